@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* A growable run of bytes. */
+#include "util/buf.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct slice
+slice_of(const char *s)
+{
+	return (struct slice){s, strlen(s)};
+}
+
+bool
+slice_eq(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+void
+buf_done(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf)BUF_INIT;
+}
+
+void
+buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+	if (b->data != NULL)
+		b->data[0] = '\0';
+}
+
+int
+buf_reserve(struct buf *b, size_t more)
+{
+	size_t cap = b->cap ? b->cap : 64;
+	char *p;
+
+	if (b->failed)
+		return -1;
+	if (more > SIZE_MAX / 2 - b->len - 1)
+		goto fail;
+	/* One byte more than asked for: the NUL behind the content. */
+	while (cap < b->len + more + 1)
+		cap *= 2;
+	if (cap == b->cap)
+		return 0;
+	if ((p = realloc(b->data, cap)) == NULL)
+		goto fail;
+	b->data = p;
+	b->cap = cap;
+	return 0;
+fail:
+	b->failed = true;
+	return -1;
+}
+
+void
+buf_add(struct buf *b, const void *p, size_t len)
+{
+	if (buf_reserve(b, len) != 0)
+		return;
+	if (len > 0)
+		memcpy(b->data + b->len, p, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+void
+buf_adds(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void
+buf_addc(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+void
+buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	if (n < 0)
+		b->failed = true;
+	else if (buf_reserve(b, (size_t)n) == 0) {
+		vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+		b->len += (size_t)n;
+	}
+	va_end(again);
+	va_end(ap);
+}
+
+void
+buf_drain(struct buf *b, size_t len)
+{
+	if (len >= b->len) {
+		b->len = 0;
+	} else if (len > 0) {
+		memmove(b->data, b->data + len, b->len - len);
+		b->len -= len;
+	}
+	if (b->data != NULL)
+		b->data[b->len] = '\0';
+}
+
+char *
+buf_take(struct buf *b)
+{
+	char *p = b->data;
+
+	*b = (struct buf)BUF_INIT;
+	return p;
+}

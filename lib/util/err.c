@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors with a code, an errno and a message. */
+#include "util/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int status;
+	const char *text;
+} codes[] = {
+#define X(code, exit_status, short_text)                                       \
+	[ERR_##code] = {.name = #code,                                         \
+			.status = (exit_status),                               \
+			.text = (short_text)},
+    ERR_CODES(X)
+#undef X
+};
+
+static void
+set(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
+{
+	size_t len;
+
+	err->code = code;
+	err->sys = sys;
+	if (vsnprintf(err->msg, sizeof(err->msg), fmt, ap) < 0)
+		err->msg[0] = '\0';
+	if (sys != 0) {
+		len = strlen(err->msg);
+		snprintf(err->msg + len, sizeof(err->msg) - len, ": %s",
+			 strerrordesc_np(sys) ? strerrordesc_np(sys)
+					      : "unknown error");
+	}
+}
+
+int
+err_set(struct err *err, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return -1;
+	va_start(ap, fmt);
+	set(err, code, 0, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+err_sys(struct err *err, enum err_code code, const char *fmt, ...)
+{
+	int sys = errno;
+	va_list ap;
+
+	if (err == NULL)
+		return -1;
+	va_start(ap, fmt);
+	set(err, code, sys, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+err_nomem(struct err *err)
+{
+	return err_set(err, ERR_SYSTEM, "out of memory");
+}
+
+int
+err_prefix(struct err *err, const char *fmt, ...)
+{
+	char old[ERR_MSG_MAX];
+	size_t len;
+	va_list ap;
+
+	if (err == NULL)
+		return -1;
+	memcpy(old, err->msg, sizeof(old));
+	va_start(ap, fmt);
+	if (vsnprintf(err->msg, sizeof(err->msg), fmt, ap) < 0)
+		err->msg[0] = '\0';
+	va_end(ap);
+	len = strlen(err->msg);
+	snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", old);
+	return -1;
+}
+
+int
+err_exit_status(enum err_code code)
+{
+	return codes[code].status;
+}
+
+const char *
+err_text(enum err_code code)
+{
+	return codes[code].text;
+}
+
+const char *
+err_name(enum err_code code)
+{
+	return codes[code].name;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs the suites that were linked in: all, or those whose names are given as
+ * arguments.
+ */
+#include "suite.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUITES_MAX 128
+#define TIMEOUT_S 20
+
+static struct {
+	const char *name;
+	void (*fill)(TCase *);
+} suites[SUITES_MAX];
+static size_t n_suites;
+
+void
+suite_register(const char *name, void (*fill)(TCase *))
+{
+	if (n_suites == SUITES_MAX)
+		abort();
+	suites[n_suites].name = name;
+	suites[n_suites].fill = fill;
+	n_suites++;
+}
+
+static int
+wanted(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return 1;
+	return argc == 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	SRunner *runner = srunner_create(NULL);
+	TCase *tcase;
+	Suite *suite;
+	int failed;
+	size_t i;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < n_suites; i++) {
+		if (!wanted(suites[i].name, argc, argv))
+			continue;
+		suite = suite_create(suites[i].name);
+		tcase = tcase_create(suites[i].name);
+		tcase_set_timeout(tcase, TIMEOUT_S);
+		suites[i].fill(tcase);
+		suite_add_tcase(suite, tcase);
+		srunner_add_suite(runner, suite);
+	}
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
