@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Result records as JSON, the format that waiting programs of all languages
+ * share: task_id, status, task_name, result, error, submitted_at, started_at,
+ * finished_at (RFC 3339, UTC, microseconds), retries, args, kwargs; ours in
+ * addition: queue, worker, attempts, reason, progress.
+ */
+#ifndef CODEC_RESULT_JSON_H
+#define CODEC_RESULT_JSON_H
+
+#include "core/result.h"
+
+struct err;
+
+/* Appends the record. JSON slices are copied as they are. */
+void result_encode(const struct result *result, struct buf *out);
+
+/*
+ * Reads a record; the slices of *ret point into `bytes`, or into `scratch`
+ * (which grows, and must live as long) where a string had to be unescaped.
+ * Times without an offset are UTC. ERR_DATA if it is no record.
+ */
+int result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
+		  struct err *err);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks as JSON, the format that producers of all languages share.
+ *
+ *	{"id": "8fb3…", "name": "add", "args": [1, 2], "kwargs": {},
+ *	 "max_retries": 3, "retry_delay": 1.0, "current_retry": 0,
+ *	 "priority": 0, "cpu_bound": false}
+ *
+ * `id` and `name` must be there. Ours in addition, all optional: "queue",
+ * "submitted_at", "expires_at" (RFC 3339), "timeout" (seconds),
+ * "retry_backoff", "retry_delay_max" (seconds), "retry_jitter", "crashes",
+ * "suspected", "unknown". Durations are numbers of seconds. null counts as
+ * absent for every optional field. Unknown fields are kept.
+ */
+#ifndef CODEC_TASK_JSON_H
+#define CODEC_TASK_JSON_H
+
+#include "core/task.h"
+
+struct err;
+
+/*
+ * Decodes a copy of `bytes`. Errors are ERR_DATA with the field and what is
+ * wrong with it: not JSON, too deep, a wrong type, a number out of range, a
+ * field twice. Frees with task_free(); one allocation.
+ */
+int task_decode(struct slice bytes, struct task **ret, struct err *err);
+void task_free(struct task *task);
+
+/*
+ * Appends a task that is to be submitted. Takes id, name, queue, args, kwargs
+ * (empty: [] and {}), priority, cpu_bound, submitted_us, and all that is set of
+ * the others. max_retries and retry_delay are always written, since the Python
+ * package wants them: fill them in before. `raw` is not looked at.
+ */
+void task_encode(const struct task *task, struct buf *out);
+
+/*
+ * Appends the task as it came, with other values for the counters: all other
+ * bytes, unknown fields too, stay as they are.
+ */
+struct task_counters {
+	int64_t current_retry;
+	int64_t crashes;
+	int64_t suspected;
+	int64_t unknown;
+};
+void task_encode_again(const struct task *task,
+		       const struct task_counters *counters, struct buf *out);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A task: a named request with arguments and an id, and how it is retried.
+ *
+ * The record travels as JSON (codec/task_json.h). Fields that this version
+ * does not know stay in `raw` and survive retries.
+ */
+#ifndef CORE_TASK_H
+#define CORE_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+
+#define TASK_ID_MAX 200	  /* bytes: printable ASCII without spaces */
+#define TASK_NAME_MAX 200 /* bytes: [A-Za-z0-9_.-] */
+#define TASK_QUEUE_MAX 128 /* bytes: [A-Za-z0-9_.-] */
+#define TASK_DEPTH_MAX 500 /* arrays and objects inside one another */
+
+/* How long to wait before a retry; see retry_delay_us(). */
+struct retry_policy {
+	int64_t delay_us;
+	double backoff; /* each delay is so many times the one before */
+	int64_t delay_max_us; /* 0: no limit */
+	double jitter; /* 0 to 1: the part of the delay left to chance */
+};
+
+/* A number that the task leaves to its module, then to the configuration. */
+#define TASK_UNSET (-1)
+
+struct task {
+	struct slice raw; /* the bytes as they came */
+	const char *id;
+	const char *name;
+	const char *queue;   /* NULL: not given */
+	struct slice args;   /* a JSON array */
+	struct slice kwargs; /* a JSON object */
+	int32_t priority;    /* a lower number runs first */
+	bool cpu_bound;
+	int64_t max_retries;   /* or TASK_UNSET */
+	struct retry_policy retry; /* members may be TASK_UNSET */
+	int64_t current_retry; /* retries before this attempt */
+	int64_t timeout_us;    /* TASK_UNSET: not given; 0: none */
+	int64_t submitted_us;  /* wall clock; 0: not given */
+	int64_t expires_us;    /* wall clock; 0: never */
+	int64_t crashes;       /* attempts that took their process down */
+	int64_t suspected;     /* times it was among those that ran when a
+				  process died and nobody knew whose fault */
+	int64_t unknown;       /* times a worker did not know its name */
+};
+
+/* Whether text is 1 to `max` bytes of [A-Za-z0-9_.-]. */
+bool task_name_valid(struct slice text, size_t max);
+/* Whether text is 1 to TASK_ID_MAX bytes of printable ASCII, no space. */
+bool task_id_valid(struct slice text);
+
+/*
+ * Microseconds to wait before retry number `retry` (1 for the first):
+ * delay × backoff^(retry-1), at most delay_max, of which the part `jitter` is
+ * multiplied with `chance` (0 to 1, uniform). Never negative, never more than
+ * ten years.
+ */
+int64_t retry_delay_us(const struct retry_policy *policy, int64_t retry,
+		       double chance);
+
+#endif

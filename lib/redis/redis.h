@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection to a Redis server, on a libevent loop.
+ *
+ * A libevent bufferevent carries the bytes (TCP, Unix socket, TLS), hiredis
+ * makes the commands and parses the replies. The connection makes itself: it
+ * connects, authenticates, selects the database, says its name, and when it
+ * breaks it comes back after a pause (50 ms, doubled up to 2 s, with jitter)
+ * for ever, unless the server refuses the password: that is final.
+ *
+ * Commands are answered in order. A command that cannot be answered because
+ * the connection broke gets a NULL reply: it may or may not have been carried
+ * out. Nothing is sent twice here; whoever sent it decides, usually in its
+ * on_up callback. All commands of one turn of the loop leave in one write.
+ *
+ * Not thread-safe: the loop's thread owns it. Callbacks never run from within
+ * the call that caused them, and none runs after redis_free().
+ */
+#ifndef REDIS_REDIS_H
+#define REDIS_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+struct event_base;
+struct redis;
+struct redis_url;
+struct redis_reply; /* hiredis' redisReply, but only lib/redis knows */
+
+enum redis_reply_type {
+	REDIS_NIL,
+	REDIS_INTEGER,
+	REDIS_STRING, /* also a status such as OK */
+	REDIS_ARRAY,
+	REDIS_ERROR
+};
+
+enum redis_reply_type redis_reply_type(const struct redis_reply *r);
+/* Bytes of a string or an error; an empty slice for other types. */
+struct slice redis_reply_string(const struct redis_reply *r);
+/* 0 for other types. A string of digits is read as a number. */
+int64_t redis_reply_integer(const struct redis_reply *r);
+/* Members of an array; 0 for other types. */
+size_t redis_reply_count(const struct redis_reply *r);
+const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t i);
+
+/* What an error reply means for the one who sent the command. */
+enum redis_fault {
+	REDIS_FAULT_NONE,    /* not an error */
+	REDIS_FAULT_LOST,    /* NULL: the connection broke; outcome unknown */
+	REDIS_FAULT_SCRIPT,  /* NOSCRIPT: not carried out; the script is being
+				loaded again, send it once more */
+	REDIS_FAULT_FULL,    /* OOM: not carried out; the server is full */
+	REDIS_FAULT_LATER,   /* LOADING, MISCONF, BUSY, TRYAGAIN, CLUSTERDOWN,
+				NOREPLICAS, MASTERDOWN: not carried out */
+	REDIS_FAULT_READONLY, /* READONLY: not carried out; the connection has
+				 been closed and will look for a writable one */
+	REDIS_FAULT_REFUSED, /* NOAUTH, NOPERM, WRONGPASS: the user may not */
+	REDIS_FAULT_OTHER    /* anything else: a defect, here or there */
+};
+enum redis_fault redis_fault(const struct redis_reply *reply_or_null);
+/* Fills *err with the code and text that suit the fault; returns -1. `what`
+ * was tried ("SET"); the connection names the server. */
+int redis_fault_err(const struct redis *r, const char *what,
+		    const struct redis_reply *reply_or_null, struct err *err);
+
+enum redis_state {
+	REDIS_DOWN,   /* broken, and on its way back */
+	REDIS_UP,     /* ready for commands */
+	REDIS_REFUSED /* for ever: wrong user or password, or not a Redis */
+};
+
+struct redis_options {
+	const struct redis_url *url; /* copied */
+	const char *client_name;     /* for CLIENT SETNAME; may be NULL */
+	int64_t timeout_ms; /* no byte for so long while an answer is due:
+			       broken. Also bounds connecting. */
+	size_t max_reply;   /* a reply of more bytes breaks the connection
+			       before it takes memory; 0: 512 MiB */
+	/*
+	 * The state changed. For REDIS_DOWN and REDIS_REFUSED, `why` says why;
+	 * all commands that were under way have been answered with NULL before.
+	 * It is called for each failed attempt to connect, too.
+	 */
+	void (*on_state)(struct redis *r, enum redis_state state,
+			 const struct err *why, void *arg);
+	/* A message for a channel that is subscribed to. May be NULL. */
+	void (*on_message)(struct redis *r, struct slice channel,
+			   struct slice payload, void *arg);
+	void *arg;
+};
+
+/* Starts to connect; on_state tells how it goes. NULL with *err if the options
+ * are wrong (certificate files included) or memory runs out. */
+struct redis *redis_new(struct event_base *base,
+			const struct redis_options *options, struct err *err);
+/* Closes without calling anybody back. */
+void redis_free(struct redis *r);
+
+enum redis_state redis_state(const struct redis *r);
+/* The server's name for logs, without secrets. */
+const char *redis_name(const struct redis *r);
+/* Bytes that wait to be sent. */
+size_t redis_backlog(const struct redis *r);
+
+typedef void redis_reply_fn(struct redis *r, const struct redis_reply *reply,
+			    void *arg);
+
+/*
+ * Sends a command; `on_reply` (NULL: nobody cares) is called once. Returns -1
+ * without any call when the connection is not up or memory runs out.
+ */
+int redis_command(struct redis *r, redis_reply_fn *on_reply, void *arg,
+		  size_t argc, const struct slice *argv);
+
+/* The same for a blocking command, which the server answers within
+ * `block_ms`: its deadline is timeout_ms later. */
+int redis_command_blocking(struct redis *r, int64_t block_ms,
+			   redis_reply_fn *on_reply, void *arg, size_t argc,
+			   const struct slice *argv);
+
+/*
+ * A Lua script: its text, and the SHA-1 that redis_script_init() works out.
+ * EVALSHA is sent; each connection loads a script before its first use.
+ */
+struct redis_script {
+	const char *name;
+	const char *text;
+	char sha[41]; /* empty until first used */
+};
+int redis_eval(struct redis *r, struct redis_script *script,
+	       redis_reply_fn *on_reply, void *arg, size_t n_keys,
+	       const struct slice *keys, size_t n_args,
+	       const struct slice *args);
+
+/*
+ * Subscriptions. A connection that has one carries no other commands
+ * (redis_command() fails). They last through reconnects; `on_ready` is called
+ * after each (re)subscription when the server has confirmed it, so that what
+ * was missed can be looked up.
+ */
+typedef void redis_ready_fn(struct redis *r, void *arg);
+int redis_subscribe(struct redis *r, struct slice channel,
+		    redis_ready_fn *on_ready, void *arg);
+int redis_unsubscribe(struct redis *r, struct slice channel);
+
+#endif

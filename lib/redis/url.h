@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Redis URLs:
+ *
+ *	redis://[user][:password@]host[:port][/db]
+ *	rediss://…           the same over TLS
+ *	unix://path[?db=n]   or unix://[user][:password@]/path[?db=n]
+ *
+ * Parts may be percent-encoded (RFC 3986); an IPv6 host stands in brackets.
+ * Query parameters: db=N; for rediss also cafile=, certfile=, keyfile= (paths)
+ * and servername= (the name to verify, instead of the host).
+ */
+#ifndef REDIS_URL_H
+#define REDIS_URL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+struct redis_url {
+	bool tls;
+	char *path; /* of a Unix socket; else NULL */
+	char *host; /* NULL for a Unix socket */
+	uint16_t port;
+	unsigned int db;
+	char *user;	/* or NULL */
+	char *password; /* or NULL */
+	char *cafile, *certfile, *keyfile, *servername; /* or NULL */
+};
+
+/* Fills *ret, to be emptied by redis_url_done(). Errors are ERR_CONFIG, name
+ * the part that is wrong, and never show the password. */
+int redis_url_parse(const char *text, struct redis_url *ret, struct err *err);
+void redis_url_done(struct redis_url *url);
+
+/* Whether two URLs lead to the same server and database. */
+bool redis_url_same(const struct redis_url *a, const struct redis_url *b);
+
+/* A name for logs and errors, with no user and no password:
+ * "redis://host:6379/0". Free it; NULL when memory runs out. */
+char *redis_url_name(const struct redis_url *url);
+
+#endif

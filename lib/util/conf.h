@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration: an INI file, the environment and flags, read through the
+ * one table in conf_keys.def.
+ *
+ * Order, the strongest first: a flag (-o section.key=value), the environment
+ * (FLOWRRA_SECTION_KEY), a systemd credential (a file "section.key" in
+ * $CREDENTIALS_DIRECTORY; SECRET keys only), the file, the default. A SECRET
+ * with a password in it is refused in a flag. Unknown sections and keys in the
+ * file are errors; FLOWRRA_* variables that name no key are ignored.
+ */
+#ifndef UTIL_CONF_H
+#define UTIL_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "util/log.h"
+
+struct err;
+
+struct conf {
+	struct {
+		char *url;
+		int64_t max_connections;
+		int64_t socket_timeout; /* µs */
+		bool retry_on_timeout;
+		char *queue_key;
+	} broker;
+	struct {
+		char *url;
+		int64_t ttl; /* µs */
+		int64_t max_connections;
+		int64_t socket_timeout; /* µs */
+		bool retry_on_timeout;
+	} backend;
+	struct {
+		int64_t io_workers;
+		int64_t cpu_workers;
+		int64_t async_tasks;
+		int64_t max_queue_size;
+		int64_t max_retries;
+		int64_t retry_delay; /* µs */
+		int64_t max_crashes;
+		int64_t max_result_size; /* bytes */
+	} executor;
+	struct {
+		char *database_url;
+		int64_t check_interval; /* µs */
+		bool enabled;
+	} scheduler;
+	struct {
+		char *queues;
+		char *modules;
+		char *id;
+		char *state_dir;
+		int64_t stop_timeout;  /* µs */
+		int64_t max_task_size; /* bytes */
+		enum log_level log_level;
+	} worker;
+};
+
+/*
+ * Loads the configuration. `file` may be NULL: then the standard places are
+ * tried ($XDG_CONFIG_HOME/flowrra.conf for a user, /etc/flowrra/flowrra.conf)
+ * and none of them need exist. `settings` is a NULL-ended list of
+ * "section.key=value", or NULL. Errors are ERR_CONFIG and name file and line
+ * (or variable, or flag), key, and what is allowed. *ret is freed with
+ * conf_free().
+ */
+int conf_load(const char *file, const char *const *settings, struct conf **ret,
+	      struct err *err);
+void conf_free(struct conf *conf);
+
+/* Prints every key with its value in force, as a file conf_load() would read;
+ * passwords in SECRET values are printed as "***". */
+void conf_dump(const struct conf *conf, FILE *out);
+
+/*
+ * Names, for the log, of the keys whose values differ and that no reload
+ * brings into force: "section.key, …"; free() it. NULL if there is none.
+ */
+char *conf_frozen_changes(const struct conf *old, const struct conf *next);
+
+/* Cuts a list at spaces and commas into a NULL-ended array of strings; free
+ * it with conf_list_free(). NULL when memory runs out. */
+char **conf_list(const char *text);
+void conf_list_free(char **list);
+
+#endif
