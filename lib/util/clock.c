@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* The clocks, and times and durations as text. */
+#include "util/clock.h"
+
+#include <ctype.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "util/err.h"
+
+#define US_PER_MS INT64_C(1000)
+#define US_PER_S INT64_C(1000000)
+#define DURATION_MAX_US (INT64_C(100) * 36525 / 100 * 86400 * US_PER_S)
+
+/* Atomic, because a test may put its source in place while threads run. */
+static _Atomic(int64_t (*)(void)) mono_source;
+static _Atomic(int64_t (*)(void)) wall_source;
+
+static int64_t
+read_us(clockid_t id)
+{
+	struct timespec now;
+
+	/* Cannot fail: the address and the clock are good. */
+	clock_gettime(id, &now);
+	return now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+}
+
+int64_t
+clock_mono_us(void)
+{
+	int64_t (*source)(void) = atomic_load(&mono_source);
+
+	return source != NULL ? source() : read_us(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_mono_ms(void)
+{
+	return clock_mono_us() / US_PER_MS;
+}
+
+int64_t
+clock_wall_us(void)
+{
+	int64_t (*source)(void) = atomic_load(&wall_source);
+
+	return source != NULL ? source() : read_us(CLOCK_REALTIME);
+}
+
+void
+clock_replace(const struct clock_source *source)
+{
+	atomic_store(&mono_source, source != NULL ? source->mono_us : NULL);
+	atomic_store(&wall_source, source != NULL ? source->wall_us : NULL);
+}
+
+void
+clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
+{
+	int64_t us = wall_us % US_PER_S;
+	time_t s = wall_us / US_PER_S;
+	char date[sizeof("2026-11-23T11:53:08")];
+	struct tm tm;
+
+	if (us < 0) {
+		us += US_PER_S;
+		s--;
+	}
+	/* Only a year that does not fit can fail, five digits among them. */
+	if (gmtime_r(&s, &tm) == NULL ||
+	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		memcpy(date, "9999-12-31T23:59:59", sizeof(date));
+	snprintf(text, CLOCK_TEXT_SIZE, "%s.%06u+00:00", date,
+		 (unsigned int)us % 1000000U);
+}
+
+/*
+ * Reads exactly `digits` digits and then, unless it is NUL, the character
+ * `end`. Returns what follows, or NULL.
+ */
+static const char *
+read_field(const char *p, int digits, char end, int *ret)
+{
+	int value = 0;
+
+	while (digits-- > 0) {
+		if (!isdigit((unsigned char)*p))
+			return NULL;
+		value = value * 10 + (*p++ - '0');
+	}
+	if (end != '\0' && *p++ != end)
+		return NULL;
+	*ret = value;
+	return p;
+}
+
+/* Reads ".123" with 1 to 9 digits, or nothing. */
+static const char *
+read_fraction(const char *p, int64_t *ret_us)
+{
+	int64_t scale = US_PER_S;
+	int64_t us = 0;
+	int digits = 0;
+
+	if (*p == '.') {
+		for (p++; isdigit((unsigned char)*p); p++, digits++) {
+			scale /= 10;
+			us += (*p - '0') * scale;
+		}
+		if (digits < 1 || digits > 9)
+			return NULL;
+	}
+	*ret_us = us;
+	return p;
+}
+
+/* Reads "Z", "+01:00" or nothing: seconds east of Greenwich. */
+static const char *
+read_offset(const char *p, int64_t *ret_s)
+{
+	int hours = 0;
+	int minutes = 0;
+	int sign = 0;
+
+	if (*p == 'Z' || *p == 'z') {
+		p++;
+	} else if (*p == '+' || *p == '-') {
+		sign = *p++ == '-' ? -1 : 1;
+		if ((p = read_field(p, 2, ':', &hours)) == NULL ||
+		    (p = read_field(p, 2, '\0', &minutes)) == NULL ||
+		    hours > 23 || minutes > 59)
+			return NULL;
+	}
+	*ret_s = sign * (hours * INT64_C(3600) + minutes * INT64_C(60));
+	return p;
+}
+
+static const char *
+read_date_time(const char *p, struct tm *tm)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30,
+				   31, 31, 30, 31, 30, 31};
+	int year, month, day, hour, minute, second, leap;
+
+	if ((p = read_field(p, 4, '-', &year)) == NULL ||
+	    (p = read_field(p, 2, '-', &month)) == NULL ||
+	    (p = read_field(p, 2, '\0', &day)) == NULL ||
+	    strchr("Tt ", *p) == NULL || *p == '\0' ||
+	    (p = read_field(p + 1, 2, ':', &hour)) == NULL ||
+	    (p = read_field(p, 2, ':', &minute)) == NULL ||
+	    (p = read_field(p, 2, '\0', &second)) == NULL)
+		return NULL;
+	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	/* A leap second is 60, and means the second after it. */
+	if (year < 1970 || month < 1 || month > 12 || day < 1 ||
+	    day > days[month - 1] + (month == 2 && leap) || hour > 23 ||
+	    minute > 59 || second > 60)
+		return NULL;
+	*tm = (struct tm){.tm_year = year - 1900,
+			  .tm_mon = month - 1,
+			  .tm_mday = day,
+			  .tm_hour = hour,
+			  .tm_min = minute,
+			  .tm_sec = second};
+	return p;
+}
+
+int
+clock_parse(const char *text, int64_t *ret_wall_us, struct err *err)
+{
+	const char *p = text;
+	int64_t offset_s = 0;
+	int64_t fraction_us = 0;
+	int64_t wall_us;
+	struct tm tm;
+
+	if ((p = read_date_time(p, &tm)) == NULL ||
+	    (p = read_fraction(p, &fraction_us)) == NULL ||
+	    (p = read_offset(p, &offset_s)) == NULL || *p != '\0')
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\" is not a time; write it as "
+			       "2026-11-23T11:53:08+00:00",
+			       text);
+	wall_us = (timegm(&tm) - offset_s) * US_PER_S + fraction_us;
+	if (wall_us < 0)
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\" lies before 1970 in UTC; times from "
+			       "1970 to 9999 are allowed",
+			       text);
+	*ret_wall_us = wall_us;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int64_t us;
+} units[] = {
+    /* "ms" before "m": the first match counts. */
+    {"ms", US_PER_MS},	     {"s", US_PER_S},
+    {"m", 60 * US_PER_S},    {"h", 3600 * US_PER_S},
+    {"d", 86400 * US_PER_S}, {"w", 7 * 86400 * US_PER_S},
+};
+
+/* Reads a unit; returns what follows, or NULL. */
+static const char *
+read_unit(const char *p, int64_t *ret_us)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strncmp(p, units[i].name, strlen(units[i].name)) == 0) {
+			*ret_us = units[i].us;
+			return p + strlen(units[i].name);
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Reads a number as a whole and billionths; what is finer is dropped. The
+ * whole stops growing beyond what any unit allows.
+ */
+static const char *
+read_number(const char *p, int64_t *ret_whole, int64_t *ret_billionths)
+{
+	int64_t scale = INT64_C(1000000000);
+	int64_t whole = 0;
+	int64_t billionths = 0;
+
+	if (!isdigit((unsigned char)*p))
+		return NULL;
+	for (; isdigit((unsigned char)*p); p++)
+		if (whole <= DURATION_MAX_US)
+			whole = whole * 10 + (*p - '0');
+	if (*p == '.') {
+		if (!isdigit((unsigned char)*++p))
+			return NULL;
+		for (; isdigit((unsigned char)*p); p++) {
+			scale /= 10;
+			billionths += (*p - '0') * scale;
+		}
+	}
+	*ret_whole = whole;
+	*ret_billionths = billionths;
+	return p;
+}
+
+/* Reads one number with its unit and adds it to *total_us, which comes to more
+ * than DURATION_MAX_US when the duration is too long. */
+static const char *
+read_part(const char *p, bool first, int64_t *total_us)
+{
+	int64_t whole, billionths, unit_us;
+
+	if ((p = read_number(p, &whole, &billionths)) == NULL)
+		return NULL;
+	/* Only a number that stands alone may lack its unit. */
+	if (first && *p == '\0')
+		unit_us = US_PER_S;
+	else if ((p = read_unit(p, &unit_us)) == NULL)
+		return NULL;
+	if (whole > DURATION_MAX_US / unit_us) {
+		*total_us = DURATION_MAX_US + 1;
+		return p;
+	}
+	/* Below 2^53 µs: the double is exact to the microsecond. */
+	*total_us += whole * unit_us +
+		     (int64_t)((double)billionths * (double)unit_us / 1e9 + .5);
+	if (*total_us > DURATION_MAX_US)
+		*total_us = DURATION_MAX_US + 1;
+	return p;
+}
+
+int
+clock_parse_duration(const char *text, int64_t *ret_us, struct err *err)
+{
+	const char *p = text;
+	int64_t total_us = 0;
+
+	do {
+		if ((p = read_part(p, p == text, &total_us)) == NULL)
+			return err_set(err, ERR_DATA,
+				       "\"%.64s\" is not a duration; write "
+				       "seconds (90, 1.5), or numbers with the "
+				       "units ms, s, m, h, d, w (1h30m)",
+				       text);
+	} while (*p != '\0');
+	if (total_us > DURATION_MAX_US)
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\" is too long a duration; at most 100 "
+			       "years are allowed",
+			       text);
+	*ret_us = total_us;
+	return 0;
+}
