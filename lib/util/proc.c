@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting other programs, and finding what is installed beside this one. */
+#include "util/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/err.h"
+
+/* What a child writes to its parent when it cannot become the program. */
+struct failure {
+	int sys;
+	char step[28];
+};
+
+/*
+ * Everything below up to spawn_child() runs between fork() and execve(), maybe
+ * in a child of a threaded process: async-signal-safe calls only.
+ */
+
+static void
+reset_signals(void)
+{
+	struct sigaction sa = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	int sig;
+
+	for (sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &sa, NULL); /* fails for KILL and STOP: fine */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Sources are lifted above all targets first, so that no dup2() overwrites
+ * one that is still to be copied. */
+static int
+place_fds(const struct proc_options *o, int *status_fd)
+{
+	int base = (int)o->n_fds, high[PROC_FDS_MAX], i;
+
+	if ((*status_fd = fcntl(*status_fd, F_DUPFD_CLOEXEC, base)) == -1)
+		return -1;
+	for (i = 0; i < base; i++) {
+		high[i] = o->fds[i];
+		if (high[i] == -1)
+			high[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (high[i] == -1 ||
+		    (high[i] = fcntl(high[i], F_DUPFD_CLOEXEC, base)) == -1)
+			return -1;
+	}
+	for (i = 0; i < base; i++)
+		if (dup2(high[i], i) == -1)
+			return -1;
+	return 0;
+}
+
+static void
+close_others(int first)
+{
+	long fd, end;
+
+	if (close_range((unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	/* Kernels before 5.11, and sandboxes that do not know the call. */
+	end = sysconf(_SC_OPEN_MAX);
+	for (fd = first; fd < end; fd++)
+		fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+}
+
+static const char *
+become(const struct proc_options *o, pid_t parent, int *status_fd)
+{
+	if (place_fds(o, status_fd) != 0)
+		return "place its descriptors";
+	close_others((int)o->n_fds);
+	if (o->new_group && setpgid(0, 0) != 0)
+		return "make a process group";
+	if (o->die_with_parent) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+			return "tie its life to its parent";
+		/* The parent may have died before the call. */
+		if (getppid() != parent)
+			raise(SIGKILL);
+	}
+	reset_signals();
+	execve(
+	    o->path, (char *const *)o->argv,
+	    (char *const *)(o->envp ? o->envp : (const char *const *)environ));
+	return "execute it";
+}
+
+static _Noreturn void
+run_child(const struct proc_options *o, pid_t parent, int status_fd)
+{
+	struct failure f = {.sys = 0};
+	const char *step = become(o, parent, &status_fd);
+	ssize_t n;
+
+	f.sys = errno;
+	strncpy(f.step, step, sizeof(f.step) - 1);
+	n = write(status_fd, &f, sizeof(f));
+	_exit(n == (ssize_t)sizeof(f) ? 127 : 126);
+}
+
+/* No signal handler of this process may run in the child, so all signals are
+ * blocked around fork(). */
+static pid_t
+spawn_child(const struct proc_options *o, int status_fd)
+{
+	pid_t pid, self = getpid();
+	sigset_t all, old;
+	int saved;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	if ((pid = fork()) == 0)
+		run_child(o, self, status_fd);
+	saved = errno;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return pid;
+}
+
+int
+proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err)
+{
+	struct failure f;
+	int status[2];
+	pid_t pid;
+	ssize_t n;
+
+	if (o->n_fds > PROC_FDS_MAX)
+		return err_set(err, ERR_INTERNAL,
+			       "cannot start %s: more than %d descriptors",
+			       o->path, PROC_FDS_MAX);
+	if (pipe2(status, O_CLOEXEC) != 0)
+		return err_sys(err, ERR_SYSTEM, "cannot start %s", o->path);
+	if ((pid = spawn_child(o, status[1])) == -1) {
+		err_sys(err, ERR_SYSTEM, "cannot start %s: fork", o->path);
+		close(status[0]);
+		close(status[1]);
+		return -1;
+	}
+	close(status[1]);
+	/* End of file: execve() has closed the other end. */
+	do
+		n = read(status[0], &f, sizeof(f));
+	while (n == -1 && errno == EINTR);
+	close(status[0]);
+	if (n == (ssize_t)sizeof(f)) {
+		while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+			;
+		errno = f.sys;
+		return err_sys(err, ERR_SYSTEM, "cannot start %s: could not %s",
+			       o->path, f.step);
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
+char *
+proc_beside(const char *relative, struct err *err)
+{
+	char dir[PATH_MAX], *slash, *path;
+	ssize_t n;
+
+	if ((n = readlink("/proc/self/exe", dir, sizeof(dir) - 1)) == -1) {
+		err_sys(err, ERR_SYSTEM,
+			"cannot find out where this program is installed: "
+			"/proc/self/exe (is /proc mounted?)");
+		return NULL;
+	}
+	dir[n] = '\0';
+	/* The kernel's path has no links in it: ".." can be cut as text. */
+	if ((slash = strrchr(dir, '/')) != NULL)
+		*slash = '\0';
+	while (strncmp(relative, "../", 3) == 0) {
+		relative += 3;
+		if ((slash = strrchr(dir, '/')) != NULL)
+			*slash = '\0';
+	}
+	if (asprintf(&path, "%s/%s", dir, relative) == -1) {
+		err_nomem(err);
+		return NULL;
+	}
+	return path;
+}

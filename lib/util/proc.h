@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting other programs, and finding what is installed beside this one.
+ */
+#ifndef UTIL_PROC_H
+#define UTIL_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct err;
+
+#define PROC_FDS_MAX 16
+
+struct proc_options {
+	const char *path;	 /* of the program; $PATH is not searched */
+	const char *const *argv; /* NULL-ended, argv[0] included */
+	const char *const *envp; /* NULL-ended; NULL: this process' own */
+	/* The child's descriptor n is the parent's fds[n]; -1 is /dev/null. The
+	 * child has no other descriptor than these. */
+	const int *fds;
+	size_t n_fds;	      /* at most PROC_FDS_MAX */
+	bool new_group;	      /* lead a process group of its own */
+	bool die_with_parent; /* SIGKILL when the calling thread ends */
+};
+
+/*
+ * Starts a program, with all signals unblocked and at their defaults. Returns
+ * once the program runs, or -1 when it could not be started, a missing file
+ * included (ERR_SYSTEM, names the program). The caller reaps *ret_pid.
+ */
+int proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err);
+
+/*
+ * The absolute path of a file that is found relative to the directory of the
+ * running program: "../lib/flowrra/demo.so". It need not exist. free() it;
+ * NULL with *err on failure. Right even after the program's own file was
+ * replaced by an upgrade.
+ */
+char *proc_beside(const char *relative, struct err *err);
+
+#endif
