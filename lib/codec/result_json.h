@@ -17,8 +17,10 @@ void result_encode(const struct result *result, struct buf *out);
 
 /*
  * Reads a record; the slices of *ret point into `bytes`, or into `scratch`
- * (which grows, and must live as long) where a string had to be unescaped.
- * Times without an offset are UTC. ERR_DATA if it is no record.
+ * (which is emptied first, may grow, and must live as long) where a string had
+ * to be unescaped. task_id and status must be there; null counts as absent, a
+ * result that is null too. Times without an offset are UTC. ERR_DATA if it is
+ * no record. With an error, *ret is as it was.
  */
 int result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 		  struct err *err);

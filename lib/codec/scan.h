@@ -12,6 +12,9 @@
 #ifndef CODEC_SCAN_H
 #define CODEC_SCAN_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "util/buf.h"
 
 struct err;
@@ -33,6 +36,9 @@ struct scan_value {
 	bool escaped; /* a string with a backslash in it */
 };
 
+/* "an array", "null", … */
+const char *scan_type_text(enum scan_type type);
+
 /* Returns 0 to go on, or -1 with *err to stop. */
 typedef int scan_member_fn(void *arg, const struct scan_value *key,
 			   const struct scan_value *value, struct err *err);
@@ -40,7 +46,8 @@ typedef int scan_member_fn(void *arg, const struct scan_value *key,
 /*
  * Checks that `text` is one JSON object, at most max_depth deep, and calls
  * on_member for each of its members in their order. Returns 0 or -1 with *err
- * (ERR_DATA; the message gives the byte offset).
+ * (ERR_DATA; the message gives the byte offset, counted from 0). No max_depth
+ * goes beyond 2000; jansson's own limit is 2048.
  */
 int scan_object(struct slice text, unsigned int max_depth,
 		scan_member_fn *on_member, void *arg, struct err *err);
@@ -49,11 +56,12 @@ int scan_object(struct slice text, unsigned int max_depth,
 int scan_check(struct slice text, unsigned int max_depth,
 	       struct scan_value *ret, struct err *err);
 
-/* Appends the characters of a scanned string to `out`, unescaped (UTF-8). */
+/* Appends the characters of a scanned string to `out`, unescaped (UTF-8);
+ * never more bytes than string->text has. */
 void scan_unescape(const struct scan_value *string, struct buf *out);
 
-/* Numbers: -1 with *err when it is not a whole number of int64_t, or not a
- * finite double. */
+/* Numbers: -1 with *err when it is not a whole number of int64_t (one with a
+ * fraction or an exponent never is), or not a finite double. */
 int scan_int64(const struct scan_value *number, int64_t *ret, struct err *err);
 int scan_double(const struct scan_value *number, double *ret, struct err *err);
 

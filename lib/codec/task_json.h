@@ -11,6 +11,11 @@
  * "retry_backoff", "retry_delay_max" (seconds), "retry_jitter", "crashes",
  * "suspected", "unknown". Durations are numbers of seconds. null counts as
  * absent for every optional field. Unknown fields are kept.
+ *
+ * Ranges: priority 32 bits; max_retries 0 to a million, the counters to a
+ * billion; durations 0 to ten years; retry_backoff 1 to 1000 (a delay that
+ * shrinks serves nobody); retry_jitter 0 to 1. A whole number has neither
+ * fraction nor exponent.
  */
 #ifndef CODEC_TASK_JSON_H
 #define CODEC_TASK_JSON_H
@@ -31,13 +36,16 @@ void task_free(struct task *task);
  * Appends a task that is to be submitted. Takes id, name, queue, args, kwargs
  * (empty: [] and {}), priority, cpu_bound, submitted_us, and all that is set of
  * the others. max_retries and retry_delay are always written, since the Python
- * package wants them: fill them in before. `raw` is not looked at.
+ * package wants them: fill them in before (TASK_UNSET is written as 0). `raw`
+ * is not looked at.
  */
 void task_encode(const struct task *task, struct buf *out);
 
 /*
  * Appends the task as it came, with other values for the counters: all other
- * bytes, unknown fields too, stay as they are.
+ * bytes, unknown fields too, stay as they are. A counter that is not in the
+ * task is put at its end; left out if it is 0, but for current_retry. `raw`
+ * must be what task_decode() read.
  */
 struct task_counters {
 	int64_t current_retry;

@@ -48,8 +48,8 @@ struct result {
 	struct slice task_id;
 	enum result_status status;
 	struct slice task_name;
-	struct slice result; /* JSON */
-	struct slice error;  /* text */
+	struct slice result;  /* JSON */
+	struct slice error;   /* text */
 	int64_t submitted_us; /* wall clock */
 	int64_t started_us;
 	int64_t finished_us;

@@ -13,17 +13,19 @@
 
 #include "util/buf.h"
 
-#define TASK_ID_MAX 200	  /* bytes: printable ASCII without spaces */
-#define TASK_NAME_MAX 200 /* bytes: [A-Za-z0-9_.-] */
+#define TASK_ID_MAX 200	   /* bytes: printable ASCII without spaces */
+#define TASK_NAME_MAX 200  /* bytes: [A-Za-z0-9_.-] */
 #define TASK_QUEUE_MAX 128 /* bytes: [A-Za-z0-9_.-] */
 #define TASK_DEPTH_MAX 500 /* arrays and objects inside one another */
+/* The longest delay or timeout: ten years. */
+#define TASK_DURATION_MAX_US (INT64_C(10) * 366 * 86400 * 1000000)
 
 /* How long to wait before a retry; see retry_delay_us(). */
 struct retry_policy {
 	int64_t delay_us;
-	double backoff; /* each delay is so many times the one before */
+	double backoff;	      /* each delay is so many times the one before */
 	int64_t delay_max_us; /* 0: no limit */
-	double jitter; /* 0 to 1: the part of the delay left to chance */
+	double jitter;	      /* 0 to 1: the part of the delay left to chance */
 };
 
 /* A number that the task leaves to its module, then to the configuration. */
@@ -38,16 +40,16 @@ struct task {
 	struct slice kwargs; /* a JSON object */
 	int32_t priority;    /* a lower number runs first */
 	bool cpu_bound;
-	int64_t max_retries;   /* or TASK_UNSET */
+	int64_t max_retries;	   /* or TASK_UNSET */
 	struct retry_policy retry; /* members may be TASK_UNSET */
-	int64_t current_retry; /* retries before this attempt */
-	int64_t timeout_us;    /* TASK_UNSET: not given; 0: none */
-	int64_t submitted_us;  /* wall clock; 0: not given */
-	int64_t expires_us;    /* wall clock; 0: never */
-	int64_t crashes;       /* attempts that took their process down */
-	int64_t suspected;     /* times it was among those that ran when a
-				  process died and nobody knew whose fault */
-	int64_t unknown;       /* times a worker did not know its name */
+	int64_t current_retry;	   /* retries before this attempt */
+	int64_t timeout_us;	   /* TASK_UNSET: not given; 0: none */
+	int64_t submitted_us;	   /* wall clock; 0: not given */
+	int64_t expires_us;	   /* wall clock; 0: never */
+	int64_t crashes;	   /* attempts that took their process down */
+	int64_t suspected;	   /* times it was among those that ran when a
+				      process died and nobody knew whose fault */
+	int64_t unknown;	   /* times a worker did not know its name */
 };
 
 /* Whether text is 1 to `max` bytes of [A-Za-z0-9_.-]. */
@@ -59,7 +61,8 @@ bool task_id_valid(struct slice text);
  * Microseconds to wait before retry number `retry` (1 for the first):
  * delay × backoff^(retry-1), at most delay_max, of which the part `jitter` is
  * multiplied with `chance` (0 to 1, uniform). Never negative, never more than
- * ten years.
+ * TASK_DURATION_MAX_US. Members that are TASK_UNSET count as no delay, a
+ * backoff of 1, no limit, and no jitter.
  */
 int64_t retry_delay_us(const struct retry_policy *policy, int64_t retry,
 		       double chance);

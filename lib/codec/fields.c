@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the members of a JSON object into a struct, as a table says. */
+#include "codec/fields.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/err.h"
+
+#define US_PER_S 1000000.0
+/* Bytes of a bad value that a message shows. */
+#define SHOWN_MAX 40
+
+struct reader {
+	const struct fields_in *in;
+	void *base;
+	size_t text_len;
+	size_t next;   /* entry to try first */
+	uint32_t seen; /* a bit for each entry */
+};
+
+typedef int read_fn(struct reader *r, const struct field *field,
+		    const struct scan_value *value, struct err *err);
+
+static int
+wrong_range(const struct field *field, const struct scan_value *value,
+	    const char *wanted, struct err *err)
+{
+	return err_set(
+	    err, ERR_DATA, "field \"%s\": %.*s, must be %s from %.15g to %.15g",
+	    field->name.p,
+	    (int)(value->text.len < SHOWN_MAX ? value->text.len : SHOWN_MAX),
+	    value->text.p, wanted, field->min, field->max);
+}
+
+static void *
+target(const struct reader *r, const struct field *field)
+{
+	return (char *)r->base + field->offset;
+}
+
+static int
+store_slice(struct reader *r, const struct field *field,
+	    const struct scan_value *value, struct err *err)
+{
+	(void)err;
+	*(struct slice *)target(r, field) = value->text;
+	return 0;
+}
+
+static int
+store_text(struct reader *r, const struct field *field,
+	   const struct scan_value *value, struct err *err)
+{
+	struct buf *scratch = r->in->scratch;
+	size_t begin = scratch->len;
+
+	if (!value->escaped)
+		return store_slice(r, field, value, err);
+	/* Room for all the strings at once: what slices point to must not
+	 * move. */
+	if (begin == 0 && buf_reserve(scratch, r->text_len) != 0)
+		return err_nomem(err);
+	scan_unescape(value, scratch);
+	*(struct slice *)target(r, field) =
+	    (struct slice){scratch->data + begin, scratch->len - begin};
+	return 0;
+}
+
+static int
+store_bool(struct reader *r, const struct field *field,
+	   const struct scan_value *value, struct err *err)
+{
+	(void)err;
+	*(bool *)target(r, field) = value->type == SCAN_TRUE;
+	return 0;
+}
+
+static int
+store_whole(struct reader *r, const struct field *field,
+	    const struct scan_value *value, struct err *err)
+{
+	int64_t whole;
+
+	if (scan_int64(value, &whole, NULL) != 0 ||
+	    (double)whole < field->min || (double)whole > field->max)
+		return wrong_range(field, value, "a whole number", err);
+	*(int64_t *)target(r, field) = whole;
+	return 0;
+}
+
+static int
+store_number(struct reader *r, const struct field *field,
+	     const struct scan_value *value, struct err *err)
+{
+	double number;
+
+	if (scan_double(value, &number, NULL) != 0 || number < field->min ||
+	    number > field->max)
+		return wrong_range(field, value, "a number", err);
+	*(double *)target(r, field) = number;
+	return 0;
+}
+
+static int
+store_seconds(struct reader *r, const struct field *field,
+	      const struct scan_value *value, struct err *err)
+{
+	double seconds;
+
+	if (scan_double(value, &seconds, NULL) != 0 || seconds < field->min ||
+	    seconds > field->max)
+		return wrong_range(field, value, "a number of seconds", err);
+	*(int64_t *)target(r, field) = (int64_t)(seconds * US_PER_S + 0.5);
+	return 0;
+}
+
+static int
+store_time(struct reader *r, const struct field *field,
+	   const struct scan_value *value, struct err *err)
+{
+	char text[2 * CLOCK_TEXT_SIZE];
+
+	/* No time needs an escape; clock_parse() finds the backslash. What is
+	 * cut off here is too long to be a time in any case. */
+	snprintf(text, sizeof(text), "%.*s",
+		 (int)(value->text.len < sizeof(text) ? value->text.len
+						      : sizeof(text)),
+		 value->text.p);
+	if (clock_parse(text, target(r, field), err) != 0)
+		return err_prefix(err, "field \"%s\"", field->name.p);
+	return 0;
+}
+
+#define BIT(name) (1u << SCAN_##name)
+
+static const struct {
+	unsigned int accepts; /* BIT()s */
+	const char *wanted;
+	read_fn *store;
+} types[] = {
+    [FIELD_TEXT] = {BIT(STRING), "a string", store_text},
+    [FIELD_ARRAY] = {BIT(ARRAY), "an array", store_slice},
+    [FIELD_OBJECT] = {BIT(OBJECT), "an object", store_slice},
+    [FIELD_ANY] = {~0u, "anything", store_slice},
+    [FIELD_BOOL] = {BIT(TRUE) | BIT(FALSE), "true or false", store_bool},
+    [FIELD_WHOLE] = {BIT(NUMBER), "a whole number", store_whole},
+    [FIELD_NUMBER] = {BIT(NUMBER), "a number", store_number},
+    [FIELD_SECONDS] = {BIT(NUMBER), "a number of seconds", store_seconds},
+    [FIELD_TIME] = {BIT(STRING), "a time, as a string", store_time},
+};
+
+/*
+ * Finds the entry of a name, or returns in->n. Members come in one order most
+ * of the time, so the search goes on where the one before ended.
+ */
+static size_t
+find(const struct reader *r, struct slice name)
+{
+	const struct fields_in *in = r->in;
+	size_t at = r->next;
+	size_t tried;
+
+	for (tried = 0; tried < in->n; tried++, at++) {
+		if (at >= in->n)
+			at = 0;
+		if (slice_eq(in->table[at].name, name))
+			return at;
+	}
+	return in->n;
+}
+
+static int
+find_unescaped(const struct reader *r, const struct scan_value *key,
+	       size_t *ret, struct err *err)
+{
+	struct buf name = BUF_INIT;
+
+	scan_unescape(key, &name);
+	if (name.failed)
+		return err_nomem(err);
+	*ret = find(r, (struct slice){name.data, name.len});
+	buf_done(&name);
+	return 0;
+}
+
+static int
+on_member(void *arg, const struct scan_value *key,
+	  const struct scan_value *value, struct err *err)
+{
+	struct reader *r = arg;
+	const struct field *field;
+	size_t at = 0;
+
+	if (!key->escaped)
+		at = find(r, key->text);
+	else if (find_unescaped(r, key, &at, err) != 0)
+		return -1;
+	if (at == r->in->n)
+		return 0;
+	field = &r->in->table[at];
+	if ((r->seen & (UINT32_C(1) << at)) != 0)
+		return err_set(err, ERR_DATA, "field \"%s\" occurs twice",
+			       field->name.p);
+	r->seen |= UINT32_C(1) << at;
+	r->next = at + 1;
+	if (value->type == SCAN_NULL && !field->required)
+		return 0;
+	if ((types[field->type].accepts & (1u << value->type)) == 0)
+		return err_set(err, ERR_DATA, "field \"%s\": %s, must be %s",
+			       field->name.p, scan_type_text(value->type),
+			       types[field->type].wanted);
+	return types[field->type].store(r, field, value, err);
+}
+
+int
+fields_read(const struct fields_in *in, struct slice text, void *base,
+	    struct err *err)
+{
+	struct reader r = {.in = in, .base = base, .text_len = text.len};
+	size_t i;
+
+	buf_reset(in->scratch);
+	if (scan_object(text, in->max_depth, on_member, &r, err) != 0)
+		return -1;
+	for (i = 0; i < in->n; i++)
+		if (in->table[i].required && (r.seen & (UINT32_C(1) << i)) == 0)
+			return err_set(err, ERR_DATA, "field \"%s\" is missing",
+				       in->table[i].name.p);
+	return 0;
+}

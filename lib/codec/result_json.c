@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Result records as JSON. */
+#include "codec/result_json.h"
+
+#include <stddef.h>
+
+#include "codec/fields.h"
+#include "codec/write.h"
+#include "util/err.h"
+
+/* A handler's result may be as deep as jansson allows. */
+#define RESULT_DEPTH_MAX 2000
+#define NUMBER_MAX 1e15
+/* The names, punctuation and numbers of a record. */
+#define RECORD_OVERHEAD 512
+
+struct record {
+	struct result result;
+	struct slice status;
+};
+
+#define FIELD(field, kind, at, ...)                                            \
+	{                                                                      \
+		.name = {field, sizeof(field) - 1}, .type = FIELD_##kind,      \
+		.offset = offsetof(struct record, at), __VA_ARGS__             \
+	}
+
+/* In the order in which they are written. */
+static const struct field fields[] = {
+    FIELD("task_id", TEXT, result.task_id, .required = true),
+    FIELD("status", TEXT, status, .required = true),
+    FIELD("task_name", TEXT, result.task_name),
+    FIELD("result", ANY, result.result),
+    FIELD("error", TEXT, result.error),
+    FIELD("submitted_at", TIME, result.submitted_us),
+    FIELD("started_at", TIME, result.started_us),
+    FIELD("finished_at", TIME, result.finished_us),
+    FIELD("retries", WHOLE, result.retries, .max = NUMBER_MAX),
+    FIELD("args", ARRAY, result.args),
+    FIELD("kwargs", OBJECT, result.kwargs),
+    FIELD("queue", TEXT, result.queue),
+    FIELD("worker", TEXT, result.worker),
+    FIELD("attempts", WHOLE, result.attempts, .max = NUMBER_MAX),
+    FIELD("reason", TEXT, result.reason),
+    FIELD("progress", ANY, result.progress),
+};
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+_Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
+
+static void
+text_or_null(struct buf *out, struct slice key, struct slice text)
+{
+	if (text.p != NULL)
+		write_text(out, key, text);
+	else
+		write_json(out, key, text, SLICE("null"));
+}
+
+static void
+time_or_null(struct buf *out, struct slice key, int64_t wall_us)
+{
+	if (wall_us != 0)
+		write_time(out, key, wall_us);
+	else
+		write_json(out, key, (struct slice){NULL, 0}, SLICE("null"));
+}
+
+static void
+text_if_given(struct buf *out, struct slice key, struct slice text)
+{
+	if (text.p != NULL)
+		write_text(out, key, text);
+}
+
+void
+result_encode(const struct result *r, struct buf *out)
+{
+	/* Mostly the only growth; what it leaves out, appending makes up. */
+	buf_reserve(out, RECORD_OVERHEAD + r->result.len + r->args.len +
+			     r->kwargs.len + r->progress.len);
+	write_text(out, WRITE_FIRST("task_id"), r->task_id);
+	write_text(out, WRITE_NEXT("status"),
+		   slice_of(result_status_text(r->status)));
+	text_or_null(out, WRITE_NEXT("task_name"), r->task_name);
+	write_json(out, WRITE_NEXT("result"), r->result, SLICE("null"));
+	text_or_null(out, WRITE_NEXT("error"), r->error);
+	time_or_null(out, WRITE_NEXT("submitted_at"), r->submitted_us);
+	time_or_null(out, WRITE_NEXT("started_at"), r->started_us);
+	time_or_null(out, WRITE_NEXT("finished_at"), r->finished_us);
+	write_whole(out, WRITE_NEXT("retries"), r->retries);
+	write_json(out, WRITE_NEXT("args"), r->args, SLICE("[]"));
+	write_json(out, WRITE_NEXT("kwargs"), r->kwargs, SLICE("{}"));
+	text_if_given(out, WRITE_NEXT("queue"), r->queue);
+	text_if_given(out, WRITE_NEXT("worker"), r->worker);
+	if (r->attempts != 0)
+		write_whole(out, WRITE_NEXT("attempts"), r->attempts);
+	text_if_given(out, WRITE_NEXT("reason"), r->reason);
+	if (r->progress.len > 0)
+		write_json(out, WRITE_NEXT("progress"), r->progress,
+			   SLICE("null"));
+	write_end(out);
+}
+
+/* "field \"status\": \"odd\", must be pending, running, …" */
+static int
+unknown_status(struct slice text, struct err *err)
+{
+#define X(name, status_text, final, next) status_text ", "
+	static const char known[] = RESULT_STATUSES(X);
+#undef X
+
+	return err_set(err, ERR_DATA,
+		       "field \"status\": \"%.*s\", must be one of %.*s",
+		       (int)(text.len < 40 ? text.len : 40), text.p,
+		       (int)(sizeof(known) - sizeof(", ")), known);
+}
+
+int
+result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
+	      struct err *err)
+{
+	static const struct fields_in in = {.table = fields};
+	struct fields_in with = in;
+	struct record record = {.result.retries = 0};
+
+	with.n = N_FIELDS;
+	with.max_depth = RESULT_DEPTH_MAX;
+	with.scratch = scratch;
+	if (fields_read(&with, bytes, &record, err) != 0)
+		return -1;
+	if (result_status_parse(record.status, &record.result.status) != 0)
+		return unknown_status(record.status, err);
+	*ret = record.result;
+	return 0;
+}

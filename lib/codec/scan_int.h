@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of the scanner share: scan.c (values), scan_string.c and
+ * scan_number.c. The functions that read take the place where to begin and
+ * return the place behind what they read, or NULL with s->err set.
+ */
+#ifndef CODEC_SCAN_INT_H
+#define CODEC_SCAN_INT_H
+
+#include "codec/scan.h"
+
+struct scan {
+	const unsigned char *start;
+	const unsigned char *end;
+	unsigned int depth; /* arrays and objects that are open */
+	unsigned int max_depth;
+	struct err *err;
+};
+
+/* Sets the error "not JSON: <what> (byte <p>)"; returns NULL. */
+const unsigned char *scan_fail(const struct scan *s, const unsigned char *p,
+			       const char *what);
+
+const unsigned char *scan_value(struct scan *s, const unsigned char *p,
+				struct scan_value *ret);
+/* `p` is behind the opening quote. Keys may not hold U+0000. */
+const unsigned char *scan_string(const struct scan *s, const unsigned char *p,
+				 bool key, struct scan_value *ret);
+const unsigned char *scan_number(const struct scan *s, const unsigned char *p);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers in a JSON text. */
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/scan_int.h"
+#include "util/err.h"
+
+static bool
+is_digit(const struct scan *s, const unsigned char *p)
+{
+	return p < s->end && *p >= '0' && *p <= '9';
+}
+
+static const unsigned char *
+skip_digits(const struct scan *s, const unsigned char *p)
+{
+	if (!is_digit(s, p))
+		return scan_fail(s, p, "a digit must be here");
+	while (is_digit(s, p))
+		p++;
+	return p;
+}
+
+const unsigned char *
+scan_number(const struct scan *s, const unsigned char *p)
+{
+	if (*p == '-' && ++p < s->end && *p == 'I')
+		return scan_fail(s, p - 1, "-Infinity is not JSON");
+	if (p < s->end && *p == '0' && is_digit(s, p + 1))
+		return scan_fail(s, p, "a number may not begin with 0");
+	if ((p = skip_digits(s, p)) == NULL)
+		return NULL;
+	if (p < s->end && *p == '.' && (p = skip_digits(s, p + 1)) == NULL)
+		return NULL;
+	if (p < s->end && (*p == 'e' || *p == 'E')) {
+		p++;
+		if (p < s->end && (*p == '+' || *p == '-'))
+			p++;
+		p = skip_digits(s, p);
+	}
+	return p;
+}
+
+int
+scan_int64(const struct scan_value *number, int64_t *ret, struct err *err)
+{
+	const char *p = number->text.p;
+	const char *end = p + number->text.len;
+	bool negative = *p == '-';
+	int64_t value = 0;
+
+	/* Negative, because there is one more of these. */
+	for (p += negative; p < end; p++) {
+		if (*p < '0' || *p > '9')
+			return err_set(err, ERR_DATA,
+				       "must be a whole number without "
+				       "fraction or exponent");
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_sub_overflow(value, *p - '0', &value))
+			goto range;
+	}
+	if (!negative && __builtin_sub_overflow(0, value, &value))
+		goto range;
+	*ret = value;
+	return 0;
+range:
+	return err_set(err, ERR_DATA, "the number does not fit into 64 bits");
+}
+
+int
+scan_double(const struct scan_value *number, double *ret, struct err *err)
+{
+	/* glibc has this locale ready: nothing to free. Others write 1,5. */
+	locale_t locale = newlocale(LC_ALL_MASK, "C", NULL);
+	char small[64];
+	char *text = small;
+	double value;
+
+	/* A copy with a NUL, since the number may be the last of its text. */
+	if (number->text.len >= sizeof(small) &&
+	    (text = malloc(number->text.len + 1)) == NULL)
+		return err_nomem(err);
+	memcpy(text, number->text.p, number->text.len);
+	text[number->text.len] = '\0';
+	value = strtod_l(text, NULL, locale);
+	if (text != small)
+		free(text);
+	if (!isfinite(value))
+		return err_set(err, ERR_DATA,
+			       "the number is beyond the range of a double");
+	*ret = value;
+	return 0;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* Strings in a JSON text: checked, unescaped, and written. */
+#include <endian.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "codec/scan_int.h"
+
+/* What stands for itself in a string: no control character, quote, backslash
+ * or part of a longer UTF-8 sequence. */
+static bool
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+#define EVERY_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+/*
+ * Sets the highest bit of each of the eight bytes in `word` that is not plain.
+ * A borrow may mark bytes above one that is marked, but never below: the
+ * lowest mark is right.
+ */
+static uint64_t
+mark_special(uint64_t word)
+{
+	uint64_t quote = word ^ EVERY_BYTE('"');
+	uint64_t backslash = word ^ EVERY_BYTE('\\');
+
+	return ((word - EVERY_BYTE(0x20)) | (quote - EVERY_BYTE(1)) |
+		(backslash - EVERY_BYTE(1)) | word) &
+	       EVERY_BYTE(0x80);
+}
+
+static const unsigned char *
+skip_plain(const unsigned char *p, const unsigned char *end)
+{
+	uint64_t word, special;
+
+	for (; end - p >= 8; p += 8) {
+		memcpy(&word, p, 8);
+		if ((special = mark_special(le64toh(word))) != 0)
+			return p + __builtin_ctzll(special) / 8;
+	}
+	while (p < end && is_plain(*p))
+		p++;
+	return p;
+}
+
+static bool
+continues(unsigned char c, unsigned char low, unsigned char high)
+{
+	return c >= low && c <= high;
+}
+
+/*
+ * Length of the UTF-8 sequence at p, which begins with a byte from 0x80 on; 0
+ * if it is not well-formed (Unicode, table 3-7: the second byte tells overlong
+ * forms, surrogates and what lies beyond U+10FFFF).
+ */
+static size_t
+utf8_length(const unsigned char *p, const unsigned char *end)
+{
+	size_t left = (size_t)(end - p);
+	unsigned char low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
+	unsigned char high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
+	size_t len, i;
+
+	if (*p >= 0xC2 && *p <= 0xDF)
+		len = 2;
+	else if (*p >= 0xE0 && *p <= 0xEF)
+		len = 3;
+	else if (*p >= 0xF0 && *p <= 0xF4)
+		len = 4;
+	else
+		return 0;
+	if (left < len || !continues(p[1], low, high))
+		return 0;
+	for (i = 2; i < len; i++)
+		if (!continues(p[i], 0x80, 0xBF))
+			return 0;
+	return len;
+}
+
+/* What follows a backslash, and the character that it stands for. */
+static const char escapes[UINT8_MAX + 1] = {
+    ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+    ['f'] = '\f', ['n'] = '\n',	 ['r'] = '\r', ['t'] = '\t',
+};
+
+/* The value of the four hexadecimal digits at p, or -1. */
+static int
+read_hex4(const unsigned char *p)
+{
+	int value = 0;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		value *= 16;
+		if (p[i] >= '0' && p[i] <= '9')
+			value += p[i] - '0';
+		else if (p[i] >= 'a' && p[i] <= 'f')
+			value += p[i] - 'a' + 10;
+		else if (p[i] >= 'A' && p[i] <= 'F')
+			value += p[i] - 'A' + 10;
+		else
+			return -1;
+	}
+	return value;
+}
+
+static bool
+is_surrogate(int code)
+{
+	return code >= 0xD800 && code <= 0xDFFF;
+}
+
+static bool
+is_low_surrogate(int code)
+{
+	return code >= 0xDC00 && code <= 0xDFFF;
+}
+
+/* `p` is at the backslash of "\u"; two of them for a pair of surrogates. */
+static const unsigned char *
+read_unicode(const struct scan *s, const unsigned char *p, bool key)
+{
+	int code = -1;
+
+	if (s->end - p >= 6)
+		code = read_hex4(p + 2);
+	if (code < 0)
+		return scan_fail(s, p, "\\u wants four hexadecimal digits");
+	if (code == 0 && key)
+		return scan_fail(s, p, "a member's name may not hold \\u0000");
+	if (!is_surrogate(code))
+		return p + 6;
+	if (is_low_surrogate(code) || s->end - p < 12 || p[6] != '\\' ||
+	    p[7] != 'u' || !is_low_surrogate(read_hex4(p + 8)))
+		return scan_fail(s, p, "half of a surrogate pair");
+	return p + 12;
+}
+
+static const unsigned char *
+read_special(const struct scan *s, const unsigned char *p, bool key)
+{
+	size_t len;
+
+	if (*p < 0x20)
+		return scan_fail(s, p,
+				 "a control character in a string must be "
+				 "written as \\u00XX");
+	if (*p != '\\') {
+		len = utf8_length(p, s->end);
+		return len > 0 ? p + len : scan_fail(s, p, "invalid UTF-8");
+	}
+	if (s->end - p < 2)
+		return scan_fail(s, p, "the text ends inside a string");
+	if (p[1] == 'u')
+		return read_unicode(s, p, key);
+	if (escapes[p[1]] == '\0')
+		return scan_fail(s, p, "unknown escape");
+	return p + 2;
+}
+
+const unsigned char *
+scan_string(const struct scan *s, const unsigned char *p, bool key,
+	    struct scan_value *ret)
+{
+	const unsigned char *begin = p;
+
+	ret->type = SCAN_STRING;
+	ret->escaped = false;
+	for (;;) {
+		p = skip_plain(p, s->end);
+		if (p == s->end)
+			return scan_fail(s, p, "the text ends inside a string");
+		if (*p == '"')
+			break;
+		if (*p == '\\')
+			ret->escaped = true;
+		if ((p = read_special(s, p, key)) == NULL)
+			return NULL;
+	}
+	ret->text = (struct slice){(const char *)begin, (size_t)(p - begin)};
+	return p + 1;
+}
+
+/* Writes a code point as UTF-8; returns its length. */
+static size_t
+put_utf8(char *out, unsigned int code)
+{
+	if (code < 0x80) {
+		out[0] = (char)code;
+		return 1;
+	}
+	if (code < 0x800) {
+		out[0] = (char)(0xC0 | code >> 6);
+		out[1] = (char)(0x80 | (code & 0x3F));
+		return 2;
+	}
+	if (code < 0x10000) {
+		out[0] = (char)(0xE0 | code >> 12);
+		out[1] = (char)(0x80 | (code >> 6 & 0x3F));
+		out[2] = (char)(0x80 | (code & 0x3F));
+		return 3;
+	}
+	out[0] = (char)(0xF0 | code >> 18);
+	out[1] = (char)(0x80 | (code >> 12 & 0x3F));
+	out[2] = (char)(0x80 | (code >> 6 & 0x3F));
+	out[3] = (char)(0x80 | (code & 0x3F));
+	return 4;
+}
+
+/* Unescapes what is at the backslash *p, and moves *p behind it. */
+static size_t
+put_unescaped(char *out, const unsigned char **p)
+{
+	const unsigned char *at = *p;
+	unsigned int code;
+
+	if (at[1] != 'u') {
+		*p += 2;
+		*out = escapes[at[1]];
+		return 1;
+	}
+	*p += 6;
+	code = (unsigned int)read_hex4(at + 2);
+	if (is_surrogate((int)code)) {
+		*p += 6;
+		code = 0x10000 + ((code & 0x3FF) << 10) +
+		       ((unsigned int)read_hex4(at + 8) & 0x3FF);
+	}
+	return put_utf8(out, code);
+}
+
+void
+scan_unescape(const struct scan_value *string, struct buf *out)
+{
+	const unsigned char *p = (const unsigned char *)string->text.p;
+	const unsigned char *end = p + string->text.len;
+	const unsigned char *run;
+
+	/* No escape is shorter than what it stands for. */
+	if (buf_reserve(out, string->text.len) != 0)
+		return;
+	while (p < end) {
+		run = p;
+		while (p < end && *p != '\\')
+			p++;
+		memcpy(out->data + out->len, run, (size_t)(p - run));
+		out->len += (size_t)(p - run);
+		if (p < end)
+			out->len += put_unescaped(out->data + out->len, &p);
+	}
+	out->data[out->len] = '\0';
+}
+
+/* Appends the special character at p; returns what follows. */
+static const unsigned char *
+quote_special(struct buf *out, const unsigned char *p, const unsigned char *end)
+{
+	static const char names[] = "\"\\bfnrt";
+	const char *name;
+	size_t len;
+
+	if (*p >= 0x80) {
+		if ((len = utf8_length(p, end)) == 0) {
+			buf_adds(out, "\xEF\xBF\xBD");
+			return p + 1;
+		}
+		buf_add(out, p, len);
+		return p + len;
+	}
+	for (name = names; *name != '\0'; name++) {
+		if (escapes[(unsigned char)*name] == (char)*p) {
+			buf_addc(out, '\\');
+			buf_addc(out, *name);
+			return p + 1;
+		}
+	}
+	buf_addf(out, "\\u%04x", *p);
+	return p + 1;
+}
+
+void
+scan_quote(struct buf *out, struct slice text)
+{
+	const unsigned char *p = (const unsigned char *)text.p;
+	const unsigned char *end = p + text.len;
+	const unsigned char *run;
+
+	buf_addc(out, '"');
+	while (p < end) {
+		run = p;
+		p = skip_plain(p, end);
+		buf_add(out, run, (size_t)(p - run));
+		if (p < end)
+			p = quote_special(out, p, end);
+	}
+	buf_addc(out, '"');
+}

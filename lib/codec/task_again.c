@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* A task as it came, with other counters. */
+#include <stddef.h>
+#include <string.h>
+
+#include "codec/scan.h"
+#include "codec/task_json.h"
+#include "codec/write.h"
+
+#define COUNTER(counter, ...)                                                  \
+	{                                                                      \
+		.name = {#counter, sizeof(#counter) - 1},                      \
+		.key = {",\"" #counter "\":",                                  \
+			sizeof(",\"" #counter "\":") - 1},                     \
+		.at = offsetof(struct task_counters, counter), __VA_ARGS__     \
+	}
+
+static const struct {
+	struct slice name;
+	struct slice key; /* as it is written */
+	size_t at;
+	bool always;
+} table[] = {
+    COUNTER(current_retry, .always = true),
+    COUNTER(crashes),
+    COUNTER(suspected),
+    COUNTER(unknown),
+};
+#define N_COUNTERS (sizeof(table) / sizeof(table[0]))
+
+struct splice {
+	const struct task_counters *counters;
+	struct buf *out;
+	const char *done; /* the task is copied up to here */
+	bool seen[N_COUNTERS];
+};
+
+static int64_t
+value_of(const struct task_counters *counters, size_t i)
+{
+	int64_t value;
+
+	memcpy(&value, (const char *)counters + table[i].at, sizeof(value));
+	return value;
+}
+
+static size_t
+find(const struct scan_value *key, struct buf *out)
+{
+	struct buf name = BUF_INIT;
+	struct slice text = key->text;
+	size_t i;
+
+	if (key->escaped) {
+		scan_unescape(key, &name);
+		text = (struct slice){name.data, name.len};
+		/* Taken for an unknown name, a counter would come twice. */
+		out->failed |= name.failed;
+	}
+	for (i = 0; i < N_COUNTERS; i++)
+		if (slice_eq(text, table[i].name))
+			break;
+	buf_done(&name);
+	return i;
+}
+
+/* Puts a new number in place of an old one. */
+static int
+on_member(void *arg, const struct scan_value *key,
+	  const struct scan_value *value, struct err *err)
+{
+	struct splice *s = arg;
+	size_t i = find(key, s->out);
+
+	(void)err;
+	if (i == N_COUNTERS)
+		return 0;
+	s->seen[i] = true;
+	buf_add(s->out, s->done, (size_t)(value->text.p - s->done));
+	write_int64(s->out, value_of(s->counters, i));
+	s->done = value->text.p + value->text.len;
+	return 0;
+}
+
+void
+task_encode_again(const struct task *task, const struct task_counters *counters,
+		  struct buf *out)
+{
+	struct splice s = {
+	    .counters = counters, .out = out, .done = task->raw.p};
+	const char *brace = task->raw.p + task->raw.len;
+	int64_t value;
+	size_t i;
+
+	/* Cannot fail on what was decoded, which also ends in a brace. */
+	scan_object(task->raw, TASK_DEPTH_MAX, on_member, &s, NULL);
+	do
+		brace--;
+	while (*brace != '}');
+	buf_add(out, s.done, (size_t)(brace - s.done));
+	for (i = 0; i < N_COUNTERS; i++) {
+		value = value_of(counters, i);
+		if (s.seen[i] || (value == 0 && !table[i].always))
+			continue;
+		/* Never the first: there are an id and a name. */
+		write_whole(out, table[i].key, value);
+	}
+	buf_add(out, brace, (size_t)(task->raw.p + task->raw.len - brace));
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks as JSON: decoding and encoding. */
+#include "codec/task_json.h"
+
+#include <float.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/fields.h"
+#include "codec/write.h"
+#include "util/err.h"
+
+#define SECONDS_MAX (TASK_DURATION_MAX_US / 1e6)
+#define RETRIES_MAX 1e6
+#define COUNTER_MAX 1e9
+#define BACKOFF_MAX 1000
+
+/* A task whose slices still point into the bytes that came. */
+struct draft {
+	struct task task;
+	struct slice id;
+	struct slice name;
+	struct slice queue;
+	int64_t priority;
+};
+
+#define FIELD(field, kind, at, ...)                                            \
+	{                                                                      \
+		.name = {field, sizeof(field) - 1}, .type = FIELD_##kind,      \
+		.offset = offsetof(struct draft, at), __VA_ARGS__              \
+	}
+
+/* In the order in which they are written. */
+static const struct field fields[] = {
+    FIELD("id", TEXT, id, .required = true),
+    FIELD("name", TEXT, name, .required = true),
+    FIELD("args", ARRAY, task.args),
+    FIELD("kwargs", OBJECT, task.kwargs),
+    FIELD("max_retries", WHOLE, task.max_retries, .max = RETRIES_MAX),
+    FIELD("retry_delay", SECONDS, task.retry.delay_us, .max = SECONDS_MAX),
+    FIELD("current_retry", WHOLE, task.current_retry, .max = COUNTER_MAX),
+    FIELD("priority", WHOLE, priority, .min = INT32_MIN, .max = INT32_MAX),
+    FIELD("cpu_bound", BOOL, task.cpu_bound),
+    FIELD("queue", TEXT, queue),
+    FIELD("submitted_at", TIME, task.submitted_us),
+    FIELD("expires_at", TIME, task.expires_us),
+    FIELD("timeout", SECONDS, task.timeout_us, .max = SECONDS_MAX),
+    FIELD("retry_backoff", NUMBER, task.retry.backoff, .min = 1,
+	  .max = BACKOFF_MAX),
+    FIELD("retry_delay_max", SECONDS, task.retry.delay_max_us,
+	  .max = SECONDS_MAX),
+    FIELD("retry_jitter", NUMBER, task.retry.jitter, .max = 1),
+    FIELD("crashes", WHOLE, task.crashes, .max = COUNTER_MAX),
+    FIELD("suspected", WHOLE, task.suspected, .max = COUNTER_MAX),
+    FIELD("unknown", WHOLE, task.unknown, .max = COUNTER_MAX),
+};
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+_Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
+
+static int
+bad_text(const char *field, struct slice text, const char *wanted, size_t max,
+	 struct err *err)
+{
+	return err_set(err, ERR_DATA,
+		       "field \"%s\": \"%.*s\", must be 1 to %zu bytes of %s",
+		       field, (int)(text.len < 40 ? text.len : 40), text.p, max,
+		       wanted);
+}
+
+static int
+check_texts(const struct draft *d, struct err *err)
+{
+	static const char name_bytes[] = "A-Z a-z 0-9 _ . -";
+
+	if (!task_id_valid(d->id))
+		return bad_text("id", d->id, "printable ASCII without spaces",
+				TASK_ID_MAX, err);
+	if (!task_name_valid(d->name, TASK_NAME_MAX))
+		return bad_text("name", d->name, name_bytes, TASK_NAME_MAX,
+				err);
+	if (d->queue.p != NULL && !task_name_valid(d->queue, TASK_QUEUE_MAX))
+		return bad_text("queue", d->queue, name_bytes, TASK_QUEUE_MAX,
+				err);
+	return 0;
+}
+
+/* Copies text and a NUL to *p, and moves *p behind them. */
+static const char *
+put(char **p, struct slice text)
+{
+	char *begin = *p;
+
+	memcpy(begin, text.p, text.len);
+	begin[text.len] = '\0';
+	*p += text.len + 1;
+	return begin;
+}
+
+/* The same bytes of the copy; what is not of the original stays. */
+static struct slice
+moved(struct slice part, struct slice from, const char *to)
+{
+	if (part.p < from.p || part.p >= from.p + from.len)
+		return part;
+	return (struct slice){to + (part.p - from.p), part.len};
+}
+
+/* Makes one block of the draft and the bytes that it was read from. */
+static int
+finish(const struct draft *d, struct slice bytes, struct task **ret,
+       struct err *err)
+{
+	struct task *task;
+	char *p;
+
+	task = malloc(sizeof(*task) + bytes.len + d->id.len + d->name.len +
+		      d->queue.len + sizeof("\0\0\0"));
+	if (task == NULL)
+		return err_nomem(err);
+	*task = d->task;
+	p = (char *)(task + 1);
+	task->raw = (struct slice){put(&p, bytes), bytes.len};
+	task->args = moved(d->task.args, bytes, task->raw.p);
+	task->kwargs = moved(d->task.kwargs, bytes, task->raw.p);
+	task->id = put(&p, d->id);
+	task->name = put(&p, d->name);
+	if (d->queue.p != NULL)
+		task->queue = put(&p, d->queue);
+	task->priority = (int32_t)d->priority;
+	*ret = task;
+	return 0;
+}
+
+int
+task_decode(struct slice bytes, struct task **ret, struct err *err)
+{
+	struct buf scratch = BUF_INIT;
+	const struct fields_in in = {.table = fields,
+				     .n = N_FIELDS,
+				     .max_depth = TASK_DEPTH_MAX,
+				     .scratch = &scratch};
+	struct draft draft = {
+	    .task = {.args = SLICE("[]"),
+		     .kwargs = SLICE("{}"),
+		     .max_retries = TASK_UNSET,
+		     .retry = {.delay_us = TASK_UNSET,
+			       .backoff = TASK_UNSET,
+			       .delay_max_us = TASK_UNSET,
+			       .jitter = TASK_UNSET},
+		     .timeout_us = TASK_UNSET},
+	};
+	int rc = -1;
+
+	if (fields_read(&in, bytes, &draft, err) == 0 &&
+	    check_texts(&draft, err) == 0)
+		rc = finish(&draft, bytes, ret, err);
+	buf_done(&scratch);
+	return rc;
+}
+
+void
+task_free(struct task *task)
+{
+	free(task);
+}
+
+static void
+write_options(const struct task *task, struct buf *out)
+{
+	const struct retry_policy *retry = &task->retry;
+
+	if (task->queue != NULL)
+		write_text(out, WRITE_NEXT("queue"), slice_of(task->queue));
+	if (task->submitted_us != 0)
+		write_time(out, WRITE_NEXT("submitted_at"), task->submitted_us);
+	if (task->expires_us != 0)
+		write_time(out, WRITE_NEXT("expires_at"), task->expires_us);
+	if (task->timeout_us >= 0)
+		write_seconds(out, WRITE_NEXT("timeout"), task->timeout_us);
+	/* Comparisons that not-a-number and infinity fail. */
+	if (retry->backoff >= 0 && retry->backoff <= DBL_MAX)
+		write_double(out, WRITE_NEXT("retry_backoff"), retry->backoff);
+	if (retry->delay_max_us >= 0)
+		write_seconds(out, WRITE_NEXT("retry_delay_max"),
+			      retry->delay_max_us);
+	if (retry->jitter >= 0 && retry->jitter <= DBL_MAX)
+		write_double(out, WRITE_NEXT("retry_jitter"), retry->jitter);
+}
+
+static void
+write_if(struct buf *out, struct slice key, int64_t counter)
+{
+	if (counter != 0)
+		write_whole(out, key, counter);
+}
+
+void
+task_encode(const struct task *task, struct buf *out)
+{
+	int64_t retries = task->max_retries;
+	int64_t delay_us = task->retry.delay_us;
+
+	write_text(out, WRITE_FIRST("id"), slice_of(task->id));
+	write_text(out, WRITE_NEXT("name"), slice_of(task->name));
+	write_json(out, WRITE_NEXT("args"), task->args, SLICE("[]"));
+	write_json(out, WRITE_NEXT("kwargs"), task->kwargs, SLICE("{}"));
+	write_whole(out, WRITE_NEXT("max_retries"), retries < 0 ? 0 : retries);
+	write_seconds(out, WRITE_NEXT("retry_delay"),
+		      delay_us < 0 ? 0 : delay_us);
+	write_whole(out, WRITE_NEXT("current_retry"), task->current_retry);
+	write_whole(out, WRITE_NEXT("priority"), task->priority);
+	write_bool(out, WRITE_NEXT("cpu_bound"), task->cpu_bound);
+	write_options(task, out);
+	write_if(out, WRITE_NEXT("crashes"), task->crashes);
+	write_if(out, WRITE_NEXT("suspected"), task->suspected);
+	write_if(out, WRITE_NEXT("unknown"), task->unknown);
+	write_end(out);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes the members of a JSON object. */
+#include "codec/write.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "codec/scan.h"
+#include "util/clock.h"
+
+#define US_PER_S UINT64_C(1000000)
+#define INT64_DIGITS 20
+
+static void
+add(struct buf *out, struct slice text)
+{
+	buf_add(out, text.p, text.len);
+}
+
+void
+write_text(struct buf *out, struct slice key, struct slice text)
+{
+	add(out, key);
+	scan_quote(out, text);
+}
+
+void
+write_json(struct buf *out, struct slice key, struct slice json,
+	   struct slice otherwise)
+{
+	add(out, key);
+	add(out, json.len > 0 ? json : otherwise);
+}
+
+void
+write_bool(struct buf *out, struct slice key, bool value)
+{
+	add(out, key);
+	add(out, value ? SLICE("true") : SLICE("false"));
+}
+
+void
+write_int64(struct buf *out, int64_t value)
+{
+	char digits[INT64_DIGITS];
+	char *p = digits + sizeof(digits);
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	do
+		*--p = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (value < 0)
+		*--p = '-';
+	buf_add(out, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void
+write_whole(struct buf *out, struct slice key, int64_t value)
+{
+	add(out, key);
+	write_int64(out, value);
+}
+
+void
+write_double(struct buf *out, struct slice key, double value)
+{
+	/* glibc has this locale ready: nothing to free. Others write 1,5. */
+	locale_t c = newlocale(LC_ALL_MASK, "C", NULL);
+	locale_t before = uselocale(c);
+	char text[32];
+
+	/* 17 digits give any double back, but turn 0.1 into
+	 * 0.10000000000000001. */
+	snprintf(text, sizeof(text), "%.15g", value);
+	if (strtod(text, NULL) != value)
+		snprintf(text, sizeof(text), "%.17g", value);
+	uselocale(before);
+	add(out, key);
+	buf_adds(out, text);
+}
+
+void
+write_seconds(struct buf *out, struct slice key, int64_t us)
+{
+	uint64_t left = us < 0 ? -(uint64_t)us : (uint64_t)us;
+	uint64_t scale = US_PER_S / 10;
+
+	add(out, key);
+	if (us < 0)
+		buf_addc(out, '-');
+	write_int64(out, (int64_t)(left / US_PER_S));
+	buf_addc(out, '.');
+	left %= US_PER_S;
+	do {
+		buf_addc(out, (char)('0' + left / scale));
+		left %= scale;
+		scale /= 10;
+	} while (left > 0);
+}
+
+void
+write_time(struct buf *out, struct slice key, int64_t wall_us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(wall_us, text);
+	add(out, key);
+	buf_addc(out, '"');
+	buf_add(out, text, CLOCK_TEXT_SIZE - 1);
+	buf_addc(out, '"');
+}
+
+void
+write_end(struct buf *out)
+{
+	buf_addc(out, '}');
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The states of a result record. */
+#include "core/result.h"
+
+static const struct {
+	struct slice text;
+	bool final;
+	unsigned int next;
+} statuses[] = {
+#define X(name, status_text, is_final, may_follow)                             \
+	[RESULT_##name] = {.text = {status_text, sizeof(status_text) - 1},     \
+			   .final = (is_final),                                \
+			   .next = (may_follow)},
+    RESULT_STATUSES(X)
+#undef X
+};
+
+const char *
+result_status_text(enum result_status status)
+{
+	return statuses[status].text.p;
+}
+
+int
+result_status_parse(struct slice text, enum result_status *ret)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		if (slice_eq(text, statuses[i].text)) {
+			*ret = (enum result_status)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+bool
+result_status_final(enum result_status status)
+{
+	return statuses[status].final;
+}
+
+bool
+result_status_may_follow(enum result_status from, enum result_status to)
+{
+	return (statuses[from].next & (1u << to)) != 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* How long a task waits before it is tried again. */
+#include "core/task.h"
+
+/* `value`, or the nearest end of the range. Not a number becomes `low`. */
+static double
+clamp(double value, double low, double high)
+{
+	if (!(value > low))
+		return low;
+	return value < high ? value : high;
+}
+
+/* base^exponent by squaring; too large a result is infinite. */
+static double
+power(double base, int64_t exponent)
+{
+	double result = 1;
+
+	for (; exponent > 0; exponent /= 2, base *= base)
+		if (exponent % 2 != 0)
+			result *= base;
+	return result;
+}
+
+int64_t
+retry_delay_us(const struct retry_policy *policy, int64_t retry, double chance)
+{
+	double limit = (double)TASK_DURATION_MAX_US;
+	double backoff = policy->backoff > 0 ? policy->backoff : 1;
+	double jitter = clamp(policy->jitter, 0, 1);
+	double delay = (double)policy->delay_us;
+
+	/* Before the product: 0 times an infinite factor is not a number. */
+	if (policy->delay_us <= 0)
+		return 0;
+	if (policy->delay_max_us > 0)
+		limit = clamp((double)policy->delay_max_us, 0, limit);
+	delay = clamp(delay * power(backoff, retry - 1), 0, limit);
+	delay *= 1 - jitter + jitter * clamp(chance, 0, 1);
+	return (int64_t)(delay + 0.5);
+}
