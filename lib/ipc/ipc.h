@@ -23,7 +23,7 @@ struct err;
 #define IPC_FRAME_MAX (64u << 20)
 
 /* Descriptors that an executor finds open when it starts. */
-#define IPC_FD 3	 /* the socket for frames */
+#define IPC_FD 3       /* the socket for frames */
 #define IPC_CRASH_FD 4 /* a pipe for one struct ipc_last_words */
 
 struct ipc_header {
@@ -52,10 +52,10 @@ struct ipc_hello {
  * configuration is null.
  */
 struct ipc_init {
-	uint32_t version;     /* IPC_VERSION */
-	uint32_t threads;     /* handlers that run at the same time */
+	uint32_t version;      /* IPC_VERSION */
+	uint32_t threads;      /* handlers that run at the same time */
 	uint32_t asynchronous; /* whether to run an event loop for handlers */
-	uint32_t max_result;  /* bytes; a larger result fails its task */
+	uint32_t max_result;   /* bytes; a larger result fails its task */
 };
 
 /* Followed by id, name, args and kwargs, in this order; args and kwargs are
@@ -94,7 +94,12 @@ struct ipc_log {
 	uint32_t level; /* enum log_level */
 };
 
-/* The task's JSON as a producer would send it; `id` and `name` are set. */
+/*
+ * The task's JSON as a producer would send it: `id`, `name`, `args` and
+ * `kwargs` are set, and of `queue`, `priority`, `max_retries`, `retry_delay`
+ * and `timeout` those that the handler chose. `delay` (seconds) is there
+ * besides if the task is to wait.
+ */
 struct ipc_submit {
 	uint32_t request; /* comes back in SUBMITTED */
 };
