@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration: gathers it from its sources and prints it. */
+#include "util/conf.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/buf.h"
+#include "util/conf_file.h"
+#include "util/conf_key.h"
+#include "util/err.h"
+
+#define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
+#define SEPARATORS " ,\t\r\n"
+
+static int
+set_defaults(struct conf *conf, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < conf_n_keys; i++)
+		if (conf_key_set(&conf_keys[i], conf, conf_keys[i].standard,
+				 err) != 0)
+			return err_prefix(err, "default of %s.%s",
+					  conf_keys[i].section,
+					  conf_keys[i].name);
+	return 0;
+}
+
+/* Reads a file that must exist if it is `required`. Returns 1 if it does not
+ * and need not. */
+static int
+load_file(struct conf *conf, const char *path, bool required, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	int r;
+
+	r = conf_file_read(path, &text, err);
+	if (r == 0)
+		r = conf_file_parse(path, text.data, conf, err);
+	else if (r == 1 && required)
+		r = err_set(err, ERR_CONFIG, "there is no file %s", path);
+	if (text.data != NULL)
+		explicit_bzero(text.data, text.len);
+	buf_done(&text);
+	return r;
+}
+
+/* The user's own file; returns 1 if there is none. */
+static int
+load_user_file(struct conf *conf, struct err *err)
+{
+	const char *dir = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME");
+	struct buf path = BUF_INIT;
+	int r = 1;
+
+	if (geteuid() == 0)
+		return 1;
+	/* Relative paths are to be ignored, says the XDG specification. */
+	if (dir != NULL && *dir == '/')
+		buf_addf(&path, "%s/flowrra.conf", dir);
+	else if (home != NULL && *home == '/')
+		buf_addf(&path, "%s/.config/flowrra.conf", home);
+	if (path.failed)
+		r = err_nomem(err);
+	else if (path.len > 0)
+		r = load_file(conf, path.data, false, err);
+	buf_done(&path);
+	return r;
+}
+
+static int
+load_files(struct conf *conf, const char *file, struct err *err)
+{
+	int r;
+
+	if (file != NULL)
+		return load_file(conf, file, true, err);
+	r = load_user_file(conf, err);
+	if (r == 1)
+		r = load_file(conf, SYSTEM_FILE, false, err);
+	return r == -1 ? -1 : 0;
+}
+
+static int
+load_credential(struct conf *conf, const struct conf_key *key,
+		const char *directory, struct err *err)
+{
+	struct buf path = BUF_INIT;
+	struct buf text = BUF_INIT;
+	int r;
+
+	buf_addf(&path, "%s/%s.%s", directory, key->section, key->name);
+	if (path.failed)
+		return err_nomem(err);
+	r = conf_file_read(path.data, &text, err);
+	if (r == 0 && (r = conf_key_set(key, conf, text.data, err)) != 0)
+		err_prefix(err, "credential %s", path.data);
+	if (text.data != NULL)
+		explicit_bzero(text.data, text.len);
+	buf_done(&text);
+	buf_done(&path);
+	return r == -1 ? -1 : 0;
+}
+
+static int
+load_credentials(struct conf *conf, struct err *err)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	size_t i;
+
+	if (directory == NULL)
+		return 0;
+	for (i = 0; i < conf_n_keys; i++)
+		if (conf_keys[i].type == CONF_SECRET &&
+		    load_credential(conf, &conf_keys[i], directory, err) != 0)
+			return -1;
+	return 0;
+}
+
+#define VARIABLE_SIZE 64
+
+static void
+variable_name(const struct conf_key *key, char name[VARIABLE_SIZE])
+{
+	char *p;
+
+	snprintf(name, VARIABLE_SIZE, "FLOWRRA_%s_%s", key->section, key->name);
+	for (p = name; *p != '\0'; p++)
+		*p = (char)toupper((unsigned char)*p);
+}
+
+static int
+load_environment(struct conf *conf, struct err *err)
+{
+	char name[VARIABLE_SIZE];
+	const char *value;
+	size_t i;
+
+	for (i = 0; i < conf_n_keys; i++) {
+		variable_name(&conf_keys[i], name);
+		if ((value = getenv(name)) == NULL ||
+		    conf_key_set(&conf_keys[i], conf, value, err) == 0)
+			continue;
+		if (conf_keys[i].type == CONF_SECRET)
+			return err_prefix(err, "variable %s", name);
+		return err_prefix(err, "variable %s = \"%.64s\"", name, value);
+	}
+	return 0;
+}
+
+/* Everybody on the host can read the arguments of a process. */
+static int
+refuse_password(const struct conf_key *key, const char *value, struct err *err)
+{
+	struct buf masked = BUF_INIT;
+	char name[VARIABLE_SIZE];
+	int r = 0;
+
+	if (key->type != CONF_SECRET)
+		return 0;
+	variable_name(key, name);
+	conf_key_mask(value, &masked);
+	if (masked.failed)
+		r = err_nomem(err);
+	else if (strcmp(masked.data != NULL ? masked.data : "", value) != 0)
+		r = err_set(err, ERR_CONFIG,
+			    "-o %s.%s: everybody on this host can read a "
+			    "password in an argument; put it into the variable "
+			    "%s or into the configuration file",
+			    key->section, key->name, name);
+	buf_done(&masked);
+	return r;
+}
+
+/* `setting` is "section.key=value", cut apart here. */
+static int
+apply_setting(struct conf *conf, char *setting, struct err *err)
+{
+	const struct conf_key *key;
+	char *value = strchr(setting, '=');
+	char *name;
+
+	if (value != NULL)
+		*value++ = '\0';
+	name = strchr(setting, '.');
+	if (value == NULL || name == NULL)
+		return err_set(err, ERR_CONFIG,
+			       "-o %.64s: write it as -o section.key=value",
+			       setting);
+	*name++ = '\0';
+	if ((key = conf_key_find(setting, name, err)) == NULL)
+		return err_prefix(err, "-o %.64s.%.64s", setting, name);
+	if (refuse_password(key, value, err) != 0)
+		return -1;
+	if (conf_key_set(key, conf, value, err) == 0)
+		return 0;
+	if (key->type == CONF_SECRET)
+		return err_prefix(err, "-o %s.%s", setting, name);
+	return err_prefix(err, "-o %s.%s=%.64s", setting, name, value);
+}
+
+static int
+apply_settings(struct conf *conf, const char *const *settings, struct err *err)
+{
+	char *copy;
+	int r = 0;
+
+	for (; r == 0 && settings != NULL && *settings != NULL; settings++) {
+		if ((copy = strdup(*settings)) == NULL)
+			return err_nomem(err);
+		r = apply_setting(conf, copy, err);
+		free(copy);
+	}
+	return r;
+}
+
+int
+conf_load(const char *file, const char *const *settings, struct conf **ret,
+	  struct err *err)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (conf == NULL)
+		return err_nomem(err);
+	/* From the weakest source to the strongest. */
+	if (set_defaults(conf, err) != 0 || load_files(conf, file, err) != 0 ||
+	    load_credentials(conf, err) != 0 ||
+	    load_environment(conf, err) != 0 ||
+	    apply_settings(conf, settings, err) != 0) {
+		conf_free(conf);
+		return -1;
+	}
+	*ret = conf;
+	return 0;
+}
+
+void
+conf_free(struct conf *conf)
+{
+	size_t i;
+
+	if (conf == NULL)
+		return;
+	for (i = 0; i < conf_n_keys; i++)
+		conf_key_clear(&conf_keys[i], conf);
+	free(conf);
+}
+
+void
+conf_dump(const struct conf *conf, FILE *out)
+{
+	const struct conf_key *key;
+	struct buf whole = BUF_INIT;
+	struct buf text = BUF_INIT;
+	const char *section = "";
+
+	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
+		if (strcmp(section, key->section) != 0)
+			fprintf(out, "%s[%s]\n", *section ? "\n" : "",
+				key->section);
+		section = key->section;
+		buf_reset(&whole);
+		buf_reset(&text);
+		conf_key_print(key, conf, &whole);
+		if (key->type == CONF_SECRET && whole.data != NULL)
+			conf_key_mask(whole.data, &text);
+		else
+			buf_add(&text, whole.data, whole.len);
+		fprintf(out, "%s = %s\n", key->name,
+			text.data != NULL ? text.data : "");
+	}
+	buf_done(&whole);
+	buf_done(&text);
+}
+
+char *
+conf_frozen_changes(const struct conf *old, const struct conf *next)
+{
+	const struct conf_key *key;
+	struct buf a = BUF_INIT;
+	struct buf b = BUF_INIT;
+	struct buf names = BUF_INIT;
+
+	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
+		buf_reset(&a);
+		buf_reset(&b);
+		conf_key_print(key, old, &a);
+		conf_key_print(key, next, &b);
+		if ((key->flags & RELOAD) != 0 ||
+		    slice_eq((struct slice){a.data, a.len},
+			     (struct slice){b.data, b.len}))
+			continue;
+		buf_addf(&names, "%s%s.%s", names.len > 0 ? ", " : "",
+			 key->section, key->name);
+	}
+	buf_done(&a);
+	buf_done(&b);
+	return buf_take(&names);
+}
+
+char **
+conf_list(const char *text)
+{
+	size_t n = 0;
+	size_t len;
+	char **list;
+
+	/* Every other byte begins an item, at most. */
+	if ((list = calloc(strlen(text) / 2 + 2, sizeof(*list))) == NULL)
+		return NULL;
+	for (text += strspn(text, SEPARATORS); *text != '\0';
+	     text += len + strspn(text + len, SEPARATORS)) {
+		len = strcspn(text, SEPARATORS);
+		if ((list[n++] = strndup(text, len)) == NULL) {
+			conf_list_free(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+void
+conf_list_free(char **list)
+{
+	size_t i;
+
+	for (i = 0; list != NULL && list[i] != NULL; i++)
+		free(list[i]);
+	free(list);
+}

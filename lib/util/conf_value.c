@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* The values of the configuration: reading, checking and printing them. */
+#include "util/conf_key.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/err.h"
+
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+static void *
+value_of(const struct conf_key *key, struct conf *conf)
+{
+	return (char *)conf + key->offset;
+}
+
+static void
+print_duration(int64_t us, struct buf *out)
+{
+	static const struct {
+		const char *name;
+		int64_t us;
+	} units[] = {{"d", INT64_C(86400000000)},
+		     {"h", INT64_C(3600000000)},
+		     {"m", INT64_C(60000000)},
+		     {"s", INT64_C(1000000)},
+		     {"ms", INT64_C(1000)}};
+	size_t i;
+
+	if (us == 0 || us % 1000 != 0) {
+		buf_addf(out, "%" PRId64, us / 1000000);
+		if (us != 0)
+			buf_addf(out, ".%06" PRId64, us % 1000000);
+		return;
+	}
+	for (i = 0; i < LEN(units); i++) {
+		if (us >= units[i].us)
+			buf_addf(out, "%" PRId64 "%s", us / units[i].us,
+				 units[i].name);
+		us %= units[i].us;
+	}
+}
+
+static void
+print_size(int64_t bytes, struct buf *out)
+{
+	static const char *const units[] = {"", "k", "m", "g"};
+	size_t i = 0;
+
+	while (bytes != 0 && bytes % 1024 == 0 && i + 1 < LEN(units)) {
+		bytes /= 1024;
+		i++;
+	}
+	buf_addf(out, "%" PRId64 "%s", bytes, units[i]);
+}
+
+static void
+print_integer(enum conf_type type, int64_t value, struct buf *out)
+{
+	if (type == CONF_DURATION)
+		print_duration(value, out);
+	else if (type == CONF_SIZE)
+		print_size(value, out);
+	else
+		buf_addf(out, "%" PRId64, value);
+}
+
+static const char *
+level_name(enum log_level level)
+{
+	static const char *const names[] = {
+#define X(name, priority) [LOG_LEVEL_##name] = #name,
+	    LOG_LEVELS(X)
+#undef X
+	};
+
+	return names[level];
+}
+
+void
+conf_key_print(const struct conf_key *key, const struct conf *conf,
+	       struct buf *out)
+{
+	const void *value = (const char *)conf + key->offset;
+
+	switch (key->type) {
+	case CONF_STRING:
+	case CONF_SECRET:
+		buf_adds(out, *(char *const *)value);
+		break;
+	case CONF_UINT:
+	case CONF_DURATION:
+	case CONF_SIZE:
+		print_integer(key->type, *(const int64_t *)value, out);
+		break;
+	case CONF_BOOL:
+		buf_adds(out, *(const bool *)value ? "yes" : "no");
+		break;
+	case CONF_LEVEL:
+		buf_adds(out, level_name(*(const enum log_level *)value));
+		break;
+	}
+}
+
+/* "not a number; allowed: 0 to 1024" */
+static int
+refuse(const struct conf_key *key, const char *what, struct err *err)
+{
+	double unit = key->type == CONF_DURATION ? 1e6 : 1;
+	struct buf text = BUF_INIT;
+
+	print_integer(key->type, (int64_t)(key->min * unit), &text);
+	buf_adds(&text, " to ");
+	print_integer(key->type, (int64_t)(key->max * unit), &text);
+	err_set(err, ERR_CONFIG, "%s; allowed: %s", what,
+		text.failed ? "see flowrra.conf(5)" : text.data);
+	buf_done(&text);
+	return -1;
+}
+
+/* Reads digits and, for a SIZE, the unit behind them. */
+static int
+parse_integer(enum conf_type type, const char *text, int64_t *ret)
+{
+	static const char units[] = "kmg";
+	const char *unit;
+	uintmax_t n;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -1;
+	/* Too large a number becomes UINTMAX_MAX, outside every range. */
+	n = strtoumax(text, &end, 10);
+	if (type == CONF_SIZE && *end != '\0' &&
+	    (unit = strchr(units, tolower((unsigned char)*end))) != NULL) {
+		end++;
+		for (; unit >= units; unit--)
+			n = n > INT64_MAX ? n : n * 1024;
+	}
+	if (*end != '\0')
+		return -1;
+	*ret = n > INT64_MAX ? INT64_MAX : (int64_t)n;
+	return 0;
+}
+
+static int
+set_integer(const struct conf_key *key, int64_t *ret, const char *text,
+	    struct err *err)
+{
+	double unit = key->type == CONF_DURATION ? 1e6 : 1;
+	int64_t value;
+
+	if (key->type == CONF_DURATION) {
+		if (clock_parse_duration(text, &value, NULL) != 0)
+			return refuse(key, "not a duration such as 90 or 1h30m",
+				      err);
+	} else if (parse_integer(key->type, text, &value) != 0) {
+		return refuse(key,
+			      key->type == CONF_SIZE
+				  ? "not a size such as 4096, 512k or 1m"
+				  : "not a number",
+			      err);
+	}
+	if ((double)value < key->min * unit || (double)value > key->max * unit)
+		return refuse(key, "out of range", err);
+	*ret = value;
+	return 0;
+}
+
+static int
+set_bool(bool *ret, const char *text, struct err *err)
+{
+	static const char *const words[][2] = {
+	    {"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};
+	size_t i;
+
+	for (i = 0; i < 2 * LEN(words); i++) {
+		if (strcasecmp(text, words[i / 2][i % 2]) == 0) {
+			*ret = i % 2 == 1;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_CONFIG,
+		       "neither yes nor no; allowed: yes, true, on, 1, no, "
+		       "false, off, 0");
+}
+
+static int
+set_level(enum log_level *ret, const char *text, struct err *err)
+{
+	if (log_level_parse(text, ret) == 0)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "not a level; allowed: "
+#define X(name, priority) #name " "
+		       LOG_LEVELS(X)
+#undef X
+	);
+}
+
+/* Refuses what a configuration file could not hold. */
+static int
+check_text(const char *text, struct err *err)
+{
+	const char *p;
+
+	for (p = text; *p != '\0'; p++) {
+		if (iscntrl((unsigned char)*p))
+			return err_set(err, ERR_CONFIG,
+				       "holds a control character");
+		if (*p == ';' && (p == text || p[-1] == ' '))
+			return err_set(err, ERR_CONFIG,
+				       "holds a semicolon after a blank, which "
+				       "would begin a comment");
+	}
+	return 0;
+}
+
+#define ID_CHARACTERS                                                          \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+#define QUEUE_MAX_LEN 128
+
+static int
+check_queues(char *const *queues, struct err *err)
+{
+	size_t i, j;
+
+	if (queues[0] == NULL)
+		return err_set(err, ERR_CONFIG, "names no queue");
+	for (i = 0; queues[i] != NULL; i++) {
+		if (strlen(queues[i]) > QUEUE_MAX_LEN ||
+		    queues[i][strspn(queues[i], ID_CHARACTERS)] != '\0')
+			return err_set(err, ERR_CONFIG,
+				       "\"%.64s\" is no name for a queue; "
+				       "allowed: 1 to %d letters, digits and "
+				       "_ . -",
+				       queues[i], QUEUE_MAX_LEN);
+		for (j = 0; j < i; j++)
+			if (strcmp(queues[i], queues[j]) == 0)
+				return err_set(err, ERR_CONFIG,
+					       "names the queue %s twice",
+					       queues[i]);
+	}
+	return 0;
+}
+
+/* What a key asks of its text beyond the type. */
+static int
+check_meaning(const struct conf_key *key, const char *text, struct err *err)
+{
+	char **queues;
+	int r;
+
+	if (key->offset == offsetof(struct conf, worker.id) &&
+	    text[strspn(text, ID_CHARACTERS ":")] != '\0')
+		return err_set(err, ERR_CONFIG,
+			       "no name for a worker; allowed: up to %.0f "
+			       "letters, digits and _ . : -",
+			       key->max);
+	if (key->offset != offsetof(struct conf, worker.queues))
+		return 0;
+	if ((queues = conf_list(text)) == NULL)
+		return err_nomem(err);
+	r = check_queues(queues, err);
+	conf_list_free(queues);
+	return r;
+}
+
+static int
+set_string(const struct conf_key *key, struct conf *conf, const char *text,
+	   struct err *err)
+{
+	char **value = value_of(key, conf);
+	size_t len = strlen(text);
+	char *copy;
+
+	if (check_text(text, err) != 0)
+		return -1;
+	if ((double)len < key->min || (key->max > 0 && (double)len > key->max))
+		return err_set(err, ERR_CONFIG,
+			       "%zu characters; allowed: %.0f to %.0f", len,
+			       key->min, key->max);
+	if (check_meaning(key, text, err) != 0)
+		return -1;
+	if ((copy = strdup(text)) == NULL)
+		return err_nomem(err);
+	conf_key_clear(key, conf);
+	*value = copy;
+	return 0;
+}
+
+void
+conf_key_clear(const struct conf_key *key, struct conf *conf)
+{
+	char **value = value_of(key, conf);
+
+	if (key->type != CONF_STRING && key->type != CONF_SECRET)
+		return;
+	if (key->type == CONF_SECRET && *value != NULL)
+		explicit_bzero(*value, strlen(*value));
+	free(*value);
+	*value = NULL;
+}
+
+static int
+set_trimmed(const struct conf_key *key, struct conf *conf, const char *text,
+	    struct err *err)
+{
+	void *value = value_of(key, conf);
+
+	switch (key->type) {
+	case CONF_BOOL:
+		return set_bool(value, text, err);
+	case CONF_LEVEL:
+		return set_level(value, text, err);
+	case CONF_STRING:
+	case CONF_SECRET:
+		return set_string(key, conf, text, err);
+	case CONF_UINT:
+	case CONF_DURATION:
+	case CONF_SIZE:
+		return set_integer(key, value, text, err);
+	}
+	return err_set(err, ERR_INTERNAL, "a key of an unknown type");
+}
+
+int
+conf_key_set(const struct conf_key *key, struct conf *conf, const char *text,
+	     struct err *err)
+{
+	size_t len;
+	char *copy;
+	int r;
+
+	text += strspn(text, " \t\r\n");
+	for (len = strlen(text); len > 0 && strchr(" \t\r\n", text[len - 1]);)
+		len--;
+	if ((copy = strndup(text, len)) == NULL)
+		return err_nomem(err);
+	r = set_trimmed(key, conf, copy, err);
+	explicit_bzero(copy, len);
+	free(copy);
+	return r;
+}
