@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether what a module says of itself makes sense. */
+#include "module/describe.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "util/err.h"
+
+#define NAME_MAX_LEN 200
+#define TASKS_MAX 10000
+/* What later minor versions may grow to; more is a module gone wrong. */
+#define TASK_SIZE_MAX 4096
+#define YEAR_S (366.0 * 86400)
+
+/* [A-Za-z0-9_.-], not locale-dependent. */
+static bool
+valid_name(const char *s)
+{
+	size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			     "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+	return n > 0 && n <= NAME_MAX_LEN && s[n] == '\0';
+}
+
+static int
+check_name(const char *what, const char *s, struct err *err)
+{
+	if (s == NULL)
+		return err_set(err, ERR_CONFIG, "%s is NULL", what);
+	if (valid_name(s))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "%s \"%.*s\" is not made of 1 to %d of the characters "
+		       "A-Z a-z 0-9 _ . -",
+		       what, NAME_MAX_LEN, s, NAME_MAX_LEN);
+}
+
+int
+describe_check_module(const struct flowrra_module *m, struct err *err)
+{
+	/* The first complete description, that of version 1.0. */
+	const size_t least = sizeof(struct flowrra_task_type);
+
+	if (m == NULL)
+		return err_set(err, ERR_CONFIG, "flowrra_module() gave NULL");
+	if (m->abi_major != FLOWRRA_MODULE_ABI_MAJOR)
+		return err_set(err, ERR_REFUSED,
+			       "it was built for module interface %u, this "
+			       "executor has %u (build it anew with this "
+			       "version's flowrra/module.h)",
+			       m->abi_major, FLOWRRA_MODULE_ABI_MAJOR);
+	if (check_name("its name", m->name, err) != 0)
+		return -1;
+	if (m->task_size < least || m->task_size > TASK_SIZE_MAX ||
+	    m->task_size % _Alignof(struct flowrra_task_type) != 0)
+		return err_set(err, ERR_CONFIG,
+			       "task_size is %zu, not sizeof(struct "
+			       "flowrra_task_type) (%zu here)",
+			       m->task_size, least);
+	if (m->tasks == NULL || m->n_tasks == 0 || m->n_tasks > TASKS_MAX)
+		return err_set(err, ERR_CONFIG,
+			       "it has %zu tasks; a module has 1 to %d",
+			       m->tasks ? m->n_tasks : 0, TASKS_MAX);
+	return 0;
+}
+
+/* UTF-8, and nothing that could break out of a line. */
+static bool
+valid_line(const char *s)
+{
+	json_t *j = json_string(s);
+	const char *p;
+
+	json_decref(j);
+	for (p = s; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == '\x7f')
+			return false;
+	return j != NULL;
+}
+
+/* NaN is in no range. */
+static int
+check_range(const struct flowrra_task_type *t, const char *what, double x,
+	    double least, double most, struct err *err)
+{
+	if (x >= least && x <= most)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "task \"%s\": %s is %g; it must be from %g to %g%s",
+		       t->name, what, x, least, most,
+		       x == 0 ? " (begin with FLOWRRA_TASK_DEFAULTS)" : "");
+}
+
+static int
+check_numbers(const struct flowrra_task_type *t, struct err *err)
+{
+	double delay = t->retry_delay < 0 ? 0 : t->retry_delay;
+
+	if (check_range(t, "max_retries", t->max_retries, -1, 1e6, err) != 0 ||
+	    check_range(t, "retry_delay", delay, 0, YEAR_S, err) != 0 ||
+	    check_range(t, "retry_backoff", t->retry_backoff, 1, 1000, err) ||
+	    check_range(t, "retry_delay_max", t->retry_delay_max, 0, YEAR_S,
+			err) != 0 ||
+	    check_range(t, "retry_jitter", t->retry_jitter, 0, 1, err) != 0 ||
+	    check_range(t, "timeout", t->timeout, 0, YEAR_S, err) != 0)
+		return -1;
+	return 0;
+}
+
+static int
+check_handler(const struct flowrra_task_type *t, struct err *err)
+{
+	if (t->run == NULL && t->start == NULL)
+		return err_set(err, ERR_CONFIG,
+			       "task \"%s\" has neither run nor start: it "
+			       "needs one handler",
+			       t->name);
+	if (t->run != NULL && t->start != NULL)
+		return err_set(err, ERR_CONFIG,
+			       "task \"%s\" has both run and start: it needs "
+			       "one handler only",
+			       t->name);
+	if (t->start != NULL && t->cpu_bound)
+		return err_set(err, ERR_CONFIG,
+			       "task \"%s\" is cpu_bound and asynchronous: "
+			       "work that keeps a processor busy needs run",
+			       t->name);
+	if (t->cancel != NULL && t->start == NULL)
+		return err_set(err, ERR_CONFIG,
+			       "task \"%s\" has cancel without start: a "
+			       "blocking handler asks "
+			       "flowrra_task_cancelled()",
+			       t->name);
+	return 0;
+}
+
+int
+describe_read_task(const struct flowrra_module *m, size_t i,
+		   struct flowrra_task_type *ret, struct err *err)
+{
+	const char *at = (const char *)m->tasks + i * m->task_size;
+	struct flowrra_task_type t = {.name = NULL};
+
+	memcpy(&t, at, m->task_size < sizeof(t) ? m->task_size : sizeof(t));
+	if (check_name("a task's name", t.name, err) != 0 ||
+	    check_handler(&t, err) != 0 || check_numbers(&t, err) != 0)
+		return -1;
+	if (t.queue == NULL)
+		t.queue = t.cpu_bound ? "cpu" : "io";
+	else if (check_name("the queue's name", t.queue, err) != 0)
+		return err_prefix(err, "task \"%s\"", t.name);
+	if (t.description != NULL && !valid_line(t.description))
+		return err_set(err, ERR_CONFIG,
+			       "task \"%s\": its description is not one line "
+			       "of UTF-8",
+			       t.name);
+	*ret = t;
+	return 0;
+}

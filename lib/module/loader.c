@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* The loader: modules, and the registry of the task types in them. */
+#include "module/loader.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "module/describe.h"
+#include "module/file.h"
+#include "util/err.h"
+
+struct loader {
+	/* Each allocated alone: pointers to them are handed out. */
+	struct loader_task **tasks;
+	size_t n_tasks;
+	/* Open addressing, linear probing; never more than half full. */
+	const struct loader_task **table;
+	size_t table_size; /* a power of two */
+	const struct flowrra_module **modules;
+	size_t n_modules;
+};
+
+struct loader *
+loader_new(void)
+{
+	return calloc(1, sizeof(struct loader));
+}
+
+void
+loader_free(struct loader *l)
+{
+	size_t i;
+
+	if (l == NULL)
+		return;
+	for (i = 0; i < l->n_tasks; i++)
+		free(l->tasks[i]);
+	free(l->tasks);
+	free(l->table);
+	free(l->modules);
+	free(l);
+}
+
+/* FNV-1a. */
+static size_t
+hash(struct slice name)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+	size_t i;
+
+	for (i = 0; i < name.len; i++)
+		h = (h ^ (unsigned char)name.p[i]) * 0x100000001b3u;
+	return (size_t)(h ^ (h >> 32));
+}
+
+/* Where a name is in the table, or the free place where it would go. */
+static size_t
+place_of(const struct loader *l, struct slice name)
+{
+	size_t i = hash(name) & (l->table_size - 1);
+
+	while (l->table[i] != NULL &&
+	       !slice_eq(slice_of(l->table[i]->type.name), name))
+		i = (i + 1) & (l->table_size - 1);
+	return i;
+}
+
+const struct loader_task *
+loader_find(const struct loader *l, struct slice name)
+{
+	return l->table_size ? l->table[place_of(l, name)] : NULL;
+}
+
+size_t
+loader_count(const struct loader *l)
+{
+	return l->n_tasks;
+}
+
+const struct loader_task *
+loader_at(const struct loader *l, size_t i)
+{
+	return l->tasks[i];
+}
+
+/* Makes room for one more module with `more` tasks, so that registering it
+ * cannot fail half-way. */
+static int
+make_room(struct loader *l, size_t more, struct err *err)
+{
+	size_t total = l->n_tasks + more, size = 64, i;
+	const struct flowrra_module **modules;
+	const struct loader_task **table;
+	struct loader_task **tasks;
+
+	while (size < total * 2)
+		size *= 2;
+	tasks = realloc(l->tasks, total * sizeof(struct loader_task *));
+	if (tasks != NULL)
+		l->tasks = tasks;
+	modules = realloc(l->modules, (l->n_modules + 1) * sizeof(*modules));
+	if (modules != NULL)
+		l->modules = modules;
+	table = calloc(size, sizeof(const struct loader_task *));
+	if (tasks == NULL || modules == NULL || table == NULL) {
+		free(table);
+		return err_nomem(err);
+	}
+	free(l->table);
+	l->table = table;
+	l->table_size = size;
+	for (i = 0; i < l->n_tasks; i++)
+		table[place_of(l, slice_of(tasks[i]->type.name))] = tasks[i];
+	return 0;
+}
+
+static int
+add_task(struct loader *l, const struct flowrra_module *m, size_t i,
+	 struct err *err)
+{
+	struct loader_task *task = calloc(1, sizeof(*task));
+	const struct loader_task *other;
+	size_t place;
+
+	if (task == NULL)
+		return err_nomem(err);
+	task->module = m->name;
+	if (describe_read_task(m, i, &task->type, err) != 0) {
+		free(task);
+		return -1;
+	}
+	place = place_of(l, slice_of(task->type.name));
+	if ((other = l->table[place]) != NULL) {
+		err_set(err, ERR_CONFIG,
+			"task \"%s\" is there already, from module \"%s\" "
+			"(rename one of them)",
+			task->type.name, other->module);
+		free(task);
+		return -1;
+	}
+	l->table[place] = task;
+	l->tasks[l->n_tasks++] = task;
+	return 0;
+}
+
+/* Takes tasks away again, the last first, so that no probing chain breaks. */
+static void
+remove_tasks(struct loader *l, size_t keep)
+{
+	struct loader_task *task;
+
+	while (l->n_tasks > keep) {
+		task = l->tasks[--l->n_tasks];
+		l->table[place_of(l, slice_of(task->type.name))] = NULL;
+		free(task);
+	}
+}
+
+static int
+call_init(const struct flowrra_module *m, struct err *err)
+{
+	char reason[256] = "";
+
+	if (m->init == NULL || m->init(reason, sizeof(reason)) == 0)
+		return 0;
+	reason[sizeof(reason) - 1] = '\0';
+	return err_set(err, ERR_CONFIG, "its init failed: %s",
+		       reason[0] ? reason : "it gives no reason");
+}
+
+static int
+add_module(struct loader *l, const struct flowrra_module *m, struct err *err)
+{
+	size_t before = l->n_tasks, i;
+
+	if (describe_check_module(m, err) != 0 ||
+	    make_room(l, m->n_tasks, err) != 0)
+		return -1;
+	for (i = 0; i < m->n_tasks; i++)
+		if (add_task(l, m, i, err) != 0)
+			goto fail;
+	if (call_init(m, err) != 0)
+		goto fail;
+	l->modules[l->n_modules++] = m;
+	return 0;
+fail:
+	remove_tasks(l, before);
+	return -1;
+}
+
+static int
+load(struct loader *l, const char *path, struct err *err)
+{
+	const struct flowrra_module *(*describe)(void);
+	char *real = file_check(path, err);
+	void *handle;
+
+	if (real == NULL)
+		return -1;
+	handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
+	free(real);
+	if (handle == NULL)
+		return err_set(err, ERR_CONFIG, "cannot load it: %s",
+			       dlerror());
+	/* ISO C has no cast from an object to a function; POSIX has. */
+	*(void **)&describe = dlsym(handle, "flowrra_module");
+	if (describe == NULL)
+		return err_set(err, ERR_CONFIG,
+			       "it exports no function flowrra_module() (end "
+			       "it with FLOWRRA_MODULE(…), and do not hide it "
+			       "from the linker)");
+	return add_module(l, describe(), err);
+}
+
+int
+loader_load(struct loader *l, const char *path, struct err *err)
+{
+	if (load(l, path, err) != 0)
+		return err_prefix(err, "module %s", path);
+	return 0;
+}
+
+void
+loader_fini(struct loader *l)
+{
+	while (l->n_modules > 0)
+		if (l->modules[--l->n_modules]->fini != NULL)
+			l->modules[l->n_modules]->fini();
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loader: modules, and the registry of the task types in them.
+ *
+ * A module is code that runs with all our rights, so its file is judged before
+ * it is mapped: an absolute path to a regular file, owned by root or by the
+ * effective user, writable by its owner only, in no directory that everybody
+ * may write to (a sticky one, as /tmp, is fine: nobody else can replace the
+ * file there). Directories writable by a group are accepted: Debian's
+ * /usr/local is one.
+ *
+ * Loading happens in one thread; loader_find() may be called from many
+ * afterwards. No module is ever unmapped, refused ones neither: threads or
+ * exit handlers of theirs may be alive.
+ */
+#ifndef MODULE_LOADER_H
+#define MODULE_LOADER_H
+
+#include <stddef.h>
+
+#include "flowrra/module.h"
+#include "util/buf.h"
+
+struct err;
+struct loader;
+
+/* One registered task type. */
+struct loader_task {
+	/* As the module describes it; fields that a module of an older minor
+	 * version does not have are zero. `queue` is never NULL. */
+	struct flowrra_task_type type;
+	const char *module; /* its name */
+};
+
+/* NULL when memory runs out. */
+struct loader *loader_new(void);
+/* Frees the registry; the modules stay mapped. */
+void loader_free(struct loader *l);
+
+/*
+ * Loads one module and registers its tasks, all or none: -1 with *err, which
+ * names the module, says why it is refused and what to do about it.
+ */
+int loader_load(struct loader *l, const char *path, struct err *err);
+
+/* The task type of this name, or NULL. */
+const struct loader_task *loader_find(const struct loader *l,
+				      struct slice name);
+
+/* All of them, in the order in which they were registered. */
+size_t loader_count(const struct loader *l);
+const struct loader_task *loader_at(const struct loader *l, size_t i);
+
+/* Calls the modules' fini functions, the last loaded first. */
+void loader_fini(struct loader *l);
+
+#endif
