@@ -12,10 +12,9 @@ static const struct {
 	int status;
 	const char *text;
 } codes[] = {
-#define X(code, exit_status, short_text)                                       \
-	[ERR_##code] = {.name = #code,                                         \
-			.status = (exit_status),                               \
-			.text = (short_text)},
+#define X(code, label, exit_status, short_text)                                \
+	[ERR_##code] = {                                                       \
+	    .name = #label, .status = (exit_status), .text = (short_text)},
     ERR_CODES(X)
 #undef X
 };

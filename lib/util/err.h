@@ -10,23 +10,23 @@
 #ifndef UTIL_ERR_H
 #define UTIL_ERR_H
 
-/* X(name, exit status, short text) */
+/* X(code, name, exit status, short text) */
 #define ERR_CODES(X)                                                           \
-	X(NONE, 0, "no error")                                                 \
-	X(FAILED, 1, "the task failed")                                        \
-	X(NOT_FOUND, 2, "not found")                                           \
-	X(TIMEOUT, 3, "waited too long")                                       \
-	X(USAGE, 64, "usage")                                                  \
-	X(DATA, 65, "bad data")                                                \
-	X(UNAVAILABLE, 69, "out of reach")                                     \
-	X(INTERNAL, 70, "internal error")                                      \
-	X(SYSTEM, 71, "system error")                                          \
-	X(FULL, 75, "queue full")                                              \
-	X(REFUSED, 77, "refused")                                              \
-	X(CONFIG, 78, "bad configuration")
+	X(NONE, none, 0, "no error")                                           \
+	X(FAILED, failed, 1, "the task failed")                                \
+	X(NOT_FOUND, not_found, 2, "not found")                                \
+	X(TIMEOUT, timeout, 3, "waited too long")                              \
+	X(USAGE, usage, 64, "usage")                                           \
+	X(DATA, data, 65, "bad data")                                          \
+	X(UNAVAILABLE, unavailable, 69, "out of reach")                        \
+	X(INTERNAL, internal, 70, "internal error")                            \
+	X(SYSTEM, system, 71, "system error")                                  \
+	X(FULL, full, 75, "queue full")                                        \
+	X(REFUSED, refused, 77, "refused")                                     \
+	X(CONFIG, config, 78, "bad configuration")
 
 enum err_code {
-#define X(name, status, text) ERR_##name,
+#define X(code, name, status, text) ERR_##code,
 	ERR_CODES(X)
 #undef X
 };

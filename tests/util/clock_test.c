@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of the clocks, and of times and durations as text. */
+#include "util/clock.h"
+
+#include <string.h>
+
+#include "util/err.h"
+
+#include "suite.h"
+
+#define N(array) ((int)(sizeof(array) / sizeof((array)[0])))
+#define S INT64_C(1000000)
+
+static int64_t
+parsed(const char *text)
+{
+	struct err err = ERR_INIT;
+	int64_t us = -1;
+
+	ck_assert_msg(clock_parse(text, &us, &err) == 0, "%s", err.msg);
+	return us;
+}
+
+static int64_t
+duration(const char *text)
+{
+	struct err err = ERR_INIT;
+	int64_t us = -1;
+
+	ck_assert_msg(clock_parse_duration(text, &us, &err) == 0, "%s",
+		      err.msg);
+	return us;
+}
+
+START_TEST(the_monotonic_clock_does_not_run_backwards)
+{
+	int64_t before = clock_mono_us();
+	int64_t ms = clock_mono_ms();
+	int64_t after = clock_mono_us();
+
+	ck_assert_int_le(before, after);
+	ck_assert_int_le(before / 1000, ms);
+	ck_assert_int_le(ms, after / 1000);
+}
+END_TEST
+
+static int64_t
+fake_mono_us(void)
+{
+	return 5000;
+}
+
+static int64_t
+fake_wall_us(void)
+{
+	return 7;
+}
+
+START_TEST(a_test_can_replace_the_clocks_and_give_them_back)
+{
+	static const struct clock_source both = {fake_mono_us, fake_wall_us};
+	static const struct clock_source wall = {.wall_us = fake_wall_us};
+
+	clock_replace(&both);
+	ck_assert_int_eq(clock_mono_us(), 5000);
+	ck_assert_int_eq(clock_mono_ms(), 5);
+	ck_assert_int_eq(clock_wall_us(), 7);
+	clock_replace(&wall);
+	ck_assert_int_ne(clock_mono_us(), 5000);
+	ck_assert_int_eq(clock_wall_us(), 7);
+	clock_replace(NULL);
+	ck_assert_int_gt(clock_wall_us(), parsed("2020-01-01T00:00:00Z"));
+}
+END_TEST
+
+static const struct {
+	int64_t us;
+	const char *text;
+} times[] = {
+    {0, "1970-01-01T00:00:00.000000+00:00"},
+    {1, "1970-01-01T00:00:00.000001+00:00"},
+    {1763898788846827, "2025-11-23T11:53:08.846827+00:00"},
+    {951782400 * S, "2000-02-29T00:00:00.000000+00:00"},
+    {4107542399 * S + 999999, "2100-02-28T23:59:59.999999+00:00"},
+    {253402300799 * S + 999999, "9999-12-31T23:59:59.999999+00:00"},
+};
+
+START_TEST(a_time_survives_being_written_and_read)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(times[_i].us, text);
+	ck_assert_str_eq(text, times[_i].text);
+	ck_assert_int_eq(parsed(text), times[_i].us);
+}
+END_TEST
+
+START_TEST(times_out_of_range_are_written_without_harm)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(-1, text);
+	ck_assert_str_eq(text, "1969-12-31T23:59:59.999999+00:00");
+	clock_format(INT64_MAX, text);
+	ck_assert_uint_eq(strlen(text), CLOCK_TEXT_SIZE - 1);
+}
+END_TEST
+
+START_TEST(an_offset_is_taken_off)
+{
+	int64_t noon = parsed("2026-03-01T12:00:00Z");
+
+	ck_assert_int_eq(parsed("2026-03-01T13:00:00+01:00"), noon);
+	ck_assert_int_eq(parsed("2026-03-01T06:30:00-05:30"), noon);
+	ck_assert_int_eq(parsed("2026-02-28T12:01:00-23:59"), noon);
+	ck_assert_int_eq(parsed("2026-03-01t12:00:00z"), noon);
+}
+END_TEST
+
+START_TEST(a_time_without_an_offset_is_utc)
+{
+	ck_assert_int_eq(parsed("2026-03-01 12:00:00"),
+			 parsed("2026-03-01T12:00:00Z"));
+}
+END_TEST
+
+START_TEST(a_fraction_is_cut_to_microseconds)
+{
+	int64_t noon = parsed("2026-03-01T12:00:00Z");
+
+	ck_assert_int_eq(parsed("2026-03-01T12:00:00.5Z"), noon + 500000);
+	ck_assert_int_eq(parsed("2026-03-01T12:00:00.000001"), noon + 1);
+	ck_assert_int_eq(parsed("2026-03-01T12:00:00.123456789"),
+			 noon + 123456);
+}
+END_TEST
+
+START_TEST(a_leap_second_is_the_second_after_it)
+{
+	ck_assert_int_eq(parsed("2016-12-31T23:59:60Z"),
+			 parsed("2017-01-01T00:00:00Z"));
+}
+END_TEST
+
+static const char *const bad_times[] = {
+    "",
+    "now",
+    "2026",
+    "2026-01-01",
+    "2026-01-01T",
+    "2026-01-01T12:00",
+    "2026-1-1T12:00:00",
+    "2026-01-01X12:00:00",
+    "2026-13-01T12:00:00",
+    "2026-00-01T12:00:00",
+    "2026-02-29T12:00:00",
+    "2100-02-29T12:00:00",
+    "2026-04-31T12:00:00",
+    "2026-01-00T12:00:00",
+    "2026-01-01T24:00:00",
+    "2026-01-01T12:60:00",
+    "2026-01-01T12:00:61",
+    "2026-01-01T12:00:00.",
+    "2026-01-01T12:00:00.1234567890",
+    "2026-01-01T12:00:00+1:00",
+    "2026-01-01T12:00:00+0100",
+    "2026-01-01T12:00:00+24:00",
+    "2026-01-01T12:00:00+01:60",
+    "2026-01-01T12:00:00ZZ",
+    "2026-01-01T12:00:00Z ",
+    " 2026-01-01T12:00:00Z",
+    "+026-01-01T12:00:00Z",
+    "1969-12-31T23:59:59Z",
+    "1970-01-01T00:00:00+00:01",
+    "10000-01-01T00:00:00Z",
+};
+
+START_TEST(a_bad_time_is_refused)
+{
+	struct err err = ERR_INIT;
+	int64_t us = 42;
+
+	ck_assert_int_eq(clock_parse(bad_times[_i], &us, &err), -1);
+	ck_assert_int_eq(err.code, ERR_DATA);
+	ck_assert_ptr_nonnull(strstr(err.msg, bad_times[_i]));
+	ck_assert_int_eq(us, 42);
+}
+END_TEST
+
+START_TEST(a_bare_duration_is_in_seconds)
+{
+	ck_assert_int_eq(duration("0"), 0);
+	ck_assert_int_eq(duration("90"), 90 * S);
+	ck_assert_int_eq(duration("1.5"), 1500000);
+	ck_assert_int_eq(duration("1.1"), 1100000);
+	ck_assert_int_eq(duration("0.000001"), 1);
+	ck_assert_int_eq(duration("0.0000001"), 0);
+}
+END_TEST
+
+START_TEST(units_add_up)
+{
+	ck_assert_int_eq(duration("1h30m"), 5400 * S);
+	ck_assert_int_eq(duration("250ms"), 250000);
+	ck_assert_int_eq(duration("1w2d3h4m5s6ms"),
+			 (((9 * 24 + 3) * 60 + 4) * 60 + 5) * S + 6000);
+	ck_assert_int_eq(duration("1.5h"), 5400 * S);
+	ck_assert_int_eq(duration("0.1w"), 60480 * S);
+	ck_assert_int_eq(duration("100.000000001s"), 100 * S);
+	ck_assert_int_eq(duration("36525d"), 36525 * (86400 * S));
+}
+END_TEST
+
+static const char *const bad_durations[] = {
+    "",		  "s",
+    "-1",	  "+1",
+    "1h30",	  "1 h",
+    "1x",	  "1.",
+    ".5",	  "1.h",
+    "1..5",	  "1e3",
+    "inf",	  "nan",
+    "0x10",	  "1H",
+    " 1",	  "1 ",
+    "1mm",	  "1sm",
+    "1,5s",	  "36526d",
+    "3155760001", "99999999999999999999999999",
+    "36525d1ms",  "9223372036854775807w",
+};
+
+START_TEST(a_bad_duration_is_refused)
+{
+	struct err err = ERR_INIT;
+	int64_t us = 42;
+
+	ck_assert_int_eq(clock_parse_duration(bad_durations[_i], &us, &err),
+			 -1);
+	ck_assert_int_eq(err.code, ERR_DATA);
+	ck_assert_ptr_nonnull(strstr(err.msg, bad_durations[_i]));
+	ck_assert_int_eq(us, 42);
+}
+END_TEST
+
+SUITE("clock")
+{
+	TEST(the_monotonic_clock_does_not_run_backwards);
+	TEST(a_test_can_replace_the_clocks_and_give_them_back);
+	TEST_LOOP(a_time_survives_being_written_and_read, 0, N(times));
+	TEST(times_out_of_range_are_written_without_harm);
+	TEST(an_offset_is_taken_off);
+	TEST(a_time_without_an_offset_is_utc);
+	TEST(a_fraction_is_cut_to_microseconds);
+	TEST(a_leap_second_is_the_second_after_it);
+	TEST_LOOP(a_bad_time_is_refused, 0, N(bad_times));
+	TEST(a_bare_duration_is_in_seconds);
+	TEST(units_add_up);
+	TEST_LOOP(a_bad_duration_is_refused, 0, N(bad_durations));
+}

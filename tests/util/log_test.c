@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of the log: what arrives on standard error. */
+#include "util/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+#include "suite.h"
+
+#define HEAD "1970-01-01T00:00:01.000000+00:00 prog "
+
+static int captured = -1;
+
+static int64_t
+second_one(void)
+{
+	return 1000000;
+}
+
+/* Leads standard error into a file without a name. */
+static void
+capture(void)
+{
+	static const struct clock_source fixed = {.wall_us = second_one};
+	FILE *file = tmpfile();
+
+	ck_assert_ptr_nonnull(file);
+	captured = fcntl(fileno(file), F_DUPFD_CLOEXEC, 3);
+	fclose(file);
+	ck_assert_int_ne(captured, -1);
+	ck_assert_int_eq(dup2(captured, STDERR_FILENO), STDERR_FILENO);
+	clock_replace(&fixed);
+	unsetenv("JOURNAL_STREAM");
+	log_init("prog");
+}
+
+static const char *
+logged(void)
+{
+	static char text[1 << 20];
+	ssize_t n = pread(captured, text, sizeof(text) - 1, 0);
+
+	ck_assert_int_ge(n, 0);
+	text[n] = '\0';
+	return text;
+}
+
+/* Says that standard error is the journal; `off` is added to the inode. */
+static void
+announce_journal(unsigned int off)
+{
+	char stream[64];
+	struct stat st;
+
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino + off);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_init("prog");
+}
+
+START_TEST(a_line_has_time_program_and_level)
+{
+	capture();
+	log_warning("%d things", 3);
+	log_error("more");
+	ck_assert_str_eq(logged(),
+			 HEAD "warning: 3 things\n" HEAD "error: more\n");
+}
+END_TEST
+
+START_TEST(under_systemd_a_line_has_its_priority)
+{
+	capture();
+	announce_journal(0);
+	log_error("e");
+	log_warning("w");
+	log_notice("n");
+	log_set_level(LOG_LEVEL_debug);
+	log_info("i");
+	log_debug("d");
+	ck_assert_str_eq(logged(), "<3>e\n<4>w\n<5>n\n<6>i\n<7>d\n");
+}
+END_TEST
+
+START_TEST(a_redirected_stderr_is_not_the_journal)
+{
+	capture();
+	announce_journal(1);
+	log_notice("n");
+	ck_assert_str_eq(logged(), HEAD "notice: n\n");
+}
+END_TEST
+
+START_TEST(a_malformed_journal_stream_is_ignored)
+{
+	static const char *const streams[] = {"", "x", "1", "1:", "1:2x", ":"};
+	size_t i;
+
+	capture();
+	for (i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		setenv("JOURNAL_STREAM", streams[i], 1);
+		log_init("prog");
+		ck_assert_int_eq(ftruncate(captured, 0), 0);
+		ck_assert_int_eq(lseek(captured, 0, SEEK_SET), 0);
+		log_notice("n");
+		ck_assert_str_eq(logged(), HEAD "notice: n\n");
+	}
+}
+END_TEST
+
+START_TEST(lines_above_the_level_are_dropped)
+{
+	capture();
+	log_info("dropped by default");
+	ck_assert(!log_enabled(LOG_LEVEL_info));
+	ck_assert(log_enabled(LOG_LEVEL_notice));
+	log_set_level(LOG_LEVEL_error);
+	log_warning("dropped");
+	log_error("printed");
+	ck_assert_str_eq(logged(), HEAD "error: printed\n");
+}
+END_TEST
+
+static int evaluated;
+
+static int
+evaluate(void)
+{
+	return ++evaluated;
+}
+
+START_TEST(a_dropped_debug_line_costs_nothing)
+{
+	capture();
+	log_debug("%d", evaluate());
+	ck_assert_int_eq(evaluated, 0);
+}
+END_TEST
+
+START_TEST(control_characters_cannot_forge_a_line)
+{
+	capture();
+	announce_journal(0);
+	log_notice("a\n<0>b\r\t\x1b[2J\x7f\xc2\x85z");
+	log_notice("%s", "\xc3\xa9\xe2\x82\xac \\n");
+	ck_assert_str_eq(logged(),
+			 "<5>a\\x0a<0>b\\x0d\\x09\\x1b[2J\\x7f\\xc2\\x85z\n"
+			 "<5>\xc3\xa9\xe2\x82\xac \\n\n");
+}
+END_TEST
+
+START_TEST(a_long_line_is_printed_whole)
+{
+	static char text[100001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	capture();
+	announce_journal(0);
+	log_notice("%s", text);
+	ck_assert_uint_eq(strlen(logged()), sizeof(text) - 1 + 4);
+}
+END_TEST
+
+START_TEST(logging_leaves_errno_alone)
+{
+	capture();
+	close(STDERR_FILENO);
+	errno = ENOSPC;
+	log_error("into the void");
+	ck_assert_int_eq(errno, ENOSPC);
+}
+END_TEST
+
+static void *
+write_lines(void *letter)
+{
+	int i;
+
+	for (i = 0; i < 200; i++)
+		log_notice("%s%s%s%s", (char *)letter, (char *)letter,
+			   (char *)letter, (char *)letter);
+	return NULL;
+}
+
+START_TEST(lines_of_threads_do_not_mix)
+{
+	static char letters[][10] = {"aaaaaaaaa", "bbbbbbbbb", "ccccccccc"};
+	const char *line;
+	pthread_t threads[3];
+	size_t i, n;
+
+	capture();
+	announce_journal(0);
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, write_lines, letters[i]),
+		    0);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	line = logged();
+	for (n = 0; *line != '\0'; n++, line += 40) {
+		char same[2] = {line[3], '\0'};
+
+		ck_assert_int_eq(strncmp(line, "<5>", 3), 0);
+		ck_assert_uint_eq(strspn(line + 3, same), 36);
+		ck_assert_int_eq(line[39], '\n');
+	}
+	ck_assert_uint_eq(n, 600);
+}
+END_TEST
+
+START_TEST(levels_are_found_by_name)
+{
+	enum log_level level = LOG_LEVEL_info;
+
+	ck_assert_int_eq(log_level_parse("debug", &level), 0);
+	ck_assert_int_eq(level, LOG_LEVEL_debug);
+	ck_assert_int_eq(log_level_parse("error", &level), 0);
+	ck_assert_int_eq(level, LOG_LEVEL_error);
+	ck_assert_int_eq(log_level_parse("loud", &level), -1);
+	ck_assert_int_eq(log_level_parse("", &level), -1);
+	ck_assert_int_eq(level, LOG_LEVEL_error);
+}
+END_TEST
+
+SUITE("log")
+{
+	TEST(a_line_has_time_program_and_level);
+	TEST(under_systemd_a_line_has_its_priority);
+	TEST(a_redirected_stderr_is_not_the_journal);
+	TEST(a_malformed_journal_stream_is_ignored);
+	TEST(lines_above_the_level_are_dropped);
+	TEST(a_dropped_debug_line_costs_nothing);
+	TEST(control_characters_cannot_forge_a_line);
+	TEST(a_long_line_is_printed_whole);
+	TEST(logging_leaves_errno_alone);
+	TEST(lines_of_threads_do_not_mix);
+	TEST(levels_are_found_by_name);
+}
