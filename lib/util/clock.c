@@ -13,6 +13,9 @@
 
 #define US_PER_MS INT64_C(1000)
 #define US_PER_S INT64_C(1000000)
+/* 0000-01-01T00:00:00 and 9999-12-31T23:59:59 */
+#define FORMAT_MIN_S INT64_C(-62167219200)
+#define FORMAT_MAX_S INT64_C(253402300799)
 #define DURATION_MAX_US (INT64_C(100) * 36525 / 100 * 86400 * US_PER_S)
 
 /* Atomic, because a test may put its source in place while threads run. */
@@ -58,24 +61,67 @@ clock_replace(const struct clock_source *source)
 	atomic_store(&wall_source, source != NULL ? source->wall_us : NULL);
 }
 
+/*
+ * The date that lies `days` after 1970-01-01, in the Gregorian calendar. Years
+ * are counted from March here, so that the leap day is the last of its year;
+ * "era" is 400 of them. gmtime_r() would take a lock and five times as long,
+ * and every result record has three times in it.
+ */
+static void
+civil(int64_t days, int *year, int *month, int *day)
+{
+	int64_t since = days + 719468; /* 0000-03-01 */
+	int64_t era = (since >= 0 ? since : since - 146096) / 146097;
+	int in_era = (int)(since - era * 146097);
+	int years =
+	    (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+	int in_year = in_era - (365 * years + years / 4 - years / 100);
+	int march = (5 * in_year + 2) / 153; /* months since March */
+
+	*day = in_year - (153 * march + 2) / 5 + 1;
+	*month = march < 10 ? march + 3 : march - 9;
+	*year = (int)(era * 400) + years + (*month <= 2);
+}
+
+/* Writes `digits` decimal digits and the character `end`. */
+static char *
+put_field(char *p, int digits, int value, char end)
+{
+	int i;
+
+	for (i = digits - 1; i >= 0; i--, value /= 10)
+		p[i] = (char)('0' + value % 10);
+	p[digits] = end;
+	return p + digits + 1;
+}
+
 void
 clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
 {
 	int64_t us = wall_us % US_PER_S;
-	time_t s = wall_us / US_PER_S;
-	char date[sizeof("2026-11-23T11:53:08")];
-	struct tm tm;
+	int64_t s = wall_us / US_PER_S;
+	int year, month, day, in_day;
+	char *p = text;
 
 	if (us < 0) {
 		us += US_PER_S;
 		s--;
 	}
-	/* Only a year that does not fit can fail, five digits among them. */
-	if (gmtime_r(&s, &tm) == NULL ||
-	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		memcpy(date, "9999-12-31T23:59:59", sizeof(date));
-	snprintf(text, CLOCK_TEXT_SIZE, "%s.%06u+00:00", date,
-		 (unsigned int)us % 1000000U);
+	/* Four digits must do. */
+	if (s < FORMAT_MIN_S || s > FORMAT_MAX_S)
+		s = FORMAT_MAX_S;
+	in_day = (int)(s % 86400);
+	if (in_day < 0)
+		in_day += 86400;
+	civil((s - in_day) / 86400, &year, &month, &day);
+	p = put_field(p, 4, year, '-');
+	p = put_field(p, 2, month, '-');
+	p = put_field(p, 2, day, 'T');
+	p = put_field(p, 2, in_day / 3600, ':');
+	p = put_field(p, 2, in_day / 60 % 60, ':');
+	p = put_field(p, 2, in_day % 60, '.');
+	p = put_field(p, 6, (int)us, '+');
+	memcpy(p, "00:00", sizeof("00:00"));
 }
 
 /*
