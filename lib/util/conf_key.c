@@ -43,44 +43,48 @@ const size_t conf_n_keys = LEN(conf_keys);
 #include "util/conf_keys.def"
 #undef CONF_KEY
 
-#define NAME_MAX_LEN 64
+#define NAME_MAX_LEN 32
 
-/* How many letters to change, add or drop to make one name of the other. */
-static size_t
+static unsigned int
+least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* How many letters to change, add, drop or swap with the next to make one name
+ * of the other. */
+static unsigned int
 distance(const char *a, const char *b)
 {
-	size_t row[NAME_MAX_LEN + 1];
+	unsigned int d[NAME_MAX_LEN + 1][NAME_MAX_LEN + 1];
 	size_t a_len = strlen(a);
 	size_t b_len = strlen(b);
-	size_t i, j, corner, above;
+	size_t i, j;
 
 	if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
 		return NAME_MAX_LEN;
-	for (j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (i = 1; i <= a_len; i++) {
-		corner = row[0];
-		row[0] = i;
-		for (j = 1; j <= b_len; j++) {
-			above = row[j];
-			if (a[i - 1] != b[j - 1])
-				corner++;
-			if (above + 1 < corner)
-				corner = above + 1;
-			if (row[j - 1] + 1 < corner)
-				corner = row[j - 1] + 1;
-			row[j] = corner;
-			corner = above;
+	for (i = 0; i <= a_len; i++) {
+		for (j = 0; j <= b_len; j++) {
+			if (i == 0 || j == 0) {
+				d[i][j] = (unsigned int)(i + j);
+				continue;
+			}
+			d[i][j] = least(d[i - 1][j], d[i][j - 1]) + 1;
+			d[i][j] = least(d[i][j], d[i - 1][j - 1] +
+						     (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
 		}
 	}
-	return row[b_len];
+	return d[a_len][b_len];
 }
 
-/* The farthest that a name counts as a slip of the pen. */
-static size_t
+/* From this distance on, a name is no slip of the pen. */
+static unsigned int
 near(const char *name)
 {
-	return strlen(name) / 4 + 2;
+	return (unsigned int)strlen(name) / 4 + 2;
 }
 
 static bool
@@ -98,8 +102,9 @@ int
 conf_key_check_section(const char *section, struct err *err)
 {
 	const char *best = NULL;
-	size_t best_distance = near(section);
-	size_t i, d;
+	unsigned int best_distance = near(section);
+	unsigned int d;
+	size_t i;
 
 	if (section_exists(section))
 		return 0;
@@ -126,8 +131,9 @@ static const struct conf_key *
 closest(const char *section, const char *name)
 {
 	const struct conf_key *best = NULL;
-	size_t best_distance = near(name);
-	size_t i, d;
+	unsigned int best_distance = near(name);
+	unsigned int d;
+	size_t i;
 
 	for (i = 0; i < LEN(conf_keys); i++) {
 		d = distance(name, conf_keys[i].name);

@@ -194,14 +194,14 @@ set_bool(bool *ret, const char *text, struct err *err)
 static int
 set_level(enum log_level *ret, const char *text, struct err *err)
 {
+#define X(name, priority) ", " #name
+	static const char names[] = LOG_LEVELS(X);
+#undef X
+
 	if (log_level_parse(text, ret) == 0)
 		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "not a level; allowed: "
-#define X(name, priority) #name " "
-		       LOG_LEVELS(X)
-#undef X
-	);
+	return err_set(err, ERR_CONFIG, "not a level; allowed: %s",
+		       names + strlen(", "));
 }
 
 /* Refuses what a configuration file could not hold. */
