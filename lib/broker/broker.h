@@ -18,10 +18,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/pending.h"
 
 struct event_base;
 struct broker;
@@ -56,8 +56,8 @@ struct broker_settle {
 	struct slice id;     /* BURY: the task's id, or empty if it has none */
 	struct slice info;   /* BURY: JSON object: reason, error, … */
 	void (*on_done)(struct broker_settle *settle);
-	void *arg; /* the caller's */
-	void *priv[4]; /* the implementation's */
+	void *arg;		/* the caller's */
+	struct pending pending; /* the implementation's */
 };
 
 /* --- submissions ----------------------------------------------------------- */

@@ -15,6 +15,7 @@
 
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/pending.h"
 
 struct event_base;
 struct results;
@@ -49,11 +50,14 @@ struct results_put {
 	bool lossy;
 	int64_t ttl_s; /* of a final record; 0: for ever */
 	void (*on_done)(struct results_put *put);
-	void *arg;     /* the caller's */
-	void *priv[4]; /* the implementation's */
+	void *arg;		/* the caller's */
+	struct pending pending; /* the implementation's */
 };
-/* Stores a record; a record that is not lossy cannot fail. Records of one
- * task are stored in the order of these calls. */
+/*
+ * Stores a record; a record that is not lossy cannot fail. A lossy record is
+ * never stored after one of the same task that follows it; for other records
+ * of one task, await on_done before the next.
+ */
 void results_put(struct results *r, struct results_put *put);
 /* Records that have not been confirmed. */
 size_t results_unconfirmed(const struct results *r);

@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- Moves a claimed task to the dead list, its bytes as they are.
+--
+-- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
+--       4 dead info (hash)
+-- ARGV  1 the task as claimed   2 its id, empty if it has none
+--       3 why: a JSON object
+-- Returns 1, or 0 when the task is not in flight (it was buried before).
+
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local member = ARGV[2]
+if member == '' then
+  local base, n = redis.sha1hex(ARGV[1]) .. '-' .. now, 0
+  while redis.call('ZSCORE', KEYS[2], base .. '-' .. n) do n = n + 1 end
+  member = base .. '-' .. n
+end
+redis.call('ZADD', KEYS[2], now, member)
+redis.call('HSET', KEYS[3], member, ARGV[1])
+redis.call('HSET', KEYS[4], member, ARGV[3])
+return 1

@@ -1,0 +1,26 @@
+#!lua flags=allow-oom
+-- Shows an in-flight list. Tasks that are too large to hand out
+-- go to the dead list on the way.
+--
+-- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
+--       4 dead info (hash)
+-- ARGV  1 bytes of the largest task to hand out   2 worker id, as JSON
+-- Returns the tasks, newest first, in place of those that were buried ''.
+
+local tasks = redis.call('LRANGE', KEYS[1], 0, -1)
+local largest = tonumber(ARGV[1])
+for i, task in ipairs(tasks) do
+  if #task > largest then
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local base, n = redis.sha1hex(string.sub(task, 1, 4096) .. #task) .. '-' .. now, 0
+    while redis.call('ZSCORE', KEYS[2], base .. '-' .. n) do n = n + 1 end
+    redis.call('LREM', KEYS[1], -1, task)
+    redis.call('ZADD', KEYS[2], now, base .. '-' .. n)
+    redis.call('HSET', KEYS[3], base .. '-' .. n, task)
+    redis.call('HSET', KEYS[4], base .. '-' .. n, '{"reason":"too_large","error":"the task has ' ..
+      #task .. ' bytes, the limit is ' .. largest .. '","worker":' .. ARGV[2] .. '}')
+    tasks[i] = ''
+  end
+end
+return tasks

@@ -1,0 +1,42 @@
+-- Submits tasks that a plain LPUSH cannot: with a priority or a delay, or to a
+-- queue of limited length. A full server refuses it as a whole.
+--
+-- KEYS  1 queue (list)       2 levels (zset)    3 delayed (zset)
+-- ARGV  1 limit of the queue's length, 0 for none
+--       2 control channel    3 the wake order for this queue
+--       then for each task:  priority, delay in ms, bytes
+-- Returns for each task 1 (queued) or 0 (the queue is full).
+
+local limit = tonumber(ARGV[1])
+local answers, wake = {}, false
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local length = 0
+
+if limit > 0 then
+  length = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3])
+  for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    length = length + redis.call('LLEN', '{' .. KEYS[1] .. '}:p:' .. level)
+  end
+end
+for i = 4, #ARGV, 3 do
+  local level, delay, task = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  if limit > 0 and length >= limit then
+    answers[#answers + 1] = 0
+  else
+    if delay > 0 then
+      redis.call('ZADD', KEYS[3], now + delay, task)
+      wake = true
+    elseif level ~= '0' then
+      redis.call('LPUSH', '{' .. KEYS[1] .. '}:p:' .. level, task)
+      redis.call('ZADD', KEYS[2], level, level)
+      wake = true
+    else
+      redis.call('LPUSH', KEYS[1], task)
+    end
+    length = length + 1
+    answers[#answers + 1] = 1
+  end
+end
+if wake then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
+return answers

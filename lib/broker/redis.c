@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis broker: opening, closing, and the state of its connections. */
+#include "broker/redis.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/scan.h"
+#include "util/clock.h"
+
+#define CENSUS_S 10
+/* Replies carry several tasks; one of BLMOVE carries one. */
+#define REPLY_SLACK (64u << 10)
+
+const char RBROKER_CONTROL[] = "flowrra:control";
+const char RBROKER_REGISTRY[] = "flowrra:registry";
+static const char WORKERS[] = "flowrra:workers";
+
+static const struct {
+	const char *name;
+	const char *text;
+} script_texts[SCRIPT_COUNT] = {
+    [SCRIPT_CLAIM] = {"claim",
+#include "claim.lua.inc"
+    },
+    [SCRIPT_PROMOTE] = {"promote",
+#include "promote.lua.inc"
+    },
+    [SCRIPT_SUBMIT] = {"submit",
+#include "submit.lua.inc"
+    },
+    [SCRIPT_REQUEUE] = {"requeue",
+#include "requeue.lua.inc"
+    },
+    [SCRIPT_BURY] = {"bury",
+#include "bury.lua.inc"
+    },
+    [SCRIPT_INFLIGHT] = {"inflight",
+#include "inflight.lua.inc"
+    },
+};
+
+struct slice
+number_arg(char text[NUMBER_TEXT], int64_t value)
+{
+	int n = snprintf(text, NUMBER_TEXT, "%" PRId64, value);
+
+	return (struct slice){text, (size_t)n};
+}
+
+/* --- answers that need no server ------------------------------------------- */
+
+static void
+on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct rbroker *b = arg;
+	struct deferred *d, call;
+
+	(void)fd;
+	(void)what;
+	while ((d = TAILQ_FIRST(&b->deferred)) != NULL) {
+		TAILQ_REMOVE(&b->deferred, d, link);
+		call = *d;
+		free(d);
+		call.fn(call.arg);
+	}
+}
+
+void
+rbroker_defer(struct rbroker *b, void (*fn)(void *arg), void *arg)
+{
+	struct deferred *d = malloc(sizeof(*d));
+
+	if (d == NULL) {
+		fn(arg);
+		return;
+	}
+	*d = (struct deferred){.fn = fn, .arg = arg};
+	TAILQ_INSERT_TAIL(&b->deferred, d, link);
+	event_active(b->later, EV_TIMEOUT, 0);
+}
+
+/* --- scripts --------------------------------------------------------------- */
+
+/* Redis before 7 does not know the line with the flags. */
+static void
+choose_scripts(struct rbroker *b, bool flags)
+{
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < SCRIPT_COUNT; i++) {
+		text = script_texts[i].text;
+		if (!flags && strncmp(text, "#!", 2) == 0)
+			text = strchr(text, '\n') + 1;
+		if (b->scripts[i].text != text)
+			b->scripts[i] = (struct redis_script){
+			    .name = script_texts[i].name, .text = text};
+	}
+}
+
+int
+rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
+	     void *arg, size_t n_keys, const struct slice *keys, size_t n_args,
+	     const struct slice *args)
+{
+	return redis_eval(b->redis, &b->scripts[script], on_reply, arg, n_keys,
+			  keys, n_args, args);
+}
+
+/* --- what the server is ---------------------------------------------------- */
+
+/* The value of "name:value\r\n" in the answer to INFO; empty if missing. */
+static struct slice
+info_field(struct slice info, const char *name)
+{
+	const char *p = info.p, *end = info.p + info.len, *line_end;
+	size_t len = strlen(name);
+
+	for (; p < end; p = line_end + 1) {
+		line_end = memchr(p, '\n', (size_t)(end - p));
+		if (line_end == NULL)
+			break;
+		if ((size_t)(line_end - p) > len + 1 &&
+		    memcmp(p, name, len) == 0 && p[len] == ':')
+			return (struct slice){p + len + 1,
+					      (size_t)(line_end - p) - len - 2};
+	}
+	return (struct slice){NULL, 0};
+}
+
+/* A server that may drop keys to make room is no place for tasks. */
+static int
+check_eviction(const struct rbroker *b, struct slice info, struct err *err)
+{
+	struct slice policy = info_field(info, "maxmemory_policy");
+	struct slice limit = info_field(info, "maxmemory");
+
+	if (policy.p == NULL || slice_eq(policy, SLICE("noeviction")) ||
+	    slice_eq(limit, SLICE("0")))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "%s evicts keys when it is full (maxmemory-policy %.*s) "
+		       "and would lose tasks; set maxmemory-policy noeviction",
+		       b->url_name, (int)policy.len, policy.p);
+}
+
+/* Says what a crash of the server can lose; returns -1 with the warning. */
+static int
+check_persistence(const struct rbroker *b, struct slice info, struct err *err)
+{
+	if (info_field(info, "aof_enabled").p == NULL ||
+	    slice_eq(info_field(info, "aof_enabled"), SLICE("1")))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "%s keeps no append-only file: if it crashes, tasks "
+		       "that came in since its last snapshot are lost; set "
+		       "appendonly yes",
+		       b->url_name);
+}
+
+static void
+start(struct rbroker *b)
+{
+	unsigned int i;
+
+	b->checked = true;
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_start(&b->queues[i]);
+	outbox_push(&b->outbox);
+	b->opt.on_state(true, false, NULL, b->opt.arg);
+}
+
+static void
+on_info(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rbroker *b = arg;
+	struct slice info = redis_reply_string(reply);
+	struct slice version;
+	struct err err;
+
+	if (redis_fault(reply) == REDIS_FAULT_LOST)
+		return; /* on_state has told, or will */
+	if (redis_fault(reply) != REDIS_FAULT_NONE) {
+		/* Not allowed to ask: take it as it is, and say so. */
+		redis_fault_err(r, "INFO", reply, &err);
+		start(b);
+		b->opt.on_state(true, false, &err, b->opt.arg);
+		return;
+	}
+	version = info_field(info, "redis_version");
+	choose_scripts(b, version.p == NULL || atoi(version.p) >= 7);
+	if (b->opt.worker != NULL && !b->checked &&
+	    check_eviction(b, info, &err) != 0) {
+		b->opt.on_state(false, true, &err, b->opt.arg);
+		return;
+	}
+	if (b->opt.worker != NULL && !b->checked &&
+	    check_persistence(b, info, &err) != 0)
+		b->opt.on_state(true, false, &err, b->opt.arg);
+	start(b);
+}
+
+static void
+on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
+	       void *arg)
+{
+	struct rbroker *b = arg;
+	const struct slice info[] = {SLICE("INFO")};
+	unsigned int i;
+
+	(void)r;
+	if (state == REDIS_UP) {
+		/* Producers need none of the settings. */
+		if (b->opt.worker == NULL)
+			start(b);
+		else
+			redis_command(b->redis, on_info, b, 1, info);
+		return;
+	}
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_stall(&b->queues[i]);
+	b->opt.on_state(false, state == REDIS_REFUSED, why, b->opt.arg);
+}
+
+/* --- orders ---------------------------------------------------------------- */
+
+struct order {
+	struct slice order, queue;
+};
+
+static int
+on_order_member(void *arg, const struct scan_value *key,
+		const struct scan_value *value, struct err *err)
+{
+	struct order *order = arg;
+
+	(void)err;
+	if (value->type != SCAN_STRING || value->escaped)
+		return 0;
+	if (slice_eq(key->text, SLICE("order")))
+		order->order = value->text;
+	else if (slice_eq(key->text, SLICE("queue")))
+		order->queue = value->text;
+	return 0;
+}
+
+static void
+on_control_message(struct redis *r, struct slice channel, struct slice payload,
+		   void *arg)
+{
+	struct rbroker *b = arg;
+	struct order order = {.order = {NULL, 0}};
+	unsigned int i;
+
+	(void)r;
+	(void)channel;
+	if (scan_object(payload, 16, on_order_member, &order, NULL) != 0)
+		return; /* anybody may publish anything */
+	if (!slice_eq(order.order, SLICE("wake"))) {
+		if (b->opt.on_control != NULL)
+			b->opt.on_control(payload, b->opt.arg);
+		return;
+	}
+	for (i = 0; i < b->n_queues; i++)
+		if (slice_eq(order.queue, slice_of(b->queues[i].name)))
+			rqueue_wake(&b->queues[i]);
+}
+
+/* Listening (again): what was said meanwhile has to be found out. */
+static void
+on_control_ready(struct redis *r, void *arg)
+{
+	struct rbroker *b = arg;
+	unsigned int i;
+
+	(void)r;
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_wake(&b->queues[i]);
+}
+
+static void
+on_control_state(struct redis *r, enum redis_state state, const struct err *why,
+		 void *arg)
+{
+	struct rbroker *b = arg;
+
+	(void)r;
+	if (state == REDIS_REFUSED)
+		b->opt.on_state(false, true, why, b->opt.arg);
+}
+
+/* --- workers --------------------------------------------------------------- */
+
+static void
+on_census(evutil_socket_t fd, short what, void *arg)
+{
+	struct rbroker *b = arg;
+	unsigned int i;
+
+	(void)fd;
+	(void)what;
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_census(&b->queues[i]);
+}
+
+static void
+heartbeat(struct broker *broker, struct slice description, int life_s)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	char life[NUMBER_TEXT], now[NUMBER_TEXT];
+	const struct slice set[] = {SLICE("SET"), slice_of(b->worker_key),
+				    description, SLICE("EX"),
+				    number_arg(life, life_s)};
+	/* A hint for lists; whether a worker lives, its key alone tells. */
+	const struct slice add[] = {SLICE("ZADD"), slice_of(WORKERS),
+				    number_arg(now, clock_wall_us() / 1000),
+				    slice_of(b->opt.worker)};
+
+	redis_command(b->redis, NULL, NULL, 5, set);
+	redis_command(b->redis, NULL, NULL, 4, add);
+}
+
+static void
+farewell(struct broker *broker)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	const struct slice del[] = {SLICE("DEL"), slice_of(b->worker_key)};
+	const struct slice rem[] = {SLICE("ZREM"), slice_of(WORKERS),
+				    slice_of(b->opt.worker)};
+
+	redis_command(b->redis, NULL, NULL, 2, del);
+	redis_command(b->redis, NULL, NULL, 3, rem);
+}
+
+static void
+register_tasks(struct broker *broker, const struct slice *names,
+	       const struct slice *descriptions, size_t n)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	struct slice *argv = calloc(2 + 2 * n, sizeof(*argv));
+	size_t i;
+
+	if (argv == NULL || n == 0)
+		goto out;
+	argv[0] = SLICE("HSET");
+	argv[1] = slice_of(RBROKER_REGISTRY);
+	for (i = 0; i < n; i++) {
+		argv[2 + 2 * i] = names[i];
+		argv[3 + 2 * i] = descriptions[i];
+	}
+	redis_command(b->redis, NULL, NULL, 2 + 2 * n, argv);
+out:
+	free(argv);
+}
+
+/* --- opening and closing --------------------------------------------------- */
+
+static const char *
+name(const struct broker *broker)
+{
+	return ((const struct rbroker *)broker)->url_name;
+}
+
+static bool
+is_up(const struct broker *broker)
+{
+	const struct rbroker *b = (const struct rbroker *)broker;
+
+	return b->checked && redis_state(b->redis) == REDIS_UP;
+}
+
+static void
+close_broker(struct broker *broker)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	struct deferred *d;
+	unsigned int i;
+
+	redis_free(b->redis);
+	redis_free(b->control);
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_done(&b->queues[i]);
+	free(b->queues);
+	outbox_done(&b->outbox);
+	if (b->census != NULL)
+		event_free(b->census);
+	if (b->later != NULL)
+		event_free(b->later);
+	while ((d = TAILQ_FIRST(&b->deferred)) != NULL) {
+		TAILQ_REMOVE(&b->deferred, d, link);
+		free(d);
+	}
+	redis_url_done(&b->url);
+	free(b->url_name);
+	free(b->worker_json);
+	free(b->worker_key);
+	free(b);
+}
+
+static struct redis *
+connect_redis(struct rbroker *b, struct err *err)
+{
+	const struct redis_options options = {
+	    .url = &b->url,
+	    .client_name = b->opt.worker ? "flowrrad" : "flowrra-client",
+	    .timeout_ms = b->opt.timeout_ms,
+	    .on_state = on_redis_state,
+	    .arg = b};
+
+	return redis_new(b->opt.base, &options, err);
+}
+
+static int
+open_control(struct rbroker *b, struct err *err)
+{
+	const struct redis_options options = {
+	    .url = &b->url,
+	    .client_name = "flowrrad-control",
+	    .timeout_ms = b->opt.timeout_ms,
+	    .max_reply = REPLY_SLACK,
+	    .on_state = on_control_state,
+	    .on_message = on_control_message,
+	    .arg = b};
+
+	b->control = redis_new(b->opt.base, &options, err);
+	if (b->control == NULL)
+		return -1;
+	if (redis_subscribe(b->control, slice_of(RBROKER_CONTROL),
+			    on_control_ready, b) != 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static int
+open_worker(struct rbroker *b, struct err *err)
+{
+	const struct timeval tv = {.tv_sec = CENSUS_S};
+	struct buf json = BUF_INIT;
+	unsigned int i;
+
+	if (b->opt.n_queues + 2 > b->opt.max_connections)
+		return err_set(err, ERR_CONFIG,
+			       "[broker] max_connections = %" PRId64
+			       ": %u queues need %u connections",
+			       b->opt.max_connections, b->opt.n_queues,
+			       b->opt.n_queues + 2);
+	scan_quote(&json, slice_of(b->opt.worker));
+	b->worker_json = buf_take(&json);
+	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
+	b->census = event_new(b->opt.base, -1, EV_PERSIST, on_census, b);
+	if (b->worker_json == NULL || b->queues == NULL || b->census == NULL ||
+	    asprintf(&b->worker_key, "flowrra:worker:%s", b->opt.worker) < 0)
+		return err_nomem(err);
+	for (i = 0; i < b->opt.n_queues; i++, b->n_queues++)
+		if (rqueue_init(&b->queues[i], b, b->opt.queues[i], i) != 0)
+			return err_nomem(err);
+	for (i = 0; i < b->n_queues; i++)
+		if (rqueue_open(&b->queues[i], err) != 0)
+			return -1;
+	event_add(b->census, &tv);
+	return open_control(b, err);
+}
+
+static struct broker *
+open_broker(const struct broker_options *options, struct err *err)
+{
+	struct rbroker *b = calloc(1, sizeof(*b));
+
+	if (b == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	b->pub.ops = &broker_redis;
+	b->opt = *options;
+	TAILQ_INIT(&b->deferred);
+	choose_scripts(b, true);
+	if (redis_url_parse(options->url, &b->url, err) != 0) {
+		err_prefix(err, "[broker] url");
+		goto fail;
+	}
+	if ((b->url_name = redis_url_name(&b->url)) == NULL) {
+		err_nomem(err);
+		goto fail;
+	}
+	if ((b->later = evtimer_new(options->base, on_later, b)) == NULL) {
+		err_nomem(err);
+		goto fail;
+	}
+	if (outbox_init(&b->outbox, options->base, &rbroker_settlements, b,
+			err) != 0 ||
+	    (b->redis = connect_redis(b, err)) == NULL)
+		goto fail;
+	b->outbox.redis = b->redis;
+	if (options->worker != NULL && open_worker(b, err) != 0)
+		goto fail;
+	return &b->pub;
+fail:
+	close_broker(&b->pub);
+	return NULL;
+}
+
+const struct broker_ops broker_redis = {
+    .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
+    .open = open_broker,
+    .close = close_broker,
+    .name = name,
+    .is_up = is_up,
+    .want = rbroker_want,
+    .quiet = rbroker_quiet,
+    .settle = rbroker_settle,
+    .unsettled = rbroker_unsettled,
+    .heartbeat = heartbeat,
+    .farewell = farewell,
+    .register_tasks = register_tasks,
+    .submit = rbroker_submit,
+    .registered = rbroker_registered,
+    .registered_names = rbroker_registered_names,
+    .control = rbroker_control,
+};

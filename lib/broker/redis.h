@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker, as its own files see it.
+ *
+ * redis.c opens, closes and watches over the connections; redis_claim.c takes
+ * tasks; redis_recover.c finds claims that were lost; redis_settle.c ends
+ * them; redis_submit.c is the producers' side.
+ *
+ * A worker has one connection for commands, one that listens for orders, and
+ * one for each queue that waits in BLMOVE while the queue is empty. Claims by
+ * script, settlements and the look at what is in flight share the connection
+ * for commands, so that their order there is their order at the server.
+ */
+#ifndef BROKER_REDIS_H
+#define BROKER_REDIS_H
+
+#include "broker/broker.h"
+#include "redis/outbox.h"
+#include "redis/redis.h"
+#include "redis/url.h"
+
+/*
+ * The in-flight list of a worker's queue is split, so that taking a settled
+ * task out never has far to look: part 0 receives what BLMOVE brings, the
+ * others what the claim script brings, in turns.
+ */
+#define PARTS 17
+
+enum rqueue_key {
+	KEY_WAITING,
+	KEY_LEVELS,
+	KEY_DELAYED,
+	KEY_DEAD,
+	KEY_DEAD_TASKS,
+	KEY_DEAD_INFO,
+	KEY_COUNT
+};
+
+struct rclaim {
+	struct broker_claim pub;
+	struct rqueue *queue;
+	unsigned int part;
+	bool seen;    /* met during the look that is under way */
+	bool adopted; /* recovered while its BLMOVE reply may still come */
+	TAILQ_ENTRY(rclaim) link;
+	char bytes[];
+};
+
+struct part {
+	char *key;
+	TAILQ_HEAD(, rclaim) claims;
+	unsigned int count;
+	struct rqueue *queue;
+	bool looking; /* a look at the list is under way */
+	unsigned int strangers; /* met, but left: their reply may still come */
+};
+
+struct rqueue {
+	struct rbroker *broker;
+	unsigned int index;
+	char *name;
+	char *keys[KEY_COUNT];
+	char *wake; /* the order that tells workers to look at this queue */
+
+	/* Workers only. */
+	struct part parts[PARTS];
+	unsigned int next_part;
+	struct redis *blocking;
+	unsigned int wanted;
+	unsigned int asked;   /* of those, asked for by the script */
+	unsigned int asked_part;
+	bool woken;	      /* a wake order came after the script was sent */
+	bool blocked;	      /* a BLMOVE is under way */
+	int64_t blocking_id;  /* CLIENT ID of that connection, for UNBLOCK */
+	bool unblocking;
+	bool more;	      /* the queue may hold something */
+	unsigned int looks;   /* parts to look at before taking tasks */
+	bool recovered;	      /* looked at since the connection is up */
+	bool promoting;
+	struct event *due;    /* the next delayed task is due */
+	struct event *retry;  /* after an error reply */
+};
+
+enum rscript {
+	SCRIPT_CLAIM,
+	SCRIPT_PROMOTE,
+	SCRIPT_SUBMIT,
+	SCRIPT_REQUEUE,
+	SCRIPT_BURY,
+	SCRIPT_INFLIGHT,
+	SCRIPT_COUNT
+};
+
+struct rbroker {
+	struct broker pub;
+	struct broker_options opt;
+	struct redis_url url;
+	char *url_name;
+	char *worker_json; /* the worker's id as a JSON string */
+	struct redis *redis;   /* commands */
+	struct redis *control; /* listens */
+	struct outbox outbox;  /* settlements */
+	struct event *later;   /* answers that need no server */
+	TAILQ_HEAD(, deferred) deferred;
+	struct event *census;  /* compares what is in flight with memory */
+	bool checked;	       /* the server's settings were looked at */
+	struct redis_script scripts[SCRIPT_COUNT];
+	char *worker_key;      /* flowrra:worker:<id> */
+	struct rqueue *queues;
+	unsigned int n_queues;
+};
+
+extern const char RBROKER_CONTROL[];
+extern const char RBROKER_REGISTRY[];
+
+/* A call that waits for the loop. */
+struct deferred {
+	TAILQ_ENTRY(deferred) link;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+int rbroker_eval(struct rbroker *b, enum rscript script,
+		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
+		 const struct slice *keys, size_t n_args,
+		 const struct slice *args);
+
+/* Calls fn(arg) from the loop, soon. */
+void rbroker_defer(struct rbroker *b, void (*fn)(void *arg), void *arg);
+
+/* Makes the key names of one queue; 0, or -1 when memory runs out. */
+int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
+		unsigned int index);
+void rqueue_done(struct rqueue *q);
+/* Opens what a worker needs to take tasks from its queues. */
+int rqueue_open(struct rqueue *q, struct err *err);
+
+/* Takes what it may, in whatever way is right now. */
+void rqueue_pump(struct rqueue *q);
+/* Something may be there: looks for waiting and for due tasks. */
+void rqueue_wake(struct rqueue *q);
+/* The connection for commands is up (again): recover, then take tasks. */
+void rqueue_start(struct rqueue *q);
+/* That connection is gone. */
+void rqueue_stall(struct rqueue *q);
+/* Compares a part of the in-flight list with memory. */
+void rqueue_look(struct rqueue *q, unsigned int part);
+void rqueue_census(struct rqueue *q);
+/* The server refuses `what`: says so, and tries again in a moment. */
+void rqueue_refused(struct rqueue *q, const char *what,
+		    const struct redis_reply *reply);
+/* Hands a task over to the worker. */
+struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int part,
+			      struct slice bytes, bool recovered);
+
+void rbroker_want(struct broker *b, unsigned int queue, unsigned int n);
+bool rbroker_quiet(const struct broker *b);
+void rbroker_settle(struct broker *b, struct broker_settle *settle);
+size_t rbroker_unsettled(const struct broker *b);
+extern const struct outbox_ops rbroker_settlements;
+
+void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
+		    broker_submitted_fn *on_done, void *arg);
+void rbroker_registered(struct broker *b, struct slice name,
+			broker_value_fn *on_value, void *arg);
+void rbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+			      void *arg);
+void rbroker_control(struct broker *b, struct slice message,
+		     broker_value_fn *on_sent, void *arg);
+
+/* A number as an argument; `text` holds it. */
+#define NUMBER_TEXT 24
+struct slice number_arg(char text[NUMBER_TEXT], int64_t value);
+
+#endif

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: taking tasks from one queue.
+ *
+ * While the queue may hold something (`more`), the claim script takes as many
+ * as are wanted. Once it came back with fewer, BLMOVE waits for the next. Who
+ * puts a task where BLMOVE does not look (another priority, the delayed set)
+ * sends a wake order.
+ */
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/redis.h"
+
+#define BLOCK_S "5"
+#define BLOCK_MS 5000
+/* One claim: enough to fill a batch, and not too much to hold in memory. */
+#define CLAIM_MAX 512
+#define CLAIM_BYTES (4u << 20)
+/* After the server refused: it is full, loading, or being repaired. */
+#define RETRY_MS 500
+/* A delayed task's producer wakes us; this is for a clock that was set. */
+#define DUE_MAX_MS (10 * 60 * 1000)
+
+static const char *const key_suffixes[KEY_COUNT] = {
+    [KEY_WAITING] = NULL,
+    [KEY_LEVELS] = "levels",
+    [KEY_DELAYED] = "delayed",
+    [KEY_DEAD] = "dead",
+    [KEY_DEAD_TASKS] = "dead:tasks",
+    [KEY_DEAD_INFO] = "dead:info",
+};
+
+/* --- tasks that came ------------------------------------------------------- */
+
+struct rclaim *
+rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
+	       bool recovered)
+{
+	struct rclaim *c = malloc(sizeof(*c) + bytes.len);
+
+	if (c == NULL)
+		return NULL; /* the census finds it again */
+	*c = (struct rclaim){.queue = q, .part = part, .seen = true};
+	memcpy(c->bytes, bytes.p, bytes.len);
+	c->pub = (struct broker_claim){.queue = q->index,
+				       .bytes = {c->bytes, bytes.len},
+				       .recovered = recovered};
+	TAILQ_INSERT_TAIL(&q->parts[part].claims, c, link);
+	q->parts[part].count++;
+	if (q->wanted > 0)
+		q->wanted--;
+	q->broker->opt.on_claim(&c->pub, q->broker->opt.arg);
+	return c;
+}
+
+static void
+retry_later(struct rqueue *q)
+{
+	const struct timeval tv = {.tv_usec = RETRY_MS * 1000};
+
+	if (!evtimer_pending(q->retry, NULL))
+		evtimer_add(q->retry, &tv);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct rqueue *q = arg;
+
+	(void)fd;
+	(void)what;
+	if (q->recovered)
+		rqueue_wake(q);
+	else if (redis_state(q->broker->redis) == REDIS_UP)
+		rqueue_start(q);
+}
+
+void
+rqueue_refused(struct rqueue *q, const char *what,
+	       const struct redis_reply *reply)
+{
+	struct err why;
+
+	redis_fault_err(q->broker->redis, what, reply, &why);
+	err_prefix(&why, "queue %s", q->name);
+	q->broker->opt.on_state(true, false, &why, q->broker->opt.arg);
+	retry_later(q);
+}
+
+/* A reply that the connection's own state explains, and that needs nothing. */
+static bool
+lost(const struct redis_reply *reply)
+{
+	return redis_fault(reply) == REDIS_FAULT_LOST ||
+	       redis_fault(reply) == REDIS_FAULT_READONLY;
+}
+
+/* --- the claim script ------------------------------------------------------ */
+
+static void
+on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	size_t i, n = redis_reply_count(reply);
+	enum redis_fault fault = redis_fault(reply);
+	unsigned int asked = q->asked;
+	bool woken = q->woken;
+	struct slice task;
+
+	(void)r;
+	q->asked = 0;
+	q->woken = false;
+	if (lost(reply))
+		return; /* recovery finds what was claimed */
+	if (fault == REDIS_FAULT_SCRIPT) {
+		rqueue_pump(q);
+		return;
+	}
+	if (fault != REDIS_FAULT_NONE) {
+		q->more = false;
+		rqueue_refused(q, "claiming", reply);
+		return;
+	}
+	if (n < asked)
+		q->more = woken;
+	for (i = 0; i < n; i++) {
+		task = redis_reply_string(redis_reply_at(reply, i));
+		if (task.len == 0) {
+			q->more = true;
+			rqueue_look(q, q->asked_part);
+		} else {
+			rqueue_deliver(q, q->asked_part, task, false);
+		}
+	}
+	rqueue_pump(q);
+}
+
+/* Parts take turns, so that none grows long while others are empty. */
+static unsigned int
+choose_part(struct rqueue *q)
+{
+	unsigned int i, part = 1 + q->next_part++ % (PARTS - 1), best = part;
+
+	for (i = 1; i < PARTS && q->parts[best].count > 0; i++)
+		if (q->parts[i].count < q->parts[best].count)
+			best = i;
+	return best;
+}
+
+static void
+claim(struct rqueue *q, unsigned int count)
+{
+	char n[NUMBER_TEXT], largest[NUMBER_TEXT], budget[NUMBER_TEXT];
+	struct rbroker *b = q->broker;
+	const struct slice args[] = {
+	    number_arg(n, count),
+	    number_arg(largest, (int64_t)b->opt.max_task),
+	    number_arg(budget, CLAIM_BYTES)};
+	const unsigned int part = choose_part(q);
+	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING]),
+				     slice_of(q->keys[KEY_LEVELS]),
+				     slice_of(q->parts[part].key)};
+
+	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 3, keys, 3, args) !=
+	    0)
+		return;
+	q->asked = count;
+	q->asked_part = part;
+}
+
+/* --- BLMOVE ---------------------------------------------------------------- */
+
+/* Whether this task was found in flight before its BLMOVE reply came. */
+static bool
+already_adopted(struct rqueue *q, struct slice task)
+{
+	struct rclaim *c;
+
+	TAILQ_FOREACH (c, &q->parts[0].claims, link) {
+		if (c->adopted && slice_eq(c->pub.bytes, task)) {
+			c->adopted = false;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	enum redis_fault fault = redis_fault(reply);
+	struct slice task = redis_reply_string(reply);
+
+	(void)r;
+	q->blocked = false;
+	if (lost(reply))
+		return; /* pumped when the connection is back */
+	if (fault == REDIS_FAULT_FULL) {
+		/* The claim script may what BLMOVE may not. */
+		retry_later(q);
+		return;
+	}
+	if (fault != REDIS_FAULT_NONE) {
+		rqueue_refused(q, "BLMOVE", reply);
+		return;
+	}
+	if (redis_reply_type(reply) == REDIS_STRING) {
+		q->more = true;
+		if (!already_adopted(q, task))
+			rqueue_deliver(q, 0, task, false);
+	}
+	rqueue_pump(q);
+}
+
+static void
+wait_for_one(struct rqueue *q)
+{
+	const struct slice argv[] = {SLICE("BLMOVE"),
+				     slice_of(q->keys[KEY_WAITING]),
+				     slice_of(q->parts[0].key),
+				     SLICE("RIGHT"),
+				     SLICE("LEFT"),
+				     SLICE(BLOCK_S)};
+
+	if (redis_command_blocking(q->blocking, BLOCK_MS, on_moved, q, 6,
+				   argv) == 0)
+		q->blocked = true;
+}
+
+static void
+on_unblocked(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+
+	(void)r;
+	(void)reply;
+	q->unblocking = false;
+	/* The order may have met the server before the BLMOVE did. */
+	rqueue_pump(q);
+}
+
+/* Nothing is wanted any more: take the waiting BLMOVE back. */
+static void
+unblock(struct rqueue *q)
+{
+	char id[NUMBER_TEXT];
+	const struct slice argv[] = {SLICE("CLIENT"), SLICE("UNBLOCK"),
+				     number_arg(id, q->blocking_id)};
+
+	if (redis_command(q->broker->redis, on_unblocked, q, 3, argv) == 0)
+		q->unblocking = true;
+}
+
+static void
+on_client_id(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+
+	(void)r;
+	q->blocking_id = redis_reply_integer(reply);
+}
+
+static void
+on_blocking_state(struct redis *r, enum redis_state state,
+		  const struct err *why, void *arg)
+{
+	struct rqueue *q = arg;
+	struct rbroker *b = q->broker;
+	const struct slice argv[] = {SLICE("CLIENT"), SLICE("ID")};
+
+	if (state == REDIS_REFUSED)
+		b->opt.on_state(false, true, why, b->opt.arg);
+	if (state != REDIS_UP)
+		return;
+	redis_command(r, on_client_id, q, 2, argv);
+	/* What an answer that was lost has brought lies in part 0. */
+	if (q->recovered)
+		rqueue_look(q, 0);
+	rqueue_pump(q);
+}
+
+/* --- delayed tasks --------------------------------------------------------- */
+
+static void
+promote(struct rqueue *q);
+
+static void
+on_due(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	promote(arg);
+}
+
+static void
+on_promoted(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	int64_t moved = redis_reply_integer(redis_reply_at(reply, 0));
+	int64_t left = redis_reply_integer(redis_reply_at(reply, 1));
+	enum redis_fault fault = redis_fault(reply);
+	struct timeval tv;
+
+	(void)r;
+	q->promoting = false;
+	if (lost(reply))
+		return;
+	if (fault == REDIS_FAULT_SCRIPT) {
+		promote(q);
+		return;
+	}
+	if (fault != REDIS_FAULT_NONE) {
+		rqueue_refused(q, "looking for due tasks", reply);
+		return;
+	}
+	if (moved > 0) {
+		q->more = true;
+		rqueue_pump(q);
+	}
+	if (left == 0) {
+		promote(q);
+	} else if (left > 0) {
+		left = left < DUE_MAX_MS ? left : DUE_MAX_MS;
+		tv = (struct timeval){.tv_sec = left / 1000,
+				      .tv_usec = left % 1000 * 1000};
+		evtimer_add(q->due, &tv);
+	}
+}
+
+static void
+promote(struct rqueue *q)
+{
+	const struct slice keys[] = {slice_of(q->keys[KEY_DELAYED]),
+				     slice_of(q->keys[KEY_WAITING]),
+				     slice_of(q->keys[KEY_LEVELS])};
+	const struct slice args[] = {slice_of(RBROKER_CONTROL),
+				     slice_of(q->wake)};
+
+	if (q->promoting || !q->recovered)
+		return;
+	evtimer_del(q->due);
+	if (rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted, q, 3, keys, 2,
+			 args) == 0)
+		q->promoting = true;
+}
+
+/* --- the queue ------------------------------------------------------------- */
+
+void
+rqueue_pump(struct rqueue *q)
+{
+	unsigned int want;
+
+	if (!q->recovered || redis_state(q->broker->redis) != REDIS_UP)
+		return;
+	if (q->wanted == 0) {
+		if (q->blocked && !q->unblocking && q->blocking_id != 0)
+			unblock(q);
+		return;
+	}
+	/* One claim at a time: what is freed meanwhile makes the next larger. */
+	if (q->more && q->asked == 0) {
+		want = q->wanted < CLAIM_MAX ? q->wanted : CLAIM_MAX;
+		claim(q, want);
+	} else if (!q->more && !q->blocked && !q->unblocking &&
+		   !q->parts[0].looking &&
+		   !evtimer_pending(q->retry, NULL) &&
+		   redis_state(q->blocking) == REDIS_UP) {
+		wait_for_one(q);
+	}
+}
+
+void
+rqueue_wake(struct rqueue *q)
+{
+	q->more = true;
+	q->woken = q->asked > 0;
+	promote(q);
+	rqueue_pump(q);
+}
+
+void
+rqueue_stall(struct rqueue *q)
+{
+	q->recovered = false;
+	q->looks = 0;
+	evtimer_del(q->due);
+	evtimer_del(q->retry);
+}
+
+void
+rbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
+{
+	struct rqueue *q = &((struct rbroker *)broker)->queues[queue];
+
+	q->wanted = n;
+	rqueue_pump(q);
+}
+
+bool
+rbroker_quiet(const struct broker *broker)
+{
+	const struct rbroker *b = (const struct rbroker *)broker;
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		if (b->queues[i].asked > 0 || b->queues[i].blocked)
+			return false;
+	return true;
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+static int
+make_keys(struct rqueue *q, const char *prefix, const char *name)
+{
+	unsigned int i;
+
+	if (asprintf(&q->keys[KEY_WAITING], "%s:%s", prefix, name) < 0)
+		return -1;
+	for (i = KEY_WAITING + 1; i < KEY_COUNT; i++)
+		if (asprintf(&q->keys[i], "{%s:%s}:%s", prefix, name,
+			     key_suffixes[i]) < 0)
+			return -1;
+	return asprintf(&q->wake, "{\"order\":\"wake\",\"queue\":\"%s\"}",
+			name) < 0
+		   ? -1
+		   : 0;
+}
+
+int
+rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
+	    unsigned int index)
+{
+	*q = (struct rqueue){.broker = b, .index = index};
+	if ((q->name = strdup(name)) == NULL ||
+	    make_keys(q, b->opt.queue_key, name) != 0) {
+		rqueue_done(q);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+open_parts(struct rqueue *q)
+{
+	struct part *part;
+	unsigned int i;
+	int n;
+
+	for (i = 0; i < PARTS; i++) {
+		part = &q->parts[i];
+		part->queue = q;
+		TAILQ_INIT(&part->claims);
+		if (i == 0)
+			n = asprintf(&part->key, "{%s}:inflight:%s",
+				     q->keys[KEY_WAITING],
+				     q->broker->opt.worker);
+		else
+			n = asprintf(&part->key, "{%s}:inflight:%s#%u",
+				     q->keys[KEY_WAITING],
+				     q->broker->opt.worker, i);
+		if (n < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+rqueue_open(struct rqueue *q, struct err *err)
+{
+	struct rbroker *b = q->broker;
+	const struct redis_options options = {
+	    .url = &b->url,
+	    .client_name = "flowrrad-queue",
+	    .timeout_ms = b->opt.timeout_ms,
+	    /* More than one task of the largest size: see rqueue_look(). */
+	    .max_reply = b->opt.max_task + (64u << 10),
+	    .on_state = on_blocking_state,
+	    .arg = q};
+
+	q->due = evtimer_new(b->opt.base, on_due, q);
+	q->retry = evtimer_new(b->opt.base, on_retry, q);
+	if (q->due == NULL || q->retry == NULL || open_parts(q) != 0)
+		return err_nomem(err);
+	q->more = true;
+	q->blocking = redis_new(b->opt.base, &options, err);
+	return q->blocking ? 0 : -1;
+}
+
+void
+rqueue_done(struct rqueue *q)
+{
+	struct rclaim *c;
+	unsigned int i;
+
+	redis_free(q->blocking);
+	if (q->due != NULL)
+		event_free(q->due);
+	if (q->retry != NULL)
+		event_free(q->retry);
+	for (i = 0; i < PARTS && q->parts[i].key != NULL; i++) {
+		while ((c = TAILQ_FIRST(&q->parts[i].claims)) != NULL) {
+			TAILQ_REMOVE(&q->parts[i].claims, c, link);
+			free(c);
+		}
+		free(q->parts[i].key);
+	}
+	for (i = 0; i < KEY_COUNT; i++)
+		free(q->keys[i]);
+	free(q->wake);
+	free(q->name);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: the producers' side.
+ *
+ * Tasks of priority 0 with no delay, for a queue with no limit, are pushed by
+ * one LPUSH per run of the same queue, their records set by one MSET before
+ * it; all others go through the submit script. Nothing is ever sent twice.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/redis.h"
+
+static const char RECORD[] = "flowrra:task:";
+
+/* A batch, and the commands it still waits for. */
+struct batch {
+	struct rbroker *broker;
+	struct broker_submit *tasks;
+	size_t n;
+	broker_submitted_fn *on_done;
+	void *arg;
+	size_t under_way;
+	bool reserved; /* records are stored; now the tasks */
+	bool calling;  /* within rbroker_submit() */
+};
+
+/* One command for tasks first … first + n - 1 of a batch. */
+struct run {
+	struct batch *batch;
+	size_t first, n;
+};
+
+/* --- answers --------------------------------------------------------------- */
+
+static void
+fail(struct broker_submit *task, const struct rbroker *b,
+     const struct redis_reply *reply)
+{
+	if (task->err.code != ERR_NONE)
+		return;
+	redis_fault_err(b->redis, "submitting", reply, &task->err);
+	if (redis_fault(reply) == REDIS_FAULT_LOST)
+		err_set(&task->err, ERR_UNAVAILABLE,
+			"the connection to %s broke before it answered; the "
+			"task may have been queued all the same",
+			b->url_name);
+}
+
+static void
+push(struct batch *batch);
+
+static void
+answer(void *arg)
+{
+	struct batch *batch = arg;
+
+	batch->on_done(batch->tasks, batch->n, batch->arg);
+	free(batch);
+}
+
+static void
+command_ended(struct batch *batch)
+{
+	if (--batch->under_way > 0)
+		return;
+	if (!batch->reserved) {
+		batch->reserved = true;
+		push(batch);
+	} else if (batch->calling) {
+		rbroker_defer(batch->broker, answer, batch);
+	} else {
+		answer(batch);
+	}
+}
+
+/* A task that was refused leaves no record behind. */
+static void
+forget_record(struct rbroker *b, const struct broker_submit *task)
+{
+	struct buf key = BUF_INIT;
+	struct slice argv[2] = {SLICE("UNLINK")};
+
+	if (!b->opt.with_results || task->record.p == NULL)
+		return;
+	buf_adds(&key, RECORD);
+	buf_add(&key, task->id.p, task->id.len);
+	argv[1] = (struct slice){key.data, key.len};
+	if (!key.failed)
+		redis_command(b->redis, NULL, NULL, 2, argv);
+	buf_done(&key);
+}
+
+static void
+on_pushed(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct run run = *(struct run *)arg;
+	struct rbroker *b = run.batch->broker;
+	struct broker_submit *task;
+	size_t i;
+
+	(void)r;
+	free(arg);
+	for (i = 0; i < run.n; i++) {
+		task = &run.batch->tasks[run.first + i];
+		if (redis_fault(reply) != REDIS_FAULT_NONE) {
+			fail(task, b, reply);
+			if (redis_fault(reply) != REDIS_FAULT_LOST)
+				forget_record(b, task);
+		} else if (redis_reply_type(reply) == REDIS_ARRAY &&
+			   redis_reply_integer(redis_reply_at(reply, i)) == 0) {
+			err_set(&task->err, ERR_FULL,
+				"queue %s is full ([executor] max_queue_size); "
+				"try again later",
+				task->queue);
+			forget_record(b, task);
+		}
+	}
+	command_ended(run.batch);
+}
+
+/* Sends a command for a run of tasks, or fails them. */
+static void
+send_run(struct batch *batch, size_t first, size_t n, size_t argc,
+	 const struct slice *argv, const struct slice *keys)
+{
+	struct rbroker *b = batch->broker;
+	struct run *run = malloc(sizeof(*run));
+	int sent = -1;
+
+	if (run != NULL) {
+		*run = (struct run){batch, first, n};
+		if (keys == NULL)
+			sent = redis_command(b->redis, on_pushed, run, argc,
+					     argv);
+		else
+			sent = rbroker_eval(b, SCRIPT_SUBMIT, on_pushed, run, 3,
+					    keys, argc, argv);
+	}
+	if (sent == 0) {
+		batch->under_way++;
+		return;
+	}
+	free(run);
+	for (; n > 0; n--)
+		err_set(&batch->tasks[first++].err, ERR_UNAVAILABLE,
+			"%s is out of reach", b->url_name);
+}
+
+/* --- pushing --------------------------------------------------------------- */
+
+static bool
+is_plain(const struct rbroker *b, const struct broker_submit *task)
+{
+	return task->priority == 0 && task->delay_ms <= 0 &&
+	       b->opt.max_queue_size == 0;
+}
+
+static void
+push_plain(struct batch *batch, size_t first, size_t n)
+{
+	struct slice *argv = calloc(n + 2, sizeof(*argv));
+	struct buf key = BUF_INIT;
+	size_t i;
+
+	buf_addf(&key, "%s:%s", batch->broker->opt.queue_key,
+		 batch->tasks[first].queue);
+	if (argv == NULL || key.failed) {
+		for (i = 0; i < n; i++)
+			err_nomem(&batch->tasks[first + i].err);
+		goto out;
+	}
+	argv[0] = SLICE("LPUSH");
+	argv[1] = (struct slice){key.data, key.len};
+	for (i = 0; i < n; i++)
+		argv[2 + i] = batch->tasks[first + i].bytes;
+	send_run(batch, first, n, n + 2, argv, NULL);
+out:
+	buf_done(&key);
+	free(argv);
+}
+
+static void
+push_by_script(struct batch *batch, size_t first, size_t n)
+{
+	struct rbroker *b = batch->broker;
+	struct slice *args = calloc(3 + 3 * n, sizeof(*args));
+	char(*numbers)[2][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
+	char limit[NUMBER_TEXT];
+	const struct broker_submit *task = &batch->tasks[first];
+	struct rqueue q = {.name = NULL};
+	size_t i;
+
+	if (args == NULL || numbers == NULL ||
+	    rqueue_init(&q, b, task->queue, 0) != 0) {
+		for (i = 0; i < n; i++)
+			err_nomem(&batch->tasks[first + i].err);
+		goto out;
+	}
+	const struct slice keys[] = {slice_of(q.keys[KEY_WAITING]),
+				     slice_of(q.keys[KEY_LEVELS]),
+				     slice_of(q.keys[KEY_DELAYED])};
+	args[0] = number_arg(limit, b->opt.max_queue_size);
+	args[1] = slice_of(RBROKER_CONTROL);
+	args[2] = slice_of(q.wake);
+	for (i = 0; i < n; i++, task++) {
+		args[3 + 3 * i] = number_arg(numbers[i][0], task->priority);
+		args[4 + 3 * i] = number_arg(numbers[i][1], task->delay_ms);
+		args[5 + 3 * i] = task->bytes;
+	}
+	send_run(batch, first, n, 3 + 3 * n, args, keys);
+out:
+	rqueue_done(&q);
+	free(numbers);
+	free(args);
+}
+
+/* Pushes all tasks that are not refused yet, in runs of one queue and way. */
+static void
+push(struct batch *batch)
+{
+	const struct rbroker *b = batch->broker;
+	struct broker_submit *t = batch->tasks;
+	size_t i, end;
+
+	batch->under_way++;
+	for (i = 0; i < batch->n; i = end) {
+		end = i + 1;
+		if (t[i].err.code != ERR_NONE)
+			continue;
+		while (end < batch->n && t[end].err.code == ERR_NONE &&
+		       is_plain(b, &t[end]) == is_plain(b, &t[i]) &&
+		       strcmp(t[end].queue, t[i].queue) == 0)
+			end++;
+		if (is_plain(b, &t[i]))
+			push_plain(batch, i, end - i);
+		else
+			push_by_script(batch, i, end - i);
+	}
+	command_ended(batch);
+}
+
+/* --- records --------------------------------------------------------------- */
+
+static void
+on_reserved(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct run run = *(struct run *)arg;
+	struct broker_submit *task = &run.batch->tasks[run.first];
+
+	(void)r;
+	free(arg);
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		fail(task, run.batch->broker, reply);
+	else if (redis_reply_type(reply) == REDIS_NIL)
+		err_set(&task->err, ERR_REFUSED,
+			"there is a task with the id %.*s already",
+			(int)task->id.len, task->id.p);
+	command_ended(run.batch);
+}
+
+/* An id that a person chose: the record is stored only if there is none, and
+ * the task is pushed only when that is known. */
+static void
+reserve(struct batch *batch, size_t i)
+{
+	struct broker_submit *task = &batch->tasks[i];
+	struct run *run = malloc(sizeof(*run));
+	struct buf key = BUF_INIT;
+	struct slice argv[] = {SLICE("SET"), {NULL, 0}, task->record,
+			       SLICE("NX")};
+
+	buf_adds(&key, RECORD);
+	buf_add(&key, task->id.p, task->id.len);
+	argv[1] = (struct slice){key.data, key.len};
+	if (run == NULL || key.failed) {
+		err_nomem(&task->err);
+		free(run);
+	} else {
+		*run = (struct run){batch, i, 1};
+		if (redis_command(batch->broker->redis, on_reserved, run, 4,
+				  argv) == 0) {
+			batch->under_way++;
+		} else {
+			free(run);
+			err_set(&task->err, ERR_UNAVAILABLE,
+				"%s is out of reach", batch->broker->url_name);
+		}
+	}
+	buf_done(&key);
+}
+
+/*
+ * Stores the records of ids that nobody else can have, without waiting for the
+ * answer: it comes before that of the push, and if the server is full it
+ * refuses both.
+ */
+static void
+store_records(struct batch *batch)
+{
+	struct slice *argv = calloc(1 + 2 * batch->n, sizeof(*argv));
+	struct buf keys = BUF_INIT;
+	size_t i, argc = 1, at = 0;
+
+	for (i = 0; i < batch->n; i++) {
+		buf_adds(&keys, RECORD);
+		buf_add(&keys, batch->tasks[i].id.p, batch->tasks[i].id.len);
+	}
+	if (argv == NULL || keys.failed) {
+		for (i = 0; i < batch->n; i++)
+			err_nomem(&batch->tasks[i].err);
+		goto out;
+	}
+	argv[0] = SLICE("MSET");
+	for (i = 0; i < batch->n; i++) {
+		size_t len = sizeof(RECORD) - 1 + batch->tasks[i].id.len;
+
+		if (!batch->tasks[i].exclusive &&
+		    batch->tasks[i].record.p != NULL) {
+			argv[argc++] = (struct slice){keys.data + at, len};
+			argv[argc++] = batch->tasks[i].record;
+		}
+		at += len;
+	}
+	if (argc > 1)
+		redis_command(batch->broker->redis, NULL, NULL, argc, argv);
+out:
+	buf_done(&keys);
+	free(argv);
+}
+
+void
+rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
+	       broker_submitted_fn *on_done, void *arg)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	struct batch *batch = malloc(sizeof(*batch));
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		tasks[i].err = (struct err)ERR_INIT;
+	if (batch == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&tasks[i].err);
+		on_done(tasks, n, arg);
+		return;
+	}
+	*batch = (struct batch){.broker = b,
+				.tasks = tasks,
+				.n = n,
+				.on_done = on_done,
+				.arg = arg,
+				.under_way = 1,
+				.calling = true};
+	if (b->opt.with_results) {
+		store_records(batch);
+		for (i = 0; i < n; i++)
+			if (tasks[i].exclusive)
+				reserve(batch, i);
+	}
+	command_ended(batch);
+	batch->calling = false;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands that are sent until the server has carried them out. */
+#include "redis/outbox.h"
+
+#include <event2/event.h>
+
+/* Before the next try with a server that is full, loading or busy. */
+#define PAUSE_MS 250
+
+static void
+on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	outbox_push(arg);
+}
+
+int
+outbox_init(struct outbox *o, struct event_base *base,
+	    const struct outbox_ops *ops, void *arg, struct err *err)
+{
+	*o = (struct outbox){.ops = ops, .arg = arg};
+	TAILQ_INIT(&o->waiting);
+	TAILQ_INIT(&o->sent);
+	o->pause = evtimer_new(base, on_pause_over, o);
+	return o->pause ? 0 : err_nomem(err);
+}
+
+void
+outbox_done(struct outbox *o)
+{
+	if (o->pause != NULL)
+		event_free(o->pause);
+	o->pause = NULL;
+}
+
+static void
+pause_for_a_while(struct outbox *o)
+{
+	const struct timeval tv = {.tv_usec = PAUSE_MS * 1000};
+
+	if (!evtimer_pending(o->pause, NULL))
+		evtimer_add(o->pause, &tv);
+}
+
+static void
+on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct pending *p = arg;
+	struct outbox *o = p->owner;
+	struct err why;
+
+	TAILQ_REMOVE(&o->sent, p, link);
+	switch (redis_fault(reply)) {
+	case REDIS_FAULT_NONE:
+		o->count--;
+		o->ops->done(p, reply, o->arg);
+		return;
+	case REDIS_FAULT_LOST:
+	case REDIS_FAULT_READONLY:
+		/* The owner pushes when the connection is back. */
+		TAILQ_INSERT_TAIL(&o->waiting, p, link);
+		return;
+	case REDIS_FAULT_SCRIPT:
+		TAILQ_INSERT_TAIL(&o->waiting, p, link);
+		outbox_push(o);
+		return;
+	case REDIS_FAULT_FULL:
+	case REDIS_FAULT_LATER:
+	case REDIS_FAULT_REFUSED:
+	case REDIS_FAULT_OTHER:
+		break;
+	}
+	TAILQ_INSERT_TAIL(&o->waiting, p, link);
+	if (!evtimer_pending(o->pause, NULL)) {
+		redis_fault_err(r, "a write", reply, &why);
+		pause_for_a_while(o);
+		o->ops->on_trouble(&why, o->arg);
+	}
+}
+
+void
+outbox_add(struct outbox *o, struct pending *p)
+{
+	p->owner = o;
+	o->count++;
+	TAILQ_INSERT_TAIL(&o->waiting, p, link);
+	outbox_push(o);
+}
+
+void
+outbox_push(struct outbox *o)
+{
+	struct pending *p;
+
+	if (o->redis == NULL || redis_state(o->redis) != REDIS_UP ||
+	    evtimer_pending(o->pause, NULL))
+		return;
+	while ((p = TAILQ_FIRST(&o->waiting)) != NULL) {
+		if (o->ops->send(p, o->redis, on_reply, p) != 0) {
+			/* Out of memory, most likely: try again later. */
+			pause_for_a_while(o);
+			return;
+		}
+		TAILQ_REMOVE(&o->waiting, p, link);
+		TAILQ_INSERT_TAIL(&o->sent, p, link);
+	}
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The backend contract: finds the implementation for a URL and calls it. */
+#include "results/results.h"
+
+#include <string.h>
+
+static const struct results_ops *const implementations[] = {&results_redis};
+
+static const struct results_ops *
+find(const char *url)
+{
+	const char *const *scheme;
+	size_t i;
+
+	for (i = 0; i < sizeof(implementations) / sizeof(implementations[0]);
+	     i++)
+		for (scheme = implementations[i]->schemes; *scheme; scheme++)
+			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
+				return implementations[i];
+	return NULL;
+}
+
+struct results *
+results_open(const struct results_options *options, struct err *err)
+{
+	const struct results_ops *ops =
+	    options->url != NULL ? find(options->url) : NULL;
+
+	if (ops == NULL) {
+		err_set(err, ERR_CONFIG,
+			"[backend] url: no backend of this kind; it must begin "
+			"with redis://, rediss:// or unix://");
+		return NULL;
+	}
+	return ops->open(options, err);
+}
+
+void
+results_close(struct results *r)
+{
+	if (r != NULL)
+		r->ops->close(r);
+}
+
+const char *
+results_name(const struct results *r)
+{
+	return r->ops->name(r);
+}
+
+bool
+results_is_up(const struct results *r)
+{
+	return r->ops->is_up(r);
+}
+
+void
+results_put(struct results *r, struct results_put *put)
+{
+	r->ops->put(r, put);
+}
+
+size_t
+results_unconfirmed(const struct results *r)
+{
+	return r->ops->unconfirmed(r);
+}
+
+void
+results_get(struct results *r, struct slice id, results_record_fn *on_record,
+	    void *arg)
+{
+	r->ops->get(r, id, on_record, arg);
+}
+
+void
+results_create(struct results *r, const struct slice *ids,
+	       const struct slice *records, struct err *errs, size_t n,
+	       results_created_fn *on_done, void *arg)
+{
+	r->ops->create(r, ids, records, errs, n, on_done, arg);
+}
+
+void
+results_forget(struct results *r, const struct slice *ids, size_t n)
+{
+	r->ops->forget(r, ids, n);
+}
+
+struct results_watch *
+results_watch(struct results *r, struct slice id, results_record_fn *on_record,
+	      void *arg, struct err *err)
+{
+	return r->ops->watch(r, id, on_record, arg, err);
+}
+
+void
+results_unwatch(struct results_watch *w)
+{
+	if (w != NULL)
+		w->results->ops->unwatch(w);
+}
+
+void
+results_event(struct results *r, struct slice event)
+{
+	r->ops->event(r, event);
+}
+
+bool
+results_heard(const struct results *r)
+{
+	return r->ops->heard(r);
+}
