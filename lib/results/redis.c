@@ -379,6 +379,7 @@ close_results(struct results *results)
 
 	redis_free(r->redis);
 	redis_free(r->listener);
+	rresults_watches_free(r);
 	outbox_done(&r->outbox);
 	while ((call = TAILQ_FIRST(&r->calls)) != NULL) {
 		TAILQ_REMOVE(&r->calls, call, link);
@@ -409,8 +410,8 @@ open_results(const struct results_options *options, struct err *err)
 	r->pub.ops = &results_redis;
 	r->opt = *options;
 	TAILQ_INIT(&r->calls);
-	for (i = 0; i < WATCH_BUCKETS; i++)
-		TAILQ_INIT(&r->watches[i]);
+	for (i = 0; i < TOPIC_BUCKETS; i++)
+		TAILQ_INIT(&r->topics[i]);
 	if (redis_url_parse(options->url, &r->url, err) != 0) {
 		err_prefix(err, "[backend] url");
 		goto fail;

@@ -11,9 +11,9 @@
 #include "redis/url.h"
 #include "results/results.h"
 
-#define WATCH_BUCKETS 256
+#define TOPIC_BUCKETS 256
 
-struct rwatch;
+struct topic;
 
 struct rresults {
 	struct results pub;
@@ -26,7 +26,7 @@ struct rresults {
 	TAILQ_HEAD(, rcall) calls; /* they wait here */
 
 	struct redis *listener; /* subscriptions; made by the first watch */
-	TAILQ_HEAD(rwatch_list, rwatch) watches[WATCH_BUCKETS];
+	TAILQ_HEAD(topic_list, topic) topics[TOPIC_BUCKETS];
 
 	struct event *ears; /* asks now and then who listens to events */
 	bool heard;
@@ -56,5 +56,7 @@ struct results_watch *rresults_watch(struct results *results, struct slice id,
 void rresults_unwatch(struct results_watch *watch);
 /* The connection for commands is up: asks again for what is watched. */
 void rresults_watches_up(struct rresults *r);
+/* Frees what is left of them; the connections are closed already. */
+void rresults_watches_free(struct rresults *r);
 
 #endif

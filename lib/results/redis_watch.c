@@ -13,20 +13,30 @@
 #include "codec/result_json.h"
 #include "results/redis.h"
 
-struct rwatch {
-	struct results_watch pub;
-	TAILQ_ENTRY(rwatch) link;
-	results_record_fn *on_record;
-	void *arg;
-	struct rcall *asking; /* whose answer is for this watch */
+/* All watches of one task share a subscription and its questions. */
+struct topic {
+	TAILQ_ENTRY(topic) link;
+	struct rresults *results;
+	TAILQ_HEAD(, rwatch) watches;
+	struct rcall *asking; /* whose answer is for this topic */
 	bool again;	      /* something was said since it was asked */
 	bool ready;	      /* the subscription stands */
-	bool over;	      /* the final record was delivered */
+	bool telling;	      /* its watches are being called */
 	char *channel;
 	struct slice id; /* the end of the channel's name */
 };
 
-static struct rwatch_list *
+struct rwatch {
+	struct results_watch pub;
+	TAILQ_ENTRY(rwatch) link;
+	struct topic *topic;
+	results_record_fn *on_record;
+	void *arg;
+	bool told; /* this answer was delivered */
+	bool over; /* the final record was delivered */
+};
+
+static struct topic_list *
 bucket(struct rresults *r, struct slice id)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
@@ -34,7 +44,32 @@ bucket(struct rresults *r, struct slice id)
 
 	for (i = 0; i < id.len; i++)
 		hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
-	return &r->watches[hash % WATCH_BUCKETS];
+	return &r->topics[hash % TOPIC_BUCKETS];
+}
+
+static struct topic *
+find(struct rresults *r, struct slice id)
+{
+	struct topic *t;
+
+	TAILQ_FOREACH (t, bucket(r, id), link)
+		if (slice_eq(t->id, id))
+			return t;
+	return NULL;
+}
+
+/* Ends a topic that nobody watches any more. */
+static void
+release(struct topic *t)
+{
+	if (t->telling || !TAILQ_EMPTY(&t->watches))
+		return;
+	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
+	redis_unsubscribe(t->results->listener, slice_of(t->channel));
+	if (t->asking != NULL)
+		t->asking->arg = NULL;
+	free(t->channel);
+	free(t);
 }
 
 static bool
@@ -51,56 +86,68 @@ is_final(struct slice record)
 	return final;
 }
 
+/* Tells every watch; any of them may end, itself or another, meanwhile. */
 static void
-look(struct rwatch *w);
+tell(struct topic *t, struct slice record, const struct err *err)
+{
+	bool final = is_final(record);
+	struct rwatch *w;
+
+	t->telling = true;
+	TAILQ_FOREACH (w, &t->watches, link)
+		w->told = w->over;
+	for (;;) {
+		TAILQ_FOREACH (w, &t->watches, link)
+			if (!w->told)
+				break;
+		if (w == NULL)
+			break;
+		w->told = true;
+		w->over = final;
+		w->on_record(record, err, w->arg);
+	}
+	t->telling = false;
+	release(t);
+}
+
+static void
+look(struct topic *t);
 
 static void
 on_answer(struct rcall *call, const struct redis_reply *reply)
 {
-	struct rwatch *w = call->arg;
-	struct slice record = redis_reply_string(reply);
+	struct topic *t = call->arg;
 	struct err err;
-	bool again;
 
 	free(call);
-	if (w == NULL)
-		return; /* the watch has ended */
-	again = w->again;
-	w->asking = NULL;
-	w->again = false;
-	if (redis_fault(reply) != REDIS_FAULT_NONE) {
-		redis_fault_err(((struct rresults *)w->pub.results)->redis,
-				"reading a result", reply, &err);
-		w->on_record((struct slice){NULL, 0}, &err, w->arg);
+	if (t == NULL)
+		return; /* nobody watches any more */
+	t->asking = NULL;
+	if (t->again)
+		look(t);
+	if (redis_fault(reply) == REDIS_FAULT_NONE) {
+		tell(t, redis_reply_string(reply), NULL);
 		return;
 	}
-	w->over = is_final(record);
-	if (again && !w->over)
-		look(w);
-	w->on_record(record, NULL, w->arg);
+	redis_fault_err(t->results->redis, "reading a result", reply, &err);
+	tell(t, (struct slice){NULL, 0}, &err);
 }
 
 /* Asks for the record. */
 static void
-look(struct rwatch *w)
+look(struct topic *t)
 {
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {
-	    SLICE("GET"), rresults_key(&key, RRESULTS_RECORD, w->id)};
+	    SLICE("GET"), rresults_key(&key, RRESULTS_RECORD, t->id)};
 	struct rcall *call;
 
-	if (w->over)
-		return;
-	if (w->asking != NULL) {
-		w->again = true;
-		return;
-	}
-	if (!key.failed && (call = malloc(sizeof(*call))) != NULL) {
+	t->again = t->asking != NULL;
+	if (t->asking == NULL && !key.failed &&
+	    (call = malloc(sizeof(*call))) != NULL) {
 		*call = (struct rcall){
-		    .results = (struct rresults *)w->pub.results,
-		    .fn = on_answer,
-		    .arg = w};
-		w->asking = call;
+		    .results = t->results, .fn = on_answer, .arg = t};
+		t->asking = call;
 		rresults_ask(call, 2, argv);
 	}
 	buf_done(&key);
@@ -109,43 +156,39 @@ look(struct rwatch *w)
 static void
 on_ready(struct redis *redis, void *arg)
 {
-	struct rwatch *w = arg;
+	struct topic *t = arg;
 
 	(void)redis;
-	w->ready = true;
-	look(w);
+	t->ready = true;
+	look(t);
 }
 
 static void
 on_message(struct redis *redis, struct slice channel, struct slice payload,
 	   void *arg)
 {
-	struct rresults *r = arg;
 	const size_t prefix = strlen(RRESULTS_COMPLETE);
-	struct slice id;
-	struct rwatch *w;
+	struct topic *t;
 
 	(void)redis;
 	(void)payload;
 	if (channel.len < prefix)
 		return;
-	id = (struct slice){channel.p + prefix, channel.len - prefix};
-	/* look() calls nobody back, so that the list stays as it is. */
-	TAILQ_FOREACH (w, bucket(r, id), link)
-		if (slice_eq(w->id, id))
-			look(w);
+	t = find(arg, (struct slice){channel.p + prefix, channel.len - prefix});
+	if (t != NULL)
+		look(t);
 }
 
 void
 rresults_watches_up(struct rresults *r)
 {
-	struct rwatch *w;
+	struct topic *t;
 	size_t i;
 
-	for (i = 0; i < WATCH_BUCKETS; i++)
-		TAILQ_FOREACH (w, &r->watches[i], link)
-			if (w->ready)
-				look(w);
+	for (i = 0; i < TOPIC_BUCKETS; i++)
+		TAILQ_FOREACH (t, &r->topics[i], link)
+			if (t->ready)
+				look(t);
 }
 
 static void
@@ -176,15 +219,28 @@ open_listener(struct rresults *r, struct err *err)
 	return r->listener ? 0 : -1;
 }
 
-static struct rwatch *
-find(struct rwatch_list *list, struct slice id)
+static struct topic *
+new_topic(struct rresults *r, struct slice id, struct err *err)
 {
-	struct rwatch *w;
+	struct buf channel = BUF_INIT;
+	struct topic *t = calloc(1, sizeof(*t));
 
-	TAILQ_FOREACH (w, list, link)
-		if (slice_eq(w->id, id))
-			return w;
-	return NULL;
+	rresults_key(&channel, RRESULTS_COMPLETE, id);
+	if (t == NULL || channel.failed ||
+	    redis_subscribe(r->listener,
+			    (struct slice){channel.data, channel.len}, on_ready,
+			    t) != 0) {
+		buf_done(&channel);
+		free(t);
+		err_nomem(err);
+		return NULL;
+	}
+	t->results = r;
+	TAILQ_INIT(&t->watches);
+	t->id = (struct slice){channel.data + channel.len - id.len, id.len};
+	t->channel = buf_take(&channel);
+	TAILQ_INSERT_TAIL(bucket(r, id), t, link);
+	return t;
 }
 
 struct results_watch *
@@ -192,33 +248,26 @@ rresults_watch(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)
 {
 	struct rresults *r = (struct rresults *)results;
-	struct rwatch_list *list = bucket(r, id);
-	struct buf channel = BUF_INIT;
-	struct rwatch *w = NULL, *twin = find(list, id);
+	struct rwatch *w;
+	struct topic *t;
 
 	if (open_listener(r, err) != 0)
 		return NULL;
-	rresults_key(&channel, RRESULTS_COMPLETE, id);
-	if (channel.failed || (w = calloc(1, sizeof(*w))) == NULL) {
-		buf_done(&channel);
+	if ((w = calloc(1, sizeof(*w))) == NULL) {
 		err_nomem(err);
+		return NULL;
+	}
+	if ((t = find(r, id)) == NULL && (t = new_topic(r, id, err)) == NULL) {
+		free(w);
 		return NULL;
 	}
 	w->pub.results = results;
+	w->topic = t;
 	w->on_record = on_record;
 	w->arg = arg;
-	w->id = (struct slice){channel.data + channel.len - id.len, id.len};
-	w->channel = buf_take(&channel);
-	TAILQ_INSERT_TAIL(list, w, link);
-	if (twin != NULL && twin->ready) {
-		w->ready = true;
-		look(w);
-	} else if (redis_subscribe(r->listener, slice_of(w->channel), on_ready,
-				   w) != 0) {
-		err_nomem(err);
-		rresults_unwatch(&w->pub);
-		return NULL;
-	}
+	TAILQ_INSERT_TAIL(&t->watches, w, link);
+	if (t->ready)
+		look(t);
 	return &w->pub;
 }
 
@@ -226,14 +275,30 @@ void
 rresults_unwatch(struct results_watch *watch)
 {
 	struct rwatch *w = container_of(watch, struct rwatch, pub);
-	struct rresults *r = (struct rresults *)w->pub.results;
-	struct rwatch_list *list = bucket(r, w->id);
 
-	TAILQ_REMOVE(list, w, link);
-	if (find(list, w->id) == NULL)
-		redis_unsubscribe(r->listener, slice_of(w->channel));
-	if (w->asking != NULL)
-		w->asking->arg = NULL;
-	free(w->channel);
+	TAILQ_REMOVE(&w->topic->watches, w, link);
+	release(w->topic);
 	free(w);
+}
+
+void
+rresults_watches_free(struct rresults *r)
+{
+	struct rwatch *w;
+	struct topic *t;
+	size_t i;
+
+	for (i = 0; i < TOPIC_BUCKETS; i++) {
+		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
+			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {
+				TAILQ_REMOVE(&t->watches, w, link);
+				free(w);
+			}
+			if (t->asking != NULL)
+				t->asking->arg = NULL;
+			TAILQ_REMOVE(&r->topics[i], t, link);
+			free(t->channel);
+			free(t);
+		}
+	}
 }
