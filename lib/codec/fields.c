@@ -51,6 +51,20 @@ store_slice(struct reader *r, const struct field *field,
 }
 
 static int
+store_any(struct reader *r, const struct field *field,
+	  const struct scan_value *value, struct err *err)
+{
+	struct slice *to = target(r, field);
+
+	(void)err;
+	*to = value->text;
+	/* With its quotes a string is JSON again. */
+	if (value->type == SCAN_STRING)
+		*to = (struct slice){to->p - 1, to->len + 2};
+	return 0;
+}
+
+static int
 store_text(struct reader *r, const struct field *field,
 	   const struct scan_value *value, struct err *err)
 {
@@ -144,7 +158,7 @@ static const struct {
     [FIELD_TEXT] = {BIT(STRING), "a string", store_text},
     [FIELD_ARRAY] = {BIT(ARRAY), "an array", store_slice},
     [FIELD_OBJECT] = {BIT(OBJECT), "an object", store_slice},
-    [FIELD_ANY] = {~0u, "anything", store_slice},
+    [FIELD_ANY] = {~0u, "anything", store_any},
     [FIELD_BOOL] = {BIT(TRUE) | BIT(FALSE), "true or false", store_bool},
     [FIELD_WHOLE] = {BIT(NUMBER), "a whole number", store_whole},
     [FIELD_NUMBER] = {BIT(NUMBER), "a number", store_number},

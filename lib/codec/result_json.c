@@ -10,7 +10,7 @@
 
 /* A handler's result may be as deep as jansson allows. */
 #define RESULT_DEPTH_MAX 2000
-#define NUMBER_MAX 1e15
+#define COUNTER_MAX 1e9
 /* The names, punctuation and numbers of a record. */
 #define RECORD_OVERHEAD 512
 
@@ -35,12 +35,12 @@ static const struct field fields[] = {
     FIELD("submitted_at", TIME, result.submitted_us),
     FIELD("started_at", TIME, result.started_us),
     FIELD("finished_at", TIME, result.finished_us),
-    FIELD("retries", WHOLE, result.retries, .max = NUMBER_MAX),
+    FIELD("retries", WHOLE, result.retries, .max = COUNTER_MAX),
     FIELD("args", ARRAY, result.args),
     FIELD("kwargs", OBJECT, result.kwargs),
     FIELD("queue", TEXT, result.queue),
     FIELD("worker", TEXT, result.worker),
-    FIELD("attempts", WHOLE, result.attempts, .max = NUMBER_MAX),
+    FIELD("attempts", WHOLE, result.attempts, .max = COUNTER_MAX),
     FIELD("reason", TEXT, result.reason),
     FIELD("progress", ANY, result.progress),
 };

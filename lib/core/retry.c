@@ -36,7 +36,9 @@ retry_delay_us(const struct retry_policy *policy, int64_t retry, double chance)
 		return 0;
 	if (policy->delay_max_us > 0)
 		limit = clamp((double)policy->delay_max_us, 0, limit);
-	delay = clamp(delay * power(backoff, retry - 1), 0, limit);
+	if (retry > 1)
+		delay *= power(backoff, retry - 1);
+	delay = clamp(delay, 0, limit);
 	delay *= 1 - jitter + jitter * clamp(chance, 0, 1);
 	return (int64_t)(delay + 0.5);
 }

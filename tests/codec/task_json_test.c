@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks as JSON: the agreed format, every error, and retries. */
+#include "codec/task_json.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "suite.h"
+#include "util/err.h"
+
+#define S INT64_C(1000000)
+
+/* As the Python package writes it. */
+#define PYTHON_TASK                                                            \
+	"{\"id\": \"8fb37713-716f-438c-884e-c73492692d08\", "                  \
+	"\"name\": \"add\", \"args\": [1, 2], \"kwargs\": {}, "                \
+	"\"max_retries\": 3, \"retry_delay\": 1.0, \"current_retry\": 0, "     \
+	"\"priority\": 0, \"cpu_bound\": false}"
+
+static struct task *
+decode(const char *text)
+{
+	/* A block of the exact size, gone before the task is looked at. */
+	size_t len = strlen(text);
+	char *exact = malloc(len);
+	struct task *task = NULL;
+	struct err err = ERR_INIT;
+
+	memcpy(exact, text, len);
+	ck_assert_msg(task_decode((struct slice){exact, len}, &task, &err) == 0,
+		      "%s", err.msg);
+	memset(exact, '#', len);
+	free(exact);
+	return task;
+}
+
+static void
+assert_slice(struct slice slice, const char *wanted)
+{
+	ck_assert_uint_eq(slice.len, strlen(wanted));
+	ck_assert_mem_eq(slice.p, wanted, slice.len);
+}
+
+START_TEST(a_task_of_the_python_package_is_understood)
+{
+	struct task *task = decode(PYTHON_TASK);
+
+	assert_slice(task->raw, PYTHON_TASK);
+	ck_assert_str_eq(task->id, "8fb37713-716f-438c-884e-c73492692d08");
+	ck_assert_str_eq(task->name, "add");
+	ck_assert_ptr_null(task->queue);
+	assert_slice(task->args, "[1, 2]");
+	assert_slice(task->kwargs, "{}");
+	ck_assert_int_eq(task->priority, 0);
+	ck_assert(!task->cpu_bound);
+	ck_assert_int_eq(task->max_retries, 3);
+	ck_assert_int_eq(task->retry.delay_us, 1 * S);
+	ck_assert_int_eq(task->current_retry, 0);
+	task_free(task);
+}
+END_TEST
+
+START_TEST(all_of_our_own_fields_are_understood)
+{
+	struct task *task = decode(
+	    "{\"unknown\":4,\"suspected\":3,\"crashes\":2,\"retry_jitter\":0.5,"
+	    "\"retry_delay_max\":60,\"retry_backoff\":2,\"timeout\":0.25,"
+	    "\"expires_at\":\"2026-11-23T13:53:09+02:00\","
+	    "\"submitted_at\":\"2026-11-23T11:53:08.846827\",\"queue\":\"io\","
+	    "\"cpu_bound\":true,\"priority\":-7,\"current_retry\":1,"
+	    "\"retry_delay\":3,\"kwargs\":{\"a\":[]},\"args\":[\"x\"],"
+	    "\"name\":\"n.a-m_E9\",\"id\":\"!~\"}");
+
+	ck_assert_str_eq(task->id, "!~");
+	ck_assert_str_eq(task->name, "n.a-m_E9");
+	ck_assert_str_eq(task->queue, "io");
+	assert_slice(task->args, "[\"x\"]");
+	assert_slice(task->kwargs, "{\"a\":[]}");
+	ck_assert_int_eq(task->priority, -7);
+	ck_assert(task->cpu_bound);
+	ck_assert_int_eq(task->max_retries, TASK_UNSET);
+	ck_assert_int_eq(task->retry.delay_us, 3 * S);
+	ck_assert_double_eq(task->retry.backoff, 2);
+	ck_assert_int_eq(task->retry.delay_max_us, 60 * S);
+	ck_assert_double_eq(task->retry.jitter, 0.5);
+	ck_assert_int_eq(task->current_retry, 1);
+	ck_assert_int_eq(task->timeout_us, 250000);
+	ck_assert_int_eq(task->submitted_us, INT64_C(1795434788846827));
+	ck_assert_int_eq(task->expires_us, INT64_C(1795434789000000));
+	ck_assert_int_eq(task->crashes, 2);
+	ck_assert_int_eq(task->suspected, 3);
+	ck_assert_int_eq(task->unknown, 4);
+	task_free(task);
+}
+END_TEST
+
+static void
+assert_defaults(const struct task *task)
+{
+	ck_assert_str_eq(task->id, "1");
+	ck_assert_str_eq(task->name, "n");
+	ck_assert_ptr_null(task->queue);
+	assert_slice(task->args, "[]");
+	assert_slice(task->kwargs, "{}");
+	ck_assert_int_eq(task->priority, 0);
+	ck_assert(!task->cpu_bound);
+	ck_assert_int_eq(task->max_retries, TASK_UNSET);
+	ck_assert_int_eq(task->retry.delay_us, TASK_UNSET);
+	ck_assert_double_eq(task->retry.backoff, TASK_UNSET);
+	ck_assert_int_eq(task->retry.delay_max_us, TASK_UNSET);
+	ck_assert_double_eq(task->retry.jitter, TASK_UNSET);
+	ck_assert_int_eq(task->current_retry, 0);
+	ck_assert_int_eq(task->timeout_us, TASK_UNSET);
+	ck_assert_int_eq(task->submitted_us, 0);
+	ck_assert_int_eq(task->expires_us, 0);
+	ck_assert_int_eq(task->crashes, 0);
+	ck_assert_int_eq(task->suspected, 0);
+	ck_assert_int_eq(task->unknown, 0);
+}
+
+START_TEST(a_field_that_is_null_counts_as_absent)
+{
+	struct task *absent = decode("{\"id\":\"1\",\"name\":\"n\"}");
+	struct task *null = decode(
+	    "{\"id\":\"1\",\"name\":\"n\",\"args\":null,\"kwargs\":null,"
+	    "\"max_retries\":null,\"retry_delay\":null,\"current_retry\":null,"
+	    "\"priority\":null,\"cpu_bound\":null,\"queue\":null,"
+	    "\"submitted_at\":null,\"expires_at\":null,\"timeout\":null,"
+	    "\"retry_backoff\":null,\"retry_delay_max\":null,"
+	    "\"retry_jitter\":null,\"crashes\":null,\"suspected\":null,"
+	    "\"unknown\":null}");
+
+	assert_defaults(absent);
+	assert_defaults(null);
+	task_free(absent);
+	task_free(null);
+}
+END_TEST
+
+START_TEST(escapes_in_names_of_fields_and_texts_mean_what_they_stand_for)
+{
+	struct task *task =
+	    decode("{\"\\u0069d\":\"a\\u002Fb\",\"nam\\u0065\":\"\\u006e\","
+		   "\"queue\":\"i\\u006f\",\"\\u00e9\":1}");
+
+	ck_assert_str_eq(task->id, "a/b");
+	ck_assert_str_eq(task->name, "n");
+	ck_assert_str_eq(task->queue, "io");
+	task_free(task);
+}
+END_TEST
+
+START_TEST(numbers_are_taken_up_to_the_ends_of_their_ranges)
+{
+	struct task *task = decode(
+	    "{\"id\":\"1\",\"name\":\"n\",\"max_retries\":1000000,"
+	    "\"retry_delay\":0,\"current_retry\":1000000000,"
+	    "\"priority\":-2147483648,\"timeout\":316224000,"
+	    "\"retry_backoff\":1,\"retry_delay_max\":1e-6,\"retry_jitter\":1,"
+	    "\"crashes\":0}");
+
+	ck_assert_int_eq(task->max_retries, 1000000);
+	ck_assert_int_eq(task->retry.delay_us, 0);
+	ck_assert_int_eq(task->current_retry, 1000000000);
+	ck_assert_int_eq(task->priority, INT32_MIN);
+	ck_assert_int_eq(task->timeout_us, TASK_DURATION_MAX_US);
+	ck_assert_double_eq(task->retry.backoff, 1);
+	ck_assert_int_eq(task->retry.delay_max_us, 1);
+	ck_assert_double_eq(task->retry.jitter, 1);
+	task_free(task);
+}
+END_TEST
+
+#define BASE "{\"id\":\"1\",\"name\":\"n\","
+#define NAME_BYTES "A-Z a-z 0-9 _ . -"
+#define TEN "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+static const struct {
+	const char *text;
+	const char *message;
+} refused[] = {
+    {"", "not JSON: the text ends where a value must be (byte 0)"},
+    {"hello", "not JSON: a value must be here (byte 0)"},
+    {"[1, 2]", "the text is an array, must be an object"},
+    {"null", "the text is null, must be an object"},
+    {PYTHON_TASK "x",
+     "not JSON: something follows the end of the value (byte 184)"},
+    {BASE "\"args\":[NaN]}", "not JSON: NaN is not JSON (byte 29)"},
+    {BASE "\"retry_delay\":Infinity}",
+     "not JSON: Infinity is not JSON (byte 35)"},
+    {BASE "\"x\":\"\xFF\"}", "not JSON: invalid UTF-8 (byte 26)"},
+    /* Missing, twice. */
+    {"{}", "field \"id\" is missing"},
+    {"{\"name\":\"n\"}", "field \"id\" is missing"},
+    {"{\"id\":\"1\"}", "field \"name\" is missing"},
+    {BASE "\"id\":\"1\"}", "field \"id\" occurs twice"},
+    {BASE "\"i\\u0064\":\"2\"}", "field \"id\" occurs twice"},
+    {BASE "\"args\":null,\"args\":[]}", "field \"args\" occurs twice"},
+    {BASE "\"unknown\":0,\"unknown\":0}", "field \"unknown\" occurs twice"},
+    /* Wrong types. */
+    {"{\"id\":1}", "field \"id\": a number, must be a string"},
+    {"{\"id\":null}", "field \"id\": null, must be a string"},
+    {"{\"id\":\"1\",\"name\":null}", "field \"name\": null, must be a string"},
+    {BASE "\"args\":{}}", "field \"args\": an object, must be an array"},
+    {BASE "\"kwargs\":[]}", "field \"kwargs\": an array, must be an object"},
+    {BASE "\"max_retries\":\"3\"}",
+     "field \"max_retries\": a string, must be a whole number"},
+    {BASE "\"retry_delay\":\"1s\"}",
+     "field \"retry_delay\": a string, must be a number of seconds"},
+    {BASE "\"current_retry\":true}",
+     "field \"current_retry\": true, must be a whole number"},
+    {BASE "\"priority\":[]}",
+     "field \"priority\": an array, must be a whole number"},
+    {BASE "\"cpu_bound\":0}",
+     "field \"cpu_bound\": a number, must be true or false"},
+    {BASE "\"queue\":false}", "field \"queue\": false, must be a string"},
+    {BASE "\"submitted_at\":1700000000}",
+     "field \"submitted_at\": a number, must be a time, as a string"},
+    {BASE "\"timeout\":{}}",
+     "field \"timeout\": an object, must be a number of seconds"},
+    {BASE "\"retry_backoff\":\"2\"}",
+     "field \"retry_backoff\": a string, must be a number"},
+    /* Out of range. */
+    {BASE "\"max_retries\":-1}", "field \"max_retries\": -1, must be a whole "
+				 "number from 0 to 1000000"},
+    {BASE "\"max_retries\":1000001}",
+     "field \"max_retries\": 1000001, must be a whole number from 0 to "
+     "1000000"},
+    {BASE "\"max_retries\":1.5}", "field \"max_retries\": 1.5, must be a "
+				  "whole number from 0 to 1000000"},
+    {BASE "\"current_retry\":1e3}",
+     "field \"current_retry\": 1e3, must be a whole number from 0 to "
+     "1000000000"},
+    {BASE "\"crashes\":-1}", "field \"crashes\": -1, must be a whole number "
+			     "from 0 to 1000000000"},
+    {BASE "\"priority\":2147483648}",
+     "field \"priority\": 2147483648, must be a whole number from "
+     "-2147483648 to 2147483647"},
+    {BASE "\"priority\":" HUNDRED HUNDRED "}", "not JSON: a number may not "
+					       "begin with 0 (byte 32)"},
+    {BASE "\"priority\":1" HUNDRED "}",
+     "field \"priority\": 1" TEN TEN TEN "012345678, must be a whole number "
+     "from -2147483648 to 2147483647"},
+    {BASE "\"retry_delay\":-0.1}", "field \"retry_delay\": -0.1, must be a "
+				   "number of seconds from 0 to 316224000"},
+    {BASE "\"timeout\":316224001}",
+     "field \"timeout\": 316224001, must be a number of seconds from 0 to "
+     "316224000"},
+    {BASE "\"timeout\":1e999}", "field \"timeout\": 1e999, must be a number "
+				"of seconds from 0 to 316224000"},
+    {BASE "\"retry_backoff\":0.5}",
+     "field \"retry_backoff\": 0.5, must be a number from 1 to 1000"},
+    {BASE "\"retry_backoff\":1001}",
+     "field \"retry_backoff\": 1001, must be a number from 1 to 1000"},
+    {BASE "\"retry_jitter\":1.1}",
+     "field \"retry_jitter\": 1.1, must be a number from 0 to 1"},
+    /* Texts that are none. */
+    {"{\"id\":\"\",\"name\":\"n\"}",
+     "field \"id\": \"\", must be 1 to 200 bytes of printable ASCII without "
+     "spaces"},
+    {"{\"id\":\"a b\",\"name\":\"n\"}",
+     "field \"id\": \"a b\", must be 1 to 200 bytes of printable ASCII "
+     "without spaces"},
+    {"{\"id\":\"" HUNDRED HUNDRED "x\",\"name\":\"n\"}",
+     "field \"id\": \"" TEN TEN TEN TEN "\", must be 1 to 200 bytes of "
+     "printable ASCII without spaces"},
+    {"{\"id\":\"a\\u0000b\",\"name\":\"n\"}",
+     "field \"id\": \"a\", must be 1 to 200 bytes of printable ASCII without "
+     "spaces"},
+    {"{\"id\":\"1\",\"name\":\"na\\u00efve\"}",
+     "field \"name\": \"na\xC3\xAFve\", must be 1 to 200 bytes of " NAME_BYTES},
+    {BASE "\"queue\":\"a:b\"}",
+     "field \"queue\": \"a:b\", must be 1 to 128 bytes of " NAME_BYTES},
+    {BASE "\"queue\":\"\"}",
+     "field \"queue\": \"\", must be 1 to 128 bytes of " NAME_BYTES},
+    {BASE "\"submitted_at\":\"yesterday\"}",
+     "field \"submitted_at\": \"yesterday\" is not a time; write it as "
+     "2026-11-23T11:53:08+00:00"},
+    {BASE "\"expires_at\":\"2026-11-23T11:53:08" HUNDRED "\"}",
+     "field \"expires_at\": \"2026-11-23T11:53:08" TEN TEN TEN TEN
+     "01234\" is not a time; write it as 2026-11-23T11:53:08+00:00"},
+};
+
+START_TEST(what_is_no_task_is_refused_and_the_reason_named)
+{
+	struct task *task = NULL;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(task_decode(slice_of(refused[_i].text), &task, &err),
+			 -1);
+	ck_assert_int_eq(err.code, ERR_DATA);
+	ck_assert_str_eq(err.msg, refused[_i].message);
+	ck_assert_ptr_null(task);
+}
+END_TEST
+
+static int
+decode_levels(size_t levels, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	struct task *task = NULL;
+	size_t i;
+	int rc;
+
+	buf_adds(&text, BASE "\"args\":");
+	for (i = 0; i < levels; i++)
+		buf_addc(&text, '[');
+	for (i = 0; i < levels; i++)
+		buf_addc(&text, ']');
+	buf_addc(&text, '}');
+	rc = task_decode((struct slice){text.data, text.len}, &task, err);
+	buf_done(&text);
+	task_free(task);
+	return rc;
+}
+
+START_TEST(a_task_may_be_500_levels_deep_and_no_more)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(decode_levels(TASK_DEPTH_MAX - 1, &err), 0);
+	ck_assert_int_eq(decode_levels(TASK_DEPTH_MAX, &err), -1);
+	ck_assert_int_eq(err.code, ERR_DATA);
+	ck_assert_ptr_nonnull(strstr(err.msg, "too deep"));
+	ck_assert_int_eq(decode_levels(100000, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "too deep"));
+}
+END_TEST
+
+static const struct task full = {
+    .id = "8fb37713",
+    .name = "resize",
+    .queue = "cpu",
+    .args = {"[1,\"a\"]", 7},
+    .kwargs = {"{\"w\":640}", 9},
+    .priority = -1,
+    .cpu_bound = true,
+    .max_retries = 5,
+    .retry = {.delay_us = 1500000,
+	      .backoff = 1.1,
+	      .delay_max_us = 60 * S,
+	      .jitter = 0.1},
+    .current_retry = 2,
+    .timeout_us = 1,
+    .submitted_us = INT64_C(1795434788846827),
+    .expires_us = INT64_C(1795434789000000),
+    .crashes = 1,
+    .suspected = 2,
+    .unknown = 3,
+};
+
+static const struct task bare = {
+    .id = "1",
+    .name = "n",
+    .max_retries = TASK_UNSET,
+    .retry = {TASK_UNSET, TASK_UNSET, TASK_UNSET, TASK_UNSET},
+    .timeout_us = TASK_UNSET,
+};
+
+static void
+assert_encodes(const struct task *task, const char *wanted)
+{
+	struct buf out = BUF_INIT;
+
+	task_encode(task, &out);
+	ck_assert_str_eq(out.data, wanted);
+	buf_done(&out);
+}
+
+START_TEST(a_task_is_written_with_all_that_is_set_of_it)
+{
+	/* Not installed everywhere; where it is, it writes 1,1. */
+	setlocale(LC_ALL, "de_DE.UTF-8");
+	assert_encodes(
+	    &full,
+	    "{\"id\":\"8fb37713\",\"name\":\"resize\",\"args\":[1,\"a\"],"
+	    "\"kwargs\":{\"w\":640},\"max_retries\":5,\"retry_delay\":1.5,"
+	    "\"current_retry\":2,\"priority\":-1,\"cpu_bound\":true,"
+	    "\"queue\":\"cpu\","
+	    "\"submitted_at\":\"2026-11-23T11:53:08.846827+00:00\","
+	    "\"expires_at\":\"2026-11-23T11:53:09.000000+00:00\","
+	    "\"timeout\":0.000001,\"retry_backoff\":1.1,"
+	    "\"retry_delay_max\":60.0,\"retry_jitter\":0.1,\"crashes\":1,"
+	    "\"suspected\":2,\"unknown\":3}");
+	/* The fields that the Python package wants are always there. */
+	assert_encodes(&bare,
+		       "{\"id\":\"1\",\"name\":\"n\",\"args\":[],\"kwargs\":{},"
+		       "\"max_retries\":0,\"retry_delay\":0.0,"
+		       "\"current_retry\":0,\"priority\":0,"
+		       "\"cpu_bound\":false}");
+}
+END_TEST
+
+START_TEST(a_task_that_is_written_reads_back_the_same)
+{
+	struct buf out = BUF_INIT;
+	struct task *task;
+
+	task_encode(&full, &out);
+	task = decode(out.data);
+	ck_assert_str_eq(task->id, full.id);
+	ck_assert_str_eq(task->name, full.name);
+	ck_assert_str_eq(task->queue, full.queue);
+	ck_assert(slice_eq(task->args, full.args));
+	ck_assert(slice_eq(task->kwargs, full.kwargs));
+	ck_assert_int_eq(task->priority, full.priority);
+	ck_assert(task->cpu_bound);
+	ck_assert_int_eq(task->max_retries, full.max_retries);
+	ck_assert_int_eq(task->retry.delay_us, full.retry.delay_us);
+	ck_assert(task->retry.backoff == full.retry.backoff);
+	ck_assert_int_eq(task->retry.delay_max_us, full.retry.delay_max_us);
+	ck_assert(task->retry.jitter == full.retry.jitter);
+	ck_assert_int_eq(task->current_retry, full.current_retry);
+	ck_assert_int_eq(task->timeout_us, full.timeout_us);
+	ck_assert_int_eq(task->submitted_us, full.submitted_us);
+	ck_assert_int_eq(task->expires_us, full.expires_us);
+	ck_assert_int_eq(task->crashes, full.crashes);
+	ck_assert_int_eq(task->suspected, full.suspected);
+	ck_assert_int_eq(task->unknown, full.unknown);
+	task_free(task);
+	buf_done(&out);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	struct task_counters counters;
+	const char *wanted;
+} again[] = {
+    /* A counter that is there gets its new value where it stands. */
+    {PYTHON_TASK,
+     {.current_retry = 12},
+     "{\"id\": \"8fb37713-716f-438c-884e-c73492692d08\", "
+     "\"name\": \"add\", \"args\": [1, 2], \"kwargs\": {}, "
+     "\"max_retries\": 3, \"retry_delay\": 1.0, \"current_retry\": 12, "
+     "\"priority\": 0, \"cpu_bound\": false}"},
+    /* One that is not comes last, or stays away if it is 0. */
+    {BASE "\"x\":1}", {0}, BASE "\"x\":1,\"current_retry\":0}"},
+    {BASE "\"x\":1}",
+     {1, 2, 3, 4},
+     BASE "\"x\":1,\"current_retry\":1,\"crashes\":2,\"suspected\":3,"
+	  "\"unknown\":4}"},
+    {BASE "\"crashes\":7,\"current_retry\":9}",
+     {.current_retry = 10, .crashes = 0},
+     BASE "\"crashes\":0,\"current_retry\":10}"},
+    /* Unknown fields and the layout stay. */
+    {"\n{ \"id\" : \"1\" ,\r\n\t\"name\":\"n\",\"crashes\" :\t1 , \"y\": "
+     "[1.50, {\"crashes\": 9}], \"y\" : \"}\"\n} \n",
+     {.current_retry = 1, .crashes = 2},
+     "\n{ \"id\" : \"1\" ,\r\n\t\"name\":\"n\",\"crashes\" :\t2 , \"y\": "
+     "[1.50, {\"crashes\": 9}], \"y\" : \"}\"\n,\"current_retry\":1} \n"},
+    /* So does a name in escapes, and null is no number. */
+    {BASE "\"cr\\u0061shes\":1,\"current_retry\":null}",
+     {.current_retry = 3, .crashes = 2},
+     BASE "\"cr\\u0061shes\":2,\"current_retry\":3}"},
+};
+
+START_TEST(a_retry_changes_the_counters_and_nothing_else)
+{
+	struct task *task = decode(again[_i].text);
+	struct buf out = BUF_INIT;
+	struct task *next;
+
+	task_encode_again(task, &again[_i].counters, &out);
+	ck_assert_str_eq(out.data, again[_i].wanted);
+	next = decode(out.data);
+	ck_assert_str_eq(next->id, task->id);
+	ck_assert_int_eq(next->current_retry, again[_i].counters.current_retry);
+	ck_assert_int_eq(next->crashes, again[_i].counters.crashes);
+	ck_assert_int_eq(next->suspected, again[_i].counters.suspected);
+	ck_assert_int_eq(next->unknown, again[_i].counters.unknown);
+	task_free(next);
+	task_free(task);
+	buf_done(&out);
+}
+END_TEST
+
+START_TEST(freeing_no_task_is_safe)
+{
+	task_free(NULL);
+}
+END_TEST
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+SUITE("task_json")
+{
+	TEST(a_task_of_the_python_package_is_understood);
+	TEST(all_of_our_own_fields_are_understood);
+	TEST(a_field_that_is_null_counts_as_absent);
+	TEST(escapes_in_names_of_fields_and_texts_mean_what_they_stand_for);
+	TEST(numbers_are_taken_up_to_the_ends_of_their_ranges);
+	TEST_LOOP(what_is_no_task_is_refused_and_the_reason_named, 0,
+		  N(refused));
+	TEST(a_task_may_be_500_levels_deep_and_no_more);
+	TEST(a_task_is_written_with_all_that_is_set_of_it);
+	TEST(a_task_that_is_written_reads_back_the_same);
+	TEST_LOOP(a_retry_changes_the_counters_and_nothing_else, 0, N(again));
+	TEST(freeing_no_task_is_safe);
+}

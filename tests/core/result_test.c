@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The states of a result record. */
+#include "core/result.h"
+
+#include "suite.h"
+
+#define N_STATUSES 5
+
+static const char *const texts[N_STATUSES] = {
+    "pending", "running", "success", "failed", "retrying",
+};
+
+START_TEST(there_are_five_states_and_no_other)
+{
+	enum result_status status;
+	int i;
+
+	for (i = 0; i < N_STATUSES; i++) {
+		ck_assert_int_eq(
+		    result_status_parse(slice_of(texts[i]), &status), 0);
+		ck_assert_str_eq(result_status_text(status), texts[i]);
+	}
+	ck_assert_int_eq(result_status_parse(SLICE(""), &status), -1);
+	ck_assert_int_eq(result_status_parse(SLICE("Success"), &status), -1);
+	ck_assert_int_eq(result_status_parse(SLICE("successful"), &status), -1);
+	ck_assert_int_eq(result_status_parse(SLICE("cancelled"), &status), -1);
+}
+END_TEST
+
+START_TEST(success_and_failed_are_final)
+{
+	ck_assert(!result_status_final(RESULT_PENDING));
+	ck_assert(!result_status_final(RESULT_RUNNING));
+	ck_assert(result_status_final(RESULT_SUCCESS));
+	ck_assert(result_status_final(RESULT_FAILED));
+	ck_assert(!result_status_final(RESULT_RETRYING));
+}
+END_TEST
+
+START_TEST(a_state_follows_only_where_the_table_says_so)
+{
+	/* To:	pending, running, success, failed, retrying */
+	static const bool wanted[N_STATUSES][N_STATUSES] = {
+	    [RESULT_PENDING] = {false, true, true, true, true},
+	    [RESULT_RUNNING] = {false, true, true, true, true},
+	    [RESULT_SUCCESS] = {false, false, false, false, false},
+	    [RESULT_FAILED] = {true, false, false, false, false},
+	    [RESULT_RETRYING] = {false, true, true, true, true},
+	};
+	int from, to;
+
+	for (from = 0; from < N_STATUSES; from++)
+		for (to = 0; to < N_STATUSES; to++)
+			ck_assert_msg(result_status_may_follow(from, to) ==
+					  wanted[from][to],
+				      "%s after %s", texts[to], texts[from]);
+}
+END_TEST
+
+SUITE("result")
+{
+	TEST(there_are_five_states_and_no_other);
+	TEST(success_and_failed_are_final);
+	TEST(a_state_follows_only_where_the_table_says_so);
+}
