@@ -34,7 +34,16 @@ on_reply(struct redis *redis, const struct redis_reply *reply, void *arg)
 	struct rcall *call = arg;
 
 	(void)redis;
+	TAILQ_REMOVE(&call->results->asked, call, link);
 	call->fn(call, reply);
+}
+
+/* There is no server to ask: the loop answers, soon. */
+static void
+answer_later(struct rcall *call)
+{
+	TAILQ_INSERT_TAIL(&call->results->calls, call, link);
+	event_active(call->results->later, EV_TIMEOUT, 0);
 }
 
 static void
@@ -57,9 +66,9 @@ rresults_ask(struct rcall *call, size_t argc, const struct slice *argv)
 	struct rresults *r = call->results;
 
 	if (redis_command(r->redis, on_reply, call, argc, argv) == 0)
-		return;
-	TAILQ_INSERT_TAIL(&r->calls, call, link);
-	event_active(r->later, EV_TIMEOUT, 0);
+		TAILQ_INSERT_TAIL(&r->asked, call, link);
+	else
+		answer_later(call);
 }
 
 static void
@@ -182,10 +191,10 @@ put_lossy(struct rresults *r, struct results_put *put)
 		return;
 	}
 	*call = (struct rcall){.results = r, .fn = on_lossy, .arg = put};
-	if (send_put(put, r->redis, on_reply, call) != 0) {
-		TAILQ_INSERT_TAIL(&r->calls, call, link);
-		event_active(r->later, EV_TIMEOUT, 0);
-	}
+	if (send_put(put, r->redis, on_reply, call) == 0)
+		TAILQ_INSERT_TAIL(&r->asked, call, link);
+	else
+		answer_later(call);
 }
 
 static void
@@ -381,6 +390,7 @@ close_results(struct results *results)
 	redis_free(r->listener);
 	rresults_watches_free(r);
 	outbox_done(&r->outbox);
+	TAILQ_CONCAT(&r->calls, &r->asked, link);
 	while ((call = TAILQ_FIRST(&r->calls)) != NULL) {
 		TAILQ_REMOVE(&r->calls, call, link);
 		free(call);
@@ -410,6 +420,7 @@ open_results(const struct results_options *options, struct err *err)
 	r->pub.ops = &results_redis;
 	r->opt = *options;
 	TAILQ_INIT(&r->calls);
+	TAILQ_INIT(&r->asked);
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		TAILQ_INIT(&r->topics[i]);
 	if (redis_url_parse(options->url, &r->url, err) != 0) {

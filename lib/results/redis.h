@@ -23,7 +23,8 @@ struct rresults {
 	struct redis *redis;	 /* commands */
 	struct outbox outbox;	 /* records that must be kept */
 	struct event *later;	 /* answers that need no server */
-	TAILQ_HEAD(, rcall) calls; /* they wait here */
+	TAILQ_HEAD(rcall_list, rcall) calls; /* they wait here */
+	struct rcall_list asked;	     /* replies are on their way */
 
 	struct redis *listener; /* subscriptions; made by the first watch */
 	TAILQ_HEAD(topic_list, topic) topics[TOPIC_BUCKETS];

@@ -294,8 +294,6 @@ rresults_watches_free(struct rresults *r)
 				TAILQ_REMOVE(&t->watches, w, link);
 				free(w);
 			}
-			if (t->asking != NULL)
-				t->asking->arg = NULL;
 			TAILQ_REMOVE(&r->topics[i], t, link);
 			free(t->channel);
 			free(t);
