@@ -34,7 +34,7 @@ HARDEN   += -D_FORTIFY_SOURCE=2
 endif
 
 PC        = $(shell pkg-config $(1) 2>/dev/null)
-PKGS     := libevent_core libevent_pthreads libevent_openssl openssl hiredis \
+PKGS     := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl hiredis \
 	    jansson inih libsystemd smartcols
 CPPFLAGS += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
 	    -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(call PC,--cflags $(PKGS))
@@ -42,7 +42,8 @@ ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
 
 EVENT_LIBS   := $(call PC,--libs libevent_core)
 JANSSON_LIBS := $(call PC,--libs jansson)
-REDIS_LIBS   := $(EVENT_LIBS) $(call PC,--libs libevent_openssl openssl hiredis)
+REDIS_LIBS   := $(EVENT_LIBS) \
+		$(call PC,--libs libevent_extra libevent_openssl openssl hiredis)
 
 # --- what is built of what ---------------------------------------------------
 

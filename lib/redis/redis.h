@@ -10,8 +10,9 @@
  *
  * Commands are answered in order. A command that cannot be answered because
  * the connection broke gets a NULL reply: it may or may not have been carried
- * out. Nothing is sent twice here; whoever sent it decides, usually in its
- * on_up callback. All commands of one turn of the loop leave in one write.
+ * out. Nothing is sent twice here; whoever sent it decides, usually when
+ * on_state says that it is up again. All commands of one turn of the loop leave
+ * in one write.
  *
  * Not thread-safe: the loop's thread owns it. Callbacks never run from within
  * the call that caused them, and none runs after redis_free().
@@ -29,7 +30,7 @@
 struct event_base;
 struct redis;
 struct redis_url;
-struct redis_reply; /* hiredis' redisReply, but only lib/redis knows */
+struct redis_reply; /* good until the callback that gets it returns */
 
 enum redis_reply_type {
 	REDIS_NIL,
@@ -50,17 +51,18 @@ const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t i);
 
 /* What an error reply means for the one who sent the command. */
 enum redis_fault {
-	REDIS_FAULT_NONE,    /* not an error */
-	REDIS_FAULT_LOST,    /* NULL: the connection broke; outcome unknown */
-	REDIS_FAULT_SCRIPT,  /* NOSCRIPT: not carried out; the script is being
-				loaded again, send it once more */
-	REDIS_FAULT_FULL,    /* OOM: not carried out; the server is full */
-	REDIS_FAULT_LATER,   /* LOADING, MISCONF, BUSY, TRYAGAIN, CLUSTERDOWN,
-				NOREPLICAS, MASTERDOWN: not carried out */
+	REDIS_FAULT_NONE,     /* not an error */
+	REDIS_FAULT_LOST,     /* NULL: the connection broke; outcome unknown */
+	REDIS_FAULT_SCRIPT,   /* NOSCRIPT: not carried out; the script is being
+				 loaded again, send it once more */
+	REDIS_FAULT_FULL,     /* OOM: not carried out; the server is full */
+	REDIS_FAULT_LATER,    /* LOADING, MISCONF, BUSY, TRYAGAIN, CLUSTERDOWN,
+				 NOREPLICAS, MASTERDOWN, UNBLOCKED: not carried
+				 out */
 	REDIS_FAULT_READONLY, /* READONLY: not carried out; the connection has
 				 been closed and will look for a writable one */
-	REDIS_FAULT_REFUSED, /* NOAUTH, NOPERM, WRONGPASS: the user may not */
-	REDIS_FAULT_OTHER    /* anything else: a defect, here or there */
+	REDIS_FAULT_REFUSED,  /* NOAUTH, NOPERM, WRONGPASS: the user may not */
+	REDIS_FAULT_OTHER     /* anything else: a defect, here or there */
 };
 enum redis_fault redis_fault(const struct redis_reply *reply_or_null);
 /* Fills *err with the code and text that suit the fault; returns -1. `what`
@@ -71,7 +73,8 @@ int redis_fault_err(const struct redis *r, const char *what,
 enum redis_state {
 	REDIS_DOWN,   /* broken, and on its way back */
 	REDIS_UP,     /* ready for commands */
-	REDIS_REFUSED /* for ever: wrong user or password, or not a Redis */
+	REDIS_REFUSED /* for ever: the server does not take our user, password
+			 or database */
 };
 
 struct redis_options {
@@ -124,24 +127,29 @@ int redis_command_blocking(struct redis *r, int64_t block_ms,
 			   const struct slice *argv);
 
 /*
- * A Lua script: its text, and the SHA-1 that redis_script_init() works out.
- * EVALSHA is sent; each connection loads a script before its first use.
+ * A Lua script, which must outlive the connection. EVALSHA is sent; each
+ * connection loads a script before its first use, in the same write.
  */
 struct redis_script {
 	const char *name;
 	const char *text;
-	char sha[41]; /* empty until first used */
 };
-int redis_eval(struct redis *r, struct redis_script *script,
+int redis_eval(struct redis *r, const struct redis_script *script,
 	       redis_reply_fn *on_reply, void *arg, size_t n_keys,
 	       const struct slice *keys, size_t n_args,
 	       const struct slice *args);
 
 /*
- * Subscriptions. A connection that has one carries no other commands
- * (redis_command() fails). They last through reconnects; `on_ready` is called
- * after each (re)subscription when the server has confirmed it, so that what
- * was missed can be looked up.
+ * Subscriptions. Once redis_subscribe() was called, a connection carries no
+ * other commands (redis_command() fails). Subscriptions last through
+ * reconnects; `on_ready` (or NULL) is called after each (re)subscription when
+ * the server has confirmed it, so that what was missed can be looked up.
+ *
+ * redis_subscribe() may come before the connection is up. To subscribe again
+ * to a channel replaces on_ready and arg, and has it called again. -1 means
+ * that memory ran out, that the connection was refused, or that a command is
+ * still waiting for its reply. Behind redis_unsubscribe() (-1: there is no
+ * such subscription) no message of the channel arrives any more.
  */
 typedef void redis_ready_fn(struct redis *r, void *arg);
 int redis_subscribe(struct redis *r, struct slice channel,

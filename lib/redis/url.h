@@ -4,11 +4,13 @@
  *
  *	redis://[user][:password@]host[:port][/db]
  *	rediss://…           the same over TLS
- *	unix://path[?db=n]   or unix://[user][:password@]/path[?db=n]
+ *	unix:///path[?db=n]  or unix://[user][:password@]/path[?db=n]
  *
- * Parts may be percent-encoded (RFC 3986); an IPv6 host stands in brackets.
- * Query parameters: db=N; for rediss also cafile=, certfile=, keyfile= (paths)
- * and servername= (the name to verify, instead of the host).
+ * Parts may be percent-encoded (RFC 3986), and in a user or password the
+ * characters :/?#[]@% and space must be; an IPv6 host stands in brackets. A
+ * user needs a password (`user:@` for one that has none). Query parameters:
+ *db=N; for rediss also cafile=, certfile=, keyfile= (paths) and servername=
+ *(the name to verify, instead of the host).
  */
 #ifndef REDIS_URL_H
 #define REDIS_URL_H
@@ -24,8 +26,8 @@ struct redis_url {
 	char *host; /* NULL for a Unix socket */
 	uint16_t port;
 	unsigned int db;
-	char *user;	/* or NULL */
-	char *password; /* or NULL */
+	char *user;					/* or NULL */
+	char *password;					/* or NULL */
 	char *cafile, *certfile, *keyfile, *servername; /* or NULL */
 };
 
@@ -33,6 +35,8 @@ struct redis_url {
  * the part that is wrong, and never show the password. */
 int redis_url_parse(const char *text, struct redis_url *ret, struct err *err);
 void redis_url_done(struct redis_url *url);
+/* 0, or -1 when memory runs out. */
+int redis_url_copy(struct redis_url *ret, const struct redis_url *url);
 
 /* Whether two URLs lead to the same server and database. */
 bool redis_url_same(const struct redis_url *a, const struct redis_url *b);

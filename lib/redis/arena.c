@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory for many small things that are thrown away together. */
+#include "redis/arena.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define BLOCK_SIZE 8192
+
+struct redis_arena_block {
+	struct redis_arena_block *before;
+	size_t size;
+	max_align_t data[];
+};
+
+void *
+redis_arena_take(struct redis_arena *arena, size_t size)
+{
+	struct redis_arena_block *block = arena->last;
+	size_t block_size;
+	void *p;
+
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size =
+	    (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+	if (block == NULL || size > block->size - arena->used) {
+		block_size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+		block = malloc(sizeof(*block) + block_size);
+		if (block == NULL)
+			return NULL;
+		block->size = block_size;
+		block->before = arena->last;
+		arena->last = block;
+		arena->used = 0;
+	}
+	p = (char *)block->data + arena->used;
+	arena->used += size;
+	return p;
+}
+
+void
+redis_arena_reset(struct redis_arena *arena)
+{
+	struct redis_arena_block *block = arena->last, *before;
+
+	arena->used = 0;
+	while (block != NULL && (block->before || block->size > BLOCK_SIZE)) {
+		before = block->before;
+		free(block);
+		block = before;
+	}
+	arena->last = block;
+}
+
+void
+redis_arena_done(struct redis_arena *arena)
+{
+	redis_arena_reset(arena);
+	free(arena->last);
+	arena->last = NULL;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of lib/redis share: the connection's insides, and the few
+ * functions with which they call each other.
+ *
+ *	redis.c		the public functions
+ *	conn.c		the way up, the way down, deadlines
+ *	login.c		who we are: AUTH, CLIENT SETNAME, SELECT, PING
+ *	script.c	which scripts the server knows
+ *	pubsub.c	subscriptions
+ *
+ * Whoever calls a callback of the user holds the connection meanwhile
+ * (redis_conn_hold/_release) and looks at `freed` behind it.
+ */
+#ifndef REDIS_CONN_H
+#define REDIS_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "redis/format.h"
+#include "redis/redis.h"
+#include "redis/ring.h"
+#include "redis/url.h"
+
+struct bufferevent;
+struct event;
+struct event_base;
+struct redis_dial;
+struct redis_loaded;
+struct redis_reader;
+struct ssl_ctx_st;
+
+enum redis_phase {
+	REDIS_PHASE_WAITING,	/* for the next attempt */
+	REDIS_PHASE_DIALING,	/* resolving and connecting */
+	REDIS_PHASE_SECURING,	/* the TLS handshake */
+	REDIS_PHASE_LOGGING_IN, /* see login.c */
+	REDIS_PHASE_UP,
+	REDIS_PHASE_REFUSED
+};
+
+struct redis {
+	struct event_base *base;
+	struct redis_url url;
+	char *name;
+	char *client_name;	      /* or NULL */
+	char db[16];		      /* the URL's, as text */
+	struct redis_options options; /* without the pointers into the user's
+					 memory */
+
+	enum redis_phase phase;
+	struct event *retry;	/* the next attempt */
+	unsigned int failures;	/* attempts in a row, for the pause */
+	struct event *deadline; /* of what is under way */
+	bool deadline_set;
+	int64_t since_ms; /* when we began to wait for the next byte */
+	int64_t up_ms;	  /* when we came up */
+
+	/* While there is a connection: */
+	struct redis_dial *dial;
+	struct ssl_ctx_st *tls; /* kept: its files may become unreadable */
+	struct bufferevent *bev;
+	struct redis_out out;
+	struct redis_reader *reader;
+	struct redis_ring due;
+
+	struct redis_loaded *loaded; /* script.c */
+	size_t n_loaded;
+
+	void *channels; /* pubsub.c: a tree of tsearch(3) */
+	bool subscriber;
+
+	unsigned int holds;
+	bool freed;
+};
+
+/* --- conn.c -------------------------------------------------------------- */
+
+void redis_conn_hold(struct redis *r);
+/* Frees a connection whose redis_free() came during the hold. */
+void redis_conn_release(struct redis *r);
+/* redis.c: frees everything. */
+void redis_conn_destroy(struct redis *r);
+
+/* Makes the next attempt from the loop, `ms` from now. */
+void redis_conn_schedule(struct redis *r, int64_t ms);
+/* Lets go of everything that belongs to one attempt; calls nobody. */
+void redis_conn_close(struct redis *r);
+/*
+ * Breaks the connection: what is due is answered with NULL, on_state hears why
+ * (the message gets the server's name in front), and another attempt follows,
+ * unless the code is ERR_REFUSED. The connection may be freed afterwards:
+ * callers hold it or go.
+ */
+void redis_conn_fail(struct redis *r, const struct err *why);
+/* The login is through. */
+void redis_conn_up(struct redis *r);
+/* Sends, whatever the phase. 0 or -1 (no memory, or no connection). */
+int redis_conn_send(struct redis *r, struct redis_due due,
+		    const struct redis_args *parts, size_t n_parts);
+/* The event handlers that redis_new() makes events for. */
+void redis_conn_on_retry(int fd, short what, void *r);
+void redis_conn_on_deadline(int fd, short what, void *r);
+
+/* --- login.c ------------------------------------------------------------- */
+
+/* Sends what makes us known; redis_conn_up() or redis_conn_fail() follows.
+ * 0, or -1 when memory runs out. */
+int redis_login(struct redis *r);
+
+/* --- script.c ------------------------------------------------------------ */
+
+/* All scripts that were loaded before the command with that number (which got
+ * NOSCRIPT) have to be loaded again. */
+void redis_script_forget(struct redis *r, uint64_t command);
+void redis_script_done(struct redis *r);
+
+/* --- pubsub.c ------------------------------------------------------------ */
+
+/* Takes a reply on a connection that subscribes. */
+void redis_pubsub_reply(struct redis *r, const struct redis_reply *reply);
+/* Subscribes anew, after a reconnect. 0 or -1. */
+int redis_pubsub_restore(struct redis *r);
+/* Asks whether the server is still there. 0 or -1. */
+int redis_pubsub_ping(struct redis *r);
+void redis_pubsub_done(struct redis *r);
+
+/* --- reply.c ------------------------------------------------------------- */
+
+/* The reply's text, fit for a message, cut to the size of `text`. */
+void redis_reply_text(const struct redis_reply *reply, char *text, size_t size);
+/* Whether an error's first word is `code`. */
+bool redis_reply_is_error(const struct redis_reply *reply, const char *code);
+
+#endif

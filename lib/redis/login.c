@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Logging in: a few commands that are sent in one go, and what their answers
+ * mean. A table has them in their order.
+ */
+#include <string.h>
+
+#include "redis/conn.h"
+#include "util/err.h"
+
+#define ARGS_MAX 3
+#define TEXT_SIZE 200
+
+struct step {
+	/* Fills argv and returns how many there are; 0: not needed. */
+	size_t (*args)(const struct redis *r, struct slice argv[ARGS_MAX]);
+	/* Looks at an error reply: 0 if it does not matter, else -1 with *err;
+	 * ERR_REFUSED if it is no use to try again. */
+	int (*judge)(const struct redis_reply *reply, struct err *err);
+};
+
+/* The server does not look at commands at all: before AUTH, too. */
+static int
+judge_any(const struct redis_reply *reply, struct err *err)
+{
+	char text[TEXT_SIZE];
+
+	redis_reply_text(reply, text, sizeof(text));
+	if (redis_reply_is_error(reply, "DENIED") ||
+	    redis_reply_is_error(reply, "LOADING") ||
+	    redis_reply_is_error(reply, "MASTERDOWN") ||
+	    redis_reply_is_error(reply, "BUSY") ||
+	    redis_reply_is_error(reply, "ERR max number of clients reached"))
+		return err_set(err, ERR_UNAVAILABLE, "not ready: %s", text);
+	if (redis_reply_is_error(reply, "NOAUTH"))
+		return err_set(err, ERR_REFUSED,
+			       "the server wants a password; put it into the "
+			       "URL: redis://:password@host");
+	return 0;
+}
+
+static size_t
+auth_args(const struct redis *r, struct slice argv[ARGS_MAX])
+{
+	size_t n = 0;
+
+	if (r->url.password == NULL)
+		return 0;
+	argv[n++] = SLICE("AUTH");
+	if (r->url.user != NULL)
+		argv[n++] = slice_of(r->url.user);
+	argv[n++] = slice_of(r->url.password);
+	return n;
+}
+
+/* The server's own words are not repeated: when it does not know the command,
+ * they have the password in them. */
+static int
+judge_auth(const struct redis_reply *reply, struct err *err)
+{
+	const char *why = "the server does not accept our AUTH command";
+
+	if (judge_any(reply, err) != 0)
+		return -1;
+	if (redis_reply_is_error(reply, "WRONGPASS") ||
+	    redis_reply_is_error(reply, "ERR invalid password"))
+		why = "wrong user or password";
+	else if (redis_reply_is_error(reply, "ERR AUTH") ||
+		 redis_reply_is_error(reply, "ERR Client sent AUTH,"))
+		why = "the URL has a password, but the server has none "
+		      "configured: take it out of the URL, or set requirepass "
+		      "or an ACL user";
+	else if (redis_reply_is_error(reply, "ERR wrong number of arguments"))
+		why = "the server is older than Redis 6 and knows no users: "
+		      "take the user out of the URL";
+	return err_set(err, ERR_REFUSED, "%s", why);
+}
+
+static size_t
+name_args(const struct redis *r, struct slice argv[ARGS_MAX])
+{
+	if (r->client_name == NULL)
+		return 0;
+	argv[0] = SLICE("CLIENT");
+	argv[1] = SLICE("SETNAME");
+	argv[2] = slice_of(r->client_name);
+	return 3;
+}
+
+static size_t
+select_args(const struct redis *r, struct slice argv[ARGS_MAX])
+{
+	if (r->url.db == 0)
+		return 0;
+	argv[0] = SLICE("SELECT");
+	argv[1] = slice_of(r->db);
+	return 2;
+}
+
+static int
+judge_select(const struct redis_reply *reply, struct err *err)
+{
+	char text[TEXT_SIZE];
+
+	if (judge_any(reply, err) != 0)
+		return -1;
+	redis_reply_text(reply, text, sizeof(text));
+	return err_set(err, ERR_REFUSED,
+		       "cannot select the database that the URL names: %s",
+		       text);
+}
+
+/* Whether the server is ready: while it loads its data, AUTH and SELECT work
+ * but PING does not. */
+static size_t
+ping_args(const struct redis *r, struct slice argv[ARGS_MAX])
+{
+	(void)r;
+	argv[0] = SLICE("PING");
+	return 1;
+}
+
+/* A name that is refused, or a user who may not PING, does no harm. */
+static const struct step steps[] = {
+    {auth_args, judge_auth},
+    {name_args, judge_any},
+    {select_args, judge_select},
+    {ping_args, judge_any},
+};
+#define LAST (&steps[sizeof(steps) / sizeof(steps[0]) - 1])
+
+static void
+on_step(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	const struct step *step = arg;
+	struct err err;
+
+	if (reply == NULL)
+		return; /* whoever broke the connection has seen to it */
+	if (redis_reply_type(reply) == REDIS_ERROR &&
+	    step->judge(reply, &err) != 0)
+		redis_conn_fail(r, &err);
+	else if (step == LAST)
+		redis_conn_up(r);
+}
+
+int
+redis_login(struct redis *r)
+{
+	struct slice argv[ARGS_MAX];
+	struct redis_args part = {.v = argv};
+	const struct step *step;
+
+	for (step = steps; step <= LAST; step++) {
+		const struct redis_due due = {
+		    .on_reply = on_step,
+		    .arg = (void *)(uintptr_t)step,
+		};
+
+		part.n = step->args(r, argv);
+		if (part.n != 0 && redis_conn_send(r, due, &part, 1) != 0)
+			return -1;
+	}
+	return 0;
+}

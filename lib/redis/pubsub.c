@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Subscriptions.
+ *
+ * Each SUBSCRIBE, UNSUBSCRIBE and PING is due an answer like any command;
+ * messages come in between and answer nothing.
+ */
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/conn.h"
+#include "redis/reader.h"
+#include "util/err.h"
+
+#define TEXT_SIZE 200
+
+struct channel {
+	struct slice name; /* points behind the struct */
+	redis_ready_fn *on_ready;
+	void *arg;
+};
+
+static int
+compare(const void *va, const void *vb)
+{
+	const struct slice a = ((const struct channel *)va)->name;
+	const struct slice b = ((const struct channel *)vb)->name;
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len != 0 ? memcmp(a.p, b.p, len) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static struct channel *
+find(const struct redis *r, struct slice name)
+{
+	const struct channel key = {.name = name};
+	struct channel **node = tfind(&key, &r->channels, compare);
+
+	return node != NULL ? *node : NULL;
+}
+
+static struct channel *
+add(struct redis *r, struct slice name)
+{
+	struct channel *c = malloc(sizeof(*c) + name.len);
+
+	if (c == NULL)
+		return NULL;
+	if (name.len != 0)
+		memcpy(c + 1, name.p, name.len);
+	*c = (struct channel){.name = {(char *)(c + 1), name.len}};
+	if (tsearch(c, &r->channels, compare) == NULL) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void
+drop(struct redis *r, struct channel *c)
+{
+	tdelete(c, &r->channels, compare);
+	free(c);
+}
+
+/* Marks what is due: an error in answer to a PING does no harm. */
+static char is_ping;
+
+static int
+send_command(struct redis *r, struct slice command, const struct slice *name)
+{
+	const struct slice argv[] = {
+	    command,
+	    name != NULL ? *name : (struct slice){"", 0},
+	};
+
+	return redis_conn_send(
+	    r, (struct redis_due){.arg = name == NULL ? &is_ping : NULL},
+	    &(struct redis_args){argv, name == NULL ? 1 : 2}, 1);
+}
+
+int
+redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
+		void *arg)
+{
+	struct channel *c = find(r, channel);
+	bool is_new = c == NULL;
+
+	if (r->phase == REDIS_PHASE_REFUSED ||
+	    (r->phase == REDIS_PHASE_UP && !r->subscriber &&
+	     redis_ring_first(&r->due) != NULL))
+		return -1;
+	if (is_new && (c = add(r, channel)) == NULL)
+		return -1;
+	if (r->phase == REDIS_PHASE_UP &&
+	    send_command(r, SLICE("SUBSCRIBE"), &channel) != 0) {
+		if (is_new)
+			drop(r, c);
+		return -1;
+	}
+	r->subscriber = true;
+	c->on_ready = on_ready;
+	c->arg = arg;
+	return 0;
+}
+
+int
+redis_unsubscribe(struct redis *r, struct slice channel)
+{
+	struct channel *c = find(r, channel);
+
+	if (c == NULL)
+		return -1;
+	/* If it cannot be sent, messages arrive and are dropped. */
+	if (r->phase == REDIS_PHASE_UP)
+		send_command(r, SLICE("UNSUBSCRIBE"), &channel);
+	drop(r, c);
+	return 0;
+}
+
+int
+redis_pubsub_ping(struct redis *r)
+{
+	return send_command(r, SLICE("PING"), NULL);
+}
+
+struct restoring {
+	struct redis *r;
+	int rc;
+};
+
+static void
+restore_one(const void *node, VISIT visit, void *arg)
+{
+	struct restoring *restoring = arg;
+	const struct channel *c = *(const struct channel *const *)node;
+
+	if (visit == preorder || visit == endorder)
+		return;
+	if (send_command(restoring->r, SLICE("SUBSCRIBE"), &c->name) != 0)
+		restoring->rc = -1;
+}
+
+int
+redis_pubsub_restore(struct redis *r)
+{
+	struct restoring restoring = {.r = r};
+
+	twalk_r(r->channels, restore_one, &restoring);
+	return restoring.rc;
+}
+
+void
+redis_pubsub_done(struct redis *r)
+{
+	tdestroy(r->channels, free);
+	r->channels = NULL;
+}
+
+/* The second of a push's members names the channel; the third is a payload,
+ * or the number of subscriptions. */
+static void
+on_push(struct redis *r, struct slice kind, const struct redis_reply *push)
+{
+	const struct channel *c =
+	    find(r, redis_reply_string(redis_reply_at(push, 1)));
+
+	if (c == NULL)
+		return; /* unsubscribed meanwhile */
+	if (slice_eq(kind, SLICE("subscribe")) && c->on_ready != NULL)
+		c->on_ready(r, c->arg);
+	else if (slice_eq(kind, SLICE("message")) &&
+		 r->options.on_message != NULL)
+		r->options.on_message(
+		    r, redis_reply_string(redis_reply_at(push, 1)),
+		    redis_reply_string(redis_reply_at(push, 2)),
+		    r->options.arg);
+}
+
+static void
+complain(struct redis *r, const struct redis_reply *reply)
+{
+	char text[TEXT_SIZE];
+	struct err err;
+
+	redis_reply_text(reply, text, sizeof(text));
+	err_set(&err, ERR_UNAVAILABLE, "cannot subscribe: %s", text);
+	redis_conn_fail(r, &err);
+}
+
+void
+redis_pubsub_reply(struct redis *r, const struct redis_reply *reply)
+{
+	struct slice kind = {"", 0};
+	struct redis_due due = {.arg = NULL};
+
+	if (redis_reply_count(reply) != 0)
+		kind = redis_reply_string(redis_reply_at(reply, 0));
+	if (!slice_eq(kind, SLICE("message")))
+		redis_ring_pop(&r->due, &due);
+	if (redis_reply_count(reply) == 3)
+		on_push(r, kind, reply);
+	else if (reply->type == REDIS_ERROR && due.arg != &is_ping)
+		complain(r, reply);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* Replies, made of the bytes that come in. */
+#include "redis/reader.h"
+
+#include <hiredis/hiredis.h>
+#include <hiredis/read.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/arena.h"
+#include "util/err.h"
+
+/* Members for which room is made before the first of them has arrived. */
+#define FIRST_MEMBERS 64
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t array_len;
+#define TASK(hi) ((hi)->task[(hi)->ridx])
+#else
+typedef int array_len;
+#define TASK(hi) (&(hi)->rstack[(hi)->ridx])
+#endif
+
+struct redis_reader {
+	redisReader *hi;
+	struct redis_arena arena;
+	size_t max_reply;
+	uint64_t fed;	 /* bytes taken in, ever */
+	uint64_t begun;	 /* of these, before the reply that is being read */
+	bool handed_out; /* the arena holds a reply that was handed out */
+};
+
+static struct redis_reply *
+grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
+{
+	struct redis_reply *wider;
+	size_t cap = array->len;
+
+	/* Room is full when the length is 0, FIRST_MEMBERS, or that doubled
+	 * over and over. */
+	if (cap != 0 && (cap < FIRST_MEMBERS || (cap & (cap - 1)) != 0))
+		return array->members;
+	cap = cap == 0 ? FIRST_MEMBERS : cap * 2;
+	if (cap > len)
+		cap = len;
+	wider = redis_arena_take(arena, cap * sizeof(*wider));
+	if (wider == NULL)
+		return NULL;
+	if (array->len != 0)
+		memcpy(wider, array->members, array->len * sizeof(*wider));
+	array->members = wider;
+	return wider;
+}
+
+/* The place of the value that `task` is about; NULL when memory runs out. */
+static struct redis_reply *
+place(const redisReadTask *task, enum redis_reply_type type)
+{
+	struct redis_reader *reader = task->privdata;
+	struct redis_reply *reply, *array;
+
+	if (task->parent == NULL) {
+		reply = redis_arena_take(&reader->arena, sizeof(*reply));
+	} else {
+		array = task->parent->obj;
+		if (grow(&reader->arena, array,
+			 (size_t)task->parent->elements) == NULL)
+			return NULL;
+		reply = &array->members[array->len++];
+	}
+	if (reply != NULL)
+		*reply = (struct redis_reply){.type = type};
+	return reply;
+}
+
+static void *
+make_string(const redisReadTask *task, char *p, size_t len)
+{
+	struct redis_reader *reader = task->privdata;
+	enum redis_reply_type type =
+	    task->type == REDIS_REPLY_ERROR ? REDIS_ERROR : REDIS_STRING;
+	struct redis_reply *reply = place(task, type);
+	char *bytes = redis_arena_take(&reader->arena, len + 1);
+
+	if (reply == NULL || bytes == NULL)
+		return NULL;
+	memcpy(bytes, p, len);
+	bytes[len] = '\0';
+	reply->bytes = bytes;
+	reply->len = len;
+	return reply;
+}
+
+static void *
+make_array(const redisReadTask *task, array_len len)
+{
+	(void)len;
+	return place(task, REDIS_ARRAY);
+}
+
+static void *
+make_integer(const redisReadTask *task, long long n)
+{
+	struct redis_reply *reply = place(task, REDIS_INTEGER);
+
+	if (reply != NULL)
+		reply->integer = n;
+	return reply;
+}
+
+static void *
+make_nil(const redisReadTask *task)
+{
+	return place(task, REDIS_NIL);
+}
+
+static void
+forget(void *reply)
+{
+	(void)reply; /* the arena has it */
+}
+
+/* RESP3's other types never come: we do not ask for them. */
+static redisReplyObjectFunctions makers = {
+    .createString = make_string,
+    .createArray = make_array,
+    .createInteger = make_integer,
+    .createNil = make_nil,
+    .freeObject = forget,
+};
+
+struct redis_reader *
+redis_reader_new(size_t max_reply)
+{
+	struct redis_reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader == NULL)
+		return NULL;
+	reader->max_reply = max_reply;
+	reader->hi = redisReaderCreateWithFunctions(&makers);
+	if (reader->hi == NULL) {
+		free(reader);
+		return NULL;
+	}
+	reader->hi->privdata = reader;
+	return reader;
+}
+
+void
+redis_reader_free(struct redis_reader *reader)
+{
+	if (reader == NULL)
+		return;
+	redisReaderFree(reader->hi);
+	redis_arena_done(&reader->arena);
+	free(reader);
+}
+
+int
+redis_reader_feed(struct redis_reader *reader, const void *p, size_t len,
+		  struct err *err)
+{
+	if (redisReaderFeed(reader->hi, p, len) != REDIS_OK)
+		return err_nomem(err);
+	reader->fed += len;
+	return 0;
+}
+
+/* The size of the string whose header has come but whose end has not. */
+static size_t
+announced(const redisReader *hi)
+{
+	size_t n = 0, i;
+
+	if (hi->ridx < 0 || TASK(hi)->type != REDIS_REPLY_STRING)
+		return 0;
+	for (i = hi->pos; i < hi->len; i++) {
+		if (hi->buf[i] < '0' || hi->buf[i] > '9' || n > SIZE_MAX / 20)
+			break;
+		n = n * 10 + (size_t)(hi->buf[i] - '0');
+	}
+	return n;
+}
+
+static int
+too_big(const struct redis_reader *reader, struct err *err)
+{
+	return err_set(err, ERR_DATA, "it sent a reply of more than %zu bytes",
+		       reader->max_reply);
+}
+
+int
+redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
+		  struct err *err)
+{
+	redisReader *hi = reader->hi;
+	void *reply = NULL;
+	uint64_t begun;
+
+	if (reader->handed_out) {
+		redis_arena_reset(&reader->arena);
+		reader->handed_out = false;
+	}
+	if (redisReaderGetReply(hi, &reply) != REDIS_OK)
+		return hi->err == REDIS_ERR_OOM
+			   ? err_nomem(err)
+			   : err_set(err, ERR_DATA,
+				     "it does not speak the Redis protocol "
+				     "(%s); is it a Redis server?",
+				     hi->errstr);
+	if (reply == NULL) {
+		if (reader->fed - reader->begun > reader->max_reply ||
+		    announced(hi) > reader->max_reply)
+			return too_big(reader, err);
+		return 0;
+	}
+	begun = reader->begun;
+	reader->begun = reader->fed - (hi->len - hi->pos);
+	reader->handed_out = true;
+	if (reader->begun - begun > reader->max_reply)
+		return too_big(reader, err);
+	*ret = reply;
+	return 1;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* The public functions of a Redis connection, and its birth and death. */
+#include "redis/redis.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/conn.h"
+#include "redis/reader.h"
+#include "redis/tls.h"
+
+#define MAX_REPLY_DEFAULT (512UL * 1024 * 1024)
+
+static int
+copy_options(struct redis *r, const struct redis_options *options)
+{
+	r->options = *options;
+	r->options.url = NULL;
+	r->options.client_name = NULL;
+	if (options->max_reply == 0)
+		r->options.max_reply = MAX_REPLY_DEFAULT;
+	if (redis_url_copy(&r->url, options->url) != 0)
+		return -1;
+	r->name = redis_url_name(&r->url);
+	if (r->name == NULL)
+		return -1;
+	snprintf(r->db, sizeof(r->db), "%u", r->url.db);
+	if (options->client_name == NULL)
+		return 0;
+	r->client_name = strdup(options->client_name);
+	return r->client_name != NULL ? 0 : -1;
+}
+
+struct redis *
+redis_new(struct event_base *base, const struct redis_options *options,
+	  struct err *err)
+{
+	struct redis *r = calloc(1, sizeof(*r));
+
+	if (r == NULL || copy_options(r, options) != 0 ||
+	    (r->retry = evtimer_new(base, redis_conn_on_retry, r)) == NULL ||
+	    (r->deadline = evtimer_new(base, redis_conn_on_deadline, r)) ==
+		NULL) {
+		err_nomem(err);
+		goto fail;
+	}
+	r->base = base;
+	if (options->timeout_ms <= 0) {
+		err_set(err, ERR_CONFIG, "%s: the timeout must be positive",
+			r->name);
+		goto fail;
+	}
+	if (r->url.tls && (r->tls = redis_tls_new(&r->url, err)) == NULL) {
+		err_prefix(err, "%s", r->name);
+		goto fail;
+	}
+	redis_conn_schedule(r, 0);
+	return r;
+
+fail:
+	redis_conn_destroy(r);
+	return NULL;
+}
+
+void
+redis_conn_destroy(struct redis *r)
+{
+	if (r == NULL)
+		return;
+	if (r->retry != NULL)
+		event_free(r->retry);
+	if (r->deadline != NULL)
+		event_free(r->deadline);
+	redis_pubsub_done(r);
+	redis_script_done(r);
+	redis_ring_done(&r->due);
+	redis_reader_free(r->reader);
+	redis_tls_free(r->tls);
+	redis_url_done(&r->url);
+	free(r->client_name);
+	free(r->name);
+	free(r);
+}
+
+void
+redis_free(struct redis *r)
+{
+	if (r == NULL)
+		return;
+	redis_conn_hold(r);
+	redis_conn_close(r);
+	event_del(r->retry);
+	r->phase = REDIS_PHASE_REFUSED; /* for the callback that is running */
+	r->freed = true;
+	redis_conn_release(r);
+}
+
+enum redis_state
+redis_state(const struct redis *r)
+{
+	switch (r->phase) {
+	case REDIS_PHASE_UP:
+		return REDIS_UP;
+	case REDIS_PHASE_REFUSED:
+		return REDIS_REFUSED;
+	case REDIS_PHASE_WAITING:
+	case REDIS_PHASE_DIALING:
+	case REDIS_PHASE_SECURING:
+	case REDIS_PHASE_LOGGING_IN:
+		break;
+	}
+	return REDIS_DOWN;
+}
+
+const char *
+redis_name(const struct redis *r)
+{
+	return r->name;
+}
+
+size_t
+redis_backlog(const struct redis *r)
+{
+	return r->out.buf != NULL ? evbuffer_get_length(r->out.buf) : 0;
+}
+
+int
+redis_command(struct redis *r, redis_reply_fn *on_reply, void *arg, size_t argc,
+	      const struct slice *argv)
+{
+	return redis_command_blocking(r, 0, on_reply, arg, argc, argv);
+}
+
+int
+redis_command_blocking(struct redis *r, int64_t block_ms,
+		       redis_reply_fn *on_reply, void *arg, size_t argc,
+		       const struct slice *argv)
+{
+	const struct redis_due due = {
+	    .on_reply = on_reply,
+	    .arg = arg,
+	    .block_ms = block_ms,
+	};
+
+	if (r->phase != REDIS_PHASE_UP || r->subscriber)
+		return -1;
+	return redis_conn_send(r, due, &(struct redis_args){argv, argc}, 1);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Lua scripts: loaded once a connection, then called by their SHA-1. */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/conn.h"
+
+#define SHA1_SIZE 20
+
+/* A script that was sent to the server on this connection. */
+struct redis_loaded {
+	const struct redis_script *script;
+	char sha[2 * SHA1_SIZE + 1];
+	bool loaded;
+	uint64_t at; /* the number of its SCRIPT LOAD among the commands */
+};
+
+static int
+sha1_hex(const char *text, char hex[2 * SHA1_SIZE + 1])
+{
+	unsigned char sha[EVP_MAX_MD_SIZE];
+	unsigned int i;
+
+	if (EVP_Digest(text, strlen(text), sha, NULL, EVP_sha1(), NULL) != 1)
+		return -1;
+	for (i = 0; i < SHA1_SIZE; i++)
+		snprintf(hex + 2 * (size_t)i, 3, "%02x", sha[i]);
+	return 0;
+}
+
+static struct redis_loaded *
+find(struct redis *r, const struct redis_script *script)
+{
+	struct redis_loaded *wider, *l;
+	size_t i;
+
+	for (i = 0; i < r->n_loaded; i++)
+		if (r->loaded[i].script == script)
+			return &r->loaded[i];
+	wider = reallocarray(r->loaded, r->n_loaded + 1, sizeof(*wider));
+	if (wider == NULL)
+		return NULL;
+	r->loaded = wider;
+	l = &wider[r->n_loaded];
+	*l = (struct redis_loaded){.script = script};
+	if (sha1_hex(script->text, l->sha) != 0)
+		return NULL;
+	r->n_loaded++;
+	return l;
+}
+
+static int
+load(struct redis *r, struct redis_loaded *l)
+{
+	const struct slice argv[] = {
+	    SLICE("SCRIPT"),
+	    SLICE("LOAD"),
+	    slice_of(l->script->text),
+	};
+
+	/* If it is refused, its EVALSHA fails and tells: nobody needs the
+	 * answer. */
+	l->at = r->due.pushed;
+	if (redis_conn_send(r, (struct redis_due){.on_reply = NULL},
+			    &(struct redis_args){argv, 3}, 1) != 0)
+		return -1;
+	l->loaded = true;
+	return 0;
+}
+
+int
+redis_eval(struct redis *r, const struct redis_script *script,
+	   redis_reply_fn *on_reply, void *arg, size_t n_keys,
+	   const struct slice *keys, size_t n_args, const struct slice *args)
+{
+	struct redis_loaded *l;
+	char n[24];
+
+	if (r->phase != REDIS_PHASE_UP || r->subscriber ||
+	    (l = find(r, script)) == NULL)
+		return -1;
+	if (!l->loaded && load(r, l) != 0)
+		return -1;
+	snprintf(n, sizeof(n), "%zu", n_keys);
+	const struct slice head[] = {
+	    SLICE("EVALSHA"),
+	    slice_of(l->sha),
+	    slice_of(n),
+	};
+	const struct redis_args parts[] = {
+	    {head, 3},
+	    {keys, n_keys},
+	    {args, n_args},
+	};
+	return redis_conn_send(
+	    r, (struct redis_due){.on_reply = on_reply, .arg = arg}, parts, 3);
+}
+
+void
+redis_script_forget(struct redis *r, uint64_t command)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_loaded; i++)
+		if (r->loaded[i].at < command)
+			r->loaded[i].loaded = false;
+}
+
+void
+redis_script_done(struct redis *r)
+{
+	free(r->loaded);
+	r->loaded = NULL;
+	r->n_loaded = 0;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* TLS for rediss:// URLs. */
+#include "redis/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/util.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "redis/url.h"
+#include "util/err.h"
+
+/* Takes OpenSSL's oldest error as the reason, and empties its queue, which
+ * belongs to the thread: nothing of it may be taken for someone else's. */
+static int
+openssl_err(struct err *err, enum err_code code, const char *what,
+	    const char *on)
+{
+	unsigned long e = ERR_get_error();
+	const char *why = ERR_reason_error_string(e);
+
+	if (why == NULL && ERR_SYSTEM_ERROR(e))
+		why = strerror(ERR_GET_REASON(e));
+	ERR_clear_error();
+	return err_set(err, code, "%s %s: %s", what, on,
+		       why != NULL ? why : "unknown reason");
+}
+
+static int
+trust(SSL_CTX *ctx, const struct redis_url *url, struct err *err)
+{
+	if (url->cafile == NULL && SSL_CTX_set_default_verify_paths(ctx) != 1)
+		return openssl_err(err, ERR_CONFIG, "cannot read",
+				   "the system's CA certificates");
+	if (url->cafile != NULL &&
+	    SSL_CTX_load_verify_locations(ctx, url->cafile, NULL) != 1)
+		return openssl_err(err, ERR_CONFIG,
+				   "cannot read CA certificates (cafile=) from",
+				   url->cafile);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	return 0;
+}
+
+/* A password-protected key must not make OpenSSL ask on the terminal. */
+static int
+no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static int
+identify(SSL_CTX *ctx, const struct redis_url *url, struct err *err)
+{
+	if (url->certfile == NULL)
+		return 0;
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	if (SSL_CTX_use_certificate_chain_file(ctx, url->certfile) != 1)
+		return openssl_err(err, ERR_CONFIG,
+				   "cannot read our certificate (certfile=) "
+				   "from",
+				   url->certfile);
+	if (SSL_CTX_use_PrivateKey_file(ctx, url->keyfile, SSL_FILETYPE_PEM) !=
+	    1)
+		return openssl_err(err, ERR_CONFIG,
+				   "cannot read our private key (keyfile=), "
+				   "which must not have a passphrase, from",
+				   url->keyfile);
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		return openssl_err(
+		    err, ERR_CONFIG,
+		    "certificate and key do not match:", url->keyfile);
+	return 0;
+}
+
+struct ssl_ctx_st *
+redis_tls_new(const struct redis_url *url, struct err *err)
+{
+	SSL_CTX *ctx;
+
+	ERR_clear_error();
+	ctx = SSL_CTX_new(TLS_client_method());
+	if (ctx == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+#ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
+	/* Replies say how long they are: a connection cut short shows. */
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+#endif
+	if (trust(ctx, url, err) != 0 || identify(ctx, url, err) != 0) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+void
+redis_tls_free(struct ssl_ctx_st *ctx)
+{
+	SSL_CTX_free(ctx);
+}
+
+static const char *
+expected_name(const struct redis_url *url)
+{
+	return url->servername != NULL ? url->servername : url->host;
+}
+
+static bool
+is_address(const char *name)
+{
+	struct in6_addr addr;
+
+	return inet_pton(AF_INET, name, &addr) == 1 ||
+	       inet_pton(AF_INET6, name, &addr) == 1;
+}
+
+static int
+expect(SSL *ssl, const char *name)
+{
+	if (is_address(name))
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
+	return SSL_set1_host(ssl, name) == 1 &&
+	       SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+struct ssl_st *
+redis_tls_session(struct ssl_ctx_st *ctx, const struct redis_url *url,
+		  struct err *err)
+{
+	SSL *ssl = SSL_new(ctx);
+
+	if (ssl == NULL || expect(ssl, expected_name(url)) != 1) {
+		openssl_err(err, ERR_SYSTEM, "cannot prepare TLS for",
+			    expected_name(url));
+		SSL_free(ssl);
+		return NULL;
+	}
+	return ssl;
+}
+
+int
+redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
+	      struct err *err)
+{
+	int sys = EVUTIL_SOCKET_ERROR();
+	unsigned long e = bufferevent_get_openssl_error(bev);
+	long verify = SSL_get_verify_result(bufferevent_openssl_get_ssl(bev));
+	const char *why = ERR_reason_error_string(e);
+
+	ERR_clear_error();
+	if (verify != X509_V_OK)
+		return err_set(
+		    err, ERR_UNAVAILABLE,
+		    "the server's certificate is not accepted: %s "
+		    "(expected: %s, issued by %s)",
+		    X509_verify_cert_error_string(verify), expected_name(url),
+		    url->cafile != NULL ? url->cafile : "a CA of the system");
+	if (e != 0 && ERR_GET_REASON(e) == SSL_R_WRONG_VERSION_NUMBER)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "it does not speak TLS; is redis:// meant?");
+	if (e != 0)
+		return err_set(err, ERR_UNAVAILABLE, "TLS: %s",
+			       why != NULL ? why : "unknown reason");
+	errno = sys;
+	return err_sys(err, ERR_UNAVAILABLE, "the connection broke");
+}

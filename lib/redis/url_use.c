@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be done with a Redis URL that has been read. */
+#include "redis/url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+redis_url_done(struct redis_url *url)
+{
+	if (url->password != NULL)
+		explicit_bzero(url->password, strlen(url->password));
+	free(url->path);
+	free(url->host);
+	free(url->user);
+	free(url->password);
+	free(url->cafile);
+	free(url->certfile);
+	free(url->keyfile);
+	free(url->servername);
+	*url = (struct redis_url){.tls = false};
+}
+
+static bool
+text_same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+host_same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcasecmp(a, b) == 0);
+}
+
+bool
+redis_url_same(const struct redis_url *a, const struct redis_url *b)
+{
+	return a->db == b->db && a->port == b->port && a->tls == b->tls &&
+	       text_same(a->path, b->path) && host_same(a->host, b->host);
+}
+
+char *
+redis_url_name(const struct redis_url *url)
+{
+	bool bracket;
+	char *name;
+	int n;
+
+	if (url->path != NULL) {
+		n = asprintf(&name, "unix://%s?db=%u", url->path, url->db);
+		return n < 0 ? NULL : name;
+	}
+	bracket = strchr(url->host, ':') != NULL;
+	n = asprintf(&name, "%s%s%s%s:%u/%u",
+		     url->tls ? "rediss://" : "redis://", bracket ? "[" : "",
+		     url->host, bracket ? "]" : "", (unsigned int)url->port,
+		     url->db);
+	return n < 0 ? NULL : name;
+}
+
+static int
+text_copy(char **ret, const char *text)
+{
+	*ret = NULL;
+	return text == NULL || (*ret = strdup(text)) != NULL ? 0 : -1;
+}
+
+int
+redis_url_copy(struct redis_url *ret, const struct redis_url *url)
+{
+	struct redis_url copy = {
+	    .tls = url->tls,
+	    .port = url->port,
+	    .db = url->db,
+	};
+
+	if (text_copy(&copy.path, url->path) != 0 ||
+	    text_copy(&copy.host, url->host) != 0 ||
+	    text_copy(&copy.user, url->user) != 0 ||
+	    text_copy(&copy.password, url->password) != 0 ||
+	    text_copy(&copy.cafile, url->cafile) != 0 ||
+	    text_copy(&copy.certfile, url->certfile) != 0 ||
+	    text_copy(&copy.keyfile, url->keyfile) != 0 ||
+	    text_copy(&copy.servername, url->servername) != 0) {
+		redis_url_done(&copy);
+		return -1;
+	}
+	*ret = copy;
+	return 0;
+}
