@@ -29,9 +29,16 @@ LDHARDEN := $(HARDEN)
 else ifeq ($(CONFIG),tsan)
 HARDEN   := -fsanitize=thread -fno-omit-frame-pointer
 LDHARDEN := $(HARDEN)
+else ifeq ($(CONFIG),fuzz)
+CC       := clang-14
+HARDEN   := -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDHARDEN := $(HARDEN)
 else
 HARDEN   += -D_FORTIFY_SOURCE=2
 endif
+export ASAN_OPTIONS  ?= detect_stack_use_after_return=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
 
 PC        = $(shell pkg-config $(1) 2>/dev/null)
 PKGS     := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl hiredis \
@@ -44,6 +51,12 @@ EVENT_LIBS   := $(call PC,--libs libevent_core)
 JANSSON_LIBS := $(call PC,--libs jansson)
 REDIS_LIBS   := $(EVENT_LIBS) \
 		$(call PC,--libs libevent_extra libevent_openssl openssl hiredis)
+
+# A line break, to have one command a line in a $(foreach).
+define \n
+
+
+endef
 
 # --- what is built of what ---------------------------------------------------
 
@@ -63,7 +76,18 @@ SHARED   := $(B)/lib/libflowrra.so.0
 MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 	      $(wildcard lib/module/shipped/*.c))
 
+#: all      programs, library and modules, in build/release (the default)
 all: $(PROGRAMS) $(SHARED) $(MODULES)
+
+# Without this, a missing package would show as a missing header somewhere.
+NO_PKGS := deps check asan tsan lint fuzz demo bench format clean help
+ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
+MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
+	     done 2>/dev/null)
+ifneq ($(MISSING),)
+$(error pkg-config does not find $(MISSING); `make deps` installs it)
+endif
+endif
 
 $(B)/bin/flowrrad: $(call objs,cmd/flowrrad) $(call ar,$(DAEMON_LIBS))
 	@mkdir -p $(@D)
@@ -90,6 +114,7 @@ $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 	    -Wl,--whole-archive $(B)/lib/client.a -Wl,--no-whole-archive \
 	    $(filter-out %/client.a %.map,$^) $(REDIS_LIBS) $(JANSSON_LIBS) \
 	    $(call PC,--libs inih)
+	@ln -sf $(@F) $(@D)/libflowrra.so
 
 $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 	@mkdir -p $(@D)
@@ -135,16 +160,137 @@ $(B)/tests/modules/%.so: tests/modules/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
 
-unit: $(B)/tests/unit $(B)/libexec/flowrra/flowrra-executor $(MODULES) $(TEST_MODULES)
-	BUILD_DIR=$(abspath $(B)) $(B)/tests/unit
+$(B)/tests/e2e: $(E2E_OBJS) $(call ar,$(LIBS))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(E2E_OBJS) \
+	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
+	    $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
+	    $(call PC,--libs libevent_pthreads inih libsystemd smartcols)
 
+# Tests run in the top folder and find what was built in $BUILD_DIR; no
+# configuration of the user's reaches them.
+TEST_ENV  = env $(addprefix -u ,$(filter FLOWRRA_%,$(.VARIABLES))) \
+	    -u CREDENTIALS_DIRECTORY BUILD_DIR=$(abspath $(B))
+TEST_BINS = $(B)/tests/unit $(if $(wildcard tests/e2e/*.c),$(B)/tests/e2e)
+JOBS      = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+test-programs: all $(TEST_MODULES) $(TEST_BINS)
+
+#: unit     the unit tests only; SUITES="conf log" runs some of them
+unit: $(B)/tests/unit $(B)/libexec/flowrra/flowrra-executor $(MODULES) $(TEST_MODULES)
+	$(TEST_ENV) $(B)/tests/unit $(SUITES)
+
+#: e2e      the tests of the whole, with real programs and servers, only
+e2e: test-programs
+	$(if $(filter %/e2e,$(TEST_BINS)),$(TEST_ENV) $(B)/tests/e2e $(SUITES))
+
+#: check    installs what is missing, builds everything, runs all tests
+check:
+	@.ci/deps build test
+	@# A make of its own: only now does pkg-config find everything.
+	@$(MAKE) --no-print-directory $(JOBS) test-programs
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory e2e
+
+#: asan     check, under the address and undefined behaviour sanitizers
+#: tsan     check, under the thread sanitizer
+asan tsan:
+	@$(MAKE) --no-print-directory CONFIG=$@ B=build/$@ check
+
+# --- fuzzing -----------------------------------------------------------------
+
+FUZZ_SECONDS ?= 30
+FUZZ_LIBS := $(filter util core codec cron ipc redis,$(LIBS))
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+$(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
+	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< \
+	    -Wl,--start-group $(call ar,$(FUZZ_LIBS)) -Wl,--end-group \
+	    $(REDIS_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih)
+
+fuzzers: $(FUZZERS)
+
+# What a target finds goes to build/fuzz; what is worth keeping is put into
+# tests/fuzz/corpus/NAME by hand.
+#: fuzz     each fuzz target for FUZZ_SECONDS (30)
+fuzz:
+	@.ci/deps build fuzz
+	@$(MAKE) --no-print-directory $(JOBS) CONFIG=fuzz B=build/fuzz fuzzers
+	@set -e; for c in tests/fuzz/*.c; do \
+	    n=$$(basename $$c .c); echo "fuzz: $$n"; \
+	    mkdir -p build/fuzz/corpus/$$n; \
+	    build/fuzz/tests/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) \
+		-verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$$n- build/fuzz/corpus/$$n \
+		$$(test ! -d tests/fuzz/corpus/$$n || echo tests/fuzz/corpus/$$n); \
+	done
+
+# --- the rest ----------------------------------------------------------------
+
+#: deps     installs what is missing of the Debian packages that are needed
+deps:
+	@.ci/deps build test
+
+#: lint     checks form, layers, manual pages and scripts, and runs clang-tidy
+lint:
+	@.ci/deps build lint
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@.ci/lint $(B)
+
+#: format   puts the C code into the style of .clang-format
+format:
+	find lib cmd tests -name '*.[ch]' -exec clang-format -i {} +
+
+# For clang-tidy.
+compile-flags:
+	@printf '%s\n' "$$FLAGS"
+compile-flags: export FLAGS = $(CPPFLAGS) -std=gnu11
+
+#: demo     shows Flowrra at work
+demo:
+	@.ci/deps build test
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@BUILD_DIR=$(abspath $(B)) tests/demo
+
+#: bench    measures throughput and latency
+bench:
+	@.ci/deps build test
+	@$(MAKE) --no-print-directory $(JOBS) test-programs
+	@BUILD_DIR=$(abspath $(B)) tests/bench/run
+
+# The programs find the rest by /proc/self/exe, ../libexec and ../lib: so the
+# folders below prefix have the shape of those below build/release.
+man = $(wildcard cmd/*/*.$(1) lib/*/*.$(1) lib/*/*/*.$(1) conf/*.$(1))
+put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3)/)
+
+#: install  into $(DESTDIR)$(prefix); prefix is /usr/local by default
+install: all
+	$(call put,755,$(filter $(B)/bin/%,$(PROGRAMS)),$(bindir))
+	$(call put,755,$(filter $(B)/libexec/%,$(PROGRAMS)),$(libexecdir))
+	$(call put,644,$(MODULES),$(moduledir))
+	$(call put,644,$(SHARED),$(libdir))
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libflowrra.so
+	$(call put,644,$(wildcard lib/*/flowrra/*.h),$(includedir)/flowrra)
+	install -d $(DESTDIR)$(libdir)/pkgconfig
+	sed -e 's|@prefix@|$(prefix)|; s|@includedir@|$(includedir)|' \
+	    -e 's|@libdir@|$(libdir)|; s|@VERSION@|$(VERSION)|' \
+	    lib/client/flowrra.pc.in \
+	    > $(DESTDIR)$(libdir)/pkgconfig/flowrra.pc
+	$(foreach n,1 3 5 8,$(call put,644,$(call man,$n),$(mandir)/man$n)$(\n))
+	install -d $(DESTDIR)$(sysconfdir)/flowrra
+	install -m 644 conf/flowrra.conf \
+	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example
+
+#: clean    removes what was built
 clean:
 	rm -rf build
 
+#: help     this list
 help:
-	@sed -n 's/^#: //p' Makefile
+	@sed -n 's/^#: /make /p' Makefile
 
-.PHONY: all unit clean help
+.PHONY: all test-programs unit e2e check asan tsan fuzzers fuzz deps lint \
+	format compile-flags demo bench install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
