@@ -2,8 +2,6 @@
 /* Reads the members of a JSON object into a struct, as a table says. */
 #include "codec/fields.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "util/clock.h"
@@ -136,13 +134,14 @@ store_time(struct reader *r, const struct field *field,
 	   const struct scan_value *value, struct err *err)
 {
 	char text[2 * CLOCK_TEXT_SIZE];
+	size_t len = value->text.len;
 
 	/* No time needs an escape; clock_parse() finds the backslash. What is
 	 * cut off here is too long to be a time in any case. */
-	snprintf(text, sizeof(text), "%.*s",
-		 (int)(value->text.len < sizeof(text) ? value->text.len
-						      : sizeof(text)),
-		 value->text.p);
+	if (len >= sizeof(text))
+		len = sizeof(text) - 1;
+	memcpy(text, value->text.p, len);
+	text[len] = '\0';
 	if (clock_parse(text, target(r, field), err) != 0)
 		return err_prefix(err, "field \"%s\"", field->name.p);
 	return 0;

@@ -119,14 +119,13 @@ int
 result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 	      struct err *err)
 {
-	static const struct fields_in in = {.table = fields};
-	struct fields_in with = in;
-	struct record record = {.result.retries = 0};
+	const struct fields_in in = {.table = fields,
+				     .n = N_FIELDS,
+				     .max_depth = RESULT_DEPTH_MAX,
+				     .scratch = scratch};
+	struct record record = {.status = SLICE("")};
 
-	with.n = N_FIELDS;
-	with.max_depth = RESULT_DEPTH_MAX;
-	with.scratch = scratch;
-	if (fields_read(&with, bytes, &record, err) != 0)
+	if (fields_read(&in, bytes, &record, err) != 0)
 		return -1;
 	if (result_status_parse(record.status, &record.result.status) != 0)
 		return unknown_status(record.status, err);

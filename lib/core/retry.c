@@ -17,9 +17,12 @@ power(double base, int64_t exponent)
 {
 	double result = 1;
 
-	for (; exponent > 0; exponent /= 2, base *= base)
+	while (exponent > 0) {
 		if (exponent % 2 != 0)
 			result *= base;
+		base *= base;
+		exponent /= 2;
+	}
 	return result;
 }
 
