@@ -232,10 +232,10 @@ clock_parse(const char *text, int64_t *ret_wall_us, struct err *err)
 			       "2026-11-23T11:53:08+00:00",
 			       text);
 	wall_us = (timegm(&tm) - offset_s) * US_PER_S + fraction_us;
-	if (wall_us < 0)
+	if (wall_us < 0 || wall_us / US_PER_S > FORMAT_MAX_S)
 		return err_set(err, ERR_DATA,
-			       "\"%.64s\" lies before 1970 in UTC; times from "
-			       "1970 to 9999 are allowed",
+			       "\"%.64s\" lies outside the years 1970 to 9999 "
+			       "in UTC",
 			       text);
 	*ret_wall_us = wall_us;
 	return 0;
