@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* flowrra-executor: wires descriptors, signals and memory; the rest is
+ * lib/executor. */
+#include <fcntl.h>
+#include <jansson.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/crash.h"
+#include "executor/executor.h"
+#include "ipc/ipc.h"
+#include "util/err.h"
+#include "util/log.h"
+
+static const char usage[] =
+    "usage: flowrra-executor [--help] [--version]\n"
+    "\n"
+    "Runs the task handlers of Flowrra's modules. flowrrad starts it, with a\n"
+    "socket as descriptor 3; it is not meant to be started by hand.\n"
+    "See flowrra-executor(8).\n";
+
+/* Returns -1 to go on, or the status to end with. Nothing here calls exit(),
+ * which is not the C library's (exits.c). */
+static int
+read_arguments(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		puts("flowrra-executor " FLOWRRA_VERSION);
+		return 0;
+	}
+	if (argc == 1 && executor_is_socket(IPC_FD))
+		return -1;
+	if (argc == 1)
+		fputs("flowrra-executor: descriptor 3 is not a socket: "
+		      "flowrrad has not started me\n\n",
+		      stderr);
+	fputs(usage, stderr);
+	return 64;
+}
+
+static void
+ignore(int sig)
+{
+	(void)sig;
+}
+
+/* A terminal's Ctrl-C goes to the whole process group; flowrrad decides what
+ * becomes of us. Caught rather than ignored, for what is ignored would be so in
+ * programs that handlers start, too. */
+static void
+set_signals(void)
+{
+	struct sigaction sa = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int status = read_arguments(argc, argv);
+
+	if (status != -1)
+		return status;
+	log_init("flowrra-executor");
+	/* A few threads share one heap well; each further one costs memory. */
+	mallopt(M_ARENA_MAX, 2);
+	fcntl(IPC_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(IPC_CRASH_FD, F_SETFD, FD_CLOEXEC);
+	set_signals();
+	crash_init(IPC_CRASH_FD);
+	json_object_seed(0);
+	if (executor_run(IPC_FD, &err) != 0) {
+		log_line(err.code == ERR_UNAVAILABLE ? LOG_LEVEL_debug
+						     : LOG_LEVEL_error,
+			 "%s", err.msg);
+		crash_quit(err_exit_status(err.code));
+	}
+	crash_disarm();
+	return 0;
+}

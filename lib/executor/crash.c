@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Last words: which task a thread was running when it brought us down. */
+#include "executor/crash.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipc/ipc.h"
+
+/* A signal frame is 11 KiB where there are AMX registers; no page of this is
+ * touched before it is needed. */
+#define STACK_SIZE (32u << 10)
+
+static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+			      SIGABRT, SIGSYS, SIGTRAP};
+
+static struct {
+	int fd;
+	pid_t pid; /* a child that a handler forks is none of our business */
+	atomic_bool armed;
+	atomic_flag said;
+} crash = {.fd = -1, .said = ATOMIC_FLAG_INIT};
+
+static _Thread_local volatile uint32_t current_task;
+
+void
+crash_set_task(uint32_t task)
+{
+	current_task = task;
+}
+
+void
+crash_quit(int status)
+{
+	/* Not _exit(), which the program may have replaced. */
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+static int
+is_ours(void)
+{
+	return atomic_load(&crash.armed) && getpid() == crash.pid;
+}
+
+/* Async-signal-safe. Threads that crash after the first one wait for the end,
+ * so that the words and the exit status are of the same one. */
+static void
+say(int sig)
+{
+	struct ipc_last_words words = {current_task, sig};
+	ssize_t n;
+
+	while (atomic_flag_test_and_set(&crash.said))
+		pause();
+	do
+		n = write(crash.fd, &words, sizeof(words));
+	while (n == -1 && errno == EINTR);
+}
+
+static void
+on_signal(int sig)
+{
+	struct sigaction sa = {.sa_handler = SIG_DFL};
+
+	if (is_ours())
+		say(sig);
+	sigaction(sig, &sa, NULL);
+	/* Pending until this handler returns; a fault may strike again first,
+	 * to the same end. */
+	raise(sig);
+}
+
+static void
+on_exit_called(void)
+{
+	if (is_ours())
+		crash_exited(CRASH_EXIT_STATUS);
+}
+
+void
+crash_exited(int status)
+{
+	if (!is_ours())
+		crash_quit(status);
+	say(0);
+	crash_quit(CRASH_EXIT_STATUS);
+}
+
+void
+crash_init(int fd)
+{
+	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+	size_t i;
+
+	crash.fd = fd;
+	crash.pid = getpid();
+	atomic_store(&crash.armed, true);
+	sigemptyset(&sa.sa_mask);
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &sa, NULL);
+	atexit(on_exit_called);
+}
+
+void
+crash_disarm(void)
+{
+	atomic_store(&crash.armed, false);
+}
+
+void
+crash_thread_init(struct crash_stack *stack)
+{
+	stack_t mine = {.ss_size = STACK_SIZE};
+
+	/* Without memory, all but a stack overflow is still told. */
+	if ((mine.ss_sp = stack->memory = malloc(STACK_SIZE)) != NULL)
+		sigaltstack(&mine, &stack->before);
+}
+
+void
+crash_thread_done(struct crash_stack *stack)
+{
+	/* What was there before may be a sanitizer's, which wants it back. */
+	if (stack->memory != NULL)
+		sigaltstack(&stack->before, NULL);
+	free(stack->memory);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Last words: which task a thread was running when it brought the process
+ * down, by a signal or by exit().
+ *
+ * The words are one struct ipc_last_words on the crash descriptor. After them
+ * the process dies of the same signal, or with status CRASH_EXIT_STATUS.
+ */
+#ifndef EXECUTOR_CRASH_H
+#define EXECUTOR_CRASH_H
+
+#include <signal.h>
+#include <stdint.h>
+
+/* Of a process that a handler ended by exit(), exit(0) included. */
+#define CRASH_EXIT_STATUS 70
+
+/* Watches this process: SEGV, BUS, ILL, FPE, ABRT, SYS, TRAP and exit(). */
+void crash_init(int fd);
+/* From here on, exit() is our own. */
+void crash_disarm(void);
+
+/*
+ * Gives the calling thread a stack to die on, so that it can tell of the
+ * overflow of its own; to be taken back before the thread ends.
+ */
+struct crash_stack {
+	stack_t before;
+	void *memory;
+};
+void crash_thread_init(struct crash_stack *stack);
+void crash_thread_done(struct crash_stack *stack);
+
+/* The task whose code the calling thread enters; 0: none. */
+void crash_set_task(uint32_t task);
+
+/* What exit(), _exit() and the like are for a handler: last words, the end. In
+ * a child that a handler forked, it ends just that child. */
+_Noreturn void crash_exited(int status);
+
+/* Ends the process at once, without last words. */
+_Noreturn void crash_quit(int status);
+
+#endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* An executor: loads the task modules and runs their handlers. */
+#include "executor/executor.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "executor/handler.h"
+#include "executor/loop.h"
+#include "executor/outbox.h"
+#include "executor/ready.h"
+#include "executor/submit.h"
+#include "executor/task.h"
+#include "executor/workers.h"
+#include "module/loader.h"
+#include "util/err.h"
+
+#define TICK_US 1000
+#define THREADS_MAX 1024
+
+struct executor {
+	struct ipc_channel channel; /* its reading half */
+	struct event_base *base;
+	struct event *readable;
+	struct event *tick;
+	struct event *stopped; /* made active by the last thread that ends */
+	struct outbox *outbox;
+	struct submits *submits;
+	struct loader *loader;
+	struct workers *workers; /* NULL before INIT */
+	struct loop *loop;	 /* NULL if there is none */
+	struct task_env env;
+	struct task_list blocking; /* read, not yet handed over */
+	struct task_list asynchronous;
+	bool stopping;
+	bool failed; /* *err says why */
+	struct err *err;
+};
+
+/* --- the tick ------------------------------------------------------------ */
+
+static void
+set_tick(struct executor *e, int64_t in_us)
+{
+	struct timeval tv = {0, in_us};
+
+	event_add(e->tick, &tv);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct executor *e = arg;
+
+	(void)fd;
+	(void)what;
+	/* In this order: a worker that is about to put an end without writing
+	 * it has another task, so the tick goes on. */
+	if (workers_report(e->workers))
+		set_tick(e, TICK_US);
+	outbox_flush(e->outbox);
+}
+
+/* Hands over what was read so far: a batch for one lock hold and one wake-up.
+ * A lone task needs no tick until it is due to be reported. */
+static void
+hand_over(struct executor *e)
+{
+	struct flowrra_task *first = TAILQ_FIRST(&e->blocking);
+	bool lone;
+
+	if (first != NULL) {
+		lone = TAILQ_NEXT(first, entry) == NULL &&
+		       !event_pending(e->tick, EV_TIMEOUT, NULL);
+		workers_add(e->workers, &e->blocking);
+		set_tick(e, lone ? IPC_STARTED_AFTER_MS * 1000 : TICK_US);
+	}
+	if (!TAILQ_EMPTY(&e->asynchronous))
+		loop_add(e->loop, &e->asynchronous);
+}
+
+/* --- what flowrrad says -------------------------------------------------- */
+
+static void
+send_returned(struct executor *e, struct flowrra_task *t)
+{
+	struct outbox_frame frame = {.type = IPC_RETURNED, .task = t->number};
+
+	outbox_put(e->outbox, &frame, false);
+	task_free(t);
+}
+
+static void
+return_all(struct executor *e)
+{
+	struct task_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct flowrra_task *t, *next;
+
+	hand_over(e);
+	workers_recall(e->workers, &list);
+	if (e->loop != NULL)
+		loop_recall(e->loop, &list);
+	TAILQ_FOREACH_SAFE (t, &list, entry, next)
+		send_returned(e, t);
+}
+
+static int
+on_run(struct executor *e, const struct ipc_message *m)
+{
+	const struct loader_task *type;
+	struct ipc_run_parts parts;
+	struct flowrra_task *t;
+
+	if (ipc_run_parts(m, &parts, e->err) != 0)
+		return -1;
+	if ((type = loader_find(e->loader, parts.name)) == NULL) {
+		task_send_refusal(e->outbox, m->task,
+				  "no module of this executor has the task");
+		return 0;
+	}
+	if (type->type.start != NULL && e->loop == NULL) {
+		task_send_refusal(e->outbox, m->task,
+				  "the task is asynchronous, and this executor "
+				  "has no event loop for it");
+		return 0;
+	}
+	if ((t = task_new(m, &parts, type, &e->env)) == NULL)
+		return err_nomem(e->err);
+	if (e->stopping)
+		send_returned(e, t);
+	else if (type->type.start != NULL)
+		TAILQ_INSERT_TAIL(&e->asynchronous, t, entry);
+	else
+		TAILQ_INSERT_TAIL(&e->blocking, t, entry);
+	return 0;
+}
+
+static int
+on_cancel(struct executor *e, const struct ipc_message *m)
+{
+	struct flowrra_task *t = NULL;
+
+	hand_over(e);
+	if (!workers_cancel(e->workers, m->task, &t) && e->loop != NULL)
+		loop_cancel(e->loop, m->task, &t);
+	if (t != NULL)
+		send_returned(e, t);
+	return 0;
+}
+
+static int
+on_recall(struct executor *e, const struct ipc_message *m)
+{
+	struct outbox_frame frame = {.type = IPC_RECALLED, .task = m->task};
+
+	return_all(e);
+	outbox_put(e->outbox, &frame, true);
+	return 0;
+}
+
+static int
+on_submitted(struct executor *e, const struct ipc_message *m)
+{
+	submits_answer(e->submits, m);
+	return 0;
+}
+
+static int
+on_stop(struct executor *e, const struct ipc_message *m)
+{
+	(void)m;
+	if (e->stopping)
+		return 0;
+	e->stopping = true;
+	return_all(e);
+	workers_stop(e->workers);
+	if (e->loop != NULL)
+		loop_stop(e->loop);
+	return 0;
+}
+
+static void
+on_stopped(evutil_socket_t fd, short what, void *arg)
+{
+	struct executor *e = arg;
+
+	(void)fd;
+	(void)what;
+	if (workers_stopped(e->workers) &&
+	    (e->loop == NULL || loop_stopped(e->loop)))
+		event_base_loopbreak(e->base);
+}
+
+/* In the last worker thread, or in the loop's. */
+static void
+tell_stopped(void *arg)
+{
+	struct executor *e = arg;
+
+	event_active(e->stopped, EV_TIMEOUT, 0);
+}
+
+static int
+start_threads(struct executor *e, const struct ipc_init *init)
+{
+	struct workers_options wo = {.n = init->threads,
+				     .outbox = e->outbox,
+				     .on_stopped = tell_stopped,
+				     .arg = e};
+	struct loop_options lo = {
+	    .outbox = e->outbox, .on_stopped = tell_stopped, .arg = e};
+
+	if ((e->workers = workers_new(&wo, e->err)) == NULL)
+		return -1;
+	if (init->asynchronous && (e->loop = loop_new(&lo, e->err)) == NULL)
+		return -1;
+	return 0;
+}
+
+static int
+on_init(struct executor *e, const struct ipc_message *m)
+{
+	const struct ipc_init *init = m->fixed;
+	struct outbox_frame frame = {.type = IPC_READY};
+	struct buf ready = BUF_INIT;
+
+	if (init->version != IPC_VERSION)
+		return err_set(e->err, ERR_DATA,
+			       "ipc: flowrrad speaks version %u, this executor "
+			       "%u: they are of different installations",
+			       init->version, IPC_VERSION);
+	if (init->threads < 1 || init->threads > THREADS_MAX)
+		return err_set(e->err, ERR_DATA,
+			       "ipc: INIT asks for %u threads; 1 to %d are "
+			       "possible",
+			       init->threads, THREADS_MAX);
+	e->env = (struct task_env){e->outbox, e->submits, init->max_result};
+	if (ready_load(e->loader, m->rest, &ready, e->err) != 0 ||
+	    start_threads(e, init) != 0) {
+		buf_done(&ready);
+		return -1;
+	}
+	frame.rest = (struct slice){ready.data, ready.len};
+	outbox_put(e->outbox, &frame, true);
+	buf_done(&ready);
+	return 0;
+}
+
+static const struct {
+	int (*take)(struct executor *e, const struct ipc_message *m);
+	bool first; /* comes once, before all others */
+} messages[] = {
+    [IPC_INIT] = {.take = on_init, .first = true},
+    [IPC_RUN] = {.take = on_run},
+    [IPC_CANCEL] = {.take = on_cancel},
+    [IPC_RECALL] = {.take = on_recall},
+    [IPC_SUBMITTED] = {.take = on_submitted},
+    [IPC_STOP] = {.take = on_stop},
+};
+
+static int
+take_message(struct executor *e, const struct ipc_message *m)
+{
+	/* The codec lets nothing through that is not for an executor, and
+	 * every one of those is in the table. */
+	if (messages[m->type].first != (e->workers == NULL))
+		return err_set(e->err, ERR_DATA, "ipc: %s came %s INIT",
+			       ipc_name(m->type),
+			       e->workers == NULL ? "before" : "after");
+	return messages[m->type].take(e, m);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct executor *e = arg;
+	struct ipc_message m;
+	int r;
+
+	(void)fd;
+	(void)what;
+	r = ipc_channel_read(&e->channel, e->err);
+	while (r >= 0 && (r = ipc_channel_next(&e->channel, &m, e->err)) == 1)
+		r = take_message(e, &m);
+	if (r < 0) {
+		e->failed = true;
+		event_base_loopbreak(e->base);
+		return;
+	}
+	hand_over(e);
+	/* Refusals and what was given back. */
+	outbox_flush(e->outbox);
+}
+
+/* --- its life ------------------------------------------------------------ */
+
+int
+executor_is_socket(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_STREAM;
+}
+
+static int
+make_parts(struct executor *e, int fd)
+{
+	if (evthread_use_pthreads() != 0 ||
+	    (e->base = event_base_new()) == NULL)
+		return err_set(e->err, ERR_SYSTEM, "cannot make an event loop");
+	if ((e->outbox = outbox_new(fd, e->base, e->err)) == NULL)
+		return -1;
+	e->readable =
+	    event_new(e->base, fd, EV_READ | EV_PERSIST, on_readable, e);
+	e->tick = event_new(e->base, -1, 0, on_tick, e);
+	e->stopped = event_new(e->base, -1, 0, on_stopped, e);
+	e->submits = submits_new(e->outbox);
+	e->loader = loader_new();
+	if (e->readable == NULL || e->tick == NULL || e->stopped == NULL ||
+	    e->submits == NULL || e->loader == NULL ||
+	    event_add(e->readable, NULL) != 0)
+		return err_nomem(e->err);
+	return 0;
+}
+
+static void
+say_hello(struct executor *e)
+{
+	struct ipc_hello hello = {IPC_VERSION, getpid()};
+	struct outbox_frame frame = {.type = IPC_HELLO, .fixed = &hello};
+
+	outbox_put(e->outbox, &frame, true);
+}
+
+/* After STOP: no thread runs any more. */
+static void
+finish(struct executor *e)
+{
+	workers_free(e->workers);
+	loader_fini(e->loader);
+	outbox_drain(e->outbox);
+	loop_free(e->loop);
+	loader_free(e->loader);
+	submits_free(e->submits);
+	event_free(e->readable);
+	event_free(e->tick);
+	event_free(e->stopped);
+	outbox_free(e->outbox);
+	event_base_free(e->base);
+	ipc_channel_done(&e->channel);
+}
+
+int
+executor_run(int fd, struct err *err)
+{
+	static struct executor executor;
+	struct executor *e = &executor;
+
+	handler_link();
+	e->err = err;
+	TAILQ_INIT(&e->blocking);
+	TAILQ_INIT(&e->asynchronous);
+	ipc_channel_init(&e->channel, fd, IPC_TO_EXECUTOR);
+	if (make_parts(e, fd) != 0)
+		return -1;
+	say_hello(e);
+	event_base_dispatch(e->base);
+	if (e->failed)
+		return -1;
+	finish(e);
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An executor: loads the task modules and runs their handlers for flowrrad.
+ *
+ * The calling thread is the one that reads from flowrrad, on an event loop; it
+ * runs no handler, so that it always hears a cancellation and the end.
+ * Blocking handlers have threads (workers.h), asynchronous ones a loop in
+ * another thread (loop.h); all send through one outbox (outbox.h).
+ *
+ * A tick of about a millisecond runs while short tasks are under way: it sends
+ * the ends that wait for a batch, and reports tasks that turn out to be long.
+ */
+#ifndef EXECUTOR_EXECUTOR_H
+#define EXECUTOR_EXECUTOR_H
+
+struct err;
+
+/* Whether `fd` is a socket that could lead to flowrrad. */
+int executor_is_socket(int fd);
+
+/*
+ * Runs until flowrrad says STOP: 0, with all threads and modules finished.
+ *
+ * -1 with *err when flowrrad is gone (ERR_UNAVAILABLE) or makes no sense:
+ * handlers may still be running then, and the caller must end the process
+ * without waiting for anything (crash_quit()).
+ */
+int executor_run(int fd, struct err *err);
+
+#endif

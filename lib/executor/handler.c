@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* What flowrra/module.h gives to all handlers. */
+#include "executor/handler.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "executor/loop.h"
+#include "executor/outbox.h"
+#include "executor/task.h"
+#include "executor/text.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+void
+handler_link(void)
+{
+}
+
+const char *
+flowrra_task_id(const struct flowrra_task *t)
+{
+	return t->id;
+}
+
+const char *
+flowrra_task_name(const struct flowrra_task *t)
+{
+	return t->name;
+}
+
+unsigned int
+flowrra_task_attempt(const struct flowrra_task *t)
+{
+	return t->attempt;
+}
+
+unsigned int
+flowrra_task_max_attempts(const struct flowrra_task *t)
+{
+	return t->max_attempts;
+}
+
+bool
+flowrra_task_cancelled(const struct flowrra_task *t)
+{
+	return atomic_load_explicit(&t->cancelled, memory_order_relaxed) ||
+	       (t->deadline_us != INT64_MAX &&
+		clock_mono_us() >= t->deadline_us);
+}
+
+double
+flowrra_task_time_left(const struct flowrra_task *t)
+{
+	int64_t left;
+
+	if (t->deadline_us == INT64_MAX)
+		return HUGE_VAL;
+	left = t->deadline_us - clock_mono_us();
+	return left > 0 ? (double)left / 1e6 : 0;
+}
+
+void
+flowrra_task_set_data(struct flowrra_task *t, void *data)
+{
+	t->data = data;
+}
+
+void *
+flowrra_task_data(const struct flowrra_task *t)
+{
+	return t->data;
+}
+
+/* Whether there is room for what a handler may send without end. */
+static bool
+has_room(const struct flowrra_task *t)
+{
+	if (t->loop != NULL)
+		return !outbox_full(t->env->outbox);
+	outbox_wait(t->env->outbox);
+	return true;
+}
+
+int
+flowrra_task_progress(struct flowrra_task *t, const json_t *progress)
+{
+	struct outbox_frame frame = {.type = IPC_PROGRESS, .task = t->number};
+	char *text = json_dumps(progress, JSON_COMPACT | JSON_ENCODE_ANY);
+	int r = -1;
+
+	if (text == NULL)
+		return -1;
+	frame.rest = slice_of(text);
+	if (frame.rest.len <= t->env->max_result && has_room(t)) {
+		outbox_put(t->env->outbox, &frame, true);
+		r = 0;
+	}
+	free(text);
+	return r;
+}
+
+void
+flowrra_task_log(struct flowrra_task *t, int level, const char *format, ...)
+{
+	static const enum log_level levels[] = {
+#define X(name, priority) [priority] = LOG_LEVEL_##name,
+	    LOG_LEVELS(X)
+#undef X
+	};
+	struct ipc_log fixed;
+	struct outbox_frame frame = {
+	    .type = IPC_LOG, .task = t->number, .fixed = &fixed};
+	va_list ap;
+	char *text;
+
+	level = level < 3 ? 3 : level > 7 ? 7 : level;
+	fixed.level = levels[level];
+	va_start(ap, format);
+	text = text_format(TEXT_LOG_MAX, format, ap);
+	va_end(ap);
+	if (text == NULL)
+		return;
+	frame.rest = slice_of(text);
+	if (has_room(t))
+		outbox_put(t->env->outbox, &frame, true);
+	free(text);
+}
+
+static int __attribute__((format(printf, 3, 0)))
+fail(struct flowrra_task *t, bool final, const char *format, va_list ap)
+{
+	free(t->error);
+	t->error = text_format(TEXT_ERROR_MAX, format, ap);
+	t->final = final;
+	if (t->loop != NULL)
+		loop_end_failed(t);
+	return -1;
+}
+
+int
+flowrra_fail(struct flowrra_task *t, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fail(t, false, format, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+flowrra_fail_final(struct flowrra_task *t, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fail(t, true, format, ap);
+	va_end(ap);
+	return -1;
+}

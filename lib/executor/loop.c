@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/* The event loop for asynchronous handlers. */
+#include "executor/loop.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/crash.h"
+#include "executor/outbox.h"
+#include "executor/thread.h"
+#include "module/loader.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+/*
+ * Ended tasks are kept for a while, so that a module that ends one twice is
+ * told so instead of corrupting memory. Large ones are not.
+ */
+#define ENDED_KEEP 256
+#define ENDED_SIZE_MAX 4096
+
+#define SCRATCH_KEEP (64u << 10)
+
+struct loop {
+	struct event_base *base;
+	struct thread thread;
+	void (*on_stopped)(void *arg);
+	void *arg;
+
+	/* What other threads hand over; then `wake` is made active. */
+	pthread_mutex_t lock;
+	struct task_list inbox;
+	struct buf cancels; /* of uint32_t */
+	bool stopping;
+	bool stopped;
+	struct event *wake;
+
+	/* The loop's own. */
+	struct outbox *outbox;
+	struct task_list running;
+	TAILQ_HEAD(, flowrra_task) unreported; /* the first started first */
+	bool ending;	     /* `stopping`, as the loop knows it */
+	bool flushing;	     /* `flush` is active */
+	struct event *flush; /* runs after all that is active now */
+	struct event *report;
+	struct buf scratch;
+	struct flowrra_task *ended[ENDED_KEEP];
+	unsigned int next_ended;
+};
+
+static _Noreturn void
+misuse(const char *what)
+{
+	fprintf(stderr, "flowrra-executor: %s\n", what);
+	abort();
+}
+
+static void
+check_use(const struct flowrra_task *t)
+{
+	if (t->ended)
+		misuse("a module ended an asynchronous task twice");
+	if (t->loop == NULL)
+		misuse("a module called flowrra_finish() in a blocking "
+		       "handler: return the result");
+	if (!pthread_equal(pthread_self(), t->loop->thread.id))
+		misuse("a module ended an asynchronous task in a thread of "
+		       "its own: do it in a callback of the event loop");
+}
+
+static void
+forget(struct loop *l, struct flowrra_task *t)
+{
+	struct flowrra_task **place;
+
+	t->ended = true;
+	TAILQ_REMOVE(&l->running, t, entry);
+	if (!t->reported)
+		TAILQ_REMOVE(&l->unreported, t, unreported);
+	if (t->timer != NULL)
+		event_free(t->timer);
+	if (t->size > ENDED_SIZE_MAX) {
+		task_free(t);
+		return;
+	}
+	json_decref(t->args);
+	json_decref(t->kwargs);
+	free(t->error);
+	t->args = t->kwargs = NULL;
+	t->error = NULL;
+	place = &l->ended[l->next_ended++ % ENDED_KEEP];
+	task_free(*place);
+	*place = t;
+}
+
+/* Ends a task; what ends in the same turn of the loop is written together. */
+static void
+end_task(struct flowrra_task *t, const struct task_end *end)
+{
+	struct loop *l = t->loop;
+
+	task_send_end(t, end, false);
+	if (!l->flushing) {
+		l->flushing = true;
+		event_active(l->flush, EV_TIMEOUT, 0);
+	}
+	forget(l, t);
+	if (l->scratch.cap > SCRATCH_KEEP)
+		buf_done(&l->scratch);
+	if (l->ending && TAILQ_EMPTY(&l->running))
+		event_active(l->wake, EV_TIMEOUT, 0);
+}
+
+void
+loop_end_failed(struct flowrra_task *t)
+{
+	struct task_end end;
+
+	check_use(t);
+	end = task_end_failed(t, -1, &t->loop->scratch);
+	end_task(t, &end);
+}
+
+void
+flowrra_finish(struct flowrra_task *t, json_t *result)
+{
+	struct task_end end;
+
+	check_use(t);
+	end = task_end_result(t, result, &t->loop->scratch);
+	end_task(t, &end);
+	json_decref(result);
+}
+
+/* Tells the handler, once, that its task is to end. */
+static void
+tell(struct flowrra_task *t)
+{
+	flowrra_cancel_fn *cancel = t->type->type.cancel;
+
+	if (t->told)
+		return;
+	t->told = true;
+	if (cancel == NULL)
+		return;
+	crash_set_task(t->number);
+	cancel(t);
+	crash_set_task(0);
+}
+
+static void
+on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tell(arg);
+}
+
+static void
+set_timer(struct loop *l, struct flowrra_task *t)
+{
+	struct timeval tv = {t->timeout_us / 1000000, t->timeout_us % 1000000};
+
+	if (t->timeout_us <= 0 || t->type->type.cancel == NULL)
+		return;
+	/* Without memory for it, flowrra_task_cancelled() still tells. */
+	if ((t->timer = event_new(l->base, -1, 0, on_timeout, t)) != NULL)
+		event_add(t->timer, &tv);
+}
+
+static void
+set_report(struct loop *l, int64_t in_us)
+{
+	struct timeval tv = {0, in_us > 0 ? in_us : 0};
+
+	event_add(l->report, &tv);
+}
+
+static void
+start_task(struct loop *l, struct flowrra_task *t)
+{
+	struct task_end end;
+	struct err err;
+
+	t->loop = l;
+	if (TAILQ_EMPTY(&l->unreported))
+		set_report(l, IPC_STARTED_AFTER_MS * 1000);
+	TAILQ_INSERT_TAIL(&l->running, t, entry);
+	TAILQ_INSERT_TAIL(&l->unreported, t, unreported);
+	task_begin(t);
+	if (task_parse(t, &err) != 0) {
+		end = (struct task_end){IPC_FAILED_FINAL, slice_of(err.msg)};
+		end_task(t, &end);
+		return;
+	}
+	set_timer(l, t);
+	crash_set_task(t->number);
+	t->type->type.start(t, l->base, t->args, t->kwargs);
+	/* The task may be gone now. */
+	crash_set_task(0);
+}
+
+static void
+cancel_running(struct loop *l, uint32_t number)
+{
+	struct flowrra_task *t;
+
+	TAILQ_FOREACH (t, &l->running, entry)
+		if (t->number == number) {
+			task_cancel(t);
+			tell(t);
+			return;
+		}
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	struct task_list tasks = TAILQ_HEAD_INITIALIZER(tasks);
+	struct buf cancels = BUF_INIT;
+	struct flowrra_task *t;
+	uint32_t number;
+	size_t i;
+
+	(void)fd;
+	(void)what;
+	pthread_mutex_lock(&l->lock);
+	TAILQ_CONCAT(&tasks, &l->inbox, entry);
+	cancels = l->cancels;
+	l->cancels = (struct buf)BUF_INIT;
+	l->ending = l->stopping;
+	pthread_mutex_unlock(&l->lock);
+	/* Those to be cancelled came before these tasks. */
+	for (i = 0; i < cancels.len; i += sizeof(number)) {
+		memcpy(&number, cancels.data + i, sizeof(number));
+		cancel_running(l, number);
+	}
+	buf_done(&cancels);
+	while ((t = TAILQ_FIRST(&tasks)) != NULL) {
+		TAILQ_REMOVE(&tasks, t, entry);
+		start_task(l, t);
+	}
+	if (l->ending && TAILQ_EMPTY(&l->running))
+		event_base_loopbreak(l->base);
+}
+
+static void
+on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+
+	(void)fd;
+	(void)what;
+	l->flushing = false;
+	outbox_flush(l->outbox);
+}
+
+static void
+on_report(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	int64_t now = clock_mono_us(), age;
+	struct flowrra_task *t;
+
+	(void)fd;
+	(void)what;
+	while ((t = TAILQ_FIRST(&l->unreported)) != NULL) {
+		age = now - atomic_load_explicit(&t->started_mono_us,
+						 memory_order_relaxed);
+		if (age < IPC_STARTED_AFTER_MS * 1000) {
+			set_report(l, IPC_STARTED_AFTER_MS * 1000 - age);
+			return;
+		}
+		TAILQ_REMOVE(&l->unreported, t, unreported);
+		task_report(t);
+	}
+}
+
+static void
+turn(void *arg)
+{
+	struct loop *l = arg;
+
+	event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	outbox_flush(l->outbox);
+	pthread_mutex_lock(&l->lock);
+	l->stopped = true;
+	pthread_mutex_unlock(&l->lock);
+	l->on_stopped(l->arg);
+}
+
+static int
+make_events(struct loop *l)
+{
+	if ((l->base = event_base_new()) == NULL)
+		return -1;
+	l->wake = event_new(l->base, -1, 0, on_wake, l);
+	l->flush = event_new(l->base, -1, 0, on_flush, l);
+	l->report = event_new(l->base, -1, 0, on_report, l);
+	return l->wake && l->flush && l->report ? 0 : -1;
+}
+
+static void
+free_parts(struct loop *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < ENDED_KEEP; i++)
+		task_free(l->ended[i]);
+	if (l->wake != NULL)
+		event_free(l->wake);
+	if (l->flush != NULL)
+		event_free(l->flush);
+	if (l->report != NULL)
+		event_free(l->report);
+	if (l->base != NULL)
+		event_base_free(l->base);
+	buf_done(&l->cancels);
+	buf_done(&l->scratch);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+struct loop *
+loop_new(const struct loop_options *o, struct err *err)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+
+	if (l == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	pthread_mutex_init(&l->lock, NULL);
+	TAILQ_INIT(&l->inbox);
+	TAILQ_INIT(&l->running);
+	TAILQ_INIT(&l->unreported);
+	l->outbox = o->outbox;
+	l->on_stopped = o->on_stopped;
+	l->arg = o->arg;
+	if (make_events(l) != 0) {
+		err_nomem(err);
+		goto fail;
+	}
+	l->thread.main = turn;
+	l->thread.arg = l;
+	if (thread_start(&l->thread, err) == 0)
+		return l;
+fail:
+	free_parts(l);
+	return NULL;
+}
+
+void
+loop_free(struct loop *l)
+{
+	if (l == NULL)
+		return;
+	pthread_join(l->thread.id, NULL);
+	free_parts(l);
+}
+
+void
+loop_add(struct loop *l, struct task_list *tasks)
+{
+	pthread_mutex_lock(&l->lock);
+	TAILQ_CONCAT(&l->inbox, tasks, entry);
+	pthread_mutex_unlock(&l->lock);
+	event_active(l->wake, EV_TIMEOUT, 0);
+}
+
+void
+loop_recall(struct loop *l, struct task_list *ret)
+{
+	pthread_mutex_lock(&l->lock);
+	TAILQ_CONCAT(ret, &l->inbox, entry);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void
+loop_cancel(struct loop *l, uint32_t number, struct flowrra_task **ret)
+{
+	struct flowrra_task *t;
+
+	pthread_mutex_lock(&l->lock);
+	TAILQ_FOREACH (t, &l->inbox, entry)
+		if (t->number == number)
+			break;
+	if (t != NULL)
+		TAILQ_REMOVE(&l->inbox, t, entry);
+	else
+		buf_add(&l->cancels, &number, sizeof(number));
+	pthread_mutex_unlock(&l->lock);
+	if (t == NULL)
+		event_active(l->wake, EV_TIMEOUT, 0);
+	*ret = t;
+}
+
+void
+loop_stop(struct loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->stopping = true;
+	pthread_mutex_unlock(&l->lock);
+	event_active(l->wake, EV_TIMEOUT, 0);
+}
+
+bool
+loop_stopped(struct loop *l)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&l->lock);
+	stopped = l->stopped;
+	pthread_mutex_unlock(&l->lock);
+	return stopped;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that handlers submit: requests to flowrrad and its answers. */
+#include "executor/submit.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "executor/outbox.h"
+#include "executor/task.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "util/uuid.h"
+
+/* A handler that waits; it lies on that handler's stack. */
+struct waiter {
+	LIST_ENTRY(waiter) entry;
+	uint32_t request;
+	bool answered;
+	int32_t code;
+	struct buf text;
+};
+
+struct submits {
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	uint32_t last_request;
+	LIST_HEAD(, waiter) waiters;
+	struct outbox *outbox;
+};
+
+struct submits *
+submits_new(struct outbox *o)
+{
+	struct submits *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->answered, NULL);
+	LIST_INIT(&s->waiters);
+	s->outbox = o;
+	return s;
+}
+
+void
+submits_free(struct submits *s)
+{
+	if (s == NULL)
+		return;
+	pthread_cond_destroy(&s->answered);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* An asynchronous handler does not wait: only the log can tell. */
+static void
+log_failure(struct submits *s, struct slice text)
+{
+	struct ipc_log fixed = {LOG_LEVEL_error};
+	struct outbox_frame frame = {.type = IPC_LOG, .fixed = &fixed};
+	struct buf line = BUF_INIT;
+
+	buf_adds(&line, "a task that a handler submitted was not queued: ");
+	buf_add(&line, text.p, text.len);
+	frame.rest = (struct slice){line.data, line.len};
+	outbox_put(s->outbox, &frame, true);
+	buf_done(&line);
+}
+
+void
+submits_answer(struct submits *s, const struct ipc_message *m)
+{
+	const struct ipc_submitted *answer = m->fixed;
+	struct waiter *w;
+
+	pthread_mutex_lock(&s->lock);
+	LIST_FOREACH (w, &s->waiters, entry)
+		if (w->request == answer->request)
+			break;
+	if (w != NULL) {
+		w->answered = true;
+		w->code = answer->code;
+		buf_add(&w->text, m->rest.p, m->rest.len);
+		pthread_cond_broadcast(&s->answered);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (w == NULL && answer->code != ERR_NONE)
+		log_failure(s, m->rest);
+}
+
+/* Sends the request; with a waiter, waits for its answer. */
+static void
+request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
+{
+	struct ipc_submit fixed;
+	struct outbox_frame frame = {
+	    .type = IPC_SUBMIT, .task = task, .fixed = &fixed, .rest = json};
+
+	pthread_mutex_lock(&s->lock);
+	fixed.request = ++s->last_request;
+	if (w != NULL) {
+		w->request = fixed.request;
+		LIST_INSERT_HEAD(&s->waiters, w, entry);
+	}
+	pthread_mutex_unlock(&s->lock);
+	outbox_put(s->outbox, &frame, true);
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	while (!w->answered)
+		pthread_cond_wait(&s->answered, &s->lock);
+	LIST_REMOVE(w, entry);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static const char *
+why_bad(const json_t *args, const json_t *kwargs,
+	const struct flowrra_submit_options *o)
+{
+	if (args != NULL && !json_is_array(args))
+		return "args is not an array";
+	if (kwargs != NULL && !json_is_object(kwargs))
+		return "kwargs is not an object";
+	if (!(o->delay >= 0) || isinf(o->delay))
+		return "delay is not 0 or more seconds";
+	if (isnan(o->retry_delay) || isinf(o->retry_delay))
+		return "retry_delay is not a number of seconds";
+	if (isnan(o->timeout) || isinf(o->timeout))
+		return "timeout is not a number of seconds";
+	return NULL;
+}
+
+/* The task's JSON text, with the new id; free() it. */
+static char *
+make_json(const char *id, const char *name, const json_t *args,
+	  const json_t *kwargs, const struct flowrra_submit_options *o)
+{
+	json_t *j = json_pack(
+	    "{ss, ss, so, so}", "id", id, "name", name, "args",
+	    args ? json_incref((json_t *)args) : json_array(), "kwargs",
+	    kwargs ? json_incref((json_t *)kwargs) : json_object());
+	char *text;
+
+	if (j == NULL)
+		return NULL;
+	if (o->queue != NULL)
+		json_object_set_new(j, "queue", json_string(o->queue));
+	if (o->priority != 0)
+		json_object_set_new(j, "priority", json_integer(o->priority));
+	if (o->delay > 0)
+		json_object_set_new(j, "delay", json_real(o->delay));
+	if (o->max_retries >= 0)
+		json_object_set_new(j, "max_retries",
+				    json_integer(o->max_retries));
+	if (o->retry_delay >= 0)
+		json_object_set_new(j, "retry_delay",
+				    json_real(o->retry_delay));
+	if (o->timeout >= 0)
+		json_object_set_new(j, "timeout", json_real(o->timeout));
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
+int
+flowrra_task_submit(struct flowrra_task *task, const char *name,
+		    const json_t *args, const json_t *kwargs,
+		    const struct flowrra_submit_options *options, char id[37])
+{
+	static const struct flowrra_submit_options defaults =
+	    FLOWRRA_SUBMIT_OPTIONS_INIT;
+	const struct flowrra_submit_options *o = options ? options : &defaults;
+	struct waiter w = {.code = ERR_NONE, .text = BUF_INIT};
+	const char *why = why_bad(args, kwargs, o);
+	char new_id[UUID_TEXT_SIZE], *text = NULL;
+
+	uuid_make(new_id);
+	if (why == NULL &&
+	    (text = make_json(new_id, name, args, kwargs, o)) == NULL)
+		why = "name, args or kwargs cannot be written as JSON";
+	if (why != NULL) {
+		flowrra_task_log(task, 3, "cannot submit %s: %s",
+				 name ? name : "a task without a name", why);
+		return -1;
+	}
+	if (id != NULL)
+		memcpy(id, new_id, sizeof(new_id));
+	request(task->env->submits, task->number, slice_of(text),
+		task->loop ? NULL : &w);
+	free(text);
+	if (w.code != ERR_NONE)
+		flowrra_task_log(task, 3, "cannot submit %s: %.*s", name,
+				 (int)w.text.len, w.text.data);
+	buf_done(&w.text);
+	return w.code == ERR_NONE ? 0 : -1;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* A task inside an executor. */
+#include "executor/task.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/outbox.h"
+#include "executor/text.h"
+#include "module/loader.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/log.h"
+
+/* Keeps sums of times far from overflow: a hundred years. */
+#define TIMEOUT_MAX_US (100 * 366 * INT64_C(86400) * 1000000)
+
+struct flowrra_task *
+task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
+	 const struct loader_task *type, const struct task_env *env)
+{
+	const struct ipc_run *r = run->fixed;
+	/* Frames are at most IPC_FRAME_MAX: it fits. */
+	uint32_t size =
+	    (uint32_t)(sizeof(struct flowrra_task) + run->rest.len + 2);
+	struct flowrra_task *t = malloc(size);
+	char *p;
+
+	if (t == NULL)
+		return NULL;
+	memset(t, 0, sizeof(*t));
+	t->env = env;
+	t->type = type;
+	t->number = run->task;
+	t->attempt = r->attempt;
+	t->max_attempts = r->max_attempts;
+	t->size = size;
+	t->timeout_us = r->timeout_us > TIMEOUT_MAX_US ? 0 : r->timeout_us;
+	t->deadline_us = INT64_MAX;
+	p = t->text;
+	t->id = p;
+	p = mempcpy(p, parts->id.p, parts->id.len);
+	*p++ = '\0';
+	t->name = p;
+	p = mempcpy(p, parts->name.p, parts->name.len);
+	*p++ = '\0';
+	t->args_text = (struct slice){p, parts->args.len};
+	p = mempcpy(p, parts->args.p, parts->args.len);
+	t->kwargs_text = (struct slice){p, parts->kwargs.len};
+	mempcpy(p, parts->kwargs.p, parts->kwargs.len);
+	return t;
+}
+
+void
+task_free(struct flowrra_task *t)
+{
+	if (t == NULL)
+		return;
+	json_decref(t->args);
+	json_decref(t->kwargs);
+	free(t->error);
+	free(t);
+}
+
+void
+task_begin(struct flowrra_task *t)
+{
+	int64_t now = clock_mono_us();
+
+	t->started_us = clock_wall_us();
+	if (t->timeout_us > 0)
+		t->deadline_us = now + t->timeout_us;
+	atomic_store_explicit(&t->started_mono_us, now, memory_order_release);
+}
+
+static json_t *
+parse(struct slice text, const char *what, struct err *err)
+{
+	json_error_t why;
+	json_t *j = json_loadb(text.p, text.len, 0, &why);
+
+	if (j == NULL)
+		err_set(err, ERR_DATA, "%s cannot be read: %s (at byte %d)",
+			what, why.text, why.position);
+	return j;
+}
+
+int
+task_parse(struct flowrra_task *t, struct err *err)
+{
+	if ((t->args = parse(t->args_text, "args", err)) == NULL ||
+	    (t->kwargs = parse(t->kwargs_text, "kwargs", err)) == NULL)
+		return -1;
+	if (!json_is_array(t->args))
+		return err_set(err, ERR_DATA, "args is not a JSON array");
+	if (!json_is_object(t->kwargs))
+		return err_set(err, ERR_DATA, "kwargs is not a JSON object");
+	return 0;
+}
+
+void
+task_cancel(struct flowrra_task *t)
+{
+	atomic_store_explicit(&t->cancelled, true, memory_order_relaxed);
+}
+
+void
+task_report(struct flowrra_task *t)
+{
+	struct ipc_started started = {t->started_us};
+	struct outbox_frame frame = {
+	    .type = IPC_STARTED, .task = t->number, .fixed = &started};
+
+	t->reported = true;
+	outbox_put(t->env->outbox, &frame, true);
+}
+
+/* json_dump_callback(): stops when the result gets too large. */
+struct limited {
+	struct buf *buf;
+	size_t max;
+	bool over;
+};
+
+static int
+dump_some(const char *p, size_t len, void *arg)
+{
+	struct limited *l = arg;
+
+	if (len > l->max - l->buf->len) {
+		l->over = true;
+		return -1;
+	}
+	buf_add(l->buf, p, len);
+	return l->buf->failed ? -1 : 0;
+}
+
+static struct task_end
+end_text(enum ipc_outcome outcome, const struct buf *b)
+{
+	return (struct task_end){outcome, {b->data, b->len}};
+}
+
+struct task_end
+task_end_result(const struct flowrra_task *t, const json_t *result,
+		struct buf *scratch)
+{
+	struct limited l = {scratch, t->env->max_result, false};
+
+	buf_reset(scratch);
+	if (result == NULL)
+		return (struct task_end){IPC_SUCCESS, SLICE("null")};
+	if (json_dump_callback(result, dump_some, &l,
+			       JSON_COMPACT | JSON_ENCODE_ANY) == 0)
+		return end_text(IPC_SUCCESS, scratch);
+	buf_reset(scratch);
+	if (l.over)
+		buf_addf(scratch,
+			 "the result is larger than %u bytes, the limit "
+			 "([executor] max_result_size)",
+			 t->env->max_result);
+	else
+		buf_adds(scratch, "the result cannot be written as JSON");
+	return end_text(IPC_FAILED_FINAL, scratch);
+}
+
+struct task_end
+task_end_failed(const struct flowrra_task *t, int code, struct buf *scratch)
+{
+	enum ipc_outcome outcome = t->final ? IPC_FAILED_FINAL : IPC_FAILED;
+
+	if (t->error != NULL)
+		return (struct task_end){outcome, slice_of(t->error)};
+	buf_reset(scratch);
+	buf_addf(scratch, "the handler of %s returned %d without a reason",
+		 t->name, code);
+	return end_text(outcome, scratch);
+}
+
+void
+task_send_end(struct flowrra_task *t, const struct task_end *end, bool urgent)
+{
+	int64_t begun =
+	    atomic_load_explicit(&t->started_mono_us, memory_order_relaxed);
+	int64_t now = clock_mono_us();
+	struct ipc_done done = {
+	    .started_us = t->started_us,
+	    /* So that no step of the wall clock puts the end first. */
+	    .finished_us = t->started_us + (now - begun),
+	    .ran_us = now - begun,
+	    .outcome = end->outcome,
+	    .limited =
+		now >= t->deadline_us ||
+		atomic_load_explicit(&t->cancelled, memory_order_relaxed),
+	};
+	struct outbox_frame frame = {.type = IPC_DONE,
+				     .task = t->number,
+				     .fixed = &done,
+				     .rest = end->text};
+
+	outbox_put(t->env->outbox, &frame, urgent);
+}
+
+void
+task_send_refusal(struct outbox *o, uint32_t number, const char *text)
+{
+	int64_t now = clock_wall_us();
+	struct ipc_done done = {
+	    .started_us = now, .finished_us = now, .outcome = IPC_FAILED_FINAL};
+	struct outbox_frame frame = {.type = IPC_DONE,
+				     .task = number,
+				     .fixed = &done,
+				     .rest = slice_of(text)};
+
+	outbox_put(o, &frame, false);
+}

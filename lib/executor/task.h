@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A task inside an executor: what flowrra/module.h calls struct flowrra_task.
+ *
+ * It is made of a RUN frame in one allocation, runs once, and is told of in
+ * one DONE frame. The functions of flowrra/module.h that ask and tell about a
+ * task are here too.
+ */
+#ifndef EXECUTOR_TASK_H
+#define EXECUTOR_TASK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "flowrra/module.h"
+#include "ipc/ipc.h"
+
+struct err;
+struct event;
+struct loader_task;
+struct loop;
+struct outbox;
+struct submits;
+
+/* glibc's <sys/queue.h> lacks it. */
+#ifndef TAILQ_FOREACH_SAFE
+#define TAILQ_FOREACH_SAFE(var, head, field, next)                             \
+	for ((var) = TAILQ_FIRST(head);                                        \
+	     (var) && ((next) = TAILQ_NEXT(var, field), 1); (var) = (next))
+#endif
+
+TAILQ_HEAD(task_list, flowrra_task);
+
+/* What all tasks of an executor share. */
+struct task_env {
+	struct outbox *outbox;
+	struct submits *submits;
+	uint32_t max_result;
+};
+
+struct flowrra_task {
+	TAILQ_ENTRY(flowrra_task) entry; /* in a queue, or among the running */
+	const struct task_env *env;
+	const struct loader_task *type;
+	uint32_t number; /* flowrrad's */
+	uint32_t attempt;
+	uint32_t max_attempts;
+	uint32_t size; /* of this allocation */
+	struct slice args_text;
+	struct slice kwargs_text;
+	const char *id; /* these are in text[] */
+	const char *name;
+
+	json_t *args;
+	json_t *kwargs;
+	void *data;
+	char *error; /* from flowrra_fail() */
+	bool final;
+	atomic_bool cancelled;
+	int64_t timeout_us;
+	int64_t deadline_us; /* monotonic; INT64_MAX: none */
+	int64_t started_us;  /* wall clock */
+	/* Monotonic; 0: not yet. Set after the wall clock, by the thread that
+	 * runs the task, read by the one that reports STARTED. */
+	_Atomic int64_t started_mono_us;
+	bool reported; /* STARTED was sent */
+
+	/* Of an asynchronous task only. */
+	TAILQ_ENTRY(flowrra_task) unreported;
+	struct loop *loop;
+	struct event *timer; /* the soft timeout */
+	bool told;	     /* its cancel function was called */
+	bool ended;
+
+	char text[]; /* id, NUL, name, NUL, args, kwargs */
+};
+
+/* NULL when memory runs out. */
+struct flowrra_task *task_new(const struct ipc_message *run,
+			      const struct ipc_run_parts *parts,
+			      const struct loader_task *type,
+			      const struct task_env *env);
+void task_free(struct flowrra_task *t);
+
+/* Starts its clocks. */
+void task_begin(struct flowrra_task *t);
+/* Parses its arguments; -1 with *err, a text for the task's record. */
+int task_parse(struct flowrra_task *t, struct err *err);
+/* Tells it to end. */
+void task_cancel(struct flowrra_task *t);
+/* Sends STARTED; the caller keeps it from ending meanwhile. */
+void task_report(struct flowrra_task *t);
+
+/* How a task ended; `text` is the result's JSON or the error. */
+struct task_end {
+	enum ipc_outcome outcome;
+	struct slice text;
+};
+
+/*
+ * Makes the end of a result (borrowed; NULL is null), its text in `scratch`:
+ * success, or a final failure if it is too large or cannot be written.
+ */
+struct task_end task_end_result(const struct flowrra_task *t,
+				const json_t *result, struct buf *scratch);
+/* Makes the end of what flowrra_fail() left, or of the number `code`. */
+struct task_end task_end_failed(const struct flowrra_task *t, int code,
+				struct buf *scratch);
+/* Sends DONE. */
+void task_send_end(struct flowrra_task *t, const struct task_end *end,
+		   bool urgent);
+
+/* Fails a task that never began, by its number. */
+void task_send_refusal(struct outbox *o, uint32_t number, const char *text);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* The threads that run blocking handlers, and the queue before them. */
+#include "executor/workers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "executor/crash.h"
+#include "executor/outbox.h"
+#include "executor/thread.h"
+#include "module/loader.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+/* Scratch memory that grew beyond this is given back. */
+#define SCRATCH_KEEP (64u << 10)
+
+struct worker {
+	struct workers *pool;
+	struct thread thread;
+	struct flowrra_task *running; /* under the pool's lock */
+	struct buf scratch;
+};
+
+struct workers {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct task_list queue;
+	unsigned int n_idle;   /* waiting in `work` */
+	unsigned int n_waking; /* of them, how many were signalled */
+	unsigned int n_alive;
+	bool stopping;
+	struct outbox *outbox;
+	void (*on_stopped)(void *arg);
+	void *arg;
+	unsigned int n;
+	struct worker list[];
+};
+
+static void
+wake_one(struct workers *w)
+{
+	if (!TAILQ_EMPTY(&w->queue) && w->n_idle > w->n_waking) {
+		w->n_waking++;
+		pthread_cond_signal(&w->work);
+	}
+}
+
+/* Ends the worker's task, if it has one, and takes the next if there is one:
+ * one lock hold for both. */
+static struct flowrra_task *
+take_next(struct worker *self)
+{
+	struct workers *w = self->pool;
+	struct flowrra_task *t;
+
+	pthread_mutex_lock(&w->lock);
+	if ((t = TAILQ_FIRST(&w->queue)) != NULL)
+		TAILQ_REMOVE(&w->queue, t, entry);
+	self->running = t;
+	wake_one(w);
+	pthread_mutex_unlock(&w->lock);
+	return t;
+}
+
+/* Waits for a task; NULL at the end. */
+static struct flowrra_task *
+wait_next(struct worker *self)
+{
+	struct workers *w = self->pool;
+	struct flowrra_task *t;
+
+	pthread_mutex_lock(&w->lock);
+	while ((t = TAILQ_FIRST(&w->queue)) == NULL && !w->stopping) {
+		w->n_idle++;
+		pthread_cond_wait(&w->work, &w->lock);
+		w->n_idle--;
+		if (w->n_waking > 0)
+			w->n_waking--;
+	}
+	if (t != NULL)
+		TAILQ_REMOVE(&w->queue, t, entry);
+	self->running = t;
+	wake_one(w);
+	pthread_mutex_unlock(&w->lock);
+	return t;
+}
+
+/* Runs the handler; returns how it ended and *ret_result, to be released after
+ * the end is sent. */
+static struct task_end
+run_handler(struct worker *self, struct flowrra_task *t, json_t **ret_result)
+{
+	struct err err;
+	int r;
+
+	if (task_parse(t, &err) != 0) {
+		buf_reset(&self->scratch);
+		buf_adds(&self->scratch, err.msg);
+		return (struct task_end){
+		    IPC_FAILED_FINAL, {self->scratch.data, self->scratch.len}};
+	}
+	crash_set_task(t->number);
+	r = t->type->type.run(t, t->args, t->kwargs, ret_result);
+	crash_set_task(0);
+	if (r != 0)
+		return task_end_failed(t, r, &self->scratch);
+	return task_end_result(t, *ret_result, &self->scratch);
+}
+
+/* Runs a task to its end and returns the next one, if there is one already. */
+static struct flowrra_task *
+run_task(struct worker *self, struct flowrra_task *t)
+{
+	struct flowrra_task *next;
+	json_t *result = NULL;
+	struct task_end end;
+
+	task_begin(t);
+	end = run_handler(self, t, &result);
+	/* Before DONE, so that STARTED cannot come after it; and to know
+	 * whether somebody else is going to write soon. */
+	next = take_next(self);
+	task_send_end(t, &end, next == NULL);
+	crash_set_task(t->number); /* releasing may call what it made */
+	json_decref(result);
+	crash_set_task(0);
+	task_free(t);
+	if (self->scratch.cap > SCRATCH_KEEP)
+		buf_done(&self->scratch);
+	return next;
+}
+
+static void
+work(void *arg)
+{
+	struct worker *self = arg;
+	struct workers *w = self->pool;
+	struct flowrra_task *t = NULL;
+	bool last;
+
+	while (t != NULL || (t = wait_next(self)) != NULL)
+		t = run_task(self, t);
+	buf_done(&self->scratch);
+	pthread_mutex_lock(&w->lock);
+	last = --w->n_alive == 0;
+	pthread_mutex_unlock(&w->lock);
+	if (last)
+		w->on_stopped(w->arg);
+}
+
+static int
+start_one(struct workers *w, struct err *err)
+{
+	struct worker *self = &w->list[w->n];
+
+	self->pool = w;
+	self->thread.main = work;
+	self->thread.arg = self;
+	if (thread_start(&self->thread, err) != 0)
+		return -1;
+	w->n_alive++;
+	w->n++;
+	return 0;
+}
+
+struct workers *
+workers_new(const struct workers_options *o, struct err *err)
+{
+	struct workers *w =
+	    calloc(1, sizeof(*w) + o->n * sizeof(struct worker));
+	unsigned int i;
+	int r = 0;
+
+	if (w == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->work, NULL);
+	TAILQ_INIT(&w->queue);
+	w->outbox = o->outbox;
+	w->on_stopped = o->on_stopped;
+	w->arg = o->arg;
+	pthread_mutex_lock(&w->lock);
+	for (i = 0; i < o->n && r == 0; i++)
+		r = start_one(w, err);
+	pthread_mutex_unlock(&w->lock);
+	if (r == 0)
+		return w;
+	workers_stop(w);
+	workers_free(w);
+	return NULL;
+}
+
+void
+workers_free(struct workers *w)
+{
+	unsigned int i;
+
+	if (w == NULL)
+		return;
+	for (i = 0; i < w->n; i++)
+		pthread_join(w->list[i].thread.id, NULL);
+	pthread_cond_destroy(&w->work);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+void
+workers_add(struct workers *w, struct task_list *tasks)
+{
+	pthread_mutex_lock(&w->lock);
+	TAILQ_CONCAT(&w->queue, tasks, entry);
+	wake_one(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
+workers_recall(struct workers *w, struct task_list *ret)
+{
+	pthread_mutex_lock(&w->lock);
+	TAILQ_CONCAT(ret, &w->queue, entry);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static bool
+cancel_locked(struct workers *w, uint32_t number, struct flowrra_task **ret)
+{
+	struct flowrra_task *t;
+	unsigned int i;
+
+	TAILQ_FOREACH (t, &w->queue, entry)
+		if (t->number == number) {
+			TAILQ_REMOVE(&w->queue, t, entry);
+			*ret = t;
+			return true;
+		}
+	for (i = 0; i < w->n; i++) {
+		t = w->list[i].running;
+		if (t != NULL && t->number == number) {
+			task_cancel(t);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+workers_cancel(struct workers *w, uint32_t number, struct flowrra_task **ret)
+{
+	bool found;
+
+	*ret = NULL;
+	pthread_mutex_lock(&w->lock);
+	found = cancel_locked(w, number, ret);
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+bool
+workers_report(struct workers *w)
+{
+	int64_t due = clock_mono_us() - IPC_STARTED_AFTER_MS * 1000, started;
+	struct flowrra_task *t;
+	unsigned int i;
+	bool more;
+
+	pthread_mutex_lock(&w->lock);
+	more = !TAILQ_EMPTY(&w->queue);
+	for (i = 0; i < w->n; i++) {
+		t = w->list[i].running;
+		if (t == NULL || t->reported)
+			continue;
+		started = atomic_load_explicit(&t->started_mono_us,
+					       memory_order_acquire);
+		if (started != 0 && started <= due)
+			task_report(t);
+		else
+			more = true;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return more;
+}
+
+void
+workers_stop(struct workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_broadcast(&w->work);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool
+workers_stopped(struct workers *w)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&w->lock);
+	stopped = w->n_alive == 0;
+	pthread_mutex_unlock(&w->lock);
+	return stopped;
+}
