@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers in a JSON text. */
-#include <errno.h>
+#include "codec/scan_int.h"
+
 #include <locale.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/scan_int.h"
 #include "util/err.h"
 
 static bool

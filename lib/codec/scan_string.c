@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Strings in a JSON text: checked, unescaped, and written. */
+#include "codec/scan_int.h"
+
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "codec/scan_int.h"
 
 /* What stands for itself in a string: no control character, quote, backslash
  * or part of a longer UTF-8 sequence. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A task as it came, with other counters. */
+#include "codec/task_json.h"
+
 #include <stddef.h>
 #include <string.h>
 
 #include "codec/scan.h"
-#include "codec/task_json.h"
 #include "codec/write.h"
 
 #define COUNTER(counter, ...)                                                  \
