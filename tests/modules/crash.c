@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* A task for every way to bring an executor down. */
+#include <err.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <flowrra/module.h>
+
+/* Keeps compilers from seeing through what follows. */
+static volatile int zero;
+static void *volatile nowhere;
+
+#define CRASH(name)                                                            \
+	static int name(struct flowrra_task *task, const json_t *args,         \
+			const json_t *kwargs, json_t **result)
+#define UNUSED (void)task, (void)args, (void)kwargs, (void)result
+
+CRASH(segv)
+{
+	UNUSED;
+	return *(volatile int *)nowhere;
+}
+
+CRASH(raise_)
+{
+	UNUSED;
+	raise((int)json_integer_value(json_array_get(args, 0)));
+	return 0;
+}
+
+CRASH(fpe)
+{
+	UNUSED;
+	return 1 / zero;
+}
+
+CRASH(ill)
+{
+	UNUSED;
+	__builtin_trap();
+	return 0;
+}
+
+CRASH(abort_)
+{
+	UNUSED;
+	abort();
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wuse-after-free"
+#pragma GCC diagnostic ignored "-Winfinite-recursion"
+CRASH(double_free)
+{
+	/* Too large for the per-thread cache, which is checked less. */
+	char *volatile p = malloc(5000);
+
+	UNUSED;
+	free(p);
+	free(p);
+	return 0;
+}
+
+static int
+deeper(volatile char *above)
+{
+	volatile char here[4096];
+
+	here[0] = *above;
+	return deeper(here) + here[0];
+}
+#pragma GCC diagnostic pop
+
+CRASH(stack_overflow)
+{
+	char c = 0;
+
+	UNUSED;
+	return deeper(&c);
+}
+
+CRASH(exit_)
+{
+	UNUSED;
+	exit((int)json_integer_value(json_array_get(args, 0)));
+}
+
+CRASH(underscore_exit)
+{
+	UNUSED;
+	_exit(0);
+}
+
+CRASH(quick_exit_)
+{
+	UNUSED;
+	quick_exit(0);
+}
+
+CRASH(errx_)
+{
+	UNUSED;
+	errx(0, "the C library calls exit() itself");
+}
+
+CRASH(pthread_exit_)
+{
+	UNUSED;
+	pthread_exit(NULL);
+}
+
+static void
+segv_async(struct flowrra_task *task, struct event_base *base,
+	   const json_t *args, const json_t *kwargs)
+{
+	json_t *result;
+
+	(void)base;
+	segv(task, args, kwargs, &result);
+}
+
+static void
+finish_twice(struct flowrra_task *task, struct event_base *base,
+	     const json_t *args, const json_t *kwargs)
+{
+	(void)base;
+	(void)args;
+	(void)kwargs;
+	flowrra_finish(task, NULL);
+	flowrra_finish(task, NULL);
+}
+
+#define TASK(task_name, function)                                              \
+	{                                                                      \
+		.name = (task_name), .run = (function), FLOWRRA_TASK_DEFAULTS  \
+	}
+static const struct flowrra_task_type tasks[] = {
+    TASK("crash.segv", segv),
+    TASK("crash.raise", raise_),
+    TASK("crash.fpe", fpe),
+    TASK("crash.ill", ill),
+    TASK("crash.abort", abort_),
+    TASK("crash.double_free", double_free),
+    TASK("crash.stack_overflow", stack_overflow),
+    TASK("crash.exit", exit_),
+    TASK("crash._exit", underscore_exit),
+    TASK("crash.quick_exit", quick_exit_),
+    TASK("crash.errx", errx_),
+    TASK("crash.pthread_exit", pthread_exit_),
+    {.name = "crash.cpu",
+     .run = segv,
+     .cpu_bound = true,
+     FLOWRRA_TASK_DEFAULTS},
+    {.name = "crash.async", .start = segv_async, FLOWRRA_TASK_DEFAULTS},
+    {.name = "crash.finish_twice",
+     .start = finish_twice,
+     FLOWRRA_TASK_DEFAULTS},
+};
+FLOWRRA_MODULE("crash", "1", tasks)

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Handlers that misbehave without crashing. */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <flowrra/module.h>
+
+/* Never ends, whatever it is told. */
+static int
+loop(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+     json_t **result)
+{
+	static volatile int forever = 1;
+
+	(void)task, (void)args, (void)kwargs, (void)result;
+	while (forever)
+		;
+	return 0;
+}
+
+static void
+loop_async(struct flowrra_task *task, struct event_base *base,
+	   const json_t *args, const json_t *kwargs)
+{
+	(void)base;
+	loop(task, args, kwargs, NULL);
+}
+
+/* flood [MEGABYTES]: 100 by default, in lines of 1000 bytes. */
+static int
+flood(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+      json_t **result)
+{
+	json_int_t mb = json_integer_value(json_array_get(args, 0)), i;
+	char line[1000];
+
+	(void)task, (void)kwargs, (void)result;
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	for (i = 0; i < (mb > 0 ? mb : 100) * 1000; i++)
+		if (write(STDOUT_FILENO, line, sizeof(line)) < 0)
+			return flowrra_fail(task, "cannot write");
+	return 0;
+}
+
+/* leakfd [N]: opens N (100) descriptors and forgets them. */
+static int
+leakfd(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+       json_t **result)
+{
+	json_int_t n = json_integer_value(json_array_get(args, 0)), i;
+
+	(void)task, (void)kwargs, (void)result;
+	for (i = 0; i < (n > 0 ? n : 100); i++)
+		if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
+			return flowrra_fail(task, "no more descriptors");
+	return 0;
+}
+
+/* large N: a result of N bytes and more. */
+static int
+large(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+      json_t **result)
+{
+	json_int_t n = json_integer_value(json_array_get(args, 0)), i;
+
+	(void)task, (void)kwargs;
+	*result = json_array();
+	for (i = 0; i < n; i += 2)
+		json_array_append_new(*result, json_integer(i % 10));
+	return 0;
+}
+
+/* Returns a number that is no answer, without a reason. */
+static int
+mute(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+     json_t **result)
+{
+	(void)task, (void)args, (void)kwargs;
+	*result = json_true();
+	return 7;
+}
+
+/* An error that is not UTF-8. */
+static int
+garbled(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+	json_t **result)
+{
+	(void)args, (void)kwargs, (void)result;
+	return flowrra_fail(task, "caf\xe9 \xc3\xa9 \xed\xa0\x80");
+}
+
+static const struct flowrra_task_type tasks[] = {
+    {.name = "loop", .run = loop, FLOWRRA_TASK_DEFAULTS},
+    {.name = "loop_cpu", .run = loop, .cpu_bound = true, FLOWRRA_TASK_DEFAULTS},
+    {.name = "loop_async", .start = loop_async, FLOWRRA_TASK_DEFAULTS},
+    {.name = "flood", .run = flood, FLOWRRA_TASK_DEFAULTS},
+    {.name = "leakfd", .run = leakfd, FLOWRRA_TASK_DEFAULTS},
+    {.name = "large", .run = large, FLOWRRA_TASK_DEFAULTS},
+    {.name = "mute", .run = mute, FLOWRRA_TASK_DEFAULTS},
+    {.name = "garbled", .run = garbled, FLOWRRA_TASK_DEFAULTS},
+};
+FLOWRRA_MODULE("hostile", "1", tasks)
