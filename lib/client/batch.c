@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* Submitting: a batch of tasks on its way to the broker. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "client/client.h"
+#include "client/encode.h"
+#include "results/results.h"
+#include "util/pending.h"
+
+/* What a caller must at least know of a request. */
+#define REQUEST_MIN                                                            \
+	(offsetof(struct flowrra_request, force) +                             \
+	 sizeof(((struct flowrra_request *)0)->force))
+
+enum batch_state { FILLING, UNDER_WAY, ANSWERED };
+
+/* How many of each array there is room for is `cap`. */
+struct flowrra_batch {
+	struct flowrra_client *client;
+	enum batch_state state;
+	struct buf text; /* all parts of all tasks */
+	struct encoded *tasks;
+	size_t n, cap;
+	/* Made when it is sent. */
+	struct op op;
+	struct gate_pass pass;
+	struct broker_submit *submits; /* those that got so far */
+	size_t n_submits;
+	size_t *place; /* of a task among the submits; NOWHERE */
+	/* Where results live apart: their ids, records and answers. */
+	struct slice *ids, *records;
+	struct err *created;
+	bool failed; /* the whole batch, with op.err */
+};
+#define NOWHERE SIZE_MAX
+
+static void
+batch_init(struct flowrra_batch *b, struct flowrra_client *c)
+{
+	*b = (struct flowrra_batch){.client = c};
+}
+
+static void
+batch_done(struct flowrra_batch *b)
+{
+	buf_done(&b->text);
+	free(b->tasks);
+	free(b->submits);
+	free(b->place);
+	free(b->ids);
+	free(b->records);
+	free(b->created);
+}
+
+/* --- filling ---------------------------------------------------------------
+ */
+
+static int
+grow(void *array, size_t n, size_t size)
+{
+	void *p = reallocarray(*(void **)array, n, size);
+
+	if (p == NULL)
+		return -1;
+	*(void **)array = p;
+	return 0;
+}
+
+/* All arrays at once, so that sending cannot run out of memory. */
+static int
+make_room(struct flowrra_batch *b, struct err *err)
+{
+	size_t cap = b->cap > 0 ? 2 * b->cap : 1;
+
+	if (b->n < b->cap)
+		return 0;
+	if (grow(&b->tasks, cap, sizeof(*b->tasks)) != 0 ||
+	    grow(&b->submits, cap, sizeof(*b->submits)) != 0 ||
+	    grow(&b->place, cap, sizeof(*b->place)) != 0)
+		return err_nomem(err);
+	if (!b->client->one_store &&
+	    (grow(&b->ids, cap, sizeof(*b->ids)) != 0 ||
+	     grow(&b->records, cap, sizeof(*b->records)) != 0 ||
+	     grow(&b->created, cap, sizeof(*b->created)) != 0))
+		return err_nomem(err);
+	b->cap = cap;
+	return 0;
+}
+
+static int
+batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
+	  struct err *err)
+{
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+
+	if (client_check(b->client, err) != 0)
+		return -1;
+	if (b->state != FILLING)
+		return err_set(err, ERR_USAGE,
+			       "the batch has been sent; reset it first");
+	if (given->size < REQUEST_MIN)
+		return err_set(err, ERR_USAGE,
+			       "begin with FLOWRRA_REQUEST_INIT");
+	memcpy(&request, given,
+	       given->size < sizeof(request) ? given->size : sizeof(request));
+	if (make_room(b, err) != 0 ||
+	    encode_request(b->client, &request, &b->text, &b->tasks[b->n],
+			   err) != 0)
+		return -1;
+	b->n++;
+	return 0;
+}
+
+/* --- on the loop -----------------------------------------------------------
+ */
+
+static struct slice
+part(const struct flowrra_batch *b, size_t at, size_t len)
+{
+	return (struct slice){b->text.data + at, len};
+}
+
+static void
+fail_all(struct flowrra_batch *b, const struct err *why)
+{
+	b->failed = true;
+	b->op.err = *why;
+	loop_done(b->client->loop, &b->op);
+}
+
+/* The pending records of tasks that were refused would wait for ever. Where a
+ * task may have been queued all the same, its record stays. */
+static void
+forget_refused(struct flowrra_batch *b)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < b->n_submits; i++)
+		if (b->submits[i].err.code == ERR_FULL ||
+		    b->submits[i].err.code == ERR_REFUSED)
+			b->ids[n++] = b->submits[i].id;
+	if (n > 0)
+		results_forget(b->client->results, b->ids, n);
+}
+
+static void
+on_submitted(struct broker_submit *submits, size_t n, void *arg)
+{
+	struct flowrra_batch *b = arg;
+
+	(void)submits;
+	(void)n;
+	if (!b->client->one_store)
+		forget_refused(b);
+	loop_done(b->client->loop, &b->op);
+}
+
+static void
+submit_task(struct flowrra_batch *b, size_t i)
+{
+	const struct encoded *task = &b->tasks[i];
+	struct broker_submit *submit = &b->submits[b->n_submits];
+
+	b->place[i] = b->n_submits++;
+	submit->queue = b->text.data + task->queue;
+	submit->id = part(b, task->id, task->id_len);
+	submit->bytes = part(b, task->bytes, task->bytes_len);
+	submit->record = part(b, task->record, task->record_len);
+	submit->priority = task->priority;
+	submit->delay_ms = task->delay_ms;
+	submit->exclusive = task->exclusive;
+	submit->err.code = ERR_NONE;
+}
+
+/* Sends the tasks whose records could be made. */
+static void
+push(struct flowrra_batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++) {
+		b->place[i] = NOWHERE;
+		if (b->client->one_store || b->created[i].code == ERR_NONE)
+			submit_task(b, i);
+	}
+	if (b->n_submits > 0)
+		broker_submit(b->client->broker, b->submits, b->n_submits,
+			      on_submitted, b);
+	else
+		loop_done(b->client->loop, &b->op);
+}
+
+static void
+on_created(struct err *errs, size_t n, void *arg)
+{
+	(void)errs;
+	(void)n;
+	push(arg);
+}
+
+/* The results' server is in reach. */
+static void
+on_results(struct gate_pass *pass, const struct err *why)
+{
+	struct flowrra_batch *b =
+	    container_of(pass, struct flowrra_batch, pass);
+	size_t i;
+
+	if (why != NULL) {
+		fail_all(b, why);
+		return;
+	}
+	for (i = 0; i < b->n; i++) {
+		b->ids[i] = part(b, b->tasks[i].id, b->tasks[i].id_len);
+		b->records[i] =
+		    part(b, b->tasks[i].record, b->tasks[i].record_len);
+		b->created[i].code = ERR_NONE;
+	}
+	results_create(b->client->results, b->ids, b->records, b->created, b->n,
+		       on_created, b);
+}
+
+/* The broker is in reach. */
+static void
+on_broker(struct gate_pass *pass, const struct err *why)
+{
+	struct flowrra_batch *b =
+	    container_of(pass, struct flowrra_batch, pass);
+
+	if (why != NULL) {
+		fail_all(b, why);
+	} else if (b->client->one_store) {
+		push(b);
+	} else {
+		b->pass.on_pass = on_results;
+		gate_enter(&b->client->results_gate, &b->pass);
+	}
+}
+
+static void
+on_start(struct op *op)
+{
+	struct flowrra_batch *b = container_of(op, struct flowrra_batch, op);
+
+	b->pass.on_pass = on_broker;
+	gate_enter(&b->client->broker_gate, &b->pass);
+}
+
+/* --- answers ---------------------------------------------------------------
+ */
+
+static void
+prepare(struct flowrra_batch *b)
+{
+	b->op.start = on_start;
+	b->op.err.code = ERR_NONE;
+	b->n_submits = 0;
+	b->failed = false;
+}
+
+static const struct err *
+answer(const struct flowrra_batch *b, size_t i)
+{
+	if (b->failed)
+		return &b->op.err;
+	return b->place[i] == NOWHERE ? &b->created[i]
+				      : &b->submits[b->place[i]].err;
+}
+
+int
+flowrra_submit(struct flowrra_client *c, const struct flowrra_request *request,
+	       char id[FLOWRRA_ID_SIZE], struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+	struct flowrra_batch b;
+	int result;
+
+	batch_init(&b, c);
+	if ((result = batch_add(&b, request, &err)) == 0) {
+		prepare(&b);
+		loop_call(c->loop, &b.op);
+		err = *answer(&b, 0);
+		result = err.code == ERR_NONE ? 0 : -1;
+	}
+	if (result == 0 && id != NULL)
+		memcpy(id, b.text.data + b.tasks[0].id, b.tasks[0].id_len + 1);
+	batch_done(&b);
+	return result == 0 ? 0 : client_fail(error, &err);
+}
+
+/* --- the public side -------------------------------------------------------
+ */
+
+int
+flowrra_batch_new(struct flowrra_client *c, struct flowrra_batch **batch,
+		  struct flowrra_error *error)
+{
+	struct flowrra_batch *b = malloc(sizeof(*b));
+	struct err err = ERR_INIT;
+
+	if (b == NULL) {
+		err_nomem(&err);
+		return client_fail(error, &err);
+	}
+	batch_init(b, c);
+	*batch = b;
+	return 0;
+}
+
+int
+flowrra_batch_add(struct flowrra_batch *b,
+		  const struct flowrra_request *request,
+		  struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	return batch_add(b, request, &err) == 0 ? 0 : client_fail(error, &err);
+}
+
+size_t
+flowrra_batch_count(const struct flowrra_batch *b)
+{
+	return b->n;
+}
+
+size_t
+flowrra_batch_bytes(const struct flowrra_batch *b)
+{
+	return b->text.len;
+}
+
+int
+flowrra_batch_send(struct flowrra_batch *b, struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	if (client_check(b->client, &err) != 0)
+		return client_fail(error, &err);
+	if (b->state != FILLING || b->n == 0) {
+		err_set(&err, ERR_USAGE,
+			b->n == 0 ? "the batch is empty"
+				  : "the batch was sent before; reset it");
+		return client_fail(error, &err);
+	}
+	prepare(b);
+	b->state = UNDER_WAY;
+	loop_begin(b->client->loop, &b->op);
+	return 0;
+}
+
+int
+flowrra_batch_wait(struct flowrra_batch *b, struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	if (client_check(b->client, &err) != 0)
+		return client_fail(error, &err);
+	if (b->state == FILLING) {
+		err_set(&err, ERR_USAGE, "the batch was not sent");
+		return client_fail(error, &err);
+	}
+	if (b->state == UNDER_WAY)
+		loop_finish(b->client->loop, &b->op);
+	b->state = ANSWERED;
+	return 0;
+}
+
+const char *
+flowrra_batch_id(const struct flowrra_batch *b, size_t i)
+{
+	return i < b->n ? b->text.data + b->tasks[i].id : NULL;
+}
+
+int
+flowrra_batch_answer(const struct flowrra_batch *b, size_t i,
+		     struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	if (b->state != ANSWERED || i >= b->n)
+		err_set(&err, ERR_USAGE, "the batch has no such answer (yet)");
+	else if (answer(b, i)->code == ERR_NONE)
+		return 0;
+	else
+		err = *answer(b, i);
+	return client_fail(error, &err);
+}
+
+void
+flowrra_batch_reset(struct flowrra_batch *b)
+{
+	if (b->state == UNDER_WAY)
+		flowrra_batch_wait(b, NULL);
+	b->state = FILLING;
+	b->n = 0;
+	buf_reset(&b->text);
+}
+
+void
+flowrra_batch_free(struct flowrra_batch *b)
+{
+	if (b == NULL)
+		return;
+	flowrra_batch_reset(b);
+	batch_done(b);
+	free(b);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing a client. */
+#include "client/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "client/registry.h"
+#include "results/results.h"
+#include "util/conf.h"
+
+/* What a caller must at least know of a struct with a size. */
+#define OPTIONS_MIN (offsetof(struct flowrra_options, backend_url))
+
+const char *
+flowrra_version(void)
+{
+	return FLOWRRA_VERSION;
+}
+
+void
+flowrra_free(void *json)
+{
+	free(json);
+}
+
+int
+client_fail(struct flowrra_error *error, const struct err *err)
+{
+	if (error == NULL)
+		return -1;
+	error->code = err_exit_status(err->code);
+	memcpy(error->message, err->msg, sizeof(error->message));
+	return -1;
+}
+_Static_assert(sizeof(((struct flowrra_error *)0)->message) == ERR_MSG_MAX,
+	       "messages fit");
+
+int
+client_check(const struct flowrra_client *c, struct err *err)
+{
+	if (c->pid != getpid())
+		return err_set(err, ERR_USAGE,
+			       "this client was opened by the parent process; "
+			       "open one after fork()");
+	return 0;
+}
+
+static void
+on_broker_state(bool up, bool final, const struct err *why, void *arg)
+{
+	struct flowrra_client *c = arg;
+
+	gate_state(&c->broker_gate, up, final, why);
+}
+
+static void
+on_results_state(bool up, bool final, const struct err *why, void *arg)
+{
+	struct flowrra_client *c = arg;
+
+	gate_state(&c->results_gate, up, final, why);
+}
+
+struct results *
+client_results(struct flowrra_client *c, struct err *err)
+{
+	struct results_options options = {
+	    .base = loop_base(c->loop),
+	    .url = c->one_store ? c->conf->broker.url : c->conf->backend.url,
+	    .timeout_ms = c->conf->backend.socket_timeout / 1000,
+	    .max_connections = c->conf->backend.max_connections,
+	    .on_state = on_results_state,
+	    .arg = c,
+	};
+
+	if (c->results == NULL)
+		c->results = results_open(&options, err);
+	return c->results;
+}
+
+static int
+open_broker(struct flowrra_client *c, struct err *err)
+{
+	struct broker_options options = {
+	    .base = loop_base(c->loop),
+	    .url = c->conf->broker.url,
+	    .queue_key = c->conf->broker.queue_key,
+	    .timeout_ms = c->conf->broker.socket_timeout / 1000,
+	    .max_connections = c->conf->broker.max_connections,
+	    .max_queue_size = c->conf->executor.max_queue_size,
+	    .with_results = c->one_store,
+	    .on_state = on_broker_state,
+	    .arg = c,
+	};
+
+	c->broker = broker_open(&options, err);
+	return c->broker != NULL ? 0 : -1;
+}
+
+static int
+replace(char **value, const char *with, struct err *err)
+{
+	char *copy;
+
+	if (with == NULL)
+		return 0;
+	if ((copy = strdup(with)) == NULL)
+		return err_nomem(err);
+	free(*value);
+	*value = copy;
+	return 0;
+}
+
+static int
+configure(struct flowrra_client *c, const struct flowrra_options *given,
+	  struct err *err)
+{
+	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
+
+	if (given != NULL && given->size < OPTIONS_MIN)
+		return err_set(err, ERR_USAGE,
+			       "begin with FLOWRRA_OPTIONS_INIT");
+	if (given != NULL)
+		memcpy(&options, given,
+		       given->size < sizeof(options) ? given->size
+						     : sizeof(options));
+	if (conf_load(options.config_file, options.settings, &c->conf, err) !=
+		0 ||
+	    replace(&c->conf->broker.url, options.broker_url, err) != 0 ||
+	    replace(&c->conf->backend.url, options.backend_url, err) != 0)
+		return -1;
+	if (c->conf->broker.url[0] == '\0')
+		return err_set(err, ERR_CONFIG,
+			       "no broker is configured: set url in [broker], "
+			       "or FLOWRRA_BROKER_URL, to redis://host:6379/0");
+	/* Two ways to write one place only cost a second connection. */
+	c->one_store = c->conf->backend.url[0] == '\0' ||
+		       strcmp(c->conf->backend.url, c->conf->broker.url) == 0;
+	return 0;
+}
+
+/* Frees a client that may be half open. */
+static void
+close_all(struct flowrra_client *c)
+{
+	results_close(c->results);
+	broker_close(c->broker);
+	loop_free(c->loop);
+	registry_free(c->registry);
+	conf_free(c->conf);
+	free(c);
+}
+
+static int
+open_all(struct flowrra_client *c, const struct flowrra_options *options,
+	 struct err *err)
+{
+	if (configure(c, options, err) != 0 ||
+	    (c->registry = registry_new(err)) == NULL ||
+	    (c->loop = loop_new(err)) == NULL)
+		return -1;
+	gate_init(&c->broker_gate, loop_base(c->loop),
+		  c->conf->broker.socket_timeout / 1000);
+	gate_init(&c->results_gate, loop_base(c->loop),
+		  c->conf->backend.socket_timeout / 1000);
+	if (open_broker(c, err) != 0)
+		return -1;
+	/* Opened now for its errors, where it has a URL of its own. */
+	return c->one_store || client_results(c, err) != NULL ? 0 : -1;
+}
+
+int
+flowrra_open(const struct flowrra_options *options,
+	     struct flowrra_client **client, struct flowrra_error *error)
+{
+	struct flowrra_client *c = calloc(1, sizeof(*c));
+	struct err err = ERR_INIT;
+
+	if (c == NULL) {
+		err_nomem(&err);
+		return client_fail(error, &err);
+	}
+	c->pid = getpid();
+	if (open_all(c, options, &err) != 0) {
+		close_all(c);
+		return client_fail(error, &err);
+	}
+	*client = c;
+	return 0;
+}
+
+void
+flowrra_close(struct flowrra_client *c)
+{
+	if (c == NULL)
+		return;
+	if (c->pid != getpid()) {
+		/* The connections are the parent's; see loop_abandon(). */
+		loop_abandon(c->loop);
+		registry_free(c->registry);
+		conf_free(c->conf);
+		free(c);
+		return;
+	}
+	close_all(c);
+}

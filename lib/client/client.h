@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of the client library share: the client itself, errors, and
+ * questions to the servers. For lib/client only.
+ */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "flowrra/client.h"
+
+#include "client/gate.h"
+#include "client/loop.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+struct broker;
+struct conf;
+struct registry;
+struct results;
+
+struct flowrra_client {
+	pid_t pid; /* who opened it */
+	struct conf *conf;
+	struct loop *loop;
+	struct registry *registry;
+	bool one_store; /* queues and results live in the same one */
+	/* What follows belongs to the loop. */
+	struct broker *broker;
+	struct results *results; /* see client_results() */
+	struct gate broker_gate;
+	struct gate results_gate;
+};
+
+/* On the loop: the results, opened at their first use, since a program that
+ * only submits to one server needs no second connection. NULL with *err. */
+struct results *client_results(struct flowrra_client *c, struct err *err);
+
+/* Fills the caller's error and returns -1. */
+int client_fail(struct flowrra_error *error, const struct err *err);
+/* -1 with *err unless the client may be used here. */
+int client_check(const struct flowrra_client *c, struct err *err);
+
+/*
+ * A question that has one answer; if it gets lost on the way it is asked once
+ * more (retry_on_timeout).
+ */
+struct question {
+	struct op op; /* op.err: how it went */
+	struct gate_pass pass;
+	struct flowrra_client *client;
+	bool of_results; /* the backend is asked, not the broker */
+	bool once;	 /* never ask twice */
+	/* Sends it, on the loop; question_answered() is its callback. */
+	void (*ask)(struct question *q);
+	struct slice key;
+	struct buf value; /* the answer */
+	bool present;	  /* there is one */
+};
+void question_ask_registered(struct question *q); /* key: a task's name */
+void question_ask_names(struct question *q);
+void question_ask_control(struct question *q); /* key: the order */
+void question_ask_record(struct question *q);  /* key: a task's id */
+/* Asks and waits. 0, or -1 with *err; `value` is the caller's to free. */
+int question_put(struct question *q, struct err *err);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* From a request to what is sent. */
+#include "client/encode.h"
+
+#include <string.h>
+
+#include "client/client.h"
+#include "client/registry.h"
+#include "codec/result_json.h"
+#include "codec/scan.h"
+#include "codec/task_json.h"
+#include "core/result.h"
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/uuid.h"
+
+#define US_PER_S 1e6
+#define SECONDS_MAX (TASK_DURATION_MAX_US / US_PER_S)
+#define RETRIES_MAX 1000000
+#define BACKOFF_MAX 1000
+/* Arguments are one level down in the task. */
+#define DEPTH_MAX (TASK_DEPTH_MAX - 1)
+
+/* --- checks ----------------------------------------------------------------
+ */
+
+static int
+check_text(const char *what, const char *text, bool valid, struct err *err)
+{
+	if (valid)
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "%s \"%.64s\" is not allowed: 1 to %d of the characters "
+		       "A-Z a-z 0-9 _ . -",
+		       what, text,
+		       strcmp(what, "queue") == 0 ? TASK_QUEUE_MAX
+						  : TASK_NAME_MAX);
+}
+
+static int
+check_names(const struct flowrra_request *r, struct err *err)
+{
+	if (r->name == NULL)
+		return err_set(err, ERR_DATA, "the task has no name");
+	if (check_text("name", r->name,
+		       task_name_valid(slice_of(r->name), TASK_NAME_MAX),
+		       err) != 0)
+		return -1;
+	if (r->queue != NULL &&
+	    check_text("queue", r->queue,
+		       task_name_valid(slice_of(r->queue), TASK_QUEUE_MAX),
+		       err) != 0)
+		return -1;
+	if (r->id != NULL && !task_id_valid(slice_of(r->id)))
+		return err_set(err, ERR_DATA,
+			       "id \"%.64s\" is not allowed: 1 to %d printable "
+			       "ASCII characters without spaces",
+			       r->id, TASK_ID_MAX);
+	if (r->force && r->queue == NULL)
+		return err_set(
+		    err, ERR_DATA,
+		    "a task that is sent whether it is registered or "
+		    "not (force) needs a queue");
+	return 0;
+}
+
+/* Written so that NaN, which is neither above nor below, fails. */
+static int
+check_number(const char *what, double value, double min, double max,
+	     struct err *err)
+{
+	if (value == FLOWRRA_UNSET || (value >= min && value <= max))
+		return 0;
+	return err_set(err, ERR_DATA, "%s %g is out of range (%g to %.10g)",
+		       what, value, min, max);
+}
+
+static int
+check_numbers(const struct flowrra_request *r, struct err *err)
+{
+	if (check_number("max_retries", r->max_retries, 0, RETRIES_MAX, err) !=
+		0 ||
+	    check_number("delay", r->delay_s, 0, SECONDS_MAX, err) != 0 ||
+	    check_number("timeout", r->timeout_s, 0, SECONDS_MAX, err) != 0 ||
+	    check_number("retry_delay", r->retry_delay_s, 0, SECONDS_MAX,
+			 err) != 0 ||
+	    check_number("retry_backoff", r->retry_backoff, 1, BACKOFF_MAX,
+			 err) != 0 ||
+	    check_number("retry_delay_max", r->retry_delay_max_s, 0,
+			 SECONDS_MAX, err) != 0 ||
+	    check_number("retry_jitter", r->retry_jitter, 0, 1, err) != 0)
+		return -1;
+	if (r->delay_s > 0 && r->at_us != 0)
+		return err_set(err, ERR_DATA,
+			       "delay and at exclude each other");
+	if (r->at_us < 0 || r->expires_us < 0)
+		return err_set(err, ERR_DATA, "times lie after 1970");
+	return 0;
+}
+
+static int
+check_json(const char *what, const char *text, enum scan_type type,
+	   struct slice *ret, struct err *err)
+{
+	struct scan_value value;
+
+	*ret = (struct slice){NULL, 0};
+	if (text == NULL)
+		return 0;
+	if (scan_check(slice_of(text), DEPTH_MAX, &value, err) != 0)
+		return err_prefix(err, "%s", what);
+	if (value.type != type)
+		return err_set(err, ERR_DATA, "%s must be a JSON %s", what,
+			       type == SCAN_ARRAY ? "array" : "object");
+	*ret = value.text;
+	return 0;
+}
+
+static int
+check(const struct flowrra_request *r, struct task *task, struct err *err)
+{
+	if (check_names(r, err) != 0 || check_numbers(r, err) != 0)
+		return -1;
+	if (check_json("args", r->args, SCAN_ARRAY, &task->args, err) != 0)
+		return -1;
+	return check_json("kwargs", r->kwargs, SCAN_OBJECT, &task->kwargs, err);
+}
+
+/* --- the task --------------------------------------------------------------
+ */
+
+static int64_t
+microseconds(double seconds)
+{
+	return seconds < 0 ? TASK_UNSET : (int64_t)(seconds * US_PER_S + 0.5);
+}
+
+/* Whatever neither the request nor, for the first four, the registry says is
+ * left out: the worker knows its modules best. */
+static void
+fill(const struct flowrra_client *c, const struct flowrra_request *r,
+     const struct registry_entry *entry, struct task *task)
+{
+	const struct conf *conf = c->conf;
+
+	task->name = r->name;
+	task->queue = r->queue != NULL ? r->queue : entry->queue;
+	task->priority = r->priority;
+	task->cpu_bound =
+	    r->cpu_bound < 0 ? entry->cpu_bound : r->cpu_bound != 0;
+	task->max_retries = r->max_retries;
+	if (task->max_retries < 0)
+		task->max_retries = entry->max_retries;
+	if (task->max_retries < 0)
+		task->max_retries = conf->executor.max_retries;
+	task->retry.delay_us = microseconds(r->retry_delay_s);
+	if (task->retry.delay_us < 0)
+		task->retry.delay_us = entry->retry_delay_us;
+	if (task->retry.delay_us < 0)
+		task->retry.delay_us = conf->executor.retry_delay;
+	task->retry.backoff = r->retry_backoff;
+	task->retry.delay_max_us = microseconds(r->retry_delay_max_s);
+	task->retry.jitter = r->retry_jitter;
+	task->timeout_us = microseconds(r->timeout_s);
+	task->submitted_us = clock_wall_us();
+	task->expires_us = r->expires_us;
+}
+
+static int64_t
+delay_ms(const struct flowrra_request *r, int64_t now_us)
+{
+	int64_t us = r->at_us != 0 ? r->at_us - now_us
+				   : (int64_t)(r->delay_s * US_PER_S + 0.5);
+
+	/* Rounded up: not a millisecond too early. */
+	return us <= 0 ? 0 : (us + 999) / 1000;
+}
+
+static void
+append(const struct task *task, struct buf *out, struct encoded *e)
+{
+	struct result pending = {
+	    .task_id = slice_of(task->id),
+	    .status = RESULT_PENDING,
+	    .task_name = slice_of(task->name),
+	    .submitted_us = task->submitted_us,
+	    .args = task->args,
+	    .kwargs = task->kwargs,
+	    .queue = slice_of(task->queue),
+	};
+
+	e->id = out->len;
+	e->id_len = pending.task_id.len;
+	buf_add(out, task->id, e->id_len + 1);
+	e->queue = out->len;
+	buf_add(out, task->queue, pending.queue.len + 1);
+	e->bytes = out->len;
+	task_encode(task, out);
+	e->bytes_len = out->len - e->bytes;
+	e->record = out->len;
+	result_encode(&pending, out);
+	e->record_len = out->len - e->record;
+}
+
+int
+encode_request(struct flowrra_client *c, const struct flowrra_request *request,
+	       struct buf *out, struct encoded *ret, struct err *err)
+{
+	struct registry_entry entry = {.max_retries = TASK_UNSET,
+				       .retry_delay_us = TASK_UNSET};
+	struct task task = {.id = request->id};
+	size_t before = out->len;
+	char id[UUID_TEXT_SIZE];
+
+	if (check(request, &task, err) != 0)
+		return -1;
+	if (!request->force &&
+	    registry_find(c, request->name, &entry, err) != 0)
+		return -1;
+	if (task.id == NULL) {
+		uuid_make(id);
+		task.id = id;
+	}
+	fill(c, request, &entry, &task);
+	append(&task, out, ret);
+	if (out->failed) {
+		out->failed = false;
+		out->len = before;
+		return err_nomem(err);
+	}
+	ret->priority = request->priority;
+	ret->exclusive = request->id != NULL;
+	ret->delay_ms = delay_ms(request, task.submitted_us);
+	if ((int64_t)ret->bytes_len <= c->conf->worker.max_task_size)
+		return 0;
+	out->len = before;
+	return err_set(
+	    err, ERR_DATA,
+	    "the task has %zu bytes as JSON, more than %lld ([worker] "
+	    "max_task_size)",
+	    ret->bytes_len, (long long)c->conf->worker.max_task_size);
+}

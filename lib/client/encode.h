@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* From a request to what is sent: the task and its pending record. */
+#ifndef CLIENT_ENCODE_H
+#define CLIENT_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct flowrra_client;
+struct flowrra_request;
+
+/* Where the parts of one task lie in a buffer that may still move. */
+struct encoded {
+	size_t id, id_len;	 /* ends in a NUL */
+	size_t queue;		 /* ends in a NUL */
+	size_t bytes, bytes_len; /* the task, JSON */
+	size_t record, record_len;
+	int32_t priority;
+	int64_t delay_ms;
+	bool exclusive;
+};
+
+/* Checks a request, fills in what is registered and configured, and appends
+ * its parts to `out`, which stays as it was on failure. */
+int encode_request(struct flowrra_client *c,
+		   const struct flowrra_request *request, struct buf *out,
+		   struct encoded *ret, struct err *err);
+
+#endif

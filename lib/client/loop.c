@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An event loop that many threads share.
+ *
+ * Leader and followers rather than one loop a thread, because then all threads
+ * share one connection and their commands travel together; and rather than a
+ * thread of our own, because a library's thread gets in the way of fork(),
+ * signals and dlclose().
+ *
+ * The lock guards what is below it in struct loop, and the loop's fields of
+ * operations. It is never held while the event loop runs. The event base itself
+ * needs no lock: only the leader touches it, and the lead changes hands under
+ * the lock. New operations of others reach a leader that sleeps in epoll_wait()
+ * through an eventfd.
+ */
+#include "client/loop.h"
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+TAILQ_HEAD(op_list, op);
+
+struct loop {
+	struct event_base *base;
+	struct event *wake;
+	int wake_fd;
+	pthread_mutex_t lock;
+	bool led;		  /* a thread runs the base */
+	bool woken;		  /* the leader has been told of `fresh` */
+	struct op_list fresh;	  /* not yet set off */
+	struct op_list followers; /* their threads sleep */
+};
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t count;
+
+	(void)what;
+	(void)arg;
+	/* Only to make it quiet again; that the loop turned is the message. */
+	if (read(fd, &count, sizeof(count)) == -1)
+		return;
+}
+
+static struct event_base *
+base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config == NULL)
+		return NULL;
+	/* The environment of a program is not for its libraries to obey. */
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0 &&
+	    event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV) == 0)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+struct loop *
+loop_new(struct err *err)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (loop == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	if ((loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {
+		err_sys(err, ERR_SYSTEM, "cannot make an event descriptor");
+		goto fail_loop;
+	}
+	if ((loop->base = base_new()) == NULL) {
+		err_set(err, ERR_SYSTEM, "cannot make an event loop");
+		goto fail_fd;
+	}
+	loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST,
+			       on_wake, NULL);
+	if (loop->wake == NULL || event_add(loop->wake, NULL) != 0) {
+		err_nomem(err);
+		goto fail_base;
+	}
+	pthread_mutex_init(&loop->lock, NULL);
+	TAILQ_INIT(&loop->fresh);
+	TAILQ_INIT(&loop->followers);
+	return loop;
+fail_base:
+	if (loop->wake != NULL)
+		event_free(loop->wake);
+	event_base_free(loop->base);
+fail_fd:
+	close(loop->wake_fd);
+fail_loop:
+	free(loop);
+	return NULL;
+}
+
+void
+loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	event_free(loop->wake);
+	event_base_free(loop->base);
+	close(loop->wake_fd);
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+}
+
+void
+loop_abandon(struct loop *loop)
+{
+	/* The base stays: to free it would take events out of the parent's
+	 * epoll instance. Somebody may have held the lock at the fork. */
+	free(loop);
+}
+
+struct event_base *
+loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+/* --- the lead --------------------------------------------------------------
+ */
+
+/* What this thread thought of SIGPIPE before it began to lead. */
+struct sigpipe {
+	sigset_t mask;
+	bool was_pending;
+};
+
+static void
+sigpipe_block(struct sigpipe *old)
+{
+	sigset_t pending, only;
+
+	sigemptyset(&pending);
+	sigpending(&pending);
+	old->was_pending = sigismember(&pending, SIGPIPE) == 1;
+	sigemptyset(&only);
+	sigaddset(&only, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &only, &old->mask);
+}
+
+/* Takes away the SIGPIPE that our own writes have caused, but none that was
+ * there before. */
+static void
+sigpipe_restore(const struct sigpipe *old)
+{
+	static const struct timespec at_once;
+	sigset_t pending, only;
+
+	sigemptyset(&pending);
+	sigpending(&pending);
+	if (sigismember(&pending, SIGPIPE) == 1 && !old->was_pending) {
+		sigemptyset(&only);
+		sigaddset(&only, SIGPIPE);
+		sigtimedwait(&only, NULL, &at_once);
+	}
+	pthread_sigmask(SIG_SETMASK, &old->mask, NULL);
+}
+
+/* Lock held, but not while operations are set off. */
+static void
+start_fresh(struct loop *loop)
+{
+	struct op *op;
+
+	loop->woken = false;
+	while ((op = TAILQ_FIRST(&loop->fresh)) != NULL) {
+		TAILQ_REMOVE(&loop->fresh, op, next_new);
+		pthread_mutex_unlock(&loop->lock);
+		op->start(op);
+		pthread_mutex_lock(&loop->lock);
+	}
+}
+
+/* Lock held. One turn of the loop. */
+static void
+turn(struct loop *loop, int flags)
+{
+	pthread_mutex_unlock(&loop->lock);
+	event_base_loop(loop->base, flags);
+	pthread_mutex_lock(&loop->lock);
+}
+
+/*
+ * Lock held. Runs the loop until `op` is done; with NULL just long enough to
+ * set off what is new.
+ */
+static void
+lead(struct loop *loop, const struct op *op)
+{
+	struct sigpipe old;
+
+	loop->led = true;
+	sigpipe_block(&old);
+	/* Nobody may have looked for a long time: see first which connections
+	 * have broken, before something is sent on them. */
+	turn(loop, EVLOOP_NONBLOCK);
+	start_fresh(loop);
+	if (op == NULL)
+		turn(loop, EVLOOP_NONBLOCK);
+	while (op != NULL && !op->done) {
+		turn(loop, EVLOOP_ONCE);
+		start_fresh(loop);
+	}
+	sigpipe_restore(&old);
+	loop->led = false;
+	if (!TAILQ_EMPTY(&loop->followers))
+		pthread_cond_signal(&TAILQ_FIRST(&loop->followers)->changed);
+}
+
+/* --- operations ------------------------------------------------------------
+ */
+
+/* Lock held. */
+static void
+stop_following(struct loop *loop, struct op *op)
+{
+	if (op->following)
+		TAILQ_REMOVE(&loop->followers, op, next_follower);
+	op->following = false;
+}
+
+/* Lock held. */
+static void
+enter(struct loop *loop, struct op *op)
+{
+	static const uint64_t one = 1;
+
+	pthread_cond_init(&op->changed, NULL);
+	op->following = false;
+	op->done = false;
+	TAILQ_INSERT_TAIL(&loop->fresh, op, next_new);
+	/* A full counter is as good as a write. */
+	if (loop->led && !loop->woken &&
+	    write(loop->wake_fd, &one, sizeof(one)) >= 0)
+		loop->woken = true;
+}
+
+/* Lock held. */
+static void
+await(struct loop *loop, struct op *op)
+{
+	while (!op->done) {
+		if (!loop->led) {
+			stop_following(loop, op);
+			lead(loop, op);
+			continue;
+		}
+		if (!op->following)
+			TAILQ_INSERT_TAIL(&loop->followers, op, next_follower);
+		op->following = true;
+		pthread_cond_wait(&op->changed, &loop->lock);
+	}
+}
+
+void
+loop_begin(struct loop *loop, struct op *op)
+{
+	pthread_mutex_lock(&loop->lock);
+	enter(loop, op);
+	if (!loop->led)
+		lead(loop, NULL);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void
+loop_finish(struct loop *loop, struct op *op)
+{
+	pthread_mutex_lock(&loop->lock);
+	await(loop, op);
+	pthread_mutex_unlock(&loop->lock);
+	pthread_cond_destroy(&op->changed);
+}
+
+void
+loop_call(struct loop *loop, struct op *op)
+{
+	pthread_mutex_lock(&loop->lock);
+	enter(loop, op);
+	await(loop, op);
+	pthread_mutex_unlock(&loop->lock);
+	pthread_cond_destroy(&op->changed);
+}
+
+void
+loop_done(struct loop *loop, struct op *op)
+{
+	pthread_mutex_lock(&loop->lock);
+	op->done = true;
+	stop_following(loop, op);
+	pthread_cond_signal(&op->changed);
+	pthread_mutex_unlock(&loop->lock);
+}

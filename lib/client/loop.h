@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An event loop that many threads share without a thread of its own.
+ *
+ * A thread brings an operation and waits for its end. The first one to wait
+ * leads: it runs the loop, for all, until its own operation is done, then hands
+ * the lead to one that still waits. The others sleep. So everything that
+ * happens "on the loop" happens in one thread at a time, and in order.
+ */
+#ifndef CLIENT_LOOP_H
+#define CLIENT_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "util/err.h"
+
+struct event_base;
+struct loop;
+
+/* The caller's, from loop_begin() to the end of loop_finish(). */
+struct op {
+	/* Called once, on the loop: sets it off. */
+	void (*start)(struct op *op);
+	struct err err; /* for the caller's use */
+	/* The rest is the loop's. */
+	TAILQ_ENTRY(op) next_new;
+	TAILQ_ENTRY(op) next_follower;
+	pthread_cond_t changed;
+	bool following;
+	bool done;
+};
+
+struct loop *loop_new(struct err *err);
+/* All operations must be done. */
+void loop_free(struct loop *loop);
+/* Frees what a child of fork() has inherited; its descriptors stay open, since
+ * to close them would change the parent's. */
+void loop_abandon(struct loop *loop);
+struct event_base *loop_base(struct loop *loop);
+
+/* Sets an operation off and returns without waiting. */
+void loop_begin(struct loop *loop, struct op *op);
+/* Waits until the operation is done. */
+void loop_finish(struct loop *loop, struct op *op);
+/* The two in one, cheaper. */
+void loop_call(struct loop *loop, struct op *op);
+
+/* On the loop: the operation is done, and not to be looked at any more. */
+void loop_done(struct loop *loop, struct op *op);
+
+#endif

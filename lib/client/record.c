@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Result records: decoded copies, and fetching one. */
+#include "client/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "codec/result_json.h"
+#include "codec/scan.h"
+#include "core/result.h"
+#include "core/task.h"
+
+_Static_assert((int)FLOWRRA_PENDING == (int)RESULT_PENDING &&
+		   (int)FLOWRRA_RUNNING == (int)RESULT_RUNNING &&
+		   (int)FLOWRRA_SUCCESS == (int)RESULT_SUCCESS &&
+		   (int)FLOWRRA_FAILED == (int)RESULT_FAILED &&
+		   (int)FLOWRRA_RETRYING == (int)RESULT_RETRYING,
+	       "states have the same numbers inside and outside");
+
+/* Which part of a result becomes which text. */
+#define TEXT(outside, inside)                                                  \
+	{                                                                      \
+		offsetof(struct flowrra_record, outside),                      \
+		    offsetof(struct result, inside)                            \
+	}
+static const struct {
+	size_t to, from;
+} texts[] = {
+    TEXT(id, task_id),	  TEXT(name, task_name), TEXT(result, result),
+    TEXT(error, error),	  TEXT(reason, reason),	 TEXT(progress, progress),
+    TEXT(args, args),	  TEXT(kwargs, kwargs),	 TEXT(queue, queue),
+    TEXT(worker, worker),
+};
+#define N_TEXTS (sizeof(texts) / sizeof(texts[0]))
+
+static struct slice
+text_of(const struct result *result, size_t i)
+{
+	return *(const struct slice *)((const char *)result + texts[i].from);
+}
+
+/* Copies to *end and moves it on. */
+static const char *
+put(char **end, struct slice text)
+{
+	char *begin = *end;
+
+	memcpy(begin, text.p, text.len);
+	begin[text.len] = '\0';
+	*end += text.len + 1;
+	return begin;
+}
+
+static struct flowrra_record *
+copy(struct slice json, const struct result *result)
+{
+	struct flowrra_record *record;
+	size_t size = sizeof(*record) + json.len + 1;
+	char *end;
+	size_t i;
+
+	for (i = 0; i < N_TEXTS; i++)
+		size += text_of(result, i).len + 1;
+	if ((record = calloc(1, size)) == NULL)
+		return NULL;
+	end = (char *)(record + 1);
+	record->json = put(&end, json);
+	for (i = 0; i < N_TEXTS; i++)
+		if (text_of(result, i).p != NULL)
+			*(const char **)((char *)record + texts[i].to) =
+			    put(&end, text_of(result, i));
+	record->state = (int)result->status;
+	record->attempts = result->attempts;
+	record->retries = result->retries;
+	record->submitted_us = result->submitted_us;
+	record->started_us = result->started_us;
+	record->finished_us = result->finished_us;
+	return record;
+}
+
+struct flowrra_record *
+record_new(struct slice json, struct err *err)
+{
+	struct flowrra_record *record = NULL;
+	struct buf scratch = BUF_INIT;
+	struct result result;
+
+	if (result_decode(json, &scratch, &result, err) != 0)
+		err_prefix(err, "the record of the task cannot be understood");
+	else if ((record = copy(json, &result)) == NULL)
+		err_nomem(err);
+	buf_done(&scratch);
+	return record;
+}
+
+bool
+record_final(const struct flowrra_record *record)
+{
+	return result_status_final((enum result_status)record->state);
+}
+
+const char *
+flowrra_state_text(int state)
+{
+	return state >= FLOWRRA_PENDING && state <= FLOWRRA_RETRYING
+		   ? result_status_text((enum result_status)state)
+		   : "unknown";
+}
+
+void
+flowrra_record_free(struct flowrra_record *record)
+{
+	free(record);
+}
+
+static int
+fetch(struct flowrra_client *c, const char *id, struct flowrra_record **ret,
+      struct err *err)
+{
+	struct question q = {.client = c,
+			     .of_results = true,
+			     .ask = question_ask_record,
+			     .key = slice_of(id)};
+
+	if (client_check(c, err) != 0)
+		return -1;
+	if (!task_id_valid(q.key))
+		return err_set(err, ERR_DATA, "\"%.64s\" is no task id", id);
+	if (question_put(&q, err) != 0)
+		return -1;
+	if (!q.present)
+		return err_set(err, ERR_NOT_FOUND,
+			       "there is no record of task %s", id);
+	*ret = record_new((struct slice){q.value.data, q.value.len}, err);
+	buf_done(&q.value);
+	return *ret != NULL ? 0 : -1;
+}
+
+int
+flowrra_result(struct flowrra_client *c, const char *id,
+	       struct flowrra_record **record, struct flowrra_error *error)
+{
+	struct err err = ERR_INIT;
+
+	return fetch(c, id, record, &err) == 0 ? 0 : client_fail(error, &err);
+}
+
+/* --- cancelling ------------------------------------------------------------
+ */
+
+static int
+order(struct flowrra_client *c, const char *id, struct err *err)
+{
+	struct question q = {
+	    .client = c, .once = true, .ask = question_ask_control};
+	struct buf message = BUF_INIT;
+	int result;
+
+	buf_adds(&message, "{\"order\":\"cancel\",\"id\":");
+	scan_quote(&message, slice_of(id));
+	buf_addc(&message, '}');
+	q.key = (struct slice){message.data, message.len};
+	result = message.failed ? err_nomem(err) : question_put(&q, err);
+	buf_done(&q.value);
+	buf_done(&message);
+	return result;
+}
+
+int
+flowrra_cancel(struct flowrra_client *c, const char *id,
+	       struct flowrra_error *error)
+{
+	struct flowrra_record *record;
+	struct err err = ERR_INIT;
+
+	if (fetch(c, id, &record, &err) != 0)
+		return client_fail(error, &err);
+	if (record_final(record))
+		err_set(&err, ERR_REFUSED,
+			"task %s has finished (%s): there is nothing to cancel",
+			id, flowrra_state_text(record->state));
+	else
+		order(c, id, &err);
+	flowrra_record_free(record);
+	return err.code == ERR_NONE ? 0 : client_fail(error, &err);
+}

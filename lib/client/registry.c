@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* What the workers have registered, and a cache of it. */
+#include "client/registry.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/suggest.h"
+#include "codec/fields.h"
+#include "util/clock.h"
+
+/* Long enough to spare a stream the question, short enough that nobody waits
+ * for a new worker's defaults. */
+#define FRESH_US INT64_C(5000000)
+#define CACHE_MAX 256
+
+struct cached {
+	TAILQ_ENTRY(cached) next;
+	int64_t asked_us; /* monotonic */
+	struct registry_entry entry;
+	char name[TASK_NAME_MAX + 1];
+};
+
+TAILQ_HEAD(cached_list, cached);
+
+/* Last used first: most programs submit few names. */
+struct registry {
+	pthread_mutex_t lock;
+	struct cached_list cache;
+	size_t n;
+};
+
+struct registry *
+registry_new(struct err *err)
+{
+	struct registry *registry = calloc(1, sizeof(*registry));
+
+	if (registry == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	pthread_mutex_init(&registry->lock, NULL);
+	TAILQ_INIT(&registry->cache);
+	return registry;
+}
+
+void
+registry_free(struct registry *registry)
+{
+	struct cached *cached;
+
+	if (registry == NULL)
+		return;
+	while ((cached = TAILQ_FIRST(&registry->cache)) != NULL) {
+		TAILQ_REMOVE(&registry->cache, cached, next);
+		free(cached);
+	}
+	free(registry);
+}
+
+/* --- the cache -------------------------------------------------------------
+ */
+
+/* Lock held. Moves what it finds to the front. */
+static struct cached *
+cache_find(struct registry *registry, const char *name)
+{
+	struct cached *cached = TAILQ_FIRST(&registry->cache);
+
+	if (cached != NULL && strcmp(cached->name, name) == 0)
+		return cached;
+	TAILQ_FOREACH (cached, &registry->cache, next) {
+		if (strcmp(cached->name, name) == 0) {
+			TAILQ_REMOVE(&registry->cache, cached, next);
+			TAILQ_INSERT_HEAD(&registry->cache, cached, next);
+			return cached;
+		}
+	}
+	return NULL;
+}
+
+static bool
+cache_get(struct registry *registry, const char *name,
+	  struct registry_entry *ret)
+{
+	struct cached *cached;
+	bool fresh;
+
+	pthread_mutex_lock(&registry->lock);
+	cached = cache_find(registry, name);
+	fresh = cached != NULL && clock_mono_us() - cached->asked_us < FRESH_US;
+	if (fresh)
+		*ret = cached->entry;
+	pthread_mutex_unlock(&registry->lock);
+	return fresh;
+}
+
+/* Without memory it is asked again next time. */
+static void
+cache_put(struct registry *registry, const char *name,
+	  const struct registry_entry *entry)
+{
+	struct cached *cached;
+
+	pthread_mutex_lock(&registry->lock);
+	if ((cached = cache_find(registry, name)) == NULL) {
+		if (registry->n < CACHE_MAX) {
+			cached = malloc(sizeof(*cached));
+			registry->n += cached != NULL;
+		} else {
+			cached = TAILQ_LAST(&registry->cache, cached_list);
+			TAILQ_REMOVE(&registry->cache, cached, next);
+		}
+		if (cached != NULL)
+			TAILQ_INSERT_HEAD(&registry->cache, cached, next);
+	}
+	if (cached != NULL) {
+		cached->asked_us = clock_mono_us();
+		cached->entry = *entry;
+		strcpy(cached->name, name);
+	}
+	pthread_mutex_unlock(&registry->lock);
+}
+
+/* --- entries ---------------------------------------------------------------
+ */
+
+struct draft {
+	struct slice queue;
+	bool cpu_bound;
+	int64_t max_retries;
+	int64_t retry_delay_us;
+};
+
+#define FIELD(field, kind, member, ...)                                        \
+	{                                                                      \
+		.name = {field, sizeof(field) - 1}, .type = FIELD_##kind,      \
+		.offset = offsetof(struct draft, member), __VA_ARGS__          \
+	}
+
+static const struct field fields[] = {
+    FIELD("queue", TEXT, queue),
+    FIELD("cpu_bound", BOOL, cpu_bound),
+    FIELD("max_retries", WHOLE, max_retries, .min = -1, .max = 1e6),
+    FIELD("retry_delay", SECONDS, retry_delay_us,
+	  .max = TASK_DURATION_MAX_US / 1e6),
+};
+
+int
+registry_parse(struct slice json, struct registry_entry *ret, struct err *err)
+{
+	struct draft draft = {.max_retries = TASK_UNSET,
+			      .retry_delay_us = TASK_UNSET};
+	struct buf scratch = BUF_INIT;
+	struct fields_in in = {.table = fields,
+			       .n = sizeof(fields) / sizeof(fields[0]),
+			       .max_depth = TASK_DEPTH_MAX,
+			       .scratch = &scratch};
+	int result = fields_read(&in, json, &draft, err);
+
+	if (result == 0) {
+		*ret = (struct registry_entry){
+		    .cpu_bound = draft.cpu_bound,
+		    .max_retries = draft.max_retries,
+		    .retry_delay_us = draft.retry_delay_us,
+		};
+		if (task_name_valid(draft.queue, TASK_QUEUE_MAX))
+			memcpy(ret->queue, draft.queue.p, draft.queue.len);
+		else
+			strcpy(ret->queue, draft.cpu_bound ? "cpu" : "io");
+	}
+	buf_done(&scratch);
+	return result;
+}
+
+int
+registry_unknown(struct flowrra_client *c, const char *name, int code,
+		 struct err *err)
+{
+	struct question q = {.client = c, .ask = question_ask_names};
+	char close[SUGGEST_MAX];
+
+	if (question_put(&q, err) != 0)
+		return -1;
+	if (!q.present || strcmp(q.value.data, "[]") == 0)
+		err_set(err, code,
+			"task \"%s\" is unknown: no worker has registered any "
+			"task; is one running, with its modules?",
+			name);
+	else if (suggest(name, q.value.data, close) > 0)
+		err_set(err, code,
+			"task \"%s\" is unknown: no worker has registered it; "
+			"close names: %s",
+			name, close);
+	else
+		err_set(err, code,
+			"task \"%s\" is unknown: no worker has registered it, "
+			"nor one with a name close to it",
+			name);
+	buf_done(&q.value);
+	return -1;
+}
+
+int
+registry_find(struct flowrra_client *c, const char *name,
+	      struct registry_entry *ret, struct err *err)
+{
+	struct question q = {
+	    .client = c, .ask = question_ask_registered, .key = slice_of(name)};
+	int result;
+
+	if (cache_get(c->registry, name, ret))
+		return 0;
+	if (question_put(&q, err) != 0)
+		return -1;
+	if (!q.present)
+		return registry_unknown(c, name, ERR_DATA, err);
+	result =
+	    registry_parse((struct slice){q.value.data, q.value.len}, ret, err);
+	buf_done(&q.value);
+	if (result != 0)
+		return err_prefix(err, "what is registered for task \"%s\"",
+				  name);
+	cache_put(c->registry, name, ret);
+	return 0;
+}
+
+int
+flowrra_registered(struct flowrra_client *c, const char *name, char **json,
+		   struct flowrra_error *error)
+{
+	struct question q = {
+	    .client = c, .ask = question_ask_registered, .key = slice_of(name)};
+	struct err err = ERR_INIT;
+
+	if (client_check(c, &err) != 0 || question_put(&q, &err) != 0)
+		return client_fail(error, &err);
+	if (!q.present) {
+		registry_unknown(c, name, ERR_NOT_FOUND, &err);
+		return client_fail(error, &err);
+	}
+	*json = buf_take(&q.value);
+	return 0;
+}
+
+int
+flowrra_registered_names(struct flowrra_client *c, char **json,
+			 struct flowrra_error *error)
+{
+	struct question q = {.client = c, .ask = question_ask_names};
+	struct err err = ERR_INIT;
+
+	if (client_check(c, &err) != 0 || question_put(&q, &err) != 0)
+		return client_fail(error, &err);
+	if (!q.present)
+		buf_adds(&q.value, "[]");
+	if (q.value.failed) {
+		err_nomem(&err);
+		return client_fail(error, &err);
+	}
+	*json = buf_take(&q.value);
+	return 0;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting until tasks have finished. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/record.h"
+#include "core/task.h"
+#include "results/results.h"
+#include "util/pending.h"
+
+/* Longer than any task; short enough for a struct timeval anywhere. */
+#define TIMEOUT_MAX_S (TASK_DURATION_MAX_US / 1e6)
+
+/* One task that is waited for. */
+struct watched {
+	struct wait *wait;
+	struct results_watch *watch;
+	struct flowrra_record *record; /* once it is final */
+	bool seen;		       /* there is, or was, an answer */
+	bool missing;		       /* which was: no record */
+};
+
+struct wait {
+	struct op op;
+	struct gate_pass pass;
+	struct flowrra_client *client;
+	const char *const *ids;
+	struct watched *tasks;
+	size_t n;
+	enum flowrra_wait_mode mode;
+	struct event deadline;
+	bool has_deadline;
+	double timeout_s;
+	bool expired; /* the deadline has passed */
+	size_t n_seen, n_final, n_missing;
+};
+
+/* Nothing is called back any more after this. */
+static void
+end(struct wait *w)
+{
+	size_t i;
+
+	gate_leave(&w->pass);
+	if (w->has_deadline)
+		evtimer_del(&w->deadline);
+	for (i = 0; i < w->n; i++)
+		if (w->tasks[i].watch != NULL)
+			results_unwatch(w->tasks[i].watch);
+	loop_done(w->client->loop, &w->op);
+}
+
+static bool
+satisfied(const struct wait *w)
+{
+	return w->mode == FLOWRRA_WAIT_ANY ? w->n_final > 0
+					   : w->n_final == w->n;
+}
+
+/* Whether there is nothing left to wait for. */
+static bool
+hopeless(const struct wait *w)
+{
+	return w->mode == FLOWRRA_WAIT_ANY ? w->n_missing == w->n
+					   : w->n_missing > 0;
+}
+
+static const char *
+first_missing(const struct wait *w)
+{
+	size_t i = 0;
+
+	while (!w->tasks[i].missing)
+		i++;
+	return w->ids[i];
+}
+
+/* The time is over: was it the tasks, or is it the server? */
+static void
+expire(struct wait *w)
+{
+	const struct gate *gate = &w->client->results_gate;
+
+	if (gate->up || gate->why.code == ERR_NONE) {
+		err_set(&w->op.err, ERR_TIMEOUT,
+			"waited %g s: %zu of %zu tasks finished", w->timeout_s,
+			w->n_final, w->n);
+	} else {
+		w->op.err = gate->why;
+		if (gate->why.code != ERR_REFUSED)
+			w->op.err.code = ERR_UNAVAILABLE;
+	}
+}
+
+/* Ends the wait if there is nothing more to wait for. */
+static void
+judge(struct wait *w)
+{
+	const struct gate *gate = &w->client->results_gate;
+
+	if (w->op.err.code == ERR_NONE && !satisfied(w)) {
+		if (hopeless(w))
+			err_set(&w->op.err, ERR_NOT_FOUND,
+				"there is no record of task %s",
+				first_missing(w));
+		/* One look at each task is taken, however short the time,
+		 * unless it is known that nobody answers. */
+		else if (w->expired &&
+			 (w->n_seen == w->n ||
+			  (!gate->up && gate->why.code != ERR_NONE)))
+			expire(w);
+		else
+			return;
+	}
+	end(w);
+}
+
+static void
+on_record(struct slice json, const struct err *err, void *arg)
+{
+	struct watched *task = arg;
+	struct wait *w = task->wait;
+	struct flowrra_record *record;
+
+	if (task->record != NULL)
+		return;
+	if (err != NULL) {
+		/* The watch goes on, and so do we, but not for ever on the
+		 * doorstep. */
+		if (err->code == ERR_REFUSED)
+			w->op.err = *err;
+		judge(w);
+		return;
+	}
+	if (!task->seen) {
+		w->n_seen++;
+		w->n_missing += json.p == NULL;
+		task->missing = json.p == NULL;
+	}
+	task->seen = true;
+	if (json.p != NULL && (record = record_new(json, &w->op.err)) != NULL) {
+		w->n_missing -= task->missing;
+		task->missing = false;
+		if (record_final(record)) {
+			task->record = record;
+			w->n_final++;
+		} else {
+			flowrra_record_free(record);
+		}
+	}
+	judge(w);
+}
+
+static void
+on_pass(struct gate_pass *pass, const struct err *why)
+{
+	struct wait *w = container_of(pass, struct wait, pass);
+	size_t i;
+
+	if (why != NULL)
+		w->op.err = *why;
+	for (i = 0; i < w->n && w->op.err.code == ERR_NONE; i++)
+		w->tasks[i].watch =
+		    results_watch(w->client->results, slice_of(w->ids[i]),
+				  on_record, &w->tasks[i], &w->op.err);
+	if (w->op.err.code != ERR_NONE)
+		end(w);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct wait *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->expired = true;
+	judge(w);
+}
+
+static void
+on_start(struct op *op)
+{
+	struct wait *w = container_of(op, struct wait, op);
+	struct timeval timeout;
+
+	if (client_results(w->client, &w->op.err) == NULL) {
+		end(w);
+		return;
+	}
+	if (w->timeout_s >= 0) {
+		timeout.tv_sec = (time_t)w->timeout_s;
+		timeout.tv_usec =
+		    (suseconds_t)((w->timeout_s - (double)timeout.tv_sec) *
+				  1e6);
+		evtimer_assign(&w->deadline, loop_base(w->client->loop),
+			       on_deadline, w);
+		evtimer_add(&w->deadline, &timeout);
+		w->has_deadline = true;
+	}
+	gate_enter(&w->client->results_gate, &w->pass);
+}
+
+static int
+check(const struct wait *w, struct err *err)
+{
+	size_t i;
+
+	if (client_check(w->client, err) != 0)
+		return -1;
+	if (w->n == 0)
+		return err_set(err, ERR_USAGE, "there is no task to wait for");
+	for (i = 0; i < w->n; i++)
+		if (!task_id_valid(slice_of(w->ids[i])))
+			return err_set(err, ERR_DATA, "\"%.64s\" is no task id",
+				       w->ids[i]);
+	return 0;
+}
+
+static int
+wait_for(struct wait *w, struct flowrra_record **records, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		records[i] = NULL;
+	if (check(w, err) != 0)
+		return -1;
+	if ((w->tasks = calloc(w->n, sizeof(*w->tasks))) == NULL)
+		return err_nomem(err);
+	for (i = 0; i < w->n; i++)
+		w->tasks[i].wait = w;
+	w->op.start = on_start;
+	w->pass.on_pass = on_pass;
+	loop_call(w->client->loop, &w->op);
+	for (i = 0; i < w->n; i++)
+		records[i] = w->tasks[i].record;
+	free(w->tasks);
+	*err = w->op.err;
+	return err->code == ERR_NONE ? 0 : -1;
+}
+
+int
+flowrra_wait_many(struct flowrra_client *c, const char *const *ids, size_t n,
+		  int mode, double timeout_s, struct flowrra_record **records,
+		  struct flowrra_error *error)
+{
+	struct wait w = {.client = c,
+			 .ids = ids,
+			 .n = n,
+			 .mode = mode == FLOWRRA_WAIT_ANY ? FLOWRRA_WAIT_ANY
+							  : FLOWRRA_WAIT_ALL,
+			 .timeout_s =
+			     timeout_s < TIMEOUT_MAX_S ? timeout_s : -1};
+	struct err err = ERR_INIT;
+
+	return wait_for(&w, records, &err) == 0 ? 0 : client_fail(error, &err);
+}
+
+int
+flowrra_wait(struct flowrra_client *c, const char *id, double timeout_s,
+	     struct flowrra_record **record, struct flowrra_error *error)
+{
+	struct flowrra_record *got;
+
+	if (flowrra_wait_many(c, &id, 1, FLOWRRA_WAIT_ALL, timeout_s, &got,
+			      error) != 0)
+		return -1;
+	*record = got;
+	return 0;
+}
