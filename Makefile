@@ -34,11 +34,18 @@ CC       := clang-14
 HARDEN   := -fsanitize=fuzzer-no-link,address,undefined \
 	    -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDHARDEN := $(HARDEN)
+# To clang a volatile variable that is only written is an oversight.
+WARNINGS += -Wno-unused-but-set-variable
 else
 HARDEN   += -D_FORTIFY_SOURCE=2
 endif
 export ASAN_OPTIONS  ?= detect_stack_use_after_return=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
+
+# `make V=1` shows the commands whole.
+ifndef V
+quiet = @printf '  %-5s %s\n' $(1) '$@';
+endif
 
 PC        = $(shell pkg-config $(1) 2>/dev/null)
 PKGS     := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl hiredis \
@@ -91,25 +98,25 @@ endif
 
 $(B)/bin/flowrrad: $(call objs,cmd/flowrrad) $(call ar,$(DAEMON_LIBS))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(call PC,--libs inih libsystemd)
 
 $(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,$(CTL_LIBS))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(call PC,--libs inih smartcols)
 
 # Modules find the functions of flowrra/module.h in the executor itself.
 $(B)/libexec/flowrra/flowrra-executor: $(call objs,cmd/flowrra-executor) \
     $(call ar,$(EXECUTOR_LIBS)) cmd/flowrra-executor/exports
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $(filter-out %/exports,$^) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $(filter-out %/exports,$^) \
 	    -Wl,--dynamic-list=cmd/flowrra-executor/exports \
 	    $(EVENT_LIBS) $(call PC,--libs libevent_pthreads) $(JANSSON_LIBS) -ldl
 
 $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ -Wl,-soname,$(@F) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ -Wl,-soname,$(@F) \
 	    -Wl,--version-script=lib/client/libflowrra.map \
 	    -Wl,--whole-archive $(B)/lib/client.a -Wl,--no-whole-archive \
 	    $(filter-out %/client.a %.map,$^) $(REDIS_LIBS) $(JANSSON_LIBS) \
@@ -118,17 +125,17 @@ $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 
 $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
+	$(call quiet,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call quiet,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define archive
 $(B)/lib/$(1).a: $(call objs,lib/$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	$$(call quiet,AR)$$(AR) rcs $$@ $$^
 endef
 $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
@@ -136,7 +143,7 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 LUA := $(wildcard lib/broker/lua/*.lua)
 $(B)/gen/%.lua.inc: lib/broker/lua/%.lua
 	@mkdir -p $(@D)
-	sed -e 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@
+	$(call quiet,GEN)sed -e 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@
 $(call objs,lib/broker): $(patsubst lib/broker/lua/%.lua,$(B)/gen/%.lua.inc,$(LUA))
 
 # --- tests -------------------------------------------------------------------
@@ -151,18 +158,18 @@ $(UNIT_OBJS) $(E2E_OBJS): CPPFLAGS += -Itests
 
 $(B)/tests/unit: $(UNIT_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(UNIT_OBJS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(UNIT_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
 	    $(call PC,--libs libevent_pthreads inih libsystemd smartcols)
 
 $(B)/tests/modules/%.so: tests/modules/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
+	$(call quiet,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
 
 $(B)/tests/e2e: $(E2E_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(E2E_OBJS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(E2E_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
 	    $(call PC,--libs libevent_pthreads inih libsystemd smartcols)
@@ -204,7 +211,7 @@ FUZZ_LIBS := $(filter util core codec cron ipc redis,$(LIBS))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 $(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
-	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< \
+	$(call quiet,LD)$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< \
 	    -Wl,--start-group $(call ar,$(FUZZ_LIBS)) -Wl,--end-group \
 	    $(REDIS_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih)
 

@@ -19,7 +19,7 @@ static const struct {
 #undef X
 };
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 set(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
 {
 	size_t len;
