@@ -167,7 +167,7 @@ $(B)/tests/modules/%.so: tests/modules/%.c
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
 
-$(B)/tests/e2e: $(E2E_OBJS) $(call ar,$(LIBS))
+$(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(E2E_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
@@ -178,7 +178,7 @@ $(B)/tests/e2e: $(E2E_OBJS) $(call ar,$(LIBS))
 # configuration of the user's reaches them.
 TEST_ENV  = env $(addprefix -u ,$(filter FLOWRRA_%,$(.VARIABLES))) \
 	    -u CREDENTIALS_DIRECTORY BUILD_DIR=$(abspath $(B))
-TEST_BINS = $(B)/tests/unit $(if $(wildcard tests/e2e/*.c),$(B)/tests/e2e)
+TEST_BINS = $(B)/tests/unit $(if $(wildcard tests/e2e/*.c),$(B)/tests/e2e/run)
 JOBS      = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 test-programs: all $(TEST_MODULES) $(TEST_BINS)
@@ -189,7 +189,7 @@ unit: $(B)/tests/unit $(B)/libexec/flowrra/flowrra-executor $(MODULES) $(TEST_MO
 
 #: e2e      the tests of the whole, with real programs and servers, only
 e2e: test-programs
-	$(if $(filter %/e2e,$(TEST_BINS)),$(TEST_ENV) $(B)/tests/e2e $(SUITES))
+	$(if $(filter %/e2e/run,$(TEST_BINS)),$(TEST_ENV) $(B)/tests/e2e/run $(SUITES))
 
 #: check    installs what is missing, builds everything, runs all tests
 check:
