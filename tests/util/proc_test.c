@@ -109,7 +109,10 @@ END_TEST
 
 START_TEST(a_child_starts_with_default_signals)
 {
+	/* 32 and 33 are the C library's own; posix_spawn() ignores them. */
+	static const unsigned long long internal = 3ULL << 31;
 	struct proc_options o = {.path = NULL};
+	unsigned long long blocked, ignored;
 	sigset_t set;
 	char *out;
 
@@ -118,8 +121,10 @@ START_TEST(a_child_starts_with_default_signals)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	out = output_of("exec grep -E 'Sig(Blk|Ign)' /proc/self/status", o);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	ck_assert_str_eq(out, "SigBlk:\t0000000000000000\n"
-			      "SigIgn:\t0000000000000000\n");
+	ck_assert_int_eq(
+	    sscanf(out, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
+	ck_assert_uint_eq(blocked, 0);
+	ck_assert_uint_eq(ignored & ~internal, 0);
 }
 END_TEST
 
