@@ -39,7 +39,7 @@ on_answer(struct slice value, const struct err *err, void *arg)
 	}
 	if (err != NULL) {
 		q->op.err = *err;
-	} else if (value.p != NULL) {
+	} else if (value.len > 0) {
 		q->present = true;
 		buf_add(&q->value, value.p, value.len);
 		if (q->value.failed)

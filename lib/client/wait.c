@@ -135,11 +135,11 @@ on_record(struct slice json, const struct err *err, void *arg)
 	}
 	if (!task->seen) {
 		w->n_seen++;
-		w->n_missing += json.p == NULL;
-		task->missing = json.p == NULL;
+		w->n_missing += json.len == 0;
+		task->missing = json.len == 0;
 	}
 	task->seen = true;
-	if (json.p != NULL && (record = record_new(json, &w->op.err)) != NULL) {
+	if (json.len > 0 && (record = record_new(json, &w->op.err)) != NULL) {
 		w->n_missing -= task->missing;
 		task->missing = false;
 		if (record_final(record)) {

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs help and version, and all help texts, from the tables. */
+#include <stdio.h>
+#include <string.h>
+
+#include "flowrra/client.h"
+#include "util/err.h"
+#include "verb.h"
+
+static void
+print_option(const struct option_spec *o)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "%c%c%c --%s%s%s",
+		 o->letter != 0 ? '-' : ' ', o->letter != 0 ? o->letter : ' ',
+		 o->letter != 0 ? ',' : ' ', o->name, o->arg != NULL ? " " : "",
+		 o->arg != NULL ? o->arg : "");
+	printf("  %-32s %s\n", left, o->help);
+}
+
+static void
+print_options(const struct option_spec *options, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		print_option(&options[i]);
+}
+
+static void
+print_statuses(void)
+{
+#define X(code, name, status, text) printf("  %3d  %s\n", status, text);
+	ERR_CODES(X)
+#undef X
+}
+
+void
+print_help(const struct verb *verb)
+{
+	size_t i;
+
+	if (verb != NULL) {
+		printf("Usage: flowrractl %s %s\n%s.\n", verb->name,
+		       verb->usage, verb->summary);
+		if (verb->n_options > 0)
+			printf("\nOptions:\n");
+		print_options(verb->options, verb->n_options);
+	} else {
+		printf("Usage: flowrractl [OPTION...] VERB [ARGUMENT...]\n"
+		       "Submits tasks to Flowrra and looks after them.\n\n"
+		       "Verbs:\n");
+		for (i = 0; verbs[i] != NULL; i++)
+			printf("  %-18s %s\n", verbs[i]->name,
+			       verbs[i]->summary);
+	}
+	printf("\nOptions of all verbs:\n");
+	print_options(global_options, n_global_options);
+	if (verb == NULL) {
+		printf("\nExit status:\n");
+		print_statuses();
+	}
+	printf("\nMore: man flowrractl\n");
+}
+
+/* --- as JSON ---------------------------------------------------------------
+ */
+
+static void
+print_options_json(const struct option_spec *options, size_t n)
+{
+	size_t i;
+
+	printf("\"options\":[");
+	for (i = 0; i < n; i++) {
+		printf("%s{\"name\":\"%s\",\"arg\":", i > 0 ? "," : "",
+		       options[i].name);
+		if (options[i].arg != NULL)
+			print_quoted(options[i].arg);
+		else
+			printf("null");
+		printf(",\"help\":");
+		print_quoted(options[i].help);
+		printf("}");
+	}
+	printf("]");
+}
+
+void
+print_help_json(void)
+{
+	size_t i;
+
+	printf("{\"verbs\":[");
+	for (i = 0; verbs[i] != NULL; i++) {
+		printf("%s{\"name\":\"%s\",\"summary\":", i > 0 ? "," : "",
+		       verbs[i]->name);
+		print_quoted(verbs[i]->summary);
+		printf(",\"usage\":");
+		print_quoted(verbs[i]->usage);
+		printf(",");
+		print_options_json(verbs[i]->options, verbs[i]->n_options);
+		printf("}");
+	}
+	printf("],");
+	print_options_json(global_options, n_global_options);
+	printf("}\n");
+}
+
+/* --- verbs -----------------------------------------------------------------
+ */
+
+static int
+run_help(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	const char *second = argc > 1 ? argv[1] : "";
+	char name[64];
+	size_t i;
+
+	(void)options;
+	if (ctl->globals.json || argc == 0) {
+		ctl->globals.json ? print_help_json() : print_help(NULL);
+		return 0;
+	}
+	snprintf(name, sizeof(name), "%s%s%s", argv[0], argc > 1 ? " " : "",
+		 second);
+	for (i = 0; verbs[i] != NULL; i++) {
+		if (strcmp(verbs[i]->name, name) == 0) {
+			print_help(verbs[i]);
+			return 0;
+		}
+	}
+	complain(ctl, "there is no verb \"%s\"", name);
+	return err_exit_status(ERR_USAGE);
+}
+
+const struct verb verb_help = {
+    .name = "help",
+    .summary = "Prints what there is to know of a verb, or of all",
+    .usage = "[VERB]",
+    .max_args = 2,
+    .run = run_help,
+};
+
+static int
+run_version(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	(void)argc;
+	(void)argv;
+	(void)options;
+	printf(ctl->globals.json ? "{\"version\":\"%s\"}\n" : "flowrractl %s\n",
+	       flowrra_version());
+	return 0;
+}
+
+const struct verb verb_version = {
+    .name = "version",
+    .summary = "Prints the version",
+    .usage = "",
+    .run = run_version,
+};

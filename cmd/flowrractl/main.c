@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* flowrractl: the command line of Flowrra. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowrra/client.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "verb.h"
+
+const struct verb *const verbs[] = {
+    &verb_submit,
+    &verb_result,
+    &verb_wait,
+    &verb_cancel,
+    &verb_tasks_registered,
+    &verb_tasks_info,
+    &verb_version,
+    &verb_help,
+    NULL,
+};
+
+static int
+usage(struct ctl *ctl, const struct err *err)
+{
+	if (err->code == ERR_DATA) /* says itself what is allowed */
+		complain(ctl, "%s", err->msg);
+	else
+		complain(ctl, "%s; see flowrractl%s%s --help", err->msg,
+			 ctl->verb != NULL ? " " : "",
+			 ctl->verb != NULL ? ctl->verb->name : "");
+	return err_exit_status(ERR_USAGE);
+}
+
+/* How many of the words are the verb's name: 0, 1 or 2. */
+static int
+matches(const struct verb *verb, int n, char **words)
+{
+	const char *space = strchr(verb->name, ' ');
+	size_t first;
+
+	if (space == NULL)
+		return strcmp(verb->name, words[0]) == 0 ? 1 : 0;
+	first = (size_t)(space - verb->name);
+	return n > 1 && strlen(words[0]) == first &&
+		       strncmp(verb->name, words[0], first) == 0 &&
+		       strcmp(space + 1, words[1]) == 0
+		   ? 2
+		   : 0;
+}
+
+static const struct verb *
+find_verb(int n, char **words, int *ret_used)
+{
+	size_t i;
+
+	for (i = 0; verbs[i] != NULL; i++)
+		if ((*ret_used = matches(verbs[i], n, words)) > 0)
+			return verbs[i];
+	return NULL;
+}
+
+/* "tasks frobnicate": which verbs begin with "tasks"? */
+static void
+unknown_verb(int n, char **words, struct err *err)
+{
+	size_t length = strlen(words[0]), len, i;
+	char known[256] = "";
+
+	for (i = 0; verbs[i] != NULL; i++) {
+		len = strlen(known);
+		if (strncmp(verbs[i]->name, words[0], length) == 0 &&
+		    verbs[i]->name[length] == ' ')
+			snprintf(known + len, sizeof(known) - len, "%s%s",
+				 len > 0 ? ", " : "", verbs[i]->name);
+	}
+	if (known[0] == '\0')
+		err_set(err, ERR_USAGE, "there is no verb \"%.64s\"", words[0]);
+	else if (n < 2)
+		err_set(err, ERR_USAGE, "\"%.64s\" is not all: %s", words[0],
+			known);
+	else
+		err_set(err, ERR_USAGE,
+			"there is no verb \"%.64s %.64s\", but there is: %s",
+			words[0], words[1], known);
+}
+
+static int
+dump_config(struct ctl *ctl)
+{
+	const struct globals *g = &ctl->globals;
+	struct err err = ERR_INIT;
+	struct conf *conf;
+
+	if (conf_load(g->config_file, g->settings.items, &conf, &err) != 0) {
+		complain(ctl, "%s", err.msg);
+		return err_exit_status(err.code);
+	}
+	conf_dump(conf, stdout);
+	conf_free(conf);
+	return 0;
+}
+
+static int
+run_verb(struct ctl *ctl, int argc, char **argv)
+{
+	const struct verb *verb = ctl->verb;
+	void *options = calloc(1, verb->options_size + 1);
+	char **words = calloc((size_t)argc + 1, sizeof(*words));
+	struct err err = ERR_INIT;
+	int status, n;
+
+	if (options == NULL || words == NULL) {
+		complain(ctl, "out of memory");
+		free(options);
+		free(words);
+		return err_exit_status(ERR_SYSTEM);
+	}
+	if (verb->init != NULL)
+		verb->init(options);
+	n = options_parse(verb, argc, argv, &ctl->globals, options, words,
+			  &err);
+	if (n >= 0 && !ctl->globals.help &&
+	    (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args)))
+		n = err_set(&err, ERR_USAGE, "too %s words; it is: %s %s",
+			    n < verb->min_args ? "few" : "many", verb->name,
+			    verb->usage);
+	if (n < 0)
+		status = usage(ctl, &err);
+	else if (ctl->globals.help)
+		status = (print_help(verb), 0);
+	else if (ctl->globals.version)
+		status = verb_version.run(ctl, 0, NULL, NULL);
+	else if (ctl->globals.dump_config)
+		status = dump_config(ctl);
+	else
+		status = verb->run(ctl, n, words, options);
+	flowrra_close(ctl->client);
+	free(words);
+	free(options);
+	return status;
+}
+
+static int
+run(struct ctl *ctl, int argc, char **argv, char **words)
+{
+	struct err err = ERR_INIT;
+	int used = 0, n;
+
+	if ((n = options_parse(NULL, argc, argv, &ctl->globals, NULL, words,
+			       &err)) < 0)
+		return usage(ctl, &err);
+	if (n == 0 && ctl->globals.version)
+		return verb_version.run(ctl, 0, NULL, NULL);
+	if (n == 0 && ctl->globals.dump_config)
+		return dump_config(ctl);
+	if (n == 0 && ctl->globals.help)
+		return print_help(NULL), 0;
+	if (n == 0) {
+		err_set(&err, ERR_USAGE, "there is no verb");
+		return usage(ctl, &err);
+	}
+	if ((ctl->verb = find_verb(n, words, &used)) == NULL) {
+		unknown_verb(n, words, &err);
+		return usage(ctl, &err);
+	}
+	/* The verb's last word stands where the program's name would. */
+	return run_verb(ctl, n - used + 1, words + used - 1);
+}
+
+/* What could not be written is not done; but a reader that has seen enough
+ * is no error. */
+static int
+flush(struct ctl *ctl, int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (errno == EPIPE)
+		return status;
+	complain(ctl, "cannot write to standard output: %s", strerror(errno));
+	return err_exit_status(ERR_SYSTEM);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctl ctl = {.verb = NULL};
+	char **words = calloc((size_t)argc + 1, sizeof(*words));
+	int status;
+
+	/* `flowrractl … | head` ends quietly, also under a parent that has
+	 * taught its children to ignore this. */
+	signal(SIGPIPE, SIG_DFL);
+	if (words == NULL) {
+		complain(&ctl, "out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	status = flush(&ctl, run(&ctl, argc, argv, words));
+	free(words);
+	return status;
+}

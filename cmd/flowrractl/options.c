@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Parsing options as tables say. */
+#include <ctype.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/err.h"
+#include "verb.h"
+
+#define OPTIONS_MAX 48
+
+#define GLOBAL(opt_name, short_form, value_name, kind, member, text)           \
+	{                                                                      \
+		.name = (opt_name), .letter = (short_form),                    \
+		.arg = (value_name), .help = (text), .value = {                \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(struct globals, member)             \
+		}                                                              \
+	}
+
+const struct option_spec global_options[] = {
+    GLOBAL("config", 0, "FILE", TEXT, config_file,
+	   "read this configuration file"),
+    GLOBAL("set", 'o', "SECTION.KEY=VALUE", LIST, settings,
+	   "set a key of the configuration"),
+    GLOBAL("dump-config", 0, NULL, FLAG, dump_config,
+	   "print the configuration in force"),
+    GLOBAL("json", 0, NULL, FLAG, json, "print JSON"),
+    GLOBAL("quiet", 'q', NULL, FLAG, quiet, "no messages on standard error"),
+    GLOBAL("help", 'h', NULL, FLAG, help, "print help"),
+    GLOBAL("version", 'V', NULL, FLAG, version, "print the version"),
+};
+const size_t n_global_options =
+    sizeof(global_options) / sizeof(global_options[0]);
+
+/* Where an option's value goes. */
+struct target {
+	const struct option_spec *spec;
+	void *base;
+};
+
+struct parser {
+	struct option longs[OPTIONS_MAX + 1];
+	struct target targets[OPTIONS_MAX]; /* longs[i].val is 256 + i */
+	char shorts[2 * OPTIONS_MAX + 3];
+	int n;
+};
+
+static void
+add_options(struct parser *p, const struct option_spec *specs, size_t n,
+	    void *base)
+{
+	size_t i, len;
+
+	for (i = 0; i < n && p->n < OPTIONS_MAX; i++, p->n++) {
+		p->targets[p->n] = (struct target){&specs[i], base};
+		p->longs[p->n] = (struct option){
+		    .name = specs[i].name,
+		    .has_arg =
+			specs[i].arg != NULL ? required_argument : no_argument,
+		    .val = 256 + p->n,
+		};
+		if (specs[i].letter == 0)
+			continue;
+		len = strlen(p->shorts);
+		p->shorts[len++] = specs[i].letter;
+		if (specs[i].arg != NULL)
+			p->shorts[len++] = ':';
+		p->shorts[len] = '\0';
+	}
+}
+
+static const struct target *
+find(const struct parser *p, int code)
+{
+	int i;
+
+	if (code >= 256)
+		return &p->targets[code - 256];
+	for (i = 0; i < p->n; i++)
+		if (p->targets[i].spec->letter == code)
+			return &p->targets[i];
+	return NULL;
+}
+
+/* getopt_long() has found something wrong with the word before optind. */
+static int
+wrong(const struct parser *p, int code, char **argv, struct err *err)
+{
+	const char *word = argv[optind - 1];
+	const struct target *target = find(p, optopt);
+
+	if (code == ':' && target != NULL)
+		return err_set(err, ERR_USAGE, "--%s needs a value: %s",
+			       target->spec->name, target->spec->arg);
+	if (optopt >= 256 && target != NULL)
+		return err_set(err, ERR_USAGE, "--%s takes no value",
+			       target->spec->name);
+	if (strncmp(word, "--", 2) == 0)
+		err_set(err, ERR_USAGE,
+			"there is no option \"%.64s\", or more than one that "
+			"begins so",
+			word);
+	else
+		err_set(err, ERR_USAGE, "there is no option \"-%c\"", optopt);
+	return -1;
+}
+
+static int
+store(const struct target *target, const char *text, struct err *err)
+{
+	const struct option_spec *spec = target->spec;
+
+	struct err why = ERR_INIT;
+
+	if (value_set(&spec->value, spec->arg != NULL ? text : "true",
+		      target->base, &why) == 0)
+		return 0;
+	return err_set(err, ERR_DATA, "--%s %s", spec->name, why.msg);
+}
+
+static bool
+is_negative_number(const char *word)
+{
+	return word != NULL && word[0] == '-' &&
+	       (isdigit((unsigned char)word[1]) ||
+		(word[1] == '.' && isdigit((unsigned char)word[2])));
+}
+
+int
+options_parse(const struct verb *verb, int argc, char **argv,
+	      struct globals *globals, void *options, char **words,
+	      struct err *err)
+{
+	/* "-": words come in their order, as code 1; "+": stop at the first. */
+	struct parser p = {.shorts = "+:"};
+	int n = 0, code;
+
+	if (verb != NULL) {
+		p.shorts[0] = '-';
+		add_options(&p, verb->options, verb->n_options, options);
+	}
+	add_options(&p, global_options, n_global_options, globals);
+	optind = 0;
+	opterr = 0;
+	for (;;) {
+		/* getopt_long() would take -1 for an option. */
+		if (verb != NULL && optind > 0 &&
+		    is_negative_number(argv[optind])) {
+			words[n++] = argv[optind++];
+			continue;
+		}
+		if ((code = getopt_long(argc, argv, p.shorts, p.longs, NULL)) ==
+		    -1)
+			break;
+		if (code == 1)
+			words[n++] = optarg;
+		else if (code == '?' || code == ':')
+			return wrong(&p, code, argv, err);
+		else if (store(find(&p, code), optarg, err) != 0)
+			return -1;
+	}
+	while (optind < argc)
+		words[n++] = argv[optind++];
+	return n;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs result, wait and cancel. */
+#include "result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flowrra/client.h"
+#include "util/err.h"
+#include "verb.h"
+
+/* What a record says, as an exit status. */
+static int
+status_of(const struct flowrra_record *record)
+{
+	switch (record->state) {
+	case FLOWRRA_SUCCESS:
+		return FLOWRRA_OK;
+	case FLOWRRA_FAILED:
+		return FLOWRRA_TASK_FAILED;
+	default:
+		return FLOWRRA_TIMEOUT;
+	}
+}
+
+int
+print_record(struct ctl *ctl, const struct flowrra_record *record,
+	     const char *prefix)
+{
+	const char *id = record->id;
+
+	if (ctl->globals.json) {
+		print_compact(record->json);
+		putchar('\n');
+	} else if (record->state == FLOWRRA_SUCCESS) {
+		if (prefix != NULL)
+			printf("%s\t", prefix);
+		print_compact(record->result != NULL ? record->result : "null");
+		putchar('\n');
+	}
+	if (record->state == FLOWRRA_FAILED)
+		complain(ctl, "task %s failed%s%s: %s", id,
+			 record->reason != NULL ? ", " : "",
+			 record->reason != NULL ? record->reason : "",
+			 record->error != NULL ? record->error : "no reason");
+	else if (record->state != FLOWRRA_SUCCESS)
+		complain(ctl, "task %s has not finished: it is %s", id,
+			 flowrra_state_text(record->state));
+	return status_of(record);
+}
+
+/* --- result ----------------------------------------------------------------
+ */
+
+static int
+run_result(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct flowrra_record *record;
+	struct flowrra_error error;
+	int status;
+
+	(void)argc;
+	(void)options;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if (flowrra_result(ctl->client, argv[0], &record, &error) != 0)
+		return complain_of(ctl, &error);
+	status = print_record(ctl, record, NULL);
+	flowrra_record_free(record);
+	return status;
+}
+
+const struct verb verb_result = {
+    .name = "result",
+    .summary = "Prints the result of a task",
+    .usage = "ID",
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_result,
+};
+
+/* --- wait ------------------------------------------------------------------
+ */
+
+struct wait_options {
+	bool any;
+	bool all;
+	double timeout_s;
+};
+
+static void
+wait_init(void *options)
+{
+	((struct wait_options *)options)->timeout_s = -1;
+}
+
+static int
+wait_and_print(struct ctl *ctl, size_t n, const char *const *ids,
+	       const struct wait_options *o, struct flowrra_record **records)
+{
+	struct flowrra_error error;
+	int status = 0, one, result;
+	size_t i;
+
+	result = flowrra_wait_many(ctl->client, ids, n,
+				   o->any ? FLOWRRA_WAIT_ANY : FLOWRRA_WAIT_ALL,
+				   o->timeout_s, records, &error);
+	for (i = 0; i < n; i++) {
+		if (records[i] == NULL)
+			continue;
+		one = print_record(ctl, records[i], n > 1 ? ids[i] : NULL);
+		if (one > status)
+			status = one;
+		flowrra_record_free(records[i]);
+	}
+	return result == 0 ? status : complain_of(ctl, &error);
+}
+
+static int
+run_wait(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	const struct wait_options *o = options;
+	struct flowrra_record **records;
+	int status;
+
+	if (o->any && o->all) {
+		complain(ctl, "--any and --all exclude each other");
+		return err_exit_status(ERR_USAGE);
+	}
+	if ((records = calloc((size_t)argc, sizeof(*records))) == NULL) {
+		complain(ctl, "out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	if ((status = ctl_open(ctl)) == 0)
+		status = wait_and_print(ctl, (size_t)argc,
+					(const char *const *)argv, o, records);
+	free(records);
+	return status;
+}
+
+static const struct option_spec wait_options[] = {
+    {.name = "any",
+     .help = "until at least one of them has finished",
+     .value = {VALUE_FLAG, offsetof(struct wait_options, any), 0, 0}},
+    {.name = "all",
+     .help = "until all have finished (the default)",
+     .value = {VALUE_FLAG, offsetof(struct wait_options, all), 0, 0}},
+    {.name = "timeout",
+     .arg = "DURATION",
+     .help = "at most so long; 0: take one look",
+     .value = {VALUE_SECONDS, offsetof(struct wait_options, timeout_s), 0,
+	       316224000}},
+};
+
+const struct verb verb_wait = {
+    .name = "wait",
+    .summary = "Waits for tasks and prints their results",
+    .usage = "ID... [--any|--all] [--timeout DURATION]",
+    .options = wait_options,
+    .n_options = sizeof(wait_options) / sizeof(wait_options[0]),
+    .options_size = sizeof(struct wait_options),
+    .init = wait_init,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run_wait,
+};
+
+/* --- cancel ----------------------------------------------------------------
+ */
+
+static int
+run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct flowrra_error error;
+	int status;
+
+	(void)argc;
+	(void)options;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if (flowrra_cancel(ctl->client, argv[0], &error) != 0)
+		return complain_of(ctl, &error);
+	if (ctl->globals.json) {
+		printf("{\"id\":");
+		print_quoted(argv[0]);
+		printf(",\"order\":\"cancel\"}\n");
+	}
+	return 0;
+}
+
+const struct verb verb_cancel = {
+    .name = "cancel",
+    .summary = "Asks the workers to cancel a task",
+    .usage = "ID",
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_cancel,
+};

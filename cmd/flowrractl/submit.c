@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb submit: one task. */
+#include "submit.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "flowrra/client.h"
+#include "manager/request.h"
+#include "result.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "verb.h"
+
+struct submit_options {
+	struct flowrra_request request;
+	struct value_list kw;
+	bool wait;
+	double wait_timeout_s;
+	bool from_stdin;
+};
+
+static void
+submit_init(void *options)
+{
+	static const struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	struct submit_options *o = options;
+
+	o->request = request;
+	o->wait_timeout_s = -1;
+}
+
+#define OPTION(option, value_name, kind, member, low, high, text)              \
+	{                                                                      \
+		.name = (option), .arg = (value_name), .help = (text),         \
+		.value = {                                                     \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(struct submit_options, member),     \
+			.min = (low),                                          \
+			.max = (high)                                          \
+		}                                                              \
+	}
+
+static const struct option_spec submit_options[] = {
+    OPTION("args", "JSON", TEXT, request.args, 0, 0,
+	   "the arguments, a JSON array"),
+    OPTION("kwargs", "JSON", TEXT, request.kwargs, 0, 0,
+	   "the keyword arguments, a JSON object"),
+    OPTION("kw", "KEY=VALUE", LIST, kw, 0, 0,
+	   "one keyword argument; JSON if it parses as such, else a string"),
+#define REQUEST_FIELD(option, field, kind, member, arg, low, high, help)       \
+	OPTION(option, arg, kind, request.member, low, high, help),
+#include "manager/request.def"
+#undef REQUEST_FIELD
+    OPTION("wait", NULL, FLAG, wait, 0, 0, "wait, and print the result"),
+    OPTION("wait-timeout", "DURATION", SECONDS, wait_timeout_s, 0, 316224000,
+	   "wait at most so long"),
+    OPTION("stdin", NULL, FLAG, from_stdin, 0, 0,
+	   "read tasks from standard input, one JSON object a line"),
+};
+
+/* Options that say different things of the same. */
+static int
+check(const struct submit_options *o, int argc, struct err *err)
+{
+	const struct flowrra_request *r = &o->request;
+
+	if (argc > 1 && r->args != NULL)
+		return err_set(err, ERR_USAGE,
+			       "give arguments or --args, not both");
+	if (o->kw.n > 0 && r->kwargs != NULL)
+		return err_set(err, ERR_USAGE,
+			       "give --kw or --kwargs, not both");
+	if (r->delay_s > 0 && r->at_us != 0)
+		return err_set(err, ERR_USAGE,
+			       "give --delay or --at, not both");
+	if (r->force && r->queue == NULL && !o->from_stdin)
+		return err_set(err, ERR_USAGE,
+			       "--force needs --queue: nobody knows where the "
+			       "task belongs");
+	if (o->wait_timeout_s >= 0 && !o->wait)
+		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
+	if (o->from_stdin && (o->wait || r->id != NULL))
+		return err_set(
+		    err, ERR_USAGE,
+		    "--stdin goes neither with --wait nor with --id");
+	if (argc == 0 && !o->from_stdin)
+		return err_set(err, ERR_USAGE,
+			       "which task? usage: flowrractl submit NAME "
+			       "[ARG...]");
+	return 0;
+}
+
+/* Arguments and keywords become JSON in `args` and `kwargs`. */
+static int
+complete(struct submit_options *o, int argc, char **argv, struct buf *args,
+	 struct buf *kwargs, struct err *err)
+{
+	if (check(o, argc, err) != 0)
+		return -1;
+	if (argc > 0)
+		o->request.name = argv[0];
+	if (argc > 1) {
+		if (request_arguments((const char *const *)argv + 1,
+				      (size_t)argc - 1, args, err) != 0)
+			return -1;
+		o->request.args = args->data;
+	}
+	if (o->kw.n > 0) {
+		if (request_keywords(o->kw.items, o->kw.n, kwargs, err) != 0)
+			return err_prefix(err, "--kw");
+		o->request.kwargs = kwargs->data;
+	}
+	return 0;
+}
+
+static int
+submit_one(struct ctl *ctl, const struct submit_options *o)
+{
+	struct flowrra_record *record;
+	struct flowrra_error error;
+	char id[FLOWRRA_ID_SIZE];
+	int status;
+
+	if (flowrra_submit(ctl->client, &o->request, id, &error) != 0)
+		return complain_of(ctl, &error);
+	if (o->wait) {
+		if (flowrra_wait(ctl->client, id, o->wait_timeout_s, &record,
+				 &error) != 0) {
+			complain(ctl, "task %s was queued, but: %s", id,
+				 error.message);
+			return error.code;
+		}
+		status = print_record(ctl, record, NULL);
+		flowrra_record_free(record);
+		return status;
+	}
+	if (ctl->globals.json) {
+		printf("{\"id\":");
+		print_quoted(id);
+		printf("}\n");
+	} else {
+		puts(id);
+	}
+	return 0;
+}
+
+static int
+run_submit(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct buf args = BUF_INIT, kwargs = BUF_INIT;
+	struct submit_options *o = options;
+	struct err err = ERR_INIT;
+	int status;
+
+	if (complete(o, argc, argv, &args, &kwargs, &err) != 0) {
+		complain(ctl, "%s", err.msg);
+		status = err_exit_status(err.code);
+	} else if ((status = ctl_open(ctl)) == 0) {
+		status = o->from_stdin ? submit_stream(ctl, &o->request)
+				       : submit_one(ctl, o);
+	}
+	buf_done(&args);
+	buf_done(&kwargs);
+	return status;
+}
+
+const struct verb verb_submit = {
+    .name = "submit",
+    .summary = "Puts a task into its queue and prints its id",
+    .usage = "NAME [ARG...] [OPTION...]",
+    .options = submit_options,
+    .n_options = sizeof(submit_options) / sizeof(submit_options[0]),
+    .options_size = sizeof(struct submit_options),
+    .init = submit_init,
+    .max_args = -1,
+    .run = run_submit,
+};

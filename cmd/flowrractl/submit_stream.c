@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * submit --stdin: many tasks, one a line.
+ *
+ * Lines go into batches, some of which are under way while the next is filled;
+ * their answers are printed in order. Whoever writes slowly is not kept
+ * waiting: when there is nothing to read, what has come is sent.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flowrra/client.h"
+#include "manager/request.h"
+#include "submit.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "verb.h"
+
+#define LINE_MAX_BYTES (1024 * 1024)
+#define READ_BYTES (256 * 1024)
+/* A batch is sent with so many lines, or bytes of tasks and records. */
+#define BATCH_LINES 512
+#define BATCH_BYTES (2 * 1024 * 1024)
+#define BATCHES 6
+
+/* A line that has been read. */
+struct line {
+	size_t number;
+	bool is_task;  /* it is in the batch */
+	char *problem; /* else why not; NULL: no memory to keep that */
+	int status;
+};
+
+struct batch {
+	struct flowrra_batch *tasks;
+	struct line lines[BATCH_LINES];
+	size_t n;
+};
+
+struct stream {
+	struct ctl *ctl;
+	const struct flowrra_request *base;
+	struct batch batches[BATCHES];
+	size_t first, under_way; /* those that have been sent, in a ring */
+	struct buf input, scratch;
+	size_t number; /* of the last line, from 1 */
+	bool skipping; /* the rest of a line that is too long */
+	bool hopeless; /* nobody takes tasks any more */
+	int status;
+};
+
+static struct batch *
+filling(struct stream *s)
+{
+	return &s->batches[(s->first + s->under_way) % BATCHES];
+}
+
+static void
+note_status(struct stream *s, int status)
+{
+	if (status > s->status)
+		s->status = status;
+}
+
+/* --- answers ---------------------------------------------------------------
+ */
+
+static void
+print_queued(const struct stream *s, const char *id)
+{
+	if (!s->ctl->globals.json) {
+		fputs(id, stdout);
+		putchar('\n');
+		return;
+	}
+	fputs("{\"id\":", stdout);
+	print_quoted(id);
+	fputs("}\n", stdout);
+}
+
+static void
+print_problem(struct stream *s, size_t number, int status, const char *problem)
+{
+	complain(s->ctl, "line %zu: %s", number, problem);
+	note_status(s, status);
+	if (s->ctl->globals.json) {
+		printf("{\"line\":%zu,\"code\":%d,\"error\":", number, status);
+		print_quoted(problem);
+		putchar('}');
+	}
+	putchar('\n');
+}
+
+/* Whether a problem is one of the server, and the next task will have it. */
+static bool
+is_general(int code)
+{
+	return code == FLOWRRA_UNAVAILABLE;
+}
+
+static void
+print_answers(struct stream *s, struct batch *b)
+{
+	size_t task = 0, unavailable = 0, i;
+	struct flowrra_error error;
+	struct line *line;
+
+	for (i = 0; i < b->n; i++) {
+		line = &b->lines[i];
+		if (!line->is_task) {
+			print_problem(s, line->number, line->status,
+				      line->problem != NULL ? line->problem
+							    : "no memory");
+			free(line->problem);
+		} else if (flowrra_batch_answer(b->tasks, task, &error) == 0) {
+			print_queued(s, flowrra_batch_id(b->tasks, task++));
+		} else {
+			print_problem(s, line->number, error.code,
+				      error.message);
+			unavailable += is_general(error.code);
+			task++;
+		}
+	}
+	if (unavailable > 0 && unavailable == task)
+		s->hopeless = true;
+	b->n = 0;
+	flowrra_batch_reset(b->tasks);
+}
+
+/* Waits for the batch that was sent first. */
+static void
+settle_first(struct stream *s)
+{
+	struct batch *b = &s->batches[s->first];
+
+	if (flowrra_batch_count(b->tasks) > 0)
+		flowrra_batch_wait(b->tasks, NULL);
+	s->first = (s->first + 1) % BATCHES;
+	s->under_way--;
+	print_answers(s, b);
+}
+
+static void
+settle_all(struct stream *s)
+{
+	while (s->under_way > 0)
+		settle_first(s);
+}
+
+/* --- lines -----------------------------------------------------------------
+ */
+
+static void
+send_batch(struct stream *s)
+{
+	struct batch *b = filling(s);
+
+	if (b->n == 0)
+		return;
+	if (flowrra_batch_count(b->tasks) > 0)
+		flowrra_batch_send(b->tasks, NULL);
+	/* One is left to be filled. */
+	if (++s->under_way == BATCHES)
+		settle_first(s);
+}
+
+static void
+add_problem(struct stream *s, int status, const char *problem)
+{
+	struct batch *b = filling(s);
+
+	b->lines[b->n++] = (struct line){
+	    .number = s->number, .problem = strdup(problem), .status = status};
+}
+
+static void
+add_task(struct stream *s, struct slice text)
+{
+	struct batch *b = filling(s);
+	struct flowrra_request request;
+	struct flowrra_error error;
+	struct err err = ERR_INIT;
+
+	if (request_read(text, s->base, &s->scratch, &request, &err) != 0) {
+		add_problem(s, err_exit_status(err.code), err.msg);
+	} else if (flowrra_batch_add(b->tasks, &request, &error) != 0) {
+		add_problem(s, error.code, error.message);
+		/* The registry could not be asked. */
+		if (is_general(error.code))
+			s->hopeless = true;
+	} else {
+		b->lines[b->n++] =
+		    (struct line){.number = s->number, .is_task = true};
+	}
+}
+
+static void
+add_line(struct stream *s, struct slice text)
+{
+	const struct batch *b;
+
+	s->number++;
+	while (text.len > 0 && strchr(" \t\r", text.p[text.len - 1]) != NULL)
+		text.len--;
+	if (text.len == 0)
+		return;
+	if (text.len > LINE_MAX_BYTES)
+		add_problem(s, err_exit_status(ERR_DATA),
+			    "longer than 1048576 bytes");
+	else
+		add_task(s, text);
+	b = filling(s);
+	if (b->n == BATCH_LINES || flowrra_batch_bytes(b->tasks) >= BATCH_BYTES)
+		send_batch(s);
+}
+
+/* Takes the whole lines out of the input. */
+static void
+take_lines(struct stream *s)
+{
+	const char *begin = s->input.data, *end;
+	size_t left = s->input.len;
+
+	while (!s->hopeless && (end = memchr(begin, '\n', left)) != NULL) {
+		if (!s->skipping)
+			add_line(s,
+				 (struct slice){begin, (size_t)(end - begin)});
+		s->skipping = false;
+		left -= (size_t)(end - begin) + 1;
+		begin = end + 1;
+	}
+	buf_drain(&s->input, s->input.len - left);
+	if (left <= LINE_MAX_BYTES || s->hopeless)
+		return;
+	/* Its end is not worth waiting for. */
+	if (!s->skipping)
+		add_line(s, (struct slice){s->input.data, s->input.len});
+	s->skipping = true;
+	buf_reset(&s->input);
+}
+
+/* --- reading ---------------------------------------------------------------
+ */
+
+static bool
+would_block(void)
+{
+	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	return poll(&fd, 1, 0) == 0;
+}
+
+/* Reads more. Returns the number of bytes, 0 at the end, -1 on an error. */
+static ssize_t
+read_more(struct stream *s)
+{
+	ssize_t n;
+
+	if (would_block()) {
+		send_batch(s);
+		settle_all(s);
+		fflush(stdout);
+	}
+	if (buf_reserve(&s->input, READ_BYTES) != 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	do
+		n = read(STDIN_FILENO, s->input.data + s->input.len,
+			 READ_BYTES);
+	while (n == -1 && errno == EINTR);
+	if (n > 0)
+		s->input.len += (size_t)n;
+	return n;
+}
+
+static void
+read_all(struct stream *s)
+{
+	ssize_t n = 1;
+
+	while (!s->hopeless && (n = read_more(s)) > 0)
+		take_lines(s);
+	if (n < 0) {
+		complain(s->ctl, "cannot read standard input: %s",
+			 strerror(errno));
+		note_status(s, err_exit_status(ERR_SYSTEM));
+	}
+	/* The last line may lack its end. */
+	if (!s->hopeless && !s->skipping && s->input.len > 0)
+		add_line(s, (struct slice){s->input.data, s->input.len});
+	send_batch(s);
+	settle_all(s);
+	if (s->hopeless)
+		complain(s->ctl,
+			 "giving up: what follows line %zu was not submitted",
+			 s->number);
+}
+
+int
+submit_stream(struct ctl *ctl, const struct flowrra_request *base)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	struct flowrra_error error;
+	int status = 0;
+	size_t i;
+
+	if (s == NULL) {
+		complain(ctl, "out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	s->ctl = ctl;
+	s->base = base;
+	for (i = 0; i < BATCHES && status == 0; i++)
+		if (flowrra_batch_new(ctl->client, &s->batches[i].tasks,
+				      &error) != 0)
+			status = complain_of(ctl, &error);
+	if (status == 0) {
+		read_all(s);
+		status = s->status;
+	}
+	for (i = 0; i < BATCHES; i++)
+		flowrra_batch_free(s->batches[i].tasks);
+	buf_done(&s->input);
+	buf_done(&s->scratch);
+	free(s);
+	return status;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests from words and from JSON. */
+#include "manager/request.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/scan.h"
+#include "core/task.h"
+#include "flowrra/client.h"
+#include "manager/value.h"
+#include "util/err.h"
+
+struct request_field {
+	const char *name;
+	struct value_spec value;
+};
+
+static const struct request_field fields[] = {
+    {"name",
+     {.type = VALUE_TEXT, .offset = offsetof(struct flowrra_request, name)}},
+#define REQUEST_FIELD(option, field, kind, member, arg, low, high, help)       \
+	{field,                                                                \
+	 {.type = VALUE_##kind,                                                \
+	  .offset = offsetof(struct flowrra_request, member),                  \
+	  .min = (low),                                                        \
+	  .max = (high)}},
+#include "manager/request.def"
+#undef REQUEST_FIELD
+    /* Not of a value's type: copied as they stand. */
+    {"args", {.offset = offsetof(struct flowrra_request, args)}},
+    {"kwargs", {.offset = offsetof(struct flowrra_request, kwargs)}},
+};
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define N_VALUES (N_FIELDS - 2) /* the others are args and kwargs */
+_Static_assert(N_FIELDS <= 32, "a bit for each field");
+
+/* What workers keep in a task; it begins anew when it is submitted. */
+static const char *const skipped[] = {
+    "current_retry", "submitted_at", "crashes", "suspected", "unknown",
+};
+
+struct reader {
+	struct buf *scratch; /* has room for all that is put into it */
+	struct flowrra_request *request;
+	uint32_t seen;
+};
+
+#define BIT(name) (1u << SCAN_##name)
+
+static const struct {
+	unsigned int accepts;
+	const char *wanted;
+} json_types[] = {
+    [VALUE_FLAG] = {BIT(TRUE) | BIT(FALSE), "true or false"},
+    [VALUE_SWITCH] = {BIT(TRUE) | BIT(FALSE), "true or false"},
+    [VALUE_TEXT] = {BIT(STRING), "a string"},
+    [VALUE_INT] = {BIT(NUMBER), "a whole number"},
+    [VALUE_NUMBER] = {BIT(NUMBER), "a number"},
+    [VALUE_SECONDS] = {BIT(NUMBER) | BIT(STRING),
+		       "a number of seconds or a duration (\"1h30m\")"},
+    [VALUE_TIME] = {BIT(STRING), "a time (\"2026-11-23T11:53:08+00:00\")"},
+    [VALUE_DEADLINE] = {BIT(STRING),
+			"a time, or a duration from now (\"1h30m\")"},
+};
+
+/* A copy that ends in a NUL and does not move. */
+static const char *
+keep(struct reader *r, const struct scan_value *value)
+{
+	size_t begin = r->scratch->len;
+
+	if (value->type == SCAN_STRING && value->escaped)
+		scan_unescape(value, r->scratch);
+	else
+		buf_add(r->scratch, value->text.p, value->text.len);
+	buf_addc(r->scratch, '\0');
+	return r->scratch->data + begin;
+}
+
+static int
+store_json(struct reader *r, const struct request_field *field,
+	   const struct scan_value *value, struct err *err)
+{
+	enum scan_type wanted =
+	    field == &fields[N_VALUES] ? SCAN_ARRAY : SCAN_OBJECT;
+
+	if (value->type != wanted)
+		return err_set(err, ERR_DATA, "\"%s\" must be %s", field->name,
+			       wanted == SCAN_ARRAY ? "an array" : "an object");
+	*(const char **)((char *)r->request + field->value.offset) =
+	    keep(r, value);
+	return 0;
+}
+
+static int
+store_value(struct reader *r, const struct request_field *field,
+	    const struct scan_value *value, struct err *err)
+{
+	const char *text;
+
+	if ((json_types[field->value.type].accepts & (1u << value->type)) == 0)
+		return err_set(err, ERR_DATA, "\"%s\" must be %s", field->name,
+			       json_types[field->value.type].wanted);
+	text = keep(r, value);
+	if (strlen(text) + 1 <
+	    r->scratch->len - (size_t)(text - r->scratch->data))
+		return err_set(err, ERR_DATA, "\"%s\" has a NUL in it",
+			       field->name);
+	if (value_set(&field->value, text, r->request, err) != 0)
+		return err_prefix(err, "\"%s\"", field->name);
+	return 0;
+}
+
+static int
+unknown_field(struct slice name, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++)
+		if (slice_eq(name, slice_of(skipped[i])))
+			return 0;
+	return err_set(err, ERR_DATA, "\"%.*s\" is no field of a task",
+		       (int)(name.len < 64 ? name.len : 64), name.p);
+}
+
+static int
+on_member(void *arg, const struct scan_value *key,
+	  const struct scan_value *value, struct err *err)
+{
+	struct reader *r = arg;
+	size_t i;
+
+	for (i = 0; i < N_FIELDS; i++)
+		if (slice_eq(key->text, slice_of(fields[i].name)))
+			break;
+	if (i == N_FIELDS)
+		return unknown_field(key->text, err);
+	if ((r->seen & (1u << i)) != 0)
+		return err_set(err, ERR_DATA, "\"%s\" comes twice",
+			       fields[i].name);
+	r->seen |= 1u << i;
+	if (value->type == SCAN_NULL)
+		return 0;
+	return i >= N_VALUES ? store_json(r, &fields[i], value, err)
+			     : store_value(r, &fields[i], value, err);
+}
+
+int
+request_read(struct slice json, const struct flowrra_request *base,
+	     struct buf *scratch, struct flowrra_request *ret, struct err *err)
+{
+	struct flowrra_request request = *base;
+	struct reader r = {.scratch = scratch, .request = &request};
+
+	buf_reset(scratch);
+	/* Unescaping makes nothing longer, and each field's NUL has the room
+	 * of its name and quotes. */
+	if (buf_reserve(scratch, json.len + N_FIELDS) != 0)
+		return err_nomem(err);
+	if (scan_object(json, TASK_DEPTH_MAX, on_member, &r, err) != 0)
+		return -1;
+	if (request.name == NULL)
+		return err_set(err, ERR_DATA, "there is no \"name\"");
+	*ret = request;
+	return 0;
+}
+
+/* --- words -----------------------------------------------------------------
+ */
+
+/* Appends a JSON string, but nothing that was not there. */
+static int
+add_string(struct slice text, struct buf *out, struct err *err)
+{
+	struct scan_value value;
+	struct buf back = BUF_INIT;
+	size_t begin = out->len;
+	bool same;
+
+	scan_quote(out, text);
+	if (out->failed)
+		return err_nomem(err);
+	if (scan_check((struct slice){out->data + begin, out->len - begin},
+		       TASK_DEPTH_MAX, &value, err) != 0)
+		return -1;
+	scan_unescape(&value, &back);
+	same = slice_eq(text, (struct slice){back.data, back.len});
+	buf_done(&back);
+	if (same)
+		return 0;
+	return err_set(err, ERR_DATA, "\"%.*s\" is not UTF-8",
+		       (int)(text.len < 64 ? text.len : 64), text.p);
+}
+
+int
+request_argument(const char *text, struct buf *out, struct err *err)
+{
+	struct scan_value value;
+
+	if (scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
+		return add_string(slice_of(text), out, err);
+	/* With its quotes, if it is a string. */
+	buf_adds(out, text);
+	return out->failed ? err_nomem(err) : 0;
+}
+
+int
+request_arguments(const char *const *texts, size_t n, struct buf *out,
+		  struct err *err)
+{
+	size_t i;
+
+	buf_addc(out, '[');
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_addc(out, ',');
+		if (request_argument(texts[i], out, err) != 0)
+			return err_prefix(err, "argument %zu", i + 1);
+	}
+	buf_addc(out, ']');
+	return out->failed ? err_nomem(err) : 0;
+}
+
+static int
+check_key(const char *const *texts, size_t i, size_t len, struct err *err)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++)
+		if (strncmp(texts[j], texts[i], len + 1) == 0)
+			return err_set(err, ERR_DATA, "\"%.*s\" is given twice",
+				       (int)len, texts[i]);
+	return 0;
+}
+
+int
+request_keywords(const char *const *texts, size_t n, struct buf *out,
+		 struct err *err)
+{
+	const char *value;
+	size_t i, len;
+
+	buf_addc(out, '{');
+	for (i = 0; i < n; i++) {
+		if ((value = strchr(texts[i], '=')) == NULL ||
+		    value == texts[i])
+			return err_set(err, ERR_DATA,
+				       "\"%.64s\": not KEY=VALUE", texts[i]);
+		len = (size_t)(value - texts[i]);
+		if (check_key(texts, i, len, err) != 0)
+			return -1;
+		if (i > 0)
+			buf_addc(out, ',');
+		if (add_string((struct slice){texts[i], len}, out, err) != 0)
+			return -1;
+		buf_addc(out, ':');
+		if (request_argument(value + 1, out, err) != 0)
+			return -1;
+	}
+	buf_addc(out, '}');
+	return out->failed ? err_nomem(err) : 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Values as people write them. */
+#include "manager/value.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/err.h"
+
+#define US_PER_S 1e6
+
+typedef int read_fn(const struct value_spec *spec, const char *text,
+		    void *target, struct err *err);
+
+static int
+read_switch(const struct value_spec *spec, const char *text, void *target,
+	    struct err *err)
+{
+	bool on = strcmp(text, "true") == 0;
+
+	if (!on && strcmp(text, "false") != 0)
+		return err_set(err, ERR_DATA, "\"%.64s\": not true or false",
+			       text);
+	if (spec->type == VALUE_FLAG)
+		*(bool *)target = on;
+	else
+		*(int *)target = on;
+	return 0;
+}
+
+static int
+read_text(const struct value_spec *spec, const char *text, void *target,
+	  struct err *err)
+{
+	(void)spec;
+	(void)err;
+	*(const char **)target = text;
+	return 0;
+}
+
+static int
+read_int(const struct value_spec *spec, const char *text, void *target,
+	 struct err *err)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	/* strtol() would skip spaces, and take a plus. */
+	if (strchr("-0123456789", text[0]) == NULL || end == text ||
+	    *end != '\0' || errno != 0 || (double)n < spec->min ||
+	    (double)n > spec->max)
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\": not a whole number (%.0f to %.0f)",
+			       text, spec->min, spec->max);
+	*(int *)target = (int)n;
+	return 0;
+}
+
+static int
+read_number(const struct value_spec *spec, const char *text, void *target,
+	    struct err *err)
+{
+	char *end;
+	double number = strtod(text, &end);
+
+	/* Nor hexadecimal, "inf" or "nan". */
+	if (text[0] == '\0' || text[strspn(text, "-0123456789.eE+")] != '\0' ||
+	    *end != '\0' || !(number >= spec->min && number <= spec->max))
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\": not a number (%g to %g)", text,
+			       spec->min, spec->max);
+	*(double *)target = number;
+	return 0;
+}
+
+static int
+read_seconds(const struct value_spec *spec, const char *text, void *target,
+	     struct err *err)
+{
+	int64_t us;
+
+	if (clock_parse_duration(text, &us, err) != 0)
+		return -1;
+	if ((double)us < spec->min * US_PER_S ||
+	    (double)us > spec->max * US_PER_S)
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\": out of range (%g to %g seconds)",
+			       text, spec->min, spec->max);
+	*(double *)target = (double)us / US_PER_S;
+	return 0;
+}
+
+static int
+read_time(const struct value_spec *spec, const char *text, void *target,
+	  struct err *err)
+{
+	(void)spec;
+	return clock_parse(text, target, err);
+}
+
+static int
+read_deadline(const struct value_spec *spec, const char *text, void *target,
+	      struct err *err)
+{
+	int64_t us;
+
+	(void)spec;
+	if (clock_parse(text, target, NULL) == 0)
+		return 0;
+	if (clock_parse_duration(text, &us, NULL) != 0)
+		return err_set(
+		    err, ERR_DATA,
+		    "\"%.64s\": neither a time "
+		    "(2026-11-23T11:53:08+00:00) nor a duration from "
+		    "now (90, 1h30m)",
+		    text);
+	*(int64_t *)target = clock_wall_us() + us;
+	return 0;
+}
+
+static int
+read_list(const struct value_spec *spec, const char *text, void *target,
+	  struct err *err)
+{
+	struct value_list *list = target;
+
+	(void)spec;
+	if (list->n == VALUE_LIST_MAX)
+		return err_set(err, ERR_DATA, "\"%.64s\": more than %d of them",
+			       text, VALUE_LIST_MAX);
+	list->items[list->n++] = text;
+	list->items[list->n] = NULL;
+	return 0;
+}
+
+int
+value_set(const struct value_spec *spec, const char *text, void *base,
+	  struct err *err)
+{
+	static read_fn *const readers[] = {
+	    [VALUE_FLAG] = read_switch,	  [VALUE_SWITCH] = read_switch,
+	    [VALUE_TEXT] = read_text,	  [VALUE_INT] = read_int,
+	    [VALUE_NUMBER] = read_number, [VALUE_SECONDS] = read_seconds,
+	    [VALUE_TIME] = read_time,	  [VALUE_DEADLINE] = read_deadline,
+	    [VALUE_LIST] = read_list,
+	};
+
+	return readers[spec->type](spec, text, (char *)base + spec->offset,
+				   err);
+}
