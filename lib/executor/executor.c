@@ -55,12 +55,16 @@ static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct executor *e = arg;
+	bool more;
 
 	(void)fd;
 	(void)what;
 	/* In this order: a worker that is about to put an end without writing
 	 * it has another task, so the tick goes on. */
-	if (workers_report(e->workers))
+	more = workers_report(e->workers);
+	if (e->loop != NULL)
+		more = loop_report(e->loop) || more;
+	if (more)
 		set_tick(e, TICK_US);
 	outbox_flush(e->outbox);
 }
@@ -71,16 +75,18 @@ static void
 hand_over(struct executor *e)
 {
 	struct flowrra_task *first = TAILQ_FIRST(&e->blocking);
-	bool lone;
+	bool ticking = event_pending(e->tick, EV_TIMEOUT, NULL);
 
 	if (first != NULL) {
-		lone = TAILQ_NEXT(first, entry) == NULL &&
-		       !event_pending(e->tick, EV_TIMEOUT, NULL);
+		ticking = ticking || TAILQ_NEXT(first, entry) != NULL;
 		workers_add(e->workers, &e->blocking);
-		set_tick(e, lone ? IPC_STARTED_AFTER_MS * 1000 : TICK_US);
+		set_tick(e, ticking ? TICK_US : IPC_STARTED_AFTER_MS * 1000);
 	}
-	if (!TAILQ_EMPTY(&e->asynchronous))
+	if (!TAILQ_EMPTY(&e->asynchronous)) {
 		loop_add(e->loop, &e->asynchronous);
+		if (!event_pending(e->tick, EV_TIMEOUT, NULL))
+			set_tick(e, IPC_STARTED_AFTER_MS * 1000);
+	}
 }
 
 /* --- what flowrrad says -------------------------------------------------- */

@@ -37,6 +37,9 @@ struct loop {
 	bool stopping;
 	bool stopped;
 	struct event *wake;
+	/* Whose start or cancel function runs; set by the loop. While one holds
+	 * it up, another thread can still report that task. */
+	struct flowrra_task *entered;
 
 	/* The loop's own. */
 	struct outbox *outbox;
@@ -72,13 +75,22 @@ check_use(const struct flowrra_task *t)
 }
 
 static void
+enter(struct loop *l, struct flowrra_task *t)
+{
+	pthread_mutex_lock(&l->lock);
+	l->entered = t;
+	pthread_mutex_unlock(&l->lock);
+	crash_set_task(t ? t->number : 0);
+}
+
+static void
 forget(struct loop *l, struct flowrra_task *t)
 {
 	struct flowrra_task **place;
 
 	t->ended = true;
 	TAILQ_REMOVE(&l->running, t, entry);
-	if (!t->reported)
+	if (t->listed)
 		TAILQ_REMOVE(&l->unreported, t, unreported);
 	if (t->timer != NULL)
 		event_free(t->timer);
@@ -102,6 +114,12 @@ end_task(struct flowrra_task *t, const struct task_end *end)
 {
 	struct loop *l = t->loop;
 
+	/* STARTED must not come after DONE. The handler goes on for a moment:
+	 * a crash there is still its own. */
+	if (l->entered == t) {
+		enter(l, NULL);
+		crash_set_task(t->number);
+	}
 	task_send_end(t, end, false);
 	if (!l->flushing) {
 		l->flushing = true;
@@ -140,15 +158,18 @@ static void
 tell(struct flowrra_task *t)
 {
 	flowrra_cancel_fn *cancel = t->type->type.cancel;
+	struct loop *l = t->loop;
 
 	if (t->told)
 		return;
 	t->told = true;
+	task_cancel(t);
 	if (cancel == NULL)
 		return;
-	crash_set_task(t->number);
+	enter(l, t);
 	cancel(t);
-	crash_set_task(0);
+	/* The task may be gone now. */
+	enter(l, NULL);
 }
 
 static void
@@ -190,6 +211,7 @@ start_task(struct loop *l, struct flowrra_task *t)
 		set_report(l, IPC_STARTED_AFTER_MS * 1000);
 	TAILQ_INSERT_TAIL(&l->running, t, entry);
 	TAILQ_INSERT_TAIL(&l->unreported, t, unreported);
+	t->listed = true;
 	task_begin(t);
 	if (task_parse(t, &err) != 0) {
 		end = (struct task_end){IPC_FAILED_FINAL, slice_of(err.msg)};
@@ -197,10 +219,10 @@ start_task(struct loop *l, struct flowrra_task *t)
 		return;
 	}
 	set_timer(l, t);
-	crash_set_task(t->number);
+	enter(l, t);
 	t->type->type.start(t, l->base, t->args, t->kwargs);
 	/* The task may be gone now. */
-	crash_set_task(0);
+	enter(l, NULL);
 }
 
 static void
@@ -210,7 +232,6 @@ cancel_running(struct loop *l, uint32_t number)
 
 	TAILQ_FOREACH (t, &l->running, entry)
 		if (t->number == number) {
-			task_cancel(t);
 			tell(t);
 			return;
 		}
@@ -276,7 +297,9 @@ on_report(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		TAILQ_REMOVE(&l->unreported, t, unreported);
-		task_report(t);
+		t->listed = false;
+		if (!t->reported)
+			task_report(t);
 	}
 }
 
@@ -397,6 +420,28 @@ loop_cancel(struct loop *l, uint32_t number, struct flowrra_task **ret)
 	if (t == NULL)
 		event_active(l->wake, EV_TIMEOUT, 0);
 	*ret = t;
+}
+
+bool
+loop_report(struct loop *l)
+{
+	int64_t due = clock_mono_us() - IPC_STARTED_AFTER_MS * 1000, started;
+	struct flowrra_task *t;
+	bool more = true;
+
+	pthread_mutex_lock(&l->lock);
+	if ((t = l->entered) == NULL || t->reported) {
+		more = !TAILQ_EMPTY(&l->inbox);
+	} else {
+		started = atomic_load_explicit(&t->started_mono_us,
+					       memory_order_relaxed);
+		if (started <= due) {
+			task_report(t);
+			more = false;
+		}
+	}
+	pthread_mutex_unlock(&l->lock);
+	return more;
 }
 
 void

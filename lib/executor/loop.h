@@ -32,6 +32,7 @@ void loop_free(struct loop *l);
 void loop_add(struct loop *l, struct task_list *tasks);
 void loop_recall(struct loop *l, struct task_list *ret);
 void loop_cancel(struct loop *l, uint32_t number, struct flowrra_task **ret);
+bool loop_report(struct loop *l); /* a handler that holds up the loop */
 void loop_stop(struct loop *l);
 bool loop_stopped(struct loop *l);
 

@@ -69,6 +69,7 @@ struct flowrra_task {
 
 	/* Of an asynchronous task only. */
 	TAILQ_ENTRY(flowrra_task) unreported;
+	bool listed; /* in that list */
 	struct loop *loop;
 	struct event *timer; /* the soft timeout */
 	bool told;	     /* its cancel function was called */

@@ -2,7 +2,7 @@
 /* A module whose init fails. */
 #include <stdio.h>
 
-#include "bad.h"
+#include "plain.h"
 
 static int
 init(char *error, size_t error_size)
@@ -12,7 +12,7 @@ init(char *error, size_t error_size)
 }
 
 static const struct flowrra_task_type tasks[] = {
-    {.name = "bad_init.task", .run = bad_run, FLOWRRA_TASK_DEFAULTS},
+    {.name = "bad_init.task", .run = plain_run, FLOWRRA_TASK_DEFAULTS},
 };
 
 const struct flowrra_module *

@@ -10,7 +10,7 @@
 #include <flowrra/module.h>
 
 /* Keeps compilers from seeing through what follows. */
-static volatile int zero;
+static volatile int zero, one = 1;
 static void *volatile nowhere;
 
 #define CRASH(name)                                                            \
@@ -34,7 +34,7 @@ CRASH(raise_)
 CRASH(fpe)
 {
 	UNUSED;
-	return 1 / zero;
+	return one / zero;
 }
 
 CRASH(ill)

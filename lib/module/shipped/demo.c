@@ -6,7 +6,6 @@
  *	flowrractl submit add 2 3 --wait
  */
 #include <event2/event.h>
-#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -106,7 +105,7 @@ now(void)
 static void
 nap(double s)
 {
-	struct timespec t = {(time_t)s, (long)((s - floor(s)) * 1e9)};
+	struct timespec t = {(time_t)s, (long)((s - (double)(time_t)s) * 1e9)};
 
 	nanosleep(&t, NULL);
 }
@@ -129,7 +128,7 @@ sleep_(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 					    "told to end with %.2f s of "
 					    "%.2f s left",
 					    left, s);
-		nap(fmin(left, 0.02));
+		nap(left < 0.02 ? left : 0.02);
 	}
 	*result = json_real(s);
 	return 0;
@@ -283,7 +282,7 @@ timer(struct flowrra_task *task, struct event_base *base, const json_t *args,
 	}
 	t->seconds = s;
 	tv.tv_sec = (time_t)s;
-	tv.tv_usec = (suseconds_t)((s - floor(s)) * 1e6);
+	tv.tv_usec = (suseconds_t)((s - (double)tv.tv_sec) * 1e6);
 	flowrra_task_set_data(task, t);
 	event_add(t->event, &tv);
 }

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* The loader: which modules it refuses, and what it says of them. */
+#include "module/loader.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "module/describe.h"
+#include "suite.h"
+#include "util/err.h"
+
+static char dir[64];
+static char copy[96];
+
+static char *
+built(const char *name)
+{
+	static char path[4096];
+	const char *build = getenv("BUILD_DIR");
+
+	ck_assert_msg(build != NULL, "BUILD_DIR is not set");
+	snprintf(path, sizeof(path), "%s/tests/modules/%s.so", build, name);
+	return path;
+}
+
+/* A copy of a module in a directory of its own. */
+static void
+copy_module(const char *name)
+{
+	char command[5000];
+
+	strcpy(dir, "/tmp/flowrra-loader-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(copy, sizeof(copy), "%s/m.so", dir);
+	snprintf(command, sizeof(command), "cp '%s' '%s' && chmod 644 '%s'",
+		 built(name), copy, copy);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void
+remove_copy(void)
+{
+	unlink(copy);
+	rmdir(dir);
+}
+
+static void
+check_refused(const char *path, const char *text)
+{
+	struct loader *l = loader_new();
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(loader_load(l, path, &err), -1);
+	ck_assert_msg(strstr(err.msg, text) != NULL, "%s", err.msg);
+	ck_assert_msg(strstr(err.msg, path) != NULL, "%s", err.msg);
+	ck_assert_uint_eq(loader_count(l), 0);
+	ck_assert_ptr_null(loader_find(l, SLICE("plain")));
+	loader_free(l);
+}
+
+START_TEST(a_modules_tasks_are_found_by_name)
+{
+	struct loader *l = loader_new();
+	const struct loader_task *t;
+	struct err err = ERR_INIT;
+
+	ck_assert_ptr_null(loader_find(l, SLICE("plain")));
+	ck_assert_msg(loader_load(l, built("plain"), &err) == 0, "%s", err.msg);
+	t = loader_find(l, SLICE("plain_cpu"));
+	ck_assert_ptr_nonnull(t);
+	ck_assert_str_eq(t->type.name, "plain_cpu");
+	ck_assert_str_eq(t->type.queue, "cpu");
+	ck_assert_str_eq(t->module, "plain");
+	ck_assert_str_eq(loader_find(l, SLICE("plain"))->type.queue, "io");
+	ck_assert_ptr_null(loader_find(l, SLICE("plai")));
+	ck_assert_ptr_null(loader_find(l, SLICE("")));
+	loader_fini(l);
+	loader_free(l);
+}
+END_TEST
+
+START_TEST(a_refused_module_leaves_the_others_as_they_are)
+{
+	struct loader *l = loader_new();
+	struct err err = ERR_INIT;
+	size_t before;
+
+	ck_assert_int_eq(loader_load(l, built("plain"), &err), 0);
+	before = loader_count(l);
+	ck_assert_int_eq(loader_load(l, built("twin"), &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "\"plain\" is there already, "
+					      "from module \"plain\""));
+	ck_assert_int_eq(loader_load(l, built("plain"), &err), -1);
+	ck_assert_int_eq(loader_load(l, built("bad_init"), &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "no licence for the moon"));
+	ck_assert_uint_eq(loader_count(l), before);
+	ck_assert_ptr_null(loader_find(l, SLICE("twin.own")));
+	ck_assert_ptr_null(loader_find(l, SLICE("bad_init.task")));
+	ck_assert_str_eq(loader_find(l, SLICE("plain"))->module, "plain");
+	loader_free(l);
+}
+END_TEST
+
+START_TEST(a_file_that_others_may_write_to_is_refused)
+{
+	copy_module("plain");
+	chmod(copy, 0664);
+	check_refused(copy, "writable by its group");
+	chmod(copy, 0646);
+	check_refused(copy, "writable by everybody");
+	remove_copy();
+}
+END_TEST
+
+START_TEST(a_file_in_a_directory_that_others_may_write_to_is_refused)
+{
+	struct loader *l = loader_new();
+	struct err err = ERR_INIT;
+
+	copy_module("plain");
+	chmod(dir, 0777);
+	check_refused(copy, "writable by everybody (chmod o-w it)");
+	/* As /tmp: nobody else can replace the file. */
+	chmod(dir, 01777);
+	ck_assert_msg(loader_load(l, copy, &err) == 0, "%s", err.msg);
+	loader_free(l);
+	remove_copy();
+}
+END_TEST
+
+START_TEST(a_file_of_another_user_is_refused)
+{
+	if (geteuid() != 0)
+		return; /* cannot give a file away */
+	copy_module("plain");
+	ck_assert_int_eq(chown(copy, 12345, (gid_t)-1), 0);
+	check_refused(copy, "belongs to user 12345");
+	remove_copy();
+}
+END_TEST
+
+START_TEST(a_link_is_judged_by_what_it_leads_to)
+{
+	char link[96];
+
+	copy_module("plain");
+	chmod(copy, 0666);
+	snprintf(link, sizeof(link), "%s/link.so", dir);
+	ck_assert_int_eq(symlink(copy, link), 0);
+	check_refused(link, "writable by everybody");
+	unlink(link);
+	remove_copy();
+}
+END_TEST
+
+START_TEST(what_is_no_module_is_refused)
+{
+	char text[128];
+	FILE *f;
+
+	check_refused("noop.so", "must begin with \"/\"");
+	check_refused("", "must begin with \"/\"");
+	check_refused("/no/such/file.so", "cannot find it");
+	check_refused("/", "not a regular file");
+	check_refused(built("no_entry"), "no function flowrra_module()");
+	check_refused(built("old_abi"), "for module interface 0, this executor "
+					"has 1");
+	copy_module("plain");
+	ck_assert_ptr_nonnull(f = fopen(copy, "w"));
+	fputs("no object at all", f);
+	fclose(f);
+	snprintf(text, sizeof(text), "cannot load it: %s", copy);
+	check_refused(copy, text);
+	remove_copy();
+}
+END_TEST
+
+/* --- descriptions -------------------------------------------------------- */
+
+static int
+run(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+    json_t **result)
+{
+	(void)task, (void)args, (void)kwargs, (void)result;
+	return 0;
+}
+
+static void
+start(struct flowrra_task *task, struct event_base *base, const json_t *args,
+      const json_t *kwargs)
+{
+	(void)task, (void)base, (void)args, (void)kwargs;
+}
+
+static void
+cancel(struct flowrra_task *task)
+{
+	(void)task;
+}
+
+#define TYPE(...)                                                              \
+	{                                                                      \
+		.name = "t", FLOWRRA_TASK_DEFAULTS, __VA_ARGS__                \
+	}
+#define RUN(...) TYPE(.run = run, __VA_ARGS__)
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Woverride-init"
+#pragma GCC diagnostic ignored "-Winitializer-overrides"
+static const struct {
+	struct flowrra_task_type type;
+	const char *text; /* a part of the error's; NULL: it is fine */
+} types[] = {
+    {RUN(.name = "t"), NULL},
+    {TYPE(.start = start, .cancel = cancel), NULL},
+    {RUN(.retry_delay = 0.5, .retry_backoff = 2, .retry_delay_max = 60,
+	 .retry_jitter = 1, .timeout = 5, .max_retries = 0, .queue = "q.1"),
+     NULL},
+    {RUN(.name = NULL), "a task's name is NULL"},
+    {RUN(.name = ""), "a task's name \"\""},
+    {RUN(.name = "a b"), "a task's name \"a b\""},
+    {RUN(.name = "caf\xc3\xa9"), "a task's name"},
+    {RUN(.name = "a/b"), "a task's name"},
+    {TYPE(.run = NULL), "neither run nor start"},
+    {TYPE(.run = run, .start = start), "both run and start"},
+    {TYPE(.start = start, .cpu_bound = true), "cpu_bound and asynchronous"},
+    {RUN(.cancel = cancel), "cancel without start"},
+    {RUN(.max_retries = -2), "max_retries is -2"},
+    {RUN(.max_retries = 1000001), "max_retries"},
+    {RUN(.retry_delay = NAN), "retry_delay is nan"},
+    {RUN(.retry_delay = INFINITY), "retry_delay is inf"},
+    {RUN(.retry_backoff = NAN), "retry_backoff is nan"},
+    {RUN(.retry_backoff = 0), "begin with FLOWRRA_TASK_DEFAULTS"},
+    {RUN(.retry_backoff = 0.5), "retry_backoff"},
+    {RUN(.retry_delay_max = -1), "retry_delay_max"},
+    {RUN(.retry_jitter = 1.1), "retry_jitter"},
+    {RUN(.retry_jitter = -NAN), "retry_jitter"},
+    {RUN(.timeout = -0.1), "timeout"},
+    {RUN(.timeout = 1e300), "timeout"},
+    {RUN(.queue = ""), "the queue's name"},
+    {RUN(.queue = "a b"), "the queue's name"},
+    {RUN(.description = "two\nlines"), "not one line"},
+    {RUN(.description = "\xff"), "not one line of UTF-8"},
+};
+#pragma GCC diagnostic pop
+
+START_TEST(a_description_is_checked)
+{
+	struct flowrra_module m = {.tasks = &types[_i].type,
+				   .n_tasks = 1,
+				   .task_size = sizeof(types[_i].type)};
+	struct flowrra_task_type t;
+	struct err err = ERR_INIT;
+	int r = describe_read_task(&m, 0, &t, &err);
+
+	if (types[_i].text == NULL) {
+		ck_assert_msg(r == 0, "%s", err.msg);
+		return;
+	}
+	ck_assert_int_eq(r, -1);
+	ck_assert_msg(strstr(err.msg, types[_i].text) != NULL, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(a_name_of_200_characters_is_the_longest)
+{
+	char name[202];
+	struct flowrra_task_type t = RUN(.description = "x"), ret;
+	struct flowrra_module m = {
+	    .tasks = &t, .n_tasks = 1, .task_size = sizeof(t)};
+	struct err err = ERR_INIT;
+
+	memset(name, 'a', 201);
+	name[201] = '\0';
+	t.name = name;
+	ck_assert_int_eq(describe_read_task(&m, 0, &ret, &err), -1);
+	name[200] = '\0';
+	ck_assert_int_eq(describe_read_task(&m, 0, &ret, &err), 0);
+}
+END_TEST
+
+START_TEST(a_module_with_larger_descriptions_is_understood)
+{
+	/* As a later minor version would have them. */
+	struct {
+		struct flowrra_task_type type;
+		void *more[3];
+	} tasks[] = {{.type = RUN(.queue = "a")}, {.type = RUN(.queue = "b")}};
+	struct flowrra_module m = {.abi_major = FLOWRRA_MODULE_ABI_MAJOR,
+				   .abi_minor = 9,
+				   .name = "later",
+				   .tasks = &tasks[0].type,
+				   .n_tasks = 2,
+				   .task_size = sizeof(tasks[0])};
+	struct flowrra_task_type t;
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(describe_check_module(&m, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(describe_read_task(&m, 1, &t, &err), 0);
+	ck_assert_str_eq(t.queue, "b");
+}
+END_TEST
+
+START_TEST(a_module_that_makes_no_sense_is_refused)
+{
+	static const struct flowrra_task_type t = RUN(.queue = "a");
+	const struct flowrra_module good = {.abi_major =
+						FLOWRRA_MODULE_ABI_MAJOR,
+					    .name = "good",
+					    .tasks = &t,
+					    .n_tasks = 1,
+					    .task_size = sizeof(t)};
+	struct flowrra_module m = good;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(describe_check_module(&m, &err), 0);
+	ck_assert_int_eq(describe_check_module(NULL, &err), -1);
+	m.abi_major = 2;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	m = good;
+	m.name = NULL;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	m = good;
+	m.task_size = sizeof(t) - 8;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	m.task_size = sizeof(t) + 1;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	m.task_size = 1u << 20;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	m = good;
+	m.n_tasks = 0;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	m.n_tasks = SIZE_MAX;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	m = good;
+	m.tasks = NULL;
+	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+}
+END_TEST
+
+SUITE("loader")
+{
+	TEST(a_modules_tasks_are_found_by_name);
+	TEST(a_refused_module_leaves_the_others_as_they_are);
+	TEST(a_file_that_others_may_write_to_is_refused);
+	TEST(a_file_in_a_directory_that_others_may_write_to_is_refused);
+	TEST(a_file_of_another_user_is_refused);
+	TEST(a_link_is_judged_by_what_it_leads_to);
+	TEST(what_is_no_module_is_refused);
+	TEST_LOOP(a_description_is_checked, 0,
+		  sizeof(types) / sizeof(types[0]));
+	TEST(a_name_of_200_characters_is_the_longest);
+	TEST(a_module_with_larger_descriptions_is_understood);
+	TEST(a_module_that_makes_no_sense_is_refused);
+}
