@@ -32,7 +32,8 @@
 /* What a phase is doing when its time runs out. */
 static const char *const phase_waits_for[] = {
     [REDIS_PHASE_DIALING] = "cannot connect",
-    [REDIS_PHASE_SECURING] = "the TLS handshake does not end",
+    [REDIS_PHASE_SECURING] =
+	"the TLS handshake does not end; does it speak TLS?",
     [REDIS_PHASE_LOGGING_IN] = "it accepts connections but does not answer",
     [REDIS_PHASE_UP] = "it does not answer",
 };

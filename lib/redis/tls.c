@@ -151,16 +151,44 @@ redis_tls_session(struct ssl_ctx_st *ctx, const struct redis_url *url,
 	return ssl;
 }
 
+/* The reason of the first error that has one; libevent hands out the last one
+ * first. */
+static unsigned long
+first_error(struct bufferevent *bev)
+{
+	unsigned long e, first = 0;
+
+	while ((e = bufferevent_get_openssl_error(bev)) != 0)
+		if (ERR_SYSTEM_ERROR(e) || ERR_reason_error_string(e) != NULL)
+			first = e;
+	ERR_clear_error();
+	return first;
+}
+
+/* A server that wants a certificate of us says so and closes, while we are
+ * writing already: then the write fails, and what it said is still unread. */
+static unsigned long
+last_words(SSL *ssl)
+{
+	unsigned long e;
+	char c;
+
+	if (SSL_read(ssl, &c, 1) > 0)
+		return 0;
+	e = ERR_get_error();
+	ERR_clear_error();
+	return ERR_reason_error_string(e) != NULL ? e : 0;
+}
+
 int
 redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
 	      struct err *err)
 {
 	int sys = EVUTIL_SOCKET_ERROR();
-	unsigned long e = bufferevent_get_openssl_error(bev);
-	long verify = SSL_get_verify_result(bufferevent_openssl_get_ssl(bev));
-	const char *why = ERR_reason_error_string(e);
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
+	unsigned long e = first_error(bev), words = 0;
+	long verify = SSL_get_verify_result(ssl);
 
-	ERR_clear_error();
 	if (verify != X509_V_OK)
 		return err_set(
 		    err, ERR_UNAVAILABLE,
@@ -168,12 +196,17 @@ redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
 		    "(expected: %s, issued by %s)",
 		    X509_verify_cert_error_string(verify), expected_name(url),
 		    url->cafile != NULL ? url->cafile : "a CA of the system");
-	if (e != 0 && ERR_GET_REASON(e) == SSL_R_WRONG_VERSION_NUMBER)
+	if (e == 0 || ERR_SYSTEM_ERROR(e))
+		words = last_words(ssl);
+	if (words != 0)
+		e = words;
+	if (e == 0 || ERR_SYSTEM_ERROR(e)) {
+		errno = e != 0 ? ERR_GET_REASON(e) : sys;
+		return err_sys(err, ERR_UNAVAILABLE, "the connection broke");
+	}
+	if (ERR_GET_REASON(e) == SSL_R_WRONG_VERSION_NUMBER)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "it does not speak TLS; is redis:// meant?");
-	if (e != 0)
-		return err_set(err, ERR_UNAVAILABLE, "TLS: %s",
-			       why != NULL ? why : "unknown reason");
-	errno = sys;
-	return err_sys(err, ERR_UNAVAILABLE, "the connection broke");
+	return err_set(err, ERR_UNAVAILABLE, "TLS: %s",
+		       ERR_reason_error_string(e));
 }

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Redis URLs. */
+#include "redis/url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "suite.h"
+#include "util/err.h"
+
+/* What a URL means; what is not named is absent. */
+static const struct good {
+	const char *text;
+	const char *name;
+	struct {
+		bool tls;
+		const char *path, *host, *user, *password;
+		const char *cafile, *certfile, *keyfile, *servername;
+		unsigned int port, db;
+	} url;
+} good[] = {
+    {"redis://h", "redis://h:6379/0", {.host = "h", .port = 6379}},
+    {"REDIS://h/", "redis://h:6379/0", {.host = "h", .port = 6379}},
+    {"redis://h:1/15", "redis://h:1/15", {.host = "h", .port = 1, .db = 15}},
+    {"redis://h?db=3",
+     "redis://h:6379/3",
+     {.host = "h", .port = 6379, .db = 3}},
+    {"redis://h:65535/?db=3",
+     "redis://h:65535/3",
+     {.host = "h", .port = 65535, .db = 3}},
+    {"redis://:pw@h",
+     "redis://h:6379/0",
+     {.host = "h", .port = 6379, .password = "pw"}},
+    {"redis://u:pw@h",
+     "redis://h:6379/0",
+     {.host = "h", .port = 6379, .user = "u", .password = "pw"}},
+    {"redis://u:@h",
+     "redis://h:6379/0",
+     {.host = "h", .port = 6379, .user = "u", .password = ""}},
+    {"redis://%75:p%40%3A%2f%25%20@h",
+     "redis://h:6379/0",
+     {.host = "h", .port = 6379, .user = "u", .password = "p@:/% "}},
+    {"redis://:p%c3%bc@h",
+     "redis://h:6379/0",
+     {.host = "h", .port = 6379, .password = "pü"}},
+    {"redis://[::1]", "redis://[::1]:6379/0", {.host = "::1", .port = 6379}},
+    {"redis://u:p@[2001:db8::5]:7000/2",
+     "redis://[2001:db8::5]:7000/2",
+     {.host = "2001:db8::5",
+      .port = 7000,
+      .db = 2,
+      .user = "u",
+      .password = "p"}},
+    {"redis://10.0.0.1:6380",
+     "redis://10.0.0.1:6380/0",
+     {.host = "10.0.0.1", .port = 6380}},
+    {"redis://my_redis-1.example.org",
+     "redis://my_redis-1.example.org:6379/0",
+     {.host = "my_redis-1.example.org", .port = 6379}},
+    {"rediss://h",
+     "rediss://h:6379/0",
+     {.tls = true, .host = "h", .port = 6379}},
+    {"rediss://h/1?cafile=/etc/ca%20x.crt&servername=s.example",
+     "rediss://h:6379/1",
+     {.tls = true,
+      .host = "h",
+      .port = 6379,
+      .db = 1,
+      .cafile = "/etc/ca x.crt",
+      .servername = "s.example"}},
+    {"rediss://h?certfile=c&keyfile=k&db=1",
+     "rediss://h:6379/1",
+     {.tls = true,
+      .host = "h",
+      .port = 6379,
+      .db = 1,
+      .certfile = "c",
+      .keyfile = "k"}},
+    {"unix:///run/redis.sock",
+     "unix:///run/redis.sock?db=0",
+     {.path = "/run/redis.sock"}},
+    {"unix:///run/redis.sock?db=9",
+     "unix:///run/redis.sock?db=9",
+     {.path = "/run/redis.sock", .db = 9}},
+    {"unix://u:pw@/run/a%3fb",
+     "unix:///run/a?b?db=0",
+     {.path = "/run/a?b", .user = "u", .password = "pw"}},
+};
+
+static const struct bad {
+	const char *text;
+	const char *why; /* a part of the message */
+} bad[] = {
+    {"", "must begin with"},
+    {"redis", "must begin with"},
+    {"redis:/h", "must begin with"},
+    {"http://h", "must begin with"},
+    {" redis://h", "must begin with"},
+    {"redis://", "host is missing"},
+    {"redis://:6379", "host is missing"},
+    {"redis:///1", "host is missing"},
+    {"redis://:SECRET@", "host is missing"},
+    {"redis://SECRET@h", "user but no password"},
+    {"redis://@h", "user but no password"},
+    {"redis://:@h", "no user and no password"},
+    {"redis://u:SEC:RET@h", "%3A"},
+    {"redis://u:SEC@RET@h", "%40"},
+    {"redis://u:SEC/RET@h", "%2F"},
+    {"redis://u:SEC?RET@h", "port"},
+    {"redis://u:SEC#RET@h", "column 14 must be percent-encoded"},
+    {"redis://u:SEC RET@h", "column 14 must be percent-encoded"},
+    {"redis://u:SECRET\303\274@h", "column 17 must be percent-encoded"},
+    {"redis://u:SECRET%@h", "password has a '%'"},
+    {"redis://u:SECRET%4@h", "password has a '%'"},
+    {"redis://u:SECRET%4x@h", "password has a '%'"},
+    {"redis://u:SECRET%00@h", "password has a '%'"},
+    {"redis://h:", "port must be"},
+    {"redis://h:0", "port must be"},
+    {"redis://h:65536", "port must be"},
+    {"redis://h:99999999999999999999", "port must be"},
+    {"redis://h:6379x", "port must be"},
+    {"redis://h:-1", "port must be"},
+    {"redis://::1", "host is missing"},
+    {"redis://h/x", "database must be"},
+    {"redis://h/-1", "database must be"},
+    {"redis://h/2147483648", "database must be"},
+    {"redis://h/1/2", "database must be"},
+    {"redis://h/1?db=1", "database stands there twice"},
+    {"redis://h?db=1&db=1", "database stands there twice"},
+    {"redis://h?db=", "database must be"},
+    {"redis://h?", "no '='"},
+    {"redis://h?db", "no '='"},
+    {"redis://h?db=1&", "no '='"},
+    {"redis://h?SECRET=1", "unknown parameter"},
+    {"redis://h?cafile=x", "needs rediss"},
+    {"rediss://h?cafile=", "cafile= is empty"},
+    {"rediss://h?cafile=x&cafile=x", "cafile= is empty or stands there twice"},
+    {"rediss://h?certfile=x", "need each other"},
+    {"rediss://h?keyfile=x", "need each other"},
+    {"rediss://h?servername=a%20b", "servername="},
+    {"redis://h%20x", "neither a name nor an address"},
+    {"redis://[::1", "no ']'"},
+    {"redis://[::1]x", "only a port"},
+    {"redis://[h]", "not an IPv6 address"},
+    {"redis://[]", "not an IPv6 address"},
+    {"redis://h#x", "percent-encoded"},
+    {"unix://run/redis.sock", "must be absolute"},
+    {"unix://", "must be absolute"},
+    {"unix:///", "2 to 107"},
+    {"unix:///run/%0a", "control character"},
+    {"unix:///"
+     "1234567890123456789012345678901234567890123456789012345678901234567890123"
+     "4567890123456789012345678901234567",
+     "2 to 107"},
+};
+
+static void
+assert_text(const char *a, const char *b)
+{
+	ck_assert_int_eq(a == NULL, b == NULL);
+	if (a != NULL)
+		ck_assert_str_eq(a, b);
+}
+
+START_TEST(a_good_url_means_what_it_says)
+{
+	const struct good *g = &good[_i];
+	struct redis_url url;
+	struct err err;
+	char *name;
+
+	ck_assert_msg(redis_url_parse(g->text, &url, &err) == 0, "%s: %s",
+		      g->text, err.msg);
+	ck_assert_int_eq(url.tls, g->url.tls);
+	ck_assert_uint_eq(url.port, g->url.port);
+	ck_assert_uint_eq(url.db, g->url.db);
+	assert_text(url.path, g->url.path);
+	assert_text(url.host, g->url.host);
+	assert_text(url.user, g->url.user);
+	assert_text(url.password, g->url.password);
+	assert_text(url.cafile, g->url.cafile);
+	assert_text(url.certfile, g->url.certfile);
+	assert_text(url.keyfile, g->url.keyfile);
+	assert_text(url.servername, g->url.servername);
+	name = redis_url_name(&url);
+	ck_assert_str_eq(name, g->name);
+	free(name);
+	redis_url_done(&url);
+}
+END_TEST
+
+START_TEST(a_bad_url_is_refused_by_part_and_without_its_secrets)
+{
+	const struct bad *b = &bad[_i];
+	struct redis_url url = {.db = 77};
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(redis_url_parse(b->text, &url, &err) == -1, "%s",
+		      b->text);
+	ck_assert_int_eq(err.code, ERR_CONFIG);
+	ck_assert_msg(strstr(err.msg, b->why) != NULL, "%s: %s", b->text,
+		      err.msg);
+	ck_assert_ptr_null(strstr(err.msg, "SEC"));
+	ck_assert_ptr_null(strstr(err.msg, "RET"));
+	ck_assert_uint_eq(url.db, 77);
+}
+END_TEST
+
+static bool
+same(const char *a, const char *b)
+{
+	struct redis_url ua, ub;
+	bool answer;
+
+	ck_assert_int_eq(redis_url_parse(a, &ua, NULL), 0);
+	ck_assert_int_eq(redis_url_parse(b, &ub, NULL), 0);
+	answer = redis_url_same(&ua, &ub);
+	redis_url_done(&ua);
+	redis_url_done(&ub);
+	return answer;
+}
+
+START_TEST(urls_are_the_same_if_server_and_database_are)
+{
+	ck_assert(same("redis://h", "redis://u:p@H:6379/0"));
+	ck_assert(same("unix:///a", "unix://:p@/a?db=0"));
+	ck_assert(!same("redis://h", "redis://h/1"));
+	ck_assert(!same("redis://h", "redis://h:6380"));
+	ck_assert(!same("redis://h", "redis://i"));
+	ck_assert(!same("redis://h", "unix:///h"));
+	ck_assert(!same("unix:///a", "unix:///A"));
+}
+END_TEST
+
+START_TEST(a_copy_shares_nothing)
+{
+	struct redis_url url, copy;
+
+	ck_assert_int_eq(redis_url_parse("rediss://u:p@h:1/2?cafile=a&"
+					 "certfile=b&keyfile=c&servername=d",
+					 &url, NULL),
+			 0);
+	ck_assert_int_eq(redis_url_copy(&copy, &url), 0);
+	redis_url_done(&url);
+	ck_assert_str_eq(copy.user, "u");
+	ck_assert_str_eq(copy.password, "p");
+	ck_assert_str_eq(copy.servername, "d");
+	ck_assert(copy.tls);
+	ck_assert_uint_eq(copy.db, 2);
+	redis_url_done(&copy);
+	ck_assert_ptr_null(copy.password);
+}
+END_TEST
+
+SUITE("redis_url")
+{
+	TEST_LOOP(a_good_url_means_what_it_says, 0,
+		  sizeof(good) / sizeof(good[0]));
+	TEST_LOOP(a_bad_url_is_refused_by_part_and_without_its_secrets, 0,
+		  sizeof(bad) / sizeof(bad[0]));
+	TEST(urls_are_the_same_if_server_and_database_are);
+	TEST(a_copy_shares_nothing);
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* Private redis-servers for tests. */
+#include "redis_server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <hiredis/hiredis.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARGS_MAX 64
+#define START_MS 15000
+#define PORT_TRIES 5
+
+struct redis_server {
+	struct redis_server_options options;
+	char *password; /* or NULL */
+	char *dir;
+	char *socket;
+	char *url;
+	char *unix_url;
+	int port;
+	pid_t pid; /* 0: not running */
+	redisContext *context;
+	const char *argv[ARGS_MAX];
+	size_t argc;
+	char port_text[16];
+	pid_t owner; /* the process that started it */
+	struct redis_server *next;
+};
+
+/* All that run, so that none outlives a test that fails. */
+static struct redis_server *all;
+
+__attribute__((noreturn, format(printf, 1, 2))) static void
+die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	abort();
+}
+
+__attribute__((format(printf, 1, 2))) static char *
+text(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		die("out of memory");
+	return s;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+nap(void)
+{
+	const struct timespec ts = {.tv_nsec = 2000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* --- certificates -------------------------------------------------------- */
+
+static const char make_certificates[] =
+    "set -e; cd \"$1\"\n"
+    "exec >/dev/null 2>openssl.log\n"
+    "key() { openssl genpkey -algorithm EC -pkeyopt "
+    "ec_paramgen_curve:P-256 -out \"$1.key\"; }\n"
+    "ca() { key \"$1\"; openssl req -x509 -new -key \"$1.key\" -subj "
+    "\"/CN=$1\" "
+    "-days 2 -out \"$1.crt\"; }\n"
+    "leaf() { key \"$1\"; openssl req -new -key \"$1.key\" -subj \"/CN=$1\" "
+    "-out \"$1.csr\"\n"
+    "echo 'subjectAltName=DNS:localhost,IP:127.0.0.1' >\"$1.ext\"\n"
+    "openssl x509 -req -in \"$1.csr\" -CA ca.crt -CAkey ca.key "
+    "-CAcreateserial -days 2 -extfile \"$1.ext\" -out \"$1.crt\"; }\n"
+    "ca ca; ca other-ca; leaf server; leaf client\n";
+
+static void
+certificates(const char *dir)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", make_certificates, "sh", dir,
+		      (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		die("cannot make certificates; see %s/openssl.log", dir);
+}
+
+/* --- starting and stopping ----------------------------------------------- */
+
+/* A port that nobody listens on right now. */
+static int
+free_port(void)
+{
+	struct sockaddr_in sin = {
+	    .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, len) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
+		die("cannot find a free port: %s", strerror(errno));
+	close(fd);
+	return ntohs(sin.sin_port);
+}
+
+static void
+arg(struct redis_server *s, const char *name, const char *value)
+{
+	if (s->argc + 2 >= ARGS_MAX)
+		die("too many arguments for redis-server");
+	s->argv[s->argc++] = name;
+	s->argv[s->argc++] = value;
+	s->argv[s->argc] = NULL;
+}
+
+static void
+make_args(struct redis_server *s)
+{
+	const char *const *a;
+
+	snprintf(s->port_text, sizeof(s->port_text), "%d", s->port);
+	s->argc = 0;
+	s->argv[s->argc++] = "redis-server";
+	arg(s, "--bind", "127.0.0.1");
+	arg(s, "--unixsocket", "redis.sock");
+	arg(s, "--logfile", "log");
+	arg(s, "--save", "");
+	arg(s, "--daemonize", "no");
+	if (s->options.tls) {
+		arg(s, "--port", "0");
+		arg(s, "--tls-port", s->port_text);
+		arg(s, "--tls-cert-file", "server.crt");
+		arg(s, "--tls-key-file", "server.key");
+		arg(s, "--tls-ca-cert-file", "ca.crt");
+		arg(s, "--tls-auth-clients",
+		    s->options.tls_auth_clients ? "yes" : "no");
+	} else {
+		arg(s, "--port", s->port_text);
+	}
+	if (s->password != NULL)
+		arg(s, "--requirepass", s->password);
+	for (a = s->options.args; a != NULL && a[0] != NULL && a[1] != NULL;
+	     a += 2)
+		arg(s, a[0], a[1]);
+}
+
+static void
+spawn(struct redis_server *s)
+{
+	pid_t parent = getpid();
+
+	unlink(s->socket);
+	s->pid = fork();
+	if (s->pid < 0)
+		die("cannot fork: %s", strerror(errno));
+	if (s->pid > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || chdir(s->dir) != 0)
+		_exit(127);
+	/* Not to be taken for the test's own output, or wait for it. */
+	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
+	dup2(open("out", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), STDOUT_FILENO);
+	dup2(STDOUT_FILENO, STDERR_FILENO);
+	closefrom(3);
+	execvp(s->argv[0], (char *const *)(uintptr_t)s->argv);
+	_exit(127);
+}
+
+static bool
+connected(struct redis_server *s)
+{
+	redisReply *reply;
+	bool ok;
+
+	if (s->context != NULL)
+		redisFree(s->context);
+	s->context = redisConnectUnix(s->socket);
+	if (s->context == NULL || s->context->err != 0)
+		return false;
+	if (s->password != NULL)
+		freeReplyObject(
+		    redisCommand(s->context, "AUTH %s", s->password));
+	reply = redisCommand(s->context, "PING");
+	ok = reply != NULL &&
+	     (reply->type == REDIS_REPLY_STATUS ||
+	      reply->type == REDIS_REPLY_ERROR) &&
+	     strncmp(reply->str, "LOADING", 7) != 0;
+	freeReplyObject(reply);
+	return ok;
+}
+
+/* False when it has ended, most likely since its port was taken meanwhile. */
+static bool
+launch(struct redis_server *s)
+{
+	int64_t end = now_ms() + START_MS;
+
+	make_args(s);
+	spawn(s);
+	while (!connected(s)) {
+		if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
+			s->pid = 0;
+			return false;
+		}
+		if (now_ms() > end)
+			die("redis-server does not answer; see %s", s->dir);
+		nap();
+	}
+	return true;
+}
+
+static void
+make_dir(struct redis_server *s)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	s->dir = text("%s/flowrra-redis-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(s->dir) == NULL)
+		die("cannot make %s: %s", s->dir, strerror(errno));
+	s->socket = text("%s/redis.sock", s->dir);
+	if (s->options.tls)
+		certificates(s->dir);
+}
+
+static void
+make_urls(struct redis_server *s)
+{
+	const char *password = s->password != NULL ? s->password : "";
+	const char *colon = s->password != NULL ? ":" : "";
+	const char *at = s->password != NULL ? "@" : "";
+
+	s->unix_url = text("unix://%s%s%s%s", colon, password, at, s->socket);
+	if (s->options.tls)
+		s->url = text("rediss://%s%s%s127.0.0.1:%d?cafile=%s/ca.crt",
+			      colon, password, at, s->port, s->dir);
+	else
+		s->url = text("redis://%s%s%s127.0.0.1:%d", colon, password, at,
+			      s->port);
+}
+
+static void
+stop_all(void)
+{
+	struct redis_server *s, *next;
+
+	for (s = all; s != NULL; s = next) {
+		next = s->next;
+		if (s->owner == getpid())
+			redis_server_stop(s);
+	}
+}
+
+struct redis_server *
+redis_server_start(const struct redis_server_options *options)
+{
+	static bool registered;
+	struct redis_server *s = calloc(1, sizeof(*s));
+	int tries = 0;
+
+	if (s == NULL || (!registered && atexit(stop_all) != 0))
+		die("out of memory");
+	registered = true;
+	s->owner = getpid();
+	s->next = all;
+	all = s;
+	if (options != NULL)
+		s->options = *options;
+	if (s->options.password != NULL)
+		s->password = text("%s", s->options.password);
+	make_dir(s);
+	do {
+		if (tries++ == PORT_TRIES)
+			die("redis-server does not start; see %s", s->dir);
+		s->port = free_port();
+	} while (!launch(s));
+	make_urls(s);
+	return s;
+}
+
+void
+redis_server_kill(struct redis_server *s)
+{
+	if (s->pid == 0)
+		return;
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	s->pid = 0;
+}
+
+static void
+signal_and_wait(struct redis_server *s, int sig, int flag)
+{
+	int status;
+
+	if (kill(s->pid, sig) != 0 || waitpid(s->pid, &status, flag) != s->pid)
+		die("cannot stop or continue redis-server");
+}
+
+void
+redis_server_pause(struct redis_server *s)
+{
+	signal_and_wait(s, SIGSTOP, WUNTRACED);
+}
+
+void
+redis_server_continue(struct redis_server *s)
+{
+	signal_and_wait(s, SIGCONT, WCONTINUED);
+}
+
+void
+redis_server_restart(struct redis_server *s)
+{
+	int64_t end = now_ms() + START_MS;
+
+	redis_server_kill(s);
+	while (!launch(s))
+		if (now_ms() > end)
+			die("redis-server does not start again; see %s",
+			    s->dir);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+redis_server_stop(struct redis_server *s)
+{
+	struct redis_server **link = &all;
+
+	if (s == NULL)
+		return;
+	while (*link != s)
+		link = &(*link)->next;
+	*link = s->next;
+	redis_server_kill(s);
+	if (s->context != NULL)
+		redisFree(s->context);
+	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(s->password);
+	free(s->dir);
+	free(s->socket);
+	free(s->url);
+	free(s->unix_url);
+	free(s);
+}
+
+/* --- talking to it ------------------------------------------------------- */
+
+const char *
+redis_server_url(const struct redis_server *s)
+{
+	return s->url;
+}
+
+const char *
+redis_server_unix_url(const struct redis_server *s)
+{
+	return s->unix_url;
+}
+
+int
+redis_server_port(const struct redis_server *s)
+{
+	return s->port;
+}
+
+const char *
+redis_server_dir(const struct redis_server *s)
+{
+	return s->dir;
+}
+
+static redisReply *
+command(struct redis_server *s, const char *fmt, va_list ap)
+{
+	redisReply *reply = redisvCommand(s->context, fmt, ap);
+
+	if (reply == NULL)
+		die("redis-server: %s: %s", fmt, s->context->errstr);
+	return reply;
+}
+
+struct redisReply *
+redis_server_command(struct redis_server *s, const char *fmt, ...)
+{
+	redisReply *reply;
+	va_list ap;
+
+	va_start(ap, fmt);
+	reply = command(s, fmt, ap);
+	va_end(ap);
+	return reply;
+}
+
+void
+redis_server_run(struct redis_server *s, const char *fmt, ...)
+{
+	redisReply *reply;
+	va_list ap;
+
+	va_start(ap, fmt);
+	reply = command(s, fmt, ap);
+	va_end(ap);
+	if (reply->type == REDIS_REPLY_ERROR)
+		die("redis-server: %s: %s", fmt, reply->str);
+	freeReplyObject(reply);
+}
