@@ -23,7 +23,6 @@ struct batch {
 	void *arg;
 	size_t under_way;
 	bool reserved; /* records are stored; now the tasks */
-	bool calling;  /* within rbroker_submit() */
 };
 
 /* One command for tasks first … first + n - 1 of a batch. */
@@ -41,6 +40,9 @@ fail(struct broker_submit *task, const struct rbroker *b,
 	if (task->err.code != ERR_NONE)
 		return;
 	redis_fault_err(b->redis, "submitting", reply, &task->err);
+	/* ERR_FULL is for the limit of a queue. */
+	if (task->err.code == ERR_FULL)
+		task->err.code = ERR_UNAVAILABLE;
 	if (redis_fault(reply) == REDIS_FAULT_LOST)
 		err_set(&task->err, ERR_UNAVAILABLE,
 			"the connection to %s broke before it answered; the "
@@ -52,15 +54,6 @@ static void
 push(struct batch *batch);
 
 static void
-answer(void *arg)
-{
-	struct batch *batch = arg;
-
-	batch->on_done(batch->tasks, batch->n, batch->arg);
-	free(batch);
-}
-
-static void
 command_ended(struct batch *batch)
 {
 	if (--batch->under_way > 0)
@@ -68,10 +61,9 @@ command_ended(struct batch *batch)
 	if (!batch->reserved) {
 		batch->reserved = true;
 		push(batch);
-	} else if (batch->calling) {
-		rbroker_defer(batch->broker, answer, batch);
 	} else {
-		answer(batch);
+		batch->on_done(batch->tasks, batch->n, batch->arg);
+		free(batch);
 	}
 }
 
@@ -330,6 +322,21 @@ out:
 	free(argv);
 }
 
+static void
+start(void *arg)
+{
+	struct batch *batch = arg;
+	size_t i;
+
+	if (batch->broker->opt.with_results) {
+		store_records(batch);
+		for (i = 0; i < batch->n; i++)
+			if (batch->tasks[i].exclusive)
+				reserve(batch, i);
+	}
+	command_ended(batch);
+}
+
 void
 rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 	       broker_submitted_fn *on_done, void *arg)
@@ -351,14 +358,7 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 				.n = n,
 				.on_done = on_done,
 				.arg = arg,
-				.under_way = 1,
-				.calling = true};
-	if (b->opt.with_results) {
-		store_records(batch);
-		for (i = 0; i < n; i++)
-			if (tasks[i].exclusive)
-				reserve(batch, i);
-	}
-	command_ended(batch);
-	batch->calling = false;
+				.under_way = 1};
+	/* From the loop, since it may be answered at once. */
+	rbroker_defer(b, start, batch);
 }
