@@ -192,7 +192,7 @@ on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 		return;
 	}
 	version = info_field(info, "redis_version");
-	choose_scripts(b, version.p == NULL || atoi(version.p) >= 7);
+	choose_scripts(b, version.p == NULL || strtol(version.p, NULL, 10) >= 7);
 	if (b->opt.worker != NULL && !b->checked &&
 	    check_eviction(b, info, &err) != 0) {
 		b->opt.on_state(false, true, &err, b->opt.arg);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Who this worker is. */
+#include "identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/conf.h"
+#include "util/err.h"
+
+/* The directory as conf_keys.def says; free() it. */
+static char *
+state_dir(const struct conf *conf)
+{
+	const char *env = getenv("STATE_DIRECTORY");
+	const char *home = getenv("HOME");
+	char *dir = NULL;
+
+	if (conf->worker.state_dir[0] != '\0')
+		return strdup(conf->worker.state_dir);
+	if (env != NULL && env[0] == '/') /* systemd may name several */
+		return strndup(env, strcspn(env, ":"));
+	if (geteuid() == 0)
+		return strdup("/var/lib/flowrra");
+	env = getenv("XDG_STATE_HOME");
+	if (env != NULL && env[0] == '/')
+		return asprintf(&dir, "%s/flowrra", env) < 0 ? NULL : dir;
+	if (home == NULL || home[0] != '/')
+		home = "/tmp";
+	return asprintf(&dir, "%s/.local/state/flowrra", home) < 0 ? NULL : dir;
+}
+
+/* Makes the directory and what is above it. */
+static int
+make_dirs(char *path, struct err *err)
+{
+	char *slash;
+
+	for (slash = strchr(path + 1, '/'); slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			return err_sys(err, ERR_SYSTEM, "creating %s", path);
+		*slash = '/';
+	}
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return err_sys(err, ERR_SYSTEM,
+			       "creating the state directory %s ([worker] "
+			       "state_dir)",
+			       path);
+	return 0;
+}
+
+static char *
+make_id(const struct conf *conf)
+{
+	char host[256], *id = NULL;
+
+	if (conf->worker.id[0] != '\0')
+		return strdup(conf->worker.id);
+	if (gethostname(host, sizeof(host)) != 0)
+		return NULL;
+	host[sizeof(host) - 1] = '\0';
+	return asprintf(&id, "%s:main", host) < 0 ? NULL : id;
+}
+
+static int
+take_lock(struct identity *who, struct err *err)
+{
+	who->lock_fd =
+	    open(who->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (who->lock_fd < 0)
+		return err_sys(err, ERR_SYSTEM, "opening the lock %s",
+			       who->path);
+	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return err_sys(err, ERR_SYSTEM, "locking %s", who->path);
+	return err_set(err, ERR_REFUSED,
+		       "a worker with the id %s runs already (it holds %s); "
+		       "give this one another [worker] id",
+		       who->id, who->path);
+}
+
+int
+identity_take(const struct conf *conf, struct identity *ret, struct err *err)
+{
+	struct identity who = {.lock_fd = -1};
+	char *dir = state_dir(conf);
+
+	who.id = make_id(conf);
+	if (dir == NULL || who.id == NULL ||
+	    asprintf(&who.path, "%s/worker-%s.lock", dir, who.id) < 0) {
+		who.path = NULL;
+		err_nomem(err);
+		goto fail;
+	}
+	if (make_dirs(dir, err) != 0 || take_lock(&who, err) != 0)
+		goto fail;
+	free(dir);
+	*ret = who;
+	return 0;
+fail:
+	free(dir);
+	identity_drop(&who);
+	return -1;
+}
+
+void
+identity_drop(struct identity *who)
+{
+	if (who->lock_fd >= 0)
+		close(who->lock_fd);
+	free(who->id);
+	free(who->path);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* A claim becomes a job, or goes where it belongs. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/result_json.h"
+#include "dispatch/state.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* A job's number: index below, serial above; 0 is no job. */
+#define INDEX_BITS 20
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
+
+static const struct {
+	const char *name;
+	unsigned int next;
+} states[] = {
+#define X(state, following)                                                    \
+	[JOB_##state] = {.name = #state, .next = (following)},
+    JOB_STATES(X)
+#undef X
+};
+
+void
+job_enter(struct job *job, enum job_state next)
+{
+	assert(states[job->state].next & (1u << next));
+	log_debug("job %s: %s -> %s", job->task ? job->task->id : "?",
+		  states[job->state].name, states[next].name);
+	job->state = next;
+}
+
+/* --- numbers --------------------------------------------------------------- */
+
+static int
+grow_numbers(struct dispatch *d)
+{
+	uint32_t cap = d->cap_jobs ? d->cap_jobs * 2 : 256;
+	struct job **jobs;
+
+	if (cap > INDEX_MASK + 1)
+		return -1;
+	if ((jobs = realloc(d->jobs, cap * sizeof(*jobs))) == NULL)
+		return -1;
+	memset(jobs + d->cap_jobs, 0, (cap - d->cap_jobs) * sizeof(*jobs));
+	d->jobs = jobs;
+	d->cap_jobs = cap;
+	return 0;
+}
+
+/* A free place is near the last one that was given, unless all is full. */
+static int
+number_job(struct dispatch *d, struct job *job)
+{
+	uint32_t i;
+
+	if (d->n_jobs >= d->cap_jobs / 2 && grow_numbers(d) != 0 &&
+	    d->n_jobs == d->cap_jobs)
+		return -1;
+	for (i = d->free_hint; d->jobs[i % d->cap_jobs] != NULL; i++)
+		;
+	i %= d->cap_jobs;
+	d->free_hint = i + 1;
+	d->serial = (d->serial + 1) & (UINT32_MAX >> INDEX_BITS);
+	if (d->serial == 0)
+		d->serial = 1;
+	d->jobs[i] = job;
+	d->n_jobs++;
+	job->number = d->serial << INDEX_BITS | i;
+	return 0;
+}
+
+struct job *
+job_find(struct dispatch *d, uint32_t number)
+{
+	uint32_t i = number & INDEX_MASK;
+
+	if (i >= d->cap_jobs || d->jobs[i] == NULL ||
+	    d->jobs[i]->number != number)
+		return NULL;
+	return d->jobs[i];
+}
+
+/* --- lists ----------------------------------------------------------------- */
+
+void
+job_unlink(struct job *job)
+{
+	struct dispatch *d = job->dispatch;
+
+	if (job->state == JOB_HELD) {
+		TAILQ_REMOVE(&d->held[job->kind], job, link);
+		d->n_held[job->kind]--;
+	} else if (job->runner != NULL) {
+		runner_remove(job->runner, job);
+	}
+}
+
+void
+job_hold(struct job *job, bool first)
+{
+	struct dispatch *d = job->dispatch;
+
+	job_unlink(job);
+	limit_end(job);
+	job_enter(job, JOB_HELD);
+	job->held_ms = clock_mono_ms();
+	job->started_us = 0;
+	if (first)
+		TAILQ_INSERT_HEAD(&d->held[job->kind], job, link);
+	else
+		TAILQ_INSERT_TAIL(&d->held[job->kind], job, link);
+	d->n_held[job->kind]++;
+	dispatch_turn(d);
+}
+
+void
+job_free(struct job *job)
+{
+	struct dispatch *d = job->dispatch;
+
+	d->jobs[job->number & INDEX_MASK] = NULL;
+	d->n_jobs--;
+	limit_end(job);
+	task_free(job->task);
+	buf_done(&job->note_record);
+	buf_done(&job->progress);
+	buf_done(&job->record);
+	buf_done(&job->again);
+	buf_done(&job->info);
+	free(job);
+	dispatch_turn(d);
+}
+
+/* --- where a task belongs --------------------------------------------------- */
+
+/* A task that was among the last ones of a dead process runs alone. */
+static enum job_kind
+kind_of(const struct job *job)
+{
+	if (job->handler->cpu_bound)
+		return KIND_CPU;
+	if (job->handler->async)
+		return KIND_ASYNC;
+	return job->task->suspected > 0 ? KIND_CPU : KIND_THREAD;
+}
+
+/* What the task leaves open, its module says, and then the configuration. */
+static void
+complete(struct job *job)
+{
+	const struct conf *conf = job->dispatch->conf;
+	const struct handler *h = job->handler;
+	struct task *t = job->task;
+
+	if (t->max_retries == TASK_UNSET)
+		t->max_retries = h->max_retries;
+	if (t->max_retries == TASK_UNSET)
+		t->max_retries = conf->executor.max_retries;
+	if (t->retry.delay_us == TASK_UNSET)
+		t->retry.delay_us = h->retry.delay_us;
+	if (t->retry.delay_us == TASK_UNSET)
+		t->retry.delay_us = conf->executor.retry_delay;
+	if (t->retry.backoff < 0)
+		t->retry.backoff = h->retry.backoff < 0 ? 1 : h->retry.backoff;
+	if (t->retry.delay_max_us < 0)
+		t->retry.delay_max_us =
+		    h->retry.delay_max_us < 0 ? 0 : h->retry.delay_max_us;
+	if (t->retry.jitter < 0)
+		t->retry.jitter = h->retry.jitter < 0 ? 0 : h->retry.jitter;
+	if (t->timeout_us == TASK_UNSET)
+		t->timeout_us = h->timeout_us < 0 ? 0 : h->timeout_us;
+}
+
+static void
+route(struct job *job)
+{
+	struct dispatch *d = job->dispatch;
+	const struct task *task = job->task;
+
+	if (task->expires_us != 0 && task->expires_us <= clock_wall_us()) {
+		outcome_apply(job, &(struct ending){
+				       .outcome = OUTCOME_EXPIRED,
+				       .text = SLICE("the task expired before "
+						     "it could run")});
+		return;
+	}
+	job->handler = handlers_find(&d->current->handlers, task->name);
+	if (job->handler == NULL) {
+		outcome_apply(job,
+			      &(struct ending){.outcome = OUTCOME_UNKNOWN});
+		return;
+	}
+	complete(job);
+	job->kind = kind_of(job);
+	d->queues[job->claim->queue].kind = job->kind;
+	job_hold(job, false);
+}
+
+void
+claim_reroute(struct dispatch *d)
+{
+	struct job_list all = TAILQ_HEAD_INITIALIZER(all);
+	struct job *job;
+	enum job_kind kind;
+
+	for (kind = 0; kind < KIND_COUNT; kind++) {
+		TAILQ_CONCAT(&all, &d->held[kind], link);
+		d->n_held[kind] = 0;
+	}
+	while ((job = TAILQ_FIRST(&all)) != NULL) {
+		TAILQ_REMOVE(&all, job, link);
+		job->state = JOB_NEW;
+		route(job);
+	}
+}
+
+/* --- tasks that were claimed before ----------------------------------------- */
+
+/* What was recorded as finished is not run again. */
+static void
+on_recorded(struct slice record, const struct err *err, void *arg)
+{
+	struct job *job = arg;
+	struct buf scratch = BUF_INIT;
+	struct result result;
+
+	if (err != NULL) {
+		/* Ask until there is an answer: a guess could run it twice. */
+		results_get(job->dispatch->results,
+			    slice_of(job->task->id), on_recorded, job);
+		return;
+	}
+	if (record.p != NULL &&
+	    result_decode(record, &scratch, &result, NULL) == 0 &&
+	    result_status_final(result.status)) {
+		log_info("task %s had finished before; not run again",
+			 job->task->id);
+		outcome_ack(job);
+	} else {
+		route(job);
+	}
+	buf_done(&scratch);
+}
+
+void
+claim_take(struct dispatch *d, struct broker_claim *claim)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	struct err err;
+
+	/* It stays on record, and comes again as a stranger. */
+	if (job == NULL || number_job(d, job) != 0) {
+		free(job);
+		log_error("no memory for a task of queue %s; it stays in "
+			  "flight until the worker is restarted",
+			  d->queues[claim->queue].name);
+		return;
+	}
+	job->dispatch = d;
+	job->claim = claim;
+	job->claimed_us = clock_wall_us();
+	d->queues[claim->queue].claimed_ms = clock_mono_ms();
+	if (task_decode(claim->bytes, &job->task, &err) != 0)
+		outcome_bury(job, "malformed", err.msg);
+	else if (claim->recovered)
+		results_get(d->results, slice_of(job->task->id), on_recorded,
+			    job);
+	else
+		route(job);
+	dispatch_turn(d);
+}

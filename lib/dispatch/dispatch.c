@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/* The dispatcher: opening, stopping, and the end of each turn of its loop. */
+#include "dispatch/dispatch.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "dispatch/state.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* A worker is believed dead when this has passed twice without a sign. */
+#define HEARTBEAT_LIFE_S 10
+#define HEARTBEAT_S 3
+/* What stopping may take beyond the tasks: telling broker and backend. */
+#define FAREWELL_S 5
+
+/* --- heartbeat ------------------------------------------------------------- */
+
+static json_t *
+describe_slots(const struct dispatch *d)
+{
+	const struct runner *r;
+	unsigned int n[KIND_COUNT] = {0};
+	enum job_kind kind;
+
+	TAILQ_FOREACH (r, &d->runners, link)
+		for (kind = 0; kind < KIND_COUNT; kind++)
+			n[kind] += r->count[kind];
+	return json_pack("{s:{s:I,s:i},s:{s:I,s:i},s:{s:i,s:i}}", "io",
+			 "slots", (json_int_t)d->conf->executor.io_workers,
+			 "tasks", (int)n[KIND_THREAD], "async", "slots",
+			 (json_int_t)d->conf->executor.async_tasks, "tasks",
+			 (int)n[KIND_ASYNC], "cpu", "slots",
+			 (int)d->current->cpu_max, "tasks", (int)n[KIND_CPU]);
+}
+
+static void
+beat(struct dispatch *d)
+{
+	json_t *queues = json_array(), *o;
+	char started[CLOCK_TEXT_SIZE], *text;
+	struct utsname host;
+	unsigned int i;
+
+	if (!broker_is_up(d->broker)) {
+		json_decref(queues);
+		return;
+	}
+	uname(&host);
+	clock_format(d->started_us, started);
+	for (i = 0; i < d->n_queues; i++)
+		json_array_append_new(queues, json_string(d->queues[i].name));
+	o = json_pack("{s:s,s:s,s:i,s:s,s:s,s:o,s:o,s:b}", "id", d->opt.worker,
+		      "host", host.nodename, "pid", (int)getpid(), "version",
+		      FLOWRRA_VERSION, "started_at", started, "queues", queues,
+		      "slots", describe_slots(d), "stopping", d->stopping);
+	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+	if (text != NULL)
+		broker_heartbeat(d->broker, slice_of(text), HEARTBEAT_LIFE_S);
+	free(text);
+	json_decref(o);
+}
+
+static void
+on_heartbeat(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	beat(arg);
+}
+
+/* --- stopping -------------------------------------------------------------- */
+
+static void
+put_back_held(struct dispatch *d)
+{
+	enum job_kind kind;
+
+	for (kind = 0; kind < KIND_COUNT; kind++)
+		while (!TAILQ_EMPTY(&d->held[kind]))
+			outcome_put_back(TAILQ_FIRST(&d->held[kind]));
+}
+
+/* Nothing runs, nothing is to be told: the end. */
+static void
+check_stopped(struct dispatch *d)
+{
+	const bool failed = d->failure.code != ERR_NONE;
+
+	if (!d->stopping || d->stopped)
+		return;
+	put_back_held(d);
+	if (!d->forlorn && (d->n_jobs > 0 || !TAILQ_EMPTY(&d->runners) ||
+			    !broker_quiet(d->broker)))
+		return;
+	d->stopped = true;
+	evtimer_del(d->patience);
+	evtimer_del(d->heartbeat);
+	if (d->n_jobs > 0)
+		log_warning("%" PRIu32 " tasks could not be put back or "
+			    "stored; they stay in flight for this worker's "
+			    "next start",
+			    d->n_jobs);
+	broker_farewell(d->broker);
+	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
+}
+
+static void
+hurry(struct dispatch *d)
+{
+	struct timeval tv = {.tv_sec = FAREWELL_S};
+	struct runner *r;
+
+	d->hurried = true;
+	TAILQ_FOREACH (r, &d->runners, link)
+		child_kill(r->child);
+	evtimer_add(d->patience, &tv);
+}
+
+static void
+on_patience_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct dispatch *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (!d->hurried) {
+		log_notice("tasks still run after [worker] stop_timeout: "
+			   "killing them; they are put back");
+		hurry(d);
+	} else {
+		d->forlorn = true;
+		check_stopped(d);
+	}
+}
+
+void
+dispatch_stop(struct dispatch *d)
+{
+	const int64_t us = d->conf->worker.stop_timeout;
+	const struct timeval tv = {.tv_sec = us / 1000000,
+				   .tv_usec = us % 1000000};
+	struct runner *r, *next;
+
+	if (d->stopping) {
+		if (!d->hurried)
+			hurry(d);
+		return;
+	}
+	d->stopping = true;
+	evtimer_add(d->patience, &tv);
+	for (r = TAILQ_FIRST(&d->runners); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		runner_retire(r);
+	}
+	assign_wants(d);
+	beat(d);
+	dispatch_turn(d);
+}
+
+void
+dispatch_fail(struct dispatch *d, const struct err *why)
+{
+	if (d->failure.code == ERR_NONE)
+		d->failure = *why;
+	dispatch_stop(d);
+}
+
+/* --- the end of a turn ----------------------------------------------------- */
+
+static void
+announce(struct dispatch *d)
+{
+	if (d->announced || d->stopping || !d->current->ready || !d->broker_up)
+		return;
+	d->announced = true;
+	beat(d);
+	d->opt.on_ready(d->opt.arg);
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct dispatch *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (d->stopped)
+		return;
+	assign_jobs(d);
+	if (!evtimer_pending(d->stall, NULL))
+		assign_unstick(d);
+	assign_wants(d);
+	announce(d);
+	check_stopped(d);
+}
+
+static void
+on_stall(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	assign_unstick(arg);
+	dispatch_turn(arg);
+}
+
+void
+dispatch_turn(struct dispatch *d)
+{
+	event_active(d->turn, EV_TIMEOUT, 0);
+}
+
+/* --- broker and backend ---------------------------------------------------- */
+
+static void
+on_claim(struct broker_claim *claim, void *arg)
+{
+	claim_take(arg, claim);
+}
+
+static void
+on_control(struct slice message, void *arg)
+{
+	limit_order(arg, message);
+}
+
+/* Says it once when it goes, once when it comes, and not each try between. */
+static void
+log_state(bool *known, bool up, const char *what, const char *name,
+	  const struct err *why)
+{
+	if (up && why != NULL)
+		log_warning("%s %s: %s", what, name, why->msg);
+	else if (up && !*known)
+		log_notice("%s %s is in reach", what, name);
+	else if (!up && *known)
+		log_warning("%s %s is out of reach: %s; trying again", what,
+			    name, why->msg);
+	*known = up;
+}
+
+static void
+on_broker_state(bool up, bool final, const struct err *why, void *arg)
+{
+	struct dispatch *d = arg;
+
+	if (final) {
+		dispatch_fail(d, why);
+		return;
+	}
+	if (!up && !d->broker_up && !d->broker_missed) {
+		d->broker_missed = true;
+		log_warning("broker: %s; trying again", why->msg);
+	}
+	log_state(&d->broker_up, up, "broker", broker_name(d->broker), why);
+	if (up && why == NULL) {
+		runner_register(d);
+		beat(d);
+	}
+	dispatch_turn(d);
+}
+
+static void
+on_results_state(bool up, bool final, const struct err *why, void *arg)
+{
+	struct dispatch *d = arg;
+
+	if (final) {
+		dispatch_fail(d, why);
+		return;
+	}
+	log_state(&d->results_up, up, "backend", results_name(d->results),
+		  why);
+	dispatch_turn(d);
+}
+
+/* --- opening and closing --------------------------------------------------- */
+
+int
+dispatch_reload(struct dispatch *d, const struct conf *conf,
+		const char *const *modules, struct err *err)
+{
+	if (d->stopping || !d->current->ready)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "the worker is starting or stopping");
+	if (d->next != NULL)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "a reload is under way already");
+	d->next = generation_new(d, conf, modules, err);
+	return d->next != NULL ? 0 : -1;
+}
+
+void
+dispatch_status(const struct dispatch *d, char *text, size_t size)
+{
+	unsigned int held = d->n_held[KIND_THREAD] + d->n_held[KIND_ASYNC] +
+			    d->n_held[KIND_CPU];
+
+	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
+		 d->stopping ? "stopping; " : "", (unsigned int)d->n_jobs, held,
+		 d->broker_up ? "in reach" : "out of reach");
+}
+
+static bool
+same_url(const struct conf *conf)
+{
+	return conf->backend.url == NULL || conf->backend.url[0] == '\0' ||
+	       strcmp(conf->backend.url, conf->broker.url) == 0;
+}
+
+static int
+open_stores(struct dispatch *d, struct err *err)
+{
+	const struct conf *conf = d->conf;
+	const struct broker_options broker = {
+	    .base = d->opt.base,
+	    .url = conf->broker.url,
+	    .queue_key = conf->broker.queue_key,
+	    .timeout_ms = conf->broker.socket_timeout / 1000,
+	    .max_connections = conf->broker.max_connections,
+	    .max_queue_size = conf->executor.max_queue_size,
+	    .with_results = d->one_store,
+	    .worker = d->opt.worker,
+	    .queues = d->opt.queues,
+	    .n_queues = d->n_queues,
+	    .max_task = (size_t)conf->worker.max_task_size,
+	    .on_claim = on_claim,
+	    .on_control = on_control,
+	    .on_state = on_broker_state,
+	    .arg = d};
+	const struct results_options results = {
+	    .base = d->opt.base,
+	    .url = d->one_store ? conf->broker.url : conf->backend.url,
+	    .timeout_ms = (d->one_store ? conf->broker.socket_timeout
+					: conf->backend.socket_timeout) /
+			  1000,
+	    .max_connections = conf->backend.max_connections,
+	    .on_state = on_results_state,
+	    .arg = d};
+
+	if ((d->broker = broker_open(&broker, err)) == NULL ||
+	    (d->results = results_open(&results, err)) == NULL)
+		return -1;
+	return 0;
+}
+
+static int
+make_queues(struct dispatch *d, struct err *err)
+{
+	unsigned int n;
+
+	while (d->opt.queues[d->n_queues] != NULL)
+		d->n_queues++;
+	d->queues = calloc(d->n_queues + 1, sizeof(*d->queues));
+	if (d->queues == NULL)
+		return err_nomem(err);
+	for (n = 0; n < d->n_queues; n++) {
+		if ((d->queues[n].name = strdup(d->opt.queues[n])) == NULL)
+			return err_nomem(err);
+		if (strcmp(d->opt.queues[n], "cpu") == 0)
+			d->queues[n].kind = KIND_CPU;
+	}
+	return 0;
+}
+
+static int
+make_events(struct dispatch *d, struct err *err)
+{
+	const struct timeval tv = {.tv_sec = HEARTBEAT_S};
+	struct event_base *base = d->opt.base;
+
+	d->turn = evtimer_new(base, on_turn, d);
+	d->stall = evtimer_new(base, on_stall, d);
+	d->patience = evtimer_new(base, on_patience_over, d);
+	d->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, d);
+	if (d->turn == NULL || d->stall == NULL || d->patience == NULL ||
+	    d->heartbeat == NULL)
+		return err_nomem(err);
+	event_add(d->heartbeat, &tv);
+	return 0;
+}
+
+struct dispatch *
+dispatch_new(const struct dispatch_options *options, struct err *err)
+{
+	struct dispatch *d = calloc(1, sizeof(*d));
+	enum job_kind kind;
+
+	if (d == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	d->opt = *options;
+	d->conf = options->conf;
+	d->one_store = same_url(options->conf);
+	d->started_us = clock_wall_us();
+	TAILQ_INIT(&d->runners);
+	for (kind = 0; kind < KIND_COUNT; kind++)
+		TAILQ_INIT(&d->held[kind]);
+	if (make_events(d, err) != 0 || make_queues(d, err) != 0 ||
+	    open_stores(d, err) != 0 ||
+	    (d->current = generation_new(d, d->conf, options->modules, err)) ==
+		NULL) {
+		dispatch_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+void
+dispatch_free(struct dispatch *d)
+{
+	struct runner *r;
+	unsigned int i;
+
+	if (d == NULL)
+		return;
+	broker_close(d->broker);
+	results_close(d->results);
+	while ((r = TAILQ_FIRST(&d->runners)) != NULL)
+		runner_free(r);
+	if (d->next != NULL)
+		generation_release(d->next);
+	if (d->current != NULL)
+		generation_release(d->current);
+	for (i = 0; i < d->cap_jobs; i++)
+		if (d->jobs[i] != NULL)
+			job_free(d->jobs[i]);
+	free(d->jobs);
+	for (i = 0; i < d->n_queues; i++)
+		free(d->queues[i].name);
+	free(d->queues);
+	if (d->turn != NULL)
+		event_free(d->turn);
+	if (d->stall != NULL)
+		event_free(d->stall);
+	if (d->patience != NULL)
+		event_free(d->patience);
+	if (d->heartbeat != NULL)
+		event_free(d->heartbeat);
+	free(d);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher: the whole of a worker, between broker, executors and backend.
+ *
+ * It claims tasks from the broker, assigns them to executors that have room,
+ * stores what came of them in the backend, and only then settles the claims.
+ * It starts its executors, replaces those that die, and notices tasks that run
+ * past their time. It runs on one libevent loop and never blocks.
+ */
+#ifndef DISPATCH_DISPATCH_H
+#define DISPATCH_DISPATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conf;
+struct dispatch;
+struct err;
+struct event_base;
+
+struct dispatch_options {
+	struct event_base *base;
+	const struct conf *conf;     /* borrowed until a reload replaced it */
+	const char *worker;	     /* the worker's stable id */
+	const char *executor;	     /* path of flowrra-executor */
+	const char *const *queues;   /* NULL-ended */
+	const char *const *modules;  /* absolute paths, NULL-ended; copied */
+	/* Executors are up and the broker was reached for the first time. */
+	void (*on_ready)(void *arg);
+	/* A reload is over; `why` is NULL or says why all stays as it was. */
+	void (*on_reloaded)(const struct err *why, void *arg);
+	/* Nothing runs any more; free the dispatcher now. `why` is NULL after
+	 * dispatch_stop(), else it says why the worker cannot go on. */
+	void (*on_stopped)(const struct err *why, void *arg);
+	void *arg;
+};
+
+struct dispatch *dispatch_new(const struct dispatch_options *options,
+			      struct err *err);
+/* Kills what still runs. Claims that are not settled stay on record. */
+void dispatch_free(struct dispatch *d);
+
+/*
+ * Loads other modules in new executors; the old ones finish what they run.
+ * `conf` takes the old one's place if it succeeds (then the caller may free the
+ * old one in on_reloaded). Returns -1 if a reload is under way already or the
+ * dispatcher stops.
+ */
+int dispatch_reload(struct dispatch *d, const struct conf *conf,
+		    const char *const *modules, struct err *err);
+
+/*
+ * Stops: claims nothing more, puts back what has not started, lets running
+ * tasks finish within [worker] stop_timeout, then kills and puts back the rest.
+ * The second call does not wait for them.
+ */
+void dispatch_stop(struct dispatch *d);
+
+/* A line for people: what is running and waiting to be stored. */
+void dispatch_status(const struct dispatch *d, char *text, size_t size);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* The task types that this worker can run. */
+#include "dispatch/handlers.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/err.h"
+
+void
+handlers_done(struct handlers *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->n; i++) {
+		free((char *)h->list[i].name.p);
+		free((char *)h->list[i].queue.p);
+		free((char *)h->list[i].description.p);
+	}
+	for (i = 0; i < h->n_refused; i++)
+		free(h->refused[i]);
+	free(h->list);
+	free(h->refused);
+	*h = (struct handlers){.n = 0};
+}
+
+static struct slice
+copy_string(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+	char *copy = strdup(s ? s : "");
+
+	return (struct slice){copy, copy ? strlen(copy) : 0};
+}
+
+/* Seconds as µs; what is null or missing is unset. */
+static int64_t
+duration(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (!json_is_number(value))
+		return TASK_UNSET;
+	return llround(json_number_value(value) * 1e6);
+}
+
+static double
+number(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_number(value) ? json_number_value(value) : TASK_UNSET;
+}
+
+static int
+read_handler(json_t *object, struct handler *ret, struct err *err)
+{
+	const json_t *retries = json_object_get(object, "max_retries");
+	struct handler h = {
+	    .name = copy_string(object, "name"),
+	    .queue = copy_string(object, "queue"),
+	    .cpu_bound = json_is_true(json_object_get(object, "cpu_bound")),
+	    .async = json_is_true(json_object_get(object, "async")),
+	    .max_retries = json_is_integer(retries)
+			       ? json_integer_value(retries)
+			       : TASK_UNSET,
+	    .retry = {.delay_us = duration(object, "retry_delay"),
+		      .backoff = number(object, "retry_backoff"),
+		      .delay_max_us = duration(object, "retry_delay_max"),
+		      .jitter = number(object, "retry_jitter")},
+	    .timeout_us = duration(object, "timeout")};
+
+	h.description.p = json_dumps(object, JSON_COMPACT);
+	h.description.len = h.description.p ? strlen(h.description.p) : 0;
+	*ret = h;
+	if (h.name.p == NULL || h.queue.p == NULL || h.description.p == NULL)
+		return err_nomem(err);
+	if (!task_name_valid(h.name, TASK_NAME_MAX) ||
+	    !task_name_valid(h.queue, TASK_QUEUE_MAX))
+		return err_set(err, ERR_DATA,
+			       "an executor describes a task with a bad name");
+	return 0;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct handler *x = a, *y = b;
+
+	return strcmp(x->name.p, y->name.p);
+}
+
+static int
+read_refused(const json_t *list, struct handlers *h, struct err *err)
+{
+	const json_t *item;
+	size_t i;
+
+	h->refused = calloc(json_array_size(list) + 1, sizeof(*h->refused));
+	if (h->refused == NULL)
+		return err_nomem(err);
+	json_array_foreach (list, i, item) {
+		const struct slice text = copy_string(item, "error");
+
+		if (text.p == NULL)
+			return err_nomem(err);
+		h->refused[h->n_refused++] = (char *)text.p;
+	}
+	return 0;
+}
+
+int
+handlers_read(struct slice json, struct handlers *ret, struct err *err)
+{
+	struct handlers h = {.n = 0};
+	json_t *root, *item;
+	const json_t *tasks;
+	json_error_t error;
+	size_t i;
+
+	if ((root = json_loadb(json.p, json.len, 0, &error)) == NULL)
+		return err_set(err, ERR_DATA,
+			       "an executor describes its tasks in bad JSON: %s",
+			       error.text);
+	tasks = json_object_get(root, "tasks");
+	h.list = calloc(json_array_size(tasks) + 1, sizeof(*h.list));
+	if (h.list == NULL) {
+		err_nomem(err);
+		goto fail;
+	}
+	json_array_foreach (tasks, i, item)
+		if (read_handler(item, &h.list[h.n++], err) != 0)
+			goto fail;
+	if (read_refused(json_object_get(root, "refused"), &h, err) != 0)
+		goto fail;
+	qsort(h.list, h.n, sizeof(*h.list), compare_names);
+	json_decref(root);
+	*ret = h;
+	return 0;
+fail:
+	json_decref(root);
+	handlers_done(&h);
+	return -1;
+}
+
+const struct handler *
+handlers_find(const struct handlers *h, const char *name)
+{
+	const struct handler key = {.name = slice_of(name)};
+
+	if (h->n == 0)
+		return NULL;
+	return bsearch(&key, h->list, h->n, sizeof(*h->list), compare_names);
+}

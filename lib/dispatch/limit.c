@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timeouts and cancellation: the handler is told to end, and when it has not
+ * after a grace period, its executor is killed. A cpu executor runs nothing
+ * else; the io executor is replaced first and lets its other jobs finish.
+ */
+#include "codec/scan.h"
+#include "dispatch/state.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+static void
+on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct job *job = arg;
+
+	(void)fd;
+	(void)what;
+	if (job->state != JOB_RUNNING || job->runner == NULL)
+		return;
+	log_notice("task %s (%s) does not end by itself: killing its executor",
+		   job->task->id, job->task->name);
+	job->overdue = true;
+	runner_doom(job->runner);
+}
+
+/* Kills the job's executor in so many µs, unless it ends before. */
+static void
+kill_in(struct job *job, int64_t us)
+{
+	const struct timeval tv = {.tv_sec = us / 1000000,
+				   .tv_usec = us % 1000000};
+
+	if (job->limit == NULL)
+		job->limit =
+		    evtimer_new(job->dispatch->opt.base, on_limit, job);
+	if (job->limit != NULL)
+		evtimer_add(job->limit, &tv);
+}
+
+/* The executor itself tells the handler when the timeout is over. */
+void
+limit_start(struct job *job)
+{
+	if (job->task->timeout_us > 0 && job->limit == NULL)
+		kill_in(job, job->task->timeout_us +
+				 job->dispatch->conf->executor.kill_grace);
+}
+
+void
+limit_end(struct job *job)
+{
+	if (job->limit != NULL)
+		event_free(job->limit);
+	job->limit = NULL;
+}
+
+static void
+cancel(struct job *job)
+{
+	if (job->cancelled)
+		return;
+	job->cancelled = true;
+	if (job->state == JOB_HELD) {
+		outcome_apply(job, &(struct ending){
+				       .outcome = OUTCOME_CANCELLED,
+				       .text = SLICE("cancelled before it "
+						     "started")});
+	} else if (job->state == JOB_RUNNING) {
+		child_send(job->runner->child, IPC_CANCEL, job->number, NULL,
+			   NULL, 0);
+		kill_in(job, job->dispatch->conf->executor.kill_grace);
+	}
+}
+
+struct order {
+	struct slice order, id;
+};
+
+static int
+on_member(void *arg, const struct scan_value *key,
+	  const struct scan_value *value, struct err *err)
+{
+	struct order *order = arg;
+
+	(void)err;
+	if (value->type != SCAN_STRING || value->escaped)
+		return 0;
+	if (slice_eq(key->text, SLICE("order")))
+		order->order = value->text;
+	else if (slice_eq(key->text, SLICE("id")))
+		order->id = value->text;
+	return 0;
+}
+
+void
+limit_order(struct dispatch *d, struct slice message)
+{
+	struct order order = {.order = {NULL, 0}};
+	struct job *job;
+	uint32_t i;
+
+	if (scan_object(message, 16, on_member, &order, NULL) != 0 ||
+	    !slice_eq(order.order, SLICE("cancel")))
+		return;
+	for (i = 0; i < d->cap_jobs; i++) {
+		job = d->jobs[i];
+		if (job != NULL && job->task != NULL &&
+		    slice_eq(slice_of(job->task->id), order.id)) {
+			cancel(job);
+			return;
+		}
+	}
+}

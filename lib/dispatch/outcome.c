@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What follows from how an attempt ended: first the record is stored, then the
+ * claim is settled.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "codec/result_json.h"
+#include "codec/scan.h"
+#include "dispatch/state.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* During a rolling deploy, workers meet tasks that only others know yet. */
+#define UNKNOWN_MAX 5
+#define UNKNOWN_DELAY_MS 2000
+/* Times that a task may be among the last ones of a process. */
+#define SUSPECTED_MAX 10
+
+static const struct {
+	const char *reason;  /* NULL: nothing to add */
+	bool retry;	     /* another attempt, if there are some left */
+	bool bury;	     /* else into the dead list */
+	enum log_level level;
+	const char *log;
+} outcomes[] = {
+    [OUTCOME_SUCCESS] = {NULL, false, false, LOG_LEVEL_info, "succeeded"},
+    [OUTCOME_FAILED] = {"failed", true, true, LOG_LEVEL_notice, "failed"},
+    [OUTCOME_FINAL] = {"failed", false, true, LOG_LEVEL_notice, "failed"},
+    [OUTCOME_TIMEOUT] = {"timeout", true, true, LOG_LEVEL_notice, "timed out"},
+    [OUTCOME_CRASHED] = {"crashed", true, true, LOG_LEVEL_warning, "crashed"},
+    [OUTCOME_CANCELLED] = {"cancelled", false, false, LOG_LEVEL_notice,
+			   "was cancelled"},
+    [OUTCOME_EXPIRED] = {"expired", false, false, LOG_LEVEL_notice, "expired"},
+    [OUTCOME_UNKNOWN] = {"unknown_task", true, true, LOG_LEVEL_warning,
+			 "is of a kind that no module here handles"},
+};
+
+/* --- settling -------------------------------------------------------------- */
+
+static void
+on_settled(struct broker_settle *settle)
+{
+	job_free(settle->arg);
+}
+
+static void
+settle(struct job *job)
+{
+	struct broker_settle *s = &job->settle;
+
+	job_enter(job, JOB_SETTLING);
+	s->claim = job->claim;
+	s->priority = job->task != NULL ? job->task->priority : 0;
+	s->on_done = on_settled;
+	s->arg = job;
+	broker_settle(job->dispatch->broker, s);
+}
+
+void
+outcome_put_back(struct job *job)
+{
+	job_unlink(job);
+	job->settle.verdict = BROKER_PUT_BACK;
+	settle(job);
+}
+
+void
+outcome_ack(struct job *job)
+{
+	job_unlink(job);
+	job->settle.verdict = BROKER_ACK;
+	settle(job);
+}
+
+/* Why it lies in the dead list, for those who find it there. */
+static void
+write_info(struct job *job, const char *reason, struct slice error,
+	   int64_t attempts)
+{
+	const struct dispatch *d = job->dispatch;
+	struct buf *out = &job->info;
+	char now[CLOCK_TEXT_SIZE];
+
+	clock_format(clock_wall_us(), now);
+	buf_addf(out, "{\"reason\":\"%s\",\"error\":", reason);
+	scan_quote(out, error);
+	if (job->task != NULL) {
+		buf_adds(out, ",\"task_name\":");
+		scan_quote(out, slice_of(job->task->name));
+	}
+	buf_addf(out, ",\"queue\":\"%s\",\"worker\":",
+		 d->queues[job->claim->queue].name);
+	scan_quote(out, slice_of(d->opt.worker));
+	buf_addf(out, ",\"attempts\":%" PRId64 ",\"time\":\"%s\"}", attempts,
+		 now);
+	job->settle.verdict = BROKER_BURY;
+	job->settle.info = (struct slice){out->data, out->len};
+	if (job->task != NULL)
+		job->settle.id = slice_of(job->task->id);
+}
+
+void
+outcome_bury(struct job *job, const char *reason, const char *error)
+{
+	log_warning("queue %s: set aside as %s: %s",
+		    job->dispatch->queues[job->claim->queue].name, reason,
+		    error);
+	write_info(job, reason, slice_of(error), 0);
+	settle(job);
+}
+
+/* --- records --------------------------------------------------------------- */
+
+void
+outcome_record(const struct job *job, enum result_status status,
+	       const struct ending *ending, const char *reason, struct buf *out)
+{
+	const struct dispatch *d = job->dispatch;
+	const struct task *t = job->task;
+	const bool failed = ending->outcome != OUTCOME_SUCCESS;
+	const struct result record = {
+	    .task_id = slice_of(t->id),
+	    .status = status,
+	    .task_name = slice_of(t->name),
+	    .result = failed ? (struct slice){NULL, 0} : ending->text,
+	    .error = failed ? ending->text : (struct slice){NULL, 0},
+	    .submitted_us = t->submitted_us ? t->submitted_us : job->claimed_us,
+	    .started_us = ending->started_us,
+	    .finished_us = ending->finished_us,
+	    .retries = t->current_retry + (status == RESULT_RETRYING),
+	    .args = t->args,
+	    .kwargs = t->kwargs,
+	    .queue = slice_of(d->queues[job->claim->queue].name),
+	    .worker = slice_of(d->opt.worker),
+	    .attempts = ending->started_us ? t->current_retry + 1
+					   : t->current_retry,
+	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
+	    .progress = {job->progress.data, job->progress.len}};
+
+	result_encode(&record, out);
+}
+
+static void
+tell_listeners(struct dispatch *d, struct slice record)
+{
+	struct buf event = BUF_INIT;
+
+	if (!results_heard(d->results))
+		return;
+	buf_adds(&event, "{\"type\":\"task.update\",\"task\":");
+	buf_add(&event, record.p, record.len);
+	buf_addc(&event, '}');
+	if (!event.failed)
+		results_event(d->results,
+			      (struct slice){event.data, event.len});
+	buf_done(&event);
+}
+
+static void
+on_stored(struct results_put *put)
+{
+	settle(put->arg);
+}
+
+void
+outcome_continue(struct job *job)
+{
+	results_put(job->dispatch->results, &job->put);
+}
+
+static void
+store(struct job *job, enum result_status status, const struct ending *ending,
+      const char *reason)
+{
+	struct dispatch *d = job->dispatch;
+	const bool final = result_status_final(status);
+
+	outcome_record(job, status, ending, reason, &job->record);
+	job->put = (struct results_put){
+	    .id = slice_of(job->task->id),
+	    .record = {job->record.data, job->record.len},
+	    .final = final,
+	    .lossy = !final,
+	    .ttl_s = (d->conf->backend.ttl + 999999) / 1000000,
+	    .on_done = on_stored,
+	    .arg = job};
+	tell_listeners(d, job->put.record);
+	job_enter(job, JOB_STORING);
+	/* The record of its running must not come after this one. */
+	if (!job->noting)
+		outcome_continue(job);
+}
+
+/* --- retries --------------------------------------------------------------- */
+
+/* A number from 0 to 1; that much chance needs no seed from the kernel. */
+static double
+chance(void)
+{
+	static uint64_t state;
+
+	if (state == 0)
+		state = (uint64_t)clock_mono_us() << 20 ^
+			(uint64_t)clock_wall_us();
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (double)(state >> 11) / (double)(1ull << 53);
+}
+
+/* The same task with other counters, due in delay_ms. */
+static void
+prepare_retry(struct job *job, const struct task_counters *counters,
+	      int64_t delay_ms)
+{
+	task_encode_again(job->task, counters, &job->again);
+	job->settle.verdict = BROKER_RETRY;
+	job->settle.again = (struct slice){job->again.data, job->again.len};
+	job->settle.delay_ms = delay_ms;
+}
+
+static struct task_counters
+counters_of(const struct task *t)
+{
+	return (struct task_counters){.current_retry = t->current_retry,
+				      .crashes = t->crashes,
+				      .suspected = t->suspected,
+				      .unknown = t->unknown};
+}
+
+void
+outcome_suspect(struct job *job)
+{
+	struct task_counters counters = counters_of(job->task);
+
+	if (++counters.suspected > SUSPECTED_MAX) {
+		outcome_apply(
+		    job, &(struct ending){
+			     .outcome = OUTCOME_CRASHED,
+			     .text = SLICE("it was running each time that its "
+					   "executor died"),
+			     .started_us = job->started_us,
+			     .finished_us = clock_wall_us()});
+		return;
+	}
+	job_unlink(job);
+	prepare_retry(job, &counters, 0);
+	settle(job);
+}
+
+/* A worker that does not know a task leaves it to others for a while. */
+static bool
+try_unknown_again(struct job *job)
+{
+	struct task_counters counters = counters_of(job->task);
+
+	if (++counters.unknown > UNKNOWN_MAX)
+		return false;
+	log_info("task %s: no module here handles \"%s\"; left to others",
+		 job->task->id, job->task->name);
+	prepare_retry(job, &counters, UNKNOWN_DELAY_MS);
+	settle(job);
+	return true;
+}
+
+/* Whether there is another attempt, and then prepares it. */
+static bool
+try_again(struct job *job, enum outcome outcome)
+{
+	const struct task *t = job->task;
+	struct task_counters counters = counters_of(t);
+	int64_t delay_ms = 0;
+
+	if (!outcomes[outcome].retry || job->cancelled ||
+	    t->current_retry >= t->max_retries)
+		return false;
+	counters.current_retry++;
+	if (outcome == OUTCOME_CRASHED) {
+		/* At once: it is the crash count that ends this. */
+		if (++counters.crashes >=
+		    job->dispatch->conf->executor.max_crashes)
+			return false;
+	} else {
+		delay_ms = (retry_delay_us(&t->retry, counters.current_retry,
+					   chance()) +
+			    999) /
+			   1000;
+	}
+	prepare_retry(job, &counters, delay_ms);
+	return true;
+}
+
+/* --- endings --------------------------------------------------------------- */
+
+static void
+log_ending(const struct job *job, const struct ending *ending, bool again)
+{
+	const struct task *t = job->task;
+	const struct slice text = ending->text;
+
+	if (!log_enabled(outcomes[ending->outcome].level))
+		return;
+	if (ending->outcome == OUTCOME_SUCCESS)
+		log_info("task %s (%s) succeeded after %" PRId64 " ms", t->id,
+			 t->name,
+			 (ending->finished_us - ending->started_us) / 1000);
+	else
+		log_line(outcomes[ending->outcome].level,
+			 "task %s (%s) %s, attempt %" PRId64 " of %" PRId64
+			 "%s: %.*s",
+			 t->id, t->name, outcomes[ending->outcome].log,
+			 t->current_retry + 1, t->max_retries + 1,
+			 again ? ", will be tried again" : "", (int)text.len,
+			 text.p);
+}
+
+void
+outcome_apply(struct job *job, const struct ending *ending)
+{
+	const enum outcome outcome = ending->outcome;
+	struct ending end = *ending;
+	bool again;
+
+	job_unlink(job);
+	if (outcome == OUTCOME_UNKNOWN) {
+		if (try_unknown_again(job))
+			return;
+		end.text = SLICE("no module of any worker handles this task");
+	}
+	if (end.finished_us == 0)
+		end.finished_us = clock_wall_us();
+	again = outcome != OUTCOME_UNKNOWN && try_again(job, outcome);
+	log_ending(job, &end, again);
+	if (again) {
+		end.finished_us = 0;
+		store(job, RESULT_RETRYING, &end, outcomes[outcome].reason);
+		return;
+	}
+	if (outcomes[outcome].bury)
+		write_info(job, outcomes[outcome].reason, end.text,
+			   job->task->current_retry + 1);
+	else
+		job->settle.verdict = BROKER_ACK;
+	store(job,
+	      outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED, &end,
+	      outcomes[outcome].reason);
+}

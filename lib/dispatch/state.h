@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher, as its own files see it.
+ *
+ *	dispatch.c  opening, stopping; what happens at the end of a turn
+ *	claim.c     a claim becomes a job, or goes where it belongs
+ *	assign.c    jobs go to runners that have room; how much to claim
+ *	runner.c    executors: started, drained, replaced
+ *	report.c    what executors say of their jobs
+ *	outcome.c   what follows from how an attempt ended
+ *	limit.c     timeouts and cancellation
+ *	submit.c    tasks that handlers submit
+ *
+ * A job is one claimed task. It waits (HELD) until a runner has room, is with
+ * the runner (RUNNING) until that says what came of it, then its record is
+ * being stored (STORING), then its claim settled (SETTLING). One list holds it
+ * at any time; whoever moves it uses job_enter().
+ */
+#ifndef DISPATCH_STATE_H
+#define DISPATCH_STATE_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "broker/broker.h"
+#include "codec/task_json.h"
+#include "dispatch/child.h"
+#include "dispatch/dispatch.h"
+#include "core/result.h"
+#include "dispatch/handlers.h"
+#include "results/results.h"
+#include "util/conf.h"
+
+/* Where a job can run. */
+enum job_kind {
+	KIND_THREAD, /* a blocking handler, in a thread of the io executor */
+	KIND_ASYNC,  /* on the event loop of the io executor */
+	KIND_CPU,    /* alone in a cpu executor */
+	KIND_COUNT
+};
+
+/* X(name, states that may follow) */
+#define JOB_STATES(X)                                                          \
+	X(NEW, JOB_BIT(HELD) | JOB_BIT(STORING) | JOB_BIT(SETTLING))           \
+	X(HELD, JOB_BIT(RUNNING) | JOB_BIT(STORING) | JOB_BIT(SETTLING))       \
+	X(RUNNING, JOB_BIT(HELD) | JOB_BIT(STORING) | JOB_BIT(SETTLING))       \
+	X(STORING, JOB_BIT(SETTLING))                                          \
+	X(SETTLING, 0)
+
+enum job_state {
+#define X(name, next) JOB_##name,
+	JOB_STATES(X)
+#undef X
+};
+#define JOB_BIT(name) (1u << JOB_##name)
+
+struct job {
+	TAILQ_ENTRY(job) link; /* of held[], or of its runner's jobs */
+	struct dispatch *dispatch;
+	enum job_state state;
+	enum job_kind kind;
+	uint32_t number; /* in messages; see job_of() */
+	struct broker_claim *claim;
+	struct task *task;
+	const struct handler *handler;
+	struct runner *runner;
+	int64_t claimed_us;   /* wall clock */
+	int64_t held_ms;      /* monotonic: since when it is held */
+	int64_t started_us;   /* wall clock; 0: not known to have started */
+	struct event *limit;  /* tells, then kills; NULL: none */
+	bool told;	      /* the handler was told to end */
+	bool overdue;	      /* it did not; its executor is to be killed */
+	bool cancelled;	      /* a person wants it to end */
+	/* The `running` record, which is stored in passing. */
+	struct results_put note;
+	struct buf note_record;
+	struct buf progress; /* JSON; empty: none */
+	bool noting;	     /* a note is under way */
+	bool note_again;
+	/* The end. */
+	struct results_put put;
+	struct buf record;
+	struct broker_settle settle;
+	struct buf again; /* the task for a retry */
+	struct buf info;  /* for the dead list */
+};
+TAILQ_HEAD(job_list, job);
+
+/* One executor, and what it does. */
+struct runner {
+	TAILQ_ENTRY(runner) link;
+	struct dispatch *dispatch;
+	struct generation *generation;
+	struct child *child;
+	bool cpu;	   /* one task at a time; else the io executor */
+	bool ready;
+	bool retired;	   /* gets no more jobs, and is stopped when empty */
+	bool doomed;	   /* will be killed when only overdue jobs are left */
+	bool recalling;	   /* RECALLED is awaited */
+	bool stopping;	   /* STOP was sent */
+	struct job_list jobs; /* in the order they were sent */
+	unsigned int count[KIND_COUNT];
+	double ran_us;	   /* moving average of how long jobs run */
+	int64_t moved_ms;  /* when a job last ended, or the first was sent */
+};
+TAILQ_HEAD(runner_list, runner);
+
+/* Executors that were started from the same configuration. */
+struct generation {
+	struct dispatch *dispatch;
+	const struct conf *conf;
+	char **modules;
+	struct handlers handlers;
+	bool ready;
+	struct runner *io;
+	unsigned int cpu_max;
+	unsigned int failures; /* executors in a row that did not come up */
+	struct event *respawn;
+	unsigned int users; /* its runners, and being current or next */
+};
+
+struct queue {
+	char *name;
+	enum job_kind kind; /* of what it brought last */
+	int64_t claimed_ms; /* when it brought something */
+};
+
+struct dispatch {
+	struct dispatch_options opt;
+	const struct conf *conf;
+	struct broker *broker;
+	struct results *results;
+	bool one_store; /* broker and backend are the same */
+	struct queue *queues;
+	unsigned int n_queues;
+	struct generation *current;
+	struct generation *next; /* of a reload under way */
+	struct runner_list runners;
+	struct job_list held[KIND_COUNT];
+	unsigned int n_held[KIND_COUNT];
+	/* Jobs by number: the low bits index, the high bits tell old from new. */
+	struct job **jobs;
+	uint32_t n_jobs, cap_jobs, serial;
+	uint32_t free_hint;
+	bool announced;	 /* on_ready was called */
+	bool stopping;
+	bool hurried;	 /* no more patience with what runs */
+	bool forlorn;	 /* nor with broker and backend */
+	bool stopped;
+	int64_t started_us; /* wall clock */
+	struct err failure; /* why it stops by itself */
+	struct event *turn;	 /* the end of this turn of the loop */
+	struct event *heartbeat;
+	struct event *stall;	 /* looks for jobs that are stuck behind others */
+	struct event *patience;	 /* ends that of dispatch_stop() */
+	bool broker_up, results_up;
+	bool broker_missed; /* its absence was logged at the start */
+};
+
+/* --- dispatch.c ------------------------------------------------------------ */
+
+/* Something changed: assign, claim and count anew at the end of this turn. */
+void dispatch_turn(struct dispatch *d);
+void dispatch_fail(struct dispatch *d, const struct err *why);
+
+/* --- claim.c --------------------------------------------------------------- */
+
+void claim_take(struct dispatch *d, struct broker_claim *claim);
+/* Other handlers are in force: what is held finds its new one. */
+void claim_reroute(struct dispatch *d);
+/* The job with this number, or NULL if it is gone. */
+struct job *job_find(struct dispatch *d, uint32_t number);
+void job_enter(struct job *job, enum job_state next);
+/* Waits (again) for a runner; `first` before all others. */
+void job_hold(struct job *job, bool first);
+/* Takes it off the list of held jobs, or of its runner. */
+void job_unlink(struct job *job);
+/* Settled: frees it. */
+void job_free(struct job *job);
+
+/* --- assign.c -------------------------------------------------------------- */
+
+/* Gives held jobs to runners. */
+void assign_jobs(struct dispatch *d);
+/* Tells the broker how many more are wanted. */
+void assign_wants(struct dispatch *d);
+/* Gets jobs back that are stuck, and puts back what nobody here can run. */
+void assign_unstick(struct dispatch *d);
+/* A job of this runner has run for so long. */
+void assign_learn(struct runner *r, int64_t ran_us);
+
+/* --- runner.c -------------------------------------------------------------- */
+
+struct generation *generation_new(struct dispatch *d, const struct conf *conf,
+				  const char *const *modules, struct err *err);
+/* One runner or job less; the last one frees it. */
+void generation_release(struct generation *g);
+struct runner *runner_new(struct generation *g, bool cpu, struct err *err);
+void runner_free(struct runner *r);
+/* Tells the broker what this worker can run. */
+void runner_register(struct dispatch *d);
+/* A reload failed: the old executors stay. */
+void runner_abandon_reload(struct dispatch *d, const struct err *why);
+/* No more jobs; those that have not started come back; then it is stopped. */
+void runner_retire(struct runner *r);
+/* Stops it if it is retired and has nothing to do, or kills it if doomed. */
+void runner_check(struct runner *r);
+/* Asks for what has not started. */
+void runner_recall(struct runner *r);
+void runner_add(struct runner *r, struct job *job);
+void runner_remove(struct runner *r, struct job *job);
+/* Replaces it: a new one takes over, this one finishes what it can. */
+void runner_doom(struct runner *r);
+
+/* --- report.c -------------------------------------------------------------- */
+
+void report_message(struct runner *r, const struct ipc_message *m);
+void report_line(struct runner *r, struct slice line);
+/* Its executor has ended: what becomes of its jobs. */
+void report_end(struct runner *r, const struct child_end *end);
+/* Stores a `running` record in passing. */
+void report_note(struct job *job);
+
+/* --- outcome.c ------------------------------------------------------------- */
+
+enum outcome {
+	OUTCOME_SUCCESS,
+	OUTCOME_FAILED,	   /* may be tried again */
+	OUTCOME_FINAL,	   /* may not */
+	OUTCOME_TIMEOUT,   /* may be tried again */
+	OUTCOME_CRASHED,   /* may be tried again, some times */
+	OUTCOME_CANCELLED,
+	OUTCOME_EXPIRED,
+	OUTCOME_UNKNOWN	   /* no worker knows the task's name */
+};
+
+/* How an attempt ended. `text` is the result (JSON) or the error (text). */
+struct ending {
+	enum outcome outcome;
+	struct slice text;
+	int64_t started_us;  /* wall clock; 0: it never started */
+	int64_t finished_us;
+};
+void outcome_apply(struct job *job, const struct ending *ending);
+/* As if it had never been claimed. */
+void outcome_put_back(struct job *job);
+/* To the front of its queue, marked as one that must run alone. */
+void outcome_suspect(struct job *job);
+/* Not a task, or one too strange to run: to the dead list. */
+void outcome_bury(struct job *job, const char *reason, const char *error);
+/* It is settled elsewhere: only the claim is left. */
+void outcome_ack(struct job *job);
+/* Its note is stored: goes on with what waited for that. */
+void outcome_continue(struct job *job);
+/* The record of a job in passing or at its end. */
+void outcome_record(const struct job *job, enum result_status status,
+		    const struct ending *ending, const char *reason,
+		    struct buf *out);
+
+/* --- limit.c --------------------------------------------------------------- */
+
+/* It has started: its timeout counts from then. */
+void limit_start(struct job *job);
+void limit_end(struct job *job);
+/* An order from outside. */
+void limit_order(struct dispatch *d, struct slice message);
+
+/* --- submit.c -------------------------------------------------------------- */
+
+void submit_for(struct runner *r, struct job *job, const struct ipc_message *m);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that handlers submit: executors have no way to the broker. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/result_json.h"
+#include "codec/scan.h"
+#include "dispatch/state.h"
+#include "util/clock.h"
+
+/* One submission under way; the runner may be gone when it is answered. */
+struct request {
+	struct dispatch *dispatch;
+	pid_t executor;
+	uint32_t job;
+	uint32_t number;
+	struct task *task;
+	struct buf bytes, record;
+	struct broker_submit submit;
+};
+
+static void
+request_free(struct request *q)
+{
+	task_free(q->task);
+	buf_done(&q->bytes);
+	buf_done(&q->record);
+	free(q);
+}
+
+static void
+answer(struct runner *r, uint32_t job, uint32_t number, const struct err *err)
+{
+	const struct ipc_submitted fixed = {.request = number,
+					    .code = (int32_t)err->code};
+	const struct slice text =
+	    slice_of(err->code == ERR_NONE ? "" : err->msg);
+
+	child_send(r->child, IPC_SUBMITTED, job, &fixed, &text, 1);
+}
+
+static void
+finish(struct request *q, const struct err *err)
+{
+	struct runner *r;
+
+	TAILQ_FOREACH (r, &q->dispatch->runners, link)
+		if (child_pid(r->child) == q->executor)
+			answer(r, q->job, q->number, err);
+	request_free(q);
+}
+
+static void
+on_submitted(struct broker_submit *batch, size_t n, void *arg)
+{
+	struct request *q = arg;
+	struct err err = batch[0].err;
+
+	(void)n;
+	if (err.code != ERR_NONE && !q->dispatch->one_store)
+		results_forget(q->dispatch->results, &q->submit.id, 1);
+	finish(q, &err);
+}
+
+static void
+on_created(struct err *errs, size_t n, void *arg)
+{
+	struct request *q = arg;
+
+	(void)n;
+	if (errs->code == ERR_NONE)
+		broker_submit(q->dispatch->broker, &q->submit, 1, on_submitted,
+			      q);
+	else
+		finish(q, errs);
+}
+
+/* What the handler leaves open, the task's module says. */
+static int
+complete(struct request *q, struct task *t, struct err *err)
+{
+	struct dispatch *d = q->dispatch;
+	const struct handler *h =
+	    handlers_find(&d->current->handlers, t->name);
+
+	if (h == NULL && t->queue == NULL)
+		return err_set(err, ERR_DATA,
+			       "no module of this worker handles \"%s\"; for a "
+			       "task of another worker, name the queue",
+			       t->name);
+	if (t->queue == NULL)
+		t->queue = h->queue.p;
+	if (h != NULL)
+		t->cpu_bound = h->cpu_bound;
+	if (t->max_retries == TASK_UNSET)
+		t->max_retries = h != NULL && h->max_retries != TASK_UNSET
+				     ? h->max_retries
+				     : d->conf->executor.max_retries;
+	if (t->retry.delay_us == TASK_UNSET)
+		t->retry.delay_us = h != NULL && h->retry.delay_us != TASK_UNSET
+					? h->retry.delay_us
+					: d->conf->executor.retry_delay;
+	if (t->submitted_us == 0)
+		t->submitted_us = clock_wall_us();
+	return 0;
+}
+
+static void
+write_record(const struct task *t, struct buf *out)
+{
+	const struct result record = {.task_id = slice_of(t->id),
+				      .status = RESULT_PENDING,
+				      .task_name = slice_of(t->name),
+				      .submitted_us = t->submitted_us,
+				      .args = t->args,
+				      .kwargs = t->kwargs,
+				      .queue = slice_of(t->queue)};
+
+	result_encode(&record, out);
+}
+
+/* The delay is no part of a task, but of its submission. */
+static int
+on_member(void *arg, const struct scan_value *key,
+	  const struct scan_value *value, struct err *err)
+{
+	double *delay = arg;
+
+	if (!slice_eq(key->text, SLICE("delay")) || value->type != SCAN_NUMBER)
+		return 0;
+	if (scan_double(value, delay, err) != 0)
+		return -1;
+	if (*delay < 0 || *delay * 1e6 > (double)TASK_DURATION_MAX_US)
+		return err_set(err, ERR_DATA,
+			       "delay is not a number of seconds up to ten "
+			       "years");
+	return 0;
+}
+
+static int
+prepare(struct request *q, const struct ipc_message *m, struct err *err)
+{
+	struct task t;
+	double delay = 0;
+
+	if (task_decode(m->rest, &q->task, err) != 0 ||
+	    scan_object(m->rest, TASK_DEPTH_MAX, on_member, &delay, err) != 0)
+		return -1;
+	t = *q->task;
+	if (complete(q, &t, err) != 0)
+		return -1;
+	task_encode(&t, &q->bytes);
+	write_record(&t, &q->record);
+	if (q->bytes.failed || q->record.failed)
+		return err_nomem(err);
+	q->submit = (struct broker_submit){
+	    .queue = t.queue,
+	    .id = slice_of(t.id),
+	    .bytes = {q->bytes.data, q->bytes.len},
+	    .priority = t.priority,
+	    .delay_ms = (int64_t)ceil(delay * 1000),
+	    .record = {q->record.data, q->record.len}};
+	return 0;
+}
+
+void
+submit_for(struct runner *r, struct job *job, const struct ipc_message *m)
+{
+	const struct ipc_submit *fixed = m->fixed;
+	struct dispatch *d = r->dispatch;
+	struct request *q = calloc(1, sizeof(*q));
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		answer(r, job->number, fixed->request, &err);
+		return;
+	}
+	q->dispatch = d;
+	q->executor = child_pid(r->child);
+	q->job = job->number;
+	q->number = fixed->request;
+	if (prepare(q, m, &err) != 0)
+		finish(q, &err);
+	else if (d->one_store)
+		broker_submit(d->broker, &q->submit, 1, on_submitted, q);
+	else
+		results_create(d->results, &q->submit.id, &q->submit.record,
+			       &q->submit.err, 1, on_created, q);
+}
