@@ -97,8 +97,8 @@ driver_start(struct driver *d, unsigned int threads, const char *modules)
 		      d->ready);
 }
 
-static void
-release(struct driver *d)
+void
+driver_done(struct driver *d)
 {
 	ipc_channel_done(&d->channel);
 	close(d->crash_fd);
@@ -110,7 +110,7 @@ driver_stop(struct driver *d)
 {
 	driver_send(d, IPC_STOP, 0);
 	ck_assert_int_eq(driver_wait(d), 0);
-	release(d);
+	driver_done(d);
 }
 
 void
@@ -118,7 +118,7 @@ driver_kill(struct driver *d)
 {
 	kill(d->pid, SIGKILL);
 	driver_wait(d);
-	release(d);
+	driver_done(d);
 }
 
 void

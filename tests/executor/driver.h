@@ -28,6 +28,9 @@ void driver_stop(struct driver *d);
 /* Kills it, and waits. */
 void driver_kill(struct driver *d);
 
+/* Lets go of an executor that has ended by itself. */
+void driver_done(struct driver *d);
+
 /* Appends RUN; driver_flush() sends. */
 struct driver_task {
 	uint32_t number;

@@ -117,6 +117,7 @@ START_TEST(stop_lets_running_tasks_finish_and_starts_nothing_more)
 	ck_assert_uint_eq(driver_end(&d).done.outcome, IPC_SUCCESS);
 	ck_assert_uint_eq(driver_end(&d).done.outcome, IPC_SUCCESS);
 	ck_assert_int_eq(driver_wait(&d), 0);
+	driver_done(&d);
 }
 END_TEST
 
@@ -132,6 +133,7 @@ START_TEST(an_executor_without_flowrrad_dies_within_a_second)
 	shutdown(d.channel.fd, SHUT_RDWR);
 	ck_assert_int_ne(driver_wait(&d), 0);
 	ck_assert_int_lt(clock_mono_ms() - begun, 1000);
+	driver_done(&d);
 }
 END_TEST
 
@@ -150,6 +152,7 @@ START_TEST(bytes_that_are_no_frame_end_the_executor)
 	ck_assert_int_eq(write(d.channel.fd, &broken[_i], sizeof(broken[_i])),
 			 sizeof(broken[_i]));
 	ck_assert_int_eq(WEXITSTATUS(driver_wait(&d)), 65);
+	driver_done(&d);
 }
 END_TEST
 
@@ -181,7 +184,9 @@ static const struct {
     {"crash.fpe", NULL, SIGFPE, 0},
     {"crash.ill", NULL, SIGILL, 0},
     {"crash.abort", NULL, SIGABRT, 0},
-    {"crash.double_free", NULL, SIGABRT, 0},
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    {"crash.double_free", NULL, SIGABRT, 0}, /* glibc's heap finds it */
+#endif
     {"crash.stack_overflow", NULL, SIGSEGV, 0},
     {"crash.async", NULL, SIGSEGV, 0},
     {"crash.finish_twice", NULL, SIGABRT, 0},
@@ -209,16 +214,17 @@ START_TEST(a_crash_is_told_with_the_task_and_the_signal)
 	if (ways[_i].signal < 0) {
 		ck_assert_int_eq(driver_last_words(&d, &words), -1);
 		ck_assert_int_eq(WTERMSIG(status), ways[_i].kill);
+		driver_done(&d);
 		return;
 	}
 	ck_assert_int_eq(driver_last_words(&d, &words), 0);
 	ck_assert_int_eq(words.signal, ways[_i].signal);
-	if (strcmp(ways[_i].name, "crash.finish_twice") != 0)
-		ck_assert_uint_eq(words.task, 42);
+	ck_assert_uint_eq(words.task, 42);
 	if (ways[_i].signal == 0)
 		ck_assert_int_eq(WEXITSTATUS(status), 70);
 	else
 		ck_assert_int_eq(WTERMSIG(status), ways[_i].signal);
+	driver_done(&d);
 }
 END_TEST
 

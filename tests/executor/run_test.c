@@ -2,9 +2,11 @@
 /* A real executor: what it makes of tasks. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "executor/driver.h"
@@ -236,6 +238,37 @@ START_TEST(progress_and_submitted_tasks_reach_flowrrad)
 }
 END_TEST
 
+START_TEST(a_slow_flowrrad_loses_nothing)
+{
+	struct ipc_message m;
+	struct driver d;
+	int waiting = 0, last = -1, steps = 0, done = 0;
+
+	driver_start(&d, 1, "demo");
+	driver_run(&d, 1, "progress", "[100000]");
+	/* Reads nothing until the socket is full. */
+	while (waiting == 0 || waiting != last) {
+		last = waiting;
+		poll(NULL, 0, 20);
+		ck_assert_int_eq(ioctl(d.channel.fd, FIONREAD, &waiting), 0);
+	}
+	/* Meanwhile the executor hears what it is told. */
+	driver_run(&d, 2, "timer", "[0]");
+	driver_send(&d, IPC_CANCEL, 99);
+	while (done < 2) {
+		m = driver_next(&d);
+		if (m.type == IPC_PROGRESS)
+			steps++;
+		else if (m.type == IPC_DONE)
+			done++;
+		if (m.type == IPC_DONE && m.task == 1)
+			ck_assert_int_eq(steps, 100000);
+	}
+	ck_assert_int_eq(steps, 100000);
+	driver_stop(&d);
+}
+END_TEST
+
 START_TEST(ready_tells_of_tasks_and_of_refused_modules)
 {
 	struct driver d;
@@ -302,6 +335,35 @@ START_TEST(an_executor_inherits_no_descriptor_and_passes_none_on)
 }
 END_TEST
 
+START_TEST(the_program_is_not_meant_to_be_started_by_hand)
+{
+	static const struct {
+		const char *arguments;
+		int status;
+		const char *out;
+	} calls[] = {
+	    {"", 64, "flowrrad has not started me"},
+	    {"--version", 0, "flowrra-executor "},
+	    {"--help", 0, "usage: flowrra-executor"},
+	    {"--bad", 64, "usage: flowrra-executor"},
+	};
+	char command[5000], out[1000];
+	size_t i, n;
+	FILE *f;
+
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		snprintf(command, sizeof(command), "%s %s 3<&- 2>&1",
+			 driver_path("libexec/flowrra/flowrra-executor"),
+			 calls[i].arguments);
+		ck_assert_ptr_nonnull(f = popen(command, "r"));
+		n = fread(out, 1, sizeof(out) - 1, f);
+		out[n] = '\0';
+		ck_assert_int_eq(WEXITSTATUS(pclose(f)), calls[i].status);
+		ck_assert_msg(strstr(out, calls[i].out) != NULL, "%s", out);
+	}
+}
+END_TEST
+
 SUITE("executor_run")
 {
 	TEST(a_task_runs_and_its_result_comes_back);
@@ -314,6 +376,8 @@ SUITE("executor_run")
 	TEST(an_end_does_not_wait_behind_a_long_handler);
 	TEST(only_a_task_that_takes_long_is_reported_as_started);
 	TEST(progress_and_submitted_tasks_reach_flowrrad);
+	TEST(a_slow_flowrrad_loses_nothing);
 	TEST(ready_tells_of_tasks_and_of_refused_modules);
+	TEST(the_program_is_not_meant_to_be_started_by_hand);
 	TEST(an_executor_inherits_no_descriptor_and_passes_none_on);
 }

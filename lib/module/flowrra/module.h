@@ -25,12 +25,14 @@
  *	FLOWRRA_MODULE("sums", "1.0", tasks)
  *
  * Build it with
- *	cc -shared -fPIC $(pkg-config --cflags flowrra jansson) sums.c -o sums.so
- * The functions below are found in the executor; no library is linked for them.
+ *	cc -shared -fPIC $(pkg-config --cflags flowrra jansson) sums.c -o
+ *sums.so The functions below are found in the executor; no library is linked
+ *for them.
  *
  * Handlers run in threads, several at the same time, unless `cpu_bound` is
  * set: then each runs alone in a process of its own. A handler that crashes
- * costs only its own task an attempt.
+ * costs only its own task an attempt; exit(), _exit() and pthread_exit() are
+ * crashes, too.
  */
 #ifndef FLOWRRA_MODULE_H
 #define FLOWRRA_MODULE_H
@@ -69,34 +71,35 @@ typedef int flowrra_run_fn(struct flowrra_task *task, const json_t *args,
  * executor, and returns at once. Later, from any callback of that loop or
  * from within this very call, exactly one of flowrra_finish(),
  * flowrra_fail() and flowrra_fail_final() ends the task; `task`, `args` and
- * `kwargs` are gone after it. A callback that blocks holds up all others.
+ * `kwargs` are gone after it. To end a task twice, or in another thread, aborts
+ * the executor. A callback that blocks holds up all others.
  */
 typedef void flowrra_start_fn(struct flowrra_task *task,
 			      struct event_base *base, const json_t *args,
 			      const json_t *kwargs);
 
 /*
- * Told on the event loop that the task is cancelled or past its timeout. The
- * handler should end the task soon, from here or later.
+ * Told on the event loop, once at most, that the task is cancelled or past its
+ * timeout. The handler should end the task soon, from here or later.
  */
 typedef void flowrra_cancel_fn(struct flowrra_task *task);
 
 /* What a module says of one task; FLOWRRA_TASK_DEFAULTS fills what is open. */
 struct flowrra_task_type {
-	const char *name;	  /* [A-Za-z0-9_.-], 1 to 200 characters */
-	const char *description;  /* one line, or NULL */
-	const char *queue;	  /* NULL: "cpu" if cpu_bound, else "io" */
-	flowrra_run_fn *run;	  /* either this */
-	flowrra_start_fn *start;  /* or this; never with cpu_bound */
+	const char *name;	   /* [A-Za-z0-9_.-], 1 to 200 characters */
+	const char *description;   /* one line, or NULL */
+	const char *queue;	   /* NULL: "cpu" if cpu_bound, else "io" */
+	flowrra_run_fn *run;	   /* either this */
+	flowrra_start_fn *start;   /* or this; never with cpu_bound */
 	flowrra_cancel_fn *cancel; /* with `start`; may be NULL */
 	bool cpu_bound;
-	int max_retries;	 /* -1: as configured */
-	double retry_delay;	 /* seconds before a retry; < 0: as configured */
-	double retry_backoff;	 /* each delay is so many times the one before;
-				    1: constant */
-	double retry_delay_max;	 /* seconds; 0: no limit */
-	double retry_jitter;	 /* 0 to 1: the part of a delay left to chance */
-	double timeout;		 /* seconds; 0: none */
+	int max_retries;	/* -1: as configured */
+	double retry_delay;	/* seconds before a retry; < 0: as configured */
+	double retry_backoff;	/* each delay is so many times the one before;
+				   1: constant */
+	double retry_delay_max; /* seconds; 0: no limit */
+	double retry_jitter;	/* 0 to 1: the part of a delay left to chance */
+	double timeout;		/* seconds; 0: none */
 };
 
 #define FLOWRRA_TASK_DEFAULTS                                                  \
@@ -122,8 +125,8 @@ const struct flowrra_module *flowrra_module(void);
 
 /* Defines it for a module without init and fini. */
 #define FLOWRRA_MODULE(module_name, module_version, task_array)                \
-	__attribute__((visibility("default"))) const struct flowrra_module     \
-	    *flowrra_module(void)                                              \
+	__attribute__((visibility("default"))) const struct flowrra_module *   \
+	flowrra_module(void)                                                   \
 	{                                                                      \
 		static const struct flowrra_module module_ = {                 \
 		    .abi_major = FLOWRRA_MODULE_ABI_MAJOR,                     \
