@@ -99,7 +99,7 @@ endif
 $(B)/bin/flowrrad: $(call objs,cmd/flowrrad) $(call ar,$(DAEMON_LIBS))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
-	    $(JANSSON_LIBS) $(call PC,--libs inih libsystemd)
+	    $(JANSSON_LIBS) $(call PC,--libs inih libsystemd) -lm
 
 $(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,$(CTL_LIBS))
 	@mkdir -p $(@D)

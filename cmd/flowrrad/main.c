@@ -48,11 +48,13 @@ static const char usage[] =
     "  -h, --help             print this help, and end\n"
     "  -V, --version          print the version, and end\n"
     "\n"
-    "Signals: TERM and INT stop it when what runs has finished, a second one at\n"
+    "Signals: TERM and INT stop it when what runs has finished, a second one "
+    "at\n"
     "once; HUP loads configuration and modules anew. See flowrrad(8) and\n"
     "flowrra.conf(5).\n";
 
-/* --- reloading ------------------------------------------------------------- */
+/* --- reloading -------------------------------------------------------------
+ */
 
 static void
 on_reloaded(const struct err *why, void *arg)
@@ -81,8 +83,8 @@ reload(struct daemon *d)
 
 	if (conf_load(d->config, d->settings, &next, &err) != 0 ||
 	    (modules = modules_resolve(next->worker.modules, &err)) == NULL ||
-	    dispatch_reload(d->dispatch, next,
-			    (const char *const *)modules, &err) != 0) {
+	    dispatch_reload(d->dispatch, next, (const char *const *)modules,
+			    &err) != 0) {
 		log_error("reload failed, all stays as it was: %s", err.msg);
 		conf_free(next);
 		sd_notify(0, "READY=1");
@@ -107,7 +109,8 @@ on_hangup(evutil_socket_t fd, short what, void *arg)
 	reload(arg);
 }
 
-/* --- starting and stopping ------------------------------------------------- */
+/* --- starting and stopping -------------------------------------------------
+ */
 
 static void
 on_stop_signal(evutil_socket_t fd, short what, void *arg)
@@ -254,7 +257,8 @@ finish(struct daemon *d)
 	libevent_global_shutdown();
 }
 
-/* --- the command line ------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------
+ */
 
 /* Returns -1 to go on, or the exit status. */
 static int

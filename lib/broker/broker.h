@@ -26,12 +26,13 @@
 struct event_base;
 struct broker;
 
-/* --- claims ---------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------
+ */
 
 struct broker_claim {
 	unsigned int queue; /* index into broker_options.queues */
 	struct slice bytes; /* the task as it came; owned by the claim */
-	bool recovered; /* somebody may have begun, or even finished, it */
+	bool recovered;	    /* somebody may have begun, or even finished, it */
 };
 
 /* What becomes of a claim. */
@@ -50,17 +51,18 @@ enum broker_verdict {
 struct broker_settle {
 	enum broker_verdict verdict;
 	struct broker_claim *claim;
-	struct slice again;  /* RETRY */
-	int64_t delay_ms;    /* RETRY */
-	int32_t priority;    /* PUT_BACK, and RETRY with no delay */
-	struct slice id;     /* BURY: the task's id, or empty if it has none */
-	struct slice info;   /* BURY: JSON object: reason, error, … */
+	struct slice again; /* RETRY */
+	int64_t delay_ms;   /* RETRY */
+	int32_t priority;   /* PUT_BACK, and RETRY with no delay */
+	struct slice id;    /* BURY: the task's id, or empty if it has none */
+	struct slice info;  /* BURY: JSON object: reason, error, … */
 	void (*on_done)(struct broker_settle *settle);
 	void *arg;		/* the caller's */
 	struct pending pending; /* the implementation's */
 };
 
-/* --- submissions ----------------------------------------------------------- */
+/* --- submissions -----------------------------------------------------------
+ */
 
 struct broker_submit {
 	const char *queue;
@@ -83,7 +85,8 @@ struct broker_submit {
 typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 				 void *arg);
 
-/* --- opening --------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------
+ */
 
 struct broker_options {
 	struct event_base *base;
@@ -124,7 +127,8 @@ void broker_close(struct broker *b);
 const char *broker_name(const struct broker *b);
 bool broker_is_up(const struct broker *b);
 
-/* --- workers --------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------
+ */
 
 /*
  * At most `n` more claims from this queue, from now on; replaces what was said
@@ -151,13 +155,14 @@ void broker_farewell(struct broker *b);
 void broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n);
 
-/* --- producers ------------------------------------------------------------- */
+/* --- producers -------------------------------------------------------------
+ */
 
 /*
  * Submits a batch. Each member gets its own answer in `err`:
  * ERR_FULL (a limit), ERR_UNAVAILABLE (out of reach, or a full server; the
- * message says whether the task may have been queued all the same), ERR_REFUSED.
- * The batch and all that it points to stay until on_done.
+ * message says whether the task may have been queued all the same),
+ * ERR_REFUSED. The batch and all that it points to stay until on_done.
  */
 void broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		   broker_submitted_fn *on_done, void *arg);
@@ -177,7 +182,8 @@ void broker_registered_names(struct broker *b, broker_value_fn *on_value,
 void broker_control(struct broker *b, struct slice message,
 		    broker_value_fn *on_sent, void *arg);
 
-/* --- implementations ------------------------------------------------------- */
+/* --- implementations -------------------------------------------------------
+ */
 
 /* What an implementation provides; broker.c calls the one for the URL. */
 struct broker_ops {
@@ -190,7 +196,8 @@ struct broker_ops {
 	bool (*quiet)(const struct broker *);
 	void (*settle)(struct broker *, struct broker_settle *);
 	size_t (*unsettled)(const struct broker *);
-	void (*heartbeat)(struct broker *, struct slice description, int life_s);
+	void (*heartbeat)(struct broker *, struct slice description,
+			  int life_s);
 	void (*farewell)(struct broker *);
 	void (*register_tasks)(struct broker *, const struct slice *names,
 			       const struct slice *descriptions, size_t n);

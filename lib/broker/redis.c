@@ -23,24 +23,36 @@ static const struct {
 	const char *name;
 	const char *text;
 } script_texts[SCRIPT_COUNT] = {
-    [SCRIPT_CLAIM] = {"claim",
+    [SCRIPT_CLAIM] =
+	{
+	    "claim",
 #include "claim.lua.inc"
-    },
-    [SCRIPT_PROMOTE] = {"promote",
+	},
+    [SCRIPT_PROMOTE] =
+	{
+	    "promote",
 #include "promote.lua.inc"
-    },
-    [SCRIPT_SUBMIT] = {"submit",
+	},
+    [SCRIPT_SUBMIT] =
+	{
+	    "submit",
 #include "submit.lua.inc"
-    },
-    [SCRIPT_REQUEUE] = {"requeue",
+	},
+    [SCRIPT_REQUEUE] =
+	{
+	    "requeue",
 #include "requeue.lua.inc"
-    },
-    [SCRIPT_BURY] = {"bury",
+	},
+    [SCRIPT_BURY] =
+	{
+	    "bury",
 #include "bury.lua.inc"
-    },
-    [SCRIPT_INFLIGHT] = {"inflight",
+	},
+    [SCRIPT_INFLIGHT] =
+	{
+	    "inflight",
 #include "inflight.lua.inc"
-    },
+	},
 };
 
 struct slice
@@ -51,7 +63,8 @@ number_arg(char text[NUMBER_TEXT], int64_t value)
 	return (struct slice){text, (size_t)n};
 }
 
-/* --- answers that need no server ------------------------------------------- */
+/* --- answers that need no server -------------------------------------------
+ */
 
 static void
 on_later(evutil_socket_t fd, short what, void *arg)
@@ -83,7 +96,8 @@ rbroker_defer(struct rbroker *b, void (*fn)(void *arg), void *arg)
 	event_active(b->later, EV_TIMEOUT, 0);
 }
 
-/* --- scripts --------------------------------------------------------------- */
+/* --- scripts ---------------------------------------------------------------
+ */
 
 /* Redis before 7 does not know the line with the flags. */
 static void
@@ -111,7 +125,8 @@ rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
 			  keys, n_args, args);
 }
 
-/* --- what the server is ---------------------------------------------------- */
+/* --- what the server is ----------------------------------------------------
+ */
 
 /* The value of "name:value\r\n" in the answer to INFO; empty if missing. */
 static struct slice
@@ -192,7 +207,8 @@ on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 		return;
 	}
 	version = info_field(info, "redis_version");
-	choose_scripts(b, version.p == NULL || strtol(version.p, NULL, 10) >= 7);
+	choose_scripts(b,
+		       version.p == NULL || strtol(version.p, NULL, 10) >= 7);
 	if (b->opt.worker != NULL && !b->checked &&
 	    check_eviction(b, info, &err) != 0) {
 		b->opt.on_state(false, true, &err, b->opt.arg);
@@ -226,7 +242,8 @@ on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
 	b->opt.on_state(false, state == REDIS_REFUSED, why, b->opt.arg);
 }
 
-/* --- orders ---------------------------------------------------------------- */
+/* --- orders ----------------------------------------------------------------
+ */
 
 struct order {
 	struct slice order, queue;
@@ -293,7 +310,8 @@ on_control_state(struct redis *r, enum redis_state state, const struct err *why,
 		b->opt.on_state(false, true, why, b->opt.arg);
 }
 
-/* --- workers --------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------
+ */
 
 static void
 on_census(evutil_socket_t fd, short what, void *arg)
@@ -357,7 +375,8 @@ out:
 	free(argv);
 }
 
-/* --- opening and closing --------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------
+ */
 
 static const char *
 name(const struct broker *broker)
@@ -417,14 +436,13 @@ connect_redis(struct rbroker *b, struct err *err)
 static int
 open_control(struct rbroker *b, struct err *err)
 {
-	const struct redis_options options = {
-	    .url = &b->url,
-	    .client_name = "flowrrad-control",
-	    .timeout_ms = b->opt.timeout_ms,
-	    .max_reply = REPLY_SLACK,
-	    .on_state = on_control_state,
-	    .on_message = on_control_message,
-	    .arg = b};
+	const struct redis_options options = {.url = &b->url,
+					      .client_name = "flowrrad-control",
+					      .timeout_ms = b->opt.timeout_ms,
+					      .max_reply = REPLY_SLACK,
+					      .on_state = on_control_state,
+					      .on_message = on_control_message,
+					      .arg = b};
 
 	b->control = redis_new(b->opt.base, &options, err);
 	if (b->control == NULL)

@@ -51,7 +51,7 @@ struct part {
 	TAILQ_HEAD(, rclaim) claims;
 	unsigned int count;
 	struct rqueue *queue;
-	bool looking; /* a look at the list is under way */
+	bool looking;		/* a look at the list is under way */
 	unsigned int strangers; /* met, but left: their reply may still come */
 };
 
@@ -67,18 +67,18 @@ struct rqueue {
 	unsigned int next_part;
 	struct redis *blocking;
 	unsigned int wanted;
-	unsigned int asked;   /* of those, asked for by the script */
+	unsigned int asked; /* of those, asked for by the script */
 	unsigned int asked_part;
-	bool woken;	      /* a wake order came after the script was sent */
-	bool blocked;	      /* a BLMOVE is under way */
-	int64_t blocking_id;  /* CLIENT ID of that connection, for UNBLOCK */
+	bool woken;	     /* a wake order came after the script was sent */
+	bool blocked;	     /* a BLMOVE is under way */
+	int64_t blocking_id; /* CLIENT ID of that connection, for UNBLOCK */
 	bool unblocking;
-	bool more;	      /* the queue may hold something */
-	unsigned int looks;   /* parts to look at before taking tasks */
-	bool recovered;	      /* looked at since the connection is up */
+	bool more;	    /* the queue may hold something */
+	unsigned int looks; /* parts to look at before taking tasks */
+	bool recovered;	    /* looked at since the connection is up */
 	bool promoting;
-	struct event *due;    /* the next delayed task is due */
-	struct event *retry;  /* after an error reply */
+	struct event *due;   /* the next delayed task is due */
+	struct event *retry; /* after an error reply */
 };
 
 enum rscript {
@@ -96,16 +96,16 @@ struct rbroker {
 	struct broker_options opt;
 	struct redis_url url;
 	char *url_name;
-	char *worker_json; /* the worker's id as a JSON string */
+	char *worker_json;     /* the worker's id as a JSON string */
 	struct redis *redis;   /* commands */
 	struct redis *control; /* listens */
 	struct outbox outbox;  /* settlements */
 	struct event *later;   /* answers that need no server */
 	TAILQ_HEAD(, deferred) deferred;
-	struct event *census;  /* compares what is in flight with memory */
-	bool checked;	       /* the server's settings were looked at */
+	struct event *census; /* compares what is in flight with memory */
+	bool checked;	      /* the server's settings were looked at */
 	struct redis_script scripts[SCRIPT_COUNT];
-	char *worker_key;      /* flowrra:worker:<id> */
+	char *worker_key; /* flowrra:worker:<id> */
 	struct rqueue *queues;
 	unsigned int n_queues;
 };

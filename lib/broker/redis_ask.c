@@ -100,7 +100,8 @@ void
 rbroker_registered(struct broker *b, struct slice name,
 		   broker_value_fn *on_value, void *arg)
 {
-	const struct slice argv[] = {SLICE("HGET"), slice_of(RBROKER_REGISTRY), name};
+	const struct slice argv[] = {SLICE("HGET"), slice_of(RBROKER_REGISTRY),
+				     name};
 
 	ask(b, on_value, arg, 3, argv);
 }
@@ -108,7 +109,8 @@ rbroker_registered(struct broker *b, struct slice name,
 void
 rbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
 {
-	const struct slice argv[] = {SLICE("HKEYS"), slice_of(RBROKER_REGISTRY)};
+	const struct slice argv[] = {SLICE("HKEYS"),
+				     slice_of(RBROKER_REGISTRY)};
 
 	ask(b, on_value, arg, 2, argv);
 }

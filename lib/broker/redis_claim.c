@@ -34,7 +34,8 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_DEAD_INFO] = "dead:info",
 };
 
-/* --- tasks that came ------------------------------------------------------- */
+/* --- tasks that came -------------------------------------------------------
+ */
 
 struct rclaim *
 rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
@@ -99,7 +100,8 @@ lost(const struct redis_reply *reply)
 	       redis_fault(reply) == REDIS_FAULT_READONLY;
 }
 
-/* --- the claim script ------------------------------------------------------ */
+/* --- the claim script ------------------------------------------------------
+ */
 
 static void
 on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
@@ -157,22 +159,21 @@ claim(struct rqueue *q, unsigned int count)
 	char n[NUMBER_TEXT], largest[NUMBER_TEXT], budget[NUMBER_TEXT];
 	struct rbroker *b = q->broker;
 	const struct slice args[] = {
-	    number_arg(n, count),
-	    number_arg(largest, (int64_t)b->opt.max_task),
+	    number_arg(n, count), number_arg(largest, (int64_t)b->opt.max_task),
 	    number_arg(budget, CLAIM_BYTES)};
 	const unsigned int part = choose_part(q);
 	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING]),
 				     slice_of(q->keys[KEY_LEVELS]),
 				     slice_of(q->parts[part].key)};
 
-	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 3, keys, 3, args) !=
-	    0)
+	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 3, keys, 3, args) != 0)
 		return;
 	q->asked = count;
 	q->asked_part = part;
 }
 
-/* --- BLMOVE ---------------------------------------------------------------- */
+/* --- BLMOVE ----------------------------------------------------------------
+ */
 
 /* Whether this task was found in flight before its BLMOVE reply came. */
 static bool
@@ -284,10 +285,10 @@ on_blocking_state(struct redis *r, enum redis_state state,
 	rqueue_pump(q);
 }
 
-/* --- delayed tasks --------------------------------------------------------- */
+/* --- delayed tasks ---------------------------------------------------------
+ */
 
-static void
-promote(struct rqueue *q);
+static void promote(struct rqueue *q);
 
 static void
 on_due(evutil_socket_t fd, short what, void *arg)
@@ -349,7 +350,8 @@ promote(struct rqueue *q)
 		q->promoting = true;
 }
 
-/* --- the queue ------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------
+ */
 
 void
 rqueue_pump(struct rqueue *q)
@@ -363,13 +365,13 @@ rqueue_pump(struct rqueue *q)
 			unblock(q);
 		return;
 	}
-	/* One claim at a time: what is freed meanwhile makes the next larger. */
+	/* One claim at a time: what is freed meanwhile makes the next larger.
+	 */
 	if (q->more && q->asked == 0) {
 		want = q->wanted < CLAIM_MAX ? q->wanted : CLAIM_MAX;
 		claim(q, want);
 	} else if (!q->more && !q->blocked && !q->unblocking &&
-		   !q->parts[0].looking &&
-		   !evtimer_pending(q->retry, NULL) &&
+		   !q->parts[0].looking && !evtimer_pending(q->retry, NULL) &&
 		   redis_state(q->blocking) == REDIS_UP) {
 		wait_for_one(q);
 	}
@@ -414,7 +416,8 @@ rbroker_quiet(const struct broker *broker)
 	return true;
 }
 
-/* --- opening --------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------
+ */
 
 static int
 make_keys(struct rqueue *q, const char *prefix, const char *name)

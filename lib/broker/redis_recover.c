@@ -38,9 +38,11 @@ look_failed(struct part *part, const struct redis_reply *reply)
 {
 	part->looking = false;
 	if (redis_fault(reply) == REDIS_FAULT_SCRIPT)
-		rqueue_look(part->queue, (unsigned int)(part - part->queue->parts));
+		rqueue_look(part->queue,
+			    (unsigned int)(part - part->queue->parts));
 	else if (redis_fault(reply) != REDIS_FAULT_LOST)
-		rqueue_refused(part->queue, "looking at what is in flight", reply);
+		rqueue_refused(part->queue, "looking at what is in flight",
+			       reply);
 }
 
 static struct rclaim *

@@ -31,7 +31,8 @@ struct run {
 	size_t first, n;
 };
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------
+ */
 
 static void
 fail(struct broker_submit *task, const struct rbroker *b,
@@ -50,8 +51,7 @@ fail(struct broker_submit *task, const struct rbroker *b,
 			b->url_name);
 }
 
-static void
-push(struct batch *batch);
+static void push(struct batch *batch);
 
 static void
 command_ended(struct batch *batch)
@@ -124,8 +124,8 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 	if (run != NULL) {
 		*run = (struct run){batch, first, n};
 		if (keys == NULL)
-			sent = redis_command(b->redis, on_pushed, run, argc,
-					     argv);
+			sent =
+			    redis_command(b->redis, on_pushed, run, argc, argv);
 		else
 			sent = rbroker_eval(b, SCRIPT_SUBMIT, on_pushed, run, 3,
 					    keys, argc, argv);
@@ -140,7 +140,8 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 			"%s is out of reach", b->url_name);
 }
 
-/* --- pushing --------------------------------------------------------------- */
+/* --- pushing ---------------------------------------------------------------
+ */
 
 static bool
 is_plain(const struct rbroker *b, const struct broker_submit *task)
@@ -233,7 +234,8 @@ push(struct batch *batch)
 	command_ended(batch);
 }
 
-/* --- records --------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------
+ */
 
 static void
 on_reserved(struct redis *r, const struct redis_reply *reply, void *arg)
@@ -260,8 +262,8 @@ reserve(struct batch *batch, size_t i)
 	struct broker_submit *task = &batch->tasks[i];
 	struct run *run = malloc(sizeof(*run));
 	struct buf key = BUF_INIT;
-	struct slice argv[] = {SLICE("SET"), {NULL, 0}, task->record,
-			       SLICE("NX")};
+	struct slice argv[] = {
+	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
 
 	buf_adds(&key, RECORD);
 	buf_add(&key, task->id.p, task->id.len);

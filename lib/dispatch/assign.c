@@ -20,7 +20,8 @@
 /* A queue that brought nothing for so long is asked for one task only. */
 #define HOT_MS 100
 
-/* --- room ------------------------------------------------------------------ */
+/* --- room ------------------------------------------------------------------
+ */
 
 /* How many blocking jobs the runner may have. */
 static unsigned int
@@ -30,7 +31,8 @@ window(const struct runner *r)
 	    r->cpu ? 1 : (unsigned int)r->generation->conf->executor.io_workers;
 	double more = slots * PREFETCH_US / (r->ran_us + 1);
 
-	return slots + (more < PREFETCH_MAX ? (unsigned int)more : PREFETCH_MAX);
+	return slots +
+	       (more < PREFETCH_MAX ? (unsigned int)more : PREFETCH_MAX);
 }
 
 static unsigned int
@@ -89,7 +91,8 @@ room(const struct dispatch *d, enum job_kind kind)
 	return less(n, d->n_held[KIND_CPU]);
 }
 
-/* --- assigning ------------------------------------------------------------- */
+/* --- assigning -------------------------------------------------------------
+ */
 
 static struct runner *
 choose(struct dispatch *d, enum job_kind kind)
@@ -103,8 +106,7 @@ choose(struct dispatch *d, enum job_kind kind)
 	TAILQ_FOREACH (r, &d->runners, link) {
 		if (!r->cpu || runner_room(r, KIND_CPU) == 0)
 			continue;
-		if (best == NULL ||
-		    r->count[KIND_CPU] < best->count[KIND_CPU])
+		if (best == NULL || r->count[KIND_CPU] < best->count[KIND_CPU])
 			best = r;
 	}
 	return best;
@@ -115,14 +117,14 @@ send_job(struct runner *r, struct job *job)
 {
 	const struct task *task = job->task;
 	const int64_t retries = job->task->max_retries;
-	const struct ipc_run run = {
-	    .timeout_us = task->timeout_us,
-	    .attempt = (uint32_t)(task->current_retry + 1),
-	    .max_attempts = (uint32_t)(retries + 1),
-	    .id_len = (uint32_t)strlen(task->id),
-	    .name_len = (uint32_t)strlen(task->name),
-	    .args_len = (uint32_t)task->args.len,
-	    .kwargs_len = (uint32_t)task->kwargs.len};
+	const struct ipc_run run = {.timeout_us = task->timeout_us,
+				    .attempt =
+					(uint32_t)(task->current_retry + 1),
+				    .max_attempts = (uint32_t)(retries + 1),
+				    .id_len = (uint32_t)strlen(task->id),
+				    .name_len = (uint32_t)strlen(task->name),
+				    .args_len = (uint32_t)task->args.len,
+				    .kwargs_len = (uint32_t)task->kwargs.len};
 	const struct slice rest[] = {{task->id, run.id_len},
 				     {task->name, run.name_len},
 				     task->args,
@@ -161,7 +163,8 @@ assign_jobs(struct dispatch *d)
 	start_cpu(d);
 }
 
-/* --- claiming -------------------------------------------------------------- */
+/* --- claiming --------------------------------------------------------------
+ */
 
 /*
  * While its runners have plenty to do, small room is not worth a question to
@@ -203,7 +206,8 @@ assign_wants(struct dispatch *d)
 	}
 }
 
-/* --- long and short -------------------------------------------------------- */
+/* --- long and short --------------------------------------------------------
+ */
 
 void
 assign_learn(struct runner *r, int64_t ran_us)

@@ -65,7 +65,8 @@ give_up(struct child *c, const struct err *why)
 	child_kill(c);
 }
 
-/* --- messages -------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------
+ */
 
 static void
 flush(struct child *c)
@@ -120,11 +121,12 @@ greet(struct child *c, const struct ipc_message *m, struct err *err)
 	if (m->type == IPC_HELLO) {
 		if (hello->version == IPC_VERSION)
 			return 0;
-		return err_set(err, ERR_INTERNAL,
-			       "it speaks version %u of the protocol, not %u; "
-			       "flowrrad and flowrra-executor must be installed "
-			       "together",
-			       hello->version, IPC_VERSION);
+		return err_set(
+		    err, ERR_INTERNAL,
+		    "it speaks version %u of the protocol, not %u; "
+		    "flowrrad and flowrra-executor must be installed "
+		    "together",
+		    hello->version, IPC_VERSION);
 	}
 	if (m->type != IPC_READY)
 		return err_set(err, ERR_INTERNAL, "%s before READY",
@@ -179,7 +181,8 @@ on_room(evutil_socket_t fd, short what, void *arg)
 	flush(arg);
 }
 
-/* --- the end --------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------
+ */
 
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -268,7 +271,8 @@ child_free(struct child *c)
 	free(c);
 }
 
-/* --- the beginning --------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------
+ */
 
 /* The parent's ends and the child's ends of the socket and the pipes. */
 struct ends {
@@ -289,7 +293,8 @@ static int
 make_ends(struct ends *e, struct err *err)
 {
 	memset(e, 0xff, sizeof(*e)); /* all -1 */
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->socket) != 0 ||
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->socket) !=
+		0 ||
 	    pipe2(e->crash, O_CLOEXEC) != 0 || pipe2(e->out, O_CLOEXEC) != 0 ||
 	    pipe2(e->error, O_CLOEXEC) != 0 ||
 	    fcntl(e->crash[0], F_SETFL, O_NONBLOCK) != 0 ||
@@ -332,8 +337,8 @@ make_events(struct child *c, const struct ends *e, struct err *err)
 
 	c->output = output_new(base, e->out[0], e->error[0], c->opt.on_line, c,
 			       c->opt.arg);
-	c->on_frames = event_new(base, c->channel.fd, EV_READ | EV_PERSIST,
-				 on_frames, c);
+	c->on_frames =
+	    event_new(base, c->channel.fd, EV_READ | EV_PERSIST, on_frames, c);
 	c->on_room = event_new(base, c->channel.fd, EV_WRITE, on_room, c);
 	c->on_exit =
 	    event_new(base, c->pidfd, EV_READ | EV_PERSIST, on_exit_event, c);
@@ -365,8 +370,8 @@ send_init(struct child *c)
 		scan_quote(&json, slice_of(*m));
 	}
 	buf_adds(&json, "]}");
-	child_send(c, IPC_INIT, 0, &init,
-		   &(struct slice){json.data, json.len}, 1);
+	child_send(c, IPC_INIT, 0, &init, &(struct slice){json.data, json.len},
+		   1);
 	buf_done(&json);
 }
 

@@ -34,7 +34,8 @@ job_enter(struct job *job, enum job_state next)
 	job->state = next;
 }
 
-/* --- numbers --------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------
+ */
 
 static int
 grow_numbers(struct dispatch *d)
@@ -85,7 +86,8 @@ job_find(struct dispatch *d, uint32_t number)
 	return d->jobs[i];
 }
 
-/* --- lists ----------------------------------------------------------------- */
+/* --- lists -----------------------------------------------------------------
+ */
 
 void
 job_unlink(struct job *job)
@@ -136,7 +138,8 @@ job_free(struct job *job)
 	dispatch_turn(d);
 }
 
-/* --- where a task belongs --------------------------------------------------- */
+/* --- where a task belongs ---------------------------------------------------
+ */
 
 /* A task that was among the last ones of a dead process runs alone. */
 static enum job_kind
@@ -219,7 +222,8 @@ claim_reroute(struct dispatch *d)
 	}
 }
 
-/* --- tasks that were claimed before ----------------------------------------- */
+/* --- tasks that were claimed before -----------------------------------------
+ */
 
 /* What was recorded as finished is not run again. */
 static void
@@ -231,8 +235,8 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 
 	if (err != NULL) {
 		/* Ask until there is an answer: a guess could run it twice. */
-		results_get(job->dispatch->results,
-			    slice_of(job->task->id), on_recorded, job);
+		results_get(job->dispatch->results, slice_of(job->task->id),
+			    on_recorded, job);
 		return;
 	}
 	if (record.p != NULL &&

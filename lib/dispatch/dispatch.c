@@ -20,7 +20,8 @@
 /* What stopping may take beyond the tasks: telling broker and backend. */
 #define FAREWELL_S 5
 
-/* --- heartbeat ------------------------------------------------------------- */
+/* --- heartbeat -------------------------------------------------------------
+ */
 
 static json_t *
 describe_slots(const struct dispatch *d)
@@ -32,9 +33,9 @@ describe_slots(const struct dispatch *d)
 	TAILQ_FOREACH (r, &d->runners, link)
 		for (kind = 0; kind < KIND_COUNT; kind++)
 			n[kind] += r->count[kind];
-	return json_pack("{s:{s:I,s:i},s:{s:I,s:i},s:{s:i,s:i}}", "io",
-			 "slots", (json_int_t)d->conf->executor.io_workers,
-			 "tasks", (int)n[KIND_THREAD], "async", "slots",
+	return json_pack("{s:{s:I,s:i},s:{s:I,s:i},s:{s:i,s:i}}", "io", "slots",
+			 (json_int_t)d->conf->executor.io_workers, "tasks",
+			 (int)n[KIND_THREAD], "async", "slots",
 			 (json_int_t)d->conf->executor.async_tasks, "tasks",
 			 (int)n[KIND_ASYNC], "cpu", "slots",
 			 (int)d->current->cpu_max, "tasks", (int)n[KIND_CPU]);
@@ -75,7 +76,8 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	beat(arg);
 }
 
-/* --- stopping -------------------------------------------------------------- */
+/* --- stopping --------------------------------------------------------------
+ */
 
 static void
 put_back_held(struct dispatch *d)
@@ -172,7 +174,8 @@ dispatch_fail(struct dispatch *d, const struct err *why)
 	dispatch_stop(d);
 }
 
-/* --- the end of a turn ----------------------------------------------------- */
+/* --- the end of a turn -----------------------------------------------------
+ */
 
 static void
 announce(struct dispatch *d)
@@ -216,7 +219,8 @@ dispatch_turn(struct dispatch *d)
 	event_active(d->turn, EV_TIMEOUT, 0);
 }
 
-/* --- broker and backend ---------------------------------------------------- */
+/* --- broker and backend ----------------------------------------------------
+ */
 
 static void
 on_claim(struct broker_claim *claim, void *arg)
@@ -275,12 +279,12 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 		dispatch_fail(d, why);
 		return;
 	}
-	log_state(&d->results_up, up, "backend", results_name(d->results),
-		  why);
+	log_state(&d->results_up, up, "backend", results_name(d->results), why);
 	dispatch_turn(d);
 }
 
-/* --- opening and closing --------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------
+ */
 
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,

@@ -20,11 +20,11 @@ struct event_base;
 
 struct dispatch_options {
 	struct event_base *base;
-	const struct conf *conf;     /* borrowed until a reload replaced it */
-	const char *worker;	     /* the worker's stable id */
-	const char *executor;	     /* path of flowrra-executor */
-	const char *const *queues;   /* NULL-ended */
-	const char *const *modules;  /* absolute paths, NULL-ended; copied */
+	const struct conf *conf;    /* borrowed until a reload replaced it */
+	const char *worker;	    /* the worker's stable id */
+	const char *executor;	    /* path of flowrra-executor */
+	const char *const *queues;  /* NULL-ended */
+	const char *const *modules; /* absolute paths, NULL-ended; copied */
 	/* Executors are up and the broker was reached for the first time. */
 	void (*on_ready)(void *arg);
 	/* A reload is over; `why` is NULL or says why all stays as it was. */

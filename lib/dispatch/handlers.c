@@ -121,9 +121,10 @@ handlers_read(struct slice json, struct handlers *ret, struct err *err)
 	size_t i;
 
 	if ((root = json_loadb(json.p, json.len, 0, &error)) == NULL)
-		return err_set(err, ERR_DATA,
-			       "an executor describes its tasks in bad JSON: %s",
-			       error.text);
+		return err_set(
+		    err, ERR_DATA,
+		    "an executor describes its tasks in bad JSON: %s",
+		    error.text);
 	tasks = json_object_get(root, "tasks");
 	h.list = calloc(json_array_size(tasks) + 1, sizeof(*h.list));
 	if (h.list == NULL) {

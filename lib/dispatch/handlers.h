@@ -27,7 +27,8 @@ struct handler {
 struct handlers {
 	struct handler *list;
 	size_t n;
-	char **refused; /* what is wrong with the modules that were not loaded */
+	char *
+	    *refused; /* what is wrong with the modules that were not loaded */
 	size_t n_refused;
 };
 

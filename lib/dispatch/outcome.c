@@ -20,9 +20,9 @@
 #define SUSPECTED_MAX 10
 
 static const struct {
-	const char *reason;  /* NULL: nothing to add */
-	bool retry;	     /* another attempt, if there are some left */
-	bool bury;	     /* else into the dead list */
+	const char *reason; /* NULL: nothing to add */
+	bool retry;	    /* another attempt, if there are some left */
+	bool bury;	    /* else into the dead list */
 	enum log_level level;
 	const char *log;
 } outcomes[] = {
@@ -38,7 +38,8 @@ static const struct {
 			 "is of a kind that no module here handles"},
 };
 
-/* --- settling -------------------------------------------------------------- */
+/* --- settling --------------------------------------------------------------
+ */
 
 static void
 on_settled(struct broker_settle *settle)
@@ -112,7 +113,8 @@ outcome_bury(struct job *job, const char *reason, const char *error)
 	settle(job);
 }
 
-/* --- records --------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------
+ */
 
 void
 outcome_record(const struct job *job, enum result_status status,
@@ -135,8 +137,8 @@ outcome_record(const struct job *job, enum result_status status,
 	    .kwargs = t->kwargs,
 	    .queue = slice_of(d->queues[job->claim->queue].name),
 	    .worker = slice_of(d->opt.worker),
-	    .attempts = ending->started_us ? t->current_retry + 1
-					   : t->current_retry,
+	    .attempts =
+		ending->started_us ? t->current_retry + 1 : t->current_retry,
 	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
 	    .progress = {job->progress.data, job->progress.len}};
 
@@ -194,7 +196,8 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 		outcome_continue(job);
 }
 
-/* --- retries --------------------------------------------------------------- */
+/* --- retries ---------------------------------------------------------------
+ */
 
 /* A number from 0 to 1; that much chance needs no seed from the kernel. */
 static double
@@ -203,8 +206,8 @@ chance(void)
 	static uint64_t state;
 
 	if (state == 0)
-		state = (uint64_t)clock_mono_us() << 20 ^
-			(uint64_t)clock_wall_us();
+		state =
+		    (uint64_t)clock_mono_us() << 20 ^ (uint64_t)clock_wall_us();
 	state = state * 6364136223846793005u + 1442695040888963407u;
 	return (double)(state >> 11) / (double)(1ull << 53);
 }
@@ -291,7 +294,8 @@ try_again(struct job *job, enum outcome outcome)
 	return true;
 }
 
-/* --- endings --------------------------------------------------------------- */
+/* --- endings ---------------------------------------------------------------
+ */
 
 static void
 log_ending(const struct job *job, const struct ending *ending, bool again)
@@ -342,7 +346,6 @@ outcome_apply(struct job *job, const struct ending *ending)
 			   job->task->current_retry + 1);
 	else
 		job->settle.verdict = BROKER_ACK;
-	store(job,
-	      outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED, &end,
-	      outcomes[outcome].reason);
+	store(job, outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED,
+	      &end, outcomes[outcome].reason);
 }

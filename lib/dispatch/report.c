@@ -9,7 +9,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* --- messages -------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------
+ */
 
 static void
 started(struct runner *r, struct job *job, const struct ipc_message *m)
@@ -67,10 +68,10 @@ returned(struct runner *r, struct job *job, const struct ipc_message *m)
 	(void)r;
 	(void)m;
 	if (job->cancelled)
-		outcome_apply(job, &(struct ending){
-				       .outcome = OUTCOME_CANCELLED,
-				       .text = SLICE("cancelled before it "
-						     "started")});
+		outcome_apply(
+		    job, &(struct ending){.outcome = OUTCOME_CANCELLED,
+					  .text = SLICE("cancelled before it "
+							"started")});
 	else if (job->dispatch->stopping)
 		outcome_put_back(job);
 	else
@@ -132,7 +133,8 @@ report_message(struct runner *r, const struct ipc_message *m)
 			  (int)child_pid(r->child), ipc_name(m->type));
 }
 
-/* --- what handlers print --------------------------------------------------- */
+/* --- what handlers print ---------------------------------------------------
+ */
 
 void
 report_line(struct runner *r, struct slice line)
@@ -144,11 +146,12 @@ report_line(struct runner *r, struct slice line)
 		log_notice("task %s (%s) prints: %.*s", job->task->id,
 			   job->task->name, (int)line.len, line.p);
 	else
-		log_notice("executor %d prints: %.*s",
-			   (int)child_pid(r->child), (int)line.len, line.p);
+		log_notice("executor %d prints: %.*s", (int)child_pid(r->child),
+			   (int)line.len, line.p);
 }
 
-/* --- running records ------------------------------------------------------- */
+/* --- running records -------------------------------------------------------
+ */
 
 static void
 on_noted(struct results_put *put)
@@ -182,7 +185,8 @@ report_note(struct job *job)
 	results_put(job->dispatch->results, &job->note);
 }
 
-/* --- the end of an executor ------------------------------------------------ */
+/* --- the end of an executor ------------------------------------------------
+ */
 
 static void
 crashed(struct job *job, const struct child_end *end)
@@ -236,8 +240,7 @@ log_end(const struct runner *r, const struct child_end *end,
 	else
 		snprintf(how, sizeof(how), "ended with status %d", end->status);
 	if (r->stopping && end->signal == 0 && end->status == 0)
-		log_debug("executor %d has stopped",
-			  (int)child_pid(r->child));
+		log_debug("executor %d has stopped", (int)child_pid(r->child));
 	else if (blamed != NULL)
 		log_warning("%s executor %s while it ran task %s (%s)",
 			    r->cpu ? "cpu" : "io", how, blamed->task->id,
@@ -281,7 +284,8 @@ end_overdue(struct runner *r)
 static void
 suspect(struct runner *r)
 {
-	unsigned int left = (unsigned int)r->generation->conf->executor.io_workers;
+	unsigned int left =
+	    (unsigned int)r->generation->conf->executor.io_workers;
 	struct job *job, *next;
 	bool known = false;
 

@@ -13,7 +13,8 @@
 #define RESPAWN_MS 100
 #define RESPAWN_MAX_MS 5000
 
-/* --- generations ----------------------------------------------------------- */
+/* --- generations -----------------------------------------------------------
+ */
 
 static void
 generation_free(struct generation *g)
@@ -65,8 +66,7 @@ spawn_io(struct generation *g)
 	for (i = 0; i < g->failures && ms < RESPAWN_MAX_MS; i++)
 		ms *= 2;
 	g->failures++;
-	tv = (struct timeval){.tv_sec = ms / 1000,
-			      .tv_usec = ms % 1000 * 1000};
+	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	evtimer_add(g->respawn, &tv);
 }
 
@@ -113,7 +113,8 @@ generation_new(struct dispatch *d, const struct conf *conf,
 	return g;
 }
 
-/* --- coming up ------------------------------------------------------------- */
+/* --- coming up -------------------------------------------------------------
+ */
 
 static void
 register_handlers(struct dispatch *d, const struct handlers *h)
@@ -333,7 +334,8 @@ runner_free(struct runner *r)
 	free(r);
 }
 
-/* --- jobs ------------------------------------------------------------------ */
+/* --- jobs ------------------------------------------------------------------
+ */
 
 void
 runner_add(struct runner *r, struct job *job)
@@ -363,7 +365,8 @@ runner_recall(struct runner *r)
 	child_send(r->child, IPC_RECALL, 0, NULL, NULL, 0);
 }
 
-/* --- leaving --------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------
+ */
 
 void
 runner_retire(struct runner *r)

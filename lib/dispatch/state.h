@@ -24,9 +24,9 @@
 
 #include "broker/broker.h"
 #include "codec/task_json.h"
+#include "core/result.h"
 #include "dispatch/child.h"
 #include "dispatch/dispatch.h"
-#include "core/result.h"
 #include "dispatch/handlers.h"
 #include "results/results.h"
 #include "util/conf.h"
@@ -64,13 +64,13 @@ struct job {
 	struct task *task;
 	const struct handler *handler;
 	struct runner *runner;
-	int64_t claimed_us;   /* wall clock */
-	int64_t held_ms;      /* monotonic: since when it is held */
-	int64_t started_us;   /* wall clock; 0: not known to have started */
-	struct event *limit;  /* tells, then kills; NULL: none */
-	bool told;	      /* the handler was told to end */
-	bool overdue;	      /* it did not; its executor is to be killed */
-	bool cancelled;	      /* a person wants it to end */
+	int64_t claimed_us;  /* wall clock */
+	int64_t held_ms;     /* monotonic: since when it is held */
+	int64_t started_us;  /* wall clock; 0: not known to have started */
+	struct event *limit; /* tells, then kills; NULL: none */
+	bool told;	     /* the handler was told to end */
+	bool overdue;	     /* it did not; its executor is to be killed */
+	bool cancelled;	     /* a person wants it to end */
 	/* The `running` record, which is stored in passing. */
 	struct results_put note;
 	struct buf note_record;
@@ -92,16 +92,16 @@ struct runner {
 	struct dispatch *dispatch;
 	struct generation *generation;
 	struct child *child;
-	bool cpu;	   /* one task at a time; else the io executor */
+	bool cpu; /* one task at a time; else the io executor */
 	bool ready;
-	bool retired;	   /* gets no more jobs, and is stopped when empty */
-	bool doomed;	   /* will be killed when only overdue jobs are left */
-	bool recalling;	   /* RECALLED is awaited */
-	bool stopping;	   /* STOP was sent */
+	bool retired;	/* gets no more jobs, and is stopped when empty */
+	bool doomed;	/* will be killed when only overdue jobs are left */
+	bool recalling; /* RECALLED is awaited */
+	bool stopping;	/* STOP was sent */
 	struct job_list jobs; /* in the order they were sent */
 	unsigned int count[KIND_COUNT];
-	double ran_us;	   /* moving average of how long jobs run */
-	int64_t moved_ms;  /* when a job last ended, or the first was sent */
+	double ran_us;	  /* moving average of how long jobs run */
+	int64_t moved_ms; /* when a job last ended, or the first was sent */
 };
 TAILQ_HEAD(runner_list, runner);
 
@@ -138,32 +138,35 @@ struct dispatch {
 	struct runner_list runners;
 	struct job_list held[KIND_COUNT];
 	unsigned int n_held[KIND_COUNT];
-	/* Jobs by number: the low bits index, the high bits tell old from new. */
+	/* Jobs by number: the low bits index, the high bits tell old from new.
+	 */
 	struct job **jobs;
 	uint32_t n_jobs, cap_jobs, serial;
 	uint32_t free_hint;
-	bool announced;	 /* on_ready was called */
+	bool announced; /* on_ready was called */
 	bool stopping;
-	bool hurried;	 /* no more patience with what runs */
-	bool forlorn;	 /* nor with broker and backend */
+	bool hurried; /* no more patience with what runs */
+	bool forlorn; /* nor with broker and backend */
 	bool stopped;
 	int64_t started_us; /* wall clock */
 	struct err failure; /* why it stops by itself */
-	struct event *turn;	 /* the end of this turn of the loop */
+	struct event *turn; /* the end of this turn of the loop */
 	struct event *heartbeat;
-	struct event *stall;	 /* looks for jobs that are stuck behind others */
-	struct event *patience;	 /* ends that of dispatch_stop() */
+	struct event *stall; /* looks for jobs that are stuck behind others */
+	struct event *patience; /* ends that of dispatch_stop() */
 	bool broker_up, results_up;
 	bool broker_missed; /* its absence was logged at the start */
 };
 
-/* --- dispatch.c ------------------------------------------------------------ */
+/* --- dispatch.c ------------------------------------------------------------
+ */
 
 /* Something changed: assign, claim and count anew at the end of this turn. */
 void dispatch_turn(struct dispatch *d);
 void dispatch_fail(struct dispatch *d, const struct err *why);
 
-/* --- claim.c --------------------------------------------------------------- */
+/* --- claim.c ---------------------------------------------------------------
+ */
 
 void claim_take(struct dispatch *d, struct broker_claim *claim);
 /* Other handlers are in force: what is held finds its new one. */
@@ -178,7 +181,8 @@ void job_unlink(struct job *job);
 /* Settled: frees it. */
 void job_free(struct job *job);
 
-/* --- assign.c -------------------------------------------------------------- */
+/* --- assign.c --------------------------------------------------------------
+ */
 
 /* Gives held jobs to runners. */
 void assign_jobs(struct dispatch *d);
@@ -189,7 +193,8 @@ void assign_unstick(struct dispatch *d);
 /* A job of this runner has run for so long. */
 void assign_learn(struct runner *r, int64_t ran_us);
 
-/* --- runner.c -------------------------------------------------------------- */
+/* --- runner.c --------------------------------------------------------------
+ */
 
 struct generation *generation_new(struct dispatch *d, const struct conf *conf,
 				  const char *const *modules, struct err *err);
@@ -212,7 +217,8 @@ void runner_remove(struct runner *r, struct job *job);
 /* Replaces it: a new one takes over, this one finishes what it can. */
 void runner_doom(struct runner *r);
 
-/* --- report.c -------------------------------------------------------------- */
+/* --- report.c --------------------------------------------------------------
+ */
 
 void report_message(struct runner *r, const struct ipc_message *m);
 void report_line(struct runner *r, struct slice line);
@@ -221,24 +227,25 @@ void report_end(struct runner *r, const struct child_end *end);
 /* Stores a `running` record in passing. */
 void report_note(struct job *job);
 
-/* --- outcome.c ------------------------------------------------------------- */
+/* --- outcome.c -------------------------------------------------------------
+ */
 
 enum outcome {
 	OUTCOME_SUCCESS,
-	OUTCOME_FAILED,	   /* may be tried again */
-	OUTCOME_FINAL,	   /* may not */
-	OUTCOME_TIMEOUT,   /* may be tried again */
-	OUTCOME_CRASHED,   /* may be tried again, some times */
+	OUTCOME_FAILED,	 /* may be tried again */
+	OUTCOME_FINAL,	 /* may not */
+	OUTCOME_TIMEOUT, /* may be tried again */
+	OUTCOME_CRASHED, /* may be tried again, some times */
 	OUTCOME_CANCELLED,
 	OUTCOME_EXPIRED,
-	OUTCOME_UNKNOWN	   /* no worker knows the task's name */
+	OUTCOME_UNKNOWN /* no worker knows the task's name */
 };
 
 /* How an attempt ended. `text` is the result (JSON) or the error (text). */
 struct ending {
 	enum outcome outcome;
 	struct slice text;
-	int64_t started_us;  /* wall clock; 0: it never started */
+	int64_t started_us; /* wall clock; 0: it never started */
 	int64_t finished_us;
 };
 void outcome_apply(struct job *job, const struct ending *ending);
@@ -257,7 +264,8 @@ void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
 
-/* --- limit.c --------------------------------------------------------------- */
+/* --- limit.c ---------------------------------------------------------------
+ */
 
 /* It has started: its timeout counts from then. */
 void limit_start(struct job *job);
@@ -265,7 +273,8 @@ void limit_end(struct job *job);
 /* An order from outside. */
 void limit_order(struct dispatch *d, struct slice message);
 
-/* --- submit.c -------------------------------------------------------------- */
+/* --- submit.c --------------------------------------------------------------
+ */
 
 void submit_for(struct runner *r, struct job *job, const struct ipc_message *m);
 

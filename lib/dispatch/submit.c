@@ -81,8 +81,7 @@ static int
 complete(struct request *q, struct task *t, struct err *err)
 {
 	struct dispatch *d = q->dispatch;
-	const struct handler *h =
-	    handlers_find(&d->current->handlers, t->name);
+	const struct handler *h = handlers_find(&d->current->handlers, t->name);
 
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,
@@ -154,13 +153,13 @@ prepare(struct request *q, const struct ipc_message *m, struct err *err)
 	write_record(&t, &q->record);
 	if (q->bytes.failed || q->record.failed)
 		return err_nomem(err);
-	q->submit = (struct broker_submit){
-	    .queue = t.queue,
-	    .id = slice_of(t.id),
-	    .bytes = {q->bytes.data, q->bytes.len},
-	    .priority = t.priority,
-	    .delay_ms = (int64_t)ceil(delay * 1000),
-	    .record = {q->record.data, q->record.len}};
+	q->submit =
+	    (struct broker_submit){.queue = t.queue,
+				   .id = slice_of(t.id),
+				   .bytes = {q->bytes.data, q->bytes.len},
+				   .priority = t.priority,
+				   .delay_ms = (int64_t)ceil(delay * 1000),
+				   .record = {q->record.data, q->record.len}};
 	return 0;
 }
 

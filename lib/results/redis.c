@@ -26,7 +26,8 @@ rresults_key(struct buf *key, const char *prefix, struct slice id)
 	return (struct slice){key->data + start, key->len - start};
 }
 
-/* --- questions ------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------
+ */
 
 static void
 on_reply(struct redis *redis, const struct redis_reply *reply, void *arg)
@@ -110,7 +111,8 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 	buf_done(&key);
 }
 
-/* --- storing --------------------------------------------------------------- */
+/* --- storing ---------------------------------------------------------------
+ */
 
 static int
 send_put(struct results_put *put, struct redis *redis, redis_reply_fn *fn,
@@ -119,17 +121,18 @@ send_put(struct results_put *put, struct redis *redis, redis_reply_fn *fn,
 	struct buf key = BUF_INIT;
 	char ttl[24];
 	int n = snprintf(ttl, sizeof(ttl), "%" PRId64, put->ttl_s), sent;
-	const struct slice set[] = {SLICE("SET"),
-				    rresults_key(&key, RRESULTS_RECORD,
-						 put->id),
-				    put->record, SLICE("EX"),
-				    {ttl, (size_t)n}};
+	const struct slice set[] = {
+	    SLICE("SET"),
+	    rresults_key(&key, RRESULTS_RECORD, put->id),
+	    put->record,
+	    SLICE("EX"),
+	    {ttl, (size_t)n}};
 	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
 
-	sent = key.failed ? -1
-			  : redis_command(redis, fn, arg,
-					  put->final && put->ttl_s > 0 ? 5 : 3,
-					  set);
+	sent = key.failed
+		   ? -1
+		   : redis_command(redis, fn, arg,
+				   put->final && put->ttl_s > 0 ? 5 : 3, set);
 	if (sent == 0 && put->final) {
 		buf_reset(&key);
 		publish[1] = rresults_key(&key, RRESULTS_COMPLETE, put->id);
@@ -214,7 +217,8 @@ unconfirmed(const struct results *results)
 	return ((const struct rresults *)results)->outbox.count;
 }
 
-/* --- pending records ------------------------------------------------------- */
+/* --- pending records -------------------------------------------------------
+ */
 
 struct creation {
 	struct rresults *results;
@@ -300,7 +304,8 @@ forget(struct results *results, const struct slice *ids, size_t n)
 	buf_done(&key);
 }
 
-/* --- events ---------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------
+ */
 
 static void
 on_listeners(struct rcall *call, const struct redis_reply *reply)
@@ -310,8 +315,7 @@ on_listeners(struct rcall *call, const struct redis_reply *reply)
 
 	free(call);
 	if (redis_fault(reply) == REDIS_FAULT_NONE)
-		r->heard =
-		    redis_reply_integer(redis_reply_at(reply, 1)) > 0;
+		r->heard = redis_reply_integer(redis_reply_at(reply, 1)) > 0;
 	evtimer_add(r->ears, &tv);
 }
 
@@ -350,7 +354,8 @@ publish_event(struct results *results, struct slice event)
 	redis_command(((struct rresults *)results)->redis, NULL, NULL, 3, argv);
 }
 
-/* --- opening and closing --------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------
+ */
 
 static void
 on_redis_state(struct redis *redis, enum redis_state state,

@@ -110,8 +110,7 @@ tell(struct topic *t, struct slice record, const struct err *err)
 	release(t);
 }
 
-static void
-look(struct topic *t);
+static void look(struct topic *t);
 
 static void
 on_answer(struct rcall *call, const struct redis_reply *reply)
@@ -205,14 +204,13 @@ on_listener_state(struct redis *redis, enum redis_state state,
 static int
 open_listener(struct rresults *r, struct err *err)
 {
-	const struct redis_options options = {
-	    .url = &r->url,
-	    .client_name = "flowrra-watch",
-	    .timeout_ms = r->opt.timeout_ms,
-	    .max_reply = 64u << 10,
-	    .on_state = on_listener_state,
-	    .on_message = on_message,
-	    .arg = r};
+	const struct redis_options options = {.url = &r->url,
+					      .client_name = "flowrra-watch",
+					      .timeout_ms = r->opt.timeout_ms,
+					      .max_reply = 64u << 10,
+					      .on_state = on_listener_state,
+					      .on_message = on_message,
+					      .arg = r};
 
 	if (r->listener == NULL)
 		r->listener = redis_new(r->opt.base, &options, err);
