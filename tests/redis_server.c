@@ -38,12 +38,7 @@ struct redis_server {
 	const char *argv[ARGS_MAX];
 	size_t argc;
 	char port_text[16];
-	pid_t owner; /* the process that started it */
-	struct redis_server *next;
 };
-
-/* All that run, so that none outlives a test that fails. */
-static struct redis_server *all;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void
 die(const char *fmt, ...)
@@ -277,31 +272,14 @@ make_urls(struct redis_server *s)
 			      s->port);
 }
 
-static void
-stop_all(void)
-{
-	struct redis_server *s, *next;
-
-	for (s = all; s != NULL; s = next) {
-		next = s->next;
-		if (s->owner == getpid())
-			redis_server_stop(s);
-	}
-}
-
 struct redis_server *
 redis_server_start(const struct redis_server_options *options)
 {
-	static bool registered;
 	struct redis_server *s = calloc(1, sizeof(*s));
 	int tries = 0;
 
-	if (s == NULL || (!registered && atexit(stop_all) != 0))
+	if (s == NULL)
 		die("out of memory");
-	registered = true;
-	s->owner = getpid();
-	s->next = all;
-	all = s;
 	if (options != NULL)
 		s->options = *options;
 	if (s->options.password != NULL)
@@ -371,13 +349,8 @@ remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 void
 redis_server_stop(struct redis_server *s)
 {
-	struct redis_server **link = &all;
-
 	if (s == NULL)
 		return;
-	while (*link != s)
-		link = &(*link)->next;
-	*link = s->next;
 	redis_server_kill(s);
 	if (s->context != NULL)
 		redisFree(s->context);

@@ -3,8 +3,9 @@
  * Private redis-servers for tests.
  *
  * Each has a directory, a Unix socket and a TCP port of its own, dies with the
- * test's process, and leaves nothing behind. All functions abort the test (or
- * the program) with a message when they cannot do what they promise.
+ * test's process, and leaves nothing behind (but its directory, with its log,
+ * if the test ends before redis_server_stop()). All functions abort the test
+ * (or the program) with a message when they cannot do what they promise.
  */
 #ifndef TESTS_REDIS_SERVER_H
 #define TESTS_REDIS_SERVER_H

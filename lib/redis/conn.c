@@ -8,13 +8,8 @@
  */
 #include "redis/conn.h"
 
-#include <errno.h>
-#include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
-#include <openssl/ssl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "redis/dial.h"
@@ -25,9 +20,12 @@
 
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 2000
-/* libevent's default would cut a turn's commands into writes of 16 KiB. */
-#define WRITE_MAX (1024 * 1024)
-#define IOVECS 8
+/*
+ * However patient we are with answers: a packet that got lost while the server
+ * was away must not keep us from trying again soon after it is back. Two
+ * seconds for this and two for the longest pause make less than five.
+ */
+#define CONNECT_MAX_MS 2000
 
 /* What a phase is doing when its time runs out. */
 static const char *const phase_waits_for[] = {
@@ -213,89 +211,10 @@ redis_conn_fail(struct redis *r, const struct err *why)
 	redis_conn_release(r);
 }
 
-/* --- bytes --------------------------------------------------------------- */
-
-static void
-take_reply(struct redis *r, const struct redis_reply *reply)
-{
-	enum redis_fault fault = redis_fault(reply);
-	uint64_t number = r->due.popped;
-	struct redis_due due;
-	struct err err;
-
-	if (r->phase == REDIS_PHASE_UP && r->subscriber) {
-		redis_pubsub_reply(r, reply);
-		return;
-	}
-	if (!redis_ring_pop(&r->due, &due)) {
-		err_set(&err, ERR_DATA,
-			"it sent a reply that nobody asked for");
-		redis_conn_fail(r, &err);
-		return;
-	}
-	if (fault == REDIS_FAULT_SCRIPT)
-		redis_script_forget(r, number);
-	if (due.on_reply != NULL)
-		due.on_reply(r, reply, due.arg);
-	if (fault == REDIS_FAULT_READONLY && r->bev != NULL) {
-		err_set(&err, ERR_UNAVAILABLE,
-			"it is a replica now and takes no writes; looking for "
-			"a primary under the same name");
-		redis_conn_fail(r, &err);
-	}
-}
-
-static int
-feed_reader(struct redis *r, struct evbuffer *in, struct err *err)
-{
-	struct evbuffer_iovec v[IOVECS];
-	size_t taken;
-	int n, i;
-
-	while (evbuffer_get_length(in) != 0) {
-		n = evbuffer_peek(in, -1, NULL, v, IOVECS);
-		if (n > IOVECS)
-			n = IOVECS;
-		taken = 0;
-		for (i = 0; i < n; i++) {
-			if (redis_reader_feed(r->reader, v[i].iov_base,
-					      v[i].iov_len, err) != 0)
-				return -1;
-			taken += v[i].iov_len;
-		}
-		evbuffer_drain(in, taken);
-	}
-	return 0;
-}
-
-static void
-on_read(struct bufferevent *bev, void *arg)
-{
-	struct redis *r = arg;
-	const struct redis_reply *reply;
-	struct err err;
-	int rc;
-
-	redis_conn_hold(r);
-	if (r->phase == REDIS_PHASE_UP)
-		r->since_ms = clock_mono_ms();
-	rc = feed_reader(r, bufferevent_get_input(bev), &err);
-	/* A callback may break or free the connection: bev is gone then. */
-	while (rc >= 0 && r->bev == bev) {
-		rc = redis_reader_next(r->reader, &reply, &err);
-		if (rc <= 0)
-			break;
-		take_reply(r, reply);
-	}
-	if (rc < 0 && r->bev == bev)
-		redis_conn_fail(r, &err);
-	redis_conn_release(r);
-}
-
 /* --- the way up ---------------------------------------------------------- */
 
-static void
-log_in(struct redis *r)
+void
+redis_conn_log_in(struct redis *r)
 {
 	struct err err;
 
@@ -325,56 +244,6 @@ redis_conn_up(struct redis *r)
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
-{
-	struct redis *r = arg;
-	struct err err;
-
-	if (what & BEV_EVENT_CONNECTED) { /* the TLS handshake is done */
-		log_in(r);
-		return;
-	}
-	if (what & BEV_EVENT_EOF)
-		err_set(&err, ERR_UNAVAILABLE,
-			"the server closed the connection");
-	else if (r->url.tls)
-		redis_tls_why(bev, &r->url, &err);
-	else
-		err_sys(&err, ERR_UNAVAILABLE, "the connection broke");
-	redis_conn_fail(r, &err);
-}
-
-/* Puts a bufferevent on the connected socket, which it takes over. */
-static int
-make_transport(struct redis *r, int fd, struct err *err)
-{
-	SSL *ssl = NULL;
-
-	if (r->url.tls) {
-		ssl = redis_tls_session(r->tls, &r->url, err);
-		if (ssl == NULL)
-			return -1;
-		/* Deferred, since TLS may find bytes to read while it writes:
-		 * no callback may run from within redis_command(). */
-		r->bev = bufferevent_openssl_socket_new(
-		    r->base, fd, ssl, BUFFEREVENT_SSL_CONNECTING,
-		    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-	} else {
-		r->bev =
-		    bufferevent_socket_new(r->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	}
-	r->reader = redis_reader_new(r->options.max_reply);
-	if (r->bev == NULL || r->reader == NULL)
-		return err_nomem(err); /* libevent has freed ssl */
-	bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
-	bufferevent_set_max_single_write(r->bev, WRITE_MAX);
-	r->out = (struct redis_out){.buf = bufferevent_get_output(r->bev)};
-	if (bufferevent_enable(r->bev, EV_READ | EV_WRITE) != 0)
-		return err_nomem(err);
-	return 0;
-}
-
-static void
 on_dialed(int fd, const struct err *why, void *arg)
 {
 	struct redis *r = arg;
@@ -386,7 +255,7 @@ on_dialed(int fd, const struct err *why, void *arg)
 	}
 	redis_dial_free(r->dial);
 	r->dial = NULL;
-	if (make_transport(r, fd, &err) != 0) {
+	if (redis_transport_open(r, fd, &err) != 0) {
 		if (r->bev == NULL)
 			close(fd);
 		redis_conn_fail(r, &err);
@@ -395,7 +264,7 @@ on_dialed(int fd, const struct err *why, void *arg)
 	if (r->url.tls)
 		r->phase = REDIS_PHASE_SECURING;
 	else
-		log_in(r);
+		redis_conn_log_in(r);
 }
 
 /* Certificates get renewed; if ours cannot be read any more, the old ones have
@@ -415,10 +284,13 @@ void
 redis_conn_on_retry(int fd, short what, void *arg)
 {
 	struct redis *r = arg;
+	int64_t patience_ms = r->options.timeout_ms;
 	struct err err;
 
 	(void)fd;
 	(void)what;
+	if (patience_ms > CONNECT_MAX_MS)
+		patience_ms = CONNECT_MAX_MS;
 	redis_reader_free(r->reader);
 	r->reader = NULL;
 	r->phase = REDIS_PHASE_DIALING;
@@ -426,8 +298,8 @@ redis_conn_on_retry(int fd, short what, void *arg)
 	set_deadline(r);
 	if (r->url.tls)
 		renew_tls(r);
-	r->dial = redis_dial_new(r->base, &r->url, r->options.timeout_ms,
-				 on_dialed, r, &err);
+	r->dial =
+	    redis_dial_new(r->base, &r->url, patience_ms, on_dialed, r, &err);
 	if (r->dial == NULL)
 		redis_conn_fail(r, &err);
 }

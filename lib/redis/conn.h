@@ -5,6 +5,7 @@
  *
  *	redis.c		the public functions
  *	conn.c		the way up, the way down, deadlines
+ *	transport.c	the bytes, and the replies they make
  *	login.c		who we are: AUTH, CLIENT SETNAME, SELECT, PING
  *	script.c	which scripts the server knows
  *	pubsub.c	subscriptions
@@ -95,6 +96,8 @@ void redis_conn_close(struct redis *r);
  * callers hold it or go.
  */
 void redis_conn_fail(struct redis *r, const struct err *why);
+/* The bytes can flow. */
+void redis_conn_log_in(struct redis *r);
 /* The login is through. */
 void redis_conn_up(struct redis *r);
 /* Sends, whatever the phase. 0 or -1 (no memory, or no connection). */
@@ -103,6 +106,13 @@ int redis_conn_send(struct redis *r, struct redis_due due,
 /* The event handlers that redis_new() makes events for. */
 void redis_conn_on_retry(int fd, short what, void *r);
 void redis_conn_on_deadline(int fd, short what, void *r);
+
+/* --- transport.c --------------------------------------------------------- */
+
+/* Puts a bufferevent on a connected socket, which it takes over if r->bev is
+ * set afterwards. With TLS, redis_conn_log_in() follows by itself. 0 or -1 with
+ * *err. */
+int redis_transport_open(struct redis *r, int fd, struct err *err);
 
 /* --- login.c ------------------------------------------------------------- */
 

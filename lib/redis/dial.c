@@ -215,6 +215,8 @@ resolve(struct redis_dial *d)
 		on_resolved(EVUTIL_EAI_FAIL, NULL, d->lookup);
 		return;
 	}
+	/* Five seconds, the default, is as long as we have altogether. */
+	evdns_base_set_option(d->dns, "timeout:", "1");
 	hints = hints_with(EVUTIL_AI_ADDRCONFIG);
 	evdns_getaddrinfo(d->dns, d->url->host, port, &hints, on_resolved,
 			  d->lookup);

@@ -76,8 +76,10 @@ decode(struct span s, const char *what, char **ret, struct err *err)
 	size_t n = 0;
 	int c;
 
-	if (out == NULL)
-		return err_nomem(err);
+	if (out == NULL) {
+		err_nomem(err);
+		return -1;
+	}
 	for (; s.p < s.end; s.p++) {
 		c = (unsigned char)*s.p;
 		if (c == '%') {
@@ -97,12 +99,12 @@ decode(struct span s, const char *what, char **ret, struct err *err)
 
 wrong:
 	free(out);
-	return err_set(
-	    err, ERR_CONFIG,
-	    "Redis URL: the %s has a '%%' that is not followed by "
-	    "two hexadecimal digits, or stands for a NUL (write %%25 "
-	    "for a '%%')",
-	    what);
+	err_set(err, ERR_CONFIG,
+		"Redis URL: the %s has a '%%' that is not followed by two "
+		"hexadecimal digits, or stands for a NUL (write %%25 for a "
+		"'%%')",
+		what);
+	return -1;
 }
 
 static int

@@ -100,14 +100,14 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 START_TEST(a_quiet_subscription_lives_and_a_dead_server_is_noticed)
 {
-	const struct timeval tv = {.tv_usec = 500000};
+	const struct timeval tv = {.tv_sec = 1};
 	struct redis_server *server = redis_server_start(NULL);
 	struct session s;
 	struct event *tick;
 	int ticks = 0;
 
 	session_init(&s, redis_server_url(server),
-		     &(struct redis_options){.timeout_ms = 100});
+		     &(struct redis_options){.timeout_ms = 300});
 	redis_subscribe(s.r, SLICE("a"), session_on_ready, &s);
 	redis_subscribe(s.r, SLICE("b"), session_on_ready, &s);
 	session_wait(&s, &s.readies, 2);

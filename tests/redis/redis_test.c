@@ -202,14 +202,14 @@ END_TEST
 START_TEST(a_blocking_command_has_its_own_time_on_top)
 {
 	const struct slice argv[] = {SLICE("BLPOP"), SLICE("none"),
-				     SLICE("0.4")};
+				     SLICE("0.8")};
 	struct redis_server *server = redis_server_start(NULL);
 	struct session s;
 
 	session_init(&s, redis_server_url(server),
-		     &(struct redis_options){.timeout_ms = 200});
+		     &(struct redis_options){.timeout_ms = 500});
 	session_wait(&s, &s.ups, 1);
-	redis_command_blocking(s.r, 400, session_on_reply, &s, 3, argv);
+	redis_command_blocking(s.r, 800, session_on_reply, &s, 3, argv);
 	session_wait(&s, &s.replies, 1);
 	ck_assert_str_eq(s.reply, "nil");
 	/* And without that, it has not. */
@@ -330,6 +330,41 @@ START_TEST(a_full_server_says_so)
 }
 END_TEST
 
+static void
+on_reply_explain(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct session *s = arg;
+
+	s->replies++;
+	ck_assert_int_eq(redis_fault_err(r, "SET", reply, &s->why), -1);
+}
+
+START_TEST(a_fault_is_explained_with_command_and_server)
+{
+	const struct slice argv[] = {SLICE("SET"), SLICE("k"), SLICE("v")};
+	struct redis_server *server = redis_server_start(NULL);
+	struct session s;
+
+	redis_server_run(server, "CONFIG SET maxmemory 1");
+	session_init(&s, redis_server_unix_url(server), NULL);
+	session_wait(&s, &s.ups, 1);
+	redis_command(s.r, on_reply_explain, &s, 3, argv);
+	session_wait(&s, &s.replies, 1);
+	ck_assert_int_eq(s.why.code, ERR_FULL);
+	ck_assert_ptr_nonnull(strstr(s.why.msg, "SET on unix:///"));
+	ck_assert_ptr_nonnull(strstr(s.why.msg, ": the server's memory is full "
+						"(see its maxmemory): OOM "));
+	redis_command(s.r, on_reply_explain, &s, 1, argv);
+	session_wait(&s, &s.replies, 2);
+	ck_assert_int_eq(s.why.code, ERR_INTERNAL);
+	redis_fault_err(s.r, "SET", NULL, &s.why);
+	ck_assert_int_eq(s.why.code, ERR_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(s.why.msg, "may or may not"));
+	session_done(&s);
+	redis_server_stop(server);
+}
+END_TEST
+
 START_TEST(a_replica_is_left)
 {
 	struct redis_server *server = redis_server_start(NULL);
@@ -385,6 +420,7 @@ SUITE("redis")
 	TEST(a_password_for_a_server_that_has_none_is_a_mistake);
 	TEST(an_acl_user_may_do_what_it_may);
 	TEST(a_full_server_says_so);
+	TEST(a_fault_is_explained_with_command_and_server);
 	TEST(a_replica_is_left);
 	TEST(a_reply_that_is_too_big_breaks_the_connection);
 }

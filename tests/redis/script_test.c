@@ -31,14 +31,15 @@ START_TEST(a_script_is_loaded_once_a_connection)
 	ck_assert_int_eq(eval(&s, &add, session_on_reply), 0);
 	session_wait(&s, &s.replies, 2);
 	ck_assert_str_eq(s.reply, "(6)");
-	ck_assert_ptr_nonnull(
-	    strstr(session_ask(&s, "INFO commandstats"), "cmdstat_"));
+	ck_assert_ptr_nonnull(strstr(session_ask(&s, "INFO commandstats"),
+				     "cmdstat_script|load:calls=1,"));
 	session_ask(&s, "CONFIG RESETSTAT");
 	eval(&s, &add, session_on_reply);
 	session_wait(&s, &s.replies, 5);
 	ck_assert_str_eq(s.reply, "(9)");
-	ck_assert_ptr_null(strstr(session_ask(&s, "INFO commandstats"),
-				  "cmdstat_script|load"));
+	session_ask(&s, "INFO commandstats");
+	ck_assert_ptr_nonnull(strstr(s.reply, "cmdstat_evalsha:calls=1,"));
+	ck_assert_ptr_null(strstr(s.reply, "cmdstat_script|load"));
 	session_done(&s);
 	redis_server_stop(server);
 }

@@ -19,8 +19,8 @@ struct session {
 	int refusals;
 	struct err why; /* of the last DOWN or REFUSED */
 	int replies;
-	int lost;	 /* replies that were NULL */
-	char reply[512]; /* the last one, as text */
+	int lost;	  /* replies that were NULL */
+	char reply[4096]; /* the last one, as text */
 	int messages;
 	char message[512]; /* the last one: "channel payload" */
 	int readies;
