@@ -91,25 +91,19 @@ take_lock(struct identity *who, struct err *err)
 int
 identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 {
-	struct identity who = {.lock_fd = -1};
 	char *dir = state_dir(conf);
+	int status = -1;
 
-	who.id = make_id(conf);
-	if (dir == NULL || who.id == NULL ||
-	    asprintf(&who.path, "%s/worker-%s.lock", dir, who.id) < 0) {
-		who.path = NULL;
+	*ret = (struct identity){.lock_fd = -1, .id = make_id(conf)};
+	if (dir == NULL || ret->id == NULL ||
+	    asprintf(&ret->path, "%s/worker-%s.lock", dir, ret->id) < 0) {
+		ret->path = NULL;
 		err_nomem(err);
-		goto fail;
+	} else if (make_dirs(dir, err) == 0 && take_lock(ret, err) == 0) {
+		status = 0;
 	}
-	if (make_dirs(dir, err) != 0 || take_lock(&who, err) != 0)
-		goto fail;
 	free(dir);
-	*ret = who;
-	return 0;
-fail:
-	free(dir);
-	identity_drop(&who);
-	return -1;
+	return status;
 }
 
 void

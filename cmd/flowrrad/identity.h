@@ -16,7 +16,7 @@ struct identity {
 };
 
 /* Finds or makes the state directory and takes the lock in it; ERR_REFUSED if
- * another process has it. */
+ * another process has it. *ret is to be dropped in either case. */
 int identity_take(const struct conf *conf, struct identity *ret,
 		  struct err *err);
 void identity_drop(struct identity *identity);

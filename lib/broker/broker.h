@@ -9,9 +9,9 @@
  * more, marked `recovered`.
  *
  * All calls return at once and callbacks come from the loop, never from within
- * a call. While the broker is out of reach, settlements wait here and are
- * delivered when it is back; submissions fail. Not thread-safe: the loop's
- * thread owns it.
+ * a call (but when there is no memory to wait with). While the broker is out of
+ * reach, settlements wait here and are delivered when it is back; submissions
+ * fail. Not thread-safe: the loop's thread owns it.
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H

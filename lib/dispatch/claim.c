@@ -45,9 +45,10 @@ grow_numbers(struct dispatch *d)
 
 	if (cap > INDEX_MASK + 1)
 		return -1;
-	if ((jobs = realloc(d->jobs, cap * sizeof(*jobs))) == NULL)
+	if ((jobs = realloc(d->jobs, cap * sizeof(struct job *))) == NULL)
 		return -1;
-	memset(jobs + d->cap_jobs, 0, (cap - d->cap_jobs) * sizeof(*jobs));
+	memset(jobs + d->cap_jobs, 0,
+	       (cap - d->cap_jobs) * sizeof(struct job *));
 	d->jobs = jobs;
 	d->cap_jobs = cap;
 	return 0;

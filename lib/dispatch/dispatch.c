@@ -240,12 +240,11 @@ log_state(bool *known, bool up, const char *what, const char *name,
 	  const struct err *why)
 {
 	if (up && why != NULL)
-		log_warning("%s %s: %s", what, name, why->msg);
+		log_warning("%s: %s", what, why->msg);
 	else if (up && !*known)
 		log_notice("%s %s is in reach", what, name);
 	else if (!up && *known)
-		log_warning("%s %s is out of reach: %s; trying again", what,
-			    name, why->msg);
+		log_warning("%s: %s; trying again", what, why->msg);
 	*known = up;
 }
 

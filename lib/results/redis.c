@@ -225,19 +225,27 @@ struct creation {
 	const struct slice *ids;
 	struct err *errs;
 	size_t n;
-	size_t answered;
+	size_t left; /* to be answered */
 	results_created_fn *on_done;
 	void *arg;
 };
 
 static void
+created(struct creation *c)
+{
+	if (--c->left > 0)
+		return;
+	c->on_done(c->errs, c->n, c->arg);
+	free(c);
+}
+
+static void
 on_created(struct rcall *call, const struct redis_reply *reply)
 {
 	struct creation *c = call->arg;
-	const size_t i = c->answered++; /* replies keep their order */
+	const size_t i = call->index;
 
 	free(call);
-	c->errs[i] = (struct err)ERR_INIT;
 	if (redis_fault(reply) != REDIS_FAULT_NONE)
 		redis_fault_err(c->results->redis, "storing a pending record",
 				reply, &c->errs[i]);
@@ -245,10 +253,31 @@ on_created(struct rcall *call, const struct redis_reply *reply)
 		err_set(&c->errs[i], ERR_REFUSED,
 			"there is a task with the id %.*s already",
 			(int)c->ids[i].len, c->ids[i].p);
-	if (c->answered == c->n) {
-		c->on_done(c->errs, c->n, c->arg);
-		free(c);
+	created(c);
+}
+
+static void
+create_one(struct creation *c, size_t i, struct slice record)
+{
+	struct rcall *call = malloc(sizeof(*call));
+	struct buf key = BUF_INIT;
+	const struct slice argv[] = {
+	    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, c->ids[i]),
+	    record, SLICE("NX")};
+
+	c->errs[i] = (struct err)ERR_INIT;
+	if (call == NULL || key.failed) {
+		free(call);
+		err_nomem(&c->errs[i]);
+	} else {
+		*call = (struct rcall){.results = c->results,
+				       .fn = on_created,
+				       .arg = c,
+				       .index = i};
+		c->left++;
+		rresults_ask(call, 4, argv);
 	}
+	buf_done(&key);
 }
 
 static void
@@ -257,32 +286,24 @@ create(struct results *results, const struct slice *ids,
        results_created_fn *on_done, void *arg)
 {
 	struct creation *c = malloc(sizeof(*c));
-	struct rcall *call;
-	struct buf key = BUF_INIT;
 	size_t i;
 
-	if (c == NULL)
-		abort(); /* nowhere to keep even the failure */
+	if (c == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&errs[i]);
+		on_done(errs, n, arg);
+		return;
+	}
 	*c = (struct creation){.results = (struct rresults *)results,
 			       .ids = ids,
 			       .errs = errs,
 			       .n = n,
+			       .left = 1,
 			       .on_done = on_done,
 			       .arg = arg};
-	for (i = 0; i < n; i++) {
-		buf_reset(&key);
-		const struct slice argv[] = {
-		    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, ids[i]),
-		    new_records[i], SLICE("NX")};
-
-		if ((call = malloc(sizeof(*call))) == NULL || key.failed)
-			abort();
-		*call = (struct rcall){.results = (struct rresults *)results,
-				       .fn = on_created,
-				       .arg = c};
-		rresults_ask(call, 4, argv);
-	}
-	buf_done(&key);
+	for (i = 0; i < n; i++)
+		create_one(c, i, new_records[i]);
+	created(c);
 }
 
 static void

@@ -40,6 +40,7 @@ struct rcall {
 	void (*fn)(struct rcall *call, const struct redis_reply *reply);
 	results_record_fn *on_record;
 	void *arg;
+	size_t index; /* of the record in its batch */
 };
 
 /* Sends a command whose reply goes to call->fn, which frees the call; with no

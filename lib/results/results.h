@@ -4,8 +4,9 @@
  * implementations.
  *
  * All calls return at once and callbacks come from the loop, never from within
- * a call. While the backend is out of reach, records that must be kept wait
- * here and are stored when it is back; questions fail. Not thread-safe.
+ * a call (but when there is no memory to wait with). While the backend is out
+ * of reach, records that must be kept wait here and are stored when it is back;
+ * questions fail. Not thread-safe.
  */
 #ifndef RESULTS_RESULTS_H
 #define RESULTS_RESULTS_H
