@@ -68,18 +68,22 @@ set_signals(void)
 int
 main(int argc, char **argv)
 {
+	static struct crash_stack stack;
 	struct err err = ERR_INIT;
 	int status = read_arguments(argc, argv);
 
 	if (status != -1)
 		return status;
 	log_init("flowrra-executor");
+	/* What handlers print is a log: a crash must not swallow lines. */
+	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	/* A few threads share one heap well; each further one costs memory. */
 	mallopt(M_ARENA_MAX, 2);
 	fcntl(IPC_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(IPC_CRASH_FD, F_SETFD, FD_CLOEXEC);
 	set_signals();
 	crash_init(IPC_CRASH_FD);
+	crash_thread_init(&stack);
 	json_object_seed(0);
 	if (executor_run(IPC_FD, &err) != 0) {
 		log_line(err.code == ERR_UNAVAILABLE ? LOG_LEVEL_debug
@@ -87,6 +91,7 @@ main(int argc, char **argv)
 			 "%s", err.msg);
 		crash_quit(err_exit_status(err.code));
 	}
+	crash_thread_done(&stack);
 	crash_disarm();
 	return 0;
 }

@@ -40,8 +40,8 @@ crash_quit(int status)
 		syscall(SYS_exit_group, status);
 }
 
-static int
-is_ours(void)
+bool
+crash_armed(void)
 {
 	return atomic_load(&crash.armed) && getpid() == crash.pid;
 }
@@ -66,7 +66,7 @@ on_signal(int sig)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 
-	if (is_ours())
+	if (crash_armed())
 		say(sig);
 	sigaction(sig, &sa, NULL);
 	/* Pending until this handler returns; a fault may strike again first,
@@ -77,15 +77,13 @@ on_signal(int sig)
 static void
 on_exit_called(void)
 {
-	if (is_ours())
-		crash_exited(CRASH_EXIT_STATUS);
+	if (crash_armed())
+		crash_exited();
 }
 
 void
-crash_exited(int status)
+crash_exited(void)
 {
-	if (!is_ours())
-		crash_quit(status);
 	say(0);
 	crash_quit(CRASH_EXIT_STATUS);
 }

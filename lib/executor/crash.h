@@ -10,6 +10,7 @@
 #define EXECUTOR_CRASH_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Of a process that a handler ended by exit(), exit(0) included. */
@@ -34,9 +35,11 @@ void crash_thread_done(struct crash_stack *stack);
 /* The task whose code the calling thread enters; 0: none. */
 void crash_set_task(uint32_t task);
 
-/* What exit(), _exit() and the like are for a handler: last words, the end. In
- * a child that a handler forked, it ends just that child. */
-_Noreturn void crash_exited(int status);
+/* What exit() is for a handler: last words, and the end. */
+_Noreturn void crash_exited(void);
+/* Whether it is: not before crash_init(), not after crash_disarm(), and not in
+ * a child that a handler forked. */
+bool crash_armed(void);
 
 /* Ends the process at once, without last words. */
 _Noreturn void crash_quit(int status);

@@ -213,10 +213,8 @@ tell_stopped(void *arg)
 static int
 start_threads(struct executor *e, const struct ipc_init *init)
 {
-	struct workers_options wo = {.n = init->threads,
-				     .outbox = e->outbox,
-				     .on_stopped = tell_stopped,
-				     .arg = e};
+	struct workers_options wo = {
+	    .n = init->threads, .on_stopped = tell_stopped, .arg = e};
 	struct loop_options lo = {
 	    .outbox = e->outbox, .on_stopped = tell_stopped, .arg = e};
 

@@ -2,8 +2,6 @@
 /* A task inside an executor. */
 #include "executor/task.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +10,6 @@
 #include "module/loader.h"
 #include "util/clock.h"
 #include "util/err.h"
-#include "util/log.h"
 
 /* Keeps sums of times far from overflow: a hundred years. */
 #define TIMEOUT_MAX_US (100 * 366 * INT64_C(86400) * 1000000)

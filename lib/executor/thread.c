@@ -20,7 +20,7 @@ static void
 on_pthread_exit(void *arg)
 {
 	(void)arg;
-	crash_exited(CRASH_EXIT_STATUS);
+	crash_exited();
 }
 
 static void *

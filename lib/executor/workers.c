@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "executor/crash.h"
-#include "executor/outbox.h"
 #include "executor/thread.h"
 #include "module/loader.h"
 #include "util/clock.h"
@@ -30,7 +29,6 @@ struct workers {
 	unsigned int n_waking; /* of them, how many were signalled */
 	unsigned int n_alive;
 	bool stopping;
-	struct outbox *outbox;
 	void (*on_stopped)(void *arg);
 	void *arg;
 	unsigned int n;
@@ -179,7 +177,6 @@ workers_new(const struct workers_options *o, struct err *err)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	TAILQ_INIT(&w->queue);
-	w->outbox = o->outbox;
 	w->on_stopped = o->on_stopped;
 	w->arg = o->arg;
 	pthread_mutex_lock(&w->lock);

@@ -24,7 +24,6 @@ struct workers;
  */
 struct workers_options {
 	unsigned int n;
-	struct outbox *outbox;
 	void (*on_stopped)(void *arg);
 	void *arg;
 };

@@ -86,34 +86,34 @@ ipc_put(struct buf *out, enum ipc_type type, uint32_t task, const void *fixed,
 }
 
 /* Looks at what can be judged without the whole frame, so that a hostile size
- * is refused before anybody waits or makes room for it. */
-static int
+ * is refused before anybody waits or makes room for it. NULL if it is. */
+static const struct type *
 check_header(const struct ipc_header *h, enum ipc_direction direction,
-	     const struct type **ret_type, struct err *err)
+	     struct err *err)
 {
 	const struct type *t = find_type(h->type);
-	size_t least;
+	size_t least = t ? sizeof(*h) + t->fixed_size : 0;
 
 	if (t == NULL)
-		return err_set(err, ERR_DATA,
-			       "ipc: there is no message of type %u", h->type);
-	if (t->direction != direction)
-		return err_set(err, ERR_DATA,
-			       "ipc: %s came in the wrong direction", t->name);
-	least = sizeof(*h) + t->fixed_size;
-	if (h->size < least)
-		return err_set(err, ERR_DATA,
-			       "ipc: %s has %u bytes, fewer than its %zu",
-			       t->name, h->size, least);
-	if (h->size > IPC_FRAME_MAX)
-		return err_set(err, ERR_DATA,
-			       "ipc: %s has %u bytes; a frame has at most %u",
-			       t->name, h->size, IPC_FRAME_MAX);
-	if (t->rest == REST_none && h->size != least)
-		return err_set(err, ERR_DATA, "ipc: %s has %zu bytes too many",
-			       t->name, h->size - least);
-	*ret_type = t;
-	return 0;
+		err_set(err, ERR_DATA, "ipc: there is no message of type %u",
+			h->type);
+	else if (t->direction != direction)
+		err_set(err, ERR_DATA, "ipc: %s came in the wrong direction",
+			t->name);
+	else if (h->size < least)
+		err_set(err, ERR_DATA,
+			"ipc: %s has %u bytes, fewer than its %zu", t->name,
+			h->size, least);
+	else if (h->size > IPC_FRAME_MAX)
+		err_set(err, ERR_DATA,
+			"ipc: %s has %u bytes; a frame has at most %u", t->name,
+			h->size, IPC_FRAME_MAX);
+	else if (t->rest == REST_none && h->size != least)
+		err_set(err, ERR_DATA, "ipc: %s has %zu bytes too many",
+			t->name, h->size - least);
+	else
+		return t;
+	return NULL;
 }
 
 ssize_t
@@ -121,7 +121,7 @@ ipc_parse(struct slice bytes, enum ipc_direction direction,
 	  union ipc_fixed *scratch, struct ipc_message *ret, size_t *ret_need,
 	  struct err *err)
 {
-	const struct type *t = NULL;
+	const struct type *t;
 	struct ipc_header h;
 	size_t least;
 
@@ -130,7 +130,7 @@ ipc_parse(struct slice bytes, enum ipc_direction direction,
 		return 0;
 	}
 	memcpy(&h, bytes.p, sizeof(h));
-	if (check_header(&h, direction, &t, err) != 0)
+	if ((t = check_header(&h, direction, err)) == NULL)
 		return -1;
 	if (bytes.len < h.size) {
 		*ret_need = h.size;

@@ -96,13 +96,13 @@ make_room(struct loader *l, size_t more, struct err *err)
 
 	while (size < total * 2)
 		size *= 2;
-	tasks = realloc(l->tasks, total * sizeof(struct loader_task *));
+	tasks = reallocarray(l->tasks, total, sizeof(void *));
 	if (tasks != NULL)
 		l->tasks = tasks;
-	modules = realloc(l->modules, (l->n_modules + 1) * sizeof(*modules));
+	modules = reallocarray(l->modules, l->n_modules + 1, sizeof(void *));
 	if (modules != NULL)
 		l->modules = modules;
-	table = calloc(size, sizeof(const struct loader_task *));
+	table = calloc(size, sizeof(void *));
 	if (tasks == NULL || modules == NULL || table == NULL) {
 		free(table);
 		return err_nomem(err);

@@ -228,6 +228,19 @@ START_TEST(a_crash_is_told_with_the_task_and_the_signal)
 }
 END_TEST
 
+#ifndef __SANITIZE_ADDRESS__
+START_TEST(a_child_of_a_handler_may_exit)
+{
+	struct driver d;
+
+	driver_start(&d, 1, "crash");
+	driver_run(&d, 1, "crash.fork_exit", "[3]");
+	ck_assert_str_eq(driver_end(&d).text, "3");
+	driver_stop(&d);
+}
+END_TEST
+#endif
+
 SUITE("executor_end")
 {
 	TEST_LOOP(a_running_task_is_told_that_it_is_cancelled, 0, 2);
@@ -240,4 +253,7 @@ SUITE("executor_end")
 	TEST(a_terminals_interrupt_does_not_end_an_executor);
 	TEST_LOOP(a_crash_is_told_with_the_task_and_the_signal, 0,
 		  sizeof(ways) / sizeof(ways[0]));
+#ifndef __SANITIZE_ADDRESS__ /* finds the other threads' memory leaked */
+	TEST(a_child_of_a_handler_may_exit);
+#endif
 }

@@ -149,6 +149,25 @@ START_TEST(five_thousand_timers_wait_at_once)
 }
 END_TEST
 
+START_TEST(as_many_tasks_run_at_once_as_there_are_threads)
+{
+	struct driver_task t = {.name = "sleep", .args = "[60]"};
+	struct driver d;
+	uint32_t i;
+
+	driver_start(&d, 4, "demo");
+	for (t.number = 1; t.number <= 5; t.number++)
+		driver_put(&d, &t);
+	driver_flush(&d);
+	for (i = 1; i <= 4; i++)
+		ck_assert_uint_eq(driver_next(&d).type, IPC_STARTED);
+	driver_send(&d, IPC_RECALL, 0);
+	ck_assert_uint_eq(driver_next(&d).type, IPC_RETURNED);
+	ck_assert_uint_eq(driver_next(&d).type, IPC_RECALLED);
+	driver_kill(&d);
+}
+END_TEST
+
 START_TEST(an_end_does_not_wait_behind_a_long_handler)
 {
 	struct driver_task quick = {.number = 1, .name = "noop"};
@@ -373,6 +392,7 @@ SUITE("executor_run")
 	TEST(ten_thousand_tasks_each_end_once);
 	TEST(ten_thousand_tasks_each_end_once_in_one_thread);
 	TEST(five_thousand_timers_wait_at_once);
+	TEST(as_many_tasks_run_at_once_as_there_are_threads);
 	TEST(an_end_does_not_wait_behind_a_long_handler);
 	TEST(only_a_task_that_takes_long_is_reported_as_started);
 	TEST(progress_and_submitted_tasks_reach_flowrrad);

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <flowrra/module.h>
@@ -115,6 +115,21 @@ CRASH(pthread_exit_)
 	pthread_exit(NULL);
 }
 
+/* Not a crash: a child of the handler's own calls exit(). */
+CRASH(fork_exit)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	UNUSED;
+	if (pid == 0)
+		exit((int)json_integer_value(json_array_get(args, 0)));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return flowrra_fail(task, "no child");
+	*result = json_integer(WEXITSTATUS(status));
+	return 0;
+}
+
 static void
 segv_async(struct flowrra_task *task, struct event_base *base,
 	   const json_t *args, const json_t *kwargs)
@@ -153,6 +168,7 @@ static const struct flowrra_task_type tasks[] = {
     TASK("crash.quick_exit", quick_exit_),
     TASK("crash.errx", errx_),
     TASK("crash.pthread_exit", pthread_exit_),
+    TASK("crash.fork_exit", fork_exit),
     {.name = "crash.cpu",
      .run = segv,
      .cpu_bound = true,
