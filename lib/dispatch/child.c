@@ -22,6 +22,8 @@
 #include "util/proc.h"
 
 #define READY_S 10
+/* An executor closes its channel when it ends, and only then. */
+#define END_S 1
 
 struct child {
 	struct child_options opt;
@@ -36,7 +38,7 @@ struct child {
 	struct event *on_frames;
 	struct event *on_room;
 	struct event *on_exit;
-	struct event *on_deadline; /* for coming up */
+	struct event *on_deadline; /* for coming up, and for ending */
 	struct event *flush;	   /* at the end of this turn of the loop */
 };
 
@@ -57,11 +59,16 @@ child_kill(struct child *c)
 static void
 give_up(struct child *c, const struct err *why)
 {
+	const struct timeval tv = {.tv_sec = END_S};
+
 	c->closed = true;
 	event_del(c->on_frames);
 	event_del(c->on_room);
-	if (why->code != ERR_UNAVAILABLE) /* not just end of file */
-		log_error("executor %d: %s; killing it", (int)c->pid, why->msg);
+	if (why->code == ERR_UNAVAILABLE) { /* end of file: it is ending */
+		event_add(c->on_deadline, &tv);
+		return;
+	}
+	log_error("executor %d: %s; killing it", (int)c->pid, why->msg);
 	child_kill(c);
 }
 
@@ -191,8 +198,9 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_error("executor %d did not come up within %d s; killing it",
-		  (int)c->pid, READY_S);
+	if (!c->ready)
+		log_error("executor %d did not come up within %d s; killing it",
+			  (int)c->pid, READY_S);
 	child_kill(c);
 }
 
