@@ -49,7 +49,7 @@ struct stream {
 	struct buf input, scratch;
 	size_t number; /* of the last line, from 1 */
 	bool skipping; /* the rest of a line that is too long */
-	bool hopeless; /* nobody takes tasks any more */
+	bool hopeless; /* nobody takes tasks, or answers, any more */
 	int status;
 };
 
@@ -126,6 +126,9 @@ print_answers(struct stream *s, struct batch *b)
 		}
 	}
 	if (unavailable > 0 && unavailable == task)
+		s->hopeless = true;
+	/* Nobody would learn the ids of what follows. */
+	if (ferror(stdout))
 		s->hopeless = true;
 	b->n = 0;
 	flowrra_batch_reset(b->tasks);
@@ -262,7 +265,8 @@ read_more(struct stream *s)
 
 	if (would_block()) {
 		send_batch(s);
-		settle_all(s);
+		while (s->under_way > 0 && would_block())
+			settle_first(s);
 		fflush(stdout);
 	}
 	if (buf_reserve(&s->input, READ_BYTES) != 0) {

@@ -149,9 +149,11 @@ static void
 on_submitted(struct broker_submit *submits, size_t n, void *arg)
 {
 	struct flowrra_batch *b = arg;
+	size_t i;
 
-	(void)submits;
-	(void)n;
+	/* The records of those that failed are being taken away. */
+	for (i = 0; i < n && !b->op.flush; i++)
+		b->op.flush = submits[i].err.code != ERR_NONE;
 	if (!b->client->one_store)
 		forget_refused(b);
 	loop_done(b->client->loop, &b->op);
@@ -256,6 +258,7 @@ prepare(struct flowrra_batch *b)
 {
 	b->op.start = on_start;
 	b->op.err.code = ERR_NONE;
+	b->op.flush = false;
 	b->n_submits = 0;
 	b->failed = false;
 }

@@ -71,7 +71,7 @@ check_number(const char *what, double value, double min, double max,
 {
 	if (value == FLOWRRA_UNSET || (value >= min && value <= max))
 		return 0;
-	return err_set(err, ERR_DATA, "%s %g is out of range (%g to %.10g)",
+	return err_set(err, ERR_DATA, "%s %.10g is out of range (%g to %.10g)",
 		       what, value, min, max);
 }
 

@@ -33,6 +33,7 @@ struct loop {
 	pthread_mutex_t lock;
 	bool led;		  /* a thread runs the base */
 	bool woken;		  /* the leader has been told of `fresh` */
+	bool flush;		  /* turn once more before the lead ends */
 	struct op_list fresh;	  /* not yet set off */
 	struct op_list followers; /* their threads sleep */
 };
@@ -214,6 +215,9 @@ lead(struct loop *loop, const struct op *op)
 		turn(loop, EVLOOP_ONCE);
 		start_fresh(loop);
 	}
+	if (loop->flush)
+		turn(loop, EVLOOP_NONBLOCK);
+	loop->flush = false;
 	sigpipe_restore(&old);
 	loop->led = false;
 	if (!TAILQ_EMPTY(&loop->followers))
@@ -299,6 +303,7 @@ loop_done(struct loop *loop, struct op *op)
 {
 	pthread_mutex_lock(&loop->lock);
 	op->done = true;
+	loop->flush |= op->flush;
 	stop_following(loop, op);
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&loop->lock);

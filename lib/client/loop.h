@@ -24,6 +24,9 @@ struct op {
 	/* Called once, on the loop: sets it off. */
 	void (*start)(struct op *op);
 	struct err err; /* for the caller's use */
+	/* Set before loop_done(): something was sent to which no answer is
+	 * awaited, and the loop must turn once more for it to leave. */
+	bool flush;
 	/* The rest is the loop's. */
 	TAILQ_ENTRY(op) next_new;
 	TAILQ_ENTRY(op) next_follower;

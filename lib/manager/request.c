@@ -94,6 +94,24 @@ store_json(struct reader *r, const struct request_field *field,
 	return 0;
 }
 
+/* Python writes 1e-05, which is no duration that a person would write. */
+static int
+store_seconds(struct reader *r, const struct request_field *field,
+	      const struct scan_value *value, struct err *err)
+{
+	const struct value_spec *spec = &field->value;
+	double seconds;
+
+	if (scan_double(value, &seconds, err) != 0)
+		return err_prefix(err, "\"%s\"", field->name);
+	if (!(seconds >= spec->min && seconds <= spec->max))
+		return err_set(err, ERR_DATA,
+			       "\"%s\": %g: out of range (%g to %g seconds)",
+			       field->name, seconds, spec->min, spec->max);
+	*(double *)((char *)r->request + spec->offset) = seconds;
+	return 0;
+}
+
 static int
 store_value(struct reader *r, const struct request_field *field,
 	    const struct scan_value *value, struct err *err)
@@ -103,6 +121,8 @@ store_value(struct reader *r, const struct request_field *field,
 	if ((json_types[field->value.type].accepts & (1u << value->type)) == 0)
 		return err_set(err, ERR_DATA, "\"%s\" must be %s", field->name,
 			       json_types[field->value.type].wanted);
+	if (field->value.type == VALUE_SECONDS && value->type == SCAN_NUMBER)
+		return store_seconds(r, field, value, err);
 	text = keep(r, value);
 	if (strlen(text) + 1 <
 	    r->scratch->len - (size_t)(text - r->scratch->data))
