@@ -76,6 +76,7 @@ START_TEST(no_message_arrives_after_unsubscribing)
 	ck_assert_int_eq(redis_unsubscribe(s.r, SLICE("a")), 0);
 	session_wait(&s, &s.messages, 1);
 	ck_assert_str_eq(s.message, "b 2");
+	ck_assert_int_eq(s.messages, 1);
 	/* The last one, too: the server is asked for signs of life still. */
 	ck_assert_int_eq(redis_unsubscribe(s.r, SLICE("b")), 0);
 	ck_assert_int_eq(redis_subscribe(s.r, SLICE("c"), session_on_ready, &s),
