@@ -19,6 +19,9 @@
 #define HOLD_MS 20
 /* A queue that brought nothing for so long is asked for one task only. */
 #define HOT_MS 100
+/* Jobs that have ended and wait for backend and broker: with more of them,
+ * nothing is claimed until the servers have caught up. */
+#define UNSETTLED_MAX 1024
 
 /* --- room ------------------------------------------------------------------
  */
@@ -179,18 +182,37 @@ worth_asking(const struct dispatch *d, enum job_kind kind, unsigned int n)
 	       io->count[KIND_THREAD] <= window(io) / 2;
 }
 
+/* How many jobs have ended, but are not settled yet. */
+static unsigned int
+unsettled(const struct dispatch *d)
+{
+	unsigned int alive = 0;
+	const struct runner *r;
+	enum job_kind kind;
+
+	for (kind = 0; kind < KIND_COUNT; kind++)
+		alive += d->n_held[kind];
+	TAILQ_FOREACH (r, &d->runners, link)
+		for (kind = 0; kind < KIND_COUNT; kind++)
+			alive += r->count[kind];
+	return less(d->n_jobs, alive);
+}
+
 void
 assign_wants(struct dispatch *d)
 {
-	unsigned int rooms[KIND_COUNT], hot[KIND_COUNT] = {0}, i, n;
+	unsigned int rooms[KIND_COUNT] = {0}, hot[KIND_COUNT] = {0}, i, n, most;
 	int64_t now = clock_mono_ms();
 	enum job_kind kind;
 	bool is_hot;
 
 	if (!d->broker_up && !d->stopping)
 		return;
-	for (kind = 0; kind < KIND_COUNT; kind++)
-		rooms[kind] = d->stopping || !d->results_up ? 0 : room(d, kind);
+	most = less(UNSETTLED_MAX, unsettled(d));
+	for (kind = 0; kind < KIND_COUNT && !d->stopping; kind++) {
+		n = room(d, kind);
+		rooms[kind] = n < most ? n : most;
+	}
 	for (i = 0; i < d->n_queues; i++)
 		hot[d->queues[i].kind] +=
 		    now - d->queues[i].claimed_ms < HOT_MS;
