@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/* flowrractl as a program: what it prints, and its exit statuses. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "client/fixture.h"
+#include "redis_server.h"
+#include "suite.h"
+
+#define PAGE "cmd/flowrractl/flowrractl.1"
+#define ENTRY                                                                  \
+	"{\"queue\":\"io\",\"cpu_bound\":false,\"retry_delay\":2.5,"           \
+	"\"description\":\"Adds\"}"
+
+static struct redis_server *server;
+static char output[65536];
+
+/* Runs a shell line in which $F is the program, and $D a fresh directory for
+ * standard error; returns the exit status. `output` is what it printed. */
+static int
+run(const char *line)
+{
+	const char *build = getenv("BUILD_DIR");
+	char *command;
+	size_t n;
+	FILE *pipe;
+
+	ck_assert_int_gt(asprintf(&command,
+				  "F=%s/bin/flowrractl; exec </dev/null; "
+				  "set -o pipefail 2>/dev/null; %s",
+				  build != NULL ? build : "build/release",
+				  line),
+			 0);
+	ck_assert_ptr_nonnull(pipe = popen(command, "re"));
+	n = fread(output, 1, sizeof(output) - 1, pipe);
+	output[n] = '\0';
+	free(command);
+	return WEXITSTATUS(pclose(pipe));
+}
+
+static void
+begin(void)
+{
+	server = redis_server_start(NULL);
+	fixture_register(server, "add", ENTRY);
+	setenv("FLOWRRA_BROKER_URL", redis_server_unix_url(server), 1);
+	setenv("FLOWRRA_BROKER_SOCKET_TIMEOUT", "0.5", 1);
+}
+
+static void
+end(void)
+{
+	redis_server_stop(server);
+}
+
+static const struct {
+	const char *line;
+	int status;
+	const char *message;
+} wrong[] = {
+    {"$F", 64, "flowrractl: there is no verb; see flowrractl --help\n"},
+    {"$F frob", 64, "there is no verb \"frob\""},
+    {"$F tasks", 64, "tasks registered, tasks info"},
+    {"$F tasks frob", 64, "no verb \"tasks frob\""},
+    {"$F submit", 64, "which task?"},
+    {"$F submit add --foo", 64, "there is no option \"--foo\""},
+    {"$F submit add -z", 64, "there is no option \"-z\""},
+    {"$F submit add --wait=1", 64, "--wait takes no value"},
+    {"$F submit add --timeout", 64, "--timeout needs a value: DURATION"},
+    {"$F submit add --priority x", 64,
+     "flowrractl: submit: --priority \"x\": not a whole number (-2147483648 "
+     "to 2147483647)\n"},
+    {"$F submit add --priority 2147483648", 64, "not a whole number"},
+    {"$F submit add --delay soon", 64, "--delay \"soon\" is not a duration"},
+    {"$F submit add --at noon", 64, "--at \"noon\" is not a time"},
+    {"$F submit add --retry-jitter 2", 64, "not a number (0 to 1)"},
+    {"$F submit add --delay 1 --at 2030-01-01T00:00:00Z", 64, "not both"},
+    {"$F submit add 1 --args []", 64, "not both"},
+    {"$F submit add --kw a=1 --kwargs {}", 64, "not both"},
+    {"$F submit add --force", 64, "--force needs --queue"},
+    {"$F submit add --wait-timeout 1", 64, "--wait-timeout needs --wait"},
+    {"$F submit --stdin --wait", 64, "--stdin goes neither"},
+    {"$F submit add --kw a", 65, "--kw: \"a\": not KEY=VALUE"},
+    {"$F submit add --args '[1'", 65, "args: not JSON"},
+    {"$F submit add --args '{}'", 65, "args must be a JSON array"},
+    {"$F submit ad", 65, "close names: \"add\""},
+    {"$F submit add --id 'a b'", 65, "id \"a b\" is not allowed"},
+    {"$F result", 64, "too few words"},
+    {"$F result a b", 64, "too many words"},
+    {"$F result nope", 2, "no record of task nope"},
+    {"$F wait nope", 2, "no record of task nope"},
+    {"$F wait --any --all x", 64, "exclude each other"},
+    {"$F cancel nope", 2, "no record of task nope"},
+    {"$F tasks info ad", 2, "close names: \"add\""},
+    {"$F -o broker.url=nonsense submit add", 78, "nonsense"},
+    {"FLOWRRA_BROKER_URL=redis://:s3cret@127.0.0.1:1 $F submit add", 69,
+     "127.0.0.1:1"},
+};
+
+START_TEST(what_is_wrong_is_said_in_one_line)
+{
+	char *line;
+
+	begin();
+	ck_assert_int_gt(asprintf(&line, "%s 2>&1", wrong[_i].line), 0);
+	ck_assert_int_eq(run(line), wrong[_i].status);
+	free(line);
+	ck_assert_msg(strstr(output, wrong[_i].message) != NULL, "%s", output);
+	ck_assert_ptr_eq(strchr(output, '\n'), output + strlen(output) - 1);
+	ck_assert_ptr_null(strstr(output, "s3cret"));
+	ck_assert_int_eq(run("$F -q frob 2>&1"), 64);
+	ck_assert_str_eq(output, "");
+	end();
+}
+END_TEST
+
+START_TEST(words_and_options_become_a_task)
+{
+	json_t *task, *wanted;
+
+	begin();
+	ck_assert_int_eq(run("$F submit add -1 two '\"3\"' --kw a=1 --kw b=x "
+			     "'[4]' --max-retries 9 --timeout 1m --json"),
+			 0);
+	ck_assert_int_eq(strncmp(output, "{\"id\":\"", 7), 0);
+	task = fixture_json(server, "RPOP", "flowrra:queue:io");
+	wanted = json_pack("[i,s,s,[i]]", -1, "two", "3", 4);
+	ck_assert(json_equal(json_object_get(task, "args"), wanted));
+	json_decref(wanted);
+	wanted = json_pack("{s:i,s:s}", "a", 1, "b", "x");
+	ck_assert(json_equal(json_object_get(task, "kwargs"), wanted));
+	json_decref(wanted);
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(task, "max_retries")), 9);
+	ck_assert_double_eq(json_number_value(json_object_get(task, "timeout")),
+			    60);
+	ck_assert_double_eq(
+	    json_number_value(json_object_get(task, "retry_delay")), 2.5);
+	json_decref(task);
+	end();
+}
+END_TEST
+
+START_TEST(each_line_of_a_stream_is_answered_in_its_place)
+{
+	begin();
+	ck_assert_int_eq(
+	    run("printf '%s\\n' '{\"id\":\"a\",\"name\":\"add\"}' nonsense '' "
+		"'{\"id\":\"b\"}' '{\"id\":\"a\",\"name\":\"add\"}' "
+		"'{\"id\":\"c\",\"name\":\"ad\"}' | "
+		"$F submit add --stdin --max-retries 0 2>&1 >/dev/null"),
+	    77);
+	ck_assert_ptr_nonnull(strstr(output, "submit: line 2: not JSON"));
+	ck_assert_ptr_nonnull(strstr(output, "submit: line 5: "));
+	ck_assert_ptr_nonnull(strstr(output, "submit: line 6: task \"ad\""));
+	ck_assert_ptr_null(strstr(output, "line 3"));
+	ck_assert_ptr_null(strstr(output, "line 4"));
+	ck_assert_int_eq(fixture_integer(server, "LLEN", "flowrra:queue:io"),
+			 2);
+	ck_assert_int_eq(run("printf '{\"id\":\"d\"}\\nbad\\n{\"id\":\"e\"}' | "
+			     "$F submit add --stdin -q"),
+			 65);
+	ck_assert_str_eq(output, "d\n\ne\n");
+	ck_assert_int_eq(run("printf '{\"id\":\"f\"}\\nbad\\n' | "
+			     "$F submit add --stdin --json -q"),
+			 65);
+	ck_assert_int_eq(strncmp(output,
+				 "{\"id\":\"f\"}\n"
+				 "{\"line\":2,\"code\":65,\"error\":\"",
+				 strlen("{\"id\":\"f\"}\n") + 31),
+			 0);
+	end();
+}
+END_TEST
+
+START_TEST(a_long_stream_loses_nothing_and_a_long_line_only_itself)
+{
+	begin();
+	ck_assert_int_eq(run("(seq 5000 | sed 's/.*/{\"args\":[&]}/'; "
+			     "head -c 1100000 /dev/zero | tr '\\0' x; echo; "
+			     "echo {}) | $F submit add --stdin 2>&1 | "
+			     "awk '{n++} length == 36 {ids++} /longer/ {print} "
+			     "END {print n, ids}'"),
+			 0);
+	ck_assert_str_eq(output, "flowrractl: submit: line 5001: longer than "
+				 "1048576 bytes\n5003 5001\n");
+	ck_assert_int_eq(fixture_integer(server, "LLEN", "flowrra:queue:io"),
+			 5001);
+	end();
+}
+END_TEST
+
+START_TEST(a_stream_is_answered_line_by_line_if_it_comes_so)
+{
+	char line[64], *path;
+	FILE *answers, *tasks;
+	int i;
+
+	begin();
+	ck_assert_int_gt(asprintf(&path, "%s/in", redis_server_dir(server)), 0);
+	setenv("IN", path, 1);
+	ck_assert_int_eq(run("mkfifo $IN"), 0);
+	answers = popen("exec $BUILD_DIR/bin/flowrractl submit add --stdin "
+			"<$IN",
+			"re");
+	ck_assert_ptr_nonnull(tasks = fopen(path, "we"));
+	for (i = 0; i < 3; i++) {
+		fprintf(tasks, "{\"id\":\"i%d\"}\n", i);
+		fflush(tasks);
+		ck_assert_ptr_nonnull(fgets(line, sizeof(line), answers));
+		ck_assert_int_eq(line[1], '0' + i);
+	}
+	fclose(tasks);
+	ck_assert_int_eq(pclose(answers), 0);
+	free(path);
+	end();
+}
+END_TEST
+
+START_TEST(a_stream_ends_when_nobody_takes_tasks_or_ids_any_more)
+{
+	begin();
+	redis_server_run(server, "CONFIG SET maxmemory 1");
+	ck_assert_int_eq(run("yes '{\"name\":\"add\"}' | "
+			     "$F submit --stdin 2>&1 >/dev/null | tail -n 1; "
+			     "exit 69"),
+			 69);
+	ck_assert_ptr_nonnull(strstr(output, "giving up"));
+	redis_server_run(server, "CONFIG SET maxmemory 0");
+	ck_assert_int_eq(run("yes '{\"name\":\"add\"}' | "
+			     "$F submit --stdin 2>&1 | head -n 1 | wc -l"),
+			 0);
+	ck_assert_str_eq(output, "1\n");
+	end();
+}
+END_TEST
+
+START_TEST(a_finished_task_is_printed_and_gives_its_exit_status)
+{
+	begin();
+	fixture_finish(server, "good", "success", "{\"a\": [1, \"x y\"]}");
+	fixture_finish(server, "text", "success", "\"hi\"");
+	fixture_finish(server, "bad", "failed", "\"no\\u001b[0m luck\"");
+	ck_assert_int_eq(run("$F result good"), 0);
+	ck_assert_str_eq(output, "{\"a\":[1,\"x y\"]}\n");
+	ck_assert_int_eq(run("$F wait text"), 0);
+	ck_assert_str_eq(output, "\"hi\"\n");
+	ck_assert_int_eq(run("$F wait bad 2>&1"), 1);
+	ck_assert_str_eq(output,
+			 "flowrractl: wait: task bad failed: no?[0m luck\n");
+	ck_assert_int_eq(run("$F wait good bad text 2>/dev/null"), 1);
+	ck_assert_str_eq(output, "good\t{\"a\":[1,\"x y\"]}\ntext\t\"hi\"\n");
+	ck_assert_int_eq(run("$F wait --any good bad --json 2>/dev/null | "
+			     "grep -c task_id"),
+			 0);
+	ck_assert_int_eq(run("$F submit add --id slow"), 0);
+	ck_assert_int_eq(run("$F result slow 2>&1"), 3);
+	ck_assert_ptr_nonnull(strstr(output, "it is pending"));
+	ck_assert_int_eq(run("$F wait slow --timeout 0 2>&1"), 3);
+	ck_assert_int_eq(run("$F wait slow good --timeout 0.05 2>/dev/null"),
+			 3);
+	ck_assert_str_eq(output, "good\t{\"a\":[1,\"x y\"]}\n");
+	ck_assert_int_eq(run("$F cancel slow"), 0);
+	ck_assert_int_eq(run("$F cancel good 2>&1"), 77);
+	end();
+}
+END_TEST
+
+static void *
+finish_one(void *arg)
+{
+	fixture_await_waiter(server, arg);
+	fixture_finish(server, arg, "success", "5");
+	return NULL;
+}
+
+START_TEST(submit_and_wait_prints_the_result)
+{
+	pthread_t worker;
+
+	begin();
+	pthread_create(&worker, NULL, finish_one, "w1");
+	ck_assert_int_eq(run("$F submit add 2 3 --id w1 --wait"), 0);
+	ck_assert_str_eq(output, "5\n");
+	pthread_join(worker, NULL);
+	ck_assert_int_eq(run("$F submit add --wait --wait-timeout 0.05 2>&1"),
+			 3);
+	ck_assert_ptr_nonnull(strstr(output, "was queued, but"));
+	end();
+}
+END_TEST
+
+START_TEST(registered_tasks_are_listed)
+{
+	json_t *json;
+
+	begin();
+	ck_assert_int_eq(run("$F tasks registered"), 0);
+	ck_assert_str_eq(output, "add\tio\tfalse\t\t2.5\t\t\t\t\tAdds\n");
+	ck_assert_int_eq(run("$F tasks registered --json"), 0);
+	json = json_loads(output, 0, NULL);
+	ck_assert_uint_eq(json_array_size(json), 1);
+	json_decref(json);
+	ck_assert_int_eq(run("$F tasks info add --json"), 0);
+	json = json_loads(output, 0, NULL);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "name")),
+			 "add");
+	json_decref(json);
+	end();
+}
+END_TEST
+
+START_TEST(what_cannot_be_printed_is_an_error)
+{
+	ck_assert_int_eq(run("$F --help 2>&1 >/dev/full"), 71);
+	ck_assert_ptr_nonnull(strstr(output, "cannot write"));
+	ck_assert_int_eq(run("$F --help | grep -q submit"), 0);
+	ck_assert_int_eq(run("$F --version"), 0);
+	ck_assert_int_eq(strncmp(output, "flowrractl 0.", 13), 0);
+}
+END_TEST
+
+/* --- the manual page -------------------------------------------------------
+ */
+
+/* The options of a section of the page, each as "\nname\n". */
+static void
+page_options(const char *section, char *names, size_t size)
+{
+	FILE *page = fopen(PAGE, "re");
+	char line[1024], name[64];
+	bool inside = false;
+	const char *p;
+	size_t len;
+
+	ck_assert_msg(page != NULL, "run the tests where " PAGE " is");
+	snprintf(names, size, "\n");
+	while (fgets(line, sizeof(line), page) != NULL) {
+		len = strlen(section);
+		if (strncmp(line, ".S", 2) == 0)
+			inside = strncmp(line + 4, section, len) == 0 &&
+				 strchr(" \n", line[4 + len]) != NULL;
+		if (!inside || strncmp(line, ".It Fl", 6) != 0 ||
+		    (p = strstr(line, "Fl -")) == NULL ||
+		    (p = strstr(line, " -")) == NULL)
+			continue;
+		ck_assert_int_eq(sscanf(p, " -%63[a-z-]", name), 1);
+		len = strlen(names);
+		snprintf(names + len, size - len, "%s\n", name);
+	}
+	fclose(page);
+}
+
+static void
+compare(const char *section, const json_t *options)
+{
+	char names[2048], one[80];
+	size_t i, in_page = 0;
+	const char *name, *p;
+
+	page_options(section, names, sizeof(names));
+	for (i = 0; i < json_array_size(options); i++) {
+		name = json_string_value(
+		    json_object_get(json_array_get(options, i), "name"));
+		snprintf(one, sizeof(one), "\n%s\n", name);
+		ck_assert_msg(strstr(names, one) != NULL,
+			      "\"%s\": --%s is not in " PAGE, section, name);
+	}
+	for (p = names + 1; *p != '\0'; p++)
+		in_page += *p == '\n';
+	ck_assert_msg(in_page == i, "\"%s\" has %zu options, " PAGE " has %zu",
+		      section, i, in_page);
+}
+
+START_TEST(the_manual_page_has_all_verbs_and_options_and_no_other)
+{
+	json_t *help, *verbs, *verb;
+	char line[1024];
+	size_t i, sections = 0;
+	FILE *page;
+
+	ck_assert_int_eq(run("$F help --json"), 0);
+	ck_assert_ptr_nonnull(help = json_loads(output, 0, NULL));
+	compare("OPTIONS OF ALL VERBS", json_object_get(help, "options"));
+	verbs = json_object_get(help, "verbs");
+	for (i = 0; i < json_array_size(verbs); i++) {
+		verb = json_array_get(verbs, i);
+		compare(json_string_value(json_object_get(verb, "name")),
+			json_object_get(verb, "options"));
+	}
+	ck_assert_ptr_nonnull(page = fopen(PAGE, "re"));
+	while (fgets(line, sizeof(line), page) != NULL)
+		sections += strncmp(line, ".Ss ", 4) == 0;
+	fclose(page);
+	ck_assert_uint_eq(sections, i);
+	json_decref(help);
+}
+END_TEST
+
+SUITE("flowrractl")
+{
+	TEST_LOOP(what_is_wrong_is_said_in_one_line, 0,
+		  sizeof(wrong) / sizeof(wrong[0]));
+	TEST(words_and_options_become_a_task);
+	TEST(each_line_of_a_stream_is_answered_in_its_place);
+	TEST(a_long_stream_loses_nothing_and_a_long_line_only_itself);
+	TEST(a_stream_is_answered_line_by_line_if_it_comes_so);
+	TEST(a_stream_ends_when_nobody_takes_tasks_or_ids_any_more);
+	TEST(a_finished_task_is_printed_and_gives_its_exit_status);
+	TEST(submit_and_wait_prints_the_result);
+	TEST(registered_tasks_are_listed);
+	TEST(what_cannot_be_printed_is_an_error);
+	TEST(the_manual_page_has_all_verbs_and_options_and_no_other);
+}
