@@ -21,8 +21,8 @@
 static struct redis_server *server;
 static char output[65536];
 
-/* Runs a shell line in which $F is the program, and $D a fresh directory for
- * standard error; returns the exit status. `output` is what it printed. */
+/* Runs a shell line in which $F is the program; returns the exit status.
+ * `output` is what it printed. */
 static int
 run(const char *line)
 {
@@ -31,12 +31,10 @@ run(const char *line)
 	size_t n;
 	FILE *pipe;
 
-	ck_assert_int_gt(asprintf(&command,
-				  "F=%s/bin/flowrractl; exec </dev/null; "
-				  "set -o pipefail 2>/dev/null; %s",
-				  build != NULL ? build : "build/release",
-				  line),
-			 0);
+	ck_assert_int_gt(
+	    asprintf(&command, "F=%s/bin/flowrractl; exec </dev/null; %s",
+		     build != NULL ? build : "build/release", line),
+	    0);
 	ck_assert_ptr_nonnull(pipe = popen(command, "re"));
 	n = fread(output, 1, sizeof(output) - 1, pipe);
 	output[n] = '\0';
@@ -98,7 +96,7 @@ static const struct {
     {"$F wait --any --all x", 64, "exclude each other"},
     {"$F cancel nope", 2, "no record of task nope"},
     {"$F tasks info ad", 2, "close names: \"add\""},
-    {"$F -o broker.url=nonsense submit add", 78, "nonsense"},
+    {"$F -o broker.url=nonsense submit add", 78, "[broker] url"},
     {"FLOWRRA_BROKER_URL=redis://:s3cret@127.0.0.1:1 $F submit add", 69,
      "127.0.0.1:1"},
 };
@@ -170,11 +168,9 @@ START_TEST(each_line_of_a_stream_is_answered_in_its_place)
 	ck_assert_int_eq(run("printf '{\"id\":\"f\"}\\nbad\\n' | "
 			     "$F submit add --stdin --json -q"),
 			 65);
-	ck_assert_int_eq(strncmp(output,
-				 "{\"id\":\"f\"}\n"
-				 "{\"line\":2,\"code\":65,\"error\":\"",
-				 strlen("{\"id\":\"f\"}\n") + 31),
-			 0);
+	ck_assert_ptr_eq(strstr(output, "{\"id\":\"f\"}\n"
+					"{\"line\":2,\"code\":65,\"error\":\""),
+			 output);
 	end();
 }
 END_TEST
@@ -227,13 +223,13 @@ START_TEST(a_stream_ends_when_nobody_takes_tasks_or_ids_any_more)
 {
 	begin();
 	redis_server_run(server, "CONFIG SET maxmemory 1");
-	ck_assert_int_eq(run("yes '{\"name\":\"add\"}' | "
+	ck_assert_int_eq(run("yes '{\"name\":\"add\"}' 2>&- | "
 			     "$F submit --stdin 2>&1 >/dev/null | tail -n 1; "
 			     "exit 69"),
 			 69);
 	ck_assert_ptr_nonnull(strstr(output, "giving up"));
 	redis_server_run(server, "CONFIG SET maxmemory 0");
-	ck_assert_int_eq(run("yes '{\"name\":\"add\"}' | "
+	ck_assert_int_eq(run("yes '{\"name\":\"add\"}' 2>&- | "
 			     "$F submit --stdin 2>&1 | head -n 1 | wc -l"),
 			 0);
 	ck_assert_str_eq(output, "1\n");
@@ -282,10 +278,11 @@ finish_one(void *arg)
 
 START_TEST(submit_and_wait_prints_the_result)
 {
+	char id[] = "w1";
 	pthread_t worker;
 
 	begin();
-	pthread_create(&worker, NULL, finish_one, "w1");
+	pthread_create(&worker, NULL, finish_one, id);
 	ck_assert_int_eq(run("$F submit add 2 3 --id w1 --wait"), 0);
 	ck_assert_str_eq(output, "5\n");
 	pthread_join(worker, NULL);
