@@ -85,9 +85,9 @@ broker_unsettled(const struct broker *b)
 }
 
 void
-broker_heartbeat(struct broker *b, struct slice description, int life_s)
+broker_heartbeat(struct broker *b, struct slice description)
 {
-	b->ops->heartbeat(b, description, life_s);
+	b->ops->heartbeat(b, description);
 }
 
 void

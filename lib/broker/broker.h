@@ -26,8 +26,7 @@
 struct event_base;
 struct broker;
 
-/* --- claims ----------------------------------------------------------------
- */
+/* --- claims ------------------------------------------------------------ */
 
 struct broker_claim {
 	unsigned int queue; /* index into broker_options.queues */
@@ -61,8 +60,7 @@ struct broker_settle {
 	struct pending pending; /* the implementation's */
 };
 
-/* --- submissions -----------------------------------------------------------
- */
+/* --- submissions ------------------------------------------------------- */
 
 struct broker_submit {
 	const char *queue;
@@ -85,8 +83,7 @@ struct broker_submit {
 typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 				 void *arg);
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------- */
 
 struct broker_options {
 	struct event_base *base;
@@ -127,8 +124,7 @@ void broker_close(struct broker *b);
 const char *broker_name(const struct broker *b);
 bool broker_is_up(const struct broker *b);
 
-/* --- workers ---------------------------------------------------------------
- */
+/* --- workers ----------------------------------------------------------- */
 
 /*
  * At most `n` more claims from this queue, from now on; replaces what was said
@@ -145,9 +141,15 @@ void broker_settle(struct broker *b, struct broker_settle *settle);
 /* Settlements that have not been confirmed. */
 size_t broker_unsettled(const struct broker *b);
 
-/* Says that the worker lives, for `life_s`, with its description (JSON). Lost
- * if the broker is away. */
-void broker_heartbeat(struct broker *b, struct slice description, int life_s);
+/*
+ * Says that the worker lives, with its description (JSON); to be called every
+ * BROKER_BEAT_S. Lost if the broker is away. A worker that says nothing is
+ * dead, and its tasks are another's, at the latest two lives after its last
+ * word.
+ */
+#define BROKER_LIFE_S 10
+#define BROKER_BEAT_S 3
+void broker_heartbeat(struct broker *b, struct slice description);
 /* Takes the worker off the list of the living. */
 void broker_farewell(struct broker *b);
 
@@ -155,8 +157,7 @@ void broker_farewell(struct broker *b);
 void broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n);
 
-/* --- producers -------------------------------------------------------------
- */
+/* --- producers --------------------------------------------------------- */
 
 /*
  * Submits a batch. Each member gets its own answer in `err`:
@@ -182,8 +183,7 @@ void broker_registered_names(struct broker *b, broker_value_fn *on_value,
 void broker_control(struct broker *b, struct slice message,
 		    broker_value_fn *on_sent, void *arg);
 
-/* --- implementations -------------------------------------------------------
- */
+/* --- implementations --------------------------------------------------- */
 
 /* What an implementation provides; broker.c calls the one for the URL. */
 struct broker_ops {
@@ -196,8 +196,7 @@ struct broker_ops {
 	bool (*quiet)(const struct broker *);
 	void (*settle)(struct broker *, struct broker_settle *);
 	size_t (*unsettled)(const struct broker *);
-	void (*heartbeat)(struct broker *, struct slice description,
-			  int life_s);
+	void (*heartbeat)(struct broker *, struct slice description);
 	void (*farewell)(struct broker *);
 	void (*register_tasks)(struct broker *, const struct slice *names,
 			       const struct slice *descriptions, size_t n);

@@ -12,12 +12,14 @@
 #include "util/clock.h"
 
 #define CENSUS_S 10
+#define PATROL_S 1
 /* Replies carry several tasks; one of BLMOVE carries one. */
 #define REPLY_SLACK (64u << 10)
 
 const char RBROKER_CONTROL[] = "flowrra:control";
 const char RBROKER_REGISTRY[] = "flowrra:registry";
-static const char WORKERS[] = "flowrra:workers";
+const char RBROKER_WORKERS[] = "flowrra:workers";
+const char RBROKER_WORKER[] = "flowrra:worker:";
 
 static const struct {
 	const char *name;
@@ -53,6 +55,11 @@ static const struct {
 	    "inflight",
 #include "inflight.lua.inc"
 	},
+    [SCRIPT_TAKEOVER] =
+	{
+	    "takeover",
+#include "takeover.lua.inc"
+	},
 };
 
 struct slice
@@ -63,8 +70,7 @@ number_arg(char text[NUMBER_TEXT], int64_t value)
 	return (struct slice){text, (size_t)n};
 }
 
-/* --- answers that need no server -------------------------------------------
- */
+/* --- answers that need no server --------------------------------------- */
 
 static void
 on_later(evutil_socket_t fd, short what, void *arg)
@@ -96,8 +102,7 @@ rbroker_defer(struct rbroker *b, void (*fn)(void *arg), void *arg)
 	event_active(b->later, EV_TIMEOUT, 0);
 }
 
-/* --- scripts ---------------------------------------------------------------
- */
+/* --- scripts ----------------------------------------------------------- */
 
 /* Redis before 7 does not know the line with the flags. */
 static void
@@ -125,8 +130,7 @@ rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
 			  keys, n_args, args);
 }
 
-/* --- what the server is ----------------------------------------------------
- */
+/* --- what the server is ------------------------------------------------ */
 
 /* The value of "name:value\r\n" in the answer to INFO; empty if missing. */
 static struct slice
@@ -237,13 +241,13 @@ on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
 			redis_command(b->redis, on_info, b, 1, info);
 		return;
 	}
+	rbroker_forget_missing(b);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_stall(&b->queues[i]);
 	b->opt.on_state(false, state == REDIS_REFUSED, why, b->opt.arg);
 }
 
-/* --- orders ----------------------------------------------------------------
- */
+/* --- orders ------------------------------------------------------------ */
 
 struct order {
 	struct slice order, queue;
@@ -310,8 +314,7 @@ on_control_state(struct redis *r, enum redis_state state, const struct err *why,
 		b->opt.on_state(false, true, why, b->opt.arg);
 }
 
-/* --- workers ---------------------------------------------------------------
- */
+/* --- workers ----------------------------------------------------------- */
 
 static void
 on_census(evutil_socket_t fd, short what, void *arg)
@@ -326,15 +329,26 @@ on_census(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-heartbeat(struct broker *broker, struct slice description, int life_s)
+on_patrol(evutil_socket_t fd, short what, void *arg)
+{
+	struct rbroker *b = arg;
+
+	(void)fd;
+	(void)what;
+	if (b->checked && redis_state(b->redis) == REDIS_UP)
+		rbroker_look_around(b);
+}
+
+static void
+heartbeat(struct broker *broker, struct slice description)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	char life[NUMBER_TEXT], now[NUMBER_TEXT];
 	const struct slice set[] = {SLICE("SET"), slice_of(b->worker_key),
 				    description, SLICE("EX"),
-				    number_arg(life, life_s)};
+				    number_arg(life, BROKER_LIFE_S - 1)};
 	/* A hint for lists; whether a worker lives, its key alone tells. */
-	const struct slice add[] = {SLICE("ZADD"), slice_of(WORKERS),
+	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
 				    number_arg(now, clock_wall_us() / 1000),
 				    slice_of(b->opt.worker)};
 
@@ -347,7 +361,7 @@ farewell(struct broker *broker)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	const struct slice del[] = {SLICE("DEL"), slice_of(b->worker_key)};
-	const struct slice rem[] = {SLICE("ZREM"), slice_of(WORKERS),
+	const struct slice rem[] = {SLICE("ZREM"), slice_of(RBROKER_WORKERS),
 				    slice_of(b->opt.worker)};
 
 	redis_command(b->redis, NULL, NULL, 2, del);
@@ -375,8 +389,7 @@ out:
 	free(argv);
 }
 
-/* --- opening and closing ---------------------------------------------------
- */
+/* --- opening and closing ----------------------------------------------- */
 
 static const char *
 name(const struct broker *broker)
@@ -407,6 +420,9 @@ close_broker(struct broker *broker)
 	outbox_done(&b->outbox);
 	if (b->census != NULL)
 		event_free(b->census);
+	if (b->patrol != NULL)
+		event_free(b->patrol);
+	rbroker_forget_missing(b);
 	if (b->later != NULL)
 		event_free(b->later);
 	while ((d = TAILQ_FIRST(&b->deferred)) != NULL) {
@@ -457,6 +473,7 @@ static int
 open_worker(struct rbroker *b, struct err *err)
 {
 	const struct timeval tv = {.tv_sec = CENSUS_S};
+	const struct timeval patrol = {.tv_sec = PATROL_S};
 	struct buf json = BUF_INIT;
 	unsigned int i;
 
@@ -470,8 +487,10 @@ open_worker(struct rbroker *b, struct err *err)
 	b->worker_json = buf_take(&json);
 	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
 	b->census = event_new(b->opt.base, -1, EV_PERSIST, on_census, b);
+	b->patrol = event_new(b->opt.base, -1, EV_PERSIST, on_patrol, b);
 	if (b->worker_json == NULL || b->queues == NULL || b->census == NULL ||
-	    asprintf(&b->worker_key, "flowrra:worker:%s", b->opt.worker) < 0)
+	    b->patrol == NULL ||
+	    asprintf(&b->worker_key, "%s%s", RBROKER_WORKER, b->opt.worker) < 0)
 		return err_nomem(err);
 	for (i = 0; i < b->opt.n_queues; i++, b->n_queues++)
 		if (rqueue_init(&b->queues[i], b, b->opt.queues[i], i) != 0)
@@ -480,6 +499,7 @@ open_worker(struct rbroker *b, struct err *err)
 		if (rqueue_open(&b->queues[i], err) != 0)
 			return -1;
 	event_add(b->census, &tv);
+	event_add(b->patrol, &patrol);
 	return open_control(b, err);
 }
 
@@ -495,6 +515,7 @@ open_broker(const struct broker_options *options, struct err *err)
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
 	TAILQ_INIT(&b->deferred);
+	TAILQ_INIT(&b->missing);
 	choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
 		err_prefix(err, "[broker] url");

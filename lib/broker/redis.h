@@ -60,7 +60,8 @@ struct rqueue {
 	unsigned int index;
 	char *name;
 	char *keys[KEY_COUNT];
-	char *wake; /* the order that tells workers to look at this queue */
+	char *fence; /* of this worker */
+	char *wake;  /* the order that tells workers to look at this queue */
 
 	/* Workers only. */
 	struct part parts[PARTS];
@@ -88,6 +89,7 @@ enum rscript {
 	SCRIPT_REQUEUE,
 	SCRIPT_BURY,
 	SCRIPT_INFLIGHT,
+	SCRIPT_TAKEOVER,
 	SCRIPT_COUNT
 };
 
@@ -102,6 +104,8 @@ struct rbroker {
 	struct outbox outbox;  /* settlements */
 	struct event *later;   /* answers that need no server */
 	TAILQ_HEAD(, deferred) deferred;
+	struct event *patrol; /* looks after other workers */
+	TAILQ_HEAD(, missing) missing;
 	struct event *census; /* compares what is in flight with memory */
 	bool checked;	      /* the server's settings were looked at */
 	struct redis_script scripts[SCRIPT_COUNT];
@@ -112,6 +116,8 @@ struct rbroker {
 
 extern const char RBROKER_CONTROL[];
 extern const char RBROKER_REGISTRY[];
+extern const char RBROKER_WORKERS[];
+extern const char RBROKER_WORKER[]; /* followed by the worker's id */
 
 /* A call that waits for the loop. */
 struct deferred {
@@ -132,8 +138,16 @@ void rbroker_defer(struct rbroker *b, void (*fn)(void *arg), void *arg);
 int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 		unsigned int index);
 void rqueue_done(struct rqueue *q);
+/* Names the parts of a worker's in-flight list. */
+int rqueue_name_parts(struct rqueue *q);
 /* Opens what a worker needs to take tasks from its queues. */
 int rqueue_open(struct rqueue *q, struct err *err);
+
+/* The names of a worker's in-flight list, of which `part` says which, and of
+ * its fence; free() them. NULL when memory runs out. */
+char *rqueue_part_key(const struct rqueue *q, const char *worker,
+		      unsigned int part);
+char *rqueue_fence_key(const struct rqueue *q, const char *worker);
 
 /* Takes what it may, in whatever way is right now. */
 void rqueue_pump(struct rqueue *q);
@@ -152,6 +166,11 @@ void rqueue_refused(struct rqueue *q, const char *what,
 /* Hands a task over to the worker. */
 struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int part,
 			      struct slice bytes, bool recovered);
+
+/* Asks which of the listed workers are alive, and takes over from the dead. */
+void rbroker_look_around(struct rbroker *b);
+/* The connection broke: who is missing has to be found out anew. */
+void rbroker_forget_missing(struct rbroker *b);
 
 void rbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 bool rbroker_quiet(const struct broker *b);

@@ -25,17 +25,7 @@
 /* A delayed task's producer wakes us; this is for a clock that was set. */
 #define DUE_MAX_MS (10 * 60 * 1000)
 
-static const char *const key_suffixes[KEY_COUNT] = {
-    [KEY_WAITING] = NULL,
-    [KEY_LEVELS] = "levels",
-    [KEY_DELAYED] = "delayed",
-    [KEY_DEAD] = "dead",
-    [KEY_DEAD_TASKS] = "dead:tasks",
-    [KEY_DEAD_INFO] = "dead:info",
-};
-
-/* --- tasks that came -------------------------------------------------------
- */
+/* --- tasks that came --------------------------------------------------- */
 
 struct rclaim *
 rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
@@ -100,8 +90,7 @@ lost(const struct redis_reply *reply)
 	       redis_fault(reply) == REDIS_FAULT_READONLY;
 }
 
-/* --- the claim script ------------------------------------------------------
- */
+/* --- the claim script -------------------------------------------------- */
 
 static void
 on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
@@ -172,8 +161,7 @@ claim(struct rqueue *q, unsigned int count)
 	q->asked_part = part;
 }
 
-/* --- BLMOVE ----------------------------------------------------------------
- */
+/* --- BLMOVE ------------------------------------------------------------ */
 
 /* Whether this task was found in flight before its BLMOVE reply came. */
 static bool
@@ -285,8 +273,7 @@ on_blocking_state(struct redis *r, enum redis_state state,
 	rqueue_pump(q);
 }
 
-/* --- delayed tasks ---------------------------------------------------------
- */
+/* --- delayed tasks ----------------------------------------------------- */
 
 static void promote(struct rqueue *q);
 
@@ -350,8 +337,7 @@ promote(struct rqueue *q)
 		q->promoting = true;
 }
 
-/* --- the queue -------------------------------------------------------------
- */
+/* --- the queue --------------------------------------------------------- */
 
 void
 rqueue_pump(struct rqueue *q)
@@ -416,64 +402,6 @@ rbroker_quiet(const struct broker *broker)
 	return true;
 }
 
-/* --- opening ---------------------------------------------------------------
- */
-
-static int
-make_keys(struct rqueue *q, const char *prefix, const char *name)
-{
-	unsigned int i;
-
-	if (asprintf(&q->keys[KEY_WAITING], "%s:%s", prefix, name) < 0)
-		return -1;
-	for (i = KEY_WAITING + 1; i < KEY_COUNT; i++)
-		if (asprintf(&q->keys[i], "{%s:%s}:%s", prefix, name,
-			     key_suffixes[i]) < 0)
-			return -1;
-	return asprintf(&q->wake, "{\"order\":\"wake\",\"queue\":\"%s\"}",
-			name) < 0
-		   ? -1
-		   : 0;
-}
-
-int
-rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
-	    unsigned int index)
-{
-	*q = (struct rqueue){.broker = b, .index = index};
-	if ((q->name = strdup(name)) == NULL ||
-	    make_keys(q, b->opt.queue_key, name) != 0) {
-		rqueue_done(q);
-		return -1;
-	}
-	return 0;
-}
-
-static int
-open_parts(struct rqueue *q)
-{
-	struct part *part;
-	unsigned int i;
-	int n;
-
-	for (i = 0; i < PARTS; i++) {
-		part = &q->parts[i];
-		part->queue = q;
-		TAILQ_INIT(&part->claims);
-		if (i == 0)
-			n = asprintf(&part->key, "{%s}:inflight:%s",
-				     q->keys[KEY_WAITING],
-				     q->broker->opt.worker);
-		else
-			n = asprintf(&part->key, "{%s}:inflight:%s#%u",
-				     q->keys[KEY_WAITING],
-				     q->broker->opt.worker, i);
-		if (n < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int
 rqueue_open(struct rqueue *q, struct err *err)
 {
@@ -489,33 +417,9 @@ rqueue_open(struct rqueue *q, struct err *err)
 
 	q->due = evtimer_new(b->opt.base, on_due, q);
 	q->retry = evtimer_new(b->opt.base, on_retry, q);
-	if (q->due == NULL || q->retry == NULL || open_parts(q) != 0)
+	if (q->due == NULL || q->retry == NULL || rqueue_name_parts(q) != 0)
 		return err_nomem(err);
 	q->more = true;
 	q->blocking = redis_new(b->opt.base, &options, err);
 	return q->blocking ? 0 : -1;
-}
-
-void
-rqueue_done(struct rqueue *q)
-{
-	struct rclaim *c;
-	unsigned int i;
-
-	redis_free(q->blocking);
-	if (q->due != NULL)
-		event_free(q->due);
-	if (q->retry != NULL)
-		event_free(q->retry);
-	for (i = 0; i < PARTS && q->parts[i].key != NULL; i++) {
-		while ((c = TAILQ_FIRST(&q->parts[i].claims)) != NULL) {
-			TAILQ_REMOVE(&q->parts[i].claims, c, link);
-			free(c);
-		}
-		free(q->parts[i].key);
-	}
-	for (i = 0; i < KEY_COUNT; i++)
-		free(q->keys[i]);
-	free(q->wake);
-	free(q->name);
 }

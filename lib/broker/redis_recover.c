@@ -152,12 +152,15 @@ compare_lengths(struct rqueue *q)
 void
 rqueue_start(struct rqueue *q)
 {
+	const struct slice raise[] = {SLICE("INCR"), slice_of(q->fence)};
 	unsigned int i;
 
 	q->recovered = false;
 	q->looks = PARTS;
 	for (i = 0; i < PARTS; i++)
 		q->parts[i].looking = false;
+	/* Whoever believes us dead has to think again; see redis_takeover.c. */
+	redis_command(q->broker->redis, NULL, NULL, 2, raise);
 	compare_lengths(q);
 }
 

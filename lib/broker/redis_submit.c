@@ -31,8 +31,7 @@ struct run {
 	size_t first, n;
 };
 
-/* --- answers ---------------------------------------------------------------
- */
+/* --- answers ----------------------------------------------------------- */
 
 static void
 fail(struct broker_submit *task, const struct rbroker *b,
@@ -140,8 +139,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 			"%s is out of reach", b->url_name);
 }
 
-/* --- pushing ---------------------------------------------------------------
- */
+/* --- pushing ----------------------------------------------------------- */
 
 static bool
 is_plain(const struct rbroker *b, const struct broker_submit *task)
@@ -234,8 +232,7 @@ push(struct batch *batch)
 	command_ended(batch);
 }
 
-/* --- records ---------------------------------------------------------------
- */
+/* --- records ----------------------------------------------------------- */
 
 static void
 on_reserved(struct redis *r, const struct redis_reply *reply, void *arg)

@@ -23,8 +23,7 @@
  * nothing is claimed until the servers have caught up. */
 #define UNSETTLED_MAX 1024
 
-/* --- room ------------------------------------------------------------------
- */
+/* --- room -------------------------------------------------------------- */
 
 /* How many blocking jobs the runner may have. */
 static unsigned int
@@ -94,8 +93,7 @@ room(const struct dispatch *d, enum job_kind kind)
 	return less(n, d->n_held[KIND_CPU]);
 }
 
-/* --- assigning -------------------------------------------------------------
- */
+/* --- assigning --------------------------------------------------------- */
 
 static struct runner *
 choose(struct dispatch *d, enum job_kind kind)
@@ -166,8 +164,7 @@ assign_jobs(struct dispatch *d)
 	start_cpu(d);
 }
 
-/* --- claiming --------------------------------------------------------------
- */
+/* --- claiming ---------------------------------------------------------- */
 
 /*
  * While its runners have plenty to do, small room is not worth a question to
@@ -228,8 +225,7 @@ assign_wants(struct dispatch *d)
 	}
 }
 
-/* --- long and short --------------------------------------------------------
- */
+/* --- long and short ---------------------------------------------------- */
 
 void
 assign_learn(struct runner *r, int64_t ran_us)

@@ -72,8 +72,7 @@ give_up(struct child *c, const struct err *why)
 	child_kill(c);
 }
 
-/* --- messages --------------------------------------------------------------
- */
+/* --- messages ---------------------------------------------------------- */
 
 static void
 flush(struct child *c)
@@ -188,8 +187,7 @@ on_room(evutil_socket_t fd, short what, void *arg)
 	flush(arg);
 }
 
-/* --- the end ---------------------------------------------------------------
- */
+/* --- the end ----------------------------------------------------------- */
 
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -279,8 +277,7 @@ child_free(struct child *c)
 	free(c);
 }
 
-/* --- the beginning ---------------------------------------------------------
- */
+/* --- the beginning ----------------------------------------------------- */
 
 /* The parent's ends and the child's ends of the socket and the pipes. */
 struct ends {

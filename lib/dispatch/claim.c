@@ -34,8 +34,7 @@ job_enter(struct job *job, enum job_state next)
 	job->state = next;
 }
 
-/* --- numbers ---------------------------------------------------------------
- */
+/* --- numbers ----------------------------------------------------------- */
 
 static int
 grow_numbers(struct dispatch *d)
@@ -87,8 +86,7 @@ job_find(struct dispatch *d, uint32_t number)
 	return d->jobs[i];
 }
 
-/* --- lists -----------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------- */
 
 void
 job_unlink(struct job *job)
@@ -139,8 +137,7 @@ job_free(struct job *job)
 	dispatch_turn(d);
 }
 
-/* --- where a task belongs ---------------------------------------------------
- */
+/* --- where a task belongs ---------------------------------------------- */
 
 /* A task that was among the last ones of a dead process runs alone. */
 static enum job_kind
@@ -223,8 +220,7 @@ claim_reroute(struct dispatch *d)
 	}
 }
 
-/* --- tasks that were claimed before -----------------------------------------
- */
+/* --- tasks that were claimed before ------------------------------------ */
 
 /* What was recorded as finished is not run again. */
 static void

@@ -14,14 +14,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* A worker is believed dead when this has passed twice without a sign. */
-#define HEARTBEAT_LIFE_S 10
-#define HEARTBEAT_S 3
 /* What stopping may take beyond the tasks: telling broker and backend. */
 #define FAREWELL_S 5
 
-/* --- heartbeat -------------------------------------------------------------
- */
+/* --- heartbeat --------------------------------------------------------- */
 
 static json_t *
 describe_slots(const struct dispatch *d)
@@ -63,7 +59,7 @@ beat(struct dispatch *d)
 		      "slots", describe_slots(d), "stopping", d->stopping);
 	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (text != NULL)
-		broker_heartbeat(d->broker, slice_of(text), HEARTBEAT_LIFE_S);
+		broker_heartbeat(d->broker, slice_of(text));
 	free(text);
 	json_decref(o);
 }
@@ -76,8 +72,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	beat(arg);
 }
 
-/* --- stopping --------------------------------------------------------------
- */
+/* --- stopping ---------------------------------------------------------- */
 
 static void
 put_back_held(struct dispatch *d)
@@ -174,8 +169,7 @@ dispatch_fail(struct dispatch *d, const struct err *why)
 	dispatch_stop(d);
 }
 
-/* --- the end of a turn -----------------------------------------------------
- */
+/* --- the end of a turn ------------------------------------------------- */
 
 static void
 announce(struct dispatch *d)
@@ -219,8 +213,7 @@ dispatch_turn(struct dispatch *d)
 	event_active(d->turn, EV_TIMEOUT, 0);
 }
 
-/* --- broker and backend ----------------------------------------------------
- */
+/* --- broker and backend ------------------------------------------------ */
 
 static void
 on_claim(struct broker_claim *claim, void *arg)
@@ -282,8 +275,7 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 	dispatch_turn(d);
 }
 
-/* --- opening and closing ---------------------------------------------------
- */
+/* --- opening and closing ----------------------------------------------- */
 
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,
@@ -375,7 +367,7 @@ make_queues(struct dispatch *d, struct err *err)
 static int
 make_events(struct dispatch *d, struct err *err)
 {
-	const struct timeval tv = {.tv_sec = HEARTBEAT_S};
+	const struct timeval tv = {.tv_sec = BROKER_BEAT_S};
 	struct event_base *base = d->opt.base;
 
 	d->turn = evtimer_new(base, on_turn, d);

@@ -38,8 +38,7 @@ static const struct {
 			 "is of a kind that no module here handles"},
 };
 
-/* --- settling --------------------------------------------------------------
- */
+/* --- settling ---------------------------------------------------------- */
 
 static void
 on_settled(struct broker_settle *settle)
@@ -113,8 +112,7 @@ outcome_bury(struct job *job, const char *reason, const char *error)
 	settle(job);
 }
 
-/* --- records ---------------------------------------------------------------
- */
+/* --- records ----------------------------------------------------------- */
 
 void
 outcome_record(const struct job *job, enum result_status status,
@@ -196,8 +194,7 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 		outcome_continue(job);
 }
 
-/* --- retries ---------------------------------------------------------------
- */
+/* --- retries ----------------------------------------------------------- */
 
 /* A number from 0 to 1; that much chance needs no seed from the kernel. */
 static double
@@ -294,8 +291,7 @@ try_again(struct job *job, enum outcome outcome)
 	return true;
 }
 
-/* --- endings ---------------------------------------------------------------
- */
+/* --- endings ----------------------------------------------------------- */
 
 static void
 log_ending(const struct job *job, const struct ending *ending, bool again)

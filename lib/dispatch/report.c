@@ -9,8 +9,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* --- messages --------------------------------------------------------------
- */
+/* --- messages ---------------------------------------------------------- */
 
 static void
 started(struct runner *r, struct job *job, const struct ipc_message *m)
@@ -133,8 +132,7 @@ report_message(struct runner *r, const struct ipc_message *m)
 			  (int)child_pid(r->child), ipc_name(m->type));
 }
 
-/* --- what handlers print ---------------------------------------------------
- */
+/* --- what handlers print ----------------------------------------------- */
 
 void
 report_line(struct runner *r, struct slice line)
@@ -150,8 +148,7 @@ report_line(struct runner *r, struct slice line)
 			   (int)line.len, line.p);
 }
 
-/* --- running records -------------------------------------------------------
- */
+/* --- running records --------------------------------------------------- */
 
 static void
 on_noted(struct results_put *put)
@@ -185,8 +182,7 @@ report_note(struct job *job)
 	results_put(job->dispatch->results, &job->note);
 }
 
-/* --- the end of an executor ------------------------------------------------
- */
+/* --- the end of an executor -------------------------------------------- */
 
 static void
 crashed(struct job *job, const struct child_end *end)

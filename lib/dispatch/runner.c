@@ -13,8 +13,7 @@
 #define RESPAWN_MS 100
 #define RESPAWN_MAX_MS 5000
 
-/* --- generations -----------------------------------------------------------
- */
+/* --- generations ------------------------------------------------------- */
 
 static void
 generation_free(struct generation *g)
@@ -113,8 +112,7 @@ generation_new(struct dispatch *d, const struct conf *conf,
 	return g;
 }
 
-/* --- coming up -------------------------------------------------------------
- */
+/* --- coming up --------------------------------------------------------- */
 
 static void
 register_handlers(struct dispatch *d, const struct handlers *h)
@@ -334,8 +332,7 @@ runner_free(struct runner *r)
 	free(r);
 }
 
-/* --- jobs ------------------------------------------------------------------
- */
+/* --- jobs -------------------------------------------------------------- */
 
 void
 runner_add(struct runner *r, struct job *job)
@@ -365,8 +362,7 @@ runner_recall(struct runner *r)
 	child_send(r->child, IPC_RECALL, 0, NULL, NULL, 0);
 }
 
-/* --- leaving ---------------------------------------------------------------
- */
+/* --- leaving ----------------------------------------------------------- */
 
 void
 runner_retire(struct runner *r)

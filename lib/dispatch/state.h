@@ -158,15 +158,13 @@ struct dispatch {
 	bool broker_missed; /* its absence was logged at the start */
 };
 
-/* --- dispatch.c ------------------------------------------------------------
- */
+/* --- dispatch.c -------------------------------------------------------- */
 
 /* Something changed: assign, claim and count anew at the end of this turn. */
 void dispatch_turn(struct dispatch *d);
 void dispatch_fail(struct dispatch *d, const struct err *why);
 
-/* --- claim.c ---------------------------------------------------------------
- */
+/* --- claim.c ----------------------------------------------------------- */
 
 void claim_take(struct dispatch *d, struct broker_claim *claim);
 /* Other handlers are in force: what is held finds its new one. */
@@ -181,8 +179,7 @@ void job_unlink(struct job *job);
 /* Settled: frees it. */
 void job_free(struct job *job);
 
-/* --- assign.c --------------------------------------------------------------
- */
+/* --- assign.c ---------------------------------------------------------- */
 
 /* Gives held jobs to runners. */
 void assign_jobs(struct dispatch *d);
@@ -193,8 +190,7 @@ void assign_unstick(struct dispatch *d);
 /* A job of this runner has run for so long. */
 void assign_learn(struct runner *r, int64_t ran_us);
 
-/* --- runner.c --------------------------------------------------------------
- */
+/* --- runner.c ---------------------------------------------------------- */
 
 struct generation *generation_new(struct dispatch *d, const struct conf *conf,
 				  const char *const *modules, struct err *err);
@@ -217,8 +213,7 @@ void runner_remove(struct runner *r, struct job *job);
 /* Replaces it: a new one takes over, this one finishes what it can. */
 void runner_doom(struct runner *r);
 
-/* --- report.c --------------------------------------------------------------
- */
+/* --- report.c ---------------------------------------------------------- */
 
 void report_message(struct runner *r, const struct ipc_message *m);
 void report_line(struct runner *r, struct slice line);
@@ -227,8 +222,7 @@ void report_end(struct runner *r, const struct child_end *end);
 /* Stores a `running` record in passing. */
 void report_note(struct job *job);
 
-/* --- outcome.c -------------------------------------------------------------
- */
+/* --- outcome.c --------------------------------------------------------- */
 
 enum outcome {
 	OUTCOME_SUCCESS,
@@ -264,8 +258,7 @@ void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
 
-/* --- limit.c ---------------------------------------------------------------
- */
+/* --- limit.c ----------------------------------------------------------- */
 
 /* It has started: its timeout counts from then. */
 void limit_start(struct job *job);
@@ -273,8 +266,7 @@ void limit_end(struct job *job);
 /* An order from outside. */
 void limit_order(struct dispatch *d, struct slice message);
 
-/* --- submit.c --------------------------------------------------------------
- */
+/* --- submit.c ---------------------------------------------------------- */
 
 void submit_for(struct runner *r, struct job *job, const struct ipc_message *m);
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis broker: one queue's names, opened and closed. */
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/redis.h"
+
+static const char *const key_suffixes[KEY_COUNT] = {
+    [KEY_WAITING] = NULL,
+    [KEY_LEVELS] = "levels",
+    [KEY_DELAYED] = "delayed",
+    [KEY_DEAD] = "dead",
+    [KEY_DEAD_TASKS] = "dead:tasks",
+    [KEY_DEAD_INFO] = "dead:info",
+};
+
+/* --- opening ----------------------------------------------------------- */
+
+static int
+make_keys(struct rqueue *q, const char *prefix, const char *name)
+{
+	unsigned int i;
+
+	if (asprintf(&q->keys[KEY_WAITING], "%s:%s", prefix, name) < 0)
+		return -1;
+	for (i = KEY_WAITING + 1; i < KEY_COUNT; i++)
+		if (asprintf(&q->keys[i], "{%s:%s}:%s", prefix, name,
+			     key_suffixes[i]) < 0)
+			return -1;
+	return asprintf(&q->wake, "{\"order\":\"wake\",\"queue\":\"%s\"}",
+			name) < 0
+		   ? -1
+		   : 0;
+}
+
+int
+rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
+	    unsigned int index)
+{
+	*q = (struct rqueue){.broker = b, .index = index};
+	if ((q->name = strdup(name)) == NULL ||
+	    make_keys(q, b->opt.queue_key, name) != 0) {
+		rqueue_done(q);
+		return -1;
+	}
+	return 0;
+}
+
+char *
+rqueue_part_key(const struct rqueue *q, const char *worker, unsigned int part)
+{
+	char *key = NULL;
+	int n;
+
+	if (part == 0)
+		n = asprintf(&key, "{%s}:inflight:%s", q->keys[KEY_WAITING],
+			     worker);
+	else
+		n = asprintf(&key, "{%s}:inflight:%s#%u", q->keys[KEY_WAITING],
+			     worker, part);
+	return n < 0 ? NULL : key;
+}
+
+char *
+rqueue_fence_key(const struct rqueue *q, const char *worker)
+{
+	char *key = NULL;
+
+	return asprintf(&key, "{%s}:fence:%s", q->keys[KEY_WAITING], worker) < 0
+		   ? NULL
+		   : key;
+}
+
+int
+rqueue_name_parts(struct rqueue *q)
+{
+	struct part *part;
+	unsigned int i;
+
+	for (i = 0; i < PARTS; i++) {
+		part = &q->parts[i];
+		part->queue = q;
+		TAILQ_INIT(&part->claims);
+		part->key = rqueue_part_key(q, q->broker->opt.worker, i);
+		if (part->key == NULL)
+			return -1;
+	}
+	q->fence = rqueue_fence_key(q, q->broker->opt.worker);
+	return q->fence != NULL ? 0 : -1;
+}
+
+void
+rqueue_done(struct rqueue *q)
+{
+	struct rclaim *c;
+	unsigned int i;
+
+	redis_free(q->blocking);
+	if (q->due != NULL)
+		event_free(q->due);
+	if (q->retry != NULL)
+		event_free(q->retry);
+	for (i = 0; i < PARTS && q->parts[i].key != NULL; i++) {
+		while ((c = TAILQ_FIRST(&q->parts[i].claims)) != NULL) {
+			TAILQ_REMOVE(&q->parts[i].claims, c, link);
+			free(c);
+		}
+		free(q->parts[i].key);
+	}
+	for (i = 0; i < KEY_COUNT; i++)
+		free(q->keys[i]);
+	free(q->fence);
+	free(q->wake);
+	free(q->name);
+}
