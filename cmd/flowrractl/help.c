@@ -64,8 +64,7 @@ print_help(const struct verb *verb)
 	printf("\nMore: man flowrractl\n");
 }
 
-/* --- as JSON ---------------------------------------------------------------
- */
+/* --- as JSON ----------------------------------------------------------- */
 
 static void
 print_options_json(const struct option_spec *options, size_t n)
@@ -108,8 +107,7 @@ print_help_json(void)
 	printf("}\n");
 }
 
-/* --- verbs -----------------------------------------------------------------
- */
+/* --- verbs ------------------------------------------------------------- */
 
 static int
 run_help(struct ctl *ctl, int argc, char **argv, void *options)

@@ -83,8 +83,7 @@ print_quoted(const char *text)
 	buf_done(&out);
 }
 
-/* --- tables ----------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------ */
 
 static void
 print_plain(const char *const *cells, size_t n_columns, size_t n_rows)

@@ -49,8 +49,7 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 	return status_of(record);
 }
 
-/* --- result ----------------------------------------------------------------
- */
+/* --- result ------------------------------------------------------------ */
 
 static int
 run_result(struct ctl *ctl, int argc, char **argv, void *options)
@@ -79,8 +78,7 @@ const struct verb verb_result = {
     .run = run_result,
 };
 
-/* --- wait ------------------------------------------------------------------
- */
+/* --- wait -------------------------------------------------------------- */
 
 struct wait_options {
 	bool any;
@@ -127,7 +125,7 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "--any and --all exclude each other");
 		return err_exit_status(ERR_USAGE);
 	}
-	if ((records = calloc((size_t)argc, sizeof(*records))) == NULL) {
+	if ((records = calloc((size_t)argc, sizeof(void *))) == NULL) {
 		complain(ctl, "out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
@@ -165,8 +163,7 @@ const struct verb verb_wait = {
     .run = run_wait,
 };
 
-/* --- cancel ----------------------------------------------------------------
- */
+/* --- cancel ------------------------------------------------------------ */
 
 static int
 run_cancel(struct ctl *ctl, int argc, char **argv, void *options)

@@ -66,8 +66,7 @@ note_status(struct stream *s, int status)
 		s->status = status;
 }
 
-/* --- answers ---------------------------------------------------------------
- */
+/* --- answers ----------------------------------------------------------- */
 
 static void
 print_queued(const struct stream *s, const char *id)
@@ -154,8 +153,7 @@ settle_all(struct stream *s)
 		settle_first(s);
 }
 
-/* --- lines -----------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------- */
 
 static void
 send_batch(struct stream *s)
@@ -246,8 +244,7 @@ take_lines(struct stream *s)
 	buf_reset(&s->input);
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading ----------------------------------------------------------- */
 
 static bool
 would_block(void)

@@ -78,8 +78,7 @@ print_json(const json_t *json)
 	free(text);
 }
 
-/* --- registered ------------------------------------------------------------
- */
+/* --- registered -------------------------------------------------------- */
 
 /* All entries, an array. NULL with the exit status. */
 static json_t *
@@ -159,8 +158,7 @@ const struct verb verb_tasks_registered = {
     .run = run_registered,
 };
 
-/* --- info ------------------------------------------------------------------
- */
+/* --- info -------------------------------------------------------------- */
 
 static int
 run_info(struct ctl *ctl, int argc, char **argv, void *options)

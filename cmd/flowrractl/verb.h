@@ -73,8 +73,7 @@ int options_parse(const struct verb *verb, int argc, char **argv,
 		  struct globals *globals, void *options, char **words,
 		  struct err *err);
 
-/* --- what verbs have in common ---------------------------------------------
- */
+/* --- what verbs have in common ----------------------------------------- */
 
 /* Opens the client. 0, or the exit status after a complaint. */
 int ctl_open(struct ctl *ctl);

@@ -54,8 +54,7 @@ batch_done(struct flowrra_batch *b)
 	free(b->created);
 }
 
-/* --- filling ---------------------------------------------------------------
- */
+/* --- filling ----------------------------------------------------------- */
 
 static int
 grow(void *array, size_t n, size_t size)
@@ -113,8 +112,7 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	return 0;
 }
 
-/* --- on the loop -----------------------------------------------------------
- */
+/* --- on the loop ------------------------------------------------------- */
 
 static struct slice
 part(const struct flowrra_batch *b, size_t at, size_t len)
@@ -250,8 +248,7 @@ on_start(struct op *op)
 	gate_enter(&b->client->broker_gate, &b->pass);
 }
 
-/* --- answers ---------------------------------------------------------------
- */
+/* --- answers ----------------------------------------------------------- */
 
 static void
 prepare(struct flowrra_batch *b)
@@ -293,8 +290,7 @@ flowrra_submit(struct flowrra_client *c, const struct flowrra_request *request,
 	return result == 0 ? 0 : client_fail(error, &err);
 }
 
-/* --- the public side -------------------------------------------------------
- */
+/* --- the public side --------------------------------------------------- */
 
 int
 flowrra_batch_new(struct flowrra_client *c, struct flowrra_batch **batch,

@@ -120,9 +120,10 @@ configure(struct flowrra_client *c, const struct flowrra_options *given,
 {
 	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
 
-	if (given != NULL && given->size < OPTIONS_MIN)
-		return err_set(err, ERR_USAGE,
-			       "begin with FLOWRRA_OPTIONS_INIT");
+	if (given != NULL && given->size < OPTIONS_MIN) {
+		err_set(err, ERR_USAGE, "begin with FLOWRRA_OPTIONS_INIT");
+		return -1;
+	}
 	if (given != NULL)
 		memcpy(&options, given,
 		       given->size < sizeof(options) ? given->size
@@ -132,10 +133,12 @@ configure(struct flowrra_client *c, const struct flowrra_options *given,
 	    replace(&c->conf->broker.url, options.broker_url, err) != 0 ||
 	    replace(&c->conf->backend.url, options.backend_url, err) != 0)
 		return -1;
-	if (c->conf->broker.url[0] == '\0')
-		return err_set(err, ERR_CONFIG,
-			       "no broker is configured: set url in [broker], "
-			       "or FLOWRRA_BROKER_URL, to redis://host:6379/0");
+	if (c->conf->broker.url[0] == '\0') {
+		err_set(err, ERR_CONFIG,
+			"no broker is configured: set url in [broker], or "
+			"FLOWRRA_BROKER_URL, to redis://host:6379/0");
+		return -1;
+	}
 	/* Two ways to write one place only cost a second connection. */
 	c->one_store = c->conf->backend.url[0] == '\0' ||
 		       strcmp(c->conf->backend.url, c->conf->broker.url) == 0;

@@ -21,8 +21,7 @@
 /* Arguments are one level down in the task. */
 #define DEPTH_MAX (TASK_DEPTH_MAX - 1)
 
-/* --- checks ----------------------------------------------------------------
- */
+/* --- checks ------------------------------------------------------------ */
 
 static int
 check_text(const char *what, const char *text, bool valid, struct err *err)
@@ -126,8 +125,7 @@ check(const struct flowrra_request *r, struct task *task, struct err *err)
 	return check_json("kwargs", r->kwargs, SCAN_OBJECT, &task->kwargs, err);
 }
 
-/* --- the task --------------------------------------------------------------
- */
+/* --- the task ---------------------------------------------------------- */
 
 static int64_t
 microseconds(double seconds)

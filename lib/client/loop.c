@@ -130,8 +130,7 @@ loop_base(struct loop *loop)
 	return loop->base;
 }
 
-/* --- the lead --------------------------------------------------------------
- */
+/* --- the lead ---------------------------------------------------------- */
 
 /* What this thread thought of SIGPIPE before it began to lead. */
 struct sigpipe {
@@ -224,8 +223,7 @@ lead(struct loop *loop, const struct op *op)
 		pthread_cond_signal(&TAILQ_FIRST(&loop->followers)->changed);
 }
 
-/* --- operations ------------------------------------------------------------
- */
+/* --- operations -------------------------------------------------------- */
 
 /* Lock held. */
 static void

@@ -125,13 +125,17 @@ fetch(struct flowrra_client *c, const char *id, struct flowrra_record **ret,
 
 	if (client_check(c, err) != 0)
 		return -1;
-	if (!task_id_valid(q.key))
-		return err_set(err, ERR_DATA, "\"%.64s\" is no task id", id);
+	if (!task_id_valid(q.key)) {
+		err_set(err, ERR_DATA, "\"%.64s\" is no task id", id);
+		return -1;
+	}
 	if (question_put(&q, err) != 0)
 		return -1;
-	if (!q.present)
-		return err_set(err, ERR_NOT_FOUND,
-			       "there is no record of task %s", id);
+	if (!q.present) {
+		err_set(err, ERR_NOT_FOUND, "there is no record of task %s",
+			id);
+		return -1;
+	}
 	*ret = record_new((struct slice){q.value.data, q.value.len}, err);
 	buf_done(&q.value);
 	return *ret != NULL ? 0 : -1;
@@ -146,8 +150,7 @@ flowrra_result(struct flowrra_client *c, const char *id,
 	return fetch(c, id, record, &err) == 0 ? 0 : client_fail(error, &err);
 }
 
-/* --- cancelling ------------------------------------------------------------
- */
+/* --- cancelling -------------------------------------------------------- */
 
 static int
 order(struct flowrra_client *c, const char *id, struct err *err)

@@ -3,6 +3,7 @@
 #include "client/registry.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +61,7 @@ registry_free(struct registry *registry)
 	free(registry);
 }
 
-/* --- the cache -------------------------------------------------------------
- */
+/* --- the cache --------------------------------------------------------- */
 
 /* Lock held. Moves what it finds to the front. */
 static struct cached *
@@ -119,13 +119,13 @@ cache_put(struct registry *registry, const char *name,
 	if (cached != NULL) {
 		cached->asked_us = clock_mono_us();
 		cached->entry = *entry;
-		strcpy(cached->name, name);
+		/* At most TASK_NAME_MAX bytes: encode_request() has looked. */
+		snprintf(cached->name, sizeof(cached->name), "%s", name);
 	}
 	pthread_mutex_unlock(&registry->lock);
 }
 
-/* --- entries ---------------------------------------------------------------
- */
+/* --- entries ----------------------------------------------------------- */
 
 struct draft {
 	struct slice queue;
@@ -169,7 +169,8 @@ registry_parse(struct slice json, struct registry_entry *ret, struct err *err)
 		if (task_name_valid(draft.queue, TASK_QUEUE_MAX))
 			memcpy(ret->queue, draft.queue.p, draft.queue.len);
 		else
-			strcpy(ret->queue, draft.cpu_bound ? "cpu" : "io");
+			snprintf(ret->queue, sizeof(ret->queue), "%s",
+				 draft.cpu_bound ? "cpu" : "io");
 	}
 	buf_done(&scratch);
 	return result;

@@ -187,8 +187,7 @@ request_read(struct slice json, const struct flowrra_request *base,
 	return 0;
 }
 
-/* --- words -----------------------------------------------------------------
- */
+/* --- words ------------------------------------------------------------- */
 
 /* Appends a JSON string, but nothing that was not there. */
 static int

@@ -72,8 +72,7 @@ struct flowrra_error {
 /* The version of the library: "0.1.0". */
 const char *flowrra_version(void);
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------- */
 
 struct flowrra_client;
 
@@ -108,8 +107,7 @@ int flowrra_open(const struct flowrra_options *options,
  */
 void flowrra_close(struct flowrra_client *client);
 
-/* --- submitting ------------------------------------------------------------
- */
+/* --- submitting -------------------------------------------------------- */
 
 /* 200 characters and a NUL; the ids that the library makes have 36. */
 #define FLOWRRA_ID_SIZE 201
@@ -200,8 +198,7 @@ const char *flowrra_batch_id(const struct flowrra_batch *batch, size_t i);
 int flowrra_batch_answer(const struct flowrra_batch *batch, size_t i,
 			 struct flowrra_error *error);
 
-/* --- results ---------------------------------------------------------------
- */
+/* --- results ----------------------------------------------------------- */
 
 enum flowrra_state {
 	FLOWRRA_PENDING,
@@ -272,8 +269,7 @@ int flowrra_wait_many(struct flowrra_client *client, const char *const *ids,
 		      struct flowrra_record **records,
 		      struct flowrra_error *error);
 
-/* --- tasks and workers -----------------------------------------------------
- */
+/* --- tasks and workers ------------------------------------------------- */
 
 /*
  * What the workers have registered under a name: a JSON object with queue,
