@@ -151,7 +151,7 @@ $(call objs,lib/broker): $(patsubst lib/broker/lua/%.lua,$(B)/gen/%.lua.inc,$(LU
 CHECK_LIBS := $(call PC,--libs check)
 UNIT_SRCS  := $(wildcard tests/*.c $(patsubst lib/%,tests/%/*.c,$(wildcard lib/*)))
 UNIT_OBJS  := $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS))
-E2E_OBJS   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/e2e/*.c)) $(B)/tests/suite.o
+E2E_OBJS   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/*.c tests/e2e/*.c))
 TEST_MODULES := $(patsubst tests/modules/%.c,$(B)/tests/modules/%.so,\
 	      $(wildcard tests/modules/*.c))
 $(UNIT_OBJS) $(E2E_OBJS): CPPFLAGS += -Itests
@@ -184,7 +184,7 @@ JOBS      = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 test-programs: all $(TEST_MODULES) $(TEST_BINS)
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
-unit: $(B)/tests/unit $(B)/libexec/flowrra/flowrra-executor $(MODULES) $(TEST_MODULES)
+unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(TEST_MODULES)
 	$(TEST_ENV) $(B)/tests/unit $(SUITES)
 
 #: e2e      the tests of the whole, with real programs and servers, only
@@ -259,11 +259,30 @@ demo:
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@BUILD_DIR=$(abspath $(B)) tests/demo
 
-#: bench    measures throughput and latency
+BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
+BENCH_RUN  := $(filter-out %_bench.o %/module.o,$(BENCH_OBJS)) $(B)/tests/redis_server.o
+BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so \
+	      $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
+$(BENCH_OBJS): CPPFLAGS += -Itests
+
+$(B)/tests/bench/run: $(BENCH_RUN) $(B)/lib/util.a $(SHARED)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -Wl,-rpath,$(abspath $(B)/lib) \
+	    -o $@ $^ $(REDIS_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih)
+
+$(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(SHARED)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -Wl,-rpath,$(abspath $(B)/lib) \
+	    -o $@ $^
+
+$(B)/tests/bench/module.so: $(B)/tests/bench/module.o
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ $^
+
+bench-programs: all $(BENCH_PROGRAMS)
+
+#: bench    measures throughput and latency; BENCH=--help lists its options
 bench:
 	@.ci/deps build test
-	@$(MAKE) --no-print-directory $(JOBS) test-programs
-	@BUILD_DIR=$(abspath $(B)) tests/bench/run
+	@$(MAKE) --no-print-directory $(JOBS) bench-programs
+	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
 
 # The programs find the rest by /proc/self/exe, ../libexec and ../lib: so the
 # folders below prefix have the shape of those below build/release.
@@ -296,7 +315,7 @@ clean:
 help:
 	@sed -n 's/^#: /make /p' Makefile
 
-.PHONY: all test-programs unit e2e check asan tsan fuzzers fuzz deps lint \
+.PHONY: all test-programs bench-programs unit e2e check asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* The way of a task as its users see it: flowrractl's answers. */
+#include <signal.h>
+#include <string.h>
+
+#include "e2e/look.h"
+#include "e2e/worker.h"
+
+/* The README's commands, in a shell, as they stand there. */
+static const char readme[] =
+    "alias flowrractl='flowrractl --config flowrra.conf'\n"
+    "flowrractl submit add 2 3 --wait || exit 101\n"
+    "id=$(flowrractl submit resize '{\"w\":640}' --priority 1 --max-retries 5)"
+    "\n"
+    "flowrractl wait \"$id\" --timeout 30 || exit 102\n"
+    "flowrractl result \"$id\" --json || exit 103\n";
+
+START_TEST(the_readmes_commands_do_what_it_says)
+{
+	struct world *w = world_start(NULL);
+	struct run *r = run(w, "%s", readme);
+	char *json;
+
+	ck_assert_msg(r->status == 0, "exit status %d: %s", r->status, r->err);
+	ck_assert_ptr_eq(
+	    strstr(r->out, "5\n{\"w\":640,\"h\":480,\"sum\":38905856}\n{"),
+	    r->out);
+	json = strrchr(r->out, '\n');
+	*json = '\0';
+	json = strrchr(r->out, '\n') + 1;
+	ck_assert_str_eq(json_field(w, json, "status"), "success");
+	ck_assert_str_eq(json_field(w, json, "result.h"), "480");
+	ck_assert_str_eq(json_field(w, json, "queue"), "cpu");
+	ck_assert_str_eq(r->err, "");
+	world_stop(w);
+}
+END_TEST
+
+/* RFC 3339, UTC with offset, microseconds. */
+static void
+check_time(const char *text)
+{
+	static const char pattern[] = "dddd-dd-ddTdd:dd:dd.dddddd+00:00";
+	size_t i;
+
+	ck_assert_uint_eq(strlen(text), strlen(pattern));
+	for (i = 0; pattern[i] != '\0'; i++)
+		ck_assert(pattern[i] == 'd' ? text[i] >= '0' && text[i] <= '9'
+					    : text[i] == pattern[i]);
+}
+
+START_TEST(a_result_as_json_has_all_fields)
+{
+	static const char *const times[] = {"submitted_at", "started_at",
+					    "finished_at"};
+	static const char *const rest[][2] = {
+	    {"status", "success"},
+	    {"task_name", "echo"},
+	    {"error", "null"},
+	    {"retries", "0"},
+	    {"args", "[1,\"two\"]"},
+	    {"kwargs", "{\"k\":[true]}"},
+	    {"result", "{\"args\":[1,\"two\"],\"kwargs\":{\"k\":[true]}}"},
+	    {"queue", "io"},
+	    {"worker", "test:1"},
+	    {"attempts", "1"},
+	    {"reason", ""}};
+	struct world *w = world_start(NULL);
+	const char *id = submit(w, "echo 1 two --kw 'k=[true]'"), *json;
+	size_t i;
+
+	json = ctl_ok(w, "wait %s --json", id);
+	ck_assert_str_eq(json, ctl_ok(w, "result %s --json", id));
+	ck_assert_str_eq(json, record(w, id));
+	ck_assert_str_eq(json_field(w, json, "task_id"), id);
+	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		check_time(json_field(w, json, times[i]));
+	ck_assert_str_le(json_field(w, json, "started_at"),
+			 json_field(w, json, "finished_at"));
+	for (i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+		ck_assert_str_eq(json_field(w, json, rest[i][0]), rest[i][1]);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(exit_statuses_say_what_became_of_a_task)
+{
+	struct world *w = world_start(NULL);
+	const char *id;
+
+	ck_run(ctl(w, "submit echo --wait"), 0,
+	       "{\"args\":[],\"kwargs\":{}}\n");
+	ck_complains(ctl(w, "submit fail why --max-retries 0 --wait"), 1,
+		     "why");
+	ck_complains(ctl(w, "result no-such-id"), 2, "no-such-id");
+	ck_complains(ctl(w, "wait no-such-id --timeout 5"), 2, "no-such-id");
+	ck_complains(ctl(w, "submit sleep 60 --id long --wait "
+			    "--wait-timeout 0.1"),
+		     3, "long");
+	ck_complains(ctl(w, "wait long --timeout 100ms"), 3, "0.1 s");
+	ck_complains(ctl(w, "result long"), 3, "running");
+	ck_assert_str_eq(ctl_ok(w, "cancel long"), "");
+	ck_complains(ctl(w, "wait long"), 1, "cancelled");
+	id = submit(w, "fail --max-retries 0");
+	ck_complains(ctl(w, "wait %s", id), 1, id);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(exit_statuses_say_whats_wrong_with_the_question)
+{
+	struct world *w = world_start(NULL);
+
+	ck_complains(ctl(w, "submit"), 64, "NAME");
+	ck_complains(ctl(w, "frobnicate"), 64, "frobnicate");
+	ck_complains(ctl(w, "submit add 1 2 --bogus"), 64, "--bogus");
+	ck_complains(ctl(w, "submit add 1 2 --priority high"), 64, "priority");
+	ck_complains(ctl(w, "submit add --args '[1'"), 65, "args");
+	ck_complains(ctl(w, "submit addd 1 2"), 65, "close names: \"add\"");
+	ck_complains(ctl(w, "submit nosuch --force"), 64, "--queue");
+	ck_complains(run(w, "printf '{\"name\":\"add\",\"args\":[1,2]}\\n"
+			    "oops\\n' | flowrractl --config flowrra.conf "
+			    "submit --stdin"),
+		     65, "line 2");
+	ck_complains(ctl(w, "submit add 1 2 --queue 'a b'"), 65, "queue");
+	submit(w, "add 1 2 --id taken");
+	ck_complains(ctl(w, "submit add 1 2 --id taken"), 77, "taken");
+	ck_complains(run(w, "flowrractl --config nowhere.conf submit add 1 2"),
+		     78, "nowhere.conf");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(exit_statuses_tell_of_servers_out_of_reach_full_and_closed)
+{
+	const struct world_options o = {.redis = {.password = "geheim"}};
+	struct world *w = world_start(&o);
+	int port = redis_server_port(world_redis(w));
+	struct run *r;
+
+	ck_complains(ctl(w, "-o broker.url=redis://127.0.0.1:1 submit add 1 2"),
+		     69, "127.0.0.1:1");
+	ck_complains(
+	    ctl(w, "-o broker.url=redis://127.0.0.1:%d submit add 1 2", port),
+	    77, "redis://");
+	r = run(w,
+		"FLOWRRA_BROKER_URL=redis://:falsch@127.0.0.1:%d "
+		"flowrractl submit add 1 2",
+		port);
+	ck_complains(r, 77, "redis://");
+	ck_assert_ptr_null(strstr(r->err, "falsch"));
+	submit(w, "add 1 2 --delay 1h");
+	ck_complains(ctl(w, "-o executor.max_queue_size=1 submit add 1 2"), 75,
+		     "max_queue_size");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_task_of_no_module_can_be_sent_by_force)
+{
+	struct world *w = world_start(NULL);
+	const char *id = submit(w, "other.task 1 --force --queue elsewhere");
+
+	ck_field(w, id, "status", "pending");
+	ck_assert_int_eq(waiting(w, "elsewhere"), 1);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(whoever_waits_is_woken_by_the_end)
+{
+	struct world *w = world_start(NULL);
+	const char *a = submit(w, "sleep 0.25"), *b = submit(w, "sleep 60");
+	struct run *any = run_start(w,
+				    "flowrractl --config flowrra.conf wait "
+				    "%s %s --any --timeout 50",
+				    b, a);
+
+	ck_run(run_end(w, any), 0, world_text(w, "%s\t0.25\n", a));
+	ctl_ok(w, "cancel %s", b);
+	ck_complains(ctl(w, "wait %s %s --all --timeout 50", a, b), 1, b);
+	world_stop(w);
+}
+END_TEST
+
+SUITE("cli")
+{
+	SUITE_TIMEOUT(90);
+	TEST(the_readmes_commands_do_what_it_says);
+	TEST(a_result_as_json_has_all_fields);
+	TEST(exit_statuses_say_what_became_of_a_task);
+	TEST(exit_statuses_say_whats_wrong_with_the_question);
+	TEST(exit_statuses_tell_of_servers_out_of_reach_full_and_closed);
+	TEST(a_task_of_no_module_can_be_sent_by_force);
+	TEST(whoever_waits_is_woken_by_the_end);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* What foreign programs put into Redis, and find there. */
+#include <string.h>
+
+#include "e2e/look.h"
+#include "e2e/worker.h"
+
+#define ID "8fb37713-716f-438c-884e-c73492692d08"
+
+START_TEST(a_plain_push_of_another_programs_task_is_run)
+{
+	static const char task[] =
+	    "{\"id\": \"" ID "\", \"name\": \"add\", \"args\": [1, 2], "
+	    "\"kwargs\": {}, \"max_retries\": 3, \"retry_delay\": 1.0, "
+	    "\"current_retry\": 0, \"priority\": 0, \"cpu_bound\": false}";
+	/* As much of a record as can be foretold, in its order. */
+	static const char head[] = "{\"task_id\":\"" ID "\","
+				   "\"status\":\"success\","
+				   "\"task_name\":\"add\",\"result\":3,"
+				   "\"error\":null,\"submitted_at\":\"";
+	static const char tail[] = ",\"retries\":0,\"args\":[1, 2],"
+				   "\"kwargs\":{},\"queue\":\"io\","
+				   "\"worker\":\"test:1\",\"attempts\":1}";
+	struct world *w = world_start(NULL);
+	const char *json;
+
+	push(w, task);
+	wait_status(w, ID, "success");
+	json = record(w, ID);
+	ck_assert_ptr_eq(strstr(json, head), json);
+	ck_assert_str_eq(json + strlen(json) - strlen(tail), tail);
+	WAIT_UNTIL(in_flight(w, "io") == 0);
+	ck_assert_int_eq(waiting(w, "io"), 0);
+	world_stop(w);
+}
+END_TEST
+
+static struct run *
+foreign(struct world *w, const char *arguments)
+{
+	return run(w, "/usr/bin/python3 %s %s/redis.sock %s",
+		   world_source(w, "tests/e2e/foreign.py"),
+		   redis_server_dir(world_redis(w)), arguments);
+}
+
+START_TEST(a_python_program_submits_waits_and_reads_what_it_expects)
+{
+	struct world *w = world_start(NULL);
+
+	ck_run(foreign(w, "add '[1, 2]'"), 0, "success 0 3\n");
+	ck_run(foreign(w, "echo '[\"h\\u00e9\", null, 1e3]'"), 0,
+	       "success 0 {\"args\": [\"h\\u00e9\", null, 1000.0], "
+	       "\"kwargs\": {}}\n");
+	ck_run(foreign(w, "fail '[\"why\"]' max_retries=0"), 0,
+	       "failed 0 \"why\"\n");
+	ck_run(foreign(w, "flaky '[2]' retry_delay=0.05"), 0, "success 1 2\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(unknown_fields_survive_a_retry)
+{
+	static const char task[] =
+	    "{\"x-before\": [1, {\"deep\": \"\\u00e9\"}], \"id\": \"" ID
+	    "\", \"name\": \"fail\", \"args\": [\"no\"], \"kwargs\": {}, "
+	    "\"max_retries\": 2, \"retry_delay\": 1000.0, "
+	    "\"current_retry\": 0, \"priority\": 0, \"cpu_bound\": false, "
+	    "\"x-after\": 12345678901234567890.5}";
+	struct world *w = world_start(NULL);
+	const char *again;
+
+	push(w, task);
+	wait_status(w, ID, "retrying");
+	WAIT_UNTIL(delayed(w, "io") == 1);
+	again = the_delayed(w, "io", NULL);
+	ck_assert_ptr_nonnull(strstr(again, "[1, {\"deep\": \"\\u00e9\"}]"));
+	ck_assert_ptr_nonnull(strstr(again, "12345678901234567890.5"));
+	ck_assert_str_eq(json_field(w, again, "current_retry"), "1");
+	ck_assert_str_eq(json_field(w, again, "id"), ID);
+	ck_assert_str_eq(json_field(w, again, "args"), "[\"no\"]");
+	ck_field(w, ID, "retries", "1");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(whoever_listens_learns_of_the_end)
+{
+	struct world *w = world_start(NULL);
+	struct run *listener =
+	    run_start(w,
+		      "timeout 20 redis-cli -s %s/redis.sock subscribe "
+		      "flowrra:complete:%s | sed -n '/^done/{p;q}' ",
+		      redis_server_dir(world_redis(w)), ID);
+
+	WAIT_UNTIL(run(w,
+		       "redis-cli -s %s/redis.sock pubsub numsub "
+		       "flowrra:complete:%s | grep -qx 1",
+		       redis_server_dir(world_redis(w)), ID)
+		       ->status == 0);
+	submit(w, "add 1 2 --id " ID);
+	ck_run(run_end(w, listener), 0, "done\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(workers_register_what_they_can_run)
+{
+	struct world *w = world_start(NULL);
+	const char *entry;
+
+	WAIT_UNTIL((entry = redis_text(w, world_redis(w),
+				       "HGET flowrra:registry resize")) !=
+		   NULL);
+	ck_assert_str_eq(json_field(w, entry, "queue"), "cpu");
+	ck_assert_str_eq(json_field(w, entry, "cpu_bound"), "true");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "tasks registered"), "timer\tio\tfalse"));
+	WAIT_UNTIL((entry = redis_text(w, world_redis(w),
+				       "GET flowrra:worker:test:1")) != NULL);
+	ck_assert_str_eq(json_field(w, entry, "id"), "test:1");
+	ck_assert_str_eq(json_field(w, entry, "queues"), "[\"io\",\"cpu\"]");
+	ck_assert_int_gt(
+	    redis_integer(world_redis(w), "TTL flowrra:worker:test:1"), 0);
+	worker_stop(worker_of(w));
+	ck_assert_ptr_null(
+	    redis_text(w, world_redis(w), "GET flowrra:worker:test:1"));
+	world_stop(w);
+}
+END_TEST
+
+SUITE("wire")
+{
+	SUITE_TIMEOUT(90);
+	TEST(a_plain_push_of_another_programs_task_is_run);
+	TEST(a_python_program_submits_waits_and_reads_what_it_expects);
+	TEST(unknown_fields_survive_a_retry);
+	TEST(whoever_listens_learns_of_the_end);
+	TEST(workers_register_what_they_can_run);
+}
