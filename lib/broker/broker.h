@@ -102,6 +102,9 @@ struct broker_options {
 
 	/* A claim is there; settle it in the end. */
 	void (*on_claim)(struct broker_claim *claim, void *arg);
+	/* broker_quiet() has become true while nothing was wanted from some
+	 * queue. Workers only. */
+	void (*on_quiet)(void *arg);
 	/* An order to workers came in: JSON. Workers only. */
 	void (*on_control)(struct slice message, void *arg);
 	/*

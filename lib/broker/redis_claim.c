@@ -90,19 +90,27 @@ lost(const struct redis_reply *reply)
 	       redis_fault(reply) == REDIS_FAULT_READONLY;
 }
 
+/* Who stops waits for the last answer of all queues. */
+static void
+tell_quiet(const struct rqueue *q)
+{
+	const struct rbroker *b = q->broker;
+
+	if (q->wanted == 0 && rbroker_quiet(&b->pub))
+		b->opt.on_quiet(b->opt.arg);
+}
+
 /* --- the claim script -------------------------------------------------- */
 
 static void
-on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
+take_claimed(struct rqueue *q, const struct redis_reply *reply)
 {
-	struct rqueue *q = arg;
 	size_t i, n = redis_reply_count(reply);
 	enum redis_fault fault = redis_fault(reply);
 	unsigned int asked = q->asked;
 	bool woken = q->woken;
 	struct slice task;
 
-	(void)r;
 	q->asked = 0;
 	q->woken = false;
 	if (lost(reply))
@@ -128,6 +136,14 @@ on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
 		}
 	}
 	rqueue_pump(q);
+}
+
+static void
+on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	(void)r;
+	take_claimed(arg, reply);
+	tell_quiet(arg);
 }
 
 /* Parts take turns, so that none grows long while others are empty. */
@@ -179,13 +195,11 @@ already_adopted(struct rqueue *q, struct slice task)
 }
 
 static void
-on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
+take_moved(struct rqueue *q, const struct redis_reply *reply)
 {
-	struct rqueue *q = arg;
 	enum redis_fault fault = redis_fault(reply);
 	struct slice task = redis_reply_string(reply);
 
-	(void)r;
 	q->blocked = false;
 	if (lost(reply))
 		return; /* pumped when the connection is back */
@@ -204,6 +218,14 @@ on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
 			rqueue_deliver(q, 0, task, false);
 	}
 	rqueue_pump(q);
+}
+
+static void
+on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	(void)r;
+	take_moved(arg, reply);
+	tell_quiet(arg);
 }
 
 static void

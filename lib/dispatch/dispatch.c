@@ -221,6 +221,16 @@ on_claim(struct broker_claim *claim, void *arg)
 	claim_take(arg, claim);
 }
 
+/* A stop may have waited for nothing but this. */
+static void
+on_quiet(void *arg)
+{
+	const struct dispatch *d = arg;
+
+	if (d->stopping)
+		dispatch_turn(arg);
+}
+
 static void
 on_control(struct slice message, void *arg)
 {
@@ -326,6 +336,7 @@ open_stores(struct dispatch *d, struct err *err)
 	    .n_queues = d->n_queues,
 	    .max_task = (size_t)conf->worker.max_task_size,
 	    .on_claim = on_claim,
+	    .on_quiet = on_quiet,
 	    .on_control = on_control,
 	    .on_state = on_broker_state,
 	    .arg = d};
