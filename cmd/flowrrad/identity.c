@@ -8,53 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/place.h"
 
 /* The directory as conf_keys.def says; free() it. */
 static char *
 state_dir(const struct conf *conf)
 {
-	const char *env = getenv("STATE_DIRECTORY");
-	const char *home = getenv("HOME");
-	char *dir = NULL;
-
 	if (conf->worker.state_dir[0] != '\0')
 		return strdup(conf->worker.state_dir);
-	if (env != NULL && env[0] == '/') /* systemd may name several */
-		return strndup(env, strcspn(env, ":"));
-	if (geteuid() == 0)
-		return strdup("/var/lib/flowrra");
-	env = getenv("XDG_STATE_HOME");
-	if (env != NULL && env[0] == '/')
-		return asprintf(&dir, "%s/flowrra", env) < 0 ? NULL : dir;
-	if (home == NULL || home[0] != '/')
-		home = "/tmp";
-	return asprintf(&dir, "%s/.local/state/flowrra", home) < 0 ? NULL : dir;
-}
-
-/* Makes the directory and what is above it. */
-static int
-make_dirs(char *path, struct err *err)
-{
-	char *slash;
-
-	for (slash = strchr(path + 1, '/'); slash != NULL;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(path, 0755) != 0 && errno != EEXIST)
-			return err_sys(err, ERR_SYSTEM, "creating %s", path);
-		*slash = '/';
-	}
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return err_sys(err, ERR_SYSTEM,
-			       "creating the state directory %s ([worker] "
-			       "state_dir)",
-			       path);
-	return 0;
+	return place_state_dir();
 }
 
 static char *
@@ -68,6 +34,15 @@ make_id(const struct conf *conf)
 		return NULL;
 	host[sizeof(host) - 1] = '\0';
 	return asprintf(&id, "%s:main", host) < 0 ? NULL : id;
+}
+
+static char *
+beside(const char *dir, const char *id, const char *what)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/worker-%s.%s", dir, id, what) < 0 ? NULL
+								     : path;
 }
 
 static int
@@ -96,10 +71,10 @@ identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 
 	*ret = (struct identity){.lock_fd = -1, .id = make_id(conf)};
 	if (dir == NULL || ret->id == NULL ||
-	    asprintf(&ret->path, "%s/worker-%s.lock", dir, ret->id) < 0) {
-		ret->path = NULL;
+	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||
+	    (ret->spool = beside(dir, ret->id, "spool")) == NULL) {
 		err_nomem(err);
-	} else if (make_dirs(dir, err) == 0 && take_lock(ret, err) == 0) {
+	} else if (place_make_dir(dir, err) == 0 && take_lock(ret, err) == 0) {
 		status = 0;
 	}
 	free(dir);
@@ -113,4 +88,5 @@ identity_drop(struct identity *who)
 		close(who->lock_fd);
 	free(who->id);
 	free(who->path);
+	free(who->spool);
 }

@@ -10,8 +10,9 @@ struct conf;
 struct err;
 
 struct identity {
-	char *id;   /* "host:instance" */
-	char *path; /* of the lock */
+	char *id;    /* "host:instance" */
+	char *path;  /* of the lock */
+	char *spool; /* path of the file for results that cannot be stored */
 	int lock_fd;
 };
 

@@ -53,8 +53,7 @@ static const char usage[] =
     "once; HUP loads configuration and modules anew. See flowrrad(8) and\n"
     "flowrra.conf(5).\n";
 
-/* --- reloading -------------------------------------------------------------
- */
+/* --- reloading --------------------------------------------------------- */
 
 static void
 on_reloaded(const struct err *why, void *arg)
@@ -109,8 +108,7 @@ on_hangup(evutil_socket_t fd, short what, void *arg)
 	reload(arg);
 }
 
-/* --- starting and stopping -------------------------------------------------
- */
+/* --- starting and stopping --------------------------------------------- */
 
 static void
 on_stop_signal(evutil_socket_t fd, short what, void *arg)
@@ -218,6 +216,7 @@ start(struct daemon *d, struct err *err)
 	    .conf = d->conf,
 	    .worker = d->who.id,
 	    .executor = executor,
+	    .spool = d->who.spool,
 	    .queues = (const char *const *)queues,
 	    .modules = (const char *const *)modules,
 	    .on_ready = on_ready,
@@ -257,8 +256,7 @@ finish(struct daemon *d)
 	libevent_global_shutdown();
 }
 
-/* --- the command line ------------------------------------------------------
- */
+/* --- the command line -------------------------------------------------- */
 
 /* Returns -1 to go on, or the exit status. */
 static int

@@ -14,6 +14,8 @@
 /* A job's number: index below, serial above; 0 is no job. */
 #define INDEX_BITS 20
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
+/* Before the next question, when the backend could not answer the last. */
+#define ASK_AGAIN_MS 250
 
 static const struct {
 	const char *name;
@@ -222,6 +224,18 @@ claim_reroute(struct dispatch *d)
 
 /* --- tasks that were claimed before ------------------------------------ */
 
+/* A guess could run it twice. */
+static void
+wait_for_backend(struct job *job)
+{
+	const struct timeval tv = {.tv_usec = ASK_AGAIN_MS * 1000};
+	struct dispatch *d = job->dispatch;
+
+	TAILQ_INSERT_TAIL(&d->unsure, job, link);
+	if (!evtimer_pending(d->ask_again, NULL))
+		evtimer_add(d->ask_again, &tv);
+}
+
 /* What was recorded as finished is not run again. */
 static void
 on_recorded(struct slice record, const struct err *err, void *arg)
@@ -231,9 +245,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	struct result result;
 
 	if (err != NULL) {
-		/* Ask until there is an answer: a guess could run it twice. */
-		results_get(job->dispatch->results, slice_of(job->task->id),
-			    on_recorded, job);
+		wait_for_backend(job);
 		return;
 	}
 	if (record.p != NULL &&
@@ -241,11 +253,25 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	    result_status_final(result.status)) {
 		log_info("task %s had finished before; not run again",
 			 job->task->id);
-		outcome_ack(job);
+		outcome_recorded(job, &result);
 	} else {
 		route(job);
 	}
 	buf_done(&scratch);
+}
+
+void
+claim_ask_again(struct dispatch *d)
+{
+	struct job_list jobs = TAILQ_HEAD_INITIALIZER(jobs);
+	struct job *job;
+
+	TAILQ_CONCAT(&jobs, &d->unsure, link);
+	while ((job = TAILQ_FIRST(&jobs)) != NULL) {
+		TAILQ_REMOVE(&jobs, job, link);
+		results_get(d->results, slice_of(job->task->id), on_recorded,
+			    job);
+	}
 }
 
 void

@@ -194,6 +194,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
 	assign_wants(d);
+	keep_turn(d);
 	announce(d);
 	check_stopped(d);
 }
@@ -205,6 +206,14 @@ on_stall(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	assign_unstick(arg);
 	dispatch_turn(arg);
+}
+
+static void
+on_ask_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	claim_ask_again(arg);
 }
 
 void
@@ -281,11 +290,21 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 		dispatch_fail(d, why);
 		return;
 	}
+	if (why == NULL || !up)
+		keep_state(d, up);
+	if (up)
+		claim_ask_again(d);
 	log_state(&d->results_up, up, "backend", results_name(d->results), why);
 	dispatch_turn(d);
 }
 
 /* --- opening and closing ----------------------------------------------- */
+
+int64_t
+dispatch_ttl_s(const struct dispatch *d)
+{
+	return (d->conf->backend.ttl + 999999) / 1000000;
+}
 
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,
@@ -384,9 +403,10 @@ make_events(struct dispatch *d, struct err *err)
 	d->turn = evtimer_new(base, on_turn, d);
 	d->stall = evtimer_new(base, on_stall, d);
 	d->patience = evtimer_new(base, on_patience_over, d);
+	d->ask_again = evtimer_new(base, on_ask_again, d);
 	d->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, d);
 	if (d->turn == NULL || d->stall == NULL || d->patience == NULL ||
-	    d->heartbeat == NULL)
+	    d->ask_again == NULL || d->heartbeat == NULL)
 		return err_nomem(err);
 	event_add(d->heartbeat, &tv);
 	return 0;
@@ -407,10 +427,11 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->one_store = same_url(options->conf);
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->runners);
+	TAILQ_INIT(&d->unsure);
 	for (kind = 0; kind < KIND_COUNT; kind++)
 		TAILQ_INIT(&d->held[kind]);
 	if (make_events(d, err) != 0 || make_queues(d, err) != 0 ||
-	    open_stores(d, err) != 0 ||
+	    open_stores(d, err) != 0 || keep_open(d, err) != 0 ||
 	    (d->current = generation_new(d, d->conf, options->modules, err)) ==
 		NULL) {
 		dispatch_free(d);
@@ -429,6 +450,7 @@ dispatch_free(struct dispatch *d)
 		return;
 	broker_close(d->broker);
 	results_close(d->results);
+	keep_close(d);
 	while ((r = TAILQ_FIRST(&d->runners)) != NULL)
 		runner_free(r);
 	if (d->next != NULL)
@@ -450,5 +472,7 @@ dispatch_free(struct dispatch *d)
 		event_free(d->patience);
 	if (d->heartbeat != NULL)
 		event_free(d->heartbeat);
+	if (d->ask_again != NULL)
+		event_free(d->ask_again);
 	free(d);
 }

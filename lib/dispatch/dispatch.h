@@ -20,9 +20,10 @@ struct event_base;
 
 struct dispatch_options {
 	struct event_base *base;
-	const struct conf *conf;    /* borrowed until a reload replaced it */
-	const char *worker;	    /* the worker's stable id */
-	const char *executor;	    /* path of flowrra-executor */
+	const struct conf *conf; /* borrowed until a reload replaced it */
+	const char *worker;	 /* the worker's stable id */
+	const char *executor;	 /* path of flowrra-executor */
+	const char *spool;	 /* a file for results that cannot be stored */
 	const char *const *queues;  /* NULL-ended */
 	const char *const *modules; /* absolute paths, NULL-ended; copied */
 	/* Executors are up and the broker was reached for the first time. */

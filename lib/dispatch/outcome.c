@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "codec/result_json.h"
 #include "codec/scan.h"
@@ -38,6 +39,21 @@ static const struct {
 			 "is of a kind that no module here handles"},
 };
 
+/* The outcome that a final record tells of. */
+static enum outcome
+outcome_recalled(const struct result *record)
+{
+	enum outcome o;
+
+	if (record->status == RESULT_SUCCESS)
+		return OUTCOME_SUCCESS;
+	for (o = OUTCOME_UNKNOWN; o > OUTCOME_FAILED; o--)
+		if (record->reason.p != NULL && outcomes[o].reason != NULL &&
+		    slice_eq(record->reason, slice_of(outcomes[o].reason)))
+			return o;
+	return OUTCOME_FAILED;
+}
+
 /* --- settling ---------------------------------------------------------- */
 
 static void
@@ -64,14 +80,6 @@ outcome_put_back(struct job *job)
 {
 	job_unlink(job);
 	job->settle.verdict = BROKER_PUT_BACK;
-	settle(job);
-}
-
-void
-outcome_ack(struct job *job)
-{
-	job_unlink(job);
-	job->settle.verdict = BROKER_ACK;
 	settle(job);
 }
 
@@ -109,6 +117,19 @@ outcome_bury(struct job *job, const char *reason, const char *error)
 		    job->dispatch->queues[job->claim->queue].name, reason,
 		    error);
 	write_info(job, reason, slice_of(error), 0);
+	settle(job);
+}
+
+void
+outcome_recorded(struct job *job, const struct result *record)
+{
+	enum outcome outcome = outcome_recalled(record);
+
+	if (outcomes[outcome].bury)
+		write_info(job, outcomes[outcome].reason, record->error,
+			   record->attempts);
+	else
+		job->settle.verdict = BROKER_ACK;
 	settle(job);
 }
 
@@ -179,16 +200,17 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 	const bool final = result_status_final(status);
 
 	outcome_record(job, status, ending, reason, &job->record);
-	job->put = (struct results_put){
-	    .id = slice_of(job->task->id),
-	    .record = {job->record.data, job->record.len},
-	    .final = final,
-	    .lossy = !final,
-	    .ttl_s = (d->conf->backend.ttl + 999999) / 1000000,
-	    .on_done = on_stored,
-	    .arg = job};
+	job->put =
+	    (struct results_put){.id = slice_of(job->task->id),
+				 .record = {job->record.data, job->record.len},
+				 .final = final,
+				 .lossy = !final,
+				 .ttl_s = dispatch_ttl_s(d),
+				 .on_done = on_stored,
+				 .arg = job};
 	tell_listeners(d, job->put.record);
 	job_enter(job, JOB_STORING);
+	keep_storing(job);
 	/* The record of its running must not come after this one. */
 	if (!job->noting)
 		outcome_continue(job);

@@ -59,6 +59,7 @@ done(struct runner *r, struct job *job, const struct ipc_message *m)
 	if (job->kind != KIND_ASYNC)
 		assign_learn(r, fixed->ran_us);
 	outcome_apply(job, &ending);
+	runner_ended(r);
 }
 
 static void

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Executors: started, drained, replaced. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "dispatch/state.h"
@@ -286,6 +288,19 @@ on_end(struct child *c, const struct child_end *end, void *arg)
 	dispatch_turn(d);
 }
 
+/* A handler that takes more than its share fails, and not the machine. */
+static void
+limit_memory(const struct runner *r)
+{
+	const int64_t bytes = r->generation->conf->executor.memory_limit;
+	const struct rlimit limit = {.rlim_cur = (rlim_t)bytes,
+				     .rlim_max = (rlim_t)bytes};
+
+	if (bytes > 0 && prlimit(child_pid(r->child), RLIMIT_AS, &limit, NULL))
+		log_warning("executor %d: no memory limit could be set: %s",
+			    (int)child_pid(r->child), strerrordesc_np(errno));
+}
+
 struct runner *
 runner_new(struct generation *g, bool cpu, struct err *err)
 {
@@ -318,6 +333,8 @@ runner_new(struct generation *g, bool cpu, struct err *err)
 		free(r);
 		return NULL;
 	}
+	if (cpu)
+		limit_memory(r);
 	g->users++;
 	TAILQ_INSERT_TAIL(&d->runners, r, link);
 	return r;
@@ -342,6 +359,15 @@ runner_add(struct runner *r, struct job *job)
 	job->runner = r;
 	TAILQ_INSERT_TAIL(&r->jobs, job, link);
 	r->count[job->kind]++;
+}
+
+void
+runner_ended(struct runner *r)
+{
+	const int64_t most = r->generation->conf->executor.max_tasks_per_child;
+
+	if (r->cpu && most > 0 && ++r->ended >= most && !r->retired)
+		runner_retire(r);
 }
 
 void

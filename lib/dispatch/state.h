@@ -10,6 +10,7 @@
  *	outcome.c   what follows from how an attempt ended
  *	limit.c     timeouts and cancellation
  *	submit.c    tasks that handlers submit
+ *	keep.c      finished work that the backend cannot take
  *
  * A job is one claimed task. It waits (HELD) until a runner has room, is with
  * the runner (RUNNING) until that says what came of it, then its record is
@@ -28,6 +29,7 @@
 #include "dispatch/child.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/handlers.h"
+#include "dispatch/spool.h"
 #include "results/results.h"
 #include "util/conf.h"
 
@@ -94,10 +96,11 @@ struct runner {
 	struct child *child;
 	bool cpu; /* one task at a time; else the io executor */
 	bool ready;
-	bool retired;	/* gets no more jobs, and is stopped when empty */
-	bool doomed;	/* will be killed when only overdue jobs are left */
-	bool recalling; /* RECALLED is awaited */
-	bool stopping;	/* STOP was sent */
+	bool retired;	    /* gets no more jobs, and is stopped when empty */
+	bool doomed;	    /* will be killed when only overdue jobs are left */
+	bool recalling;	    /* RECALLED is awaited */
+	bool stopping;	    /* STOP was sent */
+	unsigned int ended; /* jobs that it has run */
 	struct job_list jobs; /* in the order they were sent */
 	unsigned int count[KIND_COUNT];
 	double ran_us;	  /* moving average of how long jobs run */
@@ -143,6 +146,12 @@ struct dispatch {
 	struct job **jobs;
 	uint32_t n_jobs, cap_jobs, serial;
 	uint32_t free_hint;
+	/* Recovered jobs of which the backend cannot say if they are over. */
+	struct job_list unsure;
+	struct event *ask_again;
+	struct spool *spool;
+	struct event *outage; /* of the backend has lasted for a while */
+	bool spooling;
 	bool announced; /* on_ready was called */
 	bool stopping;
 	bool hurried; /* no more patience with what runs */
@@ -163,10 +172,14 @@ struct dispatch {
 /* Something changed: assign, claim and count anew at the end of this turn. */
 void dispatch_turn(struct dispatch *d);
 void dispatch_fail(struct dispatch *d, const struct err *why);
+/* The life of a final record. */
+int64_t dispatch_ttl_s(const struct dispatch *d);
 
 /* --- claim.c ----------------------------------------------------------- */
 
 void claim_take(struct dispatch *d, struct broker_claim *claim);
+/* Asks the backend once more about jobs that it could not say anything of. */
+void claim_ask_again(struct dispatch *d);
 /* Other handlers are in force: what is held finds its new one. */
 void claim_reroute(struct dispatch *d);
 /* The job with this number, or NULL if it is gone. */
@@ -210,6 +223,8 @@ void runner_check(struct runner *r);
 void runner_recall(struct runner *r);
 void runner_add(struct runner *r, struct job *job);
 void runner_remove(struct runner *r, struct job *job);
+/* It has run a job to its end: the last one, if it may run no more. */
+void runner_ended(struct runner *r);
 /* Replaces it: a new one takes over, this one finishes what it can. */
 void runner_doom(struct runner *r);
 
@@ -249,8 +264,8 @@ void outcome_put_back(struct job *job);
 void outcome_suspect(struct job *job);
 /* Not a task, or one too strange to run: to the dead list. */
 void outcome_bury(struct job *job, const char *reason, const char *error);
-/* It is settled elsewhere: only the claim is left. */
-void outcome_ack(struct job *job);
+/* Its final record is stored already: only the claim is left to settle. */
+void outcome_recorded(struct job *job, const struct result *record);
 /* Its note is stored: goes on with what waited for that. */
 void outcome_continue(struct job *job);
 /* The record of a job in passing or at its end. */
@@ -265,6 +280,18 @@ void limit_start(struct job *job);
 void limit_end(struct job *job);
 /* An order from outside. */
 void limit_order(struct dispatch *d, struct slice message);
+
+/* --- keep.c ----------------------------------------------------------------
+ */
+
+int keep_open(struct dispatch *d, struct err *err);
+void keep_close(struct dispatch *d);
+/* The backend came into reach, or went out of it. */
+void keep_state(struct dispatch *d, bool up);
+/* The job's final record is on its way to the backend. */
+void keep_storing(struct job *job);
+/* At the end of a turn: what is stored need not be kept. */
+void keep_turn(struct dispatch *d);
 
 /* --- submit.c ---------------------------------------------------------- */
 

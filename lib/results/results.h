@@ -51,7 +51,7 @@ struct results_put {
 	bool lossy;
 	int64_t ttl_s; /* of a final record; 0: for ever */
 	void (*on_done)(struct results_put *put);
-	void *arg;		/* the caller's */
+	void *arg, *owner;	/* the caller's */
 	struct pending pending; /* the implementation's */
 };
 /*

@@ -43,6 +43,8 @@ struct conf {
 		int64_t max_retries;
 		int64_t retry_delay; /* µs */
 		int64_t max_crashes;
+		int64_t memory_limit; /* bytes */
+		int64_t max_tasks_per_child;
 		int64_t kill_grace;	 /* µs */
 		int64_t max_result_size; /* bytes */
 	} executor;

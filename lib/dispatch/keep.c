@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finished work that the backend cannot take: it is kept in memory, and after
+ * a moment on disk as well, until the backend has it. What an earlier process
+ * of this worker has left on disk is delivered first of all.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatch/state.h"
+#include "util/log.h"
+
+/* A short outage is not worth the disk's work. */
+#define OUTAGE_S 1
+
+/* A record that an earlier process has left. */
+struct orphan {
+	struct results_put put;
+	char *id;
+	char *record;
+};
+
+static void
+on_delivered(struct results_put *put)
+{
+	struct orphan *o = put->arg;
+	struct dispatch *d = put->owner;
+
+	free(o->id);
+	free(o->record);
+	free(o);
+	dispatch_turn(d);
+}
+
+static void
+on_left_record(struct slice id, struct slice record, void *arg)
+{
+	struct dispatch *d = arg;
+	struct orphan *o = calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		return;
+	o->id = strndup(id.p, id.len);
+	o->record = strndup(record.p, record.len);
+	o->put = (struct results_put){.id = {o->id, id.len},
+				      .record = {o->record, record.len},
+				      .final = true,
+				      .ttl_s = dispatch_ttl_s(d),
+				      .on_done = on_delivered,
+				      .arg = o,
+				      .owner = d};
+	results_put(d->results, &o->put);
+}
+
+static void
+spool(struct dispatch *d, const struct job *job)
+{
+	if (job->put.final)
+		spool_put(d->spool, job->put.id, job->put.record);
+}
+
+static void
+on_outage(evutil_socket_t fd, short what, void *arg)
+{
+	struct dispatch *d = arg;
+	uint32_t i;
+
+	(void)fd;
+	(void)what;
+	d->spooling = true;
+	for (i = 0; i < d->cap_jobs; i++)
+		if (d->jobs[i] != NULL && d->jobs[i]->state == JOB_STORING)
+			spool(d, d->jobs[i]);
+}
+
+int
+keep_open(struct dispatch *d, struct err *err)
+{
+	if ((d->outage = evtimer_new(d->opt.base, on_outage, d)) == NULL)
+		return err_nomem(err);
+	d->spool = spool_open(d->opt.spool, on_left_record, d, err);
+	if (d->spool == NULL)
+		return -1;
+	if (spool_used(d->spool))
+		log_notice("results of an earlier run are in %s; the backend "
+			   "gets them first",
+			   d->opt.spool);
+	return 0;
+}
+
+void
+keep_close(struct dispatch *d)
+{
+	if (d->outage != NULL)
+		event_free(d->outage);
+	spool_close(d->spool);
+}
+
+void
+keep_state(struct dispatch *d, bool up)
+{
+	const struct timeval tv = {.tv_sec = OUTAGE_S};
+
+	if (up) {
+		d->spooling = false;
+		evtimer_del(d->outage);
+	} else if (!d->spooling && !evtimer_pending(d->outage, NULL)) {
+		evtimer_add(d->outage, &tv);
+	}
+}
+
+void
+keep_storing(struct job *job)
+{
+	if (job->dispatch->spooling)
+		spool(job->dispatch, job);
+}
+
+void
+keep_turn(struct dispatch *d)
+{
+	if (spool_used(d->spool) && results_unconfirmed(d->results) == 0)
+		spool_clear(d->spool);
+}

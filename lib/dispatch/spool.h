@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The spool: final records that the backend could not take, on disk until it
+ * has them, so that not even a killed worker has to run their tasks again.
+ *
+ * A thread of its own writes and flushes (fdatasync), so that nobody waits for
+ * the disk. When the disk is full it says so, once, and tries on. The worker's
+ * lock keeps the file from being shared.
+ */
+#ifndef DISPATCH_SPOOL_H
+#define DISPATCH_SPOOL_H
+
+#include <stdbool.h>
+
+#include "util/buf.h"
+
+struct err;
+struct spool;
+
+/*
+ * Opens or makes the file and calls on_record for each whole record in it; a
+ * last one that is cut short is left out, since whoever wrote it was killed
+ * before it counted.
+ */
+struct spool *spool_open(const char *path,
+			 void (*on_record)(struct slice id, struct slice record,
+					   void *arg),
+			 void *arg, struct err *err);
+/* Writes what waits, and ends the thread. */
+void spool_close(struct spool *s);
+
+/* Puts a record on disk, soon. */
+void spool_put(struct spool *s, struct slice id, struct slice record);
+/* The backend has them all. */
+void spool_clear(struct spool *s);
+/* Whether anything was put since the last clearing. */
+bool spool_used(const struct spool *s);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Where programs keep what must last. */
+#include "util/place.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/err.h"
+
+char *
+place_state_dir(void)
+{
+	const char *env = getenv("STATE_DIRECTORY");
+	const char *home = getenv("HOME");
+	char *dir = NULL;
+
+	if (env != NULL && env[0] == '/') /* systemd may name several */
+		return strndup(env, strcspn(env, ":"));
+	if (geteuid() == 0)
+		return strdup("/var/lib/flowrra");
+	env = getenv("XDG_STATE_HOME");
+	if (env != NULL && env[0] == '/')
+		return asprintf(&dir, "%s/flowrra", env) < 0 ? NULL : dir;
+	if (home == NULL || home[0] != '/')
+		home = "/tmp";
+	return asprintf(&dir, "%s/.local/state/flowrra", home) < 0 ? NULL : dir;
+}
+
+char *
+place_database(void)
+{
+	char *dir = place_state_dir(), *path = NULL;
+
+	if (dir != NULL && asprintf(&path, "%s/flowrra.db", dir) < 0)
+		path = NULL;
+	free(dir);
+	return path;
+}
+
+static int
+make_above(char *path, struct err *err)
+{
+	char *slash;
+
+	for (slash = strchr(path + 1, '/'); slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			return err_sys(err, ERR_SYSTEM,
+				       "cannot create the directory %s", path);
+		*slash = '/';
+	}
+	return 0;
+}
+
+int
+place_make_dir(const char *path, struct err *err)
+{
+	char *copy;
+	int made;
+
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		return 0;
+	if ((copy = strdup(path)) == NULL)
+		return err_nomem(err);
+	made = make_above(copy, err);
+	free(copy);
+	if (made == 0 && mkdir(path, 0700) != 0 && errno != EEXIST)
+		return err_sys(err, ERR_SYSTEM,
+			       "cannot create the directory %s", path);
+	return made;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where programs keep what must last when nobody says where: one rule for the
+ * worker's lock and for the embedded database.
+ */
+#ifndef UTIL_PLACE_H
+#define UTIL_PLACE_H
+
+struct err;
+
+/*
+ * The state directory: the first of $STATE_DIRECTORY, which systemd sets,
+ * /var/lib/flowrra for root, $XDG_STATE_HOME/flowrra, ~/.local/state/flowrra.
+ * It need not exist. free() it; NULL when memory runs out.
+ */
+char *place_state_dir(void);
+
+/* The embedded database: "flowrra.db" in the state directory. */
+char *place_database(void);
+
+/* Makes a directory with mode 0700, and what is missing above it with 0755. One
+ * that is there stays as it is. */
+int place_make_dir(const char *path, struct err *err);
+
+#endif
