@@ -275,8 +275,10 @@ put_back_old(struct dispatch *d, int64_t now)
 			left = left || !TAILQ_EMPTY(&d->held[kind]);
 			continue;
 		}
-		for (job = TAILQ_FIRST(&d->held[kind]); job; job = next) {
-			next = TAILQ_NEXT(job, link);
+		/* The last first: each goes to the front of its queue. */
+		for (job = TAILQ_LAST(&d->held[kind], job_list); job;
+		     job = next) {
+			next = TAILQ_PREV(job, job_list, link);
 			if (now - job->held_ms < HOLD_MS ||
 			    choose(d, kind) != NULL)
 				left = true;

@@ -79,9 +79,12 @@ put_back_held(struct dispatch *d)
 {
 	enum job_kind kind;
 
+	struct job *job;
+
+	/* The last first: each goes to the front of its queue. */
 	for (kind = 0; kind < KIND_COUNT; kind++)
-		while (!TAILQ_EMPTY(&d->held[kind]))
-			outcome_put_back(TAILQ_FIRST(&d->held[kind]));
+		while ((job = TAILQ_LAST(&d->held[kind], job_list)) != NULL)
+			outcome_put_back(job);
 }
 
 /* Nothing runs, nothing is to be told: the end. */

@@ -23,14 +23,12 @@ started(struct runner *r, struct job *job, const struct ipc_message *m)
 }
 
 /* An executor is not to be trusted: its module may have run wild. */
-static struct slice
-checked_json(struct slice text)
+static bool
+is_json(struct slice text)
 {
 	struct scan_value value;
 
-	if (scan_check(text, TASK_DEPTH_MAX, &value, NULL) == 0)
-		return text;
-	return SLICE("null");
+	return scan_check(text, TASK_DEPTH_MAX, &value, NULL) == 0;
 }
 
 static enum outcome
@@ -54,8 +52,11 @@ done(struct runner *r, struct job *job, const struct ipc_message *m)
 				.started_us = fixed->started_us,
 				.finished_us = fixed->finished_us};
 
-	if (ending.outcome == OUTCOME_SUCCESS)
-		ending.text = checked_json(m->rest);
+	if (ending.outcome == OUTCOME_SUCCESS && !is_json(m->rest)) {
+		ending.outcome = OUTCOME_FINAL;
+		ending.text =
+		    SLICE("its executor sent a result that is no JSON");
+	}
 	if (job->kind != KIND_ASYNC)
 		assign_learn(r, fixed->ran_us);
 	outcome_apply(job, &ending);
@@ -81,11 +82,11 @@ returned(struct runner *r, struct job *job, const struct ipc_message *m)
 static void
 progress(struct runner *r, struct job *job, const struct ipc_message *m)
 {
-	const struct slice json = checked_json(m->rest);
-
 	(void)r;
+	if (!is_json(m->rest))
+		return;
 	buf_reset(&job->progress);
-	buf_add(&job->progress, json.p, json.len);
+	buf_add(&job->progress, m->rest.p, m->rest.len);
 	report_note(job);
 }
 

@@ -100,18 +100,21 @@ send_returned(struct executor *e, struct flowrra_task *t)
 	task_free(t);
 }
 
+/* The last first: each goes back in front of the ones before it. */
 static void
 return_all(struct executor *e)
 {
 	struct task_list list = TAILQ_HEAD_INITIALIZER(list);
-	struct flowrra_task *t, *next;
+	struct flowrra_task *t;
 
 	hand_over(e);
 	workers_recall(e->workers, &list);
 	if (e->loop != NULL)
 		loop_recall(e->loop, &list);
-	TAILQ_FOREACH_SAFE (t, &list, entry, next)
+	while ((t = TAILQ_LAST(&list, task_list)) != NULL) {
+		TAILQ_REMOVE(&list, t, entry);
 		send_returned(e, t);
+	}
 }
 
 static int
