@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What was measured: the list of all quantities, and median, minimum and
+ * maximum of their rounds, as a table and as JSON. */
+#ifndef BENCH_TABLE_H
+#define BENCH_TABLE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* X(key, decimals, unit, what it is) */
+#define METRICS(X)                                                             \
+	X(submit_single_per_s, 0, "tasks/s", "submitted one at a time")        \
+	X(submit_ctl_per_s, 0, "tasks/s", "flowrractl submit, one a process")  \
+	X(submit_bulk_per_s, 0, "tasks/s", "flowrractl submit --stdin")        \
+	X(drain_per_s, 0, "tasks/s", "drained: first start to last end")       \
+	X(drain_stored_per_s, 0, "tasks/s", "... to the last result seen")     \
+	X(start_ms_p50, 3, "ms", "submit to start, p50")                       \
+	X(start_ms_p95, 3, "ms", "submit to start, p95")                       \
+	X(start_ms_p99, 3, "ms", "submit to start, p99")                       \
+	X(result_ms_p50, 3, "ms", "submit to result seen, p50")                \
+	X(result_ms_p95, 3, "ms", "submit to result seen, p95")                \
+	X(result_ms_p99, 3, "ms", "submit to result seen, p99")                \
+	X(late_ticks, 0, "", "submissions that began late")                    \
+	X(pss_idle_mib, 1, "MiB", "memory of our processes, idle")             \
+	X(pss_drain_mib, 1, "MiB", "memory of our processes, draining")        \
+	X(pss_server_mib, 1, "MiB", "memory of the server, draining")          \
+	X(cpu_worker_s_per_10k, 3, "CPU s",                                    \
+	  "flowrrad, executors; 10000 tasks")                                  \
+	X(cpu_flowrrad_s_per_10k, 3, "CPU s", "of that, flowrrad")             \
+	X(cpu_redis_s_per_10k, 3, "CPU s", "the server; 10000 tasks")
+
+enum metric {
+#define X(key, decimals, unit, text) METRIC_##key,
+	METRICS(X)
+#undef X
+	    METRIC_COUNT
+};
+
+#define ROUNDS_MAX 100
+
+struct table {
+	double values[METRIC_COUNT][ROUNDS_MAX];
+	size_t rounds[METRIC_COUNT]; /* how often each was measured */
+};
+
+void table_add(struct table *t, enum metric metric, double value);
+void table_print(const struct table *t, const char *title);
+/* {key: {"median": …, "min": …, "max": …}, …} */
+json_t *table_json(const struct table *t);
+/* {key: median, …} */
+json_t *table_medians(const struct table *t);
+
+#endif
