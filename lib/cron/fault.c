@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* What is wrong with an expression, in words. */
+#include "cron/field.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "util/err.h"
+
+#define TOKEN_MAX 40
+#define HINT_MAX 160
+
+static const char *const names[] = {
+#define X(code, text) [CRON_##code] = #code,
+    CRON_FAULTS(X)
+#undef X
+};
+
+static const char *const texts[] = {
+#define X(code, text) [CRON_##code] = (text),
+    CRON_FAULTS(X)
+#undef X
+};
+
+const char *
+cron_fault_name(enum cron_fault_code code)
+{
+	return names[code];
+}
+
+/* Copies a token so that a message stays one short line. */
+static void
+copy_token(const char *from, const char *to, char token[TOKEN_MAX + 4])
+{
+	size_t n = 0;
+
+	for (; from < to && n < TOKEN_MAX; from++)
+		token[n++] = *from >= ' ' && *from <= '~' ? *from : '?';
+	snprintf(token + n, 4, "%s", from < to ? "..." : "");
+}
+
+int
+scan_fault(const struct scan *s, enum cron_fault_code code, const char *from,
+	   const char *to, const char *hint, ...)
+{
+	const char *field = s->field < FIELDS ? fields[s->field].name : NULL;
+	size_t column = (size_t)(from - s->text) + 1;
+	char token[TOKEN_MAX + 4];
+	char advice[HINT_MAX];
+	va_list args;
+
+	if (s->fault != NULL)
+		*s->fault = (struct cron_fault){.code = code,
+						.field = field,
+						.column = column,
+						.len = (size_t)(to - from)};
+	if (from == to)
+		copy_token(s->start, s->stop, token);
+	else
+		copy_token(from, to, token);
+	va_start(args, hint);
+	vsnprintf(advice, sizeof(advice), hint, args);
+	va_end(args);
+	return err_set(
+	    s->err, ERR_DATA, "cron expression: %s%scolumn %zu, \"%s\": %s; %s",
+	    field != NULL ? field : "", field != NULL ? " field, " : "", column,
+	    token, texts[code], advice);
+}

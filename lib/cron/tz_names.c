@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the zones in a folder, and says which version of the data it has. */
+#include "cron/tz.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cron/tz_path.h"
+#include "util/err.h"
+
+#define FOLDER "/usr/share/zoneinfo"
+#define DEPTH_MAX 4
+
+const char *
+tz_folder(void)
+{
+	const char *folder = secure_getenv("TZDIR");
+
+	return folder != NULL && *folder != '\0' ? folder : FOLDER;
+}
+
+int
+tz_check_name(struct slice name, struct err *err)
+{
+	const char *p;
+	bool begins = true;
+
+	if (name.len == 0)
+		return err_set(err, ERR_DATA,
+			       "the name of the time zone is empty; write one "
+			       "such as \"Europe/Berlin\"");
+	if (name.len > TZ_NAME_MAX)
+		return err_set(err, ERR_DATA,
+			       "the time zone \"%.20s...\" has a name of more "
+			       "than %d bytes",
+			       name.p, TZ_NAME_MAX);
+	for (p = name.p; p < name.p + name.len; p++) {
+		if ((begins && (*p == '.' || *p == '/')) ||
+		    (!isalnum((unsigned char)*p) &&
+		     (*p == '\0' || strchr("+-_./", *p) == NULL)))
+			break;
+		begins = *p == '/';
+	}
+	if (p < name.p + name.len || begins)
+		return err_set(err, ERR_DATA,
+			       "\"%.*s\" is not the name of a time zone; write "
+			       "one such as \"America/New_York\"",
+			       (int)name.len, name.p);
+	return 0;
+}
+
+/* The names while they are collected. */
+struct list {
+	struct tz_names names;
+	size_t cap;
+	struct err *err;
+};
+
+static int
+add_name(struct list *l, const char *name)
+{
+	size_t cap = l->cap > 0 ? 2 * l->cap : 512;
+	char **names;
+
+	if (l->names.count == l->cap) {
+		names = reallocarray(l->names.names, cap, sizeof(names[0]));
+		if (names == NULL)
+			return err_nomem(l->err);
+		l->names.names = names;
+		l->cap = cap;
+	}
+	names = l->names.names + l->names.count;
+	*names = strdup(name);
+	if (*names == NULL)
+		return err_nomem(l->err);
+	l->names.count++;
+	return 0;
+}
+
+static int walk(struct list *l, const char *folder, const char *below,
+		int depth);
+
+/* Zones and folders begin with a capital; all else (tables, copies of all
+ * zones in "posix" and "right", "localtime") does not. */
+static int
+visit(struct list *l, const char *folder, const char *below, const char *entry,
+      int depth)
+{
+	char name[TZ_NAME_MAX + 2];
+	char path[4096];
+	struct stat st;
+
+	if (!isupper((unsigned char)*entry) ||
+	    (size_t)snprintf(name, sizeof(name), "%s%s", below, entry) >
+		TZ_NAME_MAX ||
+	    (size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >=
+		sizeof(path) ||
+	    stat(path, &st) != 0)
+		return 0;
+	if (S_ISREG(st.st_mode))
+		return add_name(l, name);
+	if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
+		return 0;
+	strcat(name, "/");
+	return walk(l, folder, name, depth + 1);
+}
+
+static int
+walk(struct list *l, const char *folder, const char *below, int depth)
+{
+	char path[4096];
+	struct dirent *entry;
+	int status = 0;
+	DIR *dir = NULL;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, below) <
+	    sizeof(path))
+		dir = opendir(path);
+	if (dir == NULL)
+		return err_sys(l->err, ERR_SYSTEM,
+			       "cannot read the time zones in %s (install "
+			       "tzdata, or set TZDIR)",
+			       folder);
+	while (status == 0 && (entry = readdir(dir)) != NULL)
+		status = visit(l, folder, below, entry->d_name, depth);
+	closedir(dir);
+	return status;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int
+tz_names_read(const char *folder, struct tz_names *ret, struct err *err)
+{
+	struct list list = {.err = err};
+
+	if (walk(&list, folder != NULL ? folder : tz_folder(), "", 0) != 0) {
+		tz_names_done(&list.names);
+		return -1;
+	}
+	if (list.names.count > 0)
+		qsort(list.names.names, list.names.count,
+		      sizeof(list.names.names[0]), compare_names);
+	*ret = list.names;
+	return 0;
+}
+
+void
+tz_names_done(struct tz_names *names)
+{
+	size_t i;
+
+	for (i = 0; i < names->count; i++)
+		free(names->names[i]);
+	free(names->names);
+	*names = (struct tz_names){NULL, 0};
+}

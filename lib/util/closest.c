@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Close names. */
+#include "util/closest.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool
+same(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Optimal string alignment, with the last three rows of its table. */
+size_t
+closest_distance(const char *a, const char *b)
+{
+	size_t rows[3][CLOSEST_LEN_MAX + 1];
+	size_t *before = rows[0], *last = rows[1], *row = rows[2], *spare;
+	size_t n = strlen(a), m = strlen(b), i, j;
+
+	if (n > CLOSEST_LEN_MAX || m > CLOSEST_LEN_MAX)
+		return SIZE_MAX;
+	for (j = 0; j <= m; j++)
+		last[j] = j;
+	for (i = 1; i <= n; i++) {
+		row[0] = i;
+		for (j = 1; j <= m; j++) {
+			row[j] = least(least(last[j], row[j - 1]) + 1,
+				       last[j - 1] + !same(a[i - 1], b[j - 1]));
+			if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) &&
+			    same(a[i - 2], b[j - 1]))
+				row[j] = least(row[j], before[j - 2] + 1);
+		}
+		spare = before;
+		before = last;
+		last = row;
+		row = spare;
+	}
+	return last[m];
+}
+
+void
+closest_put(struct closest *c, const char *name, size_t distance)
+{
+	size_t i;
+
+	if (c->count == CLOSEST_SHOWN &&
+	    distance >= c->best[c->count - 1].distance)
+		return;
+	if (c->count < CLOSEST_SHOWN)
+		c->count++;
+	for (i = c->count - 1; i > 0 && c->best[i - 1].distance > distance; i--)
+		c->best[i] = c->best[i - 1];
+	c->best[i].name = name;
+	c->best[i].distance = distance;
+}
+
+void
+closest_offer(struct closest *c, const char *name)
+{
+	size_t length = strlen(c->name);
+	size_t limit = length / 3 > 2 ? length / 3 : 2;
+	size_t distance = closest_distance(c->name, name);
+
+	if (strncasecmp(name, c->name, length) == 0)
+		distance = least(distance, 1);
+	/* One of three letters is close to none of three others. */
+	if (distance <= limit && distance < length)
+		closest_put(c, name, distance);
+}
+
+size_t
+closest_write(const struct closest *c, char text[CLOSEST_TEXT_SIZE])
+{
+	size_t len = 0, i;
+	int more;
+
+	for (i = 0; i < c->count; i++) {
+		/* Who has only mistaken the case needs no choice. */
+		if (i > 0 && c->best[0].distance == 0 &&
+		    c->best[i].distance > 0)
+			break;
+		more = snprintf(text + len, CLOSEST_TEXT_SIZE - len, "%s\"%s\"",
+				i > 0 ? ", " : "", c->best[i].name);
+		if (more < 0 || len + (size_t)more >= CLOSEST_TEXT_SIZE)
+			break;
+		len += (size_t)more;
+	}
+	text[len] = '\0';
+	return i;
+}
