@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where schedules live, and what has become due of them: one contract, three
+ * implementations (SQLite, PostgreSQL, MySQL and MariaDB).
+ *
+ * Any number of schedulers work on one database, with no leader. A scheduler
+ * claims what is due: in one transaction, each due schedule is locked (rows
+ * that another one has locked are passed over), the caller computes from it
+ * what fires now and when it is due again, and both are written. A fire goes
+ * into the outbox, whose primary key is (schedule, fire time); its task's id
+ * is made of the same two. After the commit the caller puts the fires into the
+ * broker, with the task's id as the key against duplicates, and marks them as
+ * sent. A scheduler that dies in between leaves fires behind that are not sent:
+ * whoever finds them old sends them, which the broker's key makes harmless. So
+ * at whatever point a process dies, a fire is enqueued exactly once.
+ *
+ * The loop of a scheduler, with calls of this header:
+ *
+ *	schedules_claim(DUE) until it claims fewer than its limit;
+ *	    each time: enqueue the fires, schedules_mark() them
+ *	schedules_unsent(): enqueue, schedules_mark()	   at start, then seldom
+ *	schedules_beat(), schedules_prune()		   seldom
+ *	schedules_next_due()
+ *	schedules_wait() until then, or a change	   or with
+ *schedules_fd()
+ *
+ * The calls block: a scheduler has nothing to do but these, and its timing is
+ * its own. No call takes much longer than options.timeout_ms (the resolution
+ * of a host's name is the system's affair). Connections are made when needed,
+ * and again after one broke: a call that fails can be made again as it was.
+ * The schema is made, or brought up to date, on the first connection; that two
+ * processes do so at the same time does no harm.
+ *
+ * Errors: schedules_transient() tells whether there is use in trying again
+ * (with backoff). Where the answer of a commit was lost, nobody knows whether
+ * it was carried out; all calls are such that repeating them is right. No
+ * message holds a password.
+ *
+ * All times are microseconds since 1970-01-01T00:00:00Z; 0 means none. No
+ * clock is read here but for deadlines: "now" is the caller's.
+ *
+ * A handle is for one thread at a time, and not to be used across fork().
+ */
+#ifndef SCHEDULES_SCHEDULES_H
+#define SCHEDULES_SCHEDULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct schedules;
+
+/* --- a schedule ---------------------------------------------------------- */
+
+#define SCHEDULE_ID_MAX 128 /* bytes: printable ASCII without spaces */
+#define SCHEDULE_RULE_MAX 1024
+#define SCHEDULE_TZ_MAX 64
+#define SCHEDULE_TZ_DATA_MAX 64
+#define SCHEDULE_TEXT_MAX 1024	  /* description, fault: longer is cut off */
+#define SCHEDULE_ARGS_MAX 1048576 /* args, kwargs */
+/* A number that the schedule leaves to the task's module. */
+#define SCHEDULE_UNSET (-1)
+
+enum schedule_type { SCHEDULE_CRON, SCHEDULE_INTERVAL, SCHEDULE_ONCE };
+/* What becomes of fires that nobody was there for. */
+enum schedule_misfire { SCHEDULE_SKIP, SCHEDULE_LATEST, SCHEDULE_ALL };
+enum schedule_overlap { SCHEDULE_OVERLAP_ALLOW, SCHEDULE_OVERLAP_SKIP };
+enum schedule_day_match { SCHEDULE_DAYS_OR, SCHEDULE_DAYS_AND };
+
+/* "cron", "interval", "once"; "skip", "once", "all"; "allow", "skip"; "or",
+ * "and": what is stored, and what people write. The second kind returns -1 for
+ * what is none of them. */
+const char *schedule_type_name(enum schedule_type type);
+const char *schedule_misfire_name(enum schedule_misfire misfire);
+const char *schedule_overlap_name(enum schedule_overlap overlap);
+const char *schedule_day_match_name(enum schedule_day_match day_match);
+int schedule_type_of(const char *name);
+int schedule_misfire_of(const char *name);
+int schedule_overlap_of(const char *name);
+int schedule_day_match_of(const char *name);
+
+/*
+ * Why a fire did not become a task. X(NAME, name, text)
+ *
+ * MERGED, MISFIRE, CATCHUP and LATE are missed fires: nobody was there for
+ * them. OVERLAP and REFUSED are skipped ones.
+ */
+#define SCHEDULE_REASONS(X)                                                    \
+	X(MERGED, merged, "missed; a later one stood for it (misfire=once)")   \
+	X(MISFIRE, misfire, "missed (misfire=skip)")                           \
+	X(CATCHUP, catchup, "missed, and more than max_catchup were")          \
+	X(LATE, late, "missed by more than its grace")                         \
+	X(OVERLAP, overlap, "the task before was not finished (overlap=skip)") \
+	X(REFUSED, refused, "the queue did not take it")
+
+enum schedule_reason {
+#define X(NAME, name, text) SCHEDULE_##NAME,
+	SCHEDULE_REASONS(X)
+#undef X
+	    SCHEDULE_N_REASONS
+};
+const char *schedule_reason_name(enum schedule_reason reason);
+const char *schedule_reason_text(enum schedule_reason reason);
+bool schedule_reason_is_missed(enum schedule_reason reason);
+
+/*
+ * A schedule. Strings are never NULL ("" where there is nothing) in what a call
+ * returns; NULL is as good as "" in what it is given.
+ */
+struct schedule {
+	const char *id;
+	const char *task; /* its name */
+	enum schedule_type type;
+	/* An expression; a period ("90s"); a time. Not looked at here. */
+	const char *rule;
+	const char *tz;	    /* "": UTC */
+	const char *args;   /* JSON array; "" is stored as "[]" */
+	const char *kwargs; /* JSON object; "" is stored as "{}" */
+	const char *queue;  /* "": the task's own */
+	const char *description;
+	bool enabled;
+
+	int64_t max_retries; /* or SCHEDULE_UNSET; for the tasks, as the next */
+	int64_t retry_delay_us; /* or SCHEDULE_UNSET */
+	int32_t priority;
+
+	enum schedule_misfire misfire;
+	int64_t max_catchup; /* of misfire=all; 0: no limit */
+	int64_t grace_us;    /* SCHEDULE_UNSET: none */
+	enum schedule_overlap overlap;
+	int64_t jitter_us;
+	enum schedule_day_match day_match;
+	int64_t start_us, end_us; /* no fire before, none after */
+	int64_t max_runs;	  /* 0: no limit */
+
+	int64_t created_us;  /* an interval's anchor, where there is no start */
+	int64_t updated_us;  /* when somebody changed it, not when it ran */
+	int64_t last_run_us; /* fire time of its last fire that became a task */
+	int64_t next_run_us; /* fire time of its next fire; 0: none any more */
+	int64_t due_us; /* when that is to be done: with the jitter; 0 exactly
+			   if it is disabled, set aside, or next_run_us is 0 */
+	int64_t runs;
+	const char *tz_data; /* version of the time zone data that next_run_us
+				was computed with; "": needs none */
+	/* Why it is set aside, for a person: its rule does not parse, a value
+	 * in the database is no good. It is not due until it is enabled anew.
+	 * "": nothing is wrong. */
+	const char *fault;
+};
+
+/* The text of `SCHEDULE_TASK_ID_SIZE` bytes or fewer that is the id of the task
+ * of one fire: "report:20261123T090000Z", ".250000" before the Z if the fire
+ * is not at a full second. */
+#define SCHEDULE_TASK_ID_SIZE (SCHEDULE_ID_MAX + 32)
+void schedule_task_id(const char *id, int64_t fire_us,
+		      char text[SCHEDULE_TASK_ID_SIZE]);
+
+/* --- opening ------------------------------------------------------------- */
+
+struct schedules_options {
+	/*
+	 * sqlite:///absolute/path; NULL or "": the embedded database
+	 * postgresql://[user[:password]@][host][:port][/db][?…], with all the
+	 *   parameters of libpq (host=/directory, sslmode=, sslrootcert=, …)
+	 * mysql://[user[:password]@]host[:port]/db[?…] (or mariadb://), with
+	 *   socket=/path, sslmode=disable|require|verify-ca|verify-full,
+	 *   sslrootcert=, sslcert=, sslkey=
+	 * Parts may be percent-encoded.
+	 */
+	const char *url;
+	int64_t timeout_ms; /* of each call; 0: 5000 */
+};
+
+/* NULL with *err if the URL is wrong. The database may be out of reach. */
+struct schedules *schedules_open(const struct schedules_options *options,
+				 struct err *err);
+void schedules_close(struct schedules *s);
+/* The database's name without secrets, for logs. */
+const char *schedules_name(const struct schedules *s);
+
+/* Whether trying again, later, may help: the database is away, restarts, is
+ * full or read-only, or a lock was held for too long. */
+bool schedules_transient(const struct err *err);
+
+/* Connects, and makes the schema or brings it up to date; all calls do that
+ * when they have to. A schema that is newer than this program is refused
+ * (ERR_CONFIG), with both versions in the message. */
+int schedules_connect(struct schedules *s, struct err *err);
+/* Drops the connection; the next call makes another. */
+void schedules_disconnect(struct schedules *s);
+/* The version of the schema that this program knows. */
+int schedules_schema_version(const struct schedules *s);
+
+/* --- people's calls ------------------------------------------------------ */
+
+/*
+ * Stores a schedule. It is used as it is, next_run_us and due_us included; but
+ * created_us and updated_us are now_us, and last_run_us, runs and fault are
+ * empty. An id that is empty is made up.
+ *
+ * If there is an identical one (task, type, rule with tz, args and kwargs: in
+ * JSON's terms, not as text), nothing is stored and *ret_existing is true.
+ * ret_id is the id of the one or the other. ERR_REFUSED: the id is another
+ * one's; ERR_DATA: a value will not do.
+ */
+int schedules_create(struct schedules *s, const struct schedule *schedule,
+		     int64_t now_us, char ret_id[SCHEDULE_ID_MAX + 1],
+		     bool *ret_existing, struct err *err);
+
+/* Schedules as an answer; schedules_list_free(). */
+struct schedules_list {
+	struct schedule *items;
+	size_t n;
+};
+void schedules_list_free(struct schedules_list *list);
+
+/* One schedule, as a list of one. ERR_NOT_FOUND. */
+int schedules_get(struct schedules *s, const char *id,
+		  struct schedules_list **ret, struct err *err);
+
+struct schedules_filter {
+	bool only_enabled, only_disabled;
+	const char *task;  /* NULL: any */
+	const char *after; /* ids behind this one only; to go on. NULL: all */
+	size_t limit;	   /* 1 to 10,000; 0: 1,000 */
+};
+/* Schedules in the order of their ids. `filter` may be NULL. */
+int schedules_list(struct schedules *s, const struct schedules_filter *filter,
+		   struct schedules_list **ret, struct err *err);
+
+/* What the caller has computed of a schedule's rule. */
+struct schedule_next {
+	int64_t next_run_us; /* 0: it fires no more */
+	int64_t due_us;	     /* not looked at if next_run_us is 0 */
+	const char *tz_data; /* NULL: "" */
+};
+
+/* Enables a schedule (and clears its fault), or leaves it enabled but sets its
+ * next run. ERR_NOT_FOUND. */
+int schedules_enable(struct schedules *s, const char *id,
+		     const struct schedule_next *next, int64_t now_us,
+		     struct err *err);
+/* Disables it: it keeps next_run_us, for people to see, and is never due.
+ * ERR_NOT_FOUND. */
+int schedules_disable(struct schedules *s, const char *id, int64_t now_us,
+		      struct err *err);
+/* Sets the next run if it still is `old_next_run_us`; *ret_done tells. */
+int schedules_set_next(struct schedules *s, const char *id,
+		       int64_t old_next_run_us,
+		       const struct schedule_next *next, bool *ret_done,
+		       struct err *err);
+/* Removes a schedule and its counters. Fires that are in the outbox have
+ * happened, and are sent. ERR_NOT_FOUND. */
+int schedules_delete(struct schedules *s, const char *id, struct err *err);
+
+/* --- fires --------------------------------------------------------------- */
+
+/* A fire in the outbox. */
+struct schedule_fire {
+	const char *schedule; /* its id */
+	int64_t fire_us;      /* the moment of the rule, without jitter */
+	const char *task_id;  /* schedule_task_id() of the two */
+	const char *queue;
+	int32_t priority;
+	const char *task;   /* JSON, as it goes to the broker */
+	int64_t created_us; /* when it was claimed */
+};
+
+/* Fires as an answer; schedules_fires_free(). */
+struct schedules_fires {
+	struct schedule_fire *items;
+	size_t n;
+};
+void schedules_fires_free(struct schedules_fires *fires);
+
+/*
+ * What becomes of a claimed schedule. The callback finds `next` and `runs` as
+ * they are and sets them as they shall be; strings are copied when it returns.
+ */
+struct schedules_plan;
+struct schedule_verdict {
+	struct schedule_next next; /* next_run_us 0: it fires no more */
+	int64_t last_run_us;
+	int64_t runs;
+	int64_t
+	    skipped[SCHEDULE_N_REASONS]; /* fires more of them; at first 0 */
+	/* Not "" or NULL: set the schedule aside, for this reason. */
+	const char *fault;
+	struct schedules_plan *plan; /* for schedule_fire_add() */
+};
+
+/* Writes a fire of the schedule that the callback was called with; `task_id`,
+ * `schedule` and `created_us` need not be filled. To be called from the
+ * callback. 0, or -1 when memory runs out: the claim fails then. */
+int schedule_fire_add(struct schedule_verdict *verdict,
+		      const struct schedule_fire *fire);
+
+/* Decides about a schedule. The row is locked and a transaction open: be
+ * quick, and make no call on the handle. Not called for schedules with bad
+ * data: those are set aside. */
+typedef void schedule_decide_fn(const struct schedule *schedule,
+				struct schedule_verdict *verdict, void *arg);
+
+struct schedules_claim {
+	/*
+	 * NULL: schedules that are due at now_us, the longest due first.
+	 * Else: enabled ones whose tz_data is neither "" nor this one, to have
+	 * their next run computed anew, in the order of their ids; behind
+	 * `after`, if that is not NULL.
+	 */
+	const char *tz_data;
+	const char *after;
+	int64_t now_us;
+	size_t limit; /* 1 to 10,000 */
+	schedule_decide_fn *decide;
+	void *arg;
+};
+
+struct schedules_claimed {
+	size_t n;	  /* schedules; fewer than `limit`: there are no more */
+	size_t set_aside; /* of them, by bad data or a verdict */
+	char last[SCHEDULE_ID_MAX + 1]; /* id of the last one */
+	struct schedules_fires *fires;	/* that are new in the outbox */
+};
+
+/*
+ * Claims schedules and writes what was decided of them, in one transaction.
+ * Fires that are in the outbox already are left as they are and not returned.
+ * On failure nothing is to be sent: if the commit was carried out all the same,
+ * schedules_unsent() will show it. Callbacks may have been called then; they
+ * will be again.
+ */
+int schedules_claim(struct schedules *s, const struct schedules_claim *claim,
+		    struct schedules_claimed *ret, struct err *err);
+
+/* Fires that are not marked and were claimed before `before_us`, the oldest
+ * first, at most `limit` (1 to 10,000). */
+int schedules_unsent(struct schedules *s, int64_t before_us, size_t limit,
+		     struct schedules_fires **ret, struct err *err);
+
+/* Marks fires: they are in their queue, or never will be. Those that are
+ * marked, or gone, are passed over. */
+struct schedule_mark {
+	const char *schedule;
+	int64_t fire_us;
+	/* NULL: it was sent. Else: why it was refused, for good; it is counted
+	 * as such. */
+	const char *refused;
+};
+int schedules_mark(struct schedules *s, const struct schedule_mark *marks,
+		   size_t n, int64_t now_us, struct err *err);
+
+/* Removes fires that were marked before `before_us`, at most `limit`; and
+ * schedulers that were last seen before it. Keep fires for longer than any
+ * clock may step back. *ret_n: how many fires went. */
+int schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
+		    size_t *ret_n, struct err *err);
+
+/* When the first schedule is due; INT64_MAX: none. Costs the same for one
+ * schedule and for millions. */
+int schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err);
+
+/* --- changes ------------------------------------------------------------- */
+
+/*
+ * Schedules that people have created, enabled, disabled, set or deleted since
+ * the last call (true on the first, and after a connection broke). Claims are
+ * no change: they only make schedules due later.
+ *
+ * Costs no round trip where the database tells (PostgreSQL, SQLite). To be
+ * asked right before sleeping: what a call reads from its connection does not
+ * make the descriptor readable any more.
+ */
+int schedules_changed(struct schedules *s, bool *ret, struct err *err);
+
+/* Readable when schedules_changed() should be asked. It may be another after
+ * a call failed, and is -1 before the first schedules_changed(), without a
+ * connection, and with databases that cannot tell (MySQL): ask those every
+ * schedules_poll_ms() milliseconds, -1 meaning never. */
+int schedules_fd(const struct schedules *s);
+int schedules_poll_ms(const struct schedules *s);
+
+enum schedules_woken { SCHEDULES_TIMEOUT, SCHEDULES_CHANGED, SCHEDULES_FD };
+/*
+ * Waits until schedules_changed(), or `fd` is readable (-1: none; a timerfd,
+ * or what signals write to), or timeout_ms have gone by (-1: for ever). A
+ * signal ends it as SCHEDULES_TIMEOUT. Fails when the connection breaks.
+ */
+int schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
+		   enum schedules_woken *ret, struct err *err);
+
+/* --- health -------------------------------------------------------------- */
+
+/* What a scheduler says of itself. */
+struct schedules_scheduler {
+	const char *id; /* stable: another process with it takes its place */
+	const char *host;
+	int64_t pid;
+	int64_t started_us;
+	int64_t seen_us;
+	int64_t lag_us;	    /* enqueued - due, of the latest fire */
+	int64_t max_lag_us; /* of a while, as the scheduler likes */
+	int64_t fires;	    /* since it was started */
+};
+/* Writes down that a scheduler lives. */
+int schedules_beat(struct schedules *s,
+		   const struct schedules_scheduler *scheduler,
+		   struct err *err);
+/* It ends. */
+int schedules_farewell(struct schedules *s, const char *id, struct err *err);
+
+struct schedules_stats {
+	int64_t schedules, enabled, set_aside;
+	int64_t due;	/* at now_us */
+	int64_t unsent; /* fires in the outbox that are not marked */
+	int64_t oldest_unsent_us;
+	int64_t next_due_us; /* INT64_MAX: none */
+	int64_t runs;
+	/* Of all schedules that there are, or of one. */
+	int64_t skipped[SCHEDULE_N_REASONS];
+	int64_t last_skipped_us[SCHEDULE_N_REASONS];
+	struct schedules_scheduler *schedulers; /* in the order of their ids */
+	size_t n_schedulers;
+};
+/* Figures for people; counts what is there, so do not ask in a loop. `id`:
+ * of one schedule only, or NULL. */
+int schedules_stats(struct schedules *s, const char *id, int64_t now_us,
+		    struct schedules_stats **ret, struct err *err);
+void schedules_stats_free(struct schedules_stats *stats);
+
+#endif
