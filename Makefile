@@ -269,9 +269,11 @@ $(B)/tests/bench/run: $(BENCH_RUN) $(B)/lib/util.a $(SHARED)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -Wl,-rpath,$(abspath $(B)/lib) \
 	    -o $@ $^ $(REDIS_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih)
 
-$(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(SHARED)
+# Of the library as users have it, or of what it does not show them.
+BENCH_LIBS := $(call ar,$(filter cron core util,$(LIBS)))
+$(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(SHARED) $(BENCH_LIBS)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -Wl,-rpath,$(abspath $(B)/lib) \
-	    -o $@ $^
+	    -o $@ $< $(SHARED) -Wl,--start-group $(BENCH_LIBS) -Wl,--end-group -lm
 
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ $^
