@@ -49,15 +49,17 @@ endif
 
 PC        = $(shell pkg-config $(1) 2>/dev/null)
 PKGS     := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl hiredis \
-	    jansson inih libsystemd smartcols
+	    jansson inih libsystemd smartcols sqlite3
 CPPFLAGS += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
 	    -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(call PC,--cflags $(PKGS))
 ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
 
 EVENT_LIBS   := $(call PC,--libs libevent_core)
 JANSSON_LIBS := $(call PC,--libs jansson)
+SQLITE_LIBS  := $(call PC,--libs sqlite3)
 REDIS_LIBS   := $(EVENT_LIBS) \
-		$(call PC,--libs libevent_extra libevent_openssl openssl hiredis)
+		$(call PC,--libs libevent_extra libevent_openssl openssl hiredis) \
+		$(SQLITE_LIBS)
 
 # A line break, to have one command a line in a $(foreach).
 define \n
@@ -72,9 +74,9 @@ objs  = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 ar    = $(patsubst %,$(B)/lib/%.a,$(1))
 
 # The link lines show what each program can reach.
-DAEMON_LIBS   := dispatch results broker redis ipc codec core util
+DAEMON_LIBS   := dispatch results broker redis sqlite ipc codec core util
 EXECUTOR_LIBS := executor module ipc util
-CLIENT_LIBS   := client results broker redis codec core util
+CLIENT_LIBS   := client results broker redis sqlite codec core util
 CTL_LIBS      := manager $(CLIENT_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrractl \

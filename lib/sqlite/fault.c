@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* What SQLite says when it fails. */
+#include "sqlite/fault.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "util/err.h"
+
+#define FULL "the disk is full; make room, and work goes on by itself"
+
+static const struct {
+	int status;
+	enum err_code code;
+	const char *text;
+} faults[] = {
+    {SQLITE_BUSY, ERR_UNAVAILABLE,
+     "another process has held its lock for too long"},
+    {SQLITE_LOCKED, ERR_UNAVAILABLE,
+     "another process has held its lock for too long"},
+    {SQLITE_FULL, ERR_UNAVAILABLE, FULL},
+    {SQLITE_READONLY, ERR_UNAVAILABLE,
+     "the file, or the file system it is on, is read-only; make it writable"},
+    {SQLITE_NOTADB, ERR_DATA, "this is no SQLite database; name another file"},
+    {SQLITE_CORRUPT, ERR_DATA,
+     "the database is damaged; see sqlite3's .recover, or restore it from a "
+     "backup"},
+    {SQLITE_NOLFS, ERR_UNAVAILABLE, "the file is too large for this system"},
+    {SQLITE_NOMEM, ERR_SYSTEM, "out of memory"},
+};
+
+static int
+system_error(struct err *err, sqlite3 *db, const char *name, const char *what)
+{
+	int sys = sqlite3_system_errno(db);
+
+	if (sys == ENOSPC || sys == EDQUOT)
+		return err_set(err, ERR_UNAVAILABLE, "%s: %s: %s", name, what,
+			       FULL);
+	errno = sys;
+	if (sys != 0)
+		return err_sys(err, ERR_UNAVAILABLE, "%s: %s: %s", name, what,
+			       sqlite3_errmsg(db));
+	return err_set(err, ERR_UNAVAILABLE, "%s: %s: %s", name, what,
+		       sqlite3_errmsg(db));
+}
+
+int
+fault_set(struct err *err, sqlite3 *db, const char *name, const char *what)
+{
+	int status = db != NULL ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
+	size_t i;
+
+	if (status == SQLITE_IOERR || status == SQLITE_CANTOPEN)
+		return system_error(err, db, name, what);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (faults[i].status == status)
+			return err_set(err, faults[i].code, "%s: %s: %s", name,
+				       what, faults[i].text);
+	return err_set(err, ERR_INTERNAL, "%s: %s: %s", name, what,
+		       sqlite3_errmsg(db));
+}
+
+bool
+fault_is_general(int status)
+{
+	switch (status & 0xff) {
+	case SQLITE_TOOBIG:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH:
+	case SQLITE_RANGE:
+	case SQLITE_MISUSE:
+	case SQLITE_ERROR:
+		return false;
+	default:
+		return true;
+	}
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* The connection to the database file: opening, transactions, tidiness. */
+#include "sqlite/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sqlite/fault.h"
+#include "sqlite/schema.h"
+#include "util/clock.h"
+#include "util/place.h"
+
+/* The log is moved into the file when it has so many pages; when it has so
+ * many, readers are waited for. */
+#define LOG_PAGES 2000
+#define LOG_PAGES_MAX (8 * LOG_PAGES)
+/* What the log file may keep of its size once it was moved. */
+#define LOG_SIZE "33554432"
+/* Free pages that are kept for what comes, and how many go at a time. */
+#define FREE_PAGES 2048
+#define SHRINK "PRAGMA incremental_vacuum(512)"
+/* Somebody waits for us to end. */
+#define HURRY_MS 500
+
+/* --- locks of others -------------------------------------------------------
+ */
+
+/* Others hold the lock for one flush, most of the time: so look again soon
+ * first. */
+static int
+on_busy(void *arg, int tries)
+{
+	struct tx *tx = arg;
+	int64_t now = clock_mono_ms(), patience;
+	long us = tries < 12 ? 50 + 25L * tries : tries < 40 ? 1000 : 10000;
+
+	if (tries == 0)
+		tx->waiting_since_ms = now;
+	patience = atomic_load(&tx->hurry) ? HURRY_MS : tx->timeout_ms;
+	if (now - tx->waiting_since_ms >= patience)
+		return 0;
+	nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
+	return 1;
+}
+
+static int
+on_log(void *arg, sqlite3 *db, const char *schema, int pages)
+{
+	struct tx *tx = arg;
+
+	(void)db;
+	(void)schema;
+	tx->log_pages = pages;
+	return SQLITE_OK;
+}
+
+/* --- opening ---------------------------------------------------------------
+ */
+
+static int
+make_dir(struct tx *tx, struct err *err)
+{
+	const char *slash = strrchr(tx->path, '/');
+	char *dir = strndup(tx->path, (size_t)(slash - tx->path));
+	int result = 0;
+
+	if (dir == NULL)
+		return err_nomem(err);
+	if (tx->default_place)
+		result = place_make_dir(dir, err);
+	else if (dir[0] != '\0' && mkdir(dir, 0700) != 0 && errno != EEXIST)
+		result = err_sys(err, ERR_CONFIG,
+				 "cannot create %s, the directory of the "
+				 "database",
+				 dir);
+	free(dir);
+	return result;
+}
+
+/*
+ * Makes an empty file that only its owner may read. Under another name first:
+ * to close a descriptor of the database would drop the locks that another
+ * thread of this process may have on it by then.
+ */
+static int
+make_file(const struct tx *tx, struct err *err)
+{
+	char *temporary = NULL;
+	int fd, result = 0;
+
+	if (asprintf(&temporary, "%s.XXXXXX", tx->path) < 0)
+		return err_nomem(err);
+	if ((fd = mkostemp(temporary, O_CLOEXEC)) < 0) { /* mode 0600 */
+		result =
+		    err_sys(err, ERR_UNAVAILABLE, "cannot create %s", tx->path);
+	} else {
+		close(fd);
+		if (link(temporary, tx->path) != 0 && errno != EEXIST)
+			result = err_sys(err, ERR_UNAVAILABLE,
+					 "cannot create %s", tx->path);
+		unlink(temporary);
+	}
+	free(temporary);
+	return result;
+}
+
+static int
+check_file(struct tx *tx, bool *ret_final, struct err *err)
+{
+	struct stat st;
+
+	if (stat(tx->path, &st) != 0 && errno == ENOENT) {
+		if (make_dir(tx, err) != 0) {
+			*ret_final = true;
+			return -1;
+		}
+		return make_file(tx, err);
+	}
+	if (stat(tx->path, &st) != 0) {
+		*ret_final = errno == EACCES || errno == ENOTDIR;
+		return err_sys(err, ERR_UNAVAILABLE, "cannot open %s",
+			       tx->path);
+	}
+	*ret_final = true;
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_CONFIG,
+			       "%s is no file; name the file to keep tasks in",
+			       tx->path);
+	if (geteuid() != 0 && st.st_uid != geteuid())
+		return err_set(err, ERR_REFUSED,
+			       "%s belongs to user %u, and this process runs "
+			       "as user %u; run it as that user, or name "
+			       "another file",
+			       tx->path, (unsigned int)st.st_uid,
+			       (unsigned int)geteuid());
+	if (geteuid() != 0 && (st.st_mode & 0600) != 0600)
+		return err_set(err, ERR_REFUSED,
+			       "%s is read-only; make it writable (chmod 600)",
+			       tx->path);
+	*ret_final = false;
+	return 0;
+}
+
+static int
+exec(struct tx *tx, const char *sql)
+{
+	return sqlite3_exec(tx->db, sql, NULL, NULL, NULL);
+}
+
+static int
+is_wal(void *arg, int n, char **values, char **names)
+{
+	(void)n;
+	(void)names;
+	*(bool *)arg = values[0] != NULL && strcmp(values[0], "wal") == 0;
+	return 0;
+}
+
+/* The busy handler is not asked while the mode is changed. */
+static int
+set_wal(struct tx *tx, struct err *err)
+{
+	bool wal = false;
+	int status, tries = 0;
+
+	do {
+		status = sqlite3_exec(tx->db, "PRAGMA journal_mode = WAL",
+				      is_wal, &wal, NULL);
+	} while ((status & 0xff) == SQLITE_BUSY && on_busy(tx, tries++));
+	if (status != SQLITE_OK)
+		return tx_fail(tx, err, "opening");
+	if (!wal)
+		return err_set(err, ERR_CONFIG,
+			       "%s lies on a file system without shared "
+			       "memory, such as a network's; name a local file",
+			       tx->name);
+	return 0;
+}
+
+static int
+set_up(struct tx *tx, struct err *err)
+{
+	sqlite3_extended_result_codes(tx->db, 1);
+	sqlite3_busy_handler(tx->db, on_busy, tx);
+	/* A producer does not wait for what a worker does as well. */
+	sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+			  (int)!tx->worker, NULL);
+	if (exec(tx, "PRAGMA auto_vacuum = INCREMENTAL;"
+		     "PRAGMA synchronous = FULL;"
+		     "PRAGMA secure_delete = OFF;"
+		     "PRAGMA temp_store = MEMORY;"
+		     "PRAGMA cache_size = -4000;"
+		     "PRAGMA journal_size_limit = " LOG_SIZE) != SQLITE_OK)
+		return tx_fail(tx, err, "opening");
+	if (set_wal(tx, err) != 0)
+		return -1;
+	if (sqlite3_db_readonly(tx->db, "main") == 1)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "%s is read-only; make it, and its directory, "
+			       "writable",
+			       tx->name);
+	/* It also turns the automatic checkpoint off. */
+	sqlite3_wal_hook(tx->db, on_log, tx);
+	tx->sync = STORE_NOW;
+	return 0;
+}
+
+int
+file_open(struct tx *tx, bool *ret_final, struct err *err)
+{
+	*ret_final = false;
+	if (check_file(tx, ret_final, err) != 0)
+		return -1;
+	if (sqlite3_open_v2(tx->path, &tx->db,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK)
+		tx_fail(tx, err, "opening");
+	else if (set_up(tx, err) == 0 &&
+		 schema_prepare(tx->db, tx->name, err) == 0)
+		return 0;
+	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
+	file_close(tx);
+	return -1;
+}
+
+void
+file_close(struct tx *tx)
+{
+	size_t i;
+
+	for (i = 0; i < SQL_COUNT; i++) {
+		sqlite3_finalize(tx->statements[i]);
+		tx->statements[i] = NULL;
+	}
+	sqlite3_close(tx->db);
+	tx->db = NULL;
+}
+
+/* --- transactions ----------------------------------------------------------
+ */
+
+int
+file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
+{
+	const bool flush = sync == STORE_NOW;
+
+	/* Can only be changed between transactions. */
+	if (writes && flush != (tx->sync == STORE_NOW)) {
+		if (exec(tx, flush
+				 ? "PRAGMA synchronous = FULL"
+				 : "PRAGMA synchronous = NORMAL") != SQLITE_OK)
+			return tx_fail(tx, err, "beginning");
+		tx->sync = sync;
+	}
+	tx->n_wakes = 0;
+	if (exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
+		return tx_fail(tx, err, "beginning");
+	/* Not before the lock is there: it may have taken a while. */
+	tx->now_ms = clock_wall_us() / 1000;
+	return 0;
+}
+
+void
+file_wake(struct tx *tx)
+{
+	size_t i;
+
+	if (tx->n_wakes > 0 && port_open_dir(&tx->port, tx->path, NULL) != 0)
+		return;
+	for (i = 0; i < tx->n_wakes; i++)
+		port_wake(&tx->port, tx->wakes[i]);
+}
+
+int
+file_commit(struct tx *tx, struct err *err)
+{
+	file_wake(tx);
+	if (exec(tx, "COMMIT") == SQLITE_OK)
+		return 0;
+	return tx_fail(tx, err, "committing");
+}
+
+void
+file_rollback(struct tx *tx)
+{
+	size_t i;
+
+	for (i = 0; i < SQL_COUNT; i++)
+		sqlite3_reset(tx->statements[i]);
+	/* SQLite may have done it itself. */
+	if (!sqlite3_get_autocommit(tx->db))
+		exec(tx, "ROLLBACK");
+}
+
+bool
+file_failure_is_general(const struct tx *tx)
+{
+	return fault_is_general(sqlite3_errcode(tx->db));
+}
+
+/* --- tidiness --------------------------------------------------------------
+ */
+
+void
+file_checkpoint(struct tx *tx, bool all)
+{
+	const int mode = tx->log_pages > LOG_PAGES_MAX
+			     ? SQLITE_CHECKPOINT_RESTART
+			     : SQLITE_CHECKPOINT_PASSIVE;
+
+	if (tx->log_pages < (all ? 1 : LOG_PAGES))
+		return;
+	/* If it fails now, the next one will see to it. */
+	sqlite3_wal_checkpoint_v2(tx->db, NULL, mode, NULL, NULL);
+	tx->log_pages = 0; /* the next commit tells anew */
+}
+
+static int
+on_number(void *arg, int n, char **values, char **names)
+{
+	(void)n;
+	(void)names;
+	*(long *)arg = values[0] != NULL ? strtol(values[0], NULL, 10) : 0;
+	return 0;
+}
+
+bool
+file_shrink(struct tx *tx)
+{
+	long free_pages = 0, pages = 0;
+
+	sqlite3_exec(tx->db, "PRAGMA freelist_count", on_number, &free_pages,
+		     NULL);
+	sqlite3_exec(tx->db, "PRAGMA page_count", on_number, &pages, NULL);
+	if (free_pages < FREE_PAGES || free_pages < pages / 4)
+		return false;
+	return exec(tx, SHRINK) == SQLITE_OK;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connection to the database file, as lib/sqlite's own files see it. It
+ * belongs to the I/O thread.
+ */
+#ifndef SQLITE_FILE_H
+#define SQLITE_FILE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sqlite/port.h"
+#include "sqlite/store.h"
+#include "sqlite/tx.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+struct tx {
+	struct sqlite3 *db; /* NULL: not open */
+	const char *path;
+	const char *name;   /* for messages */
+	bool default_place; /* make the directory, and what is above it */
+	bool worker;	    /* as in struct store_options */
+	int64_t timeout_ms; /* for locks */
+	int64_t waiting_since_ms;
+	atomic_bool hurry;    /* somebody waits for the end: little patience */
+	enum store_sync sync; /* the mode the connection is in */
+	int log_pages;	      /* of the write-ahead log */
+	int64_t now_ms;
+	struct port port;
+	char (*wakes)[PORT_NAME_LEN + 1];
+	size_t n_wakes, cap_wakes;
+	struct sqlite3_stmt *statements[SQL_COUNT];
+};
+
+/* Opens the file; 0, or -1 with *err. *ret_final: there is no use in trying
+ * again before somebody has put it right. */
+int file_open(struct tx *tx, bool *ret_final, struct err *err);
+void file_close(struct tx *tx);
+
+/* Begins and ends a transaction. file_commit() sends the wake-ups first. */
+int file_begin(struct tx *tx, bool writes, enum store_sync sync,
+	       struct err *err);
+int file_commit(struct tx *tx, struct err *err);
+void file_rollback(struct tx *tx);
+/* Wakes whom tx_wake() named. */
+void file_wake(struct tx *tx);
+/* Whether the last failure would have met any other job, too. */
+bool file_failure_is_general(const struct tx *tx);
+
+/* Moves the log into the file, if it has grown long; `all`: however short. */
+void file_checkpoint(struct tx *tx, bool all);
+/* Gives free pages back to the file system, if there are many: some at a time.
+ * Returns whether there are more. */
+bool file_shrink(struct tx *tx);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The schema of the database.
+ *
+ * A task's bytes are written once, into `tasks`, and never move; small rows of
+ * `waiting`, `delayed` and `inflight` say where the task is, so that a claim
+ * of hundreds touches few pages. A task's number is its queue's id and a
+ * serial: unique for ever, and in the order of submission. `seq` orders the
+ * tasks of one priority; a task keeps it while it is in flight, so that one
+ * that is put back is where it was: first.
+ *
+ * Times are milliseconds since 1970, of the wall clock.
+ */
+#include "sqlite/schema.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include "sqlite/fault.h"
+#include "util/err.h"
+
+#define APPLICATION_ID "1181501298" /* "Flwr" */
+
+static const char *const migrations[] = {
+    /* 1: queues, results, registry, workers, and who waits for what */
+    "CREATE TABLE queues ("
+    " id INTEGER PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE,"
+    " size INTEGER NOT NULL DEFAULT 0," /* waiting and delayed */
+    " next INTEGER NOT NULL DEFAULT 1);"
+    "CREATE TABLE tasks ("
+    " number INTEGER PRIMARY KEY,"
+    " bytes BLOB NOT NULL);"
+    "CREATE TABLE waiting ("
+    " queue INTEGER NOT NULL, priority INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, recovered INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, priority, seq)) WITHOUT ROWID;"
+    "CREATE TABLE delayed ("
+    " queue INTEGER NOT NULL, due INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " priority INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, due, number)) WITHOUT ROWID;"
+    "CREATE TABLE inflight ("
+    " worker INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " queue INTEGER NOT NULL, priority INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " PRIMARY KEY (worker, number)) WITHOUT ROWID;"
+    "CREATE TABLE dead ("
+    " number INTEGER PRIMARY KEY, queue INTEGER NOT NULL,"
+    " died INTEGER NOT NULL, id TEXT NOT NULL,"
+    " bytes BLOB NOT NULL, info TEXT NOT NULL);"
+    "CREATE INDEX dead_died ON dead (queue, died);"
+    "CREATE UNIQUE INDEX dead_id ON dead (queue, id) WHERE id <> '';"
+    "CREATE TABLE results ("
+    " number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " record BLOB NOT NULL, final INTEGER NOT NULL, expires INTEGER);"
+    "CREATE INDEX results_expires ON results (expires)"
+    " WHERE expires IS NOT NULL;"
+    "CREATE TABLE registry ("
+    " name TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE workers ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    " description TEXT NOT NULL DEFAULT '', expires INTEGER NOT NULL DEFAULT 0,"
+    " port TEXT NOT NULL);"
+    "CREATE TABLE orders ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL,"
+    " given INTEGER NOT NULL);"
+    "CREATE TABLE sleepers ("
+    " queue INTEGER NOT NULL, port TEXT NOT NULL,"
+    " PRIMARY KEY (queue, port)) WITHOUT ROWID;"
+    "CREATE TABLE waiters ("
+    " id TEXT NOT NULL, port TEXT NOT NULL,"
+    " PRIMARY KEY (id, port)) WITHOUT ROWID;"
+    "PRAGMA application_id = " APPLICATION_ID,
+};
+#define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+int
+schema_version(void)
+{
+	return VERSION;
+}
+
+static int
+ask_number(sqlite3 *db, const char *sql, int *ret)
+{
+	sqlite3_stmt *stmt;
+	int status;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		return -1;
+	if ((status = sqlite3_step(stmt)) == SQLITE_ROW)
+		*ret = sqlite3_column_int(stmt, 0);
+	return sqlite3_finalize(stmt) == SQLITE_OK && status == SQLITE_ROW ? 0
+									   : -1;
+}
+
+/* In a transaction. Returns 1 if there is something to do. */
+static int
+check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
+{
+	int id, tables, version;
+
+	if (ask_number(db, "PRAGMA application_id", &id) != 0 ||
+	    ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables) !=
+		0 ||
+	    ask_number(db, "PRAGMA user_version", &version) != 0)
+		return fault_set(err, db, name, "reading the schema");
+	if (tables > 0 && id != atoi(APPLICATION_ID))
+		return err_set(err, ERR_CONFIG,
+			       "%s is the database of another program; name "
+			       "another file",
+			       name);
+	if (version > VERSION)
+		return err_set(err, ERR_CONFIG,
+			       "%s has schema version %d, this program knows "
+			       "version %d; upgrade it",
+			       name, version, VERSION);
+	*ret_version = version;
+	return version < VERSION;
+}
+
+static int
+migrate(sqlite3 *db, const char *name, int version, struct err *err)
+{
+	char pragma[64];
+
+	for (; version < VERSION; version++)
+		if (sqlite3_exec(db, migrations[version], NULL, NULL, NULL) !=
+		    SQLITE_OK)
+			return fault_set(err, db, name, "making the schema");
+	sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %d",
+			 VERSION);
+	if (sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		return fault_set(err, db, name, "making the schema");
+	return 0;
+}
+
+int
+schema_prepare(sqlite3 *db, const char *name, struct err *err)
+{
+	int version, todo;
+
+	/* Most of the time all is there: that takes no lock to see. */
+	if ((todo = check_version(db, name, &version, err)) <= 0)
+		return todo;
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return fault_set(err, db, name, "making the schema");
+	if ((todo = check_version(db, name, &version, err)) == 1)
+		todo = migrate(db, name, version, err);
+	if (!sqlite3_get_autocommit(db))
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return todo;
+}

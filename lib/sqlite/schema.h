@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The schema of the database, as ordered migrations.
+ *
+ * The version is PRAGMA user_version: how many migrations were carried out. A
+ * database with more of them than this program knows is refused; PRAGMA
+ * application_id tells ours from those of others.
+ */
+#ifndef SQLITE_SCHEMA_H
+#define SQLITE_SCHEMA_H
+
+struct err;
+struct sqlite3;
+
+/* Brings the database up to date. `name` is for messages. 0, or -1 with *err;
+ * ERR_CONFIG or ERR_DATA: it will not do for this program. */
+int schema_prepare(struct sqlite3 *db, const char *name, struct err *err);
+/* Which version this program knows. */
+int schema_version(void);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* Statements, and what goes with a transaction. */
+#include "sqlite/tx.h"
+
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite/fault.h"
+#include "sqlite/file.h"
+#include "util/err.h"
+
+static const struct {
+	const char *parameters;
+	const char *sql;
+} statements[SQL_COUNT] = {
+#define STATEMENT(name, parameters, sql) [SQL_##name] = {parameters, sql},
+#include "sqlite/statements.def"
+#undef STATEMENT
+};
+
+int
+tx_fail(struct tx *tx, struct err *err, const char *what)
+{
+	return fault_set(err, tx->db, tx->name, what);
+}
+
+int64_t
+tx_now(const struct tx *tx)
+{
+	return tx->now_ms;
+}
+
+/* --- statements ------------------------------------------------------------
+ */
+
+/* Slices stay where they are while the statement runs; an empty one is not
+ * NULL. */
+static int
+bind_slice(sqlite3_stmt *stmt, int i, struct slice s, bool text)
+{
+	const char *p = s.p != NULL ? s.p : "";
+
+	return text ? sqlite3_bind_text64(stmt, i, p, s.len, SQLITE_STATIC,
+					  SQLITE_UTF8)
+		    : sqlite3_bind_blob64(stmt, i, p, s.len, SQLITE_STATIC);
+}
+
+static int
+bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
+{
+	int64_t number;
+	int i, status = SQLITE_OK;
+
+	for (i = 0; parameters[i] != '\0' && status == SQLITE_OK; i++) {
+		switch (parameters[i]) {
+		case 'i':
+			number = va_arg(values, int64_t);
+			status = sqlite3_bind_int64(stmt, i + 1, number);
+			break;
+		case 'o':
+			number = va_arg(values, int64_t);
+			status = number != 0
+				     ? sqlite3_bind_int64(stmt, i + 1, number)
+				     : sqlite3_bind_null(stmt, i + 1);
+			break;
+		default:
+			status = bind_slice(stmt, i + 1,
+					    va_arg(values, struct slice),
+					    parameters[i] == 't');
+		}
+	}
+	return status;
+}
+
+static sqlite3_stmt *
+prepare(struct tx *tx, struct err *err, enum statement which, va_list values)
+{
+	sqlite3_stmt **stmt = &tx->statements[which];
+
+	if (*stmt == NULL && sqlite3_prepare_v3(tx->db, statements[which].sql,
+						-1, SQLITE_PREPARE_PERSISTENT,
+						stmt, NULL) != SQLITE_OK) {
+		tx_fail(tx, err, "preparing a statement");
+		return NULL;
+	}
+	if (bind(*stmt, statements[which].parameters, values) != SQLITE_OK) {
+		tx_fail(tx, err, "preparing a statement");
+		return NULL;
+	}
+	return *stmt;
+}
+
+static int
+step(struct tx *tx, struct err *err, enum statement which)
+{
+	sqlite3_stmt *stmt = tx->statements[which];
+	int status = sqlite3_step(stmt);
+
+	if (status == SQLITE_ROW)
+		return 1;
+	if (sqlite3_reset(stmt) == SQLITE_OK)
+		return 0;
+	return tx_fail(tx, err, "using the database");
+}
+
+int
+tx_run(struct tx *tx, struct err *err, enum statement which, ...)
+{
+	sqlite3_stmt *stmt;
+	va_list values;
+	int more;
+
+	va_start(values, which);
+	stmt = prepare(tx, err, which, values);
+	va_end(values);
+	if (stmt == NULL)
+		return -1;
+	while ((more = step(tx, err, which)) == 1)
+		;
+	return more == 0 ? sqlite3_changes(tx->db) : -1;
+}
+
+int
+tx_first(struct tx *tx, struct err *err, enum statement which, ...)
+{
+	sqlite3_stmt *stmt;
+	va_list values;
+
+	va_start(values, which);
+	stmt = prepare(tx, err, which, values);
+	va_end(values);
+	return stmt != NULL ? step(tx, err, which) : -1;
+}
+
+int
+tx_next(struct tx *tx, struct err *err, enum statement which)
+{
+	return step(tx, err, which);
+}
+
+void
+tx_end(struct tx *tx, enum statement which)
+{
+	sqlite3_reset(tx->statements[which]);
+}
+
+int64_t
+tx_int(struct tx *tx, enum statement which, int column)
+{
+	return sqlite3_column_int64(tx->statements[which], column);
+}
+
+struct slice
+tx_bytes(struct tx *tx, enum statement which, int column)
+{
+	sqlite3_stmt *stmt = tx->statements[which];
+	const char *p = sqlite3_column_blob(stmt, column);
+
+	/* The order of these two calls matters. */
+	return (struct slice){p, (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
+/* --- wake-ups --------------------------------------------------------------
+ */
+
+void
+tx_wake(struct tx *tx, struct slice port)
+{
+	void *grown;
+	size_t i, cap;
+
+	if (port.len != PORT_NAME_LEN)
+		return;
+	for (i = 0; i < tx->n_wakes; i++)
+		if (memcmp(tx->wakes[i], port.p, PORT_NAME_LEN) == 0)
+			return;
+	if (tx->n_wakes == tx->cap_wakes) {
+		cap = tx->cap_wakes ? 2 * tx->cap_wakes : 16;
+		grown = reallocarray(tx->wakes, cap, sizeof(*tx->wakes));
+		if (grown == NULL) {
+			/* Too early is better than never. */
+			file_wake(tx);
+			tx->n_wakes = 0;
+			if (tx->cap_wakes == 0)
+				return;
+		} else {
+			tx->wakes = grown;
+			tx->cap_wakes = cap;
+		}
+	}
+	memcpy(tx->wakes[tx->n_wakes], port.p, PORT_NAME_LEN);
+	tx->wakes[tx->n_wakes++][PORT_NAME_LEN] = '\0';
+}
+
+int
+tx_wake_all(struct tx *tx, struct err *err, enum statement which, int more)
+{
+	for (; more == 1; more = tx_next(tx, err, which))
+		tx_wake(tx, tx_bytes(tx, which, 0));
+	return more;
+}
+
+int
+tx_directory(struct tx *tx, struct err *err)
+{
+	return port_open_dir(&tx->port, tx->path, err) == 0 ? tx->port.dir_fd
+							    : -1;
+}
+
+struct slice
+tx_port(struct tx *tx, struct err *err)
+{
+	if (tx_directory(tx, err) < 0 || port_make(&tx->port, err) != 0)
+		return (struct slice){NULL, 0};
+	return (struct slice){tx->port.name, PORT_NAME_LEN};
+}
+
+void
+tx_sweep_ports(struct tx *tx)
+{
+	if (tx_directory(tx, NULL) >= 0)
+		port_sweep(&tx->port);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A transaction under way, in the I/O thread: statements and what goes with
+ * them.
+ *
+ * The statements stand in statements.def; each is prepared once for a
+ * connection. One statement shows one row at a time; what it shows is valid
+ * until the statement is used again.
+ */
+#ifndef SQLITE_TX_H
+#define SQLITE_TX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+
+struct err;
+struct tx;
+
+enum statement {
+#define STATEMENT(name, parameters, sql) SQL_##name,
+#include "sqlite/statements.def"
+#undef STATEMENT
+	SQL_COUNT
+};
+
+/* Runs a statement to its end; its parameters follow, as statements.def says.
+ * Returns how many rows it changed, or -1 with *err. */
+int tx_run(struct tx *tx, struct err *err, enum statement which, ...);
+/* Runs it up to the first row: 1 if there is one, 0 if not, -1 with *err. */
+int tx_first(struct tx *tx, struct err *err, enum statement which, ...);
+/* Goes on to the next row; the same answers. */
+int tx_next(struct tx *tx, struct err *err, enum statement which);
+/* Ends it before its last row. */
+void tx_end(struct tx *tx, enum statement which);
+int64_t tx_int(struct tx *tx, enum statement which, int column);
+struct slice tx_bytes(struct tx *tx, enum statement which, int column);
+
+/*
+ * Wakes a port (see port.h) that this transaction concerns. It happens right
+ * before the transaction is committed, not after: see store.h.
+ */
+void tx_wake(struct tx *tx, struct slice port);
+/* The ports that a statement returns in its first column. */
+int tx_wake_all(struct tx *tx, struct err *err, enum statement which, int more);
+/* This process' own port, which is made when it is first asked for; empty and
+ * *err set if it cannot be. */
+struct slice tx_port(struct tx *tx, struct err *err);
+/* The directory that the ports, and the locks of workers, lie in: an open
+ * descriptor, or -1 with *err. */
+int tx_directory(struct tx *tx, struct err *err);
+/* Removes the sockets of processes that are gone. */
+void tx_sweep_ports(struct tx *tx);
+
+/* Milliseconds of the wall clock: the transaction's, the same all through. */
+int64_t tx_now(const struct tx *tx);
+/* Sets *err by what SQLite said last; returns -1. */
+int tx_fail(struct tx *tx, struct err *err, const char *what);
+
+#endif
