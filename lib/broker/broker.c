@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static const struct broker_ops *const implementations[] = {&broker_redis};
+static const struct broker_ops *const implementations[] = {&broker_redis,
+							   &broker_sqlite};
 
 static const struct broker_ops *
 find(const char *url)
@@ -25,17 +26,15 @@ broker_open(const struct broker_options *options, struct err *err)
 {
 	const struct broker_ops *ops;
 
-	if (options->url == NULL || options->url[0] == '\0') {
-		err_set(err, ERR_CONFIG,
-			"no broker is configured; set [broker] url or "
-			"FLOWRRA_BROKER_URL, for example to "
-			"redis://localhost:6379/0");
-		return NULL;
-	}
-	if ((ops = find(options->url)) == NULL) {
+	/* With none configured, the embedded one. */
+	if (options->url == NULL || options->url[0] == '\0')
+		ops = &broker_sqlite;
+	else
+		ops = find(options->url);
+	if (ops == NULL) {
 		err_set(err, ERR_CONFIG,
 			"[broker] url: no broker of this kind; it must begin "
-			"with redis://, rediss:// or unix://");
+			"with sqlite://, redis://, rediss:// or unix://");
 		return NULL;
 	}
 	return ops->open(options, err);

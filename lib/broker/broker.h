@@ -76,6 +76,17 @@ struct broker_submit {
 	struct slice record;
 	bool exclusive; /* the id was chosen by a person: refuse (ERR_REFUSED)
 			   if there is a record of it already */
+	/*
+	 * A key that makes the task unique in its queue, or empty: of several
+	 * submissions with the same key within `unique_s` only the first is
+	 * queued, in one step with noting the key. The others leave nothing
+	 * behind, set `duplicate` and count as queued. A record that is there
+	 * already stays as it is, so that a submission whose outcome is not
+	 * known can be sent again.
+	 */
+	struct slice unique;
+	int64_t unique_s;
+	bool duplicate; /* part of the answer */
 	struct err err; /* the answer; ERR_NONE: queued */
 };
 
@@ -219,5 +230,6 @@ struct broker {
 };
 
 extern const struct broker_ops broker_redis;
+extern const struct broker_ops broker_sqlite;
 
 #endif

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static const struct results_ops *const implementations[] = {&results_redis};
+static const struct results_ops *const implementations[] = {&results_redis,
+							    &results_sqlite};
 
 static const struct results_ops *
 find(const char *url)
@@ -23,13 +24,16 @@ find(const char *url)
 struct results *
 results_open(const struct results_options *options, struct err *err)
 {
-	const struct results_ops *ops =
-	    options->url != NULL ? find(options->url) : NULL;
+	const struct results_ops *ops;
 
+	if (options->url == NULL || options->url[0] == '\0')
+		ops = &results_sqlite;
+	else
+		ops = find(options->url);
 	if (ops == NULL) {
 		err_set(err, ERR_CONFIG,
 			"[backend] url: no backend of this kind; it must begin "
-			"with redis://, rediss:// or unix://");
+			"with sqlite://, redis://, rediss:// or unix://");
 		return NULL;
 	}
 	return ops->open(options, err);

@@ -132,5 +132,6 @@ struct results_watch {
 };
 
 extern const struct results_ops results_redis;
+extern const struct results_ops results_sqlite;
 
 #endif

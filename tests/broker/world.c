@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* What the contract tests share. */
+#include "broker/world.h"
+
+#include <event2/event.h>
+#include <hiredis.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "redis_server.h"
+#include "suite.h"
+#include "util/clock.h"
+
+#define PATIENCE_MS 10000
+
+void
+world_open(struct world *w, int kind)
+{
+	static const char *const queues[] = {"io", "cpu"};
+
+	*w = (struct world){.kind = (enum kind)kind};
+	ck_assert_ptr_nonnull(w->base = event_base_new());
+	snprintf(w->dir, sizeof(w->dir), "%s/flowrra-world-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(w->dir));
+	if (kind == KIND_REDIS) {
+		w->server = redis_server_start(NULL);
+		snprintf(w->url, sizeof(w->url), "%s",
+			 redis_server_unix_url(w->server));
+	} else {
+		snprintf(w->url, sizeof(w->url), "sqlite://%s/flowrra.db",
+			 w->dir);
+	}
+	w->options = (struct broker_options){.base = w->base,
+					     .url = w->url,
+					     .queue_key = "flowrra:queue",
+					     .timeout_ms = 2000,
+					     .max_connections = 50,
+					     .queues = queues,
+					     .n_queues = 2,
+					     .max_task = 1000};
+}
+
+void
+world_close(struct world *w)
+{
+	char command[128];
+
+	redis_server_stop(w->server);
+	event_base_free(w->base);
+	snprintf(command, sizeof(command), "rm -rf '%s'", w->dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+int64_t
+world_deadline(void)
+{
+	return clock_mono_ms() + PATIENCE_MS;
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+bool
+world_turn(struct world *w, int64_t deadline)
+{
+	const struct timeval tv = {.tv_usec = 20000};
+
+	event_base_once(w->base, -1, EV_TIMEOUT, on_tick, NULL, &tv);
+	event_base_loop(w->base, EVLOOP_ONCE);
+	return clock_mono_ms() < deadline;
+}
+
+void
+world_linger(struct world *w, int ms)
+{
+	const int64_t until = clock_mono_ms() + ms;
+
+	while (world_turn(w, until))
+		;
+}
+
+/* --- parties ---------------------------------------------------------------
+ */
+
+static void
+on_claim(struct broker_claim *claim, void *arg)
+{
+	struct party *p = arg;
+
+	ck_assert_uint_lt(p->n_claims, 4096);
+	p->claims[p->n_claims++] = claim;
+}
+
+static void
+on_control(struct slice message, void *arg)
+{
+	struct party *p = arg;
+
+	p->orders++;
+	snprintf(p->order, sizeof(p->order), "%.*s", (int)message.len,
+		 message.p);
+}
+
+static void
+on_quiet(void *arg)
+{
+	((struct party *)arg)->quiets++;
+}
+
+static void
+on_state(bool up, bool final, const struct err *why, void *arg)
+{
+	struct party *p = arg;
+
+	p->refused = p->refused || final;
+	if (up && why == NULL)
+		p->ups++;
+	if (why != NULL) {
+		p->why = *why;
+		p->troubles++;
+	}
+}
+
+struct party *
+party_open(struct world *w, const char *worker)
+{
+	struct party *p = calloc(1, sizeof(*p));
+	struct broker_options options = w->options;
+	struct err err;
+
+	p->world = w;
+	options.worker = worker;
+	options.on_claim = on_claim;
+	options.on_control = on_control;
+	options.on_quiet = on_quiet;
+	options.on_state = on_state;
+	options.arg = p;
+	if (worker == NULL)
+		options.n_queues = 0;
+	p->broker = broker_open(&options, &err);
+	ck_assert_msg(p->broker != NULL, "%s", err.msg);
+	UNTIL(w, p->ups > 0 || p->refused);
+	return p;
+}
+
+void
+party_close(struct party *p)
+{
+	broker_close(p->broker);
+	free(p);
+}
+
+static void
+on_submitted(struct broker_submit *batch, size_t n, void *arg)
+{
+	(void)batch;
+	(void)n;
+	((struct party *)arg)->answered = true;
+}
+
+enum err_code
+party_submit_with(struct party *p, struct broker_submit *task)
+{
+	p->answered = false;
+	broker_submit(p->broker, task, 1, on_submitted, p);
+	UNTIL(p->world, p->answered);
+	p->err = task->err;
+	return task->err.code;
+}
+
+enum err_code
+party_submit(struct party *p, const char *id, const char *bytes,
+	     int32_t priority, int64_t delay_ms)
+{
+	struct broker_submit task = {.queue = "io",
+				     .id = slice_of(id),
+				     .bytes = slice_of(bytes),
+				     .priority = priority,
+				     .delay_ms = delay_ms};
+
+	return party_submit_with(p, &task);
+}
+
+static void
+on_settled(struct broker_settle *settle)
+{
+	((struct party *)settle->arg)->settled++;
+}
+
+static void
+settle(struct party *p, size_t i, struct broker_settle *s)
+{
+	const size_t before = p->settled;
+
+	s->claim = p->claims[i];
+	s->arg = p;
+	s->on_done = on_settled;
+	broker_settle(p->broker, s);
+	UNTIL(p->world, p->settled > before);
+	p->claims[i] = NULL;
+}
+
+void
+party_settle(struct party *p, size_t i, enum broker_verdict verdict)
+{
+	struct broker_settle s = {.verdict = verdict,
+				  .id = SLICE("dead-id"),
+				  .info = SLICE("{\"reason\":\"test\"}")};
+
+	settle(p, i, &s);
+}
+
+void
+party_retry(struct party *p, size_t i, const char *again, int64_t delay_ms)
+{
+	struct broker_settle s = {.verdict = BROKER_RETRY,
+				  .again = slice_of(again),
+				  .delay_ms = delay_ms};
+
+	settle(p, i, &s);
+}
+
+bool
+party_has(const struct party *p, size_t i, const char *bytes)
+{
+	return i < p->n_claims && p->claims[i] != NULL &&
+	       slice_eq(p->claims[i]->bytes, slice_of(bytes));
+}
+
+void
+party_on_value(struct slice value, const struct err *err, void *arg)
+{
+	struct party *p = arg;
+
+	p->answered = true;
+	p->err.code = ERR_NONE;
+	if (err != NULL)
+		p->err = *err;
+	snprintf(p->value, sizeof(p->value), "%.*s", (int)value.len,
+		 value.p != NULL ? value.p : "");
+}
+
+/* --- backends --------------------------------------------------------------
+ */
+
+static void
+on_results_state(bool up, bool final, const struct err *why, void *arg)
+{
+	struct backend *r = arg;
+
+	(void) final;
+	r->ups += up && why == NULL;
+	r->troubles += why != NULL;
+}
+
+struct backend *
+backend_open(struct world *w)
+{
+	struct backend *r = calloc(1, sizeof(*r));
+	const struct results_options options = {.base = w->base,
+						.url = w->url,
+						.timeout_ms = 2000,
+						.max_connections = 10,
+						.on_state = on_results_state,
+						.arg = r};
+	struct err err;
+
+	r->results = results_open(&options, &err);
+	ck_assert_msg(r->results != NULL, "%s", err.msg);
+	UNTIL(w, r->ups > 0);
+	return r;
+}
+
+void
+backend_close(struct backend *r)
+{
+	results_close(r->results);
+	free(r);
+}
+
+static void
+on_stored(struct results_put *put)
+{
+	((struct backend *)put->arg)->stored++;
+}
+
+void
+backend_put(struct world *w, struct backend *r, const char *id,
+	    const char *record, bool final, int64_t ttl_s)
+{
+	struct results_put put = {.id = slice_of(id),
+				  .record = slice_of(record),
+				  .final = final,
+				  .ttl_s = ttl_s,
+				  .on_done = on_stored,
+				  .arg = r};
+	const size_t before = r->stored;
+
+	results_put(r->results, &put);
+	UNTIL(w, r->stored > before);
+}
+
+void
+backend_on_record(struct slice record, const struct err *err, void *arg)
+{
+	struct backend *r = arg;
+
+	r->answered = true;
+	r->err.code = ERR_NONE;
+	if (err != NULL)
+		r->err = *err;
+	r->found = record.p != NULL;
+	snprintf(r->record, sizeof(r->record), "%.*s", (int)record.len,
+		 record.p != NULL ? record.p : "");
+}
+
+const char *
+backend_get(struct world *w, struct backend *r, const char *id)
+{
+	r->answered = false;
+	results_get(r->results, slice_of(id), backend_on_record, r);
+	UNTIL(w, r->answered);
+	ck_assert_msg(r->err.code == ERR_NONE, "%s", r->err.msg);
+	return r->found ? r->record : NULL;
+}
+
+int
+world_dead(struct world *w)
+{
+	redisReply *reply;
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int n;
+
+	if (w->kind == KIND_REDIS) {
+		reply = redis_server_command(w->server,
+					     "ZCARD {flowrra:queue:io}:dead");
+		n = (int)reply->integer;
+		freeReplyObject(reply);
+		return n;
+	}
+	ck_assert_int_eq(sqlite3_open(w->url + strlen("sqlite://"), &db),
+			 SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM dead", -1,
+					    &stmt, NULL),
+			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return n;
+}

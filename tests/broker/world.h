@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the contract tests of brokers and backends share: a world with one
+ * store of some kind in it, and parties that use it.
+ */
+#ifndef TESTS_BROKER_WORLD_H
+#define TESTS_BROKER_WORLD_H
+
+#include "broker/broker.h"
+#include "results/results.h"
+
+enum kind { KIND_REDIS, KIND_SQLITE };
+
+struct world {
+	enum kind kind;
+	struct event_base *base;
+	struct redis_server *server;
+	char dir[64];
+	char url[128];
+	struct broker_options options; /* what parties begin with */
+};
+
+/* One broker, and what it told. */
+struct party {
+	struct world *world;
+	struct broker *broker;
+	unsigned int ups, troubles, quiets;
+	bool refused;
+	struct err why;
+	struct broker_claim *claims[4096];
+	size_t n_claims; /* all, also those settled since */
+	size_t settled;
+	char order[256];
+	unsigned int orders;
+	/* The last answer. */
+	bool answered;
+	char value[1024];
+	struct err err;
+};
+
+struct backend {
+	struct results *results;
+	unsigned int ups, troubles;
+	size_t stored;
+	bool answered, found;
+	char record[1024];
+	struct err err;
+};
+
+void world_open(struct world *w, int kind);
+void world_close(struct world *w);
+
+/* Turns the loop until the condition holds; fails the test after 10 s. */
+#define UNTIL(w, condition)                                                    \
+	do {                                                                   \
+		int64_t until_ = world_deadline();                             \
+		while (!(condition)) {                                         \
+			ck_assert_msg(world_turn((w), until_),                 \
+				      "waited for " #condition);               \
+		}                                                              \
+	} while (0)
+int64_t world_deadline(void);
+bool world_turn(struct world *w, int64_t deadline);
+/* Turns it for a while, to see that something does not happen. */
+void world_linger(struct world *w, int ms);
+
+/* `worker` NULL: a producer. Waits until it is up. */
+struct party *party_open(struct world *w, const char *worker);
+void party_close(struct party *p);
+/* Submits one task to "io" and returns the answer's code. */
+enum err_code party_submit(struct party *p, const char *id, const char *bytes,
+			   int32_t priority, int64_t delay_ms);
+enum err_code party_submit_with(struct party *p, struct broker_submit *task);
+/* Settles claim number i and waits until that is confirmed. */
+void party_settle(struct party *p, size_t i, enum broker_verdict verdict);
+void party_retry(struct party *p, size_t i, const char *again,
+		 int64_t delay_ms);
+/* Whether claim i has these bytes. */
+bool party_has(const struct party *p, size_t i, const char *bytes);
+void party_on_value(struct slice value, const struct err *err, void *arg);
+
+struct backend *backend_open(struct world *w);
+void backend_close(struct backend *r);
+void backend_put(struct world *w, struct backend *r, const char *id,
+		 const char *record, bool final, int64_t ttl_s);
+/* Asks, and returns the record, or NULL if there is none. */
+const char *backend_get(struct world *w, struct backend *r, const char *id);
+void backend_on_record(struct slice record, const struct err *err, void *arg);
+
+/* How many tasks are in the dead list of "io". */
+int world_dead(struct world *w);
+
+#endif
