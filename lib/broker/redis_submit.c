@@ -14,6 +14,9 @@
 
 static const char RECORD[] = "flowrra:task:";
 
+/* What submit.lua answers for each task. */
+enum answer { QUEUE_FULL, QUEUED, KEY_TAKEN, QUEUED_BEFORE };
+
 /* A batch, and the commands it still waits for. */
 struct batch {
 	struct rbroker *broker;
@@ -83,6 +86,20 @@ forget_record(struct rbroker *b, const struct broker_submit *task)
 	buf_done(&key);
 }
 
+/* What the submit script says of one task; a plain push says nothing. */
+static void
+take_answer(struct rbroker *b, struct broker_submit *task, int64_t answer)
+{
+	if (answer == QUEUE_FULL)
+		err_set(&task->err, ERR_FULL,
+			"queue %s is full ([executor] max_queue_size); "
+			"try again later",
+			task->queue);
+	task->duplicate = answer == KEY_TAKEN || answer == QUEUED_BEFORE;
+	if (answer == QUEUE_FULL || answer == KEY_TAKEN)
+		forget_record(b, task);
+}
+
 static void
 on_pushed(struct redis *r, const struct redis_reply *reply, void *arg)
 {
@@ -97,15 +114,14 @@ on_pushed(struct redis *r, const struct redis_reply *reply, void *arg)
 		task = &run.batch->tasks[run.first + i];
 		if (redis_fault(reply) != REDIS_FAULT_NONE) {
 			fail(task, b, reply);
-			if (redis_fault(reply) != REDIS_FAULT_LOST)
+			/* What is sent again with its key may be queued. */
+			if (redis_fault(reply) != REDIS_FAULT_LOST &&
+			    task->unique.len == 0)
 				forget_record(b, task);
-		} else if (redis_reply_type(reply) == REDIS_ARRAY &&
-			   redis_reply_integer(redis_reply_at(reply, i)) == 0) {
-			err_set(&task->err, ERR_FULL,
-				"queue %s is full ([executor] max_queue_size); "
-				"try again later",
-				task->queue);
-			forget_record(b, task);
+		} else if (redis_reply_type(reply) == REDIS_ARRAY) {
+			take_answer(
+			    b, task,
+			    redis_reply_integer(redis_reply_at(reply, i)));
 		}
 	}
 	command_ended(run.batch);
@@ -145,7 +161,7 @@ static bool
 is_plain(const struct rbroker *b, const struct broker_submit *task)
 {
 	return task->priority == 0 && task->delay_ms <= 0 &&
-	       b->opt.max_queue_size == 0;
+	       task->unique.len == 0 && b->opt.max_queue_size == 0;
 }
 
 static void
@@ -176,8 +192,8 @@ static void
 push_by_script(struct batch *batch, size_t first, size_t n)
 {
 	struct rbroker *b = batch->broker;
-	struct slice *args = calloc(3 + 3 * n, sizeof(*args));
-	char(*numbers)[2][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
+	struct slice *args = calloc(3 + 6 * n, sizeof(*args));
+	char(*numbers)[3][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
 	char limit[NUMBER_TEXT];
 	const struct broker_submit *task = &batch->tasks[first];
 	struct rqueue q = {.name = NULL};
@@ -196,11 +212,14 @@ push_by_script(struct batch *batch, size_t first, size_t n)
 	args[1] = slice_of(RBROKER_CONTROL);
 	args[2] = slice_of(q.wake);
 	for (i = 0; i < n; i++, task++) {
-		args[3 + 3 * i] = number_arg(numbers[i][0], task->priority);
-		args[4 + 3 * i] = number_arg(numbers[i][1], task->delay_ms);
-		args[5 + 3 * i] = task->bytes;
+		args[3 + 6 * i] = number_arg(numbers[i][0], task->priority);
+		args[4 + 6 * i] = number_arg(numbers[i][1], task->delay_ms);
+		args[5 + 6 * i] = task->bytes;
+		args[6 + 6 * i] = task->id;
+		args[7 + 6 * i] = task->unique;
+		args[8 + 6 * i] = number_arg(numbers[i][2], task->unique_s);
 	}
-	send_run(batch, first, n, 3 + 3 * n, args, keys);
+	send_run(batch, first, n, 3 + 6 * n, args, keys);
 out:
 	rqueue_done(&q);
 	free(numbers);
@@ -282,6 +301,29 @@ reserve(struct batch *batch, size_t i)
 	buf_done(&key);
 }
 
+static bool
+is_nobody_elses(const struct broker_submit *task)
+{
+	return task->record.p != NULL && !task->exclusive &&
+	       task->unique.len == 0;
+}
+
+/* A record that may be there already, from the same submission sent before. */
+static void
+store_if_none(struct batch *batch, const struct broker_submit *task)
+{
+	struct buf key = BUF_INIT;
+	struct slice argv[] = {
+	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
+
+	buf_adds(&key, RECORD);
+	buf_add(&key, task->id.p, task->id.len);
+	argv[1] = (struct slice){key.data, key.len};
+	if (!key.failed)
+		redis_command(batch->broker->redis, NULL, NULL, 4, argv);
+	buf_done(&key);
+}
+
 /*
  * Stores the records of ids that nobody else can have, without waiting for the
  * answer: it comes before that of the push, and if the server is full it
@@ -307,8 +349,7 @@ store_records(struct batch *batch)
 	for (i = 0; i < batch->n; i++) {
 		size_t len = sizeof(RECORD) - 1 + batch->tasks[i].id.len;
 
-		if (!batch->tasks[i].exclusive &&
-		    batch->tasks[i].record.p != NULL) {
+		if (is_nobody_elses(&batch->tasks[i])) {
 			argv[argc++] = (struct slice){keys.data + at, len};
 			argv[argc++] = batch->tasks[i].record;
 		}
@@ -332,6 +373,8 @@ start(void *arg)
 		for (i = 0; i < batch->n; i++)
 			if (batch->tasks[i].exclusive)
 				reserve(batch, i);
+			else if (batch->tasks[i].unique.len > 0)
+				store_if_none(batch, &batch->tasks[i]);
 	}
 	command_ended(batch);
 }
