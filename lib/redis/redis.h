@@ -40,6 +40,7 @@ enum redis_reply_type {
 	REDIS_ERROR
 };
 
+/* All of them take the NULL of a broken connection for REDIS_NIL. */
 enum redis_reply_type redis_reply_type(const struct redis_reply *r);
 /* Bytes of a string or an error; an empty slice for other types. */
 struct slice redis_reply_string(const struct redis_reply *r);

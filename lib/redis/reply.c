@@ -13,13 +13,13 @@
 enum redis_reply_type
 redis_reply_type(const struct redis_reply *r)
 {
-	return r->type;
+	return r != NULL ? r->type : REDIS_NIL;
 }
 
 struct slice
 redis_reply_string(const struct redis_reply *r)
 {
-	if (r->type != REDIS_STRING && r->type != REDIS_ERROR)
+	if (r == NULL || (r->type != REDIS_STRING && r->type != REDIS_ERROR))
 		return (struct slice){"", 0};
 	return (struct slice){r->bytes, r->len};
 }
@@ -47,6 +47,8 @@ parse_integer(const char *p, size_t len)
 int64_t
 redis_reply_integer(const struct redis_reply *r)
 {
+	if (r == NULL)
+		return 0;
 	if (r->type == REDIS_STRING)
 		return parse_integer(r->bytes, r->len);
 	return r->type == REDIS_INTEGER ? r->integer : 0;
@@ -55,7 +57,7 @@ redis_reply_integer(const struct redis_reply *r)
 size_t
 redis_reply_count(const struct redis_reply *r)
 {
-	return r->type == REDIS_ARRAY ? r->len : 0;
+	return r != NULL && r->type == REDIS_ARRAY ? r->len : 0;
 }
 
 const struct redis_reply *
