@@ -5,7 +5,8 @@
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
 -- Returns the tasks, the first to run first. In place of a task that is too
--- large stands '': it is in flight, and inflight.lua deals with it.
+-- large stands '': it is in flight, and inflight.lua deals with it, as with one
+-- that is empty.
 
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local claimed = {}

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Shows an in-flight list. Tasks that are too large to hand out
--- go to the dead list on the way.
+-- Shows an in-flight list. Tasks that cannot be handed out, since they are too
+-- large or have no bytes at all, go to the dead list on the way.
 --
 -- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
 --       4 dead info (hash)
@@ -10,7 +10,12 @@
 local tasks = redis.call('LRANGE', KEYS[1], 0, -1)
 local largest = tonumber(ARGV[1])
 for i, task in ipairs(tasks) do
-  if #task > largest then
+  if #task > largest or #task == 0 then
+    local why = '"reason":"malformed","error":"the task is empty"'
+    if #task > 0 then
+      why = '"reason":"too_large","error":"the task has ' .. #task ..
+        ' bytes, the limit is ' .. largest .. '"'
+    end
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     local base, n = redis.sha1hex(string.sub(task, 1, 4096) .. #task) .. '-' .. now, 0
@@ -18,8 +23,8 @@ for i, task in ipairs(tasks) do
     redis.call('LREM', KEYS[1], -1, task)
     redis.call('ZADD', KEYS[2], now, base .. '-' .. n)
     redis.call('HSET', KEYS[3], base .. '-' .. n, task)
-    redis.call('HSET', KEYS[4], base .. '-' .. n, '{"reason":"too_large","error":"the task has ' ..
-      #task .. ' bytes, the limit is ' .. largest .. '","worker":' .. ARGV[2] .. '}')
+    redis.call('HSET', KEYS[4], base .. '-' .. n,
+      '{' .. why .. ',"worker":' .. ARGV[2] .. '}')
     tasks[i] = ''
   end
 end
