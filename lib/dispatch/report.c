@@ -190,6 +190,9 @@ static void
 crashed(struct job *job, const struct child_end *end)
 {
 	const int sig = end->spoken ? end->words.signal : end->signal;
+	/* It began, even if it was gone before it could say so. */
+	const int64_t started_us =
+	    job->started_us != 0 ? job->started_us : clock_wall_us();
 	const char *abbreviation = sigabbrev_np(sig);
 	char text[120];
 	int n;
@@ -205,7 +208,7 @@ crashed(struct job *job, const struct child_end *end)
 			     end->status);
 	outcome_apply(job, &(struct ending){.outcome = OUTCOME_CRASHED,
 					    .text = {text, (size_t)n},
-					    .started_us = job->started_us,
+					    .started_us = started_us,
 					    .finished_us = clock_wall_us()});
 }
 
