@@ -118,7 +118,9 @@ int64_t now_ms(void);
 /* Sleeps for a moment, longer each time; false when the deadline is over. */
 bool wait_a_moment(int64_t deadline_ms, unsigned int *turn);
 
+#ifndef PATIENCE_MS
 #define PATIENCE_MS 30000
+#endif
 #define WAIT_UNTIL_WITHIN(ms, condition)                                       \
 	do {                                                                   \
 		const int64_t deadline_ = now_ms() + (ms);                     \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A task for every way to bring an executor down. */
+/* A task for every way to bring an executor down. crash_cpu.c has the same ones
+ * for cpu executors. */
 #include <err.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,6 +9,11 @@
 #include <unistd.h>
 
 #include <flowrra/module.h>
+
+#ifndef CRASH_PREFIX
+#define CRASH_PREFIX "crash."
+#define CRASH_CPU_BOUND false
+#endif
 
 /* Keeps compilers from seeing through what follows. */
 static volatile int zero, one = 1;
@@ -153,28 +159,29 @@ finish_twice(struct flowrra_task *task, struct event_base *base,
 
 #define TASK(task_name, function)                                              \
 	{                                                                      \
-		.name = (task_name), .run = (function), FLOWRRA_TASK_DEFAULTS  \
+		.name = CRASH_PREFIX task_name, .run = (function),             \
+		.cpu_bound = CRASH_CPU_BOUND, FLOWRRA_TASK_DEFAULTS            \
 	}
 static const struct flowrra_task_type tasks[] = {
-    TASK("crash.segv", segv),
-    TASK("crash.raise", raise_),
-    TASK("crash.fpe", fpe),
-    TASK("crash.ill", ill),
-    TASK("crash.abort", abort_),
-    TASK("crash.double_free", double_free),
-    TASK("crash.stack_overflow", stack_overflow),
-    TASK("crash.exit", exit_),
-    TASK("crash._exit", underscore_exit),
-    TASK("crash.quick_exit", quick_exit_),
-    TASK("crash.errx", errx_),
-    TASK("crash.pthread_exit", pthread_exit_),
-    TASK("crash.fork_exit", fork_exit),
-    {.name = "crash.cpu",
+    TASK("segv", segv),
+    TASK("raise", raise_),
+    TASK("fpe", fpe),
+    TASK("ill", ill),
+    TASK("abort", abort_),
+    TASK("double_free", double_free),
+    TASK("stack_overflow", stack_overflow),
+    TASK("exit", exit_),
+    TASK("_exit", underscore_exit),
+    TASK("quick_exit", quick_exit_),
+    TASK("errx", errx_),
+    TASK("pthread_exit", pthread_exit_),
+    TASK("fork_exit", fork_exit),
+    {.name = CRASH_PREFIX "cpu",
      .run = segv,
      .cpu_bound = true,
      FLOWRRA_TASK_DEFAULTS},
-    {.name = "crash.async", .start = segv_async, FLOWRRA_TASK_DEFAULTS},
-    {.name = "crash.finish_twice",
+    {.name = CRASH_PREFIX "async", .start = segv_async, FLOWRRA_TASK_DEFAULTS},
+    {.name = CRASH_PREFIX "finish_twice",
      .start = finish_twice,
      FLOWRRA_TASK_DEFAULTS},
 };

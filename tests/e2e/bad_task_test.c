@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes in a queue that are no task: none stops a worker, none vanishes. */
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e/look.h"
+#include "e2e/worker.h"
+
+#define DEEP 100000
+#define LARGE (2 * 1024 * 1024)
+
+struct bad {
+	const char *bytes;
+	size_t len; /* 0: up to the NUL */
+	const char *reason;
+};
+
+#define TASK(fields)                                                           \
+	"{\"id\":\"x\",\"name\":\"add\",\"args\":[1,2],\"kwargs\":{}" fields "}"
+#define BYTES(text) text, sizeof(text) - 1
+
+static const struct bad bads[] = {
+    {"hello", 0, "malformed"},
+    {BYTES("\0\1\2\3{\"id\":\0\377"), "malformed"},
+    {BYTES("{\"id\":\"x\0y\",\"name\":\"add\"}"), "malformed"},
+    {"null", 0, "malformed"},
+    {"[]", 0, "malformed"},
+    {"{}", 0, "malformed"},
+    {"{\"id\":\"x\"}", 0, "malformed"},
+    {"{\"name\":\"add\"}", 0, "malformed"},
+    {TASK("") TASK(""), 0, "malformed"},
+    {TASK("") "x", 0, "malformed"},
+    {"{\"id\":\"caf\351\",\"name\":\"add\"}", 0, "malformed"},
+    {TASK(",\"x\":\"\355\240\200\""), 0, "malformed"},
+    {TASK(",\"x\":\"\300\200\""), 0, "malformed"},
+    {"{\"id\":7,\"name\":\"add\",\"args\":[],\"kwargs\":{}}", 0, "malformed"},
+    {"{\"id\":\"a b\",\"name\":\"add\",\"args\":[],\"kwargs\":{}}", 0,
+     "malformed"},
+    {"{\"id\":\"x\",\"name\":[],\"args\":[],\"kwargs\":{}}", 0, "malformed"},
+    {"{\"id\":\"x\",\"name\":\"a b\",\"args\":[],\"kwargs\":{}}", 0,
+     "malformed"},
+    {"{\"id\":\"x\",\"name\":\"add\",\"args\":{},\"kwargs\":{}}", 0,
+     "malformed"},
+    {"{\"id\":\"x\",\"name\":\"add\",\"args\":[],\"kwargs\":[]}", 0,
+     "malformed"},
+    {TASK(",\"priority\":\"high\""), 0, "malformed"},
+    {TASK(",\"priority\":0.5"), 0, "malformed"},
+    {TASK(",\"priority\":1e99"), 0, "malformed"},
+    {TASK(",\"cpu_bound\":\"no\""), 0, "malformed"},
+    {TASK(",\"max_retries\":-5"), 0, "malformed"},
+    {TASK(",\"max_retries\":\"3\""), 0, "malformed"},
+    {TASK(",\"retry_delay\":-1"), 0, "malformed"},
+    {TASK(",\"retry_delay\":\"soon\""), 0, "malformed"},
+    {TASK(",\"current_retry\":true"), 0, "malformed"},
+    {TASK(",\"timeout\":[]"), 0, "malformed"},
+    {TASK(",\"expires_at\":\"tomorrow\""), 0, "malformed"},
+    {TASK(",\"submitted_at\":12"), 0, "malformed"},
+    {TASK(",\"queue\":{}"), 0, "malformed"},
+    {TASK(",\"crashes\":\"many\""), 0, "malformed"},
+    {TASK(",\"id\":\"y\""), 0, "malformed"},
+    {TASK(",\"priority\":1,\"priority\":2"), 0, "malformed"},
+    {"", 0, ""},
+};
+#define N_BADS (sizeof(bads) / sizeof(bads[0]))
+#define N_ALL (N_BADS + 2)
+
+/* The table, and what is too large or too deep for one. */
+static struct bad
+bad_at(struct world *w, size_t i)
+{
+	struct bad bad;
+	char *p;
+
+	if (i < N_BADS) {
+		bad = bads[i];
+		if (bad.len == 0)
+			bad.len = strlen(bad.bytes);
+		return bad;
+	}
+	p = world_keep(w, malloc(LARGE + 1));
+	memset(p, i == N_BADS ? '[' : 'x', LARGE);
+	bad = (struct bad){p, i == N_BADS ? DEEP : LARGE,
+			   i == N_BADS ? "malformed" : "too_large"};
+	return bad;
+}
+
+/* Looks for the very bytes among the dead; returns their reason. */
+static const char *
+dead_reason(struct world *w, const struct bad *bad)
+{
+	redisReply *tasks = redis_server_command(
+	    world_redis(w), "HGETALL {flowrra:queue:io}:dead:tasks");
+	const redisReply *bytes;
+	const char *reason = NULL, *info;
+	size_t i;
+
+	for (i = 0; i + 1 < tasks->elements && reason == NULL; i += 2) {
+		bytes = tasks->element[i + 1];
+		if (bytes->len != bad->len ||
+		    memcmp(bytes->str, bad->bytes, bad->len) != 0)
+			continue;
+		info = dead_info(w, "io", tasks->element[i]->str);
+		ck_assert_ptr_nonnull(info);
+		ck_assert_str_ne(json_field(w, info, "error"), "");
+		reason = json_field(w, info, "reason");
+	}
+	freeReplyObject(tasks);
+	return reason;
+}
+
+static void
+wait_dead(struct world *w, size_t i)
+{
+	const struct bad bad = bad_at(w, i);
+	const int64_t deadline = now_ms() + PATIENCE_MS;
+	unsigned int turn = 0;
+
+	while (dead_reason(w, &bad) == NULL)
+		ck_assert_msg(wait_a_moment(deadline, &turn),
+			      "number %zu is not among the dead: %.80s", i,
+			      bad.bytes);
+}
+
+static void
+check_dead(struct world *w, size_t i)
+{
+	const struct bad bad = bad_at(w, i);
+
+	if (bad.reason[0] != '\0')
+		ck_assert_str_eq(dead_reason(w, &bad), bad.reason);
+}
+
+static void
+check_alive(struct world *w)
+{
+	ck_assert_str_eq(submit(w, "add 1 2 --wait --wait-timeout 20"), "3");
+	WAIT_UNTIL(in_flight(w, "io") == 0);
+	ck_assert_int_eq(waiting(w, "io"), 0);
+}
+
+START_TEST(an_idle_worker_sets_aside_what_is_no_task)
+{
+	struct world *w = world_start(NULL);
+	struct bad bad;
+	size_t i;
+
+	for (i = 0; i < N_ALL; i++) {
+		bad = bad_at(w, i);
+		push_bytes(w, bad.bytes, bad.len);
+		wait_dead(w, i);
+		check_dead(w, i);
+	}
+	check_alive(w);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_worker_that_starts_sets_aside_what_is_no_task)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	struct bad bad;
+	size_t i;
+
+	for (i = 0; i < N_ALL; i++) {
+		bad = bad_at(w, i);
+		push_bytes(w, bad.bytes, bad.len);
+	}
+	worker_start(w, NULL);
+	for (i = 0; i < N_ALL; i++)
+		wait_dead(w, i);
+	for (i = 0; i < N_ALL; i++)
+		check_dead(w, i);
+	ck_assert_int_eq(dead(w, "io"), (long long)N_ALL);
+	check_alive(w);
+	world_stop(w);
+}
+END_TEST
+
+/* Found in flight after a crash, they go the same way. */
+START_TEST(what_was_in_flight_and_is_no_task_is_set_aside)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	struct bad bad;
+	size_t i;
+
+	for (i = 0; i < N_ALL; i++) {
+		bad = bad_at(w, i);
+		redis_server_run(world_redis(w),
+				 "LPUSH {flowrra:queue:io}:inflight:test:1 %b",
+				 bad.bytes, bad.len);
+	}
+	worker_start(w, NULL);
+	for (i = 0; i < N_ALL; i++)
+		wait_dead(w, i);
+	for (i = 0; i < N_ALL; i++)
+		check_dead(w, i);
+	ck_assert_int_eq(dead(w, "io"), (long long)N_ALL);
+	check_alive(w);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(an_unknown_task_is_left_to_others_for_a_while)
+{
+	struct world *w = world_start(NULL);
+	const char *id = submit(w, "other.task 1 --force --queue io");
+	double score, now = redis_now_ms(w);
+	const char *info;
+
+	WAIT_UNTIL(delayed(w, "io") == 1);
+	ck_assert_str_eq(json_field(w, the_delayed(w, "io", &score), "unknown"),
+			 "1");
+	ck_assert_double_gt(score, now);
+	ck_field(w, id, "status", "pending");
+	/* It has made the round. */
+	push(w, "{\"id\":\"lost\",\"name\":\"other.task\",\"args\":[1],"
+		"\"kwargs\":{},\"unknown\":5}");
+	wait_status(w, "lost", "failed");
+	ck_field(w, "lost", "reason", "unknown_task");
+	WAIT_UNTIL(dead(w, "io") == 1);
+	info = dead_info(w, "io", "lost");
+	ck_assert_str_eq(json_field(w, info, "reason"), "unknown_task");
+	ck_assert_str_eq(json_field(w, dead_task(w, "io", "lost"), "id"),
+			 "lost");
+	check_alive(w);
+	world_stop(w);
+}
+END_TEST
+
+SUITE("bad tasks")
+{
+	SUITE_TIMEOUT(120);
+	TEST(an_idle_worker_sets_aside_what_is_no_task);
+	TEST(a_worker_that_starts_sets_aside_what_is_no_task);
+	TEST(what_was_in_flight_and_is_no_task_is_set_aside);
+	TEST(an_unknown_task_is_left_to_others_for_a_while);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Handlers and executors that die: only the task at fault pays for it. */
+#include <signal.h>
+#include <string.h>
+
+#include "e2e/look.h"
+#include "e2e/worker.h"
+
+#ifdef __SANITIZE_ADDRESS__
+/* It makes other ends of some crashes. */
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+static const struct {
+	const char *task, *error;
+	bool only_io;
+} crashes[] = {
+    {"segv", "SIGSEGV", false},
+    {"fpe", "SIGFPE", false},
+    {"ill", "SIGILL", false},
+    {"abort", "SIGABRT", false},
+    {"double_free", "SIGABRT", false},
+    {"stack_overflow", "SIGSEGV", false},
+    {"raise 7", "SIGBUS", false},
+    {"raise 9", "SIGKILL", false},
+    {"exit 0", "ended its process", false},
+    {"exit 3", "ended its process", false},
+    {"_exit", "ended its process", false},
+    {"quick_exit", "ended its process", false},
+    {"errx", "ended its process", false},
+    {"async", "SIGSEGV", true},
+};
+#define N_CRASHES (sizeof(crashes) / sizeof(crashes[0]))
+
+static void
+check_crashed(struct world *w, const char *queue, const char *id,
+	      const char *error)
+{
+	const char *info;
+
+	wait_status(w, id, "failed");
+	ck_field(w, id, "reason", "crashed");
+	ck_field(w, id, "attempts", "3");
+	WAIT_UNTIL(dead(w, queue) == 1);
+	info = dead_info(w, queue, id);
+	ck_assert_str_eq(json_field(w, info, "reason"), "crashed");
+	if (!SANITIZED)
+		ck_assert_msg(strstr(json_field(w, info, "error"), error) !=
+				  NULL,
+			      "%s", info);
+	ck_assert_str_eq(json_field(w, dead_task(w, queue, id), "id"), id);
+}
+
+/* It is tried three times, all in all, among tasks that have done nothing. */
+START_TEST(a_crash_in_the_io_executor_harms_no_neighbour)
+{
+	const struct world_options o = {.modules = "demo crash",
+					.crashes = true};
+	struct world *w = world_start(&o);
+	const char *neighbours[] = {submit(w, "sleep 0.4"),
+				    submit(w, "sleep 0.4"),
+				    submit(w, "timer 0.4")};
+	const char *id;
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		wait_status(w, neighbours[i], "running");
+	id = submit(w, "crash.%s", crashes[_i].task);
+	check_crashed(w, "io", id, crashes[_i].error);
+	for (i = 0; i < 3; i++)
+		expect_untouched(w, neighbours[i]);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_crash_in_a_cpu_executor_harms_no_neighbour)
+{
+	const struct world_options o = {.modules = "demo crash_cpu mark",
+					.crashes = true,
+					.config =
+					    "[executor]\ncpu_workers = 2\n"};
+	struct world *w = world_start(&o);
+	const char *neighbour = submit(w, "mark_cpu marks 0.3"), *id;
+
+	if (crashes[_i].only_io) {
+		world_stop(w);
+		return;
+	}
+	wait_status(w, neighbour, "running");
+	id = submit(w, "crash_cpu.%s", crashes[_i].task);
+	check_crashed(w, "cpu", id, crashes[_i].error);
+	expect_untouched(w, neighbour);
+	ck_assert_str_eq(world_read(w, "marks"),
+			 world_text(w, "%s\n", neighbour));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_child_of_a_handler_that_exits_is_no_crash)
+{
+	const struct world_options o = {.modules = "demo crash",
+					.crashes = true};
+	struct world *w = world_start(&o);
+
+	ck_assert_str_eq(submit(w, "crash.fork_exit 3 --wait"), "3");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_crashed_task_is_put_back_within_a_tenth_of_a_second)
+{
+	const struct world_options o = {.modules = "demo crash",
+					.crashes = true};
+	struct world *w = world_start(&o);
+	const int64_t begin = now_ms();
+	const char *id = submit(w, "crash.raise 9");
+	int64_t took;
+
+	/* Three attempts, so three times put back and once buried. */
+	wait_status(w, id, "failed");
+	took = now_ms() - begin;
+	if (!SANITIZED)
+		ck_assert_int_lt(took, 3 * 300);
+	world_stop(w);
+}
+END_TEST
+
+/* --- killed from outside ---------------------------------------------------
+ */
+
+START_TEST(when_the_io_executor_is_killed_nobody_is_to_blame)
+{
+	const struct world_options o = {.modules = "demo mark"};
+	struct world *w = world_start(&o);
+	const char *ids[] = {submit(w, "sleep 0.5"), submit(w, "sleep 0.5"),
+			     submit(w, "sleep 0.5"), submit(w, "timer 0.5")};
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		wait_status(w, ids[i], "running");
+	kill(worker_executor(worker_of(w)), SIGKILL);
+	for (i = 0; i < 4; i++)
+		expect_untouched(w, ids[i]);
+	ck_assert_int_eq(dead(w, "io"), 0);
+	ck_assert(worker_logged(worker_of(w), "was killed by SIGKILL"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(when_a_cpu_executor_is_killed_its_task_pays)
+{
+	const struct world_options o = {.modules = "demo hostile",
+					.config =
+					    "[executor]\nkill_grace = 0\n"};
+	struct world *w = world_start(&o);
+	pid_t children[CHILDREN_MAX], io = worker_executor(worker_of(w));
+	const char *id = submit(w, "loop_cpu");
+
+	wait_status(w, id, "running");
+	ck_assert_uint_eq(children_of(worker_pid(worker_of(w)), children), 2);
+	kill(children[0] == io ? children[1] : children[0], SIGKILL);
+	WAIT_UNTIL(has(w, id, "retries", "1") &&
+		   has(w, id, "status", "running"));
+	ctl_ok(w, "cancel %s", id);
+	wait_status(w, id, "failed");
+	ck_field(w, id, "attempts", "2");
+	world_stop(w);
+}
+END_TEST
+
+SUITE("crash")
+{
+	SUITE_TIMEOUT(90);
+	TEST_LOOP(a_crash_in_the_io_executor_harms_no_neighbour, 0,
+		  (int)N_CRASHES);
+	TEST_LOOP(a_crash_in_a_cpu_executor_harms_no_neighbour, 0,
+		  (int)N_CRASHES);
+	TEST(a_child_of_a_handler_that_exits_is_no_crash);
+	TEST(a_crashed_task_is_put_back_within_a_tenth_of_a_second);
+	TEST(when_the_io_executor_is_killed_nobody_is_to_blame);
+	TEST(when_a_cpu_executor_is_killed_its_task_pays);
+}
