@@ -388,7 +388,7 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		tasks[i].err = (struct err)ERR_INIT;
+		tasks[i].err.code = ERR_NONE;
 	if (batch == NULL) {
 		for (i = 0; i < n; i++)
 			err_nomem(&tasks[i].err);

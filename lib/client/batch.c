@@ -164,6 +164,7 @@ submit_task(struct flowrra_batch *b, size_t i)
 	struct broker_submit *submit = &b->submits[b->n_submits];
 
 	b->place[i] = b->n_submits++;
+	/* Not by an initializer, which would clear the text of the error. */
 	submit->queue = b->text.data + task->queue;
 	submit->id = part(b, task->id, task->id_len);
 	submit->bytes = part(b, task->bytes, task->bytes_len);
@@ -171,6 +172,8 @@ submit_task(struct flowrra_batch *b, size_t i)
 	submit->priority = task->priority;
 	submit->delay_ms = task->delay_ms;
 	submit->exclusive = task->exclusive;
+	submit->unique = (struct slice){NULL, 0};
+	submit->duplicate = false;
 	submit->err.code = ERR_NONE;
 }
 

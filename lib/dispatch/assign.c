@@ -166,17 +166,33 @@ assign_jobs(struct dispatch *d)
 
 /* --- claiming ---------------------------------------------------------- */
 
+/* Jobs of a kind that are with runners. */
+static unsigned int
+running(const struct dispatch *d, enum job_kind kind)
+{
+	const struct runner *r;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (r, &d->runners, link)
+		n += r->count[kind];
+	return n;
+}
+
 /*
- * While its runners have plenty to do, small room is not worth a question to
- * the broker: wait until a quarter of the window is free.
+ * While all slots are taken and there is plenty to follow, small room is not
+ * worth a question to the broker: larger claims cost less.
  */
 static bool
 worth_asking(const struct dispatch *d, enum job_kind kind, unsigned int n)
 {
-	const struct runner *io = d->current->io;
+	const struct conf *conf = d->current->conf;
+	const unsigned int slots[] = {
+	    [KIND_THREAD] = (unsigned int)conf->executor.io_workers,
+	    [KIND_ASYNC] = (unsigned int)conf->executor.async_tasks,
+	    [KIND_CPU] = d->current->cpu_max};
+	unsigned int busy = running(d, kind);
 
-	return kind != KIND_THREAD || io == NULL || n >= window(io) / 4 ||
-	       io->count[KIND_THREAD] <= window(io) / 2;
+	return busy < slots[kind] || n >= busy / 3;
 }
 
 /* How many jobs have ended, but are not settled yet. */
@@ -184,14 +200,10 @@ static unsigned int
 unsettled(const struct dispatch *d)
 {
 	unsigned int alive = 0;
-	const struct runner *r;
 	enum job_kind kind;
 
 	for (kind = 0; kind < KIND_COUNT; kind++)
-		alive += d->n_held[kind];
-	TAILQ_FOREACH (r, &d->runners, link)
-		for (kind = 0; kind < KIND_COUNT; kind++)
-			alive += r->count[kind];
+		alive += d->n_held[kind] + running(d, kind);
 	return less(d->n_jobs, alive);
 }
 
