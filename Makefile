@@ -257,7 +257,7 @@ compile-flags: export FLAGS = $(CPPFLAGS) -std=gnu11
 
 #: demo     shows Flowrra at work
 demo:
-	@.ci/deps build test
+	@.ci/deps build
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@BUILD_DIR=$(abspath $(B)) tests/demo
 
