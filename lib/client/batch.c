@@ -173,6 +173,7 @@ submit_task(struct flowrra_batch *b, size_t i)
 	submit->delay_ms = task->delay_ms;
 	submit->exclusive = task->exclusive;
 	submit->unique = (struct slice){NULL, 0};
+	submit->unique = (struct slice){NULL, 0};
 	submit->duplicate = false;
 	submit->err.code = ERR_NONE;
 }
