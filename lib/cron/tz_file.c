@@ -21,7 +21,9 @@
 /* What ended before 1969 matters to nobody. */
 #define BEGIN_S INT64_C(-31536000)
 #define RULE_FROM 1970
-#define RULE_TO 2199
+/* One more than is asked for: a summer may last beyond it. Its own leap day is
+ * wrong, but that is behind TZ_END_S. */
+#define RULE_TO 2200
 /* Two changes a year, and the span that is always there. */
 #define SPANS_MAX (TRANSITIONS_MAX + 2 * (RULE_TO - RULE_FROM + 1) + 2)
 

@@ -36,7 +36,8 @@ struct tz_rule {
 /* Reads a rule; returns -1 when it is malformed. */
 int tz_rule_parse(struct slice text, struct tz_rule *ret);
 
-/* The instants in `year` (1970-2199) when summer time begins and ends. */
+/* The instants in `year` (1970-2199, and January 2200) when summer time begins
+ * and ends. */
 int64_t tz_rule_start_s(const struct tz_rule *rule, unsigned int year);
 int64_t tz_rule_end_s(const struct tz_rule *rule, unsigned int year);
 

@@ -44,8 +44,8 @@ tz_span_at(const struct tz *zone, int64_t instant_s)
 	const struct tz_span *span = zone->spans;
 
 	if (instant_s >= TZ_END_S)
-		span += zone->buckets[TZ_BUCKETS - 1];
-	else if (instant_s >= 0)
+		return span + zone->count - 1;
+	if (instant_s >= 0)
 		span += zone->buckets[instant_s >> TZ_BUCKET_SHIFT];
 	while (span[1].start_s <= instant_s)
 		span++;
