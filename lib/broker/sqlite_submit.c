@@ -64,6 +64,37 @@ target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
 	return 0;
 }
 
+/* Whether the task was queued before, as the owner of its key, or another one
+ * was: sets task->duplicate. */
+static int
+check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
+	     struct err *err)
+{
+	int more;
+
+	if (task->unique.len == 0)
+		return 0;
+	more =
+	    tx_first(tx, err, SQL_UNIQUE_GET, t->id, task->unique, tx_now(tx));
+	if (more == 1)
+		tx_end(tx, SQL_UNIQUE_GET);
+	task->duplicate = more == 1;
+	return more < 0 ? -1 : 0;
+}
+
+static int
+note_unique(struct tx *tx, const struct target *t,
+	    const struct broker_submit *task, struct err *err)
+{
+	if (task->unique.len == 0)
+		return 0;
+	if (tx_run(tx, err, SQL_UNIQUES_EXPIRE, tx_now(tx)) < 0 ||
+	    tx_run(tx, err, SQL_UNIQUE_SET, t->id, task->unique, task->id,
+		   tx_now(tx) + task->unique_s * 1000) < 0)
+		return -1;
+	return 0;
+}
+
 static int
 store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
 	     struct err *err)
@@ -72,13 +103,13 @@ store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
 
 	if (!b->opt.with_results || task->record.p == NULL)
 		return 0;
-	if (!task->exclusive)
+	if (!task->exclusive && task->unique.len == 0)
 		return tx_run(tx, err, SQL_RECORD_PUT, task->id, task->record,
 			      INT64_C(0), INT64_C(0));
 	if (tx_run(tx, err, SQL_RECORD_EXPIRED, task->id, tx_now(tx)) < 0)
 		return -1;
 	added = tx_run(tx, err, SQL_RECORD_ADD, task->id, task->record);
-	if (added == 0)
+	if (added == 0 && task->exclusive)
 		err_set(&task->err, ERR_REFUSED,
 			"there is a task with the id %.*s already",
 			(int)task->id.len, task->id.p);
@@ -92,6 +123,10 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 	const int64_t number = t->id << SERIAL_BITS | t->next;
 	int added;
 
+	if (check_unique(tx, t, task, err) != 0)
+		return -1;
+	if (task->duplicate)
+		return 0;
 	if (b->opt.max_queue_size > 0 && t->size >= b->opt.max_queue_size) {
 		err_set(&task->err, ERR_FULL,
 			"queue %s is full ([executor] max_queue_size); try "
@@ -103,7 +138,8 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 		return -1;
 	if (task->err.code != ERR_NONE)
 		return 0;
-	if (tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
+	if (note_unique(tx, t, task, err) != 0 ||
+	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
 	if (task->delay_ms > 0)
 		added = tx_run(tx, err, SQL_DELAYED_ADD, t->id,
@@ -130,6 +166,7 @@ submit_run(struct store_job *job, struct tx *tx, struct err *err)
 
 	for (i = 0; i < s->n; i++) {
 		s->tasks[i].err.code = ERR_NONE;
+		s->tasks[i].duplicate = false;
 		if (target_open(tx, &target, s->tasks[i].queue, err) != 0 ||
 		    add_task(s->broker, tx, &target, &s->tasks[i], err) != 0)
 			return -1;

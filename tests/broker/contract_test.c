@@ -371,6 +371,42 @@ START_TEST(a_refused_submission_leaves_no_record)
 }
 END_TEST
 
+START_TEST(of_tasks_with_one_key_only_the_first_is_queued)
+{
+	struct broker_submit task = {.queue = "io",
+				     .id = SLICE("first"),
+				     .bytes = SLICE("[1]"),
+				     .record = SLICE("{}"),
+				     .unique = SLICE("fire-7"),
+				     .unique_s = 60};
+	struct party *producer, *worker;
+	struct backend *results;
+
+	world_open(&w, _i);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	results = backend_open(&w);
+	worker = party_open(&w, "host:a");
+	ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+	ck_assert(!task.duplicate);
+	ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+	ck_assert(task.duplicate);
+	ck_assert_ptr_nonnull(backend_get(&w, results, "first"));
+	task.id = SLICE("second");
+	ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+	ck_assert(task.duplicate);
+	UNTIL(&w, backend_get(&w, results, "second") == NULL);
+	broker_want(worker->broker, 0, 10);
+	UNTIL(&w, worker->n_claims == 1);
+	world_linger(&w, 100);
+	ck_assert_uint_eq(worker->n_claims, 1);
+	party_close(worker);
+	backend_close(results);
+	party_close(producer);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(the_registry_is_kept_and_told)
 {
 	const struct slice names[] = {SLICE("b.two"), SLICE("a.one")};
@@ -464,6 +500,7 @@ END_TEST
 	X(a_full_queue_refuses_and_has_room_again, kind)                       \
 	X(a_chosen_id_is_taken_once, kind)                                     \
 	X(a_refused_submission_leaves_no_record, kind)                         \
+	X(of_tasks_with_one_key_only_the_first_is_queued, kind)                \
 	X(the_registry_is_kept_and_told, kind)                                 \
 	X(an_order_reaches_all_workers, kind)                                  \
 	X(who_stops_is_told_when_nothing_can_come_any_more, kind)

@@ -318,7 +318,7 @@ backend_on_record(struct slice record, const struct err *err, void *arg)
 	r->err.code = ERR_NONE;
 	if (err != NULL)
 		r->err = *err;
-	r->found = record.p != NULL;
+	r->found = record.len > 0;
 	snprintf(r->record, sizeof(r->record), "%.*s", (int)record.len,
 		 record.p != NULL ? record.p : "");
 }
