@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/client.h"
 #include "client/suggest.h"
@@ -16,6 +17,9 @@
  * for a new worker's defaults. */
 #define FRESH_US INT64_C(5000000)
 #define CACHE_MAX 256
+/* How long a first worker may take to start, and between two questions. */
+#define FIRST_WORKER_MS 2000
+#define FIRST_PAUSE_MS 20L
 
 struct cached {
 	TAILQ_ENTRY(cached) next;
@@ -204,17 +208,54 @@ registry_unknown(struct flowrra_client *c, const char *name, int code,
 	return -1;
 }
 
+/* Whether the broker has never seen a worker; not known counts as no. */
+static bool
+is_empty(struct flowrra_client *c)
+{
+	struct question q = {.client = c, .ask = question_ask_names};
+	bool empty;
+
+	if (question_put(&q, NULL) != 0)
+		return false;
+	empty = !q.present || strcmp(q.value.data, "[]") == 0;
+	buf_done(&q.value);
+	return empty;
+}
+
+/*
+ * Asks for an entry. On a broker that has never seen a worker, the first one
+ * may be starting at this very moment, one line above in the same script: so
+ * the question is put again for a while before the name counts as unknown.
+ */
+static int
+ask(struct flowrra_client *c, const char *name, struct question *q,
+    struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = FIRST_PAUSE_MS * 1000000};
+	int64_t until = clock_mono_ms() + FIRST_WORKER_MS;
+
+	for (;;) {
+		*q = (struct question){.client = c,
+				       .ask = question_ask_registered,
+				       .key = slice_of(name)};
+		if (question_put(q, err) != 0)
+			return -1;
+		if (q->present || clock_mono_ms() >= until || !is_empty(c))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int
 registry_find(struct flowrra_client *c, const char *name,
 	      struct registry_entry *ret, struct err *err)
 {
-	struct question q = {
-	    .client = c, .ask = question_ask_registered, .key = slice_of(name)};
+	struct question q;
 	int result;
 
 	if (cache_get(c->registry, name, ret))
 		return 0;
-	if (question_put(&q, err) != 0)
+	if (ask(c, name, &q, err) != 0)
 		return -1;
 	if (!q.present)
 		return registry_unknown(c, name, ERR_DATA, err);

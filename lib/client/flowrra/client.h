@@ -154,7 +154,8 @@ struct flowrra_request {
  * NULL) then holds its id.
  *
  * FLOWRRA_DATA: a bad value, or a name that no worker has registered (the
- * message lists close names). FLOWRRA_FULL: the queue's limit.
+ * message lists close names; where there has never been a worker, one is
+ * awaited for two seconds). FLOWRRA_FULL: the queue's limit.
  * FLOWRRA_REFUSED: the id is taken, or the server does not let us in.
  * FLOWRRA_UNAVAILABLE: out of reach within socket_timeout, or the server has
  * no memory left; the message says if the task may have been queued all the
