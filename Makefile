@@ -49,7 +49,8 @@ endif
 
 PC        = $(shell pkg-config $(1) 2>/dev/null)
 PKGS     := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl hiredis \
-	    jansson inih libsystemd smartcols sqlite3
+	    jansson inih libsystemd smartcols sqlite3 \
+	    libpq libmariadb
 CPPFLAGS += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
 	    -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(call PC,--cflags $(PKGS))
 ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
@@ -57,6 +58,7 @@ ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
 EVENT_LIBS   := $(call PC,--libs libevent_core)
 JANSSON_LIBS := $(call PC,--libs jansson)
 SQLITE_LIBS  := $(call PC,--libs sqlite3)
+SCHEDULES_LIBS := $(call PC,--libs libpq libmariadb) $(SQLITE_LIBS)
 REDIS_LIBS   := $(EVENT_LIBS) \
 		$(call PC,--libs libevent_extra libevent_openssl openssl hiredis) \
 		$(SQLITE_LIBS)
@@ -162,7 +164,7 @@ $(B)/tests/unit: $(UNIT_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(UNIT_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
-	    $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
+	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
 	    $(call PC,--libs libevent_pthreads inih libsystemd smartcols)
 
 $(B)/tests/modules/%.so: tests/modules/%.c
@@ -173,8 +175,28 @@ $(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(E2E_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
-	    $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
+	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
 	    $(call PC,--libs libevent_pthreads inih libsystemd smartcols)
+
+# The campaign of faults: a program of its own, which uses the worlds of the
+# tests of the whole.
+SOAK_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %/clock_shim.c,\
+	      $(wildcard tests/soak/*.c)) tests/redis_server.c \
+	      $(addprefix tests/e2e/,world.c run.c worker.c look.c))
+$(SOAK_OBJS): CPPFLAGS += -Itests
+
+$(B)/tests/soak/campaign: $(SOAK_OBJS) $(call ar,$(CLIENT_LIBS))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
+	    $(JANSSON_LIBS) $(CHECK_LIBS) $(call PC,--libs inih sqlite3)
+
+# Preloaded into programs: no sanitizer may stand before it.
+$(B)/tests/soak/clock_shim.so: tests/soak/clock_shim.c
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(CPPFLAGS) -std=gnu11 -fPIC $(WARNINGS) $(CFLAGS) \
+	    -shared -o $@ $<
+
+SOAK_PROGRAMS := $(B)/tests/soak/campaign $(B)/tests/soak/clock_shim.so
 
 # Tests run in the top folder and find what was built in $BUILD_DIR; no
 # configuration of the user's reaches them.

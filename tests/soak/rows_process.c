@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes of ours that are killed, stopped or told to load anew. */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "soak/rows.h"
+#include "soak/soak.h"
+
+/* --- kill -9 an executor ---------------------------------------------------
+ */
+
+static void
+kill_executor(struct scene *s)
+{
+	pid_t children[CHILDREN_MAX];
+	size_t n = children_of(worker_pid(s->workers[0]), children);
+	int64_t begin, last = 0;
+	pid_t victim;
+
+	/* One may be ending or starting. */
+	if (n == 0)
+		return;
+	victim = children[rng_between(&s->rng, 0, (int64_t)n - 1)];
+	ledger_fault(s->ledger, victim, CAUSE_EXECUTOR_KILLED);
+	begin = now_ms();
+	kill(victim, SIGKILL);
+	s->tally->faults++;
+	WAIT_UNTIL(is_gone(victim));
+	ledger_read(s->ledger);
+	if (ledger_unfinished(s->ledger, victim) == 0)
+		return;
+	SCENE_WAIT_WITHIN(s, PATIENCE_MS,
+			  (last = ledger_gone_on(s->ledger, &victim, 1)) != 0);
+	scene_recovered(s, last / 1000 - begin);
+}
+
+static void
+executor_killed(struct scene *s)
+{
+	unsigned int i;
+
+	scene_start(s, NULL);
+	load_start(s, &(struct load){.no_priorities = true});
+	for (i = 0; i < times(s, 15, 150); i++) {
+		scene_sleep_between(s, 20, 250);
+		kill_executor(s);
+	}
+	scene_end(s);
+}
+
+const struct row row_executor = {.name = "executor",
+				 .fault = "kill -9 an executor",
+				 .brokers = ON_BOTH,
+				 .runs = {2, 10},
+				 .alone = true,
+				 .limit_ms = 200,
+				 .run = executor_killed};
+
+/* --- kill -9 flowrrad ------------------------------------------------------
+ */
+
+/* Kills it and sees its executors go. */
+static size_t
+kill_worker(struct scene *s, struct worker *k, pid_t children[CHILDREN_MAX])
+{
+	const size_t n = children_of(worker_pid(k), children);
+	size_t i;
+
+	scene_blame(s, k, CAUSE_WORKER_KILLED);
+	worker_kill(k);
+	s->tally->faults++;
+	for (i = 0; i < n; i++)
+		WAIT_UNTIL_WITHIN(1000, is_gone(children[i]));
+	ledger_read(s->ledger);
+	return n;
+}
+
+static void
+worker_killed(struct scene *s)
+{
+	pid_t children[CHILDREN_MAX];
+	int64_t begin, last = 0;
+	unsigned int i;
+	size_t n;
+
+	scene_start(s, NULL);
+	load_start(s, &(struct load){.delays = true, .no_priorities = true});
+	for (i = 0; i < times(s, 8, 80); i++) {
+		scene_sleep_between(s, 10, 400);
+		n = kill_worker(s, s->workers[0], children);
+		scene_sleep_between(s, 0, 100);
+		begin = now_ms();
+		worker_restart(s->workers[0]);
+		SCENE_WAIT_WITHIN(
+		    s, PATIENCE_MS,
+		    (last = ledger_gone_on(s->ledger, children, n)) != 0);
+		if (last > 1)
+			scene_recovered(s, last / 1000 - begin);
+	}
+	scene_end(s);
+}
+
+const struct row row_worker = {.name = "worker",
+			       .fault = "kill -9 flowrrad, restarted",
+			       .brokers = ON_BOTH,
+			       .runs = {2, 10},
+			       .limit_ms = 2000,
+			       .run = worker_killed};
+
+static void
+worker_never_back(struct scene *s)
+{
+	pid_t children[CHILDREN_MAX];
+	int64_t begin, last = 0;
+	size_t n;
+
+	scene_start(s, &(struct scene_options){.workers = 2});
+	load_start(s, &(struct load){.max_ms = 300, .gap_ms = 150});
+	scene_sleep_between(s, 200, 4000);
+	begin = now_ms();
+	n = kill_worker(s, s->workers[0], children);
+	SCENE_WAIT_WITHIN(s, PATIENCE_MS,
+			  (last = ledger_gone_on(s->ledger, children, n)) != 0);
+	if (last > 1)
+		scene_recovered(s, last / 1000 - begin);
+	scene_end(s);
+}
+
+const struct row row_takeover = {.name = "takeover",
+				 .fault = "kill -9 flowrrad, never restarted",
+				 .brokers = ON_BOTH,
+				 .runs = {1, 10},
+				 /* Two lives of a heartbeat, and a moment. */
+				 .limit_ms = 21500,
+				 .run = worker_never_back};
+
+/* --- SIGTERM, SIGHUP -------------------------------------------------------
+ */
+
+static void
+worker_stopped(struct scene *s)
+{
+	unsigned int i;
+	int64_t begin;
+
+	scene_start(s, NULL);
+	load_start(s, &(struct load){.delays = true});
+	for (i = 0; i < times(s, 8, 60); i++) {
+		scene_sleep_between(s, 10, 400);
+		s->tally->faults++;
+		worker_stop(s->workers[0]);
+		begin = now_ms();
+		worker_restart(s->workers[0]);
+		scene_await_start(s, begin);
+	}
+	scene_end(s);
+}
+
+const struct row row_sigterm = {.name = "sigterm",
+				.fault = "SIGTERM under load",
+				.brokers = ON_BOTH,
+				.runs = {1, 5},
+				.limit_ms = 2000,
+				.run = worker_stopped};
+
+/* Tasks are longer than its patience: they are killed, and put back. */
+static void
+worker_stopped_hard(struct scene *s)
+{
+	unsigned int i;
+	int64_t begin;
+
+	scene_start(s, &(struct scene_options){
+			   .config = "[worker]\nstop_timeout = 100ms\n"});
+	load_start(s, &(struct load){.max_ms = 800, .gap_ms = 400});
+	for (i = 0; i < times(s, 6, 40); i++) {
+		scene_sleep_between(s, 10, 800);
+		s->tally->faults++;
+		scene_blame(s, s->workers[0], CAUSE_WORKER_STOPPED);
+		worker_stop(s->workers[0]);
+		begin = now_ms();
+		worker_restart(s->workers[0]);
+		scene_await_start(s, begin);
+	}
+	scene_end(s);
+}
+
+const struct row row_sigterm_hard = {.name = "sigterm-hard",
+				     .fault =
+					 "SIGTERM, tasks outlast stop_timeout",
+				     .brokers = ON_BOTH,
+				     .runs = {1, 5},
+				     .limit_ms = 2000,
+				     .run = worker_stopped_hard};
+
+static void
+worker_reloaded(struct scene *s)
+{
+	unsigned int i;
+	int64_t begin;
+
+	scene_start(s, NULL);
+	load_start(s, &(struct load){.delays = true});
+	for (i = 0; i < times(s, 10, 80); i++) {
+		scene_sleep_between(s, 10, 300);
+		begin = now_ms();
+		worker_signal(s->workers[0], SIGHUP);
+		s->tally->faults++;
+		/* Now and then the next comes before the last is over. */
+		if (rng_between(&s->rng, 0, 2) > 0) {
+			worker_notified(s->workers[0], "READY=1");
+			scene_recovered(s, now_ms() - begin);
+		}
+	}
+	scene_end(s);
+}
+
+const struct row row_sighup = {.name = "sighup",
+			       .fault = "SIGHUP under load",
+			       .brokers = ON_BOTH,
+			       .runs = {1, 5},
+			       .limit_ms = 2000,
+			       .run = worker_reloaded};

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* One run: servers, workers, and how time passes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <flowrra/client.h>
+
+#include "e2e/look.h"
+#include "soak/proxy.h"
+#include "soak/soak.h"
+
+#define IO_WORKERS 4
+#define CPU_WORKERS 2
+
+/* --- chance ----------------------------------------------------------------
+ */
+
+/* splitmix64 */
+uint64_t
+rng_next(struct rng *r)
+{
+	uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+int64_t
+rng_between(struct rng *r, int64_t first, int64_t last)
+{
+	return first + (int64_t)(rng_next(r) % (uint64_t)(last - first + 1));
+}
+
+/* --- time ------------------------------------------------------------------
+ */
+
+void
+scene_sleep(int64_t ms)
+{
+	struct timespec t = {.tv_sec = ms / 1000,
+			     .tv_nsec = ms % 1000 * 1000000};
+
+	while (nanosleep(&t, &t) != 0)
+		;
+}
+
+void
+scene_sleep_between(struct scene *s, int64_t first_ms, int64_t last_ms)
+{
+	scene_sleep(rng_between(&s->rng, first_ms, last_ms));
+}
+
+void
+scene_recovered(struct scene *s, int64_t ms)
+{
+	struct tally *t = s->tally;
+
+	if (t->n_recoveries < RECOVERIES_MAX)
+		t->recovery_ms[t->n_recoveries++] = (float)ms;
+	if (s->row->limit_ms != 0)
+		ck_assert_msg(ms <= s->row->limit_ms,
+			      "recovery took %lld ms, at most %lld were "
+			      "promised",
+			      (long long)ms, (long long)s->row->limit_ms);
+}
+
+void
+scene_await_start(struct scene *s, int64_t since_ms)
+{
+	SCENE_WAIT_WITHIN(s, PATIENCE_MS,
+			  ledger_started(s->ledger, since_ms * 1000) > 0);
+	scene_recovered(s, now_ms() - since_ms);
+}
+
+void
+scene_await_ends(struct scene *s, int64_t since_ms, size_t n)
+{
+	SCENE_WAIT_WITHIN(s, PATIENCE_MS,
+			  ledger_ended(s->ledger, since_ms * 1000) >= n);
+}
+
+/* --- starting --------------------------------------------------------------
+ */
+
+static void
+write_config(struct scene *s, unsigned int i, const struct scene_options *o)
+{
+	struct world *w = s->world;
+	const char *url = i == 0 && o->proxy
+			      ? world_text(w, "unix://%s/proxy", world_dir(w))
+			      : s->url;
+	const char *backend =
+	    o->separate_backend ? redis_server_unix_url(world_backend(w)) : "";
+	const char *text = world_text(
+	    w,
+	    "[broker]\nurl = %s\n[backend]\nurl = %s\n"
+	    "[executor]\nio_workers = %d\ncpu_workers = %d\nkill_grace = "
+	    "300ms\n"
+	    "[worker]\nid = soak:%u\nstate_dir = %s/state-%u\n"
+	    "modules = %s\n%s",
+	    url, backend, IO_WORKERS, CPU_WORKERS, i, scene_disk(s), i,
+	    world_built(w, "tests/modules/ledger.so"),
+	    o->config != NULL ? o->config : "");
+
+	world_write(w, world_text(w, "worker-%u.conf", i), text, strlen(text));
+}
+
+struct flowrra_client *
+scene_client(struct scene *s, const char *timeout)
+{
+	const char *settings[] = {
+	    world_text(s->world, "broker.socket_timeout=%s", timeout),
+	    world_text(s->world, "backend.socket_timeout=%s", timeout), NULL};
+	struct flowrra_options o = FLOWRRA_OPTIONS_INIT;
+	struct flowrra_client *client;
+	struct flowrra_error error;
+
+	o.config_file = "/dev/null";
+	o.settings = settings;
+	o.broker_url = s->url;
+	o.backend_url = world_backend(s->world) != world_redis(s->world)
+			    ? redis_server_unix_url(world_backend(s->world))
+			    : "";
+	ck_assert_msg(flowrra_open(&o, &client, &error) == 0, "%s",
+		      error.message);
+	return client;
+}
+
+/* Tasks for all slots at once, so that all executors run. */
+static void
+warm_up(struct scene *s)
+{
+	const int64_t begin = now_ms();
+	unsigned int i, n = 0;
+
+	for (i = 0; i < CPU_WORKERS * s->n_workers * 2; i++, n++)
+		scene_submit(s, "ledger_cpu", "150", NULL);
+	for (i = 0; i < IO_WORKERS * s->n_workers; i++, n += 2) {
+		scene_submit(s, "ledger", "50", NULL);
+		scene_submit(s, "ledger_async", "5", NULL);
+	}
+	scene_await_ends(s, begin, n);
+	WAIT_UNTIL(scene_left(s) == 0);
+}
+
+const char *
+scene_disk(struct scene *s)
+{
+	return world_text(s->world, "%s/disk", world_dir(s->world));
+}
+
+/* Only this process and those it starts see it. */
+static void
+make_disk(struct scene *s, unsigned int kib)
+{
+	ck_assert_int_eq(mkdir(scene_disk(s), 0700), 0);
+	if (kib == 0)
+		return;
+	ck_assert_msg(mount("tmpfs", scene_disk(s), "tmpfs", 0,
+			    world_text(s->world, "size=%uk,mode=700", kib)) ==
+			  0,
+		      "cannot mount: %s", strerror(errno));
+}
+
+static void
+make_url(struct scene *s)
+{
+	if (s->broker == SOAK_SQLITE)
+		s->url = world_text(s->world, "sqlite://%s/flowrra.db",
+				    scene_disk(s));
+	else
+		s->url = redis_server_unix_url(world_redis(s->world));
+}
+
+void
+scene_start(struct scene *s, const struct scene_options *given)
+{
+	static const struct scene_options none;
+	const struct scene_options *o = given != NULL ? given : &none;
+	const struct world_options wo = {.no_worker = true,
+					 .separate_backend =
+					     o->separate_backend,
+					 .crashes = true,
+					 .redis = {.args = o->redis}};
+	unsigned int i;
+
+	s->world = world_start(&wo);
+	make_disk(s, o->disk_kib);
+	make_url(s);
+	if (o->proxy)
+		s->proxy = proxy_start(
+		    world_text(s->world, "%s/proxy", world_dir(s->world)),
+		    world_text(s->world, "%s/redis.sock",
+			       redis_server_dir(world_redis(s->world))));
+	s->ledger =
+	    ledger_new(world_text(s->world, "%s/ledger", world_dir(s->world)));
+	s->n_workers = o->workers > 0 ? o->workers : 1;
+	for (i = 0; i < s->n_workers; i++) {
+		write_config(s, i, o);
+		s->workers[i] = worker_start(
+		    s->world,
+		    world_text(s->world,
+			       "%sexec flowrrad --config worker-%u.conf",
+			       o->command != NULL ? o->command : "", i));
+	}
+	s->client = scene_client(s, "5s");
+	s->settle_us = 1000000;
+	warm_up(s);
+	s->descriptors = count_descriptors(worker_pid(s->workers[0]));
+	s->kib = private_kib(worker_pid(s->workers[0]));
+}
+
+struct redis_server *
+scene_redis(const struct scene *s)
+{
+	return world_redis(s->world);
+}
+
+void
+scene_skip(struct scene *s, const char *why)
+{
+	snprintf(s->tally->skipped, sizeof(s->tally->skipped), "%s", why);
+}
+
+void
+scene_blame(struct scene *s, const struct worker *k, enum cause cause)
+{
+	pid_t children[CHILDREN_MAX];
+	size_t i, n = children_of(worker_pid(k), children);
+
+	for (i = 0; i < n; i++)
+		ledger_fault(s->ledger, children[i], cause);
+}
+
+const char *
+scene_submit(struct scene *s, const char *name, const char *arg,
+	     const struct flowrra_request *given)
+{
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	struct flowrra_error error;
+	char id[FLOWRRA_ID_SIZE];
+	bool cpu = strstr(name, "_cpu") != NULL;
+
+	if (given != NULL)
+		request = *given;
+	request.name = name;
+	request.args =
+	    world_text(s->world, "[\"%s\",%s]", ledger_path(s->ledger), arg);
+	request.queue = cpu ? "cpu" : "io";
+	request.cpu_bound = cpu;
+	request.force = true;
+	ck_assert_msg(flowrra_submit(s->client, &request, id, &error) == 0,
+		      "%s", error.message);
+	ledger_submitted(
+	    s->ledger, id, true,
+	    (strncmp(name, "misbehave", 9) == 0 ? TRAIT_MISBEHAVES : 0) |
+		(cpu ? TRAIT_CPU : 0),
+	    request.delay_s > 0
+		? (now_ms() - 2) * 1000 + (int64_t)(request.delay_s * 1e6)
+		: 0);
+	return world_text(s->world, "%s", id);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The campaign: rows of faults, each injected at many random points into a
+ * worker under load, and the verdict after each run.
+ *
+ *	campaign.c      the command line, the runs, the table
+ *	scene.c         one run: servers, workers, load
+ *	verdict.c       what must be true when it is over
+ *	ledger.c        what was acknowledged and executed
+ *	producer.c      the load
+ *	proxy.c         a bad network
+ *	clock_shim.c    a wall clock that is wrong
+ *	rows_*.c        the faults
+ *
+ * A run is a process and a Check test of its own, so all of this may use
+ * ck_assert().
+ */
+#ifndef TESTS_SOAK_SOAK_H
+#define TESTS_SOAK_SOAK_H
+
+#include "e2e/worker.h"
+#include "e2e/world.h"
+#include "soak/ledger.h"
+
+enum soak_broker { SOAK_REDIS, SOAK_SQLITE, SOAK_BROKERS };
+
+/* --- rows ------------------------------------------------------------------
+ */
+
+struct proxy;
+struct scene;
+
+struct row {
+	const char *name; /* for the command line */
+	const char *fault;
+	bool brokers[SOAK_BROKERS];
+	unsigned int runs[2]; /* in the short form, and in the long one */
+	bool alone;	      /* measures so short a time that it runs alone */
+	int64_t limit_ms;     /* a recovery may take so long; 0: none */
+	void (*run)(struct scene *s);
+};
+
+/* --- what a run has found --------------------------------------------------
+ */
+
+#define RECOVERIES_MAX 512
+/* In memory that the campaign shares. */
+struct tally {
+	unsigned int faults, acknowledged, lost;
+	unsigned int again[CAUSE_COUNT + 1]; /* the last: unexplained */
+	unsigned int n_recoveries;
+	float recovery_ms[RECOVERIES_MAX];
+	char skipped[160]; /* why it cannot be done here */
+	char failure[4000];
+};
+
+/* --- chance ----------------------------------------------------------------
+ */
+
+struct rng {
+	uint64_t state;
+};
+uint64_t rng_next(struct rng *r);
+/* first ≤ x ≤ last */
+int64_t rng_between(struct rng *r, int64_t first, int64_t last);
+
+/* --- a run -----------------------------------------------------------------
+ */
+
+#define SCENE_WORKERS 2
+struct scene {
+	const struct row *row;
+	enum soak_broker broker;
+	bool thorough; /* the long form */
+	struct rng rng;
+	struct tally *tally;
+
+	struct world *world;
+	struct ledger *ledger;
+	const char *url; /* of the broker, as the producer sees it */
+	struct flowrra_client *client;
+	struct worker *workers[SCENE_WORKERS];
+	unsigned int n_workers;
+	struct producer *producer;
+	struct proxy *proxy; /* between the first worker and its servers */
+
+	/* For the verdict; rows may change them. */
+	int64_t settle_us; /* what ended so long before its process was killed
+			      must be on record */
+	bool may_die;	   /* tasks that misbehave end in the dead list */
+	/* The first worker before the faults. */
+	size_t descriptors;
+	long kib;
+};
+
+struct scene_options {
+	unsigned int workers; /* 0: one */
+	bool proxy;	      /* the first worker sees its server through it */
+	const char *config;   /* appended to the workers' */
+	const char *command;  /* before flowrrad: "ulimit -n 99; " */
+	bool separate_backend;
+	const char *const *redis; /* arguments of the server */
+	unsigned int disk_kib; /* the spool and the embedded database are on a
+				  disk of this size, scene_disk(); 0: not */
+};
+
+/* Starts servers and workers, lets the workers warm up, and notes what they
+ * take of the machine. NULL: no options. */
+void scene_start(struct scene *s, const struct scene_options *options);
+/* Waits until all is done, judges, and stops all: verdict() and
+ * scene_close(). */
+void scene_end(struct scene *s);
+void scene_close(struct scene *s);
+/* The row cannot be run here. */
+void scene_skip(struct scene *s, const char *why);
+
+const char *scene_disk(struct scene *s);
+struct redis_server *scene_redis(const struct scene *s);
+
+/* Tells the ledger of a fault that hits all executors of a worker. */
+void scene_blame(struct scene *s, const struct worker *k, enum cause cause);
+
+/* Sleeps. */
+void scene_sleep(int64_t ms);
+/* Sleeps for so long, between the two. */
+void scene_sleep_between(struct scene *s, int64_t first_ms, int64_t last_ms);
+/* It took so long to be as before; more than the row's limit is a failure. */
+void scene_recovered(struct scene *s, int64_t ms);
+/* Waits until a task has been begun after `since_ms`, and counts the time from
+ * then as a recovery. */
+void scene_await_start(struct scene *s, int64_t since_ms);
+/* Waits until so many executions have ended after that time. */
+void scene_await_ends(struct scene *s, int64_t since_ms, size_t n);
+
+/* Submits one task that is in the ledger, which must succeed. `kwargs` and
+ * other fields can be set in `request` (struct flowrra_request); NULL: the
+ * defaults. Returns the id, the world's. */
+struct flowrra_request;
+const char *scene_submit(struct scene *s, const char *name, const char *arg,
+			 const struct flowrra_request *request);
+/* Reads the ledger and waits; for WAIT_UNTIL. */
+#define SCENE_WAIT_WITHIN(s, ms, condition)                                    \
+	WAIT_UNTIL_WITHIN(ms, (ledger_read((s)->ledger), (condition)))
+
+/* Judges, but lets the workers run. */
+void verdict(struct scene *s);
+
+/* Tasks that wait, are in flight or delayed. */
+long long scene_left(struct scene *s);
+/* Whether a task is in the dead list, and what is said of it there. */
+bool scene_is_dead(struct scene *s, const char *queue, const char *id,
+		   const char *text);
+long long scene_count_dead(struct scene *s);
+
+/* --- the load --------------------------------------------------------------
+ */
+
+struct load {
+	unsigned int batch;  /* tasks at a time; 0: 6 */
+	unsigned int gap_ms; /* between batches; 0: 40 */
+	unsigned int max_ms; /* of a task; 0: 30 */
+	bool delays;	     /* some are for later */
+	bool no_priorities;
+};
+/* Submits all the time, in a thread of its own. NULL: the defaults. */
+void load_start(struct scene *s, const struct load *load);
+void load_stop(struct scene *s);
+/* Submissions that were refused, and why the last one was. */
+size_t load_refused(const struct scene *s);
+
+/* Opens a client of the scene's broker. */
+struct flowrra_client *scene_client(struct scene *s, const char *timeout);
+
+#endif

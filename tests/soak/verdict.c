@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must be true when a run is over: all that was acknowledged has come to
+ * an end that is on record, nothing is left, whatever was executed twice has a
+ * fault that explains it, and the workers are as they were before.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <flowrra/client.h>
+
+#include "e2e/look.h"
+#include "soak/soak.h"
+#include "soak/store.h"
+
+#define DRAIN_MS 60000
+#define GROWN_KIB (8 * 1024)
+
+/* The record if it is final, or NULL. */
+static struct flowrra_record *
+final_record(struct scene *s, const char *id)
+{
+	struct flowrra_record *record = NULL;
+
+	if (flowrra_result(s->client, id, &record, NULL) != 0)
+		return NULL;
+	if (record->state == FLOWRRA_SUCCESS || record->state == FLOWRRA_FAILED)
+		return record;
+	flowrra_record_free(record);
+	return NULL;
+}
+
+/* Waits until it is over; counts it as lost if nothing more can come. */
+static void
+judge_end(struct scene *s, const struct ledger_task *e, int64_t deadline_ms)
+{
+	struct flowrra_record *record;
+	unsigned int turn = 0;
+	bool well;
+
+	while ((record = final_record(s, e->id)) == NULL)
+		if (!wait_a_moment(deadline_ms, &turn)) {
+			s->tally->lost++;
+			return;
+		}
+	well = record->state == FLOWRRA_SUCCESS;
+	flowrra_record_free(record);
+	if (!well) {
+		ck_assert_msg((e->traits & TRAIT_MISBEHAVES) != 0 && s->may_die,
+			      "task %s failed", e->id);
+		return;
+	}
+	ledger_read(s->ledger);
+	ck_assert_msg(e->n > 0 && e->executions[e->n - 1].end_us != 0,
+		      "task %s has succeeded, but was not executed", e->id);
+}
+
+static void
+judge_ends(struct scene *s)
+{
+	const int64_t deadline = now_ms() + DRAIN_MS;
+	const char *first = NULL;
+	const struct ledger_task *e;
+	unsigned int lost;
+	size_t i;
+
+	for (i = 0; i < ledger_count(s->ledger); i++) {
+		e = ledger_task_at(s->ledger, i);
+		if (!e->acknowledged)
+			continue;
+		s->tally->acknowledged++;
+		lost = s->tally->lost;
+		judge_end(s, e, deadline);
+		if (s->tally->lost > lost && first == NULL)
+			first = e->id;
+	}
+	ck_assert_msg(first == NULL, "%u of %u tasks are lost, such as %s",
+		      s->tally->lost, s->tally->acknowledged, first);
+	WAIT_UNTIL_WITHIN(DRAIN_MS, scene_left(s) == 0);
+}
+
+/* An attempt is counted when a task's own process died, and only then. */
+static void
+judge_attempt(const struct ledger_task *e, size_t i, enum cause cause)
+{
+	const struct execution *x = &e->executions[i];
+	const unsigned int before = e->executions[i - 1].attempt;
+	const bool own = cause == CAUSE_EXECUTOR_KILLED ||
+			 (e->traits & TRAIT_MISBEHAVES) != 0;
+	/* In an io executor nobody can know which of its tasks it was. */
+	const bool must = own && (e->traits & TRAIT_CPU) != 0 &&
+			  e->executions[i - 1].end_us == 0;
+
+	ck_assert_msg((!must && x->attempt == before) ||
+			  (own && x->attempt == before + 1),
+		      "task %s: attempt %u follows attempt %u after \"%s\"",
+		      e->id, x->attempt, before, cause_names[cause]);
+}
+
+static void
+judge_executions(struct scene *s, const struct ledger_task *e)
+{
+	enum cause cause;
+	size_t i;
+
+	ck_assert_msg(e->executions[0].start_us >= e->due_us,
+		      "task %s was begun %lld ms early", e->id,
+		      (long long)(e->due_us - e->executions[0].start_us) /
+			  1000);
+	/* A crash of its executor may come before its first line. */
+	ck_assert_msg(
+	    e->executions[0].attempt == 1 || s->may_die || s->tally->faults > 0,
+	    "task %s began with attempt %u", e->id, e->executions[0].attempt);
+	for (i = 1; i < e->n; i++) {
+		cause = ledger_explain(s->ledger, e, i, s->settle_us);
+		s->tally->again[cause]++;
+		ck_assert_msg(
+		    cause != CAUSE_COUNT,
+		    "task %s was executed again for no reason: in process %d "
+		    "from %lld to %lld, then in process %d from %lld (us)",
+		    e->id, (int)e->executions[i - 1].pid,
+		    (long long)e->executions[i - 1].start_us,
+		    (long long)e->executions[i - 1].end_us,
+		    (int)e->executions[i].pid,
+		    (long long)e->executions[i].start_us);
+		judge_attempt(e, i, cause);
+	}
+}
+
+static void
+judge_worker(struct scene *s)
+{
+	const pid_t pid = worker_pid(s->workers[0]);
+	pid_t children[CHILDREN_MAX];
+	size_t i, n;
+
+	if (pid == 0)
+		return;
+	WAIT_UNTIL_WITHIN(10000, count_descriptors(pid) <= s->descriptors);
+	n = children_of(pid, children);
+	for (i = 0; i < n; i++)
+		WAIT_UNTIL_WITHIN(1000, !is_gone(children[i]) ||
+					    kill(children[i], 0) != 0);
+	ck_assert_msg(private_kib(pid) - s->kib < GROWN_KIB,
+		      "flowrrad had %ld KiB and has %ld", s->kib,
+		      private_kib(pid));
+}
+
+void
+verdict(struct scene *s)
+{
+	const struct ledger_task *e;
+	size_t i;
+
+	load_stop(s);
+	judge_ends(s);
+	ledger_read(s->ledger);
+	for (i = 0; i < ledger_count(s->ledger); i++) {
+		e = ledger_task_at(s->ledger, i);
+		if (e->n > 0)
+			judge_executions(s, e);
+	}
+	judge_worker(s);
+}
+
+void
+scene_end(struct scene *s)
+{
+	verdict(s);
+	scene_close(s);
+}
+
+void
+scene_close(struct scene *s)
+{
+	flowrra_close(s->client);
+	world_stop(s->world);
+	ledger_free(s->ledger);
+}
