@@ -278,8 +278,6 @@ START_TEST(a_wrong_url_is_an_error_of_opening_that_shows_no_password)
 	ck_assert_ptr_null(strstr(error.message, "s3cret"));
 	ck_assert_ptr_null(open_urls("amqp://host", ""));
 	ck_assert_int_eq(error.code, FLOWRRA_CONFIG);
-	ck_assert_ptr_null(open_urls("", ""));
-	ck_assert_int_eq(error.code, FLOWRRA_CONFIG);
 	ck_assert_ptr_null(open_urls("redis://host", "redis://host/x"));
 	ck_assert_int_eq(error.code, FLOWRRA_CONFIG);
 }

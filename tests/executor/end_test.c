@@ -73,7 +73,7 @@ START_TEST(a_task_is_told_when_its_time_is_up)
 }
 END_TEST
 
-START_TEST(a_recall_brings_back_all_that_has_not_started)
+START_TEST(a_recall_brings_back_all_that_has_not_started_the_last_first)
 {
 	struct driver d;
 	uint32_t i;
@@ -83,7 +83,7 @@ START_TEST(a_recall_brings_back_all_that_has_not_started)
 	for (i = 2; i <= 101; i++)
 		driver_run(&d, i, "add", "[1,1]");
 	driver_send(&d, IPC_RECALL, 0);
-	for (i = 2; i <= 101; i++)
+	for (i = 101; i >= 2; i--)
 		ck_assert_uint_eq(driver_expect(&d, IPC_RETURNED).task, i);
 	driver_expect(&d, IPC_RECALLED);
 	/* And goes on. */
@@ -246,7 +246,7 @@ SUITE("executor_end")
 	TEST_LOOP(a_running_task_is_told_that_it_is_cancelled, 0, 2);
 	TEST(a_waiting_task_that_is_cancelled_comes_back);
 	TEST_LOOP(a_task_is_told_when_its_time_is_up, 0, 2);
-	TEST(a_recall_brings_back_all_that_has_not_started);
+	TEST(a_recall_brings_back_all_that_has_not_started_the_last_first);
 	TEST(stop_lets_running_tasks_finish_and_starts_nothing_more);
 	TEST_LOOP(an_executor_without_flowrrad_dies_within_a_second, 0, 3);
 	TEST_LOOP(bytes_that_are_no_frame_end_the_executor, 0, 5);
