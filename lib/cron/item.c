@@ -166,6 +166,21 @@ read_nearest(struct scan *s, unsigned int day)
 	return 0;
 }
 
+static int
+read_star(struct scan *s, struct field_set *set)
+{
+	const struct field *field = &fields[s->field];
+	unsigned int step;
+
+	s->p++;
+	if (item_read_step(s, &step) != 0)
+		return -1;
+	if (s->p < s->end)
+		return not_understood(s);
+	field_set_add(set, s->field, field->min, field->last, step);
+	return 0;
+}
+
 int
 item_read(struct scan *s, struct field_set *set)
 {
@@ -178,15 +193,8 @@ item_read(struct scan *s, struct field_set *set)
 		return scan_fault(s, CRON_EMPTY_ITEM, from, s->end,
 				  "take the comma out, or write %s",
 				  field->takes);
-	if (c == '*') {
-		s->p++;
-		if (item_read_step(s, &first) != 0)
-			return -1;
-		if (s->p < s->end)
-			return not_understood(s);
-		field_set_add(set, s->field, field->min, field->last, first);
-		return 0;
-	}
+	if (c == '*')
+		return read_star(s, set);
 	if (c == '?')
 		return scan_fault(s, CRON_NOT_HERE, from, s->end,
 				  "\"?\" stands alone, in a day field");

@@ -226,14 +226,14 @@ keep(struct tz_set *set, size_t at, struct tz *zone, struct err *err)
 	struct tz **zones;
 
 	if (set->count == set->cap) {
-		zones = reallocarray(set->zones, cap, sizeof(zones[0]));
+		zones = reallocarray(set->zones, cap, sizeof(struct tz *));
 		if (zones == NULL)
 			return err_nomem(err);
 		set->zones = zones;
 		set->cap = cap;
 	}
 	memmove(set->zones + at + 1, set->zones + at,
-		(set->count - at) * sizeof(set->zones[0]));
+		(set->count - at) * sizeof(struct tz *));
 	set->zones[at] = zone;
 	set->count++;
 	return 0;

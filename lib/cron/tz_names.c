@@ -109,7 +109,7 @@ visit(struct list *l, const char *folder, const char *below, const char *entry,
 		return add_name(l, name);
 	if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
 		return 0;
-	strcat(name, "/");
+	snprintf(name, sizeof(name), "%s%s/", below, entry);
 	return walk(l, folder, name, depth + 1);
 }
 
