@@ -2,36 +2,7 @@
 /* Close names. */
 #include "client/suggest.h"
 
-#include <stdint.h>
-#include <string.h>
-
 #include "suite.h"
-
-START_TEST(a_mistake_of_each_kind_counts_as_one)
-{
-	ck_assert_uint_eq(suggest_distance("resize", "resize"), 0);
-	ck_assert_uint_eq(suggest_distance("resize", "RESIZE"), 0);
-	ck_assert_uint_eq(suggest_distance("resze", "resize"), 1);
-	ck_assert_uint_eq(suggest_distance("ressize", "resize"), 1);
-	ck_assert_uint_eq(suggest_distance("rexize", "resize"), 1);
-	ck_assert_uint_eq(suggest_distance("reszie", "resize"), 1);
-	ck_assert_uint_eq(suggest_distance("", "abc"), 3);
-	ck_assert_uint_eq(suggest_distance("abc", ""), 3);
-	ck_assert_uint_eq(suggest_distance("kitten", "sitting"), 3);
-}
-END_TEST
-
-START_TEST(names_too_long_to_be_names_are_far_from_all)
-{
-	char name[300];
-
-	memset(name, 'a', sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	ck_assert_uint_eq(suggest_distance(name, "a"), SIZE_MAX);
-	name[200] = '\0';
-	ck_assert_uint_eq(suggest_distance(name, "a"), 199);
-}
-END_TEST
 
 START_TEST(the_closest_names_come_first_and_far_ones_not_at_all)
 {
@@ -77,8 +48,6 @@ END_TEST
 
 SUITE("suggest")
 {
-	TEST(a_mistake_of_each_kind_counts_as_one);
-	TEST(names_too_long_to_be_names_are_far_from_all);
 	TEST(the_closest_names_come_first_and_far_ones_not_at_all);
 	TEST(no_more_than_five_are_named);
 	TEST(a_list_that_is_no_list_gives_none);
