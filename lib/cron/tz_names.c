@@ -97,11 +97,16 @@ visit(struct list *l, const char *folder, const char *below, const char *entry,
 	char name[TZ_NAME_MAX + 2];
 	char path[4096];
 	struct stat st;
+	int len;
 
-	if (!isupper((unsigned char)*entry) ||
-	    (size_t)snprintf(name, sizeof(name), "%s%s", below, entry) >
-		TZ_NAME_MAX ||
-	    (size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >=
+	if (!isupper((unsigned char)*entry))
+		return 0;
+	/* With the slash that a folder's name ends in. */
+	len = snprintf(name, sizeof(name), "%s%s/", below, entry);
+	if (len < 0 || len > TZ_NAME_MAX + 1)
+		return 0;
+	name[len - 1] = '\0';
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >=
 		sizeof(path) ||
 	    stat(path, &st) != 0)
 		return 0;
@@ -109,7 +114,7 @@ visit(struct list *l, const char *folder, const char *below, const char *entry,
 		return add_name(l, name);
 	if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
 		return 0;
-	snprintf(name, sizeof(name), "%s%s/", below, entry);
+	name[len - 1] = '/';
 	return walk(l, folder, name, depth + 1);
 }
 
