@@ -125,7 +125,6 @@ static const struct {
      78,
      {"broker", "redis://"}},
     {"flowrrad -c flowrra.conf -o broker.url=redis://host:port/", 78, {"port"}},
-    {"flowrrad -c flowrra.conf -o broker.url=", 78, {"broker", "url"}},
     {"flowrrad -c flowrra.conf -o backend.url=ftp://x",
      78,
      {"backend", "redis://"}},

@@ -93,7 +93,7 @@ __attribute__((format(printf, 2, 3))) char *submit(struct world *w,
 	do {                                                                   \
 		const struct run *run_ = (r);                                  \
 		ck_assert_msg(run_->status == (expected_status),               \
-			      "exit status %d instead of %d: %s",              \
+			      "exit status %d instead of %d: %.999s",          \
 			      run_->status, (expected_status), run_->err);     \
 		ck_assert_str_eq(run_->out, (expected_out));                   \
 	} while (0)
@@ -105,7 +105,7 @@ __attribute__((format(printf, 2, 3))) char *submit(struct world *w,
 		ck_assert_msg(run_->status == (expected_status) &&             \
 				  strstr(run_->err, (part)) != NULL,           \
 			      "exit status %d instead of %d, or no \"%s\" "    \
-			      "in: %s",                                        \
+			      "in: %.999s",                                    \
 			      run_->status, (expected_status), (part),         \
 			      run_->err);                                      \
 	} while (0)
