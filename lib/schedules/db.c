@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* What all drivers share: rows, deadlines, transactions. */
+#include "schedules/db.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "schedules/schema.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+static const struct db_driver *const drivers[] = {&db_sqlite, &db_postgresql,
+						  &db_mysql};
+
+const char *
+query_name(enum query query)
+{
+	static const char *const names[] = {
+#define X(name, parameters) [Q_##name] = #name,
+	    QUERIES(X)
+#undef X
+	};
+
+	return names[query];
+}
+
+/* --- rows ---------------------------------------------------------------- */
+
+void
+db_rows_done(struct db_rows *rows)
+{
+	free(rows->values);
+	buf_done(&rows->bytes);
+	*rows = (struct db_rows)DB_ROWS_INIT;
+}
+
+const struct db_value *
+db_value(const struct db_rows *rows, size_t row, size_t column)
+{
+	return &rows->values[row * rows->columns + column];
+}
+
+int64_t
+db_int(const struct db_rows *rows, size_t row, size_t column)
+{
+	const struct db_value *v = db_value(rows, row, column);
+
+	return v->type == DB_INT ? v->i : 0;
+}
+
+struct slice
+db_text(const struct db_rows *rows, size_t row, size_t column)
+{
+	const struct db_value *v = db_value(rows, row, column);
+
+	return v->type == DB_TEXT ? v->s : SLICE("");
+}
+
+/* While rows are added, `i` of a text is its place in `bytes`, which moves. */
+void
+db_rows_add(struct db_rows *rows, enum db_type type, int64_t i, struct slice s)
+{
+	struct db_value *grown;
+	size_t cap;
+
+	if (rows->n == rows->cap) {
+		cap = rows->cap == 0 ? 64 : rows->cap * 2;
+		grown = reallocarray(rows->values, cap, sizeof(*grown));
+		if (grown == NULL) {
+			rows->bytes.failed = true;
+			return;
+		}
+		rows->values = grown;
+		rows->cap = cap;
+	}
+	if (type == DB_TEXT) {
+		i = (int64_t)rows->bytes.len;
+		buf_add(&rows->bytes, s.p, s.len);
+		buf_addc(&rows->bytes, '\0');
+	}
+	rows->values[rows->n++] =
+	    (struct db_value){.type = type, .i = i, .s.len = s.len};
+}
+
+int
+db_rows_seal(struct db_rows *rows)
+{
+	size_t i;
+
+	if (rows->bytes.failed)
+		return -1;
+	for (i = 0; i < rows->n; i++)
+		if (rows->values[i].type == DB_TEXT)
+			rows->values[i].s.p =
+			    rows->bytes.data + rows->values[i].i;
+	rows->n = rows->columns > 0 ? rows->n / rows->columns : 0;
+	return 0;
+}
+
+/* --- connections --------------------------------------------------------- */
+
+static const struct db_driver *
+find(const char *url)
+{
+	const char *const *scheme;
+	size_t i;
+
+	if (url == NULL || url[0] == '\0')
+		return &db_sqlite;
+	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		for (scheme = drivers[i]->schemes; *scheme != NULL; scheme++)
+			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
+				return drivers[i];
+	return NULL;
+}
+
+struct db *
+db_open(const char *url, int64_t timeout_ms, struct err *err)
+{
+	const struct db_driver *driver = find(url);
+	struct db *db;
+
+	if (driver == NULL) {
+		err_set(err, ERR_CONFIG,
+			"[scheduler] database_url: no database of this kind; "
+			"it must begin with sqlite://, postgresql:// or "
+			"mysql://");
+		return NULL;
+	}
+	if ((db = driver->open(url, err)) != NULL)
+		db->timeout_ms = timeout_ms;
+	return db;
+}
+
+void
+db_free(struct db *db)
+{
+	if (db == NULL)
+		return;
+	db_disconnect(db);
+	free(db->name);
+	db->driver->free(db);
+}
+
+int64_t
+db_left_ms(const struct db *db)
+{
+	int64_t left = db->deadline_ms - clock_mono_ms();
+
+	return left > 1 ? left : 1;
+}
+
+void
+db_disconnect(struct db *db)
+{
+	db->driver->disconnect(db);
+	db->connected = false;
+	db->watching = false;
+	db->in_transaction = false;
+}
+
+int
+db_enter(struct db *db, struct err *err)
+{
+	db->deadline_ms = clock_mono_ms() + db->timeout_ms;
+	if (!db->connected) {
+		/* It may be another server now, or another database. */
+		db->prepared = false;
+		if (db->driver->connect(db, err) != 0)
+			return -1;
+		db->connected = true;
+	}
+	if (db->prepared)
+		return 0;
+	if (schema_update(db, db->sql, err) != 0) {
+		db_disconnect(db);
+		return -1;
+	}
+	db->prepared = true;
+	return 0;
+}
+
+/* --- transactions -------------------------------------------------------- */
+
+int
+db_begin(struct db *db, struct err *err)
+{
+	if (db->driver->exec(db, db->sql->begin, "beginning", err) != 0)
+		return -1;
+	db->in_transaction = true;
+	return 0;
+}
+
+int
+db_end(struct db *db, int result, struct err *err)
+{
+	bool open = db->in_transaction;
+
+	db->in_transaction = false;
+	if (result == 0 && open)
+		result = db->driver->exec(db, "COMMIT", "committing", err);
+	/* If even that fails, the server does it when the connection is gone;
+	 * it also is if the commit's answer was lost. */
+	if (result != 0 && db->connected &&
+	    db->driver->exec(db, "ROLLBACK", "rolling back", NULL) != 0)
+		db_disconnect(db);
+	return result;
+}

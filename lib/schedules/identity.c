@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* What makes two schedules identical. */
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schedules/row.h"
+#include "util/err.h"
+
+/* Appends JSON in the one way of writing it; "[]" for nothing. */
+static int
+add_json(struct buf *out, const char *name, const char *text, const char *empty,
+	 json_type type, struct err *err)
+{
+	json_error_t error;
+	json_t *json;
+	char *plain;
+
+	if (text == NULL || text[0] == '\0')
+		text = empty;
+	json =
+	    json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (json == NULL)
+		return err_set(err, ERR_DATA, "schedule: %s is no JSON: %s",
+			       name, error.text);
+	if (json_typeof(json) != type) {
+		json_decref(json);
+		return err_set(err, ERR_DATA, "schedule: %s must be a JSON %s",
+			       name, type == JSON_ARRAY ? "array" : "object");
+	}
+	plain = json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT);
+	json_decref(json);
+	if (plain == NULL)
+		return err_nomem(err);
+	buf_add(out, plain, strlen(plain) + 1);
+	free(plain);
+	return 0;
+}
+
+static void
+add_text(struct buf *out, const char *text)
+{
+	if (text != NULL)
+		buf_adds(out, text);
+	buf_addc(out, '\0');
+}
+
+int
+row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
+	     struct err *err)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	struct buf all = BUF_INIT;
+	unsigned int i, len = 0;
+	int result;
+
+	add_text(&all, s->task);
+	add_text(&all, schedule_type_name(s->type));
+	add_text(&all, s->rule);
+	add_text(&all, s->tz);
+	result = add_json(&all, "args", s->args, "[]", JSON_ARRAY, err);
+	if (result == 0)
+		result =
+		    add_json(&all, "kwargs", s->kwargs, "{}", JSON_OBJECT, err);
+	if (result == 0 &&
+	    (all.failed || EVP_Digest(all.data, all.len, digest, &len,
+				      EVP_sha256(), NULL) != 1))
+		result = err_nomem(err);
+	for (i = 0; i < len && i * 2 + 2 < ROW_IDENTITY_SIZE; i++) {
+		text[i * 2] = digits[digest[i] >> 4];
+		text[i * 2 + 1] = digits[digest[i] & 15];
+	}
+	text[i * 2] = '\0';
+	buf_done(&all);
+	return result;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Statements and schema in the words that MySQL 8 and MariaDB 10.6 share.
+ *
+ * To change the schema ends a transaction there, so every statement of a
+ * migration can be run again: it may have been before a crash.
+ */
+#include "schedules/sql.h"
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+/* Compared by bytes; none of them has a blank, or anything beyond ASCII. */
+#define KEY "varchar(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
+#define TEXT "varchar(2048) NOT NULL"
+#define WORD "varchar(128) NOT NULL"
+#define LONG "mediumtext NOT NULL"
+#define TABLE " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+static migration migrations[] = {
+    /* 1: schedules, the outbox, what did not run, schedulers, revision */
+    {
+	"CREATE TABLE IF NOT EXISTS flowrra_schedules ("
+	" id " KEY ", identity " KEY ", task " KEY ", type " WORD ", rule " TEXT
+	", tz " WORD ", args " LONG ", kwargs " LONG ", queue " WORD
+	", description " TEXT ", enabled int NOT NULL,"
+	" max_retries bigint NOT NULL, retry_delay_us bigint NOT NULL,"
+	" priority int NOT NULL, misfire " WORD
+	", max_catchup bigint NOT NULL, grace_us bigint NOT NULL, overlap " WORD
+	", jitter_us bigint NOT NULL, day_match " WORD
+	", start_us bigint NOT NULL, end_us bigint NOT NULL,"
+	" max_runs bigint NOT NULL, created_us bigint NOT NULL,"
+	" updated_us bigint NOT NULL, last_run_us bigint NOT NULL,"
+	" next_run_us bigint NOT NULL, due_us bigint, runs bigint NOT NULL,"
+	" tz_data " WORD ", fault " TEXT ","
+	" PRIMARY KEY (id), UNIQUE KEY flowrra_schedules_identity (identity),"
+	" KEY flowrra_schedules_due (due_us))" TABLE,
+	"CREATE TABLE IF NOT EXISTS flowrra_fires ("
+	" schedule_id " KEY ", fire_us bigint NOT NULL, task_id " KEY ","
+	" queue " WORD ", priority int NOT NULL, task " LONG ","
+	" created_us bigint NOT NULL, waits_us bigint, marked_us bigint,"
+	" refused varchar(2048), claim bigint NOT NULL,"
+	" PRIMARY KEY (schedule_id, fire_us),"
+	" KEY flowrra_fires_waiting (waits_us),"
+	" KEY flowrra_fires_marked (marked_us))" TABLE,
+	"CREATE TABLE IF NOT EXISTS flowrra_skips ("
+	" schedule_id " KEY ", reason " KEY ", n bigint NOT NULL,"
+	" last_us bigint NOT NULL, PRIMARY KEY (schedule_id, reason))" TABLE,
+	"CREATE TABLE IF NOT EXISTS flowrra_schedulers ("
+	" id " KEY " PRIMARY KEY, host " TEXT ", pid bigint NOT NULL,"
+	" started_us bigint NOT NULL, seen_us bigint NOT NULL,"
+	" lag_us bigint NOT NULL, max_lag_us bigint NOT NULL,"
+	" fires bigint NOT NULL)" TABLE,
+	"CREATE TABLE IF NOT EXISTS flowrra_revision ("
+	" id int PRIMARY KEY, revision bigint NOT NULL)" TABLE,
+	"INSERT IGNORE INTO flowrra_revision (id, revision) VALUES (1, 0)",
+    },
+};
+
+/* What is there stays as it is, and counts as not changed. INSERT IGNORE would
+ * let bad values pass, too. */
+#define KEEP(column) " ON DUPLICATE KEY UPDATE " column " = " column
+
+const struct dialect sql_mysql = {
+    .begin = "START TRANSACTION",
+    .queries =
+	{
+#include "schedules/common.def"
+	    [Q_CREATE] =
+		"INSERT INTO flowrra_schedules (" SQL_COLUMNS
+		", identity) VALUES (" SQL_COLUMN_MARKS ", ?)" KEEP("id"),
+	    [Q_ADD_FIRE] =
+		"INSERT INTO flowrra_fires (schedule_id, fire_us, task_id,"
+		" queue, priority, task, created_us, waits_us, claim)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)" KEEP("fire_us"),
+	    [Q_ADD_SKIP] =
+		"INSERT INTO flowrra_skips (schedule_id, reason, n, last_us)"
+		" VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE"
+		" n = n + VALUES(n), last_us = VALUES(last_us)",
+	    [Q_BEAT] =
+		"INSERT INTO flowrra_schedulers (id, host, pid, started_us,"
+		" seen_us, lag_us, max_lag_us, fires)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE"
+		" host = VALUES(host), pid = VALUES(pid),"
+		" started_us = VALUES(started_us), seen_us = VALUES(seen_us),"
+		" lag_us = VALUES(lag_us), max_lag_us = VALUES(max_lag_us),"
+		" fires = VALUES(fires)",
+	    [Q_LIST] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
+		       " WHERE id > ? AND (? = '' OR task = ?)"
+		       " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
+	    [Q_CLAIM_DUE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
+			    " FORCE INDEX (flowrra_schedules_due)"
+			    " WHERE due_us <= ? ORDER BY due_us LIMIT ?"
+			    " FOR UPDATE SKIP LOCKED",
+	    [Q_CLAIM_STALE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
+			      " FORCE INDEX (PRIMARY)"
+			      " WHERE due_us IS NOT NULL AND tz_data <> ''"
+			      " AND tz_data <> ? AND id > ? ORDER BY id"
+			      " LIMIT ? FOR UPDATE SKIP LOCKED",
+	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE marked_us < ?"
+			" ORDER BY marked_us LIMIT ?",
+	    [Q_COUNTS] =
+		"SELECT count(*), CAST(ifnull(sum(enabled), 0) AS SIGNED),"
+		" CAST(ifnull(sum(fault <> ''), 0) AS SIGNED),"
+		" CAST(ifnull(sum(due_us <= ?), 0) AS SIGNED),"
+		" CAST(ifnull(sum(runs), 0) AS SIGNED)"
+		" FROM flowrra_schedules WHERE ? = '' OR id = ?",
+	    [Q_UNSENT_COUNTS] =
+		"SELECT count(*), ifnull(min(waits_us), 0) FROM flowrra_fires"
+		" WHERE waits_us IS NOT NULL AND (? = '' OR schedule_id = ?)",
+	    [Q_SKIPS] = "SELECT reason, CAST(sum(n) AS SIGNED), max(last_us)"
+			" FROM flowrra_skips WHERE ? = '' OR schedule_id = ?"
+			" GROUP BY reason",
+	    [Q_NOTIFY] = "UPDATE flowrra_revision SET revision = revision + 1",
+	    [Q_REVISION] = "SELECT revision FROM flowrra_revision",
+	    [Q_HAS_VERSION] = "SELECT count(*) FROM information_schema.tables"
+			      " WHERE table_schema = database()"
+			      " AND table_name = 'flowrra_version'",
+	    [Q_LOCK_SCHEMA] = "SELECT GET_LOCK(concat('flowrra.',"
+			      " md5(database())), 4)",
+	    [Q_UNLOCK_SCHEMA] = "SELECT RELEASE_LOCK(concat('flowrra.',"
+				" md5(database())))",
+	},
+    .make_version = "CREATE TABLE IF NOT EXISTS flowrra_version"
+		    " (version int PRIMARY KEY)" TABLE,
+    .migrations = migrations,
+    .n_migrations = N_OF(migrations),
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The words for what a schedule can be, and the ids of its tasks. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "schedules/schedules.h"
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const types[] = {
+    [SCHEDULE_CRON] = "cron",
+    [SCHEDULE_INTERVAL] = "interval",
+    [SCHEDULE_ONCE] = "once",
+};
+static const char *const misfires[] = {
+    [SCHEDULE_SKIP] = "skip",
+    [SCHEDULE_LATEST] = "once",
+    [SCHEDULE_ALL] = "all",
+};
+static const char *const overlaps[] = {
+    [SCHEDULE_OVERLAP_ALLOW] = "allow",
+    [SCHEDULE_OVERLAP_SKIP] = "skip",
+};
+static const char *const day_matches[] = {
+    [SCHEDULE_DAYS_OR] = "or",
+    [SCHEDULE_DAYS_AND] = "and",
+};
+static const struct {
+	const char *name, *text;
+} reasons[] = {
+#define X(NAME, name, text) [SCHEDULE_##NAME] = {#name, text},
+    SCHEDULE_REASONS(X)
+#undef X
+};
+
+static int
+find(const char *const *names, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+const char *
+schedule_type_name(enum schedule_type type)
+{
+	return types[type];
+}
+
+const char *
+schedule_misfire_name(enum schedule_misfire misfire)
+{
+	return misfires[misfire];
+}
+
+const char *
+schedule_overlap_name(enum schedule_overlap overlap)
+{
+	return overlaps[overlap];
+}
+
+const char *
+schedule_day_match_name(enum schedule_day_match day_match)
+{
+	return day_matches[day_match];
+}
+
+int
+schedule_type_of(const char *name)
+{
+	return find(types, N_OF(types), name);
+}
+
+int
+schedule_misfire_of(const char *name)
+{
+	return find(misfires, N_OF(misfires), name);
+}
+
+int
+schedule_overlap_of(const char *name)
+{
+	return find(overlaps, N_OF(overlaps), name);
+}
+
+int
+schedule_day_match_of(const char *name)
+{
+	return find(day_matches, N_OF(day_matches), name);
+}
+
+const char *
+schedule_reason_name(enum schedule_reason reason)
+{
+	return reasons[reason].name;
+}
+
+const char *
+schedule_reason_text(enum schedule_reason reason)
+{
+	return reasons[reason].text;
+}
+
+bool
+schedule_reason_is_missed(enum schedule_reason reason)
+{
+	return reason != SCHEDULE_OVERLAP && reason != SCHEDULE_REFUSED;
+}
+
+void
+schedule_task_id(const char *id, int64_t fire_us,
+		 char text[SCHEDULE_TASK_ID_SIZE])
+{
+	int64_t us = fire_us % 1000000;
+	time_t seconds;
+	struct tm tm;
+	size_t n;
+
+	if (us < 0)
+		us += 1000000;
+	seconds = (time_t)((fire_us - us) / 1000000);
+	gmtime_r(&seconds, &tm);
+	n = (size_t)snprintf(text, SCHEDULE_ID_MAX + 2,
+			     "%.*s:", SCHEDULE_ID_MAX, id);
+	n +=
+	    strftime(text + n, SCHEDULE_TASK_ID_SIZE - n, "%Y%m%dT%H%M%S", &tm);
+	if (us != 0)
+		n += (size_t)snprintf(text + n, SCHEDULE_TASK_ID_SIZE - n,
+				      ".%06" PRId64, us);
+	snprintf(text + n, SCHEDULE_TASK_ID_SIZE - n, "Z");
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* The outbox: fires that wait to be sent, and when the next ones come. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "schedules/fires.h"
+#include "schedules/handle.h"
+#include "schedules/row.h"
+#include "util/err.h"
+
+#define LIMIT_MAX 10000
+#define MARK_VALUES 4
+/* So many marks in one statement. */
+#define MARKS 1000
+
+static int64_t
+bounded(size_t limit)
+{
+	return limit > LIMIT_MAX ? LIMIT_MAX : (int64_t)limit;
+}
+
+/* --- unsent fires -------------------------------------------------------- */
+
+static int
+read_fires(const struct db_rows *rows, struct schedules_fires **ret,
+	   struct err *err)
+{
+	struct fires fires = {.cap = 0};
+	struct schedule_fire fire;
+	size_t i;
+
+	for (i = 0; i < rows->n; i++) {
+		fire = (struct schedule_fire){
+		    .schedule = db_text(rows, i, 0).p,
+		    .fire_us = db_int(rows, i, 1),
+		    .task_id = db_text(rows, i, 2).p,
+		    .queue = db_text(rows, i, 3).p,
+		    .priority = (int32_t)db_int(rows, i, 4),
+		    .task = db_text(rows, i, 5).p,
+		    .created_us = db_int(rows, i, 6),
+		};
+		fires_add(&fires, &fire);
+	}
+	if (fires_seal(&fires) == 0 && (*ret = fires_take(&fires)) != NULL)
+		return 0;
+	fires_done(&fires);
+	return err_nomem(err);
+}
+
+int
+schedules_unsent(struct schedules *s, int64_t before_us, size_t limit,
+		 struct schedules_fires **ret, struct err *err)
+{
+	const struct db_value values[] = {DB_I(before_us),
+					  DB_I(bounded(limit))};
+	struct db_rows rows = DB_ROWS_INIT;
+	int result;
+
+	if (db_enter(s->db, err) != 0)
+		return -1;
+	result = DB_RUN(s->db, Q_UNSENT, values, &rows, NULL, err);
+	if (result == 0)
+		result = read_fires(&rows, ret, err);
+	db_rows_done(&rows);
+	return result;
+}
+
+/* --- marking ------------------------------------------------------------- */
+
+static void
+mark_values(const struct schedule_mark *mark, int64_t now_us,
+	    struct db_value *to)
+{
+	to[0] = DB_I(now_us);
+	to[1] = (struct db_value){.type = DB_NULL};
+	if (mark->refused != NULL) {
+		to[1] = DB_S(mark->refused);
+		if (to[1].s.len > SCHEDULE_TEXT_MAX)
+			to[1].s.len = SCHEDULE_TEXT_MAX;
+	}
+	to[2] = DB_S(mark->schedule);
+	to[3] = DB_I(mark->fire_us);
+}
+
+/* Refused ones one by one, since each is counted where it was not yet. */
+static int
+mark_refused(struct db *db, const struct schedule_mark *mark, int64_t now_us,
+	     struct err *err)
+{
+	struct db_value values[MARK_VALUES];
+	const struct db_value skip[] = {
+	    DB_S(mark->schedule),
+	    DB_S(schedule_reason_name(SCHEDULE_REFUSED)),
+	    DB_I(1),
+	    DB_I(now_us),
+	};
+	int64_t changed;
+
+	mark_values(mark, now_us, values);
+	if (DB_RUN(db, Q_MARK, values, NULL, &changed, err) != 0)
+		return -1;
+	return changed > 0 ? DB_RUN(db, Q_ADD_SKIP, skip, NULL, NULL, err) : 0;
+}
+
+static int
+mark_some(struct db *db, const struct schedule_mark *marks, size_t n,
+	  int64_t now_us, struct err *err)
+{
+	struct db_value *values;
+	size_t i, sent = 0;
+	int result = 0;
+
+	values = calloc(n + 1, MARK_VALUES * sizeof(*values));
+	if (values == NULL)
+		return err_nomem(err);
+	for (i = 0; i < n && result == 0; i++)
+		if (marks[i].refused != NULL)
+			result = mark_refused(db, &marks[i], now_us, err);
+		else
+			mark_values(&marks[i], now_us,
+				    values + sent++ * MARK_VALUES);
+	if (result == 0 && sent > 0)
+		result = db->driver->run_many(db, Q_MARK, values, MARK_VALUES,
+					      sent, NULL, err);
+	free(values);
+	return result;
+}
+
+int
+schedules_mark(struct schedules *s, const struct schedule_mark *marks, size_t n,
+	       int64_t now_us, struct err *err)
+{
+	size_t i, some;
+
+	for (i = 0; i < n; i += some) {
+		some = n - i < MARKS ? n - i : MARKS;
+		if (db_enter(s->db, err) != 0 || db_begin(s->db, err) != 0 ||
+		    db_end(s->db,
+			   mark_some(s->db, marks + i, some, now_us, err),
+			   err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
+		size_t *ret_n, struct err *err)
+{
+	const struct db_value values[] = {DB_I(before_us),
+					  DB_I(bounded(limit))};
+	int64_t changed = 0;
+
+	if (db_enter(s->db, err) != 0 ||
+	    DB_RUN(s->db, Q_PRUNE, values, NULL, &changed, err) != 0 ||
+	    s->db->driver->run(s->db, Q_PRUNE_SCHEDULERS, values, 1, NULL, NULL,
+			       err) != 0)
+		return -1;
+	*ret_n = (size_t)changed;
+	return 0;
+}
+
+/* --- what comes ---------------------------------------------------------- */
+
+int
+schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err)
+{
+	struct db_rows rows = DB_ROWS_INIT;
+	int result;
+
+	if (db_enter(s->db, err) != 0)
+		return -1;
+	result =
+	    s->db->driver->run(s->db, Q_NEXT_DUE, NULL, 0, &rows, NULL, err);
+	if (result == 0)
+		*ret_us = rows.n > 0 ? db_int(&rows, 0, 0) : INT64_MAX;
+	db_rows_done(&rows);
+	return result;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Schedules in PostgreSQL: statements, arrays, notifications. The connection
+ * and its deadlines are in postgresql_conn.c.
+ */
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schedules/db.h"
+#include "schedules/postgresql_conn.h"
+#include "util/err.h"
+
+#define PARAMETERS_MAX 40
+/* Of pg_type.h, which is the server's. */
+#define INT8_OID 20
+#define INT2_OID 21
+#define INT4_OID 23
+
+struct pg {
+	struct db db;
+	struct pg_conn conn;
+	bool prepared[2][N_QUERIES]; /* [1]: the one for many */
+};
+
+static void
+pg_free(struct db *db)
+{
+	struct pg *pg = (struct pg *)db;
+
+	pg_conn_done(&pg->conn);
+	free(pg);
+}
+
+static struct db *
+pg_open(const char *url, struct err *err)
+{
+	struct pg *pg = calloc(1, sizeof(*pg));
+
+	if (pg == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	pg->db.driver = &db_postgresql;
+	pg->db.sql = &sql_postgresql;
+	if (pg_conn_init(&pg->conn, url, &pg->db.name, err) != 0) {
+		pg_free(&pg->db);
+		return NULL;
+	}
+	return &pg->db;
+}
+
+static int
+pg_connect(struct db *db, struct err *err)
+{
+	struct pg *pg = (struct pg *)db;
+
+	memset(pg->prepared, 0, sizeof(pg->prepared));
+	return pg_conn_connect(&pg->conn, db, err);
+}
+
+static void
+pg_disconnect(struct db *db)
+{
+	pg_conn_close(&((struct pg *)db)->conn);
+}
+
+static int
+pg_exec(struct db *db, const char *sql, const char *what, struct err *err)
+{
+	struct pg *pg = (struct pg *)db;
+	PGresult *result;
+
+	if (!PQsendQuery(pg->conn.pg, sql))
+		return pg_conn_fail(&pg->conn, db, NULL, what, err);
+	if ((result = pg_conn_result(&pg->conn, db, what, err)) == NULL)
+		return -1;
+	PQclear(result);
+	return 0;
+}
+
+/* --- statements ---------------------------------------------------------- */
+
+/* A '?' becomes "$1", "$2", … */
+static void
+number_parameters(const char *sql, struct buf *out)
+{
+	int n = 0;
+
+	for (; *sql != '\0'; sql++)
+		if (*sql == '?')
+			buf_addf(out, "$%d", ++n);
+		else
+			buf_addc(out, *sql);
+}
+
+static int
+prepare(struct pg *pg, enum query query, bool many, const char *name,
+	struct err *err)
+{
+	const char *sql =
+	    many ? sql_postgresql.many[query] : sql_postgresql.queries[query];
+	struct buf text = BUF_INIT;
+	PGresult *result = NULL;
+	int sent = 0;
+
+	if (pg->prepared[many][query])
+		return 0;
+	number_parameters(sql, &text);
+	if (text.failed)
+		err_nomem(err);
+	else if ((sent = PQsendPrepare(pg->conn.pg, name, text.data, 0,
+				       NULL)) == 0)
+		pg_conn_fail(&pg->conn, &pg->db, NULL, query_name(query), err);
+	else
+		result =
+		    pg_conn_result(&pg->conn, &pg->db, query_name(query), err);
+	buf_done(&text);
+	if (result == NULL)
+		return -1;
+	PQclear(result);
+	pg->prepared[many][query] = true;
+	return 0;
+}
+
+/* `texts` are the parameters; NULL for NULL. */
+static PGresult *
+run_texts(struct pg *pg, enum query query, bool many, const char *const *texts,
+	  size_t n, struct err *err)
+{
+	char name[16] = {many ? 'm' : 's', (char)('0' + query / 10),
+			 (char)('0' + query % 10)};
+
+	if (prepare(pg, query, many, name, err) != 0)
+		return NULL;
+	if (!PQsendQueryPrepared(pg->conn.pg, name, (int)n, texts, NULL, NULL,
+				 0)) {
+		pg_conn_fail(&pg->conn, &pg->db, NULL, query_name(query), err);
+		return NULL;
+	}
+	return pg_conn_result(&pg->conn, &pg->db, query_name(query), err);
+}
+
+static void
+take_rows(const PGresult *result, struct db_rows *rows)
+{
+	int i, j, n = PQntuples(result), columns = PQnfields(result);
+	struct slice text;
+	Oid type;
+
+	rows->columns = (size_t)columns;
+	for (i = 0; i < n; i++)
+		for (j = 0; j < columns; j++) {
+			type = PQftype(result, j);
+			text.p = PQgetvalue(result, i, j);
+			text.len = (size_t)PQgetlength(result, i, j);
+			if (PQgetisnull(result, i, j))
+				db_rows_add(rows, DB_NULL, 0, SLICE(""));
+			else if (type == INT8_OID || type == INT2_OID ||
+				 type == INT4_OID)
+				db_rows_add(rows, DB_INT,
+					    strtoll(text.p, NULL, 10),
+					    SLICE(""));
+			else
+				db_rows_add(rows, DB_TEXT, 0, text);
+		}
+}
+
+static int
+pg_run(struct db *db, enum query query, const struct db_value *values, size_t n,
+       struct db_rows *rows, int64_t *changed, struct err *err)
+{
+	struct pg *pg = (struct pg *)db;
+	const char *texts[PARAMETERS_MAX];
+	size_t i, at[PARAMETERS_MAX];
+	struct buf text = BUF_INIT;
+	PGresult *result = NULL;
+
+	for (i = 0; i < n; i++) {
+		at[i] = text.len;
+		if (values[i].type == DB_INT)
+			buf_addf(&text, "%lld", (long long)values[i].i);
+		else if (values[i].type == DB_TEXT)
+			buf_add(&text, values[i].s.p, values[i].s.len);
+		buf_addc(&text, '\0');
+	}
+	for (i = 0; i < n && !text.failed; i++)
+		texts[i] = values[i].type != DB_NULL ? text.data + at[i] : NULL;
+	if (text.failed)
+		err_nomem(err);
+	else
+		result = run_texts(pg, query, false, texts, n, err);
+	buf_done(&text);
+	if (result == NULL)
+		return -1;
+	if (rows != NULL)
+		take_rows(result, rows);
+	if (changed != NULL)
+		*changed = strtoll(PQcmdTuples(result), NULL, 10);
+	PQclear(result);
+	if (rows != NULL && db_rows_seal(rows) != 0)
+		return err_nomem(err);
+	return 0;
+}
+
+/* --- many at a time ------------------------------------------------------ */
+
+static void
+add_quoted(struct buf *out, struct slice s)
+{
+	const char *end = s.p + s.len, *stop;
+
+	buf_addc(out, '"');
+	while (s.p < end) {
+		for (stop = s.p; stop < end && *stop != '"' && *stop != '\\';)
+			stop++;
+		buf_add(out, s.p, (size_t)(stop - s.p));
+		if (stop < end) {
+			buf_addc(out, '\\');
+			buf_addc(out, *stop++);
+		}
+		s.p = stop;
+	}
+	buf_addc(out, '"');
+}
+
+/* One column of all sets as the text of an array. */
+static void
+add_array(struct buf *out, const struct db_value *values, size_t n, size_t sets)
+{
+	size_t i;
+
+	buf_addc(out, '{');
+	for (i = 0; i < sets; i++, values += n) {
+		if (i > 0)
+			buf_addc(out, ',');
+		if (values->type == DB_INT)
+			buf_addf(out, "%lld", (long long)values->i);
+		else if (values->type == DB_TEXT)
+			add_quoted(out, values->s);
+		else
+			buf_adds(out, "NULL");
+	}
+	buf_adds(out, "}");
+	buf_addc(out, '\0');
+}
+
+static int
+pg_run_many(struct db *db, enum query query, const struct db_value *values,
+	    size_t n, size_t sets, int64_t *changed, struct err *err)
+{
+	struct pg *pg = (struct pg *)db;
+	const char *texts[PARAMETERS_MAX];
+	size_t i, at[PARAMETERS_MAX];
+	struct buf text = BUF_INIT;
+	PGresult *result = NULL;
+
+	for (i = 0; i < n; i++) {
+		at[i] = text.len;
+		add_array(&text, values + i, n, sets);
+	}
+	for (i = 0; i < n && !text.failed; i++)
+		texts[i] = text.data + at[i];
+	if (text.failed)
+		err_nomem(err);
+	else
+		result = run_texts(pg, query, true, texts, n, err);
+	buf_done(&text);
+	if (result == NULL)
+		return -1;
+	if (changed != NULL)
+		*changed = strtoll(PQcmdTuples(result), NULL, 10);
+	PQclear(result);
+	return 0;
+}
+
+/* --- changes ------------------------------------------------------------- */
+
+static int
+pg_notify(struct db *db, struct err *err)
+{
+	return pg_exec(db, db->sql->queries[Q_NOTIFY], "telling of a change",
+		       err);
+}
+
+static int
+pg_changed(struct db *db, bool *ret, struct err *err)
+{
+	struct pg *pg = (struct pg *)db;
+	PGnotify *notify;
+
+	*ret = !db->watching;
+	if (!db->watching &&
+	    pg_exec(db, "LISTEN flowrra_schedules", "listening", err) != 0)
+		return -1;
+	if (!PQconsumeInput(pg->conn.pg))
+		return pg_conn_fail(&pg->conn, db, NULL, "listening", err);
+	while ((notify = PQnotifies(pg->conn.pg)) != NULL) {
+		*ret = true;
+		PQfreemem(notify);
+	}
+	return 0;
+}
+
+static int
+pg_fd(const struct db *db)
+{
+	return PQsocket(((const struct pg *)db)->conn.pg);
+}
+
+const struct db_driver db_postgresql = {
+    .schemes = (const char *const[]){"postgresql://", "postgres://", NULL},
+    .open = pg_open,
+    .free = pg_free,
+    .connect = pg_connect,
+    .disconnect = pg_disconnect,
+    .exec = pg_exec,
+    .run = pg_run,
+    .run_many = pg_run_many,
+    .notify = pg_notify,
+    .changed = pg_changed,
+    .fd = pg_fd,
+    .poll_ms = -1,
+};

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Schedules as rows: one table says which member lies in which column, and what
+ * it may be.
+ */
+#include "schedules/row.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/task.h"
+#include "util/err.h"
+
+enum kind { TEXT, NUMBER, NUMBER32, YES_NO, WORD };
+
+struct column {
+	const char *name;
+	enum kind kind;
+	size_t offset;
+	int64_t min;	/* NUMBER */
+	size_t max_len; /* TEXT */
+	const char *fault;
+	const char *empty;
+	const char *(*word)(unsigned int value);
+	int (*value)(const char *word);
+};
+
+/* The functions of schedules.h take each an enum of its own. */
+#define WORDS(what)                                                            \
+	static const char *what##_word(unsigned int value)                     \
+	{                                                                      \
+		return schedule_##what##_name((enum schedule_##what)value);    \
+	}
+WORDS(type)
+WORDS(misfire)
+WORDS(overlap)
+WORDS(day_match)
+
+#define AT(member)                                                             \
+	.name = #member, .offset = offsetof(struct schedule, member),          \
+	.fault = "bad data: its " #member " in the database is no good"
+#define T(member, max)                                                         \
+	{                                                                      \
+		AT(member), .kind = TEXT, .max_len = (max), .empty = ""        \
+	}
+#define J(member, none)                                                        \
+	{                                                                      \
+		AT(member), .kind = TEXT, .max_len = SCHEDULE_ARGS_MAX,        \
+			    .empty = (none)                                    \
+	}
+#define N(member, least)                                                       \
+	{                                                                      \
+		AT(member), .kind = NUMBER, .min = (least)                     \
+	}
+#define W(member)                                                              \
+	{                                                                      \
+		AT(member), .kind = WORD, .word = member##_word,               \
+			    .value = schedule_##member##_of                    \
+	}
+
+/* In the order of SQL_COLUMNS. */
+static const struct column columns[SQL_N_COLUMNS] = {
+    T(id, SCHEDULE_ID_MAX),
+    T(task, TASK_NAME_MAX),
+    W(type),
+    T(rule, SCHEDULE_RULE_MAX),
+    T(tz, SCHEDULE_TZ_MAX),
+    J(args, "[]"),
+    J(kwargs, "{}"),
+    T(queue, TASK_QUEUE_MAX),
+    T(description, SCHEDULE_TEXT_MAX),
+    {AT(enabled), .kind = YES_NO},
+    N(max_retries, SCHEDULE_UNSET),
+    N(retry_delay_us, SCHEDULE_UNSET),
+    {AT(priority), .kind = NUMBER32},
+    W(misfire),
+    N(max_catchup, 0),
+    N(grace_us, SCHEDULE_UNSET),
+    W(overlap),
+    N(jitter_us, 0),
+    W(day_match),
+    N(start_us, 0),
+    N(end_us, 0),
+    N(max_runs, 0),
+    N(created_us, 0),
+    N(updated_us, 0),
+    N(last_run_us, 0),
+    N(next_run_us, 0),
+    N(due_us, 0),
+    N(runs, 0),
+    T(tz_data, SCHEDULE_TZ_DATA_MAX),
+    T(fault, SCHEDULE_TEXT_MAX),
+};
+
+static const void *
+member(const struct schedule *schedule, const struct column *c)
+{
+	return (const char *)schedule + c->offset;
+}
+
+static const char *
+text_of(const struct schedule *schedule, const struct column *c)
+{
+	const char *text = *(const char *const *)member(schedule, c);
+
+	return text != NULL && text[0] != '\0' ? text : c->empty;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+static int
+bad(struct err *err, const char *name, const char *what)
+{
+	return err_set(err, ERR_DATA, "schedule: %s %s", name, what);
+}
+
+static int
+check_column(const struct schedule *s, const struct column *c, struct err *err)
+{
+	int64_t number;
+
+	if (c->kind == TEXT && strlen(text_of(s, c)) > c->max_len &&
+	    c->max_len != SCHEDULE_TEXT_MAX)
+		return bad(err, c->name, "is too long");
+	if (c->kind == NUMBER) {
+		number = *(const int64_t *)member(s, c);
+		if (number < c->min)
+			return bad(err, c->name, "must not be negative");
+	}
+	if (c->kind == WORD &&
+	    *(const unsigned int *)member(s, c) > SCHEDULE_ALL)
+		return bad(err, c->name, "is none of its values");
+	return 0;
+}
+
+int
+row_check(const struct schedule *s, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < SQL_N_COLUMNS; i++)
+		if (check_column(s, &columns[i], err) != 0)
+			return -1;
+	if (s->id != NULL && s->id[0] != '\0' &&
+	    !task_id_valid(slice_of(s->id)))
+		return bad(err, "id",
+			   "may have only printable ASCII "
+			   "characters, and no blank");
+	if (s->task == NULL ||
+	    !task_name_valid(slice_of(s->task), TASK_NAME_MAX))
+		return bad(err, "task",
+			   "must be a task's name: letters, "
+			   "digits, '_', '.' and '-'");
+	if (s->queue != NULL && s->queue[0] != '\0' &&
+	    !task_name_valid(slice_of(s->queue), TASK_QUEUE_MAX))
+		return bad(err, "queue",
+			   "must be a queue's name: letters, "
+			   "digits, '_', '.' and '-'");
+	if (s->rule == NULL || s->rule[0] == '\0')
+		return bad(err, "rule", "is missing");
+	if (s->enabled && s->next_run_us != 0 && s->due_us == 0)
+		return bad(err, "due_us", "is missing");
+	return 0;
+}
+
+/* Cut at the end of a character. */
+static struct slice
+cut(const char *text, size_t max)
+{
+	struct slice s = slice_of(text);
+
+	if (s.len <= max)
+		return s;
+	for (s.len = max;
+	     s.len > 0 && ((unsigned char)text[s.len] & 0xc0) == 0x80;)
+		s.len--;
+	return s;
+}
+
+void
+row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
+{
+	const struct column *c = columns;
+	size_t i;
+
+	for (i = 0; i < SQL_N_COLUMNS; i++, c++)
+		switch (c->kind) {
+		case TEXT:
+			values[i] = DB_S("");
+			values[i].s = cut(text_of(s, c), c->max_len);
+			break;
+		case NUMBER:
+			values[i] = DB_I(*(const int64_t *)member(s, c));
+			break;
+		case NUMBER32:
+			values[i] = DB_I(*(const int32_t *)member(s, c));
+			break;
+		case YES_NO:
+			values[i] = DB_I(*(const bool *)member(s, c));
+			break;
+		case WORD:
+			values[i] =
+			    DB_S(c->word(*(const unsigned int *)member(s, c)));
+			break;
+		}
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+/* False: the value is no good. */
+static bool
+read_column(const struct db_value *v, const struct column *c, char *to)
+{
+	int word;
+
+	switch (c->kind) {
+	case TEXT:
+		if (v->type != DB_TEXT || v->s.len > c->max_len * 4 ||
+		    strlen(v->s.p) != v->s.len)
+			return false;
+		*(const char **)(void *)to = v->s.p;
+		return true;
+	case WORD:
+		word = v->type == DB_TEXT ? c->value(v->s.p) : -1;
+		if (word >= 0)
+			*(unsigned int *)(void *)to = (unsigned int)word;
+		return word >= 0;
+	case YES_NO:
+		*(bool *)to = v->i == 1;
+		return v->type == DB_INT && (v->i == 0 || v->i == 1);
+	case NUMBER32:
+		*(int32_t *)(void *)to = (int32_t)v->i;
+		return v->type == DB_INT && v->i == (int32_t)v->i;
+	case NUMBER:
+		/* due_us is NULL where there is none. */
+		*(int64_t *)(void *)to = v->type == DB_INT ? v->i : 0;
+		return v->type == DB_NULL ||
+		       (v->type == DB_INT && v->i >= c->min);
+	}
+	return false;
+}
+
+bool
+row_read(const struct db_rows *rows, size_t row, struct schedule *ret)
+{
+	const char *fault = NULL;
+	const struct column *c = columns;
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < SQL_N_COLUMNS; i++, c++) {
+		if (c->kind == TEXT)
+			*(const char **)(void *)((char *)ret + c->offset) =
+			    c->empty;
+		if (read_column(db_value(rows, row, i), c,
+				(char *)ret + c->offset))
+			continue;
+		if (fault == NULL)
+			fault = c->fault;
+	}
+	if (fault != NULL)
+		ret->fault = fault;
+	return fault == NULL;
+}
+
+/* A list with the rows it borrows from. */
+struct list {
+	struct schedules_list list;
+	struct db_rows rows;
+};
+
+int
+row_read_list(struct db_rows *rows, struct schedules_list **ret,
+	      struct err *err)
+{
+	struct list *l = calloc(1, sizeof(*l));
+	size_t i;
+
+	if (l == NULL)
+		return err_nomem(err);
+	l->list.items = calloc(rows->n + 1, sizeof(*l->list.items));
+	if (l->list.items == NULL) {
+		free(l);
+		return err_nomem(err);
+	}
+	l->rows = *rows;
+	*rows = (struct db_rows)DB_ROWS_INIT;
+	*ret = &l->list;
+	for (i = 0; i < l->rows.n; i++)
+		row_read(&l->rows, i, &l->list.items[l->list.n++]);
+	return 0;
+}
+
+void
+schedules_list_free(struct schedules_list *list)
+{
+	struct list *l = (struct list *)list;
+
+	if (l == NULL)
+		return;
+	db_rows_done(&l->rows);
+	free(l->list.items);
+	free(l);
+}

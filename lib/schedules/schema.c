@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Brings the schema up to date. */
+#include "schedules/schema.h"
+
+#include "schedules/db.h"
+#include "util/err.h"
+
+static int
+ask(struct db *db, enum query query, int64_t *ret, struct err *err)
+{
+	struct db_rows rows = DB_ROWS_INIT;
+	int result = db->driver->run(db, query, NULL, 0, &rows, NULL, err);
+
+	if (result == 0)
+		*ret = rows.n > 0 ? db_int(&rows, 0, 0) : 0;
+	db_rows_done(&rows);
+	return result;
+}
+
+/* 1: there is something to do. */
+static int
+check(struct db *db, const struct dialect *sql, int64_t *ret_version,
+      struct err *err)
+{
+	int64_t there, version = 0;
+
+	if (ask(db, Q_HAS_VERSION, &there, err) != 0 ||
+	    (there > 0 && ask(db, Q_VERSION, &version, err) != 0))
+		return -1;
+	if (version > (int64_t)sql->n_migrations)
+		return err_set(err, ERR_CONFIG,
+			       "%s: its schedules have schema version %lld, "
+			       "this program knows version %zu; upgrade it",
+			       db->name, (long long)version, sql->n_migrations);
+	*ret_version = version;
+	return version < (int64_t)sql->n_migrations;
+}
+
+static int
+migrate(struct db *db, const struct dialect *sql, int64_t version,
+	struct err *err)
+{
+	const char *const *statement;
+	struct db_value done[1];
+
+	if (db->driver->exec(db, sql->make_version, "making the schema", err) !=
+	    0)
+		return -1;
+	for (; version < (int64_t)sql->n_migrations; version++) {
+		for (statement = sql->migrations[version]; *statement != NULL;
+		     statement++)
+			if (db->driver->exec(db, *statement,
+					     "making the schema", err) != 0)
+				return -1;
+		done[0] = DB_I(version + 1);
+		if (DB_RUN(db, Q_SET_VERSION, done, NULL, NULL, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* With the lock: somebody else may have done it meanwhile. */
+static int
+update(struct db *db, const struct dialect *sql, struct err *err)
+{
+	int64_t version, locked = 1;
+	int result;
+
+	if (sql->queries[Q_LOCK_SCHEMA] != NULL &&
+	    ask(db, Q_LOCK_SCHEMA, &locked, err) != 0)
+		return -1;
+	/* The lock of MySQL is a question with an answer. */
+	if (sql->queries[Q_UNLOCK_SCHEMA] != NULL && locked != 1)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "%s: another process changes the schema",
+			       db->name);
+	if ((result = check(db, sql, &version, err)) == 1)
+		result = migrate(db, sql, version, err);
+	if (sql->queries[Q_UNLOCK_SCHEMA] != NULL && db->connected)
+		ask(db, Q_UNLOCK_SCHEMA, &locked, NULL);
+	return result;
+}
+
+int
+schema_update(struct db *db, const struct dialect *sql, struct err *err)
+{
+	int64_t version;
+	int result = check(db, sql, &version, err);
+
+	if (result != 1)
+		return result;
+	if (db_begin(db, err) != 0)
+		return -1;
+	return db_end(db, update(db, sql, err), err);
+}

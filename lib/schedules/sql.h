@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The statements and the schema, in the words of each database.
+ *
+ * common.def has the statements that all three understand; the rest stand in
+ * sqlite_sql.c, postgresql_sql.c and mysql_sql.c, with the migrations. A '?' is
+ * a parameter in all of them.
+ */
+#ifndef SCHEDULES_SQL_H
+#define SCHEDULES_SQL_H
+
+#include <stddef.h>
+
+/* X(NAME, the parameters in their order) */
+#define QUERIES(X)                                                             \
+	X(CREATE, "all columns of a schedule, identity")                       \
+	X(FIND_IDENTICAL, "identity")                                          \
+	X(GET, "id")                                                           \
+	X(LIST, "after, task, task, state, state, limit")                      \
+	X(ENABLE, "next_run, due, tz_data, now, id")                           \
+	X(DISABLE, "now, id")                                                  \
+	X(SET_NEXT, "next_run, due, tz_data, id, old next_run")                \
+	X(DELETE, "id")                                                        \
+	X(DELETE_SKIPS, "id")                                                  \
+	X(NEXT_DUE, "")                                                        \
+	X(CLAIM_DUE, "now, limit")                                             \
+	X(CLAIM_STALE, "tz_data, after, limit")                                \
+	X(SETTLE, "next_run, due, last_run, runs, tz_data, fault, id")         \
+	X(SET_ASIDE, "fault, id")                                              \
+	X(ADD_FIRE, "schedule, fire, task_id, queue, priority, task, created," \
+		    " waits, claim")                                           \
+	X(FIRE_CLAIM, "schedule, fire")                                        \
+	X(ADD_SKIP, "schedule, reason, n, last")                               \
+	X(UNSENT, "before, limit")                                             \
+	X(MARK, "now, refused, schedule, fire")                                \
+	X(PRUNE, "before, limit")                                              \
+	X(PRUNE_SCHEDULERS, "before")                                          \
+	X(BEAT, "id, host, pid, started, seen, lag, max_lag, fires")           \
+	X(FAREWELL, "id")                                                      \
+	X(SCHEDULERS, "")                                                      \
+	X(COUNTS, "now, id, id")                                               \
+	X(UNSENT_COUNTS, "id, id")                                             \
+	X(SKIPS, "id, id")                                                     \
+	X(NOTIFY, "")                                                          \
+	X(REVISION, "")                                                        \
+	X(HAS_VERSION, "")                                                     \
+	X(VERSION, "")                                                         \
+	X(SET_VERSION, "version")                                              \
+	X(LOCK_SCHEMA, "")                                                     \
+	X(UNLOCK_SCHEMA, "")                                                   \
+	X(PORTS, "")                                                           \
+	X(ADD_PORT, "port")                                                    \
+	X(DROP_PORT, "port")
+
+enum query {
+#define X(name, parameters) Q_##name,
+	QUERIES(X)
+#undef X
+	    N_QUERIES
+};
+const char *query_name(enum query query);
+
+/* The statements of one migration, NULL at the end. */
+typedef const char *const migration[16];
+
+struct dialect {
+	const char *begin; /* a transaction that writes */
+	/* NULL: this database does not have it. */
+	const char *queries[N_QUERIES];
+	/* For many sets of values at a time, as arrays. NULL: one by one. */
+	const char *many[N_QUERIES];
+	/* Makes the table of the version; may be run again at any time. */
+	const char *make_version;
+	/* In their order; each leads to the version that is its place, from 1.
+	 * Where a migration is no transaction (MySQL), each statement can be
+	 * repeated after a crash. */
+	migration *migrations;
+	size_t n_migrations;
+};
+
+extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
+
+/* The columns of a schedule, as row.c reads and writes them. */
+#define SQL_COLUMNS                                                            \
+	"id, task, type, rule, tz, args, kwargs, queue, description, enabled," \
+	" max_retries, retry_delay_us, priority, misfire, max_catchup,"        \
+	" grace_us, overlap, jitter_us, day_match, start_us, end_us, "         \
+	"max_runs,"                                                            \
+	" created_us, updated_us, last_run_us, next_run_us, due_us, runs,"     \
+	" tz_data, fault"
+#define SQL_N_COLUMNS 30
+#define SQL_DUE_COLUMN 26 /* from 0 */
+#define SQL_COLUMN_MARKS                                                       \
+	"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
+	" ?, ?, ?, ?, ?, ?, ?"
+
+#endif

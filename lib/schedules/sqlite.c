@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Schedules in SQLite, in the file of the embedded queues.
+ *
+ * A change wakes the ports of those who watch, before it is committed; whoever
+ * is woken takes the writers' lock once, and so goes on when the change is
+ * there to be seen.
+ */
+#include <poll.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schedules/db.h"
+#include "sqlite/fault.h"
+#include "sqlite/file.h"
+#include "util/err.h"
+#include "util/place.h"
+
+static const char SCHEME[] = "sqlite://";
+
+struct lite {
+	struct db db;
+	char *path;
+	struct tx tx; /* the connection */
+	sqlite3_stmt *statements[N_QUERIES];
+};
+
+static void
+lite_free(struct db *db)
+{
+	struct lite *l = (struct lite *)db;
+
+	free(l->path);
+	free(l);
+}
+
+static struct db *
+lite_open(const char *url, struct err *err)
+{
+	bool standard = url == NULL || url[0] == '\0';
+	struct lite *l;
+
+	if (!standard &&
+	    (url[strlen(SCHEME)] != '/' || url[strlen(SCHEME) + 1] == '\0')) {
+		err_set(err, ERR_CONFIG,
+			"[scheduler] database_url: the path of the file must "
+			"be absolute, as in "
+			"sqlite:///var/lib/flowrra/flowrra.db");
+		return NULL;
+	}
+	if ((l = calloc(1, sizeof(*l))) == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	l->db.driver = &db_sqlite;
+	l->db.sql = &sql_sqlite;
+	l->path = standard ? place_database() : strdup(url + strlen(SCHEME));
+	if (l->path == NULL ||
+	    (l->db.name = malloc(strlen(l->path) + sizeof(SCHEME))) == NULL) {
+		err_nomem(err);
+		lite_free(&l->db);
+		return NULL;
+	}
+	stpcpy(stpcpy(l->db.name, SCHEME), l->path);
+	l->tx.path = l->path;
+	l->tx.name = l->db.name;
+	l->tx.default_place = standard;
+	l->tx.port = (struct port)PORT_INIT;
+	return &l->db;
+}
+
+static int
+lite_connect(struct db *db, struct err *err)
+{
+	struct lite *l = (struct lite *)db;
+	bool final;
+
+	l->tx.timeout_ms = db_left_ms(db);
+	return file_open(&l->tx, &final, err);
+}
+
+static void
+lite_disconnect(struct db *db)
+{
+	struct lite *l = (struct lite *)db;
+	struct db_value port[1] = {DB_S(l->tx.port.name)};
+	size_t i;
+
+	if (db->connected && l->tx.port.fd >= 0)
+		DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, NULL);
+	port_done(&l->tx.port);
+	l->tx.port = (struct port)PORT_INIT;
+	for (i = 0; i < N_QUERIES; i++) {
+		sqlite3_finalize(l->statements[i]);
+		l->statements[i] = NULL;
+	}
+	if (l->tx.db != NULL)
+		file_close(&l->tx);
+}
+
+static int
+lite_fail(struct lite *l, const char *what, struct err *err)
+{
+	int status = sqlite3_errcode(l->tx.db) & 0xff;
+
+	if (status == SQLITE_CONSTRAINT || status == SQLITE_MISMATCH ||
+	    status == SQLITE_TOOBIG)
+		return err_set(err, ERR_DATA, "%s: %s: %s", l->db.name, what,
+			       sqlite3_errmsg(l->tx.db));
+	return fault_set(err, l->tx.db, l->db.name, what);
+}
+
+static int
+lite_exec(struct db *db, const char *sql, const char *what, struct err *err)
+{
+	struct lite *l = (struct lite *)db;
+
+	l->tx.timeout_ms = db_left_ms(db);
+	if (sqlite3_exec(l->tx.db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return lite_fail(l, what, err);
+	if (sqlite3_get_autocommit(l->tx.db))
+		file_checkpoint(&l->tx, false);
+	return 0;
+}
+
+/* --- statements ---------------------------------------------------------- */
+
+static void
+bind(sqlite3_stmt *stmt, const struct db_value *values, size_t n)
+{
+	int i;
+
+	for (i = 0; i < (int)n; i++)
+		if (values[i].type == DB_INT)
+			sqlite3_bind_int64(stmt, i + 1, values[i].i);
+		else if (values[i].type == DB_TEXT)
+			sqlite3_bind_text(stmt, i + 1, values[i].s.p,
+					  (int)values[i].s.len, SQLITE_STATIC);
+		else
+			sqlite3_bind_null(stmt, i + 1);
+}
+
+static void
+take_row(sqlite3_stmt *stmt, struct db_rows *rows)
+{
+	int i, n = sqlite3_column_count(stmt);
+	struct slice text;
+
+	rows->columns = (size_t)n;
+	for (i = 0; i < n; i++) {
+		switch (sqlite3_column_type(stmt, i)) {
+		case SQLITE_INTEGER:
+			db_rows_add(rows, DB_INT, sqlite3_column_int64(stmt, i),
+				    SLICE(""));
+			break;
+		case SQLITE_NULL:
+			db_rows_add(rows, DB_NULL, 0, SLICE(""));
+			break;
+		default:
+			text.p = (const char *)sqlite3_column_text(stmt, i);
+			text.len = (size_t)sqlite3_column_bytes(stmt, i);
+			db_rows_add(rows, DB_TEXT, 0, text);
+		}
+	}
+}
+
+static int
+lite_run(struct db *db, enum query query, const struct db_value *values,
+	 size_t n, struct db_rows *rows, int64_t *changed, struct err *err)
+{
+	struct lite *l = (struct lite *)db;
+	const char *sql = db->sql->queries[query];
+	sqlite3_stmt **stmt = &l->statements[query];
+	int status;
+
+	l->tx.timeout_ms = db_left_ms(db);
+	if (*stmt == NULL &&
+	    sqlite3_prepare_v3(l->tx.db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+			       stmt, NULL) != SQLITE_OK)
+		return lite_fail(l, query_name(query), err);
+	bind(*stmt, values, n);
+	while ((status = sqlite3_step(*stmt)) == SQLITE_ROW)
+		if (rows != NULL)
+			take_row(*stmt, rows);
+	if (changed != NULL)
+		*changed = sqlite3_changes(l->tx.db);
+	if (status != SQLITE_DONE) {
+		lite_fail(l, query_name(query), err);
+		sqlite3_reset(*stmt);
+		return -1;
+	}
+	sqlite3_reset(*stmt);
+	if (rows != NULL && db_rows_seal(rows) != 0)
+		return err_nomem(err);
+	if (sqlite3_get_autocommit(l->tx.db))
+		file_checkpoint(&l->tx, false);
+	return 0;
+}
+
+static int
+lite_run_many(struct db *db, enum query query, const struct db_value *values,
+	      size_t n, size_t sets, int64_t *changed, struct err *err)
+{
+	int64_t one, sum = 0;
+	size_t i;
+
+	for (i = 0; i < sets; i++) {
+		if (lite_run(db, query, values + i * n, n, NULL, &one, err) !=
+		    0)
+			return -1;
+		sum += one;
+	}
+	if (changed != NULL)
+		*changed = sum;
+	return 0;
+}
+
+/* --- changes ------------------------------------------------------------- */
+
+static int
+lite_notify(struct db *db, struct err *err)
+{
+	struct lite *l = (struct lite *)db;
+	struct db_rows rows = DB_ROWS_INIT;
+	struct db_value port[1];
+	int result;
+	size_t i;
+
+	result = lite_run(db, Q_PORTS, NULL, 0, &rows, NULL, err);
+	if (result == 0 && rows.n > 0)
+		result = port_open_dir(&l->tx.port, l->path, err);
+	for (i = 0; i < rows.n && result == 0; i++) {
+		port[0] = *db_value(&rows, i, 0);
+		if (port[0].type != DB_TEXT || port[0].s.len != PORT_NAME_LEN ||
+		    port_wake(&l->tx.port, port[0].s.p) != 0)
+			result = DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, err);
+	}
+	db_rows_done(&rows);
+	return result;
+}
+
+static int
+watch(struct lite *l, struct err *err)
+{
+	struct db_value port[1];
+
+	if (port_open_dir(&l->tx.port, l->path, err) != 0 ||
+	    port_make(&l->tx.port, err) != 0)
+		return -1;
+	port[0] = DB_S(l->tx.port.name);
+	return DB_RUN(&l->db, Q_ADD_PORT, port, NULL, NULL, err);
+}
+
+static bool
+readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static int
+lite_changed(struct db *db, bool *ret, struct err *err)
+{
+	struct lite *l = (struct lite *)db;
+
+	*ret = !db->watching;
+	if (!db->watching && watch(l, err) != 0)
+		return -1;
+	if (!readable(l->tx.port.fd))
+		return 0;
+	port_drain(&l->tx.port);
+	*ret = true;
+	/* Whoever woke us still holds the lock, until all can be seen. */
+	if (lite_exec(db, "BEGIN IMMEDIATE", "waiting for a change", err) != 0)
+		return -1;
+	return lite_exec(db, "COMMIT", "waiting for a change", err);
+}
+
+static int
+lite_fd(const struct db *db)
+{
+	return ((const struct lite *)db)->tx.port.fd;
+}
+
+const struct db_driver db_sqlite = {
+    .schemes = (const char *const[]){"sqlite://", NULL},
+    .open = lite_open,
+    .free = lite_free,
+    .connect = lite_connect,
+    .disconnect = lite_disconnect,
+    .exec = lite_exec,
+    .run = lite_run,
+    .run_many = lite_run_many,
+    .notify = lite_notify,
+    .changed = lite_changed,
+    .fd = lite_fd,
+    .poll_ms = -1,
+};

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Statements and schema in SQLite's words. The tables lie in the file of the
+ * queues, whose own version is another (sqlite/schema.h).
+ */
+#include "schedules/sql.h"
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static migration migrations[] = {
+    /* 1: schedules, the outbox, what did not run, schedulers, who watches */
+    {
+	"CREATE TABLE flowrra_schedules ("
+	" id TEXT PRIMARY KEY, identity TEXT NOT NULL UNIQUE,"
+	" task TEXT NOT NULL, type TEXT NOT NULL, rule TEXT NOT NULL,"
+	" tz TEXT NOT NULL, args TEXT NOT NULL, kwargs TEXT NOT NULL,"
+	" queue TEXT NOT NULL, description TEXT NOT NULL,"
+	" enabled INTEGER NOT NULL, max_retries INTEGER NOT NULL,"
+	" retry_delay_us INTEGER NOT NULL, priority INTEGER NOT NULL,"
+	" misfire TEXT NOT NULL, max_catchup INTEGER NOT NULL,"
+	" grace_us INTEGER NOT NULL, overlap TEXT NOT NULL,"
+	" jitter_us INTEGER NOT NULL, day_match TEXT NOT NULL,"
+	" start_us INTEGER NOT NULL, end_us INTEGER NOT NULL,"
+	" max_runs INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+	" updated_us INTEGER NOT NULL, last_run_us INTEGER NOT NULL,"
+	" next_run_us INTEGER NOT NULL, due_us INTEGER,"
+	" runs INTEGER NOT NULL, tz_data TEXT NOT NULL, fault TEXT NOT NULL"
+	") STRICT",
+	"CREATE INDEX flowrra_schedules_due ON flowrra_schedules (due_us)"
+	" WHERE due_us IS NOT NULL",
+	"CREATE TABLE flowrra_fires ("
+	" schedule_id TEXT NOT NULL, fire_us INTEGER NOT NULL,"
+	" task_id TEXT NOT NULL, queue TEXT NOT NULL,"
+	" priority INTEGER NOT NULL, task TEXT NOT NULL,"
+	" created_us INTEGER NOT NULL, waits_us INTEGER, marked_us INTEGER,"
+	" refused TEXT, claim INTEGER NOT NULL,"
+	" PRIMARY KEY (schedule_id, fire_us)) STRICT",
+	"CREATE INDEX flowrra_fires_waiting ON flowrra_fires (waits_us)"
+	" WHERE waits_us IS NOT NULL",
+	"CREATE INDEX flowrra_fires_marked ON flowrra_fires (marked_us)"
+	" WHERE marked_us IS NOT NULL",
+	"CREATE TABLE flowrra_skips ("
+	" schedule_id TEXT NOT NULL, reason TEXT NOT NULL,"
+	" n INTEGER NOT NULL, last_us INTEGER NOT NULL,"
+	" PRIMARY KEY (schedule_id, reason)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE flowrra_schedulers ("
+	" id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL,"
+	" started_us INTEGER NOT NULL, seen_us INTEGER NOT NULL,"
+	" lag_us INTEGER NOT NULL, max_lag_us INTEGER NOT NULL,"
+	" fires INTEGER NOT NULL) STRICT",
+	"CREATE TABLE flowrra_ports (port TEXT PRIMARY KEY) STRICT,"
+	" WITHOUT ROWID",
+    },
+};
+
+const struct dialect sql_sqlite = {
+    .begin = "BEGIN IMMEDIATE",
+    .queries =
+	{
+#include "schedules/common.def"
+#include "schedules/upsert.def"
+	    [Q_LIST] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
+		       " WHERE id > ? AND (? = '' OR task = ?)"
+		       " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
+	    [Q_CLAIM_DUE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
+			    " WHERE due_us <= ? ORDER BY due_us LIMIT ?",
+	    [Q_CLAIM_STALE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
+			      " WHERE +due_us IS NOT NULL AND tz_data <> ''"
+			      " AND tz_data <> ? AND id > ? ORDER BY id"
+			      " LIMIT ?",
+	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE rowid IN"
+			" (SELECT rowid FROM flowrra_fires"
+			" WHERE marked_us < ? ORDER BY marked_us LIMIT ?)",
+	    [Q_COUNTS] =
+		"SELECT count(*), ifnull(sum(enabled), 0),"
+		" ifnull(sum(fault <> ''), 0), ifnull(sum(due_us <= ?), 0),"
+		" ifnull(sum(runs), 0) FROM flowrra_schedules"
+		" WHERE ? = '' OR id = ?",
+	    [Q_UNSENT_COUNTS] =
+		"SELECT count(*), ifnull(min(waits_us), 0) FROM flowrra_fires"
+		" WHERE waits_us IS NOT NULL AND (? = '' OR schedule_id = ?)",
+	    [Q_SKIPS] = "SELECT reason, sum(n), max(last_us) FROM flowrra_skips"
+			" WHERE ? = '' OR schedule_id = ? GROUP BY reason",
+	    [Q_HAS_VERSION] = "SELECT count(*) FROM sqlite_schema"
+			      " WHERE name = 'flowrra_version'",
+	    [Q_PORTS] = "SELECT port FROM flowrra_ports",
+	    [Q_ADD_PORT] = "INSERT OR IGNORE INTO flowrra_ports (port)"
+			   " VALUES (?)",
+	    [Q_DROP_PORT] = "DELETE FROM flowrra_ports WHERE port = ?",
+	},
+    .make_version = "CREATE TABLE IF NOT EXISTS flowrra_version"
+		    " (version INTEGER PRIMARY KEY) STRICT",
+    .migrations = migrations,
+    .n_migrations = N_OF(migrations),
+};
