@@ -114,31 +114,49 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 /* --- storing ---------------------------------------------------------------
  */
 
+/* What a full server refuses to SET, this stores: its queue could not be
+ * drained otherwise. Redis before 7 has no such way. */
+static const struct redis_script store_oom = {
+    .name = "store",
+    .text = "#!lua flags=allow-oom\n"
+	    "-- KEYS 1 record  ARGV 1 its content  2 seconds to live, 0: for "
+	    "ever\n"
+	    "if ARGV[2] == '0' then return redis.call('SET', KEYS[1], ARGV[1]) "
+	    "end\n"
+	    "return redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])\n"};
+
 static int
-send_put(struct results_put *put, struct redis *redis, redis_reply_fn *fn,
+send_set(const struct rresults *r, const struct results_put *put,
+	 struct slice key, redis_reply_fn *fn, void *arg)
+{
+	char ttl[24];
+	int n = snprintf(ttl, sizeof(ttl), "%" PRId64, put->ttl_s);
+	const struct slice set[] = {
+	    SLICE("SET"), key, put->record, SLICE("EX"), {ttl, (size_t)n}};
+	const struct slice args[] = {put->record, {ttl, (size_t)n}};
+
+	if (put->final && r->full)
+		return redis_eval(r->redis, &store_oom, fn, arg, 1, &key, 2,
+				  args);
+	return redis_command(r->redis, fn, arg,
+			     put->final && put->ttl_s > 0 ? 5 : 3, set);
+}
+
+static int
+send_put(const struct rresults *r, struct results_put *put, redis_reply_fn *fn,
 	 void *arg)
 {
 	struct buf key = BUF_INIT;
-	char ttl[24];
-	int n = snprintf(ttl, sizeof(ttl), "%" PRId64, put->ttl_s), sent;
-	const struct slice set[] = {
-	    SLICE("SET"),
-	    rresults_key(&key, RRESULTS_RECORD, put->id),
-	    put->record,
-	    SLICE("EX"),
-	    {ttl, (size_t)n}};
 	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
+	const struct slice name = rresults_key(&key, RRESULTS_RECORD, put->id);
+	int sent = key.failed ? -1 : send_set(r, put, name, fn, arg);
 
-	sent = key.failed
-		   ? -1
-		   : redis_command(redis, fn, arg,
-				   put->final && put->ttl_s > 0 ? 5 : 3, set);
 	if (sent == 0 && put->final) {
 		buf_reset(&key);
 		publish[1] = rresults_key(&key, RRESULTS_COMPLETE, put->id);
 		/* Should the SET be refused, it only wakes somebody early. */
 		if (!key.failed)
-			redis_command(redis, NULL, NULL, 3, publish);
+			redis_command(r->redis, NULL, NULL, 3, publish);
 	}
 	buf_done(&key);
 	return sent;
@@ -148,8 +166,11 @@ static int
 send_pending(struct pending *p, struct redis *redis, redis_reply_fn *fn,
 	     void *arg)
 {
-	return send_put(container_of(p, struct results_put, pending), redis, fn,
-			arg);
+	const struct outbox *o = p->owner;
+
+	(void)redis;
+	return send_put(container_of(o, const struct rresults, outbox),
+			container_of(p, struct results_put, pending), fn, arg);
 }
 
 static void
@@ -167,6 +188,8 @@ on_trouble(const struct err *why, void *arg)
 {
 	struct rresults *r = arg;
 
+	/* Should the script be what the server does not like: SET again. */
+	r->full = why->code == ERR_FULL;
 	r->opt.on_state(true, false, why, r->opt.arg);
 }
 
@@ -194,7 +217,7 @@ put_lossy(struct rresults *r, struct results_put *put)
 		return;
 	}
 	*call = (struct rcall){.results = r, .fn = on_lossy, .arg = put};
-	if (send_put(put, r->redis, on_reply, call) == 0)
+	if (send_put(r, put, on_reply, call) == 0)
 		TAILQ_INSERT_TAIL(&r->asked, call, link);
 	else
 		answer_later(call);

@@ -20,9 +20,10 @@ struct rresults {
 	struct results_options opt;
 	struct redis_url url;
 	char *url_name;
-	struct redis *redis;		     /* commands */
-	struct outbox outbox;		     /* records that must be kept */
-	struct event *later;		     /* answers that need no server */
+	struct redis *redis;  /* commands */
+	struct outbox outbox; /* records that must be kept */
+	bool full;	      /* the server refused one as full */
+	struct event *later;  /* answers that need no server */
 	TAILQ_HEAD(rcall_list, rcall) calls; /* they wait here */
 	struct rcall_list asked;	     /* replies are on their way */
 
