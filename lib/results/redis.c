@@ -26,8 +26,7 @@ rresults_key(struct buf *key, const char *prefix, struct slice id)
 	return (struct slice){key->data + start, key->len - start};
 }
 
-/* --- questions -------------------------------------------------------------
- */
+/* --- questions --------------------------------------------------------- */
 
 static void
 on_reply(struct redis *redis, const struct redis_reply *reply, void *arg)
@@ -111,8 +110,7 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 	buf_done(&key);
 }
 
-/* --- storing ---------------------------------------------------------------
- */
+/* --- storing ----------------------------------------------------------- */
 
 /* What a full server refuses to SET, this stores: its queue could not be
  * drained otherwise. Redis before 7 has no such way. */
@@ -240,8 +238,7 @@ unconfirmed(const struct results *results)
 	return ((const struct rresults *)results)->outbox.count;
 }
 
-/* --- pending records -------------------------------------------------------
- */
+/* --- pending records --------------------------------------------------- */
 
 struct creation {
 	struct rresults *results;
@@ -348,8 +345,7 @@ forget(struct results *results, const struct slice *ids, size_t n)
 	buf_done(&key);
 }
 
-/* --- events ----------------------------------------------------------------
- */
+/* --- events ------------------------------------------------------------ */
 
 static void
 on_listeners(struct rcall *call, const struct redis_reply *reply)
@@ -398,8 +394,7 @@ publish_event(struct results *results, struct slice event)
 	redis_command(((struct rresults *)results)->redis, NULL, NULL, 3, argv);
 }
 
-/* --- opening and closing ---------------------------------------------------
- */
+/* --- opening and closing ----------------------------------------------- */
 
 static void
 on_redis_state(struct redis *redis, enum redis_state state,
