@@ -144,11 +144,14 @@ endef
 $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
 # Lua scripts become C strings.
-LUA := $(wildcard lib/broker/lua/*.lua)
-$(B)/gen/%.lua.inc: lib/broker/lua/%.lua
-	@mkdir -p $(@D)
-	$(call quiet,GEN)sed -e 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@
-$(call objs,lib/broker): $(patsubst lib/broker/lua/%.lua,$(B)/gen/%.lua.inc,$(LUA))
+define lua
+$(B)/gen/%.lua.inc: lib/$(1)/lua/%.lua
+	@mkdir -p $$(@D)
+	$$(call quiet,GEN)sed -e 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$$$/\\n"/' $$< > $$@
+$(call objs,lib/$(1)): $(patsubst lib/$(1)/lua/%.lua,$(B)/gen/%.lua.inc,\
+	$(wildcard lib/$(1)/lua/*.lua))
+endef
+$(foreach l,broker results,$(eval $(call lua,$(l))))
 
 # --- tests -------------------------------------------------------------------
 

@@ -112,16 +112,11 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 
 /* --- storing ----------------------------------------------------------- */
 
-/* What a full server refuses to SET, this stores: its queue could not be
- * drained otherwise. Redis before 7 has no such way. */
 static const struct redis_script store_oom = {
     .name = "store",
-    .text = "#!lua flags=allow-oom\n"
-	    "-- KEYS 1 record  ARGV 1 its content  2 seconds to live, 0: for "
-	    "ever\n"
-	    "if ARGV[2] == '0' then return redis.call('SET', KEYS[1], ARGV[1]) "
-	    "end\n"
-	    "return redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])\n"};
+    .text =
+#include "store.lua.inc"
+};
 
 static int
 send_set(const struct rresults *r, const struct results_put *put,
