@@ -188,6 +188,11 @@ set_wal(struct tx *tx, struct err *err)
 static int
 set_up(struct tx *tx, struct err *err)
 {
+	if (sqlite3_db_readonly(tx->db, "main") == 1)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "%s is read-only; make it, and its directory, "
+			       "writable",
+			       tx->name);
 	sqlite3_extended_result_codes(tx->db, 1);
 	sqlite3_busy_handler(tx->db, on_busy, tx);
 	/* A producer does not wait for what a worker does as well. */
@@ -202,11 +207,6 @@ set_up(struct tx *tx, struct err *err)
 		return tx_fail(tx, err, "opening");
 	if (set_wal(tx, err) != 0)
 		return -1;
-	if (sqlite3_db_readonly(tx->db, "main") == 1)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "%s is read-only; make it, and its directory, "
-			       "writable",
-			       tx->name);
 	/* It also turns the automatic checkpoint off. */
 	sqlite3_wal_hook(tx->db, on_log, tx);
 	tx->sync = STORE_NOW;

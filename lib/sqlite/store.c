@@ -672,14 +672,14 @@ drop_jobs(struct store_user *user, struct store_jobs *list)
 static void
 end_store(struct store *s)
 {
+	/* Before the thread closes the port. */
+	if (s->port_event != NULL)
+		event_free(s->port_event);
+	s->port_event = NULL;
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
-	/* Before the port is closed. */
-	if (s->port_event != NULL)
-		event_free(s->port_event);
-	s->port_event = NULL;
 	pthread_join(s->thread, NULL);
 	if (s->answering)
 		s->dead = true;

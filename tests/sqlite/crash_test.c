@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes that submit and work are killed, at every write or at random, and
+ * every task that was acknowledged is found: finished, or waiting to be run.
+ *
+ * FLOWRRA_CRASH_RUNS says how many random runs (100 if unset),
+ * FLOWRRA_CRASH_SEED what they begin with.
+ */
+#include <event2/event.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/world.h"
+#include "sqlite/shim.h"
+#include "suite.h"
+
+#define BATCH 4
+#define TASKS 40 /* of one process' life */
+#define ID_SIZE 24
+
+static struct world w;
+
+/* --- the process that is killed --------------------------------------------
+ */
+
+/* A claimed task on its way to being done. */
+struct run {
+	struct results_put put;
+	struct broker_settle settle;
+	char id[ID_SIZE];
+};
+
+struct life {
+	struct broker *broker;
+	struct results *results;
+	struct broker_submit batch[BATCH];
+	char ids[BATCH][ID_SIZE];
+	int out; /* ids that were acknowledged */
+	int number, submitted, settled;
+	bool up, results_up;
+};
+
+static void
+on_settled(struct broker_settle *settle)
+{
+	struct life *life = settle->arg;
+
+	life->settled++;
+	free(container_of(settle, struct run, settle));
+	broker_want(life->broker, 0, 10);
+}
+
+static void
+on_stored(struct results_put *put)
+{
+	struct run *run = container_of(put, struct run, put);
+	struct life *life = put->arg;
+
+	broker_settle(life->broker, &run->settle);
+}
+
+static void
+on_claim(struct broker_claim *claim, void *arg)
+{
+	struct life *life = arg;
+	struct run *run = calloc(1, sizeof(*run));
+
+	snprintf(run->id, sizeof(run->id), "%.*s", (int)claim->bytes.len,
+		 claim->bytes.p);
+	run->settle = (struct broker_settle){.verdict = BROKER_ACK,
+					     .claim = claim,
+					     .on_done = on_settled,
+					     .arg = life};
+	run->put = (struct results_put){.id = slice_of(run->id),
+					.record = SLICE("done"),
+					.final = true,
+					.on_done = on_stored,
+					.arg = life};
+	results_put(life->results, &run->put);
+}
+
+static void
+on_submitted(struct broker_submit *batch, size_t n, void *arg)
+{
+	struct life *life = arg;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (batch[i].err.code != ERR_NONE)
+			continue;
+		life->submitted++;
+		if (write(life->out, batch[i].id.p, ID_SIZE) != ID_SIZE)
+			_exit(3);
+	}
+}
+
+static void
+submit_batch(struct life *life, int run)
+{
+	size_t i;
+
+	for (i = 0; i < BATCH; i++) {
+		memset(life->ids[i], 0, ID_SIZE);
+		snprintf(life->ids[i], ID_SIZE, "%d-%d", run, life->number++);
+		life->batch[i] =
+		    (struct broker_submit){.queue = "io",
+					   .id = slice_of(life->ids[i]),
+					   .bytes = slice_of(life->ids[i]),
+					   .priority = (int)i % 2,
+					   .record = SLICE("pending")};
+	}
+	broker_submit(life->broker, life->batch, BATCH, on_submitted, life);
+}
+
+static void
+on_state(bool up, bool final, const struct err *why, void *arg)
+{
+	(void) final;
+	(void)why;
+	*(bool *)arg = up;
+}
+
+static void
+on_broker_state(bool up, bool final, const struct err *why, void *arg)
+{
+	on_state(up, final, why, &((struct life *)arg)->up);
+}
+
+static void
+on_results_state(bool up, bool final, const struct err *why, void *arg)
+{
+	on_state(up, final, why, &((struct life *)arg)->results_up);
+}
+
+static void
+on_quiet(void *arg)
+{
+	(void)arg;
+}
+
+/* Lives until it has done all, or is killed. */
+static void
+live(int run, int out)
+{
+	struct life life = {.out = out};
+	struct broker_options options = w.options;
+	const struct results_options results = {.base = w.base,
+						.url = w.url,
+						.timeout_ms = 5000,
+						.on_state = on_results_state,
+						.arg = &life};
+	int sent;
+
+	options.worker = "host:w";
+	options.with_results = true;
+	options.on_claim = on_claim;
+	options.on_quiet = on_quiet;
+	options.on_state = on_broker_state;
+	options.arg = &life;
+	life.broker = broker_open(&options, NULL);
+	life.results = results_open(&results, NULL);
+	UNTIL(&w, life.up && life.results_up);
+	broker_want(life.broker, 0, 10);
+	for (sent = 0; sent < TASKS; sent += BATCH) {
+		submit_batch(&life, run);
+		UNTIL(&w, life.submitted == sent + BATCH);
+	}
+	UNTIL(&w, life.settled >= TASKS);
+	broker_close(life.broker);
+	results_close(life.results);
+}
+
+/* --- the one who looks on --------------------------------------------------
+ */
+
+static char (*acknowledged)[ID_SIZE];
+static size_t n_acknowledged;
+
+static void
+note(const char id[ID_SIZE])
+{
+	acknowledged = reallocarray(acknowledged, n_acknowledged + 1, ID_SIZE);
+	memcpy(acknowledged[n_acknowledged++], id, ID_SIZE);
+}
+
+/*
+ * One life: killed by itself at operation `nth` (fault is not SHIM_NONE), or by
+ * us when it has acknowledged `patience` tasks. Returns whether it was killed.
+ */
+static bool
+one_life(int run, enum shim_fault fault, int nth, int patience)
+{
+	char id[ID_SIZE];
+	int out[2], status;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(out), 0);
+	if ((pid = fork()) == 0) {
+		event_reinit(w.base);
+		close(out[0]);
+		if (fault != SHIM_NONE) {
+			shim_install();
+			shim_fail(fault, nth, 1);
+		}
+		live(run, out[1]);
+		_exit(0);
+	}
+	close(out[1]);
+	while (read(out[0], id, ID_SIZE) == ID_SIZE) {
+		note(id);
+		if (fault == SHIM_NONE && patience-- == 0)
+			kill(pid, SIGKILL);
+	}
+	close(out[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL
+				      : WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status);
+}
+
+static bool
+is_claimed(const struct party *worker, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < worker->n_claims; i++)
+		if (slice_eq(worker->claims[i]->bytes, slice_of(id)))
+			return true;
+	return false;
+}
+
+static void
+check_integrity(void)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(w.url + strlen("sqlite://"), &db), 0);
+	sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	ck_assert_str_eq((const char *)sqlite3_column_text(stmt, 0), "ok");
+	sqlite3_finalize(stmt);
+	/* What counts as waiting waits, and each task is at one place. */
+	sqlite3_prepare_v2(
+	    db,
+	    "SELECT (SELECT sum(size) FROM queues) - (SELECT count(*) FROM "
+	    "waiting) - (SELECT count(*) FROM delayed), (SELECT count(*) "
+	    "FROM tasks) - (SELECT count(*) FROM waiting) - (SELECT count(*) "
+	    "FROM delayed) - (SELECT count(*) FROM inflight)",
+	    -1, &stmt, NULL);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	ck_assert_int_eq(sqlite3_column_int(stmt, 0), 0);
+	ck_assert_int_eq(sqlite3_column_int(stmt, 1), 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
+/* Every task that was acknowledged is finished, or there to be run. */
+static void
+check_all(void)
+{
+	struct party *worker = party_open(&w, "host:w");
+	struct backend *results = backend_open(&w);
+	const char *record;
+	size_t i;
+
+	broker_want(worker->broker, 0, 4000);
+	party_submit(worker, "last", "last", 2000000, 0);
+	UNTIL(&w, is_claimed(worker, "last"));
+	for (i = 0; i < n_acknowledged; i++) {
+		record = backend_get(&w, results, acknowledged[i]);
+		ck_assert_msg(record != NULL, "no record of %s",
+			      acknowledged[i]);
+		if (strcmp(record, "done") != 0)
+			ck_assert_msg(is_claimed(worker, acknowledged[i]),
+				      "%s is lost", acknowledged[i]);
+	}
+	backend_close(results);
+	party_close(worker);
+	check_integrity();
+}
+
+START_TEST(a_process_cut_at_any_write_loses_nothing)
+{
+	static const enum shim_fault faults[] = {SHIM_CUT, SHIM_POWER};
+	int nth = 1;
+
+	world_open(&w, KIND_SQLITE);
+	/* The file is made by others: else each life would begin with it. */
+	party_close(party_open(&w, NULL));
+	while (one_life(nth, faults[_i], nth, 0))
+		nth++;
+	ck_assert_int_gt(nth, 100);
+	check_all();
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(processes_killed_at_random_lose_nothing)
+{
+	const char *runs = getenv("FLOWRRA_CRASH_RUNS");
+	const char *seed = getenv("FLOWRRA_CRASH_SEED");
+	int i, n = runs != NULL ? atoi(runs) : 100;
+	unsigned int state = seed != NULL ? (unsigned int)atoi(seed) : 20261123;
+
+	printf("crash: %d runs, seed %u\n", n, state);
+	world_open(&w, KIND_SQLITE);
+	for (i = 0; i < n; i++) {
+		one_life(i, i % 2 ? SHIM_CUT : SHIM_NONE,
+			 1 + rand_r(&state) % 200, rand_r(&state) % TASKS);
+		if (i % 50 == 49 || i == n - 1)
+			check_all();
+	}
+	world_close(&w);
+}
+END_TEST
+
+SUITE("sqlite-crash")
+{
+	SUITE_TIMEOUT(600);
+	TEST_LOOP(a_process_cut_at_any_write_loses_nothing, 0, 2);
+	TEST(processes_killed_at_random_lose_nothing);
+}

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The embedded store when something is wrong with its file, its disk or its
+ * neighbours: a clear error, nothing lost, and work goes on by itself.
+ */
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/world.h"
+#include "sqlite/schema.h"
+#include "sqlite/shim.h"
+#include "suite.h"
+#include "util/clock.h"
+
+static struct world w;
+
+static const char *
+path_of(const struct world *world)
+{
+	return world->url + strlen("sqlite://");
+}
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Opens a producer that is refused for ever; its reason has `text` in it. */
+static void
+expect_refusal(enum err_code code, const char *text)
+{
+	struct party *p = party_open(&w, NULL);
+
+	ck_assert(p->refused);
+	ck_assert_int_eq(p->why.code, code);
+	ck_assert_msg(strstr(p->why.msg, text) != NULL, "%s", p->why.msg);
+	ck_assert_int_ne(party_submit(p, "1", "[1]", 0, 0), ERR_NONE);
+	party_close(p);
+}
+
+/* --- opening ---------------------------------------------------------------
+ */
+
+START_TEST(directory_and_file_are_made_for_their_owner_only)
+{
+	char *slash;
+	struct stat st;
+
+	umask(0);
+	world_open(&w, KIND_SQLITE);
+	snprintf(w.url, sizeof(w.url), "sqlite://%s/new/flowrra.db", w.dir);
+	party_close(party_open(&w, "host:a"));
+	ck_assert_int_eq(stat(path_of(&w), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	slash = strrchr(w.url, '/');
+	*slash = '\0';
+	ck_assert_int_eq(stat(path_of(&w), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_missing_directory_is_named)
+{
+	world_open(&w, KIND_SQLITE);
+	snprintf(w.url, sizeof(w.url), "sqlite://%s/no/where/flowrra.db",
+		 w.dir);
+	expect_refusal(ERR_CONFIG, "/no/where");
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_relative_path_is_refused)
+{
+	struct err err;
+
+	world_open(&w, KIND_SQLITE);
+	w.options.url = "sqlite://flowrra.db";
+	ck_assert_ptr_null(broker_open(&w.options, &err));
+	ck_assert_int_eq(err.code, ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(err.msg, "absolute"));
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_database_is_refused_and_left_alone)
+{
+	char back[64] = "";
+	FILE *f;
+
+	world_open(&w, KIND_SQLITE);
+	write_file(path_of(&w), "Dear diary, today I wrote a task queue.\n");
+	expect_refusal(ERR_DATA, "no SQLite database");
+	f = fopen(path_of(&w), "r");
+	ck_assert_ptr_nonnull(fgets(back, sizeof(back), f));
+	fclose(f);
+	ck_assert_str_eq(back, "Dear diary, today I wrote a task queue.\n");
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(the_database_of_another_program_is_refused)
+{
+	world_open(&w, KIND_SQLITE);
+	run_sql(path_of(&w), "CREATE TABLE bookmarks (url TEXT)");
+	expect_refusal(ERR_CONFIG, "another program");
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_newer_schema_is_refused_with_both_numbers)
+{
+	char text[64];
+
+	world_open(&w, KIND_SQLITE);
+	party_close(party_open(&w, NULL));
+	run_sql(path_of(&w), "PRAGMA user_version = 4711");
+	snprintf(text, sizeof(text),
+		 "version 4711, this program knows version %d",
+		 schema_version());
+	expect_refusal(ERR_CONFIG, text);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_file_of_another_user_is_refused)
+{
+	struct party *p;
+	pid_t pid;
+	int status;
+
+	if (geteuid() != 0)
+		return; /* only root can make one */
+	world_open(&w, KIND_SQLITE);
+	party_close(party_open(&w, NULL));
+	ck_assert_int_eq(chmod(path_of(&w), 0666), 0);
+	ck_assert_int_eq(chmod(w.dir, 0777), 0);
+	if ((pid = fork()) == 0) {
+		if (setuid(65534) != 0)
+			_exit(2);
+		event_reinit(w.base);
+		p = party_open(&w, NULL);
+		_exit(p->refused && p->why.code == ERR_REFUSED &&
+			      strstr(p->why.msg, "65534") != NULL
+			  ? 0
+			  : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	world_close(&w);
+}
+END_TEST
+
+static void
+on_opening(bool up, bool final, const struct err *why, void *arg)
+{
+	(void)up;
+	(void) final;
+	if (why != NULL)
+		*(struct err *)arg = *why;
+}
+
+START_TEST(a_read_only_file_is_said_to_be_one)
+{
+	struct broker_options options;
+	struct err err = ERR_INIT;
+	struct broker *b;
+
+	shim_install();
+	world_open(&w, KIND_SQLITE);
+	party_close(party_open(&w, NULL));
+	shim_fail(SHIM_READONLY, 1, -1);
+	options = w.options;
+	options.on_state = on_opening;
+	options.arg = &err;
+	ck_assert_ptr_nonnull(b = broker_open(&options, &err));
+	UNTIL(&w, err.code != ERR_NONE);
+	ck_assert_int_eq(err.code, ERR_UNAVAILABLE);
+	ck_assert_msg(strstr(err.msg, "read-only") != NULL, "%s", err.msg);
+	broker_close(b);
+	world_close(&w);
+}
+END_TEST
+
+/* --- disks -----------------------------------------------------------------
+ */
+
+START_TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued)
+{
+	struct party *producer, *worker;
+
+	shim_install();
+	world_open(&w, KIND_SQLITE);
+	producer = party_open(&w, NULL);
+	ck_assert_int_eq(party_submit(producer, "1", "[1]", 0, 0), ERR_NONE);
+	shim_fail(SHIM_FULL, 1, -1);
+	ck_assert_int_eq(party_submit(producer, "2", "[2]", 0, 0),
+			 ERR_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(producer->err.msg, "disk is full"));
+	shim_fail(SHIM_NONE, 0, 0);
+	ck_assert_int_eq(party_submit(producer, "3", "[3]", 0, 0), ERR_NONE);
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, 10);
+	UNTIL(&w, worker->n_claims == 2);
+	ck_assert(party_has(worker, 0, "[1]"));
+	ck_assert(party_has(worker, 1, "[3]"));
+	party_close(worker);
+	party_close(producer);
+	world_close(&w);
+}
+END_TEST
+
+static void
+on_settled(struct broker_settle *s)
+{
+	*(bool *)s->arg = true;
+}
+
+static void
+on_stored(struct results_put *put)
+{
+	*(bool *)put->arg = true;
+}
+
+START_TEST(a_worker_goes_on_by_itself_when_the_disk_has_room_again)
+{
+	bool settled = false, stored = false;
+	struct broker_settle settle = {
+	    .verdict = BROKER_ACK, .on_done = on_settled, .arg = &settled};
+	struct results_put put = {.id = SLICE("1"),
+				  .record = SLICE("{}"),
+				  .final = true,
+				  .on_done = on_stored,
+				  .arg = &stored};
+	struct party *producer, *worker;
+	struct backend *results;
+
+	shim_install();
+	world_open(&w, KIND_SQLITE);
+	producer = party_open(&w, NULL);
+	worker = party_open(&w, "host:a");
+	results = backend_open(&w);
+	party_submit(producer, "1", "[1]", 0, 0);
+	party_submit(producer, "2", "[2]", 0, 0);
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->n_claims == 1);
+	shim_fail(SHIM_FULL, 1, -1);
+	settle.claim = worker->claims[0];
+	broker_settle(worker->broker, &settle);
+	results_put(results->results, &put);
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->troubles == 1 && results->troubles == 1);
+	ck_assert_ptr_nonnull(strstr(worker->why.msg, "disk is full"));
+	/* Some tries later: one complaint, nothing given up. */
+	UNTIL(&w, shim_failures() >= 3);
+	ck_assert(!settled && !stored);
+	ck_assert_uint_eq(worker->troubles, 1);
+	ck_assert_uint_eq(broker_unsettled(worker->broker), 1);
+	shim_fail(SHIM_NONE, 0, 0);
+	UNTIL(&w, settled && stored && worker->n_claims == 2);
+	ck_assert_ptr_nonnull(backend_get(&w, results, "1"));
+	backend_close(results);
+	party_close(worker);
+	party_close(producer);
+	world_close(&w);
+}
+END_TEST
+
+/* One life of a task, with the n-th operation of the file system failing; all
+ * that must not be lost is there in the end. Returns whether it failed. */
+static bool
+live_with_fault(enum shim_fault fault, int nth)
+{
+	struct broker_submit task = {.queue = "io",
+				     .id = SLICE("1"),
+				     .bytes = SLICE("[1]"),
+				     .record = SLICE("{\"pending\":1}")};
+	struct party *producer, *worker;
+	struct backend *results;
+	bool hit;
+
+	world_open(&w, KIND_SQLITE);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	shim_fail(fault, nth, 1);
+	while (party_submit_with(producer, &task) != ERR_NONE)
+		ck_assert_int_eq(producer->err.code, ERR_UNAVAILABLE);
+	worker = party_open(&w, "host:a");
+	results = backend_open(&w);
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->n_claims == 1);
+	backend_put(&w, results, "1", "{\"done\":1}", true, 60);
+	party_retry(worker, 0, "[2]", 0);
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->n_claims == 2);
+	ck_assert(party_has(worker, 1, "[2]"));
+	party_settle(worker, 1, BROKER_BURY);
+	ck_assert_int_eq(world_dead(&w), 1);
+	ck_assert_str_eq(backend_get(&w, results, "1"), "{\"done\":1}");
+	hit = shim_failures() > 0;
+	shim_fail(SHIM_NONE, 0, 0);
+	backend_close(results);
+	party_close(worker);
+	party_close(producer);
+	world_close(&w);
+	return hit;
+}
+
+START_TEST(whatever_operation_fails_nothing_is_lost)
+{
+	static const enum shim_fault faults[] = {SHIM_FULL, SHIM_IOERR};
+	int nth = 1;
+
+	shim_install();
+	while (live_with_fault(faults[_i], nth))
+		nth++;
+	ck_assert_int_gt(nth, 10); /* there were that many to fail */
+}
+END_TEST
+
+/* --- neighbours ------------------------------------------------------------
+ */
+
+START_TEST(a_lock_held_too_long_is_an_error_for_submitters_and_not_for_workers)
+{
+	struct party *producer, *worker;
+	sqlite3 *db;
+
+	world_open(&w, KIND_SQLITE);
+	w.options.timeout_ms = 200;
+	producer = party_open(&w, NULL);
+	worker = party_open(&w, "host:a");
+	party_submit(producer, "1", "[1]", 0, 0);
+	ck_assert_int_eq(sqlite3_open(path_of(&w), &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+			 SQLITE_OK);
+	ck_assert_int_eq(party_submit(producer, "2", "[2]", 0, 0),
+			 ERR_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(producer->err.msg, "lock"));
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->troubles == 1);
+	ck_assert_uint_eq(worker->n_claims, 0);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_close(db);
+	UNTIL(&w, worker->n_claims == 1);
+	party_close(worker);
+	party_close(producer);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_second_worker_of_the_same_name_is_refused)
+{
+	struct party *first, *second;
+	struct world other;
+
+	world_open(&w, KIND_SQLITE);
+	first = party_open(&w, "host:a");
+	/* On a loop of its own, it opens the file anew. */
+	other = w;
+	other.base = other.options.base = event_base_new();
+	second = party_open(&other, "host:a");
+	ck_assert(second->refused);
+	ck_assert_int_eq(second->why.code, ERR_REFUSED);
+	ck_assert_ptr_nonnull(strstr(second->why.msg, "host:a"));
+	party_close(second);
+	event_base_free(other.base);
+	party_close(first);
+	world_close(&w);
+}
+END_TEST
+
+/* In a child: claims what there is and waits to be killed. */
+static void
+claim_and_hang(int ready)
+{
+	struct party *worker;
+
+	event_reinit(w.base);
+	worker = party_open(&w, "host:doomed");
+	broker_want(worker->broker, 0, 2);
+	UNTIL(&w, worker->n_claims == 2);
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+START_TEST(a_dead_workers_tasks_are_taken_over_and_a_stopped_ones_are_not)
+{
+	struct party *producer, *worker;
+	int ready[2], status;
+	char scrap;
+	pid_t pid;
+
+	world_open(&w, KIND_SQLITE);
+	ck_assert_int_eq(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		event_reinit(w.base);
+		producer = party_open(&w, NULL);
+		party_submit(producer, "1", "[1]", 0, 0);
+		party_submit(producer, "2", "[2]", 0, 0);
+		claim_and_hang(ready[1]);
+	}
+	ck_assert_int_eq(read(ready[0], &scrap, 1), 1);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	worker = party_open(&w, "host:heir");
+	broker_want(worker->broker, 0, 10);
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	world_linger(&w, 2300);
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	world_linger(&w, 300);
+	ck_assert_uint_eq(worker->n_claims, 0);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	world_linger(&w, 2100);
+	ck_assert_uint_eq(worker->n_claims, 0); /* its executors may live */
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	UNTIL(&w, worker->n_claims == 2);
+	ck_assert(party_has(worker, 0, "[1]"));
+	ck_assert(party_has(worker, 1, "[2]"));
+	ck_assert(worker->claims[0]->recovered);
+	ck_assert(worker->claims[1]->recovered);
+	party_close(worker);
+	world_close(&w);
+}
+END_TEST
+
+static long
+cpu_ticks(void)
+{
+	char text[1024] = "";
+	long user, system;
+	FILE *f = fopen("/proc/self/stat", "r");
+
+	ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
+	fclose(f);
+	ck_assert_int_eq(sscanf(strrchr(text, ')'),
+				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u "
+				"%*u %ld %ld",
+				&user, &system),
+			 2);
+	return user + system;
+}
+
+START_TEST(an_idle_worker_uses_no_processor_time)
+{
+	struct timeval seconds = {.tv_sec = 4};
+	struct party *worker;
+	struct backend *results;
+	long before;
+
+	world_open(&w, KIND_SQLITE);
+	worker = party_open(&w, "host:a");
+	results = backend_open(&w);
+	broker_want(worker->broker, 0, 10);
+	broker_want(worker->broker, 1, 10);
+	world_linger(&w, 1500); /* what is left to tidy up */
+	before = cpu_ticks();
+	event_base_loopexit(w.base, &seconds);
+	event_base_dispatch(w.base);
+	ck_assert_int_le(cpu_ticks() - before, 1);
+	backend_close(results);
+	party_close(worker);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_dead_processs_socket_is_removed)
+{
+	char path[160];
+	struct party *producer;
+	int ready[2], status;
+	char scrap;
+	pid_t pid;
+
+	world_open(&w, KIND_SQLITE);
+	ck_assert_int_eq(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		event_reinit(w.base);
+		producer = party_open(&w, NULL);
+		party_submit(producer, "1", "[1]", 0, 0);
+		party_submit(producer, "2", "[2]", 0, 0);
+		claim_and_hang(ready[1]);
+	}
+	ck_assert_int_eq(read(ready[0], &scrap, 1), 1);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	producer = party_open(&w, "host:b");
+	snprintf(path, sizeof(path),
+		 "test $(ls %s-wake | grep -cE '^[0-9a-f]{16}$') = 1",
+		 path_of(&w));
+	ck_assert_int_eq(system(path), 0);
+	party_close(producer);
+	world_close(&w);
+}
+END_TEST
+
+SUITE("sqlite-fault")
+{
+	SUITE_TIMEOUT(120);
+	TEST(directory_and_file_are_made_for_their_owner_only);
+	TEST(a_missing_directory_is_named);
+	TEST(a_relative_path_is_refused);
+	TEST(a_file_that_is_no_database_is_refused_and_left_alone);
+	TEST(the_database_of_another_program_is_refused);
+	TEST(a_newer_schema_is_refused_with_both_numbers);
+	TEST(a_file_of_another_user_is_refused);
+	TEST(a_read_only_file_is_said_to_be_one);
+	TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued);
+	TEST(a_worker_goes_on_by_itself_when_the_disk_has_room_again);
+	TEST_LOOP(whatever_operation_fails_nothing_is_lost, 0, 2);
+	TEST(
+	    a_lock_held_too_long_is_an_error_for_submitters_and_not_for_workers);
+	TEST(a_second_worker_of_the_same_name_is_refused);
+	TEST(a_dead_workers_tasks_are_taken_over_and_a_stopped_ones_are_not);
+	TEST(an_idle_worker_uses_no_processor_time);
+	TEST(a_dead_processs_socket_is_removed);
+}
