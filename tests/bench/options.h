@@ -15,7 +15,8 @@
 	X(cpu_workers, "BENCH_CPU_WORKERS", 2, "[executor] cpu_workers")
 /* The same for texts. */
 #define TEXTS(X)                                                               \
-	X(systems, "BENCH_SYSTEMS", "redis", "systems under test, see below")  \
+	X(systems, "BENCH_SYSTEMS", "redis sqlite",                            \
+	  "systems under test, see below")                                     \
 	X(task, "BENCH_TASK", "noop",                                          \
 	  "what is run: noop, noop_async, noop_cpu")                           \
 	X(json, "BENCH_JSON", "build/bench.json", "where the results go")

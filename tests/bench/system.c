@@ -4,14 +4,14 @@
 
 #include <err.h>
 #include <hiredis/hiredis.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "redis_server.h"
 
-/* --- Redis ----------------------------------------------------------------
- */
+/* --- Redis ------------------------------------------------------------- */
 
 static void
 start_redis(struct system *s, const char *const *args)
@@ -56,8 +56,32 @@ stop_redis(struct system *s)
 	free(s->url);
 }
 
-/* --- all of them ----------------------------------------------------------
- */
+/* --- SQLite ------------------------------------------------------------ */
+
+static void
+start_sqlite(struct system *s, const char *dir)
+{
+	snprintf(s->version, sizeof(s->version), "%s", sqlite3_libversion());
+	if (asprintf(&s->url, "sqlite://%s/flowrra.db", dir) < 0)
+		err(1, NULL);
+}
+
+static void
+stop_sqlite(struct system *s)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	char path[4096];
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s%s",
+			 s->url + strlen("sqlite://"), suffixes[i]);
+		remove(path);
+	}
+	free(s->url);
+}
+
+/* --- all of them ------------------------------------------------------- */
 
 const struct system_type system_types[] = {
     {.name = "redis",
@@ -68,6 +92,10 @@ const struct system_type system_types[] = {
      .description = "the same with appendonly, fsync every second",
      .start = start_appending,
      .stop = stop_redis},
+    {.name = "sqlite",
+     .description = "the embedded default, flushed to disk",
+     .start = start_sqlite,
+     .stop = stop_sqlite},
 };
 const size_t n_system_types = sizeof(system_types) / sizeof(system_types[0]);
 
