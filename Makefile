@@ -294,7 +294,8 @@ $(BENCH_OBJS): CPPFLAGS += -Itests
 
 $(B)/tests/bench/run: $(BENCH_RUN) $(B)/lib/util.a $(SHARED)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -Wl,-rpath,$(abspath $(B)/lib) \
-	    -o $@ $^ $(REDIS_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih)
+	    -o $@ $^ $(REDIS_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS) \
+	    $(call PC,--libs inih)
 
 # Of the library as users have it, or of what it does not show them.
 BENCH_LIBS := $(call ar,$(filter cron core util,$(LIBS)))
