@@ -79,9 +79,10 @@ ar    = $(patsubst %,$(B)/lib/%.a,$(1))
 DAEMON_LIBS   := dispatch results broker redis sqlite ipc codec core util
 EXECUTOR_LIBS := executor module ipc util
 CLIENT_LIBS   := client results broker redis sqlite codec core util
-CTL_LIBS      := manager $(CLIENT_LIBS)
+BEAT_LIBS     := beat schedules cron results broker redis sqlite codec core util
+CTL_LIBS      := manager client $(BEAT_LIBS)
 
-PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrractl \
+PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
 	    $(B)/libexec/flowrra/flowrra-executor
 SHARED   := $(B)/lib/libflowrra.so.0
 MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
@@ -105,10 +106,15 @@ $(B)/bin/flowrrad: $(call objs,cmd/flowrrad) $(call ar,$(DAEMON_LIBS))
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(call PC,--libs inih libsystemd) -lm
 
+$(B)/bin/flowrra-beat: $(call objs,cmd/flowrra-beat) $(call ar,$(BEAT_LIBS))
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
+	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih libsystemd) -lm
+
 $(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,$(CTL_LIBS))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
-	    $(JANSSON_LIBS) $(call PC,--libs inih smartcols)
+	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih smartcols)
 
 # Modules find the functions of flowrra/module.h in the executor itself.
 $(B)/libexec/flowrra/flowrra-executor: $(call objs,cmd/flowrra-executor) \

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: due schedules become tasks in their queues.
+ *
+ * Any number of schedulers work on one database (schedules/schedules.h says
+ * how a fire is enqueued exactly once). Each sleeps until the next fire is due,
+ * is woken by changes, and looks for fires that another one has claimed and not
+ * sent. While the broker is out of reach nothing is claimed: another scheduler
+ * may reach it, and if none does, each schedule's misfire policy says what
+ * becomes of the fires.
+ *
+ * Not thread-safe: the loop's thread owns it. Calls of the database block the
+ * loop for as long as they take, at most some seconds.
+ */
+#ifndef BEAT_BEAT_H
+#define BEAT_BEAT_H
+
+#include <stddef.h>
+
+struct beat;
+struct conf;
+struct err;
+struct event_base;
+
+struct beat_options {
+	struct event_base *base;
+	const struct conf *conf; /* borrowed, until beat_free() */
+	const char *id;		 /* no other running scheduler has it */
+	/* Broker and database have been reached; called once. */
+	void (*on_ready)(void *arg);
+	/* It has ended: as it was told to (NULL), or since it cannot go on. */
+	void (*on_stopped)(const struct err *why, void *arg);
+	void *arg;
+};
+
+/* Nothing need be in reach yet. NULL with *err if the configuration is wrong.
+ */
+struct beat *beat_new(const struct beat_options *options, struct err *err);
+void beat_free(struct beat *b);
+
+/* Ends when what is under way has been sent and marked. */
+void beat_stop(struct beat *b);
+
+/* Reads the time zones anew, and what depends on them is computed anew. */
+void beat_reload(struct beat *b);
+
+/* One line for people. */
+void beat_status(const struct beat *b, char *text, size_t size);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Claims: deciding about schedules inside the database's transaction. */
+#include <string.h>
+
+#include "beat/lookup.h"
+#include "beat/rule.h"
+#include "beat/state.h"
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "util/log.h"
+
+/* When somebody who has to be asked is out of reach. */
+#define POSTPONE_US INT64_C(2000000)
+/* A task may be enqueued so long after its fire, by another scheduler: until
+ * then it has no record and is not finished all the same. */
+#define HANDOVER_US INT64_C(5000000)
+
+static void
+keep(const struct schedule *s, struct schedule_verdict *v)
+{
+	v->next.next_run_us = s->next_run_us;
+	v->next.due_us = s->due_us;
+	v->next.tz_data = s->tz_data;
+	v->last_run_us = s->last_run_us;
+	v->runs = s->runs;
+}
+
+static void
+postpone(struct beat *b, const struct schedule *s, struct schedule_verdict *v)
+{
+	keep(s, v);
+	v->next.due_us = b->now_us + POSTPONE_US;
+}
+
+/* The rule, or a verdict without it. */
+static int
+read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
+	  struct schedule_verdict *v)
+{
+	struct err err = ERR_INIT;
+
+	if (rule_read(s, b->zones, ret, NULL, &err) == 0)
+		return 0;
+	if (err.code == ERR_SYSTEM) { /* not the schedule's fault */
+		log_warning("schedule %s: %s; trying again", s->id, err.msg);
+		postpone(b, s, v);
+		return -1;
+	}
+	log_warning("schedule %s is set aside: %s", s->id, err.msg);
+	keep(s, v);
+	/* The callee copies it when the callback is over. */
+	buf_reset(&b->text);
+	buf_adds(&b->text, err.msg);
+	v->fault = b->text.failed ? "its rule is wrong" : b->text.data;
+	return -1;
+}
+
+/* Whether the schedule's last task is not finished. */
+static enum lookup_state
+ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
+{
+	const int64_t age_us = b->now_us - s->last_run_us;
+	const int64_t ttl_us = b->opt.conf->backend.ttl;
+	char id[SCHEDULE_TASK_ID_SIZE];
+	enum lookup_state state;
+	enum fate fate;
+
+	*ret_busy = false;
+	if (s->overlap != SCHEDULE_OVERLAP_SKIP || s->last_run_us == 0)
+		return LOOKUP_KNOWN;
+	schedule_task_id(s->id, s->last_run_us, id);
+	state = lookup_fate(b->lookup, id, &fate);
+	if (state == LOOKUP_KNOWN)
+		*ret_busy = fate == FATE_UNFINISHED ||
+			    (fate == FATE_NO_RECORD && age_us >= 0 &&
+			     age_us < HANDOVER_US && age_us < ttl_us);
+	return state;
+}
+
+static int
+add_fires(struct beat *b, const struct schedule *s,
+	  const struct defaults *defaults, struct schedule_verdict *v)
+{
+	char id[SCHEDULE_TASK_ID_SIZE];
+	struct schedule_fire fire = {
+	    .queue = s->queue[0] != '\0' ? s->queue : defaults->queue,
+	    .priority = s->priority};
+	size_t i;
+
+	for (i = 0; i < b->plan.n_fires; i++) {
+		fire.fire_us = b->plan.fires[i];
+		schedule_task_id(s->id, fire.fire_us, id);
+		buf_reset(&b->text);
+		fire_encode(s, defaults, b->opt.conf, id, b->now_us, &b->text);
+		if (b->text.failed)
+			return -1;
+		fire.task = b->text.data;
+		if (schedule_fire_add(v, &fire) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+log_skipped(const struct schedule *s, const struct plan *p)
+{
+	int i;
+
+	for (i = 0; i < SCHEDULE_N_REASONS; i++)
+		if (p->skipped[i] > 0)
+			log_info("schedule %s: %lld fires %s", s->id,
+				 (long long)p->skipped[i],
+				 schedule_reason_text((enum schedule_reason)i));
+}
+
+static void
+apply(struct beat *b, const struct schedule *s, const struct rule *r,
+      const struct defaults *defaults, struct schedule_verdict *v)
+{
+	const struct plan *p = &b->plan;
+
+	/* Out of memory: the claim fails as a whole. */
+	if (add_fires(b, s, defaults, v) != 0)
+		return;
+	v->next.next_run_us = p->next_run_us;
+	v->next.due_us = p->due_us;
+	v->next.tz_data = rule_needs_zone(r) ? b->tz_data : "";
+	v->last_run_us = p->last_run_us;
+	v->runs = p->runs;
+	memcpy(v->skipped, p->skipped, sizeof(v->skipped));
+	if (p->first_due_us != 0 && p->first_due_us < b->first_due_us)
+		b->first_due_us = p->first_due_us;
+	log_skipped(s, p);
+}
+
+static void
+on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
+{
+	struct beat *b = arg;
+	struct defaults defaults;
+	enum lookup_state task, last;
+	struct rule rule;
+	bool busy;
+
+	if (read_rule(b, s, &rule, v) != 0)
+		return;
+	task = lookup_defaults(b->lookup, s->task, &defaults);
+	last = ask_fate(b, s, &busy);
+	if (task == LOOKUP_FAILED || last == LOOKUP_FAILED) {
+		postpone(b, s, v);
+	} else if (task == LOOKUP_NOTED || last == LOOKUP_NOTED) {
+		keep(s, v);
+	} else {
+		plan_make(s, &rule, b->now_us, busy, &b->plan);
+		apply(b, s, &rule, &defaults, v);
+	}
+}
+
+int
+decide_due(struct beat *b, struct schedules_fires **ret_fires, struct err *err)
+{
+	struct schedules_claim claim = {
+	    .limit = CLAIM_MAX, .decide = on_due, .arg = b};
+	struct schedules_claimed got;
+
+	b->first_due_us = NEVER;
+	b->now_us = claim.now_us = clock_wall_us();
+	if (schedules_claim(b->db, &claim, &got, err) != 0)
+		return -1;
+	b->claim_more = got.n >= CLAIM_MAX;
+	if (got.n > 0)
+		b->pause_us = 0;
+	*ret_fires = got.fires;
+	return 0;
+}
+
+/* --- time zones -------------------------------------------------------- */
+
+int
+decide_zones(struct beat *b, struct err *err)
+{
+	char version[TZ_VERSION_SIZE];
+	struct tz_set *zones;
+
+	if (tz_version(NULL, version, err) != 0)
+		return -1;
+	if (b->zones != NULL && strcmp(version, b->tz_data) == 0)
+		return 0;
+	if ((zones = tz_set_new(NULL, err)) == NULL)
+		return -1;
+	if (b->zones != NULL)
+		log_notice("time zone data is now %s, was %s", version,
+			   b->tz_data);
+	tz_set_free(b->zones);
+	b->zones = zones;
+	memcpy(b->tz_data, version, sizeof(version));
+	b->rezone = true;
+	return 0;
+}
+
+/* What was due under the old data is due; all else follows the new. */
+static void
+on_rezone(const struct schedule *s, struct schedule_verdict *v, void *arg)
+{
+	struct beat *b = arg;
+	struct rule rule;
+
+	if (read_rule(b, s, &rule, v) != 0)
+		return;
+	keep(s, v);
+	v->next.tz_data = rule_needs_zone(&rule) ? b->tz_data : "";
+	if (s->next_run_us > b->now_us)
+		v->next = rule_schedule(
+		    &rule,
+		    s->last_run_us > b->now_us ? s->last_run_us : b->now_us,
+		    b->tz_data);
+}
+
+int
+decide_rezone(struct beat *b, struct err *err)
+{
+	char after[SCHEDULE_ID_MAX + 1] = "";
+	struct schedules_claim claim = {.tz_data = b->tz_data,
+					.limit = CLAIM_MAX,
+					.decide = on_rezone,
+					.arg = b};
+	struct schedules_claimed got;
+	size_t n = 0;
+
+	do {
+		b->now_us = claim.now_us = clock_wall_us();
+		if (schedules_claim(b->db, &claim, &got, err) != 0)
+			return -1;
+		schedules_fires_free(got.fires);
+		memcpy(after, got.last, sizeof(after));
+		claim.after = after;
+		n += got.n;
+	} while (got.n >= CLAIM_MAX);
+	if (n > 0)
+		log_notice("next runs of %zu schedules computed with time zone "
+			   "data %s",
+			   n, b->tz_data);
+	b->rezone = false;
+	b->next_known = false;
+	return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions that decisions have, and their answers. */
+#include "beat/lookup.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "broker/broker.h"
+#include "codec/result_json.h"
+#include "core/result.h"
+#include "results/results.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+/* Long enough to spare busy schedules the question. */
+#define DEFAULTS_FRESH_US INT64_C(10000000)
+/* Just for the claim that follows. */
+#define FATE_FRESH_US INT64_C(1000000)
+
+enum state { IDLE, NOTED, ASKED, ANSWERED, FAILED };
+
+struct question {
+	TAILQ_ENTRY(question) link;
+	struct lookup *lookup;
+	enum state state;
+	bool of_fate;
+	int64_t answered_us; /* monotonic */
+	struct defaults defaults;
+	enum fate fate;
+	char key[]; /* a task's name, or its id */
+};
+TAILQ_HEAD(question_list, question);
+
+struct lookup {
+	struct lookup_options opt;
+	struct question_list all;
+	void *tree;
+	size_t noted, asked;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct question *p = a, *q = b;
+
+	if (p->of_fate != q->of_fate)
+		return p->of_fate - q->of_fate;
+	return strcmp(p->key, q->key);
+}
+
+struct lookup *
+lookup_new(const struct lookup_options *options)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->opt = *options;
+	TAILQ_INIT(&l->all);
+	return l;
+}
+
+static void
+drop(struct question *q)
+{
+	struct lookup *l = q->lookup;
+
+	tdelete(q, &l->tree, compare);
+	TAILQ_REMOVE(&l->all, q, link);
+	free(q);
+}
+
+void
+lookup_free(struct lookup *l)
+{
+	struct question *q;
+
+	if (l == NULL)
+		return;
+	while ((q = TAILQ_FIRST(&l->all)) != NULL)
+		drop(q);
+	free(l);
+}
+
+/* NULL when memory runs out. */
+static struct question *
+find(struct lookup *l, bool of_fate, const char *key)
+{
+	const size_t len = strlen(key);
+	struct question *q = calloc(1, sizeof(*q) + len + 1);
+	struct question **place;
+
+	if (q == NULL)
+		return NULL;
+	q->lookup = l;
+	q->of_fate = of_fate;
+	memcpy(q->key, key, len + 1);
+	place = tsearch(q, &l->tree, compare);
+	if (place == NULL || *place != q) {
+		free(q);
+		return place != NULL ? *place : NULL;
+	}
+	TAILQ_INSERT_TAIL(&l->all, q, link);
+	return q;
+}
+
+static bool
+is_fresh(const struct question *q)
+{
+	const int64_t life = q->of_fate || q->state == FAILED
+				 ? FATE_FRESH_US
+				 : DEFAULTS_FRESH_US;
+
+	return (q->state == ANSWERED || q->state == FAILED) &&
+	       clock_mono_us() - q->answered_us < life;
+}
+
+static enum lookup_state
+look(struct question *q)
+{
+	if (q == NULL)
+		return LOOKUP_FAILED;
+	if (is_fresh(q))
+		return q->state == ANSWERED ? LOOKUP_KNOWN : LOOKUP_FAILED;
+	if (q->state != NOTED && q->state != ASKED) {
+		q->state = NOTED;
+		q->lookup->noted++;
+	}
+	return LOOKUP_NOTED;
+}
+
+enum lookup_state
+lookup_defaults(struct lookup *l, const char *task, struct defaults *ret)
+{
+	struct question *q = find(l, false, task);
+	const enum lookup_state state = look(q);
+
+	if (state == LOOKUP_KNOWN)
+		*ret = q->defaults;
+	return state;
+}
+
+enum lookup_state
+lookup_fate(struct lookup *l, const char *task_id, enum fate *ret)
+{
+	struct question *q = find(l, true, task_id);
+	const enum lookup_state state = look(q);
+
+	if (state == LOOKUP_KNOWN)
+		*ret = q->fate;
+	return state;
+}
+
+/* --- asking ------------------------------------------------------------ */
+
+static void
+finish(struct question *q, enum state state)
+{
+	struct lookup *l = q->lookup;
+
+	q->state = state;
+	q->answered_us = clock_mono_us();
+	if (--l->asked == 0)
+		l->opt.on_answers(l->opt.arg);
+}
+
+static void
+on_registered(struct slice value, const struct err *err, void *arg)
+{
+	struct question *q = arg;
+
+	if (err != NULL || defaults_read(value, &q->defaults, NULL) != 0)
+		finish(q, FAILED);
+	else
+		finish(q, ANSWERED);
+}
+
+static void
+on_record(struct slice bytes, const struct err *err, void *arg)
+{
+	struct question *q = arg;
+	struct buf scratch = BUF_INIT;
+	struct result record;
+
+	if (err != NULL) {
+		finish(q, FAILED);
+		return;
+	}
+	/* A record that makes no sense holds nothing up. */
+	if (bytes.p == NULL)
+		q->fate = FATE_NO_RECORD;
+	else if (result_decode(bytes, &scratch, &record, NULL) != 0 ||
+		 result_status_final(record.status))
+		q->fate = FATE_FINISHED;
+	else
+		q->fate = FATE_UNFINISHED;
+	buf_done(&scratch);
+	finish(q, ANSWERED);
+}
+
+static void
+forget_stale(struct lookup *l)
+{
+	struct question *q, *next;
+
+	for (q = TAILQ_FIRST(&l->all); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (q->state != NOTED && q->state != ASKED && !is_fresh(q))
+			drop(q);
+	}
+}
+
+bool
+lookup_ask(struct lookup *l)
+{
+	struct question *q, *next;
+
+	if (l->noted == 0)
+		return false;
+	forget_stale(l);
+	/* Marked first: an answer may come at once. */
+	l->asked += l->noted;
+	l->noted = 0;
+	for (q = TAILQ_FIRST(&l->all); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (q->state != NOTED)
+			continue;
+		q->state = ASKED;
+		if (q->of_fate)
+			results_get(l->opt.results, slice_of(q->key), on_record,
+				    q);
+		else
+			broker_registered(l->opt.broker, slice_of(q->key),
+					  on_registered, q);
+	}
+	return true;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What becomes of a schedule at a moment: which of its fires become tasks,
+ * which do not and why, and when it is due again. A function of the schedule,
+ * the moment, and whether its last task still runs; nothing else is looked at.
+ */
+#ifndef BEAT_PLAN_H
+#define BEAT_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schedules/schedules.h"
+
+struct rule;
+
+/*
+ * A schedule none of whose fires is later than this was not left alone: it has
+ * missed nothing, and all of them become tasks. If one is later, all that wait
+ * are subject to its misfire policy.
+ */
+#define PLAN_ON_TIME_US INT64_C(5000000)
+/* The most that is done in one go: a transaction is open. What is left is due
+ * still. */
+#define PLAN_FIRES_MAX 1000
+#define PLAN_SCAN_MAX 100000
+
+struct plan {
+	int64_t next_run_us, due_us; /* 0, 0: it fires no more */
+	int64_t last_run_us, runs;
+	int64_t skipped[SCHEDULE_N_REASONS];
+	/* When the first of the fires was due that was not missed; 0: none. */
+	int64_t first_due_us;
+	size_t n_fires;
+	int64_t fires[PLAN_FIRES_MAX];
+};
+
+/*
+ * Fires are handled in their order, one after the other, from next_run_us on:
+ *
+ *	later than `grace`	    LATE, whatever the policy
+ *	misfire=all		    all, but only the last `max_catchup` missed
+ *				    ones; CATCHUP
+ *	misfire=once		    of those that wait the last; MERGED
+ *	misfire=skip		    none but the last, if it is not later than
+ *				    `grace` (none given: PLAN_ON_TIME_US);
+ *				    MISFIRE
+ *	overlap=skip		    none while `busy`, or one of this plan;
+ *OVERLAP
+ *
+ * After max_runs tasks there are no more fires.
+ */
+void plan_make(const struct schedule *s, const struct rule *r, int64_t now_us,
+	       bool busy, struct plan *ret);
+
+#endif

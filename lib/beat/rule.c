@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* When a schedule fires. */
+#include "beat/rule.h"
+
+#include "cron/tz.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+static int
+read_cron(const struct schedule *s, struct tz_set *zones, struct rule *r,
+	  struct cron_fault *fault, struct err *err)
+{
+	const struct cron_options options = {
+	    .seed = r->seed,
+	    .match_both = s->day_match == SCHEDULE_DAYS_AND,
+	    .anchor_us = s->start_us != 0 ? s->start_us : s->created_us};
+	struct slice zone = cron_zone(s->rule);
+
+	if (cron_parse(s->rule, &options, &r->cron, fault, err) != 0)
+		return -1;
+	if (zone.p == NULL && s->tz != NULL)
+		zone = slice_of(s->tz);
+	if (zone.len > 0 && (r->zone = tz_find(zones, zone, err)) == NULL)
+		return -1;
+	return 0;
+}
+
+static int
+read_interval(const struct schedule *s, struct rule *r, struct err *err)
+{
+	const int64_t anchor = s->start_us != 0 ? s->start_us : s->created_us;
+	int64_t period;
+
+	if (clock_parse_duration(s->rule, &period, err) != 0)
+		return -1;
+	return cron_interval(period, anchor, &r->cron, err);
+}
+
+int
+rule_read(const struct schedule *s, struct tz_set *zones, struct rule *ret,
+	  struct cron_fault *fault, struct err *err)
+{
+	struct rule r = {.type = s->type,
+			 .zone = tz_utc(),
+			 .start_us = s->start_us,
+			 .end_us = s->end_us,
+			 .jitter_us = s->jitter_us,
+			 .seed =
+			     cron_seed(slice_of(s->id != NULL ? s->id : ""))};
+	int status = -1;
+
+	if (fault != NULL)
+		*fault = (struct cron_fault){.code = CRON_NONE};
+	switch (s->type) {
+	case SCHEDULE_CRON:
+		status = read_cron(s, zones, &r, fault, err);
+		break;
+	case SCHEDULE_INTERVAL:
+		status = read_interval(s, &r, err);
+		break;
+	case SCHEDULE_ONCE:
+		status = clock_parse(s->rule, &r.once_us, err);
+		break;
+	}
+	if (status == 0)
+		*ret = r;
+	return status;
+}
+
+bool
+rule_needs_zone(const struct rule *r)
+{
+	return r->type == SCHEDULE_CRON && r->zone != tz_utc() &&
+	       r->cron.period_us == 0;
+}
+
+int64_t
+rule_next(const struct rule *r, int64_t after_us)
+{
+	int64_t next;
+
+	if (after_us < r->start_us - 1)
+		after_us = r->start_us - 1;
+	if (r->type == SCHEDULE_ONCE)
+		next = r->once_us > after_us ? r->once_us : 0;
+	else if (!cron_next(&r->cron, r->zone, after_us, &next))
+		next = 0;
+	return r->end_us != 0 && next > r->end_us ? 0 : next;
+}
+
+/* The finaliser of splitmix64: each bit of the input moves all of the output.
+ */
+static uint64_t
+mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+int64_t
+rule_due(const struct rule *r, int64_t fire_us)
+{
+	int64_t room = r->jitter_us, next;
+
+	if (room <= 0 || fire_us == 0)
+		return fire_us;
+	if ((next = rule_next(r, fire_us)) != 0 && next - fire_us <= room)
+		room = next - fire_us - 1;
+	return fire_us + (int64_t)(mix(r->seed ^ (uint64_t)fire_us) %
+				   (uint64_t)(room + 1));
+}
+
+struct schedule_next
+rule_schedule(const struct rule *r, int64_t after_us, const char *tz_data)
+{
+	const int64_t next = rule_next(r, after_us);
+
+	return (struct schedule_next){.next_run_us = next,
+				      .due_us = rule_due(r, next),
+				      .tz_data =
+					  rule_needs_zone(r) ? tz_data : ""};
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* The task that a fire becomes, and its pending record. */
+#include "beat/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/fields.h"
+#include "codec/result_json.h"
+#include "codec/task_json.h"
+#include "schedules/schedules.h"
+#include "util/conf.h"
+#include "util/err.h"
+
+struct draft {
+	struct slice queue;
+	bool cpu_bound;
+	int64_t max_retries;
+	int64_t retry_delay_us;
+};
+
+#define FIELD(field, kind, member, ...)                                        \
+	{                                                                      \
+		.name = {field, sizeof(field) - 1}, .type = FIELD_##kind,      \
+		.offset = offsetof(struct draft, member), __VA_ARGS__          \
+	}
+
+static const struct field fields[] = {
+    FIELD("queue", TEXT, queue),
+    FIELD("cpu_bound", BOOL, cpu_bound),
+    FIELD("max_retries", WHOLE, max_retries, .min = -1, .max = 1e6),
+    FIELD("retry_delay", SECONDS, retry_delay_us,
+	  .max = TASK_DURATION_MAX_US / 1e6),
+};
+
+int
+defaults_read(struct slice json, struct defaults *ret, struct err *err)
+{
+	struct draft draft = {.max_retries = TASK_UNSET,
+			      .retry_delay_us = TASK_UNSET};
+	struct buf scratch = BUF_INIT;
+	struct fields_in in = {.table = fields,
+			       .n = sizeof(fields) / sizeof(fields[0]),
+			       .max_depth = TASK_DEPTH_MAX,
+			       .scratch = &scratch};
+	int status = 0;
+
+	if (json.p != NULL)
+		status = fields_read(&in, json, &draft, err);
+	if (status == 0) {
+		*ret =
+		    (struct defaults){.cpu_bound = draft.cpu_bound,
+				      .max_retries = draft.max_retries,
+				      .retry_delay_us = draft.retry_delay_us};
+		if (task_name_valid(draft.queue, TASK_QUEUE_MAX))
+			memcpy(ret->queue, draft.queue.p, draft.queue.len);
+		else
+			strcpy(ret->queue, draft.cpu_bound ? "cpu" : "io");
+	}
+	buf_done(&scratch);
+	return status;
+}
+
+static int64_t
+first_set(int64_t a, int64_t b, int64_t c)
+{
+	return a >= 0 ? a : b >= 0 ? b : c;
+}
+
+void
+fire_encode(const struct schedule *s, const struct defaults *defaults,
+	    const struct conf *conf, const char *task_id, int64_t now_us,
+	    struct buf *out)
+{
+	const struct task task = {
+	    .id = task_id,
+	    .name = s->task,
+	    .queue = s->queue[0] != '\0' ? s->queue : defaults->queue,
+	    .args = slice_of(s->args),
+	    .kwargs = slice_of(s->kwargs),
+	    .priority = s->priority,
+	    .cpu_bound = defaults->cpu_bound,
+	    .max_retries = first_set(s->max_retries, defaults->max_retries,
+				     conf->executor.max_retries),
+	    .retry = {.delay_us =
+			  first_set(s->retry_delay_us, defaults->retry_delay_us,
+				    conf->executor.retry_delay),
+		      .backoff = TASK_UNSET,
+		      .delay_max_us = TASK_UNSET,
+		      .jitter = TASK_UNSET},
+	    .timeout_us = TASK_UNSET,
+	    .submitted_us = now_us};
+
+	task_encode(&task, out);
+}
+
+int
+fire_record(const struct schedule_fire *fire, struct buf *out, struct err *err)
+{
+	struct task *task;
+	struct result record;
+
+	if (task_decode(slice_of(fire->task), &task, err) != 0)
+		return err_prefix(err, "the task of fire %s", fire->task_id);
+	record = (struct result){.task_id = slice_of(fire->task_id),
+				 .status = RESULT_PENDING,
+				 .task_name = slice_of(task->name),
+				 .submitted_us = task->submitted_us,
+				 .args = task->args,
+				 .kwargs = task->kwargs,
+				 .queue = slice_of(fire->queue)};
+	result_encode(&record, out);
+	task_free(task);
+	return out->failed ? err_nomem(err) : 0;
+}
