@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/* Private PostgreSQL and MariaDB servers for tests. */
+#include "sql_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
+#include <grp.h>
+#include <libpq-fe.h>
+#include <mysql.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/buf.h"
+
+#define START_MS 30000
+
+struct sql_server {
+	enum sql_server_kind kind;
+	char *dir, *data, *socket;
+	pid_t pid; /* 0: not running */
+	pid_t owner;
+};
+
+__attribute__((noreturn, format(printf, 1, 2))) static void
+die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	abort();
+}
+
+__attribute__((format(printf, 1, 2))) static char *
+text(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		die("out of memory");
+	return s;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* --- processes ----------------------------------------------------------- */
+
+/* The servers refuse to run as root. */
+static const struct passwd *
+server_user(void)
+{
+	const struct passwd *user = getpwnam("postgres");
+
+	if (geteuid() != 0)
+		return NULL;
+	if (user == NULL && (user = getpwnam("nobody")) == NULL)
+		die("there is no user to run a server as");
+	return user;
+}
+
+static pid_t
+spawn(struct sql_server *s, const char *const *argv)
+{
+	const struct passwd *user = server_user();
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0)
+		die("cannot fork: %s", strerror(errno));
+	if (pid > 0)
+		return pid;
+	if (chdir(s->dir) != 0)
+		_exit(127);
+	if (user != NULL &&
+	    (setgroups(0, NULL) != 0 || setgid(user->pw_gid) != 0 ||
+	     setuid(user->pw_uid) != 0))
+		_exit(127);
+	setpgid(0, 0);
+	/* A change of user would undo it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
+	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
+	dup2(open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+	     STDOUT_FILENO);
+	dup2(STDOUT_FILENO, STDERR_FILENO);
+	closefrom(3);
+	unsetenv("LD_PRELOAD");
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
+static void
+run(struct sql_server *s, const char *const *argv)
+{
+	pid_t pid = spawn(s, argv);
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		die("%s fails; see %s/log", argv[0], s->dir);
+}
+
+/* Debian has PostgreSQL's own programs out of the way. */
+static char *
+postgresql_program(const char *name)
+{
+	char *pattern = text("/usr/lib/postgresql/*/bin/%s", name);
+	char *found = NULL;
+	glob_t paths;
+
+	if (glob(pattern, 0, NULL, &paths) == 0)
+		found = text("%s", paths.gl_pathv[paths.gl_pathc - 1]);
+	globfree(&paths);
+	free(pattern);
+	return found != NULL ? found : text("%s", name);
+}
+
+/* --- talking to it ------------------------------------------------------- */
+
+static char *
+ask_postgresql(struct sql_server *s, const char *database, const char *sql,
+	       bool *ret_up)
+{
+	char *info = text("host=%s user=postgres dbname=%s", s->dir,
+			  database != NULL ? database : "postgres");
+	PGconn *pg = PQconnectdb(info);
+	struct buf out = BUF_INIT;
+	PGresult *result;
+	int i, j;
+
+	free(info);
+	*ret_up = PQstatus(pg) == CONNECTION_OK;
+	result = *ret_up ? PQexec(pg, sql) : NULL;
+	if (result != NULL && PQresultStatus(result) != PGRES_COMMAND_OK &&
+	    PQresultStatus(result) != PGRES_TUPLES_OK)
+		die("%s: %s", sql, PQerrorMessage(pg));
+	for (i = 0; i < PQntuples(result); i++)
+		for (j = 0; j < PQnfields(result); j++)
+			buf_addf(&out, "%s%c", PQgetvalue(result, i, j),
+				 j + 1 < PQnfields(result) ? '|' : '\n');
+	PQclear(result);
+	PQfinish(pg);
+	buf_addc(&out, '\0');
+	return buf_take(&out);
+}
+
+static char *
+ask_mariadb(struct sql_server *s, const char *database, const char *sql,
+	    bool *ret_up)
+{
+	MYSQL *mysql = mysql_init(NULL);
+	struct buf out = BUF_INIT;
+	unsigned int j, n;
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+
+	*ret_up = mysql_real_connect(mysql, NULL, "root", NULL, database, 0,
+				     s->socket, 0) != NULL;
+	if (*ret_up && mysql_query(mysql, sql) != 0)
+		die("%s: %s", sql, mysql_error(mysql));
+	result = *ret_up ? mysql_store_result(mysql) : NULL;
+	n = result != NULL ? mysql_num_fields(result) : 0;
+	while (result != NULL && (row = mysql_fetch_row(result)) != NULL)
+		for (j = 0; j < n; j++)
+			buf_addf(&out, "%s%c", row[j] != NULL ? row[j] : "",
+				 j + 1 < n ? '|' : '\n');
+	mysql_free_result(result);
+	mysql_close(mysql);
+	buf_addc(&out, '\0');
+	return buf_take(&out);
+}
+
+static char *
+ask(struct sql_server *s, const char *database, const char *sql, bool *ret_up)
+{
+	return s->kind == SQL_SERVER_POSTGRESQL
+		   ? ask_postgresql(s, database, sql, ret_up)
+		   : ask_mariadb(s, database, sql, ret_up);
+}
+
+char *
+sql_server_ask(struct sql_server *s, const char *database, const char *sql)
+{
+	bool up;
+	char *answer = ask(s, database, sql, &up);
+
+	if (!up)
+		die("the server does not answer; see %s/log", s->dir);
+	return answer;
+}
+
+void
+sql_server_run(struct sql_server *s, const char *database, const char *sql)
+{
+	free(sql_server_ask(s, database, sql));
+}
+
+char *
+sql_server_database(struct sql_server *s, const char *name)
+{
+	char *sql;
+
+	sql = text("CREATE DATABASE %s", name);
+	sql_server_run(s, NULL, sql);
+	free(sql);
+	if (s->kind == SQL_SERVER_POSTGRESQL) {
+		sql = text("ALTER DATABASE %s OWNER TO flowrra", name);
+		sql_server_run(s, NULL, sql);
+		free(sql);
+		return text("postgresql://flowrra:secret@/%s?host=%s", name,
+			    s->dir);
+	}
+	sql = text("GRANT ALL ON %s.* TO flowrra@localhost", name);
+	sql_server_run(s, NULL, sql);
+	free(sql);
+	return text("mysql://flowrra:secret@/%s?socket=%s", name, s->socket);
+}
+
+/* --- starting and stopping ----------------------------------------------- */
+
+static void
+launch(struct sql_server *s)
+{
+	int64_t end = now_ms() + START_MS;
+	char *program = NULL, *socket_arg = text("--socket=%s", s->socket);
+	char *data_arg = text("--datadir=%s", s->data);
+	bool up = false;
+
+	if (s->kind == SQL_SERVER_POSTGRESQL) {
+		program = postgresql_program("postgres");
+		s->pid = spawn(s, (const char *const[]){
+				      program, "-D", s->data, "-k", s->dir,
+				      "-c", "listen_addresses=", "-c",
+				      "max_connections=40", "-c",
+				      "shared_buffers=64MB", NULL});
+	} else {
+		s->pid = spawn(s, (const char *const[]){
+				      "mariadbd", "--no-defaults",
+				      "--skip-networking", socket_arg, data_arg,
+				      "--pid-file=mariadbd.pid",
+				      "--innodb-buffer-pool-size=64M", NULL});
+	}
+	while (!up) {
+		free(ask(s, NULL, "SELECT 1", &up));
+		if (!up && (waitpid(s->pid, NULL, WNOHANG) == s->pid ||
+			    now_ms() > end))
+			die("the server does not start; see %s/log", s->dir);
+		if (!up)
+			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	}
+	free(program);
+	free(socket_arg);
+	free(data_arg);
+}
+
+static void
+make_data(struct sql_server *s)
+{
+	char *initdb = postgresql_program("initdb");
+	char *data_arg = text("--datadir=%s", s->data);
+
+	if (s->kind == SQL_SERVER_POSTGRESQL)
+		run(s, (const char *const[]){initdb, "-D", s->data, "-U",
+					     "postgres", "-A", "trust",
+					     "--no-sync", "-E", "UTF8",
+					     "--locale=C.UTF-8", NULL});
+	else
+		run(s, (const char *const[]){
+			   "mariadb-install-db", "--no-defaults", data_arg,
+			   "--auth-root-authentication-method=normal",
+			   "--skip-test-db", NULL});
+	free(initdb);
+	free(data_arg);
+}
+
+struct sql_server *
+sql_server_start(enum sql_server_kind kind)
+{
+	struct sql_server *s = calloc(1, sizeof(*s));
+	const struct passwd *user = server_user();
+	const char *tmp = getenv("TMPDIR");
+
+	if (s == NULL)
+		die("out of memory");
+	s->kind = kind;
+	s->owner = getpid();
+	s->dir = text("%s/flowrra-sql-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(s->dir) == NULL ||
+	    (user != NULL && chown(s->dir, user->pw_uid, user->pw_gid) != 0))
+		die("cannot make %s: %s", s->dir, strerror(errno));
+	s->data = text("%s/data", s->dir);
+	s->socket = text("%s/mariadb.sock", s->dir);
+	make_data(s);
+	launch(s);
+	if (kind == SQL_SERVER_POSTGRESQL)
+		sql_server_run(s, NULL, "CREATE ROLE flowrra LOGIN");
+	else
+		sql_server_run(s, NULL,
+			       "CREATE USER flowrra@localhost IDENTIFIED BY "
+			       "'secret'");
+	return s;
+}
+
+/* All of its processes: PostgreSQL has many, and they leave the group. */
+static void
+signal_all(const struct sql_server *s, int sig)
+{
+	char *command = text("pkill -%d -P %d; true", sig, (int)s->pid);
+
+	if (s->kind == SQL_SERVER_POSTGRESQL && system(command) != 0)
+		die("cannot signal the server's processes");
+	free(command);
+	kill(s->pid, sig);
+}
+
+void
+sql_server_kill(struct sql_server *s)
+{
+	if (s->pid == 0)
+		return;
+	signal_all(s, SIGKILL);
+	/* A test that was forked is not its parent. */
+	if (s->owner == getpid())
+		waitpid(s->pid, NULL, 0);
+	else
+		while (kill(s->pid, 0) == 0)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	s->pid = 0;
+}
+
+void
+sql_server_restart(struct sql_server *s)
+{
+	sql_server_kill(s);
+	s->owner = getpid();
+	launch(s);
+}
+
+void
+sql_server_pause(struct sql_server *s)
+{
+	signal_all(s, SIGSTOP);
+}
+
+void
+sql_server_continue(struct sql_server *s)
+{
+	signal_all(s, SIGCONT);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+sql_server_stop(struct sql_server *s)
+{
+	if (s == NULL)
+		return;
+	sql_server_kill(s);
+	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(s->dir);
+	free(s->data);
+	free(s->socket);
+	free(s);
+}
