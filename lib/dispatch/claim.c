@@ -179,6 +179,29 @@ complete(struct job *job)
 		t->timeout_us = h->timeout_us < 0 ? 0 : h->timeout_us;
 }
 
+/* The backend is asked (again) whether it is over; see claim_ask_again(). */
+static void
+ask_later(struct job *job)
+{
+	const struct timeval tv = {.tv_usec = ASK_AGAIN_MS * 1000};
+	struct dispatch *d = job->dispatch;
+
+	TAILQ_INSERT_TAIL(&d->unsure, job, link);
+	if (!evtimer_pending(d->ask_again, NULL))
+		evtimer_add(d->ask_again, &tv);
+}
+
+/* What is recovered may come before the first executor has said what it can
+ * run. */
+static void
+wait_for_handlers(struct job *job)
+{
+	if (job->dispatch->stopping)
+		outcome_put_back(job);
+	else
+		ask_later(job);
+}
+
 static void
 route(struct job *job)
 {
@@ -190,6 +213,10 @@ route(struct job *job)
 				       .outcome = OUTCOME_EXPIRED,
 				       .text = SLICE("the task expired before "
 						     "it could run")});
+		return;
+	}
+	if (!d->current->ready) {
+		wait_for_handlers(job);
 		return;
 	}
 	job->handler = handlers_find(&d->current->handlers, task->name);
@@ -224,18 +251,6 @@ claim_reroute(struct dispatch *d)
 
 /* --- tasks that were claimed before ------------------------------------ */
 
-/* A guess could run it twice. */
-static void
-wait_for_backend(struct job *job)
-{
-	const struct timeval tv = {.tv_usec = ASK_AGAIN_MS * 1000};
-	struct dispatch *d = job->dispatch;
-
-	TAILQ_INSERT_TAIL(&d->unsure, job, link);
-	if (!evtimer_pending(d->ask_again, NULL))
-		evtimer_add(d->ask_again, &tv);
-}
-
 /* What was recorded as finished is not run again. */
 static void
 on_recorded(struct slice record, const struct err *err, void *arg)
@@ -245,7 +260,8 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	struct result result;
 
 	if (err != NULL) {
-		wait_for_backend(job);
+		/* A guess could run it twice. */
+		ask_later(job);
 		return;
 	}
 	if (record.p != NULL &&

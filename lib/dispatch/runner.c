@@ -189,10 +189,12 @@ came_up(struct generation *g)
 	if (g->handlers.n == 0)
 		log_warning("no module is loaded, so no task can run; name "
 			    "some in [worker] modules");
-	if (g == d->next)
+	if (g == d->next) {
 		take_over(g);
-	else
+	} else {
 		runner_register(d);
+		claim_ask_again(d);
+	}
 }
 
 void

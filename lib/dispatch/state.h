@@ -146,7 +146,8 @@ struct dispatch {
 	struct job **jobs;
 	uint32_t n_jobs, cap_jobs, serial;
 	uint32_t free_hint;
-	/* Recovered jobs of which the backend cannot say if they are over. */
+	/* Recovered jobs of which the backend cannot say if they are over, or
+	 * that came before any executor. */
 	struct job_list unsure;
 	struct event *ask_again;
 	struct spool *spool;

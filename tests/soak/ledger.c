@@ -325,7 +325,9 @@ ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 		    f->us <= x->start_us &&
 		    (before->end_us == 0 || f->us < before->end_us + settle_us))
 			return f->cause;
-	if (before->end_us == 0 && crashed(l, before->pid))
+	/* When it crashed is not known, but what came of it, at once. */
+	if ((before->end_us == 0 || x->start_us < before->end_us + settle_us) &&
+	    crashed(l, before->pid))
 		return CAUSE_CRASHED;
 	return CAUSE_COUNT;
 }

@@ -12,19 +12,20 @@
 enum proxy_mode {
 	PROXY_PASS,
 	PROXY_HOLE,   /* nothing passes; it does when the hole is mended */
-	PROXY_SWALLOW /* requests pass, replies get lost */
+	PROXY_SWALLOW /* requests pass, replies get lost, now and, on the
+			 connections that have lost some, for ever */
 };
 
 struct proxy {
 	_Atomic enum proxy_mode mode;
 	atomic_int delay_ms; /* of each chunk */
 	/*
-	 * If not 0, the next connection is cut once so many bytes have passed
-	 * in one of the directions, and this goes up by `cut_step`.
+	 * If not 0, each new connection is cut once so many bytes have passed
+	 * in one of the directions.
 	 */
 	atomic_int cut_at;
-	atomic_int cut_step;
-	atomic_int cuts; /* that were made */
+	atomic_int cuts;    /* that were made */
+	unsigned int links; /* so far */
 	int fd;
 	const char *target;
 };

@@ -26,7 +26,7 @@ static const struct misdeed {
     {"abort", "SIGABRT", false},
     {"double_free", "SIGABRT", false},
     {"stack_overflow", "SIGSEGV", false},
-    {"exit", "exit status 0", false},
+    {"exit", "ended its process", false},
     {"loop", "killed", false},
     /* More than the limit, which only cpu executors have. */
     {"hog", "SIGABRT", true},

@@ -392,5 +392,5 @@ const struct row row_password = {.name = "password",
 				 .fault = "password changed underneath",
 				 .brokers = ON_REDIS,
 				 .runs = {1, 5},
-				 .limit_ms = 5000,
+				 .limit_ms = 10000,
 				 .run = password_changed};
