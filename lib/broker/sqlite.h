@@ -105,8 +105,7 @@ struct sbroker {
 	struct event *timer;
 };
 
-/* --- sqlite_claim.c --------------------------------------------------------
- */
+/* --- sqlite_claim.c ---------------------------------------------------- */
 
 void sclaim_init(struct sbroker *b);
 /* Takes what it may. */
@@ -129,15 +128,13 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 bool sbroker_quiet(const struct broker *b);
 
-/* --- sqlite_settle.c -------------------------------------------------------
- */
+/* --- sqlite_settle.c --------------------------------------------------- */
 
 void ssettle_init(struct sbroker *b);
 void sbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t sbroker_unsettled(const struct broker *b);
 
-/* --- sqlite_worker.c -------------------------------------------------------
- */
+/* --- sqlite_worker.c --------------------------------------------------- */
 
 void sworker_init(struct sbroker *b);
 /* The file is open: makes this worker known and finds its claims. */
@@ -148,8 +145,7 @@ void sworker_done(struct sbroker *b);
 void sbroker_heartbeat(struct broker *b, struct slice description);
 void sbroker_farewell(struct broker *b);
 
-/* --- sqlite_takeover.c -----------------------------------------------------
- */
+/* --- sqlite_takeover.c ------------------------------------------------- */
 
 /* Makes this process the one that is worker `id`: opens and locks its file.
  * Returns the descriptor, -1 with *err, or -2 if another process is. */
@@ -159,8 +155,7 @@ int stakeover_run(struct sbroker *b, struct tx *tx, struct err *err);
 /* Removes what processes that are gone left behind. */
 int stakeover_sweep_run(struct tx *tx, struct err *err);
 
-/* --- sqlite_submit.c, sqlite_ask.c -----------------------------------------
- */
+/* --- sqlite_submit.c, sqlite_ask.c ------------------------------------- */
 
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);

@@ -8,8 +8,7 @@
 
 #define ORDER_LIFE_MS (INT64_C(60) * 1000)
 
-/* --- questions and orders --------------------------------------------------
- */
+/* --- questions and orders ---------------------------------------------- */
 
 struct question {
 	struct store_job job;
@@ -147,8 +146,7 @@ sbroker_control(struct broker *b, struct slice message,
 	ask(b, &job, message, on_sent, arg);
 }
 
-/* --- registering -----------------------------------------------------------
- */
+/* --- registering ------------------------------------------------------- */
 
 /* Names and descriptions follow one another in `text`. */
 struct registration {

@@ -30,8 +30,7 @@
 #define CLAIM_BYTES (4u << 20)
 #define PROMOTE_MAX 100
 
-/* --- in the I/O thread -----------------------------------------------------
- */
+/* --- in the I/O thread ------------------------------------------------- */
 
 /* Columns of WAITING_FIRST and INFLIGHT_OF. */
 enum { PRIORITY, SEQ, NUMBER, FOURTH, SIZE, BYTES };
@@ -249,8 +248,7 @@ claim_run(struct store_job *job, struct tx *tx, struct err *err)
 	return 0;
 }
 
-/* --- on the loop -----------------------------------------------------------
- */
+/* --- on the loop ------------------------------------------------------- */
 
 void
 sclaims_free(struct sclaims *claims)

@@ -14,8 +14,7 @@
 
 #define SETTLE_MAX 1000
 
-/* --- in the I/O thread -----------------------------------------------------
- */
+/* --- in the I/O thread ------------------------------------------------- */
 
 static int
 ack(struct tx *tx, struct sclaim *c, struct err *err)
@@ -102,8 +101,7 @@ settle_run(struct store_job *job, struct tx *tx, struct err *err)
 	return 0;
 }
 
-/* --- on the loop -----------------------------------------------------------
- */
+/* --- on the loop ------------------------------------------------------- */
 
 static void
 push(struct sbroker *b)

@@ -28,8 +28,7 @@ struct target {
 	bool changed;
 };
 
-/* --- in the I/O thread -----------------------------------------------------
- */
+/* --- in the I/O thread ------------------------------------------------- */
 
 static int
 target_close(struct tx *tx, struct target *t, struct err *err)
@@ -174,8 +173,7 @@ submit_run(struct store_job *job, struct tx *tx, struct err *err)
 	return target_close(tx, &target, err);
 }
 
-/* --- on the loop -----------------------------------------------------------
- */
+/* --- on the loop ------------------------------------------------------- */
 
 static void
 submit_done(struct store_job *job, const struct err *err)

@@ -7,8 +7,7 @@
 
 #include "broker/sqlite.h"
 
-/* --- entering --------------------------------------------------------------
- */
+/* --- entering ---------------------------------------------------------- */
 
 static int
 queue_index(const struct sbroker *b, struct slice name)
@@ -129,8 +128,7 @@ sworker_enter(struct sbroker *b)
 		store_post(&b->user, &b->entering.job);
 }
 
-/* --- orders ----------------------------------------------------------------
- */
+/* --- orders ------------------------------------------------------------ */
 
 static int
 order_run(struct store_job *job, struct tx *tx, struct err *err)
@@ -188,8 +186,7 @@ sworker_wake(struct sbroker *b)
 	store_post(&b->user, &b->ordering.job);
 }
 
-/* --- heartbeats ------------------------------------------------------------
- */
+/* --- heartbeats -------------------------------------------------------- */
 
 static int
 beat_run(struct store_job *job, struct tx *tx, struct err *err)
@@ -275,8 +272,7 @@ sbroker_farewell(struct broker *broker)
 	store_post(&b->user, &leaving->job);
 }
 
-/* --- opening and closing ---------------------------------------------------
- */
+/* --- opening and closing ----------------------------------------------- */
 
 void
 sworker_init(struct sbroker *b)

@@ -10,8 +10,7 @@
 
 #define PUT_MAX 1000
 
-/* --- questions -------------------------------------------------------------
- */
+/* --- questions --------------------------------------------------------- */
 
 struct get {
 	struct store_job job;
@@ -84,8 +83,7 @@ get_record(struct results *results, struct slice id,
 	store_post(&r->user, &get->job);
 }
 
-/* --- storing ---------------------------------------------------------------
- */
+/* --- storing ----------------------------------------------------------- */
 
 static int
 put_one(struct tx *tx, const struct results_put *put, struct err *err)
@@ -181,8 +179,7 @@ unconfirmed(const struct results *results)
 	return ((const struct sresults *)results)->count;
 }
 
-/* --- pending records -------------------------------------------------------
- */
+/* --- pending records --------------------------------------------------- */
 
 struct creation {
 	struct store_job job;
@@ -320,8 +317,7 @@ forget(struct results *results, const struct slice *ids, size_t n)
 		store_post(&r->user, &o->job);
 }
 
-/* --- events ----------------------------------------------------------------
- */
+/* --- events ------------------------------------------------------------ */
 
 /* Nobody can listen yet. */
 static void
@@ -338,8 +334,7 @@ heard(const struct results *results)
 	return false;
 }
 
-/* --- opening and closing ---------------------------------------------------
- */
+/* --- opening and closing ----------------------------------------------- */
 
 static void
 on_state(struct store_user *user, bool up, bool final, const struct err *why)

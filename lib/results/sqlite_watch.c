@@ -50,8 +50,7 @@ struct look {
 	struct seen seen[];
 };
 
-/* --- in the I/O thread -----------------------------------------------------
- */
+/* --- in the I/O thread ------------------------------------------------- */
 
 static int
 see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
@@ -113,8 +112,7 @@ part_run(struct store_job *job, struct tx *tx, struct err *err)
 		   : 0;
 }
 
-/* --- topics ----------------------------------------------------------------
- */
+/* --- topics ------------------------------------------------------------ */
 
 static struct stopics *
 bucket(struct sresults *r, struct slice id)
@@ -203,8 +201,7 @@ tell(struct stopic *t, struct slice record, bool final)
 	release(t);
 }
 
-/* --- looks -----------------------------------------------------------------
- */
+/* --- looks ------------------------------------------------------------- */
 
 static void
 look_drop(struct store_job *job)
@@ -326,8 +323,7 @@ sresults_look(struct sresults *r)
 	store_post(&r->user, &look->job);
 }
 
-/* --- watches ---------------------------------------------------------------
- */
+/* --- watches ----------------------------------------------------------- */
 
 struct results_watch *
 sresults_watch(struct results *results, struct slice id,

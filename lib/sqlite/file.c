@@ -30,8 +30,7 @@
 /* Somebody waits for us to end. */
 #define HURRY_MS 500
 
-/* --- locks of others -------------------------------------------------------
- */
+/* --- locks of others --------------------------------------------------- */
 
 /* Others hold the lock for one flush, most of the time: so look again soon
  * first. */
@@ -62,8 +61,7 @@ on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 	return SQLITE_OK;
 }
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------- */
 
 static int
 make_dir(struct tx *tx, struct err *err)
@@ -244,8 +242,7 @@ file_close(struct tx *tx)
 	tx->db = NULL;
 }
 
-/* --- transactions ----------------------------------------------------------
- */
+/* --- transactions ------------------------------------------------------ */
 
 int
 file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
@@ -306,8 +303,7 @@ file_failure_is_general(const struct tx *tx)
 	return fault_is_general(sqlite3_errcode(tx->db));
 }
 
-/* --- tidiness --------------------------------------------------------------
- */
+/* --- tidiness ---------------------------------------------------------- */
 
 void
 file_checkpoint(struct tx *tx, bool all)

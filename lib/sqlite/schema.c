@@ -14,12 +14,14 @@
 #include "sqlite/schema.h"
 
 #include <sqlite3.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 #include "sqlite/fault.h"
 #include "util/err.h"
 
-#define APPLICATION_ID "1181501298" /* "Flwr" */
+#define APPLICATION_ID 1181501298 /* "Flwr" */
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
 
 static const char *const migrations[] = {
     /* 1: queues, results, registry, workers, and who waits for what */
@@ -73,7 +75,7 @@ static const char *const migrations[] = {
     "CREATE TABLE waiters ("
     " id TEXT NOT NULL, port TEXT NOT NULL,"
     " PRIMARY KEY (id, port)) WITHOUT ROWID;"
-    "PRAGMA application_id = " APPLICATION_ID,
+    "PRAGMA application_id = " TEXT(APPLICATION_ID),
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -108,7 +110,7 @@ check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 		0 ||
 	    ask_number(db, "PRAGMA user_version", &version) != 0)
 		return fault_set(err, db, name, "reading the schema");
-	if (tables > 0 && id != atoi(APPLICATION_ID))
+	if (tables > 0 && id != APPLICATION_ID)
 		return err_set(err, ERR_CONFIG,
 			       "%s is the database of another program; name "
 			       "another file",
@@ -142,7 +144,7 @@ migrate(sqlite3 *db, const char *name, int version, struct err *err)
 int
 schema_prepare(sqlite3 *db, const char *name, struct err *err)
 {
-	int version, todo;
+	int version = 0, todo;
 
 	/* Most of the time all is there: that takes no lock to see. */
 	if ((todo = check_version(db, name, &version, err)) <= 0)

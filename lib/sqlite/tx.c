@@ -32,8 +32,7 @@ tx_now(const struct tx *tx)
 	return tx->now_ms;
 }
 
-/* --- statements ------------------------------------------------------------
- */
+/* --- statements -------------------------------------------------------- */
 
 /* Slices stay where they are while the statement runs; an empty one is not
  * NULL. */
@@ -162,8 +161,7 @@ tx_bytes(struct tx *tx, enum statement which, int column)
 	return (struct slice){p, (size_t)sqlite3_column_bytes(stmt, column)};
 }
 
-/* --- wake-ups --------------------------------------------------------------
- */
+/* --- wake-ups ---------------------------------------------------------- */
 
 void
 tx_wake(struct tx *tx, struct slice port)

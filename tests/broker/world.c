@@ -88,8 +88,7 @@ world_linger(struct world *w, int ms)
 		;
 }
 
-/* --- parties ---------------------------------------------------------------
- */
+/* --- parties ----------------------------------------------------------- */
 
 static void
 on_claim(struct broker_claim *claim, void *arg)
@@ -249,8 +248,7 @@ party_on_value(struct slice value, const struct err *err, void *arg)
 		 value.p != NULL ? value.p : "");
 }
 
-/* --- backends --------------------------------------------------------------
- */
+/* --- backends ---------------------------------------------------------- */
 
 static void
 on_results_state(bool up, bool final, const struct err *why, void *arg)

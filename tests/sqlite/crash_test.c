@@ -25,8 +25,7 @@
 
 static struct world w;
 
-/* --- the process that is killed --------------------------------------------
- */
+/* --- the process that is killed ---------------------------------------- */
 
 /* A claimed task on its way to being done. */
 struct run {
@@ -175,8 +174,7 @@ live(int run, int out)
 	results_close(life.results);
 }
 
-/* --- the one who looks on --------------------------------------------------
- */
+/* --- the one who looks on ---------------------------------------------- */
 
 static char (*acknowledged)[ID_SIZE];
 static size_t n_acknowledged;

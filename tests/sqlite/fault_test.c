@@ -62,8 +62,7 @@ expect_refusal(enum err_code code, const char *text)
 	party_close(p);
 }
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------- */
 
 START_TEST(directory_and_file_are_made_for_their_owner_only)
 {
@@ -207,8 +206,7 @@ START_TEST(a_read_only_file_is_said_to_be_one)
 }
 END_TEST
 
-/* --- disks -----------------------------------------------------------------
- */
+/* --- disks ------------------------------------------------------------- */
 
 START_TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued)
 {
@@ -343,8 +341,7 @@ START_TEST(whatever_operation_fails_nothing_is_lost)
 }
 END_TEST
 
-/* --- neighbours ------------------------------------------------------------
- */
+/* --- neighbours -------------------------------------------------------- */
 
 START_TEST(a_lock_held_too_long_is_an_error_for_submitters_and_not_for_workers)
 {

@@ -60,8 +60,7 @@ is_hit(void)
 	return 1;
 }
 
-/* --- power cuts ------------------------------------------------------------
- */
+/* --- power cuts -------------------------------------------------------- */
 
 /* The log as it was flushed last; there is one connection in the process. */
 static struct {

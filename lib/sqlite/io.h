@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store, as its two files see it: store.c is the loop's side, io.c the I/O
+ * thread.
+ *
+ * The lock guards all of struct store below it. The thread holds it only to
+ * take jobs and to hand them back; `tx` is the thread's alone, but for the
+ * port's descriptor, which the loop may read once `port_made` says that it is
+ * there. A job is in `queue`, then under way, then in `done`; one that must
+ * succeed and did not is in `held` until the next try.
+ */
+#ifndef SQLITE_IO_H
+#define SQLITE_IO_H
+
+#include <pthread.h>
+
+#include "sqlite/file.h"
+
+struct event;
+
+enum place { NOWHERE, IN_QUEUE, UNDER_WAY, IN_HELD, IN_DONE };
+enum state { OPENING, UP, DOWN, REFUSED };
+
+struct store {
+	LIST_ENTRY(store) link;
+	struct event_base *base;
+	struct event *event;	  /* answers are there */
+	struct event *port_event; /* this process was woken */
+	int event_fd;
+	char *name; /* the URL */
+	char *path; /* within it */
+	struct tx tx;
+	pthread_t thread;
+	bool answering; /* callbacks are being called */
+	bool dead;	/* and one of them was the last to leave */
+
+	pthread_mutex_t lock;
+	pthread_cond_t work, left;
+	LIST_HEAD(, store_user) users;
+	struct store_jobs queue, held, done;
+	int64_t held_until_ms, reopen_ms, soon_ms; /* 0: none */
+	bool stopping;
+	bool signalled;
+	enum state state;
+	struct err why;	      /* DOWN, REFUSED */
+	unsigned int changes; /* of the state */
+	struct err trouble;
+	unsigned int troubles;
+	bool troubled; /* and nothing succeeded since */
+	bool port_made;
+};
+
+/* The thread; ends when `stopping` is set, and closes the file. */
+void *io_thread(void *arg);
+/* Lock held. Has the loop look at what there is. */
+void io_tell_loop(struct store *s);
+
+#endif
