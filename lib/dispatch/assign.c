@@ -30,7 +30,7 @@ static unsigned int
 window(const struct runner *r)
 {
 	unsigned int slots =
-	    r->cpu ? 1 : (unsigned int)r->generation->conf->executor.io_workers;
+	    r->cpu ? 1 : (unsigned int)r->generation->limits.io_workers;
 	double more = slots * PREFETCH_US / (r->ran_us + 1);
 
 	return slots +
@@ -49,9 +49,8 @@ runner_room(const struct runner *r, enum job_kind kind)
 	if (!r->ready || r->retired || r->doomed)
 		return 0;
 	if (kind == KIND_ASYNC)
-		return less(
-		    (unsigned int)r->generation->conf->executor.async_tasks,
-		    r->count[KIND_ASYNC]);
+		return less((unsigned int)r->generation->limits.async_tasks,
+			    r->count[KIND_ASYNC]);
 	return less(window(r), r->count[kind]);
 }
 
@@ -249,8 +248,7 @@ assign_learn(struct runner *r, int64_t ran_us)
 static unsigned int
 slots_of(const struct runner *r)
 {
-	return r->cpu ? 1
-		      : (unsigned int)r->generation->conf->executor.io_workers;
+	return r->cpu ? 1 : (unsigned int)r->generation->limits.io_workers;
 }
 
 static bool

@@ -285,8 +285,7 @@ end_overdue(struct runner *r)
 static void
 suspect(struct runner *r)
 {
-	unsigned int left =
-	    (unsigned int)r->generation->conf->executor.io_workers;
+	unsigned int left = (unsigned int)r->generation->limits.io_workers;
 	struct job *job, *next;
 	bool known = false;
 

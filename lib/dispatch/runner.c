@@ -96,6 +96,7 @@ generation_new(struct dispatch *d, const struct conf *conf,
 	}
 	g->dispatch = d;
 	g->conf = conf;
+	g->limits = conf->executor;
 	g->users = 1;
 	g->cpu_max = (unsigned int)conf->executor.cpu_workers;
 	if (g->cpu_max == 0)
@@ -294,7 +295,7 @@ on_end(struct child *c, const struct child_end *end, void *arg)
 static void
 limit_memory(const struct runner *r)
 {
-	const int64_t bytes = r->generation->conf->executor.memory_limit;
+	const int64_t bytes = r->generation->limits.memory_limit;
 	const struct rlimit limit = {.rlim_cur = (rlim_t)bytes,
 				     .rlim_max = (rlim_t)bytes};
 
@@ -366,7 +367,7 @@ runner_add(struct runner *r, struct job *job)
 void
 runner_ended(struct runner *r)
 {
-	const int64_t most = r->generation->conf->executor.max_tasks_per_child;
+	const int64_t most = r->generation->limits.max_tasks_per_child;
 
 	if (r->cpu && most > 0 && ++r->ended >= most && !r->retired)
 		runner_retire(r);

@@ -111,7 +111,8 @@ TAILQ_HEAD(runner_list, runner);
 /* Executors that were started from the same configuration. */
 struct generation {
 	struct dispatch *dispatch;
-	const struct conf *conf;
+	const struct conf *conf;     /* gone once another is in force */
+	struct conf_executor limits; /* of its executors, to their end */
 	char **modules;
 	struct handlers handlers;
 	bool ready;

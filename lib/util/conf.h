@@ -20,6 +20,20 @@
 
 struct err;
 
+struct conf_executor {
+	int64_t io_workers;
+	int64_t cpu_workers;
+	int64_t async_tasks;
+	int64_t max_queue_size;
+	int64_t max_retries;
+	int64_t retry_delay; /* µs */
+	int64_t max_crashes;
+	int64_t memory_limit; /* bytes */
+	int64_t max_tasks_per_child;
+	int64_t kill_grace;	 /* µs */
+	int64_t max_result_size; /* bytes */
+};
+
 struct conf {
 	struct {
 		char *url;
@@ -35,19 +49,7 @@ struct conf {
 		int64_t socket_timeout; /* µs */
 		bool retry_on_timeout;
 	} backend;
-	struct {
-		int64_t io_workers;
-		int64_t cpu_workers;
-		int64_t async_tasks;
-		int64_t max_queue_size;
-		int64_t max_retries;
-		int64_t retry_delay; /* µs */
-		int64_t max_crashes;
-		int64_t memory_limit; /* bytes */
-		int64_t max_tasks_per_child;
-		int64_t kill_grace;	 /* µs */
-		int64_t max_result_size; /* bytes */
-	} executor;
+	struct conf_executor executor;
 	struct {
 		char *database_url;
 		int64_t check_interval; /* µs */
