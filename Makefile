@@ -205,7 +205,8 @@ $(B)/tests/soak/clock_shim.so: tests/soak/clock_shim.c
 	$(call quiet,LD)$(CC) $(CPPFLAGS) -std=gnu11 -fPIC $(WARNINGS) $(CFLAGS) \
 	    -shared -o $@ $<
 
-SOAK_PROGRAMS := $(B)/tests/soak/campaign $(B)/tests/soak/clock_shim.so
+soak-programs: all $(TEST_MODULES) $(B)/tests/soak/campaign \
+    $(B)/tests/soak/clock_shim.so
 
 # Tests run in the top folder and find what was built in $BUILD_DIR; no
 # configuration of the user's reaches them.
@@ -224,6 +225,18 @@ unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(TEST_MODULES)
 e2e: test-programs
 	$(if $(filter %/e2e/run,$(TEST_BINS)),$(TEST_ENV) $(B)/tests/e2e/run $(SUITES))
 
+#: soak     injects all faults, for hours; SOAK="--short --seed 7 cuts" less
+soak: soak-programs
+	$(TEST_ENV) $(B)/tests/soak/campaign --long $(SOAK)
+
+#: soak-mutants breaks the rules that keep tasks safe: soak must notice
+soak-mutants: soak-programs
+	tests/soak/mutants/run $(B) $(MUTANTS)
+
+# Sanitizers take memory that the campaign would miss.
+soak-short: $(if $(filter release,$(CONFIG)),soak-programs)
+	$(if $(filter release,$(CONFIG)),$(TEST_ENV) $(B)/tests/soak/campaign)
+
 #: check    installs what is missing, builds everything, runs all tests
 check:
 	@.ci/deps build test
@@ -231,6 +244,7 @@ check:
 	@$(MAKE) --no-print-directory $(JOBS) test-programs
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory soak-short
 
 #: asan     check, under the address and undefined behaviour sanitizers
 #: tsan     check, under the thread sanitizer
@@ -351,7 +365,8 @@ clean:
 help:
 	@sed -n 's/^#: /make /p' Makefile
 
-.PHONY: all test-programs bench-programs unit e2e check asan tsan fuzzers fuzz deps lint \
+.PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
+	unit e2e check asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

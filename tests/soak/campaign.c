@@ -3,8 +3,8 @@
  * The campaign: runs every row of faults on every broker that it applies to,
  * and prints what came of it.
  *
- *	campaign [--long] [--seed N] [--jobs N] [--broker NAME] [--run N]
- *	    [--keep-going] [--list] [ROW...]
+ *	campaign [--long|--short] [--seed N] [--jobs N] [--broker NAME]
+ *	    [--run N] [--list] [ROW...]
  *
  * The seed is always the same unless another is given; each run derives its own
  * from it, the row's name, the broker and its number, so that any run can be
@@ -249,6 +249,7 @@ read_options(int argc, char **argv)
 {
 	static const struct option known[] = {
 	    {"long", no_argument, NULL, 'l'},
+	    {"short", no_argument, NULL, 'S'},
 	    {"seed", required_argument, NULL, 's'},
 	    {"jobs", required_argument, NULL, 'j'},
 	    {"broker", required_argument, NULL, 'b'},
@@ -261,6 +262,9 @@ read_options(int argc, char **argv)
 		switch (c) {
 		case 'l':
 			options.thorough = true;
+			break;
+		case 'S':
+			options.thorough = false;
 			break;
 		case 's':
 			options.seed = strtoull(optarg, NULL, 10);
@@ -299,7 +303,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "campaign: nothing to run; see --list\n");
 		return 64;
 	}
-	printf("Soak campaign: %zu runs, seed %llu\n", n,
+	printf("Soak campaign, %s form: %zu runs, seed %llu\n",
+	       options.thorough ? "long" : "short", n,
 	       (unsigned long long)options.seed);
 	run_jobs(jobs, n, true);
 	run_jobs(jobs, n, false);

@@ -51,17 +51,16 @@ const struct row row_redis_killed = {.name = "redis-killed",
 
 /* Tasks end while one of the servers is away; then their worker is killed. */
 static void
-killed_without(struct scene *s, struct redis_server *away)
+killed_without(struct scene *s, struct redis_server *away, int64_t at_least_ms)
 {
 	unsigned int i;
 	int64_t begin;
 
 	load_start(s, NULL);
-	for (i = 0; i < times(s, 2, 20); i++) {
+	for (i = 0; i < times(s, 3, 20); i++) {
 		scene_sleep_between(s, 100, 400);
 		redis_server_pause(away);
-		/* What was claimed before comes to its end, and onto a disk. */
-		scene_sleep_between(s, 3500, 4500);
+		scene_sleep_between(s, at_least_ms, 4500);
 		scene_blame(s, s->workers[0], CAUSE_WORKER_KILLED);
 		worker_kill(s->workers[0]);
 		s->tally->faults++;
@@ -83,7 +82,8 @@ broker_away(struct scene *s)
 {
 	scene_start(s, &two_servers);
 	s->settle_us = 1500000;
-	killed_without(s, world_redis(s->world));
+	/* What was claimed before comes to its end. */
+	killed_without(s, world_redis(s->world), 3000);
 }
 
 const struct row row_broker_away = {
@@ -100,7 +100,7 @@ backend_away(struct scene *s)
 	scene_start(s, &two_servers);
 	/* A timeout, a second of patience, the disk. */
 	s->settle_us = 2500000;
-	killed_without(s, world_backend(s->world));
+	killed_without(s, world_backend(s->world), 50);
 }
 
 const struct row row_backend_away = {
