@@ -77,7 +77,12 @@ lite_connect(struct db *db, struct err *err)
 	bool final;
 
 	l->tx.timeout_ms = db_left_ms(db);
-	return file_open(&l->tx, &final, err);
+	if (file_open(&l->tx, &final, err) == 0)
+		return 0;
+	/* Wrong rights can be put right while we wait. */
+	if (err != NULL && err->code == ERR_REFUSED)
+		err->code = ERR_UNAVAILABLE;
+	return -1;
 }
 
 static void
