@@ -26,7 +26,7 @@
 #define LOG_SIZE "33554432"
 /* Free pages that are kept for what comes, and how many go at a time. */
 #define FREE_PAGES 2048
-#define SHRINK "PRAGMA incremental_vacuum(512)"
+#define SHRINK "PRAGMA incremental_vacuum(1024)"
 /* Somebody waits for us to end. */
 #define HURRY_MS 500
 

@@ -13,9 +13,10 @@
 #define BATCH_ROWS 1000
 #define BATCH_BYTES (4u << 20)
 /* Before the next try: with jobs that must succeed, and to open the file. */
-#define HELD_MS 250
+#define HELD_MS 100
 #define REOPEN_MS 1000
-/* What is to be on disk soon is flushed after so long without work. */
+/* After so long without work, what is to be on disk soon is flushed, and the
+ * file is tidied up. */
 #define SOON_MS 1000
 
 /* --- answers ----------------------------------------------------------- */
@@ -134,10 +135,11 @@ run_batch(struct store *s, const struct store_jobs *batch, struct err *err)
 			return -1;
 	if (file_commit(&s->tx, err) != 0)
 		return -1;
-	if (sync == STORE_NOW)
-		s->soon_ms = 0;
-	else if (sync == STORE_SOON && s->soon_ms == 0)
-		s->soon_ms = clock_mono_ms() + SOON_MS;
+	if (sync != STORE_LATER) {
+		s->unflushed = sync == STORE_SOON;
+		if (s->soon_ms == 0)
+			s->soon_ms = clock_mono_ms() + SOON_MS;
+	}
 	return 0;
 }
 
@@ -216,7 +218,8 @@ tidy(struct store *s)
 
 	s->soon_ms = 0;
 	pthread_mutex_unlock(&s->lock);
-	file_checkpoint(&s->tx, true);
+	file_checkpoint(&s->tx, s->unflushed);
+	s->unflushed = false;
 	more = file_shrink(&s->tx);
 	pthread_mutex_lock(&s->lock);
 	if (more)

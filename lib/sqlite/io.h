@@ -30,6 +30,7 @@ struct store {
 	char *name; /* the URL */
 	char *path; /* within it */
 	struct tx tx;
+	bool unflushed; /* the thread's: something is to be on disk soon */
 	pthread_t thread;
 	bool answering; /* callbacks are being called */
 	bool dead;	/* and one of them was the last to leave */

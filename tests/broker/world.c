@@ -88,6 +88,16 @@ world_linger(struct world *w, int ms)
 		;
 }
 
+/* A call is under way: cuts the connections, if this is the one. */
+static void
+called(struct world *w)
+{
+	if (++w->calls == w->cut_after && w->kind == KIND_REDIS) {
+		redis_server_run(w->server, "CLIENT KILL TYPE normal");
+		redis_server_run(w->server, "CLIENT KILL TYPE pubsub");
+	}
+}
+
 /* --- parties ----------------------------------------------------------- */
 
 static void
@@ -171,6 +181,7 @@ party_submit_with(struct party *p, struct broker_submit *task)
 {
 	p->answered = false;
 	broker_submit(p->broker, task, 1, on_submitted, p);
+	called(p->world);
 	UNTIL(p->world, p->answered);
 	p->err = task->err;
 	return task->err.code;
@@ -204,6 +215,7 @@ settle(struct party *p, size_t i, struct broker_settle *s)
 	s->arg = p;
 	s->on_done = on_settled;
 	broker_settle(p->broker, s);
+	called(p->world);
 	UNTIL(p->world, p->settled > before);
 	p->claims[i] = NULL;
 }
@@ -304,6 +316,7 @@ backend_put(struct world *w, struct backend *r, const char *id,
 	const size_t before = r->stored;
 
 	results_put(r->results, &put);
+	called(w);
 	UNTIL(w, r->stored > before);
 }
 
@@ -357,4 +370,51 @@ world_dead(struct world *w)
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
 	return n;
+}
+
+static void
+want_one(struct party *worker, size_t n)
+{
+	broker_want(worker->broker, 0, 1);
+	called(worker->world);
+	UNTIL(worker->world, worker->n_claims == n);
+}
+
+void
+world_live(struct world *w)
+{
+	/* With its key, it may be sent again when its fate is unknown. */
+	struct broker_submit task = {.queue = "io",
+				     .id = SLICE("1"),
+				     .bytes = SLICE("[1]"),
+				     .record = SLICE("{\"pending\":1}"),
+				     .unique = SLICE("key"),
+				     .unique_s = 60};
+	struct party *producer = party_open(w, NULL), *worker;
+	struct backend *results;
+
+	while (party_submit_with(producer, &task) != ERR_NONE) {
+		ck_assert_int_eq(producer->err.code, ERR_UNAVAILABLE);
+		world_linger(w, 20);
+	}
+	worker = party_open(w, "host:a");
+	results = backend_open(w);
+	want_one(worker, 1);
+	ck_assert(party_has(worker, 0, "[1]"));
+	backend_put(w, results, "1", "{\"done\":1}", true, 60);
+	party_retry(worker, 0, "[2]", 0);
+	want_one(worker, 2);
+	ck_assert(party_has(worker, 1, "[2]"));
+	party_settle(worker, 1, BROKER_PUT_BACK);
+	want_one(worker, 3);
+	party_settle(worker, 2, BROKER_BURY);
+	ck_assert_int_eq(world_dead(w), 1);
+	UNTIL(w, results_is_up(results->results));
+	ck_assert_str_eq(backend_get(w, results, "1"), "{\"done\":1}");
+	broker_want(worker->broker, 0, 5);
+	world_linger(w, 30);
+	ck_assert_uint_eq(worker->n_claims, 3);
+	backend_close(results);
+	party_close(worker);
+	party_close(producer);
 }

@@ -18,6 +18,8 @@ struct world {
 	char dir[64];
 	char url[128];
 	struct broker_options options; /* what parties begin with */
+	/* After this many calls (0: never) all connections are cut. */
+	int cut_after, calls;
 };
 
 /* One broker, and what it told. */
@@ -86,6 +88,12 @@ void backend_put(struct world *w, struct backend *r, const char *id,
 /* Asks, and returns the record, or NULL if there is none. */
 const char *backend_get(struct world *w, struct backend *r, const char *id);
 void backend_on_record(struct slice record, const struct err *err, void *arg);
+
+/*
+ * The life of a task, from its submission to the dead list, whatever fails on
+ * the way: what must not be lost is there in the end, and nothing is doubled.
+ */
+void world_live(struct world *w);
 
 /* How many tasks are in the dead list of "io". */
 int world_dead(struct world *w);
