@@ -18,6 +18,17 @@ const struct verb *const verbs[] = {
     &verb_cancel,
     &verb_tasks_registered,
     &verb_tasks_info,
+    &verb_schedule_cron,
+    &verb_schedule_interval,
+    &verb_schedule_once,
+    &verb_schedule_list,
+    &verb_schedule_show,
+    &verb_schedule_enable,
+    &verb_schedule_disable,
+    &verb_schedule_delete,
+    &verb_schedule_run,
+    &verb_schedule_stats,
+    &verb_schedule_next,
     &verb_version,
     &verb_help,
     NULL,
@@ -68,7 +79,7 @@ static void
 unknown_verb(int n, char **words, struct err *err)
 {
 	size_t length = strlen(words[0]), len, i;
-	char known[256] = "";
+	char known[384] = "";
 
 	for (i = 0; verbs[i] != NULL; i++) {
 		len = strlen(known);

@@ -54,8 +54,12 @@ struct verb {
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);
 };
 
-extern const struct verb verb_cancel, verb_help, verb_result, verb_submit,
-    verb_tasks_info, verb_tasks_registered, verb_version, verb_wait;
+extern const struct verb verb_cancel, verb_help, verb_result,
+    verb_schedule_cron, verb_schedule_delete, verb_schedule_disable,
+    verb_schedule_enable, verb_schedule_interval, verb_schedule_list,
+    verb_schedule_next, verb_schedule_once, verb_schedule_run,
+    verb_schedule_show, verb_schedule_stats, verb_submit, verb_tasks_info,
+    verb_tasks_registered, verb_version, verb_wait;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* What the verbs about schedules have in common. */
+#include "schedule.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cron/cron.h"
+#include "schedules/schedules.h"
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "verb.h"
+
+#define US_PER_S 1000000
+
+struct schedules *
+open_schedules(struct ctl *ctl, int *ret_status)
+{
+	const struct globals *g = &ctl->globals;
+	struct schedules_options options = {.url = NULL};
+	struct schedules *s = NULL;
+	struct err err = ERR_INIT;
+	struct conf *conf = NULL;
+
+	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0) {
+		options.url = conf->scheduler.database_url;
+		s = schedules_open(&options, &err);
+	}
+	conf_free(conf);
+	if (s == NULL)
+		*ret_status = complain_of_err(ctl, &err);
+	return s;
+}
+
+int
+complain_of_err(struct ctl *ctl, const struct err *err)
+{
+	complain(ctl, "%s", err->msg);
+	return err_exit_status(err->code);
+}
+
+int
+complain_of_rule(struct ctl *ctl, const char *text,
+		 const struct cron_fault *fault, const struct err *err)
+{
+	size_t i, len = strlen(text);
+	const int status = complain_of_err(ctl, err);
+
+	if (fault->code == CRON_NONE || fault->column == 0 ||
+	    ctl->globals.quiet || len > 200)
+		return status;
+	fputs("  ", stderr);
+	for (i = 0; i < len; i++)
+		fputc((unsigned char)text[i] < ' ' || text[i] == 127 ? '?'
+								     : text[i],
+		      stderr);
+	fprintf(stderr, "\n  %*s^", (int)fault->column - 1, "");
+	for (i = 1; i < fault->len; i++)
+		fputc('~', stderr);
+	fputc('\n', stderr);
+	return status;
+}
+
+void
+moment_text(int64_t us, char text[MOMENT_SIZE])
+{
+	char full[CLOCK_TEXT_SIZE];
+
+	clock_format(us, full);
+	if (us % US_PER_S == 0)
+		snprintf(text, MOMENT_SIZE, "%.19sZ", full);
+	else
+		snprintf(text, MOMENT_SIZE, "%.26sZ", full);
+}
+
+json_t *
+moment_json(int64_t us)
+{
+	char text[MOMENT_SIZE];
+
+	if (us == 0 || us == INT64_MAX)
+		return json_null();
+	moment_text(us, text);
+	return json_string(text);
+}
+
+void
+print_json_line(json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+	if (text != NULL)
+		puts(text);
+	free(text);
+	json_decref(json);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs that make schedules: cron, interval and once. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flowrra/client.h"
+#include "manager/schedule.h"
+#include "schedule.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "verb.h"
+
+struct make_options {
+	struct schedule_form form;
+	bool force;
+};
+
+static void
+make_init(void *options)
+{
+	static const struct schedule_form form = SCHEDULE_FORM_INIT;
+	struct make_options *o = options;
+
+	o->form = form;
+}
+
+#define OPTION(option, value_name, kind, member, low, high, text)              \
+	{                                                                      \
+		.name = (option), .arg = (value_name), .help = (text),         \
+		.value = {                                                     \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(struct make_options, member),       \
+			.min = (low),                                          \
+			.max = (high)                                          \
+		}                                                              \
+	}
+
+/* The first two are of expressions only. */
+#define N_CRON_OPTIONS 2
+static const struct option_spec make_options[] = {
+    OPTION("tz", "ZONE", TEXT, form.tz, 0, 0,
+	   "the time zone, as Europe/Berlin; UTC by default"),
+    OPTION("day-match", "MATCH", TEXT, form.day_match, 0, 0,
+	   "or: one of the two day fields has to match (the default); and: "
+	   "both"),
+    OPTION("args", "JSON", TEXT, form.args, 0, 0,
+	   "the task's arguments, a JSON array"),
+    OPTION("kwargs", "JSON", TEXT, form.kwargs, 0, 0,
+	   "the task's keyword arguments, a JSON object"),
+    OPTION("queue", "QUEUE", TEXT, form.queue, 0, 0,
+	   "the queue to put it into; the task's own by default"),
+    OPTION("priority", "N", INT, form.priority, INT32_MIN, INT32_MAX,
+	   "a lower number runs first; 0 by default"),
+    OPTION("max-retries", "N", INT, form.max_retries, 0, 1000000,
+	   "retries when it fails"),
+    OPTION("retry-delay", "DURATION", SECONDS, form.retry_delay_s, 0, 316224000,
+	   "wait before a retry"),
+    OPTION("description", "TEXT", TEXT, form.description, 0, 0,
+	   "what it is for"),
+    OPTION("misfire", "POLICY", TEXT, form.misfire, 0, 0,
+	   "of fires that no scheduler was there for, do: skip, once (the "
+	   "latest; the default), all"),
+    OPTION("max-catchup", "N", INT, form.max_catchup, 0, INT32_MAX,
+	   "with --misfire all, at most so many; 1000 by default, 0: no limit"),
+    OPTION("grace", "DURATION", SECONDS, form.grace_s, 0, 316224000,
+	   "drop a fire that is later than this"),
+    OPTION("overlap", "POLICY", TEXT, form.overlap, 0, 0,
+	   "skip: no fire while its last task has not finished; allow (the "
+	   "default)"),
+    OPTION("jitter", "DURATION", SECONDS, form.jitter_s, 0, 31622400,
+	   "up to so much later, always the same for the same fire"),
+    OPTION("start-at", "TIME", DEADLINE, form.start_us, 0, 0,
+	   "no fire before that time, or duration from now"),
+    OPTION("end-at", "TIME", DEADLINE, form.end_us, 0, 0,
+	   "no fire after that time, or duration from now"),
+    OPTION("max-runs", "N", INT, form.max_runs, 0, INT32_MAX,
+	   "at most so many tasks; 0: no limit"),
+    OPTION("id", "ID", TEXT, form.id, 0, 0,
+	   "the schedule's id; a fresh UUID by default"),
+    OPTION("disabled", NULL, FLAG, form.disabled, 0, 0,
+	   "store it, but do not enable it"),
+    OPTION("force", NULL, FLAG, force, 0, 0,
+	   "even if no worker knows the task"),
+};
+#define N_OPTIONS (sizeof(make_options) / sizeof(make_options[0]))
+
+/* 0, or the exit status after a complaint. */
+static int
+check_task(struct ctl *ctl, const char *task)
+{
+	struct flowrra_error error;
+	char *json;
+	int status;
+
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if (flowrra_registered(ctl->client, task, &json, &error) == 0) {
+		flowrra_free(json);
+		return 0;
+	}
+	if (error.code != FLOWRRA_NOT_FOUND)
+		return complain_of(ctl, &error);
+	complain(ctl, "%s (--force makes the schedule all the same)",
+		 error.message);
+	return err_exit_status(ERR_DATA);
+}
+
+static void
+print_made(const struct ctl *ctl, const char *id, bool existing,
+	   const struct schedule *s)
+{
+	if (ctl->globals.json)
+		print_json_line(json_pack(
+		    "{s:s,s:b,s:o}", "id", id, "existing", existing, "next_run",
+		    existing ? json_null() : moment_json(s->next_run_us)));
+	else
+		puts(id);
+}
+
+static int
+store(struct ctl *ctl, const struct schedule *s, int64_t now_us)
+{
+	char id[SCHEDULE_ID_MAX + 1];
+	struct err err = ERR_INIT;
+	struct schedules *db;
+	bool existing;
+	int status = 0;
+
+	if ((db = open_schedules(ctl, &status)) == NULL)
+		return status;
+	if (schedules_create(db, s, now_us, id, &existing, &err) != 0) {
+		status = complain_of_err(ctl, &err);
+	} else {
+		print_made(ctl, id, existing, s);
+		if (existing)
+			complain(ctl,
+				 "there was an identical schedule, %s; "
+				 "nothing is changed",
+				 id);
+	}
+	schedules_close(db);
+	return status;
+}
+
+static int
+make(struct ctl *ctl, enum schedule_type type, char **argv,
+     const struct make_options *o)
+{
+	const int64_t now_us = clock_wall_us();
+	struct err err = ERR_INIT;
+	struct schedule_draft d;
+	struct cron_fault fault;
+	int status;
+
+	if (schedule_draft(&o->form, type, argv[0], argv[1], now_us, &d, &fault,
+			   &err) != 0)
+		return complain_of_rule(ctl, argv[1], &fault, &err);
+	if (!o->force && (status = check_task(ctl, argv[0])) != 0)
+		return status;
+	return store(ctl, &d.schedule, now_us);
+}
+
+static int
+run_cron(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	(void)argc;
+	return make(ctl, SCHEDULE_CRON, argv, options);
+}
+
+static int
+run_interval(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	(void)argc;
+	return make(ctl, SCHEDULE_INTERVAL, argv, options);
+}
+
+static int
+run_once(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	(void)argc;
+	return make(ctl, SCHEDULE_ONCE, argv, options);
+}
+
+const struct verb verb_schedule_cron = {
+    .name = "schedule cron",
+    .summary = "Makes a schedule of a cron expression and prints its id",
+    .usage = "TASK EXPRESSION [OPTION...]",
+    .options = make_options,
+    .n_options = N_OPTIONS,
+    .options_size = sizeof(struct make_options),
+    .init = make_init,
+    .min_args = 2,
+    .max_args = 2,
+    .run = run_cron,
+};
+
+const struct verb verb_schedule_interval = {
+    .name = "schedule interval",
+    .summary = "Makes a schedule that fires every so often and prints its id",
+    .usage = "TASK PERIOD [OPTION...]",
+    .options = make_options + N_CRON_OPTIONS,
+    .n_options = N_OPTIONS - N_CRON_OPTIONS,
+    .options_size = sizeof(struct make_options),
+    .init = make_init,
+    .min_args = 2,
+    .max_args = 2,
+    .run = run_interval,
+};
+
+const struct verb verb_schedule_once = {
+    .name = "schedule once",
+    .summary = "Makes a schedule that fires at one time and prints its id",
+    .usage = "TASK TIME|'in DURATION' [OPTION...]",
+    .options = make_options + N_CRON_OPTIONS,
+    .n_options = N_OPTIONS - N_CRON_OPTIONS,
+    .options_size = sizeof(struct make_options),
+    .init = make_init,
+    .min_args = 2,
+    .max_args = 2,
+    .run = run_once,
+};

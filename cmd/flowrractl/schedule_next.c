@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb schedule next: when an expression fires. Needs no server. */
+#include <stdio.h>
+
+#include "beat/rule.h"
+#include "cron/tz.h"
+#include "schedule.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "verb.h"
+
+struct next_options {
+	const char *tz, *day_match, *id;
+	int64_t after_us;
+	int count;
+};
+
+static void
+next_init(void *options)
+{
+	((struct next_options *)options)->count = 5;
+}
+
+#define OPTION(option, value_name, kind, member, low, high, text)              \
+	{                                                                      \
+		.name = (option), .arg = (value_name), .help = (text),         \
+		.value = {                                                     \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(struct next_options, member),       \
+			.min = (low),                                          \
+			.max = (high)                                          \
+		}                                                              \
+	}
+
+static const struct option_spec next_options[] = {
+    OPTION("tz", "ZONE", TEXT, tz, 0, 0,
+	   "the time zone, as Europe/Berlin; UTC by default"),
+    OPTION("after", "TIME", TIME, after_us, 0, 0,
+	   "fires after that time; now by default"),
+    OPTION("count", "N", INT, count, 1, 1000000, "so many; 5 by default"),
+    OPTION("day-match", "MATCH", TEXT, day_match, 0, 0,
+	   "or: one of the two day fields has to match (the default); and: "
+	   "both"),
+    OPTION("id", "ID", TEXT, id, 0, 0, "the schedule's id, which H depends on"),
+};
+
+static void
+print_next(const struct ctl *ctl, const struct rule *rule,
+	   const struct next_options *o)
+{
+	json_t *list = json_array();
+	int64_t at = o->after_us;
+	char text[MOMENT_SIZE];
+	int i;
+
+	for (i = 0; i < o->count && (at = rule_next(rule, at)) != 0; i++) {
+		moment_text(at, text);
+		if (ctl->globals.json)
+			json_array_append_new(list, json_string(text));
+		else
+			puts(text);
+	}
+	if (ctl->globals.json)
+		print_json_line(list);
+	else
+		json_decref(list);
+}
+
+static int
+read_next(const char *text, const struct next_options *o, struct tz_set *zones,
+	  struct rule *ret, struct cron_fault *fault, struct err *err)
+{
+	int day_match = SCHEDULE_DAYS_OR;
+	struct schedule s = {.type = SCHEDULE_CRON,
+			     .id = o->id,
+			     .rule = text,
+			     .tz = o->tz,
+			     .created_us = o->after_us};
+
+	if (o->day_match != NULL &&
+	    (day_match = schedule_day_match_of(o->day_match)) < 0)
+		return err_set(err, ERR_DATA,
+			       "--day-match \"%.64s\": not one of or, and",
+			       o->day_match);
+	s.day_match = (enum schedule_day_match)day_match;
+	if (rule_read(&s, zones, ret, fault, err) != 0)
+		return -1;
+	return cron_check(&ret->cron, ret->zone, o->after_us, fault, err);
+}
+
+static int
+run_next(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct cron_fault fault = {.code = CRON_NONE};
+	struct next_options *o = options;
+	struct err err = ERR_INIT;
+	struct tz_set *zones = tz_set_new(NULL, &err);
+	struct rule rule;
+	int status = 0;
+
+	(void)argc;
+	if (o->after_us == 0)
+		o->after_us = clock_wall_us();
+	if (zones == NULL)
+		return complain_of_err(ctl, &err);
+	if (read_next(argv[0], o, zones, &rule, &fault, &err) != 0)
+		status = complain_of_rule(ctl, argv[0], &fault, &err);
+	else
+		print_next(ctl, &rule, o);
+	tz_set_free(zones);
+	return status;
+}
+
+const struct verb verb_schedule_next = {
+    .name = "schedule next",
+    .summary = "Prints when a cron expression fires, one UTC time a line",
+    .usage = "EXPRESSION [--tz ZONE] [--after TIME] [--count N]",
+    .options = next_options,
+    .n_options = sizeof(next_options) / sizeof(next_options[0]),
+    .options_size = sizeof(struct next_options),
+    .init = next_init,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_next,
+};

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Schedules from what people write. */
+#include "manager/schedule.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "beat/rule.h"
+#include "codec/scan.h"
+#include "core/task.h"
+#include "cron/tz.h"
+#include "util/err.h"
+
+#define US_PER_S INT64_C(1000000)
+
+/* --- checks ------------------------------------------------------------ */
+
+static int
+check_json(const char *what, const char *text, enum scan_type type,
+	   struct err *err)
+{
+	struct scan_value value;
+
+	if (text == NULL)
+		return 0;
+	if (scan_check(slice_of(text), TASK_DEPTH_MAX - 1, &value, err) != 0)
+		return err_prefix(err, "%s", what);
+	if (value.type == type)
+		return 0;
+	return err_set(err, ERR_DATA, "%s must be a JSON %s", what,
+		       type == SCAN_ARRAY ? "array" : "object");
+}
+
+static int
+check_names(const struct schedule_form *f, const char *task, struct err *err)
+{
+	if (!task_name_valid(slice_of(task), TASK_NAME_MAX))
+		return err_set(err, ERR_DATA,
+			       "task \"%.64s\" is not allowed: 1 to %d of the "
+			       "characters A-Z a-z 0-9 _ . -",
+			       task, TASK_NAME_MAX);
+	if (f->queue != NULL &&
+	    !task_name_valid(slice_of(f->queue), TASK_QUEUE_MAX))
+		return err_set(err, ERR_DATA,
+			       "queue \"%.64s\" is not allowed: 1 to %d of the "
+			       "characters A-Z a-z 0-9 _ . -",
+			       f->queue, TASK_QUEUE_MAX);
+	if (f->id != NULL && (strlen(f->id) > SCHEDULE_ID_MAX ||
+			      !task_id_valid(slice_of(f->id))))
+		return err_set(err, ERR_DATA,
+			       "id \"%.64s\" is not allowed: 1 to %d printable "
+			       "ASCII characters without spaces",
+			       f->id, SCHEDULE_ID_MAX);
+	if (f->end_us != 0 && f->end_us <= f->start_us)
+		return err_set(
+		    err, ERR_DATA,
+		    "it would end before it begins: set end-at after "
+		    "start-at");
+	return 0;
+}
+
+static int
+choose(const char *what, const char *text, int (*of)(const char *),
+       int standard, const char *choices, int *ret, struct err *err)
+{
+	*ret = text != NULL ? of(text) : standard;
+	if (*ret >= 0)
+		return 0;
+	return err_set(err, ERR_DATA, "%s \"%.64s\": not one of %s", what, text,
+		       choices);
+}
+
+static int
+check_choices(const struct schedule_form *f, struct schedule *s,
+	      struct err *err)
+{
+	int misfire, overlap, day_match;
+
+	if (choose("misfire", f->misfire, schedule_misfire_of, SCHEDULE_LATEST,
+		   "skip, once, all", &misfire, err) != 0 ||
+	    choose("overlap", f->overlap, schedule_overlap_of,
+		   SCHEDULE_OVERLAP_ALLOW, "allow, skip", &overlap, err) != 0 ||
+	    choose("day-match", f->day_match, schedule_day_match_of,
+		   SCHEDULE_DAYS_OR, "or, and", &day_match, err) != 0)
+		return -1;
+	s->misfire = (enum schedule_misfire)misfire;
+	s->overlap = (enum schedule_overlap)overlap;
+	s->day_match = (enum schedule_day_match)day_match;
+	return 0;
+}
+
+/* --- rules ------------------------------------------------------------- */
+
+/* The same period is always the same text. */
+static int
+write_period(const char *text, char *rule, size_t size, struct err *err)
+{
+	int64_t us;
+
+	if (clock_parse_duration(text, &us, err) != 0)
+		return -1;
+	if (us % US_PER_S == 0)
+		snprintf(rule, size, "%" PRId64 "s", us / US_PER_S);
+	else
+		snprintf(rule, size, "%" PRId64 "ms", us / 1000);
+	return 0;
+}
+
+static int
+write_moment(const char *text, int64_t now_us, char rule[CLOCK_TEXT_SIZE],
+	     struct err *err)
+{
+	int64_t us;
+
+	if (strncmp(text, "in ", 3) == 0) {
+		if (clock_parse_duration(text + 3, &us, err) != 0)
+			return -1;
+		us += now_us;
+	} else if (clock_parse(text, &us, err) != 0) {
+		return err_prefix(err, "neither \"in 10m\" nor a time");
+	}
+	clock_format(us, rule);
+	if (us > now_us)
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "\"%.64s\" has passed: give a time to come", text);
+}
+
+static int
+fill_rule(struct schedule_draft *d, const char *rule, int64_t now_us,
+	  struct err *err)
+{
+	struct schedule *s = &d->schedule;
+	struct slice zone;
+
+	s->rule = d->rule;
+	if (s->type == SCHEDULE_INTERVAL)
+		return write_period(rule, d->rule, sizeof(d->rule), err);
+	if (s->type == SCHEDULE_ONCE)
+		return write_moment(rule, now_us, d->rule, err);
+	s->rule = rule;
+	zone = cron_zone(rule);
+	if (zone.p != NULL && s->tz != NULL && !slice_eq(zone, slice_of(s->tz)))
+		return err_set(err, ERR_DATA,
+			       "the expression has a time zone of its own, "
+			       "%.*s: leave one of the two out",
+			       (int)zone.len, zone.p);
+	return 0;
+}
+
+/* The first fire; ERR_DATA if there is none. */
+static int
+fill_next(struct schedule_draft *d, struct tz_set *zones, int64_t now_us,
+	  struct cron_fault *fault, struct err *err)
+{
+	struct schedule *s = &d->schedule;
+	struct schedule_next next;
+	struct rule rule;
+
+	if (rule_read(s, zones, &rule, fault, err) != 0)
+		return -1;
+	if (s->type == SCHEDULE_CRON &&
+	    cron_check(&rule.cron, rule.zone, now_us, fault, err) != 0)
+		return -1;
+	if (rule_needs_zone(&rule) && tz_version(NULL, d->tz_data, err) != 0)
+		return -1;
+	next = rule_schedule(&rule, now_us, d->tz_data);
+	if (next.next_run_us == 0)
+		return err_set(err, ERR_DATA,
+			       "it never fires between its start and its end");
+	s->next_run_us = next.next_run_us;
+	s->due_us = s->enabled ? next.due_us : 0;
+	s->tz_data = next.tz_data;
+	return 0;
+}
+
+static void
+fill(const struct schedule_form *f, struct schedule_draft *d, int64_t now_us)
+{
+	struct schedule *s = &d->schedule;
+
+	s->id = f->id;
+	if (s->id == NULL) {
+		uuid_make(d->id);
+		s->id = d->id;
+	}
+	s->tz = f->tz;
+	s->args = f->args;
+	s->kwargs = f->kwargs;
+	s->queue = f->queue;
+	s->description = f->description;
+	s->enabled = !f->disabled;
+	s->max_retries = f->max_retries;
+	s->retry_delay_us = f->retry_delay_s < 0
+				? SCHEDULE_UNSET
+				: (int64_t)(f->retry_delay_s * US_PER_S + 0.5);
+	s->priority = f->priority;
+	s->max_catchup = f->max_catchup;
+	s->grace_us = f->grace_s < 0 ? SCHEDULE_UNSET
+				     : (int64_t)(f->grace_s * US_PER_S + 0.5);
+	s->jitter_us = (int64_t)(f->jitter_s * US_PER_S + 0.5);
+	s->start_us = f->start_us;
+	s->end_us = f->end_us;
+	s->max_runs = f->max_runs;
+	s->created_us = now_us;
+}
+
+int
+schedule_draft(const struct schedule_form *form, enum schedule_type type,
+	       const char *task, const char *rule, int64_t now_us,
+	       struct schedule_draft *ret, struct cron_fault *fault,
+	       struct err *err)
+{
+	struct tz_set *zones;
+	int status = -1;
+
+	*fault = (struct cron_fault){.code = CRON_NONE};
+	memset(ret, 0, sizeof(*ret));
+	ret->schedule.type = type;
+	ret->schedule.task = task;
+	fill(form, ret, now_us);
+	if (check_names(form, task, err) != 0 ||
+	    check_choices(form, &ret->schedule, err) != 0 ||
+	    check_json("args", form->args, SCAN_ARRAY, err) != 0 ||
+	    check_json("kwargs", form->kwargs, SCAN_OBJECT, err) != 0 ||
+	    fill_rule(ret, rule, now_us, err) != 0 ||
+	    (zones = tz_set_new(NULL, err)) == NULL)
+		return -1;
+	status = fill_next(ret, zones, now_us, fault, err);
+	tz_set_free(zones);
+	return status;
+}
+
+int
+schedule_resume(const struct schedule *s, int64_t now_us,
+		char tz_data[TZ_VERSION_SIZE], struct schedule_next *ret,
+		struct err *err)
+{
+	struct tz_set *zones = tz_set_new(NULL, err);
+	struct rule rule;
+	int status = -1;
+
+	if (zones == NULL)
+		return -1;
+	if (rule_read(s, zones, &rule, NULL, err) != 0)
+		goto out;
+	tz_data[0] = '\0';
+	if (rule_needs_zone(&rule) && tz_version(NULL, tz_data, err) != 0)
+		goto out;
+	*ret = rule_schedule(&rule, now_us, tz_data);
+	if (ret->next_run_us == 0)
+		err_set(err, ERR_REFUSED, "schedule %s fires no more: %s",
+			s->id,
+			s->type == SCHEDULE_ONCE ? "its time has passed"
+						 : "its end has passed");
+	else if (s->max_runs > 0 && s->runs >= s->max_runs)
+		err_set(err, ERR_REFUSED,
+			"schedule %s fires no more: it has run %" PRId64
+			" times, as often as it may",
+			s->id, s->runs);
+	else
+		status = 0;
+out:
+	tz_set_free(zones);
+	return status;
+}
