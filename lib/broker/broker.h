@@ -98,6 +98,7 @@ typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 
 struct broker_options {
 	struct event_base *base;
+	/* These two are copied; the other strings must outlive the broker. */
 	const char *url;
 	const char *queue_key; /* "flowrra:queue" */
 	int64_t timeout_ms;

@@ -431,6 +431,7 @@ close_broker(struct broker *broker)
 	}
 	redis_url_done(&b->url);
 	free(b->url_name);
+	free(b->queue_key);
 	free(b->worker_json);
 	free(b->worker_key);
 	free(b);
@@ -521,11 +522,10 @@ open_broker(const struct broker_options *options, struct err *err)
 		err_prefix(err, "[broker] url");
 		goto fail;
 	}
-	if ((b->url_name = redis_url_name(&b->url)) == NULL) {
-		err_nomem(err);
-		goto fail;
-	}
-	if ((b->later = evtimer_new(options->base, on_later, b)) == NULL) {
+	b->url_name = redis_url_name(&b->url);
+	b->queue_key = strdup(options->queue_key);
+	b->later = evtimer_new(options->base, on_later, b);
+	if (b->url_name == NULL || b->queue_key == NULL || b->later == NULL) {
 		err_nomem(err);
 		goto fail;
 	}

@@ -98,6 +98,7 @@ struct rbroker {
 	struct broker_options opt;
 	struct redis_url url;
 	char *url_name;
+	char *queue_key;
 	char *worker_json;     /* the worker's id as a JSON string */
 	struct redis *redis;   /* commands */
 	struct redis *control; /* listens */

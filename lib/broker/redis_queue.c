@@ -41,7 +41,7 @@ rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 {
 	*q = (struct rqueue){.broker = b, .index = index};
 	if ((q->name = strdup(name)) == NULL ||
-	    make_keys(q, b->opt.queue_key, name) != 0) {
+	    make_keys(q, b->queue_key, name) != 0) {
 		rqueue_done(q);
 		return -1;
 	}

@@ -171,7 +171,7 @@ push_plain(struct batch *batch, size_t first, size_t n)
 	struct buf key = BUF_INIT;
 	size_t i;
 
-	buf_addf(&key, "%s:%s", batch->broker->opt.queue_key,
+	buf_addf(&key, "%s:%s", batch->broker->queue_key,
 		 batch->tasks[first].queue);
 	if (argv == NULL || key.failed) {
 		for (i = 0; i < n; i++)
