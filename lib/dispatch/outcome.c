@@ -62,6 +62,15 @@ on_settled(struct broker_settle *settle)
 	job_free(settle->arg);
 }
 
+void
+outcome_continue(struct job *job)
+{
+	if (job->state == JOB_STORING)
+		results_put(job->dispatch->results, &job->put);
+	else
+		broker_settle(job->dispatch->broker, &job->settle);
+}
+
 static void
 settle(struct job *job)
 {
@@ -72,7 +81,10 @@ settle(struct job *job)
 	s->priority = job->task != NULL ? job->task->priority : 0;
 	s->on_done = on_settled;
 	s->arg = job;
-	broker_settle(job->dispatch->broker, s);
+	/* The record of its running must not come after those of whoever runs
+	 * it next. */
+	if (!job->noting)
+		outcome_continue(job);
 }
 
 void
@@ -186,12 +198,6 @@ on_stored(struct results_put *put)
 	settle(put->arg);
 }
 
-void
-outcome_continue(struct job *job)
-{
-	results_put(job->dispatch->results, &job->put);
-}
-
 static void
 store(struct job *job, enum result_status status, const struct ending *ending,
       const char *reason)
@@ -211,7 +217,6 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 	tell_listeners(d, job->put.record);
 	job_enter(job, JOB_STORING);
 	keep_storing(job);
-	/* The record of its running must not come after this one. */
 	if (!job->noting)
 		outcome_continue(job);
 }

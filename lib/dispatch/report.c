@@ -158,7 +158,7 @@ on_noted(struct results_put *put)
 	struct job *job = put->arg;
 
 	job->noting = false;
-	if (job->state == JOB_STORING)
+	if (job->state == JOB_STORING || job->state == JOB_SETTLING)
 		outcome_continue(job);
 	else if (job->note_again && job->state == JOB_RUNNING)
 		report_note(job);

@@ -268,7 +268,7 @@ void outcome_suspect(struct job *job);
 void outcome_bury(struct job *job, const char *reason, const char *error);
 /* Its final record is stored already: only the claim is left to settle. */
 void outcome_recorded(struct job *job, const struct result *record);
-/* Its note is stored: goes on with what waited for that. */
+/* Its note is stored, or lost: stores or settles, which waited for that. */
 void outcome_continue(struct job *job);
 /* The record of a job in passing or at its end. */
 void outcome_record(const struct job *job, enum result_status status,

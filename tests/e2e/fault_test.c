@@ -165,6 +165,48 @@ START_TEST(a_paused_redis_makes_no_task_run_twice)
 }
 END_TEST
 
+/* How many of the tasks in flight have this text in them. */
+static long long
+in_flight_with(struct world *w, const char *text)
+{
+	static const char script[] =
+	    "local n = 0 "
+	    "for _, k in ipairs(redis.call('KEYS', '*:inflight:*')) do "
+	    "for _, t in ipairs(redis.call('LRANGE', k, 0, -1)) do "
+	    "if t:find(ARGV[1], 1, true) then n = n + 1 end end end return n";
+
+	return redis_integer(world_redis(w), "EVAL %s 0 %s", script, text);
+}
+
+START_TEST(a_task_goes_back_only_when_its_running_record_is_stored)
+{
+	const struct world_options o = {
+	    .modules = "demo mark", .separate_backend = true, .crashes = true};
+	struct world *w = world_start(&o);
+	struct worker *k = worker_of(w);
+	int i;
+
+	/* What is submitted now is recorded later. */
+	redis_server_pause(world_backend(w));
+	for (i = 0; i < 2; i++)
+		push(w, world_text(w,
+				   "{\"id\":\"%d\",\"name\":\"mark\","
+				   "\"args\":[\"first\",1]}",
+				   i));
+	WAIT_UNTIL(count_marks(w, "first") == 2);
+	kill(worker_executor(k), SIGKILL);
+	WAIT_UNTIL(worker_logged(k, "was killed by SIGKILL"));
+	/* It would be claimed after the two. */
+	push(w, "{\"id\":\"2\",\"name\":\"mark\",\"args\":[\"last\"]}");
+	WAIT_UNTIL(count_marks(w, "last") == 1);
+	ck_assert_int_eq(in_flight_with(w, "\"suspected\":1"), 0);
+	redis_server_continue(world_backend(w));
+	for (i = 0; i < 2; i++)
+		wait_status(w, world_text(w, "%d", i), "success");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(connections_and_scripts_may_vanish)
 {
 	const struct world_options o = {.modules = "demo mark"};
@@ -194,5 +236,6 @@ SUITE("faults")
 	TEST(a_killed_redis_loses_nothing_that_it_had_confirmed);
 	TEST(finished_work_is_delivered_when_redis_is_back);
 	TEST(a_paused_redis_makes_no_task_run_twice);
+	TEST(a_task_goes_back_only_when_its_running_record_is_stored);
 	TEST(connections_and_scripts_may_vanish);
 }
