@@ -110,7 +110,9 @@ START_TEST(a_full_server_refuses_tasks_and_can_be_drained)
 	WAIT_UNTIL(count_marks(w, "marks") == 302);
 	wait_all_done(w, 302);
 	redis_server_run(s, "CONFIG SET maxmemory 0");
-	ck_assert_str_eq(submit(w, "add 1 2 --wait --wait-timeout 20"), "3");
+	ck_assert_str_eq(submit(w, "add 1 2 --force --queue io --wait "
+				   "--wait-timeout 20"),
+			 "3");
 	world_stop(w);
 }
 END_TEST
