@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,4 +79,23 @@ time(time_t *ret)
 	if (ret != NULL)
 		*ret = t;
 	return t;
+}
+
+/* A timer that is to follow the clock when it is set does so here no sooner
+ * than it is armed again. */
+int
+timerfd_settime(int fd, int flags, const struct itimerspec *at,
+		struct itimerspec *old)
+{
+	struct itimerspec real = *at;
+	int64_t us;
+
+	if ((flags & TFD_TIMER_CANCEL_ON_SET) != 0 && offset_us != NULL &&
+	    (at->it_value.tv_sec != 0 || at->it_value.tv_nsec != 0)) {
+		us = (int64_t)at->it_value.tv_sec * 1000000 +
+		     at->it_value.tv_nsec / 1000 - *offset_us;
+		real.it_value = (struct timespec){
+		    .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+	}
+	return (int)syscall(SYS_timerfd_settime, fd, flags, &real, old);
 }

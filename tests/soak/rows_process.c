@@ -59,22 +59,6 @@ const struct row row_executor = {.name = "executor",
 /* --- kill -9 flowrrad ------------------------------------------------------
  */
 
-/* Kills it and sees its executors go. */
-static size_t
-kill_worker(struct scene *s, struct worker *k, pid_t children[CHILDREN_MAX])
-{
-	const size_t n = children_of(worker_pid(k), children);
-	size_t i;
-
-	scene_blame(s, k, CAUSE_WORKER_KILLED);
-	worker_kill(k);
-	s->tally->faults++;
-	for (i = 0; i < n; i++)
-		WAIT_UNTIL_WITHIN(1000, is_gone(children[i]));
-	ledger_read(s->ledger);
-	return n;
-}
-
 static void
 worker_killed(struct scene *s)
 {
@@ -87,7 +71,7 @@ worker_killed(struct scene *s)
 	load_start(s, &(struct load){.delays = true, .no_priorities = true});
 	for (i = 0; i < times(s, 8, 80); i++) {
 		scene_sleep_between(s, 10, 400);
-		n = kill_worker(s, s->workers[0], children);
+		n = scene_kill_worker(s, s->workers[0], children);
 		scene_sleep_between(s, 0, 100);
 		begin = now_ms();
 		worker_restart(s->workers[0]);
@@ -118,7 +102,7 @@ worker_never_back(struct scene *s)
 	load_start(s, &(struct load){.max_ms = 300, .gap_ms = 150});
 	scene_sleep_between(s, 200, 4000);
 	begin = now_ms();
-	n = kill_worker(s, s->workers[0], children);
+	n = scene_kill_worker(s, s->workers[0], children);
 	SCENE_WAIT_WITHIN(s, PATIENCE_MS,
 			  (last = ledger_gone_on(s->ledger, children, n)) != 0);
 	if (last > 1)
@@ -167,17 +151,21 @@ const struct row row_sigterm = {.name = "sigterm",
 static void
 worker_stopped_hard(struct scene *s)
 {
+	pid_t executors[CHILDREN_MAX];
 	unsigned int i;
 	int64_t begin;
+	size_t n;
 
 	scene_start(s, &(struct scene_options){
 			   .config = "[worker]\nstop_timeout = 100ms\n"});
 	load_start(s, &(struct load){.max_ms = 800, .gap_ms = 400});
 	for (i = 0; i < times(s, 6, 40); i++) {
 		scene_sleep_between(s, 10, 800);
-		s->tally->faults++;
-		scene_blame(s, s->workers[0], CAUSE_WORKER_STOPPED);
-		worker_stop(s->workers[0]);
+		n = scene_freeze(s->workers[0], executors);
+		worker_signal(s->workers[0], SIGTERM);
+		worker_signal(s->workers[0], SIGCONT);
+		ck_assert_int_eq(worker_end(s->workers[0]), 0);
+		scene_blame(s, executors, n, CAUSE_WORKER_STOPPED);
 		begin = now_ms();
 		worker_restart(s->workers[0]);
 		scene_await_start(s, begin);

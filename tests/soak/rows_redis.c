@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A Redis that dies, is away, or refuses. */
 #include <hiredis/hiredis.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,17 +54,16 @@ const struct row row_redis_killed = {.name = "redis-killed",
 static void
 killed_without(struct scene *s, struct redis_server *away, int64_t at_least_ms)
 {
+	pid_t executors[CHILDREN_MAX];
 	unsigned int i;
 	int64_t begin;
 
-	load_start(s, NULL);
+	load_start(s, &(struct load){.batch = 20, .max_ms = 100});
 	for (i = 0; i < times(s, 3, 20); i++) {
 		scene_sleep_between(s, 100, 400);
 		redis_server_pause(away);
 		scene_sleep_between(s, at_least_ms, 4500);
-		scene_blame(s, s->workers[0], CAUSE_WORKER_KILLED);
-		worker_kill(s->workers[0]);
-		s->tally->faults++;
+		scene_kill_worker(s, s->workers[0], executors);
 		redis_server_continue(away);
 		begin = now_ms();
 		worker_restart(s->workers[0]);
@@ -362,21 +362,24 @@ const struct row row_client_kill = {.name = "client-kill",
 static void
 password_changed(struct scene *s)
 {
+	pid_t executors[CHILDREN_MAX];
 	struct redis_server *r;
 	unsigned int i;
 	int64_t begin;
+	size_t n;
 
 	scene_start(s, NULL);
 	r = scene_redis(s);
 	for (i = 0; i < times(s, 2, 20); i++) {
 		load_start(s, NULL);
 		scene_sleep_between(s, 100, 500);
-		scene_blame(s, s->workers[0], CAUSE_WORKER_STOPPED);
+		n = scene_freeze(s->workers[0], executors);
 		redis_server_run(r, "CONFIG SET requirepass changed");
 		redis_server_run(r, "CLIENT KILL TYPE normal SKIPME yes");
-		s->tally->faults++;
 		begin = now_ms();
+		worker_signal(s->workers[0], SIGCONT);
 		ck_assert_int_ne(worker_end(s->workers[0]), 0);
+		scene_blame(s, executors, n, CAUSE_WORKER_STOPPED);
 		load_stop(s);
 		scene_recovered(s, now_ms() - begin);
 		ck_assert_msg(worker_logged(s->workers[0], "password"),

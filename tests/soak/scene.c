@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One run: servers, workers, and how time passes. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,14 +229,36 @@ scene_skip(struct scene *s, const char *why)
 	snprintf(s->tally->skipped, sizeof(s->tally->skipped), "%s", why);
 }
 
-void
-scene_blame(struct scene *s, const struct worker *k, enum cause cause)
+size_t
+scene_freeze(struct worker *k, pid_t executors[CHILDREN_MAX])
 {
-	pid_t children[CHILDREN_MAX];
-	size_t i, n = children_of(worker_pid(k), children);
+	worker_signal(k, SIGSTOP);
+	return children_of(worker_pid(k), executors);
+}
 
+void
+scene_blame(struct scene *s, const pid_t *executors, size_t n, enum cause cause)
+{
+	size_t i;
+
+	s->tally->faults++;
 	for (i = 0; i < n; i++)
-		ledger_fault(s->ledger, children[i], cause);
+		ledger_fault(s->ledger, executors[i], cause);
+}
+
+size_t
+scene_kill_worker(struct scene *s, struct worker *k,
+		  pid_t executors[CHILDREN_MAX])
+{
+	const size_t n = scene_freeze(k, executors);
+	size_t i;
+
+	worker_kill(k);
+	for (i = 0; i < n; i++)
+		WAIT_UNTIL_WITHIN(1000, is_gone(executors[i]));
+	scene_blame(s, executors, n, CAUSE_WORKER_KILLED);
+	ledger_read(s->ledger);
+	return n;
 }
 
 const char *

@@ -117,8 +117,15 @@ void scene_skip(struct scene *s, const char *why);
 const char *scene_disk(struct scene *s);
 struct redis_server *scene_redis(const struct scene *s);
 
-/* Tells the ledger of a fault that hits all executors of a worker. */
-void scene_blame(struct scene *s, const struct worker *k, enum cause cause);
+/* Stops a worker (SIGSTOP) and lists its executors, of which there can be no
+ * more then. SIGCONT it, or kill it. */
+size_t scene_freeze(struct worker *k, pid_t executors[CHILDREN_MAX]);
+/* They have ended by now, and this is why. */
+void scene_blame(struct scene *s, const pid_t *executors, size_t n,
+		 enum cause cause);
+/* Both, with a SIGKILL between them. Returns how many there were. */
+size_t scene_kill_worker(struct scene *s, struct worker *k,
+			 pid_t executors[CHILDREN_MAX]);
 
 /* Sleeps. */
 void scene_sleep(int64_t ms);
