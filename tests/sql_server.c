@@ -29,7 +29,6 @@ struct sql_server {
 	enum sql_server_kind kind;
 	char *dir, *data, *socket;
 	pid_t pid; /* 0: not running */
-	pid_t owner;
 };
 
 __attribute__((noreturn, format(printf, 1, 2))) static void
@@ -307,7 +306,6 @@ sql_server_start(enum sql_server_kind kind)
 	if (s == NULL)
 		die("out of memory");
 	s->kind = kind;
-	s->owner = getpid();
 	s->dir = text("%s/flowrra-sql-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(s->dir) == NULL ||
 	    (user != NULL && chown(s->dir, user->pw_uid, user->pw_gid) != 0))
@@ -343,12 +341,7 @@ sql_server_kill(struct sql_server *s)
 	if (s->pid == 0)
 		return;
 	signal_all(s, SIGKILL);
-	/* A test that was forked is not its parent. */
-	if (s->owner == getpid())
-		waitpid(s->pid, NULL, 0);
-	else
-		while (kill(s->pid, 0) == 0)
-			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	waitpid(s->pid, NULL, 0);
 	s->pid = 0;
 }
 
@@ -356,7 +349,6 @@ void
 sql_server_restart(struct sql_server *s)
 {
 	sql_server_kill(s);
-	s->owner = getpid();
 	launch(s);
 }
 

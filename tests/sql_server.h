@@ -20,7 +20,8 @@ struct sql_server *sql_server_start(enum sql_server_kind kind);
 /* Kills it and removes its directory. NULL is allowed. */
 void sql_server_stop(struct sql_server *server);
 
-/* Kills it (SIGKILL), and starts it again. */
+/* Kills it (SIGKILL), and starts it again. Only for the process that started
+ * it. */
 void sql_server_kill(struct sql_server *server);
 void sql_server_restart(struct sql_server *server);
 /* Stops and continues all of its processes. */

@@ -48,6 +48,15 @@ world_open(struct world *w, int kind)
 	w->schedules = world_another(w, 0);
 }
 
+void
+world_open_alone(struct world *w, int kind)
+{
+	servers[kind] =
+	    sql_server_start(kind == WORLD_POSTGRESQL ? SQL_SERVER_POSTGRESQL
+						      : SQL_SERVER_MARIADB);
+	world_open(w, kind);
+}
+
 struct schedules *
 world_another(const struct world *w, int64_t timeout_ms)
 {

@@ -31,6 +31,8 @@ void world_teardown(void);
 
 /* An empty database of its own, and a handle. */
 void world_open(struct world *w, int kind);
+/* On a server of its own; sql_server_stop() it. */
+void world_open_alone(struct world *w, int kind);
 /* Another handle, for another process or role. */
 struct schedules *world_another(const struct world *w, int64_t timeout_ms);
 void world_close(struct world *w);
