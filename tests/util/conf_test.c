@@ -197,16 +197,20 @@ static const struct {
 	const char *message;
 } bad_files[] = {
     {"[executor]\n\nio_workers = many",
-     ":3: [executor] io_workers = \"many\": not a number; allowed: 0 to 1024"},
+     ":3: [executor] io_workers = \"many\": not a number; allowed: 1 to 1024"},
     {"[executor]\nio_workers = -1",
-     ":2: [executor] io_workers = \"-1\": not a number; allowed: 0 to 1024"},
+     ":2: [executor] io_workers = \"-1\": not a number; allowed: 1 to 1024"},
+    {"[executor]\nio_workers = 0",
+     ":2: [executor] io_workers = \"0\": out of range; allowed: 1 to 1024"},
+    {"[executor]\nasync_tasks = 0",
+     ":2: [executor] async_tasks = \"0\": out of range; allowed: 1 to 1000000"},
     {"[executor]\nio_workers = 1025",
-     ":2: [executor] io_workers = \"1025\": out of range; allowed: 0 to 1024"},
+     ":2: [executor] io_workers = \"1025\": out of range; allowed: 1 to 1024"},
     {"[executor]\nio_workers = 99999999999999999999999",
      ":2: [executor] io_workers = \"99999999999999999999999\": out of range; "
-     "allowed: 0 to 1024"},
+     "allowed: 1 to 1024"},
     {"[executor]\nio_workers =",
-     ":2: [executor] io_workers = \"\": not a number; allowed: 0 to 1024"},
+     ":2: [executor] io_workers = \"\": not a number; allowed: 1 to 1024"},
     {"[executor]\nmax_result_size = 1t",
      ":2: [executor] max_result_size = \"1t\": not a size such as 4096, 512k "
      "or 1m; allowed: 64 to 32m"},
@@ -363,7 +367,7 @@ START_TEST(an_error_in_the_environment_names_the_variable)
 	setenv("FLOWRRA_EXECUTOR_IO_WORKERS", "x", 1);
 	assert_refused(path, NULL,
 		       "variable FLOWRRA_EXECUTOR_IO_WORKERS = \"x\": not a "
-		       "number; allowed: 0 to 1024");
+		       "number; allowed: 1 to 1024");
 	unsetenv("FLOWRRA_EXECUTOR_IO_WORKERS");
 	setenv("FLOWRRA_BROKER_URL", "redis://:secret@h ;", 1);
 	assert_refused(path, NULL,
@@ -396,7 +400,7 @@ static const struct {
     {"executr.io_workers=1", "-o executr.io_workers: no section [executr]; "
 			     "did you mean [executor]?"},
     {"executor.io_workers=x", "-o executor.io_workers=x: not a number; "
-			      "allowed: 0 to 1024"},
+			      "allowed: 1 to 1024"},
     {"broker.url=redis://:secret@h/0",
      "-o broker.url: everybody on this host can read a password in an "
      "argument; put it into the variable FLOWRRA_BROKER_URL or into the "
