@@ -88,7 +88,8 @@ room(const struct dispatch *d, enum job_kind kind)
 	TAILQ_FOREACH (r, &d->runners, link)
 		if (r->cpu)
 			n += runner_room(r, KIND_CPU);
-	n += less(g->cpu_max, cpu_runners(d, &starting));
+	if (!evtimer_pending(g->respawn, NULL))
+		n += less(g->cpu_max, cpu_runners(d, &starting));
 	return less(n, d->n_held[KIND_CPU]);
 }
 
@@ -141,13 +142,11 @@ static void
 start_cpu(struct dispatch *d)
 {
 	bool starting;
-	struct err err;
 
 	if (TAILQ_EMPTY(&d->held[KIND_CPU]) || d->stopping)
 		return;
-	if (cpu_runners(d, &starting) < d->current->cpu_max && !starting &&
-	    !evtimer_pending(d->current->respawn, NULL))
-		runner_new(d->current, true, &err);
+	if (cpu_runners(d, &starting) < d->current->cpu_max && !starting)
+		runner_spawn_cpu(d->current);
 }
 
 void

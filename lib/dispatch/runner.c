@@ -53,22 +53,40 @@ copy_list(const char *const *list)
 	return copy;
 }
 
+/* Executors do not come up: the next try, later each time. */
 static void
-spawn_io(struct generation *g)
+respawn_later(struct generation *g)
 {
 	struct timeval tv;
 	int64_t ms = RESPAWN_MS;
-	struct err err;
 	unsigned int i;
 
-	if ((g->io = runner_new(g, false, &err)) != NULL)
-		return;
-	log_error("%s", err.msg);
 	for (i = 0; i < g->failures && ms < RESPAWN_MAX_MS; i++)
 		ms *= 2;
 	g->failures++;
 	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-	evtimer_add(g->respawn, &tv);
+	if (!evtimer_pending(g->respawn, NULL))
+		evtimer_add(g->respawn, &tv);
+}
+
+static struct runner *
+spawn(struct generation *g, bool cpu)
+{
+	struct err err;
+	struct runner *r = runner_new(g, cpu, &err);
+
+	if (r == NULL) {
+		log_error("%s", err.msg);
+		respawn_later(g);
+	}
+	return r;
+}
+
+void
+runner_spawn_cpu(struct generation *g)
+{
+	if (!evtimer_pending(g->respawn, NULL))
+		spawn(g, true);
 }
 
 static void
@@ -79,7 +97,7 @@ on_respawn(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (g->io == NULL)
-		spawn_io(g);
+		g->io = spawn(g, false);
 	dispatch_turn(g->dispatch);
 }
 
@@ -257,22 +275,21 @@ static void
 replace_io(struct generation *g, bool had_come_up)
 {
 	struct dispatch *d = g->dispatch;
-	const struct timeval tv = {.tv_usec = RESPAWN_MS * 1000};
 	struct err why;
 
 	if (g == d->next) {
 		err_set(&why, ERR_UNAVAILABLE,
 			"the new executors did not come up");
 		runner_abandon_reload(d, &why);
-	} else if (g != d->current || d->stopping) {
-		g->io = NULL;
-	} else if (had_come_up) {
-		spawn_io(g);
-	} else {
-		g->io = NULL;
-		g->failures++;
-		evtimer_add(g->respawn, &tv);
+		return;
 	}
+	g->io = NULL;
+	if (g != d->current || d->stopping)
+		return;
+	if (had_come_up)
+		g->io = spawn(g, false);
+	else
+		respawn_later(g);
 }
 
 static void
@@ -287,6 +304,8 @@ on_end(struct child *c, const struct child_end *end, void *arg)
 	report_end(r, end);
 	if (was_io)
 		replace_io(g, end->ready);
+	else if (r->cpu && !end->ready && g == d->current && !d->stopping)
+		respawn_later(g);
 	runner_free(r);
 	dispatch_turn(d);
 }
@@ -429,7 +448,7 @@ runner_doom(struct runner *r)
 	if (g->io == r) {
 		g->io = NULL;
 		if (g == r->dispatch->current && !r->dispatch->stopping)
-			spawn_io(g);
+			g->io = spawn(g, false);
 	}
 	runner_recall(r);
 	runner_check(r);

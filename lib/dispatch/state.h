@@ -212,6 +212,8 @@ struct generation *generation_new(struct dispatch *d, const struct conf *conf,
 /* One runner or job less; the last one frees it. */
 void generation_release(struct generation *g);
 struct runner *runner_new(struct generation *g, bool cpu, struct err *err);
+/* One more cpu executor, unless they have just failed to come up. */
+void runner_spawn_cpu(struct generation *g);
 void runner_free(struct runner *r);
 /* Tells the broker what this worker can run. */
 void runner_register(struct dispatch *d);

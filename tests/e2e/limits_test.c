@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Timeouts, cancellation, progress, tasks of tasks, and asynchronous ones. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,43 @@
 
 static const struct world_options hostile = {
     .modules = "demo hostile", .config = "[executor]\nkill_grace = 300ms\n"};
+
+/* --- executors that do not come up -----------------------------------------
+ */
+
+static size_t
+times_logged(struct worker *k, const char *text)
+{
+	const char *p = worker_log(k);
+	size_t n = 0;
+
+	while ((p = strstr(p, text)) != NULL) {
+		p += strlen(text);
+		n++;
+	}
+	return n;
+}
+
+START_TEST(cpu_executors_that_do_not_come_up_are_tried_later_each_time)
+{
+	const struct world_options o = {
+	    .config = "[executor]\nmemory_limit = 1m\n", .crashes = true};
+	struct world *w = world_start(&o);
+	struct worker *k = worker_of(w);
+	const char *id = submit(w, "resize '{\"w\":64}'");
+	int64_t begin;
+
+	WAIT_UNTIL(times_logged(k, "cpu executor ended") >= 1);
+	begin = now_ms();
+	WAIT_UNTIL(times_logged(k, "cpu executor ended") >= 4);
+	/* 100, 200 and 400 ms lie between them. */
+	ck_assert_int_ge(now_ms() - begin, 500);
+	world_configure(w, "demo", NULL);
+	worker_signal(k, SIGHUP);
+	expect_untouched(w, id);
+	world_stop(w);
+}
+END_TEST
 
 /* --- timeouts --------------------------------------------------------------
  */
@@ -177,6 +215,7 @@ END_TEST
 SUITE("limits")
 {
 	SUITE_TIMEOUT(120);
+	TEST(cpu_executors_that_do_not_come_up_are_tried_later_each_time);
 	TEST(a_handler_that_sees_its_timeout_ends_by_itself);
 	TEST(a_stuck_cpu_task_is_killed);
 	TEST(a_stuck_io_task_is_killed_when_its_neighbours_have_finished);
