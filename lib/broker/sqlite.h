@@ -75,6 +75,7 @@ struct beating {
 	struct buf description;
 	struct suspect *suspects;
 	size_t n_suspects;
+	unsigned int asleep; /* queues that we are a sleeper of */
 };
 
 struct ordering {
@@ -112,6 +113,8 @@ void sclaim_init(struct sbroker *b);
 void sclaim_pump(struct sbroker *b);
 /* Something may have come into any queue. */
 void sclaim_wake(struct sbroker *b);
+/* We are a sleeper of so many queues; looks, if it should be more. */
+void sclaim_check(struct sbroker *b, unsigned int asleep);
 /* Hands over what was found, and empties the list. */
 void sclaim_deliver(struct sbroker *b, struct sclaims *found);
 void sclaims_free(struct sclaims *claims);

@@ -390,6 +390,17 @@ sclaim_wake(struct sbroker *b)
 }
 
 void
+sclaim_check(struct sbroker *b, unsigned int asleep)
+{
+	unsigned int i, expected = 0;
+
+	for (i = 0; i < b->n_queues; i++)
+		expected += b->queues[i].drained && !b->queues[i].more;
+	if (!b->claiming.under_way && asleep < expected)
+		sclaim_wake(b);
+}
+
+void
 sclaim_init(struct sbroker *b)
 {
 	TAILQ_INIT(&b->claims);

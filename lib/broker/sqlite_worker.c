@@ -188,6 +188,22 @@ sworker_wake(struct sbroker *b)
 
 /* --- heartbeats -------------------------------------------------------- */
 
+/*
+ * Who is not among the sleepers any more was woken. Should that have failed,
+ * since somebody removed the socket, say, this makes it good.
+ */
+static int
+count_sleepers(struct sbroker *b, struct tx *tx, struct err *err)
+{
+	const struct slice port = tx_port(tx, err);
+
+	if (port.p == NULL || tx_first(tx, err, SQL_SLEEPERS_COUNT, port) < 0)
+		return -1;
+	b->beating.asleep = (unsigned int)tx_int(tx, SQL_SLEEPERS_COUNT, 0);
+	tx_end(tx, SQL_SLEEPERS_COUNT);
+	return 0;
+}
+
 static int
 beat_run(struct store_job *job, struct tx *tx, struct err *err)
 {
@@ -197,7 +213,8 @@ beat_run(struct store_job *job, struct tx *tx, struct err *err)
 
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
 		   tx_now(tx) + BROKER_LIFE_S * INT64_C(1000)) < 0 ||
-	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0)
+	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0 ||
+	    count_sleepers(b, tx, err) != 0)
 		return -1;
 	return stakeover_run(b, tx, err);
 }
@@ -205,9 +222,11 @@ beat_run(struct store_job *job, struct tx *tx, struct err *err)
 static void
 beat_done(struct store_job *job, const struct err *err)
 {
-	(void)err; /* the next one may be luckier */
-	container_of(job, struct sbroker, beating.job)->beating.under_way =
-	    false;
+	struct sbroker *b = container_of(job, struct sbroker, beating.job);
+
+	b->beating.under_way = false;
+	if (err == NULL) /* else the next one may be luckier */
+		sclaim_check(b, b->beating.asleep);
 }
 
 void

@@ -497,6 +497,28 @@ START_TEST(a_dead_processs_socket_is_removed)
 }
 END_TEST
 
+START_TEST(a_wake_up_whose_socket_was_removed_is_made_good)
+{
+	struct party *producer, *worker;
+	char command[300];
+
+	world_open(&w, KIND_SQLITE);
+	producer = party_open(&w, NULL);
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, 1);
+	world_linger(&w, 100);
+	snprintf(command, sizeof(command), "rm -r '%s-wake'", path_of(&w));
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(party_submit(producer, "1", "[1]", 0, 0), ERR_NONE);
+	world_linger(&w, 100);
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	UNTIL(&w, worker->n_claims == 1);
+	party_close(worker);
+	party_close(producer);
+	world_close(&w);
+}
+END_TEST
+
 SUITE("sqlite-fault")
 {
 	SUITE_TIMEOUT(120);
@@ -517,4 +539,5 @@ SUITE("sqlite-fault")
 	TEST(a_dead_workers_tasks_are_taken_over_and_a_stopped_ones_are_not);
 	TEST(an_idle_worker_uses_no_processor_time);
 	TEST(a_dead_processs_socket_is_removed);
+	TEST(a_wake_up_whose_socket_was_removed_is_made_good);
 }
