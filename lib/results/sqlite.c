@@ -239,9 +239,14 @@ create(struct results *results, const struct slice *ids,
 {
 	struct sresults *r = (struct sresults *)results;
 	struct creation *c = calloc(1, sizeof(*c));
+	size_t i;
 
-	if (c == NULL)
-		abort(); /* nowhere to keep even the failure */
+	if (c == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&errs[i]);
+		on_done(errs, n, arg);
+		return;
+	}
 	*c = (struct creation){.job = {.run = create_run,
 				       .done = create_done,
 				       .drop = create_drop,

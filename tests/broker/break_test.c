@@ -3,21 +3,21 @@
  * A Redis whose connections are cut at each call in turn. (What corresponds to
  * it for SQLite is in tests/sqlite/fault_test.c.)
  */
-#include "broker/world.h"
+#include "broker/stage.h"
 #include "suite.h"
 
-#define CALLS 8 /* that world_live() makes, at least */
+#define CALLS 8 /* that stage_live() makes, at least */
 
 START_TEST(whatever_call_is_cut_nothing_is_lost)
 {
-	struct world w;
+	struct stage w;
 
-	world_open(&w, KIND_REDIS);
+	stage_open(&w, KIND_REDIS);
 	w.options.with_results = true;
 	w.cut_after = _i;
-	world_live(&w);
+	stage_live(&w);
 	ck_assert_int_ge(w.calls, CALLS);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 

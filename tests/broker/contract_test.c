@@ -4,16 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/world.h"
+#include "broker/stage.h"
 #include "suite.h"
 
-static struct world w;
+static struct stage w;
 
 START_TEST(a_task_is_claimed_and_acknowledged_once)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	ck_assert_int_eq(party_submit(producer, "1", "{\"id\":\"1\"}", 0, 0),
@@ -28,11 +28,11 @@ START_TEST(a_task_is_claimed_and_acknowledged_once)
 	party_close(worker);
 	worker = party_open(&w, "host:a");
 	broker_want(worker->broker, 0, 10);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 0);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -42,19 +42,19 @@ START_TEST(an_idle_worker_is_woken_by_a_submission)
 	struct party *producer, *worker;
 	size_t i;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	broker_want(worker->broker, 0, 100);
 	for (i = 0; i < 3; i++) {
-		world_linger(&w, 100);
+		stage_linger(&w, 100);
 		ck_assert_uint_eq(worker->n_claims, i);
 		party_submit(producer, "1", "{}", priorities[i], 0);
 		UNTIL(&w, worker->n_claims == i + 1);
 	}
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -64,7 +64,7 @@ START_TEST(no_more_is_claimed_than_is_wanted)
 	char bytes[32];
 	int i;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	for (i = 0; i < 10; i++) {
@@ -73,7 +73,7 @@ START_TEST(no_more_is_claimed_than_is_wanted)
 	}
 	broker_want(worker->broker, 0, 3);
 	UNTIL(&w, worker->n_claims == 3);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 3);
 	broker_want(worker->broker, 0, 7);
 	UNTIL(&w, worker->n_claims == 10);
@@ -84,11 +84,11 @@ START_TEST(no_more_is_claimed_than_is_wanted)
 	broker_want(worker->broker, 0, 0);
 	UNTIL(&w, broker_quiet(worker->broker));
 	party_submit(producer, "y", "{}", 0, 0);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 10);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -99,7 +99,7 @@ START_TEST(a_lower_number_runs_first_and_equals_in_their_order)
 	struct party *producer, *worker;
 	size_t i;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	party_submit(producer, "2", "[2]", 0, 0);
 	party_submit(producer, "4", "[4]", 7, 0);
@@ -116,7 +116,7 @@ START_TEST(a_lower_number_runs_first_and_equals_in_their_order)
 			      worker->claims[i]->bytes.p);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -124,7 +124,7 @@ START_TEST(a_delayed_task_comes_when_it_is_due)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	broker_want(worker->broker, 0, 100);
@@ -133,14 +133,14 @@ START_TEST(a_delayed_task_comes_when_it_is_due)
 	party_submit(producer, "now", "[\"now\"]", 0, 0);
 	UNTIL(&w, worker->n_claims == 1);
 	ck_assert(party_has(worker, 0, "[\"now\"]"));
-	world_linger(&w, 200);
+	stage_linger(&w, 200);
 	ck_assert_uint_eq(worker->n_claims, 1);
 	UNTIL(&w, worker->n_claims == 3);
 	ck_assert(party_has(worker, 1, "[\"late\"]"));
 	ck_assert(party_has(worker, 2, "[\"later\"]"));
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -148,7 +148,7 @@ START_TEST(what_is_put_back_is_first_again)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	party_submit(producer, "1", "[1]", 0, 0);
@@ -162,7 +162,7 @@ START_TEST(what_is_put_back_is_first_again)
 	ck_assert(party_has(worker, 2, "[2]"));
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -170,7 +170,7 @@ START_TEST(a_retry_comes_in_its_new_form)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	party_submit(producer, "1", "[1]", 0, 0);
@@ -182,13 +182,13 @@ START_TEST(a_retry_comes_in_its_new_form)
 	ck_assert(party_has(worker, 1, "[1,\"again\"]"));
 	party_retry(worker, 1, "[1,\"later\"]", 300);
 	broker_want(worker->broker, 0, 1);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 2);
 	UNTIL(&w, worker->n_claims == 3);
 	ck_assert(party_has(worker, 2, "[1,\"later\"]"));
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -196,20 +196,20 @@ START_TEST(what_is_buried_lies_in_the_dead_list)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	party_submit(producer, "1", "[1]", 0, 0);
 	broker_want(worker->broker, 0, 1);
 	UNTIL(&w, worker->n_claims == 1);
 	party_settle(worker, 0, BROKER_BURY);
-	ck_assert_int_eq(world_dead(&w), 1);
+	ck_assert_int_eq(stage_dead(&w), 1);
 	broker_want(worker->broker, 0, 1);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 1);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -218,7 +218,7 @@ START_TEST(a_task_that_is_too_large_is_buried_unseen)
 	struct party *producer, *worker;
 	char large[1200];
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	memset(large, 'x', sizeof(large) - 1);
@@ -228,11 +228,11 @@ START_TEST(a_task_that_is_too_large_is_buried_unseen)
 	party_submit(producer, "2", "[2]", 0, 0);
 	party_submit(producer, "3", large, 1, 0);
 	broker_want(worker->broker, 0, 10);
-	UNTIL(&w, worker->n_claims == 1 && world_dead(&w) == 2);
+	UNTIL(&w, worker->n_claims == 1 && stage_dead(&w) == 2);
 	ck_assert(party_has(worker, 0, "[2]"));
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -240,7 +240,7 @@ START_TEST(what_was_in_flight_is_given_again_as_recovered)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	party_submit(producer, "1", "[1]", 0, 0);
@@ -259,7 +259,7 @@ START_TEST(what_was_in_flight_is_given_again_as_recovered)
 	ck_assert(!worker->claims[1]->recovered);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -269,7 +269,7 @@ START_TEST(two_workers_share_a_queue_and_no_task)
 	char bytes[32];
 	size_t i, j;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	a = party_open(&w, "host:a");
 	b = party_open(&w, "host:b");
@@ -287,7 +287,7 @@ START_TEST(two_workers_share_a_queue_and_no_task)
 	party_close(a);
 	party_close(b);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -295,7 +295,7 @@ START_TEST(a_full_queue_refuses_and_has_room_again)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	w.options.max_queue_size = 3;
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
@@ -311,7 +311,7 @@ START_TEST(a_full_queue_refuses_and_has_room_again)
 	ck_assert_int_eq(party_submit(producer, "5", "[5]", 0, 0), ERR_FULL);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -326,7 +326,7 @@ START_TEST(a_chosen_id_is_taken_once)
 	struct party *producer, *worker;
 	struct backend *results;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	w.options.with_results = true;
 	producer = party_open(&w, NULL);
 	results = backend_open(&w);
@@ -338,12 +338,12 @@ START_TEST(a_chosen_id_is_taken_once)
 	ck_assert_ptr_nonnull(strstr(producer->err.msg, "mine"));
 	broker_want(worker->broker, 0, 10);
 	UNTIL(&w, worker->n_claims == 1);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 1);
 	party_close(worker);
 	backend_close(results);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -354,7 +354,7 @@ START_TEST(a_refused_submission_leaves_no_record)
 	struct party *producer;
 	struct backend *results;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	w.options.with_results = true;
 	w.options.max_queue_size = 1;
 	producer = party_open(&w, NULL);
@@ -367,7 +367,7 @@ START_TEST(a_refused_submission_leaves_no_record)
 	UNTIL(&w, backend_get(&w, results, "second") == NULL);
 	backend_close(results);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -382,7 +382,7 @@ START_TEST(of_tasks_with_one_key_only_the_first_is_queued)
 	struct party *producer, *worker;
 	struct backend *results;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	w.options.with_results = true;
 	producer = party_open(&w, NULL);
 	results = backend_open(&w);
@@ -398,12 +398,12 @@ START_TEST(of_tasks_with_one_key_only_the_first_is_queued)
 	UNTIL(&w, backend_get(&w, results, "second") == NULL);
 	broker_want(worker->broker, 0, 10);
 	UNTIL(&w, worker->n_claims == 1);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 1);
 	party_close(worker);
 	backend_close(results);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -414,7 +414,7 @@ START_TEST(the_registry_is_kept_and_told)
 				      SLICE("{\"queue\":\"io\"}")};
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	worker = party_open(&w, "host:a");
 	broker_register(worker->broker, names, texts, 2);
 	producer = party_open(&w, NULL);
@@ -437,7 +437,7 @@ START_TEST(the_registry_is_kept_and_told)
 	ck_assert_str_eq(producer->value, "");
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -445,11 +445,11 @@ START_TEST(an_order_reaches_all_workers)
 {
 	struct party *producer, *a, *b;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	a = party_open(&w, "host:a");
 	b = party_open(&w, "host:b");
 	producer = party_open(&w, NULL);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	broker_control(producer->broker,
 		       SLICE("{\"order\":\"cancel\",\"id\":\"7\"}"),
 		       party_on_value, producer);
@@ -460,7 +460,7 @@ START_TEST(an_order_reaches_all_workers)
 	party_close(a);
 	party_close(b);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -468,7 +468,7 @@ START_TEST(who_stops_is_told_when_nothing_can_come_any_more)
 {
 	struct party *producer, *worker;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	broker_want(worker->broker, 0, 5);
@@ -478,10 +478,10 @@ START_TEST(who_stops_is_told_when_nothing_can_come_any_more)
 	UNTIL(&w, broker_quiet(worker->broker));
 	broker_heartbeat(worker->broker, SLICE("{}"));
 	broker_farewell(worker->broker);
-	world_linger(&w, 50);
+	stage_linger(&w, 50);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 

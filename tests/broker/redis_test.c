@@ -4,11 +4,11 @@
 
 #include <hiredis.h>
 
-#include "broker/world.h"
+#include "broker/stage.h"
 #include "redis_server.h"
 #include "suite.h"
 
-static struct world w;
+static struct stage w;
 
 /* A worker loads its configuration anew and frees the old one. */
 START_TEST(the_queue_key_may_be_gone_when_the_broker_is_open)
@@ -17,7 +17,7 @@ START_TEST(the_queue_key_may_be_gone_when_the_broker_is_open)
 	struct party *p;
 	redisReply *reply;
 
-	world_open(&w, KIND_REDIS);
+	stage_open(&w, KIND_REDIS);
 	w.options.queue_key = key;
 	p = party_open(&w, NULL);
 	snprintf(key, sizeof(key), "nowhere");
@@ -28,7 +28,7 @@ START_TEST(the_queue_key_may_be_gone_when_the_broker_is_open)
 	ck_assert_int_eq(reply->integer, 2);
 	freeReplyObject(reply);
 	party_close(p);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/world.h"
+#include "broker/stage.h"
 #include "suite.h"
 
 #define PENDING "{\"task_id\":\"1\",\"status\":\"pending\",\"task_name\":\"t\"}"
@@ -13,7 +13,7 @@
 	"{\"task_id\":\"1\",\"status\":\"success\",\"task_name\":\"t\","       \
 	"\"result\":5}"
 
-static struct world w;
+static struct stage w;
 
 /* One watch, and what it was told. */
 struct watcher {
@@ -49,7 +49,7 @@ START_TEST(a_record_is_stored_and_read)
 {
 	struct backend *r;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	r = backend_open(&w);
 	ck_assert_ptr_null(backend_get(&w, r, "1"));
 	backend_put(&w, r, "1", RUNNING, false, 0);
@@ -58,7 +58,7 @@ START_TEST(a_record_is_stored_and_read)
 	ck_assert_str_eq(backend_get(&w, r, "1"), SUCCESS);
 	ck_assert_uint_eq(results_unconfirmed(r->results), 0);
 	backend_close(r);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -66,7 +66,7 @@ START_TEST(a_final_record_is_gone_when_its_time_is_over)
 {
 	struct backend *r;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	r = backend_open(&w);
 	backend_put(&w, r, "1", SUCCESS, true, 1);
 	backend_put(&w, r, "2", SUCCESS, true, 0);
@@ -74,7 +74,7 @@ START_TEST(a_final_record_is_gone_when_its_time_is_over)
 	UNTIL(&w, backend_get(&w, r, "1") == NULL);
 	ck_assert_ptr_nonnull(backend_get(&w, r, "2"));
 	backend_close(r);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -83,26 +83,26 @@ START_TEST(a_watch_tells_the_record_and_then_the_final_one)
 	struct backend *watching, *storing;
 	struct watcher a = {.told = 0}, b = {.told = 0};
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	watching = backend_open(&w);
 	storing = backend_open(&w);
 	backend_put(&w, storing, "1", PENDING, false, 0);
 	watch(watching, "1", &a);
 	UNTIL(&w, a.told == 1);
 	ck_assert_str_eq(a.last, PENDING);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	backend_put(&w, storing, "1", SUCCESS, true, 60);
 	UNTIL(&w, strcmp(a.last, SUCCESS) == 0);
 	watch(watching, "1", &b); /* after the fact */
 	UNTIL(&w, b.told == 1);
 	ck_assert_str_eq(b.last, SUCCESS);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	ck_assert_uint_eq(b.told, 1);
 	results_unwatch(a.watch);
 	results_unwatch(b.watch);
 	backend_close(storing);
 	backend_close(watching);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -111,7 +111,7 @@ START_TEST(a_watch_waits_for_a_record_that_is_not_there_yet)
 	struct backend *watching, *storing;
 	struct watcher a = {.told = 0}, b = {.told = 0};
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	watching = backend_open(&w);
 	storing = backend_open(&w);
 	watch(watching, "1", &a);
@@ -126,7 +126,7 @@ START_TEST(a_watch_waits_for_a_record_that_is_not_there_yet)
 	results_unwatch(a.watch);
 	backend_close(storing);
 	backend_close(watching);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -138,7 +138,7 @@ START_TEST(many_watches_are_all_told)
 	char id[16];
 	int i;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	watching = backend_open(&w);
 	storing = backend_open(&w);
 	for (i = 0; i < N; i++) {
@@ -156,7 +156,7 @@ START_TEST(many_watches_are_all_told)
 	free(watchers);
 	backend_close(storing);
 	backend_close(watching);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -176,7 +176,7 @@ START_TEST(pending_records_are_made_once_and_can_be_taken_away)
 	struct backend *r;
 	bool created = false;
 
-	world_open(&w, _i);
+	stage_open(&w, _i);
 	r = backend_open(&w);
 	backend_put(&w, r, "2", RUNNING, false, 0);
 	results_create(r->results, ids, records, errs, 2, on_created, &created);
@@ -189,7 +189,7 @@ START_TEST(pending_records_are_made_once_and_can_be_taken_away)
 	UNTIL(&w, backend_get(&w, r, "1") == NULL);
 	ck_assert_ptr_nonnull(backend_get(&w, r, "2"));
 	backend_close(r);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 

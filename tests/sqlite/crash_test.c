@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "broker/world.h"
+#include "broker/stage.h"
 #include "sqlite/shim.h"
 #include "suite.h"
 
@@ -23,7 +23,7 @@
 #define TASKS 40 /* of one process' life */
 #define ID_SIZE 24
 
-static struct world w;
+static struct stage w;
 
 /* --- the process that is killed ---------------------------------------- */
 
@@ -288,14 +288,14 @@ START_TEST(a_process_cut_at_any_write_loses_nothing)
 	static const enum shim_fault faults[] = {SHIM_CUT, SHIM_POWER};
 	int nth = 1;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	/* The file is made by others: else each life would begin with it. */
 	party_close(party_open(&w, NULL));
 	while (one_life(nth, faults[_i], nth, 0))
 		nth++;
 	ck_assert_int_gt(nth, 100);
 	check_all();
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -307,14 +307,14 @@ START_TEST(processes_killed_at_random_lose_nothing)
 	unsigned int state = seed != NULL ? (unsigned int)atoi(seed) : 20261123;
 
 	printf("crash: %d runs, seed %u\n", n, state);
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	for (i = 0; i < n; i++) {
 		one_life(i, i % 2 ? SHIM_CUT : SHIM_NONE,
 			 1 + rand_r(&state) % 200, rand_r(&state) % TASKS);
 		if (i % 50 == 49 || i == n - 1)
 			check_all();
 	}
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 

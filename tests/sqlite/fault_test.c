@@ -14,18 +14,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "broker/world.h"
+#include "broker/stage.h"
 #include "sqlite/schema.h"
 #include "sqlite/shim.h"
 #include "suite.h"
 #include "util/clock.h"
 
-static struct world w;
+static struct stage w;
 
 static const char *
-path_of(const struct world *world)
+path_of(const struct stage *stage)
 {
-	return world->url + strlen("sqlite://");
+	return stage->url + strlen("sqlite://");
 }
 
 static void
@@ -70,7 +70,7 @@ START_TEST(directory_and_file_are_made_for_their_owner_only)
 	struct stat st;
 
 	umask(0);
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	snprintf(w.url, sizeof(w.url), "sqlite://%s/new/flowrra.db", w.dir);
 	party_close(party_open(&w, "host:a"));
 	ck_assert_int_eq(stat(path_of(&w), &st), 0);
@@ -79,17 +79,17 @@ START_TEST(directory_and_file_are_made_for_their_owner_only)
 	*slash = '\0';
 	ck_assert_int_eq(stat(path_of(&w), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0700);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
 START_TEST(a_missing_directory_is_named)
 {
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	snprintf(w.url, sizeof(w.url), "sqlite://%s/no/where/flowrra.db",
 		 w.dir);
 	expect_refusal(ERR_CONFIG, "/no/where");
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -97,12 +97,12 @@ START_TEST(a_relative_path_is_refused)
 {
 	struct err err;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	w.options.url = "sqlite://flowrra.db";
 	ck_assert_ptr_null(broker_open(&w.options, &err));
 	ck_assert_int_eq(err.code, ERR_CONFIG);
 	ck_assert_ptr_nonnull(strstr(err.msg, "absolute"));
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -111,23 +111,23 @@ START_TEST(a_file_that_is_no_database_is_refused_and_left_alone)
 	char back[64] = "";
 	FILE *f;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	write_file(path_of(&w), "Dear diary, today I wrote a task queue.\n");
 	expect_refusal(ERR_DATA, "no SQLite database");
 	f = fopen(path_of(&w), "r");
 	ck_assert_ptr_nonnull(fgets(back, sizeof(back), f));
 	fclose(f);
 	ck_assert_str_eq(back, "Dear diary, today I wrote a task queue.\n");
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
 START_TEST(the_database_of_another_program_is_refused)
 {
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	run_sql(path_of(&w), "CREATE TABLE bookmarks (url TEXT)");
 	expect_refusal(ERR_CONFIG, "another program");
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -135,14 +135,14 @@ START_TEST(a_newer_schema_is_refused_with_both_numbers)
 {
 	char text[64];
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	party_close(party_open(&w, NULL));
 	run_sql(path_of(&w), "PRAGMA user_version = 4711");
 	snprintf(text, sizeof(text),
 		 "version 4711, this program knows version %d",
 		 schema_version());
 	expect_refusal(ERR_CONFIG, text);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -154,7 +154,7 @@ START_TEST(a_file_of_another_user_is_refused)
 
 	if (geteuid() != 0)
 		return; /* only root can make one */
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	party_close(party_open(&w, NULL));
 	ck_assert_int_eq(chmod(path_of(&w), 0666), 0);
 	ck_assert_int_eq(chmod(w.dir, 0777), 0);
@@ -171,7 +171,7 @@ START_TEST(a_file_of_another_user_is_refused)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 0);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -191,7 +191,7 @@ START_TEST(a_read_only_file_is_said_to_be_one)
 	struct broker *b;
 
 	shim_install();
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	party_close(party_open(&w, NULL));
 	shim_fail(SHIM_READONLY, 1, -1);
 	options = w.options;
@@ -202,7 +202,7 @@ START_TEST(a_read_only_file_is_said_to_be_one)
 	ck_assert_int_eq(err.code, ERR_UNAVAILABLE);
 	ck_assert_msg(strstr(err.msg, "read-only") != NULL, "%s", err.msg);
 	broker_close(b);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -213,7 +213,7 @@ START_TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued)
 	struct party *producer, *worker;
 
 	shim_install();
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	producer = party_open(&w, NULL);
 	ck_assert_int_eq(party_submit(producer, "1", "[1]", 0, 0), ERR_NONE);
 	shim_fail(SHIM_FULL, 1, -1);
@@ -229,7 +229,7 @@ START_TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued)
 	ck_assert(party_has(worker, 1, "[3]"));
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -259,7 +259,7 @@ START_TEST(a_worker_goes_on_by_itself_when_the_disk_has_room_again)
 	struct backend *results;
 
 	shim_install();
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	results = backend_open(&w);
@@ -285,7 +285,7 @@ START_TEST(a_worker_goes_on_by_itself_when_the_disk_has_room_again)
 	backend_close(results);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -296,14 +296,14 @@ live_with_fault(enum shim_fault fault, int nth)
 {
 	bool hit;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	w.options.with_results = true;
 	party_close(party_open(&w, NULL));
 	shim_fail(fault, nth, 1);
-	world_live(&w);
+	stage_live(&w);
 	hit = shim_failures() > 0;
 	shim_fail(SHIM_NONE, 0, 0);
-	world_close(&w);
+	stage_close(&w);
 	return hit;
 }
 
@@ -326,7 +326,7 @@ START_TEST(a_lock_held_too_long_is_an_error_for_submitters_and_not_for_workers)
 	struct party *producer, *worker;
 	sqlite3 *db;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	w.options.timeout_ms = 200;
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
@@ -345,16 +345,16 @@ START_TEST(a_lock_held_too_long_is_an_error_for_submitters_and_not_for_workers)
 	UNTIL(&w, worker->n_claims == 1);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
 START_TEST(a_second_worker_of_the_same_name_is_refused)
 {
 	struct party *first, *second;
-	struct world other;
+	struct stage other;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	first = party_open(&w, "host:a");
 	/* On a loop of its own, it opens the file anew. */
 	other = w;
@@ -366,7 +366,7 @@ START_TEST(a_second_worker_of_the_same_name_is_refused)
 	party_close(second);
 	event_base_free(other.base);
 	party_close(first);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -393,7 +393,7 @@ START_TEST(a_dead_workers_tasks_are_taken_over_and_a_stopped_ones_are_not)
 	char scrap;
 	pid_t pid;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	ck_assert_int_eq(pipe(ready), 0);
 	if ((pid = fork()) == 0) {
 		event_reinit(w.base);
@@ -407,14 +407,14 @@ START_TEST(a_dead_workers_tasks_are_taken_over_and_a_stopped_ones_are_not)
 	worker = party_open(&w, "host:heir");
 	broker_want(worker->broker, 0, 10);
 	broker_heartbeat(worker->broker, SLICE("{}"));
-	world_linger(&w, 2300);
+	stage_linger(&w, 2300);
 	broker_heartbeat(worker->broker, SLICE("{}"));
-	world_linger(&w, 300);
+	stage_linger(&w, 300);
 	ck_assert_uint_eq(worker->n_claims, 0);
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	broker_heartbeat(worker->broker, SLICE("{}"));
-	world_linger(&w, 2100);
+	stage_linger(&w, 2100);
 	ck_assert_uint_eq(worker->n_claims, 0); /* its executors may live */
 	broker_heartbeat(worker->broker, SLICE("{}"));
 	UNTIL(&w, worker->n_claims == 2);
@@ -423,7 +423,7 @@ START_TEST(a_dead_workers_tasks_are_taken_over_and_a_stopped_ones_are_not)
 	ck_assert(worker->claims[0]->recovered);
 	ck_assert(worker->claims[1]->recovered);
 	party_close(worker);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -451,19 +451,19 @@ START_TEST(an_idle_worker_uses_no_processor_time)
 	struct backend *results;
 	long before;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	worker = party_open(&w, "host:a");
 	results = backend_open(&w);
 	broker_want(worker->broker, 0, 10);
 	broker_want(worker->broker, 1, 10);
-	world_linger(&w, 1500); /* what is left to tidy up */
+	stage_linger(&w, 1500); /* what is left to tidy up */
 	before = cpu_ticks();
 	event_base_loopexit(w.base, &seconds);
 	event_base_dispatch(w.base);
 	ck_assert_int_le(cpu_ticks() - before, 1);
 	backend_close(results);
 	party_close(worker);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -475,7 +475,7 @@ START_TEST(a_dead_processs_socket_is_removed)
 	char scrap;
 	pid_t pid;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	ck_assert_int_eq(pipe(ready), 0);
 	if ((pid = fork()) == 0) {
 		event_reinit(w.base);
@@ -493,7 +493,7 @@ START_TEST(a_dead_processs_socket_is_removed)
 		 path_of(&w));
 	ck_assert_int_eq(system(path), 0);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -502,20 +502,20 @@ START_TEST(a_wake_up_whose_socket_was_removed_is_made_good)
 	struct party *producer, *worker;
 	char command[300];
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	broker_want(worker->broker, 0, 1);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	snprintf(command, sizeof(command), "rm -r '%s-wake'", path_of(&w));
 	ck_assert_int_eq(system(command), 0);
 	ck_assert_int_eq(party_submit(producer, "1", "[1]", 0, 0), ERR_NONE);
-	world_linger(&w, 100);
+	stage_linger(&w, 100);
 	broker_heartbeat(worker->broker, SLICE("{}"));
 	UNTIL(&w, worker->n_claims == 1);
 	party_close(worker);
 	party_close(producer);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "broker/world.h"
+#include "broker/stage.h"
 #include "suite.h"
 
-static struct world w;
+static struct stage w;
 
 static int
 count(const char *sql)
@@ -46,7 +46,7 @@ START_TEST(expired_records_are_removed_on_the_way)
 	char id[16];
 	int i;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	r = backend_open(&w);
 	for (i = 0; i < 100; i++) {
 		snprintf(id, sizeof(id), "old%d", i);
@@ -59,7 +59,7 @@ START_TEST(expired_records_are_removed_on_the_way)
 	}
 	ck_assert_int_eq(count("SELECT count(*) FROM results"), 10);
 	backend_close(r);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 
@@ -91,7 +91,7 @@ START_TEST(the_log_stays_short_and_free_pages_are_given_back)
 {
 	struct backend *r;
 
-	world_open(&w, KIND_SQLITE);
+	stage_open(&w, KIND_SQLITE);
 	r = backend_open(&w);
 	come_and_go(r, 60);
 	/* 60 MiB went through it. */
@@ -99,7 +99,7 @@ START_TEST(the_log_stays_short_and_free_pages_are_given_back)
 	ck_assert_int_ge(size_of(""), 40 << 20);
 	UNTIL(&w, count("PRAGMA freelist_count") < 13000);
 	backend_close(r);
-	world_close(&w);
+	stage_close(&w);
 }
 END_TEST
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the contract tests of brokers and backends share: a world with one
+ * What the contract tests of brokers and backends share: a stage with one
  * store of some kind in it, and parties that use it.
  */
-#ifndef TESTS_BROKER_WORLD_H
-#define TESTS_BROKER_WORLD_H
+#ifndef TESTS_BROKER_STAGE_H
+#define TESTS_BROKER_STAGE_H
 
 #include "broker/broker.h"
 #include "results/results.h"
 
 enum kind { KIND_REDIS, KIND_SQLITE };
 
-struct world {
+struct stage {
 	enum kind kind;
 	struct event_base *base;
 	struct redis_server *server;
@@ -24,7 +24,7 @@ struct world {
 
 /* One broker, and what it told. */
 struct party {
-	struct world *world;
+	struct stage *stage;
 	struct broker *broker;
 	unsigned int ups, troubles, quiets;
 	bool refused;
@@ -49,25 +49,25 @@ struct backend {
 	struct err err;
 };
 
-void world_open(struct world *w, int kind);
-void world_close(struct world *w);
+void stage_open(struct stage *w, int kind);
+void stage_close(struct stage *w);
 
 /* Turns the loop until the condition holds; fails the test after 10 s. */
 #define UNTIL(w, condition)                                                    \
 	do {                                                                   \
-		int64_t until_ = world_deadline();                             \
+		int64_t until_ = stage_deadline();                             \
 		while (!(condition)) {                                         \
-			ck_assert_msg(world_turn((w), until_),                 \
+			ck_assert_msg(stage_turn((w), until_),                 \
 				      "waited for " #condition);               \
 		}                                                              \
 	} while (0)
-int64_t world_deadline(void);
-bool world_turn(struct world *w, int64_t deadline);
+int64_t stage_deadline(void);
+bool stage_turn(struct stage *w, int64_t deadline);
 /* Turns it for a while, to see that something does not happen. */
-void world_linger(struct world *w, int ms);
+void stage_linger(struct stage *w, int ms);
 
 /* `worker` NULL: a producer. Waits until it is up. */
-struct party *party_open(struct world *w, const char *worker);
+struct party *party_open(struct stage *w, const char *worker);
 void party_close(struct party *p);
 /* Submits one task to "io" and returns the answer's code. */
 enum err_code party_submit(struct party *p, const char *id, const char *bytes,
@@ -81,21 +81,21 @@ void party_retry(struct party *p, size_t i, const char *again,
 bool party_has(const struct party *p, size_t i, const char *bytes);
 void party_on_value(struct slice value, const struct err *err, void *arg);
 
-struct backend *backend_open(struct world *w);
+struct backend *backend_open(struct stage *w);
 void backend_close(struct backend *r);
-void backend_put(struct world *w, struct backend *r, const char *id,
+void backend_put(struct stage *w, struct backend *r, const char *id,
 		 const char *record, bool final, int64_t ttl_s);
 /* Asks, and returns the record, or NULL if there is none. */
-const char *backend_get(struct world *w, struct backend *r, const char *id);
+const char *backend_get(struct stage *w, struct backend *r, const char *id);
 void backend_on_record(struct slice record, const struct err *err, void *arg);
 
 /*
  * The life of a task, from its submission to the dead list, whatever fails on
  * the way: what must not be lost is there in the end, and nothing is doubled.
  */
-void world_live(struct world *w);
+void stage_live(struct stage *w);
 
 /* How many tasks are in the dead list of "io". */
-int world_dead(struct world *w);
+int stage_dead(struct stage *w);
 
 #endif

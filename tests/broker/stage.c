@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the contract tests share. */
-#include "broker/world.h"
+#include "broker/stage.h"
 
 #include <event2/event.h>
 #include <hiredis.h>
@@ -17,13 +17,13 @@
 #define PATIENCE_MS 10000
 
 void
-world_open(struct world *w, int kind)
+stage_open(struct stage *w, int kind)
 {
 	static const char *const queues[] = {"io", "cpu"};
 
-	*w = (struct world){.kind = (enum kind)kind};
+	*w = (struct stage){.kind = (enum kind)kind};
 	ck_assert_ptr_nonnull(w->base = event_base_new());
-	snprintf(w->dir, sizeof(w->dir), "%s/flowrra-world-XXXXXX",
+	snprintf(w->dir, sizeof(w->dir), "%s/flowrra-stage-XXXXXX",
 		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(w->dir));
 	if (kind == KIND_REDIS) {
@@ -45,7 +45,7 @@ world_open(struct world *w, int kind)
 }
 
 void
-world_close(struct world *w)
+stage_close(struct stage *w)
 {
 	char command[128];
 
@@ -56,7 +56,7 @@ world_close(struct world *w)
 }
 
 int64_t
-world_deadline(void)
+stage_deadline(void)
 {
 	return clock_mono_ms() + PATIENCE_MS;
 }
@@ -70,7 +70,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 bool
-world_turn(struct world *w, int64_t deadline)
+stage_turn(struct stage *w, int64_t deadline)
 {
 	const struct timeval tv = {.tv_usec = 20000};
 
@@ -80,17 +80,17 @@ world_turn(struct world *w, int64_t deadline)
 }
 
 void
-world_linger(struct world *w, int ms)
+stage_linger(struct stage *w, int ms)
 {
 	const int64_t until = clock_mono_ms() + ms;
 
-	while (world_turn(w, until))
+	while (stage_turn(w, until))
 		;
 }
 
 /* A call is under way: cuts the connections, if this is the one. */
 static void
-called(struct world *w)
+called(struct stage *w)
 {
 	if (++w->calls == w->cut_after && w->kind == KIND_REDIS) {
 		redis_server_run(w->server, "CLIENT KILL TYPE normal");
@@ -140,13 +140,13 @@ on_state(bool up, bool final, const struct err *why, void *arg)
 }
 
 struct party *
-party_open(struct world *w, const char *worker)
+party_open(struct stage *w, const char *worker)
 {
 	struct party *p = calloc(1, sizeof(*p));
 	struct broker_options options = w->options;
 	struct err err;
 
-	p->world = w;
+	p->stage = w;
 	options.worker = worker;
 	options.on_claim = on_claim;
 	options.on_control = on_control;
@@ -181,8 +181,8 @@ party_submit_with(struct party *p, struct broker_submit *task)
 {
 	p->answered = false;
 	broker_submit(p->broker, task, 1, on_submitted, p);
-	called(p->world);
-	UNTIL(p->world, p->answered);
+	called(p->stage);
+	UNTIL(p->stage, p->answered);
 	p->err = task->err;
 	return task->err.code;
 }
@@ -215,8 +215,8 @@ settle(struct party *p, size_t i, struct broker_settle *s)
 	s->arg = p;
 	s->on_done = on_settled;
 	broker_settle(p->broker, s);
-	called(p->world);
-	UNTIL(p->world, p->settled > before);
+	called(p->stage);
+	UNTIL(p->stage, p->settled > before);
 	p->claims[i] = NULL;
 }
 
@@ -273,7 +273,7 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 }
 
 struct backend *
-backend_open(struct world *w)
+backend_open(struct stage *w)
 {
 	struct backend *r = calloc(1, sizeof(*r));
 	const struct results_options options = {.base = w->base,
@@ -304,7 +304,7 @@ on_stored(struct results_put *put)
 }
 
 void
-backend_put(struct world *w, struct backend *r, const char *id,
+backend_put(struct stage *w, struct backend *r, const char *id,
 	    const char *record, bool final, int64_t ttl_s)
 {
 	struct results_put put = {.id = slice_of(id),
@@ -335,7 +335,7 @@ backend_on_record(struct slice record, const struct err *err, void *arg)
 }
 
 const char *
-backend_get(struct world *w, struct backend *r, const char *id)
+backend_get(struct stage *w, struct backend *r, const char *id)
 {
 	r->answered = false;
 	results_get(r->results, slice_of(id), backend_on_record, r);
@@ -345,7 +345,7 @@ backend_get(struct world *w, struct backend *r, const char *id)
 }
 
 int
-world_dead(struct world *w)
+stage_dead(struct stage *w)
 {
 	redisReply *reply;
 	sqlite3_stmt *stmt;
@@ -376,12 +376,12 @@ static void
 want_one(struct party *worker, size_t n)
 {
 	broker_want(worker->broker, 0, 1);
-	called(worker->world);
-	UNTIL(worker->world, worker->n_claims == n);
+	called(worker->stage);
+	UNTIL(worker->stage, worker->n_claims == n);
 }
 
 void
-world_live(struct world *w)
+stage_live(struct stage *w)
 {
 	/* With its key, it may be sent again when its fate is unknown. */
 	struct broker_submit task = {.queue = "io",
@@ -395,7 +395,7 @@ world_live(struct world *w)
 
 	while (party_submit_with(producer, &task) != ERR_NONE) {
 		ck_assert_int_eq(producer->err.code, ERR_UNAVAILABLE);
-		world_linger(w, 20);
+		stage_linger(w, 20);
 	}
 	worker = party_open(w, "host:a");
 	results = backend_open(w);
@@ -408,11 +408,11 @@ world_live(struct world *w)
 	party_settle(worker, 1, BROKER_PUT_BACK);
 	want_one(worker, 3);
 	party_settle(worker, 2, BROKER_BURY);
-	ck_assert_int_eq(world_dead(w), 1);
+	ck_assert_int_eq(stage_dead(w), 1);
 	UNTIL(w, results_is_up(results->results));
 	ck_assert_str_eq(backend_get(w, results, "1"), "{\"done\":1}");
 	broker_want(worker->broker, 0, 5);
-	world_linger(w, 30);
+	stage_linger(w, 30);
 	ck_assert_uint_eq(worker->n_claims, 3);
 	backend_close(results);
 	party_close(worker);
