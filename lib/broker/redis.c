@@ -60,6 +60,11 @@ static const struct {
 	    "takeover",
 #include "takeover.lua.inc"
 	},
+    [SCRIPT_HEARTBEAT] =
+	{
+	    "heartbeat",
+#include "heartbeat.lua.inc"
+	},
 };
 
 struct slice
@@ -344,15 +349,15 @@ heartbeat(struct broker *broker, struct slice description)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	char life[NUMBER_TEXT], now[NUMBER_TEXT];
-	const struct slice set[] = {SLICE("SET"), slice_of(b->worker_key),
-				    description, SLICE("EX"),
-				    number_arg(life, BROKER_LIFE_S - 1)};
+	const struct slice key = slice_of(b->worker_key);
+	const struct slice args[] = {description,
+				     number_arg(life, BROKER_LIFE_S - 1)};
 	/* A hint for lists; whether a worker lives, its key alone tells. */
 	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
 				    number_arg(now, clock_wall_us() / 1000),
 				    slice_of(b->opt.worker)};
 
-	redis_command(b->redis, NULL, NULL, 5, set);
+	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
 	redis_command(b->redis, NULL, NULL, 4, add);
 }
 

@@ -213,7 +213,7 @@ assign_wants(struct dispatch *d)
 	enum job_kind kind;
 	bool is_hot;
 
-	if (!d->broker_up && !d->stopping)
+	if (!d->broker_state.up && !d->stopping)
 		return;
 	most = less(UNSETTLED_MAX, unsettled(d));
 	for (kind = 0; kind < KIND_COUNT && !d->stopping; kind++) {

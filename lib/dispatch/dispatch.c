@@ -3,12 +3,9 @@
 #include "dispatch/dispatch.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include "dispatch/state.h"
 #include "util/clock.h"
@@ -16,61 +13,8 @@
 
 /* What stopping may take beyond the tasks: telling broker and backend. */
 #define FAREWELL_S 5
-
-/* --- heartbeat --------------------------------------------------------- */
-
-static json_t *
-describe_slots(const struct dispatch *d)
-{
-	const struct runner *r;
-	unsigned int n[KIND_COUNT] = {0};
-	enum job_kind kind;
-
-	TAILQ_FOREACH (r, &d->runners, link)
-		for (kind = 0; kind < KIND_COUNT; kind++)
-			n[kind] += r->count[kind];
-	return json_pack("{s:{s:I,s:i},s:{s:I,s:i},s:{s:i,s:i}}", "io", "slots",
-			 (json_int_t)d->conf->executor.io_workers, "tasks",
-			 (int)n[KIND_THREAD], "async", "slots",
-			 (json_int_t)d->conf->executor.async_tasks, "tasks",
-			 (int)n[KIND_ASYNC], "cpu", "slots",
-			 (int)d->current->cpu_max, "tasks", (int)n[KIND_CPU]);
-}
-
-static void
-beat(struct dispatch *d)
-{
-	json_t *queues = json_array(), *o;
-	char started[CLOCK_TEXT_SIZE], *text;
-	struct utsname host;
-	unsigned int i;
-
-	if (!broker_is_up(d->broker)) {
-		json_decref(queues);
-		return;
-	}
-	uname(&host);
-	clock_format(d->started_us, started);
-	for (i = 0; i < d->n_queues; i++)
-		json_array_append_new(queues, json_string(d->queues[i].name));
-	o = json_pack("{s:s,s:s,s:i,s:s,s:s,s:o,s:o,s:b}", "id", d->opt.worker,
-		      "host", host.nodename, "pid", (int)getpid(), "version",
-		      FLOWRRA_VERSION, "started_at", started, "queues", queues,
-		      "slots", describe_slots(d), "stopping", d->stopping);
-	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
-	if (text != NULL)
-		broker_heartbeat(d->broker, slice_of(text));
-	free(text);
-	json_decref(o);
-}
-
-static void
-on_heartbeat(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	beat(arg);
-}
+/* Before the log says the same of a store again. */
+#define REPEAT_MS 60000
 
 /* --- stopping ---------------------------------------------------------- */
 
@@ -102,12 +46,15 @@ check_stopped(struct dispatch *d)
 	d->stopped = true;
 	evtimer_del(d->patience);
 	evtimer_del(d->heartbeat);
+	/* Whoever has something in flight stays listed: if this worker does not
+	 * come back, another one finds it dead. */
 	if (d->n_jobs > 0)
 		log_warning("%" PRIu32 " tasks could not be put back or "
 			    "stored; they stay in flight for this worker's "
 			    "next start",
 			    d->n_jobs);
-	broker_farewell(d->broker);
+	else
+		broker_farewell(d->broker);
 	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
 }
 
@@ -160,7 +107,7 @@ dispatch_stop(struct dispatch *d)
 		runner_retire(r);
 	}
 	assign_wants(d);
-	beat(d);
+	presence_beat(d);
 	dispatch_turn(d);
 }
 
@@ -173,16 +120,6 @@ dispatch_fail(struct dispatch *d, const struct err *why)
 }
 
 /* --- the end of a turn ------------------------------------------------- */
-
-static void
-announce(struct dispatch *d)
-{
-	if (d->announced || d->stopping || !d->current->ready || !d->broker_up)
-		return;
-	d->announced = true;
-	beat(d);
-	d->opt.on_ready(d->opt.arg);
-}
 
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
@@ -198,7 +135,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		assign_unstick(d);
 	assign_wants(d);
 	keep_turn(d);
-	announce(d);
+	presence_announce(d);
 	check_stopped(d);
 }
 
@@ -249,18 +186,30 @@ on_control(struct slice message, void *arg)
 	limit_order(arg, message);
 }
 
-/* Says it once when it goes, once when it comes, and not each try between. */
+/*
+ * Says it once when a store goes, once when it comes, and not each try between;
+ * the same trouble with a store that is there, once a minute.
+ */
 static void
-log_state(bool *known, bool up, const char *what, const char *name,
-	  const struct err *why)
+log_state(struct store_state *state, bool up, const char *what,
+	  const char *name, const struct err *why)
 {
-	if (up && why != NULL)
+	const int64_t now = clock_mono_ms();
+
+	if (up && why != NULL) {
+		if (strcmp(state->trouble.msg, why->msg) == 0 &&
+		    now - state->told_ms < REPEAT_MS)
+			return;
+		state->trouble = *why;
+		state->told_ms = now;
 		log_warning("%s: %s", what, why->msg);
-	else if (up && !*known)
+	} else if (up && !state->up) {
 		log_notice("%s %s is in reach", what, name);
-	else if (!up && *known)
+	} else if (!up && (state->up || !state->known)) {
 		log_warning("%s: %s; trying again", what, why->msg);
-	*known = up;
+	}
+	state->up = up;
+	state->known = true;
 }
 
 static void
@@ -272,15 +221,9 @@ on_broker_state(bool up, bool final, const struct err *why, void *arg)
 		dispatch_fail(d, why);
 		return;
 	}
-	if (!up && !d->broker_up && !d->broker_missed) {
-		d->broker_missed = true;
-		log_warning("broker: %s; trying again", why->msg);
-	}
-	log_state(&d->broker_up, up, "broker", broker_name(d->broker), why);
-	if (up && why == NULL) {
-		runner_register(d);
-		beat(d);
-	}
+	log_state(&d->broker_state, up, "broker", broker_name(d->broker), why);
+	if (up && why == NULL)
+		presence_arrive(d);
 	dispatch_turn(d);
 }
 
@@ -297,7 +240,8 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 		keep_state(d, up);
 	if (up)
 		claim_ask_again(d);
-	log_state(&d->results_up, up, "backend", results_name(d->results), why);
+	log_state(&d->results_state, up, "backend", results_name(d->results),
+		  why);
 	dispatch_turn(d);
 }
 
@@ -331,7 +275,7 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 
 	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
 		 d->stopping ? "stopping; " : "", (unsigned int)d->n_jobs, held,
-		 d->broker_up ? "in reach" : "out of reach");
+		 d->broker_state.up ? "in reach" : "out of reach");
 }
 
 static bool
@@ -400,19 +344,16 @@ make_queues(struct dispatch *d, struct err *err)
 static int
 make_events(struct dispatch *d, struct err *err)
 {
-	const struct timeval tv = {.tv_sec = BROKER_BEAT_S};
 	struct event_base *base = d->opt.base;
 
 	d->turn = evtimer_new(base, on_turn, d);
 	d->stall = evtimer_new(base, on_stall, d);
 	d->patience = evtimer_new(base, on_patience_over, d);
 	d->ask_again = evtimer_new(base, on_ask_again, d);
-	d->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, d);
 	if (d->turn == NULL || d->stall == NULL || d->patience == NULL ||
-	    d->ask_again == NULL || d->heartbeat == NULL)
+	    d->ask_again == NULL)
 		return err_nomem(err);
-	event_add(d->heartbeat, &tv);
-	return 0;
+	return presence_open(d, err);
 }
 
 struct dispatch *

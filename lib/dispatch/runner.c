@@ -135,31 +135,6 @@ generation_new(struct dispatch *d, const struct conf *conf,
 
 /* --- coming up --------------------------------------------------------- */
 
-static void
-register_handlers(struct dispatch *d, const struct handlers *h)
-{
-	struct slice *names = calloc(h->n + 1, sizeof(*names));
-	struct slice *texts = calloc(h->n + 1, sizeof(*texts));
-	size_t i;
-
-	if (names != NULL && texts != NULL) {
-		for (i = 0; i < h->n; i++) {
-			names[i] = h->list[i].name;
-			texts[i] = h->list[i].description;
-		}
-		broker_register(d->broker, names, texts, h->n);
-	}
-	free(names);
-	free(texts);
-}
-
-void
-runner_register(struct dispatch *d)
-{
-	if (d->current->ready)
-		register_handlers(d, &d->current->handlers);
-}
-
 /* The new generation is up: it takes over. */
 static void
 take_over(struct generation *g)
@@ -180,7 +155,7 @@ take_over(struct generation *g)
 	/* Jobs that are held look their handlers up anew. */
 	claim_reroute(d);
 	generation_release(old);
-	runner_register(d);
+	presence_register(d);
 	d->opt.on_reloaded(NULL, d->opt.arg);
 }
 
@@ -211,7 +186,7 @@ came_up(struct generation *g)
 	if (g == d->next) {
 		take_over(g);
 	} else {
-		runner_register(d);
+		presence_register(d);
 		claim_ask_again(d);
 	}
 }

@@ -10,6 +10,7 @@
  *	outcome.c   what follows from how an attempt ended
  *	limit.c     timeouts and cancellation
  *	submit.c    tasks that handlers submit
+ *	presence.c  what the worker tells of itself
  *	keep.c      finished work that the backend cannot take
  *
  * A job is one claimed task. It waits (HELD) until a runner has room, is with
@@ -129,6 +130,14 @@ struct queue {
 	int64_t claimed_ms; /* when it brought something */
 };
 
+/* What is known, and was said, of broker or backend. */
+struct store_state {
+	bool up;
+	bool known;	    /* anything at all */
+	struct err trouble; /* what was logged last … */
+	int64_t told_ms;    /* … and when; monotonic */
+};
+
 struct dispatch {
 	struct dispatch_options opt;
 	const struct conf *conf;
@@ -154,7 +163,9 @@ struct dispatch {
 	struct spool *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
-	bool announced; /* on_ready was called */
+	bool announced;	 /* on_ready was called */
+	bool announcing; /* it is being confirmed that others see us */
+	unsigned int beats;
 	bool stopping;
 	bool hurried; /* no more patience with what runs */
 	bool forlorn; /* nor with broker and backend */
@@ -165,8 +176,7 @@ struct dispatch {
 	struct event *heartbeat;
 	struct event *stall; /* looks for jobs that are stuck behind others */
 	struct event *patience; /* ends that of dispatch_stop() */
-	bool broker_up, results_up;
-	bool broker_missed; /* its absence was logged at the start */
+	struct store_state broker_state, results_state;
 };
 
 /* --- dispatch.c -------------------------------------------------------- */
@@ -215,8 +225,6 @@ struct runner *runner_new(struct generation *g, bool cpu, struct err *err);
 /* One more cpu executor, unless they have just failed to come up. */
 void runner_spawn_cpu(struct generation *g);
 void runner_free(struct runner *r);
-/* Tells the broker what this worker can run. */
-void runner_register(struct dispatch *d);
 /* A reload failed: the old executors stay. */
 void runner_abandon_reload(struct dispatch *d, const struct err *why);
 /* No more jobs; those that have not started come back; then it is stopped. */
@@ -276,6 +284,16 @@ void outcome_continue(struct job *job);
 void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
+
+/* --- presence.c -------------------------------------------------------- */
+
+int presence_open(struct dispatch *d, struct err *err);
+/* Tells the broker, which has come into reach, that and what we are. */
+void presence_arrive(struct dispatch *d);
+void presence_register(struct dispatch *d);
+void presence_beat(struct dispatch *d);
+/* Calls on_ready, once, when others can see the worker. */
+void presence_announce(struct dispatch *d);
 
 /* --- limit.c ----------------------------------------------------------- */
 

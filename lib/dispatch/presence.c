@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* What the worker tells of itself: that it lives, what it can run, and when it
+ * is ready. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "dispatch/state.h"
+#include "util/clock.h"
+
+/* What it can run is told anew now and then, should it have been lost: a full
+ * server does not take it, and somebody may have emptied the broker. */
+#define BEATS_A_REGISTRATION 10
+
+/* --- what it can run --------------------------------------------------- */
+
+static void
+register_handlers(struct dispatch *d, const struct handlers *h)
+{
+	struct slice *names = calloc(h->n + 1, sizeof(*names));
+	struct slice *texts = calloc(h->n + 1, sizeof(*texts));
+	size_t i;
+
+	if (names != NULL && texts != NULL) {
+		for (i = 0; i < h->n; i++) {
+			names[i] = h->list[i].name;
+			texts[i] = h->list[i].description;
+		}
+		broker_register(d->broker, names, texts, h->n);
+	}
+	free(names);
+	free(texts);
+}
+
+void
+presence_register(struct dispatch *d)
+{
+	if (d->current->ready)
+		register_handlers(d, &d->current->handlers);
+}
+
+/* --- that it lives ----------------------------------------------------- */
+
+static json_t *
+describe_slots(const struct dispatch *d)
+{
+	const struct runner *r;
+	unsigned int n[KIND_COUNT] = {0};
+	enum job_kind kind;
+
+	TAILQ_FOREACH (r, &d->runners, link)
+		for (kind = 0; kind < KIND_COUNT; kind++)
+			n[kind] += r->count[kind];
+	return json_pack("{s:{s:I,s:i},s:{s:I,s:i},s:{s:i,s:i}}", "io", "slots",
+			 (json_int_t)d->conf->executor.io_workers, "tasks",
+			 (int)n[KIND_THREAD], "async", "slots",
+			 (json_int_t)d->conf->executor.async_tasks, "tasks",
+			 (int)n[KIND_ASYNC], "cpu", "slots",
+			 (int)d->current->cpu_max, "tasks", (int)n[KIND_CPU]);
+}
+
+void
+presence_beat(struct dispatch *d)
+{
+	json_t *queues = json_array(), *o;
+	char started[CLOCK_TEXT_SIZE], *text;
+	struct utsname host;
+	unsigned int i;
+
+	if (!broker_is_up(d->broker)) {
+		json_decref(queues);
+		return;
+	}
+	uname(&host);
+	clock_format(d->started_us, started);
+	for (i = 0; i < d->n_queues; i++)
+		json_array_append_new(queues, json_string(d->queues[i].name));
+	o = json_pack("{s:s,s:s,s:i,s:s,s:s,s:o,s:o,s:b}", "id", d->opt.worker,
+		      "host", host.nodename, "pid", (int)getpid(), "version",
+		      FLOWRRA_VERSION, "started_at", started, "queues", queues,
+		      "slots", describe_slots(d), "stopping", d->stopping);
+	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+	if (text != NULL)
+		broker_heartbeat(d->broker, slice_of(text));
+	free(text);
+	json_decref(o);
+}
+
+static void
+on_heartbeat(evutil_socket_t fd, short what, void *arg)
+{
+	struct dispatch *d = arg;
+
+	(void)fd;
+	(void)what;
+	presence_beat(d);
+	if (++d->beats % BEATS_A_REGISTRATION == 0)
+		presence_register(d);
+}
+
+int
+presence_open(struct dispatch *d, struct err *err)
+{
+	const struct timeval tv = {.tv_sec = BROKER_BEAT_S};
+
+	d->heartbeat = event_new(d->opt.base, -1, EV_PERSIST, on_heartbeat, d);
+	if (d->heartbeat == NULL)
+		return err_nomem(err);
+	event_add(d->heartbeat, &tv);
+	return 0;
+}
+
+void
+presence_arrive(struct dispatch *d)
+{
+	presence_register(d);
+	presence_beat(d);
+}
+
+/* --- that it is ready -------------------------------------------------- */
+
+/* The answer follows those to the registration: now others see it. */
+static void
+on_known(struct slice value, const struct err *err, void *arg)
+{
+	struct dispatch *d = arg;
+
+	(void)value;
+	d->announcing = false;
+	if (err != NULL)
+		return; /* the broker went: its return is another turn */
+	d->announced = true;
+	d->opt.on_ready(d->opt.arg);
+}
+
+void
+presence_announce(struct dispatch *d)
+{
+	if (d->announced || d->announcing || d->stopping ||
+	    !d->current->ready || !d->broker_state.up)
+		return;
+	d->announcing = true;
+	presence_arrive(d);
+	broker_registered(d->broker, SLICE("-"), on_known, d);
+}
