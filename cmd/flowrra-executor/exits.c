@@ -30,7 +30,7 @@ void
 exit(int status)
 {
 	if (crash_armed())
-		crash_exited();
+		crash_exited(status);
 	real("exit", status);
 }
 
@@ -38,7 +38,7 @@ void
 quick_exit(int status)
 {
 	if (crash_armed())
-		crash_exited();
+		crash_exited(status);
 	real("quick_exit", status);
 }
 
@@ -46,7 +46,7 @@ void
 _exit(int status)
 {
 	if (crash_armed())
-		crash_exited();
+		crash_exited(status);
 	crash_quit(status);
 }
 

@@ -39,9 +39,8 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 		putchar('\n');
 	}
 	if (record->state == FLOWRRA_FAILED)
-		complain(ctl, "task %s failed%s%s: %s", id,
-			 record->reason != NULL ? ", " : "",
-			 record->reason != NULL ? record->reason : "",
+		complain(ctl, "task %s %s: %s", id,
+			 record->reason != NULL ? record->reason : "failed",
 			 record->error != NULL ? record->error : "no reason");
 	else if (record->state != FLOWRRA_SUCCESS)
 		complain(ctl, "task %s has not finished: it is %s", id,

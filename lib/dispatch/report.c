@@ -202,6 +202,11 @@ crashed(struct job *job, const struct child_end *end)
 			     "the handler was killed by SIG%s (%s)",
 			     abbreviation ? abbreviation : "?",
 			     sigdescr_np(sig) ? sigdescr_np(sig) : "?");
+	else if (end->spoken && end->words.status >= 0)
+		n = snprintf(
+		    text, sizeof(text),
+		    "the handler ended its process: it called exit(%d)",
+		    end->words.status);
 	else
 		n = snprintf(text, sizeof(text),
 			     "the handler ended its process (exit status %d)",

@@ -49,9 +49,9 @@ crash_armed(void)
 /* Async-signal-safe. Threads that crash after the first one wait for the end,
  * so that the words and the exit status are of the same one. */
 static void
-say(int sig)
+say(int sig, int status)
 {
-	struct ipc_last_words words = {current_task, sig};
+	struct ipc_last_words words = {current_task, sig, status};
 	ssize_t n;
 
 	while (atomic_flag_test_and_set(&crash.said))
@@ -67,7 +67,7 @@ on_signal(int sig)
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 
 	if (crash_armed())
-		say(sig);
+		say(sig, -1);
 	sigaction(sig, &sa, NULL);
 	/* Pending until this handler returns; a fault may strike again first,
 	 * to the same end. */
@@ -78,13 +78,13 @@ static void
 on_exit_called(void)
 {
 	if (crash_armed())
-		crash_exited();
+		crash_exited(-1);
 }
 
 void
-crash_exited(void)
+crash_exited(int status)
 {
-	say(0);
+	say(0, status);
 	crash_quit(CRASH_EXIT_STATUS);
 }
 

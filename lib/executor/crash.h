@@ -35,8 +35,9 @@ void crash_thread_done(struct crash_stack *stack);
 /* The task whose code the calling thread enters; 0: none. */
 void crash_set_task(uint32_t task);
 
-/* What exit() is for a handler: last words, and the end. */
-_Noreturn void crash_exited(void);
+/* What exit() is for a handler: last words, and the end. -1: the status is not
+ * known. */
+_Noreturn void crash_exited(int status);
 /* Whether it is: not before crash_init(), not after crash_disarm(), and not in
  * a child that a handler forked. */
 bool crash_armed(void);

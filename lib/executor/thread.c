@@ -20,7 +20,7 @@ static void
 on_pthread_exit(void *arg)
 {
 	(void)arg;
-	crash_exited();
+	crash_exited(-1);
 }
 
 static void *

@@ -111,11 +111,13 @@ struct ipc_submitted {
 
 /*
  * Written to IPC_CRASH_FD, in one write of less than PIPE_BUF, by the thread
- * that is about to die. `signal` is 0 when a handler called exit().
+ * that is about to die. `signal` is 0 when a handler called exit(), and
+ * `status` is then what it called it with, -1 if that is not known.
  */
 struct ipc_last_words {
 	uint32_t task; /* 0: no task was running on that thread */
 	int32_t signal;
+	int32_t status;
 };
 
 enum ipc_type {
