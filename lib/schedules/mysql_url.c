@@ -72,16 +72,17 @@ parse_host(const char *p, const char *end, struct my_url *url, struct err *err)
 	char *rest;
 	unsigned long port;
 
-	if (p < end && *p == '[') {
+	if (*p == '[') {
 		p++;
-		if ((stop = memchr(p, ']', (size_t)(end - p))) == NULL)
+		stop = p + strcspn(p, "]/");
+		if (*stop != ']')
 			return bad(err, "the host has a '[' but no ']'");
 		colon = stop + 1 < end ? stop + 1 : NULL;
 		if (colon != NULL && *colon != ':')
 			return bad(err, "only a port may follow the ']'");
 	} else {
-		colon = memchr(p, ':', (size_t)(end - p));
-		stop = colon != NULL ? colon : end;
+		stop = p + strcspn(p, ":/");
+		colon = stop < end ? stop : NULL;
 	}
 	if (colon != NULL) {
 		port = strtoul(colon + 1, &rest, 10);

@@ -51,10 +51,13 @@ world_open(struct world *w, int kind)
 void
 world_open_alone(struct world *w, int kind)
 {
+	struct sql_server *shared = servers[kind];
+
 	servers[kind] =
 	    sql_server_start(kind == WORLD_POSTGRESQL ? SQL_SERVER_POSTGRESQL
 						      : SQL_SERVER_MARIADB);
 	world_open(w, kind);
+	servers[kind] = shared;
 }
 
 struct schedules *
