@@ -201,7 +201,7 @@ static const struct {
 
 START_TEST(a_crash_is_told_with_the_task_and_the_signal)
 {
-	struct ipc_last_words words = {0, 0};
+	struct ipc_last_words words = {.task = 0};
 	struct driver d;
 	int status;
 
