@@ -102,15 +102,13 @@ prepare(struct pg *pg, enum query query, bool many, const char *name,
 	    many ? sql_postgresql.many[query] : sql_postgresql.queries[query];
 	struct buf text = BUF_INIT;
 	PGresult *result = NULL;
-	int sent = 0;
 
 	if (pg->prepared[many][query])
 		return 0;
 	number_parameters(sql, &text);
 	if (text.failed)
 		err_nomem(err);
-	else if ((sent = PQsendPrepare(pg->conn.pg, name, text.data, 0,
-				       NULL)) == 0)
+	else if (!PQsendPrepare(pg->conn.pg, name, text.data, 0, NULL))
 		pg_conn_fail(&pg->conn, &pg->db, NULL, query_name(query), err);
 	else
 		result =

@@ -63,7 +63,7 @@ migrate(struct db *db, const struct dialect *sql, int64_t version,
 static int
 update(struct db *db, const struct dialect *sql, struct err *err)
 {
-	int64_t version, locked = 1;
+	int64_t version = 0, locked = 1;
 	int result;
 
 	if (sql->queries[Q_LOCK_SCHEMA] != NULL &&
