@@ -18,6 +18,7 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
+#include "util/proc.h"
 
 #define SETTINGS_MAX 64
 #define STATUS_S 5
@@ -299,6 +300,7 @@ main(int argc, char **argv)
 	struct err err;
 	int dump = 0, status;
 
+	proc_hold_standard_fds();
 	log_init("flowrra-beat");
 	if ((status = parse_arguments(&d, argc, argv, &dump)) >= 0)
 		return status;

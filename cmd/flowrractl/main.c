@@ -9,6 +9,7 @@
 #include "flowrra/client.h"
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/proc.h"
 #include "verb.h"
 
 const struct verb *const verbs[] = {
@@ -205,6 +206,7 @@ main(int argc, char **argv)
 	/* `flowrractl … | head` ends quietly, also under a parent that has
 	 * taught its children to ignore this. */
 	signal(SIGPIPE, SIG_DFL);
+	proc_hold_standard_fds();
 	if (words == NULL) {
 		complain(&ctl, "out of memory");
 		return err_exit_status(ERR_SYSTEM);

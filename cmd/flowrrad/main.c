@@ -311,6 +311,7 @@ main(int argc, char **argv)
 	struct err err;
 	int dump = 0, status;
 
+	proc_hold_standard_fds();
 	log_init("flowrrad");
 	if ((status = parse_arguments(&d, argc, argv, &dump)) >= 0)
 		return status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting other programs, and finding what is installed beside this one. */
+/* Starting other programs, and how this one was started. */
 #include "util/proc.h"
 
 #include <errno.h>
@@ -165,6 +165,17 @@ proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err)
 	}
 	*ret_pid = pid;
 	return 0;
+}
+
+void
+proc_hold_standard_fds(void)
+{
+	int fd;
+
+	/* The lowest one that is free is given out: those below are open. */
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 char *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting other programs, and finding what is installed beside this one.
+ * Starting other programs, and how this one was started: its standard
+ * descriptors, and where it is installed.
  */
 #ifndef UTIL_PROC_H
 #define UTIL_PROC_H
@@ -31,6 +32,13 @@ struct proc_options {
  * included (ERR_SYSTEM, names the program). The caller reaps *ret_pid.
  */
 int proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err);
+
+/*
+ * Gives descriptors 0, 1 and 2, where they are closed, to something that can
+ * neither be read nor written, so that no file or socket that is opened later
+ * takes the place of standard input or output. To be called first in main().
+ */
+void proc_hold_standard_fds(void);
 
 /*
  * The absolute path of a file that is found relative to the directory of the

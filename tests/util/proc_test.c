@@ -184,6 +184,37 @@ START_TEST(a_file_is_found_beside_the_program)
 }
 END_TEST
 
+static void
+use_closed_descriptors(void)
+{
+	char c;
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		close(fd);
+	proc_hold_standard_fds();
+	if (dup(0) < 3)
+		_exit(1);
+	if (read(0, &c, 1) != -1 || errno != EBADF)
+		_exit(2);
+	for (fd = 1; fd <= 2; fd++)
+		if (write(fd, "x", 1) != -1 || errno != EBADF)
+			_exit(3);
+	_exit(0);
+}
+
+START_TEST(closed_standard_descriptors_are_no_files_of_others)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		use_closed_descriptors();
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 SUITE("proc")
 {
 	TEST(a_child_has_the_given_descriptors_and_no_other);
@@ -192,5 +223,6 @@ SUITE("proc")
 	TEST(a_child_starts_with_default_signals);
 	TEST(a_child_gets_the_environment_it_is_given);
 	TEST(a_child_dies_with_its_parent);
+	TEST(closed_standard_descriptors_are_no_files_of_others);
 	TEST(a_file_is_found_beside_the_program);
 }
