@@ -108,6 +108,10 @@ job_hold(struct job *job, bool first)
 {
 	struct dispatch *d = job->dispatch;
 
+	if (job->cancelled) {
+		outcome_cancelled(job);
+		return;
+	}
 	job_unlink(job);
 	limit_end(job);
 	job_enter(job, JOB_HELD);

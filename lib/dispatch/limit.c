@@ -62,10 +62,7 @@ cancel(struct job *job)
 		return;
 	job->cancelled = true;
 	if (job->state == JOB_HELD) {
-		outcome_apply(
-		    job, &(struct ending){.outcome = OUTCOME_CANCELLED,
-					  .text = SLICE("cancelled before it "
-							"started")});
+		outcome_cancelled(job);
 	} else if (job->state == JOB_RUNNING) {
 		child_send(job->runner->child, IPC_CANCEL, job->number, NULL,
 			   NULL, 0);

@@ -261,6 +261,10 @@ outcome_suspect(struct job *job)
 {
 	struct task_counters counters = counters_of(job->task);
 
+	if (job->cancelled) {
+		outcome_cancelled(job);
+		return;
+	}
 	if (++counters.suspected > SUSPECTED_MAX) {
 		outcome_apply(
 		    job, &(struct ending){
@@ -274,6 +278,18 @@ outcome_suspect(struct job *job)
 	job_unlink(job);
 	prepare_retry(job, &counters, 0);
 	settle(job);
+}
+
+void
+outcome_cancelled(struct job *job)
+{
+	outcome_apply(
+	    job, &(struct ending){.outcome = OUTCOME_CANCELLED,
+				  .text = job->started_us != 0
+					      ? SLICE("cancelled")
+					      : SLICE("cancelled before it "
+						      "started"),
+				  .started_us = job->started_us});
 }
 
 /* A worker that does not know a task leaves it to others for a while. */

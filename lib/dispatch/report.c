@@ -68,12 +68,7 @@ returned(struct runner *r, struct job *job, const struct ipc_message *m)
 {
 	(void)r;
 	(void)m;
-	if (job->cancelled)
-		outcome_apply(
-		    job, &(struct ending){.outcome = OUTCOME_CANCELLED,
-					  .text = SLICE("cancelled before it "
-							"started")});
-	else if (job->dispatch->stopping)
+	if (job->dispatch->stopping && !job->cancelled)
 		outcome_put_back(job);
 	else
 		job_hold(job, true);
@@ -324,7 +319,7 @@ report_end(struct runner *r, const struct child_end *end)
 	}
 	/* The others go on elsewhere, uncounted. */
 	while ((job = TAILQ_LAST(&r->jobs, job_list)) != NULL) {
-		if (d->stopping)
+		if (d->stopping && !job->cancelled)
 			outcome_put_back(job);
 		else
 			job_hold(job, true);

@@ -197,7 +197,8 @@ void claim_reroute(struct dispatch *d);
 /* The job with this number, or NULL if it is gone. */
 struct job *job_find(struct dispatch *d, uint32_t number);
 void job_enter(struct job *job, enum job_state next);
-/* Waits (again) for a runner; `first` before all others. */
+/* Waits (again) for a runner; `first` before all others. If it was cancelled,
+ * this is its end. */
 void job_hold(struct job *job, bool first);
 /* Takes it off the list of held jobs, or of its runner. */
 void job_unlink(struct job *job);
@@ -270,6 +271,8 @@ struct ending {
 	int64_t finished_us;
 };
 void outcome_apply(struct job *job, const struct ending *ending);
+/* It is to end, and nobody runs it. */
+void outcome_cancelled(struct job *job);
 /* As if it had never been claimed. */
 void outcome_put_back(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */

@@ -144,6 +144,31 @@ START_TEST(a_running_task_can_be_cancelled)
 }
 END_TEST
 
+START_TEST(a_cancelled_task_does_not_begin_again_when_its_executor_dies)
+{
+	const struct world_options o = {.modules = "demo hostile",
+					.config =
+					    "[executor]\nkill_grace = 1h\n",
+					.crashes = true};
+	struct world *w = world_start(&o);
+	const char *deaf = submit(w, "loop"), *neighbour = submit(w, "sleep 1");
+	const char *last = submit(w, "sleep 60");
+
+	wait_status(w, deaf, "running");
+	wait_status(w, neighbour, "running");
+	wait_status(w, last, "running");
+	ctl_ok(w, "cancel %s", deaf);
+	/* The worker hears of one after the other. */
+	ctl_ok(w, "cancel %s", last);
+	wait_status(w, last, "failed");
+	kill(worker_executor(worker_of(w)), SIGKILL);
+	wait_status(w, deaf, "failed");
+	ck_field(w, deaf, "reason", "cancelled");
+	wait_status(w, neighbour, "success");
+	world_stop(w);
+}
+END_TEST
+
 /* --- what handlers can say -------------------------------------------------
  */
 
@@ -221,6 +246,7 @@ SUITE("limits")
 	TEST(a_stuck_io_task_is_killed_when_its_neighbours_have_finished);
 	TEST(a_stuck_event_loop_is_replaced);
 	TEST(a_running_task_can_be_cancelled);
+	TEST(a_cancelled_task_does_not_begin_again_when_its_executor_dies);
 	TEST(progress_is_seen_while_a_task_runs);
 	TEST(handlers_submit_further_tasks);
 	TEST(handlers_log_and_print_without_harm);
