@@ -226,17 +226,20 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG) != 0 ||
+	if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) !=
+		0 ||
 	    info.si_pid == 0)
 		return;
+	/* Handlers' children must not outlive them. Until it is reaped, its
+	 * number is nobody else's. */
+	kill(-c->pid, SIGKILL);
+	waitid(P_PID, (id_t)c->pid, &info, WEXITED);
 	event_del(c->on_exit);
 	drain(c);
 	c->closed = true;
 	event_del(c->on_frames);
 	event_del(c->on_room);
 	event_del(c->on_deadline);
-	/* Handlers' children must not outlive them. */
-	kill(-c->pid, SIGKILL);
 	end.ready = c->ready;
 	if (info.si_code == CLD_EXITED)
 		end.status = info.si_status;
