@@ -180,7 +180,10 @@ run(void *arg)
 			s->clear = false;
 			s->length = 0;
 			buf_reset(&batch);
-			failed = ftruncate(s->fd, 0) != 0;
+			/* What an error leaves there is delivered again. */
+			if (ftruncate(s->fd, 0) != 0)
+				complain(s);
+			failed = false;
 			continue;
 		}
 		/* Others may put more while this is being written. */
