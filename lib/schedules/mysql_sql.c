@@ -83,18 +83,18 @@ const struct dialect sql_mysql = {
 		" started_us = VALUES(started_us), seen_us = VALUES(seen_us),"
 		" lag_us = VALUES(lag_us), max_lag_us = VALUES(max_lag_us),"
 		" fires = VALUES(fires)",
-	    [Q_LIST] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-		       " WHERE id > ? AND (? = '' OR task = ?)"
-		       " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
-	    [Q_CLAIM_DUE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-			    " FORCE INDEX (flowrra_schedules_due)"
-			    " WHERE due_us <= ? ORDER BY due_us LIMIT ?"
-			    " FOR UPDATE SKIP LOCKED",
-	    [Q_CLAIM_STALE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-			      " FORCE INDEX (PRIMARY)"
-			      " WHERE due_us IS NOT NULL AND tz_data <> ''"
-			      " AND tz_data <> ? AND id > ? ORDER BY id"
-			      " LIMIT ? FOR UPDATE SKIP LOCKED",
+	    [Q_LIST] =
+		SQL_SELECT " WHERE id > ? AND (? = '' OR task = ?)"
+			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
+	    [Q_CLAIM_DUE] =
+		SQL_SELECT " FORCE INDEX (flowrra_schedules_due)"
+			   " WHERE due_us <= ? ORDER BY due_us LIMIT ?"
+			   " FOR UPDATE SKIP LOCKED",
+	    [Q_CLAIM_STALE] =
+		SQL_SELECT " FORCE INDEX (PRIMARY)"
+			   " WHERE due_us IS NOT NULL AND tz_data <> ''"
+			   " AND tz_data <> ? AND id > ? ORDER BY id"
+			   " LIMIT ? FOR UPDATE SKIP LOCKED",
 	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE marked_us < ?"
 			" ORDER BY marked_us LIMIT ?",
 	    [Q_COUNTS] =

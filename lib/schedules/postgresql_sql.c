@@ -62,17 +62,17 @@ const struct dialect sql_postgresql = {
 	{
 #include "schedules/common.def"
 #include "schedules/upsert.def"
-	    [Q_LIST] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-		       " WHERE id > ? AND (?::text = '' OR task = ?)"
-		       " AND (?::bigint < 0 OR enabled = ?) ORDER BY id"
-		       " LIMIT ?",
-	    [Q_CLAIM_DUE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-			    " WHERE due_us <= ? ORDER BY due_us LIMIT ?"
-			    " FOR UPDATE SKIP LOCKED",
-	    [Q_CLAIM_STALE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-			      " WHERE due_us IS NOT NULL AND tz_data <> ''"
-			      " AND tz_data <> ? AND id > ? ORDER BY id"
-			      " LIMIT ? FOR UPDATE SKIP LOCKED",
+	    [Q_LIST] =
+		SQL_SELECT " WHERE id > ? AND (?::text = '' OR task = ?)"
+			   " AND (?::bigint < 0 OR enabled = ?) ORDER BY id"
+			   " LIMIT ?",
+	    [Q_CLAIM_DUE] =
+		SQL_SELECT " WHERE due_us <= ? ORDER BY due_us LIMIT ?"
+			   " FOR UPDATE SKIP LOCKED",
+	    [Q_CLAIM_STALE] =
+		SQL_SELECT " WHERE due_us IS NOT NULL AND tz_data <> ''"
+			   " AND tz_data <> ? AND id > ? ORDER BY id"
+			   " LIMIT ? FOR UPDATE SKIP LOCKED",
 	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE ctid = ANY (ARRAY"
 			" (SELECT ctid FROM flowrra_fires WHERE marked_us < ?"
 			" ORDER BY marked_us LIMIT ? FOR UPDATE SKIP LOCKED))",

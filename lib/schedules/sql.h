@@ -88,6 +88,7 @@ extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 	"max_runs,"                                                            \
 	" created_us, updated_us, last_run_us, next_run_us, due_us, runs,"     \
 	" tz_data, fault"
+#define SQL_SELECT "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
 #define SQL_N_COLUMNS 30
 #define SQL_DUE_COLUMN 26 /* from 0 */
 #define SQL_COLUMN_MARKS                                                       \

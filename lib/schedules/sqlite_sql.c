@@ -59,15 +59,15 @@ const struct dialect sql_sqlite = {
 	{
 #include "schedules/common.def"
 #include "schedules/upsert.def"
-	    [Q_LIST] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-		       " WHERE id > ? AND (? = '' OR task = ?)"
-		       " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
-	    [Q_CLAIM_DUE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-			    " WHERE due_us <= ? ORDER BY due_us LIMIT ?",
-	    [Q_CLAIM_STALE] = "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-			      " WHERE +due_us IS NOT NULL AND tz_data <> ''"
-			      " AND tz_data <> ? AND id > ? ORDER BY id"
-			      " LIMIT ?",
+	    [Q_LIST] =
+		SQL_SELECT " WHERE id > ? AND (? = '' OR task = ?)"
+			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
+	    [Q_CLAIM_DUE] =
+		SQL_SELECT " WHERE due_us <= ? ORDER BY due_us LIMIT ?",
+	    [Q_CLAIM_STALE] =
+		SQL_SELECT " WHERE +due_us IS NOT NULL AND tz_data <> ''"
+			   " AND tz_data <> ? AND id > ? ORDER BY id"
+			   " LIMIT ?",
 	    [Q_PRUNE] = "DELETE FROM flowrra_fires WHERE rowid IN"
 			" (SELECT rowid FROM flowrra_fires"
 			" WHERE marked_us < ? ORDER BY marked_us LIMIT ?)",
