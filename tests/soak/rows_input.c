@@ -62,9 +62,11 @@ commit(struct scene *s, const struct misdeed *m)
 static void
 expect_no_children(struct scene *s)
 {
-	ck_run(run(s->world, "for p in $(pgrep -x sleep); do "
-			     "grep -qzx \"TMPDIR=$PWD\" /proc/$p/environ && "
-			     "cat /proc/$p/cmdline; done; true"),
+	ck_run(run(s->world,
+		   "for p in /proc/[0-9]*; do "
+		   "[ \"$(cat $p/comm 2>/dev/null)\" = sleep ] && "
+		   "grep -qzx \"TMPDIR=$PWD\" $p/environ 2>/dev/null && "
+		   "cat $p/cmdline; done; true"),
 	       0, "");
 }
 
@@ -237,10 +239,17 @@ throw_in(struct scene *s, struct garbage g)
 static void
 garbage_comes(struct scene *s)
 {
-	const pid_t pid = (scene_start(s, NULL), worker_pid(s->workers[0]));
 	long before;
 	unsigned int i;
+	pid_t pid;
 
+	if (s->broker == SOAK_SQLITE) {
+		scene_skip(s, "nobody but our own programs writes to it, and "
+			      "they check what they write");
+		return;
+	}
+	scene_start(s, NULL);
+	pid = worker_pid(s->workers[0]);
 	load_start(s, NULL);
 	scene_sleep(500);
 	before = peak_kib(pid);
@@ -254,6 +263,6 @@ garbage_comes(struct scene *s)
 
 const struct row row_garbage = {.name = "garbage",
 				.fault = "garbage in the queue",
-				.brokers = ON_REDIS,
+				.brokers = ON_BOTH,
 				.runs = {1, 3},
 				.run = garbage_comes};

@@ -53,7 +53,7 @@ const struct row row_executor = {.name = "executor",
 				 .brokers = ON_BOTH,
 				 .runs = {2, 10},
 				 .alone = true,
-				 .limit_ms = 200,
+				 .limit_ms = 100,
 				 .run = executor_killed};
 
 /* --- kill -9 flowrrad ------------------------------------------------------
@@ -88,7 +88,7 @@ const struct row row_worker = {.name = "worker",
 			       .fault = "kill -9 flowrrad, restarted",
 			       .brokers = ON_BOTH,
 			       .runs = {2, 10},
-			       .limit_ms = 2000,
+			       .limit_ms = 1000,
 			       .run = worker_killed};
 
 static void
@@ -144,7 +144,7 @@ const struct row row_sigterm = {.name = "sigterm",
 				.fault = "SIGTERM under load",
 				.brokers = ON_BOTH,
 				.runs = {1, 5},
-				.limit_ms = 2000,
+				.limit_ms = 1000,
 				.run = worker_stopped};
 
 /* Tasks are longer than its patience: they are killed, and put back. */
@@ -178,7 +178,7 @@ const struct row row_sigterm_hard = {.name = "sigterm-hard",
 					 "SIGTERM, tasks outlast stop_timeout",
 				     .brokers = ON_BOTH,
 				     .runs = {1, 5},
-				     .limit_ms = 2000,
+				     .limit_ms = 1000,
 				     .run = worker_stopped_hard};
 
 static void
@@ -207,5 +207,5 @@ const struct row row_sighup = {.name = "sighup",
 			       .fault = "SIGHUP under load",
 			       .brokers = ON_BOTH,
 			       .runs = {1, 5},
-			       .limit_ms = 2000,
+			       .limit_ms = 1000,
 			       .run = worker_reloaded};

@@ -52,13 +52,14 @@ const struct row row_redis_killed = {.name = "redis-killed",
 
 /* Tasks end while one of the servers is away; then their worker is killed. */
 static void
-killed_without(struct scene *s, struct redis_server *away, int64_t at_least_ms)
+killed_without(struct scene *s, struct redis_server *away, int64_t at_least_ms,
+	       const struct load *load)
 {
 	pid_t executors[CHILDREN_MAX];
 	unsigned int i;
 	int64_t begin;
 
-	load_start(s, &(struct load){.batch = 20, .max_ms = 100});
+	load_start(s, load);
 	for (i = 0; i < times(s, 3, 20); i++) {
 		scene_sleep_between(s, 100, 400);
 		redis_server_pause(away);
@@ -82,8 +83,10 @@ broker_away(struct scene *s)
 {
 	scene_start(s, &two_servers);
 	s->settle_us = 1500000;
-	/* What was claimed before comes to its end. */
-	killed_without(s, world_redis(s->world), 3000);
+	/* Tasks that were claimed before come to their end when settlements
+	 * reach the server no more. */
+	killed_without(s, world_redis(s->world), 3000,
+		       &(struct load){.gap_ms = 400, .max_ms = 2000});
 }
 
 const struct row row_broker_away = {
@@ -100,7 +103,8 @@ backend_away(struct scene *s)
 	scene_start(s, &two_servers);
 	/* A timeout, a second of patience, the disk. */
 	s->settle_us = 2500000;
-	killed_without(s, world_backend(s->world), 50);
+	killed_without(s, world_backend(s->world), 50,
+		       &(struct load){.batch = 20, .max_ms = 100});
 }
 
 const struct row row_backend_away = {
