@@ -215,7 +215,7 @@ TEST_ENV  = env $(addprefix -u ,$(filter FLOWRRA_%,$(.VARIABLES))) \
 TEST_BINS = $(B)/tests/unit $(if $(wildcard tests/e2e/*.c),$(B)/tests/e2e/run)
 JOBS      = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-test-programs: all $(TEST_MODULES) $(TEST_BINS)
+test-programs: all $(TEST_MODULES) $(TEST_BINS) $(B)/tests/soak/clock_shim.so
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
 unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(TEST_MODULES)

@@ -13,6 +13,7 @@
 #include "results/results.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/log.h"
 
 /* Long enough to spare busy schedules the question. */
 #define DEFAULTS_FRESH_US INT64_C(10000000)
@@ -171,10 +172,20 @@ on_registered(struct slice value, const struct err *err, void *arg)
 {
 	struct question *q = arg;
 
-	if (err != NULL || defaults_read(value, &q->defaults, NULL) != 0)
+	struct err why = ERR_INIT;
+
+	if (err != NULL) {
+		log_warning("what is registered for task %s cannot be told: %s",
+			    q->key, err->msg);
 		finish(q, FAILED);
-	else
-		finish(q, ANSWERED);
+		return;
+	}
+	if (defaults_read(value, &q->defaults, &why) != 0) {
+		log_warning("what is registered for task %s makes no sense: %s",
+			    q->key, why.msg);
+		defaults_read((struct slice){NULL, 0}, &q->defaults, NULL);
+	}
+	finish(q, ANSWERED);
 }
 
 static void
@@ -189,7 +200,7 @@ on_record(struct slice bytes, const struct err *err, void *arg)
 		return;
 	}
 	/* A record that makes no sense holds nothing up. */
-	if (bytes.p == NULL)
+	if (bytes.len == 0)
 		q->fate = FATE_NO_RECORD;
 	else if (result_decode(bytes, &scratch, &record, NULL) != 0 ||
 		 result_status_final(record.status))

@@ -45,7 +45,7 @@ defaults_read(struct slice json, struct defaults *ret, struct err *err)
 			       .scratch = &scratch};
 	int status = 0;
 
-	if (json.p != NULL)
+	if (json.len > 0)
 		status = fields_read(&in, json, &draft, err);
 	if (status == 0) {
 		*ret =

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A scene for schedulers: a database of some kind, a Redis server as the
+ * broker, several flowrra-beat, and no worker, so that all that was enqueued is
+ * still there to be counted.
+ */
+#ifndef TESTS_E2E_BEAT_SCENE_H
+#define TESTS_E2E_BEAT_SCENE_H
+
+#include "e2e/worker.h"
+#include "e2e/world.h"
+#include "schedules/schedules.h"
+
+enum scene_database {
+	SCENE_SQLITE,
+	SCENE_POSTGRESQL,
+	SCENE_MARIADB,
+	SCENE_DATABASES
+};
+
+#define SCENE_BEATS 3
+struct scene {
+	struct world *world;
+	struct sql_server *server; /* NULL: SQLite */
+	struct schedules *db;
+	struct worker *beats[SCENE_BEATS];
+	const char *command; /* of the schedulers */
+	int n_schedules;
+};
+
+/* Starts the servers; no scheduler yet. */
+void scene_open(struct scene *s, enum scene_database kind);
+void scene_close(struct scene *s);
+/* Starts `n` schedulers and waits until they are ready. */
+void scene_start(struct scene *s, int n);
+
+/* Makes schedules that fire each `period_ms`, none of whose fires may be left
+ * out. */
+void scene_schedule(struct scene *s, int n, int64_t period_ms);
+
+/* Tasks in the queue. */
+long long scene_enqueued(struct scene *s);
+/*
+ * Disables all schedules, waits until all that has fired is sent, and compares:
+ * each fire of each schedule, from its first one on, is in the queue once.
+ * Returns how many there were.
+ */
+long long scene_verdict(struct scene *s);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Schedulers: each fire is enqueued exactly once, whatever dies. With
+ * BEAT_FIRES in the environment the tests go on for as many fires.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "e2e/beat_scene.h"
+#include "e2e/look.h"
+#include "sql_server.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+#define SCHEDULES 100
+#define PERIOD_MS 1000
+
+static long long
+fires_wanted(void)
+{
+	const char *text = getenv("BEAT_FIRES");
+
+	return text != NULL ? atoll(text) : 500;
+}
+
+static void
+pause_ms(int ms)
+{
+	const struct timespec t = {.tv_sec = ms / 1000,
+				   .tv_nsec = ms % 1000 * 1000000L};
+
+	nanosleep(&t, NULL);
+}
+
+START_TEST(schedulers_that_are_killed_lose_and_double_nothing)
+{
+	const long long wanted = fires_wanted();
+	unsigned int seed = (unsigned int)now_ms(), kills = 0, victim;
+	struct scene s;
+
+	scene_open(&s, (enum scene_database)_i);
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	for (; scene_enqueued(&s) < wanted; kills++) {
+		/* At any moment: that is the point. */
+		pause_ms(rand_r(&seed) % 150);
+		victim = (unsigned int)rand_r(&seed) % SCENE_BEATS;
+		worker_kill(s.beats[victim]);
+		worker_restart(s.beats[victim]);
+	}
+	ck_assert_int_ge(scene_verdict(&s), wanted);
+	ck_assert_uint_gt(kills, 5);
+	scene_close(&s);
+}
+END_TEST
+
+/* --- takeover --------------------------------------------------------------
+ */
+
+static void
+fire_and_die(const struct schedule *s, struct schedule_verdict *v, void *arg)
+{
+	const struct schedule_fire fire = {
+	    .fire_us = s->next_run_us,
+	    .queue = "io",
+	    .task = "{\"id\": \"s0:x\", \"name\": \"add\", \"args\": []}"};
+
+	(void)arg;
+	ck_assert_int_eq(schedule_fire_add(v, &fire), 0);
+	v->next.next_run_us = 0;
+	v->runs = 1;
+}
+
+START_TEST(what_a_dead_scheduler_has_claimed_is_sent_within_5_s)
+{
+	struct schedules_claim claim = {.limit = 1, .decide = fire_and_die};
+	struct schedules_claimed claimed;
+	struct err err = ERR_INIT;
+	struct scene s;
+	int64_t begin;
+
+	scene_open(&s, (enum scene_database)_i);
+	scene_start(&s, 1);
+	/* Of two schedules the other one keeps nobody awake. */
+	scene_schedule(&s, 1, 3000);
+	claim.now_us = clock_wall_us() + 2000000;
+	ck_assert_msg(schedules_claim(s.db, &claim, &claimed, &err) == 0, "%s",
+		      err.msg);
+	begin = now_ms();
+	ck_assert_uint_eq(claimed.n, 1);
+	schedules_fires_free(claimed.fires);
+	WAIT_UNTIL_WITHIN(5000, scene_enqueued(&s) == 1);
+	ck_assert_int_lt(now_ms() - begin, 5000);
+	scene_close(&s);
+}
+END_TEST
+
+/* --- what is away ----------------------------------------------------------
+ */
+
+START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
+{
+	struct scene s;
+
+	scene_open(&s, SCENE_SQLITE);
+	s.command = "exec flowrra-beat --config flowrra.conf "
+		    "-o broker.socket_timeout=1";
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
+	redis_server_pause(world_redis(s.world));
+	WAIT_UNTIL(worker_logged(s.beats[0], "trying again") &&
+		   worker_logged(s.beats[1], "trying again") &&
+		   worker_logged(s.beats[2], "trying again"));
+	redis_server_continue(world_redis(s.world));
+	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
+	scene_verdict(&s);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_database_that_was_away_loses_and_doubles_nothing)
+{
+	struct scene s;
+
+	scene_open(&s, (enum scene_database)_i);
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
+	sql_server_kill(s.server);
+	WAIT_UNTIL(worker_logged(s.beats[0], "trying again"));
+	sql_server_restart(s.server);
+	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
+	scene_verdict(&s);
+	scene_close(&s);
+}
+END_TEST
+
+/* --- the clock -------------------------------------------------------------
+ */
+
+static void
+set_clock(struct scene *s, int fd, int64_t offset_s)
+{
+	const int64_t us = offset_s * 1000000;
+
+	(void)s;
+	ck_assert_int_eq(pwrite(fd, &us, sizeof(us), 0), sizeof(us));
+}
+
+START_TEST(a_clock_that_is_set_loses_and_doubles_nothing)
+{
+	const char *dir, *path;
+	long long before;
+	struct scene s;
+	int fd;
+
+#ifdef __SANITIZE_ADDRESS__
+	return; /* nothing may be loaded before it */
+#endif
+	scene_open(&s, SCENE_SQLITE);
+	dir = world_dir(s.world);
+	path = world_text(s.world, "%s/clock.flowrra-beat", dir);
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	set_clock(&s, fd, 0);
+	s.command =
+	    world_text(s.world,
+		       "SOAK_CLOCK=%s/clock LD_PRELOAD=%s exec "
+		       "flowrra-beat --config flowrra.conf",
+		       dir, world_built(s.world, "tests/soak/clock_shim.so"));
+	scene_schedule(&s, SCHEDULES / 10, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES / 10);
+	/* A minute ahead: all its fires come now, and only now. */
+	set_clock(&s, fd, 60);
+	WAIT_UNTIL(scene_enqueued(&s) > 60 * SCHEDULES / 10);
+	before = scene_enqueued(&s);
+	/* Back a little, and there again. */
+	set_clock(&s, fd, 55);
+	worker_kill(s.beats[0]);
+	worker_restart(s.beats[0]);
+	set_clock(&s, fd, 62);
+	WAIT_UNTIL(scene_enqueued(&s) > before);
+	scene_verdict(&s);
+	close(fd);
+	scene_close(&s);
+}
+END_TEST
+
+SUITE("beat")
+{
+	SUITE_TIMEOUT(1200);
+	TEST_LOOP(schedulers_that_are_killed_lose_and_double_nothing, 0,
+		  SCENE_DATABASES);
+	TEST_LOOP(what_a_dead_scheduler_has_claimed_is_sent_within_5_s, 0,
+		  SCENE_DATABASES);
+	TEST(a_broker_that_was_away_is_sent_each_fire_once);
+	TEST_LOOP(a_database_that_was_away_loses_and_doubles_nothing,
+		  SCENE_POSTGRESQL, SCENE_DATABASES);
+	TEST(a_clock_that_is_set_loses_and_doubles_nothing);
+}
