@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@ struct daemon {
 	size_t n_settings;
 	struct conf *conf;
 	struct conf *next; /* of a reload under way */
+	bool again;	   /* another one was asked for meanwhile */
+	bool ready;
 	struct identity who;
 	struct event_base *base;
 	struct dispatch *dispatch;
@@ -56,9 +59,19 @@ static const char usage[] =
 /* --- reloading --------------------------------------------------------- */
 
 static void
+tell_ready(const struct daemon *d)
+{
+	if (d->ready)
+		sd_notify(0, "READY=1");
+}
+
+static void reload(struct daemon *d);
+
+static void
 on_reloaded(const struct err *why, void *arg)
 {
 	struct daemon *d = arg;
+	const bool again = d->again;
 
 	if (why != NULL) {
 		log_error("reload failed, all stays as it was: %s", why->msg);
@@ -70,7 +83,11 @@ on_reloaded(const struct err *why, void *arg)
 		log_notice("reloaded");
 	}
 	d->next = NULL;
-	sd_notify(0, "READY=1");
+	d->again = false;
+	if (again)
+		reload(d);
+	else
+		tell_ready(d);
 }
 
 static void
@@ -80,13 +97,15 @@ reload(struct daemon *d)
 	char **modules = NULL, *frozen;
 	struct err err;
 
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		   (long long)clock_mono_us());
 	if (conf_load(d->config, d->settings, &next, &err) != 0 ||
 	    (modules = modules_resolve(next->worker.modules, &err)) == NULL ||
 	    dispatch_reload(d->dispatch, next, (const char *const *)modules,
 			    &err) != 0) {
 		log_error("reload failed, all stays as it was: %s", err.msg);
 		conf_free(next);
-		sd_notify(0, "READY=1");
+		tell_ready(d);
 	} else {
 		d->next = next;
 		frozen = conf_frozen_changes(d->conf, next);
@@ -101,11 +120,15 @@ reload(struct daemon *d)
 static void
 on_hangup(evutil_socket_t fd, short what, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)fd;
 	(void)what;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-		   (long long)clock_mono_us());
-	reload(arg);
+	/* What is being loaded may be older than what is meant. */
+	if (d->next != NULL)
+		d->again = true;
+	else
+		reload(d);
 }
 
 /* --- starting and stopping --------------------------------------------- */
@@ -118,6 +141,7 @@ on_stop_signal(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	log_notice("stopping");
+	d->ready = false;
 	sd_notify(0, "STOPPING=1");
 	dispatch_stop(d->dispatch);
 }
@@ -125,10 +149,12 @@ on_stop_signal(evutil_socket_t fd, short what, void *arg)
 static void
 on_ready(void *arg)
 {
-	const struct daemon *d = arg;
+	struct daemon *d = arg;
 
+	d->ready = true;
 	log_notice("worker %s is ready", d->who.id);
-	sd_notify(0, "READY=1");
+	if (d->next == NULL)
+		tell_ready(d);
 }
 
 static void

@@ -121,6 +121,24 @@ START_TEST(a_reload_loads_a_new_module_and_running_tasks_go_on)
 }
 END_TEST
 
+START_TEST(a_reload_during_a_reload_counts)
+{
+	struct world *w = world_start(NULL);
+	struct worker *k = worker_of(w);
+
+	world_configure(w, "demo plain", NULL);
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	world_configure(w, "demo hostile", NULL);
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "READY=1");
+	WAIT_UNTIL(run(w, "flowrractl --config flowrra.conf tasks info garbled")
+		       ->status == 0);
+	ck_assert(!worker_logged(k, "reload failed"));
+	world_stop(w);
+}
+END_TEST
+
 static void
 reload_in_vain(struct world *w, const char *modules, const char *config,
 	       const char *why)
@@ -201,6 +219,7 @@ SUITE("signals")
 	TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back);
 	TEST(a_second_signal_ends_the_patience);
 	TEST(patience_ends_by_itself_after_stop_timeout);
+	TEST(a_reload_during_a_reload_counts);
 	TEST(a_reload_loads_a_new_module_and_running_tasks_go_on);
 	TEST(a_reload_with_a_broken_module_keeps_the_old_ones);
 	TEST(reloads_under_load_lose_and_repeat_nothing);
