@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks that handlers submit: executors have no way to the broker. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,12 @@ prepare(struct request *q, const struct ipc_message *m, struct err *err)
 	write_record(&t, &q->record);
 	if (q->bytes.failed || q->record.failed)
 		return err_nomem(err);
+	if (q->bytes.len > (size_t)q->dispatch->conf->worker.max_task_size)
+		return err_set(err, ERR_DATA,
+			       "it has %zu bytes as JSON, more than %" PRId64
+			       " ([worker] max_task_size)",
+			       q->bytes.len,
+			       q->dispatch->conf->worker.max_task_size);
 	q->submit =
 	    (struct broker_submit){.queue = t.queue,
 				   .id = slice_of(t.id),

@@ -206,6 +206,19 @@ START_TEST(handlers_submit_further_tasks)
 }
 END_TEST
 
+START_TEST(a_handler_hears_that_its_task_is_too_large)
+{
+	struct world *w = world_start(&hostile);
+
+	ck_assert_str_eq(submit(w, "submit_large 1000 --wait"), "true");
+	ck_assert_str_eq(submit(w, "submit_large 1100000 --wait"), "false");
+	ck_assert(worker_logged(worker_of(w), "[worker] max_task_size"));
+	WAIT_UNTIL(waiting(w, "io") + in_flight(w, "io") == 0);
+	ck_assert_int_eq(dead(w, "io"), 0);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(handlers_log_and_print_without_harm)
 {
 	struct world *w = world_start(&hostile);
@@ -249,6 +262,7 @@ SUITE("limits")
 	TEST(a_cancelled_task_does_not_begin_again_when_its_executor_dies);
 	TEST(progress_is_seen_while_a_task_runs);
 	TEST(handlers_submit_further_tasks);
+	TEST(a_handler_hears_that_its_task_is_too_large);
 	TEST(handlers_log_and_print_without_harm);
 	TEST(a_thousand_timers_take_the_time_of_one);
 }

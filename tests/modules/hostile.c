@@ -72,6 +72,22 @@ large(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	return 0;
 }
 
+/* submit_large N: submits a task with N bytes and more. */
+static int
+submit_large(struct flowrra_task *task, const json_t *args,
+	     const json_t *kwargs, json_t **result)
+{
+	json_t *numbers;
+	int r;
+
+	(void)kwargs;
+	large(task, args, kwargs, &numbers);
+	r = flowrra_task_submit(task, "echo", numbers, NULL, NULL, NULL);
+	json_decref(numbers);
+	*result = json_boolean(r == 0);
+	return 0;
+}
+
 /* Returns a number that is no answer, without a reason. */
 static int
 mute(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
@@ -98,6 +114,7 @@ static const struct flowrra_task_type tasks[] = {
     {.name = "flood", .run = flood, FLOWRRA_TASK_DEFAULTS},
     {.name = "leakfd", .run = leakfd, FLOWRRA_TASK_DEFAULTS},
     {.name = "large", .run = large, FLOWRRA_TASK_DEFAULTS},
+    {.name = "submit_large", .run = submit_large, FLOWRRA_TASK_DEFAULTS},
     {.name = "mute", .run = mute, FLOWRRA_TASK_DEFAULTS},
     {.name = "garbled", .run = garbled, FLOWRRA_TASK_DEFAULTS},
 };
