@@ -81,11 +81,8 @@ worker_start(struct world *w, const char *command)
 void
 worker_restart(struct worker *k)
 {
-	char old[4096];
-
 	ck_assert_int_eq(k->pid, 0);
-	while (recv(k->notify_fd, old, sizeof(old), MSG_DONTWAIT) >= 0)
-		;
+	worker_forget_notified(k);
 	launch(k);
 	worker_notified(k, "READY=1");
 }
@@ -181,6 +178,15 @@ worker_notified(struct worker *k, const char *text)
 	} while (strstr(message, text) == NULL);
 	close(pidfd);
 	return message;
+}
+
+void
+worker_forget_notified(struct worker *k)
+{
+	char old[4096];
+
+	while (recv(k->notify_fd, old, sizeof(old), MSG_DONTWAIT) >= 0)
+		;
 }
 
 const char *

@@ -33,6 +33,9 @@ void worker_restart(struct worker *k);
  * not looked at before; returns it.
  */
 const char *worker_notified(struct worker *k, const char *text);
+/* Drops the messages that were not looked at, of which there may be ten: a
+ * worker that cannot send one more waits. */
+void worker_forget_notified(struct worker *k);
 
 /* Whether it has logged this. */
 bool worker_logged(struct worker *k, const char *text);

@@ -191,14 +191,16 @@ worker_reloaded(struct scene *s)
 	load_start(s, &(struct load){.delays = true});
 	for (i = 0; i < times(s, 10, 80); i++) {
 		scene_sleep_between(s, 10, 300);
+		worker_forget_notified(s->workers[0]);
 		begin = now_ms();
 		worker_signal(s->workers[0], SIGHUP);
 		s->tally->faults++;
-		/* Now and then the next comes before the last is over. */
-		if (rng_between(&s->rng, 0, 2) > 0) {
-			worker_notified(s->workers[0], "READY=1");
-			scene_recovered(s, now_ms() - begin);
-		}
+		worker_notified(s->workers[0], "RELOADING=1");
+		/* Now and then the next comes before this one is over. */
+		if (rng_between(&s->rng, 0, 2) == 0)
+			worker_signal(s->workers[0], SIGHUP);
+		worker_notified(s->workers[0], "READY=1");
+		scene_recovered(s, now_ms() - begin);
 	}
 	scene_end(s);
 }

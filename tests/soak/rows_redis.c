@@ -214,7 +214,7 @@ const struct row row_readonly = {.name = "readonly",
 				 .limit_ms = 5000,
 				 .run = redis_readonly};
 
-/* A dataset that takes a second to load, 50 µs a key. */
+/* A dataset that takes two seconds to load, 100 µs a key. */
 static void
 redis_loading(struct scene *s)
 {
