@@ -53,6 +53,8 @@ struct task_counters {
 	int64_t suspected;
 	int64_t unknown;
 };
+/* It adds fewer bytes than this. */
+#define TASK_AGAIN_MAX 256
 void task_encode_again(const struct task *task,
 		       const struct task_counters *counters, struct buf *out);
 

@@ -300,7 +300,8 @@ open_stores(struct dispatch *d, struct err *err)
 	    .worker = d->opt.worker,
 	    .queues = d->opt.queues,
 	    .n_queues = d->n_queues,
-	    .max_task = (size_t)conf->worker.max_task_size,
+	    /* What a retry adds must not make a task too large. */
+	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
 	    .on_claim = on_claim,
 	    .on_quiet = on_quiet,
 	    .on_control = on_control,

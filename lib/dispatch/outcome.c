@@ -242,7 +242,9 @@ prepare_retry(struct job *job, const struct task_counters *counters,
 	      int64_t delay_ms)
 {
 	task_encode_again(job->task, counters, &job->again);
-	job->settle.verdict = BROKER_RETRY;
+	/* With no memory for that, it goes back as it came. */
+	job->settle.verdict =
+	    job->again.failed ? BROKER_PUT_BACK : BROKER_RETRY;
 	job->settle.again = (struct slice){job->again.data, job->again.len};
 	job->settle.delay_ms = delay_ms;
 }

@@ -230,6 +230,24 @@ START_TEST(an_unknown_task_is_left_to_others_for_a_while)
 }
 END_TEST
 
+START_TEST(a_retry_does_not_make_a_task_too_large)
+{
+	const struct world_options o = {.config = "max_task_size = 1000\n"};
+	struct world *w = world_start(&o);
+	static const char task[] =
+	    "{\"id\":\"full\",\"name\":\"fail\",\"args\":[\"no\"],"
+	    "\"priority\":1,\"max_retries\":1,\"retry_delay\":0.05,\"pad\":\"%"
+	    "0*d\"}";
+	const char *empty = world_text(w, task, 1, 0);
+
+	push(w, world_text(w, task, 1001 - (int)strlen(empty), 0));
+	wait_status(w, "full", "failed");
+	ck_field(w, "full", "attempts", "2");
+	ck_field(w, "full", "reason", "failed");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("bad tasks")
 {
 	SUITE_TIMEOUT(120);
@@ -237,4 +255,5 @@ SUITE("bad tasks")
 	TEST(a_worker_that_starts_sets_aside_what_is_no_task);
 	TEST(what_was_in_flight_and_is_no_task_is_set_aside);
 	TEST(an_unknown_task_is_left_to_others_for_a_while);
+	TEST(a_retry_does_not_make_a_task_too_large);
 }
