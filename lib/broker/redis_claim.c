@@ -214,7 +214,10 @@ take_moved(struct rqueue *q, const struct redis_reply *reply)
 	}
 	if (redis_reply_type(reply) == REDIS_STRING) {
 		q->more = true;
-		if (!already_adopted(q, task))
+		/* The look buries what is too large. */
+		if (task.len > q->broker->opt.max_task)
+			rqueue_look(q, 0);
+		else if (!already_adopted(q, task))
 			rqueue_deliver(q, 0, task, false);
 	}
 	rqueue_pump(q);
