@@ -50,6 +50,8 @@ main(int argc, char **argv)
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Whoever reads a log sees how far it is. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (i = 0; i < n_suites; i++) {
 		if (!wanted(suites[i].name, argc, argv))
 			continue;
