@@ -73,6 +73,15 @@ struct asking {
 	char *fence;
 };
 
+static void
+asking_free(struct asking *a)
+{
+	free(a->id);
+	free(a->fence);
+	free(a);
+}
+
+/* NULL when memory runs out: it is asked again soon. */
 static struct asking *
 asking_new(struct rbroker *b, struct rqueue *q, struct slice id,
 	   const char *fence)
@@ -85,15 +94,11 @@ asking_new(struct rbroker *b, struct rqueue *q, struct slice id,
 	a->queue = q;
 	a->id = strndup(id.p, id.len);
 	a->fence = fence != NULL ? strdup(fence) : NULL;
+	if (a->id == NULL || (fence != NULL && a->fence == NULL)) {
+		asking_free(a);
+		return NULL;
+	}
 	return a;
-}
-
-static void
-asking_free(struct asking *a)
-{
-	free(a->id);
-	free(a->fence);
-	free(a);
 }
 
 static void take(struct asking *a);
