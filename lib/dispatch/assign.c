@@ -240,7 +240,8 @@ assign_wants(struct dispatch *d)
 void
 assign_learn(struct runner *r, int64_t ran_us)
 {
-	r->ran_us += ((double)ran_us - r->ran_us) / 8;
+	if (ran_us >= 0)
+		r->ran_us += ((double)ran_us - r->ran_us) / 8;
 	r->moved_ms = clock_mono_ms();
 }
 
