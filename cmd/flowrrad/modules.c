@@ -2,6 +2,7 @@
 /* From the names in [worker] modules to files. */
 #include "modules.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,16 @@
 #include "util/err.h"
 #include "util/proc.h"
 
+/* Whoever has just built sums.so means that file. */
+static bool
+is_relative_path(const char *name)
+{
+	const size_t len = strlen(name);
+
+	return strchr(name, '/') != NULL ||
+	       (len > 3 && strcmp(name + len - 3, ".so") == 0);
+}
+
 static char *
 resolve(const char *name, struct err *err)
 {
@@ -18,7 +29,7 @@ resolve(const char *name, struct err *err)
 
 	if (name[0] == '/')
 		path = strdup(name);
-	else if (strchr(name, '/') != NULL) {
+	else if (is_relative_path(name)) {
 		if ((cwd = getcwd(NULL, 0)) == NULL) {
 			err_sys(err, ERR_SYSTEM, "finding %s", name);
 			return NULL;

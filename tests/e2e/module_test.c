@@ -190,6 +190,20 @@ START_TEST(a_dump_is_a_configuration_without_secrets)
 }
 END_TEST
 
+START_TEST(a_module_file_in_the_working_directory_needs_no_slash)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+
+	ck_run(run(w, "cp %s here.so && chmod 644 here.so",
+		   world_built(w, "tests/modules/plain.so")),
+	       0, "");
+	worker_start(w, WORLD_COMMAND " -o worker.modules=here.so");
+	ck_assert_ptr_nonnull(strstr(ctl_ok(w, "tasks info plain"), "plain"));
+	world_stop(w);
+}
+END_TEST
+
 SUITE("modules")
 {
 	SUITE_TIMEOUT(90);
@@ -199,4 +213,5 @@ SUITE("modules")
 	TEST(what_is_wrong_with_a_start_is_said_with_its_place_and_remedy);
 	TEST(two_workers_do_not_share_an_id);
 	TEST(a_dump_is_a_configuration_without_secrets);
+	TEST(a_module_file_in_the_working_directory_needs_no_slash);
 }
