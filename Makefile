@@ -323,6 +323,12 @@ $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(SHARED) $(BENCH_LIBS)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -Wl,-rpath,$(abspath $(B)/lib) \
 	    -o $@ $< $(SHARED) -Wl,--start-group $(BENCH_LIBS) -Wl,--end-group -lm
 
+# With servers of its own, and a database filled from below.
+$(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
+    $(B)/tests/redis_server.o $(call ar,schedules sqlite core util)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
+	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih)
+
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ $^
 

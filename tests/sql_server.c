@@ -109,6 +109,7 @@ spawn(struct sql_server *s, const char *const *argv)
 	dup2(STDOUT_FILENO, STDERR_FILENO);
 	closefrom(3);
 	unsetenv("LD_PRELOAD");
+	unsetenv("TMPDIR"); /* it may not be the server's user's */
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
 }

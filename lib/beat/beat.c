@@ -89,7 +89,7 @@ do_claim(struct beat *b, int64_t mono, struct err *err)
 	b->asking = lookup_ask(b->lookup);
 	if (b->asking)
 		b->claim_more = true;
-	else if (b->batch == NULL && !b->claim_more) {
+	else if (!b->claimed) {
 		/* Nothing; if it is still due, somebody else has it locked. */
 		b->pause_us = b->pause_us == 0 ? PAUSE_MIN_US : 2 * b->pause_us;
 		if (b->pause_us > PAUSE_MAX_US)
@@ -173,21 +173,25 @@ find_next(struct beat *b, struct err *err)
 static int
 work(struct beat *b, int64_t mono, struct err *err)
 {
-	if (send_mark(b, err) != 0 || do_chores(b, mono, err) != 0)
-		return -1;
+	const bool more = b->claim_more && may_claim(b);
+
+	if (!more || b->n_sent >= SENT_MAX) {
+		if (send_mark(b, err) != 0 || do_chores(b, mono, err) != 0)
+			return -1;
+	}
 	if (may_claim(b)) {
 		if (b->rezone && decide_rezone(b, err) != 0)
 			return -1;
 		if (mono >= b->at.look && do_look(b, err) != 0)
 			return -1;
-		if (b->batch != NULL)
+		if (b->sending)
 			return 0;
 		if (mono >= b->at.pause &&
 		    (b->claim_more ||
 		     (b->next_known && b->next_due_us <= clock_wall_us()))) {
 			if (do_claim(b, mono, err) != 0)
 				return -1;
-			if (b->batch != NULL || b->asking)
+			if (b->sending || b->asking)
 				return 0;
 		}
 	}

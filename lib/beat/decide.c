@@ -162,14 +162,18 @@ decide_due(struct beat *b, struct schedules_fires **ret_fires, struct err *err)
 {
 	struct schedules_claim claim = {
 	    .limit = CLAIM_MAX, .decide = on_due, .arg = b};
+	const int64_t begin_us = clock_mono_us();
 	struct schedules_claimed got;
 
 	b->first_due_us = NEVER;
 	b->now_us = claim.now_us = clock_wall_us();
 	if (schedules_claim(b->db, &claim, &got, err) != 0)
 		return -1;
+	log_debug("%zu schedules claimed in %lld us", got.n,
+		  (long long)(clock_mono_us() - begin_us));
 	b->claim_more = got.n >= CLAIM_MAX;
-	if (got.n > 0)
+	b->claimed = got.n > 0;
+	if (b->claimed)
 		b->pause_us = 0;
 	*ret_fires = got.fires;
 	return 0;

@@ -24,8 +24,10 @@
  */
 struct batch {
 	struct beat *beat;
+	struct batch *next; /* of those that were sent */
 	struct schedules_fires *fires;
 	int64_t first_due_us;
+	int64_t begin_us;   /* monotonic */
 	struct buf records; /* of all, one after the other */
 	size_t n;
 	const struct schedule_fire **of;
@@ -82,8 +84,15 @@ batch_new(struct beat *b, struct schedules_fires *fires)
 void
 send_drop(struct beat *b)
 {
+	struct batch *t;
+
 	batch_free(b->batch);
 	b->batch = NULL;
+	while ((t = b->sent) != NULL) {
+		b->sent = t->next;
+		batch_free(t);
+	}
+	b->n_sent = 0;
 }
 
 /* --- answers ----------------------------------------------------------- */
@@ -156,8 +165,14 @@ finish(struct batch *t)
 {
 	struct beat *b = t->beat;
 
+	log_debug("%zu fires enqueued in %lld us", t->n_marks,
+		  (long long)(clock_mono_us() - t->begin_us));
 	count(b, t);
 	b->sending = false;
+	b->batch = NULL;
+	t->next = b->sent;
+	b->sent = t;
+	b->n_sent++;
 	if (t->n_left > 0) {
 		b->look_all = true;
 		b->at.look = clock_mono_us() + OLD_US / 2;
@@ -277,6 +292,7 @@ send_fires(struct beat *b, struct schedules_fires *fires, bool young,
 	}
 	t->fires = fires;
 	t->first_due_us = first_due_us;
+	t->begin_us = clock_mono_us();
 	if (fill_all(t, young) != 0 || t->n + t->n_marks == 0) {
 		batch_free(t);
 		return false;
@@ -294,13 +310,19 @@ send_fires(struct beat *b, struct schedules_fires *fires, bool young,
 int
 send_mark(struct beat *b, struct err *err)
 {
-	struct batch *t = b->batch;
+	const int64_t begin_us = clock_mono_us();
+	struct batch *t;
 
-	if (t == NULL)
-		return 0;
-	if (t->n_marks > 0 && schedules_mark(b->db, t->marks, t->n_marks,
-					     clock_wall_us(), err) != 0)
-		return -1;
-	send_drop(b);
+	while ((t = b->sent) != NULL) {
+		if (t->n_marks > 0 &&
+		    schedules_mark(b->db, t->marks, t->n_marks, clock_wall_us(),
+				   err) != 0)
+			return -1;
+		log_debug("%zu fires marked in %lld us", t->n_marks,
+			  (long long)(clock_mono_us() - begin_us));
+		b->sent = t->next;
+		b->n_sent--;
+		batch_free(t);
+	}
 	return 0;
 }

@@ -25,9 +25,11 @@ struct results;
 /* How long the broker remembers that it has a fire's task: longer than fires
  * are left unmarked by a machine that is switched off over a weekend. */
 #define UNIQUE_S (3 * 86400)
-/* Schedules that are claimed at a time, and fires looked for. */
+/* Schedules that are claimed at a time, and fires looked for; and batches that
+ * are sent before any is marked, which can wait while there is more to send. */
 #define CLAIM_MAX 1000
 #define UNSENT_MAX 10000
+#define SENT_MAX 16
 
 #define NEVER INT64_MAX
 
@@ -62,13 +64,16 @@ struct beat {
 	int64_t next_due_us; /* of the wall clock */
 	bool next_known;
 	bool claim_more; /* there may be more that is due */
+	bool claimed;	 /* the last claim found something */
 	bool look_all;	 /* the young ones, too */
 
 	struct tz_set *zones;
 	char tz_data[TZ_VERSION_SIZE];
 	bool rezone; /* next runs of other data are to be computed anew */
 
-	struct batch *batch; /* being sent, or to be marked */
+	struct batch *batch; /* being sent */
+	struct batch *sent;  /* to be marked, the latest first */
+	unsigned int n_sent;
 
 	struct plan plan; /* of the schedule in hand */
 	struct buf text;
@@ -98,7 +103,7 @@ int decide_rezone(struct beat *b, struct err *err);
  * were claimed a moment ago, too. False: none of them is to be sent. */
 bool send_fires(struct beat *b, struct schedules_fires *fires, bool young,
 		int64_t first_due_us);
-/* Marks what was sent. */
+/* Marks all that was sent. */
 int send_mark(struct beat *b, struct err *err);
 void send_drop(struct beat *b);
 

@@ -135,6 +135,7 @@ START_TEST(a_database_that_was_away_loses_and_doubles_nothing)
 	sql_server_kill(s.server);
 	WAIT_UNTIL(worker_logged(s.beats[0], "trying again"));
 	sql_server_restart(s.server);
+	schedules_disconnect(s.db); /* the test's own */
 	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
 	scene_verdict(&s);
 	scene_close(&s);
