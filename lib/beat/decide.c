@@ -109,7 +109,7 @@ log_skipped(const struct schedule *s, const struct plan *p)
 
 	for (i = 0; i < SCHEDULE_N_REASONS; i++)
 		if (p->skipped[i] > 0)
-			log_info("schedule %s: %lld fires %s", s->id,
+			log_info("schedule %s: %lld not run: %s", s->id,
 				 (long long)p->skipped[i],
 				 schedule_reason_text((enum schedule_reason)i));
 }

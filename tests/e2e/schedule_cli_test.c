@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line's verbs about schedules, with a scheduler and a worker. */
+#include <string.h>
+
+#include "e2e/look.h"
+#include "e2e/worker.h"
+
+static struct world *
+start(void)
+{
+	struct world *w = world_start(NULL);
+
+	world_configure(w, NULL,
+			world_text(w,
+				   "[scheduler]\n"
+				   "database_url = sqlite://%s/schedules.db\n",
+				   world_dir(w)));
+	return w;
+}
+
+static void
+start_beat(struct world *w)
+{
+	worker_start(w, "exec flowrra-beat --config flowrra.conf");
+}
+
+START_TEST(a_schedule_is_made_shown_and_removed)
+{
+	struct world *w = start();
+	const char *shown;
+
+	ck_run(ctl(w, "schedule cron add '0 9 * * MON-FRI' --tz Europe/Berlin "
+		      "--args '[2, 3]' --description 'a sum' --misfire once "
+		      "--id sum"),
+	       0, "sum\n");
+	shown = ctl_ok(w, "schedule show sum --json");
+	ck_assert_str_eq(json_field(w, shown, "rule"), "0 9 * * MON-FRI");
+	ck_assert_str_eq(json_field(w, shown, "tz"), "Europe/Berlin");
+	ck_assert_str_eq(json_field(w, shown, "args"), "[2,3]");
+	ck_assert_str_eq(json_field(w, shown, "description"), "a sum");
+	ck_assert_str_eq(json_field(w, shown, "enabled"), "true");
+	ck_assert_str_ne(json_field(w, shown, "next_run"), "null");
+	ck_run(ctl(w, "schedule disable sum"), 0, "");
+	ck_run(ctl(w, "schedule list --enabled --json"), 0, "[]\n");
+	ck_run(ctl(w, "schedule enable sum"), 0, "");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "schedule list"), "Europe/Berlin"));
+	ck_run(ctl(w, "schedule delete sum"), 0, "");
+	ck_complains(ctl(w, "schedule show sum"), 2, "sum");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(an_identical_schedule_is_made_once)
+{
+	struct world *w = start();
+
+	ctl_ok(w, "schedule interval add 300 --args '[1,2]' --id five");
+	ck_run(ctl(w, "schedule interval add 5m --args '[1, 2]'"), 0, "five\n");
+	ck_assert_str_ne(ctl_ok(w, "schedule interval add 5m --args '[1, 3]'"),
+			 "five");
+	ck_complains(ctl(w, "schedule interval add 10m --id five"), 77, "five");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(schedules_fire_and_their_tasks_run)
+{
+	struct world *w = start();
+	const char *once, *id;
+
+	start_beat(w);
+	once = ctl_ok(w, "schedule once add 'in 1s' --args '[20, 3]'");
+	ctl_ok(w, "schedule interval add 1s --args '[1, 2]' --id often "
+		  "--max-runs 2");
+	WAIT_UNTIL(
+	    strcmp(json_field(w, ctl_ok(w, "schedule show %s --json", once),
+			      "runs"),
+		   "1") == 0);
+	WAIT_UNTIL(strcmp(json_field(w, ctl_ok(w, "schedule show often --json"),
+				     "runs"),
+			  "2") == 0);
+	ck_assert_str_eq(
+	    json_field(w, ctl_ok(w, "schedule show often --json"), "next_run"),
+	    "null");
+	/* One that fires no more can still be run by hand. */
+	id = ctl_ok(w, "schedule run %s", once);
+	wait_status(w, id, "success");
+	ck_field(w, id, "result", "23");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(the_next_fires_need_no_server)
+{
+	const struct world_options o = {.no_worker = true,
+					.url = "redis://127.0.0.1:1"};
+	struct world *w = world_start(&o);
+
+	ck_run(ctl(w, "schedule next '0 9 * * MON-FRI' --tz Europe/Berlin "
+		      "--after 2026-03-28T00:00:00Z --count 2"),
+	       0, "2026-03-30T07:00:00Z\n2026-03-31T07:00:00Z\n");
+	ck_run(ctl(w, "schedule next '@yearly' --after 2026-03-28T00:00:00Z "
+		      "--count 1 --json"),
+	       0, "[\"2027-01-01T00:00:00Z\"]\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_shown_where_it_stands)
+{
+	static const struct {
+		const char *words;
+		int status;
+		const char *part;
+	} cases[] = {
+	    {"next '0 25 * * *'", 65, "\n  0 25 * * *\n    ^~\n"},
+	    {"next '0 9 * * MON-FRY'", 65, "did you mean FRI"},
+	    {"next '0 0 30 2 *'", 65, "never fires"},
+	    {"next '* * * *'", 65, "field"},
+	    {"cron add '0 9 * * *' --tz Europe/Berln", 65, "Europe/Berlin"},
+	    {"cron add 'CRON_TZ=UTC 0 9 * * *' --tz Asia/Tokyo", 65,
+	     "of its own"},
+	    {"cron ad '0 9 * * *'", 65, "add"},
+	    {"once add 2020-01-01T00:00:00Z", 65, "passed"},
+	    {"once add 'in a while'", 65, "a while"},
+	    {"interval add 0", 65, ""},
+	    {"interval add 5m --args '{}'", 65, "array"},
+	    {"interval add 5m --misfire never", 65, "skip, once, all"},
+	    {"cron add '0 9 * * *' --end-at 1s --start-at 2s", 65, "end"},
+	    {"enable nobody", 2, "nobody"},
+	    {"run nobody", 2, "nobody"},
+	};
+	struct world *w = start();
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_complains(ctl(w, "schedule %s", cases[i].words),
+			     cases[i].status, cases[i].part);
+	ck_run(ctl(w, "schedule list --json"), 0, "[]\n");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_schedule_waits_for_its_last_task)
+{
+	struct world *w = start();
+
+	start_beat(w);
+	ctl_ok(w, "schedule interval sleep 1s --args '[4]' --overlap skip "
+		  "--id long");
+	WAIT_UNTIL(strstr(ctl_ok(w, "schedule stats long"), "overlap") != NULL);
+	ck_assert_str_eq(
+	    json_field(w, ctl_ok(w, "schedule show long --json"), "runs"), "1");
+	world_stop(w);
+}
+END_TEST
+
+SUITE("schedule verbs")
+{
+	SUITE_TIMEOUT(120);
+	TEST(a_schedule_is_made_shown_and_removed);
+	TEST(an_identical_schedule_is_made_once);
+	TEST(schedules_fire_and_their_tasks_run);
+	TEST(the_next_fires_need_no_server);
+	TEST(what_is_wrong_is_shown_where_it_stands);
+	TEST(a_schedule_waits_for_its_last_task);
+}
