@@ -180,8 +180,10 @@ in_flight_with(struct world *w, const char *text)
 
 START_TEST(a_task_goes_back_only_when_its_running_record_is_stored)
 {
-	const struct world_options o = {
-	    .modules = "demo mark", .separate_backend = true, .crashes = true};
+	const struct world_options o = {.modules = "demo mark",
+					.config = "log_level = info\n",
+					.separate_backend = true,
+					.crashes = true};
 	struct world *w = world_start(&o);
 	struct worker *k = worker_of(w);
 	int i;
@@ -191,13 +193,17 @@ START_TEST(a_task_goes_back_only_when_its_running_record_is_stored)
 	for (i = 0; i < 2; i++)
 		push(w, world_text(w,
 				   "{\"id\":\"%d\",\"name\":\"mark\","
-				   "\"args\":[\"first\",1]}",
+				   "\"args\":[\"first\",2]}",
 				   i));
 	WAIT_UNTIL(count_marks(w, "first") == 2);
+	/* That they run is told after a few ms, and so before the end of one
+	 * that runs for longer. */
+	push(w, "{\"id\":\"2\",\"name\":\"mark\",\"args\":[\"next\",0.1]}");
+	WAIT_UNTIL(worker_logged(k, "task 2 (mark) succeeded"));
 	kill(worker_executor(k), SIGKILL);
 	WAIT_UNTIL(worker_logged(k, "was killed by SIGKILL"));
 	/* It would be claimed after the two. */
-	push(w, "{\"id\":\"2\",\"name\":\"mark\",\"args\":[\"last\"]}");
+	push(w, "{\"id\":\"3\",\"name\":\"mark\",\"args\":[\"last\"]}");
 	WAIT_UNTIL(count_marks(w, "last") == 1);
 	ck_assert_int_eq(in_flight_with(w, "\"suspected\":1"), 0);
 	redis_server_continue(world_backend(w));
