@@ -58,7 +58,7 @@ ALL_CFLAGS = -std=gnu11 -fPIC -pthread $(WARNINGS) $(HARDEN) $(CFLAGS)
 EVENT_LIBS   := $(call PC,--libs libevent_core)
 JANSSON_LIBS := $(call PC,--libs jansson)
 SQLITE_LIBS  := $(call PC,--libs sqlite3)
-SCHEDULES_LIBS := $(call PC,--libs libpq libmariadb) $(SQLITE_LIBS)
+SCHEDULES_LIBS := $(SQLITE_LIBS) -ldl
 REDIS_LIBS   := $(EVENT_LIBS) \
 		$(call PC,--libs libevent_extra libevent_openssl openssl hiredis) \
 		$(SQLITE_LIBS)
@@ -71,8 +71,13 @@ endef
 
 # --- what is built of what ---------------------------------------------------
 
+# Databases for schedules, loaded by those who use them.
+DRIVERS    := $(patsubst %,$(B)/libexec/flowrra/database-%.so,postgresql mysql)
+DRIVER_SRC := $(addprefix lib/schedules/,postgresql.c postgresql_conn.c \
+	      mysql.c mysql_conn.c)
+
 LIBS := $(notdir $(wildcard lib/*))
-objs  = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+objs  = $(patsubst %.c,$(B)/%.o,$(filter-out $(DRIVER_SRC),$(wildcard $(1)/*.c)))
 ar    = $(patsubst %,$(B)/lib/%.a,$(1))
 
 # The link lines show what each program can reach.
@@ -89,7 +94,7 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 	      $(wildcard lib/module/shipped/*.c))
 
 #: all      programs, library and modules, in build/release (the default)
-all: $(PROGRAMS) $(SHARED) $(MODULES)
+all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
 
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check asan tsan lint fuzz demo bench format clean help
@@ -133,6 +138,15 @@ $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 	    $(call PC,--libs inih)
 	@ln -sf $(@F) $(@D)/libflowrra.so
 
+$(B)/libexec/flowrra/database-postgresql.so: DRIVER_LIBS = $(call PC,--libs libpq)
+$(B)/libexec/flowrra/database-mysql.so: DRIVER_LIBS = $(call PC,--libs libmariadb)
+$(B)/libexec/flowrra/database-%.so: $(B)/lib/schedules/%.o \
+    $(B)/lib/schedules/%_conn.o $(call ar,schedules util) lib/schedules/drivers.map
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ \
+	    -Wl,--version-script=lib/schedules/drivers.map $(filter-out %.map,$^) \
+	    $(DRIVER_LIBS) $(JANSSON_LIBS)
+
 $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
@@ -173,7 +187,7 @@ $(B)/tests/unit: $(UNIT_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(UNIT_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
-	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
+	    $(SCHEDULES_LIBS) $(call PC,--libs libpq libmariadb) $(JANSSON_LIBS) $(CHECK_LIBS) \
 	    $(call PC,--libs libevent_pthreads inih libsystemd smartcols)
 
 $(B)/tests/modules/%.so: tests/modules/%.c
@@ -184,7 +198,7 @@ $(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(E2E_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
-	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -ldl \
+	    $(SCHEDULES_LIBS) $(call PC,--libs libpq libmariadb) $(JANSSON_LIBS) $(CHECK_LIBS) \
 	    $(call PC,--libs libevent_pthreads inih libsystemd smartcols)
 
 # The campaign of faults: a program of its own, which uses the worlds of the
@@ -218,7 +232,7 @@ JOBS      = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 test-programs: all $(TEST_MODULES) $(TEST_BINS) $(B)/tests/soak/clock_shim.so
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
-unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(TEST_MODULES)
+unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES)
 	$(TEST_ENV) $(B)/tests/unit $(SUITES)
 
 #: e2e      the tests of the whole, with real programs and servers, only
@@ -349,6 +363,7 @@ put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(call put,755,$(filter $(B)/bin/%,$(PROGRAMS)),$(bindir))
 	$(call put,755,$(filter $(B)/libexec/%,$(PROGRAMS)),$(libexecdir))
+	$(call put,644,$(DRIVERS),$(libexecdir))
 	$(call put,644,$(MODULES),$(moduledir))
 	$(call put,644,$(SHARED),$(libdir))
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libflowrra.so

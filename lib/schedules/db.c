@@ -9,9 +9,6 @@
 #include "util/clock.h"
 #include "util/err.h"
 
-static const struct db_driver *const drivers[] = {&db_sqlite, &db_postgresql,
-						  &db_mysql};
-
 const char *
 query_name(enum query query)
 {
@@ -98,39 +95,6 @@ db_rows_seal(struct db_rows *rows)
 }
 
 /* --- connections --------------------------------------------------------- */
-
-static const struct db_driver *
-find(const char *url)
-{
-	const char *const *scheme;
-	size_t i;
-
-	if (url == NULL || url[0] == '\0')
-		return &db_sqlite;
-	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		for (scheme = drivers[i]->schemes; *scheme != NULL; scheme++)
-			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
-				return drivers[i];
-	return NULL;
-}
-
-struct db *
-db_open(const char *url, int64_t timeout_ms, struct err *err)
-{
-	const struct db_driver *driver = find(url);
-	struct db *db;
-
-	if (driver == NULL) {
-		err_set(err, ERR_CONFIG,
-			"[scheduler] database_url: no database of this kind; "
-			"it must begin with sqlite://, postgresql:// or "
-			"mysql://");
-		return NULL;
-	}
-	if ((db = driver->open(url, err)) != NULL)
-		db->timeout_ms = timeout_ms;
-	return db;
-}
 
 void
 db_free(struct db *db)

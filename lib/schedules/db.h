@@ -60,7 +60,6 @@ void db_rows_add(struct db_rows *rows, enum db_type type, int64_t i,
 int db_rows_seal(struct db_rows *rows);
 
 struct db_driver {
-	const char *const *schemes; /* "sqlite://", … NULL at the end */
 	/* Reads the URL; connects to nothing. */
 	struct db *(*open)(const char *url, struct err *err);
 	void (*free)(struct db *db);
@@ -87,6 +86,7 @@ struct db_driver {
 	int poll_ms; /* or -1 */
 };
 
+/* The last two are in shared objects of their own; see driver.c. */
 extern const struct db_driver db_sqlite, db_postgresql, db_mysql;
 
 /* The first member of every driver's own struct. */

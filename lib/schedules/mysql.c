@@ -319,7 +319,6 @@ my_fd(const struct db *db)
 }
 
 const struct db_driver db_mysql = {
-    .schemes = (const char *const[]){"mysql://", "mariadb://", NULL},
     .open = my_open,
     .free = my_free,
     .connect = my_connect,

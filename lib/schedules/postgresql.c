@@ -307,7 +307,6 @@ pg_fd(const struct db *db)
 }
 
 const struct db_driver db_postgresql = {
-    .schemes = (const char *const[]){"postgresql://", "postgres://", NULL},
     .open = pg_open,
     .free = pg_free,
     .connect = pg_connect,

@@ -290,7 +290,6 @@ lite_fd(const struct db *db)
 }
 
 const struct db_driver db_sqlite = {
-    .schemes = (const char *const[]){"sqlite://", NULL},
     .open = lite_open,
     .free = lite_free,
     .connect = lite_connect,
