@@ -36,7 +36,7 @@ pause_for(struct scene *s, int64_t ms)
 
 	redis_server_pause(scene_redis(s));
 	s->tally->faults++;
-	scene_sleep(ms);
+	scene_sleep_between(s, ms, ms);
 	redis_server_continue(scene_redis(s));
 	begin = now_ms();
 	scene_await_start(s, begin);
@@ -139,7 +139,7 @@ link_is_half_open(struct scene *s)
 		submit_long_tasks(s, ms + 4000);
 		s->proxy->mode = PROXY_HOLE;
 		s->tally->faults++;
-		scene_sleep(ms);
+		scene_sleep_between(s, ms, ms);
 		s->proxy->mode = PROXY_PASS;
 		begin = now_ms();
 		scene_await_start(s, begin);

@@ -51,10 +51,35 @@ scene_sleep(int64_t ms)
 		;
 }
 
+/* Workers tell of their status each second, and there is room for ten: then
+ * they wait until somebody reads. */
+static void
+forget_notified(struct scene *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->n_workers; i++)
+		worker_forget_notified(s->workers[i]);
+}
+
 void
 scene_sleep_between(struct scene *s, int64_t first_ms, int64_t last_ms)
 {
-	scene_sleep(rng_between(&s->rng, first_ms, last_ms));
+	int64_t ms = rng_between(&s->rng, first_ms, last_ms);
+
+	for (; ms > 500; ms -= 500) {
+		forget_notified(s);
+		scene_sleep(500);
+	}
+	forget_notified(s);
+	scene_sleep(ms);
+}
+
+void
+scene_look(struct scene *s)
+{
+	forget_notified(s);
+	ledger_read(s->ledger);
 }
 
 void

@@ -145,9 +145,11 @@ void scene_await_ends(struct scene *s, int64_t since_ms, size_t n);
 struct flowrra_request;
 const char *scene_submit(struct scene *s, const char *name, const char *arg,
 			 const struct flowrra_request *request);
-/* Reads the ledger and waits; for WAIT_UNTIL. */
+/* Reads the ledger, and what workers notify of, which is forgotten. */
+void scene_look(struct scene *s);
+/* WAIT_UNTIL_WITHIN() that looks each time. */
 #define SCENE_WAIT_WITHIN(s, ms, condition)                                    \
-	WAIT_UNTIL_WITHIN(ms, (ledger_read((s)->ledger), (condition)))
+	WAIT_UNTIL_WITHIN(ms, (scene_look(s), (condition)))
 
 /* Judges, but lets the workers run. */
 void verdict(struct scene *s);

@@ -40,11 +40,13 @@ judge_end(struct scene *s, const struct ledger_task *e, int64_t deadline_ms)
 	unsigned int turn = 0;
 	bool well;
 
-	while ((record = final_record(s, e->id)) == NULL)
+	while ((record = final_record(s, e->id)) == NULL) {
+		scene_look(s);
 		if (!wait_a_moment(deadline_ms, &turn)) {
 			s->tally->lost++;
 			return;
 		}
+	}
 	well = record->state == FLOWRRA_SUCCESS;
 	flowrra_record_free(record);
 	if (!well) {
@@ -78,7 +80,7 @@ judge_ends(struct scene *s)
 	}
 	ck_assert_msg(first == NULL, "%u of %u tasks are lost, such as %s",
 		      s->tally->lost, s->tally->acknowledged, first);
-	WAIT_UNTIL_WITHIN(DRAIN_MS, scene_left(s) == 0);
+	SCENE_WAIT_WITHIN(s, DRAIN_MS, scene_left(s) == 0);
 }
 
 /* An attempt is counted when a task's own process died, and only then. */
