@@ -194,13 +194,12 @@ $(B)/tests/modules/%.so: tests/modules/%.c
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
 
-# For programs in folders of tests the drivers are where they are for all.
-$(B)/tests/libexec: | $(DRIVERS)
-	@mkdir -p $(@D)
-	@ln -sfn ../libexec $@
+# Programs in a folder below tests find the drivers, too.
+link_libexec = @ln -sfn ../libexec $(B)/tests/libexec
 
-$(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS)) | $(B)/tests/libexec
+$(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS))
 	@mkdir -p $(@D)
+	$(link_libexec)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -rdynamic -o $@ $(E2E_OBJS) \
 	    -Wl,--start-group $(call ar,$(LIBS)) -Wl,--end-group $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(call PC,--libs libpq libmariadb) $(JANSSON_LIBS) $(CHECK_LIBS) \
@@ -344,8 +343,8 @@ $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(SHARED) $(BENCH_LIBS)
 
 # With servers of its own, and a database filled from below.
 $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
-    $(B)/tests/redis_server.o $(call ar,schedules sqlite core util) \
-    | $(B)/tests/libexec
+    $(B)/tests/redis_server.o $(call ar,schedules sqlite core util)
+	$(link_libexec)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(call PC,--libs libpq libmariadb) $(JANSSON_LIBS) \
 	    $(call PC,--libs inih)
