@@ -118,6 +118,12 @@ static const struct redis_script store_oom = {
 #include "store.lua.inc"
 };
 
+static const struct redis_script store_note = {
+    .name = "note",
+    .text =
+#include "note.lua.inc"
+};
+
 static int
 send_set(const struct rresults *r, const struct results_put *put,
 	 struct slice key, redis_reply_fn *fn, void *arg)
@@ -128,11 +134,13 @@ send_set(const struct rresults *r, const struct results_put *put,
 	    SLICE("SET"), key, put->record, SLICE("EX"), {ttl, (size_t)n}};
 	const struct slice args[] = {put->record, {ttl, (size_t)n}};
 
-	if (put->final && r->full)
+	if (!put->final)
+		return redis_eval(r->redis, &store_note, fn, arg, 1, &key, 1,
+				  args);
+	if (r->full)
 		return redis_eval(r->redis, &store_oom, fn, arg, 1, &key, 2,
 				  args);
-	return redis_command(r->redis, fn, arg,
-			     put->final && put->ttl_s > 0 ? 5 : 3, set);
+	return redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set);
 }
 
 static int

@@ -41,8 +41,8 @@ bool results_is_up(const struct results *r);
 /*
  * One record to store. The caller keeps it, and what its slices point to,
  * until on_done. A final record is stored with its life and its waiters are
- * told. A record that is not final may be `lossy`: given up when the backend
- * cannot take it at once.
+ * told; only another final one can replace it. A record that is not final may
+ * be `lossy`: given up when the backend cannot take it at once.
  */
 struct results_put {
 	struct slice id;

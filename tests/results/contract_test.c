@@ -62,6 +62,20 @@ START_TEST(a_record_is_stored_and_read)
 }
 END_TEST
 
+START_TEST(a_record_that_comes_late_does_not_replace_the_final_one)
+{
+	struct backend *r;
+
+	stage_open(&w, _i);
+	r = backend_open(&w);
+	backend_put(&w, r, "1", SUCCESS, true, 60);
+	backend_put(&w, r, "1", RUNNING, false, 0);
+	ck_assert_str_eq(backend_get(&w, r, "1"), SUCCESS);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(a_final_record_is_gone_when_its_time_is_over)
 {
 	struct backend *r;
@@ -196,6 +210,7 @@ END_TEST
 #define CASES(kind)                                                            \
 	X(a_record_is_stored_and_read, kind)                                   \
 	X(a_final_record_is_gone_when_its_time_is_over, kind)                  \
+	X(a_record_that_comes_late_does_not_replace_the_final_one, kind)       \
 	X(a_watch_tells_the_record_and_then_the_final_one, kind)               \
 	X(a_watch_waits_for_a_record_that_is_not_there_yet, kind)              \
 	X(many_watches_are_all_told, kind)                                     \
