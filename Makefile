@@ -13,7 +13,8 @@ moduledir   ?= $(prefix)/lib/flowrra
 includedir  ?= $(prefix)/include
 mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/flowrra
-sysconfdir  ?= $(if $(filter /usr,$(prefix)),/etc,$(prefix)/etc)
+# Where the programs look, whatever the prefix of a system's own place.
+sysconfdir  ?= $(if $(filter /usr /usr/local,$(prefix)),/etc,$(prefix)/etc)
 
 CC       ?= gcc
 CFLAGS   ?= -O2 -g
@@ -380,6 +381,7 @@ install: all
 	    lib/client/flowrra.pc.in \
 	    > $(DESTDIR)$(libdir)/pkgconfig/flowrra.pc
 	$(foreach n,1 3 5 8,$(call put,644,$(call man,$n),$(mandir)/man$n)$(\n))
+	$(call put,644,README.md LICENSE lib/module/shipped/demo.c,$(docdir))
 	install -d $(DESTDIR)$(sysconfdir)/flowrra
 	install -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example

@@ -26,7 +26,8 @@ let(struct gate_pass *pass, const struct err *why)
 	pass->on_pass(pass, why);
 }
 
-/* Why nobody gets through: whatever it was, the server is out of reach. */
+/* Why nobody gets through: what is final, or that the server is out of reach.
+ */
 static struct err
 reason(const struct gate *gate)
 {
@@ -36,7 +37,7 @@ reason(const struct gate *gate)
 		err_set(&err, ERR_UNAVAILABLE,
 			"no connection within %lld ms; is the server running?",
 			(long long)gate->timeout_ms);
-	else if (err.code != ERR_REFUSED)
+	else if (!gate->closed)
 		err.code = ERR_UNAVAILABLE;
 	return err;
 }

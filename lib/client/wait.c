@@ -88,7 +88,7 @@ expire(struct wait *w)
 			w->n_final, w->n);
 	} else {
 		w->op.err = gate->why;
-		if (gate->why.code != ERR_REFUSED)
+		if (!gate->closed)
 			w->op.err.code = ERR_UNAVAILABLE;
 	}
 }
