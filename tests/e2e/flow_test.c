@@ -16,8 +16,8 @@
 #define WAVE 20000
 #define WAVES 5
 #define WARM_UP 2
-/* What memory may differ in without growing. */
-/* Less than 18 bytes for each of the 60,000 tasks between the two looks. */
+/* What memory may differ in without growing: less than 18 bytes for each of the
+ * 60,000 tasks between the two looks. */
 #define SLACK_KIB 1024
 
 START_TEST(a_long_task_holds_no_short_one_back)
