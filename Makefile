@@ -248,6 +248,10 @@ e2e: test-programs
 soak: soak-programs
 	$(TEST_ENV) $(B)/tests/soak/campaign --long $(SOAK)
 
+#: soak-beat kills schedulers over 10,000 fires, with each database
+soak-beat: test-programs
+	$(TEST_ENV) BEAT_FIRES=10000 $(B)/tests/e2e/run beat
+
 #: soak-mutants breaks the rules that keep tasks safe: soak must notice
 soak-mutants: soak-programs
 	tests/soak/mutants/run $(B) $(MUTANTS)
@@ -360,6 +364,10 @@ bench:
 	@.ci/deps build test
 	@$(MAKE) --no-print-directory $(JOBS) bench-programs
 	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
+
+#: bench-beat measures the scheduler: wake-ups, bursts, how late fires are
+bench-beat: all $(B)/tests/bench/beat_bench
+	@$(TEST_ENV) $(B)/tests/bench/beat_bench $(BENCH)
 
 # The programs find the rest by /proc/self/exe, ../libexec and ../lib: so the
 # folders below prefix have the shape of those below build/release.
