@@ -403,6 +403,7 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
+	soak-beat bench-beat \
 	unit e2e check asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install clean help
 .DELETE_ON_ERROR:

@@ -76,12 +76,14 @@ drop(struct question *q)
 void
 lookup_free(struct lookup *l)
 {
-	struct question *q;
+	struct question *q, *next;
 
 	if (l == NULL)
 		return;
-	while ((q = TAILQ_FIRST(&l->all)) != NULL)
+	for (q = TAILQ_FIRST(&l->all); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
 		drop(q);
+	}
 	free(l);
 }
 
@@ -90,18 +92,17 @@ static struct question *
 find(struct lookup *l, bool of_fate, const char *key)
 {
 	const size_t len = strlen(key);
-	struct question *q = calloc(1, sizeof(*q) + len + 1);
-	struct question **place;
+	struct question *q = calloc(1, sizeof(*q) + len + 1), **old;
 
 	if (q == NULL)
 		return NULL;
 	q->lookup = l;
 	q->of_fate = of_fate;
 	memcpy(q->key, key, len + 1);
-	place = tsearch(q, &l->tree, compare);
-	if (place == NULL || *place != q) {
+	if ((old = tfind(q, &l->tree, compare)) != NULL ||
+	    tsearch(q, &l->tree, compare) == NULL) {
 		free(q);
-		return place != NULL ? *place : NULL;
+		return old != NULL ? *old : NULL;
 	}
 	TAILQ_INSERT_TAIL(&l->all, q, link);
 	return q;

@@ -65,7 +65,7 @@ batch_new(struct beat *b, struct schedules_fires *fires)
 	if (t == NULL)
 		return NULL;
 	t->beat = b;
-	t->of = calloc(fires->n, sizeof(*t->of));
+	t->of = calloc(fires->n, sizeof(void *));
 	t->submits = calloc(fires->n, sizeof(*t->submits));
 	t->ids = calloc(fires->n, sizeof(*t->ids));
 	t->bodies = calloc(fires->n, sizeof(*t->bodies));

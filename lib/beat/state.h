@@ -84,8 +84,15 @@ struct beat {
 	int64_t fires, lag_us, max_lag_us, max_before_us, max_since_us;
 };
 
+/* --- turn.c ------------------------------------------------------------ */
+
+/* Makes the events of the loop, and frees them. */
+int turn_init(struct beat *b, struct err *err);
+void turn_done(struct beat *b);
 /* Wakes the loop. */
 void beat_turn(struct beat *b);
+/* It is over: tells the owner. */
+void beat_end(struct beat *b, const struct err *why);
 
 /* --- decide.c ---------------------------------------------------------- */
 

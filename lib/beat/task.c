@@ -52,10 +52,11 @@ defaults_read(struct slice json, struct defaults *ret, struct err *err)
 		    (struct defaults){.cpu_bound = draft.cpu_bound,
 				      .max_retries = draft.max_retries,
 				      .retry_delay_us = draft.retry_delay_us};
-		if (task_name_valid(draft.queue, TASK_QUEUE_MAX))
-			memcpy(ret->queue, draft.queue.p, draft.queue.len);
-		else
-			strcpy(ret->queue, draft.cpu_bound ? "cpu" : "io");
+		if (draft.queue.p == NULL ||
+		    !task_name_valid(draft.queue, TASK_QUEUE_MAX))
+			draft.queue =
+			    draft.cpu_bound ? SLICE("cpu") : SLICE("io");
+		memcpy(ret->queue, draft.queue.p, draft.queue.len);
 	}
 	buf_done(&scratch);
 	return status;
