@@ -109,7 +109,8 @@ spawn(struct sql_server *s, const char *const *argv)
 	dup2(STDOUT_FILENO, STDERR_FILENO);
 	closefrom(3);
 	unsetenv("LD_PRELOAD");
-	unsetenv("TMPDIR"); /* it may not be the server's user's */
+	/* A starting mariadbd removes what others have in a shared one. */
+	setenv("TMPDIR", s->dir, 1);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
