@@ -326,30 +326,61 @@ END_TEST
 /* --- the manual page -------------------------------------------------------
  */
 
-/* The options of a section of the page, each as "\nname\n". */
+/* Adds the options of an ".It Fl -one , Fl -two" line. */
+static void
+add_options(const char *item, char *names, size_t size)
+{
+	char name[64];
+	const char *p;
+	size_t len;
+
+	for (p = strstr(item, "Fl -"); p != NULL; p = strstr(p + 1, "Fl -")) {
+		ck_assert_int_eq(sscanf(p, "Fl -%63[a-z-]", name), 1);
+		len = strlen(names);
+		snprintf(names + len, size - len, "%s\n", name);
+	}
+}
+
+/* Whether a text is only about other verbs of its group: "(cron) …". */
+static bool
+is_others(const char *line, const char *section)
+{
+	char word[32], last[34];
+
+	if (sscanf(line, "(%31[a-z])", word) != 1)
+		return false;
+	snprintf(last, sizeof(last), " %s", word);
+	return strlen(section) < strlen(last) ||
+	       strcmp(section + strlen(section) - strlen(last), last) != 0;
+}
+
+/*
+ * The options of a section of the page, each as "\nname\n". Headings that
+ * follow one another share what follows them.
+ */
 static void
 page_options(const char *section, char *names, size_t size)
 {
 	FILE *page = fopen(PAGE, "re");
-	char line[1024], name[64];
-	bool inside = false;
-	const char *p;
-	size_t len;
+	char line[1024], item[1024] = "";
+	bool inside = false, heading = false, was_heading;
+	size_t len = strlen(section);
 
 	ck_assert_msg(page != NULL, "run the tests where " PAGE " is");
 	snprintf(names, size, "\n");
 	while (fgets(line, sizeof(line), page) != NULL) {
-		len = strlen(section);
-		if (strncmp(line, ".S", 2) == 0)
-			inside = strncmp(line + 4, section, len) == 0 &&
-				 strchr(" \n", line[4 + len]) != NULL;
-		if (!inside || strncmp(line, ".It Fl", 6) != 0 ||
-		    (p = strstr(line, "Fl -")) == NULL ||
-		    (p = strstr(line, " -")) == NULL)
-			continue;
-		ck_assert_int_eq(sscanf(p, " -%63[a-z-]", name), 1);
-		len = strlen(names);
-		snprintf(names + len, size - len, "%s\n", name);
+		if (item[0] != '\0' && !is_others(line, section))
+			add_options(item, names, size);
+		item[0] = '\0';
+		was_heading = heading;
+		heading = strncmp(line, ".Ss", 3) == 0 ||
+			  strncmp(line, ".Sh", 3) == 0;
+		if (heading)
+			inside = (was_heading && inside) ||
+				 (strncmp(line + 4, section, len) == 0 &&
+				  strchr(" \n", line[4 + len]) != NULL);
+		else if (inside && strncmp(line, ".It Fl", 6) == 0)
+			snprintf(item, sizeof(item), "%s", line);
 	}
 	fclose(page);
 }
