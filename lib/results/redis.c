@@ -112,15 +112,11 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 
 /* --- storing ----------------------------------------------------------- */
 
-static const struct redis_script store_oom = {
-    .name = "store",
-    .text =
+static const struct redis_script store_oom = {.name = "store", .text =
 #include "store.lua.inc"
 };
 
-static const struct redis_script store_note = {
-    .name = "note",
-    .text =
+static const struct redis_script store_note = {.name = "note", .text =
 #include "note.lua.inc"
 };
 
