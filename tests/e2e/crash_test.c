@@ -21,7 +21,9 @@ static const struct {
     {"fpe", "SIGFPE", false},
     {"ill", "SIGILL", false},
     {"abort", "SIGABRT", false},
+#ifndef __SANITIZE_THREAD__ /* whose malloc() does not notice */
     {"double_free", "SIGABRT", false},
+#endif
     {"stack_overflow", "SIGSEGV", false},
     {"raise 7", "SIGBUS", false},
     {"raise 9", "SIGKILL", false},
