@@ -144,16 +144,16 @@ migrate(sqlite3 *db, const char *name, int version, struct err *err)
 int
 schema_prepare(sqlite3 *db, const char *name, struct err *err)
 {
-	int version = 0, todo;
+	int version = 0, status;
 
 	/* Most of the time all is there: that takes no lock to see. */
-	if ((todo = check_version(db, name, &version, err)) <= 0)
-		return todo;
+	if ((status = check_version(db, name, &version, err)) <= 0)
+		return status;
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
 		return fault_set(err, db, name, "making the schema");
-	if ((todo = check_version(db, name, &version, err)) == 1)
-		todo = migrate(db, name, version, err);
+	if ((status = check_version(db, name, &version, err)) == 1)
+		status = migrate(db, name, version, err);
 	if (!sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return todo;
+	return status;
 }
