@@ -25,6 +25,7 @@
 
 struct event_base;
 struct broker;
+struct broker_operate_ops;
 
 /* --- claims ------------------------------------------------------------ */
 
@@ -223,6 +224,7 @@ struct broker_ops {
 				 void *arg);
 	void (*control)(struct broker *, struct slice message,
 			broker_value_fn *on_sent, void *arg);
+	const struct broker_operate_ops *operate; /* operate.h */
 };
 
 /* The first member of every implementation's own struct. */

@@ -116,3 +116,30 @@ results_heard(const struct results *r)
 {
 	return r->ops->heard(r);
 }
+
+int
+results_listen(struct results *r, results_event_fn *on_event, void *arg,
+	       struct err *err)
+{
+	return r->ops->listen(r, on_event, arg, err);
+}
+
+void
+results_list(struct results *r, bool failed, struct slice cursor,
+	     unsigned int n, results_page_fn *on_page, void *arg)
+{
+	r->ops->list(r, failed, cursor, n, on_page, arg);
+}
+
+void
+results_counts(struct results *r, results_record_fn *on_record, void *arg)
+{
+	r->ops->counts(r, on_record, arg);
+}
+
+void
+results_reopen(struct results *r, struct slice id, struct slice record,
+	       results_record_fn *on_done, void *arg)
+{
+	r->ops->reopen(r, id, record, on_done, arg);
+}

@@ -48,6 +48,7 @@ struct results_put {
 	struct slice id;
 	struct slice record; /* JSON */
 	bool final;
+	bool failed; /* of a final record: for results_list() */
 	bool lossy;
 	int64_t ttl_s; /* of a final record; 0: for ever */
 	void (*on_done)(struct results_put *put);
@@ -99,6 +100,48 @@ void results_unwatch(struct results_watch *w);
 void results_event(struct results *r, struct slice event);
 /* Whether anybody listens; a hint, at most some seconds old. */
 bool results_heard(const struct results *r);
+/*
+ * Listens: on_event is called with each event of any worker from a moment soon
+ * after this, in the order in which a worker published them. `err` is NULL, or
+ * says (with an empty event) that some may have been missed: out of reach, or
+ * too slow. Listening goes on by itself. One listener for each backend; NULL
+ * ends it. 0, or -1 with *err.
+ */
+typedef void results_event_fn(struct slice event, const struct err *err,
+			      void *arg);
+int results_listen(struct results *r, results_event_fn *on_event, void *arg,
+		   struct err *err);
+
+/* --- for those who run it ---------------------------------------------- */
+
+/*
+ * A page of final records, those that were stored last first, of tasks that
+ * succeeded or of those that failed. At least the last RESULTS_LIST_MAX of each
+ * kind can be listed, as long as they are not expired. `cursor` is empty for
+ * the first page, and else what the one before gave as `next`, where empty
+ * means that this was all. A page may be short, or empty, and yet have a next
+ * one. `n` is at most RESULTS_PAGE_MAX.
+ */
+#define RESULTS_LIST_MAX 100000
+#define RESULTS_PAGE_MAX 500
+typedef void results_page_fn(const struct slice *records, size_t n,
+			     struct slice next, const struct err *err,
+			     void *arg);
+void results_list(struct results *r, bool failed, struct slice cursor,
+		  unsigned int n, results_page_fn *on_page, void *arg);
+
+/*
+ * How many tasks have ended, since the backend is in use: a JSON object
+ *	{"succeeded": 12, "failed": 3}
+ * Good for rates and totals, not for accounts: a worker that loses its
+ * connection at the wrong moment may count a few of them twice.
+ */
+void results_counts(struct results *r, results_record_fn *on_record, void *arg);
+
+/* Puts a pending record in the place of whatever is there, a final one too: the
+ * task is to run anew. `record` of the answer is empty. */
+void results_reopen(struct results *r, struct slice id, struct slice record,
+		    results_record_fn *on_done, void *arg);
 
 /* What an implementation provides; results.c calls the one for the URL. */
 struct results_ops {
@@ -121,6 +164,14 @@ struct results_ops {
 	void (*unwatch)(struct results_watch *);
 	void (*event)(struct results *, struct slice event);
 	bool (*heard)(const struct results *);
+	int (*listen)(struct results *, results_event_fn *on_event, void *arg,
+		      struct err *err);
+	void (*list)(struct results *, bool failed, struct slice cursor,
+		     unsigned int n, results_page_fn *on_page, void *arg);
+	void (*counts)(struct results *, results_record_fn *on_record,
+		       void *arg);
+	void (*reopen)(struct results *, struct slice id, struct slice record,
+		       results_record_fn *on_done, void *arg);
 };
 
 struct results {
