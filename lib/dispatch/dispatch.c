@@ -31,6 +31,45 @@ put_back_held(struct dispatch *d)
 			outcome_put_back(job);
 }
 
+/* Whether the job can still get on: who is refused for good by a store need
+ * not wait for its answers. */
+static bool
+can_get_on(const struct job *job)
+{
+	const struct dispatch *d = job->dispatch;
+	const bool to_broker = !d->broker_state.lost;
+	const bool to_backend = !d->results_state.lost;
+
+	switch (job->state) {
+	case JOB_NEW: /* the backend is asked about it, and then it settles */
+		return to_broker && to_backend;
+	case JOB_STORING:
+		return to_backend;
+	case JOB_SETTLING:
+		return to_broker && (to_backend || !job->noting);
+	case JOB_HELD:
+	case JOB_RUNNING:
+		break;
+	}
+	return true;
+}
+
+static bool
+is_all_done(const struct dispatch *d)
+{
+	uint32_t i;
+
+	if (!TAILQ_EMPTY(&d->runners) ||
+	    (!d->broker_state.lost && !broker_quiet(d->broker)))
+		return false;
+	if (!d->broker_state.lost && !d->results_state.lost)
+		return d->n_jobs == 0;
+	for (i = 0; i < d->cap_jobs; i++)
+		if (d->jobs[i] != NULL && can_get_on(d->jobs[i]))
+			return false;
+	return true;
+}
+
 /* Nothing runs, nothing is to be told: the end. */
 static void
 check_stopped(struct dispatch *d)
@@ -40,8 +79,7 @@ check_stopped(struct dispatch *d)
 	if (!d->stopping || d->stopped)
 		return;
 	put_back_held(d);
-	if (!d->forlorn && (d->n_jobs > 0 || !TAILQ_EMPTY(&d->runners) ||
-			    !broker_quiet(d->broker)))
+	if (!d->forlorn && !is_all_done(d))
 		return;
 	d->stopped = true;
 	evtimer_del(d->patience);
@@ -114,9 +152,13 @@ dispatch_stop(struct dispatch *d)
 void
 dispatch_fail(struct dispatch *d, const struct err *why)
 {
+	/* Several connections may say the same, but that is no hurry. */
 	if (d->failure.code == ERR_NONE)
 		d->failure = *why;
-	dispatch_stop(d);
+	if (d->stopping)
+		dispatch_turn(d);
+	else
+		dispatch_stop(d);
 }
 
 /* --- the end of a turn ------------------------------------------------- */
@@ -218,6 +260,8 @@ on_broker_state(bool up, bool final, const struct err *why, void *arg)
 	struct dispatch *d = arg;
 
 	if (final) {
+		d->broker_state.up = false;
+		d->broker_state.lost = true;
 		dispatch_fail(d, why);
 		return;
 	}
@@ -233,6 +277,8 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 	struct dispatch *d = arg;
 
 	if (final) {
+		d->results_state.lost = true;
+		keep_lost(d);
 		dispatch_fail(d, why);
 		return;
 	}

@@ -61,17 +61,22 @@ spool(struct dispatch *d, const struct job *job)
 }
 
 static void
-on_outage(evutil_socket_t fd, short what, void *arg)
+spool_all(struct dispatch *d)
 {
-	struct dispatch *d = arg;
 	uint32_t i;
 
-	(void)fd;
-	(void)what;
 	d->spooling = true;
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL && d->jobs[i]->state == JOB_STORING)
 			spool(d, d->jobs[i]);
+}
+
+static void
+on_outage(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	spool_all(arg);
 }
 
 int
@@ -108,6 +113,14 @@ keep_state(struct dispatch *d, bool up)
 	} else if (!d->spooling && !evtimer_pending(d->outage, NULL)) {
 		evtimer_add(d->outage, &tv);
 	}
+}
+
+void
+keep_lost(struct dispatch *d)
+{
+	evtimer_del(d->outage);
+	if (!d->spooling)
+		spool_all(d);
 }
 
 void

@@ -134,6 +134,7 @@ struct queue {
 struct store_state {
 	bool up;
 	bool known;	    /* anything at all */
+	bool lost;	    /* it will never let us in again */
 	struct err trouble; /* what was logged last … */
 	int64_t told_ms;    /* … and when; monotonic */
 };
@@ -313,6 +314,8 @@ int keep_open(struct dispatch *d, struct err *err);
 void keep_close(struct dispatch *d);
 /* The backend came into reach, or went out of it. */
 void keep_state(struct dispatch *d, bool up);
+/* The backend will never be in reach again: to disk with all, at once. */
+void keep_lost(struct dispatch *d);
 /* The job's final record is on its way to the backend. */
 void keep_storing(struct job *job);
 /* At the end of a turn: what is stored need not be kept. */

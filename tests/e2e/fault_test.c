@@ -233,6 +233,37 @@ START_TEST(connections_and_scripts_may_vanish)
 }
 END_TEST
 
+/* --- the server lets nobody in any more ------------------------------------
+ */
+
+/* What runs comes to its end, and that is kept; nothing waits for a server that
+ * will not listen. */
+START_TEST(a_changed_password_ends_the_worker_as_soon_as_nothing_runs)
+{
+	struct world *w = world_start(&marking);
+	struct worker *k = worker_of(w);
+	struct redis_server *r = world_redis(w);
+	const char *id = submit(w, "mark marks 1.5");
+	int64_t begin = now_ms();
+
+	WAIT_UNTIL(count_marks(w, "marks") == 1);
+	redis_server_run(r, "CONFIG SET requirepass changed");
+	redis_server_run(r, "CLIENT KILL TYPE normal SKIPME yes");
+	redis_server_run(r, "CLIENT KILL TYPE pubsub");
+	ck_assert_int_eq(worker_end(k), 77);
+	ck_assert_int_ge(now_ms() - begin, 1400);
+	ck_assert_int_lt(now_ms() - begin, 1500 + 2500);
+	ck_assert(worker_logged(k, "wants a password"));
+	redis_server_run(r, "AUTH changed");
+	redis_server_run(r, "CONFIG SET requirepass %s", "");
+	worker_restart(k);
+	expect_untouched(w, id);
+	WAIT_UNTIL(in_flight(w, "io") == 0);
+	ck_assert_uint_eq(count_marks(w, "marks"), 1);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("faults")
 {
 	SUITE_TIMEOUT(180);
@@ -244,4 +275,5 @@ SUITE("faults")
 	TEST(a_paused_redis_makes_no_task_run_twice);
 	TEST(a_task_goes_back_only_when_its_running_record_is_stored);
 	TEST(connections_and_scripts_may_vanish);
+	TEST(a_changed_password_ends_the_worker_as_soon_as_nothing_runs);
 }

@@ -401,5 +401,5 @@ const struct row row_password = {.name = "password",
 				 .fault = "password changed underneath",
 				 .brokers = ON_REDIS,
 				 .runs = {1, 5},
-				 .limit_ms = 10000,
+				 .limit_ms = 2500,
 				 .run = password_changed};
