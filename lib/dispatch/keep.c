@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/result_json.h"
 #include "dispatch/state.h"
 #include "util/log.h"
 
@@ -33,6 +34,19 @@ on_delivered(struct results_put *put)
 	dispatch_turn(d);
 }
 
+static bool
+tells_of_failure(struct slice record)
+{
+	struct buf scratch = BUF_INIT;
+	struct result result;
+	bool failed;
+
+	failed = result_decode(record, &scratch, &result, NULL) == 0 &&
+		 result.status == RESULT_FAILED;
+	buf_done(&scratch);
+	return failed;
+}
+
 static void
 on_left_record(struct slice id, struct slice record, void *arg)
 {
@@ -46,6 +60,7 @@ on_left_record(struct slice id, struct slice record, void *arg)
 	o->put = (struct results_put){.id = {o->id, id.len},
 				      .record = {o->record, record.len},
 				      .final = true,
+				      .failed = tells_of_failure(record),
 				      .ttl_s = dispatch_ttl_s(d),
 				      .on_done = on_delivered,
 				      .arg = o,

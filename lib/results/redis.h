@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis backend, as its own files see it: redis.c keeps records,
- * redis_watch.c waits for them.
+ * The Redis backend, as its own files see it.
+ *
+ *	redis.c         opening, closing, questions
+ *	redis_put.c     stores records of tasks that run or have run
+ *	redis_index.c   notes which tasks have ended
+ *	redis_list.c    lists and counts those
+ *	redis_create.c  pending records
+ *	redis_watch.c   waits for records
+ *	redis_events.c  task events, told and listened to
  */
 #ifndef RESULTS_REDIS_H
 #define RESULTS_REDIS_H
@@ -15,6 +22,12 @@
 
 struct topic;
 
+/* Tasks that have ended in this turn of the loop, in one way. */
+struct ended {
+	struct buf ids; /* each with a NUL behind */
+	unsigned int n;
+};
+
 struct rresults {
 	struct results pub;
 	struct results_options opt;
@@ -27,8 +40,14 @@ struct rresults {
 	TAILQ_HEAD(rcall_list, rcall) calls; /* they wait here */
 	struct rcall_list asked;	     /* replies are on their way */
 
-	struct redis *listener; /* subscriptions; made by the first watch */
+	struct ended ended[2];	    /* succeeded, failed */
+	struct event *turn_is_over; /* they are noted */
+
+	struct redis *listener; /* subscriptions; made by the first of them */
 	TAILQ_HEAD(topic_list, topic) topics[TOPIC_BUCKETS];
+	results_event_fn *on_event;
+	void *on_event_arg;
+	bool listening; /* the subscription to events has stood */
 
 	struct event *ears; /* asks now and then who listens to events */
 	bool heard;
@@ -44,14 +63,66 @@ struct rcall {
 	size_t index; /* of the record in its batch */
 };
 
-/* Sends a command whose reply goes to call->fn, which frees the call; with no
- * server, fn gets a NULL reply from the loop. */
+/* Sends a command, or a script, whose reply goes to call->fn, which frees the
+ * call; with no server, fn gets a NULL reply from the loop. */
 void rresults_ask(struct rcall *call, size_t argc, const struct slice *argv);
+struct rscript_call {
+	const struct redis_script *script;
+	size_t n_keys, n_args;
+	const struct slice *keys, *args;
+};
+void rresults_ask_script(struct rcall *call, const struct rscript_call *s);
+/* A call for one answer; NULL, and on_record has been told, if there is no
+ * memory for it. */
+struct rcall *rresults_call(struct results *results,
+			    results_record_fn *on_record, void *arg);
+
+/* The record in the answer to a GET. */
+struct slice rresults_record(const struct redis_reply *reply);
 
 /* "flowrra:task:<id>" and the like, into `key`. */
 struct slice rresults_key(struct buf *key, const char *prefix, struct slice id);
 extern const char RRESULTS_RECORD[];
 extern const char RRESULTS_COMPLETE[];
+extern const char RRESULTS_EVENTS[];
+extern const char RRESULTS_STATS[];
+
+/* --- redis_put.c ------------------------------------------------------- */
+
+void rresults_put(struct results *results, struct results_put *put);
+size_t rresults_unconfirmed(const struct results *results);
+extern const struct outbox_ops rresults_records;
+
+/* --- redis_index.c ----------------------------------------------------- */
+
+int rresults_index_open(struct rresults *r, struct err *err);
+void rresults_index_close(struct rresults *r);
+/* A final record is on its way: so is the note of it, when the turn ends. */
+void rresults_index(struct rresults *r, const struct results_put *put);
+/* The list of the tasks that failed, or of the others, and its field of
+ * RRESULTS_STATS. */
+struct slice rresults_index_list(bool failed);
+struct slice rresults_index_field(bool failed);
+
+/* --- redis_list.c ------------------------------------------------------ */
+
+void rresults_list(struct results *results, bool failed, struct slice cursor,
+		   unsigned int n, results_page_fn *on_page, void *arg);
+void rresults_counts(struct results *results, results_record_fn *on_record,
+		     void *arg);
+
+/* --- redis_create.c ---------------------------------------------------- */
+
+void rresults_create(struct results *results, const struct slice *ids,
+		     const struct slice *records, struct err *errs, size_t n,
+		     results_created_fn *on_done, void *arg);
+void rresults_forget(struct results *results, const struct slice *ids,
+		     size_t n);
+void rresults_reopen(struct results *results, struct slice id,
+		     struct slice record, results_record_fn *on_done,
+		     void *arg);
+
+/* --- redis_watch.c ----------------------------------------------------- */
 
 struct results_watch *rresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
@@ -59,7 +130,18 @@ struct results_watch *rresults_watch(struct results *results, struct slice id,
 void rresults_unwatch(struct results_watch *watch);
 /* The connection for commands is up: asks again for what is watched. */
 void rresults_watches_up(struct rresults *r);
+/* A message on a channel that may be that of a task. */
+void rresults_watches_message(struct rresults *r, struct slice channel);
 /* Frees what is left of them; the connections are closed already. */
 void rresults_watches_free(struct rresults *r);
+
+/* --- redis_events.c ---------------------------------------------------- */
+
+/* Opens the connection for subscriptions, unless it is there. */
+int rresults_open_listener(struct rresults *r, struct err *err);
+void rresults_event(struct results *results, struct slice event);
+bool rresults_heard(const struct results *results);
+int rresults_listen(struct results *results, results_event_fn *on_event,
+		    void *arg, struct err *err);
 
 #endif

@@ -125,7 +125,7 @@ on_answer(struct rcall *call, const struct redis_reply *reply)
 	if (t->again)
 		look(t);
 	if (redis_fault(reply) == REDIS_FAULT_NONE) {
-		tell(t, redis_reply_string(reply), NULL);
+		tell(t, rresults_record(reply), NULL);
 		return;
 	}
 	redis_fault_err(t->results->redis, "reading a result", reply, &err);
@@ -162,18 +162,15 @@ on_ready(struct redis *redis, void *arg)
 	look(t);
 }
 
-static void
-on_message(struct redis *redis, struct slice channel, struct slice payload,
-	   void *arg)
+void
+rresults_watches_message(struct rresults *r, struct slice channel)
 {
 	const size_t prefix = strlen(RRESULTS_COMPLETE);
 	struct topic *t;
 
-	(void)redis;
-	(void)payload;
 	if (channel.len < prefix)
 		return;
-	t = find(arg, (struct slice){channel.p + prefix, channel.len - prefix});
+	t = find(r, (struct slice){channel.p + prefix, channel.len - prefix});
 	if (t != NULL)
 		look(t);
 }
@@ -188,33 +185,6 @@ rresults_watches_up(struct rresults *r)
 		TAILQ_FOREACH (t, &r->topics[i], link)
 			if (t->ready)
 				look(t);
-}
-
-static void
-on_listener_state(struct redis *redis, enum redis_state state,
-		  const struct err *why, void *arg)
-{
-	struct rresults *r = arg;
-
-	(void)redis;
-	if (state == REDIS_REFUSED)
-		r->opt.on_state(false, true, why, r->opt.arg);
-}
-
-static int
-open_listener(struct rresults *r, struct err *err)
-{
-	const struct redis_options options = {.url = &r->url,
-					      .client_name = "flowrra-watch",
-					      .timeout_ms = r->opt.timeout_ms,
-					      .max_reply = 64u << 10,
-					      .on_state = on_listener_state,
-					      .on_message = on_message,
-					      .arg = r};
-
-	if (r->listener == NULL)
-		r->listener = redis_new(r->opt.base, &options, err);
-	return r->listener ? 0 : -1;
 }
 
 static struct topic *
@@ -249,7 +219,7 @@ rresults_watch(struct results *results, struct slice id,
 	struct rwatch *w;
 	struct topic *t;
 
-	if (open_listener(r, err) != 0)
+	if (rresults_open_listener(r, err) != 0)
 		return NULL;
 	if ((w = calloc(1, sizeof(*w))) == NULL) {
 		err_nomem(err);

@@ -310,6 +310,8 @@ backend_put(struct stage *w, struct backend *r, const char *id,
 	struct results_put put = {.id = slice_of(id),
 				  .record = slice_of(record),
 				  .final = final,
+				  .failed =
+				      strstr(record, "\"failed\"") != NULL,
 				  .ttl_s = ttl_s,
 				  .on_done = on_stored,
 				  .arg = r};
@@ -330,6 +332,7 @@ backend_on_record(struct slice record, const struct err *err, void *arg)
 	if (err != NULL)
 		r->err = *err;
 	r->found = record.len > 0;
+	r->none = record.p == NULL;
 	snprintf(r->record, sizeof(r->record), "%.*s", (int)record.len,
 		 record.p != NULL ? record.p : "");
 }

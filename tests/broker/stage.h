@@ -44,7 +44,7 @@ struct backend {
 	struct results *results;
 	unsigned int ups, troubles;
 	size_t stored;
-	bool answered, found;
+	bool answered, found, none;
 	char record[1024];
 	struct err err;
 };

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* What only the Redis backend has to do right. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hiredis.h>
+
+#include "broker/stage.h"
+#include "redis_server.h"
+#include "suite.h"
+
+#define RECORD "{\"task_id\":\"%s\",\"status\":\"%s\"}"
+
+static struct stage w;
+
+static long long
+integer(const char *command)
+{
+	redisReply *reply = redis_server_command(w.server, command);
+	long long value = reply->integer;
+
+	ck_assert_int_eq(reply->type, REDIS_REPLY_INTEGER);
+	freeReplyObject(reply);
+	return value;
+}
+
+static bool
+has(const char *command, const char *text)
+{
+	redisReply *reply = redis_server_command(w.server, command);
+	bool yes = reply->str != NULL && strstr(reply->str, text) != NULL;
+
+	freeReplyObject(reply);
+	return yes;
+}
+
+static void
+end(struct backend *r, const char *id, const char *status)
+{
+	char record[128];
+
+	snprintf(record, sizeof(record), RECORD, id, status);
+	backend_put(&w, r, id, record, true, 60);
+}
+
+static void
+on_stored(struct results_put *put)
+{
+	++*(unsigned int *)put->arg;
+}
+
+/* A note for each task would cost a third of the speed. */
+START_TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once)
+{
+	enum { N = 100 };
+	struct results_put puts[N];
+	char ids[N][8], records[N][1024];
+	unsigned int stored = 0;
+	struct backend *r;
+	int i;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	for (i = 0; i < N; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "%d", i);
+		snprintf(records[i], sizeof(records[i]), RECORD, ids[i],
+			 i % 2 == 0 ? "success" : "failed");
+		puts[i] = (struct results_put){.id = slice_of(ids[i]),
+					       .record = slice_of(records[i]),
+					       .final = true,
+					       .failed = i % 2 != 0,
+					       .ttl_s = 60,
+					       .on_done = on_stored,
+					       .arg = &stored};
+		results_put(r->results, &puts[i]);
+	}
+	UNTIL(&w, stored == N);
+	UNTIL(&w, integer("LLEN flowrra:failed") == N / 2);
+	ck_assert_int_eq(integer("LLEN flowrra:completed"), N / 2);
+	ck_assert(has("INFO commandstats", "cmdstat_lpush:calls=2,"));
+	ck_assert(has("INFO commandstats", "cmdstat_hincrby:calls=2,"));
+	ck_assert(has("LINDEX flowrra:failed 0", "99"));
+	ck_assert(has("LINDEX flowrra:failed -1", "1"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(the_list_of_what_has_ended_does_not_grow_for_ever)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	redis_server_run(
+	    w.server, "EVAL %s 0",
+	    "for i = 1, 101000 do redis.call('LPUSH', 'flowrra:failed', i) "
+	    "end");
+	end(r, "last", "failed");
+	UNTIL(&w, integer("LLEN flowrra:failed") == RESULTS_LIST_MAX);
+	ck_assert(has("LINDEX flowrra:failed 0", "last"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(a_full_server_lists_and_counts_what_ends)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	end(r, "before", "success");
+	redis_server_run(w.server, "CONFIG SET maxmemory 1");
+	end(r, "1", "success");
+	end(r, "2", "failed");
+	UNTIL(&w, has("LINDEX flowrra:completed 0", "1"));
+	UNTIL(&w, has("LINDEX flowrra:failed 0", "2"));
+	UNTIL(&w, has("HGET flowrra:stats failed", "1"));
+	/* What was refused before it was known to be full was sent twice. */
+	ck_assert(has("HGET flowrra:stats succeeded", "2") ||
+		  has("HGET flowrra:stats succeeded", "3"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+/* Somebody may have taken LPUSH from our user: no result hangs on it. */
+START_TEST(a_note_that_is_refused_keeps_no_record_back)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	redis_server_run(w.server, "ACL SETUSER default -lpush");
+	end(r, "1", "failed");
+	ck_assert_ptr_nonnull(backend_get(&w, r, "1"));
+	redis_server_run(w.server, "ACL SETUSER default +@all");
+	end(r, "2", "failed");
+	UNTIL(&w, integer("LLEN flowrra:failed") == 1);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+SUITE("results-redis-only")
+{
+	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
+	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
+	TEST(a_full_server_lists_and_counts_what_ends);
+	TEST(a_note_that_is_refused_keeps_no_record_back);
+}
