@@ -7,6 +7,9 @@
  * Nothing here costs more time at the server than a few milliseconds a call,
  * however much waits there: long work comes in pages, and the caller asks for
  * the next one.
+ *
+ * What users type may come here unchecked: a queue that cannot be one (see
+ * TASK_QUEUE_MAX) and a cursor that was made up are answered with ERR_DATA.
  */
 #ifndef BROKER_OPERATE_H
 #define BROKER_OPERATE_H
@@ -16,8 +19,9 @@
 /* --- looking ----------------------------------------------------------- */
 
 /*
- * The queues: of that name, or with an empty one all that a producer or a
- * worker has named to this broker, in the order of their names. A JSON array of
+ * The queues: the one of that name (an unknown one is empty, and stays
+ * unknown), or with an empty name all that a producer or a worker has named to
+ * this broker, in the order of their names. A JSON array of
  *	{"queue": "io", "waiting": 3, "delayed": 1, "in_flight": 2, "dead": 0,
  *	 "oldest_at": RFC 3339 or null, "next_due_at": RFC 3339 or null,
  *	 "paused": false}
@@ -29,7 +33,8 @@ void broker_queues(struct broker *b, struct slice queue,
 		   broker_value_fn *on_value, void *arg);
 
 /*
- * The workers that are on record, in the order of their names. A JSON array of
+ * The workers that are on record, in the order of their names: all but those
+ * that took their leave (broker_farewell()). A JSON array of
  *	{"worker": "host:main", "alive": true, "in_flight": 2,
  *	 "description": what it said with broker_heartbeat(), or null}
  */
@@ -75,9 +80,9 @@ typedef void broker_page_fn(const struct broker_page *page,
 
 /*
  * A page of tasks, the newest first (DELAYED: the last due first). Waiting ones
- * come level by level, the one that runs last first. What moves while the pages
- * are read may be missed, or come twice. A page may be short, or empty, and yet
- * have a next one. Nothing is changed.
+ * come level by level, the one that runs last first; those in flight worker by
+ * worker. What moves while the pages are read may be missed, or come twice. A
+ * page may be short, or empty, and yet have a next one. Nothing is changed.
  */
 void broker_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
@@ -92,8 +97,13 @@ void broker_examine(struct broker *b, broker_value_fn *on_value, void *arg);
 
 /* --- doing ------------------------------------------------------------- */
 
-/* Nothing more is claimed from a paused queue, by any worker, until it is
- * resumed; submissions go on. Lasts until then. The value is empty. */
+/*
+ * Nothing more is claimed from a paused queue, by any worker, from the answer
+ * on until it is resumed, however long that is. Submissions go on, delayed
+ * tasks that become due wait with the others, and claims that were made before
+ * (also those of a worker that died, or starts again) are settled as ever. The
+ * value is empty.
+ */
 void broker_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 

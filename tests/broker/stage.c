@@ -200,6 +200,20 @@ party_submit(struct party *p, const char *id, const char *bytes,
 	return party_submit_with(p, &task);
 }
 
+void
+party_submit_batch(struct party *p, struct broker_submit *tasks, size_t n)
+{
+	size_t i;
+
+	p->answered = false;
+	broker_submit(p->broker, tasks, n, on_submitted, p);
+	called(p->stage);
+	UNTIL(p->stage, p->answered);
+	for (i = 0; i < n; i++)
+		ck_assert_msg(tasks[i].err.code == ERR_NONE, "%s",
+			      tasks[i].err.msg);
+}
+
 static void
 on_settled(struct broker_settle *settle)
 {
@@ -236,6 +250,15 @@ party_retry(struct party *p, size_t i, const char *again, int64_t delay_ms)
 	struct broker_settle s = {.verdict = BROKER_RETRY,
 				  .again = slice_of(again),
 				  .delay_ms = delay_ms};
+
+	settle(p, i, &s);
+}
+
+void
+party_bury(struct party *p, size_t i, const char *id, const char *info)
+{
+	struct broker_settle s = {
+	    .verdict = BROKER_BURY, .id = slice_of(id), .info = slice_of(info)};
 
 	settle(p, i, &s);
 }
@@ -347,31 +370,44 @@ backend_get(struct stage *w, struct backend *r, const char *id)
 	return r->found ? r->record : NULL;
 }
 
+static int
+take_column(void *ret, int n, char **columns, char **names)
+{
+	(void)names;
+	if (n > 0 && columns[0] != NULL)
+		*(int *)ret = atoi(columns[0]);
+	return 0;
+}
+
+int
+stage_sql(struct stage *w, const char *sql)
+{
+	char *message = NULL;
+	sqlite3 *db;
+	int n = 0;
+
+	ck_assert_int_eq(sqlite3_open(w->url + strlen("sqlite://"), &db),
+			 SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	ck_assert_msg(sqlite3_exec(db, sql, take_column, &n, &message) ==
+			  SQLITE_OK,
+		      "%s", message);
+	sqlite3_close(db);
+	return n;
+}
+
 int
 stage_dead(struct stage *w)
 {
 	redisReply *reply;
-	sqlite3_stmt *stmt;
-	sqlite3 *db;
 	int n;
 
-	if (w->kind == KIND_REDIS) {
-		reply = redis_server_command(w->server,
-					     "ZCARD {flowrra:queue:io}:dead");
-		n = (int)reply->integer;
-		freeReplyObject(reply);
-		return n;
-	}
-	ck_assert_int_eq(sqlite3_open(w->url + strlen("sqlite://"), &db),
-			 SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM dead", -1,
-					    &stmt, NULL),
-			 SQLITE_OK);
-	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
+	if (w->kind != KIND_REDIS)
+		return stage_sql(w, "SELECT count(*) FROM dead");
+	reply =
+	    redis_server_command(w->server, "ZCARD {flowrra:queue:io}:dead");
+	n = (int)reply->integer;
+	freeReplyObject(reply);
 	return n;
 }
 

@@ -73,10 +73,13 @@ void party_close(struct party *p);
 enum err_code party_submit(struct party *p, const char *id, const char *bytes,
 			   int32_t priority, int64_t delay_ms);
 enum err_code party_submit_with(struct party *p, struct broker_submit *task);
+/* Submits many at once; none may fail. */
+void party_submit_batch(struct party *p, struct broker_submit *tasks, size_t n);
 /* Settles claim number i and waits until that is confirmed. */
 void party_settle(struct party *p, size_t i, enum broker_verdict verdict);
 void party_retry(struct party *p, size_t i, const char *again,
 		 int64_t delay_ms);
+void party_bury(struct party *p, size_t i, const char *id, const char *info);
 /* Whether claim i has these bytes. */
 bool party_has(const struct party *p, size_t i, const char *bytes);
 void party_on_value(struct slice value, const struct err *err, void *arg);
@@ -97,5 +100,9 @@ void stage_live(struct stage *w);
 
 /* How many tasks are in the dead list of "io". */
 int stage_dead(struct stage *w);
+
+/* Runs statements in the database of a stage of that kind; returns the first
+ * column of the last row, or 0. */
+int stage_sql(struct stage *w, const char *sql);
 
 #endif
