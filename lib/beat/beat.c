@@ -165,8 +165,10 @@ beat_stop(struct beat *b)
 }
 
 void
-beat_reload(struct beat *b)
+beat_reload(struct beat *b, const struct conf *conf)
 {
+	b->opt.conf = conf;
+	b->at.check = 0;
 	b->at.zones = 0;
 	b->next_known = false;
 	beat_turn(b);

@@ -24,7 +24,7 @@ struct event_base;
 
 struct beat_options {
 	struct event_base *base;
-	const struct conf *conf; /* borrowed, until beat_free() */
+	const struct conf *conf; /* borrowed, until beat_reload() */
 	const char *id;		 /* no other running scheduler has it */
 	/* Broker and database have been reached; called once. */
 	void (*on_ready)(void *arg);
@@ -41,8 +41,9 @@ void beat_free(struct beat *b);
 /* Ends when what is under way has been sent and marked. */
 void beat_stop(struct beat *b);
 
-/* Reads the time zones anew, and what depends on them is computed anew. */
-void beat_reload(struct beat *b);
+/* Goes on with another configuration, which is borrowed as the first one was.
+ * Reads the time zones anew, and what depends on them is computed anew. */
+void beat_reload(struct beat *b, const struct conf *conf);
 
 /* One line for people. */
 void beat_status(const struct beat *b, char *text, size_t size);

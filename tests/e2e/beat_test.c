@@ -124,6 +124,29 @@ START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
 }
 END_TEST
 
+/* --- reloading -------------------------------------------------------------
+ */
+
+START_TEST(a_reload_enables_what_was_disabled)
+{
+	struct scene s;
+
+	scene_open(&s, SCENE_SQLITE);
+	ck_run(run(s.world, "echo 'enabled = no' >>flowrra.conf"), 0, "");
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, 1);
+	ck_assert(worker_logged(s.beats[0], "enabled is no"));
+	ck_assert_int_eq(scene_enqueued(&s), 0);
+	ck_run(run(s.world, "sed -i '/^enabled/d' flowrra.conf"), 0, "");
+	worker_signal(s.beats[0], SIGHUP);
+	worker_notified(s.beats[0], "RELOADING=1");
+	worker_notified(s.beats[0], "READY=1");
+	WAIT_UNTIL(scene_enqueued(&s) > 0);
+	ck_assert(!worker_logged(s.beats[0], "needs a restart"));
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(a_database_that_was_away_loses_and_doubles_nothing)
 {
 	struct scene s;
@@ -201,6 +224,7 @@ SUITE("beat")
 		  SCENE_DATABASES);
 	TEST_LOOP(what_a_dead_scheduler_has_claimed_is_sent_within_5_s, 0,
 		  SCENE_DATABASES);
+	TEST(a_reload_enables_what_was_disabled);
 	TEST(a_broker_that_was_away_is_sent_each_fire_once);
 	TEST_LOOP(a_database_that_was_away_loses_and_doubles_nothing,
 		  SCENE_POSTGRESQL, SCENE_DATABASES);

@@ -38,6 +38,8 @@ START_TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back)
 	for (i = 0; i < 9; i++)
 		submit(w, "noop --id t%d", i);
 	worker_signal(worker_of(w), SIGTERM);
+	/* stop_timeout, 30 s, and a margin: so long it must not be killed. */
+	worker_notified(worker_of(w), "EXTEND_TIMEOUT_USEC=45000000");
 	ck_assert_int_eq(worker_end(worker_of(w)), 0);
 	expect_untouched(w, a);
 	expect_untouched(w, b);
@@ -213,6 +215,26 @@ START_TEST(the_service_manager_is_told_how_it_goes)
 }
 END_TEST
 
+START_TEST(a_service_manager_that_reads_nothing_stops_nothing)
+{
+	/* Its socket is full after a tenth of a second. */
+	const struct world_options o = {
+	    .command = "WATCHDOG_USEC=30000 " WORLD_COMMAND};
+	struct world *w = world_start(&o);
+	struct worker *k = worker_of(w);
+
+	WAIT_UNTIL(worker_notified_in_vain(k));
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	worker_signal(k, SIGHUP);
+	WAIT_UNTIL(worker_logged(k, "reloaded"));
+	ck_assert_str_eq(submit(w, "add 3 4 --wait"), "7");
+	/* What it must know is said when there is room. */
+	worker_forget_notified(k);
+	worker_notified(k, "READY=1");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("signals")
 {
 	SUITE_TIMEOUT(120);
@@ -224,4 +246,5 @@ SUITE("signals")
 	TEST(a_reload_with_a_broken_module_keeps_the_old_ones);
 	TEST(reloads_under_load_lose_and_repeat_nothing);
 	TEST(the_service_manager_is_told_how_it_goes);
+	TEST(a_service_manager_that_reads_nothing_stops_nothing);
 }

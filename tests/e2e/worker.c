@@ -3,6 +3,7 @@
 #include "e2e/worker.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,16 +31,24 @@ struct worker {
 /* --- starting --------------------------------------------------------------
  */
 
-static void
-listen_to(struct worker *k)
+static struct sockaddr_un
+notify_address(const struct worker *k)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", k->socket);
+	return sun;
+}
+
+static void
+listen_to(struct worker *k)
+{
+	const struct sockaddr_un sun = notify_address(k);
+
 	k->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(k->notify_fd, 0);
 	ck_assert_int_eq(
-	    bind(k->notify_fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	    bind(k->notify_fd, (const struct sockaddr *)&sun, sizeof(sun)), 0);
 }
 
 static void
@@ -187,6 +196,20 @@ worker_forget_notified(struct worker *k)
 
 	while (recv(k->notify_fd, old, sizeof(old), MSG_DONTWAIT) >= 0)
 		;
+}
+
+bool
+worker_notified_in_vain(struct worker *k)
+{
+	const struct sockaddr_un sun = notify_address(k);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool full;
+
+	ck_assert_int_ge(fd, 0);
+	full = connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0 &&
+	       send(fd, "", 0, 0) != 0 && errno == EAGAIN;
+	close(fd);
+	return full;
 }
 
 const char *

@@ -33,9 +33,11 @@ void worker_restart(struct worker *k);
  * not looked at before; returns it.
  */
 const char *worker_notified(struct worker *k, const char *text);
-/* Drops the messages that were not looked at, of which there may be ten: a
- * worker that cannot send one more waits. */
+/* Drops the messages that were not looked at, of which there may be ten: what
+ * a worker wants to say beyond them is lost, or said later. */
 void worker_forget_notified(struct worker *k);
+/* Whether there is no room for one more message. */
+bool worker_notified_in_vain(struct worker *k);
 
 /* Whether it has logged this. */
 bool worker_logged(struct worker *k, const char *text);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemons have in common. */
+#include "util/daemon.h"
+
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "util/notify.h"
+#include "util/proc.h"
+
+#define SETTINGS_MAX 64
+#define STATUS_S 5
+#define STATE_MAX 128
+/* Beyond what the program needs to stop, before the service manager kills. */
+#define STOP_MARGIN_US 15000000
+
+struct daemon {
+	const struct daemon_program *program;
+	void *arg;
+	const char *config;
+	const char *settings[SETTINGS_MAX + 1];
+	size_t n_settings;
+	bool dump;
+	struct conf *conf;
+	struct conf *next; /* of a reload under way */
+	bool again;	   /* another one was asked for meanwhile */
+	bool ready;
+	bool stopping;
+	char untold[STATE_MAX]; /* a state the service manager must hear of */
+	struct event_base *base;
+	struct event *term, *interrupt, *hangup, *status, *watchdog;
+	int exit_status;
+};
+
+struct event_base *
+daemon_base(const struct daemon *d)
+{
+	return d->base;
+}
+
+const struct conf *
+daemon_conf(const struct daemon *d)
+{
+	return d->conf;
+}
+
+/* --- the service manager ----------------------------------------------- */
+
+/* A state that cannot be told now is told later, unless another one has taken
+ * its place by then. */
+static void
+tell_state(struct daemon *d, const char *state)
+{
+	if (notify_send(state) == 0)
+		d->untold[0] = '\0';
+	else if (state != d->untold)
+		snprintf(d->untold, sizeof(d->untold), "%s", state);
+}
+
+static void
+tell_ready(struct daemon *d)
+{
+	if (d->ready && !d->stopping)
+		tell_state(d, "READY=1");
+}
+
+static void
+on_status(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	char text[256] = "STATUS=";
+	const size_t len = strlen(text);
+
+	(void)fd;
+	(void)what;
+	if (d->untold[0] != '\0')
+		tell_state(d, d->untold);
+	d->program->status(d->arg, text + len, sizeof(text) - len);
+	notify_send(text);
+}
+
+static void
+on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify_send("WATCHDOG=1");
+}
+
+void
+daemon_ready(struct daemon *d)
+{
+	d->ready = true;
+	if (d->next == NULL)
+		tell_ready(d);
+}
+
+/* --- reloading --------------------------------------------------------- */
+
+static void reload(struct daemon *d);
+
+/* The new configuration is in force. */
+static void
+replace_conf(struct daemon *d)
+{
+	char *frozen = conf_frozen_changes(d->conf, d->next);
+
+	if (frozen != NULL)
+		log_warning("a change of these needs a restart: %s", frozen);
+	free(frozen);
+	log_set_level(d->next->worker.log_level);
+	conf_free(d->conf);
+	d->conf = d->next;
+	d->next = NULL;
+}
+
+void
+daemon_reloaded(struct daemon *d, const struct err *why)
+{
+	const bool again = d->again;
+
+	if (why != NULL) {
+		log_error("reload failed, all stays as it was: %s", why->msg);
+		conf_free(d->next);
+		d->next = NULL;
+	} else {
+		replace_conf(d);
+		log_notice("reloaded");
+	}
+	d->again = false;
+	if (again)
+		reload(d);
+	else
+		tell_ready(d);
+}
+
+static void
+reload(struct daemon *d)
+{
+	char state[STATE_MAX];
+	struct err err;
+
+	/* The time tells a manager which of its orders this is. */
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		 (long long)clock_mono_us());
+	tell_state(d, state);
+	if (conf_load(d->config, d->settings, &d->next, &err) != 0 ||
+	    d->program->reload(d->arg, d->next, &err) != 0)
+		daemon_reloaded(d, &err);
+}
+
+static void
+on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (d->stopping)
+		return;
+	/* What is being loaded may be older than what is meant. */
+	if (d->next != NULL)
+		d->again = true;
+	else
+		reload(d);
+}
+
+/* --- starting and stopping --------------------------------------------- */
+
+/* What runs may finish, however short the unit's TimeoutStopSec= is. */
+static void
+on_stop_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	char state[STATE_MAX];
+	int64_t us;
+
+	(void)fd;
+	(void)what;
+	log_notice("stopping");
+	d->stopping = true;
+	us = d->program->stop(d->arg);
+	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
+		 (long long)us + STOP_MARGIN_US);
+	tell_state(d, state);
+}
+
+void
+daemon_ended(struct daemon *d, const struct err *why)
+{
+	if (why != NULL) {
+		log_error("%s", why->msg);
+		d->exit_status = err_exit_status(why->code);
+	}
+	/* What was sent at last leaves in this turn of the loop. */
+	event_base_loopexit(d->base, &(struct timeval){.tv_usec = 20000});
+}
+
+static int
+add_timer(struct daemon *d, struct event **ret, event_callback_fn fn,
+	  uint64_t every_us)
+{
+	const struct timeval tv = {.tv_sec = (time_t)(every_us / 1000000),
+				   .tv_usec =
+				       (suseconds_t)(every_us % 1000000)};
+
+	*ret = event_new(d->base, -1, EV_PERSIST, fn, d);
+	return *ret != NULL ? event_add(*ret, &tv) : -1;
+}
+
+static int
+add_signal(struct daemon *d, struct event **ret, int sig, event_callback_fn fn)
+{
+	*ret = evsignal_new(d->base, sig, fn, d);
+	return *ret != NULL ? event_add(*ret, NULL) : -1;
+}
+
+static struct event_base *
+make_base(const struct daemon_program *program)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config == NULL)
+		return NULL;
+	/* epoll_wait() counts in milliseconds. */
+	if (!program->precise_timers ||
+	    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static int
+make_loop(struct daemon *d, struct err *err)
+{
+	uint64_t watchdog_us = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	if ((d->base = make_base(d->program)) == NULL ||
+	    add_signal(d, &d->term, SIGTERM, on_stop_signal) != 0 ||
+	    add_signal(d, &d->interrupt, SIGINT, on_stop_signal) != 0 ||
+	    add_signal(d, &d->hangup, SIGHUP, on_hangup) != 0)
+		return err_set(err, ERR_SYSTEM, "making the event loop");
+	if (notify_wanted() &&
+	    add_timer(d, &d->status, on_status, STATUS_S * 1000000) != 0)
+		return err_nomem(err);
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0 &&
+	    add_timer(d, &d->watchdog, on_watchdog, watchdog_us / 3) != 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static void
+finish(struct daemon *d)
+{
+	struct event *events[] = {d->term, d->interrupt, d->hangup, d->status,
+				  d->watchdog};
+	size_t i;
+
+	d->program->finish(d->arg);
+	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	if (d->base != NULL)
+		event_base_free(d->base);
+	conf_free(d->conf);
+	conf_free(d->next);
+	libevent_global_shutdown();
+}
+
+/* --- the command line -------------------------------------------------- */
+
+static int
+add_setting(struct daemon *d, const char *setting)
+{
+	if (d->n_settings == SETTINGS_MAX) {
+		fprintf(stderr, "%s: too many -o\n", d->program->name);
+		return err_exit_status(ERR_USAGE);
+	}
+	d->settings[d->n_settings++] = setting;
+	return -1;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int
+take_option(struct daemon *d, int c)
+{
+	switch (c) {
+	case 'c':
+		d->config = optarg;
+		return -1;
+	case 'o':
+		return add_setting(d, optarg);
+	case 'D':
+		d->dump = true;
+		return -1;
+	case 'h':
+		fputs(d->program->usage, stdout);
+		return 0;
+	case 'V':
+		fprintf(stdout, "%s " FLOWRRA_VERSION "\n", d->program->name);
+		return 0;
+	default:
+		fprintf(stderr, "Try %s --help.\n", d->program->name);
+		return err_exit_status(ERR_USAGE);
+	}
+}
+
+static int
+parse_arguments(struct daemon *d, int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"dump-config", no_argument, NULL, 'D'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0}};
+	int c, status = -1;
+
+	while (status < 0 &&
+	       (c = getopt_long(argc, argv, "c:o:hV", options, NULL)) != -1)
+		status = take_option(d, c);
+	if (status < 0 && optind < argc) {
+		fprintf(stderr, "%s: unexpected argument \"%s\"\n",
+			d->program->name, argv[optind]);
+		status = err_exit_status(ERR_USAGE);
+	}
+	return status;
+}
+
+static int
+run(struct daemon *d, struct err *err)
+{
+	if (conf_load(d->config, d->settings, &d->conf, err) != 0)
+		return -1;
+	if (d->dump) {
+		conf_dump(d->conf, stdout);
+		return 0;
+	}
+	log_set_level(d->conf->worker.log_level);
+	if (make_loop(d, err) != 0 || d->program->start(d, d->arg, err) != 0)
+		return -1;
+	event_base_dispatch(d->base);
+	return 0;
+}
+
+int
+daemon_run(const struct daemon_program *program, void *arg, int argc,
+	   char **argv)
+{
+	struct daemon d = {.program = program, .arg = arg};
+	struct err err;
+	int status;
+
+	proc_hold_standard_fds();
+	log_init(program->name);
+	if ((status = parse_arguments(&d, argc, argv)) >= 0)
+		return status;
+	if (run(&d, &err) != 0) {
+		log_error("%s", err.msg);
+		d.exit_status = err_exit_status(err.code);
+	}
+	finish(&d);
+	return d.exit_status;
+}

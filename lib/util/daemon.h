@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the daemons have in common: the command line, the configuration and its
+ * reloading, the signals, and the talk with the service manager.
+ *
+ * A daemon runs on one libevent loop. TERM and INT stop it, HUP makes it read
+ * its configuration anew. The service manager hears that it is ready, reloads,
+ * stops and what it does, and, as long as the loop turns, the watchdog's pulse.
+ */
+#ifndef UTIL_DAEMON_H
+#define UTIL_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+struct daemon;
+struct err;
+struct event_base;
+
+/* What a daemon does of its own; `arg` is the caller's of daemon_run(). */
+struct daemon_program {
+	const char *name;
+	const char *usage;
+	/* Due times are to be met closer than by milliseconds. */
+	bool precise_timers;
+	/* Begins its work on daemon_base(), with daemon_conf(). */
+	int (*start)(struct daemon *d, void *arg, struct err *err);
+	/*
+	 * Begins a reload, of which daemon_reloaded() tells the end, maybe
+	 * before this returns. `next` takes the place of daemon_conf() then, if
+	 * all went well; what borrows from the old one must have let go.
+	 */
+	int (*reload)(void *arg, const struct conf *next, struct err *err);
+	/* Begins to stop; daemon_ended() tells the end. Returns how long that
+	 * may take, in µs. A second call means: at once. */
+	int64_t (*stop)(void *arg);
+	/* One line for people. */
+	void (*status)(const void *arg, char *text, size_t size);
+	/* Lets go of all, also after a start that failed. */
+	void (*finish)(void *arg);
+};
+
+/* A daemon's whole life; returns its exit status. */
+int daemon_run(const struct daemon_program *program, void *arg, int argc,
+	       char **argv);
+
+struct event_base *daemon_base(const struct daemon *d);
+/* The configuration in force: valid until a reload has replaced it. */
+const struct conf *daemon_conf(const struct daemon *d);
+
+/* It does its work from now on. */
+void daemon_ready(struct daemon *d);
+/* The reload is over: `why` is NULL, or says why all stays as it was. */
+void daemon_reloaded(struct daemon *d, const struct err *why);
+/* It has ended: as it was told to (NULL), or since it cannot go on. */
+void daemon_ended(struct daemon *d, const struct err *why);
+
+#endif
