@@ -38,7 +38,8 @@ struct broker_claim {
 /* What becomes of a claim. */
 enum broker_verdict {
 	BROKER_ACK,	 /* done with: forget it */
-	BROKER_RETRY,	 /* put `again` in its place, due in `delay_ms` */
+	BROKER_RETRY,	 /* put `again` in its place, due in `delay_ms`,
+			    whatever becomes of the clock */
 	BROKER_PUT_BACK, /* as if it had never been claimed: first in its
 			    queue, or level, again */
 	BROKER_BURY	 /* into the dead list, bytes intact, with `info` */
@@ -68,7 +69,12 @@ struct broker_submit {
 	struct slice id;
 	struct slice bytes; /* the task, JSON */
 	int32_t priority;
-	int64_t delay_ms; /* 0: at once */
+	/*
+	 * For later: a delay, which stays as long when somebody sets the clock,
+	 * or a time, by the broker's wall clock in ms since 1970, which does
+	 * not. Both 0: at once.
+	 */
+	int64_t delay_ms, at_ms;
 	/*
 	 * The pending record of the task. It is stored in the same step, before
 	 * the task can be claimed, if broker_options.with_results is set; else

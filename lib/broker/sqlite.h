@@ -2,9 +2,10 @@
 /*
  * The SQLite broker, as its own files see it.
  *
- * sqlite.c opens and closes; sqlite_claim.c takes tasks; sqlite_settle.c ends
- * claims; sqlite_worker.c says that the worker lives, and takes over what dead
- * ones left; sqlite_submit.c and sqlite_ask.c are the producers' side.
+ * sqlite.c opens and closes; sqlite_claim.c takes tasks; sqlite_delay.c keeps
+ * those for later; sqlite_settle.c ends claims; sqlite_worker.c says that the
+ * worker lives, and takes over what dead ones left; sqlite_submit.c and
+ * sqlite_ask.c are the producers' side.
  *
  * Functions named *_run, and what they call, run in the store's I/O thread, in
  * a transaction; all else on the loop. What a job's struct holds is the I/O
@@ -130,6 +131,22 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			bool recovered);
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 bool sbroker_quiet(const struct broker *b);
+
+/* --- sqlite_delay.c ---------------------------------------------------- */
+
+/* A task for later: at a time, or after a delay. */
+struct sdelayed {
+	int64_t queue, number, priority; /* as in the database */
+	int64_t at_ms;			 /* 0: after delay_ms */
+	int64_t delay_ms;
+};
+int sdelay_add_run(struct tx *tx, const struct sdelayed *d, struct err *err);
+/* When the queue's next one is due, by the wall clock; 0: there is none. */
+int sdelay_next_run(struct tx *tx, int64_t queue, int64_t *ret_due_ms,
+		    struct err *err);
+/* Moves due tasks behind those that wait. Returns how many, or -1. */
+#define SDELAY_PROMOTE_MAX 100
+int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
 
 /* --- sqlite_settle.c --------------------------------------------------- */
 

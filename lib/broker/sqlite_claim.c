@@ -28,7 +28,6 @@
 /* One claim: enough to fill a batch, and not too much to hold in memory. */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
-#define PROMOTE_MAX 100
 
 /* --- in the I/O thread ------------------------------------------------- */
 
@@ -115,33 +114,6 @@ queue_id(struct tx *tx, const char *name, struct err *err)
 	return id;
 }
 
-/* Moves due tasks behind those that wait. Returns how many, or -1. */
-static int
-promote(struct tx *tx, int64_t queue, struct err *err)
-{
-	int64_t due, number, priority, seq;
-	int n, more;
-
-	for (n = 0; n < PROMOTE_MAX; n++) {
-		more = tx_first(tx, err, SQL_DELAYED_DUE, queue, tx_now(tx));
-		if (more <= 0)
-			return more < 0 ? -1 : n;
-		due = tx_int(tx, SQL_DELAYED_DUE, 0);
-		number = tx_int(tx, SQL_DELAYED_DUE, 1);
-		priority = tx_int(tx, SQL_DELAYED_DUE, 2);
-		tx_end(tx, SQL_DELAYED_DUE);
-		if (tx_first(tx, err, SQL_QUEUE_NEXT, queue) < 0)
-			return -1;
-		seq = tx_int(tx, SQL_QUEUE_NEXT, 0);
-		tx_end(tx, SQL_QUEUE_NEXT);
-		if (tx_run(tx, err, SQL_DELAYED_DROP, queue, due, number) < 0 ||
-		    tx_run(tx, err, SQL_WAITING_ADD, queue, priority, seq,
-			   number, (int64_t)0) < 0)
-			return -1;
-	}
-	return n;
-}
-
 /* Reads the first tasks of a queue into `found`; how many, or -1. */
 static int
 read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
@@ -213,7 +185,7 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	int promoted, n;
 	struct slice port;
 
-	if (queue == 0 || (promoted = promote(tx, queue, err)) < 0)
+	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
 	n = read_first(b, tx, index, queue, &read, err);
 	if (n < 0 || record_claims(b, tx, &read, err) != 0 ||
@@ -222,16 +194,12 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 		sclaims_free(&read);
 		return -1;
 	}
-	q->drained = n < (int)q->asked && promoted < PROMOTE_MAX &&
+	q->drained = n < (int)q->asked && promoted < SDELAY_PROMOTE_MAX &&
 		     b->claiming.budget > 0;
 	if (q->drained && ((port = tx_port(tx, err)).p == NULL ||
 			   tx_run(tx, err, SQL_SLEEPER_ADD, queue, port) < 0))
 		return -1;
-	if ((n = tx_first(tx, err, SQL_DELAYED_NEXT, queue)) < 0)
-		return -1;
-	q->next_due_ms = n == 1 ? tx_int(tx, SQL_DELAYED_NEXT, 0) : 0;
-	tx_end(tx, SQL_DELAYED_NEXT);
-	return 0;
+	return sdelay_next_run(tx, queue, &q->next_due_ms, err) < 0 ? -1 : 0;
 }
 
 static int
@@ -302,15 +270,20 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct sbroker *b = arg;
 	const int64_t now = clock_wall_us() / 1000;
+	bool set = true;
 	uint64_t count;
 	unsigned int i;
 
 	(void)what;
-	/* ECANCELED: the clock was set. */
 	if (read(fd, &count, sizeof(count)) < 0 && errno != ECANCELED)
 		return;
+	/* If nothing is due, the clock was set: other times may count now. */
+	for (i = 0; i < b->n_queues; i++)
+		set = set &&
+		      (b->queues[i].due_ms == 0 || b->queues[i].due_ms > now);
 	for (i = 0; i < b->n_queues; i++) {
-		if (b->queues[i].due_ms == 0 || b->queues[i].due_ms > now)
+		if (b->queues[i].due_ms == 0 ||
+		    (b->queues[i].due_ms > now && !set))
 			continue;
 		b->queues[i].due_ms = 0; /* the next claim tells anew */
 		b->queues[i].more = true;

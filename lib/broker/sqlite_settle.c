@@ -43,8 +43,12 @@ retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 	changed = tx_run(tx, err, SQL_INFLIGHT_DROP, worker_id, c->number);
 	if (changed <= 0)
 		return changed;
-	if (tx_run(tx, err, SQL_DELAYED_ADD, c->queue, tx_now(tx) + s->delay_ms,
-		   c->number, c->priority) < 0 ||
+	if (sdelay_add_run(tx,
+			   &(struct sdelayed){.queue = c->queue,
+					      .number = c->number,
+					      .priority = c->priority,
+					      .delay_ms = s->delay_ms},
+			   err) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
 	/* They set their timers. */

@@ -140,10 +140,15 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 	if (note_unique(tx, t, task, err) != 0 ||
 	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
-	if (task->delay_ms > 0)
-		added = tx_run(tx, err, SQL_DELAYED_ADD, t->id,
-			       tx_now(tx) + task->delay_ms, number,
-			       (int64_t)task->priority);
+	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
+		added = sdelay_add_run(
+		    tx,
+		    &(struct sdelayed){.queue = t->id,
+				       .number = number,
+				       .priority = task->priority,
+				       .at_ms = task->at_ms,
+				       .delay_ms = task->delay_ms},
+		    err);
 	else
 		added = tx_run(tx, err, SQL_WAITING_ADD, t->id,
 			       (int64_t)task->priority, t->next, number,

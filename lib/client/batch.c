@@ -171,6 +171,7 @@ submit_task(struct flowrra_batch *b, size_t i)
 	submit->record = part(b, task->record, task->record_len);
 	submit->priority = task->priority;
 	submit->delay_ms = task->delay_ms;
+	submit->at_ms = task->at_ms;
 	submit->exclusive = task->exclusive;
 	submit->unique = (struct slice){NULL, 0};
 	submit->unique = (struct slice){NULL, 0};

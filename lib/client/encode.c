@@ -164,13 +164,10 @@ fill(const struct flowrra_client *c, const struct flowrra_request *r,
 	task->expires_us = r->expires_us;
 }
 
+/* Rounded up: not a millisecond too early. */
 static int64_t
-delay_ms(const struct flowrra_request *r, int64_t now_us)
+milliseconds(int64_t us)
 {
-	int64_t us = r->at_us != 0 ? r->at_us - now_us
-				   : (int64_t)(r->delay_s * US_PER_S + 0.5);
-
-	/* Rounded up: not a millisecond too early. */
 	return us <= 0 ? 0 : (us + 999) / 1000;
 }
 
@@ -228,7 +225,9 @@ encode_request(struct flowrra_client *c, const struct flowrra_request *request,
 	}
 	ret->priority = request->priority;
 	ret->exclusive = request->id != NULL;
-	ret->delay_ms = delay_ms(request, task.submitted_us);
+	ret->delay_ms =
+	    milliseconds((int64_t)(request->delay_s * US_PER_S + 0.5));
+	ret->at_ms = milliseconds(request->at_us);
 	if ((int64_t)ret->bytes_len <= c->conf->worker.max_task_size)
 		return 0;
 	out->len = before;

@@ -19,7 +19,7 @@ struct encoded {
 	size_t bytes, bytes_len; /* the task, JSON */
 	size_t record, record_len;
 	int32_t priority;
-	int64_t delay_ms;
+	int64_t delay_ms, at_ms; /* as in broker.h */
 	bool exclusive;
 };
 

@@ -215,6 +215,7 @@ int
 file_open(struct tx *tx, bool *ret_final, struct err *err)
 {
 	*ret_final = false;
+	clock_boot_name(tx->boot);
 	if (check_file(tx, ret_final, err) != 0)
 		return -1;
 	if (sqlite3_open_v2(tx->path, &tx->db,
@@ -248,6 +249,7 @@ int
 file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
 {
 	const bool flush = sync == STORE_NOW;
+	int64_t wall_us;
 
 	/* Can only be changed between transactions. */
 	if (writes && flush != (tx->sync == STORE_NOW)) {
@@ -261,7 +263,8 @@ file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
 	if (exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
 		return tx_fail(tx, err, "beginning");
 	/* Not before the lock is there: it may have taken a while. */
-	tx->now_ms = clock_wall_us() / 1000;
+	tx->ahead_us = clock_ahead_us(&wall_us);
+	tx->now_ms = wall_us / 1000;
 	return 0;
 }
 

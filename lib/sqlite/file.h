@@ -13,6 +13,7 @@
 #include "sqlite/port.h"
 #include "sqlite/store.h"
 #include "sqlite/tx.h"
+#include "util/clock.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -28,7 +29,8 @@ struct tx {
 	atomic_bool hurry;    /* somebody waits for the end: little patience */
 	enum store_sync sync; /* the mode the connection is in */
 	int log_pages;	      /* of the write-ahead log */
-	int64_t now_ms;
+	int64_t now_ms, ahead_us;   /* see clock.h */
+	char boot[CLOCK_BOOT_SIZE]; /* also */
 	struct port port;
 	char (*wakes)[PORT_NAME_LEN + 1];
 	size_t n_wakes, cap_wakes;

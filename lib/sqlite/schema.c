@@ -76,6 +76,10 @@ static const char *const migrations[] = {
     " id TEXT NOT NULL, port TEXT NOT NULL,"
     " PRIMARY KEY (id, port)) WITHOUT ROWID;"
     "PRAGMA application_id = " TEXT(APPLICATION_ID),
+    /* delays that are right whatever becomes of the clock: sqlite_delay.c */
+    "ALTER TABLE delayed ADD COLUMN relative INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE clock ("
+    " one INTEGER PRIMARY KEY, ahead INTEGER NOT NULL, boot TEXT NOT NULL);",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
