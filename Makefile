@@ -13,6 +13,9 @@ moduledir   ?= $(prefix)/lib/flowrra
 includedir  ?= $(prefix)/include
 mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/flowrra
+unitdir     ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 # Where the programs look, whatever the prefix of a system's own place.
 sysconfdir  ?= $(if $(filter /usr /usr/local,$(prefix)),/etc,$(prefix)/etc)
 
@@ -260,6 +263,14 @@ soak-mutants: soak-programs
 soak-short: $(if $(filter release,$(CONFIG)),soak-programs)
 	$(if $(filter release,$(CONFIG)),$(TEST_ENV) $(B)/tests/soak/campaign)
 
+# In a container that boots the installed programs; skipped where none can.
+#: check-systemd runs the units for real; needs root and systemd-nspawn
+check-systemd: test-programs
+	@BUILD_DIR=$(B) tests/systemd/check
+
+# Sanitizers want what the units' bounds forbid.
+systemd-short: $(if $(filter release,$(CONFIG)),check-systemd)
+
 #: check    installs what is missing, builds everything, runs all tests
 check:
 	@.ci/deps build test
@@ -268,6 +279,7 @@ check:
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
 	@$(MAKE) --no-print-directory soak-short
+	@$(MAKE) --no-print-directory systemd-short
 
 #: asan     check, under the address and undefined behaviour sanitizers
 #: tsan     check, under the thread sanitizer
@@ -373,6 +385,14 @@ bench-beat: all $(B)/tests/bench/beat_bench
 # folders below prefix have the shape of those below build/release.
 man = $(wildcard cmd/*/*.$(1) lib/*/*.$(1) lib/*/*/*.$(1) conf/*.$(1))
 put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3)/)
+# $(1).in with its places filled in, to the folder $(2).
+fill = install -d $(DESTDIR)$(2) && \
+    sed -e '/^@common@$$/{' -e 'r systemd/common.conf' -e 'd' -e '}' \
+    -e 's|@VERSION@|$(VERSION)|; s|@prefix@|$(prefix)|; s|@bindir@|$(bindir)|' \
+    -e 's|@libdir@|$(libdir)|; s|@includedir@|$(includedir)|' \
+    -e 's|@docdir@|$(docdir)|' $(1).in | \
+    install -m 644 /dev/stdin $(DESTDIR)$(2)/$(notdir $(1))
+UNITS := $(patsubst %.in,%,$(wildcard systemd/*.service.in))
 
 #: install  into $(DESTDIR)$(prefix); prefix is /usr/local by default
 install: all
@@ -383,16 +403,27 @@ install: all
 	$(call put,644,$(SHARED),$(libdir))
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libflowrra.so
 	$(call put,644,$(wildcard lib/*/flowrra/*.h),$(includedir)/flowrra)
-	install -d $(DESTDIR)$(libdir)/pkgconfig
-	sed -e 's|@prefix@|$(prefix)|; s|@includedir@|$(includedir)|' \
-	    -e 's|@libdir@|$(libdir)|; s|@VERSION@|$(VERSION)|' \
-	    lib/client/flowrra.pc.in \
-	    > $(DESTDIR)$(libdir)/pkgconfig/flowrra.pc
+	$(call fill,lib/client/flowrra.pc,$(libdir)/pkgconfig)
 	$(foreach n,1 3 5 8,$(call put,644,$(call man,$n),$(mandir)/man$n)$(\n))
-	$(call put,644,README.md LICENSE lib/module/shipped/demo.c,$(docdir))
+	$(foreach u,$(UNITS),$(call fill,$u,$(unitdir))$(\n))
+	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
+	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
+	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
+	    systemd/handlers.conf,$(docdir))
 	install -d $(DESTDIR)$(sysconfdir)/flowrra
 	install -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example
+
+# What `install` with the same variables would put there, and the folders of
+# Flowrra's own if they are empty then.
+#: uninstall removes what install has put there
+uninstall: all
+	@rm -rf $(B)/uninstall
+	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(B))/uninstall >/dev/null
+	cd $(B)/uninstall && find . ! -type d | sed 's|^\.|$(DESTDIR)|' | xargs -d '\n' rm -f
+	@cd $(B)/uninstall && find . -depth -type d -name flowrra | \
+	    sed 's|^\.|$(DESTDIR)|' | xargs -d '\n' -r rmdir --ignore-fail-on-non-empty
+	@rm -rf $(B)/uninstall
 
 #: clean    removes what was built
 clean:
@@ -404,8 +435,8 @@ help:
 
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
 	soak-beat bench-beat \
-	unit e2e check asan tsan fuzzers fuzz deps lint \
-	format compile-flags demo bench install clean help
+	unit e2e check check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
+	format compile-flags demo bench install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -83,6 +83,23 @@ make_dir(struct tx *tx, struct err *err)
 	return result;
 }
 
+/* What root makes for a service, in the service's directory, is the service's:
+ * it could not open it otherwise. */
+static int
+give_to_owner(const struct tx *tx, int fd)
+{
+	const char *slash = strrchr(tx->path, '/');
+	char *dir = strndup(tx->path, (size_t)(slash - tx->path) + 1);
+	struct stat st;
+	int result = 0;
+
+	if (geteuid() == 0 && (dir == NULL || stat(dir, &st) != 0 ||
+			       fchown(fd, st.st_uid, st.st_gid) != 0))
+		result = -1;
+	free(dir);
+	return result;
+}
+
 /*
  * Makes an empty file that only its owner may read. Under another name first:
  * to close a descriptor of the database would drop the locks that another
@@ -100,8 +117,10 @@ make_file(const struct tx *tx, struct err *err)
 		result =
 		    err_sys(err, ERR_UNAVAILABLE, "cannot create %s", tx->path);
 	} else {
+		result = give_to_owner(tx, fd);
 		close(fd);
-		if (link(temporary, tx->path) != 0 && errno != EEXIST)
+		if (result != 0 ||
+		    (link(temporary, tx->path) != 0 && errno != EEXIST))
 			result = err_sys(err, ERR_UNAVAILABLE,
 					 "cannot create %s", tx->path);
 		unlink(temporary);
