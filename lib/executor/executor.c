@@ -4,9 +4,10 @@
 
 #include <event2/event.h>
 #include <event2/thread.h>
-#include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "executor/handler.h"
@@ -19,7 +20,7 @@
 #include "module/loader.h"
 #include "util/err.h"
 
-#define TICK_US 1000
+#define TICK_NS 1000000
 #define THREADS_MAX 1024
 
 struct executor {
@@ -27,6 +28,8 @@ struct executor {
 	struct event_base *base;
 	struct event *readable;
 	struct event *tick;
+	int tick_fd; /* a timer that any thread can set without waking us */
+	atomic_bool ticking;
 	struct event *stopped; /* made active by the last thread that ends */
 	struct outbox *outbox;
 	struct submits *submits;
@@ -34,6 +37,7 @@ struct executor {
 	struct workers *workers; /* NULL before INIT */
 	struct loop *loop;	 /* NULL if there is none */
 	struct task_env env;
+	/* Of whoever reads: see workers.h. */
 	struct task_list blocking; /* read, not yet handed over */
 	struct task_list asynchronous;
 	bool stopping;
@@ -44,49 +48,69 @@ struct executor {
 /* --- the tick ------------------------------------------------------------ */
 
 static void
-set_tick(struct executor *e, int64_t in_us)
+set_timer(const struct executor *e, long in_ns)
 {
-	struct timeval tv = {0, in_us};
+	const struct itimerspec in = {.it_value = {0, in_ns}};
 
-	event_add(e->tick, &tv);
+	timerfd_settime(e->tick_fd, 0, &in, NULL);
+}
+
+static void
+set_tick(void *arg)
+{
+	struct executor *e = arg;
+
+	if (!atomic_exchange(&e->ticking, true))
+		set_timer(e, TICK_NS);
+}
+
+/* A handler waits for an answer that nobody may be reading. */
+static void
+tick_now(void *arg)
+{
+	struct executor *e = arg;
+
+	atomic_store(&e->ticking, true);
+	set_timer(e, 1);
 }
 
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct executor *e = arg;
-	bool more;
+	struct workers_tick tick;
+	uint64_t count;
 
-	(void)fd;
 	(void)what;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return; /* it was set anew meanwhile */
+	atomic_store(&e->ticking, false);
 	/* In this order: a worker that is about to put an end without writing
 	 * it has another task, so the tick goes on. */
-	more = workers_report(e->workers);
+	tick = workers_tick(e->workers);
 	if (e->loop != NULL)
-		more = loop_report(e->loop) || more;
-	if (more)
-		set_tick(e, TICK_US);
+		tick.again = loop_report(e->loop) || tick.again;
+	if (tick.again)
+		set_tick(e);
 	outbox_flush(e->outbox);
+	if (tick.read)
+		event_add(e->readable, NULL);
+	else
+		event_del(e->readable);
 }
 
 /* Hands over what was read so far: a batch for one lock hold and one wake-up.
- * A lone task needs no tick until it is due to be reported. */
+ */
 static void
 hand_over(struct executor *e)
 {
-	struct flowrra_task *first = TAILQ_FIRST(&e->blocking);
-	bool ticking = event_pending(e->tick, EV_TIMEOUT, NULL);
-
-	if (first != NULL) {
-		ticking = ticking || TAILQ_NEXT(first, entry) != NULL;
+	if (TAILQ_EMPTY(&e->blocking) && TAILQ_EMPTY(&e->asynchronous))
+		return;
+	if (!TAILQ_EMPTY(&e->blocking))
 		workers_add(e->workers, &e->blocking);
-		set_tick(e, ticking ? TICK_US : IPC_STARTED_AFTER_MS * 1000);
-	}
-	if (!TAILQ_EMPTY(&e->asynchronous)) {
+	if (!TAILQ_EMPTY(&e->asynchronous))
 		loop_add(e->loop, &e->asynchronous);
-		if (!event_pending(e->tick, EV_TIMEOUT, NULL))
-			set_tick(e, IPC_STARTED_AFTER_MS * 1000);
-	}
+	set_tick(e);
 }
 
 /* --- what flowrrad says -------------------------------------------------- */
@@ -213,11 +237,16 @@ tell_stopped(void *arg)
 	event_active(e->stopped, EV_TIMEOUT, 0);
 }
 
+static bool read_waiting(void *arg);
+
 static int
 start_threads(struct executor *e, const struct ipc_init *init)
 {
-	struct workers_options wo = {
-	    .n = init->threads, .on_stopped = tell_stopped, .arg = e};
+	struct workers_options wo = {.n = init->threads,
+				     .read = read_waiting,
+				     .tick = set_tick,
+				     .on_stopped = tell_stopped,
+				     .arg = e};
 	struct loop_options lo = {
 	    .outbox = e->outbox, .on_stopped = tell_stopped, .arg = e};
 
@@ -281,26 +310,43 @@ take_message(struct executor *e, const struct ipc_message *m)
 	return messages[m->type].take(e, m);
 }
 
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+/* Takes all messages that were read. `r` is what the reading returned. Returns
+ * whether a worker is to read on. */
+static bool
+take_all(struct executor *e, int r)
 {
-	struct executor *e = arg;
 	struct ipc_message m;
-	int r;
 
-	(void)fd;
-	(void)what;
-	r = ipc_channel_read(&e->channel, e->err);
 	while (r >= 0 && (r = ipc_channel_next(&e->channel, &m, e->err)) == 1)
 		r = take_message(e, &m);
 	if (r < 0) {
 		e->failed = true;
 		event_base_loopbreak(e->base);
-		return;
+		return false;
 	}
 	hand_over(e);
 	/* Refusals and what was given back. */
 	outbox_flush(e->outbox);
+	return !e->stopping;
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct executor *e = arg;
+
+	(void)fd;
+	(void)what;
+	take_all(e, ipc_channel_read(&e->channel, e->err));
+}
+
+/* The same, in a thread that would be idle. */
+static bool
+read_waiting(void *arg)
+{
+	struct executor *e = arg;
+
+	return take_all(e, ipc_channel_wait(&e->channel, e->err));
 }
 
 /* --- its life ------------------------------------------------------------ */
@@ -325,13 +371,18 @@ make_parts(struct executor *e, int fd)
 		return -1;
 	e->readable =
 	    event_new(e->base, fd, EV_READ | EV_PERSIST, on_readable, e);
-	e->tick = event_new(e->base, -1, 0, on_tick, e);
+	e->tick_fd =
+	    timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (e->tick_fd < 0)
+		return err_sys(e->err, ERR_SYSTEM, "cannot make a timer");
+	e->tick =
+	    event_new(e->base, e->tick_fd, EV_READ | EV_PERSIST, on_tick, e);
 	e->stopped = event_new(e->base, -1, 0, on_stopped, e);
-	e->submits = submits_new(e->outbox);
+	e->submits = submits_new(e->outbox, tick_now, e);
 	e->loader = loader_new();
 	if (e->readable == NULL || e->tick == NULL || e->stopped == NULL ||
 	    e->submits == NULL || e->loader == NULL ||
-	    event_add(e->readable, NULL) != 0)
+	    event_add(e->readable, NULL) != 0 || event_add(e->tick, NULL) != 0)
 		return err_nomem(e->err);
 	return 0;
 }
@@ -357,6 +408,7 @@ finish(struct executor *e)
 	submits_free(e->submits);
 	event_free(e->readable);
 	event_free(e->tick);
+	close(e->tick_fd);
 	event_free(e->stopped);
 	outbox_free(e->outbox);
 	event_base_free(e->base);

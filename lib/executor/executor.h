@@ -2,13 +2,14 @@
 /*
  * An executor: loads the task modules and runs their handlers for flowrrad.
  *
- * The calling thread is the one that reads from flowrrad, on an event loop; it
- * runs no handler, so that it always hears a cancellation and the end.
- * Blocking handlers have threads (workers.h), asynchronous ones a loop in
- * another thread (loop.h); all send through one outbox (outbox.h).
+ * Blocking handlers have threads, one of which reads from flowrrad when it has
+ * nothing else to do (workers.h), asynchronous ones a loop in another thread
+ * (loop.h); all send through one outbox (outbox.h). The calling thread runs no
+ * handler, so that a cancellation and the end are always heard.
  *
- * A tick of about a millisecond runs while short tasks are under way: it sends
- * the ends that wait for a batch, and reports tasks that turn out to be long.
+ * A tick of about a millisecond runs in it while short tasks are under way: it
+ * sends the ends that wait for a batch, reports tasks that turn out to be long,
+ * and reads when no other thread can.
  */
 #ifndef EXECUTOR_EXECUTOR_H
 #define EXECUTOR_EXECUTOR_H

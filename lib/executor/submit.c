@@ -29,10 +29,12 @@ struct submits {
 	uint32_t last_request;
 	LIST_HEAD(, waiter) waiters;
 	struct outbox *outbox;
+	void (*on_wait)(void *arg);
+	void *arg;
 };
 
 struct submits *
-submits_new(struct outbox *o)
+submits_new(struct outbox *o, void (*on_wait)(void *arg), void *arg)
 {
 	struct submits *s = calloc(1, sizeof(*s));
 
@@ -42,6 +44,8 @@ submits_new(struct outbox *o)
 	pthread_cond_init(&s->answered, NULL);
 	LIST_INIT(&s->waiters);
 	s->outbox = o;
+	s->on_wait = on_wait;
+	s->arg = arg;
 	return s;
 }
 
@@ -109,6 +113,7 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	outbox_put(s->outbox, &frame, true);
 	if (w == NULL)
 		return;
+	s->on_wait(s->arg);
 	pthread_mutex_lock(&s->lock);
 	while (!w->answered)
 		pthread_cond_wait(&s->answered, &s->lock);

@@ -8,8 +8,12 @@
 struct outbox;
 struct submits;
 
-/* NULL when memory runs out. */
-struct submits *submits_new(struct outbox *o);
+/*
+ * on_wait(arg) is called by a handler's thread before it waits for an answer:
+ * from then on somebody else has to read. NULL when memory runs out.
+ */
+struct submits *submits_new(struct outbox *o, void (*on_wait)(void *arg),
+			    void *arg);
 void submits_free(struct submits *s);
 
 /* Takes a SUBMITTED message: wakes the handler that waits for it. */

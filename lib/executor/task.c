@@ -72,6 +72,13 @@ task_begin(struct flowrra_task *t)
 	atomic_store_explicit(&t->started_mono_us, now, memory_order_release);
 }
 
+int64_t
+task_ran_us(const struct flowrra_task *t)
+{
+	return clock_mono_us() -
+	       atomic_load_explicit(&t->started_mono_us, memory_order_relaxed);
+}
+
 static json_t *
 parse(struct slice text, const char *what, struct err *err)
 {

@@ -89,6 +89,8 @@ void task_free(struct flowrra_task *t);
 void task_begin(struct flowrra_task *t);
 /* Parses its arguments; -1 with *err, a text for the task's record. */
 int task_parse(struct flowrra_task *t, struct err *err);
+/* How long it has run. */
+int64_t task_ran_us(const struct flowrra_task *t);
 /* Tells it to end. */
 void task_cancel(struct flowrra_task *t);
 /* Sends STARTED; the caller keeps it from ending meanwhile. */

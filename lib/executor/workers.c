@@ -13,6 +13,8 @@
 
 /* Scratch memory that grew beyond this is given back. */
 #define SCRATCH_KEEP (64u << 10)
+/* What takes less is done before another thread has woken up for it. */
+#define SHORT_US 50
 
 struct worker {
 	struct workers *pool;
@@ -21,44 +23,104 @@ struct worker {
 	struct buf scratch;
 };
 
+/* Who reads from flowrrad. */
+enum lead {
+	LEAD_NOBODY, /* whoever is idle next, or the next tick finds somebody */
+	LEAD_WORKER,
+	LEAD_LOOP /* the event loop's thread */
+};
+
 struct workers {
+	struct workers_options opt;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct task_list queue;
+	enum lead lead;
+	double ran_us; /* moving average of how long handlers run */
+	unsigned int n_queued;
 	unsigned int n_idle;   /* waiting in `work` */
 	unsigned int n_waking; /* of them, how many were signalled */
 	unsigned int n_alive;
 	bool stopping;
-	void (*on_stopped)(void *arg);
-	void *arg;
 	unsigned int n;
 	struct worker list[];
 };
 
+/* --- the threads --------------------------------------------------------- */
+
 static void
 wake_one(struct workers *w)
 {
-	if (!TAILQ_EMPTY(&w->queue) && w->n_idle > w->n_waking) {
+	if (w->n_idle > w->n_waking) {
 		w->n_waking++;
 		pthread_cond_signal(&w->work);
 	}
 }
 
-/* Ends the worker's task, if it has one, and takes the next if there is one:
- * one lock hold for both. */
+/* Wakes a thread if it is worth it: for what is queued, or to read while the
+ * caller runs a handler. */
+static void
+share(struct workers *w)
+{
+	if (w->n_queued * w->ran_us > SHORT_US ||
+	    (w->lead == LEAD_NOBODY && w->ran_us > SHORT_US))
+		wake_one(w);
+}
+
 static struct flowrra_task *
-take_next(struct worker *self)
+take_locked(struct worker *self)
+{
+	struct workers *w = self->pool;
+	struct flowrra_task *t = TAILQ_FIRST(&w->queue);
+
+	if (t != NULL) {
+		TAILQ_REMOVE(&w->queue, t, entry);
+		w->n_queued--;
+		share(w);
+	}
+	self->running = t;
+	return t;
+}
+
+/* Ends the worker's task, which ran so long, and takes the next if there is
+ * one: one lock hold for both. */
+static struct flowrra_task *
+take_next(struct worker *self, int64_t ran_us)
 {
 	struct workers *w = self->pool;
 	struct flowrra_task *t;
 
 	pthread_mutex_lock(&w->lock);
-	if ((t = TAILQ_FIRST(&w->queue)) != NULL)
-		TAILQ_REMOVE(&w->queue, t, entry);
-	self->running = t;
-	wake_one(w);
+	w->ran_us += ((double)ran_us - w->ran_us) / 8;
+	t = take_locked(self);
 	pthread_mutex_unlock(&w->lock);
 	return t;
+}
+
+static void
+lead_locked(struct workers *w)
+{
+	bool more;
+
+	w->lead = LEAD_WORKER;
+	pthread_mutex_unlock(&w->lock);
+	more = w->opt.read(w->opt.arg);
+	pthread_mutex_lock(&w->lock);
+	/* The loop's thread finds out, too, why there is nothing more. */
+	w->lead = more ? LEAD_NOBODY : LEAD_LOOP;
+}
+
+static void
+idle_locked(struct workers *w)
+{
+	/* It gives the lead back to us. */
+	if (w->lead == LEAD_LOOP)
+		w->opt.tick(w->opt.arg);
+	w->n_idle++;
+	pthread_cond_wait(&w->work, &w->lock);
+	w->n_idle--;
+	if (w->n_waking > 0)
+		w->n_waking--;
 }
 
 /* Waits for a task; NULL at the end. */
@@ -69,17 +131,12 @@ wait_next(struct worker *self)
 	struct flowrra_task *t;
 
 	pthread_mutex_lock(&w->lock);
-	while ((t = TAILQ_FIRST(&w->queue)) == NULL && !w->stopping) {
-		w->n_idle++;
-		pthread_cond_wait(&w->work, &w->lock);
-		w->n_idle--;
-		if (w->n_waking > 0)
-			w->n_waking--;
+	while ((t = take_locked(self)) == NULL && !w->stopping) {
+		if (w->lead == LEAD_NOBODY)
+			lead_locked(w);
+		else
+			idle_locked(w);
 	}
-	if (t != NULL)
-		TAILQ_REMOVE(&w->queue, t, entry);
-	self->running = t;
-	wake_one(w);
 	pthread_mutex_unlock(&w->lock);
 	return t;
 }
@@ -118,7 +175,7 @@ run_task(struct worker *self, struct flowrra_task *t)
 	end = run_handler(self, t, &result);
 	/* Before DONE, so that STARTED cannot come after it; and to know
 	 * whether somebody else is going to write soon. */
-	next = take_next(self);
+	next = take_next(self, task_ran_us(t));
 	task_send_end(t, &end, next == NULL);
 	crash_set_task(t->number); /* releasing may call what it made */
 	json_decref(result);
@@ -144,7 +201,9 @@ work(void *arg)
 	last = --w->n_alive == 0;
 	pthread_mutex_unlock(&w->lock);
 	if (last)
-		w->on_stopped(w->arg);
+		w->opt.on_stopped(w->opt.arg);
+	else
+		w->opt.tick(w->opt.arg); /* somebody has to read */
 }
 
 static int
@@ -177,8 +236,8 @@ workers_new(const struct workers_options *o, struct err *err)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	TAILQ_INIT(&w->queue);
-	w->on_stopped = o->on_stopped;
-	w->arg = o->arg;
+	w->opt = *o;
+	w->lead = LEAD_LOOP;
 	pthread_mutex_lock(&w->lock);
 	for (i = 0; i < o->n && r == 0; i++)
 		r = start_one(w, err);
@@ -204,12 +263,22 @@ workers_free(struct workers *w)
 	free(w);
 }
 
+/* --- the reader's side --------------------------------------------------- */
+
 void
 workers_add(struct workers *w, struct task_list *tasks)
 {
+	struct flowrra_task *t;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (t, tasks, entry)
+		n++;
 	pthread_mutex_lock(&w->lock);
 	TAILQ_CONCAT(&w->queue, tasks, entry);
-	wake_one(w);
+	w->n_queued += n;
+	/* A thread that reads takes the first itself. */
+	if (w->lead == LEAD_LOOP)
+		wake_one(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -218,6 +287,7 @@ workers_recall(struct workers *w, struct task_list *ret)
 {
 	pthread_mutex_lock(&w->lock);
 	TAILQ_CONCAT(ret, &w->queue, entry);
+	w->n_queued = 0;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -230,6 +300,7 @@ cancel_locked(struct workers *w, uint32_t number, struct flowrra_task **ret)
 	TAILQ_FOREACH (t, &w->queue, entry)
 		if (t->number == number) {
 			TAILQ_REMOVE(&w->queue, t, entry);
+			w->n_queued--;
 			*ret = t;
 			return true;
 		}
@@ -255,16 +326,15 @@ workers_cancel(struct workers *w, uint32_t number, struct flowrra_task **ret)
 	return found;
 }
 
-bool
-workers_report(struct workers *w)
+/* Returns whether a task runs that was not reported. */
+static bool
+report_locked(struct workers *w)
 {
 	int64_t due = clock_mono_us() - IPC_STARTED_AFTER_MS * 1000, started;
 	struct flowrra_task *t;
 	unsigned int i;
-	bool more;
+	bool more = false;
 
-	pthread_mutex_lock(&w->lock);
-	more = !TAILQ_EMPTY(&w->queue);
 	for (i = 0; i < w->n; i++) {
 		t = w->list[i].running;
 		if (t == NULL || t->reported)
@@ -276,8 +346,31 @@ workers_report(struct workers *w)
 		else
 			more = true;
 	}
-	pthread_mutex_unlock(&w->lock);
 	return more;
+}
+
+/* Finds somebody who reads, and who runs what is queued. */
+static void
+staff_locked(struct workers *w)
+{
+	if (w->lead != LEAD_WORKER)
+		w->lead =
+		    w->n_idle > 0 && !w->stopping ? LEAD_NOBODY : LEAD_LOOP;
+	if (w->lead == LEAD_NOBODY || w->n_queued > 0)
+		wake_one(w);
+}
+
+struct workers_tick
+workers_tick(struct workers *w)
+{
+	struct workers_tick tick;
+
+	pthread_mutex_lock(&w->lock);
+	tick.again = report_locked(w) || w->n_queued > 0;
+	staff_locked(w);
+	tick.read = w->lead == LEAD_LOOP;
+	pthread_mutex_unlock(&w->lock);
+	return tick;
 }
 
 void

@@ -2,10 +2,16 @@
 /*
  * The threads that run blocking handlers, and the queue before them.
  *
- * The event loop's thread adds, recalls and cancels; the threads take one task
- * at a time. One sleeping thread is woken for a batch, and wakes the next one
- * if it leaves tasks behind: a batch of short tasks wakes few threads, a batch
- * of long ones all of them at once, nearly.
+ * One thread that has nothing to do leads: it reads from flowrrad, and runs
+ * what it has read itself, because to wake another one takes longer than most
+ * handlers. While handlers are short nobody reads meanwhile; if they are not,
+ * an idle thread takes the lead before the handler starts, and should one turn
+ * out to be long, an idle thread or, if all are busy, the event loop's thread
+ * takes it at the next tick. So whatever flowrrad says is heard within a tick.
+ *
+ * Whoever reads adds, recalls and cancels. The threads take one task at a time;
+ * one is woken for a batch, and wakes the next one if it leaves tasks behind,
+ * unless the batch is so short that one thread is as fast.
  */
 #ifndef EXECUTOR_WORKERS_H
 #define EXECUTOR_WORKERS_H
@@ -19,11 +25,19 @@ struct err;
 struct workers;
 
 /*
- * Starts `n` threads. on_stopped(arg) is called, by one of them, when all have
- * ended after workers_stop().
+ * Starts `n` threads. They call
+ *
+ *	read(arg)	to wait for messages and take them; false: they read no
+ *			more
+ *	tick(arg)	to have workers_tick() called within a millisecond, but
+ *			not from within
+ *	on_stopped(arg)	in the last one, when all have ended after
+ *			workers_stop()
  */
 struct workers_options {
 	unsigned int n;
+	bool (*read)(void *arg);
+	void (*tick)(void *arg);
 	void (*on_stopped)(void *arg);
 	void *arg;
 };
@@ -45,14 +59,17 @@ bool workers_cancel(struct workers *w, uint32_t number,
 		    struct flowrra_task **ret);
 
 /*
- * Reports the tasks that have run for IPC_STARTED_AFTER_MS. Returns whether
- * there is anything to look at again: a task that is queued, or runs and was
- * not reported.
+ * For the event loop's thread: reports the tasks that have run for
+ * IPC_STARTED_AFTER_MS, and sees to it that somebody reads.
  */
-bool workers_report(struct workers *w);
+struct workers_tick {
+	bool again; /* a task is queued, or runs and was not reported */
+	bool read;  /* the caller reads, until the next tick */
+};
+struct workers_tick workers_tick(struct workers *w);
 
-/* Lets the threads end when they have finished what they run. The queue must
- * be empty, and stay so. */
+/* Lets the threads end when they have finished what they run; the event loop's
+ * thread reads from then on. The queue must be empty, and stay so. */
 void workers_stop(struct workers *w);
 bool workers_stopped(struct workers *w);
 

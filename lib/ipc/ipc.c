@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -252,6 +253,22 @@ ipc_channel_read(struct ipc_channel *c, struct err *err)
 			break;
 	}
 	return total > 0;
+}
+
+int
+ipc_channel_wait(struct ipc_channel *c, struct err *err)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	int n = 0;
+
+	/* Not in recv(): there, the other side would wake us each time that it
+	 * has read something, too. */
+	while (n == 0) {
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return err_sys(err, ERR_SYSTEM, "ipc: cannot wait");
+		n = ipc_channel_read(c, err);
+	}
+	return n;
 }
 
 int

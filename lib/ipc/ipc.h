@@ -175,7 +175,7 @@ int ipc_run_parts(const struct ipc_message *run, struct ipc_run_parts *ret,
 
 /* One end of the channel, with its unread and its unsent bytes. */
 struct ipc_channel {
-	int fd; /* non-blocking */
+	int fd;
 	enum ipc_direction incoming;
 	struct buf in;
 	size_t in_pos; /* how much of `in` has been parsed */
@@ -195,6 +195,8 @@ void ipc_channel_done(struct ipc_channel *c);
  * end of file is ERR_UNAVAILABLE.
  */
 int ipc_channel_read(struct ipc_channel *c, struct err *err);
+/* The same, but waits until there is something. */
+int ipc_channel_wait(struct ipc_channel *c, struct err *err);
 
 /*
  * The next whole frame among what was read: 1 and *ret, which is good until

@@ -37,6 +37,33 @@ START_TEST(a_running_task_is_told_that_it_is_cancelled)
 }
 END_TEST
 
+/* Each comes when the one who has just read is busy with the one before. */
+START_TEST(somebody_reads_however_many_threads_are_busy)
+{
+	struct driver d;
+	uint32_t i, round;
+
+	driver_start(&d, 3, "noop demo");
+	for (round = 0; round < 2; round++) {
+		driver_run(&d, 10, "noop", "[]");
+		ck_assert_uint_eq(driver_end(&d).number, 10);
+		for (i = 1; i <= 3; i++) {
+			driver_run(&d, i, "sleep", "[60]");
+			ck_assert_uint_eq(driver_next(&d).task, i);
+		}
+		driver_run(&d, 4, "noop", "[]");
+		driver_send(&d, IPC_CANCEL, 2);
+		ck_assert_uint_eq(driver_end(&d).number, 2);
+		ck_assert_uint_eq(driver_end(&d).number, 4);
+		driver_send(&d, IPC_CANCEL, 3);
+		ck_assert_uint_eq(driver_end(&d).number, 3);
+		driver_send(&d, IPC_CANCEL, 1);
+		ck_assert_uint_eq(driver_end(&d).number, 1);
+	}
+	driver_stop(&d);
+}
+END_TEST
+
 START_TEST(a_waiting_task_that_is_cancelled_comes_back)
 {
 	struct driver d;
@@ -244,6 +271,7 @@ END_TEST
 SUITE("executor_end")
 {
 	TEST_LOOP(a_running_task_is_told_that_it_is_cancelled, 0, 2);
+	TEST(somebody_reads_however_many_threads_are_busy);
 	TEST(a_waiting_task_that_is_cancelled_comes_back);
 	TEST_LOOP(a_task_is_told_when_its_time_is_up, 0, 2);
 	TEST(a_recall_brings_back_all_that_has_not_started_the_last_first);
