@@ -130,6 +130,7 @@ redis_conn_send(struct redis *r, struct redis_due due,
 	    redis_format(&r->out, parts, n_parts) != 0)
 		return -1;
 	redis_ring_push(&r->due, due);
+	redis_transport_flush(r);
 	if (first && r->phase == REDIS_PHASE_UP)
 		r->since_ms = clock_mono_ms();
 	if (!r->deadline_set)
@@ -149,7 +150,9 @@ redis_conn_close(struct redis *r)
 	r->bev = NULL;
 	r->out = (struct redis_out){.buf = NULL};
 	event_del(r->deadline);
+	event_del(r->flusher);
 	r->deadline_set = false;
+	r->flush = REDIS_FLUSH_NONE;
 	/* The reader stays until the next attempt: a callback that is running
 	 * may be looking at its reply. */
 }

@@ -42,6 +42,8 @@ enum redis_phase {
 	REDIS_PHASE_REFUSED
 };
 
+enum redis_flush { REDIS_FLUSH_NONE, REDIS_FLUSH_SOON, REDIS_FLUSH_NOW };
+
 struct redis {
 	struct event_base *base;
 	struct redis_url url;
@@ -64,6 +66,8 @@ struct redis {
 	struct ssl_ctx_st *tls; /* kept: its files may become unreadable */
 	struct bufferevent *bev;
 	struct redis_out out;
+	enum redis_flush flush; /* see transport.c */
+	struct event *flusher;
 	struct redis_reader *reader;
 	struct redis_ring due;
 
@@ -113,6 +117,10 @@ void redis_conn_on_deadline(int fd, short what, void *r);
  * set afterwards. With TLS, redis_conn_log_in() follows by itself. 0 or -1 with
  * *err. */
 int redis_transport_open(struct redis *r, int fd, struct err *err);
+/* Something was added to r->out. */
+void redis_transport_flush(struct redis *r);
+/* The event handler that redis_new() makes an event for. */
+void redis_transport_on_flush(int fd, short what, void *r);
 
 /* --- login.c ------------------------------------------------------------- */
 

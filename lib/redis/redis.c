@@ -43,6 +43,8 @@ redis_new(struct event_base *base, const struct redis_options *options,
 	if (r == NULL || copy_options(r, options) != 0 ||
 	    (r->retry = evtimer_new(base, redis_conn_on_retry, r)) == NULL ||
 	    (r->deadline = evtimer_new(base, redis_conn_on_deadline, r)) ==
+		NULL ||
+	    (r->flusher = evtimer_new(base, redis_transport_on_flush, r)) ==
 		NULL) {
 		err_nomem(err);
 		goto fail;
@@ -74,6 +76,8 @@ redis_conn_destroy(struct redis *r)
 		event_free(r->retry);
 	if (r->deadline != NULL)
 		event_free(r->deadline);
+	if (r->flusher != NULL)
+		event_free(r->flusher);
 	redis_pubsub_done(r);
 	redis_script_done(r);
 	redis_ring_done(&r->due);

@@ -16,6 +16,8 @@
 #define WRITE_MAX (1024 * 1024)
 #define IOVECS 8
 
+/* --- reading ------------------------------------------------------------- */
+
 static void
 take_reply(struct redis *r, const struct redis_reply *reply)
 {
@@ -93,6 +95,56 @@ on_read(struct bufferevent *bev, void *arg)
 	redis_conn_release(r);
 }
 
+/* --- writing -------------------------------------------------------------
+ *
+ * A turn's commands leave at its end, without a question whether the socket
+ * has room, which would take the kernel three more calls. What it does not
+ * take is left to the bufferevent; and so is all with TLS.
+ */
+
+void
+redis_transport_flush(struct redis *r)
+{
+	if (r->url.tls || r->flush != REDIS_FLUSH_NONE)
+		return;
+	r->flush = REDIS_FLUSH_SOON;
+	event_active(r->flusher, EV_TIMEOUT, 0);
+}
+
+void
+redis_transport_on_flush(int fd, short what, void *arg)
+{
+	struct redis *r = arg;
+
+	(void)fd;
+	(void)what;
+	/* Behind all that is to be done in this turn: what goes to other
+	 * processes has more to gain from being early. */
+	if (r->flush == REDIS_FLUSH_SOON) {
+		r->flush = REDIS_FLUSH_NOW;
+		event_active(r->flusher, EV_TIMEOUT, 0);
+		return;
+	}
+	r->flush = REDIS_FLUSH_NONE;
+	if (r->bev == NULL || (bufferevent_get_enabled(r->bev) & EV_WRITE) != 0)
+		return;
+	evbuffer_unfreeze(r->out.buf, 1);
+	evbuffer_write(r->out.buf, bufferevent_getfd(r->bev));
+	evbuffer_freeze(r->out.buf, 1);
+	/* The bufferevent finds out, too, if that was an error. */
+	if (evbuffer_get_length(r->out.buf) > 0)
+		bufferevent_enable(r->bev, EV_WRITE);
+}
+
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	(void)arg;
+	bufferevent_disable(bev, EV_WRITE);
+}
+
+/* --- the bufferevent ----------------------------------------------------- */
+
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
@@ -134,10 +186,13 @@ redis_transport_open(struct redis *r, int fd, struct err *err)
 	r->reader = redis_reader_new(r->options.max_reply);
 	if (r->bev == NULL || r->reader == NULL)
 		return err_nomem(err); /* libevent has freed ssl */
-	bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
+	bufferevent_setcb(r->bev, on_read, r->url.tls ? NULL : on_written,
+			  on_event, r);
 	bufferevent_set_max_single_write(r->bev, WRITE_MAX);
 	r->out = (struct redis_out){.buf = bufferevent_get_output(r->bev)};
 	if (bufferevent_enable(r->bev, EV_READ | EV_WRITE) != 0)
 		return err_nomem(err);
+	if (!r->url.tls)
+		bufferevent_disable(r->bev, EV_WRITE);
 	return 0;
 }
