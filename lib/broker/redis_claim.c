@@ -3,9 +3,9 @@
  * The Redis broker: taking tasks from one queue.
  *
  * While the queue may hold something (`more`), the claim script takes as many
- * as are wanted. Once it came back with fewer, BLMOVE waits for the next. Who
- * puts a task where BLMOVE does not look (another priority, the delayed set)
- * sends a wake order.
+ * as are wanted. Once it came back with fewer, BLMOVE waits for the next, and
+ * an LLEN behind it tells whether there were others. Who puts a task where
+ * these do not look (another priority, the delayed set) sends a wake order.
  */
 #include <event2/event.h>
 #include <inttypes.h>
@@ -213,14 +213,12 @@ take_moved(struct rqueue *q, const struct redis_reply *reply)
 		return;
 	}
 	if (redis_reply_type(reply) == REDIS_STRING) {
-		q->more = true;
 		/* The look buries what is too large. */
 		if (task.len > q->broker->opt.max_task)
 			rqueue_look(q, 0);
 		else if (!already_adopted(q, task))
 			rqueue_deliver(q, 0, task, false);
 	}
-	rqueue_pump(q);
 }
 
 static void
@@ -231,9 +229,22 @@ on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
 	tell_quiet(arg);
 }
 
+/* It follows the BLMOVE's answer closely, usually in the same packet. */
+static void
+on_left(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+
+	(void)r;
+	q->more = q->more || redis_reply_integer(reply) > 0;
+	rqueue_pump(q);
+}
+
 static void
 wait_for_one(struct rqueue *q)
 {
+	const struct slice left[] = {SLICE("LLEN"),
+				     slice_of(q->keys[KEY_WAITING])};
 	const struct slice argv[] = {SLICE("BLMOVE"),
 				     slice_of(q->keys[KEY_WAITING]),
 				     slice_of(q->parts[0].key),
@@ -242,8 +253,10 @@ wait_for_one(struct rqueue *q)
 				     SLICE(BLOCK_S)};
 
 	if (redis_command_blocking(q->blocking, BLOCK_MS, on_moved, q, 6,
-				   argv) == 0)
-		q->blocked = true;
+				   argv) != 0)
+		return;
+	q->blocked = true;
+	redis_command(q->blocking, on_left, q, 2, left);
 }
 
 static void
