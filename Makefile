@@ -263,6 +263,12 @@ soak-mutants: soak-programs
 soak-short: $(if $(filter release,$(CONFIG)),soak-programs)
 	$(if $(filter release,$(CONFIG)),$(TEST_ENV) $(B)/tests/soak/campaign)
 
+# The transcript stays in $(B)/tests/tour.log.
+#: tour     follows the tour of README.md, and says so only if it is wrong
+tour: all
+	@mkdir -p $(B)/tests
+	@BUILD_DIR=$(B) tests/tour >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
+
 # In a container that boots the installed programs; skipped where none can.
 #: check-systemd runs the units for real; needs root and systemd-nspawn
 check-systemd: test-programs
@@ -278,6 +284,7 @@ check:
 	@$(MAKE) --no-print-directory $(JOBS) test-programs
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory tour
 	@$(MAKE) --no-print-directory soak-short
 	@$(MAKE) --no-print-directory systemd-short
 
@@ -335,11 +342,11 @@ compile-flags:
 	@printf '%s\n' "$$FLAGS"
 compile-flags: export FLAGS = $(CPPFLAGS) -std=gnu11
 
-#: demo     shows Flowrra at work
+#: demo     follows the tour of README.md, and shows it
 demo:
 	@.ci/deps build
 	@$(MAKE) --no-print-directory $(JOBS) all
-	@BUILD_DIR=$(abspath $(B)) tests/demo
+	@BUILD_DIR=$(B) tests/tour
 
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
 BENCH_RUN  := $(filter-out %_bench.o %/module.o,$(BENCH_OBJS)) $(B)/tests/redis_server.o
@@ -435,7 +442,7 @@ help:
 
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
 	soak-beat bench-beat \
-	unit e2e check check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
+	unit e2e check tour check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
