@@ -21,6 +21,7 @@ const char RBROKER_REGISTRY[] = "flowrra:registry";
 const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
 
+/* Two of them begin with the same lines. */
 static const struct {
 	const char *name;
 	const char *text;
@@ -38,12 +39,17 @@ static const struct {
     [SCRIPT_SUBMIT] =
 	{
 	    "submit",
+#include "delay.lua.inc"
 #include "submit.lua.inc"
 	},
-    [SCRIPT_REQUEUE] =
-	{
-	    "requeue",
+    [SCRIPT_REQUEUE] = {"requeue", "#!lua flags=allow-oom\n"
+#include "delay.lua.inc"
 #include "requeue.lua.inc"
+    },
+    [SCRIPT_CLOCK] =
+	{
+	    "clock",
+#include "clock.lua.inc"
 	},
     [SCRIPT_BURY] =
 	{

@@ -3,8 +3,9 @@
  * The Redis broker, as its own files see it.
  *
  * redis.c opens, closes and watches over the connections; redis_claim.c takes
- * tasks; redis_recover.c finds claims that were lost; redis_settle.c ends
- * them; redis_submit.c is the producers' side.
+ * tasks; redis_delay.c sees to those for later; redis_recover.c finds claims
+ * that were lost; redis_settle.c ends them; redis_submit.c is the producers'
+ * side.
  *
  * A worker has one connection for commands, one that listens for orders, and
  * one for each queue that waits in BLMOVE while the queue is empty. Claims by
@@ -30,6 +31,7 @@ enum rqueue_key {
 	KEY_WAITING,
 	KEY_LEVELS,
 	KEY_DELAYED,
+	KEY_CLOCK,
 	KEY_DEAD,
 	KEY_DEAD_TASKS,
 	KEY_DEAD_INFO,
@@ -55,6 +57,17 @@ struct part {
 	unsigned int strangers; /* met, but left: their reply may still come */
 };
 
+/* What is known of the server's clock, by our own; see redis_delay.c. */
+struct rclock {
+	bool known;
+	int64_t first_ms, last_ms; /* so far it is ahead of ours */
+	int64_t seen_ms;	   /* when that was so, by ours */
+	int64_t shift_ms;	   /* as in clock.lua; not in the above */
+	int64_t answer_ms;	   /* what an answer may take */
+	int64_t asked_ms;
+	int64_t step_ms; /* by which it was set, as was just seen; or 0 */
+};
+
 struct rqueue {
 	struct rbroker *broker;
 	unsigned int index;
@@ -78,6 +91,8 @@ struct rqueue {
 	unsigned int looks; /* parts to look at before taking tasks */
 	bool recovered;	    /* looked at since the connection is up */
 	bool promoting;
+	bool promote_again; /* something came meanwhile */
+	struct rclock clock;
 	struct event *due;   /* the next delayed task is due */
 	struct event *retry; /* after an error reply */
 };
@@ -87,6 +102,7 @@ enum rscript {
 	SCRIPT_PROMOTE,
 	SCRIPT_SUBMIT,
 	SCRIPT_REQUEUE,
+	SCRIPT_CLOCK,
 	SCRIPT_BURY,
 	SCRIPT_INFLIGHT,
 	SCRIPT_TAKEOVER,
@@ -155,6 +171,12 @@ char *rqueue_fence_key(const struct rqueue *q, const char *worker);
 void rqueue_pump(struct rqueue *q);
 /* Something may be there: looks for waiting and for due tasks. */
 void rqueue_wake(struct rqueue *q);
+/* Looks for due tasks. */
+void rqueue_promote(struct rqueue *q);
+/* The same, as a callback of q->due. */
+void rqueue_on_due(int fd, short what, void *arg);
+/* A reply that the connection's own state explains, and that needs nothing. */
+bool rqueue_reply_lost(const struct redis_reply *reply);
 /* The connection for commands is up (again): recover, then take tasks. */
 void rqueue_start(struct rqueue *q);
 /* That connection is gone. */

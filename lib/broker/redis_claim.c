@@ -22,8 +22,6 @@
 #define CLAIM_BYTES (4u << 20)
 /* After the server refused: it is full, loading, or being repaired. */
 #define RETRY_MS 500
-/* A delayed task's producer wakes us; this is for a clock that was set. */
-#define DUE_MAX_MS (10 * 60 * 1000)
 
 /* --- tasks that came --------------------------------------------------- */
 
@@ -82,9 +80,8 @@ rqueue_refused(struct rqueue *q, const char *what,
 	retry_later(q);
 }
 
-/* A reply that the connection's own state explains, and that needs nothing. */
-static bool
-lost(const struct redis_reply *reply)
+bool
+rqueue_reply_lost(const struct redis_reply *reply)
 {
 	return redis_fault(reply) == REDIS_FAULT_LOST ||
 	       redis_fault(reply) == REDIS_FAULT_READONLY;
@@ -113,7 +110,7 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 
 	q->asked = 0;
 	q->woken = false;
-	if (lost(reply))
+	if (rqueue_reply_lost(reply))
 		return; /* recovery finds what was claimed */
 	if (fault == REDIS_FAULT_SCRIPT) {
 		rqueue_pump(q);
@@ -201,7 +198,7 @@ take_moved(struct rqueue *q, const struct redis_reply *reply)
 	struct slice task = redis_reply_string(reply);
 
 	q->blocked = false;
-	if (lost(reply))
+	if (rqueue_reply_lost(reply))
 		return; /* pumped when the connection is back */
 	if (fault == REDIS_FAULT_FULL) {
 		/* The claim script may what BLMOVE may not. */
@@ -311,70 +308,6 @@ on_blocking_state(struct redis *r, enum redis_state state,
 	rqueue_pump(q);
 }
 
-/* --- delayed tasks ----------------------------------------------------- */
-
-static void promote(struct rqueue *q);
-
-static void
-on_due(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	promote(arg);
-}
-
-static void
-on_promoted(struct redis *r, const struct redis_reply *reply, void *arg)
-{
-	struct rqueue *q = arg;
-	int64_t moved = redis_reply_integer(redis_reply_at(reply, 0));
-	int64_t left = redis_reply_integer(redis_reply_at(reply, 1));
-	enum redis_fault fault = redis_fault(reply);
-	struct timeval tv;
-
-	(void)r;
-	q->promoting = false;
-	if (lost(reply))
-		return;
-	if (fault == REDIS_FAULT_SCRIPT) {
-		promote(q);
-		return;
-	}
-	if (fault != REDIS_FAULT_NONE) {
-		rqueue_refused(q, "looking for due tasks", reply);
-		return;
-	}
-	if (moved > 0) {
-		q->more = true;
-		rqueue_pump(q);
-	}
-	if (left == 0) {
-		promote(q);
-	} else if (left > 0) {
-		left = left < DUE_MAX_MS ? left : DUE_MAX_MS;
-		tv = (struct timeval){.tv_sec = left / 1000,
-				      .tv_usec = left % 1000 * 1000};
-		evtimer_add(q->due, &tv);
-	}
-}
-
-static void
-promote(struct rqueue *q)
-{
-	const struct slice keys[] = {slice_of(q->keys[KEY_DELAYED]),
-				     slice_of(q->keys[KEY_WAITING]),
-				     slice_of(q->keys[KEY_LEVELS])};
-	const struct slice args[] = {slice_of(RBROKER_CONTROL),
-				     slice_of(q->wake)};
-
-	if (q->promoting || !q->recovered)
-		return;
-	evtimer_del(q->due);
-	if (rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted, q, 3, keys, 2,
-			 args) == 0)
-		q->promoting = true;
-}
-
 /* --- the queue --------------------------------------------------------- */
 
 void
@@ -406,7 +339,7 @@ rqueue_wake(struct rqueue *q)
 {
 	q->more = true;
 	q->woken = q->asked > 0;
-	promote(q);
+	rqueue_promote(q);
 	rqueue_pump(q);
 }
 
@@ -453,7 +386,7 @@ rqueue_open(struct rqueue *q, struct err *err)
 	    .on_state = on_blocking_state,
 	    .arg = q};
 
-	q->due = evtimer_new(b->opt.base, on_due, q);
+	q->due = evtimer_new(b->opt.base, rqueue_on_due, q);
 	q->retry = evtimer_new(b->opt.base, on_retry, q);
 	if (q->due == NULL || q->retry == NULL || rqueue_name_parts(q) != 0)
 		return err_nomem(err);

@@ -142,7 +142,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 			sent =
 			    redis_command(b->redis, on_pushed, run, argc, argv);
 		else
-			sent = rbroker_eval(b, SCRIPT_SUBMIT, on_pushed, run, 3,
+			sent = rbroker_eval(b, SCRIPT_SUBMIT, on_pushed, run, 4,
 					    keys, argc, argv);
 	}
 	if (sent == 0) {
@@ -160,7 +160,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 static bool
 is_plain(const struct rbroker *b, const struct broker_submit *task)
 {
-	return task->priority == 0 && task->delay_ms <= 0 &&
+	return task->priority == 0 && task->delay_ms <= 0 && task->at_ms <= 0 &&
 	       task->unique.len == 0 && b->opt.max_queue_size == 0;
 }
 
@@ -192,8 +192,8 @@ static void
 push_by_script(struct batch *batch, size_t first, size_t n)
 {
 	struct rbroker *b = batch->broker;
-	struct slice *args = calloc(3 + 6 * n, sizeof(*args));
-	char(*numbers)[3][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
+	struct slice *args = calloc(3 + 7 * n, sizeof(*args)), *arg;
+	char(*numbers)[4][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
 	char limit[NUMBER_TEXT];
 	const struct broker_submit *task = &batch->tasks[first];
 	struct rqueue q = {.name = NULL};
@@ -205,21 +205,23 @@ push_by_script(struct batch *batch, size_t first, size_t n)
 			err_nomem(&batch->tasks[first + i].err);
 		goto out;
 	}
-	const struct slice keys[] = {slice_of(q.keys[KEY_WAITING]),
-				     slice_of(q.keys[KEY_LEVELS]),
-				     slice_of(q.keys[KEY_DELAYED])};
+	const struct slice keys[] = {
+	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
+	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_CLOCK])};
 	args[0] = number_arg(limit, b->opt.max_queue_size);
 	args[1] = slice_of(RBROKER_CONTROL);
 	args[2] = slice_of(q.wake);
 	for (i = 0; i < n; i++, task++) {
-		args[3 + 6 * i] = number_arg(numbers[i][0], task->priority);
-		args[4 + 6 * i] = number_arg(numbers[i][1], task->delay_ms);
-		args[5 + 6 * i] = task->bytes;
-		args[6 + 6 * i] = task->id;
-		args[7 + 6 * i] = task->unique;
-		args[8 + 6 * i] = number_arg(numbers[i][2], task->unique_s);
+		arg = &args[3 + 7 * i];
+		arg[0] = number_arg(numbers[i][0], task->priority);
+		arg[1] = number_arg(numbers[i][1], task->delay_ms);
+		arg[2] = number_arg(numbers[i][2], task->at_ms);
+		arg[3] = task->bytes;
+		arg[4] = task->id;
+		arg[5] = task->unique;
+		arg[6] = number_arg(numbers[i][3], task->unique_s);
 	}
-	send_run(batch, first, n, 3 + 6 * n, args, keys);
+	send_run(batch, first, n, 3 + 7 * n, args, keys);
 out:
 	rqueue_done(&q);
 	free(numbers);

@@ -29,8 +29,7 @@ distance(int64_t a, int64_t b)
 static int
 follow_clock(struct tx *tx, struct err *err)
 {
-	const int64_t ahead = tx_ahead(tx);
-	int64_t before = ahead;
+	int64_t ahead = tx_ahead(tx), before = ahead, step_ms;
 	bool same_boot = false;
 	int known = tx_first(tx, err, SQL_CLOCK_GET);
 
@@ -44,9 +43,13 @@ follow_clock(struct tx *tx, struct err *err)
 	}
 	if (same_boot && distance(ahead, before) < STEP_MIN_US)
 		return 0;
-	if (same_boot &&
-	    tx_run(tx, err, SQL_DELAYED_SHIFT, (ahead - before) / 1000) < 0)
-		return -1;
+	if (same_boot) {
+		/* Rounded up; what is too much is left for the next time. */
+		step_ms = (ahead - before + (ahead > before ? 999 : 0)) / 1000;
+		ahead = before + step_ms * 1000;
+		if (tx_run(tx, err, SQL_DELAYED_SHIFT, step_ms) < 0)
+			return -1;
+	}
 	return tx_run(tx, err, SQL_CLOCK_SET, ahead, tx_boot(tx)) < 0 ? -1 : 0;
 }
 
@@ -54,7 +57,8 @@ int
 sdelay_add_run(struct tx *tx, const struct sdelayed *d, struct err *err)
 {
 	const bool relative = d->at_ms == 0;
-	const int64_t due = relative ? tx_now(tx) + d->delay_ms : d->at_ms;
+	/* The time has been rounded down. */
+	const int64_t due = relative ? tx_now(tx) + 1 + d->delay_ms : d->at_ms;
 
 	if (relative && follow_clock(tx, err) != 0)
 		return -1;

@@ -3,8 +3,11 @@
  * Clocks that are set while tasks wait for their time: a delay stays as long as
  * it was, a time stays the same time.
  */
+#include <hiredis.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -12,6 +15,7 @@
 #include <unistd.h>
 
 #include "broker/stage.h"
+#include "redis_server.h"
 #include "suite.h"
 #include "util/clock.h"
 
@@ -41,11 +45,6 @@ timerfd_settime(int fd, int flags, const struct itimerspec *at,
 	return (int)syscall(SYS_timerfd_settime, fd, flags, &real, old);
 }
 
-/* --- SQLite: the clock of this machine -------------------------------------
- */
-
-static const struct clock_source source = {.wall_us = shifted_wall_us};
-
 static void
 submit_at(struct party *p, const char *id, const char *bytes, int64_t in_ms)
 {
@@ -56,6 +55,11 @@ submit_at(struct party *p, const char *id, const char *bytes, int64_t in_ms)
 
 	ck_assert_int_eq(party_submit_with(p, &task), ERR_NONE);
 }
+
+/* --- SQLite: the clock of this machine -------------------------------------
+ */
+
+static const struct clock_source source = {.wall_us = shifted_wall_us};
 
 START_TEST(no_delay_is_shorter_or_longer_for_a_clock_that_is_set)
 {
@@ -170,8 +174,168 @@ START_TEST(a_start_of_the_machine_leaves_due_times_as_they_are)
 }
 END_TEST
 
+/* --- Redis: the clock of the server ----------------------------------------
+ *
+ * To a worker it is the same if the server's clock goes on by an hour, or its
+ * own is an hour behind.
+ */
+
+static int64_t
+shifted_boot_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000 - shift_us;
+}
+
+static const struct clock_source boot_source = {.boot_us = shifted_boot_us};
+
+static double
+score(const char *task)
+{
+	redisReply *reply = redis_server_command(
+	    w.server, "ZSCORE {flowrra:queue:io}:delayed %s", task);
+	double ms;
+
+	ck_assert_int_eq(reply->type, REDIS_REPLY_STRING);
+	ms = strtod(reply->str, NULL);
+	freeReplyObject(reply);
+	return ms;
+}
+
+static void
+open_two(struct party **producer, struct party *workers[2])
+{
+	stage_open(&w, KIND_REDIS);
+	clock_replace(&boot_source);
+	*producer = party_open(&w, NULL);
+	workers[0] = party_open(&w, "host:a");
+	workers[1] = party_open(&w, "host:b");
+	broker_want(workers[0]->broker, 0, 100);
+	broker_want(workers[1]->broker, 0, 100);
+}
+
+static void
+close_two(struct party *producer, struct party *workers[2])
+{
+	party_close(workers[1]);
+	party_close(workers[0]);
+	party_close(producer);
+	clock_replace(NULL);
+	stage_close(&w);
+}
+
+#define ck_moved(was, is, by_ms)                                               \
+	do {                                                                   \
+		ck_assert_double_ge((is) - (was), (by_ms));                    \
+		ck_assert_double_le((is) - (was), (by_ms) + 1000);             \
+	} while (0)
+
+START_TEST(delays_follow_a_server_whose_clock_is_set)
+{
+	const int64_t step_us = _i == 0 ? HOUR_US : -HOUR_US;
+	struct party *producer, *workers[2];
+	double delay, time;
+
+	open_two(&producer, workers);
+	party_submit(producer, "1", "[\"delay\"]", 0, 2 * HOUR_US / 1000);
+	submit_at(producer, "2", "[\"time\"]", 2 * HOUR_US / 1000);
+	UNTIL(&w, fmod(score("[\"delay\"]"), 1) == 0.5);
+	stage_linger(&w, 100);
+	delay = score("[\"delay\"]");
+	time = score("[\"time\"]");
+	shift_us = step_us;
+	UNTIL(&w, score("[\"delay\"]") != delay);
+	/* Both workers have had the time to see it; it is moved once. */
+	stage_linger(&w, 4000);
+	ck_moved(delay, score("[\"delay\"]"), (double)step_us / 1000);
+	ck_assert_double_eq(score("[\"time\"]"), time);
+	/* And again. */
+	shift_us = 0;
+	UNTIL(&w, fabs(score("[\"delay\"]") - delay) < 2000);
+	stage_linger(&w, 4000);
+	ck_moved(delay, score("[\"delay\"]"), 0);
+	ck_assert_uint_eq(workers[0]->n_claims + workers[1]->n_claims, 0);
+	close_two(producer, workers);
+}
+END_TEST
+
+/* Before a worker sees the step, a delay is counted from the new time. */
+START_TEST(a_delay_that_begins_after_the_step_is_not_moved)
+{
+	struct party *producer, *workers[2];
+	double before, after;
+
+	open_two(&producer, workers);
+	party_submit(producer, "1", "[1]", 0, 3 * HOUR_US / 1000);
+	UNTIL(&w, fmod(score("[1]"), 1) == 0.5);
+	stage_linger(&w, 100);
+	before = score("[1]");
+	/* The server's clock goes back. */
+	shift_us = -HOUR_US;
+	redis_server_run(w.server, "HINCRBY {flowrra:queue:io}:clock seen "
+				   "3600000");
+	party_submit(producer, "2", "[2]", 0, 2 * HOUR_US / 1000);
+	after = score("[2]");
+	UNTIL(&w, score("[1]") != before);
+	stage_linger(&w, 4000);
+	ck_moved(before, score("[1]"), -3600000.0);
+	ck_assert_double_eq(floor(score("[2]")), floor(after));
+	ck_assert_double_eq(fmod(score("[2]"), 1), 0.5);
+	close_two(producer, workers);
+}
+END_TEST
+
+/* One whose own clock was halted: the other does not undo what it did. */
+START_TEST(workers_whose_clocks_differ_do_not_fight)
+{
+	struct party *producer, *workers[2];
+	double before, after;
+	redisReply *reply;
+
+	open_two(&producer, workers);
+	party_submit(producer, "1", "[1]", 0, 2 * HOUR_US / 1000);
+	UNTIL(&w, fmod(score("[1]"), 1) == 0.5);
+	before = score("[1]");
+	/* As a third one would, whose clock is behind. */
+	reply = redis_server_command(
+	    w.server,
+	    "EVAL %s 2 {flowrra:queue:io}:delayed "
+	    "{flowrra:queue:io}:clock",
+	    "redis.call('ZINCRBY', KEYS[1], 9000, '[1]') "
+	    "return redis.call('HINCRBY', KEYS[2], 'shift', 9000)");
+	ck_assert_int_eq(reply->type, REDIS_REPLY_INTEGER);
+	freeReplyObject(reply);
+	stage_linger(&w, 7000);
+	after = score("[1]");
+	ck_assert_double_eq(after - before, 9000);
+	close_two(producer, workers);
+}
+END_TEST
+
+/* A slow answer is no step, and a queue is not stuck for it. */
+START_TEST(a_server_that_pauses_has_not_set_its_clock)
+{
+	struct party *producer, *workers[2];
+
+	open_two(&producer, workers);
+	party_submit(producer, "1", "[1]", 0, 1500);
+	UNTIL(&w, fmod(score("[1]"), 1) == 0.5);
+	redis_server_pause(w.server);
+	stage_linger(&w, 2500);
+	redis_server_continue(w.server);
+	UNTIL(&w, workers[0]->n_claims + workers[1]->n_claims == 1);
+	close_two(producer, workers);
+}
+END_TEST
+
 SUITE("broker_delay")
 {
+	TEST_LOOP(delays_follow_a_server_whose_clock_is_set, 0, 2);
+	TEST(a_delay_that_begins_after_the_step_is_not_moved);
+	TEST(workers_whose_clocks_differ_do_not_fight);
+	TEST(a_server_that_pauses_has_not_set_its_clock);
 	TEST_LOOP(no_delay_is_shorter_or_longer_for_a_clock_that_is_set, 0, 4);
 	TEST_LOOP(a_retry_waits_as_long_as_it_should, 0, 2);
 	TEST(a_time_is_that_of_the_clock_whatever_it_is_set_to);

@@ -74,6 +74,18 @@ ledger(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	return 0;
 }
 
+/* The same, but its first attempt fails. */
+static int
+ledger_retry(struct flowrra_task *task, const json_t *args,
+	     const json_t *kwargs, json_t **result)
+{
+	if (ledger(task, args, kwargs, result) != 0)
+		return -1;
+	if (flowrra_task_attempt(task) == 1)
+		return flowrra_fail(task, "once more");
+	return 0;
+}
+
 struct pause {
 	struct flowrra_task *task;
 	struct event *timer;
@@ -270,6 +282,7 @@ static const struct flowrra_task_type tasks[] = {
      .run = ledger,
      .cpu_bound = true,
      FLOWRRA_TASK_DEFAULTS},
+    {.name = "ledger_retry", .run = ledger_retry, FLOWRRA_TASK_DEFAULTS},
     {.name = "ledger_async", .start = ledger_async, FLOWRRA_TASK_DEFAULTS},
     {.name = "misbehave", .run = misbehave, FLOWRRA_TASK_DEFAULTS},
     {.name = "misbehave_cpu",

@@ -33,6 +33,7 @@ const char *const cause_names[CAUSE_COUNT] = {
     [CAUSE_WORKER_KILLED] = "worker killed",
     [CAUSE_WORKER_STOPPED] = "worker stopped",
     [CAUSE_CRASHED] = "neighbour crashed",
+    [CAUSE_RETRIED] = "failed at first",
 };
 
 static int64_t
@@ -325,6 +326,9 @@ ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 		    f->us <= x->start_us &&
 		    (before->end_us == 0 || f->us < before->end_us + settle_us))
 			return f->cause;
+	if ((e->traits & TRAIT_RETRIES) != 0 && before->attempt == 1 &&
+	    before->end_us != 0 && x->attempt == 2)
+		return CAUSE_RETRIED;
 	/* When it crashed is not known, but what came of it, at once. */
 	if ((before->end_us == 0 || x->start_us < before->end_us + settle_us) &&
 	    crashed(l, before->pid))

@@ -19,6 +19,7 @@ enum cause {
 	CAUSE_WORKER_KILLED,   /* and its executors with it; not counted */
 	CAUSE_WORKER_STOPPED,  /* SIGTERM, and out of patience; not counted */
 	CAUSE_CRASHED,	       /* a neighbour misbehaved */
+	CAUSE_RETRIED,	       /* no fault: its first attempt fails */
 	CAUSE_COUNT
 };
 extern const char *const cause_names[CAUSE_COUNT];
@@ -33,6 +34,10 @@ struct execution {
 
 #define TRAIT_CPU 1u	    /* runs in a cpu executor */
 #define TRAIT_MISBEHAVES 2u /* its executor may die of it */
+#define TRAIT_RETRIES                                                          \
+	4u /* fails at first, LEDGER_RETRY_MS before its next                  \
+	      attempt */
+#define LEDGER_RETRY_MS 400
 
 struct ledger_task {
 	char *id;

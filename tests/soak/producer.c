@@ -38,10 +38,11 @@ static void
 add_one(struct producer *p, struct flowrra_batch *batch)
 {
 	static const char *const names[] = {"ledger", "ledger", "ledger_cpu",
-					    "ledger_async"};
+					    "ledger_async", "ledger_retry"};
 	static const int priorities[] = {0, 0, 0, -5, 3};
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
-	const size_t kind = (size_t)rng_between(&p->rng, 0, 3);
+	const size_t kind =
+	    (size_t)rng_between(&p->rng, 0, p->load.retries ? 4 : 3);
 	const size_t i = flowrra_batch_count(batch);
 	char args[512];
 
@@ -52,12 +53,14 @@ add_one(struct producer *p, struct flowrra_batch *batch)
 	request.queue = kind == 2 ? "cpu" : "io";
 	request.cpu_bound = kind == 2;
 	request.force = true;
+	if (kind == 4)
+		request.retry_delay_s = LEDGER_RETRY_MS / 1000.0;
 	if (!p->load.no_priorities)
 		request.priority = priorities[rng_between(&p->rng, 0, 4)];
 	if (p->load.delays && rng_between(&p->rng, 0, 3) == 0)
 		request.delay_s = (double)rng_between(&p->rng, 10, 500) / 1000;
 	/* Times are in whole milliseconds. */
-	p->traits[i] = kind == 2 ? TRAIT_CPU : 0;
+	p->traits[i] = kind == 2 ? TRAIT_CPU : kind == 4 ? TRAIT_RETRIES : 0;
 	p->due_us[i] = request.delay_s > 0
 			   ? now_us() + (int64_t)(request.delay_s * 1e6) - 2000
 			   : 0;

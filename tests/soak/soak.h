@@ -88,6 +88,8 @@ struct scene {
 	int64_t settle_us; /* what ended so long before its process was killed
 			      must be on record */
 	bool may_die;	   /* tasks that misbehave end in the dead list */
+	int64_t late_us;   /* what is for later may begin so late; 0: it may
+			      have to wait for the broker */
 	/* The first worker before the faults. */
 	size_t descriptors;
 	long kib;
@@ -169,6 +171,7 @@ struct load {
 	unsigned int gap_ms; /* between batches; 0: 40 */
 	unsigned int max_ms; /* of a task; 0: 30 */
 	bool delays;	     /* some are for later */
+	bool retries;	     /* some fail at first */
 	bool no_priorities;
 };
 /* Submits all the time, in a thread of its own. NULL: the defaults. */

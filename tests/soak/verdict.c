@@ -83,6 +83,22 @@ judge_ends(struct scene *s)
 	SCENE_WAIT_WITHIN(s, DRAIN_MS, scene_left(s) == 0);
 }
 
+/* What is for later, and a retry, begin neither early nor, if nothing keeps
+ * them from it, much too late. */
+static void
+judge_time(const struct scene *s, const struct ledger_task *e, size_t i,
+	   int64_t due_us)
+{
+	const int64_t start_us = e->executions[i].start_us;
+
+	ck_assert_msg(start_us >= due_us, "task %s was begun %lld ms early",
+		      e->id, (long long)(due_us - start_us) / 1000);
+	ck_assert_msg(s->late_us == 0 || due_us == 0 ||
+			  start_us <= due_us + s->late_us,
+		      "task %s was begun %lld ms late", e->id,
+		      (long long)(start_us - due_us) / 1000);
+}
+
 /* An attempt is counted when a task's own process died, and only then. */
 static void
 judge_attempt(const struct ledger_task *e, size_t i, enum cause cause)
@@ -90,6 +106,7 @@ judge_attempt(const struct ledger_task *e, size_t i, enum cause cause)
 	const struct execution *x = &e->executions[i];
 	const unsigned int before = e->executions[i - 1].attempt;
 	const bool own = cause == CAUSE_EXECUTOR_KILLED ||
+			 cause == CAUSE_RETRIED ||
 			 (e->traits & TRAIT_MISBEHAVES) != 0;
 	/* In an io executor nobody can know which of its tasks it was. */
 	const bool must = own && (e->traits & TRAIT_CPU) != 0 &&
@@ -107,10 +124,7 @@ judge_executions(struct scene *s, const struct ledger_task *e)
 	enum cause cause;
 	size_t i;
 
-	ck_assert_msg(e->executions[0].start_us >= e->due_us,
-		      "task %s was begun %lld ms early", e->id,
-		      (long long)(e->due_us - e->executions[0].start_us) /
-			  1000);
+	judge_time(s, e, 0, e->due_us);
 	/* A crash of its executor may come before its first line. */
 	ck_assert_msg(
 	    e->executions[0].attempt == 1 || s->may_die || s->tally->faults > 0,
@@ -128,6 +142,10 @@ judge_executions(struct scene *s, const struct ledger_task *e)
 		    (int)e->executions[i].pid,
 		    (long long)e->executions[i].start_us);
 		judge_attempt(e, i, cause);
+		if (cause == CAUSE_RETRIED)
+			judge_time(s, e, i,
+				   e->executions[i - 1].end_us +
+				       LEDGER_RETRY_MS * 1000 - 2000);
 	}
 }
 

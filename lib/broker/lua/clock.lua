@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- Moves delays along with the server's clock, which somebody has set: a worker
+-- has seen it, by its own. See delay.lua for the scores.
+--
+-- KEYS  1 delayed (zset)   2 clock (hash)
+-- ARGV  1 by how many ms the clock was set; 0: it was not, so all scores that
+--       were in doubt are right
+--       2 by how many in all before (`shift`), as the worker knows it
+-- Returns 1, or 0 if another worker has moved them meanwhile.
+
+local step, shift = tonumber(ARGV[1]), tonumber(ARGV[2])
+if tonumber(redis.call('HGET', KEYS[2], 'shift') or 0) ~= shift then return 0 end
+if step == 0 and redis.call('HEXISTS', KEYS[2], 'doubt') == 0 then return 1 end
+
+local all = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #all, 2 do
+  local due = tonumber(all[i + 1])
+  local whole, fraction = math.floor(due), due % 1
+  if fraction == .5 then
+    if step ~= 0 then redis.call('ZADD', KEYS[1], string.format('%.0f.5', whole + step), all[i]) end
+  elseif fraction == .25 then
+    redis.call('ZADD', KEYS[1], string.format('%.0f.5', whole), all[i])
+  end
+end
+redis.call('HDEL', KEYS[2], 'doubt')
+redis.call('HSET', KEYS[2], 'shift', string.format('%.0f', shift + step))
+return 1
