@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "broker/sqlite.h"
-
-/* A task's number is its queue's id and the queue's serial. */
-#define SERIAL_BITS 40
+#include "sqlite/schema.h"
 
 struct submission {
 	struct store_job job;
@@ -96,18 +94,18 @@ note_unique(struct tx *tx, const struct target *t,
 
 static int
 store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
-	     struct err *err)
+	     int64_t number, struct err *err)
 {
 	int added;
 
 	if (!b->opt.with_results || task->record.p == NULL)
 		return 0;
 	if (!task->exclusive && task->unique.len == 0)
-		return tx_run(tx, err, SQL_RECORD_PUT, task->id, task->record,
-			      INT64_C(0), INT64_C(0));
+		return tx_run(tx, err, SQL_RECORD_NEW, task->id, task->record,
+			      number);
 	if (tx_run(tx, err, SQL_RECORD_EXPIRED, task->id, tx_now(tx)) < 0)
 		return -1;
-	added = tx_run(tx, err, SQL_RECORD_ADD, task->id, task->record);
+	added = tx_run(tx, err, SQL_RECORD_ADD, task->id, task->record, number);
 	if (added == 0 && task->exclusive)
 		err_set(&task->err, ERR_REFUSED,
 			"there is a task with the id %.*s already",
@@ -119,7 +117,7 @@ static int
 add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 	 struct broker_submit *task, struct err *err)
 {
-	const int64_t number = t->id << SERIAL_BITS | t->next;
+	const int64_t number = t->id << SCHEMA_SERIAL_BITS | t->next;
 	int added;
 
 	if (check_unique(tx, t, task, err) != 0)
@@ -133,7 +131,7 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 			task->queue);
 		return 0;
 	}
-	if (store_record(b, tx, task, err) < 0)
+	if (store_record(b, tx, task, number, err) < 0)
 		return -1;
 	if (task->err.code != ERR_NONE)
 		return 0;

@@ -196,7 +196,8 @@ drop_port(struct tx *tx, const char *name, struct err *err)
 	if (faccessat(tx_directory(tx, err), name, F_OK, 0) == 0)
 		return 0;
 	if (tx_run(tx, err, SQL_WAITERS_LEAVE, port) < 0 ||
-	    tx_run(tx, err, SQL_SLEEPERS_LEAVE, port) < 0)
+	    tx_run(tx, err, SQL_SLEEPERS_LEAVE, port) < 0 ||
+	    tx_run(tx, err, SQL_LISTENERS_LEAVE, port) < 0)
 		return -1;
 	return 0;
 }

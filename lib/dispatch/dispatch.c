@@ -284,8 +284,11 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 	}
 	if (why == NULL || !up)
 		keep_state(d, up);
-	if (up)
+	if (up) {
 		claim_ask_again(d);
+		/* The answer is there when the first task has ended. */
+		results_heard(d->results);
+	}
 	log_state(&d->results_state, up, "backend", results_name(d->results),
 		  why);
 	dispatch_turn(d);

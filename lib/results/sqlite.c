@@ -10,93 +10,35 @@
 
 #define PUT_MAX 1000
 
-/* --- questions --------------------------------------------------------- */
-
-struct get {
-	struct store_job job;
-	results_record_fn *on_record;
-	void *arg;
-	struct buf record;
-	bool found;
-	size_t len;
-	char id[];
-};
-
-static int
-get_run(struct store_job *job, struct tx *tx, struct err *err)
-{
-	struct get *get = container_of(job, struct get, job);
-	struct slice record;
-	int more = tx_first(tx, err, SQL_RECORD_GET,
-			    (struct slice){get->id, get->len}, tx_now(tx));
-
-	buf_reset(&get->record);
-	get->found = more == 1;
-	if (!get->found)
-		return more;
-	record = tx_bytes(tx, SQL_RECORD_GET, 0);
-	buf_add(&get->record, record.p, record.len);
-	tx_end(tx, SQL_RECORD_GET);
-	return get->record.failed ? err_nomem(err) : 0;
-}
-
-static void
-get_drop(struct store_job *job)
-{
-	struct get *get = container_of(job, struct get, job);
-
-	buf_done(&get->record);
-	free(get);
-}
-
-static void
-get_done(struct store_job *job, const struct err *err)
-{
-	struct get *get = container_of(job, struct get, job);
-	struct slice record = {NULL, 0};
-
-	if (err == NULL && get->found)
-		record = (struct slice){get->record.data, get->record.len};
-	get->on_record(record, err, get->arg);
-	get_drop(job);
-}
-
-static void
-get_record(struct results *results, struct slice id,
-	   results_record_fn *on_record, void *arg)
-{
-	struct sresults *r = (struct sresults *)results;
-	struct get *get = calloc(1, sizeof(*get) + id.len);
-	struct err err;
-
-	if (get == NULL) {
-		err_nomem(&err);
-		on_record((struct slice){NULL, 0}, &err, arg);
-		return;
-	}
-	get->job = (struct store_job){
-	    .run = get_run, .done = get_done, .drop = get_drop, .reads = true};
-	get->on_record = on_record;
-	get->arg = arg;
-	get->len = id.len;
-	memcpy(get->id, id.p, id.len);
-	store_post(&r->user, &get->job);
-}
-
 /* --- storing ----------------------------------------------------------- */
 
+int
+stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
+{
+	if (tx_first(tx, err, SQL_TOTALS_GET) < 0)
+		return -1;
+	totals->ended[false] = tx_int(tx, SQL_TOTALS_GET, 0);
+	totals->ended[true] = tx_int(tx, SQL_TOTALS_GET, 1);
+	tx_end(tx, SQL_TOTALS_GET);
+	return 0;
+}
+
 static int
-put_one(struct tx *tx, const struct results_put *put, struct err *err)
+put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
+	struct err *err)
 {
 	int64_t expires = 0;
 
-	if (put->final && put->ttl_s > 0)
-		expires = tx_now(tx) + put->ttl_s * 1000;
-	if (tx_run(tx, err, SQL_RECORD_PUT, put->id, put->record,
-		   (int64_t)put->final, expires) < 0)
-		return -1;
 	if (!put->final)
-		return 0;
+		return tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record) <
+			       0
+			   ? -1
+			   : 0;
+	if (put->ttl_s > 0)
+		expires = tx_now(tx) + put->ttl_s * 1000;
+	if (tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
+		   (int64_t)put->failed, ++totals->ended[put->failed]) < 0)
+		return -1;
 	return tx_wake_all(tx, err, SQL_WAITERS_TAKE,
 			   tx_first(tx, err, SQL_WAITERS_TAKE, put->id));
 }
@@ -105,16 +47,24 @@ static int
 put_run(struct store_job *job, struct tx *tx, struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, put_job);
+	struct stotals totals;
 	struct pending *p;
 	int64_t n = 16;
 
+	if (stotals_get(tx, &totals, err) != 0 ||
+	    sevents_heard_run(tx, &r->put_heard, err) != 0)
+		return -1;
 	TAILQ_FOREACH (p, &r->sent, link) {
 		n += 2;
 		if (put_one(tx, container_of(p, struct results_put, pending),
-			    err) != 0)
+			    &totals, err) != 0)
 			return -1;
 	}
-	return tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n) < 0 ? -1 : 0;
+	if (tx_run(tx, err, SQL_TOTALS_SET, totals.ended[false],
+		   totals.ended[true]) < 0 ||
+	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n) < 0)
+		return -1;
+	return 0;
 }
 
 static void
@@ -152,6 +102,7 @@ put_done(struct store_job *job, const struct err *err)
 
 	(void)err; /* it is tried until it succeeds */
 	r->putting = false;
+	r->heard = r->put_heard;
 	TAILQ_CONCAT(&sent, &r->sent, link);
 	push(r);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {
@@ -202,8 +153,8 @@ create_run(struct store_job *job, struct tx *tx, struct err *err)
 		if (tx_run(tx, err, SQL_RECORD_EXPIRED, c->ids[i], tx_now(tx)) <
 		    0)
 			return -1;
-		added =
-		    tx_run(tx, err, SQL_RECORD_ADD, c->ids[i], c->records[i]);
+		added = tx_run(tx, err, SQL_RECORD_ADD, c->ids[i],
+			       c->records[i], INT64_C(0));
 		if (added < 0)
 			return -1;
 		if (added == 0)
@@ -322,23 +273,6 @@ forget(struct results *results, const struct slice *ids, size_t n)
 		store_post(&r->user, &o->job);
 }
 
-/* --- events ------------------------------------------------------------ */
-
-/* Nobody can listen yet. */
-static void
-publish_event(struct results *results, struct slice event)
-{
-	(void)results;
-	(void)event;
-}
-
-static bool
-heard(const struct results *results)
-{
-	(void)results;
-	return false;
-}
-
 /* --- opening and closing ----------------------------------------------- */
 
 static void
@@ -352,7 +286,10 @@ on_state(struct store_user *user, bool up, bool final, const struct err *why)
 static void
 on_wake(struct store_user *user)
 {
-	sresults_look(container_of(user, struct sresults, user));
+	struct sresults *r = container_of(user, struct sresults, user);
+
+	sresults_look(r);
+	sevents_wake(r);
 }
 
 static const char *
@@ -372,8 +309,10 @@ close_results(struct results *results)
 {
 	struct sresults *r = (struct sresults *)results;
 
+	sevents_leave(r);
 	store_leave(&r->user);
 	sresults_watches_free(r);
+	sevents_done(r);
 	free(r);
 }
 
@@ -396,6 +335,7 @@ open_results(const struct results_options *options, struct err *err)
 	r->user.on_wake = on_wake;
 	r->put_job =
 	    (struct store_job){.run = put_run, .done = put_done, .must = true};
+	sevents_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);
 	for (i = 0; i < STOPIC_BUCKETS; i++)
@@ -416,11 +356,15 @@ const struct results_ops results_sqlite = {
     .is_up = is_up,
     .put = put_record,
     .unconfirmed = unconfirmed,
-    .get = get_record,
+    .get = sresults_get,
     .create = create,
     .forget = forget,
     .watch = sresults_watch,
     .unwatch = sresults_unwatch,
-    .event = publish_event,
-    .heard = heard,
+    .event = sresults_event,
+    .heard = sresults_heard,
+    .listen = sresults_listen,
+    .list = sresults_list,
+    .counts = sresults_counts,
+    .reopen = sresults_reopen,
 };

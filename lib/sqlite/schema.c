@@ -9,12 +9,22 @@
  * tasks of one priority; a task keeps it while it is in flight, so that one
  * that is put back is where it was: first.
  *
+ * A task is found by its id through the record of it: results.task is its
+ * number, and where a number waits is known, but for those that `waiting_moved`
+ * lists, since they were delayed or have a priority. `size` is kept by who
+ * submits and claims, with much else in that row; the counts of what happens
+ * less often are kept by triggers, so that none is forgotten.
+ *
+ * A final record has a place among those of its kind, `ended`: how many there
+ * have been, in `totals`.
+ *
  * Times are milliseconds since 1970, of the wall clock.
  */
 #include "sqlite/schema.h"
 
 #include <sqlite3.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sqlite/fault.h"
 #include "util/err.h"
@@ -22,6 +32,19 @@
 #define APPLICATION_ID 1181501298 /* "Flwr" */
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
+/* The low SCHEMA_SERIAL_BITS bits. */
+#define SERIAL_MASK 1099511627775
+_Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
+	       "a number is a queue and a serial");
+
+/* queues.TABLE is how many rows of TABLE a queue has. */
+#define COUNTED(table)                                                         \
+	"CREATE TRIGGER " table "_added AFTER INSERT ON " table                \
+	" BEGIN UPDATE queues SET " table " = " table " + 1"                   \
+	" WHERE id = new.queue; END;"                                          \
+	"CREATE TRIGGER " table "_dropped AFTER DELETE ON " table              \
+	" BEGIN UPDATE queues SET " table " = " table " - 1"                   \
+	" WHERE id = old.queue; END;"
 
 static const char *const migrations[] = {
     /* 1: queues, results, registry, workers, and who waits for what */
@@ -76,10 +99,68 @@ static const char *const migrations[] = {
     " id TEXT NOT NULL, port TEXT NOT NULL,"
     " PRIMARY KEY (id, port)) WITHOUT ROWID;"
     "PRAGMA application_id = " TEXT(APPLICATION_ID),
-    /* delays that are right whatever becomes of the clock: sqlite_delay.c */
+
+    /* 2: delays that are right whatever becomes of the clock: sqlite_delay.c */
     "ALTER TABLE delayed ADD COLUMN relative INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE clock ("
     " one INTEGER PRIMARY KEY, ahead INTEGER NOT NULL, boot TEXT NOT NULL);",
+
+    /* 3: for those who run it: what is found, counted and listed without a
+     * look at all of it; paused queues; events */
+    "ALTER TABLE queues ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queues ADD COLUMN delayed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queues ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE queues SET"
+    " delayed = (SELECT count(*) FROM delayed WHERE queue = queues.id),"
+    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);" COUNTED(
+	"delayed")
+	COUNTED(
+	    "dead") "CREATE INDEX delayed_number ON delayed (number);"
+		    "CREATE INDEX waiting_moved ON waiting (number)"
+		    " WHERE priority <> 0 OR seq <> (number & " TEXT(
+			SERIAL_MASK) ");"
+				     "ALTER TABLE results ADD COLUMN task "
+				     "INTEGER;"
+				     "ALTER TABLE results ADD COLUMN failed "
+				     "INTEGER NOT NULL DEFAULT 0;"
+				     "ALTER TABLE results ADD COLUMN ended "
+				     "INTEGER;"
+				     "UPDATE results SET failed = coalesce("
+				     " CASE WHEN json_valid(CAST(record AS "
+				     "TEXT))"
+				     " THEN json_extract(CAST(record AS TEXT), "
+				     "'$.status') = 'failed' END, 0)"
+				     " WHERE final;"
+				     "UPDATE results SET ended = place.n FROM "
+				     "(SELECT number,"
+				     " row_number() OVER (PARTITION BY failed "
+				     "ORDER BY number) AS n"
+				     " FROM results WHERE final) AS place "
+				     "WHERE results.number = place.number;"
+				     "CREATE INDEX results_ended ON results "
+				     "(failed, ended)"
+				     " WHERE ended IS NOT NULL;"
+				     "CREATE TABLE totals ("
+				     " succeeded INTEGER NOT NULL, failed "
+				     "INTEGER NOT NULL);"
+				     "INSERT INTO totals SELECT "
+				     "coalesce(sum(NOT failed), 0),"
+				     " coalesce(sum(failed), 0) FROM results "
+				     "WHERE final;"
+				     "CREATE TABLE listeners ("
+				     " number INTEGER PRIMARY KEY "
+				     "AUTOINCREMENT, port TEXT NOT NULL,"
+				     " seen INTEGER NOT NULL," /* the event it
+								  has read last
+								*/
+				     " asleep INTEGER NOT NULL);"
+				     "CREATE TABLE events ("
+				     " number INTEGER PRIMARY KEY "
+				     "AUTOINCREMENT, made INTEGER NOT NULL,"
+				     " total INTEGER NOT NULL," /* bytes of all
+								   events up to
+								   this one */
+				     " event BLOB NOT NULL)",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

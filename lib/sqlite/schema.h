@@ -9,6 +9,10 @@
 #ifndef SQLITE_SCHEMA_H
 #define SQLITE_SCHEMA_H
 
+/* A task's number is its queue's id and, in so many bits, the queue's serial.
+ */
+#define SCHEMA_SERIAL_BITS 40
+
 struct err;
 struct sqlite3;
 

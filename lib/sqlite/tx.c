@@ -212,6 +212,12 @@ tx_wake_all(struct tx *tx, struct err *err, enum statement which, int more)
 	return more;
 }
 
+bool
+tx_reaches(struct tx *tx, const char *port)
+{
+	return tx_directory(tx, NULL) < 0 || port_wake(&tx->port, port) == 0;
+}
+
 int
 tx_directory(struct tx *tx, struct err *err)
 {

@@ -44,13 +44,16 @@ struct slice tx_bytes(struct tx *tx, enum statement which, int column);
 void tx_wake(struct tx *tx, struct slice port);
 /* The ports that a statement returns in its first column. */
 int tx_wake_all(struct tx *tx, struct err *err, enum statement which, int more);
+/* Whether there is somebody at a port; wakes him. */
+bool tx_reaches(struct tx *tx, const char *port);
 /* This process' own port, which is made when it is first asked for; empty and
  * *err set if it cannot be. */
 struct slice tx_port(struct tx *tx, struct err *err);
 /* The directory that the ports, and the locks of workers, lie in: an open
  * descriptor, or -1 with *err. */
 int tx_directory(struct tx *tx, struct err *err);
-/* Removes the sockets of processes that are gone. */
+/* Removes the sockets of processes that are gone; wakes all others, but not
+ * this one. */
 void tx_sweep_ports(struct tx *tx);
 
 /* Milliseconds of the wall clock: the transaction's, the same all through. */
