@@ -81,38 +81,6 @@ number_arg(char text[NUMBER_TEXT], int64_t value)
 	return (struct slice){text, (size_t)n};
 }
 
-/* --- answers that need no server --------------------------------------- */
-
-static void
-on_later(evutil_socket_t fd, short what, void *arg)
-{
-	struct rbroker *b = arg;
-	struct deferred *d, call;
-
-	(void)fd;
-	(void)what;
-	while ((d = TAILQ_FIRST(&b->deferred)) != NULL) {
-		TAILQ_REMOVE(&b->deferred, d, link);
-		call = *d;
-		free(d);
-		call.fn(call.arg);
-	}
-}
-
-void
-rbroker_defer(struct rbroker *b, void (*fn)(void *arg), void *arg)
-{
-	struct deferred *d = malloc(sizeof(*d));
-
-	if (d == NULL) {
-		fn(arg);
-		return;
-	}
-	*d = (struct deferred){.fn = fn, .arg = arg};
-	TAILQ_INSERT_TAIL(&b->deferred, d, link);
-	event_active(b->later, EV_TIMEOUT, 0);
-}
-
 /* --- scripts ----------------------------------------------------------- */
 
 /* Redis before 7 does not know the line with the flags. */
@@ -420,11 +388,11 @@ static void
 close_broker(struct broker *broker)
 {
 	struct rbroker *b = (struct rbroker *)broker;
-	struct deferred *d;
 	unsigned int i;
 
 	redis_free(b->redis);
 	redis_free(b->control);
+	rbroker_drop_calls(b);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_done(&b->queues[i]);
 	free(b->queues);
@@ -436,10 +404,6 @@ close_broker(struct broker *broker)
 	rbroker_forget_missing(b);
 	if (b->later != NULL)
 		event_free(b->later);
-	while ((d = TAILQ_FIRST(&b->deferred)) != NULL) {
-		TAILQ_REMOVE(&b->deferred, d, link);
-		free(d);
-	}
 	redis_url_done(&b->url);
 	free(b->url_name);
 	free(b->queue_key);
@@ -526,7 +490,8 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
-	TAILQ_INIT(&b->deferred);
+	TAILQ_INIT(&b->asked);
+	TAILQ_INIT(&b->waiting);
 	TAILQ_INIT(&b->missing);
 	choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
@@ -535,7 +500,7 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->url_name = redis_url_name(&b->url);
 	b->queue_key = strdup(options->queue_key);
-	b->later = evtimer_new(options->base, on_later, b);
+	b->later = evtimer_new(options->base, rbroker_on_later, b);
 	if (b->url_name == NULL || b->queue_key == NULL || b->later == NULL) {
 		err_nomem(err);
 		goto fail;

@@ -120,9 +120,10 @@ struct rbroker {
 	struct redis *redis;   /* commands */
 	struct redis *control; /* listens */
 	struct outbox outbox;  /* settlements */
-	struct event *later;   /* answers that need no server */
-	TAILQ_HEAD(, deferred) deferred;
-	struct event *patrol; /* looks after other workers */
+	TAILQ_HEAD(rcall_list, rcall) asked; /* calls under way */
+	struct rcall_list waiting;	     /* those that wait for the loop */
+	struct event *later;		     /* it turns */
+	struct event *patrol;		     /* looks after other workers */
 	TAILQ_HEAD(, missing) missing;
 	struct event *census; /* compares what is in flight with memory */
 	bool checked;	      /* the server's settings were looked at */
@@ -137,20 +138,40 @@ extern const char RBROKER_REGISTRY[];
 extern const char RBROKER_WORKERS[];
 extern const char RBROKER_WORKER[]; /* followed by the worker's id */
 
-/* A call that waits for the loop. */
-struct deferred {
-	TAILQ_ENTRY(deferred) link;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 int rbroker_eval(struct rbroker *b, enum rscript script,
 		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
 		 const struct slice *keys, size_t n_args,
 		 const struct slice *args);
 
-/* Calls fn(arg) from the loop, soon. */
-void rbroker_defer(struct rbroker *b, void (*fn)(void *arg), void *arg);
+/*
+ * A call that waits for an answer; it lies inside the thing that it is about,
+ * which fills the first three. Either on_reply() or drop() is called, once.
+ */
+struct rcall {
+	struct rbroker *broker;
+	/* The answer; NULL if the connection broke, or with rcall_later(). */
+	void (*on_reply)(struct rcall *call, const struct redis_reply *reply);
+	/* The broker is being closed: free what the call lies in. */
+	void (*drop)(struct rcall *call);
+	TAILQ_ENTRY(rcall) link;
+};
+
+struct rargs {
+	const struct slice *v;
+	size_t n;
+};
+#define RARGS(array) ((struct rargs){(array), sizeof(array) / sizeof(*(array))})
+
+/* Send a command, or a script. -1, and nothing is called, if there is no
+ * connection, or no memory. */
+int rcall_command(struct rcall *call, size_t argc, const struct slice *argv);
+int rcall_eval(struct rcall *call, enum rscript script, struct rargs keys,
+	       struct rargs args);
+/* Has on_reply() called from the loop, soon. */
+void rcall_later(struct rcall *call);
+/* For the broker itself: the loop has turned; it is being closed. */
+void rbroker_on_later(int fd, short what, void *broker);
+void rbroker_drop_calls(struct rbroker *b);
 
 /* Makes the key names of one queue; 0, or -1 when memory runs out. */
 int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,

@@ -7,7 +7,7 @@
 #include "codec/scan.h"
 
 struct question {
-	struct rbroker *broker;
+	struct rcall call;
 	broker_value_fn *on_value;
 	void *arg;
 };
@@ -54,35 +54,35 @@ answer_names(const struct question *q, const struct redis_reply *reply)
 }
 
 static void
-on_answer(struct redis *r, const struct redis_reply *reply, void *arg)
+on_answer(struct rcall *call, const struct redis_reply *reply)
 {
-	struct question q = *(struct question *)arg;
+	struct question *q = container_of(call, struct question, call);
+	struct slice value = {NULL, 0};
 	struct err err;
 
-	free(arg);
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
-		redis_fault_err(r, "asking", reply, &err);
-		q.on_value((struct slice){NULL, 0}, &err, q.arg);
+		redis_fault_err(call->broker->redis, "asking", reply, &err);
+		q->on_value(value, &err, q->arg);
 	} else if (redis_reply_type(reply) == REDIS_ARRAY) {
-		answer_names(&q, reply);
+		answer_names(q, reply);
 	} else {
-		q.on_value(redis_reply_string(reply), NULL, q.arg);
+		if (redis_reply_type(reply) == REDIS_STRING)
+			value = redis_reply_string(reply);
+		q->on_value(value, NULL, q->arg);
 	}
+	free(q);
 }
 
 static void
-not_asked(void *arg)
+drop(struct rcall *call)
 {
-	struct question *q = arg;
-
-	on_answer(q->broker->redis, NULL, q);
+	free(container_of(call, struct question, call));
 }
 
 static void
 ask(struct broker *broker, broker_value_fn *on_value, void *arg, size_t argc,
     const struct slice *argv)
 {
-	struct rbroker *b = (struct rbroker *)broker;
 	struct question *q = malloc(sizeof(*q));
 	struct err err;
 
@@ -91,9 +91,13 @@ ask(struct broker *broker, broker_value_fn *on_value, void *arg, size_t argc,
 		on_value((struct slice){NULL, 0}, &err, arg);
 		return;
 	}
-	*q = (struct question){b, on_value, arg};
-	if (redis_command(b->redis, on_answer, q, argc, argv) != 0)
-		rbroker_defer(b, not_asked, q);
+	*q = (struct question){.call = {.broker = (struct rbroker *)broker,
+					.on_reply = on_answer,
+					.drop = drop},
+			       .on_value = on_value,
+			       .arg = arg};
+	if (rcall_command(&q->call, argc, argv) != 0)
+		rcall_later(&q->call);
 }
 
 void

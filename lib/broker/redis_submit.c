@@ -19,7 +19,7 @@ enum answer { QUEUE_FULL, QUEUED, KEY_TAKEN, QUEUED_BEFORE };
 
 /* A batch, and the commands it still waits for. */
 struct batch {
-	struct rbroker *broker;
+	struct rcall call; /* that it begins with */
 	struct broker_submit *tasks;
 	size_t n;
 	broker_submitted_fn *on_done;
@@ -30,9 +30,42 @@ struct batch {
 
 /* One command for tasks first … first + n - 1 of a batch. */
 struct run {
+	struct rcall call;
 	struct batch *batch;
 	size_t first, n;
 };
+
+static void
+drop_batch(struct batch *batch)
+{
+	if (--batch->under_way == 0)
+		free(batch);
+}
+
+static void
+drop_run(struct rcall *call)
+{
+	struct run *run = container_of(call, struct run, call);
+
+	drop_batch(run->batch);
+	free(run);
+}
+
+static struct run *
+run_new(struct batch *batch, size_t first, size_t n,
+	void (*on_reply)(struct rcall *, const struct redis_reply *))
+{
+	struct run *run = malloc(sizeof(*run));
+
+	if (run != NULL)
+		*run = (struct run){.call = {.broker = batch->call.broker,
+					     .on_reply = on_reply,
+					     .drop = drop_run},
+				    .batch = batch,
+				    .first = first,
+				    .n = n};
+	return run;
+}
 
 /* --- answers ----------------------------------------------------------- */
 
@@ -101,15 +134,14 @@ take_answer(struct rbroker *b, struct broker_submit *task, int64_t answer)
 }
 
 static void
-on_pushed(struct redis *r, const struct redis_reply *reply, void *arg)
+on_pushed(struct rcall *call, const struct redis_reply *reply)
 {
-	struct run run = *(struct run *)arg;
-	struct rbroker *b = run.batch->broker;
+	struct run run = *container_of(call, struct run, call);
+	struct rbroker *b = run.batch->call.broker;
 	struct broker_submit *task;
 	size_t i;
 
-	(void)r;
-	free(arg);
+	free(container_of(call, struct run, call));
 	for (i = 0; i < run.n; i++) {
 		task = &run.batch->tasks[run.first + i];
 		if (redis_fault(reply) != REDIS_FAULT_NONE) {
@@ -132,19 +164,15 @@ static void
 send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 	 const struct slice *argv, const struct slice *keys)
 {
-	struct rbroker *b = batch->broker;
-	struct run *run = malloc(sizeof(*run));
+	struct run *run = run_new(batch, first, n, on_pushed);
 	int sent = -1;
 
-	if (run != NULL) {
-		*run = (struct run){batch, first, n};
-		if (keys == NULL)
-			sent =
-			    redis_command(b->redis, on_pushed, run, argc, argv);
-		else
-			sent = rbroker_eval(b, SCRIPT_SUBMIT, on_pushed, run, 4,
-					    keys, argc, argv);
-	}
+	if (run != NULL && keys == NULL)
+		sent = rcall_command(&run->call, argc, argv);
+	else if (run != NULL)
+		sent = rcall_eval(&run->call, SCRIPT_SUBMIT,
+				  (struct rargs){keys, 4},
+				  (struct rargs){argv, argc});
 	if (sent == 0) {
 		batch->under_way++;
 		return;
@@ -152,7 +180,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 	free(run);
 	for (; n > 0; n--)
 		err_set(&batch->tasks[first++].err, ERR_UNAVAILABLE,
-			"%s is out of reach", b->url_name);
+			"%s is out of reach", batch->call.broker->url_name);
 }
 
 /* --- pushing ----------------------------------------------------------- */
@@ -171,7 +199,7 @@ push_plain(struct batch *batch, size_t first, size_t n)
 	struct buf key = BUF_INIT;
 	size_t i;
 
-	buf_addf(&key, "%s:%s", batch->broker->queue_key,
+	buf_addf(&key, "%s:%s", batch->call.broker->queue_key,
 		 batch->tasks[first].queue);
 	if (argv == NULL || key.failed) {
 		for (i = 0; i < n; i++)
@@ -191,7 +219,7 @@ out:
 static void
 push_by_script(struct batch *batch, size_t first, size_t n)
 {
-	struct rbroker *b = batch->broker;
+	struct rbroker *b = batch->call.broker;
 	struct slice *args = calloc(3 + 7 * n, sizeof(*args)), *arg;
 	char(*numbers)[4][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
 	char limit[NUMBER_TEXT];
@@ -232,7 +260,7 @@ out:
 static void
 push(struct batch *batch)
 {
-	const struct rbroker *b = batch->broker;
+	const struct rbroker *b = batch->call.broker;
 	struct broker_submit *t = batch->tasks;
 	size_t i, end;
 
@@ -256,15 +284,14 @@ push(struct batch *batch)
 /* --- records ----------------------------------------------------------- */
 
 static void
-on_reserved(struct redis *r, const struct redis_reply *reply, void *arg)
+on_reserved(struct rcall *call, const struct redis_reply *reply)
 {
-	struct run run = *(struct run *)arg;
+	struct run run = *container_of(call, struct run, call);
 	struct broker_submit *task = &run.batch->tasks[run.first];
 
-	(void)r;
-	free(arg);
+	free(container_of(call, struct run, call));
 	if (redis_fault(reply) != REDIS_FAULT_NONE)
-		fail(task, run.batch->broker, reply);
+		fail(task, run.batch->call.broker, reply);
 	else if (redis_reply_type(reply) == REDIS_NIL)
 		err_set(&task->err, ERR_REFUSED,
 			"there is a task with the id %.*s already",
@@ -278,7 +305,7 @@ static void
 reserve(struct batch *batch, size_t i)
 {
 	struct broker_submit *task = &batch->tasks[i];
-	struct run *run = malloc(sizeof(*run));
+	struct run *run = run_new(batch, i, 1, on_reserved);
 	struct buf key = BUF_INIT;
 	struct slice argv[] = {
 	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
@@ -289,16 +316,12 @@ reserve(struct batch *batch, size_t i)
 	if (run == NULL || key.failed) {
 		err_nomem(&task->err);
 		free(run);
+	} else if (rcall_command(&run->call, 4, argv) == 0) {
+		batch->under_way++;
 	} else {
-		*run = (struct run){batch, i, 1};
-		if (redis_command(batch->broker->redis, on_reserved, run, 4,
-				  argv) == 0) {
-			batch->under_way++;
-		} else {
-			free(run);
-			err_set(&task->err, ERR_UNAVAILABLE,
-				"%s is out of reach", batch->broker->url_name);
-		}
+		free(run);
+		err_set(&task->err, ERR_UNAVAILABLE, "%s is out of reach",
+			batch->call.broker->url_name);
 	}
 	buf_done(&key);
 }
@@ -322,7 +345,7 @@ store_if_none(struct batch *batch, const struct broker_submit *task)
 	buf_add(&key, task->id.p, task->id.len);
 	argv[1] = (struct slice){key.data, key.len};
 	if (!key.failed)
-		redis_command(batch->broker->redis, NULL, NULL, 4, argv);
+		redis_command(batch->call.broker->redis, NULL, NULL, 4, argv);
 	buf_done(&key);
 }
 
@@ -358,19 +381,21 @@ store_records(struct batch *batch)
 		at += len;
 	}
 	if (argc > 1)
-		redis_command(batch->broker->redis, NULL, NULL, argc, argv);
+		redis_command(batch->call.broker->redis, NULL, NULL, argc,
+			      argv);
 out:
 	buf_done(&keys);
 	free(argv);
 }
 
 static void
-start(void *arg)
+start(struct rcall *call, const struct redis_reply *none)
 {
-	struct batch *batch = arg;
+	struct batch *batch = container_of(call, struct batch, call);
 	size_t i;
 
-	if (batch->broker->opt.with_results) {
+	(void)none;
+	if (batch->call.broker->opt.with_results) {
 		store_records(batch);
 		for (i = 0; i < batch->n; i++)
 			if (batch->tasks[i].exclusive)
@@ -379,6 +404,12 @@ start(void *arg)
 				store_if_none(batch, &batch->tasks[i]);
 	}
 	command_ended(batch);
+}
+
+static void
+drop_start(struct rcall *call)
+{
+	drop_batch(container_of(call, struct batch, call));
 }
 
 void
@@ -397,12 +428,13 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 		on_done(tasks, n, arg);
 		return;
 	}
-	*batch = (struct batch){.broker = b,
-				.tasks = tasks,
-				.n = n,
-				.on_done = on_done,
-				.arg = arg,
-				.under_way = 1};
+	*batch = (struct batch){
+	    .call = {.broker = b, .on_reply = start, .drop = drop_start},
+	    .tasks = tasks,
+	    .n = n,
+	    .on_done = on_done,
+	    .arg = arg,
+	    .under_way = 1};
 	/* From the loop, since it may be answered at once. */
-	rbroker_defer(b, start, batch);
+	rcall_later(&batch->call);
 }

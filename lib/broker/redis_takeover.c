@@ -67,7 +67,7 @@ find(struct rbroker *b, struct slice id)
 
 /* A question about a worker, of one of our queues or of none. */
 struct asking {
-	struct rbroker *broker;
+	struct rcall call;
 	struct rqueue *queue;
 	char *id;
 	char *fence;
@@ -81,6 +81,12 @@ asking_free(struct asking *a)
 	free(a);
 }
 
+static void
+drop(struct rcall *call)
+{
+	asking_free(container_of(call, struct asking, call));
+}
+
 /* NULL when memory runs out: it is asked again soon. */
 static struct asking *
 asking_new(struct rbroker *b, struct rqueue *q, struct slice id,
@@ -90,7 +96,7 @@ asking_new(struct rbroker *b, struct rqueue *q, struct slice id,
 
 	if (a == NULL)
 		return NULL;
-	a->broker = b;
+	a->call = (struct rcall){.broker = b, .drop = drop};
 	a->queue = q;
 	a->id = strndup(id.p, id.len);
 	a->fence = fence != NULL ? strdup(fence) : NULL;
@@ -105,16 +111,15 @@ static void take(struct asking *a);
 
 /* What was taken lies in part 1 of our own list. */
 static void
-on_taken(struct redis *r, const struct redis_reply *reply, void *arg)
+on_taken(struct rcall *call, const struct redis_reply *reply)
 {
-	struct asking *a = arg;
+	struct asking *a = container_of(call, struct asking, call);
 	struct rqueue *q = a->queue;
-	struct rbroker *b = a->broker;
+	struct rbroker *b = a->call.broker;
 	size_t i, n = redis_reply_count(reply);
 	struct slice task;
 	struct err what;
 
-	(void)r;
 	/* After a lost reply, the look at our own list finds what was taken;
 	 * anything else is tried again, a heartbeat's life later. */
 	if (redis_fault(reply) != REDIS_FAULT_NONE || n == 0) {
@@ -160,8 +165,9 @@ take(struct asking *a)
 		keys[1] = slice_of(q->parts[1].key);
 		for (i = 0; i < PARTS; i++)
 			keys[2 + i] = slice_of(names[1 + i]);
-		ok = rbroker_eval(q->broker, SCRIPT_TAKEOVER, on_taken, a,
-				  2 + PARTS, keys, 3, args) == 0;
+		a->call.on_reply = on_taken;
+		ok = rcall_eval(&a->call, SCRIPT_TAKEOVER, RARGS(keys),
+				RARGS(args)) == 0;
 	}
 	if (!ok)
 		asking_free(a);
@@ -187,13 +193,12 @@ take_over(struct missing *m)
  */
 
 static void
-on_fence(struct redis *r, const struct redis_reply *reply, void *arg)
+on_fence(struct rcall *call, const struct redis_reply *reply)
 {
-	struct asking *a = arg;
-	struct missing *m = find(a->broker, slice_of(a->id));
+	struct asking *a = container_of(call, struct asking, call);
+	struct missing *m = find(a->call.broker, slice_of(a->id));
 	struct slice fence = redis_reply_string(reply);
 
-	(void)r;
 	if (redis_fault(reply) == REDIS_FAULT_NONE && m != NULL &&
 	    m->fences[a->queue->index] == NULL)
 		m->fences[a->queue->index] =
@@ -209,10 +214,11 @@ ask_fence(struct rqueue *q, const struct missing *m)
 	const struct slice argv[] = {SLICE("GET"),
 				     slice_of(key != NULL ? key : "")};
 
-	if (a != NULL &&
-	    (key == NULL ||
-	     redis_command(q->broker->redis, on_fence, a, 2, argv) != 0))
-		asking_free(a);
+	if (a != NULL) {
+		a->call.on_reply = on_fence;
+		if (key == NULL || rcall_command(&a->call, 2, argv) != 0)
+			asking_free(a);
+	}
 	free(key);
 }
 
@@ -237,13 +243,12 @@ first_missed(struct rbroker *b, struct slice id)
 }
 
 static void
-on_alive(struct redis *r, const struct redis_reply *reply, void *arg)
+on_alive(struct rcall *call, const struct redis_reply *reply)
 {
-	struct asking *a = arg;
-	struct rbroker *b = a->broker;
+	struct asking *a = container_of(call, struct asking, call);
+	struct rbroker *b = a->call.broker;
 	struct missing *m = find(b, slice_of(a->id));
 
-	(void)r;
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		asking_free(a);
 		return;
@@ -270,9 +275,11 @@ ask_alive(struct rbroker *b, struct slice id)
 	buf_adds(&key, RBROKER_WORKER);
 	buf_add(&key, id.p, id.len);
 	argv[1] = (struct slice){key.data, key.len};
-	if (a != NULL &&
-	    (key.failed || redis_command(b->redis, on_alive, a, 2, argv) != 0))
-		asking_free(a);
+	if (a != NULL) {
+		a->call.on_reply = on_alive;
+		if (key.failed || rcall_command(&a->call, 2, argv) != 0)
+			asking_free(a);
+	}
 	buf_done(&key);
 }
 
