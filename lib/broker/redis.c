@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/operate.h"
+#include "broker/redis_info.h"
+#include "broker/redis_operate.h"
 #include "codec/scan.h"
 #include "util/clock.h"
 
@@ -20,6 +23,7 @@ const char RBROKER_CONTROL[] = "flowrra:control";
 const char RBROKER_REGISTRY[] = "flowrra:registry";
 const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
+const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 
 /* Two of them begin with the same lines. */
 static const struct {
@@ -71,6 +75,51 @@ static const struct {
 	    "heartbeat",
 #include "heartbeat.lua.inc"
 	},
+    [SCRIPT_QUEUE] =
+	{
+	    "queue",
+#include "queue.lua.inc"
+	},
+    [SCRIPT_HOLDING] =
+	{
+	    "holding",
+#include "holding.lua.inc"
+	},
+    [SCRIPT_VIEW_WAITING] =
+	{
+	    "view_waiting",
+#include "view_waiting.lua.inc"
+	},
+    [SCRIPT_VIEW_SORTED] =
+	{
+	    "view_sorted",
+#include "view_sorted.lua.inc"
+	},
+    [SCRIPT_VIEW_IN_FLIGHT] =
+	{
+	    "view_inflight",
+#include "view_inflight.lua.inc"
+	},
+    [SCRIPT_PAUSE] =
+	{
+	    "pause",
+#include "pause.lua.inc"
+	},
+    [SCRIPT_PURGE] =
+	{
+	    "purge",
+#include "purge.lua.inc"
+	},
+    [SCRIPT_WITHDRAW] =
+	{
+	    "withdraw",
+#include "withdraw.lua.inc"
+	},
+    [SCRIPT_EXHUME] =
+	{
+	    "exhume",
+#include "exhume.lua.inc"
+	},
 };
 
 struct slice
@@ -111,53 +160,18 @@ rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
 
 /* --- what the server is ------------------------------------------------ */
 
-/* The value of "name:value\r\n" in the answer to INFO; empty if missing. */
-static struct slice
-info_field(struct slice info, const char *name)
-{
-	const char *p = info.p, *end = info.p + info.len, *line_end;
-	size_t len = strlen(name);
-
-	for (; p < end; p = line_end + 1) {
-		line_end = memchr(p, '\n', (size_t)(end - p));
-		if (line_end == NULL)
-			break;
-		if ((size_t)(line_end - p) > len + 1 &&
-		    memcmp(p, name, len) == 0 && p[len] == ':')
-			return (struct slice){p + len + 1,
-					      (size_t)(line_end - p) - len - 2};
-	}
-	return (struct slice){NULL, 0};
-}
-
-/* A server that may drop keys to make room is no place for tasks. */
+/* Returns -1 with what the check found. */
 static int
-check_eviction(const struct rbroker *b, struct slice info, struct err *err)
+check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
+      struct err *err)
 {
-	struct slice policy = info_field(info, "maxmemory_policy");
-	struct slice limit = info_field(info, "maxmemory");
+	const struct redis_info info = {.info = text};
+	struct redis_finding found;
 
-	if (policy.p == NULL || slice_eq(policy, SLICE("noeviction")) ||
-	    slice_eq(limit, SLICE("0")))
+	if (!fn(&info, &found))
 		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "%s evicts keys when it is full (maxmemory-policy %.*s) "
-		       "and would lose tasks; set maxmemory-policy noeviction",
-		       b->url_name, (int)policy.len, policy.p);
-}
-
-/* Says what a crash of the server can lose; returns -1 with the warning. */
-static int
-check_persistence(const struct rbroker *b, struct slice info, struct err *err)
-{
-	if (info_field(info, "aof_enabled").p == NULL ||
-	    slice_eq(info_field(info, "aof_enabled"), SLICE("1")))
-		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "%s keeps no append-only file: if it crashes, tasks "
-		       "that came in since its last snapshot are lost; set "
-		       "appendonly yes",
-		       b->url_name);
+	return err_set(err, ERR_CONFIG, "%s %s; %s", b->url_name, found.what,
+		       found.remedy);
 }
 
 static void
@@ -189,16 +203,17 @@ on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 		b->opt.on_state(true, false, &err, b->opt.arg);
 		return;
 	}
-	version = info_field(info, "redis_version");
+	version = redis_info_text(info, "redis_version");
 	choose_scripts(b,
 		       version.p == NULL || strtol(version.p, NULL, 10) >= 7);
+	/* A server that may drop keys to make room is no place for tasks. */
 	if (b->opt.worker != NULL && !b->checked &&
-	    check_eviction(b, info, &err) != 0) {
+	    check(b, redis_check_eviction, info, &err) != 0) {
 		b->opt.on_state(false, true, &err, b->opt.arg);
 		return;
 	}
 	if (b->opt.worker != NULL && !b->checked &&
-	    check_persistence(b, info, &err) != 0)
+	    check(b, redis_check_persistence, info, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
 	start(b);
 }
@@ -221,6 +236,7 @@ on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
 		return;
 	}
 	rbroker_forget_missing(b);
+	rbroker_forget_named(b);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_stall(&b->queues[i]);
 	b->opt.on_state(false, state == REDIS_REFUSED, why, b->opt.arg);
@@ -305,6 +321,8 @@ on_census(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_census(&b->queues[i]);
+	if (b->checked && redis_state(b->redis) == REDIS_UP)
+		rbroker_prune_workers(b);
 }
 
 static void
@@ -402,11 +420,13 @@ close_broker(struct broker *broker)
 	if (b->patrol != NULL)
 		event_free(b->patrol);
 	rbroker_forget_missing(b);
+	rbroker_forget_named(b);
 	if (b->later != NULL)
 		event_free(b->later);
 	redis_url_done(&b->url);
 	free(b->url_name);
 	free(b->queue_key);
+	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
 	free(b);
@@ -501,7 +521,8 @@ open_broker(const struct broker_options *options, struct err *err)
 	b->url_name = redis_url_name(&b->url);
 	b->queue_key = strdup(options->queue_key);
 	b->later = evtimer_new(options->base, rbroker_on_later, b);
-	if (b->url_name == NULL || b->queue_key == NULL || b->later == NULL) {
+	if (b->url_name == NULL || b->queue_key == NULL || b->later == NULL ||
+	    asprintf(&b->queues_key, "%ss", options->queue_key) < 0) {
 		err_nomem(err);
 		goto fail;
 	}
@@ -535,4 +556,5 @@ const struct broker_ops broker_redis = {
     .registered = rbroker_registered,
     .registered_names = rbroker_registered_names,
     .control = rbroker_control,
+    .operate = &broker_redis_operate,
 };

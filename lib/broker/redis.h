@@ -5,7 +5,7 @@
  * redis.c opens, closes and watches over the connections; redis_claim.c takes
  * tasks; redis_delay.c sees to those for later; redis_recover.c finds claims
  * that were lost; redis_settle.c ends them; redis_submit.c is the producers'
- * side.
+ * side; redis_operate.h leads to that of the operators.
  *
  * A worker has one connection for commands, one that listens for orders, and
  * one for each queue that waits in BLMOVE while the queue is empty. Claims by
@@ -35,6 +35,8 @@ enum rqueue_key {
 	KEY_DEAD,
 	KEY_DEAD_TASKS,
 	KEY_DEAD_INFO,
+	KEY_PAUSED,
+	KEY_WITHDRAWN, /* how many of RBROKER_WITHDRAWN lie in the lists */
 	KEY_COUNT
 };
 
@@ -87,6 +89,12 @@ struct rqueue {
 	bool blocked;	     /* a BLMOVE is under way */
 	int64_t blocking_id; /* CLIENT ID of that connection, for UNBLOCK */
 	bool unblocking;
+	/* A task that BLMOVE brought, until it is known whether the queue is
+	 * paused; and how one is given back that should not have come. */
+	struct rclaim *held;
+	bool asked_pause;
+	struct broker_settle giving_back;
+	bool paused;
 	bool more;	    /* the queue may hold something */
 	unsigned int looks; /* parts to look at before taking tasks */
 	bool recovered;	    /* looked at since the connection is up */
@@ -107,6 +115,15 @@ enum rscript {
 	SCRIPT_INFLIGHT,
 	SCRIPT_TAKEOVER,
 	SCRIPT_HEARTBEAT,
+	SCRIPT_QUEUE,
+	SCRIPT_HOLDING,
+	SCRIPT_VIEW_WAITING,
+	SCRIPT_VIEW_SORTED,
+	SCRIPT_VIEW_IN_FLIGHT,
+	SCRIPT_PAUSE,
+	SCRIPT_PURGE,
+	SCRIPT_WITHDRAW,
+	SCRIPT_EXHUME,
 	SCRIPT_COUNT
 };
 
@@ -116,6 +133,9 @@ struct rbroker {
 	struct redis_url url;
 	char *url_name;
 	char *queue_key;
+	char *queues_key; /* the set of all names of queues */
+	void *named;	  /* those that it was told of: a tree */
+	unsigned int n_named;
 	char *worker_json;     /* the worker's id as a JSON string */
 	struct redis *redis;   /* commands */
 	struct redis *control; /* listens */
@@ -137,6 +157,8 @@ extern const char RBROKER_CONTROL[];
 extern const char RBROKER_REGISTRY[];
 extern const char RBROKER_WORKERS[];
 extern const char RBROKER_WORKER[]; /* followed by the worker's id */
+/* Stands in a queue where a task was withdrawn. */
+extern const char RBROKER_WITHDRAWN[];
 
 int rbroker_eval(struct rbroker *b, enum rscript script,
 		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
@@ -173,6 +195,10 @@ void rcall_later(struct rcall *call);
 void rbroker_on_later(int fd, short what, void *broker);
 void rbroker_drop_calls(struct rbroker *b);
 
+/* Tells the server the name of a queue, once a connection. */
+void rbroker_name_queue(struct rbroker *b, const char *name);
+void rbroker_forget_named(struct rbroker *b);
+
 /* Makes the key names of one queue; 0, or -1 when memory runs out. */
 int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 		unsigned int index);
@@ -208,7 +234,12 @@ void rqueue_census(struct rqueue *q);
 /* The server refuses `what`: says so, and tries again in a moment. */
 void rqueue_refused(struct rqueue *q, const char *what,
 		    const struct redis_reply *reply);
-/* Hands a task over to the worker. */
+/* Notes a claim; NULL when memory runs out: the census finds it again. */
+struct rclaim *rqueue_keep(struct rqueue *q, unsigned int part,
+			   struct slice bytes, bool recovered);
+/* Hands it over to the worker. */
+void rqueue_hand_over(struct rclaim *c);
+/* Both. */
 struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int part,
 			      struct slice bytes, bool recovered);
 

@@ -6,6 +6,10 @@
  * as are wanted. Once it came back with fewer, BLMOVE waits for the next, and
  * an LLEN behind it tells whether there were others. Who puts a task where
  * these do not look (another priority, the delayed set) sends a wake order.
+ *
+ * While the queue is paused the script takes nothing, and BLMOVE is not called.
+ * One that was under way cannot know: so a look at the pause follows it, too,
+ * and what came in a pause is given back. The end of a pause is a wake order.
  */
 #include <event2/event.h>
 #include <inttypes.h>
@@ -26,8 +30,8 @@
 /* --- tasks that came --------------------------------------------------- */
 
 struct rclaim *
-rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
-	       bool recovered)
+rqueue_keep(struct rqueue *q, unsigned int part, struct slice bytes,
+	    bool recovered)
 {
 	struct rclaim *c = malloc(sizeof(*c) + bytes.len);
 
@@ -40,9 +44,27 @@ rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
 				       .recovered = recovered};
 	TAILQ_INSERT_TAIL(&q->parts[part].claims, c, link);
 	q->parts[part].count++;
+	return c;
+}
+
+void
+rqueue_hand_over(struct rclaim *c)
+{
+	struct rqueue *q = c->queue;
+
 	if (q->wanted > 0)
 		q->wanted--;
 	q->broker->opt.on_claim(&c->pub, q->broker->opt.arg);
+}
+
+struct rclaim *
+rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
+	       bool recovered)
+{
+	struct rclaim *c = rqueue_keep(q, part, bytes, recovered);
+
+	if (c != NULL)
+		rqueue_hand_over(c);
 	return c;
 }
 
@@ -121,6 +143,8 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		rqueue_refused(q, "claiming", reply);
 		return;
 	}
+	/* Instead of tasks, a word: the queue is paused. */
+	q->paused = redis_reply_type(reply) == REDIS_STRING;
 	if (n < asked)
 		q->more = woken;
 	for (i = 0; i < n; i++) {
@@ -162,13 +186,14 @@ claim(struct rqueue *q, unsigned int count)
 	struct rbroker *b = q->broker;
 	const struct slice args[] = {
 	    number_arg(n, count), number_arg(largest, (int64_t)b->opt.max_task),
-	    number_arg(budget, CLAIM_BYTES)};
+	    number_arg(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN)};
 	const unsigned int part = choose_part(q);
-	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING]),
-				     slice_of(q->keys[KEY_LEVELS]),
-				     slice_of(q->parts[part].key)};
+	const struct slice keys[] = {
+	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
+	    slice_of(q->parts[part].key), slice_of(q->keys[KEY_PAUSED]),
+	    slice_of(q->keys[KEY_WITHDRAWN])};
 
-	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 3, keys, 3, args) != 0)
+	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 5, keys, 4, args) != 0)
 		return;
 	q->asked = count;
 	q->asked_part = part;
@@ -191,42 +216,85 @@ already_adopted(struct rqueue *q, struct slice task)
 	return false;
 }
 
+/* Takes the task of a BLMOVE that need not be given back, or nothing. */
 static void
 take_moved(struct rqueue *q, const struct redis_reply *reply)
 {
 	enum redis_fault fault = redis_fault(reply);
 	struct slice task = redis_reply_string(reply);
 
-	q->blocked = false;
 	if (rqueue_reply_lost(reply))
 		return; /* pumped when the connection is back */
 	if (fault == REDIS_FAULT_FULL) {
 		/* The claim script may what BLMOVE may not. */
 		retry_later(q);
-		return;
-	}
-	if (fault != REDIS_FAULT_NONE) {
+	} else if (fault != REDIS_FAULT_NONE) {
 		rqueue_refused(q, "BLMOVE", reply);
-		return;
-	}
-	if (redis_reply_type(reply) == REDIS_STRING) {
-		/* The look buries what is too large. */
-		if (task.len > q->broker->opt.max_task)
+	} else if (redis_reply_type(reply) == REDIS_STRING) {
+		/* The look does away with what is too large, or withdrawn. */
+		if (task.len > q->broker->opt.max_task ||
+		    slice_eq(task, slice_of(RBROKER_WITHDRAWN)))
 			rqueue_look(q, 0);
 		else if (!already_adopted(q, task))
-			rqueue_deliver(q, 0, task, false);
+			q->held = rqueue_keep(q, 0, task, false);
 	}
+}
+
+static void
+given_back(struct broker_settle *settle)
+{
+	rqueue_pump(settle->arg);
+}
+
+/* It goes where it came from: among those of priority 0. */
+static void
+give_back(struct rqueue *q, struct rclaim *c)
+{
+	q->giving_back = (struct broker_settle){.verdict = BROKER_PUT_BACK,
+						.claim = &c->pub,
+						.on_done = given_back,
+						.arg = q};
+	/* Whether the pause lasts, the script says. */
+	q->more = true;
+	rbroker_settle(&q->broker->pub, &q->giving_back);
+}
+
+/* BLMOVE is over: hands over what it brought, if the queue is not paused. */
+static void
+conclude(struct rqueue *q, bool paused)
+{
+	struct rclaim *c = q->held;
+
+	q->held = NULL;
+	q->blocked = false;
+	if (c != NULL && paused)
+		give_back(q, c);
+	else if (c != NULL)
+		rqueue_hand_over(c);
+	tell_quiet(q);
 }
 
 static void
 on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
 {
+	struct rqueue *q = arg;
+
 	(void)r;
-	take_moved(arg, reply);
-	tell_quiet(arg);
+	take_moved(q, reply);
+	if (!q->asked_pause)
+		conclude(q, true); /* nobody knows */
 }
 
-/* It follows the BLMOVE's answer closely, usually in the same packet. */
+/* This and the next follow the BLMOVE's answer closely, usually in the same
+ * packet. */
+static void
+on_pause_told(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	(void)r;
+	conclude(arg, redis_fault(reply) != REDIS_FAULT_NONE ||
+			  redis_reply_integer(reply) != 0);
+}
+
 static void
 on_left(struct redis *r, const struct redis_reply *reply, void *arg)
 {
@@ -242,17 +310,21 @@ wait_for_one(struct rqueue *q)
 {
 	const struct slice left[] = {SLICE("LLEN"),
 				     slice_of(q->keys[KEY_WAITING])};
-	const struct slice argv[] = {SLICE("BLMOVE"),
+	const struct slice move[] = {SLICE("BLMOVE"),
 				     slice_of(q->keys[KEY_WAITING]),
 				     slice_of(q->parts[0].key),
 				     SLICE("RIGHT"),
 				     SLICE("LEFT"),
 				     SLICE(BLOCK_S)};
+	const struct slice paused[] = {SLICE("EXISTS"),
+				       slice_of(q->keys[KEY_PAUSED])};
 
 	if (redis_command_blocking(q->blocking, BLOCK_MS, on_moved, q, 6,
-				   argv) != 0)
+				   move) != 0)
 		return;
 	q->blocked = true;
+	q->asked_pause =
+	    redis_command(q->blocking, on_pause_told, q, 2, paused) == 0;
 	redis_command(q->blocking, on_left, q, 2, left);
 }
 
@@ -268,7 +340,7 @@ on_unblocked(struct redis *r, const struct redis_reply *reply, void *arg)
 	rqueue_pump(q);
 }
 
-/* Nothing is wanted any more: take the waiting BLMOVE back. */
+/* Nothing is wanted for now: take the waiting BLMOVE back. */
 static void
 unblock(struct rqueue *q)
 {
@@ -317,7 +389,7 @@ rqueue_pump(struct rqueue *q)
 
 	if (!q->recovered || redis_state(q->broker->redis) != REDIS_UP)
 		return;
-	if (q->wanted == 0) {
+	if (q->wanted == 0 || (q->paused && !q->more)) {
 		if (q->blocked && !q->unblocking && q->blocking_id != 0)
 			unblock(q);
 		return;
@@ -328,7 +400,8 @@ rqueue_pump(struct rqueue *q)
 		want = q->wanted < CLAIM_MAX ? q->wanted : CLAIM_MAX;
 		claim(q, want);
 	} else if (!q->more && !q->blocked && !q->unblocking &&
-		   !q->parts[0].looking && !evtimer_pending(q->retry, NULL) &&
+		   q->giving_back.claim == NULL && !q->parts[0].looking &&
+		   !evtimer_pending(q->retry, NULL) &&
 		   redis_state(q->blocking) == REDIS_UP) {
 		wait_for_one(q);
 	}

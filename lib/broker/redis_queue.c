@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: one queue's names, opened and closed. */
+/* The Redis broker: queues' names, opened and closed. */
 #include <event2/event.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,8 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_WAITING] = NULL,	   [KEY_LEVELS] = "levels",
     [KEY_DELAYED] = "delayed",	   [KEY_CLOCK] = "clock",
     [KEY_DEAD] = "dead",	   [KEY_DEAD_TASKS] = "dead:tasks",
-    [KEY_DEAD_INFO] = "dead:info",
+    [KEY_DEAD_INFO] = "dead:info", [KEY_PAUSED] = "paused",
+    [KEY_WITHDRAWN] = "withdrawn",
 };
 
 /* --- opening ----------------------------------------------------------- */
@@ -112,4 +114,43 @@ rqueue_done(struct rqueue *q)
 	free(q->fence);
 	free(q->wake);
 	free(q->name);
+}
+
+/* --- names that the server was told of ---------------------------------- */
+
+/* So many are remembered; who has more tells some of them again. */
+#define NAMED_MAX 1000
+
+static int
+compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+void
+rbroker_name_queue(struct rbroker *b, const char *name)
+{
+	const struct slice argv[] = {SLICE("SADD"), slice_of(b->queues_key),
+				     slice_of(name)};
+	char *copy;
+
+	if (tfind(name, &b->named, compare) != NULL)
+		return;
+	if (b->n_named == NAMED_MAX)
+		rbroker_forget_named(b);
+	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
+	    (copy = strdup(name)) == NULL)
+		return;
+	if (tsearch(copy, &b->named, compare) == NULL)
+		free(copy);
+	else
+		b->n_named++;
+}
+
+void
+rbroker_forget_named(struct rbroker *b)
+{
+	tdestroy(b->named, free);
+	b->named = NULL;
+	b->n_named = 0;
 }

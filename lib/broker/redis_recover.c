@@ -100,17 +100,17 @@ rqueue_look(struct rqueue *q, unsigned int index)
 	struct part *part = &q->parts[index];
 	struct rbroker *b = q->broker;
 	char largest[NUMBER_TEXT];
-	const struct slice keys[] = {slice_of(part->key),
-				     slice_of(q->keys[KEY_DEAD]),
-				     slice_of(q->keys[KEY_DEAD_TASKS]),
-				     slice_of(q->keys[KEY_DEAD_INFO])};
+	const struct slice keys[] = {
+	    slice_of(part->key), slice_of(q->keys[KEY_DEAD]),
+	    slice_of(q->keys[KEY_DEAD_TASKS]), slice_of(q->keys[KEY_DEAD_INFO]),
+	    slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {
 	    number_arg(largest, (int64_t)b->opt.max_task),
-	    slice_of(b->worker_json)};
+	    slice_of(b->worker_json), slice_of(RBROKER_WITHDRAWN)};
 
 	if (part->looking)
 		return;
-	if (rbroker_eval(b, SCRIPT_INFLIGHT, on_look, part, 4, keys, 2, args) ==
+	if (rbroker_eval(b, SCRIPT_INFLIGHT, on_look, part, 5, keys, 3, args) ==
 	    0)
 		part->looking = true;
 }
@@ -155,6 +155,7 @@ rqueue_start(struct rqueue *q)
 	const struct slice raise[] = {SLICE("INCR"), slice_of(q->fence)};
 	unsigned int i;
 
+	rbroker_name_queue(q->broker, q->name);
 	q->recovered = false;
 	q->looks = PARTS;
 	for (i = 0; i < PARTS; i++)
@@ -167,6 +168,10 @@ rqueue_start(struct rqueue *q)
 void
 rqueue_census(struct rqueue *q)
 {
-	if (q->recovered)
-		compare_lengths(q);
+	if (!q->recovered)
+		return;
+	compare_lengths(q);
+	/* Should the word of its end have been lost. */
+	if (q->paused)
+		rqueue_wake(q);
 }

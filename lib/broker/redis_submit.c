@@ -260,7 +260,7 @@ out:
 static void
 push(struct batch *batch)
 {
-	const struct rbroker *b = batch->call.broker;
+	struct rbroker *b = batch->call.broker;
 	struct broker_submit *t = batch->tasks;
 	size_t i, end;
 
@@ -273,6 +273,7 @@ push(struct batch *batch)
 		       is_plain(b, &t[end]) == is_plain(b, &t[i]) &&
 		       strcmp(t[end].queue, t[i].queue) == 0)
 			end++;
+		rbroker_name_queue(b, t[i].queue);
 		if (is_plain(b, &t[i]))
 			push_plain(batch, i, end - i);
 		else

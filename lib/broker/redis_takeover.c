@@ -151,7 +151,8 @@ take(struct asking *a)
 	char most[NUMBER_TEXT], largest[NUMBER_TEXT];
 	const struct slice args[] = {
 	    slice_of(a->fence), number_arg(most, TAKE_MAX),
-	    number_arg(largest, (int64_t)q->broker->opt.max_task)};
+	    number_arg(largest, (int64_t)q->broker->opt.max_task),
+	    slice_of(RBROKER_WITHDRAWN)};
 	struct slice keys[2 + PARTS];
 	char *names[1 + PARTS] = {rqueue_fence_key(q, a->id)};
 	bool ok = names[0] != NULL;

@@ -2,14 +2,31 @@
 -- Claims tasks: moves them from a queue to a worker's in-flight list.
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 in-flight list
+--       4 paused   5 how many withdrawn ones lie among the waiting
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
+--       4 what stands in the place of a task that was withdrawn
 -- Returns the tasks, the first to run first. In place of a task that is too
 -- large stands '': it is in flight, and inflight.lua deals with it, as with one
--- that is empty.
+-- that is empty. If the queue is paused, returns 'paused'.
 
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local claimed = {}
+
+if redis.call('EXISTS', KEYS[4]) == 1 then return 'paused' end
+local withdrawn = redis.call('EXISTS', KEYS[5]) == 1
+
+local function without_withdrawn(tasks)
+  local kept = {}
+  for _, task in ipairs(tasks) do
+    if task ~= ARGV[4] then
+      kept[#kept + 1] = task
+    elseif redis.call('DECR', KEYS[5]) <= 0 then
+      redis.call('DEL', KEYS[5])
+    end
+  end
+  return kept
+end
 
 -- Takes from one list; returns whether it was emptied. What is popped is pushed
 -- in the same step: LLEN fails first if the in-flight key is not a list.
@@ -19,12 +36,14 @@ local function take(list)
     local count = math.min(want - #claimed, 64)
     local tasks = redis.call('RPOP', list, count)
     if not tasks then return true end
-    redis.call('LPUSH', KEYS[3], unpack(tasks))
+    count = count - #tasks
+    if withdrawn then tasks = without_withdrawn(tasks) end
+    if #tasks > 0 then redis.call('LPUSH', KEYS[3], unpack(tasks)) end
     for _, task in ipairs(tasks) do
       budget = budget - #task
       claimed[#claimed + 1] = #task <= largest and task or ''
     end
-    if #tasks < count then return true end
+    if count > 0 then return true end
   end
   return false
 end

@@ -1,16 +1,22 @@
 #!lua flags=allow-oom
 -- Shows an in-flight list. Tasks that cannot be handed out, since they are too
--- large or have no bytes at all, go to the dead list on the way.
+-- large or have no bytes at all, go to the dead list on the way; what stands in
+-- the place of a withdrawn one is dropped.
 --
 -- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
---       4 dead info (hash)
+--       4 dead info (hash)   5 how many withdrawn ones lie among the waiting
 -- ARGV  1 bytes of the largest task to hand out   2 worker id, as JSON
--- Returns the tasks, newest first, in place of those that were buried ''.
+--       3 what stands in the place of a task that was withdrawn
+-- Returns the tasks, newest first, in place of those that are gone ''.
 
 local tasks = redis.call('LRANGE', KEYS[1], 0, -1)
 local largest = tonumber(ARGV[1])
 for i, task in ipairs(tasks) do
-  if #task > largest or #task == 0 then
+  if task == ARGV[3] then
+    redis.call('LREM', KEYS[1], -1, task)
+    if redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
+    tasks[i] = ''
+  elseif #task > largest or #task == 0 then
     local why = '"reason":"malformed","error":"the task is empty"'
     if #task > 0 then
       why = '"reason":"too_large","error":"the task has ' .. #task ..

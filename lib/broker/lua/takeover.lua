@@ -5,8 +5,9 @@
 --       3 … the parts of its in-flight list
 -- ARGV  1 the fence as it was when the worker was first missed
 --       2 how many at most          3 bytes of the largest task to hand out
--- Returns the tasks, the oldest of each part first; '' in place of one that is
--- too large. Nothing if the fence has moved: the worker has come back.
+--       4 what stands in the place of a task that was withdrawn
+-- Returns the tasks, the oldest of each part first; '' in place of one that
+-- inflight.lua has to deal with. Nothing if the fence has moved: the worker has come back.
 
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {} end
 local left, largest = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -15,7 +16,7 @@ for part = 3, #KEYS do
   while left > 0 do
     local task = redis.call('LMOVE', KEYS[part], KEYS[2], 'RIGHT', 'LEFT')
     if not task then break end
-    taken[#taken + 1] = #task <= largest and task or ''
+    taken[#taken + 1] = #task <= largest and task ~= ARGV[4] and task or ''
     left = left - 1
   end
 end

@@ -1,0 +1,31 @@
+-- Says what is in a queue.
+--
+-- KEYS  1 queue (list)   2 levels (zset)   3 delayed (zset)   4 dead (zset)
+--       5 paused         6 how many withdrawn ones lie among the waiting
+-- Returns {waiting, delayed, dead, 1 if paused, when the first delayed is due
+-- in ms or -1}, and then of each level (of the first 100) the task that waits
+-- longest, or '' if it is large.
+
+local waiting, oldest = 0, {}
+
+local function look(list)
+  local length = redis.call('LLEN', list)
+  waiting = waiting + length
+  if length > 0 and #oldest < 100 then
+    local task = redis.call('LINDEX', list, -1)
+    oldest[#oldest + 1] = #task <= 65536 and task or ''
+  end
+end
+
+look(KEYS[1])
+for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  look('{' .. KEYS[1] .. '}:p:' .. level)
+end
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+local due = tonumber(first[2] or -1)
+if due ~= due or math.abs(due) > 2 ^ 53 then due = -1 end
+return {
+  math.max(0, waiting - tonumber(redis.call('GET', KEYS[6]) or 0)),
+  redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4]),
+  redis.call('EXISTS', KEYS[5]), math.floor(due), unpack(oldest)
+}

@@ -1,0 +1,36 @@
+-- Shows delayed or dead tasks, the highest score first.
+--
+-- KEYS  1 delayed or dead (zset)   for the dead: 2 tasks (hash)  3 info (hash)
+-- ARGV  1 how many to leave out   2 how many at most
+--       3 bytes in all, about, at most
+-- Returns {how many to leave out for the next page, -1 if that was all}, and
+-- then of each its member, score, task and info; of the delayed the latter two
+-- are empty.
+
+local start, want, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local page = {-1}
+
+while true do
+  if want <= 0 or budget <= 0 then
+    page[1] = start
+    break
+  end
+  local count = math.min(want, 50)
+  local found = redis.call('ZREVRANGE', KEYS[1], start, start + count - 1, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    local score, task, info = tonumber(found[i + 1]), '', ''
+    if score ~= score or math.abs(score) > 2 ^ 53 then score = 0 end
+    if #KEYS == 3 then
+      task = redis.call('HGET', KEYS[2], found[i]) or ''
+      info = redis.call('HGET', KEYS[3], found[i]) or ''
+    end
+    page[#page + 1] = found[i]
+    page[#page + 1] = math.floor(score)
+    page[#page + 1] = task
+    page[#page + 1] = info
+    budget = budget - #found[i] - #task - #info
+  end
+  if #found < 2 * count then break end
+  start, want = start + count, want - count
+end
+return page

@@ -1,0 +1,97 @@
+#!lua flags=allow-oom
+-- Looks for a task by its id among the delayed and the waiting, and takes it
+-- out. Searches a stretch a call. What moves while a search is under way moves
+-- to where the search has not been: so the delayed come first, the last due
+-- first, and then the waiting, the newest first.
+--
+-- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 delayed (zset)
+--       4 how many withdrawn ones lie among the waiting
+-- ARGV  1 id
+--       2 where to begin: 'd' (the delayed) or a level   3 tasks to leave out
+--         there
+--       4 how long to search, in µs, about
+--       5 what stands in the place of a task that was withdrawn
+-- Returns {where to go on, tasks to leave out there}, an empty place if all has
+-- been searched, and then the task, if it was found.
+
+local id, place, start = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local effort = tonumber(ARGV[4])
+-- To take one out of the middle of a list, the server would look at all that
+-- lie before it. Farther from its ends than this, another is put in its place.
+local NEAR = 20000
+
+local function is_it(task)
+  effort = effort - 0.8 - #task * 0.0015
+  if not string.find(task, id, 1, true) then return false end
+  effort = effort - #task * 0.02
+  local ok, fields = pcall(cjson.decode, task)
+  return ok and type(fields) == 'table' and fields['id'] == id
+end
+
+local function remove(list, index, task)
+  local behind = redis.call('LLEN', list) - index
+  if index <= NEAR then
+    redis.call('LREM', list, 1, task)
+  elseif behind <= NEAR then
+    redis.call('LREM', list, -1, task)
+  else
+    redis.call('LSET', list, index, ARGV[5])
+    redis.call('INCR', KEYS[4])
+  end
+end
+
+-- Searches what get(first, last) gives. Returns the task and its index; or
+-- where to go on (a little before, since others may take tasks out, too); or
+-- nothing at the end.
+local function search(get)
+  local first, step = start, 50
+  while effort > 0 do
+    local tasks = get(start, start + step - 1)
+    for i, task in ipairs(tasks) do
+      if is_it(task) then return task, start + i - 1 end
+    end
+    start = start + #tasks
+    if #tasks < step then return nil, nil end
+    step = 500
+  end
+  return nil, start - math.min(64, math.floor((start - first) / 2))
+end
+
+if place == 'd' then
+  local task, at = search(function(first, last)
+    return redis.call('ZREVRANGE', KEYS[3], first, last)
+  end)
+  if task then
+    redis.call('ZREM', KEYS[3], task)
+    return {'', 0, task}
+  end
+  if at then return {'d', at} end
+  start = 0
+end
+
+local levels, plain = {}, false
+for _, level in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
+  if tonumber(level) < 0 and not plain then
+    levels[#levels + 1] = '0'
+    plain = true
+  end
+  levels[#levels + 1] = level
+end
+if not plain then levels[#levels + 1] = '0' end
+
+local from = tonumber(place)
+for _, level in ipairs(levels) do
+  if not from or tonumber(level) <= from then
+    if tonumber(level) ~= from then start = 0 end
+    local list = level == '0' and KEYS[1] or '{' .. KEYS[1] .. '}:p:' .. level
+    local task, at = search(function(first, last)
+      return redis.call('LRANGE', list, first, last)
+    end)
+    if task then
+      remove(list, at, task)
+      return {'', 0, task}
+    end
+    if at then return {level, at} end
+  end
+end
+return {'', 0}
