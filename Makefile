@@ -373,6 +373,11 @@ $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server
 	    $(SCHEDULES_LIBS) $(call PC,--libs libpq libmariadb) $(JANSSON_LIBS) \
 	    $(call PC,--libs inih)
 
+$(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o \
+    $(B)/tests/redis_server.o $(call ar,broker redis sqlite codec core util)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
+	    $(JANSSON_LIBS) $(call PC,--libs inih) -lm
+
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ $^
 
@@ -387,6 +392,10 @@ bench:
 #: bench-beat measures the scheduler: wake-ups, bursts, how late fires are
 bench-beat: all $(B)/tests/bench/beat_bench
 	@$(TEST_ENV) $(B)/tests/bench/beat_bench $(BENCH)
+
+#: bench-operate measures what operators ask of Redis, with a million tasks
+bench-operate: $(B)/tests/bench/operate_bench
+	@$(TEST_ENV) $(B)/tests/bench/operate_bench $(BENCH)
 
 # The programs find the rest by /proc/self/exe, ../libexec and ../lib: so the
 # folders below prefix have the shape of those below build/release.
@@ -441,7 +450,7 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
-	soak-beat bench-beat \
+	soak-beat bench-beat bench-operate \
 	unit e2e check tour check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install uninstall clean help
 .DELETE_ON_ERROR:

@@ -7,7 +7,7 @@
 #include "broker/redis_operate.h"
 
 /* A search goes on for about so long in one call. */
-#define SEARCH_US 3000
+#define SEARCH_US 2000
 /* So many of the dead are put into one call. */
 #define EXHUME_A_CALL 100
 

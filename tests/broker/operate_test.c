@@ -840,6 +840,8 @@ START_TEST(only_the_task_with_the_very_id_is_withdrawn)
 	ck_assert(!withdraw(producer, "7"));
 	ck_assert(!withdraw(producer, "%d+"));
 	ck_assert(!withdraw(producer, "seven"));
+	submit("{\"id\":\"a\\\"\\\\b\"}", 0, 0);
+	ck_assert(withdraw(producer, "a\"\\b"));
 	submit("{\"id\":\"7\",\"args\":[\"seven7\"]}", 0, 0);
 	ck_assert(withdraw(producer, "seven7"));
 	ck_assert_str_eq(told.items[0].bytes.p,

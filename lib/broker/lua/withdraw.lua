@@ -19,10 +19,12 @@ local effort = tonumber(ARGV[4])
 -- To take one out of the middle of a list, the server would look at all that
 -- lie before it. Farther from its ends than this, another is put in its place.
 local NEAR = 20000
+-- As it is written in JSON.
+local spelt = '"' .. string.gsub(id, '[\\"]', '\\%0') .. '"'
 
 local function is_it(task)
   effort = effort - 0.8 - #task * 0.0015
-  if not string.find(task, id, 1, true) then return false end
+  if not string.find(task, spelt, 1, true) then return false end
   effort = effort - #task * 0.02
   local ok, fields = pcall(cjson.decode, task)
   return ok and type(fields) == 'table' and fields['id'] == id
