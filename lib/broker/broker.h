@@ -124,7 +124,8 @@ struct broker_options {
 	/* broker_quiet() has become true while nothing was wanted from some
 	 * queue. Workers only. */
 	void (*on_quiet)(void *arg);
-	/* An order to workers came in: JSON. Workers only. */
+	/* An order to workers came in (codec/order.h), or what somebody took
+	 * for one. Workers only. */
 	void (*on_control)(struct slice message, void *arg);
 	/*
 	 * The broker came into reach (up; why is NULL), or went out of it and
@@ -201,7 +202,7 @@ void broker_registered(struct broker *b, struct slice name,
 void broker_registered_names(struct broker *b, broker_value_fn *on_value,
 			     void *arg);
 
-/* Sends an order to all workers: {"order": "cancel", "id": …}. */
+/* Sends an order (codec/order.h) to all workers. */
 void broker_control(struct broker *b, struct slice message,
 		    broker_value_fn *on_sent, void *arg);
 

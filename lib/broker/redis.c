@@ -11,6 +11,7 @@
 #include "broker/operate.h"
 #include "broker/redis_info.h"
 #include "broker/redis_operate.h"
+#include "codec/order.h"
 #include "codec/scan.h"
 #include "util/clock.h"
 
@@ -244,24 +245,14 @@ on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
 
 /* --- orders ------------------------------------------------------------ */
 
-struct order {
-	struct slice order, queue;
-};
-
-static int
-on_order_member(void *arg, const struct scan_value *key,
-		const struct scan_value *value, struct err *err)
+static void
+wake_queue(struct rbroker *b, struct slice name)
 {
-	struct order *order = arg;
+	unsigned int i;
 
-	(void)err;
-	if (value->type != SCAN_STRING || value->escaped)
-		return 0;
-	if (slice_eq(key->text, SLICE("order")))
-		order->order = value->text;
-	else if (slice_eq(key->text, SLICE("queue")))
-		order->queue = value->text;
-	return 0;
+	for (i = 0; i < b->n_queues; i++)
+		if (slice_eq(name, slice_of(b->queues[i].name)))
+			rqueue_wake(&b->queues[i]);
 }
 
 static void
@@ -269,21 +260,17 @@ on_control_message(struct redis *r, struct slice channel, struct slice payload,
 		   void *arg)
 {
 	struct rbroker *b = arg;
-	struct order order = {.order = {NULL, 0}};
-	unsigned int i;
+	struct buf scratch = BUF_INIT;
+	struct order order;
 
 	(void)r;
 	(void)channel;
-	if (scan_object(payload, 16, on_order_member, &order, NULL) != 0)
-		return; /* anybody may publish anything */
-	if (!slice_eq(order.order, SLICE("wake"))) {
-		if (b->opt.on_control != NULL)
-			b->opt.on_control(payload, b->opt.arg);
-		return;
-	}
-	for (i = 0; i < b->n_queues; i++)
-		if (slice_eq(order.queue, slice_of(b->queues[i].name)))
-			rqueue_wake(&b->queues[i]);
+	if (order_read(payload, &scratch, &order, NULL) == 0 &&
+	    order.kind == ORDER_WAKE)
+		wake_queue(b, order.subject);
+	else if (b->opt.on_control != NULL)
+		b->opt.on_control(payload, b->opt.arg);
+	buf_done(&scratch);
 }
 
 /* Listening (again): what was said meanwhile has to be found out. */

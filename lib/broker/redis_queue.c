@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/redis.h"
+#include "codec/order.h"
 
 static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_WAITING] = NULL,	   [KEY_LEVELS] = "levels",
@@ -21,6 +22,8 @@ static const char *const key_suffixes[KEY_COUNT] = {
 static int
 make_keys(struct rqueue *q, const char *prefix, const char *name)
 {
+	const struct order wake = {ORDER_WAKE, slice_of(name)};
+	struct buf order = BUF_INIT;
 	unsigned int i;
 
 	if (asprintf(&q->keys[KEY_WAITING], "%s:%s", prefix, name) < 0)
@@ -29,10 +32,13 @@ make_keys(struct rqueue *q, const char *prefix, const char *name)
 		if (asprintf(&q->keys[i], "{%s:%s}:%s", prefix, name,
 			     key_suffixes[i]) < 0)
 			return -1;
-	return asprintf(&q->wake, "{\"order\":\"wake\",\"queue\":\"%s\"}",
-			name) < 0
-		   ? -1
-		   : 0;
+	order_write(&wake, &order);
+	if (order.failed) {
+		buf_done(&order);
+		return -1;
+	}
+	q->wake = buf_take(&order);
+	return 0;
 }
 
 int

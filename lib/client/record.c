@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "codec/order.h"
 #include "codec/result_json.h"
-#include "codec/scan.h"
 #include "core/result.h"
 #include "core/task.h"
 
@@ -160,9 +160,7 @@ order(struct flowrra_client *c, const char *id, struct err *err)
 	struct buf message = BUF_INIT;
 	int result;
 
-	buf_adds(&message, "{\"order\":\"cancel\",\"id\":");
-	scan_quote(&message, slice_of(id));
-	buf_addc(&message, '}');
+	order_write(&(struct order){ORDER_CANCEL, slice_of(id)}, &message);
 	q.key = (struct slice){message.data, message.len};
 	result = message.failed ? err_nomem(err) : question_put(&q, err);
 	buf_done(&q.value);

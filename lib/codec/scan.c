@@ -60,16 +60,27 @@ read_word(const struct scan *s, const unsigned char *p, const char *word)
 	return p + strlen(word);
 }
 
+/* What is called for the parts of the value that is read; not for those of the
+ * values inside it. */
+struct visitor {
+	scan_member_fn *on_member;
+	scan_element_fn *on_element;
+	void *arg;
+};
+
+/* Reads the elements of an array, and calls on_element unless it is NULL. */
 static const unsigned char *
-read_array(struct scan *s, const unsigned char *p)
+read_array(struct scan *s, const unsigned char *p, const struct visitor *v)
 {
-	struct scan_value ignored;
+	struct scan_value value;
 
 	p = skip_space(s, p + 1);
 	if (p < s->end && *p == ']')
 		return p + 1;
 	for (;;) {
-		if ((p = scan_value(s, p, &ignored)) == NULL)
+		if ((p = scan_value(s, p, &value)) == NULL ||
+		    (v->on_element != NULL &&
+		     v->on_element(v->arg, &value, s->err) != 0))
 			return NULL;
 		p = skip_space(s, p);
 		if (p == s->end)
@@ -99,8 +110,7 @@ read_key(struct scan *s, const unsigned char *p, struct scan_value *ret)
 
 /* Reads the members of an object, and calls on_member unless it is NULL. */
 static const unsigned char *
-read_object(struct scan *s, const unsigned char *p, scan_member_fn *on_member,
-	    void *arg)
+read_object(struct scan *s, const unsigned char *p, const struct visitor *v)
 {
 	struct scan_value key, value;
 
@@ -111,7 +121,8 @@ read_object(struct scan *s, const unsigned char *p, scan_member_fn *on_member,
 		if ((p = read_key(s, p, &key)) == NULL ||
 		    (p = scan_value(s, p, &value)) == NULL)
 			return NULL;
-		if (on_member != NULL && on_member(arg, &key, &value, s->err))
+		if (v->on_member != NULL &&
+		    v->on_member(v->arg, &key, &value, s->err) != 0)
 			return NULL;
 		p = skip_space(s, p);
 		if (p == s->end)
@@ -127,8 +138,7 @@ read_object(struct scan *s, const unsigned char *p, scan_member_fn *on_member,
 
 /* Reads an array or an object one level further down. */
 static const unsigned char *
-read_nested(struct scan *s, const unsigned char *p, scan_member_fn *on_member,
-	    void *arg)
+read_nested(struct scan *s, const unsigned char *p, const struct visitor *v)
 {
 	if (s->depth == s->max_depth) {
 		err_set(s->err, ERR_DATA,
@@ -138,7 +148,7 @@ read_nested(struct scan *s, const unsigned char *p, scan_member_fn *on_member,
 		return NULL;
 	}
 	s->depth++;
-	p = *p == '[' ? read_array(s, p) : read_object(s, p, on_member, arg);
+	p = *p == '[' ? read_array(s, p, v) : read_object(s, p, v);
 	s->depth--;
 	return p;
 }
@@ -146,6 +156,7 @@ read_nested(struct scan *s, const unsigned char *p, scan_member_fn *on_member,
 const unsigned char *
 scan_value(struct scan *s, const unsigned char *p, struct scan_value *ret)
 {
+	static const struct visitor nobody;
 	const unsigned char *begin = p;
 
 	if (p == s->end)
@@ -157,7 +168,7 @@ scan_value(struct scan *s, const unsigned char *p, struct scan_value *ret)
 	case '[':
 	case '{':
 		ret->type = *p == '[' ? SCAN_ARRAY : SCAN_OBJECT;
-		p = read_nested(s, p, NULL, NULL);
+		p = read_nested(s, p, &nobody);
 		break;
 	case 'n':
 		ret->type = SCAN_NULL;
@@ -213,22 +224,43 @@ finish(const struct scan *s, const unsigned char *p)
 	return -1;
 }
 
+/* The whole text must be one value that begins with `opening`. */
+static int
+scan_nested(struct scan *s, char opening, const struct visitor *v)
+{
+	const unsigned char *p = skip_space(s, s->start);
+	struct scan_value other;
+
+	if (p < s->end && *p == opening)
+		return finish(s, read_nested(s, p, v));
+	if (finish(s, scan_value(s, p, &other)) != 0)
+		return -1;
+	return err_set(
+	    s->err, ERR_DATA, "the text is %s, must be %s",
+	    scan_type_text(other.type),
+	    scan_type_text(opening == '{' ? SCAN_OBJECT : SCAN_ARRAY));
+}
+
 int
 scan_object(struct slice text, unsigned int max_depth,
 	    scan_member_fn *on_member, void *arg, struct err *err)
 {
-	const unsigned char *p;
-	struct scan_value other;
+	const struct visitor v = {.on_member = on_member, .arg = arg};
 	struct scan s;
 
 	scan_init(&s, text, max_depth, err);
-	p = skip_space(&s, s.start);
-	if (p < s.end && *p == '{')
-		return finish(&s, read_nested(&s, p, on_member, arg));
-	if (finish(&s, scan_value(&s, p, &other)) != 0)
-		return -1;
-	return err_set(err, ERR_DATA, "the text is %s, must be an object",
-		       scan_type_text(other.type));
+	return scan_nested(&s, '{', &v);
+}
+
+int
+scan_array(struct slice text, unsigned int max_depth,
+	   scan_element_fn *on_element, void *arg, struct err *err)
+{
+	const struct visitor v = {.on_element = on_element, .arg = arg};
+	struct scan s;
+
+	scan_init(&s, text, max_depth, err);
+	return scan_nested(&s, '[', &v);
 }
 
 int

@@ -52,6 +52,12 @@ typedef int scan_member_fn(void *arg, const struct scan_value *key,
 int scan_object(struct slice text, unsigned int max_depth,
 		scan_member_fn *on_member, void *arg, struct err *err);
 
+/* The same for an array and its elements. */
+typedef int scan_element_fn(void *arg, const struct scan_value *value,
+			    struct err *err);
+int scan_array(struct slice text, unsigned int max_depth,
+	       scan_element_fn *on_element, void *arg, struct err *err);
+
 /* Checks that `text` is one JSON value of any type. */
 int scan_check(struct slice text, unsigned int max_depth,
 	       struct scan_value *ret, struct err *err);

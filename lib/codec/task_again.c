@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A task as it came, with other counters. */
+/* A task as it came, with other counters and another history. */
 #include "codec/task_json.h"
 
 #include <stddef.h>
@@ -21,11 +21,13 @@ static const struct {
 	struct slice key; /* as it is written */
 	size_t at;
 	bool always;
+	bool array; /* a struct slice, else an int64_t */
 } table[] = {
     COUNTER(current_retry, .always = true),
     COUNTER(crashes),
     COUNTER(suspected),
     COUNTER(unknown),
+    COUNTER(history, .array = true),
 };
 #define N_COUNTERS (sizeof(table) / sizeof(table[0]))
 
@@ -37,12 +39,41 @@ struct splice {
 };
 
 static int64_t
-value_of(const struct task_counters *counters, size_t i)
+number_of(const struct task_counters *counters, size_t i)
 {
 	int64_t value;
 
 	memcpy(&value, (const char *)counters + table[i].at, sizeof(value));
 	return value;
+}
+
+static struct slice
+array_of(const struct task_counters *counters, size_t i)
+{
+	struct slice value;
+
+	memcpy(&value, (const char *)counters + table[i].at, sizeof(value));
+	return value.len > 0 ? value : SLICE("[]");
+}
+
+static void
+write_value(const struct splice *s, size_t i)
+{
+	struct slice array;
+
+	if (table[i].array) {
+		array = array_of(s->counters, i);
+		buf_add(s->out, array.p, array.len);
+	} else {
+		write_int64(s->out, number_of(s->counters, i));
+	}
+}
+
+static bool
+is_nothing(const struct splice *s, size_t i)
+{
+	return table[i].array ? array_of(s->counters, i).len == 2
+			      : number_of(s->counters, i) == 0;
 }
 
 static size_t
@@ -65,7 +96,7 @@ find(const struct scan_value *key, struct buf *out)
 	return i;
 }
 
-/* Puts a new number in place of an old one. */
+/* Puts a new value in place of an old one. */
 static int
 on_member(void *arg, const struct scan_value *key,
 	  const struct scan_value *value, struct err *err)
@@ -77,8 +108,11 @@ on_member(void *arg, const struct scan_value *key,
 	if (i == N_COUNTERS)
 		return 0;
 	s->seen[i] = true;
+	if (table[i].array && value->type != SCAN_ARRAY &&
+	    value->type != SCAN_NULL)
+		return 0; /* another's, of the same name */
 	buf_add(s->out, s->done, (size_t)(value->text.p - s->done));
-	write_int64(s->out, value_of(s->counters, i));
+	write_value(s, i);
 	s->done = value->text.p + value->text.len;
 	return 0;
 }
@@ -90,7 +124,6 @@ task_encode_again(const struct task *task, const struct task_counters *counters,
 	struct splice s = {
 	    .counters = counters, .out = out, .done = task->raw.p};
 	const char *brace = task->raw.p + task->raw.len;
-	int64_t value;
 	size_t i;
 
 	/* Cannot fail on what was decoded, which also ends in a brace. */
@@ -100,11 +133,11 @@ task_encode_again(const struct task *task, const struct task_counters *counters,
 	while (*brace != '}');
 	buf_add(out, s.done, (size_t)(brace - s.done));
 	for (i = 0; i < N_COUNTERS; i++) {
-		value = value_of(counters, i);
-		if (s.seen[i] || (value == 0 && !table[i].always))
+		if (s.seen[i] || (is_nothing(&s, i) && !table[i].always))
 			continue;
 		/* Never the first: there are an id and a name. */
-		write_whole(out, table[i].key, value);
+		buf_add(out, table[i].key.p, table[i].key.len);
+		write_value(&s, i);
 	}
 	buf_add(out, brace, (size_t)(task->raw.p + task->raw.len - brace));
 }

@@ -54,6 +54,7 @@ static const struct field fields[] = {
     FIELD("crashes", WHOLE, task.crashes, .max = COUNTER_MAX),
     FIELD("suspected", WHOLE, task.suspected, .max = COUNTER_MAX),
     FIELD("unknown", WHOLE, task.unknown, .max = COUNTER_MAX),
+    FIELD("history", ANY, task.history),
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
@@ -123,6 +124,9 @@ finish(const struct draft *d, struct slice bytes, struct task **ret,
 	task->raw = (struct slice){put(&p, bytes), bytes.len};
 	task->args = moved(d->task.args, bytes, task->raw.p);
 	task->kwargs = moved(d->task.kwargs, bytes, task->raw.p);
+	task->history = moved(d->task.history, bytes, task->raw.p);
+	if (task->history.len > 0 && task->history.p[0] != '[')
+		task->history = (struct slice){NULL, 0};
 	task->id = put(&p, d->id);
 	task->name = put(&p, d->name);
 	if (d->queue.p != NULL)

@@ -9,8 +9,9 @@
  * `id` and `name` must be there. Ours in addition, all optional: "queue",
  * "submitted_at", "expires_at" (RFC 3339), "timeout" (seconds),
  * "retry_backoff", "retry_delay_max" (seconds), "retry_jitter", "crashes",
- * "suspected", "unknown". Durations are numbers of seconds. null counts as
- * absent for every optional field. Unknown fields are kept.
+ * "suspected", "unknown", "history" (codec/history.h). Durations are numbers of
+ * seconds. null counts as absent for every optional field. Unknown fields are
+ * kept, and so is a "history" that is no array: it is not ours.
  *
  * Ranges: priority 32 bits; max_retries 0 to a million, the counters to a
  * billion; durations 0 to ten years; retry_backoff 1 to 1000 (a delay that
@@ -20,6 +21,7 @@
 #ifndef CODEC_TASK_JSON_H
 #define CODEC_TASK_JSON_H
 
+#include "codec/history.h"
 #include "core/task.h"
 
 struct err;
@@ -42,19 +44,21 @@ void task_free(struct task *task);
 void task_encode(const struct task *task, struct buf *out);
 
 /*
- * Appends the task as it came, with other values for the counters: all other
- * bytes, unknown fields too, stay as they are. A counter that is not in the
- * task is put at its end; left out if it is 0, but for current_retry. `raw`
- * must be what task_decode() read.
+ * Appends the task as it came, with other values for the counters and another
+ * history: all other bytes, unknown fields too, stay as they are. What is not
+ * in the task is put at its end; left out if it is 0, or empty, but for
+ * current_retry. `raw` must be what task_decode() read. All zero: a task that
+ * begins anew.
  */
 struct task_counters {
 	int64_t current_retry;
 	int64_t crashes;
 	int64_t suspected;
 	int64_t unknown;
+	struct slice history; /* at most HISTORY_BYTES */
 };
 /* It adds fewer bytes than this. */
-#define TASK_AGAIN_MAX 256
+#define TASK_AGAIN_MAX (HISTORY_BYTES + 256)
 void task_encode_again(const struct task *task,
 		       const struct task_counters *counters, struct buf *out);
 

@@ -50,6 +50,7 @@ struct task {
 	int64_t suspected;	   /* times it was among those that ran when a
 				      process died and nobody knew whose fault */
 	int64_t unknown;	   /* times a worker did not know its name */
+	struct slice history;	   /* of attempts; empty: none */
 };
 
 /* Whether text is 1 to `max` bytes of [A-Za-z0-9_.-]. */

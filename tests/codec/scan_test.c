@@ -255,6 +255,36 @@ START_TEST(members_come_in_their_order_as_they_stand)
 END_TEST
 
 static int
+list_element(void *arg, const struct scan_value *value, struct err *err)
+{
+	(void)err;
+	buf_addf(arg, "%s:%.*s;", scan_type_text(value->type),
+		 (int)value->text.len, value->text.p);
+	return 0;
+}
+
+START_TEST(elements_come_in_their_order_as_they_stand)
+{
+	struct buf list = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(
+	    scan_array(SLICE(" [1.50 , [2, 3],{\"a\":[ ]},\"s\"] "), DEPTH,
+		       list_element, &list, &err),
+	    0);
+	ck_assert_str_eq(list.data, "a number:1.50;an array:[2, 3];"
+				    "an object:{\"a\":[ ]};a string:s;");
+	ck_assert_int_eq(
+	    scan_array(SLICE("[]"), DEPTH, list_element, NULL, &err), 0);
+	ck_assert_int_eq(
+	    scan_array(SLICE("{\"a\":[1]}"), DEPTH, list_element, NULL, &err),
+	    -1);
+	ck_assert_str_eq(err.msg, "the text is an object, must be an array");
+	buf_done(&list);
+}
+END_TEST
+
+static int
 stop(void *arg, const struct scan_value *key, const struct scan_value *value,
      struct err *err)
 {
@@ -435,6 +465,7 @@ SUITE("scan")
 		  3);
 	TEST(the_depth_counts_what_is_open_and_not_what_was);
 	TEST(members_come_in_their_order_as_they_stand);
+	TEST(elements_come_in_their_order_as_they_stand);
 	TEST(a_callback_can_stop_the_scan);
 	TEST(another_value_where_an_object_must_be_is_named);
 	TEST_LOOP(escapes_become_the_characters_they_stand_for, 0,

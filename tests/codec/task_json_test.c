@@ -65,7 +65,8 @@ END_TEST
 START_TEST(all_of_our_own_fields_are_understood)
 {
 	struct task *task = decode(
-	    "{\"unknown\":4,\"suspected\":3,\"crashes\":2,\"retry_jitter\":0.5,"
+	    "{\"history\":[{}],\"unknown\":4,\"suspected\":3,\"crashes\":2,"
+	    "\"retry_jitter\":0.5,"
 	    "\"retry_delay_max\":60,\"retry_backoff\":2,\"timeout\":0.25,"
 	    "\"expires_at\":\"2026-11-23T13:53:09+02:00\","
 	    "\"submitted_at\":\"2026-11-23T11:53:08.846827\",\"queue\":\"io\","
@@ -92,6 +93,7 @@ START_TEST(all_of_our_own_fields_are_understood)
 	ck_assert_int_eq(task->crashes, 2);
 	ck_assert_int_eq(task->suspected, 3);
 	ck_assert_int_eq(task->unknown, 4);
+	assert_slice(task->history, "[{}]");
 	task_free(task);
 }
 END_TEST
@@ -118,6 +120,7 @@ assert_defaults(const struct task *task)
 	ck_assert_int_eq(task->crashes, 0);
 	ck_assert_int_eq(task->suspected, 0);
 	ck_assert_int_eq(task->unknown, 0);
+	ck_assert_uint_eq(task->history.len, 0);
 }
 
 START_TEST(a_field_that_is_null_counts_as_absent)
@@ -443,7 +446,7 @@ static const struct {
     /* One that is not comes last, or stays away if it is 0. */
     {BASE "\"x\":1}", {0}, BASE "\"x\":1,\"current_retry\":0}"},
     {BASE "\"x\":1}",
-     {1, 2, 3, 4},
+     {1, 2, 3, 4, {NULL, 0}},
      BASE "\"x\":1,\"current_retry\":1,\"crashes\":2,\"suspected\":3,"
 	  "\"unknown\":4}"},
     {BASE "\"crashes\":7,\"current_retry\":9}",
@@ -459,6 +462,21 @@ static const struct {
     {BASE "\"cr\\u0061shes\":1,\"current_retry\":null}",
      {.current_retry = 3, .crashes = 2},
      BASE "\"cr\\u0061shes\":2,\"current_retry\":3}"},
+    /* A history takes the place of the one before. */
+    {BASE "\"x\":1}",
+     {.history = {"[5]", 3}},
+     BASE "\"x\":1,\"current_retry\":0,\"history\":[5]}"},
+    {BASE "\"current_retry\":1,\"history\":[{}, 2],\"x\":1}",
+     {.history = {"[5]", 3}},
+     BASE "\"current_retry\":0,\"history\":[5],\"x\":1}"},
+    /* Who begins anew has none. */
+    {BASE "\"current_retry\":1,\"history\":[{}],\"crashes\":2}",
+     {0},
+     BASE "\"current_retry\":0,\"history\":[],\"crashes\":0}"},
+    /* This is somebody else's. */
+    {BASE "\"current_retry\":1,\"history\":\"long\"}",
+     {.history = {"[5]", 3}},
+     BASE "\"current_retry\":0,\"history\":\"long\"}"},
 };
 
 START_TEST(a_retry_changes_the_counters_and_nothing_else)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Orders to workers, as JSON:
+ *
+ *	{"order": "wake", "queue": "io"}
+ *	{"order": "cancel", "id": "8fb3…"}
+ *	{"order": "quiet", "worker": "host:main"}
+ *
+ * All workers hear all orders; those that name a worker are for that one.
+ */
+#ifndef CODEC_ORDER_H
+#define CODEC_ORDER_H
+
+#include "util/buf.h"
+
+struct err;
+
+/* X(kind, text, member that says whom or what it is about) */
+#define ORDERS(X)                                                              \
+	X(WAKE, "wake", queue)	    /* look into this queue: for brokers */    \
+	X(CANCEL, "cancel", id)	    /* end this task */                        \
+	X(QUIET, "quiet", worker)   /* claim no more tasks */                  \
+	X(RESUME, "resume", worker) /* claim tasks again */                    \
+	X(STOP, "stop", worker)	    /* as SIGTERM */                           \
+	X(RELOAD, "reload", worker) /* as SIGHUP */
+
+enum order_kind {
+#define X(kind, text, member) ORDER_##kind,
+	ORDERS(X)
+#undef X
+};
+
+struct order {
+	enum order_kind kind;
+	struct slice subject; /* the queue, task or worker */
+};
+
+/* Reads an order; its subject points into `message` or `scratch`. -1 with *err
+ * (ERR_DATA): it is none, or one of a later version. */
+int order_read(struct slice message, struct buf *scratch, struct order *ret,
+	       struct err *err);
+void order_write(const struct order *order, struct buf *out);
+
+#endif
