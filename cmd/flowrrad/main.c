@@ -66,6 +66,22 @@ on_stopped(const struct err *why, void *arg)
 	daemon_ended(w->daemon, why);
 }
 
+static void
+on_stop_order(void *arg)
+{
+	const struct worker *w = arg;
+
+	daemon_stop(w->daemon);
+}
+
+static void
+on_reload_order(void *arg)
+{
+	const struct worker *w = arg;
+
+	daemon_reload(w->daemon);
+}
+
 static int
 start(struct daemon *d, void *arg, struct err *err)
 {
@@ -75,6 +91,8 @@ start(struct daemon *d, void *arg, struct err *err)
 					   .conf = conf,
 					   .on_ready = on_ready,
 					   .on_reloaded = on_reloaded,
+					   .on_stop_order = on_stop_order,
+					   .on_reload_order = on_reload_order,
 					   .on_stopped = on_stopped,
 					   .arg = w};
 	char **modules;

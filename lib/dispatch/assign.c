@@ -216,7 +216,7 @@ assign_wants(struct dispatch *d)
 	if (!d->broker_state.up && !d->stopping)
 		return;
 	most = less(UNSETTLED_MAX, unsettled(d));
-	for (kind = 0; kind < KIND_COUNT && !d->stopping; kind++) {
+	for (kind = 0; kind < KIND_COUNT && !d->stopping && !d->quiet; kind++) {
 		n = room(d, kind);
 		rooms[kind] = n < most ? n : most;
 	}

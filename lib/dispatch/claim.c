@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "codec/result_json.h"
+#include "dispatch/early.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -212,6 +213,10 @@ route(struct job *job)
 	struct dispatch *d = job->dispatch;
 	const struct task *task = job->task;
 
+	if (job->cancelled) {
+		outcome_cancelled(job);
+		return;
+	}
 	if (task->expires_us != 0 && task->expires_us <= clock_wall_us()) {
 		outcome_apply(job, &(struct ending){
 				       .outcome = OUTCOME_EXPIRED,
@@ -294,6 +299,20 @@ claim_ask_again(struct dispatch *d)
 	}
 }
 
+/* A task was claimed: whether it is to be run has to be found out. */
+static void
+begin(struct job *job)
+{
+	struct dispatch *d = job->dispatch;
+
+	job->cancelled = early_take(d->early, job->task);
+	if (job->claim->recovered)
+		results_get(d->results, slice_of(job->task->id), on_recorded,
+			    job);
+	else
+		route(job);
+}
+
 void
 claim_take(struct dispatch *d, struct broker_claim *claim)
 {
@@ -312,12 +331,9 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
-	if (task_decode(claim->bytes, &job->task, &err) != 0)
-		outcome_bury(job, "malformed", err.msg);
-	else if (claim->recovered)
-		results_get(d->results, slice_of(job->task->id), on_recorded,
-			    job);
+	if (task_decode(claim->bytes, &job->task, &err) == 0)
+		begin(job);
 	else
-		route(job);
+		outcome_bury(job, "malformed", err.msg);
 	dispatch_turn(d);
 }

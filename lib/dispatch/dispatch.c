@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dispatch/early.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -225,7 +226,7 @@ on_quiet(void *arg)
 static void
 on_control(struct slice message, void *arg)
 {
-	limit_order(arg, message);
+	order_take(arg, message);
 }
 
 /*
@@ -323,7 +324,10 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 			    d->n_held[KIND_CPU];
 
 	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
-		 d->stopping ? "stopping; " : "", (unsigned int)d->n_jobs, held,
+		 d->stopping ? "stopping; "
+		 : d->quiet  ? "quiet; "
+			     : "",
+		 (unsigned int)d->n_jobs, held,
 		 d->broker_state.up ? "in reach" : "out of reach");
 }
 
@@ -424,6 +428,11 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	TAILQ_INIT(&d->unsure);
 	for (kind = 0; kind < KIND_COUNT; kind++)
 		TAILQ_INIT(&d->held[kind]);
+	if ((d->early = early_new()) == NULL) {
+		err_nomem(err);
+		dispatch_free(d);
+		return NULL;
+	}
 	if (make_events(d, err) != 0 || make_queues(d, err) != 0 ||
 	    open_stores(d, err) != 0 || keep_open(d, err) != 0 ||
 	    (d->current = generation_new(d, d->conf, options->modules, err)) ==
@@ -468,5 +477,6 @@ dispatch_free(struct dispatch *d)
 		event_free(d->heartbeat);
 	if (d->ask_again != NULL)
 		event_free(d->ask_again);
+	early_free(d->early);
 	free(d);
 }

@@ -4,7 +4,6 @@
  * after a grace period, its executor is killed. A cpu executor runs nothing
  * else; the io executor is replaced first and lets its other jobs finish.
  */
-#include "codec/scan.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -55,8 +54,8 @@ limit_end(struct job *job)
 	job->limit = NULL;
 }
 
-static void
-cancel(struct job *job)
+void
+limit_cancel(struct job *job)
 {
 	if (job->cancelled)
 		return;
@@ -67,45 +66,5 @@ cancel(struct job *job)
 		child_send(job->runner->child, IPC_CANCEL, job->number, NULL,
 			   NULL, 0);
 		kill_in(job, job->dispatch->conf->executor.kill_grace);
-	}
-}
-
-struct order {
-	struct slice order, id;
-};
-
-static int
-on_member(void *arg, const struct scan_value *key,
-	  const struct scan_value *value, struct err *err)
-{
-	struct order *order = arg;
-
-	(void)err;
-	if (value->type != SCAN_STRING || value->escaped)
-		return 0;
-	if (slice_eq(key->text, SLICE("order")))
-		order->order = value->text;
-	else if (slice_eq(key->text, SLICE("id")))
-		order->id = value->text;
-	return 0;
-}
-
-void
-limit_order(struct dispatch *d, struct slice message)
-{
-	struct order order = {.order = {NULL, 0}};
-	struct job *job;
-	uint32_t i;
-
-	if (scan_object(message, 16, on_member, &order, NULL) != 0 ||
-	    !slice_eq(order.order, SLICE("cancel")))
-		return;
-	for (i = 0; i < d->cap_jobs; i++) {
-		job = d->jobs[i];
-		if (job != NULL && job->task != NULL &&
-		    slice_eq(slice_of(job->task->id), order.id)) {
-			cancel(job);
-			return;
-		}
 	}
 }

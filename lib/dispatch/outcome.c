@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/history.h"
 #include "codec/result_json.h"
 #include "codec/scan.h"
 #include "dispatch/state.h"
@@ -95,10 +96,27 @@ outcome_put_back(struct job *job)
 	settle(job);
 }
 
-/* Why it lies in the dead list, for those who find it there. */
+/* The attempts that the task has behind it, with this one. */
+static void
+add_history(const struct job *job, const struct ending *ending,
+	    struct slice worker, struct buf *out)
+{
+	const struct attempt attempt = {
+	    .number = job->task->current_retry + 1,
+	    .started_us = ending->started_us,
+	    .finished_us = ending->finished_us,
+	    .worker = worker,
+	    .reason = slice_of(outcomes[ending->outcome].reason),
+	    .error = ending->text};
+
+	history_add(job->task->history, &attempt, out);
+}
+
+/* Why it lies in the dead list, for those who find it there. `history` is
+ * empty, or a JSON array. */
 static void
 write_info(struct job *job, const char *reason, struct slice error,
-	   int64_t attempts)
+	   int64_t attempts, const struct buf *history)
 {
 	const struct dispatch *d = job->dispatch;
 	struct buf *out = &job->info;
@@ -114,8 +132,13 @@ write_info(struct job *job, const char *reason, struct slice error,
 	buf_addf(out, ",\"queue\":\"%s\",\"worker\":",
 		 d->queues[job->claim->queue].name);
 	scan_quote(out, slice_of(d->opt.worker));
-	buf_addf(out, ",\"attempts\":%" PRId64 ",\"time\":\"%s\"}", attempts,
+	buf_addf(out, ",\"attempts\":%" PRId64 ",\"time\":\"%s\"", attempts,
 		 now);
+	if (history != NULL && history->len > 0 && !history->failed) {
+		buf_adds(out, ",\"history\":");
+		buf_add(out, history->data, history->len);
+	}
+	buf_addc(out, '}');
 	job->settle.verdict = BROKER_BURY;
 	job->settle.info = (struct slice){out->data, out->len};
 	if (job->task != NULL)
@@ -128,18 +151,36 @@ outcome_bury(struct job *job, const char *reason, const char *error)
 	log_warning("queue %s: set aside as %s: %s",
 		    job->dispatch->queues[job->claim->queue].name, reason,
 		    error);
-	write_info(job, reason, slice_of(error), 0);
+	write_info(job, reason, slice_of(error), 0, NULL);
 	settle(job);
+}
+
+/* It has failed for good. */
+static void
+bury(struct job *job, const struct ending *ending, struct slice worker)
+{
+	struct buf history = BUF_INIT;
+
+	/* What nobody could run was no attempt. */
+	if (ending->outcome != OUTCOME_UNKNOWN)
+		add_history(job, ending, worker, &history);
+	else
+		buf_add(&history, job->task->history.p, job->task->history.len);
+	write_info(job, outcomes[ending->outcome].reason, ending->text,
+		   job->task->current_retry + 1, &history);
+	buf_done(&history);
 }
 
 void
 outcome_recorded(struct job *job, const struct result *record)
 {
-	enum outcome outcome = outcome_recalled(record);
+	const struct ending ending = {.outcome = outcome_recalled(record),
+				      .text = record->error,
+				      .started_us = record->started_us,
+				      .finished_us = record->finished_us};
 
-	if (outcomes[outcome].bury)
-		write_info(job, outcomes[outcome].reason, record->error,
-			   record->attempts);
+	if (outcomes[ending.outcome].bury)
+		bury(job, &ending, record->worker);
 	else
 		job->settle.verdict = BROKER_ACK;
 	settle(job);
@@ -195,7 +236,13 @@ tell_listeners(struct dispatch *d, struct slice record)
 static void
 on_stored(struct results_put *put)
 {
-	settle(put->arg);
+	struct job *job = put->arg;
+
+	/* Cancelled since: there is no other attempt after all. */
+	if (job->cancelled && job->settle.verdict == BROKER_RETRY)
+		outcome_cancelled(job);
+	else
+		settle(job);
 }
 
 static void
@@ -205,6 +252,7 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 	struct dispatch *d = job->dispatch;
 	const bool final = result_status_final(status);
 
+	buf_reset(&job->record);
 	outcome_record(job, status, ending, reason, &job->record);
 	job->put =
 	    (struct results_put){.id = slice_of(job->task->id),
@@ -256,7 +304,8 @@ counters_of(const struct task *t)
 	return (struct task_counters){.current_retry = t->current_retry,
 				      .crashes = t->crashes,
 				      .suspected = t->suspected,
-				      .unknown = t->unknown};
+				      .unknown = t->unknown,
+				      .history = t->history};
 }
 
 void
@@ -312,10 +361,12 @@ try_unknown_again(struct job *job)
 
 /* Whether there is another attempt, and then prepares it. */
 static bool
-try_again(struct job *job, enum outcome outcome)
+try_again(struct job *job, const struct ending *ending)
 {
 	const struct task *t = job->task;
+	const enum outcome outcome = ending->outcome;
 	struct task_counters counters = counters_of(t);
+	struct buf history = BUF_INIT;
 	int64_t delay_ms = 0;
 
 	if (!outcomes[outcome].retry || job->cancelled ||
@@ -333,7 +384,11 @@ try_again(struct job *job, enum outcome outcome)
 			    999) /
 			   1000;
 	}
+	add_history(job, ending, slice_of(job->dispatch->opt.worker), &history);
+	if (!history.failed)
+		counters.history = (struct slice){history.data, history.len};
 	prepare_retry(job, &counters, delay_ms);
+	buf_done(&history);
 	return true;
 }
 
@@ -361,6 +416,15 @@ log_ending(const struct job *job, const struct ending *ending, bool again)
 			 text.p);
 }
 
+static void
+count(struct totals *t, enum outcome outcome, bool again)
+{
+	t->succeeded += outcome == OUTCOME_SUCCESS;
+	t->failed += outcome != OUTCOME_SUCCESS && !again;
+	t->retried += again;
+	t->crashed += outcome == OUTCOME_CRASHED;
+}
+
 void
 outcome_apply(struct job *job, const struct ending *ending)
 {
@@ -376,16 +440,16 @@ outcome_apply(struct job *job, const struct ending *ending)
 	}
 	if (end.finished_us == 0)
 		end.finished_us = clock_wall_us();
-	again = outcome != OUTCOME_UNKNOWN && try_again(job, outcome);
+	again = outcome != OUTCOME_UNKNOWN && try_again(job, &end);
 	log_ending(job, &end, again);
+	count(&job->dispatch->totals, outcome, again);
 	if (again) {
 		end.finished_us = 0;
 		store(job, RESULT_RETRYING, &end, outcomes[outcome].reason);
 		return;
 	}
 	if (outcomes[outcome].bury)
-		write_info(job, outcomes[outcome].reason, end.text,
-			   job->task->current_retry + 1);
+		bury(job, &end, slice_of(job->dispatch->opt.worker));
 	else
 		job->settle.verdict = BROKER_ACK;
 	store(job, outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED,

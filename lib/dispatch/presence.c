@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the worker tells of itself: that it lives, what it can run, and when it
  * is ready. */
-#include <jansson.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include "dispatch/state.h"
-#include "util/clock.h"
 
 /* What it can run is told anew now and then, should it have been lost: a full
  * server does not take it, and somebody may have emptied the broker. */
@@ -42,49 +38,18 @@ presence_register(struct dispatch *d)
 
 /* --- that it lives ----------------------------------------------------- */
 
-static json_t *
-describe_slots(const struct dispatch *d)
-{
-	const struct runner *r;
-	unsigned int n[KIND_COUNT] = {0};
-	enum job_kind kind;
-
-	TAILQ_FOREACH (r, &d->runners, link)
-		for (kind = 0; kind < KIND_COUNT; kind++)
-			n[kind] += r->count[kind];
-	return json_pack("{s:{s:I,s:i},s:{s:I,s:i},s:{s:i,s:i}}", "io", "slots",
-			 (json_int_t)d->conf->executor.io_workers, "tasks",
-			 (int)n[KIND_THREAD], "async", "slots",
-			 (json_int_t)d->conf->executor.async_tasks, "tasks",
-			 (int)n[KIND_ASYNC], "cpu", "slots",
-			 (int)d->current->cpu_max, "tasks", (int)n[KIND_CPU]);
-}
-
 void
 presence_beat(struct dispatch *d)
 {
-	json_t *queues = json_array(), *o;
-	char started[CLOCK_TEXT_SIZE], *text;
-	struct utsname host;
-	unsigned int i;
+	struct buf text = BUF_INIT;
 
-	if (!broker_is_up(d->broker)) {
-		json_decref(queues);
+	if (!broker_is_up(d->broker))
 		return;
-	}
-	uname(&host);
-	clock_format(d->started_us, started);
-	for (i = 0; i < d->n_queues; i++)
-		json_array_append_new(queues, json_string(d->queues[i].name));
-	o = json_pack("{s:s,s:s,s:i,s:s,s:s,s:o,s:o,s:b}", "id", d->opt.worker,
-		      "host", host.nodename, "pid", (int)getpid(), "version",
-		      FLOWRRA_VERSION, "started_at", started, "queues", queues,
-		      "slots", describe_slots(d), "stopping", d->stopping);
-	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
-	if (text != NULL)
-		broker_heartbeat(d->broker, slice_of(text));
-	free(text);
-	json_decref(o);
+	describe_worker(d, &text);
+	if (!text.failed)
+		broker_heartbeat(d->broker,
+				 (struct slice){text.data, text.len});
+	buf_done(&text);
 }
 
 static void

@@ -9,8 +9,10 @@
  *	report.c    what executors say of their jobs
  *	outcome.c   what follows from how an attempt ended
  *	limit.c     timeouts and cancellation
+ *	order.c     orders from outside
  *	submit.c    tasks that handlers submit
- *	presence.c  what the worker tells of itself
+ *	presence.c  tells others that the worker lives, and what it can run
+ *	describe.c  what it tells of itself
  *	keep.c      finished work that the backend cannot take
  *
  * A job is one claimed task. It waits (HELD) until a runner has room, is with
@@ -47,7 +49,7 @@ enum job_kind {
 	X(NEW, JOB_BIT(HELD) | JOB_BIT(STORING) | JOB_BIT(SETTLING))           \
 	X(HELD, JOB_BIT(RUNNING) | JOB_BIT(STORING) | JOB_BIT(SETTLING))       \
 	X(RUNNING, JOB_BIT(HELD) | JOB_BIT(STORING) | JOB_BIT(SETTLING))       \
-	X(STORING, JOB_BIT(SETTLING))                                          \
+	X(STORING, JOB_BIT(STORING) | JOB_BIT(SETTLING))                       \
 	X(SETTLING, 0)
 
 enum job_state {
@@ -139,6 +141,14 @@ struct store_state {
 	int64_t told_ms;    /* … and when; monotonic */
 };
 
+/* Attempts since the start, by how they ended. */
+struct totals {
+	int64_t succeeded;
+	int64_t failed;	 /* for good */
+	int64_t retried; /* failed, but not for good */
+	int64_t crashed; /* of both */
+};
+
 struct dispatch {
 	struct dispatch_options opt;
 	const struct conf *conf;
@@ -167,11 +177,14 @@ struct dispatch {
 	bool announced;	 /* on_ready was called */
 	bool announcing; /* it is being confirmed that others see us */
 	unsigned int beats;
+	struct early *early; /* orders that came before their task */
+	bool quiet;	     /* ordered to claim nothing more */
 	bool stopping;
 	bool hurried; /* no more patience with what runs */
 	bool forlorn; /* nor with broker and backend */
 	bool stopped;
 	int64_t started_us; /* wall clock */
+	struct totals totals;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
 	struct event *heartbeat;
@@ -299,13 +312,22 @@ void presence_beat(struct dispatch *d);
 /* Calls on_ready, once, when others can see the worker. */
 void presence_announce(struct dispatch *d);
 
+/* --- describe.c -------------------------------------------------------- */
+
+void describe_worker(const struct dispatch *d, struct buf *out);
+
 /* --- limit.c ----------------------------------------------------------- */
 
 /* It has started: its timeout counts from then. */
 void limit_start(struct job *job);
 void limit_end(struct job *job);
-/* An order from outside. */
-void limit_order(struct dispatch *d, struct slice message);
+/* A person wants it to end, whatever it does now. */
+void limit_cancel(struct job *job);
+
+/* --- order.c ----------------------------------------------------------- */
+
+/* An order from outside, or what somebody took for one. */
+void order_take(struct dispatch *d, struct slice message);
 
 /* --- keep.c ----------------------------------------------------------------
  */

@@ -159,13 +159,9 @@ reload(struct daemon *d)
 		daemon_reloaded(d, &err);
 }
 
-static void
-on_hangup(evutil_socket_t fd, short what, void *arg)
+void
+daemon_reload(struct daemon *d)
 {
-	struct daemon *d = arg;
-
-	(void)fd;
-	(void)what;
 	if (d->stopping)
 		return;
 	/* What is being loaded may be older than what is meant. */
@@ -175,24 +171,37 @@ on_hangup(evutil_socket_t fd, short what, void *arg)
 		reload(d);
 }
 
+static void
+on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	daemon_reload(arg);
+}
+
 /* --- starting and stopping --------------------------------------------- */
 
 /* What runs may finish, however short the unit's TimeoutStopSec= is. */
-static void
-on_stop_signal(evutil_socket_t fd, short what, void *arg)
+void
+daemon_stop(struct daemon *d)
 {
-	struct daemon *d = arg;
 	char state[STATE_MAX];
 	int64_t us;
 
-	(void)fd;
-	(void)what;
 	log_notice("stopping");
 	d->stopping = true;
 	us = d->program->stop(d->arg);
 	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
 		 (long long)us + STOP_MARGIN_US);
 	tell_state(d, state);
+}
+
+static void
+on_stop_signal(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	daemon_stop(arg);
 }
 
 void

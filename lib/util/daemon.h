@@ -50,6 +50,10 @@ struct event_base *daemon_base(const struct daemon *d);
 /* The configuration in force: valid until a reload has replaced it. */
 const struct conf *daemon_conf(const struct daemon *d);
 
+/* Somebody orders what the signals TERM and HUP do. */
+void daemon_stop(struct daemon *d);
+void daemon_reload(struct daemon *d);
+
 /* It does its work from now on. */
 void daemon_ready(struct daemon *d);
 /* The reload is over: `why` is NULL, or says why all stays as it was. */

@@ -205,3 +205,25 @@ proc_beside(const char *relative, struct err *err)
 	}
 	return path;
 }
+
+int64_t
+proc_resident(pid_t pid)
+{
+	char path[40], text[128];
+	long pages = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	/* The first number is the whole size. */
+	if (sscanf(text, "%*s %ld", &pages) != 1)
+		return 0;
+	return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct err;
@@ -39,6 +40,9 @@ int proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err);
  * takes the place of standard input or output. To be called first in main().
  */
 void proc_hold_standard_fds(void);
+
+/* Bytes of memory that a process has resident; 0 if that cannot be told. */
+int64_t proc_resident(pid_t pid);
 
 /*
  * The absolute path of a file that is found relative to the directory of the

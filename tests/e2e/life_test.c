@@ -82,6 +82,24 @@ START_TEST(a_task_that_fails_at_first_succeeds_in_the_end)
 }
 END_TEST
 
+/* Each of the three attempts, with all that is told of it. */
+static void
+check_history(struct world *w, const char *info)
+{
+	const char *history = info;
+	int i;
+
+	for (i = 1; i <= 3; i++) {
+		history =
+		    strstr(history,
+			   world_text(w, "{\"attempt\":%d,\"started_at\":", i));
+		ck_assert_msg(history != NULL, "attempt %d: %s", i, info);
+	}
+	ck_assert_ptr_nonnull(
+	    strstr(history, "\"worker\":\"test:1\",\"reason\":\"failed\","
+			    "\"error\":\"it is broken\"}]"));
+}
+
 START_TEST(retries_that_are_used_up_leave_a_dead_task)
 {
 	struct world *w = world_start(NULL);
@@ -100,6 +118,7 @@ START_TEST(retries_that_are_used_up_leave_a_dead_task)
 	ck_assert_str_eq(json_field(w, info, "reason"), "failed");
 	ck_assert_str_eq(json_field(w, info, "error"), "it is broken");
 	ck_assert_str_eq(json_field(w, info, "attempts"), "3");
+	check_history(w, info);
 	ck_assert_int_eq(delayed(w, "io"), 0);
 	world_stop(w);
 }

@@ -168,12 +168,17 @@ world_configure(struct world *w, const char *modules, const char *config)
 	    "[broker]\nurl = %s\n[backend]\nurl = %s\n"
 	    "[worker]\nid = test:1\nstate_dir = %s/state\n"
 	    "modules = %s\n%s",
-	    w->url != NULL ? w->url : redis_server_unix_url(w->redis),
-	    w->backend != NULL ? redis_server_unix_url(w->backend) : "", w->dir,
-	    module_paths(w, modules != NULL ? modules : "demo"),
+	    w->url, w->backend != NULL ? redis_server_unix_url(w->backend) : "",
+	    w->dir, module_paths(w, modules != NULL ? modules : "demo"),
 	    config != NULL ? config : "");
 
 	world_write(w, "flowrra.conf", text, strlen(text));
+}
+
+const char *
+world_url(const struct world *w)
+{
+	return w->url;
 }
 
 /* --- the beginning and the end ---------------------------------------------
@@ -257,8 +262,12 @@ world_start(const struct world_options *given)
 		w->backend = redis_server_start(NULL);
 	if (o->url != NULL)
 		w->url = o->url;
+	else if (o->embedded)
+		w->url = world_text(w, "sqlite://%s/flowrra.db", w->dir);
 	else if (o->redis.tls)
 		w->url = redis_server_url(w->redis);
+	else
+		w->url = redis_server_unix_url(w->redis);
 	world_configure(w, o->modules, o->config);
 	if (!o->no_worker)
 		worker_start(w, o->command);

@@ -28,6 +28,7 @@ struct world_options {
 	const char *config;    /* appended to the configuration file */
 	const char *command;   /* of the worker; NULL: WORLD_COMMAND */
 	const char *url;       /* of the broker; NULL: the server's socket */
+	bool embedded;	       /* the broker is a SQLite file of the world's */
 	bool no_worker;	       /* worker_start() comes later */
 	bool separate_backend; /* results live on a server of their own */
 	bool crashes;	       /* executors will die, under sanitizers loudly */
@@ -43,6 +44,8 @@ void world_stop(struct world *w);
 
 /* Writes the configuration file anew. */
 void world_configure(struct world *w, const char *modules, const char *config);
+/* The broker's. */
+const char *world_url(const struct world *w);
 /* Its directory, in which all commands run. */
 const char *world_dir(const struct world *w);
 struct redis_server *world_redis(const struct world *w);

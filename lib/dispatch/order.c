@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Orders from outside: about one task, or to this worker. */
+#include "codec/order.h"
+
+#include "core/task.h"
+#include "dispatch/early.h"
+#include "dispatch/state.h"
+#include "util/err.h"
+#include "util/log.h"
+
+static void
+on_cancel(struct dispatch *d, struct slice id)
+{
+	struct job *job = NULL;
+	uint32_t i;
+
+	if (!task_id_valid(id))
+		return;
+	for (i = 0; i < d->cap_jobs; i++) {
+		job = d->jobs[i];
+		if (job != NULL && job->task != NULL &&
+		    slice_eq(slice_of(job->task->id), id))
+			break;
+	}
+	log_debug("order to cancel %.*s: it is %s", (int)id.len, id.p,
+		  i == d->cap_jobs ? "not here, or not yet" : "here");
+	/* On its way back to the queue, it may come here again. */
+	if (i == d->cap_jobs || job->state == JOB_SETTLING)
+		early_keep(d->early, id);
+	else
+		limit_cancel(job);
+}
+
+static void
+set_quiet(struct dispatch *d, bool quiet)
+{
+	if (d->quiet == quiet || d->stopping)
+		return;
+	d->quiet = quiet;
+	log_notice(quiet ? "ordered to be quiet: no more tasks are claimed"
+			 : "ordered to resume: tasks are claimed again");
+	presence_beat(d);
+	dispatch_turn(d);
+}
+
+static void
+on_quiet(struct dispatch *d, struct slice worker)
+{
+	(void)worker;
+	set_quiet(d, true);
+}
+
+static void
+on_resume(struct dispatch *d, struct slice worker)
+{
+	(void)worker;
+	set_quiet(d, false);
+}
+
+static void
+on_stop(struct dispatch *d, struct slice worker)
+{
+	(void)worker;
+	d->opt.on_stop_order(d->opt.arg);
+}
+
+static void
+on_reload(struct dispatch *d, struct slice worker)
+{
+	(void)worker;
+	d->opt.on_reload_order(d->opt.arg);
+}
+
+static const struct {
+	void (*fn)(struct dispatch *d, struct slice subject);
+	bool to_worker; /* the one that it names */
+} orders[] = {
+    [ORDER_WAKE] = {NULL, false}, /* the broker's own */
+    [ORDER_CANCEL] = {on_cancel, false}, [ORDER_QUIET] = {on_quiet, true},
+    [ORDER_RESUME] = {on_resume, true},	 [ORDER_STOP] = {on_stop, true},
+    [ORDER_RELOAD] = {on_reload, true},
+};
+
+void
+order_take(struct dispatch *d, struct slice message)
+{
+	struct buf scratch = BUF_INIT;
+	struct order order;
+	struct err err;
+
+	if (order_read(message, &scratch, &order, &err) != 0)
+		log_debug("an order that is none: %s", err.msg);
+	else if (orders[order.kind].fn != NULL &&
+		 (!orders[order.kind].to_worker ||
+		  slice_eq(order.subject, slice_of(d->opt.worker))))
+		orders[order.kind].fn(d, order.subject);
+	buf_done(&scratch);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "dispatch/early.h"
+
+#include <stdio.h>
+
+#include "core/task.h"
+#include "suite.h"
+#include "util/clock.h"
+
+static int64_t now_us = INT64_C(1795434788846827);
+
+static int64_t
+fixed_us(void)
+{
+	return now_us;
+}
+
+static struct early *
+begin(void)
+{
+	static const struct clock_source source = {fixed_us, fixed_us};
+	struct early *e = early_new();
+
+	ck_assert_ptr_nonnull(e);
+	clock_replace(&source);
+	return e;
+}
+
+static bool
+taken(struct early *e, const char *id)
+{
+	return early_take(e, &(struct task){.id = id});
+}
+
+START_TEST(an_order_meets_its_task_once)
+{
+	struct early *e = begin();
+
+	ck_assert(!taken(e, "a"));
+	early_keep(e, SLICE("a"));
+	early_keep(e, SLICE("b"));
+	early_keep(e, SLICE("a"));
+	ck_assert(!taken(e, "c"));
+	ck_assert(taken(e, "a"));
+	ck_assert(!taken(e, "a"));
+	ck_assert(taken(e, "b"));
+	early_free(e);
+}
+END_TEST
+
+START_TEST(an_order_is_kept_for_ten_seconds)
+{
+	struct early *e = begin();
+
+	early_keep(e, SLICE("a"));
+	now_us += 6000000;
+	early_keep(e, SLICE("b"));
+	now_us += 5000000;
+	ck_assert(!taken(e, "a"));
+	ck_assert(taken(e, "b"));
+	early_free(e);
+}
+END_TEST
+
+START_TEST(an_order_that_is_given_again_is_kept_anew)
+{
+	struct early *e = begin();
+
+	early_keep(e, SLICE("a"));
+	now_us += 6000000;
+	early_keep(e, SLICE("a"));
+	now_us += 6000000;
+	ck_assert(taken(e, "a"));
+	early_free(e);
+}
+END_TEST
+
+START_TEST(a_task_that_was_submitted_later_is_another)
+{
+	struct task task = {.id = "a", .submitted_us = now_us};
+	struct early *e = begin();
+
+	early_keep(e, SLICE("a"));
+	ck_assert(early_take(e, &task));
+	early_keep(e, SLICE("a"));
+	task.submitted_us++;
+	ck_assert(!early_take(e, &task));
+	early_free(e);
+}
+END_TEST
+
+START_TEST(the_oldest_of_too_many_orders_goes)
+{
+	struct early *e = begin();
+	char id[16];
+	int i;
+
+	for (i = 0; i < EARLY_MAX + 1; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		early_keep(e, slice_of(id));
+	}
+	ck_assert(!taken(e, "0"));
+	for (i = 1; i < EARLY_MAX + 1; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		ck_assert(taken(e, id));
+	}
+	early_free(e);
+	early_free(NULL);
+}
+END_TEST
+
+SUITE("early")
+{
+	TEST(an_order_meets_its_task_once);
+	TEST(an_order_is_kept_for_ten_seconds);
+	TEST(an_order_that_is_given_again_is_kept_anew);
+	TEST(a_task_that_was_submitted_later_is_another);
+	TEST(the_oldest_of_too_many_orders_goes);
+}
