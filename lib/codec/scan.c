@@ -226,7 +226,7 @@ finish(const struct scan *s, const unsigned char *p)
 
 /* The whole text must be one value that begins with `opening`. */
 static int
-scan_nested(struct scan *s, char opening, const struct visitor *v)
+scan_nested(struct scan *s, unsigned char opening, const struct visitor *v)
 {
 	const unsigned char *p = skip_space(s, s->start);
 	struct scan_value other;

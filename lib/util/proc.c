@@ -209,8 +209,7 @@ proc_beside(const char *relative, struct err *err)
 int64_t
 proc_resident(pid_t pid)
 {
-	char path[40], text[128];
-	long pages = 0;
+	char path[40], text[128], *size_end;
 	ssize_t n;
 	int fd;
 
@@ -222,8 +221,7 @@ proc_resident(pid_t pid)
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	/* The first number is the whole size. */
-	if (sscanf(text, "%*s %ld", &pages) != 1)
-		return 0;
-	return (int64_t)pages * sysconf(_SC_PAGESIZE);
+	/* In pages; the first number is the whole size. */
+	strtol(text, &size_end, 10);
+	return strtol(size_end, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
