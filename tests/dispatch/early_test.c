@@ -18,7 +18,8 @@ fixed_us(void)
 static struct early *
 begin(void)
 {
-	static const struct clock_source source = {fixed_us, fixed_us};
+	static const struct clock_source source = {.mono_us = fixed_us,
+						   .wall_us = fixed_us};
 	struct early *e = early_new();
 
 	ck_assert_ptr_nonnull(e);
