@@ -183,6 +183,8 @@ start(struct rbroker *b)
 	b->checked = true;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_start(&b->queues[i]);
+	if (b->opt.worker != NULL)
+		rbroker_prune_workers(b);
 	outbox_push(&b->outbox);
 	b->opt.on_state(true, false, NULL, b->opt.arg);
 }

@@ -87,8 +87,8 @@ void roperate_exhume(struct broker *b, struct slice queue,
 		     struct broker_exhume *batch, size_t n,
 		     broker_exhumed_fn *on_done, void *arg);
 
-/* Takes workers off the list that have been dead for a day, and have left
- * nothing in any queue. */
+/* Takes workers off the list that have been dead for a day and have left
+ * nothing in any queue; what is dead for a month leaves it anyway. */
 void rbroker_prune_workers(struct rbroker *b);
 
 #endif

@@ -15,8 +15,10 @@
 
 /* So many workers are asked about in one call: 17 lists each. */
 #define WORKERS_A_CALL 50
-/* A worker that is dead and has left nothing stays on the list so long. */
+/* A worker that is dead stays on the list so long: if it has left nothing, and
+ * in any case. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
+#define LISTED_MAX_MS (30 * LISTED_MS)
 
 struct queue_row {
 	char *name;
@@ -497,7 +499,12 @@ void
 rbroker_prune_workers(struct rbroker *b)
 {
 	struct survey *s = survey_new(&b->pub, PRUNE);
+	char before[NUMBER_TEXT];
+	const struct slice old[] = {
+	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
+	    number_arg(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
 
+	redis_command(b->redis, NULL, NULL, 4, old);
 	if (s != NULL)
 		inquiry_begin(&s->inquiry);
 }

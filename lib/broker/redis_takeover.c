@@ -18,8 +18,6 @@
 #include "util/clock.h"
 
 #define TAKE_MAX 100
-/* A worker's entry in the list outlives it by so much. */
-#define LISTED_MS (30ll * 24 * 3600 * 1000)
 
 /* A listed worker whose heartbeat is missing. */
 struct missing {
@@ -304,11 +302,6 @@ rbroker_look_around(struct rbroker *b)
 {
 	const struct slice list[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
 				     SLICE("0"), SLICE("-1")};
-	char before[NUMBER_TEXT];
-	const struct slice prune[] = {
-	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
-	    number_arg(before, clock_wall_us() / 1000 - LISTED_MS)};
 
 	redis_command(b->redis, on_list, b, 4, list);
-	redis_command(b->redis, NULL, NULL, 4, prune);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/operate.h"
 #include "redis_server.h"
 #include "suite.h"
 #include "util/clock.h"
@@ -281,6 +282,57 @@ party_on_value(struct slice value, const struct err *err, void *arg)
 		p->err = *err;
 	snprintf(p->value, sizeof(p->value), "%.*s", (int)value.len,
 		 value.p != NULL ? value.p : "");
+}
+
+/* --- operators --------------------------------------------------------- */
+
+static void
+count(struct asked *asked, const struct err *err)
+{
+	asked->answers++;
+	asked->code = err != NULL ? err->code : ERR_NONE;
+}
+
+static void
+on_asked_value(struct slice value, const struct err *err, void *arg)
+{
+	(void)value;
+	count(arg, err);
+}
+
+static void
+on_asked_page(const struct broker_page *page, const struct err *err, void *arg)
+{
+	ck_assert((page == NULL) == (err != NULL));
+	count(arg, err);
+}
+
+static void
+on_asked_exhumed(struct broker_exhume *batch, size_t n, void *arg)
+{
+	ck_assert_uint_eq(n, 1);
+	count(arg, &batch->err);
+}
+
+void
+party_ask_everything(struct party *p, struct asked asked[STAGE_ASKED])
+{
+	static struct broker_exhume one;
+	const struct slice io = SLICE("io");
+	const struct broker_view view = {
+	    .queue = io, .place = BROKER_IN_FLIGHT, .n = 10};
+
+	memset(asked, 0, STAGE_ASKED * sizeof(*asked));
+	one = (struct broker_exhume){.key = SLICE("nobody")};
+	broker_queues(p->broker, SLICE(""), on_asked_value, &asked[0]);
+	broker_workers(p->broker, on_asked_value, &asked[1]);
+	broker_view(p->broker, &view, on_asked_page, &asked[2]);
+	broker_examine(p->broker, on_asked_value, &asked[3]);
+	broker_pause(p->broker, io, false, on_asked_value, &asked[4]);
+	broker_purge(p->broker, io, 10, on_asked_page, &asked[5]);
+	broker_withdraw(p->broker, io, SLICE("id"), SLICE(""), on_asked_page,
+			&asked[6]);
+	broker_exhume(p->broker, io, &one, 1, on_asked_exhumed, &asked[7]);
 }
 
 /* --- backends ---------------------------------------------------------- */

@@ -84,6 +84,14 @@ void party_bury(struct party *p, size_t i, const char *id, const char *info);
 bool party_has(const struct party *p, size_t i, const char *bytes);
 void party_on_value(struct slice value, const struct err *err, void *arg);
 
+/* Asks one of each of operate.h, and counts the answers. */
+#define STAGE_ASKED 8
+struct asked {
+	unsigned int answers;
+	enum err_code code; /* of the last */
+};
+void party_ask_everything(struct party *p, struct asked asked[STAGE_ASKED]);
+
 struct backend *backend_open(struct stage *w);
 void backend_close(struct backend *r);
 void backend_put(struct stage *w, struct backend *r, const char *id,
