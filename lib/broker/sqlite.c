@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/operate.h"
 #include "util/pending.h"
 
 static void
@@ -121,4 +122,5 @@ const struct broker_ops broker_sqlite = {
     .registered = sbroker_registered,
     .registered_names = sbroker_registered_names,
     .control = sbroker_control,
+    .operate = &broker_sqlite_operate,
 };

@@ -5,7 +5,8 @@
  * sqlite.c opens and closes; sqlite_claim.c takes tasks; sqlite_delay.c keeps
  * those for later; sqlite_settle.c ends claims; sqlite_worker.c says that the
  * worker lives, and takes over what dead ones left; sqlite_submit.c and
- * sqlite_ask.c are the producers' side.
+ * sqlite_ask.c are the producers' side; sqlite_operate*.c that of those who run
+ * it.
  *
  * Functions named *_run, and what they call, run in the store's I/O thread, in
  * a transaction; all else on the loop. What a job's struct holds is the I/O
@@ -172,8 +173,31 @@ void sbroker_farewell(struct broker *b);
 int stakeover_lock(struct tx *tx, int64_t id, struct err *err);
 /* Takes over what dead workers left. */
 int stakeover_run(struct sbroker *b, struct tx *tx, struct err *err);
+/* Whether a worker's process is gone for sure. */
+bool stakeover_is_dead(struct tx *tx, int64_t id);
 /* Removes what processes that are gone left behind. */
 int stakeover_sweep_run(struct tx *tx, struct err *err);
+
+/* --- sqlite_ask.c ------------------------------------------------------ */
+
+/* A question with one answer, or an order. */
+struct squestion {
+	struct store_job job; /* `run` fills in the answer */
+	struct sbroker *broker;
+	broker_value_fn *on_value;
+	void *arg;
+	struct buf value; /* the answer */
+	bool found;
+	struct err wrong; /* with the question */
+	size_t len;
+	char text[]; /* what is asked, or said */
+};
+struct slice squestion_text(const struct squestion *q);
+/* `job` has `run`, `reads` and `sync`. If something is `wrong` (else NULL),
+ * that is the answer, and nothing is run. */
+void squestion_ask(struct broker *broker, const struct store_job *job,
+		   const struct err *wrong, struct slice text,
+		   broker_value_fn *on_value, void *arg);
 
 /* --- sqlite_submit.c, sqlite_ask.c ------------------------------------- */
 

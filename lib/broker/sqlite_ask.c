@@ -10,18 +10,8 @@
 
 /* --- questions and orders ---------------------------------------------- */
 
-struct question {
-	struct store_job job;
-	broker_value_fn *on_value;
-	void *arg;
-	struct buf value; /* the answer */
-	bool found;
-	size_t len;
-	char text[]; /* what is asked, or said */
-};
-
-static struct slice
-text_of(const struct question *q)
+struct slice
+squestion_text(const struct squestion *q)
 {
 	return (struct slice){q->text, q->len};
 }
@@ -29,8 +19,8 @@ text_of(const struct question *q)
 static int
 get_run(struct store_job *job, struct tx *tx, struct err *err)
 {
-	struct question *q = container_of(job, struct question, job);
-	int more = tx_first(tx, err, SQL_REGISTRY_GET, text_of(q));
+	struct squestion *q = container_of(job, struct squestion, job);
+	int more = tx_first(tx, err, SQL_REGISTRY_GET, squestion_text(q));
 	struct slice value;
 
 	buf_reset(&q->value);
@@ -46,7 +36,7 @@ get_run(struct store_job *job, struct tx *tx, struct err *err)
 static int
 names_run(struct store_job *job, struct tx *tx, struct err *err)
 {
-	struct question *q = container_of(job, struct question, job);
+	struct squestion *q = container_of(job, struct squestion, job);
 	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
 
 	buf_reset(&q->value);
@@ -64,20 +54,30 @@ names_run(struct store_job *job, struct tx *tx, struct err *err)
 static int
 control_run(struct store_job *job, struct tx *tx, struct err *err)
 {
-	struct question *q = container_of(job, struct question, job);
+	struct squestion *q = container_of(job, struct squestion, job);
 	const int64_t now = tx_now(tx);
 
 	if (tx_run(tx, err, SQL_ORDERS_EXPIRE, now - ORDER_LIFE_MS) < 0 ||
-	    tx_run(tx, err, SQL_ORDER_ADD, text_of(q), now) < 0)
+	    tx_run(tx, err, SQL_ORDER_ADD, squestion_text(q), now) < 0)
 		return -1;
 	return tx_wake_all(tx, err, SQL_WORKERS_PORTS,
 			   tx_first(tx, err, SQL_WORKERS_PORTS));
 }
 
+/* Nothing of what is wrong is carried out. */
+static int
+wrong_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	(void)job;
+	(void)tx;
+	(void)err;
+	return 0;
+}
+
 static void
 question_drop(struct store_job *job)
 {
-	struct question *q = container_of(job, struct question, job);
+	struct squestion *q = container_of(job, struct squestion, job);
 
 	buf_done(&q->value);
 	free(q);
@@ -86,9 +86,11 @@ question_drop(struct store_job *job)
 static void
 question_done(struct store_job *job, const struct err *err)
 {
-	struct question *q = container_of(job, struct question, job);
+	struct squestion *q = container_of(job, struct squestion, job);
 	struct slice value = {NULL, 0};
 
+	if (err == NULL && q->wrong.code != ERR_NONE)
+		err = &q->wrong;
 	if (err == NULL && q->found)
 		value = (struct slice){q->value.data ? q->value.data : "",
 				       q->value.len};
@@ -96,12 +98,13 @@ question_done(struct store_job *job, const struct err *err)
 	question_drop(job);
 }
 
-static void
-ask(struct broker *broker, const struct store_job *job, struct slice text,
-    broker_value_fn *on_value, void *arg)
+void
+squestion_ask(struct broker *broker, const struct store_job *job,
+	      const struct err *wrong, struct slice text,
+	      broker_value_fn *on_value, void *arg)
 {
 	struct sbroker *b = (struct sbroker *)broker;
-	struct question *q = calloc(1, sizeof(*q) + text.len);
+	struct squestion *q = calloc(1, sizeof(*q) + text.len);
 	struct err err;
 
 	if (q == NULL) {
@@ -112,11 +115,17 @@ ask(struct broker *broker, const struct store_job *job, struct slice text,
 	q->job = *job;
 	q->job.done = question_done;
 	q->job.drop = question_drop;
+	q->broker = b;
 	q->on_value = on_value;
 	q->arg = arg;
 	q->len = text.len;
 	if (text.len > 0)
 		memcpy(q->text, text.p, text.len);
+	if (wrong != NULL) {
+		q->wrong = *wrong;
+		q->job.run = wrong_run;
+		q->job.reads = true;
+	}
 	store_post(&b->user, &q->job);
 }
 
@@ -126,7 +135,7 @@ sbroker_registered(struct broker *b, struct slice name,
 {
 	static const struct store_job job = {.run = get_run, .reads = true};
 
-	ask(b, &job, name, on_value, arg);
+	squestion_ask(b, &job, NULL, name, on_value, arg);
 }
 
 void
@@ -134,7 +143,7 @@ sbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
 {
 	static const struct store_job job = {.run = names_run, .reads = true};
 
-	ask(b, &job, (struct slice){NULL, 0}, on_value, arg);
+	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
 }
 
 void
@@ -143,7 +152,7 @@ sbroker_control(struct broker *b, struct slice message,
 {
 	static const struct store_job job = {.run = control_run};
 
-	ask(b, &job, message, on_sent, arg);
+	squestion_ask(b, &job, NULL, message, on_sent, arg);
 }
 
 /* --- registering ------------------------------------------------------- */

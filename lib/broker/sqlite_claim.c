@@ -3,9 +3,10 @@
  * The SQLite broker: taking tasks.
  *
  * One job at a time takes what is wanted from all queues that may hold
- * something. A queue that had less is `drained`: in the same transaction this
- * worker's port was written among its sleepers, so whoever puts something in
- * wakes us. Due tasks are promoted in the transaction that claims them.
+ * something. A queue that had less, or is paused, is `drained`: in the same
+ * transaction this worker's port was written among its sleepers, so whoever
+ * puts something in, or resumes it, wakes us. Due tasks are promoted in the
+ * transaction that claims them.
  *
  * Claims are not flushed to disk before they are handed over. One that a power
  * cut takes back leaves its task waiting, as if it had never been claimed; and
@@ -100,7 +101,7 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 
 /* The queue's id, which is made if need be; 0 with *err. */
 static int64_t
-queue_id(struct tx *tx, const char *name, struct err *err)
+queue_id(struct tx *tx, const char *name, bool *ret_paused, struct err *err)
 {
 	const struct slice key = slice_of(name);
 	int64_t id;
@@ -110,6 +111,7 @@ queue_id(struct tx *tx, const char *name, struct err *err)
 	     tx_first(tx, err, SQL_QUEUE_FIND, key) < 0))
 		return 0;
 	id = tx_int(tx, SQL_QUEUE_FIND, 0);
+	*ret_paused = tx_int(tx, SQL_QUEUE_FIND, 3) != 0;
 	tx_end(tx, SQL_QUEUE_FIND);
 	return id;
 }
@@ -181,13 +183,15 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 {
 	struct sclaims read = TAILQ_HEAD_INITIALIZER(read);
 	struct squeue *q = &b->queues[index];
-	const int64_t queue = queue_id(tx, q->name, err);
-	int promoted, n;
+	bool paused = false;
+	const int64_t queue = queue_id(tx, q->name, &paused, err);
+	int promoted, n = 0;
 	struct slice port;
 
 	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
-	n = read_first(b, tx, index, queue, &read, err);
+	if (!paused)
+		n = read_first(b, tx, index, queue, &read, err);
 	if (n < 0 || record_claims(b, tx, &read, err) != 0 ||
 	    (n > 0 &&
 	     tx_run(tx, err, SQL_QUEUE_GROW, queue, (int64_t)-n) < 0)) {

@@ -85,6 +85,12 @@ look_at(struct tx *tx, int64_t id, struct err *err)
 	return life;
 }
 
+bool
+stakeover_is_dead(struct tx *tx, int64_t id)
+{
+	return look_at(tx, id, NULL) == DEAD;
+}
+
 /* Whether it was seen dead before, long enough ago. */
 static bool
 dead_for_long(struct beating *beating, int64_t id)

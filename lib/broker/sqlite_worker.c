@@ -68,6 +68,19 @@ recover(struct sbroker *b, struct tx *tx, struct err *err)
 	return more;
 }
 
+/* Others see them from now on. */
+static int
+name_queues(const struct sbroker *b, struct tx *tx, struct err *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		if (tx_run(tx, err, SQL_QUEUE_ADD,
+			   slice_of(b->queues[i].name)) < 0)
+			return -1;
+	return 0;
+}
+
 static int
 enter_run(struct store_job *job, struct tx *tx, struct err *err)
 {
@@ -97,7 +110,9 @@ enter_run(struct store_job *job, struct tx *tx, struct err *err)
 		return -1;
 	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
 	tx_end(tx, SQL_ORDERS_LAST);
-	return stakeover_sweep_run(tx, err) != 0 ? -1 : recover(b, tx, err);
+	if (name_queues(b, tx, err) != 0 || stakeover_sweep_run(tx, err) != 0)
+		return -1;
+	return recover(b, tx, err);
 }
 
 static void

@@ -36,7 +36,7 @@ cursor_read(struct slice text, int64_t *numbers, size_t n, struct err *err)
 		if (i > 0 && *p++ != ':')
 			goto bad;
 		/* strtoll() takes more than we have written. */
-		if (!isdigit((unsigned char)p[*p == '-']))
+		if (!isdigit((unsigned char)*p))
 			goto bad;
 		errno = 0;
 		numbers[i] = strtoll(p, &end, 10);

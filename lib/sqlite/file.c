@@ -262,6 +262,16 @@ file_close(struct tx *tx)
 	tx->db = NULL;
 }
 
+bool
+file_is_gone(const struct tx *tx)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(tx->db, "main", SQLITE_FCNTL_HAS_MOVED,
+				    &moved) == SQLITE_OK &&
+	       moved != 0;
+}
+
 /* --- transactions ------------------------------------------------------ */
 
 int

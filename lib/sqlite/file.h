@@ -42,6 +42,10 @@ struct tx {
 int file_open(struct tx *tx, bool *ret_final, struct err *err);
 void file_close(struct tx *tx);
 
+/* Whether the file was deleted, or replaced by another one, since it was
+ * opened: what is written into it is lost. */
+bool file_is_gone(const struct tx *tx);
+
 /* Begins and ends a transaction. file_commit() sends the wake-ups first. */
 int file_begin(struct tx *tx, bool writes, enum store_sync sync,
 	       struct err *err);

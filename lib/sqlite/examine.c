@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* What may be wrong with the database's file and the place it lies in. Nothing
+ * here takes longer than some system calls, however large the file is. */
+#include "sqlite/examine.h"
+
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "sqlite/file.h"
+#include "util/err.h"
+
+/* Below these, the disk is nearly full. */
+#define ROOM_ERROR_MIB 64
+#define ROOM_WARNING_MIB 1024
+#define ROOM_WARNING_PERCENT 5
+/* The log is moved into the file long before, unless somebody prevents it. */
+#define LOG_WARNING_MIB 128
+
+#define MIB (INT64_C(1) << 20)
+
+struct examination {
+	struct tx *tx;
+	char dir[EXAMINE_TEXT_MAX / 2];
+	struct stat file;
+	int64_t log_size; /* -1: there is none */
+	int64_t page_size, pages;
+	char mode[16]; /* of the journal */
+};
+
+/* A look for one thing: whether it is there, and what to say of it. */
+typedef bool check_fn(const struct examination *e, struct finding *f);
+
+/* --- the disk ---------------------------------------------------------- */
+
+static bool
+room(const struct examination *e, struct finding *f)
+{
+	struct statfs fs;
+	int64_t mib;
+
+	if (statfs(e->dir, &fs) != 0 || fs.f_blocks == 0)
+		return false;
+	mib = (int64_t)fs.f_bavail * fs.f_bsize / MIB;
+	f->error = mib < ROOM_ERROR_MIB;
+	if (!f->error && (mib >= ROOM_WARNING_MIB ||
+			  (int64_t)fs.f_bavail * 100 / (int64_t)fs.f_blocks >=
+			      ROOM_WARNING_PERCENT))
+		return false;
+	snprintf(f->what, sizeof(f->what),
+		 "the disk that holds %s has only %" PRId64 " MiB left",
+		 e->tx->path, mib);
+	snprintf(f->remedy, sizeof(f->remedy),
+		 "make room; when it is full, nothing can be submitted");
+	return true;
+}
+
+static bool
+file_system(const struct examination *e, struct finding *f)
+{
+	static const struct {
+		long magic;
+		const char *name;
+		bool network;
+	} kinds[] = {
+	    {NFS_SUPER_MAGIC, "NFS", true}, {SMB_SUPER_MAGIC, "SMB", true},
+	    {0xfe534d42, "SMB", true},	    {0xff534d42, "CIFS", true},
+	    {AFS_SUPER_MAGIC, "AFS", true}, {0x00c36400, "Ceph", true},
+	    {TMPFS_MAGIC, "tmpfs", false},  {RAMFS_MAGIC, "ramfs", false},
+	};
+	struct statfs fs;
+	size_t i;
+
+	if (statfs(e->dir, &fs) != 0)
+		return false;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((uint32_t)fs.f_type == (uint32_t)kinds[i].magic)
+			break;
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		return false;
+	f->error = kinds[i].network;
+	snprintf(
+	    f->what, sizeof(f->what), "%s lies on a file system (%s) that %s",
+	    e->tx->path, kinds[i].name,
+	    kinds[i].network ? "other machines write to as well, and locks "
+			       "on it cannot be relied upon"
+			     : "is empty after a reboot");
+	snprintf(f->remedy, sizeof(f->remedy),
+		 "move it to a local disk, or name another file in [broker] "
+		 "url");
+	return true;
+}
+
+/* --- who may do what --------------------------------------------------- */
+
+static bool
+file_is_open_to_others(const struct examination *e, struct finding *f)
+{
+	if ((e->file.st_mode & 077) == 0)
+		return false;
+	f->error = (e->file.st_mode & 022) != 0;
+	snprintf(f->what, sizeof(f->what),
+		 "others than its owner may %s %s (mode %03o), and so the "
+		 "arguments and results of all tasks",
+		 f->error ? "change" : "read", e->tx->path,
+		 e->file.st_mode & 0777);
+	snprintf(f->remedy, sizeof(f->remedy), "chmod 600 %s", e->tx->path);
+	return true;
+}
+
+static bool
+directory_is_open_to_others(const struct examination *e, struct finding *f)
+{
+	struct stat st;
+
+	if (stat(e->dir, &st) != 0 || (st.st_mode & 022) == 0 ||
+	    (st.st_mode & S_ISVTX) != 0)
+		return false;
+	f->error = true;
+	snprintf(f->what, sizeof(f->what),
+		 "others than its owner may replace files in %s (mode %03o)",
+		 e->dir, st.st_mode & 0777);
+	snprintf(f->remedy, sizeof(f->remedy), "chmod go-w %s", e->dir);
+	return true;
+}
+
+/* The file itself belongs to us, or we are root; what lies beside it must
+ * belong to the same user, or that one is locked out. */
+static bool
+beside(const struct examination *e, const char *suffix, struct finding *f)
+{
+	char path[EXAMINE_TEXT_MAX / 2];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s%s", e->tx->path, suffix);
+	if (stat(path, &st) != 0 || st.st_uid == e->file.st_uid)
+		return false;
+	f->error = true;
+	snprintf(f->what, sizeof(f->what),
+		 "%s belongs to user %u, and the database to user %u, who may "
+		 "not be able to use it",
+		 path, (unsigned int)st.st_uid, (unsigned int)e->file.st_uid);
+	snprintf(f->remedy, sizeof(f->remedy), "chown -R %u %s",
+		 (unsigned int)e->file.st_uid, path);
+	return true;
+}
+
+static bool
+log_owner(const struct examination *e, struct finding *f)
+{
+	return beside(e, "-wal", f);
+}
+
+static bool
+shared_memory_owner(const struct examination *e, struct finding *f)
+{
+	return beside(e, "-shm", f);
+}
+
+static bool
+ports_owner(const struct examination *e, struct finding *f)
+{
+	return beside(e, "-wake", f);
+}
+
+/* --- the file ---------------------------------------------------------- */
+
+static bool
+is_gone(const struct examination *e, struct finding *f)
+{
+	if (!file_is_gone(e->tx))
+		return false;
+	f->error = true;
+	snprintf(f->what, sizeof(f->what),
+		 "%s was deleted or replaced while this program had it open",
+		 e->tx->path);
+	snprintf(f->remedy, sizeof(f->remedy),
+		 "stop all programs that use it, put it back if you have it, "
+		 "and start them again");
+	return true;
+}
+
+static bool
+journal(const struct examination *e, struct finding *f)
+{
+	if (strcmp(e->mode, "wal") == 0)
+		return false;
+	f->error = true;
+	snprintf(f->what, sizeof(f->what),
+		 "%s is in the journal mode \"%s\": somebody has changed it",
+		 e->tx->path, e->mode);
+	snprintf(f->remedy, sizeof(f->remedy),
+		 "restart the programs that use it: they change it back");
+	return true;
+}
+
+static bool
+log_is_long(const struct examination *e, struct finding *f)
+{
+	if (e->log_size < LOG_WARNING_MIB * MIB)
+		return false;
+	f->error = false;
+	snprintf(
+	    f->what, sizeof(f->what),
+	    "the log %s-wal has grown to %" PRId64
+	    " MiB: something that reads the database for a long time keeps "
+	    "it from being moved into the file",
+	    e->tx->path, e->log_size / MIB);
+	snprintf(f->remedy, sizeof(f->remedy),
+		 "find it (fuser %s) and end it, an open sqlite3, say",
+		 e->tx->path);
+	return true;
+}
+
+/* The first page is read from the disk, not from memory. The descriptor is
+ * SQLite's: to open and close one of our own would drop its locks. */
+static bool
+header(const struct examination *e, struct finding *f)
+{
+	static const char magic[] = "SQLite format 3";
+	sqlite3_file *file = NULL;
+	char bytes[100];
+	bool sound = false;
+
+	if (sqlite3_file_control(e->tx->db, "main", SQLITE_FCNTL_FILE_POINTER,
+				 &file) != SQLITE_OK ||
+	    file == NULL || file->pMethods == NULL)
+		return false;
+	if (file->pMethods->xRead(file, bytes, sizeof(bytes), 0) == SQLITE_OK)
+		sound = memcmp(bytes, magic, sizeof(magic)) == 0 &&
+			((unsigned char)bytes[16] << 8 |
+			 (unsigned char)bytes[17]) == (e->page_size & 0xffff);
+	/* What is not in the file is in the log. */
+	sound =
+	    sound && e->file.st_size + (e->log_size > 0 ? e->log_size : 0) >=
+			 e->pages * e->page_size;
+	if (sound)
+		return false;
+	f->error = true;
+	snprintf(f->what, sizeof(f->what), "%s is damaged or cut off",
+		 e->tx->path);
+	snprintf(f->remedy, sizeof(f->remedy),
+		 "stop all programs that use it; sqlite3's .recover, or a "
+		 "backup, may bring back what was in it");
+	return true;
+}
+
+/* --- all of it --------------------------------------------------------- */
+
+static check_fn *const checks[] = {
+    room,
+    file_system,
+    file_is_open_to_others,
+    directory_is_open_to_others,
+    log_owner,
+    shared_memory_owner,
+    ports_owner,
+    is_gone,
+    journal,
+    log_is_long,
+    header,
+};
+
+static int
+on_number(void *arg, int n, char **values, char **names)
+{
+	(void)n;
+	(void)names;
+	*(int64_t *)arg = values[0] != NULL ? strtoll(values[0], NULL, 10) : 0;
+	return 0;
+}
+
+static int
+on_text(void *arg, int n, char **values, char **names)
+{
+	(void)n;
+	(void)names;
+	snprintf(arg, sizeof(((struct examination *)arg)->mode), "%s",
+		 values[0] != NULL ? values[0] : "");
+	return 0;
+}
+
+static int
+look(struct examination *e, struct err *err)
+{
+	struct tx *tx = e->tx;
+	char path[EXAMINE_TEXT_MAX / 2];
+	struct stat st;
+
+	if (sqlite3_exec(tx->db, "PRAGMA page_size", on_number, &e->page_size,
+			 NULL) != SQLITE_OK ||
+	    sqlite3_exec(tx->db, "PRAGMA page_count", on_number, &e->pages,
+			 NULL) != SQLITE_OK ||
+	    sqlite3_exec(tx->db, "PRAGMA journal_mode", on_text, e->mode,
+			 NULL) != SQLITE_OK)
+		return tx_fail(tx, err, "examining");
+	if (stat(tx->path, &e->file) != 0)
+		return err_sys(err, ERR_UNAVAILABLE, "cannot look at %s",
+			       tx->path);
+	snprintf(path, sizeof(path), "%s-wal", tx->path);
+	e->log_size = stat(path, &st) == 0 ? st.st_size : -1;
+	snprintf(e->dir, sizeof(e->dir), "%.*s",
+		 (int)(strrchr(tx->path, '/') - tx->path), tx->path);
+	if (e->dir[0] == '\0')
+		strcpy(e->dir, "/");
+	return 0;
+}
+
+int
+examine_run(struct tx *tx, finding_fn *on_finding, void *arg, struct err *err)
+{
+	struct examination e = {.tx = tx};
+	struct finding f;
+	size_t i;
+
+	if (look(&e, err) != 0)
+		return -1;
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		if (checks[i](&e, &f))
+			on_finding(&f, arg);
+	return 0;
+}
+
+const char *
+examine_version(void)
+{
+	return "SQLite " SQLITE_VERSION;
+}
