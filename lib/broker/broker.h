@@ -64,6 +64,7 @@ struct broker_settle {
 
 /* --- submissions ------------------------------------------------------- */
 
+#define BROKER_OWNER_SIZE 256
 struct broker_submit {
 	const char *queue;
 	struct slice id;
@@ -94,6 +95,8 @@ struct broker_submit {
 	struct slice unique;
 	int64_t unique_s;
 	bool duplicate; /* part of the answer */
+	/* The task that has the key; this one, if it was queued before. */
+	char owner[BROKER_OWNER_SIZE];
 	struct err err; /* the answer; ERR_NONE: queued */
 };
 

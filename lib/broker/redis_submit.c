@@ -14,8 +14,8 @@
 
 static const char RECORD[] = "flowrra:task:";
 
-/* What submit.lua answers for each task. */
-enum answer { QUEUE_FULL, QUEUED, KEY_TAKEN, QUEUED_BEFORE };
+/* What submit.lua answers for each task, if it is not the id of another. */
+enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
 
 /* A batch, and the commands it still waits for. */
 struct batch {
@@ -119,17 +119,31 @@ forget_record(struct rbroker *b, const struct broker_submit *task)
 	buf_done(&key);
 }
 
+static void
+set_owner(struct broker_submit *task, struct slice id)
+{
+	task->duplicate = true;
+	snprintf(task->owner, sizeof(task->owner), "%.*s", (int)id.len, id.p);
+}
+
 /* What the submit script says of one task; a plain push says nothing. */
 static void
-take_answer(struct rbroker *b, struct broker_submit *task, int64_t answer)
+take_answer(struct rbroker *b, struct broker_submit *task,
+	    const struct redis_reply *reply)
 {
+	const bool taken = redis_reply_type(reply) == REDIS_STRING;
+	const int64_t answer = taken ? QUEUED : redis_reply_integer(reply);
+
 	if (answer == QUEUE_FULL)
 		err_set(&task->err, ERR_FULL,
 			"queue %s is full ([executor] max_queue_size); "
 			"try again later",
 			task->queue);
-	task->duplicate = answer == KEY_TAKEN || answer == QUEUED_BEFORE;
-	if (answer == QUEUE_FULL || answer == KEY_TAKEN)
+	if (taken)
+		set_owner(task, redis_reply_string(reply));
+	else if (answer == QUEUED_BEFORE)
+		set_owner(task, task->id);
+	if (answer == QUEUE_FULL || taken)
 		forget_record(b, task);
 }
 
@@ -151,9 +165,7 @@ on_pushed(struct rcall *call, const struct redis_reply *reply)
 			    task->unique.len == 0)
 				forget_record(b, task);
 		} else if (redis_reply_type(reply) == REDIS_ARRAY) {
-			take_answer(
-			    b, task,
-			    redis_reply_integer(redis_reply_at(reply, i)));
+			take_answer(b, task, redis_reply_at(reply, i));
 		}
 	}
 	command_ended(run.batch);

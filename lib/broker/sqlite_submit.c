@@ -4,6 +4,7 @@
  * flushed to disk with it before it is answered, or none of them exists.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,14 +68,19 @@ static int
 check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
 	     struct err *err)
 {
+	struct slice owner;
 	int more;
 
 	if (task->unique.len == 0)
 		return 0;
 	more =
 	    tx_first(tx, err, SQL_UNIQUE_GET, t->id, task->unique, tx_now(tx));
-	if (more == 1)
+	if (more == 1) {
+		owner = tx_bytes(tx, SQL_UNIQUE_GET, 0);
+		snprintf(task->owner, sizeof(task->owner), "%.*s",
+			 (int)owner.len, owner.p);
 		tx_end(tx, SQL_UNIQUE_GET);
+	}
 	task->duplicate = more == 1;
 	return more < 0 ? -1 : 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Submitting: a batch of tasks on its way to the broker. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,8 +129,16 @@ fail_all(struct flowrra_batch *b, const struct err *why)
 	loop_done(b->client->loop, &b->op);
 }
 
-/* The pending records of tasks that were refused would wait for ever. Where a
- * task may have been queued all the same, its record stays. */
+/* Whether nothing was queued since another task has the key. */
+static bool
+is_another(const struct broker_submit *submit)
+{
+	return submit->err.code == ERR_NONE && submit->duplicate &&
+	       !slice_eq(slice_of(submit->owner), submit->id);
+}
+
+/* The pending records of tasks that were not queued would wait for ever. Where
+ * a task may have been queued all the same, its record stays. */
 static void
 forget_refused(struct flowrra_batch *b)
 {
@@ -137,7 +146,8 @@ forget_refused(struct flowrra_batch *b)
 
 	for (i = 0; i < b->n_submits; i++)
 		if (b->submits[i].err.code == ERR_FULL ||
-		    b->submits[i].err.code == ERR_REFUSED)
+		    b->submits[i].err.code == ERR_REFUSED ||
+		    is_another(&b->submits[i]))
 			b->ids[n++] = b->submits[i].id;
 	if (n > 0)
 		results_forget(b->client->results, b->ids, n);
@@ -151,7 +161,8 @@ on_submitted(struct broker_submit *submits, size_t n, void *arg)
 
 	/* The records of those that failed are being taken away. */
 	for (i = 0; i < n && !b->op.flush; i++)
-		b->op.flush = submits[i].err.code != ERR_NONE;
+		b->op.flush =
+		    submits[i].err.code != ERR_NONE || is_another(&submits[i]);
 	if (!b->client->one_store)
 		forget_refused(b);
 	loop_done(b->client->loop, &b->op);
@@ -173,9 +184,10 @@ submit_task(struct flowrra_batch *b, size_t i)
 	submit->delay_ms = task->delay_ms;
 	submit->at_ms = task->at_ms;
 	submit->exclusive = task->exclusive;
-	submit->unique = (struct slice){NULL, 0};
-	submit->unique = (struct slice){NULL, 0};
+	submit->unique = part(b, task->unique, task->unique_len);
+	submit->unique_s = task->unique_s;
 	submit->duplicate = false;
+	submit->owner[0] = '\0';
 	submit->err.code = ERR_NONE;
 }
 
@@ -274,6 +286,16 @@ answer(const struct flowrra_batch *b, size_t i)
 				      : &b->submits[b->place[i]].err;
 }
 
+/* The id of the task that was queued, or of the one that has its key. */
+static const char *
+id_of(const struct flowrra_batch *b, size_t i)
+{
+	if (!b->failed && b->place[i] != NOWHERE &&
+	    is_another(&b->submits[b->place[i]]))
+		return b->submits[b->place[i]].owner;
+	return b->text.data + b->tasks[i].id;
+}
+
 int
 flowrra_submit(struct flowrra_client *c, const struct flowrra_request *request,
 	       char id[FLOWRRA_ID_SIZE], struct flowrra_error *error)
@@ -290,7 +312,7 @@ flowrra_submit(struct flowrra_client *c, const struct flowrra_request *request,
 		result = err.code == ERR_NONE ? 0 : -1;
 	}
 	if (result == 0 && id != NULL)
-		memcpy(id, b.text.data + b.tasks[0].id, b.tasks[0].id_len + 1);
+		snprintf(id, FLOWRRA_ID_SIZE, "%s", id_of(&b, 0));
 	batch_done(&b);
 	return result == 0 ? 0 : client_fail(error, &err);
 }
@@ -374,7 +396,10 @@ flowrra_batch_wait(struct flowrra_batch *b, struct flowrra_error *error)
 const char *
 flowrra_batch_id(const struct flowrra_batch *b, size_t i)
 {
-	return i < b->n ? b->text.data + b->tasks[i].id : NULL;
+	if (i >= b->n)
+		return NULL;
+	return b->state == ANSWERED ? id_of(b, i)
+				    : b->text.data + b->tasks[i].id;
 }
 
 int

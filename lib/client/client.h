@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the client library share: the client itself, errors, and
- * questions to the servers. For lib/client only.
+ * questions to the servers. For lib/client and lib/manager, which asks more.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
@@ -53,7 +53,8 @@ struct question {
 	struct flowrra_client *client;
 	bool of_results; /* the backend is asked, not the broker */
 	bool once;	 /* never ask twice */
-	/* Sends it, on the loop; question_answered() is its callback. */
+	/* Sends it, on the loop. Its callback ends in question_answer() or in
+	 * question_end(). */
 	void (*ask)(struct question *q);
 	struct slice key;
 	struct buf value; /* the answer */
@@ -65,5 +66,15 @@ void question_ask_control(struct question *q); /* key: the order */
 void question_ask_record(struct question *q);  /* key: a task's id */
 /* Asks and waits. 0, or -1 with *err; `value` is the caller's to free. */
 int question_put(struct question *q, struct err *err);
+/* The same in two steps, to have several under way. */
+void question_begin(struct question *q);
+int question_finish(struct question *q, struct err *err);
+
+/* Callback of an `ask` of one's own, whose `arg` is the question: takes the
+ * value. */
+void question_answer(struct slice value, const struct err *err, void *arg);
+/* What other callbacks end with: what was to be kept of the answer has been
+ * kept (err == NULL), or why there is none. */
+void question_end(struct question *q, const struct err *err);
 
 #endif

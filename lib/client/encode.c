@@ -18,6 +18,8 @@
 #define SECONDS_MAX (TASK_DURATION_MAX_US / US_PER_S)
 #define RETRIES_MAX 1000000
 #define BACKOFF_MAX 1000
+#define UNIQUE_MAX 1024
+#define UNIQUE_TTL_S 3600
 /* Arguments are one level down in the task. */
 #define DEPTH_MAX (TASK_DEPTH_MAX - 1)
 
@@ -115,9 +117,31 @@ check_json(const char *what, const char *text, enum scan_type type,
 	return 0;
 }
 
+/* No time to live is as good as 0, or FLOWRRA_UNSET. */
+static int
+check_unique(const struct flowrra_request *r, struct err *err)
+{
+	const size_t len = r->unique != NULL ? strlen(r->unique) : 0;
+	const bool given =
+	    r->unique_ttl_s != 0 && r->unique_ttl_s != FLOWRRA_UNSET;
+
+	if (r->unique != NULL && (len == 0 || len > UNIQUE_MAX))
+		return err_set(err, ERR_DATA,
+			       "a unique key has 1 to %d bytes, not %zu",
+			       UNIQUE_MAX, len);
+	if (given && r->unique == NULL)
+		return err_set(err, ERR_DATA,
+			       "unique_ttl needs a key (unique)");
+	return given ? check_number("unique_ttl", r->unique_ttl_s, 1,
+				    SECONDS_MAX, err)
+		     : 0;
+}
+
 static int
 check(const struct flowrra_request *r, struct task *task, struct err *err)
 {
+	if (check_unique(r, err) != 0)
+		return -1;
 	if (check_names(r, err) != 0 || check_numbers(r, err) != 0)
 		return -1;
 	if (check_json("args", r->args, SCAN_ARRAY, &task->args, err) != 0)
@@ -197,6 +221,19 @@ append(const struct task *task, struct buf *out, struct encoded *e)
 	e->record_len = out->len - e->record;
 }
 
+static void
+append_unique(const struct flowrra_request *request, struct buf *out,
+	      struct encoded *e)
+{
+	e->unique = out->len;
+	e->unique_len = request->unique != NULL ? strlen(request->unique) : 0;
+	if (e->unique_len > 0)
+		buf_add(out, request->unique, e->unique_len);
+	e->unique_s = request->unique_ttl_s > 0
+			  ? (int64_t)(request->unique_ttl_s + 0.5)
+			  : UNIQUE_TTL_S;
+}
+
 int
 encode_request(struct flowrra_client *c, const struct flowrra_request *request,
 	       struct buf *out, struct encoded *ret, struct err *err)
@@ -218,6 +255,7 @@ encode_request(struct flowrra_client *c, const struct flowrra_request *request,
 	}
 	fill(c, request, &entry, &task);
 	append(&task, out, ret);
+	append_unique(request, out, ret);
 	if (out->failed) {
 		out->failed = false;
 		out->len = before;

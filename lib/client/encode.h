@@ -18,6 +18,8 @@ struct encoded {
 	size_t queue;		 /* ends in a NUL */
 	size_t bytes, bytes_len; /* the task, JSON */
 	size_t record, record_len;
+	size_t unique, unique_len; /* the key; empty: none */
+	int64_t unique_s;
 	int32_t priority;
 	int64_t delay_ms, at_ms; /* as in broker.h */
 	bool exclusive;

@@ -27,25 +27,31 @@ enter(struct question *q)
 			   &q->pass);
 }
 
-static void
-on_answer(struct slice value, const struct err *err, void *arg)
+void
+question_end(struct question *q, const struct err *err)
 {
-	struct question *q = arg;
-
 	if (err != NULL && err->code == ERR_UNAVAILABLE && may_ask_again(q)) {
 		q->once = true;
 		enter(q);
 		return;
 	}
-	if (err != NULL) {
+	if (err != NULL)
 		q->op.err = *err;
-	} else if (value.len > 0) {
+	loop_done(q->client->loop, &q->op);
+}
+
+void
+question_answer(struct slice value, const struct err *err, void *arg)
+{
+	struct question *q = arg;
+
+	if (err == NULL && value.len > 0) {
 		q->present = true;
 		buf_add(&q->value, value.p, value.len);
 		if (q->value.failed)
 			err_nomem(&q->op.err);
 	}
-	loop_done(q->client->loop, &q->op);
+	question_end(q, err);
 }
 
 static void
@@ -70,36 +76,63 @@ on_start(struct op *op)
 void
 question_ask_registered(struct question *q)
 {
-	broker_registered(q->client->broker, q->key, on_answer, q);
+	broker_registered(q->client->broker, q->key, question_answer, q);
 }
 
 void
 question_ask_names(struct question *q)
 {
-	broker_registered_names(q->client->broker, on_answer, q);
+	broker_registered_names(q->client->broker, question_answer, q);
 }
 
 void
 question_ask_control(struct question *q)
 {
-	broker_control(q->client->broker, q->key, on_answer, q);
+	broker_control(q->client->broker, q->key, question_answer, q);
 }
 
 void
 question_ask_record(struct question *q)
 {
-	results_get(q->client->results, q->key, on_answer, q);
+	results_get(q->client->results, q->key, question_answer, q);
+}
+
+static void
+prepare(struct question *q)
+{
+	q->op.start = on_start;
+	q->pass.on_pass = on_pass;
+}
+
+static int
+outcome(struct question *q, struct err *err)
+{
+	if (q->op.err.code == ERR_NONE)
+		return 0;
+	buf_done(&q->value);
+	if (err != NULL)
+		*err = q->op.err;
+	return -1;
 }
 
 int
 question_put(struct question *q, struct err *err)
 {
-	q->op.start = on_start;
-	q->pass.on_pass = on_pass;
+	prepare(q);
 	loop_call(q->client->loop, &q->op);
-	if (q->op.err.code == ERR_NONE)
-		return 0;
-	buf_done(&q->value);
-	*err = q->op.err;
-	return -1;
+	return outcome(q, err);
+}
+
+void
+question_begin(struct question *q)
+{
+	prepare(q);
+	loop_begin(q->client->loop, &q->op);
+}
+
+int
+question_finish(struct question *q, struct err *err)
+{
+	loop_finish(q->client->loop, &q->op);
+	return outcome(q, err);
 }

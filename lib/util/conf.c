@@ -29,6 +29,35 @@ set_defaults(struct conf *conf, struct err *err)
 	return 0;
 }
 
+/* Right after the file was read: what is set now comes from there. */
+static int
+note_file(struct conf *conf, const char *path, struct err *err)
+{
+	const struct conf_key *key;
+	struct buf whole = BUF_INIT;
+	struct buf masked = BUF_INIT;
+
+	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
+		if (key->type != CONF_SECRET)
+			continue;
+		buf_reset(&whole);
+		buf_reset(&masked);
+		conf_key_print(key, conf, &whole);
+		if (whole.data != NULL)
+			conf_key_mask(whole.data, &masked);
+		conf->file.secrets |=
+		    !slice_eq((struct slice){whole.data, whole.len},
+			      (struct slice){masked.data, masked.len});
+	}
+	if (whole.data != NULL)
+		explicit_bzero(whole.data, whole.cap);
+	buf_done(&whole);
+	buf_done(&masked);
+	if ((conf->file.path = strdup(path)) == NULL)
+		return err_nomem(err);
+	return 0;
+}
+
 /* Reads a file that must exist if it is `required`. Returns 1 if it does not
  * and need not. */
 static int
@@ -40,6 +69,8 @@ load_file(struct conf *conf, const char *path, bool required, struct err *err)
 	r = conf_file_read(path, &text, err);
 	if (r == 0)
 		r = conf_file_parse(path, text.data, conf, err);
+	if (r == 0)
+		r = note_file(conf, path, err);
 	else if (r == 1 && required)
 		r = err_set(err, ERR_CONFIG, "there is no file %s", path);
 	if (text.data != NULL)
@@ -247,6 +278,7 @@ conf_free(struct conf *conf)
 		return;
 	for (i = 0; i < conf_n_keys; i++)
 		conf_key_clear(&conf_keys[i], conf);
+	free(conf->file.path);
 	free(conf);
 }
 

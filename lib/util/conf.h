@@ -36,6 +36,10 @@ struct conf_executor {
 
 struct conf {
 	struct {
+		char *path;   /* of the file that was read; NULL: none was */
+		bool secrets; /* there is a password in it */
+	} file;
+	struct {
 		char *url;
 		int64_t max_connections;
 		int64_t socket_timeout; /* µs */

@@ -302,8 +302,8 @@ START_TEST(a_full_queue_refuses_and_no_record_stays_behind)
 	ck_assert_int_eq(flowrra_submit(client, &request, id, &error), -1);
 	ck_assert_int_eq(error.code, FLOWRRA_FULL);
 	ck_assert_ptr_nonnull(strstr(error.message, "io"));
-	/* Two tasks' records, the queue and the registry. */
-	ck_assert_int_eq(fixture_integer(server, "DBSIZE", NULL), 4);
+	/* Two tasks' records, the queue, its name, and the registry. */
+	ck_assert_int_eq(fixture_integer(server, "DBSIZE", NULL), 5);
 	end();
 }
 END_TEST

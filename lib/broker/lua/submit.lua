@@ -9,8 +9,8 @@
 --       then for each task:  priority, delay in ms, time in ms since 1970
 --       that it is for (0: none), bytes, id, unique key (empty: none), seconds
 --       that the key lasts
--- Returns for each task 1 (queued), 0 (the queue is full), 2 (another task has
--- its unique key) or 3 (it was queued before, with this key).
+-- Returns for each task 1 (queued), 0 (the queue is full), 2 (it was queued
+-- before, with this key), or the id of another task that has its unique key.
 
 local limit = tonumber(ARGV[1])
 local answers, wake = {}, false
@@ -30,7 +30,7 @@ for i = 4, #ARGV, 7 do
   local unique = ARGV[i + 5] ~= '' and '{' .. KEYS[1] .. '}:unique:' .. ARGV[i + 5]
   local owner = unique and redis.call('GET', unique)
   if owner then
-    answers[#answers + 1] = owner == id and 3 or 2
+    answers[#answers + 1] = owner == id and 2 or owner
   elseif limit > 0 and length >= limit then
     answers[#answers + 1] = 0
   else

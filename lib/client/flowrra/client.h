@@ -140,13 +140,20 @@ struct flowrra_request {
 	double retry_jitter; /* 0 to 1: the part of a delay left to chance */
 	int cpu_bound;	     /* 0 or 1; FLOWRRA_UNSET: as registered */
 	bool force;	     /* do not ask what is registered; needs `queue` */
+	/*
+	 * A key, 1 to 1024 bytes: of several submissions to a queue with the
+	 * same key, within unique_ttl_s seconds (an hour), only the first is
+	 * queued. The others give its id, and count as queued.
+	 */
+	const char *unique;
+	double unique_ttl_s;
 };
 #define FLOWRRA_REQUEST_INIT                                                   \
 	{                                                                      \
 		sizeof(struct flowrra_request), NULL, NULL, NULL, NULL, NULL,  \
 		    0, FLOWRRA_UNSET, 0, 0, 0, FLOWRRA_UNSET, FLOWRRA_UNSET,   \
 		    FLOWRRA_UNSET, FLOWRRA_UNSET, FLOWRRA_UNSET,               \
-		    FLOWRRA_UNSET, false                                       \
+		    FLOWRRA_UNSET, false, NULL, FLOWRRA_UNSET                  \
 	}
 
 /*
