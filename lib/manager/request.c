@@ -6,11 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/client.h"
 #include "codec/scan.h"
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/value.h"
+#include "util/conf.h"
 #include "util/err.h"
+
+/* Room for ids, names and numbers beside the arguments. */
+#define OPTIONS_BYTES 16384
 
 struct request_field {
 	const char *name;
@@ -185,6 +190,12 @@ request_read(struct slice json, const struct flowrra_request *base,
 		return err_set(err, ERR_DATA, "there is no \"name\"");
 	*ret = request;
 	return 0;
+}
+
+size_t
+request_max(const struct flowrra_client *c)
+{
+	return (size_t)c->conf->worker.max_task_size + OPTIONS_BYTES;
 }
 
 /* --- words ------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "util/buf.h"
 
 struct err;
+struct flowrra_client;
 struct flowrra_request;
 
 /*
@@ -25,6 +26,10 @@ struct flowrra_request;
 int request_read(struct slice json, const struct flowrra_request *base,
 		 struct buf *scratch, struct flowrra_request *ret,
 		 struct err *err);
+
+/* The longest JSON object that can be a task ([worker] max_task_size), with
+ * what else it may say of it. */
+size_t request_max(const struct flowrra_client *c);
 
 /* Appends an argument: as it is if it is JSON, else as a JSON string. */
 int request_argument(const char *text, struct buf *out, struct err *err);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions with one value for an answer, and orders. */
+#include "manager/ask.h"
+
+#include <stdlib.h>
+
+#include "results/results.h"
+#include "util/err.h"
+
+void
+ask_queues(struct question *q)
+{
+	broker_queues(q->client->broker, q->key, question_answer, q);
+}
+
+void
+ask_workers(struct question *q)
+{
+	broker_workers(q->client->broker, question_answer, q);
+}
+
+void
+ask_examine(struct question *q)
+{
+	broker_examine(q->client->broker, question_answer, q);
+}
+
+void
+ask_counts(struct question *q)
+{
+	results_counts(q->client->results, question_answer, q);
+}
+
+/* --- values ------------------------------------------------------------ */
+
+static json_t *
+load(struct question *q, struct err *err)
+{
+	json_error_t why;
+	json_t *json;
+
+	json = q->present ? json_loadb(q->value.data, q->value.len,
+				       JSON_DECODE_ANY, &why)
+			  : json_null();
+	if (json == NULL)
+		err_set(err, ERR_DATA, "the answer is no JSON: %s", why.text);
+	buf_done(&q->value);
+	return json;
+}
+
+json_t *
+ask_json(struct flowrra_client *c, void (*ask)(struct question *q),
+	 const char *key, struct err *err)
+{
+	struct question q = {.client = c,
+			     .ask = ask,
+			     .of_results = ask == ask_counts,
+			     .key = slice_of(key != NULL ? key : "")};
+
+	if (client_check(c, err) != 0 || question_put(&q, err) != 0)
+		return NULL;
+	return load(&q, err);
+}
+
+json_t *
+ask_record(struct flowrra_client *c, const char *id, struct err *err)
+{
+	struct question q = {.client = c,
+			     .ask = question_ask_record,
+			     .of_results = true,
+			     .key = slice_of(id)};
+	json_t *record;
+
+	if (client_check(c, err) != 0 || question_put(&q, err) != 0)
+		return NULL;
+	if ((record = load(&q, err)) == NULL) {
+		err_prefix(err, "the record of task %s", id);
+	} else if (!json_is_object(record) && !json_is_null(record)) {
+		err_set(err, ERR_DATA,
+			"the record of task %s is no JSON object", id);
+		json_decref(record);
+		record = NULL;
+	}
+	return record;
+}
+
+int
+ask_records(struct flowrra_client *c, const char *const *ids, size_t n,
+	    json_t **rets, struct err *err)
+{
+	struct question *qs = calloc(n + 1, sizeof(*qs));
+	json_t *record;
+	int result = 0;
+	size_t i;
+
+	if (qs == NULL)
+		return err_nomem(err);
+	for (i = 0; i < n; i++) {
+		qs[i] = (struct question){.client = c,
+					  .ask = question_ask_record,
+					  .of_results = true,
+					  .key = slice_of(ids[i])};
+		question_begin(&qs[i]);
+	}
+	for (i = 0; i < n; i++) {
+		if (question_finish(&qs[i], err) != 0) {
+			result = -1;
+			continue;
+		}
+		record = load(&qs[i], NULL);
+		if (json_is_object(record))
+			rets[i] = record;
+		else
+			json_decref(record);
+	}
+	free(qs);
+	return result;
+}
+
+/* --- orders ------------------------------------------------------------ */
+
+int
+ask_order(struct flowrra_client *c, json_t *order, struct err *err)
+{
+	char *text = json_dumps(order, JSON_COMPACT);
+	struct question q = {
+	    .client = c, .once = true, .ask = question_ask_control};
+	int result = -1;
+
+	json_decref(order);
+	if (text == NULL)
+		return err_nomem(err);
+	q.key = slice_of(text);
+	if (client_check(c, err) == 0)
+		result = question_put(&q, err);
+	buf_done(&q.value);
+	free(text);
+	return result;
+}
+
+struct pause {
+	struct question q;
+	bool paused;
+};
+
+static void
+send_pause(struct question *q)
+{
+	const struct pause *p = container_of(q, struct pause, q);
+
+	broker_pause(q->client->broker, q->key, p->paused, question_answer, q);
+}
+
+int
+ask_pause(struct flowrra_client *c, const char *queue, bool paused,
+	  struct err *err)
+{
+	struct pause p = {
+	    .q = {.client = c, .ask = send_pause, .key = slice_of(queue)},
+	    .paused = paused};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = question_put(&p.q, err);
+	buf_done(&p.q.value);
+	return result;
+}

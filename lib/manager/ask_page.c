@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions that are answered with pages. */
+#include <stdlib.h>
+
+#include "manager/ask.h"
+#include "results/results.h"
+#include "util/err.h"
+
+/* One page, whatever it is of. */
+struct page {
+	struct question q;
+	enum broker_place place;
+	struct slice id; /* of the task to be withdrawn */
+	struct slice cursor;
+	unsigned int n;
+	bool failed; /* of records */
+	ask_item_fn *on_item;
+	ask_record_fn *on_record;
+	void *arg;
+	size_t seen;
+	bool enough;
+	struct buf next;
+	struct broker_exhume *batch;
+};
+
+static void
+look(struct page *p, const struct broker_item *items, size_t n)
+{
+	struct err err = ERR_INIT;
+	int answer = 0;
+	size_t i;
+
+	for (i = 0; i < n && answer == 0; i++, p->seen++)
+		answer = p->on_item(&items[i], p->arg, &err);
+	p->enough = answer > 0;
+	question_end(&p->q, answer < 0 ? &err : NULL);
+}
+
+static void
+keep_next(struct page *p, struct slice next)
+{
+	buf_reset(&p->next);
+	buf_add(&p->next, next.p, next.len);
+	if (p->next.failed)
+		err_nomem(&p->q.op.err);
+}
+
+static void
+on_page(const struct broker_page *page, const struct err *err, void *arg)
+{
+	struct page *p = arg;
+
+	if (page == NULL) {
+		question_end(&p->q, err);
+		return;
+	}
+	keep_next(p, page->next);
+	look(p, page->items, page->n);
+}
+
+static void
+send_view(struct question *q)
+{
+	const struct page *p = container_of(q, struct page, q);
+	const struct broker_view view = {
+	    .queue = q->key, .place = p->place, .cursor = p->cursor, .n = p->n};
+
+	broker_view(q->client->broker, &view, on_page, q);
+}
+
+static void
+send_purge(struct question *q)
+{
+	broker_purge(q->client->broker, q->key, BROKER_PAGE_MAX, on_page, q);
+}
+
+static void
+send_withdraw(struct question *q)
+{
+	const struct page *p = container_of(q, struct page, q);
+
+	broker_withdraw(q->client->broker, q->key, p->id, p->cursor, on_page,
+			q);
+}
+
+/* --- walking ----------------------------------------------------------- */
+
+/* The cursor is what the page before has left. */
+static int
+turn_page(struct page *p, struct buf *cursor, struct err *err)
+{
+	struct buf was = *cursor;
+
+	p->q.op.err.code = ERR_NONE;
+	*cursor = p->next;
+	p->next = was;
+	p->cursor = (struct slice){cursor->data, cursor->len};
+	return question_put(&p->q, err);
+}
+
+/* Pages until there is no other, or enough was seen. */
+static int
+walk(struct page *p, size_t depth, bool *ret_more, struct err *err)
+{
+	struct buf cursor = BUF_INIT;
+	int result = client_check(p->q.client, err);
+
+	if (result == 0)
+		do
+			result = turn_page(p, &cursor, err);
+		while (result == 0 && !p->enough && p->next.len > 0 &&
+		       p->seen < depth);
+	*ret_more = result == 0 && !p->enough && p->next.len > 0;
+	buf_done(&cursor);
+	buf_done(&p->next);
+	return result;
+}
+
+static unsigned int
+page_size(size_t wanted, unsigned int max)
+{
+	return wanted == 0 || wanted > max ? max : (unsigned int)wanted;
+}
+
+int
+ask_walk(struct flowrra_client *c, struct ask_walk *w, struct err *err)
+{
+	struct page p = {
+	    .q = {.client = c, .ask = send_view, .key = slice_of(w->queue)},
+	    .place = w->place,
+	    .n = page_size(w->page, BROKER_PAGE_MAX),
+	    .on_item = w->on_item,
+	    .arg = w->arg};
+
+	return walk(&p, w->depth, &w->more, err);
+}
+
+/* Half of what is allowed, since a page may be a little longer than asked for.
+ */
+int
+ask_next(struct flowrra_client *c, struct ask_cursor *cursor,
+	 ask_item_fn *on_item, void *arg, struct err *err)
+{
+	struct page p = {.q = {.client = c,
+			       .ask = send_view,
+			       .key = slice_of(cursor->queue)},
+			 .place = cursor->place,
+			 .cursor = {cursor->next.data, cursor->next.len},
+			 .n = BROKER_PAGE_MAX / 2,
+			 .on_item = on_item,
+			 .arg = arg};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = question_put(&p.q, err);
+	buf_done(&cursor->next);
+	cursor->next = p.next;
+	cursor->more = result == 0 && p.next.len > 0;
+	return result;
+}
+
+void
+ask_cursor_done(struct ask_cursor *cursor)
+{
+	buf_done(&cursor->next);
+}
+
+int
+ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
+	  void *arg, bool *ret_more, struct err *err)
+{
+	struct page p = {.q = {.client = c,
+			       .ask = send_purge,
+			       .once = true,
+			       .key = slice_of(queue)},
+			 .on_item = on_item,
+			 .arg = arg};
+
+	/* One page: its cursor does not matter, what it shows is gone. */
+	return walk(&p, 0, ret_more, err);
+}
+
+static int
+note_found(const struct broker_item *item, void *arg, struct err *err)
+{
+	bool *found = arg;
+
+	(void)item;
+	(void)err;
+	*found = true;
+	return 1;
+}
+
+int
+ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
+	     bool *ret_found, struct err *err)
+{
+	struct page p = {
+	    .q = {.client = c, .ask = send_withdraw, .key = slice_of(queue)},
+	    .id = slice_of(id),
+	    .on_item = note_found,
+	    .arg = ret_found};
+	bool more;
+
+	*ret_found = false;
+	return walk(&p, SIZE_MAX, &more, err);
+}
+
+/* --- the dead ---------------------------------------------------------- */
+
+static void
+on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
+{
+	(void)batch;
+	(void)n;
+	question_end(arg, NULL);
+}
+
+static void
+send_exhume(struct question *q)
+{
+	const struct page *p = container_of(q, struct page, q);
+
+	broker_exhume(q->client->broker, q->key, p->batch, p->n, on_exhumed, q);
+}
+
+int
+ask_exhume(struct flowrra_client *c, const char *queue,
+	   struct broker_exhume *batch, size_t n, struct err *err)
+{
+	struct page p = {.q = {.client = c,
+			       .ask = send_exhume,
+			       .once = true,
+			       .key = slice_of(queue)},
+			 .batch = batch,
+			 .n = (unsigned int)n};
+
+	if (client_check(c, err) != 0)
+		return -1;
+	return question_put(&p.q, err);
+}
+
+/* --- final records ----------------------------------------------------- */
+
+static void
+on_records(const struct slice *records, size_t n, struct slice next,
+	   const struct err *err, void *arg)
+{
+	struct page *p = arg;
+	struct err why = ERR_INIT;
+	int answer = 0;
+	size_t i;
+
+	if (err != NULL) {
+		question_end(&p->q, err);
+		return;
+	}
+	keep_next(p, next);
+	for (i = 0; i < n && answer == 0; i++, p->seen++)
+		answer = p->on_record(records[i], p->arg, &why);
+	p->enough = answer > 0;
+	question_end(&p->q, answer < 0 ? &why : NULL);
+}
+
+static void
+send_list(struct question *q)
+{
+	const struct page *p = container_of(q, struct page, q);
+
+	results_list(q->client->results, p->failed, p->cursor, p->n, on_records,
+		     q);
+}
+
+int
+ask_list(struct flowrra_client *c, struct ask_list *l, struct err *err)
+{
+	struct page p = {
+	    .q = {.client = c, .ask = send_list, .of_results = true},
+	    .failed = l->failed,
+	    .n = page_size(l->page, RESULTS_PAGE_MAX),
+	    .on_record = l->on_record,
+	    .arg = l->arg};
+
+	return walk(&p, l->depth, &l->more, err);
+}

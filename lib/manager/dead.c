@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The dead list: looking at it. */
+#include "manager/dead.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/task_json.h"
+#include "core/task.h"
+#include "manager/ask.h"
+#include "manager/queues.h"
+#include "util/err.h"
+
+#define US_PER_MS 1000
+
+/* --- which ------------------------------------------------------------- */
+
+static bool
+is_listed(struct slice name, const struct dead_filter *filter)
+{
+	size_t i;
+
+	for (i = 0; i < filter->n_ids; i++)
+		if (slice_eq(name, slice_of(filter->ids[i])))
+			return true;
+	return false;
+}
+
+static bool
+info_matches(const struct broker_item *item, const struct dead_filter *filter)
+{
+	const char *reason, *error;
+	bool matches;
+	json_t *info;
+
+	if (filter->reason == NULL && filter->error == NULL)
+		return true;
+	info = json_loadb(item->info.p, item->info.len, 0, NULL);
+	reason = entry_text(info, "reason");
+	error = entry_text(info, "error");
+	matches = (filter->reason == NULL ||
+		   (reason != NULL && strcmp(reason, filter->reason) == 0)) &&
+		  (filter->error == NULL ||
+		   (error != NULL && strstr(error, filter->error) != NULL));
+	json_decref(info);
+	return matches;
+}
+
+/* By the task itself; a name that cannot be read is nobody's. */
+static bool
+task_matches(const struct broker_item *item, const struct dead_filter *filter)
+{
+	const bool by_key = filter->ids == NULL || is_listed(item->key, filter);
+	struct task *task;
+	bool matches;
+
+	if (by_key && filter->entry.task == NULL)
+		return true;
+	if (task_decode(item->bytes, &task, NULL) != 0)
+		return false;
+	matches = (by_key || is_listed(slice_of(task->id), filter)) &&
+		  (filter->entry.task == NULL ||
+		   strcmp(task->name, filter->entry.task) == 0);
+	task_free(task);
+	return matches;
+}
+
+bool
+dead_matches(const struct broker_item *item, const struct dead_filter *filter)
+{
+	return (filter->before_us == 0 ||
+		item->time_ms * US_PER_MS < filter->before_us) &&
+	       info_matches(item, filter) && task_matches(item, filter);
+}
+
+/* --- the list ---------------------------------------------------------- */
+
+struct found {
+	json_t *list;
+	struct dead_query *query;
+	const char *queue;
+	size_t n; /* of this queue */
+};
+
+static int
+on_item(const struct broker_item *item, void *arg, struct err *err)
+{
+	struct found *f = arg;
+	json_t *entry;
+
+	if (!dead_matches(item, &f->query->filter))
+		return 0;
+	if ((entry = entry_of_dead(item, f->queue)) == NULL ||
+	    (f->query->bytes && entry_add_bytes(entry, item) != 0)) {
+		json_decref(entry);
+		return err_nomem(err);
+	}
+	if (json_array_append_new(f->list, entry) != 0)
+		return err_nomem(err);
+	return ++f->n == f->query->limit ? 1 : 0;
+}
+
+static bool
+any_filter(const struct dead_filter *f)
+{
+	return f->entry.task != NULL || f->error != NULL || f->reason != NULL ||
+	       f->before_us != 0 || f->ids != NULL;
+}
+
+static int
+walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
+{
+	struct ask_walk walk = {
+	    .queue = f->queue,
+	    .place = BROKER_DEAD,
+	    .depth = f->query->depth,
+	    .page = any_filter(&f->query->filter) ? 0 : f->query->limit,
+	    .on_item = on_item,
+	    .arg = f};
+
+	f->n = 0;
+	if (ask_walk(c, &walk, err) != 0)
+		return -1;
+	f->query->stopped |= walk.more;
+	return 0;
+}
+
+json_t *
+dead_list(struct flowrra_client *c, struct dead_query *query, struct err *err)
+{
+	json_t *queues = queues_list(c, query->filter.entry.queue, err), *queue;
+	struct found f = {.list = json_array(), .query = query};
+	int result = queues != NULL ? 0 : -1;
+	size_t i;
+
+	query->stopped = false;
+	json_array_foreach (queues, i, queue) {
+		f.queue = entry_text(queue, "queue");
+		if (result == 0 &&
+		    json_integer_value(json_object_get(queue, "dead")) > 0)
+			result = walk_dead(c, &f, err);
+	}
+	f.queue = NULL;
+	json_decref(queues);
+	if (result != 0) {
+		json_decref(f.list);
+		return NULL;
+	}
+	f.list = entry_newest(f.list, "died_at", query->limit, err);
+	if (json_array_size(f.list) >= query->limit)
+		query->stopped = false;
+	return f.list;
+}

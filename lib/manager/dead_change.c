@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dead list: putting tasks back, and deleting them.
+ *
+ * A task that is put back gets its pending record first: as with submissions,
+ * the record is there before anybody can claim the task. If it then does not
+ * leave the dead list, the record that was there is stored again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/result_json.h"
+#include "codec/task_json.h"
+#include "core/result.h"
+#include "core/task.h"
+#include "manager/ask.h"
+#include "manager/dead.h"
+#include "manager/queues.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+#define BATCH BROKER_PAGE_MAX
+
+/* One that is to be changed, with copies of what the page showed. */
+struct corpse {
+	char *key;
+	struct task *task; /* NULL: it cannot be read */
+	struct buf again, record;
+	json_t *old_record;
+	struct err why; /* it is not to be changed, or could not be */
+	bool found;
+};
+
+struct change {
+	struct flowrra_client *client;
+	const struct dead_change *what;
+	const char *queue;
+	struct corpse corpses[BATCH];
+	size_t n;
+	bool *seen; /* of the filter's ids */
+	json_t *done, *refused;
+	int64_t n_done, n_refused, n_gone;
+	/* When the newest died that there was at the beginning: those that are
+	 * put back and die once more are not put back again. */
+	int64_t newest_ms;
+};
+
+static void
+corpse_done(struct corpse *x)
+{
+	free(x->key);
+	task_free(x->task);
+	buf_done(&x->again);
+	buf_done(&x->record);
+	json_decref(x->old_record);
+	*x = (struct corpse){.key = NULL};
+}
+
+/* --- reading ----------------------------------------------------------- */
+
+static void
+note_seen(struct change *ch, const struct corpse *x)
+{
+	const struct dead_filter *f = &ch->what->filter;
+	size_t i;
+
+	for (i = 0; i < f->n_ids; i++)
+		if (strcmp(f->ids[i], x->key) == 0 ||
+		    (x->task != NULL && strcmp(f->ids[i], x->task->id) == 0))
+			ch->seen[i] = true;
+}
+
+/* What it becomes, and its record. */
+static void
+prepare(struct change *ch, struct corpse *x)
+{
+	static const struct task_counters anew;
+	struct result record;
+
+	task_encode_again(x->task, &anew, &x->again);
+	record = (struct result){.task_id = slice_of(x->task->id),
+				 .status = RESULT_PENDING,
+				 .task_name = slice_of(x->task->name),
+				 .submitted_us = x->task->submitted_us,
+				 .args = x->task->args,
+				 .kwargs = x->task->kwargs,
+				 .queue = slice_of(ch->queue)};
+	result_encode(&record, &x->record);
+	if (x->again.failed || x->record.failed)
+		err_nomem(&x->why);
+}
+
+static int
+on_item(const struct broker_item *item, void *arg, struct err *err)
+{
+	struct change *ch = arg;
+	struct corpse *x = &ch->corpses[ch->n];
+
+	if (ch->newest_ms == 0)
+		ch->newest_ms = item->time_ms;
+	if (ch->n == BATCH || item->time_ms > ch->newest_ms)
+		return 0;
+	if (!dead_matches(item, &ch->what->filter))
+		return 0;
+	if ((x->key = strndup(item->key.p, item->key.len)) == NULL)
+		return err_nomem(err);
+	task_decode(item->bytes, &x->task, &x->why);
+	note_seen(ch, x);
+	if (!ch->what->retry)
+		x->why.code = ERR_NONE;
+	else if (x->task != NULL)
+		prepare(ch, x);
+	ch->n++;
+	return 0;
+}
+
+/* --- changing ---------------------------------------------------------- */
+
+static void
+list_outcome(struct change *ch, const struct corpse *x, const char *outcome)
+{
+	json_t *list = x->why.code != ERR_NONE ? ch->refused : ch->done;
+
+	if (json_array_size(list) < DEAD_TASKS_MAX)
+		json_array_append_new(
+		    list,
+		    json_pack("{s:s,s:s?,s:s?,s:s,s:s,s:s?}", "key", x->key,
+			      "task_id", x->task ? x->task->id : NULL,
+			      "task_name", x->task ? x->task->name : NULL,
+			      "queue", ch->queue, "outcome", outcome, "message",
+			      x->why.code != ERR_NONE ? x->why.msg : NULL));
+}
+
+static void
+report(struct change *ch, const struct corpse *x)
+{
+	if (x->why.code != ERR_NONE) {
+		ch->n_refused++;
+		list_outcome(ch, x, "refused");
+	} else if (ch->what->dry_run) {
+		ch->n_done++;
+		list_outcome(ch, x, "matched");
+	} else if (!x->found) {
+		ch->n_gone++;
+		list_outcome(ch, x, "gone");
+	} else {
+		ch->n_done++;
+		list_outcome(ch, x, ch->what->retry ? "retried" : "deleted");
+	}
+}
+
+/* Those that are still to be changed, as puts or as members of a batch. */
+static size_t
+gather(struct change *ch, struct corpse **ret)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < ch->n; i++)
+		if (ch->corpses[i].why.code == ERR_NONE)
+			ret[n++] = &ch->corpses[i];
+	return n;
+}
+
+static int
+keep_old_records(struct change *ch, struct corpse **xs, size_t n,
+		 struct err *err)
+{
+	const char *ids[BATCH];
+	json_t *records[BATCH] = {NULL};
+	int result;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ids[i] = xs[i]->task->id;
+	result = ask_records(ch->client, ids, n, records, err);
+	for (i = 0; i < n; i++)
+		xs[i]->old_record = records[i];
+	return result;
+}
+
+static int
+reopen(struct change *ch, struct corpse **xs, size_t n, struct err *err)
+{
+	struct err *errs = calloc(n + 1, sizeof(*errs));
+	struct ask_put puts[BATCH];
+	size_t i;
+
+	if (errs == NULL)
+		return err_nomem(err);
+	for (i = 0; i < n; i++)
+		puts[i] = (struct ask_put){
+		    .id = xs[i]->task->id,
+		    .record = {xs[i]->record.data, xs[i]->record.len}};
+	ask_reopen(ch->client, puts, n, errs);
+	for (i = 0; i < n; i++)
+		xs[i]->why = errs[i];
+	free(errs);
+	return 0;
+}
+
+/* It did not leave the dead list after all. */
+static void
+restore(struct change *ch, const struct corpse *x)
+{
+	const char *status = entry_text(x->old_record, "status");
+	struct ask_put put;
+	char *text;
+
+	if (status == NULL || strcmp(status, "failed") != 0 ||
+	    (text = json_dumps(x->old_record, JSON_COMPACT)) == NULL)
+		return;
+	put = (struct ask_put){.id = x->task->id, .record = slice_of(text)};
+	ask_put_failed(ch->client, &put, 1, NULL);
+	free(text);
+}
+
+static int
+exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
+{
+	struct broker_exhume *batch = calloc(n + 1, sizeof(*batch));
+	size_t i;
+	int result;
+
+	if (batch == NULL)
+		return err_nomem(err);
+	for (i = 0; i < n; i++)
+		batch[i] = (struct broker_exhume){
+		    .key = slice_of(xs[i]->key),
+		    .again = {xs[i]->again.data, xs[i]->again.len},
+		    .priority = ch->what->retry ? xs[i]->task->priority : 0};
+	result = ask_exhume(ch->client, ch->queue, batch, n, err);
+	for (i = 0; i < n && result == 0; i++) {
+		xs[i]->found = batch[i].found;
+		xs[i]->why = batch[i].err;
+		if (ch->what->retry &&
+		    (batch[i].err.code != ERR_NONE || !batch[i].found))
+			restore(ch, xs[i]);
+	}
+	free(batch);
+	return result;
+}
+
+static int
+change_batch(struct change *ch, struct err *err)
+{
+	struct corpse *xs[BATCH];
+	size_t i, n = gather(ch, xs);
+	int result = 0;
+
+	if (!ch->what->dry_run && n > 0) {
+		if (ch->what->retry && (keep_old_records(ch, xs, n, err) != 0 ||
+					reopen(ch, xs, n, err) != 0))
+			return -1;
+		n = gather(ch, xs);
+		result = n > 0 ? exhume(ch, xs, n, err) : 0;
+	}
+	for (i = 0; i < ch->n && result == 0; i++)
+		report(ch, &ch->corpses[i]);
+	return result;
+}
+
+/* --- all --------------------------------------------------------------- */
+
+/* One way through a queue's list, page by page. */
+static int
+pass(struct change *ch, struct err *err)
+{
+	struct ask_cursor at = {.queue = ch->queue, .place = BROKER_DEAD};
+	int result;
+	size_t i;
+
+	do {
+		ch->n = 0;
+		result = ask_next(ch->client, &at, on_item, ch, err);
+		if (result == 0)
+			result = change_batch(ch, err);
+		for (i = 0; i < BATCH; i++)
+			corpse_done(&ch->corpses[i]);
+		if (ch->what->on_progress != NULL)
+			ch->what->on_progress(ch->n_done, ch->what->arg);
+	} while (result == 0 && at.more);
+	ask_cursor_done(&at);
+	return result;
+}
+
+/* What leaves the list may hide others from the page that follows: so it is
+ * read again until there is nothing to be done any more. */
+static int
+change_queue(struct change *ch, struct err *err)
+{
+	const int64_t refused = ch->n_refused;
+	const size_t listed = json_array_size(ch->refused);
+	int64_t done;
+	int result;
+
+	ch->newest_ms = 0;
+	do {
+		done = ch->n_done;
+		ch->n_refused = refused;
+		while (json_array_size(ch->refused) > listed)
+			json_array_remove(ch->refused, listed);
+		result = pass(ch, err);
+	} while (result == 0 && !ch->what->dry_run && ch->n_done > done);
+	return result;
+}
+
+static int
+change_queues(struct change *ch, struct err *err)
+{
+	const char *only = ch->what->filter.entry.queue;
+	json_t *queues = queues_list(ch->client, only, err), *queue;
+	int result = queues != NULL ? 0 : -1;
+	size_t i;
+
+	json_array_foreach (queues, i, queue) {
+		ch->queue = entry_text(queue, "queue");
+		if (result == 0 &&
+		    json_integer_value(json_object_get(queue, "dead")) > 0)
+			result = change_queue(ch, err);
+	}
+	json_decref(queues);
+	if (result != 0 && ch->n_done > 0)
+		err_prefix(err, "after %lld tasks", (long long)ch->n_done);
+	return result;
+}
+
+static json_t *
+answer(const struct change *ch)
+{
+	const struct dead_filter *f = &ch->what->filter;
+	json_t *missing = json_array();
+	size_t i;
+
+	for (i = 0; i < f->n_ids; i++)
+		if (!ch->seen[i])
+			json_array_append_new(missing, json_string(f->ids[i]));
+	json_array_extend(ch->done, ch->refused);
+	return json_pack(
+	    "{s:b,s:I,s:I,s:I,s:o,s:O}", "dry_run", ch->what->dry_run,
+	    "matched", (json_int_t)(ch->n_done + ch->n_refused + ch->n_gone),
+	    "done", (json_int_t)(ch->what->dry_run ? 0 : ch->n_done), "refused",
+	    (json_int_t)ch->n_refused, "missing", missing, "tasks", ch->done);
+}
+
+json_t *
+dead_change(struct flowrra_client *c, const struct dead_change *what,
+	    struct err *err)
+{
+	struct change *ch = calloc(1, sizeof(*ch));
+	json_t *json = NULL;
+
+	if (ch != NULL)
+		ch->seen = calloc(what->filter.n_ids + 1, sizeof(*ch->seen));
+	if (ch == NULL || ch->seen == NULL) {
+		free(ch);
+		err_nomem(err);
+		return NULL;
+	}
+	ch->client = c;
+	ch->what = what;
+	ch->done = json_array();
+	ch->refused = json_array();
+	if (change_queues(ch, err) == 0 && (json = answer(ch)) == NULL)
+		err_nomem(err);
+	json_decref(ch->done);
+	json_decref(ch->refused);
+	free(ch->seen);
+	free(ch);
+	return json;
+}

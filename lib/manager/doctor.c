@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* The doctor: servers, clocks and workers; doctor_*.c have the rest. */
+#include "manager/doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "manager/ask.h"
+#include "manager/doctor_private.h"
+#include "manager/entry.h"
+#include "manager/queues.h"
+#include "manager/workers.h"
+#include "results/results.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+#define US_PER_S 1e6
+/* Due times and expiry are compared between machines. */
+#define OFFSET_MAX_US 1000000
+
+void
+doctor_find(struct doctor *d, enum doctor_level level, const char *about,
+	    const char *remedy, const char *fmt, ...)
+{
+	char what[ERR_MSG_MAX + 64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	json_array_append_new(
+	    level == DOCTOR_ERROR ? d->errors : d->warnings,
+	    json_pack("{s:s,s:s,s:s,s:s}", "level",
+		      level == DOCTOR_ERROR ? "error" : "warning", "about",
+		      about, "what", what, "remedy", remedy));
+}
+
+/* --- servers ----------------------------------------------------------- */
+
+static void
+examine_clock(struct doctor *d, const json_t *answer, int64_t asked_us,
+	      int64_t answered_us)
+{
+	const int64_t theirs_us = entry_time_of(answer, "clock_at");
+	/* It was read at some moment between. */
+	const int64_t off_us = theirs_us < asked_us ? theirs_us - asked_us
+			       : theirs_us > answered_us
+				   ? theirs_us - answered_us
+				   : 0;
+
+	if (theirs_us != 0 &&
+	    (off_us > OFFSET_MAX_US || off_us < -OFFSET_MAX_US))
+		doctor_find(d, DOCTOR_WARNING, "clock",
+			    "Have both machines' clocks set by NTP (chrony or "
+			    "systemd-timesyncd).",
+			    "the broker's clock is %.1f s %s of this "
+			    "machine's",
+			    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
+			    off_us < 0 ? "behind" : "ahead");
+}
+
+static void
+take_findings(struct doctor *d, const json_t *answer)
+{
+	const char *level, *what, *remedy;
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "findings"), i, finding) {
+		level = entry_text(finding, "level");
+		what = entry_text(finding, "what");
+		remedy = entry_text(finding, "remedy");
+		if (level != NULL && what != NULL)
+			doctor_find(
+			    d,
+			    strcmp(level, "error") == 0 ? DOCTOR_ERROR
+							: DOCTOR_WARNING,
+			    "broker", remedy != NULL ? remedy : "", "%s", what);
+	}
+}
+
+static bool
+examine_broker(struct doctor *d)
+{
+	const int64_t asked_us = clock_wall_us();
+	struct err err = ERR_INIT;
+	json_t *answer = ask_json(d->client, ask_examine, NULL, &err);
+
+	if (answer == NULL) {
+		doctor_find(d, DOCTOR_ERROR, "broker",
+			    "Start it, or mend [broker] url; flowrractl "
+			    "--dump-config shows what is in force.",
+			    "%s", err.msg);
+		return false;
+	}
+	take_findings(d, answer);
+	examine_clock(d, answer, asked_us, clock_wall_us());
+	json_decref(answer);
+	return true;
+}
+
+static void
+examine_backend(struct doctor *d)
+{
+	struct err err = ERR_INIT;
+	json_t *answer = ask_record(d->client, "-", &err);
+
+	if (answer == NULL)
+		doctor_find(d, DOCTOR_ERROR, "backend",
+			    "Start it, or mend [backend] url.", "%s", err.msg);
+	json_decref(answer);
+}
+
+/* --- workers ----------------------------------------------------------- */
+
+static void
+examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
+{
+	const char *name = entry_text(worker, "worker");
+	const char *state = entry_text(worker, "state");
+	const char *version = entry_text(worker, "version");
+	const long long held =
+	    json_integer_value(json_object_get(worker, "in_flight"));
+
+	if (strcmp(state, "dead") == 0) {
+		if (held > 0)
+			doctor_find(
+			    d, n_alive > 0 ? DOCTOR_WARNING : DOCTOR_ERROR,
+			    "workers",
+			    n_alive > 0
+				? "Wait half a minute: another takes them over."
+				: "Start it again, or another worker on its "
+				  "queues.",
+			    "worker %s is dead and has %lld tasks in flight",
+			    name, held);
+	} else if (version != NULL && strcmp(version, FLOWRRA_VERSION) != 0) {
+		doctor_find(d, DOCTOR_WARNING, "workers",
+			    "Bring all machines to the same version.",
+			    "worker %s has version %s, this is %s", name,
+			    version, FLOWRRA_VERSION);
+	}
+	if (strcmp(state, "quiet") == 0)
+		doctor_find(d, DOCTOR_WARNING, "workers",
+			    "flowrractl worker resume lets it take tasks "
+			    "again.",
+			    "worker %s is quiet: it takes no tasks", name);
+}
+
+static void
+examine_workers(struct doctor *d)
+{
+	json_t *worker;
+	size_t i, alive = 0;
+
+	json_array_foreach (d->workers, i, worker)
+		alive += strcmp(entry_text(worker, "state"), "dead") != 0;
+	if (alive == 0)
+		doctor_find(d, DOCTOR_ERROR, "workers",
+			    "Start flowrrad, for example with systemctl start "
+			    "flowrrad.",
+			    "no worker is alive");
+	json_array_foreach (d->workers, i, worker)
+		examine_worker(d, worker, alive);
+}
+
+/* --- all --------------------------------------------------------------- */
+
+static void
+examine_all(struct doctor *d)
+{
+	struct err err = ERR_INIT;
+
+	if (examine_broker(d)) {
+		d->queues = queues_list(d->client, NULL, &err);
+		if (d->queues != NULL)
+			d->workers = workers_list(d->client, &err);
+		if (d->workers == NULL)
+			doctor_find(d, DOCTOR_ERROR, "broker", "Try again.",
+				    "%s", err.msg);
+	}
+	if (!d->client->one_store)
+		examine_backend(d);
+	if (d->workers != NULL) {
+		examine_workers(d);
+		doctor_queues(d);
+	}
+	doctor_files(d);
+	doctor_schedules(d);
+}
+
+json_t *
+doctor_examine(struct flowrra_client *c)
+{
+	struct doctor d = {
+	    .client = c, .errors = json_array(), .warnings = json_array()};
+
+	examine_all(&d);
+	json_array_extend(d.errors, d.warnings);
+	json_decref(d.warnings);
+	json_decref(d.queues);
+	json_decref(d.workers);
+	return d.errors;
+}
+
+bool
+doctor_found_error(const json_t *findings)
+{
+	/* Errors come first. */
+	const char *level = entry_text(json_array_get(findings, 0), "level");
+
+	return level != NULL && strcmp(level, "error") == 0;
+}

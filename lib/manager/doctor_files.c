@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* The doctor: files of this machine that others may read or write. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "client/client.h"
+#include "manager/doctor_private.h"
+#include "util/conf.h"
+#include "util/place.h"
+#include "util/proc.h"
+
+#define ABOUT "files"
+
+static void
+examine_conf(struct doctor *d)
+{
+	const struct conf *conf = d->client->conf;
+	struct stat st;
+
+	if (conf->file.path == NULL || stat(conf->file.path, &st) != 0)
+		return;
+	if (conf->file.secrets && (st.st_mode & S_IROTH) != 0)
+		doctor_find(d, DOCTOR_ERROR, ABOUT,
+			    "chmod o-r it, or move the password into a systemd "
+			    "credential or the environment.",
+			    "%s has a password in it and everybody may read it",
+			    conf->file.path);
+	if ((st.st_mode & S_IWOTH) != 0)
+		doctor_find(d, DOCTOR_ERROR, ABOUT, "chmod o-w it.",
+			    "everybody may write to %s", conf->file.path);
+}
+
+/* The state directory, with what is in it that tasks depend on. */
+static void
+examine_state_dir(struct doctor *d)
+{
+	const char *configured = d->client->conf->worker.state_dir;
+	char *dir =
+	    configured[0] != '\0' ? strdup(configured) : place_state_dir();
+	struct stat st;
+
+	if (dir != NULL && stat(dir, &st) == 0 &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		doctor_find(
+		    d, DOCTOR_ERROR, ABOUT, "chmod go-w it.",
+		    "the state directory %s may be written to by %s", dir,
+		    (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
+	free(dir);
+}
+
+/* Where flowrrad would look; what it loads is judged more strictly there. Of
+ * relative paths only the worker knows what they are relative to. */
+static char *
+module_path(const char *name)
+{
+	char *relative, *path;
+
+	if (strchr(name, '/') != NULL || strchr(name, '.') != NULL)
+		return name[0] == '/' ? strdup(name) : NULL;
+	if (asprintf(&relative, "../lib/flowrra/%s.so", name) < 0)
+		return NULL;
+	path = proc_beside(relative, NULL);
+	free(relative);
+	return path;
+}
+
+static void
+examine_module(struct doctor *d, const char *name)
+{
+	char *path = module_path(name);
+	struct stat st = {.st_mode = 0};
+
+	if (path != NULL && stat(path, &st) != 0 && errno == ENOENT)
+		doctor_find(d, DOCTOR_WARNING, ABOUT,
+			    "Install it, or take it out of [worker] modules.",
+			    "there is no module %s on this machine (%s)", name,
+			    path);
+	else if (path != NULL && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		doctor_find(d, DOCTOR_ERROR, ABOUT, "chmod go-w it.",
+			    "module %s may be written to by %s: workers refuse "
+			    "it",
+			    path,
+			    (st.st_mode & S_IWOTH) != 0 ? "everybody"
+							: "its group");
+	free(path);
+}
+
+void
+doctor_files(struct doctor *d)
+{
+	char **modules = conf_list(d->client->conf->worker.modules);
+	size_t i;
+
+	examine_conf(d);
+	examine_state_dir(d);
+	for (i = 0; modules != NULL && modules[i] != NULL; i++)
+		examine_module(d, modules[i]);
+	conf_list_free(modules);
+}

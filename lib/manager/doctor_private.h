@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What the doctor's examinations share. */
+#ifndef MANAGER_DOCTOR_PRIVATE_H
+#define MANAGER_DOCTOR_PRIVATE_H
+
+#include <jansson.h>
+
+struct flowrra_client;
+
+enum doctor_level { DOCTOR_ERROR, DOCTOR_WARNING };
+
+struct doctor {
+	struct flowrra_client *client;
+	json_t *errors, *warnings;
+	json_t *queues, *workers; /* NULL: the broker is out of reach */
+};
+
+/* Notes a finding. `remedy` is a whole sentence. */
+void doctor_find(struct doctor *d, enum doctor_level level, const char *about,
+		 const char *remedy, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+void doctor_queues(struct doctor *d);
+void doctor_files(struct doctor *d);
+void doctor_schedules(struct doctor *d);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The doctor: tasks that are stuck, in queues. */
+#include <string.h>
+
+#include "broker/operate.h"
+#include "manager/ask.h"
+#include "manager/doctor_private.h"
+#include "manager/entry.h"
+#include "util/clock.h"
+
+#define US_PER_S INT64_C(1000000)
+/* A delayed task is promoted within a moment. */
+#define OVERDUE_US (10 * US_PER_S)
+/* Whoever died so lately is news. */
+#define RECENT_US (3600 * US_PER_S)
+
+static bool
+serves(const json_t *worker, const char *queue)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(worker, "queues"), i, one)
+		if (json_is_string(one) &&
+		    strcmp(json_string_value(one), queue) == 0)
+			return true;
+	return false;
+}
+
+/* Workers that live and serve a queue, and those of them that take tasks. */
+static void
+count_servants(const struct doctor *d, const char *queue, size_t *ret_alive,
+	       size_t *ret_running)
+{
+	const char *state;
+	json_t *worker;
+	size_t i;
+
+	*ret_alive = *ret_running = 0;
+	json_array_foreach (d->workers, i, worker) {
+		state = entry_text(worker, "state");
+		if (strcmp(state, "dead") == 0 || !serves(worker, queue))
+			continue;
+		++*ret_alive;
+		*ret_running += strcmp(state, "running") == 0;
+	}
+}
+
+static long long
+number(const json_t *queue, const char *name)
+{
+	return json_integer_value(json_object_get(queue, name));
+}
+
+static void
+examine_servants(struct doctor *d, const json_t *queue, const char *name)
+{
+	const long long waiting =
+	    number(queue, "waiting") + number(queue, "delayed");
+	size_t alive, running;
+
+	count_servants(d, name, &alive, &running);
+	if (waiting == 0 || running > 0)
+		return;
+	if (alive == 0)
+		doctor_find(d, DOCTOR_ERROR, "queues",
+			    "Start a worker with the queue's name in [worker] "
+			    "queues, or purge the queue.",
+			    "queue %s has %lld tasks and no worker serves it",
+			    name, waiting);
+	else
+		doctor_find(d, DOCTOR_WARNING, "queues",
+			    "flowrractl worker resume lets one take tasks "
+			    "again.",
+			    "queue %s has %lld tasks and none of its workers "
+			    "takes any",
+			    name, waiting);
+}
+
+static void
+examine_delayed(struct doctor *d, const json_t *queue, const char *name)
+{
+	const int64_t due_us = entry_time_of(queue, "next_due_at");
+	const int64_t late_us = clock_wall_us() - due_us;
+	size_t alive, running;
+
+	count_servants(d, name, &alive, &running);
+	/* Workers promote; without one, that is the finding. */
+	if (due_us == 0 || late_us <= OVERDUE_US || running == 0)
+		return;
+	doctor_find(d, DOCTOR_ERROR, "queues",
+		    "Look into the workers' logs, and at the clocks.",
+		    "queue %s has a delayed task that was due %lld s ago", name,
+		    (long long)(late_us / US_PER_S));
+}
+
+struct recent {
+	int64_t since_ms;
+	long long n;
+};
+
+static int
+count_recent(const struct broker_item *item, void *arg, struct err *err)
+{
+	struct recent *r = arg;
+
+	(void)err;
+	if (item->time_ms < r->since_ms)
+		return 1;
+	r->n++;
+	return 0;
+}
+
+static void
+examine_dead(struct doctor *d, const json_t *queue, const char *name)
+{
+	struct recent recent = {.since_ms =
+				    (clock_wall_us() - RECENT_US) / 1000};
+	struct ask_walk walk = {.queue = name,
+				.place = BROKER_DEAD,
+				.depth = BROKER_PAGE_MAX,
+				.on_item = count_recent,
+				.arg = &recent};
+
+	if (number(queue, "dead") == 0 ||
+	    ask_walk(d->client, &walk, NULL) != 0 || recent.n == 0)
+		return;
+	doctor_find(d, DOCTOR_WARNING, "queues",
+		    "flowrractl tasks dead lists them; retry or delete them.",
+		    "queue %s: %lld tasks%s died within the last hour", name,
+		    recent.n, walk.more ? " or more" : "");
+}
+
+void
+doctor_queues(struct doctor *d)
+{
+	json_t *queue;
+	const char *name;
+	size_t i;
+
+	json_array_foreach (d->queues, i, queue) {
+		if ((name = entry_text(queue, "queue")) == NULL)
+			continue;
+		if (json_is_true(json_object_get(queue, "paused")))
+			doctor_find(d, DOCTOR_WARNING, "queues",
+				    "flowrractl queue resume ends that.",
+				    "queue %s is paused, with %lld tasks "
+				    "waiting",
+				    name, number(queue, "waiting"));
+		else
+			examine_delayed(d, queue, name);
+		examine_servants(d, queue, name);
+		examine_dead(d, queue, name);
+	}
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The doctor: schedules and who has them fire. */
+#include <inttypes.h>
+
+#include "client/client.h"
+#include "manager/doctor_private.h"
+#include "manager/health.h"
+#include "schedules/schedules.h"
+#include "util/clock.h"
+#include "util/conf.h"
+
+#define ABOUT "schedules"
+#define US_PER_S 1e6
+
+static void
+examine_schedulers(struct doctor *d, const struct schedules_stats *s,
+		   int64_t now_us)
+{
+	size_t i, alive = 0;
+
+	for (i = 0; i < s->n_schedulers; i++) {
+		if (now_us - s->schedulers[i].seen_us >
+		    HEALTH_SCHEDULER_LIFE_US) {
+			doctor_find(
+			    d, DOCTOR_WARNING, ABOUT,
+			    "Start it again, if it is still wanted.",
+			    "scheduler %s was last seen %.0f s ago",
+			    s->schedulers[i].id,
+			    (double)(now_us - s->schedulers[i].seen_us) /
+				US_PER_S);
+			continue;
+		}
+		alive++;
+		if (s->schedulers[i].lag_us > HEALTH_LAG_US)
+			doctor_find(d, DOCTOR_WARNING, ABOUT,
+				    "See whether the database or the broker "
+				    "is slow.",
+				    "scheduler %s is %.1f s late",
+				    s->schedulers[i].id,
+				    (double)s->schedulers[i].lag_us / US_PER_S);
+	}
+	if (alive == 0 && s->enabled > 0)
+		doctor_find(d, DOCTOR_ERROR, ABOUT,
+			    "Start flowrra-beat, for example with systemctl "
+			    "start flowrra-beat.",
+			    "%" PRId64 " schedules are enabled, and no "
+			    "scheduler is alive",
+			    s->enabled);
+}
+
+static void
+examine_figures(struct doctor *d, const struct schedules_stats *s,
+		int64_t now_us)
+{
+	if (s->set_aside > 0)
+		doctor_find(d, DOCTOR_WARNING, ABOUT,
+			    "flowrractl schedule list shows them, schedule "
+			    "show says why.",
+			    "%" PRId64 " schedules cannot fire and were set "
+			    "aside",
+			    s->set_aside);
+	if (s->unsent > 0 &&
+	    now_us - s->oldest_unsent_us > HEALTH_SCHEDULER_LIFE_US)
+		doctor_find(d, DOCTOR_ERROR, ABOUT,
+			    "Look into the log of flowrra-beat: the broker may "
+			    "be out of its reach.",
+			    "%" PRId64 " fires have not been sent, the oldest "
+			    "for %.0f s",
+			    s->unsent,
+			    (double)(now_us - s->oldest_unsent_us) / US_PER_S);
+}
+
+void
+doctor_schedules(struct doctor *d)
+{
+	const struct schedules_options options = {
+	    .url = d->client->conf->scheduler.database_url};
+	const int64_t now_us = clock_wall_us();
+	struct schedules_stats *stats = NULL;
+	struct err err = ERR_INIT;
+	struct schedules *db = schedules_open(&options, &err);
+
+	if (db == NULL ||
+	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {
+		doctor_find(d, DOCTOR_ERROR, ABOUT,
+			    "Start it, or mend [scheduler] database_url.", "%s",
+			    err.msg);
+	} else {
+		examine_schedulers(d, stats, now_us);
+		examine_figures(d, stats, now_us);
+		schedules_stats_free(stats);
+	}
+	schedules_close(db);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that lie at the broker, as JSON. */
+#include "manager/entry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/task_json.h"
+#include "core/task.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+#define US_PER_MS 1000
+
+json_t *
+entry_time(int64_t wall_us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (wall_us == 0)
+		return json_null();
+	clock_format(wall_us, text);
+	return json_string(text);
+}
+
+const char *
+entry_text(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+int64_t
+entry_time_of(const json_t *object, const char *name)
+{
+	const char *text = entry_text(object, name);
+	int64_t us = 0;
+
+	if (text == NULL || clock_parse(text, &us, NULL) != 0)
+		return 0;
+	return us;
+}
+
+static json_t *
+json_of(struct slice text)
+{
+	json_t *json = text.p != NULL
+			   ? json_loadb(text.p, text.len, JSON_DECODE_ANY, NULL)
+			   : NULL;
+
+	return json != NULL ? json : json_null();
+}
+
+static json_t *
+text_of(struct slice text)
+{
+	json_t *json = text.p != NULL ? json_stringn(text.p, text.len) : NULL;
+
+	return json != NULL ? json : json_null();
+}
+
+/* --- sorting ----------------------------------------------------------- */
+
+struct row {
+	int64_t time_us; /* 0 sorts first: it has not begun */
+	size_t position;
+	json_t *entry;
+};
+
+static int
+later_first(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if ((x->time_us == 0) != (y->time_us == 0))
+		return x->time_us == 0 ? -1 : 1;
+	if (x->time_us != y->time_us)
+		return x->time_us > y->time_us ? -1 : 1;
+	return x->position < y->position ? -1 : 1;
+}
+
+json_t *
+entry_newest(json_t *list, const char *time, size_t limit, struct err *err)
+{
+	const size_t n = json_array_size(list);
+	struct row *rows = calloc(n + 1, sizeof(*rows));
+	json_t *sorted = json_array();
+	size_t i;
+
+	if (rows == NULL || sorted == NULL) {
+		err_nomem(err);
+		json_decref(sorted);
+		sorted = NULL;
+	} else {
+		for (i = 0; i < n; i++) {
+			rows[i].entry = json_array_get(list, i);
+			rows[i].time_us = entry_time_of(rows[i].entry, time);
+			rows[i].position = i;
+		}
+		qsort(rows, n, sizeof(*rows), later_first);
+		for (i = 0; i < n && i < limit; i++)
+			json_array_append(sorted, rows[i].entry);
+	}
+	free(rows);
+	json_decref(list);
+	return sorted;
+}
+
+/* --- what has not ended ------------------------------------------------ */
+
+static json_t *
+entry_of_task(const struct task *t, enum broker_place place, const char *queue)
+{
+	const bool again = place == BROKER_DELAYED && t->current_retry > 0;
+
+	return json_pack(
+	    "{s:s,s:s,s:s,s:n,s:n,s:o,s:n,s:n,s:I,s:o,s:o,s:s,s:i}", "task_id",
+	    t->id, "status", again ? "retrying" : "pending", "task_name",
+	    t->name, "result", "error", "submitted_at",
+	    entry_time(t->submitted_us), "started_at", "finished_at", "retries",
+	    (json_int_t)t->current_retry, "args", json_of(t->args), "kwargs",
+	    json_of(t->kwargs), "queue", queue, "priority", (int)t->priority);
+}
+
+static json_t *
+entry_of_unreadable(const char *why, const char *queue)
+{
+	return json_pack("{s:n,s:s,s:n,s:n,s:s,s:n,s:n,s:n,s:i,s:[],s:{},s:s,"
+			 "s:i}",
+			 "task_id", "status", "pending", "task_name", "result",
+			 "error", why, "submitted_at", "started_at",
+			 "finished_at", "retries", 0, "args", "kwargs", "queue",
+			 queue, "priority", 0);
+}
+
+json_t *
+entry_of(const struct broker_item *item, enum broker_place place,
+	 const char *queue)
+{
+	struct err err = ERR_INIT;
+	struct task *task;
+	json_t *entry;
+
+	if (task_decode(item->bytes, &task, &err) == 0) {
+		entry = entry_of_task(task, place, queue);
+		task_free(task);
+	} else {
+		entry = entry_of_unreadable(err.msg, queue);
+	}
+	if (place == BROKER_DELAYED)
+		json_object_set_new(entry, "due_at",
+				    entry_time(item->time_ms * US_PER_MS));
+	if (place == BROKER_IN_FLIGHT)
+		json_object_set_new(entry, "worker", text_of(item->worker));
+	return entry;
+}
+
+static bool
+is_text(const json_t *entry, const char *name, const char *wanted)
+{
+	const char *text = entry_text(entry, name);
+
+	return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
+}
+
+bool
+entry_matches(const json_t *entry, const struct entry_filter *filter)
+{
+	return is_text(entry, "task_name", filter->task) &&
+	       is_text(entry, "queue", filter->queue);
+}
+
+/* --- the dead ---------------------------------------------------------- */
+
+json_t *
+entry_of_dead(const struct broker_item *item, const char *queue)
+{
+	static const char *const noted[] = {"reason", "error", "worker",
+					    "attempts"};
+	json_t *info = json_of(item->info), *entry, *value;
+	struct task *task = NULL;
+	size_t i;
+
+	task_decode(item->bytes, &task, NULL);
+	entry =
+	    json_pack("{s:o,s:s?,s:s?,s:s,s:o}", "key", text_of(item->key),
+		      "task_id", task != NULL ? task->id : NULL, "task_name",
+		      task != NULL ? task->name : NULL, "queue", queue,
+		      "died_at", entry_time(item->time_ms * US_PER_MS));
+	for (i = 0; i < sizeof(noted) / sizeof(noted[0]); i++) {
+		value = json_object_get(info, noted[i]);
+		json_object_set_new(entry, noted[i],
+				    value != NULL ? json_incref(value)
+						  : json_null());
+	}
+	json_decref(info);
+	task_free(task);
+	return entry;
+}
+
+/* For bytes that are no text. */
+static json_t *
+base64(struct slice bytes)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *p = (const unsigned char *)bytes.p;
+	struct buf out = BUF_INIT;
+	size_t i, left;
+	unsigned int n;
+	json_t *json;
+
+	for (i = 0; i < bytes.len; i += 3) {
+		left = bytes.len - i;
+		n = (unsigned int)p[i] << 16 |
+		    (left > 1 ? (unsigned int)p[i + 1] << 8 : 0) |
+		    (left > 2 ? p[i + 2] : 0);
+		buf_addc(&out, digits[n >> 18]);
+		buf_addc(&out, digits[n >> 12 & 63]);
+		buf_addc(&out, left > 1 ? digits[n >> 6 & 63] : '=');
+		buf_addc(&out, left > 2 ? digits[n & 63] : '=');
+	}
+	json = out.failed ? NULL : json_stringn(out.data, out.len);
+	buf_done(&out);
+	return json;
+}
+
+int
+entry_add_bytes(json_t *entry, const struct broker_item *item)
+{
+	json_t *text = json_stringn(item->bytes.p, item->bytes.len);
+	json_t *info = json_of(item->info), *task = json_of(item->bytes);
+	int status = 0;
+
+	if (!json_is_object(task)) {
+		json_decref(task);
+		task = json_null();
+	}
+	status |= json_object_set_new(entry, "info", info);
+	status |= json_object_set_new(entry, "task", task);
+	if (text != NULL)
+		status |= json_object_set_new(entry, "bytes", text);
+	else
+		status |= json_object_set_new(entry, "bytes_base64",
+					      base64(item->bytes));
+	return status == 0 ? 0 : -1;
+}

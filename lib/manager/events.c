@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Events of tasks, as they happen. */
+#include "manager/events.h"
+
+#include <string.h>
+
+#include "client/client.h"
+#include "manager/entry.h"
+#include "results/results.h"
+#include "util/pending.h"
+
+struct following {
+	struct question q;
+	const struct events_follow *what;
+	bool ended;
+};
+
+static bool
+is_text(const json_t *task, const char *name, const char *wanted)
+{
+	const char *text = entry_text(task, name);
+
+	return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
+}
+
+static bool
+matches(const json_t *event, const struct events_follow *what)
+{
+	const json_t *task = json_object_get(event, "task");
+
+	return is_text(task, "task_id", what->id) &&
+	       is_text(task, "task_name", what->task) &&
+	       is_text(task, "queue", what->queue);
+}
+
+static void
+on_event(struct slice text, const struct err *err, void *arg)
+{
+	struct following *f = arg;
+	json_t *event;
+
+	if (f->ended)
+		return;
+	if (err != NULL) {
+		if (f->what->on_trouble != NULL)
+			f->what->on_trouble(err, f->what->arg);
+		return;
+	}
+	/* Anybody may publish on the channel. */
+	event = json_loadb(text.p, text.len, 0, NULL);
+	if (json_is_object(event) && matches(event, f->what))
+		f->ended = f->what->on_event(event, f->what->arg) != 0;
+	json_decref(event);
+	if (f->ended)
+		question_end(&f->q, NULL);
+}
+
+static void
+begin_listening(struct question *q)
+{
+	struct following *f = container_of(q, struct following, q);
+	struct err err = ERR_INIT;
+
+	if (results_listen(q->client->results, on_event, f, &err) != 0)
+		question_end(q, &err);
+}
+
+static void
+end_listening(struct question *q)
+{
+	results_listen(q->client->results, NULL, NULL, NULL);
+	question_end(q, NULL);
+}
+
+int
+events_follow(struct flowrra_client *c, const struct events_follow *what,
+	      struct err *err)
+{
+	struct following f = {.q = {.client = c,
+				    .of_results = true,
+				    .once = true,
+				    .ask = begin_listening},
+			      .what = what};
+	/* Not from within its callback. */
+	struct question end = {.client = c,
+			       .of_results = true,
+			       .once = true,
+			       .ask = end_listening};
+
+	if (client_check(c, err) != 0 || question_put(&f.q, err) != 0)
+		return -1;
+	question_put(&end, NULL);
+	return 0;
+}

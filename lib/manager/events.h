@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Events of tasks, as they happen. */
+#ifndef MANAGER_EVENTS_H
+#define MANAGER_EVENTS_H
+
+#include <jansson.h>
+
+struct err;
+struct flowrra_client;
+
+/*
+ * An event is
+ *	{"type": "task.update", "task": a record}
+ * of a task whose record has changed: it has begun, succeeded, failed, or is to
+ * be retried. Later versions may have other types.
+ */
+struct events_follow {
+	/* Only events of these; NULL: of any. */
+	const char *id, *task, *queue;
+	/* Called for each, on the client's loop; not 0: that was the last. */
+	int (*on_event)(const json_t *event, void *arg);
+	/* Some may have been missed, and why. */
+	void (*on_trouble)(const struct err *why, void *arg);
+	void *arg;
+};
+
+/*
+ * Listens until on_event says so; lasts through outages of the backend. -1 with
+ * *err: it is out of reach at the beginning, or cannot tell events.
+ */
+int events_follow(struct flowrra_client *c, const struct events_follow *follow,
+		  struct err *err);
+
+#endif

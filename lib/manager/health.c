@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether the whole works, at a glance. */
+#include "manager/health.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "client/client.h"
+#include "manager/ask.h"
+#include "manager/entry.h"
+#include "manager/workers.h"
+#include "results/results.h"
+#include "schedules/schedules.h"
+#include "util/clock.h"
+#include "util/conf.h"
+
+#define US_PER_S 1e6
+
+struct health {
+	struct flowrra_client *client;
+	json_t *components;
+};
+
+static void
+add(struct health *h, const char *component, bool healthy, const char *message)
+{
+	json_array_append_new(
+	    h->components, json_pack("{s:s,s:b,s:s}", "component", component,
+				     "healthy", healthy, "message", message));
+}
+
+/* --- servers ----------------------------------------------------------- */
+
+static void
+ask_anything(struct question *q)
+{
+	broker_registered(q->client->broker, SLICE("-"), question_answer, q);
+}
+
+static void
+look_at_broker(struct health *h)
+{
+	struct err err = ERR_INIT;
+	json_t *answer = ask_json(h->client, ask_anything, NULL, &err);
+
+	add(h, "broker", answer != NULL,
+	    answer != NULL ? broker_name(h->client->broker) : err.msg);
+	json_decref(answer);
+}
+
+static void
+look_at_backend(struct health *h)
+{
+	struct err err = ERR_INIT;
+	json_t *answer = ask_record(h->client, "-", &err);
+
+	add(h, "backend", answer != NULL,
+	    answer != NULL ? results_name(h->client->results) : err.msg);
+	json_decref(answer);
+}
+
+static void
+look_at_workers(struct health *h)
+{
+	struct err err = ERR_INIT;
+	json_t *list = workers_list(h->client, &err), *worker;
+	size_t i, alive = 0, running = 0;
+	const char *state;
+	char message[160];
+
+	if (list == NULL) {
+		add(h, "workers", false, err.msg);
+		return;
+	}
+	json_array_foreach (list, i, worker) {
+		state = entry_text(worker, "state");
+		alive += strcmp(state, "dead") != 0;
+		running += strcmp(state, "running") == 0;
+	}
+	json_decref(list);
+	if (alive == 0)
+		snprintf(message, sizeof(message),
+			 "none is alive; start flowrrad");
+	else if (running == 0)
+		snprintf(message, sizeof(message),
+			 "%zu alive, but none takes tasks (flowrractl worker "
+			 "resume)",
+			 alive);
+	else
+		snprintf(message, sizeof(message), "%zu alive, %zu take tasks",
+			 alive, running);
+	add(h, "workers", running > 0, message);
+}
+
+/* --- schedulers -------------------------------------------------------- */
+
+/* What has been missed or skipped, and why; appended to a message. */
+static void
+add_reasons(const struct schedules_stats *s, char *message, size_t size)
+{
+	size_t i, len;
+
+	for (i = 0; i < SCHEDULE_N_REASONS; i++) {
+		if (s->skipped[i] == 0)
+			continue;
+		len = strlen(message);
+		snprintf(message + len, size - len, "; %" PRId64 " %s",
+			 s->skipped[i],
+			 schedule_reason_text((enum schedule_reason)i));
+	}
+}
+
+static bool
+judge(const struct schedules_stats *s, int64_t now_us, char *message,
+      size_t size)
+{
+	size_t i, alive = 0;
+	int64_t lag_us = 0;
+
+	for (i = 0; i < s->n_schedulers; i++) {
+		if (now_us - s->schedulers[i].seen_us >
+		    HEALTH_SCHEDULER_LIFE_US)
+			continue;
+		alive++;
+		if (s->schedulers[i].lag_us > lag_us)
+			lag_us = s->schedulers[i].lag_us;
+	}
+	if (alive == 0) {
+		snprintf(message, size,
+			 s->enabled > 0 ? "none is alive; start flowrra-beat"
+					: "none is alive, nor is any needed: "
+					  "no schedule is enabled");
+		return s->enabled == 0;
+	}
+	snprintf(message, size, "%zu alive, lag %.3f s", alive,
+		 (double)lag_us / US_PER_S);
+	return lag_us <= HEALTH_LAG_US;
+}
+
+static void
+look_at_schedulers(struct health *h)
+{
+	const struct schedules_options options = {
+	    .url = h->client->conf->scheduler.database_url};
+	const int64_t now_us = clock_wall_us();
+	struct schedules_stats *stats = NULL;
+	struct err err = ERR_INIT;
+	struct schedules *db = schedules_open(&options, &err);
+	char message[400];
+	bool healthy;
+
+	if (db == NULL ||
+	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {
+		add(h, "scheduler_database", false, err.msg);
+		add(h, "schedulers", false,
+		    "not known while their database is out of reach");
+	} else {
+		snprintf(message, sizeof(message), "%" PRId64 " schedules",
+			 stats->schedules);
+		add(h, "scheduler_database", true, message);
+		healthy = judge(stats, now_us, message, sizeof(message));
+		add_reasons(stats, message, sizeof(message));
+		add(h, "schedulers", healthy, message);
+		schedules_stats_free(stats);
+	}
+	schedules_close(db);
+}
+
+/* --- all --------------------------------------------------------------- */
+
+json_t *
+health_check(struct flowrra_client *c)
+{
+	struct health h = {.client = c, .components = json_array()};
+
+	if (h.components == NULL)
+		return NULL;
+	look_at_broker(&h);
+	look_at_backend(&h);
+	look_at_workers(&h);
+	look_at_schedulers(&h);
+	return h.components;
+}
+
+bool
+health_is_good(const json_t *components)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (components, i, one)
+		if (!json_is_true(json_object_get(one, "healthy")))
+			return false;
+	return true;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether the whole works, at a glance. */
+#ifndef MANAGER_HEALTH_H
+#define MANAGER_HEALTH_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+struct flowrra_client;
+
+/*
+ * Looks at each component: an array of
+ *	{"component": "broker" | "backend" | "workers" | "scheduler_database" |
+ *	 "schedulers", "healthy": true, "message": "…"}
+ * in that order. NULL without memory.
+ */
+json_t *health_check(struct flowrra_client *c);
+/* Whether all of them are healthy. */
+bool health_is_good(const json_t *components);
+
+/* A scheduler that has said nothing for so long is not there any more. */
+#define HEALTH_SCHEDULER_LIFE_US INT64_C(30000000)
+/* A lag to be complained of. */
+#define HEALTH_LAG_US INT64_C(5000000)
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues: how they are, and what may be done to one. */
+#include "manager/queues.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/task_json.h"
+#include "core/task.h"
+#include "manager/ask.h"
+#include "manager/cancel.h"
+#include "manager/entry.h"
+#include "util/err.h"
+
+static int
+check_name(const char *name, struct err *err)
+{
+	if (task_name_valid(slice_of(name), TASK_QUEUE_MAX))
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "queue \"%.64s\" is not allowed: 1 to %d of the "
+		       "characters A-Z a-z 0-9 _ . -",
+		       name, TASK_QUEUE_MAX);
+}
+
+/* Whether there is, or was lately, something in it. */
+static bool
+is_used(const json_t *queue)
+{
+	static const char *const counts[] = {"waiting", "delayed", "in_flight",
+					     "dead"};
+	size_t i;
+
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		if (json_integer_value(json_object_get(queue, counts[i])) > 0)
+			return true;
+	return json_is_true(json_object_get(queue, "paused"));
+}
+
+/* An empty queue is one if a producer or a worker has named it. 1 or 0; -1 with
+ * *err. */
+static int
+is_known(struct flowrra_client *c, const char *name, struct err *err)
+{
+	json_t *all = ask_json(c, ask_queues, NULL, err), *queue;
+	int known = all != NULL ? 0 : -1;
+	const char *one;
+	size_t i;
+
+	json_array_foreach (all, i, queue) {
+		one = entry_text(queue, "queue");
+		if (one != NULL && strcmp(one, name) == 0)
+			known = 1;
+	}
+	json_decref(all);
+	return known;
+}
+
+json_t *
+queues_list(struct flowrra_client *c, const char *name, struct err *err)
+{
+	json_t *list;
+	int known = 1;
+
+	if (name != NULL && check_name(name, err) != 0)
+		return NULL;
+	if ((list = ask_json(c, ask_queues, name, err)) == NULL)
+		return NULL;
+	if (name != NULL && !is_used(json_array_get(list, 0)))
+		known = is_known(c, name, err);
+	if (known > 0)
+		return list;
+	if (known == 0)
+		err_set(err, ERR_NOT_FOUND,
+			"there is no queue \"%s\": nothing was ever submitted "
+			"to it, and no worker serves it",
+			name);
+	json_decref(list);
+	return NULL;
+}
+
+json_t *
+queues_pause(struct flowrra_client *c, const char *name, bool paused,
+	     struct err *err)
+{
+	if (check_name(name, err) != 0 || ask_pause(c, name, paused, err) != 0)
+		return NULL;
+	return json_pack("{s:s,s:b}", "queue", name, "paused", paused);
+}
+
+/* --- purging ----------------------------------------------------------- */
+
+/* The records of a page of tasks that are gone. */
+struct purged {
+	struct ask_put puts[BROKER_PAGE_MAX];
+	struct {
+		size_t id, record, record_len;
+	} at[BROKER_PAGE_MAX]; /* in `text`, which moves while it grows */
+	struct buf text;
+	size_t n;      /* records */
+	int64_t items; /* tasks, with those that could not be read */
+	const char *queue;
+};
+
+static int
+on_purged(const struct broker_item *item, void *arg, struct err *err)
+{
+	struct purged *p = arg;
+	struct task *task;
+
+	(void)err;
+	p->items++;
+	/* What cannot be read has no record, either. */
+	if (p->n == BROKER_PAGE_MAX ||
+	    task_decode(item->bytes, &task, NULL) != 0)
+		return 0;
+	p->at[p->n].id = p->text.len;
+	buf_add(&p->text, task->id, strlen(task->id) + 1);
+	p->at[p->n].record = p->text.len;
+	cancel_record(task, p->queue, &p->text);
+	p->at[p->n].record_len = p->text.len - p->at[p->n].record;
+	p->n++;
+	task_free(task);
+	return 0;
+}
+
+static int
+store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
+{
+	size_t i;
+
+	if (p->text.failed)
+		return err_nomem(err);
+	for (i = 0; i < p->n; i++)
+		p->puts[i] =
+		    (struct ask_put){.id = p->text.data + p->at[i].id,
+				     .record = {p->text.data + p->at[i].record,
+						p->at[i].record_len}};
+	return ask_put_failed(c, p->puts, p->n, err);
+}
+
+static int
+purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
+	    int64_t *ret_n, struct err *err)
+{
+	struct purged *p = calloc(1, sizeof(*p));
+	bool more = true;
+	int result = 0;
+
+	if (p == NULL)
+		return err_nomem(err);
+	p->queue = purge->queue;
+	while (result == 0 && more) {
+		p->n = 0;
+		buf_reset(&p->text);
+		result = ask_purge(c, purge->queue, on_purged, p, &more, err);
+		if (result == 0)
+			result = store_purged(c, p, err);
+		if (purge->on_progress != NULL)
+			purge->on_progress(p->items, purge->arg);
+	}
+	if (result != 0 && p->items > 0)
+		err_prefix(err, "after %lld tasks", (long long)p->items);
+	*ret_n = p->items;
+	buf_done(&p->text);
+	free(p);
+	return result;
+}
+
+json_t *
+queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
+	     struct err *err)
+{
+	json_t *queues = queues_list(c, purge->queue, err), *queue;
+	int64_t n;
+	int result = 0;
+
+	if (queues == NULL)
+		return NULL;
+	queue = json_array_get(queues, 0);
+	n = json_integer_value(json_object_get(queue, "waiting")) +
+	    json_integer_value(json_object_get(queue, "delayed"));
+	json_decref(queues);
+	if (!purge->dry_run)
+		result = purge_pages(c, purge, &n, err);
+	return result == 0
+		   ? json_pack("{s:s,s:I,s:b}", "queue", purge->queue, "purged",
+			       (json_int_t)n, "dry_run", purge->dry_run)
+		   : NULL;
+}

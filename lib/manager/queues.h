@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues: how they are, and what may be done to one. */
+#ifndef MANAGER_QUEUES_H
+#define MANAGER_QUEUES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+struct err;
+struct flowrra_client;
+
+/*
+ * An array, in the order of their names, of
+ *	{"queue", "waiting", "delayed", "in_flight", "dead", "oldest_at",
+ *	 "next_due_at", "paused"}
+ * as broker/operate.h says. Of all queues, or of `name` alone; then
+ * ERR_NOT_FOUND if nobody has named it.
+ */
+json_t *queues_list(struct flowrra_client *c, const char *name,
+		    struct err *err);
+
+/* Pauses a queue, or resumes it: {"queue", "paused"}. */
+json_t *queues_pause(struct flowrra_client *c, const char *name, bool paused,
+		     struct err *err);
+
+/*
+ * Takes all waiting and delayed tasks out of a queue, and stores for each that
+ * it was cancelled: {"queue", "purged", "dry_run"}; with dry_run it only counts
+ * them. `on_progress` (may be NULL) is told how many have gone so far.
+ */
+struct queues_purge {
+	const char *queue;
+	bool dry_run;
+	void (*on_progress)(int64_t purged, void *arg);
+	void *arg;
+};
+json_t *queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
+		     struct err *err);
+
+#endif

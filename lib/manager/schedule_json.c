@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Schedules and their figures as JSON. */
+#include "manager/schedule_json.h"
+
+#include <stdio.h>
+
+#include "schedules/schedules.h"
+#include "util/clock.h"
+
+#define US_PER_S 1e6
+
+void
+moment_text(int64_t us, char text[MOMENT_SIZE])
+{
+	char full[CLOCK_TEXT_SIZE];
+
+	clock_format(us, full);
+	if (us % 1000000 == 0)
+		snprintf(text, MOMENT_SIZE, "%.19sZ", full);
+	else
+		snprintf(text, MOMENT_SIZE, "%.26sZ", full);
+}
+
+json_t *
+moment_json(int64_t us)
+{
+	char text[MOMENT_SIZE];
+
+	if (us == 0 || us == INT64_MAX)
+		return json_null();
+	moment_text(us, text);
+	return json_string(text);
+}
+
+static json_t *
+number_or_null(int64_t n)
+{
+	return n == SCHEDULE_UNSET ? json_null() : json_integer(n);
+}
+
+static json_t *
+seconds_or_null(int64_t us)
+{
+	return us == SCHEDULE_UNSET ? json_null()
+				    : json_real((double)us / US_PER_S);
+}
+
+static json_t *
+text_or_null(const char *text)
+{
+	return text[0] == '\0' ? json_null() : json_string(text);
+}
+
+static json_t *
+json_text(const char *text)
+{
+	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+
+	return json != NULL ? json : json_string(text);
+}
+
+/* What it comes to. */
+static const char *
+state_of(const struct schedule *s)
+{
+	if (s->fault[0] != '\0')
+		return "set aside";
+	if (!s->enabled)
+		return "disabled";
+	return s->next_run_us == 0 || s->next_run_us == INT64_MAX ? "ended"
+								  : "enabled";
+}
+
+json_t *
+schedule_json(const struct schedule *s)
+{
+	return json_pack(
+	    "{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:I,s:o,s:o,s:o,s:i,"
+	    "s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o}",
+	    "id", s->id, "task", s->task, "type", schedule_type_name(s->type),
+	    "rule", s->rule, "state", state_of(s), "tz",
+	    s->tz[0] != '\0' ? s->tz : "UTC", "args", json_text(s->args),
+	    "kwargs", json_text(s->kwargs), "enabled", s->enabled, "next_run",
+	    moment_json(s->next_run_us), "last_run",
+	    moment_json(s->last_run_us), "runs", (json_int_t)s->runs, "queue",
+	    text_or_null(s->queue), "max_retries",
+	    number_or_null(s->max_retries), "retry_delay",
+	    seconds_or_null(s->retry_delay_us), "priority", s->priority,
+	    "description", text_or_null(s->description), "fault",
+	    text_or_null(s->fault), "misfire",
+	    schedule_misfire_name(s->misfire), "max_catchup",
+	    (json_int_t)s->max_catchup, "grace", seconds_or_null(s->grace_us),
+	    "overlap", schedule_overlap_name(s->overlap), "jitter",
+	    seconds_or_null(s->jitter_us), "day_match",
+	    schedule_day_match_name(s->day_match), "start_at",
+	    moment_json(s->start_us), "end_at", moment_json(s->end_us),
+	    "max_runs", (json_int_t)s->max_runs, "created_at",
+	    moment_json(s->created_us), "updated_at",
+	    moment_json(s->updated_us));
+}
+
+/* --- figures ------------------------------------------------------------- */
+
+static json_t *
+scheduler_json(const struct schedules_scheduler *s, int64_t now_us)
+{
+	return json_pack(
+	    "{s:s,s:s,s:I,s:o,s:o,s:f,s:f,s:f,s:I}", "id", s->id, "host",
+	    s->host, "pid", (json_int_t)s->pid, "started_at",
+	    moment_json(s->started_us), "seen_at", moment_json(s->seen_us),
+	    "seen_ago", (double)(now_us - s->seen_us) / US_PER_S, "lag",
+	    (double)s->lag_us / US_PER_S, "max_lag",
+	    (double)s->max_lag_us / US_PER_S, "fires", (json_int_t)s->fires);
+}
+
+json_t *
+schedule_stats_json(const struct schedules_stats *s, int64_t now_us)
+{
+	json_t *missed = json_object(), *skipped = json_object(),
+	       *schedulers = json_array();
+	size_t i;
+
+	for (i = 0; i < SCHEDULE_N_REASONS; i++)
+		json_object_set_new(
+		    schedule_reason_is_missed((enum schedule_reason)i)
+			? missed
+			: skipped,
+		    schedule_reason_name((enum schedule_reason)i),
+		    json_integer(s->skipped[i]));
+	for (i = 0; i < s->n_schedulers; i++)
+		json_array_append_new(
+		    schedulers, scheduler_json(&s->schedulers[i], now_us));
+	return json_pack(
+	    "{s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:I,s:o,s:o,s:o}", "schedules",
+	    (json_int_t)s->schedules, "enabled", (json_int_t)s->enabled,
+	    "set_aside", (json_int_t)s->set_aside, "due", (json_int_t)s->due,
+	    "unsent", (json_int_t)s->unsent, "oldest_unsent",
+	    moment_json(s->oldest_unsent_us), "next_due",
+	    moment_json(s->next_due_us), "runs", (json_int_t)s->runs, "missed",
+	    missed, "skipped", skipped, "schedulers", schedulers);
+}

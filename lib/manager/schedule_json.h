@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Schedules and their figures as JSON. */
+#ifndef MANAGER_SCHEDULE_JSON_H
+#define MANAGER_SCHEDULE_JSON_H
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+struct schedule;
+struct schedules_stats;
+
+/*
+ * {"id", "task", "type", "rule", "state", "tz", "args", "kwargs", "enabled",
+ *  "next_run", "last_run", "runs", "queue", "max_retries", "retry_delay",
+ *  "priority", "description", "fault", "misfire", "max_catchup", "grace",
+ *  "overlap", "jitter", "day_match", "start_at", "end_at", "max_runs",
+ *  "created_at", "updated_at"}
+ * Durations are seconds; null is what is not set. state is "enabled",
+ * "disabled", "ended" (it will not fire any more) or "set aside" (it cannot;
+ * fault says why).
+ */
+json_t *schedule_json(const struct schedule *s);
+
+/*
+ * {"schedules", "enabled", "set_aside", "due", "unsent", "oldest_unsent",
+ *  "next_due", "runs", "missed": {reason: n}, "skipped": {reason: n},
+ *  "schedulers": [{"id", "host", "pid", "started_at", "seen_at", "seen_ago",
+ *		    "lag", "max_lag", "fires"}]}
+ */
+json_t *schedule_stats_json(const struct schedules_stats *s, int64_t now_us);
+
+/* "2026-11-23T09:00:00Z", with a fraction if there is one. */
+#define MOMENT_SIZE 32
+void moment_text(int64_t us, char text[MOMENT_SIZE]);
+/* The same as JSON; null for 0. */
+json_t *moment_json(int64_t us);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Figures of the whole. */
+#include "manager/stats.h"
+
+#include <string.h>
+
+#include "manager/ask.h"
+#include "manager/entry.h"
+#include "manager/queues.h"
+#include "manager/tasks.h"
+#include "manager/workers.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+static json_t *
+sum(const json_t *objects, const char *name)
+{
+	json_int_t total = 0;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (objects, i, one)
+		total += json_integer_value(json_object_get(one, name));
+	return json_integer(total);
+}
+
+static json_int_t
+count_paused(const json_t *queues)
+{
+	json_int_t n = 0;
+	json_t *queue;
+	size_t i;
+
+	json_array_foreach (queues, i, queue)
+		n += json_is_true(json_object_get(queue, "paused"));
+	return n;
+}
+
+static void
+count_workers(const json_t *workers, json_int_t *ret_alive,
+	      json_int_t *ret_slots)
+{
+	json_t *worker, *kind;
+	const char *name;
+	size_t i;
+
+	*ret_alive = *ret_slots = 0;
+	json_array_foreach (workers, i, worker) {
+		if (strcmp(entry_text(worker, "state"), "dead") == 0)
+			continue;
+		++*ret_alive;
+		json_object_foreach (json_object_get(worker, "slots"), name,
+				     kind)
+			*ret_slots +=
+			    json_integer_value(json_object_get(kind, "slots"));
+	}
+}
+
+static json_t *
+stats_of(const json_t *queues, const json_t *workers, const json_t *counts,
+	 size_t registered)
+{
+	json_int_t alive, slots;
+
+	count_workers(workers, &alive, &slots);
+	return json_pack(
+	    "{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "waiting",
+	    sum(queues, "waiting"), "delayed", sum(queues, "delayed"),
+	    "in_flight", sum(queues, "in_flight"), "dead", sum(queues, "dead"),
+	    "succeeded",
+	    json_integer_value(json_object_get(counts, "succeeded")), "failed",
+	    json_integer_value(json_object_get(counts, "failed")), "queues",
+	    (json_int_t)json_array_size(queues), "paused", count_paused(queues),
+	    "workers", alive, "slots", slots, "registered",
+	    (json_int_t)registered);
+}
+
+/* Those of which the figures are made. */
+static json_t *
+figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
+	struct err *err)
+{
+	json_t *counts = ask_json(c, ask_counts, NULL, err), *names = NULL;
+	json_t *stats = NULL;
+
+	if (counts != NULL)
+		names = ask_json(c, question_ask_names, NULL, err);
+	if (names != NULL)
+		stats =
+		    stats_of(queues, workers, counts, json_array_size(names));
+	json_decref(names);
+	json_decref(counts);
+	return stats;
+}
+
+json_t *
+stats_get(struct flowrra_client *c, struct err *err)
+{
+	json_t *queues = queues_list(c, NULL, err), *workers = NULL;
+	json_t *stats = NULL;
+
+	if (queues != NULL && (workers = workers_list(c, err)) != NULL)
+		stats = figures(c, queues, workers, err);
+	json_decref(workers);
+	json_decref(queues);
+	return stats;
+}
+
+json_t *
+stats_snapshot(struct flowrra_client *c, size_t n_running, struct err *err)
+{
+	struct tasks_query query = {.limit = n_running,
+				    .depth = TASKS_DEPTH_STANDARD};
+	json_t *at = entry_time(clock_wall_us()), *queues, *workers = NULL;
+	json_t *stats = NULL, *running = NULL;
+
+	if ((queues = queues_list(c, NULL, err)) != NULL &&
+	    (workers = workers_list(c, err)) != NULL &&
+	    (stats = figures(c, queues, workers, err)) != NULL &&
+	    (running = tasks_list(c, TASKS_RUNNING, &query, err)) != NULL)
+		return json_pack("{s:o,s:o,s:o,s:o,s:o}", "at", at, "stats",
+				 stats, "queues", queues, "workers", workers,
+				 "running", running);
+	json_decref(stats);
+	json_decref(workers);
+	json_decref(queues);
+	json_decref(at);
+	return NULL;
+}
