@@ -101,7 +101,7 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
 
 # Without this, a missing package would show as a missing header somewhere.
-NO_PKGS := deps check asan tsan lint fuzz demo bench bench-peers format clean help
+NO_PKGS := deps check asan tsan lint fuzz demo bench format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
 	     done 2>/dev/null)
@@ -389,12 +389,6 @@ bench:
 	@$(MAKE) --no-print-directory $(JOBS) bench-programs
 	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
 
-#: bench-peers the same beside other task queues; PEERS="rq sidekiq" ROUNDS=3
-bench-peers:
-	@.ci/deps build test
-	@$(MAKE) --no-print-directory $(JOBS) bench-programs
-	@$(TEST_ENV) tests/bench/peers/run
-
 #: bench-beat measures the scheduler: wake-ups, bursts, how late fires are
 bench-beat: all $(B)/tests/bench/beat_bench
 	@$(TEST_ENV) $(B)/tests/bench/beat_bench $(BENCH)
@@ -456,7 +450,7 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
-	soak-beat bench-beat bench-operate bench-peers \
+	soak-beat bench-beat bench-operate \
 	unit e2e check tour check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install uninstall clean help
 .DELETE_ON_ERROR:

@@ -64,6 +64,30 @@ print_help(const struct verb *verb)
 	printf("\nMore: man flowrractl\n");
 }
 
+bool
+print_help_group(const char *word)
+{
+	const size_t length = strlen(word);
+	bool any = false;
+	size_t i;
+
+	for (i = 0; verbs[i] != NULL; i++) {
+		if (strncmp(verbs[i]->name, word, length) != 0 ||
+		    verbs[i]->name[length] != ' ')
+			continue;
+		if (!any)
+			printf("Usage: flowrractl %s VERB [ARGUMENT...]\n\n"
+			       "Verbs:\n",
+			       word);
+		any = true;
+		printf("  %-18s %s\n", verbs[i]->name, verbs[i]->summary);
+	}
+	if (any)
+		printf("\nMore: flowrractl %s VERB --help, man flowrractl\n",
+		       word);
+	return any;
+}
+
 /* --- as JSON ----------------------------------------------------------- */
 
 static void
@@ -129,6 +153,8 @@ run_help(struct ctl *ctl, int argc, char **argv, void *options)
 			return 0;
 		}
 	}
+	if (argc == 1 && print_help_group(argv[0]))
+		return 0;
 	complain(ctl, "there is no verb \"%s\"", name);
 	return err_exit_status(ERR_USAGE);
 }
@@ -138,6 +164,7 @@ const struct verb verb_help = {
     .summary = "Prints what there is to know of a verb, or of all",
     .usage = "[VERB]",
     .max_args = 2,
+    .words = WORD_VERB,
     .run = run_help,
 };
 

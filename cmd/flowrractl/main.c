@@ -17,6 +17,28 @@ const struct verb *const verbs[] = {
     &verb_result,
     &verb_wait,
     &verb_cancel,
+    &verb_events,
+    &verb_stats,
+    &verb_top,
+    &verb_health,
+    &verb_doctor,
+    &verb_queues,
+    &verb_queue_pause,
+    &verb_queue_resume,
+    &verb_queue_purge,
+    &verb_workers,
+    &verb_worker_quiet,
+    &verb_worker_resume,
+    &verb_worker_reload,
+    &verb_worker_stop,
+    &verb_tasks_pending,
+    &verb_tasks_running,
+    &verb_tasks_completed,
+    &verb_tasks_failed,
+    &verb_tasks_dead,
+    &verb_tasks_show,
+    &verb_tasks_retry,
+    &verb_tasks_delete,
     &verb_tasks_registered,
     &verb_tasks_info,
     &verb_schedule_cron,
@@ -30,6 +52,8 @@ const struct verb *const verbs[] = {
     &verb_schedule_run,
     &verb_schedule_stats,
     &verb_schedule_next,
+    &verb_completion,
+    &verb_complete,
     &verb_version,
     &verb_help,
     NULL,
@@ -64,7 +88,7 @@ matches(const struct verb *verb, int n, char **words)
 		   : 0;
 }
 
-static const struct verb *
+const struct verb *
 find_verb(int n, char **words, int *ret_used)
 {
 	size_t i;
@@ -176,6 +200,11 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 		return usage(ctl, &err);
 	}
 	if ((ctl->verb = find_verb(n, words, &used)) == NULL) {
+		if (n == 2 &&
+		    (strcmp(words[1], "--help") == 0 ||
+		     strcmp(words[1], "-h") == 0) &&
+		    print_help_group(words[0]))
+			return 0;
 		unknown_verb(n, words, &err);
 		return usage(ctl, &err);
 	}

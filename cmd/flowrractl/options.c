@@ -20,7 +20,7 @@
 	}
 
 const struct option_spec global_options[] = {
-    GLOBAL("config", 0, "FILE", TEXT, config_file,
+    GLOBAL("config", 'c', "FILE", TEXT, config_file,
 	   "read this configuration file"),
     GLOBAL("set", 'o', "SECTION.KEY=VALUE", LIST, settings,
 	   "set a key of the configuration"),

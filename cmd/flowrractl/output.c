@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What all verbs print: complaints, JSON and tables. */
-#include <libsmartcols.h>
+/* What all verbs print: complaints and JSON. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +41,7 @@ complain(struct ctl *ctl, const char *fmt, ...)
 	for (p = line; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
+	end_progress(ctl);
 	/* Answers come before the complaint that follows them. */
 	fflush(stdout);
 	if (ctl->verb != NULL)
@@ -55,6 +56,34 @@ complain_of(struct ctl *ctl, const struct flowrra_error *error)
 	complain(ctl, "%s", error->message);
 	return error->code;
 }
+
+int
+complain_of_err(struct ctl *ctl, const struct err *err)
+{
+	complain(ctl, "%s", err->msg);
+	return err_exit_status(err->code);
+}
+
+/* --- progress ---------------------------------------------------------- */
+
+void
+show_progress(struct ctl *ctl, long long n, const char *what)
+{
+	if (ctl->globals.quiet || !isatty(STDERR_FILENO))
+		return;
+	ctl->progress = true;
+	fprintf(stderr, "\r%lld %s", n, what);
+}
+
+void
+end_progress(struct ctl *ctl)
+{
+	if (ctl->progress)
+		fputs("\r\033[K", stderr);
+	ctl->progress = false;
+}
+
+/* --- JSON -------------------------------------------------------------- */
 
 void
 print_compact(const char *json)
@@ -83,56 +112,14 @@ print_quoted(const char *text)
 	buf_done(&out);
 }
 
-/* --- tables ------------------------------------------------------------ */
-
-static void
-print_plain(const char *const *cells, size_t n_columns, size_t n_rows)
+void
+print_json_line(json_t *json)
 {
-	size_t i;
+	char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY |
+					  JSON_REAL_PRECISION(15));
 
-	for (i = 0; i < n_rows * n_columns; i++)
-		printf("%s%c", cells[i] != NULL ? cells[i] : "",
-		       (i + 1) % n_columns == 0 ? '\n' : '\t');
-}
-
-static int
-fill_table(struct libscols_table *table, const char *const *columns,
-	   size_t n_columns, const char *const *cells, size_t n_rows)
-{
-	struct libscols_line *line;
-	size_t row, i;
-
-	for (i = 0; i < n_columns; i++)
-		if (scols_table_new_column(table, columns[i], 0,
-					   i + 1 == n_columns ? SCOLS_FL_TRUNC
-							      : 0) == NULL)
-			return -1;
-	for (row = 0; row < n_rows; row++) {
-		if ((line = scols_table_new_line(table, NULL)) == NULL)
-			return -1;
-		for (i = 0; i < n_columns; i++)
-			if (scols_line_set_data(
-				line, i, cells[row * n_columns + i]) != 0)
-				return -1;
-	}
-	return 0;
-}
-
-int
-print_table(const char *const *columns, size_t n_columns,
-	    const char *const *cells, size_t n_rows)
-{
-	struct libscols_table *table;
-	int result = -1;
-
-	if (!isatty(STDOUT_FILENO)) {
-		print_plain(cells, n_columns, n_rows);
-		return 0;
-	}
-	if ((table = scols_new_table()) != NULL &&
-	    fill_table(table, columns, n_columns, cells, n_rows) == 0 &&
-	    scols_print_table(table) == 0)
-		result = 0;
-	scols_unref_table(table);
-	return result;
+	if (text != NULL)
+		puts(text);
+	free(text);
+	json_decref(json);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs result, wait and cancel. */
+/* The verbs result and wait. */
 #include "result.h"
 
 #include <stdio.h>
@@ -74,6 +74,7 @@ const struct verb verb_result = {
     .usage = "ID",
     .min_args = 1,
     .max_args = 1,
+    .words = WORD_RESULT_ID,
     .run = run_result,
 };
 
@@ -159,36 +160,6 @@ const struct verb verb_wait = {
     .init = wait_init,
     .min_args = 1,
     .max_args = -1,
+    .words = WORD_TASK_ID,
     .run = run_wait,
-};
-
-/* --- cancel ------------------------------------------------------------ */
-
-static int
-run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
-{
-	struct flowrra_error error;
-	int status;
-
-	(void)argc;
-	(void)options;
-	if ((status = ctl_open(ctl)) != 0)
-		return status;
-	if (flowrra_cancel(ctl->client, argv[0], &error) != 0)
-		return complain_of(ctl, &error);
-	if (ctl->globals.json) {
-		printf("{\"id\":");
-		print_quoted(argv[0]);
-		printf(",\"order\":\"cancel\"}\n");
-	}
-	return 0;
-}
-
-const struct verb verb_cancel = {
-    .name = "cancel",
-    .summary = "Asks the workers to cancel a task",
-    .usage = "ID",
-    .min_args = 1,
-    .max_args = 1,
-    .run = run_cancel,
 };

@@ -13,8 +13,6 @@
 #include "util/err.h"
 #include "verb.h"
 
-#define US_PER_S 1000000
-
 struct schedules *
 open_schedules(struct ctl *ctl, int *ret_status)
 {
@@ -32,13 +30,6 @@ open_schedules(struct ctl *ctl, int *ret_status)
 	if (s == NULL)
 		*ret_status = complain_of_err(ctl, &err);
 	return s;
-}
-
-int
-complain_of_err(struct ctl *ctl, const struct err *err)
-{
-	complain(ctl, "%s", err->msg);
-	return err_exit_status(err->code);
 }
 
 int
@@ -61,38 +52,4 @@ complain_of_rule(struct ctl *ctl, const char *text,
 		fputc('~', stderr);
 	fputc('\n', stderr);
 	return status;
-}
-
-void
-moment_text(int64_t us, char text[MOMENT_SIZE])
-{
-	char full[CLOCK_TEXT_SIZE];
-
-	clock_format(us, full);
-	if (us % US_PER_S == 0)
-		snprintf(text, MOMENT_SIZE, "%.19sZ", full);
-	else
-		snprintf(text, MOMENT_SIZE, "%.26sZ", full);
-}
-
-json_t *
-moment_json(int64_t us)
-{
-	char text[MOMENT_SIZE];
-
-	if (us == 0 || us == INT64_MAX)
-		return json_null();
-	moment_text(us, text);
-	return json_string(text);
-}
-
-void
-print_json_line(json_t *json)
-{
-	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
-
-	if (text != NULL)
-		puts(text);
-	free(text);
-	json_decref(json);
 }

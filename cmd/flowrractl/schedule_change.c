@@ -141,6 +141,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	    .usage = "ID",                                                     \
 	    .min_args = 1,                                                     \
 	    .max_args = 1,                                                     \
+	    .words = WORD_SCHEDULE,                                            \
 	    .run = run_##word,                                                 \
 	}
 

@@ -6,6 +6,7 @@
 
 #include "flowrra/client.h"
 #include "manager/schedule.h"
+#include "manager/schedule_json.h"
 #include "schedule.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -192,6 +193,7 @@ const struct verb verb_schedule_cron = {
     .init = make_init,
     .min_args = 2,
     .max_args = 2,
+    .words = WORD_TASK_NAME,
     .run = run_cron,
 };
 
@@ -205,6 +207,7 @@ const struct verb verb_schedule_interval = {
     .init = make_init,
     .min_args = 2,
     .max_args = 2,
+    .words = WORD_TASK_NAME,
     .run = run_interval,
 };
 
@@ -218,5 +221,6 @@ const struct verb verb_schedule_once = {
     .init = make_init,
     .min_args = 2,
     .max_args = 2,
+    .words = WORD_TASK_NAME,
     .run = run_once,
 };

@@ -4,6 +4,7 @@
 
 #include "beat/rule.h"
 #include "cron/tz.h"
+#include "manager/schedule_json.h"
 #include "schedule.h"
 #include "util/clock.h"
 #include "util/err.h"

@@ -80,6 +80,9 @@ check(const struct submit_options *o, int argc, struct err *err)
 			       "task belongs");
 	if (o->wait_timeout_s >= 0 && !o->wait)
 		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
+	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
+	    !o->from_stdin)
+		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
 	if (o->from_stdin && (o->wait || r->id != NULL))
 		return err_set(
 		    err, ERR_USAGE,
@@ -174,5 +177,6 @@ const struct verb verb_submit = {
     .options_size = sizeof(struct submit_options),
     .init = submit_init,
     .max_args = -1,
+    .words = WORD_TASK_NAME,
     .run = run_submit,
 };

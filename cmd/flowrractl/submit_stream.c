@@ -20,7 +20,6 @@
 #include "util/err.h"
 #include "verb.h"
 
-#define LINE_MAX_BYTES (1024 * 1024)
 #define READ_BYTES (256 * 1024)
 /* A batch is sent with so many lines, or bytes of tasks and records. */
 #define BATCH_LINES 512
@@ -48,6 +47,8 @@ struct stream {
 	size_t first, under_way; /* those that have been sent, in a ring */
 	struct buf input, scratch;
 	size_t number; /* of the last line, from 1 */
+	size_t line_max;
+	size_t answered;
 	bool skipping; /* the rest of a line that is too long */
 	bool hopeless; /* nobody takes tasks, or answers, any more */
 	int status;
@@ -129,6 +130,10 @@ print_answers(struct stream *s, struct batch *b)
 	/* Nobody would learn the ids of what follows. */
 	if (ferror(stdout))
 		s->hopeless = true;
+	s->answered += b->n;
+	/* Where the ids go by, they are progress enough. */
+	if (!isatty(STDOUT_FILENO))
+		show_progress(s->ctl, (long long)s->answered, "submitted");
 	b->n = 0;
 	flowrra_batch_reset(b->tasks);
 }
@@ -200,6 +205,16 @@ add_task(struct stream *s, struct slice text)
 }
 
 static void
+add_long_line(struct stream *s)
+{
+	char problem[80];
+
+	snprintf(problem, sizeof(problem),
+		 "longer than %zu bytes ([worker] max_task_size)", s->line_max);
+	add_problem(s, err_exit_status(ERR_DATA), problem);
+}
+
+static void
 add_line(struct stream *s, struct slice text)
 {
 	const struct batch *b;
@@ -209,9 +224,8 @@ add_line(struct stream *s, struct slice text)
 		text.len--;
 	if (text.len == 0)
 		return;
-	if (text.len > LINE_MAX_BYTES)
-		add_problem(s, err_exit_status(ERR_DATA),
-			    "longer than 1048576 bytes");
+	if (text.len > s->line_max)
+		add_long_line(s);
 	else
 		add_task(s, text);
 	b = filling(s);
@@ -235,7 +249,7 @@ take_lines(struct stream *s)
 		begin = end + 1;
 	}
 	buf_drain(&s->input, s->input.len - left);
-	if (left <= LINE_MAX_BYTES || s->hopeless)
+	if (left <= s->line_max || s->hopeless)
 		return;
 	/* Its end is not worth waiting for. */
 	if (!s->skipping)
@@ -296,6 +310,7 @@ read_all(struct stream *s)
 		add_line(s, (struct slice){s->input.data, s->input.len});
 	send_batch(s);
 	settle_all(s);
+	end_progress(s->ctl);
 	if (s->hopeless)
 		complain(s->ctl,
 			 "giving up: what follows line %zu was not submitted",
@@ -316,6 +331,7 @@ submit_stream(struct ctl *ctl, const struct flowrra_request *base)
 	}
 	s->ctl = ctl;
 	s->base = base;
+	s->line_max = request_max(ctl->client);
 	for (i = 0; i < BATCHES && status == 0; i++)
 		if (flowrra_batch_new(ctl->client, &s->batches[i].tasks,
 				      &error) != 0)

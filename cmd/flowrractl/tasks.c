@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* The verbs about registered tasks. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <jansson.h>
 
 #include "flowrra/client.h"
+#include "table.h"
 #include "util/err.h"
 #include "verb.h"
 
-/* Fields of an entry, in the order of the columns; the name comes first. */
-static const char *const fields[] = {
-    "name",	   "queue",	    "cpu_bound",       "max_retries",
-    "retry_delay", "retry_backoff", "retry_delay_max", "retry_jitter",
-    "timeout",	   "description",
-};
-static const char *const columns[] = {
-    "NAME",    "QUEUE", "CPU",	  "RETRIES", "RETRY-DELAY",
-    "BACKOFF", "LIMIT", "JITTER", "TIMEOUT", "DESCRIPTION",
+static const struct column columns[] = {
+    {"NAME", "name", NULL, false},
+    {"QUEUE", "queue", NULL, false},
+    {"CPU", "cpu_bound", NULL, false},
+    {"RETRIES", "max_retries", NULL, true},
+    {"RETRY-DELAY", "retry_delay", NULL, true},
+    {"BACKOFF", "retry_backoff", NULL, true},
+    {"LIMIT", "retry_delay_max", NULL, true},
+    {"JITTER", "retry_jitter", NULL, true},
+    {"TIMEOUT", "timeout", NULL, true},
+    {"DESCRIPTION", "description", NULL, false},
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
-_Static_assert(sizeof(fields) / sizeof(fields[0]) == N_COLUMNS,
-	       "a column for each field");
 
 /* The entry of a task, with its name in it; NULL with the exit status. */
 static json_t *
@@ -48,34 +45,6 @@ get_entry(struct ctl *ctl, const char *name, int *ret_status)
 		return NULL;
 	}
 	return entry;
-}
-
-/* A field as text, which the caller frees; NULL: the configuration's. */
-static char *
-field_text(const json_t *entry, const char *field)
-{
-	const json_t *value = json_object_get(entry, field);
-	char number[32];
-
-	if (json_is_string(value))
-		return strdup(json_string_value(value));
-	if (json_is_real(value)) {
-		snprintf(number, sizeof(number), "%g", json_real_value(value));
-		return strdup(number);
-	}
-	return value == NULL || json_is_null(value)
-		   ? NULL
-		   : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-}
-
-static void
-print_json(const json_t *json)
-{
-	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
-
-	if (text != NULL)
-		puts(text);
-	free(text);
 }
 
 /* --- registered -------------------------------------------------------- */
@@ -110,25 +79,6 @@ get_entries(struct ctl *ctl, int *ret_status)
 }
 
 static int
-print_entries(const json_t *list)
-{
-	size_t n = json_array_size(list), i;
-	char **cells = calloc(n * N_COLUMNS + 1, sizeof(*cells));
-	int result;
-
-	if (cells == NULL)
-		return -1;
-	for (i = 0; i < n * N_COLUMNS; i++)
-		cells[i] = field_text(json_array_get(list, i / N_COLUMNS),
-				      fields[i % N_COLUMNS]);
-	result = print_table(columns, N_COLUMNS, (const char *const *)cells, n);
-	for (i = 0; i < n * N_COLUMNS; i++)
-		free(cells[i]);
-	free(cells);
-	return result;
-}
-
-static int
 run_registered(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	int status = 0;
@@ -141,14 +91,7 @@ run_registered(struct ctl *ctl, int argc, char **argv, void *options)
 		return status;
 	if ((list = get_entries(ctl, &status)) == NULL)
 		return status;
-	if (ctl->globals.json) {
-		print_json(list);
-	} else if (print_entries(list) != 0) {
-		complain(ctl, "cannot print the table");
-		status = err_exit_status(ERR_SYSTEM);
-	}
-	json_decref(list);
-	return status;
+	return print_list(ctl, columns, N_COLUMNS, list);
 }
 
 const struct verb verb_tasks_registered = {
@@ -160,13 +103,28 @@ const struct verb verb_tasks_registered = {
 
 /* --- info -------------------------------------------------------------- */
 
+#define MEMBER(name)                                                           \
+	{                                                                      \
+		(name), (name), NULL, false                                    \
+	}
+static const struct column members[] = {
+    MEMBER("name"),
+    MEMBER("queue"),
+    MEMBER("cpu_bound"),
+    MEMBER("max_retries"),
+    MEMBER("retry_delay"),
+    MEMBER("retry_backoff"),
+    MEMBER("retry_delay_max"),
+    MEMBER("retry_jitter"),
+    MEMBER("timeout"),
+    MEMBER("description"),
+};
+
 static int
 run_info(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	int status = 0;
 	json_t *entry;
-	char *text;
-	size_t i;
 
 	(void)argc;
 	(void)options;
@@ -174,14 +132,11 @@ run_info(struct ctl *ctl, int argc, char **argv, void *options)
 		return status;
 	if ((entry = get_entry(ctl, argv[0], &status)) == NULL)
 		return status;
-	if (ctl->globals.json)
-		print_json(entry);
-	for (i = 0; !ctl->globals.json && i < N_COLUMNS; i++) {
-		text = field_text(entry, fields[i]);
-		printf("%-16s %s\n", fields[i],
-		       text != NULL ? text : "(as configured)");
-		free(text);
+	if (ctl->globals.json) {
+		print_json_line(entry);
+		return 0;
 	}
+	print_columns(members, sizeof(members) / sizeof(members[0]), entry);
 	json_decref(entry);
 	return 0;
 }
@@ -192,5 +147,6 @@ const struct verb verb_tasks_info = {
     .usage = "NAME",
     .min_args = 1,
     .max_args = 1,
+    .words = WORD_TASK_NAME,
     .run = run_info,
 };

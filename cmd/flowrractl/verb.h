@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "manager/value.h"
 
 struct err;
@@ -23,7 +25,7 @@ struct option_spec {
 	struct value_spec value; /* FLAG and SWITCH become true */
 };
 
-/* Options of all verbs. */
+/* Options of all verbs; the strings are the command line's. */
 struct globals {
 	const char *config_file;
 	struct value_list settings;
@@ -38,7 +40,21 @@ struct ctl {
 	const struct verb *verb; /* NULL before it is known */
 	struct globals globals;
 	struct flowrra_client *client; /* once ctl_open() was called */
-	int complaints;
+	bool progress; /* a line of progress is on the terminal */
+};
+
+/* What a verb's words are, for completion. */
+enum word_kind {
+	WORD_ANY, /* nothing that could be listed: files may do */
+	WORD_TASK_NAME,
+	WORD_TASK_ID,	/* of those that have not ended */
+	WORD_RESULT_ID, /* of any */
+	WORD_DEAD_ID,
+	WORD_QUEUE,
+	WORD_WORKER,
+	WORD_SCHEDULE,
+	WORD_VERB,
+	WORD_SHELL
 };
 
 struct verb {
@@ -50,16 +66,23 @@ struct verb {
 	size_t options_size;	     /* of the struct that they fill */
 	void (*init)(void *options); /* its defaults; NULL: zeroes */
 	int min_args, max_args;	     /* -1: any number */
+	enum word_kind words;
 	/* Returns the exit status. */
 	int (*run)(struct ctl *ctl, int argc, char **argv, void *options);
 };
 
-extern const struct verb verb_cancel, verb_help, verb_result,
+extern const struct verb verb_cancel, verb_complete, verb_completion,
+    verb_doctor, verb_events, verb_health, verb_help, verb_queue_pause,
+    verb_queue_purge, verb_queue_resume, verb_queues, verb_result,
     verb_schedule_cron, verb_schedule_delete, verb_schedule_disable,
     verb_schedule_enable, verb_schedule_interval, verb_schedule_list,
     verb_schedule_next, verb_schedule_once, verb_schedule_run,
-    verb_schedule_show, verb_schedule_stats, verb_submit, verb_tasks_info,
-    verb_tasks_registered, verb_version, verb_wait;
+    verb_schedule_show, verb_schedule_stats, verb_stats, verb_submit,
+    verb_tasks_completed, verb_tasks_dead, verb_tasks_delete, verb_tasks_failed,
+    verb_tasks_info, verb_tasks_pending, verb_tasks_registered,
+    verb_tasks_retry, verb_tasks_running, verb_tasks_show, verb_top,
+    verb_version, verb_wait, verb_worker_quiet, verb_worker_reload,
+    verb_worker_resume, verb_worker_stop, verb_workers;
 
 /* All of them, NULL at the end. */
 extern const struct verb *const verbs[];
@@ -86,21 +109,31 @@ int ctl_open(struct ctl *ctl);
  * masked; with --quiet nothing is printed. */
 void complain(struct ctl *ctl, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Complains and returns the error's code. */
+/* Complains and returns the exit status. */
 int complain_of(struct ctl *ctl, const struct flowrra_error *error);
+int complain_of_err(struct ctl *ctl, const struct err *err);
+
+/* "12000 purged", rewritten in place, on a terminal that may be written to. */
+void show_progress(struct ctl *ctl, long long n, const char *what);
+/* Clears that line, before other things are printed. */
+void end_progress(struct ctl *ctl);
 
 /* Prints JSON without its optional white space. */
 void print_compact(const char *json);
 /* Prints text as a JSON string. */
 void print_quoted(const char *text);
 
-/* A table for a terminal; elsewhere columns with tabs between and no header.
- * `cells` has n_rows × n_columns texts, row by row; NULL is an empty cell. */
-int print_table(const char *const *columns, size_t n_columns,
-		const char *const *cells, size_t n_rows);
+/* Prints JSON as one line, and takes it. */
+void print_json_line(json_t *json);
 
-/* Help: of the program, or of a verb; and all of it as JSON. */
+/* The verb whose name `words` begin with; *ret_used says how many words it has.
+ * NULL: none. */
+const struct verb *find_verb(int n, char **words, int *ret_used);
+
+/* Help: of the program, or of a verb; of the verbs that begin with a word
+ * (false: none does); and all of it as JSON. */
 void print_help(const struct verb *verb);
+bool print_help_group(const char *word);
 void print_help_json(void);
 
 #endif

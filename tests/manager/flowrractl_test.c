@@ -65,6 +65,17 @@ static const struct {
     {"$F", 64, "flowrractl: there is no verb; see flowrractl --help\n"},
     {"$F frob", 64, "there is no verb \"frob\""},
     {"$F tasks", 64, "tasks registered, tasks info"},
+    {"$F tasks dead --limit 0", 64, "not a whole number (1 to 100000)"},
+    {"$F tasks retry", 64, "which? give ids"},
+    {"$F tasks delete --all x", 64, "--all goes with no id"},
+    {"$F health --timeout 1", 64, "--timeout needs --wait"},
+    {"$F completion csh", 64, "no completion for \"csh\""},
+    {"$F submit add --unique-ttl 5", 64, "--unique-ttl needs --unique"},
+    {"$F submit add --unique ''", 65, "1 to 1024 bytes"},
+    {"$F tasks show nope", 2, "no record of task nope"},
+    {"$F queues nope", 2, "no queue \"nope\""},
+    {"$F queue pause 'a b'", 65, "queue \"a b\" is not allowed"},
+    {"$F worker stop nope", 2, "no worker \"nope\""},
     {"$F tasks frob", 64, "no verb \"tasks frob\""},
     {"$F submit", 64, "which task?"},
     {"$F submit add --foo", 64, "there is no option \"--foo\""},
@@ -185,7 +196,8 @@ START_TEST(a_long_stream_loses_nothing_and_a_long_line_only_itself)
 			     "END {print n, ids}'"),
 			 0);
 	ck_assert_str_eq(output, "flowrractl: submit: line 5001: longer than "
-				 "1048576 bytes\n5003 5001\n");
+				 "1064960 bytes ([worker] max_task_size)\n"
+				 "5003 5001\n");
 	ck_assert_int_eq(fixture_integer(server, "LLEN", "flowrra:queue:io"),
 			 5001);
 	end();
@@ -299,7 +311,7 @@ START_TEST(registered_tasks_are_listed)
 
 	begin();
 	ck_assert_int_eq(run("$F tasks registered"), 0);
-	ck_assert_str_eq(output, "add\tio\tfalse\t\t2.5\t\t\t\t\tAdds\n");
+	ck_assert_str_eq(output, "add\tio\tfalse\t-\t2.5\t-\t-\t-\t-\tAdds\n");
 	ck_assert_int_eq(run("$F tasks registered --json"), 0);
 	json = json_loads(output, 0, NULL);
 	ck_assert_uint_eq(json_array_size(json), 1);

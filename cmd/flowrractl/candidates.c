@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* What a word on the command line can be, from the servers. */
+#include "candidates.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "flowrra/client.h"
+#include "manager/dead.h"
+#include "manager/queues.h"
+#include "manager/tasks.h"
+#include "manager/workers.h"
+#include "schedule.h"
+#include "schedules/schedules.h"
+#include "util/err.h"
+
+/* More are no help to anybody. */
+#define MANY 200
+
+void
+print_candidate(const char *word, const char *what, const char *prefix)
+{
+	if (word != NULL && strncmp(word, prefix, strlen(prefix)) == 0)
+		printf("%s\t%s\n", word, what != NULL ? what : "");
+}
+
+/* Of each row, the word and what it is. */
+static void
+print_list_of(json_t *rows, const char *word, const char *what,
+	      const char *prefix)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row)
+		print_candidate(json_string_value(json_object_get(row, word)),
+				json_string_value(json_object_get(row, what)),
+				prefix);
+	json_decref(rows);
+}
+
+static void
+print_names(struct ctl *ctl, const char *prefix)
+{
+	json_t *names, *name;
+	char *text;
+	size_t i;
+
+	if (flowrra_registered_names(ctl->client, &text, NULL) != 0)
+		return;
+	names = json_loads(text, 0, NULL);
+	flowrra_free(text);
+	json_array_foreach (names, i, name)
+		print_candidate(json_string_value(name), "task", prefix);
+	json_decref(names);
+}
+
+static void
+print_tasks(struct ctl *ctl, enum tasks_state state, const char *prefix)
+{
+	struct tasks_query query = {.limit = MANY, .depth = MANY};
+
+	print_list_of(tasks_list(ctl->client, state, &query, NULL), "task_id",
+		      "task_name", prefix);
+}
+
+static void
+print_dead(struct ctl *ctl, const char *prefix)
+{
+	struct dead_query query = {.limit = MANY, .depth = MANY};
+
+	print_list_of(dead_list(ctl->client, &query, NULL), "key", "task_name",
+		      prefix);
+}
+
+static void
+print_schedules(struct ctl *ctl, const char *prefix)
+{
+	const struct schedules_filter filter = {.limit = MANY};
+	struct schedules_list *list;
+	struct schedules *db;
+	int status;
+	size_t i;
+
+	if ((db = open_schedules(ctl, &status)) == NULL)
+		return;
+	if (schedules_list(db, &filter, &list, NULL) == 0) {
+		for (i = 0; i < list->n; i++)
+			print_candidate(list->items[i].id, list->items[i].task,
+					prefix);
+		schedules_list_free(list);
+	}
+	schedules_close(db);
+}
+
+static void
+print_from_servers(struct ctl *ctl, enum word_kind kind, const char *prefix)
+{
+	switch (kind) {
+	case WORD_TASK_NAME:
+		print_names(ctl, prefix);
+		break;
+	case WORD_RESULT_ID:
+		print_tasks(ctl, TASKS_COMPLETED, prefix);
+		print_tasks(ctl, TASKS_FAILED, prefix);
+		/* fall through */
+	case WORD_TASK_ID:
+		print_tasks(ctl, TASKS_RUNNING, prefix);
+		print_tasks(ctl, TASKS_PENDING, prefix);
+		break;
+	case WORD_DEAD_ID:
+		print_dead(ctl, prefix);
+		break;
+	case WORD_QUEUE:
+		print_list_of(queues_list(ctl->client, NULL, NULL), "queue", "",
+			      prefix);
+		break;
+	case WORD_WORKER:
+		print_list_of(workers_list(ctl->client, NULL), "worker",
+			      "state", prefix);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+print_candidates(struct ctl *ctl, enum word_kind kind, const char *prefix)
+{
+	static const char *const shells[] = {"bash", "zsh", "fish"};
+	size_t i;
+
+	ctl->globals.quiet = true;
+	if (kind == WORD_SHELL)
+		for (i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+			print_candidate(shells[i], "", prefix);
+	else if (kind == WORD_SCHEDULE)
+		print_schedules(ctl, prefix);
+	else if (kind != WORD_ANY && kind != WORD_VERB && ctl_open(ctl) == 0)
+		print_from_servers(ctl, kind, prefix);
+}

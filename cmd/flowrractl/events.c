@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb events. */
+#include "manager/events.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "util/err.h"
+#include "verb.h"
+
+struct events_options {
+	struct ctl *ctl;
+	const char *id, *task, *queue;
+	bool follow;
+	int count; /* 0: without end */
+	int seen;
+};
+
+static int
+on_event(const json_t *event, void *arg)
+{
+	struct events_options *o = arg;
+	char *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+	if (text == NULL)
+		return 0;
+	puts(text);
+	free(text);
+	if (fflush(stdout) != 0)
+		return 1;
+	return ++o->seen == o->count;
+}
+
+static void
+on_trouble(const struct err *why, void *arg)
+{
+	const struct events_options *o = arg;
+
+	complain(o->ctl, "some events may be missing: %s", why->msg);
+}
+
+static int
+run_events(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct events_options *o = options;
+	const struct events_follow follow = {.id = o->id,
+					     .task = o->task,
+					     .queue = o->queue,
+					     .on_event = on_event,
+					     .on_trouble = on_trouble,
+					     .arg = o};
+	struct err err = ERR_INIT;
+	int status;
+
+	(void)argc;
+	(void)argv;
+	o->ctl = ctl;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if (events_follow(ctl->client, &follow, &err) != 0)
+		return complain_of_err(ctl, &err);
+	/* The client keeps SIGPIPE away while it waits; nobody reads any more:
+	 * end as any other program in a pipe does. */
+	if (ferror(stdout))
+		raise(SIGPIPE);
+	return 0;
+}
+
+#define OPTION(option, value_name, kind, member, low, high, text)              \
+	{                                                                      \
+		.name = (option), .arg = (value_name), .help = (text),         \
+		.value = {                                                     \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(struct events_options, member),     \
+			.min = (low),                                          \
+			.max = (high)                                          \
+		}                                                              \
+	}
+
+static const struct option_spec events_options[] = {
+    OPTION("follow", NULL, FLAG, follow, 0, 0,
+	   "until it is interrupted (the default)"),
+    OPTION("count", "N", INT, count, 1, 2147483647, "end after so many"),
+    OPTION("task", "NAME", TEXT, task, 0, 0, "only of tasks of this name"),
+    OPTION("queue", "QUEUE", TEXT, queue, 0, 0, "only of tasks of this queue"),
+    OPTION("id", "ID", TEXT, id, 0, 0, "only of this task"),
+};
+
+const struct verb verb_events = {
+    .name = "events",
+    .summary = "Prints what becomes of tasks as it happens, one JSON object a "
+	       "line",
+    .usage = "[--follow | --count N] [--task NAME] [--queue QUEUE] [--id ID]",
+    .options = events_options,
+    .n_options = sizeof(events_options) / sizeof(events_options[0]),
+    .options_size = sizeof(struct events_options),
+    .run = run_events,
+};

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs health and doctor. */
+#include "manager/health.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "flowrra/client.h"
+#include "manager/doctor.h"
+#include "table.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "verb.h"
+
+#define US_PER_S 1e6
+/* Between two looks. */
+#define PAUSE_MS 500L
+
+struct health_options {
+	bool wait;
+	double timeout_s;
+};
+
+static void
+health_init(void *options)
+{
+	((struct health_options *)options)->timeout_s = -1;
+}
+
+static void
+cell_health(const json_t *value, struct buf *out)
+{
+	buf_adds(out, json_is_true(value) ? "healthy" : "unhealthy");
+}
+
+static const struct column health_columns[] = {
+    {"COMPONENT", "component", NULL, false},
+    {"STATE", "healthy", cell_health, false},
+    {"MESSAGE", "message", NULL, false},
+};
+
+/* Looks once, or until all is well or the time is over. */
+static json_t *
+look(struct ctl *ctl, const struct health_options *o)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+	const int64_t begin_us = clock_mono_us();
+	json_t *components;
+
+	while (
+	    (components = health_check(ctl->client)) != NULL && o->wait &&
+	    !health_is_good(components) &&
+	    (o->timeout_s < 0 ||
+	     (double)(clock_mono_us() - begin_us) / US_PER_S < o->timeout_s)) {
+		json_decref(components);
+		nanosleep(&pause, NULL);
+	}
+	return components;
+}
+
+static int
+run_health(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	const struct health_options *o = options;
+	json_t *components;
+	int status, good;
+
+	(void)argc;
+	(void)argv;
+	if (o->timeout_s >= 0 && !o->wait) {
+		complain(ctl, "--timeout needs --wait");
+		return err_exit_status(ERR_USAGE);
+	}
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if ((components = look(ctl, o)) == NULL) {
+		complain(ctl, "out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	good = health_is_good(components);
+	status = print_list(ctl, health_columns, 3, components);
+	if (good || status != 0)
+		return status;
+	return o->wait ? FLOWRRA_TIMEOUT : FLOWRRA_UNAVAILABLE;
+}
+
+static const struct option_spec health_options[] = {
+    {.name = "wait",
+     .help = "until all of it is healthy",
+     .value = {VALUE_FLAG, offsetof(struct health_options, wait), 0, 0}},
+    {.name = "timeout",
+     .arg = "DURATION",
+     .help = "wait at most so long",
+     .value = {VALUE_SECONDS, offsetof(struct health_options, timeout_s), 0,
+	       316224000}},
+};
+
+const struct verb verb_health = {
+    .name = "health",
+    .summary = "Says of broker, backend, workers and schedulers if all is well",
+    .usage = "[--wait [--timeout DURATION]]",
+    .options = health_options,
+    .n_options = sizeof(health_options) / sizeof(health_options[0]),
+    .options_size = sizeof(struct health_options),
+    .init = health_init,
+    .run = run_health,
+};
+
+/* --- doctor ------------------------------------------------------------ */
+
+static void
+print_findings(const json_t *findings)
+{
+	static const struct column what[] = {{"", "what", NULL, false}};
+	static const struct column remedy[] = {{"", "remedy", NULL, false}};
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (findings, i, one) {
+		printf("%s: %s: ",
+		       json_string_value(json_object_get(one, "level")),
+		       json_string_value(json_object_get(one, "about")));
+		print_cell(&what[0], one);
+		printf("\n  ");
+		print_cell(&remedy[0], one);
+		putchar('\n');
+	}
+}
+
+static int
+run_doctor(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	json_t *findings;
+	int status;
+
+	(void)argc;
+	(void)argv;
+	(void)options;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if ((findings = doctor_examine(ctl->client)) == NULL) {
+		complain(ctl, "out of memory");
+		return err_exit_status(ERR_SYSTEM);
+	}
+	status = doctor_found_error(findings) ? FLOWRRA_UNAVAILABLE : 0;
+	if (ctl->globals.json) {
+		print_json_line(findings);
+		return status;
+	}
+	print_findings(findings);
+	if (json_array_size(findings) == 0)
+		complain(ctl, "nothing is wrong");
+	json_decref(findings);
+	return status;
+}
+
+const struct verb verb_doctor = {
+    .name = "doctor",
+    .summary = "Looks for what is wrong, and says what to do about it",
+    .usage = "",
+    .run = run_doctor,
+};

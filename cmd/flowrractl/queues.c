@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs about queues. */
+#include "manager/queues.h"
+
+#include <stdio.h>
+
+#include "columns.h"
+#include "table.h"
+#include "util/err.h"
+#include "verb.h"
+
+const struct column queue_columns[N_QUEUE_COLUMNS] = {
+    {"QUEUE", "queue", NULL, false},
+    {"WAITING", "waiting", NULL, true},
+    {"DELAYED", "delayed", NULL, true},
+    {"IN-FLIGHT", "in_flight", NULL, true},
+    {"DEAD", "dead", NULL, true},
+    {"OLDEST", "oldest_at", cell_age, true},
+    {"STATE", "paused", cell_paused, false},
+};
+
+static int
+run_queues(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct err err = ERR_INIT;
+	json_t *list;
+	int status;
+
+	(void)options;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	list = queues_list(ctl->client, argc > 0 ? argv[0] : NULL, &err);
+	if (list == NULL)
+		return complain_of_err(ctl, &err);
+	return print_list(ctl, queue_columns, N_QUEUE_COLUMNS, list);
+}
+
+const struct verb verb_queues = {
+    .name = "queues",
+    .summary = "Lists the queues, or one, with what lies in them",
+    .usage = "[QUEUE]",
+    .max_args = 1,
+    .words = WORD_QUEUE,
+    .run = run_queues,
+};
+
+/* --- pause and resume -------------------------------------------------- */
+
+static int
+pause_queue(struct ctl *ctl, const char *name, bool paused)
+{
+	struct err err = ERR_INIT;
+	json_t *answer;
+	int status;
+
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if ((answer = queues_pause(ctl->client, name, paused, &err)) == NULL)
+		return complain_of_err(ctl, &err);
+	if (ctl->globals.json)
+		print_json_line(answer);
+	else
+		json_decref(answer);
+	return 0;
+}
+
+static int
+run_pause(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	(void)argc;
+	(void)options;
+	return pause_queue(ctl, argv[0], true);
+}
+
+static int
+run_resume(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	(void)argc;
+	(void)options;
+	return pause_queue(ctl, argv[0], false);
+}
+
+const struct verb verb_queue_pause = {
+    .name = "queue pause",
+    .summary = "Keeps all workers from taking tasks out of a queue",
+    .usage = "QUEUE",
+    .min_args = 1,
+    .max_args = 1,
+    .words = WORD_QUEUE,
+    .run = run_pause,
+};
+
+const struct verb verb_queue_resume = {
+    .name = "queue resume",
+    .summary = "Lets workers take tasks out of a queue again",
+    .usage = "QUEUE",
+    .min_args = 1,
+    .max_args = 1,
+    .words = WORD_QUEUE,
+    .run = run_resume,
+};
+
+/* --- purge ------------------------------------------------------------- */
+
+struct purge_options {
+	bool dry_run;
+};
+
+static void
+on_progress(int64_t purged, void *arg)
+{
+	show_progress(arg, purged, "purged");
+}
+
+static int
+run_purge(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	const struct purge_options *o = options;
+	const struct queues_purge purge = {.queue = argv[0],
+					   .dry_run = o->dry_run,
+					   .on_progress = on_progress,
+					   .arg = ctl};
+	struct err err = ERR_INIT;
+	json_t *answer;
+	int status;
+
+	(void)argc;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	answer = queues_purge(ctl->client, &purge, &err);
+	end_progress(ctl);
+	if (answer == NULL)
+		return complain_of_err(ctl, &err);
+	if (ctl->globals.json) {
+		print_json_line(answer);
+		return 0;
+	}
+	printf("%lld\n", (long long)json_integer_value(
+			     json_object_get(answer, "purged")));
+	json_decref(answer);
+	return 0;
+}
+
+static const struct option_spec purge_options[] = {
+    {.name = "dry-run",
+     .help = "only count them",
+     .value = {VALUE_FLAG, offsetof(struct purge_options, dry_run), 0, 0}},
+};
+
+const struct verb verb_queue_purge = {
+    .name = "queue purge",
+    .summary = "Cancels all tasks that wait in a queue, and prints how many",
+    .usage = "QUEUE [--dry-run]",
+    .options = purge_options,
+    .n_options = sizeof(purge_options) / sizeof(purge_options[0]),
+    .options_size = sizeof(struct purge_options),
+    .min_args = 1,
+    .max_args = 1,
+    .words = WORD_QUEUE,
+    .run = run_purge,
+};

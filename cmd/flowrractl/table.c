@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables from JSON. */
+#include "table.h"
+
+#include <libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/err.h"
+#include "verb.h"
+
+/* --- cells ------------------------------------------------------------- */
+
+static const json_t *
+follow(const json_t *object, const char *path)
+{
+	const char *dot;
+
+	while ((dot = strchr(path, '.')) != NULL) {
+		object = json_object_getn(object, path, (size_t)(dot - path));
+		path = dot + 1;
+	}
+	return json_object_get(object, path);
+}
+
+static void
+cell_plain(const json_t *value, struct buf *out)
+{
+	char *text;
+
+	if (value == NULL || json_is_null(value)) {
+		buf_addc(out, '-');
+	} else if (json_is_string(value)) {
+		buf_adds(out, json_string_value(value));
+	} else if (json_is_real(value)) {
+		buf_addf(out, "%g", json_real_value(value));
+	} else {
+		text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
+					     JSON_REAL_PRECISION(15));
+		buf_adds(out, text != NULL ? text : "?");
+		free(text);
+	}
+}
+
+/* Controls of ASCII, and those that UTF-8 writes as C2 80 to C2 9F. */
+static void
+mask(char *text)
+{
+	unsigned char *p;
+
+	for (p = (unsigned char *)text; *p != '\0'; p++) {
+		if (*p < ' ' || *p == 127)
+			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
+/* A cell's text, which the caller frees; NULL without memory. */
+static char *
+cell_of(const struct column *column, const json_t *row)
+{
+	const json_t *value = follow(row, column->path);
+	struct buf out = BUF_INIT;
+
+	if (column->format != NULL)
+		column->format(value, &out);
+	else
+		cell_plain(value, &out);
+	if (out.len == 0)
+		buf_addc(&out, '-');
+	if (out.failed) {
+		buf_done(&out);
+		return NULL;
+	}
+	mask(out.data);
+	return buf_take(&out);
+}
+
+/* --- for programs ------------------------------------------------------ */
+
+static int
+print_plain(const struct column *columns, size_t n, const json_t *rows)
+{
+	json_t *row;
+	size_t i, k;
+	char *text;
+
+	json_array_foreach (rows, i, row) {
+		for (k = 0; k < n; k++) {
+			if ((text = cell_of(&columns[k], row)) == NULL)
+				return -1;
+			printf("%s%c", text, k + 1 == n ? '\n' : '\t');
+			free(text);
+		}
+	}
+	return 0;
+}
+
+/* --- for people -------------------------------------------------------- */
+
+static int
+fill_line(struct libscols_line *line, const struct column *columns, size_t n,
+	  const json_t *row)
+{
+	size_t k;
+	char *text;
+
+	for (k = 0; k < n; k++)
+		if ((text = cell_of(&columns[k], row)) == NULL ||
+		    scols_line_refer_data(line, k, text) != 0)
+			return -1;
+	return 0;
+}
+
+/* NULL without memory; scols_unref_table() it. */
+static struct libscols_table *
+make_table(const struct column *columns, size_t n, const json_t *rows)
+{
+	struct libscols_table *table = scols_new_table();
+	struct libscols_line *line;
+	json_t *row;
+	size_t i;
+	int flags;
+
+	for (i = 0; i < n && table != NULL; i++) {
+		flags = columns[i].right ? SCOLS_FL_RIGHT
+			: i + 1 == n	 ? SCOLS_FL_TRUNC
+					 : 0;
+		if (scols_table_new_column(table, columns[i].title, 0, flags) ==
+		    NULL)
+			goto fail;
+	}
+	json_array_foreach (rows, i, row)
+		if (table == NULL ||
+		    (line = scols_table_new_line(table, NULL)) == NULL ||
+		    fill_line(line, columns, n, row) != 0)
+			goto fail;
+	return table;
+fail:
+	scols_unref_table(table);
+	return NULL;
+}
+
+int
+print_rows(struct ctl *ctl, const struct column *columns, size_t n,
+	   const json_t *rows)
+{
+	struct libscols_table *table;
+	int result = -1;
+
+	if (!isatty(STDOUT_FILENO)) {
+		result = print_plain(columns, n, rows);
+	} else if ((table = make_table(columns, n, rows)) != NULL) {
+		result = scols_print_table(table);
+		scols_unref_table(table);
+	}
+	if (result == 0)
+		return 0;
+	complain(ctl, "cannot print the table: out of memory");
+	return err_exit_status(ERR_SYSTEM);
+}
+
+int
+print_list(struct ctl *ctl, const struct column *columns, size_t n,
+	   json_t *rows)
+{
+	int status;
+
+	if (ctl->globals.json) {
+		print_json_line(rows);
+		return 0;
+	}
+	status = print_rows(ctl, columns, n, rows);
+	json_decref(rows);
+	return status;
+}
+
+char *
+draw_rows(const struct column *columns, size_t n, const json_t *rows,
+	  size_t width)
+{
+	struct libscols_table *table = make_table(columns, n, rows);
+	char *text = NULL;
+
+	if (table == NULL)
+		return NULL;
+	scols_table_set_termforce(table, SCOLS_TERMFORCE_ALWAYS);
+	scols_table_set_termwidth(table, width);
+	if (scols_print_table_to_string(table, &text) != 0)
+		text = NULL;
+	scols_unref_table(table);
+	return text;
+}
+
+/* --- members ----------------------------------------------------------- */
+
+void
+print_cell(const struct column *column, const json_t *object)
+{
+	char *text = cell_of(column, object);
+
+	fputs(text != NULL ? text : "?", stdout);
+	free(text);
+}
+
+void
+print_columns(const struct column *columns, size_t n, const json_t *object)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		printf("%-16s ", columns[i].title);
+		print_cell(&columns[i], object);
+		putchar('\n');
+	}
+}
+
+void
+print_members(const json_t *object)
+{
+	struct column column = {.title = NULL};
+	json_t *one = json_object(), *value;
+	const char *name;
+
+	/* A member's name may have a dot in it. */
+	json_object_foreach ((json_t *)object, name, value) {
+		json_object_set(one, "value", value);
+		column.title = name;
+		column.path = "value";
+		print_columns(&column, 1, one);
+	}
+	json_decref(one);
+}

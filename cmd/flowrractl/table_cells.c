@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* How values look in a table. */
+#include <stdint.h>
+#include <string.h>
+
+#include "table.h"
+#include "util/clock.h"
+
+#define US_PER_S 1000000
+
+static int
+read_time(const json_t *value, int64_t *ret_us)
+{
+	return json_is_string(value)
+		   ? clock_parse(json_string_value(value), ret_us, NULL)
+		   : -1;
+}
+
+void
+cell_time(const json_t *value, struct buf *out)
+{
+	char text[CLOCK_TEXT_SIZE];
+	int64_t us;
+
+	if (read_time(value, &us) != 0)
+		return;
+	clock_format(us, text);
+	buf_addf(out, "%.19sZ", text);
+}
+
+/* The two largest units that are not 0. */
+static void
+add_duration(double seconds, struct buf *out)
+{
+	static const struct {
+		int64_t seconds;
+		char letter;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	int64_t left = seconds > 0 ? (int64_t)seconds : 0;
+	int shown = 0;
+	size_t i;
+
+	if (seconds < 10) {
+		buf_addf(out, "%.1fs", seconds > 0 ? seconds : 0);
+		return;
+	}
+	for (i = 0; i < sizeof(units) / sizeof(units[0]) && shown < 2; i++) {
+		if (shown == 0 && left < units[i].seconds)
+			continue;
+		if (shown == 0 || left >= units[i].seconds)
+			buf_addf(out, "%lld%c",
+				 (long long)(left / units[i].seconds),
+				 units[i].letter);
+		left %= units[i].seconds;
+		shown++;
+	}
+}
+
+void
+cell_age(const json_t *value, struct buf *out)
+{
+	int64_t us;
+
+	if (read_time(value, &us) == 0)
+		add_duration((double)(clock_wall_us() - us) / US_PER_S, out);
+}
+
+void
+cell_duration(const json_t *value, struct buf *out)
+{
+	if (json_is_number(value))
+		add_duration(json_number_value(value), out);
+}
+
+void
+cell_bytes(const json_t *value, struct buf *out)
+{
+	static const char units[] = "KMGT";
+	double n = json_number_value(value);
+	size_t i;
+
+	if (!json_is_number(value))
+		return;
+	if (n < 1024) {
+		buf_addf(out, "%.0f", n);
+		return;
+	}
+	n /= 1024;
+	for (i = 0; n >= 1024 && i + 2 < sizeof(units); i++)
+		n /= 1024;
+	buf_addf(out, "%.1f%c", n, units[i]);
+}
+
+void
+cell_list(const json_t *value, struct buf *out)
+{
+	const char *text;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (value, i, one)
+		if ((text = json_string_value(one)) != NULL)
+			buf_addf(out, "%s%s", out->len > 0 ? "," : "", text);
+}
+
+void
+cell_paused(const json_t *value, struct buf *out)
+{
+	buf_adds(out, json_is_true(value) ? "paused" : "active");
+}
+
+void
+cell_slots(const json_t *value, struct buf *out)
+{
+	const char *name;
+	json_t *kind;
+
+	json_object_foreach ((json_t *)value, name, kind)
+		buf_addf(out, "%s%s %lld/%lld", out->len > 0 ? ", " : "", name,
+			 (long long)json_integer_value(
+			     json_object_get(kind, "tasks")),
+			 (long long)json_integer_value(
+			     json_object_get(kind, "slots")));
+}

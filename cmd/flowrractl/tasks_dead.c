@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs about dead tasks: list, retry and delete. */
+#include <stdio.h>
+#include <string.h>
+
+#include "manager/dead.h"
+#include "manager/tasks.h"
+#include "table.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "verb.h"
+
+#define US_PER_S 1e6
+/* So many of those that could not be changed are complained of. */
+#define COMPLAINTS_MAX 20
+
+struct dead_options {
+	struct dead_filter filter;
+	double older_than_s;
+	int limit, depth;
+	bool all, dry_run;
+};
+
+static void
+dead_init(void *options)
+{
+	struct dead_options *o = options;
+
+	o->limit = 20;
+	o->depth = TASKS_DEPTH_STANDARD;
+}
+
+#define OPTION(option, short_form, value_name, kind, member, low, high, text)  \
+	{                                                                      \
+		.name = (option), .letter = (short_form), .arg = (value_name), \
+		.help = (text), .value = {                                     \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(struct dead_options, member),       \
+			.min = (low),                                          \
+			.max = (high)                                          \
+		}                                                              \
+	}
+
+#define FILTER_OPTIONS                                                         \
+	OPTION("queue", 0, "QUEUE", TEXT, filter.entry.queue, 0, 0,            \
+	       "only those of this queue"),                                    \
+	    OPTION("task", 0, "NAME", TEXT, filter.entry.task, 0, 0,           \
+		   "only those of this name"),                                 \
+	    OPTION("error", 0, "TEXT", TEXT, filter.error, 0, 0,               \
+		   "only those with this text in their error"),                \
+	    OPTION("reason", 0, "WORD", TEXT, filter.reason, 0, 0,             \
+		   "only those with this reason"),                             \
+	    OPTION("older-than", 0, "DURATION", SECONDS, older_than_s, 0,      \
+		   3162240000, "only those that died so long ago")
+
+static const struct option_spec list_options[] = {
+    OPTION("limit", 'n', "N", INT, limit, 1, 100000,
+	   "at most so many; 20 by default"),
+    FILTER_OPTIONS,
+    OPTION("depth", 0, "N", INT, depth, 1, 100000000,
+	   "look at so many of the newest; 10000 by default"),
+};
+
+static const struct option_spec change_options[] = {
+    FILTER_OPTIONS,
+    OPTION("all", 0, NULL, FLAG, all, 0, 0, "all of them"),
+    OPTION("dry-run", 0, NULL, FLAG, dry_run, 0, 0,
+	   "change nothing: show which it would be"),
+};
+
+static void
+complete_filter(struct dead_options *o)
+{
+	if (o->older_than_s > 0)
+		o->filter.before_us =
+		    clock_wall_us() - (int64_t)(o->older_than_s * US_PER_S);
+}
+
+/* --- list -------------------------------------------------------------- */
+
+static const struct column dead_columns[] = {
+    {"ID", "key", NULL, false},	       {"TASK", "task_name", NULL, false},
+    {"QUEUE", "queue", NULL, false},   {"DIED", "died_at", cell_time, false},
+    {"REASON", "reason", NULL, false}, {"ERROR", "error", NULL, false},
+};
+#define N_DEAD_COLUMNS (sizeof(dead_columns) / sizeof(dead_columns[0]))
+
+static int
+run_dead(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct dead_options *o = options;
+	struct dead_query query;
+	struct err err = ERR_INIT;
+	json_t *list;
+	int status;
+
+	(void)argc;
+	(void)argv;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	complete_filter(o);
+	query = (struct dead_query){.filter = o->filter,
+				    .limit = (size_t)o->limit,
+				    .depth = (size_t)o->depth};
+	if ((list = dead_list(ctl->client, &query, &err)) == NULL)
+		return complain_of_err(ctl, &err);
+	status = print_list(ctl, dead_columns, N_DEAD_COLUMNS, list);
+	if (query.stopped)
+		complain(ctl,
+			 "only the newest %d of a queue were looked at; "
+			 "--depth looks further",
+			 o->depth);
+	return status;
+}
+
+const struct verb verb_tasks_dead = {
+    .name = "tasks dead",
+    .summary = "Lists the dead: tasks that were set aside for good",
+    .usage = "[OPTION...]",
+    .options = list_options,
+    .n_options = sizeof(list_options) / sizeof(list_options[0]),
+    .options_size = sizeof(struct dead_options),
+    .init = dead_init,
+    .run = run_dead,
+};
+
+/* --- retry and delete -------------------------------------------------- */
+
+static const struct column change_columns[] = {
+    {"ID", "key", NULL, false},
+    {"TASK", "task_name", NULL, false},
+    {"QUEUE", "queue", NULL, false},
+};
+
+static int
+check(struct ctl *ctl, const struct dead_options *o, int n_ids)
+{
+	const struct dead_filter *f = &o->filter;
+	const bool filtered = f->entry.queue != NULL || f->entry.task != NULL ||
+			      f->error != NULL || f->reason != NULL ||
+			      o->older_than_s > 0;
+
+	if (o->all && (n_ids > 0 || filtered))
+		complain(ctl, "--all goes with no id and no filter");
+	else if (!o->all && n_ids == 0 && !filtered)
+		complain(ctl, "which? give ids, a filter (--task, --queue, "
+			      "--error, --reason, --older-than), or --all");
+	else
+		return 0;
+	return err_exit_status(ERR_USAGE);
+}
+
+static long long
+count(const json_t *answer, const char *name)
+{
+	return json_integer_value(json_object_get(answer, name));
+}
+
+static const char *
+text(const json_t *object, const char *name)
+{
+	const char *found = json_string_value(json_object_get(object, name));
+
+	return found != NULL ? found : "-";
+}
+
+/* What could not be done. Returns the exit status. */
+static int
+complain_of_change(struct ctl *ctl, const json_t *answer)
+{
+	int left = COMPLAINTS_MAX, status = 0;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(answer, "tasks"), i, one) {
+		if (strcmp(text(one, "outcome"), "refused") != 0)
+			continue;
+		status = err_exit_status(ERR_DATA);
+		if (left-- > 0)
+			complain(ctl, "%s: %s", text(one, "key"),
+				 text(one, "message"));
+	}
+	if (left < 0)
+		complain(ctl, "and %d more", -left);
+	json_array_foreach (json_object_get(answer, "missing"), i, one) {
+		complain(ctl, "there is no dead task %s",
+			 json_string_value(one));
+		status = status != 0 ? status : err_exit_status(ERR_NOT_FOUND);
+	}
+	return status;
+}
+
+static int
+print_change(struct ctl *ctl, const struct dead_change *change,
+	     const json_t *answer)
+{
+	const char *verb = change->retry ? "retried" : "deleted";
+	int status = 0;
+
+	if (!change->dry_run)
+		printf("%lld %s\n", count(answer, "done"), verb);
+	else
+		status = print_rows(ctl, change_columns, 3,
+				    json_object_get(answer, "tasks"));
+	if (change->dry_run)
+		complain(ctl, "%lld would be %s", count(answer, "matched"),
+			 verb);
+	return status;
+}
+
+struct progress {
+	struct ctl *ctl;
+	const char *what;
+};
+
+static void
+on_progress(int64_t done, void *arg)
+{
+	const struct progress *p = arg;
+
+	show_progress(p->ctl, done, p->what);
+}
+
+static int
+run_change(struct ctl *ctl, int n_ids, char **ids, struct dead_options *o,
+	   bool retry)
+{
+	struct progress progress = {ctl, retry ? "retried" : "deleted"};
+	struct dead_change change = {.retry = retry,
+				     .dry_run = o->dry_run,
+				     .on_progress = on_progress,
+				     .arg = &progress};
+	struct err err = ERR_INIT;
+	json_t *answer;
+	int status, printed = 0;
+
+	if ((status = check(ctl, o, n_ids)) != 0 ||
+	    (status = ctl_open(ctl)) != 0)
+		return status;
+	complete_filter(o);
+	change.filter = o->filter;
+	change.filter.ids = n_ids > 0 ? (const char *const *)ids : NULL;
+	change.filter.n_ids = (size_t)n_ids;
+	answer = dead_change(ctl->client, &change, &err);
+	end_progress(ctl);
+	if (answer == NULL)
+		return complain_of_err(ctl, &err);
+	if (ctl->globals.json)
+		print_json_line(json_incref(answer));
+	else
+		printed = print_change(ctl, &change, answer);
+	status = complain_of_change(ctl, answer);
+	json_decref(answer);
+	return status != 0 ? status : printed;
+}
+
+static int
+run_retry(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	return run_change(ctl, argc, argv, options, true);
+}
+
+static int
+run_delete(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	return run_change(ctl, argc, argv, options, false);
+}
+
+#define CHANGE(word, text)                                                     \
+	const struct verb verb_tasks_##word = {                                \
+	    .name = "tasks " #word,                                            \
+	    .summary = (text),                                                 \
+	    .usage = "ID... | --all | FILTER... [--dry-run]",                  \
+	    .options = change_options,                                         \
+	    .n_options = sizeof(change_options) / sizeof(change_options[0]),   \
+	    .options_size = sizeof(struct dead_options),                       \
+	    .init = dead_init,                                                 \
+	    .max_args = -1,                                                    \
+	    .words = WORD_DEAD_ID,                                             \
+	    .run = run_##word,                                                 \
+	}
+
+CHANGE(retry, "Puts dead tasks back into their queues, to be run anew");
+CHANGE(delete, "Deletes dead tasks for good");

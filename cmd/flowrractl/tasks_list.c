@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs that list tasks by their state. */
+#include "columns.h"
+#include "manager/tasks.h"
+#include "table.h"
+#include "util/err.h"
+#include "verb.h"
+
+struct list_options {
+	int limit, depth;
+	const char *queue, *task;
+};
+
+static void
+list_init(void *options)
+{
+	struct list_options *o = options;
+
+	o->limit = 20;
+	o->depth = TASKS_DEPTH_STANDARD;
+}
+
+#define OPTION(option, short_form, value_name, kind, member, low, high, text)  \
+	{                                                                      \
+		.name = (option), .letter = (short_form), .arg = (value_name), \
+		.help = (text), .value = {                                     \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(struct list_options, member),       \
+			.min = (low),                                          \
+			.max = (high)                                          \
+		}                                                              \
+	}
+
+static const struct option_spec list_options[] = {
+    OPTION("limit", 'n', "N", INT, limit, 1, 100000,
+	   "at most so many; 20 by default"),
+    OPTION("queue", 0, "QUEUE", TEXT, queue, 0, 0, "only those of this queue"),
+    OPTION("task", 0, "NAME", TEXT, task, 0, 0, "only those of this name"),
+    OPTION("depth", 0, "N", INT, depth, 1, 100000000,
+	   "look at so many of the newest; 10000 by default"),
+};
+
+const struct column running_columns[N_RUNNING_COLUMNS] = {
+    {"ID", "task_id", NULL, false},
+    {"TASK", "task_name", NULL, false},
+    {"QUEUE", "queue", NULL, false},
+    {"WORKER", "worker", NULL, false},
+    {"RETRIES", "retries", NULL, true},
+    {"RUNNING", "started_at", cell_age, true},
+};
+
+static const struct column pending_columns[] = {
+    {"ID", "task_id", NULL, false},
+    {"TASK", "task_name", NULL, false},
+    {"QUEUE", "queue", NULL, false},
+    {"PRIORITY", "priority", NULL, true},
+    {"SUBMITTED", "submitted_at", cell_time, false},
+    {"DUE", "due_at", cell_time, false},
+};
+
+static const struct column completed_columns[] = {
+    {"ID", "task_id", NULL, false},
+    {"TASK", "task_name", NULL, false},
+    {"QUEUE", "queue", NULL, false},
+    {"FINISHED", "finished_at", cell_time, false},
+    {"RETRIES", "retries", NULL, true},
+    {"RESULT", "result", NULL, false},
+};
+
+static const struct column failed_columns[] = {
+    {"ID", "task_id", NULL, false},
+    {"TASK", "task_name", NULL, false},
+    {"QUEUE", "queue", NULL, false},
+    {"FINISHED", "finished_at", cell_time, false},
+    {"REASON", "reason", NULL, false},
+    {"ERROR", "error", NULL, false},
+};
+
+static int
+list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
+     const struct column *columns, size_t n)
+{
+	struct tasks_query query = {.filter = {o->queue, o->task},
+				    .limit = (size_t)o->limit,
+				    .depth = (size_t)o->depth};
+	struct err err = ERR_INIT;
+	json_t *tasks;
+	int status;
+
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	tasks = tasks_list(ctl->client, state, &query, &err);
+	if (tasks == NULL)
+		return complain_of_err(ctl, &err);
+	status = print_list(ctl, columns, n, tasks);
+	if (query.stopped)
+		complain(ctl,
+			 "only the newest %d were looked at; --depth looks "
+			 "further",
+			 o->depth);
+	return status;
+}
+
+#define LIST(word, state, columns, text)                                       \
+	static int run_##word(struct ctl *ctl, int argc, char **argv,          \
+			      void *options)                                   \
+	{                                                                      \
+		(void)argc;                                                    \
+		(void)argv;                                                    \
+		return list(ctl, state, options, columns,                      \
+			    sizeof(columns) / sizeof((columns)[0]));           \
+	}                                                                      \
+	const struct verb verb_tasks_##word = {                                \
+	    .name = "tasks " #word,                                            \
+	    .summary = (text),                                                 \
+	    .usage = "[--limit N] [--queue QUEUE] [--task NAME]",              \
+	    .options = list_options,                                           \
+	    .n_options = sizeof(list_options) / sizeof(list_options[0]),       \
+	    .options_size = sizeof(struct list_options),                       \
+	    .init = list_init,                                                 \
+	    .run = run_##word,                                                 \
+	}
+
+LIST(pending, TASKS_PENDING, pending_columns,
+     "Lists the tasks that wait or are delayed");
+LIST(running, TASKS_RUNNING, running_columns,
+     "Lists the tasks that workers have, with their records");
+LIST(completed, TASKS_COMPLETED, completed_columns,
+     "Lists the tasks that succeeded");
+LIST(failed, TASKS_FAILED, failed_columns, "Lists the tasks that failed");

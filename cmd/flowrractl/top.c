@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb top: a live view. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "columns.h"
+#include "manager/stats.h"
+#include "screen.h"
+#include "table.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "verb.h"
+
+#define US_PER_S 1e6
+#define RUNNING_MAX 100
+#define WIDE 200 /* where there is no terminal */
+
+#define CTRL(letter) ((letter)&31)
+
+struct top_options {
+	double interval_s;
+};
+
+static void
+top_init(void *options)
+{
+	((struct top_options *)options)->interval_s = 1;
+}
+
+/* What is shown, and what rates are computed from. */
+struct view {
+	json_t *now, *before;
+	int64_t now_us, before_us;
+	struct err err; /* why there is nothing newer */
+	size_t width;
+};
+
+static long long
+figure(const json_t *snapshot, const char *name)
+{
+	return json_integer_value(
+	    json_object_get(json_object_get(snapshot, "stats"), name));
+}
+
+static double
+rate(const struct view *v, const char *name)
+{
+	const double s = (double)(v->now_us - v->before_us) / US_PER_S;
+
+	if (v->before == NULL || s <= 0)
+		return 0;
+	return (double)(figure(v->now, name) - figure(v->before, name)) / s;
+}
+
+static void
+draw_head(const struct view *v, struct buf *out)
+{
+	buf_adds(out, "flowrra  ");
+	cell_time(json_object_get(v->now, "at"), out);
+	if (v->err.code != ERR_NONE)
+		buf_addf(out, "  %s", v->err.msg);
+	buf_addf(out,
+		 "\ntasks    %lld waiting, %lld delayed, %lld in flight, %lld "
+		 "dead\nended    %lld succeeded (%.1f/s), %lld failed "
+		 "(%.1f/s)\nworkers  %lld, %lld slots\n",
+		 figure(v->now, "waiting"), figure(v->now, "delayed"),
+		 figure(v->now, "in_flight"), figure(v->now, "dead"),
+		 figure(v->now, "succeeded"), rate(v, "succeeded"),
+		 figure(v->now, "failed"), rate(v, "failed"),
+		 figure(v->now, "workers"), figure(v->now, "slots"));
+}
+
+static void
+draw_part(const struct view *v, const char *name, const struct column *columns,
+	  size_t n, struct buf *out)
+{
+	const json_t *rows = json_object_get(v->now, name);
+	char *text;
+
+	if (json_array_size(rows) == 0)
+		return;
+	if ((text = draw_rows(columns, n, rows, v->width)) != NULL)
+		buf_addf(out, "\n%s\n", text);
+	free(text);
+}
+
+/* The caller frees it. */
+static char *
+draw(const struct view *v)
+{
+	struct buf out = BUF_INIT;
+
+	draw_head(v, &out);
+	draw_part(v, "queues", queue_columns, N_QUEUE_COLUMNS, &out);
+	draw_part(v, "workers", worker_columns, N_WORKER_COLUMNS, &out);
+	draw_part(v, "running", running_columns, N_RUNNING_COLUMNS, &out);
+	if (out.failed) {
+		buf_done(&out);
+		return NULL;
+	}
+	return buf_take(&out);
+}
+
+/* -1: there is nothing to be shown yet. */
+static int
+look(struct ctl *ctl, struct view *v)
+{
+	json_t *snapshot;
+
+	v->err.code = ERR_NONE;
+	snapshot = stats_snapshot(ctl->client, RUNNING_MAX, &v->err);
+	if (snapshot == NULL)
+		return v->now != NULL ? 0 : -1;
+	json_decref(v->before);
+	v->before = v->now;
+	v->before_us = v->now_us;
+	v->now = snapshot;
+	v->now_us = clock_mono_us();
+	return 0;
+}
+
+static void
+view_done(struct view *v)
+{
+	json_decref(v->now);
+	json_decref(v->before);
+}
+
+static bool
+wants_to_end(int key)
+{
+	return key == 'q' || key == 'Q' || key == CTRL('c') || key == -2;
+}
+
+static void
+live(struct ctl *ctl, struct view *v, int interval_ms)
+{
+	size_t rows;
+	char *text;
+
+	do {
+		screen_size(&v->width, &rows);
+		if ((text = draw(v)) != NULL)
+			screen_draw(text);
+		free(text);
+		if (wants_to_end(screen_key(interval_ms)))
+			break;
+	} while (look(ctl, v) == 0);
+	screen_close();
+}
+
+static int
+run_top(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	const struct top_options *o = options;
+	struct view v = {.width = WIDE};
+	int status;
+	char *text;
+
+	(void)argc;
+	(void)argv;
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	if (look(ctl, &v) != 0)
+		return complain_of_err(ctl, &v.err);
+	if (ctl->globals.json) {
+		print_json_line(json_incref(v.now));
+	} else if (screen_open() == 0) {
+		live(ctl, &v, (int)(o->interval_s * 1000));
+	} else if ((text = draw(&v)) != NULL) {
+		fputs(text, stdout);
+		free(text);
+	}
+	view_done(&v);
+	return 0;
+}
+
+static const struct option_spec top_options[] = {
+    {.name = "interval",
+     .arg = "DURATION",
+     .help = "between two looks; 1 by default",
+     .value = {VALUE_SECONDS, offsetof(struct top_options, interval_s), 0.1,
+	       3600}},
+};
+
+const struct verb verb_top = {
+    .name = "top",
+    .summary = "Shows queues, workers and running tasks, and goes on doing so",
+    .usage = "[--interval DURATION]",
+    .options = top_options,
+    .n_options = sizeof(top_options) / sizeof(top_options[0]),
+    .options_size = sizeof(struct top_options),
+    .init = top_init,
+    .run = run_top,
+};
