@@ -24,7 +24,7 @@ CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	    -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Werror
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection
-LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDFLAGS)
 
 ifeq ($(CONFIG),asan)
 HARDEN   := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
@@ -101,7 +101,7 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
 
 # Without this, a missing package would show as a missing header somewhere.
-NO_PKGS := deps check asan tsan lint fuzz demo bench format clean help
+NO_PKGS := deps check asan tsan lint fuzz demo bench dist deb check-deb format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
 	     done 2>/dev/null)
@@ -441,6 +441,32 @@ uninstall: all
 	    sed 's|^\.|$(DESTDIR)|' | xargs -d '\n' -r rmdir --ignore-fail-on-non-empty
 	@rm -rf $(B)/uninstall
 
+DIST := flowrra-$(VERSION)
+#: dist     build/flowrra-VERSION.tar.gz: the sources, always the same bytes
+dist:
+	@mkdir -p build
+	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw,a-s \
+	    --mtime=@$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0) \
+	    --transform='s|^|$(DIST)/|' --exclude='*.o' \
+	    .ci .clang-format .clang-tidy .debian .gitignore LICENSE Makefile README.md \
+	    cmd conf lib systemd tests | gzip -9n > build/$(DIST).tar.gz
+
+#: deb      Debian packages in build/deb, which lintian has looked at
+deb: dist
+	@.ci/deps build deb
+	rm -rf build/deb
+	mkdir -p build/deb
+	ln build/$(DIST).tar.gz build/deb/flowrra_$(VERSION).orig.tar.gz
+	tar -C build/deb -xf build/$(DIST).tar.gz
+	cp -r .debian build/deb/$(DIST)/debian
+	cd build/deb/$(DIST) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+	    dpkg-buildpackage -us -uc
+	lintian --fail-on error build/deb/*.changes
+
+#: check-deb installs, uses and purges the packages in a Debian of its own
+check-deb: deb
+	@tests/package/check
+
 #: clean    removes what was built
 clean:
 	rm -rf build
@@ -452,7 +478,7 @@ help:
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
 	soak-beat bench-beat bench-operate \
 	unit e2e check tour check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
-	format compile-flags demo bench install uninstall clean help
+	format compile-flags demo bench install uninstall dist deb check-deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The installed library: the example is built and run as a user would do it. */
+/* What is installed, and what is given away. The example is built with the
+ * installed library and run as a user would do it. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,13 +73,69 @@ START_TEST(the_example_builds_against_the_installed_copy_and_runs)
 }
 END_TEST
 
+/* Runs a shell script that ends with the status 0 and prints nothing. */
+static void
+expect_silence(const char *script)
+{
+	char line[256] = "";
+	FILE *out = popen(script, "re");
+
+	ck_assert_ptr_nonnull(out);
+	if (fgets(line, sizeof(line), out) == NULL)
+		line[0] = '\0';
+	ck_assert_str_eq(line, "");
+	ck_assert_int_eq(pclose(out), 0);
+}
+
+#define WITHOUT_MAKE "unset MAKEFLAGS MFLAGS MAKELEVEL\n"
+#define IN_A_DIRECTORY WITHOUT_MAKE "d=$(mktemp -d) && trap 'rm -rf $d' EXIT\n"
+
+START_TEST(an_uninstallation_leaves_what_is_not_ours)
+{
+	expect_silence(
+	    IN_A_DIRECTORY
+	    "set -e; make=\"make -s B=$BUILD_DIR prefix=/usr DESTDIR=$d\"\n"
+	    "$make install >/dev/null\n"
+	    "test -x $d/usr/bin/flowrrad\n"
+	    "test -f $d/usr/lib/systemd/system/flowrrad@.service\n"
+	    "grep -rl '@[a-z]*@' $d/usr/lib/systemd $d/usr/lib/pkgconfig "
+	    "|| true\n"
+	    "touch $d/etc/flowrra/flowrra.conf\n"
+	    "$make uninstall >/dev/null\n"
+	    "find $d ! -type d | sed \"s|$d||\" | "
+	    "grep -vx /etc/flowrra/flowrra.conf || true\n"
+	    "find $d -type d -name flowrra | grep -v /etc/ || true\n"
+	    "test -f $d/etc/flowrra/flowrra.conf\n");
+}
+END_TEST
+
+START_TEST(the_distribution_has_all_sources_and_is_always_the_same)
+{
+	expect_silence(
+	    IN_A_DIRECTORY
+	    "[ -e .git ] || exit 0\n"
+	    "set -e; make -s dist >/dev/null; cp build/flowrra-*.tar.gz "
+	    "$d/one\n"
+	    "make -s dist >/dev/null; cmp $d/one build/flowrra-*.tar.gz\n"
+	    "tar -tf $d/one | sed -n 's|^[^/]*/||; /[^/]$/p' | LC_ALL=C sort "
+	    ">$d/packed\n"
+	    "git -c safe.directory=* ls-files | LC_ALL=C sort >$d/kept\n"
+	    "comm -13 $d/packed $d/kept\n");
+}
+END_TEST
+
 SUITE("install")
 {
 	SUITE_TIMEOUT(300);
 /* A sanitizer's run time would have to be in the example as well. */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	TEST(the_example_builds_against_the_installed_copy_and_runs);
+	TEST(an_uninstallation_leaves_what_is_not_ours);
+	TEST(the_distribution_has_all_sources_and_is_always_the_same);
 #else
+	(void)expect_silence;
+	(void)an_uninstallation_leaves_what_is_not_ours;
+	(void)the_distribution_has_all_sources_and_is_always_the_same;
 	(void)the_example_builds_against_the_installed_copy_and_runs;
 	(void)suite_case_;
 #endif
