@@ -255,6 +255,11 @@ soak: soak-programs
 soak-beat: test-programs
 	$(TEST_ENV) BEAT_FIRES=10000 $(B)/tests/e2e/run beat
 
+#: soak-sqlite kills users of the embedded database 1,000 times, at random
+soak-sqlite: $(B)/tests/unit
+	$(TEST_ENV) FLOWRRA_CRASH_RUNS=1000 CK_TIMEOUT_MULTIPLIER=10 \
+	    $(B)/tests/unit sqlite-crash
+
 #: soak-mutants breaks the rules that keep tasks safe: soak must notice
 soak-mutants: soak-programs
 	tests/soak/mutants/run $(B) $(MUTANTS)
@@ -476,7 +481,7 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
-	soak-beat bench-beat bench-operate \
+	soak-beat soak-sqlite bench-beat bench-operate \
 	unit e2e check tour check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install uninstall dist deb check-deb clean help
 .DELETE_ON_ERROR:

@@ -234,6 +234,7 @@ int
 file_open(struct tx *tx, bool *ret_final, struct err *err)
 {
 	*ret_final = false;
+	tx->gone = false;
 	clock_boot_name(tx->boot);
 	if (check_file(tx, ret_final, err) != 0)
 		return -1;
@@ -274,12 +275,28 @@ file_is_gone(const struct tx *tx)
 
 /* --- transactions ------------------------------------------------------ */
 
+/* Costs a system call: little beside a transaction. */
+static int
+check_place(struct tx *tx, struct err *err)
+{
+	if (!file_is_gone(tx))
+		return 0;
+	tx->gone = true;
+	return err_set(err, ERR_UNAVAILABLE,
+		       "%s was deleted or replaced while it was in use; what "
+		       "was in it is lost, unless it was only moved: put it "
+		       "back if you have it, and restart this program",
+		       tx->name);
+}
+
 int
 file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
 {
 	const bool flush = sync == STORE_NOW;
 	int64_t wall_us;
 
+	if (writes && check_place(tx, err) != 0)
+		return -1;
 	/* Can only be changed between transactions. */
 	if (writes && flush != (tx->sync == STORE_NOW)) {
 		if (exec(tx, flush

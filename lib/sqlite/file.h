@@ -29,6 +29,7 @@ struct tx {
 	atomic_bool hurry;    /* somebody waits for the end: little patience */
 	enum store_sync sync; /* the mode the connection is in */
 	int log_pages;	      /* of the write-ahead log */
+	bool gone;	      /* see file_is_gone(); nothing is written then */
 	int64_t now_ms, ahead_us;   /* see clock.h */
 	char boot[CLOCK_BOOT_SIZE]; /* also */
 	struct port port;

@@ -150,7 +150,8 @@ end_batch(struct store *s, struct store_jobs *batch, const struct err *err)
 	struct store_job *job;
 
 	if (err != NULL) {
-		complain(s, err);
+		if (!s->tx.gone) /* that is a state of its own */
+			complain(s, err);
 		fail(s, batch, err);
 		return;
 	}
@@ -206,8 +207,13 @@ work(struct store *s)
 	if (general)
 		end_batch(s, &batch, result == 0 ? NULL : &err);
 	pthread_mutex_unlock(&s->lock);
-	file_checkpoint(&s->tx, false);
+	if (s->tx.gone)
+		file_close(&s->tx);
+	else
+		file_checkpoint(&s->tx, false);
 	pthread_mutex_lock(&s->lock);
+	if (s->tx.gone)
+		enter_state(s, REFUSED, &err);
 }
 
 /* Lock held, but not while it works. */

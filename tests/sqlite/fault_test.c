@@ -206,6 +206,52 @@ START_TEST(a_read_only_file_is_said_to_be_one)
 }
 END_TEST
 
+/* --- the file is gone -------------------------------------------------- */
+
+static const char *const ways_to_lose_it[] = {
+    "rm \"$FILE\"", "rm -r \"$FILE\"*", "mv \"$FILE\" \"$FILE.old\"",
+    "cp \"$FILE\" \"$FILE.new\" && mv \"$FILE.new\" \"$FILE\""};
+
+START_TEST(a_file_that_is_deleted_or_replaced_under_a_worker_is_noticed)
+{
+	struct party *producer, *worker;
+	struct stage other;
+	struct stat st;
+
+	stage_open(&w, KIND_SQLITE);
+	worker = party_open(&w, "host:a");
+	/* On a loop of its own, it has opened the file itself. */
+	other = w;
+	other.base = other.options.base = event_base_new();
+	producer = party_open(&other, NULL);
+	broker_want(worker->broker, 0, 10);
+	stage_linger(&w, 50);
+	setenv("FILE", path_of(&w), 1);
+	ck_assert_int_eq(system(ways_to_lose_it[_i]), 0);
+	ck_assert_int_eq(party_submit(producer, "1", "[1]", 0, 0),
+			 ERR_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(producer->err.msg, "deleted or replaced"));
+	UNTIL(&other, producer->refused);
+	ck_assert(!worker->refused);
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	UNTIL(&w, worker->refused);
+	ck_assert_int_eq(worker->why.code, ERR_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(worker->why.msg, "deleted or replaced"));
+	ck_assert_uint_eq(worker->troubles, 1);
+	ck_assert(!broker_is_up(worker->broker));
+	/* They made no other one in its place. */
+	ck_assert_int_eq(stat(path_of(&w), &st), _i == 3 ? 0 : -1);
+	party_close(producer);
+	event_base_free(other.base);
+	party_close(worker);
+	worker = party_open(&w, "host:a");
+	ck_assert(!worker->refused);
+	ck_assert_int_eq(party_submit(worker, "2", "[2]", 0, 0), ERR_NONE);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
 /* --- disks ------------------------------------------------------------- */
 
 START_TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued)
@@ -530,6 +576,8 @@ SUITE("sqlite-fault")
 	TEST(a_newer_schema_is_refused_with_both_numbers);
 	TEST(a_file_of_another_user_is_refused);
 	TEST(a_read_only_file_is_said_to_be_one);
+	TEST_LOOP(a_file_that_is_deleted_or_replaced_under_a_worker_is_noticed,
+		  0, 4);
 	TEST(a_full_disk_refuses_submissions_and_keeps_what_was_queued);
 	TEST(a_worker_goes_on_by_itself_when_the_disk_has_room_again);
 	TEST_LOOP(whatever_operation_fails_nothing_is_lost, 0, 2);
