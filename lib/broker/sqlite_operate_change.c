@@ -11,7 +11,7 @@
 #include "sqlite/schema.h"
 
 /* A search for an id looks at so much at a time: some milliseconds. */
-#define SEARCH_ROWS 2000
+#define SEARCH_ROWS 4000
 #define SEARCH_BYTES (4u << 20)
 
 /* --- pausing ----------------------------------------------------------- */

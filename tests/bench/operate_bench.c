@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Measures the operators' calls of the Redis broker, with a million tasks that
- * wait (or as many as is said), a tenth of that delayed, some dead and some in
- * flight: how long each takes, and the longest that the server was busy with
- * one command of it. A search takes several calls.
+ * Measures the operators' calls of a broker, and of a backend, with a million
+ * tasks that wait (or as many as is said), a tenth of that delayed, another
+ * tenth finished, some dead and some in flight: how long each takes, and the
+ * longest that Redis was busy with one command of it. A search takes several
+ * calls.
  *
  * Ends with 1 if a call took 50 ms, or a command 10 ms.
  *
- * Usage: operate_bench [TASKS]
+ * Usage: operate_bench [redis|sqlite] [TASKS]
  */
 #include <err.h>
 #include <event2/event.h>
 #include <hiredis.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/operate.h"
 #include "redis_server.h"
+#include "results/results.h"
 #include "util/clock.h"
 
 #define ROUNDS 20
@@ -34,11 +38,18 @@
 	"\"queue\":\"io\","                                                    \
 	"\"submitted_at\":\"2026-11-23T10:00:00.000000+00:00\"}"
 
+#define RECORD                                                                 \
+	"{\"task_id\":\"f%ld\",\"status\":\"success\","                        \
+	"\"task_name\":\"demo.noop\",\"result\":null}"
+
 static struct {
 	long tasks;
-	struct redis_server *server;
+	struct redis_server *server; /* NULL: it is SQLite's */
+	char dir[64];
+	char url[128];
 	struct event_base *base;
 	struct broker *broker;
+	struct results *results;
 	/* The call that is being timed. */
 	bool answered;
 	struct err err;
@@ -76,7 +87,7 @@ drain(redisContext *c, long n)
 }
 
 static void
-fill(void)
+fill_redis(void)
 {
 	static const char q[] = "flowrra:queue:io";
 	redisContext *c = connect_directly();
@@ -116,7 +127,79 @@ fill(void)
 	redisAppendCommand(c, "ZADD {%s}:levels 5 5", q);
 	redisAppendCommand(c, "SADD flowrra:queues io cpu mail");
 	drain(c, i + 2);
+	for (i = 0; i < bench.tasks / 10; i++) {
+		redisAppendCommand(c, "SET flowrra:task:f%ld " RECORD, i, i);
+		redisAppendCommand(c, "LPUSH flowrra:completed f%ld", i);
+	}
+	drain(c, 2 * i);
 	redisFree(c);
+}
+
+/* ?1 tasks; of every second one, the record is there as well. */
+static const char *const rows[] = {
+    "INSERT INTO queues (id, name, size, next) VALUES "
+    "(1, 'io', ?1 + ?1 / 10, 2 * ?1 + 100000), (2, 'cpu', 0, 1), "
+    "(3, 'mail', 0, 1)",
+    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
+    "?1 + ?1 / 10) INSERT INTO tasks SELECT 1 << 40 | (i + 1), "
+    "CAST(printf('" TASK "', i, i, iif(i % 50, 0, 5)) AS BLOB) FROM n",
+    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
+    "INSERT INTO waiting SELECT 1, iif(i % 50, 0, 5), i + 1, "
+    "1 << 40 | (i + 1), 0 FROM n",
+    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
+    "?1 / 10) INSERT INTO delayed SELECT 1, 1900000000000 + i, "
+    "1 << 40 | (?1 + i + 1), 0, 0 FROM n",
+    "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 2 FROM n WHERE i + 2 < ?1) "
+    "INSERT INTO results (id, record, final, task) SELECT 't' || i, "
+    "CAST(printf('" RECORD "', i) AS BLOB), 0, 1 << 40 | (i + 1) FROM n",
+    "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 / 10) "
+    "INSERT INTO results (id, record, final, failed, ended) SELECT 'f' || i, "
+    "CAST(printf('" RECORD "', i) AS BLOB), 1, 0, i FROM n",
+    "UPDATE totals SET succeeded = ?1 / 10",
+};
+/* The same for ?1 of the dead, in flight and workers. */
+static const char *const few_rows[] = {
+    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
+    "INSERT INTO dead (queue, died, id, bytes, info) SELECT 1, "
+    "1790000000000 + i, 'd' || i, CAST(printf('" TASK "', i, i, 0) AS BLOB), "
+    "'{}' FROM n",
+    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
+    "INSERT INTO inflight SELECT 1 + i % 50, 2 << 40 | (i + 1), 2, 0, i FROM n",
+    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
+    "INSERT INTO workers SELECT i + 1, 'host:' || i, '{}', 0, '-' FROM n",
+    "INSERT INTO tasks SELECT number, '{}' FROM inflight",
+};
+
+static void
+run_rows(sqlite3 *db, const char *sql, long n)
+{
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		errx(71, "filling: %s", sqlite3_errmsg(db));
+	if (sqlite3_bind_parameter_count(stmt) > 0)
+		sqlite3_bind_int64(stmt, 1, n);
+	if (sqlite3_step(stmt) != SQLITE_DONE)
+		errx(71, "filling: %s", sqlite3_errmsg(db));
+	sqlite3_finalize(stmt);
+}
+
+static void
+fill_sqlite(void)
+{
+	const long few[] = {DEAD, IN_FLIGHT, WORKERS, 0};
+	sqlite3 *db;
+	size_t i;
+
+	if (sqlite3_open(bench.url + strlen("sqlite://"), &db) != SQLITE_OK)
+		errx(71, "%s cannot be opened", bench.url);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		run_rows(db, rows[i], bench.tasks);
+	for (i = 0; i < sizeof(few_rows) / sizeof(few_rows[0]); i++)
+		run_rows(db, few_rows[i], few[i]);
+	sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+				  NULL);
+	sqlite3_close(db);
 }
 
 /* --- calls ------------------------------------------------------------- */
@@ -257,6 +340,42 @@ purge(const char *none)
 	broker_purge(bench.broker, SLICE("io"), BROKER_PAGE_MAX, on_page, NULL);
 }
 
+static void
+on_records(const struct slice *records, size_t n, struct slice next,
+	   const struct err *err, void *arg)
+{
+	(void)records;
+	(void)arg;
+	done(err);
+	bench.n = n;
+	snprintf(bench.next, sizeof(bench.next), "%.*s", (int)next.len,
+		 next.len > 0 ? next.p : "");
+}
+
+static void
+list(const char *cursor)
+{
+	results_list(bench.results, false, slice_of(cursor), RESULTS_PAGE_MAX,
+		     on_records, NULL);
+}
+
+static void
+list_on(const char *none)
+{
+	char cursor[sizeof(bench.next)];
+
+	(void)none;
+	snprintf(cursor, sizeof(cursor), "%s", bench.next);
+	list(cursor);
+}
+
+static void
+counts(const char *none)
+{
+	(void)none;
+	results_counts(bench.results, on_value, NULL);
+}
+
 /* --- measuring --------------------------------------------------------- */
 
 static double
@@ -277,10 +396,13 @@ run(void (*call)(const char *), const char *arg)
 static double
 longest_ms(void)
 {
-	redisReply *log = redis_server_command(bench.server, "SLOWLOG GET -1");
+	redisReply *log;
 	long long us = 0;
 	size_t i;
 
+	if (bench.server == NULL)
+		return 0;
+	log = redis_server_command(bench.server, "SLOWLOG GET -1");
 	for (i = 0; i < log->elements; i++)
 		if (log->element[i]->element[2]->integer > us)
 			us = log->element[i]->element[2]->integer;
@@ -341,24 +463,40 @@ measure_all(const char *name, void (*call)(const char *), const char *arg)
 }
 
 static void
+measure_view(const char *name, void (*call)(const char *), const char *before,
+	     long number, const char *behind)
+{
+	char cursor[64];
+
+	snprintf(cursor, sizeof(cursor), "%s%ld%s", before, number, behind);
+	measure(name, call, cursor);
+}
+
+/* Cursors tell how many tasks are passed over, or which was the last. */
+static void
 measure_looking(void)
 {
-	char middle[32];
+	const long n = bench.tasks;
+	const bool redis = bench.server != NULL;
+	const char *level = redis ? "0:" : "2147483648:";
 
 	measure("queues", queues, "");
 	measure("one queue", queues, "io");
 	measure("workers", workers, "");
 	measure("examine", examine, "");
 	measure("waiting, the newest", view_waiting, "");
-	snprintf(middle, sizeof(middle), "0:%ld", bench.tasks / 2);
-	measure("waiting, in the middle", view_waiting, middle);
-	snprintf(middle, sizeof(middle), "0:%ld", bench.tasks * 98 / 100 - 500);
-	measure("waiting, the oldest", view_waiting, middle);
+	measure_view("waiting, in the middle", view_waiting, level, n / 2, "");
+	measure_view("waiting, the oldest", view_waiting, level,
+		     redis ? n * 98 / 100 - 500 : 500, "");
 	measure("delayed, the last due", view_delayed, "");
-	snprintf(middle, sizeof(middle), "%ld", bench.tasks / 20);
-	measure("delayed, in the middle", view_delayed, middle);
+	measure_view("delayed, in the middle", view_delayed, "",
+		     redis ? n / 20 : 1900000000000 + n / 20,
+		     redis ? "" : ":0");
 	measure("in flight", view_in_flight, "");
 	measure("dead", view_dead, "");
+	measure("completed, the last", list, "");
+	measure_all("completed, all", list_on, "");
+	measure("counts", counts, "");
 }
 
 static void
@@ -370,7 +508,7 @@ measure_doing(void)
 	measure("resume", pause_queue, "0");
 	snprintf(id, sizeof(id), "t%ld", bench.tasks - 1);
 	measure_all("withdraw the newest", withdraw, id);
-	snprintf(id, sizeof(id), "t%ld", bench.tasks / 2 + 1);
+	snprintf(id, sizeof(id), "t%ld", bench.tasks / 2);
 	measure_all("withdraw from the middle", withdraw, id);
 	measure_all("withdraw the oldest", withdraw, "t1");
 	measure_all("withdraw a delayed one", withdraw, "t1000000");
@@ -391,40 +529,102 @@ on_state(bool up, bool final, const struct err *why, void *arg)
 	done(up ? NULL : why);
 }
 
-int
-main(int argc, char **argv)
+static void
+open_redis(void)
 {
 	static const char *const settings[] = {"--slowlog-log-slower-than",
 					       "200", "--slowlog-max-len",
 					       "10000", NULL};
 	const struct redis_server_options server = {.args = settings};
-	struct broker_options options = {.queue_key = "flowrra:queue",
-					 .timeout_ms = 5000,
-					 .max_connections = 10,
-					 .on_state = on_state};
+
+	bench.server = redis_server_start(&server);
+	snprintf(bench.url, sizeof(bench.url), "%s",
+		 redis_server_unix_url(bench.server));
+}
+
+static void
+open_sqlite(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(bench.dir, sizeof(bench.dir), "%s/flowrra-operate-XXXXXX",
+		 tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(bench.dir) == NULL)
+		err(71, "%s", bench.dir);
+	snprintf(bench.url, sizeof(bench.url), "sqlite://%s/flowrra.db",
+		 bench.dir);
+}
+
+static void
+open_both(void)
+{
+	const struct broker_options broker = {.base = bench.base,
+					      .url = bench.url,
+					      .queue_key = "flowrra:queue",
+					      .timeout_ms = 5000,
+					      .max_connections = 10,
+					      .on_state = on_state};
+	const struct results_options results = {.base = bench.base,
+						.url = bench.url,
+						.timeout_ms = 5000,
+						.max_connections = 10,
+						.on_state = on_state};
 	struct err why;
 
-	bench.tasks = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;
-	if (bench.tasks < 1000)
-		errx(64, "usage: operate_bench [TASKS], at least 1000");
-	bench.server = redis_server_start(&server);
-	fill();
-	longest_ms();
-	bench.base = options.base = event_base_new();
-	options.url = redis_server_unix_url(bench.server);
-	bench.broker = broker_open(&options, &why);
+	bench.broker = broker_open(&broker, &why);
 	if (bench.broker == NULL)
 		errx(1, "%s", why.msg);
-	while (!bench.answered)
+	bench.results = results_open(&results, &why);
+	if (bench.results == NULL)
+		errx(1, "%s", why.msg);
+	while (!broker_is_up(bench.broker) || !results_is_up(bench.results))
 		event_base_loop(bench.base, EVLOOP_ONCE);
+}
+
+static void
+close_both(void)
+{
+	char command[128];
+
+	results_close(bench.results);
+	broker_close(bench.broker);
+	event_base_free(bench.base);
+	if (bench.server != NULL) {
+		redis_server_stop(bench.server);
+		return;
+	}
+	snprintf(command, sizeof(command), "rm -rf '%s'", bench.dir);
+	if (system(command) != 0)
+		warnx("%s is left over", bench.dir);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *kind = argc > 1 ? argv[1] : "redis";
+	const bool redis = strcmp(kind, "redis") == 0;
+
+	bench.tasks = argc > 2 ? strtol(argv[2], NULL, 10) : 1000000;
+	if (bench.tasks < 1000 || (!redis && strcmp(kind, "sqlite") != 0))
+		errx(64, "usage: operate_bench [redis|sqlite] [TASKS], at "
+			 "least 1000");
+	if (redis)
+		open_redis();
+	else
+		open_sqlite();
+	bench.base = event_base_new();
+	open_both();
+	if (redis)
+		fill_redis();
+	else
+		fill_sqlite();
+	longest_ms();
 	printf("%-34s %6s %9s %9s %9s %9s\n",
 	       "with as many waiting tasks:", "calls", "ms in all", "median",
 	       "longest", "command");
-	printf("%ld\n", bench.tasks);
+	printf("%ld, in %s\n", bench.tasks, kind);
 	measure_looking();
 	measure_doing();
-	broker_close(bench.broker);
-	event_base_free(bench.base);
-	redis_server_stop(bench.server);
+	close_both();
 	return bench.failed;
 }
