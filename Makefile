@@ -92,10 +92,12 @@ BEAT_LIBS     := beat schedules cron results broker redis sqlite codec core util
 CTL_LIBS      := manager client $(BEAT_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
-	    $(B)/libexec/flowrra/flowrra-executor
+	    $(B)/libexec/flowrra/flowrra-executor \
+	    $(B)/libexec/flowrra/flowrra-spawner
 SHARED   := $(B)/lib/libflowrra.so.0
+# A file, or a folder, is a module.
 MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
-	      $(wildcard lib/module/shipped/*.c))
+	      $(wildcard lib/module/shipped/*.c)) $(B)/lib/flowrra/exec.so
 
 #: all      programs, library and modules, in build/release (the default)
 all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
@@ -133,6 +135,11 @@ $(B)/libexec/flowrra/flowrra-executor: $(call objs,cmd/flowrra-executor) \
 	    -Wl,--dynamic-list=cmd/flowrra-executor/exports \
 	    $(EVENT_LIBS) $(call PC,--libs libevent_pthreads) $(JANSSON_LIBS) -ldl
 
+$(B)/libexec/flowrra/flowrra-spawner: $(call objs,cmd/flowrra-spawner) \
+    $(call ar,spawn util)
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^
+
 $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ -Wl,-soname,$(@F) \
@@ -154,6 +161,13 @@ $(B)/libexec/flowrra/database-%.so: $(B)/lib/schedules/%.o \
 $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP -MF $(@:.so=.d) -o $@ $<
+
+# libevent and jansson are the executor's.
+$(B)/lib/flowrra/exec.so: $(call objs,lib/module/shipped/exec) \
+    $(call ar,spawn module util) lib/module/shipped/module.map
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ \
+	    -Wl,--version-script=lib/module/shipped/module.map $(filter-out %.map,$^)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

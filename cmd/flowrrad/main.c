@@ -83,6 +83,20 @@ on_reload_order(void *arg)
 }
 
 static int
+open_dispatch(struct worker *w, struct dispatch_options *options,
+	      struct err *err)
+{
+	struct modules modules;
+
+	if (modules_read(options->conf, &modules, err) == 0) {
+		options->modules = modules_loadable(&modules);
+		w->dispatch = dispatch_new(options, err);
+	}
+	modules_done(&modules);
+	return w->dispatch != NULL ? 0 : -1;
+}
+
+static int
 start(struct daemon *d, void *arg, struct err *err)
 {
 	struct worker *w = arg;
@@ -95,7 +109,6 @@ start(struct daemon *d, void *arg, struct err *err)
 					   .on_reload_order = on_reload_order,
 					   .on_stopped = on_stopped,
 					   .arg = w};
-	char **modules;
 
 	w->daemon = d;
 	if (identity_take(conf, &w->who, err) != 0)
@@ -106,27 +119,24 @@ start(struct daemon *d, void *arg, struct err *err)
 		return err_nomem(err);
 	options.queues = (const char *const *)w->queues;
 	w->executor = proc_beside("../libexec/flowrra/flowrra-executor", err);
-	if ((options.executor = w->executor) == NULL ||
-	    (modules = modules_resolve(conf->worker.modules, err)) == NULL)
+	if ((options.executor = w->executor) == NULL)
 		return -1;
-	options.modules = (const char *const *)modules;
-	w->dispatch = dispatch_new(&options, err);
-	conf_list_free(modules);
-	return w->dispatch != NULL ? 0 : -1;
+	return open_dispatch(w, &options, err);
 }
 
 static int
 reload(void *arg, const struct conf *next, struct err *err)
 {
 	struct worker *w = arg;
-	char **modules = modules_resolve(next->worker.modules, err);
-	int status;
+	struct dispatch_modules loadable;
+	struct modules modules;
+	int status = -1;
 
-	if (modules == NULL)
-		return -1;
-	status = dispatch_reload(w->dispatch, next,
-				 (const char *const *)modules, err);
-	conf_list_free(modules);
+	if (modules_read(next, &modules, err) == 0) {
+		loadable = modules_loadable(&modules);
+		status = dispatch_reload(w->dispatch, next, &loadable, err);
+	}
+	modules_done(&modules);
 	return status;
 }
 

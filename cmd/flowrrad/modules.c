@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* From the names in [worker] modules to files. */
+/* What executors load, and what they are told. */
 #include "modules.h"
 
+#include <inttypes.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/scan.h"
+#include "util/buf.h"
 #include "util/conf.h"
+#include "util/conf_key.h"
+#include "util/conf_task.h"
 #include "util/err.h"
 #include "util/proc.h"
 
@@ -47,8 +53,8 @@ resolve(const char *name, struct err *err)
 	return path;
 }
 
-char **
-modules_resolve(const char *text, struct err *err)
+static char **
+resolve_all(const char *text, struct err *err)
 {
 	char **list = conf_list(text), **m, *path;
 
@@ -65,4 +71,131 @@ modules_resolve(const char *text, struct err *err)
 		*m = path;
 	}
 	return list;
+}
+
+/* --- tasks of the configuration ------------------------------------------ */
+
+/* Whoever declares a task need not know which module runs it. */
+static int
+add_exec(struct modules *m, struct err *err)
+{
+	char *path = resolve("exec", err), **more;
+	size_t n;
+
+	if (path == NULL)
+		return -1;
+	for (n = 0; m->paths[n] != NULL; n++)
+		if (strcmp(m->paths[n], path) == 0) {
+			free(path);
+			return 0;
+		}
+	if ((more = reallocarray(m->paths, n + 2, sizeof(*more))) == NULL) {
+		free(path);
+		return err_nomem(err);
+	}
+	m->paths = more;
+	m->paths[n] = path;
+	m->paths[n + 1] = NULL;
+	return 0;
+}
+
+static int
+check_user(const struct conf_task *t, struct err *err)
+{
+	const struct passwd *user;
+	int r;
+
+	if (*t->user == '\0')
+		return 0;
+	if ((user = getpwnam(t->user)) == NULL)
+		r = err_set(err, ERR_CONFIG, "there is no such user");
+	else if (geteuid() != 0 && user->pw_uid != geteuid())
+		r = err_set(err, ERR_CONFIG,
+			    "only a flowrrad that root runs can give a command "
+			    "another user; this one is run by user %u (take "
+			    "the key out, or run flowrrad as root)",
+			    geteuid());
+	else
+		return 0;
+	err_prefix(err, "%s: [task %s] user = %s", t->place, t->name, t->user);
+	return r;
+}
+
+static void
+write_task(const struct conf_task *t, struct buf *out)
+{
+	struct buf value = BUF_INIT;
+	size_t i;
+
+	scan_quote(out, slice_of(t->name));
+	buf_adds(out, ":{");
+	for (i = 0; i < conf_n_task_keys; i++) {
+		buf_reset(&value);
+		conf_key_print(&conf_task_keys[i], t, &value);
+		buf_addf(out, "%s\"%s\":", i > 0 ? "," : "",
+			 conf_task_keys[i].name);
+		scan_quote(out, (struct slice){value.data, value.len});
+	}
+	buf_addc(out, '}');
+	buf_done(&value);
+}
+
+/* {"exec": …}, as lib/module/shipped/exec/declared.h describes it. */
+static char *
+write_config(const struct conf *conf)
+{
+	struct buf out = BUF_INIT;
+	size_t i;
+
+	buf_adds(&out, "{");
+	if (conf->n_tasks > 0) {
+		buf_addf(&out,
+			 "\"exec\":{\"kill_grace\":%.6f,"
+			 "\"max_result_size\":%" PRId64 ",\"tasks\":{",
+			 (double)conf->executor.kill_grace / 1e6,
+			 conf->executor.max_result_size);
+		for (i = 0; i < conf->n_tasks; i++) {
+			if (i > 0)
+				buf_addc(&out, ',');
+			write_task(conf->tasks[i], &out);
+		}
+		buf_adds(&out, "}}");
+	}
+	buf_addc(&out, '}');
+	if (out.failed)
+		buf_done(&out);
+	return buf_take(&out);
+}
+
+int
+modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	size_t i;
+
+	*ret = (struct modules){.paths = NULL};
+	for (i = 0; i < conf->n_tasks; i++)
+		if (check_user(conf->tasks[i], err) != 0)
+			return -1;
+	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL)
+		return -1;
+	if (conf->n_tasks > 0 && add_exec(ret, err) != 0)
+		return -1;
+	if ((ret->config = write_config(conf)) == NULL)
+		return err_nomem(err);
+	return 0;
+}
+
+void
+modules_done(struct modules *m)
+{
+	conf_list_free(m->paths);
+	free(m->config);
+	*m = (struct modules){.paths = NULL};
+}
+
+struct dispatch_modules
+modules_loadable(const struct modules *m)
+{
+	return (struct dispatch_modules){(const char *const *)m->paths,
+					 m->config};
 }

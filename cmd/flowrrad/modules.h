@@ -1,17 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* From the names in [worker] modules to files. */
+/* What executors load, and what they are told: modules and their own part of
+ * the configuration. */
 #ifndef FLOWRRAD_MODULES_H
 #define FLOWRRAD_MODULES_H
 
+#include "dispatch/dispatch.h"
+
+struct conf;
 struct err;
 
+struct modules {
+	char **paths; /* absolute, NULL-ended */
+	char *config; /* JSON by module name; see dispatch.h */
+};
+
 /*
- * Cuts the list and makes each member an absolute path: one with a slash in it
- * or ".so" at its end is taken from the working directory, a bare name is
+ * Makes each member of [worker] modules an absolute path: one with a slash in
+ * it or ".so" at its end is taken from the working directory, a bare name is
  * looked up where modules are installed ("demo": ../lib/flowrra/demo.so, seen
- * from the program). Whether they can be loaded, the executor says.
- * conf_list_free() it.
+ * from the program). Whether they can be loaded, the executor says. Where there
+ * are [task NAME] sections, the module "exec" comes by itself, and is told of
+ * them, and of nothing else but the limits for its commands; -1 with *err for
+ * one that this process could not run as its user. modules_done() it in any
+ * case.
  */
-char **modules_resolve(const char *list, struct err *err);
+int modules_read(const struct conf *conf, struct modules *ret, struct err *err);
+void modules_done(struct modules *m);
+
+/* The same for the dispatcher; borrowed. */
+struct dispatch_modules modules_loadable(const struct modules *m);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "util/utf8.h"
+
 /* What stands for itself in a string: no control character, quote, backslash
  * or part of a longer UTF-8 sequence. */
 static bool
@@ -45,41 +47,6 @@ skip_plain(const unsigned char *p, const unsigned char *end)
 	while (p < end && is_plain(*p))
 		p++;
 	return p;
-}
-
-static bool
-continues(unsigned char c, unsigned char low, unsigned char high)
-{
-	return c >= low && c <= high;
-}
-
-/*
- * Length of the UTF-8 sequence at p, which begins with a byte from 0x80 on; 0
- * if it is not well-formed (Unicode, table 3-7: the second byte tells overlong
- * forms, surrogates and what lies beyond U+10FFFF).
- */
-static size_t
-utf8_length(const unsigned char *p, const unsigned char *end)
-{
-	size_t left = (size_t)(end - p);
-	unsigned char low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
-	unsigned char high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
-	size_t len, i;
-
-	if (*p >= 0xC2 && *p <= 0xDF)
-		len = 2;
-	else if (*p >= 0xE0 && *p <= 0xEF)
-		len = 3;
-	else if (*p >= 0xF0 && *p <= 0xF4)
-		len = 4;
-	else
-		return 0;
-	if (left < len || !continues(p[1], low, high))
-		return 0;
-	for (i = 2; i < len; i++)
-		if (!continues(p[i], 0x80, 0xBF))
-			return 0;
-	return len;
 }
 
 /* What follows a backslash, and the character that it stands for. */
@@ -151,7 +118,7 @@ read_special(const struct scan *s, const unsigned char *p, bool key)
 				 "a control character in a string must be "
 				 "written as \\u00XX");
 	if (*p != '\\') {
-		len = utf8_length(p, s->end);
+		len = utf8_length(p, (size_t)(s->end - p));
 		return len > 0 ? p + len : scan_fail(s, p, "invalid UTF-8");
 	}
 	if (s->end - p < 2)
@@ -265,7 +232,7 @@ quote_special(struct buf *out, const unsigned char *p, const unsigned char *end)
 	size_t len;
 
 	if (*p >= 0x80) {
-		if ((len = utf8_length(p, end)) == 0) {
+		if ((len = utf8_length(p, (size_t)(end - p))) == 0) {
 			buf_adds(out, "\xEF\xBF\xBD");
 			return p + 1;
 		}

@@ -17,6 +17,7 @@
 #include "codec/scan.h"
 #include "dispatch/output.h"
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
 #include "util/proc.h"
@@ -321,14 +322,23 @@ spawn(struct child *c, const struct ends *e, struct err *err)
 	const char *argv[] = {"flowrra-executor", NULL};
 	const int fds[] = {-1, e->out[1], e->error[1], e->socket[1],
 			   e->crash[1]};
-	const struct proc_options options = {.path = c->opt.executor,
-					     .argv = argv,
-					     .fds = fds,
-					     .n_fds = 5,
-					     .new_group = true,
-					     .die_with_parent = true};
+	char **environment = conf_public_environment();
+	const struct proc_options options = {
+	    .path = c->opt.executor,
+	    .argv = argv,
+	    .envp = (const char *const *)environment,
+	    .fds = fds,
+	    .n_fds = 5,
+	    .new_group = true,
+	    .die_with_parent = true};
 
-	if (proc_spawn(&options, &c->pid, err) != 0)
+	int r;
+
+	if (environment == NULL)
+		return err_nomem(err);
+	r = proc_spawn(&options, &c->pid, err);
+	free(environment);
+	if (r != 0)
 		return -1;
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	if (c->pidfd < 0)
@@ -377,7 +387,7 @@ send_init(struct child *c)
 			buf_addc(&json, ',');
 		scan_quote(&json, slice_of(*m));
 	}
-	buf_adds(&json, "]}");
+	buf_addf(&json, "],\"config\":%s}", c->opt.config);
 	child_send(c, IPC_INIT, 0, &init, &(struct slice){json.data, json.len},
 		   1);
 	buf_done(&json);

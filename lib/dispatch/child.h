@@ -29,6 +29,7 @@ struct child_options {
 	struct event_base *base;
 	const char *executor; /* path of flowrra-executor */
 	const char *const *modules;
+	const char *config; /* for modules, as in dispatch.h */
 	unsigned int threads;
 	bool asynchronous;
 	unsigned int max_result;

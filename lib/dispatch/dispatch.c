@@ -305,7 +305,7 @@ dispatch_ttl_s(const struct dispatch *d)
 
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,
-		const char *const *modules, struct err *err)
+		const struct dispatch_modules *modules, struct err *err)
 {
 	if (d->stopping || !d->current->ready)
 		return err_set(err, ERR_UNAVAILABLE,
@@ -435,7 +435,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	}
 	if (make_events(d, err) != 0 || make_queues(d, err) != 0 ||
 	    open_stores(d, err) != 0 || keep_open(d, err) != 0 ||
-	    (d->current = generation_new(d, d->conf, options->modules, err)) ==
+	    (d->current = generation_new(d, d->conf, &options->modules, err)) ==
 		NULL) {
 		dispatch_free(d);
 		return NULL;

@@ -4,91 +4,35 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "util/clock.h"
+#include "util/lines.h"
 
-#define LINE_MAX_BYTES 2048
-#define LINES_PER_S 100
 /* One turn of the loop gives a flood no more than this. */
 #define READ_BYTES (256u << 10)
 
 struct stream {
-	struct output *output;
 	int fd;
 	struct event *readable;
-	char line[LINE_MAX_BYTES];
-	size_t len;
+	struct lines lines;
 };
 
 struct output {
 	struct stream streams[2];
+	struct lines_sink sink;
 	output_line_fn *on_line;
 	struct child *child;
 	void *arg;
-	int64_t second; /* in which `lines` were delivered */
-	unsigned int lines;
-	uint64_t dropped;
 };
 
 static void
-tell_dropped(struct output *o)
+on_line(void *arg, struct slice line)
 {
-	char text[80];
-	int n;
+	struct output *o = arg;
 
-	if (o->dropped == 0)
-		return;
-	n = snprintf(text, sizeof(text),
-		     "(%" PRIu64 " more lines dropped; at most %d a second "
-		     "are logged)",
-		     o->dropped, LINES_PER_S);
-	o->dropped = 0;
-	o->on_line(o->child, (struct slice){text, (size_t)n}, o->arg);
-}
-
-static void
-end_line(struct stream *s)
-{
-	struct output *o = s->output;
-	int64_t second = clock_mono_ms() / 1000;
-
-	if (second != o->second) {
-		o->second = second;
-		o->lines = 0;
-		tell_dropped(o);
-	}
-	if (o->lines < LINES_PER_S) {
-		o->lines++;
-		o->on_line(o->child, (struct slice){s->line, s->len}, o->arg);
-	} else {
-		o->dropped++;
-	}
-	s->len = 0;
-}
-
-static void
-take(struct stream *s, const char *p, size_t len)
-{
-	const char *end = p + len, *eol;
-	size_t n, room;
-
-	while (p < end) {
-		eol = memchr(p, '\n', (size_t)(end - p));
-		n = (size_t)((eol ? eol : end) - p);
-		room = sizeof(s->line) - s->len;
-		memcpy(s->line + s->len, p, n < room ? n : room);
-		s->len += n < room ? n : room;
-		if (eol != NULL)
-			end_line(s);
-		p += n + (eol != NULL);
-	}
+	o->on_line(o->child, line, o->arg);
 }
 
 /* Reads at most `max` bytes; returns whether there may be more. */
@@ -108,7 +52,7 @@ read_some(struct stream *s, size_t max)
 			event_del(s->readable);
 			return false;
 		}
-		take(s, chunk, (size_t)n);
+		lines_take(&s->lines, chunk, (size_t)n);
 	}
 	return true;
 }
@@ -129,10 +73,9 @@ output_drain(struct output *o)
 	for (i = 0; i < 2; i++) {
 		/* A pipe holds no more than this. */
 		read_some(&o->streams[i], 2u << 20);
-		if (o->streams[i].len > 0)
-			end_line(&o->streams[i]);
+		lines_end(&o->streams[i].lines);
 	}
-	tell_dropped(o);
+	lines_sink_end(&o->sink);
 }
 
 void
@@ -151,7 +94,7 @@ output_free(struct output *o)
 }
 
 struct output *
-output_new(struct event_base *base, int out, int error, output_line_fn *on_line,
+output_new(struct event_base *base, int out, int error, output_line_fn *each,
 	   struct child *child, void *arg)
 {
 	struct output *o = calloc(1, sizeof(*o));
@@ -159,13 +102,14 @@ output_new(struct event_base *base, int out, int error, output_line_fn *on_line,
 
 	if (o == NULL)
 		return NULL;
-	o->on_line = on_line;
+	o->on_line = each;
 	o->child = child;
 	o->arg = arg;
+	o->sink = (struct lines_sink){.on_line = on_line, .arg = o};
 	for (i = 0; i < 2; i++) {
 		struct stream *s = &o->streams[i];
 
-		s->output = o;
+		s->lines.sink = &o->sink;
 		s->fd = i == 0 ? out : error;
 		s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST,
 					on_readable, s);

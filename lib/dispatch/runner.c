@@ -25,6 +25,7 @@ generation_free(struct generation *g)
 	for (m = g->modules; m != NULL && *m != NULL; m++)
 		free(*m);
 	free(g->modules);
+	free(g->config);
 	handlers_done(&g->handlers);
 	if (g->respawn != NULL)
 		event_free(g->respawn);
@@ -103,7 +104,7 @@ on_respawn(evutil_socket_t fd, short what, void *arg)
 
 struct generation *
 generation_new(struct dispatch *d, const struct conf *conf,
-	       const char *const *modules, struct err *err)
+	       const struct dispatch_modules *modules, struct err *err)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -119,9 +120,10 @@ generation_new(struct dispatch *d, const struct conf *conf,
 	g->cpu_max = (unsigned int)conf->executor.cpu_workers;
 	if (g->cpu_max == 0)
 		g->cpu_max = cores > 0 ? (unsigned int)cores : 1;
-	g->modules = copy_list(modules);
+	g->modules = copy_list(modules->paths);
+	g->config = strdup(modules->config);
 	g->respawn = evtimer_new(d->opt.base, on_respawn, g);
-	if (g->modules == NULL || g->respawn == NULL) {
+	if (g->modules == NULL || g->config == NULL || g->respawn == NULL) {
 		generation_free(g);
 		err_nomem(err);
 		return NULL;
@@ -307,6 +309,7 @@ runner_new(struct generation *g, bool cpu, struct err *err)
 	    .base = d->opt.base,
 	    .executor = d->opt.executor,
 	    .modules = (const char *const *)g->modules,
+	    .config = g->config,
 	    .threads = cpu ? 1 : (unsigned int)conf->executor.io_workers,
 	    .asynchronous = !cpu && conf->executor.async_tasks > 0,
 	    .max_result = (unsigned int)conf->executor.max_result_size,

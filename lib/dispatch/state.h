@@ -117,6 +117,7 @@ struct generation {
 	const struct conf *conf;     /* gone once another is in force */
 	struct conf_executor limits; /* of its executors, to their end */
 	char **modules;
+	char *config; /* for modules, JSON */
 	struct handlers handlers;
 	bool ready;
 	struct runner *io;
@@ -233,7 +234,8 @@ void assign_learn(struct runner *r, int64_t ran_us);
 /* --- runner.c ---------------------------------------------------------- */
 
 struct generation *generation_new(struct dispatch *d, const struct conf *conf,
-				  const char *const *modules, struct err *err);
+				  const struct dispatch_modules *modules,
+				  struct err *err);
 /* One runner or job less; the last one frees it. */
 void generation_release(struct generation *g);
 struct runner *runner_new(struct generation *g, bool cpu, struct err *err);

@@ -78,7 +78,9 @@ ready_load(struct loader *l, struct slice init, struct buf *ret_ready,
 		err_set(err, ERR_DATA, "ipc: INIT has no list of modules");
 		goto done;
 	}
+	loader_configure(l, json_object_get(in, "config"));
 	r = load_all(l, modules, refused);
+	loader_configure(l, NULL);
 	for (i = 0; i < loader_count(l) && r == 0; i++)
 		r = json_array_append_new(tasks,
 					  describe_task(loader_at(l, i)));

@@ -7,6 +7,7 @@
 
 #include "executor/outbox.h"
 #include "executor/text.h"
+#include "module/dump.h"
 #include "module/loader.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -147,46 +148,6 @@ end_text(enum ipc_outcome outcome, const struct buf *b)
 	return (struct task_end){outcome, {b->data, b->len}};
 }
 
-static bool
-has_reals(const json_t *value)
-{
-	const json_t *member;
-	const char *key;
-	size_t i;
-
-	if (json_is_object(value))
-		json_object_foreach ((json_t *)value, key, member)
-			if (has_reals(member))
-				return true;
-	json_array_foreach (value, i, member)
-		if (has_reals(member))
-			return true;
-	return json_is_real(value);
-}
-
-/*
- * 15 digits are what people expect of a number such as 0.1, and enough for
- * most; 17 always are. Returns the flag for the fewer, if they lose nothing.
- */
-static size_t
-precision(const json_t *result)
-{
-	const size_t flags =
-	    JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
-	size_t answer = JSON_REAL_PRECISION(17);
-	char *text;
-	json_t *again;
-
-	if (!has_reals(result) || (text = json_dumps(result, flags)) == NULL)
-		return answer;
-	again = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	if (again != NULL && json_equal(again, result))
-		answer = JSON_REAL_PRECISION(15);
-	json_decref(again);
-	free(text);
-	return answer;
-}
-
 struct task_end
 task_end_result(const struct flowrra_task *t, const json_t *result,
 		struct buf *scratch)
@@ -196,9 +157,7 @@ task_end_result(const struct flowrra_task *t, const json_t *result,
 	buf_reset(scratch);
 	if (result == NULL)
 		return (struct task_end){IPC_SUCCESS, SLICE("null")};
-	if (json_dump_callback(result, dump_some, &l,
-			       JSON_COMPACT | JSON_ENCODE_ANY |
-				   precision(result)) == 0)
+	if (json_dump_callback(result, dump_some, &l, dump_flags(result)) == 0)
 		return end_text(IPC_SUCCESS, scratch);
 	buf_reset(scratch);
 	if (l.over)

@@ -6,46 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many bytes the UTF-8 sequence at `s` has, 0 if there is none. */
-static size_t
-sequence(const unsigned char *s)
-{
-	/* The second byte's range tells overlong forms, surrogates and what
-	 * is beyond U+10FFFF (RFC 3629, section 4). */
-	unsigned char least = 0x80, most = 0xbf;
-	size_t len, i;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		least = 0xa0;
-	else if (s[0] == 0xed)
-		most = 0x9f;
-	else if (s[0] == 0xf0)
-		least = 0x90;
-	else if (s[0] == 0xf4)
-		most = 0x8f;
-	if (s[1] < least || s[1] > most)
-		return 0;
-	/* Stops at the NUL, which is in no range. */
-	for (i = 2; i < len; i++)
-		if (s[i] < 0x80 || s[i] > 0xbf)
-			return 0;
-	return len;
-}
+#include "util/utf8.h"
 
 void
 text_clean(char *text)
 {
-	unsigned char *p;
+	const char *end = text + strlen(text);
 	size_t len;
 
-	for (p = (unsigned char *)text; *p != '\0'; p += len)
-		if ((len = sequence(p)) == 0) {
-			*p = '?';
+	for (; text < end; text += len)
+		if ((len = utf8_length(text, (size_t)(end - text))) == 0) {
+			*text = '?';
 			len = 1;
 		}
 }

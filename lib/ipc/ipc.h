@@ -44,9 +44,10 @@ struct ipc_hello {
 };
 
 /*
- * INIT carries {"modules": ["/abs/path.so", …]} and says what to be. READY
- * answers with {"tasks": [{"name", "cpu_bound", "async", "queue",
- * "max_retries", "retry_delay", "retry_backoff", "retry_delay_max",
+ * INIT carries {"modules": ["/abs/path.so", …], "config": {…}}, where `config`
+ * (optional) has for the name of a module an object that is handed to it, and
+ * says what to be. READY answers with {"tasks": [{"name", "cpu_bound", "async",
+ * "queue", "max_retries", "retry_delay", "retry_backoff", "retry_delay_max",
  * "retry_jitter", "timeout", "description", "module"}, …], "refused":
  * [{"module", "error"}, …]}; a number that the module leaves to the
  * configuration is null.

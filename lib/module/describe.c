@@ -37,11 +37,8 @@ check_name(const char *what, const char *s, struct err *err)
 }
 
 int
-describe_check_module(const struct flowrra_module *m, struct err *err)
+describe_check_version(const struct flowrra_module *m, struct err *err)
 {
-	/* The first complete description, that of version 1.0. */
-	const size_t least = sizeof(struct flowrra_task_type);
-
 	if (m == NULL)
 		return err_set(err, ERR_CONFIG, "flowrra_module() gave NULL");
 	if (m->abi_major != FLOWRRA_MODULE_ABI_MAJOR)
@@ -50,8 +47,15 @@ describe_check_module(const struct flowrra_module *m, struct err *err)
 			       "executor has %u (build it anew with this "
 			       "version's flowrra/module.h)",
 			       m->abi_major, FLOWRRA_MODULE_ABI_MAJOR);
-	if (check_name("its name", m->name, err) != 0)
-		return -1;
+	return check_name("its name", m->name, err);
+}
+
+int
+describe_check_module(const struct flowrra_module *m, struct err *err)
+{
+	/* The first complete description, that of version 1.0. */
+	const size_t least = sizeof(struct flowrra_task_type);
+
 	if (m->task_size < least || m->task_size > TASK_SIZE_MAX ||
 	    m->task_size % _Alignof(struct flowrra_task_type) != 0)
 		return err_set(err, ERR_CONFIG,

@@ -7,8 +7,11 @@
 
 struct err;
 
-/* Checks all but the tasks; nothing but abi_major is read before that has been
+/* Checks version and name; nothing but abi_major is read before that has been
  * found to be ours. */
+int describe_check_version(const struct flowrra_module *m, struct err *err);
+
+/* Checks the rest but the tasks themselves. */
 int describe_check_module(const struct flowrra_module *m, struct err *err);
 
 /*

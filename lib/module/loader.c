@@ -19,6 +19,7 @@ struct loader {
 	size_t table_size; /* a power of two */
 	const struct flowrra_module **modules;
 	size_t n_modules;
+	const json_t *config; /* by module name; NULL: nothing for anybody */
 };
 
 struct loader *
@@ -40,6 +41,12 @@ loader_free(struct loader *l)
 	free(l->table);
 	free(l->modules);
 	free(l);
+}
+
+void
+loader_configure(struct loader *l, const json_t *config)
+{
+	l->config = config;
 }
 
 /* FNV-1a. */
@@ -157,16 +164,43 @@ remove_tasks(struct loader *l, size_t keep)
 	}
 }
 
+#define REASON_SIZE ERR_MSG_MAX
+
+static int
+refused_itself(const char *function, char reason[REASON_SIZE], struct err *err)
+{
+	reason[REASON_SIZE - 1] = '\0';
+	return err_set(err, ERR_CONFIG, "its %s failed: %s", function,
+		       reason[0] ? reason : "it gives no reason");
+}
+
 static int
 call_init(const struct flowrra_module *m, struct err *err)
 {
-	char reason[256] = "";
+	char reason[REASON_SIZE] = "";
 
 	if (m->init == NULL || m->init(reason, sizeof(reason)) == 0)
 		return 0;
-	reason[sizeof(reason) - 1] = '\0';
-	return err_set(err, ERR_CONFIG, "its init failed: %s",
-		       reason[0] ? reason : "it gives no reason");
+	return refused_itself("init", reason, err);
+}
+
+static int
+call_configure(const struct loader *l, const struct flowrra_module *m,
+	       struct err *err)
+{
+	char reason[REASON_SIZE] = "";
+	json_t *none = NULL;
+	const json_t *config;
+	int r;
+
+	if (m->abi_minor < 1 || m->configure == NULL)
+		return 0;
+	config = json_object_get(l->config, m->name);
+	if (config == NULL && (config = none = json_object()) == NULL)
+		return err_nomem(err);
+	r = m->configure(config, reason, sizeof(reason));
+	json_decref(none);
+	return r == 0 ? 0 : refused_itself("configure", reason, err);
 }
 
 static int
@@ -174,7 +208,9 @@ add_module(struct loader *l, const struct flowrra_module *m, struct err *err)
 {
 	size_t before = l->n_tasks, i;
 
-	if (describe_check_module(m, err) != 0 ||
+	if (describe_check_version(m, err) != 0 ||
+	    call_configure(l, m, err) != 0 ||
+	    describe_check_module(m, err) != 0 ||
 	    make_room(l, m->n_tasks, err) != 0)
 		return -1;
 	for (i = 0; i < m->n_tasks; i++)

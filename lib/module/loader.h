@@ -38,6 +38,13 @@ struct loader *loader_new(void);
 void loader_free(struct loader *l);
 
 /*
+ * What the configuration says for modules: an object of objects, by module
+ * name. Borrowed; it must live until the last module is loaded. Without it, all
+ * of them get an empty one.
+ */
+void loader_configure(struct loader *l, const json_t *config);
+
+/*
  * Loads one module and registers its tasks, all or none: -1 with *err, which
  * names the module, says why it is refused and what to do about it.
  */

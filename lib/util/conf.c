@@ -10,10 +10,10 @@
 #include "util/buf.h"
 #include "util/conf_file.h"
 #include "util/conf_key.h"
+#include "util/conf_task.h"
 #include "util/err.h"
 
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
-#define SEPARATORS " ,\t\r\n"
 
 static int
 set_defaults(struct conf *conf, struct err *err)
@@ -279,34 +279,48 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf_n_keys; i++)
 		conf_key_clear(&conf_keys[i], conf);
 	free(conf->file.path);
+	for (i = 0; i < conf->n_tasks; i++)
+		conf_task_free(conf->tasks[i]);
+	free(conf->tasks);
 	free(conf);
+}
+
+static void
+dump_key(const struct conf_key *key, const void *values, FILE *out)
+{
+	struct buf whole = BUF_INIT;
+	struct buf text = BUF_INIT;
+
+	conf_key_print(key, values, &whole);
+	if (key->type == CONF_SECRET && whole.data != NULL)
+		conf_key_mask(whole.data, &text);
+	else
+		buf_add(&text, whole.data, whole.len);
+	fprintf(out, "%s = %s\n", key->name,
+		text.data != NULL ? text.data : "");
+	buf_done(&whole);
+	buf_done(&text);
 }
 
 void
 conf_dump(const struct conf *conf, FILE *out)
 {
 	const struct conf_key *key;
-	struct buf whole = BUF_INIT;
-	struct buf text = BUF_INIT;
 	const char *section = "";
+	size_t i, n;
 
 	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
 		if (strcmp(section, key->section) != 0)
 			fprintf(out, "%s[%s]\n", *section ? "\n" : "",
 				key->section);
 		section = key->section;
-		buf_reset(&whole);
-		buf_reset(&text);
-		conf_key_print(key, conf, &whole);
-		if (key->type == CONF_SECRET && whole.data != NULL)
-			conf_key_mask(whole.data, &text);
-		else
-			buf_add(&text, whole.data, whole.len);
-		fprintf(out, "%s = %s\n", key->name,
-			text.data != NULL ? text.data : "");
+		dump_key(key, conf, out);
 	}
-	buf_done(&whole);
-	buf_done(&text);
+	for (i = 0; i < conf->n_tasks; i++) {
+		fprintf(out, "\n[task %s]\n", conf->tasks[i]->name);
+		for (n = 0; n < conf_n_task_keys; n++)
+			dump_key(&conf_task_keys[n], conf->tasks[i], out);
+	}
 }
 
 char *
@@ -334,33 +348,48 @@ conf_frozen_changes(const struct conf *old, const struct conf *next)
 	return buf_take(&names);
 }
 
-char **
-conf_list(const char *text)
+/* Whether an environment entry is the variable `name`. */
+static bool
+is_variable(const char *entry, const char *name)
 {
-	size_t n = 0;
-	size_t len;
-	char **list;
+	const size_t len = strlen(name);
 
-	/* Every other byte begins an item, at most. */
-	if ((list = calloc(strlen(text) / 2 + 2, sizeof(*list))) == NULL)
-		return NULL;
-	for (text += strspn(text, SEPARATORS); *text != '\0';
-	     text += len + strspn(text + len, SEPARATORS)) {
-		len = strcspn(text, SEPARATORS);
-		if ((list[n++] = strndup(text, len)) == NULL) {
-			conf_list_free(list);
-			return NULL;
-		}
-	}
-	return list;
+	return strncmp(entry, name, len) == 0 && entry[len] == '=';
 }
 
-void
-conf_list_free(char **list)
+static bool
+is_private(const char *entry)
 {
+	static const char *const of_service[] = {
+	    "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID",
+	    "WATCHDOG_USEC"};
+	char name[VARIABLE_SIZE];
 	size_t i;
 
-	for (i = 0; list != NULL && list[i] != NULL; i++)
-		free(list[i]);
-	free(list);
+	for (i = 0; i < sizeof(of_service) / sizeof(of_service[0]); i++)
+		if (is_variable(entry, of_service[i]))
+			return true;
+	for (i = 0; i < conf_n_keys; i++) {
+		variable_name(&conf_keys[i], name);
+		if (conf_keys[i].type == CONF_SECRET &&
+		    is_variable(entry, name))
+			return true;
+	}
+	return false;
+}
+
+char **
+conf_public_environment(void)
+{
+	size_t n = 0, i;
+	char **list;
+
+	while (environ[n] != NULL)
+		n++;
+	if ((list = calloc(n + 1, sizeof(*list))) == NULL)
+		return NULL;
+	for (i = n = 0; environ[i] != NULL; i++)
+		if (!is_private(environ[i]))
+			list[n++] = environ[i];
+	return list;
 }

@@ -7,17 +7,20 @@
  * (FLOWRRA_SECTION_KEY), a systemd credential (a file "section.key" in
  * $CREDENTIALS_DIRECTORY; SECRET keys only), the file, the default. A SECRET
  * with a password in it is refused in a flag. Unknown sections and keys in the
- * file are errors; FLOWRRA_* variables that name no key are ignored.
+ * file are errors; FLOWRRA_* variables that name no key are ignored. Tasks,
+ * declared in sections [task NAME], come from the file alone.
  */
 #ifndef UTIL_CONF_H
 #define UTIL_CONF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "util/log.h"
 
+struct conf_task;
 struct err;
 
 struct conf_executor {
@@ -68,6 +71,9 @@ struct conf {
 		int64_t max_task_size; /* bytes */
 		enum log_level log_level;
 	} worker;
+	/* The [task NAME] sections, in their order; see conf_task.h. */
+	struct conf_task **tasks;
+	size_t n_tasks;
 };
 
 /*
@@ -91,6 +97,14 @@ void conf_dump(const struct conf *conf, FILE *out);
  * brings into force: "section.key, …"; free() it. NULL if there is none.
  */
 char *conf_frozen_changes(const struct conf *old, const struct conf *next);
+
+/*
+ * This process' environment without what is not for the code of others: the
+ * variables of SECRET keys, and those by which a service manager speaks to its
+ * service. A NULL-ended array that borrows the strings; free() it. NULL when
+ * memory runs out.
+ */
+char **conf_public_environment(void);
 
 /* Cuts a list at spaces and commas into a NULL-ended array of strings; free
  * it with conf_list_free(). NULL when memory runs out. */

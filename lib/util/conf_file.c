@@ -15,6 +15,7 @@
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
+#include "util/conf_task.h"
 #include "util/err.h"
 
 #define FILE_MAX (1024 * 1024)
@@ -92,7 +93,10 @@ struct parser {
 	const char *next; /* the text that is left */
 	int line;	  /* of what the reader gave last */
 	struct conf *conf;
-	int *seen; /* the line of each key, or 0 */
+	int *seen;		/* the line of each key, or 0 */
+	struct conf_task *task; /* whose section it is; NULL: nobody's */
+	int task_line;		/* where it begins */
+	int *seen_of_task;
 	bool failed;
 	struct err err;
 };
@@ -109,15 +113,76 @@ fail(struct parser *parser, int line, const struct err *err)
 	return 0;
 }
 
+static int
+end_task(struct parser *parser, struct err *err)
+{
+	const struct conf_task *task = parser->task;
+
+	parser->task = NULL;
+	if (task == NULL || *task->command != '\0')
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "[task %s], which begins in line %d, has no command; "
+		       "add command = /path/of/program {0}",
+		       task->name, parser->task_line);
+}
+
+static int
+begin_task(struct parser *parser, const char *name, struct err *err)
+{
+	struct conf *conf = parser->conf;
+	struct conf_task *task, **tasks;
+	size_t i;
+
+	for (i = 0; i < conf->n_tasks; i++)
+		if (strcmp(conf->tasks[i]->name, name) == 0)
+			return err_set(err, ERR_CONFIG,
+				       "there are two sections [task %s]; the "
+				       "first is at %s",
+				       name, conf->tasks[i]->place);
+	if ((task = conf_task_new(name, err)) == NULL)
+		return -1;
+	tasks = reallocarray(conf->tasks, conf->n_tasks + 1, sizeof(*tasks));
+	if (tasks != NULL)
+		conf->tasks = tasks;
+	if (tasks == NULL ||
+	    asprintf(&task->place, "%s:%d", parser->path, parser->line) == -1) {
+		task->place = NULL;
+		conf_task_free(task);
+		return err_nomem(err);
+	}
+	tasks[conf->n_tasks++] = task;
+	parser->task = task;
+	parser->task_line = parser->line;
+	memset(parser->seen_of_task, 0, conf_n_task_keys * sizeof(int));
+	return 0;
+}
+
+/* "task NAME" opens a task's section; all others are in the table. */
+static int
+begin_section(struct parser *parser, const char *section, struct err *err)
+{
+	size_t len = strlen("task");
+
+	if (end_task(parser, err) != 0)
+		return -1;
+	if (strncmp(section, "task", len) == 0 && section[len] != '\0' &&
+	    strchr(" \t", section[len]) != NULL)
+		return begin_task(
+		    parser, section + len + strspn(section + len, " \t"), err);
+	return conf_key_check_section(section, err);
+}
+
 /*
- * Checks "[section]", which inih passes over when no key follows; and it
- * ignores what stands behind the bracket. Returns 0 if the line is good.
+ * Opens "[section]", which inih passes over when no key follows, and cuts when
+ * it is long; and it ignores what stands behind the bracket.
  */
 static int
-check_header(const char *line, size_t len, struct err *err)
+take_header(struct parser *parser, const char *line, size_t len,
+	    struct err *err)
 {
 	const char *end = memchr(line, ']', len);
-	char section[64];
+	char section[256];
 	const char *p;
 
 	/* Without the bracket it is inih that refuses the line. */
@@ -131,7 +196,7 @@ check_header(const char *line, size_t len, struct err *err)
 			       "there");
 	snprintf(section, sizeof(section), "%.*s", (int)(end - line - 1),
 		 line + 1);
-	return conf_key_check_section(section, err);
+	return begin_section(parser, section, err);
 }
 
 /*
@@ -149,7 +214,7 @@ on_line(char *str, int size, void *self)
 	if (*parser->next == '\0' || parser->failed)
 		return NULL;
 	parser->line++;
-	if (*line == '[' && check_header(line, len, &err) != 0) {
+	if (*line == '[' && take_header(parser, line, len, &err) != 0) {
 		fail(parser, parser->line, &err);
 		return NULL;
 	}
@@ -167,32 +232,74 @@ on_line(char *str, int size, void *self)
 	return str;
 }
 
+/* A further line of a key that may have several: what both say. */
+static int
+set_joined(const struct conf_key *key, void *values, const char *value,
+	   struct err *err)
+{
+	struct buf both = BUF_INIT;
+	int r;
+
+	conf_key_print(key, values, &both);
+	buf_addf(&both, " %s", value);
+	if (both.failed)
+		r = err_nomem(err);
+	else
+		r = conf_key_set(key, values, both.data, err);
+	buf_done(&both);
+	return r;
+}
+
+/* A key of the section that is open; `section` names it. */
+static int
+set_value(struct parser *parser, const struct conf_key *key,
+	  const char *section, const char *value, struct err *err)
+{
+	struct conf_task *task = parser->task;
+	void *values = task != NULL ? (void *)task : parser->conf;
+	int *seen = task != NULL ? &parser->seen_of_task[key - conf_task_keys]
+				 : &parser->seen[key - conf_keys];
+	int r;
+
+	if (*seen != 0 && (key->flags & REPEATED) == 0)
+		return err_set(err, ERR_CONFIG,
+			       "[%s] %s is given twice; the first is in line "
+			       "%d",
+			       section, key->name, *seen);
+	if (*seen != 0)
+		r = set_joined(key, values, value, err);
+	else
+		r = conf_key_set(key, values, value, err);
+	*seen = parser->line;
+	if (r == 0)
+		return 0;
+	if (key->type == CONF_SECRET)
+		return err_prefix(err, "[%s] %s", section, key->name);
+	return err_prefix(err, "[%s] %s = \"%.64s\"", section, key->name,
+			  value);
+}
+
 static int
 set_key(struct parser *parser, const char *section, const char *name,
 	const char *value, struct err *err)
 {
 	const struct conf_key *key;
-	int *seen;
+	char of_task[256];
 
-	if (*section == '\0')
-		return err_set(err, ERR_CONFIG,
-			       "the key \"%.64s\" stands before the first "
-			       "[section]",
-			       name);
-	if ((key = conf_key_find(section, name, err)) == NULL)
-		return -1;
-	seen = &parser->seen[key - conf_keys];
-	if (*seen != 0)
-		return err_set(err, ERR_CONFIG,
-			       "[%s] %s is given twice; the first is in line "
-			       "%d",
-			       section, name, *seen);
-	*seen = parser->line;
-	if (conf_key_set(key, parser->conf, value, err) == 0)
-		return 0;
-	if (key->type == CONF_SECRET)
-		return err_prefix(err, "[%s] %s", section, name);
-	return err_prefix(err, "[%s] %s = \"%.64s\"", section, name, value);
+	if (parser->task == NULL) {
+		if (*section == '\0')
+			return err_set(err, ERR_CONFIG,
+				       "the key \"%.64s\" stands before the "
+				       "first [section]",
+				       name);
+		if ((key = conf_key_find(section, name, err)) == NULL)
+			return -1;
+		return set_value(parser, key, section, value, err);
+	}
+	snprintf(of_task, sizeof(of_task), "task %s", parser->task->name);
+	if ((key = conf_task_key_find(name, err)) == NULL)
+		return err_prefix(err, "[%s]", of_task);
+	return set_value(parser, key, of_task, value, err);
 }
 
 static int
@@ -221,13 +328,18 @@ conf_file_parse(const char *path, const char *text, struct conf *conf,
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct parser parser = {.path = path, .next = text, .conf = conf};
+	struct err end = ERR_INIT;
 	int bad_line;
 
 	pthread_once(&once, widen_lines);
-	if ((parser.seen = calloc(conf_n_keys, sizeof(int))) == NULL)
+	parser.seen = calloc(conf_n_keys + conf_n_task_keys, sizeof(int));
+	if (parser.seen == NULL)
 		return err_nomem(err);
+	parser.seen_of_task = parser.seen + conf_n_keys;
 	bad_line = ini_parse_stream(on_line, &parser, on_key, &parser);
 	free(parser.seen);
+	if (bad_line == 0 && !parser.failed && end_task(&parser, &end) != 0)
+		fail(&parser, parser.line, &end);
 	/* A line that inih could not split comes before what failed later. */
 	if (bad_line > 0 && (!parser.failed || bad_line < parser.line))
 		return err_set(err, ERR_CONFIG,

@@ -30,6 +30,8 @@ const size_t conf_n_keys = LEN(conf_keys);
 /* The table's types must be those of struct conf. */
 #define CTYPE_STRING char *
 #define CTYPE_SECRET char *
+#define CTYPE_QUEUES char *
+#define CTYPE_WORKER char *
 #define CTYPE_UINT int64_t
 #define CTYPE_DURATION int64_t
 #define CTYPE_SIZE int64_t
@@ -115,13 +117,18 @@ conf_key_check_section(const char *section, struct err *err)
 			best_distance = d;
 		}
 	}
+	if (strncmp(section, "task", strlen("task")) == 0)
+		return err_set(err, ERR_CONFIG,
+			       "no section [%.64s]; a task is declared in "
+			       "[task NAME]",
+			       section);
 	if (best != NULL)
 		return err_set(err, ERR_CONFIG,
 			       "no section [%.64s]; did you mean [%s]?",
 			       section, best);
 	return err_set(err, ERR_CONFIG,
 		       "no section [%.64s]; there are broker, backend, "
-		       "executor, scheduler and worker",
+		       "executor, scheduler, worker and task NAME",
 		       section);
 }
 

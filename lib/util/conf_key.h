@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keys of the configuration as a table, and their values as text. Private
- * to conf.c and the tests; everybody else uses util/conf.h.
+ * The keys of the configuration as tables, and their values as text. Private to
+ * conf*.c, those who hand tasks to executors, and the tests; everybody else
+ * uses util/conf.h.
  */
 #ifndef UTIL_CONF_KEY_H
 #define UTIL_CONF_KEY_H
@@ -14,8 +15,19 @@ struct conf;
 struct err;
 
 enum conf_type {
+	/* Texts. */
 	CONF_STRING,
 	CONF_SECRET,
+	CONF_QUEUES,
+	CONF_WORKER,
+	CONF_COMMAND,
+	CONF_ENVIRONMENT,
+	CONF_DIRECTORY,
+	CONF_USER,
+	CONF_QUEUE,
+	CONF_LINE,
+	CONF_CODES,
+	/* Others. */
 	CONF_UINT,
 	CONF_DURATION,
 	CONF_SIZE,
@@ -23,8 +35,8 @@ enum conf_type {
 	CONF_LEVEL,
 };
 
-/* The flags of conf_keys.def. */
-enum { RELOAD = 1 };
+/* The flags of conf_keys.def and conf_task_keys.def. */
+enum { RELOAD = 1, OPTIONAL = 2, REPEATED = 4 };
 
 struct conf_key {
 	const char *section;
@@ -35,32 +47,46 @@ struct conf_key {
 	double max;
 	unsigned int flags;
 	const char *help;
-	size_t offset; /* of the value in struct conf */
+	size_t offset; /* of the value in its struct */
 };
 
 extern const struct conf_key conf_keys[];
 extern const size_t conf_n_keys;
+/* Of a section [task NAME]. */
+extern const struct conf_key conf_task_keys[];
+extern const size_t conf_n_task_keys;
 
 /* Finds a section or a key; when there is none, the error (ERR_CONFIG) names
  * the one that was probably meant. */
 int conf_key_check_section(const char *section, struct err *err);
 const struct conf_key *conf_key_find(const char *section, const char *name,
 				     struct err *err);
+const struct conf_key *conf_task_key_find(const char *name, struct err *err);
 
 /*
+ * `values` is the struct that the key's table describes: struct conf, or struct
+ * conf_task.
+ *
  * Sets the value from its text, blanks around it ignored. The error
  * (ERR_CONFIG) says what is wrong and what is allowed, but neither names the
- * key nor quotes the text. *conf is unchanged on failure.
+ * key nor quotes the text. *values is unchanged on failure.
  */
-int conf_key_set(const struct conf_key *key, struct conf *conf,
-		 const char *text, struct err *err);
+int conf_key_set(const struct conf_key *key, void *values, const char *text,
+		 struct err *err);
 /* Frees what conf_key_set() allocated; a secret is overwritten first. */
-void conf_key_clear(const struct conf_key *key, struct conf *conf);
+void conf_key_clear(const struct conf_key *key, void *values);
 
 /* Appends the value as conf_key_set() reads it, whole, passwords too. */
-void conf_key_print(const struct conf_key *key, const struct conf *conf,
+void conf_key_print(const struct conf_key *key, const void *values,
 		    struct buf *out);
 /* Appends a SECRET's text with its passwords replaced by "***". */
 void conf_key_mask(const char *secret, struct buf *out);
+
+/* Whether a key's value is a text (char *). */
+bool conf_key_is_text(const struct conf_key *key);
+/* Checks a text, without blanks around it, against the key's type and range;
+ * -1 with *err as of conf_key_set(). */
+int conf_key_check_text(const struct conf_key *key, const char *text,
+			struct err *err);
 
 #endif

@@ -13,11 +13,13 @@
 #include "util/err.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
+/* The value of an OPTIONAL number that is not given. */
+#define UNSET (-1)
 
 static void *
-value_of(const struct conf_key *key, struct conf *conf)
+value_of(const struct conf_key *key, void *values)
 {
-	return (char *)conf + key->offset;
+	return (char *)values + key->offset;
 }
 
 static void
@@ -71,6 +73,12 @@ print_integer(enum conf_type type, int64_t value, struct buf *out)
 		buf_addf(out, "%" PRId64, value);
 }
 
+static bool
+is_unset(const struct conf_key *key, int64_t value)
+{
+	return (key->flags & OPTIONAL) != 0 && value == UNSET;
+}
+
 static const char *
 level_name(enum log_level level)
 {
@@ -84,26 +92,25 @@ level_name(enum log_level level)
 }
 
 void
-conf_key_print(const struct conf_key *key, const struct conf *conf,
-	       struct buf *out)
+conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 {
-	const void *value = (const char *)conf + key->offset;
+	const void *value = (const char *)values + key->offset;
 
 	switch (key->type) {
-	case CONF_STRING:
-	case CONF_SECRET:
-		buf_adds(out, *(char *const *)value);
-		break;
 	case CONF_UINT:
 	case CONF_DURATION:
 	case CONF_SIZE:
-		print_integer(key->type, *(const int64_t *)value, out);
+		if (!is_unset(key, *(const int64_t *)value))
+			print_integer(key->type, *(const int64_t *)value, out);
 		break;
 	case CONF_BOOL:
 		buf_adds(out, *(const bool *)value ? "yes" : "no");
 		break;
 	case CONF_LEVEL:
 		buf_adds(out, level_name(*(const enum log_level *)value));
+		break;
+	default:
+		buf_adds(out, *(char *const *)value);
 		break;
 	}
 }
@@ -156,6 +163,10 @@ set_integer(const struct conf_key *key, int64_t *ret, const char *text,
 	double unit = key->type == CONF_DURATION ? 1e6 : 1;
 	int64_t value;
 
+	if (*text == '\0' && (key->flags & OPTIONAL) != 0) {
+		*ret = UNSET;
+		return 0;
+	}
 	if (key->type == CONF_DURATION) {
 		if (clock_parse_duration(text, &value, NULL) != 0)
 			return refuse(key, "not a duration such as 90 or 1h30m",
@@ -204,103 +215,28 @@ set_level(enum log_level *ret, const char *text, struct err *err)
 		       names + strlen(", "));
 }
 
-/* Refuses what a configuration file could not hold. */
 static int
-check_text(const char *text, struct err *err)
-{
-	const char *p;
-
-	for (p = text; *p != '\0'; p++) {
-		if (iscntrl((unsigned char)*p))
-			return err_set(err, ERR_CONFIG,
-				       "holds a control character");
-		if (*p == ';' && (p == text || p[-1] == ' '))
-			return err_set(err, ERR_CONFIG,
-				       "holds a semicolon after a blank, which "
-				       "would begin a comment");
-	}
-	return 0;
-}
-
-#define ID_CHARACTERS                                                          \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-#define QUEUE_MAX_LEN 128
-
-static int
-check_queues(char *const *queues, struct err *err)
-{
-	size_t i, j;
-
-	if (queues[0] == NULL)
-		return err_set(err, ERR_CONFIG, "names no queue");
-	for (i = 0; queues[i] != NULL; i++) {
-		if (strlen(queues[i]) > QUEUE_MAX_LEN ||
-		    queues[i][strspn(queues[i], ID_CHARACTERS)] != '\0')
-			return err_set(err, ERR_CONFIG,
-				       "\"%.64s\" is no name for a queue; "
-				       "allowed: 1 to %d letters, digits and "
-				       "_ . -",
-				       queues[i], QUEUE_MAX_LEN);
-		for (j = 0; j < i; j++)
-			if (strcmp(queues[i], queues[j]) == 0)
-				return err_set(err, ERR_CONFIG,
-					       "names the queue %s twice",
-					       queues[i]);
-	}
-	return 0;
-}
-
-/* What a key asks of its text beyond the type. */
-static int
-check_meaning(const struct conf_key *key, const char *text, struct err *err)
-{
-	char **queues;
-	int r;
-
-	if (key->offset == offsetof(struct conf, worker.id) &&
-	    text[strspn(text, ID_CHARACTERS ":")] != '\0')
-		return err_set(err, ERR_CONFIG,
-			       "no name for a worker; allowed: up to %.0f "
-			       "letters, digits and _ . : -",
-			       key->max);
-	if (key->offset != offsetof(struct conf, worker.queues))
-		return 0;
-	if ((queues = conf_list(text)) == NULL)
-		return err_nomem(err);
-	r = check_queues(queues, err);
-	conf_list_free(queues);
-	return r;
-}
-
-static int
-set_string(const struct conf_key *key, struct conf *conf, const char *text,
+set_string(const struct conf_key *key, void *values, const char *text,
 	   struct err *err)
 {
-	char **value = value_of(key, conf);
-	size_t len = strlen(text);
+	char **value = value_of(key, values);
 	char *copy;
 
-	if (check_text(text, err) != 0)
-		return -1;
-	if ((double)len < key->min || (key->max > 0 && (double)len > key->max))
-		return err_set(err, ERR_CONFIG,
-			       "%zu characters; allowed: %.0f to %.0f", len,
-			       key->min, key->max);
-	if (check_meaning(key, text, err) != 0)
+	if (conf_key_check_text(key, text, err) != 0)
 		return -1;
 	if ((copy = strdup(text)) == NULL)
 		return err_nomem(err);
-	conf_key_clear(key, conf);
+	conf_key_clear(key, values);
 	*value = copy;
 	return 0;
 }
 
 void
-conf_key_clear(const struct conf_key *key, struct conf *conf)
+conf_key_clear(const struct conf_key *key, void *values)
 {
-	char **value = value_of(key, conf);
+	char **value = value_of(key, values);
 
-	if (key->type != CONF_STRING && key->type != CONF_SECRET)
+	if (!conf_key_is_text(key))
 		return;
 	if (key->type == CONF_SECRET && *value != NULL)
 		explicit_bzero(*value, strlen(*value));
@@ -309,29 +245,27 @@ conf_key_clear(const struct conf_key *key, struct conf *conf)
 }
 
 static int
-set_trimmed(const struct conf_key *key, struct conf *conf, const char *text,
+set_trimmed(const struct conf_key *key, void *values, const char *text,
 	    struct err *err)
 {
-	void *value = value_of(key, conf);
+	void *value = value_of(key, values);
 
 	switch (key->type) {
 	case CONF_BOOL:
 		return set_bool(value, text, err);
 	case CONF_LEVEL:
 		return set_level(value, text, err);
-	case CONF_STRING:
-	case CONF_SECRET:
-		return set_string(key, conf, text, err);
 	case CONF_UINT:
 	case CONF_DURATION:
 	case CONF_SIZE:
 		return set_integer(key, value, text, err);
+	default:
+		return set_string(key, values, text, err);
 	}
-	return err_set(err, ERR_INTERNAL, "a key of an unknown type");
 }
 
 int
-conf_key_set(const struct conf_key *key, struct conf *conf, const char *text,
+conf_key_set(const struct conf_key *key, void *values, const char *text,
 	     struct err *err)
 {
 	size_t len;
@@ -343,7 +277,7 @@ conf_key_set(const struct conf_key *key, struct conf *conf, const char *text,
 		len--;
 	if ((copy = strndup(text, len)) == NULL)
 		return err_nomem(err);
-	r = set_trimmed(key, conf, copy, err);
+	r = set_trimmed(key, values, copy, err);
 	explicit_bzero(copy, len);
 	free(copy);
 	return r;

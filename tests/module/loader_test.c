@@ -284,6 +284,14 @@ START_TEST(a_name_of_200_characters_is_the_longest)
 }
 END_TEST
 
+static int
+check_module(const struct flowrra_module *m, struct err *err)
+{
+	return describe_check_version(m, err) == 0
+		   ? describe_check_module(m, err)
+		   : -1;
+}
+
 START_TEST(a_module_with_larger_descriptions_is_understood)
 {
 	/* As a later minor version would have them. */
@@ -300,7 +308,7 @@ START_TEST(a_module_with_larger_descriptions_is_understood)
 	struct flowrra_task_type t;
 	struct err err = ERR_INIT;
 
-	ck_assert_msg(describe_check_module(&m, &err) == 0, "%s", err.msg);
+	ck_assert_msg(check_module(&m, &err) == 0, "%s", err.msg);
 	ck_assert_int_eq(describe_read_task(&m, 1, &t, &err), 0);
 	ck_assert_str_eq(t.queue, "b");
 }
@@ -318,28 +326,28 @@ START_TEST(a_module_that_makes_no_sense_is_refused)
 	struct flowrra_module m = good;
 	struct err err = ERR_INIT;
 
-	ck_assert_int_eq(describe_check_module(&m, &err), 0);
-	ck_assert_int_eq(describe_check_module(NULL, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), 0);
+	ck_assert_int_eq(check_module(NULL, &err), -1);
 	m.abi_major = 2;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 	m = good;
 	m.name = NULL;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 	m = good;
 	m.task_size = sizeof(t) - 8;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 	m.task_size = sizeof(t) + 1;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 	m.task_size = 1u << 20;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 	m = good;
 	m.n_tasks = 0;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 	m.n_tasks = SIZE_MAX;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 	m = good;
 	m.tasks = NULL;
-	ck_assert_int_eq(describe_check_module(&m, &err), -1);
+	ck_assert_int_eq(check_module(&m, &err), -1);
 }
 END_TEST
 

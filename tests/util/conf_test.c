@@ -255,7 +255,7 @@ static const struct {
     {"[borker]\n", ":1: no section [borker]; did you mean [broker]?"},
     {"[zzzzzzzzzzzz]\nx = 1",
      ":1: no section [zzzzzzzzzzzz]; there are broker, backend, executor, "
-     "scheduler and worker"},
+     "scheduler, worker and task NAME"},
     {"[broker] url = x",
      ":1: something follows the \"]\"; begin a new line there"},
     {"url = x\n[broker]\n",

@@ -49,10 +49,10 @@ extern "C" {
 /*
  * The version of this interface. An executor refuses a module of another
  * major version. A minor version adds fields at the end of the structures;
- * task_size tells the executor which of them a module knows.
+ * task_size and abi_minor tell the executor which of them a module knows.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
-#define FLOWRRA_MODULE_ABI_MINOR 0
+#define FLOWRRA_MODULE_ABI_MINOR 1
 
 struct event_base;   /* libevent's */
 struct flowrra_task; /* one running task */
@@ -118,6 +118,12 @@ struct flowrra_module {
 	int (*init)(char *error, size_t error_size);
 	/* Called before an executor ends of its own will. May be NULL. */
 	void (*fini)(void);
+	/* Since 1.1. Called once, before anything but the version and the name
+	 * is looked at, with what the configuration says for the module of
+	 * this name: an object, borrowed, maybe empty. It may still set the
+	 * tasks. -1 refuses the module, with a reason in `error`. May be NULL.
+	 */
+	int (*configure)(const json_t *config, char *error, size_t error_size);
 };
 
 /* The function that a module exports. */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* flowrra-spawner: starts the commands of shell tasks; all of it is lib/spawn.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "spawn/server.h"
+#include "spawn/spawn.h"
+
+static const char usage[] =
+    "usage: flowrra-spawner [--help] [--version]\n"
+    "\n"
+    "Starts the commands of tasks that the configuration declares, and sees "
+    "to\n"
+    "it that none outlives its executor. flowrra-executor starts it, with a\n"
+    "socket as descriptor 3; it is not meant to be started by hand.\n"
+    "See flowrra-exec(7).\n";
+
+static int
+is_socket(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		puts("flowrra-spawner " FLOWRRA_VERSION);
+		return 0;
+	}
+	if (argc > 1) {
+		fputs(usage, stderr);
+		return 64;
+	}
+	if (!is_socket(SPAWN_FD)) {
+		fputs("flowrra-spawner: descriptor 3 is no socket: no "
+		      "executor has started me\n\n",
+		      stderr);
+		fputs(usage, stderr);
+		return 64;
+	}
+	if (server_run(SPAWN_FD) != 0) {
+		perror("flowrra-spawner");
+		return 71;
+	}
+	return 0;
+}

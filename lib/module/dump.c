@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* How values are written as JSON. */
+#include "module/dump.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+static bool
+has_reals(const json_t *value)
+{
+	const json_t *member;
+	const char *key;
+	size_t i;
+
+	if (json_is_object(value))
+		json_object_foreach ((json_t *)value, key, member)
+			if (has_reals(member))
+				return true;
+	json_array_foreach (value, i, member)
+		if (has_reals(member))
+			return true;
+	return json_is_real(value);
+}
+
+/*
+ * 15 digits are what people expect of a number such as 0.1, and enough for
+ * most; 17 always are. So the fewer are taken if they lose nothing.
+ */
+size_t
+dump_flags(const json_t *value)
+{
+	const size_t plain = JSON_COMPACT | JSON_ENCODE_ANY;
+	size_t answer = plain | JSON_REAL_PRECISION(17);
+	char *text;
+	json_t *again;
+
+	if (!has_reals(value) ||
+	    (text = json_dumps(value, plain | JSON_REAL_PRECISION(15))) == NULL)
+		return answer;
+	again = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	if (again != NULL && json_equal(again, value))
+		answer = plain | JSON_REAL_PRECISION(15);
+	json_decref(again);
+	free(text);
+	return answer;
+}

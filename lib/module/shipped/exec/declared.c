@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks as the configuration declares them, made ready to be run. */
+#include "module/shipped/exec/declared.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/conf_key.h"
+#include "util/err.h"
+#include "util/words.h"
+
+/* --- whose rights -------------------------------------------------------- */
+
+static int
+find_groups(struct declared *d, const struct passwd *user)
+{
+	int n = 32, room;
+	gid_t *more;
+
+	do {
+		room = n;
+		more = reallocarray(d->groups, (size_t)room, sizeof(*more));
+		if (more == NULL)
+			return -1;
+		d->groups = more;
+	} while (getgrouplist(user->pw_name, user->pw_gid, d->groups, &n) ==
+		     -1 &&
+		 n > room);
+	d->user = (struct spawn_user){.uid = user->pw_uid,
+				      .gid = user->pw_gid,
+				      .groups = d->groups,
+				      .n_groups = (size_t)n};
+	return 0;
+}
+
+/* A user that this process has already is none to be changed to, so that
+ * whoever is not root may name himself. */
+static int
+find_user(struct declared *d, struct err *err)
+{
+	const struct passwd *user;
+
+	if (*d->conf->user == '\0')
+		return 0;
+	if ((user = getpwnam(d->conf->user)) == NULL)
+		return err_set(err, ERR_CONFIG, "there is no user %s",
+			       d->conf->user);
+	if (user->pw_uid == geteuid())
+		return 0;
+	if (find_groups(d, user) != 0 ||
+	    asprintf(&d->of_user[0], "USER=%s", user->pw_name) == -1 ||
+	    asprintf(&d->of_user[1], "LOGNAME=%s", user->pw_name) == -1 ||
+	    asprintf(&d->of_user[2], "HOME=%s", user->pw_dir) == -1 ||
+	    asprintf(&d->of_user[3], "SHELL=%s", user->pw_shell) == -1)
+		return err_nomem(err);
+	return 0;
+}
+
+/* --- the environment ----------------------------------------------------- */
+
+static bool
+same_variable(const char *a, const char *b)
+{
+	const size_t len = strcspn(a, "=");
+
+	return strncmp(a, b, len) == 0 && b[len] == '=';
+}
+
+/* Whether something else takes the place of a variable of this process. */
+static bool
+is_replaced(const struct declared *d, const char *entry)
+{
+	static const char *const of_task[] = {
+	    "FLOWRRA_TASK_ID=", "FLOWRRA_TASK_NAME=", "FLOWRRA_TASK_ATTEMPT="};
+	size_t i;
+
+	for (i = 0; i < sizeof(of_task) / sizeof(of_task[0]); i++)
+		if (same_variable(entry, of_task[i]))
+			return true;
+	for (i = 0; d->of_user[i] != NULL; i++)
+		if (same_variable(entry, d->of_user[i]))
+			return true;
+	for (i = 0; i < words_count(d->environment); i++)
+		if (same_variable(entry, words_prefix(d->environment, i)))
+			return true;
+	return false;
+}
+
+static int
+inherit(struct declared *d, struct err *err)
+{
+	char **entry;
+	size_t i, n;
+
+	for (entry = environ; *entry != NULL; entry++)
+		if (!is_replaced(d, *entry))
+			buf_add(&d->inherited, entry, sizeof(*entry));
+	for (i = 0; d->of_user[i] != NULL; i++) {
+		for (n = 0; n < words_count(d->environment); n++)
+			if (same_variable(d->of_user[i],
+					  words_prefix(d->environment, n)))
+				break;
+		if (n == words_count(d->environment))
+			buf_add(&d->inherited, &d->of_user[i],
+				sizeof(d->of_user[i]));
+	}
+	return d->inherited.failed ? err_nomem(err) : 0;
+}
+
+/* --- declarations -------------------------------------------------------- */
+
+static void
+declared_free(struct declared *d)
+{
+	size_t i;
+
+	if (d == NULL)
+		return;
+	conf_task_free(d->conf);
+	words_free(d->command);
+	words_free(d->environment);
+	buf_done(&d->inherited);
+	for (i = 0; d->of_user[i] != NULL; i++)
+		free(d->of_user[i]);
+	free(d->groups);
+	free(d);
+}
+
+static int
+set_keys(struct conf_task *conf, json_t *keys, struct err *err)
+{
+	const struct conf_key *key;
+	const char *name, *text;
+	json_t *value;
+
+	json_object_foreach (keys, name, value) {
+		if ((key = conf_task_key_find(name, err)) == NULL)
+			return -1;
+		text = json_string_value(value);
+		if (conf_key_set(key, conf, text ? text : "", err) != 0)
+			return err_prefix(err, "%s", name);
+	}
+	return 0;
+}
+
+static struct declared *
+declared_new(const char *name, json_t *keys, struct err *err)
+{
+	struct declared *d = calloc(1, sizeof(*d));
+
+	if (d == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	if ((d->conf = conf_task_new(name, err)) != NULL &&
+	    set_keys(d->conf, keys, err) == 0 &&
+	    (d->command = words_parse(d->conf->command, err)) != NULL &&
+	    (d->environment = words_parse(d->conf->environment, err)) != NULL &&
+	    conf_task_codes(d->conf->final_exit_codes, d->final, err) == 0 &&
+	    find_user(d, err) == 0 && inherit(d, err) == 0)
+		return d;
+	declared_free(d);
+	err_prefix(err, "[task %s]", name);
+	return NULL;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct declared *const *x = a, *const *y = b;
+
+	return strcmp((*x)->conf->name, (*y)->conf->name);
+}
+
+int
+declarations_read(struct declarations *d, const json_t *config, struct err *err)
+{
+	json_t *tasks = json_object_get(config, "tasks"), *keys;
+	const char *name;
+
+	*d = (struct declarations){
+	    .kill_grace =
+		json_number_value(json_object_get(config, "kill_grace")),
+	    .max_result_size = (size_t)json_integer_value(
+		json_object_get(config, "max_result_size"))};
+	if (json_object_size(tasks) == 0)
+		return err_set(err, ERR_CONFIG,
+			       "the configuration declares no task; write a "
+			       "section [task NAME], or take exec out of "
+			       "[worker] modules");
+	d->list = calloc(json_object_size(tasks), sizeof(*d->list));
+	if (d->list == NULL)
+		return err_nomem(err);
+	json_object_foreach (tasks, name, keys) {
+		d->list[d->n] = declared_new(name, keys, err);
+		if (d->list[d->n] == NULL)
+			return -1;
+		d->n++;
+	}
+	qsort(d->list, d->n, sizeof(*d->list), compare);
+	return 0;
+}
+
+void
+declarations_done(struct declarations *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		declared_free(d->list[i]);
+	free(d->list);
+	*d = (struct declarations){.list = NULL};
+}
+
+static int
+compare_name(const void *name, const void *declared)
+{
+	const struct declared *const *d = declared;
+
+	return strcmp(name, (*d)->conf->name);
+}
+
+const struct declared *
+declarations_find(const struct declarations *d, const char *name)
+{
+	struct declared *const *found =
+	    bsearch(name, d->list, d->n, sizeof(*d->list), compare_name);
+
+	return found != NULL ? *found : NULL;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks as the configuration declares them, made ready to be run.
+ *
+ * The module's configuration is {"kill_grace": SECONDS, "max_result_size":
+ * BYTES, "tasks": {NAME: {KEY: TEXT, …}, …}}, the keys being those of
+ * conf_task_keys.def.
+ */
+#ifndef EXEC_DECLARED_H
+#define EXEC_DECLARED_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "spawn/spawn.h"
+#include "util/buf.h"
+#include "util/conf_task.h"
+
+struct err;
+struct words;
+
+struct declared {
+	struct conf_task *conf;
+	struct words *command;
+	struct words *environment; /* words with places come with each task */
+	bool final[CONF_N_CODES];
+	/* What is the same for every run: this process' environment, as far as
+	 * nothing below takes its place, and the user's. NULL-ended. */
+	struct buf inherited; /* of char *, borrowed */
+	char *of_user[5];
+	struct spawn_user user; /* if of_user[0] */
+	gid_t *groups;
+};
+
+/* All of them. */
+struct declarations {
+	struct declared **list; /* ordered by name */
+	size_t n;
+	double kill_grace; /* seconds */
+	size_t max_result_size;
+};
+
+/* -1 with *err if anything in `config` makes no sense. declarations_done() in
+ * any case. */
+int declarations_read(struct declarations *d, const json_t *config,
+		      struct err *err);
+void declarations_done(struct declarations *d);
+
+const struct declared *declarations_find(const struct declarations *d,
+					 const char *name);
+
+#endif

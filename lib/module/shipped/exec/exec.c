@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The module exec: tasks that the configuration declares, each of which runs a
+ * command. flowrra-exec(7) is about their meaning.
+ *
+ * They are asynchronous handlers: a command that runs costs a process, and here
+ * no thread. Those that are cpu_bound run one at a time in a cpu executor, on
+ * an event loop of their own.
+ */
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flowrra/module.h"
+#include "module/shipped/exec/declared.h"
+#include "module/shipped/exec/run.h"
+#include "spawn/client.h"
+#include "util/err.h"
+#include "util/proc.h"
+
+/* How soon a handler that blocks notices that it is to end. */
+#define ASK_US 50000
+
+/* One for the process: a module has no other place for it. */
+static struct {
+	struct declarations all;
+	struct flowrra_task_type *types;
+	char *spawner_path;
+	struct spawner *spawner;
+	struct event_base *base; /* of tasks that are cpu_bound */
+} exec;
+
+static struct spawner *
+the_spawner(struct event_base *base)
+{
+	if (exec.spawner == NULL)
+		exec.spawner = spawner_new(base, exec.spawner_path, NULL);
+	return exec.spawner;
+}
+
+/* --- on the executor's event loop ---------------------------------------- */
+
+static void
+on_end(const struct run_outcome *outcome, void *arg)
+{
+	struct flowrra_task *task = arg;
+
+	if (outcome->success)
+		flowrra_finish(task, json_incref(outcome->result));
+	else if (outcome->final)
+		flowrra_fail_final(task, "%s", outcome->error);
+	else
+		flowrra_fail(task, "%s", outcome->error);
+}
+
+static void
+start(struct flowrra_task *task, struct event_base *base, const json_t *args,
+      const json_t *kwargs)
+{
+	const struct run_options o = {
+	    .task = task,
+	    .declared = declarations_find(&exec.all, flowrra_task_name(task)),
+	    .all = &exec.all,
+	    .spawner = the_spawner(base),
+	    .base = base,
+	    .args = args,
+	    .kwargs = kwargs,
+	    .on_end = on_end,
+	    .arg = task};
+	struct run *r;
+
+	if (o.spawner == NULL)
+		flowrra_fail(task, "out of memory");
+	else if ((r = run_start(&o)) != NULL)
+		flowrra_task_set_data(task, r);
+}
+
+static void
+cancel(struct flowrra_task *task)
+{
+	run_cancel(flowrra_task_data(task));
+}
+
+/* --- in a cpu executor --------------------------------------------------- */
+
+struct blocking {
+	struct flowrra_task *task;
+	struct run *run;
+	json_t *result;
+	bool over;
+	int status; /* what a blocking handler returns */
+};
+
+static void
+on_blocking_end(const struct run_outcome *outcome, void *arg)
+{
+	struct blocking *b = arg;
+
+	b->over = true;
+	if (outcome->success)
+		b->result = json_incref(outcome->result);
+	else if (outcome->final)
+		b->status = flowrra_fail_final(b->task, "%s", outcome->error);
+	else
+		b->status = flowrra_fail(b->task, "%s", outcome->error);
+}
+
+static void
+on_ask(evutil_socket_t fd, short what, void *arg)
+{
+	struct blocking *b = arg;
+
+	(void)fd;
+	(void)what;
+	if (!b->over && flowrra_task_cancelled(b->task))
+		run_cancel(b->run);
+}
+
+static int
+run(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
+    json_t **result)
+{
+	const struct timeval tv = {.tv_usec = ASK_US};
+	struct blocking b = {.task = task};
+	struct run_options o = {
+	    .task = task,
+	    .declared = declarations_find(&exec.all, flowrra_task_name(task)),
+	    .all = &exec.all,
+	    .args = args,
+	    .kwargs = kwargs,
+	    .on_end = on_blocking_end,
+	    .arg = &b};
+	struct event *ask;
+
+	if (exec.base == NULL)
+		exec.base = event_base_new();
+	if (exec.base == NULL || (o.spawner = the_spawner(exec.base)) == NULL ||
+	    (ask = event_new(exec.base, -1, EV_PERSIST, on_ask, &b)) == NULL)
+		return flowrra_fail(task, "out of memory");
+	o.base = exec.base;
+	event_add(ask, &tv);
+	b.run = run_start(&o);
+	while (!b.over)
+		event_base_loop(exec.base, EVLOOP_ONCE);
+	event_free(ask);
+	*result = b.result;
+	return b.status;
+}
+
+/* --- the module ---------------------------------------------------------- */
+
+static void
+describe(const struct conf_task *t, struct flowrra_task_type *type)
+{
+	*type = (struct flowrra_task_type){
+	    .name = t->name,
+	    .description = *t->description ? t->description : t->command,
+	    .queue = *t->queue ? t->queue : NULL,
+	    .run = t->cpu_bound ? run : NULL,
+	    .start = t->cpu_bound ? NULL : start,
+	    .cancel = t->cpu_bound ? NULL : cancel,
+	    .cpu_bound = t->cpu_bound,
+	    .max_retries = (int)t->max_retries,
+	    .retry_delay =
+		t->retry_delay < 0 ? -1 : (double)t->retry_delay / 1e6,
+	    .retry_backoff = (double)t->retry_backoff,
+	    .retry_delay_max = (double)t->retry_delay_max / 1e6,
+	    .timeout = (double)t->timeout / 1e6};
+}
+
+static int configure(const json_t *config, char *error, size_t error_size);
+
+static void
+fini(void)
+{
+	spawner_free(exec.spawner);
+	if (exec.base != NULL)
+		event_base_free(exec.base);
+	declarations_done(&exec.all);
+	free(exec.types);
+	free(exec.spawner_path);
+}
+
+static struct flowrra_module module = {
+    .abi_major = FLOWRRA_MODULE_ABI_MAJOR,
+    .abi_minor = FLOWRRA_MODULE_ABI_MINOR,
+    .name = "exec",
+    .version = FLOWRRA_VERSION,
+    .task_size = sizeof(struct flowrra_task_type),
+    .fini = fini,
+    .configure = configure,
+};
+
+static int
+read_config(const json_t *config, struct err *err)
+{
+	size_t i;
+
+	if (declarations_read(&exec.all, config, err) != 0 ||
+	    (exec.spawner_path = proc_beside("flowrra-spawner", err)) == NULL)
+		return -1;
+	if (access(exec.spawner_path, X_OK) != 0)
+		return err_sys(err, ERR_CONFIG, "%s", exec.spawner_path);
+	exec.types = calloc(exec.all.n, sizeof(*exec.types));
+	if (exec.types == NULL)
+		return err_nomem(err);
+	for (i = 0; i < exec.all.n; i++)
+		describe(exec.all.list[i]->conf, &exec.types[i]);
+	module.tasks = exec.types;
+	module.n_tasks = exec.all.n;
+	return 0;
+}
+
+static int
+configure(const json_t *config, char *error, size_t error_size)
+{
+	struct err err;
+
+	if (read_config(config, &err) == 0)
+		return 0;
+	snprintf(error, error_size, "%s", err.msg);
+	return -1;
+}
+
+__attribute__((visibility("default"))) const struct flowrra_module *
+flowrra_module(void)
+{
+	return &module;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line and the input of one task. */
+#include "module/shipped/exec/line.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "module/dump.h"
+#include "util/err.h"
+#include "util/words.h"
+
+struct arguments {
+	const json_t *args;
+	const json_t *kwargs;
+};
+
+/* --- values -------------------------------------------------------------- */
+
+static int
+missing(const struct words_place *place, struct err *err)
+{
+	if (place->name != NULL)
+		return err_set(err, ERR_DATA,
+			       "the task has no keyword argument \"%s\", which "
+			       "its command wants",
+			       place->name);
+	return err_set(err, ERR_DATA,
+		       "the task has no argument {%u} (counted from 0), which "
+		       "its command wants",
+		       place->number);
+}
+
+static int
+append(const char *p, size_t len, void *arg)
+{
+	buf_add(arg, p, len);
+	return 0;
+}
+
+static int
+value_of(void *arg, const struct words_place *place, struct buf *out,
+	 struct err *err)
+{
+	const struct arguments *a = arg;
+	const json_t *value = place->name != NULL
+				  ? json_object_get(a->kwargs, place->name)
+				  : json_array_get(a->args, place->number);
+
+	if (value == NULL)
+		return missing(place, err);
+	if (!json_is_string(value)) {
+		json_dump_callback(value, append, out, dump_flags(value));
+		return 0;
+	}
+	if (strlen(json_string_value(value)) != json_string_length(value))
+		return err_set(err, ERR_DATA,
+			       "an argument holds a NUL byte, which no command "
+			       "line can");
+	buf_adds(out, json_string_value(value));
+	return 0;
+}
+
+/* --- lists --------------------------------------------------------------- */
+
+/* Appends the words, each with a NUL behind it. */
+static int
+fill_words(const struct words *w, const struct arguments *a, struct buf *out,
+	   struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < words_count(w); i++) {
+		if (words_fill(w, i, value_of, (void *)a, out, err) != 0)
+			return -1;
+		buf_addc(out, '\0');
+	}
+	return 0;
+}
+
+/* Points to `n` strings that lie one behind the other; returns what follows. */
+static char *
+point_to(char **list, size_t n, char *text)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		list[i] = text;
+		text += strlen(text) + 1;
+	}
+	return text;
+}
+
+static void
+add_task_variables(const struct flowrra_task *task, struct buf *out)
+{
+	buf_addf(out, "FLOWRRA_TASK_ID=%s", flowrra_task_id(task));
+	buf_addc(out, '\0');
+	buf_addf(out, "FLOWRRA_TASK_NAME=%s", flowrra_task_name(task));
+	buf_addc(out, '\0');
+	buf_addf(out, "FLOWRRA_TASK_ATTEMPT=%u", flowrra_task_attempt(task));
+	buf_addc(out, '\0');
+}
+#define N_TASK_VARIABLES 3
+
+int
+line_make(struct line *l, const struct declared *d,
+	  const struct flowrra_task *task, const json_t *args,
+	  const json_t *kwargs, struct err *err)
+{
+	const size_t n_argv = words_count(d->command);
+	const size_t n_own = words_count(d->environment) + N_TASK_VARIABLES;
+	const size_t n_inherited = d->inherited.len / sizeof(char *);
+	const struct arguments a = {args, kwargs};
+	char *text;
+
+	*l = (struct line){.argv = NULL};
+	if (fill_words(d->command, &a, &l->text, err) != 0)
+		goto fail;
+	add_task_variables(task, &l->text);
+	if (fill_words(d->environment, &a, &l->text, err) != 0)
+		goto fail;
+	l->argv = calloc(n_argv + 1, sizeof(char *));
+	l->envp = calloc(n_inherited + n_own + 1, sizeof(char *));
+	if (l->argv == NULL || l->envp == NULL || l->text.failed) {
+		err_nomem(err);
+		goto fail;
+	}
+	text = point_to(l->argv, n_argv, l->text.data);
+	point_to(l->envp, n_own, text);
+	if (n_inherited > 0)
+		memcpy(l->envp + n_own, d->inherited.data, d->inherited.len);
+	return 0;
+fail:
+	line_done(l);
+	return -1;
+}
+
+void
+line_done(struct line *l)
+{
+	free(l->argv);
+	free(l->envp);
+	buf_done(&l->text);
+	*l = (struct line){.argv = NULL};
+}
+
+/* --- the input ----------------------------------------------------------- */
+
+static json_t *
+limit(bool given, json_t *number)
+{
+	if (given)
+		return number;
+	json_decref(number);
+	return json_null();
+}
+
+char *
+line_input(const struct flowrra_task *task, const json_t *args,
+	   const json_t *kwargs)
+{
+	const unsigned int most = flowrra_task_max_attempts(task);
+	const double left = flowrra_task_time_left(task);
+	json_t *all;
+	struct buf out = BUF_INIT;
+
+	all = json_pack(
+	    "{ss, ss, sO, sO, sI, so, so}", "id", flowrra_task_id(task), "name",
+	    flowrra_task_name(task), "args", args, "kwargs", kwargs, "attempt",
+	    (json_int_t)flowrra_task_attempt(task), "max_attempts",
+	    limit(most > 0, json_integer(most)), "time_left",
+	    limit(left != HUGE_VAL, json_real(left == HUGE_VAL ? 0 : left)));
+	if (all == NULL ||
+	    json_dump_callback(all, append, &out, dump_flags(all)) != 0)
+		out.failed = true;
+	buf_addc(&out, '\n');
+	json_decref(all);
+	if (out.failed)
+		buf_done(&out);
+	return buf_take(&out);
+}

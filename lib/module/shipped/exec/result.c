@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What a command's standard output means. */
+#include "module/shipped/exec/result.h"
+
+#include <stdbool.h>
+
+#include "util/utf8.h"
+
+/* No task or result may be deeper (core/task.h). */
+#define DEPTH_MAX 500
+
+static bool
+too_deep(const json_t *value, int room)
+{
+	const json_t *member;
+	const char *key;
+	size_t i;
+
+	if (room == 0)
+		return json_is_object(value) || json_is_array(value);
+	if (json_is_object(value))
+		json_object_foreach ((json_t *)value, key, member)
+			if (too_deep(member, room - 1))
+				return true;
+	json_array_foreach (value, i, member)
+		if (too_deep(member, room - 1))
+			return true;
+	return false;
+}
+
+static json_t *
+as_text(struct slice output)
+{
+	struct buf text = BUF_INIT;
+	json_t *string = NULL;
+
+	if (output.len > 0 && output.p[output.len - 1] == '\n')
+		output.len--;
+	utf8_add(&text, output.p, output.len);
+	if (!text.failed)
+		string = json_stringn(text.data ? text.data : "", text.len);
+	buf_done(&text);
+	return string;
+}
+
+json_t *
+result_of(struct slice output)
+{
+	json_t *value;
+
+	if (output.len == 0)
+		return json_null();
+	value = json_loadb(output.p, output.len, JSON_DECODE_ANY, NULL);
+	if (value != NULL && !too_deep(value, DEPTH_MAX))
+		return value;
+	json_decref(value);
+	return as_text(output);
+}

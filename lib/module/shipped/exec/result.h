@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What a command's standard output means. */
+#ifndef EXEC_RESULT_H
+#define EXEC_RESULT_H
+
+#include <jansson.h>
+
+#include "util/buf.h"
+
+/*
+ * The value, if the output is one JSON value; null, if it is nothing; else the
+ * text without its last line break, each byte that is not UTF-8 replaced. NULL
+ * when memory runs out.
+ */
+json_t *result_of(struct slice output);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* One run of a command. */
+#include "module/shipped/exec/run.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+
+#include "module/shipped/exec/line.h"
+#include "module/shipped/exec/result.h"
+#include "spawn/client.h"
+#include "util/err.h"
+#include "util/lines.h"
+
+/* What of standard error an error shows. */
+#define TAIL_BYTES 2048
+#define TAIL_LINES 10
+/* The part of [executor] kill_grace that a command has to end by itself; after
+ * all of it, flowrrad would kill its executor. */
+#define GRACE_PART 0.75
+
+struct run {
+	struct run_options o;
+	struct spawn *program;
+	struct buf out;
+	bool too_much; /* it wrote more than a result may have */
+	struct lines lines;
+	struct lines_sink sink;
+	struct buf tail; /* the end of standard error */
+	bool cancelled;
+	struct event *kill; /* NULL unless cancelled */
+};
+
+/* --- output -------------------------------------------------------------- */
+
+static void
+on_error_line(void *arg, struct slice line)
+{
+	const struct run *r = arg;
+
+	flowrra_task_log(r->o.task, LOG_NOTICE, "%.*s", (int)line.len, line.p);
+}
+
+static void
+keep_tail(struct run *r, const char *p, size_t len)
+{
+	if (len > TAIL_BYTES) {
+		p += len - TAIL_BYTES;
+		len = TAIL_BYTES;
+	}
+	buf_add(&r->tail, p, len);
+	/* Not each time: each time moves what is left. */
+	if (r->tail.len > 4 * (size_t)TAIL_BYTES)
+		buf_drain(&r->tail, r->tail.len - TAIL_BYTES);
+}
+
+static void
+on_output(void *arg, int fd, const char *p, size_t len)
+{
+	struct run *r = arg;
+	size_t room = r->o.all->max_result_size - r->out.len;
+
+	if (fd == 2) {
+		keep_tail(r, p, len);
+		lines_take(&r->lines, p, len);
+		return;
+	}
+	/* What is too much is read all the same: the command may do more than
+	 * talk. */
+	if (len > room)
+		r->too_much = true;
+	buf_add(&r->out, p, len < room ? len : room);
+}
+
+/* Appends the last lines of standard error. */
+static void
+add_tail(const struct run *r, struct buf *out)
+{
+	const char *p = r->tail.data, *end, *begin;
+	size_t lines = 0;
+
+	if (r->tail.len == 0)
+		return;
+	end = p + r->tail.len;
+	while (end > p && end[-1] == '\n')
+		end--;
+	for (begin = end; begin > p && end - begin < TAIL_BYTES; begin--)
+		if (begin[-1] == '\n' && ++lines == TAIL_LINES)
+			break;
+	if (begin < end)
+		buf_adds(out, ": ");
+	buf_add(out, begin, (size_t)(end - begin));
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static void
+finish(struct run *r, const struct run_outcome *outcome)
+{
+	r->o.on_end(outcome, r->o.arg);
+	if (r->kill != NULL)
+		event_free(r->kill);
+	buf_done(&r->out);
+	buf_done(&r->tail);
+	free(r);
+}
+
+static void
+fail(struct run *r, bool final, const char *error)
+{
+	finish(r, &(struct run_outcome){.final = final, .error = error});
+}
+
+static void
+succeed(struct run *r)
+{
+	struct run_outcome outcome = {.success = true};
+
+	if (!r->out.failed)
+		outcome.result =
+		    result_of((struct slice){r->out.data, r->out.len});
+	if (outcome.result == NULL) {
+		fail(r, false, "out of memory for the command's output");
+		return;
+	}
+	finish(r, &outcome);
+	json_decref(outcome.result);
+}
+
+static void
+describe_end(const struct run *r, int status, struct buf *out)
+{
+	const char *name;
+
+	if (WIFEXITED(status)) {
+		buf_addf(out, "exit code %d", WEXITSTATUS(status));
+	} else {
+		name = sigabbrev_np(WTERMSIG(status));
+		if (name != NULL)
+			buf_addf(out, "killed by SIG%s", name);
+		else
+			buf_addf(out, "killed by signal %d", WTERMSIG(status));
+	}
+	if (r->cancelled)
+		buf_adds(out, ", after it was told to end");
+	add_tail(r, out);
+}
+
+static void
+end_ran(struct run *r, int status)
+{
+	struct buf error = BUF_INIT;
+	bool final =
+	    WIFEXITED(status) && r->o.declared->final[WEXITSTATUS(status)];
+
+	if (status == 0 && !r->too_much) {
+		succeed(r);
+		return;
+	}
+	if (status == 0) {
+		/* Another try would write as much. */
+		final = true;
+		buf_addf(&error,
+			 "it succeeded, but wrote more to standard output than "
+			 "%zu bytes, the limit of a result ([executor] "
+			 "max_result_size)",
+			 r->o.all->max_result_size);
+	} else {
+		describe_end(r, status, &error);
+	}
+	fail(r, final, error.failed ? "it failed" : error.data);
+	buf_done(&error);
+}
+
+static void
+on_end(void *arg, const struct spawn_end *end)
+{
+	struct run *r = arg;
+
+	r->program = NULL;
+	lines_end(&r->lines);
+	lines_sink_end(&r->sink);
+	if (end->ran && !end->lost)
+		end_ran(r, end->status);
+	else
+		/* Too long an argument list will be so again. */
+		fail(r, end->sys == E2BIG, end->why);
+}
+
+/* --- cancellation -------------------------------------------------------- */
+
+static void
+on_kill(evutil_socket_t fd, short what, void *arg)
+{
+	struct run *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (r->program != NULL)
+		spawn_signal(r->program, SIGKILL);
+}
+
+void
+run_cancel(struct run *r)
+{
+	const double grace = r->o.all->kill_grace * GRACE_PART;
+	struct timeval tv = {(time_t)grace, 0};
+
+	tv.tv_usec = (suseconds_t)((grace - (double)tv.tv_sec) * 1e6);
+	if (r->cancelled || r->program == NULL)
+		return;
+	r->cancelled = true;
+	r->kill = event_new(r->o.base, -1, 0, on_kill, r);
+	if (r->kill == NULL || grace <= 0) {
+		spawn_signal(r->program, SIGKILL);
+		return;
+	}
+	spawn_signal(r->program, SIGTERM);
+	event_add(r->kill, &tv);
+}
+
+/* --- the beginning ------------------------------------------------------- */
+
+static int
+spawn(struct run *r, const struct line *line, const char *input,
+      struct err *err)
+{
+	const struct declared *d = r->o.declared;
+	const struct spawn_options o = {
+	    .orders = {.argv = line->argv,
+		       .envp = line->envp,
+		       .directory = *d->conf->directory != '\0'
+					? d->conf->directory
+					: NULL,
+		       .user = d->of_user[0] != NULL ? &d->user : NULL},
+	    .input = slice_of(input),
+	    .on_output = on_output,
+	    .on_end = on_end,
+	    .arg = r};
+
+	r->program = spawn_start(r->o.spawner, &o, err);
+	return r->program != NULL ? 0 : -1;
+}
+
+/* Makes all that the program needs, and starts it. */
+static int
+begin(struct run *r, struct err *err)
+{
+	const struct run_options *o = &r->o;
+	struct line line;
+	char *input;
+	int result;
+
+	if (line_make(&line, o->declared, o->task, o->args, o->kwargs, err) !=
+	    0)
+		return -1;
+	if ((input = line_input(o->task, o->args, o->kwargs)) == NULL)
+		result = err_nomem(err);
+	else
+		result = spawn(r, &line, input, err);
+	free(input);
+	line_done(&line);
+	return result;
+}
+
+struct run *
+run_start(const struct run_options *o)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	struct err err = ERR_INIT;
+
+	if (r == NULL) {
+		o->on_end(&(struct run_outcome){.error = "out of memory"},
+			  o->arg);
+		return NULL;
+	}
+	r->o = *o;
+	r->sink = (struct lines_sink){.on_line = on_error_line, .arg = r};
+	r->lines.sink = &r->sink;
+	if (begin(r, &err) == 0)
+		return r;
+	fail(r, err.code == ERR_DATA, err.msg);
+	return NULL;
+}

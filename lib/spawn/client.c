@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs programs through a spawner. */
+#include "spawn/client.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "spawn/spawn.h"
+#include "util/err.h"
+#include "util/proc.h"
+
+/* Orders that may wait for an answer: enough to keep the spawner busy, and few
+ * enough that neither its socket nor the limit on descriptors that are under
+ * way between processes is ever reached. */
+#define ASKED_MAX 32
+#define READ_SIZE 65536
+/* What a pipe can hold at most. */
+#define DRAIN_MAX (2u << 20)
+
+enum state {
+	WAITING, /* its orders have not been sent */
+	ASKED,	 /* they have */
+	RUNNING,
+	OVER, /* its end is known and will be told */
+};
+
+struct spawn {
+	TAILQ_ENTRY(spawn) link;
+	struct spawner *spawner;
+	enum state state;
+	uint32_t number; /* its index in the spawner's table */
+	pid_t pid;	 /* once it is RUNNING */
+	struct buf orders;
+	struct buf input;
+	int fds[2]; /* our ends of standard output and error; -1: closed */
+	struct event *readable[2];
+	int signal_due; /* one that could not be sent yet */
+	void (*on_output)(void *arg, int fd, const char *p, size_t len);
+	void (*on_end)(void *arg, const struct spawn_end *end);
+	void *arg;
+	char *program;
+	struct spawn_end end;
+	char why[ERR_MSG_MAX];
+};
+TAILQ_HEAD(spawn_list, spawn);
+
+struct spawner {
+	struct event_base *base;
+	char *path;
+	int fd; /* -1: there is no process */
+	pid_t pid;
+	struct rlimit files; /* as this process found it; 0: not yet looked */
+	struct event *readable, *writable;
+	struct event *turn; /* runs after all that is active now */
+	struct spawn_list waiting, started, over;
+	unsigned int asked;
+	struct spawn **table; /* by number; NULL: free */
+	size_t cap;
+	size_t free_from; /* no number below is free */
+	char buffer[READ_SIZE];
+};
+
+static const char *const steps[] = {
+#define X(name, text) [SPAWN_STEP_##name] = (text),
+    SPAWN_STEPS(X)
+#undef X
+};
+
+/* --- numbers ------------------------------------------------------------- */
+
+static int
+take_number(struct spawner *s, struct spawn *p)
+{
+	struct spawn **more;
+	size_t cap;
+
+	while (s->free_from < s->cap && s->table[s->free_from] != NULL)
+		s->free_from++;
+	if (s->free_from == s->cap) {
+		cap = s->cap ? s->cap * 2 : 64;
+		more = reallocarray(s->table, cap, sizeof(*more));
+		if (more == NULL)
+			return -1;
+		memset(more + s->cap, 0, (cap - s->cap) * sizeof(*more));
+		s->table = more;
+		s->cap = cap;
+	}
+	p->number = (uint32_t)s->free_from;
+	s->table[p->number] = p;
+	return 0;
+}
+
+static void
+give_number(struct spawner *s, const struct spawn *p)
+{
+	s->table[p->number] = NULL;
+	if (p->number < s->free_from)
+		s->free_from = p->number;
+}
+
+/* --- output -------------------------------------------------------------- */
+
+static void
+close_output(struct spawn *p, int i)
+{
+	if (p->readable[i] != NULL)
+		event_free(p->readable[i]);
+	p->readable[i] = NULL;
+	if (p->fds[i] != -1)
+		close(p->fds[i]);
+	p->fds[i] = -1;
+}
+
+/* Returns how much was read; 0: nothing now, or no more at all. */
+static size_t
+read_output(struct spawn *p, int i)
+{
+	char *buffer = p->spawner->buffer;
+	ssize_t n;
+
+	if (p->fds[i] == -1)
+		return 0;
+	n = read(p->fds[i], buffer, READ_SIZE);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		close_output(p, i);
+		return 0;
+	}
+	p->on_output(p->arg, i + 1, buffer, (size_t)n);
+	return (size_t)n;
+}
+
+static void
+on_stdout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	read_output(arg, 0);
+}
+
+static void
+on_stderr(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	read_output(arg, 1);
+}
+
+/* What it wrote before it ended. Who left its group may go on writing. */
+static void
+drain_output(struct spawn *p)
+{
+	size_t n, sum;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		for (sum = 0; sum < DRAIN_MAX; sum += n)
+			if ((n = read_output(p, i)) == 0)
+				break;
+		close_output(p, i);
+	}
+}
+
+/* --- the end of a program ------------------------------------------------ */
+
+static void
+free_spawn(struct spawn *p)
+{
+	close_output(p, 0);
+	close_output(p, 1);
+	buf_done(&p->orders);
+	buf_done(&p->input);
+	free(p->program);
+	free(p);
+}
+
+/* To be told in a while: callers need not expect that a function of theirs
+ * runs inside one that they call. */
+static void
+end_later(struct spawn *p)
+{
+	struct spawner *s = p->spawner;
+
+	if (p->state == ASKED)
+		s->asked--;
+	if (p->state != WAITING)
+		give_number(s, p);
+	TAILQ_REMOVE(p->state == WAITING ? &s->waiting : &s->started, p, link);
+	TAILQ_INSERT_TAIL(&s->over, p, link);
+	p->state = OVER;
+	event_active(s->turn, EV_TIMEOUT, 0);
+}
+
+static void
+end_failed(struct spawn *p, const char *step, int sys)
+{
+	snprintf(p->why, sizeof(p->why), "cannot start %s: could not %s: %s",
+		 p->program, step, strerrordesc_np(sys));
+	p->end = (struct spawn_end){.why = p->why, .sys = sys};
+	end_later(p);
+}
+
+static void
+tell_ends(struct spawner *s)
+{
+	struct spawn *p;
+
+	while ((p = TAILQ_FIRST(&s->over)) != NULL) {
+		TAILQ_REMOVE(&s->over, p, link);
+		drain_output(p);
+		p->on_end(p->arg, &p->end);
+		free_spawn(p);
+	}
+}
+
+/* --- the spawner's process ----------------------------------------------- */
+
+/* It is gone, and with it all programs. */
+static void
+lose(struct spawner *s)
+{
+	struct spawn *p;
+
+	event_free(s->readable);
+	event_free(s->writable);
+	s->readable = s->writable = NULL;
+	close(s->fd);
+	s->fd = -1;
+	waitpid(s->pid, NULL, 0);
+	while ((p = TAILQ_FIRST(&s->started)) != NULL) {
+		/* The kernel has killed it; the rest of its group, nobody. */
+		if (p->state == RUNNING)
+			kill(-p->pid, SIGKILL);
+		p->end = (struct spawn_end){
+		    .ran = true,
+		    .lost = true,
+		    .why = "flowrra-spawner, which had started the command, "
+			   "has died"};
+		end_later(p);
+	}
+}
+
+static void on_reply(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+static int
+start_process(struct spawner *s, int fd, struct err *err)
+{
+	const char *argv[] = {"flowrra-spawner", NULL};
+	const int fds[] = {-1, STDOUT_FILENO, STDERR_FILENO, fd};
+	const struct proc_options o = {.path = s->path,
+				       .argv = argv,
+				       .fds = fds,
+				       .n_fds = 4,
+				       .new_group = true};
+
+	return proc_spawn(&o, &s->pid, err);
+}
+
+/* Two descriptors a program are soon more than the usual 1024. The limit is so
+ * low for the sake of select(), so what is started keeps it. */
+static void
+raise_limit(struct spawner *s)
+{
+	struct rlimit all;
+
+	if (s->files.rlim_max == 0) {
+		getrlimit(RLIMIT_NOFILE, &s->files);
+		all = (struct rlimit){s->files.rlim_max, s->files.rlim_max};
+		setrlimit(RLIMIT_NOFILE, &all);
+	} else {
+		prlimit(s->pid, RLIMIT_NOFILE, &s->files, NULL);
+	}
+}
+
+static int
+open_process(struct spawner *s, struct err *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return err_sys(err, ERR_SYSTEM, "cannot make a socket for %s",
+			       s->path);
+	if (start_process(s, pair[1], err) != 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return -1;
+	}
+	close(pair[1]);
+	raise_limit(s);
+	s->fd = pair[0];
+	s->readable =
+	    event_new(s->base, s->fd, EV_READ | EV_PERSIST, on_reply, s);
+	s->writable = event_new(s->base, s->fd, EV_WRITE, on_writable, s);
+	if (s->readable != NULL && s->writable != NULL &&
+	    event_add(s->readable, NULL) == 0)
+		return 0;
+	close(s->fd);
+	s->fd = -1;
+	return err_nomem(err);
+}
+
+/* --- orders -------------------------------------------------------------- */
+
+/* A file in memory, to be read from its beginning. */
+static int
+memory_file(const struct buf *content)
+{
+	int fd = memfd_create("flowrra", MFD_CLOEXEC);
+	size_t done = 0;
+	ssize_t n;
+
+	while (fd != -1 && done < content->len) {
+		/* At an offset: the file's own stays at the beginning. */
+		n = pwrite(fd, content->data + done, content->len - done,
+			   (off_t)done);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1) {
+			close(fd);
+			return -1;
+		}
+		done += (size_t)n;
+	}
+	return fd;
+}
+
+static int
+watch_output(struct spawn *p)
+{
+	struct event_base *base = p->spawner->base;
+
+	p->readable[0] =
+	    event_new(base, p->fds[0], EV_READ | EV_PERSIST, on_stdout, p);
+	p->readable[1] =
+	    event_new(base, p->fds[1], EV_READ | EV_PERSIST, on_stderr, p);
+	if (p->readable[0] == NULL || p->readable[1] == NULL ||
+	    event_add(p->readable[0], NULL) != 0 ||
+	    event_add(p->readable[1], NULL) != 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return 0;
+}
+
+/* Fills `theirs` with the descriptors for an order; -1 with errno. */
+static int
+make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
+{
+	int out[2], error[2];
+
+	if ((theirs[0] = memory_file(&p->orders)) == -1 ||
+	    (theirs[1] = memory_file(&p->input)) == -1 ||
+	    pipe2(out, O_CLOEXEC) != 0)
+		return -1;
+	p->fds[0] = out[0];
+	theirs[2] = out[1];
+	if (pipe2(error, O_CLOEXEC) != 0)
+		return -1;
+	p->fds[1] = error[0];
+	theirs[3] = error[1];
+	if (fcntl(p->fds[0], F_SETFL, O_NONBLOCK) != 0 ||
+	    fcntl(p->fds[1], F_SETFL, O_NONBLOCK) != 0)
+		return -1;
+	return watch_output(p);
+}
+
+static int
+send_request(const struct spawner *s, const struct spawn_request *r,
+	     const int *fds)
+{
+	union {
+		char bytes[CMSG_SPACE(SPAWN_N_FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control = {.bytes = {0}};
+	struct iovec iov = {(void *)r, sizeof(*r)};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *c;
+
+	if (fds != NULL) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof(control.bytes);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(SPAWN_N_FDS * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, SPAWN_N_FDS * sizeof(int));
+	}
+	return sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1 : 0;
+}
+
+/* Sends one program's orders; -1 with errno, and it is to be told. */
+static int
+ask(struct spawn *p)
+{
+	struct spawner *s = p->spawner;
+	struct spawn_request r = {.order = SPAWN_START, .number = p->number};
+	int fds[SPAWN_N_FDS] = {-1, -1, -1, -1}, i, result, sys;
+
+	result = make_fds(p, fds);
+	if (result == 0)
+		result = send_request(s, &r, fds);
+	sys = errno;
+	for (i = 0; i < SPAWN_N_FDS; i++)
+		if (fds[i] != -1)
+			close(fds[i]);
+	buf_done(&p->orders);
+	buf_done(&p->input);
+	errno = sys;
+	return result;
+}
+
+static void
+ask_next(struct spawner *s)
+{
+	struct spawn *p = TAILQ_FIRST(&s->waiting);
+	struct err err;
+
+	if (s->fd == -1 && open_process(s, &err) != 0) {
+		snprintf(p->why, sizeof(p->why), "%s", err.msg);
+		p->end = (struct spawn_end){.why = p->why, .sys = err.sys};
+		end_later(p);
+		return;
+	}
+	if (take_number(s, p) != 0) {
+		end_failed(p, "be given a number", ENOMEM);
+		return;
+	}
+	TAILQ_REMOVE(&s->waiting, p, link);
+	TAILQ_INSERT_TAIL(&s->started, p, link);
+	p->state = ASKED;
+	s->asked++;
+	if (ask(p) != 0)
+		end_failed(p, "be sent to the spawner", errno);
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct spawner *s = arg;
+
+	(void)fd;
+	(void)what;
+	while (s->asked < ASKED_MAX && !TAILQ_EMPTY(&s->waiting))
+		ask_next(s);
+	tell_ends(s);
+}
+
+static void
+try_signal(struct spawn *p)
+{
+	struct spawner *s = p->spawner;
+	struct spawn_request r = {.order = SPAWN_SIGNAL,
+				  .number = p->number,
+				  .signal = p->signal_due};
+
+	if (send_request(s, &r, NULL) == 0)
+		p->signal_due = 0;
+	else if (errno == EAGAIN)
+		event_add(s->writable, NULL);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct spawner *s = arg;
+	struct spawn *p;
+
+	(void)fd;
+	(void)what;
+	TAILQ_FOREACH (p, &s->started, link)
+		if (p->signal_due != 0)
+			try_signal(p);
+}
+
+/* --- replies ------------------------------------------------------------- */
+
+static void
+take_reply(struct spawner *s, const struct spawn_reply *r)
+{
+	struct spawn *p = r->number < s->cap ? s->table[r->number] : NULL;
+
+	if (p == NULL)
+		return;
+	switch (r->news) {
+	case SPAWN_STARTED:
+		p->state = RUNNING;
+		p->pid = r->status;
+		s->asked--;
+		event_active(s->turn, EV_TIMEOUT, 0);
+		break;
+	case SPAWN_FAILED:
+		end_failed(p, steps[r->step % SPAWN_N_STEPS], r->status);
+		break;
+	default:
+		p->end = (struct spawn_end){.ran = true, .status = r->status};
+		end_later(p);
+		break;
+	}
+}
+
+static void
+on_reply(evutil_socket_t fd, short what, void *arg)
+{
+	struct spawner *s = arg;
+	struct spawn_reply r;
+	ssize_t n;
+
+	(void)fd;
+	(void)what;
+	while ((n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT)) ==
+	       (ssize_t)sizeof(r))
+		take_reply(s, &r);
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		lose(s);
+}
+
+/* --- for callers --------------------------------------------------------- */
+
+struct spawner *
+spawner_new(struct event_base *base, const char *path, struct err *err)
+{
+	struct spawner *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		goto fail;
+	s->base = base;
+	s->fd = -1;
+	TAILQ_INIT(&s->waiting);
+	TAILQ_INIT(&s->started);
+	TAILQ_INIT(&s->over);
+	s->path = strdup(path);
+	s->turn = event_new(base, -1, 0, on_turn, s);
+	if (s->path != NULL && s->turn != NULL)
+		return s;
+fail:
+	spawner_free(s);
+	err_nomem(err);
+	return NULL;
+}
+
+static void
+free_list(struct spawn_list *list)
+{
+	struct spawn *p;
+
+	while ((p = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, p, link);
+		free_spawn(p);
+	}
+}
+
+void
+spawner_free(struct spawner *s)
+{
+	if (s == NULL)
+		return;
+	free_list(&s->waiting);
+	free_list(&s->started);
+	free_list(&s->over);
+	if (s->readable != NULL)
+		event_free(s->readable);
+	if (s->writable != NULL)
+		event_free(s->writable);
+	if (s->turn != NULL)
+		event_free(s->turn);
+	if (s->fd != -1) {
+		/* It sees the end, kills what runs, and ends. */
+		close(s->fd);
+		waitpid(s->pid, NULL, 0);
+	}
+	free(s->table);
+	free(s->path);
+	free(s);
+}
+
+struct spawn *
+spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
+{
+	struct spawn *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		goto fail;
+	p->spawner = s;
+	p->fds[0] = p->fds[1] = -1;
+	p->on_output = o->on_output;
+	p->on_end = o->on_end;
+	p->arg = o->arg;
+	p->program = strdup(o->orders.argv[0]);
+	spawn_orders_write(&o->orders, &p->orders);
+	buf_add(&p->input, o->input.p, o->input.len);
+	if (p->program == NULL || p->orders.failed || p->input.failed)
+		goto fail;
+	TAILQ_INSERT_TAIL(&s->waiting, p, link);
+	event_active(s->turn, EV_TIMEOUT, 0);
+	return p;
+fail:
+	if (p != NULL)
+		free_spawn(p);
+	err_nomem(err);
+	return NULL;
+}
+
+void
+spawn_signal(struct spawn *p, int sig)
+{
+	if (p->state == WAITING) {
+		end_failed(p, "begin before it was told to end", ECANCELED);
+		return;
+	}
+	if (p->state == OVER)
+		return;
+	p->signal_due = sig;
+	try_signal(p);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs programs through a spawner: their input is given to them, their output
+ * comes piece by piece, their end is told. All on one event loop; thousands of
+ * them cost no thread and two descriptors each.
+ *
+ * A program ends when its first process does: then what is left of its process
+ * group is killed, and what it had written is delivered before on_end. Its
+ * input is a file in memory, so that a program need not read it.
+ *
+ * When the spawner dies, so do all programs, which is told as their end; the
+ * next one gets a new spawner. The first one raises this process' limit on open
+ * files as far as it may; programs find it as it was.
+ */
+#ifndef SPAWN_CLIENT_H
+#define SPAWN_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "spawn/spawn.h"
+#include "util/buf.h"
+
+struct err;
+struct event_base;
+struct spawn;
+struct spawner;
+
+/* `path` of flowrra-spawner is copied. NULL when memory runs out. */
+struct spawner *spawner_new(struct event_base *base, const char *path,
+			    struct err *err);
+/* Kills all programs; nobody is called back. */
+void spawner_free(struct spawner *s);
+
+/* How a program ended. */
+struct spawn_end {
+	bool ran;	 /* else `why` it was not even started */
+	bool lost;	 /* it ran, and nobody knows how it ended: see `why` */
+	int status;	 /* as of waitpid(), if it ran to an end */
+	const char *why; /* "cannot start rsync: could not …: …" */
+	int sys;	 /* errno, if it was not started */
+};
+
+struct spawn_options {
+	struct spawn_orders orders; /* borrowed for the call */
+	struct slice input;	    /* the same */
+	/* What it writes to standard output (1) and error (2). */
+	void (*on_output)(void *arg, int fd, const char *p, size_t len);
+	/* Not from within spawn_start(). The program is freed after it. */
+	void (*on_end)(void *arg, const struct spawn_end *end);
+	void *arg;
+};
+
+/* NULL when memory runs out; all else is told by on_end. */
+struct spawn *spawn_start(struct spawner *s, const struct spawn_options *o,
+			  struct err *err);
+
+/* Signals the whole process group. A program that has not been started yet
+ * will not be. */
+void spawn_signal(struct spawn *p, int sig);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting one program, inside the spawner. */
+#include "spawn/start.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
+
+/* What parent and child share: vfork()'s child writes to the parent's memory,
+ * and the parent goes on after it has become the program, or ended. */
+struct birth {
+	const struct spawn_orders *orders;
+	const int *fds;
+	const char *path; /* to search; NULL: argv[0] is a path */
+	pid_t parent;
+	volatile enum spawn_step step;
+	volatile int sys;
+};
+
+/*
+ * In the child: what it calls must not mind that the parent's memory is its
+ * own.
+ */
+
+static int
+place_fds(const int fds[3])
+{
+	int i;
+
+	/* The spawner's own 0, 1, 2 are open, so that none of `fds` is one of
+	 * them. */
+	for (i = 0; i < 3; i++)
+		if (dup2(fds[i], i) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+become_user(const struct spawn_user *user)
+{
+	if (setgroups(user->n_groups, user->groups) != 0 ||
+	    setresgid(user->gid, user->gid, user->gid) != 0)
+		return -1;
+	return setresuid(user->uid, user->uid, user->uid);
+}
+
+static int
+tie_life(pid_t parent)
+{
+	/* After the user: that a process gets other rights unties it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		return -1;
+	/* The parent may have died before the call. */
+	if (getppid() != parent)
+		raise(SIGKILL);
+	return 0;
+}
+
+/* Tries each directory of `path`; what execvp() does besides, running a file
+ * that is no program in a shell, is not wanted. */
+static void
+execute_in(const char *path, const struct spawn_orders *o)
+{
+	int sys = ENOENT;
+	char file[PATH_MAX];
+	size_t len;
+
+	for (;; path += len + 1) {
+		len = strcspn(path, ":");
+		if (len > 0 && snprintf(file, sizeof(file), "%.*s/%s", (int)len,
+					path, o->argv[0]) < PATH_MAX) {
+			execve(file, o->argv, o->envp);
+			/* One that may not be run is worth more as a reason
+			 * than that there is none in the next directory. */
+			if (errno != ENOENT && errno != ENOTDIR)
+				sys = errno;
+			if (errno != ENOENT && errno != ENOTDIR &&
+			    errno != EACCES)
+				break;
+		}
+		if (path[len] == '\0')
+			break;
+	}
+	errno = sys;
+}
+
+static enum spawn_step
+become(const struct birth *b)
+{
+	const struct spawn_orders *o = b->orders;
+	sigset_t none;
+
+	if (setpgid(0, 0) != 0)
+		return SPAWN_STEP_GROUP;
+	if (place_fds(b->fds) != 0)
+		return SPAWN_STEP_FDS;
+	if (o->user != NULL && become_user(o->user) != 0)
+		return SPAWN_STEP_USER;
+	if (tie_life(b->parent) != 0)
+		return SPAWN_STEP_LIFE;
+	if (o->directory != NULL && chdir(o->directory) != 0)
+		return SPAWN_STEP_DIRECTORY;
+	/* The spawner blocks signals and handles none. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (b->path == NULL)
+		execve(o->argv[0], o->argv, o->envp);
+	else
+		execute_in(b->path, o);
+	return SPAWN_STEP_EXECUTE;
+}
+
+static _Noreturn void
+run_child(struct birth *b)
+{
+	b->step = become(b);
+	b->sys = errno;
+	_exit(127);
+}
+
+static const char *
+search_path(const struct spawn_orders *o)
+{
+	char *const *e;
+
+	if (strchr(o->argv[0], '/') != NULL)
+		return NULL;
+	for (e = o->envp; *e != NULL; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			return *e + 5;
+	return STANDARD_PATH;
+}
+
+pid_t
+start_program(const struct spawn_orders *o, const int fds[3],
+	      enum spawn_step *ret_step)
+{
+	struct birth b = {.orders = o,
+			  .fds = fds,
+			  .path = search_path(o),
+			  .parent = getpid()};
+	pid_t pid;
+
+	/* Nothing to be copied, and an error comes back at once.
+	 * NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork) */
+	if ((pid = vfork()) == 0)
+		run_child(&b);
+	if (pid == -1) {
+		*ret_step = SPAWN_STEP_FORK;
+		return -1;
+	}
+	if (b.sys == 0)
+		return pid;
+	*ret_step = b.step;
+	errno = b.sys;
+	return -1;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that the configuration declares. */
+#include "util/conf_task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/closest.h"
+#include "util/conf_key.h"
+#include "util/err.h"
+
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+#define NAME_MAX_LEN 200
+
+const struct conf_key conf_task_keys[] = {
+#define TASK_KEY(n, t, d, lo, hi, f, h)                                        \
+	{.section = "task",                                                    \
+	 .name = #n,                                                           \
+	 .type = CONF_##t,                                                     \
+	 .standard = (d),                                                      \
+	 .min = (lo),                                                          \
+	 .max = (hi),                                                          \
+	 .flags = RELOAD | (f),                                                \
+	 .help = (h),                                                          \
+	 .offset = offsetof(struct conf_task, n)},
+#include "util/conf_task_keys.def"
+#undef TASK_KEY
+};
+
+const size_t conf_n_task_keys = LEN(conf_task_keys);
+
+/* The table's types must be those of struct conf_task. */
+#define CTYPE_COMMAND char *
+#define CTYPE_ENVIRONMENT char *
+#define CTYPE_DIRECTORY char *
+#define CTYPE_USER char *
+#define CTYPE_QUEUE char *
+#define CTYPE_LINE char *
+#define CTYPE_CODES char *
+#define CTYPE_UINT int64_t
+#define CTYPE_DURATION int64_t
+#define CTYPE_BOOL bool
+#define TASK_KEY(n, t, d, lo, hi, f, h)                                        \
+	_Static_assert(                                                        \
+	    __builtin_types_compatible_p(                                      \
+		__typeof__(((struct conf_task *)NULL)->n), CTYPE_##t),         \
+	    "conf_task_keys.def: " #n " has another type in conf_task.h");
+#include "util/conf_task_keys.def"
+#undef TASK_KEY
+
+/* The characters that a module may give its tasks, too. */
+static int
+check_name(const char *name, struct err *err)
+{
+	const size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"abcdefghijklmnopqrstuvwxyz"
+					"0123456789_.-");
+
+	if (len > 0 && len <= NAME_MAX_LEN && name[len] == '\0')
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "\"%.64s\" is no name for a task; allowed: 1 to %d "
+		       "letters, digits and _ . -",
+		       name, NAME_MAX_LEN);
+}
+
+/* The command alone has no default that would do. */
+static int
+set_defaults(struct conf_task *t, struct err *err)
+{
+	size_t i;
+
+	if ((t->command = strdup("")) == NULL)
+		return err_nomem(err);
+	for (i = 0; i < LEN(conf_task_keys); i++)
+		if (conf_task_keys[i].type != CONF_COMMAND &&
+		    conf_key_set(&conf_task_keys[i], t,
+				 conf_task_keys[i].standard, err) != 0)
+			return err_prefix(err, "default of %s in [task]",
+					  conf_task_keys[i].name);
+	return 0;
+}
+
+struct conf_task *
+conf_task_new(const char *name, struct err *err)
+{
+	struct conf_task *t;
+
+	if (check_name(name, err) != 0)
+		return NULL;
+	if ((t = calloc(1, sizeof(*t))) == NULL ||
+	    (t->name = strdup(name)) == NULL) {
+		free(t);
+		err_nomem(err);
+		return NULL;
+	}
+	if (set_defaults(t, err) != 0) {
+		conf_task_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+conf_task_free(struct conf_task *t)
+{
+	size_t i;
+
+	if (t == NULL)
+		return;
+	for (i = 0; i < LEN(conf_task_keys); i++)
+		conf_key_clear(&conf_task_keys[i], t);
+	free(t->name);
+	free(t->place);
+	free(t);
+}
+
+const struct conf_key *
+conf_task_key_find(const char *name, struct err *err)
+{
+	struct closest closest = CLOSEST_INIT(name);
+	char names[CLOSEST_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < LEN(conf_task_keys); i++) {
+		if (strcmp(conf_task_keys[i].name, name) == 0)
+			return &conf_task_keys[i];
+		closest_offer(&closest, conf_task_keys[i].name);
+	}
+	if (closest_write(&closest, names) > 0)
+		err_set(err, ERR_CONFIG, "no key \"%.64s\"; did you mean %s?",
+			name, names);
+	else
+		err_set(err, ERR_CONFIG,
+			"no key \"%.64s\"; flowrra.conf(5) lists the keys of a "
+			"task",
+			name);
+	return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that the configuration declares: its [task NAME] sections, each of
+ * which says what command to run. The table conf_task_keys.def has the keys;
+ * conf_key.h reads and prints their values.
+ */
+#ifndef UTIL_CONF_TASK_H
+#define UTIL_CONF_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/* Texts are never NULL; those that were not given are empty. */
+struct conf_task {
+	char *name;
+	char *place; /* "file:line" of its section; NULL: not from a file */
+	char *command;
+	char *environment;
+	char *directory;
+	char *user;
+	char *queue;
+	char *description;
+	char *final_exit_codes;
+	int64_t timeout;     /* µs; 0: none */
+	int64_t max_retries; /* -1: as configured for all */
+	int64_t retry_delay; /* µs; -1: as configured for all */
+	int64_t retry_backoff;
+	int64_t retry_delay_max; /* µs; 0: no limit */
+	bool cpu_bound;
+};
+
+/* A task with the defaults of all keys; `command` must be set. NULL with *err
+ * (ERR_CONFIG) for what is no name, or when memory runs out. */
+struct conf_task *conf_task_new(const char *name, struct err *err);
+void conf_task_free(struct conf_task *t);
+
+/* The exit codes in a list; -1 with *err (ERR_CONFIG). */
+#define CONF_N_CODES 256
+int conf_task_codes(const char *text, bool ret[CONF_N_CODES], struct err *err);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* The texts of the configuration: what each kind of them may say. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/conf.h"
+#include "util/conf_key.h"
+#include "util/conf_task.h"
+#include "util/err.h"
+#include "util/utf8.h"
+#include "util/words.h"
+
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define ID_CHARACTERS LETTERS "0123456789_.-"
+#define QUEUE_MAX_LEN 128
+#define CODE_MAX 255
+
+/* Refuses what a configuration file could not hold. */
+static int
+check_characters(const char *text, struct err *err)
+{
+	const char *p;
+
+	for (p = text; *p != '\0'; p++) {
+		if (iscntrl((unsigned char)*p))
+			return err_set(err, ERR_CONFIG,
+				       "holds a control character");
+		if (*p == ';' && (p == text || p[-1] == ' '))
+			return err_set(err, ERR_CONFIG,
+				       "holds a semicolon after a blank, which "
+				       "would begin a comment");
+	}
+	return 0;
+}
+
+/* What goes to executors goes as JSON. */
+static int
+check_utf8(const char *text, struct err *err)
+{
+	const char *end = text + strlen(text);
+	size_t len;
+
+	for (; text < end; text += len)
+		if ((len = utf8_length(text, (size_t)(end - text))) == 0)
+			return err_set(err, ERR_CONFIG, "is not UTF-8");
+	return 0;
+}
+
+/* --- of the sections for all --------------------------------------------- */
+
+static int
+check_queue_name(const char *name, struct err *err)
+{
+	if (*name != '\0' && strlen(name) <= QUEUE_MAX_LEN &&
+	    name[strspn(name, ID_CHARACTERS)] == '\0')
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "\"%.64s\" is no name for a queue; allowed: 1 to %d "
+		       "letters, digits and _ . -",
+		       name, QUEUE_MAX_LEN);
+}
+
+static int
+check_queue_list(char *const *queues, struct err *err)
+{
+	size_t i, j;
+
+	if (queues[0] == NULL)
+		return err_set(err, ERR_CONFIG, "names no queue");
+	for (i = 0; queues[i] != NULL; i++) {
+		if (check_queue_name(queues[i], err) != 0)
+			return -1;
+		for (j = 0; j < i; j++)
+			if (strcmp(queues[i], queues[j]) == 0)
+				return err_set(err, ERR_CONFIG,
+					       "names the queue %s twice",
+					       queues[i]);
+	}
+	return 0;
+}
+
+static int
+check_queues(const char *text, struct err *err)
+{
+	char **queues = conf_list(text);
+	int r;
+
+	if (queues == NULL)
+		return err_nomem(err);
+	r = check_queue_list(queues, err);
+	conf_list_free(queues);
+	return r;
+}
+
+static int
+check_worker(const char *text, struct err *err)
+{
+	if (text[strspn(text, ID_CHARACTERS ":")] == '\0')
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "no name for a worker; allowed: up to 128 letters, "
+		       "digits and _ . : -");
+}
+
+/* --- of tasks ------------------------------------------------------------ */
+
+static bool
+is_shell(const char *program)
+{
+	static const char *const shells[] = {"sh",  "bash", "dash", "ash",
+					     "ksh", "mksh", "zsh",  "fish",
+					     "csh", "tcsh"};
+	const char *slash = strrchr(program, '/');
+	size_t i;
+
+	program = slash != NULL ? slash + 1 : program;
+	for (i = 0; i < LEN(shells); i++)
+		if (strcmp(program, shells[i]) == 0)
+			return true;
+	return false;
+}
+
+/* "-c", "-ec". */
+static bool
+is_script_option(const char *word)
+{
+	return word[0] == '-' && word[1] != '-' && strchr(word, 'c') != NULL;
+}
+
+/* An argument in the text of a shell's script would be a part of the script,
+ * with all that whoever submits the task may write there. */
+static int
+check_script(const struct words *w, struct err *err)
+{
+	bool shell = false;
+	size_t i;
+
+	for (i = 0; i < words_count(w) && words_fixed(w, i); i++)
+		shell = shell || is_shell(words_prefix(w, i));
+	if (!shell || i == words_count(w) ||
+	    !is_script_option(words_prefix(w, i - 1)))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "an argument in the text of a script would run as a "
+		       "part of it; write it behind: sh -c 'echo \"$1\"' sh "
+		       "{0}");
+}
+
+static int
+check_command_words(const struct words *w, struct err *err)
+{
+	if (words_count(w) == 0 || words_prefix(w, 0)[0] == '\0')
+		return err_set(err, ERR_CONFIG, "names no program");
+	if (!words_fixed(w, 0))
+		return err_set(err, ERR_CONFIG,
+			       "no argument may choose the program, the first "
+			       "word");
+	return check_script(w, err);
+}
+
+static bool
+is_given_before(const struct words *w, size_t i)
+{
+	const char *word = words_prefix(w, i);
+	const size_t len = strcspn(word, "=") + 1;
+	size_t n;
+
+	for (n = 0; n < i; n++)
+		if (strncmp(words_prefix(w, n), word, len) == 0)
+			return true;
+	return false;
+}
+
+static int
+check_environment_words(const struct words *w, struct err *err)
+{
+	size_t i, len;
+
+	for (i = 0; i < words_count(w); i++) {
+		const char *word = words_prefix(w, i);
+
+		len = strspn(word, LETTERS "0123456789_");
+		if (len == 0 || isdigit((unsigned char)*word) ||
+		    word[len] != '=')
+			return err_set(err, ERR_CONFIG,
+				       "word %zu is not NAME=VALUE; blanks "
+				       "divide words, NAME=\"VALUE\" quotes "
+				       "them",
+				       i + 1);
+		if (is_given_before(w, i))
+			return err_set(err, ERR_CONFIG, "%.*s is given twice",
+				       (int)len, word);
+	}
+	return 0;
+}
+
+static int
+check_words(const char *text, int (*check)(const struct words *, struct err *),
+	    struct err *err)
+{
+	struct words *w;
+	int r;
+
+	if (check_utf8(text, err) != 0 || (w = words_parse(text, err)) == NULL)
+		return -1;
+	r = check(w, err);
+	words_free(w);
+	return r;
+}
+
+static int
+check_command(const char *text, struct err *err)
+{
+	return check_words(text, check_command_words, err);
+}
+
+static int
+check_environment(const char *text, struct err *err)
+{
+	return check_words(text, check_environment_words, err);
+}
+
+static int
+check_directory(const char *text, struct err *err)
+{
+	if (*text != '\0' && *text != '/')
+		return err_set(err, ERR_CONFIG,
+			       "a directory here begins with \"/\"");
+	return check_utf8(text, err);
+}
+
+static int
+check_user(const char *text, struct err *err)
+{
+	if (text[strspn(text, ID_CHARACTERS "$")] == '\0')
+		return 0;
+	return err_set(err, ERR_CONFIG, "no name for a user");
+}
+
+static int
+check_queue(const char *text, struct err *err)
+{
+	return *text != '\0' ? check_queue_name(text, err) : 0;
+}
+
+int
+conf_task_codes(const char *text, bool ret[CONF_N_CODES], struct err *err)
+{
+	char **list = conf_list(text), **code, *end;
+	unsigned long n;
+	int r = 0;
+
+	if (list == NULL)
+		return err_nomem(err);
+	memset(ret, 0, CONF_N_CODES * sizeof(*ret));
+	for (code = list; *code != NULL && r == 0; code++) {
+		n = strtoul(*code, &end, 10);
+		if (!isdigit((unsigned char)**code) || *end != '\0' || n < 1 ||
+		    n > CODE_MAX)
+			r = err_set(err, ERR_CONFIG,
+				    "\"%.16s\" is no exit code of a failure; "
+				    "allowed: 1 to %d",
+				    *code, CODE_MAX);
+		else
+			ret[n] = true;
+	}
+	conf_list_free(list);
+	return r;
+}
+
+static int
+check_codes(const char *text, struct err *err)
+{
+	bool codes[CONF_N_CODES];
+
+	return conf_task_codes(text, codes, err);
+}
+
+/* --- all of them --------------------------------------------------------- */
+
+static int
+check_any(const char *text, struct err *err)
+{
+	(void)text;
+	(void)err;
+	return 0;
+}
+
+static int (*const checks[])(const char *text, struct err *err) = {
+    [CONF_STRING] = check_any,		[CONF_SECRET] = check_any,
+    [CONF_QUEUES] = check_queues,	[CONF_WORKER] = check_worker,
+    [CONF_COMMAND] = check_command,	[CONF_ENVIRONMENT] = check_environment,
+    [CONF_DIRECTORY] = check_directory, [CONF_USER] = check_user,
+    [CONF_QUEUE] = check_queue,		[CONF_LINE] = check_utf8,
+    [CONF_CODES] = check_codes,
+};
+
+bool
+conf_key_is_text(const struct conf_key *key)
+{
+	return (size_t)key->type < LEN(checks);
+}
+
+int
+conf_key_check_text(const struct conf_key *key, const char *text,
+		    struct err *err)
+{
+	size_t len = strlen(text);
+
+	if (check_characters(text, err) != 0)
+		return -1;
+	if ((double)len < key->min || (key->max > 0 && (double)len > key->max))
+		return err_set(err, ERR_CONFIG,
+			       "%zu characters; allowed: %.0f to %.0f", len,
+			       key->min, key->max);
+	return checks[key->type](text, err);
+}

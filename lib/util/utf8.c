@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* UTF-8: what is well-formed, and what becomes of what is not. */
+#include "util/utf8.h"
+
+#include <stdbool.h>
+
+#include "util/buf.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+static bool
+continues(unsigned char c, unsigned char low, unsigned char high)
+{
+	return c >= low && c <= high;
+}
+
+/* Unicode, table 3-7: the second byte tells overlong forms, surrogates and
+ * what lies beyond U+10FFFF. */
+size_t
+utf8_length(const void *text, size_t left)
+{
+	const unsigned char *p = text;
+	unsigned char low, high;
+	size_t len, i;
+
+	if (left == 0)
+		return 0;
+	if (*p < 0x80)
+		return 1;
+	if (*p < 0xC2 || *p > 0xF4)
+		return 0;
+	low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
+	high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
+	len = *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
+	if (left < len || !continues(p[1], low, high))
+		return 0;
+	for (i = 2; i < len; i++)
+		if (!continues(p[i], 0x80, 0xBF))
+			return 0;
+	return len;
+}
+
+void
+utf8_add(struct buf *out, const char *text, size_t len)
+{
+	const char *end = text + len, *plain = text;
+	size_t n;
+
+	while (text < end) {
+		n = *text != '\0' ? utf8_length(text, (size_t)(end - text)) : 0;
+		if (n == 0) {
+			buf_add(out, plain, (size_t)(text - plain));
+			buf_adds(out, REPLACEMENT);
+			plain = ++text;
+		}
+		text += n;
+	}
+	buf_add(out, plain, (size_t)(text - plain));
+}

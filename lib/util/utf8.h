@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* UTF-8: what is well-formed, and what becomes of what is not. */
+#ifndef UTIL_UTF8_H
+#define UTIL_UTF8_H
+
+#include <stddef.h>
+
+struct buf;
+
+/* The bytes of the character at `p`, of which at most `len` may be read; 0 if
+ * none that is well-formed begins there. */
+size_t utf8_length(const void *p, size_t len);
+
+/* Appends a text; each byte of it that belongs to no character becomes
+ * U+FFFD, and so does NUL, which few others can bear. */
+void utf8_add(struct buf *out, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* Command lines without a shell. */
+#include "util/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+#define BLANKS " \t\r\n"
+#define SHELL_CHARACTERS "|&;<>()$`*"
+#define DIGITS "0123456789"
+#define NAME_START                                                             \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"                 \
+	"_"
+#define NAME_CHARACTERS NAME_START DIGITS ".-"
+
+/* A stretch of fixed text, or a place. */
+struct piece {
+	size_t text; /* where the text, or the place's name, is in `text` */
+	bool place;
+	bool named;
+	unsigned int number;
+};
+
+struct words {
+	struct buf text;   /* of the pieces, each with a NUL behind it */
+	struct buf pieces; /* struct piece */
+	struct buf ends;   /* size_t: the piece behind each word's last one */
+};
+
+struct parser {
+	const char *begin;
+	const char *p;
+	struct words *w;
+	struct buf fixed; /* what is read of a stretch of fixed text */
+	bool in_word;	  /* even if it is empty so far: "" */
+	struct err *err;
+};
+
+static int
+fail(struct parser *s, const char *at, const char *why)
+{
+	return err_set(s->err, ERR_CONFIG, "column %zu: %s",
+		       (size_t)(at - s->begin) + 1, why);
+}
+
+/* --- pieces -------------------------------------------------------------- */
+
+static void
+add_piece(struct parser *s, struct piece piece, const char *text, size_t len)
+{
+	struct words *w = s->w;
+
+	piece.text = w->text.len;
+	buf_add(&w->text, text, len);
+	buf_addc(&w->text, '\0');
+	buf_add(&w->pieces, &piece, sizeof(piece));
+}
+
+/* Ends a stretch of fixed text. Each word begins with one, if an empty one, so
+ * that words_prefix() has something to give. */
+static void
+end_fixed(struct parser *s)
+{
+	add_piece(s, (struct piece){.place = false},
+		  s->fixed.data ? s->fixed.data : "", s->fixed.len);
+	s->fixed.len = 0;
+}
+
+static void
+end_word(struct parser *s)
+{
+	size_t end;
+
+	if (!s->in_word)
+		return;
+	end_fixed(s);
+	end = s->w->pieces.len / sizeof(struct piece);
+	buf_add(&s->w->ends, &end, sizeof(end));
+	s->in_word = false;
+}
+
+/* --- places -------------------------------------------------------------- */
+
+static int
+take_number(struct parser *s, const char *at, size_t len)
+{
+	struct piece piece = {.place = true};
+
+	/* 007 would be a second name for {7}. */
+	if (len > 3 || (len > 1 && *s->p == '0'))
+		return fail(s, at,
+			    "a number between braces is one from 0 to "
+			    "999, without leading zeros");
+	piece.number = (unsigned int)strtoul(s->p, NULL, 10);
+	end_fixed(s);
+	add_piece(s, piece, "", 0);
+	return 0;
+}
+
+static int
+take_name(struct parser *s, size_t len)
+{
+	end_fixed(s);
+	add_piece(s, (struct piece){.place = true, .named = true}, s->p, len);
+	return 0;
+}
+
+/* At a brace. */
+static int
+take_brace(struct parser *s)
+{
+	const char *at = s->p++;
+	size_t len;
+	int r;
+
+	if (*s->p == *at) {
+		buf_addc(&s->fixed, *s->p++);
+		return 0;
+	}
+	if (*at == '}')
+		return fail(s, at,
+			    "a \"}\" without its \"{\"; write }} for a "
+			    "brace");
+	len = strspn(s->p, NAME_CHARACTERS);
+	if (len == 0 || s->p[len] != '}')
+		len = 0;
+	if (len > 0 && strspn(s->p, DIGITS) == len)
+		r = take_number(s, at, len);
+	else if (len > 0 && strchr(NAME_START, *s->p) != NULL)
+		r = take_name(s, len);
+	else
+		r = fail(s, at,
+			 "between braces stands the number of an argument, as "
+			 "{0}, or the name of one, as {path}; write {{ for a "
+			 "brace");
+	s->p += len + 1;
+	return r;
+}
+
+/* --- quotes -------------------------------------------------------------- */
+
+static int
+take_single(struct parser *s)
+{
+	const char *at = s->p++, *end = strchr(s->p, '\'');
+
+	if (end == NULL)
+		return fail(s, at,
+			    "this ' has no second one (a \" ;\" begins a "
+			    "comment in a configuration file, between "
+			    "quotes, too)");
+	buf_add(&s->fixed, s->p, (size_t)(end - s->p));
+	s->p = end + 1;
+	return 0;
+}
+
+static int
+take_double(struct parser *s)
+{
+	const char *at = s->p++;
+
+	while (*s->p != '"') {
+		if (*s->p == '\0')
+			return fail(
+			    s, at,
+			    "this \" has no second one (a \" ;\" begins "
+			    "a comment in a configuration file, between "
+			    "quotes, too)");
+		if (*s->p == '{' || *s->p == '}') {
+			if (take_brace(s) != 0)
+				return -1;
+			continue;
+		}
+		if (*s->p == '\\' && (s->p[1] == '"' || s->p[1] == '\\'))
+			s->p++;
+		buf_addc(&s->fixed, *s->p++);
+	}
+	s->p++;
+	return 0;
+}
+
+static int
+take_escaped(struct parser *s)
+{
+	if (s->p[1] == '\0')
+		return fail(s, s->p, "nothing follows the backslash");
+	buf_addc(&s->fixed, s->p[1]);
+	s->p += 2;
+	return 0;
+}
+
+static int
+take_shell(struct parser *s)
+{
+	char why[128];
+
+	snprintf(why, sizeof(why),
+		 "\"%c\" stands for itself: no shell reads this line. Quote "
+		 "it, or run one: sh -c 'commands'",
+		 *s->p);
+	return fail(s, s->p, why);
+}
+
+/* --- words --------------------------------------------------------------- */
+
+static int
+take(struct parser *s)
+{
+	if (strchr(BLANKS, *s->p) != NULL) {
+		end_word(s);
+		s->p++;
+		return 0;
+	}
+	s->in_word = true;
+	switch (*s->p) {
+	case '\'':
+		return take_single(s);
+	case '"':
+		return take_double(s);
+	case '\\':
+		return take_escaped(s);
+	case '{':
+	case '}':
+		return take_brace(s);
+	default:
+		if (strchr(SHELL_CHARACTERS, *s->p) != NULL)
+			return take_shell(s);
+		buf_addc(&s->fixed, *s->p++);
+		return 0;
+	}
+}
+
+struct words *
+words_parse(const char *text, struct err *err)
+{
+	struct parser s = {.begin = text, .p = text, .err = err};
+	int r = 0;
+
+	if ((s.w = calloc(1, sizeof(*s.w))) == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	while (r == 0 && *s.p != '\0')
+		r = take(&s);
+	end_word(&s);
+	if (r == 0 && (s.fixed.failed || s.w->text.failed ||
+		       s.w->pieces.failed || s.w->ends.failed))
+		r = err_nomem(err);
+	buf_done(&s.fixed);
+	if (r == 0)
+		return s.w;
+	words_free(s.w);
+	return NULL;
+}
+
+void
+words_free(struct words *w)
+{
+	if (w == NULL)
+		return;
+	buf_done(&w->text);
+	buf_done(&w->pieces);
+	buf_done(&w->ends);
+	free(w);
+}
+
+size_t
+words_count(const struct words *w)
+{
+	return w->ends.len / sizeof(size_t);
+}
+
+/* The first piece of a word; that of the next is the end of this. */
+static size_t
+first_piece(const struct words *w, size_t i)
+{
+	return i == 0 ? 0 : ((const size_t *)(void *)w->ends.data)[i - 1];
+}
+
+static const struct piece *
+piece_at(const struct words *w, size_t i)
+{
+	return (const struct piece *)(void *)w->pieces.data + i;
+}
+
+bool
+words_fixed(const struct words *w, size_t i)
+{
+	return first_piece(w, i + 1) - first_piece(w, i) == 1;
+}
+
+const char *
+words_prefix(const struct words *w, size_t i)
+{
+	return w->text.data + piece_at(w, first_piece(w, i))->text;
+}
+
+int
+words_fill(const struct words *w, size_t i, words_value_fn *value, void *arg,
+	   struct buf *out, struct err *err)
+{
+	size_t n = first_piece(w, i), end = first_piece(w, i + 1);
+	struct words_place place;
+	const struct piece *piece;
+
+	for (; n < end; n++) {
+		piece = piece_at(w, n);
+		if (!piece->place) {
+			buf_adds(out, w->text.data + piece->text);
+			continue;
+		}
+		place = (struct words_place){
+		    piece->named ? w->text.data + piece->text : NULL,
+		    piece->number};
+		if (value(arg, &place, out, err) != 0)
+			return -1;
+	}
+	return out->failed ? err_nomem(err) : 0;
+}
