@@ -419,7 +419,7 @@ bench-operate: $(B)/tests/bench/operate_bench
 
 # The programs find the rest by /proc/self/exe, ../libexec and ../lib: so the
 # folders below prefix have the shape of those below build/release.
-man = $(wildcard cmd/*/*.$(1) lib/*/*.$(1) lib/*/*/*.$(1) conf/*.$(1))
+man = $(wildcard cmd/*/*.$(1) lib/*/*.$(1) lib/*/*/*/*.$(1) conf/*.$(1))
 put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3)/)
 # $(1).in with its places filled in, to the folder $(2).
 fill = install -d $(DESTDIR)$(2) && \
@@ -440,7 +440,7 @@ install: all
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libflowrra.so
 	$(call put,644,$(wildcard lib/*/flowrra/*.h),$(includedir)/flowrra)
 	$(call fill,lib/client/flowrra.pc,$(libdir)/pkgconfig)
-	$(foreach n,1 3 5 8,$(call put,644,$(call man,$n),$(mandir)/man$n)$(\n))
+	$(foreach n,1 3 5 7 8,$(call put,644,$(call man,$n),$(mandir)/man$n)$(\n))
 	$(foreach u,$(UNITS),$(call fill,$u,$(unitdir))$(\n))
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))

@@ -18,7 +18,7 @@ struct head {
 };
 
 static uint32_t
-count(char *const *list)
+count(const char *const *list)
 {
 	uint32_t n = 0;
 
@@ -77,7 +77,7 @@ take_string(struct rest *r)
 }
 
 static int
-take_strings(struct rest *r, char **list, uint32_t n)
+take_strings(struct rest *r, const char **list, uint32_t n)
 {
 	uint32_t i;
 

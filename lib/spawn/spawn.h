@@ -82,9 +82,9 @@ struct spawn_user {
 
 /* The orders for one program. */
 struct spawn_orders {
-	char *const
-	    *argv; /* argv[0] without "/" is searched in $PATH of envp */
-	char *const *envp;
+	/* NULL-ended; an argv[0] without "/" is searched in envp's $PATH. */
+	const char *const *argv;
+	const char *const *envp;
 	const char *directory;	       /* NULL: the spawner's */
 	const struct spawn_user *user; /* NULL: the spawner's */
 };
@@ -97,7 +97,7 @@ void spawn_orders_write(const struct spawn_orders *o, struct buf *out);
 struct spawn_parsed {
 	struct spawn_orders orders;
 	struct spawn_user user;
-	char **strings;
+	const char **strings;
 };
 int spawn_orders_read(char *bytes, size_t len, struct spawn_parsed *ret);
 void spawn_parsed_done(struct spawn_parsed *p);

@@ -64,6 +64,12 @@ tie_life(pid_t parent)
 	return 0;
 }
 
+static void
+execute(const char *file, const struct spawn_orders *o)
+{
+	execve(file, (char *const *)o->argv, (char *const *)o->envp);
+}
+
 /* Tries each directory of `path`; what execvp() does besides, running a file
  * that is no program in a shell, is not wanted. */
 static void
@@ -77,7 +83,7 @@ execute_in(const char *path, const struct spawn_orders *o)
 		len = strcspn(path, ":");
 		if (len > 0 && snprintf(file, sizeof(file), "%.*s/%s", (int)len,
 					path, o->argv[0]) < PATH_MAX) {
-			execve(file, o->argv, o->envp);
+			execute(file, o);
 			/* One that may not be run is worth more as a reason
 			 * than that there is none in the next directory. */
 			if (errno != ENOENT && errno != ENOTDIR)
@@ -112,7 +118,7 @@ become(const struct birth *b)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (b->path == NULL)
-		execve(o->argv[0], o->argv, o->envp);
+		execute(o->argv[0], o);
 	else
 		execute_in(b->path, o);
 	return SPAWN_STEP_EXECUTE;
@@ -129,7 +135,7 @@ run_child(struct birth *b)
 static const char *
 search_path(const struct spawn_orders *o)
 {
-	char *const *e;
+	const char *const *e;
 
 	if (strchr(o->argv[0], '/') != NULL)
 		return NULL;

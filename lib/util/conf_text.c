@@ -153,12 +153,12 @@ check_script(const struct words *w, struct err *err)
 static int
 check_command_words(const struct words *w, struct err *err)
 {
-	if (words_count(w) == 0 || words_prefix(w, 0)[0] == '\0')
-		return err_set(err, ERR_CONFIG, "names no program");
-	if (!words_fixed(w, 0))
+	if (words_count(w) > 0 && !words_fixed(w, 0))
 		return err_set(err, ERR_CONFIG,
 			       "no argument may choose the program, the first "
 			       "word");
+	if (words_count(w) == 0 || words_prefix(w, 0)[0] == '\0')
+		return err_set(err, ERR_CONFIG, "names no program");
 	return check_script(w, err);
 }
 

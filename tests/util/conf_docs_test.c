@@ -146,22 +146,21 @@ join_lines(const char *page, struct buf *out)
 		buf_addc(out, *p == '\n' ? ' ' : *p);
 }
 
-START_TEST(the_manual_page_describes_every_key_as_the_table_does)
+/* Checks what the page says of these keys, from `p` on; returns what follows.
+ */
+static const char *
+check_keys(const struct conf_key *keys, size_t n, const char *p)
 {
-	struct buf page = BUF_INIT;
-	struct buf text = BUF_INIT;
 	struct buf want = BUF_INIT;
 	const struct conf_key *key;
 	const char *section = "";
-	const char *p;
 
-	read_text(PAGE, &page);
-	join_lines(page.data, &text);
-	p = text.data;
-	for (key = conf_keys; key < conf_keys + conf_n_keys; key++) {
+	for (key = keys; key < keys + n; key++) {
 		buf_reset(&want);
 		if (strcmp(section, key->section) != 0) {
-			buf_addf(&want, ".Ss \"[%s]\"", key->section);
+			buf_addf(&want, ".Ss \"[%s]\"",
+				 keys == conf_task_keys ? "task NAME"
+							: key->section);
 			p = strstr(p, want.data);
 			ck_assert_msg(p != NULL, "no %s, or not in its place",
 				      want.data);
@@ -177,10 +176,52 @@ START_TEST(the_manual_page_describes_every_key_as_the_table_does)
 			      PAGE " has\n\t%.300s\nbut it should be\n\t%s", p,
 			      want.data);
 	}
+	buf_done(&want);
+	return p;
+}
+
+START_TEST(the_manual_page_describes_every_key_as_the_table_does)
+{
+	struct buf page = BUF_INIT;
+	struct buf text = BUF_INIT;
+	const char *p;
+
+	read_text(PAGE, &page);
+	join_lines(page.data, &text);
+	p = check_keys(conf_keys, conf_n_keys, text.data);
+	p = check_keys(conf_task_keys, conf_n_task_keys, p);
 	ck_assert_msg(strstr(p, ".It Ic ") == NULL, "there are too many keys");
 	buf_done(&page);
 	buf_done(&text);
-	buf_done(&want);
+}
+END_TEST
+
+/* Lines of the example that begin so are a section of a task. */
+#define OF_TASK "#   "
+
+START_TEST(the_task_in_the_example_can_be_declared)
+{
+	struct buf example = BUF_INIT;
+	struct buf text = BUF_INIT;
+	struct conf *conf = NULL;
+	struct err err = ERR_INIT;
+	char path[] = "/tmp/flowrra-XXXXXX", *line, *save;
+	int fd;
+
+	read_text(EXAMPLE, &example);
+	for (line = strtok_r(example.data, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, OF_TASK, strlen(OF_TASK)) == 0)
+			buf_addf(&text, "%s\n", line + strlen(OF_TASK));
+	ck_assert_int_ne(fd = mkstemp(path), -1);
+	ck_assert_int_eq(write(fd, text.data, text.len), (ssize_t)text.len);
+	close(fd);
+	ck_assert_msg(conf_load(path, NULL, &conf, &err) == 0, "%s", err.msg);
+	unlink(path);
+	ck_assert_uint_eq(conf->n_tasks, 1);
+	conf_free(conf);
+	buf_done(&example);
+	buf_done(&text);
 }
 END_TEST
 
@@ -189,4 +230,5 @@ SUITE("conf_docs")
 	TEST(the_example_shows_every_key_with_its_default);
 	TEST(the_example_as_it_is_changes_nothing);
 	TEST(the_manual_page_describes_every_key_as_the_table_does);
+	TEST(the_task_in_the_example_can_be_declared);
 }

@@ -19,6 +19,7 @@
 #include "spawn/client.h"
 #include "util/err.h"
 #include "util/proc.h"
+#include "util/words.h"
 
 /* How soon a handler that blocks notices that it is to end. */
 #define ASK_US 50000
@@ -152,11 +153,14 @@ run(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 /* --- the module ---------------------------------------------------------- */
 
 static void
-describe(const struct conf_task *t, struct flowrra_task_type *type)
+describe(const struct declared *d, struct flowrra_task_type *type)
 {
+	const struct conf_task *t = d->conf;
+
 	*type = (struct flowrra_task_type){
 	    .name = t->name,
-	    .description = *t->description ? t->description : t->command,
+	    .description =
+		*t->description ? t->description : words_prefix(d->command, 0),
 	    .queue = *t->queue ? t->queue : NULL,
 	    .run = t->cpu_bound ? run : NULL,
 	    .start = t->cpu_bound ? NULL : start,
@@ -207,7 +211,7 @@ read_config(const json_t *config, struct err *err)
 	if (exec.types == NULL)
 		return err_nomem(err);
 	for (i = 0; i < exec.all.n; i++)
-		describe(exec.all.list[i]->conf, &exec.types[i]);
+		describe(exec.all.list[i], &exec.types[i]);
 	module.tasks = exec.types;
 	module.n_tasks = exec.all.n;
 	return 0;

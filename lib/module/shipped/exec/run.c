@@ -231,8 +231,8 @@ spawn(struct run *r, const struct line *line, const char *input,
 {
 	const struct declared *d = r->o.declared;
 	const struct spawn_options o = {
-	    .orders = {.argv = line->argv,
-		       .envp = line->envp,
+	    .orders = {.argv = (const char *const *)line->argv,
+		       .envp = (const char *const *)line->envp,
 		       .directory = *d->conf->directory != '\0'
 					? d->conf->directory
 					: NULL,

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Command lines without a shell: how they are cut, and filled. */
+#include "util/words.h"
+
+#include <string.h>
+
+#include "suite.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+/* Numbers stand for "#n", names for "<name>"; there is no {9} and no {none}. */
+static int
+value(void *arg, const struct words_place *place, struct buf *out,
+      struct err *err)
+{
+	(void)arg;
+	if (place->name != NULL && strcmp(place->name, "none") == 0)
+		return err_set(err, ERR_DATA, "no none");
+	if (place->name != NULL)
+		buf_addf(out, "<%s>", place->name);
+	else if (place->number == 9)
+		return err_set(err, ERR_DATA, "no nine");
+	else
+		buf_addf(out, "#%u", place->number);
+	return 0;
+}
+
+/* The words in brackets. */
+static char *
+shown(const char *text)
+{
+	struct err err = ERR_INIT;
+	struct buf out = BUF_INIT;
+	struct words *w = words_parse(text, &err);
+	size_t i;
+
+	ck_assert_msg(w != NULL, "%s: %s", text, err.msg);
+	for (i = 0; i < words_count(w); i++) {
+		buf_addc(&out, '[');
+		ck_assert_int_eq(words_fill(w, i, value, NULL, &out, &err), 0);
+		buf_addc(&out, ']');
+	}
+	words_free(w);
+	buf_adds(&out, "");
+	return buf_take(&out);
+}
+
+static const struct {
+	const char *text;
+	const char *words; /* NULL: none */
+} lines[] = {
+    {"", NULL},
+    {" \t ", NULL},
+    {"a", "[a]"},
+    {"  a\tb  c ", "[a][b][c]"},
+    {"'a b'c", "[a bc]"},
+    {"\"a b\"'c d'", "[a bc d]"},
+    {"'' \"\"", "[][]"},
+    {"a''b", "[ab]"},
+    {"a\\ b \\\\ \\' \\{0\\}", "[a b][\\]['][{0}]"},
+    {"\"a\\\"b\\\\c\\d\"", "[a\"b\\c\\d]"},
+    {"'a\\b'", "[a\\b]"},
+    {"{0} {12} {999}", "[#0][#12][#999]"},
+    {"{path} {a_b.c-d} {_x9}", "[<path>][<a_b.c-d>][<_x9>]"},
+    {"--to={0}:{name}!", "[--to=#0:<name>!]"},
+    {"{0}{1}", "[#0#1]"},
+    {"\"{0} {name}\"", "[#0 <name>]"},
+    {"'{0}'", "[{0}]"},
+    {"{{0}} {{{0}}}", "[{0}][{#0}]"},
+    {"\"{{\" }}", "[{][}]"},
+    {"'| & ; < > ( ) $ ` *'", "[| & ; < > ( ) $ ` *]"},
+    {"\"|&\" \\$HOME", "[|&][$HOME]"},
+    {"http://x/?a=1 ~ # ! =", "[http://x/?a=1][~][#][!][=]"},
+    {"caf\xc3\xa9", "[caf\xc3\xa9]"},
+};
+
+START_TEST(a_line_is_cut_into_words_and_places)
+{
+	char *words = shown(lines[_i].text);
+
+	ck_assert_str_eq(words ? words : "",
+			 lines[_i].words ? lines[_i].words : "");
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const char *message;
+} bad[] = {
+    {"a 'b c", "column 3: this ' has no second one"},
+    {"a \"b c", "column 3: this \" has no second one"},
+    {"\"a\\", "column 1: this \" has no second one"},
+    {"a\\", "column 2: nothing follows the backslash"},
+    {"{", "column 1: between braces stands"},
+    {"a {}", "column 3: between braces stands"},
+    {"{ 0}", "column 1: between braces stands"},
+    {"{-1}", "column 1: between braces stands"},
+    {"{0x}", "column 1: between braces stands"},
+    {"{a b}", "column 1: between braces stands"},
+    {"\"{a", "column 2: between braces stands"},
+    {"{007}", "column 1: a number between braces"},
+    {"{1000}", "column 1: a number between braces"},
+    {"a } b", "column 3: a \"}\" without its \"{\""},
+    {"{0}}", "column 4: a \"}\" without its \"{\""},
+    {"a | b", "column 3: \"|\" stands for itself: no shell"},
+    {"a >b", "column 3: \">\""},
+    {"a&", "column 2: \"&\""},
+    {"$HOME", "column 1: \"$\""},
+    {"`a`", "column 1: \"`\""},
+    {"*.c", "column 1: \"*\""},
+    {"a;b", "column 2: \";\""},
+    {"(a)", "column 1: \"(\""},
+};
+
+START_TEST(what_is_no_command_line_is_refused_with_its_column)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_ptr_null(words_parse(bad[_i].text, &err));
+	ck_assert_int_eq(err.code, ERR_CONFIG);
+	ck_assert_msg(
+	    strncmp(err.msg, bad[_i].message, strlen(bad[_i].message)) == 0,
+	    "%s", err.msg);
+}
+END_TEST
+
+START_TEST(a_place_without_a_value_is_an_error)
+{
+	struct words *w = words_parse("a{9} {none}", NULL);
+	struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(words_fill(w, 0, value, NULL, &out, &err), -1);
+	ck_assert_str_eq(err.msg, "no nine");
+	ck_assert_int_eq(words_fill(w, 1, value, NULL, &out, &err), -1);
+	ck_assert_str_eq(err.msg, "no none");
+	buf_done(&out);
+	words_free(w);
+}
+END_TEST
+
+START_TEST(the_fixed_part_of_a_word_is_known_before)
+{
+	struct words *w = words_parse("plain A={0}x {1} ''", NULL);
+
+	ck_assert_uint_eq(words_count(w), 4);
+	ck_assert(words_fixed(w, 0) && !words_fixed(w, 1));
+	ck_assert(!words_fixed(w, 2) && words_fixed(w, 3));
+	ck_assert_str_eq(words_prefix(w, 0), "plain");
+	ck_assert_str_eq(words_prefix(w, 1), "A=");
+	ck_assert_str_eq(words_prefix(w, 2), "");
+	ck_assert_str_eq(words_prefix(w, 3), "");
+	words_free(w);
+}
+END_TEST
+
+SUITE("words")
+{
+	TEST_LOOP(a_line_is_cut_into_words_and_places, 0,
+		  sizeof(lines) / sizeof(lines[0]));
+	TEST_LOOP(what_is_no_command_line_is_refused_with_its_column, 0,
+		  sizeof(bad) / sizeof(bad[0]));
+	TEST(a_place_without_a_value_is_an_error);
+	TEST(the_fixed_part_of_a_word_is_known_before);
+}
