@@ -90,10 +90,10 @@ take_number(struct spawner *s, struct spawn *p)
 		s->free_from++;
 	if (s->free_from == s->cap) {
 		cap = s->cap ? s->cap * 2 : 64;
-		more = reallocarray(s->table, cap, sizeof(*more));
+		more = reallocarray(s->table, cap, sizeof(void *));
 		if (more == NULL)
 			return -1;
-		memset(more + s->cap, 0, (cap - s->cap) * sizeof(*more));
+		memset(more + s->cap, 0, (cap - s->cap) * sizeof(void *));
 		s->table = more;
 		s->cap = cap;
 	}

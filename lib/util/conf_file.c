@@ -142,7 +142,7 @@ begin_task(struct parser *parser, const char *name, struct err *err)
 				       name, conf->tasks[i]->place);
 	if ((task = conf_task_new(name, err)) == NULL)
 		return -1;
-	tasks = reallocarray(conf->tasks, conf->n_tasks + 1, sizeof(*tasks));
+	tasks = reallocarray(conf->tasks, conf->n_tasks + 1, sizeof(void *));
 	if (tasks != NULL)
 		conf->tasks = tasks;
 	if (tasks == NULL ||

@@ -192,7 +192,7 @@ declarations_read(struct declarations *d, const json_t *config, struct err *err)
 			       "the configuration declares no task; write a "
 			       "section [task NAME], or take exec out of "
 			       "[worker] modules");
-	d->list = calloc(json_object_size(tasks), sizeof(*d->list));
+	d->list = calloc(json_object_size(tasks), sizeof(void *));
 	if (d->list == NULL)
 		return err_nomem(err);
 	json_object_foreach (tasks, name, keys) {
@@ -201,7 +201,7 @@ declarations_read(struct declarations *d, const json_t *config, struct err *err)
 			return -1;
 		d->n++;
 	}
-	qsort(d->list, d->n, sizeof(*d->list), compare);
+	qsort(d->list, d->n, sizeof(void *), compare);
 	return 0;
 }
 
@@ -228,7 +228,7 @@ const struct declared *
 declarations_find(const struct declarations *d, const char *name)
 {
 	struct declared *const *found =
-	    bsearch(name, d->list, d->n, sizeof(*d->list), compare_name);
+	    bsearch(name, d->list, d->n, sizeof(void *), compare_name);
 
 	return found != NULL ? *found : NULL;
 }
