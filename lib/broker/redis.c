@@ -337,9 +337,12 @@ heartbeat(struct broker *broker, struct slice description)
 	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
 				    number_arg(now, clock_wall_us() / 1000),
 				    slice_of(b->opt.worker)};
+	unsigned int i;
 
 	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
 	redis_command(b->redis, NULL, NULL, 4, add);
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_raise_fence(&b->queues[i]);
 }
 
 static void

@@ -67,7 +67,11 @@ struct rclock {
 	int64_t shift_ms;	   /* as in clock.lua; not in the above */
 	int64_t answer_ms;	   /* what an answer may take */
 	int64_t asked_ms;
-	int64_t step_ms; /* by which it was set, as was just seen; or 0 */
+	int64_t looked_ms; /* when there last was no step, by ours */
+	int64_t passed_ms; /* from then to the answer before, at most */
+	/* It was just seen to have been set: by so much, and how far it is
+	 * ahead since. 0: it was not. */
+	int64_t step_ms, set_first_ms, set_last_ms;
 };
 
 struct rqueue {
@@ -226,6 +230,8 @@ void rqueue_on_due(int fd, short what, void *arg);
 bool rqueue_reply_lost(const struct redis_reply *reply);
 /* The connection for commands is up (again): recover, then take tasks. */
 void rqueue_start(struct rqueue *q);
+/* Whoever believes us dead has to think again; see redis_takeover.c. */
+void rqueue_raise_fence(struct rqueue *q);
 /* That connection is gone. */
 void rqueue_stall(struct rqueue *q);
 /* Compares a part of the in-flight list with memory. */

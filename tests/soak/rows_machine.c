@@ -256,7 +256,7 @@ redis_clock_is_stepped(struct scene *s)
 				     .delays = true,
 				     .retries = true});
 	for (i = 0; i < times(s, 8, 100); i++) {
-		scene_sleep_between(s, 50, 1000);
+		scene_sleep_between(s, 250, 1000);
 		step(s, redis);
 	}
 	*redis = 0;
