@@ -123,7 +123,7 @@ const struct row row_takeover = {.name = "takeover",
 static void
 worker_frozen(struct scene *s)
 {
-	const int64_t most_ms = s->broker == SOAK_SQLITE ? 30000 : 15000;
+	const bool lock = s->broker == SOAK_SQLITE;
 	unsigned int i;
 
 	scene_start(s, &(struct scene_options){.workers = 2});
@@ -132,15 +132,15 @@ worker_frozen(struct scene *s)
 		scene_sleep_between(s, 200, 2000);
 		worker_signal(s->workers[0], SIGSTOP);
 		s->tally->faults++;
-		scene_sleep_between(s, 12500,
-				    times(s, 15000, (unsigned int)most_ms));
+		scene_sleep_between(s, lock ? 18000 : 12500,
+				    lock ? 20000 : 15000);
 		worker_signal(s->workers[0], SIGCONT);
 	}
 	scene_end(s);
 }
 
 const struct row row_frozen = {.name = "frozen",
-			       .fault = "SIGSTOP flowrrad 15 s (30 s)",
+			       .fault = "SIGSTOP flowrrad beyond a life",
 			       .brokers = ON_BOTH,
 			       .runs = {1, 5},
 			       .run = worker_frozen};
