@@ -151,6 +151,7 @@ struct rbroker {
 	TAILQ_HEAD(, missing) missing;
 	struct event *census; /* compares what is in flight with memory */
 	bool checked;	      /* the server's settings were looked at */
+	bool version_known;   /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
 	struct rqueue *queues;
@@ -168,6 +169,9 @@ int rbroker_eval(struct rbroker *b, enum rscript script,
 		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
 		 const struct slice *keys, size_t n_args,
 		 const struct slice *args);
+
+/* Chooses the scripts by the server's answer to INFO. */
+void rbroker_take_version(struct rbroker *b, struct slice info);
 
 /*
  * A call that waits for an answer; it lies inside the thing that it is about,
