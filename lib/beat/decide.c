@@ -80,7 +80,7 @@ ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
 
 static int
 add_fires(struct beat *b, const struct schedule *s,
-	  const struct defaults *defaults, struct schedule_verdict *v)
+	  const struct registered *defaults, struct schedule_verdict *v)
 {
 	char id[SCHEDULE_TASK_ID_SIZE];
 	struct schedule_fire fire = {
@@ -116,7 +116,7 @@ log_skipped(const struct schedule *s, const struct plan *p)
 
 static void
 apply(struct beat *b, const struct schedule *s, const struct rule *r,
-      const struct defaults *defaults, struct schedule_verdict *v)
+      const struct registered *defaults, struct schedule_verdict *v)
 {
 	const struct plan *p = &b->plan;
 
@@ -138,7 +138,7 @@ static void
 on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 {
 	struct beat *b = arg;
-	struct defaults defaults;
+	struct registered defaults;
 	enum lookup_state task, last;
 	struct rule rule;
 	bool busy;

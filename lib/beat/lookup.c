@@ -28,7 +28,7 @@ struct question {
 	enum state state;
 	bool of_fate;
 	int64_t answered_us; /* monotonic */
-	struct defaults defaults;
+	struct registered defaults;
 	enum fate fate;
 	char key[]; /* a task's name, or its id */
 };
@@ -134,7 +134,7 @@ look(struct question *q)
 }
 
 enum lookup_state
-lookup_defaults(struct lookup *l, const char *task, struct defaults *ret)
+lookup_defaults(struct lookup *l, const char *task, struct registered *ret)
 {
 	struct question *q = find(l, false, task);
 	const enum lookup_state state = look(q);
@@ -181,10 +181,10 @@ on_registered(struct slice value, const struct err *err, void *arg)
 		finish(q, FAILED);
 		return;
 	}
-	if (defaults_read(value, &q->defaults, &why) != 0) {
+	if (registered_decode(value, &q->defaults, &why) != 0) {
 		log_warning("what is registered for task %s makes no sense: %s",
 			    q->key, why.msg);
-		defaults_read((struct slice){NULL, 0}, &q->defaults, NULL);
+		registered_decode((struct slice){NULL, 0}, &q->defaults, NULL);
 	}
 	finish(q, ANSWERED);
 }

@@ -36,7 +36,7 @@ enum lookup_state {
 };
 
 enum lookup_state lookup_defaults(struct lookup *l, const char *task,
-				  struct defaults *ret);
+				  struct registered *ret);
 /* What became of a task; good for a moment only. */
 enum fate { FATE_NO_RECORD, FATE_UNFINISHED, FATE_FINISHED };
 enum lookup_state lookup_fate(struct lookup *l, const char *task_id,

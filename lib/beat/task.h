@@ -3,9 +3,9 @@
 #ifndef BEAT_TASK_H
 #define BEAT_TASK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "codec/registered.h"
 #include "core/task.h"
 
 struct conf;
@@ -13,21 +13,9 @@ struct err;
 struct schedule;
 struct schedule_fire;
 
-/* What the workers have registered of a task. */
-struct defaults {
-	char queue[TASK_QUEUE_MAX + 1];
-	bool cpu_bound;
-	int64_t max_retries;	/* or TASK_UNSET */
-	int64_t retry_delay_us; /* or TASK_UNSET */
-};
-
-/* Reads an entry of the registry; an empty one stands for what nobody has
- * registered: queue "io", and all else as configured. */
-int defaults_read(struct slice json, struct defaults *ret, struct err *err);
-
 /* Appends the task of a fire, JSON. What the schedule leaves open is taken from
  * the task's module, then from the configuration. */
-void fire_encode(const struct schedule *s, const struct defaults *defaults,
+void fire_encode(const struct schedule *s, const struct registered *defaults,
 		 const struct conf *conf, const char *task_id, int64_t now_us,
 		 struct buf *out);
 

@@ -150,16 +150,9 @@ compare_lengths(struct rqueue *q)
 }
 
 void
-rqueue_raise_fence(struct rqueue *q)
-{
-	const struct slice raise[] = {SLICE("INCR"), slice_of(q->fence)};
-
-	redis_command(q->broker->redis, NULL, NULL, 2, raise);
-}
-
-void
 rqueue_start(struct rqueue *q)
 {
+	const struct slice raise[] = {SLICE("INCR"), slice_of(q->fence)};
 	unsigned int i;
 
 	rbroker_name_queue(q->broker, q->name);
@@ -168,7 +161,7 @@ rqueue_start(struct rqueue *q)
 	for (i = 0; i < PARTS; i++)
 		q->parts[i].looking = false;
 	/* Whoever believes us dead has to think again; see redis_takeover.c. */
-	rqueue_raise_fence(q);
+	redis_command(q->broker->redis, NULL, NULL, 2, raise);
 	compare_lengths(q);
 }
 

@@ -161,7 +161,7 @@ microseconds(double seconds)
  * left out: the worker knows its modules best. */
 static void
 fill(const struct flowrra_client *c, const struct flowrra_request *r,
-     const struct registry_entry *entry, struct task *task)
+     const struct registered *entry, struct task *task)
 {
 	const struct conf *conf = c->conf;
 
@@ -238,8 +238,8 @@ int
 encode_request(struct flowrra_client *c, const struct flowrra_request *request,
 	       struct buf *out, struct encoded *ret, struct err *err)
 {
-	struct registry_entry entry = {.max_retries = TASK_UNSET,
-				       .retry_delay_us = TASK_UNSET};
+	struct registered entry = {.max_retries = TASK_UNSET,
+				   .retry_delay_us = TASK_UNSET};
 	struct task task = {.id = request->id};
 	size_t before = out->len;
 	char id[UUID_TEXT_SIZE];

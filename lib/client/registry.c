@@ -10,7 +10,6 @@
 
 #include "client/client.h"
 #include "client/suggest.h"
-#include "codec/fields.h"
 #include "util/clock.h"
 
 /* Long enough to spare a stream the question, short enough that nobody waits
@@ -24,7 +23,7 @@
 struct cached {
 	TAILQ_ENTRY(cached) next;
 	int64_t asked_us; /* monotonic */
-	struct registry_entry entry;
+	struct registered entry;
 	char name[TASK_NAME_MAX + 1];
 };
 
@@ -86,8 +85,7 @@ cache_find(struct registry *registry, const char *name)
 }
 
 static bool
-cache_get(struct registry *registry, const char *name,
-	  struct registry_entry *ret)
+cache_get(struct registry *registry, const char *name, struct registered *ret)
 {
 	struct cached *cached;
 	bool fresh;
@@ -104,7 +102,7 @@ cache_get(struct registry *registry, const char *name,
 /* Without memory it is asked again next time. */
 static void
 cache_put(struct registry *registry, const char *name,
-	  const struct registry_entry *entry)
+	  const struct registered *entry)
 {
 	struct cached *cached;
 
@@ -130,55 +128,6 @@ cache_put(struct registry *registry, const char *name,
 }
 
 /* --- entries ----------------------------------------------------------- */
-
-struct draft {
-	struct slice queue;
-	bool cpu_bound;
-	int64_t max_retries;
-	int64_t retry_delay_us;
-};
-
-#define FIELD(field, kind, member, ...)                                        \
-	{                                                                      \
-		.name = {field, sizeof(field) - 1}, .type = FIELD_##kind,      \
-		.offset = offsetof(struct draft, member), __VA_ARGS__          \
-	}
-
-static const struct field fields[] = {
-    FIELD("queue", TEXT, queue),
-    FIELD("cpu_bound", BOOL, cpu_bound),
-    FIELD("max_retries", WHOLE, max_retries, .min = -1, .max = 1e6),
-    FIELD("retry_delay", SECONDS, retry_delay_us,
-	  .max = TASK_DURATION_MAX_US / 1e6),
-};
-
-int
-registry_parse(struct slice json, struct registry_entry *ret, struct err *err)
-{
-	struct draft draft = {.max_retries = TASK_UNSET,
-			      .retry_delay_us = TASK_UNSET};
-	struct buf scratch = BUF_INIT;
-	struct fields_in in = {.table = fields,
-			       .n = sizeof(fields) / sizeof(fields[0]),
-			       .max_depth = TASK_DEPTH_MAX,
-			       .scratch = &scratch};
-	int result = fields_read(&in, json, &draft, err);
-
-	if (result == 0) {
-		*ret = (struct registry_entry){
-		    .cpu_bound = draft.cpu_bound,
-		    .max_retries = draft.max_retries,
-		    .retry_delay_us = draft.retry_delay_us,
-		};
-		if (task_name_valid(draft.queue, TASK_QUEUE_MAX))
-			memcpy(ret->queue, draft.queue.p, draft.queue.len);
-		else
-			snprintf(ret->queue, sizeof(ret->queue), "%s",
-				 draft.cpu_bound ? "cpu" : "io");
-	}
-	buf_done(&scratch);
-	return result;
-}
 
 int
 registry_unknown(struct flowrra_client *c, const char *name, int code,
@@ -248,7 +197,7 @@ ask(struct flowrra_client *c, const char *name, struct question *q,
 
 int
 registry_find(struct flowrra_client *c, const char *name,
-	      struct registry_entry *ret, struct err *err)
+	      struct registered *ret, struct err *err)
 {
 	struct question q;
 	int result;
@@ -259,8 +208,8 @@ registry_find(struct flowrra_client *c, const char *name,
 		return -1;
 	if (!q.present)
 		return registry_unknown(c, name, ERR_DATA, err);
-	result =
-	    registry_parse((struct slice){q.value.data, q.value.len}, ret, err);
+	result = registered_decode((struct slice){q.value.data, q.value.len},
+				   ret, err);
 	buf_done(&q.value);
 	if (result != 0)
 		return err_prefix(err, "what is registered for task \"%s\"",

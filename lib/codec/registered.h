@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What workers have registered of a task, as JSON: what a submission has to
+ * know of it. Workers know the rest themselves.
+ */
+#ifndef CODEC_REGISTERED_H
+#define CODEC_REGISTERED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/task.h"
+
+struct err;
+
+struct registered {
+	char queue[TASK_QUEUE_MAX + 1];
+	bool cpu_bound;
+	int64_t max_retries;	/* or TASK_UNSET: as configured */
+	int64_t retry_delay_us; /* or TASK_UNSET */
+};
+
+/*
+ * Reads an entry of the registry; an empty one stands for what nobody has
+ * registered: queue "io", and all else as configured. ERR_DATA, but never for
+ * an unknown member.
+ */
+int registered_decode(struct slice json, struct registered *ret,
+		      struct err *err);
+
+#endif
