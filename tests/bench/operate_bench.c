@@ -13,35 +13,21 @@
 #include <err.h>
 #include <event2/event.h>
 #include <hiredis.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "broker/operate.h"
+#include "operate_fill.h"
 #include "redis_server.h"
 #include "results/results.h"
 #include "util/clock.h"
 
 #define ROUNDS 20
 #define ROUNDS_MAX 4096
-#define DEAD 20000
-#define IN_FLIGHT 1000
-#define WORKERS 50
 #define CALL_MAX_MS 50.0
 #define COMMAND_MAX_MS 10.0
-#define TASK                                                                   \
-	"{\"id\":\"t%ld\",\"name\":\"demo.noop\",\"args\":[%ld,\"hello\"],"    \
-	"\"kwargs\":{},\"max_retries\":3,\"retry_delay\":1.0,"                 \
-	"\"current_retry\":0,\"priority\":%d,\"cpu_bound\":false,"             \
-	"\"queue\":\"io\","                                                    \
-	"\"submitted_at\":\"2026-11-23T10:00:00.000000+00:00\"}"
-
-#define RECORD                                                                 \
-	"{\"task_id\":\"f%ld\",\"status\":\"success\","                        \
-	"\"task_name\":\"demo.noop\",\"result\":null}"
-
 static struct {
 	long tasks;
 	struct redis_server *server; /* NULL: it is SQLite's */
@@ -58,149 +44,6 @@ static struct {
 	char keys[BROKER_PAGE_MAX][64];
 	bool failed;
 } bench;
-
-/* --- filling ----------------------------------------------------------- */
-
-static redisContext *
-connect_directly(void)
-{
-	const char *path = redis_server_unix_url(bench.server);
-	redisContext *c = redisConnectUnix(path + strlen("unix://"));
-
-	if (c == NULL || c->err)
-		errx(71, "%s does not answer", path);
-	return c;
-}
-
-static void
-drain(redisContext *c, long n)
-{
-	redisReply *reply;
-
-	for (; n > 0; n--) {
-		if (redisGetReply(c, (void **)&reply) != REDIS_OK ||
-		    reply->type == REDIS_REPLY_ERROR)
-			errx(71, "filling: %s",
-			     c->err ? c->errstr : reply->str);
-		freeReplyObject(reply);
-	}
-}
-
-static void
-fill_redis(void)
-{
-	static const char q[] = "flowrra:queue:io";
-	redisContext *c = connect_directly();
-	long i, sent = 0;
-
-	for (i = 0; i < bench.tasks; i++, sent++) {
-		if (i % 50 == 0)
-			redisAppendCommand(c, "LPUSH {%s}:p:5 " TASK, q, i, i,
-					   5);
-		else
-			redisAppendCommand(c, "LPUSH %s " TASK, q, i, i, 0);
-		if (sent == 1000) {
-			drain(c, sent);
-			sent = 0;
-		}
-	}
-	drain(c, sent);
-	for (i = 0; i < bench.tasks / 10; i++)
-		redisAppendCommand(c, "ZADD {%s}:delayed %ld.5 " TASK, q,
-				   1900000000000 + i, bench.tasks + i, i, 0);
-	drain(c, i);
-	for (i = 0; i < DEAD; i++) {
-		redisAppendCommand(c, "ZADD {%s}:dead %ld d%ld", q,
-				   1790000000000 + i, i);
-		redisAppendCommand(c, "HSET {%s}:dead:tasks d%ld " TASK, q, i,
-				   i, i, 0);
-		redisAppendCommand(c, "HSET {%s}:dead:info d%ld {}", q, i);
-	}
-	drain(c, 3 * i);
-	for (i = 0; i < IN_FLIGHT; i++)
-		redisAppendCommand(c, "LPUSH {%s}:inflight:host:%ld#%ld " TASK,
-				   q, i % WORKERS, 1 + i % 16, i, i, 0);
-	drain(c, i);
-	for (i = 0; i < WORKERS; i++)
-		redisAppendCommand(c, "ZADD flowrra:workers %ld host:%ld", i,
-				   i);
-	redisAppendCommand(c, "ZADD {%s}:levels 5 5", q);
-	redisAppendCommand(c, "SADD flowrra:queues io cpu mail");
-	drain(c, i + 2);
-	for (i = 0; i < bench.tasks / 10; i++) {
-		redisAppendCommand(c, "SET flowrra:task:f%ld " RECORD, i, i);
-		redisAppendCommand(c, "LPUSH flowrra:completed f%ld", i);
-	}
-	drain(c, 2 * i);
-	redisFree(c);
-}
-
-/* ?1 tasks; of every second one, the record is there as well. */
-static const char *const rows[] = {
-    "INSERT INTO queues (id, name, size, next) VALUES "
-    "(1, 'io', ?1 + ?1 / 10, 2 * ?1 + 100000), (2, 'cpu', 0, 1), "
-    "(3, 'mail', 0, 1)",
-    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
-    "?1 + ?1 / 10) INSERT INTO tasks SELECT 1 << 40 | (i + 1), "
-    "CAST(printf('" TASK "', i, i, iif(i % 50, 0, 5)) AS BLOB) FROM n",
-    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
-    "INSERT INTO waiting SELECT 1, iif(i % 50, 0, 5), i + 1, "
-    "1 << 40 | (i + 1), 0 FROM n",
-    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
-    "?1 / 10) INSERT INTO delayed SELECT 1, 1900000000000 + i, "
-    "1 << 40 | (?1 + i + 1), 0, 0 FROM n",
-    "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 2 FROM n WHERE i + 2 < ?1) "
-    "INSERT INTO results (id, record, final, task) SELECT 't' || i, "
-    "CAST(printf('" RECORD "', i) AS BLOB), 0, 1 << 40 | (i + 1) FROM n",
-    "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 / 10) "
-    "INSERT INTO results (id, record, final, failed, ended) SELECT 'f' || i, "
-    "CAST(printf('" RECORD "', i) AS BLOB), 1, 0, i FROM n",
-    "UPDATE totals SET succeeded = ?1 / 10",
-};
-/* The same for ?1 of the dead, in flight and workers. */
-static const char *const few_rows[] = {
-    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
-    "INSERT INTO dead (queue, died, id, bytes, info) SELECT 1, "
-    "1790000000000 + i, 'd' || i, CAST(printf('" TASK "', i, i, 0) AS BLOB), "
-    "'{}' FROM n",
-    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
-    "INSERT INTO inflight SELECT 1 + i % 50, 2 << 40 | (i + 1), 2, 0, i FROM n",
-    "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
-    "INSERT INTO workers SELECT i + 1, 'host:' || i, '{}', 0, '-' FROM n",
-    "INSERT INTO tasks SELECT number, '{}' FROM inflight",
-};
-
-static void
-run_rows(sqlite3 *db, const char *sql, long n)
-{
-	sqlite3_stmt *stmt;
-
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		errx(71, "filling: %s", sqlite3_errmsg(db));
-	if (sqlite3_bind_parameter_count(stmt) > 0)
-		sqlite3_bind_int64(stmt, 1, n);
-	if (sqlite3_step(stmt) != SQLITE_DONE)
-		errx(71, "filling: %s", sqlite3_errmsg(db));
-	sqlite3_finalize(stmt);
-}
-
-static void
-fill_sqlite(void)
-{
-	const long few[] = {DEAD, IN_FLIGHT, WORKERS, 0};
-	sqlite3 *db;
-	size_t i;
-
-	if (sqlite3_open(bench.url + strlen("sqlite://"), &db) != SQLITE_OK)
-		errx(71, "%s cannot be opened", bench.url);
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		run_rows(db, rows[i], bench.tasks);
-	for (i = 0; i < sizeof(few_rows) / sizeof(few_rows[0]); i++)
-		run_rows(db, few_rows[i], few[i]);
-	sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-				  NULL);
-	sqlite3_close(db);
-}
 
 /* --- calls ------------------------------------------------------------- */
 
@@ -392,25 +235,6 @@ run(void (*call)(const char *), const char *arg)
 	return (double)(clock_mono_us() - start_us) / 1e3;
 }
 
-/* The longest command since it was last asked. */
-static double
-longest_ms(void)
-{
-	redisReply *log;
-	long long us = 0;
-	size_t i;
-
-	if (bench.server == NULL)
-		return 0;
-	log = redis_server_command(bench.server, "SLOWLOG GET -1");
-	for (i = 0; i < log->elements; i++)
-		if (log->element[i]->element[2]->integer > us)
-			us = log->element[i]->element[2]->integer;
-	freeReplyObject(log);
-	redis_server_run(bench.server, "SLOWLOG RESET");
-	return (double)us / 1e3;
-}
-
 static int
 compare(const void *a, const void *b)
 {
@@ -422,7 +246,7 @@ compare(const void *a, const void *b)
 static void
 report(const char *name, double *ms, size_t n)
 {
-	const double longest = longest_ms();
+	const double longest = operate_longest_ms(bench.server);
 	double sum = 0;
 	size_t i;
 
@@ -615,10 +439,10 @@ main(int argc, char **argv)
 	bench.base = event_base_new();
 	open_both();
 	if (redis)
-		fill_redis();
+		operate_fill_redis(bench.server, bench.tasks);
 	else
-		fill_sqlite();
-	longest_ms();
+		operate_fill_sqlite(bench.url, bench.tasks);
+	operate_longest_ms(bench.server);
 	printf("%-34s %6s %9s %9s %9s %9s\n",
 	       "with as many waiting tasks:", "calls", "ms in all", "median",
 	       "longest", "command");

@@ -145,8 +145,7 @@ END_TEST
 /* A producer can send anything. */
 START_TEST(what_is_no_history_is_begun_anew)
 {
-	static const char *const strange[] = {
-	    "", "{}", "[1", "5", "nonsense", "[\"a\", 5, [{}], null]"};
+	static const char *const strange[] = {"", "{}", "[1", "5", "nonsense"};
 	struct buf history = BUF_INIT;
 	json_t *list;
 	size_t i;

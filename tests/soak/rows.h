@@ -9,7 +9,6 @@
 	X(executor)                                                            \
 	X(worker)                                                              \
 	X(takeover)                                                            \
-	X(frozen)                                                              \
 	X(sigterm)                                                             \
 	X(sigterm_hard)                                                        \
 	X(sighup)                                                              \

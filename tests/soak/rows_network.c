@@ -168,8 +168,7 @@ link_is_cut(struct scene *s)
 
 	scene_start(
 	    s, &(struct scene_options){.proxy = true, .config = SHORT_TIMEOUT});
-	/* Most of the time it has no connection. */
-	load_start(s, &(struct load){.delays = true, .gap_ms = 200});
+	load_start(s, &(struct load){.delays = true});
 	for (i = 0; i < n; i++) {
 		s->proxy->cut_at = s->thorough
 				       ? (int)i + 1

@@ -15,7 +15,6 @@
 #include "soak/soak.h"
 #include "soak/store.h"
 
-/* Nothing more comes if nothing has ended for so long. */
 #define DRAIN_MS 60000
 #define GROWN_KIB (8 * 1024)
 
@@ -33,25 +32,9 @@ final_record(struct scene *s, const char *id)
 	return NULL;
 }
 
-struct drain {
-	size_t ended;
-	int64_t since_ms;
-};
-
-/* Whether something has ended of late, so that a long queue is no loss. */
-static bool
-drains(struct scene *s, struct drain *d)
-{
-	const size_t ended = ledger_ended(s->ledger, 0);
-
-	if (ended > d->ended)
-		*d = (struct drain){ended, now_ms()};
-	return now_ms() - d->since_ms < DRAIN_MS;
-}
-
 /* Waits until it is over; counts it as lost if nothing more can come. */
 static void
-judge_end(struct scene *s, const struct ledger_task *e, struct drain *d)
+judge_end(struct scene *s, const struct ledger_task *e, int64_t deadline_ms)
 {
 	struct flowrra_record *record;
 	unsigned int turn = 0;
@@ -59,11 +42,10 @@ judge_end(struct scene *s, const struct ledger_task *e, struct drain *d)
 
 	while ((record = final_record(s, e->id)) == NULL) {
 		scene_look(s);
-		if (!drains(s, d)) {
+		if (!wait_a_moment(deadline_ms, &turn)) {
 			s->tally->lost++;
 			return;
 		}
-		wait_a_moment(INT64_MAX, &turn);
 	}
 	well = record->state == FLOWRRA_SUCCESS;
 	flowrra_record_free(record);
@@ -80,7 +62,7 @@ judge_end(struct scene *s, const struct ledger_task *e, struct drain *d)
 static void
 judge_ends(struct scene *s)
 {
-	struct drain drain = {0, now_ms()};
+	const int64_t deadline = now_ms() + DRAIN_MS;
 	const char *first = NULL;
 	const struct ledger_task *e;
 	unsigned int lost;
@@ -92,7 +74,7 @@ judge_ends(struct scene *s)
 			continue;
 		s->tally->acknowledged++;
 		lost = s->tally->lost;
-		judge_end(s, e, &drain);
+		judge_end(s, e, deadline);
 		if (s->tally->lost > lost && first == NULL)
 			first = e->id;
 	}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Stores with many tasks in them, of all kinds, and how long Redis was busy. */
+#ifndef TESTS_BENCH_OPERATE_FILL_H
+#define TESTS_BENCH_OPERATE_FILL_H
+
+struct redis_server;
+
+#define OPERATE_DEAD 20000
+#define OPERATE_IN_FLIGHT 1000
+#define OPERATE_WORKERS 50
+
+/* `tasks` wait in queue "io"; a tenth of that is delayed, another tenth has
+ * completed; the rest as above. SQLite's file and tables must be there. */
+void operate_fill_redis(struct redis_server *server, long tasks);
+void operate_fill_sqlite(const char *url, long tasks);
+
+/* The longest command since it was last asked, of a server whose slow log takes
+ * all that is of interest; 0 with no server. */
+double operate_longest_ms(struct redis_server *server);
+
+#endif
