@@ -30,11 +30,12 @@ static const char usage[] =
     "Takes tasks from the broker's queues, has executors run them, and stores\n"
     "their results.\n"
     "\n"
-    "  -c, --config FILE      read this configuration file\n"
-    "  -o SECTION.KEY=VALUE   set a key, before all other sources\n"
-    "      --dump-config      print the configuration in force, and end\n"
-    "  -h, --help             print this help, and end\n"
-    "  -V, --version          print the version, and end\n"
+    "  -c, --config FILE         read this configuration file\n"
+    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
+    "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --dump-config         print the configuration in force, and end\n"
+    "  -h, --help                print this help, and end\n"
+    "  -V, --version             print the version, and end\n"
     "\n"
     "Signals: TERM and INT stop it when what runs has finished, a second one "
     "at\n"
@@ -113,6 +114,7 @@ start(struct daemon *d, void *arg, struct err *err)
 	w->daemon = d;
 	if (identity_take(conf, &w->who, err) != 0)
 		return -1;
+	log_set_worker(w->who.id);
 	options.worker = w->who.id;
 	options.spool = w->who.spool;
 	if ((w->queues = conf_list(conf->worker.queues)) == NULL)
@@ -167,6 +169,7 @@ finish(void *arg)
 	dispatch_free(w->dispatch);
 	conf_list_free(w->queues);
 	free(w->executor);
+	log_set_worker(NULL);
 	identity_drop(&w->who);
 }
 

@@ -38,16 +38,20 @@ static int
 read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 	  struct schedule_verdict *v)
 {
+	const struct log_subject about = {.schedule = s->id,
+					  .task_name = s->task};
 	struct err err = ERR_INIT;
 
 	if (rule_read(s, b->zones, ret, NULL, &err) == 0)
 		return 0;
 	if (err.code == ERR_SYSTEM) { /* not the schedule's fault */
-		log_warning("schedule %s: %s; trying again", s->id, err.msg);
+		log_about(LOG_LEVEL_warning, &about,
+			  "schedule %s: %s; trying again", s->id, err.msg);
 		postpone(b, s, v);
 		return -1;
 	}
-	log_warning("schedule %s is set aside: %s", s->id, err.msg);
+	log_about(LOG_LEVEL_warning, &about, "schedule %s is set aside: %s",
+		  s->id, err.msg);
 	keep(s, v);
 	/* The callee copies it when the callback is over. */
 	buf_reset(&b->text);
@@ -105,13 +109,17 @@ add_fires(struct beat *b, const struct schedule *s,
 static void
 log_skipped(const struct schedule *s, const struct plan *p)
 {
+	const struct log_subject about = {.schedule = s->id,
+					  .task_name = s->task};
 	int i;
 
 	for (i = 0; i < SCHEDULE_N_REASONS; i++)
 		if (p->skipped[i] > 0)
-			log_info("schedule %s: %lld not run: %s", s->id,
-				 (long long)p->skipped[i],
-				 schedule_reason_text((enum schedule_reason)i));
+			log_about(
+			    LOG_LEVEL_info, &about,
+			    "schedule %s: %lld not run: %s", s->id,
+			    (long long)p->skipped[i],
+			    schedule_reason_text((enum schedule_reason)i));
 }
 
 static void

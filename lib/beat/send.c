@@ -98,6 +98,18 @@ send_drop(struct beat *b)
 /* --- answers ----------------------------------------------------------- */
 
 static void
+log_fire(const struct schedule_fire *fire, enum log_level level,
+	 const char *what, const struct err *why)
+{
+	const struct log_subject about = {.schedule = fire->schedule,
+					  .task_id = fire->task_id,
+					  .queue = fire->queue};
+
+	log_about(level, &about, "fire %s %s: %s", fire->task_id, what,
+		  why->msg);
+}
+
+static void
 mark(struct batch *t, const struct schedule_fire *fire, const struct err *why)
 {
 	struct schedule_mark *m = &t->marks[t->n_marks];
@@ -105,7 +117,7 @@ mark(struct batch *t, const struct schedule_fire *fire, const struct err *why)
 	*m = (struct schedule_mark){.schedule = fire->schedule,
 				    .fire_us = fire->fire_us};
 	if (why != NULL) {
-		log_error("fire %s is given up: %s", fire->task_id, why->msg);
+		log_fire(fire, LOG_LEVEL_error, "is given up", why);
 		snprintf(t->why[t->n_marks], sizeof(t->why[0]), "%.*s",
 			 (int)sizeof(t->why[0]) - 1, why->msg);
 		m->refused = t->why[t->n_marks];
@@ -135,8 +147,8 @@ settle(struct batch *t, const struct schedule_fire *fire, const struct err *why)
 	} else {
 		/* What the broker says of itself is logged there. */
 		if (t->n_left++ == 0 && t->beat->broker_up)
-			log_warning("fire %s is sent again later: %s",
-				    fire->task_id, why->msg);
+			log_fire(fire, LOG_LEVEL_warning, "is sent again later",
+				 why);
 	}
 }
 

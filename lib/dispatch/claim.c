@@ -37,6 +37,21 @@ job_enter(struct job *job, enum job_state next)
 	job->state = next;
 }
 
+struct log_subject
+job_subject(const struct job *job)
+{
+	const struct task *t = job->task;
+	struct log_subject about = {
+	    .queue = job->dispatch->queues[job->claim->queue].name};
+
+	if (t != NULL) {
+		about.task_id = t->id;
+		about.task_name = t->name;
+		about.attempt = t->current_retry + 1;
+	}
+	return about;
+}
+
 /* --- numbers ----------------------------------------------------------- */
 
 static int
@@ -276,8 +291,9 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	if (record.p != NULL &&
 	    result_decode(record, &scratch, &result, NULL) == 0 &&
 	    result_status_final(result.status)) {
-		log_info("task %s had finished before; not run again",
-			 job->task->id);
+		log_job(job, LOG_LEVEL_info,
+			"task %s had finished before; not run again",
+			job->task->id);
 		outcome_recorded(job, &result);
 	} else {
 		route(job);

@@ -17,8 +17,9 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (job->state != JOB_RUNNING || job->runner == NULL)
 		return;
-	log_notice("task %s (%s) does not end by itself: killing its executor",
-		   job->task->id, job->task->name);
+	log_job(job, LOG_LEVEL_notice,
+		"task %s (%s) does not end by itself: killing its executor",
+		job->task->id, job->task->name);
 	job->overdue = true;
 	runner_doom(job->runner);
 }

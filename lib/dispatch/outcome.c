@@ -148,9 +148,8 @@ write_info(struct job *job, const char *reason, struct slice error,
 void
 outcome_bury(struct job *job, const char *reason, const char *error)
 {
-	log_warning("queue %s: set aside as %s: %s",
-		    job->dispatch->queues[job->claim->queue].name, reason,
-		    error);
+	log_job(job, LOG_LEVEL_warning, "queue %s: set aside as %s: %s",
+		job->dispatch->queues[job->claim->queue].name, reason, error);
 	write_info(job, reason, slice_of(error), 0, NULL);
 	settle(job);
 }
@@ -352,8 +351,9 @@ try_unknown_again(struct job *job)
 
 	if (++counters.unknown > UNKNOWN_MAX)
 		return false;
-	log_info("task %s: no module here handles \"%s\"; left to others",
-		 job->task->id, job->task->name);
+	log_job(job, LOG_LEVEL_info,
+		"task %s: no module here handles \"%s\"; left to others",
+		job->task->id, job->task->name);
 	prepare_retry(job, &counters, UNKNOWN_DELAY_MS);
 	settle(job);
 	return true;
@@ -403,17 +403,18 @@ log_ending(const struct job *job, const struct ending *ending, bool again)
 	if (!log_enabled(outcomes[ending->outcome].level))
 		return;
 	if (ending->outcome == OUTCOME_SUCCESS)
-		log_info("task %s (%s) succeeded after %" PRId64 " ms", t->id,
-			 t->name,
-			 (ending->finished_us - ending->started_us) / 1000);
+		log_job(job, LOG_LEVEL_info,
+			"task %s (%s) succeeded after %" PRId64 " ms", t->id,
+			t->name,
+			(ending->finished_us - ending->started_us) / 1000);
 	else
-		log_line(outcomes[ending->outcome].level,
-			 "task %s (%s) %s, attempt %" PRId64 " of %" PRId64
-			 "%s: %.*s",
-			 t->id, t->name, outcomes[ending->outcome].log,
-			 t->current_retry + 1, t->max_retries + 1,
-			 again ? ", will be tried again" : "", (int)text.len,
-			 text.p);
+		log_job(job, outcomes[ending->outcome].level,
+			"task %s (%s) %s, attempt %" PRId64 " of %" PRId64
+			"%s: %.*s",
+			t->id, t->name, outcomes[ending->outcome].log,
+			t->current_retry + 1, t->max_retries + 1,
+			again ? ", will be tried again" : "", (int)text.len,
+			text.p);
 }
 
 static void

@@ -92,9 +92,9 @@ logged(struct runner *r, struct job *job, const struct ipc_message *m)
 
 	(void)r;
 	if (fixed->level <= LOG_LEVEL_debug)
-		log_line((enum log_level)fixed->level, "task %s (%s): %.*s",
-			 job->task->id, job->task->name, (int)m->rest.len,
-			 m->rest.p);
+		log_job(job, (enum log_level)fixed->level, "task %s (%s): %.*s",
+			job->task->id, job->task->name, (int)m->rest.len,
+			m->rest.p);
 }
 
 static void (*const of_job[])(struct runner *, struct job *,
@@ -138,8 +138,8 @@ report_line(struct runner *r, struct slice line)
 
 	/* Whose it is can be told when only one can have printed it. */
 	if (job != NULL && (r->cpu || TAILQ_NEXT(job, link) == NULL))
-		log_notice("task %s (%s) prints: %.*s", job->task->id,
-			   job->task->name, (int)line.len, line.p);
+		log_job(job, LOG_LEVEL_notice, "task %s (%s) prints: %.*s",
+			job->task->id, job->task->name, (int)line.len, line.p);
 	else
 		log_notice("executor %d prints: %.*s", (int)child_pid(r->child),
 			   (int)line.len, line.p);
@@ -243,9 +243,10 @@ log_end(const struct runner *r, const struct child_end *end,
 	if (r->stopping && end->signal == 0 && end->status == 0)
 		log_debug("executor %d has stopped", (int)child_pid(r->child));
 	else if (blamed != NULL)
-		log_warning("%s executor %s while it ran task %s (%s)",
-			    r->cpu ? "cpu" : "io", how, blamed->task->id,
-			    blamed->task->name);
+		log_job(blamed, LOG_LEVEL_warning,
+			"%s executor %s while it ran task %s (%s)",
+			r->cpu ? "cpu" : "io", how, blamed->task->id,
+			blamed->task->name);
 	else
 		log_warning("%s executor %s", r->cpu ? "cpu" : "io", how);
 }

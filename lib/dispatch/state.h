@@ -212,6 +212,13 @@ void claim_reroute(struct dispatch *d);
 /* The job with this number, or NULL if it is gone. */
 struct job *job_find(struct dispatch *d, uint32_t number);
 void job_enter(struct job *job, enum job_state next);
+/* What a line of the log about the job is about. */
+struct log_subject job_subject(const struct job *job);
+#define log_job(job, level, ...)                                               \
+	do {                                                                   \
+		const struct log_subject about_ = job_subject(job);            \
+		log_about((level), &about_, __VA_ARGS__);                      \
+	} while (0)
 /* Waits (again) for a runner; `first` before all others. If it was cancelled,
  * this is its end. */
 void job_hold(struct job *job, bool first);

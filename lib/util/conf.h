@@ -70,6 +70,7 @@ struct conf {
 		int64_t stop_timeout;  /* µs */
 		int64_t max_task_size; /* bytes */
 		enum log_level log_level;
+		enum log_format log_format;
 	} worker;
 	/* The [task NAME] sections, in their order; see conf_task.h. */
 	struct conf_task **tasks;

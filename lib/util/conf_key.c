@@ -37,6 +37,7 @@ const size_t conf_n_keys = LEN(conf_keys);
 #define CTYPE_SIZE int64_t
 #define CTYPE_BOOL bool
 #define CTYPE_LEVEL enum log_level
+#define CTYPE_FORMAT enum log_format
 #define CONF_KEY(s, n, t, d, lo, hi, f, h)                                     \
 	_Static_assert(__builtin_types_compatible_p(                           \
 			   __typeof__(((struct conf *)NULL)->s.n), CTYPE_##t), \

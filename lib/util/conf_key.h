@@ -33,6 +33,7 @@ enum conf_type {
 	CONF_SIZE,
 	CONF_BOOL,
 	CONF_LEVEL,
+	CONF_FORMAT,
 };
 
 /* The flags of conf_keys.def and conf_task_keys.def. */

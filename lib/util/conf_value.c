@@ -91,6 +91,18 @@ level_name(enum log_level level)
 	return names[level];
 }
 
+static const char *
+format_name(enum log_format format)
+{
+	static const char *const names[] = {
+#define X(name) [LOG_FORMAT_##name] = #name,
+	    LOG_FORMATS(X)
+#undef X
+	};
+
+	return names[format];
+}
+
 void
 conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 {
@@ -108,6 +120,9 @@ conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 		break;
 	case CONF_LEVEL:
 		buf_adds(out, level_name(*(const enum log_level *)value));
+		break;
+	case CONF_FORMAT:
+		buf_adds(out, format_name(*(const enum log_format *)value));
 		break;
 	default:
 		buf_adds(out, *(char *const *)value);
@@ -216,6 +231,24 @@ set_level(enum log_level *ret, const char *text, struct err *err)
 }
 
 static int
+set_format(enum log_format *ret, const char *text, struct err *err)
+{
+#define X(name) ", " #name
+	static const char names[] = LOG_FORMATS(X);
+#undef X
+
+#define X(name)                                                                \
+	if (strcmp(text, #name) == 0) {                                        \
+		*ret = LOG_FORMAT_##name;                                      \
+		return 0;                                                      \
+	}
+	LOG_FORMATS(X)
+#undef X
+	return err_set(err, ERR_CONFIG, "not a format; allowed: %s",
+		       names + strlen(", "));
+}
+
+static int
 set_string(const struct conf_key *key, void *values, const char *text,
 	   struct err *err)
 {
@@ -255,6 +288,8 @@ set_trimmed(const struct conf_key *key, void *values, const char *text,
 		return set_bool(value, text, err);
 	case CONF_LEVEL:
 		return set_level(value, text, err);
+	case CONF_FORMAT:
+		return set_format(value, text, err);
 	case CONF_UINT:
 	case CONF_DURATION:
 	case CONF_SIZE:

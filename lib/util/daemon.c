@@ -13,6 +13,7 @@
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/journal.h"
 #include "util/log.h"
 #include "util/notify.h"
 #include "util/proc.h"
@@ -29,6 +30,7 @@ struct daemon {
 	const char *config;
 	const char *settings[SETTINGS_MAX + 1];
 	size_t n_settings;
+	char log_format[64]; /* one of the settings */
 	bool dump;
 	struct conf *conf;
 	struct conf *next; /* of a reload under way */
@@ -109,6 +111,13 @@ daemon_ready(struct daemon *d)
 
 static void reload(struct daemon *d);
 
+static void
+set_log(const struct conf *conf)
+{
+	log_set_level(conf->worker.log_level);
+	log_set_format(conf->worker.log_format);
+}
+
 /* The new configuration is in force. */
 static void
 replace_conf(struct daemon *d)
@@ -118,7 +127,7 @@ replace_conf(struct daemon *d)
 	if (frozen != NULL)
 		log_warning("a change of these needs a restart: %s", frozen);
 	free(frozen);
-	log_set_level(d->next->worker.log_level);
+	set_log(d->next);
 	conf_free(d->conf);
 	d->conf = d->next;
 	d->next = NULL;
@@ -311,6 +320,10 @@ take_option(struct daemon *d, int c)
 		return -1;
 	case 'o':
 		return add_setting(d, optarg);
+	case 'F':
+		snprintf(d->log_format, sizeof(d->log_format),
+			 "worker.log_format=%s", optarg);
+		return add_setting(d, d->log_format);
 	case 'D':
 		d->dump = true;
 		return -1;
@@ -333,6 +346,7 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 	    {"config", required_argument, NULL, 'c'},
 	    {"dump-config", no_argument, NULL, 'D'},
 	    {"help", no_argument, NULL, 'h'},
+	    {"log-format", required_argument, NULL, 'F'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0}};
 	int c, status = -1;
@@ -357,7 +371,7 @@ run(struct daemon *d, struct err *err)
 		conf_dump(d->conf, stdout);
 		return 0;
 	}
-	log_set_level(d->conf->worker.log_level);
+	set_log(d->conf);
 	if (make_loop(d, err) != 0 || d->program->start(d, d->arg, err) != 0)
 		return -1;
 	event_base_dispatch(d->base);
@@ -374,6 +388,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 
 	proc_hold_standard_fds();
 	log_init(program->name);
+	log_set_journal(journal_send);
 	if ((status = parse_arguments(&d, argc, argv)) >= 0)
 		return status;
 	if (run(&d, &err) != 0) {

@@ -15,6 +15,7 @@
 
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/utf8.h"
 
 static const struct {
 	const char *name;
@@ -28,9 +29,18 @@ static const struct {
 
 #define N_LEVELS (sizeof(levels) / sizeof(levels[0]))
 
+static const char *const field_names[] = {
+#define X(label) [LOG_FIELD_##label] = #label,
+    LOG_FIELDS(X)
+#undef X
+};
+
 static const char *program_name;
 static bool to_journal;
 static atomic_int max_level = LOG_LEVEL_notice;
+static atomic_int line_format = LOG_FORMAT_text;
+static _Atomic(const char *) worker_name;
+static int (*send_to_journal)(const struct log_entry *entry);
 
 /* Whether standard error is the stream that systemd announces as its own. */
 static bool
@@ -59,6 +69,30 @@ log_init(const char *program)
 }
 
 void
+log_set_journal(int (*send)(const struct log_entry *entry))
+{
+	send_to_journal = send;
+}
+
+const char *
+log_field_name(enum log_field field)
+{
+	return field_names[field];
+}
+
+void
+log_set_format(enum log_format format)
+{
+	atomic_store(&line_format, (int)format);
+}
+
+void
+log_set_worker(const char *worker)
+{
+	atomic_store(&worker_name, worker);
+}
+
+void
 log_set_level(enum log_level level)
 {
 	atomic_store(&max_level, (int)level);
@@ -84,15 +118,24 @@ log_enabled(enum log_level level)
 	return (int)level <= atomic_load(&max_level);
 }
 
-/* The bytes of the control character at p: 1, 2 (U+0080 to U+009F), or 0. */
+/* --- lines ------------------------------------------------------------- */
+
+/*
+ * The bytes at p that are to be shown as such: a control character (U+0080 to
+ * U+009F are two bytes), or what is no UTF-8. Otherwise 0, and *ret_plain is
+ * the number of bytes of the character.
+ */
 static size_t
-control_length(const unsigned char *p, size_t len)
+strange_length(const unsigned char *p, const unsigned char *end,
+	       size_t *ret_plain)
 {
-	if (p[0] < 0x20 || p[0] == 0x7f)
+	*ret_plain = 1;
+	if (*p < 0x80)
+		return *p < 0x20 || *p == 0x7f;
+	*ret_plain = utf8_length(p, (size_t)(end - p));
+	if (*ret_plain == 0)
 		return 1;
-	if (p[0] == 0xc2 && len > 1 && p[1] >= 0x80 && p[1] <= 0x9f)
-		return 2;
-	return 0;
+	return *p == 0xc2 && p[1] <= 0x9f ? 2 : 0;
 }
 
 static void
@@ -100,30 +143,78 @@ add_escaped(struct buf *line, const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	const unsigned char *end = p + len;
-	size_t n;
+	size_t strange, plain;
 
 	while (p < end) {
-		n = control_length(p, (size_t)(end - p));
-		if (n == 0)
-			buf_addc(line, (char)*p++);
-		for (; n > 0; n--)
+		strange = strange_length(p, end, &plain);
+		if (strange == 0) {
+			buf_add(line, p, plain);
+			p += plain;
+		}
+		for (; strange > 0; strange--)
 			buf_addf(line, "\\x%02x", *p++);
 	}
 }
 
+/* What has gone through add_escaped() as a JSON string. */
 static void
-add_head(struct buf *line, enum log_level level)
+add_quoted(struct buf *line, const char *text)
+{
+	buf_addc(line, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_addc(line, '\\');
+		buf_addc(line, *text);
+	}
+	buf_addc(line, '"');
+}
+
+static void
+add_member(struct buf *line, enum log_field field, const char *value)
+{
+	struct buf clean = BUF_INIT;
+
+	buf_addf(line, ",\"%s\":", field_names[field]);
+	if (field == LOG_FIELD_attempt) {
+		buf_adds(line, value);
+		return;
+	}
+	add_escaped(&clean, value, strlen(value));
+	add_quoted(line, clean.data != NULL ? clean.data : "");
+	buf_done(&clean);
+}
+
+static void
+add_json(struct buf *line, const struct log_entry *e, const char *now)
+{
+	int i;
+
+	buf_addf(line, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\"",
+		 now, levels[e->level].name, e->program);
+	buf_adds(line, ",\"message\":");
+	add_quoted(line, e->message);
+	for (i = 0; i < LOG_N_FIELDS; i++)
+		if (e->fields[i] != NULL)
+			add_member(line, (enum log_field)i, e->fields[i]);
+	buf_addc(line, '}');
+}
+
+static void
+add_line(struct buf *line, const struct log_entry *e)
 {
 	char now[CLOCK_TEXT_SIZE];
 
-	if (to_journal) {
-		buf_addf(line, "<%d>", levels[level].priority);
-		return;
-	}
 	clock_format(clock_wall_us(), now);
-	buf_addf(line, "%s %s %s: ", now,
-		 program_name ? program_name : program_invocation_short_name,
-		 levels[level].name);
+	if (to_journal)
+		buf_addf(line, "<%d>", e->priority);
+	if (atomic_load(&line_format) == LOG_FORMAT_json)
+		add_json(line, e, now);
+	else if (to_journal)
+		buf_adds(line, e->message);
+	else
+		buf_addf(line, "%s %s %s: %s", now, e->program,
+			 levels[e->level].name, e->message);
+	buf_addc(line, '\n');
 }
 
 /* One write a line, so that lines of threads and processes do not mix. */
@@ -143,31 +234,87 @@ write_line(const char *p, size_t len)
 	}
 }
 
-void
-log_line(enum log_level level, const char *fmt, ...)
+static void
+print(const struct log_entry *e)
 {
 	static const char no_memory[] = "a line is lost: out of memory\n";
 	struct buf line = BUF_INIT;
-	int saved = errno;
-	char *text = NULL;
-	va_list ap;
-	int len;
 
-	if (!log_enabled(level))
-		return;
-	va_start(ap, fmt);
-	len = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (len >= 0) {
-		add_head(&line, level);
-		add_escaped(&line, text, (size_t)len);
-		buf_addc(&line, '\n');
-		free(text);
-	}
-	if (len < 0 || line.failed)
+	if (e->message != NULL)
+		add_line(&line, e);
+	if (e->message == NULL || line.failed)
 		write_line(no_memory, sizeof(no_memory) - 1);
 	else
 		write_line(line.data, line.len);
 	buf_done(&line);
+}
+
+static void
+set_fields(struct log_entry *e, const struct log_subject *about,
+	   char attempt[24])
+{
+	e->fields[LOG_FIELD_worker] = atomic_load(&worker_name);
+	if (about == NULL)
+		return;
+	e->fields[LOG_FIELD_schedule] = about->schedule;
+	e->fields[LOG_FIELD_task_id] = about->task_id;
+	e->fields[LOG_FIELD_task_name] = about->task_name;
+	e->fields[LOG_FIELD_queue] = about->queue;
+	snprintf(attempt, 24, "%lld", about->attempt);
+	if (about->attempt > 0)
+		e->fields[LOG_FIELD_attempt] = attempt;
+}
+
+__attribute__((format(printf, 3, 0))) static void
+log_entry(enum log_level level, const struct log_subject *about,
+	  const char *fmt, va_list ap)
+{
+	struct log_entry e = {.level = level,
+			      .priority = levels[level].priority,
+			      .program = program_name
+					     ? program_name
+					     : program_invocation_short_name};
+	struct buf message = BUF_INIT;
+	int saved = errno;
+	char attempt[24], *text = NULL;
+	int len = vasprintf(&text, fmt, ap);
+
+	if (len >= 0) {
+		add_escaped(&message, text, (size_t)len);
+		free(text);
+	}
+	e.message = len == 0 ? "" : message.failed ? NULL : message.data;
+	set_fields(&e, about, attempt);
+	if (about == NULL || e.message == NULL || !to_journal ||
+	    send_to_journal == NULL ||
+	    atomic_load(&line_format) != LOG_FORMAT_text ||
+	    send_to_journal(&e) != 0)
+		print(&e);
+	buf_done(&message);
 	errno = saved;
+}
+
+void
+log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	log_entry(level, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_about(enum log_level level, const struct log_subject *about,
+	  const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	log_entry(level, about, fmt, ap);
+	va_end(ap);
 }

@@ -2,9 +2,12 @@
 /*
  * The program's log: one line an event on standard error.
  *
- * Under systemd (standard error is the journal) lines begin with "<N>", the
- * priority of syslog(3), as sd-daemon(3) has it; elsewhere with time, program
- * and level. Control characters in a message are printed as \xNN, so that
+ * A line is text (time, program, level, message) or a JSON object with time,
+ * level, program, message and what it is about. Under systemd (standard error
+ * is the journal) lines begin with "<N>", the priority of syslog(3), as
+ * sd-daemon(3) has it, and lines of text have no time, program or level;
+ * log_set_journal() may take them with what they are about. In a message
+ * control characters, and bytes that are no UTF-8, are printed as \xNN, so that
  * nothing a task writes can forge a line. Thread-safe; no function fails.
  */
 #ifndef UTIL_LOG_H
@@ -24,10 +27,32 @@ enum log_level {
 #undef X
 };
 
+#define LOG_FORMATS(X) X(text) X(json)
+
+enum log_format {
+#define X(name) LOG_FORMAT_##name,
+	LOG_FORMATS(X)
+#undef X
+};
+
+/* What a line may be about, beside its message: members of JSON, and
+ * FLOWRRA_NAME in the journal. */
+#define LOG_FIELDS(X)                                                          \
+	X(worker)                                                              \
+	X(schedule)                                                            \
+	X(task_id)                                                             \
+	X(task_name)                                                           \
+	X(queue)                                                               \
+	X(attempt)
+
 /* Names the program (borrowed) and finds out where standard error leads. */
 void log_init(const char *program);
 /* Lines above this level are dropped; the default is "notice". */
 void log_set_level(enum log_level level);
+/* The default is text. */
+void log_set_format(enum log_format format);
+/* Names the worker (borrowed, NULL: none) that all lines are about. */
+void log_set_worker(const char *worker);
 /* Finds a level by name; returns -1 if there is none. */
 int log_level_parse(const char *name, enum log_level *ret_level);
 /* Whether a line of this level would be printed. */
@@ -45,5 +70,46 @@ void log_line(enum log_level level, const char *fmt, ...)
 		if (log_enabled(LOG_LEVEL_debug))                              \
 			log_line(LOG_LEVEL_debug, __VA_ARGS__);                \
 	} while (0)
+
+/* What a line is about; NULL and 0: nothing to say. */
+struct log_subject {
+	const char *schedule;
+	const char *task_id;
+	const char *task_name;
+	const char *queue;
+	long long attempt; /* from 1 on */
+};
+
+/* A line about something. */
+void log_about(enum log_level level, const struct log_subject *about,
+	       const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* --- another place for lines ------------------------------------------- */
+
+enum log_field {
+#define X(name) LOG_FIELD_##name,
+	LOG_FIELDS(X)
+#undef X
+	    LOG_N_FIELDS
+};
+
+struct log_entry {
+	enum log_level level;
+	int priority;
+	const char *program;
+	const char *message;
+	const char *fields[LOG_N_FIELDS]; /* NULL: nothing to say */
+};
+
+/* A field's name, in lower case. */
+const char *log_field_name(enum log_field field);
+
+/*
+ * Lines of text that are about something go to `send` when standard error is
+ * the journal; it returns 0, or -1 to have the line printed after all. Other
+ * lines do not: those that a program ends with would not be known for its
+ * unit's when it is gone.
+ */
+void log_set_journal(int (*send)(const struct log_entry *entry));
 
 #endif

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "util/clock.h"
 
 #include "suite.h"
@@ -181,6 +183,125 @@ START_TEST(logging_leaves_errno_alone)
 }
 END_TEST
 
+START_TEST(bytes_that_are_no_character_are_told)
+{
+	capture();
+	announce_journal(0);
+	log_notice("%s", "a\xff\xc3\xa9\xe2\x82");
+	ck_assert_str_eq(logged(), "<5>a\\xff\xc3\xa9\\xe2\\x82\n");
+}
+END_TEST
+
+/* --- what a line is about ------------------------------------------------ */
+
+static const struct log_subject about_a_task = {
+    .task_id = "t-1", .task_name = "add", .queue = "io", .attempt = 2};
+
+START_TEST(text_does_not_repeat_what_it_is_about)
+{
+	capture();
+	log_set_worker("host:1");
+	log_about(LOG_LEVEL_notice, &about_a_task, "task %s failed", "t-1");
+	ck_assert_str_eq(logged(), HEAD "notice: task t-1 failed\n");
+}
+END_TEST
+
+START_TEST(a_line_of_json_has_its_fields)
+{
+	capture();
+	log_set_format(LOG_FORMAT_json);
+	log_notice("plain");
+	log_set_worker("host:1");
+	log_about(LOG_LEVEL_warning, &about_a_task, "\"a\"\n\\ %d", 5);
+	log_about(LOG_LEVEL_info, &about_a_task, "above the level");
+	ck_assert_str_eq(
+	    logged(),
+	    "{\"time\":\"1970-01-01T00:00:01.000000+00:00\","
+	    "\"level\":\"notice\",\"program\":\"prog\","
+	    "\"message\":\"plain\"}\n"
+	    "{\"time\":\"1970-01-01T00:00:01.000000+00:00\","
+	    "\"level\":\"warning\",\"program\":\"prog\","
+	    "\"message\":\"\\\"a\\\"\\\\x0a\\\\ 5\","
+	    "\"worker\":\"host:1\",\"task_id\":\"t-1\","
+	    "\"task_name\":\"add\",\"queue\":\"io\",\"attempt\":2}\n");
+}
+END_TEST
+
+START_TEST(json_is_json_whatever_it_is_about)
+{
+	static const char nasty[] =
+	    "\"\\\n\x01\xc2\x85\xff\xed\xa0\x80\xc3\xa9";
+	const struct log_subject about = {.schedule = nasty};
+	json_t *line;
+
+	capture();
+	log_set_format(LOG_FORMAT_json);
+	log_about(LOG_LEVEL_error, &about, "%s", nasty);
+	line = json_loads(logged(), 0, NULL);
+	ck_assert_msg(line != NULL, "no JSON: %s", logged());
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(line, "message")),
+	    "\"\\\\x0a\\x01\\xc2\\x85\\xff\\xed\\xa0\\x80\xc3\xa9");
+	ck_assert(json_equal(json_object_get(line, "message"),
+			     json_object_get(line, "schedule")));
+	json_decref(line);
+}
+END_TEST
+
+START_TEST(json_in_the_journal_keeps_its_priority)
+{
+	capture();
+	announce_journal(0);
+	log_set_format(LOG_FORMAT_json);
+	log_error("e");
+	ck_assert_int_eq(strncmp(logged(), "<3>{\"time\":", 11), 0);
+}
+END_TEST
+
+static struct log_entry sent;
+static int n_sent, send_status;
+
+static int
+send_entry(const struct log_entry *entry)
+{
+	sent = *entry;
+	n_sent++;
+	ck_assert_str_eq(entry->message, "about");
+	return send_status;
+}
+
+START_TEST(the_journal_gets_the_fields_of_lines_about_something)
+{
+	capture();
+	announce_journal(0);
+	log_set_journal(send_entry);
+	log_about(LOG_LEVEL_warning, &about_a_task, "about");
+	log_notice("about nothing");
+	ck_assert_str_eq(logged(), "<5>about nothing\n");
+	ck_assert_int_eq(n_sent, 1);
+	ck_assert_int_eq(sent.priority, 4);
+	ck_assert_str_eq(sent.program, "prog");
+	ck_assert_ptr_null(sent.fields[LOG_FIELD_worker]);
+	ck_assert_str_eq(sent.fields[LOG_FIELD_task_id], "t-1");
+	ck_assert_str_eq(log_field_name(LOG_FIELD_task_id), "task_id");
+}
+END_TEST
+
+START_TEST(what_the_journal_does_not_take_is_printed)
+{
+	capture();
+	announce_journal(0);
+	log_set_journal(send_entry);
+	send_status = -1;
+	log_about(LOG_LEVEL_warning, &about_a_task, "about");
+	ck_assert_str_eq(logged(), "<4>about\n");
+	/* Where standard error is no journal, it is not asked. */
+	announce_journal(1);
+	log_about(LOG_LEVEL_warning, &about_a_task, "about");
+	ck_assert_int_eq(n_sent, 1);
+}
+END_TEST
+
 static void *
 write_lines(void *letter)
 {
@@ -242,6 +363,13 @@ SUITE("log")
 	TEST(lines_above_the_level_are_dropped);
 	TEST(a_dropped_debug_line_costs_nothing);
 	TEST(control_characters_cannot_forge_a_line);
+	TEST(bytes_that_are_no_character_are_told);
+	TEST(text_does_not_repeat_what_it_is_about);
+	TEST(a_line_of_json_has_its_fields);
+	TEST(json_is_json_whatever_it_is_about);
+	TEST(json_in_the_journal_keeps_its_priority);
+	TEST(the_journal_gets_the_fields_of_lines_about_something);
+	TEST(what_the_journal_does_not_take_is_printed);
 	TEST(a_long_line_is_printed_whole);
 	TEST(logging_leaves_errno_alone);
 	TEST(lines_of_threads_do_not_mix);
