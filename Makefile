@@ -103,7 +103,7 @@ MODULES  := $(patsubst lib/module/shipped/%.c,$(B)/lib/flowrra/%.so,\
 all: $(PROGRAMS) $(SHARED) $(MODULES) $(DRIVERS)
 
 # Without this, a missing package would show as a missing header somewhere.
-NO_PKGS := deps check asan tsan lint fuzz demo bench dist deb check-deb format clean help
+NO_PKGS := deps check asan tsan lint fuzz demo bench bench-peers bench-growth dist deb check-deb format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
 	     done 2>/dev/null)
@@ -415,6 +415,18 @@ bench:
 	@$(MAKE) --no-print-directory $(JOBS) bench-programs
 	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
 
+#: bench-peers the same beside other task queues; PEERS="rq sidekiq" ROUNDS=3
+bench-peers:
+	@.ci/deps build test
+	@$(MAKE) --no-print-directory $(JOBS) bench-programs
+	@$(TEST_ENV) tests/bench/peers/run
+
+#: bench-growth how cost grows; GROWTH="waiting queues", GROWTH_MAX=1000000
+bench-growth:
+	@.ci/deps build test
+	@$(MAKE) --no-print-directory $(JOBS) bench-programs
+	@$(TEST_ENV) tests/bench/growth/run
+
 #: bench-beat measures the scheduler: wake-ups, bursts, how late fires are
 bench-beat: all $(B)/tests/bench/beat_bench
 	@$(TEST_ENV) $(B)/tests/bench/beat_bench $(BENCH)
@@ -505,7 +517,7 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 .PHONY: all test-programs bench-programs soak-programs soak soak-short soak-mutants \
-	soak-beat soak-sqlite bench-beat bench-operate \
+	soak-beat soak-sqlite bench-beat bench-operate bench-peers bench-growth \
 	unit e2e check tour check-systemd systemd-short asan tsan fuzzers fuzz deps lint \
 	format compile-flags demo bench install uninstall dist deb check-deb clean help
 .DELETE_ON_ERROR:

@@ -14,7 +14,9 @@
  * the sleep itself ends late does not matter: the clock is read after it. The
  * handler reads the same wall clock.
  *
- * Usage: latency_bench URL RATE SECONDS
+ * Usage: latency_bench URL RATE SECONDS [QUEUE PRIORITY BYTES]
+ *
+ * BYTES is the size of the argument that each task carries.
  */
 #include <err.h>
 #include <pthread.h>
@@ -36,6 +38,7 @@ struct sample {
 static struct {
 	const char *url;
 	long rate, n; /* ticks a second, and in all */
+	struct flowrra_request request;
 	int64_t begin_ns;
 	struct sample *samples; /* [n] */
 } plan;
@@ -68,15 +71,13 @@ sleep_until(int64_t ns)
 static struct sample
 measure(struct flowrra_client *client)
 {
-	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
 	int64_t before_us, after_us, start_us;
 	struct flowrra_record *record;
 	struct flowrra_error error;
 	char id[FLOWRRA_ID_SIZE];
 
-	request.name = "stamp";
 	before_us = clock_ns(CLOCK_REALTIME) / 1000;
-	if (flowrra_submit(client, &request, id, &error) != 0 ||
+	if (flowrra_submit(client, &plan.request, id, &error) != 0 ||
 	    flowrra_wait(client, id, 30, &record, &error) != 0)
 		errx(1, "%s", error.message);
 	after_us = clock_ns(CLOCK_REALTIME) / 1000;
@@ -148,15 +149,36 @@ print_percentiles(void)
 		    plan.samples[(plan.n - 1) * percents[i] / 100].result_ms);
 }
 
+static void
+make_request(int argc, char **argv)
+{
+	const struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	long bytes = argc == 7 ? strtol(argv[6], NULL, 10) : 0;
+	char *args;
+
+	plan.request = request;
+	plan.request.name = "stamp";
+	if (argc != 7)
+		return;
+	if (bytes < 0 || asprintf(&args, "[\"%0*d\"]", (int)bytes, 0) < 0)
+		errx(64, "%s: no size", argv[6]);
+	plan.request.args = args;
+	plan.request.queue = argv[4];
+	plan.request.priority = (int)strtol(argv[5], NULL, 10);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct turn turns[THREADS] = {0};
 	long seconds, late = 0, i;
 
-	if (argc != 4 || (plan.rate = strtol(argv[2], NULL, 10)) < 1 ||
+	if ((argc != 4 && argc != 7) ||
+	    (plan.rate = strtol(argv[2], NULL, 10)) < 1 ||
 	    (seconds = strtol(argv[3], NULL, 10)) < 1)
-		errx(64, "usage: latency_bench URL RATE SECONDS");
+		errx(64, "usage: latency_bench URL RATE SECONDS "
+			 "[QUEUE PRIORITY BYTES]");
+	make_request(argc, argv);
 	plan.url = argv[1];
 	plan.n = plan.rate * seconds;
 	plan.samples = calloc((size_t)plan.n, sizeof(struct sample));
