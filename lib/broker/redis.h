@@ -44,15 +44,19 @@ struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
 	unsigned int part;
-	bool seen;    /* met during the look that is under way */
-	bool adopted; /* recovered while its BLMOVE reply may still come */
+	bool seen;	 /* met during the look that is under way */
+	bool adopted;	 /* recovered while its BLMOVE reply may still come */
+	bool leaving;	 /* its settlement was sent */
+	uint64_t serial; /* counts all that ever came into the part */
 	TAILQ_ENTRY(rclaim) link;
 	char bytes[];
 };
 
 struct part {
 	char *key;
-	TAILQ_HEAD(, rclaim) claims;
+	TAILQ_HEAD(, rclaim) claims; /* the list from its tail to its head */
+	struct rclaim *oldest;	     /* that is not leaving; NULL: none */
+	uint64_t serial;	     /* of the newest */
 	unsigned int count;
 	struct rqueue *queue;
 	bool looking;		/* a look at the list is under way */

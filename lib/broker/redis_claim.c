@@ -42,7 +42,10 @@ rqueue_keep(struct rqueue *q, unsigned int part, struct slice bytes,
 	c->pub = (struct broker_claim){.queue = q->index,
 				       .bytes = {c->bytes, bytes.len},
 				       .recovered = recovered};
+	c->serial = ++q->parts[part].serial;
 	TAILQ_INSERT_TAIL(&q->parts[part].claims, c, link);
+	if (q->parts[part].oldest == NULL)
+		q->parts[part].oldest = c;
 	q->parts[part].count++;
 	return c;
 }

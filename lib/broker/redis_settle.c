@@ -8,14 +8,40 @@
 
 #include "broker/redis.h"
 
+/*
+ * How LREM is to look for it: from the end that is nearer, as far as one can
+ * tell without counting those between that have ended. Long tasks, of which
+ * there may be thousands, stay behind at the tail; short ones end near the
+ * head.
+ */
+static struct slice
+direction(const struct rclaim *c)
+{
+	const struct part *part = &c->queue->parts[c->part];
+
+	if (part->oldest != NULL &&
+	    part->serial - c->serial < c->serial - part->oldest->serial)
+		return SLICE("1");
+	return SLICE("-1");
+}
+
+static void
+leave(struct rclaim *c)
+{
+	struct part *part = &c->queue->parts[c->part];
+
+	c->leaving = true;
+	while (part->oldest != NULL && part->oldest->leaving)
+		part->oldest = TAILQ_NEXT(part->oldest, link);
+}
+
 static int
 send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	 redis_reply_fn *on_reply, void *arg)
 {
-	/* From the tail, where the oldest are. */
 	const struct slice argv[] = {SLICE("LREM"),
 				     slice_of(c->queue->parts[c->part].key),
-				     SLICE("-1"), c->pub.bytes};
+				     direction(c), c->pub.bytes};
 
 	(void)s;
 	return redis_command(b->redis, on_reply, arg, 4, argv);
@@ -72,8 +98,12 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	    container_of(p, struct broker_settle, pending);
 	struct rclaim *c = container_of(s->claim, struct rclaim, pub);
 
+	int sent;
+
 	(void)r;
-	return senders[s->verdict](c, s, c->queue->broker, on_reply, reply_arg);
+	sent = senders[s->verdict](c, s, c->queue->broker, on_reply, reply_arg);
+	leave(c);
+	return sent;
 }
 
 static void

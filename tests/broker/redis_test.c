@@ -60,6 +60,50 @@ START_TEST(an_idle_worker_is_not_given_what_is_too_large)
 }
 END_TEST
 
+/* The direction of the last LREM that the server has carried out. */
+static int
+last_lrem(void)
+{
+	redisReply *log = redis_server_command(w.server, "SLOWLOG GET 10");
+	int direction = 0;
+	size_t i;
+
+	for (i = 0; i < log->elements && direction == 0; i++) {
+		const redisReply *call = log->element[i]->element[3];
+
+		if (strcasecmp(call->element[0]->str, "LREM") == 0)
+			direction = atoi(call->element[2]->str);
+	}
+	freeReplyObject(log);
+	return direction;
+}
+
+START_TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list)
+{
+	struct party *producer, *worker;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	party_submit(producer, "1", "[1]", 0, 0);
+	party_submit(producer, "2", "[2]", 0, 0);
+	party_submit(producer, "3", "[3]", 0, 0);
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, 3);
+	UNTIL(&w, worker->n_claims == 3);
+	freeReplyObject(redis_server_command(
+	    w.server, "CONFIG SET slowlog-log-slower-than 0"));
+	party_settle(worker, 2, BROKER_ACK);
+	ck_assert_int_eq(last_lrem(), 1);
+	party_settle(worker, 0, BROKER_ACK);
+	ck_assert_int_eq(last_lrem(), -1);
+	party_settle(worker, 1, BROKER_ACK);
+	ck_assert_int_eq(last_lrem(), -1);
+	party_close(worker);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 /* --- operators --------------------------------------------------------- */
 
 static long long
@@ -309,6 +353,7 @@ END_TEST
 SUITE("broker_redis")
 {
 	TEST(an_idle_worker_is_not_given_what_is_too_large);
+	TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list);
 	TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes);
 	TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);
