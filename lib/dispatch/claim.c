@@ -273,6 +273,16 @@ claim_reroute(struct dispatch *d)
 	}
 }
 
+/* What comes to a quiet worker was on its way, or a dead worker's. */
+static void
+take_in(struct job *job)
+{
+	if (job->dispatch->quiet && !job->cancelled)
+		outcome_put_back(job);
+	else
+		route(job);
+}
+
 /* --- tasks that were claimed before ------------------------------------ */
 
 /* What was recorded as finished is not run again. */
@@ -296,7 +306,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 			job->task->id);
 		outcome_recorded(job, &result);
 	} else {
-		route(job);
+		take_in(job);
 	}
 	buf_done(&scratch);
 }
@@ -326,7 +336,7 @@ begin(struct job *job)
 		results_get(d->results, slice_of(job->task->id), on_recorded,
 			    job);
 	else
-		route(job);
+		take_in(job);
 }
 
 void

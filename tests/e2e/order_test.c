@@ -134,6 +134,25 @@ START_TEST(a_quiet_worker_claims_nothing_until_it_is_to_resume)
 }
 END_TEST
 
+/* As if a claim were on its way, or another worker had died: what is in flight
+ * and not known here is found when the connection is back. */
+START_TEST(a_quiet_worker_puts_back_what_comes_to_it_all_the_same)
+{
+	struct world *w = begin(0, NULL);
+
+	order(w, "{\"order\":\"quiet\",\"worker\":\"test:1\"}");
+	WAIT_UNTIL(worker_logged(worker_of(w), "ordered to be quiet"));
+	redis_server_run(world_redis(w),
+			 "LPUSH {flowrra:queue:io}:inflight:test:1#1 %s",
+			 "{\"id\":\"x\",\"name\":\"add\",\"args\":[1,2]}");
+	redis_server_run(world_redis(w), "CLIENT KILL TYPE normal");
+	WAIT_UNTIL(waiting(w, "io") == 1 && in_flight(w, "io") == 0);
+	order(w, "{\"order\":\"resume\",\"worker\":\"test:1\"}");
+	wait_status(w, "x", "success");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_worker_can_be_ordered_to_stop)
 {
 	struct world *w = begin(_i, NULL);
@@ -299,6 +318,7 @@ SUITE("orders")
 	SUITE_TIMEOUT(60);
 	TEST_LOOP(a_quiet_worker_claims_nothing_until_it_is_to_resume, 0,
 		  KINDS);
+	TEST(a_quiet_worker_puts_back_what_comes_to_it_all_the_same);
 	TEST_LOOP(a_worker_can_be_ordered_to_stop, 0, KINDS);
 	TEST_LOOP(a_worker_can_be_ordered_to_reload, 0, KINDS);
 	TEST_LOOP(what_is_no_order_and_orders_to_others_are_ignored, 0, KINDS);

@@ -144,8 +144,76 @@ START_TEST(a_note_that_is_refused_keeps_no_record_back)
 }
 END_TEST
 
+/* --- events ------------------------------------------------------------ */
+
+struct listener {
+	unsigned int heard, missed;
+	size_t longest;
+};
+
+static void
+on_event(struct slice event, const struct err *err, void *arg)
+{
+	struct listener *l = arg;
+
+	if (err != NULL) {
+		ck_assert_uint_eq(event.len, 0);
+		ck_assert_ptr_nonnull(strstr(err->msg, "may have been missed"));
+		l->missed++;
+		return;
+	}
+	l->heard++;
+	if (event.len > l->longest)
+		l->longest = event.len;
+}
+
+START_TEST(a_listener_is_told_when_events_may_have_been_missed)
+{
+	struct listener l = {.heard = 0};
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	ck_assert_int_eq(results_listen(r->results, on_event, &l, NULL), 0);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	UNTIL(&w, l.heard == 1);
+	ck_assert_uint_eq(l.missed, 0);
+	redis_server_run(w.server, "CLIENT KILL TYPE pubsub");
+	UNTIL(&w, l.missed == 1);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	UNTIL(&w, l.heard == 2);
+	ck_assert_uint_eq(l.missed, 1);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+/* It carries a whole record; and waiting for results goes on beside it. */
+START_TEST(an_event_may_be_large)
+{
+	const size_t size = 4u << 20;
+	struct listener l = {.heard = 0};
+	char *large = malloc(size);
+	struct backend *r;
+
+	memset(large, 'x', size);
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	ck_assert_int_eq(results_listen(r->results, on_event, &l, NULL), 0);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	results_event(r->results, (struct slice){large, size});
+	UNTIL(&w, l.longest == size);
+	ck_assert_uint_eq(l.missed, 0);
+	free(large);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("results-redis-only")
 {
+	TEST(a_listener_is_told_when_events_may_have_been_missed);
+	TEST(an_event_may_be_large);
 	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
 	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
 	TEST(a_full_server_lists_and_counts_what_ends);
