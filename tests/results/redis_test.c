@@ -14,6 +14,13 @@
 
 static struct stage w;
 
+struct page {
+	bool answered;
+	size_t n;
+	char first[128]; /* record */
+	char next[128];
+};
+
 static long long
 integer(const char *command)
 {
@@ -100,6 +107,65 @@ START_TEST(the_list_of_what_has_ended_does_not_grow_for_ever)
 	end(r, "last", "failed");
 	UNTIL(&w, integer("LLEN flowrra:failed") == RESULTS_LIST_MAX);
 	ck_assert(has("LINDEX flowrra:failed 0", "last"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+on_page(const struct slice *records, size_t n, struct slice next,
+	const struct err *err, void *arg)
+{
+	struct page *page = arg;
+
+	ck_assert_msg(err == NULL, "%s", err ? err->msg : "");
+	page->answered = true;
+	page->n = n;
+	snprintf(page->first, sizeof(page->first), "%.*s",
+		 n > 0 ? (int)records[0].len : 0, n > 0 ? records[0].p : "");
+	snprintf(page->next, sizeof(page->next), "%.*s", (int)next.len, next.p);
+}
+
+static void
+list(struct backend *r, struct page *page)
+{
+	char cursor[sizeof(page->next)];
+
+	strcpy(cursor, page->next);
+	page->answered = false;
+	results_list(r->results, true, slice_of(cursor), 1, on_page, page);
+	UNTIL(&w, page->answered);
+}
+
+/* Many tasks have ended since the page before: no call looks for its end for
+ * long. */
+START_TEST(a_list_goes_on_however_much_it_has_grown)
+{
+	struct page page = {.n = 0};
+	struct backend *r;
+	int calls = 0;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	end(r, "1", "failed");
+	end(r, "2", "failed");
+	list(r, &page);
+	ck_assert_ptr_nonnull(strstr(page.first, "\"2\""));
+	redis_server_run(
+	    w.server, "EVAL %s 0",
+	    "for i = 1, 12345 do redis.call('LPUSH', 'flowrra:failed', i) end");
+	do {
+		list(r, &page);
+		calls++;
+	} while (page.n == 0 && page.next[0] != '\0');
+	ck_assert_int_eq(calls, 3);
+	ck_assert_ptr_nonnull(strstr(page.first, "\"1\""));
+	/* What is not there any more has nothing behind it. */
+	strcpy(page.next, "3:gone");
+	do
+		list(r, &page);
+	while (page.n == 0 && page.next[0] != '\0');
+	ck_assert_uint_eq(page.n, 0);
 	backend_close(r);
 	stage_close(&w);
 }
@@ -216,6 +282,7 @@ SUITE("results-redis-only")
 	TEST(an_event_may_be_large);
 	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
 	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
+	TEST(a_list_goes_on_however_much_it_has_grown);
 	TEST(a_full_server_lists_and_counts_what_ends);
 	TEST(a_note_that_is_refused_keeps_no_record_back);
 }

@@ -7,18 +7,27 @@
 -- Returns the next cursor (empty: that was all), then the records. What has
 -- expired is left out.
 
+-- Where the last one is now that the cursor names, and nil; or nil, and the
+-- cursor to go on with. New ones have pushed it down, if anything: it is looked
+-- for from its old place on, for a while. If it is gone, so is all behind it.
+local function find(cursor)
+  local place, last = string.match(cursor, '^(%d+):(.*)$')
+  for chunk = 1, 5 do
+    local ids = redis.call('LRANGE', KEYS[1], place, place + 999)
+    for i, id in ipairs(ids) do
+      if id == last then return place + i - 1 end
+    end
+    if #ids < 1000 then return nil, '' end
+    place = place + 1000
+  end
+  return nil, place .. ':' .. last
+end
+
 local first = 0
 if ARGV[1] ~= '' then
-  -- The place and the id of the last one. New ones have pushed it down, if
-  -- anything; if it is gone, so is all that was behind it.
-  local place, last = string.match(ARGV[1], '^(%d+):(.*)$')
-  for _, at in ipairs(redis.call('LPOS', KEYS[1], last or '', 'COUNT', 0)) do
-    if at >= tonumber(place) then
-      first = at + 1
-      break
-    end
-  end
-  if first == 0 then return {''} end
+  local last, again = find(ARGV[1])
+  if not last then return {again} end
+  first = last + 1
 end
 
 local want, budget = tonumber(ARGV[2]), tonumber(ARGV[3])
