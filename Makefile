@@ -449,6 +449,10 @@ fill = install -d $(DESTDIR)$(2) && \
     -e 's|@libdir@|$(libdir)|; s|@includedir@|$(includedir)|' \
     -e 's|@docdir@|$(docdir)|' $(1).in | \
     install -m 644 /dev/stdin $(DESTDIR)$(2)/$(notdir $(1))
+# The script of a shell, to a file in share.
+completion = install -d $(DESTDIR)$(prefix)/share/$(dir $(2)) && \
+    $(B)/bin/flowrractl completion $(1) | \
+    install -m 644 /dev/stdin $(DESTDIR)$(prefix)/share/$(2)
 UNITS := $(patsubst %.in,%,$(wildcard systemd/*.service.in))
 
 #: install  into $(DESTDIR)$(prefix); prefix is /usr/local by default
@@ -462,6 +466,9 @@ install: all
 	$(call put,644,$(wildcard lib/*/flowrra/*.h),$(includedir)/flowrra)
 	$(call fill,lib/client/flowrra.pc,$(libdir)/pkgconfig)
 	$(foreach n,1 3 5 7 8,$(call put,644,$(call man,$n),$(mandir)/man$n)$(\n))
+	$(call completion,bash,bash-completion/completions/flowrractl)
+	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)
+	$(call completion,fish,fish/vendor_completions.d/flowrractl.fish)
 	$(foreach u,$(UNITS),$(call fill,$u,$(unitdir))$(\n))
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
