@@ -36,7 +36,7 @@ struct party {
 	unsigned int orders;
 	/* The last answer. */
 	bool answered;
-	char value[1024];
+	char value[4096];
 	struct err err;
 };
 
