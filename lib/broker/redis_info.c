@@ -56,20 +56,18 @@ static bool
 check_version(const struct redis_info *i, struct redis_finding *ret)
 {
 	const struct slice text = redis_info_text(i->info, "redis_version");
-	int major = 0, minor = 0;
-	char version[32];
+	const char *dot = text.p != NULL ? memchr(text.p, '.', text.len) : NULL;
+	const int64_t major = redis_info_number(i->info, "redis_version");
 
-	snprintf(version, sizeof(version), "%.*s", (int)text.len,
-		 text.p != NULL ? text.p : "");
-	if (sscanf(version, "%d.%d", &major, &minor) != 2 || major >= 7)
+	if (dot == NULL || major >= 7)
 		return false;
-	ret->error = major < 6 || (major == 6 && minor < 2);
-	snprintf(ret->what, sizeof(ret->what),
-		 ret->error ? "is of version %s, which cannot move a task and "
-			      "put that on record in one step"
-			    : "is of version %s: once it is full, its tasks "
-			      "cannot be taken out",
-		 version);
+	ret->error = major < 6 || (major == 6 && dot[1] < '2');
+	snprintf(ret->what, sizeof(ret->what), "is of version %.*s%s",
+		 (int)text.len, text.p,
+		 ret->error ? ", which cannot move a task and put that on "
+			      "record in one step"
+			    : ": once it is full, its tasks cannot be taken "
+			      "out");
 	ret->remedy = "install Redis 7.0 or newer";
 	return true;
 }

@@ -212,6 +212,42 @@ START_TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes)
 }
 END_TEST
 
+/* Where one call stops and the next goes on. */
+START_TEST(a_search_leaves_nothing_out_between_its_calls)
+{
+	enum { CALLS = 512 };
+	struct party *producer;
+	redisReply *reply;
+	char ids[CALLS][16];
+	int n = 0, i;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	push_many(producer);
+	next = SLICE("");
+	do {
+		producer->answered = false;
+		broker_withdraw(producer->broker, SLICE("io"), SLICE("none"),
+				next, on_page, producer);
+		UNTIL(&w, producer->answered);
+		if (next.len == 0)
+			break;
+		reply = redis_server_command(
+		    w.server, "LINDEX flowrra:queue:io %s", next.p + 2);
+		ck_assert_int_eq(
+		    sscanf(reply->str, "{\"id\":\"%15[0-9]", ids[n]), 1);
+		freeReplyObject(reply);
+	} while (++n < CALLS);
+	ck_assert_int_gt(n, 5);
+	ck_assert_int_lt(n, CALLS);
+	/* The first, and some of the others. */
+	for (i = 0; i < n; i += 1 + n / 8)
+		ck_assert_msg(withdraw(producer, ids[i]), "%s", ids[i]);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task)
 {
 	struct party *producer, *worker;
@@ -355,6 +391,7 @@ SUITE("broker_redis")
 	TEST(an_idle_worker_is_not_given_what_is_too_large);
 	TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list);
 	TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes);
+	TEST(a_search_leaves_nothing_out_between_its_calls);
 	TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);
 	TEST(a_producer_names_its_queue_once_a_connection);
