@@ -3,11 +3,13 @@
 #include "modules.h"
 
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "codec/scan.h"
@@ -99,6 +101,16 @@ add_exec(struct modules *m, struct err *err)
 	return 0;
 }
 
+/* Of others than root, only ambient capabilities reach the commands' parent. */
+static bool
+may_change_user(void)
+{
+	return geteuid() == 0 || (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
+					CAP_SETUID, 0, 0) == 1 &&
+				  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
+					CAP_SETGID, 0, 0) == 1);
+}
+
 static int
 check_user(const struct conf_task *t, struct err *err)
 {
@@ -109,11 +121,12 @@ check_user(const struct conf_task *t, struct err *err)
 		return 0;
 	if ((user = getpwnam(t->user)) == NULL)
 		r = err_set(err, ERR_CONFIG, "there is no such user");
-	else if (geteuid() != 0 && user->pw_uid != geteuid())
+	else if (!may_change_user() && user->pw_uid != geteuid())
 		r = err_set(err, ERR_CONFIG,
 			    "only a flowrrad that root runs can give a command "
 			    "another user; this one is run by user %u (take "
-			    "the key out, or run flowrrad as root)",
+			    "the key out, or run flowrrad as root; as a "
+			    "service, see handlers.conf)",
 			    geteuid());
 	else
 		return 0;

@@ -110,6 +110,8 @@ become(const struct birth *b)
 		return SPAWN_STEP_FDS;
 	if (o->user != NULL && become_user(o->user) != 0)
 		return SPAWN_STEP_USER;
+	/* The right to change the user is not the command's. */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (tie_life(b->parent) != 0)
 		return SPAWN_STEP_LIFE;
 	if (o->directory != NULL && chdir(o->directory) != 0)
