@@ -26,21 +26,30 @@ ctl_open(struct ctl *ctl)
 }
 
 void
+mask_controls(char *text)
+{
+	unsigned char *p;
+
+	for (p = (unsigned char *)text; *p != '\0'; p++) {
+		if (*p < ' ' || *p == 127)
+			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
+void
 complain(struct ctl *ctl, const char *fmt, ...)
 {
 	char line[2048];
 	va_list ap;
-	char *p;
 
 	if (ctl->globals.quiet)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	/* A task's error text, or a file's, must not steer the terminal. */
-	for (p = line; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
+	mask_controls(line);
 	end_progress(ctl);
 	/* Answers come before the complaint that follows them. */
 	fflush(stdout);

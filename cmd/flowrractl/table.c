@@ -44,20 +44,6 @@ cell_plain(const json_t *value, struct buf *out)
 	}
 }
 
-/* Controls of ASCII, and those that UTF-8 writes as C2 80 to C2 9F. */
-static void
-mask(char *text)
-{
-	unsigned char *p;
-
-	for (p = (unsigned char *)text; *p != '\0'; p++) {
-		if (*p < ' ' || *p == 127)
-			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = '?';
-	}
-}
-
 /* A cell's text, which the caller frees; NULL without memory. */
 static char *
 cell_of(const struct column *column, const json_t *row)
@@ -75,7 +61,7 @@ cell_of(const struct column *column, const json_t *row)
 		buf_done(&out);
 		return NULL;
 	}
-	mask(out.data);
+	mask_controls(out.data);
 	return buf_take(&out);
 }
 

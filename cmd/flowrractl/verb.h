@@ -113,6 +113,10 @@ void complain(struct ctl *ctl, const char *fmt, ...)
 int complain_of(struct ctl *ctl, const struct flowrra_error *error);
 int complain_of_err(struct ctl *ctl, const struct err *err);
 
+/* Replaces control characters, those of ASCII and those that UTF-8 writes as C2
+ * 80 to C2 9F: what tasks say must not steer a terminal. */
+void mask_controls(char *text);
+
 /* "12000 purged", rewritten in place, on a terminal that may be written to. */
 void show_progress(struct ctl *ctl, long long n, const char *what);
 /* Clears that line, before other things are printed. */

@@ -124,11 +124,13 @@ list_outcome(struct change *ch, const struct corpse *x, const char *outcome)
 	if (json_array_size(list) < DEAD_TASKS_MAX)
 		json_array_append_new(
 		    list,
-		    json_pack("{s:s,s:s?,s:s?,s:s,s:s,s:s?}", "key", x->key,
-			      "task_id", x->task ? x->task->id : NULL,
-			      "task_name", x->task ? x->task->name : NULL,
-			      "queue", ch->queue, "outcome", outcome, "message",
-			      x->why.code != ERR_NONE ? x->why.msg : NULL));
+		    json_pack("{s:o,s:s?,s:s?,s:s,s:s,s:o?}", "key",
+			      entry_string(x->key), "task_id",
+			      x->task ? x->task->id : NULL, "task_name",
+			      x->task ? x->task->name : NULL, "queue",
+			      ch->queue, "outcome", outcome, "message",
+			      x->why.code != ERR_NONE ? entry_string(x->why.msg)
+						      : NULL));
 }
 
 static void
@@ -328,6 +330,9 @@ static json_t *
 answer(const struct change *ch)
 {
 	const struct dead_filter *f = &ch->what->filter;
+	const json_int_t matched = (json_int_t)ch->n_done +
+				   (json_int_t)ch->n_refused +
+				   (json_int_t)ch->n_gone;
 	json_t *missing = json_array();
 	size_t i;
 
@@ -335,11 +340,11 @@ answer(const struct change *ch)
 		if (!ch->seen[i])
 			json_array_append_new(missing, json_string(f->ids[i]));
 	json_array_extend(ch->done, ch->refused);
-	return json_pack(
-	    "{s:b,s:I,s:I,s:I,s:o,s:O}", "dry_run", ch->what->dry_run,
-	    "matched", (json_int_t)(ch->n_done + ch->n_refused + ch->n_gone),
-	    "done", (json_int_t)(ch->what->dry_run ? 0 : ch->n_done), "refused",
-	    (json_int_t)ch->n_refused, "missing", missing, "tasks", ch->done);
+	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:O}", "dry_run",
+			 ch->what->dry_run, "matched", matched, "done",
+			 (json_int_t)(ch->what->dry_run ? 0 : ch->n_done),
+			 "refused", (json_int_t)ch->n_refused, "missing",
+			 missing, "tasks", ch->done);
 }
 
 json_t *

@@ -32,9 +32,9 @@ doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 	va_end(ap);
 	json_array_append_new(
 	    level == DOCTOR_ERROR ? d->errors : d->warnings,
-	    json_pack("{s:s,s:s,s:s,s:s}", "level",
+	    json_pack("{s:s,s:s,s:o,s:s}", "level",
 		      level == DOCTOR_ERROR ? "error" : "warning", "about",
-		      about, "what", what, "remedy", remedy));
+		      about, "what", entry_string(what), "remedy", remedy));
 }
 
 /* --- servers ----------------------------------------------------------- */

@@ -23,6 +23,22 @@ entry_time(int64_t wall_us)
 	return json_string(text);
 }
 
+json_t *
+entry_string(const char *text)
+{
+	json_t *json = json_string(text);
+	char *copy, *p;
+
+	if (json != NULL || (copy = strdup(text)) == NULL)
+		return json;
+	for (p = copy; *p != '\0'; p++)
+		if ((unsigned char)*p > 127)
+			*p = '?';
+	json = json_string(copy);
+	free(copy);
+	return json;
+}
+
 const char *
 entry_text(const json_t *object, const char *name)
 {
@@ -124,12 +140,12 @@ entry_of_task(const struct task *t, enum broker_place place, const char *queue)
 static json_t *
 entry_of_unreadable(const char *why, const char *queue)
 {
-	return json_pack("{s:n,s:s,s:n,s:n,s:s,s:n,s:n,s:n,s:i,s:[],s:{},s:s,"
+	return json_pack("{s:n,s:s,s:n,s:n,s:o,s:n,s:n,s:n,s:i,s:[],s:{},s:s,"
 			 "s:i}",
 			 "task_id", "status", "pending", "task_name", "result",
-			 "error", why, "submitted_at", "started_at",
-			 "finished_at", "retries", 0, "args", "kwargs", "queue",
-			 queue, "priority", 0);
+			 "error", entry_string(why), "submitted_at",
+			 "started_at", "finished_at", "retries", 0, "args",
+			 "kwargs", "queue", queue, "priority", 0);
 }
 
 json_t *

@@ -41,6 +41,8 @@ int entry_add_bytes(json_t *entry, const struct broker_item *item);
 
 /* "2026-11-23T11:53:08.846827+00:00"; null for 0. */
 json_t *entry_time(int64_t wall_us);
+/* A text that may be of anybody: what is no UTF-8 is replaced. */
+json_t *entry_string(const char *text);
 /* Microseconds of a member that is such a time; 0 if there is none. */
 int64_t entry_time_of(const json_t *object, const char *name);
 const char *entry_text(const json_t *object, const char *name);

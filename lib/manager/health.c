@@ -27,7 +27,7 @@ static void
 add(struct health *h, const char *component, bool healthy, const char *message)
 {
 	json_array_append_new(
-	    h->components, json_pack("{s:s,s:b,s:s}", "component", component,
+	    h->components, json_pack("{s:s,s:b,s:o}", "component", component,
 				     "healthy", healthy, "message", message));
 }
 

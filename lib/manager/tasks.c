@@ -139,7 +139,7 @@ join_records(struct flowrra_client *c, json_t *list, struct err *err)
 {
 	const size_t n = json_array_size(list);
 	const char **ids = calloc(n + 1, sizeof(*ids));
-	json_t **records = calloc(n + 1, sizeof(*records)), *entry;
+	json_t **records = calloc(n + 1, sizeof(void *)), *entry;
 	size_t i, k = 0;
 	int result = -1;
 

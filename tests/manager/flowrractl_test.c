@@ -325,6 +325,58 @@ START_TEST(registered_tasks_are_listed)
 }
 END_TEST
 
+/* Anybody may write to the same server. */
+START_TEST(what_others_have_written_harms_no_verb)
+{
+	static const char *const lines[] = {
+	    "$F workers",
+	    "$F stats",
+	    "$F top",
+	    "$F queues",
+	    "$F tasks pending",
+	    "$F tasks running",
+	    "$F tasks dead",
+	    "$F tasks completed --json",
+	    "$F tasks failed",
+	    "$F tasks registered -q",
+	    "$F tasks show good --json",
+	};
+	size_t i;
+
+	begin();
+	redis_server_run(server, "ZADD flowrra:workers 9e15 w 9e15 v 9e15 u");
+	redis_server_run(server,
+			 "SET flowrra:worker:w "
+			 "{\"worker\":5,\"state\":7,\"slots\":[1],"
+			 "\"queues\":{\"a\":1},\"memory\":[],"
+			 "\"started_at\":\"noon\",\"in_flight\":\"x\"}");
+	redis_server_run(server, "SET flowrra:worker:v nonsense");
+	redis_server_run(server, "SET flowrra:worker:u []");
+	redis_server_run(server, "LPUSH flowrra:queue:io nonsense [] {}");
+	redis_server_run(server, "SADD flowrra:queues io");
+	redis_server_run(server,
+			 "ZADD {flowrra:queue:io}:delayed 1 {\"id\":5}");
+	redis_server_run(server, "ZADD {flowrra:queue:io}:dead 1 a 2 b");
+	redis_server_run(server, "HSET {flowrra:queue:io}:dead:tasks a "
+				 "{\"id\":\"\xff\"}");
+	redis_server_run(server, "HSET {flowrra:queue:io}:dead:info a [1]");
+	redis_server_run(server, "SET flowrra:task:r [1]");
+	redis_server_run(server, "SET flowrra:task:s {\"status\":\"\xff\"}");
+	redis_server_run(server, "SET flowrra:task:good {\"status\":5}");
+	redis_server_run(server, "LPUSH flowrra:completed r s good nope");
+	redis_server_run(server, "HSET flowrra:registry broken nonsense");
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		ck_assert_msg(run(lines[i]) == 0, "%s", lines[i]);
+	ck_assert_int_eq(run("$F tasks show r 2>&1"), 65);
+	ck_assert_ptr_nonnull(strstr(output, "no JSON object"));
+	ck_assert_int_eq(run("$F tasks retry --all 2>&1"), 65);
+	ck_assert_int_eq(run("$F tasks delete --all"), 0);
+	ck_assert_str_eq(output, "2 deleted\n");
+	ck_assert_int_eq(run("$F doctor >/dev/null"), 69);
+	end();
+}
+END_TEST
+
 START_TEST(what_cannot_be_printed_is_an_error)
 {
 	ck_assert_int_eq(run("$F --help 2>&1 >/dev/full"), 71);
@@ -455,6 +507,7 @@ SUITE("flowrractl")
 	TEST(a_finished_task_is_printed_and_gives_its_exit_status);
 	TEST(submit_and_wait_prints_the_result);
 	TEST(registered_tasks_are_listed);
+	TEST(what_others_have_written_harms_no_verb);
 	TEST(what_cannot_be_printed_is_an_error);
 	TEST(the_manual_page_has_all_verbs_and_options_and_no_other);
 }
