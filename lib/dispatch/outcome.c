@@ -216,8 +216,8 @@ outcome_record(const struct job *job, enum result_status status,
 	result_encode(&record, out);
 }
 
-static void
-tell_listeners(struct dispatch *d, struct slice record)
+void
+outcome_tell(struct dispatch *d, struct slice record)
 {
 	struct buf event = BUF_INIT;
 
@@ -262,7 +262,7 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 				 .ttl_s = dispatch_ttl_s(d),
 				 .on_done = on_stored,
 				 .arg = job};
-	tell_listeners(d, job->put.record);
+	outcome_tell(d, job->put.record);
 	job_enter(job, JOB_STORING);
 	keep_storing(job);
 	if (!job->noting)

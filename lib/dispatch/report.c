@@ -176,6 +176,7 @@ report_note(struct job *job)
 	    .lossy = true,
 	    .on_done = on_noted,
 	    .arg = job};
+	outcome_tell(job->dispatch, job->note.record);
 	results_put(job->dispatch->results, &job->note);
 }
 

@@ -306,6 +306,8 @@ void outcome_bury(struct job *job, const char *reason, const char *error);
 void outcome_recorded(struct job *job, const struct result *record);
 /* Its note is stored, or lost: stores or settles, which waited for that. */
 void outcome_continue(struct job *job);
+/* Tells those who listen to events of a record, if there are any. */
+void outcome_tell(struct dispatch *d, struct slice record);
 /* The record of a job in passing or at its end. */
 void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,

@@ -11,8 +11,9 @@ struct flowrra_client;
 /*
  * An event is
  *	{"type": "task.update", "task": a record}
- * of a task whose record has changed: it has begun, succeeded, failed, or is to
- * be retried. Later versions may have other types.
+ * of a task whose record a worker has changed: it runs (if it does so for more
+ * than a moment), has told how far it is, has succeeded or failed, or is to be
+ * retried. Later versions may have other types.
  */
 struct events_follow {
 	/* Only events of these; NULL: of any. */

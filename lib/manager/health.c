@@ -26,9 +26,10 @@ struct health {
 static void
 add(struct health *h, const char *component, bool healthy, const char *message)
 {
-	json_array_append_new(
-	    h->components, json_pack("{s:s,s:b,s:o}", "component", component,
-				     "healthy", healthy, "message", message));
+	json_array_append_new(h->components,
+			      json_pack("{s:s,s:b,s:o}", "component", component,
+					"healthy", healthy, "message",
+					entry_string(message)));
 }
 
 /* --- servers ----------------------------------------------------------- */
