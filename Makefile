@@ -226,7 +226,7 @@ $(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS))
 # The campaign of faults: a program of its own, which uses the worlds of the
 # tests of the whole.
 SOAK_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %/clock_shim.c,\
-	      $(wildcard tests/soak/*.c)) tests/redis_server.c \
+	      $(wildcard tests/soak/*.c)) tests/redis_server.c tests/server.c \
 	      $(addprefix tests/e2e/,world.c run.c worker.c look.c))
 $(SOAK_OBJS): CPPFLAGS += -Itests
 
@@ -368,7 +368,8 @@ demo:
 	@BUILD_DIR=$(B) tests/tour
 
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
-BENCH_RUN  := $(filter-out %_bench.o %/module.o %/operate_fill.o,$(BENCH_OBJS)) $(B)/tests/redis_server.o
+BENCH_RUN  := $(filter-out %_bench.o %/module.o %/operate_fill.o,$(BENCH_OBJS)) \
+	      $(B)/tests/redis_server.o $(B)/tests/server.o
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so \
 	      $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
 $(BENCH_OBJS): CPPFLAGS += -Itests
@@ -386,20 +387,20 @@ $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(SHARED) $(BENCH_LIBS)
 
 # With servers of its own, and a database filled from below.
 $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
-    $(B)/tests/redis_server.o $(call ar,schedules sqlite core util)
+    $(B)/tests/redis_server.o $(B)/tests/server.o $(call ar,schedules sqlite core util)
 	$(link_libexec)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(call PC,--libs libpq libmariadb) $(JANSSON_LIBS) \
 	    $(call PC,--libs inih)
 
 $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o \
-    $(B)/tests/bench/operate_fill.o $(B)/tests/redis_server.o \
+    $(B)/tests/bench/operate_fill.o $(B)/tests/redis_server.o $(B)/tests/server.o \
     $(call ar,results broker redis sqlite codec core util)
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(call PC,--libs inih) -lm
 
 $(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o \
-    $(B)/tests/bench/operate_fill.o $(B)/tests/redis_server.o \
+    $(B)/tests/bench/operate_fill.o $(B)/tests/redis_server.o $(B)/tests/server.o \
     $(call ar,$(CTL_LIBS))
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih) -lm

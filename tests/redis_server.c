@@ -2,13 +2,11 @@
 /* Private redis-servers for tests. */
 #include "redis_server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <hiredis/hiredis.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "server.h"
 
 #define ARGS_MAX 64
 #define START_MS 15000
@@ -84,57 +83,7 @@ nap(void)
 	nanosleep(&ts, NULL);
 }
 
-/* --- certificates -------------------------------------------------------- */
-
-static const char make_certificates[] =
-    "set -e; cd \"$1\"\n"
-    "exec >/dev/null 2>openssl.log\n"
-    "key() { openssl genpkey -algorithm EC -pkeyopt "
-    "ec_paramgen_curve:P-256 -out \"$1.key\"; }\n"
-    "ca() { key \"$1\"; openssl req -x509 -new -key \"$1.key\" -subj "
-    "\"/CN=$1\" "
-    "-days 2 -out \"$1.crt\"; }\n"
-    "leaf() { key \"$1\"; openssl req -new -key \"$1.key\" -subj \"/CN=$1\" "
-    "-out \"$1.csr\"\n"
-    "echo 'subjectAltName=DNS:localhost,IP:127.0.0.1' >\"$1.ext\"\n"
-    "openssl x509 -req -in \"$1.csr\" -CA ca.crt -CAkey ca.key "
-    "-CAcreateserial -days 2 -extfile \"$1.ext\" -out \"$1.crt\"; }\n"
-    "ca ca; ca other-ca; leaf server; leaf client\n";
-
-static void
-certificates(const char *dir)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execl("/bin/sh", "sh", "-c", make_certificates, "sh", dir,
-		      (char *)NULL);
-		_exit(127);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-		die("cannot make certificates; see %s/openssl.log", dir);
-}
-
 /* --- starting and stopping ----------------------------------------------- */
-
-/* A port that nobody listens on right now. */
-static int
-free_port(void)
-{
-	struct sockaddr_in sin = {
-	    .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t len = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, len) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
-		die("cannot find a free port: %s", strerror(errno));
-	close(fd);
-	return ntohs(sin.sin_port);
-}
 
 static void
 arg(struct redis_server *s, const char *name, const char *value)
@@ -252,8 +201,8 @@ make_dir(struct redis_server *s)
 	if (mkdtemp(s->dir) == NULL)
 		die("cannot make %s: %s", s->dir, strerror(errno));
 	s->socket = text("%s/redis.sock", s->dir);
-	if (s->options.tls)
-		certificates(s->dir);
+	if (s->options.tls && server_certificates(s->dir) != 0)
+		die("cannot make certificates; see %s/openssl.log", s->dir);
 }
 
 static void
@@ -288,7 +237,8 @@ redis_server_start(const struct redis_server_options *options)
 	do {
 		if (tries++ == PORT_TRIES)
 			die("redis-server does not start; see %s", s->dir);
-		s->port = free_port();
+		if ((s->port = server_free_port()) < 0)
+			die("cannot find a free port: %s", strerror(errno));
 	} while (!launch(s));
 	make_urls(s);
 	return s;

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server.h"
 #include "util/buf.h"
 
 #define START_MS 30000
@@ -28,6 +29,7 @@
 struct sql_server {
 	enum sql_server_kind kind;
 	char *dir, *data, *socket;
+	int port;  /* with TLS; 0: none */
 	pid_t pid; /* 0: not running */
 };
 
@@ -146,7 +148,8 @@ static char *
 ask_postgresql(struct sql_server *s, const char *database, const char *sql,
 	       bool *ret_up)
 {
-	char *info = text("host=%s user=postgres dbname=%s", s->dir,
+	char *info = text("host=%s port=%d user=postgres dbname=%s", s->dir,
+			  s->port != 0 ? s->port : 5432,
 			  database != NULL ? database : "postgres");
 	PGconn *pg = PQconnectdb(info);
 	struct buf out = BUF_INIT;
@@ -244,27 +247,79 @@ sql_server_database(struct sql_server *s, const char *name)
 /* --- starting and stopping ----------------------------------------------- */
 
 static void
+spawn_postgresql(struct sql_server *s)
+{
+	char *program = postgresql_program("postgres");
+	char *port = text("%d", s->port != 0 ? s->port : 5432);
+	const bool tls = s->port != 0;
+	const char *const argv[] = {program,
+				    "-D",
+				    s->data,
+				    "-k",
+				    s->dir,
+				    "-p",
+				    port,
+				    "-c",
+				    tls ? "listen_addresses=127.0.0.1"
+					: "listen_addresses=",
+				    "-c",
+				    tls ? "ssl=on" : "ssl=off",
+				    "-c",
+				    "ssl_cert_file=../server.crt",
+				    "-c",
+				    "ssl_key_file=../server.key",
+				    "-c",
+				    "max_connections=40",
+				    "-c",
+				    "shared_buffers=64MB",
+				    NULL};
+
+	s->pid = spawn(s, argv);
+	free(program);
+	free(port);
+}
+
+static void
+spawn_mariadb(struct sql_server *s)
+{
+	char *socket_arg = text("--socket=%s", s->socket);
+	char *data_arg = text("--datadir=%s", s->data);
+	char *port = text("--port=%d", s->port);
+	char *cert = text("--ssl-cert=%s/server.crt", s->dir);
+	char *key = text("--ssl-key=%s/server.key", s->dir);
+	const bool tls = s->port != 0;
+	/* Without TLS the list ends earlier. */
+	const char *const argv[] = {"mariadbd",
+				    "--no-defaults",
+				    socket_arg,
+				    data_arg,
+				    "--pid-file=mariadbd.pid",
+				    "--innodb-buffer-pool-size=64M",
+				    tls ? "--bind-address=127.0.0.1"
+					: "--skip-networking",
+				    tls ? port : NULL,
+				    cert,
+				    key,
+				    NULL};
+
+	s->pid = spawn(s, argv);
+	free(socket_arg);
+	free(data_arg);
+	free(port);
+	free(cert);
+	free(key);
+}
+
+static void
 launch(struct sql_server *s)
 {
 	int64_t end = now_ms() + START_MS;
-	char *program = NULL, *socket_arg = text("--socket=%s", s->socket);
-	char *data_arg = text("--datadir=%s", s->data);
 	bool up = false;
 
-	if (s->kind == SQL_SERVER_POSTGRESQL) {
-		program = postgresql_program("postgres");
-		s->pid = spawn(s, (const char *const[]){
-				      program, "-D", s->data, "-k", s->dir,
-				      "-c", "listen_addresses=", "-c",
-				      "max_connections=40", "-c",
-				      "shared_buffers=64MB", NULL});
-	} else {
-		s->pid = spawn(s, (const char *const[]){
-				      "mariadbd", "--no-defaults",
-				      "--skip-networking", socket_arg, data_arg,
-				      "--pid-file=mariadbd.pid",
-				      "--innodb-buffer-pool-size=64M", NULL});
-	}
+	if (s->kind == SQL_SERVER_POSTGRESQL)
+		spawn_postgresql(s);
+	else
+		spawn_mariadb(s);
 	while (!up) {
 		free(ask(s, NULL, "SELECT 1", &up));
 		if (!up && (waitpid(s->pid, NULL, WNOHANG) == s->pid ||
@@ -273,9 +328,20 @@ launch(struct sql_server *s)
 		if (!up)
 			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
-	free(program);
-	free(socket_arg);
-	free(data_arg);
+}
+
+/* PostgreSQL's key is to be its own. */
+static void
+make_tls(struct sql_server *s)
+{
+	const struct passwd *user = server_user();
+	char *key = text("%s/server.key", s->dir);
+
+	if ((s->port = server_free_port()) < 0 ||
+	    server_certificates(s->dir) != 0 ||
+	    (user != NULL && chown(key, user->pw_uid, user->pw_gid) != 0))
+		die("cannot set up TLS; see %s/openssl.log", s->dir);
+	free(key);
 }
 
 static void
@@ -298,8 +364,8 @@ make_data(struct sql_server *s)
 	free(data_arg);
 }
 
-struct sql_server *
-sql_server_start(enum sql_server_kind kind)
+static struct sql_server *
+start(enum sql_server_kind kind, bool tls)
 {
 	struct sql_server *s = calloc(1, sizeof(*s));
 	const struct passwd *user = server_user();
@@ -315,6 +381,8 @@ sql_server_start(enum sql_server_kind kind)
 	s->data = text("%s/data", s->dir);
 	s->socket = text("%s/mariadb.sock", s->dir);
 	make_data(s);
+	if (tls)
+		make_tls(s);
 	launch(s);
 	if (kind == SQL_SERVER_POSTGRESQL)
 		sql_server_run(s, NULL, "CREATE ROLE flowrra LOGIN");
@@ -323,6 +391,28 @@ sql_server_start(enum sql_server_kind kind)
 			       "CREATE USER flowrra@localhost IDENTIFIED BY "
 			       "'secret'");
 	return s;
+}
+
+struct sql_server *
+sql_server_start(enum sql_server_kind kind)
+{
+	return start(kind, false);
+}
+
+struct sql_server *
+sql_server_start_tls(enum sql_server_kind kind)
+{
+	return start(kind, true);
+}
+
+char *
+sql_server_tls_url(const struct sql_server *s, const char *database,
+		   const char *mode, const char *ca)
+{
+	return text("%s://flowrra:secret@127.0.0.1:%d/%s?sslmode=%s"
+		    "&sslrootcert=%s/%s.crt",
+		    s->kind == SQL_SERVER_POSTGRESQL ? "postgresql" : "mysql",
+		    s->port, database, mode, s->dir, ca);
 }
 
 /* All of its processes: PostgreSQL has many, and they leave the group. */

@@ -2,8 +2,8 @@
 /*
  * Private PostgreSQL and MariaDB servers for tests.
  *
- * Each has a directory and a Unix socket of its own, no TCP port, and dies with
- * the process that started it. Tests of one suite may share one, and make
+ * Each has a directory and a Unix socket of its own, and dies with the process
+ * that started it. Tests of one suite may share one, and make
  * databases of their own in it. All functions abort with a message when they
  * cannot do what they promise.
  */
@@ -17,6 +17,8 @@ struct sql_server;
 
 /* Starts one and waits until it answers. */
 struct sql_server *sql_server_start(enum sql_server_kind kind);
+/* The same, but it also listens at a TCP port of 127.0.0.1, with TLS. */
+struct sql_server *sql_server_start_tls(enum sql_server_kind kind);
 /* Kills it and removes its directory. NULL is allowed. */
 void sql_server_stop(struct sql_server *server);
 
@@ -31,6 +33,12 @@ void sql_server_continue(struct sql_server *server);
 /* Makes an empty database, and the URL that leads to it (free() it). Its user
  * may do all in it, but is not the server's administrator. */
 char *sql_server_database(struct sql_server *server, const char *name);
+
+/* The URL that leads there with TLS: certificates are checked as `mode` says
+ * (verify-full, …), by the authority server_certificates() calls `ca`; free()
+ * it. */
+char *sql_server_tls_url(const struct sql_server *server, const char *database,
+			 const char *mode, const char *ca);
 
 /*
  * Runs a statement as administrator in a database (NULL: in none). Returns the

@@ -109,7 +109,8 @@ void broker_pause(struct broker *b, struct slice queue, bool paused,
 
 /*
  * Takes up to `n` (at most BROKER_PAGE_MAX) waiting or delayed tasks out of a
- * queue, for good, and shows them; `next` is not empty if there may be more.
+ * queue, for good, and shows them; `next` is not empty if there may be more. A
+ * key that makes a task unique outlives it, here and below.
  */
 void broker_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);

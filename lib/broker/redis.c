@@ -150,6 +150,16 @@ choose_scripts(struct rbroker *b, bool flags)
 	}
 }
 
+void
+rbroker_take_version(struct rbroker *b, struct slice info)
+{
+	const bool known = redis_info_text(info, "redis_version").p != NULL;
+
+	b->version_known = true;
+	choose_scripts(b,
+		       !known || redis_info_number(info, "redis_version") >= 7);
+}
+
 int
 rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
 	     void *arg, size_t n_keys, const struct slice *keys, size_t n_args,
@@ -194,7 +204,6 @@ on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rbroker *b = arg;
 	struct slice info = redis_reply_string(reply);
-	struct slice version;
 	struct err err;
 
 	if (redis_fault(reply) == REDIS_FAULT_LOST)
@@ -206,9 +215,7 @@ on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 		b->opt.on_state(true, false, &err, b->opt.arg);
 		return;
 	}
-	version = redis_info_text(info, "redis_version");
-	choose_scripts(b,
-		       version.p == NULL || strtol(version.p, NULL, 10) >= 7);
+	rbroker_take_version(b, info);
 	/* A server that may drop keys to make room is no place for tasks. */
 	if (b->opt.worker != NULL && !b->checked &&
 	    check(b, redis_check_eviction, info, &err) != 0) {
@@ -238,6 +245,7 @@ on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
 			redis_command(b->redis, on_info, b, 1, info);
 		return;
 	}
+	b->version_known = false;
 	rbroker_forget_missing(b);
 	rbroker_forget_named(b);
 	for (i = 0; i < b->n_queues; i++)
@@ -337,9 +345,12 @@ heartbeat(struct broker *broker, struct slice description)
 	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
 				    number_arg(now, clock_wall_us() / 1000),
 				    slice_of(b->opt.worker)};
+	unsigned int i;
 
 	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
 	redis_command(b->redis, NULL, NULL, 4, add);
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_raise_fence(&b->queues[i]);
 }
 
 static void

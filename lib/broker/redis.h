@@ -71,7 +71,11 @@ struct rclock {
 	int64_t shift_ms;	   /* as in clock.lua; not in the above */
 	int64_t answer_ms;	   /* what an answer may take */
 	int64_t asked_ms;
-	int64_t step_ms; /* by which it was set, as was just seen; or 0 */
+	int64_t looked_ms; /* when there last was no step, by ours */
+	int64_t passed_ms; /* from then to the answer before, at most */
+	/* It was just seen to have been set: by so much, and how far it is
+	 * ahead since. 0: it was not. */
+	int64_t step_ms, set_first_ms, set_last_ms;
 };
 
 struct rqueue {
@@ -151,6 +155,7 @@ struct rbroker {
 	TAILQ_HEAD(, missing) missing;
 	struct event *census; /* compares what is in flight with memory */
 	bool checked;	      /* the server's settings were looked at */
+	bool version_known;   /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
 	struct rqueue *queues;
@@ -168,6 +173,9 @@ int rbroker_eval(struct rbroker *b, enum rscript script,
 		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
 		 const struct slice *keys, size_t n_args,
 		 const struct slice *args);
+
+/* Chooses the scripts by the server's answer to INFO. */
+void rbroker_take_version(struct rbroker *b, struct slice info);
 
 /*
  * A call that waits for an answer; it lies inside the thing that it is about,
@@ -230,6 +238,8 @@ void rqueue_on_due(int fd, short what, void *arg);
 bool rqueue_reply_lost(const struct redis_reply *reply);
 /* The connection for commands is up (again): recover, then take tasks. */
 void rqueue_start(struct rqueue *q);
+/* Whoever believes us dead has to think again; see redis_takeover.c. */
+void rqueue_raise_fence(struct rqueue *q);
 /* That connection is gone. */
 void rqueue_stall(struct rqueue *q);
 /* Compares a part of the in-flight list with memory. */

@@ -32,6 +32,7 @@
 /* Two clocks of one machine, or two, differ by less than a 2000th of what
  * passes. */
 #define DRIFT 2000
+#define NEVER_MS (INT64_C(1) << 53) /* Lua's numbers end there */
 
 /* --- the clock --------------------------------------------------------- */
 
@@ -45,27 +46,60 @@ own_ms(void)
 static int64_t
 tolerance_ms(const struct rclock *c, int64_t now_ms)
 {
-	return STEP_MIN_MS + (now_ms - c->seen_ms) / DRIFT;
+	const int64_t passed = now_ms - c->seen_ms;
+
+	return STEP_MIN_MS + (passed > 0 ? passed / DRIFT : 0);
 }
 
-/* What the time can be when the server gets a question that is sent now. */
+/* What the time can be when the server gets a question that is sent now, by
+ * what we know, or have just seen of a clock that was set. */
 static void
 expect(struct rclock *c, int64_t *ret_earliest, int64_t *ret_latest)
 {
+	const bool set = c->step_ms != 0;
+	int64_t tolerance;
+
 	c->asked_ms = own_ms();
 	*ret_earliest = 0;
-	*ret_latest = INT64_C(1) << 53;
+	*ret_latest = NEVER_MS;
 	if (!c->known)
 		return;
+	tolerance = tolerance_ms(c, c->asked_ms);
 	*ret_earliest =
-	    c->asked_ms + c->first_ms - tolerance_ms(c, c->asked_ms);
-	*ret_latest = c->asked_ms + c->last_ms + tolerance_ms(c, c->asked_ms) +
-		      c->answer_ms;
+	    c->asked_ms + (set ? c->set_first_ms : c->first_ms) - tolerance;
+	*ret_latest = c->asked_ms + (set ? c->set_last_ms : c->last_ms) +
+		      tolerance + c->answer_ms;
+}
+
+/* Whether a distance between these two is what we know, or so much more. */
+static bool
+agrees(const struct rclock *c, int64_t first_ms, int64_t last_ms,
+       int64_t more_ms)
+{
+	const int64_t tolerance = tolerance_ms(c, own_ms());
+
+	return first_ms <= c->last_ms + more_ms + tolerance &&
+	       last_ms >= c->first_ms + more_ms - tolerance;
+}
+
+static void
+learn(struct rclock *c, int64_t first_ms, int64_t last_ms, int64_t now_ms)
+{
+	/* What took long tells less than what we know from before. */
+	if (c->known && agrees(c, first_ms, last_ms, 0) &&
+	    c->last_ms - c->first_ms + (now_ms - c->seen_ms) / DRIFT <
+		last_ms - first_ms)
+		return;
+	c->known = true;
+	c->first_ms = first_ms;
+	c->last_ms = last_ms;
+	c->seen_ms = now_ms;
 }
 
 /*
- * An answer came, with the time. Was the clock set since it was last seen? By
+ * An answer came, with the time. Was the clock set since we know of it? By
  * step_ms at most, then: a delay may become a little longer, but not shorter.
+ * Until the delays are moved, what we know is how it was before.
  */
 static void
 compare(struct rclock *c, int64_t server_ms, int64_t shift_ms)
@@ -73,24 +107,33 @@ compare(struct rclock *c, int64_t server_ms, int64_t shift_ms)
 	const int64_t now = own_ms() + 1;
 	const int64_t first = server_ms - shift_ms - now;
 	const int64_t last = server_ms + 1 - shift_ms - c->asked_ms;
-	const int64_t tolerance = tolerance_ms(c, now);
-	const bool comparable = c->known && c->shift_ms == shift_ms;
+	const int64_t others_ms = shift_ms - c->shift_ms;
 
-	c->step_ms = 0;
-	if (comparable &&
-	    (first > c->last_ms + tolerance || last < c->first_ms - tolerance))
-		c->step_ms = last - c->first_ms;
 	c->answer_ms = now - c->asked_ms;
-	/* An answer that took long tells less than an earlier, quick one. */
-	if (comparable && c->step_ms == 0 &&
-	    c->last_ms - c->first_ms + (now - c->seen_ms) / DRIFT <
-		last - first)
-		return;
-	c->known = true;
-	c->first_ms = first;
-	c->last_ms = last;
-	c->seen_ms = now;
+	c->passed_ms = c->known ? now - c->looked_ms + STEP_MIN_MS : NEVER_MS;
 	c->shift_ms = shift_ms;
+	c->step_ms = 0;
+	/* Another worker may have seen a step where we see none, since its own
+	 * clock had stood still: then the delays are longer by that. */
+	if (!c->known || agrees(c, first, last, 0) ||
+	    (others_ms > 0 && agrees(c, first, last, -others_ms))) {
+		learn(c, first, last, now);
+		c->looked_ms = now;
+		return;
+	}
+	c->step_ms = last - c->first_ms;
+	c->set_first_ms = first;
+	c->set_last_ms = last;
+}
+
+/* The delays are moved: to all workers the clock is where it was. */
+static void
+forget_step(struct rclock *c)
+{
+	c->first_ms = c->set_first_ms - c->step_ms;
+	c->last_ms = c->set_last_ms - c->step_ms;
+	c->shift_ms += c->step_ms;
+	c->seen_ms = c->looked_ms = own_ms();
 }
 
 /* --- moving delays ----------------------------------------------------- */
@@ -112,6 +155,7 @@ has_failed(struct rqueue *q, const struct redis_reply *reply)
 
 	if (fault == REDIS_FAULT_NONE)
 		return false;
+	q->clock.step_ms = 0; /* it will be seen again */
 	if (rqueue_reply_lost(reply)) {
 		/* Another look follows when the connection is back. */
 		q->promoting = q->promote_again = false;
@@ -123,21 +167,18 @@ has_failed(struct rqueue *q, const struct redis_reply *reply)
 	return true;
 }
 
-/* Moved, by us or by another worker: now what is due is due. */
+/* Moved, by us or by another worker, or the clock was set once more. */
 static void
 on_followed(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rqueue *q = arg;
-	struct rclock *c = &q->clock;
 
 	(void)r;
 	if (has_failed(q, reply))
 		return;
-	if (redis_reply_integer(reply) == 1) {
-		c->first_ms -= c->step_ms;
-		c->last_ms -= c->step_ms;
-		c->shift_ms += c->step_ms;
-	}
+	if (redis_reply_integer(reply) == 1 && q->clock.step_ms != 0)
+		forget_step(&q->clock);
+	q->clock.step_ms = 0; /* or it will be seen again */
 	ended(q, true);
 }
 
@@ -145,12 +186,18 @@ static void
 follow_clock(struct rqueue *q)
 {
 	char step[NUMBER_TEXT], shift[NUMBER_TEXT];
+	char earliest[NUMBER_TEXT], latest[NUMBER_TEXT], passed[NUMBER_TEXT];
 	const struct slice keys[] = {slice_of(q->keys[KEY_DELAYED]),
 				     slice_of(q->keys[KEY_CLOCK])};
-	const struct slice args[] = {number_arg(step, q->clock.step_ms),
-				     number_arg(shift, q->clock.shift_ms)};
+	int64_t from, to;
 
-	if (rbroker_eval(q->broker, SCRIPT_CLOCK, on_followed, q, 2, keys, 2,
+	expect(&q->clock, &from, &to);
+	const struct slice args[] = {
+	    number_arg(step, q->clock.step_ms),
+	    number_arg(shift, q->clock.shift_ms), number_arg(earliest, from),
+	    number_arg(latest, to), number_arg(passed, q->clock.passed_ms)};
+
+	if (rbroker_eval(q->broker, SCRIPT_CLOCK, on_followed, q, 2, keys, 5,
 			 args) != 0)
 		q->promoting = q->promote_again = false;
 }

@@ -34,13 +34,33 @@ question_ended(struct inquiry *i)
 		i->answered(i);
 }
 
+/* If nobody may ask, it is as new as it should be. */
+static void
+take_version(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	(void)none;
+	rbroker_take_version(i->broker, redis_reply_string(reply));
+	i->again = true;
+}
+
+/* Who only submits needs not know how old the server is. */
+static void
+ask_version(struct inquiry *i)
+{
+	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
+
+	inquiry_command(i, take_version, 0, RARGS(argv));
+}
+
 static void
 run(struct inquiry *i)
 {
 	i->again = false;
 	i->under_way++;
-	if (i->err.code == ERR_NONE)
+	if (i->err.code == ERR_NONE && i->broker->version_known)
 		i->ask(i);
+	else if (i->err.code == ERR_NONE)
+		ask_version(i);
 	question_ended(i);
 }
 
@@ -88,7 +108,8 @@ on_reply(struct rcall *call, const struct redis_reply *reply)
 	if (fault == REDIS_FAULT_SCRIPT && i->forgotten < FORGOTTEN_MAX) {
 		i->forgotten++;
 		i->again = true;
-	} else if (fault == REDIS_FAULT_NONE) {
+	} else if (fault == REDIS_FAULT_NONE ||
+		   (a->take == take_version && fault != REDIS_FAULT_LOST)) {
 		a->take(i, a->index, reply);
 	} else if (i->err.code == ERR_NONE) {
 		redis_fault_err(i->broker->redis, i->what, reply, &i->err);

@@ -150,9 +150,16 @@ compare_lengths(struct rqueue *q)
 }
 
 void
-rqueue_start(struct rqueue *q)
+rqueue_raise_fence(struct rqueue *q)
 {
 	const struct slice raise[] = {SLICE("INCR"), slice_of(q->fence)};
+
+	redis_command(q->broker->redis, NULL, NULL, 2, raise);
+}
+
+void
+rqueue_start(struct rqueue *q)
+{
 	unsigned int i;
 
 	rbroker_name_queue(q->broker, q->name);
@@ -161,7 +168,7 @@ rqueue_start(struct rqueue *q)
 	for (i = 0; i < PARTS; i++)
 		q->parts[i].looking = false;
 	/* Whoever believes us dead has to think again; see redis_takeover.c. */
-	redis_command(q->broker->redis, NULL, NULL, 2, raise);
+	rqueue_raise_fence(q);
 	compare_lengths(q);
 }
 

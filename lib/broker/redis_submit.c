@@ -183,7 +183,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 		sent = rcall_command(&run->call, argc, argv);
 	else if (run != NULL)
 		sent = rcall_eval(&run->call, SCRIPT_SUBMIT,
-				  (struct rargs){keys, 4},
+				  (struct rargs){keys, 5},
 				  (struct rargs){argv, argc});
 	if (sent == 0) {
 		batch->under_way++;
@@ -247,7 +247,8 @@ push_by_script(struct batch *batch, size_t first, size_t n)
 	}
 	const struct slice keys[] = {
 	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
-	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_CLOCK])};
+	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_CLOCK]),
+	    slice_of(q.keys[KEY_WITHDRAWN])};
 	args[0] = number_arg(limit, b->opt.max_queue_size);
 	args[1] = slice_of(RBROKER_CONTROL);
 	args[2] = slice_of(q.wake);

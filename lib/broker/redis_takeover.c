@@ -7,9 +7,11 @@
  * broken in between, it is dead: had Redis been paused or the network slow, our
  * own connection would have noticed, or its heartbeat would have come back.
  *
- * A worker that does come back raises its fence, in each of its queues, before
- * it looks at what it has in flight. We remember the fence from the time when
- * the worker was first missed, and take nothing if it has moved since.
+ * A worker raises its fence, in each of its queues, with each heartbeat, and
+ * when it comes back, before it looks at what it has in flight. We remember the
+ * fence from the time when the worker was first missed, and take nothing if it
+ * has moved since; so it does no harm either if the server's clock is set and
+ * heartbeats are gone too soon.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -259,7 +261,8 @@ on_alive(struct rcall *call, const struct redis_reply *reply)
 		first_missed(b, slice_of(a->id));
 	} else if (clock_mono_ms() - m->since_ms >= BROKER_LIFE_S * 1000) {
 		take_over(m);
-		m->since_ms = clock_mono_ms();
+		/* If it did come back, it may be missed once more. */
+		forget(m);
 	}
 	asking_free(a);
 }

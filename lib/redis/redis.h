@@ -129,7 +129,8 @@ int redis_command_blocking(struct redis *r, int64_t block_ms,
 
 /*
  * A Lua script, which must outlive the connection. EVALSHA is sent; each
- * connection loads a script before its first use, in the same write.
+ * connection loads a script before its first use, in the same write. The text
+ * may be replaced by another.
  */
 struct redis_script {
 	const char *name;

@@ -12,6 +12,7 @@
 /* A script that was sent to the server on this connection. */
 struct redis_loaded {
 	const struct redis_script *script;
+	const char *text; /* that the sum is of */
 	char sha[2 * SHA1_SIZE + 1];
 	bool loaded;
 	uint64_t at; /* the number of its SCRIPT LOAD among the commands */
@@ -36,18 +37,23 @@ find(struct redis *r, const struct redis_script *script)
 	struct redis_loaded *wider, *l;
 	size_t i;
 
-	for (i = 0; i < r->n_loaded; i++)
-		if (r->loaded[i].script == script)
-			return &r->loaded[i];
-	wider = reallocarray(r->loaded, r->n_loaded + 1, sizeof(*wider));
-	if (wider == NULL)
-		return NULL;
-	r->loaded = wider;
-	l = &wider[r->n_loaded];
-	*l = (struct redis_loaded){.script = script};
+	for (i = 0; i < r->n_loaded && r->loaded[i].script != script; i++)
+		;
+	if (i == r->n_loaded) {
+		wider = reallocarray(r->loaded, i + 1, sizeof(*wider));
+		if (wider == NULL)
+			return NULL;
+		r->loaded = wider;
+		r->loaded[r->n_loaded++] =
+		    (struct redis_loaded){.script = script};
+	}
+	l = &r->loaded[i];
+	if (l->text == script->text)
+		return l;
+	l->loaded = false;
 	if (sha1_hex(script->text, l->sha) != 0)
 		return NULL;
-	r->n_loaded++;
+	l->text = script->text;
 	return l;
 }
 

@@ -185,6 +185,7 @@ close_results(struct results *results)
 	if (r->ears != NULL)
 		event_free(r->ears);
 	rresults_index_close(r);
+	buf_done(&r->key);
 	redis_url_done(&r->url);
 	free(r->url_name);
 	free(r);

@@ -36,6 +36,7 @@ struct rresults {
 	struct redis *redis;  /* commands */
 	struct outbox outbox; /* records that must be kept */
 	bool full;	      /* the server refused one as full */
+	struct buf key;	      /* of the record that is being sent */
 	struct event *later;  /* answers that need no server */
 	TAILQ_HEAD(rcall_list, rcall) calls; /* they wait here */
 	struct rcall_list asked;	     /* replies are on their way */

@@ -33,19 +33,17 @@ send_set(const struct rresults *r, const struct results_put *put,
 	return redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set);
 }
 
-/* What waits for it is told, and the lists of those who ask later. */
+/* Who waits for it is told, and it is noted for those who ask for lists. */
 static void
 announce(struct rresults *r, const struct results_put *put)
 {
-	struct buf channel = BUF_INIT;
-	const struct slice publish[] = {
-	    SLICE("PUBLISH"),
-	    rresults_key(&channel, RRESULTS_COMPLETE, put->id), SLICE("done")};
+	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
 
+	buf_reset(&r->key);
+	publish[1] = rresults_key(&r->key, RRESULTS_COMPLETE, put->id);
 	/* Should the SET be refused, it only wakes somebody early. */
-	if (!channel.failed)
+	if (!r->key.failed)
 		redis_command(r->redis, NULL, NULL, 3, publish);
-	buf_done(&channel);
 	rresults_index(r, put);
 }
 
@@ -57,15 +55,16 @@ send_pending(struct pending *p, struct redis *redis, redis_reply_fn *fn,
 	struct rresults *r = container_of(o, struct rresults, outbox);
 	const struct results_put *put =
 	    container_of(p, struct results_put, pending);
-	struct buf key = BUF_INIT;
-	const struct slice name = rresults_key(&key, RRESULTS_RECORD, put->id);
-	const int sent = key.failed ? -1 : send_set(r, put, name, fn, arg);
+	struct slice key;
 
 	(void)redis;
-	buf_done(&key);
-	if (sent == 0 && put->final)
+	buf_reset(&r->key);
+	key = rresults_key(&r->key, RRESULTS_RECORD, put->id);
+	if (r->key.failed || send_set(r, put, key, fn, arg) != 0)
+		return -1;
+	if (put->final)
 		announce(r, put);
-	return sent;
+	return 0;
 }
 
 static void

@@ -145,7 +145,8 @@ END_TEST
 /* A producer can send anything. */
 START_TEST(what_is_no_history_is_begun_anew)
 {
-	static const char *const strange[] = {"", "{}", "[1", "5", "nonsense"};
+	static const char *const strange[] = {
+	    "", "{}", "[1", "5", "nonsense", "[\"a\", 5, [{}], null]"};
 	struct buf history = BUF_INIT;
 	json_t *list;
 	size_t i;

@@ -2,10 +2,15 @@
 /* A scene for schedulers. */
 #include "e2e/beat_scene.h"
 
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
+#include <pwd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include "e2e/look.h"
 #include "sql_server.h"
@@ -14,26 +19,109 @@
 
 #define COMMAND "exec flowrra-beat --config flowrra.conf"
 
+/* --- a small disk ----------------------------------------------------------
+ */
+
+/* Only this process and those that it starts see it. */
+static bool
+mount_disk(struct scene *s, unsigned int kib)
+{
+	/* A server wants to own it, and root may do all. */
+	const struct passwd *owner = getpwnam("postgres");
+	char options[64];
+
+	s->disk = strdup("/tmp/flowrra-disk-XXXXXX");
+	ck_assert_ptr_nonnull(s->disk);
+	ck_assert_ptr_nonnull(mkdtemp(s->disk));
+	snprintf(options, sizeof(options), "size=%uk,mode=700,uid=%u", kib,
+		 owner != NULL ? (unsigned int)owner->pw_uid : 0);
+	if (unshare(CLONE_NEWNS) == 0 &&
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("tmpfs", s->disk, "tmpfs", 0, options) == 0)
+		return true;
+	rmdir(s->disk);
+	free(s->disk);
+	return false;
+}
+
+static void
+filler(const struct scene *s, char path[static 64])
+{
+	snprintf(path, 64, "%s/filler", s->disk);
+}
+
 void
-scene_open(struct scene *s, enum scene_database kind)
+scene_fill_disk(struct scene *s)
+{
+	static const char zeros[65536];
+	size_t size = sizeof(zeros);
+	char path[64];
+	int fd;
+
+	filler(s, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	while (size > 0)
+		if (write(fd, zeros, size) <= 0)
+			size /= 2;
+	close(fd);
+}
+
+void
+scene_empty_disk(struct scene *s)
+{
+	char path[64];
+
+	filler(s, path);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+/* --- opening and closing ---------------------------------------------------
+ */
+
+static void
+use_disk(struct scene *s)
+{
+	char sql[128];
+
+	if (s->disk == NULL)
+		return;
+	snprintf(sql, sizeof(sql), "CREATE TABLESPACE small LOCATION '%s'",
+		 s->disk);
+	sql_server_run(s->server, NULL, sql);
+	sql_server_run(s->server, NULL,
+		       "GRANT CREATE ON TABLESPACE small TO flowrra");
+	sql_server_run(s->server, NULL,
+		       "ALTER ROLE flowrra SET default_tablespace = small");
+}
+
+/* Before the world, whose directory other users cannot enter. */
+static char *
+start_server(struct scene *s, enum scene_database kind)
+{
+	s->server =
+	    sql_server_start(kind == SCENE_POSTGRESQL ? SQL_SERVER_POSTGRESQL
+						      : SQL_SERVER_MARIADB);
+	use_disk(s);
+	return sql_server_database(s->server, "beat");
+}
+
+static void
+open_scene(struct scene *s, enum scene_database kind)
 {
 	const struct world_options o = {.no_worker = true};
 	struct schedules_options options = {.timeout_ms = 20000};
 	struct err err = ERR_INIT;
 	char *url = NULL;
 
-	*s = (struct scene){.command = COMMAND};
-	/* Before the world, whose directory other users cannot enter. */
-	if (kind != SCENE_SQLITE) {
-		s->server = sql_server_start(kind == SCENE_POSTGRESQL
-						 ? SQL_SERVER_POSTGRESQL
-						 : SQL_SERVER_MARIADB);
-		url = sql_server_database(s->server, "beat");
-	}
+	s->command = COMMAND;
+	if (kind != SCENE_SQLITE)
+		url = start_server(s, kind);
 	s->world = world_start(&o);
 	if (kind == SCENE_SQLITE)
 		url = strdup(world_text(s->world, "sqlite://%s/schedules.db",
-					world_dir(s->world)));
+					s->disk != NULL ? s->disk
+							: world_dir(s->world)));
 	options.url = world_keep(s->world, url);
 	world_configure(s->world, NULL,
 			world_text(s->world,
@@ -45,11 +133,34 @@ scene_open(struct scene *s, enum scene_database kind)
 }
 
 void
+scene_open(struct scene *s, enum scene_database kind)
+{
+	*s = (struct scene){.db = NULL};
+	open_scene(s, kind);
+}
+
+bool
+scene_open_small(struct scene *s, enum scene_database kind,
+		 unsigned int disk_kib)
+{
+	*s = (struct scene){.db = NULL};
+	if (!mount_disk(s, disk_kib))
+		return false;
+	open_scene(s, kind);
+	return true;
+}
+
+void
 scene_close(struct scene *s)
 {
 	schedules_close(s->db);
 	world_stop(s->world);
 	sql_server_stop(s->server);
+	if (s->disk == NULL)
+		return;
+	umount2(s->disk, MNT_DETACH);
+	rmdir(s->disk);
+	free(s->disk);
 }
 
 void

@@ -24,13 +24,21 @@ struct scene {
 	struct sql_server *server; /* NULL: SQLite */
 	struct schedules *db;
 	struct worker *beats[SCENE_BEATS];
+	char *disk;	     /* a small one for the tables; NULL: none */
 	const char *command; /* of the schedulers */
 	int n_schedules;
 };
 
 /* Starts the servers; no scheduler yet. */
 void scene_open(struct scene *s, enum scene_database kind);
+/* The same, with the tables on a disk of so many KiB. False: that takes root.
+ * Not with MariaDB. */
+bool scene_open_small(struct scene *s, enum scene_database kind,
+		      unsigned int disk_kib);
 void scene_close(struct scene *s);
+/* Leaves no room on that disk; makes room again. */
+void scene_fill_disk(struct scene *s);
+void scene_empty_disk(struct scene *s);
 /* Starts `n` schedulers and waits until they are ready. */
 void scene_start(struct scene *s, int n);
 

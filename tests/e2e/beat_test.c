@@ -107,7 +107,7 @@ START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
 {
 	struct scene s;
 
-	scene_open(&s, SCENE_SQLITE);
+	scene_open(&s, (enum scene_database)_i);
 	s.command = "exec flowrra-beat --config flowrra.conf "
 		    "-o broker.socket_timeout=1";
 	scene_schedule(&s, SCHEDULES, PERIOD_MS);
@@ -165,6 +165,71 @@ START_TEST(a_database_that_was_away_loses_and_doubles_nothing)
 }
 END_TEST
 
+/* All of them complain, with these words, and go on as if nothing had been. */
+static void
+await_complaint(struct scene *s, const char *words)
+{
+	int i;
+
+	for (i = 0; i < SCENE_BEATS; i++)
+		WAIT_UNTIL(worker_logged(s->beats[i], words) &&
+			   worker_logged(s->beats[i], "trying again"));
+}
+
+static void
+set_read_only(struct scene *s, enum scene_database kind, bool on)
+{
+	const char *sql = world_text(
+	    s->world,
+	    kind == SCENE_POSTGRESQL
+		? "ALTER SYSTEM SET default_transaction_read_only = %d"
+		: "SET GLOBAL read_only = %d",
+	    on);
+
+	sql_server_run(s->server, NULL, sql);
+	if (kind == SCENE_POSTGRESQL)
+		sql_server_run(s->server, NULL, "SELECT pg_reload_conf()");
+}
+
+START_TEST(a_server_that_was_read_only_loses_and_doubles_nothing)
+{
+	struct scene s;
+
+	scene_open(&s, (enum scene_database)_i);
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
+	set_read_only(&s, (enum scene_database)_i, true);
+	await_complaint(&s, "the server is read-only");
+	set_read_only(&s, (enum scene_database)_i, false);
+	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
+	scene_verdict(&s);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_disk_that_was_full_loses_and_doubles_nothing)
+{
+	long long before;
+	struct scene s;
+
+	if (!scene_open_small(&s, (enum scene_database)_i, 16 * 1024))
+		return;
+	scene_schedule(&s, SCHEDULES, PERIOD_MS);
+	scene_start(&s, SCENE_BEATS);
+	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
+	scene_fill_disk(&s);
+	await_complaint(&s, _i == SCENE_SQLITE
+				? "the disk is full"
+				: "make room on the server's disk");
+	scene_empty_disk(&s);
+	before = scene_enqueued(&s);
+	WAIT_UNTIL(scene_enqueued(&s) > before + 2 * SCHEDULES);
+	scene_verdict(&s);
+	scene_close(&s);
+}
+END_TEST
+
 /* --- the clock -------------------------------------------------------------
  */
 
@@ -187,7 +252,7 @@ START_TEST(a_clock_that_is_set_loses_and_doubles_nothing)
 #ifdef __SANITIZE_ADDRESS__
 	return; /* nothing may be loaded before it */
 #endif
-	scene_open(&s, SCENE_SQLITE);
+	scene_open(&s, (enum scene_database)_i);
 	dir = world_dir(s.world);
 	path = world_text(s.world, "%s/clock.flowrra-beat", dir);
 	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
@@ -225,8 +290,14 @@ SUITE("beat")
 	TEST_LOOP(what_a_dead_scheduler_has_claimed_is_sent_within_5_s, 0,
 		  SCENE_DATABASES);
 	TEST(a_reload_enables_what_was_disabled);
-	TEST(a_broker_that_was_away_is_sent_each_fire_once);
+	TEST_LOOP(a_broker_that_was_away_is_sent_each_fire_once, 0,
+		  SCENE_DATABASES);
 	TEST_LOOP(a_database_that_was_away_loses_and_doubles_nothing,
 		  SCENE_POSTGRESQL, SCENE_DATABASES);
-	TEST(a_clock_that_is_set_loses_and_doubles_nothing);
+	TEST_LOOP(a_server_that_was_read_only_loses_and_doubles_nothing,
+		  SCENE_POSTGRESQL, SCENE_DATABASES);
+	TEST_LOOP(a_disk_that_was_full_loses_and_doubles_nothing, SCENE_SQLITE,
+		  SCENE_MARIADB);
+	TEST_LOOP(a_clock_that_is_set_loses_and_doubles_nothing, 0,
+		  SCENE_DATABASES);
 }

@@ -45,16 +45,45 @@ compare(const struct task *a, const struct task *b)
 }
 
 static void
+check_jansson(struct slice part)
+{
+	json_error_t error;
+	json_t *json = json_loadb(part.p, part.len, JSON_ALLOW_NUL, &error);
+
+	must(json != NULL ||
+	     json_error_code(&error) == json_error_numeric_overflow);
+	json_decref(json);
+}
+
+/* With an attempt more, which has failed with the arguments as its error. */
+static void
+make_history(const struct task *task, struct buf *out)
+{
+	const struct attempt attempt = {.number = task->current_retry + 1,
+					.started_us = task->submitted_us,
+					.worker = SLICE("host:main"),
+					.reason = SLICE("failed"),
+					.error = task->args};
+
+	history_add(task->history, &attempt, out);
+	must(!out->failed && out->len <= HISTORY_BYTES);
+	check_jansson((struct slice){out->data, out->len});
+}
+
+static void
 check_retry(const struct task *task)
 {
-	const struct task_counters counters = {
+	struct task_counters counters = {
 	    .current_retry = task->current_retry / 2 + 1,
 	    .crashes = task->crashes / 2,
 	    .suspected = task->unknown,
 	    .unknown = task->suspected,
 	};
-	struct buf out = BUF_INIT;
+	struct buf out = BUF_INIT, history = BUF_INIT;
 	struct task *next;
+
+	make_history(task, &history);
+	counters.history = (struct slice){history.data, history.len};
 
 	task_encode_again(task, &counters, &out);
 	must(!out.failed);
@@ -64,8 +93,13 @@ check_retry(const struct task *task)
 	must(next->crashes == counters.crashes);
 	must(next->suspected == counters.suspected);
 	must(next->unknown == counters.unknown);
+	/* Empty: the task has something else under this name. */
+	must(next->history.len == 0 ||
+	     slice_eq(next->history, counters.history));
+	must(out.len < task->raw.len + TASK_AGAIN_MAX);
 	task_free(next);
 	buf_done(&out);
+	buf_done(&history);
 }
 
 /* Written anew, only the fields that we know are left. */
@@ -84,17 +118,6 @@ check_encode(const struct task *task)
 	compare(task, next);
 	task_free(next);
 	buf_done(&out);
-}
-
-static void
-check_jansson(struct slice part)
-{
-	json_error_t error;
-	json_t *json = json_loadb(part.p, part.len, JSON_ALLOW_NUL, &error);
-
-	must(json != NULL ||
-	     json_error_code(&error) == json_error_numeric_overflow);
-	json_decref(json);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -45,6 +45,26 @@ START_TEST(a_script_is_loaded_once_a_connection)
 }
 END_TEST
 
+START_TEST(a_script_whose_text_was_replaced_is_another)
+{
+	struct redis_server *server = redis_server_start(NULL);
+	struct redis_script script = {.name = "one", .text = "return 1"};
+	struct session s;
+
+	session_init(&s, redis_server_url(server), NULL);
+	session_wait(&s, &s.ups, 1);
+	ck_assert_int_eq(eval(&s, &script, session_on_reply), 0);
+	session_wait(&s, &s.replies, 1);
+	ck_assert_str_eq(s.reply, "(1)");
+	script.text = "return 2";
+	ck_assert_int_eq(eval(&s, &script, session_on_reply), 0);
+	session_wait(&s, &s.replies, 2);
+	ck_assert_str_eq(s.reply, "(2)");
+	session_done(&s);
+	redis_server_stop(server);
+}
+END_TEST
+
 /* What whoever sends scripts has to do: once more. */
 static void
 on_reply_again(struct redis *r, const struct redis_reply *reply, void *arg)
@@ -137,6 +157,7 @@ SUITE("redis_script")
 {
 	TEST(a_script_is_loaded_once_a_connection);
 	TEST(a_script_that_the_server_lost_is_loaded_again);
+	TEST(a_script_whose_text_was_replaced_is_another);
 	TEST(a_script_is_loaded_again_after_a_restart);
 	TEST(a_script_that_does_not_compile_is_not_called);
 	TEST(many_arguments_need_no_other_way);

@@ -122,9 +122,13 @@ disk_is_full(struct scene *s)
 			      "exec flowrractl --config worker-0.conf submit "
 			      "ledger '\"%s\"' 1 --queue io --force",
 			      ledger_path(s->ledger));
-		ck_assert_msg(refused->status == 69 || refused->status == 75,
-			      "submission to a full disk: status %d, %s",
-			      refused->status, refused->err);
+		/* There may be room again for so little. */
+		ck_assert_msg(
+		    refused->status == 0 ||
+			((refused->status == 69 || refused->status == 75) &&
+			 strstr(refused->err, "disk is full")),
+		    "submission to a full disk: status %d, %s", refused->status,
+		    refused->err);
 		scene_sleep_between(s, 0, 1000);
 		empty_disk(s);
 		begin = now_ms();
@@ -252,7 +256,7 @@ redis_clock_is_stepped(struct scene *s)
 				     .delays = true,
 				     .retries = true});
 	for (i = 0; i < times(s, 8, 100); i++) {
-		scene_sleep_between(s, 50, 1000);
+		scene_sleep_between(s, 250, 1000);
 		step(s, redis);
 	}
 	*redis = 0;

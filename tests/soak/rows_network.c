@@ -168,7 +168,8 @@ link_is_cut(struct scene *s)
 
 	scene_start(
 	    s, &(struct scene_options){.proxy = true, .config = SHORT_TIMEOUT});
-	load_start(s, &(struct load){.delays = true});
+	/* Most of the time it has no connection. */
+	load_start(s, &(struct load){.delays = true, .gap_ms = 200});
 	for (i = 0; i < n; i++) {
 		s->proxy->cut_at = s->thorough
 				       ? (int)i + 1

@@ -118,6 +118,33 @@ const struct row row_takeover = {.name = "takeover",
 				 .limit_ms = 21500,
 				 .run = worker_never_back};
 
+/* On Redis, who says nothing for two lives is dead. In the embedded database it
+ * is not, as long as it holds its lock. */
+static void
+worker_frozen(struct scene *s)
+{
+	const bool lock = s->broker == SOAK_SQLITE;
+	unsigned int i;
+
+	scene_start(s, &(struct scene_options){.workers = 2});
+	load_start(s, &(struct load){.max_ms = 300, .gap_ms = 150});
+	for (i = 0; i < times(s, 1, 5); i++) {
+		scene_sleep_between(s, 200, 2000);
+		worker_signal(s->workers[0], SIGSTOP);
+		s->tally->faults++;
+		scene_sleep_between(s, lock ? 18000 : 12500,
+				    lock ? 20000 : 15000);
+		worker_signal(s->workers[0], SIGCONT);
+	}
+	scene_end(s);
+}
+
+const struct row row_frozen = {.name = "frozen",
+			       .fault = "SIGSTOP flowrrad beyond a life",
+			       .brokers = ON_BOTH,
+			       .runs = {1, 5},
+			       .run = worker_frozen};
+
 /* --- SIGTERM, SIGHUP -------------------------------------------------------
  */
 

@@ -15,6 +15,7 @@
 #include "soak/soak.h"
 #include "soak/store.h"
 
+/* Nothing more comes if nothing has ended for so long. */
 #define DRAIN_MS 60000
 #define GROWN_KIB (8 * 1024)
 
@@ -32,9 +33,25 @@ final_record(struct scene *s, const char *id)
 	return NULL;
 }
 
+struct drain {
+	size_t ended;
+	int64_t since_ms;
+};
+
+/* Whether something has ended of late, so that a long queue is no loss. */
+static bool
+drains(struct scene *s, struct drain *d)
+{
+	const size_t ended = ledger_ended(s->ledger, 0);
+
+	if (ended > d->ended)
+		*d = (struct drain){ended, now_ms()};
+	return now_ms() - d->since_ms < DRAIN_MS;
+}
+
 /* Waits until it is over; counts it as lost if nothing more can come. */
 static void
-judge_end(struct scene *s, const struct ledger_task *e, int64_t deadline_ms)
+judge_end(struct scene *s, const struct ledger_task *e, struct drain *d)
 {
 	struct flowrra_record *record;
 	unsigned int turn = 0;
@@ -42,10 +59,11 @@ judge_end(struct scene *s, const struct ledger_task *e, int64_t deadline_ms)
 
 	while ((record = final_record(s, e->id)) == NULL) {
 		scene_look(s);
-		if (!wait_a_moment(deadline_ms, &turn)) {
+		if (!drains(s, d)) {
 			s->tally->lost++;
 			return;
 		}
+		wait_a_moment(INT64_MAX, &turn);
 	}
 	well = record->state == FLOWRRA_SUCCESS;
 	flowrra_record_free(record);
@@ -62,7 +80,7 @@ judge_end(struct scene *s, const struct ledger_task *e, int64_t deadline_ms)
 static void
 judge_ends(struct scene *s)
 {
-	const int64_t deadline = now_ms() + DRAIN_MS;
+	struct drain drain = {0, now_ms()};
 	const char *first = NULL;
 	const struct ledger_task *e;
 	unsigned int lost;
@@ -74,7 +92,7 @@ judge_ends(struct scene *s)
 			continue;
 		s->tally->acknowledged++;
 		lost = s->tally->lost;
-		judge_end(s, e, deadline);
+		judge_end(s, e, &drain);
 		if (s->tally->lost > lost && first == NULL)
 			first = e->id;
 	}

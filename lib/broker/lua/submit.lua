@@ -3,7 +3,7 @@
 -- begins with delay.lua.
 --
 -- KEYS  1 queue (list)       2 levels (zset)    3 delayed (zset)
---       4 clock (hash)
+--       4 clock (hash)     5 how many withdrawn ones lie among the waiting
 -- ARGV  1 limit of the queue's length, 0 for none
 --       2 control channel    3 the wake order for this queue
 --       then for each task:  priority, delay in ms, time in ms since 1970
@@ -19,7 +19,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local length = 0
 
 if limit > 0 then
-  length = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3])
+  length = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3]) -
+    tonumber(redis.call('GET', KEYS[5]) or 0)
   for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
     length = length + redis.call('LLEN', '{' .. KEYS[1] .. '}:p:' .. level)
   end
