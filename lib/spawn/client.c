@@ -278,7 +278,8 @@ raise_limit(struct spawner *s)
 	struct rlimit all;
 
 	if (s->files.rlim_max == 0) {
-		getrlimit(RLIMIT_NOFILE, &s->files);
+		if (getrlimit(RLIMIT_NOFILE, &s->files) != 0)
+			return;
 		all = (struct rlimit){s->files.rlim_max, s->files.rlim_max};
 		setrlimit(RLIMIT_NOFILE, &all);
 	} else {
