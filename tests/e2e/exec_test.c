@@ -415,10 +415,10 @@ START_TEST(no_command_outlives_its_executor)
 		run(w, "rm -f pids");
 		id = submit(w, "%s --max-retries 3", names[i]);
 		p = pids_of(w);
+		run(w, "rm -f pids");
 		kill(executor_of(w), SIGKILL);
 		ck_all_gone(p);
 		/* It is tried again. */
-		run(w, "rm -f pids");
 		p = pids_of(w);
 		ctl_ok(w, "cancel %s", id);
 		WAIT_UNTIL(is(w, id, "status", "failed"));
@@ -477,7 +477,7 @@ START_TEST(standard_error_is_logged_as_it_comes)
 
 	WAIT_UNTIL(worker_logged(worker_of(w),
 				 world_text(w, "task %s (noisy): first", id)));
-	ck_told(w, id, "status", "running");
+	WAIT_UNTIL(is(w, id, "status", "running"));
 	ctl_ok(w, "cancel %s", id);
 	world_stop(w);
 }

@@ -2,6 +2,7 @@
 /* Command lines without a shell: how they are cut, and filled. */
 #include "util/words.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "suite.h"
@@ -80,6 +81,7 @@ START_TEST(a_line_is_cut_into_words_and_places)
 
 	ck_assert_str_eq(words ? words : "",
 			 lines[_i].words ? lines[_i].words : "");
+	free(words);
 }
 END_TEST
 
