@@ -13,7 +13,7 @@ static struct world *
 start(const char *config)
 {
 	const struct world_options o = {
-	    .embedded = true, .modules = "", .config = config, .crashes = true};
+	    .embedded = true, .modules = "", .config = config};
 
 	return world_start(&o);
 }
