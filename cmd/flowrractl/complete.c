@@ -214,7 +214,7 @@ static const char zsh[] =
     "\tlines=(\"${(@f)$(flowrractl complete -- "
     "\"${(@)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
     "\tfor line in $lines; do\n"
-    "\t\tcandidates+=(\"${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}\")\n"
+    "\t\tcandidates+=(\"${${line%%$'\\t'*}//:/\\\\\\\\:}:${line#*$'\\t'}\")\n"
     "\tdone\n"
     "\tif (( $#candidates )); then\n"
     "\t\t_describe flowrractl candidates\n"

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "e2e/look.h"
 #include "e2e/worker.h"
 
@@ -674,10 +676,100 @@ START_TEST(the_shells_complete_with_the_scripts)
 		       "pause\tKeeps all workers from taking tasks out of a "
 		       "queue\n");
 	if (has_shell(w, "zsh"))
-		ck_run(run(w, "zsh -fc 'autoload -U compinit; compinit -D -u; "
+		ck_run(run(w, "zsh -fc 'compdef() {}; "
 			      ". <(flowrractl completion zsh); "
-			      "echo $_comps[flowrractl]'"),
-		       0, "_flowrractl\n");
+			      "_describe() { print -l -- $candidates }; "
+			      "words=(flowrractl worker quiet test:); "
+			      "CURRENT=4; _flowrractl'"),
+		       0, "test\\:1:running\n");
+	world_stop(w);
+}
+END_TEST
+
+/* --- the manual page -------------------------------------------------------
+ */
+
+/* The section of a verb: from its heading to the end of those that share it. */
+static char *
+page_section(struct world *w, const char *verb)
+{
+	char *page =
+	    world_read(w, world_source(w, "cmd/flowrractl/flowrractl.1"));
+	char *begin = strstr(page, world_text(w, "\n.Ss %s", verb)), *end;
+
+	ck_assert_msg(begin != NULL, "there is no section %s", verb);
+	for (end = strchr(begin + 1, '\n'); strncmp(end, "\n.Ss", 4) == 0;
+	     end = strchr(end + 1, '\n'))
+		;
+	end = strstr(end, "\n.Ss");
+	if (end != NULL)
+		*end = '\0';
+	return begin;
+}
+
+/* Whether a word stands there, with something else on both sides. */
+static bool
+has_word(const char *text, const char *word)
+{
+	const size_t len = strlen(word);
+	const char *p;
+
+	for (p = strstr(text, word); p != NULL; p = strstr(p + 1, word))
+		if (strchr(" \"\n", p[-1]) != NULL &&
+		    strchr(" ,.\"\n:", p[len]) != NULL)
+			return true;
+	return false;
+}
+
+static void
+check_members(struct world *w, const char *verb, const char *arguments)
+{
+	json_t *json =
+	    json_loads(ctl(w, "%s %s --json", verb, arguments)->out, 0, NULL);
+	const json_t *object =
+	    json_is_array(json) ? json_array_get(json, 0) : json;
+	const char *section = page_section(w, verb), *name;
+	json_t *value;
+
+	ck_assert_msg(json_object_size(object) > 0, "%s prints nothing", verb);
+	json_object_foreach ((json_t *)object, name, value)
+		ck_assert_msg(has_word(section, name),
+			      "the section of \"%s\" does not say \"%s\"", verb,
+			      name);
+	json_decref(json);
+}
+
+START_TEST(the_manual_page_names_the_members_of_what_is_printed)
+{
+	static const char *const asked[][2] = {
+	    {"stats", ""},
+	    {"top", ""},
+	    {"health", ""},
+	    {"doctor", ""},
+	    {"queues", ""},
+	    {"queue pause", "cpu"},
+	    {"queue purge", "cpu"},
+	    {"worker quiet", "test:1"},
+	    {"tasks dead", ""},
+	    {"tasks show", "a"},
+	    {"tasks retry", "a"},
+
+	    {"schedule stats", ""},
+	    {"schedule show", "s"},
+	    {"schedule enable", "s"},
+	    {"schedule run", "s"},
+	    {"cancel", "later"},
+	};
+	struct world *w = begin(_i);
+	size_t i;
+
+	worker_start(w, NULL);
+	submit(w, "fail --max-retries 0 --id a");
+	submit(w, "add 1 1 --delay 1h --id later");
+	ctl_ok(w, "schedule interval add 1h --args '[1,2]' --id s");
+	WAIT_UNTIL(says(w, "stats", "dead", "1"));
+	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		check_members(w, asked[i][0], asked[i][1]);
 	world_stop(w);
 }
 END_TEST
@@ -823,4 +915,5 @@ SUITE("operate")
 	TEST_BOTH(a_unique_task_is_queued_once_and_gives_its_id_again);
 	TEST_BOTH(words_are_completed_from_verbs_and_servers);
 	TEST_BOTH(the_shells_complete_with_the_scripts);
+	TEST_BOTH(the_manual_page_names_the_members_of_what_is_printed);
 }
