@@ -2,6 +2,10 @@
 /*
  * The Redis backend: which tasks have ended.
  *
+ *	flowrra:completed  list of ids, the newest first
+ *	flowrra:failed     the same of those that failed
+ *	flowrra:stats      hash of totals: succeeded, failed
+ *
  * What ends in one turn of the loop is noted at its end, in two commands for
  * all of it, which leave in the same write as the records. A note is sent once
  * (its record may be sent again, and then is noted again): it is good for
