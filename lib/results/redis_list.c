@@ -87,9 +87,9 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)
 {
 	struct listing *l = malloc(sizeof(*l));
+	const unsigned int most = n < RESULTS_PAGE_MAX ? n : RESULTS_PAGE_MAX;
 	char want[24];
-	const int len = snprintf(want, sizeof(want), "%u",
-				 n < RESULTS_PAGE_MAX ? n : RESULTS_PAGE_MAX);
+	const int len = snprintf(want, sizeof(want), "%u", most > 0 ? most : 1);
 	const struct slice key = rresults_index_list(failed);
 	const struct slice args[] = {cursor,
 				     {want, (size_t)len},

@@ -120,7 +120,8 @@ int results_listen(struct results *r, results_event_fn *on_event, void *arg,
  * kind can be listed, as long as they are not expired. `cursor` is empty for
  * the first page, and else what the one before gave as `next`, where empty
  * means that this was all. A page may be short, or empty, and yet have a next
- * one. `n` is at most RESULTS_PAGE_MAX.
+ * one; a task that has ended twice may come twice, in different pages. `n` is
+ * at most RESULTS_PAGE_MAX.
  */
 #define RESULTS_LIST_MAX 100000
 #define RESULTS_PAGE_MAX 500
