@@ -130,8 +130,10 @@ struct flowrra_request {
 	const char *queue;  /* NULL: the task's own */
 	int priority;	    /* a lower number runs first; the default is 0 */
 	int max_retries;    /* 0 to 1000000 */
-	double delay_s;	    /* run it so many seconds from now … */
-	int64_t at_us;	    /* … or then: µs since 1970, UTC; 0: not given */
+	double delay_s;	    /* run it so many seconds from now, whatever the
+			       clock is set to meanwhile … */
+	int64_t at_us;	    /* … or then, by the broker's clock: µs since 1970,
+			       UTC; 0: not given */
 	int64_t expires_us; /* not to be begun after this time; 0: never */
 	double timeout_s;   /* of one attempt; 0: none */
 	double retry_delay_s; /* wait before a retry … */
