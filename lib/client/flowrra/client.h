@@ -132,10 +132,10 @@ struct flowrra_request {
 	int max_retries;    /* 0 to 1000000 */
 	double delay_s;	    /* run it so many seconds from now, whatever the
 			       clock is set to meanwhile … */
-	int64_t at_us;	    /* … or then, by the broker's clock: µs since 1970,
-			       UTC; 0: not given */
-	int64_t expires_us; /* not to be begun after this time; 0: never */
-	double timeout_s;   /* of one attempt; 0: none */
+	int64_t at_us; /* … or then, by the broker's clock: µs since 1970,
+			  UTC; 0: not given */
+	int64_t expires_us;   /* not to be begun after this time; 0: never */
+	double timeout_s;     /* of one attempt; 0: none */
 	double retry_delay_s; /* wait before a retry … */
 	double retry_backoff; /* … each so many times the one before … */
 	double retry_delay_max_s; /* … but at most this; 0: no limit */
