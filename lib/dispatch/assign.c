@@ -21,7 +21,7 @@
 #define HOT_MS 100
 /* Jobs that have ended and wait for backend and broker: with more of them,
  * nothing is claimed until the servers have caught up. */
-#define UNSETTLED_MAX 1024
+#define UNSETTLED_MAX 512
 
 /* --- room -------------------------------------------------------------- */
 
