@@ -28,6 +28,7 @@
 struct bufferevent;
 struct event;
 struct event_base;
+struct redis_channel;
 struct redis_dial;
 struct redis_loaded;
 struct redis_reader;
@@ -41,6 +42,9 @@ enum redis_phase {
 	REDIS_PHASE_UP,
 	REDIS_PHASE_REFUSED
 };
+
+/* Subscriptions that have ended and whose end the server was not told yet. */
+#define REDIS_LEFT_MAX 32
 
 enum redis_flush { REDIS_FLUSH_NONE, REDIS_FLUSH_SOON, REDIS_FLUSH_NOW };
 
@@ -75,6 +79,8 @@ struct redis {
 	size_t n_loaded;
 
 	void *channels; /* pubsub.c: a tree of tsearch(3) */
+	struct redis_channel *left[REDIS_LEFT_MAX];
+	size_t n_left;
 	bool subscriber;
 
 	unsigned int holds;

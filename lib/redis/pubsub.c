@@ -4,6 +4,10 @@
  *
  * Each SUBSCRIBE, UNSUBSCRIBE and PING is due an answer like any command;
  * messages come in between and answer nothing.
+ *
+ * An UNSUBSCRIBE travels with the next SUBSCRIBE: for those who wait for one
+ * task after the other it would wake the server once more for each, just when
+ * it is to take the next one.
  */
 #include <search.h>
 #include <stdlib.h>
@@ -15,7 +19,7 @@
 
 #define TEXT_SIZE 200
 
-struct channel {
+struct redis_channel {
 	struct slice name; /* points behind the struct */
 	redis_ready_fn *on_ready;
 	void *arg;
@@ -24,33 +28,33 @@ struct channel {
 static int
 compare(const void *va, const void *vb)
 {
-	const struct slice a = ((const struct channel *)va)->name;
-	const struct slice b = ((const struct channel *)vb)->name;
+	const struct slice a = ((const struct redis_channel *)va)->name;
+	const struct slice b = ((const struct redis_channel *)vb)->name;
 	size_t len = a.len < b.len ? a.len : b.len;
 	int order = len != 0 ? memcmp(a.p, b.p, len) : 0;
 
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static struct channel *
+static struct redis_channel *
 find(const struct redis *r, struct slice name)
 {
-	const struct channel key = {.name = name};
-	struct channel **node = tfind(&key, &r->channels, compare);
+	const struct redis_channel key = {.name = name};
+	struct redis_channel **node = tfind(&key, &r->channels, compare);
 
 	return node != NULL ? *node : NULL;
 }
 
-static struct channel *
+static struct redis_channel *
 add(struct redis *r, struct slice name)
 {
-	struct channel *c = malloc(sizeof(*c) + name.len);
+	struct redis_channel *c = malloc(sizeof(*c) + name.len);
 
 	if (c == NULL)
 		return NULL;
 	if (name.len != 0)
 		memcpy(c + 1, name.p, name.len);
-	*c = (struct channel){.name = {(char *)(c + 1), name.len}};
+	*c = (struct redis_channel){.name = {(char *)(c + 1), name.len}};
 	if (tsearch(c, &r->channels, compare) == NULL) {
 		free(c);
 		return NULL;
@@ -59,10 +63,17 @@ add(struct redis *r, struct slice name)
 }
 
 static void
-drop(struct redis *r, struct channel *c)
+drop(struct redis *r, struct redis_channel *c)
 {
 	tdelete(c, &r->channels, compare);
 	free(c);
+}
+
+static void
+forget_left(struct redis *r)
+{
+	while (r->n_left > 0)
+		free(r->left[--r->n_left]);
 }
 
 /* Marks what is due: an error in answer to a PING does no harm. */
@@ -81,11 +92,22 @@ send_command(struct redis *r, struct slice command, const struct slice *name)
 	    &(struct redis_args){argv, name == NULL ? 1 : 2}, 1);
 }
 
+/* If it cannot be sent, messages arrive and are dropped. */
+static void
+tell_left(struct redis *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_left; i++)
+		send_command(r, SLICE("UNSUBSCRIBE"), &r->left[i]->name);
+	forget_left(r);
+}
+
 int
 redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 		void *arg)
 {
-	struct channel *c = find(r, channel);
+	struct redis_channel *c = find(r, channel);
 	bool is_new = c == NULL;
 
 	if (r->phase == REDIS_PHASE_REFUSED ||
@@ -94,6 +116,8 @@ redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 		return -1;
 	if (is_new && (c = add(r, channel)) == NULL)
 		return -1;
+	if (r->phase == REDIS_PHASE_UP)
+		tell_left(r); /* before: it may be among them */
 	if (r->phase == REDIS_PHASE_UP &&
 	    send_command(r, SLICE("SUBSCRIBE"), &channel) != 0) {
 		if (is_new)
@@ -109,14 +133,18 @@ redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 int
 redis_unsubscribe(struct redis *r, struct slice channel)
 {
-	struct channel *c = find(r, channel);
+	struct redis_channel *c = find(r, channel);
 
 	if (c == NULL)
 		return -1;
-	/* If it cannot be sent, messages arrive and are dropped. */
-	if (r->phase == REDIS_PHASE_UP)
-		send_command(r, SLICE("UNSUBSCRIBE"), &channel);
-	drop(r, c);
+	if (r->phase != REDIS_PHASE_UP) {
+		drop(r, c);
+		return 0;
+	}
+	tdelete(c, &r->channels, compare);
+	r->left[r->n_left++] = c;
+	if (r->n_left == REDIS_LEFT_MAX)
+		tell_left(r);
 	return 0;
 }
 
@@ -135,7 +163,8 @@ static void
 restore_one(const void *node, VISIT visit, void *arg)
 {
 	struct restoring *restoring = arg;
-	const struct channel *c = *(const struct channel *const *)node;
+	const struct redis_channel *c =
+	    *(const struct redis_channel *const *)node;
 
 	if (visit == preorder || visit == endorder)
 		return;
@@ -148,6 +177,7 @@ redis_pubsub_restore(struct redis *r)
 {
 	struct restoring restoring = {.r = r};
 
+	forget_left(r);
 	twalk_r(r->channels, restore_one, &restoring);
 	return restoring.rc;
 }
@@ -157,6 +187,7 @@ redis_pubsub_done(struct redis *r)
 {
 	tdestroy(r->channels, free);
 	r->channels = NULL;
+	forget_left(r);
 }
 
 /* The second of a push's members names the channel; the third is a payload,
@@ -164,7 +195,7 @@ redis_pubsub_done(struct redis *r)
 static void
 on_push(struct redis *r, struct slice kind, const struct redis_reply *push)
 {
-	const struct channel *c =
+	const struct redis_channel *c =
 	    find(r, redis_reply_string(redis_reply_at(push, 1)));
 
 	if (c == NULL)

@@ -151,7 +151,8 @@ int redis_eval(struct redis *r, const struct redis_script *script,
  * to a channel replaces on_ready and arg, and has it called again. -1 means
  * that memory ran out, that the connection was refused, or that a command is
  * still waiting for its reply. Behind redis_unsubscribe() (-1: there is no
- * such subscription) no message of the channel arrives any more.
+ * such subscription) no message of the channel arrives any more; the server
+ * hears of it later.
  */
 typedef void redis_ready_fn(struct redis *r, void *arg);
 int redis_subscribe(struct redis *r, struct slice channel,

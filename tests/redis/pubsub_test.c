@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Subscriptions. */
+#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,16 @@ START_TEST(subscriptions_last_through_a_reconnect)
 }
 END_TEST
 
+static int
+channels_of(struct redis_server *server)
+{
+	redisReply *reply = redis_server_command(server, "PUBSUB CHANNELS *");
+	int n = (int)reply->elements;
+
+	freeReplyObject(reply);
+	return n;
+}
+
 START_TEST(no_message_arrives_after_unsubscribing)
 {
 	struct redis_server *server = redis_server_start(NULL);
@@ -83,6 +94,42 @@ START_TEST(no_message_arrives_after_unsubscribing)
 			 0);
 	session_wait(&s, &s.readies, 3);
 	ck_assert_int_eq(s.downs, 0);
+	session_done(&s);
+	redis_server_stop(server);
+}
+END_TEST
+
+START_TEST(the_server_hears_of_an_end_with_the_next_beginning)
+{
+	struct redis_server *server = redis_server_start(NULL);
+	struct session s;
+	char name[32];
+	int i;
+
+	session_init(&s, redis_server_url(server), NULL);
+	for (i = 0; i < 100; i++) {
+		/* The same one again, too, at once. */
+		snprintf(name, sizeof(name), "ch%d", i / 2);
+		redis_subscribe(s.r, slice_of(name), session_on_ready, &s);
+		session_wait(&s, &s.readies, i + 1);
+		ck_assert_int_eq(redis_unsubscribe(s.r, slice_of(name)), 0);
+	}
+	redis_subscribe(s.r, SLICE("ch49"), session_on_ready, &s);
+	session_wait(&s, &s.readies, 101);
+	ck_assert_int_eq(channels_of(server), 1);
+	/* More than are kept back. */
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		redis_subscribe(s.r, slice_of(name), session_on_ready, &s);
+	}
+	session_wait(&s, &s.readies, 1101);
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		redis_unsubscribe(s.r, slice_of(name));
+	}
+	redis_subscribe(s.r, SLICE("last"), session_on_ready, &s);
+	session_wait(&s, &s.readies, 1102);
+	ck_assert_int_eq(channels_of(server), 2);
 	session_done(&s);
 	redis_server_stop(server);
 }
@@ -176,6 +223,7 @@ SUITE("redis_pubsub")
 	TEST(a_message_arrives_after_the_confirmation);
 	TEST(subscriptions_last_through_a_reconnect);
 	TEST(no_message_arrives_after_unsubscribing);
+	TEST(the_server_hears_of_an_end_with_the_next_beginning);
 	TEST(a_quiet_subscription_lives_and_a_dead_server_is_noticed);
 	TEST(a_channel_that_is_forbidden_is_named_by_the_server);
 	TEST(a_connection_with_commands_under_way_does_not_subscribe);
