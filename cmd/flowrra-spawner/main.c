@@ -15,7 +15,7 @@ static const char usage[] =
     "to\n"
     "it that none outlives its executor. flowrra-executor starts it, with a\n"
     "socket as descriptor 3; it is not meant to be started by hand.\n"
-    "See flowrra-exec(7).\n";
+    "See flowrra-spawner(8).\n";
 
 static int
 is_socket(int fd)

@@ -120,8 +120,8 @@ conf_key_check_section(const char *section, struct err *err)
 	}
 	if (strncmp(section, "task", strlen("task")) == 0)
 		return err_set(err, ERR_CONFIG,
-			       "no section [%.64s]; a task is declared in "
-			       "[task NAME]",
+			       "no section [%.64s]; a task is declared in the "
+			       "configuration file, in [task NAME]",
 			       section);
 	if (best != NULL)
 		return err_set(err, ERR_CONFIG,

@@ -351,6 +351,36 @@ START_TEST(a_module_that_makes_no_sense_is_refused)
 }
 END_TEST
 
+START_TEST(a_module_is_handed_its_own_configuration)
+{
+	json_t *config =
+	    json_pack("{s:{s:[ss]}, s:{s:[s]}}", "configured", "tasks", "one",
+		      "two", "other", "tasks", "three");
+	struct loader *l = loader_new();
+	struct err err = ERR_INIT;
+
+	loader_configure(l, config);
+	ck_assert_msg(loader_load(l, built("configured"), &err) == 0, "%s",
+		      err.msg);
+	ck_assert_msg(loader_load(l, built("unconfigured"), &err) == 0, "%s",
+		      err.msg);
+	loader_configure(l, NULL);
+	json_decref(config);
+	ck_assert_ptr_nonnull(loader_find(l, SLICE("one")));
+	ck_assert_ptr_nonnull(loader_find(l, SLICE("two")));
+	ck_assert_ptr_null(loader_find(l, SLICE("three")));
+	ck_assert_ptr_nonnull(loader_find(l, SLICE("unconfigured")));
+	loader_free(l);
+}
+END_TEST
+
+START_TEST(a_module_may_refuse_its_configuration)
+{
+	check_refused(built("configured"), "its configure failed: it wants the "
+					   "names of its tasks");
+}
+END_TEST
+
 SUITE("loader")
 {
 	TEST(a_modules_tasks_are_found_by_name);
@@ -365,4 +395,6 @@ SUITE("loader")
 	TEST(a_name_of_200_characters_is_the_longest);
 	TEST(a_module_with_larger_descriptions_is_understood);
 	TEST(a_module_that_makes_no_sense_is_refused);
+	TEST(a_module_is_handed_its_own_configuration);
+	TEST(a_module_may_refuse_its_configuration);
 }

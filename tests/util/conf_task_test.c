@@ -130,9 +130,9 @@ static const struct {
 	const char *message;
 } bad_files[] = {
     {"[task]\ncommand = true",
-     ":1: no section [task]; a task is declared in [task NAME]"},
+     ":1: no section [task]; a task is declared in the configuration file"},
     {"[tasks a]\ncommand = true",
-     ":1: no section [tasks a]; a task is declared in [task NAME]"},
+     ":1: no section [tasks a]; a task is declared in the configuration"},
     {"[task ]\ncommand = true", ":1: \"\" is no name for a task"},
     {"[task a b]\ncommand = true", ":1: \"a b\" is no name for a task"},
     {"[task a/b]\ncommand = true", ":1: \"a/b\" is no name for a task"},
