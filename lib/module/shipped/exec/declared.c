@@ -37,6 +37,14 @@ find_groups(struct declared *d, const struct passwd *user)
 	return 0;
 }
 
+static char *
+variable(const char *name, const char *value)
+{
+	char *text;
+
+	return asprintf(&text, "%s=%s", name, value) != -1 ? text : NULL;
+}
+
 /* A user that this process has already is none to be changed to, so that
  * whoever is not root may name himself. */
 static int
@@ -52,10 +60,10 @@ find_user(struct declared *d, struct err *err)
 	if (user->pw_uid == geteuid())
 		return 0;
 	if (find_groups(d, user) != 0 ||
-	    asprintf(&d->of_user[0], "USER=%s", user->pw_name) == -1 ||
-	    asprintf(&d->of_user[1], "LOGNAME=%s", user->pw_name) == -1 ||
-	    asprintf(&d->of_user[2], "HOME=%s", user->pw_dir) == -1 ||
-	    asprintf(&d->of_user[3], "SHELL=%s", user->pw_shell) == -1)
+	    (d->of_user[0] = variable("USER", user->pw_name)) == NULL ||
+	    (d->of_user[1] = variable("LOGNAME", user->pw_name)) == NULL ||
+	    (d->of_user[2] = variable("HOME", user->pw_dir)) == NULL ||
+	    (d->of_user[3] = variable("SHELL", user->pw_shell)) == NULL)
 		return err_nomem(err);
 	return 0;
 }
