@@ -20,7 +20,7 @@ const struct conf_key conf_task_keys[] = {
 	 .standard = (d),                                                      \
 	 .min = (lo),                                                          \
 	 .max = (hi),                                                          \
-	 .flags = (f),                                                \
+	 .flags = (f),                                                         \
 	 .help = (h),                                                          \
 	 .offset = offsetof(struct conf_task, n)},
 #include "util/conf_task_keys.def"
