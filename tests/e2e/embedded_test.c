@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* What can become of the embedded database's file while programs use it. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "e2e/world.h"
+
+static struct run *
+start_worker(struct world *w)
+{
+	struct run *worker = run_start(w, WORLD_COMMAND);
+
+	WAIT_UNTIL(ctl(w, "tasks info echo")->status == 0);
+	return worker;
+}
+
+START_TEST(a_worker_whose_database_is_deleted_says_so_and_ends)
+{
+	const struct world_options options = {.embedded = true,
+					      .no_worker = true};
+	struct world *w = world_start(&options);
+	struct run *worker = start_worker(w);
+
+	ck_run(ctl(w, "submit echo 1 --wait"), 0,
+	       "{\"args\":[1],\"kwargs\":{}}\n");
+	ck_run(run(w, "rm flowrra.db flowrra.db-wal flowrra.db-shm"), 0, "");
+	ck_complains(run_end(w, worker), 69, "was deleted or replaced");
+	/* The next one begins with an empty one. */
+	worker = start_worker(w);
+	ck_run(ctl(w, "submit echo 2 --wait"), 0,
+	       "{\"args\":[2],\"kwargs\":{}}\n");
+	ck_assert_int_eq(kill(worker->pid, SIGTERM), 0);
+	ck_assert_int_eq(run_end(w, worker)->status, 0);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(what_becomes_of_tasks_is_heard)
+{
+	const struct world_options options = {.embedded = true};
+	struct world *w = world_start(&options);
+	struct run *events = run_start(w, "exec flowrractl -c flowrra.conf "
+					  "events --follow >events");
+	const char *id;
+	int i;
+
+	/* It tells what comes after it has begun: so until it does. */
+	for (i = 0; world_read(w, "events")[0] == '\0'; i++) {
+		ck_assert_int_lt(i, 200);
+		id = submit(w, "echo %d", i);
+		ctl_ok(w, "wait %s", id);
+	}
+	id = submit(w, "echo last");
+	WAIT_UNTIL(strstr(world_read(w, "events"), id) != NULL);
+	ck_assert_int_eq(kill(events->pid, SIGINT), 0);
+	run_end(w, events);
+	world_stop(w);
+}
+END_TEST
+
+SUITE("embedded")
+{
+	SUITE_TIMEOUT(60);
+	TEST(a_worker_whose_database_is_deleted_says_so_and_ends);
+	TEST(what_becomes_of_tasks_is_heard);
+}
