@@ -247,6 +247,7 @@ main(int argc, char **argv)
 	printf("%s, %ld tasks wait; ms:\n%-34s %8s %8s %8s %8s %8s %8s\n",
 	       sqlite ? "SQLite" : "Redis", tasks, "flowrractl", "manager",
 	       "median", "longest", "command", "process", "median");
+	fflush(stdout);
 	for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		good = report(server, i) && good;
 	flowrra_close(client);
