@@ -84,36 +84,75 @@ ask_record(struct flowrra_client *c, const char *id, struct err *err)
 	return record;
 }
 
+/* --- many records ------------------------------------------------------ */
+
+/* One question for all of them: they travel together. */
+struct records {
+	struct question q;
+	const char *const *ids;
+	size_t n, left;
+	struct err err; /* of the first that failed */
+	struct wanted {
+		struct records *all;
+		json_t **ret;
+	} * wanted;
+};
+
+static void
+on_record(struct slice record, const struct err *err, void *arg)
+{
+	const struct wanted *w = arg;
+	struct records *all = w->all;
+	json_t *json = NULL;
+
+	if (err != NULL && all->err.code == ERR_NONE)
+		all->err = *err;
+	else if (err == NULL && record.len > 0)
+		json = json_loadb(record.p, record.len, 0, NULL);
+	if (json_is_object(json))
+		*w->ret = json;
+	else
+		json_decref(json);
+	if (--all->left == 0)
+		question_end(&all->q,
+			     all->err.code != ERR_NONE ? &all->err : NULL);
+}
+
+static void
+send_records(struct question *q)
+{
+	struct records *all = container_of(q, struct records, q);
+	size_t i;
+
+	all->left = all->n;
+	for (i = 0; i < all->n; i++)
+		results_get(q->client->results, slice_of(all->ids[i]),
+			    on_record, &all->wanted[i]);
+}
+
 int
 ask_records(struct flowrra_client *c, const char *const *ids, size_t n,
 	    json_t **rets, struct err *err)
 {
-	struct question *qs = calloc(n + 1, sizeof(*qs));
-	json_t *record;
-	int result = 0;
+	struct records all = {.q = {.client = c,
+				    .ask = send_records,
+				    .of_results = true,
+				    .once = true},
+			      .ids = ids,
+			      .n = n};
+	int result;
 	size_t i;
 
-	if (qs == NULL)
+	if (n == 0)
+		return 0;
+	if (client_check(c, err) != 0)
+		return -1;
+	if ((all.wanted = calloc(n, sizeof(*all.wanted))) == NULL)
 		return err_nomem(err);
-	for (i = 0; i < n; i++) {
-		qs[i] = (struct question){.client = c,
-					  .ask = question_ask_record,
-					  .of_results = true,
-					  .key = slice_of(ids[i])};
-		question_begin(&qs[i]);
-	}
-	for (i = 0; i < n; i++) {
-		if (question_finish(&qs[i], err) != 0) {
-			result = -1;
-			continue;
-		}
-		record = load(&qs[i], NULL);
-		if (json_is_object(record))
-			rets[i] = record;
-		else
-			json_decref(record);
-	}
-	free(qs);
+	for (i = 0; i < n; i++)
+		all.wanted[i] = (struct wanted){&all, &rets[i]};
+	result = question_put(&all.q, err);
+	free(all.wanted);
 	return result;
 }
 
