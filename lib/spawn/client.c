@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawn/send.h"
 #include "spawn/spawn.h"
 #include "util/err.h"
 #include "util/proc.h"
@@ -316,29 +316,6 @@ open_process(struct spawner *s, struct err *err)
 
 /* --- orders -------------------------------------------------------------- */
 
-/* A file in memory, to be read from its beginning. */
-static int
-memory_file(const struct buf *content)
-{
-	int fd = memfd_create("flowrra", MFD_CLOEXEC);
-	size_t done = 0;
-	ssize_t n;
-
-	while (fd != -1 && done < content->len) {
-		/* At an offset: the file's own stays at the beginning. */
-		n = pwrite(fd, content->data + done, content->len - done,
-			   (off_t)done);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1) {
-			close(fd);
-			return -1;
-		}
-		done += (size_t)n;
-	}
-	return fd;
-}
-
 static int
 watch_output(struct spawn *p)
 {
@@ -363,8 +340,8 @@ make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
 {
 	int out[2], error[2];
 
-	if ((theirs[0] = memory_file(&p->orders)) == -1 ||
-	    (theirs[1] = memory_file(&p->input)) == -1 ||
+	if ((theirs[0] = send_memory_file(&p->orders)) == -1 ||
+	    (theirs[1] = send_memory_file(&p->input)) == -1 ||
 	    pipe2(out, O_CLOEXEC) != 0)
 		return -1;
 	p->fds[0] = out[0];
@@ -379,30 +356,6 @@ make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
 	return watch_output(p);
 }
 
-static int
-send_request(const struct spawner *s, const struct spawn_request *r,
-	     const int *fds)
-{
-	union {
-		char bytes[CMSG_SPACE(SPAWN_N_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control = {.bytes = {0}};
-	struct iovec iov = {(void *)r, sizeof(*r)};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c;
-
-	if (fds != NULL) {
-		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(SPAWN_N_FDS * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, SPAWN_N_FDS * sizeof(int));
-	}
-	return sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1 : 0;
-}
-
 /* Sends one program's orders; -1 with errno, and it is to be told. */
 static int
 ask(struct spawn *p)
@@ -413,7 +366,7 @@ ask(struct spawn *p)
 
 	result = make_fds(p, fds);
 	if (result == 0)
-		result = send_request(s, &r, fds);
+		result = send_request(s->fd, &r, fds);
 	sys = errno;
 	for (i = 0; i < SPAWN_N_FDS; i++)
 		if (fds[i] != -1)
@@ -468,7 +421,7 @@ try_signal(struct spawn *p)
 				  .number = p->number,
 				  .signal = p->signal_due};
 
-	if (send_request(s, &r, NULL) == 0)
+	if (send_request(s->fd, &r, NULL) == 0)
 		p->signal_due = 0;
 	else if (errno == EAGAIN)
 		event_add(s->writable, NULL);

@@ -521,6 +521,21 @@ START_TEST(declared_tasks_are_registered_like_others)
 }
 END_TEST
 
+START_TEST(the_module_may_be_named_all_the_same)
+{
+	const struct world_options o = {.embedded = true,
+					.config = one,
+					.command = WORLD_COMMAND
+					" -o 'worker.modules=demo exec'"};
+	struct world *w = world_start(&o);
+
+	ck_assert(!worker_logged(worker_of(w), "error"));
+	ck_assert_str_eq(submit(w, "greet x --wait"), "\"one x\"");
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_reload_brings_a_changed_file_into_force)
 {
 	struct world *w = start("[task old]\ncommand = sleep {0}\n"
@@ -658,6 +673,7 @@ SUITE("exec")
 	TEST(standard_error_is_logged_as_it_comes);
 	TEST(a_cpu_bound_command_is_like_another);
 	TEST(declared_tasks_are_registered_like_others);
+	TEST(the_module_may_be_named_all_the_same);
 	TEST(a_reload_brings_a_changed_file_into_force);
 	TEST(a_broken_file_keeps_what_is_there);
 	TEST(bad_declarations_are_refused_at_the_start);
