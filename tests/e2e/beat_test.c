@@ -46,7 +46,8 @@ START_TEST(schedulers_that_are_killed_lose_and_double_nothing)
 	scene_open(&s, (enum scene_database)_i);
 	scene_schedule(&s, SCHEDULES, PERIOD_MS);
 	scene_start(&s, SCENE_BEATS);
-	for (; scene_enqueued(&s) < wanted; kills++) {
+	/* On a slow machine all fires may come between few kills. */
+	for (; scene_enqueued(&s) < wanted || kills <= 5; kills++) {
 		/* At any moment: that is the point. */
 		pause_ms(rand_r(&seed) % 150);
 		victim = (unsigned int)rand_r(&seed) % SCENE_BEATS;
@@ -54,7 +55,6 @@ START_TEST(schedulers_that_are_killed_lose_and_double_nothing)
 		worker_restart(s.beats[victim]);
 	}
 	ck_assert_int_ge(scene_verdict(&s), wanted);
-	ck_assert_uint_gt(kills, 5);
 	scene_close(&s);
 }
 END_TEST
