@@ -166,7 +166,7 @@ take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
 {
 	struct slice pieces[SPAGE_PIECES] = {{NULL, 0}};
 	struct spage_row row = {.number = number};
-	enum broker_place place;
+	enum broker_place place = BROKER_WAITING;
 	int found;
 
 	if ((found = locate(tx, queue, &row, &place, err)) <= 0)
