@@ -5,7 +5,7 @@
  * Each SUBSCRIBE, UNSUBSCRIBE and PING is due an answer like any command;
  * messages come in between and answer nothing.
  *
- * An UNSUBSCRIBE travels with the next SUBSCRIBE: for those who wait for one
+ * An UNSUBSCRIBE can travel with the next SUBSCRIBE: for those who wait for one
  * task after the other it would wake the server once more for each, just when
  * it is to take the next one.
  */
@@ -131,7 +131,7 @@ redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 }
 
 int
-redis_unsubscribe(struct redis *r, struct slice channel)
+redis_unsubscribe_later(struct redis *r, struct slice channel)
 {
 	struct redis_channel *c = find(r, channel);
 
@@ -145,6 +145,15 @@ redis_unsubscribe(struct redis *r, struct slice channel)
 	r->left[r->n_left++] = c;
 	if (r->n_left == REDIS_LEFT_MAX)
 		tell_left(r);
+	return 0;
+}
+
+int
+redis_unsubscribe(struct redis *r, struct slice channel)
+{
+	if (redis_unsubscribe_later(r, channel) != 0)
+		return -1;
+	tell_left(r);
 	return 0;
 }
 

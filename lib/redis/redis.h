@@ -151,12 +151,14 @@ int redis_eval(struct redis *r, const struct redis_script *script,
  * to a channel replaces on_ready and arg, and has it called again. -1 means
  * that memory ran out, that the connection was refused, or that a command is
  * still waiting for its reply. Behind redis_unsubscribe() (-1: there is no
- * such subscription) no message of the channel arrives any more; the server
- * hears of it later.
+ * such subscription) no message of the channel arrives any more. With _later()
+ * the server hears of it with the next subscription only, which is cheaper for
+ * channels that see one message and then none.
  */
 typedef void redis_ready_fn(struct redis *r, void *arg);
 int redis_subscribe(struct redis *r, struct slice channel,
 		    redis_ready_fn *on_ready, void *arg);
 int redis_unsubscribe(struct redis *r, struct slice channel);
+int redis_unsubscribe_later(struct redis *r, struct slice channel);
 
 #endif

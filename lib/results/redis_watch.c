@@ -65,7 +65,7 @@ release(struct topic *t)
 	if (t->telling || !TAILQ_EMPTY(&t->watches))
 		return;
 	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
-	redis_unsubscribe(t->results->listener, slice_of(t->channel));
+	redis_unsubscribe_later(t->results->listener, slice_of(t->channel));
 	if (t->asking != NULL)
 		t->asking->arg = NULL;
 	free(t->channel);
