@@ -219,17 +219,8 @@ outcome_record(const struct job *job, enum result_status status,
 void
 outcome_tell(struct dispatch *d, struct slice record)
 {
-	struct buf event = BUF_INIT;
-
-	if (!results_heard(d->results))
-		return;
-	buf_adds(&event, "{\"type\":\"task.update\",\"task\":");
-	buf_add(&event, record.p, record.len);
-	buf_addc(&event, '}');
-	if (!event.failed)
-		results_event(d->results,
-			      (struct slice){event.data, event.len});
-	buf_done(&event);
+	if (results_heard(d->results))
+		results_changed(d->results, record);
 }
 
 static void

@@ -100,7 +100,8 @@ struct ask_put {
 	const char *id;
 	struct slice record;
 };
-/* Stores final records of tasks that failed, and tells those who wait. */
+/* Stores final records of tasks that failed, and tells those who wait
+ * and those who listen to events. */
 int ask_put_failed(struct flowrra_client *c, const struct ask_put *puts,
 		   size_t n, struct err *err);
 /* results_reopen() for many; each has its answer in errs[i]. */

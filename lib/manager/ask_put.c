@@ -19,7 +19,10 @@ struct putting {
 static void
 on_put(struct results_put *put)
 {
-	question_end(put->arg, NULL);
+	struct question *q = put->arg;
+
+	results_changed(q->client->results, put->record);
+	question_end(q, NULL);
 }
 
 static void
@@ -88,7 +91,12 @@ int
 ask_put_failed(struct flowrra_client *c, const struct ask_put *puts, size_t n,
 	       struct err *err)
 {
-	return put_all(c, send_put, puts, n, NULL, err);
+	const int result = put_all(c, send_put, puts, n, NULL, err);
+
+	/* An answer means that the events before it have left, too. */
+	if (result == 0)
+		json_decref(ask_json(c, ask_counts, NULL, NULL));
+	return result;
 }
 
 void

@@ -9,6 +9,7 @@
 #include "manager/ask.h"
 #include "manager/entry.h"
 #include "manager/queues.h"
+#include "manager/tasks.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -78,6 +79,55 @@ withdraw(struct flowrra_client *c, const char *id, const json_t *record,
 	return result;
 }
 
+static bool
+is_final(const json_t *record)
+{
+	const char *status = entry_text(record, "status");
+
+	return status != NULL && (strcmp(status, "success") == 0 ||
+				  strcmp(status, "failed") == 0);
+}
+
+/* It has not ended, and is nowhere: who withdrew it died before it could store
+ * that. The record is read last, since a task ends there first. */
+static int
+find_lost(struct flowrra_client *c, const char *id, const char *queue,
+	  bool *ret_lost, struct err *err)
+{
+	bool held;
+	json_t *now;
+
+	if (tasks_in_flight(c, queue, id, &held, err) != 0 ||
+	    (now = ask_record(c, id, err)) == NULL)
+		return -1;
+	*ret_lost = !held && json_is_object(now) && !is_final(now);
+	json_decref(now);
+	return 0;
+}
+
+/*
+ * A task that was in no queue, or so its record says. Who runs it takes the
+ * order; but it may have gone back to its queue before the order came.
+ */
+static int
+order(struct flowrra_client *c, const char *id, const json_t *record,
+      bool *ret_found, struct err *err)
+{
+	const char *queue = entry_text(record, "queue");
+	json_t *message = json_pack("{s:s,s:s}", "order", "cancel", "id", id);
+	bool held;
+
+	*ret_found = false;
+	if (ask_order(c, message, err) != 0 ||
+	    tasks_in_flight(c, queue, id, &held, err) != 0)
+		return -1;
+	if (held)
+		return 0;
+	if (withdraw(c, id, record, ret_found, err) != 0)
+		return -1;
+	return *ret_found ? 0 : find_lost(c, id, queue, ret_found, err);
+}
+
 static int
 cancel(struct flowrra_client *c, const char *id, json_t *record,
        const char **ret_outcome, struct err *err)
@@ -87,7 +137,7 @@ cancel(struct flowrra_client *c, const char *id, json_t *record,
 
 	if (status == NULL)
 		status = "";
-	if (strcmp(status, "success") == 0 || strcmp(status, "failed") == 0)
+	if (is_final(record))
 		return err_set(err, ERR_REFUSED,
 			       "task %s has finished (%s): there is nothing to "
 			       "cancel",
@@ -95,12 +145,10 @@ cancel(struct flowrra_client *c, const char *id, json_t *record,
 	if (strcmp(status, "running") != 0 &&
 	    withdraw(c, id, record, &found, err) != 0)
 		return -1;
+	if (!found && order(c, id, record, &found, err) != 0)
+		return -1;
 	*ret_outcome = found ? "cancelled" : "ordered";
-	return found
-		   ? store(c, id, record, err)
-		   : ask_order(
-			 c, json_pack("{s:s,s:s}", "order", "cancel", "id", id),
-			 err);
+	return found ? store(c, id, record, err) : 0;
 }
 
 json_t *

@@ -13,9 +13,10 @@ struct task;
 
 /*
  * Cancels a task that has not finished: {"id", "outcome"}. One that waits, or
- * is delayed, is taken out of its queue and stored as failed ("cancelled"). For
- * one that runs, an order is sent to the workers ("ordered"): its record tells
- * what comes of it. ERR_NOT_FOUND: there is no record. ERR_REFUSED: it has
+ * is delayed, is taken out of its queue and stored as failed ("cancelled"). So
+ * is one that is nowhere, since who took it out could not store that. For one
+ * that runs, an order is sent to the workers ("ordered"): its record tells what
+ * comes of it. ERR_NOT_FOUND: there is no record. ERR_REFUSED: it has
  * finished.
  */
 json_t *cancel_task(struct flowrra_client *c, const char *id, struct err *err);

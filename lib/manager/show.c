@@ -80,22 +80,26 @@ search_dead(struct search *s, const char *queue, struct err *err)
 }
 
 /* In the order in which tasks move, for it may move meanwhile. */
+static const struct {
+	enum broker_place place;
+	const char *where;
+} places[] = {{BROKER_DELAYED, "delayed"},
+	      {BROKER_WAITING, "waiting"},
+	      {BROKER_IN_FLIGHT, "in_flight"}};
+enum { ALL_PLACES = 0, ONLY_IN_FLIGHT = 2, N_PLACES = 3 };
+
+/* From that place on; in one queue, or in all. */
 static int
-search_queues(struct search *s, const char *only, struct err *err)
+search_queues(struct search *s, const char *only, size_t first, struct err *err)
 {
-	static const struct {
-		enum broker_place place;
-		const char *where;
-	} places[] = {{BROKER_DELAYED, "delayed"},
-		      {BROKER_WAITING, "waiting"},
-		      {BROKER_IN_FLIGHT, "in_flight"}};
 	json_t *queues = queues_list(s->client, only, err), *queue;
 	int result = queues != NULL ? 0 : -1;
 	size_t i, k;
 
 	json_array_foreach (queues, i, queue) {
 		s->queue = entry_text(queue, "queue");
-		for (k = 0; k < 3 && result == 0 && s->entry == NULL; k++)
+		for (k = first; k < N_PLACES && result == 0 && s->entry == NULL;
+		     k++)
 			result = search_place(s, places[k].place,
 					      places[k].where, err);
 	}
@@ -115,7 +119,7 @@ search(struct search *s, const json_t *record, struct err *err)
 		s->where = "finished";
 		return 0;
 	}
-	if (!failed && search_queues(s, queue, err) != 0 &&
+	if (!failed && search_queues(s, queue, ALL_PLACES, err) != 0 &&
 	    err->code != ERR_NOT_FOUND)
 		return -1;
 	if (s->entry == NULL && search_dead(s, queue, err) != 0 &&
@@ -124,6 +128,23 @@ search(struct search *s, const json_t *record, struct err *err)
 	if (s->where == NULL)
 		s->where = failed ? "finished" : "unknown";
 	return 0;
+}
+
+int
+tasks_in_flight(struct flowrra_client *c, const char *queue, const char *id,
+		bool *ret_held, struct err *err)
+{
+	struct search s = {.client = c, .id = id, .depth = SIZE_MAX};
+	struct err why = ERR_INIT;
+	int result = search_queues(&s, queue, ONLY_IN_FLIGHT, &why);
+
+	if (result != 0 && why.code == ERR_NOT_FOUND)
+		result = 0;
+	else if (result != 0 && err != NULL)
+		*err = why;
+	*ret_held = s.entry != NULL;
+	json_decref(s.entry);
+	return result;
 }
 
 json_t *

@@ -111,6 +111,19 @@ results_event(struct results *r, struct slice event)
 	r->ops->event(r, event);
 }
 
+void
+results_changed(struct results *r, struct slice record)
+{
+	struct buf event = BUF_INIT;
+
+	buf_adds(&event, "{\"type\":\"task.update\",\"task\":");
+	buf_add(&event, record.p, record.len);
+	buf_addc(&event, '}');
+	if (!event.failed)
+		results_event(r, (struct slice){event.data, event.len});
+	buf_done(&event);
+}
+
 bool
 results_heard(const struct results *r)
 {

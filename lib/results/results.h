@@ -98,6 +98,8 @@ void results_unwatch(struct results_watch *w);
 
 /* Publishes a task event (JSON), if anybody is known to listen. */
 void results_event(struct results *r, struct slice event);
+/* The same: the record of a task has become this one. */
+void results_changed(struct results *r, struct slice record);
 /* Whether anybody listens; a hint, at most some seconds old. */
 bool results_heard(const struct results *r);
 /*

@@ -141,6 +141,50 @@ START_TEST(whoever_waits_for_a_task_is_told_that_it_was_cancelled)
 }
 END_TEST
 
+/* A worker that died leaves such a record behind. */
+START_TEST(a_task_that_waits_is_withdrawn_though_its_record_says_it_runs)
+{
+	struct world *w = begin(ON_REDIS);
+	static const char *const ids[] = {"waits", "later"};
+	int i;
+
+	put(w, "waits", "");
+	put(w, "later", "--delay 1h");
+	for (i = 0; i < 2; i++) {
+		redis_server_run(world_redis(w), "SET flowrra:task:%s %s",
+				 ids[i],
+				 "{\"status\":\"running\",\"queue\":\"io\","
+				 "\"task_name\":\"add\"}");
+		ck_answer(w, world_text(w, "cancel %s", ids[i]), "outcome",
+			  "cancelled");
+		ck_field(w, ids[i], "reason", "cancelled");
+	}
+	ck_assert_int_eq(waiting(w, "io"), 0);
+	ck_assert_int_eq(delayed(w, "io"), 0);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_task_that_was_withdrawn_but_not_recorded_can_be_cancelled_again)
+{
+	struct world *w = begin(ON_REDIS);
+
+	put(w, "lost", "");
+	redis_server_run(world_redis(w), "DEL flowrra:queue:io");
+	ck_answer(w, "cancel lost", "outcome", "cancelled");
+	ck_complains(ctl(w, "wait lost"), 1, "cancelled");
+	/* In flight, it has an owner who will hear of it. */
+	put(w, "held", "");
+	redis_server_run(world_redis(w), "ZADD flowrra:workers 1 test:9");
+	redis_server_run(world_redis(w),
+			 "LMOVE flowrra:queue:io "
+			 "{flowrra:queue:io}:inflight:test:9 LEFT RIGHT");
+	ck_answer(w, "cancel held", "outcome", "ordered");
+	ck_field(w, "held", "status", "pending");
+	world_stop(w);
+}
+END_TEST
+
 /* --- lists ------------------------------------------------------------- */
 
 START_TEST(tasks_are_listed_by_their_state_the_newest_first)
@@ -539,6 +583,41 @@ START_TEST(events_are_told_as_they_happen)
 }
 END_TEST
 
+/* Listeners begin to listen at some time: until then, again. */
+static void
+ck_told_of_cancelling(struct world *w, bool purge)
+{
+	const int64_t deadline = now_ms() + PATIENCE_MS;
+	struct run *events;
+	const char *id;
+	int i;
+
+	events = run_start(w, "flowrractl --config flowrra.conf events "
+			      "--count 1");
+	for (i = 0; !is_gone(events->pid) && now_ms() < deadline; i++) {
+		id = world_text(w, "%d.%d", purge, i);
+		put(w, id, "");
+		if (purge)
+			ctl_ok(w, "queue purge io");
+		else
+			ctl_ok(w, "cancel %s", id);
+	}
+	ck_assert_int_eq(run_end(w, events)->status, 0);
+	ck_assert_str_eq(json_field(w, events->out, "task.status"), "failed");
+	ck_assert_str_eq(json_field(w, events->out, "task.reason"),
+			 "cancelled");
+}
+
+START_TEST(events_tell_of_tasks_that_are_cancelled_before_they_run)
+{
+	struct world *w = begin(_i);
+
+	ck_told_of_cancelling(w, false);
+	ck_told_of_cancelling(w, true);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(events_end_when_nobody_reads_them)
 {
 	struct world *w = begin(_i);
@@ -895,6 +974,8 @@ SUITE("operate")
 	TEST_BOTH(a_queue_is_listed_paused_resumed_and_purged);
 	TEST_BOTH(a_task_is_cancelled_wherever_it_is);
 	TEST_BOTH(whoever_waits_for_a_task_is_told_that_it_was_cancelled);
+	TEST(a_task_that_waits_is_withdrawn_though_its_record_says_it_runs);
+	TEST(a_task_that_was_withdrawn_but_not_recorded_can_be_cancelled_again);
 	TEST_BOTH(tasks_are_listed_by_their_state_the_newest_first);
 	TEST_BOTH(a_list_says_when_it_stopped_looking);
 	TEST_BOTH(a_task_is_shown_with_where_it_is);
@@ -909,6 +990,7 @@ SUITE("operate")
 	TEST_BOTH(the_doctor_finds_what_is_stuck_and_says_what_to_do);
 	TEST(the_doctor_looks_at_permissions);
 	TEST_BOTH(events_are_told_as_they_happen);
+	TEST_BOTH(events_tell_of_tasks_that_are_cancelled_before_they_run);
 	TEST_BOTH(events_end_when_nobody_reads_them);
 	TEST_BOTH(top_gives_the_terminal_back);
 	TEST_BOTH(a_stream_shows_its_progress_on_a_terminal);
