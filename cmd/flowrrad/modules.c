@@ -101,14 +101,21 @@ add_exec(struct modules *m, struct err *err)
 	return 0;
 }
 
-/* Of others than root, only ambient capabilities reach the commands' parent. */
+/* Of others than root, only ambient capabilities reach the commands' parent.
+ * What it could start but not kill would outlive timeout and service. */
 static bool
 may_change_user(void)
 {
-	return geteuid() == 0 || (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
-					CAP_SETUID, 0, 0) == 1 &&
-				  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
-					CAP_SETGID, 0, 0) == 1);
+	static const int needed[] = {CAP_SETUID, CAP_SETGID, CAP_KILL};
+	size_t i;
+
+	if (geteuid() == 0)
+		return true;
+	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, needed[i], 0,
+			  0) != 1)
+			return false;
+	return true;
 }
 
 static int

@@ -52,7 +52,7 @@ enum spawn_news {
 	X(READ, "take over its orders")                                        \
 	X(FORK, "make a process")                                              \
 	X(FDS, "place its descriptors")                                        \
-	X(GROUP, "make a process group")                                       \
+	X(SESSION, "make a session")                                           \
 	X(USER, "take on its user's rights")                                   \
 	X(LIFE, "tie its life to the spawner's")                               \
 	X(DIRECTORY, "enter its working directory")                            \

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -46,6 +47,12 @@ place_fds(const int fds[3])
 static int
 become_user(const struct spawn_user *user)
 {
+	int fd;
+
+	/* Who writes to /dev/stderr opens the pipe anew, and it belongs to the
+	 * spawner's user. Others than the program do not find it in /proc. */
+	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		fchmod(fd, S_IRUSR | S_IWUSR | S_IWGRP | S_IWOTH);
 	if (setgroups(user->n_groups, user->groups) != 0 ||
 	    setresgid(user->gid, user->gid, user->gid) != 0)
 		return -1;
@@ -104,8 +111,10 @@ become(const struct birth *b)
 	const struct spawn_orders *o = b->orders;
 	sigset_t none;
 
-	if (setpgid(0, 0) != 0)
-		return SPAWN_STEP_GROUP;
+	/* To kill it, a group would do. But in the spawner's session it could
+	 * open the terminal of whoever started the daemon, and type on it. */
+	if (setsid() == -1)
+		return SPAWN_STEP_SESSION;
 	if (place_fds(b->fds) != 0)
 		return SPAWN_STEP_FDS;
 	if (o->user != NULL && become_user(o->user) != 0)

@@ -99,6 +99,7 @@ END_TEST
 static const char of_failures[] =
     "[executor]\nmax_retries = 1\nretry_delay = 0\n"
     "[task bad]\ncommand = sh -c 'seq 50 >&2; printf last >&2; exit 3'\n"
+    "[task nul]\ncommand = sh -c 'printf \"a\\000b\" >&2; exit 3'\n"
     "[task usage]\ncommand = sh -c 'exit 64'\n"
     "[task own]\ncommand = sh -c 'exit 9'\nfinal_exit_codes = 9\n"
     "[task killed]\ncommand = sh -c 'kill -SEGV $$'\n"
@@ -125,6 +126,9 @@ START_TEST(a_failure_tells_code_and_last_lines)
 	ck_failed(w, "bad", "2",
 		  "exit code 3: 42\n43\n44\n45\n46\n47\n48\n49\n50\nlast");
 	ck_assert(worker_logged(worker_of(w), "(bad): 17"));
+	ck_failed(w, "nul", "2",
+		  "exit code 3: a\xef\xbf\xbd"
+		  "b");
 	ck_failed(w, "usage", "1", "exit code 64");
 	ck_failed(w, "own", "1", "exit code 9");
 	ck_failed(w, "killed", "2", "killed by SIGSEGV");
@@ -631,6 +635,39 @@ START_TEST(only_root_can_give_a_command_another_user)
 }
 END_TEST
 
+/* As a service that has these rights beside those of its user, whose folder
+ * the world's is not. */
+#define AS_SERVICE(rights)                                                     \
+	"exec setpriv --reuid 1 --regid 1 --clear-groups "                     \
+	"--inh-caps +dac_override," rights                                     \
+	" --ambient-caps +dac_override," rights                                \
+	" flowrrad --config flowrra.conf"
+
+START_TEST(who_gives_a_command_another_user_can_kill_it)
+{
+	struct world *w = start("[task deaf]\ncommand = true\n");
+	const char *id;
+
+	if (geteuid() == 0) {
+		worker_stop(worker_of(w));
+		world_configure(w, "",
+				"[executor]\nkill_grace = 400ms\n"
+				"[task deaf]\ncommand = sh -c 'trap \"\" TERM; "
+				"sleep 600'\n"
+				"user = nobody\ntimeout = 300ms\n"
+				"max_retries = 0\n");
+		ck_complains(run(w, AS_SERVICE("+setuid,+setgid")), 78,
+			     "handlers.conf");
+		run(w, "chown 1 flowrra.db*");
+		worker_start(w, AS_SERVICE("+setuid,+setgid,+kill"));
+		id = end_of(w, submit(w, "deaf"));
+		ck_told(w, id, "error",
+			"killed by SIGKILL, after it was told to end");
+	}
+	world_stop(w);
+}
+END_TEST
+
 /* --- many ---------------------------------------------------------------- */
 
 #define MANY 1000
@@ -678,5 +715,6 @@ SUITE("exec")
 	TEST(a_broken_file_keeps_what_is_there);
 	TEST(bad_declarations_are_refused_at_the_start);
 	TEST(only_root_can_give_a_command_another_user);
+	TEST(who_gives_a_command_another_user_can_kill_it);
 	TEST(a_thousand_commands_wait_at_the_same_time);
 }

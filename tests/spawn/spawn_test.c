@@ -195,6 +195,21 @@ START_TEST(a_program_finds_nothing_unusual)
 }
 END_TEST
 
+START_TEST(a_program_has_a_session_of_its_own)
+{
+	struct probe b;
+
+	/* In another's it could open the terminal, and type on it. */
+	run_script(&b,
+		   "read -r pid name state parent group session rest "
+		   "</proc/$$/stat; [ $session = $$ ] && [ $group = $$ ]",
+		   "");
+	ck_assert(WIFEXITED(b.end.status));
+	ck_assert_int_eq(WEXITSTATUS(b.end.status), 0);
+	probe_done(&b);
+}
+END_TEST
+
 START_TEST(a_signal_is_told_and_reaches_the_whole_group)
 {
 	struct probe b;
@@ -337,7 +352,8 @@ START_TEST(a_program_can_have_another_user_and_directory)
 					.gid = nobody->pw_gid,
 					.groups = groups,
 					.n_groups = 1};
-	const char *argv[] = {"sh", "-c", "id -u; id -G; pwd", NULL};
+	const char *argv[] = {"sh", "-c",
+			      "id -u; id -G; pwd; echo e >/dev/stderr", NULL};
 	const char *envp[] = {"PATH=/usr/bin:/bin", NULL};
 	char want[64];
 	const struct spawn_orders o = {
@@ -352,6 +368,7 @@ START_TEST(a_program_can_have_another_user_and_directory)
 	}
 	snprintf(want, sizeof(want), "%u\n%u\n/\n", user.uid, user.gid);
 	ck_assert_str_eq(b.out[0].data, want);
+	ck_assert_str_eq(b.out[1].data, "e\n");
 	probe_done(&b);
 }
 END_TEST
@@ -457,6 +474,7 @@ SUITE("spawn")
 	tcase_add_checked_fixture(suite_case_, setup, teardown);
 	TEST(input_output_and_status_go_where_they_belong);
 	TEST(a_program_finds_nothing_unusual);
+	TEST(a_program_has_a_session_of_its_own);
 	TEST(a_signal_is_told_and_reaches_the_whole_group);
 	TEST(what_is_left_of_a_group_is_killed);
 	TEST(whoever_leaves_the_group_does_not_hold_up_the_end);

@@ -15,6 +15,7 @@
 #include "spawn/client.h"
 #include "util/err.h"
 #include "util/lines.h"
+#include "util/utf8.h"
 
 /* What of standard error an error shows. */
 #define TAIL_BYTES 2048
@@ -41,8 +42,14 @@ static void
 on_error_line(void *arg, struct slice line)
 {
 	const struct run *r = arg;
+	struct buf text = BUF_INIT;
 
-	flowrra_task_log(r->o.task, LOG_NOTICE, "%.*s", (int)line.len, line.p);
+	/* A NUL byte must not end the line. */
+	utf8_add(&text, line.p, line.len);
+	if (!text.failed)
+		flowrra_task_log(r->o.task, LOG_NOTICE, "%s",
+				 text.data != NULL ? text.data : "");
+	buf_done(&text);
 }
 
 static void
@@ -93,7 +100,8 @@ add_tail(const struct run *r, struct buf *out)
 			break;
 	if (begin < end)
 		buf_adds(out, ": ");
-	buf_add(out, begin, (size_t)(end - begin));
+	/* A NUL byte must not end the error. */
+	utf8_add(out, begin, (size_t)(end - begin));
 }
 
 /* --- the end ------------------------------------------------------------- */
