@@ -147,7 +147,7 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		log_notice("reloaded");
 	}
 	d->again = false;
-	if (again)
+	if (again && !d->stopping)
 		reload(d);
 	else
 		tell_ready(d);
