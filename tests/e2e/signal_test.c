@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals and the service manager: stopping, reloading, what is notified. */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "e2e/load.h"
 #include "e2e/look.h"
@@ -20,19 +23,39 @@ queued_ids(struct world *w)
 	    ->out;
 }
 
+/* A fifo: who opens it to write, as the task mark does, waits for a reader. */
+static const char *
+make_gate(struct world *w)
+{
+	const char *path = world_text(w, "%s/gate", world_dir(w));
+
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	return path;
+}
+
+/* Returns the reader, to be kept until the tasks have written. */
+static int
+open_gate(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
 START_TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back)
 {
-	const struct world_options o = {.modules = "demo noop",
+	const struct world_options o = {.modules = "mark noop",
 					.config = two_threads};
 	struct world *w = world_start(&o);
-	const char *a, *b;
-	int i;
+	const char *gate = make_gate(w), *a, *b;
+	int i, reader;
 
 	/* Its tasks being short, it takes more than it has threads. */
 	submit_many(w, 500, "noop", "[]");
 	wait_all_done(w, 500);
-	a = submit(w, "sleep 1");
-	b = submit(w, "sleep 1");
+	a = submit(w, "mark %s", gate);
+	b = submit(w, "mark %s", gate);
 	wait_status(w, a, "running");
 	wait_status(w, b, "running");
 	for (i = 0; i < 9; i++)
@@ -40,7 +63,9 @@ START_TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back)
 	worker_signal(worker_of(w), SIGTERM);
 	/* stop_timeout, 30 s, and a margin: so long it must not be killed. */
 	worker_notified(worker_of(w), "EXTEND_TIMEOUT_USEC=45000000");
+	reader = open_gate(gate);
 	ck_assert_int_eq(worker_end(worker_of(w)), 0);
+	close(reader);
 	expect_untouched(w, a);
 	expect_untouched(w, b);
 	ck_assert_str_eq(queued_ids(w), "t0 t1 t2 t3 t4 t5 t6 t7 t8\n");
@@ -103,13 +128,16 @@ END_TEST
 
 START_TEST(a_reload_loads_a_new_module_and_running_tasks_go_on)
 {
-	struct world *w = world_start(NULL);
+	const struct world_options o = {.modules = "mark"};
+	struct world *w = world_start(&o);
 	struct worker *k = worker_of(w);
-	const char *old = submit(w, "sleep 1.5"), *said;
+	const char *gate = make_gate(w), *said;
+	const char *old = submit(w, "mark %s", gate);
 	const pid_t executor = worker_executor(k);
+	int reader;
 
 	wait_status(w, old, "running");
-	world_configure(w, "demo plain", NULL);
+	world_configure(w, "mark plain", NULL);
 	worker_signal(k, SIGHUP);
 	said = worker_notified(k, "RELOADING=1");
 	ck_assert_ptr_nonnull(strstr(said, "MONOTONIC_USEC="));
@@ -117,7 +145,9 @@ START_TEST(a_reload_loads_a_new_module_and_running_tasks_go_on)
 	WAIT_UNTIL(submit(w, "plain --force --queue io --wait") != NULL);
 	ck_assert(!is_gone(executor));
 	ck_field(w, old, "status", "running");
+	reader = open_gate(gate);
 	expect_untouched(w, old);
+	close(reader);
 	WAIT_UNTIL(is_gone(executor));
 	world_stop(w);
 }
