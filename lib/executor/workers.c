@@ -15,6 +15,9 @@
 #define SCRATCH_KEEP (64u << 10)
 /* What takes less is done before another thread has woken up for it. */
 #define SHORT_US 50
+/* The average once a tick finds one that does not, until a few short ones have
+ * ended. */
+#define LONG_US 100
 
 struct worker {
 	struct workers *pool;
@@ -330,7 +333,8 @@ workers_cancel(struct workers *w, uint32_t number, struct flowrra_task **ret)
 static bool
 report_locked(struct workers *w)
 {
-	int64_t due = clock_mono_us() - IPC_STARTED_AFTER_MS * 1000, started;
+	int64_t now = clock_mono_us(), started;
+	int64_t due = now - IPC_STARTED_AFTER_MS * 1000;
 	struct flowrra_task *t;
 	unsigned int i;
 	bool more = false;
@@ -341,6 +345,11 @@ report_locked(struct workers *w)
 			continue;
 		started = atomic_load_explicit(&t->started_mono_us,
 					       memory_order_acquire);
+		/* Its end, which may be far away, would say so too late for
+		 * those that wait behind it. */
+		if (started != 0 && now - started > SHORT_US &&
+		    w->ran_us < LONG_US)
+			w->ran_us = LONG_US;
 		if (started != 0 && started <= due)
 			task_report(t);
 		else

@@ -11,7 +11,8 @@
  *
  * Whoever reads adds, recalls and cancels. The threads take one task at a time;
  * one is woken for a batch, and wakes the next one if it leaves tasks behind,
- * unless the batch is so short that one thread is as fast.
+ * unless the batch is so short that one thread is as fast. Should that prove
+ * wrong by the next tick, the rest of the batch starts then.
  */
 #ifndef EXECUTOR_WORKERS_H
 #define EXECUTOR_WORKERS_H

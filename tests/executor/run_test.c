@@ -168,6 +168,56 @@ START_TEST(as_many_tasks_run_at_once_as_there_are_threads)
 }
 END_TEST
 
+#define LONG_THREADS 50
+
+/* How many µs after the first of as many long tasks as there are threads the
+ * last one begins. */
+static int64_t
+measure_spread(struct driver *d)
+{
+	struct driver_task t = {.name = "sleep", .args = "[60]"};
+	int64_t first = INT64_MAX, last = 0;
+	struct ipc_started started;
+	struct ipc_message m;
+
+	for (t.number = 1; t.number <= LONG_THREADS; t.number++)
+		driver_put(d, &t);
+	driver_flush(d);
+	for (t.number = 1; t.number <= LONG_THREADS; t.number++) {
+		m = driver_next(d);
+		ck_assert_uint_eq(m.type, IPC_STARTED);
+		memcpy(&started, m.fixed, sizeof(started));
+		if (started.started_us < first)
+			first = started.started_us;
+		if (started.started_us > last)
+			last = started.started_us;
+	}
+	return last - first;
+}
+
+/* All that an executor knows of handlers at first is that they are short. One
+ * more thread a tick would be too slow if they are not; it must not be that in
+ * every round. */
+START_TEST(long_tasks_do_not_wait_for_each_other)
+{
+	int64_t us = INT64_MAX;
+	unsigned int round, i;
+	struct driver d;
+
+	for (round = 0; round < 5 && us > LONG_THREADS * 1000 / 4; round++) {
+		driver_start(&d, LONG_THREADS, "demo");
+		/* Gives its threads the time to begin. */
+		for (i = 0; i < 100; i++) {
+			driver_send(&d, IPC_RECALL, i);
+			driver_expect(&d, IPC_RECALLED);
+		}
+		us = measure_spread(&d);
+		driver_kill(&d);
+	}
+	ck_assert_int_le(us, LONG_THREADS * 1000 / 4);
+}
+END_TEST
+
 START_TEST(an_end_does_not_wait_behind_a_long_handler)
 {
 	struct driver_task quick = {.number = 1, .name = "noop"};
@@ -399,6 +449,7 @@ SUITE("executor_run")
 	TEST(ten_thousand_tasks_each_end_once_in_one_thread);
 	TEST(five_thousand_timers_wait_at_once);
 	TEST(as_many_tasks_run_at_once_as_there_are_threads);
+	TEST(long_tasks_do_not_wait_for_each_other);
 	TEST(an_end_does_not_wait_behind_a_long_handler);
 	TEST(only_a_task_that_takes_long_is_reported_as_started);
 	TEST(progress_and_submitted_tasks_reach_flowrrad);
