@@ -203,10 +203,9 @@ work(void *arg)
 	pthread_mutex_lock(&w->lock);
 	last = --w->n_alive == 0;
 	pthread_mutex_unlock(&w->lock);
+	w->opt.tick(w->opt.arg); /* somebody has to read */
 	if (last)
 		w->opt.on_stopped(w->opt.arg);
-	else
-		w->opt.tick(w->opt.arg); /* somebody has to read */
 }
 
 static int

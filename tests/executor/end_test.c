@@ -148,6 +148,23 @@ START_TEST(stop_lets_running_tasks_finish_and_starts_nothing_more)
 }
 END_TEST
 
+/* No thread is left that could read. */
+START_TEST(somebody_reads_while_timers_end_after_stop)
+{
+	struct driver d;
+
+	driver_start(&d, 1, "demo");
+	occupy(&d, 1, "timer");
+	driver_send(&d, IPC_STOP, 0);
+	driver_send(&d, IPC_RECALL, 7);
+	ck_assert_uint_eq(driver_expect(&d, IPC_RECALLED).task, 7);
+	driver_send(&d, IPC_CANCEL, 1);
+	ck_assert_uint_eq(driver_end(&d).number, 1);
+	ck_assert_int_eq(driver_wait(&d), 0);
+	driver_done(&d);
+}
+END_TEST
+
 START_TEST(an_executor_without_flowrrad_dies_within_a_second)
 {
 	static const char *const names[] = {"loop", "loop_async", "sleep"};
@@ -276,6 +293,7 @@ SUITE("executor_end")
 	TEST_LOOP(a_task_is_told_when_its_time_is_up, 0, 2);
 	TEST(a_recall_brings_back_all_that_has_not_started_the_last_first);
 	TEST(stop_lets_running_tasks_finish_and_starts_nothing_more);
+	TEST(somebody_reads_while_timers_end_after_stop);
 	TEST_LOOP(an_executor_without_flowrrad_dies_within_a_second, 0, 3);
 	TEST_LOOP(bytes_that_are_no_frame_end_the_executor, 0, 5);
 	TEST(a_terminals_interrupt_does_not_end_an_executor);
