@@ -243,7 +243,8 @@ file_open(struct tx *tx, bool *ret_final, struct err *err)
 			    NULL) != SQLITE_OK)
 		tx_fail(tx, err, "opening");
 	else if (set_up(tx, err) == 0 &&
-		 schema_prepare(tx->db, tx->name, err) == 0)
+		 schema_prepare(tx->db, tx->name, tx->on_upgrade,
+				tx->on_upgrade_arg, err) == 0)
 		return 0;
 	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
 	file_close(tx);

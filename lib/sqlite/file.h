@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "sqlite/port.h"
+#include "sqlite/schema.h"
 #include "sqlite/store.h"
 #include "sqlite/tx.h"
 #include "util/clock.h"
@@ -24,6 +25,8 @@ struct tx {
 	const char *name;   /* for messages */
 	bool default_place; /* make the directory, and what is above it */
 	bool worker;	    /* as in struct store_options */
+	schema_upgrade_fn *on_upgrade; /* see schema.h */
+	void *on_upgrade_arg;
 	int64_t timeout_ms; /* for locks */
 	int64_t waiting_since_ms;
 	atomic_bool hurry;    /* somebody waits for the end: little patience */

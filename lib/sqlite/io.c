@@ -232,6 +232,17 @@ tidy(struct store *s)
 		s->soon_ms = clock_mono_ms() + SOON_MS;
 }
 
+/* Whoever waits for the file learns why; jobs wait on, too. */
+void
+io_on_upgrade(const struct err *what, void *store)
+{
+	struct store *s = store;
+
+	pthread_mutex_lock(&s->lock);
+	enter_state(s, DOWN, what);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* Lock held, but not while it works. */
 static void
 reopen(struct store *s)

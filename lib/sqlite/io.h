@@ -53,6 +53,8 @@ struct store {
 
 /* The thread; ends when `stopping` is set, and closes the file. */
 void *io_thread(void *arg);
+/* From the thread, while it opens the file. */
+void io_on_upgrade(const struct err *what, void *store);
 /* Lock held. Has the loop look at what there is. */
 void io_tell_loop(struct store *s);
 

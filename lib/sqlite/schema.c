@@ -227,15 +227,30 @@ migrate(sqlite3 *db, const char *name, int version, struct err *err)
 }
 
 int
-schema_prepare(sqlite3 *db, const char *name, struct err *err)
+schema_prepare(sqlite3 *db, const char *name, schema_upgrade_fn *on_upgrade,
+	       void *arg, struct err *err)
 {
 	int version = 0, status;
+	struct err upgrade = ERR_INIT;
 
 	/* Most of the time all is there: that takes no lock to see. */
 	if ((status = check_version(db, name, &version, err)) <= 0)
 		return status;
-	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-		return fault_set(err, db, name, "making the schema");
+	if (version > 0) {
+		err_set(&upgrade, ERR_UNAVAILABLE,
+			"%s is being upgraded from schema version %d to %d, "
+			"which takes minutes if it holds much; wait",
+			name, version, VERSION);
+		on_upgrade(&upgrade, arg);
+	}
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
+	    SQLITE_OK) {
+		fault_set(err, db, name, "making the schema");
+		/* Another process is at it. */
+		if ((sqlite3_errcode(db) & 0xff) == SQLITE_BUSY && version > 0)
+			*err = upgrade;
+		return -1;
+	}
 	if ((status = check_version(db, name, &version, err)) == 1)
 		status = migrate(db, name, version, err);
 	if (!sqlite3_get_autocommit(db))

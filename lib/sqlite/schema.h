@@ -16,9 +16,16 @@
 struct err;
 struct sqlite3;
 
-/* Brings the database up to date. `name` is for messages. 0, or -1 with *err;
- * ERR_CONFIG or ERR_DATA: it will not do for this program. */
-int schema_prepare(struct sqlite3 *db, const char *name, struct err *err);
+/*
+ * Brings the database up to date. `name` is for messages. 0, or -1 with *err;
+ * ERR_CONFIG or ERR_DATA: it will not do for this program.
+ *
+ * What holds millions of tasks takes minutes to be upgraded: so before, or
+ * before waiting for another process that may be doing it, on_upgrade is told.
+ */
+typedef void schema_upgrade_fn(const struct err *what, void *arg);
+int schema_prepare(struct sqlite3 *db, const char *name,
+		   schema_upgrade_fn *on_upgrade, void *arg, struct err *err);
 /* Which version this program knows. */
 int schema_version(void);
 

@@ -248,6 +248,8 @@ store_new(const struct store_options *options, char *name, struct err *err)
 			    .default_place =
 				options->url == NULL || options->url[0] == '\0',
 			    .worker = options->worker,
+			    .on_upgrade = io_on_upgrade,
+			    .on_upgrade_arg = s,
 			    .timeout_ms = options->timeout_ms,
 			    .port = PORT_INIT};
 	LIST_INIT(&s->users);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sqlite3.h>
+
 #include "broker/stage.h"
 #include "sqlite/schema.h"
 #include "suite.h"
@@ -114,8 +116,59 @@ START_TEST(what_had_ended_in_an_earlier_version_is_listed)
 }
 END_TEST
 
+static void
+on_state(bool up, bool final, const struct err *why, void *arg)
+{
+	struct err *told = arg;
+
+	ck_assert(!final);
+	if (up)
+		told->code = ERR_NONE;
+	else
+		*told = *why;
+}
+
+/* Another process is at it: its lock stands for the time that it takes. */
+START_TEST(who_waits_for_an_upgrade_is_told_so)
+{
+	const struct results_options options = {.on_state = on_state,
+						.timeout_ms = 50};
+	struct results_options opt = options;
+	struct results *r;
+	struct err told = ERR_INIT;
+	sqlite3 *other;
+	int i;
+
+	open_version_1();
+	stage_sql(&w, "PRAGMA journal_mode = WAL"); /* as it was left */
+	ck_assert_int_eq(sqlite3_open(w.url + strlen("sqlite://"), &other),
+			 SQLITE_OK);
+	ck_assert_int_eq(
+	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+	    SQLITE_OK);
+	opt.base = w.base;
+	opt.url = w.url;
+	opt.arg = &told;
+	ck_assert_ptr_nonnull(r = results_open(&opt, NULL));
+	/* Before it waits, and when it has waited too long. */
+	for (i = 0; i < 3; i++) {
+		told.code = ERR_NONE;
+		UNTIL(&w, told.code != ERR_NONE);
+		ck_assert_int_eq(told.code, ERR_UNAVAILABLE);
+		ck_assert_ptr_nonnull(strstr(told.msg, "being upgraded"));
+	}
+	ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(other);
+	UNTIL(&w, results_is_up(r) && told.code == ERR_NONE);
+	results_close(r);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("sqlite-migrate")
 {
+	TEST(who_waits_for_an_upgrade_is_told_so);
 	TEST(the_tasks_of_an_earlier_version_are_run);
 	TEST(what_an_earlier_version_left_is_counted);
 	TEST(what_had_ended_in_an_earlier_version_is_listed);
