@@ -48,15 +48,16 @@ local function take(list)
   return false
 end
 
-local plain = false
+local plain, empty = nil, true
 for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  if tonumber(level) > 0 and not plain then
-    take(KEYS[1])
-    plain = true
-  end
+  if tonumber(level) > 0 and plain == nil then plain = take(KEYS[1]) end
   if take('{' .. KEYS[1] .. '}:p:' .. level) then
     redis.call('ZREM', KEYS[2], level)
+  else
+    empty = false
   end
 end
-if not plain then take(KEYS[1]) end
+if plain == nil then plain = take(KEYS[1]) end
+-- An old worker takes withdrawn ones out without a word.
+if withdrawn and plain and empty then redis.call('DEL', KEYS[5]) end
 return claimed
