@@ -429,7 +429,10 @@ close_broker(struct broker *broker)
 	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
-	free(b);
+	if (b->answering)
+		b->dead = true;
+	else
+		free(b);
 }
 
 static struct redis *

@@ -151,7 +151,9 @@ struct rbroker {
 	TAILQ_HEAD(rcall_list, rcall) asked; /* calls under way */
 	struct rcall_list waiting;	     /* those that wait for the loop */
 	struct event *later;		     /* it turns */
-	struct event *patrol;		     /* looks after other workers */
+	bool answering;			     /* those are being answered */
+	bool dead;	      /* and one of them has closed the broker */
+	struct event *patrol; /* looks after other workers */
 	TAILQ_HEAD(, missing) missing;
 	struct event *census; /* compares what is in flight with memory */
 	bool checked;	      /* the server's settings were looked at */

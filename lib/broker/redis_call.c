@@ -4,6 +4,7 @@
  * it is answered, so that none is left over when the broker is closed.
  */
 #include <event2/event.h>
+#include <stdlib.h>
 
 #include "broker/redis.h"
 
@@ -55,10 +56,14 @@ rbroker_on_later(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while ((call = TAILQ_FIRST(&b->waiting)) != NULL) {
+	b->answering = true;
+	while (!b->dead && (call = TAILQ_FIRST(&b->waiting)) != NULL) {
 		TAILQ_REMOVE(&b->waiting, call, link);
 		call->on_reply(call, NULL);
 	}
+	b->answering = false;
+	if (b->dead)
+		free(b);
 }
 
 void

@@ -272,6 +272,53 @@ START_TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task)
 }
 END_TEST
 
+/* A worker of an older version has taken them, and did not know. */
+START_TEST(where_nothing_waits_no_withdrawn_task_does)
+{
+	struct party *producer, *worker;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	redis_server_run(w.server, "SET {flowrra:queue:io}:withdrawn 7");
+	party_submit(producer, "1", "[1]", 5, 0);
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, 10);
+	UNTIL(&w, worker->n_claims == 1);
+	UNTIL(&w, number("EXISTS {flowrra:queue:io}:withdrawn") == 0);
+	party_close(worker);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+close_when_told(struct slice value, const struct err *err, void *arg)
+{
+	struct party **p = arg;
+
+	(void)value;
+	ck_assert_ptr_nonnull(err);
+	ck_assert_ptr_nonnull(*p);
+	party_close(*p);
+	*p = NULL;
+}
+
+START_TEST(who_is_told_that_the_server_is_gone_may_close_the_broker)
+{
+	struct party *p;
+
+	stage_open(&w, KIND_REDIS);
+	p = party_open(&w, NULL);
+	redis_server_kill(w.server);
+	UNTIL(&w, !broker_is_up(p->broker));
+	broker_queues(p->broker, SLICE("io"), close_when_told, &p);
+	broker_queues(p->broker, SLICE("io"), close_when_told, &p);
+	UNTIL(&w, p == NULL);
+	stage_linger(&w, 50);
+	stage_close(&w);
+}
+END_TEST
+
 /* Nobody has told the worker, which waits in BLMOVE. */
 START_TEST(what_comes_by_blmove_in_a_pause_is_given_back)
 {
@@ -393,6 +440,8 @@ SUITE("broker_redis")
 	TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes);
 	TEST(a_search_leaves_nothing_out_between_its_calls);
 	TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task);
+	TEST(where_nothing_waits_no_withdrawn_task_does);
+	TEST(who_is_told_that_the_server_is_gone_may_close_the_broker);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);
 	TEST(a_producer_names_its_queue_once_a_connection);
 	TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list);
