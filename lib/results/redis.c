@@ -32,9 +32,8 @@ on_reply(struct redis *redis, const struct redis_reply *reply, void *arg)
 	call->fn(call, reply);
 }
 
-/* There is no server to ask: the loop answers, soon. */
-static void
-answer_later(struct rcall *call)
+void
+rresults_answer_later(struct rcall *call)
 {
 	TAILQ_INSERT_TAIL(&call->results->calls, call, link);
 	event_active(call->results->later, EV_TIMEOUT, 0);
@@ -48,10 +47,14 @@ on_later(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while ((call = TAILQ_FIRST(&r->calls)) != NULL) {
+	r->answering = true;
+	while (!r->dead && (call = TAILQ_FIRST(&r->calls)) != NULL) {
 		TAILQ_REMOVE(&r->calls, call, link);
 		call->fn(call, NULL);
 	}
+	r->answering = false;
+	if (r->dead)
+		free(r);
 }
 
 static void
@@ -60,7 +63,7 @@ asked(struct rcall *call, int sent)
 	if (sent == 0)
 		TAILQ_INSERT_TAIL(&call->results->asked, call, link);
 	else
-		answer_later(call);
+		rresults_answer_later(call);
 }
 
 void
@@ -188,7 +191,10 @@ close_results(struct results *results)
 	buf_done(&r->key);
 	redis_url_done(&r->url);
 	free(r->url_name);
-	free(r);
+	if (r->answering)
+		r->dead = true;
+	else
+		free(r);
 }
 
 static struct results *

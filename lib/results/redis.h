@@ -38,6 +38,8 @@ struct rresults {
 	bool full;	      /* the server refused one as full */
 	struct buf key;	      /* of the record that is being sent */
 	struct event *later;  /* answers that need no server */
+	bool answering;	      /* they are being given */
+	bool dead;	      /* and one of them has closed the backend */
 	TAILQ_HEAD(rcall_list, rcall) calls; /* they wait here */
 	struct rcall_list asked;	     /* replies are on their way */
 
@@ -67,6 +69,8 @@ struct rcall {
 /* Sends a command, or a script, whose reply goes to call->fn, which frees the
  * call; with no server, fn gets a NULL reply from the loop. */
 void rresults_ask(struct rcall *call, size_t argc, const struct slice *argv);
+/* There is nothing to ask: the loop answers, soon, with a NULL reply. */
+void rresults_answer_later(struct rcall *call);
 struct rscript_call {
 	const struct redis_script *script;
 	size_t n_keys, n_args;

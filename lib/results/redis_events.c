@@ -113,16 +113,18 @@ static void
 on_subscribed(struct redis *redis, void *arg)
 {
 	struct rresults *r = arg;
+	const bool again = r->listening;
 	struct err err;
 
-	if (r->listening && r->on_event != NULL) {
-		err_set(&err, ERR_UNAVAILABLE,
-			"the connection to %s was lost for a while; events may "
-			"have been missed",
-			redis_name(redis));
-		r->on_event((struct slice){NULL, 0}, &err, r->on_event_arg);
-	}
 	r->listening = true;
+	if (!again || r->on_event == NULL)
+		return;
+	err_set(&err, ERR_UNAVAILABLE,
+		"the connection to %s was lost for a while; events may have "
+		"been missed",
+		redis_name(redis));
+	/* At last: it may close the backend. */
+	r->on_event((struct slice){NULL, 0}, &err, r->on_event_arg);
 }
 
 int

@@ -3,12 +3,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "codec/result_json.h"
 #include "results/redis.h"
 
 /* A page ends early rather than keep the server busy. */
 #define PAGE_BYTES "4194304"
+/* One who empties the server's cache of scripts all the time is not waited
+ * for. */
+#define FORGOTTEN_MAX 3
+/* Lists are not nearly as long as that has digits. */
+#define PLACE_DIGITS 9
 
 static const struct redis_script recent = {.name = "recent", .text =
 #include "recent.lua.inc"
@@ -17,8 +23,12 @@ static const struct redis_script recent = {.name = "recent", .text =
 struct listing {
 	struct rcall call; /* the first member: whoever frees it, frees all */
 	bool failed;
+	unsigned int n, forgotten;
+	struct err wrong; /* the cursor */
 	results_page_fn *on_page;
 	void *arg;
+	size_t len;
+	char cursor[];
 };
 
 static void
@@ -66,13 +76,49 @@ tell_page(const struct listing *l, const struct redis_reply *reply)
 	free(records);
 }
 
+/* One as recent.lua makes them: a place, a colon, and an id. */
+static bool
+is_cursor(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		;
+	return i > 0 && i <= PLACE_DIGITS && i < s.len && s.p[i] == ':';
+}
+
+static void
+ask(struct listing *l)
+{
+	char want[24];
+	const int len = snprintf(want, sizeof(want), "%u", l->n);
+	const struct slice key = rresults_index_list(l->failed);
+	const struct slice args[] = {{l->cursor, l->len},
+				     {want, (size_t)len},
+				     SLICE(PAGE_BYTES),
+				     slice_of(RRESULTS_RECORD)};
+
+	rresults_ask_script(&l->call, &(struct rscript_call){.script = &recent,
+							     .n_keys = 1,
+							     .keys = &key,
+							     .n_args = 4,
+							     .args = args});
+}
+
 static void
 on_listed(struct rcall *call, const struct redis_reply *reply)
 {
 	struct listing *l = container_of(call, struct listing, call);
+	const enum redis_fault fault = redis_fault(reply);
 	struct err err;
 
-	if (redis_fault(reply) == REDIS_FAULT_NONE) {
+	if (fault == REDIS_FAULT_SCRIPT && l->forgotten++ < FORGOTTEN_MAX) {
+		ask(l);
+		return;
+	}
+	if (l->wrong.code != ERR_NONE) {
+		fail_page(l->on_page, &l->wrong, l->arg);
+	} else if (fault == REDIS_FAULT_NONE) {
 		tell_page(l, reply);
 	} else {
 		redis_fault_err(call->results->redis, "listing results", reply,
@@ -86,15 +132,8 @@ void
 rresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)
 {
-	struct listing *l = malloc(sizeof(*l));
+	struct listing *l = malloc(sizeof(*l) + cursor.len);
 	const unsigned int most = n < RESULTS_PAGE_MAX ? n : RESULTS_PAGE_MAX;
-	char want[24];
-	const int len = snprintf(want, sizeof(want), "%u", most > 0 ? most : 1);
-	const struct slice key = rresults_index_list(failed);
-	const struct slice args[] = {cursor,
-				     {want, (size_t)len},
-				     SLICE(PAGE_BYTES),
-				     slice_of(RRESULTS_RECORD)};
 	struct err err;
 
 	if (l == NULL) {
@@ -105,13 +144,19 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 	*l = (struct listing){
 	    .call = {.results = (struct rresults *)results, .fn = on_listed},
 	    .failed = failed,
+	    .n = most > 0 ? most : 1,
 	    .on_page = on_page,
-	    .arg = arg};
-	rresults_ask_script(&l->call, &(struct rscript_call){.script = &recent,
-							     .n_keys = 1,
-							     .keys = &key,
-							     .n_args = 4,
-							     .args = args});
+	    .arg = arg,
+	    .len = cursor.len};
+	if (cursor.len > 0)
+		memcpy(l->cursor, cursor.p, cursor.len);
+	if (cursor.len == 0 || is_cursor(cursor)) {
+		ask(l);
+		return;
+	}
+	err_set(&l->wrong, ERR_DATA,
+		"this is no cursor of such a list; begin without one");
+	rresults_answer_later(&l->call);
 }
 
 /* --- counts ------------------------------------------------------------ */

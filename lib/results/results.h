@@ -123,7 +123,8 @@ int results_listen(struct results *r, results_event_fn *on_event, void *arg,
  * the first page, and else what the one before gave as `next`, where empty
  * means that this was all. A page may be short, or empty, and yet have a next
  * one; a task that has ended twice may come twice, in different pages. `n` is
- * at most RESULTS_PAGE_MAX.
+ * at most RESULTS_PAGE_MAX. A cursor that was made up is answered with
+ * ERR_DATA, if it can be told.
  */
 #define RESULTS_LIST_MAX 100000
 #define RESULTS_PAGE_MAX 500

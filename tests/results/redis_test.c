@@ -171,6 +171,86 @@ START_TEST(a_list_goes_on_however_much_it_has_grown)
 }
 END_TEST
 
+START_TEST(a_list_is_asked_for_again_when_the_server_has_forgotten_the_script)
+{
+	struct page page = {.n = 0};
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	end(r, "1", "failed");
+	end(r, "2", "failed");
+	list(r, &page);
+	redis_server_run(w.server, "SCRIPT FLUSH");
+	list(r, &page); /* with its cursor */
+	ck_assert_ptr_nonnull(strstr(page.first, "\"1\""));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+on_refused(const struct slice *records, size_t n, struct slice next,
+	   const struct err *err, void *arg)
+{
+	(void)records;
+	(void)n;
+	(void)next;
+	ck_assert_ptr_nonnull(err);
+	*(struct err *)arg = *err;
+}
+
+START_TEST(what_is_no_cursor_is_refused)
+{
+	static const char *const cursors[] = {
+	    "x", "1", ":1", "-1:a", "1x:a", "99999999999999999999:a"};
+	struct backend *r;
+	struct err err;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	for (i = 0; i < sizeof(cursors) / sizeof(cursors[0]); i++) {
+		err.code = ERR_NONE;
+		results_list(r->results, false, slice_of(cursors[i]), 10,
+			     on_refused, &err);
+		ck_assert_int_eq(err.code, ERR_NONE); /* from the loop */
+		UNTIL(&w, err.code != ERR_NONE);
+		ck_assert_int_eq(err.code, ERR_DATA);
+	}
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+close_when_told(struct slice record, const struct err *err, void *arg)
+{
+	struct backend **r = arg;
+
+	(void)record;
+	ck_assert_ptr_nonnull(err);
+	ck_assert_ptr_nonnull(*r);
+	backend_close(*r);
+	*r = NULL;
+}
+
+START_TEST(who_is_told_that_the_server_is_gone_may_close_the_backend)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	redis_server_kill(w.server);
+	UNTIL(&w, !results_is_up(r->results));
+	results_get(r->results, SLICE("1"), close_when_told, &r);
+	results_get(r->results, SLICE("2"), close_when_told, &r);
+	UNTIL(&w, r == NULL);
+	stage_linger(&w, 50);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(a_full_server_lists_and_counts_what_ends)
 {
 	struct backend *r;
@@ -254,6 +334,35 @@ START_TEST(a_listener_is_told_when_events_may_have_been_missed)
 }
 END_TEST
 
+static void
+close_when_missed(struct slice event, const struct err *err, void *arg)
+{
+	struct backend **r = arg;
+
+	(void)event;
+	if (err == NULL)
+		return;
+	backend_close(*r);
+	*r = NULL;
+}
+
+START_TEST(who_is_told_of_missed_events_may_close_the_backend)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	ck_assert_int_eq(
+	    results_listen(r->results, close_when_missed, &r, NULL), 0);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	stage_linger(&w, 20);
+	redis_server_run(w.server, "CLIENT KILL TYPE pubsub");
+	UNTIL(&w, r == NULL);
+	stage_linger(&w, 50);
+	stage_close(&w);
+}
+END_TEST
+
 /* It carries a whole record; and waiting for results goes on beside it. */
 START_TEST(an_event_may_be_large)
 {
@@ -283,6 +392,11 @@ SUITE("results-redis-only")
 	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
 	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
 	TEST(a_list_goes_on_however_much_it_has_grown);
+	TEST(
+	    a_list_is_asked_for_again_when_the_server_has_forgotten_the_script);
+	TEST(what_is_no_cursor_is_refused);
+	TEST(who_is_told_that_the_server_is_gone_may_close_the_backend);
+	TEST(who_is_told_of_missed_events_may_close_the_backend);
 	TEST(a_full_server_lists_and_counts_what_ends);
 	TEST(a_note_that_is_refused_keeps_no_record_back);
 }
