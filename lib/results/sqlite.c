@@ -313,7 +313,10 @@ close_results(struct results *results)
 	store_leave(&r->user);
 	sresults_watches_free(r);
 	sevents_done(r);
-	free(r);
+	if (r->listening.telling)
+		r->dead = true;
+	else
+		free(r);
 }
 
 static struct results *

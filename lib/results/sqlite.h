@@ -51,6 +51,7 @@ struct slistening {
 	void *arg;
 	bool registered;
 	int64_t seen; /* the last event that was handed over */
+	bool telling; /* events are being handed over */
 	/* The job's. */
 	int64_t number; /* of the listener */
 	int64_t newest;
@@ -61,6 +62,7 @@ struct slistening {
 
 struct sresults {
 	struct results pub;
+	bool dead; /* closed by its listener, while that is told */
 	struct results_options opt;
 	struct store_user user;
 

@@ -358,32 +358,46 @@ tell_missed(struct sresults *r)
 	r->listening.on_event((struct slice){NULL, 0}, &err, r->listening.arg);
 }
 
+/* Hands over what was read; the listener may close the backend. */
+static void
+hand_over(struct sresults *r, const struct buf *events)
+{
+	struct slistening *l = &r->listening;
+	const bool missed = l->missed;
+	struct slice event;
+	size_t at = 0;
+
+	l->telling = true;
+	while (l->on_event != NULL && next_of(events, &at, &event)) {
+		if (event.len > 0)
+			l->on_event(event, NULL, l->arg);
+		else
+			tell_missed(r);
+	}
+	if (missed)
+		tell_missed(r);
+	l->telling = false;
+}
+
 static void
 listen_done(struct store_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, listening.job);
 	struct slistening *l = &r->listening;
 	struct buf events = l->events;
-	struct slice event;
-	size_t at = 0;
+	const bool left = l->left, more = !l->drained;
 
 	(void)err; /* it is tried until it succeeds */
 	l->events = (struct buf)BUF_INIT;
 	l->seen = l->newest;
-	l->under_way = false;
-	l->registered = !l->left;
-	while (!l->left && l->on_event != NULL &&
-	       next_of(&events, &at, &event)) {
-		if (event.len > 0)
-			l->on_event(event, NULL, l->arg);
-		else
-			tell_missed(r);
-	}
-	if (l->missed && !l->left)
-		tell_missed(r);
-	l->left = false;
+	l->under_way = l->left = false;
+	l->registered = !left;
+	if (!left)
+		hand_over(r, &events);
 	buf_done(&events);
-	if (l->again || !l->drained)
+	if (r->dead)
+		free(r);
+	else if (l->again || more)
 		look(r);
 }
 

@@ -535,6 +535,39 @@ START_TEST(who_listens_no_more_hears_nothing_and_may_begin_again)
 }
 END_TEST
 
+/* Closes its backend with the first event. */
+static void
+on_last_event(struct slice event, const struct err *err, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)event;
+	(void)err;
+	l->heard++;
+	backend_close(l->backend);
+}
+
+START_TEST(a_listener_may_close_its_backend)
+{
+	struct backend *teller;
+	struct listener l = {.heard = 0};
+
+	stage_open(&w, _i);
+	teller = backend_open(&w);
+	results_heard(teller->results);
+	l.backend = backend_open(&w);
+	ck_assert_int_eq(
+	    results_listen(l.backend->results, on_last_event, &l, NULL), 0);
+	UNTIL(&w, results_heard(teller->results));
+	publish(teller, 0, 10);
+	UNTIL(&w, l.heard > 0);
+	stage_linger(&w, 100);
+	ck_assert_uint_eq(l.heard, 1);
+	backend_close(teller);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(an_event_that_nobody_hears_is_no_harm)
 {
 	struct backend *r;
@@ -570,6 +603,7 @@ END_TEST
 	X(a_task_that_ended_twice_is_listed_once, kind)                        \
 	X(events_reach_all_listeners_in_their_order, kind)                     \
 	X(who_listens_no_more_hears_nothing_and_may_begin_again, kind)         \
+	X(a_listener_may_close_its_backend, kind)                              \
 	X(an_event_that_nobody_hears_is_no_harm, kind)
 
 #define X(name, kind) TEST_LOOP(name, kind, (kind) + 1);
