@@ -296,7 +296,10 @@ void flowrra_free(void *json);
 
 /*
  * Asks the workers to cancel a task that has not finished. 0 means that the
- * order was sent: wait for the record to see what came of it.
+ * order was sent: wait for the record to see what came of it. Only a worker
+ * that has the task, or takes it within a few seconds, follows the order: a
+ * task that waits longer, or is delayed, runs all the same. `flowrractl cancel`
+ * takes such a one out of its queue.
  * FLOWRRA_NOT_FOUND: there is no record. FLOWRRA_REFUSED: it has finished.
  */
 int flowrra_cancel(struct flowrra_client *client, const char *id,
