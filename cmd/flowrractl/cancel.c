@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "manager/entry.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -16,8 +17,9 @@ cancel_one(struct ctl *ctl, const char *id)
 
 	if (answer == NULL) {
 		status = complain_of_err(ctl, &err);
-		answer = json_pack("{s:s,s:i,s:s}", "id", id, "code", status,
-				   "error", err.msg);
+		answer =
+		    json_pack("{s:o,s:i,s:o}", "id", entry_string(id), "code",
+			      status, "error", entry_string(err.msg));
 	}
 	if (ctl->globals.json)
 		print_json_line(answer);

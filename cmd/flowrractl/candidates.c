@@ -17,11 +17,31 @@
 /* More are no help to anybody. */
 #define MANY 200
 
+/*
+ * Anybody may name tasks and workers. What a shell would read as more than a
+ * word is not offered: it would stand on the command line, ready to be run.
+ */
+static bool
+is_plain(const char *word)
+{
+	return word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "abcdefghijklmnopqrstuvwxyz"
+				 "0123456789_.:,@%+=/-")] == '\0';
+}
+
+static bool
+is_one_line(const char *text)
+{
+	return text[strcspn(text, "\t\r\n")] == '\0';
+}
+
 void
 print_candidate(const char *word, const char *what, const char *prefix)
 {
-	if (word != NULL && strncmp(word, prefix, strlen(prefix)) == 0)
-		printf("%s\t%s\n", word, what != NULL ? what : "");
+	if (word != NULL && is_plain(word) &&
+	    strncmp(word, prefix, strlen(prefix)) == 0)
+		printf("%s\t%s\n", word,
+		       what != NULL && is_one_line(what) ? what : "");
 }
 
 /* Of each row, the word and what it is. */

@@ -137,8 +137,8 @@ check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 {
 	const struct dead_filter *f = &o->filter;
 	const bool filtered = f->entry.queue != NULL || f->entry.task != NULL ||
-			      f->error != NULL || f->reason != NULL ||
-			      o->older_than_s > 0;
+			      (f->error != NULL && f->error[0] != '\0') ||
+			      f->reason != NULL || o->older_than_s > 0;
 
 	if (o->all && (n_ids > 0 || filtered))
 		complain(ctl, "--all goes with no id and no filter");

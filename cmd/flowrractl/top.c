@@ -112,6 +112,7 @@ look(struct ctl *ctl, struct view *v)
 
 	v->err.code = ERR_NONE;
 	snapshot = stats_snapshot(ctl->client, RUNNING_MAX, &v->err);
+	mask_controls(v->err.msg);
 	if (snapshot == NULL)
 		return v->now != NULL ? 0 : -1;
 	json_decref(v->before);

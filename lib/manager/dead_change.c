@@ -338,7 +338,7 @@ answer(const struct change *ch)
 
 	for (i = 0; i < f->n_ids; i++)
 		if (!ch->seen[i])
-			json_array_append_new(missing, json_string(f->ids[i]));
+			json_array_append_new(missing, entry_string(f->ids[i]));
 	json_array_extend(ch->done, ch->refused);
 	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:O}", "dry_run",
 			 ch->what->dry_run, "matched", matched, "done",

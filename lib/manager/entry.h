@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks that lie at the broker, as JSON. For lib/manager only.
+ * Tasks that lie at the broker, as JSON.
  *
  * The shape is that of a record (codec/result_json.h): task_id, status,
  * task_name, result, error, submitted_at, started_at, finished_at, retries,

@@ -346,6 +346,21 @@ START_TEST(dead_tasks_are_deleted)
 }
 END_TEST
 
+/* A variable of a script that is not set, or holds anything. */
+START_TEST(words_that_say_nothing_change_nothing)
+{
+	struct world *w = with_dead(_i);
+
+	ck_complains(ctl(w, "tasks delete --error ''"), 64, "which?");
+	ck_complains(ctl(w, "tasks retry \"$(printf '\\377')\""), 2,
+		     "no dead task ?");
+	ck_run(ctl(w, "cancel \"$(printf '\\377')\" --json | cut -d, -f1-2"), 0,
+	       "{\"id\":\"?\",\"code\":65\n");
+	ck_run(ctl(w, "tasks dead | wc -l"), 0, "3\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(many_dead_tasks_are_put_back_once_each)
 {
 	struct world *w = begin(_i);
@@ -731,6 +746,18 @@ START_TEST(words_are_completed_from_verbs_and_servers)
 }
 END_TEST
 
+START_TEST(what_a_shell_would_run_is_not_offered)
+{
+	struct world *w = begin(_i);
+
+	put(w, "'$(reboot)'", "");
+	put(w, "good", "");
+	ck_run(ctl(w, "complete -- cancel ''"), 0, "good\tadd\n");
+	ck_run(ctl(w, "complete -- cancel '$'"), 0, "");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(the_shells_complete_with_the_scripts)
 {
 	struct world *w = begin(_i);
@@ -989,6 +1016,8 @@ SUITE("operate")
 	TEST_BOTH(health_is_waited_for);
 	TEST_BOTH(the_doctor_finds_what_is_stuck_and_says_what_to_do);
 	TEST(the_doctor_looks_at_permissions);
+	TEST_BOTH(what_a_shell_would_run_is_not_offered);
+	TEST_BOTH(words_that_say_nothing_change_nothing);
 	TEST_BOTH(events_are_told_as_they_happen);
 	TEST_BOTH(events_tell_of_tasks_that_are_cancelled_before_they_run);
 	TEST_BOTH(events_end_when_nobody_reads_them);
