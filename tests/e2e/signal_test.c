@@ -171,6 +171,21 @@ START_TEST(a_reload_during_a_reload_counts)
 }
 END_TEST
 
+START_TEST(a_stop_is_no_time_for_another_reload)
+{
+	struct world *w = world_start(NULL);
+	struct worker *k = worker_of(w);
+
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	worker_signal(k, SIGHUP);
+	worker_signal(k, SIGTERM);
+	ck_assert_int_eq(worker_end(k), 0);
+	ck_assert(!worker_logged(k, "the worker is starting or stopping"));
+	world_stop(w);
+}
+END_TEST
+
 static void
 reload_in_vain(struct world *w, const char *modules, const char *config,
 	       const char *why)
@@ -272,6 +287,7 @@ SUITE("signals")
 	TEST(a_second_signal_ends_the_patience);
 	TEST(patience_ends_by_itself_after_stop_timeout);
 	TEST(a_reload_during_a_reload_counts);
+	TEST(a_stop_is_no_time_for_another_reload);
 	TEST(a_reload_loads_a_new_module_and_running_tasks_go_on);
 	TEST(a_reload_with_a_broken_module_keeps_the_old_ones);
 	TEST(reloads_under_load_lose_and_repeat_nothing);
