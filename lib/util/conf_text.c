@@ -124,6 +124,12 @@ is_shell(const char *program)
 	return false;
 }
 
+static bool
+is_option(const char *word)
+{
+	return word[0] == '-' || word[0] == '+';
+}
+
 /* "-c", "-ec". */
 static bool
 is_script_option(const char *word)
@@ -131,18 +137,40 @@ is_script_option(const char *word)
 	return word[0] == '-' && word[1] != '-' && strchr(word, 'c') != NULL;
 }
 
+/*
+ * Whether the first word that has a place is the text of a shell's script.
+ * Between the option that announces it and that text more options may stand:
+ * sh -c -e -o nounset 'text'.
+ */
+static bool
+has_open_script(const struct words *w)
+{
+	bool shell = false, announced = false, named = false;
+	const char *word;
+	size_t i;
+
+	for (i = 0; i < words_count(w) && words_fixed(w, i); i++) {
+		word = words_prefix(w, i);
+		if (is_option(word)) {
+			announced =
+			    announced || (shell && is_script_option(word));
+			named = word[1] != '-' && strpbrk(word, "oO") != NULL;
+		} else {
+			/* The name that -o wants, or the text. */
+			announced = announced && named;
+			named = false;
+		}
+		shell = shell || is_shell(word);
+	}
+	return announced && i < words_count(w);
+}
+
 /* An argument in the text of a shell's script would be a part of the script,
  * with all that whoever submits the task may write there. */
 static int
 check_script(const struct words *w, struct err *err)
 {
-	bool shell = false;
-	size_t i;
-
-	for (i = 0; i < words_count(w) && words_fixed(w, i); i++)
-		shell = shell || is_shell(words_prefix(w, i));
-	if (!shell || i == words_count(w) ||
-	    !is_script_option(words_prefix(w, i - 1)))
+	if (!has_open_script(w))
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "an argument in the text of a script would run as a "

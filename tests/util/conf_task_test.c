@@ -190,6 +190,14 @@ static const struct {
     {"[task t]\ncommand = sh -c \"rm {0}\"",
      ":2: [task t] command = \"sh -c \"rm {0}\"\": an argument in the text of "
      "a script would run as a part of it; write it behind"},
+    {"[task t]\ncommand = sh -c -e \"rm {0}\"",
+     ":2: [task t] command = \"sh -c -e \"rm {0}\"\": an argument in the text "
+     "of a script"},
+    {"[task t]\ncommand = sh -c - {0}",
+     ":2: [task t] command = \"sh -c - {0}\": an argument in the text"},
+    {"[task t]\ncommand = sh -c -o nounset -- {0}",
+     ":2: [task t] command = \"sh -c -o nounset -- {0}\": an argument in the "
+     "text of a script"},
     {"[task t]\ncommand = /usr/bin/env /bin/bash -ec {script}",
      ":2: [task t] command = \"/usr/bin/env /bin/bash -ec {script}\": an "
      "argument in the text of a script"},
@@ -212,8 +220,12 @@ START_TEST(an_error_in_a_section_names_line_key_and_remedy)
 END_TEST
 
 static const char *const good_commands[] = {
-    "sh -c 'zcat \"$1\"' sh {0}", "sh {0} -c",		"bash script {0}",
-    "env sh -x /script {0}",	  "python3 -c 'x' {0}",
+    "sh -c 'zcat \"$1\"' sh {0}",
+    "sh {0} -c",
+    "bash script {0}",
+    "env sh -x /script {0}",
+    "python3 -c 'x' {0}",
+    "sh -c -eo nounset -- 'rm \"$1\"' sh {0}",
 };
 
 START_TEST(an_argument_behind_a_script_is_fine)
