@@ -40,7 +40,7 @@ load(struct question *q, struct err *err)
 	json_t *json;
 
 	json = q->present ? json_loadb(q->value.data, q->value.len,
-				       JSON_DECODE_ANY, &why)
+				       JSON_DECODE_ANY | JSON_ALLOW_NUL, &why)
 			  : json_null();
 	if (json == NULL)
 		err_set(err, ERR_DATA, "the answer is no JSON: %s", why.text);
@@ -108,7 +108,7 @@ on_record(struct slice record, const struct err *err, void *arg)
 	if (err != NULL && all->err.code == ERR_NONE)
 		all->err = *err;
 	else if (err == NULL && record.len > 0)
-		json = json_loadb(record.p, record.len, 0, NULL);
+		json = json_loadb(record.p, record.len, JSON_ALLOW_NUL, NULL);
 	if (json_is_object(json))
 		*w->ret = json;
 	else

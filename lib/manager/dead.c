@@ -35,7 +35,7 @@ info_matches(const struct broker_item *item, const struct dead_filter *filter)
 
 	if (filter->reason == NULL && filter->error == NULL)
 		return true;
-	info = json_loadb(item->info.p, item->info.len, 0, NULL);
+	info = json_loadb(item->info.p, item->info.len, JSON_ALLOW_NUL, NULL);
 	reason = entry_text(info, "reason");
 	error = entry_text(info, "error");
 	matches = (filter->reason == NULL ||

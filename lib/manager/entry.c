@@ -60,7 +60,8 @@ static json_t *
 json_of(struct slice text)
 {
 	json_t *json = text.p != NULL
-			   ? json_loadb(text.p, text.len, JSON_DECODE_ANY, NULL)
+			   ? json_loadb(text.p, text.len,
+					JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
 			   : NULL;
 
 	return json != NULL ? json : json_null();

@@ -47,7 +47,7 @@ on_event(struct slice text, const struct err *err, void *arg)
 		return;
 	}
 	/* Anybody may publish on the channel. */
-	event = json_loadb(text.p, text.len, 0, NULL);
+	event = json_loadb(text.p, text.len, JSON_ALLOW_NUL, NULL);
 	if (json_is_object(event) && matches(event, f->what))
 		f->ended = f->what->on_event(event, f->what->arg) != 0;
 	json_decref(event);

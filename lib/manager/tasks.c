@@ -207,7 +207,8 @@ on_record(struct slice record, void *arg, struct err *err)
 	if (!record_matches(record, &f->query->filter))
 		return 0;
 	/* One that cannot be read does not hide the others. */
-	if ((json = json_loadb(record.p, record.len, 0, NULL)) == NULL)
+	if ((json = json_loadb(record.p, record.len, JSON_ALLOW_NUL, NULL)) ==
+	    NULL)
 		return 0;
 	return keep(f, json, err);
 }

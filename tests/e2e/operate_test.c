@@ -272,6 +272,32 @@ START_TEST(a_task_is_shown_with_where_it_is)
 }
 END_TEST
 
+/* A NUL in a string is JSON as any other; foreign producers send it. */
+START_TEST(a_nul_in_a_string_hides_nothing)
+{
+	struct world *w = begin(ON_REDIS);
+
+	put(w, "plain", "");
+	push(w, "{\"id\":\"nul\",\"name\":\"add\",\"args\":[\"\\u0000\"],"
+		"\"kwargs\":{}}");
+	redis_server_run(world_redis(w), "SET flowrra:task:nul %s",
+			 "{\"task_id\":\"nul\",\"status\":\"pending\","
+			 "\"task_name\":\"add\",\"args\":[\"\\u0000\"],"
+			 "\"queue\":\"io\"}");
+	redis_server_run(world_redis(w), "ZADD flowrra:workers 1 test:9");
+	redis_server_run(world_redis(w), "SET flowrra:worker:test:9 %s",
+			 "{\"host\":\"\\u0000\"}");
+	ck_run(ctl(w, "tasks pending --json | grep -cF '[\"\\u0000\"]'"), 0,
+	       "1\n");
+	ck_run(ctl(w, "workers --json | grep -c test:9"), 0, "1\n");
+	ck_answer(w, "stats", "waiting", "2");
+	ck_answer(w, "cancel nul", "outcome", "cancelled");
+	ck_run(ctl(w, "tasks failed --json | grep -cF '[\"\\u0000\"]'"), 0,
+	       "1\n");
+	world_stop(w);
+}
+END_TEST
+
 /* --- the dead ---------------------------------------------------------- */
 
 /* Three of them: "a" and "b" of task fail, "c" of task flaky. */
@@ -1016,6 +1042,7 @@ SUITE("operate")
 	TEST_BOTH(health_is_waited_for);
 	TEST_BOTH(the_doctor_finds_what_is_stuck_and_says_what_to_do);
 	TEST(the_doctor_looks_at_permissions);
+	TEST(a_nul_in_a_string_hides_nothing);
 	TEST_BOTH(what_a_shell_would_run_is_not_offered);
 	TEST_BOTH(words_that_say_nothing_change_nothing);
 	TEST_BOTH(events_are_told_as_they_happen);
