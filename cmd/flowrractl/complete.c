@@ -149,6 +149,14 @@ read_line(struct ctl *ctl, int n, char **words, struct line *line)
 	}
 }
 
+/* For a word that is a verb, or the second word of one. */
+static void
+print_verbs_after(const char *before, const struct verb *verb,
+		  const char *prefix)
+{
+	print_verbs(strcmp(before, verb->name) != 0 ? before : NULL, prefix);
+}
+
 static int
 run_complete(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -172,7 +180,7 @@ run_complete(struct ctl *ctl, int argc, char **argv, void *options)
 	} else if (line.verb == NULL) {
 		print_verbs(line.n > 0 ? line.words[0] : NULL, prefix);
 	} else if (line.verb->words == WORD_VERB) {
-		print_verbs(NULL, prefix);
+		print_verbs_after(argv[argc - 2], line.verb, prefix);
 	} else {
 		print_candidates(ctl, line.verb->words, prefix);
 	}
