@@ -214,9 +214,10 @@ ask_queue(struct survey *s, size_t index, const struct rqueue *q)
 	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
 	    slice_of(q->keys[KEY_DELAYED]), slice_of(q->keys[KEY_DEAD]),
 	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
+	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
 
 	inquiry_eval(&s->inquiry, take_queue, index, SCRIPT_QUEUE, RARGS(keys),
-		     (struct rargs){NULL, 0});
+		     RARGS(args));
 }
 
 /* --- what workers hold ------------------------------------------------- */

@@ -272,6 +272,28 @@ START_TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task)
 }
 END_TEST
 
+START_TEST(the_oldest_task_is_none_that_was_withdrawn)
+{
+	struct party *p;
+
+	stage_open(&w, KIND_REDIS);
+	p = party_open(&w, NULL);
+	party_submit(p, "1", "{\"submitted_at\":\"2026-01-02T03:04:05Z\"}", 0,
+		     0);
+	redis_server_run(w.server, "SET {flowrra:queue:io}:withdrawn 2");
+	redis_server_run(w.server, "RPUSH flowrra:queue:io %s %s",
+			 "{\"withdrawn\":true}", "{\"withdrawn\":true}");
+	p->answered = false;
+	broker_queues(p->broker, SLICE("io"), party_on_value, p);
+	UNTIL(&w, p->answered);
+	ck_assert_ptr_nonnull(strstr(p->value, "\"waiting\":1,"));
+	ck_assert_ptr_nonnull(
+	    strstr(p->value, "\"oldest_at\":\"2026-01-02T03:04:05"));
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
 /* A worker of an older version has taken them, and did not know. */
 START_TEST(where_nothing_waits_no_withdrawn_task_does)
 {
@@ -440,6 +462,7 @@ SUITE("broker_redis")
 	TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes);
 	TEST(a_search_leaves_nothing_out_between_its_calls);
 	TEST(an_idle_worker_drops_what_stands_for_a_withdrawn_task);
+	TEST(the_oldest_task_is_none_that_was_withdrawn);
 	TEST(where_nothing_waits_no_withdrawn_task_does);
 	TEST(who_is_told_that_the_server_is_gone_may_close_the_broker);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);

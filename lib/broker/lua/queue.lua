@@ -2,6 +2,7 @@
 --
 -- KEYS  1 queue (list)   2 levels (zset)   3 delayed (zset)   4 dead (zset)
 --       5 paused         6 how many withdrawn ones lie among the waiting
+-- ARGV  1 what stands in the place of a task that was withdrawn
 -- Returns {waiting, delayed, dead, 1 if paused, when the first delayed is due
 -- in ms or -1}, and then of each level (of the first 100) the task that waits
 -- longest, or '' if it is large.
@@ -12,7 +13,11 @@ local function look(list)
   local length = redis.call('LLEN', list)
   waiting = waiting + length
   if length > 0 and #oldest < 100 then
-    local task = redis.call('LINDEX', list, -1)
+    local task, place = redis.call('LINDEX', list, -1), -1
+    while task == ARGV[1] and place > -100 do
+      place = place - 1
+      task = redis.call('LINDEX', list, place) or ''
+    end
     oldest[#oldest + 1] = #task <= 65536 and task or ''
   end
 end
