@@ -309,7 +309,7 @@ END_TEST
 
 /* More than the outbox holds before a handler has to wait for room, 1 MiB, and
  * not much more: from then on each step costs a change of processes. */
-#define MANY_STEPS 40000
+#define MANY_STEPS 30000
 
 START_TEST(a_slow_flowrrad_loses_nothing)
 {
@@ -441,6 +441,7 @@ END_TEST
 
 SUITE("executor_run")
 {
+	SUITE_TIMEOUT(60);
 	TEST(a_task_runs_and_its_result_comes_back);
 	TEST_LOOP(a_task_ends_as_its_handler_says, 0,
 		  sizeof(ends) / sizeof(ends[0]));

@@ -292,6 +292,10 @@ START_TEST(a_dead_spawner_is_told_and_replaced)
 	while (b.out[0].len == 0)
 		event_base_loop(base, EVLOOP_ONCE);
 	ck_assert_int_eq(sscanf(b.out[0].data, "%d %d", &pids[0], &pids[1]), 2);
+	/* It writes before the spawner has told its pid, maybe; not before the
+	 * spawner has started and ended another one. */
+	run_script(&next, "true", "");
+	probe_done(&next);
 	kill(pids[1], SIGKILL);
 	wait_for(&b);
 	ck_assert(b.end.ran && b.end.lost);
