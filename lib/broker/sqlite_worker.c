@@ -93,8 +93,8 @@ enter_run(struct store_job *job, struct tx *tx, struct err *err)
 	if (e->lock_fd >= 0)
 		close(e->lock_fd);
 	e->lock_fd = -1;
-	if (port.p == NULL || tx_first(tx, err, SQL_WORKER_ENTER,
-				       slice_of(b->opt.worker), port) < 0)
+	if (port.p == NULL ||
+	    tx_first(tx, err, SQL_WORKER_ENTER, slice_of(b->opt.worker)) < 0)
 		return -1;
 	e->worker_id = tx_int(tx, SQL_WORKER_ENTER, 0);
 	tx_end(tx, SQL_WORKER_ENTER);
@@ -106,7 +106,10 @@ enter_run(struct store_job *job, struct tx *tx, struct err *err)
 			b->opt.worker);
 		return 0;
 	}
-	if (e->lock_fd < 0 || tx_first(tx, err, SQL_ORDERS_LAST) < 0)
+	/* Not before: orders go to the port of the one who works. */
+	if (e->lock_fd < 0 ||
+	    tx_run(tx, err, SQL_WORKER_PORT, e->worker_id, port) < 0 ||
+	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
 		return -1;
 	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
 	tx_end(tx, SQL_ORDERS_LAST);

@@ -401,7 +401,7 @@ END_TEST
 
 START_TEST(a_second_worker_of_the_same_name_is_refused)
 {
-	struct party *first, *second;
+	struct party *first, *second, *producer;
 	struct stage other;
 
 	stage_open(&w, KIND_SQLITE);
@@ -414,6 +414,12 @@ START_TEST(a_second_worker_of_the_same_name_is_refused)
 	ck_assert_int_eq(second->why.code, ERR_REFUSED);
 	ck_assert_ptr_nonnull(strstr(second->why.msg, "host:a"));
 	party_close(second);
+	/* The first has noticed nothing: orders reach it as before. */
+	producer = party_open(&other, NULL);
+	broker_control(producer->broker, SLICE("{}"), party_on_value, producer);
+	UNTIL(&other, producer->answered);
+	UNTIL(&w, first->orders == 1);
+	party_close(producer);
 	event_base_free(other.base);
 	party_close(first);
 	stage_close(&w);
