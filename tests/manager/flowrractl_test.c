@@ -49,6 +49,7 @@ begin(void)
 	fixture_register(server, "add", ENTRY);
 	setenv("FLOWRRA_BROKER_URL", redis_server_unix_url(server), 1);
 	setenv("FLOWRRA_BROKER_SOCKET_TIMEOUT", "0.5", 1);
+	setenv("STATE_DIRECTORY", redis_server_dir(server), 1);
 }
 
 static void
