@@ -7,8 +7,9 @@
 
 /*
  * Starts a program as the leader of a new session and process group, with
- * signals at their defaults and none blocked. `fds` become its descriptors 0, 1 and 2; it has no
- * other ones that are close-on-exec here. It dies with the calling process.
+ * signals at their defaults and none blocked. `fds` become its descriptors 0, 1
+ * and 2; it has no other ones that are close-on-exec here. It dies with the
+ * calling process.
  *
  * Returns its pid once it runs, or -1 with the step that failed and errno. The
  * calling process has one thread.
