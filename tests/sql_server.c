@@ -448,6 +448,8 @@ void
 sql_server_pause(struct sql_server *s)
 {
 	signal_all(s, SIGSTOP);
+	/* A server of many threads is not stopped at once. */
+	waitpid(s->pid, NULL, WUNTRACED);
 }
 
 void
