@@ -371,9 +371,11 @@ sclaim_check(struct sbroker *b, unsigned int asleep)
 {
 	unsigned int i, expected = 0;
 
+	if (b->claiming.under_way)
+		return; /* what it found is not ours yet */
 	for (i = 0; i < b->n_queues; i++)
 		expected += b->queues[i].drained && !b->queues[i].more;
-	if (!b->claiming.under_way && asleep < expected)
+	if (asleep < expected)
 		sclaim_wake(b);
 }
 
