@@ -67,16 +67,7 @@ run_events(struct ctl *ctl, int argc, char **argv, void *options)
 	return 0;
 }
 
-#define OPTION(option, value_name, kind, member, low, high, text)              \
-	{                                                                      \
-		.name = (option), .arg = (value_name), .help = (text),         \
-		.value = {                                                     \
-			.type = VALUE_##kind,                                  \
-			.offset = offsetof(struct events_options, member),     \
-			.min = (low),                                          \
-			.max = (high)                                          \
-		}                                                              \
-	}
+#define OPTION(...) VERB_OPTION(struct events_options, 0, __VA_ARGS__)
 
 static const struct option_spec events_options[] = {
     OPTION("follow", NULL, FLAG, follow, 0, 0,

@@ -10,14 +10,9 @@
 
 #define OPTIONS_MAX 48
 
-#define GLOBAL(opt_name, short_form, value_name, kind, member, text)           \
-	{                                                                      \
-		.name = (opt_name), .letter = (short_form),                    \
-		.arg = (value_name), .help = (text), .value = {                \
-			.type = VALUE_##kind,                                  \
-			.offset = offsetof(struct globals, member)             \
-		}                                                              \
-	}
+#define GLOBAL(option, short_form, value_name, kind, member, text)             \
+	VERB_OPTION(struct globals, short_form, option, value_name, kind,      \
+		    member, 0, 0, text)
 
 const struct option_spec global_options[] = {
     GLOBAL("config", 'c', "FILE", TEXT, config_file,

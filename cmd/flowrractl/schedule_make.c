@@ -26,16 +26,7 @@ make_init(void *options)
 	o->form = form;
 }
 
-#define OPTION(option, value_name, kind, member, low, high, text)              \
-	{                                                                      \
-		.name = (option), .arg = (value_name), .help = (text),         \
-		.value = {                                                     \
-			.type = VALUE_##kind,                                  \
-			.offset = offsetof(struct make_options, member),       \
-			.min = (low),                                          \
-			.max = (high)                                          \
-		}                                                              \
-	}
+#define OPTION(...) VERB_OPTION(struct make_options, 0, __VA_ARGS__)
 
 /* The first two are of expressions only. */
 #define N_CRON_OPTIONS 2

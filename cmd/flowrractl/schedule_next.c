@@ -22,16 +22,7 @@ next_init(void *options)
 	((struct next_options *)options)->count = 5;
 }
 
-#define OPTION(option, value_name, kind, member, low, high, text)              \
-	{                                                                      \
-		.name = (option), .arg = (value_name), .help = (text),         \
-		.value = {                                                     \
-			.type = VALUE_##kind,                                  \
-			.offset = offsetof(struct next_options, member),       \
-			.min = (low),                                          \
-			.max = (high)                                          \
-		}                                                              \
-	}
+#define OPTION(...) VERB_OPTION(struct next_options, 0, __VA_ARGS__)
 
 static const struct option_spec next_options[] = {
     OPTION("tz", "ZONE", TEXT, tz, 0, 0,

@@ -30,16 +30,7 @@ submit_init(void *options)
 	o->wait_timeout_s = -1;
 }
 
-#define OPTION(option, value_name, kind, member, low, high, text)              \
-	{                                                                      \
-		.name = (option), .arg = (value_name), .help = (text),         \
-		.value = {                                                     \
-			.type = VALUE_##kind,                                  \
-			.offset = offsetof(struct submit_options, member),     \
-			.min = (low),                                          \
-			.max = (high)                                          \
-		}                                                              \
-	}
+#define OPTION(...) VERB_OPTION(struct submit_options, 0, __VA_ARGS__)
 
 static const struct option_spec submit_options[] = {
     OPTION("args", "JSON", TEXT, request.args, 0, 0,

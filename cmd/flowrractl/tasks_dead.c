@@ -30,41 +30,32 @@ dead_init(void *options)
 	o->depth = TASKS_DEPTH_STANDARD;
 }
 
-#define OPTION(option, short_form, value_name, kind, member, low, high, text)  \
-	{                                                                      \
-		.name = (option), .letter = (short_form), .arg = (value_name), \
-		.help = (text), .value = {                                     \
-			.type = VALUE_##kind,                                  \
-			.offset = offsetof(struct dead_options, member),       \
-			.min = (low),                                          \
-			.max = (high)                                          \
-		}                                                              \
-	}
+#define OPTION(...) VERB_OPTION(struct dead_options, 0, __VA_ARGS__)
 
 #define FILTER_OPTIONS                                                         \
-	OPTION("queue", 0, "QUEUE", TEXT, filter.entry.queue, 0, 0,            \
+	OPTION("queue", "QUEUE", TEXT, filter.entry.queue, 0, 0,               \
 	       "only those of this queue"),                                    \
-	    OPTION("task", 0, "NAME", TEXT, filter.entry.task, 0, 0,           \
+	    OPTION("task", "NAME", TEXT, filter.entry.task, 0, 0,              \
 		   "only those of this name"),                                 \
-	    OPTION("error", 0, "TEXT", TEXT, filter.error, 0, 0,               \
+	    OPTION("error", "TEXT", TEXT, filter.error, 0, 0,                  \
 		   "only those with this text in their error"),                \
-	    OPTION("reason", 0, "WORD", TEXT, filter.reason, 0, 0,             \
+	    OPTION("reason", "WORD", TEXT, filter.reason, 0, 0,                \
 		   "only those with this reason"),                             \
-	    OPTION("older-than", 0, "DURATION", SECONDS, older_than_s, 0,      \
+	    OPTION("older-than", "DURATION", SECONDS, older_than_s, 0,         \
 		   3162240000, "only those that died so long ago")
 
 static const struct option_spec list_options[] = {
-    OPTION("limit", 'n', "N", INT, limit, 1, 100000,
-	   "at most so many; 20 by default"),
+    VERB_OPTION(struct dead_options, 'n', "limit", "N", INT, limit, 1, 100000,
+		"at most so many; 20 by default"),
     FILTER_OPTIONS,
-    OPTION("depth", 0, "N", INT, depth, 1, 100000000,
+    OPTION("depth", "N", INT, depth, 1, 100000000,
 	   "look at so many of the newest; 10000 by default"),
 };
 
 static const struct option_spec change_options[] = {
     FILTER_OPTIONS,
-    OPTION("all", 0, NULL, FLAG, all, 0, 0, "all of them"),
-    OPTION("dry-run", 0, NULL, FLAG, dry_run, 0, 0,
+    OPTION("all", NULL, FLAG, all, 0, 0, "all of them"),
+    OPTION("dry-run", NULL, FLAG, dry_run, 0, 0,
 	   "change nothing: show which it would be"),
 };
 

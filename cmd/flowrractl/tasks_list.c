@@ -20,23 +20,14 @@ list_init(void *options)
 	o->depth = TASKS_DEPTH_STANDARD;
 }
 
-#define OPTION(option, short_form, value_name, kind, member, low, high, text)  \
-	{                                                                      \
-		.name = (option), .letter = (short_form), .arg = (value_name), \
-		.help = (text), .value = {                                     \
-			.type = VALUE_##kind,                                  \
-			.offset = offsetof(struct list_options, member),       \
-			.min = (low),                                          \
-			.max = (high)                                          \
-		}                                                              \
-	}
+#define OPTION(...) VERB_OPTION(struct list_options, 0, __VA_ARGS__)
 
 static const struct option_spec list_options[] = {
-    OPTION("limit", 'n', "N", INT, limit, 1, 100000,
-	   "at most so many; 20 by default"),
-    OPTION("queue", 0, "QUEUE", TEXT, queue, 0, 0, "only those of this queue"),
-    OPTION("task", 0, "NAME", TEXT, task, 0, 0, "only those of this name"),
-    OPTION("depth", 0, "N", INT, depth, 1, 100000000,
+    VERB_OPTION(struct list_options, 'n', "limit", "N", INT, limit, 1, 100000,
+		"at most so many; 20 by default"),
+    OPTION("queue", "QUEUE", TEXT, queue, 0, 0, "only those of this queue"),
+    OPTION("task", "NAME", TEXT, task, 0, 0, "only those of this name"),
+    OPTION("depth", "N", INT, depth, 1, 100000000,
 	   "look at so many of the newest; 10000 by default"),
 };
 

@@ -25,6 +25,20 @@ struct option_spec {
 	struct value_spec value; /* FLAG and SWITCH become true */
 };
 
+/* An option_spec whose value is a member of `holder`, a struct; `kind` is what
+ * follows VALUE_, and `short_form` may be 0. */
+#define VERB_OPTION(holder, short_form, option, value_name, kind, member, low, \
+		    high, text)                                                \
+	{                                                                      \
+		.name = (option), .letter = (short_form), .arg = (value_name), \
+		.help = (text), .value = {                                     \
+			.type = VALUE_##kind,                                  \
+			.offset = offsetof(holder, member),                    \
+			.min = (low),                                          \
+			.max = (high)                                          \
+		}                                                              \
+	}
+
 /* Options of all verbs; the strings are the command line's. */
 struct globals {
 	const char *config_file;

@@ -143,6 +143,23 @@ on_page_asked(struct inquiry *i)
 	change_free(i);
 }
 
+/* One that answers with a page. NULL when memory runs out: that is answered. */
+static struct change *
+taking_new(struct broker *b, struct slice queue, const struct inquiry *inquiry,
+	   broker_page_fn *on_page, void *arg)
+{
+	struct change *c = change_new(b, queue, inquiry, arg);
+	struct err err;
+
+	if (c != NULL) {
+		c->on_page = on_page;
+		return c;
+	}
+	err_nomem(&err);
+	on_page(NULL, &err, arg);
+	return NULL;
+}
+
 static void
 take_purged(struct inquiry *i, size_t none, const struct redis_reply *reply)
 {
@@ -177,16 +194,11 @@ roperate_purge(struct broker *b, struct slice queue, unsigned int n,
 {
 	const struct inquiry inquiry = {
 	    .what = "purging", .ask = ask_purge, .answered = on_page_asked};
-	struct change *c = change_new(b, queue, &inquiry, arg);
-	struct err err;
+	struct change *c = taking_new(b, queue, &inquiry, on_page, arg);
 
-	if (c == NULL) {
-		err_nomem(&err);
-		on_page(NULL, &err, arg);
+	if (c == NULL)
 		return;
-	}
 	c->n = n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
-	c->on_page = on_page;
 	inquiry_begin(&c->inquiry);
 }
 
@@ -256,15 +268,10 @@ roperate_withdraw(struct broker *b, struct slice queue, struct slice id,
 	const struct inquiry inquiry = {.what = "withdrawing a task",
 					.ask = ask_withdraw,
 					.answered = on_page_asked};
-	struct change *c = change_new(b, queue, &inquiry, arg);
-	struct err err;
+	struct change *c = taking_new(b, queue, &inquiry, on_page, arg);
 
-	if (c == NULL) {
-		err_nomem(&err);
-		on_page(NULL, &err, arg);
+	if (c == NULL)
 		return;
-	}
-	c->on_page = on_page;
 	if (c->inquiry.err.code == ERR_NONE &&
 	    read_cursor(c, cursor, &c->inquiry.err) == 0 &&
 	    (c->id = strndup(id.p, id.len)) == NULL)

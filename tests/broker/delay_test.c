@@ -157,8 +157,7 @@ START_TEST(a_start_of_the_machine_leaves_due_times_as_they_are)
 	producer = party_open(&w, NULL);
 	party_submit(producer, "1", "[1]", 0, 300);
 	party_close(producer);
-	ck_assert_int_eq(sqlite3_open(w.url + strlen("sqlite://"), &db),
-			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_open(stage_path(&w), &db), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_exec(db,
 				      "UPDATE clock SET boot = 'other', "
 				      "ahead = ahead - 3600000000",

@@ -19,12 +19,6 @@
 static struct stage w;
 static struct party *producer, *worker;
 
-static const char *
-path(void)
-{
-	return w.url + strlen("sqlite://");
-}
-
 static void
 open_scene(void)
 {
@@ -266,7 +260,7 @@ findings(const char *level)
 static void
 run(const char *command)
 {
-	setenv("FILE", path(), 1);
+	setenv("FILE", stage_path(&w), 1);
 	ck_assert_int_eq(system(command), 0);
 }
 

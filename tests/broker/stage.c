@@ -45,6 +45,12 @@ stage_open(struct stage *w, int kind)
 					     .max_task = 1000};
 }
 
+const char *
+stage_path(const struct stage *w)
+{
+	return w->url + strlen("sqlite://");
+}
+
 void
 stage_close(struct stage *w)
 {
@@ -440,8 +446,7 @@ stage_sql(struct stage *w, const char *sql)
 	sqlite3 *db;
 	int n = 0;
 
-	ck_assert_int_eq(sqlite3_open(w->url + strlen("sqlite://"), &db),
-			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_open(stage_path(w), &db), SQLITE_OK);
 	sqlite3_busy_timeout(db, 5000);
 	ck_assert_msg(sqlite3_exec(db, sql, take_column, &n, &message) ==
 			  SQLITE_OK,

@@ -9,7 +9,7 @@
 #include "broker/broker.h"
 #include "results/results.h"
 
-enum kind { KIND_REDIS, KIND_SQLITE };
+enum kind { KIND_REDIS, KIND_SQLITE, N_KINDS };
 
 struct stage {
 	enum kind kind;
@@ -51,6 +51,8 @@ struct backend {
 
 void stage_open(struct stage *w, int kind);
 void stage_close(struct stage *w);
+/* The database file of an SQLite stage. */
+const char *stage_path(const struct stage *w);
 
 /* Turns the loop until the condition holds; fails the test after 10 s. */
 #define UNTIL(w, condition)                                                    \

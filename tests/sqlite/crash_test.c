@@ -257,7 +257,7 @@ check_integrity(void)
 	sqlite3 *db;
 	size_t i;
 
-	ck_assert_int_eq(sqlite3_open(w.url + strlen("sqlite://"), &db), 0);
+	ck_assert_int_eq(sqlite3_open(stage_path(&w), &db), 0);
 	sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL);
 	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
 	ck_assert_str_eq((const char *)sqlite3_column_text(stmt, 0), "ok");

@@ -141,8 +141,7 @@ START_TEST(who_waits_for_an_upgrade_is_told_so)
 
 	open_version_1();
 	stage_sql(&w, "PRAGMA journal_mode = WAL"); /* as it was left */
-	ck_assert_int_eq(sqlite3_open(w.url + strlen("sqlite://"), &other),
-			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_open(stage_path(&w), &other), SQLITE_OK);
 	ck_assert_int_eq(
 	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
 	    SQLITE_OK);

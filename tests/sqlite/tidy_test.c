@@ -19,7 +19,7 @@ count(const char *sql)
 	sqlite3 *db;
 	int n;
 
-	ck_assert_int_eq(sqlite3_open(w.url + strlen("sqlite://"), &db), 0);
+	ck_assert_int_eq(sqlite3_open(stage_path(&w), &db), 0);
 	sqlite3_busy_timeout(db, 5000);
 	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), 0);
 	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
@@ -35,8 +35,7 @@ size_of(const char *suffix)
 	char path[300];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s%s", w.url + strlen("sqlite://"),
-		 suffix);
+	snprintf(path, sizeof(path), "%s%s", stage_path(&w), suffix);
 	return stat(path, &st) == 0 ? st.st_size : 0;
 }
 

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* What flowrractl does for people at a terminal: events, top, progress,
+ * completion. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e/operate_scene.h"
+
+/* --- events ------------------------------------------------------------ */
+
+START_TEST(events_are_told_as_they_happen)
+{
+	struct world *w = begin(_i);
+	struct run *all, *one;
+	const int64_t deadline = now_ms() + PATIENCE_MS;
+	int i;
+
+	worker_start(w, NULL);
+	all = run_start(w, "flowrractl --config flowrra.conf events --count 2 "
+			   ">all; touch ended");
+	one = run_start(w, "flowrractl --config flowrra.conf events --follow "
+			   "--id last --count 1 --task add --queue io");
+	/* They begin to listen at some time, of which the worker learns
+	 * then. */
+	for (i = 0; world_read(w, "all")[0] == '\0' && now_ms() < deadline; i++)
+		submit(w, "add %d 1 --wait", i);
+	submit(w, "add 3 4 --id last");
+	ck_assert_int_eq(run_end(w, one)->status, 0);
+	ck_assert_str_eq(json_field(w, one->out, "type"), "task.update");
+	ck_assert_str_eq(json_field(w, one->out, "task.task_id"), "last");
+	ck_assert_int_eq(run_end(w, all)->status, 0);
+	ck_run(run(w, "wc -l <all"), 0, "2\n");
+	all = run_start(w, "flowrractl --config flowrra.conf events --task "
+			   "sleep --count 2");
+	for (i = 0; !is_gone(all->pid) && now_ms() < deadline; i++)
+		ck_assert_str_eq(submit(w, "sleep 0.4 --wait"), "0.4");
+	ck_assert_int_eq(run_end(w, all)->status, 0);
+	/* They may have begun to listen while it ran. */
+	ck_assert_ptr_nonnull(strstr(all->out, "\"status\":\"running\""));
+	world_stop(w);
+}
+END_TEST
+
+/* Listeners begin to listen at some time: until then, again. */
+static void
+ck_told_of_cancelling(struct world *w, bool purge)
+{
+	const int64_t deadline = now_ms() + PATIENCE_MS;
+	struct run *events;
+	const char *id;
+	int i;
+
+	events = run_start(w, "flowrractl --config flowrra.conf events "
+			      "--count 1");
+	for (i = 0; !is_gone(events->pid) && now_ms() < deadline; i++) {
+		id = world_text(w, "%d.%d", purge, i);
+		put(w, id, "");
+		if (purge)
+			ctl_ok(w, "queue purge io");
+		else
+			ctl_ok(w, "cancel %s", id);
+	}
+	ck_assert_int_eq(run_end(w, events)->status, 0);
+	ck_assert_str_eq(json_field(w, events->out, "task.status"), "failed");
+	ck_assert_str_eq(json_field(w, events->out, "task.reason"),
+			 "cancelled");
+}
+
+START_TEST(events_tell_of_tasks_that_are_cancelled_before_they_run)
+{
+	struct world *w = begin(_i);
+
+	ck_told_of_cancelling(w, false);
+	ck_told_of_cancelling(w, true);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(events_end_when_nobody_reads_them)
+{
+	struct world *w = begin(_i);
+	struct run *events;
+	const int64_t deadline = now_ms() + PATIENCE_MS;
+
+	worker_start(w, NULL);
+	events = run_start(w, "flowrractl --config flowrra.conf events | "
+			      "head -n 1; touch ended");
+	while (access(world_text(w, "%s/ended", world_dir(w)), F_OK) != 0 &&
+	       now_ms() < deadline)
+		submit(w, "add 1 1 --wait");
+	ck_assert_int_eq(run_end(w, events)->status, 0);
+	ck_assert_str_eq(events->err, "");
+	world_stop(w);
+}
+END_TEST
+
+/* --- the terminal ------------------------------------------------------ */
+
+START_TEST(top_gives_the_terminal_back)
+{
+	struct world *w = begin(_i);
+	const struct run *r;
+
+	put(w, "a", "");
+	r = run(w, "(until grep -q '1 waiting' screen; do sleep 0.02; done; "
+		   "printf q) 2>&- | script -qfec 'flowrractl --config "
+		   "flowrra.conf top --interval 0.1' screen");
+	ck_assert_int_eq(r->status, 0);
+	ck_assert_ptr_nonnull(strstr(r->out, "\033[?1049h"));
+	ck_assert_ptr_nonnull(strstr(r->out, "\033[?1049l"));
+	/* Also when it is killed. */
+	r = run(w, "script -qfec 'flowrractl --config flowrra.conf top "
+		   "</dev/tty & until grep -q 1049h killed; do sleep 0.02; "
+		   "done; kill $!; wait $!; true' killed </dev/null");
+	ck_assert_ptr_nonnull(strstr(r->out, "\033[?1049l"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_stream_shows_its_progress_on_a_terminal)
+{
+	struct world *w = begin(_i);
+	const struct run *r;
+
+	world_write(w, "tasks", "{}\n{}\n", 6);
+	r = run(w, "script -qec 'flowrractl --config flowrra.conf submit add "
+		   "--force --queue io --stdin <tasks >ids' /dev/null");
+	ck_assert_int_eq(r->status, 0);
+	ck_assert_ptr_nonnull(strstr(r->out, "2 submitted"));
+	r = run(w, "flowrractl --config flowrra.conf submit add --force "
+		   "--queue io --stdin <tasks >ids");
+	ck_run(r, 0, "");
+	ck_assert_str_eq(r->err, "");
+	world_stop(w);
+}
+END_TEST
+
+/* --- completion -------------------------------------------------------- */
+
+static bool
+has_shell(struct world *w, const char *shell)
+{
+	return run(w, "command -v %s", shell)->status == 0;
+}
+
+START_TEST(words_are_completed_from_verbs_and_servers)
+{
+	struct world *w = begin(_i);
+
+	put(w, "some-task", "");
+	worker_start(w, NULL);
+	ck_run(ctl(w, "complete -- tasks ret"), 0,
+	       "retry\tPuts dead tasks back into their queues, to be run "
+	       "anew\n");
+	ck_run(ctl(w, "complete -- queue pause i"), 0, "io\t\n");
+	ck_run(ctl(w, "complete -- submit ad"), 0, "add\ttask\n");
+	ck_run(ctl(w, "complete -- tasks pending --task ad"), 0, "add\ttask\n");
+	ck_run(ctl(w, "complete -- worker quiet test:"), 0,
+	       "test:1\trunning\n");
+	ck_run(ctl(w, "complete -- result some"), 0, "some-task\tadd\n");
+	ck_run(ctl(w, "complete -- completion f"), 0, "fish\t\n");
+	ck_run(ctl(w, "complete -- help queue pa"), 0,
+	       "pause\tKeeps all workers from taking tasks out of a queue\n");
+	ck_run(ctl(w, "complete -- --json help ver"), 0,
+	       "version\tPrints the version\n");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "complete -- submit --un"), "--unique-ttl\t"));
+	ck_run(run(w, "FLOWRRA_BROKER_URL=redis://127.0.0.1:1 timeout 5 "
+		      "flowrractl complete -- queue pause ''"),
+	       0, "");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(what_a_shell_would_run_is_not_offered)
+{
+	struct world *w = begin(_i);
+
+	put(w, "'$(reboot)'", "");
+	put(w, "good", "");
+	ck_run(ctl(w, "complete -- cancel ''"), 0, "good\tadd\n");
+	ck_run(ctl(w, "complete -- cancel '$'"), 0, "");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(the_shells_complete_with_the_scripts)
+{
+	struct world *w = begin(_i);
+	const struct run *r;
+
+	worker_start(w, NULL);
+	setenv("FLOWRRA_BROKER_URL",
+	       json_field(w,
+			  ctl_ok(w, "--dump-config | sed -n 's/^url = "
+				    "\\(.*\\)/{\"u\":\"\\1\"}/p' | head -n 1"),
+			  "u"),
+	       1);
+	r = run(w, "bash -c '. <(flowrractl completion bash); "
+		   "COMP_LINE=\"flowrractl worker quiet test:\"; "
+		   "COMP_POINT=${#COMP_LINE}; _flowrractl; "
+		   "echo \"${COMPREPLY[@]}\"'");
+	ck_run(r, 0, "1\n");
+	if (has_shell(w, "fish"))
+		ck_run(run(w, "fish -c 'flowrractl completion fish | source; "
+			      "complete -C \"flowrractl queue pau\"'"),
+		       0,
+		       "pause\tKeeps all workers from taking tasks out of a "
+		       "queue\n");
+	if (has_shell(w, "zsh"))
+		ck_run(run(w, "zsh -fc 'compdef() {}; "
+			      ". <(flowrractl completion zsh); "
+			      "_describe() { print -l -- $candidates }; "
+			      "words=(flowrractl worker quiet test:); "
+			      "CURRENT=4; _flowrractl'"),
+		       0, "test\\:1:running\n");
+	world_stop(w);
+}
+END_TEST
+
+SUITE("console")
+{
+	SUITE_TIMEOUT(120);
+	TEST_BOTH(events_are_told_as_they_happen);
+	TEST_BOTH(events_tell_of_tasks_that_are_cancelled_before_they_run);
+	TEST_BOTH(events_end_when_nobody_reads_them);
+	TEST_BOTH(top_gives_the_terminal_back);
+	TEST_BOTH(a_stream_shows_its_progress_on_a_terminal);
+	TEST_BOTH(words_are_completed_from_verbs_and_servers);
+	TEST_BOTH(what_a_shell_would_run_is_not_offered);
+	TEST_BOTH(the_shells_complete_with_the_scripts);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* How commands end, and what ends them. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "e2e/exec_scene.h"
+
+/* A command that leaves its pids in the file "pids" and ignores SIGTERM, as its
+ * child does; and one that obeys. */
+static const char of_ends[] =
+    "[executor]\nkill_grace = 2s\n"
+    "[task deaf]\n"
+    "command = sh -c 'trap \"\" TERM; sleep 1000 & echo $$ $! >pids; wait'\n"
+    "max_retries = 0\n"
+    "[task obedient]\n"
+    "command = sh -c 'sleep 1000 & echo $$ $! >pids; wait'\n"
+    "max_retries = 0\n"
+    "[task graceful]\n"
+    "command = sh -c 'trap \"echo 7; exit 0\" TERM; echo $$ $$ >pids; while :; "
+    "do sleep 0.02; done'\n"
+    "[task parent]\n"
+    "command = sh -c 'sleep 1000 & echo $! $! >pids; echo started >&2'\n"
+    "[task stray]\n"
+    "command = sh -c 'setsid sleep 1000 & echo $! $! >pids; sleep 1000'\n"
+    "[task cpu]\n"
+    "command = sh -c 'trap \"\" TERM; sleep 1000 & echo $$ $! >pids; wait'\n"
+    "cpu_bound = yes\nmax_retries = 0\n"
+    "[task noisy]\n"
+    "command = sh -c 'echo first >&2; sleep 1000'\n"
+    "[task ok]\ncommand = echo fine\n"
+    "[task cpu_ok]\ncommand = sh -c 'cat; echo >&2 quiet'\ncpu_bound = yes\n";
+
+struct pids {
+	pid_t leader, other;
+};
+
+static bool
+read_pids(struct world *w, struct pids *ret)
+{
+	return sscanf(world_read(w, "pids"), "%d %d", &ret->leader,
+		      &ret->other) == 2;
+}
+
+static struct pids
+pids_of(struct world *w)
+{
+	struct pids p = {0, 0};
+
+	WAIT_UNTIL(read_pids(w, &p));
+	return p;
+}
+
+static void
+ck_all_gone(struct pids p)
+{
+	WAIT_UNTIL(is_gone(p.leader));
+	WAIT_UNTIL(is_gone(p.other));
+}
+
+START_TEST(a_timeout_ends_the_whole_process_group)
+{
+	static const char *const names[] = {"deaf", "obedient", "cpu"};
+	struct world *w = start(of_ends);
+	struct pids p;
+	const char *id;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		run(w, "rm -f pids");
+		id = submit(w, "%s --timeout 300ms", names[i]);
+		p = pids_of(w);
+		end_of(w, id);
+		ck_told(w, id, "status", "failed");
+		ck_told(w, id, "reason", "timeout");
+		ck_told_part(w, id, "error",
+			     i == 1 ? "killed by SIGTERM, after it was told to "
+				      "end"
+				    : "killed by SIGKILL, after it was told to "
+				      "end");
+		ck_all_gone(p);
+	}
+	/* Their executors lived through it. */
+	ck_assert(!worker_logged(worker_of(w), "does not end by itself"));
+	ck_assert_str_eq(submit(w, "ok --wait"), "\"fine\"");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_cancelled_command_ends)
+{
+	static const char *const names[] = {"obedient", "deaf", "cpu"};
+	struct world *w = start(of_ends);
+	struct pids p;
+	const char *id;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		run(w, "rm -f pids");
+		id = submit(w, "%s", names[i]);
+		p = pids_of(w);
+		ctl_ok(w, "cancel %s", id);
+		WAIT_UNTIL(is(w, id, "status", "failed"));
+		ck_told(w, id, "reason", "cancelled");
+		ck_all_gone(p);
+	}
+	run(w, "rm -f pids");
+	id = submit(w, "graceful");
+	pids_of(w);
+	ctl_ok(w, "cancel %s", id);
+	ck_assert_str_eq(ctl_ok(w, "wait %s", id), "7");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_task_ends_with_its_first_process)
+{
+	struct world *w = start(of_ends);
+
+	ck_assert_str_eq(submit(w, "parent --wait"), "null");
+	ck_all_gone(pids_of(w));
+	world_stop(w);
+}
+END_TEST
+
+/* The io executor: it has a child, the spawner. */
+static pid_t
+executor_of(struct world *w)
+{
+	pid_t children[CHILDREN_MAX], its[CHILDREN_MAX];
+	size_t n = children_of(worker_pid(worker_of(w)), children), i;
+
+	for (i = 0; i < n; i++)
+		if (children_of(children[i], its) > 0)
+			return children[i];
+	ck_abort_msg("no executor has a spawner");
+	return 0;
+}
+
+START_TEST(no_command_outlives_its_executor)
+{
+	static const char *const names[] = {"deaf", "stray"};
+	struct world *w = start(of_ends);
+	struct pids p;
+	const char *id;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		run(w, "rm -f pids");
+		id = submit(w, "%s --max-retries 3", names[i]);
+		p = pids_of(w);
+		run(w, "rm -f pids");
+		kill(executor_of(w), SIGKILL);
+		ck_all_gone(p);
+		/* It is tried again. */
+		p = pids_of(w);
+		ctl_ok(w, "cancel %s", id);
+		WAIT_UNTIL(is(w, id, "status", "failed"));
+		/* Who has left the group goes with the executor only. */
+		WAIT_UNTIL(is_gone(p.other) || i == 1);
+		ck_assert(!is_gone(p.other) || i == 0);
+		reload(w, of_ends);
+		ck_all_gone(p);
+	}
+	ck_assert_str_eq(submit(w, "ok --wait"), "\"fine\"");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(no_command_outlives_its_worker)
+{
+	struct world *w = start(of_ends);
+	struct worker *k = worker_of(w);
+	struct pids p;
+	const char *id = submit(w, "deaf");
+
+	p = pids_of(w);
+	run(w, "rm -f pids");
+	worker_kill(k);
+	ck_all_gone(p);
+	worker_restart(k);
+	p = pids_of(w);
+	ctl_ok(w, "cancel %s", id);
+	ck_all_gone(p);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(no_command_outlives_the_spawner)
+{
+	struct world *w = start(of_ends);
+	pid_t spawner[CHILDREN_MAX];
+	struct pids p;
+	const char *id = submit(w, "deaf");
+
+	p = pids_of(w);
+	ck_assert_uint_eq(children_of(executor_of(w), spawner), 1);
+	kill(spawner[0], SIGKILL);
+	end_of(w, id);
+	ck_told_part(w, id, "error", "has died");
+	ck_all_gone(p);
+	ck_assert_str_eq(submit(w, "ok --wait"), "\"fine\"");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(standard_error_is_logged_as_it_comes)
+{
+	struct world *w = start(of_ends);
+	const char *id = submit(w, "noisy");
+
+	WAIT_UNTIL(worker_logged(worker_of(w),
+				 world_text(w, "task %s (noisy): first", id)));
+	WAIT_UNTIL(is(w, id, "status", "running"));
+	ctl_ok(w, "cancel %s", id);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_cpu_bound_command_is_like_another)
+{
+	struct world *w = start(of_ends);
+	const char *id = submit(w, "cpu_ok 1"), *line;
+
+	line = ctl_ok(w, "wait %s", id);
+	ck_assert_str_eq(json_field(w, line, "args"), "[1]");
+	ck_told(w, id, "queue", "cpu");
+	ck_assert(worker_logged(worker_of(w), "(cpu_ok): quiet"));
+	world_stop(w);
+}
+END_TEST
+
+SUITE("exec-end")
+{
+	SUITE_TIMEOUT(120);
+	TEST(a_timeout_ends_the_whole_process_group);
+	TEST(a_cancelled_command_ends);
+	TEST(a_task_ends_with_its_first_process);
+	TEST(no_command_outlives_its_executor);
+	TEST(no_command_outlives_its_worker);
+	TEST(no_command_outlives_the_spawner);
+	TEST(standard_error_is_logged_as_it_comes);
+	TEST(a_cpu_bound_command_is_like_another);
+}
