@@ -100,7 +100,7 @@ struct rqueue {
 	/* A task that BLMOVE brought, until it is known whether the queue is
 	 * paused; and how one is given back that should not have come. */
 	struct rclaim *held;
-	bool asked_pause;
+	bool asked_rest;
 	struct broker_settle giving_back;
 	bool paused;
 	bool more;	    /* the queue may hold something */

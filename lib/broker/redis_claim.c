@@ -4,11 +4,11 @@
  *
  * While the queue may hold something (`more`), the claim script takes as many
  * as are wanted. Once it came back with fewer, BLMOVE waits for the next, and
- * an LLEN behind it tells whether there were others. Who puts a task where
+ * an EXISTS behind it tells whether there were others. Who puts a task where
  * these do not look (another priority, the delayed set) sends a wake order.
  *
  * While the queue is paused the script takes nothing, and BLMOVE is not called.
- * One that was under way cannot know: so a look at the pause follows it, too,
+ * One that was under way cannot know: so the EXISTS looks at the pause, too,
  * and what came in a pause is given back. The end of a pause is a wake order.
  */
 #include <event2/event.h>
@@ -284,51 +284,43 @@ on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
 
 	(void)r;
 	take_moved(q, reply);
-	if (!q->asked_pause)
-		conclude(q, true); /* nobody knows */
+	if (q->asked_rest)
+		return;
+	conclude(q, true); /* nobody knows */
+	rqueue_pump(q);
 }
 
-/* This and the next follow the BLMOVE's answer closely, usually in the same
- * packet. */
+/* This follows the BLMOVE's answer closely, usually in the same packet. */
 static void
-on_pause_told(struct redis *r, const struct redis_reply *reply, void *arg)
+on_rest_told(struct redis *r, const struct redis_reply *reply, void *arg)
 {
-	(void)r;
-	conclude(arg, redis_fault(reply) != REDIS_FAULT_NONE ||
-			  redis_reply_integer(reply) != 0);
-}
-
-static void
-on_left(struct redis *r, const struct redis_reply *reply, void *arg)
-{
+	const int64_t n = redis_reply_integer(reply);
 	struct rqueue *q = arg;
 
 	(void)r;
-	q->more = q->more || redis_reply_integer(reply) > 0;
+	q->more = q->more || (n & 1) != 0;
+	conclude(q, redis_fault(reply) != REDIS_FAULT_NONE || (n & 2) != 0);
 	rqueue_pump(q);
 }
 
 static void
 wait_for_one(struct rqueue *q)
 {
-	const struct slice left[] = {SLICE("LLEN"),
-				     slice_of(q->keys[KEY_WAITING])};
-	const struct slice move[] = {SLICE("BLMOVE"),
-				     slice_of(q->keys[KEY_WAITING]),
-				     slice_of(q->parts[0].key),
-				     SLICE("RIGHT"),
-				     SLICE("LEFT"),
-				     SLICE(BLOCK_S)};
-	const struct slice paused[] = {SLICE("EXISTS"),
-				       slice_of(q->keys[KEY_PAUSED])};
+	const struct slice paused = slice_of(q->keys[KEY_PAUSED]);
+	const struct slice waiting = slice_of(q->keys[KEY_WAITING]);
+	const struct slice move[] = {
+	    SLICE("BLMOVE"), waiting,	    slice_of(q->parts[0].key),
+	    SLICE("RIGHT"),  SLICE("LEFT"), SLICE(BLOCK_S)};
+	/* A key that is named twice counts twice: 1 says that there are others,
+	 * 2 that the queue is paused, 3 both. */
+	const struct slice rest[] = {SLICE("EXISTS"), waiting, paused, paused};
 
 	if (redis_command_blocking(q->blocking, BLOCK_MS, on_moved, q, 6,
 				   move) != 0)
 		return;
 	q->blocked = true;
-	q->asked_pause =
-	    redis_command(q->blocking, on_pause_told, q, 2, paused) == 0;
-	redis_command(q->blocking, on_left, q, 2, left);
+	q->asked_rest =
+	    redis_command(q->blocking, on_rest_told, q, 4, rest) == 0;
 }
 
 static void

@@ -8,7 +8,6 @@
  */
 #include "redis/conn.h"
 
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <unistd.h>
 
@@ -126,7 +125,7 @@ redis_conn_send(struct redis *r, struct redis_due due,
 {
 	bool first = redis_ring_first(&r->due) == NULL;
 
-	if (r->bev == NULL || redis_ring_reserve(&r->due) != 0 ||
+	if (r->wire == NULL || redis_ring_reserve(&r->due) != 0 ||
 	    redis_format(&r->out, parts, n_parts) != 0)
 		return -1;
 	redis_ring_push(&r->due, due);
@@ -145,14 +144,9 @@ redis_conn_close(struct redis *r)
 {
 	redis_dial_free(r->dial);
 	r->dial = NULL;
-	if (r->bev != NULL)
-		bufferevent_free(r->bev);
-	r->bev = NULL;
-	r->out = (struct redis_out){.buf = NULL};
+	redis_transport_close(r);
 	event_del(r->deadline);
-	event_del(r->flusher);
 	r->deadline_set = false;
-	r->flush = REDIS_FLUSH_NONE;
 	/* The reader stays until the next attempt: a callback that is running
 	 * may be looking at its reply. */
 }
@@ -259,15 +253,10 @@ on_dialed(int fd, const struct err *why, void *arg)
 	redis_dial_free(r->dial);
 	r->dial = NULL;
 	if (redis_transport_open(r, fd, &err) != 0) {
-		if (r->bev == NULL)
+		if (r->wire == NULL)
 			close(fd);
 		redis_conn_fail(r, &err);
-		return;
 	}
-	if (r->url.tls)
-		r->phase = REDIS_PHASE_SECURING;
-	else
-		redis_conn_log_in(r);
 }
 
 /* Certificates get renewed; if ours cannot be read any more, the old ones have

@@ -5,7 +5,9 @@
  *
  *	redis.c		the public functions
  *	conn.c		the way up, the way down, deadlines
- *	transport.c	the bytes, and the replies they make
+ *	transport.c	bytes become replies; commands leave at a turn's end
+ *	plain.c		how the bytes travel: over a socket …
+ *	secure.c	… or under TLS
  *	login.c		who we are: AUTH, CLIENT SETNAME, SELECT, PING
  *	script.c	which scripts the server knows
  *	pubsub.c	subscriptions
@@ -48,6 +50,20 @@ enum redis_phase {
 
 enum redis_flush { REDIS_FLUSH_NONE, REDIS_FLUSH_SOON, REDIS_FLUSH_NOW };
 
+struct redis;
+
+/* How the bytes of a connection travel. */
+struct redis_wire {
+	void (*send)(struct redis *r); /* what is in r->out; NULL: by itself */
+	void (*close)(struct redis *r);
+};
+
+struct redis_plain {
+	int fd;
+	char *in; /* what was read last */
+	struct event *readable, *writable;
+};
+
 struct redis {
 	struct event_base *base;
 	struct redis_url url;
@@ -68,7 +84,9 @@ struct redis {
 	/* While there is a connection: */
 	struct redis_dial *dial;
 	struct ssl_ctx_st *tls; /* kept: its files may become unreadable */
-	struct bufferevent *bev;
+	const struct redis_wire *wire; /* NULL: there is none */
+	struct redis_plain plain;
+	struct bufferevent *bev; /* TLS */
 	struct redis_out out;
 	enum redis_flush flush; /* see transport.c */
 	struct event *flusher;
@@ -117,12 +135,17 @@ int redis_conn_send(struct redis *r, struct redis_due due,
 void redis_conn_on_retry(int fd, short what, void *r);
 void redis_conn_on_deadline(int fd, short what, void *r);
 
-/* --- transport.c --------------------------------------------------------- */
+/* --- transport.c, plain.c, secure.c --------------------------------------- */
 
-/* Puts a bufferevent on a connected socket, which it takes over if r->bev is
- * set afterwards. With TLS, redis_conn_log_in() follows by itself. 0 or -1 with
- * *err. */
+/* Begins on a connected socket, which it takes over if r->wire is set
+ * afterwards. redis_conn_log_in() follows. 0 or -1 with *err. */
 int redis_transport_open(struct redis *r, int fd, struct err *err);
+int redis_plain_open(struct redis *r, int fd, struct err *err);
+int redis_secure_open(struct redis *r, int fd, struct err *err);
+void redis_transport_close(struct redis *r);
+/* Bytes came. The caller holds the connection, which may have broken
+ * afterwards. */
+void redis_transport_take(struct redis *r, const void *p, size_t len);
 /* Something was added to r->out. */
 void redis_transport_flush(struct redis *r);
 /* The event handler that redis_new() makes an event for. */

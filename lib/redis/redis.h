@@ -2,8 +2,8 @@
 /*
  * One connection to a Redis server, on a libevent loop.
  *
- * A libevent bufferevent carries the bytes (TCP, Unix socket, TLS), hiredis
- * makes the commands and parses the replies. The connection makes itself: it
+ * libevent tells when bytes can travel (TCP, Unix socket) and carries them
+ * under TLS, hiredis parses the replies. The connection makes itself: it
  * connects, authenticates, selects the database, says its name, and when it
  * breaks it comes back after a pause (50 ms, doubled up to 2 s, with jitter)
  * for ever, unless the server refuses the password: that is final.

@@ -2,10 +2,11 @@
 /*
  * The Redis backend: waiting for records.
  *
- * A watch subscribes to the task's channel and then asks for its record: what
- * became final before is in the record, what becomes final later is said on
- * the channel. Whenever the subscription or the other connection comes back,
- * it asks again.
+ * A watch subscribes to the task's channel and asks for its record when that
+ * stands: what became final before is in the record, what becomes final later
+ * is said on the channel. It also asks at once: a short task is often over by
+ * then, and need not wait for the subscription. Whenever that or the other
+ * connection comes back, it asks again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -88,9 +89,8 @@ is_final(struct slice record)
 
 /* Tells every watch; any of them may end, itself or another, meanwhile. */
 static void
-tell(struct topic *t, struct slice record, const struct err *err)
+tell(struct topic *t, struct slice record, bool final, const struct err *err)
 {
-	bool final = is_final(record);
 	struct rwatch *w;
 
 	t->telling = true;
@@ -115,21 +115,24 @@ static void look(struct topic *t);
 static void
 on_answer(struct rcall *call, const struct redis_reply *reply)
 {
+	struct slice record = {NULL, 0};
 	struct topic *t = call->arg;
-	struct err err;
+	struct err err = ERR_INIT;
+	bool final;
 
 	free(call);
 	if (t == NULL)
 		return; /* nobody watches any more */
 	t->asking = NULL;
-	if (t->again)
+	if (redis_fault(reply) == REDIS_FAULT_NONE)
+		record = rresults_record(reply);
+	else
+		redis_fault_err(t->results->redis, "reading a result", reply,
+				&err);
+	final = is_final(record);
+	if (t->again && !final)
 		look(t);
-	if (redis_fault(reply) == REDIS_FAULT_NONE) {
-		tell(t, rresults_record(reply), NULL);
-		return;
-	}
-	redis_fault_err(t->results->redis, "reading a result", reply, &err);
-	tell(t, (struct slice){NULL, 0}, &err);
+	tell(t, record, final, err.code == ERR_NONE ? NULL : &err);
 }
 
 /* Asks for the record. */
@@ -234,8 +237,7 @@ rresults_watch(struct results *results, struct slice id,
 	w->on_record = on_record;
 	w->arg = arg;
 	TAILQ_INSERT_TAIL(&t->watches, w, link);
-	if (t->ready)
-		look(t);
+	look(t);
 	return &w->pub;
 }
 

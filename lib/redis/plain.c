@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection without TLS: the socket itself.
+ *
+ * A bufferevent would ask the kernel how much there is to read before each
+ * read, and copy the bytes once more; that is a tenth of what a lone task costs
+ * a worker. And it cannot write without the risk of a SIGPIPE.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "redis/conn.h"
+#include "util/err.h"
+
+/* Not on the stack, which may be that of a thread of whoever uses the library;
+ * and it would push what is called from here onto cold pages of it. */
+#define READ_SIZE (16u << 10)
+#define READS_MAX 8 /* before others have their turn */
+#define IOVECS 32
+
+static void
+lost(struct redis *r, ssize_t n)
+{
+	struct err err;
+
+	if (n == 0)
+		err_set(&err, ERR_UNAVAILABLE,
+			"the server closed the connection");
+	else
+		err_sys(&err, ERR_UNAVAILABLE, "the connection broke");
+	redis_conn_fail(r, &err);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis *r = arg;
+	ssize_t n = READ_SIZE;
+	unsigned int i;
+
+	(void)what;
+	redis_conn_hold(r);
+	/* A short read has emptied the socket, almost certainly. */
+	for (i = 0; i < READS_MAX && n == READ_SIZE && r->wire != NULL; i++) {
+		n = recv(fd, r->plain.in, READ_SIZE, MSG_DONTWAIT);
+		if (n > 0)
+			redis_transport_take(r, r->plain.in, (size_t)n);
+		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			lost(r, n);
+	}
+	redis_conn_release(r);
+}
+
+/*
+ * Without a question whether the socket has room, which would take the kernel
+ * three more calls. Why it takes nothing any more, reading finds out.
+ */
+static void
+send_all(struct redis *r)
+{
+	struct evbuffer_iovec v[IOVECS];
+	struct msghdr m = {.msg_iov = v};
+	ssize_t n;
+
+	do {
+		n = evbuffer_peek(r->out.buf, -1, NULL, v, IOVECS);
+		m.msg_iovlen = (size_t)(n < IOVECS ? n : IOVECS);
+		n = sendmsg(r->plain.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0)
+			evbuffer_drain(r->out.buf, (size_t)n);
+	} while (n > 0 && evbuffer_get_length(r->out.buf) > 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		event_add(r->plain.writable, NULL);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	send_all(arg);
+}
+
+static void
+plain_send(struct redis *r)
+{
+	if (!event_pending(r->plain.writable, EV_WRITE, NULL))
+		send_all(r);
+}
+
+static void
+plain_close(struct redis *r)
+{
+	struct redis_plain *p = &r->plain;
+
+	if (p->readable != NULL)
+		event_free(p->readable);
+	if (p->writable != NULL)
+		event_free(p->writable);
+	free(p->in);
+	evbuffer_free(r->out.buf);
+	close(p->fd);
+	*p = (struct redis_plain){.fd = -1};
+}
+
+static const struct redis_wire plain_wire = {.send = plain_send,
+					     .close = plain_close};
+
+int
+redis_plain_open(struct redis *r, int fd, struct err *err)
+{
+	struct redis_plain *p = &r->plain;
+
+	r->out = (struct redis_out){.buf = evbuffer_new()};
+	if (r->out.buf == NULL)
+		return err_nomem(err);
+	r->wire = &plain_wire;
+	*p = (struct redis_plain){
+	    .fd = fd,
+	    .in = malloc(READ_SIZE),
+	    .readable =
+		event_new(r->base, fd, EV_READ | EV_PERSIST, on_readable, r),
+	    .writable = event_new(r->base, fd, EV_WRITE, on_writable, r)};
+	if (p->in == NULL || p->readable == NULL || p->writable == NULL ||
+	    event_add(p->readable, NULL) != 0)
+		return err_nomem(err);
+	redis_conn_log_in(r);
+	return 0;
+}
