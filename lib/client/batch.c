@@ -26,6 +26,7 @@ struct flowrra_batch {
 	size_t n, cap;
 	/* Made when it is sent. */
 	struct op op;
+	const struct submission *single; /* see client_submit(), or NULL */
 	struct gate_pass pass;
 	struct broker_submit *submits; /* those that got so far */
 	size_t n_submits;
@@ -94,6 +95,10 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	  struct err *err)
 {
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	const struct encoder encoder = {
+	    .client = b->client,
+	    .reply_to = b->single != NULL ? b->single->reply_to : NULL,
+	    .out = &b->text};
 
 	if (client_check(b->client, err) != 0)
 		return -1;
@@ -106,8 +111,7 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 	memcpy(&request, given,
 	       given->size < sizeof(request) ? given->size : sizeof(request));
 	if (make_room(b, err) != 0 ||
-	    encode_request(b->client, &request, &b->text, &b->tasks[b->n],
-			   err) != 0)
+	    encode_request(&encoder, &request, &b->tasks[b->n], err) != 0)
 		return -1;
 	b->n++;
 	return 0;
@@ -261,6 +265,9 @@ on_start(struct op *op)
 {
 	struct flowrra_batch *b = container_of(op, struct flowrra_batch, op);
 
+	if (b->single != NULL && b->single->before != NULL)
+		b->single->before(b->text.data + b->tasks[0].id,
+				  b->single->arg);
 	b->pass.on_pass = on_broker;
 	gate_enter(&b->client->broker_gate, &b->pass);
 }
@@ -297,24 +304,35 @@ id_of(const struct flowrra_batch *b, size_t i)
 }
 
 int
-flowrra_submit(struct flowrra_client *c, const struct flowrra_request *request,
-	       char id[FLOWRRA_ID_SIZE], struct flowrra_error *error)
+client_submit(struct flowrra_client *c, const struct submission *s,
+	      char id[FLOWRRA_ID_SIZE], struct err *err)
 {
-	struct err err = ERR_INIT;
 	struct flowrra_batch b;
 	int result;
 
 	batch_init(&b, c);
-	if ((result = batch_add(&b, request, &err)) == 0) {
+	b.single = s;
+	if ((result = batch_add(&b, s->request, err)) == 0) {
 		prepare(&b);
 		loop_call(c->loop, &b.op);
-		err = *answer(&b, 0);
-		result = err.code == ERR_NONE ? 0 : -1;
+		*err = *answer(&b, 0);
+		result = err->code == ERR_NONE ? 0 : -1;
 	}
 	if (result == 0 && id != NULL)
 		snprintf(id, FLOWRRA_ID_SIZE, "%s", id_of(&b, 0));
 	batch_done(&b);
-	return result == 0 ? 0 : client_fail(error, &err);
+	return result;
+}
+
+int
+flowrra_submit(struct flowrra_client *c, const struct flowrra_request *request,
+	       char id[FLOWRRA_ID_SIZE], struct flowrra_error *error)
+{
+	const struct submission s = {.request = request};
+	struct err err = ERR_INIT;
+
+	return client_submit(c, &s, id, &err) == 0 ? 0
+						   : client_fail(error, &err);
 }
 
 /* --- the public side --------------------------------------------------- */

@@ -32,11 +32,25 @@ struct flowrra_client {
 	struct results *results; /* see client_results() */
 	struct gate broker_gate;
 	struct gate results_gate;
+	/* Anybody's: see results_reply_to(); as it was at the last call. */
+	const char *_Atomic reply_to;
 };
 
 /* On the loop: the results, opened at their first use, since a program that
  * only submits to one server needs no second connection. NULL with *err. */
 struct results *client_results(struct flowrra_client *c, struct err *err);
+
+/* One task to submit. */
+struct submission {
+	const struct flowrra_request *request;
+	const char *reply_to; /* for the task, or NULL */
+	/* Called on the loop, with its id, before it is sent; or NULL. */
+	void (*before)(const char *id, void *arg);
+	void *arg;
+};
+/* flowrra_submit() is this with nothing but the request. */
+int client_submit(struct flowrra_client *c, const struct submission *s,
+		  char id[FLOWRRA_ID_SIZE], struct err *err);
 
 /* Fills the caller's error and returns -1. */
 int client_fail(struct flowrra_error *error, const struct err *err);

@@ -235,9 +235,12 @@ append_unique(const struct flowrra_request *request, struct buf *out,
 }
 
 int
-encode_request(struct flowrra_client *c, const struct flowrra_request *request,
-	       struct buf *out, struct encoded *ret, struct err *err)
+encode_request(const struct encoder *encoder,
+	       const struct flowrra_request *request, struct encoded *ret,
+	       struct err *err)
 {
+	struct flowrra_client *c = encoder->client;
+	struct buf *out = encoder->out;
 	struct registered entry = {.max_retries = TASK_UNSET,
 				   .retry_delay_us = TASK_UNSET};
 	struct task task = {.id = request->id};
@@ -254,6 +257,8 @@ encode_request(struct flowrra_client *c, const struct flowrra_request *request,
 		task.id = id;
 	}
 	fill(c, request, &entry, &task);
+	if (encoder->reply_to != NULL)
+		task.reply_to = slice_of(encoder->reply_to);
 	append(&task, out, ret);
 	append_unique(request, out, ret);
 	if (out->failed) {

@@ -25,10 +25,16 @@ struct encoded {
 	bool exclusive;
 };
 
+struct encoder {
+	struct flowrra_client *client;
+	const char *reply_to; /* as in results/results.h, or NULL */
+	struct buf *out;
+};
+
 /* Checks a request, fills in what is registered and configured, and appends
  * its parts to `out`, which stays as it was on failure. */
-int encode_request(struct flowrra_client *c,
-		   const struct flowrra_request *request, struct buf *out,
-		   struct encoded *ret, struct err *err);
+int encode_request(const struct encoder *encoder,
+		   const struct flowrra_request *request, struct encoded *ret,
+		   struct err *err);
 
 #endif

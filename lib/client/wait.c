@@ -31,6 +31,8 @@ struct wait {
 	enum flowrra_wait_mode mode;
 	struct event deadline;
 	bool has_deadline;
+	bool awaited;	/* its task is the one of a flowrra_call() … */
+	bool submitted; /* … and has been submitted */
 	double timeout_s;
 	bool expired; /* the deadline has passed */
 	size_t n_seen, n_final, n_missing;
@@ -99,6 +101,8 @@ judge(struct wait *w)
 {
 	const struct gate *gate = &w->client->results_gate;
 
+	if (w->awaited && !w->submitted)
+		return;
 	if (w->op.err.code == ERR_NONE && !satisfied(w)) {
 		if (hopeless(w))
 			err_set(&w->op.err, ERR_NOT_FOUND,
@@ -135,8 +139,9 @@ on_record(struct slice json, const struct err *err, void *arg)
 	}
 	if (!task->seen) {
 		w->n_seen++;
-		w->n_missing += json.len == 0;
-		task->missing = json.len == 0;
+		/* The record of a call may be looked for before it is there. */
+		task->missing = json.len == 0 && !w->awaited;
+		w->n_missing += task->missing;
 	}
 	task->seen = true;
 	if (json.len > 0 && (record = record_new(json, &w->op.err)) != NULL) {
@@ -180,25 +185,31 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+set_deadline(struct wait *w)
+{
+	struct timeval timeout;
+
+	if (w->timeout_s < 0)
+		return;
+	timeout.tv_sec = (time_t)w->timeout_s;
+	timeout.tv_usec =
+	    (suseconds_t)((w->timeout_s - (double)timeout.tv_sec) * 1e6);
+	evtimer_assign(&w->deadline, loop_base(w->client->loop), on_deadline,
+		       w);
+	evtimer_add(&w->deadline, &timeout);
+	w->has_deadline = true;
+}
+
+static void
 on_start(struct op *op)
 {
 	struct wait *w = container_of(op, struct wait, op);
-	struct timeval timeout;
 
 	if (client_results(w->client, &w->op.err) == NULL) {
 		end(w);
 		return;
 	}
-	if (w->timeout_s >= 0) {
-		timeout.tv_sec = (time_t)w->timeout_s;
-		timeout.tv_usec =
-		    (suseconds_t)((w->timeout_s - (double)timeout.tv_sec) *
-				  1e6);
-		evtimer_assign(&w->deadline, loop_base(w->client->loop),
-			       on_deadline, w);
-		evtimer_add(&w->deadline, &timeout);
-		w->has_deadline = true;
-	}
+	set_deadline(w);
 	gate_enter(&w->client->results_gate, &w->pass);
 }
 
@@ -268,5 +279,92 @@ flowrra_wait(struct flowrra_client *c, const char *id, double timeout_s,
 			      error) != 0)
 		return -1;
 	*record = got;
+	return 0;
+}
+
+/* --- calls ------------------------------------------------------------- */
+
+/* The task is about to be submitted: begins to await its record, if the task
+ * says where to. What goes wrong here, on_submitted() mends. */
+static void
+before_submission(const char *id, void *arg)
+{
+	struct watched *task = arg;
+	struct wait *w = task->wait;
+	struct err err;
+
+	if (client_results(w->client, &err) == NULL)
+		return;
+	w->client->reply_to = results_reply_to(w->client->results);
+	if (w->awaited)
+		task->watch = results_await(w->client->results, slice_of(id),
+					    on_record, task, &err);
+}
+
+/* The task is queued; its record may even have come. */
+static void
+on_submitted(struct op *op)
+{
+	struct wait *w = container_of(op, struct wait, op);
+
+	w->submitted = true;
+	if (w->tasks[0].watch == NULL) {
+		on_start(op);
+	} else {
+		set_deadline(w);
+		judge(w);
+	}
+}
+
+static void
+on_not_submitted(struct op *op)
+{
+	end(container_of(op, struct wait, op));
+}
+
+static int
+call(struct wait *w, struct submission *s, char id[FLOWRRA_ID_SIZE],
+     struct err *err)
+{
+	int submitted = client_submit(w->client, s, id, err);
+
+	if (submitted != 0)
+		w->op.start = on_not_submitted;
+	if (submitted == 0 || w->tasks[0].watch != NULL)
+		loop_call(w->client->loop, &w->op);
+	if (submitted == 0)
+		*err = w->op.err;
+	return err->code == ERR_NONE ? 0 : -1;
+}
+
+int
+flowrra_call(struct flowrra_client *c, const struct flowrra_request *request,
+	     double timeout_s, char id[FLOWRRA_ID_SIZE],
+	     struct flowrra_record **record, struct flowrra_error *error)
+{
+	struct submission s = {.request = request, .before = before_submission};
+	const char *const ids[] = {id};
+	struct watched task = {.record = NULL};
+	struct wait w = {.op = {.start = on_submitted},
+			 .pass = {.on_pass = on_pass},
+			 .client = c,
+			 .ids = ids,
+			 .tasks = &task,
+			 .n = 1,
+			 .mode = FLOWRRA_WAIT_ALL,
+			 .timeout_s =
+			     timeout_s < TIMEOUT_MAX_S ? timeout_s : -1};
+	struct err err = ERR_INIT;
+
+	id[0] = '\0';
+	s.arg = &task;
+	task.wait = &w;
+	/* With a key, it may be another task that is waited for. */
+	if (request->unique == NULL)
+		s.reply_to = c->reply_to;
+	w.awaited = s.reply_to != NULL;
+	if (call(&w, &s, id, &err) != 0)
+		return client_fail(error, &err);
+	*record = task.record;
 	return 0;
 }

@@ -55,6 +55,7 @@ static const struct field fields[] = {
     FIELD("suspected", WHOLE, task.suspected, .max = COUNTER_MAX),
     FIELD("unknown", WHOLE, task.unknown, .max = COUNTER_MAX),
     FIELD("history", ANY, task.history),
+    FIELD("reply_to", ANY, task.reply_to),
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
@@ -107,6 +108,18 @@ moved(struct slice part, struct slice from, const char *to)
 	return (struct slice){to + (part.p - from.p), part.len};
 }
 
+/* A text of ours, without its quotes; what is anything else is not ours. */
+static struct slice
+reply_address(struct slice json)
+{
+	struct slice text = {json.p + 1, json.len - 2};
+
+	if (json.len < 2 || json.p[0] != '"' ||
+	    !task_name_valid(text, TASK_REPLY_MAX))
+		return (struct slice){NULL, 0};
+	return text;
+}
+
 /* Makes one block of the draft and the bytes that it was read from. */
 static int
 finish(const struct draft *d, struct slice bytes, struct task **ret,
@@ -127,6 +140,8 @@ finish(const struct draft *d, struct slice bytes, struct task **ret,
 	task->history = moved(d->task.history, bytes, task->raw.p);
 	if (task->history.len > 0 && task->history.p[0] != '[')
 		task->history = (struct slice){NULL, 0};
+	task->reply_to =
+	    moved(reply_address(d->task.reply_to), bytes, task->raw.p);
 	task->id = put(&p, d->id);
 	task->name = put(&p, d->name);
 	if (d->queue.p != NULL)
@@ -190,6 +205,8 @@ write_options(const struct task *task, struct buf *out)
 			      retry->delay_max_us);
 	if (retry->jitter >= 0 && retry->jitter <= DBL_MAX)
 		write_double(out, WRITE_NEXT("retry_jitter"), retry->jitter);
+	if (task->reply_to.len > 0)
+		write_text(out, WRITE_NEXT("reply_to"), task->reply_to);
 }
 
 static void

@@ -9,9 +9,11 @@
  * `id` and `name` must be there. Ours in addition, all optional: "queue",
  * "submitted_at", "expires_at" (RFC 3339), "timeout" (seconds),
  * "retry_backoff", "retry_delay_max" (seconds), "retry_jitter", "crashes",
- * "suspected", "unknown", "history" (codec/history.h). Durations are numbers of
+ * "suspected", "unknown", "history" (codec/history.h), "reply_to" (where the
+ * submitter awaits the record, results/results.h). Durations are numbers of
  * seconds. null counts as absent for every optional field. Unknown fields are
- * kept, and so is a "history" that is no array: it is not ours.
+ * kept, and so is a "history" that is no array, or a "reply_to" that is no such
+ * address: they are not ours.
  *
  * Ranges: priority 32 bits; max_retries 0 to a million, the counters to a
  * billion; durations 0 to ten years; retry_backoff 1 to 1000 (a delay that

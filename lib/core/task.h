@@ -16,6 +16,7 @@
 #define TASK_ID_MAX 200	   /* bytes: printable ASCII without spaces */
 #define TASK_NAME_MAX 200  /* bytes: [A-Za-z0-9_.-] */
 #define TASK_QUEUE_MAX 128 /* bytes: [A-Za-z0-9_.-] */
+#define TASK_REPLY_MAX 64  /* bytes: [A-Za-z0-9_.-] */
 #define TASK_DEPTH_MAX 500 /* arrays and objects inside one another */
 /* The longest delay or timeout: ten years. */
 #define TASK_DURATION_MAX_US (INT64_C(10) * 366 * 86400 * 1000000)
@@ -51,6 +52,7 @@ struct task {
 				      process died and nobody knew whose fault */
 	int64_t unknown;	   /* times a worker did not know its name */
 	struct slice history;	   /* of attempts; empty: none */
+	struct slice reply_to;	   /* see results_reply_to(); empty: none */
 };
 
 /* Whether text is 1 to `max` bytes of [A-Za-z0-9_.-]. */

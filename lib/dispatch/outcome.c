@@ -250,6 +250,7 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 				 .final = final,
 				 .failed = status == RESULT_FAILED,
 				 .lossy = !final,
+				 .reply_to = job->task->reply_to,
 				 .ttl_s = dispatch_ttl_s(d),
 				 .on_done = on_stored,
 				 .arg = job};

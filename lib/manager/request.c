@@ -43,7 +43,8 @@ _Static_assert(N_FIELDS <= 32, "a bit for each field");
 
 /* What workers keep in a task; it begins anew when it is submitted. */
 static const char *const skipped[] = {
-    "current_retry", "submitted_at", "crashes", "suspected", "unknown",
+    "current_retry", "submitted_at", "crashes",	 "suspected",
+    "unknown",	     "history",	     "reply_to",
 };
 
 struct reader {

@@ -17,8 +17,8 @@ struct flowrra_request;
  * "kwargs" (object), and the fields of manager/request.def. null counts as
  * absent; what is absent stays as in `base`. Durations are numbers of seconds
  * or strings ("1h30m"). What a submission starts anew (current_retry,
- * submitted_at, crashes, suspected, unknown) is skipped; any other field is an
- * error, and so is one that comes twice.
+ * submitted_at, crashes, suspected, unknown, history, reply_to) is skipped; any
+ * other field is an error, and so is one that comes twice.
  *
  * Strings of *ret lie in `scratch`, which is emptied first, or where those of
  * `base` do.

@@ -188,6 +188,7 @@ close_results(struct results *results)
 	if (r->ears != NULL)
 		event_free(r->ears);
 	rresults_index_close(r);
+	rresults_reply_close(r);
 	buf_done(&r->key);
 	redis_url_done(&r->url);
 	free(r->url_name);
@@ -214,6 +215,7 @@ open_results(const struct results_options *options, struct err *err)
 	r->opt = *options;
 	TAILQ_INIT(&r->calls);
 	TAILQ_INIT(&r->asked);
+	TAILQ_INIT(&r->awaited);
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		TAILQ_INIT(&r->topics[i]);
 	if (redis_url_parse(options->url, &r->url, err) != 0) {
@@ -253,6 +255,8 @@ const struct results_ops results_redis = {
     .forget = rresults_forget,
     .watch = rresults_watch,
     .unwatch = rresults_unwatch,
+    .reply_to = rresults_reply_to,
+    .await = rresults_await,
     .event = rresults_event,
     .heard = rresults_heard,
     .listen = rresults_listen,

@@ -52,6 +52,11 @@ struct rresults {
 	void *on_event_arg;
 	bool listening; /* the subscription to events has stood */
 
+	char *reply_channel; /* made by the first who asks for the address */
+	bool reply_ready;
+	TAILQ_HEAD(, topic) awaited; /* the one that came first first */
+	struct event *impatient;     /* the first of them is watched instead */
+
 	struct event *ears; /* asks now and then who listens to events */
 	bool heard;
 };
@@ -133,12 +138,28 @@ struct results_watch *rresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);
 void rresults_unwatch(struct results_watch *watch);
+struct results_watch *rresults_await(struct results *results, struct slice id,
+				     results_record_fn *on_record, void *arg,
+				     struct err *err);
+/* A task's final record came as a reply. */
+void rresults_watches_reply(struct rresults *r, struct slice id,
+			    struct slice record);
 /* The connection for commands is up: asks again for what is watched. */
 void rresults_watches_up(struct rresults *r);
 /* A message on a channel that may be that of a task. */
 void rresults_watches_message(struct rresults *r, struct slice channel);
 /* Frees what is left of them; the connections are closed already. */
 void rresults_watches_free(struct rresults *r);
+
+/* --- redis_reply.c ----------------------------------------------------- */
+
+const char *rresults_reply_to(struct results *results);
+/* Sends a final record to who awaits it. */
+void rresults_reply(struct rresults *r, const struct results_put *put);
+/* A message on a channel: whether it was a reply, which was taken. */
+bool rresults_reply_message(struct rresults *r, struct slice channel,
+			    struct slice payload);
+void rresults_reply_close(struct rresults *r);
 
 /* --- redis_events.c ---------------------------------------------------- */
 

@@ -74,6 +74,7 @@ on_listener_state(struct redis *redis, enum redis_state state,
 	struct rresults *r = arg;
 
 	(void)redis;
+	r->reply_ready = false;
 	if (state == REDIS_REFUSED)
 		r->opt.on_state(false, true, why, r->opt.arg);
 }
@@ -85,6 +86,8 @@ on_message(struct redis *redis, struct slice channel, struct slice payload,
 	struct rresults *r = arg;
 
 	(void)redis;
+	if (rresults_reply_message(r, channel, payload))
+		return;
 	if (!slice_eq(channel, slice_of(RRESULTS_EVENTS)))
 		rresults_watches_message(r, channel);
 	else if (r->on_event != NULL)

@@ -44,6 +44,8 @@ announce(struct rresults *r, const struct results_put *put)
 	/* Should the SET be refused, it only wakes somebody early. */
 	if (!r->key.failed)
 		redis_command(r->redis, NULL, NULL, 3, publish);
+	if (put->reply_to.len > 0)
+		rresults_reply(r, put);
 	rresults_index(r, put);
 }
 

@@ -7,12 +7,19 @@
  * is said on the channel. It also asks at once: a short task is often over by
  * then, and need not wait for the subscription. Whenever that or the other
  * connection comes back, it asks again.
+ *
+ * Of a task that is awaited the record comes as a reply (redis_reply.c); only
+ * if none has come after AWAIT_MS it is watched.
  */
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/result_json.h"
 #include "results/redis.h"
+#include "util/clock.h"
+
+#define AWAIT_MS 20
 
 /* All watches of one task share a subscription and its questions. */
 struct topic {
@@ -23,6 +30,9 @@ struct topic {
 	bool again;	      /* something was said since it was asked */
 	bool ready;	      /* the subscription stands */
 	bool telling;	      /* its watches are being called */
+	bool awaited;	      /* a reply is; there is no subscription */
+	TAILQ_ENTRY(topic) next_awaited;
+	int64_t since_ms; /* it is awaited; monotonic */
 	char *channel;
 	struct slice id; /* the end of the channel's name */
 };
@@ -66,7 +76,11 @@ release(struct topic *t)
 	if (t->telling || !TAILQ_EMPTY(&t->watches))
 		return;
 	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
-	redis_unsubscribe_later(t->results->listener, slice_of(t->channel));
+	if (t->awaited)
+		TAILQ_REMOVE(&t->results->awaited, t, next_awaited);
+	else
+		redis_unsubscribe_later(t->results->listener,
+					slice_of(t->channel));
 	if (t->asking != NULL)
 		t->asking->arg = NULL;
 	free(t->channel);
@@ -191,27 +205,64 @@ rresults_watches_up(struct rresults *r)
 }
 
 static struct topic *
-new_topic(struct rresults *r, struct slice id, struct err *err)
+new_topic(struct rresults *r, struct slice id)
 {
 	struct buf channel = BUF_INIT;
 	struct topic *t = calloc(1, sizeof(*t));
 
 	rresults_key(&channel, RRESULTS_COMPLETE, id);
-	if (t == NULL || channel.failed ||
-	    redis_subscribe(r->listener,
-			    (struct slice){channel.data, channel.len}, on_ready,
-			    t) != 0) {
+	if (t == NULL || channel.failed) {
 		buf_done(&channel);
 		free(t);
-		err_nomem(err);
 		return NULL;
 	}
 	t->results = r;
 	TAILQ_INIT(&t->watches);
 	t->id = (struct slice){channel.data + channel.len - id.len, id.len};
 	t->channel = buf_take(&channel);
+	t->awaited = true;
+	t->since_ms = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&r->awaited, t, next_awaited);
 	TAILQ_INSERT_TAIL(bucket(r, id), t, link);
 	return t;
+}
+
+/* No reply is relied on any more. 0, or -1 when memory runs out. */
+static int
+subscribe(struct topic *t)
+{
+	struct rresults *r = t->results;
+
+	if (t->awaited) {
+		if (redis_subscribe(r->listener, slice_of(t->channel), on_ready,
+				    t) != 0)
+			return -1;
+		TAILQ_REMOVE(&r->awaited, t, next_awaited);
+		t->awaited = false;
+	}
+	look(t);
+	return 0;
+}
+
+static struct rwatch *
+new_watch(struct rresults *r, struct slice id, results_record_fn *on_record,
+	  void *arg)
+{
+	struct topic *t = find(r, id);
+	struct rwatch *w;
+
+	if (t == NULL && (t = new_topic(r, id)) == NULL)
+		return NULL;
+	if ((w = calloc(1, sizeof(*w))) == NULL) {
+		release(t);
+		return NULL;
+	}
+	w->pub.results = &r->pub;
+	w->topic = t;
+	w->on_record = on_record;
+	w->arg = arg;
+	TAILQ_INSERT_TAIL(&t->watches, w, link);
+	return w;
 }
 
 struct results_watch *
@@ -220,26 +271,80 @@ rresults_watch(struct results *results, struct slice id,
 {
 	struct rresults *r = (struct rresults *)results;
 	struct rwatch *w;
-	struct topic *t;
 
 	if (rresults_open_listener(r, err) != 0)
 		return NULL;
-	if ((w = calloc(1, sizeof(*w))) == NULL) {
+	w = new_watch(r, id, on_record, arg);
+	if (w != NULL && subscribe(w->topic) == 0)
+		return &w->pub;
+	if (w != NULL)
+		rresults_unwatch(&w->pub);
+	err_nomem(err);
+	return NULL;
+}
+
+/* --- replies ----------------------------------------------------------- */
+
+/* All are awaited for the same time, so the first is the one that came first.
+ */
+static void
+wait_for_first(struct rresults *r)
+{
+	const struct topic *t = TAILQ_FIRST(&r->awaited);
+	struct timeval tv = {.tv_usec = 1000};
+	int64_t left_ms;
+
+	if (t == NULL || evtimer_pending(r->impatient, NULL))
+		return;
+	left_ms = t->since_ms + AWAIT_MS - clock_mono_ms();
+	if (left_ms > 1)
+		tv.tv_usec = (suseconds_t)left_ms * 1000;
+	evtimer_add(r->impatient, &tv);
+}
+
+static void
+on_impatient(evutil_socket_t fd, short what, void *arg)
+{
+	const int64_t before_ms = clock_mono_ms() - AWAIT_MS;
+	struct rresults *r = arg;
+	struct topic *t;
+
+	(void)fd;
+	(void)what;
+	while ((t = TAILQ_FIRST(&r->awaited)) != NULL &&
+	       t->since_ms <= before_ms && subscribe(t) == 0)
+		;
+	wait_for_first(r);
+}
+
+struct results_watch *
+rresults_await(struct results *results, struct slice id,
+	       results_record_fn *on_record, void *arg, struct err *err)
+{
+	struct rresults *r = (struct rresults *)results;
+	struct rwatch *w;
+
+	if (r->impatient == NULL)
+		r->impatient = evtimer_new(r->opt.base, on_impatient, r);
+	if (r->impatient == NULL ||
+	    (w = new_watch(r, id, on_record, arg)) == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
-	if ((t = find(r, id)) == NULL && (t = new_topic(r, id, err)) == NULL) {
-		free(w);
-		return NULL;
-	}
-	w->pub.results = results;
-	w->topic = t;
-	w->on_record = on_record;
-	w->arg = arg;
-	TAILQ_INSERT_TAIL(&t->watches, w, link);
-	look(t);
+	wait_for_first(r);
 	return &w->pub;
 }
+
+void
+rresults_watches_reply(struct rresults *r, struct slice id, struct slice record)
+{
+	struct topic *t = find(r, id);
+
+	if (t != NULL)
+		tell(t, record, true, NULL);
+}
+
+/* --- the end ----------------------------------------------------------- */
 
 void
 rresults_unwatch(struct results_watch *watch)

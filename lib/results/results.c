@@ -105,6 +105,20 @@ results_unwatch(struct results_watch *w)
 		w->results->ops->unwatch(w);
 }
 
+const char *
+results_reply_to(struct results *r)
+{
+	return r->ops->reply_to != NULL ? r->ops->reply_to(r) : NULL;
+}
+
+struct results_watch *
+results_await(struct results *r, struct slice id, results_record_fn *on_record,
+	      void *arg, struct err *err)
+{
+	return (r->ops->await != NULL ? r->ops->await : r->ops->watch)(
+	    r, id, on_record, arg, err);
+}
+
 void
 results_event(struct results *r, struct slice event)
 {

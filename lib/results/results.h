@@ -50,7 +50,8 @@ struct results_put {
 	bool final;
 	bool failed; /* of a final record: for results_list() */
 	bool lossy;
-	int64_t ttl_s; /* of a final record; 0: for ever */
+	struct slice reply_to; /* of its task, see results_reply_to() */
+	int64_t ttl_s;	       /* of a final record; 0: for ever */
 	void (*on_done)(struct results_put *put);
 	void *arg, *owner;	/* the caller's */
 	struct pending pending; /* the implementation's */
@@ -95,6 +96,24 @@ struct results_watch *results_watch(struct results *r, struct slice id,
 				    results_record_fn *on_record, void *arg,
 				    struct err *err);
 void results_unwatch(struct results_watch *w);
+
+/*
+ * Where the final records of tasks can be sent that somebody awaits here: a
+ * task that carries this address as its reply_to may be awaited instead of
+ * watched. NULL: watch it. That is so with a backend that has no such thing,
+ * and until it is ready; a later call may say otherwise.
+ */
+const char *results_reply_to(struct results *r);
+/*
+ * The same as results_watch(), for a task that is about to be submitted with
+ * that reply_to, and with fewer questions to the backend: on_record is called
+ * with the final record, which the worker sends. Should none come soon, since
+ * the task takes long or its worker knows nothing of addresses, it goes on as a
+ * watch.
+ */
+struct results_watch *results_await(struct results *r, struct slice id,
+				    results_record_fn *on_record, void *arg,
+				    struct err *err);
 
 /* Publishes a task event (JSON), if anybody is known to listen. */
 void results_event(struct results *r, struct slice event);
@@ -166,6 +185,11 @@ struct results_ops {
 				       results_record_fn *on_record, void *arg,
 				       struct err *err);
 	void (*unwatch)(struct results_watch *);
+	/* These two may be missing. */
+	const char *(*reply_to)(struct results *);
+	struct results_watch *(*await)(struct results *, struct slice id,
+				       results_record_fn *on_record, void *arg,
+				       struct err *err);
 	void (*event)(struct results *, struct slice event);
 	bool (*heard)(const struct results *);
 	int (*listen)(struct results *, results_event_fn *on_event, void *arg,

@@ -77,8 +77,7 @@ measure(struct flowrra_client *client)
 	char id[FLOWRRA_ID_SIZE];
 
 	before_us = clock_ns(CLOCK_REALTIME) / 1000;
-	if (flowrra_submit(client, &plan.request, id, &error) != 0 ||
-	    flowrra_wait(client, id, 30, &record, &error) != 0)
+	if (flowrra_call(client, &plan.request, 30, id, &record, &error) != 0)
 		errx(1, "%s", error.message);
 	after_us = clock_ns(CLOCK_REALTIME) / 1000;
 	if (record->state != FLOWRRA_SUCCESS)

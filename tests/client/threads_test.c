@@ -147,7 +147,7 @@ START_TEST(the_lead_passes_to_those_who_still_wait)
 }
 END_TEST
 
-SUITE("client threads")
+SUITE("client-threads")
 {
 	TEST(many_threads_submit_and_wait_on_one_client);
 	TEST(a_thread_that_waits_holds_up_no_other);

@@ -65,7 +65,8 @@ END_TEST
 START_TEST(all_of_our_own_fields_are_understood)
 {
 	struct task *task = decode(
-	    "{\"history\":[{}],\"unknown\":4,\"suspected\":3,\"crashes\":2,"
+	    "{\"reply_to\":\"A-z_.9\","
+	    "\"history\":[{}],\"unknown\":4,\"suspected\":3,\"crashes\":2,"
 	    "\"retry_jitter\":0.5,"
 	    "\"retry_delay_max\":60,\"retry_backoff\":2,\"timeout\":0.25,"
 	    "\"expires_at\":\"2026-11-23T13:53:09+02:00\","
@@ -94,6 +95,30 @@ START_TEST(all_of_our_own_fields_are_understood)
 	ck_assert_int_eq(task->suspected, 3);
 	ck_assert_int_eq(task->unknown, 4);
 	assert_slice(task->history, "[{}]");
+	assert_slice(task->reply_to, "A-z_.9");
+	task_free(task);
+}
+END_TEST
+
+#define LONG_16 "0123456789abcdef"
+
+static const char *const no_addresses[] = {
+    "5",       "null",
+    "{}",      "\"\"",
+    "\"a b\"", "\"a\\u0062\"",
+    "\"a:b\"", "\"" LONG_16 LONG_16 LONG_16 LONG_16 "0\""};
+
+START_TEST(an_address_for_replies_that_is_none_is_not_ours)
+{
+	struct task *task;
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		 "{\"id\":\"1\",\"name\":\"n\",\"reply_to\":%s}",
+		 no_addresses[_i]);
+	task = decode(text);
+	ck_assert_uint_eq(task->reply_to.len, 0);
+	ck_assert_str_eq(task->raw.p, text);
 	task_free(task);
 }
 END_TEST
@@ -121,6 +146,7 @@ assert_defaults(const struct task *task)
 	ck_assert_int_eq(task->suspected, 0);
 	ck_assert_int_eq(task->unknown, 0);
 	ck_assert_uint_eq(task->history.len, 0);
+	ck_assert_uint_eq(task->reply_to.len, 0);
 }
 
 START_TEST(a_field_that_is_null_counts_as_absent)
@@ -356,6 +382,7 @@ static const struct task full = {
     .crashes = 1,
     .suspected = 2,
     .unknown = 3,
+    .reply_to = {"a-1", 3},
 };
 
 static const struct task bare = {
@@ -389,7 +416,8 @@ START_TEST(a_task_is_written_with_all_that_is_set_of_it)
 	    "\"submitted_at\":\"2026-11-23T11:53:08.846827+00:00\","
 	    "\"expires_at\":\"2026-11-23T11:53:09.000000+00:00\","
 	    "\"timeout\":0.000001,\"retry_backoff\":1.1,"
-	    "\"retry_delay_max\":60.0,\"retry_jitter\":0.1,\"crashes\":1,"
+	    "\"retry_delay_max\":60.0,\"retry_jitter\":0.1,"
+	    "\"reply_to\":\"a-1\",\"crashes\":1,"
 	    "\"suspected\":2,\"unknown\":3}");
 	/* The fields that the Python package wants are always there. */
 	assert_encodes(&bare,
@@ -426,6 +454,7 @@ START_TEST(a_task_that_is_written_reads_back_the_same)
 	ck_assert_int_eq(task->crashes, full.crashes);
 	ck_assert_int_eq(task->suspected, full.suspected);
 	ck_assert_int_eq(task->unknown, full.unknown);
+	ck_assert(slice_eq(task->reply_to, full.reply_to));
 	task_free(task);
 	buf_done(&out);
 }
@@ -511,6 +540,8 @@ SUITE("task_json")
 {
 	TEST(a_task_of_the_python_package_is_understood);
 	TEST(all_of_our_own_fields_are_understood);
+	TEST_LOOP(an_address_for_replies_that_is_none_is_not_ours, 0,
+		  N(no_addresses));
 	TEST(a_field_that_is_null_counts_as_absent);
 	TEST(escapes_in_names_of_fields_and_texts_mean_what_they_stand_for);
 	TEST(numbers_are_taken_up_to_the_ends_of_their_ranges);

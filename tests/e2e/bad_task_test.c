@@ -248,7 +248,7 @@ START_TEST(a_retry_does_not_make_a_task_too_large)
 }
 END_TEST
 
-SUITE("bad tasks")
+SUITE("bad-tasks")
 {
 	SUITE_TIMEOUT(120);
 	TEST(an_idle_worker_sets_aside_what_is_no_task);

@@ -156,7 +156,7 @@ START_TEST(a_schedule_waits_for_its_last_task)
 }
 END_TEST
 
-SUITE("schedule verbs")
+SUITE("schedule-verbs")
 {
 	SUITE_TIMEOUT(120);
 	TEST(a_schedule_is_made_shown_and_removed);

@@ -84,6 +84,17 @@ START_TEST(unknown_fields_survive_a_retry)
 }
 END_TEST
 
+/* Its next message; frees with freeReplyObject(). */
+static redisReply *
+message(redisContext *c)
+{
+	redisReply *reply;
+
+	ck_assert_int_eq(redisGetReply(c, (void **)&reply), REDIS_OK);
+	ck_assert_str_eq(reply->element[0]->str, "message");
+	return reply;
+}
+
 START_TEST(whoever_listens_learns_of_the_end)
 {
 	struct world *w = world_start(NULL);
@@ -94,13 +105,36 @@ START_TEST(whoever_listens_learns_of_the_end)
 	ck_assert_int_eq(c->err, 0);
 	freeReplyObject(redisCommand(c, "SUBSCRIBE flowrra:complete:" ID));
 	submit(w, "add 1 2 --id " ID);
-	ck_assert_int_eq(redisGetReply(c, (void **)&reply), REDIS_OK);
-	ck_assert_str_eq(reply->element[0]->str, "message");
+	reply = message(c);
 	ck_assert_str_eq(reply->element[2]->str, "done");
 	freeReplyObject(reply);
 	redisFree(c);
 	/* The record is final by then. */
 	ck_field(w, ID, "status", "success");
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(the_final_record_is_sent_where_its_task_says)
+{
+	static const char task[] =
+	    "{\"id\": \"" ID "\", \"name\": \"flaky\", \"args\": [2], "
+	    "\"retry_delay\": 0.05, \"reply_to\": \"me.1\"}";
+	struct world *w = world_start(NULL);
+	const char *dir = redis_server_dir(world_redis(w));
+	redisContext *c = redisConnectUnix(world_text(w, "%s/redis.sock", dir));
+	redisReply *reply;
+
+	ck_assert_int_eq(c->err, 0);
+	freeReplyObject(redisCommand(c, "SUBSCRIBE flowrra:reply:me.1"));
+	push(w, task);
+	reply = message(c);
+	/* Not the first attempt's: that one failed. */
+	ck_assert_str_eq(json_field(w, reply->element[2]->str, "status"),
+			 "success");
+	ck_assert_str_eq(json_field(w, reply->element[2]->str, "retries"), "1");
+	freeReplyObject(reply);
+	redisFree(c);
 	world_stop(w);
 }
 END_TEST
@@ -137,5 +171,6 @@ SUITE("wire")
 	TEST(a_python_program_submits_waits_and_reads_what_it_expects);
 	TEST(unknown_fields_survive_a_retry);
 	TEST(whoever_listens_learns_of_the_end);
+	TEST(the_final_record_is_sent_where_its_task_says);
 	TEST(workers_register_what_they_can_run);
 }

@@ -279,6 +279,20 @@ int flowrra_wait_many(struct flowrra_client *client, const char *const *ids,
 		      struct flowrra_record **records,
 		      struct flowrra_error *error);
 
+/*
+ * Submits a task and waits for its record: flowrra_submit() and flowrra_wait()
+ * in one, and sooner, since the worker sends the record of a short task
+ * straight to this client (where the results live in Redis).
+ *
+ * 0: the task has finished, well or badly. Else the errors of both, and `id`
+ * is empty if the task was not queued; if it was, it can be waited for once
+ * more. `timeout_s` counts from when it is queued.
+ */
+int flowrra_call(struct flowrra_client *client,
+		 const struct flowrra_request *request, double timeout_s,
+		 char id[FLOWRRA_ID_SIZE], struct flowrra_record **record,
+		 struct flowrra_error *error);
+
 /* --- tasks and workers ------------------------------------------------- */
 
 /*
