@@ -63,25 +63,26 @@ trim(struct rresults *r, bool failed)
 	redis_command(r->redis, NULL, NULL, 4, argv);
 }
 
-/* Appends the ids, the last of which ended last. */
+/* Two arguments, and behind them the ids, the last of which ended last. */
 static void
-put_ids(const struct note *note, struct slice *argv)
+put_arguments(const struct note *note, struct slice first, struct slice second,
+	      struct slice *argv)
 {
 	const char *id = note->ids;
 	unsigned int i;
 
-	for (i = 0; i < note->n; i++) {
+	argv[0] = first;
+	argv[1] = second;
+	for (i = 2; i < note->n + 2; i++) {
 		argv[i] = slice_of(id);
 		id += argv[i].len + 1;
 	}
 }
 
 static void
-send_commands(struct note *note)
+send_commands(struct note *note, struct slice *argv)
 {
 	struct rresults *r = note->call.results;
-	struct slice argv[2 + BATCH_MAX] = {SLICE("LPUSH"),
-					    rresults_index_list(note->failed)};
 	char number[24];
 	const int n = snprintf(number, sizeof(number), "%u", note->n);
 	const struct slice count[] = {SLICE("HINCRBY"),
@@ -89,28 +90,44 @@ send_commands(struct note *note)
 				      rresults_index_field(note->failed),
 				      {number, (size_t)n}};
 
-	put_ids(note, argv + 2);
+	put_arguments(note, SLICE("LPUSH"), rresults_index_list(note->failed),
+		      argv);
 	redis_command(r->redis, NULL, NULL, 4, count);
 	rresults_ask(&note->call, 2 + note->n, argv);
 }
 
 static void
-send_script(struct note *note)
+send_script(struct note *note, struct slice *args)
 {
 	const struct slice keys[] = {rresults_index_list(note->failed),
 				     slice_of(RRESULTS_STATS)};
 	char most[24];
 	const int n = snprintf(most, sizeof(most), "%d", RESULTS_LIST_MAX);
-	struct slice args[2 + BATCH_MAX] = {rresults_index_field(note->failed),
-					    {most, (size_t)n}};
 
-	put_ids(note, args + 2);
+	put_arguments(note, rresults_index_field(note->failed),
+		      (struct slice){most, (size_t)n}, args);
 	rresults_ask_script(&note->call,
 			    &(struct rscript_call){.script = &script,
 						   .n_keys = 2,
 						   .keys = keys,
 						   .n_args = 2 + note->n,
 						   .args = args});
+}
+
+/* Sends it, or frees it. */
+static void
+send_to_server(struct note *note)
+{
+	/* Not an array for as many as there can be: mostly it is one. */
+	struct slice *args = reallocarray(NULL, note->n + 2, sizeof(*args));
+
+	if (args == NULL)
+		free(note);
+	else if (note->again || note->call.results->full)
+		send_script(note, args);
+	else
+		send_commands(note, args);
+	free(args);
 }
 
 static void
@@ -123,7 +140,7 @@ on_noted(struct rcall *call, const struct redis_reply *reply)
 	if ((fault == REDIS_FAULT_FULL || fault == REDIS_FAULT_SCRIPT) &&
 	    !note->again) {
 		note->again = true;
-		send_script(note);
+		send_to_server(note);
 		return;
 	}
 	if (redis_reply_integer(reply) > RESULTS_LIST_MAX + TRIM_EVERY)
@@ -142,10 +159,7 @@ send_note(struct rresults *r, bool failed)
 				      .failed = failed,
 				      .n = ended->n};
 		memcpy(note->ids, ended->ids.data, ended->ids.len);
-		if (r->full)
-			send_script(note);
-		else
-			send_commands(note);
+		send_to_server(note);
 	} else {
 		free(note);
 	}
