@@ -22,9 +22,7 @@ add(struct flowrra_client *client, const char *numbers,
 
 	request.name = "add";
 	request.args = numbers; /* a JSON array */
-	if (flowrra_submit(client, &request, id, error) != 0)
-		return error->code;
-	if (flowrra_wait(client, id, 30, &record, error) != 0)
+	if (flowrra_call(client, &request, 30, id, &record, error) != 0)
 		return error->code;
 	if (record->state == FLOWRRA_SUCCESS) {
 		printf("%s\n", record->result);

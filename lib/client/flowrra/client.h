@@ -12,8 +12,7 @@
  *		errx(1, "%s", error.message);
  *	request.name = "add";
  *	request.args = "[2, 3]";
- *	if (flowrra_submit(client, &request, id, &error) != 0 ||
- *	    flowrra_wait(client, id, 30, &record, &error) != 0)
+ *	if (flowrra_call(client, &request, 30, id, &record, &error) != 0)
  *		errx(1, "%s", error.message);
  *	puts(record->state == FLOWRRA_SUCCESS ? record->result
  *					      : record->error);
