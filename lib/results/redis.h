@@ -146,6 +146,8 @@ void rresults_watches_reply(struct rresults *r, struct slice id,
 			    struct slice record);
 /* The connection for commands is up: asks again for what is watched. */
 void rresults_watches_up(struct rresults *r);
+/* The connection that listens will never be let in again: all are told. */
+void rresults_watches_refused(struct rresults *r, const struct err *why);
 /* A message on a channel that may be that of a task. */
 void rresults_watches_message(struct rresults *r, struct slice channel);
 /* Frees what is left of them; the connections are closed already. */

@@ -75,8 +75,10 @@ on_listener_state(struct redis *redis, enum redis_state state,
 
 	(void)redis;
 	r->reply_ready = false;
-	if (state == REDIS_REFUSED)
-		r->opt.on_state(false, true, why, r->opt.arg);
+	if (state != REDIS_REFUSED)
+		return;
+	rresults_watches_refused(r, why);
+	r->opt.on_state(false, true, why, r->opt.arg);
 }
 
 static void

@@ -30,6 +30,7 @@ struct topic {
 	bool again;	      /* something was said since it was asked */
 	bool ready;	      /* the subscription stands */
 	bool telling;	      /* its watches are being called */
+	bool refused;	      /* they were told that there is no listening */
 	bool awaited;	      /* a reply is; there is no subscription */
 	TAILQ_ENTRY(topic) next_awaited;
 	int64_t since_ms; /* it is awaited; monotonic */
@@ -205,6 +206,31 @@ rresults_watches_up(struct rresults *r)
 }
 
 static struct topic *
+first_to_refuse(struct rresults *r, size_t in)
+{
+	struct topic *t;
+
+	TAILQ_FOREACH (t, &r->topics[in], link)
+		if (!t->refused)
+			return t;
+	return NULL;
+}
+
+void
+rresults_watches_refused(struct rresults *r, const struct err *why)
+{
+	struct topic *t;
+	size_t i;
+
+	/* From the beginning each time: who is told may end others, too. */
+	for (i = 0; i < TOPIC_BUCKETS; i++)
+		while ((t = first_to_refuse(r, i)) != NULL) {
+			t->refused = true;
+			tell(t, (struct slice){NULL, 0}, false, why);
+		}
+}
+
+static struct topic *
 new_topic(struct rresults *r, struct slice id)
 {
 	struct buf channel = BUF_INIT;
@@ -244,6 +270,18 @@ subscribe(struct topic *t)
 	return 0;
 }
 
+/* 0, or -1 with *err if nobody can listen, now or ever. */
+static int
+check_listener(struct rresults *r, struct err *err)
+{
+	if (rresults_open_listener(r, err) != 0)
+		return -1;
+	if (redis_state(r->listener) != REDIS_REFUSED)
+		return 0;
+	return err_set(err, ERR_REFUSED, "%s does not let us listen any more",
+		       redis_name(r->listener));
+}
+
 static struct rwatch *
 new_watch(struct rresults *r, struct slice id, results_record_fn *on_record,
 	  void *arg)
@@ -272,7 +310,7 @@ rresults_watch(struct results *results, struct slice id,
 	struct rresults *r = (struct rresults *)results;
 	struct rwatch *w;
 
-	if (rresults_open_listener(r, err) != 0)
+	if (check_listener(r, err) != 0)
 		return NULL;
 	w = new_watch(r, id, on_record, arg);
 	if (w != NULL && subscribe(w->topic) == 0)
@@ -294,7 +332,9 @@ wait_for_first(struct rresults *r)
 	struct timeval tv = {.tv_usec = 1000};
 	int64_t left_ms;
 
-	if (t == NULL || evtimer_pending(r->impatient, NULL))
+	/* Of a refusal all have been told. */
+	if (t == NULL || evtimer_pending(r->impatient, NULL) ||
+	    redis_state(r->listener) == REDIS_REFUSED)
 		return;
 	left_ms = t->since_ms + AWAIT_MS - clock_mono_ms();
 	if (left_ms > 1)
@@ -324,6 +364,8 @@ rresults_await(struct results *results, struct slice id,
 	struct rresults *r = (struct rresults *)results;
 	struct rwatch *w;
 
+	if (check_listener(r, err) != 0)
+		return NULL;
 	if (r->impatient == NULL)
 		r->impatient = evtimer_new(r->opt.base, on_impatient, r);
 	if (r->impatient == NULL ||
@@ -331,6 +373,9 @@ rresults_await(struct results *results, struct slice id,
 		err_nomem(err);
 		return NULL;
 	}
+	/* Somebody watches it already, and may have had the last answer. */
+	if (!w->topic->awaited)
+		look(w->topic);
 	wait_for_first(r);
 	return &w->pub;
 }

@@ -269,6 +269,56 @@ START_TEST(a_call_with_a_unique_key_waits_for_whoever_has_it)
 }
 END_TEST
 
+/* A wait for what is called, too: it began when there was no such task. */
+static void *
+wait_for_either(void *arg)
+{
+	const char *const ids[] = {"given", arg};
+	struct flowrra_record *got[2];
+	struct flowrra_error why;
+
+	ck_assert_msg(flowrra_wait_many(client, ids, 2, FLOWRRA_WAIT_ANY,
+					PATIENCE_S, got, &why) == 0,
+		      "%s", why.message);
+	flowrra_record_free(got[0]);
+	flowrra_record_free(got[1]);
+	return NULL;
+}
+
+START_TEST(a_call_of_what_is_watched_already_ends_in_time)
+{
+	char other[FLOWRRA_ID_SIZE];
+	pthread_t waiter;
+
+	begin();
+	warm_up();
+	fixture_submit(client, other);
+	pthread_create(&waiter, NULL, wait_for_either, other);
+	fixture_await_waiter(server, "given");
+	request.id = "given";
+	ck_assert_int_eq(
+	    flowrra_call(client, &request, 0.05, id, &record, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_TIMEOUT);
+	ck_assert_str_eq(id, "given");
+	fixture_finish(server, id, "success", "9");
+	pthread_join(waiter, NULL);
+	end();
+}
+END_TEST
+
+START_TEST(a_call_ends_when_the_server_does_not_let_us_listen_any_more)
+{
+	begin();
+	warm_up();
+	redis_server_run(server, "CONFIG SET requirepass other");
+	redis_server_run(server, "CLIENT KILL TYPE pubsub");
+	ck_assert_int_eq(
+	    flowrra_call(client, &request, -1, id, &record, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_REFUSED);
+	end();
+}
+END_TEST
+
 /* --- many ------------------------------------------------------------------
  */
 
@@ -346,6 +396,8 @@ SUITE("call")
 	TEST(a_call_that_is_not_queued_says_why_and_has_no_id);
 	TEST(a_call_that_took_too_long_can_be_waited_for);
 	TEST(a_call_with_a_unique_key_waits_for_whoever_has_it);
+	TEST(a_call_of_what_is_watched_already_ends_in_time);
+	TEST(a_call_ends_when_the_server_does_not_let_us_listen_any_more);
 	TEST(threads_that_call_at_the_same_time_get_their_own_records);
 	TEST(a_call_works_where_nothing_can_be_sent_to_the_client);
 }
