@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting until tasks have finished. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -309,6 +310,7 @@ on_submitted(struct op *op)
 
 	w->submitted = true;
 	if (w->tasks[0].watch == NULL) {
+		w->awaited = false;
 		on_start(op);
 	} else {
 		set_deadline(w);
@@ -337,13 +339,22 @@ call(struct wait *w, struct submission *s, char id[FLOWRRA_ID_SIZE],
 	return err->code == ERR_NONE ? 0 : -1;
 }
 
+/* Looks no further than the caller knows a request. */
+static bool
+has_key(const struct flowrra_request *request)
+{
+	return request->size > offsetof(struct flowrra_request, unique) &&
+	       request->unique != NULL;
+}
+
 int
 flowrra_call(struct flowrra_client *c, const struct flowrra_request *request,
 	     double timeout_s, char id[FLOWRRA_ID_SIZE],
 	     struct flowrra_record **record, struct flowrra_error *error)
 {
 	struct submission s = {.request = request, .before = before_submission};
-	const char *const ids[] = {id};
+	char own[FLOWRRA_ID_SIZE] = ""; /* `id` may be the request's, or NULL */
+	const char *const ids[] = {own};
 	struct watched task = {.record = NULL};
 	struct wait w = {.op = {.start = on_submitted},
 			 .pass = {.on_pass = on_pass},
@@ -355,16 +366,22 @@ flowrra_call(struct flowrra_client *c, const struct flowrra_request *request,
 			 .timeout_s =
 			     timeout_s < TIMEOUT_MAX_S ? timeout_s : -1};
 	struct err err = ERR_INIT;
+	int result;
 
-	id[0] = '\0';
 	s.arg = &task;
 	task.wait = &w;
 	/* With a key, it may be another task that is waited for. */
-	if (request->unique == NULL)
+	if (!has_key(request))
 		s.reply_to = c->reply_to;
 	w.awaited = s.reply_to != NULL;
-	if (call(&w, &s, id, &err) != 0)
-		return client_fail(error, &err);
-	*record = task.record;
-	return 0;
+	result = call(&w, &s, own, &err);
+	if (id != NULL)
+		snprintf(id, FLOWRRA_ID_SIZE, "%s", own);
+	if (result == 0) {
+		*record = task.record;
+		return 0;
+	}
+	/* One can have come before it was known that nothing was queued. */
+	flowrra_record_free(task.record);
+	return client_fail(error, &err);
 }

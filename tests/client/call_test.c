@@ -2,6 +2,7 @@
 /* Submitting and waiting in one, with workers that know of replies, and with
  * others. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -319,6 +320,45 @@ START_TEST(a_call_ends_when_the_server_does_not_let_us_listen_any_more)
 }
 END_TEST
 
+/* What was there before is read while the submission is slow. */
+START_TEST(the_record_of_another_task_is_no_answer_to_a_call)
+{
+	char *other = final_record("taken", 7);
+
+	begin();
+	warm_up();
+	redis_server_run(server, "SET flowrra:task:taken %s", other);
+	redis_server_run(server, "CLIENT PAUSE 300 WRITE");
+	request.id = "taken";
+	ck_assert_int_eq(
+	    flowrra_call(client, &request, PATIENCE_S, id, &record, &error),
+	    -1);
+	ck_assert_int_eq(error.code, FLOWRRA_REFUSED);
+	ck_assert_str_eq(id, "");
+	free(other);
+	end();
+}
+END_TEST
+
+START_TEST(the_id_of_a_call_may_lie_where_its_id_goes)
+{
+	begin();
+	warm_up();
+	snprintf(id, sizeof(id), "mine");
+	request.id = id;
+	ck_assert_int_eq(flowrra_call(client, &request, 0, id, &record, &error),
+			 -1);
+	ck_assert_msg(error.code == FLOWRRA_TIMEOUT, "%s", error.message);
+	ck_assert_str_eq(id, "mine");
+	/* And it need not go anywhere. */
+	request.id = NULL;
+	ck_assert_int_eq(
+	    flowrra_call(client, &request, 0, NULL, &record, &error), -1);
+	ck_assert_int_eq(error.code, FLOWRRA_TIMEOUT);
+	end();
+}
+END_TEST
+
 /* --- many ------------------------------------------------------------------
  */
 
@@ -375,6 +415,7 @@ START_TEST(a_call_works_where_nothing_can_be_sent_to_the_client)
 	options.broker_url = url;
 	ck_assert_msg(flowrra_open(&options, &client, &error) == 0, "%s",
 		      error.message);
+	free(url);
 	request.queue = "io";
 	request.force = true;
 	ck_assert_int_eq(
@@ -398,6 +439,8 @@ SUITE("call")
 	TEST(a_call_with_a_unique_key_waits_for_whoever_has_it);
 	TEST(a_call_of_what_is_watched_already_ends_in_time);
 	TEST(a_call_ends_when_the_server_does_not_let_us_listen_any_more);
+	TEST(the_record_of_another_task_is_no_answer_to_a_call);
+	TEST(the_id_of_a_call_may_lie_where_its_id_goes);
 	TEST(threads_that_call_at_the_same_time_get_their_own_records);
 	TEST(a_call_works_where_nothing_can_be_sent_to_the_client);
 }

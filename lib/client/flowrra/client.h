@@ -284,8 +284,8 @@ int flowrra_wait_many(struct flowrra_client *client, const char *const *ids,
  * straight to this client (where the results live in Redis).
  *
  * 0: the task has finished, well or badly. Else the errors of both, and `id`
- * is empty if the task was not queued; if it was, it can be waited for once
- * more. `timeout_s` counts from when it is queued.
+ * (may be NULL) is empty if the task was not queued; if it was, it can be
+ * waited for once more. `timeout_s` counts from when it is queued.
  */
 int flowrra_call(struct flowrra_client *client,
 		 const struct flowrra_request *request, double timeout_s,
