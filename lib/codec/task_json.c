@@ -112,12 +112,12 @@ moved(struct slice part, struct slice from, const char *to)
 static struct slice
 reply_address(struct slice json)
 {
-	struct slice text = {json.p + 1, json.len - 2};
+	struct slice text = {NULL, 0};
 
-	if (json.len < 2 || json.p[0] != '"' ||
-	    !task_name_valid(text, TASK_REPLY_MAX))
-		return (struct slice){NULL, 0};
-	return text;
+	if (json.len > 2 && json.p[0] == '"')
+		text = (struct slice){json.p + 1, json.len - 2};
+	return task_name_valid(text, TASK_REPLY_MAX) ? text
+						     : (struct slice){NULL, 0};
 }
 
 /* Makes one block of the draft and the bytes that it was read from. */
