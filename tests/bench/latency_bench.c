@@ -27,7 +27,7 @@
 
 #include <flowrra/client.h>
 
-#define THREADS 8
+#define THREADS 2
 #define WARM_UP 5 /* ticks of each thread that are not counted */
 #define LATE_NS 2000000
 
