@@ -3,8 +3,8 @@
  * A connection without TLS: the socket itself.
  *
  * A bufferevent would ask the kernel how much there is to read before each
- * read, and copy the bytes once more; that is a tenth of what a lone task costs
- * a worker. And it cannot write without the risk of a SIGPIPE.
+ * read, and keep the bytes in a buffer of its own. And it cannot write without
+ * the risk of a SIGPIPE.
  */
 #include <errno.h>
 #include <event2/buffer.h>

@@ -8,7 +8,6 @@
  * the address into the task. The worker that stores the final record publishes
  * it there, too. Such a message can get lost; then a watch finds out.
  */
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +93,5 @@ rresults_reply_message(struct rresults *r, struct slice channel,
 void
 rresults_reply_close(struct rresults *r)
 {
-	if (r->impatient != NULL)
-		event_free(r->impatient);
 	free(r->reply_channel);
 }

@@ -408,6 +408,8 @@ rresults_watches_free(struct rresults *r)
 	struct topic *t;
 	size_t i;
 
+	if (r->impatient != NULL)
+		event_free(r->impatient);
 	for (i = 0; i < TOPIC_BUCKETS; i++) {
 		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
 			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {

@@ -92,13 +92,19 @@ finish_only(const char *of, const char *reply_to)
 static void
 reply_rubbish(const char *of, const char *reply_to)
 {
-	char *other = final_record("another", 7);
+	char *other = final_record("another", 7), *unfinished;
 
+	ck_assert_int_gt(asprintf(&unfinished,
+				  "{\"task_id\":\"%s\",\"status\":\"running\","
+				  "\"task_name\":\"add\"}",
+				  of),
+			 0);
 	publish(reply_to, "");
 	publish(reply_to, "{");
 	publish(reply_to, "{\"task_id\":5}");
-	publish(reply_to, "{\"task_id\":\"1\",\"status\":\"running\"}");
+	publish(reply_to, unfinished);
 	publish(reply_to, other);
+	free(unfinished);
 	free(other);
 	finish_only(of, reply_to);
 }

@@ -174,6 +174,32 @@ START_TEST(commands_fail_at_once_while_the_connection_is_down)
 }
 END_TEST
 
+START_TEST(what_the_socket_does_not_take_at_once_is_sent_later)
+{
+	struct redis_server *server = redis_server_start(NULL);
+	const size_t len = 16 << 20; /* more than sockets hold */
+	char *bytes = calloc(1, len);
+	const struct slice set[] = {SLICE("SET"), SLICE("k"), {bytes, len}};
+	struct session s;
+
+	session_init(&s, redis_server_url(server), NULL);
+	session_wait(&s, &s.ups, 1);
+	redis_server_pause(server);
+	ck_assert_int_eq(redis_command(s.r, session_on_reply, &s, 3, set), 0);
+	event_base_loop(s.base, EVLOOP_NONBLOCK);
+	ck_assert_uint_gt(redis_backlog(s.r), 0);
+	ck_assert_uint_lt(redis_backlog(s.r), len);
+	redis_server_continue(server);
+	session_wait(&s, &s.replies, 1);
+	ck_assert_str_eq(s.reply, "OK");
+	ck_assert_uint_eq(redis_backlog(s.r), 0);
+	ck_assert_str_eq(session_ask(&s, "STRLEN k"), "(16777216)");
+	session_done(&s);
+	free(bytes);
+	redis_server_stop(server);
+}
+END_TEST
+
 START_TEST(a_paused_server_costs_the_deadline_and_no_more)
 {
 	struct redis_server *server = redis_server_start(NULL);
@@ -413,6 +439,7 @@ SUITE("redis")
 	TEST(ten_thousand_commands_are_answered_in_order);
 	TEST(a_mebibyte_with_nuls_goes_there_and_back);
 	TEST(commands_fail_at_once_while_the_connection_is_down);
+	TEST(what_the_socket_does_not_take_at_once_is_sent_later);
 	TEST(a_paused_server_costs_the_deadline_and_no_more);
 	TEST(a_blocking_command_has_its_own_time_on_top);
 	TEST(a_killed_server_is_found_again);
