@@ -22,7 +22,8 @@ sysconfdir  ?= $(if $(filter /usr /usr/local,$(prefix)),/etc,$(prefix)/etc)
 CC       ?= gcc
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	    -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Werror
+	    -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 \
+	    -Wno-unused-parameter -Werror
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection
 LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDFLAGS)
 
@@ -80,15 +81,19 @@ DRIVERS    := $(patsubst %,$(B)/libexec/flowrra/database-%.so,postgresql mysql)
 DRIVER_SRC := $(addprefix lib/schedules/,postgresql.c postgresql_conn.c \
 	      mysql.c mysql_conn.c)
 
-LIBS := $(notdir $(wildcard lib/*))
+STORES := store/redis store/sqlite
+LIBS := $(notdir $(wildcard lib/*)) $(STORES)
 objs  = $(patsubst %.c,$(B)/%.o,$(filter-out $(DRIVER_SRC),$(wildcard $(1)/*.c)))
 ar    = $(patsubst %,$(B)/lib/%.a,$(1))
+# The contracts and the stores need each other's archives.
+GROUP := -Wl,--start-group
+ENDGROUP := -Wl,--end-group
 
 # The link lines show what each program can reach.
 DAEMON_LIBS   := dispatch results broker redis sqlite ipc codec core util
 EXECUTOR_LIBS := executor module ipc util
-CLIENT_LIBS   := client results broker redis sqlite codec core util
-BEAT_LIBS     := beat schedules cron results broker redis sqlite codec core util
+CLIENT_LIBS   := client store $(STORES) redis sqlite codec core util
+BEAT_LIBS     := beat schedules cron store $(STORES) redis sqlite codec core util
 CTL_LIBS      := manager client $(BEAT_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
@@ -114,17 +119,17 @@ endif
 
 $(B)/bin/flowrrad: $(call objs,cmd/flowrrad) $(call ar,$(DAEMON_LIBS))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $(GROUP) $^ $(ENDGROUP) $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(call PC,--libs inih libsystemd) -lm
 
 $(B)/bin/flowrra-beat: $(call objs,cmd/flowrra-beat) $(call ar,$(BEAT_LIBS))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $(GROUP) $^ $(ENDGROUP) $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih libsystemd) -lm
 
 $(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,$(CTL_LIBS))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -pie -o $@ $(GROUP) $^ $(ENDGROUP) $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih smartcols)
 
 # Modules find the functions of flowrra/module.h in the executor itself.
@@ -145,7 +150,7 @@ $(SHARED): $(call ar,$(CLIENT_LIBS)) lib/client/libflowrra.map
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ -Wl,-soname,$(@F) \
 	    -Wl,--version-script=lib/client/libflowrra.map \
 	    -Wl,--whole-archive $(B)/lib/client.a -Wl,--no-whole-archive \
-	    $(filter-out %/client.a %.map,$^) $(REDIS_LIBS) $(JANSSON_LIBS) \
+	    $(GROUP) $(filter-out %/client.a %.map,$^) $(ENDGROUP) $(REDIS_LIBS) $(JANSSON_LIBS) \
 	    $(call PC,--libs inih)
 	@ln -sf $(@F) $(@D)/libflowrra.so
 
@@ -189,7 +194,7 @@ $(B)/gen/%.lua.inc: lib/$(1)/lua/%.lua
 $(call objs,lib/$(1)): $(patsubst lib/$(1)/lua/%.lua,$(B)/gen/%.lua.inc,\
 	$(wildcard lib/$(1)/lua/*.lua))
 endef
-$(foreach l,broker results,$(eval $(call lua,$(l))))
+$(foreach l,store/redis,$(eval $(call lua,$(l))))
 
 # --- tests -------------------------------------------------------------------
 
@@ -232,7 +237,7 @@ $(SOAK_OBJS): CPPFLAGS += -Itests
 
 $(B)/tests/soak/campaign: $(SOAK_OBJS) $(call ar,$(CLIENT_LIBS))
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $(GROUP) $^ $(ENDGROUP) $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(CHECK_LIBS) $(call PC,--libs inih sqlite3)
 
 # Preloaded into programs: no sanitizer may stand before it.
@@ -388,20 +393,20 @@ $(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(SHARED) $(BENCH_LIBS)
 $(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
     $(B)/tests/redis_server.o $(B)/tests/server.o $(call ar,schedules sqlite core util)
 	$(link_libexec)
-	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $(GROUP) $^ $(ENDGROUP) $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(call PC,--libs libpq libmariadb) $(JANSSON_LIBS) \
 	    $(call PC,--libs inih)
 
 $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o \
     $(B)/tests/bench/operate_fill.o $(B)/tests/redis_server.o $(B)/tests/server.o \
-    $(call ar,results broker redis sqlite codec core util)
-	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
+    $(call ar,store $(STORES) redis sqlite codec core util)
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $(GROUP) $^ $(ENDGROUP) $(REDIS_LIBS) \
 	    $(JANSSON_LIBS) $(call PC,--libs inih) -lm
 
 $(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o \
     $(B)/tests/bench/operate_fill.o $(B)/tests/redis_server.o $(B)/tests/server.o \
     $(call ar,$(CTL_LIBS))
-	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $^ $(REDIS_LIBS) \
+	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $(GROUP) $^ $(ENDGROUP) $(REDIS_LIBS) \
 	    $(SCHEDULES_LIBS) $(JANSSON_LIBS) $(call PC,--libs inih) -lm
 
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o

@@ -290,9 +290,6 @@ redis_server_restart(struct redis_server *s)
 static int
 remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
-	(void)st;
-	(void)flag;
-	(void)ftw;
 	return remove(path);
 }
 

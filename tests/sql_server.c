@@ -461,9 +461,6 @@ sql_server_continue(struct sql_server *s)
 static int
 remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
-	(void)st;
-	(void)flag;
-	(void)ftw;
 	return remove(path);
 }
 

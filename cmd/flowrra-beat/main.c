@@ -91,7 +91,6 @@ reload(void *arg, const struct conf *next, struct err *err)
 {
 	const struct scheduler *s = arg;
 
-	(void)err;
 	beat_reload(s->beat, next);
 	daemon_reloaded(s->daemon, NULL);
 	return 0;

@@ -47,7 +47,6 @@ read_arguments(int argc, char **argv)
 static void
 ignore(int sig)
 {
-	(void)sig;
 }
 
 /* A terminal's Ctrl-C goes to the whole process group; flowrrad decides what

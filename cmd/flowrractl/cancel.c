@@ -33,7 +33,6 @@ run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	int status, one, i;
 
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	for (i = 0; i < argc; i++)

@@ -164,7 +164,6 @@ run_complete(struct ctl *ctl, int argc, char **argv, void *options)
 	struct line line = {.verb = NULL};
 	size_t i;
 
-	(void)options;
 	read_line(ctl, argc - 1, argv, &line);
 	for (i = 0; i < sizeof(quick) / sizeof(quick[0]); i++)
 		if (ctl->globals.settings.n < VALUE_LIST_MAX)
@@ -256,8 +255,6 @@ run_completion(struct ctl *ctl, int argc, char **argv, void *options)
 	} scripts[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
 	size_t i;
 
-	(void)argc;
-	(void)options;
 	for (i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		if (strcmp(argv[0], scripts[i].shell) == 0) {
 			fputs(scripts[i].script, stdout);

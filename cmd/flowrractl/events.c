@@ -53,8 +53,6 @@ run_events(struct ctl *ctl, int argc, char **argv, void *options)
 	struct err err = ERR_INIT;
 	int status;
 
-	(void)argc;
-	(void)argv;
 	o->ctl = ctl;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;

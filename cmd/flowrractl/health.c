@@ -66,8 +66,6 @@ run_health(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *components;
 	int status, good;
 
-	(void)argc;
-	(void)argv;
 	if (o->timeout_s >= 0 && !o->wait) {
 		complain(ctl, "--timeout needs --wait");
 		return err_exit_status(ERR_USAGE);
@@ -134,9 +132,6 @@ run_doctor(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *findings;
 	int status;
 
-	(void)argc;
-	(void)argv;
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if ((findings = doctor_examine(ctl->client)) == NULL) {

@@ -140,7 +140,6 @@ run_help(struct ctl *ctl, int argc, char **argv, void *options)
 	char name[64];
 	size_t i;
 
-	(void)options;
 	if (ctl->globals.json || argc == 0) {
 		ctl->globals.json ? print_help_json() : print_help(NULL);
 		return 0;
@@ -171,9 +170,6 @@ const struct verb verb_help = {
 static int
 run_version(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
-	(void)argv;
-	(void)options;
 	printf(ctl->globals.json ? "{\"version\":\"%s\"}\n" : "flowrractl %s\n",
 	       flowrra_version());
 	return 0;

@@ -26,7 +26,6 @@ run_queues(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *list;
 	int status;
 
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	list = queues_list(ctl->client, argc > 0 ? argv[0] : NULL, &err);
@@ -67,16 +66,12 @@ pause_queue(struct ctl *ctl, const char *name, bool paused)
 static int
 run_pause(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
-	(void)options;
 	return pause_queue(ctl, argv[0], true);
 }
 
 static int
 run_resume(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
-	(void)options;
 	return pause_queue(ctl, argv[0], false);
 }
 
@@ -124,7 +119,6 @@ run_purge(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *answer;
 	int status;
 
-	(void)argc;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	answer = queues_purge(ctl->client, &purge, &err);

@@ -57,8 +57,6 @@ run_result(struct ctl *ctl, int argc, char **argv, void *options)
 	struct flowrra_error error;
 	int status;
 
-	(void)argc;
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if (flowrra_result(ctl->client, argv[0], &record, &error) != 0)

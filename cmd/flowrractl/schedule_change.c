@@ -57,24 +57,18 @@ change(struct ctl *ctl, const char *id, change_fn *fn, const char *what)
 static int
 run_enable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
-	(void)options;
 	return change(ctl, argv[0], enable, "enabled");
 }
 
 static int
 run_disable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
-	(void)options;
 	return change(ctl, argv[0], disable, "disabled");
 }
 
 static int
 run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
-	(void)options;
 	return change(ctl, argv[0], schedules_delete, "deleted");
 }
 
@@ -120,8 +114,6 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	struct schedules *db;
 	int status = 0;
 
-	(void)argc;
-	(void)options;
 	if ((db = open_schedules(ctl, &status)) == NULL)
 		return status;
 	if (schedules_get(db, argv[0], &found, &err) != 0) {

@@ -156,21 +156,18 @@ make(struct ctl *ctl, enum schedule_type type, char **argv,
 static int
 run_cron(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
 	return make(ctl, SCHEDULE_CRON, argv, options);
 }
 
 static int
 run_interval(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
 	return make(ctl, SCHEDULE_INTERVAL, argv, options);
 }
 
 static int
 run_once(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	(void)argc;
 	return make(ctl, SCHEDULE_ONCE, argv, options);
 }
 

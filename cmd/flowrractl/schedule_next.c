@@ -90,7 +90,6 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 	struct rule rule;
 	int status = 0;
 
-	(void)argc;
 	if (o->after_us == 0)
 		o->after_us = clock_wall_us();
 	if (zones == NULL)

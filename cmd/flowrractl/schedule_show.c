@@ -70,8 +70,6 @@ run_list(struct ctl *ctl, int argc, char **argv, void *options)
 	int status = 0;
 	json_t *list;
 
-	(void)argc;
-	(void)argv;
 	if (o->enabled && o->disabled) {
 		complain(ctl, "--enabled and --disabled exclude each other");
 		return err_exit_status(ERR_USAGE);
@@ -119,8 +117,6 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *schedule;
 	int status = 0;
 
-	(void)argc;
-	(void)options;
 	if ((db = open_schedules(ctl, &status)) == NULL)
 		return status;
 	if (schedules_get(db, argv[0], &found, &err) != 0) {
@@ -203,7 +199,6 @@ run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 	struct schedules *db;
 	int status = 0;
 
-	(void)options;
 	if ((db = open_schedules(ctl, &status)) == NULL)
 		return status;
 	if (schedules_stats(db, argc > 0 ? argv[0] : NULL, now_us, &stats,

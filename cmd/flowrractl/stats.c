@@ -13,9 +13,6 @@ run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *stats;
 	int status;
 
-	(void)argc;
-	(void)argv;
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if ((stats = stats_get(ctl->client, &err)) == NULL)

@@ -84,9 +84,6 @@ run_registered(struct ctl *ctl, int argc, char **argv, void *options)
 	int status = 0;
 	json_t *list;
 
-	(void)argc;
-	(void)argv;
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if ((list = get_entries(ctl, &status)) == NULL)
@@ -126,8 +123,6 @@ run_info(struct ctl *ctl, int argc, char **argv, void *options)
 	int status = 0;
 	json_t *entry;
 
-	(void)argc;
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if ((entry = get_entry(ctl, argv[0], &status)) == NULL)

@@ -85,8 +85,6 @@ run_dead(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *list;
 	int status;
 
-	(void)argc;
-	(void)argv;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	complete_filter(o);

@@ -51,7 +51,6 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *task;
 	int status;
 
-	(void)argc;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	task = tasks_show(ctl->client, argv[0], (size_t)o->depth, &err);

@@ -161,8 +161,6 @@ run_top(struct ctl *ctl, int argc, char **argv, void *options)
 	int status;
 	char *text;
 
-	(void)argc;
-	(void)argv;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if (look(ctl, &v) != 0)

@@ -26,9 +26,6 @@ run_workers(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *list;
 	int status;
 
-	(void)argc;
-	(void)argv;
-	(void)options;
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	if ((list = workers_list(ctl->client, &err)) == NULL)

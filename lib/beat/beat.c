@@ -9,8 +9,8 @@
 
 #include "beat/lookup.h"
 #include "beat/state.h"
-#include "broker/broker.h"
-#include "results/results.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"

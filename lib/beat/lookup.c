@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "broker/broker.h"
 #include "codec/result_json.h"
 #include "core/result.h"
-#include "results/results.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"

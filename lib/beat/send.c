@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "beat/state.h"
-#include "broker/broker.h"
-#include "results/results.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"

@@ -340,8 +340,6 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	const int64_t mono = clock_mono_us();
 	struct err err = ERR_INIT;
 
-	(void)fd;
-	(void)what;
 	if (b->stopped || b->sending || (b->asking && !b->stopping))
 		return;
 	if (b->stopping) {
@@ -370,7 +368,6 @@ on_due(evutil_socket_t fd, short what, void *arg)
 	struct beat *b = arg;
 	uint64_t n;
 
-	(void)what;
 	if (read(fd, &n, sizeof(n)) < 0) {
 		log_info("the clock was set");
 		b->next_known = false;

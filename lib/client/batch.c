@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/broker.h"
 #include "client/client.h"
 #include "client/encode.h"
-#include "results/results.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/pending.h"
 
 /* What a caller must at least know of a request. */
@@ -216,8 +216,6 @@ push(struct flowrra_batch *b)
 static void
 on_created(struct err *errs, size_t n, void *arg)
 {
-	(void)errs;
-	(void)n;
 	push(arg);
 }
 

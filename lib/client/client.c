@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/broker.h"
 #include "client/registry.h"
-#include "results/results.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/conf.h"
 
 /* What a caller must at least know of a struct with a size. */

@@ -67,8 +67,6 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 	struct gate_pass *pass = arg;
 	struct err err = reason(pass->gate);
 
-	(void)fd;
-	(void)what;
 	let(pass, &err);
 }
 

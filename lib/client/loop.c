@@ -43,8 +43,6 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	uint64_t count;
 
-	(void)what;
-	(void)arg;
 	/* Only to make it quiet again; that the loop turned is the message. */
 	if (read(fd, &count, sizeof(count)) == -1)
 		return;

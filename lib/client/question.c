@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions to the servers, and orders: one message, one answer. */
-#include "broker/broker.h"
 #include "client/client.h"
-#include "results/results.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/conf.h"
 #include "util/pending.h"
 

@@ -7,7 +7,7 @@
 #include "client/client.h"
 #include "client/record.h"
 #include "core/task.h"
-#include "results/results.h"
+#include "store/results.h"
 #include "util/pending.h"
 
 /* Longer than any task; short enough for a struct timeval anywhere. */
@@ -179,8 +179,6 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct wait *w = arg;
 
-	(void)fd;
-	(void)what;
 	w->expired = true;
 	judge(w);
 }

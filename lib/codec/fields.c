@@ -43,7 +43,6 @@ static int
 store_slice(struct reader *r, const struct field *field,
 	    const struct scan_value *value, struct err *err)
 {
-	(void)err;
 	*(struct slice *)target(r, field) = value->text;
 	return 0;
 }
@@ -54,7 +53,6 @@ store_any(struct reader *r, const struct field *field,
 {
 	struct slice *to = target(r, field);
 
-	(void)err;
 	*to = value->text;
 	/* With its quotes a string is JSON again. */
 	if (value->type == SCAN_STRING)
@@ -85,7 +83,6 @@ static int
 store_bool(struct reader *r, const struct field *field,
 	   const struct scan_value *value, struct err *err)
 {
-	(void)err;
 	*(bool *)target(r, field) = value->type == SCAN_TRUE;
 	return 0;
 }

@@ -17,7 +17,6 @@ on_attempt(void *arg, const struct scan_value *value, struct err *err)
 {
 	struct past *past = arg;
 
-	(void)err;
 	/* A producer can send anything; only attempts are kept. */
 	if (value->type == SCAN_OBJECT)
 		past->attempts[past->n++ % (HISTORY_MAX - 1)] = value->text;

@@ -104,7 +104,6 @@ on_member(void *arg, const struct scan_value *key,
 	struct splice *s = arg;
 	size_t i = find(key, s->out);
 
-	(void)err;
 	if (i == N_COUNTERS)
 		return 0;
 	s->seen[i] = true;

@@ -97,8 +97,6 @@ flush(struct child *c)
 static void
 on_flush(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	flush(arg);
 }
 
@@ -171,8 +169,6 @@ on_frames(evutil_socket_t fd, short what, void *arg)
 	struct err err, end;
 	int n;
 
-	(void)fd;
-	(void)what;
 	n = ipc_channel_read(&c->channel, &end);
 	if (take_frames(c, &err) != 0)
 		give_up(c, &err);
@@ -183,8 +179,6 @@ on_frames(evutil_socket_t fd, short what, void *arg)
 static void
 on_room(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	flush(arg);
 }
 
@@ -195,8 +189,6 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *c = arg;
 
-	(void)fd;
-	(void)what;
 	if (!c->ready)
 		log_error("executor %d did not come up within %d s; killing it",
 			  (int)c->pid, READY_S);
@@ -225,8 +217,6 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	struct child_end end = {.ready = false};
 	siginfo_t info = {.si_pid = 0};
 
-	(void)fd;
-	(void)what;
 	if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) !=
 		0 ||
 	    info.si_pid == 0)

@@ -114,8 +114,6 @@ on_patience_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	(void)fd;
-	(void)what;
 	if (!d->hurried) {
 		log_notice("tasks still run after [worker] stop_timeout: "
 			   "killing them; they are put back");
@@ -169,8 +167,6 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	(void)fd;
-	(void)what;
 	if (d->stopped)
 		return;
 	assign_jobs(d);
@@ -185,8 +181,6 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 static void
 on_stall(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	assign_unstick(arg);
 	dispatch_turn(arg);
 }
@@ -194,8 +188,6 @@ on_stall(evutil_socket_t fd, short what, void *arg)
 static void
 on_ask_again(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	claim_ask_again(arg);
 }
 

@@ -89,8 +89,6 @@ spool_all(struct dispatch *d)
 static void
 on_outage(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	spool_all(arg);
 }
 

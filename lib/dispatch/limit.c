@@ -13,8 +13,6 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *job = arg;
 
-	(void)fd;
-	(void)what;
 	if (job->state != JOB_RUNNING || job->runner == NULL)
 		return;
 	log_job(job, LOG_LEVEL_notice,

@@ -46,28 +46,24 @@ set_quiet(struct dispatch *d, bool quiet)
 static void
 on_quiet(struct dispatch *d, struct slice worker)
 {
-	(void)worker;
 	set_quiet(d, true);
 }
 
 static void
 on_resume(struct dispatch *d, struct slice worker)
 {
-	(void)worker;
 	set_quiet(d, false);
 }
 
 static void
 on_stop(struct dispatch *d, struct slice worker)
 {
-	(void)worker;
 	d->opt.on_stop_order(d->opt.arg);
 }
 
 static void
 on_reload(struct dispatch *d, struct slice worker)
 {
-	(void)worker;
 	d->opt.on_reload_order(d->opt.arg);
 }
 

@@ -60,8 +60,6 @@ read_some(struct stream *s, size_t max)
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	read_some(arg, READ_BYTES);
 }
 

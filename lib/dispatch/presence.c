@@ -57,8 +57,6 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	(void)fd;
-	(void)what;
 	presence_beat(d);
 	if (++d->beats % BEATS_A_REGISTRATION == 0)
 		presence_register(d);
@@ -91,7 +89,6 @@ on_known(struct slice value, const struct err *err, void *arg)
 {
 	struct dispatch *d = arg;
 
-	(void)value;
 	d->announcing = false;
 	if (err != NULL)
 		return; /* the broker went: its return is another turn */

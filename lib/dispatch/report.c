@@ -16,7 +16,6 @@ started(struct runner *r, struct job *job, const struct ipc_message *m)
 {
 	const struct ipc_started *s = m->fixed;
 
-	(void)r;
 	job->started_us = s->started_us;
 	limit_start(job);
 	report_note(job);
@@ -66,8 +65,6 @@ done(struct runner *r, struct job *job, const struct ipc_message *m)
 static void
 returned(struct runner *r, struct job *job, const struct ipc_message *m)
 {
-	(void)r;
-	(void)m;
 	if (job->dispatch->stopping && !job->cancelled)
 		outcome_put_back(job);
 	else
@@ -77,7 +74,6 @@ returned(struct runner *r, struct job *job, const struct ipc_message *m)
 static void
 progress(struct runner *r, struct job *job, const struct ipc_message *m)
 {
-	(void)r;
 	if (!is_json(m->rest))
 		return;
 	buf_reset(&job->progress);
@@ -90,7 +86,6 @@ logged(struct runner *r, struct job *job, const struct ipc_message *m)
 {
 	const struct ipc_log *fixed = m->fixed;
 
-	(void)r;
 	if (fixed->level <= LOG_LEVEL_debug)
 		log_job(job, (enum log_level)fixed->level, "task %s (%s): %.*s",
 			job->task->id, job->task->name, (int)m->rest.len,

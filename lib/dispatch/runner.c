@@ -95,8 +95,6 @@ on_respawn(evutil_socket_t fd, short what, void *arg)
 {
 	struct generation *g = arg;
 
-	(void)fd;
-	(void)what;
 	if (g->io == NULL)
 		g->io = spawn(g, false);
 	dispatch_turn(g->dispatch);
@@ -218,7 +216,6 @@ on_ready(struct child *c, struct slice json, void *arg)
 	struct generation *g = r->generation;
 	struct err err;
 
-	(void)c;
 	if (!g->ready && !r->retired &&
 	    handlers_read(json, &g->handlers, &err) != 0) {
 		log_error("%s", err.msg);
@@ -236,14 +233,12 @@ on_ready(struct child *c, struct slice json, void *arg)
 static void
 on_message(struct child *c, const struct ipc_message *m, void *arg)
 {
-	(void)c;
 	report_message(arg, m);
 }
 
 static void
 on_line(struct child *c, struct slice line, void *arg)
 {
-	(void)c;
 	report_line(arg, line);
 }
 
@@ -277,7 +272,6 @@ on_end(struct child *c, const struct child_end *end, void *arg)
 	struct dispatch *d = r->dispatch;
 	bool was_io = g->io == r;
 
-	(void)c;
 	report_end(r, end);
 	if (was_io)
 		replace_io(g, end->ready);

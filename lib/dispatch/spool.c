@@ -52,8 +52,7 @@ checksum(uint32_t sum, struct slice bytes)
 	return sum;
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 /* The next record of `bytes`; returns its size there, 0 if there is none. */
 static size_t
@@ -115,8 +114,7 @@ out:
 	return status;
 }
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------- */
 
 static int
 write_all(struct spool *s, struct slice bytes)
@@ -213,8 +211,7 @@ run(void *arg)
 	return NULL;
 }
 
-/* --- the loop's side -------------------------------------------------------
- */
+/* --- the loop's side ----------------------------------------------------- */
 
 static void
 start_thread(struct spool *s)

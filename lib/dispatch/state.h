@@ -26,14 +26,14 @@
 #include <event2/event.h>
 #include <sys/queue.h>
 
-#include "broker/broker.h"
 #include "codec/task_json.h"
 #include "core/result.h"
 #include "dispatch/child.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/handlers.h"
 #include "dispatch/spool.h"
-#include "results/results.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/conf.h"
 
 /* Where a job can run. */
@@ -340,8 +340,7 @@ void limit_cancel(struct job *job);
 /* An order from outside, or what somebody took for one. */
 void order_take(struct dispatch *d, struct slice message);
 
-/* --- keep.c ----------------------------------------------------------------
- */
+/* --- keep.c -------------------------------------------------------------- */
 
 int keep_open(struct dispatch *d, struct err *err);
 void keep_close(struct dispatch *d);

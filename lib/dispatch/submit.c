@@ -58,7 +58,6 @@ on_submitted(struct broker_submit *batch, size_t n, void *arg)
 	struct request *q = arg;
 	struct err err = batch[0].err;
 
-	(void)n;
 	if (err.code != ERR_NONE && !q->dispatch->one_store)
 		results_forget(q->dispatch->results, &q->submit.id, 1);
 	finish(q, &err);
@@ -69,7 +68,6 @@ on_created(struct err *errs, size_t n, void *arg)
 {
 	struct request *q = arg;
 
-	(void)n;
 	if (errs->code == ERR_NONE)
 		broker_submit(q->dispatch->broker, &q->submit, 1, on_submitted,
 			      q);

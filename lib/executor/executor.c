@@ -81,7 +81,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct workers_tick tick;
 	uint64_t count;
 
-	(void)what;
 	if (read(fd, &count, sizeof(count)) < 0)
 		return; /* it was set anew meanwhile */
 	atomic_store(&e->ticking, false);
@@ -205,7 +204,6 @@ on_submitted(struct executor *e, const struct ipc_message *m)
 static int
 on_stop(struct executor *e, const struct ipc_message *m)
 {
-	(void)m;
 	if (e->stopping)
 		return 0;
 	e->stopping = true;
@@ -221,8 +219,6 @@ on_stopped(evutil_socket_t fd, short what, void *arg)
 {
 	struct executor *e = arg;
 
-	(void)fd;
-	(void)what;
 	if (workers_stopped(e->workers) &&
 	    (e->loop == NULL || loop_stopped(e->loop)))
 		event_base_loopbreak(e->base);
@@ -335,8 +331,6 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct executor *e = arg;
 
-	(void)fd;
-	(void)what;
 	take_all(e, ipc_channel_read(&e->channel, e->err));
 }
 

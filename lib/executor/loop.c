@@ -175,8 +175,6 @@ tell(struct flowrra_task *t)
 static void
 on_timeout(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	tell(arg);
 }
 
@@ -247,8 +245,6 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 	uint32_t number;
 	size_t i;
 
-	(void)fd;
-	(void)what;
 	pthread_mutex_lock(&l->lock);
 	TAILQ_CONCAT(&tasks, &l->inbox, entry);
 	cancels = l->cancels;
@@ -274,8 +270,6 @@ on_flush(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
 
-	(void)fd;
-	(void)what;
 	l->flushing = false;
 	outbox_flush(l->outbox);
 }
@@ -287,8 +281,6 @@ on_report(evutil_socket_t fd, short what, void *arg)
 	int64_t now = clock_mono_us(), age;
 	struct flowrra_task *t;
 
-	(void)fd;
-	(void)what;
 	while ((t = TAILQ_FIRST(&l->unreported)) != NULL) {
 		age = now - atomic_load_explicit(&t->started_mono_us,
 						 memory_order_relaxed);

@@ -68,8 +68,6 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct outbox *o = arg;
 
-	(void)fd;
-	(void)what;
 	pthread_mutex_lock(&o->lock);
 	o->blocked = false;
 	flush_locked(o);

@@ -19,7 +19,6 @@
 static void
 on_pthread_exit(void *arg)
 {
-	(void)arg;
 	crash_exited(-1);
 }
 

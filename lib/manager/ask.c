@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "results/results.h"
+#include "store/results.h"
 #include "util/err.h"
 
 void

@@ -12,8 +12,8 @@
 
 #include <jansson.h>
 
-#include "broker/operate.h"
 #include "client/client.h"
+#include "store/admin.h"
 
 /* Questions whose answer is one JSON value. */
 void ask_queues(struct question *q); /* key: a queue, or empty */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "manager/ask.h"
-#include "results/results.h"
+#include "store/results.h"
 #include "util/err.h"
 
 /* One page, whatever it is of. */
@@ -185,8 +185,6 @@ note_found(const struct broker_item *item, void *arg, struct err *err)
 {
 	bool *found = arg;
 
-	(void)item;
-	(void)err;
 	*found = true;
 	return 1;
 }
@@ -211,8 +209,6 @@ ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
 static void
 on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
 {
-	(void)batch;
-	(void)n;
 	question_end(arg, NULL);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "manager/ask.h"
-#include "results/results.h"
+#include "store/results.h"
 #include "util/conf.h"
 #include "util/err.h"
 

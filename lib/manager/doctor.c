@@ -12,7 +12,7 @@
 #include "manager/entry.h"
 #include "manager/queues.h"
 #include "manager/workers.h"
-#include "results/results.h"
+#include "store/results.h"
 #include "util/clock.h"
 #include "util/err.h"
 

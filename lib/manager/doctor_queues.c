@@ -2,10 +2,10 @@
 /* The doctor: tasks that are stuck, in queues. */
 #include <string.h>
 
-#include "broker/operate.h"
 #include "manager/ask.h"
 #include "manager/doctor_private.h"
 #include "manager/entry.h"
+#include "store/admin.h"
 #include "util/clock.h"
 
 #define US_PER_S INT64_C(1000000)
@@ -104,7 +104,6 @@ count_recent(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct recent *r = arg;
 
-	(void)err;
 	if (item->time_ms < r->since_ms)
 		return 1;
 	r->n++;

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "broker/operate.h"
+#include "store/admin.h"
 
 struct err;
 struct task;

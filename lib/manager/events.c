@@ -6,7 +6,7 @@
 
 #include "client/client.h"
 #include "manager/entry.h"
-#include "results/results.h"
+#include "store/results.h"
 #include "util/pending.h"
 
 struct following {

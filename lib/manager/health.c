@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/broker.h"
 #include "client/client.h"
 #include "manager/ask.h"
 #include "manager/entry.h"
 #include "manager/workers.h"
-#include "results/results.h"
 #include "schedules/schedules.h"
+#include "store/broker.h"
+#include "store/results.h"
 #include "util/clock.h"
 #include "util/conf.h"
 

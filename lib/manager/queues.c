@@ -108,7 +108,6 @@ on_purged(const struct broker_item *item, void *arg, struct err *err)
 	struct purged *p = arg;
 	struct task *task;
 
-	(void)err;
 	p->items++;
 	/* What cannot be read has no record, either. */
 	if (p->n == BROKER_PAGE_MAX ||

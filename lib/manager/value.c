@@ -37,8 +37,6 @@ static int
 read_text(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)
 {
-	(void)spec;
-	(void)err;
 	*(const char **)target = text;
 	return 0;
 }
@@ -101,7 +99,6 @@ static int
 read_time(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)
 {
-	(void)spec;
 	return clock_parse(text, target, err);
 }
 
@@ -111,7 +108,6 @@ read_deadline(const struct value_spec *spec, const char *text, void *target,
 {
 	int64_t us;
 
-	(void)spec;
 	if (clock_parse(text, target, NULL) == 0)
 		return 0;
 	if (clock_parse_duration(text, &us, NULL) != 0)
@@ -131,7 +127,6 @@ read_list(const struct value_spec *spec, const char *text, void *target,
 {
 	struct value_list *list = target;
 
-	(void)spec;
 	if (list->n == VALUE_LIST_MAX)
 		return err_set(err, ERR_DATA, "\"%.64s\": more than %d of them",
 			       text, VALUE_LIST_MAX);

@@ -97,8 +97,6 @@ redis_conn_on_deadline(int fd, short what, void *arg)
 	struct redis *r = arg;
 	struct err err;
 
-	(void)fd;
-	(void)what;
 	r->deadline_set = false;
 	if (idle(r) && !r->subscriber)
 		return;
@@ -279,8 +277,6 @@ redis_conn_on_retry(int fd, short what, void *arg)
 	int64_t patience_ms = r->options.timeout_ms;
 	struct err err;
 
-	(void)fd;
-	(void)what;
 	if (patience_ms > CONNECT_MAX_MS)
 		patience_ms = CONNECT_MAX_MS;
 	redis_reader_free(r->reader);

@@ -250,8 +250,6 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	struct redis_dial *d = arg;
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 
-	(void)fd;
-	(void)what;
 	if (d->url->path == NULL) {
 		on_addresses(d);
 		return;

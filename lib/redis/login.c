@@ -115,7 +115,6 @@ judge_select(const struct redis_reply *reply, struct err *err)
 static size_t
 ping_args(const struct redis *r, struct slice argv[ARGS_MAX])
 {
-	(void)r;
 	argv[0] = SLICE("PING");
 	return 1;
 }

@@ -10,8 +10,6 @@
 static void
 on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	outbox_push(arg);
 }
 

@@ -42,7 +42,6 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = READ_SIZE;
 	unsigned int i;
 
-	(void)what;
 	redis_conn_hold(r);
 	/* A short read has emptied the socket, almost certainly. */
 	for (i = 0; i < READS_MAX && n == READ_SIZE && r->wire != NULL; i++) {
@@ -80,8 +79,6 @@ send_all(struct redis *r)
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	send_all(arg);
 }
 

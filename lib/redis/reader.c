@@ -94,7 +94,6 @@ make_string(const redisReadTask *task, char *p, size_t len)
 static void *
 make_array(const redisReadTask *task, array_len len)
 {
-	(void)len;
 	return place(task, REDIS_ARRAY);
 }
 

@@ -51,10 +51,6 @@ trust(SSL_CTX *ctx, const struct redis_url *url, struct err *err)
 static int
 no_passphrase(char *buf, int size, int writing, void *arg)
 {
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)arg;
 	return -1;
 }
 

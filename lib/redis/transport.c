@@ -97,8 +97,6 @@ redis_transport_on_flush(int fd, short what, void *arg)
 {
 	struct redis *r = arg;
 
-	(void)fd;
-	(void)what;
 	/* Behind all that is to be done in this turn: what goes to other
 	 * processes has more to gain from being early. */
 	if (r->flush == REDIS_FLUSH_SOON) {

@@ -314,7 +314,6 @@ my_changed(struct db *db, bool *ret, struct err *err)
 static int
 my_fd(const struct db *db)
 {
-	(void)db;
 	return -1;
 }
 

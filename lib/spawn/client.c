@@ -146,16 +146,12 @@ read_output(struct spawn *p, int i)
 static void
 on_stdout(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	read_output(arg, 0);
 }
 
 static void
 on_stderr(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	read_output(arg, 1);
 }
 
@@ -406,8 +402,6 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct spawner *s = arg;
 
-	(void)fd;
-	(void)what;
 	while (s->asked < ASKED_MAX && !TAILQ_EMPTY(&s->waiting))
 		ask_next(s);
 	tell_ends(s);
@@ -433,8 +427,6 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	struct spawner *s = arg;
 	struct spawn *p;
 
-	(void)fd;
-	(void)what;
 	TAILQ_FOREACH (p, &s->started, link)
 		if (p->signal_due != 0)
 			try_signal(p);
@@ -473,8 +465,6 @@ on_reply(evutil_socket_t fd, short what, void *arg)
 	struct spawn_reply r;
 	ssize_t n;
 
-	(void)fd;
-	(void)what;
 	while ((n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT)) ==
 	       (ssize_t)sizeof(r))
 		take_reply(s, &r);

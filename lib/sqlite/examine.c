@@ -270,8 +270,6 @@ static check_fn *const checks[] = {
 static int
 on_number(void *arg, int n, char **values, char **names)
 {
-	(void)n;
-	(void)names;
 	*(int64_t *)arg = values[0] != NULL ? strtoll(values[0], NULL, 10) : 0;
 	return 0;
 }
@@ -279,8 +277,6 @@ on_number(void *arg, int n, char **values, char **names)
 static int
 on_text(void *arg, int n, char **values, char **names)
 {
-	(void)n;
-	(void)names;
 	snprintf(arg, sizeof(((struct examination *)arg)->mode), "%s",
 		 values[0] != NULL ? values[0] : "");
 	return 0;

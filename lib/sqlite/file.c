@@ -55,8 +55,6 @@ on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 {
 	struct tx *tx = arg;
 
-	(void)db;
-	(void)schema;
 	tx->log_pages = pages;
 	return SQLITE_OK;
 }
@@ -175,8 +173,6 @@ exec(struct tx *tx, const char *sql)
 static int
 is_wal(void *arg, int n, char **values, char **names)
 {
-	(void)n;
-	(void)names;
 	*(bool *)arg = values[0] != NULL && strcmp(values[0], "wal") == 0;
 	return 0;
 }
@@ -372,8 +368,6 @@ file_checkpoint(struct tx *tx, bool all)
 static int
 on_number(void *arg, int n, char **values, char **names)
 {
-	(void)n;
-	(void)names;
 	*(long *)arg = values[0] != NULL ? strtol(values[0], NULL, 10) : 0;
 	return 0;
 }

@@ -28,8 +28,6 @@ on_port(evutil_socket_t fd, short what, void *arg)
 	struct store *s = arg;
 	struct store_user *user, *next;
 
-	(void)fd;
-	(void)what;
 	port_drain(&s->tx.port);
 	for (user = LIST_FIRST(&s->users); user != NULL; user = next) {
 		next = LIST_NEXT(user, link);
@@ -83,7 +81,6 @@ on_answers(evutil_socket_t fd, short what, void *arg)
 	struct store_job *job;
 	uint64_t count;
 
-	(void)what;
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
 	s->answering = true;

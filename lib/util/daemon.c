@@ -82,8 +82,6 @@ on_status(evutil_socket_t fd, short what, void *arg)
 	char text[256] = "STATUS=";
 	const size_t len = strlen(text);
 
-	(void)fd;
-	(void)what;
 	if (d->untold[0] != '\0')
 		tell_state(d, d->untold);
 	d->program->status(d->arg, text + len, sizeof(text) - len);
@@ -93,9 +91,6 @@ on_status(evutil_socket_t fd, short what, void *arg)
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
 	notify_send("WATCHDOG=1");
 }
 
@@ -183,8 +178,6 @@ daemon_reload(struct daemon *d)
 static void
 on_hangup(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	daemon_reload(arg);
 }
 
@@ -208,8 +201,6 @@ daemon_stop(struct daemon *d)
 static void
 on_stop_signal(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	daemon_stop(arg);
 }
 

@@ -159,8 +159,7 @@ START_TEST(fires_become_tasks_as_the_policies_say)
 }
 END_TEST
 
-/* --- long absences -----------------------------------------------------------
- */
+/* --- long absences ------------------------------------------------------- */
 
 #define AWAY_S 250000
 
@@ -219,8 +218,7 @@ START_TEST(a_long_absence_is_worked_off_in_pieces)
 }
 END_TEST
 
-/* --- rules -------------------------------------------------------------------
- */
+/* --- rules --------------------------------------------------------------- */
 
 START_TEST(a_moment_fires_once)
 {

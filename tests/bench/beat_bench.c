@@ -185,7 +185,6 @@ fire(const struct schedule *s, struct schedule_verdict *v, void *arg)
 	const struct schedule_fire f = {
 	    .fire_us = s->next_run_us, .queue = "io", .task = "{}"};
 
-	(void)arg;
 	if (schedule_fire_add(v, &f) != 0)
 		errx(1, "out of memory");
 	v->next.next_run_us = v->next.due_us = s->next_run_us + S;

@@ -18,10 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/operate.h"
 #include "operate_fill.h"
 #include "redis_server.h"
-#include "results/results.h"
+#include "store/admin.h"
+#include "store/results.h"
 #include "util/clock.h"
 
 #define ROUNDS 20
@@ -58,8 +58,6 @@ done(const struct err *err)
 static void
 on_value(struct slice value, const struct err *err, void *arg)
 {
-	(void)value;
-	(void)arg;
 	done(err);
 }
 
@@ -68,7 +66,6 @@ on_page(const struct broker_page *page, const struct err *err, void *arg)
 {
 	size_t i;
 
-	(void)arg;
 	done(err);
 	if (page == NULL)
 		return;
@@ -85,8 +82,6 @@ on_page(const struct broker_page *page, const struct err *err, void *arg)
 static void
 on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
 {
-	(void)n;
-	(void)arg;
 	done(batch[0].err.code != ERR_NONE ? &batch[0].err : NULL);
 }
 
@@ -99,14 +94,12 @@ queues(const char *name)
 static void
 workers(const char *none)
 {
-	(void)none;
 	broker_workers(bench.broker, on_value, NULL);
 }
 
 static void
 examine(const char *none)
 {
-	(void)none;
 	broker_examine(bench.broker, on_value, NULL);
 }
 
@@ -179,7 +172,6 @@ exhume(const char *again)
 static void
 purge(const char *none)
 {
-	(void)none;
 	broker_purge(bench.broker, SLICE("io"), BROKER_PAGE_MAX, on_page, NULL);
 }
 
@@ -187,8 +179,6 @@ static void
 on_records(const struct slice *records, size_t n, struct slice next,
 	   const struct err *err, void *arg)
 {
-	(void)records;
-	(void)arg;
 	done(err);
 	bench.n = n;
 	snprintf(bench.next, sizeof(bench.next), "%.*s", (int)next.len,
@@ -207,7 +197,6 @@ list_on(const char *none)
 {
 	char cursor[sizeof(bench.next)];
 
-	(void)none;
 	snprintf(cursor, sizeof(cursor), "%s", bench.next);
 	list(cursor);
 }
@@ -215,7 +204,6 @@ list_on(const char *none)
 static void
 counts(const char *none)
 {
-	(void)none;
 	results_counts(bench.results, on_value, NULL);
 }
 
@@ -349,7 +337,6 @@ static void
 on_state(bool up, bool final, const struct err *why, void *arg)
 {
 	(void) final;
-	(void)arg;
 	done(up ? NULL : why);
 }
 

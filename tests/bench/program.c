@@ -40,8 +40,7 @@ program_path(const char *file)
 	return join(dir != NULL ? dir : "build/release", file);
 }
 
-/* --- short ones ------------------------------------------------------------
- */
+/* --- short ones ---------------------------------------------------------- */
 
 static int
 open_file(const char *path, int flags)
@@ -96,8 +95,7 @@ program_run(const char *const *argv, const char *in, const char *out)
 	return (double)begin_us / 1e6;
 }
 
-/* --- flowrrad --------------------------------------------------------------
- */
+/* --- flowrrad ------------------------------------------------------------ */
 
 /* The socket on which it says that it is ready, as to systemd. */
 static int

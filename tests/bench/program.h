@@ -18,8 +18,7 @@ char *program_path(const char *file);
  */
 double program_run(const char *const *argv, const char *in, const char *out);
 
-/* --- flowrrad --------------------------------------------------------------
- */
+/* --- flowrrad ------------------------------------------------------------ */
 
 struct worker {
 	pid_t pid; /* 0: not running */

@@ -33,8 +33,7 @@ struct round {
 	struct table *table;
 };
 
-/* --- parts of a round ------------------------------------------------------
- */
+/* --- parts of a round ---------------------------------------------------- */
 
 static void
 expect(uint64_t tasks)
@@ -152,8 +151,7 @@ submit_in_bulk(struct round *r)
 		      program_run(argv, files.tasks, files.ids));
 }
 
-/* --- the drain -------------------------------------------------------------
- */
+/* --- the drain ----------------------------------------------------------- */
 
 static struct flowrra_client *
 open_client(const struct round *r)
@@ -272,8 +270,7 @@ measure_drain(struct round *r)
 		     (uintmax_t)atomic_load(&files.page->ended), (uintmax_t)n);
 }
 
-/* --- all of it -------------------------------------------------------------
- */
+/* --- all of it ----------------------------------------------------------- */
 
 void
 round_run(struct contender *c)

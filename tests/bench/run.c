@@ -44,8 +44,7 @@ choose_contenders(struct contender *contenders)
 	return n;
 }
 
-/* --- the report ------------------------------------------------------------
- */
+/* --- the report ---------------------------------------------------------- */
 
 static json_t *
 settings(double load)

@@ -35,7 +35,6 @@ start_redis(struct system *s, const char *const *args)
 static void
 start_volatile(struct system *s, const char *dir)
 {
-	(void)dir;
 	start_redis(s, NULL);
 }
 
@@ -45,7 +44,6 @@ start_appending(struct system *s, const char *dir)
 	static const char *const args[] = {"--appendonly", "yes",
 					   "--appendfsync", "everysec", NULL};
 
-	(void)dir;
 	start_redis(s, args);
 }
 

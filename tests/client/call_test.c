@@ -41,8 +41,7 @@ end(void)
 	redis_server_stop(server);
 }
 
-/* --- a worker --------------------------------------------------------------
- */
+/* --- a worker ------------------------------------------------------------ */
 
 struct worker {
 	pthread_t thread;
@@ -85,7 +84,6 @@ reply_only(const char *of, const char *reply_to)
 static void
 finish_only(const char *of, const char *reply_to)
 {
-	(void)reply_to;
 	fixture_finish(server, of, "success", "6");
 }
 
@@ -164,8 +162,7 @@ warm_up(void)
 		ck_assert_int_eq(result_of_call(&w), 6);
 }
 
-/* --- calls -----------------------------------------------------------------
- */
+/* --- calls --------------------------------------------------------------- */
 
 START_TEST(a_call_ends_with_the_reply)
 {
@@ -365,8 +362,7 @@ START_TEST(the_id_of_a_call_may_lie_where_its_id_goes)
 }
 END_TEST
 
-/* --- many ------------------------------------------------------------------
- */
+/* --- many ---------------------------------------------------------------- */
 
 #define THREADS 8
 #define CALLS 50
@@ -379,7 +375,6 @@ call_often(void *arg)
 	char own[FLOWRRA_ID_SIZE];
 	int i;
 
-	(void)arg;
 	for (i = 0; i < CALLS; i++) {
 		ck_assert_msg(flowrra_call(client, &request, PATIENCE_S, own,
 					   &got, &why) == 0,

@@ -322,8 +322,7 @@ START_TEST(a_server_without_memory_refuses_loudly)
 }
 END_TEST
 
-/* --- batches ---------------------------------------------------------------
- */
+/* --- batches ------------------------------------------------------------- */
 
 START_TEST(each_task_of_a_batch_gets_its_own_answer)
 {

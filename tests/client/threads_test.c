@@ -42,7 +42,6 @@ work(void *arg)
 	int n = 0;
 	json_t *task;
 
-	(void)arg;
 	while (n < THREADS * TASKS) {
 		task = fixture_json(server, "RPOP", "flowrra:queue:io");
 		if (task == NULL) {
@@ -66,7 +65,6 @@ submit_and_wait(void *arg)
 	char id[FLOWRRA_ID_SIZE];
 	int i;
 
-	(void)arg;
 	for (i = 0; i < TASKS; i++) {
 		fixture_submit(client, id);
 		ck_assert_msg(flowrra_wait(client, id, -1, &record, &error) ==

@@ -51,8 +51,7 @@ open_urls(const char *broker, const char *backend)
 	return opened;
 }
 
-/* --- records ---------------------------------------------------------------
- */
+/* --- records ------------------------------------------------------------- */
 
 START_TEST(a_record_tells_all_that_is_stored)
 {
@@ -109,8 +108,7 @@ START_TEST(there_is_no_record_of_what_was_never_submitted)
 }
 END_TEST
 
-/* --- waiting ---------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------- */
 
 static void *
 finish_when_awaited(void *arg)
@@ -249,8 +247,7 @@ START_TEST(results_may_live_on_another_server)
 }
 END_TEST
 
-/* --- faults ----------------------------------------------------------------
- */
+/* --- faults -------------------------------------------------------------- */
 
 START_TEST(an_operation_waits_for_the_server_no_longer_than_socket_timeout)
 {

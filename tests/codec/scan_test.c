@@ -228,7 +228,6 @@ static int
 list_member(void *arg, const struct scan_value *key,
 	    const struct scan_value *value, struct err *err)
 {
-	(void)err;
 	buf_addf(arg, "%.*s=%s:%.*s;", (int)key->text.len, key->text.p,
 		 scan_type_text(value->type), (int)value->text.len,
 		 value->text.p);
@@ -257,7 +256,6 @@ END_TEST
 static int
 list_element(void *arg, const struct scan_value *value, struct err *err)
 {
-	(void)err;
 	buf_addf(arg, "%s:%.*s;", scan_type_text(value->type),
 		 (int)value->text.len, value->text.p);
 	return 0;
@@ -288,8 +286,6 @@ static int
 stop(void *arg, const struct scan_value *key, const struct scan_value *value,
      struct err *err)
 {
-	(void)key;
-	(void)value;
 	++*(int *)arg;
 	return err_set(err, ERR_REFUSED, "enough");
 }

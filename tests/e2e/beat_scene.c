@@ -19,8 +19,7 @@
 
 #define COMMAND "exec flowrra-beat --config flowrra.conf"
 
-/* --- a small disk ----------------------------------------------------------
- */
+/* --- a small disk -------------------------------------------------------- */
 
 /* Only this process and those that it starts see it. */
 static bool
@@ -76,8 +75,7 @@ scene_empty_disk(struct scene *s)
 	ck_assert_int_eq(unlink(path), 0);
 }
 
-/* --- opening and closing ---------------------------------------------------
- */
+/* --- opening and closing ------------------------------------------------- */
 
 static void
 use_disk(struct scene *s)
@@ -217,8 +215,7 @@ scene_enqueued(struct scene *s)
 	return redis_integer(world_redis(s->world), "LLEN flowrra:queue:io");
 }
 
-/* --- the verdict -----------------------------------------------------------
- */
+/* --- the verdict --------------------------------------------------------- */
 
 static long long
 unsent(struct scene *s)

@@ -59,8 +59,7 @@ START_TEST(schedulers_that_are_killed_lose_and_double_nothing)
 }
 END_TEST
 
-/* --- takeover --------------------------------------------------------------
- */
+/* --- takeover ------------------------------------------------------------ */
 
 static void
 fire_and_die(const struct schedule *s, struct schedule_verdict *v, void *arg)
@@ -70,7 +69,6 @@ fire_and_die(const struct schedule *s, struct schedule_verdict *v, void *arg)
 	    .queue = "io",
 	    .task = "{\"id\": \"s0:x\", \"name\": \"add\", \"args\": []}"};
 
-	(void)arg;
 	ck_assert_int_eq(schedule_fire_add(v, &fire), 0);
 	v->next.next_run_us = 0;
 	v->runs = 1;
@@ -100,8 +98,7 @@ START_TEST(what_a_dead_scheduler_has_claimed_is_sent_within_5_s)
 }
 END_TEST
 
-/* --- what is away ----------------------------------------------------------
- */
+/* --- what is away -------------------------------------------------------- */
 
 START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
 {
@@ -124,8 +121,7 @@ START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
 }
 END_TEST
 
-/* --- reloading -------------------------------------------------------------
- */
+/* --- reloading ----------------------------------------------------------- */
 
 START_TEST(a_reload_enables_what_was_disabled)
 {
@@ -230,15 +226,13 @@ START_TEST(a_disk_that_was_full_loses_and_doubles_nothing)
 }
 END_TEST
 
-/* --- the clock -------------------------------------------------------------
- */
+/* --- the clock ----------------------------------------------------------- */
 
 static void
 set_clock(struct scene *s, int fd, int64_t offset_s)
 {
 	const int64_t us = offset_s * 1000000;
 
-	(void)s;
 	ck_assert_int_eq(pwrite(fd, &us, sizeof(us), 0), sizeof(us));
 }
 

@@ -132,8 +132,7 @@ START_TEST(a_crashed_task_is_put_back_within_a_tenth_of_a_second)
 }
 END_TEST
 
-/* --- killed from outside ---------------------------------------------------
- */
+/* --- killed from outside ------------------------------------------------- */
 
 START_TEST(when_the_io_executor_is_killed_nobody_is_to_blame)
 {

@@ -16,8 +16,7 @@ static const struct world_options marking = {
     .config = "[executor]\ncpu_workers = 2\n",
     .redis = {.args = durable}};
 
-/* --- the worker dies -------------------------------------------------------
- */
+/* --- the worker dies ----------------------------------------------------- */
 
 START_TEST(a_killed_workers_executors_die_and_its_tasks_go_on)
 {
@@ -92,8 +91,7 @@ START_TEST(what_was_stored_as_complete_is_not_run_again)
 }
 END_TEST
 
-/* --- Redis dies, pauses, forgets -------------------------------------------
- */
+/* --- Redis dies, pauses, forgets ----------------------------------------- */
 
 static void
 check_each_once(struct world *w, size_t n)
@@ -233,8 +231,7 @@ START_TEST(connections_and_scripts_may_vanish)
 }
 END_TEST
 
-/* --- the server lets nobody in any more ------------------------------------
- */
+/* --- the server lets nobody in any more ---------------------------------- */
 
 /* What runs comes to its end, and that is kept; nothing waits for a server that
  * will not listen. */

@@ -44,8 +44,7 @@ START_TEST(a_record_lives_as_long_as_configured)
 }
 END_TEST
 
-/* --- retries ---------------------------------------------------------------
- */
+/* --- retries ------------------------------------------------------------- */
 
 START_TEST(a_retry_waits_in_the_delayed_set_and_holds_no_slot)
 {
@@ -173,8 +172,7 @@ START_TEST(backoff_grows_to_its_limit_and_jitter_takes_its_part)
 }
 END_TEST
 
-/* --- order and delay -------------------------------------------------------
- */
+/* --- order and delay ----------------------------------------------------- */
 
 START_TEST(lower_priorities_run_first_and_equal_ones_in_their_order)
 {

@@ -10,8 +10,7 @@
 static const struct world_options hostile = {
     .modules = "demo hostile", .config = "[executor]\nkill_grace = 300ms\n"};
 
-/* --- executors that do not come up -----------------------------------------
- */
+/* --- executors that do not come up --------------------------------------- */
 
 static size_t
 times_logged(struct worker *k, const char *text)
@@ -47,8 +46,7 @@ START_TEST(cpu_executors_that_do_not_come_up_are_tried_later_each_time)
 }
 END_TEST
 
-/* --- timeouts --------------------------------------------------------------
- */
+/* --- timeouts ------------------------------------------------------------ */
 
 START_TEST(a_handler_that_sees_its_timeout_ends_by_itself)
 {
@@ -119,8 +117,7 @@ START_TEST(a_stuck_event_loop_is_replaced)
 }
 END_TEST
 
-/* --- cancellation ----------------------------------------------------------
- */
+/* --- cancellation -------------------------------------------------------- */
 
 START_TEST(a_running_task_can_be_cancelled)
 {
@@ -169,8 +166,7 @@ START_TEST(a_cancelled_task_does_not_begin_again_when_its_executor_dies)
 }
 END_TEST
 
-/* --- what handlers can say -------------------------------------------------
- */
+/* --- what handlers can say ----------------------------------------------- */
 
 START_TEST(progress_is_seen_while_a_task_runs)
 {

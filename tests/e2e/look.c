@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- replies ---------------------------------------------------------------
- */
+/* --- replies ------------------------------------------------------------- */
 
 long long
 reply_integer(struct redisReply *reply)
@@ -36,8 +35,7 @@ reply_text(struct world *w, struct redisReply *reply)
 	return text;
 }
 
-/* --- records ---------------------------------------------------------------
- */
+/* --- records ------------------------------------------------------------- */
 
 const char *
 record(struct world *w, const char *id)
@@ -111,8 +109,7 @@ expect_untouched(struct world *w, const char *id)
 	ck_field(w, id, "retries", "0");
 }
 
-/* --- queues ----------------------------------------------------------------
- */
+/* --- queues -------------------------------------------------------------- */
 
 void
 push(struct world *w, const char *bytes)

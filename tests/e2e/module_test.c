@@ -85,8 +85,7 @@ START_TEST(a_worker_without_modules_says_so)
 }
 END_TEST
 
-/* --- configuration ---------------------------------------------------------
- */
+/* --- configuration ------------------------------------------------------- */
 
 static const struct {
 	const char *command;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/broker.h"
 #include "e2e/look.h"
 #include "e2e/worker.h"
+#include "store/broker.h"
 
 #define KINDS 2
 
@@ -29,7 +29,6 @@ on_state(bool up, bool final, const struct err *why, void *arg)
 	struct producer *p = arg;
 
 	(void) final;
-	(void)why;
 	p->up = up;
 }
 
@@ -38,7 +37,6 @@ on_value(struct slice value, const struct err *err, void *arg)
 {
 	struct producer *p = arg;
 
-	(void)value;
 	p->answered = true;
 	if (err != NULL)
 		p->err = *err;
@@ -47,7 +45,6 @@ on_value(struct slice value, const struct err *err, void *arg)
 static void
 on_submitted(struct broker_submit *batch, size_t n, void *arg)
 {
-	(void)n;
 	on_value((struct slice){NULL, 0},
 		 batch->err.code != ERR_NONE ? &batch->err : NULL, arg);
 }

@@ -123,8 +123,7 @@ START_TEST(patience_ends_by_itself_after_stop_timeout)
 }
 END_TEST
 
-/* --- reloading -------------------------------------------------------------
- */
+/* --- reloading ----------------------------------------------------------- */
 
 START_TEST(a_reload_loads_a_new_module_and_running_tasks_go_on)
 {
@@ -239,8 +238,7 @@ START_TEST(reloads_under_load_lose_and_repeat_nothing)
 }
 END_TEST
 
-/* --- the service manager ---------------------------------------------------
- */
+/* --- the service manager ------------------------------------------------- */
 
 START_TEST(the_service_manager_is_told_how_it_goes)
 {

@@ -6,8 +6,7 @@
 
 #include "e2e/operate_scene.h"
 
-/* --- the manual page -------------------------------------------------------
- */
+/* --- the manual page ----------------------------------------------------- */
 
 /* The section of a verb: from its heading to the end of those that share it. */
 static char *

@@ -28,8 +28,7 @@ struct worker {
 	int notify_fd;
 };
 
-/* --- starting --------------------------------------------------------------
- */
+/* --- starting ------------------------------------------------------------ */
 
 static struct sockaddr_un
 notify_address(const struct worker *k)
@@ -114,8 +113,7 @@ worker_pid(const struct worker *k)
 	return k->pid;
 }
 
-/* --- ending ----------------------------------------------------------------
- */
+/* --- ending -------------------------------------------------------------- */
 
 void
 worker_signal(struct worker *k, int sig)
@@ -164,8 +162,7 @@ workers_stop(struct world *w)
 	}
 }
 
-/* --- what it says ----------------------------------------------------------
- */
+/* --- what it says -------------------------------------------------------- */
 
 const char *
 worker_notified(struct worker *k, const char *text)
@@ -224,8 +221,7 @@ worker_logged(struct worker *k, const char *text)
 	return strstr(worker_log(k), text) != NULL;
 }
 
-/* --- processes -------------------------------------------------------------
- */
+/* --- processes ----------------------------------------------------------- */
 
 /* A field of /proc/PID/stat behind the name: 0 is the state. */
 static bool

@@ -17,8 +17,7 @@
 #include "e2e/worker.h"
 #include "e2e/world_private.h"
 
-/* --- strings and files -----------------------------------------------------
- */
+/* --- strings and files --------------------------------------------------- */
 
 char *
 world_keep(struct world *w, char *text)
@@ -113,8 +112,7 @@ world_backend(const struct world *w)
 	return w->backend != NULL ? w->backend : w->redis;
 }
 
-/* --- waiting ---------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------- */
 
 int64_t
 now_ms(void)
@@ -137,8 +135,7 @@ wait_a_moment(int64_t deadline_ms, unsigned int *turn)
 	return true;
 }
 
-/* --- configuration ---------------------------------------------------------
- */
+/* --- configuration ------------------------------------------------------- */
 
 static const char *
 module_path(struct world *w, const char *name)
@@ -181,8 +178,7 @@ world_url(const struct world *w)
 	return w->url;
 }
 
-/* --- the beginning and the end ---------------------------------------------
- */
+/* --- the beginning and the end ------------------------------------------- */
 
 /*
  * Outlives the test by a moment: shows the logs unless the test ended well, and

@@ -63,8 +63,7 @@ __attribute__((format(printf, 2, 3))) char *world_text(struct world *w,
 char *world_read(struct world *w, const char *path);
 void world_write(struct world *w, const char *path, const void *p, size_t len);
 
-/* --- commands --------------------------------------------------------------
- */
+/* --- commands ------------------------------------------------------------ */
 
 struct run {
 	pid_t pid;
@@ -113,8 +112,7 @@ __attribute__((format(printf, 2, 3))) char *submit(struct world *w,
 			      run_->err);                                      \
 	} while (0)
 
-/* --- waiting ---------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------- */
 
 int64_t now_ms(void);
 

@@ -20,7 +20,6 @@ value(void *arg, const struct words_place *place, struct buf *out,
 {
 	unsigned int *places = arg;
 
-	(void)err;
 	if (place->name != NULL ? place->name[0] == '\0'
 				: place->number > WORDS_NUMBER_MAX)
 		abort();

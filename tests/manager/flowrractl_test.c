@@ -388,8 +388,7 @@ START_TEST(what_cannot_be_printed_is_an_error)
 }
 END_TEST
 
-/* --- the manual page -------------------------------------------------------
- */
+/* --- the manual page ----------------------------------------------------- */
 
 /* Adds the options of an ".It Fl -one , Fl -two" line. */
 static void

@@ -199,7 +199,6 @@ start(struct flowrra_task *task, struct event_base *base, const json_t *args,
 static void
 cancel(struct flowrra_task *task)
 {
-	(void)task;
 }
 
 #define TYPE(...)                                                              \

@@ -142,7 +142,6 @@ segv_async(struct flowrra_task *task, struct event_base *base,
 {
 	json_t *result;
 
-	(void)base;
 	segv(task, args, kwargs, &result);
 }
 
@@ -150,9 +149,6 @@ static void
 finish_twice(struct flowrra_task *task, struct event_base *base,
 	     const json_t *args, const json_t *kwargs)
 {
-	(void)base;
-	(void)args;
-	(void)kwargs;
 	flowrra_finish(task, NULL);
 	flowrra_finish(task, NULL);
 }

@@ -23,7 +23,6 @@ static void
 loop_async(struct flowrra_task *task, struct event_base *base,
 	   const json_t *args, const json_t *kwargs)
 {
-	(void)base;
 	loop(task, args, kwargs, NULL);
 }
 
@@ -80,7 +79,6 @@ submit_large(struct flowrra_task *task, const json_t *args,
 	json_t *numbers;
 	int r;
 
-	(void)kwargs;
 	large(task, args, kwargs, &numbers);
 	r = flowrra_task_submit(task, "echo", numbers, NULL, NULL, NULL);
 	json_decref(numbers);

@@ -115,7 +115,6 @@ ledger_async(struct flowrra_task *task, struct event_base *base,
 				   .tv_usec = t.tv_nsec / 1000};
 	struct pause *p = calloc(1, sizeof(*p));
 
-	(void)kwargs;
 	if (p == NULL)
 		abort();
 	p->task = task;
@@ -125,8 +124,7 @@ ledger_async(struct flowrra_task *task, struct event_base *base,
 	evtimer_add(p->timer, &tv);
 }
 
-/* --- misbehaviour ----------------------------------------------------------
- */
+/* --- misbehaviour -------------------------------------------------------- */
 
 static void *volatile nowhere;
 

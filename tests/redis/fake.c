@@ -83,7 +83,6 @@ on_write(struct bufferevent *bev, void *arg)
 {
 	struct fake_peer *peer = arg;
 
-	(void)bev;
 	if (peer->closing)
 		drop(peer);
 }
@@ -91,8 +90,6 @@ on_write(struct bufferevent *bev, void *arg)
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
-	(void)bev;
-	(void)what;
 	drop(arg);
 }
 
@@ -103,9 +100,6 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 	struct fake *fake = arg;
 	struct fake_peer *peer = calloc(1, sizeof(*peer));
 
-	(void)listener;
-	(void)sa;
-	(void)len;
 	peer->fake = fake;
 	peer->number = ++fake->accepted;
 	peer->reader = redisReaderCreate();

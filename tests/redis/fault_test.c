@@ -201,9 +201,6 @@ END_TEST
 static void
 say_nothing(struct fake_peer *peer, const char *words, void *arg)
 {
-	(void)peer;
-	(void)words;
-	(void)arg;
 }
 
 START_TEST(a_login_that_is_not_answered_has_a_deadline)
@@ -271,7 +268,6 @@ free_on_state(struct redis *r, enum redis_state state, const struct err *why,
 {
 	struct scene *sc = arg;
 
-	(void)why;
 	sc->s.ups += state == REDIS_UP;
 	sc->s.downs += state == REDIS_DOWN;
 	sc->s.refusals += state == REDIS_REFUSED;

@@ -142,8 +142,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	int *ticks = arg;
 
-	(void)fd;
-	(void)what;
 	(*ticks)++;
 }
 

@@ -86,7 +86,6 @@ on_numbered(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct numbered *n = arg;
 
-	(void)r;
 	n->next++;
 	ck_assert_int_eq(redis_reply_integer(reply), n->next);
 	n->s->replies++;
@@ -126,7 +125,6 @@ on_big(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	const struct big *big = arg;
 
-	(void)r;
 	ck_assert(slice_eq(redis_reply_string(reply),
 			   (struct slice){big->bytes, big->len}));
 	big->s->replies++;

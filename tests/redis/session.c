@@ -62,7 +62,6 @@ session_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct session *s = arg;
 
-	(void)r;
 	s->replies++;
 	s->lost += reply == NULL;
 	s->reply[0] = '\0';
@@ -74,7 +73,6 @@ session_on_ready(struct redis *r, void *arg)
 {
 	struct session *s = arg;
 
-	(void)r;
 	s->readies++;
 }
 
@@ -99,7 +97,6 @@ on_message(struct redis *r, struct slice channel, struct slice payload,
 {
 	struct session *s = arg;
 
-	(void)r;
 	s->messages++;
 	s->message[0] = '\0';
 	append(s->message, sizeof(s->message), channel);
@@ -152,8 +149,6 @@ on_patience_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
 
-	(void)fd;
-	(void)what;
 	ck_abort_msg("nothing happened for %d s; ups %d, downs %d, refusals "
 		     "%d, replies %d (%s), why: %s",
 		     PATIENCE_S, s->ups, s->downs, s->refusals, s->replies,

@@ -368,7 +368,6 @@ static void
 decide_stale(const struct schedule *schedule, struct schedule_verdict *verdict,
 	     void *arg)
 {
-	(void)arg;
 	verdict->next.next_run_us = verdict->next.due_us =
 	    schedule->next_run_us + 1;
 	verdict->next.tz_data = "new";

@@ -189,7 +189,6 @@ claim_and_be_killed(struct world *w, int fd)
 {
 	struct schedules_claimed claimed;
 
-	(void)fd;
 	world_claim(w, 1000, 10, NULL, &claimed);
 	kill(getpid(), SIGKILL);
 }

@@ -75,9 +75,6 @@ world_another(const struct world *w, int64_t timeout_ms)
 static int
 remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
-	(void)st;
-	(void)flag;
-	(void)ftw;
 	return remove(path);
 }
 
@@ -97,7 +94,6 @@ on_row(void *arg, int n, char **values, char **names)
 {
 	int i;
 
-	(void)names;
 	for (i = 0; i < n; i++)
 		buf_addf(arg, "%s%c", values[i] != NULL ? values[i] : "",
 			 i + 1 < n ? '|' : '\n');

@@ -49,8 +49,7 @@ static struct {
 	int n_rows; /* 0: all */
 } options = {.seed = SEED, .jobs = 3, .broker = -1, .run = -1};
 
-/* --- one run ---------------------------------------------------------------
- */
+/* --- one run ------------------------------------------------------------- */
 
 /* What the test of this process is to do. */
 static struct job *the_job;
@@ -166,8 +165,7 @@ run_jobs(struct job *jobs, size_t n, bool alone)
 		end_job(jobs, n);
 }
 
-/* --- the plan --------------------------------------------------------------
- */
+/* --- the plan ------------------------------------------------------------ */
 
 static bool
 is_wanted(const struct row *row, enum soak_broker broker)
@@ -219,8 +217,7 @@ plan(struct job jobs[JOBS_MAX])
 	return n;
 }
 
-/* --- the command line ------------------------------------------------------
- */
+/* --- the command line ---------------------------------------------------- */
 
 static void
 list_rows(void)

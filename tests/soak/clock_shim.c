@@ -65,7 +65,6 @@ gettimeofday(struct timeval *restrict tv, void *restrict zone)
 {
 	const int64_t us = wall_us();
 
-	(void)zone;
 	tv->tv_sec = us / 1000000;
 	tv->tv_usec = us % 1000000;
 	return 0;

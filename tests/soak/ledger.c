@@ -73,7 +73,6 @@ ledger_new(const char *path)
 static void
 keep_node(void *node)
 {
-	(void)node;
 }
 
 void
@@ -150,8 +149,7 @@ ledger_fault(struct ledger *l, pid_t pid, enum cause cause)
 	    (struct fault){.pid = pid, .cause = cause, .us = now_us()};
 }
 
-/* --- what handlers wrote ---------------------------------------------------
- */
+/* --- what handlers wrote ------------------------------------------------- */
 
 static void
 started(struct ledger_task *e, unsigned int attempt, pid_t pid, int64_t us)
@@ -250,8 +248,7 @@ ledger_unfinished(const struct ledger *l, pid_t pid)
 	return count_executions(l, unfinished_in, pid);
 }
 
-/* --- the verdict -----------------------------------------------------------
- */
+/* --- the verdict --------------------------------------------------------- */
 
 static bool
 is_one_of(pid_t pid, const pid_t *pids, size_t n)

@@ -12,8 +12,7 @@
 #include "soak/rows.h"
 #include "soak/store.h"
 
-/* --- handlers --------------------------------------------------------------
- */
+/* --- handlers ------------------------------------------------------------ */
 
 static const struct misdeed {
 	const char *how;
@@ -97,8 +96,7 @@ const struct row row_handlers = {.name = "handlers",
 				 .limit_ms = 10000,
 				 .run = handlers_misbehave};
 
-/* --- garbage ---------------------------------------------------------------
- */
+/* --- garbage ------------------------------------------------------------- */
 
 struct garbage {
 	char *bytes;

@@ -15,8 +15,7 @@
 
 #define HOUR_US (3600ll * 1000000)
 
-/* --- a disk that is full ---------------------------------------------------
- */
+/* --- a disk that is full ------------------------------------------------- */
 
 /* Mounts are then for this run only. */
 static bool
@@ -145,8 +144,7 @@ const struct row row_disk_full = {.name = "disk-full",
 				  .limit_ms = 5000,
 				  .run = disk_is_full};
 
-/* --- a clock that is wrong -------------------------------------------------
- */
+/* --- a clock that is wrong ----------------------------------------------- */
 
 /* The shift of a program's clock, in µs. */
 static volatile int64_t *
@@ -156,7 +154,6 @@ clock_of(struct scene *s, const char *clocks, const char *program)
 	void *p;
 	int fd;
 
-	(void)s;
 	snprintf(path, sizeof(path), "%s.%s", clocks, program);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ck_assert_int_ge(fd, 0);

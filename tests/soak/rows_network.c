@@ -26,8 +26,7 @@ submit_long_tasks(struct scene *s, int64_t ms)
 	scene_sleep(200);
 }
 
-/* --- a Redis that is stopped -----------------------------------------------
- */
+/* --- a Redis that is stopped --------------------------------------------- */
 
 static void
 pause_for(struct scene *s, int64_t ms)
@@ -89,8 +88,7 @@ const struct row row_long_pause = {.name = "long-pause",
 				   .limit_ms = 5000,
 				   .run = redis_paused_long};
 
-/* --- a slow network --------------------------------------------------------
- */
+/* --- a slow network ------------------------------------------------------ */
 
 static void
 link_is_slow(struct scene *s)
@@ -118,8 +116,7 @@ const struct row row_slow = {.name = "slow",
 			     .limit_ms = 5000,
 			     .run = link_is_slow};
 
-/* --- a network that is broken in silence -----------------------------------
- */
+/* --- a network that is broken in silence --------------------------------- */
 
 /* What was sent is neither lost nor delivered: it comes in the end, when the
  * worker has long made new connections. */
@@ -154,8 +151,7 @@ const struct row row_half_open = {.name = "half-open",
 				  .limit_ms = 5000,
 				  .run = link_is_half_open};
 
-/* --- connections that are cut ----------------------------------------------
- */
+/* --- connections that are cut -------------------------------------------- */
 
 /* The same offset for several connections, so that it meets each of their
  * kinds; the long form takes all offsets in turn. */

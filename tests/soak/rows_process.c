@@ -6,8 +6,7 @@
 #include "soak/rows.h"
 #include "soak/soak.h"
 
-/* --- kill -9 an executor ---------------------------------------------------
- */
+/* --- kill -9 an executor ------------------------------------------------- */
 
 static void
 kill_executor(struct scene *s)
@@ -56,8 +55,7 @@ const struct row row_executor = {.name = "executor",
 				 .limit_ms = 100,
 				 .run = executor_killed};
 
-/* --- kill -9 flowrrad ------------------------------------------------------
- */
+/* --- kill -9 flowrrad ---------------------------------------------------- */
 
 static void
 worker_killed(struct scene *s)
@@ -145,8 +143,7 @@ const struct row row_frozen = {.name = "frozen",
 			       .runs = {1, 5},
 			       .run = worker_frozen};
 
-/* --- SIGTERM, SIGHUP -------------------------------------------------------
- */
+/* --- SIGTERM, SIGHUP ----------------------------------------------------- */
 
 static void
 worker_stopped(struct scene *s)

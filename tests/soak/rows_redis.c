@@ -17,8 +17,7 @@ static const char *const durable[] = {"--appendonly", "yes", "--appendfsync",
 				      "always", NULL};
 static const struct scene_options on_durable = {.redis = durable};
 
-/* --- it dies ---------------------------------------------------------------
- */
+/* --- it dies ------------------------------------------------------------- */
 
 static void
 redis_killed(struct scene *s)
@@ -47,8 +46,7 @@ const struct row row_redis_killed = {.name = "redis-killed",
 				     .limit_ms = 5000,
 				     .run = redis_killed};
 
-/* --- it is away, and the worker is killed then -----------------------------
- */
+/* --- it is away, and the worker is killed then --------------------------- */
 
 /* Tasks end while one of the servers is away; then their worker is killed. */
 static void
@@ -115,8 +113,7 @@ const struct row row_backend_away = {
     .limit_ms = 5000,
     .run = backend_away};
 
-/* --- it is full ------------------------------------------------------------
- */
+/* --- it is full ---------------------------------------------------------- */
 
 static void
 redis_full(struct scene *s)
@@ -162,8 +159,7 @@ const struct row row_full = {.name = "full",
 			     .runs = {1, 5},
 			     .run = redis_full};
 
-/* --- it refuses for a while ------------------------------------------------
- */
+/* --- it refuses for a while ---------------------------------------------- */
 
 /* Under load: makes it so, leaves it so, undoes it, and expects that tasks
  * begin again. */
@@ -316,8 +312,7 @@ const struct row row_misconf = {.name = "misconf",
 				.limit_ms = 5000,
 				.run = redis_misconf};
 
-/* --- small things, often ---------------------------------------------------
- */
+/* --- small things, often ------------------------------------------------- */
 
 static void
 often(struct scene *s, const char *command)
@@ -361,8 +356,7 @@ const struct row row_client_kill = {.name = "client-kill",
 				    .limit_ms = 5000,
 				    .run = clients_killed};
 
-/* --- its password is changed -----------------------------------------------
- */
+/* --- its password is changed --------------------------------------------- */
 
 /* It cannot recover by itself: it says so, ends, and loses nothing. */
 static void

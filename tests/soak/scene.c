@@ -18,8 +18,7 @@
 #define IO_WORKERS 4
 #define CPU_WORKERS 2
 
-/* --- chance ----------------------------------------------------------------
- */
+/* --- chance -------------------------------------------------------------- */
 
 /* splitmix64 */
 uint64_t
@@ -38,8 +37,7 @@ rng_between(struct rng *r, int64_t first, int64_t last)
 	return first + (int64_t)(rng_next(r) % (uint64_t)(last - first + 1));
 }
 
-/* --- time ------------------------------------------------------------------
- */
+/* --- time ---------------------------------------------------------------- */
 
 void
 scene_sleep(int64_t ms)
@@ -111,8 +109,7 @@ scene_await_ends(struct scene *s, int64_t since_ms, size_t n)
 			  ledger_ended(s->ledger, since_ms * 1000) >= n);
 }
 
-/* --- starting --------------------------------------------------------------
- */
+/* --- starting ------------------------------------------------------------ */
 
 static void
 write_config(struct scene *s, unsigned int i, const struct scene_options *o)

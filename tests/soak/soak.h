@@ -24,8 +24,7 @@
 
 enum soak_broker { SOAK_REDIS, SOAK_SQLITE, SOAK_BROKERS };
 
-/* --- rows ------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 struct proxy;
 struct scene;
@@ -40,8 +39,7 @@ struct row {
 	void (*run)(struct scene *s);
 };
 
-/* --- what a run has found --------------------------------------------------
- */
+/* --- what a run has found ------------------------------------------------ */
 
 #define RECOVERIES_MAX 512
 /* In memory that the campaign shares. */
@@ -54,8 +52,7 @@ struct tally {
 	char failure[4000];
 };
 
-/* --- chance ----------------------------------------------------------------
- */
+/* --- chance -------------------------------------------------------------- */
 
 struct rng {
 	uint64_t state;
@@ -64,8 +61,7 @@ uint64_t rng_next(struct rng *r);
 /* first ≤ x ≤ last */
 int64_t rng_between(struct rng *r, int64_t first, int64_t last);
 
-/* --- a run -----------------------------------------------------------------
- */
+/* --- a run --------------------------------------------------------------- */
 
 #define SCENE_WORKERS 2
 struct scene {
@@ -163,8 +159,7 @@ bool scene_is_dead(struct scene *s, const char *queue, const char *id,
 		   const char *text);
 long long scene_count_dead(struct scene *s);
 
-/* --- the load --------------------------------------------------------------
- */
+/* --- the load ------------------------------------------------------------ */
 
 struct load {
 	unsigned int batch;  /* tasks at a time; 0: 6 */

@@ -99,9 +99,6 @@ begin(struct probe *b, const struct spawn_orders *orders, const char *input)
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
 	ck_abort_msg("waited in vain");
 }
 

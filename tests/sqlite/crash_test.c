@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "broker/stage.h"
 #include "sqlite/shim.h"
+#include "store/stage.h"
 #include "suite.h"
 
 #define BATCH 4
@@ -121,7 +121,6 @@ static void
 on_state(bool up, bool final, const struct err *why, void *arg)
 {
 	(void) final;
-	(void)why;
 	*(bool *)arg = up;
 }
 
@@ -140,7 +139,6 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 static void
 on_quiet(void *arg)
 {
-	(void)arg;
 }
 
 /* Lives until it has done all, or is killed. */

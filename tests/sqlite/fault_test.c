@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "broker/stage.h"
 #include "sqlite/schema.h"
 #include "sqlite/shim.h"
+#include "store/stage.h"
 #include "suite.h"
 #include "util/clock.h"
 

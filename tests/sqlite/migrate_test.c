@@ -7,8 +7,8 @@
 
 #include <sqlite3.h>
 
-#include "broker/stage.h"
 #include "sqlite/schema.h"
+#include "store/stage.h"
 #include "suite.h"
 
 static struct stage w;

@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "broker/stage.h"
 #include "sqlite/schema.h"
 #include "sqlite/shim.h"
+#include "store/stage.h"
 #include "suite.h"
 
 static struct stage w;
@@ -164,7 +164,6 @@ END_TEST
 static void
 on_opening(bool up, bool final, const struct err *why, void *arg)
 {
-	(void)up;
 	(void) final;
 	if (why != NULL)
 		*(struct err *)arg = *why;

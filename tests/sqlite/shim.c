@@ -230,7 +230,6 @@ shim_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
 	struct shim_file *shim = (struct shim_file *)(void *)file;
 	int status;
 
-	(void)vfs;
 	shim->pub.pMethods = NULL;
 	if (atomic_load(&fault) == SHIM_READONLY) {
 		if (!(flags & SQLITE_OPEN_MAIN_DB) || !is_hit())

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "broker/stage.h"
+#include "store/stage.h"
 #include "suite.h"
 
 static struct stage w;

@@ -14,7 +14,6 @@ static int
 value(void *arg, const struct words_place *place, struct buf *out,
       struct err *err)
 {
-	(void)arg;
 	if (place->name != NULL && strcmp(place->name, "none") == 0)
 		return err_set(err, ERR_DATA, "no none");
 	if (place->name != NULL)

@@ -21,7 +21,6 @@ add(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	const json_t *a = json_array_get(args, 0), *b = json_array_get(args, 1);
 	json_int_t sum;
 
-	(void)kwargs;
 	if (json_array_size(args) != 2 || !json_is_number(a) ||
 	    !json_is_number(b))
 		/* Trying again would not help. */
@@ -43,7 +42,6 @@ static int
 echo(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
      json_t **result)
 {
-	(void)task;
 	*result = json_pack("{sO, sO}", "args", (json_t *)args, "kwargs",
 			    (json_t *)kwargs);
 	return 0;
@@ -56,8 +54,6 @@ fail(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 {
 	const char *text = json_string_value(json_array_get(args, 0));
 
-	(void)kwargs;
-	(void)result;
 	return flowrra_fail(task, "%s", text ? text : "as it was told to");
 }
 
@@ -69,7 +65,6 @@ flaky(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	const json_t *n = json_array_get(args, 0);
 	unsigned int attempt = flowrra_task_attempt(task);
 
-	(void)kwargs;
 	if (!json_is_integer(n) || json_integer_value(n) < 1)
 		return flowrra_fail_final(task, "flaky wants the number of "
 						"the attempt that succeeds");
@@ -118,7 +113,6 @@ sleep_(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 {
 	double s = seconds(args), end = now() + s, left;
 
-	(void)kwargs;
 	if (s < 0)
 		return flowrra_fail_final(task, "sleep wants a number of "
 						"seconds, at most 86400");
@@ -143,7 +137,6 @@ progress(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	double pause = json_number_value(json_array_get(args, 1));
 	json_t *p;
 
-	(void)kwargs;
 	if (steps < 1 || steps > 1000000 || pause < 0 || pause > 60)
 		return flowrra_fail_final(
 		    task, "progress wants a number of steps (1 to 1000000), "
@@ -206,7 +199,6 @@ fanout(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	char id[37];
 	int r;
 
-	(void)kwargs;
 	if (n < 1 || n > 1000)
 		return flowrra_fail_final(
 		    task, "fanout wants a number of tasks, 1 to 1000, and may "
@@ -252,8 +244,6 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	struct timer *t = flowrra_task_data(task);
 	double s = t->seconds;
 
-	(void)fd;
-	(void)what;
 	free_timer(t);
 	flowrra_finish(task, json_real(s));
 }
@@ -268,7 +258,6 @@ timer(struct flowrra_task *task, struct event_base *base, const json_t *args,
 	struct timeval tv;
 	struct timer *t;
 
-	(void)kwargs;
 	if (s < 0) {
 		flowrra_fail_final(task, "timer wants a number of seconds, at "
 					 "most 86400");

@@ -113,8 +113,6 @@ on_ask(evutil_socket_t fd, short what, void *arg)
 {
 	struct blocking *b = arg;
 
-	(void)fd;
-	(void)what;
 	if (!b->over && flowrra_task_cancelled(b->task))
 		run_cancel(b->run);
 }

@@ -206,8 +206,6 @@ on_kill(evutil_socket_t fd, short what, void *arg)
 {
 	struct run *r = arg;
 
-	(void)fd;
-	(void)what;
 	if (r->program != NULL)
 		spawn_signal(r->program, SIGKILL);
 }

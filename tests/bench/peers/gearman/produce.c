@@ -67,6 +67,5 @@ main(int argc, char **argv)
 			    .submit_many = submit_many,
 			    .call = call};
 
-	(void)argc;
 	return load_main(&load, argv);
 }

@@ -8,7 +8,6 @@ run(gearman_job_st *job, void *context)
 {
 	char text[32];
 
-	(void)context;
 	snprintf(text, sizeof(text), "%.*s",
 		 (int)gearman_job_workload_size(job),
 		 (const char *)gearman_job_workload(job));

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker, for those who run it: what is in the queues, who works, and the
+ * few things to be done about it. Part of the contract of broker.h, whose rules
+ * hold: all calls return at once, callbacks come from the loop.
+ *
+ * Nothing here costs more time at the server than a few milliseconds a call,
+ * however much waits there: long work comes in pages, and the caller asks for
+ * the next one.
+ *
+ * What users type may come here unchecked: a queue that cannot be one (see
+ * TASK_QUEUE_MAX) and a cursor that was made up are answered with ERR_DATA.
+ */
+#ifndef STORE_ADMIN_H
+#define STORE_ADMIN_H
+
+#include "store/broker.h"
+
+/* --- looking ----------------------------------------------------------- */
+
+/*
+ * The queues: the one of that name (an unknown one is empty, and stays
+ * unknown), or with an empty name all that a producer or a worker has named to
+ * this broker, in the order of their names. A JSON array of
+ *	{"queue": "io", "waiting": 3, "delayed": 1, "in_flight": 2, "dead": 0,
+ *	 "oldest_at": RFC 3339 or null, "next_due_at": RFC 3339 or null,
+ *	 "paused": false}
+ * where oldest_at is the submitted_at of the task that has waited longest in
+ * its level (null: none waits, or it does not say), and next_due_at when the
+ * first delayed one is due.
+ */
+void broker_queues(struct broker *b, struct slice queue,
+		   broker_value_fn *on_value, void *arg);
+
+/*
+ * The workers that are on record, in the order of their names: all but those
+ * that took their leave (broker_farewell()). A JSON array of
+ *	{"worker": "host:main", "alive": true, "in_flight": 2,
+ *	 "description": what it said with broker_heartbeat(), or null}
+ */
+void broker_workers(struct broker *b, broker_value_fn *on_value, void *arg);
+
+/* Where a task can be. */
+enum broker_place {
+	BROKER_WAITING,
+	BROKER_DELAYED,
+	BROKER_IN_FLIGHT, /* of any worker */
+	BROKER_DEAD
+};
+
+#define BROKER_PAGE_MAX 500
+struct broker_view {
+	struct slice queue;
+	enum broker_place place;
+	struct slice cursor; /* empty: the first page; else `next` of the one
+				before */
+	unsigned int n;	     /* about how many; at most BROKER_PAGE_MAX */
+};
+
+struct broker_item {
+	struct slice bytes; /* the task as it is there */
+	int32_t priority;   /* WAITING */
+	int64_t time_ms;    /* DELAYED: when it is due; DEAD: when it died; wall
+			       clock */
+	struct slice worker; /* IN_FLIGHT: who has it */
+	struct slice key;    /* DEAD: its name in the dead list: its id, or one
+				that was made up for it */
+	struct slice info;   /* DEAD: why, the JSON object of BROKER_BURY */
+};
+
+/* All of it is good until the callback returns. */
+struct broker_page {
+	const struct broker_item *items;
+	size_t n;
+	struct slice next; /* empty: that was all */
+};
+/* `page` is NULL if err says why it cannot be told. */
+typedef void broker_page_fn(const struct broker_page *page,
+			    const struct err *err, void *arg);
+
+/*
+ * A page of tasks, the newest first (DELAYED: the last due first). Waiting ones
+ * come level by level, the one that runs last first; those in flight worker by
+ * worker. What moves while the pages are read may be missed, or come twice. A
+ * page may be short, or empty, and yet have a next one. Nothing is changed.
+ */
+void broker_view(struct broker *b, const struct broker_view *view,
+		 broker_page_fn *on_page, void *arg);
+
+/*
+ * What may be wrong with the server. A JSON object:
+ *	{"server": "Redis 7.0.15", "clock_at": RFC 3339,
+ *	 "findings": [{"level": "error" | "warning",
+ *		       "what": "…", "remedy": "…"}]}
+ */
+void broker_examine(struct broker *b, broker_value_fn *on_value, void *arg);
+
+/* --- doing ------------------------------------------------------------- */
+
+/*
+ * Nothing more is claimed from a paused queue, by any worker, from the answer
+ * on until it is resumed, however long that is. Submissions go on, delayed
+ * tasks that become due wait with the others, and claims that were made before
+ * (also those of a worker that died, or starts again) are settled as ever. The
+ * value is empty.
+ */
+void broker_pause(struct broker *b, struct slice queue, bool paused,
+		  broker_value_fn *on_value, void *arg);
+
+/*
+ * Takes up to `n` (at most BROKER_PAGE_MAX) waiting or delayed tasks out of a
+ * queue, for good, and shows them; `next` is not empty if there may be more. A
+ * key that makes a task unique outlives it, here and below.
+ */
+void broker_purge(struct broker *b, struct slice queue, unsigned int n,
+		  broker_page_fn *on_page, void *arg);
+
+/*
+ * Takes one waiting or delayed task out of its queue, for good, and shows it. A
+ * page without items: it is not there (any more). Where that cannot be found
+ * out at once, `next` is the cursor to call again with.
+ */
+void broker_withdraw(struct broker *b, struct slice queue, struct slice id,
+		     struct slice cursor, broker_page_fn *on_page, void *arg);
+
+/* One that is to leave the dead list. */
+struct broker_exhume {
+	struct slice key;   /* as in struct broker_item */
+	struct slice again; /* the task that is put into the queue in its place,
+			       in one step; empty: none, it is deleted */
+	int32_t priority;   /* of `again` */
+	bool found;	    /* the answer: it was there */
+	struct err err;	    /* the answer; ERR_NONE: done, or not found */
+};
+typedef void broker_exhumed_fn(struct broker_exhume *batch, size_t n,
+			       void *arg);
+/* The batch (at most BROKER_PAGE_MAX) and what it points to stay until then. */
+void broker_exhume(struct broker *b, struct slice queue,
+		   struct broker_exhume *batch, size_t n,
+		   broker_exhumed_fn *on_done, void *arg);
+
+/* --- implementations --------------------------------------------------- */
+
+struct broker_operate_ops {
+	void (*queues)(struct broker *, struct slice queue,
+		       broker_value_fn *on_value, void *arg);
+	void (*workers)(struct broker *, broker_value_fn *on_value, void *arg);
+	void (*view)(struct broker *, const struct broker_view *view,
+		     broker_page_fn *on_page, void *arg);
+	void (*examine)(struct broker *, broker_value_fn *on_value, void *arg);
+	void (*pause)(struct broker *, struct slice queue, bool paused,
+		      broker_value_fn *on_value, void *arg);
+	void (*purge)(struct broker *, struct slice queue, unsigned int n,
+		      broker_page_fn *on_page, void *arg);
+	void (*withdraw)(struct broker *, struct slice queue, struct slice id,
+			 struct slice cursor, broker_page_fn *on_page,
+			 void *arg);
+	void (*exhume)(struct broker *, struct slice queue,
+		       struct broker_exhume *batch, size_t n,
+		       broker_exhumed_fn *on_done, void *arg);
+};
+
+extern const struct broker_operate_ops broker_redis_operate;
+extern const struct broker_operate_ops broker_sqlite_operate;
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The broker contract: finds the implementation for a URL and calls it. */
+#include "store/broker.h"
+
+#include <string.h>
+
+static const struct broker_ops *const implementations[] = {&broker_redis,
+							   &broker_sqlite};
+
+static const struct broker_ops *
+find(const char *url)
+{
+	const char *const *scheme;
+	size_t i;
+
+	for (i = 0; i < sizeof(implementations) / sizeof(implementations[0]);
+	     i++)
+		for (scheme = implementations[i]->schemes; *scheme; scheme++)
+			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
+				return implementations[i];
+	return NULL;
+}
+
+struct broker *
+broker_open(const struct broker_options *options, struct err *err)
+{
+	const struct broker_ops *ops;
+
+	/* With none configured, the embedded one. */
+	if (options->url == NULL || options->url[0] == '\0')
+		ops = &broker_sqlite;
+	else
+		ops = find(options->url);
+	if (ops == NULL) {
+		err_set(err, ERR_CONFIG,
+			"[broker] url: no broker of this kind; it must begin "
+			"with sqlite://, redis://, rediss:// or unix://");
+		return NULL;
+	}
+	return ops->open(options, err);
+}
+
+void
+broker_close(struct broker *b)
+{
+	if (b != NULL)
+		b->ops->close(b);
+}
+
+const char *
+broker_name(const struct broker *b)
+{
+	return b->ops->name(b);
+}
+
+bool
+broker_is_up(const struct broker *b)
+{
+	return b->ops->is_up(b);
+}
+
+void
+broker_want(struct broker *b, unsigned int queue, unsigned int n)
+{
+	b->ops->want(b, queue, n);
+}
+
+bool
+broker_quiet(const struct broker *b)
+{
+	return b->ops->quiet(b);
+}
+
+void
+broker_settle(struct broker *b, struct broker_settle *settle)
+{
+	b->ops->settle(b, settle);
+}
+
+size_t
+broker_unsettled(const struct broker *b)
+{
+	return b->ops->unsettled(b);
+}
+
+void
+broker_heartbeat(struct broker *b, struct slice description)
+{
+	b->ops->heartbeat(b, description);
+}
+
+void
+broker_farewell(struct broker *b)
+{
+	b->ops->farewell(b);
+}
+
+void
+broker_register(struct broker *b, const struct slice *names,
+		const struct slice *descriptions, size_t n)
+{
+	b->ops->register_tasks(b, names, descriptions, n);
+}
+
+void
+broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
+	      broker_submitted_fn *on_done, void *arg)
+{
+	b->ops->submit(b, batch, n, on_done, arg);
+}
+
+void
+broker_registered(struct broker *b, struct slice name,
+		  broker_value_fn *on_value, void *arg)
+{
+	b->ops->registered(b, name, on_value, arg);
+}
+
+void
+broker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
+{
+	b->ops->registered_names(b, on_value, arg);
+}
+
+void
+broker_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
+	       void *arg)
+{
+	b->ops->control(b, message, on_sent, arg);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker: where queues live. One contract, several implementations.
+ *
+ * A producer submits. A worker says how many tasks it wants from each queue,
+ * is given claims, and settles each of them once. A claim is on record at the
+ * broker, under the worker's name, from before the worker sees it until it is
+ * settled; whatever dies in between, the claim is found again and given once
+ * more, marked `recovered`.
+ *
+ * All calls return at once and callbacks come from the loop, never from within
+ * a call (but when there is no memory to wait with). While the broker is out of
+ * reach, settlements wait here and are delivered when it is back; submissions
+ * fail. Not thread-safe: the loop's thread owns it.
+ */
+#ifndef STORE_BROKER_H
+#define STORE_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/pending.h"
+
+struct event_base;
+struct broker;
+struct broker_operate_ops;
+
+/* --- claims ------------------------------------------------------------ */
+
+struct broker_claim {
+	unsigned int queue; /* index into broker_options.queues */
+	struct slice bytes; /* the task as it came; owned by the claim */
+	bool recovered;	    /* somebody may have begun, or even finished, it */
+};
+
+/* What becomes of a claim. */
+enum broker_verdict {
+	BROKER_ACK,	 /* done with: forget it */
+	BROKER_RETRY,	 /* put `again` in its place, due in `delay_ms`,
+			    whatever becomes of the clock */
+	BROKER_PUT_BACK, /* as if it had never been claimed: first in its
+			    queue, or level, again */
+	BROKER_BURY	 /* into the dead list, bytes intact, with `info` */
+};
+
+/*
+ * One settlement. The caller fills it, keeps it and what its slices point to
+ * until on_done, and does not look at the claim any more, which is gone then.
+ */
+struct broker_settle {
+	enum broker_verdict verdict;
+	struct broker_claim *claim;
+	struct slice again; /* RETRY */
+	int64_t delay_ms;   /* RETRY */
+	int32_t priority;   /* PUT_BACK, and RETRY with no delay */
+	struct slice id;    /* BURY: the task's id, or empty if it has none */
+	struct slice info;  /* BURY: JSON object: reason, error, … */
+	void (*on_done)(struct broker_settle *settle);
+	void *arg;		/* the caller's */
+	struct pending pending; /* the implementation's */
+};
+
+/* --- submissions ------------------------------------------------------- */
+
+#define BROKER_OWNER_SIZE 256
+struct broker_submit {
+	const char *queue;
+	struct slice id;
+	struct slice bytes; /* the task, JSON */
+	int32_t priority;
+	/*
+	 * For later: a delay, which stays as long when somebody sets the clock,
+	 * or a time, by the broker's wall clock in ms since 1970, which does
+	 * not. Both 0: at once.
+	 */
+	int64_t delay_ms, at_ms;
+	/*
+	 * The pending record of the task. It is stored in the same step, before
+	 * the task can be claimed, if broker_options.with_results is set; else
+	 * it is not looked at and the caller has stored it before.
+	 */
+	struct slice record;
+	bool exclusive; /* the id was chosen by a person: refuse (ERR_REFUSED)
+			   if there is a record of it already */
+	/*
+	 * A key that makes the task unique in its queue, or empty: of several
+	 * submissions with the same key within `unique_s` only the first is
+	 * queued, in one step with noting the key. The others leave nothing
+	 * behind, set `duplicate` and count as queued. A record that is there
+	 * already stays as it is, so that a submission whose outcome is not
+	 * known can be sent again.
+	 */
+	struct slice unique;
+	int64_t unique_s;
+	bool duplicate; /* part of the answer */
+	/* The task that has the key; this one, if it was queued before. */
+	char owner[BROKER_OWNER_SIZE];
+	struct err err; /* the answer; ERR_NONE: queued */
+};
+
+/* All of a batch have their answer. */
+typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
+				 void *arg);
+
+/* --- opening ----------------------------------------------------------- */
+
+struct broker_options {
+	struct event_base *base;
+	/* These two are copied; the other strings must outlive the broker. */
+	const char *url;
+	const char *queue_key; /* "flowrra:queue" */
+	int64_t timeout_ms;
+	int64_t max_connections;
+	int64_t max_queue_size; /* of submissions; 0: none */
+	bool with_results;	/* results live in the same store */
+
+	/* For workers; a producer leaves the rest empty. */
+	const char *worker; /* its stable id; NULL: a producer */
+	const char *const *queues;
+	unsigned int n_queues;
+	size_t max_task; /* larger ones go to the dead list unseen */
+
+	/* A claim is there; settle it in the end. */
+	void (*on_claim)(struct broker_claim *claim, void *arg);
+	/* broker_quiet() has become true while nothing was wanted from some
+	 * queue. Workers only. */
+	void (*on_quiet)(void *arg);
+	/* An order to workers came in (codec/order.h), or what somebody took
+	 * for one. Workers only. */
+	void (*on_control)(struct slice message, void *arg);
+	/*
+	 * The broker came into reach (up; why is NULL), or went out of it and
+	 * will be looked for (down), or will never let us in (`final`). Also
+	 * called for each failed attempt; and with up and a `why` to warn of a
+	 * setting of the server that puts tasks at risk.
+	 */
+	void (*on_state)(bool up, bool final, const struct err *why, void *arg);
+	void *arg;
+};
+
+/* NULL with *err if the options are wrong. The broker may be out of reach. */
+struct broker *broker_open(const struct broker_options *options,
+			   struct err *err);
+/* Calls nobody back; claims that are not settled stay on record. */
+void broker_close(struct broker *b);
+
+/* The server's name without secrets, for logs. */
+const char *broker_name(const struct broker *b);
+bool broker_is_up(const struct broker *b);
+
+/* --- workers ----------------------------------------------------------- */
+
+/*
+ * At most `n` more claims from this queue, from now on; replaces what was said
+ * before, and goes down by one with each claim. With 0 the broker stops at
+ * once, but claims that are on their way still come: broker_quiet() tells when
+ * that is over.
+ */
+void broker_want(struct broker *b, unsigned int queue, unsigned int n);
+/* Whether no claim can come any more unless broker_want() asks for it. */
+bool broker_quiet(const struct broker *b);
+
+/* Settles a claim; cannot fail, but can take as long as the broker is away. */
+void broker_settle(struct broker *b, struct broker_settle *settle);
+/* Settlements that have not been confirmed. */
+size_t broker_unsettled(const struct broker *b);
+
+/*
+ * Says that the worker lives, with its description (JSON); to be called every
+ * BROKER_BEAT_S. Lost if the broker is away. A worker that says nothing is
+ * dead, and its tasks are another's, at the latest two lives after its last
+ * word.
+ */
+#define BROKER_LIFE_S 10
+#define BROKER_BEAT_S 3
+void broker_heartbeat(struct broker *b, struct slice description);
+/* Takes the worker off the list of the living. */
+void broker_farewell(struct broker *b);
+
+/* Records what the worker can run: names and descriptions (JSON). */
+void broker_register(struct broker *b, const struct slice *names,
+		     const struct slice *descriptions, size_t n);
+
+/* --- producers --------------------------------------------------------- */
+
+/*
+ * Submits a batch. Each member gets its own answer in `err`:
+ * ERR_FULL (a limit), ERR_UNAVAILABLE (out of reach, or a full server; the
+ * message says whether the task may have been queued all the same),
+ * ERR_REFUSED. The batch and all that it points to stay until on_done.
+ */
+void broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
+		   broker_submitted_fn *on_done, void *arg);
+
+/* One answer: `value` is empty (p == NULL) if there is none; err is NULL or
+ * says why it cannot be told. */
+typedef void broker_value_fn(struct slice value, const struct err *err,
+			     void *arg);
+/* What is registered under a name: JSON. */
+void broker_registered(struct broker *b, struct slice name,
+		       broker_value_fn *on_value, void *arg);
+/* All names: a JSON array of strings, sorted. */
+void broker_registered_names(struct broker *b, broker_value_fn *on_value,
+			     void *arg);
+
+/* Sends an order (codec/order.h) to all workers. */
+void broker_control(struct broker *b, struct slice message,
+		    broker_value_fn *on_sent, void *arg);
+
+/* --- implementations --------------------------------------------------- */
+
+/* What an implementation provides; broker.c calls the one for the URL. */
+struct broker_ops {
+	const char *const *schemes; /* "redis://", … NULL at the end */
+	struct broker *(*open)(const struct broker_options *, struct err *);
+	void (*close)(struct broker *);
+	const char *(*name)(const struct broker *);
+	bool (*is_up)(const struct broker *);
+	void (*want)(struct broker *, unsigned int queue, unsigned int n);
+	bool (*quiet)(const struct broker *);
+	void (*settle)(struct broker *, struct broker_settle *);
+	size_t (*unsettled)(const struct broker *);
+	void (*heartbeat)(struct broker *, struct slice description);
+	void (*farewell)(struct broker *);
+	void (*register_tasks)(struct broker *, const struct slice *names,
+			       const struct slice *descriptions, size_t n);
+	void (*submit)(struct broker *, struct broker_submit *batch, size_t n,
+		       broker_submitted_fn *on_done, void *arg);
+	void (*registered)(struct broker *, struct slice name,
+			   broker_value_fn *on_value, void *arg);
+	void (*registered_names)(struct broker *, broker_value_fn *on_value,
+				 void *arg);
+	void (*control)(struct broker *, struct slice message,
+			broker_value_fn *on_sent, void *arg);
+	const struct broker_operate_ops *operate; /* operate.h */
+};
+
+/* The first member of every implementation's own struct. */
+struct broker {
+	const struct broker_ops *ops;
+};
+
+extern const struct broker_ops broker_redis;
+extern const struct broker_ops broker_sqlite;
+
+#endif

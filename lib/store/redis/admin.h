@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The operators' part of the Redis broker, as its own files see it.
+ *
+ *	redis_operate.c		inquiries: what all of them are made of
+ *	redis_operate_survey.c	how the queues and the workers are
+ *	redis_operate_view.c	pages of tasks
+ *	redis_operate_change.c	pause, purge, withdraw, exhume
+ *	redis_operate_examine.c	what may be wrong with the server
+ *
+ * An inquiry goes through one or more phases. Each asks any number of things at
+ * once, and the next begins when all of them are answered. It begins in the
+ * loop, and ends by telling its answer, or with the broker.
+ */
+#ifndef STORE_REDIS_ADMIN_H
+#define STORE_REDIS_ADMIN_H
+
+#include "store/admin.h"
+#include "store/redis/broker.h"
+
+struct inquiry {
+	struct rbroker *broker;
+	const char *what; /* is tried, for messages */
+	/* Asks, unless err is set already; called again if the server had
+	 * forgotten a script. */
+	void (*ask)(struct inquiry *i);
+	/* All is answered, or err says why not: goes on with inquiry_next(), or
+	 * tells and frees. */
+	void (*answered)(struct inquiry *i);
+	void (*free)(struct inquiry *i);
+	struct err err;
+
+	/* The rest is redis_operate.c's. */
+	struct rcall start;
+	unsigned int under_way;
+	unsigned int forgotten; /* how often the server had no script */
+	bool again;
+};
+
+/* Takes one answer, which is no error; `index` says to what. */
+typedef void inquiry_take_fn(struct inquiry *i, size_t index,
+			     const struct redis_reply *reply);
+
+/* Begins with what the first four members say. */
+void inquiry_begin(struct inquiry *i);
+/* The next phase. */
+void inquiry_next(struct inquiry *i, void (*ask)(struct inquiry *i),
+		  void (*answered)(struct inquiry *i));
+/* In a phase: ask the server. What fails is noted in i->err. */
+void inquiry_command(struct inquiry *i, inquiry_take_fn *take, size_t index,
+		     struct rargs argv);
+void inquiry_eval(struct inquiry *i, inquiry_take_fn *take, size_t index,
+		  enum rscript script, struct rargs keys, struct rargs args);
+
+/* ERR_DATA if there cannot be a queue of that name. */
+int rqueue_check_name(struct slice name, struct err *err);
+/* Makes the key names of a queue that a person has named. */
+int rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
+		   struct err *err);
+
+/* A copy of a worker's name, or NULL if no worker can have it (or there is no
+ * memory). */
+char *rworker_name(struct slice name);
+
+/* Numbers in cursors: reads one of min … max from the front of *s, and the
+ * colon behind it if there is more. False if there is none. */
+bool cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret);
+int cursor_bad(struct err *err);
+#define CURSOR_OFFSET_MAX INT64_C(1000000000000)
+
+/* About so many bytes of tasks are shown in one page. */
+#define VIEW_BYTES (4 << 20)
+
+void roperate_queues(struct broker *b, struct slice queue,
+		     broker_value_fn *on_value, void *arg);
+void roperate_workers(struct broker *b, broker_value_fn *on_value, void *arg);
+void roperate_view(struct broker *b, const struct broker_view *view,
+		   broker_page_fn *on_page, void *arg);
+void roperate_examine(struct broker *b, broker_value_fn *on_value, void *arg);
+void roperate_pause(struct broker *b, struct slice queue, bool paused,
+		    broker_value_fn *on_value, void *arg);
+void roperate_purge(struct broker *b, struct slice queue, unsigned int n,
+		    broker_page_fn *on_page, void *arg);
+void roperate_withdraw(struct broker *b, struct slice queue, struct slice id,
+		       struct slice cursor, broker_page_fn *on_page, void *arg);
+void roperate_exhume(struct broker *b, struct slice queue,
+		     struct broker_exhume *batch, size_t n,
+		     broker_exhumed_fn *on_done, void *arg);
+
+/* Takes workers off the list that have been dead for a day and have left
+ * nothing in any queue; what is dead for a month leaves it anyway. */
+void rbroker_prune_workers(struct rbroker *b);
+
+#endif

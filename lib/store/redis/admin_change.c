@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis broker: pausing queues, and taking tasks out of them. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis/admin.h"
+
+/* A search goes on for about so long in one call. */
+#define SEARCH_US 2000
+/* So many of the dead are put into one call. */
+#define EXHUME_A_CALL 100
+
+struct change {
+	struct inquiry inquiry;
+	struct rqueue queue;
+	bool paused;
+	broker_value_fn *on_value;
+	broker_page_fn *on_page;
+	void *arg;
+	bool told;
+	unsigned int n; /* PURGE */
+	char *id;	/* WITHDRAW */
+	char *place;	/* where to begin, see withdraw.lua */
+	int64_t offset;
+};
+
+static void
+change_free(struct inquiry *i)
+{
+	struct change *c = container_of(i, struct change, inquiry);
+
+	rqueue_done(&c->queue);
+	free(c->id);
+	free(c->place);
+	free(c);
+}
+
+/* NULL when memory runs out. With a queue that cannot be one, the error is the
+ * answer. */
+static struct change *
+change_new(struct broker *b, struct slice queue, const struct inquiry *inquiry,
+	   void *arg)
+{
+	struct change *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->inquiry = *inquiry;
+	c->inquiry.broker = (struct rbroker *)b;
+	c->inquiry.free = change_free;
+	c->arg = arg;
+	rqueue_of_name(&c->queue, c->inquiry.broker, queue, &c->inquiry.err);
+	return c;
+}
+
+/* --- pausing ----------------------------------------------------------- */
+
+static void
+take_nothing(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+}
+
+static void
+ask_pause(struct inquiry *i)
+{
+	const struct change *c = container_of(i, struct change, inquiry);
+	const struct slice keys[] = {slice_of(c->queue.keys[KEY_PAUSED])};
+	const struct slice args[] = {c->paused ? SLICE("1") : SLICE("0"),
+				     slice_of(RBROKER_CONTROL),
+				     slice_of(c->queue.wake)};
+
+	inquiry_eval(i, take_nothing, 0, SCRIPT_PAUSE, RARGS(keys),
+		     RARGS(args));
+}
+
+static void
+on_paused(struct inquiry *i)
+{
+	const struct change *c = container_of(i, struct change, inquiry);
+
+	c->on_value((struct slice){NULL, 0},
+		    i->err.code != ERR_NONE ? &i->err : NULL, c->arg);
+	change_free(i);
+}
+
+void
+roperate_pause(struct broker *b, struct slice queue, bool paused,
+	       broker_value_fn *on_value, void *arg)
+{
+	const struct inquiry inquiry = {
+	    .what = "pausing", .ask = ask_pause, .answered = on_paused};
+	struct change *c = change_new(b, queue, &inquiry, arg);
+	struct err err;
+
+	if (c == NULL) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	c->paused = paused;
+	c->on_value = on_value;
+	inquiry_begin(&c->inquiry);
+}
+
+/* --- taking out -------------------------------------------------------- */
+
+/* Shows the tasks in a reply behind its first `skip`. */
+static void
+tell(struct change *c, const struct redis_reply *reply, size_t skip,
+     const struct buf *next)
+{
+	const size_t count = redis_reply_count(reply);
+	struct broker_page page = {.n = count > skip ? count - skip : 0,
+				   .next = {next->data, next->len}};
+	struct broker_item *items = calloc(page.n + 1, sizeof(*items));
+	size_t k;
+
+	if (items == NULL || next->failed) {
+		err_nomem(&c->inquiry.err);
+		free(items);
+		return;
+	}
+	for (k = 0; k < page.n; k++)
+		items[k].bytes =
+		    redis_reply_string(redis_reply_at(reply, skip + k));
+	page.items = items;
+	c->told = true;
+	c->on_page(&page, NULL, c->arg);
+	free(items);
+}
+
+static void
+on_page_asked(struct inquiry *i)
+{
+	const struct change *c = container_of(i, struct change, inquiry);
+
+	if (!c->told)
+		c->on_page(NULL, &i->err, c->arg);
+	change_free(i);
+}
+
+/* One that answers with a page. NULL when memory runs out: that is answered. */
+static struct change *
+taking_new(struct broker *b, struct slice queue, const struct inquiry *inquiry,
+	   broker_page_fn *on_page, void *arg)
+{
+	struct change *c = change_new(b, queue, inquiry, arg);
+	struct err err;
+
+	if (c != NULL) {
+		c->on_page = on_page;
+		return c;
+	}
+	err_nomem(&err);
+	on_page(NULL, &err, arg);
+	return NULL;
+}
+
+static void
+take_purged(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	struct buf next = BUF_INIT;
+
+	if (redis_reply_integer(redis_reply_at(reply, 0)) != 0)
+		buf_adds(&next, "more");
+	tell(container_of(i, struct change, inquiry), reply, 1, &next);
+	buf_done(&next);
+}
+
+static void
+ask_purge(struct inquiry *i)
+{
+	const struct change *c = container_of(i, struct change, inquiry);
+	char n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
+				     slice_of(c->queue.keys[KEY_LEVELS]),
+				     slice_of(c->queue.keys[KEY_DELAYED]),
+				     slice_of(c->queue.keys[KEY_WITHDRAWN])};
+	const struct slice args[] = {number_arg(n, c->n),
+				     number_arg(bytes, VIEW_BYTES),
+				     slice_of(RBROKER_WITHDRAWN)};
+
+	inquiry_eval(i, take_purged, 0, SCRIPT_PURGE, RARGS(keys), RARGS(args));
+}
+
+void
+roperate_purge(struct broker *b, struct slice queue, unsigned int n,
+	       broker_page_fn *on_page, void *arg)
+{
+	const struct inquiry inquiry = {
+	    .what = "purging", .ask = ask_purge, .answered = on_page_asked};
+	struct change *c = taking_new(b, queue, &inquiry, on_page, arg);
+
+	if (c == NULL)
+		return;
+	c->n = n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
+	inquiry_begin(&c->inquiry);
+}
+
+static void
+take_withdrawn(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	const struct slice place = redis_reply_string(redis_reply_at(reply, 0));
+	struct buf next = BUF_INIT;
+
+	if (place.len > 0)
+		buf_addf(&next, "%.*s:%" PRId64, (int)place.len, place.p,
+			 redis_reply_integer(redis_reply_at(reply, 1)));
+	tell(container_of(i, struct change, inquiry), reply, 2, &next);
+	buf_done(&next);
+}
+
+static void
+ask_withdraw(struct inquiry *i)
+{
+	const struct change *c = container_of(i, struct change, inquiry);
+	char offset[NUMBER_TEXT], effort[NUMBER_TEXT];
+	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
+				     slice_of(c->queue.keys[KEY_LEVELS]),
+				     slice_of(c->queue.keys[KEY_DELAYED]),
+				     slice_of(c->queue.keys[KEY_WITHDRAWN])};
+	const struct slice args[] = {
+	    slice_of(c->id), slice_of(c->place), number_arg(offset, c->offset),
+	    number_arg(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
+
+	inquiry_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, RARGS(keys),
+		     RARGS(args));
+}
+
+/* "d:OFFSET" or "LEVEL:OFFSET". */
+static int
+read_cursor(struct change *c, struct slice cursor, struct err *err)
+{
+	struct slice rest = cursor;
+	char text[NUMBER_TEXT];
+	int64_t level = 0;
+
+	if (cursor.len == 0) {
+		c->place = strdup("d");
+	} else if (cursor.len > 2 && memcmp(cursor.p, "d:", 2) == 0) {
+		rest = (struct slice){cursor.p + 2, cursor.len - 2};
+		c->place = strdup("d");
+	} else if (cursor_number(&rest, INT32_MIN, INT32_MAX, &level)) {
+		number_arg(text, level);
+		c->place = strdup(text);
+	} else {
+		return cursor_bad(err);
+	}
+	if (c->place == NULL)
+		return err_nomem(err);
+	if (cursor.len > 0 &&
+	    (!cursor_number(&rest, 0, CURSOR_OFFSET_MAX, &c->offset) ||
+	     rest.len > 0))
+		return cursor_bad(err);
+	return 0;
+}
+
+void
+roperate_withdraw(struct broker *b, struct slice queue, struct slice id,
+		  struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	const struct inquiry inquiry = {.what = "withdrawing a task",
+					.ask = ask_withdraw,
+					.answered = on_page_asked};
+	struct change *c = taking_new(b, queue, &inquiry, on_page, arg);
+
+	if (c == NULL)
+		return;
+	if (c->inquiry.err.code == ERR_NONE &&
+	    read_cursor(c, cursor, &c->inquiry.err) == 0 &&
+	    (c->id = strndup(id.p, id.len)) == NULL)
+		err_nomem(&c->inquiry.err);
+	inquiry_begin(&c->inquiry);
+}
+
+/* --- the dead ---------------------------------------------------------- */
+
+struct exhumation {
+	struct inquiry inquiry;
+	struct rqueue queue;
+	struct broker_exhume *batch;
+	size_t n;
+	bool *answered;
+	broker_exhumed_fn *on_done;
+	void *arg;
+};
+
+static void
+exhumation_free(struct inquiry *i)
+{
+	struct exhumation *e = container_of(i, struct exhumation, inquiry);
+
+	rqueue_done(&e->queue);
+	free(e->answered);
+	free(e);
+}
+
+static void
+take_exhumed(struct inquiry *i, size_t first, const struct redis_reply *reply)
+{
+	struct exhumation *e = container_of(i, struct exhumation, inquiry);
+	size_t k;
+
+	for (k = 0; k < redis_reply_count(reply) && first + k < e->n; k++) {
+		e->batch[first + k].found =
+		    redis_reply_integer(redis_reply_at(reply, k)) != 0;
+		e->answered[first + k] = true;
+	}
+}
+
+static void
+ask_stretch(struct exhumation *e, size_t first, size_t n)
+{
+	const struct slice keys[] = {slice_of(e->queue.keys[KEY_DEAD]),
+				     slice_of(e->queue.keys[KEY_DEAD_TASKS]),
+				     slice_of(e->queue.keys[KEY_DEAD_INFO]),
+				     slice_of(e->queue.keys[KEY_WAITING]),
+				     slice_of(e->queue.keys[KEY_LEVELS])};
+	struct slice args[2 + 3 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
+						    slice_of(e->queue.wake)};
+	char levels[EXHUME_A_CALL][NUMBER_TEXT];
+	const struct broker_exhume *one = &e->batch[first];
+	size_t k;
+
+	for (k = 0; k < n; k++, one++) {
+		args[2 + 3 * k] = one->key;
+		args[3 + 3 * k] = one->again;
+		args[4 + 3 * k] = number_arg(levels[k], one->priority);
+	}
+	inquiry_eval(&e->inquiry, take_exhumed, first, SCRIPT_EXHUME,
+		     RARGS(keys), (struct rargs){args, 2 + 3 * n});
+}
+
+static void
+ask_exhume(struct inquiry *i)
+{
+	struct exhumation *e = container_of(i, struct exhumation, inquiry);
+	size_t first, n;
+
+	for (first = 0; first < e->n; first += n) {
+		n = e->n - first;
+		n = n < EXHUME_A_CALL ? n : EXHUME_A_CALL;
+		if (!e->answered[first])
+			ask_stretch(e, first, n);
+	}
+}
+
+static void
+on_exhumed(struct inquiry *i)
+{
+	const struct exhumation *e =
+	    container_of(i, struct exhumation, inquiry);
+	size_t k;
+
+	for (k = 0; k < e->n; k++)
+		if (!e->answered[k])
+			e->batch[k].err = i->err;
+	e->on_done(e->batch, e->n, e->arg);
+	exhumation_free(i);
+}
+
+void
+roperate_exhume(struct broker *b, struct slice queue,
+		struct broker_exhume *batch, size_t n,
+		broker_exhumed_fn *on_done, void *arg)
+{
+	struct exhumation *e = calloc(1, sizeof(*e));
+	bool *flags = calloc(n + 1, sizeof(*flags));
+	size_t k;
+
+	for (k = 0; k < n; k++) {
+		batch[k].found = false;
+		batch[k].err = (struct err)ERR_INIT;
+	}
+	if (e == NULL || flags == NULL) {
+		for (k = 0; k < n; k++)
+			err_nomem(&batch[k].err);
+		free(flags);
+		free(e);
+		on_done(batch, n, arg);
+		return;
+	}
+	*e = (struct exhumation){.inquiry = {.broker = (struct rbroker *)b,
+					     .what = "exhuming tasks",
+					     .ask = ask_exhume,
+					     .answered = on_exhumed,
+					     .free = exhumation_free},
+				 .batch = batch,
+				 .n = n,
+				 .answered = flags,
+				 .on_done = on_done,
+				 .arg = arg};
+	rqueue_of_name(&e->queue, e->inquiry.broker, queue, &e->inquiry.err);
+	inquiry_begin(&e->inquiry);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis broker: what may be wrong with the server. */
+#include <stdlib.h>
+
+#include "codec/scan.h"
+#include "store/redis/admin.h"
+#include "store/redis/info.h"
+#include "util/clock.h"
+
+struct examination {
+	struct inquiry inquiry;
+	broker_value_fn *on_value;
+	void *arg;
+	struct buf info, save, appendfsync;
+	bool has_save;
+	int64_t clock_us;
+	int64_t ahead_us;
+	int64_t asked_us; /* our clock when we asked for its */
+};
+
+static void
+examination_free(struct inquiry *i)
+{
+	struct examination *e = container_of(i, struct examination, inquiry);
+
+	buf_done(&e->info);
+	buf_done(&e->save);
+	buf_done(&e->appendfsync);
+	free(e);
+}
+
+/* --- asking ------------------------------------------------------------ */
+
+static void
+take_info(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	struct examination *e = container_of(i, struct examination, inquiry);
+	const struct slice text = redis_reply_string(reply);
+
+	buf_add(&e->info, text.p, text.len);
+}
+
+static void
+take_time(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	struct examination *e = container_of(i, struct examination, inquiry);
+	const int64_t now_us = clock_wall_us();
+
+	e->clock_us = redis_reply_integer(redis_reply_at(reply, 0)) * 1000000 +
+		      redis_reply_integer(redis_reply_at(reply, 1));
+	/* It looked at it some time between our question and now. */
+	if (e->clock_us > now_us)
+		e->ahead_us = e->clock_us - now_us;
+	else if (e->clock_us < e->asked_us)
+		e->ahead_us = e->clock_us - e->asked_us;
+}
+
+static void
+take_setting(struct inquiry *i, size_t which, const struct redis_reply *reply)
+{
+	struct examination *e = container_of(i, struct examination, inquiry);
+	const struct slice value = redis_reply_string(redis_reply_at(reply, 1));
+
+	if (redis_reply_count(reply) != 2)
+		return;
+	buf_add(which == 0 ? &e->save : &e->appendfsync, value.p, value.len);
+	e->has_save = e->has_save || which == 0;
+}
+
+static void
+ask_info(struct inquiry *i)
+{
+	struct examination *e = container_of(i, struct examination, inquiry);
+	const struct slice info[] = {SLICE("INFO")};
+	const struct slice now[] = {SLICE("TIME")};
+
+	e->asked_us = clock_wall_us();
+	inquiry_command(i, take_time, 0, RARGS(now));
+	inquiry_command(i, take_info, 0, RARGS(info));
+}
+
+static void
+ask_settings(struct inquiry *i)
+{
+	const struct slice save[] = {SLICE("CONFIG"), SLICE("GET"),
+				     SLICE("save")};
+	const struct slice fsync[] = {SLICE("CONFIG"), SLICE("GET"),
+				      SLICE("appendfsync")};
+
+	inquiry_command(i, take_setting, 0, RARGS(save));
+	inquiry_command(i, take_setting, 1, RARGS(fsync));
+}
+
+/* --- the answer -------------------------------------------------------- */
+
+static void
+add_findings(struct buf *json, const struct redis_info *info)
+{
+	redis_check_fn *const *check;
+	struct redis_finding f;
+	bool first = true;
+
+	for (check = redis_checks; *check != NULL; check++) {
+		if (!(*check)(info, &f))
+			continue;
+		buf_addf(json,
+			 "%s{\"level\":\"%s\",\"what\":", first ? "" : ",",
+			 f.error ? "error" : "warning");
+		scan_quote(json, slice_of(f.what));
+		buf_adds(json, ",\"remedy\":");
+		scan_quote(json, slice_of(f.remedy));
+		buf_addc(json, '}');
+		first = false;
+	}
+}
+
+static void
+tell(const struct examination *e, struct buf *json)
+{
+	const struct redis_info info = {
+	    .info = {e->info.data, e->info.len},
+	    .save = {e->has_save ? (e->save.data ? e->save.data : "") : NULL,
+		     e->save.len},
+	    .appendfsync = {e->appendfsync.data, e->appendfsync.len},
+	    .ahead_us = e->ahead_us};
+	const struct slice version =
+	    redis_info_text(info.info, "redis_version");
+	struct buf name = BUF_INIT;
+	char clock[CLOCK_TEXT_SIZE];
+
+	buf_addf(&name, "Redis %.*s", (int)version.len,
+		 version.p != NULL ? version.p : "");
+	clock_format(e->clock_us, clock);
+	buf_adds(json, "{\"server\":");
+	scan_quote(json, (struct slice){name.data, name.len});
+	buf_addf(json, ",\"clock_at\":\"%s\",\"findings\":[", clock);
+	add_findings(json, &info);
+	buf_adds(json, "]}");
+	json->failed = json->failed || name.failed || e->info.failed ||
+		       e->save.failed || e->appendfsync.failed;
+	buf_done(&name);
+}
+
+static void
+on_settings(struct inquiry *i)
+{
+	struct examination *e = container_of(i, struct examination, inquiry);
+	struct buf json = BUF_INIT;
+
+	/* The settings may be hidden; what is known is told without them. */
+	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
+		i->err = (struct err)ERR_INIT;
+	if (i->err.code == ERR_NONE) {
+		tell(e, &json);
+		if (json.failed)
+			err_nomem(&i->err);
+	}
+	if (i->err.code == ERR_NONE)
+		e->on_value((struct slice){json.data, json.len}, NULL, e->arg);
+	else
+		e->on_value((struct slice){NULL, 0}, &i->err, e->arg);
+	buf_done(&json);
+	examination_free(i);
+}
+
+static void
+on_info(struct inquiry *i)
+{
+	if (i->err.code == ERR_NONE)
+		inquiry_next(i, ask_settings, on_settings);
+	else
+		on_settings(i);
+}
+
+void
+roperate_examine(struct broker *b, broker_value_fn *on_value, void *arg)
+{
+	struct examination *e = calloc(1, sizeof(*e));
+	struct err err;
+
+	if (e == NULL) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	*e = (struct examination){.inquiry = {.broker = (struct rbroker *)b,
+					      .what = "examining",
+					      .ask = ask_info,
+					      .answered = on_info,
+					      .free = examination_free},
+				  .on_value = on_value,
+				  .arg = arg};
+	inquiry_begin(&e->inquiry);
+}

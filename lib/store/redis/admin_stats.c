@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: how the queues and the workers are.
+ *
+ * A survey first asks for the names of both, and then, queue by queue, what is
+ * in it and how much of that each worker has in flight.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/scan.h"
+#include "core/task.h"
+#include "store/redis/admin.h"
+#include "util/clock.h"
+
+/* So many workers are asked about in one call: 17 lists each. */
+#define WORKERS_A_CALL 50
+/* A worker that is dead stays on the list so long: if it has left nothing, and
+ * in any case. */
+#define LISTED_MS (INT64_C(24) * 3600 * 1000)
+#define LISTED_MAX_MS (30 * LISTED_MS)
+
+struct queue_row {
+	char *name;
+	int64_t waiting, delayed, dead, in_flight;
+	int64_t due_ms;	   /* of the first delayed one; -1: there is none */
+	int64_t oldest_us; /* 0: none, or it does not say */
+	bool paused;
+};
+
+struct worker_row {
+	char *name;
+	int64_t in_flight;
+	bool served; /* one of our queues */
+	bool alive;
+	struct buf description; /* JSON, or empty */
+};
+
+struct survey {
+	struct inquiry inquiry;
+	/* What is wanted: the queues, the workers, or to take those off the
+	 * list that have been dead for long. */
+	enum { QUEUES, WORKERS, PRUNE } what;
+	broker_value_fn *on_value;
+	void *arg;
+
+	struct queue_row *queues;
+	size_t n_queues;
+	struct worker_row *workers;
+	size_t n_workers;
+};
+
+static void
+survey_free(struct inquiry *i)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	size_t k;
+
+	for (k = 0; k < s->n_queues; k++)
+		free(s->queues[k].name);
+	for (k = 0; k < s->n_workers; k++) {
+		free(s->workers[k].name);
+		buf_done(&s->workers[k].description);
+	}
+	free(s->queues);
+	free(s->workers);
+	free(s);
+}
+
+/* --- names ------------------------------------------------------------- */
+
+static int
+compare_queues(const void *a, const void *b)
+{
+	return strcmp(((const struct queue_row *)a)->name,
+		      ((const struct queue_row *)b)->name);
+}
+
+static int
+compare_workers(const void *a, const void *b)
+{
+	return strcmp(((const struct worker_row *)a)->name,
+		      ((const struct worker_row *)b)->name);
+}
+
+static void
+take_queue_names(struct inquiry *i, size_t none,
+		 const struct redis_reply *reply)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	const size_t n = redis_reply_count(reply);
+	struct slice name;
+	size_t k;
+
+	if ((s->queues = calloc(n + 1, sizeof(*s->queues))) == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
+	for (k = 0; k < n; k++) {
+		name = redis_reply_string(redis_reply_at(reply, k));
+		/* Anybody may have put anything there. */
+		if (!task_name_valid(name, TASK_QUEUE_MAX))
+			continue;
+		s->queues[s->n_queues].name = strndup(name.p, name.len);
+		if (s->queues[s->n_queues].name == NULL)
+			err_nomem(&i->err);
+		else
+			s->n_queues++;
+	}
+	qsort(s->queues, s->n_queues, sizeof(*s->queues), compare_queues);
+}
+
+static void
+take_worker_names(struct inquiry *i, size_t none,
+		  const struct redis_reply *reply)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	const size_t n = redis_reply_count(reply);
+	char *name;
+	size_t k;
+
+	if ((s->workers = calloc(n + 1, sizeof(*s->workers))) == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
+	for (k = 0; k < n; k++)
+		if ((name = rworker_name(
+			 redis_reply_string(redis_reply_at(reply, k)))) != NULL)
+			s->workers[s->n_workers++].name = name;
+	qsort(s->workers, s->n_workers, sizeof(*s->workers), compare_workers);
+}
+
+static void
+ask_worker_names(struct survey *s)
+{
+	char before[NUMBER_TEXT];
+	const struct slice all[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
+				    SLICE("0"), SLICE("-1")};
+	const struct slice old[] = {
+	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
+	    number_arg(before, clock_wall_us() / 1000 - LISTED_MS)};
+
+	inquiry_command(&s->inquiry, take_worker_names, 0,
+			s->what == PRUNE ? RARGS(old) : RARGS(all));
+}
+
+static void
+ask_names(struct inquiry *i)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	const struct slice argv[] = {SLICE("SMEMBERS"),
+				     slice_of(i->broker->queues_key)};
+
+	ask_worker_names(s);
+	if (s->queues == NULL) /* none was named */
+		inquiry_command(i, take_queue_names, 0, RARGS(argv));
+}
+
+/* --- queues ------------------------------------------------------------ */
+
+static int
+on_task_member(void *arg, const struct scan_value *key,
+	       const struct scan_value *value, struct err *err)
+{
+	if (value->type == SCAN_STRING && !value->escaped &&
+	    slice_eq(key->text, SLICE("submitted_at")))
+		*(struct slice *)arg = value->text;
+	return 0;
+}
+
+/* When a task says it was submitted; 0 if it does not. */
+static int64_t
+submitted_us(struct slice task)
+{
+	struct slice at = {NULL, 0};
+	char text[64];
+	int64_t us;
+
+	if (scan_object(task, TASK_DEPTH_MAX, on_task_member, &at, NULL) != 0 ||
+	    at.len == 0 || at.len >= sizeof(text))
+		return 0;
+	memcpy(text, at.p, at.len);
+	text[at.len] = '\0';
+	return clock_parse(text, &us, NULL) == 0 ? us : 0;
+}
+
+static void
+take_queue(struct inquiry *i, size_t index, const struct redis_reply *reply)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	struct queue_row *row = &s->queues[index];
+	int64_t us;
+	size_t k;
+
+	row->waiting = redis_reply_integer(redis_reply_at(reply, 0));
+	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
+	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
+	row->paused = redis_reply_integer(redis_reply_at(reply, 3)) != 0;
+	row->due_ms = redis_reply_integer(redis_reply_at(reply, 4));
+	for (k = 5; k < redis_reply_count(reply); k++) {
+		us = submitted_us(redis_reply_string(redis_reply_at(reply, k)));
+		if (us > 0 && (row->oldest_us == 0 || us < row->oldest_us))
+			row->oldest_us = us;
+	}
+}
+
+static void
+ask_queue(struct survey *s, size_t index, const struct rqueue *q)
+{
+	const struct slice keys[] = {
+	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
+	    slice_of(q->keys[KEY_DELAYED]), slice_of(q->keys[KEY_DEAD]),
+	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
+	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
+
+	inquiry_eval(&s->inquiry, take_queue, index, SCRIPT_QUEUE, RARGS(keys),
+		     RARGS(args));
+}
+
+/* --- what workers hold ------------------------------------------------- */
+
+/* `index` tells the queue and the first worker of a call. */
+static void
+take_holding(struct inquiry *i, size_t index, const struct redis_reply *reply)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	struct queue_row *queue = &s->queues[index / (s->n_workers + 1)];
+	const size_t first = index % (s->n_workers + 1);
+	struct worker_row *worker;
+	int64_t n;
+	size_t k;
+
+	for (k = 0; k < redis_reply_count(reply); k++) {
+		if (first + k >= s->n_workers)
+			break;
+		n = redis_reply_integer(redis_reply_at(reply, k));
+		worker = &s->workers[first + k];
+		if (n < 0)
+			continue;
+		worker->served = true;
+		worker->in_flight += n;
+		queue->in_flight += n;
+	}
+}
+
+static void
+ask_holding(struct survey *s, size_t index, const struct rqueue *q)
+{
+	char parts[NUMBER_TEXT];
+	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING])};
+	struct slice args[1 + WORKERS_A_CALL] = {number_arg(parts, PARTS)};
+	size_t first, n;
+
+	for (first = 0; first < s->n_workers; first += n) {
+		for (n = 0; n < WORKERS_A_CALL && first + n < s->n_workers; n++)
+			args[1 + n] = slice_of(s->workers[first + n].name);
+		inquiry_eval(&s->inquiry, take_holding,
+			     index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
+			     RARGS(keys), (struct rargs){args, 1 + n});
+	}
+}
+
+static void
+take_word(struct inquiry *i, size_t index, const struct redis_reply *reply)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	const struct slice word = redis_reply_string(reply);
+	struct worker_row *row = &s->workers[index];
+	struct scan_value value;
+
+	row->alive = redis_reply_type(reply) == REDIS_STRING;
+	if (row->alive && scan_check(word, TASK_DEPTH_MAX, &value, NULL) == 0) {
+		buf_reset(&row->description);
+		buf_add(&row->description, word.p, word.len);
+	}
+}
+
+/* What a worker said last, while that is good. */
+static void
+ask_word(struct survey *s, size_t index)
+{
+	struct buf key = BUF_INIT;
+	struct slice argv[] = {SLICE("GET"), {NULL, 0}};
+
+	buf_addf(&key, "%s%s", RBROKER_WORKER, s->workers[index].name);
+	argv[1] = (struct slice){key.data, key.len};
+	if (key.failed)
+		err_nomem(&s->inquiry.err);
+	else
+		inquiry_command(&s->inquiry, take_word, index, RARGS(argv));
+	buf_done(&key);
+}
+
+static void
+forget_counts(struct survey *s)
+{
+	size_t k;
+
+	for (k = 0; k < s->n_queues; k++)
+		s->queues[k] = (struct queue_row){.name = s->queues[k].name};
+	for (k = 0; k < s->n_workers; k++)
+		s->workers[k].in_flight = 0;
+}
+
+static void
+ask_state(struct inquiry *i)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+	struct rqueue q;
+	size_t k;
+
+	forget_counts(s);
+	for (k = 0; k < s->n_queues; k++) {
+		if (rqueue_init(&q, i->broker, s->queues[k].name, 0) != 0) {
+			err_nomem(&i->err);
+			return;
+		}
+		if (s->what == QUEUES)
+			ask_queue(s, k, &q);
+		ask_holding(s, k, &q);
+		rqueue_done(&q);
+	}
+	for (k = 0; k < s->n_workers && s->what != QUEUES; k++)
+		ask_word(s, k);
+}
+
+/* --- answers ----------------------------------------------------------- */
+
+static void
+add_time(struct buf *json, const char *name, int64_t wall_us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(wall_us, text);
+	if (wall_us > 0)
+		buf_addf(json, ",\"%s\":\"%s\"", name, text);
+	else
+		buf_addf(json, ",\"%s\":null", name);
+}
+
+static void
+add_queue(struct buf *json, const struct queue_row *row)
+{
+	buf_adds(json, "{\"queue\":");
+	scan_quote(json, slice_of(row->name));
+	buf_addf(json,
+		 ",\"waiting\":%lld,\"delayed\":%lld,\"in_flight\":%lld,"
+		 "\"dead\":%lld",
+		 (long long)row->waiting, (long long)row->delayed,
+		 (long long)row->in_flight, (long long)row->dead);
+	add_time(json, "oldest_at", row->oldest_us);
+	/* Whoever made a score of his own may have meant anything. */
+	add_time(json, "next_due_at",
+		 row->due_ms < CURSOR_OFFSET_MAX * 100 ? row->due_ms * 1000
+						       : 0);
+	buf_addf(json, ",\"paused\":%s}", row->paused ? "true" : "false");
+}
+
+static void
+add_worker(struct buf *json, const struct worker_row *row)
+{
+	buf_adds(json, "{\"worker\":");
+	scan_quote(json, slice_of(row->name));
+	buf_addf(json, ",\"alive\":%s,\"in_flight\":%lld,\"description\":",
+		 row->alive ? "true" : "false", (long long)row->in_flight);
+	if (row->description.len > 0)
+		buf_add(json, row->description.data, row->description.len);
+	else
+		buf_adds(json, "null");
+	buf_addc(json, '}');
+}
+
+static void
+tell(struct survey *s)
+{
+	const size_t n = s->what == QUEUES ? s->n_queues : s->n_workers;
+	struct err *err = &s->inquiry.err;
+	struct buf json = BUF_INIT;
+	size_t k;
+
+	buf_addc(&json, '[');
+	for (k = 0; k < n; k++) {
+		if (k > 0)
+			buf_addc(&json, ',');
+		if (s->what == QUEUES)
+			add_queue(&json, &s->queues[k]);
+		else
+			add_worker(&json, &s->workers[k]);
+	}
+	buf_addc(&json, ']');
+	if (err->code == ERR_NONE && json.failed)
+		err_nomem(err);
+	if (err->code == ERR_NONE)
+		s->on_value((struct slice){json.data, json.len}, NULL, s->arg);
+	else
+		s->on_value((struct slice){NULL, 0}, err, s->arg);
+	buf_done(&json);
+}
+
+/* One whose queues are not ours is another's to forget. */
+static void
+strike_off(struct survey *s)
+{
+	const struct worker_row *row = s->workers;
+	struct slice argv[] = {
+	    SLICE("ZREM"), slice_of(RBROKER_WORKERS), {NULL, 0}};
+
+	for (; row < s->workers + s->n_workers; row++) {
+		if (row->alive || !row->served || row->in_flight > 0)
+			continue;
+		argv[2] = slice_of(row->name);
+		redis_command(s->inquiry.broker->redis, NULL, NULL, 3, argv);
+	}
+}
+
+static void
+on_state(struct inquiry *i)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+
+	if (s->what != PRUNE)
+		tell(s);
+	else if (i->err.code == ERR_NONE)
+		strike_off(s);
+	survey_free(i);
+}
+
+static void
+on_names(struct inquiry *i)
+{
+	struct survey *s = container_of(i, struct survey, inquiry);
+
+	if (i->err.code == ERR_NONE && (s->what == QUEUES || s->n_workers > 0))
+		inquiry_next(i, ask_state, on_state);
+	else
+		on_state(i);
+}
+
+/* --- beginning --------------------------------------------------------- */
+
+static struct survey *
+survey_new(struct broker *b, int what)
+{
+	struct survey *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->inquiry = (struct inquiry){.broker = (struct rbroker *)b,
+				      .what = "looking at queues and workers",
+				      .ask = ask_names,
+				      .answered = on_names,
+				      .free = survey_free};
+	s->what = what;
+	return s;
+}
+
+static void
+begin(struct survey *s, broker_value_fn *on_value, void *arg)
+{
+	struct err err;
+
+	if (s == NULL) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	s->on_value = on_value;
+	s->arg = arg;
+	inquiry_begin(&s->inquiry);
+}
+
+void
+roperate_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
+		void *arg)
+{
+	struct survey *s = survey_new(b, QUEUES);
+
+	if (s != NULL && queue.len > 0 &&
+	    rqueue_check_name(queue, &s->inquiry.err) == 0) {
+		s->queues = calloc(1, sizeof(*s->queues));
+		if (s->queues == NULL ||
+		    (s->queues->name = strndup(queue.p, queue.len)) == NULL)
+			err_nomem(&s->inquiry.err);
+		else
+			s->n_queues = 1;
+	}
+	begin(s, on_value, arg);
+}
+
+void
+roperate_workers(struct broker *b, broker_value_fn *on_value, void *arg)
+{
+	begin(survey_new(b, WORKERS), on_value, arg);
+}
+
+void
+rbroker_prune_workers(struct rbroker *b)
+{
+	struct survey *s = survey_new(&b->pub, PRUNE);
+	char before[NUMBER_TEXT];
+	const struct slice old[] = {
+	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
+	    number_arg(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
+
+	redis_command(b->redis, NULL, NULL, 4, old);
+	if (s != NULL)
+		inquiry_begin(&s->inquiry);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: pages of tasks.
+ *
+ * A cursor says where the next page begins: in the waiting tasks by level and
+ * offset, in the sorted sets by offset, in what is in flight by part, offset
+ * and worker.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis/admin.h"
+
+/* So many workers are looked at in one call. */
+#define WORKERS_A_CALL 40
+
+struct view {
+	struct inquiry inquiry;
+	struct rqueue queue;
+	enum broker_place place;
+	int64_t n;
+	broker_page_fn *on_page;
+	void *arg;
+
+	/* Where to begin. */
+	bool first;
+	int64_t level; /* or part, IN_FLIGHT */
+	int64_t offset;
+	char *from;	/* worker, IN_FLIGHT */
+	char **workers; /* IN_FLIGHT: those from there on, in their order */
+	size_t n_workers;
+
+	bool told;
+};
+
+static void
+view_free(struct inquiry *i)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	size_t w;
+
+	for (w = 0; w < v->n_workers; w++)
+		free(v->workers[w]);
+	free(v->workers);
+	free(v->from);
+	rqueue_done(&v->queue);
+	free(v);
+}
+
+/* --- the answer -------------------------------------------------------- */
+
+static void
+tell(struct view *v, const struct broker_item *items, size_t n,
+     const struct buf *next)
+{
+	const struct broker_page page = {
+	    .items = items, .n = n, .next = {next->data, next->len}};
+
+	if (next->failed) {
+		err_nomem(&v->inquiry.err);
+		return;
+	}
+	v->told = true;
+	v->on_page(&page, NULL, v->arg);
+}
+
+/* Behind the first `skip` of a reply, each item has `width` members. */
+static struct broker_item *
+make_items(struct view *v, const struct redis_reply *reply, size_t skip,
+	   size_t width, size_t *ret_n)
+{
+	const size_t count = redis_reply_count(reply);
+	struct broker_item *items;
+
+	*ret_n = count > skip ? (count - skip) / width : 0;
+	items = calloc(*ret_n + 1, sizeof(*items));
+	if (items == NULL)
+		err_nomem(&v->inquiry.err);
+	return items;
+}
+
+static struct slice
+string_at(const struct redis_reply *reply, size_t i)
+{
+	return redis_reply_string(redis_reply_at(reply, i));
+}
+
+static int64_t
+integer_at(const struct redis_reply *reply, size_t i)
+{
+	return redis_reply_integer(redis_reply_at(reply, i));
+}
+
+static void
+take_waiting(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	struct slice level = string_at(reply, 0);
+	struct buf next = BUF_INIT;
+	struct broker_item *items;
+	size_t n, k;
+
+	if ((items = make_items(v, reply, 2, 2, &n)) == NULL)
+		return;
+	for (k = 0; k < n; k++) {
+		items[k].priority = (int32_t)integer_at(reply, 2 + 2 * k);
+		items[k].bytes = string_at(reply, 3 + 2 * k);
+	}
+	if (level.len > 0)
+		buf_addf(&next, "%.*s:%" PRId64, (int)level.len, level.p,
+			 integer_at(reply, 1));
+	tell(v, items, n, &next);
+	buf_done(&next);
+	free(items);
+}
+
+static void
+take_sorted(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	struct buf next = BUF_INIT;
+	struct broker_item *items;
+	size_t n, k;
+
+	if ((items = make_items(v, reply, 1, 4, &n)) == NULL)
+		return;
+	for (k = 0; k < n; k++) {
+		items[k].time_ms = integer_at(reply, 2 + 4 * k);
+		if (v->place == BROKER_DELAYED) {
+			items[k].bytes = string_at(reply, 1 + 4 * k);
+			continue;
+		}
+		items[k].key = string_at(reply, 1 + 4 * k);
+		items[k].bytes = string_at(reply, 3 + 4 * k);
+		items[k].info = string_at(reply, 4 + 4 * k);
+	}
+	if (integer_at(reply, 0) >= 0)
+		buf_addf(&next, "%" PRId64, integer_at(reply, 0));
+	tell(v, items, n, &next);
+	buf_done(&next);
+	free(items);
+}
+
+static void
+take_in_flight(struct inquiry *i, size_t asked, const struct redis_reply *reply)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	const int64_t at = integer_at(reply, 0);
+	struct buf next = BUF_INIT;
+	struct broker_item *items;
+	size_t n, k, worker;
+
+	if ((items = make_items(v, reply, 3, 2, &n)) == NULL)
+		return;
+	for (k = 0; k < n; k++) {
+		worker = (size_t)integer_at(reply, 3 + 2 * k);
+		if (worker < asked)
+			items[k].worker = slice_of(v->workers[worker]);
+		items[k].bytes = string_at(reply, 4 + 2 * k);
+	}
+	if (at >= 0 && (size_t)at < asked)
+		buf_addf(&next, "%" PRId64 ":%" PRId64 ":%s",
+			 integer_at(reply, 1), integer_at(reply, 2),
+			 v->workers[at]);
+	else if (asked < v->n_workers)
+		buf_addf(&next, "0:0:%s", v->workers[asked]);
+	tell(v, items, n, &next);
+	buf_done(&next);
+	free(items);
+}
+
+/* --- asking ------------------------------------------------------------ */
+
+static void
+ask_waiting(struct inquiry *i)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	char level[NUMBER_TEXT], offset[NUMBER_TEXT], n[NUMBER_TEXT],
+	    bytes[NUMBER_TEXT];
+	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING]),
+				     slice_of(v->queue.keys[KEY_LEVELS])};
+	const struct slice args[] = {
+	    v->first ? SLICE("") : number_arg(level, v->level),
+	    number_arg(offset, v->offset), number_arg(n, v->n),
+	    number_arg(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
+
+	inquiry_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, RARGS(keys),
+		     RARGS(args));
+}
+
+static void
+ask_sorted(struct inquiry *i)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	const bool dead = v->place == BROKER_DEAD;
+	char offset[NUMBER_TEXT], n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	const struct slice keys[] = {
+	    slice_of(v->queue.keys[dead ? KEY_DEAD : KEY_DELAYED]),
+	    slice_of(v->queue.keys[KEY_DEAD_TASKS]),
+	    slice_of(v->queue.keys[KEY_DEAD_INFO])};
+	const struct slice args[] = {number_arg(offset, v->offset),
+				     number_arg(n, v->n),
+				     number_arg(bytes, VIEW_BYTES)};
+
+	inquiry_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
+		     (struct rargs){keys, dead ? 3 : 1}, RARGS(args));
+}
+
+static void
+ask_in_flight(struct inquiry *i)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	char parts[NUMBER_TEXT], part[NUMBER_TEXT], offset[NUMBER_TEXT],
+	    n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING])};
+	/* That worker may have left the list. */
+	const bool there = v->n_workers > 0 && v->from != NULL &&
+			   strcmp(v->workers[0], v->from) == 0;
+	struct slice args[6 + WORKERS_A_CALL] = {
+	    number_arg(parts, PARTS),
+	    number_arg(part, there ? v->level : 0),
+	    number_arg(offset, there ? v->offset : 0),
+	    number_arg(n, v->n),
+	    number_arg(bytes, VIEW_BYTES),
+	    slice_of(RBROKER_WITHDRAWN)};
+	size_t w;
+
+	for (w = 0; w < v->n_workers && w < WORKERS_A_CALL; w++)
+		args[6 + w] = slice_of(v->workers[w]);
+	inquiry_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT, RARGS(keys),
+		     (struct rargs){args, 6 + w});
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+take_workers(struct inquiry *i, size_t none, const struct redis_reply *reply)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	const size_t n = redis_reply_count(reply);
+	char *name;
+	size_t w;
+
+	if ((v->workers = calloc(n + 1, sizeof(*v->workers))) == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
+	for (w = 0; w < n; w++) {
+		name = rworker_name(string_at(reply, w));
+		if (name == NULL ||
+		    (v->from != NULL && strcmp(name, v->from) < 0))
+			free(name);
+		else
+			v->workers[v->n_workers++] = name;
+	}
+	qsort(v->workers, v->n_workers, sizeof(*v->workers), compare_names);
+}
+
+static void
+ask_workers(struct inquiry *i)
+{
+	const struct slice argv[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
+				     SLICE("0"), SLICE("-1")};
+
+	inquiry_command(i, take_workers, 0, RARGS(argv));
+}
+
+static void
+answered(struct inquiry *i)
+{
+	struct view *v = container_of(i, struct view, inquiry);
+	const struct buf none = BUF_INIT;
+
+	if (v->place == BROKER_IN_FLIGHT && i->ask == ask_workers &&
+	    i->err.code == ERR_NONE) {
+		if (v->n_workers > 0) {
+			inquiry_next(i, ask_in_flight, answered);
+			return;
+		}
+		tell(v, NULL, 0, &none);
+	}
+	if (!v->told)
+		v->on_page(NULL, &i->err, v->arg);
+	view_free(i);
+}
+
+/* --- beginning --------------------------------------------------------- */
+
+static void
+read_cursor(struct view *v, struct slice s, struct err *err)
+{
+	bool ok = true;
+
+	v->first = s.len == 0;
+	if (v->first)
+		return;
+	if (v->place == BROKER_WAITING)
+		ok = cursor_number(&s, INT32_MIN, INT32_MAX, &v->level) &&
+		     s.len > 0;
+	else if (v->place == BROKER_IN_FLIGHT)
+		ok = cursor_number(&s, 0, PARTS - 1, &v->level) && s.len > 0;
+	ok = ok && cursor_number(&s, 0, CURSOR_OFFSET_MAX, &v->offset) &&
+	     (s.len > 0) == (v->place == BROKER_IN_FLIGHT);
+	if (ok && s.len > 0)
+		ok = (v->from = rworker_name(s)) != NULL;
+	if (!ok)
+		cursor_bad(err);
+}
+
+void
+roperate_view(struct broker *broker, const struct broker_view *view,
+	      broker_page_fn *on_page, void *arg)
+{
+	static void (*const asks[])(struct inquiry *) = {
+	    [BROKER_WAITING] = ask_waiting,
+	    [BROKER_DELAYED] = ask_sorted,
+	    [BROKER_IN_FLIGHT] = ask_workers,
+	    [BROKER_DEAD] = ask_sorted,
+	};
+	struct view *v = calloc(1, sizeof(*v));
+	struct err err;
+
+	if (v == NULL) {
+		err_nomem(&err);
+		on_page(NULL, &err, arg);
+		return;
+	}
+	v->inquiry = (struct inquiry){.broker = (struct rbroker *)broker,
+				      .what = "looking at tasks",
+				      .ask = asks[view->place],
+				      .answered = answered,
+				      .free = view_free};
+	v->place = view->place;
+	v->n = view->n < 1 ? 1 : view->n;
+	v->n = v->n < BROKER_PAGE_MAX ? v->n : BROKER_PAGE_MAX;
+	v->on_page = on_page;
+	v->arg = arg;
+	/* An error here is the answer. */
+	if (rqueue_of_name(&v->queue, v->inquiry.broker, view->queue,
+			   &v->inquiry.err) == 0)
+		read_cursor(v, view->cursor, &v->inquiry.err);
+	inquiry_begin(&v->inquiry);
+}

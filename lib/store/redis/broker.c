@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis broker: opening, closing, and the state of its connections. */
+#include "store/redis/broker.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/order.h"
+#include "codec/scan.h"
+#include "store/admin.h"
+#include "store/redis/admin.h"
+#include "store/redis/info.h"
+#include "util/clock.h"
+
+#define CENSUS_S 10
+#define PATROL_S 1
+/* Replies carry several tasks; one of BLMOVE carries one. */
+#define REPLY_SLACK (64u << 10)
+
+const char RBROKER_CONTROL[] = "flowrra:control";
+const char RBROKER_REGISTRY[] = "flowrra:registry";
+const char RBROKER_WORKERS[] = "flowrra:workers";
+const char RBROKER_WORKER[] = "flowrra:worker:";
+const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
+
+/* Two of them begin with the same lines. */
+static const struct {
+	const char *name;
+	const char *text;
+} script_texts[SCRIPT_COUNT] = {
+    [SCRIPT_CLAIM] =
+	{
+	    "claim",
+#include "claim.lua.inc"
+	},
+    [SCRIPT_PROMOTE] =
+	{
+	    "promote",
+#include "promote.lua.inc"
+	},
+    [SCRIPT_SUBMIT] =
+	{
+	    "submit",
+#include "delay.lua.inc"
+#include "submit.lua.inc"
+	},
+    [SCRIPT_REQUEUE] = {"requeue", "#!lua flags=allow-oom\n"
+#include "delay.lua.inc"
+#include "requeue.lua.inc"
+    },
+    [SCRIPT_CLOCK] =
+	{
+	    "clock",
+#include "clock.lua.inc"
+	},
+    [SCRIPT_BURY] =
+	{
+	    "bury",
+#include "bury.lua.inc"
+	},
+    [SCRIPT_INFLIGHT] =
+	{
+	    "inflight",
+#include "inflight.lua.inc"
+	},
+    [SCRIPT_TAKEOVER] =
+	{
+	    "takeover",
+#include "takeover.lua.inc"
+	},
+    [SCRIPT_HEARTBEAT] =
+	{
+	    "heartbeat",
+#include "heartbeat.lua.inc"
+	},
+    [SCRIPT_QUEUE] =
+	{
+	    "queue",
+#include "queue.lua.inc"
+	},
+    [SCRIPT_HOLDING] =
+	{
+	    "holding",
+#include "holding.lua.inc"
+	},
+    [SCRIPT_VIEW_WAITING] =
+	{
+	    "view_waiting",
+#include "view_waiting.lua.inc"
+	},
+    [SCRIPT_VIEW_SORTED] =
+	{
+	    "view_sorted",
+#include "view_sorted.lua.inc"
+	},
+    [SCRIPT_VIEW_IN_FLIGHT] =
+	{
+	    "view_inflight",
+#include "view_inflight.lua.inc"
+	},
+    [SCRIPT_PAUSE] =
+	{
+	    "pause",
+#include "pause.lua.inc"
+	},
+    [SCRIPT_PURGE] =
+	{
+	    "purge",
+#include "purge.lua.inc"
+	},
+    [SCRIPT_WITHDRAW] =
+	{
+	    "withdraw",
+#include "withdraw.lua.inc"
+	},
+    [SCRIPT_EXHUME] =
+	{
+	    "exhume",
+#include "exhume.lua.inc"
+	},
+};
+
+struct slice
+number_arg(char text[NUMBER_TEXT], int64_t value)
+{
+	int n = snprintf(text, NUMBER_TEXT, "%" PRId64, value);
+
+	return (struct slice){text, (size_t)n};
+}
+
+/* --- scripts ----------------------------------------------------------- */
+
+/* Redis before 7 does not know the line with the flags. */
+static void
+choose_scripts(struct rbroker *b, bool flags)
+{
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < SCRIPT_COUNT; i++) {
+		text = script_texts[i].text;
+		if (!flags && strncmp(text, "#!", 2) == 0)
+			text = strchr(text, '\n') + 1;
+		if (b->scripts[i].text != text)
+			b->scripts[i] = (struct redis_script){
+			    .name = script_texts[i].name, .text = text};
+	}
+}
+
+void
+rbroker_take_version(struct rbroker *b, struct slice info)
+{
+	const bool known = redis_info_text(info, "redis_version").p != NULL;
+
+	b->version_known = true;
+	choose_scripts(b,
+		       !known || redis_info_number(info, "redis_version") >= 7);
+}
+
+int
+rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
+	     void *arg, size_t n_keys, const struct slice *keys, size_t n_args,
+	     const struct slice *args)
+{
+	return redis_eval(b->redis, &b->scripts[script], on_reply, arg, n_keys,
+			  keys, n_args, args);
+}
+
+/* --- what the server is ------------------------------------------------ */
+
+/* Returns -1 with what the check found. */
+static int
+check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
+      struct err *err)
+{
+	const struct redis_info info = {.info = text};
+	struct redis_finding found;
+
+	if (!fn(&info, &found))
+		return 0;
+	return err_set(err, ERR_CONFIG, "%s %s; %s", b->url_name, found.what,
+		       found.remedy);
+}
+
+static void
+start(struct rbroker *b)
+{
+	unsigned int i;
+
+	b->checked = true;
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_start(&b->queues[i]);
+	if (b->opt.worker != NULL)
+		rbroker_prune_workers(b);
+	outbox_push(&b->outbox);
+	b->opt.on_state(true, false, NULL, b->opt.arg);
+}
+
+static void
+on_info(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rbroker *b = arg;
+	struct slice info = redis_reply_string(reply);
+	struct err err;
+
+	if (redis_fault(reply) == REDIS_FAULT_LOST)
+		return; /* on_state has told, or will */
+	if (redis_fault(reply) != REDIS_FAULT_NONE) {
+		/* Not allowed to ask: take it as it is, and say so. */
+		redis_fault_err(r, "INFO", reply, &err);
+		start(b);
+		b->opt.on_state(true, false, &err, b->opt.arg);
+		return;
+	}
+	rbroker_take_version(b, info);
+	/* A server that may drop keys to make room is no place for tasks. */
+	if (b->opt.worker != NULL && !b->checked &&
+	    check(b, redis_check_eviction, info, &err) != 0) {
+		b->opt.on_state(false, true, &err, b->opt.arg);
+		return;
+	}
+	if (b->opt.worker != NULL && !b->checked &&
+	    check(b, redis_check_persistence, info, &err) != 0)
+		b->opt.on_state(true, false, &err, b->opt.arg);
+	start(b);
+}
+
+static void
+on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
+	       void *arg)
+{
+	struct rbroker *b = arg;
+	const struct slice info[] = {SLICE("INFO")};
+	unsigned int i;
+
+	if (state == REDIS_UP) {
+		/* Producers need none of the settings. */
+		if (b->opt.worker == NULL)
+			start(b);
+		else
+			redis_command(b->redis, on_info, b, 1, info);
+		return;
+	}
+	b->version_known = false;
+	rbroker_forget_missing(b);
+	rbroker_forget_named(b);
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_stall(&b->queues[i]);
+	b->opt.on_state(false, state == REDIS_REFUSED, why, b->opt.arg);
+}
+
+/* --- orders ------------------------------------------------------------ */
+
+static void
+wake_queue(struct rbroker *b, struct slice name)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		if (slice_eq(name, slice_of(b->queues[i].name)))
+			rqueue_wake(&b->queues[i]);
+}
+
+static void
+on_control_message(struct redis *r, struct slice channel, struct slice payload,
+		   void *arg)
+{
+	struct rbroker *b = arg;
+	struct buf scratch = BUF_INIT;
+	struct order order;
+
+	if (order_read(payload, &scratch, &order, NULL) == 0 &&
+	    order.kind == ORDER_WAKE)
+		wake_queue(b, order.subject);
+	else if (b->opt.on_control != NULL)
+		b->opt.on_control(payload, b->opt.arg);
+	buf_done(&scratch);
+}
+
+/* Listening (again): what was said meanwhile has to be found out. */
+static void
+on_control_ready(struct redis *r, void *arg)
+{
+	struct rbroker *b = arg;
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_wake(&b->queues[i]);
+}
+
+static void
+on_control_state(struct redis *r, enum redis_state state, const struct err *why,
+		 void *arg)
+{
+	struct rbroker *b = arg;
+
+	if (state == REDIS_REFUSED)
+		b->opt.on_state(false, true, why, b->opt.arg);
+}
+
+/* --- workers ----------------------------------------------------------- */
+
+static void
+on_census(evutil_socket_t fd, short what, void *arg)
+{
+	struct rbroker *b = arg;
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_census(&b->queues[i]);
+	if (b->checked && redis_state(b->redis) == REDIS_UP)
+		rbroker_prune_workers(b);
+}
+
+static void
+on_patrol(evutil_socket_t fd, short what, void *arg)
+{
+	struct rbroker *b = arg;
+
+	if (b->checked && redis_state(b->redis) == REDIS_UP)
+		rbroker_look_around(b);
+}
+
+static void
+heartbeat(struct broker *broker, struct slice description)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	char life[NUMBER_TEXT], now[NUMBER_TEXT];
+	const struct slice key = slice_of(b->worker_key);
+	const struct slice args[] = {description,
+				     number_arg(life, BROKER_LIFE_S - 1)};
+	/* A hint for lists; whether a worker lives, its key alone tells. */
+	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
+				    number_arg(now, clock_wall_us() / 1000),
+				    slice_of(b->opt.worker)};
+	unsigned int i;
+
+	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
+	redis_command(b->redis, NULL, NULL, 4, add);
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_raise_fence(&b->queues[i]);
+}
+
+static void
+farewell(struct broker *broker)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	const struct slice del[] = {SLICE("DEL"), slice_of(b->worker_key)};
+	const struct slice rem[] = {SLICE("ZREM"), slice_of(RBROKER_WORKERS),
+				    slice_of(b->opt.worker)};
+
+	redis_command(b->redis, NULL, NULL, 2, del);
+	redis_command(b->redis, NULL, NULL, 3, rem);
+}
+
+static void
+register_tasks(struct broker *broker, const struct slice *names,
+	       const struct slice *descriptions, size_t n)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	struct slice *argv = calloc(2 + 2 * n, sizeof(*argv));
+	size_t i;
+
+	if (argv == NULL || n == 0)
+		goto out;
+	argv[0] = SLICE("HSET");
+	argv[1] = slice_of(RBROKER_REGISTRY);
+	for (i = 0; i < n; i++) {
+		argv[2 + 2 * i] = names[i];
+		argv[3 + 2 * i] = descriptions[i];
+	}
+	redis_command(b->redis, NULL, NULL, 2 + 2 * n, argv);
+out:
+	free(argv);
+}
+
+/* --- opening and closing ----------------------------------------------- */
+
+static const char *
+name(const struct broker *broker)
+{
+	return ((const struct rbroker *)broker)->url_name;
+}
+
+static bool
+is_up(const struct broker *broker)
+{
+	const struct rbroker *b = (const struct rbroker *)broker;
+
+	return b->checked && redis_state(b->redis) == REDIS_UP;
+}
+
+static void
+close_broker(struct broker *broker)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	unsigned int i;
+
+	redis_free(b->redis);
+	redis_free(b->control);
+	rbroker_drop_calls(b);
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_done(&b->queues[i]);
+	free(b->queues);
+	outbox_done(&b->outbox);
+	if (b->census != NULL)
+		event_free(b->census);
+	if (b->patrol != NULL)
+		event_free(b->patrol);
+	rbroker_forget_missing(b);
+	rbroker_forget_named(b);
+	if (b->later != NULL)
+		event_free(b->later);
+	redis_url_done(&b->url);
+	free(b->url_name);
+	free(b->queue_key);
+	free(b->queues_key);
+	free(b->worker_json);
+	free(b->worker_key);
+	if (b->answering)
+		b->dead = true;
+	else
+		free(b);
+}
+
+static struct redis *
+connect_redis(struct rbroker *b, struct err *err)
+{
+	const struct redis_options options = {
+	    .url = &b->url,
+	    .client_name = b->opt.worker ? "flowrrad" : "flowrra-client",
+	    .timeout_ms = b->opt.timeout_ms,
+	    .on_state = on_redis_state,
+	    .arg = b};
+
+	return redis_new(b->opt.base, &options, err);
+}
+
+static int
+open_control(struct rbroker *b, struct err *err)
+{
+	const struct redis_options options = {.url = &b->url,
+					      .client_name = "flowrrad-control",
+					      .timeout_ms = b->opt.timeout_ms,
+					      .max_reply = REPLY_SLACK,
+					      .on_state = on_control_state,
+					      .on_message = on_control_message,
+					      .arg = b};
+
+	b->control = redis_new(b->opt.base, &options, err);
+	if (b->control == NULL)
+		return -1;
+	if (redis_subscribe(b->control, slice_of(RBROKER_CONTROL),
+			    on_control_ready, b) != 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static int
+open_worker(struct rbroker *b, struct err *err)
+{
+	const struct timeval tv = {.tv_sec = CENSUS_S};
+	const struct timeval patrol = {.tv_sec = PATROL_S};
+	struct buf json = BUF_INIT;
+	unsigned int i;
+
+	if (b->opt.n_queues + 2 > b->opt.max_connections)
+		return err_set(err, ERR_CONFIG,
+			       "[broker] max_connections = %" PRId64
+			       ": %u queues need %u connections",
+			       b->opt.max_connections, b->opt.n_queues,
+			       b->opt.n_queues + 2);
+	scan_quote(&json, slice_of(b->opt.worker));
+	b->worker_json = buf_take(&json);
+	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
+	b->census = event_new(b->opt.base, -1, EV_PERSIST, on_census, b);
+	b->patrol = event_new(b->opt.base, -1, EV_PERSIST, on_patrol, b);
+	if (b->worker_json == NULL || b->queues == NULL || b->census == NULL ||
+	    b->patrol == NULL ||
+	    asprintf(&b->worker_key, "%s%s", RBROKER_WORKER, b->opt.worker) < 0)
+		return err_nomem(err);
+	for (i = 0; i < b->opt.n_queues; i++, b->n_queues++)
+		if (rqueue_init(&b->queues[i], b, b->opt.queues[i], i) != 0)
+			return err_nomem(err);
+	for (i = 0; i < b->n_queues; i++)
+		if (rqueue_open(&b->queues[i], err) != 0)
+			return -1;
+	event_add(b->census, &tv);
+	event_add(b->patrol, &patrol);
+	return open_control(b, err);
+}
+
+static struct broker *
+open_broker(const struct broker_options *options, struct err *err)
+{
+	struct rbroker *b = calloc(1, sizeof(*b));
+
+	if (b == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	b->pub.ops = &broker_redis;
+	b->opt = *options;
+	TAILQ_INIT(&b->asked);
+	TAILQ_INIT(&b->waiting);
+	TAILQ_INIT(&b->missing);
+	choose_scripts(b, true);
+	if (redis_url_parse(options->url, &b->url, err) != 0) {
+		err_prefix(err, "[broker] url");
+		goto fail;
+	}
+	b->url_name = redis_url_name(&b->url);
+	b->queue_key = strdup(options->queue_key);
+	b->later = evtimer_new(options->base, rbroker_on_later, b);
+	if (b->url_name == NULL || b->queue_key == NULL || b->later == NULL ||
+	    asprintf(&b->queues_key, "%ss", options->queue_key) < 0) {
+		err_nomem(err);
+		goto fail;
+	}
+	if (outbox_init(&b->outbox, options->base, &rbroker_settlements, b,
+			err) != 0 ||
+	    (b->redis = connect_redis(b, err)) == NULL)
+		goto fail;
+	b->outbox.redis = b->redis;
+	if (options->worker != NULL && open_worker(b, err) != 0)
+		goto fail;
+	return &b->pub;
+fail:
+	close_broker(&b->pub);
+	return NULL;
+}
+
+const struct broker_ops broker_redis = {
+    .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
+    .open = open_broker,
+    .close = close_broker,
+    .name = name,
+    .is_up = is_up,
+    .want = rbroker_want,
+    .quiet = rbroker_quiet,
+    .settle = rbroker_settle,
+    .unsettled = rbroker_unsettled,
+    .heartbeat = heartbeat,
+    .farewell = farewell,
+    .register_tasks = register_tasks,
+    .submit = rbroker_submit,
+    .registered = rbroker_registered,
+    .registered_names = rbroker_registered_names,
+    .control = rbroker_control,
+    .operate = &broker_redis_operate,
+};

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker, as its own files see it.
+ *
+ * redis.c opens, closes and watches over the connections; redis_claim.c takes
+ * tasks; redis_delay.c sees to those for later; redis_recover.c finds claims
+ * that were lost; redis_settle.c ends them; redis_submit.c is the producers'
+ * side; redis_operate.h leads to that of the operators.
+ *
+ * A worker has one connection for commands, one that listens for orders, and
+ * one for each queue that waits in BLMOVE while the queue is empty. Claims by
+ * script, settlements and the look at what is in flight share the connection
+ * for commands, so that their order there is their order at the server.
+ */
+#ifndef STORE_REDIS_BROKER_H
+#define STORE_REDIS_BROKER_H
+
+#include "redis/outbox.h"
+#include "redis/redis.h"
+#include "redis/url.h"
+#include "store/broker.h"
+
+/*
+ * The in-flight list of a worker's queue is split, so that taking a settled
+ * task out never has far to look: part 0 receives what BLMOVE brings, the
+ * others what the claim script brings, in turns.
+ */
+#define PARTS 17
+
+enum rqueue_key {
+	KEY_WAITING,
+	KEY_LEVELS,
+	KEY_DELAYED,
+	KEY_CLOCK,
+	KEY_DEAD,
+	KEY_DEAD_TASKS,
+	KEY_DEAD_INFO,
+	KEY_PAUSED,
+	KEY_WITHDRAWN, /* how many of RBROKER_WITHDRAWN lie in the lists */
+	KEY_COUNT
+};
+
+struct rclaim {
+	struct broker_claim pub;
+	struct rqueue *queue;
+	unsigned int part;
+	bool seen;	 /* met during the look that is under way */
+	bool adopted;	 /* recovered while its BLMOVE reply may still come */
+	bool leaving;	 /* its settlement was sent */
+	uint64_t serial; /* counts all that ever came into the part */
+	TAILQ_ENTRY(rclaim) link;
+	char bytes[];
+};
+
+struct part {
+	char *key;
+	TAILQ_HEAD(, rclaim) claims; /* the list from its tail to its head */
+	struct rclaim *oldest;	     /* that is not leaving; NULL: none */
+	uint64_t serial;	     /* of the newest */
+	unsigned int count;
+	struct rqueue *queue;
+	bool looking;		/* a look at the list is under way */
+	unsigned int strangers; /* met, but left: their reply may still come */
+};
+
+/* What is known of the server's clock, by our own; see redis_delay.c. */
+struct rclock {
+	bool known;
+	int64_t first_ms, last_ms; /* so far it is ahead of ours */
+	int64_t seen_ms;	   /* when that was so, by ours */
+	int64_t shift_ms;	   /* as in clock.lua; not in the above */
+	int64_t answer_ms;	   /* what an answer may take */
+	int64_t asked_ms;
+	int64_t looked_ms; /* when there last was no step, by ours */
+	int64_t passed_ms; /* from then to the answer before, at most */
+	/* It was just seen to have been set: by so much, and how far it is
+	 * ahead since. 0: it was not. */
+	int64_t step_ms, set_first_ms, set_last_ms;
+};
+
+struct rqueue {
+	struct rbroker *broker;
+	unsigned int index;
+	char *name;
+	char *keys[KEY_COUNT];
+	char *fence; /* of this worker */
+	char *wake;  /* the order that tells workers to look at this queue */
+
+	/* Workers only. */
+	struct part parts[PARTS];
+	unsigned int next_part;
+	struct redis *blocking;
+	unsigned int wanted;
+	unsigned int asked; /* of those, asked for by the script */
+	unsigned int asked_part;
+	bool woken;	     /* a wake order came after the script was sent */
+	bool blocked;	     /* a BLMOVE is under way */
+	int64_t blocking_id; /* CLIENT ID of that connection, for UNBLOCK */
+	bool unblocking;
+	/* A task that BLMOVE brought, until it is known whether the queue is
+	 * paused; and how one is given back that should not have come. */
+	struct rclaim *held;
+	bool asked_rest;
+	struct broker_settle giving_back;
+	bool paused;
+	bool more;	    /* the queue may hold something */
+	unsigned int looks; /* parts to look at before taking tasks */
+	bool recovered;	    /* looked at since the connection is up */
+	bool promoting;
+	bool promote_again; /* something came meanwhile */
+	struct rclock clock;
+	struct event *due;   /* the next delayed task is due */
+	struct event *retry; /* after an error reply */
+};
+
+enum rscript {
+	SCRIPT_CLAIM,
+	SCRIPT_PROMOTE,
+	SCRIPT_SUBMIT,
+	SCRIPT_REQUEUE,
+	SCRIPT_CLOCK,
+	SCRIPT_BURY,
+	SCRIPT_INFLIGHT,
+	SCRIPT_TAKEOVER,
+	SCRIPT_HEARTBEAT,
+	SCRIPT_QUEUE,
+	SCRIPT_HOLDING,
+	SCRIPT_VIEW_WAITING,
+	SCRIPT_VIEW_SORTED,
+	SCRIPT_VIEW_IN_FLIGHT,
+	SCRIPT_PAUSE,
+	SCRIPT_PURGE,
+	SCRIPT_WITHDRAW,
+	SCRIPT_EXHUME,
+	SCRIPT_COUNT
+};
+
+struct rbroker {
+	struct broker pub;
+	struct broker_options opt;
+	struct redis_url url;
+	char *url_name;
+	char *queue_key;
+	char *queues_key; /* the set of all names of queues */
+	void *named;	  /* those that it was told of: a tree */
+	unsigned int n_named;
+	char *worker_json;     /* the worker's id as a JSON string */
+	struct redis *redis;   /* commands */
+	struct redis *control; /* listens */
+	struct outbox outbox;  /* settlements */
+	TAILQ_HEAD(rcall_list, rcall) asked; /* calls under way */
+	struct rcall_list waiting;	     /* those that wait for the loop */
+	struct event *later;		     /* it turns */
+	bool answering;			     /* those are being answered */
+	bool dead;	      /* and one of them has closed the broker */
+	struct event *patrol; /* looks after other workers */
+	TAILQ_HEAD(, missing) missing;
+	struct event *census; /* compares what is in flight with memory */
+	bool checked;	      /* the server's settings were looked at */
+	bool version_known;   /* the scripts are those for it */
+	struct redis_script scripts[SCRIPT_COUNT];
+	char *worker_key; /* flowrra:worker:<id> */
+	struct rqueue *queues;
+	unsigned int n_queues;
+};
+
+extern const char RBROKER_CONTROL[];
+extern const char RBROKER_REGISTRY[];
+extern const char RBROKER_WORKERS[];
+extern const char RBROKER_WORKER[]; /* followed by the worker's id */
+/* Stands in a queue where a task was withdrawn. */
+extern const char RBROKER_WITHDRAWN[];
+
+int rbroker_eval(struct rbroker *b, enum rscript script,
+		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
+		 const struct slice *keys, size_t n_args,
+		 const struct slice *args);
+
+/* Chooses the scripts by the server's answer to INFO. */
+void rbroker_take_version(struct rbroker *b, struct slice info);
+
+/*
+ * A call that waits for an answer; it lies inside the thing that it is about,
+ * which fills the first three. Either on_reply() or drop() is called, once.
+ */
+struct rcall {
+	struct rbroker *broker;
+	/* The answer; NULL if the connection broke, or with rcall_later(). */
+	void (*on_reply)(struct rcall *call, const struct redis_reply *reply);
+	/* The broker is being closed: free what the call lies in. */
+	void (*drop)(struct rcall *call);
+	TAILQ_ENTRY(rcall) link;
+};
+
+struct rargs {
+	const struct slice *v;
+	size_t n;
+};
+#define RARGS(array) ((struct rargs){(array), sizeof(array) / sizeof(*(array))})
+
+/* Send a command, or a script. -1, and nothing is called, if there is no
+ * connection, or no memory. */
+int rcall_command(struct rcall *call, size_t argc, const struct slice *argv);
+int rcall_eval(struct rcall *call, enum rscript script, struct rargs keys,
+	       struct rargs args);
+/* Has on_reply() called from the loop, soon. */
+void rcall_later(struct rcall *call);
+/* For the broker itself: the loop has turned; it is being closed. */
+void rbroker_on_later(int fd, short what, void *broker);
+void rbroker_drop_calls(struct rbroker *b);
+
+/* Tells the server the name of a queue, once a connection. */
+void rbroker_name_queue(struct rbroker *b, const char *name);
+void rbroker_forget_named(struct rbroker *b);
+
+/* Makes the key names of one queue; 0, or -1 when memory runs out. */
+int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
+		unsigned int index);
+void rqueue_done(struct rqueue *q);
+/* Names the parts of a worker's in-flight list. */
+int rqueue_name_parts(struct rqueue *q);
+/* Opens what a worker needs to take tasks from its queues. */
+int rqueue_open(struct rqueue *q, struct err *err);
+
+/* The names of a worker's in-flight list, of which `part` says which, and of
+ * its fence; free() them. NULL when memory runs out. */
+char *rqueue_part_key(const struct rqueue *q, const char *worker,
+		      unsigned int part);
+char *rqueue_fence_key(const struct rqueue *q, const char *worker);
+
+/* Takes what it may, in whatever way is right now. */
+void rqueue_pump(struct rqueue *q);
+/* Something may be there: looks for waiting and for due tasks. */
+void rqueue_wake(struct rqueue *q);
+/* Looks for due tasks. */
+void rqueue_promote(struct rqueue *q);
+/* The same, as a callback of q->due. */
+void rqueue_on_due(int fd, short what, void *arg);
+/* A reply that the connection's own state explains, and that needs nothing. */
+bool rqueue_reply_lost(const struct redis_reply *reply);
+/* The connection for commands is up (again): recover, then take tasks. */
+void rqueue_start(struct rqueue *q);
+/* Whoever believes us dead has to think again; see redis_takeover.c. */
+void rqueue_raise_fence(struct rqueue *q);
+/* That connection is gone. */
+void rqueue_stall(struct rqueue *q);
+/* Compares a part of the in-flight list with memory. */
+void rqueue_look(struct rqueue *q, unsigned int part);
+void rqueue_census(struct rqueue *q);
+/* The server refuses `what`: says so, and tries again in a moment. */
+void rqueue_refused(struct rqueue *q, const char *what,
+		    const struct redis_reply *reply);
+/* Notes a claim; NULL when memory runs out: the census finds it again. */
+struct rclaim *rqueue_keep(struct rqueue *q, unsigned int part,
+			   struct slice bytes, bool recovered);
+/* Hands it over to the worker. */
+void rqueue_hand_over(struct rclaim *c);
+/* Both. */
+struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int part,
+			      struct slice bytes, bool recovered);
+
+/* Asks which of the listed workers are alive, and takes over from the dead. */
+void rbroker_look_around(struct rbroker *b);
+/* The connection broke: who is missing has to be found out anew. */
+void rbroker_forget_missing(struct rbroker *b);
+
+void rbroker_want(struct broker *b, unsigned int queue, unsigned int n);
+bool rbroker_quiet(const struct broker *b);
+void rbroker_settle(struct broker *b, struct broker_settle *settle);
+size_t rbroker_unsettled(const struct broker *b);
+extern const struct outbox_ops rbroker_settlements;
+
+void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
+		    broker_submitted_fn *on_done, void *arg);
+void rbroker_registered(struct broker *b, struct slice name,
+			broker_value_fn *on_value, void *arg);
+void rbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+			      void *arg);
+void rbroker_control(struct broker *b, struct slice message,
+		     broker_value_fn *on_sent, void *arg);
+
+/* A number as an argument; `text` holds it. */
+#define NUMBER_TEXT 24
+struct slice number_arg(char text[NUMBER_TEXT], int64_t value);
+
+#endif

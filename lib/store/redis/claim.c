@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: taking tasks from one queue.
+ *
+ * While the queue may hold something (`more`), the claim script takes as many
+ * as are wanted. Once it came back with fewer, BLMOVE waits for the next, and
+ * an EXISTS behind it tells whether there were others. Who puts a task where
+ * these do not look (another priority, the delayed set) sends a wake order.
+ *
+ * While the queue is paused the script takes nothing, and BLMOVE is not called.
+ * One that was under way cannot know: so the EXISTS looks at the pause, too,
+ * and what came in a pause is given back. The end of a pause is a wake order.
+ */
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis/broker.h"
+
+#define BLOCK_S "5"
+#define BLOCK_MS 5000
+/* One claim: enough to fill a batch, and not too much to hold in memory. */
+#define CLAIM_MAX 512
+#define CLAIM_BYTES (4u << 20)
+/* After the server refused: it is full, loading, or being repaired. */
+#define RETRY_MS 500
+
+/* --- tasks that came --------------------------------------------------- */
+
+struct rclaim *
+rqueue_keep(struct rqueue *q, unsigned int part, struct slice bytes,
+	    bool recovered)
+{
+	struct rclaim *c = malloc(sizeof(*c) + bytes.len);
+
+	if (c == NULL)
+		return NULL; /* the census finds it again */
+	*c = (struct rclaim){.queue = q, .part = part, .seen = true};
+	memcpy(c->bytes, bytes.p, bytes.len);
+	c->pub = (struct broker_claim){.queue = q->index,
+				       .bytes = {c->bytes, bytes.len},
+				       .recovered = recovered};
+	c->serial = ++q->parts[part].serial;
+	TAILQ_INSERT_TAIL(&q->parts[part].claims, c, link);
+	if (q->parts[part].oldest == NULL)
+		q->parts[part].oldest = c;
+	q->parts[part].count++;
+	return c;
+}
+
+void
+rqueue_hand_over(struct rclaim *c)
+{
+	struct rqueue *q = c->queue;
+
+	if (q->wanted > 0)
+		q->wanted--;
+	q->broker->opt.on_claim(&c->pub, q->broker->opt.arg);
+}
+
+struct rclaim *
+rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
+	       bool recovered)
+{
+	struct rclaim *c = rqueue_keep(q, part, bytes, recovered);
+
+	if (c != NULL)
+		rqueue_hand_over(c);
+	return c;
+}
+
+static void
+retry_later(struct rqueue *q)
+{
+	const struct timeval tv = {.tv_usec = RETRY_MS * 1000};
+
+	if (!evtimer_pending(q->retry, NULL))
+		evtimer_add(q->retry, &tv);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct rqueue *q = arg;
+
+	if (q->recovered)
+		rqueue_wake(q);
+	else if (redis_state(q->broker->redis) == REDIS_UP)
+		rqueue_start(q);
+}
+
+void
+rqueue_refused(struct rqueue *q, const char *what,
+	       const struct redis_reply *reply)
+{
+	struct err why;
+
+	redis_fault_err(q->broker->redis, what, reply, &why);
+	err_prefix(&why, "queue %s", q->name);
+	q->broker->opt.on_state(true, false, &why, q->broker->opt.arg);
+	retry_later(q);
+}
+
+bool
+rqueue_reply_lost(const struct redis_reply *reply)
+{
+	return redis_fault(reply) == REDIS_FAULT_LOST ||
+	       redis_fault(reply) == REDIS_FAULT_READONLY;
+}
+
+/* Who stops waits for the last answer of all queues. */
+static void
+tell_quiet(const struct rqueue *q)
+{
+	const struct rbroker *b = q->broker;
+
+	if (q->wanted == 0 && rbroker_quiet(&b->pub))
+		b->opt.on_quiet(b->opt.arg);
+}
+
+/* --- the claim script -------------------------------------------------- */
+
+static void
+take_claimed(struct rqueue *q, const struct redis_reply *reply)
+{
+	size_t i, n = redis_reply_count(reply);
+	enum redis_fault fault = redis_fault(reply);
+	unsigned int asked = q->asked;
+	bool woken = q->woken;
+	struct slice task;
+
+	q->asked = 0;
+	q->woken = false;
+	if (rqueue_reply_lost(reply))
+		return; /* recovery finds what was claimed */
+	if (fault == REDIS_FAULT_SCRIPT) {
+		rqueue_pump(q);
+		return;
+	}
+	if (fault != REDIS_FAULT_NONE) {
+		q->more = false;
+		rqueue_refused(q, "claiming", reply);
+		return;
+	}
+	/* Instead of tasks, a word: the queue is paused. */
+	q->paused = redis_reply_type(reply) == REDIS_STRING;
+	if (n < asked)
+		q->more = woken;
+	for (i = 0; i < n; i++) {
+		task = redis_reply_string(redis_reply_at(reply, i));
+		if (task.len == 0) {
+			q->more = true;
+			rqueue_look(q, q->asked_part);
+		} else {
+			rqueue_deliver(q, q->asked_part, task, false);
+		}
+	}
+	rqueue_pump(q);
+}
+
+static void
+on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	take_claimed(arg, reply);
+	tell_quiet(arg);
+}
+
+/* Parts take turns, so that none grows long while others are empty. */
+static unsigned int
+choose_part(struct rqueue *q)
+{
+	unsigned int i, part = 1 + q->next_part++ % (PARTS - 1), best = part;
+
+	for (i = 1; i < PARTS && q->parts[best].count > 0; i++)
+		if (q->parts[i].count < q->parts[best].count)
+			best = i;
+	return best;
+}
+
+static void
+claim(struct rqueue *q, unsigned int count)
+{
+	char n[NUMBER_TEXT], largest[NUMBER_TEXT], budget[NUMBER_TEXT];
+	struct rbroker *b = q->broker;
+	const struct slice args[] = {
+	    number_arg(n, count), number_arg(largest, (int64_t)b->opt.max_task),
+	    number_arg(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN)};
+	const unsigned int part = choose_part(q);
+	const struct slice keys[] = {
+	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
+	    slice_of(q->parts[part].key), slice_of(q->keys[KEY_PAUSED]),
+	    slice_of(q->keys[KEY_WITHDRAWN])};
+
+	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 5, keys, 4, args) != 0)
+		return;
+	q->asked = count;
+	q->asked_part = part;
+}
+
+/* --- BLMOVE ------------------------------------------------------------ */
+
+/* Whether this task was found in flight before its BLMOVE reply came. */
+static bool
+already_adopted(struct rqueue *q, struct slice task)
+{
+	struct rclaim *c;
+
+	TAILQ_FOREACH (c, &q->parts[0].claims, link) {
+		if (c->adopted && slice_eq(c->pub.bytes, task)) {
+			c->adopted = false;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes the task of a BLMOVE that need not be given back, or nothing. */
+static void
+take_moved(struct rqueue *q, const struct redis_reply *reply)
+{
+	enum redis_fault fault = redis_fault(reply);
+	struct slice task = redis_reply_string(reply);
+
+	if (rqueue_reply_lost(reply))
+		return; /* pumped when the connection is back */
+	if (fault == REDIS_FAULT_FULL) {
+		/* The claim script may what BLMOVE may not. */
+		retry_later(q);
+	} else if (fault != REDIS_FAULT_NONE) {
+		rqueue_refused(q, "BLMOVE", reply);
+	} else if (redis_reply_type(reply) == REDIS_STRING) {
+		/* The look does away with what is too large, or withdrawn. */
+		if (task.len > q->broker->opt.max_task ||
+		    slice_eq(task, slice_of(RBROKER_WITHDRAWN)))
+			rqueue_look(q, 0);
+		else if (!already_adopted(q, task))
+			q->held = rqueue_keep(q, 0, task, false);
+	}
+}
+
+static void
+given_back(struct broker_settle *settle)
+{
+	rqueue_pump(settle->arg);
+}
+
+/* It goes where it came from: among those of priority 0. */
+static void
+give_back(struct rqueue *q, struct rclaim *c)
+{
+	q->giving_back = (struct broker_settle){.verdict = BROKER_PUT_BACK,
+						.claim = &c->pub,
+						.on_done = given_back,
+						.arg = q};
+	/* Whether the pause lasts, the script says. */
+	q->more = true;
+	rbroker_settle(&q->broker->pub, &q->giving_back);
+}
+
+/* BLMOVE is over: hands over what it brought, if the queue is not paused. */
+static void
+conclude(struct rqueue *q, bool paused)
+{
+	struct rclaim *c = q->held;
+
+	q->held = NULL;
+	q->blocked = false;
+	if (c != NULL && paused)
+		give_back(q, c);
+	else if (c != NULL)
+		rqueue_hand_over(c);
+	tell_quiet(q);
+}
+
+static void
+on_moved(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+
+	take_moved(q, reply);
+	if (q->asked_rest)
+		return;
+	conclude(q, true); /* nobody knows */
+	rqueue_pump(q);
+}
+
+/* This follows the BLMOVE's answer closely, usually in the same packet. */
+static void
+on_rest_told(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	const int64_t n = redis_reply_integer(reply);
+	struct rqueue *q = arg;
+
+	q->more = q->more || (n & 1) != 0;
+	conclude(q, redis_fault(reply) != REDIS_FAULT_NONE || (n & 2) != 0);
+	rqueue_pump(q);
+}
+
+static void
+wait_for_one(struct rqueue *q)
+{
+	const struct slice paused = slice_of(q->keys[KEY_PAUSED]);
+	const struct slice waiting = slice_of(q->keys[KEY_WAITING]);
+	const struct slice move[] = {
+	    SLICE("BLMOVE"), waiting,	    slice_of(q->parts[0].key),
+	    SLICE("RIGHT"),  SLICE("LEFT"), SLICE(BLOCK_S)};
+	/* A key that is named twice counts twice: 1 says that there are others,
+	 * 2 that the queue is paused, 3 both. */
+	const struct slice rest[] = {SLICE("EXISTS"), waiting, paused, paused};
+
+	if (redis_command_blocking(q->blocking, BLOCK_MS, on_moved, q, 6,
+				   move) != 0)
+		return;
+	q->blocked = true;
+	q->asked_rest =
+	    redis_command(q->blocking, on_rest_told, q, 4, rest) == 0;
+}
+
+static void
+on_unblocked(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+
+	q->unblocking = false;
+	/* The order may have met the server before the BLMOVE did. */
+	rqueue_pump(q);
+}
+
+/* Nothing is wanted for now: take the waiting BLMOVE back. */
+static void
+unblock(struct rqueue *q)
+{
+	char id[NUMBER_TEXT];
+	const struct slice argv[] = {SLICE("CLIENT"), SLICE("UNBLOCK"),
+				     number_arg(id, q->blocking_id)};
+
+	if (redis_command(q->broker->redis, on_unblocked, q, 3, argv) == 0)
+		q->unblocking = true;
+}
+
+static void
+on_client_id(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+
+	q->blocking_id = redis_reply_integer(reply);
+}
+
+static void
+on_blocking_state(struct redis *r, enum redis_state state,
+		  const struct err *why, void *arg)
+{
+	struct rqueue *q = arg;
+	struct rbroker *b = q->broker;
+	const struct slice argv[] = {SLICE("CLIENT"), SLICE("ID")};
+
+	if (state == REDIS_REFUSED)
+		b->opt.on_state(false, true, why, b->opt.arg);
+	if (state != REDIS_UP)
+		return;
+	redis_command(r, on_client_id, q, 2, argv);
+	/* What an answer that was lost has brought lies in part 0. */
+	if (q->recovered)
+		rqueue_look(q, 0);
+	rqueue_pump(q);
+}
+
+/* --- the queue --------------------------------------------------------- */
+
+void
+rqueue_pump(struct rqueue *q)
+{
+	unsigned int want;
+
+	if (!q->recovered || redis_state(q->broker->redis) != REDIS_UP)
+		return;
+	if (q->wanted == 0 || (q->paused && !q->more)) {
+		if (q->blocked && !q->unblocking && q->blocking_id != 0)
+			unblock(q);
+		return;
+	}
+	/* One claim at a time: what is freed meanwhile makes the next larger.
+	 */
+	if (q->more && q->asked == 0) {
+		want = q->wanted < CLAIM_MAX ? q->wanted : CLAIM_MAX;
+		claim(q, want);
+	} else if (!q->more && !q->blocked && !q->unblocking &&
+		   q->giving_back.claim == NULL && !q->parts[0].looking &&
+		   !evtimer_pending(q->retry, NULL) &&
+		   redis_state(q->blocking) == REDIS_UP) {
+		wait_for_one(q);
+	}
+}
+
+void
+rqueue_wake(struct rqueue *q)
+{
+	q->more = true;
+	q->woken = q->asked > 0;
+	rqueue_promote(q);
+	rqueue_pump(q);
+}
+
+void
+rqueue_stall(struct rqueue *q)
+{
+	q->recovered = false;
+	q->looks = 0;
+	evtimer_del(q->due);
+	evtimer_del(q->retry);
+}
+
+void
+rbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
+{
+	struct rqueue *q = &((struct rbroker *)broker)->queues[queue];
+
+	q->wanted = n;
+	rqueue_pump(q);
+}
+
+bool
+rbroker_quiet(const struct broker *broker)
+{
+	const struct rbroker *b = (const struct rbroker *)broker;
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		if (b->queues[i].asked > 0 || b->queues[i].blocked)
+			return false;
+	return true;
+}
+
+int
+rqueue_open(struct rqueue *q, struct err *err)
+{
+	struct rbroker *b = q->broker;
+	const struct redis_options options = {
+	    .url = &b->url,
+	    .client_name = "flowrrad-queue",
+	    .timeout_ms = b->opt.timeout_ms,
+	    /* More than one task of the largest size: see rqueue_look(). */
+	    .max_reply = b->opt.max_task + (64u << 10),
+	    .on_state = on_blocking_state,
+	    .arg = q};
+
+	q->due = evtimer_new(b->opt.base, rqueue_on_due, q);
+	q->retry = evtimer_new(b->opt.base, on_retry, q);
+	if (q->due == NULL || q->retry == NULL || rqueue_name_parts(q) != 0)
+		return err_nomem(err);
+	q->more = true;
+	q->blocking = redis_new(b->opt.base, &options, err);
+	return q->blocking ? 0 : -1;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis backend: which tasks have ended.
+ *
+ *	flowrra:completed  list of ids, the newest first
+ *	flowrra:failed     the same of those that failed
+ *	flowrra:stats      hash of totals: succeeded, failed
+ *
+ * What ends in one turn of the loop is noted at its end, in two commands for
+ * all of it, which leave in the same write as the records. A note is sent once
+ * (its record may be sent again, and then is noted again): it is good for
+ * lists and rates, and nothing depends on it.
+ */
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis/results.h"
+
+/* One command takes so many ids: a script cannot take many more. */
+#define BATCH_MAX 1000
+/* The list is cut when it is longer than it has to be by this much. */
+#define TRIM_EVERY 1000
+
+const char RRESULTS_STATS[] = "flowrra:stats";
+
+static const struct redis_script script = {.name = "index", .text =
+#include "index.lua.inc"
+};
+
+/* A note under way. */
+struct note {
+	struct rcall call; /* the first member: whoever frees it, frees all */
+	bool failed;	   /* the tasks in it */
+	bool again;	   /* it was refused before */
+	unsigned int n;
+	char ids[]; /* each with a NUL behind */
+};
+
+struct slice
+rresults_index_list(bool failed)
+{
+	return failed ? SLICE("flowrra:failed") : SLICE("flowrra:completed");
+}
+
+struct slice
+rresults_index_field(bool failed)
+{
+	return failed ? SLICE("failed") : SLICE("succeeded");
+}
+
+static void
+trim(struct rresults *r, bool failed)
+{
+	char last[24];
+	const int n = snprintf(last, sizeof(last), "%d", RESULTS_LIST_MAX - 1);
+	const struct slice argv[] = {SLICE("LTRIM"),
+				     rresults_index_list(failed),
+				     SLICE("0"),
+				     {last, (size_t)n}};
+
+	redis_command(r->redis, NULL, NULL, 4, argv);
+}
+
+/* Two arguments, and behind them the ids, the last of which ended last. */
+static void
+put_arguments(const struct note *note, struct slice first, struct slice second,
+	      struct slice *argv)
+{
+	const char *id = note->ids;
+	unsigned int i;
+
+	argv[0] = first;
+	argv[1] = second;
+	for (i = 2; i < note->n + 2; i++) {
+		argv[i] = slice_of(id);
+		id += argv[i].len + 1;
+	}
+}
+
+static void
+send_commands(struct note *note, struct slice *argv)
+{
+	struct rresults *r = note->call.results;
+	char number[24];
+	const int n = snprintf(number, sizeof(number), "%u", note->n);
+	const struct slice count[] = {SLICE("HINCRBY"),
+				      slice_of(RRESULTS_STATS),
+				      rresults_index_field(note->failed),
+				      {number, (size_t)n}};
+
+	put_arguments(note, SLICE("LPUSH"), rresults_index_list(note->failed),
+		      argv);
+	redis_command(r->redis, NULL, NULL, 4, count);
+	rresults_ask(&note->call, 2 + note->n, argv);
+}
+
+static void
+send_script(struct note *note, struct slice *args)
+{
+	const struct slice keys[] = {rresults_index_list(note->failed),
+				     slice_of(RRESULTS_STATS)};
+	char most[24];
+	const int n = snprintf(most, sizeof(most), "%d", RESULTS_LIST_MAX);
+
+	put_arguments(note, rresults_index_field(note->failed),
+		      (struct slice){most, (size_t)n}, args);
+	rresults_ask_script(&note->call,
+			    &(struct rscript_call){.script = &script,
+						   .n_keys = 2,
+						   .keys = keys,
+						   .n_args = 2 + note->n,
+						   .args = args});
+}
+
+/* Sends it, or frees it. */
+static void
+send_to_server(struct note *note)
+{
+	/* Not an array for as many as there can be: mostly it is one. */
+	struct slice *args = reallocarray(NULL, note->n + 2, sizeof(*args));
+
+	if (args == NULL)
+		free(note);
+	else if (note->again || note->call.results->full)
+		send_script(note, args);
+	else
+		send_commands(note, args);
+	free(args);
+}
+
+static void
+on_noted(struct rcall *call, const struct redis_reply *reply)
+{
+	struct note *note = container_of(call, struct note, call);
+	const enum redis_fault fault = redis_fault(reply);
+
+	/* It became full just now, or has forgotten its scripts. */
+	if ((fault == REDIS_FAULT_FULL || fault == REDIS_FAULT_SCRIPT) &&
+	    !note->again) {
+		note->again = true;
+		send_to_server(note);
+		return;
+	}
+	if (redis_reply_integer(reply) > RESULTS_LIST_MAX + TRIM_EVERY)
+		trim(call->results, note->failed);
+	free(note);
+}
+
+static void
+send_note(struct rresults *r, bool failed)
+{
+	struct ended *ended = &r->ended[failed];
+	struct note *note = malloc(sizeof(*note) + ended->ids.len);
+
+	if (note != NULL && !ended->ids.failed) {
+		*note = (struct note){.call = {.results = r, .fn = on_noted},
+				      .failed = failed,
+				      .n = ended->n};
+		memcpy(note->ids, ended->ids.data, ended->ids.len);
+		send_to_server(note);
+	} else {
+		free(note);
+	}
+	buf_reset(&ended->ids);
+	ended->n = 0;
+}
+
+static void
+on_turn_is_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct rresults *r = arg;
+
+	if (r->ended[false].n > 0)
+		send_note(r, false);
+	if (r->ended[true].n > 0)
+		send_note(r, true);
+}
+
+void
+rresults_index(struct rresults *r, const struct results_put *put)
+{
+	struct ended *ended = &r->ended[put->failed];
+
+	/* With its NUL, which no id has. */
+	buf_add(&ended->ids, put->id.p, put->id.len);
+	buf_addc(&ended->ids, '\0');
+	if (++ended->n == BATCH_MAX)
+		send_note(r, put->failed);
+	else
+		event_active(r->turn_is_over, EV_TIMEOUT, 0);
+}
+
+int
+rresults_index_open(struct rresults *r, struct err *err)
+{
+	r->turn_is_over = evtimer_new(r->opt.base, on_turn_is_over, r);
+	return r->turn_is_over != NULL ? 0 : err_nomem(err);
+}
+
+void
+rresults_index_close(struct rresults *r)
+{
+	if (r->turn_is_over != NULL)
+		event_free(r->turn_is_over);
+	buf_done(&r->ended[false].ids);
+	buf_done(&r->ended[true].ids);
+}

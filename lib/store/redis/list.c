@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis backend: lists and counts of the tasks that have ended. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/result_json.h"
+#include "store/redis/results.h"
+
+/* A page ends early rather than keep the server busy. */
+#define PAGE_BYTES "4194304"
+/* One who empties the server's cache of scripts all the time is not waited
+ * for. */
+#define FORGOTTEN_MAX 3
+/* Lists are not nearly as long as that has digits. */
+#define PLACE_DIGITS 9
+
+static const struct redis_script recent = {.name = "recent", .text =
+#include "recent.lua.inc"
+};
+
+struct listing {
+	struct rcall call; /* the first member: whoever frees it, frees all */
+	bool failed;
+	unsigned int n, forgotten;
+	struct err wrong; /* the cursor */
+	results_page_fn *on_page;
+	void *arg;
+	size_t len;
+	char cursor[];
+};
+
+static void
+fail_page(results_page_fn *on_page, const struct err *err, void *arg)
+{
+	const struct slice none = {NULL, 0};
+
+	on_page(NULL, 0, none, err, arg);
+}
+
+/* A task that was put back by hand is listed with what it was, but its record
+ * says what it is. */
+static bool
+belongs(struct slice record, bool failed)
+{
+	struct buf scratch = BUF_INIT;
+	struct result result;
+	bool yes;
+
+	yes = result_decode(record, &scratch, &result, NULL) == 0 &&
+	      result.status == (failed ? RESULT_FAILED : RESULT_SUCCESS);
+	buf_done(&scratch);
+	return yes;
+}
+
+static void
+tell_page(const struct listing *l, const struct redis_reply *reply)
+{
+	const size_t count = redis_reply_count(reply);
+	struct slice *records = calloc(count + 1, sizeof(*records));
+	struct err err;
+	size_t i, n = 0;
+
+	if (records == NULL) {
+		err_nomem(&err);
+		fail_page(l->on_page, &err, l->arg);
+		return;
+	}
+	for (i = 1; i < count; i++) {
+		records[n] = redis_reply_string(redis_reply_at(reply, i));
+		n += belongs(records[n], l->failed);
+	}
+	l->on_page(records, n, redis_reply_string(redis_reply_at(reply, 0)),
+		   NULL, l->arg);
+	free(records);
+}
+
+/* One as recent.lua makes them: a place, a colon, and an id. */
+static bool
+is_cursor(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		;
+	return i > 0 && i <= PLACE_DIGITS && i < s.len && s.p[i] == ':';
+}
+
+static void
+ask(struct listing *l)
+{
+	char want[24];
+	const int len = snprintf(want, sizeof(want), "%u", l->n);
+	const struct slice key = rresults_index_list(l->failed);
+	const struct slice args[] = {{l->cursor, l->len},
+				     {want, (size_t)len},
+				     SLICE(PAGE_BYTES),
+				     slice_of(RRESULTS_RECORD)};
+
+	rresults_ask_script(&l->call, &(struct rscript_call){.script = &recent,
+							     .n_keys = 1,
+							     .keys = &key,
+							     .n_args = 4,
+							     .args = args});
+}
+
+static void
+on_listed(struct rcall *call, const struct redis_reply *reply)
+{
+	struct listing *l = container_of(call, struct listing, call);
+	const enum redis_fault fault = redis_fault(reply);
+	struct err err;
+
+	if (fault == REDIS_FAULT_SCRIPT && l->forgotten++ < FORGOTTEN_MAX) {
+		ask(l);
+		return;
+	}
+	if (l->wrong.code != ERR_NONE) {
+		fail_page(l->on_page, &l->wrong, l->arg);
+	} else if (fault == REDIS_FAULT_NONE) {
+		tell_page(l, reply);
+	} else {
+		redis_fault_err(call->results->redis, "listing results", reply,
+				&err);
+		fail_page(l->on_page, &err, l->arg);
+	}
+	free(l);
+}
+
+void
+rresults_list(struct results *results, bool failed, struct slice cursor,
+	      unsigned int n, results_page_fn *on_page, void *arg)
+{
+	struct listing *l = malloc(sizeof(*l) + cursor.len);
+	const unsigned int most = n < RESULTS_PAGE_MAX ? n : RESULTS_PAGE_MAX;
+	struct err err;
+
+	if (l == NULL) {
+		err_nomem(&err);
+		fail_page(on_page, &err, arg);
+		return;
+	}
+	*l = (struct listing){
+	    .call = {.results = (struct rresults *)results, .fn = on_listed},
+	    .failed = failed,
+	    .n = most > 0 ? most : 1,
+	    .on_page = on_page,
+	    .arg = arg,
+	    .len = cursor.len};
+	if (cursor.len > 0)
+		memcpy(l->cursor, cursor.p, cursor.len);
+	if (cursor.len == 0 || is_cursor(cursor)) {
+		ask(l);
+		return;
+	}
+	err_set(&l->wrong, ERR_DATA,
+		"this is no cursor of such a list; begin without one");
+	rresults_answer_later(&l->call);
+}
+
+/* --- counts ------------------------------------------------------------ */
+
+static void
+on_counted(struct rcall *call, const struct redis_reply *reply)
+{
+	char text[80];
+	struct err err;
+	int n;
+
+	if (redis_fault(reply) == REDIS_FAULT_NONE) {
+		n = snprintf(text, sizeof(text),
+			     "{\"succeeded\":%" PRId64 ",\"failed\":%" PRId64
+			     "}",
+			     redis_reply_integer(redis_reply_at(reply, 0)),
+			     redis_reply_integer(redis_reply_at(reply, 1)));
+		call->on_record((struct slice){text, (size_t)n}, NULL,
+				call->arg);
+	} else {
+		redis_fault_err(call->results->redis, "reading the totals",
+				reply, &err);
+		call->on_record((struct slice){NULL, 0}, &err, call->arg);
+	}
+	free(call);
+}
+
+void
+rresults_counts(struct results *results, results_record_fn *on_record,
+		void *arg)
+{
+	struct rcall *call = rresults_call(results, on_record, arg);
+	const struct slice argv[] = {SLICE("HMGET"), slice_of(RRESULTS_STATS),
+				     rresults_index_field(false),
+				     rresults_index_field(true)};
+
+	if (call == NULL)
+		return;
+	call->fn = on_counted;
+	rresults_ask(call, 4, argv);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis backend: pending records, made and taken away. */
+#include <stdlib.h>
+
+#include "store/redis/results.h"
+
+struct creation {
+	struct rresults *results;
+	const struct slice *ids;
+	struct err *errs;
+	size_t n;
+	size_t left; /* to be answered */
+	results_created_fn *on_done;
+	void *arg;
+};
+
+static void
+created(struct creation *c)
+{
+	if (--c->left > 0)
+		return;
+	c->on_done(c->errs, c->n, c->arg);
+	free(c);
+}
+
+static void
+on_created(struct rcall *call, const struct redis_reply *reply)
+{
+	struct creation *c = call->arg;
+	const size_t i = call->index;
+
+	free(call);
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		redis_fault_err(c->results->redis, "storing a pending record",
+				reply, &c->errs[i]);
+	else if (redis_reply_type(reply) == REDIS_NIL)
+		err_set(&c->errs[i], ERR_REFUSED,
+			"there is a task with the id %.*s already",
+			(int)c->ids[i].len, c->ids[i].p);
+	created(c);
+}
+
+static void
+create_one(struct creation *c, size_t i, struct slice record)
+{
+	struct rcall *call = malloc(sizeof(*call));
+	struct buf key = BUF_INIT;
+	const struct slice argv[] = {
+	    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, c->ids[i]),
+	    record, SLICE("NX")};
+
+	c->errs[i] = (struct err)ERR_INIT;
+	if (call == NULL || key.failed) {
+		free(call);
+		err_nomem(&c->errs[i]);
+	} else {
+		*call = (struct rcall){.results = c->results,
+				       .fn = on_created,
+				       .arg = c,
+				       .index = i};
+		c->left++;
+		rresults_ask(call, 4, argv);
+	}
+	buf_done(&key);
+}
+
+void
+rresults_create(struct results *results, const struct slice *ids,
+		const struct slice *records, struct err *errs, size_t n,
+		results_created_fn *on_done, void *arg)
+{
+	struct creation *c = malloc(sizeof(*c));
+	size_t i;
+
+	if (c == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&errs[i]);
+		on_done(errs, n, arg);
+		return;
+	}
+	*c = (struct creation){.results = (struct rresults *)results,
+			       .ids = ids,
+			       .errs = errs,
+			       .n = n,
+			       .left = 1,
+			       .on_done = on_done,
+			       .arg = arg};
+	for (i = 0; i < n; i++)
+		create_one(c, i, records[i]);
+	created(c);
+}
+
+void
+rresults_forget(struct results *results, const struct slice *ids, size_t n)
+{
+	struct rresults *r = (struct rresults *)results;
+	struct buf key = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_reset(&key);
+		const struct slice argv[] = {
+		    SLICE("UNLINK"),
+		    rresults_key(&key, RRESULTS_RECORD, ids[i])};
+
+		if (!key.failed)
+			redis_command(r->redis, NULL, NULL, 2, argv);
+	}
+	buf_done(&key);
+}
+
+static void
+on_reopened(struct rcall *call, const struct redis_reply *reply)
+{
+	const struct slice none = {NULL, 0};
+	struct err err;
+
+	if (redis_fault(reply) == REDIS_FAULT_NONE) {
+		call->on_record(none, NULL, call->arg);
+	} else {
+		redis_fault_err(call->results->redis,
+				"storing a pending record", reply, &err);
+		call->on_record(none, &err, call->arg);
+	}
+	free(call);
+}
+
+void
+rresults_reopen(struct results *results, struct slice id, struct slice record,
+		results_record_fn *on_done, void *arg)
+{
+	struct rcall *call = rresults_call(results, on_done, arg);
+	struct buf key = BUF_INIT;
+	/* Without a life, which the final one had. */
+	const struct slice argv[] = {
+	    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, id), record};
+
+	if (call == NULL)
+		return;
+	call->fn = on_reopened;
+	rresults_ask(call, 3, argv);
+	buf_done(&key);
+}

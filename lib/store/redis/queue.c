@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis broker: queues' names, opened and closed. */
+#include <event2/event.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/order.h"
+#include "store/redis/broker.h"
+
+static const char *const key_suffixes[KEY_COUNT] = {
+    [KEY_WAITING] = NULL,	   [KEY_LEVELS] = "levels",
+    [KEY_DELAYED] = "delayed",	   [KEY_CLOCK] = "clock",
+    [KEY_DEAD] = "dead",	   [KEY_DEAD_TASKS] = "dead:tasks",
+    [KEY_DEAD_INFO] = "dead:info", [KEY_PAUSED] = "paused",
+    [KEY_WITHDRAWN] = "withdrawn",
+};
+
+/* --- opening ----------------------------------------------------------- */
+
+static int
+make_keys(struct rqueue *q, const char *prefix, const char *name)
+{
+	const struct order wake = {ORDER_WAKE, slice_of(name)};
+	struct buf order = BUF_INIT;
+	unsigned int i;
+
+	if (asprintf(&q->keys[KEY_WAITING], "%s:%s", prefix, name) < 0)
+		return -1;
+	for (i = KEY_WAITING + 1; i < KEY_COUNT; i++)
+		if (asprintf(&q->keys[i], "{%s:%s}:%s", prefix, name,
+			     key_suffixes[i]) < 0)
+			return -1;
+	order_write(&wake, &order);
+	if (order.failed) {
+		buf_done(&order);
+		return -1;
+	}
+	q->wake = buf_take(&order);
+	return 0;
+}
+
+int
+rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
+	    unsigned int index)
+{
+	*q = (struct rqueue){.broker = b, .index = index};
+	if ((q->name = strdup(name)) == NULL ||
+	    make_keys(q, b->queue_key, name) != 0) {
+		rqueue_done(q);
+		return -1;
+	}
+	return 0;
+}
+
+char *
+rqueue_part_key(const struct rqueue *q, const char *worker, unsigned int part)
+{
+	char *key = NULL;
+	int n;
+
+	if (part == 0)
+		n = asprintf(&key, "{%s}:inflight:%s", q->keys[KEY_WAITING],
+			     worker);
+	else
+		n = asprintf(&key, "{%s}:inflight:%s#%u", q->keys[KEY_WAITING],
+			     worker, part);
+	return n < 0 ? NULL : key;
+}
+
+char *
+rqueue_fence_key(const struct rqueue *q, const char *worker)
+{
+	char *key = NULL;
+
+	return asprintf(&key, "{%s}:fence:%s", q->keys[KEY_WAITING], worker) < 0
+		   ? NULL
+		   : key;
+}
+
+int
+rqueue_name_parts(struct rqueue *q)
+{
+	struct part *part;
+	unsigned int i;
+
+	for (i = 0; i < PARTS; i++) {
+		part = &q->parts[i];
+		part->queue = q;
+		TAILQ_INIT(&part->claims);
+		part->key = rqueue_part_key(q, q->broker->opt.worker, i);
+		if (part->key == NULL)
+			return -1;
+	}
+	q->fence = rqueue_fence_key(q, q->broker->opt.worker);
+	return q->fence != NULL ? 0 : -1;
+}
+
+void
+rqueue_done(struct rqueue *q)
+{
+	struct rclaim *c;
+	unsigned int i;
+
+	redis_free(q->blocking);
+	if (q->due != NULL)
+		event_free(q->due);
+	if (q->retry != NULL)
+		event_free(q->retry);
+	for (i = 0; i < PARTS && q->parts[i].key != NULL; i++) {
+		while ((c = TAILQ_FIRST(&q->parts[i].claims)) != NULL) {
+			TAILQ_REMOVE(&q->parts[i].claims, c, link);
+			free(c);
+		}
+		free(q->parts[i].key);
+	}
+	for (i = 0; i < KEY_COUNT; i++)
+		free(q->keys[i]);
+	free(q->fence);
+	free(q->wake);
+	free(q->name);
+}
+
+/* --- names that the server was told of ---------------------------------- */
+
+/* So many are remembered; who has more tells some of them again. */
+#define NAMED_MAX 1000
+
+static int
+compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+void
+rbroker_name_queue(struct rbroker *b, const char *name)
+{
+	const struct slice argv[] = {SLICE("SADD"), slice_of(b->queues_key),
+				     slice_of(name)};
+	char *copy;
+
+	if (tfind(name, &b->named, compare) != NULL)
+		return;
+	if (b->n_named == NAMED_MAX)
+		rbroker_forget_named(b);
+	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
+	    (copy = strdup(name)) == NULL)
+		return;
+	if (tsearch(copy, &b->named, compare) == NULL)
+		free(copy);
+	else
+		b->n_named++;
+}
+
+void
+rbroker_forget_named(struct rbroker *b)
+{
+	tdestroy(b->named, free);
+	b->named = NULL;
+	b->n_named = 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis backend: records of tasks that run, or have run. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/redis/results.h"
+
+static const struct redis_script store_oom = {.name = "store", .text =
+#include "store.lua.inc"
+};
+
+static const struct redis_script store_note = {.name = "note", .text =
+#include "note.lua.inc"
+};
+
+static int
+send_set(const struct rresults *r, const struct results_put *put,
+	 struct slice key, redis_reply_fn *fn, void *arg)
+{
+	char ttl[24];
+	int n = snprintf(ttl, sizeof(ttl), "%" PRId64, put->ttl_s);
+	const struct slice set[] = {
+	    SLICE("SET"), key, put->record, SLICE("EX"), {ttl, (size_t)n}};
+	const struct slice args[] = {put->record, {ttl, (size_t)n}};
+
+	if (!put->final)
+		return redis_eval(r->redis, &store_note, fn, arg, 1, &key, 1,
+				  args);
+	if (r->full)
+		return redis_eval(r->redis, &store_oom, fn, arg, 1, &key, 2,
+				  args);
+	return redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set);
+}
+
+/* Who waits for it is told, and it is noted for those who ask for lists. */
+static void
+announce(struct rresults *r, const struct results_put *put)
+{
+	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
+
+	buf_reset(&r->key);
+	publish[1] = rresults_key(&r->key, RRESULTS_COMPLETE, put->id);
+	/* Should the SET be refused, it only wakes somebody early. */
+	if (!r->key.failed)
+		redis_command(r->redis, NULL, NULL, 3, publish);
+	if (put->reply_to.len > 0)
+		rresults_reply(r, put);
+	rresults_index(r, put);
+}
+
+static int
+send_pending(struct pending *p, struct redis *redis, redis_reply_fn *fn,
+	     void *arg)
+{
+	struct outbox *o = p->owner;
+	struct rresults *r = container_of(o, struct rresults, outbox);
+	const struct results_put *put =
+	    container_of(p, struct results_put, pending);
+	struct slice key;
+
+	buf_reset(&r->key);
+	key = rresults_key(&r->key, RRESULTS_RECORD, put->id);
+	if (r->key.failed || send_set(r, put, key, fn, arg) != 0)
+		return -1;
+	if (put->final)
+		announce(r, put);
+	return 0;
+}
+
+static void
+stored(struct pending *p, const struct redis_reply *reply, void *arg)
+{
+	struct results_put *put = container_of(p, struct results_put, pending);
+
+	put->on_done(put);
+}
+
+static void
+on_trouble(const struct err *why, void *arg)
+{
+	struct rresults *r = arg;
+
+	/* Should the script be what the server does not like: SET again. */
+	r->full = why->code == ERR_FULL;
+	r->opt.on_state(true, false, why, r->opt.arg);
+}
+
+const struct outbox_ops rresults_records = {
+    .send = send_pending, .done = stored, .on_trouble = on_trouble};
+
+/* Stored or not, it is over. */
+static void
+on_lossy(struct rcall *call, const struct redis_reply *reply)
+{
+	struct results_put *put = call->arg;
+
+	free(call);
+	put->on_done(put);
+}
+
+static void
+put_lossy(struct rresults *r, struct results_put *put)
+{
+	struct rcall *call = malloc(sizeof(*call));
+	struct buf key = BUF_INIT;
+	const struct slice name = rresults_key(&key, RRESULTS_RECORD, put->id);
+
+	if (call == NULL || key.failed) {
+		free(call);
+		put->on_done(put);
+	} else {
+		*call =
+		    (struct rcall){.results = r, .fn = on_lossy, .arg = put};
+		rresults_ask_script(
+		    call, &(struct rscript_call){.script = &store_note,
+						 .n_keys = 1,
+						 .keys = &name,
+						 .n_args = 1,
+						 .args = &put->record});
+	}
+	buf_done(&key);
+}
+
+void
+rresults_put(struct results *results, struct results_put *put)
+{
+	struct rresults *r = (struct rresults *)results;
+
+	if (put->lossy)
+		put_lossy(r, put);
+	else
+		outbox_add(&r->outbox, &put->pending);
+}
+
+size_t
+rresults_unconfirmed(const struct results *results)
+{
+	return ((const struct rresults *)results)->outbox.count;
+}

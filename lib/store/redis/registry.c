@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis broker: questions of producers, and orders to workers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/scan.h"
+#include "store/redis/broker.h"
+
+struct question {
+	struct rcall call;
+	broker_value_fn *on_value;
+	void *arg;
+};
+
+static int
+compare_slices(const void *a, const void *b)
+{
+	const struct slice *x = a, *y = b;
+	size_t len = x->len < y->len ? x->len : y->len;
+	int c = memcmp(x->p, y->p, len);
+
+	return c ? c : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Names as a sorted JSON array. */
+static void
+answer_names(const struct question *q, const struct redis_reply *reply)
+{
+	size_t i, n = redis_reply_count(reply);
+	struct slice *names = calloc(n ? n : 1, sizeof(*names));
+	struct buf json = BUF_INIT;
+	struct err err;
+
+	if (names != NULL) {
+		for (i = 0; i < n; i++)
+			names[i] = redis_reply_string(redis_reply_at(reply, i));
+		qsort(names, n, sizeof(*names), compare_slices);
+		buf_addc(&json, '[');
+		for (i = 0; i < n; i++) {
+			if (i > 0)
+				buf_addc(&json, ',');
+			scan_quote(&json, names[i]);
+		}
+		buf_addc(&json, ']');
+	}
+	if (names == NULL || json.failed) {
+		err_nomem(&err);
+		q->on_value((struct slice){NULL, 0}, &err, q->arg);
+	} else {
+		q->on_value((struct slice){json.data, json.len}, NULL, q->arg);
+	}
+	buf_done(&json);
+	free(names);
+}
+
+static void
+on_answer(struct rcall *call, const struct redis_reply *reply)
+{
+	struct question *q = container_of(call, struct question, call);
+	struct slice value = {NULL, 0};
+	struct err err;
+
+	if (redis_fault(reply) != REDIS_FAULT_NONE) {
+		redis_fault_err(call->broker->redis, "asking", reply, &err);
+		q->on_value(value, &err, q->arg);
+	} else if (redis_reply_type(reply) == REDIS_ARRAY) {
+		answer_names(q, reply);
+	} else {
+		if (redis_reply_type(reply) == REDIS_STRING)
+			value = redis_reply_string(reply);
+		q->on_value(value, NULL, q->arg);
+	}
+	free(q);
+}
+
+static void
+drop(struct rcall *call)
+{
+	free(container_of(call, struct question, call));
+}
+
+static void
+ask(struct broker *broker, broker_value_fn *on_value, void *arg, size_t argc,
+    const struct slice *argv)
+{
+	struct question *q = malloc(sizeof(*q));
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	*q = (struct question){.call = {.broker = (struct rbroker *)broker,
+					.on_reply = on_answer,
+					.drop = drop},
+			       .on_value = on_value,
+			       .arg = arg};
+	if (rcall_command(&q->call, argc, argv) != 0)
+		rcall_later(&q->call);
+}
+
+void
+rbroker_registered(struct broker *b, struct slice name,
+		   broker_value_fn *on_value, void *arg)
+{
+	const struct slice argv[] = {SLICE("HGET"), slice_of(RBROKER_REGISTRY),
+				     name};
+
+	ask(b, on_value, arg, 3, argv);
+}
+
+void
+rbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
+{
+	const struct slice argv[] = {SLICE("HKEYS"),
+				     slice_of(RBROKER_REGISTRY)};
+
+	ask(b, on_value, arg, 2, argv);
+}
+
+void
+rbroker_control(struct broker *b, struct slice message,
+		broker_value_fn *on_sent, void *arg)
+{
+	const struct slice argv[] = {SLICE("PUBLISH"),
+				     slice_of(RBROKER_CONTROL), message};
+
+	ask(b, on_sent, arg, 3, argv);
+}

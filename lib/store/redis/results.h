@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis backend, as its own files see it.
+ *
+ *	redis.c         opening, closing, questions
+ *	redis_put.c     stores records of tasks that run or have run
+ *	redis_index.c   notes which tasks have ended
+ *	redis_list.c    lists and counts those
+ *	redis_create.c  pending records
+ *	redis_watch.c   waits for records
+ *	redis_events.c  task events, told and listened to
+ */
+#ifndef STORE_REDIS_RESULTS_H
+#define STORE_REDIS_RESULTS_H
+
+#include "redis/outbox.h"
+#include "redis/redis.h"
+#include "redis/url.h"
+#include "store/results.h"
+
+#define TOPIC_BUCKETS 256
+
+struct topic;
+
+/* Tasks that have ended in this turn of the loop, in one way. */
+struct ended {
+	struct buf ids; /* each with a NUL behind */
+	unsigned int n;
+};
+
+struct rresults {
+	struct results pub;
+	struct results_options opt;
+	struct redis_url url;
+	char *url_name;
+	struct redis *redis;  /* commands */
+	struct outbox outbox; /* records that must be kept */
+	bool full;	      /* the server refused one as full */
+	struct buf key;	      /* of the record that is being sent */
+	struct event *later;  /* answers that need no server */
+	bool answering;	      /* they are being given */
+	bool dead;	      /* and one of them has closed the backend */
+	TAILQ_HEAD(rcall_list, rcall) calls; /* they wait here */
+	struct rcall_list asked;	     /* replies are on their way */
+
+	struct ended ended[2];	    /* succeeded, failed */
+	struct event *turn_is_over; /* they are noted */
+
+	struct redis *listener; /* subscriptions; made by the first of them */
+	TAILQ_HEAD(topic_list, topic) topics[TOPIC_BUCKETS];
+	results_event_fn *on_event;
+	void *on_event_arg;
+	bool listening; /* the subscription to events has stood */
+
+	char *reply_channel; /* made by the first who asks for the address */
+	bool reply_ready;
+	TAILQ_HEAD(, topic) awaited; /* the one that came first first */
+	struct event *impatient;     /* the first of them is watched instead */
+
+	struct event *ears; /* asks now and then who listens to events */
+	bool heard;
+};
+
+/* A question under way, or an answer that waits for the loop. */
+struct rcall {
+	TAILQ_ENTRY(rcall) link;
+	struct rresults *results;
+	void (*fn)(struct rcall *call, const struct redis_reply *reply);
+	results_record_fn *on_record;
+	void *arg;
+	size_t index; /* of the record in its batch */
+};
+
+/* Sends a command, or a script, whose reply goes to call->fn, which frees the
+ * call; with no server, fn gets a NULL reply from the loop. */
+void rresults_ask(struct rcall *call, size_t argc, const struct slice *argv);
+/* There is nothing to ask: the loop answers, soon, with a NULL reply. */
+void rresults_answer_later(struct rcall *call);
+struct rscript_call {
+	const struct redis_script *script;
+	size_t n_keys, n_args;
+	const struct slice *keys, *args;
+};
+void rresults_ask_script(struct rcall *call, const struct rscript_call *s);
+/* A call for one answer; NULL, and on_record has been told, if there is no
+ * memory for it. */
+struct rcall *rresults_call(struct results *results,
+			    results_record_fn *on_record, void *arg);
+
+/* The record in the answer to a GET. */
+struct slice rresults_record(const struct redis_reply *reply);
+
+/* "flowrra:task:<id>" and the like, into `key`. */
+struct slice rresults_key(struct buf *key, const char *prefix, struct slice id);
+extern const char RRESULTS_RECORD[];
+extern const char RRESULTS_COMPLETE[];
+extern const char RRESULTS_EVENTS[];
+extern const char RRESULTS_STATS[];
+
+/* --- redis_put.c ------------------------------------------------------- */
+
+void rresults_put(struct results *results, struct results_put *put);
+size_t rresults_unconfirmed(const struct results *results);
+extern const struct outbox_ops rresults_records;
+
+/* --- redis_index.c ----------------------------------------------------- */
+
+int rresults_index_open(struct rresults *r, struct err *err);
+void rresults_index_close(struct rresults *r);
+/* A final record is on its way: so is the note of it, when the turn ends. */
+void rresults_index(struct rresults *r, const struct results_put *put);
+/* The list of the tasks that failed, or of the others, and its field of
+ * RRESULTS_STATS. */
+struct slice rresults_index_list(bool failed);
+struct slice rresults_index_field(bool failed);
+
+/* --- redis_list.c ------------------------------------------------------ */
+
+void rresults_list(struct results *results, bool failed, struct slice cursor,
+		   unsigned int n, results_page_fn *on_page, void *arg);
+void rresults_counts(struct results *results, results_record_fn *on_record,
+		     void *arg);
+
+/* --- redis_create.c ---------------------------------------------------- */
+
+void rresults_create(struct results *results, const struct slice *ids,
+		     const struct slice *records, struct err *errs, size_t n,
+		     results_created_fn *on_done, void *arg);
+void rresults_forget(struct results *results, const struct slice *ids,
+		     size_t n);
+void rresults_reopen(struct results *results, struct slice id,
+		     struct slice record, results_record_fn *on_done,
+		     void *arg);
+
+/* --- redis_watch.c ----------------------------------------------------- */
+
+struct results_watch *rresults_watch(struct results *results, struct slice id,
+				     results_record_fn *on_record, void *arg,
+				     struct err *err);
+void rresults_unwatch(struct results_watch *watch);
+struct results_watch *rresults_await(struct results *results, struct slice id,
+				     results_record_fn *on_record, void *arg,
+				     struct err *err);
+/* A task's final record came as a reply. */
+void rresults_watches_reply(struct rresults *r, struct slice id,
+			    struct slice record);
+/* The connection for commands is up: asks again for what is watched. */
+void rresults_watches_up(struct rresults *r);
+/* The connection that listens will never be let in again: all are told. */
+void rresults_watches_refused(struct rresults *r, const struct err *why);
+/* A message on a channel that may be that of a task. */
+void rresults_watches_message(struct rresults *r, struct slice channel);
+/* Frees what is left of them; the connections are closed already. */
+void rresults_watches_free(struct rresults *r);
+
+/* --- redis_reply.c ----------------------------------------------------- */
+
+const char *rresults_reply_to(struct results *results);
+/* Sends a final record to who awaits it. */
+void rresults_reply(struct rresults *r, const struct results_put *put);
+/* A message on a channel: whether it was a reply, which was taken. */
+bool rresults_reply_message(struct rresults *r, struct slice channel,
+			    struct slice payload);
+void rresults_reply_close(struct rresults *r);
+
+/* --- redis_events.c ---------------------------------------------------- */
+
+/* Opens the connection for subscriptions, unless it is there. */
+int rresults_open_listener(struct rresults *r, struct err *err);
+void rresults_event(struct results *results, struct slice event);
+bool rresults_heard(const struct results *results);
+int rresults_listen(struct results *results, results_event_fn *on_event,
+		    void *arg, struct err *err);
+
+#endif

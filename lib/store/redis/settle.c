@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: ending claims. Every settlement begins by taking the task
+ * out of the in-flight list and does nothing if it is not there, so it may be
+ * sent again after a lost reply.
+ */
+#include <stdlib.h>
+
+#include "store/redis/broker.h"
+
+/*
+ * How LREM is to look for it: from the end that is nearer, as far as one can
+ * tell without counting those between that have ended. Long tasks, of which
+ * there may be thousands, stay behind at the tail; short ones end near the
+ * head.
+ */
+static struct slice
+direction(const struct rclaim *c)
+{
+	const struct part *part = &c->queue->parts[c->part];
+
+	if (part->oldest != NULL &&
+	    part->serial - c->serial < c->serial - part->oldest->serial)
+		return SLICE("1");
+	return SLICE("-1");
+}
+
+static void
+leave(struct rclaim *c)
+{
+	struct part *part = &c->queue->parts[c->part];
+
+	c->leaving = true;
+	while (part->oldest != NULL && part->oldest->leaving)
+		part->oldest = TAILQ_NEXT(part->oldest, link);
+}
+
+static int
+send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
+	 redis_reply_fn *on_reply, void *arg)
+{
+	const struct slice argv[] = {SLICE("LREM"),
+				     slice_of(c->queue->parts[c->part].key),
+				     direction(c), c->pub.bytes};
+
+	return redis_command(b->redis, on_reply, arg, 4, argv);
+}
+
+static int
+send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
+	     redis_reply_fn *on_reply, void *arg)
+{
+	struct rqueue *q = c->queue;
+	bool same = s->verdict == BROKER_PUT_BACK;
+	char delay[NUMBER_TEXT], priority[NUMBER_TEXT];
+	const struct slice keys[] = {
+	    slice_of(q->parts[c->part].key), slice_of(q->keys[KEY_WAITING]),
+	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED]),
+	    slice_of(q->keys[KEY_CLOCK])};
+	const struct slice args[] = {c->pub.bytes,
+				     same ? c->pub.bytes : s->again,
+				     number_arg(delay, same ? 0 : s->delay_ms),
+				     number_arg(priority, s->priority),
+				     slice_of(RBROKER_CONTROL),
+				     slice_of(q->wake)};
+
+	return rbroker_eval(b, SCRIPT_REQUEUE, on_reply, arg, 5, keys, 6, args);
+}
+
+static int
+send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
+	  redis_reply_fn *on_reply, void *arg)
+{
+	struct rqueue *q = c->queue;
+	const struct slice keys[] = {slice_of(q->parts[c->part].key),
+				     slice_of(q->keys[KEY_DEAD]),
+				     slice_of(q->keys[KEY_DEAD_TASKS]),
+				     slice_of(q->keys[KEY_DEAD_INFO])};
+	const struct slice args[] = {c->pub.bytes, s->id, s->info};
+
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 3, args);
+}
+
+static int
+send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
+		void *reply_arg)
+{
+	static int (*const senders[])(struct rclaim *, struct broker_settle *,
+				      struct rbroker *, redis_reply_fn *,
+				      void *) = {
+	    [BROKER_ACK] = send_ack,
+	    [BROKER_RETRY] = send_requeue,
+	    [BROKER_PUT_BACK] = send_requeue,
+	    [BROKER_BURY] = send_bury,
+	};
+	struct broker_settle *s =
+	    container_of(p, struct broker_settle, pending);
+	struct rclaim *c = container_of(s->claim, struct rclaim, pub);
+
+	int sent;
+
+	sent = senders[s->verdict](c, s, c->queue->broker, on_reply, reply_arg);
+	leave(c);
+	return sent;
+}
+
+static void
+settled(struct pending *p, const struct redis_reply *reply, void *arg)
+{
+	struct broker_settle *s =
+	    container_of(p, struct broker_settle, pending);
+	struct rclaim *c = container_of(s->claim, struct rclaim, pub);
+	struct part *part = &c->queue->parts[c->part];
+
+	TAILQ_REMOVE(&part->claims, c, link);
+	part->count--;
+	free(c);
+	s->claim = NULL;
+	s->on_done(s);
+}
+
+static void
+on_trouble(const struct err *why, void *arg)
+{
+	struct rbroker *b = arg;
+
+	b->opt.on_state(true, false, why, b->opt.arg);
+}
+
+const struct outbox_ops rbroker_settlements = {
+    .send = send_settlement, .done = settled, .on_trouble = on_trouble};
+
+void
+rbroker_settle(struct broker *broker, struct broker_settle *settle)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+
+	outbox_add(&b->outbox, &settle->pending);
+}
+
+size_t
+rbroker_unsettled(const struct broker *broker)
+{
+	return ((const struct rbroker *)broker)->outbox.count;
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: the producers' side.
+ *
+ * Tasks of priority 0 with no delay, for a queue with no limit, are pushed by
+ * one LPUSH per run of the same queue, their records set by one MSET before
+ * it; all others go through the submit script. Nothing is ever sent twice.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis/broker.h"
+
+static const char RECORD[] = "flowrra:task:";
+
+/* What submit.lua answers for each task, if it is not the id of another. */
+enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
+
+/* A batch, and the commands it still waits for. */
+struct batch {
+	struct rcall call; /* that it begins with */
+	struct broker_submit *tasks;
+	size_t n;
+	broker_submitted_fn *on_done;
+	void *arg;
+	size_t under_way;
+	bool reserved; /* records are stored; now the tasks */
+};
+
+/* One command for tasks first … first + n - 1 of a batch. */
+struct run {
+	struct rcall call;
+	struct batch *batch;
+	size_t first, n;
+};
+
+static void
+drop_batch(struct batch *batch)
+{
+	if (--batch->under_way == 0)
+		free(batch);
+}
+
+static void
+drop_run(struct rcall *call)
+{
+	struct run *run = container_of(call, struct run, call);
+
+	drop_batch(run->batch);
+	free(run);
+}
+
+static struct run *
+run_new(struct batch *batch, size_t first, size_t n,
+	void (*on_reply)(struct rcall *, const struct redis_reply *))
+{
+	struct run *run = malloc(sizeof(*run));
+
+	if (run != NULL)
+		*run = (struct run){.call = {.broker = batch->call.broker,
+					     .on_reply = on_reply,
+					     .drop = drop_run},
+				    .batch = batch,
+				    .first = first,
+				    .n = n};
+	return run;
+}
+
+/* --- answers ----------------------------------------------------------- */
+
+static void
+fail(struct broker_submit *task, const struct rbroker *b,
+     const struct redis_reply *reply)
+{
+	if (task->err.code != ERR_NONE)
+		return;
+	redis_fault_err(b->redis, "submitting", reply, &task->err);
+	/* ERR_FULL is for the limit of a queue. */
+	if (task->err.code == ERR_FULL)
+		task->err.code = ERR_UNAVAILABLE;
+	if (redis_fault(reply) == REDIS_FAULT_LOST)
+		err_set(&task->err, ERR_UNAVAILABLE,
+			"the connection to %s broke before it answered; the "
+			"task may have been queued all the same",
+			b->url_name);
+}
+
+static void push(struct batch *batch);
+
+static void
+command_ended(struct batch *batch)
+{
+	if (--batch->under_way > 0)
+		return;
+	if (!batch->reserved) {
+		batch->reserved = true;
+		push(batch);
+	} else {
+		batch->on_done(batch->tasks, batch->n, batch->arg);
+		free(batch);
+	}
+}
+
+/* A task that was refused leaves no record behind. */
+static void
+forget_record(struct rbroker *b, const struct broker_submit *task)
+{
+	struct buf key = BUF_INIT;
+	struct slice argv[2] = {SLICE("UNLINK")};
+
+	if (!b->opt.with_results || task->record.p == NULL)
+		return;
+	buf_adds(&key, RECORD);
+	buf_add(&key, task->id.p, task->id.len);
+	argv[1] = (struct slice){key.data, key.len};
+	if (!key.failed)
+		redis_command(b->redis, NULL, NULL, 2, argv);
+	buf_done(&key);
+}
+
+static void
+set_owner(struct broker_submit *task, struct slice id)
+{
+	task->duplicate = true;
+	snprintf(task->owner, sizeof(task->owner), "%.*s", (int)id.len, id.p);
+}
+
+/* What the submit script says of one task; a plain push says nothing. */
+static void
+take_answer(struct rbroker *b, struct broker_submit *task,
+	    const struct redis_reply *reply)
+{
+	const bool taken = redis_reply_type(reply) == REDIS_STRING;
+	const int64_t answer = taken ? QUEUED : redis_reply_integer(reply);
+
+	if (answer == QUEUE_FULL)
+		err_set(&task->err, ERR_FULL,
+			"queue %s is full ([executor] max_queue_size); "
+			"try again later",
+			task->queue);
+	if (taken)
+		set_owner(task, redis_reply_string(reply));
+	else if (answer == QUEUED_BEFORE)
+		set_owner(task, task->id);
+	if (answer == QUEUE_FULL || taken)
+		forget_record(b, task);
+}
+
+static void
+on_pushed(struct rcall *call, const struct redis_reply *reply)
+{
+	struct run run = *container_of(call, struct run, call);
+	struct rbroker *b = run.batch->call.broker;
+	struct broker_submit *task;
+	size_t i;
+
+	free(container_of(call, struct run, call));
+	for (i = 0; i < run.n; i++) {
+		task = &run.batch->tasks[run.first + i];
+		if (redis_fault(reply) != REDIS_FAULT_NONE) {
+			fail(task, b, reply);
+			/* What is sent again with its key may be queued. */
+			if (redis_fault(reply) != REDIS_FAULT_LOST &&
+			    task->unique.len == 0)
+				forget_record(b, task);
+		} else if (redis_reply_type(reply) == REDIS_ARRAY) {
+			take_answer(b, task, redis_reply_at(reply, i));
+		}
+	}
+	command_ended(run.batch);
+}
+
+/* Sends a command for a run of tasks, or fails them. */
+static void
+send_run(struct batch *batch, size_t first, size_t n, size_t argc,
+	 const struct slice *argv, const struct slice *keys)
+{
+	struct run *run = run_new(batch, first, n, on_pushed);
+	int sent = -1;
+
+	if (run != NULL && keys == NULL)
+		sent = rcall_command(&run->call, argc, argv);
+	else if (run != NULL)
+		sent = rcall_eval(&run->call, SCRIPT_SUBMIT,
+				  (struct rargs){keys, 5},
+				  (struct rargs){argv, argc});
+	if (sent == 0) {
+		batch->under_way++;
+		return;
+	}
+	free(run);
+	for (; n > 0; n--)
+		err_set(&batch->tasks[first++].err, ERR_UNAVAILABLE,
+			"%s is out of reach", batch->call.broker->url_name);
+}
+
+/* --- pushing ----------------------------------------------------------- */
+
+static bool
+is_plain(const struct rbroker *b, const struct broker_submit *task)
+{
+	return task->priority == 0 && task->delay_ms <= 0 && task->at_ms <= 0 &&
+	       task->unique.len == 0 && b->opt.max_queue_size == 0;
+}
+
+static void
+push_plain(struct batch *batch, size_t first, size_t n)
+{
+	struct slice *argv = calloc(n + 2, sizeof(*argv));
+	struct buf key = BUF_INIT;
+	size_t i;
+
+	buf_addf(&key, "%s:%s", batch->call.broker->queue_key,
+		 batch->tasks[first].queue);
+	if (argv == NULL || key.failed) {
+		for (i = 0; i < n; i++)
+			err_nomem(&batch->tasks[first + i].err);
+		goto out;
+	}
+	argv[0] = SLICE("LPUSH");
+	argv[1] = (struct slice){key.data, key.len};
+	for (i = 0; i < n; i++)
+		argv[2 + i] = batch->tasks[first + i].bytes;
+	send_run(batch, first, n, n + 2, argv, NULL);
+out:
+	buf_done(&key);
+	free(argv);
+}
+
+static void
+push_by_script(struct batch *batch, size_t first, size_t n)
+{
+	struct rbroker *b = batch->call.broker;
+	struct slice *args = calloc(3 + 7 * n, sizeof(*args)), *arg;
+	char(*numbers)[4][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
+	char limit[NUMBER_TEXT];
+	const struct broker_submit *task = &batch->tasks[first];
+	struct rqueue q = {.name = NULL};
+	size_t i;
+
+	if (args == NULL || numbers == NULL ||
+	    rqueue_init(&q, b, task->queue, 0) != 0) {
+		for (i = 0; i < n; i++)
+			err_nomem(&batch->tasks[first + i].err);
+		goto out;
+	}
+	const struct slice keys[] = {
+	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
+	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_CLOCK]),
+	    slice_of(q.keys[KEY_WITHDRAWN])};
+	args[0] = number_arg(limit, b->opt.max_queue_size);
+	args[1] = slice_of(RBROKER_CONTROL);
+	args[2] = slice_of(q.wake);
+	for (i = 0; i < n; i++, task++) {
+		arg = &args[3 + 7 * i];
+		arg[0] = number_arg(numbers[i][0], task->priority);
+		arg[1] = number_arg(numbers[i][1], task->delay_ms);
+		arg[2] = number_arg(numbers[i][2], task->at_ms);
+		arg[3] = task->bytes;
+		arg[4] = task->id;
+		arg[5] = task->unique;
+		arg[6] = number_arg(numbers[i][3], task->unique_s);
+	}
+	send_run(batch, first, n, 3 + 7 * n, args, keys);
+out:
+	rqueue_done(&q);
+	free(numbers);
+	free(args);
+}
+
+/* Pushes all tasks that are not refused yet, in runs of one queue and way. */
+static void
+push(struct batch *batch)
+{
+	struct rbroker *b = batch->call.broker;
+	struct broker_submit *t = batch->tasks;
+	size_t i, end;
+
+	batch->under_way++;
+	for (i = 0; i < batch->n; i = end) {
+		end = i + 1;
+		if (t[i].err.code != ERR_NONE)
+			continue;
+		while (end < batch->n && t[end].err.code == ERR_NONE &&
+		       is_plain(b, &t[end]) == is_plain(b, &t[i]) &&
+		       strcmp(t[end].queue, t[i].queue) == 0)
+			end++;
+		rbroker_name_queue(b, t[i].queue);
+		if (is_plain(b, &t[i]))
+			push_plain(batch, i, end - i);
+		else
+			push_by_script(batch, i, end - i);
+	}
+	command_ended(batch);
+}
+
+/* --- records ----------------------------------------------------------- */
+
+static void
+on_reserved(struct rcall *call, const struct redis_reply *reply)
+{
+	struct run run = *container_of(call, struct run, call);
+	struct broker_submit *task = &run.batch->tasks[run.first];
+
+	free(container_of(call, struct run, call));
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		fail(task, run.batch->call.broker, reply);
+	else if (redis_reply_type(reply) == REDIS_NIL)
+		err_set(&task->err, ERR_REFUSED,
+			"there is a task with the id %.*s already",
+			(int)task->id.len, task->id.p);
+	command_ended(run.batch);
+}
+
+/* An id that a person chose: the record is stored only if there is none, and
+ * the task is pushed only when that is known. */
+static void
+reserve(struct batch *batch, size_t i)
+{
+	struct broker_submit *task = &batch->tasks[i];
+	struct run *run = run_new(batch, i, 1, on_reserved);
+	struct buf key = BUF_INIT;
+	struct slice argv[] = {
+	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
+
+	buf_adds(&key, RECORD);
+	buf_add(&key, task->id.p, task->id.len);
+	argv[1] = (struct slice){key.data, key.len};
+	if (run == NULL || key.failed) {
+		err_nomem(&task->err);
+		free(run);
+	} else if (rcall_command(&run->call, 4, argv) == 0) {
+		batch->under_way++;
+	} else {
+		free(run);
+		err_set(&task->err, ERR_UNAVAILABLE, "%s is out of reach",
+			batch->call.broker->url_name);
+	}
+	buf_done(&key);
+}
+
+static bool
+is_nobody_elses(const struct broker_submit *task)
+{
+	return task->record.p != NULL && !task->exclusive &&
+	       task->unique.len == 0;
+}
+
+/* A record that may be there already, from the same submission sent before. */
+static void
+store_if_none(struct batch *batch, const struct broker_submit *task)
+{
+	struct buf key = BUF_INIT;
+	struct slice argv[] = {
+	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
+
+	buf_adds(&key, RECORD);
+	buf_add(&key, task->id.p, task->id.len);
+	argv[1] = (struct slice){key.data, key.len};
+	if (!key.failed)
+		redis_command(batch->call.broker->redis, NULL, NULL, 4, argv);
+	buf_done(&key);
+}
+
+/*
+ * Stores the records of ids that nobody else can have, without waiting for the
+ * answer: it comes before that of the push, and if the server is full it
+ * refuses both.
+ */
+static void
+store_records(struct batch *batch)
+{
+	struct slice *argv = calloc(1 + 2 * batch->n, sizeof(*argv));
+	struct buf keys = BUF_INIT;
+	size_t i, argc = 1, at = 0;
+
+	for (i = 0; i < batch->n; i++) {
+		buf_adds(&keys, RECORD);
+		buf_add(&keys, batch->tasks[i].id.p, batch->tasks[i].id.len);
+	}
+	if (argv == NULL || keys.failed) {
+		for (i = 0; i < batch->n; i++)
+			err_nomem(&batch->tasks[i].err);
+		goto out;
+	}
+	argv[0] = SLICE("MSET");
+	for (i = 0; i < batch->n; i++) {
+		size_t len = sizeof(RECORD) - 1 + batch->tasks[i].id.len;
+
+		if (is_nobody_elses(&batch->tasks[i])) {
+			argv[argc++] = (struct slice){keys.data + at, len};
+			argv[argc++] = batch->tasks[i].record;
+		}
+		at += len;
+	}
+	if (argc > 1)
+		redis_command(batch->call.broker->redis, NULL, NULL, argc,
+			      argv);
+out:
+	buf_done(&keys);
+	free(argv);
+}
+
+static void
+start(struct rcall *call, const struct redis_reply *none)
+{
+	struct batch *batch = container_of(call, struct batch, call);
+	size_t i;
+
+	if (batch->call.broker->opt.with_results) {
+		store_records(batch);
+		for (i = 0; i < batch->n; i++)
+			if (batch->tasks[i].exclusive)
+				reserve(batch, i);
+			else if (batch->tasks[i].unique.len > 0)
+				store_if_none(batch, &batch->tasks[i]);
+	}
+	command_ended(batch);
+}
+
+static void
+drop_start(struct rcall *call)
+{
+	drop_batch(container_of(call, struct batch, call));
+}
+
+void
+rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
+	       broker_submitted_fn *on_done, void *arg)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	struct batch *batch = malloc(sizeof(*batch));
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		tasks[i].err.code = ERR_NONE;
+	if (batch == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&tasks[i].err);
+		on_done(tasks, n, arg);
+		return;
+	}
+	*batch = (struct batch){
+	    .call = {.broker = b, .on_reply = start, .drop = drop_start},
+	    .tasks = tasks,
+	    .n = n,
+	    .on_done = on_done,
+	    .arg = arg,
+	    .under_way = 1};
+	/* From the loop, since it may be answered at once. */
+	rcall_later(&batch->call);
+}

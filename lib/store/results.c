@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* The backend contract: finds the implementation for a URL and calls it. */
+#include "store/results.h"
+
+#include <string.h>
+
+static const struct results_ops *const implementations[] = {&results_redis,
+							    &results_sqlite};
+
+static const struct results_ops *
+find(const char *url)
+{
+	const char *const *scheme;
+	size_t i;
+
+	for (i = 0; i < sizeof(implementations) / sizeof(implementations[0]);
+	     i++)
+		for (scheme = implementations[i]->schemes; *scheme; scheme++)
+			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
+				return implementations[i];
+	return NULL;
+}
+
+struct results *
+results_open(const struct results_options *options, struct err *err)
+{
+	const struct results_ops *ops;
+
+	if (options->url == NULL || options->url[0] == '\0')
+		ops = &results_sqlite;
+	else
+		ops = find(options->url);
+	if (ops == NULL) {
+		err_set(err, ERR_CONFIG,
+			"[backend] url: no backend of this kind; it must begin "
+			"with sqlite://, redis://, rediss:// or unix://");
+		return NULL;
+	}
+	return ops->open(options, err);
+}
+
+void
+results_close(struct results *r)
+{
+	if (r != NULL)
+		r->ops->close(r);
+}
+
+const char *
+results_name(const struct results *r)
+{
+	return r->ops->name(r);
+}
+
+bool
+results_is_up(const struct results *r)
+{
+	return r->ops->is_up(r);
+}
+
+void
+results_put(struct results *r, struct results_put *put)
+{
+	r->ops->put(r, put);
+}
+
+size_t
+results_unconfirmed(const struct results *r)
+{
+	return r->ops->unconfirmed(r);
+}
+
+void
+results_get(struct results *r, struct slice id, results_record_fn *on_record,
+	    void *arg)
+{
+	r->ops->get(r, id, on_record, arg);
+}
+
+void
+results_create(struct results *r, const struct slice *ids,
+	       const struct slice *records, struct err *errs, size_t n,
+	       results_created_fn *on_done, void *arg)
+{
+	r->ops->create(r, ids, records, errs, n, on_done, arg);
+}
+
+void
+results_forget(struct results *r, const struct slice *ids, size_t n)
+{
+	r->ops->forget(r, ids, n);
+}
+
+struct results_watch *
+results_watch(struct results *r, struct slice id, results_record_fn *on_record,
+	      void *arg, struct err *err)
+{
+	return r->ops->watch(r, id, on_record, arg, err);
+}
+
+void
+results_unwatch(struct results_watch *w)
+{
+	if (w != NULL)
+		w->results->ops->unwatch(w);
+}
+
+const char *
+results_reply_to(struct results *r)
+{
+	return r->ops->reply_to != NULL ? r->ops->reply_to(r) : NULL;
+}
+
+struct results_watch *
+results_await(struct results *r, struct slice id, results_record_fn *on_record,
+	      void *arg, struct err *err)
+{
+	return (r->ops->await != NULL ? r->ops->await : r->ops->watch)(
+	    r, id, on_record, arg, err);
+}
+
+void
+results_event(struct results *r, struct slice event)
+{
+	r->ops->event(r, event);
+}
+
+void
+results_changed(struct results *r, struct slice record)
+{
+	struct buf event = BUF_INIT;
+
+	buf_adds(&event, "{\"type\":\"task.update\",\"task\":");
+	buf_add(&event, record.p, record.len);
+	buf_addc(&event, '}');
+	if (!event.failed)
+		results_event(r, (struct slice){event.data, event.len});
+	buf_done(&event);
+}
+
+bool
+results_heard(const struct results *r)
+{
+	return r->ops->heard(r);
+}
+
+int
+results_listen(struct results *r, results_event_fn *on_event, void *arg,
+	       struct err *err)
+{
+	return r->ops->listen(r, on_event, arg, err);
+}
+
+void
+results_list(struct results *r, bool failed, struct slice cursor,
+	     unsigned int n, results_page_fn *on_page, void *arg)
+{
+	r->ops->list(r, failed, cursor, n, on_page, arg);
+}
+
+void
+results_counts(struct results *r, results_record_fn *on_record, void *arg)
+{
+	r->ops->counts(r, on_record, arg);
+}
+
+void
+results_reopen(struct results *r, struct slice id, struct slice record,
+	       results_record_fn *on_done, void *arg)
+{
+	r->ops->reopen(r, id, record, on_done, arg);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backend: where result records live. One contract, several
+ * implementations.
+ *
+ * All calls return at once and callbacks come from the loop, never from within
+ * a call (but when there is no memory to wait with). While the backend is out
+ * of reach, records that must be kept wait here and are stored when it is back;
+ * questions fail. Not thread-safe.
+ */
+#ifndef STORE_RESULTS_H
+#define STORE_RESULTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/pending.h"
+
+struct event_base;
+struct results;
+
+struct results_options {
+	struct event_base *base;
+	const char *url;
+	int64_t timeout_ms;
+	int64_t max_connections;
+	/* As in broker.h. */
+	void (*on_state)(bool up, bool final, const struct err *why, void *arg);
+	void *arg;
+};
+
+struct results *results_open(const struct results_options *options,
+			     struct err *err);
+/* Calls nobody back; records that are not confirmed may be lost. */
+void results_close(struct results *r);
+const char *results_name(const struct results *r);
+bool results_is_up(const struct results *r);
+
+/*
+ * One record to store. The caller keeps it, and what its slices point to,
+ * until on_done. A final record is stored with its life and its waiters are
+ * told; only another final one can replace it. A record that is not final may
+ * be `lossy`: given up when the backend cannot take it at once.
+ */
+struct results_put {
+	struct slice id;
+	struct slice record; /* JSON */
+	bool final;
+	bool failed; /* of a final record: for results_list() */
+	bool lossy;
+	struct slice reply_to; /* of its task, see results_reply_to() */
+	int64_t ttl_s;	       /* of a final record; 0: for ever */
+	void (*on_done)(struct results_put *put);
+	void *arg, *owner;	/* the caller's */
+	struct pending pending; /* the implementation's */
+};
+/*
+ * Stores a record; a record that is not lossy cannot fail. A lossy record is
+ * never stored after one of the same task that follows it; for other records
+ * of one task, await on_done before the next.
+ */
+void results_put(struct results *r, struct results_put *put);
+/* Records that have not been confirmed. */
+size_t results_unconfirmed(const struct results *r);
+
+/* `record` is empty (p == NULL) if there is none; err is NULL or says why it
+ * cannot be told. */
+typedef void results_record_fn(struct slice record, const struct err *err,
+			       void *arg);
+void results_get(struct results *r, struct slice id,
+		 results_record_fn *on_record, void *arg);
+
+/*
+ * Stores the pending records of tasks that are about to be submitted, where
+ * the broker is another store. An id that has a record already is answered
+ * with ERR_REFUSED in its place of `errs`.
+ */
+typedef void results_created_fn(struct err *errs, size_t n, void *arg);
+void results_create(struct results *r, const struct slice *ids,
+		    const struct slice *records, struct err *errs, size_t n,
+		    results_created_fn *on_done, void *arg);
+/* Takes records away again (a submission that failed). Lost if out of reach. */
+void results_forget(struct results *r, const struct slice *ids, size_t n);
+
+/*
+ * Watches a task: on_record is called with its record as it is now (empty if
+ * there is none), and again, with the final one, when it is final; not again
+ * after a final one. With an err the watch goes on: it is a sign of trouble.
+ * Lasts through reconnects. End it with results_unwatch(), also after the
+ * final record.
+ */
+struct results_watch;
+struct results_watch *results_watch(struct results *r, struct slice id,
+				    results_record_fn *on_record, void *arg,
+				    struct err *err);
+void results_unwatch(struct results_watch *w);
+
+/*
+ * Where the final records of tasks can be sent that somebody awaits here: a
+ * task that carries this address as its reply_to may be awaited instead of
+ * watched. NULL: watch it. That is so with a backend that has no such thing,
+ * and until it is ready; a later call may say otherwise.
+ */
+const char *results_reply_to(struct results *r);
+/*
+ * The same as results_watch(), for a task that is about to be submitted with
+ * that reply_to, and with fewer questions to the backend: on_record is called
+ * with the final record, which the worker sends. Should none come soon, since
+ * the task takes long or its worker knows nothing of addresses, it goes on as a
+ * watch.
+ */
+struct results_watch *results_await(struct results *r, struct slice id,
+				    results_record_fn *on_record, void *arg,
+				    struct err *err);
+
+/* Publishes a task event (JSON), if anybody is known to listen. */
+void results_event(struct results *r, struct slice event);
+/* The same: the record of a task has become this one. */
+void results_changed(struct results *r, struct slice record);
+/* Whether anybody listens; a hint, at most some seconds old. */
+bool results_heard(const struct results *r);
+/*
+ * Listens: on_event is called with each event of any worker from a moment soon
+ * after this, in the order in which a worker published them. `err` is NULL, or
+ * says (with an empty event) that some may have been missed: out of reach, or
+ * too slow. Listening goes on by itself. One listener for each backend; NULL
+ * ends it. 0, or -1 with *err.
+ */
+typedef void results_event_fn(struct slice event, const struct err *err,
+			      void *arg);
+int results_listen(struct results *r, results_event_fn *on_event, void *arg,
+		   struct err *err);
+
+/* --- for those who run it ---------------------------------------------- */
+
+/*
+ * A page of final records, those that were stored last first, of tasks that
+ * succeeded or of those that failed. At least the last RESULTS_LIST_MAX of each
+ * kind can be listed, as long as they are not expired. `cursor` is empty for
+ * the first page, and else what the one before gave as `next`, where empty
+ * means that this was all. A page may be short, or empty, and yet have a next
+ * one; a task that has ended twice may come twice, in different pages. `n` is
+ * at most RESULTS_PAGE_MAX. A cursor that was made up is answered with
+ * ERR_DATA, if it can be told.
+ */
+#define RESULTS_LIST_MAX 100000
+#define RESULTS_PAGE_MAX 500
+typedef void results_page_fn(const struct slice *records, size_t n,
+			     struct slice next, const struct err *err,
+			     void *arg);
+void results_list(struct results *r, bool failed, struct slice cursor,
+		  unsigned int n, results_page_fn *on_page, void *arg);
+
+/*
+ * How many tasks have ended, since the backend is in use: a JSON object
+ *	{"succeeded": 12, "failed": 3}
+ * Good for rates and totals, not for accounts: a worker that loses its
+ * connection at the wrong moment may count a few of them twice.
+ */
+void results_counts(struct results *r, results_record_fn *on_record, void *arg);
+
+/* Puts a pending record in the place of whatever is there, a final one too: the
+ * task is to run anew. `record` of the answer is empty. */
+void results_reopen(struct results *r, struct slice id, struct slice record,
+		    results_record_fn *on_done, void *arg);
+
+/* What an implementation provides; results.c calls the one for the URL. */
+struct results_ops {
+	const char *const *schemes; /* "redis://", … NULL at the end */
+	struct results *(*open)(const struct results_options *, struct err *);
+	void (*close)(struct results *);
+	const char *(*name)(const struct results *);
+	bool (*is_up)(const struct results *);
+	void (*put)(struct results *, struct results_put *);
+	size_t (*unconfirmed)(const struct results *);
+	void (*get)(struct results *, struct slice id,
+		    results_record_fn *on_record, void *arg);
+	void (*create)(struct results *, const struct slice *ids,
+		       const struct slice *records, struct err *errs, size_t n,
+		       results_created_fn *on_done, void *arg);
+	void (*forget)(struct results *, const struct slice *ids, size_t n);
+	struct results_watch *(*watch)(struct results *, struct slice id,
+				       results_record_fn *on_record, void *arg,
+				       struct err *err);
+	void (*unwatch)(struct results_watch *);
+	/* These two may be missing. */
+	const char *(*reply_to)(struct results *);
+	struct results_watch *(*await)(struct results *, struct slice id,
+				       results_record_fn *on_record, void *arg,
+				       struct err *err);
+	void (*event)(struct results *, struct slice event);
+	bool (*heard)(const struct results *);
+	int (*listen)(struct results *, results_event_fn *on_event, void *arg,
+		      struct err *err);
+	void (*list)(struct results *, bool failed, struct slice cursor,
+		     unsigned int n, results_page_fn *on_page, void *arg);
+	void (*counts)(struct results *, results_record_fn *on_record,
+		       void *arg);
+	void (*reopen)(struct results *, struct slice id, struct slice record,
+		       results_record_fn *on_done, void *arg);
+};
+
+struct results {
+	const struct results_ops *ops;
+};
+/* The first member of every implementation's watch. */
+struct results_watch {
+	struct results *results;
+};
+
+extern const struct results_ops results_redis;
+extern const struct results_ops results_sqlite;
+
+#endif

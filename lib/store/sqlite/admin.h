@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker's side for those who run it, as its own files see it.
+ *
+ * sqlite_operate.c tells of queues, workers and the file;
+ * sqlite_operate_page.c shows tasks in pages; sqlite_operate_change.c pauses,
+ * takes out and puts back. What runs where is said in sqlite.h.
+ */
+#ifndef STORE_SQLITE_ADMIN_H
+#define STORE_SQLITE_ADMIN_H
+
+#include "core/task.h"
+#include "sqlite/cursor.h"
+#include "store/admin.h"
+#include "store/sqlite/broker.h"
+
+/* Whether a queue can have that name. */
+int soperate_check_queue(struct slice name, struct err *err);
+/* Its id: 1, 0 if there is none of that name, or -1 with *err. */
+int soperate_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
+		       struct err *err);
+/* When a task was submitted, by its own words; 0: it does not say. */
+int64_t soperate_submitted_us(struct slice bytes);
+bool soperate_has_id(struct slice bytes, struct slice id);
+
+/* --- sqlite_operate_page.c ----------------------------------------------- */
+
+/* One task of a page: what it shows lies in the page's text, one piece after
+ * the other. */
+enum { SPAGE_BYTES, SPAGE_WORKER, SPAGE_KEY, SPAGE_INFO, SPAGE_PIECES };
+struct spage_row {
+	int64_t at[2]; /* as in a cursor */
+	int64_t number, priority, time_ms;
+	size_t lens[SPAGE_PIECES];
+};
+
+/* A job whose answer is a page. */
+struct spage {
+	struct store_job job;
+	broker_page_fn *on_page;
+	void *arg;
+	struct err wrong; /* with what was asked */
+	char queue[TASK_QUEUE_MAX + 1];
+	size_t limit;
+	enum broker_place place; /* view */
+	int64_t after[2];	 /* view: the cursor; withdraw: the first */
+	char id[TASK_ID_MAX + 1];
+
+	/* The answer. */
+	struct spage_row rows[BROKER_PAGE_MAX];
+	size_t n;
+	struct buf text;
+	bool more;
+	int64_t next[2];
+	size_t n_next; /* numbers in its cursor */
+};
+
+/* A page of that queue for a job that does `run`; or NULL, and the caller was
+ * answered. */
+struct spage *spage_new(int (*run)(struct store_job *, struct tx *,
+				   struct err *),
+			struct slice queue, unsigned int limit,
+			broker_page_fn *on_page, void *arg);
+/* Reads the cursor, if there is one, into `after`. */
+void spage_set_cursor(struct spage *page, struct slice cursor, size_t numbers);
+void spage_post(struct broker *broker, struct spage *page);
+/* Adds rows of a place, from `after` on, until the page is full. `more` and
+ * `next` tell whether that was all. Returns how many were added, or -1. */
+int spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
+		   enum broker_place place, struct err *err);
+/* Adds one row, whose bytes it copies. */
+int spage_add(struct spage *page, const struct spage_row *row,
+	      const struct slice pieces[SPAGE_PIECES], struct err *err);
+void spage_reset(struct spage *page);
+void soperate_view(struct broker *b, const struct broker_view *view,
+		   broker_page_fn *on_page, void *arg);
+
+/* --- sqlite_operate_change.c --------------------------------------------- */
+
+void soperate_pause(struct broker *b, struct slice queue, bool paused,
+		    broker_value_fn *on_value, void *arg);
+void soperate_purge(struct broker *b, struct slice queue, unsigned int n,
+		    broker_page_fn *on_page, void *arg);
+void soperate_withdraw(struct broker *b, struct slice queue, struct slice id,
+		       struct slice cursor, broker_page_fn *on_page, void *arg);
+void soperate_exhume(struct broker *b, struct slice queue,
+		     struct broker_exhume *batch, size_t n,
+		     broker_exhumed_fn *on_done, void *arg);
+
+#endif

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker: pausing queues, taking tasks out of them, and putting
+ * those of the dead list back. Each is flushed to disk before it is answered.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite/schema.h"
+#include "store/sqlite/admin.h"
+
+/* A search for an id looks at so much at a time: some milliseconds. */
+#define SEARCH_ROWS 4000
+#define SEARCH_BYTES (4u << 20)
+
+/* --- pausing ----------------------------------------------------------- */
+
+static int
+set_paused(struct store_job *job, struct tx *tx, bool paused, struct err *err)
+{
+	const struct slice name =
+	    squestion_text(container_of(job, struct squestion, job));
+	int64_t queue;
+
+	if (tx_run(tx, err, SQL_QUEUE_ADD, name) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_PAUSE, name, (int64_t)paused) < 0 ||
+	    soperate_queue_run(tx, name, &queue, err) < 0)
+		return -1;
+	if (paused)
+		return 0;
+	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
+			   tx_first(tx, err, SQL_SLEEPERS_TAKE, queue));
+}
+
+static int
+pause_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	return set_paused(job, tx, true, err);
+}
+
+static int
+resume_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	return set_paused(job, tx, false, err);
+}
+
+void
+soperate_pause(struct broker *b, struct slice queue, bool paused,
+	       broker_value_fn *on_value, void *arg)
+{
+	const struct store_job job = {.run = paused ? pause_run : resume_run,
+				      .sync = STORE_NOW};
+	struct err err;
+
+	if (soperate_check_queue(queue, &err) != 0)
+		squestion_ask(b, &job, &err, queue, on_value, arg);
+	else
+		squestion_ask(b, &job, NULL, queue, on_value, arg);
+}
+
+/* --- taking out -------------------------------------------------------- */
+
+/* Takes what was read of a place out of the queue. */
+static int
+drop(struct spage *page, struct tx *tx, int64_t queue, enum broker_place place,
+     size_t first, struct err *err)
+{
+	const struct spage_row *row;
+	int dropped;
+	size_t i;
+
+	for (i = first; i < page->n; i++) {
+		row = &page->rows[i];
+		if (place == BROKER_WAITING)
+			dropped = tx_run(tx, err, SQL_WAITING_DROP, queue,
+					 row->priority, row->at[1]);
+		else
+			dropped = tx_run(tx, err, SQL_DELAYED_DROP, queue,
+					 row->time_ms, row->number);
+		if (dropped < 0 ||
+		    tx_run(tx, err, SQL_TASK_DROP, row->number) < 0)
+			return -1;
+	}
+	return tx_run(tx, err, SQL_QUEUE_GROW, queue,
+		      -(int64_t)(page->n - first)) < 0
+		   ? -1
+		   : 0;
+}
+
+static int
+purge_place(struct spage *page, struct tx *tx, int64_t queue,
+	    enum broker_place place, struct err *err)
+{
+	const size_t first = page->n;
+	int n = spage_read_run(page, tx, queue, place, err);
+
+	return n <= 0 ? n : drop(page, tx, queue, place, first, err);
+}
+
+static int
+purge_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct spage *page = container_of(job, struct spage, job);
+	int64_t queue;
+	int known;
+
+	spage_reset(page);
+	known = soperate_queue_run(tx, slice_of(page->queue), &queue, err);
+	if (known <= 0)
+		return known;
+	if (purge_place(page, tx, queue, BROKER_WAITING, err) != 0)
+		return -1;
+	if (!page->more &&
+	    purge_place(page, tx, queue, BROKER_DELAYED, err) != 0)
+		return -1;
+	/* The next page is always the first. */
+	page->n_next = page->more ? 1 : 0;
+	return 0;
+}
+
+void
+soperate_purge(struct broker *b, struct slice queue, unsigned int n,
+	       broker_page_fn *on_page, void *arg)
+{
+	struct spage *page = spage_new(purge_run, queue, n, on_page, arg);
+
+	if (page == NULL)
+		return;
+	page->job.sync = STORE_NOW;
+	page->job.rows = n;
+	spage_post(b, page);
+}
+
+/* Where a task waits. Returns 1, 0 if it does not, or -1. */
+static int
+locate(struct tx *tx, int64_t queue, struct spage_row *row,
+       enum broker_place *ret_place, struct err *err)
+{
+	const int64_t serial =
+	    row->number & ((INT64_C(1) << SCHEMA_SERIAL_BITS) - 1);
+	int more =
+	    tx_first(tx, err, SQL_TASK_WAITS, queue, serial, row->number);
+
+	if (more == 1) {
+		row->priority = tx_int(tx, SQL_TASK_WAITS, 0);
+		row->at[1] = tx_int(tx, SQL_TASK_WAITS, 1);
+		tx_end(tx, SQL_TASK_WAITS);
+		*ret_place = BROKER_WAITING;
+		return 1;
+	}
+	if (more == 0)
+		more = tx_first(tx, err, SQL_TASK_DELAYED, row->number);
+	if (more == 1) {
+		row->time_ms = tx_int(tx, SQL_TASK_DELAYED, 0);
+		tx_end(tx, SQL_TASK_DELAYED);
+		*ret_place = BROKER_DELAYED;
+	}
+	return more;
+}
+
+/* Takes a task out, wherever it waits, and shows it. 1, 0 or -1 as above. */
+static int
+take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
+     struct err *err)
+{
+	struct slice pieces[SPAGE_PIECES] = {{NULL, 0}};
+	struct spage_row row = {.number = number};
+	enum broker_place place = BROKER_WAITING;
+	int found;
+
+	if ((found = locate(tx, queue, &row, &place, err)) <= 0)
+		return found;
+	if ((found = tx_first(tx, err, SQL_TASK_GET, number)) <= 0)
+		return found;
+	pieces[SPAGE_BYTES] = tx_bytes(tx, SQL_TASK_GET, 0);
+	found = spage_add(page, &row, pieces, err);
+	tx_end(tx, SQL_TASK_GET);
+	if (found != 0 || drop(page, tx, queue, place, 0, err) != 0)
+		return -1;
+	return 1;
+}
+
+/* The number of the next task with the id, or 0. *after goes on; *left is what
+ * may still be looked at. */
+static int
+search_next(const struct spage *page, struct tx *tx, int64_t end,
+	    int64_t *after, size_t *left, int64_t *ret_number, struct err *err)
+{
+	const enum statement sql = SQL_TASKS_BETWEEN;
+	size_t rows = SEARCH_ROWS;
+	struct slice bytes;
+	int more;
+
+	*ret_number = 0;
+	more = tx_first(tx, err, sql, *after, end, (int64_t)rows);
+	for (; more == 1 && *left > 0; more = tx_next(tx, err, sql)) {
+		*after = tx_int(tx, sql, 0);
+		bytes = tx_bytes(tx, sql, 1);
+		rows--;
+		*left -= bytes.len < *left ? bytes.len : *left;
+		if (soperate_has_id(bytes, slice_of(page->id))) {
+			*ret_number = *after;
+			break;
+		}
+	}
+	if (more < 0)
+		return -1;
+	tx_end(tx, sql);
+	if (more == 0 && rows > 0)
+		*after = end; /* that was all */
+	else if (*ret_number == 0)
+		*left = 0;
+	return 0;
+}
+
+/* Looks at the tasks themselves: of this queue, in their order. */
+static int
+search(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
+{
+	const int64_t end = (queue + 1) << SCHEMA_SERIAL_BITS;
+	int64_t after = queue << SCHEMA_SERIAL_BITS, number;
+	size_t left = SEARCH_BYTES;
+	int taken = 0;
+
+	if (page->after[0] != INT64_MAX && page->after[0] > after)
+		after = page->after[0];
+	/* One that is in flight has the id, too, and is no more withdrawn. */
+	while (taken == 0 && left > 0 && after < end) {
+		if (search_next(page, tx, end, &after, &left, &number, err) !=
+		    0)
+			return -1;
+		if (number != 0)
+			taken = take(page, tx, queue, number, err);
+	}
+	if (taken == 0 && after < end) {
+		page->next[0] = after;
+		page->n_next = 1;
+	}
+	return taken < 0 ? -1 : 0;
+}
+
+static int
+withdraw_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct spage *page = container_of(job, struct spage, job);
+	int64_t queue, number = 0;
+	int known;
+
+	spage_reset(page);
+	known = soperate_queue_run(tx, slice_of(page->queue), &queue, err);
+	if (known <= 0)
+		return known;
+	if (page->after[0] == INT64_MAX) {
+		/* The record tells, if it is in this database, too. */
+		if (tx_first(tx, err, SQL_RECORD_TASK, slice_of(page->id)) < 0)
+			return -1;
+		number = tx_int(tx, SQL_RECORD_TASK, 0);
+		tx_end(tx, SQL_RECORD_TASK);
+	}
+	if (number == 0)
+		return search(page, tx, queue, err);
+	if (number >> SCHEMA_SERIAL_BITS != queue)
+		return 0;
+	return take(page, tx, queue, number, err) < 0 ? -1 : 0;
+}
+
+/* Nobody can have submitted a task with such an id. */
+static int
+nothing_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	spage_reset(container_of(job, struct spage, job));
+	return 0;
+}
+
+void
+soperate_withdraw(struct broker *b, struct slice queue, struct slice id,
+		  struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	const bool valid = task_id_valid(id);
+	struct spage *page = spage_new(valid ? withdraw_run : nothing_run,
+				       queue, 1, on_page, arg);
+
+	if (page == NULL)
+		return;
+	page->job.sync = STORE_NOW;
+	if (valid)
+		memcpy(page->id, id.p, id.len);
+	spage_set_cursor(page, cursor, 1);
+	spage_post(b, page);
+}
+
+/* --- the dead ---------------------------------------------------------- */
+
+struct exhumation {
+	struct store_job job;
+	char queue[TASK_QUEUE_MAX + 1];
+	struct err wrong; /* with the queue's name */
+	struct broker_exhume *batch;
+	size_t n;
+	broker_exhumed_fn *on_done;
+	void *arg;
+};
+
+/* A name that was made up: "#" and a number. 0: it is none. */
+static int64_t
+made_up(struct slice key)
+{
+	const struct slice digits = {key.p + 1, key.len - 1};
+	int64_t number;
+
+	if (key.len < 2 || key.p[0] != '#' ||
+	    cursor_read(digits, &number, 1, NULL) != 0)
+		return 0;
+	return number;
+}
+
+/* The row in `dead`: 1, 0 if there is none, or -1. */
+static int
+find_dead(struct tx *tx, int64_t queue, struct slice key, int64_t *ret_number,
+	  struct err *err)
+{
+	enum statement sql = SQL_DEAD_FIND;
+	int more = tx_first(tx, err, sql, queue, key);
+
+	if (more == 0) {
+		sql = SQL_DEAD_NAMELESS;
+		more = tx_first(tx, err, sql, queue, made_up(key));
+	}
+	if (more == 1) {
+		*ret_number = tx_int(tx, sql, 0);
+		tx_end(tx, sql);
+	}
+	return more;
+}
+
+static int
+put_again(struct tx *tx, int64_t queue, const struct broker_exhume *e,
+	  struct err *err)
+{
+	int64_t serial, number;
+
+	if (tx_first(tx, err, SQL_QUEUE_NEXT, queue) < 0)
+		return -1;
+	serial = tx_int(tx, SQL_QUEUE_NEXT, 0);
+	tx_end(tx, SQL_QUEUE_NEXT);
+	number = queue << SCHEMA_SERIAL_BITS | serial;
+	if (tx_run(tx, err, SQL_TASK_ADD, number, e->again) < 0 ||
+	    tx_run(tx, err, SQL_WAITING_ADD, queue, (int64_t)e->priority,
+		   serial, number, INT64_C(0)) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_GROW, queue, INT64_C(1)) < 0 ||
+	    tx_run(tx, err, SQL_RECORD_MOVE, e->key, number) < 0)
+		return -1;
+	return 0;
+}
+
+static int
+exhume_one(struct tx *tx, int64_t queue, struct broker_exhume *e,
+	   struct err *err)
+{
+	int64_t number;
+	int found = find_dead(tx, queue, e->key, &number, err);
+
+	if (found < 0)
+		return -1;
+	e->found = found == 1;
+	if (!e->found)
+		return 0;
+	if (tx_run(tx, err, SQL_DEAD_DROP, number) < 0)
+		return -1;
+	return e->again.len > 0 ? put_again(tx, queue, e, err) : 0;
+}
+
+static int
+exhume_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct exhumation *x = container_of(job, struct exhumation, job);
+	int64_t queue;
+	int known;
+	size_t i;
+
+	for (i = 0; i < x->n; i++)
+		x->batch[i].found = false;
+	if (x->wrong.code != ERR_NONE)
+		return 0;
+	known = soperate_queue_run(tx, slice_of(x->queue), &queue, err);
+	if (known <= 0)
+		return known;
+	for (i = 0; i < x->n; i++)
+		if (exhume_one(tx, queue, &x->batch[i], err) != 0)
+			return -1;
+	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
+			   tx_first(tx, err, SQL_SLEEPERS_TAKE, queue));
+}
+
+static void
+exhume_drop(struct store_job *job)
+{
+	free(container_of(job, struct exhumation, job));
+}
+
+static void
+exhume_done(struct store_job *job, const struct err *err)
+{
+	struct exhumation x = *container_of(job, struct exhumation, job);
+	size_t i;
+
+	if (err == NULL)
+		err = &x.wrong;
+	for (i = 0; i < x.n; i++) {
+		x.batch[i].err = *err;
+		x.batch[i].found = x.batch[i].found && err->code == ERR_NONE;
+	}
+	exhume_drop(job);
+	x.on_done(x.batch, x.n, x.arg);
+}
+
+void
+soperate_exhume(struct broker *broker, struct slice queue,
+		struct broker_exhume *batch, size_t n,
+		broker_exhumed_fn *on_done, void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct exhumation *x = calloc(1, sizeof(*x));
+	size_t i;
+
+	if (x == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&batch[i].err);
+		on_done(batch, n, arg);
+		return;
+	}
+	*x = (struct exhumation){.job = {.run = exhume_run,
+					 .done = exhume_done,
+					 .drop = exhume_drop,
+					 .sync = STORE_NOW,
+					 .rows = (unsigned int)n},
+				 .batch = batch,
+				 .n = n,
+				 .on_done = on_done,
+				 .arg = arg};
+	if (soperate_check_queue(queue, &x->wrong) == 0)
+		memcpy(x->queue, queue.p, queue.len);
+	store_post(&b->user, &x->job);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* The SQLite broker: opening and closing. */
+#include "store/sqlite/broker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/admin.h"
+#include "util/pending.h"
+
+static void
+on_state(struct store_user *user, bool up, bool final, const struct err *why)
+{
+	struct sbroker *b = container_of(user, struct sbroker, user);
+
+	if (b->opt.worker == NULL || !up)
+		b->opt.on_state(up, final, why, b->opt.arg);
+	else if (why != NULL)
+		b->opt.on_state(b->entered, false, why, b->opt.arg);
+	else
+		sworker_enter(b);
+}
+
+static void
+on_wake(struct store_user *user)
+{
+	struct sbroker *b = container_of(user, struct sbroker, user);
+
+	if (!b->entered)
+		return; /* it looks when it is */
+	sworker_wake(b);
+	sclaim_wake(b);
+}
+
+static const char *
+name(const struct broker *broker)
+{
+	return store_name(&((const struct sbroker *)broker)->user);
+}
+
+static bool
+is_up(const struct broker *broker)
+{
+	const struct sbroker *b = (const struct sbroker *)broker;
+
+	return store_is_up(&b->user) && (b->opt.worker == NULL || b->entered);
+}
+
+static void
+close_broker(struct broker *broker)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+
+	store_leave(&b->user);
+	if (b->opt.worker != NULL)
+		sworker_done(b);
+	free(b->queues);
+	free(b);
+}
+
+static int
+open_worker(struct sbroker *b, struct err *err)
+{
+	unsigned int i;
+
+	b->user.on_wake = on_wake;
+	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
+	if (b->queues == NULL)
+		return err_nomem(err);
+	for (; b->n_queues < b->opt.n_queues; b->n_queues++) {
+		i = b->n_queues;
+		b->queues[i].name = b->opt.queues[i];
+		b->queues[i].more = true;
+	}
+	return 0;
+}
+
+static struct broker *
+open_broker(const struct broker_options *options, struct err *err)
+{
+	const struct store_options store = {.base = options->base,
+					    .url = options->url,
+					    .timeout_ms = options->timeout_ms,
+					    .worker = options->worker != NULL};
+	struct sbroker *b = calloc(1, sizeof(*b));
+
+	if (b == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	b->pub.ops = &broker_sqlite;
+	b->opt = *options;
+	b->user.on_state = on_state;
+	b->lock_fd = b->timer_fd = -1;
+	sclaim_init(b);
+	ssettle_init(b);
+	sworker_init(b);
+	if ((b->opt.worker != NULL && open_worker(b, err) != 0) ||
+	    store_join(&b->user, &store, err) != 0) {
+		err_prefix(err, "[broker] url");
+		close_broker(&b->pub);
+		return NULL;
+	}
+	return &b->pub;
+}
+
+const struct broker_ops broker_sqlite = {
+    .schemes = (const char *const[]){"sqlite://", NULL},
+    .open = open_broker,
+    .close = close_broker,
+    .name = name,
+    .is_up = is_up,
+    .want = sbroker_want,
+    .quiet = sbroker_quiet,
+    .settle = sbroker_settle,
+    .unsettled = sbroker_unsettled,
+    .heartbeat = sbroker_heartbeat,
+    .farewell = sbroker_farewell,
+    .register_tasks = sbroker_register,
+    .submit = sbroker_submit,
+    .registered = sbroker_registered,
+    .registered_names = sbroker_registered_names,
+    .control = sbroker_control,
+    .operate = &broker_sqlite_operate,
+};

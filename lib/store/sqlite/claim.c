@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker: taking tasks.
+ *
+ * One job at a time takes what is wanted from all queues that may hold
+ * something. A queue that had less, or is paused, is `drained`: in the same
+ * transaction this worker's port was written among its sleepers, so whoever
+ * puts something in, or resumes it, wakes us. Due tasks are promoted in the
+ * transaction that claims them.
+ *
+ * Claims are not flushed to disk before they are handed over. One that a power
+ * cut takes back leaves its task waiting, as if it had never been claimed; and
+ * whatever follows from the claim, a result or a retry, is a later commit in
+ * the same log, so it cannot be on disk without the claim.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "codec/scan.h"
+#include "store/sqlite/broker.h"
+#include "util/clock.h"
+
+/* One claim: enough to fill a batch, and not too much to hold in memory. */
+#define CLAIM_MAX 512
+#define CLAIM_BYTES (4u << 20)
+
+/* --- in the I/O thread ------------------------------------------------- */
+
+/* Columns of WAITING_FIRST and INFLIGHT_OF. */
+enum { PRIORITY, SEQ, NUMBER, FOURTH, SIZE, BYTES };
+
+struct sclaim *
+sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement row,
+		struct err *err)
+{
+	const int64_t size = tx_int(tx, row, SIZE);
+	struct slice bytes = {NULL, 0};
+	struct sclaim *c;
+
+	/* What is too large is not even read. */
+	if ((uint64_t)size <= b->opt.max_task)
+		bytes = tx_bytes(tx, row, BYTES);
+	if ((c = malloc(sizeof(*c) + bytes.len)) == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	*c = (struct sclaim){.broker = b,
+			     .number = tx_int(tx, row, NUMBER),
+			     .priority = tx_int(tx, row, PRIORITY),
+			     .seq = tx_int(tx, row, SEQ)};
+	if (bytes.len > 0)
+		memcpy(c->bytes, bytes.p, bytes.len);
+	c->pub.bytes = (struct slice){c->bytes, (size_t)size};
+	return c;
+}
+
+int
+sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
+		int64_t size, struct err *err)
+{
+	struct buf info = BUF_INIT;
+	int result = -1;
+
+	buf_addf(&info,
+		 "{\"reason\":\"too_large\",\"error\":\"the task has %" PRId64
+		 " bytes, the limit is %zu\",\"worker\":",
+		 size, b->opt.max_task);
+	scan_quote(&info, slice_of(b->opt.worker));
+	buf_addc(&info, '}');
+	if (info.failed)
+		err_nomem(err);
+	else if (tx_run(tx, err, SQL_DEAD_COPY, c->queue, tx_now(tx),
+			(struct slice){info.data, info.len}, c->number) >= 0 &&
+		 tx_run(tx, err, SQL_TASK_DROP, c->number) >= 0)
+		result = 0;
+	buf_done(&info);
+	return result;
+}
+
+int
+sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
+		    const struct sclaim *c, int64_t priority, bool recovered)
+{
+	int changed = tx_run(tx, err, SQL_INFLIGHT_DROP, worker_id, c->number);
+
+	if (changed <= 0) /* 0: it went back before */
+		return changed;
+	if (tx_run(tx, err, SQL_WAITING_ADD, c->queue, priority, c->seq,
+		   c->number, (int64_t)recovered) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
+		return -1;
+	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
+			   tx_first(tx, err, SQL_SLEEPERS_TAKE, c->queue));
+}
+
+/* The queue's id, which is made if need be; 0 with *err. */
+static int64_t
+queue_id(struct tx *tx, const char *name, bool *ret_paused, struct err *err)
+{
+	const struct slice key = slice_of(name);
+	int64_t id;
+
+	if (tx_first(tx, err, SQL_QUEUE_FIND, key) == 0 &&
+	    (tx_run(tx, err, SQL_QUEUE_ADD, key) < 0 ||
+	     tx_first(tx, err, SQL_QUEUE_FIND, key) < 0))
+		return 0;
+	id = tx_int(tx, SQL_QUEUE_FIND, 0);
+	*ret_paused = tx_int(tx, SQL_QUEUE_FIND, 3) != 0;
+	tx_end(tx, SQL_QUEUE_FIND);
+	return id;
+}
+
+/* Reads the first tasks of a queue into `found`; how many, or -1. */
+static int
+read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
+	   struct sclaims *found, struct err *err)
+{
+	struct claiming *claiming = &b->claiming;
+	const int64_t asked = b->queues[index].asked;
+	struct sclaim *c;
+	int n = 0, more;
+
+	more = tx_first(tx, err, SQL_WAITING_FIRST, queue, asked);
+	while (more == 1 && claiming->budget > 0) {
+		c = sclaim_from_row(b, tx, SQL_WAITING_FIRST, err);
+		if (c == NULL)
+			return -1;
+		c->queue = queue;
+		c->pub.queue = index;
+		c->pub.recovered = tx_int(tx, SQL_WAITING_FIRST, FOURTH) != 0;
+		TAILQ_INSERT_TAIL(found, c, link);
+		claiming->budget -= c->pub.bytes.len < claiming->budget
+					? c->pub.bytes.len
+					: claiming->budget;
+		n++;
+		more = tx_next(tx, err, SQL_WAITING_FIRST);
+	}
+	if (more == 1)
+		tx_end(tx, SQL_WAITING_FIRST);
+	return more < 0 ? -1 : n;
+}
+
+/* Puts what was read on record as this worker's. */
+static int
+record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
+	      struct err *err)
+{
+	struct sclaim *c;
+	int64_t size;
+	int buried;
+
+	while ((c = TAILQ_FIRST(read)) != NULL) {
+		TAILQ_REMOVE(read, c, link);
+		TAILQ_INSERT_TAIL(&b->claiming.found, c, link);
+		if (tx_run(tx, err, SQL_WAITING_DROP, c->queue, c->priority,
+			   c->seq) < 0)
+			return -1;
+		size = (int64_t)c->pub.bytes.len;
+		if ((size_t)size > b->opt.max_task) {
+			buried = sclaim_bury_run(b, tx, c, size, err);
+			TAILQ_REMOVE(&b->claiming.found, c, link);
+			free(c);
+			if (buried != 0)
+				return -1;
+			continue;
+		}
+		if (tx_run(tx, err, SQL_INFLIGHT_ADD, b->worker_id, c->number,
+			   c->queue, c->priority, c->seq) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
+	   struct err *err)
+{
+	struct sclaims read = TAILQ_HEAD_INITIALIZER(read);
+	struct squeue *q = &b->queues[index];
+	bool paused = false;
+	const int64_t queue = queue_id(tx, q->name, &paused, err);
+	int promoted, n = 0;
+	struct slice port;
+
+	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
+		return -1;
+	if (!paused)
+		n = read_first(b, tx, index, queue, &read, err);
+	if (n < 0 || record_claims(b, tx, &read, err) != 0 ||
+	    (n > 0 &&
+	     tx_run(tx, err, SQL_QUEUE_GROW, queue, (int64_t)-n) < 0)) {
+		sclaims_free(&read);
+		return -1;
+	}
+	q->drained = n < (int)q->asked && promoted < SDELAY_PROMOTE_MAX &&
+		     b->claiming.budget > 0;
+	if (q->drained && ((port = tx_port(tx, err)).p == NULL ||
+			   tx_run(tx, err, SQL_SLEEPER_ADD, queue, port) < 0))
+		return -1;
+	return sdelay_next_run(tx, queue, &q->next_due_ms, err) < 0 ? -1 : 0;
+}
+
+static int
+claim_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct sbroker *b = container_of(job, struct sbroker, claiming.job);
+	unsigned int i;
+
+	sclaims_free(&b->claiming.found);
+	b->claiming.budget = CLAIM_BYTES;
+	for (i = 0; i < b->n_queues; i++)
+		if (b->queues[i].asked > 0 && claim_from(b, tx, i, err) != 0)
+			return -1;
+	return 0;
+}
+
+/* --- on the loop ------------------------------------------------------- */
+
+void
+sclaims_free(struct sclaims *claims)
+{
+	struct sclaim *c;
+
+	while ((c = TAILQ_FIRST(claims)) != NULL) {
+		TAILQ_REMOVE(claims, c, link);
+		free(c);
+	}
+}
+
+void
+sclaim_deliver(struct sbroker *b, struct sclaims *found)
+{
+	struct squeue *q;
+	struct sclaim *c;
+
+	while ((c = TAILQ_FIRST(found)) != NULL) {
+		TAILQ_REMOVE(found, c, link);
+		TAILQ_INSERT_TAIL(&b->claims, c, link);
+		q = &b->queues[c->pub.queue];
+		if (q->wanted > 0)
+			q->wanted--;
+		b->opt.on_claim(&c->pub, b->opt.arg);
+	}
+}
+
+/* The wall clock's, and told when somebody sets that. */
+static void
+set_timer(struct sbroker *b)
+{
+	struct itimerspec at = {.it_value = {0, 0}};
+	int64_t due = 0;
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		if (b->queues[i].due_ms > 0 &&
+		    (due == 0 || b->queues[i].due_ms < due))
+			due = b->queues[i].due_ms;
+	at.it_value.tv_sec = due / 1000;
+	at.it_value.tv_nsec = due % 1000 * 1000000;
+	if (b->timer_fd >= 0)
+		timerfd_settime(b->timer_fd,
+				TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+				&at, NULL);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct sbroker *b = arg;
+	const int64_t now = clock_wall_us() / 1000;
+	bool set = true;
+	uint64_t count;
+	unsigned int i;
+
+	if (read(fd, &count, sizeof(count)) < 0 && errno != ECANCELED)
+		return;
+	/* If nothing is due, the clock was set: other times may count now. */
+	for (i = 0; i < b->n_queues; i++)
+		set = set &&
+		      (b->queues[i].due_ms == 0 || b->queues[i].due_ms > now);
+	for (i = 0; i < b->n_queues; i++) {
+		if (b->queues[i].due_ms == 0 ||
+		    (b->queues[i].due_ms > now && !set))
+			continue;
+		b->queues[i].due_ms = 0; /* the next claim tells anew */
+		b->queues[i].more = true;
+		b->queues[i].woken = true;
+	}
+	set_timer(b);
+	sclaim_pump(b);
+}
+
+static void
+tell_quiet(struct sbroker *b)
+{
+	unsigned int i;
+
+	if (b->claiming.under_way || b->opt.on_quiet == NULL)
+		return;
+	for (i = 0; i < b->n_queues; i++)
+		if (b->queues[i].wanted == 0) {
+			b->opt.on_quiet(b->opt.arg);
+			return;
+		}
+}
+
+static void
+claim_done(struct store_job *job, const struct err *err)
+{
+	struct sbroker *b = container_of(job, struct sbroker, claiming.job);
+	struct squeue *q;
+	unsigned int i;
+
+	(void)err; /* it is tried until it succeeds */
+	for (i = 0; i < b->n_queues; i++) {
+		q = &b->queues[i];
+		if (q->asked == 0)
+			continue;
+		q->more = !q->drained || q->woken;
+		q->due_ms = q->next_due_ms;
+	}
+	sclaim_deliver(b, &b->claiming.found);
+	b->claiming.under_way = false;
+	set_timer(b);
+	sclaim_pump(b);
+	tell_quiet(b);
+}
+
+void
+sclaim_pump(struct sbroker *b)
+{
+	struct squeue *q;
+	unsigned int i, asked = 0;
+
+	if (!b->entered || b->claiming.under_way)
+		return;
+	for (i = 0; i < b->n_queues; i++) {
+		q = &b->queues[i];
+		q->asked = !q->more		   ? 0
+			   : q->wanted < CLAIM_MAX ? q->wanted
+						   : CLAIM_MAX;
+		q->woken = false;
+		asked += q->asked;
+	}
+	if (asked == 0)
+		return;
+	b->claiming.under_way = true;
+	b->claiming.job.rows = asked;
+	store_post(&b->user, &b->claiming.job);
+}
+
+void
+sclaim_wake(struct sbroker *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		b->queues[i].more = b->queues[i].woken = true;
+	sclaim_pump(b);
+}
+
+void
+sclaim_check(struct sbroker *b, unsigned int asleep)
+{
+	unsigned int i, expected = 0;
+
+	if (b->claiming.under_way)
+		return; /* what it found is not ours yet */
+	for (i = 0; i < b->n_queues; i++)
+		expected += b->queues[i].drained && !b->queues[i].more;
+	if (asleep < expected)
+		sclaim_wake(b);
+}
+
+void
+sclaim_init(struct sbroker *b)
+{
+	TAILQ_INIT(&b->claims);
+	TAILQ_INIT(&b->claiming.found);
+	b->claiming.job.run = claim_run;
+	b->claiming.job.done = claim_done;
+	b->claiming.job.sync = STORE_SOON;
+	b->claiming.job.must = true;
+	if (b->opt.worker == NULL)
+		return;
+	b->timer_fd =
+	    timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (b->timer_fd >= 0)
+		b->timer = event_new(b->opt.base, b->timer_fd,
+				     EV_READ | EV_PERSIST, on_timer, b);
+	if (b->timer != NULL)
+		event_add(b->timer, NULL);
+}
+
+void
+sbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	unsigned int i, wanted = 0;
+
+	b->queues[queue].wanted = n;
+	for (i = 0; i < b->n_queues; i++)
+		wanted += b->queues[i].wanted;
+	/* One that has not begun, since the disk is full, need not end. */
+	if (wanted == 0 && b->claiming.under_way &&
+	    store_cancel(&b->claiming.job))
+		b->claiming.under_way = false;
+	sclaim_pump(b);
+}
+
+bool
+sbroker_quiet(const struct broker *broker)
+{
+	return !((const struct sbroker *)broker)->claiming.under_way;
+}

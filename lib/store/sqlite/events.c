@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite backend: events.
+ *
+ * A listener has a row with its port and the event it has read last. Who has
+ * something to tell writes rows only while there is a listener, and wakes those
+ * that are asleep: that found nothing more to read, in the transaction in which
+ * they looked. Rows that all have read are removed, and the oldest ones when
+ * there are too many: numbers follow one another, so a listener sees that some
+ * are missing.
+ *
+ * A new listener wakes every process that has a port, and each of them looks
+ * whether it is heard now, as it does with all records that it stores.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/sqlite/results.h"
+#include "util/clock.h"
+
+/* What is kept for listeners that do not read. */
+#define EVENTS_MAX 10000
+#define EVENTS_BYTES (INT64_C(64) << 20)
+#define EVENTS_LIFE_MS (INT64_C(60) * 1000)
+/* What waits here to be written, while the disk is slow. */
+#define WAITING_MAX (16u << 20)
+/* Read at once. */
+#define READ_BYTES (1u << 20)
+/* How often who tells looks whether its listeners are still alive. */
+#define SWEEP_MS 5000
+
+/* --- runs of bytes with their lengths ---------------------------------- */
+
+static void
+append(struct buf *list, struct slice item)
+{
+	if (buf_reserve(list, sizeof(item.len) + item.len) != 0)
+		return;
+	buf_add(list, &item.len, sizeof(item.len));
+	buf_add(list, item.p, item.len);
+}
+
+/* The one at *at, which moves behind it; false if there is none. */
+static bool
+next_of(const struct buf *list, size_t *at, struct slice *ret)
+{
+	if (*at >= list->len)
+		return false;
+	memcpy(&ret->len, list->data + *at, sizeof(ret->len));
+	ret->p = list->data + *at + sizeof(ret->len);
+	*at += sizeof(ret->len) + ret->len;
+	return true;
+}
+
+/* --- telling: in the I/O thread ---------------------------------------- */
+
+int
+sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err)
+{
+	int more = tx_first(tx, err, SQL_LISTENERS_ANY);
+
+	if (more == 1)
+		tx_end(tx, SQL_LISTENERS_ANY);
+	*ret_heard = more == 1;
+	return more < 0 ? -1 : 0;
+}
+
+/* Listeners whose process is gone, and what nobody has read for long. */
+static int
+sweep(struct tx *tx, struct err *err)
+{
+	char name[64] = "";
+	struct slice port;
+	int more;
+
+	while ((more = tx_first(tx, err, SQL_LISTENERS_PORTS,
+				slice_of(name))) == 1) {
+		port = tx_bytes(tx, SQL_LISTENERS_PORTS, 0);
+		snprintf(name, sizeof(name), "%.*s", (int)port.len, port.p);
+		tx_end(tx, SQL_LISTENERS_PORTS);
+		if (!tx_reaches(tx, name) &&
+		    tx_run(tx, err, SQL_LISTENERS_LEAVE, slice_of(name)) < 0)
+			return -1;
+	}
+	if (more < 0 ||
+	    tx_run(tx, err, SQL_EVENTS_EXPIRE, tx_now(tx) - EVENTS_LIFE_MS) < 0)
+		return -1;
+	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
+}
+
+static int
+write_events(struct spublishing *p, struct tx *tx, struct err *err)
+{
+	struct slice event = {NULL, 0};
+	int64_t total;
+	size_t at = 0;
+
+	if (tx_first(tx, err, SQL_EVENTS_TOTAL) < 0)
+		return -1;
+	total = tx_int(tx, SQL_EVENTS_TOTAL, 0);
+	tx_end(tx, SQL_EVENTS_TOTAL);
+	/* An empty one says that some are missing. */
+	if (p->sent_missed &&
+	    tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) < 0)
+		return -1;
+	while (next_of(&p->sent, &at, &event)) {
+		total += (int64_t)event.len;
+		if (tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) <
+		    0)
+			return -1;
+	}
+	return tx_run(tx, err, SQL_EVENTS_TRIM, (int64_t)EVENTS_MAX,
+		      total - EVENTS_BYTES) < 0
+		   ? -1
+		   : 0;
+}
+
+static int
+publish_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct spublishing *p = container_of(job, struct spublishing, job);
+	const int64_t now = clock_mono_ms();
+
+	if (now - p->swept_ms >= SWEEP_MS) {
+		p->swept_ms = now;
+		if (sweep(tx, err) != 0)
+			return -1;
+	}
+	if (sevents_heard_run(tx, &p->found, err) != 0)
+		return -1;
+	if (!p->found)
+		return 0;
+	if (write_events(p, tx, err) != 0)
+		return -1;
+	return tx_wake_all(tx, err, SQL_LISTENERS_WAKE,
+			   tx_first(tx, err, SQL_LISTENERS_WAKE));
+}
+
+static int
+hear_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct shearing *hearing = container_of(job, struct shearing, job);
+
+	/* So that the next listener can wake us. */
+	if (tx_port(tx, err).p == NULL)
+		return -1;
+	return sevents_heard_run(tx, &hearing->found, err);
+}
+
+/* --- telling: on the loop ---------------------------------------------- */
+
+static void
+publish(struct sresults *r)
+{
+	struct spublishing *p = &r->publishing;
+	struct buf empty = p->sent;
+
+	if (p->under_way || (p->waiting.len == 0 && !p->missed))
+		return;
+	p->sent = p->waiting;
+	p->waiting = empty;
+	buf_reset(&p->waiting);
+	p->sent_missed = p->missed;
+	p->missed = false;
+	p->job.bytes = p->sent.len;
+	p->under_way = true;
+	store_post(&r->user, &p->job);
+}
+
+static void
+publish_done(struct store_job *job, const struct err *err)
+{
+	struct sresults *r = container_of(job, struct sresults, publishing.job);
+	struct spublishing *p = &r->publishing;
+
+	p->under_way = false;
+	if (err != NULL) {
+		p->missed = true; /* said with the next ones */
+		return;
+	}
+	r->heard = p->found;
+	publish(r);
+}
+
+void
+sresults_event(struct results *results, struct slice event)
+{
+	struct sresults *r = (struct sresults *)results;
+	struct spublishing *p = &r->publishing;
+
+	if (!r->heard)
+		return;
+	if (p->waiting.len + event.len > WAITING_MAX)
+		p->missed = true;
+	else
+		append(&p->waiting, event);
+	if (p->waiting.failed) {
+		buf_reset(&p->waiting);
+		p->missed = true;
+	}
+	publish(r);
+}
+
+/* Not a question to be read beside what is being written: see store.h. */
+static void
+hear(struct sresults *r)
+{
+	struct shearing *h = &r->hearing;
+
+	h->again = h->under_way;
+	if (h->under_way)
+		return;
+	h->under_way = true;
+	store_post(&r->user, &h->job);
+}
+
+static void
+hear_done(struct store_job *job, const struct err *err)
+{
+	struct sresults *r = container_of(job, struct sresults, hearing.job);
+
+	r->hearing.under_way = false;
+	if (err == NULL)
+		r->heard = r->hearing.found;
+	if (r->hearing.again)
+		hear(r);
+}
+
+bool
+sresults_heard(const struct results *results)
+{
+	struct sresults *r = (struct sresults *)results;
+
+	if (!r->tells) {
+		r->tells = true;
+		hear(r);
+	}
+	return r->heard;
+}
+
+/* --- listening: in the I/O thread -------------------------------------- */
+
+static int
+enlist(struct slistening *l, struct tx *tx, struct err *err)
+{
+	const struct slice port = tx_port(tx, err);
+
+	if (port.p == NULL || tx_first(tx, err, SQL_EVENTS_SEQUENCE) < 0)
+		return -1;
+	l->newest = tx_int(tx, SQL_EVENTS_SEQUENCE, 0);
+	tx_end(tx, SQL_EVENTS_SEQUENCE);
+	if (tx_first(tx, err, SQL_LISTENER_ADD, port, l->newest) < 0)
+		return -1;
+	l->number = tx_int(tx, SQL_LISTENER_ADD, 0);
+	tx_end(tx, SQL_LISTENER_ADD);
+	l->drained = true;
+	/* All who may have something to tell look, when this is committed. */
+	tx_sweep_ports(tx);
+	tx_wake(tx, port);
+	return 0;
+}
+
+static int
+read_events(struct slistening *l, struct tx *tx, struct err *err)
+{
+	const enum statement sql = SQL_EVENTS_SINCE;
+	struct slice event;
+	int64_t number;
+	int more = tx_first(tx, err, sql, l->seen);
+
+	for (; more == 1; more = tx_next(tx, err, sql)) {
+		number = tx_int(tx, sql, 0);
+		/* An empty one stands for some that are missing. */
+		if (number != l->newest + 1)
+			append(&l->events, (struct slice){NULL, 0});
+		l->newest = number;
+		event = tx_bytes(tx, sql, 1);
+		append(&l->events, event);
+		if (l->events.len >= READ_BYTES) {
+			tx_end(tx, sql);
+			break;
+		}
+	}
+	l->drained = more == 0;
+	if (l->events.failed)
+		return err_nomem(err);
+	return more < 0 ? -1 : 0;
+}
+
+static int
+listen_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct slistening *l = container_of(job, struct slistening, job);
+	int changed;
+
+	buf_reset(&l->events);
+	l->newest = l->seen;
+	l->missed = false;
+	if (!l->registered)
+		return enlist(l, tx, err);
+	if (read_events(l, tx, err) != 0)
+		return -1;
+	changed = tx_run(tx, err, SQL_LISTENER_SET, l->number, l->newest,
+			 (int64_t)l->drained);
+	if (changed < 0)
+		return -1;
+	if (changed == 0) { /* somebody took us for dead */
+		l->missed = true;
+		return enlist(l, tx, err);
+	}
+	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
+}
+
+struct parting {
+	struct store_job job;
+	struct slistening *listening;
+};
+
+static int
+part_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	const struct slistening *l =
+	    container_of(job, struct parting, job)->listening;
+	const struct slice port = tx_port(tx, err);
+
+	if (port.p == NULL ||
+	    tx_run(tx, err, SQL_LISTENER_DROP, l->number, port) < 0)
+		return -1;
+	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
+}
+
+/* --- listening: on the loop -------------------------------------------- */
+
+static void
+look(struct sresults *r)
+{
+	struct slistening *l = &r->listening;
+
+	l->again = l->under_way;
+	if (l->under_way || l->on_event == NULL)
+		return;
+	l->under_way = true;
+	store_post(&r->user, &l->job);
+}
+
+static void
+tell_missed(struct sresults *r)
+{
+	struct err err;
+
+	if (r->listening.on_event == NULL)
+		return;
+	err_set(&err, ERR_UNAVAILABLE,
+		"%s: some events are missing: there were more than could be "
+		"kept",
+		store_name(&r->user));
+	r->listening.on_event((struct slice){NULL, 0}, &err, r->listening.arg);
+}
+
+/* Hands over what was read; the listener may close the backend. */
+static void
+hand_over(struct sresults *r, const struct buf *events)
+{
+	struct slistening *l = &r->listening;
+	const bool missed = l->missed;
+	struct slice event;
+	size_t at = 0;
+
+	l->telling = true;
+	while (l->on_event != NULL && next_of(events, &at, &event)) {
+		if (event.len > 0)
+			l->on_event(event, NULL, l->arg);
+		else
+			tell_missed(r);
+	}
+	if (missed)
+		tell_missed(r);
+	l->telling = false;
+}
+
+static void
+listen_done(struct store_job *job, const struct err *err)
+{
+	struct sresults *r = container_of(job, struct sresults, listening.job);
+	struct slistening *l = &r->listening;
+	struct buf events = l->events;
+	const bool left = l->left, more = !l->drained;
+
+	(void)err; /* it is tried until it succeeds */
+	l->events = (struct buf)BUF_INIT;
+	l->seen = l->newest;
+	l->under_way = l->left = false;
+	l->registered = !left;
+	if (!left)
+		hand_over(r, &events);
+	buf_done(&events);
+	if (r->dead)
+		free(r);
+	else if (l->again || more)
+		look(r);
+}
+
+static void
+part_drop(struct store_job *job)
+{
+	free(container_of(job, struct parting, job));
+}
+
+static void
+part_done(struct store_job *job, const struct err *err)
+{
+	part_drop(job);
+}
+
+void
+sevents_leave(struct sresults *r)
+{
+	struct slistening *l = &r->listening;
+	struct parting *p;
+
+	if (l->on_event == NULL)
+		return;
+	l->on_event = NULL;
+	l->left = l->under_way;
+	if (!l->under_way)
+		l->registered = false;
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return; /* it is swept when this process ends */
+	p->listening = l;
+	p->job = (struct store_job){
+	    .run = part_run, .done = part_done, .drop = part_drop};
+	store_post(&r->user, &p->job);
+}
+
+int
+sresults_listen(struct results *results, results_event_fn *on_event, void *arg,
+		struct err *err)
+{
+	struct sresults *r = (struct sresults *)results;
+
+	sevents_leave(r);
+	if (on_event == NULL)
+		return 0;
+	r->listening.on_event = on_event;
+	r->listening.arg = arg;
+	look(r);
+	return 0;
+}
+
+/* --- both -------------------------------------------------------------- */
+
+void
+sevents_wake(struct sresults *r)
+{
+	if (r->tells && !r->heard)
+		hear(r);
+	look(r);
+}
+
+void
+sevents_init(struct sresults *r)
+{
+	r->publishing.job =
+	    (struct store_job){.run = publish_run, .done = publish_done};
+	r->hearing.job = (struct store_job){.run = hear_run, .done = hear_done};
+	r->listening.job = (struct store_job){
+	    .run = listen_run, .done = listen_done, .must = true};
+}
+
+void
+sevents_done(struct sresults *r)
+{
+	buf_done(&r->publishing.waiting);
+	buf_done(&r->publishing.sent);
+	buf_done(&r->listening.events);
+}

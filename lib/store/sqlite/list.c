@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* The SQLite backend: what it is asked, and what a person has it do. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite/cursor.h"
+#include "store/sqlite/results.h"
+
+/* One page holds no more than this, so that it fits into memory and takes no
+ * more than some milliseconds to read. */
+#define PAGE_BYTES (4u << 20)
+
+/* --- one record -------------------------------------------------------- */
+
+struct question {
+	struct store_job job;
+	results_record_fn *on_record;
+	void *arg;
+	struct buf answer;
+	bool found;
+	size_t id_len, record_len;
+	char text[]; /* the id, and the record that is to be stored */
+};
+
+static struct slice
+id_of(const struct question *q)
+{
+	return (struct slice){q->text, q->id_len};
+}
+
+static int
+get_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct question *q = container_of(job, struct question, job);
+	int more = tx_first(tx, err, SQL_RECORD_GET, id_of(q), tx_now(tx));
+	struct slice record;
+
+	buf_reset(&q->answer);
+	q->found = more == 1;
+	if (!q->found)
+		return more;
+	record = tx_bytes(tx, SQL_RECORD_GET, 0);
+	buf_add(&q->answer, record.p, record.len);
+	tx_end(tx, SQL_RECORD_GET);
+	return q->answer.failed ? err_nomem(err) : 0;
+}
+
+static int
+counts_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct question *q = container_of(job, struct question, job);
+	struct stotals totals;
+
+	if (stotals_get(tx, &totals, err) != 0)
+		return -1;
+	buf_reset(&q->answer);
+	buf_addf(&q->answer,
+		 "{\"succeeded\":%" PRId64 ",\"failed\":%" PRId64 "}",
+		 totals.ended[false], totals.ended[true]);
+	q->found = true;
+	return q->answer.failed ? err_nomem(err) : 0;
+}
+
+static int
+reopen_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct question *q = container_of(job, struct question, job);
+	const struct slice record = {q->text + q->id_len, q->record_len};
+
+	return tx_run(tx, err, SQL_RECORD_REOPEN, id_of(q), record) < 0 ? -1
+									: 0;
+}
+
+static void
+question_drop(struct store_job *job)
+{
+	struct question *q = container_of(job, struct question, job);
+
+	buf_done(&q->answer);
+	free(q);
+}
+
+static void
+question_done(struct store_job *job, const struct err *err)
+{
+	struct question *q = container_of(job, struct question, job);
+	struct slice record = {NULL, 0};
+
+	if (err == NULL && q->found)
+		record = (struct slice){q->answer.data, q->answer.len};
+	q->on_record(record, err, q->arg);
+	question_drop(job);
+}
+
+static void
+ask(struct results *results, struct question question, struct slice id,
+    struct slice record)
+{
+	struct sresults *r = (struct sresults *)results;
+	struct question *q = malloc(sizeof(*q) + id.len + record.len);
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		question.on_record((struct slice){NULL, 0}, &err, question.arg);
+		return;
+	}
+	*q = question;
+	q->job.done = question_done;
+	q->job.drop = question_drop;
+	q->id_len = id.len;
+	q->record_len = record.len;
+	if (id.len > 0)
+		memcpy(q->text, id.p, id.len);
+	if (record.len > 0)
+		memcpy(q->text + id.len, record.p, record.len);
+	store_post(&r->user, &q->job);
+}
+
+void
+sresults_get(struct results *results, struct slice id,
+	     results_record_fn *on_record, void *arg)
+{
+	ask(results,
+	    (struct question){.job = {.run = get_run, .reads = true},
+			      .on_record = on_record,
+			      .arg = arg},
+	    id, (struct slice){NULL, 0});
+}
+
+void
+sresults_counts(struct results *results, results_record_fn *on_record,
+		void *arg)
+{
+	ask(results,
+	    (struct question){.job = {.run = counts_run, .reads = true},
+			      .on_record = on_record,
+			      .arg = arg},
+	    (struct slice){NULL, 0}, (struct slice){NULL, 0});
+}
+
+void
+sresults_reopen(struct results *results, struct slice id, struct slice record,
+		results_record_fn *on_done, void *arg)
+{
+	ask(results,
+	    (struct question){.job = {.run = reopen_run, .sync = STORE_NOW},
+			      .on_record = on_done,
+			      .arg = arg},
+	    id, record);
+}
+
+/* --- pages ------------------------------------------------------------- */
+
+struct listing {
+	struct store_job job;
+	results_page_fn *on_page;
+	void *arg;
+	bool failed;
+	unsigned int limit;
+	int64_t before;	  /* only those that ended earlier */
+	struct err wrong; /* the cursor */
+
+	struct buf text;
+	size_t n;
+	int64_t last; /* 0: nothing follows */
+	size_t lens[RESULTS_PAGE_MAX];
+};
+
+static int
+list_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct listing *l = container_of(job, struct listing, job);
+	const enum statement sql = SQL_RECORDS_ENDED;
+	const int64_t limit = (int64_t)l->limit;
+	struct slice record;
+	int64_t expires;
+	unsigned int seen = 0;
+	int more;
+
+	buf_reset(&l->text);
+	l->n = 0;
+	l->last = 0;
+	if (l->wrong.code != ERR_NONE)
+		return 0;
+	more = tx_first(tx, err, sql, (int64_t)l->failed, l->before, limit);
+	for (; more == 1; more = tx_next(tx, err, sql)) {
+		l->last = tx_int(tx, sql, 0);
+		expires = tx_int(tx, sql, 1);
+		seen++;
+		if (expires != 0 && expires <= tx_now(tx))
+			continue;
+		record = tx_bytes(tx, sql, 2);
+		buf_add(&l->text, record.p, record.len);
+		l->lens[l->n++] = record.len;
+		if (l->text.len >= PAGE_BYTES) {
+			tx_end(tx, sql);
+			break;
+		}
+	}
+	if (more == 0 && seen < l->limit)
+		l->last = 0;
+	if (l->text.failed)
+		return err_nomem(err);
+	return more < 0 ? -1 : 0;
+}
+
+static void
+list_drop(struct store_job *job)
+{
+	struct listing *l = container_of(job, struct listing, job);
+
+	buf_done(&l->text);
+	free(l);
+}
+
+static void
+list_done(struct store_job *job, const struct err *err)
+{
+	struct listing *l = container_of(job, struct listing, job);
+	struct slice records[RESULTS_PAGE_MAX], next = {NULL, 0};
+	const char *p = l->text.data;
+	char cursor[CURSOR_SIZE];
+	size_t i;
+
+	if (err == NULL && l->wrong.code != ERR_NONE)
+		err = &l->wrong;
+	if (err != NULL) {
+		l->on_page(NULL, 0, next, err, l->arg);
+	} else {
+		for (i = 0; i < l->n; p += l->lens[i++])
+			records[i] = (struct slice){p, l->lens[i]};
+		if (l->last != 0)
+			next = cursor_write(cursor, &l->last, 1);
+		l->on_page(records, l->n, next, NULL, l->arg);
+	}
+	list_drop(job);
+}
+
+void
+sresults_list(struct results *results, bool failed, struct slice cursor,
+	      unsigned int n, results_page_fn *on_page, void *arg)
+{
+	struct sresults *r = (struct sresults *)results;
+	struct listing *l = calloc(1, sizeof(*l));
+	struct err err;
+
+	if (l == NULL) {
+		err_nomem(&err);
+		on_page(NULL, 0, (struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	l->job = (struct store_job){.run = list_run,
+				    .done = list_done,
+				    .drop = list_drop,
+				    .reads = true};
+	l->on_page = on_page;
+	l->arg = arg;
+	l->failed = failed;
+	l->limit = n < 1 ? 1 : n > RESULTS_PAGE_MAX ? RESULTS_PAGE_MAX : n;
+	l->before = INT64_MAX;
+	if (cursor.len > 0)
+		cursor_read(cursor, &l->before, 1, &l->wrong);
+	store_post(&r->user, &l->job);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* The SQLite broker: the registry, and orders to workers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/scan.h"
+#include "store/sqlite/broker.h"
+
+#define ORDER_LIFE_MS (INT64_C(60) * 1000)
+
+/* --- questions and orders ---------------------------------------------- */
+
+struct slice
+squestion_text(const struct squestion *q)
+{
+	return (struct slice){q->text, q->len};
+}
+
+static int
+get_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct squestion *q = container_of(job, struct squestion, job);
+	int more = tx_first(tx, err, SQL_REGISTRY_GET, squestion_text(q));
+	struct slice value;
+
+	buf_reset(&q->value);
+	q->found = more == 1;
+	if (!q->found)
+		return more;
+	value = tx_bytes(tx, SQL_REGISTRY_GET, 0);
+	buf_add(&q->value, value.p, value.len);
+	tx_end(tx, SQL_REGISTRY_GET);
+	return q->value.failed ? err_nomem(err) : 0;
+}
+
+static int
+names_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct squestion *q = container_of(job, struct squestion, job);
+	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
+
+	buf_reset(&q->value);
+	buf_addc(&q->value, '[');
+	for (; more == 1; more = tx_next(tx, err, SQL_REGISTRY_NAMES)) {
+		if (q->value.len > 1)
+			buf_addc(&q->value, ',');
+		scan_quote(&q->value, tx_bytes(tx, SQL_REGISTRY_NAMES, 0));
+	}
+	buf_addc(&q->value, ']');
+	q->found = true;
+	return more == 0 && q->value.failed ? err_nomem(err) : more;
+}
+
+static int
+control_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct squestion *q = container_of(job, struct squestion, job);
+	const int64_t now = tx_now(tx);
+
+	if (tx_run(tx, err, SQL_ORDERS_EXPIRE, now - ORDER_LIFE_MS) < 0 ||
+	    tx_run(tx, err, SQL_ORDER_ADD, squestion_text(q), now) < 0)
+		return -1;
+	return tx_wake_all(tx, err, SQL_WORKERS_PORTS,
+			   tx_first(tx, err, SQL_WORKERS_PORTS));
+}
+
+/* Nothing of what is wrong is carried out. */
+static int
+wrong_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	return 0;
+}
+
+static void
+question_drop(struct store_job *job)
+{
+	struct squestion *q = container_of(job, struct squestion, job);
+
+	buf_done(&q->value);
+	free(q);
+}
+
+static void
+question_done(struct store_job *job, const struct err *err)
+{
+	struct squestion *q = container_of(job, struct squestion, job);
+	struct slice value = {NULL, 0};
+
+	if (err == NULL && q->wrong.code != ERR_NONE)
+		err = &q->wrong;
+	if (err == NULL && q->found)
+		value = (struct slice){q->value.data ? q->value.data : "",
+				       q->value.len};
+	q->on_value(value, err, q->arg);
+	question_drop(job);
+}
+
+void
+squestion_ask(struct broker *broker, const struct store_job *job,
+	      const struct err *wrong, struct slice text,
+	      broker_value_fn *on_value, void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct squestion *q = calloc(1, sizeof(*q) + text.len);
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	q->job = *job;
+	q->job.done = question_done;
+	q->job.drop = question_drop;
+	q->broker = b;
+	q->on_value = on_value;
+	q->arg = arg;
+	q->len = text.len;
+	if (text.len > 0)
+		memcpy(q->text, text.p, text.len);
+	if (wrong != NULL) {
+		q->wrong = *wrong;
+		q->job.run = wrong_run;
+		q->job.reads = true;
+	}
+	store_post(&b->user, &q->job);
+}
+
+void
+sbroker_registered(struct broker *b, struct slice name,
+		   broker_value_fn *on_value, void *arg)
+{
+	static const struct store_job job = {.run = get_run, .reads = true};
+
+	squestion_ask(b, &job, NULL, name, on_value, arg);
+}
+
+void
+sbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
+{
+	static const struct store_job job = {.run = names_run, .reads = true};
+
+	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
+}
+
+void
+sbroker_control(struct broker *b, struct slice message,
+		broker_value_fn *on_sent, void *arg)
+{
+	static const struct store_job job = {.run = control_run};
+
+	squestion_ask(b, &job, NULL, message, on_sent, arg);
+}
+
+/* --- registering ------------------------------------------------------- */
+
+/* Names and descriptions follow one another in `text`. */
+struct registration {
+	struct store_job job;
+	struct buf text;
+	size_t n;
+	size_t lens[];
+};
+
+static int
+register_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct registration *r = container_of(job, struct registration, job);
+	struct slice name, description;
+	const char *p = r->text.data;
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		name = (struct slice){p, r->lens[2 * i]};
+		p += name.len;
+		description = (struct slice){p, r->lens[2 * i + 1]};
+		p += description.len;
+		if (tx_run(tx, err, SQL_REGISTRY_SET, name, description) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+register_drop(struct store_job *job)
+{
+	struct registration *r = container_of(job, struct registration, job);
+
+	buf_done(&r->text);
+	free(r);
+}
+
+static void
+register_done(struct store_job *job, const struct err *err)
+{
+	(void)err; /* the next start registers anew */
+	register_drop(job);
+}
+
+void
+sbroker_register(struct broker *broker, const struct slice *names,
+		 const struct slice *descriptions, size_t n)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct registration *r =
+	    calloc(1, sizeof(*r) + 2 * n * sizeof(r->lens[0]));
+	size_t i;
+
+	if (r == NULL)
+		return;
+	for (i = 0; i < n; i++) {
+		r->lens[2 * i] = names[i].len;
+		r->lens[2 * i + 1] = descriptions[i].len;
+		buf_add(&r->text, names[i].p, names[i].len);
+		buf_add(&r->text, descriptions[i].p, descriptions[i].len);
+	}
+	r->n = n;
+	r->job = (struct store_job){
+	    .run = register_run, .done = register_done, .sync = STORE_SOON};
+	if (n == 0 || r->text.failed)
+		register_drop(&r->job);
+	else
+		store_post(&b->user, &r->job);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite backend, as its own files see it: sqlite.c keeps records,
+ * sqlite_watch.c waits for them, sqlite_ask.c reads and lists them,
+ * sqlite_events.c tells of events and listens.
+ *
+ * Functions named *_run, and others with a struct tx, run in the store's I/O
+ * thread, in a transaction; all else on the loop. What a job's struct holds is
+ * the I/O thread's while the job is under way.
+ */
+#ifndef STORE_SQLITE_RESULTS_H
+#define STORE_SQLITE_RESULTS_H
+
+#include "sqlite/store.h"
+#include "sqlite/tx.h"
+#include "store/results.h"
+
+#define STOPIC_BUCKETS 256
+
+struct stopic;
+struct look;
+
+/* How many tasks have ended; also the place of the last one in their list. */
+struct stotals {
+	int64_t ended[2]; /* those that succeeded, those that failed */
+};
+
+/* Events on their way into the database. One job at a time for each of these.
+ */
+struct spublishing {
+	struct store_job job;
+	bool under_way;
+	struct buf waiting, sent; /* each with its length (size_t) before it */
+	bool missed, sent_missed; /* some had to be dropped before these */
+	bool found;		  /* a listener */
+	int64_t swept_ms;	  /* monotonic */
+};
+
+/* Looks whether there are listeners. */
+struct shearing {
+	struct store_job job;
+	bool under_way, again;
+	bool found;
+};
+
+struct slistening {
+	struct store_job job;
+	bool under_way, again;
+	bool left;		    /* meanwhile */
+	results_event_fn *on_event; /* NULL: does not listen */
+	void *arg;
+	bool registered;
+	int64_t seen; /* the last event that was handed over */
+	bool telling; /* events are being handed over */
+	/* The job's. */
+	int64_t number; /* of the listener */
+	int64_t newest;
+	struct buf events; /* each with its length (size_t) before it */
+	bool missed;	   /* some, after these */
+	bool drained;
+};
+
+struct sresults {
+	struct results pub;
+	bool dead; /* closed by its listener, while that is told */
+	struct results_options opt;
+	struct store_user user;
+
+	/* Records on their way: one job at a time takes all that wait. */
+	struct store_job put_job;
+	bool putting;
+	struct pending_list waiting, sent;
+	size_t count; /* in both */
+	bool put_heard;
+
+	bool tells; /* has asked whether it is heard: listeners wake it */
+	bool heard;
+	struct spublishing publishing;
+	struct shearing hearing;
+	struct slistening listening;
+
+	TAILQ_HEAD(stopics, stopic) topics[STOPIC_BUCKETS];
+	struct look *looking; /* under way */
+	bool look_again;
+};
+
+/* --- sqlite.c ---------------------------------------------------------- */
+
+int stotals_get(struct tx *tx, struct stotals *totals, struct err *err);
+
+/* --- sqlite_ask.c ------------------------------------------------------ */
+
+void sresults_get(struct results *results, struct slice id,
+		  results_record_fn *on_record, void *arg);
+void sresults_list(struct results *results, bool failed, struct slice cursor,
+		   unsigned int n, results_page_fn *on_page, void *arg);
+void sresults_counts(struct results *results, results_record_fn *on_record,
+		     void *arg);
+void sresults_reopen(struct results *results, struct slice id,
+		     struct slice record, results_record_fn *on_done,
+		     void *arg);
+
+/* --- sqlite_events.c --------------------------------------------------- */
+
+void sevents_init(struct sresults *r);
+/* Ends listening; the store is left next. */
+void sevents_leave(struct sresults *r);
+/* Frees what is left; the store is left already. */
+void sevents_done(struct sresults *r);
+/* Somebody may listen now, or has told something. */
+void sevents_wake(struct sresults *r);
+/* Whether anybody listens. */
+int sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err);
+void sresults_event(struct results *results, struct slice event);
+bool sresults_heard(const struct results *results);
+int sresults_listen(struct results *results, results_event_fn *on_event,
+		    void *arg, struct err *err);
+
+/* --- sqlite_watch.c ---------------------------------------------------- */
+
+struct results_watch *sresults_watch(struct results *results, struct slice id,
+				     results_record_fn *on_record, void *arg,
+				     struct err *err);
+void sresults_unwatch(struct results_watch *watch);
+/* Something may have become final. */
+void sresults_look(struct sresults *r);
+/* Frees what is left of the watches; the store is left already. */
+void sresults_watches_free(struct sresults *r);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker: ending claims. Every settlement begins by taking the task
+ * off the record of what is in flight with this worker, and does nothing if it
+ * is not there.
+ *
+ * That a task is done with, or goes back as it was, need not be flushed before
+ * it is confirmed: what a power cut takes back is found in flight by the
+ * worker's next start, which knows by the record that it had finished.
+ */
+#include <stdlib.h>
+
+#include "store/sqlite/broker.h"
+
+#define SETTLE_MAX 1000
+
+/* --- in the I/O thread ------------------------------------------------- */
+
+static int
+ack(struct tx *tx, struct sclaim *c, struct err *err)
+{
+	int changed =
+	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
+
+	if (changed <= 0)
+		return changed;
+	return tx_run(tx, err, SQL_TASK_DROP, c->number) < 0 ? -1 : 0;
+}
+
+/* At its old place there is nobody before it: it is first again. */
+static int
+retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
+      struct err *err)
+{
+	const int64_t worker_id = c->broker->worker_id;
+	int changed;
+
+	if (tx_run(tx, err, SQL_TASK_SET, c->number, s->again) < 0)
+		return -1;
+	if (s->delay_ms <= 0)
+		return sclaim_put_back_run(tx, err, worker_id, c, s->priority,
+					   false);
+	changed = tx_run(tx, err, SQL_INFLIGHT_DROP, worker_id, c->number);
+	if (changed <= 0)
+		return changed;
+	if (sdelay_add_run(tx,
+			   &(struct sdelayed){.queue = c->queue,
+					      .number = c->number,
+					      .priority = c->priority,
+					      .delay_ms = s->delay_ms},
+			   err) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
+		return -1;
+	/* They set their timers. */
+	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
+			   tx_first(tx, err, SQL_SLEEPERS_TAKE, c->queue));
+}
+
+static int
+bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
+     struct err *err)
+{
+	int changed =
+	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
+
+	if (changed <= 0)
+		return changed;
+	if (tx_run(tx, err, SQL_DEAD_ADD, c->queue, tx_now(tx), s->id,
+		   c->pub.bytes, s->info) < 0 ||
+	    tx_run(tx, err, SQL_TASK_DROP, c->number) < 0)
+		return -1;
+	return 0;
+}
+
+static int
+settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
+{
+	struct sclaim *c = container_of(s->claim, struct sclaim, pub);
+
+	switch (s->verdict) {
+	case BROKER_ACK:
+		return ack(tx, c, err);
+	case BROKER_RETRY:
+		return retry(tx, c, s, err);
+	case BROKER_PUT_BACK:
+		return sclaim_put_back_run(tx, err, c->broker->worker_id, c,
+					   s->priority, false);
+	case BROKER_BURY:
+		return bury(tx, c, s, err);
+	}
+	return 0;
+}
+
+static int
+settle_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct settling *settling = container_of(job, struct settling, job);
+	struct pending *p;
+
+	TAILQ_FOREACH (p, &settling->sent, link)
+		if (settle_one(tx,
+			       container_of(p, struct broker_settle, pending),
+			       err) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- on the loop ------------------------------------------------------- */
+
+static void
+push(struct sbroker *b)
+{
+	struct settling *settling = &b->settling;
+	struct broker_settle *s;
+	struct pending *p;
+
+	if (settling->under_way || TAILQ_EMPTY(&settling->waiting))
+		return;
+	settling->job.rows = 0;
+	settling->job.sync = STORE_SOON;
+	while (settling->job.rows < SETTLE_MAX &&
+	       (p = TAILQ_FIRST(&settling->waiting)) != NULL) {
+		TAILQ_REMOVE(&settling->waiting, p, link);
+		TAILQ_INSERT_TAIL(&settling->sent, p, link);
+		settling->job.rows++;
+		s = container_of(p, struct broker_settle, pending);
+		/* These say more than what is on record already. */
+		if (s->verdict == BROKER_RETRY || s->verdict == BROKER_BURY)
+			settling->job.sync = STORE_NOW;
+	}
+	settling->under_way = true;
+	store_post(&b->user, &settling->job);
+}
+
+static void
+settle_done(struct store_job *job, const struct err *err)
+{
+	struct settling *settling = container_of(job, struct settling, job);
+	struct sbroker *b = container_of(settling, struct sbroker, settling);
+	struct pending_list sent = TAILQ_HEAD_INITIALIZER(sent);
+	struct broker_settle *s;
+	struct pending *p;
+	struct sclaim *c;
+
+	(void)err; /* it is tried until it succeeds */
+	settling->under_way = false;
+	TAILQ_CONCAT(&sent, &settling->sent, link);
+	push(b);
+	while ((p = TAILQ_FIRST(&sent)) != NULL) {
+		TAILQ_REMOVE(&sent, p, link);
+		settling->count--;
+		s = container_of(p, struct broker_settle, pending);
+		c = container_of(s->claim, struct sclaim, pub);
+		TAILQ_REMOVE(&b->claims, c, link);
+		free(c);
+		s->claim = NULL;
+		s->on_done(s);
+	}
+}
+
+void
+ssettle_init(struct sbroker *b)
+{
+	TAILQ_INIT(&b->settling.waiting);
+	TAILQ_INIT(&b->settling.sent);
+	b->settling.job.run = settle_run;
+	b->settling.job.done = settle_done;
+	b->settling.job.must = true;
+}
+
+void
+sbroker_settle(struct broker *broker, struct broker_settle *settle)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+
+	TAILQ_INSERT_TAIL(&b->settling.waiting, &settle->pending, link);
+	b->settling.count++;
+	push(b);
+}
+
+size_t
+sbroker_unsettled(const struct broker *broker)
+{
+	return ((const struct sbroker *)broker)->settling.count;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker: submitting. A batch is one job: its records and tasks are
+ * flushed to disk with it before it is answered, or none of them exists.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite/schema.h"
+#include "store/sqlite/broker.h"
+
+struct submission {
+	struct store_job job;
+	struct sbroker *broker;
+	struct broker_submit *tasks;
+	size_t n;
+	broker_submitted_fn *on_done;
+	void *arg;
+};
+
+/* The queue of a run of tasks: its row, which is written when the run ends. */
+struct target {
+	const char *name;
+	int64_t id, size, next;
+	bool changed;
+};
+
+/* --- in the I/O thread ------------------------------------------------- */
+
+static int
+target_close(struct tx *tx, struct target *t, struct err *err)
+{
+	if (!t->changed)
+		return 0;
+	t->changed = false;
+	if (tx_run(tx, err, SQL_QUEUE_SET, t->id, t->size, t->next) < 0)
+		return -1;
+	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
+			   tx_first(tx, err, SQL_SLEEPERS_TAKE, t->id));
+}
+
+static int
+target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
+{
+	const struct slice key = slice_of(name);
+
+	if (t->name != NULL && strcmp(t->name, name) == 0)
+		return 0;
+	if (target_close(tx, t, err) != 0)
+		return -1;
+	if (tx_first(tx, err, SQL_QUEUE_FIND, key) != 1 &&
+	    (tx_run(tx, err, SQL_QUEUE_ADD, key) < 0 ||
+	     tx_first(tx, err, SQL_QUEUE_FIND, key) < 0))
+		return -1;
+	*t = (struct target){.name = name,
+			     .id = tx_int(tx, SQL_QUEUE_FIND, 0),
+			     .size = tx_int(tx, SQL_QUEUE_FIND, 1),
+			     .next = tx_int(tx, SQL_QUEUE_FIND, 2)};
+	tx_end(tx, SQL_QUEUE_FIND);
+	return 0;
+}
+
+/* Whether the task was queued before, as the owner of its key, or another one
+ * was: sets task->duplicate. */
+static int
+check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
+	     struct err *err)
+{
+	struct slice owner;
+	int more;
+
+	if (task->unique.len == 0)
+		return 0;
+	more =
+	    tx_first(tx, err, SQL_UNIQUE_GET, t->id, task->unique, tx_now(tx));
+	if (more == 1) {
+		owner = tx_bytes(tx, SQL_UNIQUE_GET, 0);
+		snprintf(task->owner, sizeof(task->owner), "%.*s",
+			 (int)owner.len, owner.p);
+		tx_end(tx, SQL_UNIQUE_GET);
+	}
+	task->duplicate = more == 1;
+	return more < 0 ? -1 : 0;
+}
+
+static int
+note_unique(struct tx *tx, const struct target *t,
+	    const struct broker_submit *task, struct err *err)
+{
+	if (task->unique.len == 0)
+		return 0;
+	if (tx_run(tx, err, SQL_UNIQUES_EXPIRE, tx_now(tx)) < 0 ||
+	    tx_run(tx, err, SQL_UNIQUE_SET, t->id, task->unique, task->id,
+		   tx_now(tx) + task->unique_s * 1000) < 0)
+		return -1;
+	return 0;
+}
+
+static int
+store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
+	     int64_t number, struct err *err)
+{
+	int added;
+
+	if (!b->opt.with_results || task->record.p == NULL)
+		return 0;
+	if (!task->exclusive && task->unique.len == 0)
+		return tx_run(tx, err, SQL_RECORD_NEW, task->id, task->record,
+			      number);
+	if (tx_run(tx, err, SQL_RECORD_EXPIRED, task->id, tx_now(tx)) < 0)
+		return -1;
+	added = tx_run(tx, err, SQL_RECORD_ADD, task->id, task->record, number);
+	if (added == 0 && task->exclusive)
+		err_set(&task->err, ERR_REFUSED,
+			"there is a task with the id %.*s already",
+			(int)task->id.len, task->id.p);
+	return added;
+}
+
+static int
+add_task(const struct sbroker *b, struct tx *tx, struct target *t,
+	 struct broker_submit *task, struct err *err)
+{
+	const int64_t number = t->id << SCHEMA_SERIAL_BITS | t->next;
+	int added;
+
+	if (check_unique(tx, t, task, err) != 0)
+		return -1;
+	if (task->duplicate)
+		return 0;
+	if (b->opt.max_queue_size > 0 && t->size >= b->opt.max_queue_size) {
+		err_set(&task->err, ERR_FULL,
+			"queue %s is full ([executor] max_queue_size); try "
+			"again later",
+			task->queue);
+		return 0;
+	}
+	if (store_record(b, tx, task, number, err) < 0)
+		return -1;
+	if (task->err.code != ERR_NONE)
+		return 0;
+	if (note_unique(tx, t, task, err) != 0 ||
+	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
+		return -1;
+	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
+		added = sdelay_add_run(
+		    tx,
+		    &(struct sdelayed){.queue = t->id,
+				       .number = number,
+				       .priority = task->priority,
+				       .at_ms = task->at_ms,
+				       .delay_ms = task->delay_ms},
+		    err);
+	else
+		added = tx_run(tx, err, SQL_WAITING_ADD, t->id,
+			       (int64_t)task->priority, t->next, number,
+			       INT64_C(0));
+	if (added < 0)
+		return -1;
+	t->size++;
+	t->next++;
+	t->changed = true;
+	return 0;
+}
+
+static int
+submit_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct submission *s = container_of(job, struct submission, job);
+	struct target target = {.name = NULL};
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		s->tasks[i].err.code = ERR_NONE;
+		s->tasks[i].duplicate = false;
+		if (target_open(tx, &target, s->tasks[i].queue, err) != 0 ||
+		    add_task(s->broker, tx, &target, &s->tasks[i], err) != 0)
+			return -1;
+	}
+	return target_close(tx, &target, err);
+}
+
+/* --- on the loop ------------------------------------------------------- */
+
+static void
+submit_done(struct store_job *job, const struct err *err)
+{
+	struct submission s = *container_of(job, struct submission, job);
+	size_t i;
+
+	for (i = 0; i < s.n && err != NULL; i++)
+		s.tasks[i].err = *err;
+	free(container_of(job, struct submission, job));
+	s.on_done(s.tasks, s.n, s.arg);
+}
+
+static void
+submit_drop(struct store_job *job)
+{
+	free(container_of(job, struct submission, job));
+}
+
+void
+sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
+	       broker_submitted_fn *on_done, void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct submission *s = calloc(1, sizeof(*s));
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		tasks[i].err.code = ERR_NONE;
+	if (s == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&tasks[i].err);
+		on_done(tasks, n, arg);
+		return;
+	}
+	*s = (struct submission){.job = {.run = submit_run,
+					 .done = submit_done,
+					 .drop = submit_drop,
+					 .sync = STORE_NOW,
+					 .rows = (unsigned int)n},
+				 .broker = b,
+				 .tasks = tasks,
+				 .n = n,
+				 .on_done = on_done,
+				 .arg = arg};
+	for (i = 0; i < n; i++)
+		s->job.bytes += tasks[i].bytes.len + tasks[i].record.len;
+	store_post(&b->user, &s->job);
+}

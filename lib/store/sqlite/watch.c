@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite backend: waiting for records.
+ *
+ * A topic is a task that somebody watches. A look reads the records of all
+ * topics that want one, in one job; in the same transaction it writes this
+ * process' port among the waiters of those that are not final yet, so whoever
+ * makes one final wakes us. Then all that are not final are looked at again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/sqlite/results.h"
+
+struct swatch {
+	struct results_watch pub;
+	TAILQ_ENTRY(swatch) link;
+	struct stopic *topic;
+	results_record_fn *on_record;
+	void *arg;
+	bool shown; /* its record, as it was */
+	bool told;  /* in this round */
+	bool over;  /* the final one */
+};
+
+struct stopic {
+	TAILQ_ENTRY(stopic) link;
+	struct sresults *results;
+	TAILQ_HEAD(, swatch) watches;
+	struct seen *seen; /* its place in a look that is under way */
+	bool telling;
+	bool waits; /* our port may be among its waiters */
+	struct slice id;
+	char text[];
+};
+
+/* What a look finds of one topic. */
+struct seen {
+	struct stopic *topic; /* NULL: nobody watches any more */
+	struct slice id;      /* in the look's text */
+	struct buf record;
+	bool found, final;
+};
+
+struct look {
+	struct store_job job;
+	struct sresults *results;
+	char *text;
+	size_t n;
+	struct seen seen[];
+};
+
+/* --- in the I/O thread ------------------------------------------------- */
+
+static int
+see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
+{
+	struct slice record;
+	int more = tx_first(tx, err, SQL_RECORD_GET, seen->id, tx_now(tx));
+
+	if (more < 0)
+		return -1;
+	buf_reset(&seen->record);
+	seen->found = more == 1;
+	seen->final = false;
+	if (seen->found) {
+		record = tx_bytes(tx, SQL_RECORD_GET, 0);
+		buf_add(&seen->record, record.p, record.len);
+		seen->final = tx_int(tx, SQL_RECORD_GET, 1) != 0;
+		tx_end(tx, SQL_RECORD_GET);
+	}
+	if (seen->record.failed)
+		return err_nomem(err);
+	if (seen->final)
+		return 0;
+	return tx_run(tx, err, SQL_WAITER_ADD, seen->id, port) < 0 ? -1 : 0;
+}
+
+static int
+look_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct look *look = container_of(job, struct look, job);
+	const struct slice port = tx_port(tx, err);
+	size_t i;
+
+	if (port.p == NULL)
+		return -1;
+	for (i = 0; i < look->n; i++)
+		if (see(tx, &look->seen[i], port, err) != 0)
+			return -1;
+	return 0;
+}
+
+/* A waiter that does not wait any more. */
+struct parting {
+	struct store_job job;
+	size_t len;
+	char id[];
+};
+
+static int
+part_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct parting *p = container_of(job, struct parting, job);
+	const struct slice port = tx_port(tx, err);
+
+	if (port.p == NULL)
+		return -1;
+	return tx_run(tx, err, SQL_WAITER_DROP, (struct slice){p->id, p->len},
+		      port) < 0
+		   ? -1
+		   : 0;
+}
+
+/* --- topics ------------------------------------------------------------ */
+
+static struct stopics *
+bucket(struct sresults *r, struct slice id)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+	size_t i;
+
+	for (i = 0; i < id.len; i++)
+		hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
+	return &r->topics[hash % STOPIC_BUCKETS];
+}
+
+static struct stopic *
+find(struct sresults *r, struct slice id)
+{
+	struct stopic *t;
+
+	TAILQ_FOREACH (t, bucket(r, id), link)
+		if (slice_eq(t->id, id))
+			return t;
+	return NULL;
+}
+
+static void
+part_drop(struct store_job *job)
+{
+	free(container_of(job, struct parting, job));
+}
+
+static void
+part_done(struct store_job *job, const struct err *err)
+{
+	part_drop(job);
+}
+
+static void
+part(struct stopic *t)
+{
+	struct parting *p = calloc(1, sizeof(*p) + t->id.len);
+
+	if (p == NULL)
+		return; /* it will be woken once in vain */
+	p->job = (struct store_job){
+	    .run = part_run, .done = part_done, .drop = part_drop};
+	p->len = t->id.len;
+	memcpy(p->id, t->id.p, t->id.len);
+	store_post(&t->results->user, &p->job);
+}
+
+/* Ends a topic that nobody watches any more. */
+static void
+release(struct stopic *t)
+{
+	if (t->telling || !TAILQ_EMPTY(&t->watches))
+		return;
+	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
+	if (t->seen != NULL)
+		t->seen->topic = NULL;
+	if (t->waits)
+		part(t);
+	free(t);
+}
+
+/* Tells the watches; any of them may end, itself or another, meanwhile. */
+static void
+tell(struct stopic *t, struct slice record, bool final)
+{
+	struct swatch *w;
+
+	t->telling = true;
+	TAILQ_FOREACH (w, &t->watches, link)
+		w->told = w->over || (w->shown && !final);
+	for (;;) {
+		TAILQ_FOREACH (w, &t->watches, link)
+			if (!w->told)
+				break;
+		if (w == NULL)
+			break;
+		w->told = true;
+		w->shown = true;
+		w->over = final;
+		w->on_record(record, NULL, w->arg);
+	}
+	t->telling = false;
+	release(t);
+}
+
+/* --- looks ------------------------------------------------------------- */
+
+static void
+look_drop(struct store_job *job)
+{
+	struct look *look = container_of(job, struct look, job);
+	size_t i;
+
+	for (i = 0; i < look->n; i++) {
+		if (look->seen[i].topic != NULL)
+			look->seen[i].topic->seen = NULL;
+		buf_done(&look->seen[i].record);
+	}
+	look->results->looking = NULL;
+	free(look->text);
+	free(look);
+}
+
+static void
+look_done(struct store_job *job, const struct err *err)
+{
+	struct look *look = container_of(job, struct look, job);
+	struct sresults *r = look->results;
+	struct slice record;
+	struct stopic *t;
+	struct seen *seen;
+	size_t i;
+
+	(void)err; /* it is tried until it succeeds */
+	for (i = 0; i < look->n; i++) {
+		seen = &look->seen[i];
+		if ((t = seen->topic) == NULL)
+			continue;
+		t->seen = NULL;
+		seen->topic = NULL;
+		record = (struct slice){NULL, 0};
+		if (seen->found)
+			record =
+			    (struct slice){seen->record.data, seen->record.len};
+		t->waits = !seen->final;
+		tell(t, record, seen->final);
+	}
+	look_drop(job);
+	if (r->look_again)
+		sresults_look(r);
+}
+
+static bool
+wants_look(const struct stopic *t)
+{
+	const struct swatch *w;
+
+	TAILQ_FOREACH (w, &t->watches, link)
+		if (!w->over)
+			return true;
+	return false;
+}
+
+/* Counts what is to be looked at, and the bytes of the ids. */
+static size_t
+count(const struct sresults *r, size_t *ret_bytes)
+{
+	const struct stopic *t;
+	size_t i, n = 0;
+
+	*ret_bytes = 0;
+	for (i = 0; i < STOPIC_BUCKETS; i++)
+		TAILQ_FOREACH (t, &r->topics[i], link)
+			if (wants_look(t)) {
+				*ret_bytes += t->id.len;
+				n++;
+			}
+	return n;
+}
+
+static void
+fill(struct sresults *r, struct look *look)
+{
+	struct stopic *t;
+	char *p = look->text;
+	size_t i;
+
+	for (i = 0; i < STOPIC_BUCKETS; i++) {
+		TAILQ_FOREACH (t, &r->topics[i], link) {
+			if (!wants_look(t))
+				continue;
+			memcpy(p, t->id.p, t->id.len);
+			t->seen = &look->seen[look->n++];
+			*t->seen =
+			    (struct seen){.topic = t, .id = {p, t->id.len}};
+			p += t->id.len;
+		}
+	}
+}
+
+void
+sresults_look(struct sresults *r)
+{
+	struct look *look;
+	size_t bytes, n;
+
+	r->look_again = r->looking != NULL;
+	if (r->looking != NULL || (n = count(r, &bytes)) == 0)
+		return;
+	look = calloc(1, sizeof(*look) + n * sizeof(look->seen[0]));
+	if (look != NULL && (look->text = malloc(bytes + 1)) == NULL) {
+		free(look);
+		look = NULL;
+	}
+	if (look == NULL)
+		return;
+	look->results = r;
+	fill(r, look);
+	look->job = (struct store_job){.run = look_run,
+				       .done = look_done,
+				       .drop = look_drop,
+				       .must = true,
+				       .rows = (unsigned int)n};
+	r->looking = look;
+	store_post(&r->user, &look->job);
+}
+
+/* --- watches ----------------------------------------------------------- */
+
+struct results_watch *
+sresults_watch(struct results *results, struct slice id,
+	       results_record_fn *on_record, void *arg, struct err *err)
+{
+	struct sresults *r = (struct sresults *)results;
+	struct swatch *w = calloc(1, sizeof(*w));
+	struct stopic *t = find(r, id);
+
+	if (t == NULL && w != NULL &&
+	    (t = calloc(1, sizeof(*t) + id.len)) != NULL) {
+		t->results = r;
+		TAILQ_INIT(&t->watches);
+		memcpy(t->text, id.p, id.len);
+		t->id = (struct slice){t->text, id.len};
+		TAILQ_INSERT_TAIL(bucket(r, id), t, link);
+	}
+	if (t == NULL || w == NULL) {
+		free(w);
+		err_nomem(err);
+		return NULL;
+	}
+	w->pub.results = results;
+	w->topic = t;
+	w->on_record = on_record;
+	w->arg = arg;
+	TAILQ_INSERT_TAIL(&t->watches, w, link);
+	sresults_look(r);
+	return &w->pub;
+}
+
+void
+sresults_unwatch(struct results_watch *watch)
+{
+	struct swatch *w = container_of(watch, struct swatch, pub);
+
+	TAILQ_REMOVE(&w->topic->watches, w, link);
+	release(w->topic);
+	free(w);
+}
+
+void
+sresults_watches_free(struct sresults *r)
+{
+	struct stopic *t;
+	struct swatch *w;
+	size_t i;
+
+	for (i = 0; i < STOPIC_BUCKETS; i++) {
+		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
+			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {
+				TAILQ_REMOVE(&t->watches, w, link);
+				free(w);
+			}
+			TAILQ_REMOVE(&r->topics[i], t, link);
+			free(t);
+		}
+	}
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* The SQLite broker: this worker's presence, and the orders it gets. */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/sqlite/broker.h"
+
+/* --- entering ---------------------------------------------------------- */
+
+static int
+queue_index(const struct sbroker *b, struct slice name)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		if (slice_eq(name, slice_of(b->queues[i].name)))
+			return (int)i;
+	return -1;
+}
+
+/* What this worker had in flight is handed out again. What it may not have any
+ * more, since its configuration changed, is for others, or for nobody. */
+static int
+take_up(struct sbroker *b, struct tx *tx, struct sclaim *c, int index,
+	struct err *err)
+{
+	const int64_t size = (int64_t)c->pub.bytes.len;
+	int result;
+
+	if ((size_t)size <= b->opt.max_task && index >= 0) {
+		c->pub.queue = (unsigned int)index;
+		c->pub.recovered = true;
+		TAILQ_INSERT_TAIL(&b->entering.found, c, link);
+		return 0;
+	}
+	if (index < 0)
+		result = sclaim_put_back_run(tx, err, b->entering.worker_id, c,
+					     c->priority, true);
+	else if ((result = tx_run(tx, err, SQL_INFLIGHT_DROP,
+				  b->entering.worker_id, c->number)) >= 0)
+		result = sclaim_bury_run(b, tx, c, size, err);
+	free(c);
+	return result < 0 ? -1 : 0;
+}
+
+static int
+recover(struct sbroker *b, struct tx *tx, struct err *err)
+{
+	struct sclaim *c;
+	int64_t last = -1;
+	int more, index;
+
+	/* One at a time, since looking and changing do not go together. */
+	while ((more = tx_first(tx, err, SQL_INFLIGHT_OF, b->entering.worker_id,
+				last, (int64_t)1)) == 1) {
+		c = sclaim_from_row(b, tx, SQL_INFLIGHT_OF, err);
+		if (c == NULL)
+			return -1;
+		c->queue = tx_int(tx, SQL_INFLIGHT_OF, 3);
+		last = c->number;
+		index = queue_index(b, tx_bytes(tx, SQL_INFLIGHT_OF, 6));
+		tx_end(tx, SQL_INFLIGHT_OF);
+		if (take_up(b, tx, c, index, err) != 0)
+			return -1;
+	}
+	return more;
+}
+
+/* Others see them from now on. */
+static int
+name_queues(const struct sbroker *b, struct tx *tx, struct err *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->n_queues; i++)
+		if (tx_run(tx, err, SQL_QUEUE_ADD,
+			   slice_of(b->queues[i].name)) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+enter_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct entering *e = container_of(job, struct entering, job);
+	struct sbroker *b = container_of(e, struct sbroker, entering);
+	const struct slice port = tx_port(tx, err);
+
+	sclaims_free(&e->found);
+	e->refused.code = ERR_NONE;
+	if (e->lock_fd >= 0)
+		close(e->lock_fd);
+	e->lock_fd = -1;
+	if (port.p == NULL ||
+	    tx_first(tx, err, SQL_WORKER_ENTER, slice_of(b->opt.worker)) < 0)
+		return -1;
+	e->worker_id = tx_int(tx, SQL_WORKER_ENTER, 0);
+	tx_end(tx, SQL_WORKER_ENTER);
+	e->lock_fd = stakeover_lock(tx, e->worker_id, err);
+	if (e->lock_fd == -2) {
+		err_set(&e->refused, ERR_REFUSED,
+			"a worker with the id %s works on this database "
+			"already; give this one another [worker] id",
+			b->opt.worker);
+		return 0;
+	}
+	/* Not before: orders go to the port of the one who works. */
+	if (e->lock_fd < 0 ||
+	    tx_run(tx, err, SQL_WORKER_PORT, e->worker_id, port) < 0 ||
+	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
+		return -1;
+	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
+	tx_end(tx, SQL_ORDERS_LAST);
+	if (name_queues(b, tx, err) != 0 || stakeover_sweep_run(tx, err) != 0)
+		return -1;
+	return recover(b, tx, err);
+}
+
+static void
+enter_done(struct store_job *job, const struct err *err)
+{
+	struct sbroker *b = container_of(job, struct sbroker, entering.job);
+	struct entering *e = &b->entering;
+
+	(void)err; /* it is tried until it succeeds */
+	if (e->refused.code != ERR_NONE) {
+		b->opt.on_state(false, true, &e->refused, b->opt.arg);
+		return;
+	}
+	b->worker_id = e->worker_id;
+	b->lock_fd = e->lock_fd;
+	e->lock_fd = -1;
+	b->ordering.last = e->last_order;
+	b->entered = true;
+	b->opt.on_state(true, false, NULL, b->opt.arg);
+	sclaim_deliver(b, &e->found);
+	sclaim_pump(b);
+}
+
+void
+sworker_enter(struct sbroker *b)
+{
+	if (!b->entered)
+		store_post(&b->user, &b->entering.job);
+}
+
+/* --- orders ------------------------------------------------------------ */
+
+static int
+order_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct ordering *o = container_of(job, struct ordering, job);
+	struct slice message;
+	int more;
+
+	buf_reset(&o->messages);
+	o->newest = o->last;
+	more = tx_first(tx, err, SQL_ORDERS_SINCE, o->last);
+	while (more == 1) {
+		o->newest = tx_int(tx, SQL_ORDERS_SINCE, 0);
+		message = tx_bytes(tx, SQL_ORDERS_SINCE, 1);
+		buf_add(&o->messages, &message.len, sizeof(message.len));
+		buf_add(&o->messages, message.p, message.len);
+		more = tx_next(tx, err, SQL_ORDERS_SINCE);
+	}
+	if (more == 0 && o->messages.failed)
+		return err_nomem(err);
+	return more;
+}
+
+static void
+order_done(struct store_job *job, const struct err *err)
+{
+	struct sbroker *b = container_of(job, struct sbroker, ordering.job);
+	struct ordering *o = &b->ordering;
+	struct buf messages = o->messages;
+	size_t at = 0, len;
+
+	o->messages = (struct buf)BUF_INIT;
+	o->last = o->newest;
+	o->under_way = false;
+	if (o->again)
+		sworker_wake(b);
+	while (at < messages.len && b->opt.on_control != NULL) {
+		memcpy(&len, messages.data + at, sizeof(len));
+		at += sizeof(len);
+		b->opt.on_control((struct slice){messages.data + at, len},
+				  b->opt.arg);
+		at += len;
+	}
+	buf_done(&messages);
+}
+
+void
+sworker_wake(struct sbroker *b)
+{
+	b->ordering.again = b->ordering.under_way;
+	if (b->ordering.under_way)
+		return;
+	b->ordering.under_way = true;
+	store_post(&b->user, &b->ordering.job);
+}
+
+/* --- heartbeats -------------------------------------------------------- */
+
+/*
+ * Who is not among the sleepers any more was woken. Should that have failed,
+ * since somebody removed the socket, say, this makes it good.
+ */
+static int
+count_sleepers(struct sbroker *b, struct tx *tx, struct err *err)
+{
+	const struct slice port = tx_port(tx, err);
+
+	if (port.p == NULL || tx_first(tx, err, SQL_SLEEPERS_COUNT, port) < 0)
+		return -1;
+	b->beating.asleep = (unsigned int)tx_int(tx, SQL_SLEEPERS_COUNT, 0);
+	tx_end(tx, SQL_SLEEPERS_COUNT);
+	return 0;
+}
+
+static int
+beat_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct sbroker *b = container_of(job, struct sbroker, beating.job);
+	const struct slice description = {b->beating.description.data,
+					  b->beating.description.len};
+
+	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
+		   tx_now(tx) + BROKER_LIFE_S * INT64_C(1000)) < 0 ||
+	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0 ||
+	    count_sleepers(b, tx, err) != 0)
+		return -1;
+	return stakeover_run(b, tx, err);
+}
+
+static void
+beat_done(struct store_job *job, const struct err *err)
+{
+	struct sbroker *b = container_of(job, struct sbroker, beating.job);
+
+	b->beating.under_way = false;
+	if (err == NULL) /* else the next one may be luckier */
+		sclaim_check(b, b->beating.asleep);
+}
+
+void
+sbroker_heartbeat(struct broker *broker, struct slice description)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+
+	if (!b->entered || b->beating.under_way)
+		return;
+	buf_reset(&b->beating.description);
+	buf_add(&b->beating.description, description.p, description.len);
+	if (b->beating.description.failed)
+		return;
+	b->beating.under_way = true;
+	store_post(&b->user, &b->beating.job);
+}
+
+struct leaving {
+	struct store_job job;
+	struct sbroker *broker;
+};
+
+static int
+leave_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct sbroker *b = container_of(job, struct leaving, job)->broker;
+	const struct slice port = tx_port(tx, err);
+
+	if (port.p == NULL ||
+	    tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id) < 0)
+		return -1;
+	return tx_run(tx, err, SQL_SLEEPERS_LEAVE, port) < 0 ? -1 : 0;
+}
+
+static void
+leave_drop(struct store_job *job)
+{
+	free(container_of(job, struct leaving, job));
+}
+
+static void
+leave_done(struct store_job *job, const struct err *err)
+{
+	leave_drop(job);
+}
+
+void
+sbroker_farewell(struct broker *broker)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct leaving *leaving = calloc(1, sizeof(*leaving));
+
+	if (!b->entered || leaving == NULL) {
+		free(leaving);
+		return;
+	}
+	leaving->broker = b;
+	leaving->job.run = leave_run;
+	leaving->job.done = leave_done;
+	leaving->job.drop = leave_drop;
+	store_post(&b->user, &leaving->job);
+}
+
+/* --- opening and closing ----------------------------------------------- */
+
+void
+sworker_init(struct sbroker *b)
+{
+	b->entering.job = (struct store_job){
+	    .run = enter_run, .done = enter_done, .must = true};
+	b->entering.lock_fd = -1;
+	TAILQ_INIT(&b->entering.found);
+	b->ordering.job = (struct store_job){
+	    .run = order_run, .done = order_done, .must = true};
+	b->beating.job = (struct store_job){.run = beat_run, .done = beat_done};
+}
+
+void
+sworker_done(struct sbroker *b)
+{
+	sclaims_free(&b->claims);
+	sclaims_free(&b->claiming.found);
+	sclaims_free(&b->entering.found);
+	if (b->timer != NULL)
+		event_free(b->timer);
+	if (b->timer_fd >= 0)
+		close(b->timer_fd);
+	if (b->entering.lock_fd >= 0)
+		close(b->entering.lock_fd);
+	if (b->lock_fd >= 0)
+		close(b->lock_fd);
+	buf_done(&b->beating.description);
+	buf_done(&b->ordering.messages);
+	free(b->beating.suspects);
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/* What operate.h promises to those who look, of every implementation. */
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/admin_scene.h"
+#include "util/clock.h"
+
+/* --- looking ----------------------------------------------------------- */
+
+START_TEST(a_queue_says_what_is_in_it)
+{
+	const json_t *io;
+	int64_t due_us = 0;
+	struct err err;
+
+	op_open(_i);
+	op_bury("{\"id\":\"dead\"}", "dead", "{}");
+	op_submit("{\"id\":\"1\",\"submitted_at\":"
+		  "\"2026-11-23T10:00:00.000000+00:00\"}",
+		  0, 0);
+	op_take(op.worker, 1);
+	op_submit("{\"id\":\"2\",\"submitted_at\":"
+		  "\"2026-11-23T10:00:02.000000+00:00\"}",
+		  0, 0);
+	op_submit("{\"id\":\"3\"}", 0, 0);
+	op_submit("{\"id\":\"4\",\"submitted_at\":"
+		  "\"2026-11-23T10:00:01.000000+00:00\"}",
+		  7, 0);
+	op_submit("{\"id\":\"5\"}", 0, 2 * HOUR_MS);
+	op_submit("{\"id\":\"6\"}", 0, HOUR_MS);
+	io = json_array_get(op_queues(op.producer, "io"), 0);
+	ck_assert_str_eq(op_text_in(io, "queue"), "io");
+	ck_assert_int_eq(json_integer_value(json_object_get(io, "waiting")), 3);
+	ck_assert_int_eq(json_integer_value(json_object_get(io, "delayed")), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(io, "in_flight")),
+			 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(io, "dead")), 1);
+	ck_assert(json_is_false(json_object_get(io, "paused")));
+	ck_assert_str_eq(op_text_in(io, "oldest_at"),
+			 "2026-11-23T10:00:01.000000+00:00");
+	ck_assert_int_eq(
+	    clock_parse(op_text_in(io, "next_due_at"), &due_us, &err), 0);
+	ck_assert_int_lt(
+	    llabs(due_us / 1000 - clock_wall_us() / 1000 - HOUR_MS), 60000);
+	op_close();
+}
+END_TEST
+
+START_TEST(an_unknown_queue_is_empty_and_stays_unknown)
+{
+	const json_t *one;
+
+	op_open(_i);
+	one = json_array_get(op_queues(op.producer, "nobody"), 0);
+	ck_assert_str_eq(op_text_in(one, "queue"), "nobody");
+	ck_assert_int_eq(json_integer_value(json_object_get(one, "waiting")),
+			 0);
+	ck_assert(json_is_null(json_object_get(one, "oldest_at")));
+	ck_assert(json_is_null(json_object_get(one, "next_due_at")));
+	ck_assert_uint_eq(json_array_size(op_queues(op.producer, "")), 2);
+	op_close();
+}
+END_TEST
+
+START_TEST(all_queues_that_were_named_are_told_in_their_order)
+{
+	static const char *const names[] = {"a.mail", "cpu", "io", "later"};
+	struct broker_submit tasks[] = {
+	    {.queue = "a.mail", .id = SLICE("1"), .bytes = SLICE("{}")},
+	    {.queue = "later",
+	     .id = SLICE("2"),
+	     .bytes = SLICE("{}"),
+	     .delay_ms = HOUR_MS}};
+	const json_t *all;
+	size_t i;
+
+	op_open(_i);
+	ck_assert_int_eq(party_submit_with(op.producer, &tasks[0]), ERR_NONE);
+	ck_assert_int_eq(party_submit_with(op.producer, &tasks[1]), ERR_NONE);
+	all = op_queues(op.producer, "");
+	ck_assert_uint_eq(json_array_size(all), 4);
+	for (i = 0; i < 4; i++)
+		ck_assert_str_eq(op_text_in(json_array_get(all, i), "queue"),
+				 names[i]);
+	op_close();
+}
+END_TEST
+
+START_TEST(workers_are_told_with_what_they_have)
+{
+	const json_t *a, *b;
+	struct party *other;
+
+	op_open(_i);
+	other = party_open(&op.stage, "host:b");
+	broker_heartbeat(other->broker, SLICE("{\"slots\": 4}"));
+	op_submit("[1]", 0, 0);
+	op_submit("[2]", 0, 0);
+	op_take(op.worker, 2);
+	do
+		b = json_array_get(op_workers(op.producer), 1);
+	while (b == NULL || !json_is_true(json_object_get(b, "alive")));
+	a = json_array_get(op.told.json, 0);
+	ck_assert_uint_eq(json_array_size(op.told.json), 2);
+	ck_assert_str_eq(op_text_in(a, "worker"), "host:a");
+	ck_assert_int_eq(json_integer_value(json_object_get(a, "in_flight")),
+			 2);
+	ck_assert_str_eq(op_text_in(b, "worker"), "host:b");
+	ck_assert_int_eq(json_integer_value(json_object_get(b, "in_flight")),
+			 0);
+	b = json_object_get(b, "description");
+	ck_assert_int_eq(json_integer_value(json_object_get(b, "slots")), 4);
+	party_close(other);
+	op_close();
+}
+END_TEST
+
+START_TEST(a_worker_that_is_silent_is_not_alive_and_one_that_left_is_gone)
+{
+	struct party *other;
+	const json_t *a;
+
+	op_open(_i);
+	other = party_open(&op.stage, "host:b");
+	broker_heartbeat(other->broker, SLICE("{}"));
+	while (json_array_size(op_workers(op.producer)) != 2)
+		;
+	broker_farewell(other->broker);
+	while (json_array_size(op_workers(op.producer)) != 1)
+		;
+	party_close(other);
+	op_silence("host:a");
+	a = json_array_get(op_workers(op.producer), 0);
+	ck_assert_str_eq(op_text_in(a, "worker"), "host:a");
+	ck_assert(json_is_false(json_object_get(a, "alive")));
+	op_close();
+}
+END_TEST
+
+START_TEST(waiting_tasks_are_viewed_the_newest_first_and_level_by_level)
+{
+	static const char expected[] = "[5] [3] [4] [2] [1] [6] ";
+	static const unsigned int sizes[] = {1, 2, 3, BROKER_PAGE_MAX};
+	size_t i;
+
+	op_open(_i);
+	op_submit("[1]", 0, 0);
+	op_submit("[2]", 0, 0);
+	op_submit("[3]", 7, 0);
+	op_submit("[4]", 0, 0);
+	op_submit("[5]", 7, 0);
+	op_submit("[6]", -1, 0);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		ck_assert_str_eq(
+		    op_view_all(op.producer, BROKER_WAITING, sizes[i]),
+		    expected);
+	op_view(op.producer, BROKER_WAITING, "", 1);
+	ck_assert_int_eq(op.told.items[0].priority, 7);
+	/* Nothing has changed. */
+	op_take(op.worker, 6);
+	ck_assert(party_has(op.worker, 0, "[6]"));
+	ck_assert(party_has(op.worker, 5, "[5]"));
+	op_close();
+}
+END_TEST
+
+START_TEST(delayed_tasks_are_viewed_the_last_due_first)
+{
+	int64_t due_ms;
+
+	op_open(_i);
+	op_submit("[2]", 0, 2 * HOUR_MS);
+	op_submit("[3]", 4, 3 * HOUR_MS);
+	op_submit("[1]", 0, HOUR_MS);
+	ck_assert_str_eq(op_view_all(op.producer, BROKER_DELAYED, 2),
+			 "[3] [2] [1] ");
+	op_view(op.producer, BROKER_DELAYED, "", 1);
+	due_ms = op.told.items[0].time_ms - clock_wall_us() / 1000;
+	ck_assert_int_lt(llabs(due_ms - 3 * HOUR_MS), 60000);
+	op_close();
+}
+END_TEST
+
+START_TEST(tasks_in_flight_are_viewed_with_their_worker)
+{
+	struct party *other;
+	const char *all;
+	size_t i;
+
+	op_open(_i);
+	other = party_open(&op.stage, "host:b");
+	broker_heartbeat(other->broker, SLICE("{}"));
+	op_submit("[1]", 0, 0);
+	op_take(op.worker, 1);
+	op_submit("[2]", 0, 0);
+	op_submit("[3]", 0, 0);
+	op_take(other, 2);
+	while (json_array_size(op_workers(op.producer)) != 2)
+		;
+	all = op_view_all(op.producer, BROKER_IN_FLIGHT, 1);
+	ck_assert_uint_eq(strlen(all), strlen("[1] [2] [3] "));
+	ck_assert_ptr_nonnull(strstr(all, "[1] "));
+	ck_assert_ptr_nonnull(strstr(all, "[2] "));
+	ck_assert_ptr_nonnull(strstr(all, "[3] "));
+	op_view(op.producer, BROKER_IN_FLIGHT, "", 10);
+	for (i = 0; i < op.told.n; i++)
+		ck_assert_str_eq(op.told.items[i].worker.p,
+				 strcmp(op.told.items[i].bytes.p, "[1]") == 0
+				     ? "host:a"
+				     : "host:b");
+	party_close(other);
+	op_close();
+}
+END_TEST
+
+START_TEST(the_dead_are_viewed_the_newest_first_with_key_and_reason)
+{
+	op_open(_i);
+	op_bury("[1]", "one", "{\"reason\":\"first\"}");
+	stage_linger(&op.stage, 5);
+	op_bury("[2]", "", "{\"reason\":\"second\"}");
+	stage_linger(&op.stage, 5);
+	op_bury("[3]", "three", "{\"reason\":\"third\"}");
+	ck_assert_str_eq(op_view_all(op.producer, BROKER_DEAD, 1),
+			 "[3] [2] [1] ");
+	op_view(op.producer, BROKER_DEAD, "", 10);
+	ck_assert_uint_eq(op.told.n, 3);
+	ck_assert_str_eq(op.told.next, "");
+	ck_assert_str_eq(op.told.items[0].key.p, "three");
+	ck_assert_str_ne(op.told.items[1].key.p, "");
+	ck_assert_str_eq(op.told.items[2].key.p, "one");
+	ck_assert_str_eq(op.told.items[2].info.p, "{\"reason\":\"first\"}");
+	ck_assert_int_lt(
+	    llabs(op.told.items[0].time_ms - clock_wall_us() / 1000), 60000);
+	op_close();
+}
+END_TEST
+
+START_TEST(pages_of_many_tasks_hold_each_of_them_once)
+{
+	enum { N = 1234 };
+	static bool met[N];
+	struct broker_submit *tasks = calloc(N, sizeof(*tasks));
+	char bytes[N][8], cursor[512] = "";
+	size_t i, n = 0;
+	int number;
+
+	op_open(_i);
+	for (i = 0; i < N; i++) {
+		snprintf(bytes[i], sizeof(bytes[i]), "[%zu]", i);
+		tasks[i] = (struct broker_submit){.queue = "io",
+						  .id = SLICE("id"),
+						  .bytes = slice_of(bytes[i]),
+						  .priority = (int32_t)(i % 3)};
+	}
+	party_submit_batch(op.producer, tasks, N);
+	do {
+		op_view(op.producer, BROKER_WAITING, cursor, BROKER_PAGE_MAX);
+		for (i = 0; i < op.told.n; i++, n++) {
+			number = atoi(op.told.items[i].bytes.p + 1);
+			ck_assert(!met[number]);
+			met[number] = true;
+			ck_assert_int_eq(op.told.items[i].priority, number % 3);
+		}
+		snprintf(cursor, sizeof(cursor), "%s", op.told.next);
+	} while (cursor[0] != '\0');
+	ck_assert_uint_eq(n, N);
+	free(tasks);
+	op_close();
+}
+END_TEST
+
+START_TEST(a_cursor_that_was_made_up_is_refused)
+{
+	static const char *const bad[] = {
+	    "x",
+	    "0:",
+	    ":0",
+	    "-1",
+	    "0:-1",
+	    "1e3",
+	    "99999999999999999999:99999999999999999999",
+	    "0:1\n",
+	    "\x01\xff"};
+	size_t i, place;
+
+	op_open(_i);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		for (place = BROKER_WAITING; place <= BROKER_DEAD; place++) {
+			op_view(op.producer, (enum broker_place)place, bad[i],
+				10);
+			ck_assert_int_eq(op.told.err.code, ERR_DATA);
+		}
+		op_forget();
+		broker_withdraw(op.producer->broker, SLICE("io"), SLICE("id"),
+				slice_of(bad[i]), op_on_page, NULL);
+		op_wait_told();
+		ck_assert_int_eq(op.told.err.code, ERR_DATA);
+	}
+	op_close();
+}
+END_TEST
+
+START_TEST(an_examination_names_the_server_and_what_to_do)
+{
+	const json_t *finding;
+	int64_t clock_us = 0;
+	struct err err;
+	size_t i;
+
+	op_open(_i);
+	broker_examine(op.producer->broker, op_on_value, NULL);
+	op_wait_told();
+	ck_assert_msg(json_is_object(op.told.json), "%s", op.told.err.msg);
+	ck_assert_ptr_nonnull(op_text_in(op.told.json, "server"));
+	ck_assert_int_eq(
+	    clock_parse(op_text_in(op.told.json, "clock_at"), &clock_us, &err),
+	    0);
+	ck_assert_int_lt(llabs(clock_us - clock_wall_us()), 60000000);
+	ck_assert(json_is_array(json_object_get(op.told.json, "findings")));
+	json_array_foreach (json_object_get(op.told.json, "findings"), i,
+			    finding) {
+		ck_assert_ptr_nonnull(op_text_in(finding, "what"));
+		ck_assert_ptr_nonnull(op_text_in(finding, "remedy"));
+		ck_assert(strcmp(op_text_in(finding, "level"), "error") == 0 ||
+			  strcmp(op_text_in(finding, "level"), "warning") == 0);
+	}
+	op_close();
+}
+END_TEST
+
+/* --- rules for all of them --------------------------------------------- */
+
+static unsigned int
+answers(const struct asked asked[STAGE_ASKED])
+{
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < STAGE_ASKED; i++)
+		n += asked[i].answers;
+	return n;
+}
+
+START_TEST(a_broker_that_is_closed_answers_nothing)
+{
+	struct asked asked[STAGE_ASKED];
+	struct party *asker;
+	unsigned int before;
+	int turns, i;
+
+	op_open(_i);
+	for (turns = 0; turns < 5; turns++) {
+		asker = party_open(&op.stage, NULL);
+		party_ask_everything(asker, asked);
+		ck_assert_uint_eq(answers(asked), 0);
+		for (i = 0; i < turns; i++)
+			stage_turn(&op.stage, INT64_MAX);
+		party_close(asker);
+		before = answers(asked);
+		stage_linger(&op.stage, 20);
+		ck_assert_uint_eq(answers(asked), before);
+	}
+	op_close();
+}
+END_TEST
+
+START_TEST(a_name_that_is_no_queue_is_refused)
+{
+	const struct broker_view asked = {
+	    .queue = SLICE("a queue"), .place = BROKER_WAITING, .n = 10};
+
+	op_open(_i);
+	broker_queues(op.producer->broker, SLICE("a\nqueue"), op_on_value,
+		      NULL);
+	op_wait_told();
+	ck_assert_int_eq(op.told.err.code, ERR_DATA);
+	op_forget();
+	broker_view(op.producer->broker, &asked, op_on_page, NULL);
+	op_wait_told();
+	ck_assert_int_eq(op.told.err.code, ERR_DATA);
+	op_forget();
+	broker_pause(op.producer->broker, SLICE(""), true, op_on_value, NULL);
+	op_wait_told();
+	ck_assert_int_eq(op.told.err.code, ERR_DATA);
+	op_close();
+}
+END_TEST
+
+#define CASES(kind)                                                            \
+	X(a_queue_says_what_is_in_it, kind)                                    \
+	X(an_unknown_queue_is_empty_and_stays_unknown, kind)                   \
+	X(all_queues_that_were_named_are_told_in_their_order, kind)            \
+	X(workers_are_told_with_what_they_have, kind)                          \
+	X(a_worker_that_is_silent_is_not_alive_and_one_that_left_is_gone,      \
+	  kind)                                                                \
+	X(waiting_tasks_are_viewed_the_newest_first_and_level_by_level, kind)  \
+	X(delayed_tasks_are_viewed_the_last_due_first, kind)                   \
+	X(tasks_in_flight_are_viewed_with_their_worker, kind)                  \
+	X(the_dead_are_viewed_the_newest_first_with_key_and_reason, kind)      \
+	X(pages_of_many_tasks_hold_each_of_them_once, kind)                    \
+	X(a_cursor_that_was_made_up_is_refused, kind)                          \
+	X(an_examination_names_the_server_and_what_to_do, kind)                \
+	X(a_broker_that_is_closed_answers_nothing, kind)                       \
+	X(a_name_that_is_no_queue_is_refused, kind)
+
+OPERATE_SUITES

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/* What only the Redis backend has to do right. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hiredis.h>
+
+#include "redis_server.h"
+#include "store/stage.h"
+#include "suite.h"
+
+#define RECORD "{\"task_id\":\"%s\",\"status\":\"%s\"}"
+
+static struct stage w;
+
+struct page {
+	bool answered;
+	size_t n;
+	char first[128]; /* record */
+	char next[128];
+};
+
+static long long
+integer(const char *command)
+{
+	redisReply *reply = redis_server_command(w.server, command);
+	long long value = reply->integer;
+
+	ck_assert_int_eq(reply->type, REDIS_REPLY_INTEGER);
+	freeReplyObject(reply);
+	return value;
+}
+
+static bool
+has(const char *command, const char *text)
+{
+	redisReply *reply = redis_server_command(w.server, command);
+	bool yes = reply->str != NULL && strstr(reply->str, text) != NULL;
+
+	freeReplyObject(reply);
+	return yes;
+}
+
+static void
+end(struct backend *r, const char *id, const char *status)
+{
+	char record[128];
+
+	snprintf(record, sizeof(record), RECORD, id, status);
+	backend_put(&w, r, id, record, true, 60);
+}
+
+static void
+on_stored(struct results_put *put)
+{
+	++*(unsigned int *)put->arg;
+}
+
+/* A note for each task would cost a third of the speed. */
+START_TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once)
+{
+	enum { N = 100 };
+	struct results_put puts[N];
+	char ids[N][8], records[N][1024];
+	unsigned int stored = 0;
+	struct backend *r;
+	int i;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	for (i = 0; i < N; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "%d", i);
+		snprintf(records[i], sizeof(records[i]), RECORD, ids[i],
+			 i % 2 == 0 ? "success" : "failed");
+		puts[i] = (struct results_put){.id = slice_of(ids[i]),
+					       .record = slice_of(records[i]),
+					       .final = true,
+					       .failed = i % 2 != 0,
+					       .ttl_s = 60,
+					       .on_done = on_stored,
+					       .arg = &stored};
+		results_put(r->results, &puts[i]);
+	}
+	UNTIL(&w, stored == N);
+	UNTIL(&w, integer("LLEN flowrra:failed") == N / 2);
+	ck_assert_int_eq(integer("LLEN flowrra:completed"), N / 2);
+	ck_assert(has("INFO commandstats", "cmdstat_lpush:calls=2,"));
+	ck_assert(has("INFO commandstats", "cmdstat_hincrby:calls=2,"));
+	ck_assert(has("LINDEX flowrra:failed 0", "99"));
+	ck_assert(has("LINDEX flowrra:failed -1", "1"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(the_list_of_what_has_ended_does_not_grow_for_ever)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	redis_server_run(
+	    w.server, "EVAL %s 0",
+	    "for i = 1, 101000 do redis.call('LPUSH', 'flowrra:failed', i) "
+	    "end");
+	end(r, "last", "failed");
+	UNTIL(&w, integer("LLEN flowrra:failed") == RESULTS_LIST_MAX);
+	ck_assert(has("LINDEX flowrra:failed 0", "last"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+on_page(const struct slice *records, size_t n, struct slice next,
+	const struct err *err, void *arg)
+{
+	struct page *page = arg;
+
+	ck_assert_msg(err == NULL, "%s", err ? err->msg : "");
+	page->answered = true;
+	page->n = n;
+	snprintf(page->first, sizeof(page->first), "%.*s",
+		 n > 0 ? (int)records[0].len : 0, n > 0 ? records[0].p : "");
+	snprintf(page->next, sizeof(page->next), "%.*s", (int)next.len, next.p);
+}
+
+static void
+list(struct backend *r, struct page *page)
+{
+	char cursor[sizeof(page->next)];
+
+	strcpy(cursor, page->next);
+	page->answered = false;
+	results_list(r->results, true, slice_of(cursor), 1, on_page, page);
+	UNTIL(&w, page->answered);
+}
+
+/* Many tasks have ended since the page before: no call looks for its end for
+ * long. */
+START_TEST(a_list_goes_on_however_much_it_has_grown)
+{
+	struct page page = {.n = 0};
+	struct backend *r;
+	int calls = 0;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	end(r, "1", "failed");
+	end(r, "2", "failed");
+	list(r, &page);
+	ck_assert_ptr_nonnull(strstr(page.first, "\"2\""));
+	redis_server_run(
+	    w.server, "EVAL %s 0",
+	    "for i = 1, 12345 do redis.call('LPUSH', 'flowrra:failed', i) end");
+	do {
+		list(r, &page);
+		calls++;
+	} while (page.n == 0 && page.next[0] != '\0');
+	ck_assert_int_eq(calls, 3);
+	ck_assert_ptr_nonnull(strstr(page.first, "\"1\""));
+	/* What is not there any more has nothing behind it. */
+	strcpy(page.next, "3:gone");
+	do
+		list(r, &page);
+	while (page.n == 0 && page.next[0] != '\0');
+	ck_assert_uint_eq(page.n, 0);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(a_list_is_asked_for_again_when_the_server_has_forgotten_the_script)
+{
+	struct page page = {.n = 0};
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	end(r, "1", "failed");
+	end(r, "2", "failed");
+	list(r, &page);
+	redis_server_run(w.server, "SCRIPT FLUSH");
+	list(r, &page); /* with its cursor */
+	ck_assert_ptr_nonnull(strstr(page.first, "\"1\""));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+on_refused(const struct slice *records, size_t n, struct slice next,
+	   const struct err *err, void *arg)
+{
+	ck_assert_ptr_nonnull(err);
+	*(struct err *)arg = *err;
+}
+
+START_TEST(what_is_no_cursor_is_refused)
+{
+	static const char *const cursors[] = {
+	    "x", "1", ":1", "-1:a", "1x:a", "99999999999999999999:a"};
+	struct backend *r;
+	struct err err;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	for (i = 0; i < sizeof(cursors) / sizeof(cursors[0]); i++) {
+		err.code = ERR_NONE;
+		results_list(r->results, false, slice_of(cursors[i]), 10,
+			     on_refused, &err);
+		ck_assert_int_eq(err.code, ERR_NONE); /* from the loop */
+		UNTIL(&w, err.code != ERR_NONE);
+		ck_assert_int_eq(err.code, ERR_DATA);
+	}
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+close_when_told(struct slice record, const struct err *err, void *arg)
+{
+	struct backend **r = arg;
+
+	ck_assert_ptr_nonnull(err);
+	ck_assert_ptr_nonnull(*r);
+	backend_close(*r);
+	*r = NULL;
+}
+
+START_TEST(who_is_told_that_the_server_is_gone_may_close_the_backend)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	redis_server_kill(w.server);
+	UNTIL(&w, !results_is_up(r->results));
+	results_get(r->results, SLICE("1"), close_when_told, &r);
+	results_get(r->results, SLICE("2"), close_when_told, &r);
+	UNTIL(&w, r == NULL);
+	stage_linger(&w, 50);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(a_full_server_lists_and_counts_what_ends)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	end(r, "before", "success");
+	redis_server_run(w.server, "CONFIG SET maxmemory 1");
+	end(r, "1", "success");
+	end(r, "2", "failed");
+	UNTIL(&w, has("LINDEX flowrra:completed 0", "1"));
+	UNTIL(&w, has("LINDEX flowrra:failed 0", "2"));
+	UNTIL(&w, has("HGET flowrra:stats failed", "1"));
+	/* What was refused before it was known to be full was sent twice. */
+	ck_assert(has("HGET flowrra:stats succeeded", "2") ||
+		  has("HGET flowrra:stats succeeded", "3"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+/* Somebody may have taken LPUSH from our user: no result hangs on it. */
+START_TEST(a_note_that_is_refused_keeps_no_record_back)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	redis_server_run(w.server, "ACL SETUSER default -lpush");
+	end(r, "1", "failed");
+	ck_assert_ptr_nonnull(backend_get(&w, r, "1"));
+	redis_server_run(w.server, "ACL SETUSER default +@all");
+	end(r, "2", "failed");
+	UNTIL(&w, integer("LLEN flowrra:failed") == 1);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+/* --- events ------------------------------------------------------------ */
+
+struct listener {
+	unsigned int heard, missed;
+	size_t longest;
+};
+
+static void
+on_event(struct slice event, const struct err *err, void *arg)
+{
+	struct listener *l = arg;
+
+	if (err != NULL) {
+		ck_assert_uint_eq(event.len, 0);
+		ck_assert_ptr_nonnull(strstr(err->msg, "may have been missed"));
+		l->missed++;
+		return;
+	}
+	l->heard++;
+	if (event.len > l->longest)
+		l->longest = event.len;
+}
+
+START_TEST(a_listener_is_told_when_events_may_have_been_missed)
+{
+	struct listener l = {.heard = 0};
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	ck_assert_int_eq(results_listen(r->results, on_event, &l, NULL), 0);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	UNTIL(&w, l.heard == 1);
+	ck_assert_uint_eq(l.missed, 0);
+	redis_server_run(w.server, "CLIENT KILL TYPE pubsub");
+	UNTIL(&w, l.missed == 1);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	UNTIL(&w, l.heard == 2);
+	ck_assert_uint_eq(l.missed, 1);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+close_when_missed(struct slice event, const struct err *err, void *arg)
+{
+	struct backend **r = arg;
+
+	if (err == NULL)
+		return;
+	backend_close(*r);
+	*r = NULL;
+}
+
+START_TEST(who_is_told_of_missed_events_may_close_the_backend)
+{
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	ck_assert_int_eq(
+	    results_listen(r->results, close_when_missed, &r, NULL), 0);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	stage_linger(&w, 20);
+	redis_server_run(w.server, "CLIENT KILL TYPE pubsub");
+	UNTIL(&w, r == NULL);
+	stage_linger(&w, 50);
+	stage_close(&w);
+}
+END_TEST
+
+/* It carries a whole record; and waiting for results goes on beside it. */
+START_TEST(an_event_may_be_large)
+{
+	const size_t size = 4u << 20;
+	struct listener l = {.heard = 0};
+	char *large = malloc(size);
+	struct backend *r;
+
+	memset(large, 'x', size);
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	ck_assert_int_eq(results_listen(r->results, on_event, &l, NULL), 0);
+	UNTIL(&w, integer("PUBLISH flowrra:events {}") == 1);
+	results_event(r->results, (struct slice){large, size});
+	UNTIL(&w, l.longest == size);
+	ck_assert_uint_eq(l.missed, 0);
+	free(large);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+SUITE("results-redis-only")
+{
+	TEST(a_listener_is_told_when_events_may_have_been_missed);
+	TEST(an_event_may_be_large);
+	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
+	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
+	TEST(a_list_goes_on_however_much_it_has_grown);
+	TEST(
+	    a_list_is_asked_for_again_when_the_server_has_forgotten_the_script);
+	TEST(what_is_no_cursor_is_refused);
+	TEST(who_is_told_that_the_server_is_gone_may_close_the_backend);
+	TEST(who_is_told_of_missed_events_may_close_the_backend);
+	TEST(a_full_server_lists_and_counts_what_ends);
+	TEST(a_note_that_is_refused_keeps_no_record_back);
+}

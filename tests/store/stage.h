@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the contract tests of brokers and backends share: a stage with one
+ * store of some kind in it, and parties that use it.
+ */
+#ifndef TESTS_BROKER_STAGE_H
+#define TESTS_BROKER_STAGE_H
+
+#include "store/broker.h"
+#include "store/results.h"
+
+enum kind { KIND_REDIS, KIND_SQLITE, N_KINDS };
+
+struct stage {
+	enum kind kind;
+	struct event_base *base;
+	struct redis_server *server;
+	char dir[64];
+	char url[128];
+	struct broker_options options; /* what parties begin with */
+	/* After this many calls (0: never) all connections are cut. */
+	int cut_after, calls;
+};
+
+/* One broker, and what it told. */
+struct party {
+	struct stage *stage;
+	struct broker *broker;
+	unsigned int ups, troubles, quiets;
+	bool refused;
+	struct err why;
+	struct broker_claim *claims[4096];
+	size_t n_claims; /* all, also those settled since */
+	size_t settled;
+	char order[256];
+	unsigned int orders;
+	/* The last answer. */
+	bool answered;
+	char value[4096];
+	struct err err;
+};
+
+struct backend {
+	struct results *results;
+	unsigned int ups, troubles;
+	size_t stored;
+	bool answered, found, none;
+	char record[1024];
+	struct err err;
+};
+
+void stage_open(struct stage *w, int kind);
+void stage_close(struct stage *w);
+/* The database file of an SQLite stage. */
+const char *stage_path(const struct stage *w);
+
+/* Turns the loop until the condition holds; fails the test after 10 s. */
+#define UNTIL(w, condition)                                                    \
+	do {                                                                   \
+		int64_t until_ = stage_deadline();                             \
+		while (!(condition)) {                                         \
+			ck_assert_msg(stage_turn((w), until_),                 \
+				      "waited for " #condition);               \
+		}                                                              \
+	} while (0)
+int64_t stage_deadline(void);
+bool stage_turn(struct stage *w, int64_t deadline);
+/* Turns it for a while, to see that something does not happen. */
+void stage_linger(struct stage *w, int ms);
+
+/* `worker` NULL: a producer. Waits until it is up. */
+struct party *party_open(struct stage *w, const char *worker);
+void party_close(struct party *p);
+/* Submits one task to "io" and returns the answer's code. */
+enum err_code party_submit(struct party *p, const char *id, const char *bytes,
+			   int32_t priority, int64_t delay_ms);
+enum err_code party_submit_with(struct party *p, struct broker_submit *task);
+/* Submits many at once; none may fail. */
+void party_submit_batch(struct party *p, struct broker_submit *tasks, size_t n);
+/* Settles claim number i and waits until that is confirmed. */
+void party_settle(struct party *p, size_t i, enum broker_verdict verdict);
+void party_retry(struct party *p, size_t i, const char *again,
+		 int64_t delay_ms);
+void party_bury(struct party *p, size_t i, const char *id, const char *info);
+/* Whether claim i has these bytes. */
+bool party_has(const struct party *p, size_t i, const char *bytes);
+void party_on_value(struct slice value, const struct err *err, void *arg);
+
+/* Asks one of each of operate.h, and counts the answers. */
+#define STAGE_ASKED 8
+struct asked {
+	unsigned int answers;
+	enum err_code code; /* of the last */
+};
+void party_ask_everything(struct party *p, struct asked asked[STAGE_ASKED]);
+
+struct backend *backend_open(struct stage *w);
+void backend_close(struct backend *r);
+void backend_put(struct stage *w, struct backend *r, const char *id,
+		 const char *record, bool final, int64_t ttl_s);
+/* Asks, and returns the record, or NULL if there is none. */
+const char *backend_get(struct stage *w, struct backend *r, const char *id);
+void backend_on_record(struct slice record, const struct err *err, void *arg);
+
+/*
+ * The life of a task, from its submission to the dead list, whatever fails on
+ * the way: what must not be lost is there in the end, and nothing is doubled.
+ */
+void stage_live(struct stage *w);
+
+/* How many tasks are in the dead list of "io". */
+int stage_dead(struct stage *w);
+
+/* Runs statements in the database of a stage of that kind; returns the first
+ * column of the last row, or 0. */
+int stage_sql(struct stage *w, const char *sql);
+
+#endif
