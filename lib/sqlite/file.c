@@ -231,7 +231,6 @@ file_open(struct tx *tx, bool *ret_final, struct err *err)
 {
 	*ret_final = false;
 	tx->gone = false;
-	clock_boot_name(tx->boot);
 	if (check_file(tx, ret_final, err) != 0)
 		return -1;
 	if (sqlite3_open_v2(tx->path, &tx->db,
@@ -290,7 +289,6 @@ int
 file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
 {
 	const bool flush = sync == STORE_NOW;
-	int64_t wall_us;
 
 	if (writes && check_place(tx, err) != 0)
 		return -1;
@@ -306,8 +304,7 @@ file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
 	if (exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
 		return tx_fail(tx, err, "beginning");
 	/* Not before the lock is there: it may have taken a while. */
-	tx->ahead_us = clock_ahead_us(&wall_us);
-	tx->now_ms = wall_us / 1000;
+	tx->now_ms = clock_wall_us() / 1000;
 	return 0;
 }
 

@@ -33,8 +33,7 @@ struct tx {
 	enum store_sync sync; /* the mode the connection is in */
 	int log_pages;	      /* of the write-ahead log */
 	bool gone;	      /* see file_is_gone(); nothing is written then */
-	int64_t now_ms, ahead_us;   /* see clock.h */
-	char boot[CLOCK_BOOT_SIZE]; /* also */
+	int64_t now_ms;	      /* wall clock */
 	struct port port;
 	char (*wakes)[PORT_NAME_LEN + 1];
 	size_t n_wakes, cap_wakes;

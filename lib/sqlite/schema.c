@@ -161,6 +161,10 @@ static const char *const migrations[] = {
 								   events up to
 								   this one */
 				     " event BLOB NOT NULL)",
+
+    /* 4: delayed tasks are due by the clock, whatever it is set to */
+    "ALTER TABLE delayed DROP COLUMN relative;"
+    "DROP TABLE clock",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -32,18 +32,6 @@ tx_now(const struct tx *tx)
 	return tx->now_ms;
 }
 
-int64_t
-tx_ahead(const struct tx *tx)
-{
-	return tx->ahead_us;
-}
-
-struct slice
-tx_boot(const struct tx *tx)
-{
-	return slice_of(tx->boot);
-}
-
 /* --- statements -------------------------------------------------------- */
 
 /* Slices stay where they are while the statement runs; an empty one is not

@@ -58,10 +58,6 @@ void tx_sweep_ports(struct tx *tx);
 
 /* Milliseconds of the wall clock: the transaction's, the same all through. */
 int64_t tx_now(const struct tx *tx);
-/* How far that clock was ahead of the time since the machine started, in µs. */
-int64_t tx_ahead(const struct tx *tx);
-/* The name of that start; empty if it has none. */
-struct slice tx_boot(const struct tx *tx);
 /* Sets *err by what SQLite said last; returns -1. */
 int tx_fail(struct tx *tx, struct err *err, const char *what);
 

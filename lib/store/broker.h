@@ -39,7 +39,7 @@ struct broker_claim {
 enum broker_verdict {
 	BROKER_ACK,	 /* done with: forget it */
 	BROKER_RETRY,	 /* put `again` in its place, due in `delay_ms`,
-			    whatever becomes of the clock */
+			    by the store's clock */
 	BROKER_PUT_BACK, /* as if it had never been claimed: first in its
 			    queue, or level, again */
 	BROKER_BURY	 /* into the dead list, bytes intact, with `info` */
@@ -71,9 +71,9 @@ struct broker_submit {
 	struct slice bytes; /* the task, JSON */
 	int32_t priority;
 	/*
-	 * For later: a delay, which stays as long when somebody sets the clock,
-	 * or a time, by the broker's wall clock in ms since 1970, which does
-	 * not. Both 0: at once.
+	 * For later: a delay, which is added to the wall clock of the store when
+	 * the task is stored, or a time of that clock in ms since 1970. Both 0:
+	 * at once.
 	 */
 	int64_t delay_ms, at_ms;
 	/*

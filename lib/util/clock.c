@@ -12,8 +12,6 @@
 #include "util/err.h"
 
 #define US_PER_MS INT64_C(1000)
-/* Readings of two clocks that are of one moment. */
-#define AHEAD_CLOSE_US 20
 #define US_PER_S INT64_C(1000000)
 /* 0000-01-01T00:00:00 and 9999-12-31T23:59:59 */
 #define FORMAT_MIN_S INT64_C(-62167219200)
@@ -23,7 +21,6 @@
 /* Atomic, because a test may put its source in place while threads run. */
 static _Atomic(int64_t (*)(void)) mono_source;
 static _Atomic(int64_t (*)(void)) wall_source;
-static _Atomic(int64_t (*)(void)) boot_source;
 
 static int64_t
 read_us(clockid_t id)
@@ -57,50 +54,9 @@ clock_wall_us(void)
 	return source != NULL ? source() : read_us(CLOCK_REALTIME);
 }
 
-int64_t
-clock_boot_us(void)
-{
-	int64_t (*source)(void) = atomic_load(&boot_source);
-
-	return source != NULL ? source() : read_us(CLOCK_BOOTTIME);
-}
-
-int64_t
-clock_ahead_us(int64_t *ret_wall_us)
-{
-	int64_t before, wall, after, ahead = 0, least = INT64_MAX;
-	int i;
-
-	/* Between two readings another process may have had its turn: the
-	 * closest ones count. */
-	for (i = 0; i < 5 && least > AHEAD_CLOSE_US; i++) {
-		before = clock_boot_us();
-		wall = clock_wall_us();
-		after = clock_boot_us();
-		if (after - before >= least)
-			continue;
-		least = after - before;
-		ahead = wall - before - least / 2;
-		*ret_wall_us = wall;
-	}
-	return ahead;
-}
-
-void
-clock_boot_name(char name[CLOCK_BOOT_SIZE])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (f == NULL || fgets(name, CLOCK_BOOT_SIZE, f) == NULL)
-		name[0] = '\0';
-	if (f != NULL)
-		fclose(f);
-}
-
 void
 clock_replace(const struct clock_source *source)
 {
-	atomic_store(&boot_source, source != NULL ? source->boot_us : NULL);
 	atomic_store(&mono_source, source != NULL ? source->mono_us : NULL);
 	atomic_store(&wall_source, source != NULL ? source->wall_us : NULL);
 }

@@ -18,26 +18,10 @@ int64_t clock_mono_ms(void);
 /* Microseconds since 1970-01-01T00:00:00Z; steps when somebody sets it. */
 int64_t clock_wall_us(void);
 
-/*
- * Microseconds since the machine started. Like the monotonic clock, but it goes
- * on while the machine sleeps, and it is the same in all processes.
- */
-int64_t clock_boot_us(void);
-/*
- * How far the wall clock is ahead of that one, and the wall clock's time then.
- * The first changes when somebody sets the wall clock, and only then: it does
- * not when the clock is made to run a little faster or slower.
- */
-int64_t clock_ahead_us(int64_t *ret_wall_us);
-/* Different after each start of the machine; "" if that cannot be told. */
-#define CLOCK_BOOT_SIZE 37
-void clock_boot_name(char name[CLOCK_BOOT_SIZE]);
-
 /* Sources for tests; NULL gives the system's clock back. */
 struct clock_source {
 	int64_t (*mono_us)(void);
 	int64_t (*wall_us)(void);
-	int64_t (*boot_us)(void);
 };
 void clock_replace(const struct clock_source *source);
 

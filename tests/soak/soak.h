@@ -81,11 +81,12 @@ struct scene {
 	struct proxy *proxy; /* between the first worker and its servers */
 
 	/* For the verdict; rows may change them. */
-	int64_t settle_us; /* what ended so long before its process was killed
+	int64_t settle_us;  /* what ended so long before its process was killed
 			      must be on record */
-	bool may_die;	   /* tasks that misbehave end in the dead list */
-	int64_t late_us;   /* what is for later may begin so late; 0: it may
+	bool may_die;	    /* tasks that misbehave end in the dead list */
+	int64_t late_us;    /* what is for later may begin so late; 0: it may
 			      have to wait for the broker */
+	bool clock_was_set; /* what is for later may begin at any time */
 	/* The first worker before the faults. */
 	size_t descriptors;
 	long kib;

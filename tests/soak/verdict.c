@@ -109,6 +109,8 @@ judge_time(const struct scene *s, const struct ledger_task *e, size_t i,
 {
 	const int64_t start_us = e->executions[i].start_us;
 
+	if (s->clock_was_set)
+		return;
 	ck_assert_msg(start_us >= due_us, "task %s was begun %lld ms early",
 		      e->id, (long long)(due_us - start_us) / 1000);
 	ck_assert_msg(s->late_us == 0 || due_us == 0 ||

@@ -58,41 +58,6 @@ fake_wall_us(void)
 	return 7;
 }
 
-static int64_t
-real_wall_ahead_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (t.tv_sec + 3600) * INT64_C(1000000) + t.tv_nsec / 1000;
-}
-
-START_TEST(how_far_the_wall_clock_is_ahead_shows_that_it_was_set)
-{
-	static const struct clock_source set = {.wall_us = real_wall_ahead_us};
-	int64_t wall, before = clock_ahead_us(&wall), boot = clock_boot_us();
-
-	ck_assert_int_le(boot, clock_boot_us());
-	ck_assert_int_lt(llabs(wall - before - boot), 1000000);
-	ck_assert_int_lt(llabs(clock_ahead_us(&wall) - before), 5000);
-	clock_replace(&set);
-	ck_assert_int_lt(
-	    llabs(clock_ahead_us(&wall) - before - INT64_C(3600000000)), 5000);
-	clock_replace(NULL);
-}
-END_TEST
-
-START_TEST(a_start_of_the_machine_has_a_name)
-{
-	char name[CLOCK_BOOT_SIZE], again[CLOCK_BOOT_SIZE];
-
-	clock_boot_name(name);
-	clock_boot_name(again);
-	ck_assert_uint_eq(strlen(name), CLOCK_BOOT_SIZE - 1);
-	ck_assert_str_eq(name, again);
-}
-END_TEST
-
 START_TEST(a_test_can_replace_the_clocks_and_give_them_back)
 {
 	static const struct clock_source both = {.mono_us = fake_mono_us,
@@ -281,8 +246,6 @@ END_TEST
 SUITE("clock")
 {
 	TEST(the_monotonic_clock_does_not_run_backwards);
-	TEST(how_far_the_wall_clock_is_ahead_shows_that_it_was_set);
-	TEST(a_start_of_the_machine_has_a_name);
 	TEST(a_test_can_replace_the_clocks_and_give_them_back);
 	TEST_LOOP(a_time_survives_being_written_and_read, 0, N(times));
 	TEST(times_out_of_range_are_written_without_harm);

@@ -26,7 +26,6 @@ const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
 const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 
-/* Two of them begin with the same lines. */
 static const struct {
 	const char *name;
 	const char *text;
@@ -44,17 +43,12 @@ static const struct {
     [SCRIPT_SUBMIT] =
 	{
 	    "submit",
-#include "delay.lua.inc"
 #include "submit.lua.inc"
 	},
-    [SCRIPT_REQUEUE] = {"requeue", "#!lua flags=allow-oom\n"
-#include "delay.lua.inc"
-#include "requeue.lua.inc"
-    },
-    [SCRIPT_CLOCK] =
+    [SCRIPT_REQUEUE] =
 	{
-	    "clock",
-#include "clock.lua.inc"
+	    "requeue",
+#include "requeue.lua.inc"
 	},
     [SCRIPT_BURY] =
 	{

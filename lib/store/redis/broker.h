@@ -31,7 +31,6 @@ enum rqueue_key {
 	KEY_WAITING,
 	KEY_LEVELS,
 	KEY_DELAYED,
-	KEY_CLOCK,
 	KEY_DEAD,
 	KEY_DEAD_TASKS,
 	KEY_DEAD_INFO,
@@ -63,21 +62,6 @@ struct part {
 	unsigned int strangers; /* met, but left: their reply may still come */
 };
 
-/* What is known of the server's clock, by our own; see redis_delay.c. */
-struct rclock {
-	bool known;
-	int64_t first_ms, last_ms; /* so far it is ahead of ours */
-	int64_t seen_ms;	   /* when that was so, by ours */
-	int64_t shift_ms;	   /* as in clock.lua; not in the above */
-	int64_t answer_ms;	   /* what an answer may take */
-	int64_t asked_ms;
-	int64_t looked_ms; /* when there last was no step, by ours */
-	int64_t passed_ms; /* from then to the answer before, at most */
-	/* It was just seen to have been set: by so much, and how far it is
-	 * ahead since. 0: it was not. */
-	int64_t step_ms, set_first_ms, set_last_ms;
-};
-
 struct rqueue {
 	struct rbroker *broker;
 	unsigned int index;
@@ -107,8 +91,7 @@ struct rqueue {
 	unsigned int looks; /* parts to look at before taking tasks */
 	bool recovered;	    /* looked at since the connection is up */
 	bool promoting;
-	bool promote_again; /* something came meanwhile */
-	struct rclock clock;
+	bool promote_again;  /* something came meanwhile */
 	struct event *due;   /* the next delayed task is due */
 	struct event *retry; /* after an error reply */
 };
@@ -118,7 +101,6 @@ enum rscript {
 	SCRIPT_PROMOTE,
 	SCRIPT_SUBMIT,
 	SCRIPT_REQUEUE,
-	SCRIPT_CLOCK,
 	SCRIPT_BURY,
 	SCRIPT_INFLIGHT,
 	SCRIPT_TAKEOVER,

@@ -10,10 +10,13 @@
 #include "store/redis/broker.h"
 
 static const char *const key_suffixes[KEY_COUNT] = {
-    [KEY_WAITING] = NULL,	   [KEY_LEVELS] = "levels",
-    [KEY_DELAYED] = "delayed",	   [KEY_CLOCK] = "clock",
-    [KEY_DEAD] = "dead",	   [KEY_DEAD_TASKS] = "dead:tasks",
-    [KEY_DEAD_INFO] = "dead:info", [KEY_PAUSED] = "paused",
+    [KEY_WAITING] = NULL,
+    [KEY_LEVELS] = "levels",
+    [KEY_DELAYED] = "delayed",
+    [KEY_DEAD] = "dead",
+    [KEY_DEAD_TASKS] = "dead:tasks",
+    [KEY_DEAD_INFO] = "dead:info",
+    [KEY_PAUSED] = "paused",
     [KEY_WITHDRAWN] = "withdrawn",
 };
 

@@ -55,8 +55,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	char delay[NUMBER_TEXT], priority[NUMBER_TEXT];
 	const struct slice keys[] = {
 	    slice_of(q->parts[c->part].key), slice_of(q->keys[KEY_WAITING]),
-	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED]),
-	    slice_of(q->keys[KEY_CLOCK])};
+	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED])};
 	const struct slice args[] = {c->pub.bytes,
 				     same ? c->pub.bytes : s->again,
 				     number_arg(delay, same ? 0 : s->delay_ms),
@@ -64,7 +63,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(q->wake)};
 
-	return rbroker_eval(b, SCRIPT_REQUEUE, on_reply, arg, 5, keys, 6, args);
+	return rbroker_eval(b, SCRIPT_REQUEUE, on_reply, arg, 4, keys, 6, args);
 }
 
 static int

@@ -247,8 +247,7 @@ push_by_script(struct batch *batch, size_t first, size_t n)
 	}
 	const struct slice keys[] = {
 	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
-	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_CLOCK]),
-	    slice_of(q.keys[KEY_WITHDRAWN])};
+	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_WITHDRAWN])};
 	args[0] = number_arg(limit, b->opt.max_queue_size);
 	args[1] = slice_of(RBROKER_CONTROL);
 	args[2] = slice_of(q.wake);

@@ -1,23 +1,14 @@
 #!lua flags=allow-oom
--- Moves due tasks from the delayed set to their queue, at most 100 a call.
--- Unless somebody has set the clock, or may have: then nothing is due before
--- clock.lua has moved what has to be moved.
+-- Moves due tasks from the delayed set to their queue, at most 100 a call. A
+-- score of that set is the time, by the server's clock, at which a task is due,
+-- in ms since 1970.
 --
--- KEYS  1 delayed (zset)   2 queue (list)   3 levels (zset)   4 clock (hash)
+-- KEYS  1 delayed (zset)   2 queue (list)   3 levels (zset)
 -- ARGV  1 control channel  2 the wake order for this queue
---       3 and 4 the earliest and the latest that the time, less `shift` of
---       clock.lua, can be, as far as the worker knows
--- Returns {how many were moved, or -1 if the clock is not to be trusted,
--- ms until the next is due, or -1 for none, the time, `shift`, 1 if some scores
--- are in doubt}.
+-- Returns {how many were moved, ms until the next is due, or -1 for none}.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local shift = tonumber(redis.call('HGET', KEYS[4], 'shift') or 0)
-local doubt = redis.call('HEXISTS', KEYS[4], 'doubt')
-if doubt == 1 or now - shift < tonumber(ARGV[3]) or now - shift > tonumber(ARGV[4]) then
-  return {-1, -1, now, shift, doubt}
-end
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 local wake = false
 
@@ -37,9 +28,4 @@ end
 if wake then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
 
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-local left = -1
-if first[2] then
-  left = math.max(0, math.ceil(tonumber(first[2]) - now))
-  redis.call('HSET', KEYS[4], 'seen', string.format('%.0f', now))
-end
-return {#due, left, now, shift, 0}
+return {#due, first[2] and math.max(0, math.ceil(tonumber(first[2]) - now)) or -1}

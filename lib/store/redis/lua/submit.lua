@@ -1,9 +1,8 @@
 -- Submits tasks that a plain LPUSH cannot: with a priority, a delay or a unique
--- key, or to a queue of limited length. A full server refuses it as a whole. It
--- begins with delay.lua.
+-- key, or to a queue of limited length. A full server refuses it as a whole.
 --
 -- KEYS  1 queue (list)       2 levels (zset)    3 delayed (zset)
---       4 clock (hash)     5 how many withdrawn ones lie among the waiting
+--       4 how many withdrawn ones lie among the waiting
 -- ARGV  1 limit of the queue's length, 0 for none
 --       2 control channel    3 the wake order for this queue
 --       then for each task:  priority, delay in ms, time in ms since 1970
@@ -20,7 +19,7 @@ local length = 0
 
 if limit > 0 then
   length = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3]) -
-    tonumber(redis.call('GET', KEYS[5]) or 0)
+    tonumber(redis.call('GET', KEYS[4]) or 0)
   for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
     length = length + redis.call('LLEN', '{' .. KEYS[1] .. '}:p:' .. level)
   end
@@ -37,7 +36,7 @@ for i = 4, #ARGV, 7 do
   else
     if unique then redis.call('SET', unique, id, 'EX', ARGV[i + 6]) end
     if delay > 0 then
-      redis.call('ZADD', KEYS[3], score_of(delay, now, KEYS[4]), task)
+      redis.call('ZADD', KEYS[3], string.format('%.0f', now + delay), task)
       wake = true
     elseif at > now then
       redis.call('ZADD', KEYS[3], ARGV[i + 2], task)
