@@ -31,7 +31,7 @@ print_options(const struct option_spec *options, size_t n)
 static void
 print_statuses(void)
 {
-#define X(code, name, status, text) printf("  %3d  %s\n", status, text);
+#define X(code, status, text) printf("  %3d  %s\n", status, text);
 	ERR_CODES(X)
 #undef X
 }

@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 #include "util/buf.h"
+#include "util/name.h"
 
-#define TASK_ID_MAX 200	   /* bytes: printable ASCII without spaces */
-#define TASK_NAME_MAX 200  /* bytes: [A-Za-z0-9_.-] */
-#define TASK_QUEUE_MAX 128 /* bytes: [A-Za-z0-9_.-] */
+#define TASK_ID_MAX 200 /* bytes: printable ASCII without spaces */
+#define TASK_NAME_MAX NAME_TASK_MAX
+#define TASK_QUEUE_MAX NAME_QUEUE_MAX
 #define TASK_REPLY_MAX 64  /* bytes: [A-Za-z0-9_.-] */
 #define TASK_DEPTH_MAX 500 /* arrays and objects inside one another */
 /* The longest delay or timeout: ten years. */
@@ -55,7 +56,8 @@ struct task {
 	struct slice reply_to;	   /* see results_reply_to(); empty: none */
 };
 
-/* Whether text is 1 to `max` bytes of [A-Za-z0-9_.-]. */
+/* As name_valid(), which is to be preferred, with name_check_task() and
+ * name_check_queue() where there is an error to set. */
 bool task_name_valid(struct slice text, size_t max);
 /* Whether text is 1 to TASK_ID_MAX bytes of printable ASCII, no space. */
 bool task_id_valid(struct slice text);

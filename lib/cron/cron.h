@@ -102,9 +102,6 @@ struct cron_fault {
 	size_t len;	   /* so many bytes are wrong */
 };
 
-/* "REVERSED_RANGE" */
-const char *cron_fault_name(enum cron_fault_code code);
-
 /*
  * Reads an expression. `options` may be NULL (all 0), `fault` too. Errors are
  * ERR_DATA. Leaves the zone of CRON_TZ= to the caller, who finds it with

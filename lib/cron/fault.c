@@ -10,23 +10,11 @@
 #define TOKEN_MAX 40
 #define HINT_MAX 160
 
-static const char *const names[] = {
-#define X(code, text) [CRON_##code] = #code,
-    CRON_FAULTS(X)
-#undef X
-};
-
 static const char *const texts[] = {
 #define X(code, text) [CRON_##code] = (text),
     CRON_FAULTS(X)
 #undef X
 };
-
-const char *
-cron_fault_name(enum cron_fault_code code)
-{
-	return names[code];
-}
 
 /* Copies a token so that a message stays one short line. */
 static void

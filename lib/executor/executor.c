@@ -19,6 +19,7 @@
 #include "executor/workers.h"
 #include "module/loader.h"
 #include "util/err.h"
+#include "util/timer.h"
 
 #define TICK_NS 1000000
 #define THREADS_MAX 1024
@@ -30,7 +31,7 @@ struct executor {
 	struct event *tick;
 	int tick_fd; /* a timer that any thread can set without waking us */
 	atomic_bool ticking;
-	struct event *stopped; /* made active by the last thread that ends */
+	struct timer *stopped; /* fired by the last thread that ends */
 	struct outbox *outbox;
 	struct submits *submits;
 	struct loader *loader;
@@ -215,7 +216,7 @@ on_stop(struct executor *e, const struct ipc_message *m)
 }
 
 static void
-on_stopped(evutil_socket_t fd, short what, void *arg)
+executor_on_stopped(void *arg)
 {
 	struct executor *e = arg;
 
@@ -230,7 +231,7 @@ tell_stopped(void *arg)
 {
 	struct executor *e = arg;
 
-	event_active(e->stopped, EV_TIMEOUT, 0);
+	timer_fire(e->stopped);
 }
 
 static bool read_waiting(void *arg);
@@ -371,7 +372,7 @@ make_parts(struct executor *e, int fd)
 		return err_sys(e->err, ERR_SYSTEM, "cannot make a timer");
 	e->tick =
 	    event_new(e->base, e->tick_fd, EV_READ | EV_PERSIST, on_tick, e);
-	e->stopped = event_new(e->base, -1, 0, on_stopped, e);
+	e->stopped = timer_new(e->base, executor_on_stopped, e);
 	e->submits = submits_new(e->outbox, tick_now, e);
 	e->loader = loader_new();
 	if (e->readable == NULL || e->tick == NULL || e->stopped == NULL ||
@@ -403,7 +404,7 @@ finish(struct executor *e)
 	event_free(e->readable);
 	event_free(e->tick);
 	close(e->tick_fd);
-	event_free(e->stopped);
+	timer_free(e->stopped);
 	outbox_free(e->outbox);
 	event_base_free(e->base);
 	ipc_channel_done(&e->channel);

@@ -14,6 +14,7 @@
 #include "module/loader.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/timer.h"
 
 /*
  * Ended tasks are kept for a while, so that a module that ends one twice is
@@ -30,13 +31,13 @@ struct loop {
 	void (*on_stopped)(void *arg);
 	void *arg;
 
-	/* What other threads hand over; then `wake` is made active. */
+	/* What other threads hand over; then `wake` is fired. */
 	pthread_mutex_t lock;
 	struct task_list inbox;
 	struct buf cancels; /* of uint32_t */
 	bool stopping;
 	bool stopped;
-	struct event *wake;
+	struct timer *wake;
 	/* Whose start or cancel function runs; set by the loop. While one holds
 	 * it up, another thread can still report that task. */
 	struct flowrra_task *entered;
@@ -45,10 +46,11 @@ struct loop {
 	struct outbox *outbox;
 	struct task_list running;
 	TAILQ_HEAD(, flowrra_task) unreported; /* the first started first */
-	bool ending;	     /* `stopping`, as the loop knows it */
-	bool flushing;	     /* `flush` is active */
-	struct event *flush; /* runs after all that is active now */
-	struct event *report;
+	bool ending; /* `stopping`, as the loop knows it */
+	/* Fired when a task ends, so that all that end in one turn are written
+	 * together. */
+	struct timer *flush;
+	struct timer *report; /* due when the first unreported task is */
 	struct buf scratch;
 	struct flowrra_task *ended[ENDED_KEEP];
 	unsigned int next_ended;
@@ -92,8 +94,7 @@ forget(struct loop *l, struct flowrra_task *t)
 	TAILQ_REMOVE(&l->running, t, entry);
 	if (t->listed)
 		TAILQ_REMOVE(&l->unreported, t, unreported);
-	if (t->timer != NULL)
-		event_free(t->timer);
+	timer_free(t->timer);
 	if (t->size > ENDED_SIZE_MAX) {
 		task_free(t);
 		return;
@@ -103,6 +104,7 @@ forget(struct loop *l, struct flowrra_task *t)
 	free(t->error);
 	t->args = t->kwargs = NULL;
 	t->error = NULL;
+	t->timer = NULL;
 	place = &l->ended[l->next_ended++ % ENDED_KEEP];
 	task_free(*place);
 	*place = t;
@@ -121,15 +123,12 @@ end_task(struct flowrra_task *t, const struct task_end *end)
 		crash_set_task(t->number);
 	}
 	task_send_end(t, end, false);
-	if (!l->flushing) {
-		l->flushing = true;
-		event_active(l->flush, EV_TIMEOUT, 0);
-	}
+	timer_fire(l->flush);
 	forget(l, t);
 	if (l->scratch.cap > SCRATCH_KEEP)
 		buf_done(&l->scratch);
 	if (l->ending && TAILQ_EMPTY(&l->running))
-		event_active(l->wake, EV_TIMEOUT, 0);
+		timer_fire(l->wake);
 }
 
 void
@@ -173,7 +172,7 @@ tell(struct flowrra_task *t)
 }
 
 static void
-on_timeout(evutil_socket_t fd, short what, void *arg)
+loop_on_timeout(void *arg)
 {
 	tell(arg);
 }
@@ -181,21 +180,11 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 static void
 set_timer(struct loop *l, struct flowrra_task *t)
 {
-	struct timeval tv = {t->timeout_us / 1000000, t->timeout_us % 1000000};
-
 	if (t->timeout_us <= 0 || t->type->type.cancel == NULL)
 		return;
 	/* Without memory for it, flowrra_task_cancelled() still tells. */
-	if ((t->timer = event_new(l->base, -1, 0, on_timeout, t)) != NULL)
-		event_add(t->timer, &tv);
-}
-
-static void
-set_report(struct loop *l, int64_t in_us)
-{
-	struct timeval tv = {0, in_us > 0 ? in_us : 0};
-
-	event_add(l->report, &tv);
+	if ((t->timer = timer_new(l->base, loop_on_timeout, t)) != NULL)
+		timer_set_us(t->timer, t->timeout_us);
 }
 
 static void
@@ -206,7 +195,7 @@ start_task(struct loop *l, struct flowrra_task *t)
 
 	t->loop = l;
 	if (TAILQ_EMPTY(&l->unreported))
-		set_report(l, IPC_STARTED_AFTER_MS * 1000);
+		timer_set_ms(l->report, IPC_STARTED_AFTER_MS);
 	TAILQ_INSERT_TAIL(&l->running, t, entry);
 	TAILQ_INSERT_TAIL(&l->unreported, t, unreported);
 	t->listed = true;
@@ -236,7 +225,7 @@ cancel_running(struct loop *l, uint32_t number)
 }
 
 static void
-on_wake(evutil_socket_t fd, short what, void *arg)
+loop_on_wake(void *arg)
 {
 	struct loop *l = arg;
 	struct task_list tasks = TAILQ_HEAD_INITIALIZER(tasks);
@@ -266,16 +255,15 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_flush(evutil_socket_t fd, short what, void *arg)
+loop_on_flush(void *arg)
 {
 	struct loop *l = arg;
 
-	l->flushing = false;
 	outbox_flush(l->outbox);
 }
 
 static void
-on_report(evutil_socket_t fd, short what, void *arg)
+loop_on_report(void *arg)
 {
 	struct loop *l = arg;
 	int64_t now = clock_mono_us(), age;
@@ -285,7 +273,8 @@ on_report(evutil_socket_t fd, short what, void *arg)
 		age = now - atomic_load_explicit(&t->started_mono_us,
 						 memory_order_relaxed);
 		if (age < IPC_STARTED_AFTER_MS * 1000) {
-			set_report(l, IPC_STARTED_AFTER_MS * 1000 - age);
+			timer_set_us(l->report,
+				     IPC_STARTED_AFTER_MS * 1000 - age);
 			return;
 		}
 		TAILQ_REMOVE(&l->unreported, t, unreported);
@@ -313,9 +302,9 @@ make_events(struct loop *l)
 {
 	if ((l->base = event_base_new()) == NULL)
 		return -1;
-	l->wake = event_new(l->base, -1, 0, on_wake, l);
-	l->flush = event_new(l->base, -1, 0, on_flush, l);
-	l->report = event_new(l->base, -1, 0, on_report, l);
+	l->wake = timer_new(l->base, loop_on_wake, l);
+	l->flush = timer_new(l->base, loop_on_flush, l);
+	l->report = timer_new(l->base, loop_on_report, l);
 	return l->wake && l->flush && l->report ? 0 : -1;
 }
 
@@ -326,12 +315,9 @@ free_parts(struct loop *l)
 
 	for (i = 0; i < ENDED_KEEP; i++)
 		task_free(l->ended[i]);
-	if (l->wake != NULL)
-		event_free(l->wake);
-	if (l->flush != NULL)
-		event_free(l->flush);
-	if (l->report != NULL)
-		event_free(l->report);
+	timer_free(l->wake);
+	timer_free(l->flush);
+	timer_free(l->report);
 	if (l->base != NULL)
 		event_base_free(l->base);
 	buf_done(&l->cancels);
@@ -384,7 +370,7 @@ loop_add(struct loop *l, struct task_list *tasks)
 	pthread_mutex_lock(&l->lock);
 	TAILQ_CONCAT(&l->inbox, tasks, entry);
 	pthread_mutex_unlock(&l->lock);
-	event_active(l->wake, EV_TIMEOUT, 0);
+	timer_fire(l->wake);
 }
 
 void
@@ -410,7 +396,7 @@ loop_cancel(struct loop *l, uint32_t number, struct flowrra_task **ret)
 		buf_add(&l->cancels, &number, sizeof(number));
 	pthread_mutex_unlock(&l->lock);
 	if (t == NULL)
-		event_active(l->wake, EV_TIMEOUT, 0);
+		timer_fire(l->wake);
 	*ret = t;
 }
 
@@ -442,7 +428,7 @@ loop_stop(struct loop *l)
 	pthread_mutex_lock(&l->lock);
 	l->stopping = true;
 	pthread_mutex_unlock(&l->lock);
-	event_active(l->wake, EV_TIMEOUT, 0);
+	timer_fire(l->wake);
 }
 
 bool

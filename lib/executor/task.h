@@ -18,11 +18,11 @@
 #include "ipc/ipc.h"
 
 struct err;
-struct event;
 struct loader_task;
 struct loop;
 struct outbox;
 struct submits;
+struct timer;
 
 /* glibc's <sys/queue.h> lacks it. */
 #ifndef TAILQ_FOREACH_SAFE
@@ -71,7 +71,7 @@ struct flowrra_task {
 	TAILQ_ENTRY(flowrra_task) unreported;
 	bool listed; /* in that list */
 	struct loop *loop;
-	struct event *timer; /* the soft timeout */
+	struct timer *timer; /* the soft timeout */
 	bool told;	     /* its cancel function was called */
 	bool ended;
 

@@ -20,6 +20,7 @@
 #include "spawn/spawn.h"
 #include "util/err.h"
 #include "util/proc.h"
+#include "util/timer.h"
 
 /* Orders that may wait for an answer: enough to keep the spawner busy, and few
  * enough that neither its socket nor the limit on descriptors that are under
@@ -63,7 +64,7 @@ struct spawner {
 	pid_t pid;
 	struct rlimit files; /* as this process found it; 0: not yet looked */
 	struct event *readable, *writable;
-	struct event *turn; /* runs after all that is active now */
+	struct timer *turn; /* starts and tells what was put off */
 	struct spawn_list waiting, started, over;
 	unsigned int asked;
 	struct spawn **table; /* by number; NULL: free */
@@ -197,7 +198,7 @@ end_later(struct spawn *p)
 	TAILQ_REMOVE(p->state == WAITING ? &s->waiting : &s->started, p, link);
 	TAILQ_INSERT_TAIL(&s->over, p, link);
 	p->state = OVER;
-	event_active(s->turn, EV_TIMEOUT, 0);
+	timer_fire(s->turn);
 }
 
 static void
@@ -398,7 +399,7 @@ ask_next(struct spawner *s)
 }
 
 static void
-on_turn(evutil_socket_t fd, short what, void *arg)
+spawner_on_turn(void *arg)
 {
 	struct spawner *s = arg;
 
@@ -446,7 +447,7 @@ take_reply(struct spawner *s, const struct spawn_reply *r)
 		p->state = RUNNING;
 		p->pid = r->status;
 		s->asked--;
-		event_active(s->turn, EV_TIMEOUT, 0);
+		timer_fire(s->turn);
 		break;
 	case SPAWN_FAILED:
 		end_failed(p, steps[r->step % SPAWN_N_STEPS], r->status);
@@ -487,7 +488,7 @@ spawner_new(struct event_base *base, const char *path, struct err *err)
 	TAILQ_INIT(&s->started);
 	TAILQ_INIT(&s->over);
 	s->path = strdup(path);
-	s->turn = event_new(base, -1, 0, on_turn, s);
+	s->turn = timer_new(base, spawner_on_turn, s);
 	if (s->path != NULL && s->turn != NULL)
 		return s;
 fail:
@@ -519,8 +520,7 @@ spawner_free(struct spawner *s)
 		event_free(s->readable);
 	if (s->writable != NULL)
 		event_free(s->writable);
-	if (s->turn != NULL)
-		event_free(s->turn);
+	timer_free(s->turn);
 	if (s->fd != -1) {
 		/* It sees the end, kills what runs, and ends. */
 		close(s->fd);
@@ -549,7 +549,7 @@ spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
 	if (p->program == NULL || p->orders.failed || p->input.failed)
 		goto fail;
 	TAILQ_INSERT_TAIL(&s->waiting, p, link);
-	event_active(s->turn, EV_TIMEOUT, 0);
+	timer_fire(s->turn);
 	return p;
 fail:
 	if (p != NULL)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "util/closest.h"
 #include "util/conf.h"
 #include "util/err.h"
 
@@ -46,48 +47,15 @@ const size_t conf_n_keys = LEN(conf_keys);
 #include "util/conf_keys.def"
 #undef CONF_KEY
 
-#define NAME_MAX_LEN 32
-
-static unsigned int
-least(unsigned int a, unsigned int b)
+/*
+ * From this distance on, a name is no slip of the pen: one mistake in four
+ * letters, and one more for the shortest names. closest_offer() is laxer, as
+ * it shows several names and this gives one.
+ */
+static size_t
+key_distance_limit(const char *name)
 {
-	return a < b ? a : b;
-}
-
-/* How many letters to change, add, drop or swap with the next to make one name
- * of the other. */
-static unsigned int
-distance(const char *a, const char *b)
-{
-	unsigned int d[NAME_MAX_LEN + 1][NAME_MAX_LEN + 1];
-	size_t a_len = strlen(a);
-	size_t b_len = strlen(b);
-	size_t i, j;
-
-	if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (i = 0; i <= a_len; i++) {
-		for (j = 0; j <= b_len; j++) {
-			if (i == 0 || j == 0) {
-				d[i][j] = (unsigned int)(i + j);
-				continue;
-			}
-			d[i][j] = least(d[i - 1][j], d[i][j - 1]) + 1;
-			d[i][j] = least(d[i][j], d[i - 1][j - 1] +
-						     (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1])
-				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
-		}
-	}
-	return d[a_len][b_len];
-}
-
-/* From this distance on, a name is no slip of the pen. */
-static unsigned int
-near(const char *name)
-{
-	return (unsigned int)strlen(name) / 4 + 2;
+	return strlen(name) / 4 + 2;
 }
 
 static bool
@@ -105,14 +73,14 @@ int
 conf_key_check_section(const char *section, struct err *err)
 {
 	const char *best = NULL;
-	unsigned int best_distance = near(section);
-	unsigned int d;
+	size_t best_distance = key_distance_limit(section);
+	size_t d;
 	size_t i;
 
 	if (section_exists(section))
 		return 0;
 	for (i = 0; i < LEN(conf_keys); i++) {
-		d = distance(section, conf_keys[i].section);
+		d = closest_distance(section, conf_keys[i].section);
 		if (d < best_distance) {
 			best = conf_keys[i].section;
 			best_distance = d;
@@ -136,18 +104,18 @@ conf_key_check_section(const char *section, struct err *err)
 /* The key of this section with the closest name, or of another section with
  * the same name; or NULL. */
 static const struct conf_key *
-closest(const char *section, const char *name)
+key_closest(const char *section, const char *name)
 {
 	const struct conf_key *best = NULL;
-	unsigned int best_distance = near(name);
-	unsigned int d;
+	size_t best_distance = key_distance_limit(name);
+	size_t d;
 	size_t i;
 
 	for (i = 0; i < LEN(conf_keys); i++) {
-		d = distance(name, conf_keys[i].name);
+		d = closest_distance(name, conf_keys[i].name);
 		/* Another section's key must have that very name. */
 		if (strcmp(conf_keys[i].section, section) != 0)
-			d = d == 0 ? 1 : NAME_MAX_LEN;
+			d = d == 0 ? 1 : SIZE_MAX;
 		if (d < best_distance) {
 			best = &conf_keys[i];
 			best_distance = d;
@@ -168,7 +136,7 @@ conf_key_find(const char *section, const char *name, struct err *err)
 		if (strcmp(conf_keys[i].section, section) == 0 &&
 		    strcmp(conf_keys[i].name, name) == 0)
 			return &conf_keys[i];
-	if ((best = closest(section, name)) != NULL)
+	if ((best = key_closest(section, name)) != NULL)
 		err_set(err, ERR_CONFIG,
 			"no key \"%.64s\" in [%s]; did you mean %s in [%s]?",
 			name, section, best->name, best->section);

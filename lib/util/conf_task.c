@@ -8,9 +8,9 @@
 #include "util/closest.h"
 #include "util/conf_key.h"
 #include "util/err.h"
+#include "util/name.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define NAME_MAX_LEN 200
 
 const struct conf_key conf_task_keys[] = {
 #define TASK_KEY(n, t, d, lo, hi, f, h)                                        \
@@ -48,22 +48,6 @@ const size_t conf_n_task_keys = LEN(conf_task_keys);
 #include "util/conf_task_keys.def"
 #undef TASK_KEY
 
-/* The characters that a module may give its tasks, too. */
-static int
-check_name(const char *name, struct err *err)
-{
-	const size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					"abcdefghijklmnopqrstuvwxyz"
-					"0123456789_.-");
-
-	if (len > 0 && len <= NAME_MAX_LEN && name[len] == '\0')
-		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "\"%.64s\" is no name for a task; allowed: 1 to %d "
-		       "letters, digits and _ . -",
-		       name, NAME_MAX_LEN);
-}
-
 /* The command alone has no default that would do. */
 static int
 set_defaults(struct conf_task *t, struct err *err)
@@ -86,7 +70,7 @@ conf_task_new(const char *name, struct err *err)
 {
 	struct conf_task *t;
 
-	if (check_name(name, err) != 0)
+	if (name_check_task(slice_of(name), ERR_CONFIG, err) != 0)
 		return NULL;
 	if ((t = calloc(1, sizeof(*t))) == NULL ||
 	    (t->name = strdup(name)) == NULL) {

@@ -10,13 +10,13 @@
 #include "util/conf_key.h"
 #include "util/conf_task.h"
 #include "util/err.h"
+#include "util/name.h"
 #include "util/utf8.h"
 #include "util/words.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define ID_CHARACTERS LETTERS "0123456789_.-"
-#define QUEUE_MAX_LEN 128
 #define CODE_MAX 255
 
 /* Refuses what a configuration file could not hold. */
@@ -53,18 +53,6 @@ check_utf8(const char *text, struct err *err)
 /* --- of the sections for all --------------------------------------------- */
 
 static int
-check_queue_name(const char *name, struct err *err)
-{
-	if (*name != '\0' && strlen(name) <= QUEUE_MAX_LEN &&
-	    name[strspn(name, ID_CHARACTERS)] == '\0')
-		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "\"%.64s\" is no name for a queue; allowed: 1 to %d "
-		       "letters, digits and _ . -",
-		       name, QUEUE_MAX_LEN);
-}
-
-static int
 check_queue_list(char *const *queues, struct err *err)
 {
 	size_t i, j;
@@ -72,7 +60,7 @@ check_queue_list(char *const *queues, struct err *err)
 	if (queues[0] == NULL)
 		return err_set(err, ERR_CONFIG, "names no queue");
 	for (i = 0; queues[i] != NULL; i++) {
-		if (check_queue_name(queues[i], err) != 0)
+		if (name_check_queue(slice_of(queues[i]), ERR_CONFIG, err) != 0)
 			return -1;
 		for (j = 0; j < i; j++)
 			if (strcmp(queues[i], queues[j]) == 0)
@@ -272,7 +260,9 @@ check_user(const char *text, struct err *err)
 static int
 check_queue(const char *text, struct err *err)
 {
-	return *text != '\0' ? check_queue_name(text, err) : 0;
+	if (*text == '\0')
+		return 0;
+	return name_check_queue(slice_of(text), ERR_CONFIG, err);
 }
 
 int

@@ -7,14 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	int status;
-	const char *text;
-} codes[] = {
-#define X(code, label, exit_status, short_text)                                \
-	[ERR_##code] = {                                                       \
-	    .name = #label, .status = (exit_status), .text = (short_text)},
+static const int err_statuses[] = {
+#define X(code, exit_status, text) [ERR_##code] = (exit_status),
     ERR_CODES(X)
 #undef X
 };
@@ -91,17 +85,5 @@ err_prefix(struct err *err, const char *fmt, ...)
 int
 err_exit_status(enum err_code code)
 {
-	return codes[code].status;
-}
-
-const char *
-err_text(enum err_code code)
-{
-	return codes[code].text;
-}
-
-const char *
-err_name(enum err_code code)
-{
-	return codes[code].name;
+	return err_statuses[code];
 }

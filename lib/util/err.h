@@ -10,23 +10,26 @@
 #ifndef UTIL_ERR_H
 #define UTIL_ERR_H
 
-/* X(code, name, exit status, short text) */
+/*
+ * X(code, exit status, short text for --help). From 64 on the statuses are those
+ * of sysexits.h.
+ */
 #define ERR_CODES(X)                                                           \
-	X(NONE, none, 0, "no error")                                           \
-	X(FAILED, failed, 1, "the task failed")                                \
-	X(NOT_FOUND, not_found, 2, "not found")                                \
-	X(TIMEOUT, timeout, 3, "waited too long")                              \
-	X(USAGE, usage, 64, "usage")                                           \
-	X(DATA, data, 65, "bad data")                                          \
-	X(UNAVAILABLE, unavailable, 69, "out of reach")                        \
-	X(INTERNAL, internal, 70, "internal error")                            \
-	X(SYSTEM, system, 71, "system error")                                  \
-	X(FULL, full, 75, "queue full")                                        \
-	X(REFUSED, refused, 77, "refused")                                     \
-	X(CONFIG, config, 78, "bad configuration")
+	X(NONE, 0, "no error")                                                 \
+	X(FAILED, 1, "the task failed")                                        \
+	X(NOT_FOUND, 2, "not found")                                           \
+	X(TIMEOUT, 3, "waited too long")                                       \
+	X(USAGE, 64, "usage")                                                  \
+	X(DATA, 65, "bad data")                                                \
+	X(UNAVAILABLE, 69, "out of reach")                                     \
+	X(INTERNAL, 70, "internal error")                                      \
+	X(SYSTEM, 71, "system error")                                          \
+	X(FULL, 75, "queue full")                                              \
+	X(REFUSED, 77, "refused")                                              \
+	X(CONFIG, 78, "bad configuration")
 
 enum err_code {
-#define X(code, name, status, text) ERR_##code,
+#define X(code, status, text) ERR_##code,
 	ERR_CODES(X)
 #undef X
 };
@@ -64,9 +67,5 @@ int err_prefix(struct err *err, const char *fmt, ...)
 
 /* The exit status of a program that stops on this code (sysexits.h). */
 int err_exit_status(enum err_code code);
-
-/* The code's short text, and its name in lower case for --json. */
-const char *err_text(enum err_code code);
-const char *err_name(enum err_code code);
 
 #endif

@@ -15,6 +15,12 @@
 
 enum column { ID, TEXT, ZONE, AFTER, NEXT, NOTE, COLUMNS };
 
+static const char *const fault_names[] = {
+#define X(code, text) [CRON_##code] = #code,
+    CRON_FAULTS(X)
+#undef X
+};
+
 /* What comes of a case, as the table writes it. */
 static void
 outcome(char *const column[COLUMNS], char ret[64])
@@ -30,7 +36,7 @@ outcome(char *const column[COLUMNS], char ret[64])
 	ck_assert_msg(zone != NULL, "%s", err.msg);
 	ck_assert_int_eq(clock_parse(column[AFTER], &after_us, &err), 0);
 	if (cron_parse(column[TEXT], NULL, &cron, &fault, &err) != 0) {
-		snprintf(ret, 64, "ERR:%s", cron_fault_name(fault.code));
+		snprintf(ret, 64, "ERR:%s", fault_names[fault.code]);
 	} else if (!cron_next(&cron, zone, after_us, &next_us)) {
 		snprintf(ret, 64, "NEVER");
 	} else {

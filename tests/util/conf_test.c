@@ -230,8 +230,8 @@ static const struct {
      ":2: [worker] log_level = \"loud\": not a level; allowed: error, warning, "
      "notice, info, debug"},
     {"[worker]\nqueues = io a/b",
-     ":2: [worker] queues = \"io a/b\": \"a/b\" is no name for a queue; "
-     "allowed: 1 to 128 letters, digits and _ . -"},
+     ":2: [worker] queues = \"io a/b\": \"a/b\" is not a valid "
+     "queue name; allowed: 1 to 128 of the characters A-Z a-z 0-9 _ . -"},
     {"[worker]\nqueues = io cpu,io",
      ":2: [worker] queues = \"io cpu,io\": names the queue io twice"},
     {"[worker]\nqueues = ,", ":2: [worker] queues = \",\": names no queue"},

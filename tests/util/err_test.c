@@ -86,14 +86,6 @@ START_TEST(codes_map_to_the_published_exit_statuses)
 	ck_assert_int_eq(err_exit_status(ERR_FULL), 75);
 	ck_assert_int_eq(err_exit_status(ERR_REFUSED), 77);
 	ck_assert_int_eq(err_exit_status(ERR_CONFIG), 78);
-	ck_assert_str_eq(err_text(ERR_FULL), "queue full");
-}
-END_TEST
-
-START_TEST(a_codes_name_is_in_lower_case)
-{
-	ck_assert_str_eq(err_name(ERR_NOT_FOUND), "not_found");
-	ck_assert_str_eq(err_name(ERR_CONFIG), "config");
 }
 END_TEST
 
@@ -105,5 +97,4 @@ SUITE("err")
 	TEST(long_messages_are_cut_off);
 	TEST(nobody_need_want_the_error);
 	TEST(codes_map_to_the_published_exit_statuses);
-	TEST(a_codes_name_is_in_lower_case);
 }
