@@ -20,19 +20,22 @@
  *	flowrra_close(client);
  *
  * Build it with
+ *
  *	cc sums.c $(pkg-config --cflags --libs flowrra)
  *
- * Functions that can fail return 0, or -1 with *error filled; `error` may be
- * NULL. JSON goes in and out as UTF-8 text that ends in a NUL.
+ * A function that can fail returns 0, or -1 with *error filled. `error` may be
+ * NULL. What a function gives back (`client`, `batch`, `record`, `json`, `id`)
+ * is written on success only, unless its comment says otherwise. Text and JSON
+ * are UTF-8 and end in a NUL. Units are in the names: `_s` is seconds, `_us`
+ * microseconds.
  *
- * A client may be used by any number of threads at the same time; a thread
- * that waits holds up no other. The library starts no threads, installs no
- * signal handlers and has no global state. It makes sure that a connection
- * that breaks raises no SIGPIPE.
+ * Any number of threads may use a client at the same time. A thread that waits
+ * holds up no other. The library starts no threads, installs no signal
+ * handlers and has no global state. A connection that breaks raises no SIGPIPE.
  *
- * After fork() the client belongs to the parent alone: in the child every
- * function fails with FLOWRRA_USAGE, but for flowrra_close(), which does not
- * touch the parent's connections. Open another client there.
+ * After fork() the client belongs to the parent. In the child every function
+ * fails with FLOWRRA_USAGE, except flowrra_close(), which leaves the parent's
+ * connections alone. A child opens a client of its own.
  */
 #ifndef FLOWRRA_CLIENT_H
 #define FLOWRRA_CLIENT_H
@@ -45,21 +48,24 @@
 extern "C" {
 #endif
 
-/* What went wrong. The numbers never change: they are the exit codes of
- * flowrractl(1) as well. */
+/*
+ * What went wrong. The numbers never change: they are the exit codes of
+ * flowrractl(1), too. Any function may fail with FLOWRRA_USAGE, FLOWRRA_SYSTEM
+ * and FLOWRRA_INTERNAL; the comments below name the other codes.
+ */
 enum flowrra_code {
 	FLOWRRA_OK = 0,
-	FLOWRRA_TASK_FAILED = 1,  /* only flowrractl says so */
-	FLOWRRA_NOT_FOUND = 2,	  /* no record of the id, or none any more */
-	FLOWRRA_TIMEOUT = 3,	  /* waited too long */
-	FLOWRRA_USAGE = 64,	  /* the call itself is wrong */
-	FLOWRRA_DATA = 65,	  /* a bad value; an unknown task */
-	FLOWRRA_UNAVAILABLE = 69, /* out of reach, or a server without memory */
-	FLOWRRA_INTERNAL = 70,	  /* a defect */
-	FLOWRRA_SYSTEM = 71,	  /* no memory, no descriptors */
+	FLOWRRA_TASK_FAILED = 1, /* of flowrractl only */
+	FLOWRRA_NOT_FOUND = 2,	 /* the id has no record, or the name no task */
+	FLOWRRA_TIMEOUT = 3,	 /* the time to wait is over */
+	FLOWRRA_USAGE = 64,	 /* the call itself is wrong */
+	FLOWRRA_DATA = 65,	 /* a bad value, or an unknown task */
+	FLOWRRA_UNAVAILABLE = 69, /* no connection, or a server out of memory */
+	FLOWRRA_INTERNAL = 70,	  /* a defect in Flowrra */
+	FLOWRRA_SYSTEM = 71,	  /* no memory, or no file descriptors */
 	FLOWRRA_FULL = 75,	  /* the queue has reached its limit */
-	FLOWRRA_REFUSED = 77,	  /* wrong password; an id that is taken; a
-				     task that has finished */
+	FLOWRRA_REFUSED = 77,	  /* a wrong password, an id that is taken, or
+				     a task that has finished */
 	FLOWRRA_CONFIG = 78	  /* the configuration is wrong */
 };
 
@@ -68,7 +74,7 @@ struct flowrra_error {
 	char message[512]; /* one line, for a person; never holds a secret */
 };
 
-/* The version of the library: "0.1.0". */
+/* The version of the library, such as "0.1.0". */
 const char *flowrra_version(void);
 
 /* --- opening ----------------------------------------------------------- */
@@ -76,15 +82,15 @@ const char *flowrra_version(void);
 struct flowrra_client;
 
 /*
- * Options begin with their size, so that later versions can add members;
- * always start from FLOWRRA_OPTIONS_INIT. NULL everywhere is fine.
+ * Options. They begin with their size, so that later versions can add members:
+ * start from FLOWRRA_OPTIONS_INIT, which sets `size` and leaves the rest NULL.
  */
 struct flowrra_options {
-	size_t size;
+	size_t size;		     /* sizeof(struct flowrra_options) */
 	const char *config_file;     /* NULL: the standard places */
 	const char *const *settings; /* "section.key=value", NULL at the end */
 	const char *broker_url;	     /* instead of the configured one */
-	const char *backend_url;     /* "": where the queues are */
+	const char *backend_url;     /* the same; "": as the broker's */
 };
 #define FLOWRRA_OPTIONS_INIT                                                   \
 	{                                                                      \
@@ -93,58 +99,60 @@ struct flowrra_options {
 
 /*
  * Reads the configuration (flowrra.conf and the environment, as flowrractl
- * does) and makes a client. Connections are made when they are needed, so the
- * servers may be out of reach now. `options` may be NULL; nothing of it is
- * kept. Errors: FLOWRRA_CONFIG, FLOWRRA_SYSTEM.
+ * does) and makes a client; flowrra_close() frees it. A connection is made when
+ * it is first needed, so the servers may be out of reach now. `options` may be
+ * NULL; nothing of it is kept. Errors: FLOWRRA_CONFIG.
  */
 int flowrra_open(const struct flowrra_options *options,
 		 struct flowrra_client **client, struct flowrra_error *error);
 
 /*
- * Closes the connections. No other call may be under way, all batches must be
- * freed. Records stay good. NULL is allowed.
+ * Closes the connections and frees the client. No other call may be under way,
+ * and all batches must have been freed. Records stay valid. NULL is allowed.
  */
 void flowrra_close(struct flowrra_client *client);
 
 /* --- submitting -------------------------------------------------------- */
 
-/* 200 characters and a NUL; the ids that the library makes have 36. */
+/* Room for a task's id: 200 characters and a NUL. The ids that Flowrra makes
+ * are UUIDs of 36 characters. */
 #define FLOWRRA_ID_SIZE 201
 
-/* A number that the request leaves to the task's module or configuration. */
+/* A number that is left to the task's module or, after it, to the
+ * configuration. */
 #define FLOWRRA_UNSET (-1)
 
 /*
- * One task to run; always start from FLOWRRA_REQUEST_INIT. Only `name` must be
- * set.
+ * One task to run. Only `name` must be set; start from FLOWRRA_REQUEST_INIT,
+ * which sets `size` and leaves the numbers that have no default of their own
+ * FLOWRRA_UNSET. Nothing of a request is kept after the call.
  */
 struct flowrra_request {
-	size_t size;
-	const char *name;   /* as a worker has registered it */
-	const char *args;   /* a JSON array; NULL: [] */
-	const char *kwargs; /* a JSON object; NULL: {} */
-	const char *id;	    /* 1 to 200 printable ASCII characters without
-			       spaces; refused if there is a record of it;
-			       NULL: a fresh UUID */
-	const char *queue;  /* NULL: the task's own */
-	int priority;	    /* a lower number runs first; the default is 0 */
-	int max_retries;    /* 0 to 1000000 */
-	double delay_s;	    /* run it so many seconds from now, whatever the
-			       clock is set to meanwhile … */
-	int64_t at_us; /* … or then, by the broker's clock: µs since 1970,
-			  UTC; 0: not given */
-	int64_t expires_us;   /* not to be begun after this time; 0: never */
+	size_t size;	      /* sizeof(struct flowrra_request) */
+	const char *name;     /* as a worker has registered it */
+	const char *args;     /* a JSON array; NULL: [] */
+	const char *kwargs;   /* a JSON object; NULL: {} */
+	const char *id;	      /* 1 to 200 printable ASCII characters, no spaces;
+				 refused if it has a record; NULL: a new UUID */
+	const char *queue;    /* NULL: the task's own */
+	int priority;	      /* a lower number runs first; default 0 */
+	int max_retries;      /* 0 to 1000000 */
+	double delay_s;	      /* run the task after this time … */
+	int64_t at_us;	      /* … or at this time: since 1970, UTC, by the
+				 broker's clock; 0: not given */
+	int64_t expires_us;   /* do not begin after this time, since 1970, UTC;
+				 0: never expires */
 	double timeout_s;     /* of one attempt; 0: none */
-	double retry_delay_s; /* wait before a retry … */
-	double retry_backoff; /* … each so many times the one before … */
-	double retry_delay_max_s; /* … but at most this; 0: no limit */
-	double retry_jitter; /* 0 to 1: the part of a delay left to chance */
-	int cpu_bound;	     /* 0 or 1; FLOWRRA_UNSET: as registered */
-	bool force;	     /* do not ask what is registered; needs `queue` */
+	double retry_delay_s; /* before the first retry */
+	double retry_backoff; /* factor from one delay to the next, 1 to 1000 */
+	double retry_delay_max_s; /* limit of the delay; 0: none */
+	double retry_jitter;	  /* random part of the delay, 0 to 1 */
+	int cpu_bound;		  /* 0 or 1; FLOWRRA_UNSET: as registered */
+	bool force; /* also if `name` is not registered; needs `queue` */
 	/*
-	 * A key, 1 to 1024 bytes: of several submissions to a queue with the
-	 * same key, within unique_ttl_s seconds (an hour), only the first is
-	 * queued. The others give its id, and count as queued.
+	 * A key of 1 to 1024 bytes. If several requests for a queue have the
+	 * same key within unique_ttl_s (default: an hour), only the first is
+	 * queued. The others succeed, with the id of the first.
 	 */
 	const char *unique;
 	double unique_ttl_s;
@@ -158,57 +166,75 @@ struct flowrra_request {
 	}
 
 /*
- * Puts a task into its queue. 0 means that the broker has it; `id` (may be
- * NULL) then holds its id.
+ * Puts a task into its queue. Success means that the broker has the task; `id`,
+ * unless it is NULL, is then the task's id. A submission is never sent twice.
  *
- * FLOWRRA_DATA: a bad value, or a name that no worker has registered (the
- * message lists close names; where there has never been a worker, one is
- * awaited for two seconds). FLOWRRA_FULL: the queue's limit.
- * FLOWRRA_REFUSED: the id is taken, or the server does not let us in.
- * FLOWRRA_UNAVAILABLE: out of reach within socket_timeout, or the server has
- * no memory left; the message says if the task may have been queued all the
- * same. A submission is never sent twice.
+ * Errors:
+ * FLOWRRA_DATA: a bad value, or a name that no worker has registered; the
+ *	message lists similar names. If no worker has ever registered a task,
+ *	the call waits two seconds for one.
+ * FLOWRRA_FULL: the queue has reached its limit.
+ * FLOWRRA_REFUSED: the id is taken, or the server refuses the connection.
+ * FLOWRRA_UNAVAILABLE: no connection within socket_timeout, or the server is
+ *	out of memory. The message says if the task may be queued all the same.
  */
 int flowrra_submit(struct flowrra_client *client,
 		   const struct flowrra_request *request,
 		   char id[FLOWRRA_ID_SIZE], struct flowrra_error *error);
 
 /*
- * Many tasks in one message. Fill one batch while another is under way and
- * the broker never waits; some hundred tasks a batch are a good size. A batch
- * belongs to one thread at a time.
- *
- * flowrra_batch_add() checks and encodes a request, of which nothing is kept;
- * if it fails, the batch stays as it was. flowrra_batch_send() returns at
- * once. flowrra_batch_wait() returns when each task has its answer, and is -1
- * only if the batch was not sent. Then flowrra_batch_answer() is 0 for a task
- * that is queued, and else says why it is not, as flowrra_submit() does.
- * flowrra_batch_reset() makes the batch empty, to be filled again, and waits
- * for a batch that is under way; so does flowrra_batch_free().
+ * A batch: many tasks in one message. A program that fills one batch while
+ * another is under way keeps the broker busy; a few hundred tasks are a good
+ * size. A batch is used by one thread at a time.
  */
 struct flowrra_batch;
+
+/* Makes an empty batch; flowrra_batch_free() frees it, before its client. */
 int flowrra_batch_new(struct flowrra_client *client,
 		      struct flowrra_batch **batch,
 		      struct flowrra_error *error);
+
+/* Waits for a batch that is under way, then frees it. NULL is allowed. */
 void flowrra_batch_free(struct flowrra_batch *batch);
+
+/* Waits for a batch that is under way, then makes it empty, to be used again.
+ */
 void flowrra_batch_reset(struct flowrra_batch *batch);
+
+/* Checks and encodes a request. After a failure the batch is as it was before.
+ * Errors: FLOWRRA_DATA, FLOWRRA_UNAVAILABLE, as of flowrra_submit(). */
 int flowrra_batch_add(struct flowrra_batch *batch,
 		      const struct flowrra_request *request,
 		      struct flowrra_error *error);
+
+/* The number of tasks that were added. */
 size_t flowrra_batch_count(const struct flowrra_batch *batch);
-/* Bytes of the tasks that were added, for those who bound their memory. */
+
+/* The bytes that the added tasks take, for a caller that limits its memory. */
 size_t flowrra_batch_bytes(const struct flowrra_batch *batch);
+
+/* Sends the batch, without waiting for the broker. */
 int flowrra_batch_send(struct flowrra_batch *batch,
 		       struct flowrra_error *error);
+
+/* Waits until each task of a sent batch has its answer, good or bad. */
 int flowrra_batch_wait(struct flowrra_batch *batch,
 		       struct flowrra_error *error);
-/* The id of task `i`, 0 for the first; good until the batch is reset. */
+
+/*
+ * The id of task `i`, counted from 0, or NULL if there is no such task. Valid
+ * until the batch is reset or freed, or another task is added to it.
+ */
 const char *flowrra_batch_id(const struct flowrra_batch *batch, size_t i);
+
+/* After flowrra_batch_wait(): 0 if task `i` is queued; else -1, with the errors
+ * of flowrra_submit(). */
 int flowrra_batch_answer(const struct flowrra_batch *batch, size_t i,
 			 struct flowrra_error *error);
 
 /* --- results ----------------------------------------------------------- */
 
+/* The state of a task. */
 enum flowrra_state {
 	FLOWRRA_PENDING,
 	FLOWRRA_RUNNING,
@@ -216,13 +242,14 @@ enum flowrra_state {
 	FLOWRRA_FAILED,	 /* final */
 	FLOWRRA_RETRYING /* waits for its next attempt */
 };
-/* "pending", … */
+
+/* Its name: "pending" and so on; "unknown" for any other number. */
 const char *flowrra_state_text(int state);
 
 /*
- * What became of a task. The library makes it, and later versions may add
- * members at its end. Texts are NULL, and times (µs since 1970, UTC) and counts
- * 0, where the record has none. Free it with flowrra_record_free().
+ * The record of a task. The library allocates it, and later versions may add
+ * members at its end. A text that it does not have is NULL; a number, or a time
+ * (µs since 1970, UTC), is 0. flowrra_record_free() frees it with all its texts.
  */
 struct flowrra_record {
 	const char *json; /* the whole record, as it is stored */
@@ -232,46 +259,54 @@ struct flowrra_record {
 	const char *result;   /* JSON; "null" too */
 	const char *error;    /* text: why it failed */
 	const char *reason;   /* cancelled, expired, timeout, crashed, … */
-	const char *progress; /* JSON: what the task shows */
+	const char *progress; /* JSON: what the handler shows */
 	const char *args;     /* JSON */
 	const char *kwargs;   /* JSON */
 	const char *queue;
 	const char *worker;
-	int64_t attempts; /* that were begun */
+	int64_t attempts; /* begun so far */
 	int64_t retries;
 	int64_t submitted_us;
 	int64_t started_us;
 	int64_t finished_us;
 };
+
+/* NULL is allowed. */
 void flowrra_record_free(struct flowrra_record *record);
 
-/* Fetches a record as it is now. FLOWRRA_NOT_FOUND if there is none. */
+/* Fetches the record as it is now. Errors: FLOWRRA_DATA (not a valid id),
+ * FLOWRRA_NOT_FOUND, FLOWRRA_UNAVAILABLE. */
 int flowrra_result(struct flowrra_client *client, const char *id,
 		   struct flowrra_record **record, struct flowrra_error *error);
 
 /*
- * Waits until a task has finished, well or badly, at most `timeout_s` seconds
- * (0: takes one look; < 0: as long as it takes). Lasts through outages of the
- * server.
+ * Waits until a task has finished, in success or failure, for `timeout_s` at
+ * most. 0 checks once, a negative number waits without limit. The wait survives
+ * outages of the server.
  *
- * FLOWRRA_NOT_FOUND at once if there is no record. FLOWRRA_TIMEOUT.
- * FLOWRRA_UNAVAILABLE if the server was out of reach at the beginning for
- * socket_timeout, or is when the time is over.
+ * Errors:
+ * FLOWRRA_DATA: not a valid id.
+ * FLOWRRA_NOT_FOUND: the task has no record. This is known at once.
+ * FLOWRRA_TIMEOUT: the task has not finished in time.
+ * FLOWRRA_UNAVAILABLE: no connection within socket_timeout at first, or none
+ *	when the time is over.
  */
 int flowrra_wait(struct flowrra_client *client, const char *id,
 		 double timeout_s, struct flowrra_record **record,
 		 struct flowrra_error *error);
 
+/* When flowrra_wait_many() is satisfied. */
 enum flowrra_wait_mode {
-	FLOWRRA_WAIT_ALL,
-	FLOWRRA_WAIT_ANY /* at least one */
+	FLOWRRA_WAIT_ALL, /* all tasks have finished */
+	FLOWRRA_WAIT_ANY  /* at least one has */
 };
 
 /*
- * The same for `n` tasks. records[i] becomes the record of ids[i] if that task
- * has finished, else NULL; also when the call fails, after a timeout, say. With
- * FLOWRRA_WAIT_ALL an id without a record is an error, with FLOWRRA_WAIT_ANY
- * only if there is no other.
+ * The same for `n` tasks; `mode` is one of enum flowrra_wait_mode. records[i]
+ * is set to the record of ids[i] if that task has finished, else to NULL, even
+ * if the call fails. Free all of them. FLOWRRA_NOT_FOUND: with
+ * FLOWRRA_WAIT_ALL one of the tasks has no record, with FLOWRRA_WAIT_ANY none
+ * of them has.
  */
 int flowrra_wait_many(struct flowrra_client *client, const char *const *ids,
 		      size_t n, int mode, double timeout_s,
@@ -279,13 +314,14 @@ int flowrra_wait_many(struct flowrra_client *client, const char *const *ids,
 		      struct flowrra_error *error);
 
 /*
- * Submits a task and waits for its record: flowrra_submit() and flowrra_wait()
- * in one, and sooner, since the worker sends the record of a short task
- * straight to this client (where the results live in Redis).
+ * Submits a task and waits until it has finished, in success or failure:
+ * flowrra_submit() and flowrra_wait() in one. It is faster than the two, since
+ * the worker sends the record of a short task directly to this client, where
+ * results are stored in Redis. `timeout_s` is counted from when the task is
+ * queued.
  *
- * 0: the task has finished, well or badly. Else the errors of both, and `id`
- * (may be NULL) is empty if the task was not queued; if it was, it can be
- * waited for once more. `timeout_s` counts from when it is queued.
+ * Fails with the errors of both. `id`, unless it is NULL, is then "" if the
+ * task was not queued. If it was, flowrra_wait() can wait for it again.
  */
 int flowrra_call(struct flowrra_client *client,
 		 const struct flowrra_request *request, double timeout_s,
@@ -297,23 +333,30 @@ int flowrra_call(struct flowrra_client *client,
 /*
  * What the workers have registered under a name: a JSON object with queue,
  * cpu_bound, max_retries, retry_delay, retry_backoff, retry_delay_max,
- * retry_jitter, timeout and description (null: as configured); free it with
- * flowrra_free(). FLOWRRA_NOT_FOUND, with close names in the message.
+ * retry_jitter, timeout and description. A member that is null is as
+ * configured. flowrra_free() frees the text. Errors: FLOWRRA_NOT_FOUND, with
+ * similar names in the message; FLOWRRA_UNAVAILABLE.
  */
 int flowrra_registered(struct flowrra_client *client, const char *name,
 		       char **json, struct flowrra_error *error);
-/* All names, sorted: a JSON array of strings; flowrra_free() it. */
+
+/* All registered names, sorted: a JSON array of strings. flowrra_free() frees
+ * the text. Errors: FLOWRRA_UNAVAILABLE. */
 int flowrra_registered_names(struct flowrra_client *client, char **json,
 			     struct flowrra_error *error);
+
+/* NULL is allowed. */
 void flowrra_free(void *json);
 
 /*
- * Asks the workers to cancel a task that has not finished. 0 means that the
- * order was sent: wait for the record to see what came of it. Only a worker
- * that has the task, or takes it within a few seconds, follows the order: a
- * task that waits longer, or is delayed, runs all the same. `flowrractl cancel`
- * takes such a one out of its queue.
- * FLOWRRA_NOT_FOUND: there is no record. FLOWRRA_REFUSED: it has finished.
+ * Asks the workers to cancel a task. Success means that the request was sent;
+ * the task's record shows what came of it. Only a worker that has the task, or
+ * takes it within a few seconds, follows the request. A task that waits for
+ * longer, or is delayed, runs all the same; `flowrractl cancel` removes such a
+ * task from its queue.
+ *
+ * Errors: FLOWRRA_DATA (not a valid id), FLOWRRA_NOT_FOUND (no record),
+ * FLOWRRA_REFUSED (the task has finished), FLOWRRA_UNAVAILABLE.
  */
 int flowrra_cancel(struct flowrra_client *client, const char *id,
 		   struct flowrra_error *error);

@@ -3,8 +3,9 @@
  * flowrra/module.h: how to write task handlers for Flowrra in C.
  *
  * A module is a shared object that exports one function, flowrra_module(),
- * which returns a description of its tasks. flowrrad starts executors, which
- * load the modules that `[worker] modules` names and run the handlers.
+ * which returns a description of the module's tasks. flowrrad(8) starts
+ * executors. They load the modules that `[worker] modules` of flowrra.conf(5)
+ * names, and run the handlers. A module with one task, in sums.c:
  *
  *	static int
  *	add(struct flowrra_task *task, const json_t *args,
@@ -25,14 +26,20 @@
  *	FLOWRRA_MODULE("sums", "1.0", tasks)
  *
  * Build it with
- *	cc -shared -fPIC $(pkg-config --cflags flowrra jansson) sums.c -o
- *sums.so The functions below are found in the executor; no library is linked
- *for them.
  *
- * Handlers run in threads, several at the same time, unless `cpu_bound` is
- * set: then each runs alone in a process of its own. A handler that crashes
- * costs only its own task an attempt; exit(), _exit() and pthread_exit() are
- * crashes, too.
+ *	cc -shared -fPIC $(pkg-config --cflags flowrra jansson) \
+ *	    sums.c -o sums.so
+ *
+ * The executor itself has the functions that are declared below: no library is
+ * linked for them.
+ *
+ * Blocking handlers run in threads, several at the same time, unless
+ * `cpu_bound` is set: then each one runs alone in a process of its own.
+ * Asynchronous handlers share one thread and its event loop. A handler that
+ * crashes costs only its own task an attempt. exit(), _exit() and
+ * pthread_exit() count as crashes.
+ *
+ * Text is UTF-8 and ends in a NUL. Durations are in seconds.
  */
 #ifndef FLOWRRA_MODULE_H
 #define FLOWRRA_MODULE_H
@@ -47,81 +54,104 @@ extern "C" {
 #endif
 
 /*
- * The version of this interface. An executor refuses a module of another
- * major version. A minor version adds fields at the end of the structures;
- * task_size and abi_minor tell the executor which of them a module knows.
+ * The version of this interface. An executor refuses a module that was built
+ * for another major version. A new minor version adds members at the end of
+ * structures: `task_size` and `abi_minor` of struct flowrra_module tell the
+ * executor which of them a module has.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
 #define FLOWRRA_MODULE_ABI_MINOR 1
 
 struct event_base;   /* libevent's */
-struct flowrra_task; /* one running task */
+struct flowrra_task; /* one attempt to run a task; the executor owns it */
+
+/* --- handlers ------------------------------------------------------------ */
 
 /*
- * A blocking handler. `args` is an array and `kwargs` an object, both
- * borrowed. Returns 0 with a new reference in *result (left NULL, the result
- * is null), or what flowrra_fail() or flowrra_fail_final() returned. Any other
- * non-zero value fails the task with a text that gives the number.
+ * A blocking handler. `args` is a JSON array and `kwargs` a JSON object. Both
+ * are borrowed until the handler returns, and must not be changed.
+ *
+ * Returns 0 for success; *result is then a new reference, which the executor
+ * takes over, or NULL, as it was before the call, for the result null. After
+ * flowrra_fail() or flowrra_fail_final(), returns what that function returned.
+ * Any other value fails the attempt with a text that gives the number.
  */
 typedef int flowrra_run_fn(struct flowrra_task *task, const json_t *args,
 			   const json_t *kwargs, json_t **result);
 
 /*
- * An asynchronous handler: starts the work on `base`, the event loop of the
- * executor, and returns at once. Later, from any callback of that loop or
- * from within this very call, exactly one of flowrra_finish(),
- * flowrra_fail() and flowrra_fail_final() ends the task; `task`, `args` and
- * `kwargs` are gone after it. To end a task twice, or in another thread, aborts
- * the executor. A callback that blocks holds up all others.
+ * An asynchronous handler. It starts the work on `base`, the event loop of the
+ * executor, and returns at once. Later, in any callback of that loop or within
+ * this call, exactly one call of flowrra_finish(), flowrra_fail() or
+ * flowrra_fail_final() ends the task. `task`, `args` and `kwargs` are borrowed
+ * until then, and freed by that call.
+ *
+ * Ending a task twice, or from another thread, aborts the executor. A callback
+ * that blocks holds up all other asynchronous tasks.
  */
 typedef void flowrra_start_fn(struct flowrra_task *task,
 			      struct event_base *base, const json_t *args,
 			      const json_t *kwargs);
 
 /*
- * Told on the event loop, once at most, that the task is cancelled or past its
- * timeout. The handler should end the task soon, from here or later.
+ * Called on the event loop, at most once, when the task is cancelled or past
+ * its timeout. The handler should end the task soon, in this call or later.
  */
 typedef void flowrra_cancel_fn(struct flowrra_task *task);
 
-/* What a module says of one task; FLOWRRA_TASK_DEFAULTS fills what is open. */
+/* --- what a module describes --------------------------------------------- */
+
+/*
+ * One task. An initialiser sets the name and one handler, and ends with
+ * FLOWRRA_TASK_DEFAULTS, which sets the members whose default is not zero. The
+ * strings must stay valid until the process ends.
+ */
 struct flowrra_task_type {
 	const char *name;	   /* [A-Za-z0-9_.-], 1 to 200 characters */
 	const char *description;   /* one line, or NULL */
 	const char *queue;	   /* NULL: "cpu" if cpu_bound, else "io" */
-	flowrra_run_fn *run;	   /* either this */
-	flowrra_start_fn *start;   /* or this; never with cpu_bound */
-	flowrra_cancel_fn *cancel; /* with `start`; may be NULL */
-	bool cpu_bound;
-	int max_retries;	/* -1: as configured */
-	double retry_delay;	/* seconds before a retry; < 0: as configured */
-	double retry_backoff;	/* each delay is so many times the one before;
-				   1: constant */
-	double retry_delay_max; /* seconds; 0: no limit */
-	double retry_jitter;	/* 0 to 1: the part of a delay left to chance */
-	double timeout;		/* seconds; 0: none */
+	flowrra_run_fn *run;	   /* a blocking handler … */
+	flowrra_start_fn *start;   /* … or an asynchronous one */
+	flowrra_cancel_fn *cancel; /* belongs to `start`; may be NULL */
+	bool cpu_bound;		/* keeps a processor busy; not with `start` */
+	int max_retries;	/* up to 1000000; -1: as configured */
+	double retry_delay;	/* before a retry; < 0: as configured */
+	double retry_backoff;	/* factor from one delay to the next, 1 to
+				      1000; 1: constant */
+	double retry_delay_max; /* limit of the delay; 0: none */
+	double retry_jitter;	/* random part of the delay, 0 to 1 */
+	double timeout;		/* of one attempt; 0: none */
 };
 
 #define FLOWRRA_TASK_DEFAULTS                                                  \
 	.max_retries = -1, .retry_delay = -1.0, .retry_backoff = 1.0
 
+/*
+ * A module. It must stay valid until the process ends. The functions may be
+ * NULL; those that can fail return 0, or -1 with the reason, one line, in
+ * `error`, which has room for `error_size` bytes with the NUL. The executor
+ * then refuses the module and goes on with the others.
+ */
 struct flowrra_module {
 	uint32_t abi_major; /* FLOWRRA_MODULE_ABI_MAJOR */
-	uint32_t abi_minor;
-	const char *name;
+	uint32_t abi_minor; /* FLOWRRA_MODULE_ABI_MINOR */
+	const char *name;   /* [A-Za-z0-9_.-], 1 to 200 characters */
 	const char *version;
 	const struct flowrra_task_type *tasks;
-	size_t n_tasks;
+	size_t n_tasks;	  /* 1 to 10000 */
 	size_t task_size; /* sizeof(struct flowrra_task_type) */
-	/* Called in each executor after loading; -1 refuses the module, with a
-	 * reason in `error`. May be NULL. */
+
+	/* Called once in each executor, after the tasks were checked. */
 	int (*init)(char *error, size_t error_size);
-	/* Called before an executor ends of its own will. May be NULL. */
+
+	/* Called when an executor ends in good order. */
 	void (*fini)(void);
-	/* Since 1.1. Called once, before anything but the version and the name
-	 * is looked at, with what the configuration says for the module of
-	 * this name: an object, borrowed, maybe empty. It may still set the
-	 * tasks. -1 refuses the module, with a reason in `error`. May be NULL.
+
+	/*
+	 * Since 1.1. Called first, as soon as the version and the name were
+	 * checked. `config` is what the configuration has for the module of
+	 * this name: an object, borrowed, which may be empty. The function may
+	 * still set `tasks` and `n_tasks`.
 	 */
 	int (*configure)(const json_t *config, char *error, size_t error_size);
 };
@@ -129,7 +159,10 @@ struct flowrra_module {
 /* The function that a module exports. */
 const struct flowrra_module *flowrra_module(void);
 
-/* Defines it for a module without init and fini. */
+/*
+ * Defines that function, for a module without init, fini and configure.
+ * `task_array` is an array of struct flowrra_task_type, not a pointer.
+ */
 #define FLOWRRA_MODULE(module_name, module_version, task_array)                \
 	__attribute__((visibility("default"))) const struct flowrra_module *   \
 	flowrra_module(void)                                                   \
@@ -146,66 +179,92 @@ const struct flowrra_module *flowrra_module(void);
 		return &module_;                                               \
 	}
 
-/* The task's id and name; good as long as the task. */
+/* --- about the task ------------------------------------------------------ */
+
+/* These may be called by any thread, as long as the task has not ended. */
+
+/* The task's id and name, which stay valid until the task ends. */
 const char *flowrra_task_id(const struct flowrra_task *task);
 const char *flowrra_task_name(const struct flowrra_task *task);
-/* 1 for the first attempt. */
+
+/* The number of this attempt: 1 for the first. */
 unsigned int flowrra_task_attempt(const struct flowrra_task *task);
-/* How many attempts there may be in all; 0: without limit. */
+
+/* The number of attempts that the task may have in all; 0: no limit. */
 unsigned int flowrra_task_max_attempts(const struct flowrra_task *task);
 
 /*
- * Whether the handler should end soon: the task is cancelled, or past its
- * timeout. Cheap: meant to be asked in a loop.
+ * Whether the handler should end soon, since the task is cancelled or past its
+ * timeout. It costs next to nothing: call it in loops.
  */
 bool flowrra_task_cancelled(const struct flowrra_task *task);
-/* Seconds until the timeout, 0 when it has passed, HUGE_VAL without one. */
+
+/* Seconds until the timeout; 0 once it has passed, HUGE_VAL if there is none.
+ */
 double flowrra_task_time_left(const struct flowrra_task *task);
 
-/* A pointer of the handler's own, for its callbacks; NULL at first. */
+/* A pointer for the handler's own use; NULL at first. The handler frees what it
+ * points to, before the task ends. */
 void flowrra_task_set_data(struct flowrra_task *task, void *data);
 void *flowrra_task_data(const struct flowrra_task *task);
 
-/* Shows `progress` (borrowed; any JSON) in the task's record. 0 or -1. */
+/*
+ * Shows `progress` (borrowed; any JSON value) in the task's record. Returns 0,
+ * or -1 if it cannot be written as JSON or is larger than max_result_size. In
+ * an asynchronous handler it also returns -1, and shows nothing, while the
+ * worker is too slow to read.
+ */
 int flowrra_task_progress(struct flowrra_task *task, const json_t *progress);
 
-/* Writes a line, with the task's id, to the worker's log. Levels of syslog(3)
- * from 3 (error) to 7 (debug). */
+/* Writes a line with the task's id to the worker's log. `level` is one of
+ * syslog(3), from 3 (error) to 7 (debug). */
 void flowrra_task_log(struct flowrra_task *task, int level, const char *format,
 		      ...) __attribute__((format(printf, 3, 4)));
 
+/* --- how it ends --------------------------------------------------------- */
+
 /*
- * Fails this attempt with a text; the task is tried again if it has retries
- * left. flowrra_fail_final() asks for no retry. Both return -1, for
- * `return flowrra_fail(…)`; in an asynchronous handler they end the task.
+ * Fails this attempt with a text. After flowrra_fail() the task is tried again
+ * if it has retries left, after flowrra_fail_final() it is not. Both return -1,
+ * so that a blocking handler can end with `return flowrra_fail(…)`. In an
+ * asynchronous handler they end the task.
  */
 int flowrra_fail(struct flowrra_task *task, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int flowrra_fail_final(struct flowrra_task *task, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Ends an asynchronous task with a result; takes over the reference. */
+/* Ends an asynchronous task with success. Takes over the reference `result`;
+ * NULL is the result null. */
 void flowrra_finish(struct flowrra_task *task, json_t *result);
 
-/*
- * Submits another task. `name` and the options are as in flowrractl-submit;
- * args and kwargs are borrowed and may be NULL, `options` may be NULL. With
- * `id` (37 bytes) the new task's id is written there. A blocking handler waits
- * for the answer: 0 means queued, -1 not (flowrra_task_log() has told why).
- * In an asynchronous handler it returns 0 once the request is under way.
- */
+/* --- further tasks ------------------------------------------------------- */
+
+/* How a task is submitted; start from FLOWRRA_SUBMIT_OPTIONS_INIT. */
 struct flowrra_submit_options {
-	const char *queue;  /* NULL: the task's own */
+	const char *queue;  /* NULL: as the task's module says */
 	int priority;	    /* a lower number runs first */
-	double delay;	    /* seconds */
-	int max_retries;    /* -1: the task's own */
-	double retry_delay; /* < 0: the task's own */
-	double timeout;	    /* < 0: the task's own */
+	double delay;	    /* before the task may run, up to ten years */
+	int max_retries;    /* -1: as the task's module says */
+	double retry_delay; /* < 0: as the task's module says */
+	double timeout;	    /* of one attempt; < 0: as its module says */
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
 		.max_retries = -1, .retry_delay = -1.0, .timeout = -1.0        \
 	}
+
+/*
+ * Submits another task. `args` (an array) and `kwargs` (an object) are borrowed
+ * and may be NULL, for empty ones. `options` may be NULL. A task that no module
+ * of this worker has needs a queue. Unless `id` is NULL, the new task's id, a
+ * UUID, is written there: 37 bytes with the NUL.
+ *
+ * A blocking handler waits for the answer: 0 means that the task is queued, -1
+ * that it is not. An asynchronous handler does not wait: 0 means that the
+ * request is under way. In both, what goes wrong is written to the worker's
+ * log, and -1 for a wrong argument comes at once.
+ */
 int flowrra_task_submit(struct flowrra_task *task, const char *name,
 			const json_t *args, const json_t *kwargs,
 			const struct flowrra_submit_options *options,
