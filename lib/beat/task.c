@@ -52,13 +52,10 @@ fire_record(const struct schedule_fire *fire, struct buf *out, struct err *err)
 
 	if (task_decode(slice_of(fire->task), &task, err) != 0)
 		return err_prefix(err, "the task of fire %s", fire->task_id);
-	record = (struct result){.task_id = slice_of(fire->task_id),
-				 .status = RESULT_PENDING,
-				 .task_name = slice_of(task->name),
-				 .submitted_us = task->submitted_us,
-				 .args = task->args,
-				 .kwargs = task->kwargs,
-				 .queue = slice_of(fire->queue)};
+	/* The outbox says where it goes and under which id. */
+	record = result_pending(task);
+	record.task_id = slice_of(fire->task_id);
+	record.queue = slice_of(fire->queue);
 	result_encode(&record, out);
 	task_free(task);
 	return out->failed ? err_nomem(err) : 0;

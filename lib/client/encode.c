@@ -198,15 +198,7 @@ milliseconds(int64_t us)
 static void
 append(const struct task *task, struct buf *out, struct encoded *e)
 {
-	struct result pending = {
-	    .task_id = slice_of(task->id),
-	    .status = RESULT_PENDING,
-	    .task_name = slice_of(task->name),
-	    .submitted_us = task->submitted_us,
-	    .args = task->args,
-	    .kwargs = task->kwargs,
-	    .queue = slice_of(task->queue),
-	};
+	const struct result pending = result_pending(task);
 
 	e->id = out->len;
 	e->id_len = pending.task_id.len;

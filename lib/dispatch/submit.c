@@ -104,20 +104,6 @@ complete(struct request *q, struct task *t, struct err *err)
 	return 0;
 }
 
-static void
-write_record(const struct task *t, struct buf *out)
-{
-	const struct result record = {.task_id = slice_of(t->id),
-				      .status = RESULT_PENDING,
-				      .task_name = slice_of(t->name),
-				      .submitted_us = t->submitted_us,
-				      .args = t->args,
-				      .kwargs = t->kwargs,
-				      .queue = slice_of(t->queue)};
-
-	result_encode(&record, out);
-}
-
 /* The delay is no part of a task, but of its submission. */
 static int
 on_member(void *arg, const struct scan_value *key,
@@ -139,6 +125,7 @@ on_member(void *arg, const struct scan_value *key,
 static int
 prepare(struct request *q, const struct ipc_message *m, struct err *err)
 {
+	struct result record;
 	struct task t;
 	double delay = 0;
 
@@ -149,7 +136,8 @@ prepare(struct request *q, const struct ipc_message *m, struct err *err)
 	if (complete(q, &t, err) != 0)
 		return -1;
 	task_encode(&t, &q->bytes);
-	write_record(&t, &q->record);
+	record = result_pending(&t);
+	result_encode(&record, &q->record);
 	if (q->bytes.failed || q->record.failed)
 		return err_nomem(err);
 	if (q->bytes.len > (size_t)q->dispatch->conf->worker.max_task_size)
