@@ -11,36 +11,28 @@
 #include "util/conf.h"
 #include "util/err.h"
 
-static int64_t
-first_set(int64_t a, int64_t b, int64_t c)
-{
-	return a >= 0 ? a : b >= 0 ? b : c;
-}
-
 void
 fire_encode(const struct schedule *s, const struct registered *defaults,
 	    const struct conf *conf, const char *task_id, int64_t now_us,
 	    struct buf *out)
 {
-	const struct task task = {
-	    .id = task_id,
-	    .name = s->task,
-	    .queue = s->queue[0] != '\0' ? s->queue : defaults->queue,
-	    .args = slice_of(s->args),
-	    .kwargs = slice_of(s->kwargs),
-	    .priority = s->priority,
-	    .cpu_bound = defaults->cpu_bound,
-	    .max_retries = first_set(s->max_retries, defaults->max_retries,
-				     conf->executor.max_retries),
-	    .retry = {.delay_us =
-			  first_set(s->retry_delay_us, defaults->retry_delay_us,
-				    conf->executor.retry_delay),
-		      .backoff = TASK_UNSET,
-		      .delay_max_us = TASK_UNSET,
-		      .jitter = TASK_UNSET},
-	    .timeout_us = TASK_UNSET,
-	    .submitted_us = now_us};
+	struct task task = {.id = task_id,
+			    .name = s->task,
+			    .queue = s->queue[0] != '\0' ? s->queue
+							 : defaults->queue,
+			    .args = slice_of(s->args),
+			    .kwargs = slice_of(s->kwargs),
+			    .priority = s->priority,
+			    .cpu_bound = defaults->cpu_bound,
+			    .max_retries = s->max_retries,
+			    .retry = {.delay_us = s->retry_delay_us,
+				      .backoff = TASK_UNSET,
+				      .delay_max_us = TASK_UNSET,
+				      .jitter = TASK_UNSET},
+			    .timeout_us = TASK_UNSET,
+			    .submitted_us = now_us};
 
+	task_resolve(&task, &defaults->settings, &conf->executor);
 	task_encode(&task, out);
 }
 

@@ -81,6 +81,8 @@ complete(struct request *q, struct task *t, struct err *err)
 {
 	struct dispatch *d = q->dispatch;
 	const struct handler *h = handlers_find(&d->current->handlers, t->name);
+	/* The rest is left out: the worker that runs it knows its module. */
+	struct task_settings module = TASK_SETTINGS_UNSET;
 
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,
@@ -91,14 +93,11 @@ complete(struct request *q, struct task *t, struct err *err)
 		t->queue = h->queue.p;
 	if (h != NULL)
 		t->cpu_bound = h->cpu_bound;
-	if (t->max_retries == TASK_UNSET)
-		t->max_retries = h != NULL && h->max_retries != TASK_UNSET
-				     ? h->max_retries
-				     : d->conf->executor.max_retries;
-	if (t->retry.delay_us == TASK_UNSET)
-		t->retry.delay_us = h != NULL && h->retry.delay_us != TASK_UNSET
-					? h->retry.delay_us
-					: d->conf->executor.retry_delay;
+	if (h != NULL) {
+		module.max_retries = h->max_retries;
+		module.retry.delay_us = h->retry.delay_us;
+	}
+	task_resolve(t, &module, &d->conf->executor);
 	if (t->submitted_us == 0)
 		t->submitted_us = clock_wall_us();
 	return 0;
