@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/request.h"
 #include "result.h"
@@ -39,10 +40,10 @@ static const struct option_spec submit_options[] = {
 	   "the keyword arguments, a JSON object"),
     OPTION("kw", "KEY=VALUE", LIST, kw, 0, 0,
 	   "one keyword argument; JSON if it parses as such, else a string"),
-#define REQUEST_FIELD(option, field, kind, member, arg, low, high, help)       \
+#define TASK_OPTION(field, kind, member, low, high, option, arg, help)         \
 	OPTION(option, arg, kind, request.member, low, high, help),
-#include "manager/request.def"
-#undef REQUEST_FIELD
+#define SUBMIT_OPTION TASK_OPTION
+#include "core/task_options.def"
     OPTION("wait", NULL, FLAG, wait, 0, 0, "wait, and print the result"),
     OPTION("wait-timeout", "DURATION", SECONDS, wait_timeout_s, 0, 316224000,
 	   "wait at most so long"),

@@ -11,36 +11,28 @@
 #include "util/conf.h"
 #include "util/err.h"
 
-static int64_t
-first_set(int64_t a, int64_t b, int64_t c)
-{
-	return a >= 0 ? a : b >= 0 ? b : c;
-}
-
 void
 fire_encode(const struct schedule *s, const struct registered *defaults,
 	    const struct conf *conf, const char *task_id, int64_t now_us,
 	    struct buf *out)
 {
-	const struct task task = {
-	    .id = task_id,
-	    .name = s->task,
-	    .queue = s->queue[0] != '\0' ? s->queue : defaults->queue,
-	    .args = slice_of(s->args),
-	    .kwargs = slice_of(s->kwargs),
-	    .priority = s->priority,
-	    .cpu_bound = defaults->cpu_bound,
-	    .max_retries = first_set(s->max_retries, defaults->max_retries,
-				     conf->executor.max_retries),
-	    .retry = {.delay_us =
-			  first_set(s->retry_delay_us, defaults->retry_delay_us,
-				    conf->executor.retry_delay),
-		      .backoff = TASK_UNSET,
-		      .delay_max_us = TASK_UNSET,
-		      .jitter = TASK_UNSET},
-	    .timeout_us = TASK_UNSET,
-	    .submitted_us = now_us};
+	struct task task = {.id = task_id,
+			    .name = s->task,
+			    .queue = s->queue[0] != '\0' ? s->queue
+							 : defaults->queue,
+			    .args = slice_of(s->args),
+			    .kwargs = slice_of(s->kwargs),
+			    .priority = s->priority,
+			    .cpu_bound = defaults->cpu_bound,
+			    .max_retries = s->max_retries,
+			    .retry = {.delay_us = s->retry_delay_us,
+				      .backoff = TASK_UNSET,
+				      .delay_max_us = TASK_UNSET,
+				      .jitter = TASK_UNSET},
+			    .timeout_us = TASK_UNSET,
+			    .submitted_us = now_us};
 
+	task_resolve(&task, &defaults->settings, &conf->executor);
 	task_encode(&task, out);
 }
 
@@ -52,13 +44,10 @@ fire_record(const struct schedule_fire *fire, struct buf *out, struct err *err)
 
 	if (task_decode(slice_of(fire->task), &task, err) != 0)
 		return err_prefix(err, "the task of fire %s", fire->task_id);
-	record = (struct result){.task_id = slice_of(fire->task_id),
-				 .status = RESULT_PENDING,
-				 .task_name = slice_of(task->name),
-				 .submitted_us = task->submitted_us,
-				 .args = task->args,
-				 .kwargs = task->kwargs,
-				 .queue = slice_of(fire->queue)};
+	/* The outbox says where it goes and under which id. */
+	record = result_pending(task);
+	record.task_id = slice_of(fire->task_id);
+	record.queue = slice_of(fire->queue);
 	result_encode(&record, out);
 	task_free(task);
 	return out->failed ? err_nomem(err) : 0;

@@ -15,9 +15,6 @@
 #include "util/uuid.h"
 
 #define US_PER_S 1e6
-#define SECONDS_MAX (TASK_DURATION_MAX_US / US_PER_S)
-#define RETRIES_MAX 1000000
-#define BACKOFF_MAX 1000
 #define UNIQUE_MAX 1024
 #define UNIQUE_TTL_S 3600
 /* Arguments are one level down in the task. */
@@ -79,17 +76,11 @@ check_number(const char *what, double value, double min, double max,
 static int
 check_numbers(const struct flowrra_request *r, struct err *err)
 {
-	if (check_number("max_retries", r->max_retries, 0, RETRIES_MAX, err) !=
-		0 ||
-	    check_number("delay", r->delay_s, 0, SECONDS_MAX, err) != 0 ||
-	    check_number("timeout", r->timeout_s, 0, SECONDS_MAX, err) != 0 ||
-	    check_number("retry_delay", r->retry_delay_s, 0, SECONDS_MAX,
-			 err) != 0 ||
-	    check_number("retry_backoff", r->retry_backoff, 1, BACKOFF_MAX,
-			 err) != 0 ||
-	    check_number("retry_delay_max", r->retry_delay_max_s, 0,
-			 SECONDS_MAX, err) != 0 ||
-	    check_number("retry_jitter", r->retry_jitter, 0, 1, err) != 0)
+#define TASK_SETTING(field, type, member, request, low, high, ...)             \
+	if (check_number(#field, r->request, low, high, err) != 0)             \
+		return -1;
+#include "core/task_options.def"
+	if (check_number("delay", r->delay_s, 0, TASK_DURATION_MAX_S, err) != 0)
 		return -1;
 	if (r->delay_s > 0 && r->at_us != 0)
 		return err_set(err, ERR_DATA,
@@ -133,7 +124,7 @@ check_unique(const struct flowrra_request *r, struct err *err)
 		return err_set(err, ERR_DATA,
 			       "unique_ttl needs a key (unique)");
 	return given ? check_number("unique_ttl", r->unique_ttl_s, 1,
-				    SECONDS_MAX, err)
+				    TASK_DURATION_MAX_S, err)
 		     : 0;
 }
 
@@ -157,33 +148,24 @@ microseconds(double seconds)
 	return seconds < 0 ? TASK_UNSET : (int64_t)(seconds * US_PER_S + 0.5);
 }
 
-/* Whatever neither the request nor, for the first four, the registry says is
- * left out: the worker knows its modules best. */
+/* A request has durations in seconds, a task in microseconds. */
+#define SETTING_OF_INT(value) (value)
+#define SETTING_OF_NUMBER(value) (value)
+#define SETTING_OF_SECONDS(value) microseconds(value)
+
 static void
 fill(const struct flowrra_client *c, const struct flowrra_request *r,
      const struct registered *entry, struct task *task)
 {
-	const struct conf *conf = c->conf;
-
 	task->name = r->name;
 	task->queue = r->queue != NULL ? r->queue : entry->queue;
 	task->priority = r->priority;
 	task->cpu_bound =
 	    r->cpu_bound < 0 ? entry->cpu_bound : r->cpu_bound != 0;
-	task->max_retries = r->max_retries;
-	if (task->max_retries < 0)
-		task->max_retries = entry->max_retries;
-	if (task->max_retries < 0)
-		task->max_retries = conf->executor.max_retries;
-	task->retry.delay_us = microseconds(r->retry_delay_s);
-	if (task->retry.delay_us < 0)
-		task->retry.delay_us = entry->retry_delay_us;
-	if (task->retry.delay_us < 0)
-		task->retry.delay_us = conf->executor.retry_delay;
-	task->retry.backoff = r->retry_backoff;
-	task->retry.delay_max_us = microseconds(r->retry_delay_max_s);
-	task->retry.jitter = r->retry_jitter;
-	task->timeout_us = microseconds(r->timeout_s);
+#define TASK_SETTING(field, type, member, request, ...)                        \
+	task->member = SETTING_OF_##type(r->request);
+#include "core/task_options.def"
+	task_resolve(task, &entry->settings, &c->conf->executor);
 	task->submitted_us = clock_wall_us();
 	task->expires_us = r->expires_us;
 }
@@ -198,15 +180,7 @@ milliseconds(int64_t us)
 static void
 append(const struct task *task, struct buf *out, struct encoded *e)
 {
-	struct result pending = {
-	    .task_id = slice_of(task->id),
-	    .status = RESULT_PENDING,
-	    .task_name = slice_of(task->name),
-	    .submitted_us = task->submitted_us,
-	    .args = task->args,
-	    .kwargs = task->kwargs,
-	    .queue = slice_of(task->queue),
-	};
+	const struct result pending = result_pending(task);
 
 	e->id = out->len;
 	e->id_len = pending.task_id.len;
@@ -241,8 +215,7 @@ encode_request(const struct encoder *encoder,
 {
 	struct flowrra_client *c = encoder->client;
 	struct buf *out = encoder->out;
-	struct registered entry = {.max_retries = TASK_UNSET,
-				   .retry_delay_us = TASK_UNSET};
+	struct registered entry = {.settings = TASK_SETTINGS_UNSET};
 	struct task task = {.id = request->id};
 	size_t before = out->len;
 	char id[UUID_TEXT_SIZE];

@@ -10,8 +10,7 @@
 struct draft {
 	struct slice queue;
 	bool cpu_bound;
-	int64_t max_retries;
-	int64_t retry_delay_us;
+	struct task_settings settings;
 };
 
 #define FIELD(field, kind, member, ...)                                        \
@@ -23,16 +22,16 @@ struct draft {
 static const struct field fields[] = {
     FIELD("queue", TEXT, queue),
     FIELD("cpu_bound", BOOL, cpu_bound),
-    FIELD("max_retries", WHOLE, max_retries, .min = -1, .max = 1e6),
-    FIELD("retry_delay", SECONDS, retry_delay_us,
-	  .max = TASK_DURATION_MAX_US / 1e6),
+    FIELD("max_retries", WHOLE, settings.max_retries, .min = TASK_UNSET,
+	  .max = TASK_RETRIES_MAX),
+    FIELD("retry_delay", SECONDS, settings.retry.delay_us,
+	  .max = TASK_DURATION_MAX_S),
 };
 
 int
 registered_decode(struct slice json, struct registered *ret, struct err *err)
 {
-	struct draft draft = {.max_retries = TASK_UNSET,
-			      .retry_delay_us = TASK_UNSET};
+	struct draft draft = {.settings = TASK_SETTINGS_UNSET};
 	struct buf scratch = BUF_INIT;
 	const struct fields_in in = {.table = fields,
 				     .n = sizeof(fields) / sizeof(fields[0]),
@@ -43,10 +42,8 @@ registered_decode(struct slice json, struct registered *ret, struct err *err)
 	if (json.len > 0)
 		result = fields_read(&in, json, &draft, err);
 	if (result == 0) {
-		*ret =
-		    (struct registered){.cpu_bound = draft.cpu_bound,
-					.max_retries = draft.max_retries,
-					.retry_delay_us = draft.retry_delay_us};
+		*ret = (struct registered){.cpu_bound = draft.cpu_bound,
+					   .settings = draft.settings};
 		if (draft.queue.p == NULL ||
 		    !task_name_valid(draft.queue, TASK_QUEUE_MAX))
 			draft.queue =

@@ -16,8 +16,9 @@ struct err;
 struct registered {
 	char queue[TASK_QUEUE_MAX + 1];
 	bool cpu_bound;
-	int64_t max_retries;	/* or TASK_UNSET: as configured */
-	int64_t retry_delay_us; /* or TASK_UNSET */
+	/* Only max_retries and retry.delay_us are read: a task must say them
+	 * when it is submitted. */
+	struct task_settings settings;
 };
 
 /*

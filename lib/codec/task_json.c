@@ -11,54 +11,106 @@
 #include "codec/write.h"
 #include "util/err.h"
 
-#define SECONDS_MAX (TASK_DURATION_MAX_US / 1e6)
-#define RETRIES_MAX 1e6
 #define COUNTER_MAX 1e9
-#define BACKOFF_MAX 1000
 
-/* A task whose slices still point into the bytes that came. */
+/* A task whose slices still point into the bytes that came. Options that have
+ * another type in the task, or another name, stand beside it. */
 struct draft {
 	struct task task;
 	struct slice id;
 	struct slice name;
 	struct slice queue;
 	int64_t priority;
+	int64_t expires_at;
+	bool cpu_bound;
 };
+
+/*
+ * In the order in which they are written, and come from most producers:
+ * fields_read() finds the next one at once. An option that is missing here does
+ * not compile.
+ */
+enum {
+	AT_id,
+	AT_name,
+	AT_args,
+	AT_kwargs,
+	AT_max_retries,
+	AT_retry_delay,
+	AT_current_retry,
+	AT_priority,
+	AT_cpu_bound,
+	AT_queue,
+	AT_submitted_at,
+	AT_expires_at,
+	AT_timeout,
+	AT_retry_backoff,
+	AT_retry_delay_max,
+	AT_retry_jitter,
+	AT_crashes,
+	AT_suspected,
+	AT_unknown,
+	AT_history,
+	AT_reply_to,
+	N_FIELDS
+};
+_Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
 
 #define FIELD(field, kind, at, ...)                                            \
-	{                                                                      \
-		.name = {field, sizeof(field) - 1}, .type = FIELD_##kind,      \
-		.offset = offsetof(struct draft, at), __VA_ARGS__              \
-	}
+	[AT_##field] = {.name = {#field, sizeof(#field) - 1},                  \
+			.type = FIELD_##kind,                                  \
+			.offset = offsetof(struct draft, at),                  \
+			__VA_ARGS__}
 
-/* In the order in which they are written. */
-static const struct field fields[] = {
-    FIELD("id", TEXT, id, .required = true),
-    FIELD("name", TEXT, name, .required = true),
-    FIELD("args", ARRAY, task.args),
-    FIELD("kwargs", OBJECT, task.kwargs),
-    FIELD("max_retries", WHOLE, task.max_retries, .max = RETRIES_MAX),
-    FIELD("retry_delay", SECONDS, task.retry.delay_us, .max = SECONDS_MAX),
-    FIELD("current_retry", WHOLE, task.current_retry, .max = COUNTER_MAX),
-    FIELD("priority", WHOLE, priority, .min = INT32_MIN, .max = INT32_MAX),
-    FIELD("cpu_bound", BOOL, task.cpu_bound),
-    FIELD("queue", TEXT, queue),
-    FIELD("submitted_at", TIME, task.submitted_us),
-    FIELD("expires_at", TIME, task.expires_us),
-    FIELD("timeout", SECONDS, task.timeout_us, .max = SECONDS_MAX),
-    FIELD("retry_backoff", NUMBER, task.retry.backoff, .min = 1,
-	  .max = BACKOFF_MAX),
-    FIELD("retry_delay_max", SECONDS, task.retry.delay_max_us,
-	  .max = SECONDS_MAX),
-    FIELD("retry_jitter", NUMBER, task.retry.jitter, .max = 1),
-    FIELD("crashes", WHOLE, task.crashes, .max = COUNTER_MAX),
-    FIELD("suspected", WHOLE, task.suspected, .max = COUNTER_MAX),
-    FIELD("unknown", WHOLE, task.unknown, .max = COUNTER_MAX),
-    FIELD("history", ANY, task.history),
-    FIELD("reply_to", ANY, task.reply_to),
+/* What the types of core/task_options.def are on the wire. */
+#define FIELD_OF_TEXT FIELD_TEXT
+#define FIELD_OF_INT FIELD_WHOLE
+#define FIELD_OF_NUMBER FIELD_NUMBER
+#define FIELD_OF_SECONDS FIELD_SECONDS
+#define FIELD_OF_DEADLINE FIELD_TIME
+#define FIELD_OF_SWITCH FIELD_BOOL
+#define OPTION_FIELD(field, kind, at, low, high)                               \
+	[AT_##field] = {.name = {#field, sizeof(#field) - 1},                  \
+			.type = FIELD_OF_##kind,                               \
+			.offset = offsetof(struct draft, at),                  \
+			.min = (low),                                          \
+			.max = (high)}
+
+static const struct field fields[N_FIELDS] = {
+    FIELD(id, TEXT, id, .required = true),
+    FIELD(name, TEXT, name, .required = true),
+    FIELD(args, ARRAY, task.args),
+    FIELD(kwargs, OBJECT, task.kwargs),
+    FIELD(current_retry, WHOLE, task.current_retry, .max = COUNTER_MAX),
+    FIELD(submitted_at, TIME, task.submitted_us),
+#define TASK_SETTING(field, type, member, request, low, high, ...)             \
+	OPTION_FIELD(field, type, task.member, low, high),
+#define TASK_OPTION(field, type, request, low, high, ...)                      \
+	OPTION_FIELD(field, type, field, low, high),
+#include "core/task_options.def"
+    FIELD(crashes, WHOLE, task.crashes, .max = COUNTER_MAX),
+    FIELD(suspected, WHOLE, task.suspected, .max = COUNTER_MAX),
+    FIELD(unknown, WHOLE, task.unknown, .max = COUNTER_MAX),
+    FIELD(history, ANY, task.history),
+    FIELD(reply_to, ANY, task.reply_to),
 };
-#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
-_Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
+
+/* fields_read() stores what the type says: the member must be that. */
+#define STORED_TEXT struct slice
+#define STORED_INT int64_t
+#define STORED_NUMBER double
+#define STORED_SECONDS int64_t
+#define STORED_DEADLINE int64_t
+#define STORED_SWITCH bool
+#define CHECK_STORED(field, type, at)                                          \
+	_Static_assert(                                                        \
+	    __builtin_types_compatible_p(                                      \
+		__typeof__(((struct draft *)NULL)->at), STORED_##type),        \
+	    "task_options.def: " #field " has another type in the task");
+#define TASK_SETTING(field, type, member, ...)                                 \
+	CHECK_STORED(field, type, task.member)
+#define TASK_OPTION(field, type, ...) CHECK_STORED(field, type, field)
+#include "core/task_options.def"
 
 static int
 bad_text(const char *field, struct slice text, const char *wanted, size_t max,
@@ -147,6 +199,8 @@ finish(const struct draft *d, struct slice bytes, struct task **ret,
 	if (d->queue.p != NULL)
 		task->queue = put(&p, d->queue);
 	task->priority = (int32_t)d->priority;
+	task->expires_us = d->expires_at;
+	task->cpu_bound = d->cpu_bound;
 	*ret = task;
 	return 0;
 }
@@ -160,14 +214,10 @@ task_decode(struct slice bytes, struct task **ret, struct err *err)
 				     .max_depth = TASK_DEPTH_MAX,
 				     .scratch = &scratch};
 	struct draft draft = {
-	    .task = {.args = SLICE("[]"),
-		     .kwargs = SLICE("{}"),
-		     .max_retries = TASK_UNSET,
-		     .retry = {.delay_us = TASK_UNSET,
-			       .backoff = TASK_UNSET,
-			       .delay_max_us = TASK_UNSET,
-			       .jitter = TASK_UNSET},
-		     .timeout_us = TASK_UNSET},
+	    .task.args = SLICE("[]"),
+	    .task.kwargs = SLICE("{}"),
+#define TASK_SETTING(field, type, member, ...) .task.member = TASK_UNSET,
+#include "core/task_options.def"
 	};
 	int rc = -1;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of a result record. */
+/* The states of a result record, and the first record of a task. */
 #include "core/result.h"
+
+#include "core/task.h"
 
 static const struct {
 	struct slice text;
@@ -45,4 +47,21 @@ bool
 result_status_may_follow(enum result_status from, enum result_status to)
 {
 	return (statuses[from].next & (1u << to)) != 0;
+}
+
+struct result
+result_pending(const struct task *task)
+{
+	struct result pending = {
+	    .task_id = slice_of(task->id),
+	    .status = RESULT_PENDING,
+	    .task_name = slice_of(task->name),
+	    .submitted_us = task->submitted_us,
+	    .args = task->args,
+	    .kwargs = task->kwargs,
+	};
+
+	if (task->queue != NULL)
+		pending.queue = slice_of(task->queue);
+	return pending;
 }

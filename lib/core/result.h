@@ -10,6 +10,8 @@
 
 #include "util/buf.h"
 
+struct task;
+
 /*
  * X(name, text, final, states that may follow, as a set of bits)
  * A finished record is never changed, but for a retry that a person asks for.
@@ -62,5 +64,11 @@ struct result {
 	struct slice reason;   /* cancelled, expired, timeout, crashed, … */
 	struct slice progress; /* JSON */
 };
+
+/*
+ * The record of a task that is in its queue and was not claimed yet. Borrows
+ * from the task. A caller that keeps the queue elsewhere sets `queue`.
+ */
+struct result result_pending(const struct task *task);
 
 #endif

@@ -14,13 +14,18 @@
 #include "util/buf.h"
 #include "util/name.h"
 
+struct conf_executor;
+
 #define TASK_ID_MAX 200 /* bytes: printable ASCII without spaces */
 #define TASK_NAME_MAX NAME_TASK_MAX
 #define TASK_QUEUE_MAX NAME_QUEUE_MAX
 #define TASK_REPLY_MAX 64  /* bytes: [A-Za-z0-9_.-] */
 #define TASK_DEPTH_MAX 500 /* arrays and objects inside one another */
 /* The longest delay or timeout: ten years. */
-#define TASK_DURATION_MAX_US (INT64_C(10) * 366 * 86400 * 1000000)
+#define TASK_DURATION_MAX_S 316224000
+#define TASK_DURATION_MAX_US (INT64_C(1000000) * TASK_DURATION_MAX_S)
+#define TASK_RETRIES_MAX 1000000
+#define TASK_BACKOFF_MAX 1000
 
 /* How long to wait before a retry; see retry_delay_us(). */
 struct retry_policy {
@@ -32,6 +37,25 @@ struct retry_policy {
 
 /* A number that the task leaves to its module, then to the configuration. */
 #define TASK_UNSET (-1)
+
+/*
+ * What a module, the registry or a schedule says of its tasks: the rows
+ * TASK_SETTING of core/task_options.def. Each may be TASK_UNSET.
+ */
+struct task_settings {
+	int64_t max_retries;
+	struct retry_policy retry;
+	int64_t timeout_us; /* 0: none */
+};
+#define TASK_SETTINGS_UNSET                                                    \
+	{                                                                      \
+		.max_retries = TASK_UNSET,                                     \
+		.retry = {.delay_us = TASK_UNSET,                              \
+			  .backoff = TASK_UNSET,                               \
+			  .delay_max_us = TASK_UNSET,                          \
+			  .jitter = TASK_UNSET},                               \
+		.timeout_us = TASK_UNSET,                                      \
+	}
 
 struct task {
 	struct slice raw; /* the bytes as they came */
@@ -61,6 +85,17 @@ struct task {
 bool task_name_valid(struct slice text, size_t max);
 /* Whether text is 1 to TASK_ID_MAX bytes of printable ASCII, no space. */
 bool task_id_valid(struct slice text);
+
+/*
+ * Fills in what the task leaves TASK_UNSET: by what is registered of it, then,
+ * for max_retries and retry_delay, by the configuration. What none of them says
+ * stays unset: a submission leaves it out, since the worker knows its modules.
+ */
+void task_resolve(struct task *task, const struct task_settings *registered,
+		  const struct conf_executor *conf);
+/* Fills in the standards of core/task_options.def for what is left: a task that
+ * is about to run. */
+void task_set_standards(struct task *task);
 
 /*
  * Microseconds to wait before retry number `retry` (1 for the first):

@@ -176,27 +176,13 @@ kind_of(const struct job *job)
 static void
 complete(struct job *job)
 {
-	const struct conf *conf = job->dispatch->conf;
 	const struct handler *h = job->handler;
-	struct task *t = job->task;
+	const struct task_settings module = {.max_retries = h->max_retries,
+					     .retry = h->retry,
+					     .timeout_us = h->timeout_us};
 
-	if (t->max_retries == TASK_UNSET)
-		t->max_retries = h->max_retries;
-	if (t->max_retries == TASK_UNSET)
-		t->max_retries = conf->executor.max_retries;
-	if (t->retry.delay_us == TASK_UNSET)
-		t->retry.delay_us = h->retry.delay_us;
-	if (t->retry.delay_us == TASK_UNSET)
-		t->retry.delay_us = conf->executor.retry_delay;
-	if (t->retry.backoff < 0)
-		t->retry.backoff = h->retry.backoff < 0 ? 1 : h->retry.backoff;
-	if (t->retry.delay_max_us < 0)
-		t->retry.delay_max_us =
-		    h->retry.delay_max_us < 0 ? 0 : h->retry.delay_max_us;
-	if (t->retry.jitter < 0)
-		t->retry.jitter = h->retry.jitter < 0 ? 0 : h->retry.jitter;
-	if (t->timeout_us == TASK_UNSET)
-		t->timeout_us = h->timeout_us < 0 ? 0 : h->timeout_us;
+	task_resolve(job->task, &module, &job->dispatch->conf->executor);
+	task_set_standards(job->task);
 }
 
 /* The backend is asked (again) whether it is over; see claim_ask_again(). */

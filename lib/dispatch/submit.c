@@ -81,6 +81,8 @@ complete(struct request *q, struct task *t, struct err *err)
 {
 	struct dispatch *d = q->dispatch;
 	const struct handler *h = handlers_find(&d->current->handlers, t->name);
+	/* The rest is left out: the worker that runs it knows its module. */
+	struct task_settings module = TASK_SETTINGS_UNSET;
 
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,
@@ -91,31 +93,14 @@ complete(struct request *q, struct task *t, struct err *err)
 		t->queue = h->queue.p;
 	if (h != NULL)
 		t->cpu_bound = h->cpu_bound;
-	if (t->max_retries == TASK_UNSET)
-		t->max_retries = h != NULL && h->max_retries != TASK_UNSET
-				     ? h->max_retries
-				     : d->conf->executor.max_retries;
-	if (t->retry.delay_us == TASK_UNSET)
-		t->retry.delay_us = h != NULL && h->retry.delay_us != TASK_UNSET
-					? h->retry.delay_us
-					: d->conf->executor.retry_delay;
+	if (h != NULL) {
+		module.max_retries = h->max_retries;
+		module.retry.delay_us = h->retry.delay_us;
+	}
+	task_resolve(t, &module, &d->conf->executor);
 	if (t->submitted_us == 0)
 		t->submitted_us = clock_wall_us();
 	return 0;
-}
-
-static void
-write_record(const struct task *t, struct buf *out)
-{
-	const struct result record = {.task_id = slice_of(t->id),
-				      .status = RESULT_PENDING,
-				      .task_name = slice_of(t->name),
-				      .submitted_us = t->submitted_us,
-				      .args = t->args,
-				      .kwargs = t->kwargs,
-				      .queue = slice_of(t->queue)};
-
-	result_encode(&record, out);
 }
 
 /* The delay is no part of a task, but of its submission. */
@@ -139,6 +124,7 @@ on_member(void *arg, const struct scan_value *key,
 static int
 prepare(struct request *q, const struct ipc_message *m, struct err *err)
 {
+	struct result record;
 	struct task t;
 	double delay = 0;
 
@@ -149,7 +135,8 @@ prepare(struct request *q, const struct ipc_message *m, struct err *err)
 	if (complete(q, &t, err) != 0)
 		return -1;
 	task_encode(&t, &q->bytes);
-	write_record(&t, &q->record);
+	record = result_pending(&t);
+	result_encode(&record, &q->record);
 	if (q->bytes.failed || q->record.failed)
 		return err_nomem(err);
 	if (q->bytes.len > (size_t)q->dispatch->conf->worker.max_task_size)

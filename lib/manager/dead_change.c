@@ -78,13 +78,9 @@ prepare(struct change *ch, struct corpse *x)
 	struct result record;
 
 	task_encode_again(x->task, &anew, &x->again);
-	record = (struct result){.task_id = slice_of(x->task->id),
-				 .status = RESULT_PENDING,
-				 .task_name = slice_of(x->task->name),
-				 .submitted_us = x->task->submitted_us,
-				 .args = x->task->args,
-				 .kwargs = x->task->kwargs,
-				 .queue = slice_of(ch->queue)};
+	/* Back to the queue whose list it is on, even if it names another. */
+	record = result_pending(x->task);
+	record.queue = slice_of(ch->queue);
 	result_encode(&record, &x->record);
 	if (x->again.failed || x->record.failed)
 		err_nomem(&x->why);

@@ -25,14 +25,14 @@ struct request_field {
 static const struct request_field fields[] = {
     {"name",
      {.type = VALUE_TEXT, .offset = offsetof(struct flowrra_request, name)}},
-#define REQUEST_FIELD(option, field, kind, member, arg, low, high, help)       \
-	{field,                                                                \
+#define TASK_OPTION(field, kind, member, low, high, ...)                       \
+	{#field,                                                               \
 	 {.type = VALUE_##kind,                                                \
 	  .offset = offsetof(struct flowrra_request, member),                  \
 	  .min = (low),                                                        \
 	  .max = (high)}},
-#include "manager/request.def"
-#undef REQUEST_FIELD
+#define SUBMIT_OPTION TASK_OPTION
+#include "core/task_options.def"
     /* Not of a value's type: copied as they stand. */
     {"args", {.offset = offsetof(struct flowrra_request, args)}},
     {"kwargs", {.offset = offsetof(struct flowrra_request, kwargs)}},

@@ -14,7 +14,7 @@ struct flowrra_request;
 
 /*
  * Reads a request from a JSON object: "name" and, all optional, "args" (array),
- * "kwargs" (object), and the fields of manager/request.def. null counts as
+ * "kwargs" (object), and the fields of core/task_options.def. null counts as
  * absent; what is absent stays as in `base`. Durations are numbers of seconds
  * or strings ("1h30m"). What a submission starts anew (current_retry,
  * submitted_at, crashes, suspected, unknown, history, reply_to) is skipped; any
