@@ -1,5 +1,5 @@
--- Puts a claimed task back into its queue, in the same or another form. It
--- begins with delay.lua.
+#!lua flags=allow-oom
+-- Puts a claimed task back into its queue, in the same or another form.
 --
 -- KEYS  1 in-flight list   2 queue (list)   3 levels (zset)   4 delayed (zset)
 --       5 clock (hash)
@@ -7,6 +7,8 @@
 --       3 delay in ms; 0: first in its queue   4 priority
 --       5 control channel       6 the wake order for this queue
 -- Returns 1, or 0 when the task is not in flight (it went back before).
+
+--- @include "include/delay.lua"
 
 if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
 if ARGV[3] ~= '0' then

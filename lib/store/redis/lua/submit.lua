@@ -1,6 +1,5 @@
 -- Submits tasks that a plain LPUSH cannot: with a priority, a delay or a unique
--- key, or to a queue of limited length. A full server refuses it as a whole. It
--- begins with delay.lua.
+-- key, or to a queue of limited length. A full server refuses it as a whole.
 --
 -- KEYS  1 queue (list)       2 levels (zset)    3 delayed (zset)
 --       4 clock (hash)     5 how many withdrawn ones lie among the waiting
@@ -11,6 +10,8 @@
 --       that the key lasts
 -- Returns for each task 1 (queued), 0 (the queue is full), 2 (it was queued
 -- before, with this key), or the id of another task that has its unique key.
+
+--- @include "include/delay.lua"
 
 local limit = tonumber(ARGV[1])
 local answers, wake = {}, false

@@ -1,4 +1,4 @@
--- The beginning of the scripts that put tasks into a delayed set.
+-- Included by the scripts that put tasks into a delayed set.
 --
 -- A score there is a time of the server's wall clock, in ms since 1970. Where
 -- the task came with a delay, the score has a fraction, and clock.lua moves it
