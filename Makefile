@@ -174,7 +174,7 @@ $(B)/lib/flowrra/exec.so: $(call objs,lib/module/shipped/exec) \
 	$(call quiet,LD)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -shared -o $@ \
 	    -Wl,--version-script=lib/module/shipped/module.map $(filter-out %.map,$^)
 
-$(B)/%.o: %.c
+$(B)/%.o: %.c | $(B)/gen/redis_scripts.def
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -186,15 +186,12 @@ $(B)/lib/$(1).a: $(call objs,lib/$(1))
 endef
 $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
-# Lua scripts become C strings.
-define lua
-$(B)/gen/%.lua.inc: lib/$(1)/lua/%.lua
-	@mkdir -p $$(@D)
-	$$(call quiet,GEN)sed -e 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$$$/\\n"/' $$< > $$@
-$(call objs,lib/$(1)): $(patsubst lib/$(1)/lua/%.lua,$(B)/gen/%.lua.inc,\
-	$(wildcard lib/$(1)/lua/*.lua))
-endef
-$(foreach l,store/redis,$(eval $(call lua,$(l))))
+# Lua scripts become C. A change of the folder is a script that came or went.
+LUA     := lib/store/redis/lua
+SCRIPTS := $(wildcard $(LUA)/*.lua)
+$(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(LUA)
+	@mkdir -p $(@D)
+	$(call quiet,GEN)awk -f $< $(SCRIPTS) > $@
 
 # --- tests -------------------------------------------------------------------
 

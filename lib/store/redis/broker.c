@@ -26,97 +26,6 @@ const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
 const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 
-static const struct {
-	const char *name;
-	const char *text;
-} script_texts[SCRIPT_COUNT] = {
-    [SCRIPT_CLAIM] =
-	{
-	    "claim",
-#include "claim.lua.inc"
-	},
-    [SCRIPT_PROMOTE] =
-	{
-	    "promote",
-#include "promote.lua.inc"
-	},
-    [SCRIPT_SUBMIT] =
-	{
-	    "submit",
-#include "submit.lua.inc"
-	},
-    [SCRIPT_REQUEUE] =
-	{
-	    "requeue",
-#include "requeue.lua.inc"
-	},
-    [SCRIPT_BURY] =
-	{
-	    "bury",
-#include "bury.lua.inc"
-	},
-    [SCRIPT_INFLIGHT] =
-	{
-	    "inflight",
-#include "inflight.lua.inc"
-	},
-    [SCRIPT_TAKEOVER] =
-	{
-	    "takeover",
-#include "takeover.lua.inc"
-	},
-    [SCRIPT_HEARTBEAT] =
-	{
-	    "heartbeat",
-#include "heartbeat.lua.inc"
-	},
-    [SCRIPT_QUEUE] =
-	{
-	    "queue",
-#include "queue.lua.inc"
-	},
-    [SCRIPT_HOLDING] =
-	{
-	    "holding",
-#include "holding.lua.inc"
-	},
-    [SCRIPT_VIEW_WAITING] =
-	{
-	    "view_waiting",
-#include "view_waiting.lua.inc"
-	},
-    [SCRIPT_VIEW_SORTED] =
-	{
-	    "view_sorted",
-#include "view_sorted.lua.inc"
-	},
-    [SCRIPT_VIEW_IN_FLIGHT] =
-	{
-	    "view_inflight",
-#include "view_inflight.lua.inc"
-	},
-    [SCRIPT_PAUSE] =
-	{
-	    "pause",
-#include "pause.lua.inc"
-	},
-    [SCRIPT_PURGE] =
-	{
-	    "purge",
-#include "purge.lua.inc"
-	},
-    [SCRIPT_WITHDRAW] =
-	{
-	    "withdraw",
-#include "withdraw.lua.inc"
-	},
-    [SCRIPT_EXHUME] =
-	{
-	    "exhume",
-#include "exhume.lua.inc"
-	},
-};
-
 struct slice
 number_arg(char text[NUMBER_TEXT], int64_t value)
 {
@@ -135,12 +44,12 @@ choose_scripts(struct rbroker *b, bool flags)
 	size_t i;
 
 	for (i = 0; i < SCRIPT_COUNT; i++) {
-		text = script_texts[i].text;
+		text = rscripts[i].text;
 		if (!flags && strncmp(text, "#!", 2) == 0)
 			text = strchr(text, '\n') + 1;
 		if (b->scripts[i].text != text)
 			b->scripts[i] = (struct redis_script){
-			    .name = script_texts[i].name, .text = text};
+			    .name = rscripts[i].name, .text = text};
 	}
 }
 

@@ -19,6 +19,7 @@
 #include "redis/redis.h"
 #include "redis/url.h"
 #include "store/broker.h"
+#include "store/redis/scripts.h"
 
 /*
  * The in-flight list of a worker's queue is split, so that taking a settled
@@ -94,27 +95,6 @@ struct rqueue {
 	bool promote_again;  /* something came meanwhile */
 	struct event *due;   /* the next delayed task is due */
 	struct event *retry; /* after an error reply */
-};
-
-enum rscript {
-	SCRIPT_CLAIM,
-	SCRIPT_PROMOTE,
-	SCRIPT_SUBMIT,
-	SCRIPT_REQUEUE,
-	SCRIPT_BURY,
-	SCRIPT_INFLIGHT,
-	SCRIPT_TAKEOVER,
-	SCRIPT_HEARTBEAT,
-	SCRIPT_QUEUE,
-	SCRIPT_HOLDING,
-	SCRIPT_VIEW_WAITING,
-	SCRIPT_VIEW_SORTED,
-	SCRIPT_VIEW_IN_FLIGHT,
-	SCRIPT_PAUSE,
-	SCRIPT_PURGE,
-	SCRIPT_WITHDRAW,
-	SCRIPT_EXHUME,
-	SCRIPT_COUNT
 };
 
 struct rbroker {

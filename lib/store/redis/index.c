@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "store/redis/results.h"
+#include "store/redis/scripts.h"
 
 /* One command takes so many ids: a script cannot take many more. */
 #define BATCH_MAX 1000
@@ -24,10 +25,6 @@
 #define TRIM_EVERY 1000
 
 const char RRESULTS_STATS[] = "flowrra:stats";
-
-static const struct redis_script script = {.name = "index", .text =
-#include "index.lua.inc"
-};
 
 /* A note under way. */
 struct note {
@@ -106,12 +103,12 @@ send_script(struct note *note, struct slice *args)
 
 	put_arguments(note, rresults_index_field(note->failed),
 		      (struct slice){most, (size_t)n}, args);
-	rresults_ask_script(&note->call,
-			    &(struct rscript_call){.script = &script,
-						   .n_keys = 2,
-						   .keys = keys,
-						   .n_args = 2 + note->n,
-						   .args = args});
+	rresults_ask_script(&note->call, &(struct rscript_call){
+					     .script = &rscripts[SCRIPT_INDEX],
+					     .n_keys = 2,
+					     .keys = keys,
+					     .n_args = 2 + note->n,
+					     .args = args});
 }
 
 /* Sends it, or frees it. */

@@ -7,6 +7,7 @@
 
 #include "codec/result_json.h"
 #include "store/redis/results.h"
+#include "store/redis/scripts.h"
 
 /* A page ends early rather than keep the server busy. */
 #define PAGE_BYTES "4194304"
@@ -15,10 +16,6 @@
 #define FORGOTTEN_MAX 3
 /* Lists are not nearly as long as that has digits. */
 #define PLACE_DIGITS 9
-
-static const struct redis_script recent = {.name = "recent", .text =
-#include "recent.lua.inc"
-};
 
 struct listing {
 	struct rcall call; /* the first member: whoever frees it, frees all */
@@ -98,11 +95,12 @@ ask(struct listing *l)
 				     SLICE(PAGE_BYTES),
 				     slice_of(RRESULTS_RECORD)};
 
-	rresults_ask_script(&l->call, &(struct rscript_call){.script = &recent,
-							     .n_keys = 1,
-							     .keys = &key,
-							     .n_args = 4,
-							     .args = args});
+	rresults_ask_script(
+	    &l->call, &(struct rscript_call){.script = &rscripts[SCRIPT_RECENT],
+					     .n_keys = 1,
+					     .keys = &key,
+					     .n_args = 4,
+					     .args = args});
 }
 
 static void

@@ -5,14 +5,7 @@
 #include <stdlib.h>
 
 #include "store/redis/results.h"
-
-static const struct redis_script store_oom = {.name = "store", .text =
-#include "store.lua.inc"
-};
-
-static const struct redis_script store_note = {.name = "note", .text =
-#include "note.lua.inc"
-};
+#include "store/redis/scripts.h"
 
 static int
 send_set(const struct rresults *r, const struct results_put *put,
@@ -25,11 +18,11 @@ send_set(const struct rresults *r, const struct results_put *put,
 	const struct slice args[] = {put->record, {ttl, (size_t)n}};
 
 	if (!put->final)
-		return redis_eval(r->redis, &store_note, fn, arg, 1, &key, 1,
-				  args);
+		return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, 1,
+				  &key, 1, args);
 	if (r->full)
-		return redis_eval(r->redis, &store_oom, fn, arg, 1, &key, 2,
-				  args);
+		return redis_eval(r->redis, &rscripts[SCRIPT_STORE], fn, arg, 1,
+				  &key, 2, args);
 	return redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set);
 }
 
@@ -112,12 +105,12 @@ put_lossy(struct rresults *r, struct results_put *put)
 	} else {
 		*call =
 		    (struct rcall){.results = r, .fn = on_lossy, .arg = put};
-		rresults_ask_script(
-		    call, &(struct rscript_call){.script = &store_note,
-						 .n_keys = 1,
-						 .keys = &name,
-						 .n_args = 1,
-						 .args = &put->record});
+		rresults_ask_script(call, &(struct rscript_call){
+					      .script = &rscripts[SCRIPT_NOTE],
+					      .n_keys = 1,
+					      .keys = &name,
+					      .n_args = 1,
+					      .args = &put->record});
 	}
 	buf_done(&key);
 }

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Lua scripts. Each file lua/NAME.lua is one: SCRIPT_NAME, which make puts
+ * into redis_scripts.def.
+ */
+#ifndef STORE_REDIS_SCRIPTS_H
+#define STORE_REDIS_SCRIPTS_H
+
+#include "redis/redis.h"
+
+enum rscript {
+#define REDIS_SCRIPT(script, file, source) SCRIPT_##script,
+#include "redis_scripts.def"
+#undef REDIS_SCRIPT
+	SCRIPT_COUNT
+};
+
+/* As they are in the files. Redis before 7 refuses a first line `#!lua …`. */
+extern const struct redis_script rscripts[SCRIPT_COUNT];
+
+#endif
