@@ -31,7 +31,7 @@ struct inquiry {
 	struct err err;
 
 	/* The rest is redis_operate.c's. */
-	struct rcall start;
+	struct redis_request start;
 	unsigned int under_way;
 	unsigned int forgotten; /* how often the server had no script */
 	bool again;
@@ -48,9 +48,10 @@ void inquiry_next(struct inquiry *i, void (*ask)(struct inquiry *i),
 		  void (*answered)(struct inquiry *i));
 /* In a phase: ask the server. What fails is noted in i->err. */
 void inquiry_command(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		     struct rargs argv);
+		     struct redis_args argv);
 void inquiry_eval(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		  enum rscript script, struct rargs keys, struct rargs args);
+		  enum rscript script, struct redis_args keys,
+		  struct redis_args args);
 
 /* ERR_DATA if there cannot be a queue of that name. */
 int rqueue_check_name(struct slice name, struct err *err);

@@ -70,8 +70,8 @@ ask_pause(struct inquiry *i)
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(c->queue.wake)};
 
-	inquiry_eval(i, take_nothing, 0, SCRIPT_PAUSE, RARGS(keys),
-		     RARGS(args));
+	inquiry_eval(i, take_nothing, 0, SCRIPT_PAUSE, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 static void
@@ -181,7 +181,8 @@ ask_purge(struct inquiry *i)
 				     number_arg(bytes, VIEW_BYTES),
 				     slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_purged, 0, SCRIPT_PURGE, RARGS(keys), RARGS(args));
+	inquiry_eval(i, take_purged, 0, SCRIPT_PURGE, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 void
@@ -224,8 +225,8 @@ ask_withdraw(struct inquiry *i)
 	    slice_of(c->id), slice_of(c->place), number_arg(offset, c->offset),
 	    number_arg(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, RARGS(keys),
-		     RARGS(args));
+	inquiry_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 /* "d:OFFSET" or "LEVEL:OFFSET". */
@@ -329,7 +330,7 @@ ask_stretch(struct exhumation *e, size_t first, size_t n)
 		args[4 + 3 * k] = number_arg(levels[k], one->priority);
 	}
 	inquiry_eval(&e->inquiry, take_exhumed, first, SCRIPT_EXHUME,
-		     RARGS(keys), (struct rargs){args, 2 + 3 * n});
+		     REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
 }
 
 static void

@@ -185,8 +185,8 @@ ask_waiting(struct inquiry *i)
 	    number_arg(offset, v->offset), number_arg(n, v->n),
 	    number_arg(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, RARGS(keys),
-		     RARGS(args));
+	inquiry_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 static void
@@ -204,7 +204,7 @@ ask_sorted(struct inquiry *i)
 				     number_arg(bytes, VIEW_BYTES)};
 
 	inquiry_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
-		     (struct rargs){keys, dead ? 3 : 1}, RARGS(args));
+		     (struct redis_args){keys, dead ? 3 : 1}, REDIS_ARGS(args));
 }
 
 static void
@@ -228,8 +228,8 @@ ask_in_flight(struct inquiry *i)
 
 	for (w = 0; w < v->n_workers && w < WORKERS_A_CALL; w++)
 		args[6 + w] = slice_of(v->workers[w]);
-	inquiry_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT, RARGS(keys),
-		     (struct rargs){args, 6 + w});
+	inquiry_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT,
+		     REDIS_ARGS(keys), (struct redis_args){args, 6 + w});
 }
 
 static int
@@ -267,7 +267,7 @@ ask_workers(struct inquiry *i)
 	const struct slice argv[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
 				     SLICE("0"), SLICE("-1")};
 
-	inquiry_command(i, take_workers, 0, RARGS(argv));
+	inquiry_command(i, take_workers, 0, REDIS_ARGS(argv));
 }
 
 static void

@@ -401,7 +401,7 @@ close_broker(struct broker *broker)
 
 	redis_free(b->redis);
 	redis_free(b->control);
-	rbroker_drop_calls(b);
+	redis_requests_free(b->requests);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_done(&b->queues[i]);
 	free(b->queues);
@@ -412,18 +412,13 @@ close_broker(struct broker *broker)
 		event_free(b->patrol);
 	rbroker_forget_missing(b);
 	rbroker_forget_named(b);
-	if (b->later != NULL)
-		event_free(b->later);
 	redis_url_done(&b->url);
 	free(b->url_name);
 	free(b->queue_key);
 	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
-	if (b->answering)
-		b->dead = true;
-	else
-		free(b);
+	free(b);
 }
 
 static struct redis *
@@ -504,8 +499,6 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
-	TAILQ_INIT(&b->asked);
-	TAILQ_INIT(&b->waiting);
 	TAILQ_INIT(&b->missing);
 	choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
@@ -514,15 +507,16 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->url_name = redis_url_name(&b->url);
 	b->queue_key = strdup(options->queue_key);
-	b->later = evtimer_new(options->base, rbroker_on_later, b);
-	if (b->url_name == NULL || b->queue_key == NULL || b->later == NULL ||
+	if (b->url_name == NULL || b->queue_key == NULL ||
 	    asprintf(&b->queues_key, "%ss", options->queue_key) < 0) {
 		err_nomem(err);
 		goto fail;
 	}
 	if (outbox_init(&b->outbox, options->base, &rbroker_settlements, b,
 			err) != 0 ||
-	    (b->redis = connect_redis(b, err)) == NULL)
+	    (b->redis = connect_redis(b, err)) == NULL ||
+	    (b->requests = redis_requests_new(options->base, b->redis, err)) ==
+		NULL)
 		goto fail;
 	b->outbox.redis = b->redis;
 	if (options->worker != NULL && open_worker(b, err) != 0)

@@ -31,9 +31,10 @@ static const struct redis_script script = {.name = "index", .text =
 
 /* A note under way. */
 struct note {
-	struct rcall call; /* the first member: whoever frees it, frees all */
-	bool failed;	   /* the tasks in it */
-	bool again;	   /* it was refused before */
+	struct redis_request request; /* that it begins with */
+	struct rresults *results;
+	bool failed; /* the tasks in it */
+	bool again;  /* it was refused before */
 	unsigned int n;
 	char ids[]; /* each with a NUL behind */
 };
@@ -82,7 +83,7 @@ put_arguments(const struct note *note, struct slice first, struct slice second,
 static void
 send_commands(struct note *note, struct slice *argv)
 {
-	struct rresults *r = note->call.results;
+	struct rresults *r = note->results;
 	char number[24];
 	const int n = snprintf(number, sizeof(number), "%u", note->n);
 	const struct slice count[] = {SLICE("HINCRBY"),
@@ -93,7 +94,8 @@ send_commands(struct note *note, struct slice *argv)
 	put_arguments(note, SLICE("LPUSH"), rresults_index_list(note->failed),
 		      argv);
 	redis_command(r->redis, NULL, NULL, 4, count);
-	rresults_ask(&note->call, 2 + note->n, argv);
+	rresults_command(&note->request,
+			 (struct redis_args){argv, 2 + note->n});
 }
 
 static void
@@ -106,12 +108,8 @@ send_script(struct note *note, struct slice *args)
 
 	put_arguments(note, rresults_index_field(note->failed),
 		      (struct slice){most, (size_t)n}, args);
-	rresults_ask_script(&note->call,
-			    &(struct rscript_call){.script = &script,
-						   .n_keys = 2,
-						   .keys = keys,
-						   .n_args = 2 + note->n,
-						   .args = args});
+	rresults_eval(&note->request, &script, REDIS_ARGS(keys),
+		      (struct redis_args){args, 2 + note->n});
 }
 
 /* Sends it, or frees it. */
@@ -123,7 +121,7 @@ send_to_server(struct note *note)
 
 	if (args == NULL)
 		free(note);
-	else if (note->again || note->call.results->full)
+	else if (note->again || note->results->full)
 		send_script(note, args);
 	else
 		send_commands(note, args);
@@ -131,9 +129,9 @@ send_to_server(struct note *note)
 }
 
 static void
-on_noted(struct rcall *call, const struct redis_reply *reply)
+on_noted(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct note *note = container_of(call, struct note, call);
+	struct note *note = container_of(request, struct note, request);
 	const enum redis_fault fault = redis_fault(reply);
 
 	/* It became full just now, or has forgotten its scripts. */
@@ -144,7 +142,7 @@ on_noted(struct rcall *call, const struct redis_reply *reply)
 		return;
 	}
 	if (redis_reply_integer(reply) > RESULTS_LIST_MAX + TRIM_EVERY)
-		trim(call->results, note->failed);
+		trim(note->results, note->failed);
 	free(note);
 }
 
@@ -155,9 +153,11 @@ send_note(struct rresults *r, bool failed)
 	struct note *note = malloc(sizeof(*note) + ended->ids.len);
 
 	if (note != NULL && !ended->ids.failed) {
-		*note = (struct note){.call = {.results = r, .fn = on_noted},
-				      .failed = failed,
-				      .n = ended->n};
+		*note = (struct note){
+		    .request = {.queue = r->requests, .on_reply = on_noted},
+		    .results = r,
+		    .failed = failed,
+		    .n = ended->n};
 		memcpy(note->ids, ended->ids.data, ended->ids.len);
 		send_to_server(note);
 	} else {

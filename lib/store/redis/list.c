@@ -21,7 +21,8 @@ static const struct redis_script recent = {.name = "recent", .text =
 };
 
 struct listing {
-	struct rcall call; /* the first member: whoever frees it, frees all */
+	struct redis_request request; /* that it begins with */
+	struct rresults *results;
 	bool failed;
 	unsigned int n, forgotten;
 	struct err wrong; /* the cursor */
@@ -98,17 +99,14 @@ ask(struct listing *l)
 				     SLICE(PAGE_BYTES),
 				     slice_of(RRESULTS_RECORD)};
 
-	rresults_ask_script(&l->call, &(struct rscript_call){.script = &recent,
-							     .n_keys = 1,
-							     .keys = &key,
-							     .n_args = 4,
-							     .args = args});
+	rresults_eval(&l->request, &recent, (struct redis_args){&key, 1},
+		      REDIS_ARGS(args));
 }
 
 static void
-on_listed(struct rcall *call, const struct redis_reply *reply)
+on_listed(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct listing *l = container_of(call, struct listing, call);
+	struct listing *l = container_of(request, struct listing, request);
 	const enum redis_fault fault = redis_fault(reply);
 	struct err err;
 
@@ -121,7 +119,7 @@ on_listed(struct rcall *call, const struct redis_reply *reply)
 	} else if (fault == REDIS_FAULT_NONE) {
 		tell_page(l, reply);
 	} else {
-		redis_fault_err(call->results->redis, "listing results", reply,
+		redis_fault_err(l->results->redis, "listing results", reply,
 				&err);
 		fail_page(l->on_page, &err, l->arg);
 	}
@@ -132,6 +130,7 @@ void
 rresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)
 {
+	struct rresults *r = (struct rresults *)results;
 	struct listing *l = malloc(sizeof(*l) + cursor.len);
 	const unsigned int most = n < RESULTS_PAGE_MAX ? n : RESULTS_PAGE_MAX;
 	struct err err;
@@ -142,7 +141,8 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 		return;
 	}
 	*l = (struct listing){
-	    .call = {.results = (struct rresults *)results, .fn = on_listed},
+	    .request = {.queue = r->requests, .on_reply = on_listed},
+	    .results = r,
 	    .failed = failed,
 	    .n = most > 0 ? most : 1,
 	    .on_page = on_page,
@@ -156,14 +156,16 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 	}
 	err_set(&l->wrong, ERR_DATA,
 		"this is no cursor of such a list; begin without one");
-	rresults_answer_later(&l->call);
+	redis_request_later(&l->request);
 }
 
 /* --- counts ------------------------------------------------------------ */
 
 static void
-on_counted(struct rcall *call, const struct redis_reply *reply)
+on_counted(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	char text[80];
 	struct err err;
 	int n;
@@ -188,13 +190,12 @@ void
 rresults_counts(struct results *results, results_record_fn *on_record,
 		void *arg)
 {
-	struct rcall *call = rresults_call(results, on_record, arg);
+	struct rresults_request *call =
+	    rresults_request_record(results, on_counted, on_record, arg);
 	const struct slice argv[] = {SLICE("HMGET"), slice_of(RRESULTS_STATS),
 				     rresults_index_field(false),
 				     rresults_index_field(true)};
 
-	if (call == NULL)
-		return;
-	call->fn = on_counted;
-	rresults_ask(call, 4, argv);
+	if (call != NULL)
+		rresults_command(&call->request, REDIS_ARGS(argv));
 }

@@ -91,8 +91,10 @@ const struct outbox_ops rresults_records = {
 
 /* Stored or not, it is over. */
 static void
-on_lossy(struct rcall *call, const struct redis_reply *reply)
+on_lossy(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	struct results_put *put = call->arg;
 
 	free(call);
@@ -102,7 +104,7 @@ on_lossy(struct rcall *call, const struct redis_reply *reply)
 static void
 put_lossy(struct rresults *r, struct results_put *put)
 {
-	struct rcall *call = malloc(sizeof(*call));
+	struct rresults_request *call = rresults_request_new(r, on_lossy, put);
 	struct buf key = BUF_INIT;
 	const struct slice name = rresults_key(&key, RRESULTS_RECORD, put->id);
 
@@ -110,14 +112,9 @@ put_lossy(struct rresults *r, struct results_put *put)
 		free(call);
 		put->on_done(put);
 	} else {
-		*call =
-		    (struct rcall){.results = r, .fn = on_lossy, .arg = put};
-		rresults_ask_script(
-		    call, &(struct rscript_call){.script = &store_note,
-						 .n_keys = 1,
-						 .keys = &name,
-						 .n_args = 1,
-						 .args = &put->record});
+		rresults_eval(&call->request, &store_note,
+			      (struct redis_args){&name, 1},
+			      (struct redis_args){&put->record, 1});
 	}
 	buf_done(&key);
 }
