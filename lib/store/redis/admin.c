@@ -211,35 +211,6 @@ rworker_name(struct slice name)
 	return task_id_valid(name) ? strndup(name.p, name.len) : NULL;
 }
 
-bool
-cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret)
-{
-	const bool negative = s->len > 0 && s->p[0] == '-';
-	size_t i = negative;
-	int64_t n = 0;
-
-	for (; i < s->len && s->p[i] >= '0' && s->p[i] <= '9'; i++) {
-		if (n > CURSOR_OFFSET_MAX)
-			return false;
-		n = 10 * n + (s->p[i] - '0');
-	}
-	if (i == (size_t)negative || (i < s->len && s->p[i] != ':'))
-		return false;
-	/* A colon with nothing behind it is left, so that it is noticed. */
-	if (i + 1 < s->len)
-		i++;
-	*s = (struct slice){s->p + i, s->len - i};
-	*ret = negative ? -n : n;
-	return *ret >= min && *ret <= max;
-}
-
-int
-cursor_bad(struct err *err)
-{
-	return err_set(err, ERR_DATA,
-		       "this is no cursor of such a list; begin without one");
-}
-
 const struct broker_operate_ops broker_redis_operate = {
     .queues = roperate_queues,
     .workers = roperate_workers,

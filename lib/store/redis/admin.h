@@ -16,6 +16,7 @@
 #define STORE_REDIS_ADMIN_H
 
 #include "store/admin.h"
+#include "store/cursor.h"
 #include "store/redis/broker.h"
 
 struct inquiry {
@@ -63,10 +64,8 @@ int rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
  * memory). */
 char *rworker_name(struct slice name);
 
-/* Numbers in cursors: reads one of min … max from the front of *s, and the
- * colon behind it if there is more. False if there is none. */
-bool cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret);
-int cursor_bad(struct err *err);
+/* The largest offset that a cursor may have: more than fits into any list, and
+ * few enough digits for the numbers of Lua, which are doubles. */
 #define CURSOR_OFFSET_MAX INT64_C(1000000000000)
 
 /* About so many bytes of tasks are shown in one page. */

@@ -133,12 +133,12 @@ take_worker_names(struct inquiry *i, size_t none,
 static void
 ask_worker_names(struct survey *s)
 {
-	char before[NUMBER_TEXT];
+	char before[ARG_NUMBER_SIZE];
 	const struct slice all[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
 				    SLICE("0"), SLICE("-1")};
 	const struct slice old[] = {
 	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
-	    number_arg(before, clock_wall_us() / 1000 - LISTED_MS)};
+	    arg_number(before, clock_wall_us() / 1000 - LISTED_MS)};
 
 	inquiry_command(&s->inquiry, take_worker_names, 0,
 			s->what == PRUNE ? REDIS_ARGS(old) : REDIS_ARGS(all));
@@ -246,9 +246,9 @@ take_holding(struct inquiry *i, size_t index, const struct redis_reply *reply)
 static void
 ask_holding(struct survey *s, size_t index, const struct rqueue *q)
 {
-	char parts[NUMBER_TEXT];
+	char parts[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING])};
-	struct slice args[1 + WORKERS_A_CALL] = {number_arg(parts, PARTS)};
+	struct slice args[1 + WORKERS_A_CALL] = {arg_number(parts, PARTS)};
 	size_t first, n;
 
 	for (first = 0; first < s->n_workers; first += n) {
@@ -499,10 +499,10 @@ void
 rbroker_prune_workers(struct rbroker *b)
 {
 	struct survey *s = survey_new(&b->pub, PRUNE);
-	char before[NUMBER_TEXT];
+	char before[ARG_NUMBER_SIZE];
 	const struct slice old[] = {
 	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
-	    number_arg(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
+	    arg_number(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
 
 	redis_command(b->redis, NULL, NULL, 4, old);
 	if (s != NULL)

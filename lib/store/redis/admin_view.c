@@ -176,14 +176,14 @@ static void
 ask_waiting(struct inquiry *i)
 {
 	struct view *v = container_of(i, struct view, inquiry);
-	char level[NUMBER_TEXT], offset[NUMBER_TEXT], n[NUMBER_TEXT],
-	    bytes[NUMBER_TEXT];
+	char level[ARG_NUMBER_SIZE], offset[ARG_NUMBER_SIZE],
+	    n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING]),
 				     slice_of(v->queue.keys[KEY_LEVELS])};
 	const struct slice args[] = {
-	    v->first ? SLICE("") : number_arg(level, v->level),
-	    number_arg(offset, v->offset), number_arg(n, v->n),
-	    number_arg(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
+	    v->first ? SLICE("") : arg_number(level, v->level),
+	    arg_number(offset, v->offset), arg_number(n, v->n),
+	    arg_number(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
 
 	inquiry_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, REDIS_ARGS(keys),
 		     REDIS_ARGS(args));
@@ -194,14 +194,15 @@ ask_sorted(struct inquiry *i)
 {
 	struct view *v = container_of(i, struct view, inquiry);
 	const bool dead = v->place == BROKER_DEAD;
-	char offset[NUMBER_TEXT], n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	char offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE],
+	    bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(v->queue.keys[dead ? KEY_DEAD : KEY_DELAYED]),
 	    slice_of(v->queue.keys[KEY_DEAD_TASKS]),
 	    slice_of(v->queue.keys[KEY_DEAD_INFO])};
-	const struct slice args[] = {number_arg(offset, v->offset),
-				     number_arg(n, v->n),
-				     number_arg(bytes, VIEW_BYTES)};
+	const struct slice args[] = {arg_number(offset, v->offset),
+				     arg_number(n, v->n),
+				     arg_number(bytes, VIEW_BYTES)};
 
 	inquiry_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
 		     (struct redis_args){keys, dead ? 3 : 1}, REDIS_ARGS(args));
@@ -211,18 +212,18 @@ static void
 ask_in_flight(struct inquiry *i)
 {
 	struct view *v = container_of(i, struct view, inquiry);
-	char parts[NUMBER_TEXT], part[NUMBER_TEXT], offset[NUMBER_TEXT],
-	    n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	char parts[ARG_NUMBER_SIZE], part[ARG_NUMBER_SIZE],
+	    offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING])};
 	/* That worker may have left the list. */
 	const bool there = v->n_workers > 0 && v->from != NULL &&
 			   strcmp(v->workers[0], v->from) == 0;
 	struct slice args[6 + WORKERS_A_CALL] = {
-	    number_arg(parts, PARTS),
-	    number_arg(part, there ? v->level : 0),
-	    number_arg(offset, there ? v->offset : 0),
-	    number_arg(n, v->n),
-	    number_arg(bytes, VIEW_BYTES),
+	    arg_number(parts, PARTS),
+	    arg_number(part, there ? v->level : 0),
+	    arg_number(offset, there ? v->offset : 0),
+	    arg_number(n, v->n),
+	    arg_number(bytes, VIEW_BYTES),
 	    slice_of(RBROKER_WITHDRAWN)};
 	size_t w;
 

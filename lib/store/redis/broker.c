@@ -123,14 +123,6 @@ static const struct {
 	},
 };
 
-struct slice
-number_arg(char text[NUMBER_TEXT], int64_t value)
-{
-	int n = snprintf(text, NUMBER_TEXT, "%" PRId64, value);
-
-	return (struct slice){text, (size_t)n};
-}
-
 /* --- scripts ----------------------------------------------------------- */
 
 /* Redis before 7 does not know the line with the flags. */
@@ -328,13 +320,13 @@ static void
 heartbeat(struct broker *broker, struct slice description)
 {
 	struct rbroker *b = (struct rbroker *)broker;
-	char life[NUMBER_TEXT], now[NUMBER_TEXT];
+	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
 	const struct slice key = slice_of(b->worker_key);
 	const struct slice args[] = {description,
-				     number_arg(life, BROKER_LIFE_S - 1)};
+				     arg_number(life, BROKER_LIFE_S - 1)};
 	/* A hint for lists; whether a worker lives, its key alone tells. */
 	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
-				    number_arg(now, clock_wall_us() / 1000),
+				    arg_number(now, clock_wall_us() / 1000),
 				    slice_of(b->opt.worker)};
 	unsigned int i;
 

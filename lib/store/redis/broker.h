@@ -20,6 +20,7 @@
 #include "redis/request.h"
 #include "redis/url.h"
 #include "store/broker.h"
+#include "store/redis/arg.h"
 
 /*
  * The in-flight list of a worker's queue is split, so that taking a settled
@@ -245,9 +246,5 @@ void rbroker_registered_names(struct broker *b, broker_value_fn *on_value,
 			      void *arg);
 void rbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);
-
-/* A number as an argument; `text` holds it. */
-#define NUMBER_TEXT 24
-struct slice number_arg(char text[NUMBER_TEXT], int64_t value);
 
 #endif

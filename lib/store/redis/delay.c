@@ -184,17 +184,18 @@ on_followed(struct redis *r, const struct redis_reply *reply, void *arg)
 static void
 follow_clock(struct rqueue *q)
 {
-	char step[NUMBER_TEXT], shift[NUMBER_TEXT];
-	char earliest[NUMBER_TEXT], latest[NUMBER_TEXT], passed[NUMBER_TEXT];
+	char step[ARG_NUMBER_SIZE], shift[ARG_NUMBER_SIZE];
+	char earliest[ARG_NUMBER_SIZE], latest[ARG_NUMBER_SIZE],
+	    passed[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(q->keys[KEY_DELAYED]),
 				     slice_of(q->keys[KEY_CLOCK])};
 	int64_t from, to;
 
 	expect(&q->clock, &from, &to);
 	const struct slice args[] = {
-	    number_arg(step, q->clock.step_ms),
-	    number_arg(shift, q->clock.shift_ms), number_arg(earliest, from),
-	    number_arg(latest, to), number_arg(passed, q->clock.passed_ms)};
+	    arg_number(step, q->clock.step_ms),
+	    arg_number(shift, q->clock.shift_ms), arg_number(earliest, from),
+	    arg_number(latest, to), arg_number(passed, q->clock.passed_ms)};
 
 	if (rbroker_eval(q->broker, SCRIPT_CLOCK, on_followed, q, 2, keys, 5,
 			 args) != 0)
@@ -245,7 +246,7 @@ on_promoted(struct redis *r, const struct redis_reply *reply, void *arg)
 void
 rqueue_promote(struct rqueue *q)
 {
-	char earliest[NUMBER_TEXT], latest[NUMBER_TEXT];
+	char earliest[ARG_NUMBER_SIZE], latest[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(q->keys[KEY_DELAYED]), slice_of(q->keys[KEY_WAITING]),
 	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_CLOCK])};
@@ -260,7 +261,7 @@ rqueue_promote(struct rqueue *q)
 	expect(&q->clock, &from, &to);
 	const struct slice args[] = {
 	    slice_of(RBROKER_CONTROL), slice_of(q->wake),
-	    number_arg(earliest, from), number_arg(latest, to)};
+	    arg_number(earliest, from), arg_number(latest, to)};
 
 	q->promoting = rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted, q,
 				    4, keys, 4, args) == 0;

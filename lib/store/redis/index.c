@@ -12,7 +12,6 @@
  * lists and rates, and nothing depends on it.
  */
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,12 +53,10 @@ rresults_index_field(bool failed)
 static void
 trim(struct rresults *r, bool failed)
 {
-	char last[24];
-	const int n = snprintf(last, sizeof(last), "%d", RESULTS_LIST_MAX - 1);
+	char last[ARG_NUMBER_SIZE];
 	const struct slice argv[] = {SLICE("LTRIM"),
-				     rresults_index_list(failed),
-				     SLICE("0"),
-				     {last, (size_t)n}};
+				     rresults_index_list(failed), SLICE("0"),
+				     arg_number(last, RESULTS_LIST_MAX - 1)};
 
 	redis_command(r->redis, NULL, NULL, 4, argv);
 }
@@ -84,12 +81,10 @@ static void
 send_commands(struct note *note, struct slice *argv)
 {
 	struct rresults *r = note->results;
-	char number[24];
-	const int n = snprintf(number, sizeof(number), "%u", note->n);
-	const struct slice count[] = {SLICE("HINCRBY"),
-				      slice_of(RRESULTS_STATS),
-				      rresults_index_field(note->failed),
-				      {number, (size_t)n}};
+	char number[ARG_NUMBER_SIZE];
+	const struct slice count[] = {
+	    SLICE("HINCRBY"), slice_of(RRESULTS_STATS),
+	    rresults_index_field(note->failed), arg_number(number, note->n)};
 
 	put_arguments(note, SLICE("LPUSH"), rresults_index_list(note->failed),
 		      argv);
@@ -103,11 +98,10 @@ send_script(struct note *note, struct slice *args)
 {
 	const struct slice keys[] = {rresults_index_list(note->failed),
 				     slice_of(RRESULTS_STATS)};
-	char most[24];
-	const int n = snprintf(most, sizeof(most), "%d", RESULTS_LIST_MAX);
+	char most[ARG_NUMBER_SIZE];
 
 	put_arguments(note, rresults_index_field(note->failed),
-		      (struct slice){most, (size_t)n}, args);
+		      arg_number(most, RESULTS_LIST_MAX), args);
 	rresults_eval(&note->request, &script, REDIS_ARGS(keys),
 		      (struct redis_args){args, 2 + note->n});
 }

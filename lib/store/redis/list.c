@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/result_json.h"
+#include "store/cursor.h"
 #include "store/redis/results.h"
 
 /* A page ends early rather than keep the server busy. */
@@ -13,8 +14,9 @@
 /* One who empties the server's cache of scripts all the time is not waited
  * for. */
 #define FORGOTTEN_MAX 3
-/* Lists are not nearly as long as that has digits. */
-#define PLACE_DIGITS 9
+/* The list is cut long before it reaches this (see index.c), and Lua still adds
+ * to it without loss. */
+#define PLACE_MAX 999999999
 
 static const struct redis_script recent = {.name = "recent", .text =
 #include "recent.lua.inc"
@@ -81,23 +83,20 @@ tell_page(const struct listing *l, const struct redis_reply *reply)
 static bool
 is_cursor(struct slice s)
 {
-	size_t i;
+	int64_t place;
 
-	for (i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-		;
-	return i > 0 && i <= PLACE_DIGITS && i < s.len && s.p[i] == ':';
+	return cursor_number(&s, 0, PLACE_MAX, &place) && s.len > 0;
 }
 
 static void
 ask(struct listing *l)
 {
-	char want[24];
-	const int len = snprintf(want, sizeof(want), "%u", l->n);
+	char want[ARG_NUMBER_SIZE];
 	const struct slice key = rresults_index_list(l->failed);
 	const struct slice args[] = {{l->cursor, l->len},
-				     {want, (size_t)len},
+				     arg_number(want, l->n),
 				     SLICE(PAGE_BYTES),
-				     slice_of(RRESULTS_RECORD)};
+				     slice_of(ARG_RECORD)};
 
 	rresults_eval(&l->request, &recent, (struct redis_args){&key, 1},
 		      REDIS_ARGS(args));
@@ -154,8 +153,7 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 		ask(l);
 		return;
 	}
-	err_set(&l->wrong, ERR_DATA,
-		"this is no cursor of such a list; begin without one");
+	cursor_bad(&l->wrong);
 	redis_request_later(&l->request);
 }
 

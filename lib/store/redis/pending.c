@@ -48,9 +48,9 @@ create_one(struct creation *c, size_t i, struct slice record)
 	struct rresults_request *call =
 	    rresults_request_new(c->results, on_created, c);
 	struct buf key = BUF_INIT;
-	const struct slice argv[] = {
-	    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, c->ids[i]),
-	    record, SLICE("NX")};
+	const struct slice argv[] = {SLICE("SET"),
+				     arg_key(&key, ARG_RECORD, c->ids[i]),
+				     record, SLICE("NX")};
 
 	c->errs[i] = (struct err)ERR_INIT;
 	if (call == NULL || key.failed) {
@@ -99,9 +99,8 @@ rresults_forget(struct results *results, const struct slice *ids, size_t n)
 
 	for (i = 0; i < n; i++) {
 		buf_reset(&key);
-		const struct slice argv[] = {
-		    SLICE("UNLINK"),
-		    rresults_key(&key, RRESULTS_RECORD, ids[i])};
+		const struct slice argv[] = {SLICE("UNLINK"),
+					     arg_key(&key, ARG_RECORD, ids[i])};
 
 		if (!key.failed)
 			redis_command(r->redis, NULL, NULL, 2, argv);
@@ -135,8 +134,8 @@ rresults_reopen(struct results *results, struct slice id, struct slice record,
 	    rresults_request_record(results, on_reopened, on_done, arg);
 	struct buf key = BUF_INIT;
 	/* Without a life, which the final one had. */
-	const struct slice argv[] = {
-	    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, id), record};
+	const struct slice argv[] = {SLICE("SET"),
+				     arg_key(&key, ARG_RECORD, id), record};
 
 	if (call == NULL)
 		return;

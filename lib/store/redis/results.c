@@ -5,20 +5,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-const char RRESULTS_RECORD[] = "flowrra:task:";
 const char RRESULTS_COMPLETE[] = "flowrra:complete:";
-
-struct slice
-rresults_key(struct buf *key, const char *prefix, struct slice id)
-{
-	size_t start = key->len;
-
-	buf_adds(key, prefix);
-	buf_add(key, id.p, id.len);
-	if (key->failed)
-		return (struct slice){NULL, 0};
-	return (struct slice){key->data + start, key->len - start};
-}
 
 /* --- requests ---------------------------------------------------------- */
 
@@ -102,7 +89,7 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 	    rresults_request_record(results, on_got, on_record, arg);
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {SLICE("GET"),
-				     rresults_key(&key, RRESULTS_RECORD, id)};
+				     arg_key(&key, ARG_RECORD, id)};
 
 	if (call == NULL)
 		return;

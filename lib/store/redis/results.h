@@ -17,6 +17,7 @@
 #include "redis/redis.h"
 #include "redis/request.h"
 #include "redis/url.h"
+#include "store/redis/arg.h"
 #include "store/results.h"
 
 #define TOPIC_BUCKETS 256
@@ -87,9 +88,6 @@ void rresults_eval(struct redis_request *request,
 /* The record in the answer to a GET. */
 struct slice rresults_record(const struct redis_reply *reply);
 
-/* "flowrra:task:<id>" and the like, into `key`. */
-struct slice rresults_key(struct buf *key, const char *prefix, struct slice id);
-extern const char RRESULTS_RECORD[];
 extern const char RRESULTS_COMPLETE[];
 extern const char RRESULTS_EVENTS[];
 extern const char RRESULTS_STATS[];

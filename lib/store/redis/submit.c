@@ -12,8 +12,6 @@
 
 #include "store/redis/broker.h"
 
-static const char RECORD[] = "flowrra:task:";
-
 /* What submit.lua answers for each task, if it is not the id of another. */
 enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
 
@@ -112,9 +110,7 @@ forget_record(struct rbroker *b, const struct broker_submit *task)
 
 	if (!b->opt.with_results || task->record.p == NULL)
 		return;
-	buf_adds(&key, RECORD);
-	buf_add(&key, task->id.p, task->id.len);
-	argv[1] = (struct slice){key.data, key.len};
+	argv[1] = arg_key(&key, ARG_RECORD, task->id);
 	if (!key.failed)
 		redis_command(b->redis, NULL, NULL, 2, argv);
 	buf_done(&key);
@@ -236,8 +232,8 @@ push_by_script(struct batch *batch, size_t first, size_t n)
 {
 	struct rbroker *b = batch->broker;
 	struct slice *args = calloc(3 + 7 * n, sizeof(*args)), *arg;
-	char(*numbers)[4][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
-	char limit[NUMBER_TEXT];
+	char(*numbers)[4][ARG_NUMBER_SIZE] = calloc(n, sizeof(*numbers));
+	char limit[ARG_NUMBER_SIZE];
 	const struct broker_submit *task = &batch->tasks[first];
 	struct rqueue q = {.name = NULL};
 	size_t i;
@@ -252,18 +248,18 @@ push_by_script(struct batch *batch, size_t first, size_t n)
 	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
 	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_CLOCK]),
 	    slice_of(q.keys[KEY_WITHDRAWN])};
-	args[0] = number_arg(limit, b->opt.max_queue_size);
+	args[0] = arg_number(limit, b->opt.max_queue_size);
 	args[1] = slice_of(RBROKER_CONTROL);
 	args[2] = slice_of(q.wake);
 	for (i = 0; i < n; i++, task++) {
 		arg = &args[3 + 7 * i];
-		arg[0] = number_arg(numbers[i][0], task->priority);
-		arg[1] = number_arg(numbers[i][1], task->delay_ms);
-		arg[2] = number_arg(numbers[i][2], task->at_ms);
+		arg[0] = arg_number(numbers[i][0], task->priority);
+		arg[1] = arg_number(numbers[i][1], task->delay_ms);
+		arg[2] = arg_number(numbers[i][2], task->at_ms);
 		arg[3] = task->bytes;
 		arg[4] = task->id;
 		arg[5] = task->unique;
-		arg[6] = number_arg(numbers[i][3], task->unique_s);
+		arg[6] = arg_number(numbers[i][3], task->unique_s);
 	}
 	send_run(batch, first, n, 3 + 7 * n, args, keys);
 out:
@@ -327,9 +323,7 @@ reserve(struct batch *batch, size_t i)
 	struct slice argv[] = {
 	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
 
-	buf_adds(&key, RECORD);
-	buf_add(&key, task->id.p, task->id.len);
-	argv[1] = (struct slice){key.data, key.len};
+	argv[1] = arg_key(&key, ARG_RECORD, task->id);
 	if (run == NULL || key.failed) {
 		err_nomem(&task->err);
 		free(run);
@@ -359,9 +353,7 @@ store_if_none(struct batch *batch, const struct broker_submit *task)
 	struct slice argv[] = {
 	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
 
-	buf_adds(&key, RECORD);
-	buf_add(&key, task->id.p, task->id.len);
-	argv[1] = (struct slice){key.data, key.len};
+	argv[1] = arg_key(&key, ARG_RECORD, task->id);
 	if (!key.failed)
 		redis_command(batch->broker->redis, NULL, NULL, 4, argv);
 	buf_done(&key);
@@ -379,10 +371,8 @@ store_records(struct batch *batch)
 	struct buf keys = BUF_INIT;
 	size_t i, argc = 1, at = 0;
 
-	for (i = 0; i < batch->n; i++) {
-		buf_adds(&keys, RECORD);
-		buf_add(&keys, batch->tasks[i].id.p, batch->tasks[i].id.len);
-	}
+	for (i = 0; i < batch->n; i++)
+		arg_key(&keys, ARG_RECORD, batch->tasks[i].id);
 	if (argv == NULL || keys.failed) {
 		for (i = 0; i < batch->n; i++)
 			err_nomem(&batch->tasks[i].err);
@@ -390,7 +380,7 @@ store_records(struct batch *batch)
 	}
 	argv[0] = SLICE("MSET");
 	for (i = 0; i < batch->n; i++) {
-		size_t len = sizeof(RECORD) - 1 + batch->tasks[i].id.len;
+		size_t len = strlen(ARG_RECORD) + batch->tasks[i].id.len;
 
 		if (is_nobody_elses(&batch->tasks[i])) {
 			argv[argc++] = (struct slice){keys.data + at, len};

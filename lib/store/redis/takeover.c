@@ -149,10 +149,10 @@ static void
 take(struct asking *a)
 {
 	struct rqueue *q = a->queue;
-	char most[NUMBER_TEXT], largest[NUMBER_TEXT];
+	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
-	    slice_of(a->fence), number_arg(most, TAKE_MAX),
-	    number_arg(largest, (int64_t)q->broker->opt.max_task),
+	    slice_of(a->fence), arg_number(most, TAKE_MAX),
+	    arg_number(largest, (int64_t)q->broker->opt.max_task),
 	    slice_of(RBROKER_WITHDRAWN)};
 	struct slice keys[2 + PARTS];
 	char *names[1 + PARTS] = {rqueue_fence_key(q, a->id)};

@@ -157,8 +157,8 @@ static void
 look(struct topic *t)
 {
 	struct buf key = BUF_INIT;
-	const struct slice argv[] = {
-	    SLICE("GET"), rresults_key(&key, RRESULTS_RECORD, t->id)};
+	const struct slice argv[] = {SLICE("GET"),
+				     arg_key(&key, ARG_RECORD, t->id)};
 	struct rresults_request *call;
 
 	t->again = t->asking != NULL;
@@ -235,7 +235,7 @@ new_topic(struct rresults *r, struct slice id)
 	struct buf channel = BUF_INIT;
 	struct topic *t = calloc(1, sizeof(*t));
 
-	rresults_key(&channel, RRESULTS_COMPLETE, id);
+	arg_key(&channel, RRESULTS_COMPLETE, id);
 	if (t == NULL || channel.failed) {
 		buf_done(&channel);
 		free(t);
