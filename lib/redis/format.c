@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <string.h>
 
+#include "redis/redis.h"
 #include "util/buf.h"
 
 /* So much is asked for at once, so that many small commands share a chunk. */

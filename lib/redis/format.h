@@ -11,13 +11,7 @@
 #include <stddef.h>
 
 struct evbuffer;
-struct slice;
-
-/* A run of arguments; a command is one or more of them in a row. */
-struct redis_args {
-	const struct slice *v;
-	size_t n;
-};
+struct redis_args;
 
 /* An evbuffer to which nobody else adds. */
 struct redis_out {
@@ -25,7 +19,7 @@ struct redis_out {
 	size_t room; /* known to be free at its end */
 };
 
-/* Adds a command; 0, or -1 when memory runs out (nothing was added). */
+/* Adds a command, which is `n_parts` runs of arguments in a row; 0, or -1 when memory runs out (nothing was added). */
 int redis_format(struct redis_out *out, const struct redis_args *parts,
 		 size_t n_parts);
 

@@ -111,6 +111,14 @@ const char *redis_name(const struct redis *r);
 /* Bytes that wait to be sent. */
 size_t redis_backlog(const struct redis *r);
 
+/* A run of arguments. */
+struct redis_args {
+	const struct slice *v;
+	size_t n;
+};
+#define REDIS_ARGS(array)                                                      \
+	((struct redis_args){(array), sizeof(array) / sizeof(*(array))})
+
 typedef void redis_reply_fn(struct redis *r, const struct redis_reply *reply,
 			    void *arg);
 

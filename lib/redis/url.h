@@ -38,9 +38,6 @@ void redis_url_done(struct redis_url *url);
 /* 0, or -1 when memory runs out. */
 int redis_url_copy(struct redis_url *ret, const struct redis_url *url);
 
-/* Whether two URLs lead to the same server and database. */
-bool redis_url_same(const struct redis_url *a, const struct redis_url *b);
-
 /* A name for logs and errors, with no user and no password:
  * "redis://host:6379/0". Free it; NULL when memory runs out. */
 char *redis_url_name(const struct redis_url *url);

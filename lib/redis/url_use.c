@@ -22,25 +22,6 @@ redis_url_done(struct redis_url *url)
 	*url = (struct redis_url){.tls = false};
 }
 
-static bool
-text_same(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool
-host_same(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcasecmp(a, b) == 0);
-}
-
-bool
-redis_url_same(const struct redis_url *a, const struct redis_url *b)
-{
-	return a->db == b->db && a->port == b->port && a->tls == b->tls &&
-	       text_same(a->path, b->path) && host_same(a->host, b->host);
-}
-
 char *
 redis_url_name(const struct redis_url *url)
 {

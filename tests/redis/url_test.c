@@ -206,32 +206,6 @@ START_TEST(a_bad_url_is_refused_by_part_and_without_its_secrets)
 }
 END_TEST
 
-static bool
-same(const char *a, const char *b)
-{
-	struct redis_url ua, ub;
-	bool answer;
-
-	ck_assert_int_eq(redis_url_parse(a, &ua, NULL), 0);
-	ck_assert_int_eq(redis_url_parse(b, &ub, NULL), 0);
-	answer = redis_url_same(&ua, &ub);
-	redis_url_done(&ua);
-	redis_url_done(&ub);
-	return answer;
-}
-
-START_TEST(urls_are_the_same_if_server_and_database_are)
-{
-	ck_assert(same("redis://h", "redis://u:p@H:6379/0"));
-	ck_assert(same("unix:///a", "unix://:p@/a?db=0"));
-	ck_assert(!same("redis://h", "redis://h/1"));
-	ck_assert(!same("redis://h", "redis://h:6380"));
-	ck_assert(!same("redis://h", "redis://i"));
-	ck_assert(!same("redis://h", "unix:///h"));
-	ck_assert(!same("unix:///a", "unix:///A"));
-}
-END_TEST
-
 START_TEST(a_copy_shares_nothing)
 {
 	struct redis_url url, copy;
@@ -258,6 +232,5 @@ SUITE("redis_url")
 		  sizeof(good) / sizeof(good[0]));
 	TEST_LOOP(a_bad_url_is_refused_by_part_and_without_its_secrets, 0,
 		  sizeof(bad) / sizeof(bad[0]));
-	TEST(urls_are_the_same_if_server_and_database_are);
 	TEST(a_copy_shares_nothing);
 }

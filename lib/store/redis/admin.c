@@ -13,7 +13,7 @@
 
 /* One question of an inquiry. */
 struct ask {
-	struct rcall call;
+	struct redis_request request;
 	struct inquiry *inquiry;
 	inquiry_take_fn *take;
 	size_t index;
@@ -48,7 +48,7 @@ ask_version(struct inquiry *i)
 {
 	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
 
-	inquiry_command(i, take_version, 0, RARGS(argv));
+	inquiry_command(i, take_version, 0, REDIS_ARGS(argv));
 }
 
 static void
@@ -64,15 +64,15 @@ run(struct inquiry *i)
 }
 
 static void
-on_start(struct rcall *call, const struct redis_reply *none)
+on_start(struct redis_request *request, const struct redis_reply *none)
 {
-	run(container_of(call, struct inquiry, start));
+	run(container_of(request, struct inquiry, start));
 }
 
 static void
-drop_start(struct rcall *call)
+drop_start(struct redis_request *request)
 {
-	struct inquiry *i = container_of(call, struct inquiry, start);
+	struct inquiry *i = container_of(request, struct inquiry, start);
 
 	i->free(i);
 }
@@ -80,9 +80,10 @@ drop_start(struct rcall *call)
 void
 inquiry_begin(struct inquiry *i)
 {
-	i->start = (struct rcall){
-	    .broker = i->broker, .on_reply = on_start, .drop = drop_start};
-	rcall_later(&i->start);
+	i->start = (struct redis_request){.queue = i->broker->requests,
+					  .on_reply = on_start,
+					  .drop = drop_start};
+	redis_request_later(&i->start);
 }
 
 void
@@ -97,9 +98,9 @@ inquiry_next(struct inquiry *i, void (*ask)(struct inquiry *i),
 /* --- questions --------------------------------------------------------- */
 
 static void
-on_reply(struct rcall *call, const struct redis_reply *reply)
+on_reply(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct ask *a = container_of(call, struct ask, call);
+	struct ask *a = container_of(request, struct ask, request);
 	struct inquiry *i = a->inquiry;
 	enum redis_fault fault = redis_fault(reply);
 
@@ -117,9 +118,9 @@ on_reply(struct rcall *call, const struct redis_reply *reply)
 }
 
 static void
-drop(struct rcall *call)
+drop(struct redis_request *request)
 {
-	struct ask *a = container_of(call, struct ask, call);
+	struct ask *a = container_of(request, struct ask, request);
 
 	if (--a->inquiry->under_way == 0)
 		a->inquiry->free(a->inquiry);
@@ -132,9 +133,9 @@ ask_new(struct inquiry *i, inquiry_take_fn *take, size_t index)
 	struct ask *a = malloc(sizeof(*a));
 
 	if (a != NULL)
-		*a = (struct ask){.call = {.broker = i->broker,
-					   .on_reply = on_reply,
-					   .drop = drop},
+		*a = (struct ask){.request = {.queue = i->broker->requests,
+					      .on_reply = on_reply,
+					      .drop = drop},
 				  .inquiry = i,
 				  .take = take,
 				  .index = index};
@@ -156,22 +157,26 @@ note_sent(struct inquiry *i, struct ask *a, int sent)
 
 void
 inquiry_command(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		struct rargs argv)
+		struct redis_args argv)
 {
 	struct ask *a = ask_new(i, take, index);
 
 	note_sent(i, a,
-		  a != NULL ? rcall_command(&a->call, argv.n, argv.v) : -1);
+		  a != NULL ? redis_request_command(&a->request, argv) : -1);
 }
 
 void
 inquiry_eval(struct inquiry *i, inquiry_take_fn *take, size_t index,
-	     enum rscript script, struct rargs keys, struct rargs args)
+	     enum rscript script, struct redis_args keys,
+	     struct redis_args args)
 {
 	struct ask *a = ask_new(i, take, index);
 
 	note_sent(i, a,
-		  a != NULL ? rcall_eval(&a->call, script, keys, args) : -1);
+		  a != NULL ? redis_request_eval(&a->request,
+						 &i->broker->scripts[script],
+						 keys, args)
+			    : -1);
 }
 
 /* --- what users type --------------------------------------------------- */
@@ -204,35 +209,6 @@ char *
 rworker_name(struct slice name)
 {
 	return task_id_valid(name) ? strndup(name.p, name.len) : NULL;
-}
-
-bool
-cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret)
-{
-	const bool negative = s->len > 0 && s->p[0] == '-';
-	size_t i = negative;
-	int64_t n = 0;
-
-	for (; i < s->len && s->p[i] >= '0' && s->p[i] <= '9'; i++) {
-		if (n > CURSOR_OFFSET_MAX)
-			return false;
-		n = 10 * n + (s->p[i] - '0');
-	}
-	if (i == (size_t)negative || (i < s->len && s->p[i] != ':'))
-		return false;
-	/* A colon with nothing behind it is left, so that it is noticed. */
-	if (i + 1 < s->len)
-		i++;
-	*s = (struct slice){s->p + i, s->len - i};
-	*ret = negative ? -n : n;
-	return *ret >= min && *ret <= max;
-}
-
-int
-cursor_bad(struct err *err)
-{
-	return err_set(err, ERR_DATA,
-		       "this is no cursor of such a list; begin without one");
 }
 
 const struct broker_operate_ops broker_redis_operate = {

@@ -16,6 +16,7 @@
 #define STORE_REDIS_ADMIN_H
 
 #include "store/admin.h"
+#include "store/cursor.h"
 #include "store/redis/broker.h"
 
 struct inquiry {
@@ -31,7 +32,7 @@ struct inquiry {
 	struct err err;
 
 	/* The rest is redis_operate.c's. */
-	struct rcall start;
+	struct redis_request start;
 	unsigned int under_way;
 	unsigned int forgotten; /* how often the server had no script */
 	bool again;
@@ -48,9 +49,10 @@ void inquiry_next(struct inquiry *i, void (*ask)(struct inquiry *i),
 		  void (*answered)(struct inquiry *i));
 /* In a phase: ask the server. What fails is noted in i->err. */
 void inquiry_command(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		     struct rargs argv);
+		     struct redis_args argv);
 void inquiry_eval(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		  enum rscript script, struct rargs keys, struct rargs args);
+		  enum rscript script, struct redis_args keys,
+		  struct redis_args args);
 
 /* ERR_DATA if there cannot be a queue of that name. */
 int rqueue_check_name(struct slice name, struct err *err);
@@ -62,10 +64,8 @@ int rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
  * memory). */
 char *rworker_name(struct slice name);
 
-/* Numbers in cursors: reads one of min … max from the front of *s, and the
- * colon behind it if there is more. False if there is none. */
-bool cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret);
-int cursor_bad(struct err *err);
+/* The largest offset that a cursor may have: more than fits into any list, and
+ * few enough digits for the numbers of Lua, which are doubles. */
 #define CURSOR_OFFSET_MAX INT64_C(1000000000000)
 
 /* About so many bytes of tasks are shown in one page. */

@@ -70,8 +70,8 @@ ask_pause(struct inquiry *i)
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(c->queue.wake)};
 
-	inquiry_eval(i, take_nothing, 0, SCRIPT_PAUSE, RARGS(keys),
-		     RARGS(args));
+	inquiry_eval(i, take_nothing, 0, SCRIPT_PAUSE, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 static void
@@ -172,16 +172,17 @@ static void
 ask_purge(struct inquiry *i)
 {
 	const struct change *c = container_of(i, struct change, inquiry);
-	char n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	char n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
 				     slice_of(c->queue.keys[KEY_LEVELS]),
 				     slice_of(c->queue.keys[KEY_DELAYED]),
 				     slice_of(c->queue.keys[KEY_WITHDRAWN])};
-	const struct slice args[] = {number_arg(n, c->n),
-				     number_arg(bytes, VIEW_BYTES),
+	const struct slice args[] = {arg_number(n, c->n),
+				     arg_number(bytes, VIEW_BYTES),
 				     slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_purged, 0, SCRIPT_PURGE, RARGS(keys), RARGS(args));
+	inquiry_eval(i, take_purged, 0, SCRIPT_PURGE, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 void
@@ -215,17 +216,17 @@ static void
 ask_withdraw(struct inquiry *i)
 {
 	const struct change *c = container_of(i, struct change, inquiry);
-	char offset[NUMBER_TEXT], effort[NUMBER_TEXT];
+	char offset[ARG_NUMBER_SIZE], effort[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
 				     slice_of(c->queue.keys[KEY_LEVELS]),
 				     slice_of(c->queue.keys[KEY_DELAYED]),
 				     slice_of(c->queue.keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {
-	    slice_of(c->id), slice_of(c->place), number_arg(offset, c->offset),
-	    number_arg(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
+	    slice_of(c->id), slice_of(c->place), arg_number(offset, c->offset),
+	    arg_number(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, RARGS(keys),
-		     RARGS(args));
+	inquiry_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 /* "d:OFFSET" or "LEVEL:OFFSET". */
@@ -233,7 +234,7 @@ static int
 read_cursor(struct change *c, struct slice cursor, struct err *err)
 {
 	struct slice rest = cursor;
-	char text[NUMBER_TEXT];
+	char text[ARG_NUMBER_SIZE];
 	int64_t level = 0;
 
 	if (cursor.len == 0) {
@@ -242,7 +243,7 @@ read_cursor(struct change *c, struct slice cursor, struct err *err)
 		rest = (struct slice){cursor.p + 2, cursor.len - 2};
 		c->place = strdup("d");
 	} else if (cursor_number(&rest, INT32_MIN, INT32_MAX, &level)) {
-		number_arg(text, level);
+		arg_number(text, level);
 		c->place = strdup(text);
 	} else {
 		return cursor_bad(err);
@@ -319,17 +320,17 @@ ask_stretch(struct exhumation *e, size_t first, size_t n)
 				     slice_of(e->queue.keys[KEY_LEVELS])};
 	struct slice args[2 + 3 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
 						    slice_of(e->queue.wake)};
-	char levels[EXHUME_A_CALL][NUMBER_TEXT];
+	char levels[EXHUME_A_CALL][ARG_NUMBER_SIZE];
 	const struct broker_exhume *one = &e->batch[first];
 	size_t k;
 
 	for (k = 0; k < n; k++, one++) {
 		args[2 + 3 * k] = one->key;
 		args[3 + 3 * k] = one->again;
-		args[4 + 3 * k] = number_arg(levels[k], one->priority);
+		args[4 + 3 * k] = arg_number(levels[k], one->priority);
 	}
 	inquiry_eval(&e->inquiry, take_exhumed, first, SCRIPT_EXHUME,
-		     RARGS(keys), (struct rargs){args, 2 + 3 * n});
+		     REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
 }
 
 static void

@@ -75,8 +75,8 @@ ask_info(struct inquiry *i)
 	const struct slice now[] = {SLICE("TIME")};
 
 	e->asked_us = clock_wall_us();
-	inquiry_command(i, take_time, 0, RARGS(now));
-	inquiry_command(i, take_info, 0, RARGS(info));
+	inquiry_command(i, take_time, 0, REDIS_ARGS(now));
+	inquiry_command(i, take_info, 0, REDIS_ARGS(info));
 }
 
 static void
@@ -87,8 +87,8 @@ ask_settings(struct inquiry *i)
 	const struct slice fsync[] = {SLICE("CONFIG"), SLICE("GET"),
 				      SLICE("appendfsync")};
 
-	inquiry_command(i, take_setting, 0, RARGS(save));
-	inquiry_command(i, take_setting, 1, RARGS(fsync));
+	inquiry_command(i, take_setting, 0, REDIS_ARGS(save));
+	inquiry_command(i, take_setting, 1, REDIS_ARGS(fsync));
 }
 
 /* --- the answer -------------------------------------------------------- */

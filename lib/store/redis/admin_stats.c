@@ -133,15 +133,15 @@ take_worker_names(struct inquiry *i, size_t none,
 static void
 ask_worker_names(struct survey *s)
 {
-	char before[NUMBER_TEXT];
+	char before[ARG_NUMBER_SIZE];
 	const struct slice all[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
 				    SLICE("0"), SLICE("-1")};
 	const struct slice old[] = {
 	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
-	    number_arg(before, clock_wall_us() / 1000 - LISTED_MS)};
+	    arg_number(before, clock_wall_us() / 1000 - LISTED_MS)};
 
 	inquiry_command(&s->inquiry, take_worker_names, 0,
-			s->what == PRUNE ? RARGS(old) : RARGS(all));
+			s->what == PRUNE ? REDIS_ARGS(old) : REDIS_ARGS(all));
 }
 
 static void
@@ -153,7 +153,7 @@ ask_names(struct inquiry *i)
 
 	ask_worker_names(s);
 	if (s->queues == NULL) /* none was named */
-		inquiry_command(i, take_queue_names, 0, RARGS(argv));
+		inquiry_command(i, take_queue_names, 0, REDIS_ARGS(argv));
 }
 
 /* --- queues ------------------------------------------------------------ */
@@ -213,8 +213,8 @@ ask_queue(struct survey *s, size_t index, const struct rqueue *q)
 	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(&s->inquiry, take_queue, index, SCRIPT_QUEUE, RARGS(keys),
-		     RARGS(args));
+	inquiry_eval(&s->inquiry, take_queue, index, SCRIPT_QUEUE,
+		     REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 /* --- what workers hold ------------------------------------------------- */
@@ -246,9 +246,9 @@ take_holding(struct inquiry *i, size_t index, const struct redis_reply *reply)
 static void
 ask_holding(struct survey *s, size_t index, const struct rqueue *q)
 {
-	char parts[NUMBER_TEXT];
+	char parts[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING])};
-	struct slice args[1 + WORKERS_A_CALL] = {number_arg(parts, PARTS)};
+	struct slice args[1 + WORKERS_A_CALL] = {arg_number(parts, PARTS)};
 	size_t first, n;
 
 	for (first = 0; first < s->n_workers; first += n) {
@@ -256,7 +256,8 @@ ask_holding(struct survey *s, size_t index, const struct rqueue *q)
 			args[1 + n] = slice_of(s->workers[first + n].name);
 		inquiry_eval(&s->inquiry, take_holding,
 			     index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
-			     RARGS(keys), (struct rargs){args, 1 + n});
+			     REDIS_ARGS(keys),
+			     (struct redis_args){args, 1 + n});
 	}
 }
 
@@ -287,7 +288,8 @@ ask_word(struct survey *s, size_t index)
 	if (key.failed)
 		err_nomem(&s->inquiry.err);
 	else
-		inquiry_command(&s->inquiry, take_word, index, RARGS(argv));
+		inquiry_command(&s->inquiry, take_word, index,
+				REDIS_ARGS(argv));
 	buf_done(&key);
 }
 
@@ -497,10 +499,10 @@ void
 rbroker_prune_workers(struct rbroker *b)
 {
 	struct survey *s = survey_new(&b->pub, PRUNE);
-	char before[NUMBER_TEXT];
+	char before[ARG_NUMBER_SIZE];
 	const struct slice old[] = {
 	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
-	    number_arg(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
+	    arg_number(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
 
 	redis_command(b->redis, NULL, NULL, 4, old);
 	if (s != NULL)

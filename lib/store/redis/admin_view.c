@@ -176,17 +176,17 @@ static void
 ask_waiting(struct inquiry *i)
 {
 	struct view *v = container_of(i, struct view, inquiry);
-	char level[NUMBER_TEXT], offset[NUMBER_TEXT], n[NUMBER_TEXT],
-	    bytes[NUMBER_TEXT];
+	char level[ARG_NUMBER_SIZE], offset[ARG_NUMBER_SIZE],
+	    n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING]),
 				     slice_of(v->queue.keys[KEY_LEVELS])};
 	const struct slice args[] = {
-	    v->first ? SLICE("") : number_arg(level, v->level),
-	    number_arg(offset, v->offset), number_arg(n, v->n),
-	    number_arg(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
+	    v->first ? SLICE("") : arg_number(level, v->level),
+	    arg_number(offset, v->offset), arg_number(n, v->n),
+	    arg_number(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, RARGS(keys),
-		     RARGS(args));
+	inquiry_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, REDIS_ARGS(keys),
+		     REDIS_ARGS(args));
 }
 
 static void
@@ -194,42 +194,43 @@ ask_sorted(struct inquiry *i)
 {
 	struct view *v = container_of(i, struct view, inquiry);
 	const bool dead = v->place == BROKER_DEAD;
-	char offset[NUMBER_TEXT], n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	char offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE],
+	    bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(v->queue.keys[dead ? KEY_DEAD : KEY_DELAYED]),
 	    slice_of(v->queue.keys[KEY_DEAD_TASKS]),
 	    slice_of(v->queue.keys[KEY_DEAD_INFO])};
-	const struct slice args[] = {number_arg(offset, v->offset),
-				     number_arg(n, v->n),
-				     number_arg(bytes, VIEW_BYTES)};
+	const struct slice args[] = {arg_number(offset, v->offset),
+				     arg_number(n, v->n),
+				     arg_number(bytes, VIEW_BYTES)};
 
 	inquiry_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
-		     (struct rargs){keys, dead ? 3 : 1}, RARGS(args));
+		     (struct redis_args){keys, dead ? 3 : 1}, REDIS_ARGS(args));
 }
 
 static void
 ask_in_flight(struct inquiry *i)
 {
 	struct view *v = container_of(i, struct view, inquiry);
-	char parts[NUMBER_TEXT], part[NUMBER_TEXT], offset[NUMBER_TEXT],
-	    n[NUMBER_TEXT], bytes[NUMBER_TEXT];
+	char parts[ARG_NUMBER_SIZE], part[ARG_NUMBER_SIZE],
+	    offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING])};
 	/* That worker may have left the list. */
 	const bool there = v->n_workers > 0 && v->from != NULL &&
 			   strcmp(v->workers[0], v->from) == 0;
 	struct slice args[6 + WORKERS_A_CALL] = {
-	    number_arg(parts, PARTS),
-	    number_arg(part, there ? v->level : 0),
-	    number_arg(offset, there ? v->offset : 0),
-	    number_arg(n, v->n),
-	    number_arg(bytes, VIEW_BYTES),
+	    arg_number(parts, PARTS),
+	    arg_number(part, there ? v->level : 0),
+	    arg_number(offset, there ? v->offset : 0),
+	    arg_number(n, v->n),
+	    arg_number(bytes, VIEW_BYTES),
 	    slice_of(RBROKER_WITHDRAWN)};
 	size_t w;
 
 	for (w = 0; w < v->n_workers && w < WORKERS_A_CALL; w++)
 		args[6 + w] = slice_of(v->workers[w]);
-	inquiry_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT, RARGS(keys),
-		     (struct rargs){args, 6 + w});
+	inquiry_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT,
+		     REDIS_ARGS(keys), (struct redis_args){args, 6 + w});
 }
 
 static int
@@ -267,7 +268,7 @@ ask_workers(struct inquiry *i)
 	const struct slice argv[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
 				     SLICE("0"), SLICE("-1")};
 
-	inquiry_command(i, take_workers, 0, RARGS(argv));
+	inquiry_command(i, take_workers, 0, REDIS_ARGS(argv));
 }
 
 static void

@@ -26,14 +26,6 @@ const char RBROKER_WORKERS[] = "flowrra:workers";
 const char RBROKER_WORKER[] = "flowrra:worker:";
 const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 
-struct slice
-number_arg(char text[NUMBER_TEXT], int64_t value)
-{
-	int n = snprintf(text, NUMBER_TEXT, "%" PRId64, value);
-
-	return (struct slice){text, (size_t)n};
-}
-
 /* --- scripts ----------------------------------------------------------- */
 
 /* Redis before 7 does not know the line with the flags. */
@@ -231,13 +223,13 @@ static void
 heartbeat(struct broker *broker, struct slice description)
 {
 	struct rbroker *b = (struct rbroker *)broker;
-	char life[NUMBER_TEXT], now[NUMBER_TEXT];
+	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
 	const struct slice key = slice_of(b->worker_key);
 	const struct slice args[] = {description,
-				     number_arg(life, BROKER_LIFE_S - 1)};
+				     arg_number(life, BROKER_LIFE_S - 1)};
 	/* A hint for lists; whether a worker lives, its key alone tells. */
 	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
-				    number_arg(now, clock_wall_us() / 1000),
+				    arg_number(now, clock_wall_us() / 1000),
 				    slice_of(b->opt.worker)};
 	unsigned int i;
 
@@ -304,7 +296,7 @@ close_broker(struct broker *broker)
 
 	redis_free(b->redis);
 	redis_free(b->control);
-	rbroker_drop_calls(b);
+	redis_requests_free(b->requests);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_done(&b->queues[i]);
 	free(b->queues);
@@ -315,18 +307,13 @@ close_broker(struct broker *broker)
 		event_free(b->patrol);
 	rbroker_forget_missing(b);
 	rbroker_forget_named(b);
-	if (b->later != NULL)
-		event_free(b->later);
 	redis_url_done(&b->url);
 	free(b->url_name);
 	free(b->queue_key);
 	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
-	if (b->answering)
-		b->dead = true;
-	else
-		free(b);
+	free(b);
 }
 
 static struct redis *
@@ -407,8 +394,6 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
-	TAILQ_INIT(&b->asked);
-	TAILQ_INIT(&b->waiting);
 	TAILQ_INIT(&b->missing);
 	choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
@@ -417,15 +402,16 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->url_name = redis_url_name(&b->url);
 	b->queue_key = strdup(options->queue_key);
-	b->later = evtimer_new(options->base, rbroker_on_later, b);
-	if (b->url_name == NULL || b->queue_key == NULL || b->later == NULL ||
+	if (b->url_name == NULL || b->queue_key == NULL ||
 	    asprintf(&b->queues_key, "%ss", options->queue_key) < 0) {
 		err_nomem(err);
 		goto fail;
 	}
 	if (outbox_init(&b->outbox, options->base, &rbroker_settlements, b,
 			err) != 0 ||
-	    (b->redis = connect_redis(b, err)) == NULL)
+	    (b->redis = connect_redis(b, err)) == NULL ||
+	    (b->requests = redis_requests_new(options->base, b->redis, err)) ==
+		NULL)
 		goto fail;
 	b->outbox.redis = b->redis;
 	if (options->worker != NULL && open_worker(b, err) != 0)

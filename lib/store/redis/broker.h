@@ -17,8 +17,10 @@
 
 #include "redis/outbox.h"
 #include "redis/redis.h"
+#include "redis/request.h"
 #include "redis/url.h"
 #include "store/broker.h"
+#include "store/redis/arg.h"
 #include "store/redis/scripts.h"
 
 /*
@@ -110,11 +112,7 @@ struct rbroker {
 	struct redis *redis;   /* commands */
 	struct redis *control; /* listens */
 	struct outbox outbox;  /* settlements */
-	TAILQ_HEAD(rcall_list, rcall) asked; /* calls under way */
-	struct rcall_list waiting;	     /* those that wait for the loop */
-	struct event *later;		     /* it turns */
-	bool answering;			     /* those are being answered */
-	bool dead;	      /* and one of them has closed the broker */
+	struct redis_requests *requests;
 	struct event *patrol; /* looks after other workers */
 	TAILQ_HEAD(, missing) missing;
 	struct event *census; /* compares what is in flight with memory */
@@ -140,36 +138,6 @@ int rbroker_eval(struct rbroker *b, enum rscript script,
 
 /* Chooses the scripts by the server's answer to INFO. */
 void rbroker_take_version(struct rbroker *b, struct slice info);
-
-/*
- * A call that waits for an answer; it lies inside the thing that it is about,
- * which fills the first three. Either on_reply() or drop() is called, once.
- */
-struct rcall {
-	struct rbroker *broker;
-	/* The answer; NULL if the connection broke, or with rcall_later(). */
-	void (*on_reply)(struct rcall *call, const struct redis_reply *reply);
-	/* The broker is being closed: free what the call lies in. */
-	void (*drop)(struct rcall *call);
-	TAILQ_ENTRY(rcall) link;
-};
-
-struct rargs {
-	const struct slice *v;
-	size_t n;
-};
-#define RARGS(array) ((struct rargs){(array), sizeof(array) / sizeof(*(array))})
-
-/* Send a command, or a script. -1, and nothing is called, if there is no
- * connection, or no memory. */
-int rcall_command(struct rcall *call, size_t argc, const struct slice *argv);
-int rcall_eval(struct rcall *call, enum rscript script, struct rargs keys,
-	       struct rargs args);
-/* Has on_reply() called from the loop, soon. */
-void rcall_later(struct rcall *call);
-/* For the broker itself: the loop has turned; it is being closed. */
-void rbroker_on_later(int fd, short what, void *broker);
-void rbroker_drop_calls(struct rbroker *b);
 
 /* Tells the server the name of a queue, once a connection. */
 void rbroker_name_queue(struct rbroker *b, const char *name);
@@ -240,9 +208,5 @@ void rbroker_registered_names(struct broker *b, broker_value_fn *on_value,
 			      void *arg);
 void rbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);
-
-/* A number as an argument; `text` holds it. */
-#define NUMBER_TEXT 24
-struct slice number_arg(char text[NUMBER_TEXT], int64_t value);
 
 #endif

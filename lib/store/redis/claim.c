@@ -182,11 +182,12 @@ choose_part(struct rqueue *q)
 static void
 claim(struct rqueue *q, unsigned int count)
 {
-	char n[NUMBER_TEXT], largest[NUMBER_TEXT], budget[NUMBER_TEXT];
+	char n[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
+	    budget[ARG_NUMBER_SIZE];
 	struct rbroker *b = q->broker;
 	const struct slice args[] = {
-	    number_arg(n, count), number_arg(largest, (int64_t)b->opt.max_task),
-	    number_arg(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN)};
+	    arg_number(n, count), arg_number(largest, (int64_t)b->opt.max_task),
+	    arg_number(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN)};
 	const unsigned int part = choose_part(q);
 	const struct slice keys[] = {
 	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
@@ -332,9 +333,9 @@ on_unblocked(struct redis *r, const struct redis_reply *reply, void *arg)
 static void
 unblock(struct rqueue *q)
 {
-	char id[NUMBER_TEXT];
+	char id[ARG_NUMBER_SIZE];
 	const struct slice argv[] = {SLICE("CLIENT"), SLICE("UNBLOCK"),
-				     number_arg(id, q->blocking_id)};
+				     arg_number(id, q->blocking_id)};
 
 	if (redis_command(q->broker->redis, on_unblocked, q, 3, argv) == 0)
 		q->unblocking = true;

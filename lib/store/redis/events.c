@@ -18,8 +18,10 @@ const char RRESULTS_EVENTS[] = "flowrra:events";
 /* --- telling ----------------------------------------------------------- */
 
 static void
-on_listeners(struct rcall *call, const struct redis_reply *reply)
+on_listeners(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	struct rresults *r = call->results;
 	const struct timeval tv = {.tv_sec = EARS_S};
 
@@ -33,14 +35,13 @@ static void
 on_ears(evutil_socket_t fd, short what, void *arg)
 {
 	struct rresults *r = arg;
-	struct rcall *call = malloc(sizeof(*call));
+	struct rresults_request *call =
+	    rresults_request_new(r, on_listeners, NULL);
 	const struct slice argv[] = {SLICE("PUBSUB"), SLICE("NUMSUB"),
 				     slice_of(RRESULTS_EVENTS)};
 
-	if (call == NULL)
-		return;
-	*call = (struct rcall){.results = r, .fn = on_listeners};
-	rresults_ask(call, 3, argv);
+	if (call != NULL)
+		rresults_command(&call->request, REDIS_ARGS(argv));
 }
 
 bool

@@ -12,7 +12,6 @@
  * lists and rates, and nothing depends on it.
  */
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +27,10 @@ const char RRESULTS_STATS[] = "flowrra:stats";
 
 /* A note under way. */
 struct note {
-	struct rcall call; /* the first member: whoever frees it, frees all */
-	bool failed;	   /* the tasks in it */
-	bool again;	   /* it was refused before */
+	struct redis_request request; /* that it begins with */
+	struct rresults *results;
+	bool failed; /* the tasks in it */
+	bool again;  /* it was refused before */
 	unsigned int n;
 	char ids[]; /* each with a NUL behind */
 };
@@ -50,12 +50,10 @@ rresults_index_field(bool failed)
 static void
 trim(struct rresults *r, bool failed)
 {
-	char last[24];
-	const int n = snprintf(last, sizeof(last), "%d", RESULTS_LIST_MAX - 1);
+	char last[ARG_NUMBER_SIZE];
 	const struct slice argv[] = {SLICE("LTRIM"),
-				     rresults_index_list(failed),
-				     SLICE("0"),
-				     {last, (size_t)n}};
+				     rresults_index_list(failed), SLICE("0"),
+				     arg_number(last, RESULTS_LIST_MAX - 1)};
 
 	redis_command(r->redis, NULL, NULL, 4, argv);
 }
@@ -79,18 +77,17 @@ put_arguments(const struct note *note, struct slice first, struct slice second,
 static void
 send_commands(struct note *note, struct slice *argv)
 {
-	struct rresults *r = note->call.results;
-	char number[24];
-	const int n = snprintf(number, sizeof(number), "%u", note->n);
-	const struct slice count[] = {SLICE("HINCRBY"),
-				      slice_of(RRESULTS_STATS),
-				      rresults_index_field(note->failed),
-				      {number, (size_t)n}};
+	struct rresults *r = note->results;
+	char number[ARG_NUMBER_SIZE];
+	const struct slice count[] = {
+	    SLICE("HINCRBY"), slice_of(RRESULTS_STATS),
+	    rresults_index_field(note->failed), arg_number(number, note->n)};
 
 	put_arguments(note, SLICE("LPUSH"), rresults_index_list(note->failed),
 		      argv);
 	redis_command(r->redis, NULL, NULL, 4, count);
-	rresults_ask(&note->call, 2 + note->n, argv);
+	rresults_command(&note->request,
+			 (struct redis_args){argv, 2 + note->n});
 }
 
 static void
@@ -98,17 +95,12 @@ send_script(struct note *note, struct slice *args)
 {
 	const struct slice keys[] = {rresults_index_list(note->failed),
 				     slice_of(RRESULTS_STATS)};
-	char most[24];
-	const int n = snprintf(most, sizeof(most), "%d", RESULTS_LIST_MAX);
+	char most[ARG_NUMBER_SIZE];
 
 	put_arguments(note, rresults_index_field(note->failed),
-		      (struct slice){most, (size_t)n}, args);
-	rresults_ask_script(&note->call, &(struct rscript_call){
-					     .script = &rscripts[SCRIPT_INDEX],
-					     .n_keys = 2,
-					     .keys = keys,
-					     .n_args = 2 + note->n,
-					     .args = args});
+		      arg_number(most, RESULTS_LIST_MAX), args);
+	rresults_eval(&note->request, &rscripts[SCRIPT_INDEX], REDIS_ARGS(keys),
+		      (struct redis_args){args, 2 + note->n});
 }
 
 /* Sends it, or frees it. */
@@ -120,7 +112,7 @@ send_to_server(struct note *note)
 
 	if (args == NULL)
 		free(note);
-	else if (note->again || note->call.results->full)
+	else if (note->again || note->results->full)
 		send_script(note, args);
 	else
 		send_commands(note, args);
@@ -128,9 +120,9 @@ send_to_server(struct note *note)
 }
 
 static void
-on_noted(struct rcall *call, const struct redis_reply *reply)
+on_noted(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct note *note = container_of(call, struct note, call);
+	struct note *note = container_of(request, struct note, request);
 	const enum redis_fault fault = redis_fault(reply);
 
 	/* It became full just now, or has forgotten its scripts. */
@@ -141,7 +133,7 @@ on_noted(struct rcall *call, const struct redis_reply *reply)
 		return;
 	}
 	if (redis_reply_integer(reply) > RESULTS_LIST_MAX + TRIM_EVERY)
-		trim(call->results, note->failed);
+		trim(note->results, note->failed);
 	free(note);
 }
 
@@ -152,9 +144,11 @@ send_note(struct rresults *r, bool failed)
 	struct note *note = malloc(sizeof(*note) + ended->ids.len);
 
 	if (note != NULL && !ended->ids.failed) {
-		*note = (struct note){.call = {.results = r, .fn = on_noted},
-				      .failed = failed,
-				      .n = ended->n};
+		*note = (struct note){
+		    .request = {.queue = r->requests, .on_reply = on_noted},
+		    .results = r,
+		    .failed = failed,
+		    .n = ended->n};
 		memcpy(note->ids, ended->ids.data, ended->ids.len);
 		send_to_server(note);
 	} else {

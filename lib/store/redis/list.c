@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/result_json.h"
+#include "store/cursor.h"
 #include "store/redis/results.h"
 #include "store/redis/scripts.h"
 
@@ -14,11 +15,13 @@
 /* One who empties the server's cache of scripts all the time is not waited
  * for. */
 #define FORGOTTEN_MAX 3
-/* Lists are not nearly as long as that has digits. */
-#define PLACE_DIGITS 9
+/* The list is cut long before it reaches this (see index.c), and Lua still adds
+ * to it without loss. */
+#define PLACE_MAX 999999999
 
 struct listing {
-	struct rcall call; /* the first member: whoever frees it, frees all */
+	struct redis_request request; /* that it begins with */
+	struct rresults *results;
 	bool failed;
 	unsigned int n, forgotten;
 	struct err wrong; /* the cursor */
@@ -77,36 +80,29 @@ tell_page(const struct listing *l, const struct redis_reply *reply)
 static bool
 is_cursor(struct slice s)
 {
-	size_t i;
+	int64_t place;
 
-	for (i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-		;
-	return i > 0 && i <= PLACE_DIGITS && i < s.len && s.p[i] == ':';
+	return cursor_number(&s, 0, PLACE_MAX, &place) && s.len > 0;
 }
 
 static void
 ask(struct listing *l)
 {
-	char want[24];
-	const int len = snprintf(want, sizeof(want), "%u", l->n);
+	char want[ARG_NUMBER_SIZE];
 	const struct slice key = rresults_index_list(l->failed);
 	const struct slice args[] = {{l->cursor, l->len},
-				     {want, (size_t)len},
+				     arg_number(want, l->n),
 				     SLICE(PAGE_BYTES),
-				     slice_of(RRESULTS_RECORD)};
+				     slice_of(ARG_RECORD)};
 
-	rresults_ask_script(
-	    &l->call, &(struct rscript_call){.script = &rscripts[SCRIPT_RECENT],
-					     .n_keys = 1,
-					     .keys = &key,
-					     .n_args = 4,
-					     .args = args});
+	rresults_eval(&l->request, &rscripts[SCRIPT_RECENT],
+		      (struct redis_args){&key, 1}, REDIS_ARGS(args));
 }
 
 static void
-on_listed(struct rcall *call, const struct redis_reply *reply)
+on_listed(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct listing *l = container_of(call, struct listing, call);
+	struct listing *l = container_of(request, struct listing, request);
 	const enum redis_fault fault = redis_fault(reply);
 	struct err err;
 
@@ -119,7 +115,7 @@ on_listed(struct rcall *call, const struct redis_reply *reply)
 	} else if (fault == REDIS_FAULT_NONE) {
 		tell_page(l, reply);
 	} else {
-		redis_fault_err(call->results->redis, "listing results", reply,
+		redis_fault_err(l->results->redis, "listing results", reply,
 				&err);
 		fail_page(l->on_page, &err, l->arg);
 	}
@@ -130,6 +126,7 @@ void
 rresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)
 {
+	struct rresults *r = (struct rresults *)results;
 	struct listing *l = malloc(sizeof(*l) + cursor.len);
 	const unsigned int most = n < RESULTS_PAGE_MAX ? n : RESULTS_PAGE_MAX;
 	struct err err;
@@ -140,7 +137,8 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 		return;
 	}
 	*l = (struct listing){
-	    .call = {.results = (struct rresults *)results, .fn = on_listed},
+	    .request = {.queue = r->requests, .on_reply = on_listed},
+	    .results = r,
 	    .failed = failed,
 	    .n = most > 0 ? most : 1,
 	    .on_page = on_page,
@@ -152,16 +150,17 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 		ask(l);
 		return;
 	}
-	err_set(&l->wrong, ERR_DATA,
-		"this is no cursor of such a list; begin without one");
-	rresults_answer_later(&l->call);
+	cursor_bad(&l->wrong);
+	redis_request_later(&l->request);
 }
 
 /* --- counts ------------------------------------------------------------ */
 
 static void
-on_counted(struct rcall *call, const struct redis_reply *reply)
+on_counted(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	char text[80];
 	struct err err;
 	int n;
@@ -186,13 +185,12 @@ void
 rresults_counts(struct results *results, results_record_fn *on_record,
 		void *arg)
 {
-	struct rcall *call = rresults_call(results, on_record, arg);
+	struct rresults_request *call =
+	    rresults_request_record(results, on_counted, on_record, arg);
 	const struct slice argv[] = {SLICE("HMGET"), slice_of(RRESULTS_STATS),
 				     rresults_index_field(false),
 				     rresults_index_field(true)};
 
-	if (call == NULL)
-		return;
-	call->fn = on_counted;
-	rresults_ask(call, 4, argv);
+	if (call != NULL)
+		rresults_command(&call->request, REDIS_ARGS(argv));
 }

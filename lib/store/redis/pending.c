@@ -24,8 +24,10 @@ created(struct creation *c)
 }
 
 static void
-on_created(struct rcall *call, const struct redis_reply *reply)
+on_created(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	struct creation *c = call->arg;
 	const size_t i = call->index;
 
@@ -43,23 +45,21 @@ on_created(struct rcall *call, const struct redis_reply *reply)
 static void
 create_one(struct creation *c, size_t i, struct slice record)
 {
-	struct rcall *call = malloc(sizeof(*call));
+	struct rresults_request *call =
+	    rresults_request_new(c->results, on_created, c);
 	struct buf key = BUF_INIT;
-	const struct slice argv[] = {
-	    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, c->ids[i]),
-	    record, SLICE("NX")};
+	const struct slice argv[] = {SLICE("SET"),
+				     arg_key(&key, ARG_RECORD, c->ids[i]),
+				     record, SLICE("NX")};
 
 	c->errs[i] = (struct err)ERR_INIT;
 	if (call == NULL || key.failed) {
 		free(call);
 		err_nomem(&c->errs[i]);
 	} else {
-		*call = (struct rcall){.results = c->results,
-				       .fn = on_created,
-				       .arg = c,
-				       .index = i};
+		call->index = i;
 		c->left++;
-		rresults_ask(call, 4, argv);
+		rresults_command(&call->request, REDIS_ARGS(argv));
 	}
 	buf_done(&key);
 }
@@ -99,9 +99,8 @@ rresults_forget(struct results *results, const struct slice *ids, size_t n)
 
 	for (i = 0; i < n; i++) {
 		buf_reset(&key);
-		const struct slice argv[] = {
-		    SLICE("UNLINK"),
-		    rresults_key(&key, RRESULTS_RECORD, ids[i])};
+		const struct slice argv[] = {SLICE("UNLINK"),
+					     arg_key(&key, ARG_RECORD, ids[i])};
 
 		if (!key.failed)
 			redis_command(r->redis, NULL, NULL, 2, argv);
@@ -110,8 +109,10 @@ rresults_forget(struct results *results, const struct slice *ids, size_t n)
 }
 
 static void
-on_reopened(struct rcall *call, const struct redis_reply *reply)
+on_reopened(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	const struct slice none = {NULL, 0};
 	struct err err;
 
@@ -129,15 +130,15 @@ void
 rresults_reopen(struct results *results, struct slice id, struct slice record,
 		results_record_fn *on_done, void *arg)
 {
-	struct rcall *call = rresults_call(results, on_done, arg);
+	struct rresults_request *call =
+	    rresults_request_record(results, on_reopened, on_done, arg);
 	struct buf key = BUF_INIT;
 	/* Without a life, which the final one had. */
-	const struct slice argv[] = {
-	    SLICE("SET"), rresults_key(&key, RRESULTS_RECORD, id), record};
+	const struct slice argv[] = {SLICE("SET"),
+				     arg_key(&key, ARG_RECORD, id), record};
 
 	if (call == NULL)
 		return;
-	call->fn = on_reopened;
-	rresults_ask(call, 3, argv);
+	rresults_command(&call->request, REDIS_ARGS(argv));
 	buf_done(&key);
 }

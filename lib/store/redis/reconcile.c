@@ -98,13 +98,13 @@ rqueue_look(struct rqueue *q, unsigned int index)
 {
 	struct part *part = &q->parts[index];
 	struct rbroker *b = q->broker;
-	char largest[NUMBER_TEXT];
+	char largest[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(part->key), slice_of(q->keys[KEY_DEAD]),
 	    slice_of(q->keys[KEY_DEAD_TASKS]), slice_of(q->keys[KEY_DEAD_INFO]),
 	    slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {
-	    number_arg(largest, (int64_t)b->opt.max_task),
+	    arg_number(largest, (int64_t)b->opt.max_task),
 	    slice_of(b->worker_json), slice_of(RBROKER_WITHDRAWN)};
 
 	if (part->looking)

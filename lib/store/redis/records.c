@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The Redis backend: records of tasks that run, or have run. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "store/redis/results.h"
@@ -11,11 +9,11 @@ static int
 send_set(const struct rresults *r, const struct results_put *put,
 	 struct slice key, redis_reply_fn *fn, void *arg)
 {
-	char ttl[24];
-	int n = snprintf(ttl, sizeof(ttl), "%" PRId64, put->ttl_s);
-	const struct slice set[] = {
-	    SLICE("SET"), key, put->record, SLICE("EX"), {ttl, (size_t)n}};
-	const struct slice args[] = {put->record, {ttl, (size_t)n}};
+	char text[ARG_NUMBER_SIZE];
+	const struct slice ttl = arg_number(text, put->ttl_s);
+	const struct slice set[] = {SLICE("SET"), key, put->record, SLICE("EX"),
+				    ttl};
+	const struct slice args[] = {put->record, ttl};
 
 	if (!put->final)
 		return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, 1,
@@ -33,7 +31,7 @@ announce(struct rresults *r, const struct results_put *put)
 	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
 
 	buf_reset(&r->key);
-	publish[1] = rresults_key(&r->key, RRESULTS_COMPLETE, put->id);
+	publish[1] = arg_key(&r->key, RRESULTS_COMPLETE, put->id);
 	/* Should the SET be refused, it only wakes somebody early. */
 	if (!r->key.failed)
 		redis_command(r->redis, NULL, NULL, 3, publish);
@@ -53,7 +51,7 @@ send_pending(struct pending *p, struct redis *redis, redis_reply_fn *fn,
 	struct slice key;
 
 	buf_reset(&r->key);
-	key = rresults_key(&r->key, RRESULTS_RECORD, put->id);
+	key = arg_key(&r->key, ARG_RECORD, put->id);
 	if (r->key.failed || send_set(r, put, key, fn, arg) != 0)
 		return -1;
 	if (put->final)
@@ -84,8 +82,10 @@ const struct outbox_ops rresults_records = {
 
 /* Stored or not, it is over. */
 static void
-on_lossy(struct rcall *call, const struct redis_reply *reply)
+on_lossy(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	struct results_put *put = call->arg;
 
 	free(call);
@@ -95,22 +95,17 @@ on_lossy(struct rcall *call, const struct redis_reply *reply)
 static void
 put_lossy(struct rresults *r, struct results_put *put)
 {
-	struct rcall *call = malloc(sizeof(*call));
+	struct rresults_request *call = rresults_request_new(r, on_lossy, put);
 	struct buf key = BUF_INIT;
-	const struct slice name = rresults_key(&key, RRESULTS_RECORD, put->id);
+	const struct slice name = arg_key(&key, ARG_RECORD, put->id);
 
 	if (call == NULL || key.failed) {
 		free(call);
 		put->on_done(put);
 	} else {
-		*call =
-		    (struct rcall){.results = r, .fn = on_lossy, .arg = put};
-		rresults_ask_script(call, &(struct rscript_call){
-					      .script = &rscripts[SCRIPT_NOTE],
-					      .n_keys = 1,
-					      .keys = &name,
-					      .n_args = 1,
-					      .args = &put->record});
+		rresults_eval(&call->request, &rscripts[SCRIPT_NOTE],
+			      (struct redis_args){&name, 1},
+			      (struct redis_args){&put->record, 1});
 	}
 	buf_done(&key);
 }

@@ -7,7 +7,8 @@
 #include "store/redis/broker.h"
 
 struct question {
-	struct rcall call;
+	struct redis_request request; /* that it begins with */
+	struct rbroker *broker;
 	broker_value_fn *on_value;
 	void *arg;
 };
@@ -54,14 +55,14 @@ answer_names(const struct question *q, const struct redis_reply *reply)
 }
 
 static void
-on_answer(struct rcall *call, const struct redis_reply *reply)
+on_answer(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct question *q = container_of(call, struct question, call);
+	struct question *q = container_of(request, struct question, request);
 	struct slice value = {NULL, 0};
 	struct err err;
 
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
-		redis_fault_err(call->broker->redis, "asking", reply, &err);
+		redis_fault_err(q->broker->redis, "asking", reply, &err);
 		q->on_value(value, &err, q->arg);
 	} else if (redis_reply_type(reply) == REDIS_ARRAY) {
 		answer_names(q, reply);
@@ -74,15 +75,10 @@ on_answer(struct rcall *call, const struct redis_reply *reply)
 }
 
 static void
-drop(struct rcall *call)
-{
-	free(container_of(call, struct question, call));
-}
-
-static void
 ask(struct broker *broker, broker_value_fn *on_value, void *arg, size_t argc,
     const struct slice *argv)
 {
+	struct rbroker *b = (struct rbroker *)broker;
 	struct question *q = malloc(sizeof(*q));
 	struct err err;
 
@@ -91,13 +87,14 @@ ask(struct broker *broker, broker_value_fn *on_value, void *arg, size_t argc,
 		on_value((struct slice){NULL, 0}, &err, arg);
 		return;
 	}
-	*q = (struct question){.call = {.broker = (struct rbroker *)broker,
-					.on_reply = on_answer,
-					.drop = drop},
-			       .on_value = on_value,
-			       .arg = arg};
-	if (rcall_command(&q->call, argc, argv) != 0)
-		rcall_later(&q->call);
+	*q = (struct question){
+	    .request = {.queue = b->requests, .on_reply = on_answer},
+	    .broker = b,
+	    .on_value = on_value,
+	    .arg = arg};
+	if (redis_request_command(&q->request,
+				  (struct redis_args){argv, argc}) != 0)
+		redis_request_later(&q->request);
 }
 
 void

@@ -66,7 +66,7 @@ rresults_reply(struct rresults *r, const struct results_put *put)
 	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, put->record};
 
 	buf_reset(&r->key);
-	publish[1] = rresults_key(&r->key, REPLY, put->reply_to);
+	publish[1] = arg_key(&r->key, REPLY, put->reply_to);
 	if (!r->key.failed)
 		redis_command(r->redis, NULL, NULL, 3, publish);
 }

@@ -5,93 +5,53 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-const char RRESULTS_RECORD[] = "flowrra:task:";
 const char RRESULTS_COMPLETE[] = "flowrra:complete:";
 
-struct slice
-rresults_key(struct buf *key, const char *prefix, struct slice id)
+/* --- requests ---------------------------------------------------------- */
+
+void
+rresults_command(struct redis_request *request, struct redis_args argv)
 {
-	size_t start = key->len;
-
-	buf_adds(key, prefix);
-	buf_add(key, id.p, id.len);
-	if (key->failed)
-		return (struct slice){NULL, 0};
-	return (struct slice){key->data + start, key->len - start};
-}
-
-/* --- questions --------------------------------------------------------- */
-
-static void
-on_reply(struct redis *redis, const struct redis_reply *reply, void *arg)
-{
-	struct rcall *call = arg;
-
-	TAILQ_REMOVE(&call->results->asked, call, link);
-	call->fn(call, reply);
+	if (redis_request_command(request, argv) != 0)
+		redis_request_later(request);
 }
 
 void
-rresults_answer_later(struct rcall *call)
+rresults_eval(struct redis_request *request, const struct redis_script *script,
+	      struct redis_args keys, struct redis_args args)
 {
-	TAILQ_INSERT_TAIL(&call->results->calls, call, link);
-	event_active(call->results->later, EV_TIMEOUT, 0);
+	if (redis_request_eval(request, script, keys, args) != 0)
+		redis_request_later(request);
 }
 
-static void
-on_later(evutil_socket_t fd, short what, void *arg)
+struct rresults_request *
+rresults_request_new(struct rresults *r, redis_request_fn *on_reply, void *arg)
 {
-	struct rresults *r = arg;
-	struct rcall *call;
+	struct rresults_request *request = malloc(sizeof(*request));
 
-	r->answering = true;
-	while (!r->dead && (call = TAILQ_FIRST(&r->calls)) != NULL) {
-		TAILQ_REMOVE(&r->calls, call, link);
-		call->fn(call, NULL);
-	}
-	r->answering = false;
-	if (r->dead)
-		free(r);
+	if (request != NULL)
+		*request = (struct rresults_request){
+		    .request = {.queue = r->requests, .on_reply = on_reply},
+		    .results = r,
+		    .arg = arg};
+	return request;
 }
 
-static void
-asked(struct rcall *call, int sent)
+struct rresults_request *
+rresults_request_record(struct results *results, redis_request_fn *on_reply,
+			results_record_fn *on_record, void *arg)
 {
-	if (sent == 0)
-		TAILQ_INSERT_TAIL(&call->results->asked, call, link);
-	else
-		rresults_answer_later(call);
-}
-
-void
-rresults_ask(struct rcall *call, size_t argc, const struct slice *argv)
-{
-	asked(call,
-	      redis_command(call->results->redis, on_reply, call, argc, argv));
-}
-
-void
-rresults_ask_script(struct rcall *call, const struct rscript_call *s)
-{
-	asked(call, redis_eval(call->results->redis, s->script, on_reply, call,
-			       s->n_keys, s->keys, s->n_args, s->args));
-}
-
-struct rcall *
-rresults_call(struct results *results, results_record_fn *on_record, void *arg)
-{
-	struct rcall *call = malloc(sizeof(*call));
+	struct rresults_request *request =
+	    rresults_request_new((struct rresults *)results, on_reply, arg);
 	struct err err;
 
-	if (call == NULL) {
+	if (request == NULL) {
 		err_nomem(&err);
 		on_record((struct slice){NULL, 0}, &err, arg);
 		return NULL;
 	}
-	*call = (struct rcall){.results = (struct rresults *)results,
-			       .on_record = on_record,
-			       .arg = arg};
-	return call;
+	request->on_record = on_record;
+	return request;
 }
 
 /* --- one record -------------------------------------------------------- */
@@ -105,8 +65,10 @@ rresults_record(const struct redis_reply *reply)
 }
 
 static void
-on_got(struct rcall *call, const struct redis_reply *reply)
+on_got(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	struct err err;
 
 	if (redis_fault(reply) == REDIS_FAULT_NONE) {
@@ -123,15 +85,15 @@ static void
 get(struct results *results, struct slice id, results_record_fn *on_record,
     void *arg)
 {
-	struct rcall *call = rresults_call(results, on_record, arg);
+	struct rresults_request *call =
+	    rresults_request_record(results, on_got, on_record, arg);
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {SLICE("GET"),
-				     rresults_key(&key, RRESULTS_RECORD, id)};
+				     arg_key(&key, ARG_RECORD, id)};
 
 	if (call == NULL)
 		return;
-	call->fn = on_got;
-	rresults_ask(call, 2, argv);
+	rresults_command(&call->request, REDIS_ARGS(argv));
 	buf_done(&key);
 }
 
@@ -168,19 +130,12 @@ static void
 close_results(struct results *results)
 {
 	struct rresults *r = (struct rresults *)results;
-	struct rcall *call;
 
 	redis_free(r->redis);
 	redis_free(r->listener);
 	rresults_watches_free(r);
 	outbox_done(&r->outbox);
-	TAILQ_CONCAT(&r->calls, &r->asked, link);
-	while ((call = TAILQ_FIRST(&r->calls)) != NULL) {
-		TAILQ_REMOVE(&r->calls, call, link);
-		free(call);
-	}
-	if (r->later != NULL)
-		event_free(r->later);
+	redis_requests_free(r->requests);
 	if (r->ears != NULL)
 		event_free(r->ears);
 	rresults_index_close(r);
@@ -188,10 +143,7 @@ close_results(struct results *results)
 	buf_done(&r->key);
 	redis_url_done(&r->url);
 	free(r->url_name);
-	if (r->answering)
-		r->dead = true;
-	else
-		free(r);
+	free(r);
 }
 
 static struct results *
@@ -209,8 +161,6 @@ open_results(const struct results_options *options, struct err *err)
 	}
 	r->pub.ops = &results_redis;
 	r->opt = *options;
-	TAILQ_INIT(&r->calls);
-	TAILQ_INIT(&r->asked);
 	TAILQ_INIT(&r->awaited);
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		TAILQ_INIT(&r->topics[i]);
@@ -219,8 +169,7 @@ open_results(const struct results_options *options, struct err *err)
 		goto fail;
 	}
 	r->url_name = redis_url_name(&r->url);
-	r->later = evtimer_new(options->base, on_later, r);
-	if (r->url_name == NULL || r->later == NULL) {
+	if (r->url_name == NULL) {
 		err_nomem(err);
 		goto fail;
 	}
@@ -229,7 +178,9 @@ open_results(const struct results_options *options, struct err *err)
 	if (rresults_index_open(r, err) != 0 ||
 	    outbox_init(&r->outbox, options->base, &rresults_records, r, err) !=
 		0 ||
-	    (r->redis = redis_new(options->base, &redis, err)) == NULL)
+	    (r->redis = redis_new(options->base, &redis, err)) == NULL ||
+	    (r->requests = redis_requests_new(options->base, r->redis, err)) ==
+		NULL)
 		goto fail;
 	r->outbox.redis = r->redis;
 	return &r->pub;

@@ -15,7 +15,9 @@
 
 #include "redis/outbox.h"
 #include "redis/redis.h"
+#include "redis/request.h"
 #include "redis/url.h"
+#include "store/redis/arg.h"
 #include "store/results.h"
 
 #define TOPIC_BUCKETS 256
@@ -37,11 +39,7 @@ struct rresults {
 	struct outbox outbox; /* records that must be kept */
 	bool full;	      /* the server refused one as full */
 	struct buf key;	      /* of the record that is being sent */
-	struct event *later;  /* answers that need no server */
-	bool answering;	      /* they are being given */
-	bool dead;	      /* and one of them has closed the backend */
-	TAILQ_HEAD(rcall_list, rcall) calls; /* they wait here */
-	struct rcall_list asked;	     /* replies are on their way */
+	struct redis_requests *requests;
 
 	struct ended ended[2];	    /* succeeded, failed */
 	struct event *turn_is_over; /* they are noted */
@@ -61,38 +59,35 @@ struct rresults {
 	bool heard;
 };
 
-/* A question under way, or an answer that waits for the loop. */
-struct rcall {
-	TAILQ_ENTRY(rcall) link;
+/* A request for one task, or for none. */
+struct rresults_request {
+	struct redis_request request; /* that it begins with */
 	struct rresults *results;
-	void (*fn)(struct rcall *call, const struct redis_reply *reply);
 	results_record_fn *on_record;
 	void *arg;
 	size_t index; /* of the record in its batch */
 };
 
-/* Sends a command, or a script, whose reply goes to call->fn, which frees the
- * call; with no server, fn gets a NULL reply from the loop. */
-void rresults_ask(struct rcall *call, size_t argc, const struct slice *argv);
-/* There is nothing to ask: the loop answers, soon, with a NULL reply. */
-void rresults_answer_later(struct rcall *call);
-struct rscript_call {
-	const struct redis_script *script;
-	size_t n_keys, n_args;
-	const struct slice *keys, *args;
-};
-void rresults_ask_script(struct rcall *call, const struct rscript_call *s);
-/* A call for one answer; NULL, and on_record has been told, if there is no
+/* Makes one whose reply goes to `on_reply`, which frees it. NULL when memory
+ * runs out. */
+struct rresults_request *
+rresults_request_new(struct rresults *r, redis_request_fn *on_reply, void *arg);
+/* The same for one answer; NULL, and on_record has been told, if there is no
  * memory for it. */
-struct rcall *rresults_call(struct results *results,
-			    results_record_fn *on_record, void *arg);
+struct rresults_request *rresults_request_record(struct results *results,
+						 redis_request_fn *on_reply,
+						 results_record_fn *on_record,
+						 void *arg);
+/* Send a command, or a script. With no server, the reply is NULL and comes from
+ * the loop. */
+void rresults_command(struct redis_request *request, struct redis_args argv);
+void rresults_eval(struct redis_request *request,
+		   const struct redis_script *script, struct redis_args keys,
+		   struct redis_args args);
 
 /* The record in the answer to a GET. */
 struct slice rresults_record(const struct redis_reply *reply);
 
-/* "flowrra:task:<id>" and the like, into `key`. */
-struct slice rresults_key(struct buf *key, const char *prefix, struct slice id);
-extern const char RRESULTS_RECORD[];
 extern const char RRESULTS_COMPLETE[];
 extern const char RRESULTS_EVENTS[];
 extern const char RRESULTS_STATS[];

@@ -52,14 +52,14 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 {
 	struct rqueue *q = c->queue;
 	bool same = s->verdict == BROKER_PUT_BACK;
-	char delay[NUMBER_TEXT], priority[NUMBER_TEXT];
+	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(q->parts[c->part].key), slice_of(q->keys[KEY_WAITING]),
 	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED])};
 	const struct slice args[] = {c->pub.bytes,
 				     same ? c->pub.bytes : s->again,
-				     number_arg(delay, same ? 0 : s->delay_ms),
-				     number_arg(priority, s->priority),
+				     arg_number(delay, same ? 0 : s->delay_ms),
+				     arg_number(priority, s->priority),
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(q->wake)};
 

@@ -12,14 +12,13 @@
 
 #include "store/redis/broker.h"
 
-static const char RECORD[] = "flowrra:task:";
-
 /* What submit.lua answers for each task, if it is not the id of another. */
 enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
 
 /* A batch, and the commands it still waits for. */
 struct batch {
-	struct rcall call; /* that it begins with */
+	struct redis_request request; /* that it begins with */
+	struct rbroker *broker;
 	struct broker_submit *tasks;
 	size_t n;
 	broker_submitted_fn *on_done;
@@ -30,7 +29,7 @@ struct batch {
 
 /* One command for tasks first … first + n - 1 of a batch. */
 struct run {
-	struct rcall call;
+	struct redis_request request;
 	struct batch *batch;
 	size_t first, n;
 };
@@ -43,27 +42,27 @@ drop_batch(struct batch *batch)
 }
 
 static void
-drop_run(struct rcall *call)
+drop_run(struct redis_request *request)
 {
-	struct run *run = container_of(call, struct run, call);
+	struct run *run = container_of(request, struct run, request);
 
 	drop_batch(run->batch);
 	free(run);
 }
 
 static struct run *
-run_new(struct batch *batch, size_t first, size_t n,
-	void (*on_reply)(struct rcall *, const struct redis_reply *))
+run_new(struct batch *batch, size_t first, size_t n, redis_request_fn *on_reply)
 {
 	struct run *run = malloc(sizeof(*run));
 
 	if (run != NULL)
-		*run = (struct run){.call = {.broker = batch->call.broker,
+		*run =
+		    (struct run){.request = {.queue = batch->broker->requests,
 					     .on_reply = on_reply,
 					     .drop = drop_run},
-				    .batch = batch,
-				    .first = first,
-				    .n = n};
+				 .batch = batch,
+				 .first = first,
+				 .n = n};
 	return run;
 }
 
@@ -111,9 +110,7 @@ forget_record(struct rbroker *b, const struct broker_submit *task)
 
 	if (!b->opt.with_results || task->record.p == NULL)
 		return;
-	buf_adds(&key, RECORD);
-	buf_add(&key, task->id.p, task->id.len);
-	argv[1] = (struct slice){key.data, key.len};
+	argv[1] = arg_key(&key, ARG_RECORD, task->id);
 	if (!key.failed)
 		redis_command(b->redis, NULL, NULL, 2, argv);
 	buf_done(&key);
@@ -148,14 +145,14 @@ take_answer(struct rbroker *b, struct broker_submit *task,
 }
 
 static void
-on_pushed(struct rcall *call, const struct redis_reply *reply)
+on_pushed(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct run run = *container_of(call, struct run, call);
-	struct rbroker *b = run.batch->call.broker;
+	struct run run = *container_of(request, struct run, request);
+	struct rbroker *b = run.batch->broker;
 	struct broker_submit *task;
 	size_t i;
 
-	free(container_of(call, struct run, call));
+	free(container_of(request, struct run, request));
 	for (i = 0; i < run.n; i++) {
 		task = &run.batch->tasks[run.first + i];
 		if (redis_fault(reply) != REDIS_FAULT_NONE) {
@@ -180,11 +177,13 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 	int sent = -1;
 
 	if (run != NULL && keys == NULL)
-		sent = rcall_command(&run->call, argc, argv);
+		sent = redis_request_command(&run->request,
+					     (struct redis_args){argv, argc});
 	else if (run != NULL)
-		sent = rcall_eval(&run->call, SCRIPT_SUBMIT,
-				  (struct rargs){keys, 5},
-				  (struct rargs){argv, argc});
+		sent = redis_request_eval(
+		    &run->request, &batch->broker->scripts[SCRIPT_SUBMIT],
+		    (struct redis_args){keys, 5},
+		    (struct redis_args){argv, argc});
 	if (sent == 0) {
 		batch->under_way++;
 		return;
@@ -192,7 +191,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 	free(run);
 	for (; n > 0; n--)
 		err_set(&batch->tasks[first++].err, ERR_UNAVAILABLE,
-			"%s is out of reach", batch->call.broker->url_name);
+			"%s is out of reach", batch->broker->url_name);
 }
 
 /* --- pushing ----------------------------------------------------------- */
@@ -211,7 +210,7 @@ push_plain(struct batch *batch, size_t first, size_t n)
 	struct buf key = BUF_INIT;
 	size_t i;
 
-	buf_addf(&key, "%s:%s", batch->call.broker->queue_key,
+	buf_addf(&key, "%s:%s", batch->broker->queue_key,
 		 batch->tasks[first].queue);
 	if (argv == NULL || key.failed) {
 		for (i = 0; i < n; i++)
@@ -231,10 +230,10 @@ out:
 static void
 push_by_script(struct batch *batch, size_t first, size_t n)
 {
-	struct rbroker *b = batch->call.broker;
+	struct rbroker *b = batch->broker;
 	struct slice *args = calloc(3 + 7 * n, sizeof(*args)), *arg;
-	char(*numbers)[4][NUMBER_TEXT] = calloc(n, sizeof(*numbers));
-	char limit[NUMBER_TEXT];
+	char(*numbers)[4][ARG_NUMBER_SIZE] = calloc(n, sizeof(*numbers));
+	char limit[ARG_NUMBER_SIZE];
 	const struct broker_submit *task = &batch->tasks[first];
 	struct rqueue q = {.name = NULL};
 	size_t i;
@@ -248,18 +247,18 @@ push_by_script(struct batch *batch, size_t first, size_t n)
 	const struct slice keys[] = {
 	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
 	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_WITHDRAWN])};
-	args[0] = number_arg(limit, b->opt.max_queue_size);
+	args[0] = arg_number(limit, b->opt.max_queue_size);
 	args[1] = slice_of(RBROKER_CONTROL);
 	args[2] = slice_of(q.wake);
 	for (i = 0; i < n; i++, task++) {
 		arg = &args[3 + 7 * i];
-		arg[0] = number_arg(numbers[i][0], task->priority);
-		arg[1] = number_arg(numbers[i][1], task->delay_ms);
-		arg[2] = number_arg(numbers[i][2], task->at_ms);
+		arg[0] = arg_number(numbers[i][0], task->priority);
+		arg[1] = arg_number(numbers[i][1], task->delay_ms);
+		arg[2] = arg_number(numbers[i][2], task->at_ms);
 		arg[3] = task->bytes;
 		arg[4] = task->id;
 		arg[5] = task->unique;
-		arg[6] = number_arg(numbers[i][3], task->unique_s);
+		arg[6] = arg_number(numbers[i][3], task->unique_s);
 	}
 	send_run(batch, first, n, 3 + 7 * n, args, keys);
 out:
@@ -272,7 +271,7 @@ out:
 static void
 push(struct batch *batch)
 {
-	struct rbroker *b = batch->call.broker;
+	struct rbroker *b = batch->broker;
 	struct broker_submit *t = batch->tasks;
 	size_t i, end;
 
@@ -297,14 +296,14 @@ push(struct batch *batch)
 /* --- records ----------------------------------------------------------- */
 
 static void
-on_reserved(struct rcall *call, const struct redis_reply *reply)
+on_reserved(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct run run = *container_of(call, struct run, call);
+	struct run run = *container_of(request, struct run, request);
 	struct broker_submit *task = &run.batch->tasks[run.first];
 
-	free(container_of(call, struct run, call));
+	free(container_of(request, struct run, request));
 	if (redis_fault(reply) != REDIS_FAULT_NONE)
-		fail(task, run.batch->call.broker, reply);
+		fail(task, run.batch->broker, reply);
 	else if (redis_reply_type(reply) == REDIS_NIL)
 		err_set(&task->err, ERR_REFUSED,
 			"there is a task with the id %.*s already",
@@ -323,18 +322,17 @@ reserve(struct batch *batch, size_t i)
 	struct slice argv[] = {
 	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
 
-	buf_adds(&key, RECORD);
-	buf_add(&key, task->id.p, task->id.len);
-	argv[1] = (struct slice){key.data, key.len};
+	argv[1] = arg_key(&key, ARG_RECORD, task->id);
 	if (run == NULL || key.failed) {
 		err_nomem(&task->err);
 		free(run);
-	} else if (rcall_command(&run->call, 4, argv) == 0) {
+	} else if (redis_request_command(&run->request, REDIS_ARGS(argv)) ==
+		   0) {
 		batch->under_way++;
 	} else {
 		free(run);
 		err_set(&task->err, ERR_UNAVAILABLE, "%s is out of reach",
-			batch->call.broker->url_name);
+			batch->broker->url_name);
 	}
 	buf_done(&key);
 }
@@ -354,11 +352,9 @@ store_if_none(struct batch *batch, const struct broker_submit *task)
 	struct slice argv[] = {
 	    SLICE("SET"), {NULL, 0}, task->record, SLICE("NX")};
 
-	buf_adds(&key, RECORD);
-	buf_add(&key, task->id.p, task->id.len);
-	argv[1] = (struct slice){key.data, key.len};
+	argv[1] = arg_key(&key, ARG_RECORD, task->id);
 	if (!key.failed)
-		redis_command(batch->call.broker->redis, NULL, NULL, 4, argv);
+		redis_command(batch->broker->redis, NULL, NULL, 4, argv);
 	buf_done(&key);
 }
 
@@ -374,10 +370,8 @@ store_records(struct batch *batch)
 	struct buf keys = BUF_INIT;
 	size_t i, argc = 1, at = 0;
 
-	for (i = 0; i < batch->n; i++) {
-		buf_adds(&keys, RECORD);
-		buf_add(&keys, batch->tasks[i].id.p, batch->tasks[i].id.len);
-	}
+	for (i = 0; i < batch->n; i++)
+		arg_key(&keys, ARG_RECORD, batch->tasks[i].id);
 	if (argv == NULL || keys.failed) {
 		for (i = 0; i < batch->n; i++)
 			err_nomem(&batch->tasks[i].err);
@@ -385,7 +379,7 @@ store_records(struct batch *batch)
 	}
 	argv[0] = SLICE("MSET");
 	for (i = 0; i < batch->n; i++) {
-		size_t len = sizeof(RECORD) - 1 + batch->tasks[i].id.len;
+		size_t len = strlen(ARG_RECORD) + batch->tasks[i].id.len;
 
 		if (is_nobody_elses(&batch->tasks[i])) {
 			argv[argc++] = (struct slice){keys.data + at, len};
@@ -394,20 +388,19 @@ store_records(struct batch *batch)
 		at += len;
 	}
 	if (argc > 1)
-		redis_command(batch->call.broker->redis, NULL, NULL, argc,
-			      argv);
+		redis_command(batch->broker->redis, NULL, NULL, argc, argv);
 out:
 	buf_done(&keys);
 	free(argv);
 }
 
 static void
-start(struct rcall *call, const struct redis_reply *none)
+start(struct redis_request *request, const struct redis_reply *none)
 {
-	struct batch *batch = container_of(call, struct batch, call);
+	struct batch *batch = container_of(request, struct batch, request);
 	size_t i;
 
-	if (batch->call.broker->opt.with_results) {
+	if (batch->broker->opt.with_results) {
 		store_records(batch);
 		for (i = 0; i < batch->n; i++)
 			if (batch->tasks[i].exclusive)
@@ -419,9 +412,9 @@ start(struct rcall *call, const struct redis_reply *none)
 }
 
 static void
-drop_start(struct rcall *call)
+drop_start(struct redis_request *request)
 {
-	drop_batch(container_of(call, struct batch, call));
+	drop_batch(container_of(request, struct batch, request));
 }
 
 void
@@ -440,13 +433,15 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 		on_done(tasks, n, arg);
 		return;
 	}
-	*batch = (struct batch){
-	    .call = {.broker = b, .on_reply = start, .drop = drop_start},
-	    .tasks = tasks,
-	    .n = n,
-	    .on_done = on_done,
-	    .arg = arg,
-	    .under_way = 1};
+	*batch = (struct batch){.request = {.queue = b->requests,
+					    .on_reply = start,
+					    .drop = drop_start},
+				.broker = b,
+				.tasks = tasks,
+				.n = n,
+				.on_done = on_done,
+				.arg = arg,
+				.under_way = 1};
 	/* From the loop, since it may be answered at once. */
-	rcall_later(&batch->call);
+	redis_request_later(&batch->request);
 }

@@ -66,7 +66,8 @@ find(struct rbroker *b, struct slice id)
 
 /* A question about a worker, of one of our queues or of none. */
 struct asking {
-	struct rcall call;
+	struct redis_request request;
+	struct rbroker *broker;
 	struct rqueue *queue;
 	char *id;
 	char *fence;
@@ -81,9 +82,9 @@ asking_free(struct asking *a)
 }
 
 static void
-drop(struct rcall *call)
+drop(struct redis_request *request)
 {
-	asking_free(container_of(call, struct asking, call));
+	asking_free(container_of(request, struct asking, request));
 }
 
 /* NULL when memory runs out: it is asked again soon. */
@@ -95,7 +96,8 @@ asking_new(struct rbroker *b, struct rqueue *q, struct slice id,
 
 	if (a == NULL)
 		return NULL;
-	a->call = (struct rcall){.broker = b, .drop = drop};
+	a->request = (struct redis_request){.queue = b->requests, .drop = drop};
+	a->broker = b;
 	a->queue = q;
 	a->id = strndup(id.p, id.len);
 	a->fence = fence != NULL ? strdup(fence) : NULL;
@@ -110,11 +112,11 @@ static void take(struct asking *a);
 
 /* What was taken lies in part 1 of our own list. */
 static void
-on_taken(struct rcall *call, const struct redis_reply *reply)
+on_taken(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct asking *a = container_of(call, struct asking, call);
+	struct asking *a = container_of(request, struct asking, request);
 	struct rqueue *q = a->queue;
-	struct rbroker *b = a->call.broker;
+	struct rbroker *b = a->broker;
 	size_t i, n = redis_reply_count(reply);
 	struct slice task;
 	struct err what;
@@ -147,10 +149,10 @@ static void
 take(struct asking *a)
 {
 	struct rqueue *q = a->queue;
-	char most[NUMBER_TEXT], largest[NUMBER_TEXT];
+	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
-	    slice_of(a->fence), number_arg(most, TAKE_MAX),
-	    number_arg(largest, (int64_t)q->broker->opt.max_task),
+	    slice_of(a->fence), arg_number(most, TAKE_MAX),
+	    arg_number(largest, (int64_t)q->broker->opt.max_task),
 	    slice_of(RBROKER_WITHDRAWN)};
 	struct slice keys[2 + PARTS];
 	char *names[1 + PARTS] = {rqueue_fence_key(q, a->id)};
@@ -165,9 +167,10 @@ take(struct asking *a)
 		keys[1] = slice_of(q->parts[1].key);
 		for (i = 0; i < PARTS; i++)
 			keys[2 + i] = slice_of(names[1 + i]);
-		a->call.on_reply = on_taken;
-		ok = rcall_eval(&a->call, SCRIPT_TAKEOVER, RARGS(keys),
-				RARGS(args)) == 0;
+		a->request.on_reply = on_taken;
+		ok = redis_request_eval(
+			 &a->request, &a->broker->scripts[SCRIPT_TAKEOVER],
+			 REDIS_ARGS(keys), REDIS_ARGS(args)) == 0;
 	}
 	if (!ok)
 		asking_free(a);
@@ -192,10 +195,10 @@ take_over(struct missing *m)
 /* --- who is missing ------------------------------------------------------ */
 
 static void
-on_fence(struct rcall *call, const struct redis_reply *reply)
+on_fence(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct asking *a = container_of(call, struct asking, call);
-	struct missing *m = find(a->call.broker, slice_of(a->id));
+	struct asking *a = container_of(request, struct asking, request);
+	struct missing *m = find(a->broker, slice_of(a->id));
 	struct slice fence = redis_reply_string(reply);
 
 	if (redis_fault(reply) == REDIS_FAULT_NONE && m != NULL &&
@@ -214,8 +217,9 @@ ask_fence(struct rqueue *q, const struct missing *m)
 				     slice_of(key != NULL ? key : "")};
 
 	if (a != NULL) {
-		a->call.on_reply = on_fence;
-		if (key == NULL || rcall_command(&a->call, 2, argv) != 0)
+		a->request.on_reply = on_fence;
+		if (key == NULL ||
+		    redis_request_command(&a->request, REDIS_ARGS(argv)) != 0)
 			asking_free(a);
 	}
 	free(key);
@@ -242,10 +246,10 @@ first_missed(struct rbroker *b, struct slice id)
 }
 
 static void
-on_alive(struct rcall *call, const struct redis_reply *reply)
+on_alive(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct asking *a = container_of(call, struct asking, call);
-	struct rbroker *b = a->call.broker;
+	struct asking *a = container_of(request, struct asking, request);
+	struct rbroker *b = a->broker;
 	struct missing *m = find(b, slice_of(a->id));
 
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
@@ -276,8 +280,9 @@ ask_alive(struct rbroker *b, struct slice id)
 	buf_add(&key, id.p, id.len);
 	argv[1] = (struct slice){key.data, key.len};
 	if (a != NULL) {
-		a->call.on_reply = on_alive;
-		if (key.failed || rcall_command(&a->call, 2, argv) != 0)
+		a->request.on_reply = on_alive;
+		if (key.failed ||
+		    redis_request_command(&a->request, REDIS_ARGS(argv)) != 0)
 			asking_free(a);
 	}
 	buf_done(&key);

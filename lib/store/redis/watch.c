@@ -26,12 +26,12 @@ struct topic {
 	TAILQ_ENTRY(topic) link;
 	struct rresults *results;
 	TAILQ_HEAD(, rwatch) watches;
-	struct rcall *asking; /* whose answer is for this topic */
-	bool again;	      /* something was said since it was asked */
-	bool ready;	      /* the subscription stands */
-	bool telling;	      /* its watches are being called */
-	bool refused;	      /* they were told that there is no listening */
-	bool awaited;	      /* a reply is; there is no subscription */
+	struct rresults_request *asking; /* whose answer is for this topic */
+	bool again;   /* something was said since it was asked */
+	bool ready;   /* the subscription stands */
+	bool telling; /* its watches are being called */
+	bool refused; /* they were told that there is no listening */
+	bool awaited; /* a reply is; there is no subscription */
 	TAILQ_ENTRY(topic) next_awaited;
 	int64_t since_ms; /* it is awaited; monotonic */
 	char *channel;
@@ -128,8 +128,10 @@ tell(struct topic *t, struct slice record, bool final, const struct err *err)
 static void look(struct topic *t);
 
 static void
-on_answer(struct rcall *call, const struct redis_reply *reply)
+on_answer(struct redis_request *request, const struct redis_reply *reply)
 {
+	struct rresults_request *call =
+	    container_of(request, struct rresults_request, request);
 	struct slice record = {NULL, 0};
 	struct topic *t = call->arg;
 	struct err err = ERR_INIT;
@@ -155,17 +157,15 @@ static void
 look(struct topic *t)
 {
 	struct buf key = BUF_INIT;
-	const struct slice argv[] = {
-	    SLICE("GET"), rresults_key(&key, RRESULTS_RECORD, t->id)};
-	struct rcall *call;
+	const struct slice argv[] = {SLICE("GET"),
+				     arg_key(&key, ARG_RECORD, t->id)};
+	struct rresults_request *call;
 
 	t->again = t->asking != NULL;
 	if (t->asking == NULL && !key.failed &&
-	    (call = malloc(sizeof(*call))) != NULL) {
-		*call = (struct rcall){
-		    .results = t->results, .fn = on_answer, .arg = t};
+	    (call = rresults_request_new(t->results, on_answer, t)) != NULL) {
 		t->asking = call;
-		rresults_ask(call, 2, argv);
+		rresults_command(&call->request, REDIS_ARGS(argv));
 	}
 	buf_done(&key);
 }
@@ -235,7 +235,7 @@ new_topic(struct rresults *r, struct slice id)
 	struct buf channel = BUF_INIT;
 	struct topic *t = calloc(1, sizeof(*t));
 
-	rresults_key(&channel, RRESULTS_COMPLETE, id);
+	arg_key(&channel, RRESULTS_COMPLETE, id);
 	if (t == NULL || channel.failed) {
 		buf_done(&channel);
 		free(t);

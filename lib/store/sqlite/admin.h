@@ -10,8 +10,8 @@
 #define STORE_SQLITE_ADMIN_H
 
 #include "core/task.h"
-#include "sqlite/cursor.h"
 #include "store/admin.h"
+#include "store/cursor.h"
 #include "store/sqlite/broker.h"
 
 /* Whether a queue can have that name. */

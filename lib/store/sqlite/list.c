@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/cursor.h"
+#include "store/cursor.h"
 #include "store/sqlite/results.h"
 
 /* One page holds no more than this, so that it fits into memory and takes no

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests that are under way, or wait for the loop. */
+#include "redis/request.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+TAILQ_HEAD(redis_request_list, redis_request);
+
+struct redis_requests {
+	struct redis *redis;
+	struct redis_request_list sent;	   /* replies are on their way */
+	struct redis_request_list waiting; /* for the loop */
+	struct event *later;
+	bool answering; /* the latter are being answered … */
+	bool freed;	/* … and one of them has freed the queue */
+};
+
+static void
+requests_on_reply(struct redis *redis, const struct redis_reply *reply,
+		  void *arg)
+{
+	struct redis_request *request = arg;
+
+	TAILQ_REMOVE(&request->queue->sent, request, link);
+	/* At last: it may free the queue. */
+	request->on_reply(request, reply);
+}
+
+static int
+requests_note(struct redis_request *request, int sent)
+{
+	if (sent == 0)
+		TAILQ_INSERT_TAIL(&request->queue->sent, request, link);
+	return sent;
+}
+
+int
+redis_request_command(struct redis_request *request, struct redis_args argv)
+{
+	return requests_note(request, redis_command(request->queue->redis,
+						    requests_on_reply, request,
+						    argv.n, argv.v));
+}
+
+int
+redis_request_eval(struct redis_request *request,
+		   const struct redis_script *script, struct redis_args keys,
+		   struct redis_args args)
+{
+	return requests_note(request,
+			     redis_eval(request->queue->redis, script,
+					requests_on_reply, request, keys.n,
+					keys.v, args.n, args.v));
+}
+
+void
+redis_request_later(struct redis_request *request)
+{
+	TAILQ_INSERT_TAIL(&request->queue->waiting, request, link);
+	event_active(request->queue->later, EV_TIMEOUT, 0);
+}
+
+static void
+requests_on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_requests *q = arg;
+	struct redis_request *request;
+
+	/* Whoever is answered may ask something new, and may free the queue:
+	 * then only its memory is left, for this loop to see so. */
+	q->answering = true;
+	while (!q->freed && (request = TAILQ_FIRST(&q->waiting)) != NULL) {
+		TAILQ_REMOVE(&q->waiting, request, link);
+		request->on_reply(request, NULL);
+	}
+	q->answering = false;
+	if (q->freed)
+		free(q);
+}
+
+struct redis_requests *
+redis_requests_new(struct event_base *base, struct redis *redis,
+		   struct err *err)
+{
+	struct redis_requests *q = calloc(1, sizeof(*q));
+
+	if (q == NULL ||
+	    (q->later = evtimer_new(base, requests_on_later, q)) == NULL) {
+		free(q);
+		err_nomem(err);
+		return NULL;
+	}
+	q->redis = redis;
+	TAILQ_INIT(&q->sent);
+	TAILQ_INIT(&q->waiting);
+	return q;
+}
+
+void
+redis_requests_free(struct redis_requests *q)
+{
+	struct redis_request *request;
+
+	if (q == NULL)
+		return;
+	TAILQ_CONCAT(&q->waiting, &q->sent, link);
+	while ((request = TAILQ_FIRST(&q->waiting)) != NULL) {
+		TAILQ_REMOVE(&q->waiting, request, link);
+		if (request->drop != NULL)
+			request->drop(request);
+		else
+			free(request);
+	}
+	event_free(q->later);
+	q->freed = true;
+	if (!q->answering)
+		free(q);
+}

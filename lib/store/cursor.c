@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Cursors of lists that are read in pages. */
+#include "store/cursor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "util/err.h"
+
+/* strtoll() would take spaces, a plus, and what has no end. */
+bool
+cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret)
+{
+	const bool negative = min < 0 && s->len > 0 && s->p[0] == '-';
+	const size_t start = negative ? 1 : 0;
+	size_t i = start;
+	int64_t n = 0;
+
+	for (; i < s->len && s->p[i] >= '0' && s->p[i] <= '9'; i++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, s->p[i] - '0', &n))
+			return false;
+	if (i == start || (i < s->len && s->p[i] != ':'))
+		return false;
+	/* A colon with nothing behind it is left, so that it is noticed. */
+	if (i + 1 < s->len)
+		i++;
+	*s = (struct slice){s->p + i, s->len - i};
+	*ret = negative ? -n : n;
+	return *ret >= min && *ret <= max;
+}
+
+int
+cursor_bad(struct err *err)
+{
+	return err_set(err, ERR_DATA,
+		       "this is no cursor of such a list; begin without one");
+}
+
+struct slice
+cursor_write(char text[CURSOR_SIZE], const int64_t *numbers, size_t n)
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < n && len < CURSOR_SIZE; i++)
+		len += (size_t)snprintf(text + len, CURSOR_SIZE - len,
+					"%s%" PRId64, i > 0 ? ":" : "",
+					numbers[i]);
+	return (struct slice){text, len};
+}
+
+int
+cursor_read(struct slice text, int64_t *numbers, size_t n, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!cursor_number(&text, 0, INT64_MAX, &numbers[i]))
+			return cursor_bad(err);
+	return text.len == 0 ? 0 : cursor_bad(err);
+}
