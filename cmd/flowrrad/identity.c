@@ -12,7 +12,7 @@
 
 #include "util/conf.h"
 #include "util/err.h"
-#include "util/place.h"
+#include "util/path.h"
 
 /* The directory as conf_keys.def says; free() it. */
 static char *
@@ -20,7 +20,7 @@ state_dir(const struct conf *conf)
 {
 	if (conf->worker.state_dir[0] != '\0')
 		return strdup(conf->worker.state_dir);
-	return place_state_dir();
+	return path_state_dir();
 }
 
 static char *
@@ -74,7 +74,7 @@ identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||
 	    (ret->spool = beside(dir, ret->id, "spool")) == NULL) {
 		err_nomem(err);
-	} else if (place_make_dir(dir, err) == 0 && take_lock(ret, err) == 0) {
+	} else if (path_make_dir(dir, err) == 0 && take_lock(ret, err) == 0) {
 		status = 0;
 	}
 	free(dir);

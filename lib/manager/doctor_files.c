@@ -9,7 +9,7 @@
 #include "client/client.h"
 #include "manager/doctor_private.h"
 #include "util/conf.h"
-#include "util/place.h"
+#include "util/path.h"
 #include "util/proc.h"
 
 #define ABOUT "files"
@@ -39,7 +39,7 @@ examine_state_dir(struct doctor *d)
 {
 	const char *configured = d->client->conf->worker.state_dir;
 	char *dir =
-	    configured[0] != '\0' ? strdup(configured) : place_state_dir();
+	    configured[0] != '\0' ? strdup(configured) : path_state_dir();
 	struct stat st;
 
 	if (dir != NULL && stat(dir, &st) == 0 &&

@@ -15,7 +15,7 @@
 #include "sqlite/fault.h"
 #include "sqlite/file.h"
 #include "util/err.h"
-#include "util/place.h"
+#include "util/path.h"
 
 static const char SCHEME[] = "sqlite://";
 
@@ -55,7 +55,7 @@ lite_open(const char *url, struct err *err)
 	}
 	l->db.driver = &db_sqlite;
 	l->db.sql = &sql_sqlite;
-	l->path = standard ? place_database() : strdup(url + strlen(SCHEME));
+	l->path = standard ? path_database() : strdup(url + strlen(SCHEME));
 	if (l->path == NULL ||
 	    (l->db.name = malloc(strlen(l->path) + sizeof(SCHEME))) == NULL) {
 		err_nomem(err);

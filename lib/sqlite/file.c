@@ -16,7 +16,7 @@
 #include "sqlite/fault.h"
 #include "sqlite/schema.h"
 #include "util/clock.h"
-#include "util/place.h"
+#include "util/path.h"
 
 /* The log is moved into the file when it has so many pages; when it has so
  * many, readers are waited for. */
@@ -71,7 +71,7 @@ make_dir(struct tx *tx, struct err *err)
 	if (dir == NULL)
 		return err_nomem(err);
 	if (tx->default_place)
-		result = place_make_dir(dir, err);
+		result = path_make_dir(dir, err);
 	else if (dir[0] != '\0' && mkdir(dir, 0700) != 0 && errno != EEXIST)
 		result = err_sys(err, ERR_CONFIG,
 				 "cannot create %s, the directory of the "

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "sqlite/io.h"
-#include "util/place.h"
+#include "util/path.h"
 
 static const char SCHEME[] = "sqlite://";
 
@@ -195,7 +195,7 @@ full_url(const char *url, struct err *err)
 		}
 		if (asprintf(&full, "%s%s", SCHEME, url) < 0)
 			full = NULL;
-	} else if ((path = place_database()) != NULL) {
+	} else if ((path = path_database()) != NULL) {
 		if (asprintf(&full, "%s%s", SCHEME, path) < 0)
 			full = NULL;
 		free(path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The configuration: an INI file, the environment and flags, read through the
- * one table in conf_keys.def.
+ * one table in conf_keys.def, which also makes the structs.
  *
  * Order, the strongest first: a flag (-o section.key=value), the environment
  * (FLOWRRA_SECTION_KEY), a systemd credential (a file "section.key" in
@@ -15,63 +15,30 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
-#include "util/log.h"
+#include "util/conf_type.h"
 
 struct conf_task;
 struct err;
 
-struct conf_executor {
-	int64_t io_workers;
-	int64_t cpu_workers;
-	int64_t async_tasks;
-	int64_t max_queue_size;
-	int64_t max_retries;
-	int64_t retry_delay; /* µs */
-	int64_t max_crashes;
-	int64_t memory_limit; /* bytes */
-	int64_t max_tasks_per_child;
-	int64_t kill_grace;	 /* µs */
-	int64_t max_result_size; /* bytes */
-};
+/* struct conf_broker, struct conf_executor and so on, one for each section. */
+#define CONF_SECTION(section) struct conf_##section {
+#define CONF_KEY(section, name, type, ...) CONF_C_##type name;
+/* clang-format off */
+#define CONF_SECTION_END(section) };
+/* clang-format on */
+#include "util/conf_keys.def"
 
 struct conf {
 	struct {
 		char *path;   /* of the file that was read; NULL: none was */
 		bool secrets; /* there is a password in it */
 	} file;
-	struct {
-		char *url;
-		int64_t max_connections;
-		int64_t socket_timeout; /* µs */
-		bool retry_on_timeout;
-		char *queue_key;
-	} broker;
-	struct {
-		char *url;
-		int64_t ttl; /* µs */
-		int64_t max_connections;
-		int64_t socket_timeout; /* µs */
-		bool retry_on_timeout;
-	} backend;
-	struct conf_executor executor;
-	struct {
-		char *database_url;
-		int64_t check_interval; /* µs */
-		bool enabled;
-	} scheduler;
-	struct {
-		char *queues;
-		char *modules;
-		char *id;
-		char *state_dir;
-		int64_t stop_timeout;  /* µs */
-		int64_t max_task_size; /* bytes */
-		enum log_level log_level;
-		enum log_format log_format;
-	} worker;
+#define CONF_SECTION(section) struct conf_##section section;
+#define CONF_KEY(section, name, type, ...)
+#define CONF_SECTION_END(section)
+#include "util/conf_keys.def"
 	/* The [task NAME] sections, in their order; see conf_task.h. */
 	struct conf_task **tasks;
 	size_t n_tasks;

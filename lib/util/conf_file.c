@@ -139,15 +139,15 @@ begin_task(struct parser *parser, const char *name, struct err *err)
 			return err_set(err, ERR_CONFIG,
 				       "there are two sections [task %s]; the "
 				       "first is at %s",
-				       name, conf->tasks[i]->place);
+				       name, conf->tasks[i]->location);
 	if ((task = conf_task_new(name, err)) == NULL)
 		return -1;
 	tasks = reallocarray(conf->tasks, conf->n_tasks + 1, sizeof(void *));
 	if (tasks != NULL)
 		conf->tasks = tasks;
 	if (tasks == NULL ||
-	    asprintf(&task->place, "%s:%d", parser->path, parser->line) == -1) {
-		task->place = NULL;
+	    asprintf(&task->location, "%s:%d", parser->path, parser->line) == -1) {
+		task->location = NULL;
 		conf_task_free(task);
 		return err_nomem(err);
 	}

@@ -23,29 +23,9 @@ const struct conf_key conf_keys[] = {
 	 .help = (h),                                                          \
 	 .offset = offsetof(struct conf, s.n)},
 #include "util/conf_keys.def"
-#undef CONF_KEY
 };
 
 const size_t conf_n_keys = LEN(conf_keys);
-
-/* The table's types must be those of struct conf. */
-#define CTYPE_STRING char *
-#define CTYPE_SECRET char *
-#define CTYPE_QUEUES char *
-#define CTYPE_WORKER char *
-#define CTYPE_UINT int64_t
-#define CTYPE_DURATION int64_t
-#define CTYPE_SIZE int64_t
-#define CTYPE_BOOL bool
-#define CTYPE_LEVEL enum log_level
-#define CTYPE_FORMAT enum log_format
-#define CONF_KEY(s, n, t, d, lo, hi, f, h)                                     \
-	_Static_assert(__builtin_types_compatible_p(                           \
-			   __typeof__(((struct conf *)NULL)->s.n), CTYPE_##t), \
-		       "conf_keys.def: " #s "." #n                             \
-		       " has another type in conf.h");
-#include "util/conf_keys.def"
-#undef CONF_KEY
 
 /*
  * From this distance on, a name is no slip of the pen: one mistake in four

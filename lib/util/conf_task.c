@@ -24,29 +24,9 @@ const struct conf_key conf_task_keys[] = {
 	 .help = (h),                                                          \
 	 .offset = offsetof(struct conf_task, n)},
 #include "util/conf_task_keys.def"
-#undef TASK_KEY
 };
 
 const size_t conf_n_task_keys = LEN(conf_task_keys);
-
-/* The table's types must be those of struct conf_task. */
-#define CTYPE_COMMAND char *
-#define CTYPE_ENVIRONMENT char *
-#define CTYPE_DIRECTORY char *
-#define CTYPE_USER char *
-#define CTYPE_QUEUE char *
-#define CTYPE_LINE char *
-#define CTYPE_CODES char *
-#define CTYPE_UINT int64_t
-#define CTYPE_DURATION int64_t
-#define CTYPE_BOOL bool
-#define TASK_KEY(n, t, d, lo, hi, f, h)                                        \
-	_Static_assert(                                                        \
-	    __builtin_types_compatible_p(                                      \
-		__typeof__(((struct conf_task *)NULL)->n), CTYPE_##t),         \
-	    "conf_task_keys.def: " #n " has another type in conf_task.h");
-#include "util/conf_task_keys.def"
-#undef TASK_KEY
 
 /* The command alone has no default that would do. */
 static int
@@ -95,7 +75,7 @@ conf_task_free(struct conf_task *t)
 	for (i = 0; i < LEN(conf_task_keys); i++)
 		conf_key_clear(&conf_task_keys[i], t);
 	free(t->name);
-	free(t->place);
+	free(t->location);
 	free(t);
 }
 

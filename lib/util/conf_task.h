@@ -8,28 +8,16 @@
 #define UTIL_CONF_TASK_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+
+#include "util/conf_type.h"
 
 struct err;
 
-/* Texts are never NULL; those that were not given are empty. */
 struct conf_task {
 	char *name;
-	char *place; /* "file:line" of its section; NULL: not from a file */
-	char *command;
-	char *environment;
-	char *directory;
-	char *user;
-	char *queue;
-	char *description;
-	char *final_exit_codes;
-	int64_t timeout;     /* µs; 0: none */
-	int64_t max_retries; /* -1: as configured for all */
-	int64_t retry_delay; /* µs; -1: as configured for all */
-	int64_t retry_backoff;
-	int64_t retry_delay_max; /* µs; 0: no limit */
-	bool cpu_bound;
+	char *location; /* "file:line" of its section; NULL: not from a file */
+#define TASK_KEY(name, type, ...) CONF_C_##type name;
+#include "util/conf_task_keys.def"
 };
 
 /* A task with the defaults of all keys; `command` must be set. NULL with *err

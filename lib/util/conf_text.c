@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/argv_template.h"
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
@@ -12,7 +13,6 @@
 #include "util/err.h"
 #include "util/name.h"
 #include "util/utf8.h"
-#include "util/words.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -126,19 +126,20 @@ is_script_option(const char *word)
 }
 
 /*
- * Whether the first word that has a place is the text of a shell's script.
+ * Whether the first word with a placeholder is the text of a shell's script.
  * Between the option that announces it and that text more options may stand:
  * sh -c -e -o nounset 'text'.
  */
 static bool
-has_open_script(const struct words *w)
+has_open_script(const struct argv_template *t)
 {
 	bool shell = false, announced = false, named = false;
 	const char *word;
 	size_t i;
 
-	for (i = 0; i < words_count(w) && words_fixed(w, i); i++) {
-		word = words_prefix(w, i);
+	for (i = 0; i < argv_template_count(t) && argv_template_is_fixed(t, i);
+	     i++) {
+		word = argv_template_prefix(t, i);
 		if (is_option(word)) {
 			announced =
 			    announced || (shell && is_script_option(word));
@@ -150,15 +151,15 @@ has_open_script(const struct words *w)
 		}
 		shell = shell || is_shell(word);
 	}
-	return announced && i < words_count(w);
+	return announced && i < argv_template_count(t);
 }
 
 /* An argument in the text of a shell's script would be a part of the script,
  * with all that whoever submits the task may write there. */
 static int
-check_script(const struct words *w, struct err *err)
+check_script(const struct argv_template *t, struct err *err)
 {
-	if (!has_open_script(w))
+	if (!has_open_script(t))
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "an argument in the text of a script would run as a "
@@ -167,37 +168,38 @@ check_script(const struct words *w, struct err *err)
 }
 
 static int
-check_command_words(const struct words *w, struct err *err)
+check_command_words(const struct argv_template *t, struct err *err)
 {
-	if (words_count(w) > 0 && !words_fixed(w, 0))
+	if (argv_template_count(t) > 0 && !argv_template_is_fixed(t, 0))
 		return err_set(err, ERR_CONFIG,
 			       "no argument may choose the program, the first "
 			       "word");
-	if (words_count(w) == 0 || words_prefix(w, 0)[0] == '\0')
+	if (argv_template_count(t) == 0 ||
+	    argv_template_prefix(t, 0)[0] == '\0')
 		return err_set(err, ERR_CONFIG, "names no program");
-	return check_script(w, err);
+	return check_script(t, err);
 }
 
 static bool
-is_given_before(const struct words *w, size_t i)
+is_given_before(const struct argv_template *t, size_t i)
 {
-	const char *word = words_prefix(w, i);
+	const char *word = argv_template_prefix(t, i);
 	const size_t len = strcspn(word, "=") + 1;
 	size_t n;
 
 	for (n = 0; n < i; n++)
-		if (strncmp(words_prefix(w, n), word, len) == 0)
+		if (strncmp(argv_template_prefix(t, n), word, len) == 0)
 			return true;
 	return false;
 }
 
 static int
-check_environment_words(const struct words *w, struct err *err)
+check_environment_words(const struct argv_template *t, struct err *err)
 {
 	size_t i, len;
 
-	for (i = 0; i < words_count(w); i++) {
-		const char *word = words_prefix(w, i);
+	for (i = 0; i < argv_template_count(t); i++) {
+		const char *word = argv_template_prefix(t, i);
 
 		len = strspn(word, LETTERS "0123456789_");
 		if (len == 0 || isdigit((unsigned char)*word) ||
@@ -207,7 +209,7 @@ check_environment_words(const struct words *w, struct err *err)
 				       "divide words, NAME=\"VALUE\" quotes "
 				       "them",
 				       i + 1);
-		if (is_given_before(w, i))
+		if (is_given_before(t, i))
 			return err_set(err, ERR_CONFIG, "%.*s is given twice",
 				       (int)len, word);
 	}
@@ -215,16 +217,18 @@ check_environment_words(const struct words *w, struct err *err)
 }
 
 static int
-check_words(const char *text, int (*check)(const struct words *, struct err *),
+check_words(const char *text,
+	    int (*check)(const struct argv_template *, struct err *),
 	    struct err *err)
 {
-	struct words *w;
+	struct argv_template *t;
 	int r;
 
-	if (check_utf8(text, err) != 0 || (w = words_parse(text, err)) == NULL)
+	if (check_utf8(text, err) != 0 ||
+	    (t = argv_template_parse(text, err)) == NULL)
 		return -1;
-	r = check(w, err);
-	words_free(w);
+	r = check(t, err);
+	argv_template_free(t);
 	return r;
 }
 

@@ -13,8 +13,6 @@
 #include "util/err.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
-/* The value of an OPTIONAL number that is not given. */
-#define UNSET (-1)
 
 static void *
 value_of(const struct conf_key *key, void *values)
@@ -76,7 +74,7 @@ print_integer(enum conf_type type, int64_t value, struct buf *out)
 static bool
 is_unset(const struct conf_key *key, int64_t value)
 {
-	return (key->flags & OPTIONAL) != 0 && value == UNSET;
+	return (key->flags & OPTIONAL) != 0 && value == CONF_UNSET;
 }
 
 static const char *
@@ -179,7 +177,7 @@ set_integer(const struct conf_key *key, int64_t *ret, const char *text,
 	int64_t value;
 
 	if (*text == '\0' && (key->flags & OPTIONAL) != 0) {
-		*ret = UNSET;
+		*ret = CONF_UNSET;
 		return 0;
 	}
 	if (key->type == CONF_DURATION) {

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/argv_template.h"
 #include "util/conf_key.h"
 #include "util/err.h"
-#include "util/words.h"
 
 /* --- whose rights -------------------------------------------------------- */
 
@@ -92,8 +92,9 @@ is_replaced(const struct declared *d, const char *entry)
 	for (i = 0; d->of_user[i] != NULL; i++)
 		if (same_variable(entry, d->of_user[i]))
 			return true;
-	for (i = 0; i < words_count(d->environment); i++)
-		if (same_variable(entry, words_prefix(d->environment, i)))
+	for (i = 0; i < argv_template_count(d->environment); i++)
+		if (same_variable(entry,
+				  argv_template_prefix(d->environment, i)))
 			return true;
 	return false;
 }
@@ -108,11 +109,12 @@ inherit(struct declared *d, struct err *err)
 		if (!is_replaced(d, *entry))
 			buf_add(&d->inherited, entry, sizeof(*entry));
 	for (i = 0; d->of_user[i] != NULL; i++) {
-		for (n = 0; n < words_count(d->environment); n++)
-			if (same_variable(d->of_user[i],
-					  words_prefix(d->environment, n)))
+		for (n = 0; n < argv_template_count(d->environment); n++)
+			if (same_variable(
+				d->of_user[i],
+				argv_template_prefix(d->environment, n)))
 				break;
-		if (n == words_count(d->environment))
+		if (n == argv_template_count(d->environment))
 			buf_add(&d->inherited, &d->of_user[i],
 				sizeof(d->of_user[i]));
 	}
@@ -129,8 +131,8 @@ declared_free(struct declared *d)
 	if (d == NULL)
 		return;
 	conf_task_free(d->conf);
-	words_free(d->command);
-	words_free(d->environment);
+	argv_template_free(d->command);
+	argv_template_free(d->environment);
 	buf_done(&d->inherited);
 	for (i = 0; d->of_user[i] != NULL; i++)
 		free(d->of_user[i]);
@@ -166,8 +168,9 @@ declared_new(const char *name, json_t *keys, struct err *err)
 	}
 	if ((d->conf = conf_task_new(name, err)) != NULL &&
 	    set_keys(d->conf, keys, err) == 0 &&
-	    (d->command = words_parse(d->conf->command, err)) != NULL &&
-	    (d->environment = words_parse(d->conf->environment, err)) != NULL &&
+	    (d->command = argv_template_parse(d->conf->command, err)) != NULL &&
+	    (d->environment = argv_template_parse(d->conf->environment, err)) !=
+		NULL &&
 	    conf_task_codes(d->conf->final_exit_codes, d->final, err) == 0 &&
 	    find_user(d, err) == 0 && inherit(d, err) == 0)
 		return d;

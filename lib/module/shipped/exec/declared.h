@@ -18,12 +18,13 @@
 #include "util/conf_task.h"
 
 struct err;
-struct words;
+struct argv_template;
 
 struct declared {
 	struct conf_task *conf;
-	struct words *command;
-	struct words *environment; /* words with places come with each task */
+	struct argv_template *command;
+	/* Words with placeholders are filled for each task. */
+	struct argv_template *environment;
 	bool final[CONF_N_CODES];
 	/* What is the same for every run: this process' environment, as far as
 	 * nothing below takes its place, and the user's. NULL-ended. */

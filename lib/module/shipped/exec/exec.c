@@ -17,9 +17,9 @@
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
 #include "spawn/client.h"
+#include "util/argv_template.h"
 #include "util/err.h"
 #include "util/proc.h"
-#include "util/words.h"
 
 /* How soon a handler that blocks notices that it is to end. */
 #define ASK_US 50000
@@ -157,8 +157,9 @@ describe(const struct declared *d, struct flowrra_task_type *type)
 
 	*type = (struct flowrra_task_type){
 	    .name = t->name,
-	    .description =
-		*t->description ? t->description : words_prefix(d->command, 0),
+	    .description = *t->description
+			       ? t->description
+			       : argv_template_prefix(d->command, 0),
 	    .queue = *t->queue ? t->queue : NULL,
 	    .run = t->cpu_bound ? run : NULL,
 	    .start = t->cpu_bound ? NULL : start,

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "module/dump.h"
+#include "util/argv_template.h"
 #include "util/err.h"
-#include "util/words.h"
 
 struct arguments {
 	const json_t *args;
@@ -18,7 +18,7 @@ struct arguments {
 /* --- values -------------------------------------------------------------- */
 
 static int
-missing(const struct words_place *place, struct err *err)
+missing(const struct argv_template_placeholder *place, struct err *err)
 {
 	if (place->name != NULL)
 		return err_set(err, ERR_DATA,
@@ -39,8 +39,8 @@ append(const char *p, size_t len, void *arg)
 }
 
 static int
-value_of(void *arg, const struct words_place *place, struct buf *out,
-	 struct err *err)
+value_of(void *arg, const struct argv_template_placeholder *place,
+	 struct buf *out, struct err *err)
 {
 	const struct arguments *a = arg;
 	const json_t *value = place->name != NULL
@@ -65,13 +65,14 @@ value_of(void *arg, const struct words_place *place, struct buf *out,
 
 /* Appends the words, each with a NUL behind it. */
 static int
-fill_words(const struct words *w, const struct arguments *a, struct buf *out,
-	   struct err *err)
+fill_words(const struct argv_template *w, const struct arguments *a,
+	   struct buf *out, struct err *err)
 {
 	size_t i;
 
-	for (i = 0; i < words_count(w); i++) {
-		if (words_fill(w, i, value_of, (void *)a, out, err) != 0)
+	for (i = 0; i < argv_template_count(w); i++) {
+		if (argv_template_fill(w, i, value_of, (void *)a, out, err) !=
+		    0)
 			return -1;
 		buf_addc(out, '\0');
 	}
@@ -108,8 +109,9 @@ line_make(struct line *l, const struct declared *d,
 	  const struct flowrra_task *task, const json_t *args,
 	  const json_t *kwargs, struct err *err)
 {
-	const size_t n_argv = words_count(d->command);
-	const size_t n_own = words_count(d->environment) + N_TASK_VARIABLES;
+	const size_t n_argv = argv_template_count(d->command);
+	const size_t n_own =
+	    argv_template_count(d->environment) + N_TASK_VARIABLES;
 	const size_t n_inherited = d->inherited.len / sizeof(char *);
 	const struct arguments a = {args, kwargs};
 	char *text;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The standard places. */
+/* The standard paths. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +8,15 @@
 
 #include "suite.h"
 #include "util/err.h"
-#include "util/place.h"
+#include "util/path.h"
 
 static void
 expect(const char *want)
 {
-	char *place = place_database();
+	char *path = path_database();
 
-	ck_assert_str_eq(place, want);
-	free(place);
+	ck_assert_str_eq(path, want);
+	free(path);
 }
 
 START_TEST(systemd_says_where)
@@ -50,15 +50,15 @@ END_TEST
 
 START_TEST(a_directory_is_made_for_its_owner_only)
 {
-	char dir[] = "/tmp/flowrra-place-XXXXXX", path[64];
+	char dir[] = "/tmp/flowrra-path-XXXXXX", path[64];
 	struct err err = ERR_INIT;
 	struct stat st;
 
 	umask(022);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/a/b", dir);
-	ck_assert_int_eq(place_make_dir(path, &err), 0);
-	ck_assert_int_eq(place_make_dir(path, &err), 0);
+	ck_assert_int_eq(path_make_dir(path, &err), 0);
+	ck_assert_int_eq(path_make_dir(path, &err), 0);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0700);
 	rmdir(path);
@@ -67,12 +67,12 @@ START_TEST(a_directory_is_made_for_its_owner_only)
 	ck_assert_uint_eq(st.st_mode & 0777, 0755);
 	rmdir(path);
 	rmdir(dir);
-	ck_assert_int_ne(place_make_dir("/dev/null/x", &err), 0);
+	ck_assert_int_ne(path_make_dir("/dev/null/x", &err), 0);
 	ck_assert_ptr_nonnull(strstr(err.msg, "/dev/null/x"));
 }
 END_TEST
 
-SUITE("place")
+SUITE("path")
 {
 	TEST(systemd_says_where);
 	TEST(root_has_one_for_the_system);

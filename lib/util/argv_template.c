@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Command lines without a shell. */
-#include "util/words.h"
+/* Templates of argument vectors: cut into words once, filled for each command. */
+#include "util/argv_template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,15 +17,15 @@
 	"_"
 #define NAME_CHARACTERS NAME_START DIGITS ".-"
 
-/* A stretch of fixed text, or a place. */
+/* A stretch of fixed text, or a placeholder. */
 struct piece {
-	size_t text; /* where the text, or the place's name, is in `text` */
-	bool place;
+	size_t text; /* where its text, or its name, is in `text` */
+	bool placeholder;
 	bool named;
 	unsigned int number;
 };
 
-struct words {
+struct argv_template {
 	struct buf text;   /* of the pieces, each with a NUL behind it */
 	struct buf pieces; /* struct piece */
 	struct buf ends;   /* size_t: the piece behind each word's last one */
@@ -34,7 +34,7 @@ struct words {
 struct parser {
 	const char *begin;
 	const char *p;
-	struct words *w;
+	struct argv_template *t;
 	struct buf fixed; /* what is read of a stretch of fixed text */
 	bool in_word;	  /* even if it is empty so far: "" */
 	struct err *err;
@@ -52,20 +52,20 @@ fail(struct parser *s, const char *at, const char *why)
 static void
 add_piece(struct parser *s, struct piece piece, const char *text, size_t len)
 {
-	struct words *w = s->w;
+	struct argv_template *t = s->t;
 
-	piece.text = w->text.len;
-	buf_add(&w->text, text, len);
-	buf_addc(&w->text, '\0');
-	buf_add(&w->pieces, &piece, sizeof(piece));
+	piece.text = t->text.len;
+	buf_add(&t->text, text, len);
+	buf_addc(&t->text, '\0');
+	buf_add(&t->pieces, &piece, sizeof(piece));
 }
 
 /* Ends a stretch of fixed text. Each word begins with one, if an empty one, so
- * that words_prefix() has something to give. */
+ * that argv_template_prefix() has something to give. */
 static void
 end_fixed(struct parser *s)
 {
-	add_piece(s, (struct piece){.place = false},
+	add_piece(s, (struct piece){.placeholder = false},
 		  s->fixed.data ? s->fixed.data : "", s->fixed.len);
 	s->fixed.len = 0;
 }
@@ -78,17 +78,17 @@ end_word(struct parser *s)
 	if (!s->in_word)
 		return;
 	end_fixed(s);
-	end = s->w->pieces.len / sizeof(struct piece);
-	buf_add(&s->w->ends, &end, sizeof(end));
+	end = s->t->pieces.len / sizeof(struct piece);
+	buf_add(&s->t->ends, &end, sizeof(end));
 	s->in_word = false;
 }
 
-/* --- places -------------------------------------------------------------- */
+/* --- placeholders -------------------------------------------------------- */
 
 static int
 take_number(struct parser *s, const char *at, size_t len)
 {
-	struct piece piece = {.place = true};
+	struct piece piece = {.placeholder = true};
 
 	/* 007 would be a second name for {7}. */
 	if (len > 3 || (len > 1 && *s->p == '0'))
@@ -105,7 +105,8 @@ static int
 take_name(struct parser *s, size_t len)
 {
 	end_fixed(s);
-	add_piece(s, (struct piece){.place = true, .named = true}, s->p, len);
+	add_piece(s, (struct piece){.placeholder = true, .named = true}, s->p,
+		  len);
 	return 0;
 }
 
@@ -234,89 +235,90 @@ take(struct parser *s)
 	}
 }
 
-struct words *
-words_parse(const char *text, struct err *err)
+struct argv_template *
+argv_template_parse(const char *text, struct err *err)
 {
 	struct parser s = {.begin = text, .p = text, .err = err};
 	int r = 0;
 
-	if ((s.w = calloc(1, sizeof(*s.w))) == NULL) {
+	if ((s.t = calloc(1, sizeof(*s.t))) == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
 	while (r == 0 && *s.p != '\0')
 		r = take(&s);
 	end_word(&s);
-	if (r == 0 && (s.fixed.failed || s.w->text.failed ||
-		       s.w->pieces.failed || s.w->ends.failed))
+	if (r == 0 && (s.fixed.failed || s.t->text.failed ||
+		       s.t->pieces.failed || s.t->ends.failed))
 		r = err_nomem(err);
 	buf_done(&s.fixed);
 	if (r == 0)
-		return s.w;
-	words_free(s.w);
+		return s.t;
+	argv_template_free(s.t);
 	return NULL;
 }
 
 void
-words_free(struct words *w)
+argv_template_free(struct argv_template *t)
 {
-	if (w == NULL)
+	if (t == NULL)
 		return;
-	buf_done(&w->text);
-	buf_done(&w->pieces);
-	buf_done(&w->ends);
-	free(w);
+	buf_done(&t->text);
+	buf_done(&t->pieces);
+	buf_done(&t->ends);
+	free(t);
 }
 
 size_t
-words_count(const struct words *w)
+argv_template_count(const struct argv_template *t)
 {
-	return w->ends.len / sizeof(size_t);
+	return t->ends.len / sizeof(size_t);
 }
 
 /* The first piece of a word; that of the next is the end of this. */
 static size_t
-first_piece(const struct words *w, size_t i)
+first_piece(const struct argv_template *t, size_t i)
 {
-	return i == 0 ? 0 : ((const size_t *)(void *)w->ends.data)[i - 1];
+	return i == 0 ? 0 : ((const size_t *)(void *)t->ends.data)[i - 1];
 }
 
 static const struct piece *
-piece_at(const struct words *w, size_t i)
+piece_at(const struct argv_template *t, size_t i)
 {
-	return (const struct piece *)(void *)w->pieces.data + i;
+	return (const struct piece *)(void *)t->pieces.data + i;
 }
 
 bool
-words_fixed(const struct words *w, size_t i)
+argv_template_is_fixed(const struct argv_template *t, size_t i)
 {
-	return first_piece(w, i + 1) - first_piece(w, i) == 1;
+	return first_piece(t, i + 1) - first_piece(t, i) == 1;
 }
 
 const char *
-words_prefix(const struct words *w, size_t i)
+argv_template_prefix(const struct argv_template *t, size_t i)
 {
-	return w->text.data + piece_at(w, first_piece(w, i))->text;
+	return t->text.data + piece_at(t, first_piece(t, i))->text;
 }
 
 int
-words_fill(const struct words *w, size_t i, words_value_fn *value, void *arg,
-	   struct buf *out, struct err *err)
+argv_template_fill(const struct argv_template *t, size_t i,
+		   argv_template_value_fn *value, void *arg, struct buf *out,
+		   struct err *err)
 {
-	size_t n = first_piece(w, i), end = first_piece(w, i + 1);
-	struct words_place place;
+	size_t n = first_piece(t, i), end = first_piece(t, i + 1);
+	struct argv_template_placeholder wanted;
 	const struct piece *piece;
 
 	for (; n < end; n++) {
-		piece = piece_at(w, n);
-		if (!piece->place) {
-			buf_adds(out, w->text.data + piece->text);
+		piece = piece_at(t, n);
+		if (!piece->placeholder) {
+			buf_adds(out, t->text.data + piece->text);
 			continue;
 		}
-		place = (struct words_place){
-		    piece->named ? w->text.data + piece->text : NULL,
+		wanted = (struct argv_template_placeholder){
+		    piece->named ? t->text.data + piece->text : NULL,
 		    piece->number};
-		if (value(arg, &place, out, err) != 0)
+		if (value(arg, &wanted, out, err) != 0)
 			return -1;
 	}
 	return out->failed ? err_nomem(err) : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Command lines without a shell: how they are cut, and filled. */
-#include "util/words.h"
+/* Templates of argument vectors: how they are cut, and filled. */
+#include "util/argv_template.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +11,17 @@
 
 /* Numbers stand for "#n", names for "<name>"; there is no {9} and no {none}. */
 static int
-value(void *arg, const struct words_place *place, struct buf *out,
-      struct err *err)
+value(void *arg, const struct argv_template_placeholder *placeholder,
+      struct buf *out, struct err *err)
 {
-	if (place->name != NULL && strcmp(place->name, "none") == 0)
+	if (placeholder->name != NULL && strcmp(placeholder->name, "none") == 0)
 		return err_set(err, ERR_DATA, "no none");
-	if (place->name != NULL)
-		buf_addf(out, "<%s>", place->name);
-	else if (place->number == 9)
+	if (placeholder->name != NULL)
+		buf_addf(out, "<%s>", placeholder->name);
+	else if (placeholder->number == 9)
 		return err_set(err, ERR_DATA, "no nine");
 	else
-		buf_addf(out, "#%u", place->number);
+		buf_addf(out, "#%u", placeholder->number);
 	return 0;
 }
 
@@ -31,16 +31,17 @@ shown(const char *text)
 {
 	struct err err = ERR_INIT;
 	struct buf out = BUF_INIT;
-	struct words *w = words_parse(text, &err);
+	struct argv_template *w = argv_template_parse(text, &err);
 	size_t i;
 
 	ck_assert_msg(w != NULL, "%s: %s", text, err.msg);
-	for (i = 0; i < words_count(w); i++) {
+	for (i = 0; i < argv_template_count(w); i++) {
 		buf_addc(&out, '[');
-		ck_assert_int_eq(words_fill(w, i, value, NULL, &out, &err), 0);
+		ck_assert_int_eq(
+		    argv_template_fill(w, i, value, NULL, &out, &err), 0);
 		buf_addc(&out, ']');
 	}
-	words_free(w);
+	argv_template_free(w);
 	buf_adds(&out, "");
 	return buf_take(&out);
 }
@@ -74,7 +75,7 @@ static const struct {
     {"caf\xc3\xa9", "[caf\xc3\xa9]"},
 };
 
-START_TEST(a_line_is_cut_into_words_and_places)
+START_TEST(a_line_is_cut_into_words_and_placeholders)
 {
 	char *words = shown(lines[_i].text);
 
@@ -117,7 +118,7 @@ START_TEST(what_is_no_command_line_is_refused_with_its_column)
 {
 	struct err err = ERR_INIT;
 
-	ck_assert_ptr_null(words_parse(bad[_i].text, &err));
+	ck_assert_ptr_null(argv_template_parse(bad[_i].text, &err));
 	ck_assert_int_eq(err.code, ERR_CONFIG);
 	ck_assert_msg(
 	    strncmp(err.msg, bad[_i].message, strlen(bad[_i].message)) == 0,
@@ -125,42 +126,45 @@ START_TEST(what_is_no_command_line_is_refused_with_its_column)
 }
 END_TEST
 
-START_TEST(a_place_without_a_value_is_an_error)
+START_TEST(a_placeholder_without_a_value_is_an_error)
 {
-	struct words *w = words_parse("a{9} {none}", NULL);
+	struct argv_template *w = argv_template_parse("a{9} {none}", NULL);
 	struct buf out = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	ck_assert_int_eq(words_fill(w, 0, value, NULL, &out, &err), -1);
+	ck_assert_int_eq(argv_template_fill(w, 0, value, NULL, &out, &err), -1);
 	ck_assert_str_eq(err.msg, "no nine");
-	ck_assert_int_eq(words_fill(w, 1, value, NULL, &out, &err), -1);
+	ck_assert_int_eq(argv_template_fill(w, 1, value, NULL, &out, &err), -1);
 	ck_assert_str_eq(err.msg, "no none");
 	buf_done(&out);
-	words_free(w);
+	argv_template_free(w);
 }
 END_TEST
 
 START_TEST(the_fixed_part_of_a_word_is_known_before)
 {
-	struct words *w = words_parse("plain A={0}x {1} ''", NULL);
+	struct argv_template *w =
+	    argv_template_parse("plain A={0}x {1} ''", NULL);
 
-	ck_assert_uint_eq(words_count(w), 4);
-	ck_assert(words_fixed(w, 0) && !words_fixed(w, 1));
-	ck_assert(!words_fixed(w, 2) && words_fixed(w, 3));
-	ck_assert_str_eq(words_prefix(w, 0), "plain");
-	ck_assert_str_eq(words_prefix(w, 1), "A=");
-	ck_assert_str_eq(words_prefix(w, 2), "");
-	ck_assert_str_eq(words_prefix(w, 3), "");
-	words_free(w);
+	ck_assert_uint_eq(argv_template_count(w), 4);
+	ck_assert(argv_template_is_fixed(w, 0) &&
+		  !argv_template_is_fixed(w, 1));
+	ck_assert(!argv_template_is_fixed(w, 2) &&
+		  argv_template_is_fixed(w, 3));
+	ck_assert_str_eq(argv_template_prefix(w, 0), "plain");
+	ck_assert_str_eq(argv_template_prefix(w, 1), "A=");
+	ck_assert_str_eq(argv_template_prefix(w, 2), "");
+	ck_assert_str_eq(argv_template_prefix(w, 3), "");
+	argv_template_free(w);
 }
 END_TEST
 
-SUITE("words")
+SUITE("argv_template")
 {
-	TEST_LOOP(a_line_is_cut_into_words_and_places, 0,
+	TEST_LOOP(a_line_is_cut_into_words_and_placeholders, 0,
 		  sizeof(lines) / sizeof(lines[0]));
 	TEST_LOOP(what_is_no_command_line_is_refused_with_its_column, 0,
 		  sizeof(bad) / sizeof(bad[0]));
-	TEST(a_place_without_a_value_is_an_error);
+	TEST(a_placeholder_without_a_value_is_an_error);
 	TEST(the_fixed_part_of_a_word_is_known_before);
 }

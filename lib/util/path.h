@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where programs keep what must last when nobody says where: one rule for the
- * worker's lock and for the embedded database.
+ * Standard paths, for what must last and has no path in the configuration: one
+ * rule for the worker's lock and for the embedded database.
  */
-#ifndef UTIL_PLACE_H
-#define UTIL_PLACE_H
+#ifndef UTIL_PATH_H
+#define UTIL_PATH_H
 
 struct err;
 
@@ -13,13 +13,13 @@ struct err;
  * /var/lib/flowrra for root, $XDG_STATE_HOME/flowrra, ~/.local/state/flowrra.
  * It need not exist. free() it; NULL when memory runs out.
  */
-char *place_state_dir(void);
+char *path_state_dir(void);
 
 /* The embedded database: "flowrra.db" in the state directory. */
-char *place_database(void);
+char *path_database(void);
 
 /* Makes a directory with mode 0700, and what is missing above it with 0755. One
  * that is there stays as it is. */
-int place_make_dir(const char *path, struct err *err);
+int path_make_dir(const char *path, struct err *err);
 
 #endif

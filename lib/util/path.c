@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where programs keep what must last. */
-#include "util/place.h"
+/* Standard paths: the state directory and what lies in it. */
+#include "util/path.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "util/err.h"
 
 char *
-place_state_dir(void)
+path_state_dir(void)
 {
 	const char *env = getenv("STATE_DIRECTORY");
 	const char *home = getenv("HOME");
@@ -31,9 +31,9 @@ place_state_dir(void)
 }
 
 char *
-place_database(void)
+path_database(void)
 {
-	char *dir = place_state_dir(), *path = NULL;
+	char *dir = path_state_dir(), *path = NULL;
 
 	if (dir != NULL && asprintf(&path, "%s/flowrra.db", dir) < 0)
 		path = NULL;
@@ -58,7 +58,7 @@ make_above(char *path, struct err *err)
 }
 
 int
-place_make_dir(const char *path, struct err *err)
+path_make_dir(const char *path, struct err *err)
 {
 	char *copy;
 	int made;
