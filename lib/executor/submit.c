@@ -14,6 +14,12 @@
 #include "util/log.h"
 #include "util/uuid.h"
 
+/* The members of interface 1.2, the first one with a size: what a module must
+ * at least know of the options. */
+#define OPTIONS_MIN_SIZE                                                       \
+	(offsetof(struct flowrra_submit_options, timeout) +                    \
+	 sizeof(((struct flowrra_submit_options *)0)->timeout))
+
 /* A handler that waits; it lies on that handler's stack. */
 struct waiter {
 	LIST_ENTRY(waiter) entry;
@@ -121,6 +127,26 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Takes what the module knows of the options: members that are newer than the
+ * module keep their defaults, those that are newer than us are ignored. */
+static const char *
+read_options(const struct flowrra_submit_options *given,
+	     struct flowrra_submit_options *ret)
+{
+	const struct flowrra_submit_options defaults =
+	    FLOWRRA_SUBMIT_OPTIONS_INIT;
+
+	*ret = defaults;
+	if (given == NULL)
+		return NULL;
+	if (given->size < OPTIONS_MIN_SIZE)
+		return "the options do not begin with "
+		       "FLOWRRA_SUBMIT_OPTIONS_INIT";
+	memcpy(ret, given,
+	       given->size < sizeof(*ret) ? given->size : sizeof(*ret));
+	return NULL;
+}
+
 static const char *
 why_bad(const json_t *args, const json_t *kwargs,
 	const struct flowrra_submit_options *o)
@@ -175,16 +201,16 @@ flowrra_task_submit(struct flowrra_task *task, const char *name,
 		    const json_t *args, const json_t *kwargs,
 		    const struct flowrra_submit_options *options, char id[37])
 {
-	static const struct flowrra_submit_options defaults =
-	    FLOWRRA_SUBMIT_OPTIONS_INIT;
-	const struct flowrra_submit_options *o = options ? options : &defaults;
+	struct flowrra_submit_options o;
 	struct waiter w = {.code = ERR_NONE, .text = BUF_INIT};
-	const char *why = why_bad(args, kwargs, o);
+	const char *why = read_options(options, &o);
 	char new_id[UUID_TEXT_SIZE], *text = NULL;
 
 	uuid_make(new_id);
+	if (why == NULL)
+		why = why_bad(args, kwargs, &o);
 	if (why == NULL &&
-	    (text = make_json(new_id, name, args, kwargs, o)) == NULL)
+	    (text = make_json(new_id, name, args, kwargs, &o)) == NULL)
 		why = "name, args or kwargs cannot be written as JSON";
 	if (why != NULL) {
 		flowrra_task_log(task, 3, "cannot submit %s: %s",
@@ -201,4 +227,38 @@ flowrra_task_submit(struct flowrra_task *task, const char *name,
 				 (int)w.text.len, w.text.data);
 	buf_done(&w.text);
 	return w.code == ERR_NONE ? 0 : -1;
+}
+
+/* --- modules of older versions ----------------------------------------- */
+
+/* The options of the module interfaces 1.0 and 1.1. */
+struct options_1_1 {
+	const char *queue;
+	int priority;
+	double delay;
+	int max_retries;
+	double retry_delay;
+	double timeout;
+};
+
+/* What modules of these versions call; see flowrra/module.h. */
+int submit_1_1(struct flowrra_task *task, const char *name, const json_t *args,
+	       const json_t *kwargs, const struct options_1_1 *options,
+	       char id[37]) __asm__("flowrra_task_submit");
+
+int
+submit_1_1(struct flowrra_task *task, const char *name, const json_t *args,
+	   const json_t *kwargs, const struct options_1_1 *options, char id[37])
+{
+	struct flowrra_submit_options o = FLOWRRA_SUBMIT_OPTIONS_INIT;
+
+	if (options != NULL) {
+		o.queue = options->queue;
+		o.priority = options->priority;
+		o.delay = options->delay;
+		o.max_retries = options->max_retries;
+		o.retry_delay = options->retry_delay;
+		o.timeout = options->timeout;
+	}
+	return flowrra_task_submit(task, name, args, kwargs, &o, id);
 }

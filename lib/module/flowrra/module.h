@@ -60,7 +60,7 @@ extern "C" {
  * executor which of them a module has.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
-#define FLOWRRA_MODULE_ABI_MINOR 1
+#define FLOWRRA_MODULE_ABI_MINOR 2
 
 struct event_base;   /* libevent's */
 struct flowrra_task; /* one attempt to run a task; the executor owns it */
@@ -240,8 +240,12 @@ void flowrra_finish(struct flowrra_task *task, json_t *result);
 
 /* --- further tasks ------------------------------------------------------- */
 
-/* How a task is submitted; start from FLOWRRA_SUBMIT_OPTIONS_INIT. */
+/*
+ * How a task is submitted. The options begin with their size, so that later
+ * versions can add members: start from FLOWRRA_SUBMIT_OPTIONS_INIT.
+ */
 struct flowrra_submit_options {
+	size_t size;	    /* sizeof(struct flowrra_submit_options) */
 	const char *queue;  /* NULL: as the task's module says */
 	int priority;	    /* a lower number runs first */
 	double delay;	    /* before the task may run, up to ten years */
@@ -251,6 +255,7 @@ struct flowrra_submit_options {
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
+		.size = sizeof(struct flowrra_submit_options),                 \
 		.max_retries = -1, .retry_delay = -1.0, .timeout = -1.0        \
 	}
 
@@ -264,11 +269,15 @@ struct flowrra_submit_options {
  * that it is not. An asynchronous handler does not wait: 0 means that the
  * request is under way. In both, what goes wrong is written to the worker's
  * log, and -1 for a wrong argument comes at once.
+ *
+ * Modules that were built for 1.0 or 1.1 call the symbol flowrra_task_submit
+ * with options that have no size. Since 1.2 the function has another symbol, so
+ * that each module finds the one that it was built for.
  */
 int flowrra_task_submit(struct flowrra_task *task, const char *name,
 			const json_t *args, const json_t *kwargs,
 			const struct flowrra_submit_options *options,
-			char id[37]);
+			char id[37]) __asm__("flowrra_task_submit_sized");
 
 #ifdef __cplusplus
 }

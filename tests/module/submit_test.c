@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of flowrra_task_submit(), as modules of several versions of the
+ * interface have them. */
+#include <string.h>
+
+#include <jansson.h>
+
+#include "executor/driver.h"
+#include "suite.h"
+#include "util/err.h"
+
+#define GIVEN                                                                  \
+	"{s:s, s:i, s:f, s:i, s:f, s:f}", "queue", "q", "priority", 3,         \
+	    "delay", 1.5, "max_retries", 4, "retry_delay", 2.5, "timeout", 6.5
+
+/* Runs a task; what it submits, without its id. */
+static json_t *
+submitted_by(struct driver *d, const char *name)
+{
+	struct ipc_submitted answer = {.code = ERR_NONE};
+	struct ipc_message m;
+	json_t *task;
+
+	driver_run(d, 1, name, "[]");
+	m = driver_expect(d, IPC_SUBMIT);
+	task = json_loadb(m.rest.p, m.rest.len, 0, NULL);
+	ck_assert_str_eq(json_string_value(json_object_get(task, "name")),
+			 "plain");
+	json_object_del(task, "id");
+	json_object_del(task, "name");
+	json_object_del(task, "args");
+	json_object_del(task, "kwargs");
+	answer.request = ((const struct ipc_submit *)m.fixed)->request;
+	ipc_put(&d->channel.out, IPC_SUBMITTED, 1, &answer, NULL, 0);
+	driver_flush(d);
+	/* Queued, and the id is a UUID. */
+	ck_assert_str_eq(driver_end(d).text, "[0,36]");
+	return task;
+}
+
+static const struct {
+	const char *name;
+	bool given; /* else all are the defaults */
+} tasks[] = {
+    {"today", true}, {"tomorrow", true},     {"default", false},
+    {"1.1", true},   {"1.1.default", false}, {"1.1.none", false},
+};
+
+START_TEST(the_options_of_each_version_arrive)
+{
+	json_t *wanted = tasks[_i].given ? json_pack(GIVEN) : json_object();
+	json_t *task;
+	struct driver d;
+
+	driver_start(&d, 1, "submit_options submit_1_1");
+	task = submitted_by(&d, tasks[_i].name);
+	ck_assert_msg(json_equal(task, wanted), "%s", json_dumps(task, 0));
+	driver_stop(&d);
+	json_decref(task);
+	json_decref(wanted);
+}
+END_TEST
+
+START_TEST(options_that_are_too_short_are_refused)
+{
+	struct ipc_message m;
+	struct driver d;
+
+	driver_start(&d, 1, "submit_options");
+	driver_run(&d, 1, "sizeless", "[]");
+	m = driver_expect(&d, IPC_LOG);
+	ck_assert_ptr_nonnull(
+	    memmem(m.rest.p, m.rest.len, "FLOWRRA_SUBMIT_OPTIONS_INIT", 27));
+	ck_assert_str_eq(driver_end(&d).text, "[-1,0]");
+	driver_stop(&d);
+}
+END_TEST
+
+SUITE("module-submit")
+{
+	TEST_LOOP(the_options_of_each_version_arrive, 0,
+		  sizeof(tasks) / sizeof(tasks[0]));
+	TEST(options_that_are_too_short_are_refused);
+}
