@@ -48,5 +48,5 @@ cursor_read(struct slice text, int64_t *numbers, size_t n, struct err *err)
 	return 0;
 bad:
 	return err_set(err, ERR_DATA,
-		       "this is no cursor of such a list; begin without one");
+		       "invalid cursor; start the list without a cursor");
 }

@@ -59,7 +59,7 @@ check_name(const char *name, struct err *err)
 	if (len > 0 && len <= NAME_MAX_LEN && name[len] == '\0')
 		return 0;
 	return err_set(err, ERR_CONFIG,
-		       "\"%.64s\" is no name for a task; allowed: 1 to %d "
+		       "\"%.64s\" is not a valid task name; allowed: 1 to %d "
 		       "letters, digits and _ . -",
 		       name, NAME_MAX_LEN);
 }
@@ -128,12 +128,12 @@ conf_task_key_find(const char *name, struct err *err)
 		closest_offer(&closest, conf_task_keys[i].name);
 	}
 	if (closest_write(&closest, names) > 0)
-		err_set(err, ERR_CONFIG, "no key \"%.64s\"; did you mean %s?",
-			name, names);
+		err_set(err, ERR_CONFIG,
+			"unknown key \"%.64s\"; did you mean %s?", name, names);
 	else
 		err_set(err, ERR_CONFIG,
-			"no key \"%.64s\"; flowrra.conf(5) lists the keys of a "
-			"task",
+			"unknown key \"%.64s\"; flowrra.conf(5) lists the keys "
+			"of a task",
 			name);
 	return NULL;
 }

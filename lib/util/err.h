@@ -15,10 +15,10 @@
 	X(NONE, none, 0, "no error")                                           \
 	X(FAILED, failed, 1, "the task failed")                                \
 	X(NOT_FOUND, not_found, 2, "not found")                                \
-	X(TIMEOUT, timeout, 3, "waited too long")                              \
+	X(TIMEOUT, timeout, 3, "timed out waiting")                            \
 	X(USAGE, usage, 64, "usage")                                           \
 	X(DATA, data, 65, "bad data")                                          \
-	X(UNAVAILABLE, unavailable, 69, "out of reach")                        \
+	X(UNAVAILABLE, unavailable, 69, "unreachable")                         \
 	X(INTERNAL, internal, 70, "internal error")                            \
 	X(SYSTEM, system, 71, "system error")                                  \
 	X(FULL, full, 75, "queue full")                                        \

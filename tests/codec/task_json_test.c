@@ -211,8 +211,8 @@ static const struct {
 	const char *text;
 	const char *message;
 } refused[] = {
-    {"", "not JSON: the text ends where a value must be (byte 0)"},
-    {"hello", "not JSON: a value must be here (byte 0)"},
+    {"", "not JSON: the text ends where a value is expected (byte 0)"},
+    {"hello", "not JSON: a value is expected here (byte 0)"},
     {"[1, 2]", "the text is an array, must be an object"},
     {"null", "the text is null, must be an object"},
     {PYTHON_TASK "x",

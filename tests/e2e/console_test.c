@@ -162,9 +162,9 @@ START_TEST(words_are_completed_from_verbs_and_servers)
 	ck_run(ctl(w, "complete -- result some"), 0, "some-task\tadd\n");
 	ck_run(ctl(w, "complete -- completion f"), 0, "fish\t\n");
 	ck_run(ctl(w, "complete -- help queue pa"), 0,
-	       "pause\tKeeps all workers from taking tasks out of a queue\n");
+	       "pause\tPause a queue: workers start no more tasks from it\n");
 	ck_run(ctl(w, "complete -- --json help ver"), 0,
-	       "version\tPrints the version\n");
+	       "version\tPrint the version\n");
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(w, "complete -- submit --un"), "--unique-ttl\t"));
 	ck_run(run(w, "FLOWRRA_BROKER_URL=redis://127.0.0.1:1 timeout 5 "

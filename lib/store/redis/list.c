@@ -155,7 +155,7 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 		return;
 	}
 	err_set(&l->wrong, ERR_DATA,
-		"this is no cursor of such a list; begin without one");
+		"invalid cursor; start the list without a cursor");
 	rresults_answer_later(&l->call);
 }
 
