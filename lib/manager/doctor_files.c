@@ -46,7 +46,7 @@ examine_state_dir(struct doctor *d)
 	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		doctor_find(d, DOCTOR_ERROR, ABOUT, "Run chmod go-w on it.",
 			    "the state directory %s is writable by %s", dir,
-			    (st.st_mode & S_IWOTH) != 0 ? "everybody"
+			    (st.st_mode & S_IWOTH) != 0 ? "every user"
 							: "its group");
 	free(dir);
 }
@@ -82,7 +82,7 @@ examine_module(struct doctor *d, const char *name)
 		doctor_find(
 		    d, DOCTOR_ERROR, ABOUT, "Run chmod go-w on it.",
 		    "module %s is writable by %s: workers refuse it", path,
-		    (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
+		    (st.st_mode & S_IWOTH) != 0 ? "every user" : "its group");
 	free(path);
 }
 

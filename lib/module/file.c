@@ -29,7 +29,7 @@ check_file(const char *path, struct err *err)
 		    err, ERR_REFUSED,
 		    "%s is writable by %s; only its owner may write to it (run "
 		    "chmod go-w on it)",
-		    path, st.st_mode & S_IWOTH ? "everybody" : "its group");
+		    path, st.st_mode & S_IWOTH ? "every user" : "its group");
 	return 0;
 }
 

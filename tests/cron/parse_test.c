@@ -365,7 +365,7 @@ START_TEST(what_is_over_is_refused)
 	    cron_check(&cron, tz_utc(), YEAR_2026_US, &fault, &err), -1);
 	ck_assert_int_eq(fault.code, CRON_NEVER);
 	ck_assert_ptr_nonnull(
-	    strstr(err.msg, "any more after 2026-01-01T00:00:00"));
+	    strstr(err.msg, "does not fire after 2026-01-01T00:00:00"));
 }
 END_TEST
 

@@ -356,8 +356,8 @@ START_TEST(ready_tells_of_tasks_and_of_refused_modules)
 	    strstr(d.ready, "\"name\":\"noop_cpu\",\"cpu_bound\":true,"
 			    "\"async\":false,\"queue\":\"cpu\","
 			    "\"max_retries\":null,\"retry_delay\":null"));
-	ck_assert_ptr_nonnull(strstr(d.ready, "for module interface 0, this "
-					      "executor has 1"));
+	ck_assert_ptr_nonnull(
+	    strstr(d.ready, "for module interface 0, but this executor has 1"));
 	ck_assert_ptr_nonnull(strstr(d.ready, "flowrra_module()"));
 	ck_assert_ptr_nonnull(strstr(d.ready, "no licence for the moon"));
 	ck_assert_ptr_nonnull(

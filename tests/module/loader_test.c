@@ -92,8 +92,8 @@ START_TEST(a_refused_module_leaves_the_others_as_they_are)
 	ck_assert_int_eq(loader_load(l, built("plain"), &err), 0);
 	before = loader_count(l);
 	ck_assert_int_eq(loader_load(l, built("twin"), &err), -1);
-	ck_assert_ptr_nonnull(strstr(err.msg, "\"plain\" is there already, "
-					      "from module \"plain\""));
+	ck_assert_ptr_nonnull(
+	    strstr(err.msg, "\"plain\" exists already, in module \"plain\""));
 	ck_assert_int_eq(loader_load(l, built("plain"), &err), -1);
 	ck_assert_int_eq(loader_load(l, built("bad_init"), &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.msg, "no licence for the moon"));
@@ -167,8 +167,8 @@ START_TEST(what_is_no_module_is_refused)
 	check_refused("/no/such/file.so", "cannot find it");
 	check_refused("/", "not a regular file");
 	check_refused(built("no_entry"), "does not export flowrra_module()");
-	check_refused(built("old_abi"), "for module interface 0, this executor "
-					"has 1");
+	check_refused(built("old_abi"),
+		      "for module interface 0, but this executor has 1");
 	copy_module("plain");
 	ck_assert_ptr_nonnull(f = fopen(copy, "w"));
 	fputs("no object at all", f);

@@ -230,7 +230,7 @@ static const struct {
      ":2: [worker] log_level = \"loud\": not a level; allowed: error, warning, "
      "notice, info, debug"},
     {"[worker]\nqueues = io a/b",
-     ":2: [worker] queues = \"io a/b\": \"a/b\" is no name for a queue; "
+     ":2: [worker] queues = \"io a/b\": \"a/b\" is not a valid queue name; "
      "allowed: 1 to 128 letters, digits and _ . -"},
     {"[worker]\nqueues = io cpu,io",
      ":2: [worker] queues = \"io cpu,io\": names the queue io twice"},
@@ -374,8 +374,8 @@ START_TEST(an_error_in_the_environment_names_the_variable)
 	unsetenv("FLOWRRA_EXECUTOR_IO_WORKERS");
 	setenv("FLOWRRA_BROKER_URL", "redis://:secret@h ;", 1);
 	assert_refused(path, NULL,
-		       "variable FLOWRRA_BROKER_URL: holds a semicolon after a "
-		       "blank, which would begin a comment");
+		       "variable FLOWRRA_BROKER_URL: contains a semicolon "
+		       "after a space, which would begin a comment");
 }
 END_TEST
 
