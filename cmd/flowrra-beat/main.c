@@ -46,8 +46,7 @@ on_ready(void *arg)
 	log_notice("scheduler %s is ready%s", s->id,
 		   daemon_conf(s->daemon)->scheduler.enabled
 		       ? ""
-		       : ", but [scheduler] enabled is no: nothing is put into "
-			 "the queues");
+		       : ", but [scheduler] enabled = no: it enqueues nothing");
 	daemon_ready(s->daemon);
 }
 

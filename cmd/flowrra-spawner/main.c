@@ -43,8 +43,8 @@ main(int argc, char **argv)
 		return 64;
 	}
 	if (!is_socket(SPAWN_FD)) {
-		fputs("flowrra-spawner: descriptor 3 is no socket: no "
-		      "executor has started me\n\n",
+		fputs("flowrra-spawner: descriptor 3 is not a socket: "
+		      "flowrra-executor has not started me\n\n",
 		      stderr);
 		fputs(usage, stderr);
 		return 64;

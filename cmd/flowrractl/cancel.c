@@ -43,7 +43,7 @@ run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_cancel = {
     .name = "cancel",
-    .summary = "Cancels tasks, whether they wait or run",
+    .summary = "Cancel waiting or running tasks",
     .usage = "ID...",
     .min_args = 1,
     .max_args = -1,

@@ -188,7 +188,7 @@ run_complete(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_complete = {
     .name = "complete",
-    .summary = "Prints what the last of some words can be, for shells",
+    .summary = "Print the candidates for the last word (used by shells)",
     .usage = "-- WORD...",
     .max_args = -1,
     .words = WORD_VERB,
@@ -261,16 +261,16 @@ run_completion(struct ctl *ctl, int argc, char **argv, void *options)
 			return 0;
 		}
 	}
-	complain(ctl,
-		 "there is no completion for \"%.32s\"; for bash, zsh and "
-		 "fish there is",
-		 argv[0]);
+	complain(
+	    ctl,
+	    "no completion for shell \"%.32s\"; supported: bash, zsh, fish",
+	    argv[0]);
 	return err_exit_status(ERR_USAGE);
 }
 
 const struct verb verb_completion = {
     .name = "completion",
-    .summary = "Prints a script that lets a shell complete command lines",
+    .summary = "Print a completion script for a shell",
     .usage = "bash|zsh|fish",
     .min_args = 1,
     .max_args = 1,

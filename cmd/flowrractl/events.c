@@ -69,17 +69,18 @@ run_events(struct ctl *ctl, int argc, char **argv, void *options)
 
 static const struct option_spec events_options[] = {
     OPTION("follow", NULL, FLAG, follow, 0, 0,
-	   "until it is interrupted (the default)"),
-    OPTION("count", "N", INT, count, 1, 2147483647, "end after so many"),
-    OPTION("task", "NAME", TEXT, task, 0, 0, "only of tasks of this name"),
-    OPTION("queue", "QUEUE", TEXT, queue, 0, 0, "only of tasks of this queue"),
-    OPTION("id", "ID", TEXT, id, 0, 0, "only of this task"),
+	   "run until interrupted (the default)"),
+    OPTION("count", "N", INT, count, 1, 2147483647, "exit after N events"),
+    OPTION("task", "NAME", TEXT, task, 0, 0,
+	   "only events of tasks with this name"),
+    OPTION("queue", "QUEUE", TEXT, queue, 0, 0,
+	   "only events of tasks in this queue"),
+    OPTION("id", "ID", TEXT, id, 0, 0, "only events of this task"),
 };
 
 const struct verb verb_events = {
     .name = "events",
-    .summary = "Prints what becomes of tasks as it happens, one JSON object a "
-	       "line",
+    .summary = "Print task events as they happen, one JSON object per line",
     .usage = "[--follow | --count N] [--task NAME] [--queue QUEUE] [--id ID]",
     .options = events_options,
     .n_options = sizeof(events_options) / sizeof(events_options[0]),

@@ -85,18 +85,18 @@ run_health(struct ctl *ctl, int argc, char **argv, void *options)
 
 static const struct option_spec health_options[] = {
     {.name = "wait",
-     .help = "until all of it is healthy",
+     .help = "wait until everything is healthy",
      .value = {VALUE_FLAG, offsetof(struct health_options, wait), 0, 0}},
     {.name = "timeout",
      .arg = "DURATION",
-     .help = "wait at most so long",
+     .help = "wait at most this long",
      .value = {VALUE_SECONDS, offsetof(struct health_options, timeout_s), 0,
 	       316224000}},
 };
 
 const struct verb verb_health = {
     .name = "health",
-    .summary = "Says of broker, backend, workers and schedulers if all is well",
+    .summary = "Check broker, backend, workers and schedulers",
     .usage = "[--wait [--timeout DURATION]]",
     .options = health_options,
     .n_options = sizeof(health_options) / sizeof(health_options[0]),
@@ -145,14 +145,14 @@ run_doctor(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	print_findings(findings);
 	if (json_array_size(findings) == 0)
-		complain(ctl, "nothing is wrong");
+		complain(ctl, "no problem found");
 	json_decref(findings);
 	return status;
 }
 
 const struct verb verb_doctor = {
     .name = "doctor",
-    .summary = "Looks for what is wrong, and says what to do about it",
+    .summary = "Find problems and print how to fix them",
     .usage = "",
     .run = run_doctor,
 };

@@ -48,14 +48,15 @@ print_help(const struct verb *verb)
 			printf("\nOptions:\n");
 		print_options(verb->options, verb->n_options);
 	} else {
-		printf("Usage: flowrractl [OPTION...] VERB [ARGUMENT...]\n"
-		       "Submits tasks to Flowrra and looks after them.\n\n"
-		       "Verbs:\n");
+		printf("Usage: flowrractl [OPTION...] COMMAND [ARGUMENT...]\n"
+		       "Submits and manages Flowrra tasks.\n\n"
+		       "Commands:\n");
 		for (i = 0; verbs[i] != NULL; i++)
 			printf("  %-18s %s\n", verbs[i]->name,
 			       verbs[i]->summary);
 	}
-	printf("\nOptions of all verbs:\n");
+	printf("\n"
+	       "Options of all commands:\n");
 	print_options(global_options, n_global_options);
 	if (verb == NULL) {
 		printf("\nExit status:\n");
@@ -76,14 +77,15 @@ print_help_group(const char *word)
 		    verbs[i]->name[length] != ' ')
 			continue;
 		if (!any)
-			printf("Usage: flowrractl %s VERB [ARGUMENT...]\n\n"
-			       "Verbs:\n",
+			printf("Usage: flowrractl %s COMMAND [ARGUMENT...]\n\n"
+			       "Commands:\n",
 			       word);
 		any = true;
 		printf("  %-18s %s\n", verbs[i]->name, verbs[i]->summary);
 	}
 	if (any)
-		printf("\nMore: flowrractl %s VERB --help, man flowrractl\n",
+		printf("\n"
+		       "More: flowrractl %s COMMAND --help, man flowrractl\n",
 		       word);
 	return any;
 }
@@ -154,14 +156,14 @@ run_help(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if (argc == 1 && print_help_group(argv[0]))
 		return 0;
-	complain(ctl, "there is no verb \"%s\"", name);
+	complain(ctl, "unknown command \"%s\"", name);
 	return err_exit_status(ERR_USAGE);
 }
 
 const struct verb verb_help = {
     .name = "help",
-    .summary = "Prints what there is to know of a verb, or of all",
-    .usage = "[VERB]",
+    .summary = "Print help on a command, or on all",
+    .usage = "[COMMAND]",
     .max_args = 2,
     .words = WORD_VERB,
     .run = run_help,
@@ -177,7 +179,7 @@ run_version(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_version = {
     .name = "version",
-    .summary = "Prints the version",
+    .summary = "Print the version",
     .usage = "",
     .run = run_version,
 };

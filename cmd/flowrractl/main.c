@@ -114,14 +114,15 @@ unknown_verb(int n, char **words, struct err *err)
 				 len > 0 ? ", " : "", verbs[i]->name);
 	}
 	if (known[0] == '\0')
-		err_set(err, ERR_USAGE, "there is no verb \"%.64s\"", words[0]);
+		err_set(err, ERR_USAGE, "unknown command \"%.64s\"", words[0]);
 	else if (n < 2)
-		err_set(err, ERR_USAGE, "\"%.64s\" is not all: %s", words[0],
-			known);
+		err_set(err, ERR_USAGE,
+			"incomplete command \"%.64s\"; use one of: %s",
+			words[0], known);
 	else
 		err_set(err, ERR_USAGE,
-			"there is no verb \"%.64s %.64s\", but there is: %s",
-			words[0], words[1], known);
+			"unknown command \"%.64s %.64s\"; known: %s", words[0],
+			words[1], known);
 }
 
 static int
@@ -161,7 +162,7 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 			  &err);
 	if (n >= 0 && !ctl->globals.help &&
 	    (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args)))
-		n = err_set(&err, ERR_USAGE, "too %s words; it is: %s %s",
+		n = err_set(&err, ERR_USAGE, "too %s arguments; usage: %s %s",
 			    n < verb->min_args ? "few" : "many", verb->name,
 			    verb->usage);
 	if (n < 0)
@@ -196,7 +197,7 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 	if (n == 0 && ctl->globals.help)
 		return print_help(NULL), 0;
 	if (n == 0) {
-		err_set(&err, ERR_USAGE, "there is no verb");
+		err_set(&err, ERR_USAGE, "missing command");
 		return usage(ctl, &err);
 	}
 	if ((ctl->verb = find_verb(n, words, &used)) == NULL) {

@@ -18,11 +18,12 @@ const struct option_spec global_options[] = {
     GLOBAL("config", 'c', "FILE", TEXT, config_file,
 	   "read this configuration file"),
     GLOBAL("set", 'o', "SECTION.KEY=VALUE", LIST, settings,
-	   "set a key of the configuration"),
+	   "set a configuration key"),
     GLOBAL("dump-config", 0, NULL, FLAG, dump_config,
-	   "print the configuration in force"),
+	   "print the effective configuration"),
     GLOBAL("json", 0, NULL, FLAG, json, "print JSON"),
-    GLOBAL("quiet", 'q', NULL, FLAG, quiet, "no messages on standard error"),
+    GLOBAL("quiet", 'q', NULL, FLAG, quiet,
+	   "print no messages to standard error"),
     GLOBAL("help", 'h', NULL, FLAG, help, "print help"),
     GLOBAL("version", 'V', NULL, FLAG, version, "print the version"),
 };
@@ -93,12 +94,10 @@ wrong(const struct parser *p, int code, char **argv, struct err *err)
 		return err_set(err, ERR_USAGE, "--%s takes no value",
 			       target->spec->name);
 	if (strncmp(word, "--", 2) == 0)
-		err_set(err, ERR_USAGE,
-			"there is no option \"%.64s\", or more than one that "
-			"begins so",
+		err_set(err, ERR_USAGE, "unknown or ambiguous option \"%.64s\"",
 			word);
 	else
-		err_set(err, ERR_USAGE, "there is no option \"-%c\"", optopt);
+		err_set(err, ERR_USAGE, "unknown option \"-%c\"", optopt);
 	return -1;
 }
 

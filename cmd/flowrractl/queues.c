@@ -36,7 +36,7 @@ run_queues(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_queues = {
     .name = "queues",
-    .summary = "Lists the queues, or one, with what lies in them",
+    .summary = "List queues and how many tasks they hold",
     .usage = "[QUEUE]",
     .max_args = 1,
     .words = WORD_QUEUE,
@@ -77,7 +77,7 @@ run_resume(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_queue_pause = {
     .name = "queue pause",
-    .summary = "Keeps all workers from taking tasks out of a queue",
+    .summary = "Pause a queue: workers start no more tasks from it",
     .usage = "QUEUE",
     .min_args = 1,
     .max_args = 1,
@@ -87,7 +87,7 @@ const struct verb verb_queue_pause = {
 
 const struct verb verb_queue_resume = {
     .name = "queue resume",
-    .summary = "Lets workers take tasks out of a queue again",
+    .summary = "Resume a paused queue",
     .usage = "QUEUE",
     .min_args = 1,
     .max_args = 1,
@@ -137,13 +137,13 @@ run_purge(struct ctl *ctl, int argc, char **argv, void *options)
 
 static const struct option_spec purge_options[] = {
     {.name = "dry-run",
-     .help = "only count them",
+     .help = "only count the tasks",
      .value = {VALUE_FLAG, offsetof(struct purge_options, dry_run), 0, 0}},
 };
 
 const struct verb verb_queue_purge = {
     .name = "queue purge",
-    .summary = "Cancels all tasks that wait in a queue, and prints how many",
+    .summary = "Cancel all waiting tasks of a queue and print their number",
     .usage = "QUEUE [--dry-run]",
     .options = purge_options,
     .n_options = sizeof(purge_options) / sizeof(purge_options[0]),

@@ -41,9 +41,10 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 	if (record->state == FLOWRRA_FAILED)
 		complain(ctl, "task %s %s: %s", id,
 			 record->reason != NULL ? record->reason : "failed",
-			 record->error != NULL ? record->error : "no reason");
+			 record->error != NULL ? record->error
+					       : "no reason given");
 	else if (record->state != FLOWRRA_SUCCESS)
-		complain(ctl, "task %s has not finished: it is %s", id,
+		complain(ctl, "task %s has not finished; its status is %s", id,
 			 flowrra_state_text(record->state));
 	return status_of(record);
 }
@@ -68,7 +69,7 @@ run_result(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_result = {
     .name = "result",
-    .summary = "Prints the result of a task",
+    .summary = "Print the result of a task",
     .usage = "ID",
     .min_args = 1,
     .max_args = 1,
@@ -120,7 +121,7 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 	int status;
 
 	if (o->any && o->all) {
-		complain(ctl, "--any and --all exclude each other");
+		complain(ctl, "cannot use --any with --all");
 		return err_exit_status(ERR_USAGE);
 	}
 	if ((records = calloc((size_t)argc, sizeof(void *))) == NULL) {
@@ -136,21 +137,21 @@ run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 
 static const struct option_spec wait_options[] = {
     {.name = "any",
-     .help = "until at least one of them has finished",
+     .help = "wait until at least one task has finished",
      .value = {VALUE_FLAG, offsetof(struct wait_options, any), 0, 0}},
     {.name = "all",
-     .help = "until all have finished (the default)",
+     .help = "wait until all have finished (the default)",
      .value = {VALUE_FLAG, offsetof(struct wait_options, all), 0, 0}},
     {.name = "timeout",
      .arg = "DURATION",
-     .help = "at most so long; 0: take one look",
+     .help = "wait at most this long; 0: check once",
      .value = {VALUE_SECONDS, offsetof(struct wait_options, timeout_s), 0,
 	       316224000}},
 };
 
 const struct verb verb_wait = {
     .name = "wait",
-    .summary = "Waits for tasks and prints their results",
+    .summary = "Wait for tasks and print their results",
     .usage = "ID... [--any|--all] [--timeout DURATION]",
     .options = wait_options,
     .n_options = sizeof(wait_options) / sizeof(wait_options[0]),

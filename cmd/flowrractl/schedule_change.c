@@ -137,7 +137,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	    .run = run_##word,                                                 \
 	}
 
-VERB(enable, "Lets a schedule fire again, from now on");
-VERB(disable, "Keeps a schedule from firing");
-VERB(delete, "Removes a schedule");
-VERB(run, "Submits a schedule's task now and prints the task's id");
+VERB(enable, "Enable a schedule, from now on");
+VERB(disable, "Disable a schedule");
+VERB(delete, "Delete a schedule");
+VERB(run, "Submit a schedule's task now and print the task ID");

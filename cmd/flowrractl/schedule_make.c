@@ -32,48 +32,48 @@ make_init(void *options)
 #define N_CRON_OPTIONS 2
 static const struct option_spec make_options[] = {
     OPTION("tz", "ZONE", TEXT, form.tz, 0, 0,
-	   "the time zone, as Europe/Berlin; UTC by default"),
+	   "the time zone, such as Europe/Berlin; UTC by default"),
     OPTION("day-match", "MATCH", TEXT, form.day_match, 0, 0,
-	   "or: one of the two day fields has to match (the default); and: "
-	   "both"),
+	   "or: one of the two day fields must match (the default); and: both"),
     OPTION("args", "JSON", TEXT, form.args, 0, 0,
-	   "the task's arguments, a JSON array"),
+	   "positional arguments of the task, a JSON array"),
     OPTION("kwargs", "JSON", TEXT, form.kwargs, 0, 0,
-	   "the task's keyword arguments, a JSON object"),
+	   "keyword arguments of the task, a JSON object"),
     OPTION("queue", "QUEUE", TEXT, form.queue, 0, 0,
-	   "the queue to put it into; the task's own by default"),
+	   "the queue; the task's own by default"),
     OPTION("priority", "N", INT, form.priority, INT32_MIN, INT32_MAX,
-	   "a lower number runs first; 0 by default"),
+	   "priority: lower numbers run first; 0 by default"),
     OPTION("max-retries", "N", INT, form.max_retries, 0, 1000000,
-	   "retries when it fails"),
+	   "retries after a failure"),
     OPTION("retry-delay", "DURATION", SECONDS, form.retry_delay_s, 0, 316224000,
-	   "wait before a retry"),
+	   "delay before a retry"),
     OPTION("description", "TEXT", TEXT, form.description, 0, 0,
-	   "what it is for"),
+	   "a description"),
     OPTION("misfire", "POLICY", TEXT, form.misfire, 0, 0,
-	   "of fires that no scheduler was there for, do: skip, once (the "
-	   "latest; the default), all"),
+	   "which missed fires to run: skip (none), once (the latest; the "
+	   "default), all"),
     OPTION("max-catchup", "N", INT, form.max_catchup, 0, INT32_MAX,
-	   "with --misfire all, at most so many; 1000 by default, 0: no limit"),
+	   "with --misfire all, run at most N; 1000 by default, 0: no limit"),
     OPTION("grace", "DURATION", SECONDS, form.grace_s, 0, 316224000,
 	   "drop a fire that is later than this"),
     OPTION("overlap", "POLICY", TEXT, form.overlap, 0, 0,
-	   "skip: no fire while its last task has not finished; allow (the "
+	   "skip: do not fire while the last task has not finished; allow (the "
 	   "default)"),
-    OPTION("jitter", "DURATION", SECONDS, form.jitter_s, 0, 31622400,
-	   "up to so much later, always the same for the same fire"),
+    OPTION(
+	"jitter", "DURATION", SECONDS, form.jitter_s, 0, 31622400,
+	"fire up to this much later; the same fire always has the same jitter"),
     OPTION("start-at", "TIME", DEADLINE, form.start_us, 0, 0,
-	   "no fire before that time, or duration from now"),
+	   "do not fire before this time (or duration from now)"),
     OPTION("end-at", "TIME", DEADLINE, form.end_us, 0, 0,
-	   "no fire after that time, or duration from now"),
+	   "do not fire after this time (or duration from now)"),
     OPTION("max-runs", "N", INT, form.max_runs, 0, INT32_MAX,
-	   "at most so many tasks; 0: no limit"),
+	   "submit at most N tasks; 0: no limit"),
     OPTION("id", "ID", TEXT, form.id, 0, 0,
-	   "the schedule's id; a fresh UUID by default"),
+	   "the schedule's ID; a new UUID by default"),
     OPTION("disabled", NULL, FLAG, form.disabled, 0, 0,
-	   "store it, but do not enable it"),
+	   "store the schedule disabled"),
     OPTION("force", NULL, FLAG, force, 0, 0,
-	   "even if no worker knows the task"),
+	   "accept a task that no worker has registered"),
 };
 #define N_OPTIONS (sizeof(make_options) / sizeof(make_options[0]))
 
@@ -93,7 +93,7 @@ check_task(struct ctl *ctl, const char *task)
 	}
 	if (error.code != FLOWRRA_NOT_FOUND)
 		return complain_of(ctl, &error);
-	complain(ctl, "%s (--force makes the schedule all the same)",
+	complain(ctl, "%s (use --force to make the schedule anyway)",
 		 error.message);
 	return err_exit_status(ERR_DATA);
 }
@@ -126,10 +126,10 @@ store(struct ctl *ctl, const struct schedule *s, int64_t now_us)
 	} else {
 		print_made(ctl, id, existing, s);
 		if (existing)
-			complain(ctl,
-				 "there was an identical schedule, %s; "
-				 "nothing is changed",
-				 id);
+			complain(
+			    ctl,
+			    "an identical schedule exists: %s; nothing changed",
+			    id);
 	}
 	schedules_close(db);
 	return status;
@@ -173,7 +173,7 @@ run_once(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_cron = {
     .name = "schedule cron",
-    .summary = "Makes a schedule of a cron expression and prints its id",
+    .summary = "Make a schedule from a cron expression and print its ID",
     .usage = "TASK EXPRESSION [OPTION...]",
     .options = make_options,
     .n_options = N_OPTIONS,
@@ -187,7 +187,7 @@ const struct verb verb_schedule_cron = {
 
 const struct verb verb_schedule_interval = {
     .name = "schedule interval",
-    .summary = "Makes a schedule that fires every so often and prints its id",
+    .summary = "Make a schedule that fires at an interval and print its ID",
     .usage = "TASK PERIOD [OPTION...]",
     .options = make_options + N_CRON_OPTIONS,
     .n_options = N_OPTIONS - N_CRON_OPTIONS,
@@ -201,7 +201,7 @@ const struct verb verb_schedule_interval = {
 
 const struct verb verb_schedule_once = {
     .name = "schedule once",
-    .summary = "Makes a schedule that fires at one time and prints its id",
+    .summary = "Make a schedule that fires once and print its ID",
     .usage = "TASK TIME|'in DURATION' [OPTION...]",
     .options = make_options + N_CRON_OPTIONS,
     .n_options = N_OPTIONS - N_CRON_OPTIONS,

@@ -26,14 +26,13 @@ next_init(void *options)
 
 static const struct option_spec next_options[] = {
     OPTION("tz", "ZONE", TEXT, tz, 0, 0,
-	   "the time zone, as Europe/Berlin; UTC by default"),
+	   "the time zone, such as Europe/Berlin; UTC by default"),
     OPTION("after", "TIME", TIME, after_us, 0, 0,
-	   "fires after that time; now by default"),
-    OPTION("count", "N", INT, count, 1, 1000000, "so many; 5 by default"),
+	   "print fires after this time; now by default"),
+    OPTION("count", "N", INT, count, 1, 1000000, "print N fires; 5 by default"),
     OPTION("day-match", "MATCH", TEXT, day_match, 0, 0,
-	   "or: one of the two day fields has to match (the default); and: "
-	   "both"),
-    OPTION("id", "ID", TEXT, id, 0, 0, "the schedule's id, which H depends on"),
+	   "or: one of the two day fields must match (the default); and: both"),
+    OPTION("id", "ID", TEXT, id, 0, 0, "the schedule's ID, on which H depends"),
 };
 
 static void
@@ -104,7 +103,8 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_next = {
     .name = "schedule next",
-    .summary = "Prints when a cron expression fires, one UTC time a line",
+    .summary =
+	"Print the fire times of a cron expression, one UTC time per line",
     .usage = "EXPRESSION [--tz ZONE] [--after TIME] [--count N]",
     .options = next_options,
     .n_options = sizeof(next_options) / sizeof(next_options[0]),

@@ -71,7 +71,7 @@ run_list(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *list;
 
 	if (o->enabled && o->disabled) {
-		complain(ctl, "--enabled and --disabled exclude each other");
+		complain(ctl, "cannot use --enabled with --disabled");
 		return err_exit_status(ERR_USAGE);
 	}
 	if ((db = open_schedules(ctl, &status)) == NULL)
@@ -85,20 +85,20 @@ run_list(struct ctl *ctl, int argc, char **argv, void *options)
 
 static const struct option_spec list_options[] = {
     {.name = "enabled",
-     .help = "only those that are enabled",
+     .help = "only enabled schedules",
      .value = {VALUE_FLAG, offsetof(struct list_options, enabled), 0, 0}},
     {.name = "disabled",
-     .help = "only those that are not",
+     .help = "only disabled schedules",
      .value = {VALUE_FLAG, offsetof(struct list_options, disabled), 0, 0}},
     {.name = "task",
      .arg = "NAME",
-     .help = "only those of this task",
+     .help = "only schedules of this task",
      .value = {VALUE_TEXT, offsetof(struct list_options, task), 0, 0}},
 };
 
 const struct verb verb_schedule_list = {
     .name = "schedule list",
-    .summary = "Lists the schedules",
+    .summary = "List schedules",
     .usage = "[--enabled|--disabled] [--task NAME]",
     .options = list_options,
     .n_options = sizeof(list_options) / sizeof(list_options[0]),
@@ -136,7 +136,7 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_show = {
     .name = "schedule show",
-    .summary = "Prints all there is to know of a schedule",
+    .summary = "Print everything known about a schedule",
     .usage = "ID",
     .min_args = 1,
     .max_args = 1,
@@ -187,7 +187,7 @@ print_stats(const struct schedules_stats *s, int64_t now_us)
 		       (double)s->schedulers[i].max_lag_us / US_PER_S,
 		       (double)(now_us - s->schedulers[i].seen_us) / US_PER_S);
 	if (s->n_schedulers == 0)
-		printf("scheduler    none runs\n");
+		printf("scheduler    none is running\n");
 }
 
 static int
@@ -217,7 +217,8 @@ run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_schedule_stats = {
     .name = "schedule stats",
-    .summary = "Prints what has run, was missed or skipped, and who schedules",
+    .summary =
+	"Print fires that ran, were missed or skipped, and the schedulers",
     .usage = "[ID]",
     .max_args = 1,
     .words = WORD_SCHEDULE,

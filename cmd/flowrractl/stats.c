@@ -28,7 +28,7 @@ run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_stats = {
     .name = "stats",
-    .summary = "Prints how many tasks wait, run, have ended, and who works",
+    .summary = "Print numbers of tasks and workers",
     .usage = "",
     .run = run_stats,
 };

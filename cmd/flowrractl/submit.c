@@ -35,20 +35,20 @@ submit_init(void *options)
 
 static const struct option_spec submit_options[] = {
     OPTION("args", "JSON", TEXT, request.args, 0, 0,
-	   "the arguments, a JSON array"),
+	   "positional arguments, a JSON array"),
     OPTION("kwargs", "JSON", TEXT, request.kwargs, 0, 0,
-	   "the keyword arguments, a JSON object"),
+	   "keyword arguments, a JSON object"),
     OPTION("kw", "KEY=VALUE", LIST, kw, 0, 0,
-	   "one keyword argument; JSON if it parses as such, else a string"),
+	   "one keyword argument: JSON if it parses, else a string"),
 #define TASK_OPTION(field, kind, member, low, high, option, arg, help)         \
 	OPTION(option, arg, kind, request.member, low, high, help),
 #define SUBMIT_OPTION TASK_OPTION
 #include "core/task_options.def"
-    OPTION("wait", NULL, FLAG, wait, 0, 0, "wait, and print the result"),
+    OPTION("wait", NULL, FLAG, wait, 0, 0, "wait and print the result"),
     OPTION("wait-timeout", "DURATION", SECONDS, wait_timeout_s, 0, 316224000,
-	   "wait at most so long"),
+	   "wait at most this long"),
     OPTION("stdin", NULL, FLAG, from_stdin, 0, 0,
-	   "read tasks from standard input, one JSON object a line"),
+	   "read tasks from standard input, one JSON object per line"),
 };
 
 /* Options that say different things of the same. */
@@ -59,30 +59,27 @@ check(const struct submit_options *o, int argc, struct err *err)
 
 	if (argc > 1 && r->args != NULL)
 		return err_set(err, ERR_USAGE,
-			       "give arguments or --args, not both");
+			       "cannot use arguments with --args");
 	if (o->kw.n > 0 && r->kwargs != NULL)
-		return err_set(err, ERR_USAGE,
-			       "give --kw or --kwargs, not both");
+		return err_set(err, ERR_USAGE, "cannot use --kw with --kwargs");
 	if (r->delay_s > 0 && r->at_us != 0)
-		return err_set(err, ERR_USAGE,
-			       "give --delay or --at, not both");
+		return err_set(err, ERR_USAGE, "cannot use --delay with --at");
 	if (r->force && r->queue == NULL && !o->from_stdin)
 		return err_set(err, ERR_USAGE,
-			       "--force needs --queue: nobody knows where the "
-			       "task belongs");
+			       "--force needs --queue, because no worker has "
+			       "registered this task");
 	if (o->wait_timeout_s >= 0 && !o->wait)
 		return err_set(err, ERR_USAGE, "--wait-timeout needs --wait");
 	if (r->unique_ttl_s != FLOWRRA_UNSET && r->unique == NULL &&
 	    !o->from_stdin)
 		return err_set(err, ERR_USAGE, "--unique-ttl needs --unique");
 	if (o->from_stdin && (o->wait || r->id != NULL))
-		return err_set(
-		    err, ERR_USAGE,
-		    "--stdin goes neither with --wait nor with --id");
+		return err_set(err, ERR_USAGE,
+			       "cannot use --stdin with --wait or --id");
 	if (argc == 0 && !o->from_stdin)
 		return err_set(err, ERR_USAGE,
-			       "which task? usage: flowrractl submit NAME "
-			       "[ARG...]");
+			       "missing task name; usage: flowrractl submit "
+			       "NAME [ARG...]");
 	return 0;
 }
 
@@ -162,7 +159,7 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_submit = {
     .name = "submit",
-    .summary = "Puts a task into its queue and prints its id",
+    .summary = "Submit a task and print its ID",
     .usage = "NAME [ARG...] [OPTION...]",
     .options = submit_options,
     .n_options = sizeof(submit_options) / sizeof(submit_options[0]),

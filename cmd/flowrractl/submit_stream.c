@@ -313,7 +313,7 @@ read_all(struct stream *s)
 	end_progress(s->ctl);
 	if (s->hopeless)
 		complain(s->ctl,
-			 "giving up: what follows line %zu was not submitted",
+			 "giving up: lines after %zu were not submitted",
 			 s->number);
 }
 

@@ -39,7 +39,8 @@ get_entry(struct ctl *ctl, const char *name, int *ret_status)
 	    json_object_set_new(entry, "name", json_string(name)) != 0) {
 		json_decref(entry);
 		complain(ctl,
-			 "what is registered for task \"%s\" is no JSON object",
+			 "cannot parse the registration of task \"%s\": not a "
+			 "JSON object",
 			 name);
 		*ret_status = err_exit_status(ERR_DATA);
 		return NULL;
@@ -93,7 +94,7 @@ run_registered(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_tasks_registered = {
     .name = "tasks registered",
-    .summary = "Lists the tasks that workers have registered",
+    .summary = "List the tasks that workers have registered",
     .usage = "",
     .run = run_registered,
 };
@@ -138,7 +139,7 @@ run_info(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_tasks_info = {
     .name = "tasks info",
-    .summary = "Prints what is registered for a task",
+    .summary = "Print the registration of a task",
     .usage = "NAME",
     .min_args = 1,
     .max_args = 1,

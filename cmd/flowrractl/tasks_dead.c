@@ -34,29 +34,29 @@ dead_init(void *options)
 
 #define FILTER_OPTIONS                                                         \
 	OPTION("queue", "QUEUE", TEXT, filter.entry.queue, 0, 0,               \
-	       "only those of this queue"),                                    \
+	       "only tasks of this queue"),                                    \
 	    OPTION("task", "NAME", TEXT, filter.entry.task, 0, 0,              \
-		   "only those of this name"),                                 \
+		   "only tasks with this name"),                               \
 	    OPTION("error", "TEXT", TEXT, filter.error, 0, 0,                  \
-		   "only those with this text in their error"),                \
+		   "only tasks with this text in their error"),                \
 	    OPTION("reason", "WORD", TEXT, filter.reason, 0, 0,                \
-		   "only those with this reason"),                             \
+		   "only tasks with this reason"),                             \
 	    OPTION("older-than", "DURATION", SECONDS, older_than_s, 0,         \
-		   3162240000, "only those that died so long ago")
+		   3162240000, "only tasks that died at least this long ago")
 
 static const struct option_spec list_options[] = {
     VERB_OPTION(struct dead_options, 'n', "limit", "N", INT, limit, 1, 100000,
-		"at most so many; 20 by default"),
+		"list at most N; 20 by default"),
     FILTER_OPTIONS,
     OPTION("depth", "N", INT, depth, 1, 100000000,
-	   "look at so many of the newest; 10000 by default"),
+	   "search the N newest; 10000 by default"),
 };
 
 static const struct option_spec change_options[] = {
     FILTER_OPTIONS,
-    OPTION("all", NULL, FLAG, all, 0, 0, "all of them"),
+    OPTION("all", NULL, FLAG, all, 0, 0, "all dead tasks"),
     OPTION("dry-run", NULL, FLAG, dry_run, 0, 0,
-	   "change nothing: show which it would be"),
+	   "change nothing; show the tasks that would change"),
 };
 
 static void
@@ -96,15 +96,15 @@ run_dead(struct ctl *ctl, int argc, char **argv, void *options)
 	status = print_list(ctl, dead_columns, N_DEAD_COLUMNS, list);
 	if (query.stopped)
 		complain(ctl,
-			 "only the newest %d of a queue were looked at; "
-			 "--depth looks further",
+			 "only the newest %d of each queue were searched; "
+			 "--depth searches more",
 			 o->depth);
 	return status;
 }
 
 const struct verb verb_tasks_dead = {
     .name = "tasks dead",
-    .summary = "Lists the dead: tasks that were set aside for good",
+    .summary = "List dead tasks",
     .usage = "[OPTION...]",
     .options = list_options,
     .n_options = sizeof(list_options) / sizeof(list_options[0]),
@@ -130,10 +130,11 @@ check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 			      f->reason != NULL || o->older_than_s > 0;
 
 	if (o->all && (n_ids > 0 || filtered))
-		complain(ctl, "--all goes with no id and no filter");
+		complain(ctl, "cannot use --all with IDs or filters");
 	else if (!o->all && n_ids == 0 && !filtered)
-		complain(ctl, "which? give ids, a filter (--task, --queue, "
-			      "--error, --reason, --older-than), or --all");
+		complain(ctl,
+			 "missing selection: give IDs, a filter (--task, "
+			 "--queue, --error, --reason, --older-than) or --all");
 	else
 		return 0;
 	return err_exit_status(ERR_USAGE);
@@ -172,7 +173,7 @@ complain_of_change(struct ctl *ctl, const json_t *answer)
 	if (left < 0)
 		complain(ctl, "and %d more", -left);
 	json_array_foreach (json_object_get(answer, "missing"), i, one) {
-		complain(ctl, "there is no dead task %s",
+		complain(ctl, "no dead task with ID %s",
 			 json_string_value(one));
 		status = status != 0 ? status : err_exit_status(ERR_NOT_FOUND);
 	}
@@ -269,5 +270,5 @@ run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 	    .run = run_##word,                                                 \
 	}
 
-CHANGE(retry, "Puts dead tasks back into their queues, to be run anew");
-CHANGE(delete, "Deletes dead tasks for good");
+CHANGE(retry, "Requeue dead tasks");
+CHANGE(delete, "Delete dead tasks permanently");

@@ -24,11 +24,11 @@ list_init(void *options)
 
 static const struct option_spec list_options[] = {
     VERB_OPTION(struct list_options, 'n', "limit", "N", INT, limit, 1, 100000,
-		"at most so many; 20 by default"),
-    OPTION("queue", "QUEUE", TEXT, queue, 0, 0, "only those of this queue"),
-    OPTION("task", "NAME", TEXT, task, 0, 0, "only those of this name"),
+		"list at most N; 20 by default"),
+    OPTION("queue", "QUEUE", TEXT, queue, 0, 0, "only tasks of this queue"),
+    OPTION("task", "NAME", TEXT, task, 0, 0, "only tasks with this name"),
     OPTION("depth", "N", INT, depth, 1, 100000000,
-	   "look at so many of the newest; 10000 by default"),
+	   "search the N newest; 10000 by default"),
 };
 
 const struct column running_columns[N_RUNNING_COLUMNS] = {
@@ -85,10 +85,10 @@ list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
 		return complain_of_err(ctl, &err);
 	status = print_list(ctl, columns, n, tasks);
 	if (query.stopped)
-		complain(ctl,
-			 "only the newest %d were looked at; --depth looks "
-			 "further",
-			 o->depth);
+		complain(
+		    ctl,
+		    "only the newest %d were searched; --depth searches more",
+		    o->depth);
 	return status;
 }
 
@@ -112,10 +112,8 @@ list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
 	    .run = run_##word,                                                 \
 	}
 
-LIST(pending, TASKS_PENDING, pending_columns,
-     "Lists the tasks that wait or are delayed");
+LIST(pending, TASKS_PENDING, pending_columns, "List waiting and delayed tasks");
 LIST(running, TASKS_RUNNING, running_columns,
-     "Lists the tasks that workers have, with their records");
-LIST(completed, TASKS_COMPLETED, completed_columns,
-     "Lists the tasks that succeeded");
-LIST(failed, TASKS_FAILED, failed_columns, "Lists the tasks that failed");
+     "List the tasks that workers hold");
+LIST(completed, TASKS_COMPLETED, completed_columns, "List successful tasks");
+LIST(failed, TASKS_FAILED, failed_columns, "List failed tasks");

@@ -68,13 +68,13 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 static const struct option_spec show_options[] = {
     {.name = "depth",
      .arg = "N",
-     .help = "look at so many of the newest of a queue; 10000 by default",
+     .help = "search the N newest of each queue; 10000 by default",
      .value = {VALUE_INT, offsetof(struct show_options, depth), 1, 100000000}},
 };
 
 const struct verb verb_tasks_show = {
     .name = "tasks show",
-    .summary = "Prints all there is to know of a task, and where it is",
+    .summary = "Print everything known about a task",
     .usage = "ID",
     .options = show_options,
     .n_options = sizeof(show_options) / sizeof(show_options[0]),

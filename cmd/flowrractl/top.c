@@ -180,14 +180,14 @@ run_top(struct ctl *ctl, int argc, char **argv, void *options)
 static const struct option_spec top_options[] = {
     {.name = "interval",
      .arg = "DURATION",
-     .help = "between two looks; 1 by default",
+     .help = "time between updates; 1 by default",
      .value = {VALUE_SECONDS, offsetof(struct top_options, interval_s), 0.1,
 	       3600}},
 };
 
 const struct verb verb_top = {
     .name = "top",
-    .summary = "Shows queues, workers and running tasks, and goes on doing so",
+    .summary = "Show queues, workers and running tasks, live",
     .usage = "[--interval DURATION]",
     .options = top_options,
     .n_options = sizeof(top_options) / sizeof(top_options[0]),

@@ -35,7 +35,7 @@ run_workers(struct ctl *ctl, int argc, char **argv, void *options)
 
 const struct verb verb_workers = {
     .name = "workers",
-    .summary = "Lists the workers, with what they do",
+    .summary = "List the workers and what they run",
     .usage = "",
     .run = run_workers,
 };
@@ -79,8 +79,8 @@ send_order(struct ctl *ctl, const char *worker, enum worker_order order)
 	    .run = run_##word,                                                 \
 	}
 
-ORDER(quiet, WORKER_QUIET, "Has a worker take no more tasks");
-ORDER(resume, WORKER_RESUME, "Has a quiet worker take tasks again");
+ORDER(quiet, WORKER_QUIET, "Make a worker take no more tasks");
+ORDER(resume, WORKER_RESUME, "Make a quiet worker take tasks again");
 ORDER(reload, WORKER_RELOAD,
-      "Has a worker load its configuration and modules anew, as on SIGHUP");
-ORDER(stop, WORKER_STOP, "Has a worker stop in order, as on SIGTERM");
+      "Reload a worker's configuration and modules, as SIGHUP does");
+ORDER(stop, WORKER_STOP, "Stop a worker gracefully, as SIGTERM does");

@@ -51,15 +51,15 @@ take_lock(struct identity *who, struct err *err)
 	who->lock_fd =
 	    open(who->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (who->lock_fd < 0)
-		return err_sys(err, ERR_SYSTEM, "opening the lock %s",
+		return err_sys(err, ERR_SYSTEM, "cannot open the lock %s",
 			       who->path);
 	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK)
-		return err_sys(err, ERR_SYSTEM, "locking %s", who->path);
+		return err_sys(err, ERR_SYSTEM, "cannot lock %s", who->path);
 	return err_set(err, ERR_REFUSED,
-		       "a worker with the id %s runs already (it holds %s); "
-		       "give this one another [worker] id",
+		       "a worker with ID %s is already running (it holds %s); "
+		       "set another [worker] id",
 		       who->id, who->path);
 }
 

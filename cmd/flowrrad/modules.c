@@ -39,7 +39,7 @@ resolve(const char *name, struct err *err)
 		path = strdup(name);
 	else if (is_relative_path(name)) {
 		if ((cwd = getcwd(NULL, 0)) == NULL) {
-			err_sys(err, ERR_SYSTEM, "finding %s", name);
+			err_sys(err, ERR_SYSTEM, "cannot find %s", name);
 			return NULL;
 		}
 		if (asprintf(&path, "%s/%s", cwd, name) < 0)
@@ -127,17 +127,18 @@ check_user(const struct conf_task *t, struct err *err)
 	if (*t->user == '\0')
 		return 0;
 	if ((user = getpwnam(t->user)) == NULL)
-		r = err_set(err, ERR_CONFIG, "there is no such user");
+		r = err_set(err, ERR_CONFIG, "no such user");
 	else if (!may_change_user() && user->pw_uid != geteuid())
 		r = err_set(err, ERR_CONFIG,
-			    "only a flowrrad that root runs can give a command "
-			    "another user; this one is run by user %u (take "
-			    "the key out, or run flowrrad as root; as a "
+			    "only a flowrrad that runs as root can run a "
+			    "command as another user; this one runs as user %u "
+			    "(remove the key, or run flowrrad as root; for the "
 			    "service, see handlers.conf)",
 			    geteuid());
 	else
 		return 0;
-	err_prefix(err, "%s: [task %s] user = %s", t->location, t->name, t->user);
+	err_prefix(err, "%s: [task %s] user = %s", t->location, t->name,
+		   t->user);
 	return r;
 }
 

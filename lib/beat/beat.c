@@ -39,11 +39,11 @@ on_broker_state(bool up, bool final, const struct err *why, void *arg)
 	if (up && why != NULL) {
 		log_warning("broker: %s", why->msg);
 	} else if (up && !b->broker_up) {
-		log_notice("broker %s is in reach", broker_name(b->broker));
+		log_notice("broker %s is reachable", broker_name(b->broker));
 		b->at.look = 0;
 		b->look_all = true;
 	} else if (!up && !b->broker_missed) {
-		log_warning("broker: %s; trying again", why->msg);
+		log_warning("broker: %s; retrying", why->msg);
 	}
 	b->broker_missed = !up;
 	b->broker_up = up;
@@ -60,9 +60,9 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 		return;
 	}
 	if (!up && !b->results_missed && !b->one_store)
-		log_warning("backend: %s; trying again", why->msg);
+		log_warning("backend: %s; retrying", why->msg);
 	else if (up && b->results_missed && why == NULL && !b->one_store)
-		log_notice("backend %s is in reach", results_name(b->results));
+		log_notice("backend %s is reachable", results_name(b->results));
 	if (up && b->results_missed)
 		b->at.look = 0;
 	b->results_missed = !up;
@@ -184,6 +184,6 @@ beat_status(const struct beat *b, char *text, size_t size)
 	snprintf(text, size,
 		 "%s%" PRId64 " fires, next due %s; database %s, broker %s",
 		 b->stopping ? "stopping; " : "", b->fires, next,
-		 b->missed || !b->reached ? "out of reach" : "in reach",
-		 b->broker_up ? "in reach" : "out of reach");
+		 b->missed || !b->reached ? "unreachable" : "reachable",
+		 b->broker_up ? "reachable" : "unreachable");
 }

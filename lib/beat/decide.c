@@ -46,11 +46,11 @@ read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 		return 0;
 	if (err.code == ERR_SYSTEM) { /* not the schedule's fault */
 		log_about(LOG_LEVEL_warning, &about,
-			  "schedule %s: %s; trying again", s->id, err.msg);
+			  "schedule %s: %s; retrying", s->id, err.msg);
 		postpone(b, s, v);
 		return -1;
 	}
-	log_about(LOG_LEVEL_warning, &about, "schedule %s is set aside: %s",
+	log_about(LOG_LEVEL_warning, &about, "schedule %s cannot fire: %s",
 		  s->id, err.msg);
 	keep(s, v);
 	/* The callee copies it when the callback is over. */

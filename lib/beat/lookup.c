@@ -176,14 +176,14 @@ on_registered(struct slice value, const struct err *err, void *arg)
 	struct err why = ERR_INIT;
 
 	if (err != NULL) {
-		log_warning("what is registered for task %s cannot be told: %s",
+		log_warning("cannot read the registration of task %s: %s",
 			    q->key, err->msg);
 		finish(q, FAILED);
 		return;
 	}
 	if (registered_decode(value, &q->defaults, &why) != 0) {
-		log_warning("what is registered for task %s makes no sense: %s",
-			    q->key, why.msg);
+		log_warning("invalid registration of task %s: %s", q->key,
+			    why.msg);
 		registered_decode((struct slice){NULL, 0}, &q->defaults, NULL);
 	}
 	finish(q, ANSWERED);

@@ -117,7 +117,7 @@ mark(struct batch *t, const struct schedule_fire *fire, const struct err *why)
 	*m = (struct schedule_mark){.schedule = fire->schedule,
 				    .fire_us = fire->fire_us};
 	if (why != NULL) {
-		log_fire(fire, LOG_LEVEL_error, "is given up", why);
+		log_fire(fire, LOG_LEVEL_error, "gave up", why);
 		snprintf(t->why[t->n_marks], sizeof(t->why[0]), "%.*s",
 			 (int)sizeof(t->why[0]) - 1, why->msg);
 		m->refused = t->why[t->n_marks];
@@ -147,8 +147,8 @@ settle(struct batch *t, const struct schedule_fire *fire, const struct err *why)
 	} else {
 		/* What the broker says of itself is logged there. */
 		if (t->n_left++ == 0 && t->beat->broker_up)
-			log_fire(fire, LOG_LEVEL_warning, "is sent again later",
-				 why);
+			log_fire(fire, LOG_LEVEL_warning,
+				 "will be sent again later", why);
 	}
 }
 

@@ -294,7 +294,7 @@ trouble(struct beat *b, const struct err *why, int64_t mono)
 		return;
 	}
 	if (!b->missed)
-		log_warning("schedules: %s; trying again", why->msg);
+		log_warning("schedules: %s; retrying", why->msg);
 	b->missed = true;
 	b->next_known = false;
 	b->backoff_us = b->backoff_us == 0 ? BACKOFF_MIN_US : 2 * b->backoff_us;
@@ -307,7 +307,7 @@ static void
 well(struct beat *b)
 {
 	if (b->missed || !b->reached)
-		log_notice("schedules in %s are in reach",
+		log_notice("schedules in %s are reachable",
 			   schedules_name(b->db));
 	b->reached = true;
 	b->missed = false;
@@ -325,8 +325,8 @@ finish(struct beat *b)
 	struct err err = ERR_INIT;
 
 	if (send_mark(b, &err) != 0)
-		log_warning("fires that were sent could not be marked: %s; "
-			    "they will be sent again, which does no harm",
+		log_warning("cannot mark sent fires: %s; they will be sent "
+			    "again, which is harmless",
 			    err.msg);
 	if (b->reached && !b->missed)
 		schedules_farewell(b->db, b->opt.id, &err);
@@ -384,7 +384,7 @@ turn_init(struct beat *b, struct err *err)
 
 	b->due_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (b->due_fd < 0)
-		return err_sys(err, ERR_SYSTEM, "making a timer");
+		return err_sys(err, ERR_SYSTEM, "cannot make a timer");
 	b->turn = evtimer_new(base, on_turn, b);
 	b->tick = evtimer_new(base, on_tick, b);
 	b->change = event_new(base, -1, EV_READ, on_change, b);

@@ -425,7 +425,8 @@ flowrra_batch_answer(const struct flowrra_batch *b, size_t i,
 	struct err err = ERR_INIT;
 
 	if (b->state != ANSWERED || i >= b->n)
-		err_set(&err, ERR_USAGE, "the batch has no such answer (yet)");
+		err_set(&err, ERR_USAGE,
+			"the batch does not have this answer (yet)");
 	else if (answer(b, i)->code == ERR_NONE)
 		return 0;
 	else

@@ -28,7 +28,7 @@ check_text(const char *what, const char *text, bool valid, struct err *err)
 	if (valid)
 		return 0;
 	return err_set(err, ERR_DATA,
-		       "%s \"%.64s\" is not allowed: 1 to %d of the characters "
+		       "%s \"%.64s\" is not valid: 1 to %d of the characters "
 		       "A-Z a-z 0-9 _ . -",
 		       what, text,
 		       strcmp(what, "queue") == 0 ? TASK_QUEUE_MAX
@@ -51,14 +51,12 @@ check_names(const struct flowrra_request *r, struct err *err)
 		return -1;
 	if (r->id != NULL && !task_id_valid(slice_of(r->id)))
 		return err_set(err, ERR_DATA,
-			       "id \"%.64s\" is not allowed: 1 to %d printable "
+			       "\"%.64s\" is not a valid ID: 1 to %d printable "
 			       "ASCII characters without spaces",
 			       r->id, TASK_ID_MAX);
 	if (r->force && r->queue == NULL)
-		return err_set(
-		    err, ERR_DATA,
-		    "a task that is sent whether it is registered or "
-		    "not (force) needs a queue");
+		return err_set(err, ERR_DATA,
+			       "a task submitted with force needs a queue");
 	return 0;
 }
 
@@ -83,10 +81,9 @@ check_numbers(const struct flowrra_request *r, struct err *err)
 	if (check_number("delay", r->delay_s, 0, TASK_DURATION_MAX_S, err) != 0)
 		return -1;
 	if (r->delay_s > 0 && r->at_us != 0)
-		return err_set(err, ERR_DATA,
-			       "delay and at exclude each other");
+		return err_set(err, ERR_DATA, "cannot use delay with at");
 	if (r->at_us < 0 || r->expires_us < 0)
-		return err_set(err, ERR_DATA, "times lie after 1970");
+		return err_set(err, ERR_DATA, "times must be after 1970");
 	return 0;
 }
 

@@ -35,7 +35,7 @@ reason(const struct gate *gate)
 
 	if (err.code == ERR_NONE)
 		err_set(&err, ERR_UNAVAILABLE,
-			"no connection within %lld ms; is the server running?",
+			"no connection after %lld ms; is the server running?",
 			(long long)gate->timeout_ms);
 	else if (!gate->closed)
 		err.code = ERR_UNAVAILABLE;

@@ -87,7 +87,7 @@ record_new(struct slice json, struct err *err)
 	struct result result;
 
 	if (result_decode(json, &scratch, &result, err) != 0)
-		err_prefix(err, "the record of the task cannot be understood");
+		err_prefix(err, "cannot parse the record of the task");
 	else if ((record = copy(json, &result)) == NULL)
 		err_nomem(err);
 	buf_done(&scratch);
@@ -126,14 +126,13 @@ fetch(struct flowrra_client *c, const char *id, struct flowrra_record **ret,
 	if (client_check(c, err) != 0)
 		return -1;
 	if (!task_id_valid(q.key)) {
-		err_set(err, ERR_DATA, "\"%.64s\" is no task id", id);
+		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 		return -1;
 	}
 	if (question_put(&q, err) != 0)
 		return -1;
 	if (!q.present) {
-		err_set(err, ERR_NOT_FOUND, "there is no record of task %s",
-			id);
+		err_set(err, ERR_NOT_FOUND, "no record of task %s", id);
 		return -1;
 	}
 	*ret = record_new((struct slice){q.value.data, q.value.len}, err);
@@ -179,8 +178,8 @@ flowrra_cancel(struct flowrra_client *c, const char *id,
 		return client_fail(error, &err);
 	if (record_final(record))
 		err_set(&err, ERR_REFUSED,
-			"task %s has finished (%s): there is nothing to cancel",
-			id, flowrra_state_text(record->state));
+			"cannot cancel task %s: it has finished (%s)", id,
+			flowrra_state_text(record->state));
 	else
 		order(c, id, &err);
 	flowrra_record_free(record);

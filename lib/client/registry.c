@@ -140,18 +140,18 @@ registry_unknown(struct flowrra_client *c, const char *name, int code,
 		return -1;
 	if (!q.present || strcmp(q.value.data, "[]") == 0)
 		err_set(err, code,
-			"task \"%s\" is unknown: no worker has registered any "
-			"task; is one running, with its modules?",
+			"unknown task \"%s\": no worker has registered any "
+			"task; is a worker running with its modules?",
 			name);
 	else if (suggest(name, q.value.data, close) > 0)
 		err_set(err, code,
-			"task \"%s\" is unknown: no worker has registered it; "
-			"close names: %s",
+			"unknown task \"%s\": no worker has registered it; "
+			"similar names: %s",
 			name, close);
 	else
 		err_set(err, code,
-			"task \"%s\" is unknown: no worker has registered it, "
-			"nor one with a name close to it",
+			"unknown task \"%s\": no worker has registered it or a "
+			"similar name",
 			name);
 	buf_done(&q.value);
 	return -1;
@@ -212,8 +212,7 @@ registry_find(struct flowrra_client *c, const char *name,
 				   ret, err);
 	buf_done(&q.value);
 	if (result != 0)
-		return err_prefix(err, "what is registered for task \"%s\"",
-				  name);
+		return err_prefix(err, "the registration of task \"%s\"", name);
 	cache_put(c->registry, name, ret);
 	return 0;
 }

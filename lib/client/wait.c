@@ -107,8 +107,7 @@ judge(struct wait *w)
 	if (w->op.err.code == ERR_NONE && !satisfied(w)) {
 		if (hopeless(w))
 			err_set(&w->op.err, ERR_NOT_FOUND,
-				"there is no record of task %s",
-				first_missing(w));
+				"no record of task %s", first_missing(w));
 		/* One look at each task is taken, however short the time,
 		 * unless it is known that nobody answers. */
 		else if (w->expired &&
@@ -220,10 +219,11 @@ check(const struct wait *w, struct err *err)
 	if (client_check(w->client, err) != 0)
 		return -1;
 	if (w->n == 0)
-		return err_set(err, ERR_USAGE, "there is no task to wait for");
+		return err_set(err, ERR_USAGE, "no task to wait for");
 	for (i = 0; i < w->n; i++)
 		if (!task_id_valid(slice_of(w->ids[i])))
-			return err_set(err, ERR_DATA, "\"%.64s\" is no task id",
+			return err_set(err, ERR_DATA,
+				       "\"%.64s\" is not a valid task ID",
 				       w->ids[i]);
 	return 0;
 }

@@ -62,7 +62,7 @@ order_read(struct slice message, struct buf *scratch, struct order *ret,
 			break;
 	if (i == N_ORDERS)
 		return err_set(
-		    err, ERR_DATA, "\"%.*s\" is no order",
+		    err, ERR_DATA, "unknown worker command \"%.*s\"",
 		    (int)(members.order.len < 40 ? members.order.len : 40),
 		    members.order.p);
 	ret->kind = (enum order_kind)i;
@@ -70,7 +70,7 @@ order_read(struct slice message, struct buf *scratch, struct order *ret,
 	       sizeof(ret->subject));
 	if (ret->subject.p == NULL)
 		return err_set(err, ERR_DATA,
-			       "the order \"%s\" does not say %.*s",
+			       "the worker command \"%s\" lacks %.*s",
 			       orders[i].text.p, (int)orders[i].key.len - 4,
 			       orders[i].key.p + 2);
 	return 0;

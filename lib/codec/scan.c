@@ -42,14 +42,15 @@ static const unsigned char *
 no_value(const struct scan *s, const unsigned char *p)
 {
 	if (p == s->end)
-		return scan_fail(s, p, "the text ends where a value must be");
+		return scan_fail(s, p,
+				 "the text ends where a value is expected");
 	if (begins_with(s, p, "NaN"))
 		return scan_fail(s, p, "NaN is not JSON");
 	if (begins_with(s, p, "Infinity"))
 		return scan_fail(s, p, "Infinity is not JSON");
 	if (p == s->start && begins_with(s, p, "\xEF\xBB\xBF"))
 		return scan_fail(s, p, "a byte order mark is not allowed");
-	return scan_fail(s, p, "a value must be here");
+	return scan_fail(s, p, "a value is expected here");
 }
 
 static const unsigned char *
@@ -88,7 +89,8 @@ read_array(struct scan *s, const unsigned char *p, const struct visitor *v)
 		if (*p == ']')
 			return p + 1;
 		if (*p != ',')
-			return scan_fail(s, p, "\",\" or \"]\" must be here");
+			return scan_fail(s, p,
+					 "\",\" or \"]\" is expected here");
 		p = skip_space(s, p + 1);
 	}
 }
@@ -99,12 +101,12 @@ read_key(struct scan *s, const unsigned char *p, struct scan_value *ret)
 	if (p == s->end)
 		return scan_fail(s, p, "the text ends inside an object");
 	if (*p != '"')
-		return scan_fail(s, p, "a member's name must be here, quoted");
+		return scan_fail(s, p, "a quoted member name is expected here");
 	if ((p = scan_string(s, p + 1, true, ret)) == NULL)
 		return NULL;
 	p = skip_space(s, p);
 	if (p == s->end || *p != ':')
-		return scan_fail(s, p, "\":\" must be here");
+		return scan_fail(s, p, "\":\" is expected here");
 	return skip_space(s, p + 1);
 }
 
@@ -131,7 +133,8 @@ read_object(struct scan *s, const unsigned char *p, const struct visitor *v)
 		if (*p == '}')
 			return p + 1;
 		if (*p != ',')
-			return scan_fail(s, p, "\",\" or \"}\" must be here");
+			return scan_fail(s, p,
+					 "\",\" or \"}\" is expected here");
 		p = skip_space(s, p + 1);
 	}
 }

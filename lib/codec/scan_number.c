@@ -20,7 +20,7 @@ static const unsigned char *
 skip_digits(const struct scan *s, const unsigned char *p)
 {
 	if (!is_digit(s, p))
-		return scan_fail(s, p, "a digit must be here");
+		return scan_fail(s, p, "a digit is expected here");
 	while (is_digit(s, p))
 		p++;
 	return p;

@@ -97,7 +97,7 @@ read_unicode(const struct scan *s, const unsigned char *p, bool key)
 	if (s->end - p >= 6)
 		code = read_hex4(p + 2);
 	if (code < 0)
-		return scan_fail(s, p, "\\u wants four hexadecimal digits");
+		return scan_fail(s, p, "\\u needs four hexadecimal digits");
 	if (code == 0 && key)
 		return scan_fail(s, p, "a member's name may not hold \\u0000");
 	if (!is_surrogate(code))

@@ -74,11 +74,11 @@ struct cron_options {
 
 /* X(code, what is wrong) */
 #define CRON_FAULTS(X)                                                         \
-	X(NONE, "nothing is wrong")                                            \
+	X(NONE, "no problem found")                                            \
 	X(TOO_LONG, "the expression is too long")                              \
 	X(FIELD_COUNT, "the number of fields is wrong")                        \
 	X(EMPTY_ITEM, "an item of the list is empty")                          \
-	X(BAD_ITEM, "this is not understood")                                  \
+	X(BAD_ITEM, "this cannot be parsed")                                   \
 	X(BAD_STEP, "the step is wrong")                                       \
 	X(OUT_OF_RANGE, "the value is out of range")                           \
 	X(REVERSED_RANGE, "the range is reversed")                             \

@@ -50,12 +50,11 @@ item_read_step(struct scan *s, unsigned int *ret)
 			step = step * 10 + (unsigned int)(*s->p - '0');
 	if (step == 0)
 		return scan_fault(s, CRON_BAD_STEP, slash, s->end,
-				  "write 1 to %u behind the slash",
-				  turn(field));
+				  "write 1 to %u after the slash", turn(field));
 	if (step > turn(field))
 		return scan_fault(s, CRON_BAD_STEP, slash, s->end,
 				  "the field has %u values; for longer periods "
-				  "there is @every 90m",
+				  "write @every 90m",
 				  turn(field));
 	*ret = step;
 	return 0;
@@ -197,7 +196,7 @@ item_read(struct scan *s, struct field_set *set)
 		return read_star(s, set);
 	if (c == '?')
 		return scan_fault(s, CRON_NOT_HERE, from, s->end,
-				  "\"?\" stands alone, in a day field");
+				  "\"?\" must stand alone, in a day field");
 	if (c == 'H' && s->field != FIELD_YEAR)
 		return item_read_drawn(s, set);
 	if (c == 'L' && s->field == FIELD_DAY)

@@ -71,9 +71,8 @@ field_count(struct scan *s, unsigned int count)
 {
 	s->field = FIELDS;
 	return scan_fault(s, CRON_FIELD_COUNT, s->start, s->stop,
-			  "there are %u; write minute hour day month weekday, "
-			  "or six with seconds first, or seven with the year "
-			  "last",
+			  "found %u; write minute hour day month weekday, or "
+			  "six with seconds first, or seven with the year last",
 			  count);
 }
 
@@ -231,9 +230,9 @@ unknown_macro(const struct scan *s, const char *from, const char *to)
 	if (closest_write(&close, names) > 0)
 		return scan_fault(s, CRON_UNKNOWN_NAME, from, to,
 				  "did you mean %s?", names);
-	return scan_fault(s, CRON_UNKNOWN_NAME, from, to,
-			  "there are @yearly, @monthly, @weekly, @daily, "
-			  "@hourly and @every");
+	return scan_fault(
+	    s, CRON_UNKNOWN_NAME, from, to,
+	    "known: @yearly, @monthly, @weekly, @daily, @hourly, @every");
 }
 
 static int
@@ -253,7 +252,7 @@ read_macro(struct scan *s, const char *p, int64_t anchor_us)
 		return read_every(s, rest, anchor_us);
 	if (*rest != '\0')
 		return scan_fault(s, CRON_FIELD_COUNT, rest,
-				  rest + strlen(rest), "%s stands alone",
+				  rest + strlen(rest), "%s must stand alone",
 				  macros[i].name);
 	return read_fields(s, macros[i].fields);
 }
@@ -268,11 +267,12 @@ read_all(struct scan *s, const char *p, int64_t anchor_us)
 	s->stop = p + strnlen(p, CRON_TEXT_MAX);
 	if (*s->stop != '\0')
 		return scan_fault(s, CRON_TOO_LONG, p, s->stop,
-				  "at most %d bytes are read", CRON_TEXT_MAX);
+				  "at most %d bytes are allowed",
+				  CRON_TEXT_MAX);
 	if (zone.p != NULL && zone.len == 0)
 		return scan_fault(s, CRON_BAD_ZONE, p, zone.p,
 				  "write " ZONE_PREFIX
-				  "Europe/Berlin, or such");
+				  "a zone such as Europe/Berlin");
 	if (zone.p != NULL)
 		p = skip_blanks(zone.p + zone.len);
 	return *p == '@' ? read_macro(s, p, anchor_us) : read_fields(s, p);
@@ -314,8 +314,7 @@ cron_interval(int64_t period_us, int64_t anchor_us, struct cron *ret,
 			       period_us);
 	if (anchor_us < 0 || anchor_us >= ANCHOR_END_US)
 		return err_set(err, ERR_DATA,
-			       "a period cannot begin outside of the years "
-			       "1970 to 2199");
+			       "a period must begin in the years 1970 to 2199");
 	*ret = (struct cron){.period_us = period_us, .anchor_us = anchor_us};
 	return 0;
 }
@@ -333,12 +332,12 @@ cron_check(const struct cron *cron, const struct tz *zone, int64_t after_us,
 		*fault = (struct cron_fault){.code = CRON_NEVER};
 	if (!cron_next(cron, zone, INT64_MIN, &next_us))
 		return err_set(err, ERR_DATA,
-			       "cron expression: it never fires, for no date "
-			       "matches day of month, month, day of week and "
-			       "year together; change one of them");
+			       "cron expression: it never fires, because no "
+			       "date matches day of month, month, day of week "
+			       "and year together; change one of them");
 	clock_format(after_us, after);
-	return err_set(err, ERR_DATA,
-		       "cron expression: it does not fire any more after %s; "
-		       "change its year",
-		       after);
+	return err_set(
+	    err, ERR_DATA,
+	    "cron expression: it does not fire after %s; change its year",
+	    after);
 }

@@ -136,12 +136,12 @@ unknown(const struct tz_set *set, const char *name, struct err *err)
 	}
 	if (closest_write(&close, text) > 0)
 		err_set(err, ERR_DATA,
-			"there is no time zone \"%s\"; did you mean %s?", name,
+			"unknown time zone \"%s\"; did you mean %s?", name,
 			text);
 	else
 		err_set(err, ERR_DATA,
-			"there is no time zone \"%s\" in %s; write one such as "
-			"\"Europe/Berlin\" (`timedatectl list-timezones` shows "
+			"unknown time zone \"%s\" in %s; write one such as "
+			"\"Europe/Berlin\" (`timedatectl list-timezones` lists "
 			"all)",
 			name, set->folder);
 	tz_names_done(&names);

@@ -71,9 +71,9 @@ read_block(struct cursor *c, size_t time_size, struct block *b)
 	uint64_t size;
 
 	if (left(c) < HEADER_SIZE)
-		return "it is cut off";
+		return "the file is truncated";
 	if (memcmp(p, "TZif", 4) != 0)
-		return "it does not begin with \"TZif\"";
+		return "the file does not begin with \"TZif\"";
 	*b = (struct block){.n_ut = (uint32_t)big_endian(p + 20, 4),
 			    .n_std = (uint32_t)big_endian(p + 24, 4),
 			    .n_leaps = (uint32_t)big_endian(p + 28, 4),
@@ -87,7 +87,7 @@ read_block(struct cursor *c, size_t time_size, struct block *b)
 	       b->n_leaps * (uint64_t)(time_size + 4) + b->n_std +
 	       (uint64_t)b->n_ut;
 	if (size > left(c) - HEADER_SIZE)
-		return "it is cut off";
+		return "the file is truncated";
 	b->indices = b->times + b->n_times * time_size;
 	b->types = b->indices + b->n_times;
 	b->end = b->times + size;
@@ -111,8 +111,8 @@ check_block(const struct block *b)
 	uint32_t i;
 
 	if (b->n_leaps != 0)
-		return "it counts leap seconds, which Unix time does not; use "
-		       "the zone outside of \"right/\"";
+		return "the file counts leap seconds, which Unix time does "
+		       "not; use the zone without \"right/\"";
 	if (b->n_times > TRANSITIONS_MAX)
 		return "it has more than 2000 transitions";
 	if (b->n_types == 0 || b->n_types > TYPES_MAX)
@@ -128,7 +128,7 @@ check_block(const struct block *b)
 	for (i = 0; i < b->n_times; i++) {
 		time_s = signed_time(b->times + i * b->time_size, b->time_size);
 		if (b->indices[i] >= b->n_types)
-			return "a transition leads to no local time type";
+			return "a transition names an unknown local time type";
 		if (i > 0 && time_s <= last_s)
 			return "its transitions are not in order";
 		last_s = time_s;
@@ -164,7 +164,7 @@ read_file(struct slice bytes, struct block *b, struct slice *footer)
 	c.p++;
 	newline = memchr(c.p, '\n', left(&c));
 	if (newline == NULL)
-		return "its footer is cut off";
+		return "its footer is truncated";
 	*footer = (struct slice){(const char *)c.p, (size_t)(newline - c.p)};
 	return NULL;
 }

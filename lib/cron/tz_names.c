@@ -35,8 +35,8 @@ tz_check_name(struct slice name, struct err *err)
 
 	if (name.len == 0)
 		return err_set(err, ERR_DATA,
-			       "the name of the time zone is empty; write one "
-			       "such as \"Europe/Berlin\"");
+			       "the time zone name is empty; write one such as "
+			       "\"Europe/Berlin\"");
 	if (name.len > TZ_NAME_MAX)
 		return err_set(err, ERR_DATA,
 			       "the time zone \"%.20s...\" has a name of more "
@@ -51,7 +51,7 @@ tz_check_name(struct slice name, struct err *err)
 	}
 	if (p < name.p + name.len || begins)
 		return err_set(err, ERR_DATA,
-			       "\"%.*s\" is not the name of a time zone; write "
+			       "\"%.*s\" is not a valid time zone name; write "
 			       "one such as \"America/New_York\"",
 			       (int)name.len, name.p);
 	return 0;

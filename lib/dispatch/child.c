@@ -190,7 +190,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	struct child *c = arg;
 
 	if (!c->ready)
-		log_error("executor %d did not come up within %d s; killing it",
+		log_error("executor %d did not start within %d s; killing it",
 			  (int)c->pid, READY_S);
 	child_kill(c);
 }
@@ -299,7 +299,7 @@ make_ends(struct ends *e, struct err *err)
 	    fcntl(e->crash[0], F_SETFL, O_NONBLOCK) != 0 ||
 	    fcntl(e->out[0], F_SETFL, O_NONBLOCK) != 0 ||
 	    fcntl(e->error[0], F_SETFL, O_NONBLOCK) != 0) {
-		err_sys(err, ERR_SYSTEM, "making pipes for an executor");
+		err_sys(err, ERR_SYSTEM, "cannot make pipes for an executor");
 		close_all(&e->socket[0], sizeof(*e) / sizeof(int));
 		return -1;
 	}
@@ -332,7 +332,7 @@ spawn(struct child *c, const struct ends *e, struct err *err)
 		return -1;
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	if (c->pidfd < 0)
-		return err_sys(err, ERR_SYSTEM, "watching executor %d",
+		return err_sys(err, ERR_SYSTEM, "cannot watch executor %d",
 			       (int)c->pid);
 	return 0;
 }

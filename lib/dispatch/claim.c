@@ -288,7 +288,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	    result_decode(record, &scratch, &result, NULL) == 0 &&
 	    result_status_final(result.status)) {
 		log_job(job, LOG_LEVEL_info,
-			"task %s had finished before; not run again",
+			"task %s has already finished; not run again",
 			job->task->id);
 		outcome_recorded(job, &result);
 	} else {
@@ -334,8 +334,8 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	/* It stays on record, and comes again as a stranger. */
 	if (job == NULL || number_job(d, job) != 0) {
 		free(job);
-		log_error("no memory for a task of queue %s; it stays in "
-			  "flight until the worker is restarted",
+		log_error("out of memory for a task of queue %s; it stays in "
+			  "flight until the worker restarts",
 			  d->queues[claim->queue].name);
 		return;
 	}

@@ -88,9 +88,9 @@ check_stopped(struct dispatch *d)
 	/* Whoever has something in flight stays listed: if this worker does not
 	 * come back, another one finds it dead. */
 	if (d->n_jobs > 0)
-		log_warning("%" PRIu32 " tasks could not be put back or "
-			    "stored; they stay in flight for this worker's "
-			    "next start",
+		log_warning("%" PRIu32
+			    " tasks could not be released or stored; they stay "
+			    "in flight until this worker starts again",
 			    d->n_jobs);
 	else
 		broker_farewell(d->broker);
@@ -115,8 +115,8 @@ on_patience_over(evutil_socket_t fd, short what, void *arg)
 	struct dispatch *d = arg;
 
 	if (!d->hurried) {
-		log_notice("tasks still run after [worker] stop_timeout: "
-			   "killing them; they are put back");
+		log_notice("tasks still run after [worker] stop_timeout; "
+			   "killing and releasing them");
 		hurry(d);
 	} else {
 		d->forlorn = true;
@@ -239,9 +239,9 @@ log_state(struct store_state *state, bool up, const char *what,
 		state->told_ms = now;
 		log_warning("%s: %s", what, why->msg);
 	} else if (up && !state->up) {
-		log_notice("%s %s is in reach", what, name);
+		log_notice("%s %s is reachable", what, name);
 	} else if (!up && (state->up || !state->known)) {
-		log_warning("%s: %s; trying again", what, why->msg);
+		log_warning("%s: %s; retrying", what, why->msg);
 	}
 	state->up = up;
 	state->known = true;
@@ -304,7 +304,7 @@ dispatch_reload(struct dispatch *d, const struct conf *conf,
 			       "the worker is starting or stopping");
 	if (d->next != NULL)
 		return err_set(err, ERR_UNAVAILABLE,
-			       "a reload is under way already");
+			       "a reload is already in progress");
 	d->next = generation_new(d, conf, modules, err);
 	return d->next != NULL ? 0 : -1;
 }
@@ -320,7 +320,7 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 		 : d->quiet  ? "quiet; "
 			     : "",
 		 (unsigned int)d->n_jobs, held,
-		 d->broker_state.up ? "in reach" : "out of reach");
+		 d->broker_state.up ? "reachable" : "unreachable");
 }
 
 static bool

@@ -79,8 +79,9 @@ read_handler(json_t *object, struct handler *ret, struct err *err)
 		return err_nomem(err);
 	if (!task_name_valid(h.name, TASK_NAME_MAX) ||
 	    !task_name_valid(h.queue, TASK_QUEUE_MAX))
-		return err_set(err, ERR_DATA,
-			       "an executor describes a task with a bad name");
+		return err_set(
+		    err, ERR_DATA,
+		    "an executor registered a task with an invalid name");
 	return 0;
 }
 
@@ -123,7 +124,7 @@ handlers_read(struct slice json, struct handlers *ret, struct err *err)
 	if ((root = json_loadb(json.p, json.len, 0, &error)) == NULL)
 		return err_set(
 		    err, ERR_DATA,
-		    "an executor describes its tasks in bad JSON: %s",
+		    "an executor registered its tasks in invalid JSON: %s",
 		    error.text);
 	tasks = json_object_get(root, "tasks");
 	h.list = calloc(json_array_size(tasks) + 1, sizeof(*h.list));

@@ -101,8 +101,7 @@ keep_open(struct dispatch *d, struct err *err)
 	if (d->spool == NULL)
 		return -1;
 	if (spool_used(d->spool))
-		log_notice("results of an earlier run are in %s; the backend "
-			   "gets them first",
+		log_notice("storing results of an earlier run from %s first",
 			   d->opt.spool);
 	return 0;
 }

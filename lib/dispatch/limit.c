@@ -16,7 +16,7 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	if (job->state != JOB_RUNNING || job->runner == NULL)
 		return;
 	log_job(job, LOG_LEVEL_notice,
-		"task %s (%s) does not end by itself: killing its executor",
+		"task %s (%s) does not stop; killing its executor",
 		job->task->id, job->task->name);
 	job->overdue = true;
 	runner_doom(job->runner);

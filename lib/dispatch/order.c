@@ -22,7 +22,7 @@ on_cancel(struct dispatch *d, struct slice id)
 		    slice_eq(slice_of(job->task->id), id))
 			break;
 	}
-	log_debug("order to cancel %.*s: it is %s", (int)id.len, id.p,
+	log_debug("request to cancel %.*s: it is %s", (int)id.len, id.p,
 		  i == d->cap_jobs ? "not here, or not yet" : "here");
 	/* On its way back to the queue, it may come here again. */
 	if (i == d->cap_jobs || job->state == JOB_SETTLING)
@@ -37,8 +37,8 @@ set_quiet(struct dispatch *d, bool quiet)
 	if (d->quiet == quiet || d->stopping)
 		return;
 	d->quiet = quiet;
-	log_notice(quiet ? "ordered to be quiet: no more tasks are claimed"
-			 : "ordered to resume: tasks are claimed again");
+	log_notice(quiet ? "quiet: claiming no more tasks"
+			 : "resumed: claiming tasks again");
 	presence_beat(d);
 	dispatch_turn(d);
 }
@@ -85,7 +85,7 @@ order_take(struct dispatch *d, struct slice message)
 	struct err err;
 
 	if (order_read(message, &scratch, &order, &err) != 0)
-		log_debug("an order that is none: %s", err.msg);
+		log_debug("invalid worker command: %s", err.msg);
 	else if (orders[order.kind].fn != NULL &&
 		 (!orders[order.kind].to_worker ||
 		  slice_eq(order.subject, slice_of(d->opt.worker))))

@@ -37,7 +37,7 @@ static const struct {
 			   "was cancelled"},
     [OUTCOME_EXPIRED] = {"expired", false, false, LOG_LEVEL_notice, "expired"},
     [OUTCOME_UNKNOWN] = {"unknown_task", true, true, LOG_LEVEL_warning,
-			 "is of a kind that no module here handles"},
+			 "is not handled by any module of this worker"},
 };
 
 /* The outcome that a final record tells of. */
@@ -148,7 +148,8 @@ write_info(struct job *job, const char *reason, struct slice error,
 void
 outcome_bury(struct job *job, const char *reason, const char *error)
 {
-	log_job(job, LOG_LEVEL_warning, "queue %s: set aside as %s: %s",
+	log_job(job, LOG_LEVEL_warning,
+		"queue %s: task moved to the dead list (%s): %s",
 		job->dispatch->queues[job->claim->queue].name, reason, error);
 	write_info(job, reason, slice_of(error), 0, NULL);
 	settle(job);
@@ -312,8 +313,7 @@ outcome_suspect(struct job *job)
 		outcome_apply(
 		    job, &(struct ending){
 			     .outcome = OUTCOME_CRASHED,
-			     .text = SLICE("it was running each time that its "
-					   "executor died"),
+			     .text = SLICE("its executor died on each attempt"),
 			     .started_us = job->started_us,
 			     .finished_us = clock_wall_us()});
 		return;
@@ -344,7 +344,8 @@ try_unknown_again(struct job *job)
 	if (++counters.unknown > UNKNOWN_MAX)
 		return false;
 	log_job(job, LOG_LEVEL_info,
-		"task %s: no module here handles \"%s\"; left to others",
+		"task %s: no module of this worker handles \"%s\"; left to "
+		"other workers",
 		job->task->id, job->task->name);
 	prepare_retry(job, &counters, UNKNOWN_DELAY_MS);
 	settle(job);
@@ -405,7 +406,7 @@ log_ending(const struct job *job, const struct ending *ending, bool again)
 			"%s: %.*s",
 			t->id, t->name, outcomes[ending->outcome].log,
 			t->current_retry + 1, t->max_retries + 1,
-			again ? ", will be tried again" : "", (int)text.len,
+			again ? ", will be retried" : "", (int)text.len,
 			text.p);
 }
 

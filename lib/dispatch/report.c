@@ -54,7 +54,7 @@ done(struct runner *r, struct job *job, const struct ipc_message *m)
 	if (ending.outcome == OUTCOME_SUCCESS && !is_json(m->rest)) {
 		ending.outcome = OUTCOME_FINAL;
 		ending.text =
-		    SLICE("its executor sent a result that is no JSON");
+		    SLICE("its executor sent a result that is not valid JSON");
 	}
 	if (job->kind != KIND_ASYNC)
 		assign_learn(r, fixed->ran_us);
@@ -110,7 +110,7 @@ report_message(struct runner *r, const struct ipc_message *m)
 	}
 	if (m->type >= sizeof(of_job) / sizeof(of_job[0]) ||
 	    of_job[m->type] == NULL) {
-		log_error("executor %d sent %s out of turn; killing it",
+		log_error("executor %d sent an unexpected %s; killing it",
 			  (int)child_pid(r->child), ipc_name(m->type));
 		child_kill(r->child);
 		return;
@@ -120,7 +120,7 @@ report_message(struct runner *r, const struct ipc_message *m)
 	if (job != NULL && job->runner == r)
 		of_job[m->type](r, job, m);
 	else
-		log_debug("executor %d: %s for a task that is over",
+		log_debug("executor %d: %s for a task that has ended",
 			  (int)child_pid(r->child), ipc_name(m->type));
 }
 
@@ -264,11 +264,10 @@ end_overdue(struct runner *r)
 			     .outcome = job->cancelled ? OUTCOME_CANCELLED
 						       : OUTCOME_TIMEOUT,
 			     .text = job->cancelled
-					 ? SLICE("cancelled; it did not end by "
-						 "itself and was killed")
-					 : SLICE("it ran past its timeout, did "
-						 "not end by itself, and was "
-						 "killed"),
+					 ? SLICE("cancelled; it did not stop "
+						 "and was killed")
+					 : SLICE("it exceeded its timeout, did "
+						 "not stop, and was killed"),
 			     .started_us = job->started_us,
 			     .finished_us = clock_wall_us()});
 	}

@@ -181,8 +181,8 @@ came_up(struct generation *g)
 	}
 	g->ready = true;
 	if (g->handlers.n == 0)
-		log_warning("no module is loaded, so no task can run; name "
-			    "some in [worker] modules");
+		log_warning("no module is loaded, so no task can run; set "
+			    "[worker] modules");
 	if (g == d->next) {
 		take_over(g);
 	} else {
@@ -251,7 +251,7 @@ replace_io(struct generation *g, bool had_come_up)
 
 	if (g == d->next) {
 		err_set(&why, ERR_UNAVAILABLE,
-			"the new executors did not come up");
+			"the new executors did not start");
 		runner_abandon_reload(d, &why);
 		return;
 	}
@@ -290,7 +290,7 @@ limit_memory(const struct runner *r)
 				     .rlim_max = (rlim_t)bytes};
 
 	if (bytes > 0 && prlimit(child_pid(r->child), RLIMIT_AS, &limit, NULL))
-		log_warning("executor %d: no memory limit could be set: %s",
+		log_warning("executor %d: cannot set the memory limit: %s",
 			    (int)child_pid(r->child), strerrordesc_np(errno));
 }
 

@@ -83,7 +83,7 @@ read_all(const struct spool *s, struct buf *out, struct err *err)
 	while ((n = read(s->fd, chunk, sizeof(chunk))) > 0)
 		buf_add(out, chunk, (size_t)n);
 	if (n < 0)
-		return err_sys(err, ERR_SYSTEM, "reading the spool %s",
+		return err_sys(err, ERR_SYSTEM, "cannot read the spool %s",
 			       s->path);
 	return out->failed ? err_nomem(err) : 0;
 }
@@ -159,9 +159,9 @@ static void
 complain(struct spool *s)
 {
 	if (!s->complained)
-		log_error("spool %s: %s; finished work waits in memory until "
-			  "there is room",
-			  s->path, strerrordesc_np(errno));
+		log_error(
+		    "spool %s: %s; results wait in memory until there is space",
+		    s->path, strerrordesc_np(errno));
 	s->complained = true;
 }
 
@@ -276,7 +276,7 @@ spool_open(const char *path,
 	}
 	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0)
-		err_sys(err, ERR_SYSTEM, "opening the spool %s", path);
+		err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
 	else if (load(s, on_record, arg, err) == 0) {
 		pthread_condattr_init(&monotonic);
 		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

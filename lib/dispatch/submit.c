@@ -86,8 +86,8 @@ complete(struct request *q, struct task *t, struct err *err)
 
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,
-			       "no module of this worker handles \"%s\"; for a "
-			       "task of another worker, name the queue",
+			       "no module of this worker handles \"%s\"; to "
+			       "submit to another worker, name the queue",
 			       t->name);
 	if (t->queue == NULL)
 		t->queue = h->queue.p;

@@ -151,8 +151,9 @@ on_run(struct executor *e, const struct ipc_message *m)
 	if (ipc_run_parts(m, &parts, e->err) != 0)
 		return -1;
 	if ((type = loader_find(e->loader, parts.name)) == NULL) {
-		task_send_refusal(e->outbox, m->task,
-				  "no module of this executor has the task");
+		task_send_refusal(
+		    e->outbox, m->task,
+		    "no module of this executor provides the task");
 		return 0;
 	}
 	if (type->type.start != NULL && e->loop == NULL) {
@@ -264,7 +265,7 @@ on_init(struct executor *e, const struct ipc_message *m)
 	if (init->version != IPC_VERSION)
 		return err_set(e->err, ERR_DATA,
 			       "ipc: flowrrad speaks version %u, this executor "
-			       "%u: they are of different installations",
+			       "%u: they come from different installations",
 			       init->version, IPC_VERSION);
 	if (init->threads < 1 || init->threads > THREADS_MAX)
 		return err_set(e->err, ERR_DATA,

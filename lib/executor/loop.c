@@ -70,10 +70,10 @@ check_use(const struct flowrra_task *t)
 		misuse("a module ended an asynchronous task twice");
 	if (t->loop == NULL)
 		misuse("a module called flowrra_finish() in a blocking "
-		       "handler: return the result");
+		       "handler; return the result instead");
 	if (!pthread_equal(pthread_self(), t->loop->thread.id))
-		misuse("a module ended an asynchronous task in a thread of "
-		       "its own: do it in a callback of the event loop");
+		misuse("a module ended an asynchronous task in its own thread; "
+		       "end it in a callback of the event loop");
 }
 
 static void

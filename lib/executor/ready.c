@@ -75,7 +75,7 @@ ready_load(struct loader *l, struct slice init, struct buf *ret_ready,
 
 	modules = json_object_get(in, "modules");
 	if (!json_is_array(modules)) {
-		err_set(err, ERR_DATA, "ipc: INIT has no list of modules");
+		err_set(err, ERR_DATA, "ipc: INIT lacks the list of modules");
 		goto done;
 	}
 	loader_configure(l, json_object_get(in, "config"));

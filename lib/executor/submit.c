@@ -214,7 +214,7 @@ flowrra_task_submit(struct flowrra_task *task, const char *name,
 		why = "name, args or kwargs cannot be written as JSON";
 	if (why != NULL) {
 		flowrra_task_log(task, 3, "cannot submit %s: %s",
-				 name ? name : "a task without a name", why);
+				 name ? name : "the task has no name", why);
 		return -1;
 	}
 	if (id != NULL)

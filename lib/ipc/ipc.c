@@ -96,8 +96,7 @@ check_header(const struct ipc_header *h, enum ipc_direction direction,
 	size_t least = t ? sizeof(*h) + t->fixed_size : 0;
 
 	if (t == NULL)
-		err_set(err, ERR_DATA, "ipc: there is no message of type %u",
-			h->type);
+		err_set(err, ERR_DATA, "ipc: unknown message type %u", h->type);
 	else if (t->direction != direction)
 		err_set(err, ERR_DATA, "ipc: %s came in the wrong direction",
 			t->name);
@@ -243,8 +242,9 @@ ipc_channel_read(struct ipc_channel *c, struct err *err)
 		if (n == 0 && total > 0)
 			break; /* found again by the next call */
 		if (n == 0)
-			return err_set(err, ERR_UNAVAILABLE,
-				       "ipc: the other side is gone");
+			return err_set(
+			    err, ERR_UNAVAILABLE,
+			    "ipc: the other side has closed the connection");
 		c->in.len += (size_t)n;
 		c->in.data[c->in.len] = '\0';
 		total += (size_t)n;

@@ -43,7 +43,8 @@ load(struct question *q, struct err *err)
 				       JSON_DECODE_ANY | JSON_ALLOW_NUL, &why)
 			  : json_null();
 	if (json == NULL)
-		err_set(err, ERR_DATA, "the answer is no JSON: %s", why.text);
+		err_set(err, ERR_DATA, "cannot parse the answer as JSON: %s",
+			why.text);
 	buf_done(&q->value);
 	return json;
 }
@@ -77,7 +78,8 @@ ask_record(struct flowrra_client *c, const char *id, struct err *err)
 		err_prefix(err, "the record of task %s", id);
 	} else if (!json_is_object(record) && !json_is_null(record)) {
 		err_set(err, ERR_DATA,
-			"the record of task %s is no JSON object", id);
+			"cannot parse the record of task %s: not a JSON object",
+			id);
 		json_decref(record);
 		record = NULL;
 	}

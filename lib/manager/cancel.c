@@ -52,7 +52,7 @@ store(struct flowrra_client *c, const char *id, json_t *record, struct err *err)
 	result = ask_put_failed(c, &put, 1, err);
 	free(text);
 	if (result != 0)
-		err_prefix(err, "task %s was taken out of its queue, but", id);
+		err_prefix(err, "task %s was removed from its queue, but", id);
 	return result;
 }
 
@@ -139,8 +139,7 @@ cancel(struct flowrra_client *c, const char *id, json_t *record,
 		status = "";
 	if (is_final(record))
 		return err_set(err, ERR_REFUSED,
-			       "task %s has finished (%s): there is nothing to "
-			       "cancel",
+			       "cannot cancel task %s: it has finished (%s)",
 			       id, status);
 	if (strcmp(status, "running") != 0 &&
 	    withdraw(c, id, record, &found, err) != 0)
@@ -159,14 +158,14 @@ cancel_task(struct flowrra_client *c, const char *id, struct err *err)
 	int result;
 
 	if (!task_id_valid(slice_of(id))) {
-		err_set(err, ERR_DATA, "\"%.64s\" is no task id", id);
+		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 		return NULL;
 	}
 	if ((record = ask_record(c, id, err)) == NULL)
 		return NULL;
 	if (json_is_null(record))
-		result = err_set(err, ERR_NOT_FOUND,
-				 "there is no record of task %s", id);
+		result =
+		    err_set(err, ERR_NOT_FOUND, "no record of task %s", id);
 	else
 		result = cancel(c, id, record, &outcome, err);
 	json_decref(record);

@@ -53,8 +53,8 @@ examine_clock(struct doctor *d, const json_t *answer, int64_t asked_us,
 	if (theirs_us != 0 &&
 	    (off_us > OFFSET_MAX_US || off_us < -OFFSET_MAX_US))
 		doctor_find(d, DOCTOR_WARNING, "clock",
-			    "Have both machines' clocks set by NTP (chrony or "
-			    "systemd-timesyncd).",
+			    "Synchronize the clocks of both machines with NTP "
+			    "(chrony or systemd-timesyncd).",
 			    "the broker's clock is %.1f s %s of this "
 			    "machine's",
 			    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
@@ -90,8 +90,8 @@ examine_broker(struct doctor *d)
 
 	if (answer == NULL) {
 		doctor_find(d, DOCTOR_ERROR, "broker",
-			    "Start it, or mend [broker] url; flowrractl "
-			    "--dump-config shows what is in force.",
+			    "Start it, or correct [broker] url; flowrractl "
+			    "--dump-config shows the effective configuration.",
 			    "%s", err.msg);
 		return false;
 	}
@@ -109,7 +109,8 @@ examine_backend(struct doctor *d)
 
 	if (answer == NULL)
 		doctor_find(d, DOCTOR_ERROR, "backend",
-			    "Start it, or mend [backend] url.", "%s", err.msg);
+			    "Start it, or correct [backend] url.", "%s",
+			    err.msg);
 	json_decref(answer);
 }
 
@@ -129,23 +130,23 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			doctor_find(
 			    d, n_alive > 0 ? DOCTOR_WARNING : DOCTOR_ERROR,
 			    "workers",
-			    n_alive > 0
-				? "Wait half a minute: another takes them over."
-				: "Start it again, or another worker on its "
-				  "queues.",
+			    n_alive > 0 ? "Wait half a minute; another worker "
+					  "takes them over."
+					: "Start it again, or start another "
+					  "worker for its queues.",
 			    "worker %s is dead and has %lld tasks in flight",
 			    name, held);
 	} else if (version != NULL && strcmp(version, FLOWRRA_VERSION) != 0) {
 		doctor_find(d, DOCTOR_WARNING, "workers",
-			    "Bring all machines to the same version.",
-			    "worker %s has version %s, this is %s", name,
+			    "Install the same version on all machines.",
+			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
 	if (strcmp(state, "quiet") == 0)
-		doctor_find(d, DOCTOR_WARNING, "workers",
-			    "flowrractl worker resume lets it take tasks "
-			    "again.",
-			    "worker %s is quiet: it takes no tasks", name);
+		doctor_find(
+		    d, DOCTOR_WARNING, "workers",
+		    "Run flowrractl worker resume to make it take tasks again.",
+		    "worker %s is quiet: it takes no tasks", name);
 }
 
 static void

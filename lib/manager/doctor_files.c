@@ -24,13 +24,13 @@ examine_conf(struct doctor *d)
 		return;
 	if (conf->file.secrets && (st.st_mode & S_IROTH) != 0)
 		doctor_find(d, DOCTOR_ERROR, ABOUT,
-			    "chmod o-r it, or move the password into a systemd "
-			    "credential or the environment.",
-			    "%s has a password in it and everybody may read it",
+			    "Run chmod o-r on it, or move the password to a "
+			    "systemd credential or the environment.",
+			    "%s contains a password and every user may read it",
 			    conf->file.path);
 	if ((st.st_mode & S_IWOTH) != 0)
-		doctor_find(d, DOCTOR_ERROR, ABOUT, "chmod o-w it.",
-			    "everybody may write to %s", conf->file.path);
+		doctor_find(d, DOCTOR_ERROR, ABOUT, "Run chmod o-w on it.",
+			    "every user may write to %s", conf->file.path);
 }
 
 /* The state directory, with what is in it that tasks depend on. */
@@ -44,10 +44,10 @@ examine_state_dir(struct doctor *d)
 
 	if (dir != NULL && stat(dir, &st) == 0 &&
 	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		doctor_find(
-		    d, DOCTOR_ERROR, ABOUT, "chmod go-w it.",
-		    "the state directory %s may be written to by %s", dir,
-		    (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
+		doctor_find(d, DOCTOR_ERROR, ABOUT, "Run chmod go-w on it.",
+			    "the state directory %s is writable by %s", dir,
+			    (st.st_mode & S_IWOTH) != 0 ? "every user"
+							: "its group");
 	free(dir);
 }
 
@@ -75,16 +75,14 @@ examine_module(struct doctor *d, const char *name)
 
 	if (path != NULL && stat(path, &st) != 0 && errno == ENOENT)
 		doctor_find(d, DOCTOR_WARNING, ABOUT,
-			    "Install it, or take it out of [worker] modules.",
-			    "there is no module %s on this machine (%s)", name,
+			    "Install it, or remove it from [worker] modules.",
+			    "module %s is not on this machine (%s)", name,
 			    path);
 	else if (path != NULL && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		doctor_find(d, DOCTOR_ERROR, ABOUT, "chmod go-w it.",
-			    "module %s may be written to by %s: workers refuse "
-			    "it",
-			    path,
-			    (st.st_mode & S_IWOTH) != 0 ? "everybody"
-							: "its group");
+		doctor_find(
+		    d, DOCTOR_ERROR, ABOUT, "Run chmod go-w on it.",
+		    "module %s is writable by %s: workers refuse it", path,
+		    (st.st_mode & S_IWOTH) != 0 ? "every user" : "its group");
 	free(path);
 }
 

@@ -64,14 +64,14 @@ examine_servants(struct doctor *d, const json_t *queue, const char *name)
 		return;
 	if (alive == 0)
 		doctor_find(d, DOCTOR_ERROR, "queues",
-			    "Start a worker with the queue's name in [worker] "
+			    "Start a worker with this queue in [worker] "
 			    "queues, or purge the queue.",
 			    "queue %s has %lld tasks and no worker serves it",
 			    name, waiting);
 	else
 		doctor_find(d, DOCTOR_WARNING, "queues",
-			    "flowrractl worker resume lets one take tasks "
-			    "again.",
+			    "Run flowrractl worker resume to make one take "
+			    "tasks again.",
 			    "queue %s has %lld tasks and none of its workers "
 			    "takes any",
 			    name, waiting);
@@ -89,7 +89,7 @@ examine_delayed(struct doctor *d, const json_t *queue, const char *name)
 	if (due_us == 0 || late_us <= OVERDUE_US || running == 0)
 		return;
 	doctor_find(d, DOCTOR_ERROR, "queues",
-		    "Look into the workers' logs, and at the clocks.",
+		    "Check the workers' logs and the clocks.",
 		    "queue %s has a delayed task that was due %lld s ago", name,
 		    (long long)(late_us / US_PER_S));
 }
@@ -124,10 +124,11 @@ examine_dead(struct doctor *d, const json_t *queue, const char *name)
 	if (number(queue, "dead") == 0 ||
 	    ask_walk(d->client, &walk, NULL) != 0 || recent.n == 0)
 		return;
-	doctor_find(d, DOCTOR_WARNING, "queues",
-		    "flowrractl tasks dead lists them; retry or delete them.",
-		    "queue %s: %lld tasks%s died within the last hour", name,
-		    recent.n, walk.more ? " or more" : "");
+	doctor_find(
+	    d, DOCTOR_WARNING, "queues",
+	    "List them with flowrractl tasks dead; retry or delete them.",
+	    "queue %s: %lld tasks%s died within the last hour", name, recent.n,
+	    walk.more ? " or more" : "");
 }
 
 void
@@ -142,7 +143,7 @@ doctor_queues(struct doctor *d)
 			continue;
 		if (json_is_true(json_object_get(queue, "paused")))
 			doctor_find(d, DOCTOR_WARNING, "queues",
-				    "flowrractl queue resume ends that.",
+				    "Run flowrractl queue resume.",
 				    "queue %s is paused, with %lld tasks "
 				    "waiting",
 				    name, number(queue, "waiting"));

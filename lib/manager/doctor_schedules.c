@@ -23,7 +23,7 @@ examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 		    HEALTH_SCHEDULER_LIFE_US) {
 			doctor_find(
 			    d, DOCTOR_WARNING, ABOUT,
-			    "Start it again, if it is still wanted.",
+			    "Start it again if you still need it.",
 			    "scheduler %s was last seen %.0f s ago",
 			    s->schedulers[i].id,
 			    (double)(now_us - s->schedulers[i].seen_us) /
@@ -32,19 +32,18 @@ examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 		}
 		alive++;
 		if (s->schedulers[i].lag_us > HEALTH_LAG_US)
-			doctor_find(d, DOCTOR_WARNING, ABOUT,
-				    "See whether the database or the broker "
-				    "is slow.",
-				    "scheduler %s is %.1f s late",
-				    s->schedulers[i].id,
-				    (double)s->schedulers[i].lag_us / US_PER_S);
+			doctor_find(
+			    d, DOCTOR_WARNING, ABOUT,
+			    "Check whether the database or the broker is slow.",
+			    "scheduler %s is %.1f s late", s->schedulers[i].id,
+			    (double)s->schedulers[i].lag_us / US_PER_S);
 	}
 	if (alive == 0 && s->enabled > 0)
 		doctor_find(d, DOCTOR_ERROR, ABOUT,
 			    "Start flowrra-beat, for example with systemctl "
 			    "start flowrra-beat.",
-			    "%" PRId64 " schedules are enabled, and no "
-			    "scheduler is alive",
+			    "%" PRId64
+			    " schedules are enabled, but no scheduler is alive",
 			    s->enabled);
 }
 
@@ -54,7 +53,7 @@ examine_figures(struct doctor *d, const struct schedules_stats *s,
 {
 	if (s->set_aside > 0)
 		doctor_find(d, DOCTOR_WARNING, ABOUT,
-			    "flowrractl schedule list shows them, schedule "
+			    "List them with flowrractl schedule list; schedule "
 			    "show says why.",
 			    "%" PRId64 " schedules cannot fire and were set "
 			    "aside",
@@ -62,8 +61,8 @@ examine_figures(struct doctor *d, const struct schedules_stats *s,
 	if (s->unsent > 0 &&
 	    now_us - s->oldest_unsent_us > HEALTH_SCHEDULER_LIFE_US)
 		doctor_find(d, DOCTOR_ERROR, ABOUT,
-			    "Look into the log of flowrra-beat: the broker may "
-			    "be out of its reach.",
+			    "Check the log of flowrra-beat: the broker may be "
+			    "unreachable.",
 			    "%" PRId64 " fires have not been sent, the oldest "
 			    "for %.0f s",
 			    s->unsent,
@@ -83,8 +82,8 @@ doctor_schedules(struct doctor *d)
 	if (db == NULL ||
 	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {
 		doctor_find(d, DOCTOR_ERROR, ABOUT,
-			    "Start it, or mend [scheduler] database_url.", "%s",
-			    err.msg);
+			    "Start it, or correct [scheduler] database_url.",
+			    "%s", err.msg);
 	} else {
 		examine_schedulers(d, stats, now_us);
 		examine_figures(d, stats, now_us);

@@ -131,7 +131,7 @@ judge(const struct schedules_stats *s, int64_t now_us, char *message,
 	if (alive == 0) {
 		snprintf(message, size,
 			 s->enabled > 0 ? "none is alive; start flowrra-beat"
-					: "none is alive, nor is any needed: "
+					: "none is alive, and none is needed: "
 					  "no schedule is enabled");
 		return s->enabled == 0;
 	}
@@ -156,7 +156,7 @@ look_at_schedulers(struct health *h)
 	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {
 		add(h, "scheduler_database", false, err.msg);
 		add(h, "schedulers", false,
-		    "not known while their database is out of reach");
+		    "unknown while their database is unreachable");
 	} else {
 		snprintf(message, sizeof(message), "%" PRId64 " schedules",
 			 stats->schedules);

@@ -18,7 +18,7 @@ check_name(const char *name, struct err *err)
 	if (task_name_valid(slice_of(name), TASK_QUEUE_MAX))
 		return 0;
 	return err_set(err, ERR_DATA,
-		       "queue \"%.64s\" is not allowed: 1 to %d of the "
+		       "\"%.64s\" is not a valid queue name: 1 to %d of the "
 		       "characters A-Z a-z 0-9 _ . -",
 		       name, TASK_QUEUE_MAX);
 }
@@ -72,8 +72,8 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 		return list;
 	if (known == 0)
 		err_set(err, ERR_NOT_FOUND,
-			"there is no queue \"%s\": nothing was ever submitted "
-			"to it, and no worker serves it",
+			"no such queue \"%s\": it has never held a task, and "
+			"no worker serves it",
 			name);
 	json_decref(list);
 	return NULL;

@@ -132,7 +132,7 @@ store_value(struct reader *r, const struct request_field *field,
 	text = keep(r, value);
 	if (strlen(text) + 1 <
 	    r->scratch->len - (size_t)(text - r->scratch->data))
-		return err_set(err, ERR_DATA, "\"%s\" has a NUL in it",
+		return err_set(err, ERR_DATA, "\"%s\" contains a NUL byte",
 			       field->name);
 	if (value_set(&field->value, text, r->request, err) != 0)
 		return err_prefix(err, "\"%s\"", field->name);
@@ -147,7 +147,7 @@ unknown_field(struct slice name, struct err *err)
 	for (i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++)
 		if (slice_eq(name, slice_of(skipped[i])))
 			return 0;
-	return err_set(err, ERR_DATA, "\"%.*s\" is no field of a task",
+	return err_set(err, ERR_DATA, "unknown task field \"%.*s\"",
 		       (int)(name.len < 64 ? name.len : 64), name.p);
 }
 
@@ -164,7 +164,7 @@ on_member(void *arg, const struct scan_value *key,
 	if (i == N_FIELDS)
 		return unknown_field(key->text, err);
 	if ((r->seen & (1u << i)) != 0)
-		return err_set(err, ERR_DATA, "\"%s\" comes twice",
+		return err_set(err, ERR_DATA, "\"%s\" is given twice",
 			       fields[i].name);
 	r->seen |= 1u << i;
 	if (value->type == SCAN_NULL)
@@ -188,7 +188,7 @@ request_read(struct slice json, const struct flowrra_request *base,
 	if (scan_object(json, TASK_DEPTH_MAX, on_member, &r, err) != 0)
 		return -1;
 	if (request.name == NULL)
-		return err_set(err, ERR_DATA, "there is no \"name\"");
+		return err_set(err, ERR_DATA, "\"name\" is missing");
 	*ret = request;
 	return 0;
 }

@@ -37,26 +37,25 @@ check_names(const struct schedule_form *f, const char *task, struct err *err)
 {
 	if (!task_name_valid(slice_of(task), TASK_NAME_MAX))
 		return err_set(err, ERR_DATA,
-			       "task \"%.64s\" is not allowed: 1 to %d of the "
-			       "characters A-Z a-z 0-9 _ . -",
+			       "\"%.64s\" is not a valid task name: 1 to %d of "
+			       "the characters A-Z a-z 0-9 _ . -",
 			       task, TASK_NAME_MAX);
 	if (f->queue != NULL &&
 	    !task_name_valid(slice_of(f->queue), TASK_QUEUE_MAX))
 		return err_set(err, ERR_DATA,
-			       "queue \"%.64s\" is not allowed: 1 to %d of the "
-			       "characters A-Z a-z 0-9 _ . -",
+			       "\"%.64s\" is not a valid queue name: 1 to %d "
+			       "of the characters A-Z a-z 0-9 _ . -",
 			       f->queue, TASK_QUEUE_MAX);
 	if (f->id != NULL && (strlen(f->id) > SCHEDULE_ID_MAX ||
 			      !task_id_valid(slice_of(f->id))))
 		return err_set(err, ERR_DATA,
-			       "id \"%.64s\" is not allowed: 1 to %d printable "
+			       "\"%.64s\" is not a valid ID: 1 to %d printable "
 			       "ASCII characters without spaces",
 			       f->id, SCHEDULE_ID_MAX);
 	if (f->end_us != 0 && f->end_us <= f->start_us)
 		return err_set(
 		    err, ERR_DATA,
-		    "it would end before it begins: set end-at after "
-		    "start-at");
+		    "end-at is before start-at; set end-at after start-at");
 	return 0;
 }
 
@@ -118,13 +117,13 @@ write_moment(const char *text, int64_t now_us, char rule[CLOCK_TEXT_SIZE],
 			return -1;
 		us += now_us;
 	} else if (clock_parse(text, &us, err) != 0) {
-		return err_prefix(err, "neither \"in 10m\" nor a time");
+		return err_prefix(err, "not a time or \"in 10m\"");
 	}
 	clock_format(us, rule);
 	if (us > now_us)
 		return 0;
 	return err_set(err, ERR_DATA,
-		       "\"%.64s\" has passed: give a time to come", text);
+		       "\"%.64s\" is in the past; give a future time", text);
 }
 
 static int
@@ -143,8 +142,8 @@ fill_rule(struct schedule_draft *d, const char *rule, int64_t now_us,
 	zone = cron_zone(rule);
 	if (zone.p != NULL && s->tz != NULL && !slice_eq(zone, slice_of(s->tz)))
 		return err_set(err, ERR_DATA,
-			       "the expression has a time zone of its own, "
-			       "%.*s: leave one of the two out",
+			       "the expression already has a time zone, %.*s; "
+			       "remove one of the two",
 			       (int)zone.len, zone.p);
 	return 0;
 }
@@ -250,14 +249,14 @@ schedule_resume(const struct schedule *s, int64_t now_us,
 		goto out;
 	*ret = rule_schedule(&rule, now_us, tz_data);
 	if (ret->next_run_us == 0)
-		err_set(err, ERR_REFUSED, "schedule %s fires no more: %s",
+		err_set(err, ERR_REFUSED, "schedule %s does not fire again: %s",
 			s->id,
 			s->type == SCHEDULE_ONCE ? "its time has passed"
 						 : "its end has passed");
 	else if (s->max_runs > 0 && s->runs >= s->max_runs)
 		err_set(err, ERR_REFUSED,
-			"schedule %s fires no more: it has run %" PRId64
-			" times, as often as it may",
+			"schedule %s does not fire again: it has run %" PRId64
+			" times, its limit",
 			s->id, s->runs);
 	else
 		status = 0;

@@ -158,14 +158,13 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 	/* The key of a dead one that has no id is none, either; but it has no
 	 * record. */
 	if (!task_id_valid(slice_of(id)))
-		err_set(err, ERR_DATA, "\"%.64s\" is no task id", id);
+		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 	else
 		record = ask_record(c, id, err);
 	if (record != NULL && search(&s, record, err) == 0) {
 		if (json_is_null(record) && s.entry == NULL) {
 			err_set(err, ERR_NOT_FOUND,
-				"there is no record of task %s, and it is in "
-				"no queue",
+				"no record of task %s, and no queue holds it",
 				id);
 		} else {
 			queue = entry_text(s.entry, "queue");

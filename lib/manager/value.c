@@ -24,7 +24,7 @@ read_switch(const struct value_spec *spec, const char *text, void *target,
 	bool on = strcmp(text, "true") == 0;
 
 	if (!on && strcmp(text, "false") != 0)
-		return err_set(err, ERR_DATA, "\"%.64s\": not true or false",
+		return err_set(err, ERR_DATA, "\"%.64s\" is not true or false",
 			       text);
 	if (spec->type == VALUE_FLAG)
 		*(bool *)target = on;
@@ -113,9 +113,8 @@ read_deadline(const struct value_spec *spec, const char *text, void *target,
 	if (clock_parse_duration(text, &us, NULL) != 0)
 		return err_set(
 		    err, ERR_DATA,
-		    "\"%.64s\": neither a time "
-		    "(2026-11-23T11:53:08+00:00) nor a duration from "
-		    "now (90, 1h30m)",
+		    "\"%.64s\": not a time (2026-11-23T11:53:08+00:00) or a "
+		    "duration from now (90, 1h30m)",
 		    text);
 	*(int64_t *)target = clock_wall_us() + us;
 	return 0;
@@ -128,7 +127,7 @@ read_list(const struct value_spec *spec, const char *text, void *target,
 	struct value_list *list = target;
 
 	if (list->n == VALUE_LIST_MAX)
-		return err_set(err, ERR_DATA, "\"%.64s\": more than %d of them",
+		return err_set(err, ERR_DATA, "\"%.64s\": more than %d given",
 			       text, VALUE_LIST_MAX);
 	list->items[list->n++] = text;
 	list->items[list->n] = NULL;

@@ -122,7 +122,7 @@ check_alive(struct flowrra_client *c, const char *name, struct err *err)
 			state = entry_text(worker, "state");
 	if (state == NULL)
 		result = err_set(err, ERR_NOT_FOUND,
-				 "there is no worker \"%.128s\"; `flowrractl "
+				 "unknown worker \"%.128s\"; `flowrractl "
 				 "workers` lists them",
 				 name);
 	else if (strcmp(state, "dead") == 0)

@@ -42,11 +42,11 @@ describe_check_version(const struct flowrra_module *m, struct err *err)
 	if (m == NULL)
 		return err_set(err, ERR_CONFIG, "flowrra_module() gave NULL");
 	if (m->abi_major != FLOWRRA_MODULE_ABI_MAJOR)
-		return err_set(err, ERR_REFUSED,
-			       "it was built for module interface %u, this "
-			       "executor has %u (build it anew with this "
-			       "version's flowrra/module.h)",
-			       m->abi_major, FLOWRRA_MODULE_ABI_MAJOR);
+		return err_set(
+		    err, ERR_REFUSED,
+		    "it was built for module interface %u, but this executor "
+		    "has %u (rebuild it with this version's flowrra/module.h)",
+		    m->abi_major, FLOWRRA_MODULE_ABI_MAJOR);
 	return check_name("its name", m->name, err);
 }
 

@@ -15,21 +15,21 @@ check_file(const char *path, struct err *err)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return err_sys(err, ERR_CONFIG, "cannot look at it");
+		return err_sys(err, ERR_CONFIG, "cannot inspect it");
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_CONFIG, "%s is not a regular file",
 			       path);
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		return err_set(err, ERR_REFUSED,
 			       "%s belongs to user %u; it must belong to root "
-			       "or to user %u, which runs it (chown it)",
+			       "or to user %u, who runs it (run chown on it)",
 			       path, st.st_uid, geteuid());
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return err_set(
 		    err, ERR_REFUSED,
-		    "%s is writable by %s; it must be by its owner "
-		    "only (chmod go-w it)",
-		    path, st.st_mode & S_IWOTH ? "everybody" : "its group");
+		    "%s is writable by %s; only its owner may write to it (run "
+		    "chmod go-w on it)",
+		    path, st.st_mode & S_IWOTH ? "every user" : "its group");
 	return 0;
 }
 
@@ -47,11 +47,11 @@ check_directories(const char *path, struct err *err)
 	while (r == 0 && (slash = strrchr(dir, '/')) != NULL) {
 		*slash = '\0';
 		if (stat(slash == dir ? "/" : dir, &st) != 0)
-			r = err_sys(err, ERR_CONFIG, "cannot look at %s", dir);
+			r = err_sys(err, ERR_CONFIG, "cannot inspect %s", dir);
 		else if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
 			r = err_set(err, ERR_REFUSED,
-				    "its directory %s is writable by everybody "
-				    "(chmod o-w it)",
+				    "its directory %s is writable by every "
+				    "user (run chmod o-w on it)",
 				    slash == dir ? "/" : dir);
 	}
 	free(dir);

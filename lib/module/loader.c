@@ -140,8 +140,8 @@ add_task(struct loader *l, const struct flowrra_module *m, size_t i,
 	place = place_of(l, slice_of(task->type.name));
 	if ((other = l->table[place]) != NULL) {
 		err_set(err, ERR_CONFIG,
-			"task \"%s\" is there already, from module \"%s\" "
-			"(rename one of them)",
+			"task \"%s\" exists already, in module \"%s\" (rename "
+			"one of them)",
 			task->type.name, other->module);
 		free(task);
 		return -1;
@@ -171,7 +171,7 @@ refused_itself(const char *function, char reason[REASON_SIZE], struct err *err)
 {
 	reason[REASON_SIZE - 1] = '\0';
 	return err_set(err, ERR_CONFIG, "its %s failed: %s", function,
-		       reason[0] ? reason : "it gives no reason");
+		       reason[0] ? reason : "no reason given");
 }
 
 static int
@@ -242,10 +242,10 @@ load(struct loader *l, const char *path, struct err *err)
 	/* ISO C has no cast from an object to a function; POSIX has. */
 	*(void **)&describe = dlsym(handle, "flowrra_module");
 	if (describe == NULL)
-		return err_set(err, ERR_CONFIG,
-			       "it exports no function flowrra_module() (end "
-			       "it with FLOWRRA_MODULE(…), and do not hide it "
-			       "from the linker)");
+		return err_set(
+		    err, ERR_CONFIG,
+		    "it does not export flowrra_module() (end it with "
+		    "FLOWRRA_MODULE(…), and do not hide it from the linker)");
 	return add_module(l, describe(), err);
 }
 

@@ -30,9 +30,10 @@
 static const char *const phase_waits_for[] = {
     [REDIS_PHASE_DIALING] = "cannot connect",
     [REDIS_PHASE_SECURING] =
-	"the TLS handshake does not end; does it speak TLS?",
-    [REDIS_PHASE_LOGGING_IN] = "it accepts connections but does not answer",
-    [REDIS_PHASE_UP] = "it does not answer",
+	"the TLS handshake does not finish; does the server speak TLS?",
+    [REDIS_PHASE_LOGGING_IN] =
+	"the server accepts connections but does not answer",
+    [REDIS_PHASE_UP] = "the server does not answer",
 };
 
 void

@@ -231,8 +231,7 @@ on_addresses(struct redis_dial *d)
 	struct err err;
 
 	if (d->lookup_result != 0) {
-		err_set(&err, ERR_UNAVAILABLE,
-			"cannot find the address of its host: %s",
+		err_set(&err, ERR_UNAVAILABLE, "cannot resolve its host: %s",
 			evutil_gai_strerror(d->lookup_result));
 		finish(d, &err);
 		return;

@@ -34,8 +34,8 @@ judge_any(const struct redis_reply *reply, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "not ready: %s", text);
 	if (redis_reply_is_error(reply, "NOAUTH"))
 		return err_set(err, ERR_REFUSED,
-			       "the server wants a password; put it into the "
-			       "URL: redis://:password@host");
+			       "the server requires a password; put it into "
+			       "the URL: redis://:password@host");
 	return 0;
 }
 
@@ -67,12 +67,12 @@ judge_auth(const struct redis_reply *reply, struct err *err)
 		why = "wrong user or password";
 	else if (redis_reply_is_error(reply, "ERR AUTH") ||
 		 redis_reply_is_error(reply, "ERR Client sent AUTH,"))
-		why = "the URL has a password, but the server has none "
-		      "configured: take it out of the URL, or set requirepass "
-		      "or an ACL user";
+		why = "the URL has a password, but none is configured on the "
+		      "server: remove it from the URL, or set requirepass or "
+		      "an ACL user";
 	else if (redis_reply_is_error(reply, "ERR wrong number of arguments"))
-		why = "the server is older than Redis 6 and knows no users: "
-		      "take the user out of the URL";
+		why = "the server is older than Redis 6 and does not support "
+		      "users: remove the user from the URL";
 	return err_set(err, ERR_REFUSED, "%s", why);
 }
 
@@ -106,8 +106,7 @@ judge_select(const struct redis_reply *reply, struct err *err)
 		return -1;
 	redis_reply_text(reply, text, sizeof(text));
 	return err_set(err, ERR_REFUSED,
-		       "cannot select the database that the URL names: %s",
-		       text);
+		       "cannot select the database in the URL: %s", text);
 }
 
 /* Whether the server is ready: while it loads its data, AUTH and SELECT work

@@ -184,7 +184,8 @@ announced(const redisReader *hi)
 static int
 too_big(const struct redis_reader *reader, struct err *err)
 {
-	return err_set(err, ERR_DATA, "it sent a reply of more than %zu bytes",
+	return err_set(err, ERR_DATA,
+		       "the server sent a reply of more than %zu bytes",
 		       reader->max_reply);
 }
 
@@ -204,8 +205,8 @@ redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
 		return hi->err == REDIS_ERR_OOM
 			   ? err_nomem(err)
 			   : err_set(err, ERR_DATA,
-				     "it does not speak the Redis protocol "
-				     "(%s); is it a Redis server?",
+				     "the server does not speak the Redis "
+				     "protocol (%s); is it a Redis server?",
 				     hi->errstr);
 	if (reply == NULL) {
 		if (reader->fed - reader->begun > reader->max_reply ||

@@ -150,18 +150,17 @@ static const struct {
 } meanings[] = {
     [REDIS_FAULT_NONE] = {ERR_INTERNAL, "it went well"},
     [REDIS_FAULT_LOST] = {ERR_UNAVAILABLE,
-			  "the connection broke before the answer came, so "
-			  "it may or may not have been carried out"},
+			  "the connection broke before the answer came; the "
+			  "command may or may not have been executed"},
     [REDIS_FAULT_SCRIPT] = {ERR_UNAVAILABLE,
 			    "the server has lost our scripts; try again"},
     [REDIS_FAULT_FULL] = {ERR_FULL, "the server's memory is full (see its "
 				    "maxmemory)"},
     [REDIS_FAULT_LATER] = {ERR_UNAVAILABLE, "not at the moment"},
     [REDIS_FAULT_READONLY] = {ERR_UNAVAILABLE,
-			      "the server is a replica and takes no "
-			      "writes"},
-    [REDIS_FAULT_REFUSED] = {ERR_REFUSED, "the user may not do that"},
-    [REDIS_FAULT_OTHER] = {ERR_INTERNAL, "the server complains"},
+			      "the server is a replica and accepts no writes"},
+    [REDIS_FAULT_REFUSED] = {ERR_REFUSED, "the user lacks the permission"},
+    [REDIS_FAULT_OTHER] = {ERR_INTERNAL, "the server reports an error"},
 };
 
 int

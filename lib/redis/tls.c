@@ -201,8 +201,9 @@ redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
 		return err_sys(err, ERR_UNAVAILABLE, "the connection broke");
 	}
 	if (ERR_GET_REASON(e) == SSL_R_WRONG_VERSION_NUMBER)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "it does not speak TLS; is redis:// meant?");
+		return err_set(
+		    err, ERR_UNAVAILABLE,
+		    "the server does not speak TLS; did you mean redis://?");
 	return err_set(err, ERR_UNAVAILABLE, "TLS: %s",
 		       ERR_reason_error_string(e));
 }

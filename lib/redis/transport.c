@@ -24,8 +24,7 @@ take_reply(struct redis *r, const struct redis_reply *reply)
 		return;
 	}
 	if (!redis_ring_pop(&r->due, &due)) {
-		err_set(&err, ERR_DATA,
-			"it sent a reply that nobody asked for");
+		err_set(&err, ERR_DATA, "the server sent an unexpected reply");
 		redis_conn_fail(r, &err);
 		return;
 	}
@@ -35,8 +34,8 @@ take_reply(struct redis *r, const struct redis_reply *reply)
 		due.on_reply(r, reply, due.arg);
 	if (fault == REDIS_FAULT_READONLY && r->wire != NULL) {
 		err_set(&err, ERR_UNAVAILABLE,
-			"it is a replica now and takes no writes; looking for "
-			"a primary under the same name");
+			"the server is now a replica and accepts no writes; "
+			"looking for a primary under the same name");
 		redis_conn_fail(r, &err);
 	}
 }

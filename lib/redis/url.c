@@ -160,13 +160,13 @@ parse_userinfo(struct span s, struct redis_url *url, struct err *err)
 	struct span password;
 
 	if (!span_cut(&s, ':', &password))
-		return bad(err, "there is a user but no password; write "
-				"user:password@, or user:@ for one that has "
-				"none");
+		return bad(err,
+			   "the user has no password; write user:password@, or "
+			   "user:@ for an empty password");
 	if (memchr(password.p, ':', (size_t)(password.end - password.p)))
-		return bad(err, "a ':' in a password is written %3A");
+		return bad(err, "write a ':' in a password as %3A");
 	if (span_empty(s) && span_empty(password))
-		return bad(err, "there is an '@' but no user and no password");
+		return bad(err, "'@' without user and password");
 	if (!span_empty(s) && decode(s, "user", &url->user, err) != 0)
 		return -1;
 	return decode(password, "password", &url->password, err);
@@ -180,7 +180,7 @@ parse_ipv6_host(struct span s, struct span *ret_port, struct redis_url *url,
 
 	s.p++;
 	if (!span_cut(&s, ']', &rest))
-		return bad(err, "the host has a '[' but no ']'");
+		return bad(err, "the host has a '[' but lacks a ']'");
 	if (!span_empty(rest) && *rest.p != ':')
 		return bad(err, "only a port may follow the ']' of the host");
 	if (!span_empty(rest))
@@ -188,8 +188,7 @@ parse_ipv6_host(struct span s, struct span *ret_port, struct redis_url *url,
 	if (decode(s, "host", &url->host, err) != 0)
 		return -1;
 	if (!is_ipv6(url->host))
-		return bad(err, "what stands in the brackets of the host is "
-				"not an IPv6 address");
+		return bad(err, "the host in brackets is not an IPv6 address");
 	return 0;
 }
 
@@ -209,8 +208,8 @@ parse_host(struct span s, struct redis_url *url, struct err *err)
 		if (decode(s, "host", &url->host, err) != 0)
 			return -1;
 		if (!is_host_name(url->host))
-			return bad(err, "the host is neither a name nor an "
-					"address (IPv6 stands in brackets)");
+			return bad(err, "the host is not a name or an address "
+					"(write IPv6 in brackets)");
 	}
 	url->port = DEFAULT_PORT;
 	if (port.p == NULL)
@@ -259,13 +258,12 @@ parse_parameter(struct span key, struct span value, struct redis_url *url,
 				       p->name);
 		if (*field != NULL || span_empty(value))
 			return err_set(err, ERR_CONFIG,
-				       "Redis URL: %s= is empty or stands "
-				       "there twice",
+				       "Redis URL: %s= is empty or given twice",
 				       p->name);
 		return decode(value, p->name, field, err);
 	}
-	return bad(err, "there is an unknown parameter behind the '?'; known "
-			"are db, cafile, certfile, keyfile, servername");
+	return bad(err, "unknown parameter after the '?'; known: db, cafile, "
+			"certfile, keyfile, servername");
 }
 
 static int
@@ -279,15 +277,14 @@ parse_query(struct span s, bool db_known, struct redis_url *url,
 		next = (struct span){NULL, NULL};
 		span_cut(&key, '&', &next);
 		if (!span_cut(&key, '=', &value))
-			return bad(err, "a parameter behind the '?' has no "
-					"'='");
+			return bad(err, "a parameter after the '?' lacks '='");
 		if (!span_is(key, "db")) {
 			if (parse_parameter(key, value, url, err) != 0)
 				return -1;
 			continue;
 		}
 		if (db_known)
-			return bad(err, "the database stands there twice");
+			return bad(err, "the database is given twice");
 		db_known = true;
 		if (parse_db(value, url, err) != 0)
 			return -1;
@@ -326,8 +323,8 @@ parse_hierarchy(struct span s, enum scheme scheme, bool *ret_db_known,
 		return -1;
 	if (memchr(host.p, '@', (size_t)(host.end - host.p)) ||
 	    memchr(path.p, '@', (size_t)(path.end - path.p)))
-		return bad(err, "there is an '@' in the wrong place; in a "
-				"password, '@' is written %40 and '/' %2F");
+		return bad(err, "misplaced '@'; in a password, write '@' as "
+				"%40 and '/' as %2F");
 	if (scheme == SCHEME_UNIX) {
 		if (!span_empty(host) || span_empty(path))
 			return bad(err, "a socket's path must be absolute: "
@@ -346,10 +343,12 @@ static int
 check_tls(const struct redis_url *url, struct err *err)
 {
 	if ((url->certfile == NULL) != (url->keyfile == NULL))
-		return bad(err, "certfile= and keyfile= need each other");
+		return bad(
+		    err,
+		    "certfile= needs keyfile= and keyfile= needs certfile=");
 	if (url->servername != NULL && !is_host_name(url->servername) &&
 	    !is_ipv6(url->servername))
-		return bad(err, "servername= is not a host's name");
+		return bad(err, "servername= is not a host name");
 	return 0;
 }
 

@@ -283,7 +283,7 @@ static int
 new_token(int64_t *ret, struct err *err)
 {
 	if (getrandom(ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret))
-		return err_sys(err, ERR_SYSTEM, "no random numbers");
+		return err_sys(err, ERR_SYSTEM, "cannot get random numbers");
 	return 0;
 }
 

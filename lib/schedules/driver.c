@@ -40,8 +40,8 @@ load(const char *name, struct err *err)
 		driver = dlsym(object, symbol);
 	if (driver == NULL)
 		err_set(err, ERR_CONFIG,
-			"[scheduler] database_url: the driver for %s cannot be "
-			"loaded, is it installed? %s",
+			"[scheduler] database_url: cannot load the driver for "
+			"%s (is it installed?): %s",
 			name, dlerror());
 	free(path);
 	return driver;
@@ -61,8 +61,8 @@ find(const char *url, struct err *err)
 				   ? &db_sqlite
 				   : load(drivers[i].name, err);
 	err_set(err, ERR_CONFIG,
-		"[scheduler] database_url: no database of this kind; it must "
-		"begin with sqlite://, postgresql:// or mysql://");
+		"[scheduler] database_url: unknown kind of database; the URL "
+		"must begin with sqlite://, postgresql:// or mysql://");
 	return NULL;
 }
 

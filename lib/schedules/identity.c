@@ -22,8 +22,9 @@ add_json(struct buf *out, const char *name, const char *text, const char *empty,
 	json =
 	    json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (json == NULL)
-		return err_set(err, ERR_DATA, "schedule: %s is no JSON: %s",
-			       name, error.text);
+		return err_set(err, ERR_DATA,
+			       "schedule: %s is not valid JSON: %s", name,
+			       error.text);
 	if (json_typeof(json) != type) {
 		json_decref(json);
 		return err_set(err, ERR_DATA, "schedule: %s must be a JSON %s",

@@ -31,7 +31,7 @@ static const struct {
     {ER_TABLEACCESS_DENIED_ERROR, ERR_REFUSED, ""},
     {ER_BAD_DB_ERROR, ERR_CONFIG, " (create it)"},
     {ER_NO_SUCH_TABLE, ERR_CONFIG,
-     " (somebody removed tables; restart to make them)"},
+     " (tables were removed; restart to create them)"},
     {ER_BAD_NULL_ERROR, ERR_DATA, ""},
     {ER_DATA_TOO_LONG, ERR_DATA, ""},
     {ER_WARN_DATA_OUT_OF_RANGE, ERR_DATA, ""},

@@ -41,8 +41,8 @@ decode(const char *p, size_t len, char **ret, struct err *err)
 		} else if (end - p < 3 || hex(p[1]) < 0 || hex(p[2]) < 0 ||
 			   (p[1] == '0' && p[2] == '0')) {
 			free(out);
-			return bad(err, "a '%' stands for itself as %25, and "
-					"%00 for nothing");
+			return bad(err,
+				   "write a '%' as %25; %00 is not allowed");
 		} else {
 			*o++ = (char)(hex(p[1]) * 16 + hex(p[2]));
 			p += 2;
@@ -76,7 +76,7 @@ parse_host(const char *p, const char *end, struct my_url *url, struct err *err)
 		p++;
 		stop = p + strcspn(p, "]/");
 		if (*stop != ']')
-			return bad(err, "the host has a '[' but no ']'");
+			return bad(err, "the host has a '[' but lacks a ']'");
 		colon = stop + 1 < end ? stop + 1 : NULL;
 		if (colon != NULL && *colon != ':')
 			return bad(err, "only a port may follow the ']'");
@@ -111,8 +111,8 @@ parse_tls(const char *mode, struct my_url *url, struct err *err)
 			url->tls = (enum my_tls)i;
 			return 0;
 		}
-	return bad(err, "sslmode is disable, require, verify-ca or "
-			"verify-full");
+	return bad(
+	    err, "sslmode must be disable, require, verify-ca or verify-full");
 }
 
 static int
@@ -133,15 +133,15 @@ parse_parameter(const char *p, size_t len, struct my_url *url, struct err *err)
 	int result;
 
 	if (equals == NULL)
-		return bad(err, "a parameter has no '='");
+		return bad(err, "a parameter lacks '='");
 	len -= name_len + 1;
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strlen(known[i].name) == name_len &&
 		    memcmp(known[i].name, p, name_len) == 0)
 			return decode(equals + 1, len, known[i].value, err);
 	if (name_len != 7 || memcmp(p, "sslmode", 7) != 0)
-		return bad(err, "its parameters are socket, sslmode, "
-				"sslrootcert, sslcert and sslkey");
+		return bad(err, "unknown parameter; known: socket, sslmode, "
+				"sslrootcert, sslcert, sslkey");
 	if (decode(equals + 1, len, &mode, err) != 0)
 		return -1;
 	result = parse_tls(mode, url, err);
@@ -172,7 +172,7 @@ my_url_parse(const char *text, struct my_url *url, struct err *err)
 	const char *slash = memchr(p, '/', (size_t)(query - p)), *at;
 
 	if (slash == NULL || slash + 1 == query)
-		return bad(err, "it names no database; write "
+		return bad(err, "the database is missing; write "
 				"mysql://user:password@host/database");
 	at = memrchr(p, '@', (size_t)(slash - p));
 	if (at != NULL && parse_user(p, at, url, err) != 0)
@@ -180,15 +180,15 @@ my_url_parse(const char *text, struct my_url *url, struct err *err)
 	if (parse_host(at != NULL ? at + 1 : p, slash, url, err) != 0)
 		return -1;
 	if (memchr(slash + 1, '/', (size_t)(query - slash - 1)) != NULL)
-		return bad(err, "a '/' in a password or a database is "
-				"written %2F");
+		return bad(err,
+			   "write a '/' in a password or a database as %2F");
 	if (*query == '?' && parse_parameters(query + 1, url, err) != 0)
 		return -1;
 	if (url->host == NULL && url->socket == NULL)
-		return bad(err, "it names no host and no socket");
+		return bad(err, "the host and the socket are missing");
 	if (url->tls >= MY_TLS_VERIFY_CA && url->ca == NULL)
-		return bad(err, "this sslmode needs sslrootcert, the file "
-				"with the certificates to trust");
+		return bad(err, "this sslmode needs sslrootcert, a file with "
+				"trusted certificates");
 	return decode(slash + 1, (size_t)(query - slash - 1), &url->database,
 		      err);
 }

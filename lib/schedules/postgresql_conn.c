@@ -37,12 +37,13 @@ pg_conn_init(struct pg_conn *c, const char *url, char **ret_name,
 	int n;
 
 	if (options == NULL)
-		return err_set(err, ERR_CONFIG,
-			       "[scheduler] database_url: this is no "
-			       "PostgreSQL URL; write postgresql://"
-			       "user:password@host:port/database?parameter="
-			       "value, with only parameters that libpq knows, "
-			       "and %%XX for special characters");
+		return err_set(
+		    err, ERR_CONFIG,
+		    "[scheduler] database_url: not a valid PostgreSQL URL; "
+		    "write "
+		    "postgresql://user:password@host:port/"
+		    "database?parameter=value, use only parameters that libpq "
+		    "knows, and write special characters as %%XX");
 	host = option(options, "host");
 	port = option(options, "port");
 	n = asprintf(ret_name, "postgresql://%s%s%s/%s", host,
@@ -86,7 +87,7 @@ static const struct {
     {"22", ERR_DATA, ""},
     {"23", ERR_DATA, ""},
     {"42501", ERR_REFUSED, " (the user lacks a right on the tables)"},
-    {"42P01", ERR_CONFIG, " (somebody removed tables; restart to make them)"},
+    {"42P01", ERR_CONFIG, " (tables were removed; restart to create them)"},
 };
 
 static void

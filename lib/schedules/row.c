@@ -38,7 +38,7 @@ WORDS(day_match)
 
 #define AT(member)                                                             \
 	.name = #member, .offset = offsetof(struct schedule, member),          \
-	.fault = "bad data: its " #member " in the database is no good"
+	.fault = "bad data: its " #member " in the database is not valid"
 #define T(member, max)                                                         \
 	{                                                                      \
 		AT(member), .kind = TEXT, .max_len = (max), .empty = ""        \
@@ -129,7 +129,7 @@ check_column(const struct schedule *s, const struct column *c, struct err *err)
 	}
 	if (c->kind == WORD &&
 	    *(const unsigned int *)member(s, c) > SCHEDULE_ALL)
-		return bad(err, c->name, "is none of its values");
+		return bad(err, c->name, "is not one of the allowed values");
 	return 0;
 }
 
@@ -144,18 +144,17 @@ row_check(const struct schedule *s, struct err *err)
 	if (s->id != NULL && s->id[0] != '\0' &&
 	    !task_id_valid(slice_of(s->id)))
 		return bad(err, "id",
-			   "may have only printable ASCII "
-			   "characters, and no blank");
+			   "must be printable ASCII characters without spaces");
 	if (s->task == NULL ||
 	    !task_name_valid(slice_of(s->task), TASK_NAME_MAX))
-		return bad(err, "task",
-			   "must be a task's name: letters, "
-			   "digits, '_', '.' and '-'");
+		return bad(
+		    err, "task",
+		    "must be a task name: letters, digits, '_', '.' and '-'");
 	if (s->queue != NULL && s->queue[0] != '\0' &&
 	    !task_name_valid(slice_of(s->queue), TASK_QUEUE_MAX))
-		return bad(err, "queue",
-			   "must be a queue's name: letters, "
-			   "digits, '_', '.' and '-'");
+		return bad(
+		    err, "queue",
+		    "must be a queue name: letters, digits, '_', '.' and '-'");
 	if (s->rule == NULL || s->rule[0] == '\0')
 		return bad(err, "rule", "is missing");
 	if (s->enabled && s->next_run_us != 0 && s->due_us == 0)

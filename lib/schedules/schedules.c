@@ -116,8 +116,8 @@ insert(struct db *db, const struct schedule *schedule, const char *identity,
 		return -1;
 	if (found == 0 && changed == 0)
 		return err_set(err, ERR_REFUSED,
-			       "there is another schedule with the id %s; "
-			       "delete it, or choose another id",
+			       "another schedule has the ID %s; delete it or "
+			       "choose another ID",
 			       schedule->id);
 	*ret_existing = found == 1;
 	if (found == 1)
@@ -158,7 +158,7 @@ schedules_create(struct schedules *s, const struct schedule *schedule,
 static int
 not_found(const char *id, struct err *err)
 {
-	return err_set(err, ERR_NOT_FOUND, "there is no schedule %s", id);
+	return err_set(err, ERR_NOT_FOUND, "no schedule with ID %s", id);
 }
 
 int

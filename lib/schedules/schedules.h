@@ -87,12 +87,14 @@ int schedule_day_match_of(const char *name);
  * them. OVERLAP and REFUSED are skipped ones.
  */
 #define SCHEDULE_REASONS(X)                                                    \
-	X(MERGED, merged, "missed; a later one stood for it (misfire=once)")   \
+	X(MERGED, merged,                                                      \
+	  "missed; only the latest missed fire ran (misfire=once)")            \
 	X(MISFIRE, misfire, "missed (misfire=skip)")                           \
-	X(CATCHUP, catchup, "missed, and more than max_catchup were")          \
+	X(CATCHUP, catchup, "missed, with more than max_catchup missed fires") \
 	X(LATE, late, "missed by more than its grace")                         \
-	X(OVERLAP, overlap, "the task before was not finished (overlap=skip)") \
-	X(REFUSED, refused, "the queue did not take it")
+	X(OVERLAP, overlap,                                                    \
+	  "the previous task had not finished (overlap=skip)")                 \
+	X(REFUSED, refused, "the queue did not accept it")
 
 enum schedule_reason {
 #define X(NAME, name, text) SCHEDULE_##NAME,

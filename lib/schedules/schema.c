@@ -28,10 +28,11 @@ check(struct db *db, const struct dialect *sql, int64_t *ret_version,
 	    (there > 0 && ask(db, Q_VERSION, &version, err) != 0))
 		return -1;
 	if (version > (int64_t)sql->n_migrations)
-		return err_set(err, ERR_CONFIG,
-			       "%s: its schedules have schema version %lld, "
-			       "this program knows version %zu; upgrade it",
-			       db->name, (long long)version, sql->n_migrations);
+		return err_set(
+		    err, ERR_CONFIG,
+		    "%s: the schedules have schema version %lld, but this "
+		    "program supports version %zu; upgrade the program",
+		    db->name, (long long)version, sql->n_migrations);
 	*ret_version = version;
 	return version < (int64_t)sql->n_migrations;
 }
@@ -43,14 +44,15 @@ migrate(struct db *db, const struct dialect *sql, int64_t version,
 	const char *const *statement;
 	struct db_value done[1];
 
-	if (db->driver->exec(db, sql->make_version, "making the schema", err) !=
-	    0)
+	if (db->driver->exec(db, sql->make_version, "cannot create the schema",
+			     err) != 0)
 		return -1;
 	for (; version < (int64_t)sql->n_migrations; version++) {
 		for (statement = sql->migrations[version]; *statement != NULL;
 		     statement++)
 			if (db->driver->exec(db, *statement,
-					     "making the schema", err) != 0)
+					     "cannot create the schema",
+					     err) != 0)
 				return -1;
 		done[0] = DB_I(version + 1);
 		if (DB_RUN(db, Q_SET_VERSION, done, NULL, NULL, err) != 0)
@@ -72,7 +74,7 @@ update(struct db *db, const struct dialect *sql, struct err *err)
 	/* The lock of MySQL is a question with an answer. */
 	if (sql->queries[Q_UNLOCK_SCHEMA] != NULL && locked != 1)
 		return err_set(err, ERR_UNAVAILABLE,
-			       "%s: another process changes the schema",
+			       "%s: another process is changing the schema",
 			       db->name);
 	if ((result = check(db, sql, &version, err)) == 1)
 		result = migrate(db, sql, version, err);

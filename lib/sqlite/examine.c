@@ -57,7 +57,7 @@ room(const struct examination *e, struct finding *f)
 		 "the disk that holds %s has only %" PRId64 " MiB left",
 		 e->tx->path, mib);
 	snprintf(f->remedy, sizeof(f->remedy),
-		 "make room; when it is full, nothing can be submitted");
+		 "free space; submissions fail when the disk is full");
 	return true;
 }
 
@@ -86,14 +86,14 @@ file_system(const struct examination *e, struct finding *f)
 		return false;
 	f->error = kinds[i].network;
 	snprintf(
-	    f->what, sizeof(f->what), "%s lies on a file system (%s) that %s",
+	    f->what, sizeof(f->what), "%s is on a file system (%s) that %s",
 	    e->tx->path, kinds[i].name,
-	    kinds[i].network ? "other machines write to as well, and locks "
-			       "on it cannot be relied upon"
-			     : "is empty after a reboot");
+	    kinds[i].network
+		? "other machines also write to, and its locks are not reliable"
+		: "is empty after a reboot");
 	snprintf(f->remedy, sizeof(f->remedy),
-		 "move it to a local disk, or name another file in [broker] "
-		 "url");
+		 "move the file to a local disk, or name another file in "
+		 "[broker] url");
 	return true;
 }
 
@@ -106,8 +106,8 @@ file_is_open_to_others(const struct examination *e, struct finding *f)
 		return false;
 	f->error = (e->file.st_mode & 022) != 0;
 	snprintf(f->what, sizeof(f->what),
-		 "others than its owner may %s %s (mode %03o), and so the "
-		 "arguments and results of all tasks",
+		 "users other than the owner may %s %s (mode %03o), including "
+		 "the arguments and results of all tasks",
 		 f->error ? "change" : "read", e->tx->path,
 		 e->file.st_mode & 0777);
 	snprintf(f->remedy, sizeof(f->remedy), "chmod 600 %s", e->tx->path);
@@ -123,9 +123,10 @@ directory_is_open_to_others(const struct examination *e, struct finding *f)
 	    (st.st_mode & S_ISVTX) != 0)
 		return false;
 	f->error = true;
-	snprintf(f->what, sizeof(f->what),
-		 "others than its owner may replace files in %s (mode %03o)",
-		 e->dir, st.st_mode & 0777);
+	snprintf(
+	    f->what, sizeof(f->what),
+	    "users other than the owner may replace files in %s (mode %03o)",
+	    e->dir, st.st_mode & 0777);
 	snprintf(f->remedy, sizeof(f->remedy), "chmod go-w %s", e->dir);
 	return true;
 }
@@ -143,8 +144,8 @@ beside(const struct examination *e, const char *suffix, struct finding *f)
 		return false;
 	f->error = true;
 	snprintf(f->what, sizeof(f->what),
-		 "%s belongs to user %u, and the database to user %u, who may "
-		 "not be able to use it",
+		 "%s belongs to user %u and the database to user %u, so one of "
+		 "them may be unable to use it",
 		 path, (unsigned int)st.st_uid, (unsigned int)e->file.st_uid);
 	snprintf(f->remedy, sizeof(f->remedy), "chown -R %u %s",
 		 (unsigned int)e->file.st_uid, path);
@@ -181,8 +182,8 @@ is_gone(const struct examination *e, struct finding *f)
 		 "%s was deleted or replaced while this program had it open",
 		 e->tx->path);
 	snprintf(f->remedy, sizeof(f->remedy),
-		 "stop all programs that use it, put it back if you have it, "
-		 "and start them again");
+		 "stop all programs that use it, restore the file if you have "
+		 "it, and start them again");
 	return true;
 }
 
@@ -193,10 +194,10 @@ journal(const struct examination *e, struct finding *f)
 		return false;
 	f->error = true;
 	snprintf(f->what, sizeof(f->what),
-		 "%s is in the journal mode \"%s\": somebody has changed it",
+		 "%s is in journal mode \"%s\": another program changed it",
 		 e->tx->path, e->mode);
 	snprintf(f->remedy, sizeof(f->remedy),
-		 "restart the programs that use it: they change it back");
+		 "restart the programs that use it; they restore the mode");
 	return true;
 }
 
@@ -213,7 +214,8 @@ log_is_long(const struct examination *e, struct finding *f)
 	    "it from being moved into the file",
 	    e->tx->path, e->log_size / MIB);
 	snprintf(f->remedy, sizeof(f->remedy),
-		 "find it (fuser %s) and end it, an open sqlite3, say",
+		 "find that program (fuser %s), for example an open sqlite3, "
+		 "and end it",
 		 e->tx->path);
 	return true;
 }
@@ -243,7 +245,7 @@ header(const struct examination *e, struct finding *f)
 	if (sound)
 		return false;
 	f->error = true;
-	snprintf(f->what, sizeof(f->what), "%s is damaged or cut off",
+	snprintf(f->what, sizeof(f->what), "%s is damaged or truncated",
 		 e->tx->path);
 	snprintf(f->remedy, sizeof(f->remedy),
 		 "stop all programs that use it; sqlite3's .recover, or a "
@@ -297,7 +299,7 @@ look(struct examination *e, struct err *err)
 			 NULL) != SQLITE_OK)
 		return tx_fail(tx, err, "examining");
 	if (stat(tx->path, &e->file) != 0)
-		return err_sys(err, ERR_UNAVAILABLE, "cannot look at %s",
+		return err_sys(err, ERR_UNAVAILABLE, "cannot inspect %s",
 			       tx->path);
 	snprintf(path, sizeof(path), "%s-wal", tx->path);
 	e->log_size = stat(path, &st) == 0 ? st.st_size : -1;

@@ -22,11 +22,10 @@ static const struct {
      "another process has held its lock for too long"},
     {SQLITE_FULL, ERR_UNAVAILABLE, FULL},
     {SQLITE_READONLY, ERR_UNAVAILABLE,
-     "the file, or the file system it is on, is read-only; make it writable"},
-    {SQLITE_NOTADB, ERR_DATA, "this is no SQLite database; name another file"},
+     "the file or its file system is read-only; make it writable"},
+    {SQLITE_NOTADB, ERR_DATA, "not an SQLite database; name another file"},
     {SQLITE_CORRUPT, ERR_DATA,
-     "the database is damaged; see sqlite3's .recover, or restore it from a "
-     "backup"},
+     "the database is damaged; use sqlite3's .recover, or restore a backup"},
     {SQLITE_NOLFS, ERR_UNAVAILABLE, "the file is too large for this system"},
     {SQLITE_NOMEM, ERR_SYSTEM, "out of memory"},
 };

@@ -146,16 +146,16 @@ check_file(struct tx *tx, bool *ret_final, struct err *err)
 	}
 	*ret_final = true;
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_CONFIG,
-			       "%s is no file; name the file to keep tasks in",
-			       tx->path);
+		return err_set(
+		    err, ERR_CONFIG,
+		    "%s is not a regular file; name a file for the tasks",
+		    tx->path);
 	if (geteuid() != 0 && st.st_uid != geteuid())
-		return err_set(err, ERR_REFUSED,
-			       "%s belongs to user %u, and this process runs "
-			       "as user %u; run it as that user, or name "
-			       "another file",
-			       tx->path, (unsigned int)st.st_uid,
-			       (unsigned int)geteuid());
+		return err_set(
+		    err, ERR_REFUSED,
+		    "%s belongs to user %u, but this process runs as user %u; "
+		    "run it as that user, or name another file",
+		    tx->path, (unsigned int)st.st_uid, (unsigned int)geteuid());
 	if (geteuid() != 0 && (st.st_mode & 0600) != 0600)
 		return err_set(err, ERR_REFUSED,
 			       "%s is read-only; make it writable (chmod 600)",
@@ -192,8 +192,8 @@ set_wal(struct tx *tx, struct err *err)
 		return tx_fail(tx, err, "opening");
 	if (!wal)
 		return err_set(err, ERR_CONFIG,
-			       "%s lies on a file system without shared "
-			       "memory, such as a network's; name a local file",
+			       "%s is on a file system without shared memory "
+			       "(a network file system?); name a local file",
 			       tx->name);
 	return 0;
 }
@@ -202,10 +202,10 @@ static int
 set_up(struct tx *tx, struct err *err)
 {
 	if (sqlite3_db_readonly(tx->db, "main") == 1)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "%s is read-only; make it, and its directory, "
-			       "writable",
-			       tx->name);
+		return err_set(
+		    err, ERR_UNAVAILABLE,
+		    "%s is read-only; make the file and its directory writable",
+		    tx->name);
 	sqlite3_extended_result_codes(tx->db, 1);
 	sqlite3_busy_handler(tx->db, on_busy, tx);
 	/* A producer does not wait for what a worker does as well. */
@@ -279,9 +279,9 @@ check_place(struct tx *tx, struct err *err)
 		return 0;
 	tx->gone = true;
 	return err_set(err, ERR_UNAVAILABLE,
-		       "%s was deleted or replaced while it was in use; what "
-		       "was in it is lost, unless it was only moved: put it "
-		       "back if you have it, and restart this program",
+		       "%s was deleted or replaced while in use; its tasks are "
+		       "lost unless the file was only moved: if you have it, "
+		       "put it back and restart this program",
 		       tx->name);
 }
 

@@ -77,7 +77,7 @@ port_make(struct port *port, struct err *err)
 	if (port->fd >= 0)
 		return 0;
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-		return err_sys(err, ERR_SYSTEM, "no random numbers");
+		return err_sys(err, ERR_SYSTEM, "cannot get random numbers");
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(err, ERR_SYSTEM, "cannot make a socket");

@@ -198,7 +198,7 @@ check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 	    ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables) !=
 		0 ||
 	    ask_number(db, "PRAGMA user_version", &version) != 0)
-		return fault_set(err, db, name, "reading the schema");
+		return fault_set(err, db, name, "cannot read the schema");
 	if (tables > 0 && id != APPLICATION_ID)
 		return err_set(err, ERR_CONFIG,
 			       "%s is the database of another program; name "
@@ -206,8 +206,8 @@ check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 			       name);
 	if (version > VERSION)
 		return err_set(err, ERR_CONFIG,
-			       "%s has schema version %d, this program knows "
-			       "version %d; upgrade it",
+			       "%s has schema version %d, but this program "
+			       "supports version %d; upgrade the program",
 			       name, version, VERSION);
 	*ret_version = version;
 	return version < VERSION;
@@ -221,12 +221,13 @@ migrate(sqlite3 *db, const char *name, int version, struct err *err)
 	for (; version < VERSION; version++)
 		if (sqlite3_exec(db, migrations[version], NULL, NULL, NULL) !=
 		    SQLITE_OK)
-			return fault_set(err, db, name, "making the schema");
+			return fault_set(err, db, name,
+					 "cannot create the schema");
 	sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %d",
 			 VERSION);
 	if (sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-		return fault_set(err, db, name, "making the schema");
+		return fault_set(err, db, name, "cannot create the schema");
 	return 0;
 }
 
@@ -242,14 +243,14 @@ schema_prepare(sqlite3 *db, const char *name, schema_upgrade_fn *on_upgrade,
 		return status;
 	if (version > 0) {
 		err_set(&upgrade, ERR_UNAVAILABLE,
-			"%s is being upgraded from schema version %d to %d, "
-			"which takes minutes if it holds much; wait",
+			"upgrading %s from schema version %d to %d; this can "
+			"take minutes for a large file",
 			name, version, VERSION);
 		on_upgrade(&upgrade, arg);
 	}
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
 	    SQLITE_OK) {
-		fault_set(err, db, name, "making the schema");
+		fault_set(err, db, name, "cannot create the schema");
 		/* Another process is at it. */
 		if ((sqlite3_errcode(db) & 0xff) == SQLITE_BUSY && version > 0)
 			*err = upgrade;

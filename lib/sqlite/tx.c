@@ -81,11 +81,11 @@ prepare(struct tx *tx, struct err *err, enum statement which, va_list values)
 	if (*stmt == NULL && sqlite3_prepare_v3(tx->db, statements[which].sql,
 						-1, SQLITE_PREPARE_PERSISTENT,
 						stmt, NULL) != SQLITE_OK) {
-		tx_fail(tx, err, "preparing a statement");
+		tx_fail(tx, err, "cannot prepare a statement");
 		return NULL;
 	}
 	if (bind(*stmt, statements[which].parameters, values) != SQLITE_OK) {
-		tx_fail(tx, err, "preparing a statement");
+		tx_fail(tx, err, "cannot prepare a statement");
 		return NULL;
 	}
 	return *stmt;
@@ -101,7 +101,7 @@ step(struct tx *tx, struct err *err, enum statement which)
 		return 1;
 	if (sqlite3_reset(stmt) == SQLITE_OK)
 		return 0;
-	return tx_fail(tx, err, "using the database");
+	return tx_fail(tx, err, "cannot use the database");
 }
 
 int

@@ -33,8 +33,8 @@ broker_open(const struct broker_options *options, struct err *err)
 		ops = find(options->url);
 	if (ops == NULL) {
 		err_set(err, ERR_CONFIG,
-			"[broker] url: no broker of this kind; it must begin "
-			"with sqlite://, redis://, rediss:// or unix://");
+			"[broker] url: unknown kind of broker; the URL must "
+			"begin with sqlite://, redis://, rediss:// or unix://");
 		return NULL;
 	}
 	return ops->open(options, err);

@@ -34,7 +34,7 @@ int
 cursor_bad(struct err *err)
 {
 	return err_set(err, ERR_DATA,
-		       "this is no cursor of such a list; begin without one");
+		       "invalid cursor; start the list without a cursor");
 }
 
 struct slice

@@ -32,8 +32,8 @@ results_open(const struct results_options *options, struct err *err)
 		ops = find(options->url);
 	if (ops == NULL) {
 		err_set(err, ERR_CONFIG,
-			"[backend] url: no backend of this kind; it must begin "
-			"with sqlite://, redis://, rediss:// or unix://");
+			"[backend] url: unknown kind of backend; the URL must "
+			"begin with sqlite://, redis://, rediss:// or unix://");
 		return NULL;
 	}
 	return ops->open(options, err);

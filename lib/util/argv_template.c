@@ -93,8 +93,8 @@ take_number(struct parser *s, const char *at, size_t len)
 	/* 007 would be a second name for {7}. */
 	if (len > 3 || (len > 1 && *s->p == '0'))
 		return fail(s, at,
-			    "a number between braces is one from 0 to "
-			    "999, without leading zeros");
+			    "a number in braces must be from 0 to 999, without "
+			    "leading zeros");
 	piece.number = (unsigned int)strtoul(s->p, NULL, 10);
 	end_fixed(s);
 	add_piece(s, piece, "", 0);
@@ -123,9 +123,7 @@ take_brace(struct parser *s)
 		return 0;
 	}
 	if (*at == '}')
-		return fail(s, at,
-			    "a \"}\" without its \"{\"; write }} for a "
-			    "brace");
+		return fail(s, at, "\"}\" without \"{\"; write }} for a brace");
 	len = strspn(s->p, NAME_CHARACTERS);
 	if (len == 0 || s->p[len] != '}')
 		len = 0;
@@ -135,9 +133,9 @@ take_brace(struct parser *s)
 		r = take_name(s, len);
 	else
 		r = fail(s, at,
-			 "between braces stands the number of an argument, as "
-			 "{0}, or the name of one, as {path}; write {{ for a "
-			 "brace");
+			 "braces must contain the number of an argument, such "
+			 "as {0}, or the name of one, such as {path}; write {{ "
+			 "for a brace");
 	s->p += len + 1;
 	return r;
 }
@@ -151,9 +149,8 @@ take_single(struct parser *s)
 
 	if (end == NULL)
 		return fail(s, at,
-			    "this ' has no second one (a \" ;\" begins a "
-			    "comment in a configuration file, between "
-			    "quotes, too)");
+			    "missing closing ' (in a configuration file, \" "
+			    ";\" begins a comment even between quotes)");
 	buf_add(&s->fixed, s->p, (size_t)(end - s->p));
 	s->p = end + 1;
 	return 0;
@@ -168,9 +165,8 @@ take_double(struct parser *s)
 		if (*s->p == '\0')
 			return fail(
 			    s, at,
-			    "this \" has no second one (a \" ;\" begins "
-			    "a comment in a configuration file, between "
-			    "quotes, too)");
+			    "missing closing \" (in a configuration file, \" "
+			    ";\" begins a comment even between quotes)");
 		if (*s->p == '{' || *s->p == '}') {
 			if (take_brace(s) != 0)
 				return -1;
@@ -200,8 +196,8 @@ take_shell(struct parser *s)
 	char why[128];
 
 	snprintf(why, sizeof(why),
-		 "\"%c\" stands for itself: no shell reads this line. Quote "
-		 "it, or run one: sh -c 'commands'",
+		 "\"%c\" has no special meaning, because no shell reads this "
+		 "line. Quote it, or run a shell: sh -c 'commands'",
 		 *s->p);
 	return fail(s, s->p, why);
 }

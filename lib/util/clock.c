@@ -233,10 +233,9 @@ clock_parse(const char *text, int64_t *ret_wall_us, struct err *err)
 			       text);
 	wall_us = (timegm(&tm) - offset_s) * US_PER_S + fraction_us;
 	if (wall_us < 0 || wall_us / US_PER_S > FORMAT_MAX_S)
-		return err_set(err, ERR_DATA,
-			       "\"%.64s\" lies outside the years 1970 to 9999 "
-			       "in UTC",
-			       text);
+		return err_set(
+		    err, ERR_DATA,
+		    "\"%.64s\" is outside the years 1970 to 9999 in UTC", text);
 	*ret_wall_us = wall_us;
 	return 0;
 }
@@ -337,7 +336,7 @@ clock_parse_duration(const char *text, int64_t *ret_us, struct err *err)
 	} while (*p != '\0');
 	if (total_us > DURATION_MAX_US)
 		return err_set(err, ERR_DATA,
-			       "\"%.64s\" is too long a duration; at most 100 "
+			       "duration \"%.64s\" is too long; at most 100 "
 			       "years are allowed",
 			       text);
 	*ret_us = total_us;

@@ -72,7 +72,7 @@ load_file(struct conf *conf, const char *path, bool required, struct err *err)
 	if (r == 0)
 		r = note_file(conf, path, err);
 	else if (r == 1 && required)
-		r = err_set(err, ERR_CONFIG, "there is no file %s", path);
+		r = err_set(err, ERR_CONFIG, "no such file: %s", path);
 	if (text.data != NULL)
 		explicit_bzero(text.data, text.len);
 	buf_done(&text);
@@ -199,9 +199,9 @@ refuse_password(const struct conf_key *key, const char *value, struct err *err)
 		r = err_nomem(err);
 	else if (strcmp(masked.data != NULL ? masked.data : "", value) != 0)
 		r = err_set(err, ERR_CONFIG,
-			    "-o %s.%s: everybody on this host can read a "
-			    "password in an argument; put it into the variable "
-			    "%s or into the configuration file",
+			    "-o %s.%s: every user of this host can read a "
+			    "password in an argument; use the variable %s or "
+			    "the configuration file",
 			    key->section, key->name, name);
 	buf_done(&masked);
 	return r;

@@ -44,9 +44,10 @@ read_all(int fd, const char *path, struct buf *out, struct err *err)
 		if (n == 0)
 			return 0;
 	}
-	return err_set(err, ERR_CONFIG,
-		       "%s is larger than 1 MiB; that is no configuration",
-		       path);
+	return err_set(
+	    err, ERR_CONFIG,
+	    "%s is larger than 1 MiB, the limit for a configuration file",
+	    path);
 }
 
 static int
@@ -60,8 +61,8 @@ check_content(const char *path, const struct buf *text, struct err *err)
 	for (p = text->data; *p != '\0'; p++)
 		line += *p == '\n';
 	return err_set(err, ERR_CONFIG,
-		       "%s:%d: holds a NUL byte; a configuration is text", path,
-		       line);
+		       "%s:%d: NUL byte; a configuration file must be text",
+		       path, line);
 }
 
 int
@@ -78,8 +79,8 @@ conf_file_read(const char *path, struct buf *out, struct err *err)
 	if (fstat(fd, &st) != 0)
 		r = err_sys(err, ERR_CONFIG, "cannot read %s", path);
 	else if (S_ISDIR(st.st_mode))
-		r = err_set(err, ERR_CONFIG,
-			    "%s is a directory; name the file in it", path);
+		r = err_set(err, ERR_CONFIG, "%s is a directory; name a file",
+			    path);
 	else if ((r = read_all(fd, path, out, err)) == 0)
 		r = check_content(path, out, err);
 	close(fd);
@@ -122,8 +123,8 @@ end_task(struct parser *parser, struct err *err)
 	if (task == NULL || *task->command != '\0')
 		return 0;
 	return err_set(err, ERR_CONFIG,
-		       "[task %s], which begins in line %d, has no command; "
-		       "add command = /path/of/program {0}",
+		       "[task %s] in line %d lacks a command; add command = "
+		       "/path/of/program {0}",
 		       task->name, parser->task_line);
 }
 
@@ -137,7 +138,7 @@ begin_task(struct parser *parser, const char *name, struct err *err)
 	for (i = 0; i < conf->n_tasks; i++)
 		if (strcmp(conf->tasks[i]->name, name) == 0)
 			return err_set(err, ERR_CONFIG,
-				       "there are two sections [task %s]; the "
+				       "section [task %s] is given twice; the "
 				       "first is at %s",
 				       name, conf->tasks[i]->location);
 	if ((task = conf_task_new(name, err)) == NULL)
@@ -145,8 +146,8 @@ begin_task(struct parser *parser, const char *name, struct err *err)
 	tasks = reallocarray(conf->tasks, conf->n_tasks + 1, sizeof(void *));
 	if (tasks != NULL)
 		conf->tasks = tasks;
-	if (tasks == NULL ||
-	    asprintf(&task->location, "%s:%d", parser->path, parser->line) == -1) {
+	if (tasks == NULL || asprintf(&task->location, "%s:%d", parser->path,
+				      parser->line) == -1) {
 		task->location = NULL;
 		conf_task_free(task);
 		return err_nomem(err);
@@ -191,9 +192,9 @@ take_header(struct parser *parser, const char *line, size_t len,
 	for (p = end + 1; p < line + len && strchr(" \t\r", *p); p++)
 		;
 	if (p < line + len && *p != ';' && *p != '#')
-		return err_set(err, ERR_CONFIG,
-			       "something follows the \"]\"; begin a new line "
-			       "there");
+		return err_set(
+		    err, ERR_CONFIG,
+		    "unexpected text after \"]\"; put it on a new line");
 	snprintf(section, sizeof(section), "%.*s", (int)(end - line - 1),
 		 line + 1);
 	return begin_section(parser, section, err);
@@ -221,7 +222,7 @@ on_line(char *str, int size, void *self)
 	/* inih wants room for "\r", "\n" and the NUL. */
 	if (len + 3 > (size_t)size) {
 		err_set(&err, ERR_CONFIG,
-			"the line is too long: %zu bytes; allowed: %d", len,
+			"the line has %zu bytes; at most %d are allowed", len,
 			size - 3);
 		fail(parser, parser->line, &err);
 		return NULL;
@@ -288,10 +289,10 @@ set_key(struct parser *parser, const char *section, const char *name,
 
 	if (parser->task == NULL) {
 		if (*section == '\0')
-			return err_set(err, ERR_CONFIG,
-				       "the key \"%.64s\" stands before the "
-				       "first [section]",
-				       name);
+			return err_set(
+			    err, ERR_CONFIG,
+			    "the key \"%.64s\" is before the first [section]",
+			    name);
 		if ((key = conf_key_find(section, name, err)) == NULL)
 			return -1;
 		return set_value(parser, key, section, value, err);
@@ -343,7 +344,7 @@ conf_file_parse(const char *path, const char *text, struct conf *conf,
 	/* A line that inih could not split comes before what failed later. */
 	if (bad_line > 0 && (!parser.failed || bad_line < parser.line))
 		return err_set(err, ERR_CONFIG,
-			       "%s:%d: neither [section] nor key = value", path,
+			       "%s:%d: expected [section] or key = value", path,
 			       bad_line);
 	if (!parser.failed && bad_line == 0)
 		return 0;

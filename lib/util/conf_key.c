@@ -68,16 +68,16 @@ conf_key_check_section(const char *section, struct err *err)
 	}
 	if (strncmp(section, "task", strlen("task")) == 0)
 		return err_set(err, ERR_CONFIG,
-			       "no section [%.64s]; a task is declared in the "
+			       "unknown section [%.64s]; declare a task in the "
 			       "configuration file, in [task NAME]",
 			       section);
 	if (best != NULL)
 		return err_set(err, ERR_CONFIG,
-			       "no section [%.64s]; did you mean [%s]?",
+			       "unknown section [%.64s]; did you mean [%s]?",
 			       section, best);
 	return err_set(err, ERR_CONFIG,
-		       "no section [%.64s]; there are broker, backend, "
-		       "executor, scheduler, worker and task NAME",
+		       "unknown section [%.64s]; known: broker, backend, "
+		       "executor, scheduler, worker, task NAME",
 		       section);
 }
 
@@ -117,13 +117,14 @@ conf_key_find(const char *section, const char *name, struct err *err)
 		    strcmp(conf_keys[i].name, name) == 0)
 			return &conf_keys[i];
 	if ((best = key_closest(section, name)) != NULL)
-		err_set(err, ERR_CONFIG,
-			"no key \"%.64s\" in [%s]; did you mean %s in [%s]?",
-			name, section, best->name, best->section);
+		err_set(
+		    err, ERR_CONFIG,
+		    "unknown key \"%.64s\" in [%s]; did you mean %s in [%s]?",
+		    name, section, best->name, best->section);
 	else
 		err_set(err, ERR_CONFIG,
-			"no key \"%.64s\" in [%s]; flowrra.conf(5) lists the "
-			"keys",
+			"unknown key \"%.64s\" in [%s]; flowrra.conf(5) lists "
+			"the keys",
 			name, section);
 	return NULL;
 }

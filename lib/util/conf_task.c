@@ -92,12 +92,12 @@ conf_task_key_find(const char *name, struct err *err)
 		closest_offer(&closest, conf_task_keys[i].name);
 	}
 	if (closest_write(&closest, names) > 0)
-		err_set(err, ERR_CONFIG, "no key \"%.64s\"; did you mean %s?",
-			name, names);
+		err_set(err, ERR_CONFIG,
+			"unknown key \"%.64s\"; did you mean %s?", name, names);
 	else
 		err_set(err, ERR_CONFIG,
-			"no key \"%.64s\"; flowrra.conf(5) lists the keys of a "
-			"task",
+			"unknown key \"%.64s\"; flowrra.conf(5) lists the keys "
+			"of a task",
 			name);
 	return NULL;
 }

@@ -28,11 +28,11 @@ check_characters(const char *text, struct err *err)
 	for (p = text; *p != '\0'; p++) {
 		if (iscntrl((unsigned char)*p))
 			return err_set(err, ERR_CONFIG,
-				       "holds a control character");
+				       "contains a control character");
 		if (*p == ';' && (p == text || p[-1] == ' '))
 			return err_set(err, ERR_CONFIG,
-				       "holds a semicolon after a blank, which "
-				       "would begin a comment");
+				       "contains a semicolon after a space, "
+				       "which would begin a comment");
 	}
 	return 0;
 }
@@ -58,7 +58,7 @@ check_queue_list(char *const *queues, struct err *err)
 	size_t i, j;
 
 	if (queues[0] == NULL)
-		return err_set(err, ERR_CONFIG, "names no queue");
+		return err_set(err, ERR_CONFIG, "must name at least one queue");
 	for (i = 0; queues[i] != NULL; i++) {
 		if (name_check_queue(slice_of(queues[i]), ERR_CONFIG, err) != 0)
 			return -1;
@@ -90,7 +90,7 @@ check_worker(const char *text, struct err *err)
 	if (text[strspn(text, ID_CHARACTERS ":")] == '\0')
 		return 0;
 	return err_set(err, ERR_CONFIG,
-		       "no name for a worker; allowed: up to 128 letters, "
+		       "not a valid worker ID; allowed: up to 128 letters, "
 		       "digits and _ . : -");
 }
 
@@ -162,9 +162,8 @@ check_script(const struct argv_template *t, struct err *err)
 	if (!has_open_script(t))
 		return 0;
 	return err_set(err, ERR_CONFIG,
-		       "an argument in the text of a script would run as a "
-		       "part of it; write it behind: sh -c 'echo \"$1\"' sh "
-		       "{0}");
+		       "an argument inside a script would run as part of it; "
+		       "pass it after the script: sh -c 'echo \"$1\"' sh {0}");
 }
 
 static int
@@ -172,11 +171,11 @@ check_command_words(const struct argv_template *t, struct err *err)
 {
 	if (argv_template_count(t) > 0 && !argv_template_is_fixed(t, 0))
 		return err_set(err, ERR_CONFIG,
-			       "no argument may choose the program, the first "
-			       "word");
+			       "the first word, the program, must not contain "
+			       "an argument");
 	if (argv_template_count(t) == 0 ||
 	    argv_template_prefix(t, 0)[0] == '\0')
-		return err_set(err, ERR_CONFIG, "names no program");
+		return err_set(err, ERR_CONFIG, "must name a program");
 	return check_script(t, err);
 }
 
@@ -204,11 +203,11 @@ check_environment_words(const struct argv_template *t, struct err *err)
 		len = strspn(word, LETTERS "0123456789_");
 		if (len == 0 || isdigit((unsigned char)*word) ||
 		    word[len] != '=')
-			return err_set(err, ERR_CONFIG,
-				       "word %zu is not NAME=VALUE; blanks "
-				       "divide words, NAME=\"VALUE\" quotes "
-				       "them",
-				       i + 1);
+			return err_set(
+			    err, ERR_CONFIG,
+			    "word %zu is not NAME=VALUE; spaces separate "
+			    "words, NAME=\"VALUE\" quotes them",
+			    i + 1);
 		if (is_given_before(t, i))
 			return err_set(err, ERR_CONFIG, "%.*s is given twice",
 				       (int)len, word);
@@ -249,7 +248,7 @@ check_directory(const char *text, struct err *err)
 {
 	if (*text != '\0' && *text != '/')
 		return err_set(err, ERR_CONFIG,
-			       "a directory here begins with \"/\"");
+			       "the directory must begin with \"/\"");
 	return check_utf8(text, err);
 }
 
@@ -258,7 +257,7 @@ check_user(const char *text, struct err *err)
 {
 	if (text[strspn(text, ID_CHARACTERS "$")] == '\0')
 		return 0;
-	return err_set(err, ERR_CONFIG, "no name for a user");
+	return err_set(err, ERR_CONFIG, "not a valid user name");
 }
 
 static int
@@ -284,8 +283,8 @@ conf_task_codes(const char *text, bool ret[CONF_N_CODES], struct err *err)
 		if (!isdigit((unsigned char)**code) || *end != '\0' || n < 1 ||
 		    n > CODE_MAX)
 			r = err_set(err, ERR_CONFIG,
-				    "\"%.16s\" is no exit code of a failure; "
-				    "allowed: 1 to %d",
+				    "\"%.16s\" is not the exit code of a "
+				    "failure; allowed: 1 to %d",
 				    *code, CODE_MAX);
 		else
 			ret[n] = true;

@@ -210,9 +210,9 @@ set_bool(bool *ret, const char *text, struct err *err)
 			return 0;
 		}
 	}
-	return err_set(err, ERR_CONFIG,
-		       "neither yes nor no; allowed: yes, true, on, 1, no, "
-		       "false, off, 0");
+	return err_set(
+	    err, ERR_CONFIG,
+	    "not yes or no; allowed: yes, true, on, 1, no, false, off, 0");
 }
 
 static int

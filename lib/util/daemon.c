@@ -120,7 +120,7 @@ replace_conf(struct daemon *d)
 	char *frozen = conf_frozen_changes(d->conf, d->next);
 
 	if (frozen != NULL)
-		log_warning("a change of these needs a restart: %s", frozen);
+		log_warning("changes of these keys need a restart: %s", frozen);
 	free(frozen);
 	set_log(d->next);
 	conf_free(d->conf);
@@ -134,7 +134,9 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 	const bool again = d->again;
 
 	if (why != NULL) {
-		log_error("reload failed, all stays as it was: %s", why->msg);
+		log_error(
+		    "reload failed, the old configuration stays in use: %s",
+		    why->msg);
 		conf_free(d->next);
 		d->next = NULL;
 	} else {
@@ -260,7 +262,7 @@ make_loop(struct daemon *d, struct err *err)
 	    add_signal(d, &d->term, SIGTERM, on_stop_signal) != 0 ||
 	    add_signal(d, &d->interrupt, SIGINT, on_stop_signal) != 0 ||
 	    add_signal(d, &d->hangup, SIGHUP, on_hangup) != 0)
-		return err_set(err, ERR_SYSTEM, "making the event loop");
+		return err_set(err, ERR_SYSTEM, "cannot make the event loop");
 	if (notify_wanted() &&
 	    add_timer(d, &d->status, on_status, STATUS_S * 1000000) != 0)
 		return err_nomem(err);

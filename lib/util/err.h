@@ -18,10 +18,10 @@
 	X(NONE, 0, "no error")                                                 \
 	X(FAILED, 1, "the task failed")                                        \
 	X(NOT_FOUND, 2, "not found")                                           \
-	X(TIMEOUT, 3, "waited too long")                                       \
+	X(TIMEOUT, 3, "timed out waiting")                                     \
 	X(USAGE, 64, "usage")                                                  \
 	X(DATA, 65, "bad data")                                                \
-	X(UNAVAILABLE, 69, "out of reach")                                     \
+	X(UNAVAILABLE, 69, "unreachable")                                      \
 	X(INTERNAL, 70, "internal error")                                      \
 	X(SYSTEM, 71, "system error")                                          \
 	X(FULL, 75, "queue full")                                              \

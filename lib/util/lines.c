@@ -17,8 +17,8 @@ lines_sink_end(struct lines_sink *s)
 	if (s->dropped == 0)
 		return;
 	n = snprintf(text, sizeof(text),
-		     "(%" PRIu64 " more lines dropped; at most %d a second "
-		     "are logged)",
+		     "(%" PRIu64
+		     " more lines dropped; at most %d per second are logged)",
 		     s->dropped, LINES_PER_S);
 	s->dropped = 0;
 	s->on_line(s->arg, (struct slice){text, (size_t)n});

@@ -237,7 +237,7 @@ write_line(const char *p, size_t len)
 static void
 print(const struct log_entry *e)
 {
-	static const char no_memory[] = "a line is lost: out of memory\n";
+	static const char no_memory[] = "out of memory: a log line is lost\n";
 	struct buf line = BUF_INIT;
 
 	if (e->message != NULL)

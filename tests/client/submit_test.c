@@ -141,7 +141,7 @@ START_TEST(an_unknown_task_is_refused_with_the_names_that_are_close)
 	request.name = "ad";
 	ck_assert_int_eq(flowrra_submit(client, &request, id, &error), -1);
 	ck_assert_int_eq(error.code, FLOWRRA_DATA);
-	ck_assert_ptr_nonnull(strstr(error.message, "close names: \"add\""));
+	ck_assert_ptr_nonnull(strstr(error.message, "similar names: \"add\""));
 	ck_assert_int_eq(fixture_integer(server, "EXISTS", IO), 0);
 	redis_server_run(server, "DEL flowrra:registry");
 	ck_assert_int_eq(flowrra_submit(client, &request, id, &error), -1);
@@ -242,7 +242,7 @@ static const struct {
     BAD("timeout -2", .name = "add", .timeout_s = -2),
     BAD("retry_backoff 0.5", .name = "add", .retry_backoff = .5),
     BAD("retry_jitter 1.5", .name = "add", .retry_jitter = 1.5),
-    BAD("exclude each other", .name = "add", .delay_s = 1, .at_us = 1),
+    BAD("cannot use ", .name = "add", .delay_s = 1, .at_us = 1),
 };
 
 START_TEST(a_bad_request_is_an_error_and_nothing_is_queued)

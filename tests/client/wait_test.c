@@ -361,7 +361,7 @@ START_TEST(a_submission_that_gets_no_answer_says_what_may_have_become_of_it)
 	ck_assert_int_eq(flowrra_submit(client, &request, id, &error), -1);
 	ck_assert_int_eq(error.code, FLOWRRA_UNAVAILABLE);
 	ck_assert_ptr_nonnull(
-	    strstr(error.message, "may have been queued all the same"));
+	    strstr(error.message, "may have been queued anyway"));
 	redis_server_continue(server);
 	end();
 }

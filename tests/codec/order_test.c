@@ -68,9 +68,9 @@ START_TEST(what_is_no_order_is_refused_and_says_why)
 	ck_refused("{}", "\"order\" is missing");
 	ck_refused("{\"order\":5}", "\"order\"");
 	ck_refused("{\"order\":\"dance\",\"id\":\"7\"}", "\"dance\"");
-	ck_refused("{\"order\":\"cancel\"}", "does not say id");
-	ck_refused("{\"order\":\"stop\",\"id\":\"7\"}", "does not say worker");
-	ck_refused("{\"order\":\"wake\",\"queue\":null}", "does not say queue");
+	ck_refused("{\"order\":\"cancel\"}", "lacks id");
+	ck_refused("{\"order\":\"stop\",\"id\":\"7\"}", "lacks worker");
+	ck_refused("{\"order\":\"wake\",\"queue\":null}", "lacks queue");
 	buf_done(&scratch);
 }
 END_TEST

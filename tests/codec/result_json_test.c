@@ -159,7 +159,7 @@ static const struct {
 	const char *text;
 	const char *message;
 } refused[] = {
-    {"", "not JSON: the text ends where a value must be (byte 0)"},
+    {"", "not JSON: the text ends where a value is expected (byte 0)"},
     {"3", "the text is a number, must be an object"},
     {PYTHON_RECORD ",",
      "not JSON: something follows the end of the value (byte 254)"},

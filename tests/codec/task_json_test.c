@@ -211,8 +211,8 @@ static const struct {
 	const char *text;
 	const char *message;
 } refused[] = {
-    {"", "not JSON: the text ends where a value must be (byte 0)"},
-    {"hello", "not JSON: a value must be here (byte 0)"},
+    {"", "not JSON: the text ends where a value is expected (byte 0)"},
+    {"hello", "not JSON: a value is expected here (byte 0)"},
     {"[1, 2]", "the text is an array, must be an object"},
     {"null", "the text is null, must be an object"},
     {PYTHON_TASK "x",
@@ -309,8 +309,8 @@ static const struct {
      "field \"submitted_at\": \"yesterday\" is not a time; write it as "
      "2026-11-23T11:53:08+00:00"},
     {BASE "\"expires_at\":\"9999-12-31T23:59:59-00:01\"}",
-     "field \"expires_at\": \"9999-12-31T23:59:59-00:01\" lies outside the "
-     "years 1970 to 9999 in UTC"},
+     "field \"expires_at\": \"9999-12-31T23:59:59-00:01\" is outside the years "
+     "1970 to 9999 in UTC"},
     {BASE "\"expires_at\":\"2026-11-23T11:53:08" HUNDRED "\"}",
      "field \"expires_at\": \"2026-11-23T11:53:08" TEN TEN TEN TEN
      "01234\" is not a time; write it as 2026-11-23T11:53:08+00:00"},

@@ -285,10 +285,10 @@ static const struct {
     {"0 0 1-5W * *", CRON_BAD_ITEM, "day of month", 8, 1, "nW"},
     {"H(5 * * * *", CRON_BAD_ITEM, "minute", 1, 3, "H(a-b)"},
     {"\x01\xff * * * *", CRON_BAD_ITEM, "minute", 1, 2, "\"??\""},
-    {"", CRON_FIELD_COUNT, NULL, 1, 0, "there are 0"},
-    {"* * * *", CRON_FIELD_COUNT, NULL, 1, 7, "there are 4"},
-    {"* * * * * * * *", CRON_FIELD_COUNT, NULL, 1, 15, "there are 8"},
-    {"@daily 5", CRON_FIELD_COUNT, NULL, 8, 1, "stands alone"},
+    {"", CRON_FIELD_COUNT, NULL, 1, 0, "found 0"},
+    {"* * * *", CRON_FIELD_COUNT, NULL, 1, 7, "found 4"},
+    {"* * * * * * * *", CRON_FIELD_COUNT, NULL, 1, 15, "found 8"},
+    {"@daily 5", CRON_FIELD_COUNT, NULL, 8, 1, "must stand alone"},
     {"@every", CRON_BAD_DURATION, NULL, 7, 0, "@every 90s"},
     {"@every 5 m", CRON_BAD_DURATION, NULL, 8, 3, "one duration"},
     {"@every fast", CRON_BAD_DURATION, NULL, 8, 4, "not a duration"},
@@ -365,7 +365,7 @@ START_TEST(what_is_over_is_refused)
 	    cron_check(&cron, tz_utc(), YEAR_2026_US, &fault, &err), -1);
 	ck_assert_int_eq(fault.code, CRON_NEVER);
 	ck_assert_ptr_nonnull(
-	    strstr(err.msg, "any more after 2026-01-01T00:00:00"));
+	    strstr(err.msg, "does not fire after 2026-01-01T00:00:00"));
 }
 END_TEST
 

@@ -94,14 +94,14 @@ static const struct {
 	struct slice bytes;
 	const char *says;
 } bad_files[] = {
-    {BYTES(""), "cut off"},
-    {BYTES("TZif2"), "cut off"},
-    {BYTES(EMPTY_V1), "cut off"},
+    {BYTES(""), "truncated"},
+    {BYTES("TZif2"), "truncated"},
+    {BYTES(EMPTY_V1), "truncated"},
     {BYTES("# version 2025b, and so on, for more than 44 bytes"), "begin with"},
     {BYTES("TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 	   "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 	   "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
-     "cut off"},
+     "truncated"},
     {BYTES(HEADER("1", "\0", "\0", "\0", "\0", "\1", "\4") UTC_TYPE),
      "version is unknown"},
     {BYTES(HEADER("\0", "\0", "\0", "\0", "\0", "\0", "\0")),
@@ -117,7 +117,7 @@ static const struct {
      "malformed"},
     {BYTES(HEADER("\0", "\0", "\0", "\0", "\1", "\1",
 		  "\4") "\0\0\0\1\1" UTC_TYPE),
-     "no local time type"},
+     "unknown local time type"},
     {BYTES(HEADER("\0", "\0", "\0", "\0", "\2", "\1",
 		  "\4") "\0\0\0\1\0\0\0\1\0\0" UTC_TYPE),
      "not in order"},
@@ -125,7 +125,7 @@ static const struct {
      "footer is missing"},
     {BYTES(EMPTY_V1 HEADER("2", "\0", "\0", "\0", "\0", "\1", "\4") UTC_TYPE
 	   "\nUTC0"),
-     "footer is cut off"},
+     "footer is truncated"},
     {BYTES(EMPTY_V1 HEADER("2", "\0", "\0", "\0", "\0", "\1", "\4") UTC_TYPE
 	   "\nnonsense\n"),
      "rule in its footer"},

@@ -111,9 +111,9 @@ START_TEST(a_broker_that_was_away_is_sent_each_fire_once)
 	scene_start(&s, SCENE_BEATS);
 	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
 	redis_server_pause(world_redis(s.world));
-	WAIT_UNTIL(worker_logged(s.beats[0], "trying again") &&
-		   worker_logged(s.beats[1], "trying again") &&
-		   worker_logged(s.beats[2], "trying again"));
+	WAIT_UNTIL(worker_logged(s.beats[0], "retrying") &&
+		   worker_logged(s.beats[1], "retrying") &&
+		   worker_logged(s.beats[2], "retrying"));
 	redis_server_continue(world_redis(s.world));
 	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
 	scene_verdict(&s);
@@ -131,14 +131,14 @@ START_TEST(a_reload_enables_what_was_disabled)
 	ck_run(run(s.world, "echo 'enabled = no' >>flowrra.conf"), 0, "");
 	scene_schedule(&s, SCHEDULES, PERIOD_MS);
 	scene_start(&s, 1);
-	ck_assert(worker_logged(s.beats[0], "enabled is no"));
+	ck_assert(worker_logged(s.beats[0], "enabled = no"));
 	ck_assert_int_eq(scene_enqueued(&s), 0);
 	ck_run(run(s.world, "sed -i '/^enabled/d' flowrra.conf"), 0, "");
 	worker_signal(s.beats[0], SIGHUP);
 	worker_notified(s.beats[0], "RELOADING=1");
 	worker_notified(s.beats[0], "READY=1");
 	WAIT_UNTIL(scene_enqueued(&s) > 0);
-	ck_assert(!worker_logged(s.beats[0], "needs a restart"));
+	ck_assert(!worker_logged(s.beats[0], "need a restart"));
 	scene_close(&s);
 }
 END_TEST
@@ -152,7 +152,7 @@ START_TEST(a_database_that_was_away_loses_and_doubles_nothing)
 	scene_start(&s, SCENE_BEATS);
 	WAIT_UNTIL(scene_enqueued(&s) > SCHEDULES);
 	sql_server_kill(s.server);
-	WAIT_UNTIL(worker_logged(s.beats[0], "trying again"));
+	WAIT_UNTIL(worker_logged(s.beats[0], "retrying"));
 	sql_server_restart(s.server);
 	schedules_disconnect(s.db); /* the test's own */
 	WAIT_UNTIL(scene_enqueued(&s) > 5 * SCHEDULES);
@@ -169,7 +169,7 @@ await_complaint(struct scene *s, const char *words)
 
 	for (i = 0; i < SCENE_BEATS; i++)
 		WAIT_UNTIL(worker_logged(s->beats[i], words) &&
-			   worker_logged(s->beats[i], "trying again"));
+			   worker_logged(s->beats[i], "retrying"));
 }
 
 static void

@@ -116,7 +116,7 @@ START_TEST(exit_statuses_say_whats_wrong_with_the_question)
 	ck_complains(ctl(w, "submit add 1 2 --bogus"), 64, "--bogus");
 	ck_complains(ctl(w, "submit add 1 2 --priority high"), 64, "priority");
 	ck_complains(ctl(w, "submit add --args '[1'"), 65, "args");
-	ck_complains(ctl(w, "submit addd 1 2"), 65, "close names: \"add\"");
+	ck_complains(ctl(w, "submit addd 1 2"), 65, "similar names: \"add\"");
 	ck_complains(ctl(w, "submit nosuch --force"), 64, "--queue");
 	ck_complains(run(w, "printf '{\"name\":\"add\",\"args\":[1,2]}\\n"
 			    "oops\\n' | flowrractl --config flowrra.conf "

@@ -152,8 +152,7 @@ START_TEST(words_are_completed_from_verbs_and_servers)
 	put(w, "some-task", "");
 	worker_start(w, NULL);
 	ck_run(ctl(w, "complete -- tasks ret"), 0,
-	       "retry\tPuts dead tasks back into their queues, to be run "
-	       "anew\n");
+	       "retry\tRequeue dead tasks\n");
 	ck_run(ctl(w, "complete -- queue pause i"), 0, "io\t\n");
 	ck_run(ctl(w, "complete -- submit ad"), 0, "add\ttask\n");
 	ck_run(ctl(w, "complete -- tasks pending --task ad"), 0, "add\ttask\n");
@@ -162,9 +161,9 @@ START_TEST(words_are_completed_from_verbs_and_servers)
 	ck_run(ctl(w, "complete -- result some"), 0, "some-task\tadd\n");
 	ck_run(ctl(w, "complete -- completion f"), 0, "fish\t\n");
 	ck_run(ctl(w, "complete -- help queue pa"), 0,
-	       "pause\tKeeps all workers from taking tasks out of a queue\n");
+	       "pause\tPause a queue: workers start no more tasks from it\n");
 	ck_run(ctl(w, "complete -- --json help ver"), 0,
-	       "version\tPrints the version\n");
+	       "version\tPrint the version\n");
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(w, "complete -- submit --un"), "--unique-ttl\t"));
 	ck_run(run(w, "FLOWRRA_BROKER_URL=redis://127.0.0.1:1 timeout 5 "
@@ -207,8 +206,8 @@ START_TEST(the_shells_complete_with_the_scripts)
 		ck_run(run(w, "fish -c 'flowrractl completion fish | source; "
 			      "complete -C \"flowrractl queue pau\"'"),
 		       0,
-		       "pause\tKeeps all workers from taking tasks out of a "
-		       "queue\n");
+		       "pause\tPause a queue: workers start no more tasks from "
+		       "it\n");
 	if (has_shell(w, "zsh"))
 		ck_run(run(w, "zsh -fc 'compdef() {}; "
 			      ". <(flowrractl completion zsh); "

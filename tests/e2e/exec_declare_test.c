@@ -70,18 +70,19 @@ START_TEST(a_broken_file_keeps_what_is_there)
 	static const struct {
 		const char *config, *why;
 	} broken[] = {
-	    {"[task greet]\ncommand = echo {\n", "between braces"},
+	    {"[task greet]\ncommand = echo {\n", "braces must contain"},
 	    {"[task greet]\ncomand = echo\n", "did you mean \"command\"?"},
 	    {"[task greet]\nuser = no-such-user\ncommand = echo\n",
-	     "there is no such user"},
+	     "no such user"},
 	};
 	struct world *w = start(one);
 	size_t i;
 
 	for (i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
 		reload(w, broken[i].config);
-		ck_assert(worker_logged(worker_of(w),
-					"reload failed, all stays as it was"));
+		ck_assert(worker_logged(
+		    worker_of(w),
+		    "reload failed, the old configuration stays in use"));
 		ck_assert_msg(worker_logged(worker_of(w), broken[i].why),
 			      "no \"%s\"", broken[i].why);
 		world_configure(w, "", one);
@@ -100,13 +101,13 @@ START_TEST(bad_declarations_are_refused_at_the_start)
 	ck_complains(run(w, "flowrrad -c flowrra.conf"), 78,
 		     "flowrra.conf:10: [task a] command = \"a | b\": column 3");
 	world_configure(w, "", "[task a]\nuser = no-such-user\ncommand = a\n");
-	ck_complains(run(w, "flowrrad -c flowrra.conf"), 78,
-		     "flowrra.conf:9: [task a] user = no-such-user: there is "
-		     "no such user");
+	ck_complains(
+	    run(w, "flowrrad -c flowrra.conf"), 78,
+	    "flowrra.conf:9: [task a] user = no-such-user: no such user");
 	/* Named by hand, without tasks, the module says what it wants. */
 	world_configure(w, "", "");
 	worker_start(w, WORLD_COMMAND " -o worker.modules=exec");
-	ck_assert(worker_logged(worker_of(w), "write a section [task NAME]"));
+	ck_assert(worker_logged(worker_of(w), "add a section [task NAME]"));
 	world_stop(w);
 }
 END_TEST
@@ -133,7 +134,7 @@ START_TEST(only_root_can_give_a_command_another_user)
 		ck_complains(run(w, "setpriv --reuid 1 --clear-groups "
 				    "flowrrad -c flowrra.conf -o "
 				    "worker.state_dir=/tmp"),
-			     78, "only a flowrrad that root runs");
+			     78, "only a flowrrad that runs as root");
 	}
 	world_stop(w);
 }

@@ -81,7 +81,7 @@ START_TEST(a_timeout_ends_the_whole_process_group)
 		ck_all_gone(p);
 	}
 	/* Their executors lived through it. */
-	ck_assert(!worker_logged(worker_of(w), "does not end by itself"));
+	ck_assert(!worker_logged(worker_of(w), "does not stop"));
 	ck_assert_str_eq(submit(w, "ok --wait"), "\"fine\"");
 	world_stop(w);
 }

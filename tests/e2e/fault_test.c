@@ -131,7 +131,7 @@ START_TEST(finished_work_is_delivered_when_redis_is_back)
 
 	wait_status(w, id, "running");
 	redis_server_kill(world_redis(w));
-	WAIT_UNTIL(worker_logged(worker_of(w), "trying again"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "retrying"));
 	run(w, "sleep 0.7");
 	redis_server_restart(world_redis(w));
 	expect_untouched(w, id);
@@ -250,7 +250,7 @@ START_TEST(a_changed_password_ends_the_worker_as_soon_as_nothing_runs)
 	ck_assert_int_eq(worker_end(k), 77);
 	ck_assert_int_ge(now_ms() - begin, 1400);
 	ck_assert_int_lt(now_ms() - begin, 1500 + 2500);
-	ck_assert(worker_logged(k, "wants a password"));
+	ck_assert(worker_logged(k, "requires a password"));
 	redis_server_run(r, "AUTH changed");
 	redis_server_run(r, "CONFIG SET requirepass %s", "");
 	worker_restart(k);

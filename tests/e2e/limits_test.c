@@ -95,7 +95,7 @@ stuck_in_io(const char *name)
 	wait_status(w, neighbour, "running");
 	stuck = submit(w, "%s --timeout 100ms --max-retries 0", name);
 	/* Another executor has taken over long before the old one's end. */
-	WAIT_UNTIL(worker_logged(worker_of(w), "does not end by itself"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "does not stop"));
 	meanwhile = submit(w, "add 1 2");
 	expect_untouched(w, meanwhile);
 	expect_untouched(w, neighbour);

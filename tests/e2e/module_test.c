@@ -40,7 +40,7 @@ START_TEST(refused_modules_are_named_and_the_rest_goes_on)
 	worker_start(w, NULL);
 	ck_assert(logged_line(w, "old_abi.so", "interface 0"));
 	ck_assert(logged_line(w, "group.so", "writable by its group"));
-	ck_assert(logged_line(w, "others.so", "writable by everybody"));
+	ck_assert(logged_line(w, "others.so", "writable by every user"));
 	ck_assert(logged_line(w, "bad_name.so", "\"bad name\""));
 	ck_assert(logged_line(w, "twin.so", "plain"));
 	ck_assert(logged_line(w, "missing.so", "No such file"));
@@ -95,7 +95,7 @@ static const struct {
     {"flowrrad --bogus", 64, {"bogus", "--help"}},
     {"flowrrad -c flowrra.conf extra", 64, {"extra"}},
     {"flowrrad -c", 64, {"-h"}},
-    {"flowrrad -c nowhere.conf", 78, {"there is no file nowhere.conf"}},
+    {"flowrrad -c nowhere.conf", 78, {"no such file: nowhere.conf"}},
     {"flowrrad -c .", 78, {"directory"}},
     {"echo '[executor]\nio_workers = many' >x; flowrrad -c x",
      78,

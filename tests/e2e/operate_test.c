@@ -191,7 +191,7 @@ START_TEST(a_list_says_when_it_stopped_looking)
 			    "flowrra.conf submit --stdin >ids"),
 		     0, "");
 	ck_complains(ctl(w, "tasks pending --task other --depth 1"), 0,
-		     "--depth looks further");
+		     "--depth searches more");
 	ck_run(ctl(w, "tasks pending --task add --limit 3 --queue io | wc -l"),
 	       0, "3\n");
 	world_stop(w);
@@ -405,13 +405,13 @@ START_TEST(the_doctor_looks_at_permissions)
 	ck_assert_int_eq(chmod(module, 0666), 0);
 	r = run(w, "flowrractl -c secret.conf doctor");
 	ck_assert_int_eq(r->status, 69);
-	ck_assert_ptr_nonnull(strstr(r->out, "everybody may read it"));
+	ck_assert_ptr_nonnull(strstr(r->out, "every user may read it"));
 	ck_assert_ptr_nonnull(strstr(r->out, "the state directory"));
 	ck_assert_ptr_nonnull(strstr(r->out, "workers refuse it"));
 	ck_assert_ptr_null(strstr(r->out, "geheim"));
 	ck_assert_int_eq(chmod(conf, 0600), 0);
 	r = run(w, "flowrractl -c secret.conf doctor");
-	ck_assert_ptr_null(strstr(r->out, "everybody may read it"));
+	ck_assert_ptr_null(strstr(r->out, "every user may read it"));
 	world_stop(w);
 }
 END_TEST

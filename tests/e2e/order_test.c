@@ -121,7 +121,7 @@ START_TEST(a_quiet_worker_claims_nothing_until_it_is_to_resume)
 
 	WAIT_UNTIL(strcmp(status_of(w, running), "running") == 0);
 	order(w, "{\"order\":\"quiet\",\"worker\":\"test:1\"}");
-	WAIT_UNTIL(worker_logged(k, "ordered to be quiet"));
+	WAIT_UNTIL(worker_logged(k, "quiet: claiming no more tasks"));
 	waiting_one = submit(w, "add 1 2");
 	ck_run(ctl(w, "wait %s --timeout 20", running), 0, "0.7\n");
 	ck_assert_str_eq(status_of(w, waiting_one), "pending");
@@ -138,7 +138,8 @@ START_TEST(a_quiet_worker_puts_back_what_comes_to_it_all_the_same)
 	struct world *w = begin(0, NULL);
 
 	order(w, "{\"order\":\"quiet\",\"worker\":\"test:1\"}");
-	WAIT_UNTIL(worker_logged(worker_of(w), "ordered to be quiet"));
+	WAIT_UNTIL(
+	    worker_logged(worker_of(w), "quiet: claiming no more tasks"));
 	redis_server_run(world_redis(w),
 			 "LPUSH {flowrra:queue:io}:inflight:test:1#1 %s",
 			 "{\"id\":\"x\",\"name\":\"add\",\"args\":[1,2]}");
@@ -197,9 +198,10 @@ START_TEST(what_is_no_order_and_orders_to_others_are_ignored)
 		order(w, strange[i]);
 	/* They come in their order: now all of them have been looked at. */
 	order(w, "{\"order\":\"cancel\",\"id\":\"nobody\"}");
-	WAIT_UNTIL(worker_logged(worker_of(w), "order to cancel nobody"));
-	ck_assert(worker_logged(worker_of(w), "\"dance\" is no order"));
-	ck_assert(worker_logged(worker_of(w), "does not say worker"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "request to cancel nobody"));
+	ck_assert(
+	    worker_logged(worker_of(w), "unknown worker command \"dance\""));
+	ck_assert(worker_logged(worker_of(w), "lacks worker"));
 	ck_assert(!worker_logged(worker_of(w), "stopping"));
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	world_stop(w);
@@ -215,7 +217,7 @@ START_TEST(an_order_to_cancel_that_comes_before_the_task_is_kept)
 	struct world *w = begin(_i, debug);
 
 	order(w, "{\"order\":\"cancel\",\"id\":\"early\"}");
-	WAIT_UNTIL(worker_logged(worker_of(w), "order to cancel early"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "request to cancel early"));
 	submit_raw(w, "early",
 		   "{\"id\":\"early\",\"name\":\"add\",\"args\":[1,2]}");
 	WAIT_UNTIL(strcmp(status_of(w, "early"), "failed") == 0);
@@ -224,7 +226,7 @@ START_TEST(an_order_to_cancel_that_comes_before_the_task_is_kept)
 	    "cancelled");
 	/* Its namesake, later, is another. */
 	order(w, "{\"order\":\"cancel\",\"id\":\"later\"}");
-	WAIT_UNTIL(worker_logged(worker_of(w), "order to cancel later"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "request to cancel later"));
 	ck_assert_str_eq(submit(w, "add 1 2 --id later --wait"), "3");
 	world_stop(w);
 }
@@ -242,9 +244,9 @@ START_TEST(a_task_that_waits_for_its_retry_s_record_can_be_cancelled)
 
 	wait_status(w, id, "running");
 	redis_server_pause(world_backend(w));
-	WAIT_UNTIL(worker_logged(k, "will be tried again"));
+	WAIT_UNTIL(worker_logged(k, "will be retried"));
 	order(w, world_text(w, "{\"order\":\"cancel\",\"id\":\"%s\"}", id));
-	WAIT_UNTIL(worker_logged(k, "order to cancel"));
+	WAIT_UNTIL(worker_logged(k, "request to cancel"));
 	redis_server_continue(world_backend(w));
 	wait_status(w, id, "failed");
 	ck_field(w, id, "reason", "cancelled");

@@ -43,10 +43,10 @@ START_TEST(a_user_with_a_password_is_let_in)
 		   env),
 	       0, "5\n");
 	ck_assert(!worker_logged(k, "geheim"));
-	ck_complains(ctl(w, "submit add 2 3"), 77, "wants a password");
+	ck_complains(ctl(w, "submit add 2 3"), 77, "requires a password");
 	ck_complains(run(w, "timeout 20 flowrrad -c flowrra.conf -o "
 			    "worker.id=b"),
-		     77, "wants a password");
+		     77, "requires a password");
 	world_stop(w);
 }
 END_TEST

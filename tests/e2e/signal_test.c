@@ -198,7 +198,8 @@ reload_in_vain(struct world *w, const char *modules, const char *config,
 	worker_notified(k, "RELOADING=1");
 	worker_notified(k, "READY=1");
 	world_configure(w, "demo", NULL);
-	ck_assert(worker_logged(k, "reload failed, all stays as it was"));
+	ck_assert(worker_logged(
+	    k, "reload failed, the old configuration stays in use"));
 	ck_assert(worker_logged(k, why));
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	WAIT_UNTIL(children_of(worker_pid(k), children) == 1 &&

@@ -199,7 +199,7 @@ START_TEST(each_verb_has_its_test)
 		ck_assert_msg(strstr(world_text(w, "\n%s\n", known),
 				     world_text(w, "\n%s\n", verbs[i].verb)) !=
 				  NULL,
-			      "there is no verb \"%s\"", verbs[i].verb);
+			      "unknown command \"%s\"", verbs[i].verb);
 		p = test_source(w, verbs[i].file, verbs[i].test);
 		ck_assert_msg(strstr(p, verbs[i].verb) != NULL,
 			      "%s: no test %s with \"%s\" in it", verbs[i].file,

@@ -41,7 +41,7 @@ static const struct {
 	const char *text; /* a part of it */
 } ends[] = {
     {{.name = "add", .args = "[1.5,1]"}, IPC_SUCCESS, "2.5"},
-    {{.name = "add", .args = "[1]"}, IPC_FAILED_FINAL, "wants two numbers"},
+    {{.name = "add", .args = "[1]"}, IPC_FAILED_FINAL, "needs two numbers"},
     {{.name = "echo", .args = "[\"\xc3\xa9\",null]", .kwargs = "{\"a\":[]}"},
      IPC_SUCCESS,
      "{\"args\":[\"\xc3\xa9\",null],\"kwargs\":{\"a\":[]}}"},
@@ -51,9 +51,9 @@ static const struct {
     {{.name = "resize", .args = "[{\"w\":640}]"},
      IPC_SUCCESS,
      "\"w\":640,\"h\":480"},
-    {{.name = "resize"}, IPC_FAILED_FINAL, "resize wants"},
+    {{.name = "resize"}, IPC_FAILED_FINAL, "resize needs"},
     {{.name = "timer", .args = "[0.01]"}, IPC_SUCCESS, "0.01"},
-    {{.name = "timer", .args = "[\"x\"]"}, IPC_FAILED_FINAL, "timer wants"},
+    {{.name = "timer", .args = "[\"x\"]"}, IPC_FAILED_FINAL, "timer needs"},
     {{.name = "noop"}, IPC_SUCCESS, "null"},
     {{.name = "noop_async"}, IPC_SUCCESS, "null"},
     {{.name = "no.such"}, IPC_FAILED_FINAL, "no module of this executor"},
@@ -356,8 +356,8 @@ START_TEST(ready_tells_of_tasks_and_of_refused_modules)
 	    strstr(d.ready, "\"name\":\"noop_cpu\",\"cpu_bound\":true,"
 			    "\"async\":false,\"queue\":\"cpu\","
 			    "\"max_retries\":null,\"retry_delay\":null"));
-	ck_assert_ptr_nonnull(strstr(d.ready, "for module interface 0, this "
-					      "executor has 1"));
+	ck_assert_ptr_nonnull(
+	    strstr(d.ready, "for module interface 0, but this executor has 1"));
 	ck_assert_ptr_nonnull(strstr(d.ready, "flowrra_module()"));
 	ck_assert_ptr_nonnull(strstr(d.ready, "no licence for the moon"));
 	ck_assert_ptr_nonnull(

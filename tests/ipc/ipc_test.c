@@ -200,9 +200,9 @@ static const struct {
 	enum ipc_direction direction;
 	const char *text; /* a part of the error's */
 } broken[] = {
-    {H(12, 0), IPC_TO_EXECUTOR, "no message of type 0"},
-    {H(12, 16), IPC_TO_EXECUTOR, "no message of type 16"},
-    {H(12, ~0u), IPC_TO_EXECUTOR, "no message of type"},
+    {H(12, 0), IPC_TO_EXECUTOR, "unknown message type 0"},
+    {H(12, 16), IPC_TO_EXECUTOR, "unknown message type 16"},
+    {H(12, ~0u), IPC_TO_EXECUTOR, "unknown message type"},
     {H(0, IPC_STOP), IPC_TO_EXECUTOR, "STOP has 0 bytes"},
     {H(11, IPC_STOP), IPC_TO_EXECUTOR, "STOP has 11 bytes"},
     {H(13, IPC_STOP), IPC_TO_EXECUTOR, "1 bytes too many"},

@@ -63,24 +63,24 @@ static const struct {
 	int status;
 	const char *message;
 } wrong[] = {
-    {"$F", 64, "flowrractl: there is no verb; see flowrractl --help\n"},
-    {"$F frob", 64, "there is no verb \"frob\""},
+    {"$F", 64, "flowrractl: missing command; see flowrractl --help\n"},
+    {"$F frob", 64, "unknown command \"frob\""},
     {"$F tasks", 64, "tasks registered, tasks info"},
     {"$F tasks dead --limit 0", 64, "not a whole number (1 to 100000)"},
-    {"$F tasks retry", 64, "which? give ids"},
-    {"$F tasks delete --all x", 64, "--all goes with no id"},
+    {"$F tasks retry", 64, "missing selection: give IDs"},
+    {"$F tasks delete --all x", 64, "cannot use --all with IDs"},
     {"$F health --timeout 1", 64, "--timeout needs --wait"},
-    {"$F completion csh", 64, "no completion for \"csh\""},
+    {"$F completion csh", 64, "no completion for shell \"csh\""},
     {"$F submit add --unique-ttl 5", 64, "--unique-ttl needs --unique"},
     {"$F submit add --unique ''", 65, "1 to 1024 bytes"},
     {"$F tasks show nope", 2, "no record of task nope"},
-    {"$F queues nope", 2, "no queue \"nope\""},
-    {"$F queue pause 'a b'", 65, "queue \"a b\" is not allowed"},
-    {"$F worker stop nope", 2, "no worker \"nope\""},
-    {"$F tasks frob", 64, "no verb \"tasks frob\""},
-    {"$F submit", 64, "which task?"},
-    {"$F submit add --foo", 64, "there is no option \"--foo\""},
-    {"$F submit add -z", 64, "there is no option \"-z\""},
+    {"$F queues nope", 2, "no such queue \"nope\""},
+    {"$F queue pause 'a b'", 65, "\"a b\" is not a valid queue name"},
+    {"$F worker stop nope", 2, "unknown worker \"nope\""},
+    {"$F tasks frob", 64, "unknown command \"tasks frob\""},
+    {"$F submit", 64, "missing task name"},
+    {"$F submit add --foo", 64, "unknown or ambiguous option \"--foo\""},
+    {"$F submit add -z", 64, "unknown option \"-z\""},
     {"$F submit add --wait=1", 64, "--wait takes no value"},
     {"$F submit add --timeout", 64, "--timeout needs a value: DURATION"},
     {"$F submit add --priority x", 64,
@@ -90,24 +90,25 @@ static const struct {
     {"$F submit add --delay soon", 64, "--delay \"soon\" is not a duration"},
     {"$F submit add --at noon", 64, "--at \"noon\" is not a time"},
     {"$F submit add --retry-jitter 2", 64, "not a number (0 to 1)"},
-    {"$F submit add --delay 1 --at 2030-01-01T00:00:00Z", 64, "not both"},
-    {"$F submit add 1 --args []", 64, "not both"},
-    {"$F submit add --kw a=1 --kwargs {}", 64, "not both"},
+    {"$F submit add --delay 1 --at 2030-01-01T00:00:00Z", 64,
+     "cannot use --delay"},
+    {"$F submit add 1 --args []", 64, "cannot use arguments"},
+    {"$F submit add --kw a=1 --kwargs {}", 64, "cannot use --kw"},
     {"$F submit add --force", 64, "--force needs --queue"},
     {"$F submit add --wait-timeout 1", 64, "--wait-timeout needs --wait"},
-    {"$F submit --stdin --wait", 64, "--stdin goes neither"},
+    {"$F submit --stdin --wait", 64, "cannot use --stdin"},
     {"$F submit add --kw a", 65, "--kw: \"a\": not KEY=VALUE"},
     {"$F submit add --args '[1'", 65, "args: not JSON"},
     {"$F submit add --args '{}'", 65, "args must be a JSON array"},
-    {"$F submit ad", 65, "close names: \"add\""},
-    {"$F submit add --id 'a b'", 65, "id \"a b\" is not allowed"},
-    {"$F result", 64, "too few words"},
-    {"$F result a b", 64, "too many words"},
+    {"$F submit ad", 65, "similar names: \"add\""},
+    {"$F submit add --id 'a b'", 65, "\"a b\" is not a valid ID"},
+    {"$F result", 64, "too few arguments"},
+    {"$F result a b", 64, "too many arguments"},
     {"$F result nope", 2, "no record of task nope"},
     {"$F wait nope", 2, "no record of task nope"},
-    {"$F wait --any --all x", 64, "exclude each other"},
+    {"$F wait --any --all x", 64, "cannot use "},
     {"$F cancel nope", 2, "no record of task nope"},
-    {"$F tasks info ad", 2, "close names: \"add\""},
+    {"$F tasks info ad", 2, "similar names: \"add\""},
     {"$F -o broker.url=nonsense submit add", 78, "[broker] url"},
     {"FLOWRRA_BROKER_URL=redis://:s3cret@127.0.0.1:1 $F submit add", 69,
      "127.0.0.1:1"},
@@ -168,7 +169,8 @@ START_TEST(each_line_of_a_stream_is_answered_in_its_place)
 	    77);
 	ck_assert_ptr_nonnull(strstr(output, "submit: line 2: not JSON"));
 	ck_assert_ptr_nonnull(strstr(output, "submit: line 5: "));
-	ck_assert_ptr_nonnull(strstr(output, "submit: line 6: task \"ad\""));
+	ck_assert_ptr_nonnull(
+	    strstr(output, "submit: line 6: unknown task \"ad\""));
 	ck_assert_ptr_null(strstr(output, "line 3"));
 	ck_assert_ptr_null(strstr(output, "line 4"));
 	ck_assert_int_eq(fixture_integer(server, "LLEN", "flowrra:queue:io"),
@@ -270,7 +272,7 @@ START_TEST(a_finished_task_is_printed_and_gives_its_exit_status)
 			 0);
 	ck_assert_int_eq(run("$F submit add --id slow"), 0);
 	ck_assert_int_eq(run("$F result slow 2>&1"), 3);
-	ck_assert_ptr_nonnull(strstr(output, "it is pending"));
+	ck_assert_ptr_nonnull(strstr(output, "its status is pending"));
 	ck_assert_int_eq(run("$F wait slow --timeout 0 2>&1"), 3);
 	ck_assert_int_eq(run("$F wait slow good --timeout 0.05 2>/dev/null"),
 			 3);
@@ -369,7 +371,7 @@ START_TEST(what_others_have_written_harms_no_verb)
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		ck_assert_msg(run(lines[i]) == 0, "%s", lines[i]);
 	ck_assert_int_eq(run("$F tasks show r 2>&1"), 65);
-	ck_assert_ptr_nonnull(strstr(output, "no JSON object"));
+	ck_assert_ptr_nonnull(strstr(output, "not a JSON object"));
 	ck_assert_int_eq(run("$F tasks retry --all 2>&1"), 65);
 	ck_assert_int_eq(run("$F tasks delete --all"), 0);
 	ck_assert_str_eq(output, "2 deleted\n");

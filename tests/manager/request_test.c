@@ -30,7 +30,7 @@ START_TEST(a_task_needs_only_a_name)
 	ck_assert_ptr_null(request.args);
 	ck_assert_int_eq(request.max_retries, FLOWRRA_UNSET);
 	ck_assert_int_eq(read_json("{\"args\":[]}"), -1);
-	ck_assert_str_eq(err.msg, "there is no \"name\"");
+	ck_assert_str_eq(err.msg, "\"name\" is missing");
 }
 END_TEST
 
@@ -105,10 +105,10 @@ static const struct {
     {"", "not JSON"},
     {"{\"name\":\"a\"} x", "byte 13"},
     {"{\"name\":1}", "\"name\" must be a string"},
-    {"{\"name\":\"a\",\"name\":\"b\"}", "\"name\" comes twice"},
+    {"{\"name\":\"a\",\"name\":\"b\"}", "\"name\" is given twice"},
     {"{\"name\":\"a\",\"args\":{}}", "\"args\" must be an array"},
     {"{\"name\":\"a\",\"kwargs\":[]}", "\"kwargs\" must be an object"},
-    {"{\"name\":\"a\",\"prio\":1}", "\"prio\" is no field of a task"},
+    {"{\"name\":\"a\",\"prio\":1}", "unknown task field \"prio\""},
     {"{\"name\":\"a\",\"priority\":\"1\"}",
      "\"priority\" must be a whole number"},
     {"{\"name\":\"a\",\"priority\":1.5}",
@@ -120,7 +120,7 @@ static const struct {
     {"{\"name\":\"a\",\"delay\":[1]}", "a duration"},
     {"{\"name\":\"a\",\"at\":5}", "\"at\" must be a time"},
     {"{\"name\":\"a\",\"force\":1}", "\"force\" must be true or false"},
-    {"{\"name\":\"a\\u0000b\"}", "has a NUL in it"},
+    {"{\"name\":\"a\\u0000b\"}", "contains a NUL byte"},
     {"{\"name\":\"a\",\"retry_jitter\":2}", "not a number (0 to 1)"},
 };
 

@@ -92,8 +92,8 @@ START_TEST(a_refused_module_leaves_the_others_as_they_are)
 	ck_assert_int_eq(loader_load(l, built("plain"), &err), 0);
 	before = loader_count(l);
 	ck_assert_int_eq(loader_load(l, built("twin"), &err), -1);
-	ck_assert_ptr_nonnull(strstr(err.msg, "\"plain\" is there already, "
-					      "from module \"plain\""));
+	ck_assert_ptr_nonnull(
+	    strstr(err.msg, "\"plain\" exists already, in module \"plain\""));
 	ck_assert_int_eq(loader_load(l, built("plain"), &err), -1);
 	ck_assert_int_eq(loader_load(l, built("bad_init"), &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.msg, "no licence for the moon"));
@@ -111,7 +111,7 @@ START_TEST(a_file_that_others_may_write_to_is_refused)
 	chmod(copy, 0664);
 	check_refused(copy, "writable by its group");
 	chmod(copy, 0646);
-	check_refused(copy, "writable by everybody");
+	check_refused(copy, "writable by every user");
 	remove_copy();
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(a_file_in_a_directory_that_others_may_write_to_is_refused)
 
 	copy_module("plain");
 	chmod(dir, 0777);
-	check_refused(copy, "writable by everybody (chmod o-w it)");
+	check_refused(copy, "writable by every user (run chmod o-w on it)");
 	/* As /tmp: nobody else can replace the file. */
 	chmod(dir, 01777);
 	ck_assert_msg(loader_load(l, copy, &err) == 0, "%s", err.msg);
@@ -151,7 +151,7 @@ START_TEST(a_link_is_judged_by_what_it_leads_to)
 	chmod(copy, 0666);
 	snprintf(link, sizeof(link), "%s/link.so", dir);
 	ck_assert_int_eq(symlink(copy, link), 0);
-	check_refused(link, "writable by everybody");
+	check_refused(link, "writable by every user");
 	unlink(link);
 	remove_copy();
 }
@@ -166,9 +166,9 @@ START_TEST(what_is_no_module_is_refused)
 	check_refused("", "must begin with \"/\"");
 	check_refused("/no/such/file.so", "cannot find it");
 	check_refused("/", "not a regular file");
-	check_refused(built("no_entry"), "no function flowrra_module()");
-	check_refused(built("old_abi"), "for module interface 0, this executor "
-					"has 1");
+	check_refused(built("no_entry"), "does not export flowrra_module()");
+	check_refused(built("old_abi"),
+		      "for module interface 0, but this executor has 1");
 	copy_module("plain");
 	ck_assert_ptr_nonnull(f = fopen(copy, "w"));
 	fputs("no object at all", f);

@@ -154,7 +154,7 @@ START_TEST(tls_and_plain_do_not_mix_and_say_so)
 	server = redis_server_start(NULL);
 	snprintf(url, sizeof(url), "rediss://127.0.0.1:%d",
 		 redis_server_port(server));
-	assert_down("does it speak TLS?");
+	assert_down("does the server speak TLS?");
 	redis_server_stop(server);
 }
 END_TEST

@@ -379,9 +379,9 @@ START_TEST(a_schedule_with_bad_data_is_set_aside_and_the_others_fire)
 	OK(&w, schedules_list(w.schedules, NULL, &list, &w.err));
 	ck_assert_uint_eq(list->n, 3);
 	ck_assert_str_eq(list->items[0].fault,
-			 "bad data: its type in the database is no good");
+			 "bad data: its type in the database is not valid");
 	ck_assert_str_eq(list->items[1].fault,
-			 "bad data: its enabled in the database is no good");
+			 "bad data: its enabled in the database is not valid");
 	ck_assert_str_eq(list->items[2].fault, "");
 	schedules_list_free(list);
 	world_claim(&w, 1000, 9, NULL, &claimed);
@@ -401,7 +401,7 @@ START_TEST(a_newer_schema_is_refused_with_both_versions)
 
 	world_open(&w, _i);
 	OK(&w, schedules_connect(w.schedules, &w.err));
-	snprintf(ours, sizeof(ours), "knows version %d;",
+	snprintf(ours, sizeof(ours), "supports version %d;",
 		 schedules_schema_version(w.schedules));
 	schedules_disconnect(w.schedules);
 	world_run(&w, "INSERT INTO flowrra_version (version) VALUES (99)");

@@ -154,7 +154,7 @@ START_TEST(who_waits_for_an_upgrade_is_told_so)
 		told.code = ERR_NONE;
 		UNTIL(&w, told.code != ERR_NONE);
 		ck_assert_int_eq(told.code, ERR_UNAVAILABLE);
-		ck_assert_ptr_nonnull(strstr(told.msg, "being upgraded"));
+		ck_assert_ptr_nonnull(strstr(told.msg, "upgrading"));
 	}
 	ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL),
 			 SQLITE_OK);

@@ -99,7 +99,7 @@ START_TEST(a_file_that_is_no_database_is_refused_and_left_alone)
 
 	stage_open(&w, KIND_SQLITE);
 	write_file(stage_path(&w), "Dear diary, today I wrote a task queue.\n");
-	expect_refusal(ERR_DATA, "no SQLite database");
+	expect_refusal(ERR_DATA, "not an SQLite database");
 	f = fopen(stage_path(&w), "r");
 	ck_assert_ptr_nonnull(fgets(back, sizeof(back), f));
 	fclose(f);
@@ -125,7 +125,7 @@ START_TEST(a_newer_schema_is_refused_with_both_numbers)
 	party_close(party_open(&w, NULL));
 	run_sql(stage_path(&w), "PRAGMA user_version = 4711");
 	snprintf(text, sizeof(text),
-		 "version 4711, this program knows version %d",
+		 "version 4711, but this program supports version %d",
 		 schema_version());
 	expect_refusal(ERR_CONFIG, text);
 	stage_close(&w);

@@ -439,7 +439,7 @@ START_TEST(an_examination_tells_what_would_be_lost)
 	broker_examine(p->broker, party_on_value, p);
 	UNTIL(&w, p->answered);
 	ck_assert_ptr_nonnull(strstr(p->value, "\"server\":\"Redis "));
-	ck_assert_ptr_nonnull(strstr(p->value, "keeps nothing on disk"));
+	ck_assert_ptr_nonnull(strstr(p->value, "stores nothing on disk"));
 	ck_assert_ptr_nonnull(strstr(p->value, "appendonly yes"));
 	ck_assert_ptr_nonnull(strstr(p->value, "allkeys-lru"));
 	/* To whom the settings are hidden, the rest is told. */
@@ -448,7 +448,7 @@ START_TEST(an_examination_tells_what_would_be_lost)
 	broker_examine(p->broker, party_on_value, p);
 	UNTIL(&w, p->answered);
 	ck_assert_int_eq(p->err.code, ERR_NONE);
-	ck_assert_ptr_nonnull(strstr(p->value, "keeps no append-only file"));
+	ck_assert_ptr_nonnull(strstr(p->value, "has no append-only file"));
 	party_close(p);
 	stage_close(&w);
 }

@@ -130,22 +130,21 @@ static const struct {
 	const char *message;
 } bad_files[] = {
     {"[task]\ncommand = true",
-     ":1: no section [task]; a task is declared in the configuration file"},
+     ":1: unknown section [task]; declare a task in the configuration file"},
     {"[tasks a]\ncommand = true",
-     ":1: no section [tasks a]; a task is declared in the configuration"},
+     ":1: unknown section [tasks a]; declare a task in the configuration"},
     {"[task ]\ncommand = true", ":1: \"\" is not a valid task name"},
     {"[task a b]\ncommand = true", ":1: \"a b\" is not a valid task name"},
     {"[task a/b]\ncommand = true", ":1: \"a/b\" is not a valid task name"},
     {"[task a]\n[worker]\n",
-     ":2: [task a], which begins in line 1, has no command; add command = "},
-    {"[task a]\n\ntimeout = 1\n\n",
-     ":4: [task a], which begins in line 1, has no command"},
+     ":2: [task a] in line 1 lacks a command; add command = "},
+    {"[task a]\n\ntimeout = 1\n\n", ":4: [task a] in line 1 lacks a command"},
     {"[task a]\ncommand = true\n[task b]\ncommand = true\n[task a]\n",
-     ":5: there are two sections [task a]; the first is at f:1"},
+     ":5: section [task a] is given twice; the first is at f:1"},
     {IN_TASK("comand = x"),
-     ":3: [task t]: no key \"comand\"; did you mean \"command\"?"},
+     ":3: [task t]: unknown key \"comand\"; did you mean \"command\"?"},
     {IN_TASK("nonsense_entirely = x"),
-     ":3: [task t]: no key \"nonsense_entirely\"; flowrra.conf(5) lists"},
+     ":3: [task t]: unknown key \"nonsense_entirely\"; flowrra.conf(5) lists"},
     {IN_TASK("command = x"),
      ":3: [task t] command is given twice; the first is in line 2"},
     {IN_TASK("timeout = soon"),
@@ -155,16 +154,20 @@ static const struct {
      ":3: [task t] max_retries = \"-1\": not a number; allowed: 0 to 1000000"},
     {IN_TASK("cpu_bound = maybe"), ":3: [task t] cpu_bound = \"maybe\": "},
     {IN_TASK("directory = here"),
-     ":3: [task t] directory = \"here\": a directory here begins with \"/\""},
-    {IN_TASK("user = a b"), ":3: [task t] user = \"a b\": no name for a user"},
+     ":3: [task t] directory = \"here\": the directory must begin with \"/\""},
+    {IN_TASK("user = a b"),
+     ":3: [task t] user = \"a b\": not a valid user name"},
     {IN_TASK("queue = a b"),
      ":3: [task t] queue = \"a b\": \"a b\" is not a valid queue name"},
-    {IN_TASK("final_exit_codes = 0"), ":3: [task t] final_exit_codes = \"0\": "
-				      "\"0\" is no exit code of a failure"},
+    {IN_TASK("final_exit_codes = 0"),
+     ":3: [task t] final_exit_codes = \"0\": \"0\" is not the exit code of a "
+     "failure"},
     {IN_TASK("final_exit_codes = 64 256"),
-     ":3: [task t] final_exit_codes = \"64 256\": \"256\" is no exit code"},
+     ":3: [task t] final_exit_codes = \"64 256\": \"256\" is not the exit "
+     "code"},
     {IN_TASK("final_exit_codes = 64-66"),
-     ":3: [task t] final_exit_codes = \"64-66\": \"64-66\" is no exit code"},
+     ":3: [task t] final_exit_codes = \"64-66\": \"64-66\" is not the exit "
+     "code"},
     {IN_TASK("description = \xff"), ":3: [task t] description = \"\xff\": is "
 				    "not UTF-8"},
     {IN_TASK("environment = A B=1"),
@@ -176,31 +179,32 @@ static const struct {
     {IN_TASK("environment = A=1\nenvironment = B=2 A=3"),
      ":4: [task t] environment = \"B=2 A=3\": A is given twice"},
     {"[task t]\ncommand =", ":2: [task t] command = \"\": "},
-    {"[task t]\ncommand = ''", ":2: [task t] command = \"''\": names no "
-			       "program"},
-    {"[task t]\ncommand = {0} x", ":2: [task t] command = \"{0} x\": no "
-				  "argument may choose the program"},
-    {"[task t]\ncommand = /bin/{0}",
-     ":2: [task t] command = \"/bin/{0}\": no argument may choose"},
-    {"[task t]\ncommand = a | b",
-     ":2: [task t] command = \"a | b\": column 3: \"|\" stands for itself"},
+    {"[task t]\ncommand = ''",
+     ":2: [task t] command = \"''\": must name a program"},
+    {"[task t]\ncommand = {0} x",
+     ":2: [task t] command = \"{0} x\": the first word, the program, must not "
+     "contain an argument"},
+    {"[task t]\ncommand = /bin/{0}", ":2: [task t] command = \"/bin/{0}\": the "
+				     "first word, the program, must not"},
+    {"[task t]\ncommand = a | b", ":2: [task t] command = \"a | b\": column 3: "
+				  "\"|\" has no special meaning"},
     {"[task t]\ncommand = sh -c 'a ; b'",
-     ":2: [task t] command = \"sh -c 'a\": column 7: this ' has no second one "
-     "(a \" ;\" begins a comment"},
+     ":2: [task t] command = \"sh -c 'a\": column 7: missing closing ' (in a "
+     "configuration file, \" ;\" begins a comment"},
     {"[task t]\ncommand = sh -c \"rm {0}\"",
-     ":2: [task t] command = \"sh -c \"rm {0}\"\": an argument in the text of "
-     "a script would run as a part of it; write it behind"},
+     ":2: [task t] command = \"sh -c \"rm {0}\"\": an argument inside a script "
+     "would run as part of it; pass it after"},
     {"[task t]\ncommand = sh -c -e \"rm {0}\"",
-     ":2: [task t] command = \"sh -c -e \"rm {0}\"\": an argument in the text "
-     "of a script"},
+     ":2: [task t] command = \"sh -c -e \"rm {0}\"\": an argument inside a "
+     "script"},
     {"[task t]\ncommand = sh -c - {0}",
-     ":2: [task t] command = \"sh -c - {0}\": an argument in the text"},
+     ":2: [task t] command = \"sh -c - {0}\": an argument inside a script"},
     {"[task t]\ncommand = sh -c -o nounset -- {0}",
-     ":2: [task t] command = \"sh -c -o nounset -- {0}\": an argument in the "
-     "text of a script"},
+     ":2: [task t] command = \"sh -c -o nounset -- {0}\": an argument inside a "
+     "script"},
     {"[task t]\ncommand = /usr/bin/env /bin/bash -ec {script}",
      ":2: [task t] command = \"/usr/bin/env /bin/bash -ec {script}\": an "
-     "argument in the text of a script"},
+     "argument inside a script"},
 };
 
 START_TEST(an_error_in_a_section_names_line_key_and_remedy)

@@ -224,7 +224,7 @@ static const struct {
      ":2: [broker] socket_timeout = \"99ms\": out of range; allowed: 100ms to "
      "1h"},
     {"[broker]\nretry_on_timeout = maybe",
-     ":2: [broker] retry_on_timeout = \"maybe\": neither yes nor no; allowed: "
+     ":2: [broker] retry_on_timeout = \"maybe\": not yes or no; allowed: "
      "yes, true, on, 1, no, false, off, 0"},
     {"[worker]\nlog_level = loud",
      ":2: [worker] log_level = \"loud\": not a level; allowed: error, warning, "
@@ -234,36 +234,38 @@ static const struct {
      "queue name; allowed: 1 to 128 of the characters A-Z a-z 0-9 _ . -"},
     {"[worker]\nqueues = io cpu,io",
      ":2: [worker] queues = \"io cpu,io\": names the queue io twice"},
-    {"[worker]\nqueues = ,", ":2: [worker] queues = \",\": names no queue"},
+    {"[worker]\nqueues = ,",
+     ":2: [worker] queues = \",\": must name at least one queue"},
     {"[worker]\nqueues =",
      ":2: [worker] queues = \"\": 0 characters; allowed: 1 to 65536"},
     {"[worker]\nid = my host",
-     ":2: [worker] id = \"my host\": no name for a worker; allowed: up to 128 "
+     ":2: [worker] id = \"my host\": not a valid worker ID; allowed: up to 128 "
      "letters, digits and _ . : -"},
     {"[broker]\nurl = redis://u:secret@h\x01",
-     ":2: [broker] url: holds a control character"},
+     ":2: [broker] url: contains a control character"},
     {"[broker]\nurl = a\nmax_connections = 9\nurl = b",
      ":4: [broker] url is given twice; the first is in line 2"},
     {"[broker]\nulr = redis://u:secret@h",
-     ":2: no key \"ulr\" in [broker]; did you mean url in [broker]?"},
+     ":2: unknown key \"ulr\" in [broker]; did you mean url in [broker]?"},
     {"[broker]\nio_workers = 1",
-     ":2: no key \"io_workers\" in [broker]; did you mean io_workers in "
+     ":2: unknown key \"io_workers\" in [broker]; did you mean io_workers in "
      "[executor]?"},
     {"[broker]\nnonsense_entirely = 1",
-     ":2: no key \"nonsense_entirely\" in [broker]; flowrra.conf(5) lists the "
+     ":2: unknown key \"nonsense_entirely\" in [broker]; flowrra.conf(5) lists "
+     "the "
      "keys"},
-    {"[borker]\n", ":1: no section [borker]; did you mean [broker]?"},
+    {"[borker]\n", ":1: unknown section [borker]; did you mean [broker]?"},
     {"[zzzzzzzzzzzz]\nx = 1",
-     ":1: no section [zzzzzzzzzzzz]; there are broker, backend, executor, "
-     "scheduler, worker and task NAME"},
+     ":1: unknown section [zzzzzzzzzzzz]; known: broker, backend, executor, "
+     "scheduler, worker, task NAME"},
     {"[broker] url = x",
-     ":1: something follows the \"]\"; begin a new line there"},
+     ":1: unexpected text after \"]\"; put it on a new line"},
     {"url = x\n[broker]\n",
-     ":1: the key \"url\" stands before the first [section]"},
-    {"[broker\nurl = x", ":1: neither [section] nor key = value"},
-    {"[broker]\nurl\n", ":2: neither [section] nor key = value"},
+     ":1: the key \"url\" is before the first [section]"},
+    {"[broker\nurl = x", ":1: expected [section] or key = value"},
+    {"[broker]\nurl\n", ":2: expected [section] or key = value"},
     {"[broker]\nurl\nmax_connections = x",
-     ":2: neither [section] nor key = value"},
+     ":2: expected [section] or key = value"},
     {"[broker]\nmax_connections = x\nurl\n",
      ":2: [broker] max_connections = \"x\": not a number; allowed: 4 to "
      "10000"},
@@ -292,7 +294,7 @@ START_TEST(a_line_that_is_too_long_is_refused_not_cut)
 		buf_addc(&text, 'x');
 	path = file_of("conf", text.data, text.len);
 	snprintf(message, sizeof(message),
-		 "%s:3: the line is too long: 69990 bytes; allowed: 65997",
+		 "%s:3: the line has 69990 bytes; at most 65997 are allowed",
 		 path);
 	assert_refused(path, NULL, message);
 	buf_done(&text);
@@ -307,22 +309,23 @@ START_TEST(what_is_no_text_file_is_refused)
 
 	path = file_of("conf", "[broker]\nurl = a\0b\n", 19);
 	snprintf(message, sizeof(message),
-		 "%s:2: holds a NUL byte; a configuration is text", path);
+		 "%s:2: NUL byte; a configuration file must be text", path);
 	assert_refused(path, NULL, message);
 	memset(huge, '\n', sizeof(huge));
 	path = file_of("conf", huge, sizeof(huge));
 	snprintf(message, sizeof(message),
-		 "%s is larger than 1 MiB; that is no configuration", path);
+		 "%s is larger than 1 MiB, the limit for a configuration file",
+		 path);
 	assert_refused(path, NULL, message);
-	snprintf(message, sizeof(message),
-		 "%s is a directory; name the file in it", dir);
+	snprintf(message, sizeof(message), "%s is a directory; name a file",
+		 dir);
 	assert_refused(dir, NULL, message);
 }
 END_TEST
 
 START_TEST(a_file_that_is_named_must_exist)
 {
-	assert_refused("/no/such/file", NULL, "there is no file /no/such/file");
+	assert_refused("/no/such/file", NULL, "no such file: /no/such/file");
 }
 END_TEST
 
@@ -371,8 +374,8 @@ START_TEST(an_error_in_the_environment_names_the_variable)
 	unsetenv("FLOWRRA_EXECUTOR_IO_WORKERS");
 	setenv("FLOWRRA_BROKER_URL", "redis://:secret@h ;", 1);
 	assert_refused(path, NULL,
-		       "variable FLOWRRA_BROKER_URL: holds a semicolon after a "
-		       "blank, which would begin a comment");
+		       "variable FLOWRRA_BROKER_URL: contains a semicolon "
+		       "after a space, which would begin a comment");
 }
 END_TEST
 
@@ -383,7 +386,7 @@ START_TEST(an_error_in_a_credential_names_its_file)
 
 	setenv("CREDENTIALS_DIRECTORY", dir, 1);
 	snprintf(message, sizeof(message),
-		 "credential %s: holds a control character", path);
+		 "credential %s: contains a control character", path);
 	assert_refused("/dev/null", NULL, message);
 }
 END_TEST
@@ -394,21 +397,21 @@ static const struct {
 } bad_settings[] = {
     {"executor", "-o executor: write it as -o section.key=value"},
     {"executor=1", "-o executor: write it as -o section.key=value"},
-    {"executor.io_worker=1",
-     "-o executor.io_worker: no key \"io_worker\" in [executor]; did you mean "
-     "io_workers in [executor]?"},
-    {"executr.io_workers=1", "-o executr.io_workers: no section [executr]; "
-			     "did you mean [executor]?"},
+    {"executor.io_worker=1", "-o executor.io_worker: unknown key \"io_worker\" "
+			     "in [executor]; did you mean "
+			     "io_workers in [executor]?"},
+    {"executr.io_workers=1",
+     "-o executr.io_workers: unknown section [executr]; "
+     "did you mean [executor]?"},
     {"executor.io_workers=x", "-o executor.io_workers=x: not a number; "
 			      "allowed: 1 to 1024"},
     {"broker.url=redis://:secret@h/0",
-     "-o broker.url: everybody on this host can read a password in an "
-     "argument; put it into the variable FLOWRRA_BROKER_URL or into the "
-     "configuration file"},
+     "-o broker.url: every user of this host can read a password in an "
+     "argument; use the variable FLOWRRA_BROKER_URL or the configuration file"},
     {"scheduler.database_url=host=db user=u password=secret",
-     "-o scheduler.database_url: everybody on this host can read a password "
-     "in an argument; put it into the variable FLOWRRA_SCHEDULER_DATABASE_URL "
-     "or into the configuration file"},
+     "-o scheduler.database_url: every user of this host can read a password "
+     "in an argument; use the variable FLOWRRA_SCHEDULER_DATABASE_URL or the "
+     "configuration file"},
 };
 
 START_TEST(an_error_in_a_flag_names_the_flag)

@@ -106,9 +106,9 @@ START_TEST(a_flood_is_cut_off_and_said_to_be)
 	ck_assert_uint_eq(out.len, (size_t)LINES_PER_S * 2);
 	now_us = 6000000;
 	lines_take(&l, "y\n", 2);
-	ck_assert_str_eq(out.data + (size_t)LINES_PER_S * 2,
-			 "(7 more lines dropped; at most 100 a second are "
-			 "logged)|y|");
+	ck_assert_str_eq(
+	    out.data + (size_t)LINES_PER_S * 2,
+	    "(7 more lines dropped; at most 100 per second are logged)|y|");
 	clock_replace(NULL);
 	buf_done(&out);
 }

@@ -24,7 +24,7 @@ add(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	if (json_array_size(args) != 2 || !json_is_number(a) ||
 	    !json_is_number(b))
 		/* Trying again would not help. */
-		return flowrra_fail_final(task, "add wants two numbers");
+		return flowrra_fail_final(task, "add needs two numbers");
 	if (json_is_integer(a) && json_is_integer(b) &&
 	    !__builtin_add_overflow(json_integer_value(a),
 				    json_integer_value(b), &sum))
@@ -66,8 +66,9 @@ flaky(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	unsigned int attempt = flowrra_task_attempt(task);
 
 	if (!json_is_integer(n) || json_integer_value(n) < 1)
-		return flowrra_fail_final(task, "flaky wants the number of "
-						"the attempt that succeeds");
+		return flowrra_fail_final(
+		    task,
+		    "flaky needs the number of the attempt that succeeds");
 	if (attempt < json_integer_value(n))
 		return flowrra_fail(task, "attempt %u of %lld", attempt,
 				    (long long)json_integer_value(n));
@@ -114,8 +115,8 @@ sleep_(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	double s = seconds(args), end = now() + s, left;
 
 	if (s < 0)
-		return flowrra_fail_final(task, "sleep wants a number of "
-						"seconds, at most 86400");
+		return flowrra_fail_final(
+		    task, "sleep needs a number of seconds, at most 86400");
 	while ((left = end - now()) > 0) {
 		if (flowrra_task_cancelled(task))
 			return flowrra_fail(task,
@@ -139,8 +140,8 @@ progress(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 
 	if (steps < 1 || steps > 1000000 || pause < 0 || pause > 60)
 		return flowrra_fail_final(
-		    task, "progress wants a number of steps (1 to 1000000), "
-			  "and may have the seconds that each takes (0 to 60)");
+		    task, "progress needs a number of steps (1 to 1000000) and "
+			  "optionally the seconds for each (0 to 60)");
 	for (i = 1; i <= steps; i++) {
 		if (flowrra_task_cancelled(task))
 			return flowrra_fail(task, "told to end");
@@ -169,7 +170,7 @@ resize(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	w = json_integer_value(json_object_get(size, "w"));
 	if (w < 1 || w > 20000)
 		return flowrra_fail_final(
-		    task, "resize wants {\"w\": width}, from 1 to 20000");
+		    task, "resize needs {\"w\": width}, from 1 to 20000");
 	h = json_integer_value(json_object_get(size, "h"));
 	if (h < 1 || h > w * 3 / 4)
 		h = (w * 3 + 3) / 4;
@@ -200,9 +201,9 @@ fanout(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	int r;
 
 	if (n < 1 || n > 1000)
-		return flowrra_fail_final(
-		    task, "fanout wants a number of tasks, 1 to 1000, and may "
-			  "have their name");
+		return flowrra_fail_final(task,
+					  "fanout needs a number of tasks, 1 "
+					  "to 1000, and optionally their name");
 	ids = json_array();
 	for (i = 1; i <= n; i++) {
 		its_args = json_pack("[I, I]", i, i);
@@ -259,8 +260,8 @@ timer(struct flowrra_task *task, struct event_base *base, const json_t *args,
 	struct timer *t;
 
 	if (s < 0) {
-		flowrra_fail_final(task, "timer wants a number of seconds, at "
-					 "most 86400");
+		flowrra_fail_final(
+		    task, "timer needs a number of seconds, at most 86400");
 		return;
 	}
 	if ((t = malloc(sizeof(*t))) == NULL ||
@@ -291,15 +292,15 @@ static const struct flowrra_task_type tasks[] = {
      FLOWRRA_TASK_DEFAULTS},
     {.name = "echo",
      .run = echo,
-     .description = "Gives back its arguments",
+     .description = "Returns its arguments",
      FLOWRRA_TASK_DEFAULTS},
     {.name = "fail",
      .run = fail,
-     .description = "Fails, with the text it is given",
+     .description = "Fails with the given text",
      FLOWRRA_TASK_DEFAULTS},
     {.name = "flaky",
      .run = flaky,
-     .description = "Fails until its attempt number N",
+     .description = "Fails until attempt number N",
      FLOWRRA_TASK_DEFAULTS},
     {.name = "sleep",
      .run = sleep_,
@@ -307,16 +308,16 @@ static const struct flowrra_task_type tasks[] = {
      FLOWRRA_TASK_DEFAULTS},
     {.name = "progress",
      .run = progress,
-     .description = "Counts steps and tells how far it is",
+     .description = "Counts steps and reports progress",
      FLOWRRA_TASK_DEFAULTS},
     {.name = "resize",
      .run = resize,
      .cpu_bound = true,
-     .description = "Computes for a while, in a process of its own",
+     .description = "Computes for a while, in its own process",
      FLOWRRA_TASK_DEFAULTS},
     {.name = "fanout",
      .run = fanout,
-     .description = "Submits further tasks and gives back their ids",
+     .description = "Submits further tasks and returns their IDs",
      FLOWRRA_TASK_DEFAULTS},
     {.name = "timer",
      .start = timer,

@@ -151,7 +151,7 @@ note_sent(struct inquiry *i, struct ask *a, int sent)
 	}
 	free(a);
 	if (i->err.code == ERR_NONE)
-		err_set(&i->err, ERR_UNAVAILABLE, "%s: %s is out of reach",
+		err_set(&i->err, ERR_UNAVAILABLE, "%s: %s is unreachable",
 			i->what, i->broker->url_name);
 }
 
@@ -186,10 +186,10 @@ rqueue_check_name(struct slice name, struct err *err)
 {
 	if (task_name_valid(name, TASK_QUEUE_MAX))
 		return 0;
-	return err_set(err, ERR_DATA,
-		       "no queue can have this name: it has 1 to %d of "
-		       "A-Z a-z 0-9 _ . -",
-		       TASK_QUEUE_MAX);
+	return err_set(
+	    err, ERR_DATA,
+	    "not a valid queue name: 1 to %d bytes of A-Z a-z 0-9 _ . -",
+	    TASK_QUEUE_MAX);
 }
 
 int

@@ -62,12 +62,12 @@ check_version(const struct redis_info *i, struct redis_finding *ret)
 	if (dot == NULL || major >= 7)
 		return false;
 	ret->error = major < 6 || (major == 6 && dot[1] < '2');
-	snprintf(ret->what, sizeof(ret->what), "is of version %.*s%s",
-		 (int)text.len, text.p,
-		 ret->error ? ", which cannot move a task and put that on "
-			      "record in one step"
-			    : ": once it is full, its tasks cannot be taken "
-			      "out");
+	snprintf(
+	    ret->what, sizeof(ret->what), "is of version %.*s%s", (int)text.len,
+	    text.p,
+	    ret->error
+		? ", which cannot move a task and record the move in one step"
+		: ": once it is full, tasks cannot be claimed");
 	ret->remedy = "install Redis 7.0 or newer";
 	return true;
 }
@@ -79,8 +79,8 @@ check_role(const struct redis_info *i, struct redis_finding *ret)
 		return false;
 	ret->error = true;
 	snprintf(ret->what, sizeof(ret->what),
-		 "is a replica, which takes no tasks");
-	ret->remedy = "name its master in [broker] url";
+		 "is a replica, which accepts no tasks");
+	ret->remedy = "set [broker] url to its master";
 	return true;
 }
 
@@ -114,8 +114,8 @@ check_evicted(const struct redis_info *i, struct redis_finding *ret)
 		 "has evicted %" PRId64 " keys since it was started: tasks and "
 		 "results may be among them",
 		 n);
-	ret->remedy = "set maxmemory-policy noeviction, and look for tasks "
-		      "that are missing";
+	ret->remedy =
+	    "set maxmemory-policy noeviction and look for missing tasks";
 	return true;
 }
 
@@ -132,10 +132,10 @@ check_memory(const struct redis_info *i, struct redis_finding *ret)
 	ret->error = used >= limit;
 	snprintf(ret->what, sizeof(ret->what),
 		 "uses %" PRId64 " of %" PRId64 " MiB (%s)%s", used >> 20,
-		 limit >> 20, set > 0 ? "maxmemory" : "all that there is",
-		 ret->error ? ", and takes no more tasks" : "");
-	ret->remedy = "start more workers, set [backend] ttl and [executor] "
-		      "max_queue_size lower, or give it more memory";
+		 limit >> 20, set > 0 ? "maxmemory" : "all available memory",
+		 ret->error ? ", and accepts no more tasks" : "");
+	ret->remedy = "start more workers, lower [backend] ttl and [executor] "
+		      "max_queue_size, or give it more memory";
 	return true;
 }
 
@@ -148,12 +148,12 @@ redis_check_persistence(const struct redis_info *i, struct redis_finding *ret)
 	    is(i, "aof_enabled", "1"))
 		return false;
 	ret->error = !snapshots;
-	snprintf(ret->what, sizeof(ret->what), "%s",
-		 snapshots
-		     ? "keeps no append-only file: if it crashes, tasks that "
-		       "came in since its last snapshot are lost"
-		     : "keeps nothing on disk: if it stops, all tasks are "
-		       "lost");
+	snprintf(
+	    ret->what, sizeof(ret->what), "%s",
+	    snapshots
+		? "has no append-only file: if it crashes, tasks since its "
+		  "last snapshot are lost"
+		: "stores nothing on disk: if it stops, all tasks are lost");
 	ret->remedy = "set appendonly yes";
 	return true;
 }
@@ -165,11 +165,11 @@ check_fsync(const struct redis_info *i, struct redis_finding *ret)
 	if (!is(i, "aof_enabled", "1") ||
 	    !slice_eq(i->appendfsync, SLICE("no")))
 		return false;
-	snprintf(ret->what, sizeof(ret->what),
-		 "leaves it to the system when its append-only file is "
-		 "flushed: if the machine crashes, the tasks of half a minute "
-		 "are lost");
-	ret->remedy = "set appendfsync everysec, or always";
+	snprintf(
+	    ret->what, sizeof(ret->what),
+	    "lets the system decide when to flush its append-only file: if the "
+	    "machine crashes, up to half a minute of tasks is lost");
+	ret->remedy = "set appendfsync everysec or always";
 	return true;
 }
 
@@ -192,8 +192,8 @@ check_writes(const struct redis_info *i, struct redis_finding *ret)
 			continue;
 		ret->error = true;
 		snprintf(ret->what, sizeof(ret->what), "%s", writes[k].what);
-		ret->remedy = "look into its log; most often the disk is full, "
-			      "or its directory not writable";
+		ret->remedy = "check its log; usually the disk is full or its "
+			      "directory is not writable";
 		return true;
 	}
 	return false;
@@ -208,11 +208,11 @@ check_fork(const struct redis_info *i, struct redis_finding *ret)
 	if (us < FORK_MAX_US)
 		return false;
 	snprintf(ret->what, sizeof(ret->what),
-		 "stood still for %" PRId64 " ms when it last forked, to write "
-		 "its files",
+		 "stopped for %" PRId64
+		 " ms when it last forked to write its files",
 		 us / 1000);
-	ret->remedy = "disable transparent huge pages on its machine, or let "
-		      "it hold less";
+	ret->remedy = "disable transparent huge pages on its machine, or store "
+		      "less in it";
 	return true;
 }
 
@@ -234,7 +234,7 @@ check_clients(const struct redis_info *i, struct redis_finding *ret)
 		 " since it was started",
 		 n, most, redis_info_number(i->info, "blocked_clients"),
 		 refused);
-	ret->remedy = "set its maxclients higher";
+	ret->remedy = "raise its maxclients";
 	return true;
 }
 
@@ -249,8 +249,8 @@ check_clock(const struct redis_info *i, struct redis_finding *ret)
 	snprintf(ret->what, sizeof(ret->what),
 		 "has a clock that is %.1f s %s that of this machine",
 		 s > 0 ? s : -s, s > 0 ? "ahead of" : "behind");
-	ret->remedy = "have both set by NTP: delays and expiry are reckoned "
-		      "by them";
+	ret->remedy =
+	    "synchronize both with NTP: delays and expiry depend on them";
 	return true;
 }
 

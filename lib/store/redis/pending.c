@@ -37,7 +37,7 @@ on_created(struct redis_request *request, const struct redis_reply *reply)
 				reply, &c->errs[i]);
 	else if (redis_reply_type(reply) == REDIS_NIL)
 		err_set(&c->errs[i], ERR_REFUSED,
-			"there is a task with the id %.*s already",
+			"a task with the ID %.*s exists already",
 			(int)c->ids[i].len, c->ids[i].p);
 	created(c);
 }

@@ -81,7 +81,7 @@ fail(struct broker_submit *task, const struct rbroker *b,
 	if (redis_fault(reply) == REDIS_FAULT_LOST)
 		err_set(&task->err, ERR_UNAVAILABLE,
 			"the connection to %s broke before it answered; the "
-			"task may have been queued all the same",
+			"task may have been queued anyway",
 			b->url_name);
 }
 
@@ -191,7 +191,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 	free(run);
 	for (; n > 0; n--)
 		err_set(&batch->tasks[first++].err, ERR_UNAVAILABLE,
-			"%s is out of reach", batch->broker->url_name);
+			"%s is unreachable", batch->broker->url_name);
 }
 
 /* --- pushing ----------------------------------------------------------- */
@@ -306,7 +306,7 @@ on_reserved(struct redis_request *request, const struct redis_reply *reply)
 		fail(task, run.batch->broker, reply);
 	else if (redis_reply_type(reply) == REDIS_NIL)
 		err_set(&task->err, ERR_REFUSED,
-			"there is a task with the id %.*s already",
+			"a task with the ID %.*s exists already",
 			(int)task->id.len, task->id.p);
 	command_ended(run.batch);
 }
@@ -331,7 +331,7 @@ reserve(struct batch *batch, size_t i)
 		batch->under_way++;
 	} else {
 		free(run);
-		err_set(&task->err, ERR_UNAVAILABLE, "%s is out of reach",
+		err_set(&task->err, ERR_UNAVAILABLE, "%s is unreachable",
 			batch->broker->url_name);
 	}
 	buf_done(&key);

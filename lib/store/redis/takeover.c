@@ -128,7 +128,8 @@ on_taken(struct redis_request *request, const struct redis_reply *reply)
 		return;
 	}
 	err_set(&what, ERR_UNAVAILABLE,
-		"queue %s: worker %s is dead; %zu of its tasks go on here",
+		"queue %s: worker %s is dead; this worker takes over %zu of "
+		"its tasks",
 		q->name, a->id, n);
 	b->opt.on_state(true, false, &what, b->opt.arg);
 	for (i = 0; i < n; i++) {

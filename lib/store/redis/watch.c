@@ -277,7 +277,7 @@ check_listener(struct rresults *r, struct err *err)
 		return -1;
 	if (redis_state(r->listener) != REDIS_REFUSED)
 		return 0;
-	return err_set(err, ERR_REFUSED, "%s does not let us listen any more",
+	return err_set(err, ERR_REFUSED, "%s no longer lets us subscribe",
 		       redis_name(r->listener));
 }
 

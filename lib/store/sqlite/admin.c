@@ -23,8 +23,8 @@ soperate_check_queue(struct slice name, struct err *err)
 	if (task_name_valid(name, TASK_QUEUE_MAX))
 		return 0;
 	return err_set(err, ERR_DATA,
-		       "\"%.*s\" is no name of a queue: 1 to %d bytes of A-Z "
-		       "a-z 0-9 _ . -",
+		       "\"%.*s\" is not a valid queue name: 1 to %d bytes of "
+		       "A-Z a-z 0-9 _ . -",
 		       (int)(name.len < 40 ? name.len : 40), name.p,
 		       TASK_QUEUE_MAX);
 }
@@ -260,10 +260,10 @@ static int
 examine_clock(struct tx *tx, struct buf *json, struct err *err)
 {
 	static const struct finding back = {
-	    .what = "the clock was set back: a worker has said something later "
-		    "than now",
-	    .remedy = "see to the time service of this machine (timedatectl); "
-		      "what is to run at a certain time runs late"};
+	    .what = "the clock was set back: a worker reported a time in the "
+		    "future",
+	    .remedy = "check the time service of this machine (timedatectl); "
+		      "delayed tasks run late"};
 	int64_t latest;
 
 	if (tx_first(tx, err, SQL_WORKERS_LATEST) < 0)

@@ -352,8 +352,7 @@ tell_missed(struct sresults *r)
 	if (r->listening.on_event == NULL)
 		return;
 	err_set(&err, ERR_UNAVAILABLE,
-		"%s: some events are missing: there were more than could be "
-		"kept",
+		"%s: some events are missing: more happened than can be kept",
 		store_name(&r->user));
 	r->listening.on_event((struct slice){NULL, 0}, &err, r->listening.arg);
 }

@@ -159,7 +159,7 @@ create_run(struct store_job *job, struct tx *tx, struct err *err)
 			return -1;
 		if (added == 0)
 			err_set(&c->errs[i], ERR_REFUSED,
-				"there is a task with the id %.*s already",
+				"a task with the ID %.*s exists already",
 				(int)c->ids[i].len, c->ids[i].p);
 	}
 	return 0;

@@ -114,7 +114,7 @@ store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
 	added = tx_run(tx, err, SQL_RECORD_ADD, task->id, task->record, number);
 	if (added == 0 && task->exclusive)
 		err_set(&task->err, ERR_REFUSED,
-			"there is a task with the id %.*s already",
+			"a task with the ID %.*s exists already",
 			(int)task->id.len, task->id.p);
 	return added;
 }

@@ -101,8 +101,8 @@ enter_run(struct store_job *job, struct tx *tx, struct err *err)
 	e->lock_fd = stakeover_lock(tx, e->worker_id, err);
 	if (e->lock_fd == -2) {
 		err_set(&e->refused, ERR_REFUSED,
-			"a worker with the id %s works on this database "
-			"already; give this one another [worker] id",
+			"a worker with ID %s already uses this database; set "
+			"another [worker] id",
 			b->opt.worker);
 		return 0;
 	}

@@ -55,7 +55,7 @@ find_user(struct declared *d, struct err *err)
 	if (*d->conf->user == '\0')
 		return 0;
 	if ((user = getpwnam(d->conf->user)) == NULL)
-		return err_set(err, ERR_CONFIG, "there is no user %s",
+		return err_set(err, ERR_CONFIG, "no such user: %s",
 			       d->conf->user);
 	if (user->pw_uid == geteuid())
 		return 0;
@@ -199,10 +199,10 @@ declarations_read(struct declarations *d, const json_t *config, struct err *err)
 	    .max_result_size = (size_t)json_integer_value(
 		json_object_get(config, "max_result_size"))};
 	if (json_object_size(tasks) == 0)
-		return err_set(err, ERR_CONFIG,
-			       "the configuration declares no task; write a "
-			       "section [task NAME], or take exec out of "
-			       "[worker] modules");
+		return err_set(
+		    err, ERR_CONFIG,
+		    "the configuration declares no task; add a section [task "
+		    "NAME], or remove exec from [worker] modules");
 	d->list = calloc(json_object_size(tasks), sizeof(void *));
 	if (d->list == NULL)
 		return err_nomem(err);

@@ -22,12 +22,12 @@ missing(const struct argv_template_placeholder *place, struct err *err)
 {
 	if (place->name != NULL)
 		return err_set(err, ERR_DATA,
-			       "the task has no keyword argument \"%s\", which "
-			       "its command wants",
+			       "the task lacks the keyword argument \"%s\", "
+			       "which its command needs",
 			       place->name);
 	return err_set(err, ERR_DATA,
-		       "the task has no argument {%u} (counted from 0), which "
-		       "its command wants",
+		       "the task lacks the argument {%u} (counted from 0), "
+		       "which its command needs",
 		       place->number);
 }
 
@@ -55,8 +55,8 @@ value_of(void *arg, const struct argv_template_placeholder *place,
 	}
 	if (strlen(json_string_value(value)) != json_string_length(value))
 		return err_set(err, ERR_DATA,
-			       "an argument holds a NUL byte, which no command "
-			       "line can");
+			       "an argument contains a NUL byte, which a "
+			       "command line cannot hold");
 	buf_adds(out, json_string_value(value));
 	return 0;
 }
