@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Flowrra: `make help` lists the targets. Those of tests are in tests/rules.mk.
+# Flowrra: `make help` lists the targets. Tests and checks are in tests/rules.mk.
 
 VERSION := 0.1.0
 CONFIG  ?= release
@@ -160,48 +160,21 @@ $(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(LUA) $(wildcard $(LUA)
 
 include tests/rules.mk
 
-# --- checks of the code ------------------------------------------------------
-
-#: deps     installs what is missing of the Debian packages that are needed
-deps:
-	@.ci/deps build test
-
-#: lint     checks form, layers, manual pages and scripts, and runs clang-tidy
-lint:
-	@.ci/deps build lint
-	@$(MAKE) --no-print-directory $(JOBS) all
-	@.ci/lint $(B)
-
-#: format   puts the C code into the style of .clang-format
-format:
-	find lib cmd tests -name '*.[ch]' -exec clang-format -i {} +
-
-# For clang-tidy, one a line.
-compile-flags:
-	@printf '%s\n' $(CPPFLAGS) -std=gnu11
-
 # --- installation ------------------------------------------------------------
 
 # The programs find the rest by /proc/self/exe, ../libexec and ../lib: so the
 # folders below prefix have the shape of those below build/release.
 man = $(wildcard cmd/*/*.$(1) lib/*/*.$(1) lib/*/*/*/*.$(1) conf/*.$(1))
-put = $(if $(2),install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3)/)
+put = $(if $(2),install -D -m $(1) -t $(DESTDIR)$(3) $(2),:)
 # $(1).in with its places filled in, to the folder $(2).
-fill = install -d $(DESTDIR)$(2) && \
-    sed -e '/^@common@$$/{' -e 'r systemd/common.conf' -e 'd' -e '}' \
+fill = sed -e '/^@common@$$/{' -e 'r systemd/common.conf' -e 'd' -e '}' \
     -e 's|@VERSION@|$(VERSION)|; s|@prefix@|$(prefix)|; s|@bindir@|$(bindir)|' \
     -e 's|@libdir@|$(libdir)|; s|@includedir@|$(includedir)|' \
     -e 's|@docdir@|$(docdir)|' $(1).in | \
-    install -m 644 /dev/stdin $(DESTDIR)$(2)/$(notdir $(1))
-# A line break, to have one command a line in a $(foreach).
-define \n
-
-
-endef
+    install -D -m 644 /dev/stdin $(DESTDIR)$(2)/$(notdir $(1))
 # The script of a shell, to a file in share.
-completion = install -d $(DESTDIR)$(prefix)/share/$(dir $(2)) && \
-    $(B)/bin/flowrractl completion $(1) | \
-    install -m 644 /dev/stdin $(DESTDIR)$(prefix)/share/$(2)
+completion = $(B)/bin/flowrractl completion $(1) | \
+    install -D -m 644 /dev/stdin $(DESTDIR)$(prefix)/share/$(2)
 UNITS := $(patsubst %.in,%,$(wildcard systemd/*.service.in))
 
 #: install  into $(DESTDIR)$(prefix); prefix is /usr/local by default
@@ -214,17 +187,16 @@ install: all
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libflowrra.so
 	$(call put,644,$(wildcard lib/*/flowrra/*.h),$(includedir)/flowrra)
 	$(call fill,lib/client/flowrra.pc,$(libdir)/pkgconfig)
-	$(foreach n,1 3 5 7 8,$(call put,644,$(call man,$n),$(mandir)/man$n)$(\n))
+	set -e; $(foreach n,1 3 5 7 8,$(call put,644,$(call man,$n),$(mandir)/man$n);)
 	$(call completion,bash,bash-completion/completions/flowrractl)
 	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)
 	$(call completion,fish,fish/vendor_completions.d/flowrractl.fish)
-	$(foreach u,$(UNITS),$(call fill,$u,$(unitdir))$(\n))
+	set -e; $(foreach u,$(UNITS),$(call fill,$u,$(unitdir));)
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
 	    systemd/handlers.conf,$(docdir))
-	install -d $(DESTDIR)$(sysconfdir)/flowrra
-	install -m 644 conf/flowrra.conf \
+	install -D -m 644 conf/flowrra.conf \
 	    $(DESTDIR)$(sysconfdir)/flowrra/flowrra.conf.example
 
 # What `install` with the same variables would put there, and the folders of
@@ -269,7 +241,7 @@ help:
 	@awk '/^#: / { name = $$2; sub(/^#: [^ ]+ +/, ""); \
 	    printf "make %-13s %s\n", name, $$0 }' Makefile tests/rules.mk
 
-.PHONY: all deps lint format compile-flags install uninstall dist deb clean help
+.PHONY: all install uninstall dist deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 

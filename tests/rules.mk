@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What the Makefile includes for tests, fuzzing, measuring and checks of the
-# whole. Programs run in the top folder.
+# What the Makefile includes: tests, fuzzing, measuring, checks of the code.
+# Programs run in the top folder.
 
 export ASAN_OPTIONS  ?= detect_stack_use_after_return=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
@@ -11,7 +11,7 @@ TEST_ENV = env $(addprefix -u ,$(filter FLOWRRA_%,$(.VARIABLES))) \
 	   -u CREDENTIALS_DIRECTORY BUILD_DIR=$(abspath $(B))
 JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # A make of its own: only after .ci/deps does pkg-config find everything.
-again    = @$(MAKE) --no-print-directory
+again    = +@$(MAKE) --no-print-directory
 
 test_objs  = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 SERVER_OBJS := $(call test_objs,tests/redis_server.c tests/server.c)
@@ -219,7 +219,27 @@ bench-operate: all $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/operate_bench sqlite)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
 
+# --- checks of the code ------------------------------------------------------
+
+#: deps     installs what is missing of the Debian packages that are needed
+deps:
+	@.ci/deps build test
+
+#: lint     checks form, layers, manual pages and scripts, and runs clang-tidy
+lint:
+	@.ci/deps build lint
+	$(again) $(JOBS) all
+	@.ci/lint $(B)
+
+#: format   puts the C code into the style of .clang-format
+format:
+	find lib cmd tests -name '*.[ch]' -exec clang-format -i {} +
+
+# For clang-tidy, one a line.
+compile-flags:
+	@printf '%s\n' $(CPPFLAGS) -std=gnu11
+
 .PHONY: test-programs unit e2e demo tour check-systemd systemd-short check-deb \
 	check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
 	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
-	bench-beat bench-operate
+	bench-beat bench-operate deps lint format compile-flags
