@@ -160,7 +160,9 @@ struct broker_operate_ops {
 		       broker_exhumed_fn *on_done, void *arg);
 };
 
-extern const struct broker_operate_ops broker_redis_operate;
-extern const struct broker_operate_ops broker_sqlite_operate;
+#define STORE(name)                                                            \
+	extern const struct broker_operate_ops broker_##name##_operate;
+#include "store/stores.def"
+#undef STORE
 
 #endif

@@ -4,8 +4,11 @@
 
 #include <string.h>
 
-static const struct broker_ops *const implementations[] = {&broker_redis,
-							   &broker_sqlite};
+static const struct broker_ops *const implementations[] = {
+#define STORE(name) &broker_##name,
+#include "store/stores.def"
+#undef STORE
+};
 
 static const struct broker_ops *
 find(const char *url)
@@ -26,9 +29,8 @@ broker_open(const struct broker_options *options, struct err *err)
 {
 	const struct broker_ops *ops;
 
-	/* With none configured, the embedded one. */
 	if (options->url == NULL || options->url[0] == '\0')
-		ops = &broker_sqlite;
+		ops = implementations[0];
 	else
 		ops = find(options->url);
 	if (ops == NULL) {

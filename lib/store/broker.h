@@ -242,7 +242,8 @@ struct broker {
 	const struct broker_ops *ops;
 };
 
-extern const struct broker_ops broker_redis;
-extern const struct broker_ops broker_sqlite;
+#define STORE(name) extern const struct broker_ops broker_##name;
+#include "store/stores.def"
+#undef STORE
 
 #endif

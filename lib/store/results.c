@@ -4,8 +4,11 @@
 
 #include <string.h>
 
-static const struct results_ops *const implementations[] = {&results_redis,
-							    &results_sqlite};
+static const struct results_ops *const implementations[] = {
+#define STORE(name) &results_##name,
+#include "store/stores.def"
+#undef STORE
+};
 
 static const struct results_ops *
 find(const char *url)
@@ -27,7 +30,7 @@ results_open(const struct results_options *options, struct err *err)
 	const struct results_ops *ops;
 
 	if (options->url == NULL || options->url[0] == '\0')
-		ops = &results_sqlite;
+		ops = implementations[0];
 	else
 		ops = find(options->url);
 	if (ops == NULL) {

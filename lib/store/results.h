@@ -210,7 +210,8 @@ struct results_watch {
 	struct results *results;
 };
 
-extern const struct results_ops results_redis;
-extern const struct results_ops results_sqlite;
+#define STORE(name) extern const struct results_ops results_##name;
+#include "store/stores.def"
+#undef STORE
 
 #endif

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+# What the Makefile includes: tests, fuzzing, measuring, checks of the code.
+# Programs run in the top folder.
+
+export ASAN_OPTIONS  ?= detect_stack_use_after_return=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
+# Tests find what was built in $BUILD_DIR; no configuration of the user's
+# reaches them.
+TEST_ENV = env $(addprefix -u ,$(filter FLOWRRA_%,$(.VARIABLES))) \
+	   -u CREDENTIALS_DIRECTORY BUILD_DIR=$(abspath $(B))
+JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+# A make of its own: only after .ci/deps does pkg-config find everything.
+again    = +@$(MAKE) --no-print-directory
+
+test_objs  = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+SERVER_OBJS := $(call test_objs,tests/redis_server.c tests/server.c)
+$(B)/tests/%.o: CPPFLAGS += -Itests
+
+# Programs in a folder below tests find the drivers, too.
+$(B)/tests/libexec:
+	@mkdir -p $(@D)
+	@ln -sfn ../libexec $@
+
+# --- tests -------------------------------------------------------------------
+
+UNIT_OBJS := $(call test_objs,tests/*.c $(patsubst lib/%,tests/%/*.c,$(wildcard lib/*)))
+E2E_OBJS  := $(call test_objs,tests/*.c tests/e2e/*.c)
+TEST_LIBS := $(call pc,libpq libmariadb check libevent_pthreads libsystemd smartcols)
+TEST_MODULES := $(patsubst tests/modules/%.c,$(B)/tests/modules/%.so,\
+		$(wildcard tests/modules/*.c))
+
+$(B)/tests/unit: $(UNIT_OBJS) $(call ar,$(LIBS))
+	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(TEST_LIBS)
+
+$(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS)) | $(B)/tests/libexec
+	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(TEST_LIBS)
+
+$(B)/tests/modules/%.so: tests/modules/%.c
+	$(call say,LD) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP \
+	    -MF $(@:.so=.d) -o $@ $<
+
+test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
+    $(B)/tests/soak/clock_shim.so
+
+#: unit     the unit tests only; SUITES="conf log" runs some of them
+unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES)
+	$(TEST_ENV) $(B)/tests/unit $(SUITES)
+
+#: e2e      the tests of the whole, with real programs and servers, only
+e2e: test-programs
+	$(TEST_ENV) $(B)/tests/e2e/run $(SUITES)
+
+#: demo     follows the tour of README.md, and shows it
+demo:
+	@.ci/deps build
+	$(again) $(JOBS) all
+	@BUILD_DIR=$(B) tests/tour
+
+# The transcript stays in $(B)/tests/tour.log.
+#: tour     follows the tour of README.md, and says so only if it is wrong
+tour: all
+	@mkdir -p $(B)/tests
+	@BUILD_DIR=$(B) tests/tour >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
+
+# In a container that boots the installed programs; skipped where none can.
+#: check-systemd runs the units for real; needs root and systemd-nspawn
+check-systemd: test-programs
+	@BUILD_DIR=$(B) tests/systemd/check
+
+# Sanitizers want what the units' bounds forbid.
+systemd-short: $(if $(filter release,$(CONFIG)),check-systemd)
+
+#: check-deb installs, uses and purges the packages in a Debian of its own
+check-deb: deb
+	@tests/package/check
+
+#: check    installs what is missing, builds everything, runs all tests
+check:
+	@.ci/deps build test
+	$(again) $(JOBS) test-programs
+	$(again) unit
+	$(again) e2e
+	$(again) tour
+	$(again) soak-short
+	$(again) systemd-short
+
+#: asan     check, under the address and undefined behaviour sanitizers
+#: tsan     check, under the thread sanitizer
+asan tsan:
+	$(again) CONFIG=$@ B=build/$@ check
+
+# --- soak: the campaign of faults --------------------------------------------
+
+# A program of its own, which uses the worlds of the tests of the whole.
+SOAK_OBJS := $(filter-out %/clock_shim.o,$(call test_objs,tests/soak/*.c)) \
+	     $(SERVER_OBJS) $(addprefix $(B)/tests/e2e/,world.o run.o worker.o look.o)
+
+$(B)/tests/soak/campaign: $(SOAK_OBJS) $(call ar,$(CLIENT_LIBS))
+	$(link) $(inputs) $(STORE_LIBS) $(call pc,check)
+
+# Preloaded into programs: no sanitizer may stand before it.
+$(B)/tests/soak/clock_shim.so: tests/soak/clock_shim.c
+	$(call say,LD) $(CC) $(CPPFLAGS) -std=gnu11 -fPIC $(WARNINGS) $(CFLAGS) \
+	    -shared -o $@ $<
+
+soak-programs: all $(TEST_MODULES) $(B)/tests/soak/campaign \
+    $(B)/tests/soak/clock_shim.so
+
+#: soak     injects all faults, for hours; SOAK="--short --seed 7 cuts" less
+soak: soak-programs
+	$(TEST_ENV) $(B)/tests/soak/campaign --long $(SOAK)
+
+# Sanitizers take memory that the campaign would miss.
+soak-short: $(if $(filter release,$(CONFIG)),soak-programs)
+	$(if $(filter release,$(CONFIG)),$(TEST_ENV) $(B)/tests/soak/campaign)
+
+#: soak-beat kills schedulers over 10,000 fires, with each database
+soak-beat: test-programs
+	$(TEST_ENV) BEAT_FIRES=10000 $(B)/tests/e2e/run beat
+
+#: soak-sqlite kills users of the embedded database 1,000 times, at random
+soak-sqlite: $(B)/tests/unit
+	$(TEST_ENV) FLOWRRA_CRASH_RUNS=1000 CK_TIMEOUT_MULTIPLIER=10 \
+	    $(B)/tests/unit sqlite-crash
+
+#: soak-mutants breaks the rules that keep tasks safe: soak must notice
+soak-mutants: soak-programs
+	tests/soak/mutants/run $(B) $(MUTANTS)
+
+# --- fuzzing -----------------------------------------------------------------
+
+FUZZ_SECONDS ?= 30
+FUZZ_LIBS := util core codec cron ipc redis
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+$(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
+	$(call say,LD) $(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ \
+	    $(inputs) $(STORE_LIBS)
+
+fuzzers: $(FUZZERS)
+
+# What a target finds goes to build/fuzz; what is worth keeping is put into
+# tests/fuzz/corpus/NAME by hand.
+#: fuzz     each fuzz target for FUZZ_SECONDS (30)
+fuzz:
+	@.ci/deps build fuzz
+	$(again) $(JOBS) CONFIG=fuzz B=build/fuzz fuzzers
+	@set -e; for c in tests/fuzz/*.c; do \
+	    n=$$(basename $$c .c); echo "fuzz: $$n"; \
+	    mkdir -p build/fuzz/corpus/$$n; \
+	    build/fuzz/tests/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) \
+		-verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$$n- build/fuzz/corpus/$$n \
+		$$(test ! -d tests/fuzz/corpus/$$n || echo tests/fuzz/corpus/$$n); \
+	done
+
+# --- measuring ---------------------------------------------------------------
+
+BENCH_OBJS := $(call test_objs,tests/bench/*.c)
+BENCH_FILL := $(B)/tests/bench/operate_fill.o
+BENCH_RUN  := $(filter-out %_bench.o %/module.o $(BENCH_FILL),$(BENCH_OBJS))
+BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so \
+		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
+# Of the library as users have it, or of what it does not show them.
+BENCH_LIBS := $(SHARED) $(call ar,cron core util)
+$(B)/tests/bench/run $(B)/tests/bench/%_bench: BUILT_LIBS = -Wl,-rpath,$(abspath $(B)/lib)
+
+$(B)/tests/bench/run: $(BENCH_RUN) $(SERVER_OBJS) $(B)/lib/util.a $(SHARED)
+	$(link) $(BUILT_LIBS) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/%_bench: $(B)/tests/bench/%_bench.o $(BENCH_LIBS)
+	$(link) $(BUILT_LIBS) $(inputs) -lm
+
+# With servers of its own, and a database filled from below.
+$(B)/tests/bench/beat_bench: $(B)/tests/bench/beat_bench.o $(B)/tests/sql_server.o \
+    $(SERVER_OBJS) $(call ar,schedules sqlite core util) | $(B)/tests/libexec
+	$(link) $(inputs) $(STORE_LIBS) $(call pc,libpq libmariadb)
+
+$(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
+    $(SERVER_OBJS) $(call ar,$(STORE))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o $(BENCH_FILL) \
+    $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/module.so: $(B)/tests/bench/module.o
+	$(link) -shared $(inputs)
+
+bench-programs: all $(BENCH_PROGRAMS)
+
+#: bench    measures throughput and latency; BENCH=--help lists its options
+bench:
+	@.ci/deps build test
+	$(again) $(JOBS) bench-programs
+	@$(TEST_ENV) $(B)/tests/bench/run $(BENCH)
+
+#: bench-peers the same beside other task queues; PEERS="rq sidekiq" ROUNDS=3
+bench-peers:
+	@.ci/deps build test
+	$(again) $(JOBS) bench-programs
+	@$(TEST_ENV) tests/bench/peers/run
+
+#: bench-growth how cost grows; GROWTH="waiting queues", GROWTH_MAX=1000000
+bench-growth:
+	@.ci/deps build test
+	$(again) $(JOBS) bench-programs
+	@$(TEST_ENV) tests/bench/growth/run
+
+#: bench-beat measures the scheduler: wake-ups, bursts, how late fires are
+bench-beat: all $(B)/tests/bench/beat_bench
+	@$(TEST_ENV) $(B)/tests/bench/beat_bench $(BENCH)
+
+#: bench-operate measures what operators ask for, with a million tasks
+bench-operate: all $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
+	@$(TEST_ENV) $(B)/tests/bench/operate_bench $(or $(BENCH),redis)
+	@$(TEST_ENV) $(B)/tests/bench/manager_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/operate_bench sqlite)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
+
+# --- checks of the code ------------------------------------------------------
+
+#: deps     installs what is missing of the Debian packages that are needed
+deps:
+	@.ci/deps build test
+
+#: lint     checks form, layers, manual pages and scripts, and runs clang-tidy
+lint:
+	@.ci/deps build lint
+	$(again) $(JOBS) all
+	@.ci/lint $(B)
+
+#: format   puts the C code into the style of .clang-format
+format:
+	find lib cmd tests -name '*.[ch]' -exec clang-format -i {} +
+
+# For clang-tidy, one a line.
+compile-flags:
+	@printf '%s\n' $(CPPFLAGS) -std=gnu11
+
+.PHONY: test-programs unit e2e demo tour check-systemd systemd-short check-deb \
+	check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
+	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
+	bench-beat bench-operate deps lint format compile-flags
