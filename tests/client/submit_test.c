@@ -231,7 +231,7 @@ static const struct {
     BAD("name \"a b\"", .name = "a b"),
     BAD("name \"\"", .name = ""),
     BAD("queue \"q:1\"", .name = "add", .queue = "q:1"),
-    BAD("id \"a b\"", .name = "add", .id = "a b"),
+    BAD("\"a b\"", .name = "add", .id = "a b"),
     BAD("args must be a JSON array", .name = "add", .args = "{}"),
     BAD("args: not JSON", .name = "add", .args = "[1"),
     BAD("args: not JSON", .name = "add", .args = ""),

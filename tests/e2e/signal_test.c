@@ -251,7 +251,7 @@ START_TEST(the_service_manager_is_told_how_it_goes)
 	worker_notified(k, "WATCHDOG=1");
 	worker_notified(k, "WATCHDOG=1");
 	ck_assert_ptr_nonnull(
-	    strstr(worker_notified(k, "STATUS="), "broker in reach"));
+	    strstr(worker_notified(k, "STATUS="), "broker reachable"));
 	worker_signal(k, SIGTERM);
 	worker_notified(k, "STOPPING=1");
 	ck_assert_int_eq(worker_end(k), 0);

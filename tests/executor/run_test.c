@@ -360,8 +360,7 @@ START_TEST(ready_tells_of_tasks_and_of_refused_modules)
 	    strstr(d.ready, "for module interface 0, but this executor has 1"));
 	ck_assert_ptr_nonnull(strstr(d.ready, "flowrra_module()"));
 	ck_assert_ptr_nonnull(strstr(d.ready, "no licence for the moon"));
-	ck_assert_ptr_nonnull(
-	    strstr(d.ready, "\\\"plain\\\" is there already"));
+	ck_assert_ptr_nonnull(strstr(d.ready, "\\\"plain\\\" exists already"));
 	ck_assert_ptr_nonnull(strstr(d.ready, "missing.so"));
 	/* All of a refused module is refused. */
 	ck_assert_ptr_null(strstr(d.ready, "twin.own"));

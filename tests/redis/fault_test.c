@@ -172,8 +172,9 @@ static const struct {
 } refusals[] = {
     {"-WRONGPASS invalid username-password pair\r\n", "wrong user"},
     {"-ERR invalid password\r\n", "wrong user"},
-    {"-ERR Client sent AUTH, but no password is set\r\n", "has none"},
-    {"-ERR AUTH <password> called without any password\r\n", "has none"},
+    {"-ERR Client sent AUTH, but no password is set\r\n", "none is configured"},
+    {"-ERR AUTH <password> called without any password\r\n",
+     "none is configured"},
     {"-ERR wrong number of arguments for 'auth' command\r\n", "older than"},
     {"-ERR unknown command `AUTH`, with args beginning with: `s3cret`\r\n",
      "does not accept our AUTH"},

@@ -39,7 +39,7 @@ static const struct {
     {"aof_enabled:0\r\n", "3600 1", NULL, 0, false, "no append-only file"},
     {"aof_enabled:0\r\n", NULL, NULL, 0, false, "no append-only file"},
     {"aof_enabled:0\r\n", "", NULL, 0, true, "nothing on disk"},
-    {"aof_enabled:1\r\n", "", "no", 0, false, "flushed"},
+    {"aof_enabled:1\r\n", "", "no", 0, false, "when to flush"},
     {"rdb_last_bgsave_status:err\r\n", NULL, NULL, 0, true, "last snapshot"},
     {"aof_last_write_status:err\r\n", NULL, NULL, 0, true, "could not write"},
     {"latest_fork_usec:1500000\r\n", NULL, NULL, 0, false, "1500 ms"},
