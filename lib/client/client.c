@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/registry.h"
+#include "core/task.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
@@ -37,6 +38,7 @@ client_fail(struct flowrra_error *error, const struct err *err)
 }
 _Static_assert(sizeof(((struct flowrra_error *)0)->message) == ERR_MSG_MAX,
 	       "messages fit");
+_Static_assert(FLOWRRA_ID_SIZE == TASK_ID_MAX + 1, "ids fit");
 
 int
 client_check(const struct flowrra_client *c, struct err *err)

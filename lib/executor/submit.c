@@ -14,6 +14,9 @@
 #include "util/log.h"
 #include "util/uuid.h"
 
+_Static_assert(UUID_TEXT_SIZE <= 37 && UUID_TEXT_SIZE <= FLOWRRA_ID_SIZE,
+	       "there is room for the id in modules of all versions");
+
 /* The members of interface 1.2, the first one with a size: what a module must
  * at least know of the options. */
 #define OPTIONS_MIN_SIZE                                                       \
@@ -199,7 +202,8 @@ make_json(const char *id, const char *name, const json_t *args,
 int
 flowrra_task_submit(struct flowrra_task *task, const char *name,
 		    const json_t *args, const json_t *kwargs,
-		    const struct flowrra_submit_options *options, char id[37])
+		    const struct flowrra_submit_options *options,
+		    char id[FLOWRRA_ID_SIZE])
 {
 	struct flowrra_submit_options o;
 	struct waiter w = {.code = ERR_NONE, .text = BUF_INIT};
@@ -241,14 +245,15 @@ struct options_1_1 {
 	double timeout;
 };
 
-/* What modules of these versions call; see flowrra/module.h. */
+/* What modules of these versions call, with room for a UUID only; see
+ * flowrra/module.h. */
 int submit_1_1(struct flowrra_task *task, const char *name, const json_t *args,
 	       const json_t *kwargs, const struct options_1_1 *options,
-	       char id[37]) __asm__("flowrra_task_submit");
+	       char *id) __asm__("flowrra_task_submit");
 
 int
 submit_1_1(struct flowrra_task *task, const char *name, const json_t *args,
-	   const json_t *kwargs, const struct options_1_1 *options, char id[37])
+	   const json_t *kwargs, const struct options_1_1 *options, char *id)
 {
 	struct flowrra_submit_options o = FLOWRRA_SUBMIT_OPTIONS_INIT;
 

@@ -18,7 +18,7 @@ static int
 submit(struct flowrra_task *task, const struct flowrra_submit_options *options,
        json_t **result)
 {
-	char id[37] = "";
+	char id[FLOWRRA_ID_SIZE] = "";
 	int r = flowrra_task_submit(task, "plain", NULL, NULL, options, id);
 
 	*result = json_pack("[i, i]", r, (int)strlen(id));

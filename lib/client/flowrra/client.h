@@ -48,6 +48,14 @@
 extern "C" {
 #endif
 
+/* A member of an initialiser: by its name where the language has that (C, and
+ * C++ since C++20), elsewhere by its place. */
+#if !defined(__cplusplus) || defined(__cpp_designated_initializers)
+#define FLOWRRA_MEMBER_(name, value) .name = value
+#else
+#define FLOWRRA_MEMBER_(name, value) value
+#endif
+
 /*
  * What went wrong. The numbers never change: they are the exit codes of
  * flowrractl(1), too. Any function may fail with FLOWRRA_USAGE, FLOWRRA_SYSTEM
@@ -94,7 +102,11 @@ struct flowrra_options {
 };
 #define FLOWRRA_OPTIONS_INIT                                                   \
 	{                                                                      \
-		sizeof(struct flowrra_options), NULL, NULL, NULL, NULL         \
+		FLOWRRA_MEMBER_(size, sizeof(struct flowrra_options)),         \
+		    FLOWRRA_MEMBER_(config_file, NULL),                        \
+		    FLOWRRA_MEMBER_(settings, NULL),                           \
+		    FLOWRRA_MEMBER_(broker_url, NULL),                         \
+		    FLOWRRA_MEMBER_(backend_url, NULL)                         \
 	}
 
 /*
@@ -159,10 +171,23 @@ struct flowrra_request {
 };
 #define FLOWRRA_REQUEST_INIT                                                   \
 	{                                                                      \
-		sizeof(struct flowrra_request), NULL, NULL, NULL, NULL, NULL,  \
-		    0, FLOWRRA_UNSET, 0, 0, 0, FLOWRRA_UNSET, FLOWRRA_UNSET,   \
-		    FLOWRRA_UNSET, FLOWRRA_UNSET, FLOWRRA_UNSET,               \
-		    FLOWRRA_UNSET, false, NULL, FLOWRRA_UNSET                  \
+		FLOWRRA_MEMBER_(size, sizeof(struct flowrra_request)),         \
+		    FLOWRRA_MEMBER_(name, NULL), FLOWRRA_MEMBER_(args, NULL),  \
+		    FLOWRRA_MEMBER_(kwargs, NULL), FLOWRRA_MEMBER_(id, NULL),  \
+		    FLOWRRA_MEMBER_(queue, NULL),                              \
+		    FLOWRRA_MEMBER_(priority, 0),                              \
+		    FLOWRRA_MEMBER_(max_retries, FLOWRRA_UNSET),               \
+		    FLOWRRA_MEMBER_(delay_s, 0), FLOWRRA_MEMBER_(at_us, 0),    \
+		    FLOWRRA_MEMBER_(expires_us, 0),                            \
+		    FLOWRRA_MEMBER_(timeout_s, FLOWRRA_UNSET),                 \
+		    FLOWRRA_MEMBER_(retry_delay_s, FLOWRRA_UNSET),             \
+		    FLOWRRA_MEMBER_(retry_backoff, FLOWRRA_UNSET),             \
+		    FLOWRRA_MEMBER_(retry_delay_max_s, FLOWRRA_UNSET),         \
+		    FLOWRRA_MEMBER_(retry_jitter, FLOWRRA_UNSET),              \
+		    FLOWRRA_MEMBER_(cpu_bound, FLOWRRA_UNSET),                 \
+		    FLOWRRA_MEMBER_(force, false),                             \
+		    FLOWRRA_MEMBER_(unique, NULL),                             \
+		    FLOWRRA_MEMBER_(unique_ttl_s, FLOWRRA_UNSET)               \
 	}
 
 /*

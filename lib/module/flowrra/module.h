@@ -62,6 +62,18 @@ extern "C" {
 #define FLOWRRA_MODULE_ABI_MAJOR 1
 #define FLOWRRA_MODULE_ABI_MINOR 2
 
+/* Room for a task's id: 200 characters and a NUL. The ids that Flowrra makes
+ * are UUIDs of 36 characters. */
+#define FLOWRRA_ID_SIZE 201
+
+/* A member of an initialiser: by its name where the language has that (C, and
+ * C++ since C++20), elsewhere by its place. */
+#if !defined(__cplusplus) || defined(__cpp_designated_initializers)
+#define FLOWRRA_MEMBER_(name, value) .name = value
+#else
+#define FLOWRRA_MEMBER_(name, value) value
+#endif
+
 struct event_base;   /* libevent's */
 struct flowrra_task; /* one attempt to run a task; the executor owns it */
 
@@ -102,9 +114,10 @@ typedef void flowrra_cancel_fn(struct flowrra_task *task);
 /* --- what a module describes --------------------------------------------- */
 
 /*
- * One task. An initialiser sets the name and one handler, and ends with
- * FLOWRRA_TASK_DEFAULTS, which sets the members whose default is not zero. The
- * strings must stay valid until the process ends.
+ * One task. In C, an initialiser sets the name and one handler, and ends with
+ * FLOWRRA_TASK_DEFAULTS, which sets the members whose default is not zero. C++
+ * starts from FLOWRRA_TASK_TYPE_INIT. The strings must stay valid until the
+ * process ends.
  */
 struct flowrra_task_type {
 	const char *name;	   /* [A-Za-z0-9_.-], 1 to 200 characters */
@@ -123,8 +136,28 @@ struct flowrra_task_type {
 	double timeout;		/* of one attempt; 0: none */
 };
 
+/* All defaults: the name and the handler are assigned afterwards. */
+#define FLOWRRA_TASK_TYPE_INIT                                                 \
+	{                                                                      \
+		FLOWRRA_MEMBER_(name, NULL),                                   \
+		    FLOWRRA_MEMBER_(description, NULL),                        \
+		    FLOWRRA_MEMBER_(queue, NULL), FLOWRRA_MEMBER_(run, NULL),  \
+		    FLOWRRA_MEMBER_(start, NULL),                              \
+		    FLOWRRA_MEMBER_(cancel, NULL),                             \
+		    FLOWRRA_MEMBER_(cpu_bound, false),                         \
+		    FLOWRRA_MEMBER_(max_retries, -1),                          \
+		    FLOWRRA_MEMBER_(retry_delay, -1.0),                        \
+		    FLOWRRA_MEMBER_(retry_backoff, 1.0),                       \
+		    FLOWRRA_MEMBER_(retry_delay_max, 0),                       \
+		    FLOWRRA_MEMBER_(retry_jitter, 0),                          \
+		    FLOWRRA_MEMBER_(timeout, 0)                                \
+	}
+
+/* In C++ only since C++20. */
+#if !defined(__cplusplus) || defined(__cpp_designated_initializers)
 #define FLOWRRA_TASK_DEFAULTS                                                  \
 	.max_retries = -1, .retry_delay = -1.0, .retry_backoff = 1.0
+#endif
 
 /*
  * A module. It must stay valid until the process ends. The functions may be
@@ -168,13 +201,17 @@ const struct flowrra_module *flowrra_module(void);
 	flowrra_module(void)                                                   \
 	{                                                                      \
 		static const struct flowrra_module module_ = {                 \
-		    .abi_major = FLOWRRA_MODULE_ABI_MAJOR,                     \
-		    .abi_minor = FLOWRRA_MODULE_ABI_MINOR,                     \
-		    .name = (module_name),                                     \
-		    .version = (module_version),                               \
-		    .tasks = (task_array),                                     \
-		    .n_tasks = sizeof(task_array) / sizeof((task_array)[0]),   \
-		    .task_size = sizeof((task_array)[0]),                      \
+		    FLOWRRA_MEMBER_(abi_major, FLOWRRA_MODULE_ABI_MAJOR),      \
+		    FLOWRRA_MEMBER_(abi_minor, FLOWRRA_MODULE_ABI_MINOR),      \
+		    FLOWRRA_MEMBER_(name, (module_name)),                      \
+		    FLOWRRA_MEMBER_(version, (module_version)),                \
+		    FLOWRRA_MEMBER_(tasks, (task_array)),                      \
+		    FLOWRRA_MEMBER_(n_tasks, sizeof(task_array) /              \
+						 sizeof((task_array)[0])),     \
+		    FLOWRRA_MEMBER_(task_size, sizeof((task_array)[0])),       \
+		    FLOWRRA_MEMBER_(init, NULL),                               \
+		    FLOWRRA_MEMBER_(fini, NULL),                               \
+		    FLOWRRA_MEMBER_(configure, NULL),                          \
 		};                                                             \
 		return &module_;                                               \
 	}
@@ -255,15 +292,19 @@ struct flowrra_submit_options {
 };
 #define FLOWRRA_SUBMIT_OPTIONS_INIT                                            \
 	{                                                                      \
-		.size = sizeof(struct flowrra_submit_options),                 \
-		.max_retries = -1, .retry_delay = -1.0, .timeout = -1.0        \
+		FLOWRRA_MEMBER_(size, sizeof(struct flowrra_submit_options)),  \
+		    FLOWRRA_MEMBER_(queue, NULL),                              \
+		    FLOWRRA_MEMBER_(priority, 0), FLOWRRA_MEMBER_(delay, 0),   \
+		    FLOWRRA_MEMBER_(max_retries, -1),                          \
+		    FLOWRRA_MEMBER_(retry_delay, -1.0),                        \
+		    FLOWRRA_MEMBER_(timeout, -1.0)                             \
 	}
 
 /*
  * Submits another task. `args` (an array) and `kwargs` (an object) are borrowed
  * and may be NULL, for empty ones. `options` may be NULL. A task that no module
  * of this worker has needs a queue. Unless `id` is NULL, the new task's id, a
- * UUID, is written there: 37 bytes with the NUL.
+ * UUID, is written there.
  *
  * A blocking handler waits for the answer: 0 means that the task is queued, -1
  * that it is not. An asynchronous handler does not wait: 0 means that the
@@ -274,10 +315,10 @@ struct flowrra_submit_options {
  * with options that have no size. Since 1.2 the function has another symbol, so
  * that each module finds the one that it was built for.
  */
-int flowrra_task_submit(struct flowrra_task *task, const char *name,
-			const json_t *args, const json_t *kwargs,
-			const struct flowrra_submit_options *options,
-			char id[37]) __asm__("flowrra_task_submit_sized");
+int flowrra_task_submit(
+    struct flowrra_task *task, const char *name, const json_t *args,
+    const json_t *kwargs, const struct flowrra_submit_options *options,
+    char id[FLOWRRA_ID_SIZE]) __asm__("flowrra_task_submit_sized");
 
 #ifdef __cplusplus
 }

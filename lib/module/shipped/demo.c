@@ -197,7 +197,7 @@ fanout(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	json_int_t n = json_integer_value(json_array_get(args, 0)), i;
 	const char *name = json_string_value(json_array_get(args, 1));
 	json_t *ids, *its_args;
-	char id[37];
+	char id[FLOWRRA_ID_SIZE];
 	int r;
 
 	if (n < 1 || n > 1000)
