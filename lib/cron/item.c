@@ -30,7 +30,7 @@ not_understood(const struct scan *s)
 
 /* The values of the field that a full turn has. */
 static unsigned int
-turn(const struct field *field)
+item_field_values(const struct field *field)
 {
 	return field->last - field->min + 1;
 }
@@ -50,12 +50,13 @@ item_read_step(struct scan *s, unsigned int *ret)
 			step = step * 10 + (unsigned int)(*s->p - '0');
 	if (step == 0)
 		return scan_fault(s, CRON_BAD_STEP, slash, s->end,
-				  "write 1 to %u after the slash", turn(field));
-	if (step > turn(field))
+				  "write 1 to %u after the slash",
+				  item_field_values(field));
+	if (step > item_field_values(field))
 		return scan_fault(s, CRON_BAD_STEP, slash, s->end,
 				  "the field has %u values; for longer periods "
 				  "write @every 90m",
-				  turn(field));
+				  item_field_values(field));
 	*ret = step;
 	return 0;
 }

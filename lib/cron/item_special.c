@@ -10,7 +10,7 @@
 
 /* One number of the seed for each field: the finalizer of SplitMix64. */
 static uint64_t
-mix(uint64_t x)
+item_mix(uint64_t x)
 {
 	x += UINT64_C(0x9e3779b97f4a7c15);
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -27,7 +27,7 @@ cron_seed(struct slice id)
 	for (i = 0; i < id.len; i++)
 		hash =
 		    (hash ^ (unsigned char)id.p[i]) * UINT64_C(0x100000001b3);
-	return mix(hash);
+	return item_mix(hash);
 }
 
 /* Reads "a-b)". */
@@ -60,7 +60,7 @@ item_read_drawn(struct scan *s, struct field_set *set)
 	const struct field *field = &fields[s->field];
 	const char *from = s->p;
 	unsigned int first = field->min, last = field->drawn, step;
-	uint64_t drawn = mix(s->seed ^ mix(s->field));
+	uint64_t drawn = item_mix(s->seed ^ item_mix(s->field));
 	unsigned int choices;
 	bool steps;
 

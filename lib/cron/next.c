@@ -152,7 +152,7 @@ year_from(const struct cron *c, unsigned int year)
 
 /* The first day that matches in the months `months` of a year; or NO_DAY. */
 static unsigned int
-day_in_year(const struct cron *c, unsigned int year, unsigned int months)
+next_day_in_year(const struct cron *c, unsigned int year, unsigned int months)
 {
 	bool leap = days_is_leap(year);
 	unsigned int new_year = days_before_year(year);
@@ -192,7 +192,7 @@ day_from(const struct cron *c, unsigned int from)
 		}
 	}
 	for (; year <= CRON_YEAR_MAX; year = year_from(c, year + 1)) {
-		start = day_in_year(c, year, months);
+		start = next_day_in_year(c, year, months);
 		if (start != NO_DAY)
 			return start;
 		months = c->months;

@@ -78,7 +78,7 @@ field_count(struct scan *s, unsigned int count)
 
 /* Puts a field's values where they belong. */
 static void
-store(struct cron *c, enum field_id id, const struct field_set *set)
+parse_store(struct cron *c, enum field_id id, const struct field_set *set)
 {
 	uint64_t values = set->words[0];
 
@@ -112,7 +112,7 @@ store(struct cron *c, enum field_id id, const struct field_set *set)
 }
 
 static int
-read_field(struct scan *s, enum field_id id)
+parse_field(struct scan *s, enum field_id id)
 {
 	struct field_set set;
 
@@ -125,7 +125,7 @@ read_field(struct scan *s, enum field_id id)
 	}
 	if (field_read(s, &set) != 0)
 		return -1;
-	store(s->cron, id, &set);
+	parse_store(s->cron, id, &set);
 	return 0;
 }
 
@@ -170,19 +170,19 @@ read_fields(struct scan *s, const char *p)
 		return field_count(s, count);
 	if (count == 5) {
 		field_set_add(&set, FIELD_SECOND, 0, 0, 1);
-		store(s->cron, FIELD_SECOND, &set);
+		parse_store(s->cron, FIELD_SECOND, &set);
 	}
 	if (count < FIELDS) {
 		set = (struct field_set){.bare = true};
 		field_set_add(&set, FIELD_YEAR, CRON_YEAR_MIN, CRON_YEAR_MAX,
 			      1);
-		store(s->cron, FIELD_YEAR, &set);
+		parse_store(s->cron, FIELD_YEAR, &set);
 	}
 	first = count == 5 ? FIELD_MINUTE : FIELD_SECOND;
 	for (i = 0; i < count; i++) {
 		s->p = from[i];
 		s->end = to[i];
-		if (read_field(s, first + i) != 0)
+		if (parse_field(s, first + i) != 0)
 			return -1;
 	}
 	set_flags(s->cron);
@@ -258,7 +258,7 @@ read_macro(struct scan *s, const char *p, int64_t anchor_us)
 }
 
 static int
-read_all(struct scan *s, const char *p, int64_t anchor_us)
+parse_all(struct scan *s, const char *p, int64_t anchor_us)
 {
 	struct slice zone = cron_zone(p);
 
@@ -294,7 +294,7 @@ cron_parse(const char *text, const struct cron_options *options,
 			 .fault = fault,
 			 .err = err};
 
-	if (read_all(&s, text, o->anchor_us) != 0)
+	if (parse_all(&s, text, o->anchor_us) != 0)
 		return -1;
 	if (fault != NULL)
 		*fault = (struct cron_fault){.code = CRON_NONE};

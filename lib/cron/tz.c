@@ -90,7 +90,7 @@ tz_set_free(struct tz_set *set)
 
 /* Where a name is in the set, or belongs. */
 static size_t
-place(const struct tz_set *set, const char *name, bool *ret_found)
+tz_position(const struct tz_set *set, const char *name, bool *ret_found)
 {
 	size_t low = 0, high = set->count, middle;
 	int order;
@@ -149,7 +149,7 @@ unknown(const struct tz_set *set, const char *name, struct err *err)
 
 /* Reads the file into *ret, to be freed. Returns 1 when there is none. */
 static int
-read_file(const char *path, struct buf *ret, struct err *err)
+tz_read_file(const char *path, struct buf *ret, struct err *err)
 {
 	struct stat st;
 	ssize_t got;
@@ -192,7 +192,7 @@ done:
 }
 
 static struct tz *
-load(const struct tz_set *set, const char *name, struct err *err)
+tz_load(const struct tz_set *set, const char *name, struct err *err)
 {
 	struct buf path = BUF_INIT;
 	struct buf bytes = BUF_INIT;
@@ -202,7 +202,7 @@ load(const struct tz_set *set, const char *name, struct err *err)
 	if (path.failed)
 		err_nomem(err);
 	else
-		switch (read_file(path.data, &bytes, err)) {
+		switch (tz_read_file(path.data, &bytes, err)) {
 		case 0:
 			zone = tz_read((struct slice){bytes.data, bytes.len},
 				       name, err);
@@ -220,7 +220,7 @@ load(const struct tz_set *set, const char *name, struct err *err)
 
 /* Puts a zone into the set, which then owns it. */
 static int
-keep(struct tz_set *set, size_t at, struct tz *zone, struct err *err)
+tz_keep(struct tz_set *set, size_t at, struct tz *zone, struct err *err)
 {
 	size_t cap = set->cap > 0 ? 2 * set->cap : 16;
 	struct tz **zones;
@@ -253,11 +253,11 @@ tz_find(struct tz_set *set, struct slice name, struct err *err)
 		return NULL;
 	memcpy(text, name.p, name.len);
 	text[name.len] = '\0';
-	at = place(set, text, &found);
+	at = tz_position(set, text, &found);
 	if (found)
 		return set->zones[at];
-	zone = load(set, text, err);
-	if (zone != NULL && keep(set, at, zone, err) != 0) {
+	zone = tz_load(set, text, err);
+	if (zone != NULL && tz_keep(set, at, zone, err) != 0) {
 		tz_free(zone);
 		return NULL;
 	}

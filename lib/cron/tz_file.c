@@ -138,7 +138,7 @@ check_block(const struct block *b)
 
 /* Finds the block to use, and the footer, which may be empty. */
 static const char *
-read_file(struct slice bytes, struct block *b, struct slice *footer)
+tz_file_read(struct slice bytes, struct block *b, struct slice *footer)
 {
 	struct cursor c = {(const unsigned char *)bytes.p,
 			   (const unsigned char *)bytes.p + bytes.len};
@@ -177,7 +177,7 @@ struct list {
 
 /* Adds a span, in the order of time, unless nothing changes with it. */
 static void
-add(struct list *l, int64_t start_s, int32_t offset_s)
+span_add(struct list *l, int64_t start_s, int32_t offset_s)
 {
 	struct tz_span *last;
 
@@ -232,9 +232,9 @@ add_rule(struct list *l, const struct tz_rule *rule, int64_t last_s)
 	qsort(changes, n, sizeof(changes[0]), compare_changes);
 	for (i = 0; i < n; i++)
 		if (changes[i].at_s > last_s)
-			add(l, changes[i].at_s,
-			    changes[i].summer ? rule->summer_offset_s
-					      : rule->offset_s);
+			span_add(l, changes[i].at_s,
+				 changes[i].summer ? rule->summer_offset_s
+						   : rule->offset_s);
 }
 
 static void
@@ -244,12 +244,12 @@ collect(struct list *l, const struct block *b, const struct tz_rule *rule)
 	uint32_t i;
 
 	/* With no transitions, the rule holds for all times. */
-	add(l, -TZ_NEVER_S,
-	    b->n_times == 0 && rule != NULL ? rule->offset_s
-					    : type_offset_s(b, 0));
+	span_add(l, -TZ_NEVER_S,
+		 b->n_times == 0 && rule != NULL ? rule->offset_s
+						 : type_offset_s(b, 0));
 	for (i = 0; i < b->n_times; i++) {
 		at_s = signed_time(b->times + i * b->time_size, b->time_size);
-		add(l, at_s, type_offset_s(b, b->indices[i]));
+		span_add(l, at_s, type_offset_s(b, b->indices[i]));
 	}
 	if (rule != NULL && rule->has_summer)
 		add_rule(l, rule, at_s);
@@ -257,7 +257,7 @@ collect(struct list *l, const struct block *b, const struct tz_rule *rule)
 
 /* Completes the spans that have been collected. */
 static void
-finish(struct tz *zone)
+tz_file_finish(struct tz *zone)
 {
 	struct tz_span *span = zone->spans;
 	int64_t peak_s = -TZ_NEVER_S, end_s;
@@ -299,7 +299,7 @@ build(const struct block *b, const struct tz_rule *rule, const char *name)
 		return NULL;
 	}
 	memcpy(zone->spans, spans, list.count * sizeof(spans[0]));
-	finish(zone);
+	tz_file_finish(zone);
 	return zone;
 }
 
@@ -310,7 +310,7 @@ tz_read(struct slice bytes, const char *name, struct err *err)
 	struct slice footer;
 	struct tz_rule rule;
 	struct tz *zone;
-	const char *why = read_file(bytes, &block, &footer);
+	const char *why = tz_file_read(bytes, &block, &footer);
 
 	if (why == NULL && footer.len > 0 && tz_rule_parse(footer, &rule) != 0)
 		why = "the rule in its footer is malformed";

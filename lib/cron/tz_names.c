@@ -85,8 +85,8 @@ add_name(struct list *l, const char *name)
 	return 0;
 }
 
-static int walk(struct list *l, const char *folder, const char *below,
-		int depth);
+static int tz_names_walk(struct list *l, const char *folder, const char *below,
+			 int depth);
 
 /* Zones and folders begin with a capital; all else (tables, copies of all
  * zones in "posix" and "right", "localtime") does not. */
@@ -115,11 +115,11 @@ visit(struct list *l, const char *folder, const char *below, const char *entry,
 	if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
 		return 0;
 	name[len - 1] = '/';
-	return walk(l, folder, name, depth + 1);
+	return tz_names_walk(l, folder, name, depth + 1);
 }
 
 static int
-walk(struct list *l, const char *folder, const char *below, int depth)
+tz_names_walk(struct list *l, const char *folder, const char *below, int depth)
 {
 	char path[4096];
 	struct dirent *entry;
@@ -141,7 +141,7 @@ walk(struct list *l, const char *folder, const char *below, int depth)
 }
 
 static int
-compare_names(const void *a, const void *b)
+tz_compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -151,13 +151,14 @@ tz_names_read(const char *folder, struct tz_names *ret, struct err *err)
 {
 	struct list list = {.err = err};
 
-	if (walk(&list, folder != NULL ? folder : tz_folder(), "", 0) != 0) {
+	if (tz_names_walk(&list, folder != NULL ? folder : tz_folder(), "",
+			  0) != 0) {
 		tz_names_done(&list.names);
 		return -1;
 	}
 	if (list.names.count > 0)
 		qsort(list.names.names, list.names.count,
-		      sizeof(list.names.names[0]), compare_names);
+		      sizeof(list.names.names[0]), tz_compare_names);
 	*ret = list.names;
 	return 0;
 }

@@ -34,7 +34,7 @@ skip(struct text *t, char c)
 
 /* Reads a number of at most three digits, in a range. */
 static bool
-number(struct text *t, int min, int max, int *ret)
+rule_number(struct text *t, int min, int max, int *ret)
 {
 	int value = 0;
 	int digits = 0;
@@ -74,12 +74,12 @@ time_of_day(struct text *t, int hours_max, int32_t *ret_s)
 
 	if (sign > 0)
 		skip(t, '+');
-	if (!number(t, 0, hours_max, &hours))
+	if (!rule_number(t, 0, hours_max, &hours))
 		return false;
 	if (skip(t, ':')) {
-		if (!number(t, 0, 59, &minutes))
+		if (!rule_number(t, 0, 59, &minutes))
 			return false;
-		if (skip(t, ':') && !number(t, 0, 59, &seconds))
+		if (skip(t, ':') && !rule_number(t, 0, 59, &seconds))
 			return false;
 	}
 	*ret_s = sign * (hours * HOUR_S + minutes * 60 + seconds);
@@ -98,7 +98,7 @@ offset(struct text *t, int32_t *ret_s)
 
 /* ",M3.5.0/3" and such. */
 static bool
-change(struct text *t, struct tz_day *ret)
+rule_change(struct text *t, struct tz_day *ret)
 {
 	bool good;
 
@@ -107,14 +107,14 @@ change(struct text *t, struct tz_day *ret)
 		return false;
 	if (skip(t, 'M')) {
 		ret->kind = TZ_DAY_MONTH;
-		good = number(t, 1, 12, &ret->month) && skip(t, '.') &&
-		       number(t, 1, 5, &ret->week) && skip(t, '.') &&
-		       number(t, 0, 6, &ret->weekday);
+		good = rule_number(t, 1, 12, &ret->month) && skip(t, '.') &&
+		       rule_number(t, 1, 5, &ret->week) && skip(t, '.') &&
+		       rule_number(t, 0, 6, &ret->weekday);
 	} else if (skip(t, 'J')) {
 		ret->kind = TZ_DAY_NO_LEAP;
-		good = number(t, 1, 365, &ret->day);
+		good = rule_number(t, 1, 365, &ret->day);
 	} else {
-		good = number(t, 0, 365, &ret->day);
+		good = rule_number(t, 0, 365, &ret->day);
 	}
 	if (good && skip(t, '/'))
 		good = time_of_day(t, CHANGE_HOURS, &ret->time_s);
@@ -136,7 +136,8 @@ tz_rule_parse(struct slice text, struct tz_rule *ret)
 		rule.summer_offset_s = rule.offset_s + SUMMER_S;
 		if (!next_is(&t, ',') && !offset(&t, &rule.summer_offset_s))
 			return -1;
-		if (!change(&t, &rule.start) || !change(&t, &rule.end))
+		if (!rule_change(&t, &rule.start) ||
+		    !rule_change(&t, &rule.end))
 			return -1;
 	}
 	if (t.p != t.end)
@@ -147,7 +148,7 @@ tz_rule_parse(struct slice text, struct tz_rule *ret)
 
 /* The day of a year, counted since 1970. */
 static int
-day_in_year(const struct tz_day *day, unsigned int year)
+rule_day_in_year(const struct tz_day *day, unsigned int year)
 {
 	bool leap = days_is_leap(year);
 	unsigned int new_year = days_before_year(year);
@@ -174,7 +175,8 @@ day_in_year(const struct tz_day *day, unsigned int year)
 static int64_t
 instant_s(const struct tz_day *day, unsigned int year, int32_t offset_s)
 {
-	return (int64_t)day_in_year(day, year) * DAY_S + day->time_s - offset_s;
+	return (int64_t)rule_day_in_year(day, year) * DAY_S + day->time_s -
+	       offset_s;
 }
 
 int64_t

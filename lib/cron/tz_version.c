@@ -33,8 +33,8 @@ open_file(const char *folder, const char *name)
 
 /* Reads the version from the first line of a file, if it is one. */
 static bool
-read_line(const char *folder, const char *name, const char *before,
-	  char version[TZ_VERSION_SIZE])
+tz_read_line(const char *folder, const char *name, const char *before,
+	     char version[TZ_VERSION_SIZE])
 {
 	FILE *file = open_file(folder, name);
 	char line[TZ_VERSION_SIZE + 16] = "";
@@ -68,7 +68,7 @@ add_bytes(uint64_t sum, const void *bytes, size_t len)
 
 /* A checksum over the names and the bytes of all zones. */
 static int
-checksum(const char *folder, uint64_t *ret, struct err *err)
+tz_checksum(const char *folder, uint64_t *ret, struct err *err)
 {
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);
 	struct tz_names names;
@@ -102,10 +102,10 @@ tz_version(const char *folder, char version[TZ_VERSION_SIZE], struct err *err)
 	if (folder == NULL)
 		folder = tz_folder();
 	for (i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		if (read_line(folder, sources[i].file, sources[i].before,
-			      version))
+		if (tz_read_line(folder, sources[i].file, sources[i].before,
+				 version))
 			return 0;
-	if (checksum(folder, &sum, err) != 0)
+	if (tz_checksum(folder, &sum, err) != 0)
 		return -1;
 	snprintf(version, TZ_VERSION_SIZE, "sum-%016" PRIx64, sum);
 	return 0;

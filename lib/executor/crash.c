@@ -62,7 +62,7 @@ say(int sig, int status)
 }
 
 static void
-on_signal(int sig)
+crash_on_signal(int sig)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 
@@ -91,7 +91,8 @@ crash_exited(int status)
 void
 crash_init(int fd)
 {
-	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+	struct sigaction sa = {.sa_handler = crash_on_signal,
+			       .sa_flags = SA_ONSTACK};
 	size_t i;
 
 	crash.fd = fd;

@@ -10,8 +10,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "executor/async.h"
 #include "executor/handler.h"
-#include "executor/loop.h"
 #include "executor/outbox.h"
 #include "executor/ready.h"
 #include "executor/submit.h"
@@ -36,7 +36,7 @@ struct executor {
 	struct submits *submits;
 	struct loader *loader;
 	struct workers *workers; /* NULL before INIT */
-	struct loop *loop;	 /* NULL if there is none */
+	struct async *async;	 /* NULL if there is none */
 	struct task_env env;
 	/* Of whoever reads: see workers.h. */
 	struct task_list blocking; /* read, not yet handed over */
@@ -49,7 +49,7 @@ struct executor {
 /* --- the tick ------------------------------------------------------------ */
 
 static void
-set_timer(const struct executor *e, long in_ns)
+tick_set_in(const struct executor *e, long in_ns)
 {
 	const struct itimerspec in = {.it_value = {0, in_ns}};
 
@@ -62,7 +62,7 @@ set_tick(void *arg)
 	struct executor *e = arg;
 
 	if (!atomic_exchange(&e->ticking, true))
-		set_timer(e, TICK_NS);
+		tick_set_in(e, TICK_NS);
 }
 
 /* A handler waits for an answer that nobody may be reading. */
@@ -72,11 +72,11 @@ tick_now(void *arg)
 	struct executor *e = arg;
 
 	atomic_store(&e->ticking, true);
-	set_timer(e, 1);
+	tick_set_in(e, 1);
 }
 
 static void
-on_tick(evutil_socket_t fd, short what, void *arg)
+executor_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct executor *e = arg;
 	struct workers_tick tick;
@@ -88,8 +88,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	/* In this order: a worker that is about to put an end without writing
 	 * it has another task, so the tick goes on. */
 	tick = workers_tick(e->workers);
-	if (e->loop != NULL)
-		tick.again = loop_report(e->loop) || tick.again;
+	if (e->async != NULL)
+		tick.again = async_report(e->async) || tick.again;
 	if (tick.again)
 		set_tick(e);
 	outbox_flush(e->outbox);
@@ -102,14 +102,14 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 /* Hands over what was read so far: a batch for one lock hold and one wake-up.
  */
 static void
-hand_over(struct executor *e)
+executor_hand_over(struct executor *e)
 {
 	if (TAILQ_EMPTY(&e->blocking) && TAILQ_EMPTY(&e->asynchronous))
 		return;
 	if (!TAILQ_EMPTY(&e->blocking))
 		workers_add(e->workers, &e->blocking);
 	if (!TAILQ_EMPTY(&e->asynchronous))
-		loop_add(e->loop, &e->asynchronous);
+		async_add(e->async, &e->asynchronous);
 	set_tick(e);
 }
 
@@ -131,10 +131,10 @@ return_all(struct executor *e)
 	struct task_list list = TAILQ_HEAD_INITIALIZER(list);
 	struct flowrra_task *t;
 
-	hand_over(e);
+	executor_hand_over(e);
 	workers_recall(e->workers, &list);
-	if (e->loop != NULL)
-		loop_recall(e->loop, &list);
+	if (e->async != NULL)
+		async_recall(e->async, &list);
 	while ((t = TAILQ_LAST(&list, task_list)) != NULL) {
 		TAILQ_REMOVE(&list, t, entry);
 		send_returned(e, t);
@@ -142,7 +142,7 @@ return_all(struct executor *e)
 }
 
 static int
-on_run(struct executor *e, const struct ipc_message *m)
+executor_on_run(struct executor *e, const struct ipc_message *m)
 {
 	const struct loader_task *type;
 	struct ipc_run_parts parts;
@@ -156,7 +156,7 @@ on_run(struct executor *e, const struct ipc_message *m)
 		    "no module of this executor provides the task");
 		return 0;
 	}
-	if (type->type.start != NULL && e->loop == NULL) {
+	if (type->type.start != NULL && e->async == NULL) {
 		task_send_refusal(e->outbox, m->task,
 				  "the task is asynchronous, and this executor "
 				  "has no event loop for it");
@@ -174,20 +174,20 @@ on_run(struct executor *e, const struct ipc_message *m)
 }
 
 static int
-on_cancel(struct executor *e, const struct ipc_message *m)
+executor_on_cancel(struct executor *e, const struct ipc_message *m)
 {
 	struct flowrra_task *t = NULL;
 
-	hand_over(e);
-	if (!workers_cancel(e->workers, m->task, &t) && e->loop != NULL)
-		loop_cancel(e->loop, m->task, &t);
+	executor_hand_over(e);
+	if (!workers_cancel(e->workers, m->task, &t) && e->async != NULL)
+		async_cancel(e->async, m->task, &t);
 	if (t != NULL)
 		send_returned(e, t);
 	return 0;
 }
 
 static int
-on_recall(struct executor *e, const struct ipc_message *m)
+executor_on_recall(struct executor *e, const struct ipc_message *m)
 {
 	struct outbox_frame frame = {.type = IPC_RECALLED, .task = m->task};
 
@@ -197,22 +197,22 @@ on_recall(struct executor *e, const struct ipc_message *m)
 }
 
 static int
-on_submitted(struct executor *e, const struct ipc_message *m)
+executor_on_submitted(struct executor *e, const struct ipc_message *m)
 {
 	submits_answer(e->submits, m);
 	return 0;
 }
 
 static int
-on_stop(struct executor *e, const struct ipc_message *m)
+executor_on_stop(struct executor *e, const struct ipc_message *m)
 {
 	if (e->stopping)
 		return 0;
 	e->stopping = true;
 	return_all(e);
 	workers_stop(e->workers);
-	if (e->loop != NULL)
-		loop_stop(e->loop);
+	if (e->async != NULL)
+		async_stop(e->async);
 	return 0;
 }
 
@@ -222,7 +222,7 @@ executor_on_stopped(void *arg)
 	struct executor *e = arg;
 
 	if (workers_stopped(e->workers) &&
-	    (e->loop == NULL || loop_stopped(e->loop)))
+	    (e->async == NULL || async_stopped(e->async)))
 		event_base_loopbreak(e->base);
 }
 
@@ -245,18 +245,18 @@ start_threads(struct executor *e, const struct ipc_init *init)
 				     .tick = set_tick,
 				     .on_stopped = tell_stopped,
 				     .arg = e};
-	struct loop_options lo = {
+	struct async_options lo = {
 	    .outbox = e->outbox, .on_stopped = tell_stopped, .arg = e};
 
 	if ((e->workers = workers_new(&wo, e->err)) == NULL)
 		return -1;
-	if (init->asynchronous && (e->loop = loop_new(&lo, e->err)) == NULL)
+	if (init->asynchronous && (e->async = async_new(&lo, e->err)) == NULL)
 		return -1;
 	return 0;
 }
 
 static int
-on_init(struct executor *e, const struct ipc_message *m)
+executor_on_init(struct executor *e, const struct ipc_message *m)
 {
 	const struct ipc_init *init = m->fixed;
 	struct outbox_frame frame = {.type = IPC_READY};
@@ -288,12 +288,12 @@ static const struct {
 	int (*take)(struct executor *e, const struct ipc_message *m);
 	bool first; /* comes once, before all others */
 } messages[] = {
-    [IPC_INIT] = {.take = on_init, .first = true},
-    [IPC_RUN] = {.take = on_run},
-    [IPC_CANCEL] = {.take = on_cancel},
-    [IPC_RECALL] = {.take = on_recall},
-    [IPC_SUBMITTED] = {.take = on_submitted},
-    [IPC_STOP] = {.take = on_stop},
+    [IPC_INIT] = {.take = executor_on_init, .first = true},
+    [IPC_RUN] = {.take = executor_on_run},
+    [IPC_CANCEL] = {.take = executor_on_cancel},
+    [IPC_RECALL] = {.take = executor_on_recall},
+    [IPC_SUBMITTED] = {.take = executor_on_submitted},
+    [IPC_STOP] = {.take = executor_on_stop},
 };
 
 static int
@@ -322,14 +322,14 @@ take_all(struct executor *e, int r)
 		event_base_loopbreak(e->base);
 		return false;
 	}
-	hand_over(e);
+	executor_hand_over(e);
 	/* Refusals and what was given back. */
 	outbox_flush(e->outbox);
 	return !e->stopping;
 }
 
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+executor_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct executor *e = arg;
 
@@ -365,14 +365,14 @@ make_parts(struct executor *e, int fd)
 		return err_set(e->err, ERR_SYSTEM, "cannot make an event loop");
 	if ((e->outbox = outbox_new(fd, e->base, e->err)) == NULL)
 		return -1;
-	e->readable =
-	    event_new(e->base, fd, EV_READ | EV_PERSIST, on_readable, e);
+	e->readable = event_new(e->base, fd, EV_READ | EV_PERSIST,
+				executor_on_readable, e);
 	e->tick_fd =
 	    timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (e->tick_fd < 0)
 		return err_sys(e->err, ERR_SYSTEM, "cannot make a timer");
-	e->tick =
-	    event_new(e->base, e->tick_fd, EV_READ | EV_PERSIST, on_tick, e);
+	e->tick = event_new(e->base, e->tick_fd, EV_READ | EV_PERSIST,
+			    executor_on_tick, e);
 	e->stopped = timer_new(e->base, executor_on_stopped, e);
 	e->submits = submits_new(e->outbox, tick_now, e);
 	e->loader = loader_new();
@@ -394,12 +394,12 @@ say_hello(struct executor *e)
 
 /* After STOP: no thread runs any more. */
 static void
-finish(struct executor *e)
+executor_finish(struct executor *e)
 {
 	workers_free(e->workers);
 	loader_fini(e->loader);
 	outbox_drain(e->outbox);
-	loop_free(e->loop);
+	async_free(e->async);
 	loader_free(e->loader);
 	submits_free(e->submits);
 	event_free(e->readable);
@@ -428,6 +428,6 @@ executor_run(int fd, struct err *err)
 	event_base_dispatch(e->base);
 	if (e->failed)
 		return -1;
-	finish(e);
+	executor_finish(e);
 	return 0;
 }

@@ -4,7 +4,7 @@
  *
  * Blocking handlers have threads, one of which reads from flowrrad when it has
  * nothing else to do (workers.h), asynchronous ones a loop in another thread
- * (loop.h); all send through one outbox (outbox.h). The calling thread runs no
+ * (async.h); all send through one outbox (outbox.h). The calling thread runs no
  * handler, so that a cancellation and the end are always heard.
  *
  * A tick of about a millisecond runs in it while short tasks are under way: it

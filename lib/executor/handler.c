@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "executor/loop.h"
+#include "executor/async.h"
 #include "executor/outbox.h"
 #include "executor/task.h"
 #include "executor/text.h"
@@ -128,13 +128,13 @@ flowrra_task_log(struct flowrra_task *t, int level, const char *format, ...)
 }
 
 static int __attribute__((format(printf, 3, 0)))
-fail(struct flowrra_task *t, bool final, const char *format, va_list ap)
+handler_fail(struct flowrra_task *t, bool final, const char *format, va_list ap)
 {
 	free(t->error);
 	t->error = text_format(TEXT_ERROR_MAX, format, ap);
 	t->final = final;
 	if (t->loop != NULL)
-		loop_end_failed(t);
+		async_end_failed(t);
 	return -1;
 }
 
@@ -144,7 +144,7 @@ flowrra_fail(struct flowrra_task *t, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	fail(t, false, format, ap);
+	handler_fail(t, false, format, ap);
 	va_end(ap);
 	return -1;
 }
@@ -155,7 +155,7 @@ flowrra_fail_final(struct flowrra_task *t, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	fail(t, true, format, ap);
+	handler_fail(t, true, format, ap);
 	va_end(ap);
 	return -1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What flowrra/module.h gives to all handlers; flowrra_finish() is in loop.c,
+ * What flowrra/module.h gives to all handlers; flowrra_finish() is in async.c,
  * flowrra_task_submit() in submit.c.
  *
  * The executor's own code calls handler_link() so that the linker takes this

@@ -64,7 +64,7 @@ flush_locked(struct outbox *o)
 }
 
 static void
-on_writable(evutil_socket_t fd, short what, void *arg)
+outbox_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct outbox *o = arg;
 
@@ -86,7 +86,7 @@ outbox_new(int fd, struct event_base *base, struct err *err)
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->room, NULL);
 	ipc_channel_init(&o->channel, fd, IPC_TO_EXECUTOR);
-	o->writable = event_new(base, fd, EV_WRITE, on_writable, o);
+	o->writable = event_new(base, fd, EV_WRITE, outbox_on_writable, o);
 	if (o->writable == NULL) {
 		err_nomem(err);
 		outbox_free(o);

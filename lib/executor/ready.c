@@ -10,7 +10,7 @@
 
 /* null when the module leaves it to the configuration. */
 static json_t *
-number_or_null(bool given, json_t *number)
+ready_number(bool given, json_t *number)
 {
 	if (given)
 		return number;
@@ -27,9 +27,9 @@ describe_task(const struct loader_task *task)
 	    "{ss, sb, sb, ss, so, so, sf, sf, sf, sf, ss?, ss}", "name",
 	    t->name, "cpu_bound", t->cpu_bound, "async", t->start != NULL,
 	    "queue", t->queue, "max_retries",
-	    number_or_null(t->max_retries >= 0, json_integer(t->max_retries)),
+	    ready_number(t->max_retries >= 0, json_integer(t->max_retries)),
 	    "retry_delay",
-	    number_or_null(t->retry_delay >= 0, json_real(t->retry_delay)),
+	    ready_number(t->retry_delay >= 0, json_real(t->retry_delay)),
 	    "retry_backoff", t->retry_backoff, "retry_delay_max",
 	    t->retry_delay_max, "retry_jitter", t->retry_jitter, "timeout",
 	    t->timeout, "description", t->description, "module", task->module);
@@ -58,7 +58,7 @@ load_all(struct loader *l, const json_t *modules, json_t *refused)
 }
 
 static int
-append(const char *p, size_t len, void *arg)
+ready_append(const char *p, size_t len, void *arg)
 {
 	buf_add(arg, p, len);
 	return 0;
@@ -86,7 +86,8 @@ ready_load(struct loader *l, struct slice init, struct buf *ret_ready,
 					  describe_task(loader_at(l, i)));
 	out = json_pack("{sO, sO}", "tasks", tasks, "refused", refused);
 	if (out == NULL ||
-	    json_dump_callback(out, append, ret_ready, JSON_COMPACT) != 0 ||
+	    json_dump_callback(out, ready_append, ret_ready, JSON_COMPACT) !=
+		0 ||
 	    ret_ready->failed)
 		r = -1;
 	if (r != 0)

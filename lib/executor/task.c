@@ -81,7 +81,7 @@ task_ran_us(const struct flowrra_task *t)
 }
 
 static json_t *
-parse(struct slice text, const char *what, struct err *err)
+task_parse_part(struct slice text, const char *what, struct err *err)
 {
 	json_error_t why;
 	json_t *j = json_loadb(text.p, text.len, 0, &why);
@@ -95,8 +95,9 @@ parse(struct slice text, const char *what, struct err *err)
 int
 task_parse(struct flowrra_task *t, struct err *err)
 {
-	if ((t->args = parse(t->args_text, "args", err)) == NULL ||
-	    (t->kwargs = parse(t->kwargs_text, "kwargs", err)) == NULL)
+	if ((t->args = task_parse_part(t->args_text, "args", err)) == NULL ||
+	    (t->kwargs = task_parse_part(t->kwargs_text, "kwargs", err)) ==
+		NULL)
 		return -1;
 	if (!json_is_array(t->args))
 		return err_set(err, ERR_DATA, "args is not a JSON array");

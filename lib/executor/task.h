@@ -19,7 +19,7 @@
 
 struct err;
 struct loader_task;
-struct loop;
+struct async;
 struct outbox;
 struct submits;
 struct timer;
@@ -70,7 +70,7 @@ struct flowrra_task {
 	/* Of an asynchronous task only. */
 	TAILQ_ENTRY(flowrra_task) unreported;
 	bool listed; /* in that list */
-	struct loop *loop;
+	struct async *loop;
 	struct timer *timer; /* the soft timeout */
 	bool told;	     /* its cancel function was called */
 	bool ended;

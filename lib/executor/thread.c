@@ -23,7 +23,7 @@ on_pthread_exit(void *arg)
 }
 
 static void *
-run(void *arg)
+thread_run(void *arg)
 {
 	struct thread *t = arg;
 	struct crash_stack stack;
@@ -45,7 +45,7 @@ thread_start(struct thread *t, struct err *err)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	pthread_attr_setguardsize(&attr, GUARD_SIZE);
-	r = pthread_create(&t->id, &attr, run, t);
+	r = pthread_create(&t->id, &attr, thread_run, t);
 	pthread_attr_destroy(&attr);
 	if (r == 0)
 		return 0;

@@ -190,7 +190,7 @@ run_task(struct worker *self, struct flowrra_task *t)
 }
 
 static void
-work(void *arg)
+worker_main(void *arg)
 {
 	struct worker *self = arg;
 	struct workers *w = self->pool;
@@ -214,7 +214,7 @@ start_one(struct workers *w, struct err *err)
 	struct worker *self = &w->list[w->n];
 
 	self->pool = w;
-	self->thread.main = work;
+	self->thread.main = worker_main;
 	self->thread.arg = self;
 	if (thread_start(&self->thread, err) != 0)
 		return -1;

@@ -149,7 +149,7 @@ ipc_parse(struct slice bytes, enum ipc_direction direction,
 
 /* Cuts `len` bytes off the front; the caller has checked that all add up. */
 static struct slice
-cut(struct slice *s, size_t len)
+ipc_cut(struct slice *s, size_t len)
 {
 	struct slice front = {s->p, len};
 
@@ -172,10 +172,10 @@ ipc_run_parts(const struct ipc_message *run, struct ipc_run_parts *ret,
 			       "ipc: the parts of RUN do not add up to its "
 			       "%zu bytes",
 			       rest.len);
-	ret->id = cut(&rest, r->id_len);
-	ret->name = cut(&rest, r->name_len);
-	ret->args = cut(&rest, r->args_len);
-	ret->kwargs = cut(&rest, r->kwargs_len);
+	ret->id = ipc_cut(&rest, r->id_len);
+	ret->name = ipc_cut(&rest, r->name_len);
+	ret->args = ipc_cut(&rest, r->args_len);
+	ret->kwargs = ipc_cut(&rest, r->kwargs_len);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ empty(struct buf *b, size_t *pos)
 /* Moves the unread rest, at most part of one frame, to the front before more
  * is read: once a read, never once a frame. */
 static int
-make_room(struct ipc_channel *c, size_t more)
+channel_make_room(struct ipc_channel *c, size_t more)
 {
 	if (c->in_pos == c->in.len) {
 		empty(&c->in, &c->in_pos);
@@ -228,7 +228,7 @@ ipc_channel_read(struct ipc_channel *c, struct err *err)
 	ssize_t n;
 
 	while (total < READ_CALL) {
-		if (make_room(c, READ_STEP) != 0)
+		if (channel_make_room(c, READ_STEP) != 0)
 			return err_nomem(err);
 		n = recv(c->fd, c->in.data + c->in.len, READ_STEP,
 			 MSG_DONTWAIT);

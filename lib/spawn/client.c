@@ -82,7 +82,7 @@ static const char *const steps[] = {
 /* --- numbers ------------------------------------------------------------- */
 
 static int
-take_number(struct spawner *s, struct spawn *p)
+spawner_take_number(struct spawner *s, struct spawn *p)
 {
 	struct spawn **more;
 	size_t cap;
@@ -104,7 +104,7 @@ take_number(struct spawner *s, struct spawn *p)
 }
 
 static void
-give_number(struct spawner *s, const struct spawn *p)
+spawner_give_number(struct spawner *s, const struct spawn *p)
 {
 	s->table[p->number] = NULL;
 	if (p->number < s->free_from)
@@ -194,7 +194,7 @@ end_later(struct spawn *p)
 	if (p->state == ASKED)
 		s->asked--;
 	if (p->state != WAITING)
-		give_number(s, p);
+		spawner_give_number(s, p);
 	TAILQ_REMOVE(p->state == WAITING ? &s->waiting : &s->started, p, link);
 	TAILQ_INSERT_TAIL(&s->over, p, link);
 	p->state = OVER;
@@ -250,8 +250,8 @@ lose(struct spawner *s)
 	}
 }
 
-static void on_reply(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void spawner_on_reply(evutil_socket_t fd, short what, void *arg);
+static void spawner_on_writable(evutil_socket_t fd, short what, void *arg);
 
 static int
 start_process(struct spawner *s, int fd, struct err *err)
@@ -300,9 +300,10 @@ open_process(struct spawner *s, struct err *err)
 	close(pair[1]);
 	raise_limit(s);
 	s->fd = pair[0];
-	s->readable =
-	    event_new(s->base, s->fd, EV_READ | EV_PERSIST, on_reply, s);
-	s->writable = event_new(s->base, s->fd, EV_WRITE, on_writable, s);
+	s->readable = event_new(s->base, s->fd, EV_READ | EV_PERSIST,
+				spawner_on_reply, s);
+	s->writable =
+	    event_new(s->base, s->fd, EV_WRITE, spawner_on_writable, s);
 	if (s->readable != NULL && s->writable != NULL &&
 	    event_add(s->readable, NULL) == 0)
 		return 0;
@@ -355,7 +356,7 @@ make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
 
 /* Sends one program's orders; -1 with errno, and it is to be told. */
 static int
-ask(struct spawn *p)
+spawn_ask(struct spawn *p)
 {
 	struct spawner *s = p->spawner;
 	struct spawn_request r = {.order = SPAWN_START, .number = p->number};
@@ -375,7 +376,7 @@ ask(struct spawn *p)
 }
 
 static void
-ask_next(struct spawner *s)
+spawner_ask_next(struct spawner *s)
 {
 	struct spawn *p = TAILQ_FIRST(&s->waiting);
 	struct err err;
@@ -386,7 +387,7 @@ ask_next(struct spawner *s)
 		end_later(p);
 		return;
 	}
-	if (take_number(s, p) != 0) {
+	if (spawner_take_number(s, p) != 0) {
 		end_failed(p, "be given a number", ENOMEM);
 		return;
 	}
@@ -394,7 +395,7 @@ ask_next(struct spawner *s)
 	TAILQ_INSERT_TAIL(&s->started, p, link);
 	p->state = ASKED;
 	s->asked++;
-	if (ask(p) != 0)
+	if (spawn_ask(p) != 0)
 		end_failed(p, "be sent to the spawner", errno);
 }
 
@@ -404,7 +405,7 @@ spawner_on_turn(void *arg)
 	struct spawner *s = arg;
 
 	while (s->asked < ASKED_MAX && !TAILQ_EMPTY(&s->waiting))
-		ask_next(s);
+		spawner_ask_next(s);
 	tell_ends(s);
 }
 
@@ -423,7 +424,7 @@ try_signal(struct spawn *p)
 }
 
 static void
-on_writable(evutil_socket_t fd, short what, void *arg)
+spawner_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct spawner *s = arg;
 	struct spawn *p;
@@ -436,7 +437,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 /* --- replies ------------------------------------------------------------- */
 
 static void
-take_reply(struct spawner *s, const struct spawn_reply *r)
+spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 {
 	struct spawn *p = r->number < s->cap ? s->table[r->number] : NULL;
 
@@ -460,7 +461,7 @@ take_reply(struct spawner *s, const struct spawn_reply *r)
 }
 
 static void
-on_reply(evutil_socket_t fd, short what, void *arg)
+spawner_on_reply(evutil_socket_t fd, short what, void *arg)
 {
 	struct spawner *s = arg;
 	struct spawn_reply r;
@@ -468,7 +469,7 @@ on_reply(evutil_socket_t fd, short what, void *arg)
 
 	while ((n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT)) ==
 	       (ssize_t)sizeof(r))
-		take_reply(s, &r);
+		spawner_take_reply(s, &r);
 	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		lose(s);
 }

@@ -18,7 +18,7 @@ struct head {
 };
 
 static uint32_t
-count(const char *const *list)
+orders_count(const char *const *list)
 {
 	uint32_t n = 0;
 
@@ -28,7 +28,7 @@ count(const char *const *list)
 }
 
 static void
-add_string(struct buf *out, const char *s)
+orders_add_string(struct buf *out, const char *s)
 {
 	buf_add(out, s, strlen(s) + 1);
 }
@@ -38,8 +38,8 @@ spawn_orders_write(const struct spawn_orders *o, struct buf *out)
 {
 	struct head head = {.has_user = o->user != NULL,
 			    .has_directory = o->directory != NULL,
-			    .n_argv = count(o->argv),
-			    .n_envp = count(o->envp)};
+			    .n_argv = orders_count(o->argv),
+			    .n_envp = orders_count(o->envp)};
 	uint32_t i;
 
 	if (o->user != NULL) {
@@ -51,11 +51,11 @@ spawn_orders_write(const struct spawn_orders *o, struct buf *out)
 	if (o->user != NULL)
 		buf_add(out, o->user->groups, head.n_groups * sizeof(gid_t));
 	if (o->directory != NULL)
-		add_string(out, o->directory);
+		orders_add_string(out, o->directory);
 	for (i = 0; i < head.n_argv; i++)
-		add_string(out, o->argv[i]);
+		orders_add_string(out, o->argv[i]);
 	for (i = 0; i < head.n_envp; i++)
-		add_string(out, o->envp[i]);
+		orders_add_string(out, o->envp[i]);
 }
 
 /* What is left to be read. */

@@ -56,7 +56,7 @@ reply(struct server *s, const struct spawn_reply *r)
 /* --- starting ------------------------------------------------------------ */
 
 static int
-make_room(struct server *s)
+server_make_room(struct server *s)
 {
 	size_t cap = s->cap ? s->cap * 2 : 64;
 	struct program *more;
@@ -79,7 +79,8 @@ start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
 	struct spawn_parsed parsed;
 	pid_t pid;
 
-	if (make_room(s) != 0 || spawn_orders_read(bytes, len, &parsed) != 0) {
+	if (server_make_room(s) != 0 ||
+	    spawn_orders_read(bytes, len, &parsed) != 0) {
 		r.status = ENOMEM;
 		reply(s, &r);
 		return;
@@ -97,7 +98,7 @@ start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
 }
 
 static void
-start(struct server *s, uint32_t number, const int fds[SPAWN_N_FDS])
+server_start(struct server *s, uint32_t number, const int fds[SPAWN_N_FDS])
 {
 	struct spawn_reply failure = {.news = SPAWN_FAILED, .number = number};
 	struct stat st;
@@ -155,7 +156,7 @@ obey(struct server *s, const struct spawn_request *r, const int *fds, size_t n)
 	if (r->order == SPAWN_SIGNAL)
 		send_signal(s, r->number, r->signal);
 	else if (r->order == SPAWN_START && n == SPAWN_N_FDS)
-		start(s, r->number, fds);
+		server_start(s, r->number, fds);
 	else if (r->order == SPAWN_START)
 		/* Those that were cut off had no room here. */
 		reply(s, &failure);

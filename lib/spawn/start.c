@@ -32,7 +32,7 @@ struct birth {
  */
 
 static int
-place_fds(const int fds[3])
+start_place_fds(const int fds[3])
 {
 	int i;
 
@@ -72,7 +72,7 @@ tie_life(pid_t parent)
 }
 
 static void
-execute(const char *file, const struct spawn_orders *o)
+start_execute(const char *file, const struct spawn_orders *o)
 {
 	execve(file, (char *const *)o->argv, (char *const *)o->envp);
 }
@@ -90,7 +90,7 @@ execute_in(const char *path, const struct spawn_orders *o)
 		len = strcspn(path, ":");
 		if (len > 0 && snprintf(file, sizeof(file), "%.*s/%s", (int)len,
 					path, o->argv[0]) < PATH_MAX) {
-			execute(file, o);
+			start_execute(file, o);
 			/* One that may not be run is worth more as a reason
 			 * than that there is none in the next directory. */
 			if (errno != ENOENT && errno != ENOTDIR)
@@ -106,7 +106,7 @@ execute_in(const char *path, const struct spawn_orders *o)
 }
 
 static enum spawn_step
-become(const struct birth *b)
+start_become(const struct birth *b)
 {
 	const struct spawn_orders *o = b->orders;
 	sigset_t none;
@@ -115,7 +115,7 @@ become(const struct birth *b)
 	 * open the terminal of whoever started the daemon, and type on it. */
 	if (setsid() == -1)
 		return SPAWN_STEP_SESSION;
-	if (place_fds(b->fds) != 0)
+	if (start_place_fds(b->fds) != 0)
 		return SPAWN_STEP_FDS;
 	if (o->user != NULL && become_user(o->user) != 0)
 		return SPAWN_STEP_USER;
@@ -129,16 +129,16 @@ become(const struct birth *b)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (b->path == NULL)
-		execute(o->argv[0], o);
+		start_execute(o->argv[0], o);
 	else
 		execute_in(b->path, o);
 	return SPAWN_STEP_EXECUTE;
 }
 
 static _Noreturn void
-run_child(struct birth *b)
+start_run_child(struct birth *b)
 {
-	b->step = become(b);
+	b->step = start_become(b);
 	b->sys = errno;
 	_exit(127);
 }
@@ -171,7 +171,7 @@ start_program(const struct spawn_orders *o, const int fds[3],
 	 * NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,
 	 *   clang-analyzer-unix.Vfork) */
 	if ((pid = vfork()) == 0)
-		run_child(&b);
+		start_run_child(&b);
 	/* NOLINTEND(clang-analyzer-security.insecureAPI.vfork,
 	 *   clang-analyzer-unix.Vfork) */
 	if (pid == -1) {

@@ -86,7 +86,7 @@ end_word(struct parser *s)
 /* --- placeholders -------------------------------------------------------- */
 
 static int
-take_number(struct parser *s, const char *at, size_t len)
+take_numbered(struct parser *s, const char *at, size_t len)
 {
 	struct piece piece = {.placeholder = true};
 
@@ -102,7 +102,7 @@ take_number(struct parser *s, const char *at, size_t len)
 }
 
 static int
-take_name(struct parser *s, size_t len)
+take_named(struct parser *s, size_t len)
 {
 	end_fixed(s);
 	add_piece(s, (struct piece){.placeholder = true, .named = true}, s->p,
@@ -128,9 +128,9 @@ take_brace(struct parser *s)
 	if (len == 0 || s->p[len] != '}')
 		len = 0;
 	if (len > 0 && strspn(s->p, DIGITS) == len)
-		r = take_number(s, at, len);
+		r = take_numbered(s, at, len);
 	else if (len > 0 && strchr(NAME_START, *s->p) != NULL)
-		r = take_name(s, len);
+		r = take_named(s, len);
 	else
 		r = fail(s, at,
 			 "braces must contain the number of an argument, such "
@@ -205,7 +205,7 @@ take_shell(struct parser *s)
 /* --- words --------------------------------------------------------------- */
 
 static int
-take(struct parser *s)
+parser_take(struct parser *s)
 {
 	if (strchr(BLANKS, *s->p) != NULL) {
 		end_word(s);
@@ -242,7 +242,7 @@ argv_template_parse(const char *text, struct err *err)
 		return NULL;
 	}
 	while (r == 0 && *s.p != '\0')
-		r = take(&s);
+		r = parser_take(&s);
 	end_word(&s);
 	if (r == 0 && (s.fixed.failed || s.t->text.failed ||
 		       s.t->pieces.failed || s.t->ends.failed))

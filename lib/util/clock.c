@@ -129,7 +129,7 @@ clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
  * `end`. Returns what follows, or NULL.
  */
 static const char *
-read_field(const char *p, int digits, char end, int *ret)
+clock_read_field(const char *p, int digits, char end, int *ret)
 {
 	int value = 0;
 
@@ -176,8 +176,8 @@ read_offset(const char *p, int64_t *ret_s)
 		p++;
 	} else if (*p == '+' || *p == '-') {
 		sign = *p++ == '-' ? -1 : 1;
-		if ((p = read_field(p, 2, ':', &hours)) == NULL ||
-		    (p = read_field(p, 2, '\0', &minutes)) == NULL ||
+		if ((p = clock_read_field(p, 2, ':', &hours)) == NULL ||
+		    (p = clock_read_field(p, 2, '\0', &minutes)) == NULL ||
 		    hours > 23 || minutes > 59)
 			return NULL;
 	}
@@ -192,13 +192,13 @@ read_date_time(const char *p, struct tm *tm)
 				   31, 31, 30, 31, 30, 31};
 	int year, month, day, hour, minute, second, leap;
 
-	if ((p = read_field(p, 4, '-', &year)) == NULL ||
-	    (p = read_field(p, 2, '-', &month)) == NULL ||
-	    (p = read_field(p, 2, '\0', &day)) == NULL ||
+	if ((p = clock_read_field(p, 4, '-', &year)) == NULL ||
+	    (p = clock_read_field(p, 2, '-', &month)) == NULL ||
+	    (p = clock_read_field(p, 2, '\0', &day)) == NULL ||
 	    strchr("Tt ", *p) == NULL || *p == '\0' ||
-	    (p = read_field(p + 1, 2, ':', &hour)) == NULL ||
-	    (p = read_field(p, 2, ':', &minute)) == NULL ||
-	    (p = read_field(p, 2, '\0', &second)) == NULL)
+	    (p = clock_read_field(p + 1, 2, ':', &hour)) == NULL ||
+	    (p = clock_read_field(p, 2, ':', &minute)) == NULL ||
+	    (p = clock_read_field(p, 2, '\0', &second)) == NULL)
 		return NULL;
 	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 	/* A leap second is 60, and means the second after it. */
@@ -270,7 +270,7 @@ read_unit(const char *p, int64_t *ret_us)
  * whole stops growing beyond what any unit allows.
  */
 static const char *
-read_number(const char *p, int64_t *ret_whole, int64_t *ret_billionths)
+clock_read_number(const char *p, int64_t *ret_whole, int64_t *ret_billionths)
 {
 	int64_t scale = INT64_C(1000000000);
 	int64_t whole = 0;
@@ -301,7 +301,7 @@ read_part(const char *p, bool first, int64_t *total_us)
 {
 	int64_t whole, billionths, unit_us;
 
-	if ((p = read_number(p, &whole, &billionths)) == NULL)
+	if ((p = clock_read_number(p, &whole, &billionths)) == NULL)
 		return NULL;
 	/* Only a number that stands alone may lack its unit. */
 	if (first && *p == '\0')

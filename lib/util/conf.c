@@ -16,7 +16,7 @@
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
 
 static int
-set_defaults(struct conf *conf, struct err *err)
+conf_set_defaults(struct conf *conf, struct err *err)
 {
 	size_t i;
 
@@ -258,7 +258,8 @@ conf_load(const char *file, const char *const *settings, struct conf **ret,
 	if (conf == NULL)
 		return err_nomem(err);
 	/* From the weakest source to the strongest. */
-	if (set_defaults(conf, err) != 0 || load_files(conf, file, err) != 0 ||
+	if (conf_set_defaults(conf, err) != 0 ||
+	    load_files(conf, file, err) != 0 ||
 	    load_credentials(conf, err) != 0 ||
 	    load_environment(conf, err) != 0 ||
 	    apply_settings(conf, settings, err) != 0) {

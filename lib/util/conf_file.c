@@ -27,7 +27,7 @@ _Static_assert(INI_HANDLER_LINENO, "the handler wants line numbers");
 /* --- reading ------------------------------------------------------------- */
 
 static int
-read_all(int fd, const char *path, struct buf *out, struct err *err)
+conf_file_read_all(int fd, const char *path, struct buf *out, struct err *err)
 {
 	ssize_t n;
 
@@ -81,7 +81,7 @@ conf_file_read(const char *path, struct buf *out, struct err *err)
 	else if (S_ISDIR(st.st_mode))
 		r = err_set(err, ERR_CONFIG, "%s is a directory; name a file",
 			    path);
-	else if ((r = read_all(fd, path, out, err)) == 0)
+	else if ((r = conf_file_read_all(fd, path, out, err)) == 0)
 		r = check_content(path, out, err);
 	close(fd);
 	return r;
@@ -104,7 +104,7 @@ struct parser {
 
 /* Remembers the first error only; returns 0, which inih takes as a failure. */
 static int
-fail(struct parser *parser, int line, const struct err *err)
+conf_file_fail(struct parser *parser, int line, const struct err *err)
 {
 	if (!parser->failed) {
 		parser->failed = true;
@@ -115,7 +115,7 @@ fail(struct parser *parser, int line, const struct err *err)
 }
 
 static int
-end_task(struct parser *parser, struct err *err)
+conf_file_end_task(struct parser *parser, struct err *err)
 {
 	const struct conf_task *task = parser->task;
 
@@ -165,7 +165,7 @@ begin_section(struct parser *parser, const char *section, struct err *err)
 {
 	size_t len = strlen("task");
 
-	if (end_task(parser, err) != 0)
+	if (conf_file_end_task(parser, err) != 0)
 		return -1;
 	if (strncmp(section, "task", len) == 0 && section[len] != '\0' &&
 	    strchr(" \t", section[len]) != NULL)
@@ -205,7 +205,7 @@ take_header(struct parser *parser, const char *line, size_t len,
  * the line a second value of the key above. What inih would cut, is an error.
  */
 static char *
-on_line(char *str, int size, void *self)
+conf_file_on_line(char *str, int size, void *self)
 {
 	struct parser *parser = self;
 	const char *line = parser->next + strspn(parser->next, " \t");
@@ -216,7 +216,7 @@ on_line(char *str, int size, void *self)
 		return NULL;
 	parser->line++;
 	if (*line == '[' && take_header(parser, line, len, &err) != 0) {
-		fail(parser, parser->line, &err);
+		conf_file_fail(parser, parser->line, &err);
 		return NULL;
 	}
 	/* inih wants room for "\r", "\n" and the NUL. */
@@ -224,7 +224,7 @@ on_line(char *str, int size, void *self)
 		err_set(&err, ERR_CONFIG,
 			"the line has %zu bytes; at most %d are allowed", len,
 			size - 3);
-		fail(parser, parser->line, &err);
+		conf_file_fail(parser, parser->line, &err);
 		return NULL;
 	}
 	memcpy(str, line, len);
@@ -311,7 +311,7 @@ on_key(void *self, const char *section, const char *name, const char *value,
 	struct err err = ERR_INIT;
 
 	if (set_key(parser, section, name, value, &err) != 0)
-		return fail(parser, line, &err);
+		return conf_file_fail(parser, line, &err);
 	return 1;
 }
 
@@ -337,10 +337,12 @@ conf_file_parse(const char *path, const char *text, struct conf *conf,
 	if (parser.seen == NULL)
 		return err_nomem(err);
 	parser.seen_of_task = parser.seen + conf_n_keys;
-	bad_line = ini_parse_stream(on_line, &parser, on_key, &parser);
+	bad_line =
+	    ini_parse_stream(conf_file_on_line, &parser, on_key, &parser);
 	free(parser.seen);
-	if (bad_line == 0 && !parser.failed && end_task(&parser, &end) != 0)
-		fail(&parser, parser.line, &end);
+	if (bad_line == 0 && !parser.failed &&
+	    conf_file_end_task(&parser, &end) != 0)
+		conf_file_fail(&parser, parser.line, &end);
 	/* A line that inih could not split comes before what failed later. */
 	if (bad_line > 0 && (!parser.failed || bad_line < parser.line))
 		return err_set(err, ERR_CONFIG,

@@ -30,7 +30,7 @@ const size_t conf_n_task_keys = LEN(conf_task_keys);
 
 /* The command alone has no default that would do. */
 static int
-set_defaults(struct conf_task *t, struct err *err)
+conf_task_set_defaults(struct conf_task *t, struct err *err)
 {
 	size_t i;
 
@@ -58,7 +58,7 @@ conf_task_new(const char *name, struct err *err)
 		err_nomem(err);
 		return NULL;
 	}
-	if (set_defaults(t, err) != 0) {
+	if (conf_task_set_defaults(t, err) != 0) {
 		conf_task_free(t);
 		return NULL;
 	}

@@ -253,7 +253,7 @@ check_directory(const char *text, struct err *err)
 }
 
 static int
-check_user(const char *text, struct err *err)
+check_user_name(const char *text, struct err *err)
 {
 	if (text[strspn(text, ID_CHARACTERS "$")] == '\0')
 		return 0;
@@ -313,7 +313,7 @@ static int (*const checks[])(const char *text, struct err *err) = {
     [CONF_STRING] = check_any,		[CONF_SECRET] = check_any,
     [CONF_QUEUES] = check_queues,	[CONF_WORKER] = check_worker,
     [CONF_COMMAND] = check_command,	[CONF_ENVIRONMENT] = check_environment,
-    [CONF_DIRECTORY] = check_directory, [CONF_USER] = check_user,
+    [CONF_DIRECTORY] = check_directory, [CONF_USER] = check_user_name,
     [CONF_QUEUE] = check_queue,		[CONF_LINE] = check_utf8,
     [CONF_CODES] = check_codes,
 };

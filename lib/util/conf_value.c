@@ -15,7 +15,7 @@
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 static void *
-value_of(const struct conf_key *key, void *values)
+conf_value_of(const struct conf_key *key, void *values)
 {
 	return (char *)values + key->offset;
 }
@@ -146,7 +146,7 @@ refuse(const struct conf_key *key, const char *what, struct err *err)
 
 /* Reads digits and, for a SIZE, the unit behind them. */
 static int
-parse_integer(enum conf_type type, const char *text, int64_t *ret)
+conf_parse_integer(enum conf_type type, const char *text, int64_t *ret)
 {
 	static const char units[] = "kmg";
 	const char *unit;
@@ -184,7 +184,7 @@ set_integer(const struct conf_key *key, int64_t *ret, const char *text,
 		if (clock_parse_duration(text, &value, NULL) != 0)
 			return refuse(key, "not a duration such as 90 or 1h30m",
 				      err);
-	} else if (parse_integer(key->type, text, &value) != 0) {
+	} else if (conf_parse_integer(key->type, text, &value) != 0) {
 		return refuse(key,
 			      key->type == CONF_SIZE
 				  ? "not a size such as 4096, 512k or 1m"
@@ -250,7 +250,7 @@ static int
 set_string(const struct conf_key *key, void *values, const char *text,
 	   struct err *err)
 {
-	char **value = value_of(key, values);
+	char **value = conf_value_of(key, values);
 	char *copy;
 
 	if (conf_key_check_text(key, text, err) != 0)
@@ -265,7 +265,7 @@ set_string(const struct conf_key *key, void *values, const char *text,
 void
 conf_key_clear(const struct conf_key *key, void *values)
 {
-	char **value = value_of(key, values);
+	char **value = conf_value_of(key, values);
 
 	if (!conf_key_is_text(key))
 		return;
@@ -279,7 +279,7 @@ static int
 set_trimmed(const struct conf_key *key, void *values, const char *text,
 	    struct err *err)
 {
-	void *value = value_of(key, values);
+	void *value = conf_value_of(key, values);
 
 	switch (key->type) {
 	case CONF_BOOL:

@@ -60,7 +60,7 @@ daemon_conf(const struct daemon *d)
 /* A state that cannot be told now is told later, unless another one has taken
  * its place by then. */
 static void
-tell_state(struct daemon *d, const char *state)
+daemon_tell_state(struct daemon *d, const char *state)
 {
 	if (notify_send(state) == 0)
 		d->untold[0] = '\0';
@@ -72,7 +72,7 @@ static void
 tell_ready(struct daemon *d)
 {
 	if (d->ready && !d->stopping)
-		tell_state(d, "READY=1");
+		daemon_tell_state(d, "READY=1");
 }
 
 static void
@@ -83,7 +83,7 @@ on_status(evutil_socket_t fd, short what, void *arg)
 	const size_t len = strlen(text);
 
 	if (d->untold[0] != '\0')
-		tell_state(d, d->untold);
+		daemon_tell_state(d, d->untold);
 	d->program->status(d->arg, text + len, sizeof(text) - len);
 	notify_send(text);
 }
@@ -104,7 +104,7 @@ daemon_ready(struct daemon *d)
 
 /* --- reloading --------------------------------------------------------- */
 
-static void reload(struct daemon *d);
+static void daemon_start_reload(struct daemon *d);
 
 static void
 set_log(const struct conf *conf)
@@ -145,13 +145,13 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 	}
 	d->again = false;
 	if (again && !d->stopping)
-		reload(d);
+		daemon_start_reload(d);
 	else
 		tell_ready(d);
 }
 
 static void
-reload(struct daemon *d)
+daemon_start_reload(struct daemon *d)
 {
 	char state[STATE_MAX];
 	struct err err;
@@ -159,7 +159,7 @@ reload(struct daemon *d)
 	/* The time tells a manager which of its orders this is. */
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		 (long long)clock_mono_us());
-	tell_state(d, state);
+	daemon_tell_state(d, state);
 	if (conf_load(d->config, d->settings, &d->next, &err) != 0 ||
 	    d->program->reload(d->arg, d->next, &err) != 0)
 		daemon_reloaded(d, &err);
@@ -174,7 +174,7 @@ daemon_reload(struct daemon *d)
 	if (d->next != NULL)
 		d->again = true;
 	else
-		reload(d);
+		daemon_start_reload(d);
 }
 
 static void
@@ -197,7 +197,7 @@ daemon_stop(struct daemon *d)
 	us = d->program->stop(d->arg);
 	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
 		 (long long)us + STOP_MARGIN_US);
-	tell_state(d, state);
+	daemon_tell_state(d, state);
 }
 
 static void
@@ -273,7 +273,7 @@ make_loop(struct daemon *d, struct err *err)
 }
 
 static void
-finish(struct daemon *d)
+daemon_finish(struct daemon *d)
 {
 	struct event *events[] = {d->term, d->interrupt, d->hangup, d->status,
 				  d->watchdog};
@@ -356,7 +356,7 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 }
 
 static int
-run(struct daemon *d, struct err *err)
+daemon_loop(struct daemon *d, struct err *err)
 {
 	if (conf_load(d->config, d->settings, &d->conf, err) != 0)
 		return -1;
@@ -384,10 +384,10 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 	log_set_journal(journal_send);
 	if ((status = parse_arguments(&d, argc, argv)) >= 0)
 		return status;
-	if (run(&d, &err) != 0) {
+	if (daemon_loop(&d, &err) != 0) {
 		log_error("%s", err.msg);
 		d.exit_status = err_exit_status(err.code);
 	}
-	finish(&d);
+	daemon_finish(&d);
 	return d.exit_status;
 }

@@ -158,7 +158,7 @@ add_escaped(struct buf *line, const char *text, size_t len)
 
 /* What has gone through add_escaped() as a JSON string. */
 static void
-add_quoted(struct buf *line, const char *text)
+log_add_quoted(struct buf *line, const char *text)
 {
 	buf_addc(line, '"');
 	for (; *text != '\0'; text++) {
@@ -180,19 +180,19 @@ add_member(struct buf *line, enum log_field field, const char *value)
 		return;
 	}
 	add_escaped(&clean, value, strlen(value));
-	add_quoted(line, clean.data != NULL ? clean.data : "");
+	log_add_quoted(line, clean.data != NULL ? clean.data : "");
 	buf_done(&clean);
 }
 
 static void
-add_json(struct buf *line, const struct log_entry *e, const char *now)
+log_add_json(struct buf *line, const struct log_entry *e, const char *now)
 {
 	int i;
 
 	buf_addf(line, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\"",
 		 now, levels[e->level].name, e->program);
 	buf_adds(line, ",\"message\":");
-	add_quoted(line, e->message);
+	log_add_quoted(line, e->message);
 	for (i = 0; i < LOG_N_FIELDS; i++)
 		if (e->fields[i] != NULL)
 			add_member(line, (enum log_field)i, e->fields[i]);
@@ -200,7 +200,7 @@ add_json(struct buf *line, const struct log_entry *e, const char *now)
 }
 
 static void
-add_line(struct buf *line, const struct log_entry *e)
+log_add_line(struct buf *line, const struct log_entry *e)
 {
 	char now[CLOCK_TEXT_SIZE];
 
@@ -208,7 +208,7 @@ add_line(struct buf *line, const struct log_entry *e)
 	if (to_journal)
 		buf_addf(line, "<%d>", e->priority);
 	if (atomic_load(&line_format) == LOG_FORMAT_json)
-		add_json(line, e, now);
+		log_add_json(line, e, now);
 	else if (to_journal)
 		buf_adds(line, e->message);
 	else
@@ -241,7 +241,7 @@ print(const struct log_entry *e)
 	struct buf line = BUF_INIT;
 
 	if (e->message != NULL)
-		add_line(&line, e);
+		log_add_line(&line, e);
 	if (e->message == NULL || line.failed)
 		write_line(no_memory, sizeof(no_memory) - 1);
 	else

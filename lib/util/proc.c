@@ -43,7 +43,7 @@ reset_signals(void)
 /* Sources are lifted above all targets first, so that no dup2() overwrites
  * one that is still to be copied. */
 static int
-place_fds(const struct proc_options *o, int *status_fd)
+proc_place_fds(const struct proc_options *o, int *status_fd)
 {
 	int base = (int)o->n_fds, high[PROC_FDS_MAX], i;
 
@@ -77,9 +77,9 @@ close_others(int first)
 }
 
 static const char *
-become(const struct proc_options *o, pid_t parent, int *status_fd)
+proc_become(const struct proc_options *o, pid_t parent, int *status_fd)
 {
-	if (place_fds(o, status_fd) != 0)
+	if (proc_place_fds(o, status_fd) != 0)
 		return "place its descriptors";
 	close_others((int)o->n_fds);
 	if (o->new_group && setpgid(0, 0) != 0)
@@ -99,10 +99,10 @@ become(const struct proc_options *o, pid_t parent, int *status_fd)
 }
 
 static _Noreturn void
-run_child(const struct proc_options *o, pid_t parent, int status_fd)
+proc_run_child(const struct proc_options *o, pid_t parent, int status_fd)
 {
 	struct failure f = {.sys = 0};
-	const char *step = become(o, parent, &status_fd);
+	const char *step = proc_become(o, parent, &status_fd);
 	ssize_t n;
 
 	f.sys = errno;
@@ -123,7 +123,7 @@ spawn_child(const struct proc_options *o, int status_fd)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	if ((pid = fork()) == 0)
-		run_child(o, self, status_fd);
+		proc_run_child(o, self, status_fd);
 	saved = errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	errno = saved;

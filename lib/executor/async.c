@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The event loop for asynchronous handlers. */
-#include "executor/loop.h"
+#include "executor/async.h"
 
 #include <event2/event.h>
 #include <pthread.h>
@@ -25,7 +25,7 @@
 
 #define SCRATCH_KEEP (64u << 10)
 
-struct loop {
+struct async {
 	struct event_base *base;
 	struct thread thread;
 	void (*on_stopped)(void *arg);
@@ -77,7 +77,7 @@ check_use(const struct flowrra_task *t)
 }
 
 static void
-enter(struct loop *l, struct flowrra_task *t)
+async_enter(struct async *l, struct flowrra_task *t)
 {
 	pthread_mutex_lock(&l->lock);
 	l->entered = t;
@@ -86,7 +86,7 @@ enter(struct loop *l, struct flowrra_task *t)
 }
 
 static void
-forget(struct loop *l, struct flowrra_task *t)
+async_forget(struct async *l, struct flowrra_task *t)
 {
 	struct flowrra_task **place;
 
@@ -112,19 +112,19 @@ forget(struct loop *l, struct flowrra_task *t)
 
 /* Ends a task; what ends in the same turn of the loop is written together. */
 static void
-end_task(struct flowrra_task *t, const struct task_end *end)
+async_end_task(struct flowrra_task *t, const struct task_end *end)
 {
-	struct loop *l = t->loop;
+	struct async *l = t->loop;
 
 	/* STARTED must not come after DONE. The handler goes on for a moment:
 	 * a crash there is still its own. */
 	if (l->entered == t) {
-		enter(l, NULL);
+		async_enter(l, NULL);
 		crash_set_task(t->number);
 	}
 	task_send_end(t, end, false);
 	timer_fire(l->flush);
-	forget(l, t);
+	async_forget(l, t);
 	if (l->scratch.cap > SCRATCH_KEEP)
 		buf_done(&l->scratch);
 	if (l->ending && TAILQ_EMPTY(&l->running))
@@ -132,13 +132,13 @@ end_task(struct flowrra_task *t, const struct task_end *end)
 }
 
 void
-loop_end_failed(struct flowrra_task *t)
+async_end_failed(struct flowrra_task *t)
 {
 	struct task_end end;
 
 	check_use(t);
 	end = task_end_failed(t, -1, &t->loop->scratch);
-	end_task(t, &end);
+	async_end_task(t, &end);
 }
 
 void
@@ -148,16 +148,16 @@ flowrra_finish(struct flowrra_task *t, json_t *result)
 
 	check_use(t);
 	end = task_end_result(t, result, &t->loop->scratch);
-	end_task(t, &end);
+	async_end_task(t, &end);
 	json_decref(result);
 }
 
 /* Tells the handler, once, that its task is to end. */
 static void
-tell(struct flowrra_task *t)
+async_tell_cancel(struct flowrra_task *t)
 {
 	flowrra_cancel_fn *cancel = t->type->type.cancel;
-	struct loop *l = t->loop;
+	struct async *l = t->loop;
 
 	if (t->told)
 		return;
@@ -165,30 +165,30 @@ tell(struct flowrra_task *t)
 	task_cancel(t);
 	if (cancel == NULL)
 		return;
-	enter(l, t);
+	async_enter(l, t);
 	cancel(t);
 	/* The task may be gone now. */
-	enter(l, NULL);
+	async_enter(l, NULL);
 }
 
 static void
-loop_on_timeout(void *arg)
+async_on_timeout(void *arg)
 {
-	tell(arg);
+	async_tell_cancel(arg);
 }
 
 static void
-set_timer(struct loop *l, struct flowrra_task *t)
+async_set_timer(struct async *l, struct flowrra_task *t)
 {
 	if (t->timeout_us <= 0 || t->type->type.cancel == NULL)
 		return;
 	/* Without memory for it, flowrra_task_cancelled() still tells. */
-	if ((t->timer = timer_new(l->base, loop_on_timeout, t)) != NULL)
+	if ((t->timer = timer_new(l->base, async_on_timeout, t)) != NULL)
 		timer_set_us(t->timer, t->timeout_us);
 }
 
 static void
-start_task(struct loop *l, struct flowrra_task *t)
+start_task(struct async *l, struct flowrra_task *t)
 {
 	struct task_end end;
 	struct err err;
@@ -202,32 +202,32 @@ start_task(struct loop *l, struct flowrra_task *t)
 	task_begin(t);
 	if (task_parse(t, &err) != 0) {
 		end = (struct task_end){IPC_FAILED_FINAL, slice_of(err.msg)};
-		end_task(t, &end);
+		async_end_task(t, &end);
 		return;
 	}
-	set_timer(l, t);
-	enter(l, t);
+	async_set_timer(l, t);
+	async_enter(l, t);
 	t->type->type.start(t, l->base, t->args, t->kwargs);
 	/* The task may be gone now. */
-	enter(l, NULL);
+	async_enter(l, NULL);
 }
 
 static void
-cancel_running(struct loop *l, uint32_t number)
+cancel_running(struct async *l, uint32_t number)
 {
 	struct flowrra_task *t;
 
 	TAILQ_FOREACH (t, &l->running, entry)
 		if (t->number == number) {
-			tell(t);
+			async_tell_cancel(t);
 			return;
 		}
 }
 
 static void
-loop_on_wake(void *arg)
+async_on_wake(void *arg)
 {
-	struct loop *l = arg;
+	struct async *l = arg;
 	struct task_list tasks = TAILQ_HEAD_INITIALIZER(tasks);
 	struct buf cancels = BUF_INIT;
 	struct flowrra_task *t;
@@ -255,17 +255,17 @@ loop_on_wake(void *arg)
 }
 
 static void
-loop_on_flush(void *arg)
+async_on_flush(void *arg)
 {
-	struct loop *l = arg;
+	struct async *l = arg;
 
 	outbox_flush(l->outbox);
 }
 
 static void
-loop_on_report(void *arg)
+async_on_report(void *arg)
 {
-	struct loop *l = arg;
+	struct async *l = arg;
 	int64_t now = clock_mono_us(), age;
 	struct flowrra_task *t;
 
@@ -285,9 +285,9 @@ loop_on_report(void *arg)
 }
 
 static void
-turn(void *arg)
+async_main(void *arg)
 {
-	struct loop *l = arg;
+	struct async *l = arg;
 
 	event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	outbox_flush(l->outbox);
@@ -298,18 +298,18 @@ turn(void *arg)
 }
 
 static int
-make_events(struct loop *l)
+async_make_events(struct async *l)
 {
 	if ((l->base = event_base_new()) == NULL)
 		return -1;
-	l->wake = timer_new(l->base, loop_on_wake, l);
-	l->flush = timer_new(l->base, loop_on_flush, l);
-	l->report = timer_new(l->base, loop_on_report, l);
+	l->wake = timer_new(l->base, async_on_wake, l);
+	l->flush = timer_new(l->base, async_on_flush, l);
+	l->report = timer_new(l->base, async_on_report, l);
 	return l->wake && l->flush && l->report ? 0 : -1;
 }
 
 static void
-free_parts(struct loop *l)
+free_parts(struct async *l)
 {
 	unsigned int i;
 
@@ -326,10 +326,10 @@ free_parts(struct loop *l)
 	free(l);
 }
 
-struct loop *
-loop_new(const struct loop_options *o, struct err *err)
+struct async *
+async_new(const struct async_options *o, struct err *err)
 {
-	struct loop *l = calloc(1, sizeof(*l));
+	struct async *l = calloc(1, sizeof(*l));
 
 	if (l == NULL) {
 		err_nomem(err);
@@ -342,11 +342,11 @@ loop_new(const struct loop_options *o, struct err *err)
 	l->outbox = o->outbox;
 	l->on_stopped = o->on_stopped;
 	l->arg = o->arg;
-	if (make_events(l) != 0) {
+	if (async_make_events(l) != 0) {
 		err_nomem(err);
 		goto fail;
 	}
-	l->thread.main = turn;
+	l->thread.main = async_main;
 	l->thread.arg = l;
 	if (thread_start(&l->thread, err) == 0)
 		return l;
@@ -356,7 +356,7 @@ fail:
 }
 
 void
-loop_free(struct loop *l)
+async_free(struct async *l)
 {
 	if (l == NULL)
 		return;
@@ -365,7 +365,7 @@ loop_free(struct loop *l)
 }
 
 void
-loop_add(struct loop *l, struct task_list *tasks)
+async_add(struct async *l, struct task_list *tasks)
 {
 	pthread_mutex_lock(&l->lock);
 	TAILQ_CONCAT(&l->inbox, tasks, entry);
@@ -374,7 +374,7 @@ loop_add(struct loop *l, struct task_list *tasks)
 }
 
 void
-loop_recall(struct loop *l, struct task_list *ret)
+async_recall(struct async *l, struct task_list *ret)
 {
 	pthread_mutex_lock(&l->lock);
 	TAILQ_CONCAT(ret, &l->inbox, entry);
@@ -382,7 +382,7 @@ loop_recall(struct loop *l, struct task_list *ret)
 }
 
 void
-loop_cancel(struct loop *l, uint32_t number, struct flowrra_task **ret)
+async_cancel(struct async *l, uint32_t number, struct flowrra_task **ret)
 {
 	struct flowrra_task *t;
 
@@ -401,7 +401,7 @@ loop_cancel(struct loop *l, uint32_t number, struct flowrra_task **ret)
 }
 
 bool
-loop_report(struct loop *l)
+async_report(struct async *l)
 {
 	int64_t due = clock_mono_us() - IPC_STARTED_AFTER_MS * 1000, started;
 	struct flowrra_task *t;
@@ -423,7 +423,7 @@ loop_report(struct loop *l)
 }
 
 void
-loop_stop(struct loop *l)
+async_stop(struct async *l)
 {
 	pthread_mutex_lock(&l->lock);
 	l->stopping = true;
@@ -432,7 +432,7 @@ loop_stop(struct loop *l)
 }
 
 bool
-loop_stopped(struct loop *l)
+async_stopped(struct async *l)
 {
 	bool stopped;
 

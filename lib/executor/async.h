@@ -4,8 +4,8 @@
  * blocking handler nor a callback that blocks can keep the executor from
  * hearing flowrrad.
  */
-#ifndef EXECUTOR_LOOP_H
-#define EXECUTOR_LOOP_H
+#ifndef EXECUTOR_ASYNC_H
+#define EXECUTOR_ASYNC_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,30 +13,30 @@
 #include "executor/task.h"
 
 struct err;
-struct loop;
+struct async;
 
 /* Starts the thread. on_stopped(arg) is called by it when it ends after
- * loop_stop(). */
-struct loop_options {
+ * async_stop(). */
+struct async_options {
 	struct outbox *outbox;
 	void (*on_stopped)(void *arg);
 	void *arg;
 };
-struct loop *loop_new(const struct loop_options *o, struct err *err);
+struct async *async_new(const struct async_options *o, struct err *err);
 /* Joins the thread, which must have stopped; to be called after the modules'
  * fini, which may still have events on the loop. */
-void loop_free(struct loop *l);
+void async_free(struct async *l);
 
 /* As those of workers.h; a cancelled task that has started is told on the
  * loop. Not to be called on the loop. */
-void loop_add(struct loop *l, struct task_list *tasks);
-void loop_recall(struct loop *l, struct task_list *ret);
-void loop_cancel(struct loop *l, uint32_t number, struct flowrra_task **ret);
-bool loop_report(struct loop *l); /* a handler that holds up the loop */
-void loop_stop(struct loop *l);
-bool loop_stopped(struct loop *l);
+void async_add(struct async *l, struct task_list *tasks);
+void async_recall(struct async *l, struct task_list *ret);
+void async_cancel(struct async *l, uint32_t number, struct flowrra_task **ret);
+bool async_report(struct async *l); /* a handler that holds up the loop */
+void async_stop(struct async *l);
+bool async_stopped(struct async *l);
 
 /* Ends a task with what flowrra_fail() left in it. On the loop only. */
-void loop_end_failed(struct flowrra_task *t);
+void async_end_failed(struct flowrra_task *t);
 
 #endif
