@@ -74,6 +74,10 @@ run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 
 /* --- run --------------------------------------------------------------- */
 
+#define REQUESTED_INT(value) (int)(value)
+#define REQUESTED_NUMBER(value) (value)
+#define REQUESTED_SECONDS(value) (double)(value) / US_PER_S
+
 static int
 submit(struct ctl *ctl, const struct schedule *s)
 {
@@ -88,10 +92,12 @@ submit(struct ctl *ctl, const struct schedule *s)
 	request.priority = s->priority;
 	if (s->queue[0] != '\0')
 		request.queue = s->queue;
-	if (s->max_retries != SCHEDULE_UNSET)
-		request.max_retries = (int)s->max_retries;
-	if (s->retry_delay_us != SCHEDULE_UNSET)
-		request.retry_delay_s = (double)s->retry_delay_us / US_PER_S;
+#define TASK_SETTING(field, type, member, in_request, ...)                     \
+	if (s->settings.member != TASK_UNSET)                                  \
+		request.in_request = REQUESTED_##type(s->settings.member);
+#include "core/task_options.def"
+	if (s->expires_us > 0)
+		request.expires_us = clock_wall_us() + s->expires_us;
 	/* As a scheduler does: one with a queue goes there in any case. */
 	request.force = request.queue != NULL;
 	if ((status = ctl_open(ctl)) != 0)

@@ -20,10 +20,9 @@ struct make_options {
 static void
 make_init(void *options)
 {
-	static const struct schedule_form form = SCHEDULE_FORM_INIT;
 	struct make_options *o = options;
 
-	o->form = form;
+	schedule_form_init(&o->form);
 }
 
 #define OPTION(...) VERB_OPTION(struct make_options, 0, __VA_ARGS__)
@@ -44,10 +43,14 @@ static const struct option_spec make_options[] = {
 	   "the queue to put it into; the task's own by default"),
     OPTION("priority", "N", INT, form.priority, INT32_MIN, INT32_MAX,
 	   "a lower number runs first; 0 by default"),
-    OPTION("max-retries", "N", INT, form.max_retries, 0, 1000000,
-	   "retries when it fails"),
-    OPTION("retry-delay", "DURATION", SECONDS, form.retry_delay_s, 0, 316224000,
-	   "wait before a retry"),
+#define TASK_SETTING(field, type, member, request, low, high, standard,        \
+		     option, arg, help)                                        \
+	OPTION(option, arg, type, form.request, low, high, help),
+#include "core/task_options.def"
+    OPTION(
+	"expires", "DURATION", SECONDS, form.expires_s, 0, TASK_DURATION_MAX_S,
+	"do not begin its task later than so long after the fire became one; "
+	"0: never too late (the default)"),
     OPTION("description", "TEXT", TEXT, form.description, 0, 0,
 	   "what it is for"),
     OPTION("misfire", "POLICY", TEXT, form.misfire, 0, 0,

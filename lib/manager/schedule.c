@@ -175,6 +175,28 @@ fill_next(struct schedule_draft *d, struct tz_set *zones, int64_t now_us,
 	return 0;
 }
 
+void
+schedule_form_init(struct schedule_form *form)
+{
+	*form = (struct schedule_form){.max_catchup = SCHEDULE_CATCHUP_STANDARD,
+				       .grace_s = SCHEDULE_UNSET};
+#define TASK_SETTING(field, type, member, request, ...)                        \
+	form->request = TASK_UNSET;
+#include "core/task_options.def"
+}
+
+/* What is not set is so in both units. */
+static int64_t
+microseconds(double seconds)
+{
+	return seconds < 0 ? SCHEDULE_UNSET
+			   : (int64_t)(seconds * US_PER_S + 0.5);
+}
+
+#define SETTING_OF_INT(value) (value)
+#define SETTING_OF_NUMBER(value) (value)
+#define SETTING_OF_SECONDS(value) microseconds(value)
+
 static void
 fill(const struct schedule_form *f, struct schedule_draft *d, int64_t now_us)
 {
@@ -191,14 +213,13 @@ fill(const struct schedule_form *f, struct schedule_draft *d, int64_t now_us)
 	s->queue = f->queue;
 	s->description = f->description;
 	s->enabled = !f->disabled;
-	s->max_retries = f->max_retries;
-	s->retry_delay_us = f->retry_delay_s < 0
-				? SCHEDULE_UNSET
-				: (int64_t)(f->retry_delay_s * US_PER_S + 0.5);
+#define TASK_SETTING(field, type, member, request, ...)                        \
+	s->settings.member = SETTING_OF_##type(f->request);
+#include "core/task_options.def"
+	s->expires_us = (int64_t)(f->expires_s * US_PER_S + 0.5);
 	s->priority = f->priority;
 	s->max_catchup = f->max_catchup;
-	s->grace_us = f->grace_s < 0 ? SCHEDULE_UNSET
-				     : (int64_t)(f->grace_s * US_PER_S + 0.5);
+	s->grace_us = microseconds(f->grace_s);
 	s->jitter_us = (int64_t)(f->jitter_s * US_PER_S + 0.5);
 	s->start_us = f->start_us;
 	s->end_us = f->end_us;
