@@ -38,7 +38,8 @@ disable(struct schedules *db, const char *id, struct err *err)
 }
 
 static int
-change(struct ctl *ctl, const char *id, change_fn *fn, const char *what)
+change_schedule(struct ctl *ctl, const char *id, change_fn *fn,
+		const char *what)
 {
 	struct err err = ERR_INIT;
 	struct schedules *db;
@@ -57,19 +58,19 @@ change(struct ctl *ctl, const char *id, change_fn *fn, const char *what)
 static int
 run_enable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change(ctl, argv[0], enable, "enabled");
+	return change_schedule(ctl, argv[0], enable, "enabled");
 }
 
 static int
 run_disable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change(ctl, argv[0], disable, "disabled");
+	return change_schedule(ctl, argv[0], disable, "disabled");
 }
 
 static int
 run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change(ctl, argv[0], schedules_delete, "deleted");
+	return change_schedule(ctl, argv[0], schedules_delete, "deleted");
 }
 
 /* --- run --------------------------------------------------------------- */
@@ -79,7 +80,7 @@ run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 #define REQUESTED_SECONDS(value) (double)(value) / US_PER_S
 
 static int
-submit(struct ctl *ctl, const struct schedule *s)
+submit_now(struct ctl *ctl, const struct schedule *s)
 {
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
 	struct flowrra_error error;
@@ -125,7 +126,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	if (schedules_get(db, argv[0], &found, &err) != 0) {
 		status = complain_of_err(ctl, &err);
 	} else {
-		status = submit(ctl, &found->items[0]);
+		status = submit_now(ctl, &found->items[0]);
 		schedules_list_free(found);
 	}
 	schedules_close(db);

@@ -114,7 +114,7 @@ print_made(const struct ctl *ctl, const char *id, bool existing,
 }
 
 static int
-store(struct ctl *ctl, const struct schedule *s, int64_t now_us)
+store_schedule(struct ctl *ctl, const struct schedule *s, int64_t now_us)
 {
 	char id[SCHEDULE_ID_MAX + 1];
 	struct err err = ERR_INIT;
@@ -153,7 +153,7 @@ make(struct ctl *ctl, enum schedule_type type, char **argv,
 		return complain_of_rule(ctl, argv[1], &fault, &err);
 	if (!o->force && (status = check_task(ctl, argv[0])) != 0)
 		return status;
-	return store(ctl, &d.schedule, now_us);
+	return store_schedule(ctl, &d.schedule, now_us);
 }
 
 static int

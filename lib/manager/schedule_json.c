@@ -40,7 +40,7 @@ seconds_or_null(int64_t us)
 }
 
 static json_t *
-text_or_null(const char *text)
+text_or_json_null(const char *text)
 {
 	return text[0] == '\0' ? json_null() : json_string(text);
 }
@@ -55,7 +55,7 @@ json_text(const char *text)
 
 /* What it comes to. */
 static const char *
-state_of(const struct schedule *s)
+schedule_state(const struct schedule *s)
 {
 	if (s->fault[0] != '\0')
 		return "set aside";
@@ -90,8 +90,9 @@ policies_json(const struct schedule *s)
 	return json_pack(
 	    "{s:i,s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o}",
 	    "priority", s->priority, "description",
-	    text_or_null(s->description), "fault", text_or_null(s->fault),
-	    "misfire", schedule_misfire_name(s->misfire), "max_catchup",
+	    text_or_json_null(s->description), "fault",
+	    text_or_json_null(s->fault), "misfire",
+	    schedule_misfire_name(s->misfire), "max_catchup",
 	    (json_int_t)s->max_catchup, "grace", seconds_or_null(s->grace_us),
 	    "overlap", schedule_overlap_name(s->overlap), "jitter",
 	    seconds_or_null(s->jitter_us), "day_match",
@@ -109,12 +110,12 @@ schedule_json(const struct schedule *s)
 	json_t *json = json_pack(
 	    "{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:I,s:o}", "id",
 	    s->id, "task", s->task, "type", schedule_type_name(s->type), "rule",
-	    s->rule, "state", state_of(s), "tz",
+	    s->rule, "state", schedule_state(s), "tz",
 	    s->tz[0] != '\0' ? s->tz : "UTC", "args", json_text(s->args),
 	    "kwargs", json_text(s->kwargs), "enabled", s->enabled, "next_run",
 	    moment_json(s->next_run_us), "last_run",
 	    moment_json(s->last_run_us), "runs", (json_int_t)s->runs, "queue",
-	    text_or_null(s->queue));
+	    text_or_json_null(s->queue));
 
 	add_settings(json, s);
 	json_object_update(json, policies);

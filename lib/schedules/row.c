@@ -128,7 +128,7 @@ member(const struct schedule *schedule, const struct column *c)
 }
 
 static const char *
-text_of(const struct schedule *schedule, const struct column *c)
+column_text(const struct schedule *schedule, const struct column *c)
 {
 	const char *text = *(const char *const *)member(schedule, c);
 
@@ -161,7 +161,7 @@ setting_is_valid(const struct column *c, int64_t stored)
 /* --- writing ------------------------------------------------------------- */
 
 static int
-bad(struct err *err, const char *name, const char *what)
+bad_column(struct err *err, const char *name, const char *what)
 {
 	return err_set(err, ERR_DATA, "schedule: %s %s", name, what);
 }
@@ -171,20 +171,20 @@ check_column(const struct schedule *s, const struct column *c, struct err *err)
 {
 	int64_t number;
 
-	if (c->kind == TEXT && strlen(text_of(s, c)) > c->max_len &&
+	if (c->kind == TEXT && strlen(column_text(s, c)) > c->max_len &&
 	    c->max_len != SCHEDULE_TEXT_MAX)
-		return bad(err, c->name, "is too long");
+		return bad_column(err, c->name, "is too long");
 	if (c->kind == NUMBER) {
 		number = *(const int64_t *)member(s, c);
 		if (number < c->min)
-			return bad(err, c->name, "must not be negative");
+			return bad_column(err, c->name, "must not be negative");
 	}
 	if ((c->kind == SETTING || c->kind == SETTING_FRACTION) &&
 	    !setting_is_valid(c, setting_of(s, c)))
-		return bad(err, c->name, "is out of range");
+		return bad_column(err, c->name, "is out of range");
 	if (c->kind == WORD &&
 	    *(const unsigned int *)member(s, c) > SCHEDULE_ALL)
-		return bad(err, c->name, "is none of its values");
+		return bad_column(err, c->name, "is none of its values");
 	return 0;
 }
 
@@ -198,29 +198,29 @@ row_check(const struct schedule *s, struct err *err)
 			return -1;
 	if (s->id != NULL && s->id[0] != '\0' &&
 	    !task_id_valid(slice_of(s->id)))
-		return bad(err, "id",
-			   "may have only printable ASCII "
-			   "characters, and no blank");
+		return bad_column(err, "id",
+				  "may have only printable ASCII "
+				  "characters, and no blank");
 	if (s->task == NULL ||
 	    !task_name_valid(slice_of(s->task), TASK_NAME_MAX))
-		return bad(err, "task",
-			   "must be a task's name: letters, "
-			   "digits, '_', '.' and '-'");
+		return bad_column(err, "task",
+				  "must be a task's name: letters, "
+				  "digits, '_', '.' and '-'");
 	if (s->queue != NULL && s->queue[0] != '\0' &&
 	    !task_name_valid(slice_of(s->queue), TASK_QUEUE_MAX))
-		return bad(err, "queue",
-			   "must be a queue's name: letters, "
-			   "digits, '_', '.' and '-'");
+		return bad_column(err, "queue",
+				  "must be a queue's name: letters, "
+				  "digits, '_', '.' and '-'");
 	if (s->rule == NULL || s->rule[0] == '\0')
-		return bad(err, "rule", "is missing");
+		return bad_column(err, "rule", "is missing");
 	if (s->enabled && s->next_run_us != 0 && s->due_us == 0)
-		return bad(err, "due_us", "is missing");
+		return bad_column(err, "due_us", "is missing");
 	return 0;
 }
 
 /* Cut at the end of a character. */
 static struct slice
-cut(const char *text, size_t max)
+cut_text(const char *text, size_t max)
 {
 	struct slice s = slice_of(text);
 
@@ -242,7 +242,7 @@ row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
 		switch (c->kind) {
 		case TEXT:
 			values[i] = DB_S("");
-			values[i].s = cut(text_of(s, c), c->max_len);
+			values[i].s = cut_text(column_text(s, c), c->max_len);
 			break;
 		case NUMBER:
 			values[i] = DB_I(*(const int64_t *)member(s, c));
