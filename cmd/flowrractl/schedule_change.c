@@ -38,7 +38,8 @@ disable(struct schedules *db, const char *id, struct err *err)
 }
 
 static int
-change(struct ctl *ctl, const char *id, change_fn *fn, const char *what)
+change_schedule(struct ctl *ctl, const char *id, change_fn *fn,
+		const char *what)
 {
 	struct err err = ERR_INIT;
 	struct schedules *db;
@@ -57,25 +58,29 @@ change(struct ctl *ctl, const char *id, change_fn *fn, const char *what)
 static int
 run_enable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change(ctl, argv[0], enable, "enabled");
+	return change_schedule(ctl, argv[0], enable, "enabled");
 }
 
 static int
 run_disable(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change(ctl, argv[0], disable, "disabled");
+	return change_schedule(ctl, argv[0], disable, "disabled");
 }
 
 static int
 run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	return change(ctl, argv[0], schedules_delete, "deleted");
+	return change_schedule(ctl, argv[0], schedules_delete, "deleted");
 }
 
 /* --- run --------------------------------------------------------------- */
 
+#define REQUESTED_INT(value) (int)(value)
+#define REQUESTED_NUMBER(value) (value)
+#define REQUESTED_SECONDS(value) (double)(value) / US_PER_S
+
 static int
-submit(struct ctl *ctl, const struct schedule *s)
+submit_now(struct ctl *ctl, const struct schedule *s)
 {
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
 	struct flowrra_error error;
@@ -88,10 +93,12 @@ submit(struct ctl *ctl, const struct schedule *s)
 	request.priority = s->priority;
 	if (s->queue[0] != '\0')
 		request.queue = s->queue;
-	if (s->max_retries != SCHEDULE_UNSET)
-		request.max_retries = (int)s->max_retries;
-	if (s->retry_delay_us != SCHEDULE_UNSET)
-		request.retry_delay_s = (double)s->retry_delay_us / US_PER_S;
+#define TASK_SETTING(field, type, member, in_request, ...)                     \
+	if (s->settings.member != TASK_UNSET)                                  \
+		request.in_request = REQUESTED_##type(s->settings.member);
+#include "core/task_options.def"
+	if (s->expires_us > 0)
+		request.expires_us = clock_wall_us() + s->expires_us;
 	/* As a scheduler does: one with a queue goes there in any case. */
 	request.force = request.queue != NULL;
 	if ((status = ctl_open(ctl)) != 0)
@@ -119,7 +126,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	if (schedules_get(db, argv[0], &found, &err) != 0) {
 		status = complain_of_err(ctl, &err);
 	} else {
-		status = submit(ctl, &found->items[0]);
+		status = submit_now(ctl, &found->items[0]);
 		schedules_list_free(found);
 	}
 	schedules_close(db);

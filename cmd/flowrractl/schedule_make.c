@@ -20,10 +20,9 @@ struct make_options {
 static void
 make_init(void *options)
 {
-	static const struct schedule_form form = SCHEDULE_FORM_INIT;
 	struct make_options *o = options;
 
-	o->form = form;
+	schedule_form_init(&o->form);
 }
 
 #define OPTION(...) VERB_OPTION(struct make_options, 0, __VA_ARGS__)
@@ -43,10 +42,14 @@ static const struct option_spec make_options[] = {
 	   "the queue; the task's own by default"),
     OPTION("priority", "N", INT, form.priority, INT32_MIN, INT32_MAX,
 	   "priority: lower numbers run first; 0 by default"),
-    OPTION("max-retries", "N", INT, form.max_retries, 0, 1000000,
-	   "retries after a failure"),
-    OPTION("retry-delay", "DURATION", SECONDS, form.retry_delay_s, 0, 316224000,
-	   "delay before a retry"),
+#define TASK_SETTING(field, type, member, request, low, high, standard,        \
+		     option, arg, help)                                        \
+	OPTION(option, arg, type, form.request, low, high, help),
+#include "core/task_options.def"
+    OPTION("expires", "DURATION", SECONDS, form.expires_s, 0,
+	   TASK_DURATION_MAX_S,
+	   "do not start a task this long after its fire was queued; 0: no "
+	   "limit (the default)"),
     OPTION("description", "TEXT", TEXT, form.description, 0, 0,
 	   "a description"),
     OPTION("misfire", "POLICY", TEXT, form.misfire, 0, 0,
@@ -111,7 +114,7 @@ print_made(const struct ctl *ctl, const char *id, bool existing,
 }
 
 static int
-store(struct ctl *ctl, const struct schedule *s, int64_t now_us)
+store_schedule(struct ctl *ctl, const struct schedule *s, int64_t now_us)
 {
 	char id[SCHEDULE_ID_MAX + 1];
 	struct err err = ERR_INIT;
@@ -150,7 +153,7 @@ make(struct ctl *ctl, enum schedule_type type, char **argv,
 		return complain_of_rule(ctl, argv[1], &fault, &err);
 	if (!o->force && (status = check_task(ctl, argv[0])) != 0)
 		return status;
-	return store(ctl, &d.schedule, now_us);
+	return store_schedule(ctl, &d.schedule, now_us);
 }
 
 static int

@@ -32,7 +32,8 @@ static const struct column columns[] = {
 
 /* Page by page; NULL with *err. */
 static json_t *
-read_all(struct schedules *db, const struct list_options *o, struct err *err)
+read_schedules(struct schedules *db, const struct list_options *o,
+	       struct err *err)
 {
 	struct schedules_filter filter = {.only_enabled = o->enabled,
 					  .only_disabled = o->disabled,
@@ -76,7 +77,7 @@ run_list(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if ((db = open_schedules(ctl, &status)) == NULL)
 		return status;
-	list = read_all(db, o, &err);
+	list = read_schedules(db, o, &err);
 	schedules_close(db);
 	if (list == NULL)
 		return complain_of_err(ctl, &err);

@@ -42,7 +42,7 @@ struct lookup {
 };
 
 static int
-compare(const void *a, const void *b)
+compare_questions(const void *a, const void *b)
 {
 	const struct question *p = a, *q = b;
 
@@ -64,11 +64,11 @@ lookup_new(const struct lookup_options *options)
 }
 
 static void
-drop(struct question *q)
+drop_question(struct question *q)
 {
 	struct lookup *l = q->lookup;
 
-	tdelete(q, &l->tree, compare);
+	tdelete(q, &l->tree, compare_questions);
 	TAILQ_REMOVE(&l->all, q, link);
 	free(q);
 }
@@ -82,14 +82,14 @@ lookup_free(struct lookup *l)
 		return;
 	for (q = TAILQ_FIRST(&l->all); q != NULL; q = next) {
 		next = TAILQ_NEXT(q, link);
-		drop(q);
+		drop_question(q);
 	}
 	free(l);
 }
 
 /* NULL when memory runs out. */
 static struct question *
-find(struct lookup *l, bool of_fate, const char *key)
+find_question(struct lookup *l, bool of_fate, const char *key)
 {
 	const size_t len = strlen(key);
 	struct question *q = calloc(1, sizeof(*q) + len + 1), **old;
@@ -99,8 +99,8 @@ find(struct lookup *l, bool of_fate, const char *key)
 	q->lookup = l;
 	q->of_fate = of_fate;
 	memcpy(q->key, key, len + 1);
-	if ((old = tfind(q, &l->tree, compare)) != NULL ||
-	    tsearch(q, &l->tree, compare) == NULL) {
+	if ((old = tfind(q, &l->tree, compare_questions)) != NULL ||
+	    tsearch(q, &l->tree, compare_questions) == NULL) {
 		free(q);
 		return old != NULL ? *old : NULL;
 	}
@@ -120,7 +120,7 @@ is_fresh(const struct question *q)
 }
 
 static enum lookup_state
-look(struct question *q)
+question_state(struct question *q)
 {
 	if (q == NULL)
 		return LOOKUP_FAILED;
@@ -136,8 +136,8 @@ look(struct question *q)
 enum lookup_state
 lookup_defaults(struct lookup *l, const char *task, struct registered *ret)
 {
-	struct question *q = find(l, false, task);
-	const enum lookup_state state = look(q);
+	struct question *q = find_question(l, false, task);
+	const enum lookup_state state = question_state(q);
 
 	if (state == LOOKUP_KNOWN)
 		*ret = q->defaults;
@@ -147,8 +147,8 @@ lookup_defaults(struct lookup *l, const char *task, struct registered *ret)
 enum lookup_state
 lookup_fate(struct lookup *l, const char *task_id, enum fate *ret)
 {
-	struct question *q = find(l, true, task_id);
-	const enum lookup_state state = look(q);
+	struct question *q = find_question(l, true, task_id);
+	const enum lookup_state state = question_state(q);
 
 	if (state == LOOKUP_KNOWN)
 		*ret = q->fate;
@@ -158,7 +158,7 @@ lookup_fate(struct lookup *l, const char *task_id, enum fate *ret)
 /* --- asking ------------------------------------------------------------ */
 
 static void
-finish(struct question *q, enum state state)
+finish_question(struct question *q, enum state state)
 {
 	struct lookup *l = q->lookup;
 
@@ -178,7 +178,7 @@ on_registered(struct slice value, const struct err *err, void *arg)
 	if (err != NULL) {
 		log_warning("cannot read the registration of task %s: %s",
 			    q->key, err->msg);
-		finish(q, FAILED);
+		finish_question(q, FAILED);
 		return;
 	}
 	if (registered_decode(value, &q->defaults, &why) != 0) {
@@ -186,7 +186,7 @@ on_registered(struct slice value, const struct err *err, void *arg)
 			    why.msg);
 		registered_decode((struct slice){NULL, 0}, &q->defaults, NULL);
 	}
-	finish(q, ANSWERED);
+	finish_question(q, ANSWERED);
 }
 
 static void
@@ -197,7 +197,7 @@ on_record(struct slice bytes, const struct err *err, void *arg)
 	struct result record;
 
 	if (err != NULL) {
-		finish(q, FAILED);
+		finish_question(q, FAILED);
 		return;
 	}
 	/* A record that makes no sense holds nothing up. */
@@ -209,7 +209,7 @@ on_record(struct slice bytes, const struct err *err, void *arg)
 	else
 		q->fate = FATE_UNFINISHED;
 	buf_done(&scratch);
-	finish(q, ANSWERED);
+	finish_question(q, ANSWERED);
 }
 
 static void
@@ -220,7 +220,7 @@ forget_stale(struct lookup *l)
 	for (q = TAILQ_FIRST(&l->all); q != NULL; q = next) {
 		next = TAILQ_NEXT(q, link);
 		if (q->state != NOTED && q->state != ASKED && !is_fresh(q))
-			drop(q);
+			drop_question(q);
 	}
 }
 

@@ -54,8 +54,8 @@ judge_missed(const struct schedule *s, const struct backlog *b, int64_t i,
 }
 
 static enum schedule_reason
-judge(const struct schedule *s, const struct backlog *b, int64_t i,
-      int64_t late_us, bool busy)
+judge_fire(const struct schedule *s, const struct backlog *b, int64_t i,
+	   int64_t late_us, bool busy)
 {
 	enum schedule_reason reason = RUN;
 
@@ -83,7 +83,7 @@ used_up(const struct schedule *s, const struct plan *p)
 }
 
 static void
-run(struct plan *p, int64_t fire, int64_t due, bool missed)
+plan_run(struct plan *p, int64_t fire, int64_t due, bool missed)
 {
 	if (!missed && p->first_due_us == 0)
 		p->first_due_us = due;
@@ -105,13 +105,13 @@ plan_make(const struct schedule *s, const struct rule *r, int64_t now_us,
 	ret->runs = s->runs;
 	for (i = 0; i < b.n && !used_up(s, ret); i++) {
 		due = rule_due(r, fire);
-		reason =
-		    judge(s, &b, i, now_us - due, busy || ret->n_fires > 0);
+		reason = judge_fire(s, &b, i, now_us - due,
+				    busy || ret->n_fires > 0);
 		if (reason == RUN &&
 		    (ret->n_fires == PLAN_FIRES_MAX || must_wait(s, &b)))
 			break;
 		if (reason == RUN)
-			run(ret, fire, due, b.missed);
+			plan_run(ret, fire, due, b.missed);
 		else
 			ret->skipped[reason]++;
 		fire = rule_next(r, fire);

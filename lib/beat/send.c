@@ -138,7 +138,8 @@ is_hopeless(const struct schedule_fire *fire, const struct err *why)
 }
 
 static void
-settle(struct batch *t, const struct schedule_fire *fire, const struct err *why)
+settle_fires(struct batch *t, const struct schedule_fire *fire,
+	     const struct err *why)
 {
 	if (why->code == ERR_NONE) {
 		mark(t, fire, NULL);
@@ -153,7 +154,7 @@ settle(struct batch *t, const struct schedule_fire *fire, const struct err *why)
 }
 
 static void
-count(struct beat *b, const struct batch *t)
+count_fires(struct beat *b, const struct batch *t)
 {
 	const int64_t now_us = clock_wall_us();
 
@@ -173,13 +174,13 @@ count(struct beat *b, const struct batch *t)
 }
 
 static void
-finish(struct batch *t)
+finish_batch(struct batch *t)
 {
 	struct beat *b = t->beat;
 
 	log_debug("%zu fires enqueued in %lld us", t->n_marks,
 		  (long long)(clock_mono_us() - t->begin_us));
-	count(b, t);
+	count_fires(b, t);
 	b->sending = false;
 	b->batch = NULL;
 	t->next = b->sent;
@@ -199,17 +200,17 @@ on_submitted(struct broker_submit *submits, size_t n, void *arg)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		settle(t, t->of[i], &submits[i].err);
-	finish(t);
+		settle_fires(t, t->of[i], &submits[i].err);
+	finish_batch(t);
 }
 
 /* --- sending ----------------------------------------------------------- */
 
 static void
-submit(struct batch *t)
+submit_fires(struct batch *t)
 {
 	if (t->n == 0)
-		finish(t);
+		finish_batch(t);
 	else
 		broker_submit(t->beat->broker, t->submits, t->n, on_submitted,
 			      t);
@@ -224,14 +225,14 @@ on_created(struct err *errs, size_t n, void *arg)
 
 	for (i = 0; i < n; i++) {
 		if (errs[i].code != ERR_NONE && errs[i].code != ERR_REFUSED) {
-			settle(t, t->of[i], &errs[i]);
+			settle_fires(t, t->of[i], &errs[i]);
 			continue;
 		}
 		t->of[kept] = t->of[i];
 		t->submits[kept++] = t->submits[i];
 	}
 	t->n = kept;
-	submit(t);
+	submit_fires(t);
 }
 
 static bool
@@ -243,13 +244,14 @@ is_old(const struct schedule_fire *fire, int64_t now_us)
 }
 
 static void
-fill(struct batch *t, const struct schedule_fire *fire, size_t *ends)
+fill_submissions(struct batch *t, const struct schedule_fire *fire,
+		 size_t *ends)
 {
 	const struct slice id = slice_of(fire->task_id);
 	struct err err = ERR_INIT;
 
 	if (fire_record(fire, &t->records, &err) != 0) {
-		settle(t, fire, &err);
+		settle_fires(t, fire, &err);
 		return;
 	}
 	ends[t->n] = t->records.len;
@@ -275,7 +277,7 @@ fill_all(struct batch *t, bool young)
 		return -1;
 	for (i = 0; i < t->fires->n; i++)
 		if (young || is_old(&t->fires->items[i], now_us))
-			fill(t, &t->fires->items[i], ends);
+			fill_submissions(t, &t->fires->items[i], ends);
 		else
 			t->beat->at.look = clock_mono_us() + OLD_US / 2;
 	/* The buffer stays where it is from now on. */
@@ -312,7 +314,7 @@ send_fires(struct beat *b, struct schedules_fires *fires, bool young,
 	b->batch = t;
 	b->sending = true;
 	if (b->one_store || t->n == 0)
-		submit(t);
+		submit_fires(t);
 	else
 		results_create(b->results, t->ids, t->bodies, t->created, t->n,
 			       on_created, t);

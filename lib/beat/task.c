@@ -16,21 +16,19 @@ fire_encode(const struct schedule *s, const struct registered *defaults,
 	    const struct conf *conf, const char *task_id, int64_t now_us,
 	    struct buf *out)
 {
-	struct task task = {.id = task_id,
-			    .name = s->task,
-			    .queue = s->queue[0] != '\0' ? s->queue
-							 : defaults->queue,
-			    .args = slice_of(s->args),
-			    .kwargs = slice_of(s->kwargs),
-			    .priority = s->priority,
-			    .cpu_bound = defaults->cpu_bound,
-			    .max_retries = s->max_retries,
-			    .retry = {.delay_us = s->retry_delay_us,
-				      .backoff = TASK_UNSET,
-				      .delay_max_us = TASK_UNSET,
-				      .jitter = TASK_UNSET},
-			    .timeout_us = TASK_UNSET,
-			    .submitted_us = now_us};
+	struct task task = {
+	    .id = task_id,
+	    .name = s->task,
+	    .queue = s->queue[0] != '\0' ? s->queue : defaults->queue,
+	    .args = slice_of(s->args),
+	    .kwargs = slice_of(s->kwargs),
+	    .priority = s->priority,
+	    .cpu_bound = defaults->cpu_bound,
+	    .max_retries = s->settings.max_retries,
+	    .retry = s->settings.retry,
+	    .timeout_us = s->settings.timeout_us,
+	    .expires_us = s->expires_us > 0 ? now_us + s->expires_us : 0,
+	    .submitted_us = now_us};
 
 	task_resolve(&task, &defaults->settings, &conf->executor);
 	task_encode(&task, out);

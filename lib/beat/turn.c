@@ -168,7 +168,7 @@ find_next(struct beat *b, struct err *err)
 }
 
 static int
-work(struct beat *b, int64_t mono, struct err *err)
+work_turn(struct beat *b, int64_t mono, struct err *err)
 {
 	const bool more = b->claim_more && may_claim(b);
 
@@ -320,7 +320,7 @@ well(struct beat *b)
 }
 
 static void
-finish(struct beat *b)
+finish_turn(struct beat *b)
 {
 	struct err err = ERR_INIT;
 
@@ -343,11 +343,11 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	if (b->stopped || b->sending || (b->asking && !b->stopping))
 		return;
 	if (b->stopping) {
-		finish(b);
+		finish_turn(b);
 		return;
 	}
 	if (mono >= b->at.retry) {
-		if (work(b, mono, &err) != 0)
+		if (work_turn(b, mono, &err) != 0)
 			trouble(b, &err, mono);
 		else
 			well(b);

@@ -36,7 +36,7 @@ check_text(const char *what, const char *text, bool valid, struct err *err)
 }
 
 static int
-check_names(const struct flowrra_request *r, struct err *err)
+check_request_names(const struct flowrra_request *r, struct err *err)
 {
 	if (r->name == NULL)
 		return err_set(err, ERR_DATA, "the task has no name");
@@ -72,7 +72,7 @@ check_number(const char *what, double value, double min, double max,
 }
 
 static int
-check_numbers(const struct flowrra_request *r, struct err *err)
+check_request_numbers(const struct flowrra_request *r, struct err *err)
 {
 #define TASK_SETTING(field, type, member, request, low, high, ...)             \
 	if (check_number(#field, r->request, low, high, err) != 0)             \
@@ -88,8 +88,8 @@ check_numbers(const struct flowrra_request *r, struct err *err)
 }
 
 static int
-check_json(const char *what, const char *text, enum scan_type type,
-	   struct slice *ret, struct err *err)
+check_request_json(const char *what, const char *text, enum scan_type type,
+		   struct slice *ret, struct err *err)
 {
 	struct scan_value value;
 
@@ -107,7 +107,7 @@ check_json(const char *what, const char *text, enum scan_type type,
 
 /* No time to live is as good as 0, or FLOWRRA_UNSET. */
 static int
-check_unique(const struct flowrra_request *r, struct err *err)
+check_request_unique(const struct flowrra_request *r, struct err *err)
 {
 	const size_t len = r->unique != NULL ? strlen(r->unique) : 0;
 	const bool given =
@@ -126,21 +126,25 @@ check_unique(const struct flowrra_request *r, struct err *err)
 }
 
 static int
-check(const struct flowrra_request *r, struct task *task, struct err *err)
+check_request(const struct flowrra_request *r, struct task *task,
+	      struct err *err)
 {
-	if (check_unique(r, err) != 0)
+	if (check_request_unique(r, err) != 0)
 		return -1;
-	if (check_names(r, err) != 0 || check_numbers(r, err) != 0)
+	if (check_request_names(r, err) != 0 ||
+	    check_request_numbers(r, err) != 0)
 		return -1;
-	if (check_json("args", r->args, SCAN_ARRAY, &task->args, err) != 0)
+	if (check_request_json("args", r->args, SCAN_ARRAY, &task->args, err) !=
+	    0)
 		return -1;
-	return check_json("kwargs", r->kwargs, SCAN_OBJECT, &task->kwargs, err);
+	return check_request_json("kwargs", r->kwargs, SCAN_OBJECT,
+				  &task->kwargs, err);
 }
 
 /* --- the task ---------------------------------------------------------- */
 
 static int64_t
-microseconds(double seconds)
+request_microseconds(double seconds)
 {
 	return seconds < 0 ? TASK_UNSET : (int64_t)(seconds * US_PER_S + 0.5);
 }
@@ -148,11 +152,11 @@ microseconds(double seconds)
 /* A request has durations in seconds, a task in microseconds. */
 #define SETTING_OF_INT(value) (value)
 #define SETTING_OF_NUMBER(value) (value)
-#define SETTING_OF_SECONDS(value) microseconds(value)
+#define SETTING_OF_SECONDS(value) request_microseconds(value)
 
 static void
-fill(const struct flowrra_client *c, const struct flowrra_request *r,
-     const struct registered *entry, struct task *task)
+fill_task(const struct flowrra_client *c, const struct flowrra_request *r,
+	  const struct registered *entry, struct task *task)
 {
 	task->name = r->name;
 	task->queue = r->queue != NULL ? r->queue : entry->queue;
@@ -175,7 +179,7 @@ milliseconds(int64_t us)
 }
 
 static void
-append(const struct task *task, struct buf *out, struct encoded *e)
+append_encoded(const struct task *task, struct buf *out, struct encoded *e)
 {
 	const struct result pending = result_pending(task);
 
@@ -217,7 +221,7 @@ encode_request(const struct encoder *encoder,
 	size_t before = out->len;
 	char id[UUID_TEXT_SIZE];
 
-	if (check(request, &task, err) != 0)
+	if (check_request(request, &task, err) != 0)
 		return -1;
 	if (!request->force &&
 	    registry_find(c, request->name, &entry, err) != 0)
@@ -226,10 +230,10 @@ encode_request(const struct encoder *encoder,
 		uuid_make(id);
 		task.id = id;
 	}
-	fill(c, request, &entry, &task);
+	fill_task(c, request, &entry, &task);
 	if (encoder->reply_to != NULL)
 		task.reply_to = slice_of(encoder->reply_to);
-	append(&task, out, ret);
+	append_encoded(&task, out, ret);
 	append_unique(request, out, ret);
 	if (out->failed) {
 		out->failed = false;

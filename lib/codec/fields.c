@@ -114,8 +114,8 @@ store_number(struct reader *r, const struct field *field,
 }
 
 static int
-store_seconds(struct reader *r, const struct field *field,
-	      const struct scan_value *value, struct err *err)
+store_field_seconds(struct reader *r, const struct field *field,
+		    const struct scan_value *value, struct err *err)
 {
 	double seconds;
 
@@ -158,7 +158,7 @@ static const struct {
     [FIELD_BOOL] = {BIT(TRUE) | BIT(FALSE), "true or false", store_bool},
     [FIELD_WHOLE] = {BIT(NUMBER), "a whole number", store_whole},
     [FIELD_NUMBER] = {BIT(NUMBER), "a number", store_number},
-    [FIELD_SECONDS] = {BIT(NUMBER), "a number of seconds", store_seconds},
+    [FIELD_SECONDS] = {BIT(NUMBER), "a number of seconds", store_field_seconds},
     [FIELD_TIME] = {BIT(STRING), "a time, as a string", store_time},
 };
 
@@ -167,7 +167,7 @@ static const struct {
  * of the time, so the search goes on where the one before ended.
  */
 static size_t
-find(const struct reader *r, struct slice name)
+find_field(const struct reader *r, struct slice name)
 {
 	const struct fields_in *in = r->in;
 	size_t at = r->next;
@@ -191,21 +191,21 @@ find_unescaped(const struct reader *r, const struct scan_value *key,
 	scan_unescape(key, &name);
 	if (name.failed)
 		return err_nomem(err);
-	*ret = find(r, (struct slice){name.data, name.len});
+	*ret = find_field(r, (struct slice){name.data, name.len});
 	buf_done(&name);
 	return 0;
 }
 
 static int
-on_member(void *arg, const struct scan_value *key,
-	  const struct scan_value *value, struct err *err)
+on_field_member(void *arg, const struct scan_value *key,
+		const struct scan_value *value, struct err *err)
 {
 	struct reader *r = arg;
 	const struct field *field;
 	size_t at = 0;
 
 	if (!key->escaped)
-		at = find(r, key->text);
+		at = find_field(r, key->text);
 	else if (find_unescaped(r, key, &at, err) != 0)
 		return -1;
 	if (at == r->in->n)
@@ -233,7 +233,7 @@ fields_read(const struct fields_in *in, struct slice text, void *base,
 	size_t i;
 
 	buf_reset(in->scratch);
-	if (scan_object(text, in->max_depth, on_member, &r, err) != 0)
+	if (scan_object(text, in->max_depth, on_field_member, &r, err) != 0)
 		return -1;
 	for (i = 0; i < in->n; i++)
 		if (in->table[i].required && (r.seen & (UINT32_C(1) << i)) == 0)

@@ -25,7 +25,7 @@ on_attempt(void *arg, const struct scan_value *value, struct err *err)
 
 /* The first bytes of a text, and no half character. */
 static struct slice
-cut(struct slice text, size_t max)
+cut_history(struct slice text, size_t max)
 {
 	if (text.len <= max)
 		return text;
@@ -46,7 +46,8 @@ write_attempt(const struct attempt *a, struct buf *out)
 	write_time(out, WRITE_NEXT("finished_at"), a->finished_us);
 	write_text(out, WRITE_NEXT("worker"), a->worker);
 	write_text(out, WRITE_NEXT("reason"), a->reason);
-	write_text(out, WRITE_NEXT("error"), cut(a->error, HISTORY_ERROR_MAX));
+	write_text(out, WRITE_NEXT("error"),
+		   cut_history(a->error, HISTORY_ERROR_MAX));
 	write_end(out);
 }
 

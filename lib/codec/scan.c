@@ -216,7 +216,7 @@ scan_init(struct scan *s, struct slice text, unsigned int max_depth,
 
 /* Checks that nothing follows the value that ended at p. */
 static int
-finish(const struct scan *s, const unsigned char *p)
+scan_finish(const struct scan *s, const unsigned char *p)
 {
 	if (p == NULL)
 		return -1;
@@ -235,8 +235,8 @@ scan_nested(struct scan *s, unsigned char opening, const struct visitor *v)
 	struct scan_value other;
 
 	if (p < s->end && *p == opening)
-		return finish(s, read_nested(s, p, v));
-	if (finish(s, scan_value(s, p, &other)) != 0)
+		return scan_finish(s, read_nested(s, p, v));
+	if (scan_finish(s, scan_value(s, p, &other)) != 0)
 		return -1;
 	return err_set(
 	    s->err, ERR_DATA, "the text is %s, must be %s",
@@ -274,7 +274,8 @@ scan_check(struct slice text, unsigned int max_depth, struct scan_value *ret,
 	struct scan s;
 
 	scan_init(&s, text, max_depth, err);
-	if (finish(&s, scan_value(&s, skip_space(&s, s.start), &value)) != 0)
+	if (scan_finish(&s, scan_value(&s, skip_space(&s, s.start), &value)) !=
+	    0)
 		return -1;
 	*ret = value;
 	return 0;

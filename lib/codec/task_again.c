@@ -77,7 +77,7 @@ is_nothing(const struct splice *s, size_t i)
 }
 
 static size_t
-find(const struct scan_value *key, struct buf *out)
+find_counter(const struct scan_value *key, struct buf *out)
 {
 	struct buf name = BUF_INIT;
 	struct slice text = key->text;
@@ -98,11 +98,11 @@ find(const struct scan_value *key, struct buf *out)
 
 /* Puts a new value in place of an old one. */
 static int
-on_member(void *arg, const struct scan_value *key,
-	  const struct scan_value *value, struct err *err)
+on_counter_member(void *arg, const struct scan_value *key,
+		  const struct scan_value *value, struct err *err)
 {
 	struct splice *s = arg;
-	size_t i = find(key, s->out);
+	size_t i = find_counter(key, s->out);
 
 	if (i == N_COUNTERS)
 		return 0;
@@ -126,7 +126,7 @@ task_encode_again(const struct task *task, const struct task_counters *counters,
 	size_t i;
 
 	/* Cannot fail on what was decoded, which also ends in a brace. */
-	scan_object(task->raw, TASK_DEPTH_MAX, on_member, &s, NULL);
+	scan_object(task->raw, TASK_DEPTH_MAX, on_counter_member, &s, NULL);
 	do
 		brace--;
 	while (*brace != '}');

@@ -141,7 +141,7 @@ check_texts(const struct draft *d, struct err *err)
 
 /* Copies text and a NUL to *p, and moves *p behind them. */
 static const char *
-put(char **p, struct slice text)
+put_text(char **p, struct slice text)
 {
 	char *begin = *p;
 
@@ -174,8 +174,8 @@ reply_address(struct slice json)
 
 /* Makes one block of the draft and the bytes that it was read from. */
 static int
-finish(const struct draft *d, struct slice bytes, struct task **ret,
-       struct err *err)
+make_task(const struct draft *d, struct slice bytes, struct task **ret,
+	  struct err *err)
 {
 	struct task *task;
 	char *p;
@@ -186,7 +186,7 @@ finish(const struct draft *d, struct slice bytes, struct task **ret,
 		return err_nomem(err);
 	*task = d->task;
 	p = (char *)(task + 1);
-	task->raw = (struct slice){put(&p, bytes), bytes.len};
+	task->raw = (struct slice){put_text(&p, bytes), bytes.len};
 	task->args = moved(d->task.args, bytes, task->raw.p);
 	task->kwargs = moved(d->task.kwargs, bytes, task->raw.p);
 	task->history = moved(d->task.history, bytes, task->raw.p);
@@ -194,10 +194,10 @@ finish(const struct draft *d, struct slice bytes, struct task **ret,
 		task->history = (struct slice){NULL, 0};
 	task->reply_to =
 	    moved(reply_address(d->task.reply_to), bytes, task->raw.p);
-	task->id = put(&p, d->id);
-	task->name = put(&p, d->name);
+	task->id = put_text(&p, d->id);
+	task->name = put_text(&p, d->name);
 	if (d->queue.p != NULL)
-		task->queue = put(&p, d->queue);
+		task->queue = put_text(&p, d->queue);
 	task->priority = (int32_t)d->priority;
 	task->expires_us = d->expires_at;
 	task->cpu_bound = d->cpu_bound;
@@ -223,7 +223,7 @@ task_decode(struct slice bytes, struct task **ret, struct err *err)
 
 	if (fields_read(&in, bytes, &draft, err) == 0 &&
 	    check_texts(&draft, err) == 0)
-		rc = finish(&draft, bytes, ret, err);
+		rc = make_task(&draft, bytes, ret, err);
 	buf_done(&scratch);
 	return rc;
 }

@@ -13,7 +13,7 @@
 #define INT64_DIGITS 20
 
 static void
-add(struct buf *out, struct slice text)
+write_bytes(struct buf *out, struct slice text)
 {
 	buf_add(out, text.p, text.len);
 }
@@ -21,7 +21,7 @@ add(struct buf *out, struct slice text)
 void
 write_text(struct buf *out, struct slice key, struct slice text)
 {
-	add(out, key);
+	write_bytes(out, key);
 	scan_quote(out, text);
 }
 
@@ -29,15 +29,15 @@ void
 write_json(struct buf *out, struct slice key, struct slice json,
 	   struct slice otherwise)
 {
-	add(out, key);
-	add(out, json.len > 0 ? json : otherwise);
+	write_bytes(out, key);
+	write_bytes(out, json.len > 0 ? json : otherwise);
 }
 
 void
 write_bool(struct buf *out, struct slice key, bool value)
 {
-	add(out, key);
-	add(out, value ? SLICE("true") : SLICE("false"));
+	write_bytes(out, key);
+	write_bytes(out, value ? SLICE("true") : SLICE("false"));
 }
 
 void
@@ -58,7 +58,7 @@ write_int64(struct buf *out, int64_t value)
 void
 write_whole(struct buf *out, struct slice key, int64_t value)
 {
-	add(out, key);
+	write_bytes(out, key);
 	write_int64(out, value);
 }
 
@@ -76,7 +76,7 @@ write_double(struct buf *out, struct slice key, double value)
 	if (strtod(text, NULL) != value)
 		snprintf(text, sizeof(text), "%.17g", value);
 	uselocale(before);
-	add(out, key);
+	write_bytes(out, key);
 	buf_adds(out, text);
 }
 
@@ -86,7 +86,7 @@ write_seconds(struct buf *out, struct slice key, int64_t us)
 	uint64_t left = us < 0 ? -(uint64_t)us : (uint64_t)us;
 	uint64_t scale = US_PER_S / 10;
 
-	add(out, key);
+	write_bytes(out, key);
 	if (us < 0)
 		buf_addc(out, '-');
 	write_int64(out, (int64_t)(left / US_PER_S));
@@ -105,7 +105,7 @@ write_time(struct buf *out, struct slice key, int64_t wall_us)
 	char text[CLOCK_TEXT_SIZE];
 
 	clock_format(wall_us, text);
-	add(out, key);
+	write_bytes(out, key);
 	buf_addc(out, '"');
 	buf_add(out, text, CLOCK_TEXT_SIZE - 1);
 	buf_addc(out, '"');

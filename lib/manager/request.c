@@ -73,7 +73,7 @@ static const struct {
 
 /* A copy that ends in a NUL and does not move. */
 static const char *
-keep(struct reader *r, const struct scan_value *value)
+keep_value(struct reader *r, const struct scan_value *value)
 {
 	size_t begin = r->scratch->len;
 
@@ -96,14 +96,14 @@ store_json(struct reader *r, const struct request_field *field,
 		return err_set(err, ERR_DATA, "\"%s\" must be %s", field->name,
 			       wanted == SCAN_ARRAY ? "an array" : "an object");
 	*(const char **)((char *)r->request + field->value.offset) =
-	    keep(r, value);
+	    keep_value(r, value);
 	return 0;
 }
 
 /* Python writes 1e-05, which is no duration that a person would write. */
 static int
-store_seconds(struct reader *r, const struct request_field *field,
-	      const struct scan_value *value, struct err *err)
+store_request_seconds(struct reader *r, const struct request_field *field,
+		      const struct scan_value *value, struct err *err)
 {
 	const struct value_spec *spec = &field->value;
 	double seconds;
@@ -128,8 +128,8 @@ store_value(struct reader *r, const struct request_field *field,
 		return err_set(err, ERR_DATA, "\"%s\" must be %s", field->name,
 			       json_types[field->value.type].wanted);
 	if (field->value.type == VALUE_SECONDS && value->type == SCAN_NUMBER)
-		return store_seconds(r, field, value, err);
-	text = keep(r, value);
+		return store_request_seconds(r, field, value, err);
+	text = keep_value(r, value);
 	if (strlen(text) + 1 <
 	    r->scratch->len - (size_t)(text - r->scratch->data))
 		return err_set(err, ERR_DATA, "\"%s\" contains a NUL byte",
@@ -152,8 +152,8 @@ unknown_field(struct slice name, struct err *err)
 }
 
 static int
-on_member(void *arg, const struct scan_value *key,
-	  const struct scan_value *value, struct err *err)
+on_request_member(void *arg, const struct scan_value *key,
+		  const struct scan_value *value, struct err *err)
 {
 	struct reader *r = arg;
 	size_t i;
@@ -185,7 +185,7 @@ request_read(struct slice json, const struct flowrra_request *base,
 	 * of its name and quotes. */
 	if (buf_reserve(scratch, json.len + N_FIELDS) != 0)
 		return err_nomem(err);
-	if (scan_object(json, TASK_DEPTH_MAX, on_member, &r, err) != 0)
+	if (scan_object(json, TASK_DEPTH_MAX, on_request_member, &r, err) != 0)
 		return -1;
 	if (request.name == NULL)
 		return err_set(err, ERR_DATA, "\"name\" is missing");
@@ -203,7 +203,7 @@ request_max(const struct flowrra_client *c)
 
 /* Appends a JSON string, but nothing that was not there. */
 static int
-add_string(struct slice text, struct buf *out, struct err *err)
+add_json_string(struct slice text, struct buf *out, struct err *err)
 {
 	struct scan_value value;
 	struct buf back = BUF_INIT;
@@ -231,7 +231,7 @@ request_argument(const char *text, struct buf *out, struct err *err)
 	struct scan_value value;
 
 	if (scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
-		return add_string(slice_of(text), out, err);
+		return add_json_string(slice_of(text), out, err);
 	/* With its quotes, if it is a string. */
 	buf_adds(out, text);
 	return out->failed ? err_nomem(err) : 0;
@@ -284,7 +284,8 @@ request_keywords(const char *const *texts, size_t n, struct buf *out,
 			return -1;
 		if (i > 0)
 			buf_addc(out, ',');
-		if (add_string((struct slice){texts[i], len}, out, err) != 0)
+		if (add_json_string((struct slice){texts[i], len}, out, err) !=
+		    0)
 			return -1;
 		buf_addc(out, ':');
 		if (request_argument(value + 1, out, err) != 0)

@@ -17,8 +17,8 @@
 /* --- checks ------------------------------------------------------------ */
 
 static int
-check_json(const char *what, const char *text, enum scan_type type,
-	   struct err *err)
+check_form_json(const char *what, const char *text, enum scan_type type,
+		struct err *err)
 {
 	struct scan_value value;
 
@@ -33,7 +33,8 @@ check_json(const char *what, const char *text, enum scan_type type,
 }
 
 static int
-check_names(const struct schedule_form *f, const char *task, struct err *err)
+check_form_names(const struct schedule_form *f, const char *task,
+		 struct err *err)
 {
 	if (!task_name_valid(slice_of(task), TASK_NAME_MAX))
 		return err_set(err, ERR_DATA,
@@ -60,8 +61,8 @@ check_names(const struct schedule_form *f, const char *task, struct err *err)
 }
 
 static int
-choose(const char *what, const char *text, int (*of)(const char *),
-       int standard, const char *choices, int *ret, struct err *err)
+choose_word(const char *what, const char *text, int (*of)(const char *),
+	    int standard, const char *choices, int *ret, struct err *err)
 {
 	*ret = text != NULL ? of(text) : standard;
 	if (*ret >= 0)
@@ -76,12 +77,14 @@ check_choices(const struct schedule_form *f, struct schedule *s,
 {
 	int misfire, overlap, day_match;
 
-	if (choose("misfire", f->misfire, schedule_misfire_of, SCHEDULE_LATEST,
-		   "skip, once, all", &misfire, err) != 0 ||
-	    choose("overlap", f->overlap, schedule_overlap_of,
-		   SCHEDULE_OVERLAP_ALLOW, "allow, skip", &overlap, err) != 0 ||
-	    choose("day-match", f->day_match, schedule_day_match_of,
-		   SCHEDULE_DAYS_OR, "or, and", &day_match, err) != 0)
+	if (choose_word("misfire", f->misfire, schedule_misfire_of,
+			SCHEDULE_LATEST, "skip, once, all", &misfire,
+			err) != 0 ||
+	    choose_word("overlap", f->overlap, schedule_overlap_of,
+			SCHEDULE_OVERLAP_ALLOW, "allow, skip", &overlap,
+			err) != 0 ||
+	    choose_word("day-match", f->day_match, schedule_day_match_of,
+			SCHEDULE_DAYS_OR, "or, and", &day_match, err) != 0)
 		return -1;
 	s->misfire = (enum schedule_misfire)misfire;
 	s->overlap = (enum schedule_overlap)overlap;
@@ -174,8 +177,31 @@ fill_next(struct schedule_draft *d, struct tz_set *zones, int64_t now_us,
 	return 0;
 }
 
+void
+schedule_form_init(struct schedule_form *form)
+{
+	*form = (struct schedule_form){.max_catchup = SCHEDULE_CATCHUP_STANDARD,
+				       .grace_s = SCHEDULE_UNSET};
+#define TASK_SETTING(field, type, member, request, ...)                        \
+	form->request = TASK_UNSET;
+#include "core/task_options.def"
+}
+
+/* What is not set is so in both units. */
+static int64_t
+form_microseconds(double seconds)
+{
+	return seconds < 0 ? SCHEDULE_UNSET
+			   : (int64_t)(seconds * US_PER_S + 0.5);
+}
+
+#define SETTING_OF_INT(value) (value)
+#define SETTING_OF_NUMBER(value) (value)
+#define SETTING_OF_SECONDS(value) form_microseconds(value)
+
 static void
-fill(const struct schedule_form *f, struct schedule_draft *d, int64_t now_us)
+fill_schedule(const struct schedule_form *f, struct schedule_draft *d,
+	      int64_t now_us)
 {
 	struct schedule *s = &d->schedule;
 
@@ -190,14 +216,13 @@ fill(const struct schedule_form *f, struct schedule_draft *d, int64_t now_us)
 	s->queue = f->queue;
 	s->description = f->description;
 	s->enabled = !f->disabled;
-	s->max_retries = f->max_retries;
-	s->retry_delay_us = f->retry_delay_s < 0
-				? SCHEDULE_UNSET
-				: (int64_t)(f->retry_delay_s * US_PER_S + 0.5);
+#define TASK_SETTING(field, type, member, request, ...)                        \
+	s->settings.member = SETTING_OF_##type(f->request);
+#include "core/task_options.def"
+	s->expires_us = (int64_t)(f->expires_s * US_PER_S + 0.5);
 	s->priority = f->priority;
 	s->max_catchup = f->max_catchup;
-	s->grace_us = f->grace_s < 0 ? SCHEDULE_UNSET
-				     : (int64_t)(f->grace_s * US_PER_S + 0.5);
+	s->grace_us = form_microseconds(f->grace_s);
 	s->jitter_us = (int64_t)(f->jitter_s * US_PER_S + 0.5);
 	s->start_us = f->start_us;
 	s->end_us = f->end_us;
@@ -218,11 +243,11 @@ schedule_draft(const struct schedule_form *form, enum schedule_type type,
 	memset(ret, 0, sizeof(*ret));
 	ret->schedule.type = type;
 	ret->schedule.task = task;
-	fill(form, ret, now_us);
-	if (check_names(form, task, err) != 0 ||
+	fill_schedule(form, ret, now_us);
+	if (check_form_names(form, task, err) != 0 ||
 	    check_choices(form, &ret->schedule, err) != 0 ||
-	    check_json("args", form->args, SCAN_ARRAY, err) != 0 ||
-	    check_json("kwargs", form->kwargs, SCAN_OBJECT, err) != 0 ||
+	    check_form_json("args", form->args, SCAN_ARRAY, err) != 0 ||
+	    check_form_json("kwargs", form->kwargs, SCAN_OBJECT, err) != 0 ||
 	    fill_rule(ret, rule, now_us, err) != 0 ||
 	    (zones = tz_set_new(NULL, err)) == NULL)
 		return -1;

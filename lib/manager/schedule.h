@@ -19,8 +19,11 @@ struct schedule_form {
 	const char *id, *tz, *args, *kwargs, *queue, *description;
 	const char *misfire, *overlap, *day_match;
 	int priority;
-	int max_retries;      /* SCHEDULE_UNSET */
-	double retry_delay_s; /* SCHEDULE_UNSET */
+	/* The task's settings, named as in struct flowrra_request; TASK_UNSET */
+	int max_retries;
+	double retry_delay_s, retry_backoff, retry_delay_max_s, retry_jitter;
+	double timeout_s;
+	double expires_s; /* 0: never */
 	int max_catchup;
 	double grace_s; /* SCHEDULE_UNSET */
 	double jitter_s;
@@ -29,13 +32,8 @@ struct schedule_form {
 	bool disabled;
 };
 #define SCHEDULE_CATCHUP_STANDARD 1000
-#define SCHEDULE_FORM_INIT                                                     \
-	{                                                                      \
-		.max_retries = SCHEDULE_UNSET,                                 \
-		.retry_delay_s = SCHEDULE_UNSET,                               \
-		.max_catchup = SCHEDULE_CATCHUP_STANDARD,                      \
-		.grace_s = SCHEDULE_UNSET,                                     \
-	}
+/* What holds where nothing is given. */
+void schedule_form_init(struct schedule_form *form);
 
 /* A schedule as it is to be stored; strings are the form's, or its own. */
 struct schedule_draft {

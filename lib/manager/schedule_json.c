@@ -33,12 +33,6 @@ moment_json(int64_t us)
 }
 
 static json_t *
-number_or_null(int64_t n)
-{
-	return n == SCHEDULE_UNSET ? json_null() : json_integer(n);
-}
-
-static json_t *
 seconds_or_null(int64_t us)
 {
 	return us == SCHEDULE_UNSET ? json_null()
@@ -46,7 +40,7 @@ seconds_or_null(int64_t us)
 }
 
 static json_t *
-text_or_null(const char *text)
+text_or_json_null(const char *text)
 {
 	return text[0] == '\0' ? json_null() : json_string(text);
 }
@@ -61,7 +55,7 @@ json_text(const char *text)
 
 /* What it comes to. */
 static const char *
-state_of(const struct schedule *s)
+schedule_state(const struct schedule *s)
 {
 	if (s->fault[0] != '\0')
 		return "set aside";
@@ -71,23 +65,33 @@ state_of(const struct schedule *s)
 								  : "enabled";
 }
 
-json_t *
-schedule_json(const struct schedule *s)
+#define JSON_OF_INT(value) json_integer(value)
+#define JSON_OF_NUMBER(value) json_real(value)
+#define JSON_OF_SECONDS(value) json_real((double)(value) / US_PER_S)
+
+static void
+add_settings(json_t *json, const struct schedule *s)
+{
+#define TASK_SETTING(field, type, member, ...)                                 \
+	json_object_set_new(json, #field,                                      \
+			    s->settings.member == TASK_UNSET                   \
+				? json_null()                                  \
+				: JSON_OF_##type(s->settings.member));
+#include "core/task_options.def"
+	json_object_set_new(json, "expires",
+			    seconds_or_null(s->expires_us > 0
+						? s->expires_us
+						: SCHEDULE_UNSET));
+}
+
+static json_t *
+policies_json(const struct schedule *s)
 {
 	return json_pack(
-	    "{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:I,s:o,s:o,s:o,s:i,"
-	    "s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o}",
-	    "id", s->id, "task", s->task, "type", schedule_type_name(s->type),
-	    "rule", s->rule, "state", state_of(s), "tz",
-	    s->tz[0] != '\0' ? s->tz : "UTC", "args", json_text(s->args),
-	    "kwargs", json_text(s->kwargs), "enabled", s->enabled, "next_run",
-	    moment_json(s->next_run_us), "last_run",
-	    moment_json(s->last_run_us), "runs", (json_int_t)s->runs, "queue",
-	    text_or_null(s->queue), "max_retries",
-	    number_or_null(s->max_retries), "retry_delay",
-	    seconds_or_null(s->retry_delay_us), "priority", s->priority,
-	    "description", text_or_null(s->description), "fault",
-	    text_or_null(s->fault), "misfire",
+	    "{s:i,s:o,s:o,s:s,s:I,s:o,s:s,s:o,s:s,s:o,s:o,s:I,s:o,s:o}",
+	    "priority", s->priority, "description",
+	    text_or_json_null(s->description), "fault",
+	    text_or_json_null(s->fault), "misfire",
 	    schedule_misfire_name(s->misfire), "max_catchup",
 	    (json_int_t)s->max_catchup, "grace", seconds_or_null(s->grace_us),
 	    "overlap", schedule_overlap_name(s->overlap), "jitter",
@@ -97,6 +101,26 @@ schedule_json(const struct schedule *s)
 	    "max_runs", (json_int_t)s->max_runs, "created_at",
 	    moment_json(s->created_us), "updated_at",
 	    moment_json(s->updated_us));
+}
+
+json_t *
+schedule_json(const struct schedule *s)
+{
+	json_t *policies = policies_json(s);
+	json_t *json = json_pack(
+	    "{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:I,s:o}", "id",
+	    s->id, "task", s->task, "type", schedule_type_name(s->type), "rule",
+	    s->rule, "state", schedule_state(s), "tz",
+	    s->tz[0] != '\0' ? s->tz : "UTC", "args", json_text(s->args),
+	    "kwargs", json_text(s->kwargs), "enabled", s->enabled, "next_run",
+	    moment_json(s->next_run_us), "last_run",
+	    moment_json(s->last_run_us), "runs", (json_int_t)s->runs, "queue",
+	    text_or_json_null(s->queue));
+
+	add_settings(json, s);
+	json_object_update(json, policies);
+	json_decref(policies);
+	return json;
 }
 
 /* --- figures ------------------------------------------------------------- */

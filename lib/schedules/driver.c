@@ -25,7 +25,7 @@ static const struct {
 
 /* They stay loaded: there is no telling who still uses them. */
 static const struct db_driver *
-load(const char *name, struct err *err)
+load_driver(const char *name, struct err *err)
 {
 	const struct db_driver *driver = NULL;
 	char relative[64], symbol[32], *path;
@@ -48,7 +48,7 @@ load(const char *name, struct err *err)
 }
 
 static const struct db_driver *
-find(const char *url, struct err *err)
+find_driver(const char *url, struct err *err)
 {
 	size_t i;
 
@@ -59,7 +59,7 @@ find(const char *url, struct err *err)
 			    strlen(drivers[i].scheme)) == 0)
 			return drivers[i].name == NULL
 				   ? &db_sqlite
-				   : load(drivers[i].name, err);
+				   : load_driver(drivers[i].name, err);
 	err_set(err, ERR_CONFIG,
 		"[scheduler] database_url: unknown kind of database; the URL "
 		"must begin with sqlite://, postgresql:// or mysql://");
@@ -69,7 +69,7 @@ find(const char *url, struct err *err)
 struct db *
 db_open(const char *url, int64_t timeout_ms, struct err *err)
 {
-	const struct db_driver *driver = find(url, err);
+	const struct db_driver *driver = find_driver(url, err);
 	struct db *db;
 
 	if (driver == NULL)

@@ -53,6 +53,24 @@ static migration migrations[] = {
 	" id int PRIMARY KEY, revision bigint NOT NULL)" TABLE,
 	"INSERT IGNORE INTO flowrra_revision (id, revision) VALUES (1, 0)",
     },
+    /* 2: further settings of the tasks; -1: left to their module. One ALTER
+     * TABLE is carried out whole or not at all, and MySQL has no IF NOT EXISTS
+     * for columns: so it is left out if the last of them is there. */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedules'"
+	" AND column_name = 'expires_us') = 0,"
+	" 'ALTER TABLE flowrra_schedules"
+	" ADD COLUMN retry_backoff_millionths bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN retry_delay_max_us bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN retry_jitter_millionths bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN timeout_us bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN expires_us bigint NOT NULL DEFAULT 0', 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+    },
 };
 
 /* What is there stays as it is, and counts as not changed. INSERT IGNORE would

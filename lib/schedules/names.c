@@ -36,7 +36,7 @@ static const struct {
 };
 
 static int
-find(const char *const *names, size_t n, const char *name)
+find_word(const char *const *names, size_t n, const char *name)
 {
 	size_t i;
 
@@ -73,25 +73,25 @@ schedule_day_match_name(enum schedule_day_match day_match)
 int
 schedule_type_of(const char *name)
 {
-	return find(types, N_OF(types), name);
+	return find_word(types, N_OF(types), name);
 }
 
 int
 schedule_misfire_of(const char *name)
 {
-	return find(misfires, N_OF(misfires), name);
+	return find_word(misfires, N_OF(misfires), name);
 }
 
 int
 schedule_overlap_of(const char *name)
 {
-	return find(overlaps, N_OF(overlaps), name);
+	return find_word(overlaps, N_OF(overlaps), name);
 }
 
 int
 schedule_day_match_of(const char *name)
 {
-	return find(day_matches, N_OF(day_matches), name);
+	return find_word(day_matches, N_OF(day_matches), name);
 }
 
 const char *

@@ -54,6 +54,15 @@ static migration migrations[] = {
 	" lag_us bigint NOT NULL, max_lag_us bigint NOT NULL,"
 	" fires bigint NOT NULL)",
     },
+    /* 2: further settings of the tasks; -1: left to their module */
+    {
+	"ALTER TABLE flowrra_schedules"
+	" ADD COLUMN retry_backoff_millionths bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN retry_delay_max_us bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN retry_jitter_millionths bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN timeout_us bigint NOT NULL DEFAULT -1,"
+	" ADD COLUMN expires_us bigint NOT NULL DEFAULT 0",
+    },
 };
 
 const struct dialect sql_postgresql = {

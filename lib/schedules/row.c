@@ -11,13 +11,25 @@
 #include "core/task.h"
 #include "util/err.h"
 
-enum kind { TEXT, NUMBER, NUMBER32, YES_NO, WORD };
+/* What a fraction is stored as, in a column of whole numbers. */
+#define MILLIONTHS_PER_1 1e6
+
+enum kind {
+	TEXT,
+	NUMBER,
+	NUMBER32,
+	YES_NO,
+	WORD,
+	SETTING,	 /* a whole number or TASK_UNSET */
+	SETTING_FRACTION /* a double or TASK_UNSET, as millionths */
+};
 
 struct column {
 	const char *name;
 	enum kind kind;
 	size_t offset;
-	int64_t min;	/* NUMBER */
+	int64_t min;	/* NUMBER, and SETTINGs as they are stored */
+	int64_t max;	/* SETTINGs */
 	size_t max_len; /* TEXT */
 	const char *fault;
 	const char *empty;
@@ -36,9 +48,10 @@ WORDS(misfire)
 WORDS(overlap)
 WORDS(day_match)
 
-#define AT(member)                                                             \
-	.name = #member, .offset = offsetof(struct schedule, member),          \
-	.fault = "bad data: its " #member " in the database is not valid"
+#define AT(member) NAMED(member, member)
+#define NAMED(label, member)                                                   \
+	.name = #label, .offset = offsetof(struct schedule, member),           \
+	.fault = "bad data: its " #label " in the database is not valid"
 #define T(member, max)                                                         \
 	{                                                                      \
 		AT(member), .kind = TEXT, .max_len = (max), .empty = ""        \
@@ -58,6 +71,20 @@ WORDS(day_match)
 			    .value = schedule_##member##_of                    \
 	}
 
+/* A row of core/task_options.def; the range is that of its type. */
+#define SETTING_COLUMN(label, member, of_kind, low, high, unit)                \
+	{                                                                      \
+		NAMED(label, settings.member), .kind = (of_kind),              \
+					       .min = (low)*INT64_C(unit),     \
+					       .max = (high)*INT64_C(unit)     \
+	}
+#define COLUMN_OF_INT(label, member, low, high)                                \
+	SETTING_COLUMN(label, member, SETTING, low, high, 1)
+#define COLUMN_OF_SECONDS(label, member, low, high)                            \
+	SETTING_COLUMN(label, member, SETTING, low, high, 1000000)
+#define COLUMN_OF_NUMBER(label, member, low, high)                             \
+	SETTING_COLUMN(label, member, SETTING_FRACTION, low, high, 1000000)
+
 /* In the order of SQL_COLUMNS. */
 static const struct column columns[SQL_N_COLUMNS] = {
     T(id, SCHEDULE_ID_MAX),
@@ -70,8 +97,10 @@ static const struct column columns[SQL_N_COLUMNS] = {
     T(queue, TASK_QUEUE_MAX),
     T(description, SCHEDULE_TEXT_MAX),
     {AT(enabled), .kind = YES_NO},
-    N(max_retries, SCHEDULE_UNSET),
-    N(retry_delay_us, SCHEDULE_UNSET),
+#define TASK_SETTING(field, type, member, request, low, high, ...)             \
+	COLUMN_OF_##type(field, member, low, high),
+#include "core/task_options.def"
+    {AT(expires_us), .kind = SETTING, .max = TASK_DURATION_MAX_US},
     {AT(priority), .kind = NUMBER32},
     W(misfire),
     N(max_catchup, 0),
@@ -99,17 +128,40 @@ member(const struct schedule *schedule, const struct column *c)
 }
 
 static const char *
-text_of(const struct schedule *schedule, const struct column *c)
+column_text(const struct schedule *schedule, const struct column *c)
 {
 	const char *text = *(const char *const *)member(schedule, c);
 
 	return text != NULL && text[0] != '\0' ? text : c->empty;
 }
 
+/* As it is stored. */
+static int64_t
+setting_of(const struct schedule *schedule, const struct column *c)
+{
+	double fraction;
+
+	if (c->kind == SETTING)
+		return *(const int64_t *)member(schedule, c);
+	fraction = *(const double *)member(schedule, c);
+	if (fraction == TASK_UNSET)
+		return TASK_UNSET;
+	/* Beyond each range, where no conversion is defined. */
+	if (!(fraction >= 0 && fraction <= TASK_DURATION_MAX_S))
+		return INT64_MAX;
+	return (int64_t)(fraction * MILLIONTHS_PER_1 + 0.5);
+}
+
+static bool
+setting_is_valid(const struct column *c, int64_t stored)
+{
+	return stored == TASK_UNSET || (stored >= c->min && stored <= c->max);
+}
+
 /* --- writing ------------------------------------------------------------- */
 
 static int
-bad(struct err *err, const char *name, const char *what)
+bad_column(struct err *err, const char *name, const char *what)
 {
 	return err_set(err, ERR_DATA, "schedule: %s %s", name, what);
 }
@@ -119,17 +171,21 @@ check_column(const struct schedule *s, const struct column *c, struct err *err)
 {
 	int64_t number;
 
-	if (c->kind == TEXT && strlen(text_of(s, c)) > c->max_len &&
+	if (c->kind == TEXT && strlen(column_text(s, c)) > c->max_len &&
 	    c->max_len != SCHEDULE_TEXT_MAX)
-		return bad(err, c->name, "is too long");
+		return bad_column(err, c->name, "is too long");
 	if (c->kind == NUMBER) {
 		number = *(const int64_t *)member(s, c);
 		if (number < c->min)
-			return bad(err, c->name, "must not be negative");
+			return bad_column(err, c->name, "must not be negative");
 	}
+	if ((c->kind == SETTING || c->kind == SETTING_FRACTION) &&
+	    !setting_is_valid(c, setting_of(s, c)))
+		return bad_column(err, c->name, "is out of range");
 	if (c->kind == WORD &&
 	    *(const unsigned int *)member(s, c) > SCHEDULE_ALL)
-		return bad(err, c->name, "is not one of the allowed values");
+		return bad_column(err, c->name,
+				  "is not one of the allowed values");
 	return 0;
 }
 
@@ -143,28 +199,29 @@ row_check(const struct schedule *s, struct err *err)
 			return -1;
 	if (s->id != NULL && s->id[0] != '\0' &&
 	    !task_id_valid(slice_of(s->id)))
-		return bad(err, "id",
-			   "must be printable ASCII characters without spaces");
+		return bad_column(
+		    err, "id",
+		    "must be printable ASCII characters without spaces");
 	if (s->task == NULL ||
 	    !task_name_valid(slice_of(s->task), TASK_NAME_MAX))
-		return bad(
+		return bad_column(
 		    err, "task",
 		    "must be a task name: letters, digits, '_', '.' and '-'");
 	if (s->queue != NULL && s->queue[0] != '\0' &&
 	    !task_name_valid(slice_of(s->queue), TASK_QUEUE_MAX))
-		return bad(
+		return bad_column(
 		    err, "queue",
 		    "must be a queue name: letters, digits, '_', '.' and '-'");
 	if (s->rule == NULL || s->rule[0] == '\0')
-		return bad(err, "rule", "is missing");
+		return bad_column(err, "rule", "is missing");
 	if (s->enabled && s->next_run_us != 0 && s->due_us == 0)
-		return bad(err, "due_us", "is missing");
+		return bad_column(err, "due_us", "is missing");
 	return 0;
 }
 
 /* Cut at the end of a character. */
 static struct slice
-cut(const char *text, size_t max)
+cut_text(const char *text, size_t max)
 {
 	struct slice s = slice_of(text);
 
@@ -186,13 +243,17 @@ row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
 		switch (c->kind) {
 		case TEXT:
 			values[i] = DB_S("");
-			values[i].s = cut(text_of(s, c), c->max_len);
+			values[i].s = cut_text(column_text(s, c), c->max_len);
 			break;
 		case NUMBER:
 			values[i] = DB_I(*(const int64_t *)member(s, c));
 			break;
 		case NUMBER32:
 			values[i] = DB_I(*(const int32_t *)member(s, c));
+			break;
+		case SETTING:
+		case SETTING_FRACTION:
+			values[i] = DB_I(setting_of(s, c));
 			break;
 		case YES_NO:
 			values[i] = DB_I(*(const bool *)member(s, c));
@@ -210,6 +271,7 @@ row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
 static bool
 read_column(const struct db_value *v, const struct column *c, char *to)
 {
+	const bool valid = v->type == DB_INT && setting_is_valid(c, v->i);
 	int word;
 
 	switch (c->kind) {
@@ -230,6 +292,14 @@ read_column(const struct db_value *v, const struct column *c, char *to)
 	case NUMBER32:
 		*(int32_t *)(void *)to = (int32_t)v->i;
 		return v->type == DB_INT && v->i == (int32_t)v->i;
+	case SETTING:
+		*(int64_t *)(void *)to = valid ? v->i : TASK_UNSET;
+		return valid;
+	case SETTING_FRACTION:
+		*(double *)(void *)to = valid && v->i != TASK_UNSET
+					    ? (double)v->i / MILLIONTHS_PER_1
+					    : TASK_UNSET;
+		return valid;
 	case NUMBER:
 		/* due_us is NULL where there is none. */
 		*(int64_t *)(void *)to = v->type == DB_INT ? v->i : 0;

@@ -48,6 +48,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/task.h"
+
 struct err;
 struct schedules;
 
@@ -59,8 +61,7 @@ struct schedules;
 #define SCHEDULE_TZ_DATA_MAX 64
 #define SCHEDULE_TEXT_MAX 1024	  /* description, fault: longer is cut off */
 #define SCHEDULE_ARGS_MAX 1048576 /* args, kwargs */
-/* A number that the schedule leaves to the task's module. */
-#define SCHEDULE_UNSET (-1)
+#define SCHEDULE_UNSET (-1)	  /* no such limit */
 
 enum schedule_type { SCHEDULE_CRON, SCHEDULE_INTERVAL, SCHEDULE_ONCE };
 /* What becomes of fires that nobody was there for. */
@@ -123,8 +124,10 @@ struct schedule {
 	const char *description;
 	bool enabled;
 
-	int64_t max_retries; /* or SCHEDULE_UNSET; for the tasks, as the next */
-	int64_t retry_delay_us; /* or SCHEDULE_UNSET */
+	/* For its tasks; TASK_UNSET is left to their module. Fractions are kept
+	 * to a millionth. */
+	struct task_settings settings;
+	int64_t expires_us; /* after it became a task; 0: never */
 	int32_t priority;
 
 	enum schedule_misfire misfire;

@@ -6,7 +6,7 @@
 #include "util/err.h"
 
 static int
-ask(struct db *db, enum query query, int64_t *ret, struct err *err)
+ask_schema(struct db *db, enum query query, int64_t *ret, struct err *err)
 {
 	struct db_rows rows = DB_ROWS_INIT;
 	int result = db->driver->run(db, query, NULL, 0, &rows, NULL, err);
@@ -19,13 +19,13 @@ ask(struct db *db, enum query query, int64_t *ret, struct err *err)
 
 /* 1: there is something to do. */
 static int
-check(struct db *db, const struct dialect *sql, int64_t *ret_version,
-      struct err *err)
+check_schema_version(struct db *db, const struct dialect *sql,
+		     int64_t *ret_version, struct err *err)
 {
 	int64_t there, version = 0;
 
-	if (ask(db, Q_HAS_VERSION, &there, err) != 0 ||
-	    (there > 0 && ask(db, Q_VERSION, &version, err) != 0))
+	if (ask_schema(db, Q_HAS_VERSION, &there, err) != 0 ||
+	    (there > 0 && ask_schema(db, Q_VERSION, &version, err) != 0))
 		return -1;
 	if (version > (int64_t)sql->n_migrations)
 		return err_set(
@@ -38,8 +38,8 @@ check(struct db *db, const struct dialect *sql, int64_t *ret_version,
 }
 
 static int
-migrate(struct db *db, const struct dialect *sql, int64_t version,
-	struct err *err)
+migrate_from(struct db *db, const struct dialect *sql, int64_t version,
+	     struct err *err)
 {
 	const char *const *statement;
 	struct db_value done[1];
@@ -69,17 +69,17 @@ update(struct db *db, const struct dialect *sql, struct err *err)
 	int result;
 
 	if (sql->queries[Q_LOCK_SCHEMA] != NULL &&
-	    ask(db, Q_LOCK_SCHEMA, &locked, err) != 0)
+	    ask_schema(db, Q_LOCK_SCHEMA, &locked, err) != 0)
 		return -1;
 	/* The lock of MySQL is a question with an answer. */
 	if (sql->queries[Q_UNLOCK_SCHEMA] != NULL && locked != 1)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "%s: another process is changing the schema",
 			       db->name);
-	if ((result = check(db, sql, &version, err)) == 1)
-		result = migrate(db, sql, version, err);
+	if ((result = check_schema_version(db, sql, &version, err)) == 1)
+		result = migrate_from(db, sql, version, err);
 	if (sql->queries[Q_UNLOCK_SCHEMA] != NULL && db->connected)
-		ask(db, Q_UNLOCK_SCHEMA, &locked, NULL);
+		ask_schema(db, Q_UNLOCK_SCHEMA, &locked, NULL);
 	return result;
 }
 
@@ -87,7 +87,7 @@ int
 schema_update(struct db *db, const struct dialect *sql, struct err *err)
 {
 	int64_t version;
-	int result = check(db, sql, &version, err);
+	int result = check_schema_version(db, sql, &version, err);
 
 	if (result != 1)
 		return result;

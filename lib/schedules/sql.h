@@ -80,19 +80,21 @@ struct dialect {
 
 extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 
-/* The columns of a schedule, as row.c reads and writes them. */
+/* The columns of a schedule, as row.c reads and writes them. Those of the task's
+ * settings stand in the order of core/task_options.def. */
 #define SQL_COLUMNS                                                            \
 	"id, task, type, rule, tz, args, kwargs, queue, description, enabled," \
-	" max_retries, retry_delay_us, priority, misfire, max_catchup,"        \
-	" grace_us, overlap, jitter_us, day_match, start_us, end_us, "         \
-	"max_runs,"                                                            \
-	" created_us, updated_us, last_run_us, next_run_us, due_us, runs,"     \
+	" max_retries, retry_delay_us, retry_backoff_millionths,"              \
+	" retry_delay_max_us, retry_jitter_millionths, timeout_us,"            \
+	" expires_us, priority, misfire, max_catchup, grace_us, overlap,"      \
+	" jitter_us, day_match, start_us, end_us, max_runs, created_us, "      \
+	"updated_us, last_run_us, next_run_us, due_us, runs,"                  \
 	" tz_data, fault"
 #define SQL_SELECT "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-#define SQL_N_COLUMNS 30
-#define SQL_DUE_COLUMN 26 /* from 0 */
+#define SQL_N_COLUMNS 35
+#define SQL_DUE_COLUMN 31 /* from 0 */
 #define SQL_COLUMN_MARKS                                                       \
 	"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
-	" ?, ?, ?, ?, ?, ?, ?"
+	" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
 #endif

@@ -132,7 +132,7 @@ lite_exec(struct db *db, const char *sql, const char *what, struct err *err)
 /* --- statements ---------------------------------------------------------- */
 
 static void
-bind(sqlite3_stmt *stmt, const struct db_value *values, size_t n)
+lite_bind(sqlite3_stmt *stmt, const struct db_value *values, size_t n)
 {
 	int i;
 
@@ -184,7 +184,7 @@ lite_run(struct db *db, enum query query, const struct db_value *values,
 	    sqlite3_prepare_v3(l->tx.db, sql, -1, SQLITE_PREPARE_PERSISTENT,
 			       stmt, NULL) != SQLITE_OK)
 		return lite_fail(l, query_name(query), err);
-	bind(*stmt, values, n);
+	lite_bind(*stmt, values, n);
 	while ((status = sqlite3_step(*stmt)) == SQLITE_ROW)
 		if (rows != NULL)
 			take_row(*stmt, rows);

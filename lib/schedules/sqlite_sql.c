@@ -51,6 +51,19 @@ static migration migrations[] = {
 	"CREATE TABLE flowrra_ports (port TEXT PRIMARY KEY) STRICT,"
 	" WITHOUT ROWID",
     },
+    /* 2: further settings of the tasks; -1: left to their module */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" retry_backoff_millionths INTEGER NOT NULL DEFAULT -1",
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" retry_delay_max_us INTEGER NOT NULL DEFAULT -1",
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" retry_jitter_millionths INTEGER NOT NULL DEFAULT -1",
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" timeout_us INTEGER NOT NULL DEFAULT -1",
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" expires_us INTEGER NOT NULL DEFAULT 0",
+    },
 };
 
 const struct dialect sql_sqlite = {

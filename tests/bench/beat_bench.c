@@ -122,8 +122,7 @@ create(const char *id, const char *rule, int64_t due_us)
 				   .queue = "io",
 				   .args = id[0] == 'm' ? "[1]" : "[2]",
 				   .enabled = true,
-				   .max_retries = SCHEDULE_UNSET,
-				   .retry_delay_us = SCHEDULE_UNSET,
+				   .settings = TASK_SETTINGS_UNSET,
 				   .grace_us = SCHEDULE_UNSET,
 				   .start_us = due_us,
 				   .next_run_us = due_us,
@@ -154,7 +153,9 @@ copy(const char *id, int n, int64_t apart_us)
 	    "INSERT INTO flowrra_schedules (identity, " SQL_COLUMNS ")"
 	    " SELECT 'i' || s.id || c.n, s.id || c.n, task, type, rule, tz,"
 	    " args, kwargs, queue, description, enabled, max_retries,"
-	    " retry_delay_us, priority, misfire, max_catchup, grace_us,"
+	    " retry_delay_us, retry_backoff_millionths, retry_delay_max_us,"
+	    " retry_jitter_millionths, timeout_us, expires_us, priority,"
+	    " misfire, max_catchup, grace_us,"
 	    " overlap, jitter_us, day_match, start_us + c.n * %" PRId64 ","
 	    " end_us, max_runs, created_us, updated_us, last_run_us,"
 	    " next_run_us + c.n * %" PRId64 ", due_us + c.n * %" PRId64 ","

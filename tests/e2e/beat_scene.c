@@ -190,8 +190,7 @@ scene_schedule(struct scene *s, int n, int64_t period_ms)
 					    .rule = rule,
 					    .queue = "io",
 					    .enabled = true,
-					    .max_retries = SCHEDULE_UNSET,
-					    .retry_delay_us = SCHEDULE_UNSET,
+					    .settings = TASK_SETTINGS_UNSET,
 					    .misfire = SCHEDULE_ALL,
 					    .grace_us = SCHEDULE_UNSET,
 					    .start_us = now_us + period_us / 2};

@@ -156,6 +156,48 @@ START_TEST(a_schedule_waits_for_its_last_task)
 }
 END_TEST
 
+START_TEST(a_fired_task_has_the_options_of_its_schedule)
+{
+	static const char *const options[][2] = {
+	    {"max_retries", "7"},     {"retry_delay", "2.0"},
+	    {"retry_backoff", "1.5"}, {"retry_delay_max", "60.0"},
+	    {"retry_jitter", "0.1"},  {"timeout", "90.0"},
+	    {"expires", "3600.0"},
+	};
+	struct world *w = start();
+	const char *shown;
+	size_t i;
+
+	ctl_ok(w, "schedule once add 'in 1s' --args '[1, 2]' --id once "
+		  "--queue idle --max-retries 7 --retry-delay 2 "
+		  "--retry-backoff 1.5 --retry-delay-max 1m "
+		  "--retry-jitter 0.1 --timeout 90s --expires 1h");
+	shown = ctl_ok(w, "schedule show once --json");
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		ck_assert_str_eq(json_field(w, shown, options[i][0]),
+				 options[i][1]);
+	start_beat(w);
+	WAIT_UNTIL(strstr(ctl_ok(w, "queues --json"), "\"idle\"") != NULL);
+	shown = ctl_ok(w, "tasks pending --queue idle --json");
+	ck_assert_msg(strstr(shown, "once:") != NULL, "%s", shown);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_task_of_a_schedule_is_stopped_at_its_timeout)
+{
+	struct world *w = start();
+	const char *id;
+
+	ctl_ok(w, "schedule once sleep 'in 1h' --args '[20]' --id late "
+		  "--max-retries 0 --timeout 1s");
+	id = ctl_ok(w, "schedule run late");
+	wait_status(w, id, "failed");
+	ck_field(w, id, "reason", "timeout");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("schedule-verbs")
 {
 	SUITE_TIMEOUT(120);
@@ -165,4 +207,6 @@ SUITE("schedule-verbs")
 	TEST(the_next_fires_need_no_server);
 	TEST(what_is_wrong_is_shown_where_it_stands);
 	TEST(a_schedule_waits_for_its_last_task);
+	TEST(a_fired_task_has_the_options_of_its_schedule);
+	TEST(a_task_of_a_schedule_is_stopped_at_its_timeout);
 }

@@ -34,8 +34,13 @@ static const struct schedule full = {
     .queue = "cpu",
     .description = "It's \"quoted\", with a \\ and a ?",
     .enabled = true,
-    .max_retries = 7,
-    .retry_delay_us = 1500000,
+    .settings = {.max_retries = 7,
+		 .retry = {.delay_us = 1500000,
+			   .backoff = 1.25,
+			   .delay_max_us = 3600000000,
+			   .jitter = 0.1},
+		 .timeout_us = 0},
+    .expires_us = 90000000,
     .priority = -3,
     .misfire = SCHEDULE_ALL,
     .max_catchup = 5,
@@ -83,8 +88,10 @@ START_TEST(a_schedule_comes_back_as_it_was_stored)
 	ck_assert_str_eq(s->queue, full.queue);
 	ck_assert_str_eq(s->description, full.description);
 	ck_assert(s->enabled);
-	ck_assert_int_eq(s->max_retries, full.max_retries);
-	ck_assert_int_eq(s->retry_delay_us, full.retry_delay_us);
+#define TASK_SETTING(field, type, member, ...)                                 \
+	ck_assert_msg(s->settings.member == full.settings.member, "%s", #field);
+#include "core/task_options.def"
+	ck_assert_int_eq(s->expires_us, full.expires_us);
 	ck_assert_int_eq(s->priority, full.priority);
 	ck_assert_int_eq(s->misfire, full.misfire);
 	ck_assert_int_eq(s->max_catchup, full.max_catchup);
@@ -146,14 +153,58 @@ START_TEST(bad_values_are_refused_by_name)
 		const char *field;
 		struct schedule schedule;
 	} cases[] = {
-	    {"args", {.task = "t", .rule = "1", .args = "{}"}},
-	    {"kwargs", {.task = "t", .rule = "1", .kwargs = "[1"}},
-	    {"task", {.task = "no blank", .rule = "1"}},
-	    {"rule", {.task = "t"}},
-	    {"id", {.id = "a b", .task = "t", .rule = "1"}},
-	    {"queue", {.task = "t", .rule = "1", .queue = "a/b"}},
-	    {"jitter_us", {.task = "t", .rule = "1", .jitter_us = -1}},
-	    {"misfire", {.task = "t", .rule = "1", .misfire = 17}},
+	    {"args",
+	     {.task = "t",
+	      .rule = "1",
+	      .args = "{}",
+	      .settings = TASK_SETTINGS_UNSET}},
+	    {"kwargs",
+	     {.task = "t",
+	      .rule = "1",
+	      .kwargs = "[1",
+	      .settings = TASK_SETTINGS_UNSET}},
+	    {"task",
+	     {.task = "no blank",
+	      .rule = "1",
+	      .settings = TASK_SETTINGS_UNSET}},
+	    {"rule", {.task = "t", .settings = TASK_SETTINGS_UNSET}},
+	    {"id",
+	     {.id = "a b",
+	      .task = "t",
+	      .rule = "1",
+	      .settings = TASK_SETTINGS_UNSET}},
+	    {"queue",
+	     {.task = "t",
+	      .rule = "1",
+	      .queue = "a/b",
+	      .settings = TASK_SETTINGS_UNSET}},
+	    {"jitter_us",
+	     {.task = "t",
+	      .rule = "1",
+	      .settings = TASK_SETTINGS_UNSET,
+	      .jitter_us = -1}},
+	    {"misfire",
+	     {.task = "t",
+	      .rule = "1",
+	      .settings = TASK_SETTINGS_UNSET,
+	      .misfire = 17}},
+	    {"max_retries",
+	     {.task = "t", .rule = "1", .settings.max_retries = -2}},
+	    {"retry_backoff",
+	     {.task = "t", .rule = "1", .settings.retry.backoff = 0.5}},
+	    {"retry_jitter",
+	     {.task = "t",
+	      .rule = "1",
+	      .settings.retry = {.backoff = 1, .jitter = 1.5}}},
+	    {"timeout",
+	     {.task = "t",
+	      .rule = "1",
+	      .settings = {.retry.backoff = 1, .timeout_us = INT64_MAX}}},
+	    {"expires_us",
+	     {.task = "t",
+	      .rule = "1",
+	      .settings = TASK_SETTINGS_UNSET,
+	      .expires_us = INT64_MAX}},
 	};
 	char id[SCHEDULE_ID_MAX + 1];
 	struct world w;

@@ -97,7 +97,8 @@ END_TEST
 static void
 create_identical(struct world *w, int fd)
 {
-	const struct schedule schedule = {.task = "add", .rule = "1"};
+	const struct schedule schedule = {
+	    .task = "add", .rule = "1", .settings = TASK_SETTINGS_UNSET};
 	char id[SCHEDULE_ID_MAX + 1];
 	bool existing;
 
@@ -464,6 +465,52 @@ START_TEST(each_older_schema_is_brought_up_to_date)
 }
 END_TEST
 
+START_TEST(schedules_of_the_first_schema_leave_new_settings_to_the_module)
+{
+	const struct dialect *newest;
+	struct dialect first;
+	struct schedules_list *list;
+	const struct schedule *s;
+	struct world w;
+
+	world_open(&w, _i);
+	newest = w.schedules->db->sql;
+	first = *newest;
+	first.n_migrations = 1;
+	w.schedules->db->sql = &first;
+	OK(&w, schedules_connect(w.schedules, &w.err));
+	world_run(&w, "INSERT INTO flowrra_schedules (id, identity, task, type,"
+		      " rule, tz, args, kwargs, queue, description, enabled,"
+		      " max_retries, retry_delay_us, priority, misfire,"
+		      " max_catchup, grace_us, overlap, jitter_us, day_match,"
+		      " start_us, end_us, max_runs, created_us, updated_us,"
+		      " last_run_us, next_run_us, due_us, runs, tz_data, fault)"
+		      " VALUES ('old', 'i', 'add', 'interval', '60s', '',"
+		      " '[]', '{}', '', '', 1, 7, -1, 0, 'once', 0, -1,"
+		      " 'allow', 0, 'or', 0, 0, 0, 1, 1, 0, 9, 9, 0, '', '')");
+	schedules_disconnect(w.schedules);
+	w.schedules->db->sql = newest;
+	OK(&w, schedules_get(w.schedules, "old", &list, &w.err));
+	s = &list->items[0];
+	ck_assert_str_eq(s->fault, "");
+	ck_assert_int_eq(s->settings.max_retries, 7);
+	ck_assert_int_eq(s->settings.retry.delay_us, TASK_UNSET);
+	ck_assert(s->settings.retry.backoff == TASK_UNSET);
+	ck_assert_int_eq(s->settings.retry.delay_max_us, TASK_UNSET);
+	ck_assert(s->settings.retry.jitter == TASK_UNSET);
+	ck_assert_int_eq(s->settings.timeout_us, TASK_UNSET);
+	ck_assert_int_eq(s->expires_us, 0);
+	schedules_list_free(list);
+	/* Where a migration is no transaction, it may be repeated. */
+	if (_i == WORLD_MARIADB) {
+		world_run(&w, "DELETE FROM flowrra_version WHERE version = 2");
+		schedules_disconnect(w.schedules);
+		OK(&w, schedules_connect(w.schedules, &w.err));
+	}
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(a_migration_that_fails_leaves_the_version_as_it_was)
 {
 	static migration all[] = {
@@ -512,6 +559,9 @@ SUITE("schedules_faults")
 		  N_WORLDS);
 	TEST_LOOP(a_newer_schema_is_refused_with_both_versions, 0, N_WORLDS);
 	TEST_LOOP(each_older_schema_is_brought_up_to_date, 0, N_WORLDS);
+	TEST_LOOP(
+	    schedules_of_the_first_schema_leave_new_settings_to_the_module, 0,
+	    N_WORLDS);
 	TEST_LOOP(a_migration_that_fails_leaves_the_version_as_it_was, 0,
 		  N_WORLDS);
 	TEST_LOOP(a_server_that_went_away_is_used_again_when_it_is_back,

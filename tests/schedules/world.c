@@ -144,7 +144,7 @@ world_create(struct world *w, int n, int64_t due_us)
 	    .rule = "60s",
 	    .args = args,
 	    .enabled = true,
-	    .max_retries = SCHEDULE_UNSET,
+	    .settings = TASK_SETTINGS_UNSET,
 	    .next_run_us = due_us,
 	    .due_us = due_us,
 	};
