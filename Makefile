@@ -90,7 +90,7 @@ GROUP := -Wl,--start-group
 ENDGROUP := -Wl,--end-group
 
 # The link lines show what each program can reach.
-DAEMON_LIBS   := dispatch results broker redis sqlite ipc codec core util
+DAEMON_LIBS   := dispatch pool store $(STORES) redis sqlite ipc codec core util
 EXECUTOR_LIBS := executor module ipc util
 CLIENT_LIBS   := client store $(STORES) redis sqlite codec core util
 BEAT_LIBS     := beat schedules cron store $(STORES) redis sqlite codec core util

@@ -134,7 +134,7 @@ send_job(struct runner *r, struct job *job)
 	job_unlink(job);
 	job_enter(job, JOB_RUNNING);
 	runner_add(r, job);
-	child_send(r->child, IPC_RUN, job->number, &run, rest, 4);
+	executor_process_send(r->child, IPC_RUN, job->number, &run, rest, 4);
 }
 
 /* One more executor, if more jobs are held than are being prepared for. */

@@ -67,7 +67,7 @@ describe_memory(const struct dispatch *d, struct buf *out)
 	write_whole(out, WRITE_FIRST("flowrrad"), proc_resident(getpid()));
 	buf_adds(out, ",\"executors\":[");
 	TAILQ_FOREACH (r, &d->runners, link) {
-		const pid_t pid = child_pid(r->child);
+		const pid_t pid = executor_process_pid(r->child);
 
 		buf_adds(out, comma);
 		write_whole(out, WRITE_FIRST("pid"), pid);

@@ -105,7 +105,7 @@ hurry(struct dispatch *d)
 
 	d->hurried = true;
 	TAILQ_FOREACH (r, &d->runners, link)
-		child_kill(r->child);
+		executor_process_kill(r->child);
 	evtimer_add(d->patience, &tv);
 }
 

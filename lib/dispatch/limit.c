@@ -62,8 +62,8 @@ limit_cancel(struct job *job)
 	if (job->state == JOB_HELD) {
 		outcome_cancelled(job);
 	} else if (job->state == JOB_RUNNING) {
-		child_send(job->runner->child, IPC_CANCEL, job->number, NULL,
-			   NULL, 0);
+		executor_process_send(job->runner->child, IPC_CANCEL,
+				      job->number, NULL, NULL, 0);
 		kill_in(job, job->dispatch->conf->executor.kill_grace);
 	}
 }

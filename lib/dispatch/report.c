@@ -111,8 +111,9 @@ report_message(struct runner *r, const struct ipc_message *m)
 	if (m->type >= sizeof(of_job) / sizeof(of_job[0]) ||
 	    of_job[m->type] == NULL) {
 		log_error("executor %d sent %s out of turn; killing it",
-			  (int)child_pid(r->child), ipc_name(m->type));
-		child_kill(r->child);
+			  (int)executor_process_pid(r->child),
+			  ipc_name(m->type));
+		executor_process_kill(r->child);
 		return;
 	}
 	/* A task that is over on our side may still be talked about. */
@@ -121,7 +122,8 @@ report_message(struct runner *r, const struct ipc_message *m)
 		of_job[m->type](r, job, m);
 	else
 		log_debug("executor %d: %s for a task that is over",
-			  (int)child_pid(r->child), ipc_name(m->type));
+			  (int)executor_process_pid(r->child),
+			  ipc_name(m->type));
 }
 
 /* --- what handlers print ----------------------------------------------- */
@@ -136,8 +138,9 @@ report_line(struct runner *r, struct slice line)
 		log_job(job, LOG_LEVEL_notice, "task %s (%s) prints: %.*s",
 			job->task->id, job->task->name, (int)line.len, line.p);
 	else
-		log_notice("executor %d prints: %.*s", (int)child_pid(r->child),
-			   (int)line.len, line.p);
+		log_notice("executor %d prints: %.*s",
+			   (int)executor_process_pid(r->child), (int)line.len,
+			   line.p);
 }
 
 /* --- running records --------------------------------------------------- */
@@ -178,7 +181,7 @@ report_note(struct job *job)
 /* --- the end of an executor -------------------------------------------- */
 
 static void
-crashed(struct job *job, const struct child_end *end)
+crashed(struct job *job, const struct executor_exit *end)
 {
 	const int sig = end->spoken ? end->words.signal : end->signal;
 	/* It began, even if it was gone before it could say so. */
@@ -210,7 +213,7 @@ crashed(struct job *job, const struct child_end *end)
 
 /* The one job that took its process down, or NULL if nobody can know. */
 static struct job *
-culprit(struct runner *r, const struct child_end *end)
+culprit(struct runner *r, const struct executor_exit *end)
 {
 	struct job *first = TAILQ_FIRST(&r->jobs), *job;
 
@@ -225,7 +228,7 @@ culprit(struct runner *r, const struct child_end *end)
 }
 
 static void
-log_end(const struct runner *r, const struct child_end *end,
+log_end(const struct runner *r, const struct executor_exit *end,
 	const struct job *blamed)
 {
 	char how[64];
@@ -237,7 +240,8 @@ log_end(const struct runner *r, const struct child_end *end,
 	else
 		snprintf(how, sizeof(how), "ended with status %d", end->status);
 	if (r->stopping && end->signal == 0 && end->status == 0)
-		log_debug("executor %d has stopped", (int)child_pid(r->child));
+		log_debug("executor %d has stopped",
+			  (int)executor_process_pid(r->child));
 	else if (blamed != NULL)
 		log_job(blamed, LOG_LEVEL_warning,
 			"%s executor %s while it ran task %s (%s)",
@@ -298,7 +302,7 @@ suspect(struct runner *r)
 }
 
 void
-report_end(struct runner *r, const struct child_end *end)
+report_end(struct runner *r, const struct executor_exit *end)
 {
 	struct dispatch *d = r->dispatch;
 	struct job *job, *blamed;

@@ -210,7 +210,7 @@ runner_abandon_reload(struct dispatch *d, const struct err *why)
 }
 
 static void
-on_ready(struct child *c, struct slice json, void *arg)
+on_ready(struct executor_process *c, struct slice json, void *arg)
 {
 	struct runner *r = arg;
 	struct generation *g = r->generation;
@@ -219,7 +219,7 @@ on_ready(struct child *c, struct slice json, void *arg)
 	if (!g->ready && !r->retired &&
 	    handlers_read(json, &g->handlers, &err) != 0) {
 		log_error("%s", err.msg);
-		child_kill(r->child);
+		executor_process_kill(r->child);
 		return;
 	}
 	r->ready = true;
@@ -231,13 +231,13 @@ on_ready(struct child *c, struct slice json, void *arg)
 }
 
 static void
-on_message(struct child *c, const struct ipc_message *m, void *arg)
+on_message(struct executor_process *c, const struct ipc_message *m, void *arg)
 {
 	report_message(arg, m);
 }
 
 static void
-on_line(struct child *c, struct slice line, void *arg)
+on_line(struct executor_process *c, struct slice line, void *arg)
 {
 	report_line(arg, line);
 }
@@ -265,7 +265,7 @@ replace_io(struct generation *g, bool had_come_up)
 }
 
 static void
-on_end(struct child *c, const struct child_end *end, void *arg)
+on_end(struct executor_process *c, const struct executor_exit *end, void *arg)
 {
 	struct runner *r = arg;
 	struct generation *g = r->generation;
@@ -289,9 +289,11 @@ limit_memory(const struct runner *r)
 	const struct rlimit limit = {.rlim_cur = (rlim_t)bytes,
 				     .rlim_max = (rlim_t)bytes};
 
-	if (bytes > 0 && prlimit(child_pid(r->child), RLIMIT_AS, &limit, NULL))
+	if (bytes > 0 &&
+	    prlimit(executor_process_pid(r->child), RLIMIT_AS, &limit, NULL))
 		log_warning("executor %d: no memory limit could be set: %s",
-			    (int)child_pid(r->child), strerrordesc_np(errno));
+			    (int)executor_process_pid(r->child),
+			    strerrordesc_np(errno));
 }
 
 struct runner *
@@ -299,7 +301,7 @@ runner_new(struct generation *g, bool cpu, struct err *err)
 {
 	struct dispatch *d = g->dispatch;
 	const struct conf *conf = g->conf;
-	struct child_options options = {
+	struct executor_process_options options = {
 	    .base = d->opt.base,
 	    .executor = d->opt.executor,
 	    .modules = (const char *const *)g->modules,
@@ -323,7 +325,7 @@ runner_new(struct generation *g, bool cpu, struct err *err)
 	r->ran_us = 1e5; /* long, until it is known better */
 	TAILQ_INIT(&r->jobs);
 	options.arg = r;
-	if ((r->child = child_new(&options, err)) == NULL) {
+	if ((r->child = executor_process_new(&options, err)) == NULL) {
 		free(r);
 		return NULL;
 	}
@@ -338,7 +340,7 @@ void
 runner_free(struct runner *r)
 {
 	TAILQ_REMOVE(&r->dispatch->runners, r, link);
-	child_free(r->child);
+	executor_process_free(r->child);
 	generation_release(r->generation);
 	free(r);
 }
@@ -379,7 +381,7 @@ runner_recall(struct runner *r)
 	if (r->recalling || !r->ready)
 		return;
 	r->recalling = true;
-	child_send(r->child, IPC_RECALL, 0, NULL, NULL, 0);
+	executor_process_send(r->child, IPC_RECALL, 0, NULL, NULL, 0);
 }
 
 /* --- leaving ----------------------------------------------------------- */
@@ -401,11 +403,11 @@ runner_check(struct runner *r)
 		TAILQ_FOREACH (job, &r->jobs, link)
 			if (!job->overdue)
 				return;
-		child_kill(r->child);
+		executor_process_kill(r->child);
 	} else if (r->retired && r->ready && TAILQ_EMPTY(&r->jobs) &&
 		   !r->stopping) {
 		r->stopping = true;
-		child_send(r->child, IPC_STOP, 0, NULL, NULL, 0);
+		executor_process_send(r->child, IPC_STOP, 0, NULL, NULL, 0);
 	}
 }
 

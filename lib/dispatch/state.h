@@ -28,10 +28,10 @@
 
 #include "codec/task_json.h"
 #include "core/result.h"
-#include "dispatch/child.h"
 #include "dispatch/dispatch.h"
-#include "dispatch/handlers.h"
 #include "dispatch/spool.h"
+#include "pool/executor_process.h"
+#include "pool/handlers.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
@@ -96,7 +96,7 @@ struct runner {
 	TAILQ_ENTRY(runner) link;
 	struct dispatch *dispatch;
 	struct generation *generation;
-	struct child *child;
+	struct executor_process *child;
 	bool cpu; /* one task at a time; else the io executor */
 	bool ready;
 	bool retired;	    /* gets no more jobs, and is stopped when empty */
@@ -269,7 +269,7 @@ void runner_doom(struct runner *r);
 void report_message(struct runner *r, const struct ipc_message *m);
 void report_line(struct runner *r, struct slice line);
 /* Its executor has ended: what becomes of its jobs. */
-void report_end(struct runner *r, const struct child_end *end);
+void report_end(struct runner *r, const struct executor_exit *end);
 /* Stores a `running` record in passing. */
 void report_note(struct job *job);
 

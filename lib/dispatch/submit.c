@@ -38,7 +38,7 @@ answer(struct runner *r, uint32_t job, uint32_t number, const struct err *err)
 	const struct slice text =
 	    slice_of(err->code == ERR_NONE ? "" : err->msg);
 
-	child_send(r->child, IPC_SUBMITTED, job, &fixed, &text, 1);
+	executor_process_send(r->child, IPC_SUBMITTED, job, &fixed, &text, 1);
 }
 
 static void
@@ -47,7 +47,7 @@ finish(struct request *q, const struct err *err)
 	struct runner *r;
 
 	TAILQ_FOREACH (r, &q->dispatch->runners, link)
-		if (child_pid(r->child) == q->executor)
+		if (executor_process_pid(r->child) == q->executor)
 			answer(r, q->job, q->number, err);
 	request_free(q);
 }
@@ -182,7 +182,7 @@ submit_for(struct runner *r, struct job *job, const struct ipc_message *m)
 		return;
 	}
 	q->dispatch = d;
-	q->executor = child_pid(r->child);
+	q->executor = executor_process_pid(r->child);
 	q->job = job->number;
 	q->number = fixed->request;
 	if (prepare(q, m, &err) != 0)
