@@ -130,7 +130,7 @@ static int
 reload(void *arg, const struct conf *next, struct err *err)
 {
 	struct worker *w = arg;
-	struct dispatch_modules loadable;
+	struct pool_modules loadable;
 	struct modules modules;
 	int status = -1;
 

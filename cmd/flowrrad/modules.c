@@ -213,9 +213,8 @@ modules_done(struct modules *m)
 	*m = (struct modules){.paths = NULL};
 }
 
-struct dispatch_modules
+struct pool_modules
 modules_loadable(const struct modules *m)
 {
-	return (struct dispatch_modules){(const char *const *)m->paths,
-					 m->config};
+	return (struct pool_modules){(const char *const *)m->paths, m->config};
 }

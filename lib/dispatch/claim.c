@@ -89,7 +89,7 @@ number_job(struct dispatch *d, struct job *job)
 		d->serial = 1;
 	d->jobs[i] = job;
 	d->n_jobs++;
-	job->number = d->serial << INDEX_BITS | i;
+	job->run.number = d->serial << INDEX_BITS | i;
 	return 0;
 }
 
@@ -99,7 +99,7 @@ job_find(struct dispatch *d, uint32_t number)
 	uint32_t i = number & INDEX_MASK;
 
 	if (i >= d->cap_jobs || d->jobs[i] == NULL ||
-	    d->jobs[i]->number != number)
+	    d->jobs[i]->run.number != number)
 		return NULL;
 	return d->jobs[i];
 }
@@ -112,10 +112,8 @@ job_unlink(struct job *job)
 	struct dispatch *d = job->dispatch;
 
 	if (job->state == JOB_HELD) {
-		TAILQ_REMOVE(&d->held[job->kind], job, link);
-		d->n_held[job->kind]--;
-	} else if (job->runner != NULL) {
-		runner_remove(job->runner, job);
+		TAILQ_REMOVE(&d->held[job->run.kind], job, link);
+		d->n_held[job->run.kind]--;
 	}
 }
 
@@ -134,10 +132,10 @@ job_hold(struct job *job, bool first)
 	job->held_ms = clock_mono_ms();
 	job->started_us = 0;
 	if (first)
-		TAILQ_INSERT_HEAD(&d->held[job->kind], job, link);
+		TAILQ_INSERT_HEAD(&d->held[job->run.kind], job, link);
 	else
-		TAILQ_INSERT_TAIL(&d->held[job->kind], job, link);
-	d->n_held[job->kind]++;
+		TAILQ_INSERT_TAIL(&d->held[job->run.kind], job, link);
+	d->n_held[job->run.kind]++;
 	dispatch_turn(d);
 }
 
@@ -146,7 +144,7 @@ job_free(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
 
-	d->jobs[job->number & INDEX_MASK] = NULL;
+	d->jobs[job->run.number & INDEX_MASK] = NULL;
 	d->n_jobs--;
 	limit_end(job);
 	task_free(job->task);
@@ -162,14 +160,14 @@ job_free(struct job *job)
 /* --- where a task belongs ---------------------------------------------- */
 
 /* A task that was among the last ones of a dead process runs alone. */
-static enum job_kind
+static enum pool_kind
 kind_of(const struct job *job)
 {
 	if (job->handler->cpu_bound)
-		return KIND_CPU;
+		return POOL_CPU;
 	if (job->handler->async)
-		return KIND_ASYNC;
-	return job->task->suspected > 0 ? KIND_CPU : KIND_THREAD;
+		return POOL_ASYNC;
+	return job->task->suspected > 0 ? POOL_CPU : POOL_THREAD;
 }
 
 /* What the task leaves open, its module says, and then the configuration. */
@@ -226,6 +224,7 @@ static void
 route(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
+	const struct handlers *handlers = pool_handlers(d->pool);
 	const struct task *task = job->task;
 
 	if (job->cancelled) {
@@ -239,19 +238,19 @@ route(struct job *job)
 						     "it could run")});
 		return;
 	}
-	if (!d->current->ready) {
+	if (handlers == NULL) {
 		wait_for_handlers(job);
 		return;
 	}
-	job->handler = handlers_find(&d->current->handlers, task->name);
+	job->handler = handlers_find(handlers, task->name);
 	if (job->handler == NULL) {
 		outcome_apply(job,
 			      &(struct ending){.outcome = OUTCOME_UNKNOWN});
 		return;
 	}
 	complete(job);
-	job->kind = kind_of(job);
-	d->queues[job->claim->queue].kind = job->kind;
+	job->run.kind = kind_of(job);
+	d->queues[job->claim->queue].kind = job->run.kind;
 	job_hold(job, false);
 }
 
@@ -260,9 +259,9 @@ claim_reroute(struct dispatch *d)
 {
 	struct job_list all = TAILQ_HEAD_INITIALIZER(all);
 	struct job *job;
-	enum job_kind kind;
+	enum pool_kind kind;
 
-	for (kind = 0; kind < KIND_COUNT; kind++) {
+	for (kind = 0; kind < POOL_KINDS; kind++) {
 		TAILQ_CONCAT(&all, &d->held[kind], link);
 		d->n_held[kind] = 0;
 	}

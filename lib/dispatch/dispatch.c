@@ -22,12 +22,11 @@
 static void
 put_back_held(struct dispatch *d)
 {
-	enum job_kind kind;
-
+	enum pool_kind kind;
 	struct job *job;
 
 	/* The last first: each goes to the front of its queue. */
-	for (kind = 0; kind < KIND_COUNT; kind++)
+	for (kind = 0; kind < POOL_KINDS; kind++)
 		while ((job = TAILQ_LAST(&d->held[kind], job_list)) != NULL)
 			outcome_put_back(job);
 }
@@ -60,7 +59,7 @@ is_all_done(const struct dispatch *d)
 {
 	uint32_t i;
 
-	if (!TAILQ_EMPTY(&d->runners) ||
+	if (!pool_is_empty(d->pool) ||
 	    (!d->broker_state.lost && !broker_quiet(d->broker)))
 		return false;
 	if (!d->broker_state.lost && !d->results_state.lost)
@@ -101,11 +100,9 @@ static void
 hurry(struct dispatch *d)
 {
 	struct timeval tv = {.tv_sec = FAREWELL_S};
-	struct runner *r;
 
 	d->hurried = true;
-	TAILQ_FOREACH (r, &d->runners, link)
-		executor_process_kill(r->child);
+	pool_kill(d->pool);
 	evtimer_add(d->patience, &tv);
 }
 
@@ -130,7 +127,6 @@ dispatch_stop(struct dispatch *d)
 	const int64_t us = d->conf->worker.stop_timeout;
 	const struct timeval tv = {.tv_sec = us / 1000000,
 				   .tv_usec = us % 1000000};
-	struct runner *r, *next;
 
 	if (d->stopping) {
 		if (!d->hurried)
@@ -139,10 +135,7 @@ dispatch_stop(struct dispatch *d)
 	}
 	d->stopping = true;
 	evtimer_add(d->patience, &tv);
-	for (r = TAILQ_FIRST(&d->runners); r != NULL; r = next) {
-		next = TAILQ_NEXT(r, link);
-		runner_retire(r);
-	}
+	pool_stop(d->pool);
 	assign_wants(d);
 	presence_beat(d);
 	dispatch_turn(d);
@@ -297,23 +290,19 @@ dispatch_ttl_s(const struct dispatch *d)
 
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,
-		const struct dispatch_modules *modules, struct err *err)
+		const struct pool_modules *modules, struct err *err)
 {
-	if (d->stopping || !d->current->ready)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "the worker is starting or stopping");
-	if (d->next != NULL)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "a reload is under way already");
-	d->next = generation_new(d, conf, modules, err);
-	return d->next != NULL ? 0 : -1;
+	if (pool_reload(d->pool, &conf->executor, modules, err) != 0)
+		return -1;
+	d->next_conf = conf;
+	return 0;
 }
 
 void
 dispatch_status(const struct dispatch *d, char *text, size_t size)
 {
-	unsigned int held = d->n_held[KIND_THREAD] + d->n_held[KIND_ASYNC] +
-			    d->n_held[KIND_CPU];
+	unsigned int held = d->n_held[POOL_THREAD] + d->n_held[POOL_ASYNC] +
+			    d->n_held[POOL_CPU];
 
 	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
 		 d->stopping ? "stopping; "
@@ -382,7 +371,7 @@ make_queues(struct dispatch *d, struct err *err)
 		if ((d->queues[n].name = strdup(d->opt.queues[n])) == NULL)
 			return err_nomem(err);
 		if (strcmp(d->opt.queues[n], "cpu") == 0)
-			d->queues[n].kind = KIND_CPU;
+			d->queues[n].kind = POOL_CPU;
 	}
 	return 0;
 }
@@ -402,11 +391,25 @@ make_events(struct dispatch *d, struct err *err)
 	return presence_open(d, err);
 }
 
+static int
+open_pool(struct dispatch *d, struct err *err)
+{
+	const struct pool_options options = {.base = d->opt.base,
+					     .executor = d->opt.executor,
+					     .conf = &d->conf->executor,
+					     .modules = d->opt.modules,
+					     .events = &run_events,
+					     .arg = d};
+
+	d->pool = pool_new(&options, err);
+	return d->pool != NULL ? 0 : -1;
+}
+
 struct dispatch *
 dispatch_new(const struct dispatch_options *options, struct err *err)
 {
 	struct dispatch *d = calloc(1, sizeof(*d));
-	enum job_kind kind;
+	enum pool_kind kind;
 
 	if (d == NULL) {
 		err_nomem(err);
@@ -416,9 +419,8 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->conf = options->conf;
 	d->one_store = same_url(options->conf);
 	d->started_us = clock_wall_us();
-	TAILQ_INIT(&d->runners);
 	TAILQ_INIT(&d->unsure);
-	for (kind = 0; kind < KIND_COUNT; kind++)
+	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
 	if ((d->early = early_new()) == NULL) {
 		err_nomem(err);
@@ -427,8 +429,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	}
 	if (make_events(d, err) != 0 || make_queues(d, err) != 0 ||
 	    open_stores(d, err) != 0 || keep_open(d, err) != 0 ||
-	    (d->current = generation_new(d, d->conf, &options->modules, err)) ==
-		NULL) {
+	    open_pool(d, err) != 0) {
 		dispatch_free(d);
 		return NULL;
 	}
@@ -438,7 +439,6 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 void
 dispatch_free(struct dispatch *d)
 {
-	struct runner *r;
 	unsigned int i;
 
 	if (d == NULL)
@@ -446,12 +446,7 @@ dispatch_free(struct dispatch *d)
 	broker_close(d->broker);
 	results_close(d->results);
 	keep_close(d);
-	while ((r = TAILQ_FIRST(&d->runners)) != NULL)
-		runner_free(r);
-	if (d->next != NULL)
-		generation_release(d->next);
-	if (d->current != NULL)
-		generation_release(d->current);
+	pool_free(d->pool);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL)
 			job_free(d->jobs[i]);

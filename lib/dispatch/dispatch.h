@@ -13,19 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "pool/pool.h"
+
 struct conf;
 struct dispatch;
 struct err;
 struct event_base;
-
-/* What executors load; copied. */
-struct dispatch_modules {
-	const char *const *paths; /* absolute, NULL-ended */
-	/* What is handed to them: a JSON object of objects, by module name.
-	 * Executors run the code of others: it holds nothing that is not for
-	 * the module of that name, above all no password of ours. */
-	const char *config;
-};
 
 struct dispatch_options {
 	struct event_base *base;
@@ -34,7 +27,7 @@ struct dispatch_options {
 	const char *executor;	 /* path of flowrra-executor */
 	const char *spool;	 /* a file for results that cannot be stored */
 	const char *const *queues; /* NULL-ended */
-	struct dispatch_modules modules;
+	struct pool_modules modules;
 	/* Executors are up and the broker was reached for the first time. */
 	void (*on_ready)(void *arg);
 	/* A reload is over; `why` is NULL or says why all stays as it was. */
@@ -61,7 +54,7 @@ void dispatch_free(struct dispatch *d);
  * dispatcher stops.
  */
 int dispatch_reload(struct dispatch *d, const struct conf *conf,
-		    const struct dispatch_modules *modules, struct err *err);
+		    const struct pool_modules *modules, struct err *err);
 
 /*
  * Stops: claims nothing more, puts back what has not started, lets running

@@ -13,13 +13,12 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *job = arg;
 
-	if (job->state != JOB_RUNNING || job->runner == NULL)
+	if (job->state != JOB_RUNNING)
 		return;
 	log_job(job, LOG_LEVEL_notice,
 		"task %s (%s) does not end by itself: killing its executor",
 		job->task->id, job->task->name);
-	job->overdue = true;
-	runner_doom(job->runner);
+	pool_kill_for(&job->run);
 }
 
 /* Kills the job's executor in so many µs, unless it ends before. */
@@ -62,8 +61,7 @@ limit_cancel(struct job *job)
 	if (job->state == JOB_HELD) {
 		outcome_cancelled(job);
 	} else if (job->state == JOB_RUNNING) {
-		executor_process_send(job->runner->child, IPC_CANCEL,
-				      job->number, NULL, NULL, 0);
+		pool_cancel(&job->run);
 		kill_in(job, job->dispatch->conf->executor.kill_grace);
 	}
 }

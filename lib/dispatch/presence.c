@@ -32,8 +32,10 @@ register_handlers(struct dispatch *d, const struct handlers *h)
 void
 presence_register(struct dispatch *d)
 {
-	if (d->current->ready)
-		register_handlers(d, &d->current->handlers);
+	const struct handlers *handlers = pool_handlers(d->pool);
+
+	if (handlers != NULL)
+		register_handlers(d, handlers);
 }
 
 /* --- that it lives ----------------------------------------------------- */
@@ -100,7 +102,7 @@ void
 presence_announce(struct dispatch *d)
 {
 	if (d->announced || d->announcing || d->stopping ||
-	    !d->current->ready || !d->broker_state.up)
+	    pool_handlers(d->pool) == NULL || !d->broker_state.up)
 		return;
 	d->announcing = true;
 	presence_arrive(d);

@@ -4,9 +4,8 @@
  *
  *	dispatch.c  opening, stopping; what happens at the end of a turn
  *	claim.c     a claim becomes a job, or goes where it belongs
- *	assign.c    jobs go to runners that have room; how much to claim
- *	runner.c    executors: started, drained, replaced
- *	report.c    what executors say of their jobs
+ *	assign.c    jobs go to the pool as it has room; how much to claim
+ *	run.c       what the pool says of jobs
  *	outcome.c   what follows from how an attempt ended
  *	limit.c     timeouts and cancellation
  *	order.c     orders from outside
@@ -15,8 +14,8 @@
  *	describe.c  what it tells of itself
  *	keep.c      finished work that the backend cannot take
  *
- * A job is one claimed task. It waits (HELD) until a runner has room, is with
- * the runner (RUNNING) until that says what came of it, then its record is
+ * A job is one claimed task. It waits (HELD) until the pool has room, is with
+ * the pool (RUNNING) until that says what came of it, then its record is
  * being stored (STORING), then its claim settled (SETTLING). One list holds it
  * at any time; whoever moves it uses job_enter().
  */
@@ -30,19 +29,11 @@
 #include "core/result.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/spool.h"
-#include "pool/executor_process.h"
 #include "pool/handlers.h"
+#include "pool/pool.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
-
-/* Where a job can run. */
-enum job_kind {
-	KIND_THREAD, /* a blocking handler, in a thread of the io executor */
-	KIND_ASYNC,  /* on the event loop of the io executor */
-	KIND_CPU,    /* alone in a cpu executor */
-	KIND_COUNT
-};
 
 /* X(name, states that may follow) */
 #define JOB_STATES(X)                                                          \
@@ -60,21 +51,17 @@ enum job_state {
 #define JOB_BIT(name) (1u << JOB_##name)
 
 struct job {
-	TAILQ_ENTRY(job) link; /* of held[], or of its runner's jobs */
+	TAILQ_ENTRY(job) link; /* of held[], or of unsure */
 	struct dispatch *dispatch;
 	enum job_state state;
-	enum job_kind kind;
-	uint32_t number; /* in messages; see job_of() */
+	struct pool_job run; /* its part of the pool */
 	struct broker_claim *claim;
 	struct task *task;
 	const struct handler *handler;
-	struct runner *runner;
 	int64_t claimed_us;  /* wall clock */
 	int64_t held_ms;     /* monotonic: since when it is held */
 	int64_t started_us;  /* wall clock; 0: not known to have started */
 	struct event *limit; /* tells, then kills; NULL: none */
-	bool told;	     /* the handler was told to end */
-	bool overdue;	     /* it did not; its executor is to be killed */
 	bool cancelled;	     /* a person wants it to end */
 	/* The `running` record, which is stored in passing. */
 	struct results_put note;
@@ -91,46 +78,10 @@ struct job {
 };
 TAILQ_HEAD(job_list, job);
 
-/* One executor, and what it does. */
-struct runner {
-	TAILQ_ENTRY(runner) link;
-	struct dispatch *dispatch;
-	struct generation *generation;
-	struct executor_process *child;
-	bool cpu; /* one task at a time; else the io executor */
-	bool ready;
-	bool retired;	    /* gets no more jobs, and is stopped when empty */
-	bool doomed;	    /* will be killed when only overdue jobs are left */
-	bool recalling;	    /* RECALLED is awaited */
-	bool stopping;	    /* STOP was sent */
-	unsigned int ended; /* jobs that it has run */
-	struct job_list jobs; /* in the order they were sent */
-	unsigned int count[KIND_COUNT];
-	double ran_us;	  /* moving average of how long jobs run */
-	int64_t moved_ms; /* when a job last ended, or the first was sent */
-};
-TAILQ_HEAD(runner_list, runner);
-
-/* Executors that were started from the same configuration. */
-struct generation {
-	struct dispatch *dispatch;
-	const struct conf *conf;     /* gone once another is in force */
-	struct conf_executor limits; /* of its executors, to their end */
-	char **modules;
-	char *config; /* for modules, JSON */
-	struct handlers handlers;
-	bool ready;
-	struct runner *io;
-	unsigned int cpu_max;
-	unsigned int failures; /* executors in a row that did not come up */
-	struct event *respawn;
-	unsigned int users; /* its runners, and being current or next */
-};
-
 struct queue {
 	char *name;
-	enum job_kind kind; /* of what it brought last */
-	int64_t claimed_ms; /* when it brought something */
+	enum pool_kind kind; /* of what it brought last */
+	int64_t claimed_ms;  /* when it brought something */
 };
 
 /* What is known, and was said, of broker or backend. */
@@ -158,11 +109,10 @@ struct dispatch {
 	bool one_store; /* broker and backend are the same */
 	struct queue *queues;
 	unsigned int n_queues;
-	struct generation *current;
-	struct generation *next; /* of a reload under way */
-	struct runner_list runners;
-	struct job_list held[KIND_COUNT];
-	unsigned int n_held[KIND_COUNT];
+	struct pool *pool;
+	const struct conf *next_conf; /* of a reload under way */
+	struct job_list held[POOL_KINDS];
+	unsigned int n_held[POOL_KINDS];
 	/* Jobs by number: the low bits index, the high bits tell old from new.
 	 */
 	struct job **jobs;
@@ -219,59 +169,30 @@ struct log_subject job_subject(const struct job *job);
 		const struct log_subject about_ = job_subject(job);            \
 		log_about((level), &about_, __VA_ARGS__);                      \
 	} while (0)
-/* Waits (again) for a runner; `first` before all others. If it was cancelled,
+/* Waits (again) for an executor; `first` before all others. If it was cancelled,
  * this is its end. */
 void job_hold(struct job *job, bool first);
-/* Takes it off the list of held jobs, or of its runner. */
+/* Takes it off the list of held jobs, if it is there. */
 void job_unlink(struct job *job);
 /* Settled: frees it. */
 void job_free(struct job *job);
 
 /* --- assign.c ---------------------------------------------------------- */
 
-/* Gives held jobs to runners. */
+/* Gives held jobs to the pool. */
 void assign_jobs(struct dispatch *d);
 /* Tells the broker how many more are wanted. */
 void assign_wants(struct dispatch *d);
 /* Gets jobs back that are stuck, and puts back what nobody here can run. */
 void assign_unstick(struct dispatch *d);
-/* A job of this runner has run for so long. */
-void assign_learn(struct runner *r, int64_t ran_us);
 
-/* --- runner.c ---------------------------------------------------------- */
+/* --- run.c ------------------------------------------------------------- */
 
-struct generation *generation_new(struct dispatch *d, const struct conf *conf,
-				  const struct dispatch_modules *modules,
-				  struct err *err);
-/* One runner or job less; the last one frees it. */
-void generation_release(struct generation *g);
-struct runner *runner_new(struct generation *g, bool cpu, struct err *err);
-/* One more cpu executor, unless they have just failed to come up. */
-void runner_spawn_cpu(struct generation *g);
-void runner_free(struct runner *r);
-/* A reload failed: the old executors stay. */
-void runner_abandon_reload(struct dispatch *d, const struct err *why);
-/* No more jobs; those that have not started come back; then it is stopped. */
-void runner_retire(struct runner *r);
-/* Stops it if it is retired and has nothing to do, or kills it if doomed. */
-void runner_check(struct runner *r);
-/* Asks for what has not started. */
-void runner_recall(struct runner *r);
-void runner_add(struct runner *r, struct job *job);
-void runner_remove(struct runner *r, struct job *job);
-/* It has run a job to its end: the last one, if it may run no more. */
-void runner_ended(struct runner *r);
-/* Replaces it: a new one takes over, this one finishes what it can. */
-void runner_doom(struct runner *r);
-
-/* --- report.c ---------------------------------------------------------- */
-
-void report_message(struct runner *r, const struct ipc_message *m);
-void report_line(struct runner *r, struct slice line);
-/* Its executor has ended: what becomes of its jobs. */
-void report_end(struct runner *r, const struct executor_exit *end);
+/* What the pool calls; its arg is the dispatcher. */
+extern const struct pool_events run_events;
 /* Stores a `running` record in passing. */
-void report_note(struct job *job);
+void run_note(struct job *job);
+struct job *job_of(struct pool_job *run);
 
 /* --- outcome.c --------------------------------------------------------- */
 
@@ -355,6 +276,14 @@ void keep_turn(struct dispatch *d);
 
 /* --- submit.c ---------------------------------------------------------- */
 
-void submit_for(struct runner *r, struct job *job, const struct ipc_message *m);
+/* Who asks, and how the question is named. */
+struct submit_request {
+	pid_t executor;
+	uint32_t job;
+	uint32_t number;
+};
+/* Submits a task (JSON), and answers. */
+void submit_for(struct dispatch *d, const struct submit_request *request,
+		struct slice json);
 
 #endif

@@ -10,12 +10,10 @@
 #include "dispatch/state.h"
 #include "util/clock.h"
 
-/* One submission under way; the runner may be gone when it is answered. */
+/* One submission under way; its asker may be gone when it is answered. */
 struct request {
 	struct dispatch *dispatch;
-	pid_t executor;
-	uint32_t job;
-	uint32_t number;
+	struct submit_request asker;
 	struct task *task;
 	struct buf bytes, record;
 	struct broker_submit submit;
@@ -31,24 +29,10 @@ request_free(struct request *q)
 }
 
 static void
-answer(struct runner *r, uint32_t job, uint32_t number, const struct err *err)
-{
-	const struct ipc_submitted fixed = {.request = number,
-					    .code = (int32_t)err->code};
-	const struct slice text =
-	    slice_of(err->code == ERR_NONE ? "" : err->msg);
-
-	executor_process_send(r->child, IPC_SUBMITTED, job, &fixed, &text, 1);
-}
-
-static void
 finish(struct request *q, const struct err *err)
 {
-	struct runner *r;
-
-	TAILQ_FOREACH (r, &q->dispatch->runners, link)
-		if (executor_process_pid(r->child) == q->executor)
-			answer(r, q->job, q->number, err);
+	pool_submitted(q->dispatch->pool, q->asker.executor, q->asker.job,
+		       q->asker.number, err);
 	request_free(q);
 }
 
@@ -80,7 +64,9 @@ static int
 complete(struct request *q, struct task *t, struct err *err)
 {
 	struct dispatch *d = q->dispatch;
-	const struct handler *h = handlers_find(&d->current->handlers, t->name);
+	const struct handlers *handlers = pool_handlers(d->pool);
+	const struct handler *h =
+	    handlers != NULL ? handlers_find(handlers, t->name) : NULL;
 
 	if (h == NULL && t->queue == NULL)
 		return err_set(err, ERR_DATA,
@@ -137,13 +123,13 @@ on_member(void *arg, const struct scan_value *key,
 }
 
 static int
-prepare(struct request *q, const struct ipc_message *m, struct err *err)
+prepare(struct request *q, struct slice json, struct err *err)
 {
 	struct task t;
 	double delay = 0;
 
-	if (task_decode(m->rest, &q->task, err) != 0 ||
-	    scan_object(m->rest, TASK_DEPTH_MAX, on_member, &delay, err) != 0)
+	if (task_decode(json, &q->task, err) != 0 ||
+	    scan_object(json, TASK_DEPTH_MAX, on_member, &delay, err) != 0)
 		return -1;
 	t = *q->task;
 	if (complete(q, &t, err) != 0)
@@ -169,23 +155,21 @@ prepare(struct request *q, const struct ipc_message *m, struct err *err)
 }
 
 void
-submit_for(struct runner *r, struct job *job, const struct ipc_message *m)
+submit_for(struct dispatch *d, const struct submit_request *request,
+	   struct slice json)
 {
-	const struct ipc_submit *fixed = m->fixed;
-	struct dispatch *d = r->dispatch;
 	struct request *q = calloc(1, sizeof(*q));
 	struct err err;
 
 	if (q == NULL) {
 		err_nomem(&err);
-		answer(r, job->number, fixed->request, &err);
+		pool_submitted(d->pool, request->executor, request->job,
+			       request->number, &err);
 		return;
 	}
 	q->dispatch = d;
-	q->executor = executor_process_pid(r->child);
-	q->job = job->number;
-	q->number = fixed->request;
-	if (prepare(q, m, &err) != 0)
+	q->asker = *request;
+	if (prepare(q, json, &err) != 0)
 		finish(q, &err);
 	else if (d->one_store)
 		broker_submit(d->broker, &q->submit, 1, on_submitted, q);
