@@ -37,7 +37,7 @@ assign_jobs(struct dispatch *d)
 {
 	enum pool_kind kind;
 
-	if (d->stopping)
+	if (dispatch_is_stopping(d))
 		return;
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		while (assign_first(d, kind))
@@ -80,7 +80,9 @@ rooms_of(const struct dispatch *d, unsigned int *rooms)
 	unsigned int most = minus(UNSETTLED_MAX, unsettled(d)), n;
 	enum pool_kind kind;
 
-	for (kind = 0; kind < POOL_KINDS && !d->stopping && !d->quiet; kind++) {
+	for (kind = 0;
+	     kind < POOL_KINDS && !dispatch_is_stopping(d) && !d->quiet;
+	     kind++) {
 		n = minus(pool_room(d->pool, kind), d->n_held[kind]);
 		rooms[kind] = n < most ? n : most;
 	}
@@ -94,7 +96,7 @@ assign_wants(struct dispatch *d)
 	enum pool_kind kind;
 	bool is_hot;
 
-	if (!d->broker_state.up && !d->stopping)
+	if (!d->broker_state.up && !dispatch_is_stopping(d))
 		return;
 	rooms_of(d, rooms);
 	for (i = 0; i < d->n_queues; i++)

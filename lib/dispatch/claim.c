@@ -214,7 +214,7 @@ ask_later(struct job *job)
 static void
 wait_for_handlers(struct job *job)
 {
-	if (job->dispatch->stopping)
+	if (dispatch_is_stopping(job->dispatch))
 		outcome_put_back(job);
 	else
 		ask_later(job);

@@ -119,9 +119,9 @@ describe_running(const struct dispatch *d, struct buf *out)
 void
 describe_worker(const struct dispatch *d, struct buf *out)
 {
-	const char *state = d->stopping ? "stopping"
-			    : d->quiet	? "quiet"
-					: "running";
+	const char *state = dispatch_is_stopping(d) ? "stopping"
+			    : d->quiet		    ? "quiet"
+						    : "running";
 	struct utsname host;
 
 	uname(&host);

@@ -2,6 +2,7 @@
 /* The dispatcher: opening, stopping, and the end of each turn of its loop. */
 #include "dispatch/dispatch.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,30 @@
 #define REPEAT_MS 60000
 
 /* --- stopping ---------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	unsigned int next;
+} phases[] = {
+#define X(phase, following)                                                    \
+	[PHASE_##phase] = {.name = #phase, .next = (following)},
+    STOP_PHASES(X)
+#undef X
+};
+
+static void
+enter_phase(struct dispatch *d, enum stop_phase next)
+{
+	assert(phases[d->phase].next & (1u << next));
+	log_debug("worker: %s -> %s", phases[d->phase].name, phases[next].name);
+	d->phase = next;
+}
+
+bool
+dispatch_is_stopping(const struct dispatch *d)
+{
+	return d->phase != PHASE_RUNNING;
+}
 
 static void
 put_back_held(struct dispatch *d)
@@ -76,13 +101,13 @@ check_stopped(struct dispatch *d)
 {
 	const bool failed = d->failure.code != ERR_NONE;
 
-	if (!d->stopping || d->stopped)
+	if (d->phase == PHASE_RUNNING || d->phase == PHASE_STOPPED)
 		return;
 	put_back_held(d);
-	if (!d->forlorn && !is_all_done(d))
+	if (d->phase != PHASE_ABANDONED && !is_all_done(d))
 		return;
-	d->stopped = true;
-	evtimer_del(d->patience);
+	enter_phase(d, PHASE_STOPPED);
+	evtimer_del(d->stop_deadline);
 	evtimer_del(d->heartbeat);
 	/* Whoever has something in flight stays listed: if this worker does not
 	 * come back, another one finds it dead. */
@@ -97,26 +122,26 @@ check_stopped(struct dispatch *d)
 }
 
 static void
-hurry(struct dispatch *d)
+kill_all(struct dispatch *d)
 {
 	struct timeval tv = {.tv_sec = FAREWELL_S};
 
-	d->hurried = true;
+	enter_phase(d, PHASE_KILLING);
 	pool_kill(d->pool);
-	evtimer_add(d->patience, &tv);
+	evtimer_add(d->stop_deadline, &tv);
 }
 
 static void
-on_patience_over(evutil_socket_t fd, short what, void *arg)
+on_stop_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	if (!d->hurried) {
+	if (d->phase == PHASE_DRAINING) {
 		log_notice("tasks still run after [worker] stop_timeout: "
 			   "killing them; they are put back");
-		hurry(d);
-	} else {
-		d->forlorn = true;
+		kill_all(d);
+	} else if (d->phase == PHASE_KILLING) {
+		enter_phase(d, PHASE_ABANDONED);
 		check_stopped(d);
 	}
 }
@@ -128,13 +153,12 @@ dispatch_stop(struct dispatch *d)
 	const struct timeval tv = {.tv_sec = us / 1000000,
 				   .tv_usec = us % 1000000};
 
-	if (d->stopping) {
-		if (!d->hurried)
-			hurry(d);
+	if (d->phase == PHASE_DRAINING)
+		kill_all(d);
+	if (d->phase != PHASE_RUNNING)
 		return;
-	}
-	d->stopping = true;
-	evtimer_add(d->patience, &tv);
+	enter_phase(d, PHASE_DRAINING);
+	evtimer_add(d->stop_deadline, &tv);
 	pool_stop(d->pool);
 	assign_wants(d);
 	presence_beat(d);
@@ -147,7 +171,7 @@ dispatch_fail(struct dispatch *d, const struct err *why)
 	/* Several connections may say the same, but that is no hurry. */
 	if (d->failure.code == ERR_NONE)
 		d->failure = *why;
-	if (d->stopping)
+	if (dispatch_is_stopping(d))
 		dispatch_turn(d);
 	else
 		dispatch_stop(d);
@@ -160,7 +184,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	if (d->stopped)
+	if (d->phase == PHASE_STOPPED)
 		return;
 	assign_jobs(d);
 	if (!evtimer_pending(d->stall, NULL))
@@ -204,7 +228,7 @@ on_quiet(void *arg)
 {
 	const struct dispatch *d = arg;
 
-	if (d->stopping)
+	if (dispatch_is_stopping(d))
 		dispatch_turn(arg);
 }
 
@@ -305,9 +329,9 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 			    d->n_held[POOL_CPU];
 
 	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
-		 d->stopping ? "stopping; "
-		 : d->quiet  ? "quiet; "
-			     : "",
+		 dispatch_is_stopping(d) ? "stopping; "
+		 : d->quiet		 ? "quiet; "
+					 : "",
 		 (unsigned int)d->n_jobs, held,
 		 d->broker_state.up ? "in reach" : "out of reach");
 }
@@ -383,9 +407,9 @@ make_events(struct dispatch *d, struct err *err)
 
 	d->turn = evtimer_new(base, on_turn, d);
 	d->stall = evtimer_new(base, on_stall, d);
-	d->patience = evtimer_new(base, on_patience_over, d);
+	d->stop_deadline = evtimer_new(base, on_stop_deadline, d);
 	d->ask_again = evtimer_new(base, on_ask_again, d);
-	if (d->turn == NULL || d->stall == NULL || d->patience == NULL ||
+	if (d->turn == NULL || d->stall == NULL || d->stop_deadline == NULL ||
 	    d->ask_again == NULL)
 		return err_nomem(err);
 	return presence_open(d, err);
@@ -458,8 +482,8 @@ dispatch_free(struct dispatch *d)
 		event_free(d->turn);
 	if (d->stall != NULL)
 		event_free(d->stall);
-	if (d->patience != NULL)
-		event_free(d->patience);
+	if (d->stop_deadline != NULL)
+		event_free(d->stop_deadline);
 	if (d->heartbeat != NULL)
 		event_free(d->heartbeat);
 	if (d->ask_again != NULL)

@@ -34,7 +34,7 @@ on_cancel(struct dispatch *d, struct slice id)
 static void
 set_quiet(struct dispatch *d, bool quiet)
 {
-	if (d->quiet == quiet || d->stopping)
+	if (d->quiet == quiet || dispatch_is_stopping(d))
 		return;
 	d->quiet = quiet;
 	log_notice(quiet ? "ordered to be quiet: no more tasks are claimed"

@@ -101,7 +101,7 @@ on_known(struct slice value, const struct err *err, void *arg)
 void
 presence_announce(struct dispatch *d)
 {
-	if (d->announced || d->announcing || d->stopping ||
+	if (d->announced || d->announcing || dispatch_is_stopping(d) ||
 	    pool_handlers(d->pool) == NULL || !d->broker_state.up)
 		return;
 	d->announcing = true;

@@ -142,7 +142,7 @@ on_returned(struct pool_job *run, void *arg)
 {
 	struct job *job = job_of(run);
 
-	if (job->dispatch->stopping && !job->cancelled)
+	if (dispatch_is_stopping(job->dispatch) && !job->cancelled)
 		outcome_put_back(job);
 	else
 		job_hold(job, true);

@@ -101,6 +101,25 @@ struct totals {
 	int64_t crashed; /* of both */
 };
 
+/*
+ * How far the worker has come in stopping; X(name, phases that may follow).
+ * DRAINING lets tasks finish; KILLING has killed them, and waits for broker and
+ * backend; ABANDONED waits for nothing any more; STOPPED was reported.
+ */
+#define STOP_PHASES(X)                                                         \
+	X(RUNNING, PHASE_BIT(DRAINING))                                        \
+	X(DRAINING, PHASE_BIT(KILLING) | PHASE_BIT(STOPPED))                   \
+	X(KILLING, PHASE_BIT(ABANDONED) | PHASE_BIT(STOPPED))                  \
+	X(ABANDONED, PHASE_BIT(STOPPED))                                       \
+	X(STOPPED, 0)
+
+enum stop_phase {
+#define X(name, next) PHASE_##name,
+	STOP_PHASES(X)
+#undef X
+};
+#define PHASE_BIT(name) (1u << PHASE_##name)
+
 struct dispatch {
 	struct dispatch_options opt;
 	const struct conf *conf;
@@ -130,17 +149,14 @@ struct dispatch {
 	unsigned int beats;
 	struct early *early; /* orders that came before their task */
 	bool quiet;	     /* ordered to claim nothing more */
-	bool stopping;
-	bool hurried; /* no more patience with what runs */
-	bool forlorn; /* nor with broker and backend */
-	bool stopped;
+	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
 	struct event *heartbeat;
 	struct event *stall; /* looks for jobs that are stuck behind others */
-	struct event *patience; /* ends that of dispatch_stop() */
+	struct event *stop_deadline; /* ends DRAINING, and then KILLING */
 	struct store_state broker_state, results_state;
 };
 
@@ -148,6 +164,7 @@ struct dispatch {
 
 /* Something changed: assign, claim and count anew at the end of this turn. */
 void dispatch_turn(struct dispatch *d);
+bool dispatch_is_stopping(const struct dispatch *d);
 void dispatch_fail(struct dispatch *d, const struct err *why);
 /* The life of a final record. */
 int64_t dispatch_ttl_s(const struct dispatch *d);
