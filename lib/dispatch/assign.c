@@ -116,9 +116,9 @@ assign_wants(struct dispatch *d)
 
 /* --- held for too long ------------------------------------------------- */
 
-/* Puts back what nobody here can run soon; returns whether some is left. */
+/* Releases what cannot run here soon; returns whether some is left. */
 static bool
-put_back_old(struct dispatch *d, int64_t now)
+release_old(struct dispatch *d, int64_t now)
 {
 	struct job *job, *next;
 	enum pool_kind kind;
@@ -138,7 +138,7 @@ put_back_old(struct dispatch *d, int64_t now)
 			    pool_has_room(d->pool, kind))
 				left = true;
 			else
-				outcome_put_back(job);
+				outcome_release(job);
 		}
 	}
 	return left;
@@ -148,7 +148,7 @@ void
 assign_unstick(struct dispatch *d)
 {
 	const struct timeval tv = {.tv_usec = POOL_STUCK_MS * 1000};
-	bool left = put_back_old(d, clock_mono_ms());
+	bool left = release_old(d, clock_mono_ms());
 	bool stuck = pool_unstick(d->pool);
 
 	if ((left || stuck) && !evtimer_pending(d->stall, NULL))

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "codec/result_json.h"
-#include "dispatch/early.h"
+#include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -127,7 +127,7 @@ job_hold(struct job *job, bool first)
 		return;
 	}
 	job_unlink(job);
-	limit_end(job);
+	timeout_end(job);
 	job_enter(job, JOB_HELD);
 	job->held_ms = clock_mono_ms();
 	job->started_us = 0;
@@ -146,12 +146,12 @@ job_free(struct job *job)
 
 	d->jobs[job->run.number & INDEX_MASK] = NULL;
 	d->n_jobs--;
-	limit_end(job);
+	timeout_end(job);
 	task_free(job->task);
-	buf_done(&job->note_record);
+	buf_done(&job->running_record);
 	buf_done(&job->progress);
 	buf_done(&job->record);
-	buf_done(&job->again);
+	buf_done(&job->retry_bytes);
 	buf_done(&job->info);
 	free(job);
 	dispatch_turn(d);
@@ -161,7 +161,7 @@ job_free(struct job *job)
 
 /* A task that was among the last ones of a dead process runs alone. */
 static enum pool_kind
-kind_of(const struct job *job)
+claim_kind(const struct job *job)
 {
 	if (job->handler->cpu_bound)
 		return POOL_CPU;
@@ -172,7 +172,7 @@ kind_of(const struct job *job)
 
 /* What the task leaves open, its module says, and then the configuration. */
 static void
-complete(struct job *job)
+claim_complete(struct job *job)
 {
 	const struct conf *conf = job->dispatch->conf;
 	const struct handler *h = job->handler;
@@ -215,7 +215,7 @@ static void
 wait_for_handlers(struct job *job)
 {
 	if (dispatch_is_stopping(job->dispatch))
-		outcome_put_back(job);
+		outcome_release(job);
 	else
 		ask_later(job);
 }
@@ -248,8 +248,8 @@ route(struct job *job)
 			      &(struct ending){.outcome = OUTCOME_UNKNOWN});
 		return;
 	}
-	complete(job);
-	job->run.kind = kind_of(job);
+	claim_complete(job);
+	job->run.kind = claim_kind(job);
 	d->queues[job->claim->queue].kind = job->run.kind;
 	job_hold(job, false);
 }
@@ -277,7 +277,7 @@ static void
 take_in(struct job *job)
 {
 	if (job->dispatch->quiet && !job->cancelled)
-		outcome_put_back(job);
+		outcome_release(job);
 	else
 		route(job);
 }
@@ -326,11 +326,11 @@ claim_ask_again(struct dispatch *d)
 
 /* A task was claimed: whether it is to be run has to be found out. */
 static void
-begin(struct job *job)
+claim_begin(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
 
-	job->cancelled = early_take(d->early, job->task);
+	job->cancelled = cancelled_ids_take(d->cancelled_ids, job->task);
 	if (job->claim->recovered)
 		results_get(d->results, slice_of(job->task->id), on_recorded,
 			    job);
@@ -357,7 +357,7 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
 	if (task_decode(claim->bytes, &job->task, &err) == 0)
-		begin(job);
+		claim_begin(job);
 	else
 		outcome_bury(job, "malformed", err.msg);
 	dispatch_turn(d);

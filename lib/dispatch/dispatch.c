@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch/early.h"
+#include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
 
 /* What stopping may take beyond the tasks: telling broker and backend. */
-#define FAREWELL_S 5
+#define DEREGISTER_S 5
 /* Before the log says the same of a store again. */
 #define REPEAT_MS 60000
 
@@ -45,7 +45,7 @@ dispatch_is_stopping(const struct dispatch *d)
 }
 
 static void
-put_back_held(struct dispatch *d)
+release_held(struct dispatch *d)
 {
 	enum pool_kind kind;
 	struct job *job;
@@ -53,7 +53,7 @@ put_back_held(struct dispatch *d)
 	/* The last first: each goes to the front of its queue. */
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		while ((job = TAILQ_LAST(&d->held[kind], job_list)) != NULL)
-			outcome_put_back(job);
+			outcome_release(job);
 }
 
 /* Whether the job can still get on: who is refused for good by a store need
@@ -71,7 +71,7 @@ can_get_on(const struct job *job)
 	case JOB_STORING:
 		return to_backend;
 	case JOB_SETTLING:
-		return to_broker && (to_backend || !job->noting);
+		return to_broker && (to_backend || !job->running_pending);
 	case JOB_HELD:
 	case JOB_RUNNING:
 		break;
@@ -103,13 +103,13 @@ check_stopped(struct dispatch *d)
 
 	if (d->phase == PHASE_RUNNING || d->phase == PHASE_STOPPED)
 		return;
-	put_back_held(d);
+	release_held(d);
 	if (d->phase != PHASE_ABANDONED && !is_all_done(d))
 		return;
 	enter_phase(d, PHASE_STOPPED);
 	evtimer_del(d->stop_deadline);
 	evtimer_del(d->heartbeat);
-	/* Whoever has something in flight stays listed: if this worker does not
+	/* A worker with something in flight stays listed: if this worker does not
 	 * come back, another one finds it dead. */
 	if (d->n_jobs > 0)
 		log_warning("%" PRIu32 " tasks could not be put back or "
@@ -124,7 +124,7 @@ check_stopped(struct dispatch *d)
 static void
 kill_all(struct dispatch *d)
 {
-	struct timeval tv = {.tv_sec = FAREWELL_S};
+	struct timeval tv = {.tv_sec = DEREGISTER_S};
 
 	enter_phase(d, PHASE_KILLING);
 	pool_kill(d->pool);
@@ -161,7 +161,7 @@ dispatch_stop(struct dispatch *d)
 	evtimer_add(d->stop_deadline, &tv);
 	pool_stop(d->pool);
 	assign_wants(d);
-	presence_beat(d);
+	heartbeat_send(d);
 	dispatch_turn(d);
 }
 
@@ -180,7 +180,7 @@ dispatch_fail(struct dispatch *d, const struct err *why)
 /* --- the end of a turn ------------------------------------------------- */
 
 static void
-on_turn(evutil_socket_t fd, short what, void *arg)
+on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
@@ -190,8 +190,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
 	assign_wants(d);
-	keep_turn(d);
-	presence_announce(d);
+	spool_turn(d);
+	heartbeat_announce(d);
 	check_stopped(d);
 }
 
@@ -224,7 +224,7 @@ on_claim(struct broker_claim *claim, void *arg)
 
 /* A stop may have waited for nothing but this. */
 static void
-on_quiet(void *arg)
+on_broker_quiet(void *arg)
 {
 	const struct dispatch *d = arg;
 
@@ -235,7 +235,7 @@ on_quiet(void *arg)
 static void
 on_control(struct slice message, void *arg)
 {
-	order_take(arg, message);
+	control_take(arg, message);
 }
 
 /*
@@ -265,7 +265,7 @@ log_state(struct store_state *state, bool up, const char *what,
 }
 
 static void
-on_broker_state(bool up, bool final, const struct err *why, void *arg)
+on_worker_broker_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct dispatch *d = arg;
 
@@ -277,23 +277,23 @@ on_broker_state(bool up, bool final, const struct err *why, void *arg)
 	}
 	log_state(&d->broker_state, up, "broker", broker_name(d->broker), why);
 	if (up && why == NULL)
-		presence_arrive(d);
+		heartbeat_arrive(d);
 	dispatch_turn(d);
 }
 
 static void
-on_results_state(bool up, bool final, const struct err *why, void *arg)
+on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct dispatch *d = arg;
 
 	if (final) {
 		d->results_state.lost = true;
-		keep_lost(d);
+		spool_lost(d);
 		dispatch_fail(d, why);
 		return;
 	}
 	if (why == NULL || !up)
-		keep_state(d, up);
+		spool_state(d, up);
 	if (up) {
 		claim_ask_again(d);
 		/* The answer is there when the first task has ended. */
@@ -337,14 +337,14 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 }
 
 static bool
-same_url(const struct conf *conf)
+is_one_store(const struct conf *conf)
 {
 	return conf->backend.url == NULL || conf->backend.url[0] == '\0' ||
 	       strcmp(conf->backend.url, conf->broker.url) == 0;
 }
 
 static int
-open_stores(struct dispatch *d, struct err *err)
+dispatch_open_stores(struct dispatch *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
 	const struct broker_options broker = {
@@ -361,9 +361,9 @@ open_stores(struct dispatch *d, struct err *err)
 	    /* What a retry adds must not make a task too large. */
 	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
 	    .on_claim = on_claim,
-	    .on_quiet = on_quiet,
+	    .on_quiet = on_broker_quiet,
 	    .on_control = on_control,
-	    .on_state = on_broker_state,
+	    .on_state = on_worker_broker_state,
 	    .arg = d};
 	const struct results_options results = {
 	    .base = d->opt.base,
@@ -372,7 +372,7 @@ open_stores(struct dispatch *d, struct err *err)
 					: conf->backend.socket_timeout) /
 			  1000,
 	    .max_connections = conf->backend.max_connections,
-	    .on_state = on_results_state,
+	    .on_state = on_worker_results_state,
 	    .arg = d};
 
 	if ((d->broker = broker_open(&broker, err)) == NULL ||
@@ -382,7 +382,7 @@ open_stores(struct dispatch *d, struct err *err)
 }
 
 static int
-make_queues(struct dispatch *d, struct err *err)
+dispatch_make_queues(struct dispatch *d, struct err *err)
 {
 	unsigned int n;
 
@@ -401,22 +401,22 @@ make_queues(struct dispatch *d, struct err *err)
 }
 
 static int
-make_events(struct dispatch *d, struct err *err)
+dispatch_make_events(struct dispatch *d, struct err *err)
 {
 	struct event_base *base = d->opt.base;
 
-	d->turn = evtimer_new(base, on_turn, d);
+	d->turn = evtimer_new(base, on_dispatch_turn, d);
 	d->stall = evtimer_new(base, on_stall, d);
 	d->stop_deadline = evtimer_new(base, on_stop_deadline, d);
 	d->ask_again = evtimer_new(base, on_ask_again, d);
 	if (d->turn == NULL || d->stall == NULL || d->stop_deadline == NULL ||
 	    d->ask_again == NULL)
 		return err_nomem(err);
-	return presence_open(d, err);
+	return heartbeat_open(d, err);
 }
 
 static int
-open_pool(struct dispatch *d, struct err *err)
+dispatch_open_pool(struct dispatch *d, struct err *err)
 {
 	const struct pool_options options = {.base = d->opt.base,
 					     .executor = d->opt.executor,
@@ -441,19 +441,20 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	}
 	d->opt = *options;
 	d->conf = options->conf;
-	d->one_store = same_url(options->conf);
+	d->one_store = is_one_store(options->conf);
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->unsure);
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
-	if ((d->early = early_new()) == NULL) {
+	if ((d->cancelled_ids = cancelled_ids_new()) == NULL) {
 		err_nomem(err);
 		dispatch_free(d);
 		return NULL;
 	}
-	if (make_events(d, err) != 0 || make_queues(d, err) != 0 ||
-	    open_stores(d, err) != 0 || keep_open(d, err) != 0 ||
-	    open_pool(d, err) != 0) {
+	if (dispatch_make_events(d, err) != 0 ||
+	    dispatch_make_queues(d, err) != 0 ||
+	    dispatch_open_stores(d, err) != 0 || spool_open(d, err) != 0 ||
+	    dispatch_open_pool(d, err) != 0) {
 		dispatch_free(d);
 		return NULL;
 	}
@@ -469,7 +470,7 @@ dispatch_free(struct dispatch *d)
 		return;
 	broker_close(d->broker);
 	results_close(d->results);
-	keep_close(d);
+	spool_close(d);
 	pool_free(d->pool);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL)
@@ -488,6 +489,6 @@ dispatch_free(struct dispatch *d)
 		event_free(d->heartbeat);
 	if (d->ask_again != NULL)
 		event_free(d->ask_again);
-	early_free(d->early);
+	cancelled_ids_free(d->cancelled_ids);
 	free(d);
 }

@@ -32,10 +32,10 @@ struct dispatch_options {
 	void (*on_ready)(void *arg);
 	/* A reload is over; `why` is NULL or says why all stays as it was. */
 	void (*on_reloaded)(const struct err *why, void *arg);
-	/* Somebody far away wants what the signals do: dispatch_stop(), and
+	/* A command from outside wants what the signals do: dispatch_stop(), and
 	 * dispatch_reload(). */
-	void (*on_stop_order)(void *arg);
-	void (*on_reload_order)(void *arg);
+	void (*on_stop_command)(void *arg);
+	void (*on_reload_command)(void *arg);
 	/* Nothing runs any more; free the dispatcher now. `why` is NULL after
 	 * dispatch_stop(), else it says why the worker cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);

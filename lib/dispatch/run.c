@@ -28,27 +28,27 @@ find_run(uint32_t number, void *arg)
 }
 
 static void
-on_started(struct pool_job *run, int64_t started_us, void *arg)
+on_run_started(struct pool_job *run, int64_t started_us, void *arg)
 {
 	struct job *job = job_of(run);
 
 	job->started_us = started_us;
-	limit_start(job);
-	run_note(job);
+	timeout_start(job);
+	run_record(job);
 }
 
 static void
-on_progress(struct pool_job *run, struct slice json, void *arg)
+on_run_progress(struct pool_job *run, struct slice json, void *arg)
 {
 	struct job *job = job_of(run);
 
 	buf_reset(&job->progress);
 	buf_add(&job->progress, json.p, json.len);
-	run_note(job);
+	run_record(job);
 }
 
 static void
-on_log(struct pool_job *run, int level, struct slice text, void *arg)
+on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
 {
 	const struct job *job = job_of(run);
 
@@ -57,7 +57,7 @@ on_log(struct pool_job *run, int level, struct slice text, void *arg)
 }
 
 static void
-on_print(struct pool_job *run, struct slice line, void *arg)
+on_run_print(struct pool_job *run, struct slice line, void *arg)
 {
 	const struct job *job = job_of(run);
 
@@ -66,8 +66,8 @@ on_print(struct pool_job *run, struct slice line, void *arg)
 }
 
 static void
-on_submit(struct pool_job *run, pid_t executor, const struct ipc_submit *fixed,
-	  struct slice json, void *arg)
+on_run_submit(struct pool_job *run, pid_t executor,
+	      const struct ipc_submit *fixed, struct slice json, void *arg)
 {
 	const struct submit_request request = {
 	    .executor = executor, .job = run->number, .number = fixed->request};
@@ -78,36 +78,36 @@ on_submit(struct pool_job *run, pid_t executor, const struct ipc_submit *fixed,
 /* --- running records --------------------------------------------------- */
 
 static void
-on_noted(struct results_put *put)
+on_running_stored(struct results_put *put)
 {
 	struct job *job = put->arg;
 
-	job->noting = false;
+	job->running_pending = false;
 	if (job->state == JOB_STORING || job->state == JOB_SETTLING)
 		outcome_continue(job);
-	else if (job->note_again && job->state == JOB_RUNNING)
-		run_note(job);
+	else if (job->running_again && job->state == JOB_RUNNING)
+		run_record(job);
 }
 
 void
-run_note(struct job *job)
+run_record(struct job *job)
 {
-	job->note_again = job->noting;
-	if (job->noting)
+	job->running_again = job->running_pending;
+	if (job->running_pending)
 		return;
-	job->noting = true;
-	buf_reset(&job->note_record);
+	job->running_pending = true;
+	buf_reset(&job->running_record);
 	outcome_record(job, RESULT_RUNNING,
 		       &(struct ending){.started_us = job->started_us}, NULL,
-		       &job->note_record);
-	job->note = (struct results_put){
+		       &job->running_record);
+	job->running = (struct results_put){
 	    .id = slice_of(job->task->id),
-	    .record = {job->note_record.data, job->note_record.len},
+	    .record = {job->running_record.data, job->running_record.len},
 	    .lossy = true,
-	    .on_done = on_noted,
+	    .on_done = on_running_stored,
 	    .arg = job};
-	outcome_tell(job->dispatch, job->note.record);
-	results_put(job->dispatch->results, &job->note);
+	outcome_tell(job->dispatch, job->running.record);
+	results_put(job->dispatch->results, &job->running);
 }
 
 /* --- it is back -------------------------------------------------------- */
@@ -125,8 +125,8 @@ outcome_of(const struct job *job, const struct ipc_done *done)
 }
 
 static void
-on_done(struct pool_job *run, const struct ipc_done *done, struct slice text,
-	void *arg)
+on_run_done(struct pool_job *run, const struct ipc_done *done,
+	    struct slice text, void *arg)
 {
 	struct job *job = job_of(run);
 
@@ -138,12 +138,12 @@ on_done(struct pool_job *run, const struct ipc_done *done, struct slice text,
 
 /* It goes on elsewhere, uncounted. */
 static void
-on_returned(struct pool_job *run, void *arg)
+on_run_returned(struct pool_job *run, void *arg)
 {
 	struct job *job = job_of(run);
 
 	if (dispatch_is_stopping(job->dispatch) && !job->cancelled)
-		outcome_put_back(job);
+		outcome_release(job);
 	else
 		job_hold(job, true);
 }
@@ -214,7 +214,7 @@ apply_crash(struct job *job, const struct executor_exit *how)
 }
 
 static void
-on_exit_of(struct pool_job *run, const struct pool_exit *end, void *arg)
+on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
 {
 	struct job *job = job_of(run);
 
@@ -230,7 +230,7 @@ on_exit_of(struct pool_job *run, const struct pool_exit *end, void *arg)
 		outcome_suspect(job);
 		break;
 	case POOL_INNOCENT:
-		on_returned(run, arg);
+		on_run_returned(run, arg);
 		break;
 	}
 }
@@ -240,7 +240,7 @@ on_exit_of(struct pool_job *run, const struct pool_exit *end, void *arg)
 static void
 on_pool_ready(void *arg)
 {
-	presence_register(arg);
+	heartbeat_register(arg);
 	claim_ask_again(arg);
 }
 
@@ -253,7 +253,7 @@ on_pool_reloaded(const struct err *why, void *arg)
 		d->conf = d->next_conf;
 		/* Jobs that are held look their handlers up once more. */
 		claim_reroute(d);
-		presence_register(d);
+		heartbeat_register(d);
 	}
 	d->opt.on_reloaded(why, d->opt.arg);
 }
@@ -265,14 +265,14 @@ on_pool_change(void *arg)
 }
 
 const struct pool_events run_events = {.find = find_run,
-				       .on_started = on_started,
-				       .on_progress = on_progress,
-				       .on_log = on_log,
-				       .on_print = on_print,
-				       .on_submit = on_submit,
-				       .on_done = on_done,
-				       .on_returned = on_returned,
-				       .on_exit = on_exit_of,
+				       .on_started = on_run_started,
+				       .on_progress = on_run_progress,
+				       .on_log = on_run_log,
+				       .on_print = on_run_print,
+				       .on_submit = on_run_submit,
+				       .on_done = on_run_done,
+				       .on_returned = on_run_returned,
+				       .on_exit = on_run_exit,
 				       .on_ready = on_pool_ready,
 				       .on_reloaded = on_pool_reloaded,
 				       .on_change = on_pool_change};

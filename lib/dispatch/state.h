@@ -7,17 +7,17 @@
  *	assign.c    jobs go to the pool as it has room; how much to claim
  *	run.c       what the pool says of jobs
  *	outcome.c   what follows from how an attempt ended
- *	limit.c     timeouts and cancellation
- *	order.c     orders from outside
+ *	timeout.c     timeouts and cancellation
+ *	control.c     commands from outside
  *	submit.c    tasks that handlers submit
- *	presence.c  tells others that the worker lives, and what it can run
+ *	heartbeat.c  tells others that the worker lives, and what it can run
  *	describe.c  what it tells of itself
- *	keep.c      finished work that the backend cannot take
+ *	spool.c      finished work that the backend cannot take
  *
  * A job is one claimed task. It waits (HELD) until the pool has room, is with
  * the pool (RUNNING) until that says what came of it, then its record is
  * being stored (STORING), then its claim settled (SETTLING). One list holds it
- * at any time; whoever moves it uses job_enter().
+ * at any time; job_enter() moves it on.
  */
 #ifndef DISPATCH_STATE_H
 #define DISPATCH_STATE_H
@@ -28,7 +28,7 @@
 #include "codec/task_json.h"
 #include "core/result.h"
 #include "dispatch/dispatch.h"
-#include "dispatch/spool.h"
+#include "dispatch/spool_file.h"
 #include "pool/handlers.h"
 #include "pool/pool.h"
 #include "store/broker.h"
@@ -58,23 +58,23 @@ struct job {
 	struct broker_claim *claim;
 	struct task *task;
 	const struct handler *handler;
-	int64_t claimed_us;  /* wall clock */
-	int64_t held_ms;     /* monotonic: since when it is held */
-	int64_t started_us;  /* wall clock; 0: not known to have started */
-	struct event *limit; /* tells, then kills; NULL: none */
-	bool cancelled;	     /* a person wants it to end */
+	int64_t claimed_us;	  /* wall clock */
+	int64_t held_ms;	  /* monotonic: since when it is held */
+	int64_t started_us;	  /* wall clock; 0: not known to have started */
+	struct event *kill_timer; /* tells, then kills; NULL: none */
+	bool cancelled;		  /* a person wants it to end */
 	/* The `running` record, which is stored in passing. */
-	struct results_put note;
-	struct buf note_record;
-	struct buf progress; /* JSON; empty: none */
-	bool noting;	     /* a note is under way */
-	bool note_again;
+	struct results_put running;
+	struct buf running_record;
+	struct buf progress;  /* JSON; empty: none */
+	bool running_pending; /* a note is under way */
+	bool running_again;
 	/* The end. */
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;
-	struct buf again; /* the task for a retry */
-	struct buf info;  /* for the dead list */
+	struct buf retry_bytes; /* the task for a retry */
+	struct buf info;	/* for the dead list */
 };
 TAILQ_HEAD(job_list, job);
 
@@ -141,14 +141,14 @@ struct dispatch {
 	 * that came before any executor. */
 	struct job_list unsure;
 	struct event *ask_again;
-	struct spool *spool;
+	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
 	bool announced;	 /* on_ready was called */
 	bool announcing; /* it is being confirmed that others see us */
 	unsigned int beats;
-	struct early *early; /* orders that came before their task */
-	bool quiet;	     /* ordered to claim nothing more */
+	struct cancelled_ids *cancelled_ids; /* cancelled before they came */
+	bool quiet;			     /* told to claim nothing more */
 	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
@@ -162,7 +162,7 @@ struct dispatch {
 
 /* --- dispatch.c -------------------------------------------------------- */
 
-/* Something changed: assign, claim and count anew at the end of this turn. */
+/* Something changed: assign, claim and count again at the end of this turn. */
 void dispatch_turn(struct dispatch *d);
 bool dispatch_is_stopping(const struct dispatch *d);
 void dispatch_fail(struct dispatch *d, const struct err *why);
@@ -200,7 +200,7 @@ void job_free(struct job *job);
 void assign_jobs(struct dispatch *d);
 /* Tells the broker how many more are wanted. */
 void assign_wants(struct dispatch *d);
-/* Gets jobs back that are stuck, and puts back what nobody here can run. */
+/* Gets jobs back that are stuck, and releases what cannot run here. */
 void assign_unstick(struct dispatch *d);
 
 /* --- run.c ------------------------------------------------------------- */
@@ -208,7 +208,7 @@ void assign_unstick(struct dispatch *d);
 /* What the pool calls; its arg is the dispatcher. */
 extern const struct pool_events run_events;
 /* Stores a `running` record in passing. */
-void run_note(struct job *job);
+void run_record(struct job *job);
 struct job *job_of(struct pool_job *run);
 
 /* --- outcome.c --------------------------------------------------------- */
@@ -232,10 +232,10 @@ struct ending {
 	int64_t finished_us;
 };
 void outcome_apply(struct job *job, const struct ending *ending);
-/* It is to end, and nobody runs it. */
+/* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
 /* As if it had never been claimed. */
-void outcome_put_back(struct job *job);
+void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
 void outcome_suspect(struct job *job);
 /* Not a task, or one too strange to run: to the dead list. */
@@ -251,45 +251,45 @@ void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
 
-/* --- presence.c -------------------------------------------------------- */
+/* --- heartbeat.c -------------------------------------------------------- */
 
-int presence_open(struct dispatch *d, struct err *err);
+int heartbeat_open(struct dispatch *d, struct err *err);
 /* Tells the broker, which has come into reach, that and what we are. */
-void presence_arrive(struct dispatch *d);
-void presence_register(struct dispatch *d);
-void presence_beat(struct dispatch *d);
+void heartbeat_arrive(struct dispatch *d);
+void heartbeat_register(struct dispatch *d);
+void heartbeat_send(struct dispatch *d);
 /* Calls on_ready, once, when others can see the worker. */
-void presence_announce(struct dispatch *d);
+void heartbeat_announce(struct dispatch *d);
 
 /* --- describe.c -------------------------------------------------------- */
 
 void describe_worker(const struct dispatch *d, struct buf *out);
 
-/* --- limit.c ----------------------------------------------------------- */
+/* --- timeout.c ----------------------------------------------------------- */
 
 /* It has started: its timeout counts from then. */
-void limit_start(struct job *job);
-void limit_end(struct job *job);
+void timeout_start(struct job *job);
+void timeout_end(struct job *job);
 /* A person wants it to end, whatever it does now. */
-void limit_cancel(struct job *job);
+void timeout_cancel(struct job *job);
 
-/* --- order.c ----------------------------------------------------------- */
+/* --- control.c ----------------------------------------------------------- */
 
-/* An order from outside, or what somebody took for one. */
-void order_take(struct dispatch *d, struct slice message);
+/* A message from outside, which may be malformed. */
+void control_take(struct dispatch *d, struct slice message);
 
-/* --- keep.c -------------------------------------------------------------- */
+/* --- spool.c -------------------------------------------------------------- */
 
-int keep_open(struct dispatch *d, struct err *err);
-void keep_close(struct dispatch *d);
+int spool_open(struct dispatch *d, struct err *err);
+void spool_close(struct dispatch *d);
 /* The backend came into reach, or went out of it. */
-void keep_state(struct dispatch *d, bool up);
+void spool_state(struct dispatch *d, bool up);
 /* The backend will never be in reach again: to disk with all, at once. */
-void keep_lost(struct dispatch *d);
+void spool_lost(struct dispatch *d);
 /* The job's final record is on its way to the backend. */
-void keep_storing(struct job *job);
-/* At the end of a turn: what is stored need not be kept. */
-void keep_turn(struct dispatch *d);
+void spool_storing(struct job *job);
+/* At the end of a turn: what is stored need not be spooled. */
+void spool_turn(struct dispatch *d);
 
 /* --- submit.c ---------------------------------------------------------- */
 

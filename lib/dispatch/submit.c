@@ -29,7 +29,7 @@ request_free(struct request *q)
 }
 
 static void
-finish(struct request *q, const struct err *err)
+request_finish(struct request *q, const struct err *err)
 {
 	pool_submitted(q->dispatch->pool, q->asker.executor, q->asker.job,
 		       q->asker.number, err);
@@ -37,31 +37,31 @@ finish(struct request *q, const struct err *err)
 }
 
 static void
-on_submitted(struct broker_submit *batch, size_t n, void *arg)
+on_request_submitted(struct broker_submit *batch, size_t n, void *arg)
 {
 	struct request *q = arg;
 	struct err err = batch[0].err;
 
 	if (err.code != ERR_NONE && !q->dispatch->one_store)
 		results_forget(q->dispatch->results, &q->submit.id, 1);
-	finish(q, &err);
+	request_finish(q, &err);
 }
 
 static void
-on_created(struct err *errs, size_t n, void *arg)
+on_request_created(struct err *errs, size_t n, void *arg)
 {
 	struct request *q = arg;
 
 	if (errs->code == ERR_NONE)
-		broker_submit(q->dispatch->broker, &q->submit, 1, on_submitted,
-			      q);
+		broker_submit(q->dispatch->broker, &q->submit, 1,
+			      on_request_submitted, q);
 	else
-		finish(q, errs);
+		request_finish(q, errs);
 }
 
 /* What the handler leaves open, the task's module says. */
 static int
-complete(struct request *q, struct task *t, struct err *err)
+request_complete(struct request *q, struct task *t, struct err *err)
 {
 	struct dispatch *d = q->dispatch;
 	const struct handlers *handlers = pool_handlers(d->pool);
@@ -106,8 +106,8 @@ write_record(const struct task *t, struct buf *out)
 
 /* The delay is no part of a task, but of its submission. */
 static int
-on_member(void *arg, const struct scan_value *key,
-	  const struct scan_value *value, struct err *err)
+on_request_member(void *arg, const struct scan_value *key,
+		  const struct scan_value *value, struct err *err)
 {
 	double *delay = arg;
 
@@ -123,16 +123,17 @@ on_member(void *arg, const struct scan_value *key,
 }
 
 static int
-prepare(struct request *q, struct slice json, struct err *err)
+request_prepare(struct request *q, struct slice json, struct err *err)
 {
 	struct task t;
 	double delay = 0;
 
 	if (task_decode(json, &q->task, err) != 0 ||
-	    scan_object(json, TASK_DEPTH_MAX, on_member, &delay, err) != 0)
+	    scan_object(json, TASK_DEPTH_MAX, on_request_member, &delay, err) !=
+		0)
 		return -1;
 	t = *q->task;
-	if (complete(q, &t, err) != 0)
+	if (request_complete(q, &t, err) != 0)
 		return -1;
 	task_encode(&t, &q->bytes);
 	write_record(&t, &q->record);
@@ -169,11 +170,12 @@ submit_for(struct dispatch *d, const struct submit_request *request,
 	}
 	q->dispatch = d;
 	q->asker = *request;
-	if (prepare(q, json, &err) != 0)
-		finish(q, &err);
+	if (request_prepare(q, json, &err) != 0)
+		request_finish(q, &err);
 	else if (d->one_store)
-		broker_submit(d->broker, &q->submit, 1, on_submitted, q);
+		broker_submit(d->broker, &q->submit, 1, on_request_submitted,
+			      q);
 	else
 		results_create(d->results, &q->submit.id, &q->submit.record,
-			       &q->submit.err, 1, on_created, q);
+			       &q->submit.err, 1, on_request_created, q);
 }

@@ -100,7 +100,7 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 
 /* Executors do not come up: the next try, later each time. */
 static void
-respawn_later(struct generation *g)
+generation_respawn_later(struct generation *g)
 {
 	struct timeval tv;
 	int64_t ms = RESPAWN_MS;
@@ -128,7 +128,7 @@ generation_spawn(struct generation *g, bool cpu)
 
 	if (e == NULL) {
 		log_error("%s", err.msg);
-		respawn_later(g);
+		generation_respawn_later(g);
 	}
 	return e;
 }
@@ -152,7 +152,7 @@ replace_io(struct generation *g, bool had_come_up)
 	if (had_come_up)
 		g->io = generation_spawn(g, false);
 	else
-		respawn_later(g);
+		generation_respawn_later(g);
 }
 
 void
@@ -163,13 +163,13 @@ generation_lost(struct generation *g, const struct executor *e,
 		replace_io(g, had_come_up);
 	else if (e->cpu && !had_come_up && g == g->pool->current &&
 		 g->pool->phase == POOL_OPEN)
-		respawn_later(g);
+		generation_respawn_later(g);
 }
 
 /* --- reload ------------------------------------------------------------ */
 
 static void
-retire_all(struct generation *g)
+generation_retire_all(struct generation *g)
 {
 	struct executor *e, *next;
 
@@ -183,14 +183,14 @@ retire_all(struct generation *g)
 
 /* The new generation is up. */
 static void
-take_over(struct generation *g)
+generation_take_over(struct generation *g)
 {
 	struct pool *p = g->pool;
 	struct generation *old = p->current;
 
 	p->next = NULL;
 	p->current = g;
-	retire_all(old);
+	generation_retire_all(old);
 	p->events->on_reloaded(NULL, p->opt.arg);
 	generation_release(old);
 }
@@ -202,7 +202,7 @@ generation_abandon_reload(struct pool *p, const struct err *why)
 
 	p->next = NULL;
 	g->io = NULL;
-	retire_all(g);
+	generation_retire_all(g);
 	generation_release(g);
 	p->events->on_reloaded(why, p->opt.arg);
 }
@@ -232,7 +232,7 @@ generation_came_up(struct generation *g)
 		log_warning("no module is loaded, so no task can run; name "
 			    "some in [worker] modules");
 	if (g == p->next)
-		take_over(g);
+		generation_take_over(g);
 	else
 		p->events->on_ready(p->opt.arg);
 }

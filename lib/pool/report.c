@@ -140,7 +140,7 @@ report_line(struct executor *e, struct slice line)
 
 /* --- the end of an executor -------------------------------------------- */
 
-/* The one job that took its process down, or NULL if nobody can know. */
+/* The one job that took its process down, or NULL if that cannot be known. */
 static struct pool_job *
 culprit(const struct executor *e, const struct executor_exit *how)
 {
@@ -174,8 +174,8 @@ log_exit(const struct executor *e, const struct executor_exit *how,
 }
 
 static void
-give_back(struct executor *e, struct pool_job *job, enum pool_fate fate,
-	  const struct executor_exit *how)
+return_job(struct executor *e, struct pool_job *job, enum pool_fate fate,
+	   const struct executor_exit *how)
 {
 	const struct pool_exit end = {
 	    .fate = fate, .executor = executor_kind(e), .how = how};
@@ -186,7 +186,7 @@ give_back(struct executor *e, struct pool_job *job, enum pool_fate fate,
 
 /* Jobs that we killed it for. */
 static bool
-give_back_overdue(struct executor *e, const struct executor_exit *how)
+return_overdue(struct executor *e, const struct executor_exit *how)
 {
 	struct pool_job *job, *next;
 	bool any = false;
@@ -196,17 +196,17 @@ give_back_overdue(struct executor *e, const struct executor_exit *how)
 		if (!job->overdue)
 			continue;
 		any = true;
-		give_back(e, job, POOL_OVERDUE, how);
+		return_job(e, job, POOL_OVERDUE, how);
 	}
 	return any;
 }
 
 /*
- * Nobody knows which job it was: those that were running, or, if they were too
+ * It is not known which job it was: those that were running, or, if they were too
  * short to tell, as many as there are slots, run alone the next time.
  */
 static void
-give_back_suspects(struct executor *e, const struct executor_exit *how)
+return_suspects(struct executor *e, const struct executor_exit *how)
 {
 	unsigned int left = (unsigned int)e->generation->limits.io_workers;
 	struct pool_job *job, *next;
@@ -219,7 +219,7 @@ give_back_suspects(struct executor *e, const struct executor_exit *how)
 		if (known ? !job->started : left == 0)
 			continue;
 		left -= !known;
-		give_back(e, job, POOL_SUSPECT, how);
+		return_job(e, job, POOL_SUSPECT, how);
 	}
 }
 
@@ -230,17 +230,17 @@ report_exit(struct executor *e, const struct executor_exit *how)
 	struct pool_job *job;
 
 	executor_enter(e, EXECUTOR_ENDED);
-	if (!give_back_overdue(e, how) && e->pool->phase != POOL_KILLING) {
+	if (!return_overdue(e, how) && e->pool->phase != POOL_KILLING) {
 		job = culprit(e, how);
 		if (job != NULL) {
-			give_back(e, job, POOL_CRASHED, how);
+			return_job(e, job, POOL_CRASHED, how);
 		} else {
 			log_exit(e, how, was_stopping);
-			give_back_suspects(e, how);
+			return_suspects(e, how);
 		}
 	}
 	/* The others go on elsewhere, uncounted; the first of them is to be
 	 * the first of its queue again. */
 	while ((job = TAILQ_LAST(&e->jobs, pool_job_list)) != NULL)
-		give_back(e, job, POOL_INNOCENT, how);
+		return_job(e, job, POOL_INNOCENT, how);
 }

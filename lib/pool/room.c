@@ -17,7 +17,7 @@
 #define PREFETCH_MAX 512
 
 static unsigned int
-less(unsigned int a, unsigned int b)
+room_less(unsigned int a, unsigned int b)
 {
 	return a > b ? a - b : 0;
 }
@@ -47,9 +47,10 @@ room_of(const struct executor *e, enum pool_kind kind)
 	if (e->state != EXECUTOR_READY)
 		return 0;
 	if (kind == POOL_ASYNC)
-		return less((unsigned int)e->generation->limits.async_tasks,
-			    e->count[POOL_ASYNC]);
-	return less(room_window(e), e->count[kind]);
+		return room_less(
+		    (unsigned int)e->generation->limits.async_tasks,
+		    e->count[POOL_ASYNC]);
+	return room_less(room_window(e), e->count[kind]);
 }
 
 /* The cpu executors that are there for new jobs, and one that is coming up. */
@@ -86,7 +87,7 @@ pool_room(const struct pool *p, enum pool_kind kind)
 			n += room_of(e, POOL_CPU);
 	/* Executors for cpu-bound jobs are started when there are such jobs. */
 	if (!generation_is_waiting(g))
-		n += less(g->cpu_max, cpu_executors(p, &starting));
+		n += room_less(g->cpu_max, cpu_executors(p, &starting));
 	return n;
 }
 
@@ -115,7 +116,7 @@ pool_start_cpu(struct pool *p)
 /* --- running ----------------------------------------------------------- */
 
 static struct executor *
-choose(const struct pool *p, enum pool_kind kind)
+room_choose(const struct pool *p, enum pool_kind kind)
 {
 	struct executor *e, *best = NULL;
 
@@ -135,7 +136,7 @@ choose(const struct pool *p, enum pool_kind kind)
 bool
 pool_has_room(const struct pool *p, enum pool_kind kind)
 {
-	return choose(p, kind) != NULL;
+	return room_choose(p, kind) != NULL;
 }
 
 static void
@@ -161,7 +162,7 @@ send_job(struct executor *e, const struct pool_job *job)
 bool
 pool_run(struct pool *p, struct pool_job *job)
 {
-	struct executor *e = choose(p, job->kind);
+	struct executor *e = room_choose(p, job->kind);
 
 	if (e == NULL)
 		return false;

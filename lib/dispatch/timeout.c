@@ -9,7 +9,7 @@
 #include "util/log.h"
 
 static void
-on_limit(evutil_socket_t fd, short what, void *arg)
+on_kill_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *job = arg;
 
@@ -28,32 +28,32 @@ kill_in(struct job *job, int64_t us)
 	const struct timeval tv = {.tv_sec = us / 1000000,
 				   .tv_usec = us % 1000000};
 
-	if (job->limit == NULL)
-		job->limit =
-		    evtimer_new(job->dispatch->opt.base, on_limit, job);
-	if (job->limit != NULL)
-		evtimer_add(job->limit, &tv);
+	if (job->kill_timer == NULL)
+		job->kill_timer =
+		    evtimer_new(job->dispatch->opt.base, on_kill_timer, job);
+	if (job->kill_timer != NULL)
+		evtimer_add(job->kill_timer, &tv);
 }
 
 /* The executor itself tells the handler when the timeout is over. */
 void
-limit_start(struct job *job)
+timeout_start(struct job *job)
 {
-	if (job->task->timeout_us > 0 && job->limit == NULL)
+	if (job->task->timeout_us > 0 && job->kill_timer == NULL)
 		kill_in(job, job->task->timeout_us +
 				 job->dispatch->conf->executor.kill_grace);
 }
 
 void
-limit_end(struct job *job)
+timeout_end(struct job *job)
 {
-	if (job->limit != NULL)
-		event_free(job->limit);
-	job->limit = NULL;
+	if (job->kill_timer != NULL)
+		event_free(job->kill_timer);
+	job->kill_timer = NULL;
 }
 
 void
-limit_cancel(struct job *job)
+timeout_cancel(struct job *job)
 {
 	if (job->cancelled)
 		return;
