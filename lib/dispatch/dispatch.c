@@ -375,8 +375,8 @@ dispatch_open_stores(struct dispatch *d, struct err *err)
 	    .on_state = on_worker_results_state,
 	    .arg = d};
 
-	if ((d->broker = broker_open(&broker, err)) == NULL ||
-	    (d->results = results_open(&results, err)) == NULL)
+	if ((d->broker = d->opt.open_broker(&broker, err)) == NULL ||
+	    (d->results = d->opt.open_results(&results, err)) == NULL)
 		return -1;
 	return 0;
 }
@@ -440,6 +440,10 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 		return NULL;
 	}
 	d->opt = *options;
+	if (d->opt.open_broker == NULL)
+		d->opt.open_broker = broker_open;
+	if (d->opt.open_results == NULL)
+		d->opt.open_results = results_open;
 	d->conf = options->conf;
 	d->one_store = is_one_store(options->conf);
 	d->started_us = clock_wall_us();

@@ -15,10 +15,14 @@
 
 #include "pool/pool.h"
 
+struct broker;
+struct broker_options;
 struct conf;
 struct dispatch;
 struct err;
 struct event_base;
+struct results;
+struct results_options;
 
 struct dispatch_options {
 	struct event_base *base;
@@ -40,6 +44,12 @@ struct dispatch_options {
 	 * dispatch_stop(), else it says why the worker cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);
 	void *arg;
+	/* What opens the stores; NULL: broker_open() and results_open(). Tests
+	 * hand in stores of their own. */
+	struct broker *(*open_broker)(const struct broker_options *options,
+				      struct err *err);
+	struct results *(*open_results)(const struct results_options *options,
+					struct err *err);
 };
 
 struct dispatch *dispatch_new(const struct dispatch_options *options,
