@@ -72,7 +72,7 @@ STORES := $(patsubst lib/%/,%,$(wildcard lib/store/*/))
 LIBS   := $(notdir $(wildcard lib/*)) $(STORES)
 
 STORE         := store $(STORES) redis sqlite codec core util
-DAEMON_LIBS   := dispatch ipc $(STORE)
+DAEMON_LIBS   := dispatch pool ipc $(STORE)
 EXECUTOR_LIBS := executor module ipc util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)

@@ -68,7 +68,7 @@ on_stopped(const struct err *why, void *arg)
 }
 
 static void
-on_stop_order(void *arg)
+on_stop_command(void *arg)
 {
 	const struct worker *w = arg;
 
@@ -76,7 +76,7 @@ on_stop_order(void *arg)
 }
 
 static void
-on_reload_order(void *arg)
+on_reload_command(void *arg)
 {
 	const struct worker *w = arg;
 
@@ -106,8 +106,9 @@ start(struct daemon *d, void *arg, struct err *err)
 					   .conf = conf,
 					   .on_ready = on_ready,
 					   .on_reloaded = on_reloaded,
-					   .on_stop_order = on_stop_order,
-					   .on_reload_order = on_reload_order,
+					   .on_stop_command = on_stop_command,
+					   .on_reload_command =
+					       on_reload_command,
 					   .on_stopped = on_stopped,
 					   .arg = w};
 
@@ -130,7 +131,7 @@ static int
 reload(void *arg, const struct conf *next, struct err *err)
 {
 	struct worker *w = arg;
-	struct dispatch_modules loadable;
+	struct pool_modules loadable;
 	struct modules modules;
 	int status = -1;
 

@@ -20,7 +20,7 @@
 #include "util/err.h"
 #include "util/proc.h"
 
-/* Whoever has just built sums.so means that file. */
+/* A name that ends in .so is a file in the current folder. */
 static bool
 is_relative_path(const char *name)
 {
@@ -77,7 +77,7 @@ resolve_all(const char *text, struct err *err)
 
 /* --- tasks of the configuration ------------------------------------------ */
 
-/* Whoever declares a task need not know which module runs it. */
+/* A declared task does not say which module runs it. */
 static int
 add_exec(struct modules *m, struct err *err)
 {
@@ -214,9 +214,8 @@ modules_done(struct modules *m)
 	*m = (struct modules){.paths = NULL};
 }
 
-struct dispatch_modules
+struct pool_modules
 modules_loadable(const struct modules *m)
 {
-	return (struct dispatch_modules){(const char *const *)m->paths,
-					 m->config};
+	return (struct pool_modules){(const char *const *)m->paths, m->config};
 }

@@ -28,6 +28,6 @@ int modules_read(const struct conf *conf, struct modules *ret, struct err *err);
 void modules_done(struct modules *m);
 
 /* The same for the dispatcher; borrowed. */
-struct dispatch_modules modules_loadable(const struct modules *m);
+struct pool_modules modules_loadable(const struct modules *m);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "codec/result_json.h"
-#include "dispatch/early.h"
+#include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -89,7 +89,7 @@ number_job(struct dispatch *d, struct job *job)
 		d->serial = 1;
 	d->jobs[i] = job;
 	d->n_jobs++;
-	job->number = d->serial << INDEX_BITS | i;
+	job->run.number = d->serial << INDEX_BITS | i;
 	return 0;
 }
 
@@ -99,7 +99,7 @@ job_find(struct dispatch *d, uint32_t number)
 	uint32_t i = number & INDEX_MASK;
 
 	if (i >= d->cap_jobs || d->jobs[i] == NULL ||
-	    d->jobs[i]->number != number)
+	    d->jobs[i]->run.number != number)
 		return NULL;
 	return d->jobs[i];
 }
@@ -112,10 +112,8 @@ job_unlink(struct job *job)
 	struct dispatch *d = job->dispatch;
 
 	if (job->state == JOB_HELD) {
-		TAILQ_REMOVE(&d->held[job->kind], job, link);
-		d->n_held[job->kind]--;
-	} else if (job->runner != NULL) {
-		runner_remove(job->runner, job);
+		TAILQ_REMOVE(&d->held[job->run.kind], job, link);
+		d->n_held[job->run.kind]--;
 	}
 }
 
@@ -129,15 +127,15 @@ job_hold(struct job *job, bool first)
 		return;
 	}
 	job_unlink(job);
-	limit_end(job);
+	timeout_end(job);
 	job_enter(job, JOB_HELD);
 	job->held_ms = clock_mono_ms();
 	job->started_us = 0;
 	if (first)
-		TAILQ_INSERT_HEAD(&d->held[job->kind], job, link);
+		TAILQ_INSERT_HEAD(&d->held[job->run.kind], job, link);
 	else
-		TAILQ_INSERT_TAIL(&d->held[job->kind], job, link);
-	d->n_held[job->kind]++;
+		TAILQ_INSERT_TAIL(&d->held[job->run.kind], job, link);
+	d->n_held[job->run.kind]++;
 	dispatch_turn(d);
 }
 
@@ -146,14 +144,14 @@ job_free(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
 
-	d->jobs[job->number & INDEX_MASK] = NULL;
+	d->jobs[job->run.number & INDEX_MASK] = NULL;
 	d->n_jobs--;
-	limit_end(job);
+	timeout_end(job);
 	task_free(job->task);
-	buf_done(&job->note_record);
+	buf_done(&job->running_record);
 	buf_done(&job->progress);
 	buf_done(&job->record);
-	buf_done(&job->again);
+	buf_done(&job->retry_bytes);
 	buf_done(&job->info);
 	free(job);
 	dispatch_turn(d);
@@ -162,19 +160,19 @@ job_free(struct job *job)
 /* --- where a task belongs ---------------------------------------------- */
 
 /* A task that was among the last ones of a dead process runs alone. */
-static enum job_kind
-kind_of(const struct job *job)
+static enum pool_kind
+claim_kind(const struct job *job)
 {
 	if (job->handler->cpu_bound)
-		return KIND_CPU;
+		return POOL_CPU;
 	if (job->handler->async)
-		return KIND_ASYNC;
-	return job->task->suspected > 0 ? KIND_CPU : KIND_THREAD;
+		return POOL_ASYNC;
+	return job->task->suspected > 0 ? POOL_CPU : POOL_THREAD;
 }
 
 /* What the task leaves open, its module says, and then the configuration. */
 static void
-complete(struct job *job)
+claim_complete(struct job *job)
 {
 	const struct handler *h = job->handler;
 	const struct task_settings module = {.max_retries = h->max_retries,
@@ -202,8 +200,8 @@ ask_later(struct job *job)
 static void
 wait_for_handlers(struct job *job)
 {
-	if (job->dispatch->stopping)
-		outcome_put_back(job);
+	if (dispatch_is_stopping(job->dispatch))
+		outcome_release(job);
 	else
 		ask_later(job);
 }
@@ -212,6 +210,7 @@ static void
 route(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
+	const struct handlers *handlers = pool_handlers(d->pool);
 	const struct task *task = job->task;
 
 	if (job->cancelled) {
@@ -225,19 +224,19 @@ route(struct job *job)
 						     "it could run")});
 		return;
 	}
-	if (!d->current->ready) {
+	if (handlers == NULL) {
 		wait_for_handlers(job);
 		return;
 	}
-	job->handler = handlers_find(&d->current->handlers, task->name);
+	job->handler = handlers_find(handlers, task->name);
 	if (job->handler == NULL) {
 		outcome_apply(job,
 			      &(struct ending){.outcome = OUTCOME_UNKNOWN});
 		return;
 	}
-	complete(job);
-	job->kind = kind_of(job);
-	d->queues[job->claim->queue].kind = job->kind;
+	claim_complete(job);
+	job->run.kind = claim_kind(job);
+	d->queues[job->claim->queue].kind = job->run.kind;
 	job_hold(job, false);
 }
 
@@ -246,9 +245,9 @@ claim_reroute(struct dispatch *d)
 {
 	struct job_list all = TAILQ_HEAD_INITIALIZER(all);
 	struct job *job;
-	enum job_kind kind;
+	enum pool_kind kind;
 
-	for (kind = 0; kind < KIND_COUNT; kind++) {
+	for (kind = 0; kind < POOL_KINDS; kind++) {
 		TAILQ_CONCAT(&all, &d->held[kind], link);
 		d->n_held[kind] = 0;
 	}
@@ -264,7 +263,7 @@ static void
 take_in(struct job *job)
 {
 	if (job->dispatch->quiet && !job->cancelled)
-		outcome_put_back(job);
+		outcome_release(job);
 	else
 		route(job);
 }
@@ -313,11 +312,11 @@ claim_ask_again(struct dispatch *d)
 
 /* A task was claimed: whether it is to be run has to be found out. */
 static void
-begin(struct job *job)
+claim_begin(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
 
-	job->cancelled = early_take(d->early, job->task);
+	job->cancelled = cancelled_ids_take(d->cancelled_ids, job->task);
 	if (job->claim->recovered)
 		results_get(d->results, slice_of(job->task->id), on_recorded,
 			    job);
@@ -344,7 +343,7 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
 	if (task_decode(claim->bytes, &job->task, &err) == 0)
-		begin(job);
+		claim_begin(job);
 	else
 		outcome_bury(job, "malformed", err.msg);
 	dispatch_turn(d);

@@ -15,30 +15,22 @@
 #define NAMED_MAX 100
 
 static void
-write_slots(struct buf *out, struct slice key, int64_t slots,
-	    unsigned int tasks)
+write_slots(const struct dispatch *d, struct buf *out, struct slice key,
+	    enum pool_kind kind)
 {
 	buf_add(out, key.p, key.len);
-	write_whole(out, WRITE_FIRST("slots"), slots);
-	write_whole(out, WRITE_NEXT("tasks"), tasks);
+	write_whole(out, WRITE_FIRST("slots"), pool_slots(d->pool, kind));
+	write_whole(out, WRITE_NEXT("tasks"), pool_running(d->pool, kind));
 	write_end(out);
 }
 
 static void
 describe_slots(const struct dispatch *d, struct buf *out)
 {
-	const struct conf_executor *conf = &d->conf->executor;
-	const struct runner *r;
-	unsigned int n[KIND_COUNT] = {0};
-	enum job_kind kind;
-
-	TAILQ_FOREACH (r, &d->runners, link)
-		for (kind = 0; kind < KIND_COUNT; kind++)
-			n[kind] += r->count[kind];
 	buf_adds(out, ",\"slots\":");
-	write_slots(out, WRITE_FIRST("io"), conf->io_workers, n[KIND_THREAD]);
-	write_slots(out, WRITE_NEXT("async"), conf->async_tasks, n[KIND_ASYNC]);
-	write_slots(out, WRITE_NEXT("cpu"), d->current->cpu_max, n[KIND_CPU]);
+	write_slots(d, out, WRITE_FIRST("io"), POOL_THREAD);
+	write_slots(d, out, WRITE_NEXT("async"), POOL_ASYNC);
+	write_slots(d, out, WRITE_NEXT("cpu"), POOL_CPU);
 	write_end(out);
 }
 
@@ -60,20 +52,19 @@ describe_list(struct buf *out, struct slice key, const char *const *list)
 static void
 describe_memory(const struct dispatch *d, struct buf *out)
 {
-	const struct runner *r;
+	const struct executor *e = NULL;
+	struct pool_member member;
 	const char *comma = "";
 
 	buf_adds(out, ",\"memory\":");
 	write_whole(out, WRITE_FIRST("flowrrad"), proc_resident(getpid()));
 	buf_adds(out, ",\"executors\":[");
-	TAILQ_FOREACH (r, &d->runners, link) {
-		const pid_t pid = child_pid(r->child);
-
+	while ((e = pool_next_executor(d->pool, e, &member)) != NULL) {
 		buf_adds(out, comma);
-		write_whole(out, WRITE_FIRST("pid"), pid);
-		write_text(out, WRITE_NEXT("kind"),
-			   r->cpu ? SLICE("cpu") : SLICE("io"));
-		write_whole(out, WRITE_NEXT("bytes"), proc_resident(pid));
+		write_whole(out, WRITE_FIRST("pid"), member.pid);
+		write_text(out, WRITE_NEXT("kind"), slice_of(member.kind));
+		write_whole(out, WRITE_NEXT("bytes"),
+			    proc_resident(member.pid));
 		write_end(out);
 		comma = ",";
 	}
@@ -109,28 +100,28 @@ describe_job(const struct job *job, struct buf *out)
 static void
 describe_running(const struct dispatch *d, struct buf *out)
 {
-	const struct runner *r;
+	struct pool_job *run = NULL;
 	const struct job *job;
 	unsigned int n = 0;
 
 	buf_adds(out, ",\"running\":[");
-	TAILQ_FOREACH (r, &d->runners, link)
-		TAILQ_FOREACH (job, &r->jobs, link) {
-			if (job->started_us == 0 || n == NAMED_MAX)
-				continue;
-			if (n++ > 0)
-				buf_addc(out, ',');
-			describe_job(job, out);
-		}
+	while (n < NAMED_MAX && (run = pool_next_job(d->pool, run)) != NULL) {
+		job = job_of(run);
+		if (job->started_us == 0)
+			continue;
+		if (n++ > 0)
+			buf_addc(out, ',');
+		describe_job(job, out);
+	}
 	buf_addc(out, ']');
 }
 
 void
 describe_worker(const struct dispatch *d, struct buf *out)
 {
-	const char *state = d->stopping ? "stopping"
-			    : d->quiet	? "quiet"
-					: "running";
+	const char *state = dispatch_is_stopping(d) ? "stopping"
+			    : d->quiet		    ? "quiet"
+						    : "running";
 	struct utsname host;
 
 	uname(&host);
@@ -141,8 +132,7 @@ describe_worker(const struct dispatch *d, struct buf *out)
 	write_time(out, WRITE_NEXT("started_at"), d->started_us);
 	write_text(out, WRITE_NEXT("state"), slice_of(state));
 	describe_list(out, WRITE_NEXT("queues"), d->opt.queues);
-	describe_list(out, WRITE_NEXT("modules"),
-		      (const char *const *)d->current->modules);
+	describe_list(out, WRITE_NEXT("modules"), pool_modules(d->pool));
 	describe_slots(d, out);
 	describe_memory(d, out);
 	describe_totals(d, out);

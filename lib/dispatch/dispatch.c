@@ -2,34 +2,58 @@
 /* The dispatcher: opening, stopping, and the end of each turn of its loop. */
 #include "dispatch/dispatch.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch/early.h"
+#include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
 #include "util/log.h"
 
 /* What stopping may take beyond the tasks: telling broker and backend. */
-#define FAREWELL_S 5
+#define DEREGISTER_S 5
 /* Before the log says the same of a store again. */
 #define REPEAT_MS 60000
 
 /* --- stopping ---------------------------------------------------------- */
 
-static void
-put_back_held(struct dispatch *d)
-{
-	enum job_kind kind;
+static const struct {
+	const char *name;
+	unsigned int next;
+} phases[] = {
+#define X(phase, following)                                                    \
+	[PHASE_##phase] = {.name = #phase, .next = (following)},
+    STOP_PHASES(X)
+#undef X
+};
 
+static void
+enter_phase(struct dispatch *d, enum stop_phase next)
+{
+	assert(phases[d->phase].next & (1u << next));
+	log_debug("worker: %s -> %s", phases[d->phase].name, phases[next].name);
+	d->phase = next;
+}
+
+bool
+dispatch_is_stopping(const struct dispatch *d)
+{
+	return d->phase != PHASE_RUNNING;
+}
+
+static void
+release_held(struct dispatch *d)
+{
+	enum pool_kind kind;
 	struct job *job;
 
 	/* The last first: each goes to the front of its queue. */
-	for (kind = 0; kind < KIND_COUNT; kind++)
+	for (kind = 0; kind < POOL_KINDS; kind++)
 		while ((job = TAILQ_LAST(&d->held[kind], job_list)) != NULL)
-			outcome_put_back(job);
+			outcome_release(job);
 }
 
 /* Whether the job can still get on: who is refused for good by a store need
@@ -47,7 +71,7 @@ can_get_on(const struct job *job)
 	case JOB_STORING:
 		return to_backend;
 	case JOB_SETTLING:
-		return to_broker && (to_backend || !job->noting);
+		return to_broker && (to_backend || !job->running_pending);
 	case JOB_HELD:
 	case JOB_RUNNING:
 		break;
@@ -60,7 +84,7 @@ is_all_done(const struct dispatch *d)
 {
 	uint32_t i;
 
-	if (!TAILQ_EMPTY(&d->runners) ||
+	if (!pool_is_empty(d->pool) ||
 	    (!d->broker_state.lost && !broker_quiet(d->broker)))
 		return false;
 	if (!d->broker_state.lost && !d->results_state.lost)
@@ -77,15 +101,15 @@ check_stopped(struct dispatch *d)
 {
 	const bool failed = d->failure.code != ERR_NONE;
 
-	if (!d->stopping || d->stopped)
+	if (d->phase == PHASE_RUNNING || d->phase == PHASE_STOPPED)
 		return;
-	put_back_held(d);
-	if (!d->forlorn && !is_all_done(d))
+	release_held(d);
+	if (d->phase != PHASE_ABANDONED && !is_all_done(d))
 		return;
-	d->stopped = true;
-	evtimer_del(d->patience);
+	enter_phase(d, PHASE_STOPPED);
+	evtimer_del(d->stop_deadline);
 	evtimer_del(d->heartbeat);
-	/* Whoever has something in flight stays listed: if this worker does not
+	/* A worker with something in flight stays listed: if this worker does not
 	 * come back, another one finds it dead. */
 	if (d->n_jobs > 0)
 		log_warning("%" PRIu32
@@ -98,28 +122,26 @@ check_stopped(struct dispatch *d)
 }
 
 static void
-hurry(struct dispatch *d)
+kill_all(struct dispatch *d)
 {
-	struct timeval tv = {.tv_sec = FAREWELL_S};
-	struct runner *r;
+	struct timeval tv = {.tv_sec = DEREGISTER_S};
 
-	d->hurried = true;
-	TAILQ_FOREACH (r, &d->runners, link)
-		child_kill(r->child);
-	evtimer_add(d->patience, &tv);
+	enter_phase(d, PHASE_KILLING);
+	pool_kill(d->pool);
+	evtimer_add(d->stop_deadline, &tv);
 }
 
 static void
-on_patience_over(evutil_socket_t fd, short what, void *arg)
+on_stop_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	if (!d->hurried) {
+	if (d->phase == PHASE_DRAINING) {
 		log_notice("tasks still run after [worker] stop_timeout; "
 			   "killing and releasing them");
-		hurry(d);
-	} else {
-		d->forlorn = true;
+		kill_all(d);
+	} else if (d->phase == PHASE_KILLING) {
+		enter_phase(d, PHASE_ABANDONED);
 		check_stopped(d);
 	}
 }
@@ -130,21 +152,16 @@ dispatch_stop(struct dispatch *d)
 	const int64_t us = d->conf->worker.stop_timeout;
 	const struct timeval tv = {.tv_sec = us / 1000000,
 				   .tv_usec = us % 1000000};
-	struct runner *r, *next;
 
-	if (d->stopping) {
-		if (!d->hurried)
-			hurry(d);
+	if (d->phase == PHASE_DRAINING)
+		kill_all(d);
+	if (d->phase != PHASE_RUNNING)
 		return;
-	}
-	d->stopping = true;
-	evtimer_add(d->patience, &tv);
-	for (r = TAILQ_FIRST(&d->runners); r != NULL; r = next) {
-		next = TAILQ_NEXT(r, link);
-		runner_retire(r);
-	}
+	enter_phase(d, PHASE_DRAINING);
+	evtimer_add(d->stop_deadline, &tv);
+	pool_stop(d->pool);
 	assign_wants(d);
-	presence_beat(d);
+	heartbeat_send(d);
 	dispatch_turn(d);
 }
 
@@ -154,7 +171,7 @@ dispatch_fail(struct dispatch *d, const struct err *why)
 	/* Several connections may say the same, but that is no hurry. */
 	if (d->failure.code == ERR_NONE)
 		d->failure = *why;
-	if (d->stopping)
+	if (dispatch_is_stopping(d))
 		dispatch_turn(d);
 	else
 		dispatch_stop(d);
@@ -163,18 +180,18 @@ dispatch_fail(struct dispatch *d, const struct err *why)
 /* --- the end of a turn ------------------------------------------------- */
 
 static void
-on_turn(evutil_socket_t fd, short what, void *arg)
+on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	if (d->stopped)
+	if (d->phase == PHASE_STOPPED)
 		return;
 	assign_jobs(d);
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
 	assign_wants(d);
-	keep_turn(d);
-	presence_announce(d);
+	spool_turn(d);
+	heartbeat_announce(d);
 	check_stopped(d);
 }
 
@@ -207,18 +224,18 @@ on_claim(struct broker_claim *claim, void *arg)
 
 /* A stop may have waited for nothing but this. */
 static void
-on_quiet(void *arg)
+on_broker_quiet(void *arg)
 {
 	const struct dispatch *d = arg;
 
-	if (d->stopping)
+	if (dispatch_is_stopping(d))
 		dispatch_turn(arg);
 }
 
 static void
 on_control(struct slice message, void *arg)
 {
-	order_take(arg, message);
+	control_take(arg, message);
 }
 
 /*
@@ -248,7 +265,7 @@ log_state(struct store_state *state, bool up, const char *what,
 }
 
 static void
-on_broker_state(bool up, bool final, const struct err *why, void *arg)
+on_worker_broker_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct dispatch *d = arg;
 
@@ -260,23 +277,23 @@ on_broker_state(bool up, bool final, const struct err *why, void *arg)
 	}
 	log_state(&d->broker_state, up, "broker", broker_name(d->broker), why);
 	if (up && why == NULL)
-		presence_arrive(d);
+		heartbeat_arrive(d);
 	dispatch_turn(d);
 }
 
 static void
-on_results_state(bool up, bool final, const struct err *why, void *arg)
+on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct dispatch *d = arg;
 
 	if (final) {
 		d->results_state.lost = true;
-		keep_lost(d);
+		spool_lost(d);
 		dispatch_fail(d, why);
 		return;
 	}
 	if (why == NULL || !up)
-		keep_state(d, up);
+		spool_state(d, up);
 	if (up) {
 		claim_ask_again(d);
 		/* The answer is there when the first task has ended. */
@@ -297,41 +314,37 @@ dispatch_ttl_s(const struct dispatch *d)
 
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,
-		const struct dispatch_modules *modules, struct err *err)
+		const struct pool_modules *modules, struct err *err)
 {
-	if (d->stopping || !d->current->ready)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "the worker is starting or stopping");
-	if (d->next != NULL)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "a reload is already in progress");
-	d->next = generation_new(d, conf, modules, err);
-	return d->next != NULL ? 0 : -1;
+	if (pool_reload(d->pool, &conf->executor, modules, err) != 0)
+		return -1;
+	d->next_conf = conf;
+	return 0;
 }
 
 void
 dispatch_status(const struct dispatch *d, char *text, size_t size)
 {
-	unsigned int held = d->n_held[KIND_THREAD] + d->n_held[KIND_ASYNC] +
-			    d->n_held[KIND_CPU];
+	unsigned int held = d->n_held[POOL_THREAD] + d->n_held[POOL_ASYNC] +
+			    d->n_held[POOL_CPU];
 
 	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
-		 d->stopping ? "stopping; "
-		 : d->quiet  ? "quiet; "
-			     : "",
+		 dispatch_is_stopping(d) ? "stopping; "
+		 : d->quiet		 ? "quiet; "
+					 : "",
 		 (unsigned int)d->n_jobs, held,
 		 d->broker_state.up ? "reachable" : "unreachable");
 }
 
 static bool
-same_url(const struct conf *conf)
+is_one_store(const struct conf *conf)
 {
 	return conf->backend.url == NULL || conf->backend.url[0] == '\0' ||
 	       strcmp(conf->backend.url, conf->broker.url) == 0;
 }
 
 static int
-open_stores(struct dispatch *d, struct err *err)
+dispatch_open_stores(struct dispatch *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
 	const struct broker_options broker = {
@@ -348,9 +361,9 @@ open_stores(struct dispatch *d, struct err *err)
 	    /* What a retry adds must not make a task too large. */
 	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
 	    .on_claim = on_claim,
-	    .on_quiet = on_quiet,
+	    .on_quiet = on_broker_quiet,
 	    .on_control = on_control,
-	    .on_state = on_broker_state,
+	    .on_state = on_worker_broker_state,
 	    .arg = d};
 	const struct results_options results = {
 	    .base = d->opt.base,
@@ -359,17 +372,17 @@ open_stores(struct dispatch *d, struct err *err)
 					: conf->backend.socket_timeout) /
 			  1000,
 	    .max_connections = conf->backend.max_connections,
-	    .on_state = on_results_state,
+	    .on_state = on_worker_results_state,
 	    .arg = d};
 
-	if ((d->broker = broker_open(&broker, err)) == NULL ||
-	    (d->results = results_open(&results, err)) == NULL)
+	if ((d->broker = d->opt.open_broker(&broker, err)) == NULL ||
+	    (d->results = d->opt.open_results(&results, err)) == NULL)
 		return -1;
 	return 0;
 }
 
 static int
-make_queues(struct dispatch *d, struct err *err)
+dispatch_make_queues(struct dispatch *d, struct err *err)
 {
 	unsigned int n;
 
@@ -382,53 +395,70 @@ make_queues(struct dispatch *d, struct err *err)
 		if ((d->queues[n].name = strdup(d->opt.queues[n])) == NULL)
 			return err_nomem(err);
 		if (strcmp(d->opt.queues[n], "cpu") == 0)
-			d->queues[n].kind = KIND_CPU;
+			d->queues[n].kind = POOL_CPU;
 	}
 	return 0;
 }
 
 static int
-make_events(struct dispatch *d, struct err *err)
+dispatch_make_events(struct dispatch *d, struct err *err)
 {
 	struct event_base *base = d->opt.base;
 
-	d->turn = evtimer_new(base, on_turn, d);
+	d->turn = evtimer_new(base, on_dispatch_turn, d);
 	d->stall = evtimer_new(base, on_stall, d);
-	d->patience = evtimer_new(base, on_patience_over, d);
+	d->stop_deadline = evtimer_new(base, on_stop_deadline, d);
 	d->ask_again = evtimer_new(base, on_ask_again, d);
-	if (d->turn == NULL || d->stall == NULL || d->patience == NULL ||
+	if (d->turn == NULL || d->stall == NULL || d->stop_deadline == NULL ||
 	    d->ask_again == NULL)
 		return err_nomem(err);
-	return presence_open(d, err);
+	return heartbeat_open(d, err);
+}
+
+static int
+dispatch_open_pool(struct dispatch *d, struct err *err)
+{
+	const struct pool_options options = {.base = d->opt.base,
+					     .executor = d->opt.executor,
+					     .conf = &d->conf->executor,
+					     .modules = d->opt.modules,
+					     .events = &run_events,
+					     .arg = d};
+
+	d->pool = pool_new(&options, err);
+	return d->pool != NULL ? 0 : -1;
 }
 
 struct dispatch *
 dispatch_new(const struct dispatch_options *options, struct err *err)
 {
 	struct dispatch *d = calloc(1, sizeof(*d));
-	enum job_kind kind;
+	enum pool_kind kind;
 
 	if (d == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
 	d->opt = *options;
+	if (d->opt.open_broker == NULL)
+		d->opt.open_broker = broker_open;
+	if (d->opt.open_results == NULL)
+		d->opt.open_results = results_open;
 	d->conf = options->conf;
-	d->one_store = same_url(options->conf);
+	d->one_store = is_one_store(options->conf);
 	d->started_us = clock_wall_us();
-	TAILQ_INIT(&d->runners);
 	TAILQ_INIT(&d->unsure);
-	for (kind = 0; kind < KIND_COUNT; kind++)
+	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
-	if ((d->early = early_new()) == NULL) {
+	if ((d->cancelled_ids = cancelled_ids_new()) == NULL) {
 		err_nomem(err);
 		dispatch_free(d);
 		return NULL;
 	}
-	if (make_events(d, err) != 0 || make_queues(d, err) != 0 ||
-	    open_stores(d, err) != 0 || keep_open(d, err) != 0 ||
-	    (d->current = generation_new(d, d->conf, &options->modules, err)) ==
-		NULL) {
+	if (dispatch_make_events(d, err) != 0 ||
+	    dispatch_make_queues(d, err) != 0 ||
+	    dispatch_open_stores(d, err) != 0 || spool_open(d, err) != 0 ||
+	    dispatch_open_pool(d, err) != 0) {
 		dispatch_free(d);
 		return NULL;
 	}
@@ -438,20 +468,14 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 void
 dispatch_free(struct dispatch *d)
 {
-	struct runner *r;
 	unsigned int i;
 
 	if (d == NULL)
 		return;
 	broker_close(d->broker);
 	results_close(d->results);
-	keep_close(d);
-	while ((r = TAILQ_FIRST(&d->runners)) != NULL)
-		runner_free(r);
-	if (d->next != NULL)
-		generation_release(d->next);
-	if (d->current != NULL)
-		generation_release(d->current);
+	spool_close(d);
+	pool_free(d->pool);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL)
 			job_free(d->jobs[i]);
@@ -463,12 +487,12 @@ dispatch_free(struct dispatch *d)
 		event_free(d->turn);
 	if (d->stall != NULL)
 		event_free(d->stall);
-	if (d->patience != NULL)
-		event_free(d->patience);
+	if (d->stop_deadline != NULL)
+		event_free(d->stop_deadline);
 	if (d->heartbeat != NULL)
 		event_free(d->heartbeat);
 	if (d->ask_again != NULL)
 		event_free(d->ask_again);
-	early_free(d->early);
+	cancelled_ids_free(d->cancelled_ids);
 	free(d);
 }

@@ -13,19 +13,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "pool/pool.h"
+
+struct broker;
+struct broker_options;
 struct conf;
 struct dispatch;
 struct err;
 struct event_base;
-
-/* What executors load; copied. */
-struct dispatch_modules {
-	const char *const *paths; /* absolute, NULL-ended */
-	/* What is handed to them: a JSON object of objects, by module name.
-	 * Executors run the code of others: it holds nothing that is not for
-	 * the module of that name, above all no password of ours. */
-	const char *config;
-};
+struct results;
+struct results_options;
 
 struct dispatch_options {
 	struct event_base *base;
@@ -34,19 +31,25 @@ struct dispatch_options {
 	const char *executor;	 /* path of flowrra-executor */
 	const char *spool;	 /* a file for results that cannot be stored */
 	const char *const *queues; /* NULL-ended */
-	struct dispatch_modules modules;
+	struct pool_modules modules;
 	/* Executors are up and the broker was reached for the first time. */
 	void (*on_ready)(void *arg);
 	/* A reload is over; `why` is NULL or says why all stays as it was. */
 	void (*on_reloaded)(const struct err *why, void *arg);
-	/* Somebody far away wants what the signals do: dispatch_stop(), and
+	/* A command from outside wants what the signals do: dispatch_stop(), and
 	 * dispatch_reload(). */
-	void (*on_stop_order)(void *arg);
-	void (*on_reload_order)(void *arg);
+	void (*on_stop_command)(void *arg);
+	void (*on_reload_command)(void *arg);
 	/* Nothing runs any more; free the dispatcher now. `why` is NULL after
 	 * dispatch_stop(), else it says why the worker cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);
 	void *arg;
+	/* What opens the stores; NULL: broker_open() and results_open(). Tests
+	 * hand in stores of their own. */
+	struct broker *(*open_broker)(const struct broker_options *options,
+				      struct err *err);
+	struct results *(*open_results)(const struct results_options *options,
+					struct err *err);
 };
 
 struct dispatch *dispatch_new(const struct dispatch_options *options,
@@ -61,7 +64,7 @@ void dispatch_free(struct dispatch *d);
  * dispatcher stops.
  */
 int dispatch_reload(struct dispatch *d, const struct conf *conf,
-		    const struct dispatch_modules *modules, struct err *err);
+		    const struct pool_modules *modules, struct err *err);
 
 /*
  * Stops: claims nothing more, puts back what has not started, lets running

@@ -73,7 +73,7 @@ outcome_continue(struct job *job)
 }
 
 static void
-settle(struct job *job)
+outcome_settle(struct job *job)
 {
 	struct broker_settle *s = &job->settle;
 
@@ -84,16 +84,16 @@ settle(struct job *job)
 	s->arg = job;
 	/* The record of its running must not come after those of whoever runs
 	 * it next. */
-	if (!job->noting)
+	if (!job->running_pending)
 		outcome_continue(job);
 }
 
 void
-outcome_put_back(struct job *job)
+outcome_release(struct job *job)
 {
 	job_unlink(job);
 	job->settle.verdict = BROKER_PUT_BACK;
-	settle(job);
+	outcome_settle(job);
 }
 
 /* The attempts that the task has behind it, with this one. */
@@ -152,16 +152,17 @@ outcome_bury(struct job *job, const char *reason, const char *error)
 		"queue %s: task moved to the dead list (%s): %s",
 		job->dispatch->queues[job->claim->queue].name, reason, error);
 	write_info(job, reason, slice_of(error), 0, NULL);
-	settle(job);
+	outcome_settle(job);
 }
 
 /* It has failed for good. */
 static void
-bury(struct job *job, const struct ending *ending, struct slice worker)
+outcome_keep_dead(struct job *job, const struct ending *ending,
+		  struct slice worker)
 {
 	struct buf history = BUF_INIT;
 
-	/* What nobody could run was no attempt. */
+	/* What could not run was not an attempt. */
 	if (ending->outcome != OUTCOME_UNKNOWN)
 		add_history(job, ending, worker, &history);
 	else
@@ -180,10 +181,10 @@ outcome_recorded(struct job *job, const struct result *record)
 				      .finished_us = record->finished_us};
 
 	if (outcomes[ending.outcome].bury)
-		bury(job, &ending, record->worker);
+		outcome_keep_dead(job, &ending, record->worker);
 	else
 		job->settle.verdict = BROKER_ACK;
-	settle(job);
+	outcome_settle(job);
 }
 
 /* --- records ----------------------------------------------------------- */
@@ -233,12 +234,12 @@ on_stored(struct results_put *put)
 	if (job->cancelled && job->settle.verdict == BROKER_RETRY)
 		outcome_cancelled(job);
 	else
-		settle(job);
+		outcome_settle(job);
 }
 
 static void
-store(struct job *job, enum result_status status, const struct ending *ending,
-      const char *reason)
+outcome_store(struct job *job, enum result_status status,
+	      const struct ending *ending, const char *reason)
 {
 	struct dispatch *d = job->dispatch;
 	const bool final = result_status_final(status);
@@ -257,8 +258,8 @@ store(struct job *job, enum result_status status, const struct ending *ending,
 				 .arg = job};
 	outcome_tell(d, job->put.record);
 	job_enter(job, JOB_STORING);
-	keep_storing(job);
-	if (!job->noting)
+	spool_storing(job);
+	if (!job->running_pending)
 		outcome_continue(job);
 }
 
@@ -282,11 +283,12 @@ static void
 prepare_retry(struct job *job, const struct task_counters *counters,
 	      int64_t delay_ms)
 {
-	task_encode_again(job->task, counters, &job->again);
+	task_encode_again(job->task, counters, &job->retry_bytes);
 	/* With no memory for that, it goes back as it came. */
 	job->settle.verdict =
-	    job->again.failed ? BROKER_PUT_BACK : BROKER_RETRY;
-	job->settle.again = (struct slice){job->again.data, job->again.len};
+	    job->retry_bytes.failed ? BROKER_PUT_BACK : BROKER_RETRY;
+	job->settle.again =
+	    (struct slice){job->retry_bytes.data, job->retry_bytes.len};
 	job->settle.delay_ms = delay_ms;
 }
 
@@ -320,7 +322,7 @@ outcome_suspect(struct job *job)
 	}
 	job_unlink(job);
 	prepare_retry(job, &counters, 0);
-	settle(job);
+	outcome_settle(job);
 }
 
 void
@@ -348,7 +350,7 @@ try_unknown_again(struct job *job)
 		"other workers",
 		job->task->id, job->task->name);
 	prepare_retry(job, &counters, UNKNOWN_DELAY_MS);
-	settle(job);
+	outcome_settle(job);
 	return true;
 }
 
@@ -411,7 +413,7 @@ log_ending(const struct job *job, const struct ending *ending, bool again)
 }
 
 static void
-count(struct totals *t, enum outcome outcome, bool again)
+outcome_count(struct totals *t, enum outcome outcome, bool again)
 {
 	t->succeeded += outcome == OUTCOME_SUCCESS;
 	t->failed += outcome != OUTCOME_SUCCESS && !again;
@@ -436,16 +438,19 @@ outcome_apply(struct job *job, const struct ending *ending)
 		end.finished_us = clock_wall_us();
 	again = outcome != OUTCOME_UNKNOWN && try_again(job, &end);
 	log_ending(job, &end, again);
-	count(&job->dispatch->totals, outcome, again);
+	outcome_count(&job->dispatch->totals, outcome, again);
 	if (again) {
 		end.finished_us = 0;
-		store(job, RESULT_RETRYING, &end, outcomes[outcome].reason);
+		outcome_store(job, RESULT_RETRYING, &end,
+			      outcomes[outcome].reason);
 		return;
 	}
 	if (outcomes[outcome].bury)
-		bury(job, &end, slice_of(job->dispatch->opt.worker));
+		outcome_keep_dead(job, &end,
+				  slice_of(job->dispatch->opt.worker));
 	else
 		job->settle.verdict = BROKER_ACK;
-	store(job, outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED,
-	      &end, outcomes[outcome].reason);
+	outcome_store(
+	    job, outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED,
+	    &end, outcomes[outcome].reason);
 }

@@ -1,312 +1,150 @@
 /* SPDX-License-Identifier: MIT */
-/* Final records on disk, until the backend has them. */
-#include "dispatch/spool.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdint.h>
+/*
+ * Finished work that the backend cannot take: it is kept in memory, and after
+ * a moment on disk as well, until the backend has it. What an earlier process
+ * of this worker has left on disk is delivered first of all.
+ */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "util/err.h"
+#include "codec/result_json.h"
+#include "dispatch/state.h"
 #include "util/log.h"
 
-#define MAGIC 0x4c505346u /* "FSPL" */
-#define RETRY_S 1
-#define RECORD_MAX (64u << 20)
+/* A short outage is not worth the disk's work. */
+#define OUTAGE_S 1
 
-/* In host order: the file never leaves the machine. */
-struct frame {
-	uint32_t magic;
-	uint32_t id_len;
-	uint32_t record_len;
-	uint32_t sum; /* FNV-1a of id and record */
+/* A record that an earlier process has left. */
+struct orphan {
+	struct results_put put;
+	char *id;
+	char *record;
 };
 
-struct spool {
-	char *path;
-	int fd;
-	bool used;    /* of the loop's thread, like `started` */
-	bool started; /* the thread: only when there is something to write */
-	pthread_t thread;
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t work;
-	struct buf waiting;
-	bool clear; /* empty the file before anything else */
-	bool ending;
-	off_t length; /* of the file; of the spool's thread */
-	bool complained;
-};
-
-static uint32_t
-checksum(uint32_t sum, struct slice bytes)
+static void
+on_delivered(struct results_put *put)
 {
-	size_t i;
+	struct orphan *o = put->arg;
+	struct dispatch *d = put->owner;
 
-	for (i = 0; i < bytes.len; i++)
-		sum = (sum ^ (unsigned char)bytes.p[i]) * 16777619u;
-	return sum;
+	free(o->id);
+	free(o->record);
+	free(o);
+	dispatch_turn(d);
 }
 
-/* --- reading ------------------------------------------------------------- */
-
-/* The next record of `bytes`; returns its size there, 0 if there is none. */
-static size_t
-parse(struct slice bytes, struct slice *ret_id, struct slice *ret_record)
+static bool
+tells_of_failure(struct slice record)
 {
-	struct frame f;
+	struct buf scratch = BUF_INIT;
+	struct result result;
+	bool failed;
 
-	if (bytes.len < sizeof(f))
-		return 0;
-	memcpy(&f, bytes.p, sizeof(f));
-	if (f.magic != MAGIC || f.id_len > RECORD_MAX ||
-	    f.record_len > RECORD_MAX ||
-	    bytes.len - sizeof(f) < (size_t)f.id_len + f.record_len)
-		return 0;
-	*ret_id = (struct slice){bytes.p + sizeof(f), f.id_len};
-	*ret_record = (struct slice){ret_id->p + f.id_len, f.record_len};
-	if (checksum(checksum(2166136261u, *ret_id), *ret_record) != f.sum)
-		return 0;
-	return sizeof(f) + f.id_len + f.record_len;
+	failed = result_decode(record, &scratch, &result, NULL) == 0 &&
+		 result.status == RESULT_FAILED;
+	buf_done(&scratch);
+	return failed;
 }
 
-static int
-read_all(const struct spool *s, struct buf *out, struct err *err)
+static void
+on_left_record(struct slice id, struct slice record, void *arg)
 {
-	char chunk[65536];
-	ssize_t n;
+	struct dispatch *d = arg;
+	struct orphan *o = calloc(1, sizeof(*o));
 
-	while ((n = read(s->fd, chunk, sizeof(chunk))) > 0)
-		buf_add(out, chunk, (size_t)n);
-	if (n < 0)
-		return err_sys(err, ERR_SYSTEM, "cannot read the spool %s",
-			       s->path);
-	return out->failed ? err_nomem(err) : 0;
+	if (o == NULL)
+		return;
+	o->id = strndup(id.p, id.len);
+	o->record = strndup(record.p, record.len);
+	o->put = (struct results_put){.id = {o->id, id.len},
+				      .record = {o->record, record.len},
+				      .final = true,
+				      .failed = tells_of_failure(record),
+				      .ttl_s = dispatch_ttl_s(d),
+				      .on_done = on_delivered,
+				      .arg = o,
+				      .owner = d};
+	results_put(d->results, &o->put);
 }
 
-static int
-load(struct spool *s,
-     void (*on_record)(struct slice id, struct slice record, void *arg),
-     void *arg, struct err *err)
+static void
+spool(struct dispatch *d, const struct job *job)
 {
-	struct buf content = BUF_INIT;
-	struct slice rest, id, record;
-	int status = -1;
-	size_t n;
-
-	if (read_all(s, &content, err) != 0)
-		goto out;
-	rest = (struct slice){content.data, content.len};
-	while ((n = parse(rest, &id, &record)) > 0) {
-		on_record(id, record, arg);
-		s->used = true;
-		rest.p += n;
-		rest.len -= n;
-	}
-	s->length = (off_t)(content.len - rest.len);
-	status = 0;
-out:
-	buf_done(&content);
-	return status;
+	if (job->put.final)
+		spool_file_put(d->spool, job->put.id, job->put.record);
 }
 
-/* --- writing ------------------------------------------------------------- */
-
-static int
-write_all(struct spool *s, struct slice bytes)
+static void
+spool_all(struct dispatch *d)
 {
-	size_t done = 0;
-	ssize_t n;
+	uint32_t i;
 
-	while (done < bytes.len) {
-		n = pwrite(s->fd, bytes.p + done, bytes.len - done,
-			   s->length + (off_t)done);
-		if (n < 0 && errno != EINTR)
-			return -1;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	if (fdatasync(s->fd) != 0)
+	d->spooling = true;
+	for (i = 0; i < d->cap_jobs; i++)
+		if (d->jobs[i] != NULL && d->jobs[i]->state == JOB_STORING)
+			spool(d, d->jobs[i]);
+}
+
+static void
+on_outage(evutil_socket_t fd, short what, void *arg)
+{
+	spool_all(arg);
+}
+
+int
+spool_open(struct dispatch *d, struct err *err)
+{
+	if ((d->outage = evtimer_new(d->opt.base, on_outage, d)) == NULL)
+		return err_nomem(err);
+	d->spool = spool_file_open(d->opt.spool, on_left_record, d, err);
+	if (d->spool == NULL)
 		return -1;
-	s->length += (off_t)bytes.len;
+	if (spool_file_used(d->spool))
+		log_notice("storing results of an earlier run from %s first",
+			   d->opt.spool);
 	return 0;
 }
 
-/* Waits for work, or a while after a failure; false: it is over. */
-static bool
-wait_for_work(struct spool *s, bool failed)
+void
+spool_close(struct dispatch *d)
 {
-	struct timespec until;
-
-	while (!s->clear && !s->ending && (failed || s->waiting.len == 0)) {
-		if (!failed) {
-			pthread_cond_wait(&s->work, &s->lock);
-			continue;
-		}
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += RETRY_S;
-		if (pthread_cond_timedwait(&s->work, &s->lock, &until) ==
-		    ETIMEDOUT)
-			break;
-	}
-	return s->clear || s->waiting.len > 0;
-}
-
-static void
-complain(struct spool *s)
-{
-	if (!s->complained)
-		log_error(
-		    "spool %s: %s; results wait in memory until there is space",
-		    s->path, strerrordesc_np(errno));
-	s->complained = true;
-}
-
-static void *
-run(void *arg)
-{
-	struct spool *s = arg;
-	struct buf batch = BUF_INIT;
-	bool failed = false;
-
-	pthread_mutex_lock(&s->lock);
-	while (wait_for_work(s, failed)) {
-		if (s->clear) {
-			s->clear = false;
-			s->length = 0;
-			buf_reset(&batch);
-			/* What an error leaves there is delivered again. */
-			if (ftruncate(s->fd, 0) != 0)
-				complain(s);
-			failed = false;
-			continue;
-		}
-		/* Others may put more while this is being written. */
-		buf_add(&batch, s->waiting.data, s->waiting.len);
-		buf_reset(&s->waiting);
-		pthread_mutex_unlock(&s->lock);
-		failed =
-		    write_all(s, (struct slice){batch.data, batch.len}) != 0;
-		if (failed)
-			complain(s);
-		pthread_mutex_lock(&s->lock);
-		if (!failed) {
-			buf_reset(&batch);
-			s->complained = false;
-		} else if (s->ending) {
-			break;
-		} else if (!s->clear) {
-			/* What came meanwhile goes behind it. */
-			buf_add(&batch, s->waiting.data, s->waiting.len);
-			buf_reset(&s->waiting);
-			buf_add(&s->waiting, batch.data, batch.len);
-			buf_reset(&batch);
-		}
-	}
-	pthread_mutex_unlock(&s->lock);
-	buf_done(&batch);
-	return NULL;
-}
-
-/* --- the loop's side ----------------------------------------------------- */
-
-static void
-start_thread(struct spool *s)
-{
-	if (!s->started && (errno = pthread_create(&s->thread, NULL, run, s)))
-		complain(s);
-	else
-		s->started = true;
+	if (d->outage != NULL)
+		event_free(d->outage);
+	spool_file_close(d->spool);
 }
 
 void
-spool_put(struct spool *s, struct slice id, struct slice record)
+spool_state(struct dispatch *d, bool up)
 {
-	const struct frame f = {
-	    .magic = MAGIC,
-	    .id_len = (uint32_t)id.len,
-	    .record_len = (uint32_t)record.len,
-	    .sum = checksum(checksum(2166136261u, id), record)};
+	const struct timeval tv = {.tv_sec = OUTAGE_S};
 
-	s->used = true;
-	pthread_mutex_lock(&s->lock);
-	if (buf_reserve(&s->waiting, sizeof(f) + id.len + record.len) == 0) {
-		buf_add(&s->waiting, &f, sizeof(f));
-		buf_add(&s->waiting, id.p, id.len);
-		buf_add(&s->waiting, record.p, record.len);
+	if (up) {
+		d->spooling = false;
+		evtimer_del(d->outage);
+	} else if (!d->spooling && !evtimer_pending(d->outage, NULL)) {
+		evtimer_add(d->outage, &tv);
 	}
-	pthread_cond_signal(&s->work);
-	pthread_mutex_unlock(&s->lock);
-	start_thread(s);
 }
 
 void
-spool_clear(struct spool *s)
+spool_lost(struct dispatch *d)
 {
-	s->used = false;
-	pthread_mutex_lock(&s->lock);
-	buf_reset(&s->waiting);
-	s->clear = true;
-	pthread_cond_signal(&s->work);
-	pthread_mutex_unlock(&s->lock);
-	start_thread(s);
-}
-
-bool
-spool_used(const struct spool *s)
-{
-	return s->used;
-}
-
-struct spool *
-spool_open(const char *path,
-	   void (*on_record)(struct slice id, struct slice record, void *arg),
-	   void *arg, struct err *err)
-{
-	struct spool *s = calloc(1, sizeof(*s));
-	pthread_condattr_t monotonic;
-
-	if (s == NULL || (s->path = strdup(path)) == NULL) {
-		free(s);
-		err_nomem(err);
-		return NULL;
-	}
-	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->fd < 0)
-		err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
-	else if (load(s, on_record, arg, err) == 0) {
-		pthread_condattr_init(&monotonic);
-		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-		pthread_mutex_init(&s->lock, NULL);
-		pthread_cond_init(&s->work, &monotonic);
-		pthread_condattr_destroy(&monotonic);
-		return s;
-	}
-	if (s->fd >= 0)
-		close(s->fd);
-	free(s->path);
-	free(s);
-	return NULL;
+	evtimer_del(d->outage);
+	if (!d->spooling)
+		spool_all(d);
 }
 
 void
-spool_close(struct spool *s)
+spool_storing(struct job *job)
 {
-	if (s == NULL)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->ending = true;
-	pthread_cond_signal(&s->work);
-	pthread_mutex_unlock(&s->lock);
-	if (s->started)
-		pthread_join(s->thread, NULL);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->work);
-	buf_done(&s->waiting);
-	close(s->fd);
-	free(s->path);
-	free(s);
+	if (job->dispatch->spooling)
+		spool(job->dispatch, job);
+}
+
+void
+spool_turn(struct dispatch *d)
+{
+	if (spool_file_used(d->spool) && results_unconfirmed(d->results) == 0)
+		spool_file_clear(d->spool);
 }

@@ -4,21 +4,20 @@
  *
  *	dispatch.c  opening, stopping; what happens at the end of a turn
  *	claim.c     a claim becomes a job, or goes where it belongs
- *	assign.c    jobs go to runners that have room; how much to claim
- *	runner.c    executors: started, drained, replaced
- *	report.c    what executors say of their jobs
+ *	assign.c    jobs go to the pool as it has room; how much to claim
+ *	run.c       what the pool says of jobs
  *	outcome.c   what follows from how an attempt ended
- *	limit.c     timeouts and cancellation
- *	order.c     orders from outside
+ *	timeout.c     timeouts and cancellation
+ *	control.c     commands from outside
  *	submit.c    tasks that handlers submit
- *	presence.c  tells others that the worker lives, and what it can run
+ *	heartbeat.c  tells others that the worker lives, and what it can run
  *	describe.c  what it tells of itself
- *	keep.c      finished work that the backend cannot take
+ *	spool.c      finished work that the backend cannot take
  *
- * A job is one claimed task. It waits (HELD) until a runner has room, is with
- * the runner (RUNNING) until that says what came of it, then its record is
+ * A job is one claimed task. It waits (HELD) until the pool has room, is with
+ * the pool (RUNNING) until that says what came of it, then its record is
  * being stored (STORING), then its claim settled (SETTLING). One list holds it
- * at any time; whoever moves it uses job_enter().
+ * at any time; job_enter() moves it on.
  */
 #ifndef DISPATCH_STATE_H
 #define DISPATCH_STATE_H
@@ -28,21 +27,13 @@
 
 #include "codec/task_json.h"
 #include "core/result.h"
-#include "dispatch/child.h"
 #include "dispatch/dispatch.h"
-#include "dispatch/handlers.h"
-#include "dispatch/spool.h"
+#include "dispatch/spool_file.h"
+#include "pool/handlers.h"
+#include "pool/pool.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
-
-/* Where a job can run. */
-enum job_kind {
-	KIND_THREAD, /* a blocking handler, in a thread of the io executor */
-	KIND_ASYNC,  /* on the event loop of the io executor */
-	KIND_CPU,    /* alone in a cpu executor */
-	KIND_COUNT
-};
 
 /* X(name, states that may follow) */
 #define JOB_STATES(X)                                                          \
@@ -60,77 +51,37 @@ enum job_state {
 #define JOB_BIT(name) (1u << JOB_##name)
 
 struct job {
-	TAILQ_ENTRY(job) link; /* of held[], or of its runner's jobs */
+	TAILQ_ENTRY(job) link; /* of held[], or of unsure */
 	struct dispatch *dispatch;
 	enum job_state state;
-	enum job_kind kind;
-	uint32_t number; /* in messages; see job_of() */
+	struct pool_job run; /* its part of the pool */
 	struct broker_claim *claim;
 	struct task *task;
 	const struct handler *handler;
-	struct runner *runner;
-	int64_t claimed_us;  /* wall clock */
-	int64_t held_ms;     /* monotonic: since when it is held */
-	int64_t started_us;  /* wall clock; 0: not known to have started */
-	struct event *limit; /* tells, then kills; NULL: none */
-	bool told;	     /* the handler was told to end */
-	bool overdue;	     /* it did not; its executor is to be killed */
-	bool cancelled;	     /* a person wants it to end */
+	int64_t claimed_us;	  /* wall clock */
+	int64_t held_ms;	  /* monotonic: since when it is held */
+	int64_t started_us;	  /* wall clock; 0: not known to have started */
+	struct event *kill_timer; /* tells, then kills; NULL: none */
+	bool cancelled;		  /* a person wants it to end */
 	/* The `running` record, which is stored in passing. */
-	struct results_put note;
-	struct buf note_record;
-	struct buf progress; /* JSON; empty: none */
-	bool noting;	     /* a note is under way */
-	bool note_again;
+	struct results_put running;
+	struct buf running_record;
+	struct buf progress;  /* JSON; empty: none */
+	bool running_pending; /* a note is under way */
+	bool running_again;
 	/* The end. */
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;
-	struct buf again; /* the task for a retry */
-	struct buf info;  /* for the dead list */
+	struct buf retry_bytes; /* the task for a retry */
+	struct buf info;	/* for the dead list */
 };
 TAILQ_HEAD(job_list, job);
 
-/* One executor, and what it does. */
-struct runner {
-	TAILQ_ENTRY(runner) link;
-	struct dispatch *dispatch;
-	struct generation *generation;
-	struct child *child;
-	bool cpu; /* one task at a time; else the io executor */
-	bool ready;
-	bool retired;	    /* gets no more jobs, and is stopped when empty */
-	bool doomed;	    /* will be killed when only overdue jobs are left */
-	bool recalling;	    /* RECALLED is awaited */
-	bool stopping;	    /* STOP was sent */
-	unsigned int ended; /* jobs that it has run */
-	struct job_list jobs; /* in the order they were sent */
-	unsigned int count[KIND_COUNT];
-	double ran_us;	  /* moving average of how long jobs run */
-	int64_t moved_ms; /* when a job last ended, or the first was sent */
-};
-TAILQ_HEAD(runner_list, runner);
-
-/* Executors that were started from the same configuration. */
-struct generation {
-	struct dispatch *dispatch;
-	const struct conf *conf;     /* gone once another is in force */
-	struct conf_executor limits; /* of its executors, to their end */
-	char **modules;
-	char *config; /* for modules, JSON */
-	struct handlers handlers;
-	bool ready;
-	struct runner *io;
-	unsigned int cpu_max;
-	unsigned int failures; /* executors in a row that did not come up */
-	struct event *respawn;
-	unsigned int users; /* its runners, and being current or next */
-};
-
 struct queue {
 	char *name;
-	enum job_kind kind; /* of what it brought last */
-	int64_t claimed_ms; /* when it brought something */
+	enum pool_kind kind; /* of what it brought last */
+	int64_t claimed_ms;  /* when it brought something */
 };
 
 /* What is known, and was said, of broker or backend. */
@@ -150,6 +101,25 @@ struct totals {
 	int64_t crashed; /* of both */
 };
 
+/*
+ * How far the worker has come in stopping; X(name, phases that may follow).
+ * DRAINING lets tasks finish; KILLING has killed them, and waits for broker and
+ * backend; ABANDONED waits for nothing any more; STOPPED was reported.
+ */
+#define STOP_PHASES(X)                                                         \
+	X(RUNNING, PHASE_BIT(DRAINING))                                        \
+	X(DRAINING, PHASE_BIT(KILLING) | PHASE_BIT(STOPPED))                   \
+	X(KILLING, PHASE_BIT(ABANDONED) | PHASE_BIT(STOPPED))                  \
+	X(ABANDONED, PHASE_BIT(STOPPED))                                       \
+	X(STOPPED, 0)
+
+enum stop_phase {
+#define X(name, next) PHASE_##name,
+	STOP_PHASES(X)
+#undef X
+};
+#define PHASE_BIT(name) (1u << PHASE_##name)
+
 struct dispatch {
 	struct dispatch_options opt;
 	const struct conf *conf;
@@ -158,11 +128,10 @@ struct dispatch {
 	bool one_store; /* broker and backend are the same */
 	struct queue *queues;
 	unsigned int n_queues;
-	struct generation *current;
-	struct generation *next; /* of a reload under way */
-	struct runner_list runners;
-	struct job_list held[KIND_COUNT];
-	unsigned int n_held[KIND_COUNT];
+	struct pool *pool;
+	const struct conf *next_conf; /* of a reload under way */
+	struct job_list held[POOL_KINDS];
+	unsigned int n_held[POOL_KINDS];
 	/* Jobs by number: the low bits index, the high bits tell old from new.
 	 */
 	struct job **jobs;
@@ -172,32 +141,30 @@ struct dispatch {
 	 * that came before any executor. */
 	struct job_list unsure;
 	struct event *ask_again;
-	struct spool *spool;
+	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
 	bool announced;	 /* on_ready was called */
 	bool announcing; /* it is being confirmed that others see us */
 	unsigned int beats;
-	struct early *early; /* orders that came before their task */
-	bool quiet;	     /* ordered to claim nothing more */
-	bool stopping;
-	bool hurried; /* no more patience with what runs */
-	bool forlorn; /* nor with broker and backend */
-	bool stopped;
+	struct cancelled_ids *cancelled_ids; /* cancelled before they came */
+	bool quiet;			     /* told to claim nothing more */
+	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
 	struct event *heartbeat;
 	struct event *stall; /* looks for jobs that are stuck behind others */
-	struct event *patience; /* ends that of dispatch_stop() */
+	struct event *stop_deadline; /* ends DRAINING, and then KILLING */
 	struct store_state broker_state, results_state;
 };
 
 /* --- dispatch.c -------------------------------------------------------- */
 
-/* Something changed: assign, claim and count anew at the end of this turn. */
+/* Something changed: assign, claim and count again at the end of this turn. */
 void dispatch_turn(struct dispatch *d);
+bool dispatch_is_stopping(const struct dispatch *d);
 void dispatch_fail(struct dispatch *d, const struct err *why);
 /* The life of a final record. */
 int64_t dispatch_ttl_s(const struct dispatch *d);
@@ -219,59 +186,30 @@ struct log_subject job_subject(const struct job *job);
 		const struct log_subject about_ = job_subject(job);            \
 		log_about((level), &about_, __VA_ARGS__);                      \
 	} while (0)
-/* Waits (again) for a runner; `first` before all others. If it was cancelled,
+/* Waits (again) for an executor; `first` before all others. If it was cancelled,
  * this is its end. */
 void job_hold(struct job *job, bool first);
-/* Takes it off the list of held jobs, or of its runner. */
+/* Takes it off the list of held jobs, if it is there. */
 void job_unlink(struct job *job);
 /* Settled: frees it. */
 void job_free(struct job *job);
 
 /* --- assign.c ---------------------------------------------------------- */
 
-/* Gives held jobs to runners. */
+/* Gives held jobs to the pool. */
 void assign_jobs(struct dispatch *d);
 /* Tells the broker how many more are wanted. */
 void assign_wants(struct dispatch *d);
-/* Gets jobs back that are stuck, and puts back what nobody here can run. */
+/* Gets jobs back that are stuck, and releases what cannot run here. */
 void assign_unstick(struct dispatch *d);
-/* A job of this runner has run for so long. */
-void assign_learn(struct runner *r, int64_t ran_us);
 
-/* --- runner.c ---------------------------------------------------------- */
+/* --- run.c ------------------------------------------------------------- */
 
-struct generation *generation_new(struct dispatch *d, const struct conf *conf,
-				  const struct dispatch_modules *modules,
-				  struct err *err);
-/* One runner or job less; the last one frees it. */
-void generation_release(struct generation *g);
-struct runner *runner_new(struct generation *g, bool cpu, struct err *err);
-/* One more cpu executor, unless they have just failed to come up. */
-void runner_spawn_cpu(struct generation *g);
-void runner_free(struct runner *r);
-/* A reload failed: the old executors stay. */
-void runner_abandon_reload(struct dispatch *d, const struct err *why);
-/* No more jobs; those that have not started come back; then it is stopped. */
-void runner_retire(struct runner *r);
-/* Stops it if it is retired and has nothing to do, or kills it if doomed. */
-void runner_check(struct runner *r);
-/* Asks for what has not started. */
-void runner_recall(struct runner *r);
-void runner_add(struct runner *r, struct job *job);
-void runner_remove(struct runner *r, struct job *job);
-/* It has run a job to its end: the last one, if it may run no more. */
-void runner_ended(struct runner *r);
-/* Replaces it: a new one takes over, this one finishes what it can. */
-void runner_doom(struct runner *r);
-
-/* --- report.c ---------------------------------------------------------- */
-
-void report_message(struct runner *r, const struct ipc_message *m);
-void report_line(struct runner *r, struct slice line);
-/* Its executor has ended: what becomes of its jobs. */
-void report_end(struct runner *r, const struct child_end *end);
+/* What the pool calls; its arg is the dispatcher. */
+extern const struct pool_events run_events;
 /* Stores a `running` record in passing. */
-void report_note(struct job *job);
+void run_record(struct job *job);
+struct job *job_of(struct pool_job *run);
 
 /* --- outcome.c --------------------------------------------------------- */
 
@@ -294,10 +232,10 @@ struct ending {
 	int64_t finished_us;
 };
 void outcome_apply(struct job *job, const struct ending *ending);
-/* It is to end, and nobody runs it. */
+/* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
 /* As if it had never been claimed. */
-void outcome_put_back(struct job *job);
+void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
 void outcome_suspect(struct job *job);
 /* Not a task, or one too strange to run: to the dead list. */
@@ -313,48 +251,56 @@ void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
 
-/* --- presence.c -------------------------------------------------------- */
+/* --- heartbeat.c -------------------------------------------------------- */
 
-int presence_open(struct dispatch *d, struct err *err);
+int heartbeat_open(struct dispatch *d, struct err *err);
 /* Tells the broker, which has come into reach, that and what we are. */
-void presence_arrive(struct dispatch *d);
-void presence_register(struct dispatch *d);
-void presence_beat(struct dispatch *d);
+void heartbeat_arrive(struct dispatch *d);
+void heartbeat_register(struct dispatch *d);
+void heartbeat_send(struct dispatch *d);
 /* Calls on_ready, once, when others can see the worker. */
-void presence_announce(struct dispatch *d);
+void heartbeat_announce(struct dispatch *d);
 
 /* --- describe.c -------------------------------------------------------- */
 
 void describe_worker(const struct dispatch *d, struct buf *out);
 
-/* --- limit.c ----------------------------------------------------------- */
+/* --- timeout.c ----------------------------------------------------------- */
 
 /* It has started: its timeout counts from then. */
-void limit_start(struct job *job);
-void limit_end(struct job *job);
+void timeout_start(struct job *job);
+void timeout_end(struct job *job);
 /* A person wants it to end, whatever it does now. */
-void limit_cancel(struct job *job);
+void timeout_cancel(struct job *job);
 
-/* --- order.c ----------------------------------------------------------- */
+/* --- control.c ----------------------------------------------------------- */
 
-/* An order from outside, or what somebody took for one. */
-void order_take(struct dispatch *d, struct slice message);
+/* A message from outside, which may be malformed. */
+void control_take(struct dispatch *d, struct slice message);
 
-/* --- keep.c -------------------------------------------------------------- */
+/* --- spool.c -------------------------------------------------------------- */
 
-int keep_open(struct dispatch *d, struct err *err);
-void keep_close(struct dispatch *d);
+int spool_open(struct dispatch *d, struct err *err);
+void spool_close(struct dispatch *d);
 /* The backend came into reach, or went out of it. */
-void keep_state(struct dispatch *d, bool up);
+void spool_state(struct dispatch *d, bool up);
 /* The backend will never be in reach again: to disk with all, at once. */
-void keep_lost(struct dispatch *d);
+void spool_lost(struct dispatch *d);
 /* The job's final record is on its way to the backend. */
-void keep_storing(struct job *job);
-/* At the end of a turn: what is stored need not be kept. */
-void keep_turn(struct dispatch *d);
+void spool_storing(struct job *job);
+/* At the end of a turn: what is stored need not be spooled. */
+void spool_turn(struct dispatch *d);
 
 /* --- submit.c ---------------------------------------------------------- */
 
-void submit_for(struct runner *r, struct job *job, const struct ipc_message *m);
+/* Who asks, and how the question is named. */
+struct submit_request {
+	pid_t executor;
+	uint32_t job;
+	uint32_t number;
+};
+/* Submits a task (JSON), and answers. */
+void submit_for(struct dispatch *d, const struct submit_request *request,
+		struct slice json);
 
 #endif

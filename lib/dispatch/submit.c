@@ -10,12 +10,10 @@
 #include "dispatch/state.h"
 #include "util/clock.h"
 
-/* One submission under way; the runner may be gone when it is answered. */
+/* One submission under way; its asker may be gone when it is answered. */
 struct request {
 	struct dispatch *dispatch;
-	pid_t executor;
-	uint32_t job;
-	uint32_t number;
+	struct submit_request asker;
 	struct task *task;
 	struct buf bytes, record;
 	struct broker_submit submit;
@@ -31,56 +29,44 @@ request_free(struct request *q)
 }
 
 static void
-answer(struct runner *r, uint32_t job, uint32_t number, const struct err *err)
+request_finish(struct request *q, const struct err *err)
 {
-	const struct ipc_submitted fixed = {.request = number,
-					    .code = (int32_t)err->code};
-	const struct slice text =
-	    slice_of(err->code == ERR_NONE ? "" : err->msg);
-
-	child_send(r->child, IPC_SUBMITTED, job, &fixed, &text, 1);
-}
-
-static void
-finish(struct request *q, const struct err *err)
-{
-	struct runner *r;
-
-	TAILQ_FOREACH (r, &q->dispatch->runners, link)
-		if (child_pid(r->child) == q->executor)
-			answer(r, q->job, q->number, err);
+	pool_submitted(q->dispatch->pool, q->asker.executor, q->asker.job,
+		       q->asker.number, err);
 	request_free(q);
 }
 
 static void
-on_submitted(struct broker_submit *batch, size_t n, void *arg)
+on_request_submitted(struct broker_submit *batch, size_t n, void *arg)
 {
 	struct request *q = arg;
 	struct err err = batch[0].err;
 
 	if (err.code != ERR_NONE && !q->dispatch->one_store)
 		results_forget(q->dispatch->results, &q->submit.id, 1);
-	finish(q, &err);
+	request_finish(q, &err);
 }
 
 static void
-on_created(struct err *errs, size_t n, void *arg)
+on_request_created(struct err *errs, size_t n, void *arg)
 {
 	struct request *q = arg;
 
 	if (errs->code == ERR_NONE)
-		broker_submit(q->dispatch->broker, &q->submit, 1, on_submitted,
-			      q);
+		broker_submit(q->dispatch->broker, &q->submit, 1,
+			      on_request_submitted, q);
 	else
-		finish(q, errs);
+		request_finish(q, errs);
 }
 
 /* What the handler leaves open, the task's module says. */
 static int
-complete(struct request *q, struct task *t, struct err *err)
+request_complete(struct request *q, struct task *t, struct err *err)
 {
 	struct dispatch *d = q->dispatch;
-	const struct handler *h = handlers_find(&d->current->handlers, t->name);
+	const struct handlers *handlers = pool_handlers(d->pool);
+	const struct handler *h =
+	    handlers != NULL ? handlers_find(handlers, t->name) : NULL;
 	/* The rest is left out: the worker that runs it knows its module. */
 	struct task_settings module = TASK_SETTINGS_UNSET;
 
@@ -105,8 +91,8 @@ complete(struct request *q, struct task *t, struct err *err)
 
 /* The delay is no part of a task, but of its submission. */
 static int
-on_member(void *arg, const struct scan_value *key,
-	  const struct scan_value *value, struct err *err)
+on_request_member(void *arg, const struct scan_value *key,
+		  const struct scan_value *value, struct err *err)
 {
 	double *delay = arg;
 
@@ -122,17 +108,18 @@ on_member(void *arg, const struct scan_value *key,
 }
 
 static int
-prepare(struct request *q, const struct ipc_message *m, struct err *err)
+request_prepare(struct request *q, struct slice json, struct err *err)
 {
 	struct result record;
 	struct task t;
 	double delay = 0;
 
-	if (task_decode(m->rest, &q->task, err) != 0 ||
-	    scan_object(m->rest, TASK_DEPTH_MAX, on_member, &delay, err) != 0)
+	if (task_decode(json, &q->task, err) != 0 ||
+	    scan_object(json, TASK_DEPTH_MAX, on_request_member, &delay, err) !=
+		0)
 		return -1;
 	t = *q->task;
-	if (complete(q, &t, err) != 0)
+	if (request_complete(q, &t, err) != 0)
 		return -1;
 	task_encode(&t, &q->bytes);
 	record = result_pending(&t);
@@ -156,27 +143,26 @@ prepare(struct request *q, const struct ipc_message *m, struct err *err)
 }
 
 void
-submit_for(struct runner *r, struct job *job, const struct ipc_message *m)
+submit_for(struct dispatch *d, const struct submit_request *request,
+	   struct slice json)
 {
-	const struct ipc_submit *fixed = m->fixed;
-	struct dispatch *d = r->dispatch;
 	struct request *q = calloc(1, sizeof(*q));
 	struct err err;
 
 	if (q == NULL) {
 		err_nomem(&err);
-		answer(r, job->number, fixed->request, &err);
+		pool_submitted(d->pool, request->executor, request->job,
+			       request->number, &err);
 		return;
 	}
 	q->dispatch = d;
-	q->executor = child_pid(r->child);
-	q->job = job->number;
-	q->number = fixed->request;
-	if (prepare(q, m, &err) != 0)
-		finish(q, &err);
+	q->asker = *request;
+	if (request_prepare(q, json, &err) != 0)
+		request_finish(q, &err);
 	else if (d->one_store)
-		broker_submit(d->broker, &q->submit, 1, on_submitted, q);
+		broker_submit(d->broker, &q->submit, 1, on_request_submitted,
+			      q);
 	else
 		results_create(d->results, &q->submit.id, &q->submit.record,
-			       &q->submit.err, 1, on_created, q);
+			       &q->submit.err, 1, on_request_created, q);
 }

@@ -2,8 +2,8 @@
 /*
  * The task types that this worker can run, as its executors described them.
  */
-#ifndef DISPATCH_HANDLERS_H
-#define DISPATCH_HANDLERS_H
+#ifndef POOL_HANDLERS_H
+#define POOL_HANDLERS_H
 
 #include <stdbool.h>
 

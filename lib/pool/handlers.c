@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The task types that this worker can run. */
-#include "dispatch/handlers.h"
+#include "pool/handlers.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -27,7 +27,7 @@ handlers_done(struct handlers *h)
 }
 
 static struct slice
-copy_string(const json_t *object, const char *key)
+handlers_copy_string(const json_t *object, const char *key)
 {
 	const char *s = json_string_value(json_object_get(object, key));
 	char *copy = strdup(s ? s : "");
@@ -37,7 +37,7 @@ copy_string(const json_t *object, const char *key)
 
 /* Seconds as µs; what is null or missing is unset. */
 static int64_t
-duration(const json_t *object, const char *key)
+handlers_duration(const json_t *object, const char *key)
 {
 	const json_t *value = json_object_get(object, key);
 
@@ -47,7 +47,7 @@ duration(const json_t *object, const char *key)
 }
 
 static double
-number(const json_t *object, const char *key)
+handlers_number(const json_t *object, const char *key)
 {
 	const json_t *value = json_object_get(object, key);
 
@@ -55,22 +55,23 @@ number(const json_t *object, const char *key)
 }
 
 static int
-read_handler(json_t *object, struct handler *ret, struct err *err)
+handlers_read_handler(json_t *object, struct handler *ret, struct err *err)
 {
 	const json_t *retries = json_object_get(object, "max_retries");
 	struct handler h = {
-	    .name = copy_string(object, "name"),
-	    .queue = copy_string(object, "queue"),
+	    .name = handlers_copy_string(object, "name"),
+	    .queue = handlers_copy_string(object, "queue"),
 	    .cpu_bound = json_is_true(json_object_get(object, "cpu_bound")),
 	    .async = json_is_true(json_object_get(object, "async")),
 	    .max_retries = json_is_integer(retries)
 			       ? json_integer_value(retries)
 			       : TASK_UNSET,
-	    .retry = {.delay_us = duration(object, "retry_delay"),
-		      .backoff = number(object, "retry_backoff"),
-		      .delay_max_us = duration(object, "retry_delay_max"),
-		      .jitter = number(object, "retry_jitter")},
-	    .timeout_us = duration(object, "timeout")};
+	    .retry = {.delay_us = handlers_duration(object, "retry_delay"),
+		      .backoff = handlers_number(object, "retry_backoff"),
+		      .delay_max_us =
+			  handlers_duration(object, "retry_delay_max"),
+		      .jitter = handlers_number(object, "retry_jitter")},
+	    .timeout_us = handlers_duration(object, "timeout")};
 
 	h.description.p = json_dumps(object, JSON_COMPACT);
 	h.description.len = h.description.p ? strlen(h.description.p) : 0;
@@ -86,7 +87,7 @@ read_handler(json_t *object, struct handler *ret, struct err *err)
 }
 
 static int
-compare_names(const void *a, const void *b)
+handlers_compare_names(const void *a, const void *b)
 {
 	const struct handler *x = a, *y = b;
 
@@ -94,7 +95,7 @@ compare_names(const void *a, const void *b)
 }
 
 static int
-read_refused(const json_t *list, struct handlers *h, struct err *err)
+handlers_read_refused(const json_t *list, struct handlers *h, struct err *err)
 {
 	const json_t *item;
 	size_t i;
@@ -103,7 +104,7 @@ read_refused(const json_t *list, struct handlers *h, struct err *err)
 	if (h->refused == NULL)
 		return err_nomem(err);
 	json_array_foreach (list, i, item) {
-		const struct slice text = copy_string(item, "error");
+		const struct slice text = handlers_copy_string(item, "error");
 
 		if (text.p == NULL)
 			return err_nomem(err);
@@ -133,11 +134,12 @@ handlers_read(struct slice json, struct handlers *ret, struct err *err)
 		goto fail;
 	}
 	json_array_foreach (tasks, i, item)
-		if (read_handler(item, &h.list[h.n++], err) != 0)
+		if (handlers_read_handler(item, &h.list[h.n++], err) != 0)
 			goto fail;
-	if (read_refused(json_object_get(root, "refused"), &h, err) != 0)
+	if (handlers_read_refused(json_object_get(root, "refused"), &h, err) !=
+	    0)
 		goto fail;
-	qsort(h.list, h.n, sizeof(*h.list), compare_names);
+	qsort(h.list, h.n, sizeof(*h.list), handlers_compare_names);
 	json_decref(root);
 	*ret = h;
 	return 0;
@@ -154,5 +156,6 @@ handlers_find(const struct handlers *h, const char *name)
 
 	if (h->n == 0)
 		return NULL;
-	return bsearch(&key, h->list, h->n, sizeof(*h->list), compare_names);
+	return bsearch(&key, h->list, h->n, sizeof(*h->list),
+		       handlers_compare_names);
 }

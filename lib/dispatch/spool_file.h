@@ -7,33 +7,34 @@
  * the disk. When the disk is full it says so, once, and tries on. The worker's
  * lock keeps the file from being shared.
  */
-#ifndef DISPATCH_SPOOL_H
-#define DISPATCH_SPOOL_H
+#ifndef DISPATCH_SPOOL_FILE_H
+#define DISPATCH_SPOOL_FILE_H
 
 #include <stdbool.h>
 
 #include "util/buf.h"
 
 struct err;
-struct spool;
+struct spool_file;
 
 /*
  * Opens or makes the file and calls on_record for each whole record in it; a
  * last one that is cut short is left out, since whoever wrote it was killed
  * before it counted.
  */
-struct spool *spool_open(const char *path,
-			 void (*on_record)(struct slice id, struct slice record,
-					   void *arg),
-			 void *arg, struct err *err);
+struct spool_file *spool_file_open(const char *path,
+				   void (*on_record)(struct slice id,
+						     struct slice record,
+						     void *arg),
+				   void *arg, struct err *err);
 /* Writes what waits, and ends the thread. */
-void spool_close(struct spool *s);
+void spool_file_close(struct spool_file *s);
 
 /* Puts a record on disk, soon. */
-void spool_put(struct spool *s, struct slice id, struct slice record);
+void spool_file_put(struct spool_file *s, struct slice id, struct slice record);
 /* The backend has them all. */
-void spool_clear(struct spool *s);
+void spool_file_clear(struct spool_file *s);
 /* Whether anything was put since the last clearing. */
-bool spool_used(const struct spool *s);
+bool spool_file_used(const struct spool_file *s);
 
 #endif

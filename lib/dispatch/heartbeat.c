@@ -5,8 +5,8 @@
 
 #include "dispatch/state.h"
 
-/* What it can run is told anew now and then, should it have been lost: a full
- * server does not take it, and somebody may have emptied the broker. */
+/* What it can run is told again now and then, should it have been lost: a full
+ * server does not take it, and the broker may have been emptied. */
 #define BEATS_A_REGISTRATION 10
 
 /* --- what it can run --------------------------------------------------- */
@@ -30,16 +30,18 @@ register_handlers(struct dispatch *d, const struct handlers *h)
 }
 
 void
-presence_register(struct dispatch *d)
+heartbeat_register(struct dispatch *d)
 {
-	if (d->current->ready)
-		register_handlers(d, &d->current->handlers);
+	const struct handlers *handlers = pool_handlers(d->pool);
+
+	if (handlers != NULL)
+		register_handlers(d, handlers);
 }
 
 /* --- that it lives ----------------------------------------------------- */
 
 void
-presence_beat(struct dispatch *d)
+heartbeat_send(struct dispatch *d)
 {
 	struct buf text = BUF_INIT;
 
@@ -57,13 +59,13 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
-	presence_beat(d);
+	heartbeat_send(d);
 	if (++d->beats % BEATS_A_REGISTRATION == 0)
-		presence_register(d);
+		heartbeat_register(d);
 }
 
 int
-presence_open(struct dispatch *d, struct err *err)
+heartbeat_open(struct dispatch *d, struct err *err)
 {
 	const struct timeval tv = {.tv_sec = BROKER_BEAT_S};
 
@@ -75,10 +77,10 @@ presence_open(struct dispatch *d, struct err *err)
 }
 
 void
-presence_arrive(struct dispatch *d)
+heartbeat_arrive(struct dispatch *d)
 {
-	presence_register(d);
-	presence_beat(d);
+	heartbeat_register(d);
+	heartbeat_send(d);
 }
 
 /* --- that it is ready -------------------------------------------------- */
@@ -97,12 +99,12 @@ on_known(struct slice value, const struct err *err, void *arg)
 }
 
 void
-presence_announce(struct dispatch *d)
+heartbeat_announce(struct dispatch *d)
 {
-	if (d->announced || d->announcing || d->stopping ||
-	    !d->current->ready || !d->broker_state.up)
+	if (d->announced || d->announcing || dispatch_is_stopping(d) ||
+	    pool_handlers(d->pool) == NULL || !d->broker_state.up)
 		return;
 	d->announcing = true;
-	presence_arrive(d);
+	heartbeat_arrive(d);
 	broker_registered(d->broker, SLICE("-"), on_known, d);
 }

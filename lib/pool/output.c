@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What handlers print, line by line and within limits. */
-#include "dispatch/output.h"
+#include "pool/output.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -23,21 +23,21 @@ struct output {
 	struct stream streams[2];
 	struct lines_sink sink;
 	output_line_fn *on_line;
-	struct child *child;
+	struct executor_process *process;
 	void *arg;
 };
 
 static void
-on_line(void *arg, struct slice line)
+on_output_line(void *arg, struct slice line)
 {
 	struct output *o = arg;
 
-	o->on_line(o->child, line, o->arg);
+	o->on_line(o->process, line, o->arg);
 }
 
 /* Reads at most `max` bytes; returns whether there may be more. */
 static bool
-read_some(struct stream *s, size_t max)
+output_read_some(struct stream *s, size_t max)
 {
 	char chunk[16384];
 	ssize_t n;
@@ -58,9 +58,9 @@ read_some(struct stream *s, size_t max)
 }
 
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+on_output_readable(evutil_socket_t fd, short what, void *arg)
 {
-	read_some(arg, READ_BYTES);
+	output_read_some(arg, READ_BYTES);
 }
 
 void
@@ -70,7 +70,7 @@ output_drain(struct output *o)
 
 	for (i = 0; i < 2; i++) {
 		/* A pipe holds no more than this. */
-		read_some(&o->streams[i], 2u << 20);
+		output_read_some(&o->streams[i], 2u << 20);
 		lines_end(&o->streams[i].lines);
 	}
 	lines_sink_end(&o->sink);
@@ -93,7 +93,7 @@ output_free(struct output *o)
 
 struct output *
 output_new(struct event_base *base, int out, int error, output_line_fn *each,
-	   struct child *child, void *arg)
+	   struct executor_process *process, void *arg)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	size_t i;
@@ -101,16 +101,16 @@ output_new(struct event_base *base, int out, int error, output_line_fn *each,
 	if (o == NULL)
 		return NULL;
 	o->on_line = each;
-	o->child = child;
+	o->process = process;
 	o->arg = arg;
-	o->sink = (struct lines_sink){.on_line = on_line, .arg = o};
+	o->sink = (struct lines_sink){.on_line = on_output_line, .arg = o};
 	for (i = 0; i < 2; i++) {
 		struct stream *s = &o->streams[i];
 
 		s->lines.sink = &o->sink;
 		s->fd = i == 0 ? out : error;
 		s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST,
-					on_readable, s);
+					on_output_readable, s);
 		if (s->readable == NULL)
 			goto fail;
 		event_add(s->readable, NULL);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Orders from outside: about one task, or to this worker. */
+/* Commands from outside: about one task, or to this worker. */
 #include "codec/order.h"
 
 #include "core/task.h"
-#include "dispatch/early.h"
+#include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/err.h"
 #include "util/log.h"
 
 static void
-on_cancel(struct dispatch *d, struct slice id)
+control_cancel(struct dispatch *d, struct slice id)
 {
 	struct job *job = NULL;
 	uint32_t i;
@@ -26,59 +26,61 @@ on_cancel(struct dispatch *d, struct slice id)
 		  i == d->cap_jobs ? "not here, or not yet" : "here");
 	/* On its way back to the queue, it may come here again. */
 	if (i == d->cap_jobs || job->state == JOB_SETTLING)
-		early_keep(d->early, id);
+		cancelled_ids_add(d->cancelled_ids, id);
 	else
-		limit_cancel(job);
+		timeout_cancel(job);
 }
 
 static void
 set_quiet(struct dispatch *d, bool quiet)
 {
-	if (d->quiet == quiet || d->stopping)
+	if (d->quiet == quiet || dispatch_is_stopping(d))
 		return;
 	d->quiet = quiet;
 	log_notice(quiet ? "quiet: claiming no more tasks"
 			 : "resumed: claiming tasks again");
-	presence_beat(d);
+	heartbeat_send(d);
 	dispatch_turn(d);
 }
 
 static void
-on_quiet(struct dispatch *d, struct slice worker)
+control_quiet(struct dispatch *d, struct slice worker)
 {
 	set_quiet(d, true);
 }
 
 static void
-on_resume(struct dispatch *d, struct slice worker)
+control_resume(struct dispatch *d, struct slice worker)
 {
 	set_quiet(d, false);
 }
 
 static void
-on_stop(struct dispatch *d, struct slice worker)
+control_stop(struct dispatch *d, struct slice worker)
 {
-	d->opt.on_stop_order(d->opt.arg);
+	d->opt.on_stop_command(d->opt.arg);
 }
 
 static void
-on_reload(struct dispatch *d, struct slice worker)
+control_reload(struct dispatch *d, struct slice worker)
 {
-	d->opt.on_reload_order(d->opt.arg);
+	d->opt.on_reload_command(d->opt.arg);
 }
 
 static const struct {
 	void (*fn)(struct dispatch *d, struct slice subject);
 	bool to_worker; /* the one that it names */
-} orders[] = {
+} commands[] = {
     [ORDER_WAKE] = {NULL, false}, /* the broker's own */
-    [ORDER_CANCEL] = {on_cancel, false}, [ORDER_QUIET] = {on_quiet, true},
-    [ORDER_RESUME] = {on_resume, true},	 [ORDER_STOP] = {on_stop, true},
-    [ORDER_RELOAD] = {on_reload, true},
+    [ORDER_CANCEL] = {control_cancel, false},
+    [ORDER_QUIET] = {control_quiet, true},
+    [ORDER_RESUME] = {control_resume, true},
+    [ORDER_STOP] = {control_stop, true},
+    [ORDER_RELOAD] = {control_reload, true},
 };
 
 void
-order_take(struct dispatch *d, struct slice message)
+control_take(struct dispatch *d, struct slice message)
 {
 	struct buf scratch = BUF_INIT;
 	struct order order;
@@ -86,9 +88,9 @@ order_take(struct dispatch *d, struct slice message)
 
 	if (order_read(message, &scratch, &order, &err) != 0)
 		log_debug("invalid worker command: %s", err.msg);
-	else if (orders[order.kind].fn != NULL &&
-		 (!orders[order.kind].to_worker ||
+	else if (commands[order.kind].fn != NULL &&
+		 (!commands[order.kind].to_worker ||
 		  slice_eq(order.subject, slice_of(d->opt.worker))))
-		orders[order.kind].fn(d, order.subject);
+		commands[order.kind].fn(d, order.subject);
 	buf_done(&scratch);
 }

@@ -9,17 +9,16 @@
 #include "util/log.h"
 
 static void
-on_limit(evutil_socket_t fd, short what, void *arg)
+on_kill_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *job = arg;
 
-	if (job->state != JOB_RUNNING || job->runner == NULL)
+	if (job->state != JOB_RUNNING)
 		return;
 	log_job(job, LOG_LEVEL_notice,
 		"task %s (%s) does not stop; killing its executor",
 		job->task->id, job->task->name);
-	job->overdue = true;
-	runner_doom(job->runner);
+	pool_kill_for(&job->run);
 }
 
 /* Kills the job's executor in so many µs, unless it ends before. */
@@ -29,32 +28,32 @@ kill_in(struct job *job, int64_t us)
 	const struct timeval tv = {.tv_sec = us / 1000000,
 				   .tv_usec = us % 1000000};
 
-	if (job->limit == NULL)
-		job->limit =
-		    evtimer_new(job->dispatch->opt.base, on_limit, job);
-	if (job->limit != NULL)
-		evtimer_add(job->limit, &tv);
+	if (job->kill_timer == NULL)
+		job->kill_timer =
+		    evtimer_new(job->dispatch->opt.base, on_kill_timer, job);
+	if (job->kill_timer != NULL)
+		evtimer_add(job->kill_timer, &tv);
 }
 
 /* The executor itself tells the handler when the timeout is over. */
 void
-limit_start(struct job *job)
+timeout_start(struct job *job)
 {
-	if (job->task->timeout_us > 0 && job->limit == NULL)
+	if (job->task->timeout_us > 0 && job->kill_timer == NULL)
 		kill_in(job, job->task->timeout_us +
 				 job->dispatch->conf->executor.kill_grace);
 }
 
 void
-limit_end(struct job *job)
+timeout_end(struct job *job)
 {
-	if (job->limit != NULL)
-		event_free(job->limit);
-	job->limit = NULL;
+	if (job->kill_timer != NULL)
+		event_free(job->kill_timer);
+	job->kill_timer = NULL;
 }
 
 void
-limit_cancel(struct job *job)
+timeout_cancel(struct job *job)
 {
 	if (job->cancelled)
 		return;
@@ -62,8 +61,7 @@ limit_cancel(struct job *job)
 	if (job->state == JOB_HELD) {
 		outcome_cancelled(job);
 	} else if (job->state == JOB_RUNNING) {
-		child_send(job->runner->child, IPC_CANCEL, job->number, NULL,
-			   NULL, 0);
+		pool_cancel(&job->run);
 		kill_in(job, job->dispatch->conf->executor.kill_grace);
 	}
 }

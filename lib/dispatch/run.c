@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* What the pool says of jobs: that they run, what came of it, how it ended. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dispatch/state.h"
+#include "ipc/ipc.h"
+#include "pool/executor_process.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/pending.h"
+
+struct job *
+job_of(struct pool_job *run)
+{
+	return container_of(run, struct job, run);
+}
+
+/* --- while it runs ----------------------------------------------------- */
+
+static struct pool_job *
+find_run(uint32_t number, void *arg)
+{
+	struct job *job = job_find(arg, number);
+
+	return job != NULL ? &job->run : NULL;
+}
+
+static void
+on_run_started(struct pool_job *run, int64_t started_us, void *arg)
+{
+	struct job *job = job_of(run);
+
+	job->started_us = started_us;
+	timeout_start(job);
+	run_record(job);
+}
+
+static void
+on_run_progress(struct pool_job *run, struct slice json, void *arg)
+{
+	struct job *job = job_of(run);
+
+	buf_reset(&job->progress);
+	buf_add(&job->progress, json.p, json.len);
+	run_record(job);
+}
+
+static void
+on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
+{
+	const struct job *job = job_of(run);
+
+	log_job(job, (enum log_level)level, "task %s (%s): %.*s", job->task->id,
+		job->task->name, (int)text.len, text.p);
+}
+
+static void
+on_run_print(struct pool_job *run, struct slice line, void *arg)
+{
+	const struct job *job = job_of(run);
+
+	log_job(job, LOG_LEVEL_notice, "task %s (%s) prints: %.*s",
+		job->task->id, job->task->name, (int)line.len, line.p);
+}
+
+static void
+on_run_submit(struct pool_job *run, pid_t executor,
+	      const struct ipc_submit *fixed, struct slice json, void *arg)
+{
+	const struct submit_request request = {
+	    .executor = executor, .job = run->number, .number = fixed->request};
+
+	submit_for(arg, &request, json);
+}
+
+/* --- running records --------------------------------------------------- */
+
+static void
+on_running_stored(struct results_put *put)
+{
+	struct job *job = put->arg;
+
+	job->running_pending = false;
+	if (job->state == JOB_STORING || job->state == JOB_SETTLING)
+		outcome_continue(job);
+	else if (job->running_again && job->state == JOB_RUNNING)
+		run_record(job);
+}
+
+void
+run_record(struct job *job)
+{
+	job->running_again = job->running_pending;
+	if (job->running_pending)
+		return;
+	job->running_pending = true;
+	buf_reset(&job->running_record);
+	outcome_record(job, RESULT_RUNNING,
+		       &(struct ending){.started_us = job->started_us}, NULL,
+		       &job->running_record);
+	job->running = (struct results_put){
+	    .id = slice_of(job->task->id),
+	    .record = {job->running_record.data, job->running_record.len},
+	    .lossy = true,
+	    .on_done = on_running_stored,
+	    .arg = job};
+	outcome_tell(job->dispatch, job->running.record);
+	results_put(job->dispatch->results, &job->running);
+}
+
+/* --- it is back -------------------------------------------------------- */
+
+static enum outcome
+outcome_of(const struct job *job, const struct ipc_done *done)
+{
+	if (done->outcome == IPC_SUCCESS)
+		return OUTCOME_SUCCESS;
+	if (job->cancelled && done->limited)
+		return OUTCOME_CANCELLED;
+	if (done->outcome == IPC_FAILED_FINAL)
+		return OUTCOME_FINAL;
+	return done->limited ? OUTCOME_TIMEOUT : OUTCOME_FAILED;
+}
+
+static void
+on_run_done(struct pool_job *run, const struct ipc_done *done,
+	    struct slice text, void *arg)
+{
+	struct job *job = job_of(run);
+
+	outcome_apply(job, &(struct ending){.outcome = outcome_of(job, done),
+					    .text = text,
+					    .started_us = done->started_us,
+					    .finished_us = done->finished_us});
+}
+
+/* It goes on elsewhere, uncounted. */
+static void
+on_run_returned(struct pool_job *run, void *arg)
+{
+	struct job *job = job_of(run);
+
+	if (dispatch_is_stopping(job->dispatch) && !job->cancelled)
+		outcome_release(job);
+	else
+		job_hold(job, true);
+}
+
+/* --- its executor has ended -------------------------------------------- */
+
+static void
+apply_overdue(struct job *job)
+{
+	const struct ending ending = {
+	    .outcome = job->cancelled ? OUTCOME_CANCELLED : OUTCOME_TIMEOUT,
+	    .text = job->cancelled
+			? SLICE("cancelled; it did not stop and was killed")
+			: SLICE("it exceeded its timeout, did not stop, and "
+				"was killed"),
+	    .started_us = job->started_us,
+	    .finished_us = clock_wall_us()};
+
+	outcome_apply(job, &ending);
+}
+
+static void
+log_crash(const struct job *job, const struct pool_exit *end)
+{
+	const struct executor_exit *how = end->how;
+	const char *name = sigabbrev_np(how->signal);
+	char text[64];
+
+	if (how->signal != 0)
+		snprintf(text, sizeof(text), "was killed by SIG%s",
+			 name != NULL ? name : "?");
+	else
+		snprintf(text, sizeof(text), "ended with status %d",
+			 how->status);
+	log_job(job, LOG_LEVEL_warning,
+		"%s executor %s while it ran task %s (%s)", end->executor, text,
+		job->task->id, job->task->name);
+}
+
+static void
+apply_crash(struct job *job, const struct executor_exit *how)
+{
+	const int sig = how->spoken ? how->words.signal : how->signal;
+	/* It began, even if it was gone before it could say so. */
+	const int64_t started_us =
+	    job->started_us != 0 ? job->started_us : clock_wall_us();
+	const char *name = sigabbrev_np(sig), *meaning = sigdescr_np(sig);
+	char text[120];
+	int n;
+
+	if (sig != 0)
+		n = snprintf(text, sizeof(text),
+			     "the handler was killed by SIG%s (%s)",
+			     name ? name : "?", meaning ? meaning : "?");
+	else if (how->spoken && how->words.status >= 0)
+		n = snprintf(
+		    text, sizeof(text),
+		    "the handler ended its process: it called exit(%d)",
+		    how->words.status);
+	else
+		n = snprintf(text, sizeof(text),
+			     "the handler ended its process (exit status %d)",
+			     how->status);
+	outcome_apply(job, &(struct ending){.outcome = OUTCOME_CRASHED,
+					    .text = {text, (size_t)n},
+					    .started_us = started_us,
+					    .finished_us = clock_wall_us()});
+}
+
+static void
+on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
+{
+	struct job *job = job_of(run);
+
+	switch (end->fate) {
+	case POOL_OVERDUE:
+		apply_overdue(job);
+		break;
+	case POOL_CRASHED:
+		log_crash(job, end);
+		apply_crash(job, end->how);
+		break;
+	case POOL_SUSPECT:
+		outcome_suspect(job);
+		break;
+	case POOL_INNOCENT:
+		on_run_returned(run, arg);
+		break;
+	}
+}
+
+/* --- of the pool ------------------------------------------------------- */
+
+static void
+on_pool_ready(void *arg)
+{
+	heartbeat_register(arg);
+	claim_ask_again(arg);
+}
+
+static void
+on_pool_reloaded(const struct err *why, void *arg)
+{
+	struct dispatch *d = arg;
+
+	if (why == NULL) {
+		d->conf = d->next_conf;
+		/* Jobs that are held look their handlers up once more. */
+		claim_reroute(d);
+		heartbeat_register(d);
+	}
+	d->opt.on_reloaded(why, d->opt.arg);
+}
+
+static void
+on_pool_change(void *arg)
+{
+	dispatch_turn(arg);
+}
+
+const struct pool_events run_events = {.find = find_run,
+				       .on_started = on_run_started,
+				       .on_progress = on_run_progress,
+				       .on_log = on_run_log,
+				       .on_print = on_run_print,
+				       .on_submit = on_run_submit,
+				       .on_done = on_run_done,
+				       .on_returned = on_run_returned,
+				       .on_exit = on_run_exit,
+				       .on_ready = on_pool_ready,
+				       .on_reloaded = on_pool_reloaded,
+				       .on_change = on_pool_change};

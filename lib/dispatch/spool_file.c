@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Final records on disk, until the backend has them. */
+#include "dispatch/spool_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/err.h"
+#include "util/log.h"
+
+#define MAGIC 0x4c505346u /* "FSPL" */
+#define RETRY_S 1
+#define RECORD_MAX (64u << 20)
+
+/* In host order: the file never leaves the machine. */
+struct frame {
+	uint32_t magic;
+	uint32_t id_len;
+	uint32_t record_len;
+	uint32_t sum; /* FNV-1a of id and record */
+};
+
+struct spool_file {
+	char *path;
+	int fd;
+	bool used;    /* of the loop's thread, like `started` */
+	bool started; /* the thread: only when there is something to write */
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t work;
+	struct buf waiting;
+	bool clear; /* empty the file before anything else */
+	bool ending;
+	off_t length; /* of the file; of the spool's thread */
+	bool complained;
+};
+
+static uint32_t
+spool_checksum(uint32_t sum, struct slice bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes.len; i++)
+		sum = (sum ^ (unsigned char)bytes.p[i]) * 16777619u;
+	return sum;
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+/* The next record of `bytes`; returns its size there, 0 if there is none. */
+static size_t
+spool_parse(struct slice bytes, struct slice *ret_id, struct slice *ret_record)
+{
+	struct frame f;
+
+	if (bytes.len < sizeof(f))
+		return 0;
+	memcpy(&f, bytes.p, sizeof(f));
+	if (f.magic != MAGIC || f.id_len > RECORD_MAX ||
+	    f.record_len > RECORD_MAX ||
+	    bytes.len - sizeof(f) < (size_t)f.id_len + f.record_len)
+		return 0;
+	*ret_id = (struct slice){bytes.p + sizeof(f), f.id_len};
+	*ret_record = (struct slice){ret_id->p + f.id_len, f.record_len};
+	if (spool_checksum(spool_checksum(2166136261u, *ret_id), *ret_record) !=
+	    f.sum)
+		return 0;
+	return sizeof(f) + f.id_len + f.record_len;
+}
+
+static int
+spool_read_all(const struct spool_file *s, struct buf *out, struct err *err)
+{
+	char chunk[65536];
+	ssize_t n;
+
+	while ((n = read(s->fd, chunk, sizeof(chunk))) > 0)
+		buf_add(out, chunk, (size_t)n);
+	if (n < 0)
+		return err_sys(err, ERR_SYSTEM, "cannot read the spool %s",
+			       s->path);
+	return out->failed ? err_nomem(err) : 0;
+}
+
+static int
+spool_load(struct spool_file *s,
+	   void (*on_record)(struct slice id, struct slice record, void *arg),
+	   void *arg, struct err *err)
+{
+	struct buf content = BUF_INIT;
+	struct slice rest, id, record;
+	int status = -1;
+	size_t n;
+
+	if (spool_read_all(s, &content, err) != 0)
+		goto out;
+	rest = (struct slice){content.data, content.len};
+	while ((n = spool_parse(rest, &id, &record)) > 0) {
+		on_record(id, record, arg);
+		s->used = true;
+		rest.p += n;
+		rest.len -= n;
+	}
+	s->length = (off_t)(content.len - rest.len);
+	status = 0;
+out:
+	buf_done(&content);
+	return status;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+static int
+write_all(struct spool_file *s, struct slice bytes)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < bytes.len) {
+		n = pwrite(s->fd, bytes.p + done, bytes.len - done,
+			   s->length + (off_t)done);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (fdatasync(s->fd) != 0)
+		return -1;
+	s->length += (off_t)bytes.len;
+	return 0;
+}
+
+/* Waits for work, or a while after a failure; false: it is over. */
+static bool
+wait_for_work(struct spool_file *s, bool failed)
+{
+	struct timespec until;
+
+	while (!s->clear && !s->ending && (failed || s->waiting.len == 0)) {
+		if (!failed) {
+			pthread_cond_wait(&s->work, &s->lock);
+			continue;
+		}
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += RETRY_S;
+		if (pthread_cond_timedwait(&s->work, &s->lock, &until) ==
+		    ETIMEDOUT)
+			break;
+	}
+	return s->clear || s->waiting.len > 0;
+}
+
+static void
+spool_warn(struct spool_file *s)
+{
+	if (!s->complained)
+		log_error(
+		    "spool %s: %s; results wait in memory until there is space",
+		    s->path, strerrordesc_np(errno));
+	s->complained = true;
+}
+
+static void *
+spool_run(void *arg)
+{
+	struct spool_file *s = arg;
+	struct buf batch = BUF_INIT;
+	bool failed = false;
+
+	pthread_mutex_lock(&s->lock);
+	while (wait_for_work(s, failed)) {
+		if (s->clear) {
+			s->clear = false;
+			s->length = 0;
+			buf_reset(&batch);
+			/* What an error leaves there is delivered again. */
+			if (ftruncate(s->fd, 0) != 0)
+				spool_warn(s);
+			failed = false;
+			continue;
+		}
+		/* Others may put more while this is being written. */
+		buf_add(&batch, s->waiting.data, s->waiting.len);
+		buf_reset(&s->waiting);
+		pthread_mutex_unlock(&s->lock);
+		failed =
+		    write_all(s, (struct slice){batch.data, batch.len}) != 0;
+		if (failed)
+			spool_warn(s);
+		pthread_mutex_lock(&s->lock);
+		if (!failed) {
+			buf_reset(&batch);
+			s->complained = false;
+		} else if (s->ending) {
+			break;
+		} else if (!s->clear) {
+			/* What came meanwhile goes behind it. */
+			buf_add(&batch, s->waiting.data, s->waiting.len);
+			buf_reset(&s->waiting);
+			buf_add(&s->waiting, batch.data, batch.len);
+			buf_reset(&batch);
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	buf_done(&batch);
+	return NULL;
+}
+
+/* --- the loop's side ----------------------------------------------------- */
+
+static void
+spool_start_thread(struct spool_file *s)
+{
+	if (!s->started &&
+	    (errno = pthread_create(&s->thread, NULL, spool_run, s)))
+		spool_warn(s);
+	else
+		s->started = true;
+}
+
+void
+spool_file_put(struct spool_file *s, struct slice id, struct slice record)
+{
+	const struct frame f = {
+	    .magic = MAGIC,
+	    .id_len = (uint32_t)id.len,
+	    .record_len = (uint32_t)record.len,
+	    .sum = spool_checksum(spool_checksum(2166136261u, id), record)};
+
+	s->used = true;
+	pthread_mutex_lock(&s->lock);
+	if (buf_reserve(&s->waiting, sizeof(f) + id.len + record.len) == 0) {
+		buf_add(&s->waiting, &f, sizeof(f));
+		buf_add(&s->waiting, id.p, id.len);
+		buf_add(&s->waiting, record.p, record.len);
+	}
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+	spool_start_thread(s);
+}
+
+void
+spool_file_clear(struct spool_file *s)
+{
+	s->used = false;
+	pthread_mutex_lock(&s->lock);
+	buf_reset(&s->waiting);
+	s->clear = true;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+	spool_start_thread(s);
+}
+
+bool
+spool_file_used(const struct spool_file *s)
+{
+	return s->used;
+}
+
+struct spool_file *
+spool_file_open(const char *path,
+		void (*on_record)(struct slice id, struct slice record,
+				  void *arg),
+		void *arg, struct err *err)
+{
+	struct spool_file *s = calloc(1, sizeof(*s));
+	pthread_condattr_t monotonic;
+
+	if (s == NULL || (s->path = strdup(path)) == NULL) {
+		free(s);
+		err_nomem(err);
+		return NULL;
+	}
+	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->fd < 0)
+		err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
+	else if (spool_load(s, on_record, arg, err) == 0) {
+		pthread_condattr_init(&monotonic);
+		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+		pthread_mutex_init(&s->lock, NULL);
+		pthread_cond_init(&s->work, &monotonic);
+		pthread_condattr_destroy(&monotonic);
+		return s;
+	}
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->path);
+	free(s);
+	return NULL;
+}
+
+void
+spool_file_close(struct spool_file *s)
+{
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->ending = true;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+	if (s->started)
+		pthread_join(s->thread, NULL);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->work);
+	buf_done(&s->waiting);
+	close(s->fd);
+	free(s->path);
+	free(s);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* What executors say of their jobs, and what their end says. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/scan.h"
+#include "core/task.h"
+#include "pool/executor.h"
+#include "util/log.h"
+
+/* --- messages ---------------------------------------------------------- */
+
+static void
+report_started(struct executor *e, struct pool_job *job,
+	       const struct ipc_message *m)
+{
+	const struct ipc_started *fixed = m->fixed;
+
+	job->started = true;
+	e->pool->events->on_started(job, fixed->started_us, e->pool->opt.arg);
+}
+
+/* An executor is not to be trusted: its module may have run wild. */
+static bool
+is_json(struct slice text)
+{
+	struct scan_value value;
+
+	return scan_check(text, TASK_DEPTH_MAX, &value, NULL) == 0;
+}
+
+static void
+report_done(struct executor *e, struct pool_job *job,
+	    const struct ipc_message *m)
+{
+	struct pool *p = e->pool;
+	struct ipc_done done = *(const struct ipc_done *)m->fixed;
+	struct slice text = m->rest;
+
+	if (done.outcome == IPC_SUCCESS && !is_json(text)) {
+		done.outcome = IPC_FAILED_FINAL;
+		done.limited = false;
+		text =
+		    SLICE("its executor sent a result that is not valid JSON");
+	}
+	if (job->kind != POOL_ASYNC)
+		room_learn(e, done.ran_us);
+	executor_remove(e, job);
+	executor_count(e);
+	p->events->on_done(job, &done, text, p->opt.arg);
+}
+
+static void
+report_returned(struct executor *e, struct pool_job *job,
+		const struct ipc_message *m)
+{
+	struct pool *p = e->pool;
+
+	executor_remove(e, job);
+	p->events->on_returned(job, p->opt.arg);
+}
+
+static void
+report_progress(struct executor *e, struct pool_job *job,
+		const struct ipc_message *m)
+{
+	if (is_json(m->rest))
+		e->pool->events->on_progress(job, m->rest, e->pool->opt.arg);
+}
+
+static void
+report_log(struct executor *e, struct pool_job *job,
+	   const struct ipc_message *m)
+{
+	const struct ipc_log *fixed = m->fixed;
+
+	if (fixed->level <= LOG_LEVEL_debug)
+		e->pool->events->on_log(job, (int)fixed->level, m->rest,
+					e->pool->opt.arg);
+}
+
+static void
+report_submit(struct executor *e, struct pool_job *job,
+	      const struct ipc_message *m)
+{
+	e->pool->events->on_submit(job, executor_process_pid(e->process),
+				   m->fixed, m->rest, e->pool->opt.arg);
+}
+
+static void (*const report_table[])(struct executor *, struct pool_job *,
+				    const struct ipc_message *) = {
+    [IPC_STARTED] = report_started,   [IPC_DONE] = report_done,
+    [IPC_RETURNED] = report_returned, [IPC_PROGRESS] = report_progress,
+    [IPC_LOG] = report_log,	      [IPC_SUBMIT] = report_submit,
+};
+
+void
+report_message(struct executor *e, const struct ipc_message *m)
+{
+	const int pid = (int)executor_process_pid(e->process);
+	struct pool *p = e->pool;
+	struct pool_job *job;
+
+	if (m->type == IPC_RECALLED) {
+		e->recalling = false;
+		pool_changed(p);
+		return;
+	}
+	if (m->type >= sizeof(report_table) / sizeof(report_table[0]) ||
+	    report_table[m->type] == NULL) {
+		log_error("executor %d sent an unexpected %s; killing it", pid,
+			  ipc_name(m->type));
+		executor_process_kill(e->process);
+		return;
+	}
+	/* A task that is over on our side may still be talked about. */
+	job = p->events->find(m->task, p->opt.arg);
+	if (job != NULL && job->executor == e)
+		report_table[m->type](e, job, m);
+	else
+		log_debug("executor %d: %s for a task that has ended", pid,
+			  ipc_name(m->type));
+}
+
+/* --- what handlers print ----------------------------------------------- */
+
+void
+report_line(struct executor *e, struct slice line)
+{
+	struct pool_job *job = TAILQ_FIRST(&e->jobs);
+
+	/* Whose it is can be told when only one can have printed it. */
+	if (job != NULL && (e->cpu || TAILQ_NEXT(job, link) == NULL))
+		e->pool->events->on_print(job, line, e->pool->opt.arg);
+	else
+		log_notice("executor %d prints: %.*s",
+			   (int)executor_process_pid(e->process), (int)line.len,
+			   line.p);
+}
+
+/* --- the end of an executor -------------------------------------------- */
+
+/* The one job that took its process down, or NULL if that cannot be known. */
+static struct pool_job *
+culprit(const struct executor *e, const struct executor_exit *how)
+{
+	struct pool_job *first = TAILQ_FIRST(&e->jobs), *job;
+
+	if (how->spoken && how->words.task != 0) {
+		job = e->pool->events->find(how->words.task, e->pool->opt.arg);
+		return job != NULL && job->executor == e ? job : NULL;
+	}
+	/* One at a time, in their order: the first was running. */
+	if (e->cpu || (first != NULL && TAILQ_NEXT(first, link) == NULL))
+		return first;
+	return NULL;
+}
+
+static void
+log_exit(const struct executor *e, const struct executor_exit *how,
+	 bool was_stopping)
+{
+	const char *name = sigabbrev_np(how->signal);
+
+	if (was_stopping && how->signal == 0 && how->status == 0)
+		log_debug("executor %d has stopped",
+			  (int)executor_process_pid(e->process));
+	else if (how->signal != 0)
+		log_warning("%s executor was killed by SIG%s", executor_kind(e),
+			    name != NULL ? name : "?");
+	else
+		log_warning("%s executor ended with status %d",
+			    executor_kind(e), how->status);
+}
+
+static void
+return_job(struct executor *e, struct pool_job *job, enum pool_fate fate,
+	   const struct executor_exit *how)
+{
+	const struct pool_exit end = {
+	    .fate = fate, .executor = executor_kind(e), .how = how};
+
+	executor_remove(e, job);
+	e->pool->events->on_exit(job, &end, e->pool->opt.arg);
+}
+
+/* Jobs that we killed it for. */
+static bool
+return_overdue(struct executor *e, const struct executor_exit *how)
+{
+	struct pool_job *job, *next;
+	bool any = false;
+
+	for (job = TAILQ_FIRST(&e->jobs); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		if (!job->overdue)
+			continue;
+		any = true;
+		return_job(e, job, POOL_OVERDUE, how);
+	}
+	return any;
+}
+
+/*
+ * It is not known which job it was: those that were running, or, if they were too
+ * short to tell, as many as there are slots, run alone the next time.
+ */
+static void
+return_suspects(struct executor *e, const struct executor_exit *how)
+{
+	unsigned int left = (unsigned int)e->generation->limits.io_workers;
+	struct pool_job *job, *next;
+	bool known = false;
+
+	TAILQ_FOREACH (job, &e->jobs, link)
+		known = known || job->started;
+	for (job = TAILQ_FIRST(&e->jobs); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		if (known ? !job->started : left == 0)
+			continue;
+		left -= !known;
+		return_job(e, job, POOL_SUSPECT, how);
+	}
+}
+
+void
+report_exit(struct executor *e, const struct executor_exit *how)
+{
+	const bool was_stopping = e->state == EXECUTOR_STOPPING;
+	struct pool_job *job;
+
+	executor_enter(e, EXECUTOR_ENDED);
+	if (!return_overdue(e, how) && e->pool->phase != POOL_KILLING) {
+		job = culprit(e, how);
+		if (job != NULL) {
+			return_job(e, job, POOL_CRASHED, how);
+		} else {
+			log_exit(e, how, was_stopping);
+			return_suspects(e, how);
+		}
+	}
+	/* The others go on elsewhere, uncounted; the first of them is to be
+	 * the first of its queue again. */
+	while ((job = TAILQ_LAST(&e->jobs, pool_job_list)) != NULL)
+		return_job(e, job, POOL_INNOCENT, how);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which job goes to which executor.
+ *
+ * An executor gets as many jobs as it has slots, and some more while its jobs
+ * are short: as many as it will get through in PREFETCH_US, so that it never
+ * waits for the next. Should a long one come among them, those behind it are
+ * called back after POOL_STUCK_MS and run elsewhere, or go back to the queue.
+ */
+#include <string.h>
+
+#include "core/task.h"
+#include "pool/executor.h"
+#include "util/clock.h"
+
+#define PREFETCH_US 4000
+#define PREFETCH_MAX 512
+
+static unsigned int
+room_less(unsigned int a, unsigned int b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* --- room -------------------------------------------------------------- */
+
+static unsigned int
+slots_of(const struct executor *e)
+{
+	return e->cpu ? 1 : (unsigned int)e->generation->limits.io_workers;
+}
+
+/* How many blocking jobs the executor may have. */
+static unsigned int
+room_window(const struct executor *e)
+{
+	unsigned int slots = slots_of(e);
+	double more = slots * PREFETCH_US / (e->ran_us + 1);
+
+	return slots +
+	       (more < PREFETCH_MAX ? (unsigned int)more : PREFETCH_MAX);
+}
+
+static unsigned int
+room_of(const struct executor *e, enum pool_kind kind)
+{
+	if (e->state != EXECUTOR_READY)
+		return 0;
+	if (kind == POOL_ASYNC)
+		return room_less(
+		    (unsigned int)e->generation->limits.async_tasks,
+		    e->count[POOL_ASYNC]);
+	return room_less(room_window(e), e->count[kind]);
+}
+
+/* The cpu executors that are there for new jobs, and one that is coming up. */
+static unsigned int
+cpu_executors(const struct pool *p, bool *ret_starting)
+{
+	const struct executor *e;
+	unsigned int n = 0;
+
+	*ret_starting = false;
+	TAILQ_FOREACH (e, &p->executors, link) {
+		if (!e->cpu || e->generation != p->current)
+			continue;
+		n += e->state == EXECUTOR_STARTING ||
+		     e->state == EXECUTOR_READY || e->state == EXECUTOR_DOOMED;
+		if (e->state == EXECUTOR_STARTING)
+			*ret_starting = true;
+	}
+	return n;
+}
+
+unsigned int
+pool_room(const struct pool *p, enum pool_kind kind)
+{
+	const struct generation *g = p->current;
+	const struct executor *e;
+	unsigned int n = 0;
+	bool starting;
+
+	if (kind != POOL_CPU)
+		return g->io == NULL ? 0 : room_of(g->io, kind);
+	TAILQ_FOREACH (e, &p->executors, link)
+		if (e->cpu)
+			n += room_of(e, POOL_CPU);
+	/* Executors for cpu-bound jobs are started when there are such jobs. */
+	if (!generation_is_waiting(g))
+		n += room_less(g->cpu_max, cpu_executors(p, &starting));
+	return n;
+}
+
+bool
+pool_is_starting(const struct pool *p, enum pool_kind kind)
+{
+	const struct executor *io = p->current->io;
+	bool starting;
+
+	if (kind != POOL_CPU)
+		return io == NULL || !executor_is_up(io);
+	cpu_executors(p, &starting);
+	return starting;
+}
+
+void
+pool_start_cpu(struct pool *p)
+{
+	bool starting;
+
+	if (p->phase == POOL_OPEN && !generation_is_waiting(p->current) &&
+	    cpu_executors(p, &starting) < p->current->cpu_max && !starting)
+		generation_spawn(p->current, true);
+}
+
+/* --- running ----------------------------------------------------------- */
+
+static struct executor *
+room_choose(const struct pool *p, enum pool_kind kind)
+{
+	struct executor *e, *best = NULL;
+
+	if (kind != POOL_CPU) {
+		e = p->current->io;
+		return e != NULL && room_of(e, kind) > 0 ? e : NULL;
+	}
+	TAILQ_FOREACH (e, &p->executors, link) {
+		if (!e->cpu || room_of(e, POOL_CPU) == 0)
+			continue;
+		if (best == NULL || e->count[POOL_CPU] < best->count[POOL_CPU])
+			best = e;
+	}
+	return best;
+}
+
+bool
+pool_has_room(const struct pool *p, enum pool_kind kind)
+{
+	return room_choose(p, kind) != NULL;
+}
+
+static void
+send_job(struct executor *e, const struct pool_job *job)
+{
+	const struct task *task = job->task;
+	const struct ipc_run run = {
+	    .timeout_us = task->timeout_us,
+	    .attempt = (uint32_t)(task->current_retry + 1),
+	    .max_attempts = (uint32_t)(task->max_retries + 1),
+	    .id_len = (uint32_t)strlen(task->id),
+	    .name_len = (uint32_t)strlen(task->name),
+	    .args_len = (uint32_t)task->args.len,
+	    .kwargs_len = (uint32_t)task->kwargs.len};
+	const struct slice rest[] = {{task->id, run.id_len},
+				     {task->name, run.name_len},
+				     task->args,
+				     task->kwargs};
+
+	executor_process_send(e->process, IPC_RUN, job->number, &run, rest, 4);
+}
+
+bool
+pool_run(struct pool *p, struct pool_job *job)
+{
+	struct executor *e = room_choose(p, job->kind);
+
+	if (e == NULL)
+		return false;
+	executor_add(e, job);
+	send_job(e, job);
+	return true;
+}
+
+/* --- long and short ---------------------------------------------------- */
+
+void
+room_learn(struct executor *e, int64_t ran_us)
+{
+	if (ran_us >= 0)
+		e->ran_us += ((double)ran_us - e->ran_us) / 8;
+	e->moved_ms = clock_mono_ms();
+}
+
+bool
+pool_unstick(struct pool *p)
+{
+	const int64_t now = clock_mono_ms();
+	struct executor *e;
+	bool look_again = false;
+	unsigned int n;
+
+	TAILQ_FOREACH (e, &p->executors, link) {
+		n = e->count[POOL_THREAD] + e->count[POOL_CPU];
+		if (n <= slots_of(e))
+			continue;
+		look_again = true;
+		if (executor_is_up(e) && !e->recalling &&
+		    now - e->moved_ms >= POOL_STUCK_MS) {
+			/* What runs now is not short. */
+			e->ran_us += PREFETCH_US * 8.0;
+			executor_recall(e);
+		}
+	}
+	return look_again;
+}

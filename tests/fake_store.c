@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* A broker and a backend in memory, with faults on demand. */
+#include "fake_store.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/result_json.h"
+#include "suite.h"
+
+static struct fake_store *fake;
+static bool fake_is_up;
+
+/* A claim, with the bytes that it owns behind it. */
+struct fake_claim {
+	struct broker_claim claim;
+	char bytes[];
+};
+
+static void
+journal(const char *entry)
+{
+	buf_addf(&fake->journal, "%s; ", entry);
+}
+
+static void
+keep_text(struct buf *to, struct slice text)
+{
+	buf_reset(to);
+	buf_add(to, text.p, text.len);
+	buf_addc(to, '\0');
+}
+
+/* --- from the loop ----------------------------------------------------- */
+
+/* Confirms what is not held back. */
+static void
+confirm_all(void)
+{
+	struct pending_list puts = TAILQ_HEAD_INITIALIZER(puts);
+	struct pending_list settles = TAILQ_HEAD_INITIALIZER(settles);
+	struct pending *p;
+
+	if (!fake->hold_records)
+		TAILQ_CONCAT(&puts, &fake->puts, link);
+	if (!fake->hold_claims)
+		TAILQ_CONCAT(&settles, &fake->settles, link);
+	while ((p = TAILQ_FIRST(&puts)) != NULL) {
+		struct results_put *put =
+		    container_of(p, struct results_put, pending);
+
+		TAILQ_REMOVE(&puts, p, link);
+		put->on_done(put);
+	}
+	while ((p = TAILQ_FIRST(&settles)) != NULL) {
+		struct broker_settle *settle =
+		    container_of(p, struct broker_settle, pending);
+
+		TAILQ_REMOVE(&settles, p, link);
+		free(container_of(settle->claim, struct fake_claim, claim));
+		settle->on_done(settle);
+	}
+}
+
+/* A question that is answered in the next turn. */
+struct fake_question {
+	results_record_fn *on_record;
+	results_created_fn *on_created;
+	broker_value_fn *on_value;
+	broker_submitted_fn *on_submitted;
+	struct broker_submit *batch;
+	struct err *errs;
+	size_t n;
+	void *arg;
+};
+
+static void
+answer_question(evutil_socket_t fd, short what, void *arg)
+{
+	struct fake_question q = *(struct fake_question *)arg;
+	const struct err *err = fake->get_err.code ? &fake->get_err : NULL;
+	struct slice record = {NULL, 0};
+	size_t i;
+
+	free(arg);
+	if (fake->stored != NULL && err == NULL)
+		record = slice_of(fake->stored);
+	for (i = 0; q.batch != NULL && i < q.n; i++)
+		q.batch[i].err = fake->submit_err;
+	if (q.on_record != NULL)
+		q.on_record(record, err, q.arg);
+	if (q.on_value != NULL)
+		q.on_value((struct slice){NULL, 0}, NULL, q.arg);
+	if (q.on_created != NULL)
+		q.on_created(q.errs, q.n, q.arg);
+	if (q.on_submitted != NULL)
+		q.on_submitted(q.batch, q.n, q.arg);
+}
+
+static void
+ask(struct fake_question question)
+{
+	const struct timeval now = {0};
+	struct fake_question *q = malloc(sizeof(*q));
+
+	ck_assert_ptr_nonnull(q);
+	*q = question;
+	event_base_once(fake->base, -1, EV_TIMEOUT, answer_question, q, &now);
+}
+
+void
+fake_store_turn(struct fake_store *s)
+{
+	const struct timeval ten_ms = {.tv_usec = 10000};
+
+	confirm_all();
+	event_base_loopexit(s->base, &ten_ms);
+	event_base_loop(s->base, EVLOOP_ONCE);
+	confirm_all();
+}
+
+/* --- the broker -------------------------------------------------------- */
+
+static void
+fake_broker_close(struct broker *b)
+{
+	free(b);
+}
+
+static const char *
+fake_broker_name(const struct broker *b)
+{
+	return "fake";
+}
+
+static bool
+fake_broker_is_up(const struct broker *b)
+{
+	return fake_is_up;
+}
+
+static void
+fake_broker_want(struct broker *b, unsigned int queue, unsigned int n)
+{
+	fake->wanted[queue] = n;
+}
+
+static bool
+fake_broker_quiet(const struct broker *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < FAKE_QUEUES; i++)
+		if (fake->wanted[i] > 0)
+			return false;
+	return true;
+}
+
+static void
+fake_broker_settle(struct broker *b, struct broker_settle *settle)
+{
+	static const char *const names[] = {[BROKER_ACK] = "ack",
+					    [BROKER_RETRY] = "retry",
+					    [BROKER_PUT_BACK] = "release",
+					    [BROKER_BURY] = "dead"};
+
+	journal(names[settle->verdict]);
+	if (settle->verdict == BROKER_BURY)
+		keep_text(&fake->last_info, settle->info);
+	TAILQ_INSERT_TAIL(&fake->settles, &settle->pending, link);
+}
+
+static size_t
+fake_broker_unsettled(const struct broker *b)
+{
+	return !TAILQ_EMPTY(&fake->settles);
+}
+
+static void
+fake_broker_heartbeat(struct broker *b, struct slice description)
+{
+	keep_text(&fake->heartbeat, description);
+}
+
+static void
+fake_broker_farewell(struct broker *b)
+{
+	journal("deregister");
+}
+
+static void
+fake_broker_register(struct broker *b, const struct slice *names,
+		     const struct slice *descriptions, size_t n)
+{
+	fake->registered = (unsigned int)n;
+}
+
+static void
+fake_broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
+		   broker_submitted_fn *on_done, void *arg)
+{
+	journal("submit");
+	ask((struct fake_question){
+	    .on_submitted = on_done, .batch = batch, .n = n, .arg = arg});
+}
+
+static void
+fake_broker_registered(struct broker *b, struct slice name,
+		       broker_value_fn *on_value, void *arg)
+{
+	ask((struct fake_question){.on_value = on_value, .arg = arg});
+}
+
+static const struct broker_ops fake_broker_ops = {
+    .close = fake_broker_close,
+    .name = fake_broker_name,
+    .is_up = fake_broker_is_up,
+    .want = fake_broker_want,
+    .quiet = fake_broker_quiet,
+    .settle = fake_broker_settle,
+    .unsettled = fake_broker_unsettled,
+    .heartbeat = fake_broker_heartbeat,
+    .farewell = fake_broker_farewell,
+    .register_tasks = fake_broker_register,
+    .submit = fake_broker_submit,
+    .registered = fake_broker_registered};
+
+struct broker *
+fake_broker_open(const struct broker_options *options, struct err *err)
+{
+	struct broker *b = calloc(1, sizeof(*b));
+
+	ck_assert_ptr_nonnull(b);
+	fake->broker = *options;
+	b->ops = &fake_broker_ops;
+	return b;
+}
+
+/* --- the backend ------------------------------------------------------- */
+
+static void
+fake_results_close(struct results *r)
+{
+	free(r);
+}
+
+static const char *
+fake_results_name(const struct results *r)
+{
+	return "fake";
+}
+
+static void
+fake_results_put(struct results *r, struct results_put *put)
+{
+	static const char *const names[] = {[RESULT_PENDING] = "pending",
+					    [RESULT_RUNNING] = "running",
+					    [RESULT_RETRYING] = "retrying",
+					    [RESULT_SUCCESS] = "success",
+					    [RESULT_FAILED] = "failed"};
+	struct buf scratch = BUF_INIT;
+	struct result record;
+
+	ck_assert_int_eq(result_decode(put->record, &scratch, &record, NULL),
+			 0);
+	journal(names[record.status]);
+	buf_done(&scratch);
+	keep_text(&fake->last_record, put->record);
+	TAILQ_INSERT_TAIL(&fake->puts, &put->pending, link);
+}
+
+static size_t
+fake_results_unconfirmed(const struct results *r)
+{
+	return !TAILQ_EMPTY(&fake->puts);
+}
+
+static void
+fake_results_get(struct results *r, struct slice id,
+		 results_record_fn *on_record, void *arg)
+{
+	ask((struct fake_question){.on_record = on_record, .arg = arg});
+}
+
+static void
+fake_results_create(struct results *r, const struct slice *ids,
+		    const struct slice *records, struct err *errs, size_t n,
+		    results_created_fn *on_done, void *arg)
+{
+	ask((struct fake_question){
+	    .on_created = on_done, .errs = errs, .n = n, .arg = arg});
+}
+
+static void
+fake_results_forget(struct results *r, const struct slice *ids, size_t n)
+{
+	journal("forget");
+}
+
+static bool
+fake_results_heard(const struct results *r)
+{
+	return false;
+}
+
+static const struct results_ops fake_results_ops = {
+    .close = fake_results_close,
+    .name = fake_results_name,
+    .put = fake_results_put,
+    .unconfirmed = fake_results_unconfirmed,
+    .get = fake_results_get,
+    .create = fake_results_create,
+    .forget = fake_results_forget,
+    .heard = fake_results_heard};
+
+struct results *
+fake_results_open(const struct results_options *options, struct err *err)
+{
+	struct results *r = calloc(1, sizeof(*r));
+
+	ck_assert_ptr_nonnull(r);
+	fake->results = *options;
+	r->ops = &fake_results_ops;
+	return r;
+}
+
+/* --- what a test does -------------------------------------------------- */
+
+void
+fake_store_init(struct fake_store *s, struct event_base *base)
+{
+	*s = (struct fake_store){.base = base};
+	TAILQ_INIT(&s->puts);
+	TAILQ_INIT(&s->settles);
+	fake = s;
+	fake_is_up = false;
+}
+
+void
+fake_store_done(struct fake_store *s)
+{
+	buf_done(&s->journal);
+	buf_done(&s->last_record);
+	buf_done(&s->last_info);
+	buf_done(&s->heartbeat);
+	fake = NULL;
+}
+
+void
+fake_store_reach(struct fake_store *s, bool up)
+{
+	struct err why;
+
+	err_set(&why, ERR_UNAVAILABLE, "the fake is out of reach");
+	fake_is_up = up;
+	s->broker.on_state(up, false, up ? NULL : &why, s->broker.arg);
+	s->results.on_state(up, false, up ? NULL : &why, s->results.arg);
+}
+
+void
+fake_broker_refuse(struct fake_store *s)
+{
+	struct err why;
+
+	err_set(&why, ERR_REFUSED, "the fake refuses");
+	fake_is_up = false;
+	s->broker.on_state(false, true, &why, s->broker.arg);
+}
+
+void
+fake_store_claim(struct fake_store *s, unsigned int queue, const char *task,
+		 bool recovered)
+{
+	const size_t len = strlen(task);
+	struct fake_claim *c = malloc(sizeof(*c) + len);
+
+	ck_assert_ptr_nonnull(c);
+	memcpy(c->bytes, task, len);
+	c->claim = (struct broker_claim){
+	    .queue = queue, .bytes = {c->bytes, len}, .recovered = recovered};
+	if (s->wanted[queue] > 0)
+		s->wanted[queue]--;
+	s->broker.on_claim(&c->claim, s->broker.arg);
+}
+
+void
+fake_store_control(struct fake_store *s, const char *message)
+{
+	s->broker.on_control(slice_of(message), s->broker.arg);
+}
+
+const char *
+fake_store_journal(struct fake_store *s)
+{
+	buf_addc(&s->journal, '\0');
+	s->journal.len--;
+	return s->journal.data;
+}
+
+bool
+fake_store_saw(struct fake_store *s, const char *entry)
+{
+	return strstr(fake_store_journal(s), entry) != NULL;
+}

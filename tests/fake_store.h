@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A broker and a backend in memory, for tests of what uses them: nothing is
+ * claimed that the test does not put in, every fault comes on demand, and what
+ * was asked of them stands in a journal.
+ *
+ * There is one at a time; its openers take the places of broker_open() and
+ * results_open(). All callbacks come from the loop, as the contracts say.
+ */
+#ifndef TESTS_FAKE_STORE_H
+#define TESTS_FAKE_STORE_H
+
+#include "store/broker.h"
+#include "store/results.h"
+
+#define FAKE_QUEUES 8
+
+struct fake_store {
+	struct event_base *base;
+	/*
+	 * What was asked, in its order, each with "; " behind it: "running",
+	 * "retrying", "success", "failed" (records, as they are stored), "ack",
+	 * "retry", "release", "dead" (claims, as they are settled), "submit",
+	 * "deregister".
+	 */
+	struct buf journal;
+	struct buf last_record; /* the last record that was stored */
+	struct buf last_info; /* of the last claim that went to the dead list */
+	struct buf heartbeat; /* the last one */
+	unsigned int wanted[FAKE_QUEUES];
+	unsigned int registered; /* task types */
+	/* Faults. */
+	bool hold_records; /* no record is confirmed, until it is false again */
+	bool hold_claims;  /* no settlement is confirmed … */
+	struct err get_err;    /* results_get() fails, if it has a code */
+	struct err submit_err; /* submissions fail, if it has a code */
+	const char *stored;    /* what results_get() finds; NULL: nothing */
+	/* The fake's own. */
+	struct broker_options broker;
+	struct results_options results;
+	struct pending_list puts, settles;
+};
+
+void fake_store_init(struct fake_store *s, struct event_base *base);
+void fake_store_done(struct fake_store *s);
+
+struct broker *fake_broker_open(const struct broker_options *options,
+				struct err *err);
+struct results *fake_results_open(const struct results_options *options,
+				  struct err *err);
+
+/* Both come into reach, or go out of it. */
+void fake_store_reach(struct fake_store *s, bool up);
+/* Either will never let us in again. */
+void fake_broker_refuse(struct fake_store *s);
+/* The worker is given a claim. */
+void fake_store_claim(struct fake_store *s, unsigned int queue,
+		      const char *task, bool recovered);
+/* A message to workers. */
+void fake_store_control(struct fake_store *s, const char *message);
+
+/* Runs the loop until the condition is true; the test fails after 10 s. */
+#define FAKE_WAIT(s, condition)                                                \
+	do {                                                                   \
+		int64_t until_ = clock_mono_ms() + 10000;                      \
+		while (!(condition)) {                                         \
+			ck_assert_msg(clock_mono_ms() < until_,                \
+				      "not within 10 s: %s; journal: %s",      \
+				      #condition, fake_store_journal(s));      \
+			fake_store_turn(s);                                    \
+		}                                                              \
+	} while (0)
+/* One turn of the loop, which waits for 10 ms at most. */
+void fake_store_turn(struct fake_store *s);
+const char *fake_store_journal(struct fake_store *s);
+bool fake_store_saw(struct fake_store *s, const char *entry);
+
+#endif
