@@ -161,7 +161,7 @@ conf_parse_integer(enum conf_type type, const char *text, int64_t *ret)
 	    (unit = strchr(units, tolower((unsigned char)*end))) != NULL) {
 		end++;
 		for (; unit >= units; unit--)
-			n = n > INT64_MAX ? n : n * 1024;
+			n = n > INT64_MAX / 1024 ? UINTMAX_MAX : n * 1024;
 	}
 	if (*end != '\0')
 		return -1;
