@@ -104,6 +104,7 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	    .type = IPC_SUBMIT, .task = task, .fixed = &fixed, .rest = json};
 
 	pthread_mutex_lock(&s->lock);
+	/* Listed before it is sent: the answer may come at once. */
 	fixed.request = ++s->last_request;
 	if (w != NULL) {
 		w->request = fixed.request;
@@ -113,6 +114,7 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	outbox_put(s->outbox, &frame, true);
 	if (w == NULL)
 		return;
+	/* Without the lock: whoever reads now takes it for the answer. */
 	s->on_wait(s->arg);
 	pthread_mutex_lock(&s->lock);
 	while (!w->answered)

@@ -30,7 +30,7 @@ int64_t clock_boot_us(void);
  */
 int64_t clock_ahead_us(int64_t *ret_wall_us);
 /* Different after each start of the machine; "" if that cannot be told. */
-#define CLOCK_BOOT_SIZE 37
+#define CLOCK_BOOT_SIZE 37 /* a UUID and a NUL */
 void clock_boot_name(char name[CLOCK_BOOT_SIZE]);
 
 /* Sources for tests; NULL gives the system's clock back. */
