@@ -137,7 +137,8 @@ check_user(const struct conf_task *t, struct err *err)
 			    geteuid());
 	else
 		return 0;
-	err_prefix(err, "%s: [task %s] user = %s", t->location, t->name, t->user);
+	err_prefix(err, "%s: [task %s] user = %s", t->location, t->name,
+		   t->user);
 	return r;
 }
 
