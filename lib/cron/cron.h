@@ -43,8 +43,11 @@
 struct err;
 struct tz;
 
+/* Unix time begins with 1970. The set of years (struct cron) has four words, and
+ * the days (days.h) and time zones (tz_span.h) end with 2199. */
 #define CRON_YEAR_MIN 1970
 #define CRON_YEAR_MAX 2199
+/* Twice an expression with every value of all fields but the year written out. */
 #define CRON_TEXT_MAX 1024
 
 /*

@@ -7,6 +7,7 @@
 
 #include "util/err.h"
 
+/* Both keep a message within ERR_MSG_MAX, and on one line or two. */
 #define TOKEN_MAX 40
 #define HINT_MAX 160
 

@@ -21,6 +21,8 @@
 /* A local time behind all others, and behind the last span of any zone. */
 #define NONE (INT64_MAX / 2)
 #define NO_DAY UINT32_MAX
+/* The longest gap whose missed times fire after it; see cron.h. Clocks are put
+ * forward by less; a zone that changes its side of the date line skips a day. */
 #define GAP_REPLAYED_S (3 * 3600)
 
 static inline unsigned int

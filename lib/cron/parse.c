@@ -14,8 +14,8 @@
 
 #define ZONE_PREFIX "CRON_TZ="
 #define EVERY "@every"
-#define ALL_DAYS UINT32_C(0x7fffffff)
-#define ALL_WEEKDAYS 0x7f
+#define ALL_DAYS UINT32_C(0x7fffffff) /* 31 */
+#define ALL_WEEKDAYS 0x7f	      /* 7 */
 #define US_PER_S INT64_C(1000000)
 #define ANCHOR_END_US (INT64_C(7258118400) * US_PER_S) /* the year 2200 */
 

@@ -16,6 +16,8 @@
 #include "util/closest.h"
 #include "util/err.h"
 
+/* The largest files of the tz database have 4 KiB. This keeps what is not one of
+ * them from filling memory. */
 #define FILE_MAX (1 << 20)
 
 static const struct tz_span utc_spans[] = {

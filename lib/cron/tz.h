@@ -19,6 +19,7 @@ struct err;
 struct tz;
 struct tz_set;
 
+/* Twice the longest name of the tz database, America/Argentina/Buenos_Aires. */
 #define TZ_NAME_MAX 64
 #define TZ_VERSION_SIZE 64
 

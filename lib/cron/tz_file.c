@@ -13,11 +13,12 @@
 #include "cron/tz_span.h"
 #include "util/err.h"
 
+/* Of RFC 8536, section 3.1 and 3.2. */
 #define HEADER_SIZE 44
 #define TYPE_SIZE 6
 /* zic writes no more, and known zones have a tenth of it. */
 #define TRANSITIONS_MAX 2000
-#define TYPES_MAX 256
+#define TYPES_MAX 256 /* an index is one byte */
 /* What ended before 1969 matters to nobody. */
 #define BEGIN_S INT64_C(-31536000)
 #define RULE_FROM 1970

@@ -17,6 +17,7 @@
 #include "util/err.h"
 
 #define FOLDER "/usr/share/zoneinfo"
+/* Two are enough for America/Argentina/Ushuaia; a loop of links has no end. */
 #define DEPTH_MAX 4
 
 const char *

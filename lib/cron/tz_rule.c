@@ -9,6 +9,8 @@
 #define HOUR_S 3600
 #define SUMMER_S HOUR_S	      /* ahead of the standard time, if not said */
 #define CHANGE_S (2 * HOUR_S) /* the time of a change, if not said */
+/* The largest hours that POSIX and, for the time of a change, RFC 8536 (section
+ * 3.3.1) allow. */
 #define OFFSET_HOURS 24
 #define CHANGE_HOURS 167
 

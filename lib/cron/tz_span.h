@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TZ_BUCKET_SHIFT 24
+#define TZ_BUCKET_SHIFT 24 /* 2^24 s are 194 days */
 /* 2200-01-08T00:00:00Z: what is later has the last offset for ever. */
 #define TZ_END_S INT64_C(7258723200)
 #define TZ_BUCKETS ((size_t)(TZ_END_S >> TZ_BUCKET_SHIFT) + 1)

@@ -8,7 +8,7 @@
 
 #include "util/closest.h"
 
-#define NAME_LEN 3
+#define NAME_LEN 3 /* JAN, SUN */
 
 static const char *
 end_of(const char *p, const char *end, int (*is)(int))

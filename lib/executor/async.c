@@ -20,9 +20,11 @@
  * Ended tasks are kept for a while, so that a module that ends one twice is
  * told so instead of corrupting memory. Large ones are not.
  */
+/* Together at most 1 MiB. A second end mostly comes in the same callback or the
+ * next, long before so many tasks have ended. */
 #define ENDED_KEEP 256
 #define ENDED_SIZE_MAX 4096
-
+/* As in workers.c. */
 #define SCRATCH_KEEP (64u << 10)
 
 struct async {

@@ -21,7 +21,10 @@
 #include "util/err.h"
 #include "util/timer.h"
 
+/* A trade: ends that nobody writes at once wait this long at most. Well below
+ * IPC_STARTED_AFTER_MS, as the tick also reports what has started. */
 #define TICK_NS 1000000
+/* The maximum of [executor] io_workers. */
 #define THREADS_MAX 1024
 
 struct executor {
@@ -396,6 +399,9 @@ say_hello(struct executor *e)
 static void
 executor_finish(struct executor *e)
 {
+	/* In this order: fini of a module may still have events on the loop,
+	 * and their callbacks are code of the module. So the loop goes after
+	 * fini, and before the modules are unloaded. */
 	workers_free(e->workers);
 	loader_fini(e->loader);
 	outbox_drain(e->outbox);

@@ -76,6 +76,7 @@ flowrra_task_data(const struct flowrra_task *t)
 static bool
 has_room(const struct flowrra_task *t)
 {
+	/* To wait here would hold up all tasks of the loop. */
 	if (t->loop != NULL)
 		return !outbox_full(t->env->outbox);
 	outbox_wait(t->env->outbox);
@@ -114,6 +115,7 @@ flowrra_task_log(struct flowrra_task *t, int level, const char *format, ...)
 	va_list ap;
 	char *text;
 
+	/* syslog's numbers; the log has error (3) to debug (7). */
 	level = level < 3 ? 3 : level > 7 ? 7 : level;
 	fixed.level = levels[level];
 	va_start(ap, format);
@@ -130,9 +132,11 @@ flowrra_task_log(struct flowrra_task *t, int level, const char *format, ...)
 static int __attribute__((format(printf, 3, 0)))
 handler_fail(struct flowrra_task *t, bool final, const char *format, va_list ap)
 {
+	/* A handler may fail twice: the last word counts. */
 	free(t->error);
 	t->error = text_format(TEXT_ERROR_MAX, format, ap);
 	t->final = final;
+	/* A blocking handler still has to return; here is the end already. */
 	if (t->loop != NULL)
 		async_end_failed(t);
 	return -1;

@@ -10,6 +10,8 @@
 
 #include "util/err.h"
 
+/* From here on handlers wait with progress and log lines, which may come without
+ * end; results never wait. Some five times what a socket holds by default. */
 #define FULL_BYTES (1u << 20)
 
 struct outbox {
@@ -42,6 +44,7 @@ flush_locked(struct outbox *o)
 	}
 	o->writing = true;
 	do {
+		/* Swapped, not copied; the memory of both is used again. */
 		if (o->channel.out.len == 0) {
 			spare = o->channel.out;
 			o->channel.out = o->pending;

@@ -21,6 +21,8 @@ struct err;
 struct event_base;
 struct outbox;
 
+/* Enough that the system call hardly counts for each of them, and few enough that
+ * flowrrad gets something to do before the tick. */
 #define OUTBOX_BATCH 64u
 
 /* `fd` is borrowed; `base` has locks (evthread). */

@@ -113,6 +113,7 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	    .type = IPC_SUBMIT, .task = task, .fixed = &fixed, .rest = json};
 
 	pthread_mutex_lock(&s->lock);
+	/* Listed before it is sent: the answer may come at once. */
 	fixed.request = ++s->last_request;
 	if (w != NULL) {
 		w->request = fixed.request;
@@ -122,6 +123,7 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	outbox_put(s->outbox, &frame, true);
 	if (w == NULL)
 		return;
+	/* Without the lock: whoever reads now takes it for the answer. */
 	s->on_wait(s->arg);
 	pthread_mutex_lock(&s->lock);
 	while (!w->answered)

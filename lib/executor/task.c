@@ -47,6 +47,7 @@ task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	t->args_text = (struct slice){p, parts->args.len};
 	p = mempcpy(p, parts->args.p, parts->args.len);
 	t->kwargs_text = (struct slice){p, parts->kwargs.len};
+	/* No NUL behind args and kwargs: JSON is read by its length. */
 	mempcpy(p, parts->kwargs.p, parts->kwargs.len);
 	return t;
 }

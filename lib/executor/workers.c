@@ -11,7 +11,8 @@
 #include "util/clock.h"
 #include "util/err.h"
 
-/* Scratch memory that grew beyond this is given back. */
+/* Scratch memory that grew beyond this is given back: most results are smaller,
+ * and one that is not should not cost its size in every thread for ever. */
 #define SCRATCH_KEEP (64u << 10)
 /* What takes less is done before another thread has woken up for it. */
 #define SHORT_US 50
@@ -94,6 +95,7 @@ take_next(struct worker *self, int64_t ran_us)
 	struct flowrra_task *t;
 
 	pthread_mutex_lock(&w->lock);
+	/* An eighth: a few tasks of another kind change it, one does not. */
 	w->ran_us += ((double)ran_us - w->ran_us) / 8;
 	t = take_locked(self);
 	pthread_mutex_unlock(&w->lock);

@@ -19,7 +19,11 @@
 
 struct err;
 
+/* Raised by every change of messages.def or of a struct below, so that a mixed
+ * installation is told apart from a broken one. */
 #define IPC_VERSION 1u
+/* Twice the largest task or result that can be configured. A larger frame means
+ * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
 
 /* Descriptors that an executor finds open when it starts. */
@@ -71,7 +75,8 @@ struct ipc_run {
 	uint32_t kwargs_len;
 };
 
-/* Sent only for a task that has run for IPC_STARTED_AFTER_MS. */
+/* Sent only for a task that has run for IPC_STARTED_AFTER_MS. A shorter one has
+ * its start in DONE, and so costs one message, not two. */
 #define IPC_STARTED_AFTER_MS 5
 struct ipc_started {
 	int64_t started_us; /* wall clock */

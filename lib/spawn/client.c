@@ -26,8 +26,8 @@
  * enough that neither its socket nor the limit on descriptors that are under
  * way between processes is ever reached. */
 #define ASKED_MAX 32
-#define READ_SIZE 65536
-/* What a pipe can hold at most. */
+#define READ_SIZE 65536 /* what a pipe holds by default */
+/* Twice what a pipe holds at most, if no administrator allowed more (pipe(7)). */
 #define DRAIN_MAX (2u << 20)
 
 enum state {
@@ -217,6 +217,7 @@ tell_ends(struct spawner *s)
 
 	while ((p = TAILQ_FIRST(&s->over)) != NULL) {
 		TAILQ_REMOVE(&s->over, p, link);
+		/* First: callers expect no output after the end. */
 		drain_output(p);
 		p->on_end(p->arg, &p->end);
 		free_spawn(p);

@@ -23,7 +23,8 @@
 #include "spawn/spawn.h"
 #include "spawn/start.h"
 
-/* At the end: how long to wait for what was killed to be gone. */
+/* At the end: how long to wait for what was killed to be gone. A process in an
+ * uninterruptible sleep may never be; the client waits for us. */
 #define END_MS 5000
 #define END_STEP_MS 20
 
@@ -323,6 +324,7 @@ server_run(int fd)
 			break;
 		if (p[2].revents != 0)
 			break;
+		/* Ends first: they make room before something is started. */
 		if (p[1].revents != 0)
 			on_child(&s);
 		if (p[0].revents != 0)

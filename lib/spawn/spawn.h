@@ -23,6 +23,7 @@
 struct buf;
 struct err;
 
+/* Where the spawner finds its socket: the first behind the standard ones. */
 #define SPAWN_FD 3
 
 enum spawn_order {
@@ -31,7 +32,7 @@ enum spawn_order {
 	SPAWN_START,
 	SPAWN_SIGNAL, /* to the whole process group */
 };
-#define SPAWN_N_FDS 4
+#define SPAWN_N_FDS 4 /* orders, then standard input, output and error */
 
 struct spawn_request {
 	uint32_t order;

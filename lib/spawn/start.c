@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Where programs are looked for when their environment has no PATH. */
 #define STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
 
 /* What parent and child share: vfork()'s child writes to the parent's memory,

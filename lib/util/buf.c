@@ -39,11 +39,14 @@ buf_reset(struct buf *b)
 int
 buf_reserve(struct buf *b, size_t more)
 {
+	/* Doubled each time, so that n bytes cost O(n) copies; most texts of
+	 * this project fit the first. */
 	size_t cap = b->cap ? b->cap : 64;
 	char *p;
 
 	if (b->failed)
 		return -1;
+	/* Half, because the loop below doubles. */
 	if (more > SIZE_MAX / 2 - b->len - 1)
 		goto fail;
 	/* One byte more than asked for: the NUL behind the content. */
@@ -66,6 +69,7 @@ buf_add(struct buf *b, const void *p, size_t len)
 {
 	if (buf_reserve(b, len) != 0)
 		return;
+	/* An empty slice has no pointer, which memcpy() must not get. */
 	if (len > 0)
 		memcpy(b->data + b->len, p, len);
 	b->len += len;
@@ -91,6 +95,7 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	int n;
 
 	va_start(ap, fmt);
+	/* The first call measures and uses up `ap`, the second one writes. */
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	if (n < 0)

@@ -21,7 +21,11 @@ same(char a, char b)
 	return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Optimal string alignment, with the last three rows of its table. */
+/*
+ * Optimal string alignment: an edit distance in which neighbours may be swapped,
+ * the most frequent slip of a typist. A cell needs the two rows before its own,
+ * so three rows of the table are all that is kept.
+ */
 size_t
 closest_distance(const char *a, const char *b)
 {
@@ -60,6 +64,7 @@ closest_put(struct closest *c, const char *name, size_t distance)
 		return;
 	if (c->count < CLOSEST_SHOWN)
 		c->count++;
+	/* After those that are as close: the order of the offers stays. */
 	for (i = c->count - 1; i > 0 && c->best[i - 1].distance > distance; i--)
 		c->best[i] = c->best[i - 1];
 	c->best[i].name = name;
@@ -73,6 +78,7 @@ closest_offer(struct closest *c, const char *name)
 	size_t limit = length / 3 > 2 ? length / 3 : 2;
 	size_t distance = closest_distance(c->name, name);
 
+	/* Text that was left unfinished counts as one mistake. */
 	if (strncasecmp(name, c->name, length) == 0)
 		distance = least(distance, 1);
 	/* One of three letters is close to none of three others. */

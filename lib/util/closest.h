@@ -5,8 +5,12 @@
 
 #include <stddef.h>
 
+/* The names that one message can list and still be read. */
 #define CLOSEST_SHOWN 5
+/* Room for them where names are usual; what does not fit is left out. */
 #define CLOSEST_TEXT_SIZE 300
+/* The longest name of a task (NAME_TASK_MAX); the rows of the table on the stack
+ * have this length. */
 #define CLOSEST_LEN_MAX 200
 
 /* The closest names so far, the closest first. Borrows all of them. */

@@ -13,6 +13,7 @@
 #include "util/conf_task.h"
 #include "util/err.h"
 
+/* Where the packages put it, whatever the prefix of the programs. */
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
 
 static int
@@ -73,6 +74,7 @@ load_file(struct conf *conf, const char *path, bool required, struct err *err)
 		r = note_file(conf, path, err);
 	else if (r == 1 && required)
 		r = err_set(err, ERR_CONFIG, "no such file: %s", path);
+	/* The text may hold passwords; memory that is freed is used again. */
 	if (text.data != NULL)
 		explicit_bzero(text.data, text.len);
 	buf_done(&text);
@@ -88,6 +90,7 @@ load_user_file(struct conf *conf, struct err *err)
 	struct buf path = BUF_INIT;
 	int r = 1;
 
+	/* A service of root must not depend on the HOME it was started with. */
 	if (geteuid() == 0)
 		return 1;
 	/* Relative paths are to be ignored, says the XDG specification. */
@@ -152,6 +155,7 @@ load_credentials(struct conf *conf, struct err *err)
 	return 0;
 }
 
+/* Of "FLOWRRA_SECTION_KEY"; the longest is half of it. */
 #define VARIABLE_SIZE 64
 
 static void
@@ -176,6 +180,7 @@ load_environment(struct conf *conf, struct err *err)
 		if ((value = getenv(name)) == NULL ||
 		    conf_key_set(&conf_keys[i], conf, value, err) == 0)
 			continue;
+		/* Messages go to the log: they never quote a secret. */
 		if (conf_keys[i].type == CONF_SECRET)
 			return err_prefix(err, "variable %s", name);
 		return err_prefix(err, "variable %s = \"%.64s\"", name, value);
@@ -328,6 +333,7 @@ char *
 conf_frozen_changes(const struct conf *old, const struct conf *next)
 {
 	const struct conf_key *key;
+	/* As texts, so that one comparison does for all types. */
 	struct buf a = BUF_INIT;
 	struct buf b = BUF_INIT;
 	struct buf names = BUF_INIT;

@@ -18,6 +18,7 @@
 #include "util/conf_task.h"
 #include "util/err.h"
 
+/* Far beyond any configuration; it keeps a wrong path from filling memory. */
 #define FILE_MAX (1024 * 1024)
 /* The longest value is 65536 bytes; the rest is for name and blanks. */
 #define LINE_MAX_LEN 66000

@@ -16,8 +16,9 @@
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+/* As name_valid() has them; names of workers and users add one each. */
 #define ID_CHARACTERS LETTERS "0123456789_.-"
-#define CODE_MAX 255
+#define CODE_MAX (CONF_N_CODES - 1)
 
 /* Refuses what a configuration file could not hold. */
 static int
@@ -99,6 +100,7 @@ check_worker(const char *text, struct err *err)
 static bool
 is_shell(const char *program)
 {
+	/* Those whose -c takes a script. */
 	static const char *const shells[] = {"sh",  "bash", "dash", "ash",
 					     "ksh", "mksh", "zsh",  "fish",
 					     "csh", "tcsh"};
@@ -309,6 +311,8 @@ check_any(const char *text, struct err *err)
 	return 0;
 }
 
+/* The types that are texts come first in enum conf_type, so that this table also
+ * says which they are (conf_key_is_text()). */
 static int (*const checks[])(const char *text, struct err *err) = {
     [CONF_STRING] = check_any,		[CONF_SECRET] = check_any,
     [CONF_QUEUES] = check_queues,	[CONF_WORKER] = check_worker,

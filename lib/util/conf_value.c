@@ -20,6 +20,8 @@ conf_value_of(const struct conf_key *key, void *values)
 	return (char *)values + key->offset;
 }
 
+/* In units, the largest first, so that what a person wrote comes out as people
+ * write it. Fractions of a millisecond have no unit: they come as seconds. */
 static void
 print_duration(int64_t us, struct buf *out)
 {
@@ -132,6 +134,7 @@ conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 static int
 refuse(const struct conf_key *key, const char *what, struct err *err)
 {
+	/* The table has the ranges of durations in seconds, values are in µs. */
 	double unit = key->type == CONF_DURATION ? 1e6 : 1;
 	struct buf text = BUF_INIT;
 
@@ -160,8 +163,9 @@ conf_parse_integer(enum conf_type type, const char *text, int64_t *ret)
 	if (type == CONF_SIZE && *end != '\0' &&
 	    (unit = strchr(units, tolower((unsigned char)*end))) != NULL) {
 		end++;
+		/* Once for k, twice for m. */
 		for (; unit >= units; unit--)
-			n = n > INT64_MAX ? n : n * 1024;
+			n = n > INT64_MAX / 1024 ? UINTMAX_MAX : n * 1024;
 	}
 	if (*end != '\0')
 		return -1;
@@ -200,6 +204,7 @@ set_integer(const struct conf_key *key, int64_t *ret, const char *text,
 static int
 set_bool(bool *ret, const char *text, struct err *err)
 {
+	/* The first pair is what is printed. */
 	static const char *const words[][2] = {
 	    {"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};
 	size_t i;
@@ -253,6 +258,7 @@ set_string(const struct conf_key *key, void *values, const char *text,
 	char **value = conf_value_of(key, values);
 	char *copy;
 
+	/* All that can fail comes first: a value stays whole on failure. */
 	if (conf_key_check_text(key, text, err) != 0)
 		return -1;
 	if ((copy = strdup(text)) == NULL)
@@ -311,6 +317,7 @@ conf_key_set(const struct conf_key *key, void *values, const char *text,
 	if ((copy = strndup(text, len)) == NULL)
 		return err_nomem(err);
 	r = set_trimmed(key, values, copy, err);
+	/* It may be a password. */
 	explicit_bzero(copy, len);
 	free(copy);
 	return r;

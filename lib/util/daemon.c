@@ -18,8 +18,11 @@
 #include "util/notify.h"
 #include "util/proc.h"
 
+/* Each key once, and as many again. */
 #define SETTINGS_MAX 64
+/* How old `systemctl status` may be: it costs one datagram each time. */
 #define STATUS_S 5
+/* Twice the longest, which has two assignments and a number of 64 bits. */
 #define STATE_MAX 128
 /* Beyond what the program needs to stop, before the service manager kills. */
 #define STOP_MARGIN_US 15000000
@@ -193,6 +196,7 @@ daemon_stop(struct daemon *d)
 	int64_t us;
 
 	log_notice("stopping");
+	/* Before stop(), which may end at once and must not seem ready. */
 	d->stopping = true;
 	us = d->program->stop(d->arg);
 	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",

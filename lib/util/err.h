@@ -34,6 +34,7 @@ enum err_code {
 #undef X
 };
 
+/* A few lines of a terminal; callers cut what they quote to some 64 bytes. */
 #define ERR_MSG_MAX 512
 
 struct err {

@@ -10,7 +10,10 @@
 
 #include "util/buf.h"
 
+/* What a log can still show as a line. */
 #define LINES_MAX_BYTES 2048
+/* Of a sink. A trade: more is seldom read, and a program that prints in a loop
+ * must not push everything else out of the log. */
 #define LINES_PER_S 100
 
 /* Where lines go, without their ends; set on_line and arg, and zero the rest.

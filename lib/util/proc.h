@@ -13,6 +13,7 @@
 
 struct err;
 
+/* Three times what any caller passes; the child has copies on its stack. */
 #define PROC_FDS_MAX 16
 
 struct proc_options {

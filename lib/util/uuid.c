@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define ID_BYTES 16
+#define ID_BYTES 16 /* 128 bits, RFC 9562 */
 /* The kernel gives up to 256 bytes in one go, uninterrupted. */
 #define POOL_BYTES 256
 

@@ -8,6 +8,7 @@
 #ifndef UTIL_UUID_H
 #define UTIL_UUID_H
 
+/* 32 hexadecimal digits, 4 hyphens, and a NUL. */
 #define UUID_TEXT_SIZE 37
 
 /* Writes 36 characters and a NUL. Aborts only if the kernel has no entropy. */

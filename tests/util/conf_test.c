@@ -217,6 +217,9 @@ static const struct {
     {"[executor]\nmax_result_size = 99999999999g",
      ":2: [executor] max_result_size = \"99999999999g\": out of range; "
      "allowed: 64 to 32m"},
+    {"[executor]\nmemory_limit = 18014398509481984k",
+     ":2: [executor] memory_limit = \"18014398509481984k\": out of range; "
+     "allowed: 0 to 1024g"},
     {"[broker]\nsocket_timeout = soon",
      ":2: [broker] socket_timeout = \"soon\": not a duration such as 90 or "
      "1h30m; allowed: 100ms to 1h"},
