@@ -56,7 +56,7 @@ START_TEST(dead_tasks_are_retried_with_all_their_attempts)
 	/* They die again, and are not put back again by the same order. */
 	ck_answer(w, "tasks retry --all", "done", "3");
 	ck_complains(ctl(w, "wait a b c --timeout 30"), 1, "no luck");
-	ck_complains(ctl(w, "tasks retry nope"), 2, "no dead task nope");
+	ck_complains(ctl(w, "tasks retry nope"), 2, "no dead task with ID nope");
 	world_stop(w);
 }
 END_TEST
@@ -66,7 +66,7 @@ START_TEST(dead_tasks_are_deleted)
 	struct world *w = with_dead(_i);
 
 	ck_run(ctl(w, "tasks delete c"), 0, "1 deleted\n");
-	ck_complains(ctl(w, "tasks delete c"), 2, "no dead task c");
+	ck_complains(ctl(w, "tasks delete c"), 2, "no dead task with ID c");
 	ck_complains(ctl(w, "result c"), 1, "task c");
 	ck_answer(w, "tasks delete --all --dry-run", "matched", "2");
 	ck_run(ctl(w, "tasks delete --all"), 0, "2 deleted\n");
@@ -81,9 +81,9 @@ START_TEST(words_that_say_nothing_change_nothing)
 {
 	struct world *w = with_dead(_i);
 
-	ck_complains(ctl(w, "tasks delete --error ''"), 64, "which?");
+	ck_complains(ctl(w, "tasks delete --error ''"), 64, "missing selection");
 	ck_complains(ctl(w, "tasks retry \"$(printf '\\377')\""), 2,
-		     "no dead task ?");
+		     "no dead task with ID ?");
 	ck_run(ctl(w, "cancel \"$(printf '\\377')\" --json | cut -d, -f1-2"), 0,
 	       "{\"id\":\"?\",\"code\":65\n");
 	ck_run(ctl(w, "tasks dead | wc -l"), 0, "3\n");

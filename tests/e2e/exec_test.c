@@ -97,8 +97,8 @@ START_TEST(a_failure_tells_code_and_last_lines)
 		  "cannot start /nonexistent/program: could not execute it: No "
 		  "such file or directory");
 	ck_failed(w, "no_place", "2", "could not enter its working directory");
-	ck_failed(w, "wants", "1", "no argument {0}");
-	ck_failed(w, "wants 1", "1", "no keyword argument \"path\"");
+	ck_failed(w, "wants", "1", "lacks the argument {0}");
+	ck_failed(w, "wants 1", "1", "lacks the keyword argument \"path\"");
 	ck_complains(
 	    ctl(w, "submit wants --args '[\"a\\u0000b\"]' --kw path=x --wait"),
 	    1, "args cannot be read");
