@@ -323,13 +323,6 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 		 d->broker_state.up ? "in reach" : "out of reach");
 }
 
-static bool
-same_url(const struct conf *conf)
-{
-	return conf->backend.url == NULL || conf->backend.url[0] == '\0' ||
-	       strcmp(conf->backend.url, conf->broker.url) == 0;
-}
-
 static int
 open_stores(struct dispatch *d, struct err *err)
 {
@@ -414,7 +407,8 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	}
 	d->opt = *options;
 	d->conf = options->conf;
-	d->one_store = same_url(options->conf);
+	d->one_store = results_beside_broker(options->conf->backend.url,
+					     options->conf->broker.url);
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->runners);
 	TAILQ_INIT(&d->unsure);
