@@ -77,7 +77,7 @@ time_left_ms(const struct redis *r)
  * than timeout_ms, it goes off in time for any command.
  */
 static void
-set_deadline(struct redis *r)
+conn_set_deadline(struct redis *r)
 {
 	int64_t ms = time_left_ms(r);
 	struct timeval tv;
@@ -101,7 +101,7 @@ redis_conn_on_deadline(int fd, short what, void *arg)
 	if (idle(r) && !r->subscriber)
 		return;
 	if (time_left_ms(r) > 0) {
-		set_deadline(r);
+		conn_set_deadline(r);
 		return;
 	}
 	if (idle(r)) {
@@ -131,7 +131,7 @@ redis_conn_send(struct redis *r, struct redis_due due,
 	if (first && r->phase == REDIS_PHASE_UP)
 		r->since_ms = clock_mono_ms();
 	if (!r->deadline_set)
-		set_deadline(r);
+		conn_set_deadline(r);
 	return 0;
 }
 
@@ -228,7 +228,7 @@ redis_conn_up(struct redis *r)
 	r->phase = REDIS_PHASE_UP;
 	r->up_ms = r->since_ms = clock_mono_ms();
 	redis_script_forget(r, UINT64_MAX);
-	set_deadline(r);
+	conn_set_deadline(r);
 	if (r->subscriber && redis_pubsub_restore(r) != 0) {
 		err_nomem(&err);
 		redis_conn_fail(r, &err);
@@ -283,7 +283,7 @@ redis_conn_on_retry(int fd, short what, void *arg)
 	r->reader = NULL;
 	r->phase = REDIS_PHASE_DIALING;
 	r->since_ms = clock_mono_ms();
-	set_deadline(r);
+	conn_set_deadline(r);
 	if (r->url.tls)
 		renew_tls(r);
 	r->dial =

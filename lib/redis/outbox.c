@@ -42,7 +42,7 @@ pause_for_a_while(struct outbox *o)
 }
 
 static void
-on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
+outbox_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct pending *p = arg;
 	struct outbox *o = p->owner;
@@ -95,7 +95,7 @@ outbox_push(struct outbox *o)
 	    evtimer_pending(o->pause, NULL))
 		return;
 	while ((p = TAILQ_FIRST(&o->waiting)) != NULL) {
-		if (o->ops->send(p, o->redis, on_reply, p) != 0) {
+		if (o->ops->send(p, o->redis, outbox_on_reply, p) != 0) {
 			/* Out of memory, most likely: try again later. */
 			pause_for_a_while(o);
 			return;

@@ -31,7 +31,7 @@ struct redis_reader {
 };
 
 static struct redis_reply *
-grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
+reader_grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
 {
 	struct redis_reply *wider;
 	size_t cap = array->len;
@@ -54,7 +54,7 @@ grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
 
 /* The place of the value that `task` is about; NULL when memory runs out. */
 static struct redis_reply *
-place(const redisReadTask *task, enum redis_reply_type type)
+reader_place(const redisReadTask *task, enum redis_reply_type type)
 {
 	struct redis_reader *reader = task->privdata;
 	struct redis_reply *reply, *array;
@@ -63,8 +63,8 @@ place(const redisReadTask *task, enum redis_reply_type type)
 		reply = redis_arena_take(&reader->arena, sizeof(*reply));
 	} else {
 		array = task->parent->obj;
-		if (grow(&reader->arena, array,
-			 (size_t)task->parent->elements) == NULL)
+		if (reader_grow(&reader->arena, array,
+				(size_t)task->parent->elements) == NULL)
 			return NULL;
 		reply = &array->members[array->len++];
 	}
@@ -79,7 +79,7 @@ make_string(const redisReadTask *task, char *p, size_t len)
 	struct redis_reader *reader = task->privdata;
 	enum redis_reply_type type =
 	    task->type == REDIS_REPLY_ERROR ? REDIS_ERROR : REDIS_STRING;
-	struct redis_reply *reply = place(task, type);
+	struct redis_reply *reply = reader_place(task, type);
 	char *bytes = redis_arena_take(&reader->arena, len + 1);
 
 	if (reply == NULL || bytes == NULL)
@@ -94,13 +94,13 @@ make_string(const redisReadTask *task, char *p, size_t len)
 static void *
 make_array(const redisReadTask *task, array_len len)
 {
-	return place(task, REDIS_ARRAY);
+	return reader_place(task, REDIS_ARRAY);
 }
 
 static void *
 make_integer(const redisReadTask *task, long long n)
 {
-	struct redis_reply *reply = place(task, REDIS_INTEGER);
+	struct redis_reply *reply = reader_place(task, REDIS_INTEGER);
 
 	if (reply != NULL)
 		reply->integer = n;
@@ -110,11 +110,11 @@ make_integer(const redisReadTask *task, long long n)
 static void *
 make_nil(const redisReadTask *task)
 {
-	return place(task, REDIS_NIL);
+	return reader_place(task, REDIS_NIL);
 }
 
 static void
-forget(void *reply)
+reader_forget(void *reply)
 {
 	(void)reply; /* the arena has it */
 }
@@ -125,7 +125,7 @@ static redisReplyObjectFunctions makers = {
     .createArray = make_array,
     .createInteger = make_integer,
     .createNil = make_nil,
-    .freeObject = forget,
+    .freeObject = reader_forget,
 };
 
 struct redis_reader *

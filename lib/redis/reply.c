@@ -25,7 +25,7 @@ redis_reply_string(const struct redis_reply *r)
 }
 
 static int64_t
-parse_integer(const char *p, size_t len)
+reply_parse_integer(const char *p, size_t len)
 {
 	bool negative = len != 0 && *p == '-';
 	int64_t n = 0;
@@ -50,7 +50,7 @@ redis_reply_integer(const struct redis_reply *r)
 	if (r == NULL)
 		return 0;
 	if (r->type == REDIS_STRING)
-		return parse_integer(r->bytes, r->len);
+		return reply_parse_integer(r->bytes, r->len);
 	return r->type == REDIS_INTEGER ? r->integer : 0;
 }
 

@@ -32,7 +32,7 @@ sha1_hex(const char *text, char hex[2 * SHA1_SIZE + 1])
 }
 
 static struct redis_loaded *
-find(struct redis *r, const struct redis_script *script)
+script_find(struct redis *r, const struct redis_script *script)
 {
 	struct redis_loaded *wider, *l;
 	size_t i;
@@ -58,7 +58,7 @@ find(struct redis *r, const struct redis_script *script)
 }
 
 static int
-load(struct redis *r, struct redis_loaded *l)
+script_load(struct redis *r, struct redis_loaded *l)
 {
 	const struct slice argv[] = {
 	    SLICE("SCRIPT"),
@@ -85,9 +85,9 @@ redis_eval(struct redis *r, const struct redis_script *script,
 	char n[24];
 
 	if (r->phase != REDIS_PHASE_UP || r->subscriber ||
-	    (l = find(r, script)) == NULL)
+	    (l = script_find(r, script)) == NULL)
 		return -1;
-	if (!l->loaded && load(r, l) != 0)
+	if (!l->loaded && script_load(r, l) != 0)
 		return -1;
 	snprintf(n, sizeof(n), "%zu", n_keys);
 	const struct slice head[] = {

@@ -124,7 +124,7 @@ is_address(const char *name)
 }
 
 static int
-expect(SSL *ssl, const char *name)
+tls_expect(SSL *ssl, const char *name)
 {
 	if (is_address(name))
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
@@ -138,7 +138,7 @@ redis_tls_session(struct ssl_ctx_st *ctx, const struct redis_url *url,
 {
 	SSL *ssl = SSL_new(ctx);
 
-	if (ssl == NULL || expect(ssl, expected_name(url)) != 1) {
+	if (ssl == NULL || tls_expect(ssl, expected_name(url)) != 1) {
 		openssl_err(err, ERR_SYSTEM, "cannot prepare TLS for",
 			    expected_name(url));
 		SSL_free(ssl);

@@ -12,7 +12,7 @@
 #include "util/err.h"
 
 static void
-take_reply(struct redis *r, const struct redis_reply *reply)
+transport_take_reply(struct redis *r, const struct redis_reply *reply)
 {
 	enum redis_fault fault = redis_fault(reply);
 	uint64_t number = r->due.popped;
@@ -56,7 +56,7 @@ redis_transport_take(struct redis *r, const void *p, size_t len)
 		rc = redis_reader_next(r->reader, &reply, &err);
 		if (rc <= 0)
 			break;
-		take_reply(r, reply);
+		transport_take_reply(r, reply);
 	}
 	if (rc < 0 && r->wire != NULL)
 		redis_conn_fail(r, &err);

@@ -40,7 +40,7 @@ span_empty(struct span s)
 }
 
 static int
-bad(struct err *err, const char *what)
+url_bad(struct err *err, const char *what)
 {
 	return err_set(err, ERR_CONFIG, "Redis URL: %s", what);
 }
@@ -60,7 +60,7 @@ span_cut(struct span *s, char c, struct span *ret_rest)
 }
 
 static int
-hex(char c)
+url_hex(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -70,7 +70,7 @@ hex(char c)
 
 /* Decodes a part; `what` names it in messages. */
 static int
-decode(struct span s, const char *what, char **ret, struct err *err)
+url_decode(struct span s, const char *what, char **ret, struct err *err)
 {
 	char *out = malloc((size_t)(s.end - s.p) + 1);
 	size_t n = 0;
@@ -83,10 +83,10 @@ decode(struct span s, const char *what, char **ret, struct err *err)
 	for (; s.p < s.end; s.p++) {
 		c = (unsigned char)*s.p;
 		if (c == '%') {
-			if (s.end - s.p < 3 || hex(s.p[1]) < 0 ||
-			    hex(s.p[2]) < 0)
+			if (s.end - s.p < 3 || url_hex(s.p[1]) < 0 ||
+			    url_hex(s.p[2]) < 0)
 				goto wrong;
-			c = hex(s.p[1]) * 16 + hex(s.p[2]);
+			c = url_hex(s.p[1]) * 16 + url_hex(s.p[2]);
 			s.p += 2;
 		}
 		if (c == '\0')
@@ -131,7 +131,7 @@ parse_db(struct span s, struct redis_url *url, struct err *err)
 	unsigned long n;
 
 	if (parse_number(s, INT_MAX, &n) != 0)
-		return bad(err, "the database must be a number, 0 or more");
+		return url_bad(err, "the database must be a number, 0 or more");
 	url->db = (unsigned int)n;
 	return 0;
 }
@@ -160,16 +160,18 @@ parse_userinfo(struct span s, struct redis_url *url, struct err *err)
 	struct span password;
 
 	if (!span_cut(&s, ':', &password))
-		return bad(err, "there is a user but no password; write "
-				"user:password@, or user:@ for one that has "
-				"none");
+		return url_bad(err,
+			       "there is a user but no password; write "
+			       "user:password@, or user:@ for one that has "
+			       "none");
 	if (memchr(password.p, ':', (size_t)(password.end - password.p)))
-		return bad(err, "a ':' in a password is written %3A");
+		return url_bad(err, "a ':' in a password is written %3A");
 	if (span_empty(s) && span_empty(password))
-		return bad(err, "there is an '@' but no user and no password");
-	if (!span_empty(s) && decode(s, "user", &url->user, err) != 0)
+		return url_bad(err,
+			       "there is an '@' but no user and no password");
+	if (!span_empty(s) && url_decode(s, "user", &url->user, err) != 0)
 		return -1;
-	return decode(password, "password", &url->password, err);
+	return url_decode(password, "password", &url->password, err);
 }
 
 static int
@@ -180,21 +182,23 @@ parse_ipv6_host(struct span s, struct span *ret_port, struct redis_url *url,
 
 	s.p++;
 	if (!span_cut(&s, ']', &rest))
-		return bad(err, "the host has a '[' but no ']'");
+		return url_bad(err, "the host has a '[' but no ']'");
 	if (!span_empty(rest) && *rest.p != ':')
-		return bad(err, "only a port may follow the ']' of the host");
+		return url_bad(err,
+			       "only a port may follow the ']' of the host");
 	if (!span_empty(rest))
 		*ret_port = (struct span){rest.p + 1, rest.end};
-	if (decode(s, "host", &url->host, err) != 0)
+	if (url_decode(s, "host", &url->host, err) != 0)
 		return -1;
 	if (!is_ipv6(url->host))
-		return bad(err, "what stands in the brackets of the host is "
-				"not an IPv6 address");
+		return url_bad(err,
+			       "what stands in the brackets of the host is "
+			       "not an IPv6 address");
 	return 0;
 }
 
 static int
-parse_host(struct span s, struct redis_url *url, struct err *err)
+url_parse_host(struct span s, struct redis_url *url, struct err *err)
 {
 	struct span port = {NULL, NULL};
 	unsigned long n;
@@ -205,18 +209,20 @@ parse_host(struct span s, struct redis_url *url, struct err *err)
 	} else {
 		span_cut(&s, ':', &port);
 		if (span_empty(s))
-			return bad(err, "the host is missing");
-		if (decode(s, "host", &url->host, err) != 0)
+			return url_bad(err, "the host is missing");
+		if (url_decode(s, "host", &url->host, err) != 0)
 			return -1;
 		if (!is_host_name(url->host))
-			return bad(err, "the host is neither a name nor an "
-					"address (IPv6 stands in brackets)");
+			return url_bad(err,
+				       "the host is neither a name nor an "
+				       "address (IPv6 stands in brackets)");
 	}
 	url->port = DEFAULT_PORT;
 	if (port.p == NULL)
 		return 0;
 	if (parse_number(port, UINT16_MAX, &n) != 0 || n == 0)
-		return bad(err, "the port must be a number from 1 to 65535");
+		return url_bad(err,
+			       "the port must be a number from 1 to 65535");
 	url->port = (uint16_t)n;
 	return 0;
 }
@@ -241,8 +247,8 @@ span_is(struct span s, const char *word)
 }
 
 static int
-parse_parameter(struct span key, struct span value, struct redis_url *url,
-		struct err *err)
+url_parse_parameter(struct span key, struct span value, struct redis_url *url,
+		    struct err *err)
 {
 	const struct parameter *p;
 	char **field;
@@ -262,10 +268,11 @@ parse_parameter(struct span key, struct span value, struct redis_url *url,
 				       "Redis URL: %s= is empty or stands "
 				       "there twice",
 				       p->name);
-		return decode(value, p->name, field, err);
+		return url_decode(value, p->name, field, err);
 	}
-	return bad(err, "there is an unknown parameter behind the '?'; known "
-			"are db, cafile, certfile, keyfile, servername");
+	return url_bad(err,
+		       "there is an unknown parameter behind the '?'; known "
+		       "are db, cafile, certfile, keyfile, servername");
 }
 
 static int
@@ -279,15 +286,15 @@ parse_query(struct span s, bool db_known, struct redis_url *url,
 		next = (struct span){NULL, NULL};
 		span_cut(&key, '&', &next);
 		if (!span_cut(&key, '=', &value))
-			return bad(err, "a parameter behind the '?' has no "
-					"'='");
+			return url_bad(err, "a parameter behind the '?' has no "
+					    "'='");
 		if (!span_is(key, "db")) {
-			if (parse_parameter(key, value, url, err) != 0)
+			if (url_parse_parameter(key, value, url, err) != 0)
 				return -1;
 			continue;
 		}
 		if (db_known)
-			return bad(err, "the database stands there twice");
+			return url_bad(err, "the database stands there twice");
 		db_known = true;
 		if (parse_db(value, url, err) != 0)
 			return -1;
@@ -301,13 +308,13 @@ parse_path(struct span s, struct redis_url *url, struct err *err)
 {
 	const unsigned char *c;
 
-	if (decode(s, "path", &url->path, err) != 0)
+	if (url_decode(s, "path", &url->path, err) != 0)
 		return -1;
 	if (strlen(url->path) > UNIX_PATH_MAX || strlen(url->path) < 2)
-		return bad(err, "a socket's path has 2 to 107 bytes");
+		return url_bad(err, "a socket's path has 2 to 107 bytes");
 	for (c = (const unsigned char *)url->path; *c != '\0'; c++)
 		if (*c < ' ' || *c == 0x7f)
-			return bad(err, "the path has a control character");
+			return url_bad(err, "the path has a control character");
 	return 0;
 }
 
@@ -326,15 +333,15 @@ parse_hierarchy(struct span s, enum scheme scheme, bool *ret_db_known,
 		return -1;
 	if (memchr(host.p, '@', (size_t)(host.end - host.p)) ||
 	    memchr(path.p, '@', (size_t)(path.end - path.p)))
-		return bad(err, "there is an '@' in the wrong place; in a "
-				"password, '@' is written %40 and '/' %2F");
+		return url_bad(err, "there is an '@' in the wrong place; in a "
+				    "password, '@' is written %40 and '/' %2F");
 	if (scheme == SCHEME_UNIX) {
 		if (!span_empty(host) || span_empty(path))
-			return bad(err, "a socket's path must be absolute: "
-					"unix:///path");
+			return url_bad(err, "a socket's path must be absolute: "
+					    "unix:///path");
 		return parse_path(path, url, err);
 	}
-	if (parse_host(host, url, err) != 0)
+	if (url_parse_host(host, url, err) != 0)
 		return -1;
 	if (path.end - path.p <= 1)
 		return 0;
@@ -346,10 +353,10 @@ static int
 check_tls(const struct redis_url *url, struct err *err)
 {
 	if ((url->certfile == NULL) != (url->keyfile == NULL))
-		return bad(err, "certfile= and keyfile= need each other");
+		return url_bad(err, "certfile= and keyfile= need each other");
 	if (url->servername != NULL && !is_host_name(url->servername) &&
 	    !is_ipv6(url->servername))
-		return bad(err, "servername= is not a host's name");
+		return url_bad(err, "servername= is not a host's name");
 	return 0;
 }
 
@@ -388,8 +395,8 @@ redis_url_parse(const char *text, struct redis_url *ret, struct err *err)
 		if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
 			break;
 	if (i == N_SCHEMES)
-		return bad(err, "it must begin with redis://, rediss:// or "
-				"unix://");
+		return url_bad(err, "it must begin with redis://, rediss:// or "
+				    "unix://");
 	s.p += strlen(schemes[i]);
 	if (parse_rest(s, i, &url, err) != 0) {
 		redis_url_done(&url);

@@ -54,7 +54,7 @@ tolerance_ms(const struct rclock *c, int64_t now_ms)
 /* What the time can be when the server gets a question that is sent now, by
  * what we know, or have just seen of a clock that was set. */
 static void
-expect(struct rclock *c, int64_t *ret_earliest, int64_t *ret_latest)
+rclock_expect(struct rclock *c, int64_t *ret_earliest, int64_t *ret_latest)
 {
 	const bool set = c->step_ms != 0;
 	int64_t tolerance;
@@ -102,7 +102,7 @@ learn(struct rclock *c, int64_t first_ms, int64_t last_ms, int64_t now_ms)
  * Until the delays are moved, what we know is how it was before.
  */
 static void
-compare(struct rclock *c, int64_t server_ms, int64_t shift_ms)
+rclock_compare(struct rclock *c, int64_t server_ms, int64_t shift_ms)
 {
 	const int64_t now = own_ms() + 1;
 	const int64_t first = server_ms - shift_ms - now;
@@ -182,7 +182,7 @@ on_followed(struct redis *r, const struct redis_reply *reply, void *arg)
 }
 
 static void
-follow_clock(struct rqueue *q)
+rqueue_follow_clock(struct rqueue *q)
 {
 	char step[ARG_NUMBER_SIZE], shift[ARG_NUMBER_SIZE];
 	char earliest[ARG_NUMBER_SIZE], latest[ARG_NUMBER_SIZE],
@@ -191,7 +191,7 @@ follow_clock(struct rqueue *q)
 				     slice_of(q->keys[KEY_CLOCK])};
 	int64_t from, to;
 
-	expect(&q->clock, &from, &to);
+	rclock_expect(&q->clock, &from, &to);
 	const struct slice args[] = {
 	    arg_number(step, q->clock.step_ms),
 	    arg_number(shift, q->clock.shift_ms), arg_number(earliest, from),
@@ -227,10 +227,10 @@ on_promoted(struct redis *r, const struct redis_reply *reply, void *arg)
 	moved = redis_reply_integer(redis_reply_at(reply, 0));
 	left = redis_reply_integer(redis_reply_at(reply, 1));
 	doubt = redis_reply_integer(redis_reply_at(reply, 4)) == 1;
-	compare(c, redis_reply_integer(redis_reply_at(reply, 2)),
-		redis_reply_integer(redis_reply_at(reply, 3)));
+	rclock_compare(c, redis_reply_integer(redis_reply_at(reply, 2)),
+		       redis_reply_integer(redis_reply_at(reply, 3)));
 	if (c->step_ms != 0 || doubt) {
-		follow_clock(q);
+		rqueue_follow_clock(q);
 	} else {
 		if (left > 0)
 			wait_until_due(q, left);
@@ -258,7 +258,7 @@ rqueue_promote(struct rqueue *q)
 	if (q->promoting)
 		return;
 	evtimer_del(q->due);
-	expect(&q->clock, &from, &to);
+	rclock_expect(&q->clock, &from, &to);
 	const struct slice args[] = {
 	    slice_of(RBROKER_CONTROL), slice_of(q->wake),
 	    arg_number(earliest, from), arg_number(latest, to)};

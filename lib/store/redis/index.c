@@ -123,7 +123,7 @@ send_to_server(struct note *note)
 }
 
 static void
-on_noted(struct redis_request *request, const struct redis_reply *reply)
+rindex_on_noted(struct redis_request *request, const struct redis_reply *reply)
 {
 	struct note *note = container_of(request, struct note, request);
 	const enum redis_fault fault = redis_fault(reply);
@@ -147,11 +147,11 @@ send_note(struct rresults *r, bool failed)
 	struct note *note = malloc(sizeof(*note) + ended->ids.len);
 
 	if (note != NULL && !ended->ids.failed) {
-		*note = (struct note){
-		    .request = {.queue = r->requests, .on_reply = on_noted},
-		    .results = r,
-		    .failed = failed,
-		    .n = ended->n};
+		*note = (struct note){.request = {.queue = r->requests,
+						  .on_reply = rindex_on_noted},
+				      .results = r,
+				      .failed = failed,
+				      .n = ended->n};
 		memcpy(note->ids, ended->ids.data, ended->ids.len);
 		send_to_server(note);
 	} else {

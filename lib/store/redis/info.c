@@ -53,7 +53,7 @@ is(const struct redis_info *i, const char *name, const char *value)
 /* --- checks ------------------------------------------------------------ */
 
 static bool
-check_version(const struct redis_info *i, struct redis_finding *ret)
+rinfo_check_version(const struct redis_info *i, struct redis_finding *ret)
 {
 	const struct slice text = redis_info_text(i->info, "redis_version");
 	const char *dot = text.p != NULL ? memchr(text.p, '.', text.len) : NULL;
@@ -255,7 +255,7 @@ check_clock(const struct redis_info *i, struct redis_finding *ret)
 }
 
 redis_check_fn *const redis_checks[] = {
-    check_version, check_role,	 redis_check_eviction,
-    check_evicted, check_memory, redis_check_persistence,
-    check_fsync,   check_writes, check_fork,
-    check_clients, check_clock,	 NULL};
+    rinfo_check_version, check_role,   redis_check_eviction,
+    check_evicted,	 check_memory, redis_check_persistence,
+    check_fsync,	 check_writes, check_fork,
+    check_clients,	 check_clock,  NULL};

@@ -89,7 +89,7 @@ is_cursor(struct slice s)
 }
 
 static void
-ask(struct listing *l)
+rlist_ask(struct listing *l)
 {
 	char want[ARG_NUMBER_SIZE];
 	const struct slice key = rresults_index_list(l->failed);
@@ -110,7 +110,7 @@ on_listed(struct redis_request *request, const struct redis_reply *reply)
 	struct err err;
 
 	if (fault == REDIS_FAULT_SCRIPT && l->forgotten++ < FORGOTTEN_MAX) {
-		ask(l);
+		rlist_ask(l);
 		return;
 	}
 	if (l->wrong.code != ERR_NONE) {
@@ -150,7 +150,7 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 	if (cursor.len > 0)
 		memcpy(l->cursor, cursor.p, cursor.len);
 	if (cursor.len == 0 || is_cursor(cursor)) {
-		ask(l);
+		rlist_ask(l);
 		return;
 	}
 	cursor_bad(&l->wrong);

@@ -24,7 +24,8 @@ created(struct creation *c)
 }
 
 static void
-on_created(struct redis_request *request, const struct redis_reply *reply)
+rpending_on_created(struct redis_request *request,
+		    const struct redis_reply *reply)
 {
 	struct rresults_request *call =
 	    container_of(request, struct rresults_request, request);
@@ -46,7 +47,7 @@ static void
 create_one(struct creation *c, size_t i, struct slice record)
 {
 	struct rresults_request *call =
-	    rresults_request_new(c->results, on_created, c);
+	    rresults_request_new(c->results, rpending_on_created, c);
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {SLICE("SET"),
 				     arg_key(&key, ARG_RECORD, c->ids[i]),

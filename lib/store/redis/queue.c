@@ -55,22 +55,22 @@ rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 }
 
 char *
-rqueue_part_key(const struct rqueue *q, const char *worker, unsigned int part)
+rqueue_shard_key(const struct rqueue *q, const char *worker, unsigned int shard)
 {
 	char *key = NULL;
 	int n;
 
-	if (part == 0)
+	if (shard == 0)
 		n = asprintf(&key, "{%s}:inflight:%s", q->keys[KEY_WAITING],
 			     worker);
 	else
 		n = asprintf(&key, "{%s}:inflight:%s#%u", q->keys[KEY_WAITING],
-			     worker, part);
+			     worker, shard);
 	return n < 0 ? NULL : key;
 }
 
 char *
-rqueue_fence_key(const struct rqueue *q, const char *worker)
+rqueue_epoch_key(const struct rqueue *q, const char *worker)
 {
 	char *key = NULL;
 
@@ -80,21 +80,21 @@ rqueue_fence_key(const struct rqueue *q, const char *worker)
 }
 
 int
-rqueue_name_parts(struct rqueue *q)
+rqueue_name_shards(struct rqueue *q)
 {
-	struct part *part;
+	struct shard *shard;
 	unsigned int i;
 
-	for (i = 0; i < PARTS; i++) {
-		part = &q->parts[i];
-		part->queue = q;
-		TAILQ_INIT(&part->claims);
-		part->key = rqueue_part_key(q, q->broker->opt.worker, i);
-		if (part->key == NULL)
+	for (i = 0; i < SHARDS; i++) {
+		shard = &q->shards[i];
+		shard->queue = q;
+		TAILQ_INIT(&shard->claims);
+		shard->key = rqueue_shard_key(q, q->broker->opt.worker, i);
+		if (shard->key == NULL)
 			return -1;
 	}
-	q->fence = rqueue_fence_key(q, q->broker->opt.worker);
-	return q->fence != NULL ? 0 : -1;
+	q->epoch_key = rqueue_epoch_key(q, q->broker->opt.worker);
+	return q->epoch_key != NULL ? 0 : -1;
 }
 
 void
@@ -108,16 +108,16 @@ rqueue_done(struct rqueue *q)
 		event_free(q->due);
 	if (q->retry != NULL)
 		event_free(q->retry);
-	for (i = 0; i < PARTS && q->parts[i].key != NULL; i++) {
-		while ((c = TAILQ_FIRST(&q->parts[i].claims)) != NULL) {
-			TAILQ_REMOVE(&q->parts[i].claims, c, link);
+	for (i = 0; i < SHARDS && q->shards[i].key != NULL; i++) {
+		while ((c = TAILQ_FIRST(&q->shards[i].claims)) != NULL) {
+			TAILQ_REMOVE(&q->shards[i].claims, c, link);
 			free(c);
 		}
-		free(q->parts[i].key);
+		free(q->shards[i].key);
 	}
 	for (i = 0; i < KEY_COUNT; i++)
 		free(q->keys[i]);
-	free(q->fence);
+	free(q->epoch_key);
 	free(q->wake);
 	free(q->name);
 }
@@ -128,7 +128,7 @@ rqueue_done(struct rqueue *q)
 #define NAMED_MAX 1000
 
 static int
-compare(const void *a, const void *b)
+rqueue_compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
@@ -140,14 +140,14 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 				     slice_of(name)};
 	char *copy;
 
-	if (tfind(name, &b->named, compare) != NULL)
+	if (tfind(name, &b->named, rqueue_compare_names) != NULL)
 		return;
 	if (b->n_named == NAMED_MAX)
 		rbroker_forget_named(b);
 	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
 	    (copy = strdup(name)) == NULL)
 		return;
-	if (tsearch(copy, &b->named, compare) == NULL)
+	if (tsearch(copy, &b->named, rqueue_compare_names) == NULL)
 		free(copy);
 	else
 		b->n_named++;

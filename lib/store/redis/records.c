@@ -8,7 +8,7 @@ static const struct redis_script store_oom = {.name = "store", .text =
 #include "store.lua.inc"
 };
 
-static const struct redis_script store_note = {.name = "note", .text =
+static const struct redis_script store_running = {.name = "note", .text =
 #include "note.lua.inc"
 };
 
@@ -23,7 +23,7 @@ send_set(const struct rresults *r, const struct results_put *put,
 	const struct slice args[] = {put->record, ttl};
 
 	if (!put->final)
-		return redis_eval(r->redis, &store_note, fn, arg, 1, &key, 1,
+		return redis_eval(r->redis, &store_running, fn, arg, 1, &key, 1,
 				  args);
 	if (r->full)
 		return redis_eval(r->redis, &store_oom, fn, arg, 1, &key, 2,
@@ -75,7 +75,7 @@ stored(struct pending *p, const struct redis_reply *reply, void *arg)
 }
 
 static void
-on_trouble(const struct err *why, void *arg)
+rrecords_on_trouble(const struct err *why, void *arg)
 {
 	struct rresults *r = arg;
 
@@ -85,7 +85,7 @@ on_trouble(const struct err *why, void *arg)
 }
 
 const struct outbox_ops rresults_records = {
-    .send = send_pending, .done = stored, .on_trouble = on_trouble};
+    .send = send_pending, .done = stored, .on_trouble = rrecords_on_trouble};
 
 /* Stored or not, it is over. */
 static void
@@ -110,7 +110,7 @@ put_lossy(struct rresults *r, struct results_put *put)
 		free(call);
 		put->on_done(put);
 	} else {
-		rresults_eval(&call->request, &store_note,
+		rresults_eval(&call->request, &store_running,
 			      (struct redis_args){&name, 1},
 			      (struct redis_args){&put->record, 1});
 	}
