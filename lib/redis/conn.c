@@ -17,6 +17,8 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/* A server that was restarted is back in well under a second; one that stays
+ * away is not asked more than about once a second by each connection. */
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 2000
 /*
@@ -195,6 +197,8 @@ redis_conn_fail(struct redis *r, const struct err *why)
 	if (r->phase == REDIS_PHASE_UP &&
 	    clock_mono_ms() - r->up_ms > PAUSE_MAX_MS)
 		r->failures = 0;
+	/* Closed before anybody is told, so that what they send now is refused
+	 * instead of lost; the commands before the state, as redis.h says. */
 	redis_conn_close(r);
 	r->phase = refused ? REDIS_PHASE_REFUSED : REDIS_PHASE_WAITING;
 	redis_conn_hold(r);

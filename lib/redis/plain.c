@@ -20,7 +20,7 @@
  * and it would push what is called from here onto cold pages of it. */
 #define READ_SIZE (16u << 10)
 #define READS_MAX 8 /* before others have their turn */
-#define IOVECS 32
+#define IOVECS 32   /* chunks of one writev(); the rest follows */
 
 static void
 lost(struct redis *r, ssize_t n)

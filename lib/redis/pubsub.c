@@ -17,6 +17,7 @@
 #include "redis/reader.h"
 #include "util/err.h"
 
+/* As in reply.c. */
 #define TEXT_SIZE 200
 
 struct redis_channel {
@@ -137,6 +138,7 @@ redis_unsubscribe_later(struct redis *r, struct slice channel)
 
 	if (c == NULL)
 		return -1;
+	/* Without a connection the server has forgotten it already. */
 	if (r->phase != REDIS_PHASE_UP) {
 		pubsub_drop(r, c);
 		return 0;

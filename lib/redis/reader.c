@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies, made of the bytes that come in. */
+/*
+ * Replies, made of the bytes that come in. hiredis calls a maker for each value
+ * it meets; the makers lay the values out in the arena.
+ */
 #include "redis/reader.h"
 
 #include <hiredis/hiredis.h>
@@ -10,9 +13,12 @@
 #include "redis/arena.h"
 #include "util/err.h"
 
-/* Members for which room is made before the first of them has arrived. */
+/* Members for which room is made before the first of them has arrived. A peer
+ * can announce 2^32 with a few bytes; it gets room for what it has sent, which
+ * doubles as more arrive. */
 #define FIRST_MEMBERS 64
 
+/* hiredis 1.0 made the length a size_t and its stack one of pointers. */
 #if HIREDIS_MAJOR >= 1
 typedef size_t array_len;
 #define TASK(hi) ((hi)->task[(hi)->ridx])
@@ -196,6 +202,8 @@ redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
 	void *reply = NULL;
 	uint64_t begun;
 
+	/* The reply before is good until this call. Part of the next one may not
+	 * be in the arena yet: the makers run below. */
 	if (reader->handed_out) {
 		redis_arena_reset(&reader->arena);
 		reader->handed_out = false;
@@ -208,6 +216,8 @@ redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
 				     "(%s); is it a Redis server?",
 				     hi->errstr);
 	if (reply == NULL) {
+		/* A string is refused as soon as its length is known: its bytes
+		 * would lie in hiredis' buffer until the last has come. */
 		if (reader->fed - reader->begun > reader->max_reply ||
 		    announced(hi) > reader->max_reply)
 			return too_big(reader, err);

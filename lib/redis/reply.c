@@ -7,7 +7,8 @@
 #include "redis/conn.h"
 #include "redis/reader.h"
 
-/* Of a server's message in one of ours. */
+/* Of a server's message in one of ours: those of Redis itself are shorter; those
+ * of scripts may be anything. */
 #define TEXT_SIZE 200
 
 enum redis_reply_type
@@ -79,7 +80,7 @@ redis_reply_text(const struct redis_reply *reply, char *text, size_t size)
 	text[i] = '\0';
 }
 
-/* The codes of error replies. */
+/* The codes of error replies, which are the first word of each. */
 static const struct fault {
 	const char *code;
 	enum redis_fault fault;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Lua scripts: loaded once a connection, then called by their SHA-1. */
+/*
+ * Lua scripts: loaded once a connection, then called by their SHA-1.
+ *
+ * The sums are kept with the connection and not with the script, which several
+ * threads may share.
+ */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +12,7 @@
 
 #include "redis/conn.h"
 
+/* Bytes; Redis names scripts by it. */
 #define SHA1_SIZE 20
 
 /* A script that was sent to the server on this connection. */
@@ -48,6 +54,7 @@ script_find(struct redis *r, const struct redis_script *script)
 		    (struct redis_loaded){.script = script};
 	}
 	l = &r->loaded[i];
+	/* Texts are compared by address: they are constants of the program. */
 	if (l->text == script->text)
 		return l;
 	l->loaded = false;

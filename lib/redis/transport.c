@@ -29,10 +29,13 @@ transport_take_reply(struct redis *r, const struct redis_reply *reply)
 		redis_conn_fail(r, &err);
 		return;
 	}
+	/* Before the callback, which may send the script again at once. */
 	if (fault == REDIS_FAULT_SCRIPT)
 		redis_script_forget(r, number);
 	if (due.on_reply != NULL)
 		due.on_reply(r, reply, due.arg);
+	/* After it: the command is answered, and the connection has no more use
+	 * as long as it leads to a replica. */
 	if (fault == REDIS_FAULT_READONLY && r->wire != NULL) {
 		err_set(&err, ERR_UNAVAILABLE,
 			"it is a replica now and takes no writes; looking for "

@@ -16,7 +16,8 @@
 
 #include "util/err.h"
 
-#define DEFAULT_PORT 6379
+#define DEFAULT_PORT 6379 /* IANA's, and everybody's */
+/* What the kernel takes, with a NUL behind it. */
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 enum scheme { SCHEME_REDIS, SCHEME_REDISS, SCHEME_UNIX, N_SCHEMES };
@@ -331,6 +332,8 @@ parse_hierarchy(struct span s, enum scheme scheme, bool *ret_db_known,
 	if (span_cut(&authority, '@', &host) &&
 	    parse_userinfo(authority, url, err) != 0)
 		return -1;
+	/* An '@' that is left belongs to a password with an unescaped '/' or
+	 * '@': the host would be a piece of it, and go into logs. */
 	if (memchr(host.p, '@', (size_t)(host.end - host.p)) ||
 	    memchr(path.p, '@', (size_t)(path.end - path.p)))
 		return url_bad(err, "there is an '@' in the wrong place; in a "
@@ -369,6 +372,7 @@ parse_rest(struct span s, enum scheme scheme, struct redis_url *url,
 	bool db_known = false;
 	const char *c;
 
+	/* A column can be named: it says nothing of a password. */
 	for (c = s.p; c < s.end; c++)
 		if (*c <= ' ' || *c > '~' || *c == '#')
 			return err_set(err, ERR_CONFIG,

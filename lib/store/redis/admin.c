@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The operators' part of the Redis broker: queries. */
+/*
+ * The operators' part of the Redis broker: queries.
+ *
+ * A phase counts what is under way, itself included while it asks, so that it
+ * cannot end before all is asked. A script that the server has forgotten is
+ * loaded with its next call (lib/redis), so the phase is asked again.
+ */
 #include "store/redis/admin.h"
 
 #include <stdlib.h>
@@ -7,8 +13,8 @@
 
 #include "core/task.h"
 
-/* One who empties the server's cache of scripts all the time is not waited
- * for. */
+/* Once is usual, after a SCRIPT FLUSH. Whoever flushes all the time is not
+ * waited for. */
 #define FORGOTTEN_MAX 3
 
 /* One question of a query. */
@@ -34,7 +40,7 @@ question_ended(struct rquery *i)
 		i->answered(i);
 }
 
-/* If nobody may ask, it is as new as it should be. */
+/* If nobody may ask (ACL), it is taken for as new as it should be. */
 static void
 take_version(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
@@ -124,6 +130,8 @@ rquery_drop_request(struct redis_request *request)
 	struct rquery_request *a =
 	    container_of(request, struct rquery_request, request);
 
+	/* The broker goes, and with it all requests of the query: the last one
+	 * frees it. */
 	if (--a->query->under_way == 0)
 		a->query->free(a->query);
 	free(a);

@@ -68,7 +68,8 @@ char *rworker_name(struct slice name);
  * few enough digits for the numbers of Lua, which are doubles. */
 #define CURSOR_OFFSET_MAX INT64_C(1000000000000)
 
-/* About so many bytes of tasks are shown in one page. */
+/* About so many bytes of tasks are shown in one page: little
+ * memory on both sides, and a short stop of the server. */
 #define VIEW_BYTES (4 << 20)
 
 void radmin_queues(struct broker *b, struct slice queue,

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: pausing queues, and taking tasks out of them. */
+/*
+ * The Redis broker: pausing queues, taking tasks out of them, and putting tasks
+ * of the dead list back.
+ *
+ * A queue may hold millions of tasks, and a script holds up all of the server:
+ * so each call does a bounded stretch and says where to go on. The caller goes
+ * round, and can show how far it is.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/redis/admin.h"
 
-/* A search goes on for about so long in one call. */
+/* A search goes on for about so long in one call, by the reckoning of
+ * withdraw.lua: what other clients wait meanwhile. */
 #define SEARCH_US 2000
-/* So many of the dead are put into one call. */
+/* So many of the dead are put into one call: their new bytes travel with it, and
+ * the arguments lie on the stack. */
 #define EXHUME_A_CALL 100
 
 struct change {
@@ -56,6 +65,7 @@ change_new(struct broker *b, struct slice queue, const struct rquery *query,
 
 /* --- pausing ----------------------------------------------------------- */
 
+/* That there was an answer is all. */
 static void
 take_nothing(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
@@ -163,6 +173,7 @@ take_purged(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct buf next = BUF_INIT;
 
 	if (redis_reply_integer(redis_reply_at(reply, 0)) != 0)
+		/* What is left is found at the same place: no offset. */
 		buf_adds(&next, "more");
 	rchange_tell(container_of(i, struct change, query), reply, 1, &next);
 	buf_done(&next);
@@ -238,6 +249,8 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 	char text[ARG_NUMBER_SIZE];
 	int64_t level = 0;
 
+	/* What moves while a search goes on becomes a waiting task: in this
+	 * order the search misses none. See withdraw.lua. */
 	if (cursor.len == 0) {
 		c->place = strdup("d");
 	} else if (cursor.len > 2 && memcmp(cursor.p, "d:", 2) == 0) {
@@ -343,6 +356,8 @@ rchange_ask_exhume(struct rquery *i)
 	for (first = 0; first < e->n; first += n) {
 		n = e->n - first;
 		n = n < EXHUME_A_CALL ? n : EXHUME_A_CALL;
+		/* Asked again, a stretch that was answered would find its tasks
+		 * gone, and say so. */
 		if (!e->answered[first])
 			ask_stretch(e, first, n);
 	}
@@ -354,6 +369,7 @@ rchange_on_exhumed(struct rquery *i)
 	const struct requeue *e = container_of(i, struct requeue, query);
 	size_t k;
 
+	/* A part may have succeeded: each task has an answer of its own. */
 	for (k = 0; k < e->n; k++)
 		if (!e->answered[k])
 			e->batch[k].err = i->err;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: what may be wrong with the server. */
+/*
+ * The Redis broker: what may be wrong with the server. What is asked is here,
+ * what is judged is in info.c.
+ */
 #include <stdlib.h>
 
 #include "codec/scan.h"
@@ -62,6 +65,7 @@ rexamine_take_setting(struct rquery *i, size_t which,
 	struct examination *e = container_of(i, struct examination, query);
 	const struct slice value = redis_reply_string(redis_reply_at(reply, 1));
 
+	/* {name, value}; empty where the server hides the setting. */
 	if (redis_reply_count(reply) != 2)
 		return;
 	buf_add(which == 0 ? &e->save : &e->appendfsync, value.p, value.len);
@@ -75,11 +79,15 @@ ask_info(struct rquery *i)
 	const struct slice info[] = {SLICE("INFO")};
 	const struct slice now[] = {SLICE("TIME")};
 
+	/* TIME goes first: the span in which the server reads its clock is then
+	 * as short as it can be. */
 	e->asked_us = clock_wall_us();
 	rquery_command(i, take_time, 0, REDIS_ARGS(now));
 	rquery_command(i, take_info, 0, REDIS_ARGS(info));
 }
 
+/* In a phase of its own: managed servers forbid CONFIG, and an error fails all
+ * of its phase. */
 static void
 ask_settings(struct rquery *i)
 {

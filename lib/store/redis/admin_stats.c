@@ -13,10 +13,12 @@
 #include "store/redis/admin.h"
 #include "util/clock.h"
 
-/* So many workers are asked about in one call: 17 lists each. */
+/* So many workers are asked about in one call: 17 lists each make 850 lengths,
+ * still a short stop of the server. */
 #define WORKERS_A_CALL 50
-/* A worker that is dead stays on the list so long: if it has left nothing, and
- * in any case. */
+/* A worker that is dead stays on the list so long: if it has left nothing, a day,
+ * so that operators see who is missing; and in any case a month, for then
+ * nobody serves its queues. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
 #define LISTED_MAX_MS (30 * LISTED_MS)
 
@@ -308,6 +310,7 @@ ask_state(struct rquery *i)
 	struct rqueue q;
 	size_t k;
 
+	/* Asked again, the counts are added up again. */
 	forget_counts(s);
 	for (k = 0; k < s->n_queues; k++) {
 		if (rqueue_init(&q, i->broker, s->queues[k].name, 0) != 0) {
@@ -348,7 +351,8 @@ rstats_add_queue(struct buf *json, const struct queue_row *row)
 		 (long long)row->waiting, (long long)row->delayed,
 		 (long long)row->in_flight, (long long)row->dead);
 	rstats_add_time(json, "oldest_at", row->oldest_us);
-	/* Whoever made a score of his own may have meant anything. */
+	/* A score that was made by hand may be anything: it must not overflow
+	 * in µs. */
 	rstats_add_time(
 	    json, "next_due_at",
 	    row->due_ms < CURSOR_OFFSET_MAX * 100 ? row->due_ms * 1000 : 0);
@@ -501,6 +505,7 @@ rbroker_prune_workers(struct rbroker *b)
 	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
 	    arg_number(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
 
+	/* First those that go in any case: the query looks at the rest only. */
 	redis_command(b->redis, NULL, NULL, 4, old);
 	if (s != NULL)
 		rquery_begin(&s->query);

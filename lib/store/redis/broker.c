@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: opening, closing, and the state of its connections. */
+/*
+ * The Redis broker: opening, closing, the state of its connections, and the
+ * worker's heartbeat.
+ *
+ * A worker begins when the connection for commands is up and the server's
+ * settings are judged: it rejects a server that may drop tasks before it takes
+ * the first one.
+ */
 #include "store/redis/broker.h"
 
 #include <event2/event.h>
@@ -15,9 +22,14 @@
 #include "store/redis/info.h"
 #include "util/clock.h"
 
+/* How often what is in flight is compared with memory. A reply that was lost
+ * with its connection is found at once, when that is back: this is for the
+ * rest, and costs 17 lengths a queue. */
 #define RECONCILE_S 10
+/* How often the other workers are looked at. The key of a heartbeat lives a second
+ * less than BROKER_LIFE_S, to make up for it. */
 #define LIVENESS_S 1
-/* Replies carry several tasks; one of BLMOVE carries one. */
+/* Of a control message, which names a queue or a task. */
 #define REPLY_SLACK (64u << 10)
 
 const char RBROKER_CONTROL[] = "flowrra:control";
@@ -188,6 +200,7 @@ rbroker_start(struct rbroker *b)
 	if (b->opt.worker != NULL)
 		rbroker_prune_workers(b);
 	outbox_push(&b->outbox);
+	/* At last: the caller may submit at once, and may close the broker. */
 	b->opt.on_state(true, false, NULL, b->opt.arg);
 }
 
@@ -236,6 +249,8 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 			redis_command(b->redis, rbroker_on_info, b, 1, info);
 		return;
 	}
+	/* Another server may answer next, of another version, which knows none
+	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
@@ -344,6 +359,8 @@ rbroker_deregister(struct broker *broker)
 	const struct slice rem[] = {SLICE("ZREM"), slice_of(RBROKER_WORKERS),
 				    slice_of(b->opt.worker)};
 
+	/* A worker that is not listed is never suspected: the list entry goes,
+	 * too, so that nobody waits for its heartbeat. */
 	redis_command(b->redis, NULL, NULL, 2, del);
 	redis_command(b->redis, NULL, NULL, 3, rem);
 }
@@ -391,6 +408,7 @@ rbroker_close(struct broker *broker)
 	struct rbroker *b = (struct rbroker *)broker;
 	unsigned int i;
 
+	/* Connections first: after that nothing calls back. */
 	redis_free(b->redis);
 	redis_free(b->control);
 	redis_requests_free(b->requests);
@@ -471,6 +489,8 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 	    b->reconcile == NULL || b->liveness == NULL ||
 	    asprintf(&b->worker_key, "%s%s", RBROKER_WORKER, b->opt.worker) < 0)
 		return err_nomem(err);
+	/* n_queues counts what is made, for rbroker_close(); the connections
+	 * follow when all names stand. */
 	for (i = 0; i < b->opt.n_queues; i++, b->n_queues++)
 		if (rqueue_init(&b->queues[i], b, b->opt.queues[i], i) != 0)
 			return err_nomem(err);

@@ -32,7 +32,10 @@
 /*
  * The in-flight list of a worker's queue is split, so that taking a settled
  * task out never has far to look: shard 0 receives what BLMOVE brings, the
- * others what the claim script brings, in turns.
+ * others what the claim script brings, in turns. So 16 of them share the up to
+ * thousands of tasks of a worker: LREM passes a sixteenth of them at most. More
+ * would make the comparison of what is in flight dearer (see RECONCILE_S). All
+ * workers of a queue have to agree on the number, since it names keys.
  */
 #define SHARDS 17
 

@@ -19,12 +19,17 @@
 
 #include "store/redis/broker.h"
 
+/* How long BLMOVE waits, in both spellings. Its end costs the server two
+ * commands; a connection that is dead shows that much later than others. */
 #define BLOCK_S "5"
 #define BLOCK_MS 5000
-/* One claim: enough to fill a batch, and not too much to hold in memory. */
+/* One claim: so many keep the executors busy while the next is on its way, and
+ * are a short stop of the server; with not more bytes than both sides can hold
+ * at once. */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
-/* After the server refused: it is full, loading, or being repaired. */
+/* After the server refused: it is full, loading, or being repaired, which takes
+ * seconds at least. */
 #define RETRY_MS 500
 
 /* --- tasks that came --------------------------------------------------- */

@@ -8,9 +8,11 @@
 
 #include "store/redis/results.h"
 
-/* Whoever begins to listen is noticed within this time. */
+/* A subscriber is noticed within this time; a worker without one is spared the
+ * events, at the price of one PUBSUB a second. */
 #define SUBSCRIBER_CHECK_S 1
-/* An event carries a record: arguments and a result of up to 32 MiB each. */
+/* An event carries a record: arguments and a result of up to 32 MiB each, and
+ * room for escapes and the rest. */
 #define MESSAGE_MAX (80u << 20)
 
 const char RRESULTS_EVENTS[] = "flowrra:events";
@@ -29,6 +31,7 @@ on_listeners(struct redis_request *request, const struct redis_reply *reply)
 	if (redis_fault(reply) == REDIS_FAULT_NONE)
 		r->has_subscribers =
 		    redis_reply_integer(redis_reply_at(reply, 1)) > 0;
+	/* Also after a failure: what is known stays until it is answered. */
 	evtimer_add(r->subscriber_check, &tv);
 }
 

@@ -9,10 +9,9 @@
 #include "store/cursor.h"
 #include "store/redis/results.h"
 
-/* A page ends early rather than keep the server busy. */
+/* A page ends early rather than keep the server busy: as VIEW_BYTES. */
 #define PAGE_BYTES "4194304"
-/* One who empties the server's cache of scripts all the time is not waited
- * for. */
+/* As in admin.c. */
 #define FORGOTTEN_MAX 3
 /* The list is cut long before it reaches this (see index.c), and Lua still adds
  * to it without loss. */

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: queues' names, opened and closed. */
+/*
+ * The Redis broker: queues' names, opened and closed.
+ *
+ * All keys of a queue but its own name stand in braces around that, so that a
+ * cluster keeps them in one slot: scripts may use keys of one slot only.
+ */
 #include <event2/event.h>
 #include <search.h>
 #include <stdio.h>
@@ -124,7 +129,8 @@ rqueue_done(struct rqueue *q)
 
 /* --- names that the server was told of ---------------------------------- */
 
-/* So many are remembered; who has more tells some of them again. */
+/* So many are remembered, less than 100 KiB; a producer with more queues than that
+ * sends some names again. */
 #define NAMED_MAX 1000
 
 static int

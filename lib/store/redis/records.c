@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis backend: records of tasks that run, or have run. */
+/*
+ * The Redis backend: records of tasks that run, or have run.
+ *
+ * A final record must be kept and goes through the outbox. One that says that a
+ * task runs may get lost, and must never replace a final one: a script sets it
+ * (note.lua).
+ */
 #include <stdlib.h>
 
 #include "store/redis/results.h"
@@ -25,6 +31,8 @@ send_set(const struct rresults *r, const struct results_put *put,
 	if (!put->final)
 		return redis_eval(r->redis, &store_running, fn, arg, 1, &key, 1,
 				  args);
+	/* A full server refuses SET but not a script that is allowed to write
+	 * all the same; SET is cheaper while it is not. */
 	if (r->full)
 		return redis_eval(r->redis, &store_oom, fn, arg, 1, &key, 2,
 				  args);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: questions of producers, and orders to workers. */
+/*
+ * The Redis broker: which tasks workers have registered, and orders to them.
+ * Each is one command whose answer is a value.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +26,8 @@ compare_slices(const void *a, const void *b)
 	return c ? c : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Names as a sorted JSON array. */
+/* Names as a sorted JSON array: HKEYS has them in the order of a hash, which
+ * changes. */
 static void
 answer_names(const struct registry_query *q, const struct redis_reply *reply)
 {
@@ -94,6 +98,8 @@ rregistry_ask(struct broker *broker, broker_value_fn *on_value, void *arg,
 	    .broker = b,
 	    .on_value = on_value,
 	    .arg = arg};
+	/* Out of reach: the answer is an error, and comes from the loop as all
+	 * do. */
 	if (redis_request_command(&q->request,
 				  (struct redis_args){argv, argc}) != 0)
 		redis_request_later(&q->request);

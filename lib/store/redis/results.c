@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis backend: opening, closing, and questions. */
+/*
+ * The Redis backend: opening, closing, and reading one record.
+ *
+ * There is one connection for commands from the start, and one that listens from
+ * when somebody does: a worker does not.
+ */
 #include "store/redis/results.h"
 
 #include <event2/event.h>
@@ -106,6 +111,8 @@ rresults_on_state(struct redis *redis, enum redis_state state,
 	struct rresults *r = arg;
 
 	if (state == REDIS_UP) {
+		/* Records first, on the same connection: what watches ask for
+		 * then is in them. */
 		outbox_push(&r->outbox);
 		rresults_watches_up(r);
 	}
@@ -131,6 +138,7 @@ rresults_close(struct results *results)
 {
 	struct rresults *r = (struct rresults *)results;
 
+	/* Connections first: after that nothing calls back. */
 	redis_free(r->redis);
 	redis_free(r->listener);
 	rresults_watches_free(r);

@@ -21,6 +21,7 @@
 #include "store/redis/arg.h"
 #include "store/results.h"
 
+/* A client that waits for a thousand tasks has four of them in each. */
 #define TOPIC_BUCKETS 256
 
 struct topic;

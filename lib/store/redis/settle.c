@@ -100,6 +100,7 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	int sent;
 
 	sent = senders[s->verdict](c, s, c->queue->broker, on_reply, reply_arg);
+	/* After it was sent: direction() counts it among those that stay. */
 	leave(c);
 	return sent;
 }

@@ -188,6 +188,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 		batch->under_way++;
 		return;
 	}
+	/* No connection, most likely; producers are told at once, and decide. */
 	free(run);
 	for (; n > 0; n--)
 		err_set(&batch->tasks[first++].err, ERR_UNAVAILABLE,
@@ -276,6 +277,7 @@ rsubmit_push(struct batch *batch)
 	struct broker_submit *t = batch->tasks;
 	size_t i, end;
 
+	/* Its own count, so that the batch cannot end before all is sent. */
 	batch->under_way++;
 	for (i = 0; i < batch->n; i = end) {
 		end = i + 1;

@@ -19,6 +19,7 @@
 #include "store/redis/broker.h"
 #include "util/clock.h"
 
+/* So many a call: each may be of the largest size. The rest follows at once. */
 #define TAKE_MAX 100
 
 /* A listed worker whose heartbeat is missing. */
@@ -188,6 +189,8 @@ rtakeover_start(struct suspect *m)
 	struct liveness_request *a;
 	unsigned int i;
 
+	/* A queue whose epoch was never answered, or whose own list has not been
+	 * read, is left for the next time: what is taken lands in that list. */
 	for (i = 0; i < b->n_queues; i++)
 		if (m->epochs[i] != NULL && b->queues[i].recovered &&
 		    (a = rliveness_new(b, &b->queues[i], slice_of(m->id),
@@ -247,6 +250,8 @@ rsuspect_new(struct rbroker *b, struct slice id)
 		return;
 	}
 	TAILQ_INSERT_TAIL(&b->suspects, m, link);
+	/* At once: an epoch that is asked for later would hide that the worker
+	 * came back in between. */
 	for (i = 0; i < b->n_queues; i++)
 		rtakeover_ask_epoch(&b->queues[i], m);
 }

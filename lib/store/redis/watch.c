@@ -19,6 +19,8 @@
 #include "store/redis/results.h"
 #include "util/clock.h"
 
+/* How long a reply is relied on. A short task has ended by then and costs no
+ * subscription; a lost reply makes a result later by as much. */
 #define AWAIT_MS 20
 
 /* All watches of one task share a subscription and its questions. */
@@ -109,6 +111,7 @@ rtopic_notify(struct topic *t, struct slice record, bool final,
 {
 	struct rwatch *w;
 
+	/* Keeps the topic while its watches end one after the other. */
 	t->telling = true;
 	TAILQ_FOREACH (w, &t->watches, link)
 		w->notified = w->over;
@@ -248,6 +251,7 @@ new_topic(struct rresults *r, struct slice id)
 	TAILQ_INIT(&t->watches);
 	t->id = (struct slice){channel.data + channel.len - id.len, id.len};
 	t->channel = buf_take(&channel);
+	/* At first it is awaited: rtopic_subscribe() ends that. */
 	t->awaited = true;
 	t->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&r->awaited, t, next_awaited);
