@@ -108,13 +108,6 @@ open_stores(struct beat *b, struct err *err)
 	return b->lookup != NULL ? 0 : err_nomem(err);
 }
 
-static bool
-same_url(const struct conf *conf)
-{
-	return conf->backend.url == NULL || conf->backend.url[0] == '\0' ||
-	       strcmp(conf->backend.url, conf->broker.url) == 0;
-}
-
 struct beat *
 beat_new(const struct beat_options *options, struct err *err)
 {
@@ -126,7 +119,8 @@ beat_new(const struct beat_options *options, struct err *err)
 	}
 	b->opt = *options;
 	b->due_fd = -1;
-	b->one_store = same_url(options->conf);
+	b->one_store = results_beside_broker(options->conf->backend.url,
+					     options->conf->broker.url);
 	b->started_us = clock_wall_us();
 	b->at.look = 0;
 	b->look_all = true;

@@ -135,9 +135,8 @@ configure(struct flowrra_client *c, const struct flowrra_options *given,
 	    replace(&c->conf->broker.url, options.broker_url, err) != 0 ||
 	    replace(&c->conf->backend.url, options.backend_url, err) != 0)
 		return -1;
-	/* Two ways to write one place only cost a second connection. */
-	c->one_store = c->conf->backend.url[0] == '\0' ||
-		       strcmp(c->conf->backend.url, c->conf->broker.url) == 0;
+	c->one_store =
+	    results_beside_broker(c->conf->backend.url, c->conf->broker.url);
 	return 0;
 }
 

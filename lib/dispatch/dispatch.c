@@ -336,13 +336,6 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 		 d->broker_state.up ? "reachable" : "unreachable");
 }
 
-static bool
-is_one_store(const struct conf *conf)
-{
-	return conf->backend.url == NULL || conf->backend.url[0] == '\0' ||
-	       strcmp(conf->backend.url, conf->broker.url) == 0;
-}
-
 static int
 dispatch_open_stores(struct dispatch *d, struct err *err)
 {
@@ -445,7 +438,8 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	if (d->opt.open_results == NULL)
 		d->opt.open_results = results_open;
 	d->conf = options->conf;
-	d->one_store = is_one_store(options->conf);
+	d->one_store = results_beside_broker(options->conf->backend.url,
+					     options->conf->broker.url);
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->unsure);
 	for (kind = 0; kind < POOL_KINDS; kind++)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/* Two pages: a usual reply fits, and one block a connection is kept for good. */
 #define BLOCK_SIZE 8192
 
 struct redis_arena_block {
@@ -21,6 +22,7 @@ redis_arena_take(struct redis_arena *arena, size_t size)
 	size_t block_size;
 	void *p;
 
+	/* The sums below cannot overflow then. */
 	if (size > SIZE_MAX / 2)
 		return NULL;
 	size =
@@ -46,6 +48,8 @@ redis_arena_reset(struct redis_arena *arena)
 	struct redis_arena_block *block = arena->last, *before;
 
 	arena->used = 0;
+	/* One block of the usual size stays for the next reply; a large one
+	 * would stay with each connection that ever got a large reply. */
 	while (block != NULL && (block->before || block->size > BLOCK_SIZE)) {
 		before = block->before;
 		free(block);

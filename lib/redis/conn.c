@@ -17,6 +17,8 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/* A server that was restarted is back in well under a second; one that stays
+ * away is not asked more than about once a second by each connection. */
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 2000
 /*
@@ -78,7 +80,7 @@ time_left_ms(const struct redis *r)
  * than timeout_ms, it goes off in time for any command.
  */
 static void
-set_deadline(struct redis *r)
+conn_set_deadline(struct redis *r)
 {
 	int64_t ms = time_left_ms(r);
 	struct timeval tv;
@@ -102,7 +104,7 @@ redis_conn_on_deadline(int fd, short what, void *arg)
 	if (idle(r) && !r->subscriber)
 		return;
 	if (time_left_ms(r) > 0) {
-		set_deadline(r);
+		conn_set_deadline(r);
 		return;
 	}
 	if (idle(r)) {
@@ -132,7 +134,7 @@ redis_conn_send(struct redis *r, struct redis_due due,
 	if (first && r->phase == REDIS_PHASE_UP)
 		r->since_ms = clock_mono_ms();
 	if (!r->deadline_set)
-		set_deadline(r);
+		conn_set_deadline(r);
 	return 0;
 }
 
@@ -196,6 +198,8 @@ redis_conn_fail(struct redis *r, const struct err *why)
 	if (r->phase == REDIS_PHASE_UP &&
 	    clock_mono_ms() - r->up_ms > PAUSE_MAX_MS)
 		r->failures = 0;
+	/* Closed before anybody is told, so that what they send now is refused
+	 * instead of lost; the commands before the state, as redis.h says. */
 	redis_conn_close(r);
 	r->phase = refused ? REDIS_PHASE_REFUSED : REDIS_PHASE_WAITING;
 	redis_conn_hold(r);
@@ -229,7 +233,7 @@ redis_conn_up(struct redis *r)
 	r->phase = REDIS_PHASE_UP;
 	r->up_ms = r->since_ms = clock_mono_ms();
 	redis_script_forget(r, UINT64_MAX);
-	set_deadline(r);
+	conn_set_deadline(r);
 	if (r->subscriber && redis_pubsub_restore(r) != 0) {
 		err_nomem(&err);
 		redis_conn_fail(r, &err);
@@ -284,7 +288,7 @@ redis_conn_on_retry(int fd, short what, void *arg)
 	r->reader = NULL;
 	r->phase = REDIS_PHASE_DIALING;
 	r->since_ms = clock_mono_ms();
-	set_deadline(r);
+	conn_set_deadline(r);
 	if (r->url.tls)
 		renew_tls(r);
 	r->dial =

@@ -45,7 +45,9 @@ enum redis_phase {
 	REDIS_PHASE_REFUSED
 };
 
-/* Subscriptions that have ended and whose end the server was not told yet. */
+/* Subscriptions that have ended and whose end the server was not told yet. Each
+ * costs a few bytes there; messages on so few channels that nobody wants do no
+ * harm. */
 #define REDIS_LEFT_MAX 32
 
 enum redis_flush { REDIS_FLUSH_NONE, REDIS_FLUSH_SOON, REDIS_FLUSH_NOW };

@@ -50,7 +50,7 @@ struct redis_dial {
 };
 
 static void
-finish(struct redis_dial *d, const struct err *err)
+dial_finish(struct redis_dial *d, const struct err *err)
 {
 	int fd = d->fd;
 
@@ -59,13 +59,13 @@ finish(struct redis_dial *d, const struct err *err)
 }
 
 static void
-give_up(struct redis_dial *d)
+dial_give_up(struct redis_dial *d)
 {
 	struct err err;
 
 	errno = d->why;
 	err_sys(&err, ERR_UNAVAILABLE, "cannot connect");
-	finish(d, &err);
+	dial_finish(d, &err);
 }
 
 /* Small requests must not wait for each other (Nagle), and a peer that is gone
@@ -94,7 +94,7 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &d->why, &len) != 0)
 		d->why = errno;
 	if (d->why == 0) {
-		finish(d, NULL);
+		dial_finish(d, NULL);
 		return;
 	}
 	close(d->fd);
@@ -145,7 +145,7 @@ try_addresses(struct redis_dial *d)
 		if (try_address(d, ai->ai_addr, (socklen_t)ai->ai_addrlen) == 0)
 			return;
 	}
-	give_up(d);
+	dial_give_up(d);
 }
 
 static void
@@ -189,7 +189,7 @@ hints_with(int flags)
 }
 
 static void
-resolve(struct redis_dial *d)
+dial_resolve(struct redis_dial *d)
 {
 	struct evutil_addrinfo hints = hints_with(EVUTIL_AI_NUMERICHOST);
 	char port[8];
@@ -233,7 +233,7 @@ on_addresses(struct redis_dial *d)
 	if (d->lookup_result != 0) {
 		err_set(&err, ERR_UNAVAILABLE, "cannot resolve its host: %s",
 			evutil_gai_strerror(d->lookup_result));
-		finish(d, &err);
+		dial_finish(d, &err);
 		return;
 	}
 	for (ai = d->addresses; ai != NULL; ai = ai->ai_next)
@@ -244,7 +244,7 @@ on_addresses(struct redis_dial *d)
 }
 
 static void
-on_turn(evutil_socket_t fd, short what, void *arg)
+dial_on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct redis_dial *d = arg;
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
@@ -257,7 +257,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	memccpy(sun.sun_path, d->url->path, '\0', sizeof(sun.sun_path) - 1);
 	set_patience(d, 1);
 	if (try_address(d, (const struct sockaddr *)&sun, sizeof(sun)) != 0)
-		give_up(d);
+		dial_give_up(d);
 }
 
 struct redis_dial *
@@ -267,7 +267,8 @@ redis_dial_new(struct event_base *base, const struct redis_url *url,
 {
 	struct redis_dial *d = calloc(1, sizeof(*d));
 
-	if (d == NULL || (d->turn = evtimer_new(base, on_turn, d)) == NULL) {
+	if (d == NULL ||
+	    (d->turn = evtimer_new(base, dial_on_turn, d)) == NULL) {
 		free(d);
 		err_nomem(err);
 		return NULL;
@@ -282,7 +283,7 @@ redis_dial_new(struct event_base *base, const struct redis_url *url,
 	if (url->path != NULL)
 		event_active(d->turn, EV_TIMEOUT, 0);
 	else
-		resolve(d);
+		dial_resolve(d);
 	return d;
 }
 

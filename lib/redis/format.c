@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes commands into an evbuffer. */
+/*
+ * Writes commands into an evbuffer. The size of each is reckoned first, so that
+ * it is written once, into memory that is there.
+ */
 #include "redis/format.h"
 
 #include <event2/buffer.h>
@@ -8,7 +11,8 @@
 #include "redis/redis.h"
 #include "util/buf.h"
 
-/* So much is asked for at once, so that many small commands share a chunk. */
+/* So much is asked for at once, so that many small commands share a chunk: the
+ * size of a TLS record, and of a read on our side. */
 #define CHUNK 16384
 
 static size_t

@@ -19,7 +19,8 @@ struct redis_out {
 	size_t room; /* known to be free at its end */
 };
 
-/* Adds a command, which is `n_parts` runs of arguments in a row; 0, or -1 when memory runs out (nothing was added). */
+/* Adds a command, which is `n_parts` runs of arguments in a row; 0, or -1 when
+ * memory runs out (nothing was added). */
 int redis_format(struct redis_out *out, const struct redis_args *parts,
 		 size_t n_parts);
 

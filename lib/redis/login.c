@@ -8,8 +8,8 @@
 #include "redis/conn.h"
 #include "util/err.h"
 
-#define ARGS_MAX 3
-#define TEXT_SIZE 200
+#define ARGS_MAX 3    /* AUTH, a user, a password */
+#define TEXT_SIZE 200 /* as in reply.c */
 
 struct step {
 	/* Fills argv and returns how many there are; 0: not needed. */

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands that are sent until the server has carried them out. */
+/*
+ * Commands that are sent until the server has carried them out.
+ *
+ * A command that was refused goes to the end of the line: one that the server
+ * never accepts must not hold up the others.
+ */
 #include "redis/outbox.h"
 
 #include <event2/event.h>
 
-/* Before the next try with a server that is full, loading or busy. */
+/* Before the next try with a server that is full, loading or busy: short
+ * against the seconds that such a state lasts, and four tries a second are no
+ * load for it. */
 #define PAUSE_MS 250
 
 static void
@@ -42,7 +49,7 @@ pause_for_a_while(struct outbox *o)
 }
 
 static void
-on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
+outbox_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct pending *p = arg;
 	struct outbox *o = p->owner;
@@ -70,6 +77,7 @@ on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 		break;
 	}
 	TAILQ_INSERT_TAIL(&o->waiting, p, link);
+	/* All that were sent are refused together: it is told once. */
 	if (!evtimer_pending(o->pause, NULL)) {
 		redis_fault_err(r, "a write", reply, &why);
 		pause_for_a_while(o);
@@ -95,7 +103,7 @@ outbox_push(struct outbox *o)
 	    evtimer_pending(o->pause, NULL))
 		return;
 	while ((p = TAILQ_FIRST(&o->waiting)) != NULL) {
-		if (o->ops->send(p, o->redis, on_reply, p) != 0) {
+		if (o->ops->send(p, o->redis, outbox_on_reply, p) != 0) {
 			/* Out of memory, most likely: try again later. */
 			pause_for_a_while(o);
 			return;

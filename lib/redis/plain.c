@@ -20,7 +20,7 @@
  * and it would push what is called from here onto cold pages of it. */
 #define READ_SIZE (16u << 10)
 #define READS_MAX 8 /* before others have their turn */
-#define IOVECS 32
+#define IOVECS 32   /* chunks of one writev(); the rest follows */
 
 static void
 lost(struct redis *r, ssize_t n)
@@ -36,7 +36,7 @@ lost(struct redis *r, ssize_t n)
 }
 
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+plain_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct redis *r = arg;
 	ssize_t n = READ_SIZE;
@@ -77,7 +77,7 @@ send_all(struct redis *r)
 }
 
 static void
-on_writable(evutil_socket_t fd, short what, void *arg)
+plain_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	send_all(arg);
 }
@@ -119,9 +119,9 @@ redis_plain_open(struct redis *r, int fd, struct err *err)
 	*p = (struct redis_plain){
 	    .fd = fd,
 	    .in = malloc(READ_SIZE),
-	    .readable =
-		event_new(r->base, fd, EV_READ | EV_PERSIST, on_readable, r),
-	    .writable = event_new(r->base, fd, EV_WRITE, on_writable, r)};
+	    .readable = event_new(r->base, fd, EV_READ | EV_PERSIST,
+				  plain_on_readable, r),
+	    .writable = event_new(r->base, fd, EV_WRITE, plain_on_writable, r)};
 	if (p->in == NULL || p->readable == NULL || p->writable == NULL ||
 	    event_add(p->readable, NULL) != 0)
 		return err_nomem(err);

@@ -17,6 +17,7 @@
 #include "redis/reader.h"
 #include "util/err.h"
 
+/* As in reply.c. */
 #define TEXT_SIZE 200
 
 struct redis_channel {
@@ -26,7 +27,7 @@ struct redis_channel {
 };
 
 static int
-compare(const void *va, const void *vb)
+pubsub_compare(const void *va, const void *vb)
 {
 	const struct slice a = ((const struct redis_channel *)va)->name;
 	const struct slice b = ((const struct redis_channel *)vb)->name;
@@ -37,16 +38,16 @@ compare(const void *va, const void *vb)
 }
 
 static struct redis_channel *
-find(const struct redis *r, struct slice name)
+pubsub_find(const struct redis *r, struct slice name)
 {
 	const struct redis_channel key = {.name = name};
-	struct redis_channel **node = tfind(&key, &r->channels, compare);
+	struct redis_channel **node = tfind(&key, &r->channels, pubsub_compare);
 
 	return node != NULL ? *node : NULL;
 }
 
 static struct redis_channel *
-add(struct redis *r, struct slice name)
+pubsub_add(struct redis *r, struct slice name)
 {
 	struct redis_channel *c = malloc(sizeof(*c) + name.len);
 
@@ -55,7 +56,7 @@ add(struct redis *r, struct slice name)
 	if (name.len != 0)
 		memcpy(c + 1, name.p, name.len);
 	*c = (struct redis_channel){.name = {(char *)(c + 1), name.len}};
-	if (tsearch(c, &r->channels, compare) == NULL) {
+	if (tsearch(c, &r->channels, pubsub_compare) == NULL) {
 		free(c);
 		return NULL;
 	}
@@ -63,9 +64,9 @@ add(struct redis *r, struct slice name)
 }
 
 static void
-drop(struct redis *r, struct redis_channel *c)
+pubsub_drop(struct redis *r, struct redis_channel *c)
 {
-	tdelete(c, &r->channels, compare);
+	tdelete(c, &r->channels, pubsub_compare);
 	free(c);
 }
 
@@ -107,21 +108,21 @@ int
 redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 		void *arg)
 {
-	struct redis_channel *c = find(r, channel);
+	struct redis_channel *c = pubsub_find(r, channel);
 	bool is_new = c == NULL;
 
 	if (r->phase == REDIS_PHASE_REFUSED ||
 	    (r->phase == REDIS_PHASE_UP && !r->subscriber &&
 	     redis_ring_first(&r->due) != NULL))
 		return -1;
-	if (is_new && (c = add(r, channel)) == NULL)
+	if (is_new && (c = pubsub_add(r, channel)) == NULL)
 		return -1;
 	if (r->phase == REDIS_PHASE_UP)
 		tell_left(r); /* before: it may be among them */
 	if (r->phase == REDIS_PHASE_UP &&
 	    send_command(r, SLICE("SUBSCRIBE"), &channel) != 0) {
 		if (is_new)
-			drop(r, c);
+			pubsub_drop(r, c);
 		return -1;
 	}
 	r->subscriber = true;
@@ -133,15 +134,16 @@ redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 int
 redis_unsubscribe_later(struct redis *r, struct slice channel)
 {
-	struct redis_channel *c = find(r, channel);
+	struct redis_channel *c = pubsub_find(r, channel);
 
 	if (c == NULL)
 		return -1;
+	/* Without a connection the server has forgotten it already. */
 	if (r->phase != REDIS_PHASE_UP) {
-		drop(r, c);
+		pubsub_drop(r, c);
 		return 0;
 	}
-	tdelete(c, &r->channels, compare);
+	tdelete(c, &r->channels, pubsub_compare);
 	r->left[r->n_left++] = c;
 	if (r->n_left == REDIS_LEFT_MAX)
 		tell_left(r);
@@ -205,7 +207,7 @@ static void
 on_push(struct redis *r, struct slice kind, const struct redis_reply *push)
 {
 	const struct redis_channel *c =
-	    find(r, redis_reply_string(redis_reply_at(push, 1)));
+	    pubsub_find(r, redis_reply_string(redis_reply_at(push, 1)));
 
 	if (c == NULL)
 		return; /* unsubscribed meanwhile */
@@ -220,7 +222,7 @@ on_push(struct redis *r, struct slice kind, const struct redis_reply *push)
 }
 
 static void
-complain(struct redis *r, const struct redis_reply *reply)
+pubsub_report(struct redis *r, const struct redis_reply *reply)
 {
 	char text[TEXT_SIZE];
 	struct err err;
@@ -243,5 +245,5 @@ redis_pubsub_reply(struct redis *r, const struct redis_reply *reply)
 	if (redis_reply_count(reply) == 3)
 		on_push(r, kind, reply);
 	else if (reply->type == REDIS_ERROR && due.arg != &is_ping)
-		complain(r, reply);
+		pubsub_report(r, reply);
 }

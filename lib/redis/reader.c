@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies, made of the bytes that come in. */
+/*
+ * Replies, made of the bytes that come in. hiredis calls a maker for each value
+ * it meets; the makers lay the values out in the arena.
+ */
 #include "redis/reader.h"
 
 #include <hiredis/hiredis.h>
@@ -10,9 +13,12 @@
 #include "redis/arena.h"
 #include "util/err.h"
 
-/* Members for which room is made before the first of them has arrived. */
+/* Members for which room is made before the first of them has arrived. A peer
+ * can announce 2^32 with a few bytes; it gets room for what it has sent, which
+ * doubles as more arrive. */
 #define FIRST_MEMBERS 64
 
+/* hiredis 1.0 made the length a size_t and its stack one of pointers. */
 #if HIREDIS_MAJOR >= 1
 typedef size_t array_len;
 #define TASK(hi) ((hi)->task[(hi)->ridx])
@@ -31,7 +37,7 @@ struct redis_reader {
 };
 
 static struct redis_reply *
-grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
+reader_grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
 {
 	struct redis_reply *wider;
 	size_t cap = array->len;
@@ -54,7 +60,7 @@ grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
 
 /* The place of the value that `task` is about; NULL when memory runs out. */
 static struct redis_reply *
-place(const redisReadTask *task, enum redis_reply_type type)
+reader_place(const redisReadTask *task, enum redis_reply_type type)
 {
 	struct redis_reader *reader = task->privdata;
 	struct redis_reply *reply, *array;
@@ -63,8 +69,8 @@ place(const redisReadTask *task, enum redis_reply_type type)
 		reply = redis_arena_take(&reader->arena, sizeof(*reply));
 	} else {
 		array = task->parent->obj;
-		if (grow(&reader->arena, array,
-			 (size_t)task->parent->elements) == NULL)
+		if (reader_grow(&reader->arena, array,
+				(size_t)task->parent->elements) == NULL)
 			return NULL;
 		reply = &array->members[array->len++];
 	}
@@ -79,7 +85,7 @@ make_string(const redisReadTask *task, char *p, size_t len)
 	struct redis_reader *reader = task->privdata;
 	enum redis_reply_type type =
 	    task->type == REDIS_REPLY_ERROR ? REDIS_ERROR : REDIS_STRING;
-	struct redis_reply *reply = place(task, type);
+	struct redis_reply *reply = reader_place(task, type);
 	char *bytes = redis_arena_take(&reader->arena, len + 1);
 
 	if (reply == NULL || bytes == NULL)
@@ -94,13 +100,13 @@ make_string(const redisReadTask *task, char *p, size_t len)
 static void *
 make_array(const redisReadTask *task, array_len len)
 {
-	return place(task, REDIS_ARRAY);
+	return reader_place(task, REDIS_ARRAY);
 }
 
 static void *
 make_integer(const redisReadTask *task, long long n)
 {
-	struct redis_reply *reply = place(task, REDIS_INTEGER);
+	struct redis_reply *reply = reader_place(task, REDIS_INTEGER);
 
 	if (reply != NULL)
 		reply->integer = n;
@@ -110,11 +116,11 @@ make_integer(const redisReadTask *task, long long n)
 static void *
 make_nil(const redisReadTask *task)
 {
-	return place(task, REDIS_NIL);
+	return reader_place(task, REDIS_NIL);
 }
 
 static void
-forget(void *reply)
+reader_forget(void *reply)
 {
 	(void)reply; /* the arena has it */
 }
@@ -125,7 +131,7 @@ static redisReplyObjectFunctions makers = {
     .createArray = make_array,
     .createInteger = make_integer,
     .createNil = make_nil,
-    .freeObject = forget,
+    .freeObject = reader_forget,
 };
 
 struct redis_reader *
@@ -197,6 +203,8 @@ redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
 	void *reply = NULL;
 	uint64_t begun;
 
+	/* The reply before is good until this call. Part of the next one may not
+	 * be in the arena yet: the makers run below. */
 	if (reader->handed_out) {
 		redis_arena_reset(&reader->arena);
 		reader->handed_out = false;
@@ -209,6 +217,8 @@ redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
 				     "protocol (%s); is it a Redis server?",
 				     hi->errstr);
 	if (reply == NULL) {
+		/* A string is refused as soon as its length is known: its bytes
+		 * would lie in hiredis' buffer until the last has come. */
 		if (reader->fed - reader->begun > reader->max_reply ||
 		    announced(hi) > reader->max_reply)
 			return too_big(reader, err);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The public functions of a Redis connection, and its birth and death. */
+/*
+ * The public functions of a Redis connection, and its birth and death.
+ *
+ * None of them calls back: what they start goes on from the loop, and what goes
+ * wrong on the way is told through on_state.
+ */
 #include "redis/redis.h"
 
 #include <event2/buffer.h>
@@ -12,8 +17,11 @@
 #include "redis/reader.h"
 #include "redis/tls.h"
 
+/* No string of Redis is longer, unless its proto-max-bulk-len was raised. */
 #define MAX_REPLY_DEFAULT (512UL * 1024 * 1024)
 
+/* The user's URL and name may go once redis_new() has returned: both are needed
+ * again with each attempt to connect. */
 static int
 copy_options(struct redis *r, const struct redis_options *options)
 {
@@ -59,6 +67,7 @@ redis_new(struct event_base *base, const struct redis_options *options,
 		err_prefix(err, "%s", r->name);
 		goto fail;
 	}
+	/* From the loop, so that on_state finds the user ready for it. */
 	redis_conn_schedule(r, 0);
 	return r;
 
@@ -94,6 +103,8 @@ redis_free(struct redis *r)
 {
 	if (r == NULL)
 		return;
+	/* One of its own callbacks may have called: then the memory goes when
+	 * the last hold ends. */
 	redis_conn_hold(r);
 	redis_conn_close(r);
 	event_del(r->retry);

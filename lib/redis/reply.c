@@ -7,7 +7,8 @@
 #include "redis/conn.h"
 #include "redis/reader.h"
 
-/* Of a server's message in one of ours. */
+/* Of a server's message in one of ours: those of Redis itself are shorter; those
+ * of scripts may be anything. */
 #define TEXT_SIZE 200
 
 enum redis_reply_type
@@ -25,7 +26,7 @@ redis_reply_string(const struct redis_reply *r)
 }
 
 static int64_t
-parse_integer(const char *p, size_t len)
+reply_parse_integer(const char *p, size_t len)
 {
 	bool negative = len != 0 && *p == '-';
 	int64_t n = 0;
@@ -50,7 +51,7 @@ redis_reply_integer(const struct redis_reply *r)
 	if (r == NULL)
 		return 0;
 	if (r->type == REDIS_STRING)
-		return parse_integer(r->bytes, r->len);
+		return reply_parse_integer(r->bytes, r->len);
 	return r->type == REDIS_INTEGER ? r->integer : 0;
 }
 
@@ -79,7 +80,7 @@ redis_reply_text(const struct redis_reply *reply, char *text, size_t size)
 	text[i] = '\0';
 }
 
-/* The codes of error replies. */
+/* The codes of error replies, which are the first word of each. */
 static const struct fault {
 	const char *code;
 	enum redis_fault fault;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests that are under way, or wait for the loop. */
+/*
+ * Requests that are under way, or wait for the loop. A request is on no list
+ * while it is answered, so that it may be sent again, or freed.
+ */
 #include "redis/request.h"
 
 #include <event2/event.h>

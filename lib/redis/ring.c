@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands that wait for their replies, in the order they were sent. */
+/*
+ * Commands that wait for their replies, in the order they were sent. The ring
+ * has a capacity that is a power of two, so that a number is cut down to its
+ * slot by a mask, however long the connection lives.
+ */
 #include "redis/ring.h"
 
 #include <stdlib.h>
 
+/* A turn of the loop seldom sends more; it doubles when one does. */
 #define FIRST_CAP 16
 
 static struct redis_due *

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Lua scripts: loaded once a connection, then called by their SHA-1. */
+/*
+ * Lua scripts: loaded once a connection, then called by their SHA-1.
+ *
+ * The sums are kept with the connection and not with the script, which several
+ * threads may share.
+ */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +12,7 @@
 
 #include "redis/conn.h"
 
+/* Bytes; Redis names scripts by it. */
 #define SHA1_SIZE 20
 
 /* A script that was sent to the server on this connection. */
@@ -32,7 +38,7 @@ sha1_hex(const char *text, char hex[2 * SHA1_SIZE + 1])
 }
 
 static struct redis_loaded *
-find(struct redis *r, const struct redis_script *script)
+script_find(struct redis *r, const struct redis_script *script)
 {
 	struct redis_loaded *wider, *l;
 	size_t i;
@@ -48,6 +54,7 @@ find(struct redis *r, const struct redis_script *script)
 		    (struct redis_loaded){.script = script};
 	}
 	l = &r->loaded[i];
+	/* Texts are compared by address: they are constants of the program. */
 	if (l->text == script->text)
 		return l;
 	l->loaded = false;
@@ -58,7 +65,7 @@ find(struct redis *r, const struct redis_script *script)
 }
 
 static int
-load(struct redis *r, struct redis_loaded *l)
+script_load(struct redis *r, struct redis_loaded *l)
 {
 	const struct slice argv[] = {
 	    SLICE("SCRIPT"),
@@ -85,9 +92,9 @@ redis_eval(struct redis *r, const struct redis_script *script,
 	char n[24];
 
 	if (r->phase != REDIS_PHASE_UP || r->subscriber ||
-	    (l = find(r, script)) == NULL)
+	    (l = script_find(r, script)) == NULL)
 		return -1;
-	if (!l->loaded && load(r, l) != 0)
+	if (!l->loaded && script_load(r, l) != 0)
 		return -1;
 	snprintf(n, sizeof(n), "%zu", n_keys);
 	const struct slice head[] = {

@@ -30,7 +30,7 @@ on_read(struct bufferevent *bev, void *arg)
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
+secure_on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct redis *r = arg;
 	struct err err;
@@ -72,7 +72,7 @@ redis_secure_open(struct redis *r, int fd, struct err *err)
 		return err_nomem(err); /* libevent has freed ssl */
 	r->wire = &secure_wire;
 	r->phase = REDIS_PHASE_SECURING;
-	bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
+	bufferevent_setcb(r->bev, on_read, NULL, secure_on_event, r);
 	bufferevent_set_max_single_write(r->bev, WRITE_MAX);
 	r->out = (struct redis_out){.buf = bufferevent_get_output(r->bev)};
 	if (bufferevent_enable(r->bev, EV_READ | EV_WRITE) != 0)

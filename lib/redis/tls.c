@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS for rediss:// URLs. */
+/*
+ * TLS for rediss:// URLs: certificates are always verified, and the name in them
+ * is, too. A failure is told in words that lead to the setting that is wrong.
+ */
 #include "redis/tls.h"
 
 #include <arpa/inet.h>
@@ -90,6 +93,7 @@ redis_tls_new(const struct redis_url *url, struct err *err)
 		return NULL;
 	}
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	/* Connections are idle most of the time: they keep no 34 KiB each. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
 	/* Replies say how long they are: a connection cut short shows. */
@@ -124,7 +128,7 @@ is_address(const char *name)
 }
 
 static int
-expect(SSL *ssl, const char *name)
+tls_expect(SSL *ssl, const char *name)
 {
 	if (is_address(name))
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
@@ -138,7 +142,7 @@ redis_tls_session(struct ssl_ctx_st *ctx, const struct redis_url *url,
 {
 	SSL *ssl = SSL_new(ctx);
 
-	if (ssl == NULL || expect(ssl, expected_name(url)) != 1) {
+	if (ssl == NULL || tls_expect(ssl, expected_name(url)) != 1) {
 		openssl_err(err, ERR_SYSTEM, "cannot prepare TLS for",
 			    expected_name(url));
 		SSL_free(ssl);

@@ -12,7 +12,7 @@
 #include "util/err.h"
 
 static void
-take_reply(struct redis *r, const struct redis_reply *reply)
+transport_take_reply(struct redis *r, const struct redis_reply *reply)
 {
 	enum redis_fault fault = redis_fault(reply);
 	uint64_t number = r->due.popped;
@@ -28,10 +28,13 @@ take_reply(struct redis *r, const struct redis_reply *reply)
 		redis_conn_fail(r, &err);
 		return;
 	}
+	/* Before the callback, which may send the script again at once. */
 	if (fault == REDIS_FAULT_SCRIPT)
 		redis_script_forget(r, number);
 	if (due.on_reply != NULL)
 		due.on_reply(r, reply, due.arg);
+	/* After it: the command is answered, and the connection has no more use
+	 * as long as it leads to a replica. */
 	if (fault == REDIS_FAULT_READONLY && r->wire != NULL) {
 		err_set(&err, ERR_UNAVAILABLE,
 			"the server is now a replica and accepts no writes; "
@@ -55,7 +58,7 @@ redis_transport_take(struct redis *r, const void *p, size_t len)
 		rc = redis_reader_next(r->reader, &reply, &err);
 		if (rc <= 0)
 			break;
-		take_reply(r, reply);
+		transport_take_reply(r, reply);
 	}
 	if (rc < 0 && r->wire != NULL)
 		redis_conn_fail(r, &err);

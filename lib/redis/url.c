@@ -16,7 +16,8 @@
 
 #include "util/err.h"
 
-#define DEFAULT_PORT 6379
+#define DEFAULT_PORT 6379 /* IANA's, and everybody's */
+/* What the kernel takes, with a NUL behind it. */
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 enum scheme { SCHEME_REDIS, SCHEME_REDISS, SCHEME_UNIX, N_SCHEMES };
@@ -40,7 +41,7 @@ span_empty(struct span s)
 }
 
 static int
-bad(struct err *err, const char *what)
+url_bad(struct err *err, const char *what)
 {
 	return err_set(err, ERR_CONFIG, "Redis URL: %s", what);
 }
@@ -60,7 +61,7 @@ span_cut(struct span *s, char c, struct span *ret_rest)
 }
 
 static int
-hex(char c)
+url_hex(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -70,7 +71,7 @@ hex(char c)
 
 /* Decodes a part; `what` names it in messages. */
 static int
-decode(struct span s, const char *what, char **ret, struct err *err)
+url_decode(struct span s, const char *what, char **ret, struct err *err)
 {
 	char *out = malloc((size_t)(s.end - s.p) + 1);
 	size_t n = 0;
@@ -83,10 +84,10 @@ decode(struct span s, const char *what, char **ret, struct err *err)
 	for (; s.p < s.end; s.p++) {
 		c = (unsigned char)*s.p;
 		if (c == '%') {
-			if (s.end - s.p < 3 || hex(s.p[1]) < 0 ||
-			    hex(s.p[2]) < 0)
+			if (s.end - s.p < 3 || url_hex(s.p[1]) < 0 ||
+			    url_hex(s.p[2]) < 0)
 				goto wrong;
-			c = hex(s.p[1]) * 16 + hex(s.p[2]);
+			c = url_hex(s.p[1]) * 16 + url_hex(s.p[2]);
 			s.p += 2;
 		}
 		if (c == '\0')
@@ -131,7 +132,7 @@ parse_db(struct span s, struct redis_url *url, struct err *err)
 	unsigned long n;
 
 	if (parse_number(s, INT_MAX, &n) != 0)
-		return bad(err, "the database must be a number, 0 or more");
+		return url_bad(err, "the database must be a number, 0 or more");
 	url->db = (unsigned int)n;
 	return 0;
 }
@@ -160,16 +161,16 @@ parse_userinfo(struct span s, struct redis_url *url, struct err *err)
 	struct span password;
 
 	if (!span_cut(&s, ':', &password))
-		return bad(err,
-			   "the user has no password; write user:password@, or "
-			   "user:@ for an empty password");
+		return url_bad(
+		    err, "the user has no password; write user:password@, or "
+			 "user:@ for an empty password");
 	if (memchr(password.p, ':', (size_t)(password.end - password.p)))
-		return bad(err, "write a ':' in a password as %3A");
+		return url_bad(err, "write a ':' in a password as %3A");
 	if (span_empty(s) && span_empty(password))
-		return bad(err, "'@' without user and password");
-	if (!span_empty(s) && decode(s, "user", &url->user, err) != 0)
+		return url_bad(err, "'@' without user and password");
+	if (!span_empty(s) && url_decode(s, "user", &url->user, err) != 0)
 		return -1;
-	return decode(password, "password", &url->password, err);
+	return url_decode(password, "password", &url->password, err);
 }
 
 static int
@@ -180,20 +181,22 @@ parse_ipv6_host(struct span s, struct span *ret_port, struct redis_url *url,
 
 	s.p++;
 	if (!span_cut(&s, ']', &rest))
-		return bad(err, "the host has a '[' but lacks a ']'");
+		return url_bad(err, "the host has a '[' but lacks a ']'");
 	if (!span_empty(rest) && *rest.p != ':')
-		return bad(err, "only a port may follow the ']' of the host");
+		return url_bad(err,
+			       "only a port may follow the ']' of the host");
 	if (!span_empty(rest))
 		*ret_port = (struct span){rest.p + 1, rest.end};
-	if (decode(s, "host", &url->host, err) != 0)
+	if (url_decode(s, "host", &url->host, err) != 0)
 		return -1;
 	if (!is_ipv6(url->host))
-		return bad(err, "the host in brackets is not an IPv6 address");
+		return url_bad(err,
+			       "the host in brackets is not an IPv6 address");
 	return 0;
 }
 
 static int
-parse_host(struct span s, struct redis_url *url, struct err *err)
+url_parse_host(struct span s, struct redis_url *url, struct err *err)
 {
 	struct span port = {NULL, NULL};
 	unsigned long n;
@@ -204,18 +207,20 @@ parse_host(struct span s, struct redis_url *url, struct err *err)
 	} else {
 		span_cut(&s, ':', &port);
 		if (span_empty(s))
-			return bad(err, "the host is missing");
-		if (decode(s, "host", &url->host, err) != 0)
+			return url_bad(err, "the host is missing");
+		if (url_decode(s, "host", &url->host, err) != 0)
 			return -1;
 		if (!is_host_name(url->host))
-			return bad(err, "the host is not a name or an address "
-					"(write IPv6 in brackets)");
+			return url_bad(err,
+				       "the host is not a name or an address "
+				       "(write IPv6 in brackets)");
 	}
 	url->port = DEFAULT_PORT;
 	if (port.p == NULL)
 		return 0;
 	if (parse_number(port, UINT16_MAX, &n) != 0 || n == 0)
-		return bad(err, "the port must be a number from 1 to 65535");
+		return url_bad(err,
+			       "the port must be a number from 1 to 65535");
 	url->port = (uint16_t)n;
 	return 0;
 }
@@ -240,8 +245,8 @@ span_is(struct span s, const char *word)
 }
 
 static int
-parse_parameter(struct span key, struct span value, struct redis_url *url,
-		struct err *err)
+url_parse_parameter(struct span key, struct span value, struct redis_url *url,
+		    struct err *err)
 {
 	const struct parameter *p;
 	char **field;
@@ -260,10 +265,11 @@ parse_parameter(struct span key, struct span value, struct redis_url *url,
 			return err_set(err, ERR_CONFIG,
 				       "Redis URL: %s= is empty or given twice",
 				       p->name);
-		return decode(value, p->name, field, err);
+		return url_decode(value, p->name, field, err);
 	}
-	return bad(err, "unknown parameter after the '?'; known: db, cafile, "
-			"certfile, keyfile, servername");
+	return url_bad(err,
+		       "unknown parameter after the '?'; known: db, cafile, "
+		       "certfile, keyfile, servername");
 }
 
 static int
@@ -277,14 +283,15 @@ parse_query(struct span s, bool db_known, struct redis_url *url,
 		next = (struct span){NULL, NULL};
 		span_cut(&key, '&', &next);
 		if (!span_cut(&key, '=', &value))
-			return bad(err, "a parameter after the '?' lacks '='");
+			return url_bad(err,
+				       "a parameter after the '?' lacks '='");
 		if (!span_is(key, "db")) {
-			if (parse_parameter(key, value, url, err) != 0)
+			if (url_parse_parameter(key, value, url, err) != 0)
 				return -1;
 			continue;
 		}
 		if (db_known)
-			return bad(err, "the database is given twice");
+			return url_bad(err, "the database is given twice");
 		db_known = true;
 		if (parse_db(value, url, err) != 0)
 			return -1;
@@ -298,13 +305,13 @@ parse_path(struct span s, struct redis_url *url, struct err *err)
 {
 	const unsigned char *c;
 
-	if (decode(s, "path", &url->path, err) != 0)
+	if (url_decode(s, "path", &url->path, err) != 0)
 		return -1;
 	if (strlen(url->path) > UNIX_PATH_MAX || strlen(url->path) < 2)
-		return bad(err, "a socket's path has 2 to 107 bytes");
+		return url_bad(err, "a socket's path has 2 to 107 bytes");
 	for (c = (const unsigned char *)url->path; *c != '\0'; c++)
 		if (*c < ' ' || *c == 0x7f)
-			return bad(err, "the path has a control character");
+			return url_bad(err, "the path has a control character");
 	return 0;
 }
 
@@ -321,17 +328,20 @@ parse_hierarchy(struct span s, enum scheme scheme, bool *ret_db_known,
 	if (span_cut(&authority, '@', &host) &&
 	    parse_userinfo(authority, url, err) != 0)
 		return -1;
+	/* An '@' that is left belongs to a password with an unescaped '/' or
+	 * '@': the host would be a piece of it, and go into logs. */
 	if (memchr(host.p, '@', (size_t)(host.end - host.p)) ||
 	    memchr(path.p, '@', (size_t)(path.end - path.p)))
-		return bad(err, "misplaced '@'; in a password, write '@' as "
-				"%40 and '/' as %2F");
+		return url_bad(err,
+			       "misplaced '@'; in a password, write '@' as "
+			       "%40 and '/' as %2F");
 	if (scheme == SCHEME_UNIX) {
 		if (!span_empty(host) || span_empty(path))
-			return bad(err, "a socket's path must be absolute: "
-					"unix:///path");
+			return url_bad(err, "a socket's path must be absolute: "
+					    "unix:///path");
 		return parse_path(path, url, err);
 	}
-	if (parse_host(host, url, err) != 0)
+	if (url_parse_host(host, url, err) != 0)
 		return -1;
 	if (path.end - path.p <= 1)
 		return 0;
@@ -343,12 +353,12 @@ static int
 check_tls(const struct redis_url *url, struct err *err)
 {
 	if ((url->certfile == NULL) != (url->keyfile == NULL))
-		return bad(
+		return url_bad(
 		    err,
 		    "certfile= needs keyfile= and keyfile= needs certfile=");
 	if (url->servername != NULL && !is_host_name(url->servername) &&
 	    !is_ipv6(url->servername))
-		return bad(err, "servername= is not a host name");
+		return url_bad(err, "servername= is not a host name");
 	return 0;
 }
 
@@ -361,6 +371,7 @@ parse_rest(struct span s, enum scheme scheme, struct redis_url *url,
 	bool db_known = false;
 	const char *c;
 
+	/* A column can be named: it says nothing of a password. */
 	for (c = s.p; c < s.end; c++)
 		if (*c <= ' ' || *c > '~' || *c == '#')
 			return err_set(err, ERR_CONFIG,
@@ -387,8 +398,8 @@ redis_url_parse(const char *text, struct redis_url *ret, struct err *err)
 		if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
 			break;
 	if (i == N_SCHEMES)
-		return bad(err, "it must begin with redis://, rediss:// or "
-				"unix://");
+		return url_bad(err, "it must begin with redis://, rediss:// or "
+				    "unix://");
 	s.p += strlen(schemes[i]);
 	if (parse_rest(s, i, &url, err) != 0) {
 		redis_url_done(&url);

@@ -9,6 +9,7 @@
 void
 redis_url_done(struct redis_url *url)
 {
+	/* Memory that is freed may end up in a core file. */
 	if (url->password != NULL)
 		explicit_bzero(url->password, strlen(url->password));
 	free(url->path);

@@ -24,6 +24,12 @@ find(const char *url)
 	return NULL;
 }
 
+bool
+results_beside_broker(const char *url, const char *broker_url)
+{
+	return url == NULL || url[0] == '\0' || strcmp(url, broker_url) == 0;
+}
+
 struct results *
 results_open(const struct results_options *options, struct err *err)
 {

@@ -31,6 +31,10 @@ struct results_options {
 	void *arg;
 };
 
+/* Whether records live where the queues do: there is no URL of their own, or
+ * the same. Two ways to write one place only cost a second connection. */
+bool results_beside_broker(const char *url, const char *broker_url);
+
 struct results *results_open(const struct results_options *options,
 			     struct err *err);
 /* Calls nobody back; records that are not confirmed may be lost. */

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The operators' part of the Redis broker: inquiries. */
+/*
+ * The operators' part of the Redis broker: queries.
+ *
+ * A phase counts what is under way, itself included while it asks, so that it
+ * cannot end before all is asked. A script that the server has forgotten is
+ * loaded with its next call (lib/redis), so the phase is asked again.
+ */
 #include "store/redis/admin.h"
 
 #include <stdlib.h>
@@ -7,36 +13,36 @@
 
 #include "core/task.h"
 
-/* One who empties the server's cache of scripts all the time is not waited
- * for. */
+/* Once is usual, after a SCRIPT FLUSH. Whoever flushes all the time is not
+ * waited for. */
 #define FORGOTTEN_MAX 3
 
-/* One question of an inquiry. */
-struct ask {
+/* One question of a query. */
+struct rquery_request {
 	struct redis_request request;
-	struct inquiry *inquiry;
-	inquiry_take_fn *take;
+	struct rquery *query;
+	rquery_take_fn *take;
 	size_t index;
 };
 
 /* --- phases ------------------------------------------------------------ */
 
-static void run(struct inquiry *i);
+static void rquery_run(struct rquery *i);
 
 static void
-question_ended(struct inquiry *i)
+question_ended(struct rquery *i)
 {
 	if (--i->under_way > 0)
 		return;
 	if (i->again && i->err.code == ERR_NONE)
-		run(i);
+		rquery_run(i);
 	else
 		i->answered(i);
 }
 
-/* If nobody may ask, it is as new as it should be. */
+/* If nobody may ask (ACL), it is taken for as new as it should be. */
 static void
-take_version(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_version(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	rbroker_take_version(i->broker, redis_reply_string(reply));
 	i->again = true;
@@ -44,15 +50,15 @@ take_version(struct inquiry *i, size_t none, const struct redis_reply *reply)
 
 /* Who only submits needs not know how old the server is. */
 static void
-ask_version(struct inquiry *i)
+ask_version(struct rquery *i)
 {
 	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
 
-	inquiry_command(i, take_version, 0, REDIS_ARGS(argv));
+	rquery_command(i, take_version, 0, REDIS_ARGS(argv));
 }
 
 static void
-run(struct inquiry *i)
+rquery_run(struct rquery *i)
 {
 	i->again = false;
 	i->under_way++;
@@ -64,44 +70,45 @@ run(struct inquiry *i)
 }
 
 static void
-on_start(struct redis_request *request, const struct redis_reply *none)
+rquery_on_start(struct redis_request *request, const struct redis_reply *none)
 {
-	run(container_of(request, struct inquiry, start));
+	rquery_run(container_of(request, struct rquery, start));
 }
 
 static void
-drop_start(struct redis_request *request)
+rquery_drop_start(struct redis_request *request)
 {
-	struct inquiry *i = container_of(request, struct inquiry, start);
+	struct rquery *i = container_of(request, struct rquery, start);
 
 	i->free(i);
 }
 
 void
-inquiry_begin(struct inquiry *i)
+rquery_begin(struct rquery *i)
 {
 	i->start = (struct redis_request){.queue = i->broker->requests,
-					  .on_reply = on_start,
-					  .drop = drop_start};
+					  .on_reply = rquery_on_start,
+					  .drop = rquery_drop_start};
 	redis_request_later(&i->start);
 }
 
 void
-inquiry_next(struct inquiry *i, void (*ask)(struct inquiry *i),
-	     void (*answered)(struct inquiry *i))
+rquery_next(struct rquery *i, void (*ask)(struct rquery *i),
+	    void (*answered)(struct rquery *i))
 {
 	i->ask = ask;
 	i->answered = answered;
-	run(i);
+	rquery_run(i);
 }
 
 /* --- questions --------------------------------------------------------- */
 
 static void
-on_reply(struct redis_request *request, const struct redis_reply *reply)
+rquery_on_reply(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct ask *a = container_of(request, struct ask, request);
-	struct inquiry *i = a->inquiry;
+	struct rquery_request *a =
+	    container_of(request, struct rquery_request, request);
+	struct rquery *i = a->query;
 	enum redis_fault fault = redis_fault(reply);
 
 	if (fault == REDIS_FAULT_SCRIPT && i->forgotten < FORGOTTEN_MAX) {
@@ -118,32 +125,36 @@ on_reply(struct redis_request *request, const struct redis_reply *reply)
 }
 
 static void
-drop(struct redis_request *request)
+rquery_drop_request(struct redis_request *request)
 {
-	struct ask *a = container_of(request, struct ask, request);
+	struct rquery_request *a =
+	    container_of(request, struct rquery_request, request);
 
-	if (--a->inquiry->under_way == 0)
-		a->inquiry->free(a->inquiry);
+	/* The broker goes, and with it all requests of the query: the last one
+	 * frees it. */
+	if (--a->query->under_way == 0)
+		a->query->free(a->query);
 	free(a);
 }
 
-static struct ask *
-ask_new(struct inquiry *i, inquiry_take_fn *take, size_t index)
+static struct rquery_request *
+ask_new(struct rquery *i, rquery_take_fn *take, size_t index)
 {
-	struct ask *a = malloc(sizeof(*a));
+	struct rquery_request *a = malloc(sizeof(*a));
 
 	if (a != NULL)
-		*a = (struct ask){.request = {.queue = i->broker->requests,
-					      .on_reply = on_reply,
-					      .drop = drop},
-				  .inquiry = i,
-				  .take = take,
-				  .index = index};
+		*a = (struct rquery_request){
+		    .request = {.queue = i->broker->requests,
+				.on_reply = rquery_on_reply,
+				.drop = rquery_drop_request},
+		    .query = i,
+		    .take = take,
+		    .index = index};
 	return a;
 }
 
 static void
-note_sent(struct inquiry *i, struct ask *a, int sent)
+note_sent(struct rquery *i, struct rquery_request *a, int sent)
 {
 	if (sent == 0) {
 		i->under_way++;
@@ -156,21 +167,20 @@ note_sent(struct inquiry *i, struct ask *a, int sent)
 }
 
 void
-inquiry_command(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		struct redis_args argv)
+rquery_command(struct rquery *i, rquery_take_fn *take, size_t index,
+	       struct redis_args argv)
 {
-	struct ask *a = ask_new(i, take, index);
+	struct rquery_request *a = ask_new(i, take, index);
 
 	note_sent(i, a,
 		  a != NULL ? redis_request_command(&a->request, argv) : -1);
 }
 
 void
-inquiry_eval(struct inquiry *i, inquiry_take_fn *take, size_t index,
-	     enum rscript script, struct redis_args keys,
-	     struct redis_args args)
+rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
+	    enum rscript script, struct redis_args keys, struct redis_args args)
 {
-	struct ask *a = ask_new(i, take, index);
+	struct rquery_request *a = ask_new(i, take, index);
 
 	note_sent(i, a,
 		  a != NULL ? redis_request_eval(&a->request,
@@ -212,12 +222,12 @@ rworker_name(struct slice name)
 }
 
 const struct broker_operate_ops broker_redis_operate = {
-    .queues = roperate_queues,
-    .workers = roperate_workers,
-    .view = roperate_view,
-    .examine = roperate_examine,
-    .pause = roperate_pause,
-    .purge = roperate_purge,
-    .withdraw = roperate_withdraw,
-    .exhume = roperate_exhume,
+    .queues = radmin_queues,
+    .workers = radmin_workers,
+    .view = radmin_view,
+    .examine = radmin_examine,
+    .pause = radmin_pause,
+    .purge = radmin_purge,
+    .withdraw = radmin_withdraw,
+    .exhume = radmin_exhume,
 };

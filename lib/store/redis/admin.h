@@ -2,13 +2,13 @@
 /*
  * The operators' part of the Redis broker, as its own files see it.
  *
- *	redis_operate.c		inquiries: what all of them are made of
- *	redis_operate_survey.c	how the queues and the workers are
- *	redis_operate_view.c	pages of tasks
- *	redis_operate_change.c	pause, purge, withdraw, exhume
- *	redis_operate_examine.c	what may be wrong with the server
+ *	admin.c		queries: what all of them are made of
+ *	admin_stats.c	the state of the queues and of the workers
+ *	admin_view.c	pages of tasks
+ *	admin_change.c	pause, purge, withdraw, exhume
+ *	admin_examine.c	what may be wrong with the server
  *
- * An inquiry goes through one or more phases. Each asks any number of things at
+ * A query goes through one or more phases. Each asks any number of things at
  * once, and the next begins when all of them are answered. It begins in the
  * loop, and ends by telling its answer, or with the broker.
  */
@@ -19,19 +19,19 @@
 #include "store/cursor.h"
 #include "store/redis/broker.h"
 
-struct inquiry {
+struct rquery {
 	struct rbroker *broker;
 	const char *what; /* is tried, for messages */
 	/* Asks, unless err is set already; called again if the server had
 	 * forgotten a script. */
-	void (*ask)(struct inquiry *i);
-	/* All is answered, or err says why not: goes on with inquiry_next(), or
+	void (*ask)(struct rquery *i);
+	/* All is answered, or err says why not: goes on with rquery_next(), or
 	 * tells and frees. */
-	void (*answered)(struct inquiry *i);
-	void (*free)(struct inquiry *i);
+	void (*answered)(struct rquery *i);
+	void (*free)(struct rquery *i);
 	struct err err;
 
-	/* The rest is redis_operate.c's. */
+	/* The rest is admin.c's. */
 	struct redis_request start;
 	unsigned int under_way;
 	unsigned int forgotten; /* how often the server had no script */
@@ -39,20 +39,20 @@ struct inquiry {
 };
 
 /* Takes one answer, which is no error; `index` says to what. */
-typedef void inquiry_take_fn(struct inquiry *i, size_t index,
-			     const struct redis_reply *reply);
+typedef void rquery_take_fn(struct rquery *i, size_t index,
+			    const struct redis_reply *reply);
 
 /* Begins with what the first four members say. */
-void inquiry_begin(struct inquiry *i);
+void rquery_begin(struct rquery *i);
 /* The next phase. */
-void inquiry_next(struct inquiry *i, void (*ask)(struct inquiry *i),
-		  void (*answered)(struct inquiry *i));
+void rquery_next(struct rquery *i, void (*ask)(struct rquery *i),
+		 void (*answered)(struct rquery *i));
 /* In a phase: ask the server. What fails is noted in i->err. */
-void inquiry_command(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		     struct redis_args argv);
-void inquiry_eval(struct inquiry *i, inquiry_take_fn *take, size_t index,
-		  enum rscript script, struct redis_args keys,
-		  struct redis_args args);
+void rquery_command(struct rquery *i, rquery_take_fn *take, size_t index,
+		    struct redis_args argv);
+void rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
+		 enum rscript script, struct redis_args keys,
+		 struct redis_args args);
 
 /* ERR_DATA if there cannot be a queue of that name. */
 int rqueue_check_name(struct slice name, struct err *err);
@@ -68,24 +68,25 @@ char *rworker_name(struct slice name);
  * few enough digits for the numbers of Lua, which are doubles. */
 #define CURSOR_OFFSET_MAX INT64_C(1000000000000)
 
-/* About so many bytes of tasks are shown in one page. */
+/* About so many bytes of tasks are shown in one page: little
+ * memory on both sides, and a short stop of the server. */
 #define VIEW_BYTES (4 << 20)
 
-void roperate_queues(struct broker *b, struct slice queue,
-		     broker_value_fn *on_value, void *arg);
-void roperate_workers(struct broker *b, broker_value_fn *on_value, void *arg);
-void roperate_view(struct broker *b, const struct broker_view *view,
-		   broker_page_fn *on_page, void *arg);
-void roperate_examine(struct broker *b, broker_value_fn *on_value, void *arg);
-void roperate_pause(struct broker *b, struct slice queue, bool paused,
-		    broker_value_fn *on_value, void *arg);
-void roperate_purge(struct broker *b, struct slice queue, unsigned int n,
-		    broker_page_fn *on_page, void *arg);
-void roperate_withdraw(struct broker *b, struct slice queue, struct slice id,
-		       struct slice cursor, broker_page_fn *on_page, void *arg);
-void roperate_exhume(struct broker *b, struct slice queue,
-		     struct broker_exhume *batch, size_t n,
-		     broker_exhumed_fn *on_done, void *arg);
+void radmin_queues(struct broker *b, struct slice queue,
+		   broker_value_fn *on_value, void *arg);
+void radmin_workers(struct broker *b, broker_value_fn *on_value, void *arg);
+void radmin_view(struct broker *b, const struct broker_view *view,
+		 broker_page_fn *on_page, void *arg);
+void radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg);
+void radmin_pause(struct broker *b, struct slice queue, bool paused,
+		  broker_value_fn *on_value, void *arg);
+void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
+		  broker_page_fn *on_page, void *arg);
+void radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
+		     struct slice cursor, broker_page_fn *on_page, void *arg);
+void radmin_exhume(struct broker *b, struct slice queue,
+		   struct broker_exhume *batch, size_t n,
+		   broker_exhumed_fn *on_done, void *arg);
 
 /* Takes workers off the list that have been dead for a day and have left
  * nothing in any queue; what is dead for a month leaves it anyway. */

@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: pausing queues, and taking tasks out of them. */
+/*
+ * The Redis broker: pausing queues, taking tasks out of them, and putting tasks
+ * of the dead list back.
+ *
+ * A queue may hold millions of tasks, and a script holds up all of the server:
+ * so each call does a bounded stretch and says where to go on. The caller goes
+ * round, and can show how far it is.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/redis/admin.h"
 
-/* A search goes on for about so long in one call. */
+/* A search goes on for about so long in one call, by the reckoning of
+ * withdraw.lua: what other clients wait meanwhile. */
 #define SEARCH_US 2000
-/* So many of the dead are put into one call. */
+/* So many of the dead are put into one call: their new bytes travel with it, and
+ * the arguments lie on the stack. */
 #define EXHUME_A_CALL 100
 
 struct change {
-	struct inquiry inquiry;
+	struct rquery query;
 	struct rqueue queue;
 	bool paused;
 	broker_value_fn *on_value;
 	broker_page_fn *on_page;
 	void *arg;
-	bool told;
+	bool replied;
 	unsigned int n; /* PURGE */
 	char *id;	/* WITHDRAW */
 	char *place;	/* where to begin, see withdraw.lua */
@@ -26,9 +35,9 @@ struct change {
 };
 
 static void
-change_free(struct inquiry *i)
+change_free(struct rquery *i)
 {
-	struct change *c = container_of(i, struct change, inquiry);
+	struct change *c = container_of(i, struct change, query);
 
 	rqueue_done(&c->queue);
 	free(c->id);
@@ -39,45 +48,46 @@ change_free(struct inquiry *i)
 /* NULL when memory runs out. With a queue that cannot be one, the error is the
  * answer. */
 static struct change *
-change_new(struct broker *b, struct slice queue, const struct inquiry *inquiry,
+change_new(struct broker *b, struct slice queue, const struct rquery *query,
 	   void *arg)
 {
 	struct change *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return NULL;
-	c->inquiry = *inquiry;
-	c->inquiry.broker = (struct rbroker *)b;
-	c->inquiry.free = change_free;
+	c->query = *query;
+	c->query.broker = (struct rbroker *)b;
+	c->query.free = change_free;
 	c->arg = arg;
-	rqueue_of_name(&c->queue, c->inquiry.broker, queue, &c->inquiry.err);
+	rqueue_of_name(&c->queue, c->query.broker, queue, &c->query.err);
 	return c;
 }
 
 /* --- pausing ----------------------------------------------------------- */
 
+/* That there was an answer is all. */
 static void
-take_nothing(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_nothing(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 }
 
 static void
-ask_pause(struct inquiry *i)
+rchange_ask_pause(struct rquery *i)
 {
-	const struct change *c = container_of(i, struct change, inquiry);
+	const struct change *c = container_of(i, struct change, query);
 	const struct slice keys[] = {slice_of(c->queue.keys[KEY_PAUSED])};
 	const struct slice args[] = {c->paused ? SLICE("1") : SLICE("0"),
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(c->queue.wake)};
 
-	inquiry_eval(i, take_nothing, 0, SCRIPT_PAUSE, REDIS_ARGS(keys),
-		     REDIS_ARGS(args));
+	rquery_eval(i, take_nothing, 0, SCRIPT_PAUSE, REDIS_ARGS(keys),
+		    REDIS_ARGS(args));
 }
 
 static void
-on_paused(struct inquiry *i)
+on_paused(struct rquery *i)
 {
-	const struct change *c = container_of(i, struct change, inquiry);
+	const struct change *c = container_of(i, struct change, query);
 
 	c->on_value((struct slice){NULL, 0},
 		    i->err.code != ERR_NONE ? &i->err : NULL, c->arg);
@@ -85,12 +95,12 @@ on_paused(struct inquiry *i)
 }
 
 void
-roperate_pause(struct broker *b, struct slice queue, bool paused,
-	       broker_value_fn *on_value, void *arg)
+radmin_pause(struct broker *b, struct slice queue, bool paused,
+	     broker_value_fn *on_value, void *arg)
 {
-	const struct inquiry inquiry = {
-	    .what = "pausing", .ask = ask_pause, .answered = on_paused};
-	struct change *c = change_new(b, queue, &inquiry, arg);
+	const struct rquery query = {
+	    .what = "pausing", .ask = rchange_ask_pause, .answered = on_paused};
+	struct change *c = change_new(b, queue, &query, arg);
 	struct err err;
 
 	if (c == NULL) {
@@ -100,15 +110,15 @@ roperate_pause(struct broker *b, struct slice queue, bool paused,
 	}
 	c->paused = paused;
 	c->on_value = on_value;
-	inquiry_begin(&c->inquiry);
+	rquery_begin(&c->query);
 }
 
 /* --- taking out -------------------------------------------------------- */
 
 /* Shows the tasks in a reply behind its first `skip`. */
 static void
-tell(struct change *c, const struct redis_reply *reply, size_t skip,
-     const struct buf *next)
+rchange_tell(struct change *c, const struct redis_reply *reply, size_t skip,
+	     const struct buf *next)
 {
 	const size_t count = redis_reply_count(reply);
 	struct broker_page page = {.n = count > skip ? count - skip : 0,
@@ -117,7 +127,7 @@ tell(struct change *c, const struct redis_reply *reply, size_t skip,
 	size_t k;
 
 	if (items == NULL || next->failed) {
-		err_nomem(&c->inquiry.err);
+		err_nomem(&c->query.err);
 		free(items);
 		return;
 	}
@@ -125,27 +135,27 @@ tell(struct change *c, const struct redis_reply *reply, size_t skip,
 		items[k].bytes =
 		    redis_reply_string(redis_reply_at(reply, skip + k));
 	page.items = items;
-	c->told = true;
+	c->replied = true;
 	c->on_page(&page, NULL, c->arg);
 	free(items);
 }
 
 static void
-on_page_asked(struct inquiry *i)
+on_page_asked(struct rquery *i)
 {
-	const struct change *c = container_of(i, struct change, inquiry);
+	const struct change *c = container_of(i, struct change, query);
 
-	if (!c->told)
+	if (!c->replied)
 		c->on_page(NULL, &i->err, c->arg);
 	change_free(i);
 }
 
 /* One that answers with a page. NULL when memory runs out: that is answered. */
 static struct change *
-taking_new(struct broker *b, struct slice queue, const struct inquiry *inquiry,
+taking_new(struct broker *b, struct slice queue, const struct rquery *query,
 	   broker_page_fn *on_page, void *arg)
 {
-	struct change *c = change_new(b, queue, inquiry, arg);
+	struct change *c = change_new(b, queue, query, arg);
 	struct err err;
 
 	if (c != NULL) {
@@ -158,20 +168,21 @@ taking_new(struct broker *b, struct slice queue, const struct inquiry *inquiry,
 }
 
 static void
-take_purged(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_purged(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct buf next = BUF_INIT;
 
 	if (redis_reply_integer(redis_reply_at(reply, 0)) != 0)
+		/* What is left is found at the same place: no offset. */
 		buf_adds(&next, "more");
-	tell(container_of(i, struct change, inquiry), reply, 1, &next);
+	rchange_tell(container_of(i, struct change, query), reply, 1, &next);
 	buf_done(&next);
 }
 
 static void
-ask_purge(struct inquiry *i)
+rchange_ask_purge(struct rquery *i)
 {
-	const struct change *c = container_of(i, struct change, inquiry);
+	const struct change *c = container_of(i, struct change, query);
 	char n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
 				     slice_of(c->queue.keys[KEY_LEVELS]),
@@ -181,26 +192,27 @@ ask_purge(struct inquiry *i)
 				     arg_number(bytes, VIEW_BYTES),
 				     slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_purged, 0, SCRIPT_PURGE, REDIS_ARGS(keys),
-		     REDIS_ARGS(args));
+	rquery_eval(i, take_purged, 0, SCRIPT_PURGE, REDIS_ARGS(keys),
+		    REDIS_ARGS(args));
 }
 
 void
-roperate_purge(struct broker *b, struct slice queue, unsigned int n,
-	       broker_page_fn *on_page, void *arg)
+radmin_purge(struct broker *b, struct slice queue, unsigned int n,
+	     broker_page_fn *on_page, void *arg)
 {
-	const struct inquiry inquiry = {
-	    .what = "purging", .ask = ask_purge, .answered = on_page_asked};
-	struct change *c = taking_new(b, queue, &inquiry, on_page, arg);
+	const struct rquery query = {.what = "purging",
+				     .ask = rchange_ask_purge,
+				     .answered = on_page_asked};
+	struct change *c = taking_new(b, queue, &query, on_page, arg);
 
 	if (c == NULL)
 		return;
 	c->n = n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
-	inquiry_begin(&c->inquiry);
+	rquery_begin(&c->query);
 }
 
 static void
-take_withdrawn(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_withdrawn(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	const struct slice place = redis_reply_string(redis_reply_at(reply, 0));
 	struct buf next = BUF_INIT;
@@ -208,14 +220,14 @@ take_withdrawn(struct inquiry *i, size_t none, const struct redis_reply *reply)
 	if (place.len > 0)
 		buf_addf(&next, "%.*s:%" PRId64, (int)place.len, place.p,
 			 redis_reply_integer(redis_reply_at(reply, 1)));
-	tell(container_of(i, struct change, inquiry), reply, 2, &next);
+	rchange_tell(container_of(i, struct change, query), reply, 2, &next);
 	buf_done(&next);
 }
 
 static void
-ask_withdraw(struct inquiry *i)
+rchange_ask_withdraw(struct rquery *i)
 {
-	const struct change *c = container_of(i, struct change, inquiry);
+	const struct change *c = container_of(i, struct change, query);
 	char offset[ARG_NUMBER_SIZE], effort[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(c->queue.keys[KEY_WAITING]),
 				     slice_of(c->queue.keys[KEY_LEVELS]),
@@ -225,18 +237,20 @@ ask_withdraw(struct inquiry *i)
 	    slice_of(c->id), slice_of(c->place), arg_number(offset, c->offset),
 	    arg_number(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, REDIS_ARGS(keys),
-		     REDIS_ARGS(args));
+	rquery_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, REDIS_ARGS(keys),
+		    REDIS_ARGS(args));
 }
 
 /* "d:OFFSET" or "LEVEL:OFFSET". */
 static int
-read_cursor(struct change *c, struct slice cursor, struct err *err)
+rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 {
 	struct slice rest = cursor;
 	char text[ARG_NUMBER_SIZE];
 	int64_t level = 0;
 
+	/* What moves while a search goes on becomes a waiting task: in this
+	 * order the search misses none. See withdraw.lua. */
 	if (cursor.len == 0) {
 		c->place = strdup("d");
 	} else if (cursor.len > 2 && memcmp(cursor.p, "d:", 2) == 0) {
@@ -258,27 +272,27 @@ read_cursor(struct change *c, struct slice cursor, struct err *err)
 }
 
 void
-roperate_withdraw(struct broker *b, struct slice queue, struct slice id,
-		  struct slice cursor, broker_page_fn *on_page, void *arg)
+radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
+		struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	const struct inquiry inquiry = {.what = "withdrawing a task",
-					.ask = ask_withdraw,
-					.answered = on_page_asked};
-	struct change *c = taking_new(b, queue, &inquiry, on_page, arg);
+	const struct rquery query = {.what = "withdrawing a task",
+				     .ask = rchange_ask_withdraw,
+				     .answered = on_page_asked};
+	struct change *c = taking_new(b, queue, &query, on_page, arg);
 
 	if (c == NULL)
 		return;
-	if (c->inquiry.err.code == ERR_NONE &&
-	    read_cursor(c, cursor, &c->inquiry.err) == 0 &&
+	if (c->query.err.code == ERR_NONE &&
+	    rchange_read_cursor(c, cursor, &c->query.err) == 0 &&
 	    (c->id = strndup(id.p, id.len)) == NULL)
-		err_nomem(&c->inquiry.err);
-	inquiry_begin(&c->inquiry);
+		err_nomem(&c->query.err);
+	rquery_begin(&c->query);
 }
 
 /* --- the dead ---------------------------------------------------------- */
 
-struct exhumation {
-	struct inquiry inquiry;
+struct requeue {
+	struct rquery query;
 	struct rqueue queue;
 	struct broker_exhume *batch;
 	size_t n;
@@ -288,9 +302,9 @@ struct exhumation {
 };
 
 static void
-exhumation_free(struct inquiry *i)
+rchange_requeue_free(struct rquery *i)
 {
-	struct exhumation *e = container_of(i, struct exhumation, inquiry);
+	struct requeue *e = container_of(i, struct requeue, query);
 
 	rqueue_done(&e->queue);
 	free(e->answered);
@@ -298,9 +312,9 @@ exhumation_free(struct inquiry *i)
 }
 
 static void
-take_exhumed(struct inquiry *i, size_t first, const struct redis_reply *reply)
+take_exhumed(struct rquery *i, size_t first, const struct redis_reply *reply)
 {
-	struct exhumation *e = container_of(i, struct exhumation, inquiry);
+	struct requeue *e = container_of(i, struct requeue, query);
 	size_t k;
 
 	for (k = 0; k < redis_reply_count(reply) && first + k < e->n; k++) {
@@ -311,7 +325,7 @@ take_exhumed(struct inquiry *i, size_t first, const struct redis_reply *reply)
 }
 
 static void
-ask_stretch(struct exhumation *e, size_t first, size_t n)
+ask_stretch(struct requeue *e, size_t first, size_t n)
 {
 	const struct slice keys[] = {slice_of(e->queue.keys[KEY_DEAD]),
 				     slice_of(e->queue.keys[KEY_DEAD_TASKS]),
@@ -329,44 +343,45 @@ ask_stretch(struct exhumation *e, size_t first, size_t n)
 		args[3 + 3 * k] = one->again;
 		args[4 + 3 * k] = arg_number(levels[k], one->priority);
 	}
-	inquiry_eval(&e->inquiry, take_exhumed, first, SCRIPT_EXHUME,
-		     REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
+	rquery_eval(&e->query, take_exhumed, first, SCRIPT_EXHUME,
+		    REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
 }
 
 static void
-ask_exhume(struct inquiry *i)
+rchange_ask_exhume(struct rquery *i)
 {
-	struct exhumation *e = container_of(i, struct exhumation, inquiry);
+	struct requeue *e = container_of(i, struct requeue, query);
 	size_t first, n;
 
 	for (first = 0; first < e->n; first += n) {
 		n = e->n - first;
 		n = n < EXHUME_A_CALL ? n : EXHUME_A_CALL;
+		/* Asked again, a stretch that was answered would find its tasks
+		 * gone, and say so. */
 		if (!e->answered[first])
 			ask_stretch(e, first, n);
 	}
 }
 
 static void
-on_exhumed(struct inquiry *i)
+rchange_on_exhumed(struct rquery *i)
 {
-	const struct exhumation *e =
-	    container_of(i, struct exhumation, inquiry);
+	const struct requeue *e = container_of(i, struct requeue, query);
 	size_t k;
 
+	/* A part may have succeeded: each task has an answer of its own. */
 	for (k = 0; k < e->n; k++)
 		if (!e->answered[k])
 			e->batch[k].err = i->err;
 	e->on_done(e->batch, e->n, e->arg);
-	exhumation_free(i);
+	rchange_requeue_free(i);
 }
 
 void
-roperate_exhume(struct broker *b, struct slice queue,
-		struct broker_exhume *batch, size_t n,
-		broker_exhumed_fn *on_done, void *arg)
+radmin_exhume(struct broker *b, struct slice queue, struct broker_exhume *batch,
+	      size_t n, broker_exhumed_fn *on_done, void *arg)
 {
-	struct exhumation *e = calloc(1, sizeof(*e));
+	struct requeue *e = calloc(1, sizeof(*e));
 	bool *flags = calloc(n + 1, sizeof(*flags));
 	size_t k;
 
@@ -382,16 +397,16 @@ roperate_exhume(struct broker *b, struct slice queue,
 		on_done(batch, n, arg);
 		return;
 	}
-	*e = (struct exhumation){.inquiry = {.broker = (struct rbroker *)b,
-					     .what = "exhuming tasks",
-					     .ask = ask_exhume,
-					     .answered = on_exhumed,
-					     .free = exhumation_free},
-				 .batch = batch,
-				 .n = n,
-				 .answered = flags,
-				 .on_done = on_done,
-				 .arg = arg};
-	rqueue_of_name(&e->queue, e->inquiry.broker, queue, &e->inquiry.err);
-	inquiry_begin(&e->inquiry);
+	*e = (struct requeue){.query = {.broker = (struct rbroker *)b,
+					.what = "exhuming tasks",
+					.ask = rchange_ask_exhume,
+					.answered = rchange_on_exhumed,
+					.free = rchange_requeue_free},
+			      .batch = batch,
+			      .n = n,
+			      .answered = flags,
+			      .on_done = on_done,
+			      .arg = arg};
+	rqueue_of_name(&e->queue, e->query.broker, queue, &e->query.err);
+	rquery_begin(&e->query);
 }

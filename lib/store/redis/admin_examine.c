@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: what may be wrong with the server. */
+/*
+ * The Redis broker: what may be wrong with the server. What is asked is here,
+ * what is judged is in info.c.
+ */
 #include <stdlib.h>
 
 #include "codec/scan.h"
@@ -8,7 +11,7 @@
 #include "util/clock.h"
 
 struct examination {
-	struct inquiry inquiry;
+	struct rquery query;
 	broker_value_fn *on_value;
 	void *arg;
 	struct buf info, save, appendfsync;
@@ -19,9 +22,9 @@ struct examination {
 };
 
 static void
-examination_free(struct inquiry *i)
+examination_free(struct rquery *i)
 {
-	struct examination *e = container_of(i, struct examination, inquiry);
+	struct examination *e = container_of(i, struct examination, query);
 
 	buf_done(&e->info);
 	buf_done(&e->save);
@@ -32,18 +35,18 @@ examination_free(struct inquiry *i)
 /* --- asking ------------------------------------------------------------ */
 
 static void
-take_info(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_info(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
-	struct examination *e = container_of(i, struct examination, inquiry);
+	struct examination *e = container_of(i, struct examination, query);
 	const struct slice text = redis_reply_string(reply);
 
 	buf_add(&e->info, text.p, text.len);
 }
 
 static void
-take_time(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_time(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
-	struct examination *e = container_of(i, struct examination, inquiry);
+	struct examination *e = container_of(i, struct examination, query);
 	const int64_t now_us = clock_wall_us();
 
 	e->clock_us = redis_reply_integer(redis_reply_at(reply, 0)) * 1000000 +
@@ -56,11 +59,13 @@ take_time(struct inquiry *i, size_t none, const struct redis_reply *reply)
 }
 
 static void
-take_setting(struct inquiry *i, size_t which, const struct redis_reply *reply)
+rexamine_take_setting(struct rquery *i, size_t which,
+		      const struct redis_reply *reply)
 {
-	struct examination *e = container_of(i, struct examination, inquiry);
+	struct examination *e = container_of(i, struct examination, query);
 	const struct slice value = redis_reply_string(redis_reply_at(reply, 1));
 
+	/* {name, value}; empty where the server hides the setting. */
 	if (redis_reply_count(reply) != 2)
 		return;
 	buf_add(which == 0 ? &e->save : &e->appendfsync, value.p, value.len);
@@ -68,27 +73,31 @@ take_setting(struct inquiry *i, size_t which, const struct redis_reply *reply)
 }
 
 static void
-ask_info(struct inquiry *i)
+ask_info(struct rquery *i)
 {
-	struct examination *e = container_of(i, struct examination, inquiry);
+	struct examination *e = container_of(i, struct examination, query);
 	const struct slice info[] = {SLICE("INFO")};
 	const struct slice now[] = {SLICE("TIME")};
 
+	/* TIME goes first: the span in which the server reads its clock is then
+	 * as short as it can be. */
 	e->asked_us = clock_wall_us();
-	inquiry_command(i, take_time, 0, REDIS_ARGS(now));
-	inquiry_command(i, take_info, 0, REDIS_ARGS(info));
+	rquery_command(i, take_time, 0, REDIS_ARGS(now));
+	rquery_command(i, take_info, 0, REDIS_ARGS(info));
 }
 
+/* In a phase of its own: managed servers forbid CONFIG, and an error fails all
+ * of its phase. */
 static void
-ask_settings(struct inquiry *i)
+ask_settings(struct rquery *i)
 {
 	const struct slice save[] = {SLICE("CONFIG"), SLICE("GET"),
 				     SLICE("save")};
 	const struct slice fsync[] = {SLICE("CONFIG"), SLICE("GET"),
 				      SLICE("appendfsync")};
 
-	inquiry_command(i, take_setting, 0, REDIS_ARGS(save));
-	inquiry_command(i, take_setting, 1, REDIS_ARGS(fsync));
+	rquery_command(i, rexamine_take_setting, 0, REDIS_ARGS(save));
+	rquery_command(i, rexamine_take_setting, 1, REDIS_ARGS(fsync));
 }
 
 /* --- the answer -------------------------------------------------------- */
@@ -115,7 +124,7 @@ add_findings(struct buf *json, const struct redis_info *info)
 }
 
 static void
-tell(const struct examination *e, struct buf *json)
+rexamine_tell(const struct examination *e, struct buf *json)
 {
 	const struct redis_info info = {
 	    .info = {e->info.data, e->info.len},
@@ -142,16 +151,16 @@ tell(const struct examination *e, struct buf *json)
 }
 
 static void
-on_settings(struct inquiry *i)
+on_settings(struct rquery *i)
 {
-	struct examination *e = container_of(i, struct examination, inquiry);
+	struct examination *e = container_of(i, struct examination, query);
 	struct buf json = BUF_INIT;
 
 	/* The settings may be hidden; what is known is told without them. */
 	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
 		i->err = (struct err)ERR_INIT;
 	if (i->err.code == ERR_NONE) {
-		tell(e, &json);
+		rexamine_tell(e, &json);
 		if (json.failed)
 			err_nomem(&i->err);
 	}
@@ -164,16 +173,16 @@ on_settings(struct inquiry *i)
 }
 
 static void
-on_info(struct inquiry *i)
+rexamine_on_info(struct rquery *i)
 {
 	if (i->err.code == ERR_NONE)
-		inquiry_next(i, ask_settings, on_settings);
+		rquery_next(i, ask_settings, on_settings);
 	else
 		on_settings(i);
 }
 
 void
-roperate_examine(struct broker *b, broker_value_fn *on_value, void *arg)
+radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg)
 {
 	struct examination *e = calloc(1, sizeof(*e));
 	struct err err;
@@ -183,12 +192,12 @@ roperate_examine(struct broker *b, broker_value_fn *on_value, void *arg)
 		on_value((struct slice){NULL, 0}, &err, arg);
 		return;
 	}
-	*e = (struct examination){.inquiry = {.broker = (struct rbroker *)b,
-					      .what = "examining",
-					      .ask = ask_info,
-					      .answered = on_info,
-					      .free = examination_free},
+	*e = (struct examination){.query = {.broker = (struct rbroker *)b,
+					    .what = "examining",
+					    .ask = ask_info,
+					    .answered = rexamine_on_info,
+					    .free = examination_free},
 				  .on_value = on_value,
 				  .arg = arg};
-	inquiry_begin(&e->inquiry);
+	rquery_begin(&e->query);
 }

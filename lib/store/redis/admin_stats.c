@@ -2,7 +2,7 @@
 /*
  * The Redis broker: how the queues and the workers are.
  *
- * A survey first asks for the names of both, and then, queue by queue, what is
+ * It first asks for the names of both, and then, queue by queue, what is
  * in it and how much of that each worker has in flight.
  */
 #include <stdlib.h>
@@ -13,10 +13,12 @@
 #include "store/redis/admin.h"
 #include "util/clock.h"
 
-/* So many workers are asked about in one call: 17 lists each. */
+/* So many workers are asked about in one call: 17 lists each make 850 lengths,
+ * still a short stop of the server. */
 #define WORKERS_A_CALL 50
-/* A worker that is dead stays on the list so long: if it has left nothing, and
- * in any case. */
+/* A worker that is dead stays on the list so long: if it has left nothing, a day,
+ * so that operators see who is missing; and in any case a month, for then
+ * nobody serves its queues. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
 #define LISTED_MAX_MS (30 * LISTED_MS)
 
@@ -36,8 +38,8 @@ struct worker_row {
 	struct buf description; /* JSON, or empty */
 };
 
-struct survey {
-	struct inquiry inquiry;
+struct stats {
+	struct rquery query;
 	/* What is wanted: the queues, the workers, or to take those off the
 	 * list that have been dead for long. */
 	enum { QUEUES, WORKERS, PRUNE } what;
@@ -51,9 +53,9 @@ struct survey {
 };
 
 static void
-survey_free(struct inquiry *i)
+rstats_free(struct rquery *i)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	size_t k;
 
 	for (k = 0; k < s->n_queues; k++)
@@ -84,10 +86,9 @@ compare_workers(const void *a, const void *b)
 }
 
 static void
-take_queue_names(struct inquiry *i, size_t none,
-		 const struct redis_reply *reply)
+take_queue_names(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	const size_t n = redis_reply_count(reply);
 	struct slice name;
 	size_t k;
@@ -111,10 +112,10 @@ take_queue_names(struct inquiry *i, size_t none,
 }
 
 static void
-take_worker_names(struct inquiry *i, size_t none,
+take_worker_names(struct rquery *i, size_t none,
 		  const struct redis_reply *reply)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	const size_t n = redis_reply_count(reply);
 	char *name;
 	size_t k;
@@ -131,7 +132,7 @@ take_worker_names(struct inquiry *i, size_t none,
 }
 
 static void
-ask_worker_names(struct survey *s)
+ask_worker_names(struct stats *s)
 {
 	char before[ARG_NUMBER_SIZE];
 	const struct slice all[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
@@ -140,20 +141,20 @@ ask_worker_names(struct survey *s)
 	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
 	    arg_number(before, clock_wall_us() / 1000 - LISTED_MS)};
 
-	inquiry_command(&s->inquiry, take_worker_names, 0,
-			s->what == PRUNE ? REDIS_ARGS(old) : REDIS_ARGS(all));
+	rquery_command(&s->query, take_worker_names, 0,
+		       s->what == PRUNE ? REDIS_ARGS(old) : REDIS_ARGS(all));
 }
 
 static void
-ask_names(struct inquiry *i)
+ask_names(struct rquery *i)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	const struct slice argv[] = {SLICE("SMEMBERS"),
 				     slice_of(i->broker->queues_key)};
 
 	ask_worker_names(s);
 	if (s->queues == NULL) /* none was named */
-		inquiry_command(i, take_queue_names, 0, REDIS_ARGS(argv));
+		rquery_command(i, take_queue_names, 0, REDIS_ARGS(argv));
 }
 
 /* --- queues ------------------------------------------------------------ */
@@ -185,9 +186,9 @@ submitted_us(struct slice task)
 }
 
 static void
-take_queue(struct inquiry *i, size_t index, const struct redis_reply *reply)
+take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	struct queue_row *row = &s->queues[index];
 	int64_t us;
 	size_t k;
@@ -205,7 +206,7 @@ take_queue(struct inquiry *i, size_t index, const struct redis_reply *reply)
 }
 
 static void
-ask_queue(struct survey *s, size_t index, const struct rqueue *q)
+ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 {
 	const struct slice keys[] = {
 	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
@@ -213,17 +214,17 @@ ask_queue(struct survey *s, size_t index, const struct rqueue *q)
 	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(&s->inquiry, take_queue, index, SCRIPT_QUEUE,
-		     REDIS_ARGS(keys), REDIS_ARGS(args));
+	rquery_eval(&s->query, take_queue, index, SCRIPT_QUEUE,
+		    REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 /* --- what workers hold ------------------------------------------------- */
 
 /* `index` tells the queue and the first worker of a call. */
 static void
-take_holding(struct inquiry *i, size_t index, const struct redis_reply *reply)
+take_holding(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	struct queue_row *queue = &s->queues[index / (s->n_workers + 1)];
 	const size_t first = index % (s->n_workers + 1);
 	struct worker_row *worker;
@@ -244,27 +245,26 @@ take_holding(struct inquiry *i, size_t index, const struct redis_reply *reply)
 }
 
 static void
-ask_holding(struct survey *s, size_t index, const struct rqueue *q)
+ask_holding(struct stats *s, size_t index, const struct rqueue *q)
 {
-	char parts[ARG_NUMBER_SIZE];
+	char shards[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING])};
-	struct slice args[1 + WORKERS_A_CALL] = {arg_number(parts, PARTS)};
+	struct slice args[1 + WORKERS_A_CALL] = {arg_number(shards, SHARDS)};
 	size_t first, n;
 
 	for (first = 0; first < s->n_workers; first += n) {
 		for (n = 0; n < WORKERS_A_CALL && first + n < s->n_workers; n++)
 			args[1 + n] = slice_of(s->workers[first + n].name);
-		inquiry_eval(&s->inquiry, take_holding,
-			     index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
-			     REDIS_ARGS(keys),
-			     (struct redis_args){args, 1 + n});
+		rquery_eval(&s->query, take_holding,
+			    index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
+			    REDIS_ARGS(keys), (struct redis_args){args, 1 + n});
 	}
 }
 
 static void
-take_word(struct inquiry *i, size_t index, const struct redis_reply *reply)
+take_word(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	const struct slice word = redis_reply_string(reply);
 	struct worker_row *row = &s->workers[index];
 	struct scan_value value;
@@ -278,7 +278,7 @@ take_word(struct inquiry *i, size_t index, const struct redis_reply *reply)
 
 /* What a worker said last, while that is good. */
 static void
-ask_word(struct survey *s, size_t index)
+ask_word(struct stats *s, size_t index)
 {
 	struct buf key = BUF_INIT;
 	struct slice argv[] = {SLICE("GET"), {NULL, 0}};
@@ -286,15 +286,14 @@ ask_word(struct survey *s, size_t index)
 	buf_addf(&key, "%s%s", RBROKER_WORKER, s->workers[index].name);
 	argv[1] = (struct slice){key.data, key.len};
 	if (key.failed)
-		err_nomem(&s->inquiry.err);
+		err_nomem(&s->query.err);
 	else
-		inquiry_command(&s->inquiry, take_word, index,
-				REDIS_ARGS(argv));
+		rquery_command(&s->query, take_word, index, REDIS_ARGS(argv));
 	buf_done(&key);
 }
 
 static void
-forget_counts(struct survey *s)
+forget_counts(struct stats *s)
 {
 	size_t k;
 
@@ -305,12 +304,13 @@ forget_counts(struct survey *s)
 }
 
 static void
-ask_state(struct inquiry *i)
+ask_state(struct rquery *i)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 	struct rqueue q;
 	size_t k;
 
+	/* Asked again, the counts are added up again. */
 	forget_counts(s);
 	for (k = 0; k < s->n_queues; k++) {
 		if (rqueue_init(&q, i->broker, s->queues[k].name, 0) != 0) {
@@ -329,7 +329,7 @@ ask_state(struct inquiry *i)
 /* --- answers ----------------------------------------------------------- */
 
 static void
-add_time(struct buf *json, const char *name, int64_t wall_us)
+rstats_add_time(struct buf *json, const char *name, int64_t wall_us)
 {
 	char text[CLOCK_TEXT_SIZE];
 
@@ -341,7 +341,7 @@ add_time(struct buf *json, const char *name, int64_t wall_us)
 }
 
 static void
-add_queue(struct buf *json, const struct queue_row *row)
+rstats_add_queue(struct buf *json, const struct queue_row *row)
 {
 	buf_adds(json, "{\"queue\":");
 	scan_quote(json, slice_of(row->name));
@@ -350,16 +350,17 @@ add_queue(struct buf *json, const struct queue_row *row)
 		 "\"dead\":%lld",
 		 (long long)row->waiting, (long long)row->delayed,
 		 (long long)row->in_flight, (long long)row->dead);
-	add_time(json, "oldest_at", row->oldest_us);
-	/* Whoever made a score of his own may have meant anything. */
-	add_time(json, "next_due_at",
-		 row->due_ms < CURSOR_OFFSET_MAX * 100 ? row->due_ms * 1000
-						       : 0);
+	rstats_add_time(json, "oldest_at", row->oldest_us);
+	/* A score that was made by hand may be anything: it must not overflow
+	 * in µs. */
+	rstats_add_time(
+	    json, "next_due_at",
+	    row->due_ms < CURSOR_OFFSET_MAX * 100 ? row->due_ms * 1000 : 0);
 	buf_addf(json, ",\"paused\":%s}", row->paused ? "true" : "false");
 }
 
 static void
-add_worker(struct buf *json, const struct worker_row *row)
+rstats_add_worker(struct buf *json, const struct worker_row *row)
 {
 	buf_adds(json, "{\"worker\":");
 	scan_quote(json, slice_of(row->name));
@@ -373,10 +374,10 @@ add_worker(struct buf *json, const struct worker_row *row)
 }
 
 static void
-tell(struct survey *s)
+rstats_tell(struct stats *s)
 {
 	const size_t n = s->what == QUEUES ? s->n_queues : s->n_workers;
-	struct err *err = &s->inquiry.err;
+	struct err *err = &s->query.err;
 	struct buf json = BUF_INIT;
 	size_t k;
 
@@ -385,9 +386,9 @@ tell(struct survey *s)
 		if (k > 0)
 			buf_addc(&json, ',');
 		if (s->what == QUEUES)
-			add_queue(&json, &s->queues[k]);
+			rstats_add_queue(&json, &s->queues[k]);
 		else
-			add_worker(&json, &s->workers[k]);
+			rstats_add_worker(&json, &s->workers[k]);
 	}
 	buf_addc(&json, ']');
 	if (err->code == ERR_NONE && json.failed)
@@ -401,7 +402,7 @@ tell(struct survey *s)
 
 /* One whose queues are not ours is another's to forget. */
 static void
-strike_off(struct survey *s)
+strike_off(struct stats *s)
 {
 	const struct worker_row *row = s->workers;
 	struct slice argv[] = {
@@ -411,53 +412,53 @@ strike_off(struct survey *s)
 		if (row->alive || !row->served || row->in_flight > 0)
 			continue;
 		argv[2] = slice_of(row->name);
-		redis_command(s->inquiry.broker->redis, NULL, NULL, 3, argv);
+		redis_command(s->query.broker->redis, NULL, NULL, 3, argv);
 	}
 }
 
 static void
-on_state(struct inquiry *i)
+rstats_on_state(struct rquery *i)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 
 	if (s->what != PRUNE)
-		tell(s);
+		rstats_tell(s);
 	else if (i->err.code == ERR_NONE)
 		strike_off(s);
-	survey_free(i);
+	rstats_free(i);
 }
 
 static void
-on_names(struct inquiry *i)
+on_names(struct rquery *i)
 {
-	struct survey *s = container_of(i, struct survey, inquiry);
+	struct stats *s = container_of(i, struct stats, query);
 
 	if (i->err.code == ERR_NONE && (s->what == QUEUES || s->n_workers > 0))
-		inquiry_next(i, ask_state, on_state);
+		rquery_next(i, ask_state, rstats_on_state);
 	else
-		on_state(i);
+		rstats_on_state(i);
 }
 
 /* --- beginning --------------------------------------------------------- */
 
-static struct survey *
-survey_new(struct broker *b, int what)
+static struct stats *
+rstats_new(struct broker *b, int what)
 {
-	struct survey *s = calloc(1, sizeof(*s));
+	struct stats *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
-	s->inquiry = (struct inquiry){.broker = (struct rbroker *)b,
-				      .what = "looking at queues and workers",
-				      .ask = ask_names,
-				      .answered = on_names,
-				      .free = survey_free};
+	s->query = (struct rquery){.broker = (struct rbroker *)b,
+				   .what = "looking at queues and workers",
+				   .ask = ask_names,
+				   .answered = on_names,
+				   .free = rstats_free};
 	s->what = what;
 	return s;
 }
 
 static void
-begin(struct survey *s, broker_value_fn *on_value, void *arg)
+rstats_begin(struct stats *s, broker_value_fn *on_value, void *arg)
 {
 	struct err err;
 
@@ -468,43 +469,44 @@ begin(struct survey *s, broker_value_fn *on_value, void *arg)
 	}
 	s->on_value = on_value;
 	s->arg = arg;
-	inquiry_begin(&s->inquiry);
+	rquery_begin(&s->query);
 }
 
 void
-roperate_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
-		void *arg)
+radmin_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
+	      void *arg)
 {
-	struct survey *s = survey_new(b, QUEUES);
+	struct stats *s = rstats_new(b, QUEUES);
 
 	if (s != NULL && queue.len > 0 &&
-	    rqueue_check_name(queue, &s->inquiry.err) == 0) {
+	    rqueue_check_name(queue, &s->query.err) == 0) {
 		s->queues = calloc(1, sizeof(*s->queues));
 		if (s->queues == NULL ||
 		    (s->queues->name = strndup(queue.p, queue.len)) == NULL)
-			err_nomem(&s->inquiry.err);
+			err_nomem(&s->query.err);
 		else
 			s->n_queues = 1;
 	}
-	begin(s, on_value, arg);
+	rstats_begin(s, on_value, arg);
 }
 
 void
-roperate_workers(struct broker *b, broker_value_fn *on_value, void *arg)
+radmin_workers(struct broker *b, broker_value_fn *on_value, void *arg)
 {
-	begin(survey_new(b, WORKERS), on_value, arg);
+	rstats_begin(rstats_new(b, WORKERS), on_value, arg);
 }
 
 void
 rbroker_prune_workers(struct rbroker *b)
 {
-	struct survey *s = survey_new(&b->pub, PRUNE);
+	struct stats *s = rstats_new(&b->pub, PRUNE);
 	char before[ARG_NUMBER_SIZE];
 	const struct slice old[] = {
 	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
 	    arg_number(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
 
+	/* First those that go in any case: the query looks at the rest only. */
 	redis_command(b->redis, NULL, NULL, 4, old);
 	if (s != NULL)
-		inquiry_begin(&s->inquiry);
+		rquery_begin(&s->query);
 }

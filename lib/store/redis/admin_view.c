@@ -3,7 +3,7 @@
  * The Redis broker: pages of tasks.
  *
  * A cursor says where the next page begins: in the waiting tasks by level and
- * offset, in the sorted sets by offset, in what is in flight by part, offset
+ * offset, in the sorted sets by offset, in what is in flight by shard, offset
  * and worker.
  */
 #include <inttypes.h>
@@ -12,11 +12,12 @@
 
 #include "store/redis/admin.h"
 
-/* So many workers are looked at in one call. */
+/* So many workers are looked at in one call: if they have nothing in flight, the
+ * script has read 40 × 17 empty lists, still a short stop of the server. */
 #define WORKERS_A_CALL 40
 
 struct view {
-	struct inquiry inquiry;
+	struct rquery query;
 	struct rqueue queue;
 	enum broker_place place;
 	int64_t n;
@@ -25,19 +26,19 @@ struct view {
 
 	/* Where to begin. */
 	bool first;
-	int64_t level; /* or part, IN_FLIGHT */
+	int64_t level; /* or shard, IN_FLIGHT */
 	int64_t offset;
 	char *from;	/* worker, IN_FLIGHT */
 	char **workers; /* IN_FLIGHT: those from there on, in their order */
 	size_t n_workers;
 
-	bool told;
+	bool replied;
 };
 
 static void
-view_free(struct inquiry *i)
+view_free(struct rquery *i)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	size_t w;
 
 	for (w = 0; w < v->n_workers; w++)
@@ -51,17 +52,17 @@ view_free(struct inquiry *i)
 /* --- the answer -------------------------------------------------------- */
 
 static void
-tell(struct view *v, const struct broker_item *items, size_t n,
-     const struct buf *next)
+rview_tell(struct view *v, const struct broker_item *items, size_t n,
+	   const struct buf *next)
 {
 	const struct broker_page page = {
 	    .items = items, .n = n, .next = {next->data, next->len}};
 
 	if (next->failed) {
-		err_nomem(&v->inquiry.err);
+		err_nomem(&v->query.err);
 		return;
 	}
-	v->told = true;
+	v->replied = true;
 	v->on_page(&page, NULL, v->arg);
 }
 
@@ -76,7 +77,7 @@ make_items(struct view *v, const struct redis_reply *reply, size_t skip,
 	*ret_n = count > skip ? (count - skip) / width : 0;
 	items = calloc(*ret_n + 1, sizeof(*items));
 	if (items == NULL)
-		err_nomem(&v->inquiry.err);
+		err_nomem(&v->query.err);
 	return items;
 }
 
@@ -93,9 +94,9 @@ integer_at(const struct redis_reply *reply, size_t i)
 }
 
 static void
-take_waiting(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_waiting(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	struct slice level = string_at(reply, 0);
 	struct buf next = BUF_INIT;
 	struct broker_item *items;
@@ -110,15 +111,15 @@ take_waiting(struct inquiry *i, size_t none, const struct redis_reply *reply)
 	if (level.len > 0)
 		buf_addf(&next, "%.*s:%" PRId64, (int)level.len, level.p,
 			 integer_at(reply, 1));
-	tell(v, items, n, &next);
+	rview_tell(v, items, n, &next);
 	buf_done(&next);
 	free(items);
 }
 
 static void
-take_sorted(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_sorted(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	struct buf next = BUF_INIT;
 	struct broker_item *items;
 	size_t n, k;
@@ -137,15 +138,15 @@ take_sorted(struct inquiry *i, size_t none, const struct redis_reply *reply)
 	}
 	if (integer_at(reply, 0) >= 0)
 		buf_addf(&next, "%" PRId64, integer_at(reply, 0));
-	tell(v, items, n, &next);
+	rview_tell(v, items, n, &next);
 	buf_done(&next);
 	free(items);
 }
 
 static void
-take_in_flight(struct inquiry *i, size_t asked, const struct redis_reply *reply)
+take_in_flight(struct rquery *i, size_t asked, const struct redis_reply *reply)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	const int64_t at = integer_at(reply, 0);
 	struct buf next = BUF_INIT;
 	struct broker_item *items;
@@ -165,7 +166,7 @@ take_in_flight(struct inquiry *i, size_t asked, const struct redis_reply *reply)
 			 v->workers[at]);
 	else if (asked < v->n_workers)
 		buf_addf(&next, "0:0:%s", v->workers[asked]);
-	tell(v, items, n, &next);
+	rview_tell(v, items, n, &next);
 	buf_done(&next);
 	free(items);
 }
@@ -173,9 +174,9 @@ take_in_flight(struct inquiry *i, size_t asked, const struct redis_reply *reply)
 /* --- asking ------------------------------------------------------------ */
 
 static void
-ask_waiting(struct inquiry *i)
+ask_waiting(struct rquery *i)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	char level[ARG_NUMBER_SIZE], offset[ARG_NUMBER_SIZE],
 	    n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING]),
@@ -185,14 +186,14 @@ ask_waiting(struct inquiry *i)
 	    arg_number(offset, v->offset), arg_number(n, v->n),
 	    arg_number(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
 
-	inquiry_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, REDIS_ARGS(keys),
-		     REDIS_ARGS(args));
+	rquery_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, REDIS_ARGS(keys),
+		    REDIS_ARGS(args));
 }
 
 static void
-ask_sorted(struct inquiry *i)
+ask_sorted(struct rquery *i)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	const bool dead = v->place == BROKER_DEAD;
 	char offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE],
 	    bytes[ARG_NUMBER_SIZE];
@@ -204,23 +205,23 @@ ask_sorted(struct inquiry *i)
 				     arg_number(n, v->n),
 				     arg_number(bytes, VIEW_BYTES)};
 
-	inquiry_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
-		     (struct redis_args){keys, dead ? 3 : 1}, REDIS_ARGS(args));
+	rquery_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
+		    (struct redis_args){keys, dead ? 3 : 1}, REDIS_ARGS(args));
 }
 
 static void
-ask_in_flight(struct inquiry *i)
+ask_in_flight(struct rquery *i)
 {
-	struct view *v = container_of(i, struct view, inquiry);
-	char parts[ARG_NUMBER_SIZE], part[ARG_NUMBER_SIZE],
+	struct view *v = container_of(i, struct view, query);
+	char shards[ARG_NUMBER_SIZE], shard[ARG_NUMBER_SIZE],
 	    offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING])};
 	/* That worker may have left the list. */
 	const bool there = v->n_workers > 0 && v->from != NULL &&
 			   strcmp(v->workers[0], v->from) == 0;
 	struct slice args[6 + WORKERS_A_CALL] = {
-	    arg_number(parts, PARTS),
-	    arg_number(part, there ? v->level : 0),
+	    arg_number(shards, SHARDS),
+	    arg_number(shard, there ? v->level : 0),
 	    arg_number(offset, there ? v->offset : 0),
 	    arg_number(n, v->n),
 	    arg_number(bytes, VIEW_BYTES),
@@ -229,20 +230,20 @@ ask_in_flight(struct inquiry *i)
 
 	for (w = 0; w < v->n_workers && w < WORKERS_A_CALL; w++)
 		args[6 + w] = slice_of(v->workers[w]);
-	inquiry_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT,
-		     REDIS_ARGS(keys), (struct redis_args){args, 6 + w});
+	rquery_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT,
+		    REDIS_ARGS(keys), (struct redis_args){args, 6 + w});
 }
 
 static int
-compare_names(const void *a, const void *b)
+rview_compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static void
-take_workers(struct inquiry *i, size_t none, const struct redis_reply *reply)
+take_workers(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	const size_t n = redis_reply_count(reply);
 	char *name;
 	size_t w;
@@ -259,33 +260,37 @@ take_workers(struct inquiry *i, size_t none, const struct redis_reply *reply)
 		else
 			v->workers[v->n_workers++] = name;
 	}
-	qsort(v->workers, v->n_workers, sizeof(*v->workers), compare_names);
+	/* By name, so that a worker that comes or goes between two pages moves
+	 * none of the others. */
+	qsort(v->workers, v->n_workers, sizeof(*v->workers),
+	      rview_compare_names);
 }
 
 static void
-ask_workers(struct inquiry *i)
+rview_ask_workers(struct rquery *i)
 {
 	const struct slice argv[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
 				     SLICE("0"), SLICE("-1")};
 
-	inquiry_command(i, take_workers, 0, REDIS_ARGS(argv));
+	rquery_command(i, take_workers, 0, REDIS_ARGS(argv));
 }
 
 static void
-answered(struct inquiry *i)
+answered(struct rquery *i)
 {
-	struct view *v = container_of(i, struct view, inquiry);
+	struct view *v = container_of(i, struct view, query);
 	const struct buf none = BUF_INIT;
 
-	if (v->place == BROKER_IN_FLIGHT && i->ask == ask_workers &&
+	if (v->place == BROKER_IN_FLIGHT && i->ask == rview_ask_workers &&
 	    i->err.code == ERR_NONE) {
+		/* The workers are known: now what they have. */
 		if (v->n_workers > 0) {
-			inquiry_next(i, ask_in_flight, answered);
+			rquery_next(i, ask_in_flight, answered);
 			return;
 		}
-		tell(v, NULL, 0, &none);
+		rview_tell(v, NULL, 0, &none);
 	}
-	if (!v->told)
+	if (!v->replied)
 		v->on_page(NULL, &i->err, v->arg);
 	view_free(i);
 }
@@ -293,7 +298,7 @@ answered(struct inquiry *i)
 /* --- beginning --------------------------------------------------------- */
 
 static void
-read_cursor(struct view *v, struct slice s, struct err *err)
+rview_read_cursor(struct view *v, struct slice s, struct err *err)
 {
 	bool ok = true;
 
@@ -304,7 +309,7 @@ read_cursor(struct view *v, struct slice s, struct err *err)
 		ok = cursor_number(&s, INT32_MIN, INT32_MAX, &v->level) &&
 		     s.len > 0;
 	else if (v->place == BROKER_IN_FLIGHT)
-		ok = cursor_number(&s, 0, PARTS - 1, &v->level) && s.len > 0;
+		ok = cursor_number(&s, 0, SHARDS - 1, &v->level) && s.len > 0;
 	ok = ok && cursor_number(&s, 0, CURSOR_OFFSET_MAX, &v->offset) &&
 	     (s.len > 0) == (v->place == BROKER_IN_FLIGHT);
 	if (ok && s.len > 0)
@@ -314,13 +319,13 @@ read_cursor(struct view *v, struct slice s, struct err *err)
 }
 
 void
-roperate_view(struct broker *broker, const struct broker_view *view,
-	      broker_page_fn *on_page, void *arg)
+radmin_view(struct broker *broker, const struct broker_view *view,
+	    broker_page_fn *on_page, void *arg)
 {
-	static void (*const asks[])(struct inquiry *) = {
+	static void (*const asks[])(struct rquery *) = {
 	    [BROKER_WAITING] = ask_waiting,
 	    [BROKER_DELAYED] = ask_sorted,
-	    [BROKER_IN_FLIGHT] = ask_workers,
+	    [BROKER_IN_FLIGHT] = rview_ask_workers,
 	    [BROKER_DEAD] = ask_sorted,
 	};
 	struct view *v = calloc(1, sizeof(*v));
@@ -331,19 +336,19 @@ roperate_view(struct broker *broker, const struct broker_view *view,
 		on_page(NULL, &err, arg);
 		return;
 	}
-	v->inquiry = (struct inquiry){.broker = (struct rbroker *)broker,
-				      .what = "looking at tasks",
-				      .ask = asks[view->place],
-				      .answered = answered,
-				      .free = view_free};
+	v->query = (struct rquery){.broker = (struct rbroker *)broker,
+				   .what = "looking at tasks",
+				   .ask = asks[view->place],
+				   .answered = answered,
+				   .free = view_free};
 	v->place = view->place;
 	v->n = view->n < 1 ? 1 : view->n;
 	v->n = v->n < BROKER_PAGE_MAX ? v->n : BROKER_PAGE_MAX;
 	v->on_page = on_page;
 	v->arg = arg;
 	/* An error here is the answer. */
-	if (rqueue_of_name(&v->queue, v->inquiry.broker, view->queue,
-			   &v->inquiry.err) == 0)
-		read_cursor(v, view->cursor, &v->inquiry.err);
-	inquiry_begin(&v->inquiry);
+	if (rqueue_of_name(&v->queue, v->query.broker, view->queue,
+			   &v->query.err) == 0)
+		rview_read_cursor(v, view->cursor, &v->query.err);
+	rquery_begin(&v->query);
 }

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: opening, closing, and the state of its connections. */
+/*
+ * The Redis broker: opening, closing, the state of its connections, and the
+ * worker's heartbeat.
+ *
+ * A worker begins when the connection for commands is up and the server's
+ * settings are judged: it rejects a server that may drop tasks before it takes
+ * the first one.
+ */
 #include "store/redis/broker.h"
 
 #include <event2/event.h>
@@ -15,9 +22,14 @@
 #include "store/redis/info.h"
 #include "util/clock.h"
 
-#define CENSUS_S 10
-#define PATROL_S 1
-/* Replies carry several tasks; one of BLMOVE carries one. */
+/* How often what is in flight is compared with memory. A reply that was lost
+ * with its connection is found at once, when that is back: this is for the
+ * rest, and costs 17 lengths a queue. */
+#define RECONCILE_S 10
+/* How often the other workers are looked at. The key of a heartbeat lives a second
+ * less than BROKER_LIFE_S, to make up for it. */
+#define LIVENESS_S 1
+/* Of a control message, which names a queue or a task. */
 #define REPLY_SLACK (64u << 10)
 
 const char RBROKER_CONTROL[] = "flowrra:control";
@@ -68,8 +80,8 @@ rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
 
 /* Returns -1 with what the check found. */
 static int
-check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
-      struct err *err)
+rbroker_check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
+	      struct err *err)
 {
 	const struct redis_info info = {.info = text};
 	struct redis_finding found;
@@ -81,7 +93,7 @@ check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
 }
 
 static void
-start(struct rbroker *b)
+rbroker_start(struct rbroker *b)
 {
 	unsigned int i;
 
@@ -91,11 +103,12 @@ start(struct rbroker *b)
 	if (b->opt.worker != NULL)
 		rbroker_prune_workers(b);
 	outbox_push(&b->outbox);
+	/* At last: the caller may submit at once, and may close the broker. */
 	b->opt.on_state(true, false, NULL, b->opt.arg);
 }
 
 static void
-on_info(struct redis *r, const struct redis_reply *reply, void *arg)
+rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rbroker *b = arg;
 	struct slice info = redis_reply_string(reply);
@@ -106,26 +119,26 @@ on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		/* Not allowed to ask: take it as it is, and say so. */
 		redis_fault_err(r, "INFO", reply, &err);
-		start(b);
+		rbroker_start(b);
 		b->opt.on_state(true, false, &err, b->opt.arg);
 		return;
 	}
 	rbroker_take_version(b, info);
 	/* A server that may drop keys to make room is no place for tasks. */
 	if (b->opt.worker != NULL && !b->checked &&
-	    check(b, redis_check_eviction, info, &err) != 0) {
+	    rbroker_check(b, redis_check_eviction, info, &err) != 0) {
 		b->opt.on_state(false, true, &err, b->opt.arg);
 		return;
 	}
 	if (b->opt.worker != NULL && !b->checked &&
-	    check(b, redis_check_persistence, info, &err) != 0)
+	    rbroker_check(b, redis_check_persistence, info, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
-	start(b);
+	rbroker_start(b);
 }
 
 static void
-on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
-	       void *arg)
+rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
+		 void *arg)
 {
 	struct rbroker *b = arg;
 	const struct slice info[] = {SLICE("INFO")};
@@ -134,13 +147,15 @@ on_redis_state(struct redis *r, enum redis_state state, const struct err *why,
 	if (state == REDIS_UP) {
 		/* Producers need none of the settings. */
 		if (b->opt.worker == NULL)
-			start(b);
+			rbroker_start(b);
 		else
-			redis_command(b->redis, on_info, b, 1, info);
+			redis_command(b->redis, rbroker_on_info, b, 1, info);
 		return;
 	}
+	/* Another server may answer next, of another version, which knows none
+	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
-	rbroker_forget_missing(b);
+	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_stall(&b->queues[i]);
@@ -199,28 +214,28 @@ on_control_state(struct redis *r, enum redis_state state, const struct err *why,
 /* --- workers ----------------------------------------------------------- */
 
 static void
-on_census(evutil_socket_t fd, short what, void *arg)
+rbroker_on_reconcile(evutil_socket_t fd, short what, void *arg)
 {
 	struct rbroker *b = arg;
 	unsigned int i;
 
 	for (i = 0; i < b->n_queues; i++)
-		rqueue_census(&b->queues[i]);
+		rqueue_reconcile(&b->queues[i]);
 	if (b->checked && redis_state(b->redis) == REDIS_UP)
 		rbroker_prune_workers(b);
 }
 
 static void
-on_patrol(evutil_socket_t fd, short what, void *arg)
+rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 {
 	struct rbroker *b = arg;
 
 	if (b->checked && redis_state(b->redis) == REDIS_UP)
-		rbroker_look_around(b);
+		rbroker_check_liveness(b);
 }
 
 static void
-heartbeat(struct broker *broker, struct slice description)
+rbroker_heartbeat(struct broker *broker, struct slice description)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
@@ -236,17 +251,19 @@ heartbeat(struct broker *broker, struct slice description)
 	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
 	redis_command(b->redis, NULL, NULL, 4, add);
 	for (i = 0; i < b->n_queues; i++)
-		rqueue_raise_fence(&b->queues[i]);
+		rqueue_bump_epoch(&b->queues[i]);
 }
 
 static void
-farewell(struct broker *broker)
+rbroker_deregister(struct broker *broker)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	const struct slice del[] = {SLICE("DEL"), slice_of(b->worker_key)};
 	const struct slice rem[] = {SLICE("ZREM"), slice_of(RBROKER_WORKERS),
 				    slice_of(b->opt.worker)};
 
+	/* A worker that is not listed is never suspected: the list entry goes,
+	 * too, so that nobody waits for its heartbeat. */
 	redis_command(b->redis, NULL, NULL, 2, del);
 	redis_command(b->redis, NULL, NULL, 3, rem);
 }
@@ -275,13 +292,13 @@ out:
 /* --- opening and closing ----------------------------------------------- */
 
 static const char *
-name(const struct broker *broker)
+rbroker_name(const struct broker *broker)
 {
 	return ((const struct rbroker *)broker)->url_name;
 }
 
 static bool
-is_up(const struct broker *broker)
+rbroker_is_up(const struct broker *broker)
 {
 	const struct rbroker *b = (const struct rbroker *)broker;
 
@@ -289,11 +306,12 @@ is_up(const struct broker *broker)
 }
 
 static void
-close_broker(struct broker *broker)
+rbroker_close(struct broker *broker)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	unsigned int i;
 
+	/* Connections first: after that nothing calls back. */
 	redis_free(b->redis);
 	redis_free(b->control);
 	redis_requests_free(b->requests);
@@ -301,11 +319,11 @@ close_broker(struct broker *broker)
 		rqueue_done(&b->queues[i]);
 	free(b->queues);
 	outbox_done(&b->outbox);
-	if (b->census != NULL)
-		event_free(b->census);
-	if (b->patrol != NULL)
-		event_free(b->patrol);
-	rbroker_forget_missing(b);
+	if (b->reconcile != NULL)
+		event_free(b->reconcile);
+	if (b->liveness != NULL)
+		event_free(b->liveness);
+	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
 	redis_url_done(&b->url);
 	free(b->url_name);
@@ -323,7 +341,7 @@ connect_redis(struct rbroker *b, struct err *err)
 	    .url = &b->url,
 	    .client_name = b->opt.worker ? "flowrrad" : "flowrra-client",
 	    .timeout_ms = b->opt.timeout_ms,
-	    .on_state = on_redis_state,
+	    .on_state = rbroker_on_state,
 	    .arg = b};
 
 	return redis_new(b->opt.base, &options, err);
@@ -350,10 +368,10 @@ open_control(struct rbroker *b, struct err *err)
 }
 
 static int
-open_worker(struct rbroker *b, struct err *err)
+rbroker_open_worker(struct rbroker *b, struct err *err)
 {
-	const struct timeval tv = {.tv_sec = CENSUS_S};
-	const struct timeval patrol = {.tv_sec = PATROL_S};
+	const struct timeval tv = {.tv_sec = RECONCILE_S};
+	const struct timeval liveness = {.tv_sec = LIVENESS_S};
 	struct buf json = BUF_INIT;
 	unsigned int i;
 
@@ -366,25 +384,29 @@ open_worker(struct rbroker *b, struct err *err)
 	scan_quote(&json, slice_of(b->opt.worker));
 	b->worker_json = buf_take(&json);
 	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
-	b->census = event_new(b->opt.base, -1, EV_PERSIST, on_census, b);
-	b->patrol = event_new(b->opt.base, -1, EV_PERSIST, on_patrol, b);
-	if (b->worker_json == NULL || b->queues == NULL || b->census == NULL ||
-	    b->patrol == NULL ||
+	b->reconcile =
+	    event_new(b->opt.base, -1, EV_PERSIST, rbroker_on_reconcile, b);
+	b->liveness =
+	    event_new(b->opt.base, -1, EV_PERSIST, rbroker_on_liveness, b);
+	if (b->worker_json == NULL || b->queues == NULL ||
+	    b->reconcile == NULL || b->liveness == NULL ||
 	    asprintf(&b->worker_key, "%s%s", RBROKER_WORKER, b->opt.worker) < 0)
 		return err_nomem(err);
+	/* n_queues counts what is made, for rbroker_close(); the connections
+	 * follow when all names stand. */
 	for (i = 0; i < b->opt.n_queues; i++, b->n_queues++)
 		if (rqueue_init(&b->queues[i], b, b->opt.queues[i], i) != 0)
 			return err_nomem(err);
 	for (i = 0; i < b->n_queues; i++)
 		if (rqueue_open(&b->queues[i], err) != 0)
 			return -1;
-	event_add(b->census, &tv);
-	event_add(b->patrol, &patrol);
+	event_add(b->reconcile, &tv);
+	event_add(b->liveness, &liveness);
 	return open_control(b, err);
 }
 
 static struct broker *
-open_broker(const struct broker_options *options, struct err *err)
+rbroker_open(const struct broker_options *options, struct err *err)
 {
 	struct rbroker *b = calloc(1, sizeof(*b));
 
@@ -394,7 +416,7 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
-	TAILQ_INIT(&b->missing);
+	TAILQ_INIT(&b->suspects);
 	choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
 		err_prefix(err, "[broker] url");
@@ -414,26 +436,26 @@ open_broker(const struct broker_options *options, struct err *err)
 		NULL)
 		goto fail;
 	b->outbox.redis = b->redis;
-	if (options->worker != NULL && open_worker(b, err) != 0)
+	if (options->worker != NULL && rbroker_open_worker(b, err) != 0)
 		goto fail;
 	return &b->pub;
 fail:
-	close_broker(&b->pub);
+	rbroker_close(&b->pub);
 	return NULL;
 }
 
 const struct broker_ops broker_redis = {
     .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
-    .open = open_broker,
-    .close = close_broker,
-    .name = name,
-    .is_up = is_up,
+    .open = rbroker_open,
+    .close = rbroker_close,
+    .name = rbroker_name,
+    .is_up = rbroker_is_up,
     .want = rbroker_want,
     .quiet = rbroker_quiet,
     .settle = rbroker_settle,
     .unsettled = rbroker_unsettled,
-    .heartbeat = heartbeat,
-    .farewell = farewell,
+    .heartbeat = rbroker_heartbeat,
+    .farewell = rbroker_deregister,
     .register_tasks = register_tasks,
     .submit = rbroker_submit,
     .registered = rbroker_registered,

@@ -2,14 +2,21 @@
 /*
  * The Redis broker, as its own files see it.
  *
- * redis.c opens, closes and watches over the connections; redis_claim.c takes
- * tasks; redis_delay.c sees to those for later; redis_recover.c finds claims
- * that were lost; redis_settle.c ends them; redis_submit.c is the producers'
- * side; redis_operate.h leads to that of the operators.
+ *	broker.c	the connections, and the worker's heartbeat
+ *	queue.c		names of one queue, and of all that are known
+ *	claim.c		takes tasks
+ *	delay.c		tasks for later
+ *	settle.c	ends claims
+ *	reconcile.c	finds claims that were lost
+ *	takeover.c	finds workers that are dead, and takes their tasks
+ *	submit.c	the producers' side
+ *	registry.c	what workers have registered, and orders to them
+ *	admin.h		leads to the operators' side
+ *	arg.c		arguments of commands
  *
  * A worker has one connection for commands, one that listens for orders, and
  * one for each queue that waits in BLMOVE while the queue is empty. Claims by
- * script, settlements and the look at what is in flight share the connection
+ * script, settlements and the comparison of what is in flight share the connection
  * for commands, so that their order there is their order at the server.
  */
 #ifndef STORE_REDIS_BROKER_H
@@ -25,10 +32,13 @@
 
 /*
  * The in-flight list of a worker's queue is split, so that taking a settled
- * task out never has far to look: part 0 receives what BLMOVE brings, the
- * others what the claim script brings, in turns.
+ * task out never has far to look: shard 0 receives what BLMOVE brings, the
+ * others what the claim script brings, in turns. So 16 of them share the up to
+ * thousands of tasks of a worker: LREM passes a sixteenth of them at most. More
+ * would make the comparison of what is in flight dearer (see RECONCILE_S). All
+ * workers of a queue have to agree on the number, since it names keys.
  */
-#define PARTS 17
+#define SHARDS 17
 
 enum rqueue_key {
 	KEY_WAITING,
@@ -45,24 +55,24 @@ enum rqueue_key {
 struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
-	unsigned int part;
-	bool seen;	 /* met during the look that is under way */
+	unsigned int shard;
+	bool seen;	 /* met during the comparison that is under way */
 	bool adopted;	 /* recovered while its BLMOVE reply may still come */
 	bool leaving;	 /* its settlement was sent */
-	uint64_t serial; /* counts all that ever came into the part */
+	uint64_t serial; /* counts all that ever came into the shard */
 	TAILQ_ENTRY(rclaim) link;
 	char bytes[];
 };
 
-struct part {
+struct shard {
 	char *key;
 	TAILQ_HEAD(, rclaim) claims; /* the list from its tail to its head */
 	struct rclaim *oldest;	     /* that is not leaving; NULL: none */
 	uint64_t serial;	     /* of the newest */
 	unsigned int count;
 	struct rqueue *queue;
-	bool looking;		/* a look at the list is under way */
-	unsigned int strangers; /* met, but left: their reply may still come */
+	bool reconciling;     /* the comparison is under way */
+	unsigned int unknown; /* met, but left: their reply may still come */
 };
 
 struct rqueue {
@@ -70,16 +80,16 @@ struct rqueue {
 	unsigned int index;
 	char *name;
 	char *keys[KEY_COUNT];
-	char *fence; /* of this worker */
-	char *wake;  /* the order that tells workers to look at this queue */
+	char *epoch_key; /* of this worker */
+	char *wake; /* the order that tells workers to look at this queue */
 
 	/* Workers only. */
-	struct part parts[PARTS];
-	unsigned int next_part;
+	struct shard shards[SHARDS];
+	unsigned int next_shard;
 	struct redis *blocking;
 	unsigned int wanted;
 	unsigned int asked; /* of those, asked for by the script */
-	unsigned int asked_part;
+	unsigned int asked_shard;
 	bool woken;	     /* a wake order came after the script was sent */
 	bool blocked;	     /* a BLMOVE is under way */
 	int64_t blocking_id; /* CLIENT ID of that connection, for UNBLOCK */
@@ -88,11 +98,11 @@ struct rqueue {
 	 * paused; and how one is given back that should not have come. */
 	struct rclaim *held;
 	bool asked_rest;
-	struct broker_settle giving_back;
+	struct broker_settle releasing;
 	bool paused;
-	bool more;	    /* the queue may hold something */
-	unsigned int looks; /* parts to look at before taking tasks */
-	bool recovered;	    /* looked at since the connection is up */
+	bool more;		   /* the queue may hold something */
+	unsigned int unreconciled; /* shards to look at before taking tasks */
+	bool recovered;		   /* looked at since the connection is up */
 	bool promoting;
 	bool promote_again;  /* something came meanwhile */
 	struct event *due;   /* the next delayed task is due */
@@ -113,11 +123,13 @@ struct rbroker {
 	struct redis *control; /* listens */
 	struct outbox outbox;  /* settlements */
 	struct redis_requests *requests;
-	struct event *patrol; /* looks after other workers */
-	TAILQ_HEAD(, missing) missing;
-	struct event *census; /* compares what is in flight with memory */
-	bool checked;	      /* the server's settings were looked at */
-	bool version_known;   /* the scripts are those for it */
+	struct event *liveness; /* the next check of the other workers */
+	TAILQ_HEAD(, suspect) suspects;
+	struct event
+	    *reconcile;	    /* the next comparison of what is in flight with
+				   memory */
+	bool checked;	    /* the server's settings were looked at */
+	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
 	struct rqueue *queues;
@@ -147,16 +159,16 @@ void rbroker_forget_named(struct rbroker *b);
 int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 		unsigned int index);
 void rqueue_done(struct rqueue *q);
-/* Names the parts of a worker's in-flight list. */
-int rqueue_name_parts(struct rqueue *q);
+/* Names the shards of a worker's in-flight list. */
+int rqueue_name_shards(struct rqueue *q);
 /* Opens what a worker needs to take tasks from its queues. */
 int rqueue_open(struct rqueue *q, struct err *err);
 
-/* The names of a worker's in-flight list, of which `part` says which, and of
- * its fence; free() them. NULL when memory runs out. */
-char *rqueue_part_key(const struct rqueue *q, const char *worker,
-		      unsigned int part);
-char *rqueue_fence_key(const struct rqueue *q, const char *worker);
+/* The names of a worker's in-flight list, of which `shard` says which, and of
+ * its epoch; free() them. NULL when memory runs out. */
+char *rqueue_shard_key(const struct rqueue *q, const char *worker,
+		       unsigned int shard);
+char *rqueue_epoch_key(const struct rqueue *q, const char *worker);
 
 /* Takes what it may, in whatever way is right now. */
 void rqueue_pump(struct rqueue *q);
@@ -170,29 +182,29 @@ void rqueue_on_due(int fd, short what, void *arg);
 bool rqueue_reply_lost(const struct redis_reply *reply);
 /* The connection for commands is up (again): recover, then take tasks. */
 void rqueue_start(struct rqueue *q);
-/* Whoever believes us dead has to think again; see redis_takeover.c. */
-void rqueue_raise_fence(struct rqueue *q);
+/* Proves to the other workers that this one lives; see takeover.c. */
+void rqueue_bump_epoch(struct rqueue *q);
 /* That connection is gone. */
 void rqueue_stall(struct rqueue *q);
-/* Compares a part of the in-flight list with memory. */
-void rqueue_look(struct rqueue *q, unsigned int part);
-void rqueue_census(struct rqueue *q);
+/* Compares a shard of the in-flight list with memory. */
+void rqueue_reconcile_shard(struct rqueue *q, unsigned int shard);
+void rqueue_reconcile(struct rqueue *q);
 /* The server refuses `what`: says so, and tries again in a moment. */
 void rqueue_refused(struct rqueue *q, const char *what,
 		    const struct redis_reply *reply);
-/* Notes a claim; NULL when memory runs out: the census finds it again. */
-struct rclaim *rqueue_keep(struct rqueue *q, unsigned int part,
+/* Notes a claim; NULL when memory runs out: reconciling finds it again. */
+struct rclaim *rqueue_keep(struct rqueue *q, unsigned int shard,
 			   struct slice bytes, bool recovered);
 /* Hands it over to the worker. */
 void rqueue_hand_over(struct rclaim *c);
 /* Both. */
-struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int part,
+struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int shard,
 			      struct slice bytes, bool recovered);
 
 /* Asks which of the listed workers are alive, and takes over from the dead. */
-void rbroker_look_around(struct rbroker *b);
-/* The connection broke: who is missing has to be found out anew. */
-void rbroker_forget_missing(struct rbroker *b);
+void rbroker_check_liveness(struct rbroker *b);
+/* The connection broke: no suspicion from before counts any more. */
+void rbroker_forget_suspects(struct rbroker *b);
 
 void rbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 bool rbroker_quiet(const struct broker *b);

@@ -19,34 +19,39 @@
 
 #include "store/redis/broker.h"
 
+/* How long BLMOVE waits, in both spellings. Its end costs the server two
+ * commands; a connection that is dead shows that much later than others. */
 #define BLOCK_S "5"
 #define BLOCK_MS 5000
-/* One claim: enough to fill a batch, and not too much to hold in memory. */
+/* One claim: so many keep the executors busy while the next is on its way, and
+ * are a short stop of the server; with not more bytes than both sides can hold
+ * at once. */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
-/* After the server refused: it is full, loading, or being repaired. */
+/* After the server refused: it is full, loading, or being repaired, which takes
+ * seconds at least. */
 #define RETRY_MS 500
 
 /* --- tasks that came --------------------------------------------------- */
 
 struct rclaim *
-rqueue_keep(struct rqueue *q, unsigned int part, struct slice bytes,
+rqueue_keep(struct rqueue *q, unsigned int shard, struct slice bytes,
 	    bool recovered)
 {
 	struct rclaim *c = malloc(sizeof(*c) + bytes.len);
 
 	if (c == NULL)
-		return NULL; /* the census finds it again */
-	*c = (struct rclaim){.queue = q, .part = part, .seen = true};
+		return NULL; /* reconciling finds it again */
+	*c = (struct rclaim){.queue = q, .shard = shard, .seen = true};
 	memcpy(c->bytes, bytes.p, bytes.len);
 	c->pub = (struct broker_claim){.queue = q->index,
 				       .bytes = {c->bytes, bytes.len},
 				       .recovered = recovered};
-	c->serial = ++q->parts[part].serial;
-	TAILQ_INSERT_TAIL(&q->parts[part].claims, c, link);
-	if (q->parts[part].oldest == NULL)
-		q->parts[part].oldest = c;
-	q->parts[part].count++;
+	c->serial = ++q->shards[shard].serial;
+	TAILQ_INSERT_TAIL(&q->shards[shard].claims, c, link);
+	if (q->shards[shard].oldest == NULL)
+		q->shards[shard].oldest = c;
+	q->shards[shard].count++;
 	return c;
 }
 
@@ -61,10 +66,10 @@ rqueue_hand_over(struct rclaim *c)
 }
 
 struct rclaim *
-rqueue_deliver(struct rqueue *q, unsigned int part, struct slice bytes,
+rqueue_deliver(struct rqueue *q, unsigned int shard, struct slice bytes,
 	       bool recovered)
 {
-	struct rclaim *c = rqueue_keep(q, part, bytes, recovered);
+	struct rclaim *c = rqueue_keep(q, shard, bytes, recovered);
 
 	if (c != NULL)
 		rqueue_hand_over(c);
@@ -112,7 +117,7 @@ rqueue_reply_lost(const struct redis_reply *reply)
 
 /* Who stops waits for the last answer of all queues. */
 static void
-tell_quiet(const struct rqueue *q)
+rqueue_tell_quiet(const struct rqueue *q)
 {
 	const struct rbroker *b = q->broker;
 
@@ -152,9 +157,9 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		task = redis_reply_string(redis_reply_at(reply, i));
 		if (task.len == 0) {
 			q->more = true;
-			rqueue_look(q, q->asked_part);
+			rqueue_reconcile_shard(q, q->asked_shard);
 		} else {
-			rqueue_deliver(q, q->asked_part, task, false);
+			rqueue_deliver(q, q->asked_shard, task, false);
 		}
 	}
 	rqueue_pump(q);
@@ -164,23 +169,24 @@ static void
 on_claimed(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	take_claimed(arg, reply);
-	tell_quiet(arg);
+	rqueue_tell_quiet(arg);
 }
 
-/* Parts take turns, so that none grows long while others are empty. */
+/* Shards take turns, so that none grows long while others are empty. */
 static unsigned int
-choose_part(struct rqueue *q)
+choose_shard(struct rqueue *q)
 {
-	unsigned int i, part = 1 + q->next_part++ % (PARTS - 1), best = part;
+	unsigned int i, shard = 1 + q->next_shard++ % (SHARDS - 1),
+			best = shard;
 
-	for (i = 1; i < PARTS && q->parts[best].count > 0; i++)
-		if (q->parts[i].count < q->parts[best].count)
+	for (i = 1; i < SHARDS && q->shards[best].count > 0; i++)
+		if (q->shards[i].count < q->shards[best].count)
 			best = i;
 	return best;
 }
 
 static void
-claim(struct rqueue *q, unsigned int count)
+rqueue_claim(struct rqueue *q, unsigned int count)
 {
 	char n[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
 	    budget[ARG_NUMBER_SIZE];
@@ -188,16 +194,16 @@ claim(struct rqueue *q, unsigned int count)
 	const struct slice args[] = {
 	    arg_number(n, count), arg_number(largest, (int64_t)b->opt.max_task),
 	    arg_number(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN)};
-	const unsigned int part = choose_part(q);
+	const unsigned int shard = choose_shard(q);
 	const struct slice keys[] = {
 	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
-	    slice_of(q->parts[part].key), slice_of(q->keys[KEY_PAUSED]),
+	    slice_of(q->shards[shard].key), slice_of(q->keys[KEY_PAUSED]),
 	    slice_of(q->keys[KEY_WITHDRAWN])};
 
 	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 5, keys, 4, args) != 0)
 		return;
 	q->asked = count;
-	q->asked_part = part;
+	q->asked_shard = shard;
 }
 
 /* --- BLMOVE ------------------------------------------------------------ */
@@ -208,7 +214,7 @@ already_adopted(struct rqueue *q, struct slice task)
 {
 	struct rclaim *c;
 
-	TAILQ_FOREACH (c, &q->parts[0].claims, link) {
+	TAILQ_FOREACH (c, &q->shards[0].claims, link) {
 		if (c->adopted && slice_eq(c->pub.bytes, task)) {
 			c->adopted = false;
 			return true;
@@ -235,29 +241,29 @@ take_moved(struct rqueue *q, const struct redis_reply *reply)
 		/* The look does away with what is too large, or withdrawn. */
 		if (task.len > q->broker->opt.max_task ||
 		    slice_eq(task, slice_of(RBROKER_WITHDRAWN)))
-			rqueue_look(q, 0);
+			rqueue_reconcile_shard(q, 0);
 		else if (!already_adopted(q, task))
 			q->held = rqueue_keep(q, 0, task, false);
 	}
 }
 
 static void
-given_back(struct broker_settle *settle)
+rqueue_on_released(struct broker_settle *settle)
 {
 	rqueue_pump(settle->arg);
 }
 
 /* It goes where it came from: among those of priority 0. */
 static void
-give_back(struct rqueue *q, struct rclaim *c)
+rqueue_release(struct rqueue *q, struct rclaim *c)
 {
-	q->giving_back = (struct broker_settle){.verdict = BROKER_PUT_BACK,
-						.claim = &c->pub,
-						.on_done = given_back,
-						.arg = q};
+	q->releasing = (struct broker_settle){.verdict = BROKER_PUT_BACK,
+					      .claim = &c->pub,
+					      .on_done = rqueue_on_released,
+					      .arg = q};
 	/* Whether the pause lasts, the script says. */
 	q->more = true;
-	rbroker_settle(&q->broker->pub, &q->giving_back);
+	rbroker_settle(&q->broker->pub, &q->releasing);
 }
 
 /* BLMOVE is over: hands over what it brought, if the queue is not paused. */
@@ -269,10 +275,10 @@ conclude(struct rqueue *q, bool paused)
 	q->held = NULL;
 	q->blocked = false;
 	if (c != NULL && paused)
-		give_back(q, c);
+		rqueue_release(q, c);
 	else if (c != NULL)
 		rqueue_hand_over(c);
-	tell_quiet(q);
+	rqueue_tell_quiet(q);
 }
 
 static void
@@ -305,7 +311,7 @@ wait_for_one(struct rqueue *q)
 	const struct slice paused = slice_of(q->keys[KEY_PAUSED]);
 	const struct slice waiting = slice_of(q->keys[KEY_WAITING]);
 	const struct slice move[] = {
-	    SLICE("BLMOVE"), waiting,	    slice_of(q->parts[0].key),
+	    SLICE("BLMOVE"), waiting,	    slice_of(q->shards[0].key),
 	    SLICE("RIGHT"),  SLICE("LEFT"), SLICE(BLOCK_S)};
 	/* A key that is named twice counts twice: 1 says that there are others,
 	 * 2 that the queue is paused, 3 both. */
@@ -362,9 +368,9 @@ on_blocking_state(struct redis *r, enum redis_state state,
 	if (state != REDIS_UP)
 		return;
 	redis_command(r, on_client_id, q, 2, argv);
-	/* What an answer that was lost has brought lies in part 0. */
+	/* What an answer that was lost has brought lies in shard 0. */
 	if (q->recovered)
-		rqueue_look(q, 0);
+		rqueue_reconcile_shard(q, 0);
 	rqueue_pump(q);
 }
 
@@ -386,9 +392,9 @@ rqueue_pump(struct rqueue *q)
 	 */
 	if (q->more && q->asked == 0) {
 		want = q->wanted < CLAIM_MAX ? q->wanted : CLAIM_MAX;
-		claim(q, want);
+		rqueue_claim(q, want);
 	} else if (!q->more && !q->blocked && !q->unblocking &&
-		   q->giving_back.claim == NULL && !q->parts[0].looking &&
+		   q->releasing.claim == NULL && !q->shards[0].reconciling &&
 		   !evtimer_pending(q->retry, NULL) &&
 		   redis_state(q->blocking) == REDIS_UP) {
 		wait_for_one(q);
@@ -408,7 +414,7 @@ void
 rqueue_stall(struct rqueue *q)
 {
 	q->recovered = false;
-	q->looks = 0;
+	q->unreconciled = 0;
 	evtimer_del(q->due);
 	evtimer_del(q->retry);
 }
@@ -442,14 +448,14 @@ rqueue_open(struct rqueue *q, struct err *err)
 	    .url = &b->url,
 	    .client_name = "flowrrad-queue",
 	    .timeout_ms = b->opt.timeout_ms,
-	    /* More than one task of the largest size: see rqueue_look(). */
+	    /* More than one task of the largest size: see rqueue_reconcile_shard(). */
 	    .max_reply = b->opt.max_task + (64u << 10),
 	    .on_state = on_blocking_state,
 	    .arg = q};
 
 	q->due = evtimer_new(b->opt.base, rqueue_on_due, q);
 	q->retry = evtimer_new(b->opt.base, on_retry, q);
-	if (q->due == NULL || q->retry == NULL || rqueue_name_parts(q) != 0)
+	if (q->due == NULL || q->retry == NULL || rqueue_name_shards(q) != 0)
 		return err_nomem(err);
 	q->more = true;
 	q->blocking = redis_new(b->opt.base, &options, err);

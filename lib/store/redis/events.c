@@ -8,9 +8,11 @@
 
 #include "store/redis/results.h"
 
-/* Whoever begins to listen is noticed within this time. */
-#define EARS_S 1
-/* An event carries a record: arguments and a result of up to 32 MiB each. */
+/* A subscriber is noticed within this time; a worker without one is spared the
+ * events, at the price of one PUBSUB a second. */
+#define SUBSCRIBER_CHECK_S 1
+/* An event carries a record: arguments and a result of up to 32 MiB each, and
+ * room for escapes and the rest. */
 #define MESSAGE_MAX (80u << 20)
 
 const char RRESULTS_EVENTS[] = "flowrra:events";
@@ -23,16 +25,18 @@ on_listeners(struct redis_request *request, const struct redis_reply *reply)
 	struct rresults_request *call =
 	    container_of(request, struct rresults_request, request);
 	struct rresults *r = call->results;
-	const struct timeval tv = {.tv_sec = EARS_S};
+	const struct timeval tv = {.tv_sec = SUBSCRIBER_CHECK_S};
 
 	free(call);
 	if (redis_fault(reply) == REDIS_FAULT_NONE)
-		r->heard = redis_reply_integer(redis_reply_at(reply, 1)) > 0;
-	evtimer_add(r->ears, &tv);
+		r->has_subscribers =
+		    redis_reply_integer(redis_reply_at(reply, 1)) > 0;
+	/* Also after a failure: what is known stays until it is answered. */
+	evtimer_add(r->subscriber_check, &tv);
 }
 
 static void
-on_ears(evutil_socket_t fd, short what, void *arg)
+revents_on_check(evutil_socket_t fd, short what, void *arg)
 {
 	struct rresults *r = arg;
 	struct rresults_request *call =
@@ -45,14 +49,15 @@ on_ears(evutil_socket_t fd, short what, void *arg)
 }
 
 bool
-rresults_heard(const struct results *results)
+rresults_has_subscribers(const struct results *results)
 {
 	struct rresults *r = (struct rresults *)results;
 
-	if (r->ears == NULL &&
-	    (r->ears = evtimer_new(r->opt.base, on_ears, r)) != NULL)
-		event_active(r->ears, EV_TIMEOUT, 0);
-	return r->heard;
+	if (r->subscriber_check == NULL &&
+	    (r->subscriber_check =
+		 evtimer_new(r->opt.base, revents_on_check, r)) != NULL)
+		event_active(r->subscriber_check, EV_TIMEOUT, 0);
+	return r->has_subscribers;
 }
 
 void
@@ -80,8 +85,8 @@ on_listener_state(struct redis *redis, enum redis_state state,
 }
 
 static void
-on_message(struct redis *redis, struct slice channel, struct slice payload,
-	   void *arg)
+revents_on_message(struct redis *redis, struct slice channel,
+		   struct slice payload, void *arg)
 {
 	struct rresults *r = arg;
 
@@ -101,7 +106,7 @@ rresults_open_listener(struct rresults *r, struct err *err)
 					      .timeout_ms = r->opt.timeout_ms,
 					      .max_reply = MESSAGE_MAX,
 					      .on_state = on_listener_state,
-					      .on_message = on_message,
+					      .on_message = revents_on_message,
 					      .arg = r};
 
 	if (r->listener == NULL)

@@ -18,9 +18,11 @@
 #include "store/redis/results.h"
 #include "store/redis/scripts.h"
 
-/* One command takes so many ids: a script cannot take many more. */
+/* One command takes so many ids: a script cannot take many more, since Lua's
+ * unpack() fails at about 8000. */
 #define BATCH_MAX 1000
-/* The list is cut when it is longer than it has to be by this much. */
+/* The list is cut when it is longer than it has to be by this much: one LTRIM for
+ * a thousand tasks, and one list in a hundred parts too long. */
 #define TRIM_EVERY 1000
 
 const char RRESULTS_STATS[] = "flowrra:stats";
@@ -120,7 +122,7 @@ send_to_server(struct note *note)
 }
 
 static void
-on_noted(struct redis_request *request, const struct redis_reply *reply)
+rindex_on_noted(struct redis_request *request, const struct redis_reply *reply)
 {
 	struct note *note = container_of(request, struct note, request);
 	const enum redis_fault fault = redis_fault(reply);
@@ -144,11 +146,11 @@ send_note(struct rresults *r, bool failed)
 	struct note *note = malloc(sizeof(*note) + ended->ids.len);
 
 	if (note != NULL && !ended->ids.failed) {
-		*note = (struct note){
-		    .request = {.queue = r->requests, .on_reply = on_noted},
-		    .results = r,
-		    .failed = failed,
-		    .n = ended->n};
+		*note = (struct note){.request = {.queue = r->requests,
+						  .on_reply = rindex_on_noted},
+				      .results = r,
+				      .failed = failed,
+				      .n = ended->n};
 		memcpy(note->ids, ended->ids.data, ended->ids.len);
 		send_to_server(note);
 	} else {

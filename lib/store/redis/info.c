@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What may be wrong with a Redis server. */
+/*
+ * What may be wrong with a Redis server. Each check is a function of the
+ * server's answers alone, so that tests need no server that is wrong.
+ */
 #include "store/redis/info.h"
 
 #include <inttypes.h>
@@ -7,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A process that forks stands still meanwhile, and so do all tasks. */
+/* A process that forks stands still meanwhile, and so do all tasks: half a second
+ * shows to those who wait for results. */
 #define FORK_MAX_US 500000
-/* Times of tasks come from both clocks. */
+/* Times of tasks come from both clocks. NTP keeps them within milliseconds; two
+ * seconds show in delays and in lists. */
 #define AHEAD_MAX_US 2000000
+/* Of memory, and of clients: time is left to do something. */
 #define NEARLY_FULL 0.8
 
 struct slice
@@ -53,12 +59,14 @@ is(const struct redis_info *i, const char *name, const char *value)
 /* --- checks ------------------------------------------------------------ */
 
 static bool
-check_version(const struct redis_info *i, struct redis_finding *ret)
+rinfo_check_version(const struct redis_info *i, struct redis_finding *ret)
 {
 	const struct slice text = redis_info_text(i->info, "redis_version");
 	const char *dot = text.p != NULL ? memchr(text.p, '.', text.len) : NULL;
 	const int64_t major = redis_info_number(i->info, "redis_version");
 
+	/* LMOVE came with 6.2; scripts that may run while memory is full, with
+	 * 7.0 (flags=allow-oom). */
 	if (dot == NULL || major >= 7)
 		return false;
 	ret->error = major < 6 || (major == 6 && dot[1] < '2');
@@ -90,6 +98,7 @@ redis_check_eviction(const struct redis_info *i, struct redis_finding *ret)
 	const struct slice policy =
 	    redis_info_text(i->info, "maxmemory_policy");
 
+	/* Without a limit nothing is ever evicted, whatever the policy. */
 	if (policy.p == NULL || is(i, "maxmemory_policy", "noeviction") ||
 	    is(i, "maxmemory", "0"))
 		return false;
@@ -142,6 +151,7 @@ check_memory(const struct redis_info *i, struct redis_finding *ret)
 bool
 redis_check_persistence(const struct redis_info *i, struct redis_finding *ret)
 {
+	/* Whether it makes any is hidden from us: the milder finding. */
 	const bool snapshots = i->save.p == NULL || i->save.len > 0;
 
 	if (redis_info_text(i->info, "aof_enabled").p == NULL ||
@@ -255,7 +265,7 @@ check_clock(const struct redis_info *i, struct redis_finding *ret)
 }
 
 redis_check_fn *const redis_checks[] = {
-    check_version, check_role,	 redis_check_eviction,
-    check_evicted, check_memory, redis_check_persistence,
-    check_fsync,   check_writes, check_fork,
-    check_clients, check_clock,	 NULL};
+    rinfo_check_version, check_role,   redis_check_eviction,
+    check_evicted,	 check_memory, redis_check_persistence,
+    check_fsync,	 check_writes, check_fork,
+    check_clients,	 check_clock,  NULL};

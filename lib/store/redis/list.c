@@ -10,10 +10,9 @@
 #include "store/redis/results.h"
 #include "store/redis/scripts.h"
 
-/* A page ends early rather than keep the server busy. */
+/* A page ends early rather than keep the server busy: as VIEW_BYTES. */
 #define PAGE_BYTES "4194304"
-/* One who empties the server's cache of scripts all the time is not waited
- * for. */
+/* As in admin.c. */
 #define FORGOTTEN_MAX 3
 /* The list is cut long before it reaches this (see index.c), and Lua still adds
  * to it without loss. */
@@ -86,7 +85,7 @@ is_cursor(struct slice s)
 }
 
 static void
-ask(struct listing *l)
+rlist_ask(struct listing *l)
 {
 	char want[ARG_NUMBER_SIZE];
 	const struct slice key = rresults_index_list(l->failed);
@@ -107,7 +106,7 @@ on_listed(struct redis_request *request, const struct redis_reply *reply)
 	struct err err;
 
 	if (fault == REDIS_FAULT_SCRIPT && l->forgotten++ < FORGOTTEN_MAX) {
-		ask(l);
+		rlist_ask(l);
 		return;
 	}
 	if (l->wrong.code != ERR_NONE) {
@@ -147,7 +146,7 @@ rresults_list(struct results *results, bool failed, struct slice cursor,
 	if (cursor.len > 0)
 		memcpy(l->cursor, cursor.p, cursor.len);
 	if (cursor.len == 0 || is_cursor(cursor)) {
-		ask(l);
+		rlist_ask(l);
 		return;
 	}
 	cursor_bad(&l->wrong);

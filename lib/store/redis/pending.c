@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis backend: pending records, made and taken away. */
+/*
+ * The Redis backend: pending records, made and taken away, where the queues live
+ * in another store. (If they live here, the broker stores the records with the
+ * tasks: submit.c.)
+ */
 #include <stdlib.h>
 
 #include "store/redis/results.h"
@@ -24,7 +28,8 @@ created(struct creation *c)
 }
 
 static void
-on_created(struct redis_request *request, const struct redis_reply *reply)
+rpending_on_created(struct redis_request *request,
+		    const struct redis_reply *reply)
 {
 	struct rresults_request *call =
 	    container_of(request, struct rresults_request, request);
@@ -46,7 +51,7 @@ static void
 create_one(struct creation *c, size_t i, struct slice record)
 {
 	struct rresults_request *call =
-	    rresults_request_new(c->results, on_created, c);
+	    rresults_request_new(c->results, rpending_on_created, c);
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {SLICE("SET"),
 				     arg_key(&key, ARG_RECORD, c->ids[i]),
@@ -78,6 +83,8 @@ rresults_create(struct results *results, const struct slice *ids,
 		on_done(errs, n, arg);
 		return;
 	}
+	/* One more than there are records, so that the answer cannot come before
+	 * all are sent; created() below takes it off. */
 	*c = (struct creation){.results = (struct rresults *)results,
 			       .ids = ids,
 			       .errs = errs,
@@ -133,7 +140,8 @@ rresults_reopen(struct results *results, struct slice id, struct slice record,
 	struct rresults_request *call =
 	    rresults_request_record(results, on_reopened, on_done, arg);
 	struct buf key = BUF_INIT;
-	/* Without a life, which the final one had. */
+	/* SET takes away the time to live, which the final record had: the task
+	 * is under way again, for as long as it takes. */
 	const struct slice argv[] = {SLICE("SET"),
 				     arg_key(&key, ARG_RECORD, id), record};
 

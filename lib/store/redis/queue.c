@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: queues' names, opened and closed. */
+/*
+ * The Redis broker: queues' names, opened and closed.
+ *
+ * All keys of a queue but its own name stand in braces around that, so that a
+ * cluster keeps them in one slot: scripts may use keys of one slot only.
+ */
 #include <event2/event.h>
 #include <search.h>
 #include <stdio.h>
@@ -58,22 +63,22 @@ rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 }
 
 char *
-rqueue_part_key(const struct rqueue *q, const char *worker, unsigned int part)
+rqueue_shard_key(const struct rqueue *q, const char *worker, unsigned int shard)
 {
 	char *key = NULL;
 	int n;
 
-	if (part == 0)
+	if (shard == 0)
 		n = asprintf(&key, "{%s}:inflight:%s", q->keys[KEY_WAITING],
 			     worker);
 	else
 		n = asprintf(&key, "{%s}:inflight:%s#%u", q->keys[KEY_WAITING],
-			     worker, part);
+			     worker, shard);
 	return n < 0 ? NULL : key;
 }
 
 char *
-rqueue_fence_key(const struct rqueue *q, const char *worker)
+rqueue_epoch_key(const struct rqueue *q, const char *worker)
 {
 	char *key = NULL;
 
@@ -83,21 +88,21 @@ rqueue_fence_key(const struct rqueue *q, const char *worker)
 }
 
 int
-rqueue_name_parts(struct rqueue *q)
+rqueue_name_shards(struct rqueue *q)
 {
-	struct part *part;
+	struct shard *shard;
 	unsigned int i;
 
-	for (i = 0; i < PARTS; i++) {
-		part = &q->parts[i];
-		part->queue = q;
-		TAILQ_INIT(&part->claims);
-		part->key = rqueue_part_key(q, q->broker->opt.worker, i);
-		if (part->key == NULL)
+	for (i = 0; i < SHARDS; i++) {
+		shard = &q->shards[i];
+		shard->queue = q;
+		TAILQ_INIT(&shard->claims);
+		shard->key = rqueue_shard_key(q, q->broker->opt.worker, i);
+		if (shard->key == NULL)
 			return -1;
 	}
-	q->fence = rqueue_fence_key(q, q->broker->opt.worker);
-	return q->fence != NULL ? 0 : -1;
+	q->epoch_key = rqueue_epoch_key(q, q->broker->opt.worker);
+	return q->epoch_key != NULL ? 0 : -1;
 }
 
 void
@@ -111,27 +116,28 @@ rqueue_done(struct rqueue *q)
 		event_free(q->due);
 	if (q->retry != NULL)
 		event_free(q->retry);
-	for (i = 0; i < PARTS && q->parts[i].key != NULL; i++) {
-		while ((c = TAILQ_FIRST(&q->parts[i].claims)) != NULL) {
-			TAILQ_REMOVE(&q->parts[i].claims, c, link);
+	for (i = 0; i < SHARDS && q->shards[i].key != NULL; i++) {
+		while ((c = TAILQ_FIRST(&q->shards[i].claims)) != NULL) {
+			TAILQ_REMOVE(&q->shards[i].claims, c, link);
 			free(c);
 		}
-		free(q->parts[i].key);
+		free(q->shards[i].key);
 	}
 	for (i = 0; i < KEY_COUNT; i++)
 		free(q->keys[i]);
-	free(q->fence);
+	free(q->epoch_key);
 	free(q->wake);
 	free(q->name);
 }
 
 /* --- names that the server was told of ---------------------------------- */
 
-/* So many are remembered; who has more tells some of them again. */
+/* So many are remembered, less than 100 KiB; a producer with more queues than that
+ * sends some names again. */
 #define NAMED_MAX 1000
 
 static int
-compare(const void *a, const void *b)
+rqueue_compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
@@ -143,14 +149,14 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 				     slice_of(name)};
 	char *copy;
 
-	if (tfind(name, &b->named, compare) != NULL)
+	if (tfind(name, &b->named, rqueue_compare_names) != NULL)
 		return;
 	if (b->n_named == NAMED_MAX)
 		rbroker_forget_named(b);
 	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
 	    (copy = strdup(name)) == NULL)
 		return;
-	if (tsearch(copy, &b->named, compare) == NULL)
+	if (tsearch(copy, &b->named, rqueue_compare_names) == NULL)
 		free(copy);
 	else
 		b->n_named++;

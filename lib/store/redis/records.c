@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis backend: records of tasks that run, or have run. */
+/*
+ * The Redis backend: records of tasks that run, or have run.
+ *
+ * A final record must be kept and goes through the outbox. One that says that a
+ * task runs may get lost, and must never replace a final one: a script sets it
+ * (note.lua).
+ */
 #include <stdlib.h>
 
 #include "store/redis/results.h"
@@ -18,6 +24,8 @@ send_set(const struct rresults *r, const struct results_put *put,
 	if (!put->final)
 		return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, 1,
 				  &key, 1, args);
+	/* A full server refuses SET but not a script that is allowed to write
+	 * all the same; SET is cheaper while it is not. */
 	if (r->full)
 		return redis_eval(r->redis, &rscripts[SCRIPT_STORE], fn, arg, 1,
 				  &key, 2, args);
@@ -68,7 +76,7 @@ stored(struct pending *p, const struct redis_reply *reply, void *arg)
 }
 
 static void
-on_trouble(const struct err *why, void *arg)
+rrecords_on_trouble(const struct err *why, void *arg)
 {
 	struct rresults *r = arg;
 
@@ -78,7 +86,7 @@ on_trouble(const struct err *why, void *arg)
 }
 
 const struct outbox_ops rresults_records = {
-    .send = send_pending, .done = stored, .on_trouble = on_trouble};
+    .send = send_pending, .done = stored, .on_trouble = rrecords_on_trouble};
 
 /* Stored or not, it is over. */
 static void

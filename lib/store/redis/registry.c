@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis broker: questions of producers, and orders to workers. */
+/*
+ * The Redis broker: which tasks workers have registered, and orders to them.
+ * Each is one command whose answer is a value.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/scan.h"
 #include "store/redis/broker.h"
 
-struct question {
+struct registry_query {
 	struct redis_request request; /* that it begins with */
 	struct rbroker *broker;
 	broker_value_fn *on_value;
@@ -23,9 +26,10 @@ compare_slices(const void *a, const void *b)
 	return c ? c : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Names as a sorted JSON array. */
+/* Names as a sorted JSON array: HKEYS has them in the order of a hash, which
+ * changes. */
 static void
-answer_names(const struct question *q, const struct redis_reply *reply)
+answer_names(const struct registry_query *q, const struct redis_reply *reply)
 {
 	size_t i, n = redis_reply_count(reply);
 	struct slice *names = calloc(n ? n : 1, sizeof(*names));
@@ -55,9 +59,11 @@ answer_names(const struct question *q, const struct redis_reply *reply)
 }
 
 static void
-on_answer(struct redis_request *request, const struct redis_reply *reply)
+rregistry_on_answer(struct redis_request *request,
+		    const struct redis_reply *reply)
 {
-	struct question *q = container_of(request, struct question, request);
+	struct registry_query *q =
+	    container_of(request, struct registry_query, request);
 	struct slice value = {NULL, 0};
 	struct err err;
 
@@ -75,11 +81,11 @@ on_answer(struct redis_request *request, const struct redis_reply *reply)
 }
 
 static void
-ask(struct broker *broker, broker_value_fn *on_value, void *arg, size_t argc,
-    const struct slice *argv)
+rregistry_ask(struct broker *broker, broker_value_fn *on_value, void *arg,
+	      size_t argc, const struct slice *argv)
 {
 	struct rbroker *b = (struct rbroker *)broker;
-	struct question *q = malloc(sizeof(*q));
+	struct registry_query *q = malloc(sizeof(*q));
 	struct err err;
 
 	if (q == NULL) {
@@ -87,11 +93,13 @@ ask(struct broker *broker, broker_value_fn *on_value, void *arg, size_t argc,
 		on_value((struct slice){NULL, 0}, &err, arg);
 		return;
 	}
-	*q = (struct question){
-	    .request = {.queue = b->requests, .on_reply = on_answer},
+	*q = (struct registry_query){
+	    .request = {.queue = b->requests, .on_reply = rregistry_on_answer},
 	    .broker = b,
 	    .on_value = on_value,
 	    .arg = arg};
+	/* Out of reach: the answer is an error, and comes from the loop as all
+	 * do. */
 	if (redis_request_command(&q->request,
 				  (struct redis_args){argv, argc}) != 0)
 		redis_request_later(&q->request);
@@ -104,7 +112,7 @@ rbroker_registered(struct broker *b, struct slice name,
 	const struct slice argv[] = {SLICE("HGET"), slice_of(RBROKER_REGISTRY),
 				     name};
 
-	ask(b, on_value, arg, 3, argv);
+	rregistry_ask(b, on_value, arg, 3, argv);
 }
 
 void
@@ -113,7 +121,7 @@ rbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
 	const struct slice argv[] = {SLICE("HKEYS"),
 				     slice_of(RBROKER_REGISTRY)};
 
-	ask(b, on_value, arg, 2, argv);
+	rregistry_ask(b, on_value, arg, 2, argv);
 }
 
 void
@@ -123,5 +131,5 @@ rbroker_control(struct broker *b, struct slice message,
 	const struct slice argv[] = {SLICE("PUBLISH"),
 				     slice_of(RBROKER_CONTROL), message};
 
-	ask(b, on_sent, arg, 3, argv);
+	rregistry_ask(b, on_sent, arg, 3, argv);
 }

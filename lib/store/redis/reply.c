@@ -18,14 +18,14 @@
 static const char REPLY[] = "flowrra:reply:";
 
 static void
-on_ready(struct redis *redis, void *arg)
+rreply_on_ready(struct redis *redis, void *arg)
 {
 	((struct rresults *)arg)->reply_ready = true;
 }
 
 /* Leaves reply_channel NULL if that cannot be done now. */
 static void
-subscribe(struct rresults *r)
+rreply_subscribe(struct rresults *r)
 {
 	struct buf channel = BUF_INIT;
 	char address[UUID_TEXT_SIZE];
@@ -38,8 +38,8 @@ subscribe(struct rresults *r)
 	buf_adds(&channel, address);
 	if (channel.failed ||
 	    redis_subscribe(r->listener,
-			    (struct slice){channel.data, channel.len}, on_ready,
-			    r) != 0) {
+			    (struct slice){channel.data, channel.len},
+			    rreply_on_ready, r) != 0) {
 		buf_done(&channel);
 		return;
 	}
@@ -52,7 +52,7 @@ rresults_reply_to(struct results *results)
 	struct rresults *r = (struct rresults *)results;
 
 	if (r->reply_channel == NULL)
-		subscribe(r);
+		rreply_subscribe(r);
 	return r->reply_ready ? r->reply_channel + strlen(REPLY) : NULL;
 }
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis backend: opening, closing, and questions. */
+/*
+ * The Redis backend: opening, closing, and reading one record.
+ *
+ * There is one connection for commands from the start, and one that listens from
+ * when somebody does: a worker does not.
+ */
 #include "store/redis/results.h"
 
 #include <event2/event.h>
@@ -100,12 +105,14 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 /* --- opening and closing ----------------------------------------------- */
 
 static void
-on_redis_state(struct redis *redis, enum redis_state state,
-	       const struct err *why, void *arg)
+rresults_on_state(struct redis *redis, enum redis_state state,
+		  const struct err *why, void *arg)
 {
 	struct rresults *r = arg;
 
 	if (state == REDIS_UP) {
+		/* Records first, on the same connection: what watches ask for
+		 * then is in them. */
 		outbox_push(&r->outbox);
 		rresults_watches_up(r);
 	}
@@ -114,30 +121,31 @@ on_redis_state(struct redis *redis, enum redis_state state,
 }
 
 static const char *
-name(const struct results *results)
+rresults_name(const struct results *results)
 {
 	return ((const struct rresults *)results)->url_name;
 }
 
 static bool
-is_up(const struct results *results)
+rresults_is_up(const struct results *results)
 {
 	return redis_state(((const struct rresults *)results)->redis) ==
 	       REDIS_UP;
 }
 
 static void
-close_results(struct results *results)
+rresults_close(struct results *results)
 {
 	struct rresults *r = (struct rresults *)results;
 
+	/* Connections first: after that nothing calls back. */
 	redis_free(r->redis);
 	redis_free(r->listener);
 	rresults_watches_free(r);
 	outbox_done(&r->outbox);
 	redis_requests_free(r->requests);
-	if (r->ears != NULL)
-		event_free(r->ears);
+	if (r->subscriber_check != NULL)
+		event_free(r->subscriber_check);
 	rresults_index_close(r);
 	rresults_reply_close(r);
 	buf_done(&r->key);
@@ -147,12 +155,12 @@ close_results(struct results *results)
 }
 
 static struct results *
-open_results(const struct results_options *options, struct err *err)
+rresults_open(const struct results_options *options, struct err *err)
 {
 	struct rresults *r = calloc(1, sizeof(*r));
 	struct redis_options redis = {.client_name = "flowrra-results",
 				      .timeout_ms = options->timeout_ms,
-				      .on_state = on_redis_state};
+				      .on_state = rresults_on_state};
 	size_t i;
 
 	if (r == NULL) {
@@ -185,16 +193,16 @@ open_results(const struct results_options *options, struct err *err)
 	r->outbox.redis = r->redis;
 	return &r->pub;
 fail:
-	close_results(&r->pub);
+	rresults_close(&r->pub);
 	return NULL;
 }
 
 const struct results_ops results_redis = {
     .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
-    .open = open_results,
-    .close = close_results,
-    .name = name,
-    .is_up = is_up,
+    .open = rresults_open,
+    .close = rresults_close,
+    .name = rresults_name,
+    .is_up = rresults_is_up,
     .put = rresults_put,
     .unconfirmed = rresults_unconfirmed,
     .get = get,
@@ -205,7 +213,7 @@ const struct results_ops results_redis = {
     .reply_to = rresults_reply_to,
     .await = rresults_await,
     .event = rresults_event,
-    .heard = rresults_heard,
+    .heard = rresults_has_subscribers,
     .listen = rresults_listen,
     .list = rresults_list,
     .counts = rresults_counts,

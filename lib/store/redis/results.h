@@ -2,13 +2,14 @@
 /*
  * The Redis backend, as its own files see it.
  *
- *	redis.c         opening, closing, questions
- *	redis_put.c     stores records of tasks that run or have run
- *	redis_index.c   notes which tasks have ended
- *	redis_list.c    lists and counts those
- *	redis_create.c  pending records
- *	redis_watch.c   waits for records
- *	redis_events.c  task events, told and listened to
+ *	results.c	opening, closing, reading one record
+ *	records.c	stores records of tasks that run or have run
+ *	index.c		notes which tasks have ended
+ *	list.c		lists and counts those
+ *	pending.c	pending records
+ *	watch.c		waits for records
+ *	reply.c		final records that travel to their producer
+ *	events.c	task events, published and listened to
  */
 #ifndef STORE_REDIS_RESULTS_H
 #define STORE_REDIS_RESULTS_H
@@ -20,6 +21,7 @@
 #include "store/redis/arg.h"
 #include "store/results.h"
 
+/* A client that waits for a thousand tasks has four of them in each. */
 #define TOPIC_BUCKETS 256
 
 struct topic;
@@ -53,10 +55,11 @@ struct rresults {
 	char *reply_channel; /* made by the first who asks for the address */
 	bool reply_ready;
 	TAILQ_HEAD(, topic) awaited; /* the one that came first first */
-	struct event *impatient;     /* the first of them is watched instead */
+	struct event *reply_timeout; /* the first of them is watched instead */
 
-	struct event *ears; /* asks now and then who listens to events */
-	bool heard;
+	struct event
+	    *subscriber_check; /* asks now and then who listens to events */
+	bool has_subscribers;
 };
 
 /* A request for one task, or for none. */
@@ -92,13 +95,13 @@ extern const char RRESULTS_COMPLETE[];
 extern const char RRESULTS_EVENTS[];
 extern const char RRESULTS_STATS[];
 
-/* --- redis_put.c ------------------------------------------------------- */
+/* --- records.c --------------------------------------------------------- */
 
 void rresults_put(struct results *results, struct results_put *put);
 size_t rresults_unconfirmed(const struct results *results);
 extern const struct outbox_ops rresults_records;
 
-/* --- redis_index.c ----------------------------------------------------- */
+/* --- index.c ----------------------------------------------------------- */
 
 int rresults_index_open(struct rresults *r, struct err *err);
 void rresults_index_close(struct rresults *r);
@@ -109,14 +112,14 @@ void rresults_index(struct rresults *r, const struct results_put *put);
 struct slice rresults_index_list(bool failed);
 struct slice rresults_index_field(bool failed);
 
-/* --- redis_list.c ------------------------------------------------------ */
+/* --- list.c ------------------------------------------------------------ */
 
 void rresults_list(struct results *results, bool failed, struct slice cursor,
 		   unsigned int n, results_page_fn *on_page, void *arg);
 void rresults_counts(struct results *results, results_record_fn *on_record,
 		     void *arg);
 
-/* --- redis_create.c ---------------------------------------------------- */
+/* --- pending.c ---------------------------------------------------------- */
 
 void rresults_create(struct results *results, const struct slice *ids,
 		     const struct slice *records, struct err *errs, size_t n,
@@ -127,7 +130,7 @@ void rresults_reopen(struct results *results, struct slice id,
 		     struct slice record, results_record_fn *on_done,
 		     void *arg);
 
-/* --- redis_watch.c ----------------------------------------------------- */
+/* --- watch.c ----------------------------------------------------------- */
 
 struct results_watch *rresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
@@ -148,7 +151,7 @@ void rresults_watches_message(struct rresults *r, struct slice channel);
 /* Frees what is left of them; the connections are closed already. */
 void rresults_watches_free(struct rresults *r);
 
-/* --- redis_reply.c ----------------------------------------------------- */
+/* --- reply.c ----------------------------------------------------------- */
 
 const char *rresults_reply_to(struct results *results);
 /* Sends a final record to who awaits it. */
@@ -158,12 +161,12 @@ bool rresults_reply_message(struct rresults *r, struct slice channel,
 			    struct slice payload);
 void rresults_reply_close(struct rresults *r);
 
-/* --- redis_events.c ---------------------------------------------------- */
+/* --- events.c ---------------------------------------------------------- */
 
 /* Opens the connection for subscriptions, unless it is there. */
 int rresults_open_listener(struct rresults *r, struct err *err);
 void rresults_event(struct results *results, struct slice event);
-bool rresults_heard(const struct results *results);
+bool rresults_has_subscribers(const struct results *results);
 int rresults_listen(struct results *results, results_event_fn *on_event,
 		    void *arg, struct err *err);
 

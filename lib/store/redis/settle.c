@@ -17,10 +17,10 @@
 static struct slice
 direction(const struct rclaim *c)
 {
-	const struct part *part = &c->queue->parts[c->part];
+	const struct shard *shard = &c->queue->shards[c->shard];
 
-	if (part->oldest != NULL &&
-	    part->serial - c->serial < c->serial - part->oldest->serial)
+	if (shard->oldest != NULL &&
+	    shard->serial - c->serial < c->serial - shard->oldest->serial)
 		return SLICE("1");
 	return SLICE("-1");
 }
@@ -28,11 +28,11 @@ direction(const struct rclaim *c)
 static void
 leave(struct rclaim *c)
 {
-	struct part *part = &c->queue->parts[c->part];
+	struct shard *shard = &c->queue->shards[c->shard];
 
 	c->leaving = true;
-	while (part->oldest != NULL && part->oldest->leaving)
-		part->oldest = TAILQ_NEXT(part->oldest, link);
+	while (shard->oldest != NULL && shard->oldest->leaving)
+		shard->oldest = TAILQ_NEXT(shard->oldest, link);
 }
 
 static int
@@ -40,7 +40,7 @@ send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	 redis_reply_fn *on_reply, void *arg)
 {
 	const struct slice argv[] = {SLICE("LREM"),
-				     slice_of(c->queue->parts[c->part].key),
+				     slice_of(c->queue->shards[c->shard].key),
 				     direction(c), c->pub.bytes};
 
 	return redis_command(b->redis, on_reply, arg, 4, argv);
@@ -54,7 +54,7 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	bool same = s->verdict == BROKER_PUT_BACK;
 	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
-	    slice_of(q->parts[c->part].key), slice_of(q->keys[KEY_WAITING]),
+	    slice_of(q->shards[c->shard].key), slice_of(q->keys[KEY_WAITING]),
 	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED])};
 	const struct slice args[] = {c->pub.bytes,
 				     same ? c->pub.bytes : s->again,
@@ -71,7 +71,7 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	  redis_reply_fn *on_reply, void *arg)
 {
 	struct rqueue *q = c->queue;
-	const struct slice keys[] = {slice_of(q->parts[c->part].key),
+	const struct slice keys[] = {slice_of(q->shards[c->shard].key),
 				     slice_of(q->keys[KEY_DEAD]),
 				     slice_of(q->keys[KEY_DEAD_TASKS]),
 				     slice_of(q->keys[KEY_DEAD_INFO])};
@@ -99,6 +99,7 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	int sent;
 
 	sent = senders[s->verdict](c, s, c->queue->broker, on_reply, reply_arg);
+	/* After it was sent: direction() counts it among those that stay. */
 	leave(c);
 	return sent;
 }
@@ -109,17 +110,17 @@ settled(struct pending *p, const struct redis_reply *reply, void *arg)
 	struct broker_settle *s =
 	    container_of(p, struct broker_settle, pending);
 	struct rclaim *c = container_of(s->claim, struct rclaim, pub);
-	struct part *part = &c->queue->parts[c->part];
+	struct shard *shard = &c->queue->shards[c->shard];
 
-	TAILQ_REMOVE(&part->claims, c, link);
-	part->count--;
+	TAILQ_REMOVE(&shard->claims, c, link);
+	shard->count--;
 	free(c);
 	s->claim = NULL;
 	s->on_done(s);
 }
 
 static void
-on_trouble(const struct err *why, void *arg)
+rsettle_on_trouble(const struct err *why, void *arg)
 {
 	struct rbroker *b = arg;
 
@@ -127,7 +128,7 @@ on_trouble(const struct err *why, void *arg)
 }
 
 const struct outbox_ops rbroker_settlements = {
-    .send = send_settlement, .done = settled, .on_trouble = on_trouble};
+    .send = send_settlement, .done = settled, .on_trouble = rsettle_on_trouble};
 
 void
 rbroker_settle(struct broker *broker, struct broker_settle *settle)

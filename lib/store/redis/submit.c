@@ -69,8 +69,8 @@ run_new(struct batch *batch, size_t first, size_t n, redis_request_fn *on_reply)
 /* --- answers ----------------------------------------------------------- */
 
 static void
-fail(struct broker_submit *task, const struct rbroker *b,
-     const struct redis_reply *reply)
+rsubmit_fail(struct broker_submit *task, const struct rbroker *b,
+	     const struct redis_reply *reply)
 {
 	if (task->err.code != ERR_NONE)
 		return;
@@ -85,7 +85,7 @@ fail(struct broker_submit *task, const struct rbroker *b,
 			b->url_name);
 }
 
-static void push(struct batch *batch);
+static void rsubmit_push(struct batch *batch);
 
 static void
 command_ended(struct batch *batch)
@@ -94,7 +94,7 @@ command_ended(struct batch *batch)
 		return;
 	if (!batch->reserved) {
 		batch->reserved = true;
-		push(batch);
+		rsubmit_push(batch);
 	} else {
 		batch->on_done(batch->tasks, batch->n, batch->arg);
 		free(batch);
@@ -156,7 +156,7 @@ on_pushed(struct redis_request *request, const struct redis_reply *reply)
 	for (i = 0; i < run.n; i++) {
 		task = &run.batch->tasks[run.first + i];
 		if (redis_fault(reply) != REDIS_FAULT_NONE) {
-			fail(task, b, reply);
+			rsubmit_fail(task, b, reply);
 			/* What is sent again with its key may be queued. */
 			if (redis_fault(reply) != REDIS_FAULT_LOST &&
 			    task->unique.len == 0)
@@ -188,6 +188,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 		batch->under_way++;
 		return;
 	}
+	/* No connection, most likely; producers are told at once, and decide. */
 	free(run);
 	for (; n > 0; n--)
 		err_set(&batch->tasks[first++].err, ERR_UNAVAILABLE,
@@ -197,7 +198,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 /* --- pushing ----------------------------------------------------------- */
 
 static bool
-is_plain(const struct rbroker *b, const struct broker_submit *task)
+rsubmit_is_plain(const struct rbroker *b, const struct broker_submit *task)
 {
 	return task->priority == 0 && task->delay_ms <= 0 && task->at_ms <= 0 &&
 	       task->unique.len == 0 && b->opt.max_queue_size == 0;
@@ -269,23 +270,25 @@ out:
 
 /* Pushes all tasks that are not refused yet, in runs of one queue and way. */
 static void
-push(struct batch *batch)
+rsubmit_push(struct batch *batch)
 {
 	struct rbroker *b = batch->broker;
 	struct broker_submit *t = batch->tasks;
 	size_t i, end;
 
+	/* Its own count, so that the batch cannot end before all is sent. */
 	batch->under_way++;
 	for (i = 0; i < batch->n; i = end) {
 		end = i + 1;
 		if (t[i].err.code != ERR_NONE)
 			continue;
 		while (end < batch->n && t[end].err.code == ERR_NONE &&
-		       is_plain(b, &t[end]) == is_plain(b, &t[i]) &&
+		       rsubmit_is_plain(b, &t[end]) ==
+			   rsubmit_is_plain(b, &t[i]) &&
 		       strcmp(t[end].queue, t[i].queue) == 0)
 			end++;
 		rbroker_name_queue(b, t[i].queue);
-		if (is_plain(b, &t[i]))
+		if (rsubmit_is_plain(b, &t[i]))
 			push_plain(batch, i, end - i);
 		else
 			push_by_script(batch, i, end - i);
@@ -303,7 +306,7 @@ on_reserved(struct redis_request *request, const struct redis_reply *reply)
 
 	free(container_of(request, struct run, request));
 	if (redis_fault(reply) != REDIS_FAULT_NONE)
-		fail(task, run.batch->broker, reply);
+		rsubmit_fail(task, run.batch->broker, reply);
 	else if (redis_reply_type(reply) == REDIS_NIL)
 		err_set(&task->err, ERR_REFUSED,
 			"a task with the ID %.*s exists already",
@@ -395,7 +398,7 @@ out:
 }
 
 static void
-start(struct redis_request *request, const struct redis_reply *none)
+rsubmit_start(struct redis_request *request, const struct redis_reply *none)
 {
 	struct batch *batch = container_of(request, struct batch, request);
 	size_t i;
@@ -412,7 +415,7 @@ start(struct redis_request *request, const struct redis_reply *none)
 }
 
 static void
-drop_start(struct redis_request *request)
+rsubmit_drop_start(struct redis_request *request)
 {
 	drop_batch(container_of(request, struct batch, request));
 }
@@ -434,8 +437,8 @@ rbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 		return;
 	}
 	*batch = (struct batch){.request = {.queue = b->requests,
-					    .on_reply = start,
-					    .drop = drop_start},
+					    .on_reply = rsubmit_start,
+					    .drop = rsubmit_drop_start},
 				.broker = b,
 				.tasks = tasks,
 				.n = n,

@@ -7,9 +7,9 @@
  * broken in between, it is dead: had Redis been paused or the network slow, our
  * own connection would have noticed, or its heartbeat would have come back.
  *
- * A worker raises its fence, in each of its queues, with each heartbeat, and
+ * A worker bumps its epoch, in each of its queues, with each heartbeat, and
  * when it comes back, before it looks at what it has in flight. We remember the
- * fence from the time when the worker was first missed, and take nothing if it
+ * epoch from the time when the worker was first missed, and take nothing if it
  * has moved since; so it does no harm either if the server's clock is set and
  * heartbeats are gone too soon.
  */
@@ -19,44 +19,45 @@
 #include "store/redis/broker.h"
 #include "util/clock.h"
 
+/* So many a call: each may be of the largest size. The rest follows at once. */
 #define TAKE_MAX 100
 
 /* A listed worker whose heartbeat is missing. */
-struct missing {
-	TAILQ_ENTRY(missing) link;
+struct suspect {
+	TAILQ_ENTRY(suspect) link;
 	struct rbroker *broker;
 	char *id;
 	int64_t since_ms; /* monotonic */
-	char *fences[];	  /* of each queue; NULL: not known yet */
+	char *epochs[];	  /* of each queue; NULL: not known yet */
 };
 
 static void
-forget(struct missing *m)
+rsuspect_free(struct suspect *m)
 {
 	unsigned int i;
 
-	TAILQ_REMOVE(&m->broker->missing, m, link);
+	TAILQ_REMOVE(&m->broker->suspects, m, link);
 	for (i = 0; i < m->broker->n_queues; i++)
-		free(m->fences[i]);
+		free(m->epochs[i]);
 	free(m->id);
 	free(m);
 }
 
 void
-rbroker_forget_missing(struct rbroker *b)
+rbroker_forget_suspects(struct rbroker *b)
 {
-	struct missing *m;
+	struct suspect *m;
 
-	while ((m = TAILQ_FIRST(&b->missing)) != NULL)
-		forget(m);
+	while ((m = TAILQ_FIRST(&b->suspects)) != NULL)
+		rsuspect_free(m);
 }
 
-static struct missing *
-find(struct rbroker *b, struct slice id)
+static struct suspect *
+rsuspect_find(struct rbroker *b, struct slice id)
 {
-	struct missing *m;
+	struct suspect *m;
 
-	TAILQ_FOREACH (m, &b->missing, link)
+	TAILQ_FOREACH (m, &b->suspects, link)
 		if (slice_eq(slice_of(m->id), id))
 			return m;
 	return NULL;
@@ -65,56 +66,59 @@ find(struct rbroker *b, struct slice id)
 /* --- taking over --------------------------------------------------------- */
 
 /* A question about a worker, of one of our queues or of none. */
-struct asking {
+struct liveness_request {
 	struct redis_request request;
 	struct rbroker *broker;
 	struct rqueue *queue;
 	char *id;
-	char *fence;
+	char *epoch;
 };
 
 static void
-asking_free(struct asking *a)
+rliveness_free(struct liveness_request *a)
 {
 	free(a->id);
-	free(a->fence);
+	free(a->epoch);
 	free(a);
 }
 
 static void
-drop(struct redis_request *request)
+rtakeover_drop(struct redis_request *request)
 {
-	asking_free(container_of(request, struct asking, request));
+	rliveness_free(container_of(request, struct liveness_request, request));
 }
 
 /* NULL when memory runs out: it is asked again soon. */
-static struct asking *
-asking_new(struct rbroker *b, struct rqueue *q, struct slice id,
-	   const char *fence)
+static struct liveness_request *
+rliveness_new(struct rbroker *b, struct rqueue *q, struct slice id,
+	      const char *epoch)
 {
-	struct asking *a = calloc(1, sizeof(*a));
+	struct liveness_request *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return NULL;
-	a->request = (struct redis_request){.queue = b->requests, .drop = drop};
+	a->request = (struct redis_request){.queue = b->requests,
+					    .drop = rtakeover_drop};
 	a->broker = b;
 	a->queue = q;
 	a->id = strndup(id.p, id.len);
-	a->fence = fence != NULL ? strdup(fence) : NULL;
-	if (a->id == NULL || (fence != NULL && a->fence == NULL)) {
-		asking_free(a);
+	a->epoch = epoch != NULL ? strdup(epoch) : NULL;
+	if (a->id == NULL || (epoch != NULL && a->epoch == NULL)) {
+		rliveness_free(a);
 		return NULL;
 	}
 	return a;
 }
 
-static void take(struct asking *a);
+static void rtakeover_take(struct liveness_request *a);
 
-/* What was taken lies in part 1 of our own list. */
+/* What was taken lies in shard 1 of our own list. */
 static void
-on_taken(struct redis_request *request, const struct redis_reply *reply)
+rtakeover_on_taken(struct redis_request *request,
+		   const struct redis_reply *reply)
 {
-	struct asking *a = container_of(request, struct asking, request);
+	struct liveness_request *a =
+	    container_of(request, struct liveness_request, request);
 	struct rqueue *q = a->queue;
 	struct rbroker *b = a->broker;
 	size_t i, n = redis_reply_count(reply);
@@ -124,7 +128,7 @@ on_taken(struct redis_request *request, const struct redis_reply *reply)
 	/* After a lost reply, the look at our own list finds what was taken;
 	 * anything else is tried again, a heartbeat's life later. */
 	if (redis_fault(reply) != REDIS_FAULT_NONE || n == 0) {
-		asking_free(a);
+		rliveness_free(a);
 		return;
 	}
 	err_set(&what, ERR_UNAVAILABLE,
@@ -137,100 +141,105 @@ on_taken(struct redis_request *request, const struct redis_reply *reply)
 		if (task.len > 0)
 			rqueue_deliver(q, 1, task, true);
 		else
-			rqueue_look(q, 1);
+			rqueue_reconcile_shard(q, 1);
 	}
 	if (n == TAKE_MAX)
-		take(a);
+		rtakeover_take(a);
 	else
-		asking_free(a);
+		rliveness_free(a);
 }
 
 /* Takes a stretch; `a` is freed in the end. */
 static void
-take(struct asking *a)
+rtakeover_take(struct liveness_request *a)
 {
 	struct rqueue *q = a->queue;
 	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
-	    slice_of(a->fence), arg_number(most, TAKE_MAX),
+	    slice_of(a->epoch), arg_number(most, TAKE_MAX),
 	    arg_number(largest, (int64_t)q->broker->opt.max_task),
 	    slice_of(RBROKER_WITHDRAWN)};
-	struct slice keys[2 + PARTS];
-	char *names[1 + PARTS] = {rqueue_fence_key(q, a->id)};
+	struct slice keys[2 + SHARDS];
+	char *names[1 + SHARDS] = {rqueue_epoch_key(q, a->id)};
 	bool ok = names[0] != NULL;
 	unsigned int i;
 
-	for (i = 0; i < PARTS; i++)
-		ok =
-		    (names[1 + i] = rqueue_part_key(q, a->id, i)) != NULL && ok;
+	for (i = 0; i < SHARDS; i++)
+		ok = (names[1 + i] = rqueue_shard_key(q, a->id, i)) != NULL &&
+		     ok;
 	if (ok) {
 		keys[0] = slice_of(names[0]);
-		keys[1] = slice_of(q->parts[1].key);
-		for (i = 0; i < PARTS; i++)
+		keys[1] = slice_of(q->shards[1].key);
+		for (i = 0; i < SHARDS; i++)
 			keys[2 + i] = slice_of(names[1 + i]);
-		a->request.on_reply = on_taken;
+		a->request.on_reply = rtakeover_on_taken;
 		ok = redis_request_eval(
 			 &a->request, &a->broker->scripts[SCRIPT_TAKEOVER],
 			 REDIS_ARGS(keys), REDIS_ARGS(args)) == 0;
 	}
 	if (!ok)
-		asking_free(a);
-	for (i = 0; i <= PARTS; i++)
+		rliveness_free(a);
+	for (i = 0; i <= SHARDS; i++)
 		free(names[i]);
 }
 
 static void
-take_over(struct missing *m)
+rtakeover_start(struct suspect *m)
 {
 	struct rbroker *b = m->broker;
-	struct asking *a;
+	struct liveness_request *a;
 	unsigned int i;
 
+	/* A queue whose epoch was never answered, or whose own list has not been
+	 * read, is left for the next time: what is taken lands in that list. */
 	for (i = 0; i < b->n_queues; i++)
-		if (m->fences[i] != NULL && b->queues[i].recovered &&
-		    (a = asking_new(b, &b->queues[i], slice_of(m->id),
-				    m->fences[i])) != NULL)
-			take(a);
+		if (m->epochs[i] != NULL && b->queues[i].recovered &&
+		    (a = rliveness_new(b, &b->queues[i], slice_of(m->id),
+				       m->epochs[i])) != NULL)
+			rtakeover_take(a);
 }
 
 /* --- who is missing ------------------------------------------------------ */
 
 static void
-on_fence(struct redis_request *request, const struct redis_reply *reply)
+rtakeover_on_epoch(struct redis_request *request,
+		   const struct redis_reply *reply)
 {
-	struct asking *a = container_of(request, struct asking, request);
-	struct missing *m = find(a->broker, slice_of(a->id));
-	struct slice fence = redis_reply_string(reply);
+	struct liveness_request *a =
+	    container_of(request, struct liveness_request, request);
+	struct suspect *m = rsuspect_find(a->broker, slice_of(a->id));
+	struct slice epoch = redis_reply_string(reply);
 
 	if (redis_fault(reply) == REDIS_FAULT_NONE && m != NULL &&
-	    m->fences[a->queue->index] == NULL)
-		m->fences[a->queue->index] =
-		    strndup(fence.p != NULL ? fence.p : "", fence.len);
-	asking_free(a);
+	    m->epochs[a->queue->index] == NULL)
+		m->epochs[a->queue->index] =
+		    strndup(epoch.p != NULL ? epoch.p : "", epoch.len);
+	rliveness_free(a);
 }
 
 static void
-ask_fence(struct rqueue *q, const struct missing *m)
+rtakeover_ask_epoch(struct rqueue *q, const struct suspect *m)
 {
-	struct asking *a = asking_new(q->broker, q, slice_of(m->id), NULL);
-	char *key = rqueue_fence_key(q, m->id);
+	struct liveness_request *a =
+	    rliveness_new(q->broker, q, slice_of(m->id), NULL);
+	char *key = rqueue_epoch_key(q, m->id);
 	const struct slice argv[] = {SLICE("GET"),
 				     slice_of(key != NULL ? key : "")};
 
 	if (a != NULL) {
-		a->request.on_reply = on_fence;
+		a->request.on_reply = rtakeover_on_epoch;
 		if (key == NULL ||
 		    redis_request_command(&a->request, REDIS_ARGS(argv)) != 0)
-			asking_free(a);
+			rliveness_free(a);
 	}
 	free(key);
 }
 
 static void
-first_missed(struct rbroker *b, struct slice id)
+rsuspect_new(struct rbroker *b, struct slice id)
 {
-	struct missing *m =
-	    calloc(1, sizeof(*m) + b->n_queues * sizeof(m->fences[0]));
+	struct suspect *m =
+	    calloc(1, sizeof(*m) + b->n_queues * sizeof(m->epochs[0]));
 	unsigned int i;
 
 	if (m == NULL)
@@ -241,39 +250,43 @@ first_missed(struct rbroker *b, struct slice id)
 		free(m);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&b->missing, m, link);
+	TAILQ_INSERT_TAIL(&b->suspects, m, link);
+	/* At once: an epoch that is asked for later would hide that the worker
+	 * came back in between. */
 	for (i = 0; i < b->n_queues; i++)
-		ask_fence(&b->queues[i], m);
+		rtakeover_ask_epoch(&b->queues[i], m);
 }
 
 static void
-on_alive(struct redis_request *request, const struct redis_reply *reply)
+rtakeover_on_alive(struct redis_request *request,
+		   const struct redis_reply *reply)
 {
-	struct asking *a = container_of(request, struct asking, request);
+	struct liveness_request *a =
+	    container_of(request, struct liveness_request, request);
 	struct rbroker *b = a->broker;
-	struct missing *m = find(b, slice_of(a->id));
+	struct suspect *m = rsuspect_find(b, slice_of(a->id));
 
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
-		asking_free(a);
+		rliveness_free(a);
 		return;
 	}
 	if (redis_reply_integer(reply) != 0) {
 		if (m != NULL)
-			forget(m);
+			rsuspect_free(m);
 	} else if (m == NULL) {
-		first_missed(b, slice_of(a->id));
+		rsuspect_new(b, slice_of(a->id));
 	} else if (clock_mono_ms() - m->since_ms >= BROKER_LIFE_S * 1000) {
-		take_over(m);
+		rtakeover_start(m);
 		/* If it did come back, it may be missed once more. */
-		forget(m);
+		rsuspect_free(m);
 	}
-	asking_free(a);
+	rliveness_free(a);
 }
 
 static void
-ask_alive(struct rbroker *b, struct slice id)
+rtakeover_ask_alive(struct rbroker *b, struct slice id)
 {
-	struct asking *a = asking_new(b, NULL, id, NULL);
+	struct liveness_request *a = rliveness_new(b, NULL, id, NULL);
 	struct buf key = BUF_INIT;
 	struct slice argv[] = {SLICE("EXISTS"), {NULL, 0}};
 
@@ -281,16 +294,17 @@ ask_alive(struct rbroker *b, struct slice id)
 	buf_add(&key, id.p, id.len);
 	argv[1] = (struct slice){key.data, key.len};
 	if (a != NULL) {
-		a->request.on_reply = on_alive;
+		a->request.on_reply = rtakeover_on_alive;
 		if (key.failed ||
 		    redis_request_command(&a->request, REDIS_ARGS(argv)) != 0)
-			asking_free(a);
+			rliveness_free(a);
 	}
 	buf_done(&key);
 }
 
 static void
-on_list(struct redis *r, const struct redis_reply *reply, void *arg)
+rtakeover_on_workers(struct redis *r, const struct redis_reply *reply,
+		     void *arg)
 {
 	struct rbroker *b = arg;
 	struct slice id;
@@ -299,15 +313,15 @@ on_list(struct redis *r, const struct redis_reply *reply, void *arg)
 	for (i = 0; i < redis_reply_count(reply); i++) {
 		id = redis_reply_string(redis_reply_at(reply, i));
 		if (id.p != NULL && !slice_eq(id, slice_of(b->opt.worker)))
-			ask_alive(b, id);
+			rtakeover_ask_alive(b, id);
 	}
 }
 
 void
-rbroker_look_around(struct rbroker *b)
+rbroker_check_liveness(struct rbroker *b)
 {
 	const struct slice list[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
 				     SLICE("0"), SLICE("-1")};
 
-	redis_command(b->redis, on_list, b, 4, list);
+	redis_command(b->redis, rtakeover_on_workers, b, 4, list);
 }

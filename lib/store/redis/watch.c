@@ -8,7 +8,7 @@
  * then, and need not wait for the subscription. Whenever that or the other
  * connection comes back, it asks again.
  *
- * Of a task that is awaited the record comes as a reply (redis_reply.c); only
+ * Of a task that is awaited the record comes as a reply (reply.c); only
  * if none has come after AWAIT_MS it is watched.
  */
 #include <event2/event.h>
@@ -19,6 +19,8 @@
 #include "store/redis/results.h"
 #include "util/clock.h"
 
+/* How long a reply is relied on. A short task has ended by then and costs no
+ * subscription; a lost reply makes a result later by as much. */
 #define AWAIT_MS 20
 
 /* All watches of one task share a subscription and its questions. */
@@ -44,12 +46,12 @@ struct rwatch {
 	struct topic *topic;
 	results_record_fn *on_record;
 	void *arg;
-	bool told; /* this answer was delivered */
-	bool over; /* the final record was delivered */
+	bool notified; /* this answer was delivered */
+	bool over;     /* the final record was delivered */
 };
 
 static struct topic_list *
-bucket(struct rresults *r, struct slice id)
+rtopic_bucket(struct rresults *r, struct slice id)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
 	size_t i;
@@ -60,11 +62,11 @@ bucket(struct rresults *r, struct slice id)
 }
 
 static struct topic *
-find(struct rresults *r, struct slice id)
+rtopic_find(struct rresults *r, struct slice id)
 {
 	struct topic *t;
 
-	TAILQ_FOREACH (t, bucket(r, id), link)
+	TAILQ_FOREACH (t, rtopic_bucket(r, id), link)
 		if (slice_eq(t->id, id))
 			return t;
 	return NULL;
@@ -72,11 +74,11 @@ find(struct rresults *r, struct slice id)
 
 /* Ends a topic that nobody watches any more. */
 static void
-release(struct topic *t)
+rtopic_release(struct topic *t)
 {
 	if (t->telling || !TAILQ_EMPTY(&t->watches))
 		return;
-	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
+	TAILQ_REMOVE(rtopic_bucket(t->results, t->id), t, link);
 	if (t->awaited)
 		TAILQ_REMOVE(&t->results->awaited, t, next_awaited);
 	else
@@ -89,7 +91,7 @@ release(struct topic *t)
 }
 
 static bool
-is_final(struct slice record)
+rtopic_is_final(struct slice record)
 {
 	struct buf scratch = BUF_INIT;
 	struct result result;
@@ -104,31 +106,33 @@ is_final(struct slice record)
 
 /* Tells every watch; any of them may end, itself or another, meanwhile. */
 static void
-tell(struct topic *t, struct slice record, bool final, const struct err *err)
+rtopic_notify(struct topic *t, struct slice record, bool final,
+	      const struct err *err)
 {
 	struct rwatch *w;
 
+	/* Keeps the topic while its watches end one after the other. */
 	t->telling = true;
 	TAILQ_FOREACH (w, &t->watches, link)
-		w->told = w->over;
+		w->notified = w->over;
 	for (;;) {
 		TAILQ_FOREACH (w, &t->watches, link)
-			if (!w->told)
+			if (!w->notified)
 				break;
 		if (w == NULL)
 			break;
-		w->told = true;
+		w->notified = true;
 		w->over = final;
 		w->on_record(record, err, w->arg);
 	}
 	t->telling = false;
-	release(t);
+	rtopic_release(t);
 }
 
-static void look(struct topic *t);
+static void rtopic_query(struct topic *t);
 
 static void
-on_answer(struct redis_request *request, const struct redis_reply *reply)
+rtopic_on_answer(struct redis_request *request, const struct redis_reply *reply)
 {
 	struct rresults_request *call =
 	    container_of(request, struct rresults_request, request);
@@ -146,15 +150,15 @@ on_answer(struct redis_request *request, const struct redis_reply *reply)
 	else
 		redis_fault_err(t->results->redis, "reading a result", reply,
 				&err);
-	final = is_final(record);
+	final = rtopic_is_final(record);
 	if (t->again && !final)
-		look(t);
-	tell(t, record, final, err.code == ERR_NONE ? NULL : &err);
+		rtopic_query(t);
+	rtopic_notify(t, record, final, err.code == ERR_NONE ? NULL : &err);
 }
 
 /* Asks for the record. */
 static void
-look(struct topic *t)
+rtopic_query(struct topic *t)
 {
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {SLICE("GET"),
@@ -163,7 +167,8 @@ look(struct topic *t)
 
 	t->again = t->asking != NULL;
 	if (t->asking == NULL && !key.failed &&
-	    (call = rresults_request_new(t->results, on_answer, t)) != NULL) {
+	    (call = rresults_request_new(t->results, rtopic_on_answer, t)) !=
+		NULL) {
 		t->asking = call;
 		rresults_command(&call->request, REDIS_ARGS(argv));
 	}
@@ -171,12 +176,12 @@ look(struct topic *t)
 }
 
 static void
-on_ready(struct redis *redis, void *arg)
+rtopic_on_ready(struct redis *redis, void *arg)
 {
 	struct topic *t = arg;
 
 	t->ready = true;
-	look(t);
+	rtopic_query(t);
 }
 
 void
@@ -187,9 +192,10 @@ rresults_watches_message(struct rresults *r, struct slice channel)
 
 	if (channel.len < prefix)
 		return;
-	t = find(r, (struct slice){channel.p + prefix, channel.len - prefix});
+	t = rtopic_find(
+	    r, (struct slice){channel.p + prefix, channel.len - prefix});
 	if (t != NULL)
-		look(t);
+		rtopic_query(t);
 }
 
 void
@@ -201,7 +207,7 @@ rresults_watches_up(struct rresults *r)
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		TAILQ_FOREACH (t, &r->topics[i], link)
 			if (t->ready)
-				look(t);
+				rtopic_query(t);
 }
 
 static struct topic *
@@ -225,7 +231,7 @@ rresults_watches_refused(struct rresults *r, const struct err *why)
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		while ((t = first_to_refuse(r, i)) != NULL) {
 			t->refused = true;
-			tell(t, (struct slice){NULL, 0}, false, why);
+			rtopic_notify(t, (struct slice){NULL, 0}, false, why);
 		}
 }
 
@@ -245,27 +251,28 @@ new_topic(struct rresults *r, struct slice id)
 	TAILQ_INIT(&t->watches);
 	t->id = (struct slice){channel.data + channel.len - id.len, id.len};
 	t->channel = buf_take(&channel);
+	/* At first it is awaited: rtopic_subscribe() ends that. */
 	t->awaited = true;
 	t->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&r->awaited, t, next_awaited);
-	TAILQ_INSERT_TAIL(bucket(r, id), t, link);
+	TAILQ_INSERT_TAIL(rtopic_bucket(r, id), t, link);
 	return t;
 }
 
 /* No reply is relied on any more. 0, or -1 when memory runs out. */
 static int
-subscribe(struct topic *t)
+rtopic_subscribe(struct topic *t)
 {
 	struct rresults *r = t->results;
 
 	if (t->awaited) {
-		if (redis_subscribe(r->listener, slice_of(t->channel), on_ready,
-				    t) != 0)
+		if (redis_subscribe(r->listener, slice_of(t->channel),
+				    rtopic_on_ready, t) != 0)
 			return -1;
 		TAILQ_REMOVE(&r->awaited, t, next_awaited);
 		t->awaited = false;
 	}
-	look(t);
+	rtopic_query(t);
 	return 0;
 }
 
@@ -285,13 +292,13 @@ static struct rwatch *
 new_watch(struct rresults *r, struct slice id, results_record_fn *on_record,
 	  void *arg)
 {
-	struct topic *t = find(r, id);
+	struct topic *t = rtopic_find(r, id);
 	struct rwatch *w;
 
 	if (t == NULL && (t = new_topic(r, id)) == NULL)
 		return NULL;
 	if ((w = calloc(1, sizeof(*w))) == NULL) {
-		release(t);
+		rtopic_release(t);
 		return NULL;
 	}
 	w->pub.results = &r->pub;
@@ -312,7 +319,7 @@ rresults_watch(struct results *results, struct slice id,
 	if (check_listener(r, err) != 0)
 		return NULL;
 	w = new_watch(r, id, on_record, arg);
-	if (w != NULL && subscribe(w->topic) == 0)
+	if (w != NULL && rtopic_subscribe(w->topic) == 0)
 		return &w->pub;
 	if (w != NULL)
 		rresults_unwatch(&w->pub);
@@ -332,24 +339,24 @@ wait_for_first(struct rresults *r)
 	int64_t left_ms;
 
 	/* Of a refusal all have been told. */
-	if (t == NULL || evtimer_pending(r->impatient, NULL) ||
+	if (t == NULL || evtimer_pending(r->reply_timeout, NULL) ||
 	    redis_state(r->listener) == REDIS_REFUSED)
 		return;
 	left_ms = t->since_ms + AWAIT_MS - clock_mono_ms();
 	if (left_ms > 1)
 		tv.tv_usec = (suseconds_t)left_ms * 1000;
-	evtimer_add(r->impatient, &tv);
+	evtimer_add(r->reply_timeout, &tv);
 }
 
 static void
-on_impatient(evutil_socket_t fd, short what, void *arg)
+rwatch_on_reply_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	const int64_t before_ms = clock_mono_ms() - AWAIT_MS;
 	struct rresults *r = arg;
 	struct topic *t;
 
 	while ((t = TAILQ_FIRST(&r->awaited)) != NULL &&
-	       t->since_ms <= before_ms && subscribe(t) == 0)
+	       t->since_ms <= before_ms && rtopic_subscribe(t) == 0)
 		;
 	wait_for_first(r);
 }
@@ -363,16 +370,17 @@ rresults_await(struct results *results, struct slice id,
 
 	if (check_listener(r, err) != 0)
 		return NULL;
-	if (r->impatient == NULL)
-		r->impatient = evtimer_new(r->opt.base, on_impatient, r);
-	if (r->impatient == NULL ||
+	if (r->reply_timeout == NULL)
+		r->reply_timeout =
+		    evtimer_new(r->opt.base, rwatch_on_reply_timeout, r);
+	if (r->reply_timeout == NULL ||
 	    (w = new_watch(r, id, on_record, arg)) == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
 	/* Somebody watches it already, and may have had the last answer. */
 	if (!w->topic->awaited)
-		look(w->topic);
+		rtopic_query(w->topic);
 	wait_for_first(r);
 	return &w->pub;
 }
@@ -380,10 +388,10 @@ rresults_await(struct results *results, struct slice id,
 void
 rresults_watches_reply(struct rresults *r, struct slice id, struct slice record)
 {
-	struct topic *t = find(r, id);
+	struct topic *t = rtopic_find(r, id);
 
 	if (t != NULL)
-		tell(t, record, true, NULL);
+		rtopic_notify(t, record, true, NULL);
 }
 
 /* --- the end ----------------------------------------------------------- */
@@ -394,7 +402,7 @@ rresults_unwatch(struct results_watch *watch)
 	struct rwatch *w = container_of(watch, struct rwatch, pub);
 
 	TAILQ_REMOVE(&w->topic->watches, w, link);
-	release(w->topic);
+	rtopic_release(w->topic);
 	free(w);
 }
 
@@ -405,8 +413,8 @@ rresults_watches_free(struct rresults *r)
 	struct topic *t;
 	size_t i;
 
-	if (r->impatient != NULL)
-		event_free(r->impatient);
+	if (r->reply_timeout != NULL)
+		event_free(r->reply_timeout);
 	for (i = 0; i < TOPIC_BUCKETS; i++) {
 		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
 			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {
