@@ -27,7 +27,7 @@ struct flowrra_batch {
 	/* Made when it is sent. */
 	struct op op;
 	const struct submission *single; /* see client_submit(), or NULL */
-	struct gate_pass pass;
+	struct readiness_waiter waiter;
 	struct broker_submit *submits; /* those that got so far */
 	size_t n_submits;
 	size_t *place; /* of a task among the submits; NOWHERE */
@@ -221,10 +221,10 @@ on_created(struct err *errs, size_t n, void *arg)
 
 /* The results' server is in reach. */
 static void
-on_results(struct gate_pass *pass, const struct err *why)
+on_results(struct readiness_waiter *waiter, const struct err *why)
 {
 	struct flowrra_batch *b =
-	    container_of(pass, struct flowrra_batch, pass);
+	    container_of(waiter, struct flowrra_batch, waiter);
 	size_t i;
 
 	if (why != NULL) {
@@ -243,18 +243,18 @@ on_results(struct gate_pass *pass, const struct err *why)
 
 /* The broker is in reach. */
 static void
-on_broker(struct gate_pass *pass, const struct err *why)
+on_broker(struct readiness_waiter *waiter, const struct err *why)
 {
 	struct flowrra_batch *b =
-	    container_of(pass, struct flowrra_batch, pass);
+	    container_of(waiter, struct flowrra_batch, waiter);
 
 	if (why != NULL) {
 		fail_all(b, why);
 	} else if (b->client->one_store) {
 		push(b);
 	} else {
-		b->pass.on_pass = on_results;
-		gate_enter(&b->client->results_gate, &b->pass);
+		b->waiter.on_ready = on_results;
+		readiness_await(&b->client->results_ready, &b->waiter);
 	}
 }
 
@@ -266,8 +266,8 @@ on_start(struct op *op)
 	if (b->single != NULL && b->single->before != NULL)
 		b->single->before(b->text.data + b->tasks[0].id,
 				  b->single->arg);
-	b->pass.on_pass = on_broker;
-	gate_enter(&b->client->broker_gate, &b->pass);
+	b->waiter.on_ready = on_broker;
+	readiness_await(&b->client->broker_ready, &b->waiter);
 }
 
 /* --- answers ----------------------------------------------------------- */

@@ -55,7 +55,7 @@ on_broker_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct flowrra_client *c = arg;
 
-	gate_state(&c->broker_gate, up, final, why);
+	readiness_set(&c->broker_ready, up, final, why);
 }
 
 static void
@@ -63,7 +63,7 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct flowrra_client *c = arg;
 
-	gate_state(&c->results_gate, up, final, why);
+	readiness_set(&c->results_ready, up, final, why);
 }
 
 struct results *
@@ -161,10 +161,10 @@ open_all(struct flowrra_client *c, const struct flowrra_options *options,
 	    (c->registry = registry_new(err)) == NULL ||
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;
-	gate_init(&c->broker_gate, loop_base(c->loop),
-		  c->conf->broker.socket_timeout / 1000);
-	gate_init(&c->results_gate, loop_base(c->loop),
-		  c->conf->backend.socket_timeout / 1000);
+	readiness_init(&c->broker_ready, loop_base(c->loop),
+		       c->conf->broker.socket_timeout / 1000);
+	readiness_init(&c->results_ready, loop_base(c->loop),
+		       c->conf->backend.socket_timeout / 1000);
 	if (open_broker(c, err) != 0)
 		return -1;
 	/* Opened now for its errors, where it has a URL of its own. */

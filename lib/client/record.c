@@ -118,10 +118,10 @@ static int
 fetch(struct flowrra_client *c, const char *id, struct flowrra_record **ret,
       struct err *err)
 {
-	struct question q = {.client = c,
-			     .of_results = true,
-			     .ask = question_ask_record,
-			     .key = slice_of(id)};
+	struct query q = {.client = c,
+			  .of_results = true,
+			  .send = query_send_record,
+			  .key = slice_of(id)};
 
 	if (client_check(c, err) != 0)
 		return -1;
@@ -129,7 +129,7 @@ fetch(struct flowrra_client *c, const char *id, struct flowrra_record **ret,
 		err_set(err, ERR_DATA, "\"%.64s\" is no task id", id);
 		return -1;
 	}
-	if (question_put(&q, err) != 0)
+	if (query_run(&q, err) != 0)
 		return -1;
 	if (!q.present) {
 		err_set(err, ERR_NOT_FOUND, "there is no record of task %s",
@@ -155,14 +155,14 @@ flowrra_result(struct flowrra_client *c, const char *id,
 static int
 order(struct flowrra_client *c, const char *id, struct err *err)
 {
-	struct question q = {
-	    .client = c, .once = true, .ask = question_ask_control};
+	struct query q = {
+	    .client = c, .once = true, .send = query_send_control};
 	struct buf message = BUF_INIT;
 	int result;
 
 	order_write(&(struct order){ORDER_CANCEL, slice_of(id)}, &message);
 	q.key = (struct slice){message.data, message.len};
-	result = message.failed ? err_nomem(err) : question_put(&q, err);
+	result = message.failed ? err_nomem(err) : query_run(&q, err);
 	buf_done(&q.value);
 	buf_done(&message);
 	return result;

@@ -24,7 +24,7 @@ struct watched {
 
 struct wait {
 	struct op op;
-	struct gate_pass pass;
+	struct readiness_waiter waiter;
 	struct flowrra_client *client;
 	const char *const *ids;
 	struct watched *tasks;
@@ -45,7 +45,7 @@ end(struct wait *w)
 {
 	size_t i;
 
-	gate_leave(&w->pass);
+	readiness_cancel(&w->waiter);
 	if (w->has_deadline)
 		evtimer_del(&w->deadline);
 	for (i = 0; i < w->n; i++)
@@ -83,15 +83,15 @@ first_missing(const struct wait *w)
 static void
 expire(struct wait *w)
 {
-	const struct gate *gate = &w->client->results_gate;
+	const struct readiness *readiness = &w->client->results_ready;
 
-	if (gate->up || gate->why.code == ERR_NONE) {
+	if (readiness->up || readiness->why.code == ERR_NONE) {
 		err_set(&w->op.err, ERR_TIMEOUT,
 			"waited %g s: %zu of %zu tasks finished", w->timeout_s,
 			w->n_final, w->n);
 	} else {
-		w->op.err = gate->why;
-		if (!gate->closed)
+		w->op.err = readiness->why;
+		if (!readiness->closed)
 			w->op.err.code = ERR_UNAVAILABLE;
 	}
 }
@@ -100,7 +100,7 @@ expire(struct wait *w)
 static void
 judge(struct wait *w)
 {
-	const struct gate *gate = &w->client->results_gate;
+	const struct readiness *readiness = &w->client->results_ready;
 
 	if (w->awaited && !w->submitted)
 		return;
@@ -113,7 +113,7 @@ judge(struct wait *w)
 		 * unless it is known that nobody answers. */
 		else if (w->expired &&
 			 (w->n_seen == w->n ||
-			  (!gate->up && gate->why.code != ERR_NONE)))
+			  (!readiness->up && readiness->why.code != ERR_NONE)))
 			expire(w);
 		else
 			return;
@@ -159,9 +159,9 @@ on_record(struct slice json, const struct err *err, void *arg)
 }
 
 static void
-on_pass(struct gate_pass *pass, const struct err *why)
+on_ready(struct readiness_waiter *waiter, const struct err *why)
 {
-	struct wait *w = container_of(pass, struct wait, pass);
+	struct wait *w = container_of(waiter, struct wait, waiter);
 	size_t i;
 
 	if (why != NULL)
@@ -209,7 +209,7 @@ on_start(struct op *op)
 		return;
 	}
 	set_deadline(w);
-	gate_enter(&w->client->results_gate, &w->pass);
+	readiness_await(&w->client->results_ready, &w->waiter);
 }
 
 static int
@@ -242,7 +242,7 @@ wait_for(struct wait *w, struct flowrra_record **records, struct err *err)
 	for (i = 0; i < w->n; i++)
 		w->tasks[i].wait = w;
 	w->op.start = on_start;
-	w->pass.on_pass = on_pass;
+	w->waiter.on_ready = on_ready;
 	loop_call(w->client->loop, &w->op);
 	for (i = 0; i < w->n; i++)
 		records[i] = w->tasks[i].record;
@@ -355,7 +355,7 @@ flowrra_call(struct flowrra_client *c, const struct flowrra_request *request,
 	const char *const ids[] = {own};
 	struct watched task = {.record = NULL};
 	struct wait w = {.op = {.start = on_submitted},
-			 .pass = {.on_pass = on_pass},
+			 .waiter = {.on_ready = on_ready},
 			 .client = c,
 			 .ids = ids,
 			 .tasks = &task,

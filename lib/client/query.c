@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions to the servers, and orders: one message, one answer. */
+/* Queries and commands to the servers: one message, one answer. */
 #include "client/client.h"
 #include "store/broker.h"
 #include "store/results.h"
@@ -7,7 +7,7 @@
 #include "util/pending.h"
 
 static bool
-may_ask_again(const struct question *q)
+may_repeat(const struct query *q)
 {
 	const struct conf *conf = q->client->conf;
 
@@ -16,21 +16,22 @@ may_ask_again(const struct question *q)
 }
 
 static void
-enter(struct question *q)
+enter(struct query *q)
 {
 	struct flowrra_client *c = q->client;
 
 	if (q->of_results && client_results(c, &q->op.err) == NULL)
 		loop_done(c->loop, &q->op);
 	else
-		gate_enter(q->of_results ? &c->results_gate : &c->broker_gate,
-			   &q->pass);
+		readiness_await(q->of_results ? &c->results_ready
+					      : &c->broker_ready,
+				&q->waiter);
 }
 
 void
-question_end(struct question *q, const struct err *err)
+query_end(struct query *q, const struct err *err)
 {
-	if (err != NULL && err->code == ERR_UNAVAILABLE && may_ask_again(q)) {
+	if (err != NULL && err->code == ERR_UNAVAILABLE && may_repeat(q)) {
 		q->once = true;
 		enter(q);
 		return;
@@ -41,9 +42,9 @@ question_end(struct question *q, const struct err *err)
 }
 
 void
-question_answer(struct slice value, const struct err *err, void *arg)
+query_answer(struct slice value, const struct err *err, void *arg)
 {
-	struct question *q = arg;
+	struct query *q = arg;
 
 	if (err == NULL && value.len > 0) {
 		q->present = true;
@@ -51,16 +52,16 @@ question_answer(struct slice value, const struct err *err, void *arg)
 		if (q->value.failed)
 			err_nomem(&q->op.err);
 	}
-	question_end(q, err);
+	query_end(q, err);
 }
 
 static void
-on_pass(struct gate_pass *pass, const struct err *why)
+on_ready(struct readiness_waiter *waiter, const struct err *why)
 {
-	struct question *q = container_of(pass, struct question, pass);
+	struct query *q = container_of(waiter, struct query, waiter);
 
 	if (why == NULL) {
-		q->ask(q);
+		q->send(q);
 		return;
 	}
 	q->op.err = *why;
@@ -70,42 +71,42 @@ on_pass(struct gate_pass *pass, const struct err *why)
 static void
 on_start(struct op *op)
 {
-	enter(container_of(op, struct question, op));
+	enter(container_of(op, struct query, op));
 }
 
 void
-question_ask_registered(struct question *q)
+query_send_registered(struct query *q)
 {
-	broker_registered(q->client->broker, q->key, question_answer, q);
+	broker_registered(q->client->broker, q->key, query_answer, q);
 }
 
 void
-question_ask_names(struct question *q)
+query_send_names(struct query *q)
 {
-	broker_registered_names(q->client->broker, question_answer, q);
+	broker_registered_names(q->client->broker, query_answer, q);
 }
 
 void
-question_ask_control(struct question *q)
+query_send_control(struct query *q)
 {
-	broker_control(q->client->broker, q->key, question_answer, q);
+	broker_control(q->client->broker, q->key, query_answer, q);
 }
 
 void
-question_ask_record(struct question *q)
+query_send_record(struct query *q)
 {
-	results_get(q->client->results, q->key, question_answer, q);
+	results_get(q->client->results, q->key, query_answer, q);
 }
 
 static void
-prepare(struct question *q)
+prepare(struct query *q)
 {
 	q->op.start = on_start;
-	q->pass.on_pass = on_pass;
+	q->waiter.on_ready = on_ready;
 }
 
 static int
-outcome(struct question *q, struct err *err)
+outcome(struct query *q, struct err *err)
 {
 	if (q->op.err.code == ERR_NONE)
 		return 0;
@@ -116,7 +117,7 @@ outcome(struct question *q, struct err *err)
 }
 
 int
-question_put(struct question *q, struct err *err)
+query_run(struct query *q, struct err *err)
 {
 	prepare(q);
 	loop_call(q->client->loop, &q->op);
@@ -124,14 +125,14 @@ question_put(struct question *q, struct err *err)
 }
 
 void
-question_begin(struct question *q)
+query_begin(struct query *q)
 {
 	prepare(q);
 	loop_begin(q->client->loop, &q->op);
 }
 
 int
-question_finish(struct question *q, struct err *err)
+query_finish(struct query *q, struct err *err)
 {
 	loop_finish(q->client->loop, &q->op);
 	return outcome(q, err);
