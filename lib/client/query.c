@@ -16,7 +16,7 @@ may_repeat(const struct query *q)
 }
 
 static void
-enter(struct query *q)
+query_enter(struct query *q)
 {
 	struct flowrra_client *c = q->client;
 
@@ -33,7 +33,7 @@ query_end(struct query *q, const struct err *err)
 {
 	if (err != NULL && err->code == ERR_UNAVAILABLE && may_repeat(q)) {
 		q->once = true;
-		enter(q);
+		query_enter(q);
 		return;
 	}
 	if (err != NULL)
@@ -56,7 +56,7 @@ query_answer(struct slice value, const struct err *err, void *arg)
 }
 
 static void
-on_ready(struct readiness_waiter *waiter, const struct err *why)
+on_query_ready(struct readiness_waiter *waiter, const struct err *why)
 {
 	struct query *q = container_of(waiter, struct query, waiter);
 
@@ -69,9 +69,9 @@ on_ready(struct readiness_waiter *waiter, const struct err *why)
 }
 
 static void
-on_start(struct op *op)
+on_query_start(struct op *op)
 {
-	enter(container_of(op, struct query, op));
+	query_enter(container_of(op, struct query, op));
 }
 
 void
@@ -99,14 +99,14 @@ query_send_record(struct query *q)
 }
 
 static void
-prepare(struct query *q)
+query_prepare(struct query *q)
 {
-	q->op.start = on_start;
-	q->waiter.on_ready = on_ready;
+	q->op.start = on_query_start;
+	q->waiter.on_ready = on_query_ready;
 }
 
 static int
-outcome(struct query *q, struct err *err)
+query_outcome(struct query *q, struct err *err)
 {
 	if (q->op.err.code == ERR_NONE)
 		return 0;
@@ -119,15 +119,15 @@ outcome(struct query *q, struct err *err)
 int
 query_run(struct query *q, struct err *err)
 {
-	prepare(q);
+	query_prepare(q);
 	loop_call(q->client->loop, &q->op);
-	return outcome(q, err);
+	return query_outcome(q, err);
 }
 
 void
 query_begin(struct query *q)
 {
-	prepare(q);
+	query_prepare(q);
 	loop_begin(q->client->loop, &q->op);
 }
 
@@ -135,5 +135,5 @@ int
 query_finish(struct query *q, struct err *err)
 {
 	loop_finish(q->client->loop, &q->op);
-	return outcome(q, err);
+	return query_outcome(q, err);
 }

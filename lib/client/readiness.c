@@ -21,7 +21,7 @@ readiness_cancel(struct readiness_waiter *waiter)
 }
 
 static void
-let(struct readiness_waiter *waiter, const struct err *why)
+readiness_wake(struct readiness_waiter *waiter, const struct err *why)
 {
 	readiness_cancel(waiter);
 	waiter->on_ready(waiter, why);
@@ -30,7 +30,7 @@ let(struct readiness_waiter *waiter, const struct err *why)
 /* Why nobody gets through: what is final, or that the server is out of reach.
  */
 static struct err
-reason(const struct readiness *readiness)
+readiness_reason(const struct readiness *readiness)
 {
 	struct err err = readiness->why;
 
@@ -56,20 +56,20 @@ readiness_set(struct readiness *readiness, bool up, bool final,
 		readiness->why = *why;
 	if (!up && !final)
 		return;
-	err = reason(readiness);
+	err = readiness_reason(readiness);
 	/* A callback may put others into the queue: they find the state as it
 	 * is now and do not wait. */
 	while ((waiter = TAILQ_FIRST(&readiness->waiting)) != NULL)
-		let(waiter, readiness->up ? NULL : &err);
+		readiness_wake(waiter, readiness->up ? NULL : &err);
 }
 
 static void
-on_timeout(evutil_socket_t fd, short what, void *arg)
+on_readiness_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	struct readiness_waiter *waiter = arg;
-	struct err err = reason(waiter->readiness);
+	struct err err = readiness_reason(waiter->readiness);
 
-	let(waiter, &err);
+	readiness_wake(waiter, &err);
 }
 
 void
@@ -84,12 +84,13 @@ readiness_await(struct readiness *readiness, struct readiness_waiter *waiter)
 		return;
 	}
 	if (readiness->closed) {
-		err = reason(readiness);
+		err = readiness_reason(readiness);
 		waiter->on_ready(waiter, &err);
 		return;
 	}
 	waiter->readiness = readiness;
-	evtimer_assign(&waiter->timer, readiness->base, on_timeout, waiter);
+	evtimer_assign(&waiter->timer, readiness->base, on_readiness_timeout,
+		       waiter);
 	evtimer_add(&waiter->timer, &timeout);
 	TAILQ_INSERT_TAIL(&readiness->waiting, waiter, next);
 }

@@ -161,7 +161,7 @@ registry_unknown(struct flowrra_client *c, const char *name, int code,
 
 /* Whether the broker has never seen a worker; not known counts as no. */
 static bool
-is_empty(struct flowrra_client *c)
+registry_is_empty(struct flowrra_client *c)
 {
 	struct query q = {.client = c, .send = query_send_names};
 	bool empty;
@@ -179,8 +179,8 @@ is_empty(struct flowrra_client *c)
  * the query is repeated for a while before the name counts as unknown.
  */
 static int
-ask(struct flowrra_client *c, const char *name, struct query *q,
-    struct err *err)
+registry_query(struct flowrra_client *c, const char *name, struct query *q,
+	       struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = FIRST_PAUSE_MS * 1000000};
 	int64_t until = clock_mono_ms() + FIRST_WORKER_MS;
@@ -191,7 +191,8 @@ ask(struct flowrra_client *c, const char *name, struct query *q,
 				    .key = slice_of(name)};
 		if (query_run(q, err) != 0)
 			return -1;
-		if (q->present || clock_mono_ms() >= until || !is_empty(c))
+		if (q->present || clock_mono_ms() >= until ||
+		    !registry_is_empty(c))
 			return 0;
 		nanosleep(&pause, NULL);
 	}
@@ -206,7 +207,7 @@ registry_find(struct flowrra_client *c, const char *name,
 
 	if (cache_get(c->registry, name, ret))
 		return 0;
-	if (ask(c, name, &q, err) != 0)
+	if (registry_query(c, name, &q, err) != 0)
 		return -1;
 	if (!q.present)
 		return registry_unknown(c, name, ERR_DATA, err);
