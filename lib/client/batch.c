@@ -27,7 +27,7 @@ struct flowrra_batch {
 	/* Made when it is sent. */
 	struct op op;
 	const struct submission *single; /* see client_submit(), or NULL */
-	struct gate_pass pass;
+	struct readiness_waiter waiter;
 	struct broker_submit *submits; /* those that got so far */
 	size_t n_submits;
 	size_t *place; /* of a task among the submits; NOWHERE */
@@ -59,7 +59,7 @@ batch_done(struct flowrra_batch *b)
 /* --- filling ----------------------------------------------------------- */
 
 static int
-grow(void *array, size_t n, size_t size)
+batch_grow_array(void *array, size_t n, size_t size)
 {
 	void *p = reallocarray(*(void **)array, n, size);
 
@@ -71,20 +71,20 @@ grow(void *array, size_t n, size_t size)
 
 /* All arrays at once, so that sending cannot run out of memory. */
 static int
-make_room(struct flowrra_batch *b, struct err *err)
+batch_reserve(struct flowrra_batch *b, struct err *err)
 {
 	size_t cap = b->cap > 0 ? 2 * b->cap : 1;
 
 	if (b->n < b->cap)
 		return 0;
-	if (grow(&b->tasks, cap, sizeof(*b->tasks)) != 0 ||
-	    grow(&b->submits, cap, sizeof(*b->submits)) != 0 ||
-	    grow(&b->place, cap, sizeof(*b->place)) != 0)
+	if (batch_grow_array(&b->tasks, cap, sizeof(*b->tasks)) != 0 ||
+	    batch_grow_array(&b->submits, cap, sizeof(*b->submits)) != 0 ||
+	    batch_grow_array(&b->place, cap, sizeof(*b->place)) != 0)
 		return err_nomem(err);
 	if (!b->client->one_store &&
-	    (grow(&b->ids, cap, sizeof(*b->ids)) != 0 ||
-	     grow(&b->records, cap, sizeof(*b->records)) != 0 ||
-	     grow(&b->created, cap, sizeof(*b->created)) != 0))
+	    (batch_grow_array(&b->ids, cap, sizeof(*b->ids)) != 0 ||
+	     batch_grow_array(&b->records, cap, sizeof(*b->records)) != 0 ||
+	     batch_grow_array(&b->created, cap, sizeof(*b->created)) != 0))
 		return err_nomem(err);
 	b->cap = cap;
 	return 0;
@@ -110,7 +110,7 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 			       "begin with FLOWRRA_REQUEST_INIT");
 	memcpy(&request, given,
 	       given->size < sizeof(request) ? given->size : sizeof(request));
-	if (make_room(b, err) != 0 ||
+	if (batch_reserve(b, err) != 0 ||
 	    encode_request(&encoder, &request, &b->tasks[b->n], err) != 0)
 		return -1;
 	b->n++;
@@ -120,13 +120,13 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 /* --- on the loop ------------------------------------------------------- */
 
 static struct slice
-part(const struct flowrra_batch *b, size_t at, size_t len)
+batch_slice(const struct flowrra_batch *b, size_t at, size_t len)
 {
 	return (struct slice){b->text.data + at, len};
 }
 
 static void
-fail_all(struct flowrra_batch *b, const struct err *why)
+batch_fail(struct flowrra_batch *b, const struct err *why)
 {
 	b->failed = true;
 	b->op.err = *why;
@@ -158,7 +158,7 @@ forget_refused(struct flowrra_batch *b)
 }
 
 static void
-on_submitted(struct broker_submit *submits, size_t n, void *arg)
+on_batch_submitted(struct broker_submit *submits, size_t n, void *arg)
 {
 	struct flowrra_batch *b = arg;
 	size_t i;
@@ -173,7 +173,7 @@ on_submitted(struct broker_submit *submits, size_t n, void *arg)
 }
 
 static void
-submit_task(struct flowrra_batch *b, size_t i)
+batch_push_task(struct flowrra_batch *b, size_t i)
 {
 	const struct encoded *task = &b->tasks[i];
 	struct broker_submit *submit = &b->submits[b->n_submits];
@@ -181,14 +181,14 @@ submit_task(struct flowrra_batch *b, size_t i)
 	b->place[i] = b->n_submits++;
 	/* Not by an initializer, which would clear the text of the error. */
 	submit->queue = b->text.data + task->queue;
-	submit->id = part(b, task->id, task->id_len);
-	submit->bytes = part(b, task->bytes, task->bytes_len);
-	submit->record = part(b, task->record, task->record_len);
+	submit->id = batch_slice(b, task->id, task->id_len);
+	submit->bytes = batch_slice(b, task->bytes, task->bytes_len);
+	submit->record = batch_slice(b, task->record, task->record_len);
 	submit->priority = task->priority;
 	submit->delay_ms = task->delay_ms;
 	submit->at_ms = task->at_ms;
 	submit->exclusive = task->exclusive;
-	submit->unique = part(b, task->unique, task->unique_len);
+	submit->unique = batch_slice(b, task->unique, task->unique_len);
 	submit->unique_s = task->unique_s;
 	submit->duplicate = false;
 	submit->owner[0] = '\0';
@@ -197,85 +197,85 @@ submit_task(struct flowrra_batch *b, size_t i)
 
 /* Sends the tasks whose records could be made. */
 static void
-push(struct flowrra_batch *b)
+batch_push(struct flowrra_batch *b)
 {
 	size_t i;
 
 	for (i = 0; i < b->n; i++) {
 		b->place[i] = NOWHERE;
 		if (b->client->one_store || b->created[i].code == ERR_NONE)
-			submit_task(b, i);
+			batch_push_task(b, i);
 	}
 	if (b->n_submits > 0)
 		broker_submit(b->client->broker, b->submits, b->n_submits,
-			      on_submitted, b);
+			      on_batch_submitted, b);
 	else
 		loop_done(b->client->loop, &b->op);
 }
 
 static void
-on_created(struct err *errs, size_t n, void *arg)
+on_batch_created(struct err *errs, size_t n, void *arg)
 {
-	push(arg);
+	batch_push(arg);
 }
 
 /* The results' server is in reach. */
 static void
-on_results(struct gate_pass *pass, const struct err *why)
+on_batch_results_ready(struct readiness_waiter *waiter, const struct err *why)
 {
 	struct flowrra_batch *b =
-	    container_of(pass, struct flowrra_batch, pass);
+	    container_of(waiter, struct flowrra_batch, waiter);
 	size_t i;
 
 	if (why != NULL) {
-		fail_all(b, why);
+		batch_fail(b, why);
 		return;
 	}
 	for (i = 0; i < b->n; i++) {
-		b->ids[i] = part(b, b->tasks[i].id, b->tasks[i].id_len);
+		b->ids[i] = batch_slice(b, b->tasks[i].id, b->tasks[i].id_len);
 		b->records[i] =
-		    part(b, b->tasks[i].record, b->tasks[i].record_len);
+		    batch_slice(b, b->tasks[i].record, b->tasks[i].record_len);
 		b->created[i].code = ERR_NONE;
 	}
 	results_create(b->client->results, b->ids, b->records, b->created, b->n,
-		       on_created, b);
+		       on_batch_created, b);
 }
 
 /* The broker is in reach. */
 static void
-on_broker(struct gate_pass *pass, const struct err *why)
+on_batch_broker_ready(struct readiness_waiter *waiter, const struct err *why)
 {
 	struct flowrra_batch *b =
-	    container_of(pass, struct flowrra_batch, pass);
+	    container_of(waiter, struct flowrra_batch, waiter);
 
 	if (why != NULL) {
-		fail_all(b, why);
+		batch_fail(b, why);
 	} else if (b->client->one_store) {
-		push(b);
+		batch_push(b);
 	} else {
-		b->pass.on_pass = on_results;
-		gate_enter(&b->client->results_gate, &b->pass);
+		b->waiter.on_ready = on_batch_results_ready;
+		readiness_await(&b->client->results_ready, &b->waiter);
 	}
 }
 
 static void
-on_start(struct op *op)
+on_batch_start(struct op *op)
 {
 	struct flowrra_batch *b = container_of(op, struct flowrra_batch, op);
 
 	if (b->single != NULL && b->single->before != NULL)
 		b->single->before(b->text.data + b->tasks[0].id,
 				  b->single->arg);
-	b->pass.on_pass = on_broker;
-	gate_enter(&b->client->broker_gate, &b->pass);
+	b->waiter.on_ready = on_batch_broker_ready;
+	readiness_await(&b->client->broker_ready, &b->waiter);
 }
 
 /* --- answers ----------------------------------------------------------- */
 
 static void
-prepare(struct flowrra_batch *b)
+batch_prepare(struct flowrra_batch *b)
 {
-	b->op.start = on_start;
+	b->op.start = on_batch_start;
 	b->op.err.code = ERR_NONE;
 	b->op.flush = false;
 	b->n_submits = 0;
@@ -283,7 +283,7 @@ prepare(struct flowrra_batch *b)
 }
 
 static const struct err *
-answer(const struct flowrra_batch *b, size_t i)
+batch_answer(const struct flowrra_batch *b, size_t i)
 {
 	if (b->failed)
 		return &b->op.err;
@@ -293,7 +293,7 @@ answer(const struct flowrra_batch *b, size_t i)
 
 /* The id of the task that was queued, or of the one that has its key. */
 static const char *
-id_of(const struct flowrra_batch *b, size_t i)
+batch_id(const struct flowrra_batch *b, size_t i)
 {
 	if (!b->failed && b->place[i] != NOWHERE &&
 	    is_another(&b->submits[b->place[i]]))
@@ -311,13 +311,13 @@ client_submit(struct flowrra_client *c, const struct submission *s,
 	batch_init(&b, c);
 	b.single = s;
 	if ((result = batch_add(&b, s->request, err)) == 0) {
-		prepare(&b);
+		batch_prepare(&b);
 		loop_call(c->loop, &b.op);
-		*err = *answer(&b, 0);
+		*err = *batch_answer(&b, 0);
 		result = err->code == ERR_NONE ? 0 : -1;
 	}
 	if (result == 0 && id != NULL)
-		snprintf(id, FLOWRRA_ID_SIZE, "%s", id_of(&b, 0));
+		snprintf(id, FLOWRRA_ID_SIZE, "%s", batch_id(&b, 0));
 	batch_done(&b);
 	return result;
 }
@@ -386,7 +386,7 @@ flowrra_batch_send(struct flowrra_batch *b, struct flowrra_error *error)
 				  : "the batch was sent before; reset it");
 		return client_fail(error, &err);
 	}
-	prepare(b);
+	batch_prepare(b);
 	b->state = UNDER_WAY;
 	loop_begin(b->client->loop, &b->op);
 	return 0;
@@ -414,7 +414,7 @@ flowrra_batch_id(const struct flowrra_batch *b, size_t i)
 {
 	if (i >= b->n)
 		return NULL;
-	return b->state == ANSWERED ? id_of(b, i)
+	return b->state == ANSWERED ? batch_id(b, i)
 				    : b->text.data + b->tasks[i].id;
 }
 
@@ -427,10 +427,10 @@ flowrra_batch_answer(const struct flowrra_batch *b, size_t i,
 	if (b->state != ANSWERED || i >= b->n)
 		err_set(&err, ERR_USAGE,
 			"the batch does not have this answer (yet)");
-	else if (answer(b, i)->code == ERR_NONE)
+	else if (batch_answer(b, i)->code == ERR_NONE)
 		return 0;
 	else
-		err = *answer(b, i);
+		err = *batch_answer(b, i);
 	return client_fail(error, &err);
 }
 

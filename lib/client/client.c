@@ -51,19 +51,19 @@ client_check(const struct flowrra_client *c, struct err *err)
 }
 
 static void
-on_broker_state(bool up, bool final, const struct err *why, void *arg)
+on_client_broker_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct flowrra_client *c = arg;
 
-	gate_state(&c->broker_gate, up, final, why);
+	readiness_set(&c->broker_ready, up, final, why);
 }
 
 static void
-on_results_state(bool up, bool final, const struct err *why, void *arg)
+on_client_results_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct flowrra_client *c = arg;
 
-	gate_state(&c->results_gate, up, final, why);
+	readiness_set(&c->results_ready, up, final, why);
 }
 
 struct results *
@@ -74,7 +74,7 @@ client_results(struct flowrra_client *c, struct err *err)
 	    .url = c->one_store ? c->conf->broker.url : c->conf->backend.url,
 	    .timeout_ms = c->conf->backend.socket_timeout / 1000,
 	    .max_connections = c->conf->backend.max_connections,
-	    .on_state = on_results_state,
+	    .on_state = on_client_results_state,
 	    .arg = c,
 	};
 
@@ -84,7 +84,7 @@ client_results(struct flowrra_client *c, struct err *err)
 }
 
 static int
-open_broker(struct flowrra_client *c, struct err *err)
+client_open_broker(struct flowrra_client *c, struct err *err)
 {
 	struct broker_options options = {
 	    .base = loop_base(c->loop),
@@ -94,7 +94,7 @@ open_broker(struct flowrra_client *c, struct err *err)
 	    .max_connections = c->conf->broker.max_connections,
 	    .max_queue_size = c->conf->executor.max_queue_size,
 	    .with_results = c->one_store,
-	    .on_state = on_broker_state,
+	    .on_state = on_client_broker_state,
 	    .arg = c,
 	};
 
@@ -103,7 +103,7 @@ open_broker(struct flowrra_client *c, struct err *err)
 }
 
 static int
-replace(char **value, const char *with, struct err *err)
+replace_string(char **value, const char *with, struct err *err)
 {
 	char *copy;
 
@@ -117,8 +117,8 @@ replace(char **value, const char *with, struct err *err)
 }
 
 static int
-configure(struct flowrra_client *c, const struct flowrra_options *given,
-	  struct err *err)
+client_configure(struct flowrra_client *c, const struct flowrra_options *given,
+		 struct err *err)
 {
 	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
 
@@ -132,8 +132,10 @@ configure(struct flowrra_client *c, const struct flowrra_options *given,
 						     : sizeof(options));
 	if (conf_load(options.config_file, options.settings, &c->conf, err) !=
 		0 ||
-	    replace(&c->conf->broker.url, options.broker_url, err) != 0 ||
-	    replace(&c->conf->backend.url, options.backend_url, err) != 0)
+	    replace_string(&c->conf->broker.url, options.broker_url, err) !=
+		0 ||
+	    replace_string(&c->conf->backend.url, options.backend_url, err) !=
+		0)
 		return -1;
 	c->one_store =
 	    results_beside_broker(c->conf->backend.url, c->conf->broker.url);
@@ -142,7 +144,7 @@ configure(struct flowrra_client *c, const struct flowrra_options *given,
 
 /* Frees a client that may be half open. */
 static void
-close_all(struct flowrra_client *c)
+client_free(struct flowrra_client *c)
 {
 	results_close(c->results);
 	broker_close(c->broker);
@@ -153,18 +155,18 @@ close_all(struct flowrra_client *c)
 }
 
 static int
-open_all(struct flowrra_client *c, const struct flowrra_options *options,
-	 struct err *err)
+client_open(struct flowrra_client *c, const struct flowrra_options *options,
+	    struct err *err)
 {
-	if (configure(c, options, err) != 0 ||
+	if (client_configure(c, options, err) != 0 ||
 	    (c->registry = registry_new(err)) == NULL ||
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;
-	gate_init(&c->broker_gate, loop_base(c->loop),
-		  c->conf->broker.socket_timeout / 1000);
-	gate_init(&c->results_gate, loop_base(c->loop),
-		  c->conf->backend.socket_timeout / 1000);
-	if (open_broker(c, err) != 0)
+	readiness_init(&c->broker_ready, loop_base(c->loop),
+		       c->conf->broker.socket_timeout / 1000);
+	readiness_init(&c->results_ready, loop_base(c->loop),
+		       c->conf->backend.socket_timeout / 1000);
+	if (client_open_broker(c, err) != 0)
 		return -1;
 	/* Opened now for its errors, where it has a URL of its own. */
 	return c->one_store || client_results(c, err) != NULL ? 0 : -1;
@@ -182,8 +184,8 @@ flowrra_open(const struct flowrra_options *options,
 		return client_fail(error, &err);
 	}
 	c->pid = getpid();
-	if (open_all(c, options, &err) != 0) {
-		close_all(c);
+	if (client_open(c, options, &err) != 0) {
+		client_free(c);
 		return client_fail(error, &err);
 	}
 	*client = c;
@@ -203,5 +205,5 @@ flowrra_close(struct flowrra_client *c)
 		free(c);
 		return;
 	}
-	close_all(c);
+	client_free(c);
 }

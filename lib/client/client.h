@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the client library share: the client itself, errors, and
- * questions to the servers. For lib/client and lib/manager, which asks more.
+ * queries to the servers. For lib/client and lib/manager, which has more.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
@@ -11,8 +11,8 @@
 
 #include "flowrra/client.h"
 
-#include "client/gate.h"
 #include "client/loop.h"
+#include "client/readiness.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -30,8 +30,8 @@ struct flowrra_client {
 	/* What follows belongs to the loop. */
 	struct broker *broker;
 	struct results *results; /* see client_results() */
-	struct gate broker_gate;
-	struct gate results_gate;
+	struct readiness broker_ready;
+	struct readiness results_ready;
 	/* Anybody's: see results_reply_to(); as it was at the last call. */
 	const char *_Atomic reply_to;
 };
@@ -52,43 +52,42 @@ struct submission {
 int client_submit(struct flowrra_client *c, const struct submission *s,
 		  char id[FLOWRRA_ID_SIZE], struct err *err);
 
-/* Fills the caller's error and returns -1. */
+/* Fills the caller's error, unless it is NULL, and returns -1. */
 int client_fail(struct flowrra_error *error, const struct err *err);
 /* -1 with *err unless the client may be used here. */
 int client_check(const struct flowrra_client *c, struct err *err);
 
 /*
- * A question that has one answer; if it gets lost on the way it is asked once
- * more (retry_on_timeout).
+ * A query, which has one answer. If the connection breaks on the way it is sent
+ * once more, unless the configuration (retry_on_timeout) says otherwise.
  */
-struct question {
+struct query {
 	struct op op; /* op.err: how it went */
-	struct gate_pass pass;
+	struct readiness_waiter waiter;
 	struct flowrra_client *client;
-	bool of_results; /* the backend is asked, not the broker */
-	bool once;	 /* never ask twice */
-	/* Sends it, on the loop. Its callback ends in question_answer() or in
-	 * question_end(). */
-	void (*ask)(struct question *q);
+	bool of_results; /* to the backend, not the broker */
+	bool once;	 /* never send it twice */
+	/* Sends it, on the loop. Its callback ends in query_answer() or in
+	 * query_end(). */
+	void (*send)(struct query *q);
 	struct slice key;
 	struct buf value; /* the answer */
 	bool present;	  /* there is one */
 };
-void question_ask_registered(struct question *q); /* key: a task's name */
-void question_ask_names(struct question *q);
-void question_ask_control(struct question *q); /* key: the order */
-void question_ask_record(struct question *q);  /* key: a task's id */
-/* Asks and waits. 0, or -1 with *err; `value` is the caller's to free. */
-int question_put(struct question *q, struct err *err);
+void query_send_registered(struct query *q); /* key: a task's name */
+void query_send_names(struct query *q);
+void query_send_control(struct query *q); /* key: the command */
+void query_send_record(struct query *q);  /* key: a task's id */
+/* Sends and waits. 0, or -1 with *err; `value` is the caller's to free. */
+int query_run(struct query *q, struct err *err);
 /* The same in two steps, to have several under way. */
-void question_begin(struct question *q);
-int question_finish(struct question *q, struct err *err);
+void query_begin(struct query *q);
+int query_finish(struct query *q, struct err *err);
 
-/* Callback of an `ask` of one's own, whose `arg` is the question: takes the
- * value. */
-void question_answer(struct slice value, const struct err *err, void *arg);
-/* What other callbacks end with: what was to be kept of the answer has been
- * kept (err == NULL), or why there is none. */
-void question_end(struct question *q, const struct err *err);
+/* A callback for a caller's own `send`; `arg` is the query. Takes the value. */
+void query_answer(struct slice value, const struct err *err, void *arg);
+/* Ends a query whose callback is another: `err` is NULL once the callback has
+ * kept what it needs of the answer, else says why there is none. */
+void query_end(struct query *q, const struct err *err);
 
 #endif

@@ -39,7 +39,7 @@ struct loop {
 };
 
 static void
-on_wake(evutil_socket_t fd, short what, void *arg)
+on_loop_wake(evutil_socket_t fd, short what, void *arg)
 {
 	uint64_t count;
 
@@ -49,7 +49,7 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 }
 
 static struct event_base *
-base_new(void)
+loop_base_new(void)
 {
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
@@ -77,12 +77,12 @@ loop_new(struct err *err)
 		err_sys(err, ERR_SYSTEM, "cannot make an event descriptor");
 		goto fail_loop;
 	}
-	if ((loop->base = base_new()) == NULL) {
+	if ((loop->base = loop_base_new()) == NULL) {
 		err_set(err, ERR_SYSTEM, "cannot make an event loop");
 		goto fail_fd;
 	}
 	loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST,
-			       on_wake, NULL);
+			       on_loop_wake, NULL);
 	if (loop->wake == NULL || event_add(loop->wake, NULL) != 0) {
 		err_nomem(err);
 		goto fail_base;
@@ -169,7 +169,7 @@ sigpipe_restore(const struct sigpipe *old)
 
 /* Lock held, but not while operations are set off. */
 static void
-start_fresh(struct loop *loop)
+loop_start_fresh(struct loop *loop)
 {
 	struct op *op;
 
@@ -184,7 +184,7 @@ start_fresh(struct loop *loop)
 
 /* Lock held. One turn of the loop. */
 static void
-turn(struct loop *loop, int flags)
+loop_turn(struct loop *loop, int flags)
 {
 	pthread_mutex_unlock(&loop->lock);
 	event_base_loop(loop->base, flags);
@@ -196,7 +196,7 @@ turn(struct loop *loop, int flags)
  * set off what is new.
  */
 static void
-lead(struct loop *loop, const struct op *op)
+loop_lead(struct loop *loop, const struct op *op)
 {
 	struct sigpipe old;
 
@@ -204,16 +204,16 @@ lead(struct loop *loop, const struct op *op)
 	sigpipe_block(&old);
 	/* Nobody may have looked for a long time: see first which connections
 	 * have broken, before something is sent on them. */
-	turn(loop, EVLOOP_NONBLOCK);
-	start_fresh(loop);
+	loop_turn(loop, EVLOOP_NONBLOCK);
+	loop_start_fresh(loop);
 	if (op == NULL)
-		turn(loop, EVLOOP_NONBLOCK);
+		loop_turn(loop, EVLOOP_NONBLOCK);
 	while (op != NULL && !op->done) {
-		turn(loop, EVLOOP_ONCE);
-		start_fresh(loop);
+		loop_turn(loop, EVLOOP_ONCE);
+		loop_start_fresh(loop);
 	}
 	if (loop->flush)
-		turn(loop, EVLOOP_NONBLOCK);
+		loop_turn(loop, EVLOOP_NONBLOCK);
 	loop->flush = false;
 	sigpipe_restore(&old);
 	loop->led = false;
@@ -225,7 +225,7 @@ lead(struct loop *loop, const struct op *op)
 
 /* Lock held. */
 static void
-stop_following(struct loop *loop, struct op *op)
+loop_unfollow(struct loop *loop, struct op *op)
 {
 	if (op->following)
 		TAILQ_REMOVE(&loop->followers, op, next_follower);
@@ -234,7 +234,7 @@ stop_following(struct loop *loop, struct op *op)
 
 /* Lock held. */
 static void
-enter(struct loop *loop, struct op *op)
+loop_enter(struct loop *loop, struct op *op)
 {
 	static const uint64_t one = 1;
 
@@ -250,12 +250,12 @@ enter(struct loop *loop, struct op *op)
 
 /* Lock held. */
 static void
-await(struct loop *loop, struct op *op)
+loop_await(struct loop *loop, struct op *op)
 {
 	while (!op->done) {
 		if (!loop->led) {
-			stop_following(loop, op);
-			lead(loop, op);
+			loop_unfollow(loop, op);
+			loop_lead(loop, op);
 			continue;
 		}
 		if (!op->following)
@@ -269,9 +269,9 @@ void
 loop_begin(struct loop *loop, struct op *op)
 {
 	pthread_mutex_lock(&loop->lock);
-	enter(loop, op);
+	loop_enter(loop, op);
 	if (!loop->led)
-		lead(loop, NULL);
+		loop_lead(loop, NULL);
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -279,7 +279,7 @@ void
 loop_finish(struct loop *loop, struct op *op)
 {
 	pthread_mutex_lock(&loop->lock);
-	await(loop, op);
+	loop_await(loop, op);
 	pthread_mutex_unlock(&loop->lock);
 	pthread_cond_destroy(&op->changed);
 }
@@ -288,8 +288,8 @@ void
 loop_call(struct loop *loop, struct op *op)
 {
 	pthread_mutex_lock(&loop->lock);
-	enter(loop, op);
-	await(loop, op);
+	loop_enter(loop, op);
+	loop_await(loop, op);
 	pthread_mutex_unlock(&loop->lock);
 	pthread_cond_destroy(&op->changed);
 }
@@ -300,7 +300,7 @@ loop_done(struct loop *loop, struct op *op)
 	pthread_mutex_lock(&loop->lock);
 	op->done = true;
 	loop->flush |= op->flush;
-	stop_following(loop, op);
+	loop_unfollow(loop, op);
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&loop->lock);
 }

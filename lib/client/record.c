@@ -35,14 +35,14 @@ static const struct {
 #define N_TEXTS (sizeof(texts) / sizeof(texts[0]))
 
 static struct slice
-text_of(const struct result *result, size_t i)
+record_text(const struct result *result, size_t i)
 {
 	return *(const struct slice *)((const char *)result + texts[i].from);
 }
 
 /* Copies to *end and moves it on. */
 static const char *
-put(char **end, struct slice text)
+record_put(char **end, struct slice text)
 {
 	char *begin = *end;
 
@@ -53,7 +53,7 @@ put(char **end, struct slice text)
 }
 
 static struct flowrra_record *
-copy(struct slice json, const struct result *result)
+record_copy(struct slice json, const struct result *result)
 {
 	struct flowrra_record *record;
 	size_t size = sizeof(*record) + json.len + 1;
@@ -61,15 +61,15 @@ copy(struct slice json, const struct result *result)
 	size_t i;
 
 	for (i = 0; i < N_TEXTS; i++)
-		size += text_of(result, i).len + 1;
+		size += record_text(result, i).len + 1;
 	if ((record = calloc(1, size)) == NULL)
 		return NULL;
 	end = (char *)(record + 1);
-	record->json = put(&end, json);
+	record->json = record_put(&end, json);
 	for (i = 0; i < N_TEXTS; i++)
-		if (text_of(result, i).p != NULL)
+		if (record_text(result, i).p != NULL)
 			*(const char **)((char *)record + texts[i].to) =
-			    put(&end, text_of(result, i));
+			    record_put(&end, record_text(result, i));
 	record->state = (int)result->status;
 	record->attempts = result->attempts;
 	record->retries = result->retries;
@@ -88,7 +88,7 @@ record_new(struct slice json, struct err *err)
 
 	if (result_decode(json, &scratch, &result, err) != 0)
 		err_prefix(err, "cannot parse the record of the task");
-	else if ((record = copy(json, &result)) == NULL)
+	else if ((record = record_copy(json, &result)) == NULL)
 		err_nomem(err);
 	buf_done(&scratch);
 	return record;
@@ -115,13 +115,13 @@ flowrra_record_free(struct flowrra_record *record)
 }
 
 static int
-fetch(struct flowrra_client *c, const char *id, struct flowrra_record **ret,
-      struct err *err)
+record_fetch(struct flowrra_client *c, const char *id,
+	     struct flowrra_record **ret, struct err *err)
 {
-	struct question q = {.client = c,
-			     .of_results = true,
-			     .ask = question_ask_record,
-			     .key = slice_of(id)};
+	struct query q = {.client = c,
+			  .of_results = true,
+			  .send = query_send_record,
+			  .key = slice_of(id)};
 
 	if (client_check(c, err) != 0)
 		return -1;
@@ -129,7 +129,7 @@ fetch(struct flowrra_client *c, const char *id, struct flowrra_record **ret,
 		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 		return -1;
 	}
-	if (question_put(&q, err) != 0)
+	if (query_run(&q, err) != 0)
 		return -1;
 	if (!q.present) {
 		err_set(err, ERR_NOT_FOUND, "no record of task %s", id);
@@ -146,22 +146,24 @@ flowrra_result(struct flowrra_client *c, const char *id,
 {
 	struct err err = ERR_INIT;
 
-	return fetch(c, id, record, &err) == 0 ? 0 : client_fail(error, &err);
+	return record_fetch(c, id, record, &err) == 0
+		   ? 0
+		   : client_fail(error, &err);
 }
 
 /* --- cancelling -------------------------------------------------------- */
 
 static int
-order(struct flowrra_client *c, const char *id, struct err *err)
+record_send_cancel(struct flowrra_client *c, const char *id, struct err *err)
 {
-	struct question q = {
-	    .client = c, .once = true, .ask = question_ask_control};
+	struct query q = {
+	    .client = c, .once = true, .send = query_send_control};
 	struct buf message = BUF_INIT;
 	int result;
 
 	order_write(&(struct order){ORDER_CANCEL, slice_of(id)}, &message);
 	q.key = (struct slice){message.data, message.len};
-	result = message.failed ? err_nomem(err) : question_put(&q, err);
+	result = message.failed ? err_nomem(err) : query_run(&q, err);
 	buf_done(&q.value);
 	buf_done(&message);
 	return result;
@@ -174,14 +176,14 @@ flowrra_cancel(struct flowrra_client *c, const char *id,
 	struct flowrra_record *record;
 	struct err err = ERR_INIT;
 
-	if (fetch(c, id, &record, &err) != 0)
+	if (record_fetch(c, id, &record, &err) != 0)
 		return client_fail(error, &err);
 	if (record_final(record))
 		err_set(&err, ERR_REFUSED,
 			"cannot cancel task %s: it has finished (%s)", id,
 			flowrra_state_text(record->state));
 	else
-		order(c, id, &err);
+		record_send_cancel(c, id, &err);
 	flowrra_record_free(record);
 	return err.code == ERR_NONE ? 0 : client_fail(error, &err);
 }

@@ -12,11 +12,13 @@
 #include "client/suggest.h"
 #include "util/clock.h"
 
-/* Long enough to spare a stream the question, short enough that nobody waits
- * for a new worker's defaults. */
+/* Long enough that a stream of submissions queries once for each name, short
+ * enough that a new worker's defaults count soon. */
 #define FRESH_US INT64_C(5000000)
+/* More names than most programs submit; it limits the memory of the others. */
 #define CACHE_MAX 256
-/* How long a first worker may take to start, and between two questions. */
+/* How long a first worker may take to start (a trade: a wrong name on an empty
+ * broker fails only after it), and the pause between two queries. */
 #define FIRST_WORKER_MS 2000
 #define FIRST_PAUSE_MS 20L
 
@@ -133,10 +135,10 @@ int
 registry_unknown(struct flowrra_client *c, const char *name, int code,
 		 struct err *err)
 {
-	struct question q = {.client = c, .ask = question_ask_names};
+	struct query q = {.client = c, .send = query_send_names};
 	char close[SUGGEST_MAX];
 
-	if (question_put(&q, err) != 0)
+	if (query_run(&q, err) != 0)
 		return -1;
 	if (!q.present || strcmp(q.value.data, "[]") == 0)
 		err_set(err, code,
@@ -159,12 +161,12 @@ registry_unknown(struct flowrra_client *c, const char *name, int code,
 
 /* Whether the broker has never seen a worker; not known counts as no. */
 static bool
-is_empty(struct flowrra_client *c)
+registry_is_empty(struct flowrra_client *c)
 {
-	struct question q = {.client = c, .ask = question_ask_names};
+	struct query q = {.client = c, .send = query_send_names};
 	bool empty;
 
-	if (question_put(&q, NULL) != 0)
+	if (query_run(&q, NULL) != 0)
 		return false;
 	empty = !q.present || strcmp(q.value.data, "[]") == 0;
 	buf_done(&q.value);
@@ -174,22 +176,23 @@ is_empty(struct flowrra_client *c)
 /*
  * Asks for an entry. On a broker that has never seen a worker, the first one
  * may be starting at this very moment, one line above in the same script: so
- * the question is put again for a while before the name counts as unknown.
+ * the query is repeated for a while before the name counts as unknown.
  */
 static int
-ask(struct flowrra_client *c, const char *name, struct question *q,
-    struct err *err)
+registry_query(struct flowrra_client *c, const char *name, struct query *q,
+	       struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = FIRST_PAUSE_MS * 1000000};
 	int64_t until = clock_mono_ms() + FIRST_WORKER_MS;
 
 	for (;;) {
-		*q = (struct question){.client = c,
-				       .ask = question_ask_registered,
-				       .key = slice_of(name)};
-		if (question_put(q, err) != 0)
+		*q = (struct query){.client = c,
+				    .send = query_send_registered,
+				    .key = slice_of(name)};
+		if (query_run(q, err) != 0)
 			return -1;
-		if (q->present || clock_mono_ms() >= until || !is_empty(c))
+		if (q->present || clock_mono_ms() >= until ||
+		    !registry_is_empty(c))
 			return 0;
 		nanosleep(&pause, NULL);
 	}
@@ -199,12 +202,12 @@ int
 registry_find(struct flowrra_client *c, const char *name,
 	      struct registered *ret, struct err *err)
 {
-	struct question q;
+	struct query q;
 	int result;
 
 	if (cache_get(c->registry, name, ret))
 		return 0;
-	if (ask(c, name, &q, err) != 0)
+	if (registry_query(c, name, &q, err) != 0)
 		return -1;
 	if (!q.present)
 		return registry_unknown(c, name, ERR_DATA, err);
@@ -221,11 +224,11 @@ int
 flowrra_registered(struct flowrra_client *c, const char *name, char **json,
 		   struct flowrra_error *error)
 {
-	struct question q = {
-	    .client = c, .ask = question_ask_registered, .key = slice_of(name)};
+	struct query q = {
+	    .client = c, .send = query_send_registered, .key = slice_of(name)};
 	struct err err = ERR_INIT;
 
-	if (client_check(c, &err) != 0 || question_put(&q, &err) != 0)
+	if (client_check(c, &err) != 0 || query_run(&q, &err) != 0)
 		return client_fail(error, &err);
 	if (!q.present) {
 		registry_unknown(c, name, ERR_NOT_FOUND, &err);
@@ -239,10 +242,10 @@ int
 flowrra_registered_names(struct flowrra_client *c, char **json,
 			 struct flowrra_error *error)
 {
-	struct question q = {.client = c, .ask = question_ask_names};
+	struct query q = {.client = c, .send = query_send_names};
 	struct err err = ERR_INIT;
 
-	if (client_check(c, &err) != 0 || question_put(&q, &err) != 0)
+	if (client_check(c, &err) != 0 || query_run(&q, &err) != 0)
 		return client_fail(error, &err);
 	if (!q.present)
 		buf_adds(&q.value, "[]");

@@ -24,7 +24,7 @@ struct watched {
 
 struct wait {
 	struct op op;
-	struct gate_pass pass;
+	struct readiness_waiter waiter;
 	struct flowrra_client *client;
 	const char *const *ids;
 	struct watched *tasks;
@@ -41,11 +41,11 @@ struct wait {
 
 /* Nothing is called back any more after this. */
 static void
-end(struct wait *w)
+wait_end(struct wait *w)
 {
 	size_t i;
 
-	gate_leave(&w->pass);
+	readiness_cancel(&w->waiter);
 	if (w->has_deadline)
 		evtimer_del(&w->deadline);
 	for (i = 0; i < w->n; i++)
@@ -55,7 +55,7 @@ end(struct wait *w)
 }
 
 static bool
-satisfied(const struct wait *w)
+wait_satisfied(const struct wait *w)
 {
 	return w->mode == FLOWRRA_WAIT_ANY ? w->n_final > 0
 					   : w->n_final == w->n;
@@ -63,7 +63,7 @@ satisfied(const struct wait *w)
 
 /* Whether there is nothing left to wait for. */
 static bool
-hopeless(const struct wait *w)
+wait_hopeless(const struct wait *w)
 {
 	return w->mode == FLOWRRA_WAIT_ANY ? w->n_missing == w->n
 					   : w->n_missing > 0;
@@ -81,47 +81,47 @@ first_missing(const struct wait *w)
 
 /* The time is over: was it the tasks, or is it the server? */
 static void
-expire(struct wait *w)
+wait_expire(struct wait *w)
 {
-	const struct gate *gate = &w->client->results_gate;
+	const struct readiness *readiness = &w->client->results_ready;
 
-	if (gate->up || gate->why.code == ERR_NONE) {
+	if (readiness->up || readiness->why.code == ERR_NONE) {
 		err_set(&w->op.err, ERR_TIMEOUT,
 			"waited %g s: %zu of %zu tasks finished", w->timeout_s,
 			w->n_final, w->n);
 	} else {
-		w->op.err = gate->why;
-		if (!gate->closed)
+		w->op.err = readiness->why;
+		if (!readiness->closed)
 			w->op.err.code = ERR_UNAVAILABLE;
 	}
 }
 
 /* Ends the wait if there is nothing more to wait for. */
 static void
-judge(struct wait *w)
+wait_check(struct wait *w)
 {
-	const struct gate *gate = &w->client->results_gate;
+	const struct readiness *readiness = &w->client->results_ready;
 
 	if (w->awaited && !w->submitted)
 		return;
-	if (w->op.err.code == ERR_NONE && !satisfied(w)) {
-		if (hopeless(w))
+	if (w->op.err.code == ERR_NONE && !wait_satisfied(w)) {
+		if (wait_hopeless(w))
 			err_set(&w->op.err, ERR_NOT_FOUND,
 				"no record of task %s", first_missing(w));
 		/* One look at each task is taken, however short the time,
 		 * unless it is known that nobody answers. */
 		else if (w->expired &&
 			 (w->n_seen == w->n ||
-			  (!gate->up && gate->why.code != ERR_NONE)))
-			expire(w);
+			  (!readiness->up && readiness->why.code != ERR_NONE)))
+			wait_expire(w);
 		else
 			return;
 	}
-	end(w);
+	wait_end(w);
 }
 
 static void
-on_record(struct slice json, const struct err *err, void *arg)
+on_wait_record(struct slice json, const struct err *err, void *arg)
 {
 	struct watched *task = arg;
 	struct wait *w = task->wait;
@@ -134,7 +134,7 @@ on_record(struct slice json, const struct err *err, void *arg)
 		 * doorstep. */
 		if (err->code == ERR_REFUSED)
 			w->op.err = *err;
-		judge(w);
+		wait_check(w);
 		return;
 	}
 	if (!task->seen) {
@@ -154,13 +154,13 @@ on_record(struct slice json, const struct err *err, void *arg)
 			flowrra_record_free(record);
 		}
 	}
-	judge(w);
+	wait_check(w);
 }
 
 static void
-on_pass(struct gate_pass *pass, const struct err *why)
+on_wait_ready(struct readiness_waiter *waiter, const struct err *why)
 {
-	struct wait *w = container_of(pass, struct wait, pass);
+	struct wait *w = container_of(waiter, struct wait, waiter);
 	size_t i;
 
 	if (why != NULL)
@@ -168,22 +168,22 @@ on_pass(struct gate_pass *pass, const struct err *why)
 	for (i = 0; i < w->n && w->op.err.code == ERR_NONE; i++)
 		w->tasks[i].watch =
 		    results_watch(w->client->results, slice_of(w->ids[i]),
-				  on_record, &w->tasks[i], &w->op.err);
+				  on_wait_record, &w->tasks[i], &w->op.err);
 	if (w->op.err.code != ERR_NONE)
-		end(w);
+		wait_end(w);
 }
 
 static void
-on_deadline(evutil_socket_t fd, short what, void *arg)
+on_wait_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct wait *w = arg;
 
 	w->expired = true;
-	judge(w);
+	wait_check(w);
 }
 
 static void
-set_deadline(struct wait *w)
+wait_set_deadline(struct wait *w)
 {
 	struct timeval timeout;
 
@@ -192,27 +192,27 @@ set_deadline(struct wait *w)
 	timeout.tv_sec = (time_t)w->timeout_s;
 	timeout.tv_usec =
 	    (suseconds_t)((w->timeout_s - (double)timeout.tv_sec) * 1e6);
-	evtimer_assign(&w->deadline, loop_base(w->client->loop), on_deadline,
-		       w);
+	evtimer_assign(&w->deadline, loop_base(w->client->loop),
+		       on_wait_deadline, w);
 	evtimer_add(&w->deadline, &timeout);
 	w->has_deadline = true;
 }
 
 static void
-on_start(struct op *op)
+on_wait_start(struct op *op)
 {
 	struct wait *w = container_of(op, struct wait, op);
 
 	if (client_results(w->client, &w->op.err) == NULL) {
-		end(w);
+		wait_end(w);
 		return;
 	}
-	set_deadline(w);
-	gate_enter(&w->client->results_gate, &w->pass);
+	wait_set_deadline(w);
+	readiness_await(&w->client->results_ready, &w->waiter);
 }
 
 static int
-check(const struct wait *w, struct err *err)
+wait_validate(const struct wait *w, struct err *err)
 {
 	size_t i;
 
@@ -235,14 +235,14 @@ wait_for(struct wait *w, struct flowrra_record **records, struct err *err)
 
 	for (i = 0; i < w->n; i++)
 		records[i] = NULL;
-	if (check(w, err) != 0)
+	if (wait_validate(w, err) != 0)
 		return -1;
 	if ((w->tasks = calloc(w->n, sizeof(*w->tasks))) == NULL)
 		return err_nomem(err);
 	for (i = 0; i < w->n; i++)
 		w->tasks[i].wait = w;
-	w->op.start = on_start;
-	w->pass.on_pass = on_pass;
+	w->op.start = on_wait_start;
+	w->waiter.on_ready = on_wait_ready;
 	loop_call(w->client->loop, &w->op);
 	for (i = 0; i < w->n; i++)
 		records[i] = w->tasks[i].record;
@@ -284,9 +284,9 @@ flowrra_wait(struct flowrra_client *c, const char *id, double timeout_s,
 /* --- calls ------------------------------------------------------------- */
 
 /* The task is about to be submitted: begins to await its record, if the task
- * says where to. What goes wrong here, on_submitted() mends. */
+ * says where to. What goes wrong here, on_call_submitted() mends. */
 static void
-before_submission(const char *id, void *arg)
+on_call_encoded(const char *id, void *arg)
 {
 	struct watched *task = arg;
 	struct wait *w = task->wait;
@@ -297,39 +297,39 @@ before_submission(const char *id, void *arg)
 	w->client->reply_to = results_reply_to(w->client->results);
 	if (w->awaited)
 		task->watch = results_await(w->client->results, slice_of(id),
-					    on_record, task, &err);
+					    on_wait_record, task, &err);
 }
 
 /* The task is queued; its record may even have come. */
 static void
-on_submitted(struct op *op)
+on_call_submitted(struct op *op)
 {
 	struct wait *w = container_of(op, struct wait, op);
 
 	w->submitted = true;
 	if (w->tasks[0].watch == NULL) {
 		w->awaited = false;
-		on_start(op);
+		on_wait_start(op);
 	} else {
-		set_deadline(w);
-		judge(w);
+		wait_set_deadline(w);
+		wait_check(w);
 	}
 }
 
 static void
-on_not_submitted(struct op *op)
+on_call_refused(struct op *op)
 {
-	end(container_of(op, struct wait, op));
+	wait_end(container_of(op, struct wait, op));
 }
 
 static int
-call(struct wait *w, struct submission *s, char id[FLOWRRA_ID_SIZE],
-     struct err *err)
+call_run(struct wait *w, struct submission *s, char id[FLOWRRA_ID_SIZE],
+	 struct err *err)
 {
 	int submitted = client_submit(w->client, s, id, err);
 
 	if (submitted != 0)
-		w->op.start = on_not_submitted;
+		w->op.start = on_call_refused;
 	if (submitted == 0 || w->tasks[0].watch != NULL)
 		loop_call(w->client->loop, &w->op);
 	if (submitted == 0)
@@ -350,12 +350,12 @@ flowrra_call(struct flowrra_client *c, const struct flowrra_request *request,
 	     double timeout_s, char id[FLOWRRA_ID_SIZE],
 	     struct flowrra_record **record, struct flowrra_error *error)
 {
-	struct submission s = {.request = request, .before = before_submission};
+	struct submission s = {.request = request, .before = on_call_encoded};
 	char own[FLOWRRA_ID_SIZE] = ""; /* `id` may be the request's, or NULL */
 	const char *const ids[] = {own};
 	struct watched task = {.record = NULL};
-	struct wait w = {.op = {.start = on_submitted},
-			 .pass = {.on_pass = on_pass},
+	struct wait w = {.op = {.start = on_call_submitted},
+			 .waiter = {.on_ready = on_wait_ready},
 			 .client = c,
 			 .ids = ids,
 			 .tasks = &task,
@@ -372,7 +372,7 @@ flowrra_call(struct flowrra_client *c, const struct flowrra_request *request,
 	if (!has_key(request))
 		s.reply_to = c->reply_to;
 	w.awaited = s.reply_to != NULL;
-	result = call(&w, &s, own, &err);
+	result = call_run(&w, &s, own, &err);
 	if (id != NULL)
 		snprintf(id, FLOWRRA_ID_SIZE, "%s", own);
 	if (result == 0) {

@@ -8,33 +8,33 @@
 #include "util/err.h"
 
 void
-ask_queues(struct question *q)
+ask_queues(struct query *q)
 {
-	broker_queues(q->client->broker, q->key, question_answer, q);
+	broker_queues(q->client->broker, q->key, query_answer, q);
 }
 
 void
-ask_workers(struct question *q)
+ask_workers(struct query *q)
 {
-	broker_workers(q->client->broker, question_answer, q);
+	broker_workers(q->client->broker, query_answer, q);
 }
 
 void
-ask_examine(struct question *q)
+ask_examine(struct query *q)
 {
-	broker_examine(q->client->broker, question_answer, q);
+	broker_examine(q->client->broker, query_answer, q);
 }
 
 void
-ask_counts(struct question *q)
+ask_counts(struct query *q)
 {
-	results_counts(q->client->results, question_answer, q);
+	results_counts(q->client->results, query_answer, q);
 }
 
 /* --- values ------------------------------------------------------------ */
 
 static json_t *
-load(struct question *q, struct err *err)
+load(struct query *q, struct err *err)
 {
 	json_error_t why;
 	json_t *json;
@@ -50,15 +50,15 @@ load(struct question *q, struct err *err)
 }
 
 json_t *
-ask_json(struct flowrra_client *c, void (*ask)(struct question *q),
+ask_json(struct flowrra_client *c, void (*send)(struct query *q),
 	 const char *key, struct err *err)
 {
-	struct question q = {.client = c,
-			     .ask = ask,
-			     .of_results = ask == ask_counts,
-			     .key = slice_of(key != NULL ? key : "")};
+	struct query q = {.client = c,
+			  .send = send,
+			  .of_results = send == ask_counts,
+			  .key = slice_of(key != NULL ? key : "")};
 
-	if (client_check(c, err) != 0 || question_put(&q, err) != 0)
+	if (client_check(c, err) != 0 || query_run(&q, err) != 0)
 		return NULL;
 	return load(&q, err);
 }
@@ -66,13 +66,13 @@ ask_json(struct flowrra_client *c, void (*ask)(struct question *q),
 json_t *
 ask_record(struct flowrra_client *c, const char *id, struct err *err)
 {
-	struct question q = {.client = c,
-			     .ask = question_ask_record,
-			     .of_results = true,
-			     .key = slice_of(id)};
+	struct query q = {.client = c,
+			  .send = query_send_record,
+			  .of_results = true,
+			  .key = slice_of(id)};
 	json_t *record;
 
-	if (client_check(c, err) != 0 || question_put(&q, err) != 0)
+	if (client_check(c, err) != 0 || query_run(&q, err) != 0)
 		return NULL;
 	if ((record = load(&q, err)) == NULL) {
 		err_prefix(err, "the record of task %s", id);
@@ -88,9 +88,9 @@ ask_record(struct flowrra_client *c, const char *id, struct err *err)
 
 /* --- many records ------------------------------------------------------ */
 
-/* One question for all of them: they travel together. */
+/* One query for all of them: they travel together. */
 struct records {
-	struct question q;
+	struct query q;
 	const char *const *ids;
 	size_t n, left;
 	struct err err; /* of the first that failed */
@@ -116,12 +116,12 @@ on_record(struct slice record, const struct err *err, void *arg)
 	else
 		json_decref(json);
 	if (--all->left == 0)
-		question_end(&all->q,
-			     all->err.code != ERR_NONE ? &all->err : NULL);
+		query_end(&all->q,
+			  all->err.code != ERR_NONE ? &all->err : NULL);
 }
 
 static void
-send_records(struct question *q)
+send_records(struct query *q)
 {
 	struct records *all = container_of(q, struct records, q);
 	size_t i;
@@ -137,7 +137,7 @@ ask_records(struct flowrra_client *c, const char *const *ids, size_t n,
 	    json_t **rets, struct err *err)
 {
 	struct records all = {.q = {.client = c,
-				    .ask = send_records,
+				    .send = send_records,
 				    .of_results = true,
 				    .once = true},
 			      .ids = ids,
@@ -153,7 +153,7 @@ ask_records(struct flowrra_client *c, const char *const *ids, size_t n,
 		return err_nomem(err);
 	for (i = 0; i < n; i++)
 		all.wanted[i] = (struct wanted){&all, &rets[i]};
-	result = question_put(&all.q, err);
+	result = query_run(&all.q, err);
 	free(all.wanted);
 	return result;
 }
@@ -164,8 +164,8 @@ int
 ask_order(struct flowrra_client *c, json_t *order, struct err *err)
 {
 	char *text = json_dumps(order, JSON_COMPACT);
-	struct question q = {
-	    .client = c, .once = true, .ask = question_ask_control};
+	struct query q = {
+	    .client = c, .once = true, .send = query_send_control};
 	int result = -1;
 
 	json_decref(order);
@@ -173,23 +173,23 @@ ask_order(struct flowrra_client *c, json_t *order, struct err *err)
 		return err_nomem(err);
 	q.key = slice_of(text);
 	if (client_check(c, err) == 0)
-		result = question_put(&q, err);
+		result = query_run(&q, err);
 	buf_done(&q.value);
 	free(text);
 	return result;
 }
 
 struct pause {
-	struct question q;
+	struct query q;
 	bool paused;
 };
 
 static void
-send_pause(struct question *q)
+send_pause(struct query *q)
 {
 	const struct pause *p = container_of(q, struct pause, q);
 
-	broker_pause(q->client->broker, q->key, p->paused, question_answer, q);
+	broker_pause(q->client->broker, q->key, p->paused, query_answer, q);
 }
 
 int
@@ -197,12 +197,12 @@ ask_pause(struct flowrra_client *c, const char *queue, bool paused,
 	  struct err *err)
 {
 	struct pause p = {
-	    .q = {.client = c, .ask = send_pause, .key = slice_of(queue)},
+	    .q = {.client = c, .send = send_pause, .key = slice_of(queue)},
 	    .paused = paused};
 	int result = client_check(c, err);
 
 	if (result == 0)
-		result = question_put(&p.q, err);
+		result = query_run(&p.q, err);
 	buf_done(&p.q.value);
 	return result;
 }

@@ -16,13 +16,13 @@
 #include "store/admin.h"
 
 /* Questions whose answer is one JSON value. */
-void ask_queues(struct question *q); /* key: a queue, or empty */
-void ask_workers(struct question *q);
-void ask_examine(struct question *q);
-void ask_counts(struct question *q); /* of the backend */
+void ask_queues(struct query *q); /* key: a queue, or empty */
+void ask_workers(struct query *q);
+void ask_examine(struct query *q);
+void ask_counts(struct query *q); /* of the backend */
 
 /* Puts one of them. A new value; NULL with *err. */
-json_t *ask_json(struct flowrra_client *c, void (*ask)(struct question *q),
+json_t *ask_json(struct flowrra_client *c, void (*send)(struct query *q),
 		 const char *key, struct err *err);
 
 /* A task's record, a new value; json_null() if there is none. NULL with *err,

@@ -8,7 +8,7 @@
 
 /* One page, whatever it is of. */
 struct page {
-	struct question q;
+	struct query q;
 	enum broker_place place;
 	struct slice id; /* of the task to be withdrawn */
 	struct slice cursor;
@@ -33,7 +33,7 @@ look(struct page *p, const struct broker_item *items, size_t n)
 	for (i = 0; i < n && answer == 0; i++, p->seen++)
 		answer = p->on_item(&items[i], p->arg, &err);
 	p->enough = answer > 0;
-	question_end(&p->q, answer < 0 ? &err : NULL);
+	query_end(&p->q, answer < 0 ? &err : NULL);
 }
 
 static void
@@ -51,7 +51,7 @@ on_page(const struct broker_page *page, const struct err *err, void *arg)
 	struct page *p = arg;
 
 	if (page == NULL) {
-		question_end(&p->q, err);
+		query_end(&p->q, err);
 		return;
 	}
 	keep_next(p, page->next);
@@ -59,7 +59,7 @@ on_page(const struct broker_page *page, const struct err *err, void *arg)
 }
 
 static void
-send_view(struct question *q)
+send_view(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 	const struct broker_view view = {
@@ -69,13 +69,13 @@ send_view(struct question *q)
 }
 
 static void
-send_purge(struct question *q)
+send_purge(struct query *q)
 {
 	broker_purge(q->client->broker, q->key, BROKER_PAGE_MAX, on_page, q);
 }
 
 static void
-send_withdraw(struct question *q)
+send_withdraw(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
@@ -95,7 +95,7 @@ turn_page(struct page *p, struct buf *cursor, struct err *err)
 	*cursor = p->next;
 	p->next = was;
 	p->cursor = (struct slice){cursor->data, cursor->len};
-	return question_put(&p->q, err);
+	return query_run(&p->q, err);
 }
 
 /* Pages until there is no other, or enough was seen. */
@@ -126,7 +126,7 @@ int
 ask_walk(struct flowrra_client *c, struct ask_walk *w, struct err *err)
 {
 	struct page p = {
-	    .q = {.client = c, .ask = send_view, .key = slice_of(w->queue)},
+	    .q = {.client = c, .send = send_view, .key = slice_of(w->queue)},
 	    .place = w->place,
 	    .n = page_size(w->page, BROKER_PAGE_MAX),
 	    .on_item = w->on_item,
@@ -142,7 +142,7 @@ ask_next(struct flowrra_client *c, struct ask_cursor *cursor,
 	 ask_item_fn *on_item, void *arg, struct err *err)
 {
 	struct page p = {.q = {.client = c,
-			       .ask = send_view,
+			       .send = send_view,
 			       .key = slice_of(cursor->queue)},
 			 .place = cursor->place,
 			 .cursor = {cursor->next.data, cursor->next.len},
@@ -152,7 +152,7 @@ ask_next(struct flowrra_client *c, struct ask_cursor *cursor,
 	int result = client_check(c, err);
 
 	if (result == 0)
-		result = question_put(&p.q, err);
+		result = query_run(&p.q, err);
 	buf_done(&cursor->next);
 	cursor->next = p.next;
 	cursor->more = result == 0 && p.next.len > 0;
@@ -170,7 +170,7 @@ ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
 	  void *arg, bool *ret_more, struct err *err)
 {
 	struct page p = {.q = {.client = c,
-			       .ask = send_purge,
+			       .send = send_purge,
 			       .once = true,
 			       .key = slice_of(queue)},
 			 .on_item = on_item,
@@ -194,7 +194,7 @@ ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
 	     bool *ret_found, struct err *err)
 {
 	struct page p = {
-	    .q = {.client = c, .ask = send_withdraw, .key = slice_of(queue)},
+	    .q = {.client = c, .send = send_withdraw, .key = slice_of(queue)},
 	    .id = slice_of(id),
 	    .on_item = note_found,
 	    .arg = ret_found};
@@ -209,11 +209,11 @@ ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
 static void
 on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
 {
-	question_end(arg, NULL);
+	query_end(arg, NULL);
 }
 
 static void
-send_exhume(struct question *q)
+send_exhume(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
@@ -225,7 +225,7 @@ ask_exhume(struct flowrra_client *c, const char *queue,
 	   struct broker_exhume *batch, size_t n, struct err *err)
 {
 	struct page p = {.q = {.client = c,
-			       .ask = send_exhume,
+			       .send = send_exhume,
 			       .once = true,
 			       .key = slice_of(queue)},
 			 .batch = batch,
@@ -233,7 +233,7 @@ ask_exhume(struct flowrra_client *c, const char *queue,
 
 	if (client_check(c, err) != 0)
 		return -1;
-	return question_put(&p.q, err);
+	return query_run(&p.q, err);
 }
 
 /* --- final records ----------------------------------------------------- */
@@ -248,18 +248,18 @@ on_records(const struct slice *records, size_t n, struct slice next,
 	size_t i;
 
 	if (err != NULL) {
-		question_end(&p->q, err);
+		query_end(&p->q, err);
 		return;
 	}
 	keep_next(p, next);
 	for (i = 0; i < n && answer == 0; i++, p->seen++)
 		answer = p->on_record(records[i], p->arg, &why);
 	p->enough = answer > 0;
-	question_end(&p->q, answer < 0 ? &why : NULL);
+	query_end(&p->q, answer < 0 ? &why : NULL);
 }
 
 static void
-send_list(struct question *q)
+send_list(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
@@ -271,7 +271,7 @@ int
 ask_list(struct flowrra_client *c, struct ask_list *l, struct err *err)
 {
 	struct page p = {
-	    .q = {.client = c, .ask = send_list, .of_results = true},
+	    .q = {.client = c, .send = send_list, .of_results = true},
 	    .failed = l->failed,
 	    .n = page_size(l->page, RESULTS_PAGE_MAX),
 	    .on_record = l->on_record,

@@ -11,7 +11,7 @@
 #define US_PER_S 1000000
 
 struct putting {
-	struct question q;
+	struct query q;
 	const struct ask_put *put;
 	struct results_put results;
 };
@@ -19,14 +19,14 @@ struct putting {
 static void
 on_put(struct results_put *put)
 {
-	struct question *q = put->arg;
+	struct query *q = put->arg;
 
 	results_changed(q->client->results, put->record);
-	question_end(q, NULL);
+	query_end(q, NULL);
 }
 
 static void
-send_put(struct question *q)
+send_put(struct query *q)
 {
 	struct putting *p = container_of(q, struct putting, q);
 	const int64_t ttl_s = q->client->conf->backend.ttl / US_PER_S;
@@ -42,17 +42,17 @@ send_put(struct question *q)
 }
 
 static void
-send_reopen(struct question *q)
+send_reopen(struct query *q)
 {
 	const struct putting *p = container_of(q, struct putting, q);
 
 	results_reopen(q->client->results, slice_of(p->put->id), p->put->record,
-		       question_answer, q);
+		       query_answer, q);
 }
 
 /* All under way at the same time; `errs` may be NULL. */
 static int
-put_all(struct flowrra_client *c, void (*ask)(struct question *q),
+put_all(struct flowrra_client *c, void (*send)(struct query *q),
 	const struct ask_put *puts, size_t n, struct err *errs,
 	struct err *first)
 {
@@ -68,14 +68,14 @@ put_all(struct flowrra_client *c, void (*ask)(struct question *q),
 		return -1;
 	}
 	for (i = 0; i < n; i++) {
-		all[i].q = (struct question){
-		    .client = c, .ask = ask, .of_results = true};
+		all[i].q = (struct query){
+		    .client = c, .send = send, .of_results = true};
 		all[i].put = &puts[i];
-		question_begin(&all[i].q);
+		query_begin(&all[i].q);
 	}
 	for (i = 0; i < n; i++) {
 		err.code = ERR_NONE;
-		if (question_finish(&all[i].q, &err) != 0 && result == 0) {
+		if (query_finish(&all[i].q, &err) != 0 && result == 0) {
 			result = -1;
 			*first = err;
 		}

@@ -10,7 +10,7 @@
 #include "util/pending.h"
 
 struct following {
-	struct question q;
+	struct query q;
 	const struct events_follow *what;
 	bool ended;
 };
@@ -52,24 +52,24 @@ on_event(struct slice text, const struct err *err, void *arg)
 		f->ended = f->what->on_event(event, f->what->arg) != 0;
 	json_decref(event);
 	if (f->ended)
-		question_end(&f->q, NULL);
+		query_end(&f->q, NULL);
 }
 
 static void
-begin_listening(struct question *q)
+begin_listening(struct query *q)
 {
 	struct following *f = container_of(q, struct following, q);
 	struct err err = ERR_INIT;
 
 	if (results_listen(q->client->results, on_event, f, &err) != 0)
-		question_end(q, &err);
+		query_end(q, &err);
 }
 
 static void
-end_listening(struct question *q)
+end_listening(struct query *q)
 {
 	results_listen(q->client->results, NULL, NULL, NULL);
-	question_end(q, NULL);
+	query_end(q, NULL);
 }
 
 int
@@ -79,16 +79,16 @@ events_follow(struct flowrra_client *c, const struct events_follow *what,
 	struct following f = {.q = {.client = c,
 				    .of_results = true,
 				    .once = true,
-				    .ask = begin_listening},
+				    .send = begin_listening},
 			      .what = what};
 	/* Not from within its callback. */
-	struct question end = {.client = c,
-			       .of_results = true,
-			       .once = true,
-			       .ask = end_listening};
+	struct query end = {.client = c,
+			    .of_results = true,
+			    .once = true,
+			    .send = end_listening};
 
-	if (client_check(c, err) != 0 || question_put(&f.q, err) != 0)
+	if (client_check(c, err) != 0 || query_run(&f.q, err) != 0)
 		return -1;
-	question_put(&end, NULL);
+	query_run(&end, NULL);
 	return 0;
 }

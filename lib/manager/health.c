@@ -35,9 +35,9 @@ add(struct health *h, const char *component, bool healthy, const char *message)
 /* --- servers ----------------------------------------------------------- */
 
 static void
-ask_anything(struct question *q)
+ask_anything(struct query *q)
 {
-	broker_registered(q->client->broker, SLICE("-"), question_answer, q);
+	broker_registered(q->client->broker, SLICE("-"), query_answer, q);
 }
 
 static void

@@ -84,7 +84,7 @@ figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	json_t *stats = NULL;
 
 	if (counts != NULL)
-		names = ask_json(c, question_ask_names, NULL, err);
+		names = ask_json(c, query_send_names, NULL, err);
 	if (names != NULL)
 		stats =
 		    stats_of(queues, workers, counts, json_array_size(names));

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Queries and commands to the servers: one message, one answer. */
+#include "client/client.h"
+#include "store/broker.h"
+#include "store/results.h"
+#include "util/conf.h"
+#include "util/pending.h"
+
+static bool
+may_repeat(const struct query *q)
+{
+	const struct conf *conf = q->client->conf;
+
+	return !q->once && (q->of_results ? conf->backend.retry_on_timeout
+					  : conf->broker.retry_on_timeout);
+}
+
+static void
+query_enter(struct query *q)
+{
+	struct flowrra_client *c = q->client;
+
+	if (q->of_results && client_results(c, &q->op.err) == NULL)
+		loop_done(c->loop, &q->op);
+	else
+		readiness_await(q->of_results ? &c->results_ready
+					      : &c->broker_ready,
+				&q->waiter);
+}
+
+void
+query_end(struct query *q, const struct err *err)
+{
+	if (err != NULL && err->code == ERR_UNAVAILABLE && may_repeat(q)) {
+		q->once = true;
+		query_enter(q);
+		return;
+	}
+	if (err != NULL)
+		q->op.err = *err;
+	loop_done(q->client->loop, &q->op);
+}
+
+void
+query_answer(struct slice value, const struct err *err, void *arg)
+{
+	struct query *q = arg;
+
+	if (err == NULL && value.len > 0) {
+		q->present = true;
+		buf_add(&q->value, value.p, value.len);
+		if (q->value.failed)
+			err_nomem(&q->op.err);
+	}
+	query_end(q, err);
+}
+
+static void
+on_query_ready(struct readiness_waiter *waiter, const struct err *why)
+{
+	struct query *q = container_of(waiter, struct query, waiter);
+
+	if (why == NULL) {
+		q->send(q);
+		return;
+	}
+	q->op.err = *why;
+	loop_done(q->client->loop, &q->op);
+}
+
+static void
+on_query_start(struct op *op)
+{
+	query_enter(container_of(op, struct query, op));
+}
+
+void
+query_send_registered(struct query *q)
+{
+	broker_registered(q->client->broker, q->key, query_answer, q);
+}
+
+void
+query_send_names(struct query *q)
+{
+	broker_registered_names(q->client->broker, query_answer, q);
+}
+
+void
+query_send_control(struct query *q)
+{
+	broker_control(q->client->broker, q->key, query_answer, q);
+}
+
+void
+query_send_record(struct query *q)
+{
+	results_get(q->client->results, q->key, query_answer, q);
+}
+
+static void
+query_prepare(struct query *q)
+{
+	q->op.start = on_query_start;
+	q->waiter.on_ready = on_query_ready;
+}
+
+static int
+query_outcome(struct query *q, struct err *err)
+{
+	if (q->op.err.code == ERR_NONE)
+		return 0;
+	buf_done(&q->value);
+	if (err != NULL)
+		*err = q->op.err;
+	return -1;
+}
+
+int
+query_run(struct query *q, struct err *err)
+{
+	query_prepare(q);
+	loop_call(q->client->loop, &q->op);
+	return query_outcome(q, err);
+}
+
+void
+query_begin(struct query *q)
+{
+	query_prepare(q);
+	loop_begin(q->client->loop, &q->op);
+}
+
+int
+query_finish(struct query *q, struct err *err)
+{
+	loop_finish(q->client->loop, &q->op);
+	return query_outcome(q, err);
+}
