@@ -162,11 +162,11 @@ fake_broker_settle(struct broker *b, struct broker_settle *settle)
 {
 	static const char *const names[] = {[BROKER_ACK] = "ack",
 					    [BROKER_RETRY] = "retry",
-					    [BROKER_PUT_BACK] = "release",
+					    [BROKER_RELEASE] = "release",
 					    [BROKER_BURY] = "dead"};
 
-	journal(names[settle->verdict]);
-	if (settle->verdict == BROKER_BURY)
+	journal(names[settle->disposition]);
+	if (settle->disposition == BROKER_BURY)
 		keep_text(&fake->last_info, settle->info);
 	TAILQ_INSERT_TAIL(&fake->settles, &settle->pending, link);
 }
@@ -217,11 +217,11 @@ static const struct broker_ops fake_broker_ops = {
     .name = fake_broker_name,
     .is_up = fake_broker_is_up,
     .want = fake_broker_want,
-    .quiet = fake_broker_quiet,
+    .idle = fake_broker_quiet,
     .settle = fake_broker_settle,
     .unsettled = fake_broker_unsettled,
     .heartbeat = fake_broker_heartbeat,
-    .farewell = fake_broker_farewell,
+    .deregister = fake_broker_farewell,
     .register_tasks = fake_broker_register,
     .submit = fake_broker_submit,
     .registered = fake_broker_registered};

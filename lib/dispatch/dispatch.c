@@ -85,7 +85,7 @@ is_all_done(const struct dispatch *d)
 	uint32_t i;
 
 	if (!pool_is_empty(d->pool) ||
-	    (!d->broker_state.lost && !broker_quiet(d->broker)))
+	    (!d->broker_state.lost && !broker_idle(d->broker)))
 		return false;
 	if (!d->broker_state.lost && !d->results_state.lost)
 		return d->n_jobs == 0;
@@ -117,7 +117,7 @@ check_stopped(struct dispatch *d)
 			    "in flight until this worker starts again",
 			    d->n_jobs);
 	else
-		broker_farewell(d->broker);
+		broker_deregister(d->broker);
 	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
 }
 
@@ -354,7 +354,7 @@ dispatch_open_stores(struct dispatch *d, struct err *err)
 	    /* What a retry adds must not make a task too large. */
 	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
 	    .on_claim = on_claim,
-	    .on_quiet = on_broker_quiet,
+	    .on_idle = on_broker_quiet,
 	    .on_control = on_control,
 	    .on_state = on_worker_broker_state,
 	    .arg = d};

@@ -67,7 +67,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 int
 heartbeat_open(struct dispatch *d, struct err *err)
 {
-	const struct timeval tv = {.tv_sec = BROKER_BEAT_S};
+	const struct timeval tv = {.tv_sec = BROKER_HEARTBEAT_S};
 
 	d->heartbeat = event_new(d->opt.base, -1, EV_PERSIST, on_heartbeat, d);
 	if (d->heartbeat == NULL)

@@ -92,7 +92,7 @@ void
 outcome_release(struct job *job)
 {
 	job_unlink(job);
-	job->settle.verdict = BROKER_PUT_BACK;
+	job->settle.disposition = BROKER_RELEASE;
 	outcome_settle(job);
 }
 
@@ -139,7 +139,7 @@ write_info(struct job *job, const char *reason, struct slice error,
 		buf_add(out, history->data, history->len);
 	}
 	buf_addc(out, '}');
-	job->settle.verdict = BROKER_BURY;
+	job->settle.disposition = BROKER_BURY;
 	job->settle.info = (struct slice){out->data, out->len};
 	if (job->task != NULL)
 		job->settle.id = slice_of(job->task->id);
@@ -183,7 +183,7 @@ outcome_recorded(struct job *job, const struct result *record)
 	if (outcomes[ending.outcome].bury)
 		outcome_keep_dead(job, &ending, record->worker);
 	else
-		job->settle.verdict = BROKER_ACK;
+		job->settle.disposition = BROKER_ACK;
 	outcome_settle(job);
 }
 
@@ -231,7 +231,7 @@ on_stored(struct results_put *put)
 	struct job *job = put->arg;
 
 	/* Cancelled since: there is no other attempt after all. */
-	if (job->cancelled && job->settle.verdict == BROKER_RETRY)
+	if (job->cancelled && job->settle.disposition == BROKER_RETRY)
 		outcome_cancelled(job);
 	else
 		outcome_settle(job);
@@ -285,9 +285,9 @@ prepare_retry(struct job *job, const struct task_counters *counters,
 {
 	task_encode_again(job->task, counters, &job->retry_bytes);
 	/* With no memory for that, it goes back as it came. */
-	job->settle.verdict =
-	    job->retry_bytes.failed ? BROKER_PUT_BACK : BROKER_RETRY;
-	job->settle.again =
+	job->settle.disposition =
+	    job->retry_bytes.failed ? BROKER_RELEASE : BROKER_RETRY;
+	job->settle.retry_bytes =
 	    (struct slice){job->retry_bytes.data, job->retry_bytes.len};
 	job->settle.delay_ms = delay_ms;
 }
@@ -449,7 +449,7 @@ outcome_apply(struct job *job, const struct ending *ending)
 		outcome_keep_dead(job, &end,
 				  slice_of(job->dispatch->opt.worker));
 	else
-		job->settle.verdict = BROKER_ACK;
+		job->settle.disposition = BROKER_ACK;
 	outcome_store(
 	    job, outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED,
 	    &end, outcomes[outcome].reason);

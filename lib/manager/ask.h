@@ -50,7 +50,7 @@ typedef int ask_item_fn(const struct broker_item *item, void *arg,
  */
 struct ask_walk {
 	const char *queue;
-	enum broker_place place;
+	enum broker_location place;
 	size_t depth;
 	size_t page; /* about how many at a time; 0: as many as there may be */
 	ask_item_fn *on_item;
@@ -63,7 +63,7 @@ int ask_walk(struct flowrra_client *c, struct ask_walk *walk, struct err *err);
  * first two members, and on_item sees all of the page. */
 struct ask_cursor {
 	const char *queue;
-	enum broker_place place;
+	enum broker_location place;
 	bool more; /* the answer: there is another page */
 	struct buf next;
 };
@@ -77,10 +77,10 @@ int ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
 /* Takes one task out of a queue; *ret_found: it was there. */
 int ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
 		 bool *ret_found, struct err *err);
-/* broker_exhume(); each of the batch has its answer, or -1 with *err: then
+/* broker_requeue(); each of the batch has its answer, or -1 with *err: then
  * nobody knows. */
 int ask_exhume(struct flowrra_client *c, const char *queue,
-	       struct broker_exhume *batch, size_t n, struct err *err);
+	       struct broker_requeue *batch, size_t n, struct err *err);
 
 /* Final records, as ask_walk() does. `record` is no NULL-ended text. */
 typedef int ask_record_fn(struct slice record, void *arg, struct err *err);

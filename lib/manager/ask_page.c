@@ -9,7 +9,7 @@
 /* One page, whatever it is of. */
 struct page {
 	struct query q;
-	enum broker_place place;
+	enum broker_location place;
 	struct slice id; /* of the task to be withdrawn */
 	struct slice cursor;
 	unsigned int n;
@@ -20,7 +20,7 @@ struct page {
 	size_t seen;
 	bool enough;
 	struct buf next;
-	struct broker_exhume *batch;
+	struct broker_requeue *batch;
 };
 
 static void
@@ -79,8 +79,7 @@ send_withdraw(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
-	broker_withdraw(q->client->broker, q->key, p->id, p->cursor, on_page,
-			q);
+	broker_remove(q->client->broker, q->key, p->id, p->cursor, on_page, q);
 }
 
 /* --- walking ----------------------------------------------------------- */
@@ -207,7 +206,7 @@ ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
 /* --- the dead ---------------------------------------------------------- */
 
 static void
-on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
+on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
 {
 	query_end(arg, NULL);
 }
@@ -217,12 +216,13 @@ send_exhume(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
-	broker_exhume(q->client->broker, q->key, p->batch, p->n, on_exhumed, q);
+	broker_requeue(q->client->broker, q->key, p->batch, p->n, on_exhumed,
+		       q);
 }
 
 int
 ask_exhume(struct flowrra_client *c, const char *queue,
-	   struct broker_exhume *batch, size_t n, struct err *err)
+	   struct broker_requeue *batch, size_t n, struct err *err)
 {
 	struct page p = {.q = {.client = c,
 			       .send = send_exhume,

@@ -215,16 +215,16 @@ restore(struct change *ch, const struct corpse *x)
 static int
 exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
 {
-	struct broker_exhume *batch = calloc(n + 1, sizeof(*batch));
+	struct broker_requeue *batch = calloc(n + 1, sizeof(*batch));
 	size_t i;
 	int result;
 
 	if (batch == NULL)
 		return err_nomem(err);
 	for (i = 0; i < n; i++)
-		batch[i] = (struct broker_exhume){
+		batch[i] = (struct broker_requeue){
 		    .key = slice_of(xs[i]->key),
-		    .again = {xs[i]->again.data, xs[i]->again.len},
+		    .retry_bytes = {xs[i]->again.data, xs[i]->again.len},
 		    .priority = ch->what->retry ? xs[i]->task->priority : 0};
 	result = ask_exhume(ch->client, ch->queue, batch, n, err);
 	for (i = 0; i < n && result == 0; i++) {

@@ -125,7 +125,8 @@ entry_newest(json_t *list, const char *time, size_t limit, struct err *err)
 /* --- what has not ended ------------------------------------------------ */
 
 static json_t *
-entry_of_task(const struct task *t, enum broker_place place, const char *queue)
+entry_of_task(const struct task *t, enum broker_location place,
+	      const char *queue)
 {
 	const bool again = place == BROKER_DELAYED && t->current_retry > 0;
 
@@ -150,7 +151,7 @@ entry_of_unreadable(const char *why, const char *queue)
 }
 
 json_t *
-entry_of(const struct broker_item *item, enum broker_place place,
+entry_of(const struct broker_item *item, enum broker_location place,
 	 const char *queue)
 {
 	struct err err = ERR_INIT;

@@ -24,7 +24,7 @@ struct entry_filter {
 
 /* The entry of a task that waits, is delayed or in flight. One that cannot be
  * read has a null id, and why in "error". NULL: no memory. */
-json_t *entry_of(const struct broker_item *item, enum broker_place place,
+json_t *entry_of(const struct broker_item *item, enum broker_location place,
 		 const char *queue);
 /* Whether an entry, or a record, is of the filter's task and queue. */
 bool entry_matches(const json_t *entry, const struct entry_filter *filter);

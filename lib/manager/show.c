@@ -18,7 +18,7 @@ struct search {
 	json_t *entry;
 	/* Of the walk. */
 	const char *queue;
-	enum broker_place place;
+	enum broker_location place;
 };
 
 static int
@@ -42,7 +42,7 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 }
 
 static int
-search_place(struct search *s, enum broker_place place, const char *where,
+search_place(struct search *s, enum broker_location place, const char *where,
 	     struct err *err)
 {
 	struct ask_walk walk = {.queue = s->queue,
@@ -81,7 +81,7 @@ search_dead(struct search *s, const char *queue, struct err *err)
 
 /* In the order in which tasks move, for it may move meanwhile. */
 static const struct {
-	enum broker_place place;
+	enum broker_location place;
 	const char *where;
 } places[] = {{BROKER_DELAYED, "delayed"},
 	      {BROKER_WAITING, "waiting"},

@@ -20,7 +20,7 @@
 struct found {
 	json_t *list;
 	struct tasks_query *query;
-	enum broker_place place;
+	enum broker_location place;
 	const char *queue;
 	size_t n, limit; /* of this walk */
 };
@@ -85,7 +85,8 @@ walk_place(struct flowrra_client *c, struct found *f, struct err *err)
 
 static int
 walk_queues(struct flowrra_client *c, struct found *f,
-	    const enum broker_place *places, size_t n_places, struct err *err)
+	    const enum broker_location *places, size_t n_places,
+	    struct err *err)
 {
 	json_t *queues = queues_list(c, f->query->filter.queue, err), *queue;
 	int result = queues != NULL ? 0 : -1;
@@ -109,8 +110,8 @@ static json_t *
 list_pending(struct flowrra_client *c, struct tasks_query *query,
 	     struct err *err)
 {
-	static const enum broker_place places[] = {BROKER_WAITING,
-						   BROKER_DELAYED};
+	static const enum broker_location places[] = {BROKER_WAITING,
+						      BROKER_DELAYED};
 	struct found f = {
 	    .list = json_array(), .query = query, .limit = query->limit};
 
@@ -168,7 +169,7 @@ static json_t *
 list_running(struct flowrra_client *c, struct tasks_query *query,
 	     struct err *err)
 {
-	static const enum broker_place places[] = {BROKER_IN_FLIGHT};
+	static const enum broker_location places[] = {BROKER_IN_FLIGHT};
 	struct found f = {
 	    .list = json_array(), .query = query, .limit = RUNNING_MAX};
 

@@ -6,52 +6,53 @@ void
 broker_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 	      void *arg)
 {
-	b->ops->operate->queues(b, queue, on_value, arg);
+	b->ops->admin->queues(b, queue, on_value, arg);
 }
 
 void
 broker_workers(struct broker *b, broker_value_fn *on_value, void *arg)
 {
-	b->ops->operate->workers(b, on_value, arg);
+	b->ops->admin->workers(b, on_value, arg);
 }
 
 void
 broker_view(struct broker *b, const struct broker_view *view,
 	    broker_page_fn *on_page, void *arg)
 {
-	b->ops->operate->view(b, view, on_page, arg);
+	b->ops->admin->view(b, view, on_page, arg);
 }
 
 void
 broker_examine(struct broker *b, broker_value_fn *on_value, void *arg)
 {
-	b->ops->operate->examine(b, on_value, arg);
+	b->ops->admin->examine(b, on_value, arg);
 }
 
 void
 broker_pause(struct broker *b, struct slice queue, bool paused,
 	     broker_value_fn *on_value, void *arg)
 {
-	b->ops->operate->pause(b, queue, paused, on_value, arg);
+	b->ops->admin->pause(b, queue, paused, on_value, arg);
 }
 
 void
 broker_purge(struct broker *b, struct slice queue, unsigned int n,
 	     broker_page_fn *on_page, void *arg)
 {
-	b->ops->operate->purge(b, queue, n, on_page, arg);
+	b->ops->admin->purge(b, queue, n, on_page, arg);
 }
 
 void
-broker_withdraw(struct broker *b, struct slice queue, struct slice id,
-		struct slice cursor, broker_page_fn *on_page, void *arg)
+broker_remove(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	b->ops->operate->withdraw(b, queue, id, cursor, on_page, arg);
+	b->ops->admin->remove(b, queue, id, cursor, on_page, arg);
 }
 
 void
-broker_exhume(struct broker *b, struct slice queue, struct broker_exhume *batch,
-	      size_t n, broker_exhumed_fn *on_done, void *arg)
+broker_requeue(struct broker *b, struct slice queue,
+	       struct broker_requeue *batch, size_t n,
+	       broker_requeued_fn *on_done, void *arg)
 {
-	b->ops->operate->exhume(b, queue, batch, n, on_done, arg);
+	b->ops->admin->requeue(b, queue, batch, n, on_done, arg);
 }

@@ -34,14 +34,14 @@ void broker_queues(struct broker *b, struct slice queue,
 
 /*
  * The workers that are on record, in the order of their names: all but those
- * that took their leave (broker_farewell()). A JSON array of
+ * that took their leave (broker_deregister()). A JSON array of
  *	{"worker": "host:main", "alive": true, "in_flight": 2,
  *	 "description": what it said with broker_heartbeat(), or null}
  */
 void broker_workers(struct broker *b, broker_value_fn *on_value, void *arg);
 
 /* Where a task can be. */
-enum broker_place {
+enum broker_location {
 	BROKER_WAITING,
 	BROKER_DELAYED,
 	BROKER_IN_FLIGHT, /* of any worker */
@@ -51,7 +51,7 @@ enum broker_place {
 #define BROKER_PAGE_MAX 500
 struct broker_view {
 	struct slice queue;
-	enum broker_place place;
+	enum broker_location place;
 	struct slice cursor; /* empty: the first page; else `next` of the one
 				before */
 	unsigned int n;	     /* about how many; at most BROKER_PAGE_MAX */
@@ -120,28 +120,29 @@ void broker_purge(struct broker *b, struct slice queue, unsigned int n,
  * page without items: it is not there (any more). Where that cannot be found
  * out at once, `next` is the cursor to call again with.
  */
-void broker_withdraw(struct broker *b, struct slice queue, struct slice id,
-		     struct slice cursor, broker_page_fn *on_page, void *arg);
+void broker_remove(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
 
 /* One that is to leave the dead list. */
-struct broker_exhume {
-	struct slice key;   /* as in struct broker_item */
-	struct slice again; /* the task that is put into the queue in its place,
+struct broker_requeue {
+	struct slice key; /* as in struct broker_item */
+	struct slice
+	    retry_bytes;  /* the task that is put into the queue in its place,
 			       in one step; empty: none, it is deleted */
-	int32_t priority;   /* of `again` */
-	bool found;	    /* the answer: it was there */
-	struct err err;	    /* the answer; ERR_NONE: done, or not found */
+	int32_t priority; /* of `retry_bytes` */
+	bool found;	  /* the answer: it was there */
+	struct err err;	  /* the answer; ERR_NONE: done, or not found */
 };
-typedef void broker_exhumed_fn(struct broker_exhume *batch, size_t n,
-			       void *arg);
+typedef void broker_requeued_fn(struct broker_requeue *batch, size_t n,
+				void *arg);
 /* The batch (at most BROKER_PAGE_MAX) and what it points to stay until then. */
-void broker_exhume(struct broker *b, struct slice queue,
-		   struct broker_exhume *batch, size_t n,
-		   broker_exhumed_fn *on_done, void *arg);
+void broker_requeue(struct broker *b, struct slice queue,
+		    struct broker_requeue *batch, size_t n,
+		    broker_requeued_fn *on_done, void *arg);
 
 /* --- implementations --------------------------------------------------- */
 
-struct broker_operate_ops {
+struct broker_admin_ops {
 	void (*queues)(struct broker *, struct slice queue,
 		       broker_value_fn *on_value, void *arg);
 	void (*workers)(struct broker *, broker_value_fn *on_value, void *arg);
@@ -152,16 +153,14 @@ struct broker_operate_ops {
 		      broker_value_fn *on_value, void *arg);
 	void (*purge)(struct broker *, struct slice queue, unsigned int n,
 		      broker_page_fn *on_page, void *arg);
-	void (*withdraw)(struct broker *, struct slice queue, struct slice id,
-			 struct slice cursor, broker_page_fn *on_page,
-			 void *arg);
-	void (*exhume)(struct broker *, struct slice queue,
-		       struct broker_exhume *batch, size_t n,
-		       broker_exhumed_fn *on_done, void *arg);
+	void (*remove)(struct broker *, struct slice queue, struct slice id,
+		       struct slice cursor, broker_page_fn *on_page, void *arg);
+	void (*requeue)(struct broker *, struct slice queue,
+			struct broker_requeue *batch, size_t n,
+			broker_requeued_fn *on_done, void *arg);
 };
 
-#define STORE(name)                                                            \
-	extern const struct broker_operate_ops broker_##name##_operate;
+#define STORE(name) extern const struct broker_admin_ops broker_##name##_admin;
 #include "store/stores.def"
 #undef STORE
 

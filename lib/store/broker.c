@@ -68,9 +68,9 @@ broker_want(struct broker *b, unsigned int queue, unsigned int n)
 }
 
 bool
-broker_quiet(const struct broker *b)
+broker_idle(const struct broker *b)
 {
-	return b->ops->quiet(b);
+	return b->ops->idle(b);
 }
 
 void
@@ -92,9 +92,9 @@ broker_heartbeat(struct broker *b, struct slice description)
 }
 
 void
-broker_farewell(struct broker *b)
+broker_deregister(struct broker *b)
 {
-	b->ops->farewell(b);
+	b->ops->deregister(b);
 }
 
 void

@@ -25,7 +25,7 @@
 
 struct event_base;
 struct broker;
-struct broker_operate_ops;
+struct broker_admin_ops;
 
 /* --- claims ------------------------------------------------------------ */
 
@@ -36,13 +36,13 @@ struct broker_claim {
 };
 
 /* What becomes of a claim. */
-enum broker_verdict {
-	BROKER_ACK,	 /* done with: forget it */
-	BROKER_RETRY,	 /* put `again` in its place, due in `delay_ms`,
+enum broker_disposition {
+	BROKER_ACK,	/* done with: forget it */
+	BROKER_RETRY,	/* put `retry_bytes` in its place, due in `delay_ms`,
 			    by the store's clock */
-	BROKER_PUT_BACK, /* as if it had never been claimed: first in its
+	BROKER_RELEASE, /* as if it had never been claimed: first in its
 			    queue, or level, again */
-	BROKER_BURY	 /* into the dead list, bytes intact, with `info` */
+	BROKER_BURY	/* into the dead list, bytes intact, with `info` */
 };
 
 /*
@@ -50,13 +50,13 @@ enum broker_verdict {
  * until on_done, and does not look at the claim any more, which is gone then.
  */
 struct broker_settle {
-	enum broker_verdict verdict;
+	enum broker_disposition disposition;
 	struct broker_claim *claim;
-	struct slice again; /* RETRY */
-	int64_t delay_ms;   /* RETRY */
-	int32_t priority;   /* PUT_BACK, and RETRY with no delay */
-	struct slice id;    /* BURY: the task's id, or empty if it has none */
-	struct slice info;  /* BURY: JSON object: reason, error, … */
+	struct slice retry_bytes; /* RETRY */
+	int64_t delay_ms;	  /* RETRY */
+	int32_t priority;	  /* PUT_BACK, and RETRY with no delay */
+	struct slice id;   /* BURY: the task's id, or empty if it has none */
+	struct slice info; /* BURY: JSON object: reason, error, … */
 	void (*on_done)(struct broker_settle *settle);
 	void *arg;		/* the caller's */
 	struct pending pending; /* the implementation's */
@@ -124,9 +124,9 @@ struct broker_options {
 
 	/* A claim is there; settle it in the end. */
 	void (*on_claim)(struct broker_claim *claim, void *arg);
-	/* broker_quiet() has become true while nothing was wanted from some
+	/* broker_idle() has become true while nothing was wanted from some
 	 * queue. Workers only. */
-	void (*on_quiet)(void *arg);
+	void (*on_idle)(void *arg);
 	/* An order to workers came in (codec/order.h), or what somebody took
 	 * for one. Workers only. */
 	void (*on_control)(struct slice message, void *arg);
@@ -155,12 +155,12 @@ bool broker_is_up(const struct broker *b);
 /*
  * At most `n` more claims from this queue, from now on; replaces what was said
  * before, and goes down by one with each claim. With 0 the broker stops at
- * once, but claims that are on their way still come: broker_quiet() tells when
+ * once, but claims that are on their way still come: broker_idle() tells when
  * that is over.
  */
 void broker_want(struct broker *b, unsigned int queue, unsigned int n);
 /* Whether no claim can come any more unless broker_want() asks for it. */
-bool broker_quiet(const struct broker *b);
+bool broker_idle(const struct broker *b);
 
 /* Settles a claim; cannot fail, but can take as long as the broker is away. */
 void broker_settle(struct broker *b, struct broker_settle *settle);
@@ -169,15 +169,15 @@ size_t broker_unsettled(const struct broker *b);
 
 /*
  * Says that the worker lives, with its description (JSON); to be called every
- * BROKER_BEAT_S. Lost if the broker is away. A worker that says nothing is
+ * BROKER_HEARTBEAT_S. Lost if the broker is away. A worker that says nothing is
  * dead, and its tasks are another's, at the latest two lives after its last
  * word.
  */
-#define BROKER_LIFE_S 10
-#define BROKER_BEAT_S 3
+#define BROKER_HEARTBEAT_TTL_S 10
+#define BROKER_HEARTBEAT_S 3
 void broker_heartbeat(struct broker *b, struct slice description);
 /* Takes the worker off the list of the living. */
-void broker_farewell(struct broker *b);
+void broker_deregister(struct broker *b);
 
 /* Records what the worker can run: names and descriptions (JSON). */
 void broker_register(struct broker *b, const struct slice *names,
@@ -219,11 +219,11 @@ struct broker_ops {
 	const char *(*name)(const struct broker *);
 	bool (*is_up)(const struct broker *);
 	void (*want)(struct broker *, unsigned int queue, unsigned int n);
-	bool (*quiet)(const struct broker *);
+	bool (*idle)(const struct broker *);
 	void (*settle)(struct broker *, struct broker_settle *);
 	size_t (*unsettled)(const struct broker *);
 	void (*heartbeat)(struct broker *, struct slice description);
-	void (*farewell)(struct broker *);
+	void (*deregister)(struct broker *);
 	void (*register_tasks)(struct broker *, const struct slice *names,
 			       const struct slice *descriptions, size_t n);
 	void (*submit)(struct broker *, struct broker_submit *batch, size_t n,
@@ -234,7 +234,7 @@ struct broker_ops {
 				 void *arg);
 	void (*control)(struct broker *, struct slice message,
 			broker_value_fn *on_sent, void *arg);
-	const struct broker_operate_ops *operate; /* operate.h */
+	const struct broker_admin_ops *admin; /* admin.h */
 };
 
 /* The first member of every implementation's own struct. */

@@ -80,7 +80,7 @@ on_page(const struct broker_page *page, const struct err *err, void *arg)
 }
 
 static void
-on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
+on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
 {
 	done(batch[0].err.code != ERR_NONE ? &batch[0].err : NULL);
 }
@@ -110,7 +110,7 @@ pause_queue(const char *yes)
 }
 
 static void
-view(enum broker_place place, const char *cursor)
+view(enum broker_location place, const char *cursor)
 {
 	const struct broker_view asked = {.queue = SLICE("io"),
 					  .place = place,
@@ -150,23 +150,23 @@ withdraw(const char *id)
 	char cursor[sizeof(bench.next)];
 
 	snprintf(cursor, sizeof(cursor), "%s", bench.next);
-	broker_withdraw(bench.broker, SLICE("io"), slice_of(id),
-			slice_of(cursor), on_page, NULL);
+	broker_remove(bench.broker, SLICE("io"), slice_of(id), slice_of(cursor),
+		      on_page, NULL);
 }
 
 static void
 exhume(const char *again)
 {
-	static struct broker_exhume batch[BROKER_PAGE_MAX];
+	static struct broker_requeue batch[BROKER_PAGE_MAX];
 	size_t i;
 
 	for (i = 0; i < bench.n; i++)
 		batch[i] =
-		    (struct broker_exhume){.key = slice_of(bench.keys[i]),
-					   .again = slice_of(again),
-					   .priority = (int32_t)(i % 2)};
-	broker_exhume(bench.broker, SLICE("io"), batch, bench.n, on_exhumed,
-		      NULL);
+		    (struct broker_requeue){.key = slice_of(bench.keys[i]),
+					    .retry_bytes = slice_of(again),
+					    .priority = (int32_t)(i % 2)};
+	broker_requeue(bench.broker, SLICE("io"), batch, bench.n, on_exhumed,
+		       NULL);
 }
 
 static void

@@ -56,7 +56,8 @@ START_TEST(dead_tasks_are_retried_with_all_their_attempts)
 	/* They die again, and are not put back again by the same order. */
 	ck_answer(w, "tasks retry --all", "done", "3");
 	ck_complains(ctl(w, "wait a b c --timeout 30"), 1, "no luck");
-	ck_complains(ctl(w, "tasks retry nope"), 2, "no dead task with ID nope");
+	ck_complains(ctl(w, "tasks retry nope"), 2,
+		     "no dead task with ID nope");
 	world_stop(w);
 }
 END_TEST
@@ -81,7 +82,8 @@ START_TEST(words_that_say_nothing_change_nothing)
 {
 	struct world *w = with_dead(_i);
 
-	ck_complains(ctl(w, "tasks delete --error ''"), 64, "missing selection");
+	ck_complains(ctl(w, "tasks delete --error ''"), 64,
+		     "missing selection");
 	ck_complains(ctl(w, "tasks retry \"$(printf '\\377')\""), 2,
 		     "no dead task with ID ?");
 	ck_run(ctl(w, "cancel \"$(printf '\\377')\" --json | cut -d, -f1-2"), 0,

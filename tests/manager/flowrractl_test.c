@@ -481,7 +481,7 @@ START_TEST(the_manual_page_has_all_verbs_and_options_and_no_other)
 
 	ck_assert_int_eq(run("$F help --json"), 0);
 	ck_assert_ptr_nonnull(help = json_loads(output, 0, NULL));
-	compare("OPTIONS OF ALL VERBS", json_object_get(help, "options"));
+	compare("OPTIONS OF ALL COMMANDS", json_object_get(help, "options"));
 	verbs = json_object_get(help, "verbs");
 	for (i = 0; i < json_array_size(verbs); i++) {
 		verb = json_array_get(verbs, i);

@@ -71,7 +71,7 @@ on_claim(struct broker_claim *claim, void *arg)
 
 	snprintf(run->id, sizeof(run->id), "%.*s", (int)claim->bytes.len,
 		 claim->bytes.p);
-	run->settle = (struct broker_settle){.verdict = BROKER_ACK,
+	run->settle = (struct broker_settle){.disposition = BROKER_ACK,
 					     .claim = claim,
 					     .on_done = on_settled,
 					     .arg = life};
@@ -137,7 +137,7 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 }
 
 static void
-on_quiet(void *arg)
+on_idle(void *arg)
 {
 }
 
@@ -157,7 +157,7 @@ live(int run, int out)
 	options.worker = "host:w";
 	options.with_results = true;
 	options.on_claim = on_claim;
-	options.on_quiet = on_quiet;
+	options.on_idle = on_idle;
 	options.on_state = on_broker_state;
 	options.arg = &life;
 	life.broker = broker_open(&options, NULL);

@@ -112,7 +112,7 @@ START_TEST(a_worker_goes_on_by_itself_when_the_disk_has_room_again)
 {
 	bool settled = false, stored = false;
 	struct broker_settle settle = {
-	    .verdict = BROKER_ACK, .on_done = on_settled, .arg = &settled};
+	    .disposition = BROKER_ACK, .on_done = on_settled, .arg = &settled};
 	struct results_put put = {.id = SLICE("1"),
 				  .record = SLICE("{}"),
 				  .final = true,

@@ -88,7 +88,7 @@ START_TEST(what_was_claimed_before_the_pause_goes_on)
 	op_pause(op.producer, "io", true);
 	broker_want(op.worker->broker, 0, 10);
 	party_settle(op.worker, 0, BROKER_ACK);
-	party_settle(op.worker, 1, BROKER_PUT_BACK);
+	party_settle(op.worker, 1, BROKER_RELEASE);
 	op_nothing_comes(op.worker);
 	/* As if it had died: what it had is still its own. */
 	party_close(op.worker);
@@ -246,7 +246,7 @@ START_TEST(what_is_in_flight_is_not_withdrawn)
 	op_submit("{\"id\":\"a\"}", 0, 0);
 	op_take(op.worker, 1);
 	ck_assert(!op_withdraw(op.producer, "a"));
-	party_settle(op.worker, 0, BROKER_PUT_BACK);
+	party_settle(op.worker, 0, BROKER_RELEASE);
 	ck_assert(op_withdraw(op.producer, "a"));
 	op_close();
 }
@@ -291,13 +291,13 @@ END_TEST
 
 START_TEST(the_dead_are_deleted_or_put_into_the_queue_again)
 {
-	struct broker_exhume batch[] = {
-	    {.key = SLICE("one"), .again = SLICE("[1,\"again\"]")},
-	    {.key = SLICE("nobody"), .again = SLICE("[\"no\"]")},
+	struct broker_requeue batch[] = {
+	    {.key = SLICE("one"), .retry_bytes = SLICE("[1,\"again\"]")},
+	    {.key = SLICE("nobody"), .retry_bytes = SLICE("[\"no\"]")},
 	    {.key = SLICE("two")},
-	    {.key = SLICE("one"), .again = SLICE("[\"twice\"]")},
+	    {.key = SLICE("one"), .retry_bytes = SLICE("[\"twice\"]")},
 	    {.key = SLICE("three"),
-	     .again = SLICE("[3,\"again\"]"),
+	     .retry_bytes = SLICE("[3,\"again\"]"),
 	     .priority = -5}};
 
 	op_open(_i);
@@ -323,7 +323,7 @@ END_TEST
 
 START_TEST(one_that_had_no_id_is_exhumed_by_the_name_that_was_made_up)
 {
-	struct broker_exhume one = {.again = SLICE("[\"again\"]")};
+	struct broker_requeue one = {.retry_bytes = SLICE("[\"again\"]")};
 	char key[512];
 
 	op_open(_i);
@@ -343,8 +343,8 @@ END_TEST
 START_TEST(an_idle_worker_is_woken_by_what_was_exhumed)
 {
 	static const int32_t priorities[] = {0, 5, -5};
-	struct broker_exhume one = {.key = SLICE("dead"),
-				    .again = SLICE("[\"again\"]")};
+	struct broker_requeue one = {.key = SLICE("dead"),
+				     .retry_bytes = SLICE("[\"again\"]")};
 	size_t i, n;
 
 	op_open(_i);
@@ -364,15 +364,15 @@ END_TEST
 
 START_TEST(many_dead_are_exhumed_in_one_call)
 {
-	struct broker_exhume batch[BROKER_PAGE_MAX];
+	struct broker_requeue batch[BROKER_PAGE_MAX];
 	char keys[BROKER_PAGE_MAX][16];
 	size_t i;
 
 	op_open(_i);
 	for (i = 0; i < BROKER_PAGE_MAX; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
-		batch[i] = (struct broker_exhume){.key = slice_of(keys[i]),
-						  .again = SLICE("[1]")};
+		batch[i] = (struct broker_requeue){.key = slice_of(keys[i]),
+						   .retry_bytes = SLICE("[1]")};
 	}
 	op_bury("[1]", keys[0], "{}");
 	op_bury("[1]", keys[BROKER_PAGE_MAX - 1], "{}");

@@ -128,7 +128,7 @@ START_TEST(a_worker_that_is_silent_is_not_alive_and_one_that_left_is_gone)
 	broker_heartbeat(other->broker, SLICE("{}"));
 	while (json_array_size(op_workers(op.producer)) != 2)
 		;
-	broker_farewell(other->broker);
+	broker_deregister(other->broker);
 	while (json_array_size(op_workers(op.producer)) != 1)
 		;
 	party_close(other);
@@ -290,13 +290,13 @@ START_TEST(a_cursor_that_was_made_up_is_refused)
 	op_open(_i);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		for (place = BROKER_WAITING; place <= BROKER_DEAD; place++) {
-			op_view(op.producer, (enum broker_place)place, bad[i],
-				10);
+			op_view(op.producer, (enum broker_location)place,
+				bad[i], 10);
 			ck_assert_int_eq(op.told.err.code, ERR_DATA);
 		}
 		op_forget();
-		broker_withdraw(op.producer->broker, SLICE("io"), SLICE("id"),
-				slice_of(bad[i]), op_on_page, NULL);
+		broker_remove(op.producer->broker, SLICE("io"), SLICE("id"),
+			      slice_of(bad[i]), op_on_page, NULL);
 		op_wait_told();
 		ck_assert_int_eq(op.told.err.code, ERR_DATA);
 	}

@@ -113,7 +113,7 @@ op_text_in(const json_t *object, const char *key)
 }
 
 void
-op_view(struct party *p, enum broker_place place, const char *cursor,
+op_view(struct party *p, enum broker_location place, const char *cursor,
 	unsigned int n)
 {
 	char from[512];
@@ -129,7 +129,7 @@ op_view(struct party *p, enum broker_place place, const char *cursor,
 }
 
 const char *
-op_view_all(struct party *p, enum broker_place place, unsigned int n)
+op_view_all(struct party *p, enum broker_location place, unsigned int n)
 {
 	static char all[64 << 10];
 	char cursor[512] = "";
@@ -176,8 +176,8 @@ op_withdraw(struct party *p, const char *id)
 
 	do {
 		op_forget();
-		broker_withdraw(p->broker, SLICE("io"), slice_of(id),
-				slice_of(cursor), op_on_page, NULL);
+		broker_remove(p->broker, SLICE("io"), slice_of(id),
+			      slice_of(cursor), op_on_page, NULL);
 		op_wait_told();
 		ck_assert_msg(op.told.err.code == ERR_NONE, "%s",
 			      op.told.err.msg);
@@ -188,17 +188,17 @@ op_withdraw(struct party *p, const char *id)
 }
 
 static void
-on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
+on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
 {
 	*(size_t *)arg += n;
 }
 
 void
-op_exhume(struct party *p, struct broker_exhume *batch, size_t n)
+op_exhume(struct party *p, struct broker_requeue *batch, size_t n)
 {
 	size_t done = 0;
 
-	broker_exhume(p->broker, SLICE("io"), batch, n, on_exhumed, &done);
+	broker_requeue(p->broker, SLICE("io"), batch, n, on_exhumed, &done);
 	ck_assert_uint_eq(done, 0);
 	UNTIL(&op.stage, done > 0);
 	ck_assert_uint_eq(done, n);

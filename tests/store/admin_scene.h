@@ -55,17 +55,17 @@ json_t *op_workers(struct party *p);
 const char *op_text_in(const json_t *object, const char *key);
 
 /* A page of "io". */
-void op_view(struct party *p, enum broker_place place, const char *cursor,
+void op_view(struct party *p, enum broker_location place, const char *cursor,
 	     unsigned int n);
 /* All pages, of n each; their tasks with a space behind each. */
-const char *op_view_all(struct party *p, enum broker_place place,
+const char *op_view_all(struct party *p, enum broker_location place,
 			unsigned int n);
 void op_pause(struct party *p, const char *queue, bool paused);
 /* Purges "io"; op.told is what was taken out. */
 void op_purge(struct party *p, unsigned int n);
 /* Whether it was there; it is op.told.items[0] then. */
 bool op_withdraw(struct party *p, const char *id);
-void op_exhume(struct party *p, struct broker_exhume *batch, size_t n);
+void op_exhume(struct party *p, struct broker_requeue *batch, size_t n);
 
 /* --- acting ------------------------------------------------------------ */
 

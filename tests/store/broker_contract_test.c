@@ -82,7 +82,7 @@ START_TEST(no_more_is_claimed_than_is_wanted)
 		ck_assert(party_has(worker, (size_t)i, bytes));
 	}
 	broker_want(worker->broker, 0, 0);
-	UNTIL(&w, broker_quiet(worker->broker));
+	UNTIL(&w, broker_idle(worker->broker));
 	party_submit(producer, "y", "{}", 0, 0);
 	stage_linger(&w, 100);
 	ck_assert_uint_eq(worker->n_claims, 10);
@@ -155,7 +155,7 @@ START_TEST(what_is_put_back_is_first_again)
 	party_submit(producer, "2", "[2]", 0, 0);
 	broker_want(worker->broker, 0, 1);
 	UNTIL(&w, worker->n_claims == 1);
-	party_settle(worker, 0, BROKER_PUT_BACK);
+	party_settle(worker, 0, BROKER_RELEASE);
 	broker_want(worker->broker, 0, 2);
 	UNTIL(&w, worker->n_claims == 3);
 	ck_assert(party_has(worker, 1, "[1]"));
@@ -475,9 +475,9 @@ START_TEST(who_stops_is_told_when_nothing_can_come_any_more)
 	party_submit(producer, "1", "[1]", 0, 0);
 	broker_want(worker->broker, 0, 0);
 	broker_want(worker->broker, 1, 0);
-	UNTIL(&w, broker_quiet(worker->broker));
+	UNTIL(&w, broker_idle(worker->broker));
 	broker_heartbeat(worker->broker, SLICE("{}"));
-	broker_farewell(worker->broker);
+	broker_deregister(worker->broker);
 	stage_linger(&w, 50);
 	party_close(worker);
 	party_close(producer);

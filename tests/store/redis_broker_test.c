@@ -144,8 +144,8 @@ withdraw(struct party *p, const char *id)
 	next = SLICE("");
 	do {
 		p->answered = false;
-		broker_withdraw(p->broker, SLICE("io"), slice_of(id), next,
-				on_page, p);
+		broker_remove(p->broker, SLICE("io"), slice_of(id), next,
+			      on_page, p);
 		UNTIL(&w, p->answered);
 	} while (n_taken == 0 && next.len > 0);
 	return n_taken == 1;
@@ -227,8 +227,8 @@ START_TEST(a_search_leaves_nothing_out_between_its_calls)
 	next = SLICE("");
 	do {
 		producer->answered = false;
-		broker_withdraw(producer->broker, SLICE("io"), SLICE("none"),
-				next, on_page, producer);
+		broker_remove(producer->broker, SLICE("io"), SLICE("none"),
+			      next, on_page, producer);
 		UNTIL(&w, producer->answered);
 		if (next.len == 0)
 			break;

@@ -71,8 +71,8 @@ withdraw(const char *queue, const char *id)
 {
 	struct answer answer = {.told = false};
 
-	broker_withdraw(producer->broker, slice_of(queue), slice_of(id),
-			SLICE(""), on_page, &answer);
+	broker_remove(producer->broker, slice_of(queue), slice_of(id),
+		      SLICE(""), on_page, &answer);
 	UNTIL(&w, answer.told);
 	ck_assert(!answer.more);
 	return answer.n == 1;
@@ -120,7 +120,7 @@ START_TEST(a_task_that_moved_is_found_by_its_record)
 	submit("due", 0, 1);
 	submit("back", 0, 0);
 	take(2);
-	party_settle(worker, 1, BROKER_PUT_BACK);
+	party_settle(worker, 1, BROKER_RELEASE);
 	party_retry(worker, 0, "[]", 0);
 	pause_io(true);
 	/* The delayed one is moved behind the others by this. */
@@ -149,7 +149,7 @@ START_TEST(what_does_not_wait_is_known_at_once)
 END_TEST
 
 static void
-on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
+on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
 {
 	ck_assert(batch[0].found);
 	*(bool *)arg = true;
@@ -157,16 +157,16 @@ on_exhumed(struct broker_exhume *batch, size_t n, void *arg)
 
 START_TEST(a_task_of_the_dead_list_that_runs_anew_is_found_by_its_record)
 {
-	struct broker_exhume one = {
-	    .key = SLICE("1"), .again = SLICE("[2]"), .priority = 3};
+	struct broker_requeue one = {
+	    .key = SLICE("1"), .retry_bytes = SLICE("[2]"), .priority = 3};
 	bool done = false;
 
 	open_scene();
 	submit("1", 0, 0);
 	take(1);
 	party_bury(worker, 0, "1", "{}");
-	broker_exhume(producer->broker, SLICE("io"), &one, 1, on_exhumed,
-		      &done);
+	broker_requeue(producer->broker, SLICE("io"), &one, 1, on_exhumed,
+		       &done);
 	UNTIL(&w, done);
 	ck_assert(withdraw("io", "1"));
 	close_scene();

@@ -124,7 +124,7 @@ on_control(struct slice message, void *arg)
 }
 
 static void
-on_quiet(void *arg)
+on_idle(void *arg)
 {
 	((struct party *)arg)->quiets++;
 }
@@ -154,7 +154,7 @@ party_open(struct stage *w, const char *worker)
 	options.worker = worker;
 	options.on_claim = on_claim;
 	options.on_control = on_control;
-	options.on_quiet = on_quiet;
+	options.on_idle = on_idle;
 	options.on_state = on_state;
 	options.arg = p;
 	if (worker == NULL)
@@ -237,9 +237,9 @@ settle(struct party *p, size_t i, struct broker_settle *s)
 }
 
 void
-party_settle(struct party *p, size_t i, enum broker_verdict verdict)
+party_settle(struct party *p, size_t i, enum broker_disposition disposition)
 {
-	struct broker_settle s = {.verdict = verdict,
+	struct broker_settle s = {.disposition = disposition,
 				  .id = SLICE("dead-id"),
 				  .info = SLICE("{\"reason\":\"test\"}")};
 
@@ -249,8 +249,8 @@ party_settle(struct party *p, size_t i, enum broker_verdict verdict)
 void
 party_retry(struct party *p, size_t i, const char *again, int64_t delay_ms)
 {
-	struct broker_settle s = {.verdict = BROKER_RETRY,
-				  .again = slice_of(again),
+	struct broker_settle s = {.disposition = BROKER_RETRY,
+				  .retry_bytes = slice_of(again),
 				  .delay_ms = delay_ms};
 
 	settle(p, i, &s);
@@ -259,8 +259,9 @@ party_retry(struct party *p, size_t i, const char *again, int64_t delay_ms)
 void
 party_bury(struct party *p, size_t i, const char *id, const char *info)
 {
-	struct broker_settle s = {
-	    .verdict = BROKER_BURY, .id = slice_of(id), .info = slice_of(info)};
+	struct broker_settle s = {.disposition = BROKER_BURY,
+				  .id = slice_of(id),
+				  .info = slice_of(info)};
 
 	settle(p, i, &s);
 }
@@ -310,7 +311,7 @@ on_asked_page(const struct broker_page *page, const struct err *err, void *arg)
 }
 
 static void
-on_asked_exhumed(struct broker_exhume *batch, size_t n, void *arg)
+on_asked_exhumed(struct broker_requeue *batch, size_t n, void *arg)
 {
 	ck_assert_uint_eq(n, 1);
 	count(arg, batch->err.code != ERR_NONE ? &batch->err : NULL);
@@ -319,22 +320,22 @@ on_asked_exhumed(struct broker_exhume *batch, size_t n, void *arg)
 void
 party_ask_everything(struct party *p, struct asked asked[STAGE_ASKED])
 {
-	static struct broker_exhume one;
+	static struct broker_requeue one;
 	const struct slice io = SLICE("io");
 	const struct broker_view view = {
 	    .queue = io, .place = BROKER_IN_FLIGHT, .n = 10};
 
 	memset(asked, 0, STAGE_ASKED * sizeof(*asked));
-	one = (struct broker_exhume){.key = SLICE("nobody")};
+	one = (struct broker_requeue){.key = SLICE("nobody")};
 	broker_queues(p->broker, SLICE(""), on_asked_value, &asked[0]);
 	broker_workers(p->broker, on_asked_value, &asked[1]);
 	broker_view(p->broker, &view, on_asked_page, &asked[2]);
 	broker_examine(p->broker, on_asked_value, &asked[3]);
 	broker_pause(p->broker, io, false, on_asked_value, &asked[4]);
 	broker_purge(p->broker, io, 10, on_asked_page, &asked[5]);
-	broker_withdraw(p->broker, io, SLICE("id"), SLICE(""), on_asked_page,
-			&asked[6]);
-	broker_exhume(p->broker, io, &one, 1, on_asked_exhumed, &asked[7]);
+	broker_remove(p->broker, io, SLICE("id"), SLICE(""), on_asked_page,
+		      &asked[6]);
+	broker_requeue(p->broker, io, &one, 1, on_asked_exhumed, &asked[7]);
 }
 
 /* --- backends ---------------------------------------------------------- */
@@ -496,7 +497,7 @@ stage_live(struct stage *w)
 	party_retry(worker, 0, "[2]", 0);
 	want_one(worker, 2);
 	ck_assert(party_has(worker, 1, "[2]"));
-	party_settle(worker, 1, BROKER_PUT_BACK);
+	party_settle(worker, 1, BROKER_RELEASE);
 	want_one(worker, 3);
 	party_settle(worker, 2, BROKER_BURY);
 	ck_assert_int_eq(stage_dead(w), 1);

@@ -221,13 +221,13 @@ rworker_name(struct slice name)
 	return task_id_valid(name) ? strndup(name.p, name.len) : NULL;
 }
 
-const struct broker_operate_ops broker_redis_operate = {
+const struct broker_admin_ops broker_redis_admin = {
     .queues = radmin_queues,
     .workers = radmin_workers,
     .view = radmin_view,
     .examine = radmin_examine,
     .pause = radmin_pause,
     .purge = radmin_purge,
-    .withdraw = radmin_withdraw,
-    .exhume = radmin_exhume,
+    .remove = radmin_withdraw,
+    .requeue = radmin_exhume,
 };

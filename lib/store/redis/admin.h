@@ -85,8 +85,8 @@ void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 void radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 		     struct slice cursor, broker_page_fn *on_page, void *arg);
 void radmin_exhume(struct broker *b, struct slice queue,
-		   struct broker_exhume *batch, size_t n,
-		   broker_exhumed_fn *on_done, void *arg);
+		   struct broker_requeue *batch, size_t n,
+		   broker_requeued_fn *on_done, void *arg);
 
 /* Takes workers off the list that have been dead for a day and have left
  * nothing in any queue; what is dead for a month leaves it anyway. */

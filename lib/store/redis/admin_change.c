@@ -237,7 +237,7 @@ rchange_ask_withdraw(struct rquery *i)
 	    slice_of(c->id), slice_of(c->place), arg_number(offset, c->offset),
 	    arg_number(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, take_withdrawn, 0, SCRIPT_WITHDRAW, REDIS_ARGS(keys),
+	rquery_eval(i, take_withdrawn, 0, SCRIPT_REMOVE, REDIS_ARGS(keys),
 		    REDIS_ARGS(args));
 }
 
@@ -294,10 +294,10 @@ radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 struct requeue {
 	struct rquery query;
 	struct rqueue queue;
-	struct broker_exhume *batch;
+	struct broker_requeue *batch;
 	size_t n;
 	bool *answered;
-	broker_exhumed_fn *on_done;
+	broker_requeued_fn *on_done;
 	void *arg;
 };
 
@@ -335,15 +335,15 @@ ask_stretch(struct requeue *e, size_t first, size_t n)
 	struct slice args[2 + 3 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
 						    slice_of(e->queue.wake)};
 	char levels[EXHUME_A_CALL][ARG_NUMBER_SIZE];
-	const struct broker_exhume *one = &e->batch[first];
+	const struct broker_requeue *one = &e->batch[first];
 	size_t k;
 
 	for (k = 0; k < n; k++, one++) {
 		args[2 + 3 * k] = one->key;
-		args[3 + 3 * k] = one->again;
+		args[3 + 3 * k] = one->retry_bytes;
 		args[4 + 3 * k] = arg_number(levels[k], one->priority);
 	}
-	rquery_eval(&e->query, take_exhumed, first, SCRIPT_EXHUME,
+	rquery_eval(&e->query, take_exhumed, first, SCRIPT_REQUEUE,
 		    REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
 }
 
@@ -378,8 +378,9 @@ rchange_on_exhumed(struct rquery *i)
 }
 
 void
-radmin_exhume(struct broker *b, struct slice queue, struct broker_exhume *batch,
-	      size_t n, broker_exhumed_fn *on_done, void *arg)
+radmin_exhume(struct broker *b, struct slice queue,
+	      struct broker_requeue *batch, size_t n,
+	      broker_requeued_fn *on_done, void *arg)
 {
 	struct requeue *e = calloc(1, sizeof(*e));
 	bool *flags = calloc(n + 1, sizeof(*flags));

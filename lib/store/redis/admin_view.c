@@ -19,7 +19,7 @@
 struct view {
 	struct rquery query;
 	struct rqueue queue;
-	enum broker_place place;
+	enum broker_location place;
 	int64_t n;
 	broker_page_fn *on_page;
 	void *arg;

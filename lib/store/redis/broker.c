@@ -27,7 +27,7 @@
  * rest, and costs 17 lengths a queue. */
 #define RECONCILE_S 10
 /* How often the other workers are looked at. The key of a heartbeat lives a second
- * less than BROKER_LIFE_S, to make up for it. */
+ * less than BROKER_HEARTBEAT_TTL_S, to make up for it. */
 #define LIVENESS_S 1
 /* Of a control message, which names a queue or a task. */
 #define REPLY_SLACK (64u << 10)
@@ -240,8 +240,8 @@ rbroker_heartbeat(struct broker *broker, struct slice description)
 	struct rbroker *b = (struct rbroker *)broker;
 	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
 	const struct slice key = slice_of(b->worker_key);
-	const struct slice args[] = {description,
-				     arg_number(life, BROKER_LIFE_S - 1)};
+	const struct slice args[] = {
+	    description, arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
 	/* A hint for lists; whether a worker lives, its key alone tells. */
 	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
 				    arg_number(now, clock_wall_us() / 1000),
@@ -451,15 +451,15 @@ const struct broker_ops broker_redis = {
     .name = rbroker_name,
     .is_up = rbroker_is_up,
     .want = rbroker_want,
-    .quiet = rbroker_quiet,
+    .idle = rbroker_idle,
     .settle = rbroker_settle,
     .unsettled = rbroker_unsettled,
     .heartbeat = rbroker_heartbeat,
-    .farewell = rbroker_deregister,
+    .deregister = rbroker_deregister,
     .register_tasks = register_tasks,
     .submit = rbroker_submit,
     .registered = rbroker_registered,
     .registered_names = rbroker_registered_names,
     .control = rbroker_control,
-    .operate = &broker_redis_operate,
+    .admin = &broker_redis_admin,
 };

@@ -207,7 +207,7 @@ void rbroker_check_liveness(struct rbroker *b);
 void rbroker_forget_suspects(struct rbroker *b);
 
 void rbroker_want(struct broker *b, unsigned int queue, unsigned int n);
-bool rbroker_quiet(const struct broker *b);
+bool rbroker_idle(const struct broker *b);
 void rbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t rbroker_unsettled(const struct broker *b);
 extern const struct outbox_ops rbroker_settlements;

@@ -121,8 +121,8 @@ rqueue_tell_quiet(const struct rqueue *q)
 {
 	const struct rbroker *b = q->broker;
 
-	if (q->wanted == 0 && rbroker_quiet(&b->pub))
-		b->opt.on_quiet(b->opt.arg);
+	if (q->wanted == 0 && rbroker_idle(&b->pub))
+		b->opt.on_idle(b->opt.arg);
 }
 
 /* --- the claim script -------------------------------------------------- */
@@ -257,7 +257,7 @@ rqueue_on_released(struct broker_settle *settle)
 static void
 rqueue_release(struct rqueue *q, struct rclaim *c)
 {
-	q->releasing = (struct broker_settle){.verdict = BROKER_PUT_BACK,
+	q->releasing = (struct broker_settle){.disposition = BROKER_RELEASE,
 					      .claim = &c->pub,
 					      .on_done = rqueue_on_released,
 					      .arg = q};
@@ -429,7 +429,7 @@ rbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
 }
 
 bool
-rbroker_quiet(const struct broker *broker)
+rbroker_idle(const struct broker *broker)
 {
 	const struct rbroker *b = (const struct rbroker *)broker;
 	unsigned int i;

@@ -51,19 +51,19 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	     redis_reply_fn *on_reply, void *arg)
 {
 	struct rqueue *q = c->queue;
-	bool same = s->verdict == BROKER_PUT_BACK;
+	bool same = s->disposition == BROKER_RELEASE;
 	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(q->shards[c->shard].key), slice_of(q->keys[KEY_WAITING]),
 	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED])};
 	const struct slice args[] = {c->pub.bytes,
-				     same ? c->pub.bytes : s->again,
+				     same ? c->pub.bytes : s->retry_bytes,
 				     arg_number(delay, same ? 0 : s->delay_ms),
 				     arg_number(priority, s->priority),
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(q->wake)};
 
-	return rbroker_eval(b, SCRIPT_REQUEUE, on_reply, arg, 4, keys, 6, args);
+	return rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 4, keys, 6, args);
 }
 
 static int
@@ -89,7 +89,7 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 				      void *) = {
 	    [BROKER_ACK] = send_ack,
 	    [BROKER_RETRY] = send_requeue,
-	    [BROKER_PUT_BACK] = send_requeue,
+	    [BROKER_RELEASE] = send_requeue,
 	    [BROKER_BURY] = send_bury,
 	};
 	struct broker_settle *s =
@@ -98,7 +98,8 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 
 	int sent;
 
-	sent = senders[s->verdict](c, s, c->queue->broker, on_reply, reply_arg);
+	sent = senders[s->disposition](c, s, c->queue->broker, on_reply,
+				       reply_arg);
 	/* After it was sent: direction() counts it among those that stay. */
 	leave(c);
 	return sent;

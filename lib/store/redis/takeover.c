@@ -275,7 +275,8 @@ rtakeover_on_alive(struct redis_request *request,
 			rsuspect_free(m);
 	} else if (m == NULL) {
 		rsuspect_new(b, slice_of(a->id));
-	} else if (clock_mono_ms() - m->since_ms >= BROKER_LIFE_S * 1000) {
+	} else if (clock_mono_ms() - m->since_ms >=
+		   BROKER_HEARTBEAT_TTL_S * 1000) {
 		rtakeover_start(m);
 		/* If it did come back, it may be missed once more. */
 		rsuspect_free(m);

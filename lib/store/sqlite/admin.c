@@ -18,7 +18,7 @@
 /* --- queues and tasks -------------------------------------------------- */
 
 int
-soperate_check_queue(struct slice name, struct err *err)
+sadmin_check_queue(struct slice name, struct err *err)
 {
 	if (task_name_valid(name, TASK_QUEUE_MAX))
 		return 0;
@@ -30,8 +30,8 @@ soperate_check_queue(struct slice name, struct err *err)
 }
 
 int
-soperate_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
-		   struct err *err)
+sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
+		 struct err *err)
 {
 	int more = tx_first(tx, err, SQL_QUEUE_FIND, name);
 
@@ -55,7 +55,7 @@ read_field(const struct field *field, struct slice bytes, struct buf *scratch,
 }
 
 int64_t
-soperate_submitted_us(struct slice bytes)
+sadmin_submitted_us(struct slice bytes)
 {
 	static const struct field field = {.name = {"submitted_at", 12},
 					   .type = FIELD_TIME};
@@ -69,7 +69,7 @@ soperate_submitted_us(struct slice bytes)
 }
 
 bool
-soperate_has_id(struct slice bytes, struct slice id)
+sadmin_has_id(struct slice bytes, struct slice id)
 {
 	static const struct field field = {.name = {"id", 2},
 					   .type = FIELD_TEXT};
@@ -122,7 +122,7 @@ find_oldest(struct tx *tx, int64_t queue, int64_t *ret_us, struct err *err)
 			break;
 		priority = tx_int(tx, SQL_WAITING_HEAD, 0);
 		bytes = tx_bytes(tx, SQL_WAITING_HEAD, 1);
-		us = soperate_submitted_us(bytes);
+		us = sadmin_submitted_us(bytes);
 		looked_at += bytes.len;
 		tx_end(tx, SQL_WAITING_HEAD);
 		if (us > 0 && (*ret_us == 0 || us < *ret_us))
@@ -186,7 +186,7 @@ tell_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 	static const struct store_job job = {.run = queues_run, .reads = true};
 	struct err err;
 
-	if (queue.len > 0 && soperate_check_queue(queue, &err) != 0)
+	if (queue.len > 0 && sadmin_check_queue(queue, &err) != 0)
 		squestion_ask(b, &job, &err, queue, on_value, arg);
 	else
 		squestion_ask(b, &job, NULL, queue, on_value, arg);
@@ -270,7 +270,7 @@ examine_clock(struct tx *tx, struct buf *json, struct err *err)
 		return -1;
 	latest = tx_int(tx, SQL_WORKERS_LATEST, 0);
 	tx_end(tx, SQL_WORKERS_LATEST);
-	if (latest - BROKER_LIFE_S * INT64_C(1000) > tx_now(tx) + 1000)
+	if (latest - BROKER_HEARTBEAT_TTL_S * INT64_C(1000) > tx_now(tx) + 1000)
 		on_finding(&back, json);
 	return 0;
 }
@@ -303,13 +303,13 @@ examine(struct broker *b, broker_value_fn *on_value, void *arg)
 	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
 }
 
-const struct broker_operate_ops broker_sqlite_operate = {
+const struct broker_admin_ops broker_sqlite_admin = {
     .queues = tell_queues,
     .workers = tell_workers,
-    .view = soperate_view,
+    .view = sadmin_view,
     .examine = examine,
-    .pause = soperate_pause,
-    .purge = soperate_purge,
-    .withdraw = soperate_withdraw,
-    .exhume = soperate_exhume,
+    .pause = sadmin_pause,
+    .purge = sadmin_purge,
+    .remove = sadmin_withdraw,
+    .requeue = sadmin_exhume,
 };

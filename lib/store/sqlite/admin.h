@@ -15,13 +15,13 @@
 #include "store/sqlite/broker.h"
 
 /* Whether a queue can have that name. */
-int soperate_check_queue(struct slice name, struct err *err);
+int sadmin_check_queue(struct slice name, struct err *err);
 /* Its id: 1, 0 if there is none of that name, or -1 with *err. */
-int soperate_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
-		       struct err *err);
+int sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
+		     struct err *err);
 /* When a task was submitted, by its own words; 0: it does not say. */
-int64_t soperate_submitted_us(struct slice bytes);
-bool soperate_has_id(struct slice bytes, struct slice id);
+int64_t sadmin_submitted_us(struct slice bytes);
+bool sadmin_has_id(struct slice bytes, struct slice id);
 
 /* --- sqlite_operate_page.c ----------------------------------------------- */
 
@@ -42,8 +42,8 @@ struct spage {
 	struct err wrong; /* with what was asked */
 	char queue[TASK_QUEUE_MAX + 1];
 	size_t limit;
-	enum broker_place place; /* view */
-	int64_t after[2];	 /* view: the cursor; withdraw: the first */
+	enum broker_location place; /* view */
+	int64_t after[2];	    /* view: the cursor; withdraw: the first */
 	char id[TASK_ID_MAX + 1];
 
 	/* The answer. */
@@ -67,24 +67,24 @@ void spage_post(struct broker *broker, struct spage *page);
 /* Adds rows of a place, from `after` on, until the page is full. `more` and
  * `next` tell whether that was all. Returns how many were added, or -1. */
 int spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
-		   enum broker_place place, struct err *err);
+		   enum broker_location place, struct err *err);
 /* Adds one row, whose bytes it copies. */
 int spage_add(struct spage *page, const struct spage_row *row,
 	      const struct slice pieces[SPAGE_PIECES], struct err *err);
 void spage_reset(struct spage *page);
-void soperate_view(struct broker *b, const struct broker_view *view,
-		   broker_page_fn *on_page, void *arg);
+void sadmin_view(struct broker *b, const struct broker_view *view,
+		 broker_page_fn *on_page, void *arg);
 
 /* --- sqlite_operate_change.c --------------------------------------------- */
 
-void soperate_pause(struct broker *b, struct slice queue, bool paused,
-		    broker_value_fn *on_value, void *arg);
-void soperate_purge(struct broker *b, struct slice queue, unsigned int n,
-		    broker_page_fn *on_page, void *arg);
-void soperate_withdraw(struct broker *b, struct slice queue, struct slice id,
-		       struct slice cursor, broker_page_fn *on_page, void *arg);
-void soperate_exhume(struct broker *b, struct slice queue,
-		     struct broker_exhume *batch, size_t n,
-		     broker_exhumed_fn *on_done, void *arg);
+void sadmin_pause(struct broker *b, struct slice queue, bool paused,
+		  broker_value_fn *on_value, void *arg);
+void sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
+		  broker_page_fn *on_page, void *arg);
+void sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
+		     struct slice cursor, broker_page_fn *on_page, void *arg);
+void sadmin_exhume(struct broker *b, struct slice queue,
+		   struct broker_requeue *batch, size_t n,
+		   broker_requeued_fn *on_done, void *arg);
 
 #endif

@@ -25,7 +25,7 @@ set_paused(struct store_job *job, struct tx *tx, bool paused, struct err *err)
 
 	if (tx_run(tx, err, SQL_QUEUE_ADD, name) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_PAUSE, name, (int64_t)paused) < 0 ||
-	    soperate_queue_run(tx, name, &queue, err) < 0)
+	    sadmin_queue_run(tx, name, &queue, err) < 0)
 		return -1;
 	if (paused)
 		return 0;
@@ -46,14 +46,14 @@ resume_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 void
-soperate_pause(struct broker *b, struct slice queue, bool paused,
-	       broker_value_fn *on_value, void *arg)
+sadmin_pause(struct broker *b, struct slice queue, bool paused,
+	     broker_value_fn *on_value, void *arg)
 {
 	const struct store_job job = {.run = paused ? pause_run : resume_run,
 				      .sync = STORE_NOW};
 	struct err err;
 
-	if (soperate_check_queue(queue, &err) != 0)
+	if (sadmin_check_queue(queue, &err) != 0)
 		squestion_ask(b, &job, &err, queue, on_value, arg);
 	else
 		squestion_ask(b, &job, NULL, queue, on_value, arg);
@@ -63,8 +63,8 @@ soperate_pause(struct broker *b, struct slice queue, bool paused,
 
 /* Takes what was read of a place out of the queue. */
 static int
-drop(struct spage *page, struct tx *tx, int64_t queue, enum broker_place place,
-     size_t first, struct err *err)
+drop(struct spage *page, struct tx *tx, int64_t queue,
+     enum broker_location place, size_t first, struct err *err)
 {
 	const struct spage_row *row;
 	int dropped;
@@ -90,7 +90,7 @@ drop(struct spage *page, struct tx *tx, int64_t queue, enum broker_place place,
 
 static int
 purge_place(struct spage *page, struct tx *tx, int64_t queue,
-	    enum broker_place place, struct err *err)
+	    enum broker_location place, struct err *err)
 {
 	const size_t first = page->n;
 	int n = spage_read_run(page, tx, queue, place, err);
@@ -106,7 +106,7 @@ purge_run(struct store_job *job, struct tx *tx, struct err *err)
 	int known;
 
 	spage_reset(page);
-	known = soperate_queue_run(tx, slice_of(page->queue), &queue, err);
+	known = sadmin_queue_run(tx, slice_of(page->queue), &queue, err);
 	if (known <= 0)
 		return known;
 	if (purge_place(page, tx, queue, BROKER_WAITING, err) != 0)
@@ -120,8 +120,8 @@ purge_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 void
-soperate_purge(struct broker *b, struct slice queue, unsigned int n,
-	       broker_page_fn *on_page, void *arg)
+sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
+	     broker_page_fn *on_page, void *arg)
 {
 	struct spage *page = spage_new(purge_run, queue, n, on_page, arg);
 
@@ -135,7 +135,7 @@ soperate_purge(struct broker *b, struct slice queue, unsigned int n,
 /* Where a task waits. Returns 1, 0 if it does not, or -1. */
 static int
 locate(struct tx *tx, int64_t queue, struct spage_row *row,
-       enum broker_place *ret_place, struct err *err)
+       enum broker_location *ret_place, struct err *err)
 {
 	const int64_t serial =
 	    row->number & ((INT64_C(1) << SCHEMA_SERIAL_BITS) - 1);
@@ -166,7 +166,7 @@ take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
 {
 	struct slice pieces[SPAGE_PIECES] = {{NULL, 0}};
 	struct spage_row row = {.number = number};
-	enum broker_place place = BROKER_WAITING;
+	enum broker_location place = BROKER_WAITING;
 	int found;
 
 	if ((found = locate(tx, queue, &row, &place, err)) <= 0)
@@ -199,7 +199,7 @@ search_next(const struct spage *page, struct tx *tx, int64_t end,
 		bytes = tx_bytes(tx, sql, 1);
 		rows--;
 		*left -= bytes.len < *left ? bytes.len : *left;
-		if (soperate_has_id(bytes, slice_of(page->id))) {
+		if (sadmin_has_id(bytes, slice_of(page->id))) {
 			*ret_number = *after;
 			break;
 		}
@@ -248,7 +248,7 @@ withdraw_run(struct store_job *job, struct tx *tx, struct err *err)
 	int known;
 
 	spage_reset(page);
-	known = soperate_queue_run(tx, slice_of(page->queue), &queue, err);
+	known = sadmin_queue_run(tx, slice_of(page->queue), &queue, err);
 	if (known <= 0)
 		return known;
 	if (page->after[0] == INT64_MAX) {
@@ -274,8 +274,8 @@ nothing_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 void
-soperate_withdraw(struct broker *b, struct slice queue, struct slice id,
-		  struct slice cursor, broker_page_fn *on_page, void *arg)
+sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
+		struct slice cursor, broker_page_fn *on_page, void *arg)
 {
 	const bool valid = task_id_valid(id);
 	struct spage *page = spage_new(valid ? withdraw_run : nothing_run,
@@ -296,9 +296,9 @@ struct exhumation {
 	struct store_job job;
 	char queue[TASK_QUEUE_MAX + 1];
 	struct err wrong; /* with the queue's name */
-	struct broker_exhume *batch;
+	struct broker_requeue *batch;
 	size_t n;
-	broker_exhumed_fn *on_done;
+	broker_requeued_fn *on_done;
 	void *arg;
 };
 
@@ -335,7 +335,7 @@ find_dead(struct tx *tx, int64_t queue, struct slice key, int64_t *ret_number,
 }
 
 static int
-put_again(struct tx *tx, int64_t queue, const struct broker_exhume *e,
+put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
 	  struct err *err)
 {
 	int64_t serial, number;
@@ -345,7 +345,7 @@ put_again(struct tx *tx, int64_t queue, const struct broker_exhume *e,
 	serial = tx_int(tx, SQL_QUEUE_NEXT, 0);
 	tx_end(tx, SQL_QUEUE_NEXT);
 	number = queue << SCHEMA_SERIAL_BITS | serial;
-	if (tx_run(tx, err, SQL_TASK_ADD, number, e->again) < 0 ||
+	if (tx_run(tx, err, SQL_TASK_ADD, number, e->retry_bytes) < 0 ||
 	    tx_run(tx, err, SQL_WAITING_ADD, queue, (int64_t)e->priority,
 		   serial, number, INT64_C(0)) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, queue, INT64_C(1)) < 0 ||
@@ -355,7 +355,7 @@ put_again(struct tx *tx, int64_t queue, const struct broker_exhume *e,
 }
 
 static int
-exhume_one(struct tx *tx, int64_t queue, struct broker_exhume *e,
+exhume_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
 	   struct err *err)
 {
 	int64_t number;
@@ -368,7 +368,7 @@ exhume_one(struct tx *tx, int64_t queue, struct broker_exhume *e,
 		return 0;
 	if (tx_run(tx, err, SQL_DEAD_DROP, number) < 0)
 		return -1;
-	return e->again.len > 0 ? put_again(tx, queue, e, err) : 0;
+	return e->retry_bytes.len > 0 ? put_again(tx, queue, e, err) : 0;
 }
 
 static int
@@ -383,7 +383,7 @@ exhume_run(struct store_job *job, struct tx *tx, struct err *err)
 		x->batch[i].found = false;
 	if (x->wrong.code != ERR_NONE)
 		return 0;
-	known = soperate_queue_run(tx, slice_of(x->queue), &queue, err);
+	known = sadmin_queue_run(tx, slice_of(x->queue), &queue, err);
 	if (known <= 0)
 		return known;
 	for (i = 0; i < x->n; i++)
@@ -416,9 +416,9 @@ exhume_done(struct store_job *job, const struct err *err)
 }
 
 void
-soperate_exhume(struct broker *broker, struct slice queue,
-		struct broker_exhume *batch, size_t n,
-		broker_exhumed_fn *on_done, void *arg)
+sadmin_exhume(struct broker *broker, struct slice queue,
+	      struct broker_requeue *batch, size_t n,
+	      broker_requeued_fn *on_done, void *arg)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 	struct exhumation *x = calloc(1, sizeof(*x));
@@ -439,7 +439,7 @@ soperate_exhume(struct broker *broker, struct slice queue,
 				 .n = n,
 				 .on_done = on_done,
 				 .arg = arg};
-	if (soperate_check_queue(queue, &x->wrong) == 0)
+	if (sadmin_check_queue(queue, &x->wrong) == 0)
 		memcpy(x->queue, queue.p, queue.len);
 	store_post(&b->user, &x->job);
 }

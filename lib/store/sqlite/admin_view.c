@@ -64,7 +64,7 @@ add_row(struct spage *page, struct tx *tx, enum statement sql, struct err *err)
 
 int
 spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
-	       enum broker_place place, struct err *err)
+	       enum broker_location place, struct err *err)
 {
 	const enum statement sql = views[place];
 	const size_t before = page->n;
@@ -93,7 +93,7 @@ view_run(struct store_job *job, struct tx *tx, struct err *err)
 	int known;
 
 	spage_reset(page);
-	known = soperate_queue_run(tx, slice_of(page->queue), &queue, err);
+	known = sadmin_queue_run(tx, slice_of(page->queue), &queue, err);
 	if (known <= 0)
 		return known;
 	if (spage_read_run(page, tx, queue, page->place, err) < 0)
@@ -195,7 +195,7 @@ spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
 		      : limit > BROKER_PAGE_MAX ? BROKER_PAGE_MAX
 						: limit;
 	page->after[0] = page->after[1] = INT64_MAX;
-	if (soperate_check_queue(queue, &page->wrong) == 0)
+	if (sadmin_check_queue(queue, &page->wrong) == 0)
 		memcpy(page->queue, queue.p, queue.len);
 	return page;
 }
@@ -220,8 +220,8 @@ spage_post(struct broker *broker, struct spage *page)
 }
 
 void
-soperate_view(struct broker *b, const struct broker_view *view,
-	      broker_page_fn *on_page, void *arg)
+sadmin_view(struct broker *b, const struct broker_view *view,
+	    broker_page_fn *on_page, void *arg)
 {
 	struct spage *page =
 	    spage_new(view_run, view->queue, view->n, on_page, arg);

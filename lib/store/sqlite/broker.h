@@ -131,7 +131,7 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			const struct sclaim *c, int64_t priority,
 			bool recovered);
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
-bool sbroker_quiet(const struct broker *b);
+bool sbroker_idle(const struct broker *b);
 
 /* --- sqlite_delay.c ---------------------------------------------------- */
 
@@ -164,7 +164,7 @@ void sworker_enter(struct sbroker *b);
 void sworker_wake(struct sbroker *b);
 void sworker_done(struct sbroker *b);
 void sbroker_heartbeat(struct broker *b, struct slice description);
-void sbroker_farewell(struct broker *b);
+void sbroker_deregister(struct broker *b);
 
 /* --- sqlite_takeover.c ------------------------------------------------- */
 

@@ -301,11 +301,11 @@ tell_quiet(struct sbroker *b)
 {
 	unsigned int i;
 
-	if (b->claiming.under_way || b->opt.on_quiet == NULL)
+	if (b->claiming.under_way || b->opt.on_idle == NULL)
 		return;
 	for (i = 0; i < b->n_queues; i++)
 		if (b->queues[i].wanted == 0) {
-			b->opt.on_quiet(b->opt.arg);
+			b->opt.on_idle(b->opt.arg);
 			return;
 		}
 }
@@ -415,7 +415,7 @@ sbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
 }
 
 bool
-sbroker_quiet(const struct broker *broker)
+sbroker_idle(const struct broker *broker)
 {
 	return !((const struct sbroker *)broker)->claiming.under_way;
 }

@@ -35,7 +35,7 @@ retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 	const int64_t worker_id = c->broker->worker_id;
 	int changed;
 
-	if (tx_run(tx, err, SQL_TASK_SET, c->number, s->again) < 0)
+	if (tx_run(tx, err, SQL_TASK_SET, c->number, s->retry_bytes) < 0)
 		return -1;
 	if (s->delay_ms <= 0)
 		return sclaim_put_back_run(tx, err, worker_id, c, s->priority,
@@ -77,12 +77,12 @@ settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 {
 	struct sclaim *c = container_of(s->claim, struct sclaim, pub);
 
-	switch (s->verdict) {
+	switch (s->disposition) {
 	case BROKER_ACK:
 		return ack(tx, c, err);
 	case BROKER_RETRY:
 		return retry(tx, c, s, err);
-	case BROKER_PUT_BACK:
+	case BROKER_RELEASE:
 		return sclaim_put_back_run(tx, err, c->broker->worker_id, c,
 					   s->priority, false);
 	case BROKER_BURY:
@@ -125,7 +125,8 @@ push(struct sbroker *b)
 		settling->job.rows++;
 		s = container_of(p, struct broker_settle, pending);
 		/* These say more than what is on record already. */
-		if (s->verdict == BROKER_RETRY || s->verdict == BROKER_BURY)
+		if (s->disposition == BROKER_RETRY ||
+		    s->disposition == BROKER_BURY)
 			settling->job.sync = STORE_NOW;
 	}
 	settling->under_way = true;

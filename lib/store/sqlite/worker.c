@@ -229,7 +229,7 @@ beat_run(struct store_job *job, struct tx *tx, struct err *err)
 					  b->beating.description.len};
 
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
-		   tx_now(tx) + BROKER_LIFE_S * INT64_C(1000)) < 0 ||
+		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
 	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0 ||
 	    count_sleepers(b, tx, err) != 0)
 		return -1;
@@ -291,7 +291,7 @@ leave_done(struct store_job *job, const struct err *err)
 }
 
 void
-sbroker_farewell(struct broker *broker)
+sbroker_deregister(struct broker *broker)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 	struct leaving *leaving = calloc(1, sizeof(*leaving));

@@ -1,23 +1,30 @@
 #!lua flags=allow-oom
--- Puts a claimed task back into its queue, in the same or another form.
+-- Takes tasks out of the dead list, and puts others into the queue instead.
 --
--- KEYS  1 in-flight list   2 queue (list)   3 levels (zset)   4 delayed (zset)
--- ARGV  1 the task as claimed   2 the task as it goes back
---       3 delay in ms; 0: first in its queue   4 priority
---       5 control channel       6 the wake order for this queue
--- Returns 1, or 0 when the task is not in flight (it went back before).
+-- KEYS  1 dead (zset)   2 dead tasks (hash)   3 dead info (hash)
+--       4 queue (list)  5 levels (zset)
+-- ARGV  1 control channel   2 the wake order for this queue
+--       then for each task: its name in the dead list, the task that is put
+--       into the queue (empty: none), priority
+-- Returns for each 1, or 0 when it is not in the dead list.
 
-if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
-if ARGV[3] ~= '0' then
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  redis.call('ZADD', KEYS[4], string.format('%.0f', now + tonumber(ARGV[3])), ARGV[2])
-elseif ARGV[4] ~= '0' then
-  redis.call('RPUSH', '{' .. KEYS[2] .. '}:p:' .. ARGV[4], ARGV[2])
-  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[4])
-else
-  redis.call('RPUSH', KEYS[2], ARGV[2])
-  return 1
+local answers, wake = {}, false
+
+for i = 3, #ARGV, 3 do
+  local member, again, level = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local found = redis.call('ZREM', KEYS[1], member)
+  if found == 1 then
+    redis.call('HDEL', KEYS[2], member)
+    redis.call('HDEL', KEYS[3], member)
+    if again ~= '' and level ~= '0' then
+      redis.call('LPUSH', '{' .. KEYS[4] .. '}:p:' .. level, again)
+      redis.call('ZADD', KEYS[5], level, level)
+      wake = true
+    elseif again ~= '' then
+      redis.call('LPUSH', KEYS[4], again)
+    end
+  end
+  answers[#answers + 1] = found
 end
-redis.call('PUBLISH', ARGV[5], ARGV[6])
-return 1
+if wake then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+return answers
