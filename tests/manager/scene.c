@@ -845,12 +845,15 @@ scene_check_refused(bool answered, enum err_code code, const char *msg,
 json_t *
 scene_column(json_t *answer, const char *name)
 {
-	json_t *column = json_array(), *one;
+	json_t *column = json_array(), *one, *value;
 	size_t i;
 
 	ck_assert_msg(json_is_array(answer), "no array: %s", scene.err.msg);
 	json_array_foreach (answer, i, one)
-		json_array_append(column, json_object_get(one, name));
+		json_array_append_new(
+		    column, (value = json_object_get(one, name)) != NULL
+				? json_incref(value)
+				: json_null());
 	json_decref(answer);
 	return column;
 }
