@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "sqlite/fault.h"
-#include "sqlite/schema.h"
+#include "sqlite/identity.h"
 #include "util/clock.h"
 #include "util/path.h"
 
@@ -226,6 +226,21 @@ set_up(struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* Makes of the open file what its user wants to find in it. */
+static int
+prepare_file(struct tx *tx, struct err *err)
+{
+	const struct description *d = tx->description;
+
+	if (d == NULL)
+		return identity_claim(tx->db, tx->name, err);
+	if (d->prepare(tx->db, tx->name, tx->on_upgrade, tx->on_upgrade_arg,
+		       err) != 0)
+		return -1;
+	tx->statements = calloc(d->n_statements, sizeof(*tx->statements));
+	return tx->statements != NULL ? 0 : err_nomem(err);
+}
+
 int
 file_open(struct tx *tx, bool *ret_final, struct err *err)
 {
@@ -237,9 +252,7 @@ file_open(struct tx *tx, bool *ret_final, struct err *err)
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
 		tx_fail(tx, err, "opening");
-	else if (set_up(tx, err) == 0 &&
-		 schema_prepare(tx->db, tx->name, tx->on_upgrade,
-				tx->on_upgrade_arg, err) == 0)
+	else if (set_up(tx, err) == 0 && prepare_file(tx, err) == 0)
 		return 0;
 	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
 	file_close(tx);
@@ -251,10 +264,11 @@ file_close(struct tx *tx)
 {
 	size_t i;
 
-	for (i = 0; i < SQL_COUNT; i++) {
+	for (i = 0; tx->statements != NULL && i < tx->description->n_statements;
+	     i++)
 		sqlite3_finalize(tx->statements[i]);
-		tx->statements[i] = NULL;
-	}
+	free(tx->statements);
+	tx->statements = NULL;
 	sqlite3_close(tx->db);
 	tx->db = NULL;
 }
@@ -333,7 +347,7 @@ file_rollback(struct tx *tx)
 {
 	size_t i;
 
-	for (i = 0; i < SQL_COUNT; i++)
+	for (i = 0; i < tx->description->n_statements; i++)
 		sqlite3_reset(tx->statements[i]);
 	/* SQLite may have done it itself. */
 	if (!sqlite3_get_autocommit(tx->db))

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sqlite/description.h"
 #include "sqlite/port.h"
-#include "sqlite/schema.h"
 #include "sqlite/store.h"
 #include "sqlite/tx.h"
 #include "util/clock.h"
@@ -25,7 +25,10 @@ struct tx {
 	const char *name;   /* for messages */
 	bool default_place; /* make the directory, and what is above it */
 	bool worker;	    /* as in struct store_options */
-	schema_upgrade_fn *on_upgrade; /* see schema.h */
+	/* NULL: the owner of the connection makes its own tables and
+	 * statements, and uses none of tx.h's. */
+	const struct description *description;
+	description_upgrade_fn *on_upgrade; /* with a description */
 	void *on_upgrade_arg;
 	int64_t timeout_ms; /* for locks */
 	int64_t waiting_since_ms;
@@ -37,7 +40,7 @@ struct tx {
 	struct port port;
 	char (*wakes)[PORT_NAME_LEN + 1];
 	size_t n_wakes, cap_wakes;
-	struct sqlite3_stmt *statements[SQL_COUNT];
+	struct sqlite3_stmt **statements; /* as many as are described */
 };
 
 /* Opens the file; 0, or -1 with *err. *ret_final: there is no use in trying

@@ -245,6 +245,7 @@ store_new(const struct store_options *options, char *name, struct err *err)
 			    .default_place =
 				options->url == NULL || options->url[0] == '\0',
 			    .worker = options->worker,
+			    .description = options->description,
 			    .on_upgrade = io_on_upgrade,
 			    .on_upgrade_arg = s,
 			    .timeout_ms = options->timeout_ms,
@@ -283,7 +284,9 @@ store_join(struct store_user *user, const struct store_options *options,
 		return -1;
 	pthread_mutex_lock(&stores_lock);
 	LIST_FOREACH (s, &stores, link)
-		if (s->base == options->base && strcmp(s->name, name) == 0)
+		if (s->base == options->base &&
+		    s->tx.description == options->description &&
+		    strcmp(s->name, name) == 0)
 			break;
 	if (s != NULL) {
 		free(name);

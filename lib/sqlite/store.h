@@ -31,6 +31,7 @@
 
 #include "util/err.h"
 
+struct description;
 struct event_base;
 struct store;
 struct store_user;
@@ -96,7 +97,9 @@ struct store_options {
 	/* sqlite:///absolute/path; NULL or empty: the default place. */
 	const char *url;
 	int64_t timeout_ms; /* how long to wait for other processes' locks */
-	bool worker;	    /* leaves the file tidy when it closes it */
+	/* What is kept there. Who shares a file shares its description. */
+	const struct description *description;
+	bool worker; /* leaves the file tidy when it closes it */
 };
 
 /* Opens the database, in the background; the user is called back when it is

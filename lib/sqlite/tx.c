@@ -11,15 +11,6 @@
 #include "sqlite/file.h"
 #include "util/err.h"
 
-static const struct {
-	const char *parameters;
-	const char *sql;
-} statements[SQL_COUNT] = {
-#define STATEMENT(name, parameters, sql) [SQL_##name] = {parameters, sql},
-#include "sqlite/statements.def"
-#undef STATEMENT
-};
-
 int
 tx_fail(struct tx *tx, struct err *err, const char *what)
 {
@@ -74,17 +65,18 @@ bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
 }
 
 static sqlite3_stmt *
-prepare(struct tx *tx, struct err *err, enum statement which, va_list values)
+prepare(struct tx *tx, struct err *err, unsigned int which, va_list values)
 {
+	const struct statement *s = &tx->description->statements[which];
 	sqlite3_stmt **stmt = &tx->statements[which];
 
-	if (*stmt == NULL && sqlite3_prepare_v3(tx->db, statements[which].sql,
-						-1, SQLITE_PREPARE_PERSISTENT,
-						stmt, NULL) != SQLITE_OK) {
+	if (*stmt == NULL &&
+	    sqlite3_prepare_v3(tx->db, s->sql, -1, SQLITE_PREPARE_PERSISTENT,
+			       stmt, NULL) != SQLITE_OK) {
 		tx_fail(tx, err, "cannot prepare a statement");
 		return NULL;
 	}
-	if (bind(*stmt, statements[which].parameters, values) != SQLITE_OK) {
+	if (bind(*stmt, s->parameters, values) != SQLITE_OK) {
 		tx_fail(tx, err, "cannot prepare a statement");
 		return NULL;
 	}
@@ -92,7 +84,7 @@ prepare(struct tx *tx, struct err *err, enum statement which, va_list values)
 }
 
 static int
-step(struct tx *tx, struct err *err, enum statement which)
+step(struct tx *tx, struct err *err, unsigned int which)
 {
 	sqlite3_stmt *stmt = tx->statements[which];
 	int status = sqlite3_step(stmt);
@@ -105,7 +97,7 @@ step(struct tx *tx, struct err *err, enum statement which)
 }
 
 int
-tx_run(struct tx *tx, struct err *err, enum statement which, ...)
+tx_run(struct tx *tx, struct err *err, unsigned int which, ...)
 {
 	sqlite3_stmt *stmt;
 	va_list values;
@@ -122,7 +114,7 @@ tx_run(struct tx *tx, struct err *err, enum statement which, ...)
 }
 
 int
-tx_first(struct tx *tx, struct err *err, enum statement which, ...)
+tx_first(struct tx *tx, struct err *err, unsigned int which, ...)
 {
 	sqlite3_stmt *stmt;
 	va_list values;
@@ -134,25 +126,25 @@ tx_first(struct tx *tx, struct err *err, enum statement which, ...)
 }
 
 int
-tx_next(struct tx *tx, struct err *err, enum statement which)
+tx_next(struct tx *tx, struct err *err, unsigned int which)
 {
 	return step(tx, err, which);
 }
 
 void
-tx_end(struct tx *tx, enum statement which)
+tx_end(struct tx *tx, unsigned int which)
 {
 	sqlite3_reset(tx->statements[which]);
 }
 
 int64_t
-tx_int(struct tx *tx, enum statement which, int column)
+tx_int(struct tx *tx, unsigned int which, int column)
 {
 	return sqlite3_column_int64(tx->statements[which], column);
 }
 
 struct slice
-tx_bytes(struct tx *tx, enum statement which, int column)
+tx_bytes(struct tx *tx, unsigned int which, int column)
 {
 	sqlite3_stmt *stmt = tx->statements[which];
 	const char *p = sqlite3_column_blob(stmt, column);
@@ -193,7 +185,7 @@ tx_wake(struct tx *tx, struct slice port)
 }
 
 int
-tx_wake_all(struct tx *tx, struct err *err, enum statement which, int more)
+tx_wake_all(struct tx *tx, struct err *err, unsigned int which, int more)
 {
 	for (; more == 1; more = tx_next(tx, err, which))
 		tx_wake(tx, tx_bytes(tx, which, 0));

@@ -134,7 +134,7 @@ find_oldest(struct tx *tx, int64_t queue, int64_t *ret_us, struct err *err)
 static int
 add_queue(struct tx *tx, struct buf *json, struct err *err)
 {
-	const enum statement sql = SQL_QUEUES_SURVEY;
+	const enum statement_index sql = SQL_QUEUES_SURVEY;
 	int64_t oldest_us;
 
 	if (find_oldest(tx, tx_int(tx, sql, ID), &oldest_us, err) != 0)
@@ -197,7 +197,7 @@ tell_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 static void
 add_worker(struct tx *tx, struct buf *json)
 {
-	const enum statement sql = SQL_WORKERS_SURVEY;
+	const enum statement_index sql = SQL_WORKERS_SURVEY;
 	const struct slice description = tx_bytes(tx, sql, 2);
 	const bool alive = tx_int(tx, sql, 3) > tx_now(tx) &&
 			   !stakeover_is_dead(tx, tx_int(tx, sql, 0));

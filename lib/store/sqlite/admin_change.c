@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/schema.h"
 #include "store/sqlite/admin.h"
+#include "store/sqlite/schema.h"
 
 /* A search for an id looks at so much at a time: some milliseconds. */
 #define SEARCH_ROWS 4000
@@ -187,7 +187,7 @@ static int
 search_next(const struct spage *page, struct tx *tx, int64_t end,
 	    int64_t *after, size_t *left, int64_t *ret_number, struct err *err)
 {
-	const enum statement sql = SQL_TASKS_BETWEEN;
+	const enum statement_index sql = SQL_TASKS_BETWEEN;
 	size_t rows = SEARCH_ROWS;
 	struct slice bytes;
 	int more;
@@ -320,7 +320,7 @@ static int
 find_dead(struct tx *tx, int64_t queue, struct slice key, int64_t *ret_number,
 	  struct err *err)
 {
-	enum statement sql = SQL_DEAD_FIND;
+	enum statement_index sql = SQL_DEAD_FIND;
 	int more = tx_first(tx, err, sql, queue, key);
 
 	if (more == 0) {

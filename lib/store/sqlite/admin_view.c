@@ -13,7 +13,7 @@
 /* Columns of the VIEW_ statements. */
 enum { AT_0, AT_1, NUMBER, PRIORITY, TIME, PIECES };
 
-static const enum statement views[] = {
+static const enum statement_index views[] = {
     [BROKER_WAITING] = SQL_VIEW_WAITING,
     [BROKER_DELAYED] = SQL_VIEW_DELAYED,
     [BROKER_IN_FLIGHT] = SQL_VIEW_INFLIGHT,
@@ -47,7 +47,8 @@ spage_add(struct spage *page, const struct spage_row *row,
 }
 
 static int
-add_row(struct spage *page, struct tx *tx, enum statement sql, struct err *err)
+add_row(struct spage *page, struct tx *tx, enum statement_index sql,
+	struct err *err)
 {
 	const struct spage_row row = {
 	    .at = {tx_int(tx, sql, AT_0), tx_int(tx, sql, AT_1)},
@@ -66,7 +67,7 @@ int
 spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 	       enum broker_location place, struct err *err)
 {
-	const enum statement sql = views[place];
+	const enum statement_index sql = views[place];
 	const size_t before = page->n;
 	int more;
 

@@ -82,6 +82,8 @@ open_broker(const struct broker_options *options, struct err *err)
 	const struct store_options store = {.base = options->base,
 					    .url = options->url,
 					    .timeout_ms = options->timeout_ms,
+					    .description =
+						&statements_description,
 					    .worker = options->worker != NULL};
 	struct sbroker *b = calloc(1, sizeof(*b));
 

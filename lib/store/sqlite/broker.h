@@ -18,6 +18,7 @@
 #include "sqlite/store.h"
 #include "sqlite/tx.h"
 #include "store/broker.h"
+#include "store/sqlite/statements.h"
 
 struct event;
 
@@ -122,7 +123,7 @@ void sclaim_deliver(struct sbroker *b, struct sclaims *found);
 void sclaims_free(struct sclaims *claims);
 /* One row of WAITING_FIRST or INFLIGHT_OF; NULL when memory runs out. */
 struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
-			       enum statement row, struct err *err);
+			       enum statement_index row, struct err *err);
 /* A claimed task that is too large to hand out goes to the dead list. */
 int sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
 		    int64_t size, struct err *err);

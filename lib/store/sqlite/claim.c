@@ -36,7 +36,7 @@
 enum { PRIORITY, SEQ, NUMBER, FOURTH, SIZE, BYTES };
 
 struct sclaim *
-sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement row,
+sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 		struct err *err)
 {
 	const int64_t size = tx_int(tx, row, SIZE);

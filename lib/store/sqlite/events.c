@@ -264,7 +264,7 @@ enlist(struct slistening *l, struct tx *tx, struct err *err)
 static int
 read_events(struct slistening *l, struct tx *tx, struct err *err)
 {
-	const enum statement sql = SQL_EVENTS_SINCE;
+	const enum statement_index sql = SQL_EVENTS_SINCE;
 	struct slice event;
 	int64_t number;
 	int more = tx_first(tx, err, sql, l->seen);

@@ -172,7 +172,7 @@ static int
 list_run(struct store_job *job, struct tx *tx, struct err *err)
 {
 	struct listing *l = container_of(job, struct listing, job);
-	const enum statement sql = SQL_RECORDS_ENDED;
+	const enum statement_index sql = SQL_RECORDS_ENDED;
 	const int64_t limit = (int64_t)l->limit;
 	struct slice record;
 	int64_t expires;

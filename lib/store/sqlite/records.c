@@ -323,7 +323,9 @@ open_results(const struct results_options *options, struct err *err)
 {
 	const struct store_options store = {.base = options->base,
 					    .url = options->url,
-					    .timeout_ms = options->timeout_ms};
+					    .timeout_ms = options->timeout_ms,
+					    .description =
+						&statements_description};
 	struct sresults *r = calloc(1, sizeof(*r));
 	size_t i;
 

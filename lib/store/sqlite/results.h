@@ -14,6 +14,7 @@
 #include "sqlite/store.h"
 #include "sqlite/tx.h"
 #include "store/results.h"
+#include "store/sqlite/statements.h"
 
 #define STOPIC_BUCKETS 256
 

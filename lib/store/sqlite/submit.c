@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/schema.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/schema.h"
 
 struct submission {
 	struct store_job job;

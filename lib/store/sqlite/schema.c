@@ -20,16 +20,16 @@
  *
  * Times are milliseconds since 1970, of the wall clock.
  */
-#include "sqlite/schema.h"
+#include "store/sqlite/schema.h"
 
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "sqlite/fault.h"
+#include "sqlite/identity.h"
 #include "util/err.h"
 
-#define APPLICATION_ID 1181501298 /* "Flwr" */
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 /* The low SCHEMA_SERIAL_BITS bits. */
@@ -98,7 +98,7 @@ static const char *const migrations[] = {
     "CREATE TABLE waiters ("
     " id TEXT NOT NULL, port TEXT NOT NULL,"
     " PRIMARY KEY (id, port)) WITHOUT ROWID;"
-    "PRAGMA application_id = " TEXT(APPLICATION_ID),
+    "PRAGMA application_id = " TEXT(IDENTITY_APPLICATION),
 
     /* 2: delays that are right whatever becomes of the clock: sqlite_delay.c */
     "ALTER TABLE delayed ADD COLUMN relative INTEGER NOT NULL DEFAULT 0;"
@@ -174,36 +174,16 @@ schema_version(void)
 	return VERSION;
 }
 
-static int
-ask_number(sqlite3 *db, const char *sql, int *ret)
-{
-	sqlite3_stmt *stmt;
-	int status;
-
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		return -1;
-	if ((status = sqlite3_step(stmt)) == SQLITE_ROW)
-		*ret = sqlite3_column_int(stmt, 0);
-	return sqlite3_finalize(stmt) == SQLITE_OK && status == SQLITE_ROW ? 0
-									   : -1;
-}
-
 /* In a transaction. Returns 1 if there is something to do. */
 static int
 check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 {
-	int id, tables, version;
+	int version;
 
-	if (ask_number(db, "PRAGMA application_id", &id) != 0 ||
-	    ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables) !=
-		0 ||
-	    ask_number(db, "PRAGMA user_version", &version) != 0)
+	if (identity_check(db, name, err) < 0)
+		return -1;
+	if (identity_number(db, "PRAGMA user_version", &version) != 0)
 		return fault_set(err, db, name, "cannot read the schema");
-	if (tables > 0 && id != APPLICATION_ID)
-		return err_set(err, ERR_CONFIG,
-			       "%s is the database of another program; name "
-			       "another file",
-			       name);
 	if (version > VERSION)
 		return err_set(err, ERR_CONFIG,
 			       "%s has schema version %d, but this program "
@@ -232,8 +212,8 @@ migrate(sqlite3 *db, const char *name, int version, struct err *err)
 }
 
 int
-schema_prepare(sqlite3 *db, const char *name, schema_upgrade_fn *on_upgrade,
-	       void *arg, struct err *err)
+schema_prepare(sqlite3 *db, const char *name,
+	       description_upgrade_fn *on_upgrade, void *arg, struct err *err)
 {
 	int version = 0, status;
 	struct err upgrade = ERR_INIT;
