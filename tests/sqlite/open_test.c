@@ -280,7 +280,7 @@ connect_schedules(void)
 /* Not one of them takes a file that another one is making for a stranger's. */
 START_TEST(processes_that_make_the_file_at_the_same_time_all_open_it)
 {
-	enum { ROUNDS = 10, CHILDREN = 4 };
+	enum { ROUNDS = 5, CHILDREN = 4 };
 	struct party *p;
 	int round, i, status;
 
