@@ -222,7 +222,7 @@ set_up(struct tx *tx, struct err *err)
 		return -1;
 	/* It also turns the automatic checkpoint off. */
 	sqlite3_wal_hook(tx->db, on_log, tx);
-	tx->sync = STORE_NOW;
+	tx->sync = DATABASE_NOW;
 	return 0;
 }
 
@@ -300,14 +300,14 @@ check_place(struct tx *tx, struct err *err)
 }
 
 int
-file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
+file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 {
-	const bool flush = sync == STORE_NOW;
+	const bool flush = sync == DATABASE_NOW;
 
 	if (writes && check_place(tx, err) != 0)
 		return -1;
 	/* Can only be changed between transactions. */
-	if (writes && flush != (tx->sync == STORE_NOW)) {
+	if (writes && flush != (tx->sync == DATABASE_NOW)) {
 		if (exec(tx, flush
 				 ? "PRAGMA synchronous = FULL"
 				 : "PRAGMA synchronous = NORMAL") != SQLITE_OK)

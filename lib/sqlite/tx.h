@@ -32,7 +32,7 @@ struct slice tx_bytes(struct tx *tx, unsigned int which, int column);
 
 /*
  * Wakes a port (see port.h) that this transaction concerns. It happens right
- * before the transaction is committed, not after: see store.h.
+ * before the transaction is committed, not after: see database.h.
  */
 void tx_wake(struct tx *tx, struct slice port);
 /* The ports that a statement returns in its first column. */

@@ -17,7 +17,8 @@
 /* --- pausing ----------------------------------------------------------- */
 
 static int
-set_paused(struct store_job *job, struct tx *tx, bool paused, struct err *err)
+set_paused(struct database_job *job, struct tx *tx, bool paused,
+	   struct err *err)
 {
 	const struct slice name =
 	    squestion_text(container_of(job, struct squestion, job));
@@ -34,13 +35,13 @@ set_paused(struct store_job *job, struct tx *tx, bool paused, struct err *err)
 }
 
 static int
-pause_run(struct store_job *job, struct tx *tx, struct err *err)
+pause_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return set_paused(job, tx, true, err);
 }
 
 static int
-resume_run(struct store_job *job, struct tx *tx, struct err *err)
+resume_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return set_paused(job, tx, false, err);
 }
@@ -49,8 +50,8 @@ void
 sadmin_pause(struct broker *b, struct slice queue, bool paused,
 	     broker_value_fn *on_value, void *arg)
 {
-	const struct store_job job = {.run = paused ? pause_run : resume_run,
-				      .sync = STORE_NOW};
+	const struct database_job job = {.run = paused ? pause_run : resume_run,
+					 .sync = DATABASE_NOW};
 	struct err err;
 
 	if (sadmin_check_queue(queue, &err) != 0)
@@ -99,7 +100,7 @@ purge_place(struct spage *page, struct tx *tx, int64_t queue,
 }
 
 static int
-purge_run(struct store_job *job, struct tx *tx, struct err *err)
+purge_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue;
@@ -127,7 +128,7 @@ sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 
 	if (page == NULL)
 		return;
-	page->job.sync = STORE_NOW;
+	page->job.sync = DATABASE_NOW;
 	page->job.rows = n;
 	spage_post(b, page);
 }
@@ -241,7 +242,7 @@ search(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
 }
 
 static int
-withdraw_run(struct store_job *job, struct tx *tx, struct err *err)
+withdraw_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue, number = 0;
@@ -267,7 +268,7 @@ withdraw_run(struct store_job *job, struct tx *tx, struct err *err)
 
 /* Nobody can have submitted a task with such an id. */
 static int
-nothing_run(struct store_job *job, struct tx *tx, struct err *err)
+nothing_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	spage_reset(container_of(job, struct spage, job));
 	return 0;
@@ -283,7 +284,7 @@ sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 
 	if (page == NULL)
 		return;
-	page->job.sync = STORE_NOW;
+	page->job.sync = DATABASE_NOW;
 	if (valid)
 		memcpy(page->id, id.p, id.len);
 	spage_set_cursor(page, cursor, 1);
@@ -293,7 +294,7 @@ sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 /* --- the dead ---------------------------------------------------------- */
 
 struct exhumation {
-	struct store_job job;
+	struct database_job job;
 	char queue[TASK_QUEUE_MAX + 1];
 	struct err wrong; /* with the queue's name */
 	struct broker_requeue *batch;
@@ -372,7 +373,7 @@ exhume_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
 }
 
 static int
-exhume_run(struct store_job *job, struct tx *tx, struct err *err)
+exhume_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct exhumation *x = container_of(job, struct exhumation, job);
 	int64_t queue;
@@ -394,13 +395,13 @@ exhume_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-exhume_drop(struct store_job *job)
+exhume_drop(struct database_job *job)
 {
 	free(container_of(job, struct exhumation, job));
 }
 
 static void
-exhume_done(struct store_job *job, const struct err *err)
+exhume_done(struct database_job *job, const struct err *err)
 {
 	struct exhumation x = *container_of(job, struct exhumation, job);
 	size_t i;
@@ -433,7 +434,7 @@ sadmin_exhume(struct broker *broker, struct slice queue,
 	*x = (struct exhumation){.job = {.run = exhume_run,
 					 .done = exhume_done,
 					 .drop = exhume_drop,
-					 .sync = STORE_NOW,
+					 .sync = DATABASE_NOW,
 					 .rows = (unsigned int)n},
 				 .batch = batch,
 				 .n = n,
@@ -441,5 +442,5 @@ sadmin_exhume(struct broker *broker, struct slice queue,
 				 .arg = arg};
 	if (sadmin_check_queue(queue, &x->wrong) == 0)
 		memcpy(x->queue, queue.p, queue.len);
-	store_post(&b->user, &x->job);
+	database_post(&b->user, &x->job);
 }

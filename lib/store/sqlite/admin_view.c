@@ -87,7 +87,7 @@ spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 }
 
 static int
-view_run(struct store_job *job, struct tx *tx, struct err *err)
+view_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue;
@@ -109,7 +109,7 @@ view_run(struct store_job *job, struct tx *tx, struct err *err)
 
 /* Nothing of what is wrong is carried out. */
 static int
-wrong_run(struct store_job *job, struct tx *tx, struct err *err)
+wrong_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return 0;
 }
@@ -117,7 +117,7 @@ wrong_run(struct store_job *job, struct tx *tx, struct err *err)
 /* --- on the loop ------------------------------------------------------- */
 
 static void
-page_drop(struct store_job *job)
+page_drop(struct database_job *job)
 {
 	struct spage *page = container_of(job, struct spage, job);
 
@@ -162,7 +162,7 @@ tell(struct spage *page)
 }
 
 static void
-page_done(struct store_job *job, const struct err *err)
+page_done(struct database_job *job, const struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 
@@ -176,7 +176,7 @@ page_done(struct store_job *job, const struct err *err)
 }
 
 struct spage *
-spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
+spage_new(int (*run)(struct database_job *, struct tx *, struct err *),
 	  struct slice queue, unsigned int limit, broker_page_fn *on_page,
 	  void *arg)
 {
@@ -188,7 +188,7 @@ spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
 		on_page(NULL, &err, arg);
 		return NULL;
 	}
-	page->job = (struct store_job){
+	page->job = (struct database_job){
 	    .run = run, .done = page_done, .drop = page_drop};
 	page->on_page = on_page;
 	page->arg = arg;
@@ -217,7 +217,7 @@ spage_post(struct broker *broker, struct spage *page)
 		page->job.run = wrong_run;
 		page->job.reads = true;
 	}
-	store_post(&b->user, &page->job);
+	database_post(&b->user, &page->job);
 }
 
 void

@@ -10,7 +10,7 @@
 #include "util/pending.h"
 
 static void
-on_state(struct store_user *user, bool up, bool final, const struct err *why)
+on_state(struct database_user *user, bool up, bool final, const struct err *why)
 {
 	struct sbroker *b = container_of(user, struct sbroker, user);
 
@@ -23,7 +23,7 @@ on_state(struct store_user *user, bool up, bool final, const struct err *why)
 }
 
 static void
-on_wake(struct store_user *user)
+on_wake(struct database_user *user)
 {
 	struct sbroker *b = container_of(user, struct sbroker, user);
 
@@ -36,7 +36,7 @@ on_wake(struct store_user *user)
 static const char *
 name(const struct broker *broker)
 {
-	return store_name(&((const struct sbroker *)broker)->user);
+	return database_name(&((const struct sbroker *)broker)->user);
 }
 
 static bool
@@ -44,7 +44,8 @@ is_up(const struct broker *broker)
 {
 	const struct sbroker *b = (const struct sbroker *)broker;
 
-	return store_is_up(&b->user) && (b->opt.worker == NULL || b->entered);
+	return database_is_up(&b->user) &&
+	       (b->opt.worker == NULL || b->entered);
 }
 
 static void
@@ -52,7 +53,7 @@ close_broker(struct broker *broker)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
-	store_leave(&b->user);
+	database_leave(&b->user);
 	if (b->opt.worker != NULL)
 		sworker_done(b);
 	free(b->queues);
@@ -79,12 +80,12 @@ open_worker(struct sbroker *b, struct err *err)
 static struct broker *
 open_broker(const struct broker_options *options, struct err *err)
 {
-	const struct store_options store = {.base = options->base,
-					    .url = options->url,
-					    .timeout_ms = options->timeout_ms,
-					    .description =
-						&statements_description,
-					    .worker = options->worker != NULL};
+	const struct database_options database = {
+	    .base = options->base,
+	    .url = options->url,
+	    .timeout_ms = options->timeout_ms,
+	    .description = &statements_description,
+	    .worker = options->worker != NULL};
 	struct sbroker *b = calloc(1, sizeof(*b));
 
 	if (b == NULL) {
@@ -99,7 +100,7 @@ open_broker(const struct broker_options *options, struct err *err)
 	ssettle_init(b);
 	sworker_init(b);
 	if ((b->opt.worker != NULL && open_worker(b, err) != 0) ||
-	    store_join(&b->user, &store, err) != 0) {
+	    database_join(&b->user, &database, err) != 0) {
 		err_prefix(err, "[broker] url");
 		close_broker(&b->pub);
 		return NULL;

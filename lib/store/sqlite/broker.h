@@ -15,7 +15,7 @@
 #ifndef STORE_SQLITE_BROKER_H
 #define STORE_SQLITE_BROKER_H
 
-#include "sqlite/store.h"
+#include "sqlite/database.h"
 #include "sqlite/tx.h"
 #include "store/broker.h"
 #include "store/sqlite/statements.h"
@@ -46,21 +46,21 @@ struct squeue {
 
 /* One job at a time for each of these; `again`: one more has to follow. */
 struct claiming {
-	struct store_job job;
+	struct database_job job;
 	bool under_way;
 	struct sclaims found;
 	size_t budget;
 };
 
 struct settling {
-	struct store_job job;
+	struct database_job job;
 	bool under_way;
 	struct pending_list waiting, sent;
 	size_t count; /* in both */
 };
 
 struct entering {
-	struct store_job job;
+	struct database_job job;
 	struct sclaims found;
 	int64_t worker_id, last_order;
 	int lock_fd;
@@ -73,7 +73,7 @@ struct suspect {
 };
 
 struct beating {
-	struct store_job job;
+	struct database_job job;
 	bool under_way;
 	struct buf description;
 	struct suspect *suspects;
@@ -82,7 +82,7 @@ struct beating {
 };
 
 struct ordering {
-	struct store_job job;
+	struct database_job job;
 	bool under_way, again;
 	int64_t last, newest;
 	struct buf messages; /* each with its length (size_t) before it */
@@ -91,7 +91,7 @@ struct ordering {
 struct sbroker {
 	struct broker pub;
 	struct broker_options opt;
-	struct store_user user;
+	struct database_user user;
 
 	/* Workers only. */
 	struct squeue *queues;
@@ -183,7 +183,7 @@ int stakeover_sweep_run(struct tx *tx, struct err *err);
 
 /* A question with one answer, or an order. */
 struct squestion {
-	struct store_job job; /* `run` fills in the answer */
+	struct database_job job; /* `run` fills in the answer */
 	struct sbroker *broker;
 	broker_value_fn *on_value;
 	void *arg;
@@ -196,7 +196,7 @@ struct squestion {
 struct slice squestion_text(const struct squestion *q);
 /* `job` has `run`, `reads` and `sync`. If something is `wrong` (else NULL),
  * that is the answer, and nothing is run. */
-void squestion_ask(struct broker *broker, const struct store_job *job,
+void squestion_ask(struct broker *broker, const struct database_job *job,
 		   const struct err *wrong, struct slice text,
 		   broker_value_fn *on_value, void *arg);
 

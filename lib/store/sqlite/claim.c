@@ -207,7 +207,7 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 }
 
 static int
-claim_run(struct store_job *job, struct tx *tx, struct err *err)
+claim_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, claiming.job);
 	unsigned int i;
@@ -311,7 +311,7 @@ tell_quiet(struct sbroker *b)
 }
 
 static void
-claim_done(struct store_job *job, const struct err *err)
+claim_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, claiming.job);
 	struct squeue *q;
@@ -352,7 +352,7 @@ sclaim_pump(struct sbroker *b)
 		return;
 	b->claiming.under_way = true;
 	b->claiming.job.rows = asked;
-	store_post(&b->user, &b->claiming.job);
+	database_post(&b->user, &b->claiming.job);
 }
 
 void
@@ -385,7 +385,7 @@ sclaim_init(struct sbroker *b)
 	TAILQ_INIT(&b->claiming.found);
 	b->claiming.job.run = claim_run;
 	b->claiming.job.done = claim_done;
-	b->claiming.job.sync = STORE_SOON;
+	b->claiming.job.sync = DATABASE_SOON;
 	b->claiming.job.must = true;
 	if (b->opt.worker == NULL)
 		return;
@@ -409,7 +409,7 @@ sbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
 		wanted += b->queues[i].wanted;
 	/* One that has not begun, since the disk is full, need not end. */
 	if (wanted == 0 && b->claiming.under_way &&
-	    store_cancel(&b->claiming.job))
+	    database_cancel(&b->claiming.job))
 		b->claiming.under_way = false;
 	sclaim_pump(b);
 }

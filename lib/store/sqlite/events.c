@@ -117,7 +117,7 @@ write_events(struct spublishing *p, struct tx *tx, struct err *err)
 }
 
 static int
-publish_run(struct store_job *job, struct tx *tx, struct err *err)
+publish_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spublishing *p = container_of(job, struct spublishing, job);
 	const int64_t now = clock_mono_ms();
@@ -138,7 +138,7 @@ publish_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-hear_run(struct store_job *job, struct tx *tx, struct err *err)
+hear_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct shearing *hearing = container_of(job, struct shearing, job);
 
@@ -165,11 +165,11 @@ publish(struct sresults *r)
 	p->missed = false;
 	p->job.bytes = p->sent.len;
 	p->under_way = true;
-	store_post(&r->user, &p->job);
+	database_post(&r->user, &p->job);
 }
 
 static void
-publish_done(struct store_job *job, const struct err *err)
+publish_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, publishing.job);
 	struct spublishing *p = &r->publishing;
@@ -202,7 +202,7 @@ sresults_event(struct results *results, struct slice event)
 	publish(r);
 }
 
-/* Not a question to be read beside what is being written: see store.h. */
+/* Not a question to be read beside what is being written: see database.h. */
 static void
 hear(struct sresults *r)
 {
@@ -212,11 +212,11 @@ hear(struct sresults *r)
 	if (h->under_way)
 		return;
 	h->under_way = true;
-	store_post(&r->user, &h->job);
+	database_post(&r->user, &h->job);
 }
 
 static void
-hear_done(struct store_job *job, const struct err *err)
+hear_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, hearing.job);
 
@@ -289,7 +289,7 @@ read_events(struct slistening *l, struct tx *tx, struct err *err)
 }
 
 static int
-listen_run(struct store_job *job, struct tx *tx, struct err *err)
+listen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct slistening *l = container_of(job, struct slistening, job);
 	int changed;
@@ -313,12 +313,12 @@ listen_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 struct parting {
-	struct store_job job;
+	struct database_job job;
 	struct slistening *listening;
 };
 
 static int
-part_run(struct store_job *job, struct tx *tx, struct err *err)
+part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	const struct slistening *l =
 	    container_of(job, struct parting, job)->listening;
@@ -341,7 +341,7 @@ look(struct sresults *r)
 	if (l->under_way || l->on_event == NULL)
 		return;
 	l->under_way = true;
-	store_post(&r->user, &l->job);
+	database_post(&r->user, &l->job);
 }
 
 static void
@@ -353,7 +353,7 @@ tell_missed(struct sresults *r)
 		return;
 	err_set(&err, ERR_UNAVAILABLE,
 		"%s: some events are missing: more happened than can be kept",
-		store_name(&r->user));
+		database_name(&r->user));
 	r->listening.on_event((struct slice){NULL, 0}, &err, r->listening.arg);
 }
 
@@ -379,7 +379,7 @@ hand_over(struct sresults *r, const struct buf *events)
 }
 
 static void
-listen_done(struct store_job *job, const struct err *err)
+listen_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, listening.job);
 	struct slistening *l = &r->listening;
@@ -401,13 +401,13 @@ listen_done(struct store_job *job, const struct err *err)
 }
 
 static void
-part_drop(struct store_job *job)
+part_drop(struct database_job *job)
 {
 	free(container_of(job, struct parting, job));
 }
 
 static void
-part_done(struct store_job *job, const struct err *err)
+part_done(struct database_job *job, const struct err *err)
 {
 	part_drop(job);
 }
@@ -427,9 +427,9 @@ sevents_leave(struct sresults *r)
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return; /* it is swept when this process ends */
 	p->listening = l;
-	p->job = (struct store_job){
+	p->job = (struct database_job){
 	    .run = part_run, .done = part_done, .drop = part_drop};
-	store_post(&r->user, &p->job);
+	database_post(&r->user, &p->job);
 }
 
 int
@@ -461,9 +461,10 @@ void
 sevents_init(struct sresults *r)
 {
 	r->publishing.job =
-	    (struct store_job){.run = publish_run, .done = publish_done};
-	r->hearing.job = (struct store_job){.run = hear_run, .done = hear_done};
-	r->listening.job = (struct store_job){
+	    (struct database_job){.run = publish_run, .done = publish_done};
+	r->hearing.job =
+	    (struct database_job){.run = hear_run, .done = hear_done};
+	r->listening.job = (struct database_job){
 	    .run = listen_run, .done = listen_done, .must = true};
 }
 

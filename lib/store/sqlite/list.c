@@ -14,7 +14,7 @@
 /* --- one record -------------------------------------------------------- */
 
 struct question {
-	struct store_job job;
+	struct database_job job;
 	results_record_fn *on_record;
 	void *arg;
 	struct buf answer;
@@ -30,7 +30,7 @@ id_of(const struct question *q)
 }
 
 static int
-get_run(struct store_job *job, struct tx *tx, struct err *err)
+get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	int more = tx_first(tx, err, SQL_RECORD_GET, id_of(q), tx_now(tx));
@@ -47,7 +47,7 @@ get_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-counts_run(struct store_job *job, struct tx *tx, struct err *err)
+counts_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	struct stotals totals;
@@ -63,7 +63,7 @@ counts_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-reopen_run(struct store_job *job, struct tx *tx, struct err *err)
+reopen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	const struct slice record = {q->text + q->id_len, q->record_len};
@@ -73,7 +73,7 @@ reopen_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-question_drop(struct store_job *job)
+question_drop(struct database_job *job)
 {
 	struct question *q = container_of(job, struct question, job);
 
@@ -82,7 +82,7 @@ question_drop(struct store_job *job)
 }
 
 static void
-question_done(struct store_job *job, const struct err *err)
+question_done(struct database_job *job, const struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	struct slice record = {NULL, 0};
@@ -115,7 +115,7 @@ ask(struct results *results, struct question question, struct slice id,
 		memcpy(q->text, id.p, id.len);
 	if (record.len > 0)
 		memcpy(q->text + id.len, record.p, record.len);
-	store_post(&r->user, &q->job);
+	database_post(&r->user, &q->job);
 }
 
 void
@@ -145,7 +145,7 @@ sresults_reopen(struct results *results, struct slice id, struct slice record,
 		results_record_fn *on_done, void *arg)
 {
 	ask(results,
-	    (struct question){.job = {.run = reopen_run, .sync = STORE_NOW},
+	    (struct question){.job = {.run = reopen_run, .sync = DATABASE_NOW},
 			      .on_record = on_done,
 			      .arg = arg},
 	    id, record);
@@ -154,7 +154,7 @@ sresults_reopen(struct results *results, struct slice id, struct slice record,
 /* --- pages ------------------------------------------------------------- */
 
 struct listing {
-	struct store_job job;
+	struct database_job job;
 	results_page_fn *on_page;
 	void *arg;
 	bool failed;
@@ -169,7 +169,7 @@ struct listing {
 };
 
 static int
-list_run(struct store_job *job, struct tx *tx, struct err *err)
+list_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct listing *l = container_of(job, struct listing, job);
 	const enum statement_index sql = SQL_RECORDS_ENDED;
@@ -207,7 +207,7 @@ list_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-list_drop(struct store_job *job)
+list_drop(struct database_job *job)
 {
 	struct listing *l = container_of(job, struct listing, job);
 
@@ -216,7 +216,7 @@ list_drop(struct store_job *job)
 }
 
 static void
-list_done(struct store_job *job, const struct err *err)
+list_done(struct database_job *job, const struct err *err)
 {
 	struct listing *l = container_of(job, struct listing, job);
 	struct slice records[RESULTS_PAGE_MAX], next = {NULL, 0};
@@ -251,10 +251,10 @@ sresults_list(struct results *results, bool failed, struct slice cursor,
 		on_page(NULL, 0, (struct slice){NULL, 0}, &err, arg);
 		return;
 	}
-	l->job = (struct store_job){.run = list_run,
-				    .done = list_done,
-				    .drop = list_drop,
-				    .reads = true};
+	l->job = (struct database_job){.run = list_run,
+				       .done = list_done,
+				       .drop = list_drop,
+				       .reads = true};
 	l->on_page = on_page;
 	l->arg = arg;
 	l->failed = failed;
@@ -262,5 +262,5 @@ sresults_list(struct results *results, bool failed, struct slice cursor,
 	l->before = INT64_MAX;
 	if (cursor.len > 0)
 		cursor_read(cursor, &l->before, 1, &l->wrong);
-	store_post(&r->user, &l->job);
+	database_post(&r->user, &l->job);
 }

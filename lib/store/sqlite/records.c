@@ -44,7 +44,7 @@ put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
 }
 
 static int
-put_run(struct store_job *job, struct tx *tx, struct err *err)
+put_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, put_job);
 	struct stotals totals;
@@ -76,7 +76,7 @@ push(struct sresults *r)
 	if (r->putting || TAILQ_EMPTY(&r->waiting))
 		return;
 	r->put_job.rows = 0;
-	r->put_job.sync = STORE_LATER;
+	r->put_job.sync = DATABASE_LATER;
 	r->put_job.bytes = 0;
 	while (r->put_job.rows < PUT_MAX &&
 	       (p = TAILQ_FIRST(&r->waiting)) != NULL) {
@@ -86,14 +86,14 @@ push(struct sresults *r)
 		r->put_job.rows++;
 		r->put_job.bytes += put->record.len;
 		if (!put->lossy)
-			r->put_job.sync = STORE_NOW;
+			r->put_job.sync = DATABASE_NOW;
 	}
 	r->putting = true;
-	store_post(&r->user, &r->put_job);
+	database_post(&r->user, &r->put_job);
 }
 
 static void
-put_done(struct store_job *job, const struct err *err)
+put_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, put_job);
 	struct pending_list sent = TAILQ_HEAD_INITIALIZER(sent);
@@ -133,7 +133,7 @@ unconfirmed(const struct results *results)
 /* --- pending records --------------------------------------------------- */
 
 struct creation {
-	struct store_job job;
+	struct database_job job;
 	const struct slice *ids, *records;
 	struct err *errs;
 	size_t n;
@@ -142,7 +142,7 @@ struct creation {
 };
 
 static int
-create_run(struct store_job *job, struct tx *tx, struct err *err)
+create_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct creation *c = container_of(job, struct creation, job);
 	int added;
@@ -166,13 +166,13 @@ create_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-create_drop(struct store_job *job)
+create_drop(struct database_job *job)
 {
 	free(container_of(job, struct creation, job));
 }
 
 static void
-create_done(struct store_job *job, const struct err *err)
+create_done(struct database_job *job, const struct err *err)
 {
 	struct creation c = *container_of(job, struct creation, job);
 	size_t i;
@@ -201,7 +201,7 @@ create(struct results *results, const struct slice *ids,
 	*c = (struct creation){.job = {.run = create_run,
 				       .done = create_done,
 				       .drop = create_drop,
-				       .sync = STORE_NOW,
+				       .sync = DATABASE_NOW,
 				       .rows = (unsigned int)n},
 			       .ids = ids,
 			       .records = records,
@@ -209,18 +209,18 @@ create(struct results *results, const struct slice *ids,
 			       .n = n,
 			       .on_done = on_done,
 			       .arg = arg};
-	store_post(&r->user, &c->job);
+	database_post(&r->user, &c->job);
 }
 
 struct oblivion {
-	struct store_job job;
+	struct database_job job;
 	size_t n;
 	struct buf text; /* the ids, one after the other */
 	size_t lens[];
 };
 
 static int
-forget_run(struct store_job *job, struct tx *tx, struct err *err)
+forget_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct oblivion *o = container_of(job, struct oblivion, job);
 	const char *p = o->text.data;
@@ -234,7 +234,7 @@ forget_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-forget_drop(struct store_job *job)
+forget_drop(struct database_job *job)
 {
 	struct oblivion *o = container_of(job, struct oblivion, job);
 
@@ -243,7 +243,7 @@ forget_drop(struct store_job *job)
 }
 
 static void
-forget_done(struct store_job *job, const struct err *err)
+forget_done(struct database_job *job, const struct err *err)
 {
 	forget_drop(job);
 }
@@ -262,20 +262,20 @@ forget(struct results *results, const struct slice *ids, size_t n)
 		buf_add(&o->text, ids[i].p, ids[i].len);
 		o->lens[i] = ids[i].len;
 	}
-	o->job = (struct store_job){.run = forget_run,
-				    .done = forget_done,
-				    .drop = forget_drop,
-				    .rows = (unsigned int)n};
+	o->job = (struct database_job){.run = forget_run,
+				       .done = forget_done,
+				       .drop = forget_drop,
+				       .rows = (unsigned int)n};
 	if (o->text.failed)
 		forget_drop(&o->job);
 	else
-		store_post(&r->user, &o->job);
+		database_post(&r->user, &o->job);
 }
 
 /* --- opening and closing ----------------------------------------------- */
 
 static void
-on_state(struct store_user *user, bool up, bool final, const struct err *why)
+on_state(struct database_user *user, bool up, bool final, const struct err *why)
 {
 	struct sresults *r = container_of(user, struct sresults, user);
 
@@ -283,7 +283,7 @@ on_state(struct store_user *user, bool up, bool final, const struct err *why)
 }
 
 static void
-on_wake(struct store_user *user)
+on_wake(struct database_user *user)
 {
 	struct sresults *r = container_of(user, struct sresults, user);
 
@@ -294,13 +294,13 @@ on_wake(struct store_user *user)
 static const char *
 name(const struct results *results)
 {
-	return store_name(&((const struct sresults *)results)->user);
+	return database_name(&((const struct sresults *)results)->user);
 }
 
 static bool
 is_up(const struct results *results)
 {
-	return store_is_up(&((const struct sresults *)results)->user);
+	return database_is_up(&((const struct sresults *)results)->user);
 }
 
 static void
@@ -309,7 +309,7 @@ close_results(struct results *results)
 	struct sresults *r = (struct sresults *)results;
 
 	sevents_leave(r);
-	store_leave(&r->user);
+	database_leave(&r->user);
 	sresults_watches_free(r);
 	sevents_done(r);
 	if (r->listening.telling)
@@ -321,11 +321,11 @@ close_results(struct results *results)
 static struct results *
 open_results(const struct results_options *options, struct err *err)
 {
-	const struct store_options store = {.base = options->base,
-					    .url = options->url,
-					    .timeout_ms = options->timeout_ms,
-					    .description =
-						&statements_description};
+	const struct database_options database = {
+	    .base = options->base,
+	    .url = options->url,
+	    .timeout_ms = options->timeout_ms,
+	    .description = &statements_description};
 	struct sresults *r = calloc(1, sizeof(*r));
 	size_t i;
 
@@ -337,14 +337,14 @@ open_results(const struct results_options *options, struct err *err)
 	r->opt = *options;
 	r->user.on_state = on_state;
 	r->user.on_wake = on_wake;
-	r->put_job =
-	    (struct store_job){.run = put_run, .done = put_done, .must = true};
+	r->put_job = (struct database_job){
+	    .run = put_run, .done = put_done, .must = true};
 	sevents_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);
 	for (i = 0; i < STOPIC_BUCKETS; i++)
 		TAILQ_INIT(&r->topics[i]);
-	if (store_join(&r->user, &store, err) != 0) {
+	if (database_join(&r->user, &database, err) != 0) {
 		err_prefix(err, "[backend] url");
 		free(r);
 		return NULL;

@@ -11,7 +11,7 @@
 #ifndef STORE_SQLITE_RESULTS_H
 #define STORE_SQLITE_RESULTS_H
 
-#include "sqlite/store.h"
+#include "sqlite/database.h"
 #include "sqlite/tx.h"
 #include "store/results.h"
 #include "store/sqlite/statements.h"
@@ -29,7 +29,7 @@ struct stotals {
 /* Events on their way into the database. One job at a time for each of these.
  */
 struct spublishing {
-	struct store_job job;
+	struct database_job job;
 	bool under_way;
 	struct buf waiting, sent; /* each with its length (size_t) before it */
 	bool missed, sent_missed; /* some had to be dropped before these */
@@ -39,13 +39,13 @@ struct spublishing {
 
 /* Looks whether there are listeners. */
 struct shearing {
-	struct store_job job;
+	struct database_job job;
 	bool under_way, again;
 	bool found;
 };
 
 struct slistening {
-	struct store_job job;
+	struct database_job job;
 	bool under_way, again;
 	bool left;		    /* meanwhile */
 	results_event_fn *on_event; /* NULL: does not listen */
@@ -65,10 +65,10 @@ struct sresults {
 	struct results pub;
 	bool dead; /* closed by its listener, while that is told */
 	struct results_options opt;
-	struct store_user user;
+	struct database_user user;
 
 	/* Records on their way: one job at a time takes all that wait. */
-	struct store_job put_job;
+	struct database_job put_job;
 	bool putting;
 	struct pending_list waiting, sent;
 	size_t count; /* in both */

@@ -92,7 +92,7 @@ settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 }
 
 static int
-settle_run(struct store_job *job, struct tx *tx, struct err *err)
+settle_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct settling *settling = container_of(job, struct settling, job);
 	struct pending *p;
@@ -117,7 +117,7 @@ push(struct sbroker *b)
 	if (settling->under_way || TAILQ_EMPTY(&settling->waiting))
 		return;
 	settling->job.rows = 0;
-	settling->job.sync = STORE_SOON;
+	settling->job.sync = DATABASE_SOON;
 	while (settling->job.rows < SETTLE_MAX &&
 	       (p = TAILQ_FIRST(&settling->waiting)) != NULL) {
 		TAILQ_REMOVE(&settling->waiting, p, link);
@@ -127,14 +127,14 @@ push(struct sbroker *b)
 		/* These say more than what is on record already. */
 		if (s->disposition == BROKER_RETRY ||
 		    s->disposition == BROKER_BURY)
-			settling->job.sync = STORE_NOW;
+			settling->job.sync = DATABASE_NOW;
 	}
 	settling->under_way = true;
-	store_post(&b->user, &settling->job);
+	database_post(&b->user, &settling->job);
 }
 
 static void
-settle_done(struct store_job *job, const struct err *err)
+settle_done(struct database_job *job, const struct err *err)
 {
 	struct settling *settling = container_of(job, struct settling, job);
 	struct sbroker *b = container_of(settling, struct sbroker, settling);

@@ -12,7 +12,7 @@
 #include "store/sqlite/schema.h"
 
 struct submission {
-	struct store_job job;
+	struct database_job job;
 	struct sbroker *broker;
 	struct broker_submit *tasks;
 	size_t n;
@@ -166,7 +166,7 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 }
 
 static int
-submit_run(struct store_job *job, struct tx *tx, struct err *err)
+submit_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct submission *s = container_of(job, struct submission, job);
 	struct target target = {.name = NULL};
@@ -185,7 +185,7 @@ submit_run(struct store_job *job, struct tx *tx, struct err *err)
 /* --- on the loop ------------------------------------------------------- */
 
 static void
-submit_done(struct store_job *job, const struct err *err)
+submit_done(struct database_job *job, const struct err *err)
 {
 	struct submission s = *container_of(job, struct submission, job);
 	size_t i;
@@ -197,7 +197,7 @@ submit_done(struct store_job *job, const struct err *err)
 }
 
 static void
-submit_drop(struct store_job *job)
+submit_drop(struct database_job *job)
 {
 	free(container_of(job, struct submission, job));
 }
@@ -221,7 +221,7 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 	*s = (struct submission){.job = {.run = submit_run,
 					 .done = submit_done,
 					 .drop = submit_drop,
-					 .sync = STORE_NOW,
+					 .sync = DATABASE_NOW,
 					 .rows = (unsigned int)n},
 				 .broker = b,
 				 .tasks = tasks,
@@ -230,5 +230,5 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 				 .arg = arg};
 	for (i = 0; i < n; i++)
 		s->job.bytes += tasks[i].bytes.len + tasks[i].record.len;
-	store_post(&b->user, &s->job);
+	database_post(&b->user, &s->job);
 }

@@ -43,7 +43,7 @@ struct seen {
 };
 
 struct look {
-	struct store_job job;
+	struct database_job job;
 	struct sresults *results;
 	char *text;
 	size_t n;
@@ -77,7 +77,7 @@ see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
 }
 
 static int
-look_run(struct store_job *job, struct tx *tx, struct err *err)
+look_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct look *look = container_of(job, struct look, job);
 	const struct slice port = tx_port(tx, err);
@@ -93,13 +93,13 @@ look_run(struct store_job *job, struct tx *tx, struct err *err)
 
 /* A waiter that does not wait any more. */
 struct parting {
-	struct store_job job;
+	struct database_job job;
 	size_t len;
 	char id[];
 };
 
 static int
-part_run(struct store_job *job, struct tx *tx, struct err *err)
+part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct parting *p = container_of(job, struct parting, job);
 	const struct slice port = tx_port(tx, err);
@@ -137,13 +137,13 @@ find(struct sresults *r, struct slice id)
 }
 
 static void
-part_drop(struct store_job *job)
+part_drop(struct database_job *job)
 {
 	free(container_of(job, struct parting, job));
 }
 
 static void
-part_done(struct store_job *job, const struct err *err)
+part_done(struct database_job *job, const struct err *err)
 {
 	part_drop(job);
 }
@@ -155,11 +155,11 @@ part(struct stopic *t)
 
 	if (p == NULL)
 		return; /* it will be woken once in vain */
-	p->job = (struct store_job){
+	p->job = (struct database_job){
 	    .run = part_run, .done = part_done, .drop = part_drop};
 	p->len = t->id.len;
 	memcpy(p->id, t->id.p, t->id.len);
-	store_post(&t->results->user, &p->job);
+	database_post(&t->results->user, &p->job);
 }
 
 /* Ends a topic that nobody watches any more. */
@@ -203,7 +203,7 @@ tell(struct stopic *t, struct slice record, bool final)
 /* --- looks ------------------------------------------------------------- */
 
 static void
-look_drop(struct store_job *job)
+look_drop(struct database_job *job)
 {
 	struct look *look = container_of(job, struct look, job);
 	size_t i;
@@ -219,7 +219,7 @@ look_drop(struct store_job *job)
 }
 
 static void
-look_done(struct store_job *job, const struct err *err)
+look_done(struct database_job *job, const struct err *err)
 {
 	struct look *look = container_of(job, struct look, job);
 	struct sresults *r = look->results;
@@ -313,13 +313,13 @@ sresults_look(struct sresults *r)
 		return;
 	look->results = r;
 	fill(r, look);
-	look->job = (struct store_job){.run = look_run,
-				       .done = look_done,
-				       .drop = look_drop,
-				       .must = true,
-				       .rows = (unsigned int)n};
+	look->job = (struct database_job){.run = look_run,
+					  .done = look_done,
+					  .drop = look_drop,
+					  .must = true,
+					  .rows = (unsigned int)n};
 	r->looking = look;
-	store_post(&r->user, &look->job);
+	database_post(&r->user, &look->job);
 }
 
 /* --- watches ----------------------------------------------------------- */

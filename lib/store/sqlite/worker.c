@@ -82,7 +82,7 @@ name_queues(const struct sbroker *b, struct tx *tx, struct err *err)
 }
 
 static int
-enter_run(struct store_job *job, struct tx *tx, struct err *err)
+enter_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct entering *e = container_of(job, struct entering, job);
 	struct sbroker *b = container_of(e, struct sbroker, entering);
@@ -119,7 +119,7 @@ enter_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-enter_done(struct store_job *job, const struct err *err)
+enter_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, entering.job);
 	struct entering *e = &b->entering;
@@ -143,13 +143,13 @@ void
 sworker_enter(struct sbroker *b)
 {
 	if (!b->entered)
-		store_post(&b->user, &b->entering.job);
+		database_post(&b->user, &b->entering.job);
 }
 
 /* --- orders ------------------------------------------------------------ */
 
 static int
-order_run(struct store_job *job, struct tx *tx, struct err *err)
+order_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct ordering *o = container_of(job, struct ordering, job);
 	struct slice message;
@@ -171,7 +171,7 @@ order_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-order_done(struct store_job *job, const struct err *err)
+order_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, ordering.job);
 	struct ordering *o = &b->ordering;
@@ -200,7 +200,7 @@ sworker_wake(struct sbroker *b)
 	if (b->ordering.under_way)
 		return;
 	b->ordering.under_way = true;
-	store_post(&b->user, &b->ordering.job);
+	database_post(&b->user, &b->ordering.job);
 }
 
 /* --- heartbeats -------------------------------------------------------- */
@@ -222,7 +222,7 @@ count_sleepers(struct sbroker *b, struct tx *tx, struct err *err)
 }
 
 static int
-beat_run(struct store_job *job, struct tx *tx, struct err *err)
+beat_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, beating.job);
 	const struct slice description = {b->beating.description.data,
@@ -237,7 +237,7 @@ beat_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-beat_done(struct store_job *job, const struct err *err)
+beat_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, beating.job);
 
@@ -258,16 +258,16 @@ sbroker_heartbeat(struct broker *broker, struct slice description)
 	if (b->beating.description.failed)
 		return;
 	b->beating.under_way = true;
-	store_post(&b->user, &b->beating.job);
+	database_post(&b->user, &b->beating.job);
 }
 
 struct leaving {
-	struct store_job job;
+	struct database_job job;
 	struct sbroker *broker;
 };
 
 static int
-leave_run(struct store_job *job, struct tx *tx, struct err *err)
+leave_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sbroker *b = container_of(job, struct leaving, job)->broker;
 	const struct slice port = tx_port(tx, err);
@@ -279,13 +279,13 @@ leave_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-leave_drop(struct store_job *job)
+leave_drop(struct database_job *job)
 {
 	free(container_of(job, struct leaving, job));
 }
 
 static void
-leave_done(struct store_job *job, const struct err *err)
+leave_done(struct database_job *job, const struct err *err)
 {
 	leave_drop(job);
 }
@@ -304,7 +304,7 @@ sbroker_deregister(struct broker *broker)
 	leaving->job.run = leave_run;
 	leaving->job.done = leave_done;
 	leaving->job.drop = leave_drop;
-	store_post(&b->user, &leaving->job);
+	database_post(&b->user, &leaving->job);
 }
 
 /* --- opening and closing ----------------------------------------------- */
@@ -312,13 +312,14 @@ sbroker_deregister(struct broker *broker)
 void
 sworker_init(struct sbroker *b)
 {
-	b->entering.job = (struct store_job){
+	b->entering.job = (struct database_job){
 	    .run = enter_run, .done = enter_done, .must = true};
 	b->entering.lock_fd = -1;
 	TAILQ_INIT(&b->entering.found);
-	b->ordering.job = (struct store_job){
+	b->ordering.job = (struct database_job){
 	    .run = order_run, .done = order_done, .must = true};
-	b->beating.job = (struct store_job){.run = beat_run, .done = beat_done};
+	b->beating.job =
+	    (struct database_job){.run = beat_run, .done = beat_done};
 }
 
 void

@@ -15,14 +15,14 @@
  * change is committed, or rolled back since its process died: no order of
  * events, and no kill, loses a wake-up.
  *
- * How long a change may be in memory only is said by enum store_sync. Commits
+ * How long a change may be in memory only is said by enum database_sync. Commits
  * are appended to one log, so what is on disk is always a beginning of it: a
  * flushed commit has all earlier ones on disk with it.
  *
  * All functions are for the loop's thread, but those that say otherwise.
  */
-#ifndef SQLITE_STORE_H
-#define SQLITE_STORE_H
+#ifndef SQLITE_DATABASE_H
+#define SQLITE_DATABASE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,34 +33,34 @@
 
 struct description;
 struct event_base;
-struct store;
-struct store_user;
+struct database;
+struct database_user;
 struct tx;
 
 /* When a change has to be on disk. Without a flush it survives the end of the
  * process, but not a power cut. */
-enum store_sync {
-	STORE_LATER, /* at some time: nothing depends on it */
-	STORE_SOON,  /* within some seconds, or with the next flush */
-	STORE_NOW    /* before it is answered */
+enum database_sync {
+	DATABASE_LATER, /* at some time: nothing depends on it */
+	DATABASE_SOON,	/* within some seconds, or with the next flush */
+	DATABASE_NOW	/* before it is answered */
 };
 
 /*
  * A job: the owner keeps it until `done`, or until it was cancelled or the
  * user has left.
  */
-struct store_job {
+struct database_job {
 	/*
 	 * In the I/O thread, within a transaction. May run again from the
 	 * start, after a rollback. 0; or -1 with *err when a statement failed.
 	 */
-	int (*run)(struct store_job *job, struct tx *tx, struct err *err);
+	int (*run)(struct database_job *job, struct tx *tx, struct err *err);
 	/* On the loop. NULL: committed; else nothing of it was done. */
-	void (*done)(struct store_job *job, const struct err *err);
+	void (*done)(struct database_job *job, const struct err *err);
 	/* On the loop: the user has left, there will be no answer. May be NULL.
 	 */
-	void (*drop)(struct store_job *job);
-	enum store_sync sync;
+	void (*drop)(struct database_job *job);
+	enum database_sync sync;
 	bool reads; /* changes nothing, and need not see what is just being
 		       written */
 	/* Is tried again until it succeeds; on_state tells of the trouble. */
@@ -68,31 +68,31 @@ struct store_job {
 	unsigned int rows; /* about how many; 0 is as good as 1 */
 	size_t bytes;	   /* about how many */
 
-	/* The store's. */
-	TAILQ_ENTRY(store_job) link;
-	struct store_user *user;
+	/* The database's. */
+	TAILQ_ENTRY(database_job) link;
+	struct database_user *user;
 	int place;
 	struct err err;
 };
-TAILQ_HEAD(store_jobs, store_job);
+TAILQ_HEAD(database_jobs, database_job);
 
 /* One who uses the database: a broker or a backend. */
-struct store_user {
+struct database_user {
 	/* As in broker.h. */
-	void (*on_state)(struct store_user *user, bool up, bool final,
+	void (*on_state)(struct database_user *user, bool up, bool final,
 			 const struct err *why);
 	/* This process' port was woken. May be NULL. */
-	void (*on_wake)(struct store_user *user);
+	void (*on_wake)(struct database_user *user);
 
-	/* The store's. */
-	struct store *store;
-	LIST_ENTRY(store_user) link;
+	/* The database's. */
+	struct database *database;
+	LIST_ENTRY(database_user) link;
 	unsigned int under_way;
 	unsigned int told, told_trouble;
 	bool leaving;
 };
 
-struct store_options {
+struct database_options {
 	struct event_base *base;
 	/* sqlite:///absolute/path; NULL or empty: the default place. */
 	const char *url;
@@ -104,17 +104,17 @@ struct store_options {
 
 /* Opens the database, in the background; the user is called back when it is
  * open, or cannot be. 0, or -1 with *err. */
-int store_join(struct store_user *user, const struct store_options *options,
-	       struct err *err);
+int database_join(struct database_user *user,
+		  const struct database_options *options, struct err *err);
 /* Jobs that can be carried out at once still are; nobody is called back. */
-void store_leave(struct store_user *user);
+void database_leave(struct database_user *user);
 
-void store_post(struct store_user *user, struct store_job *job);
+void database_post(struct database_user *user, struct database_job *job);
 /* Takes a job back; false if it is being run or was: `done` will come. */
-bool store_cancel(struct store_job *job);
+bool database_cancel(struct database_job *job);
 
-bool store_is_up(const struct store_user *user);
+bool database_is_up(const struct database_user *user);
 /* The URL, for messages. */
-const char *store_name(const struct store_user *user);
+const char *database_name(const struct database_user *user);
 
 #endif
