@@ -23,12 +23,12 @@ static LIST_HEAD(, database) databases = LIST_HEAD_INITIALIZER(databases);
 static void database_free(struct database *db);
 
 static void
-on_port(evutil_socket_t fd, short what, void *arg)
+on_woken(evutil_socket_t fd, short what, void *arg)
 {
 	struct database *db = arg;
 	struct database_user *user, *next;
 
-	port_drain(&db->tx.port);
+	wake_socket_drain(&db->tx.socket);
 	for (user = LIST_FIRST(&db->users); user != NULL; user = next) {
 		next = LIST_NEXT(user, link);
 		if (user->on_wake != NULL)
@@ -38,12 +38,12 @@ on_port(evutil_socket_t fd, short what, void *arg)
 
 /* The thread has made the port: what woke it since waits in the socket. */
 static void
-watch_port(struct database *db)
+watch_wake_socket(struct database *db)
 {
-	db->port_event = event_new(db->base, db->tx.port.fd,
-				   EV_READ | EV_PERSIST, on_port, db);
-	if (db->port_event != NULL)
-		event_add(db->port_event, NULL);
+	db->wake_event = event_new(db->base, db->tx.socket.fd,
+				   EV_READ | EV_PERSIST, on_woken, db);
+	if (db->wake_event != NULL)
+		event_add(db->wake_event, NULL);
 }
 
 /* Lock held, but not while a user is told. Returns whether there was one. */
@@ -86,8 +86,8 @@ on_answers(evutil_socket_t fd, short what, void *arg)
 	db->answering = true;
 	pthread_mutex_lock(&db->lock);
 	db->signalled = false;
-	if (db->port_made && db->port_event == NULL)
-		watch_port(db);
+	if (db->socket_made && db->wake_event == NULL)
+		watch_wake_socket(db);
 	while (!db->dead && tell_state(db))
 		;
 	while (!db->dead && (job = TAILQ_FIRST(&db->done)) != NULL) {
@@ -250,7 +250,7 @@ database_new(const struct database_options *options, char *name,
 			     .on_upgrade = io_on_upgrade,
 			     .on_upgrade_arg = db,
 			     .timeout_ms = options->timeout_ms,
-			     .port = PORT_INIT};
+			     .socket = WAKE_SOCKET_INIT};
 	LIST_INIT(&db->users);
 	TAILQ_INIT(&db->queue);
 	TAILQ_INIT(&db->held);
@@ -329,9 +329,9 @@ static void
 database_end(struct database *db)
 {
 	/* Before the thread closes the port. */
-	if (db->port_event != NULL)
-		event_free(db->port_event);
-	db->port_event = NULL;
+	if (db->wake_event != NULL)
+		event_free(db->wake_event);
+	db->wake_event = NULL;
 	pthread_mutex_lock(&db->lock);
 	db->stopping = true;
 	pthread_cond_signal(&db->work);

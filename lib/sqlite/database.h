@@ -8,7 +8,7 @@
  * flush to disk. Broker and backend on one file and one loop share the thread.
  *
  * How a process learns of what another one did: who finds nothing to do writes
- * the name of its port (port.h) into the database, in the transaction in which
+ * the name of its port (wake_socket.h) into the database, in the transaction in which
  * it found nothing. Who then changes something wakes the ports it finds there,
  * before its own transaction is committed. Transactions that write follow one
  * another, and who is woken looks in such a transaction, so it looks after the

@@ -165,7 +165,7 @@ shared_memory_owner(const struct examination *e, struct finding *f)
 }
 
 static bool
-ports_owner(const struct examination *e, struct finding *f)
+sockets_owner(const struct examination *e, struct finding *f)
 {
 	return beside(e, "-wake", f);
 }
@@ -262,7 +262,7 @@ static check_fn *const checks[] = {
     directory_is_open_to_others,
     log_owner,
     shared_memory_owner,
-    ports_owner,
+    sockets_owner,
     is_gone,
     journal,
     log_is_long,

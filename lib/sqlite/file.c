@@ -35,7 +35,7 @@
 /* Others hold the lock for one flush, most of the time: so look again soon
  * first. */
 static int
-on_busy(void *arg, int tries)
+file_on_busy(void *arg, int tries)
 {
 	struct tx *tx = arg;
 	int64_t now = clock_mono_ms(), patience;
@@ -51,7 +51,7 @@ on_busy(void *arg, int tries)
 }
 
 static int
-on_log(void *arg, sqlite3 *db, const char *schema, int pages)
+file_on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 {
 	struct tx *tx = arg;
 
@@ -62,7 +62,7 @@ on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 /* --- opening ----------------------------------------------------------- */
 
 static int
-make_dir(struct tx *tx, struct err *err)
+file_make_dir(struct tx *tx, struct err *err)
 {
 	const char *slash = strrchr(tx->path, '/');
 	char *dir = strndup(tx->path, (size_t)(slash - tx->path));
@@ -84,7 +84,7 @@ make_dir(struct tx *tx, struct err *err)
 /* What root makes for a service, in the service's directory, is the service's:
  * it could not open it otherwise. */
 static int
-give_to_owner(const struct tx *tx, int fd)
+file_give_to_owner(const struct tx *tx, int fd)
 {
 	const char *slash = strrchr(tx->path, '/');
 	char *dir = strndup(tx->path, (size_t)(slash - tx->path) + 1);
@@ -104,7 +104,7 @@ give_to_owner(const struct tx *tx, int fd)
  * thread of this process may have on it by then.
  */
 static int
-make_file(const struct tx *tx, struct err *err)
+file_make(const struct tx *tx, struct err *err)
 {
 	char *temporary = NULL;
 	int fd, result = 0;
@@ -115,7 +115,7 @@ make_file(const struct tx *tx, struct err *err)
 		result =
 		    err_sys(err, ERR_UNAVAILABLE, "cannot create %s", tx->path);
 	} else {
-		result = give_to_owner(tx, fd);
+		result = file_give_to_owner(tx, fd);
 		close(fd);
 		if (result != 0 ||
 		    (link(temporary, tx->path) != 0 && errno != EEXIST))
@@ -128,16 +128,16 @@ make_file(const struct tx *tx, struct err *err)
 }
 
 static int
-check_file(struct tx *tx, bool *ret_final, struct err *err)
+file_check(struct tx *tx, bool *ret_final, struct err *err)
 {
 	struct stat st;
 
 	if (stat(tx->path, &st) != 0 && errno == ENOENT) {
-		if (make_dir(tx, err) != 0) {
+		if (file_make_dir(tx, err) != 0) {
 			*ret_final = true;
 			return -1;
 		}
-		return make_file(tx, err);
+		return file_make(tx, err);
 	}
 	if (stat(tx->path, &st) != 0) {
 		*ret_final = errno == EACCES || errno == ENOTDIR;
@@ -165,13 +165,13 @@ check_file(struct tx *tx, bool *ret_final, struct err *err)
 }
 
 static int
-exec(struct tx *tx, const char *sql)
+file_exec(struct tx *tx, const char *sql)
 {
 	return sqlite3_exec(tx->db, sql, NULL, NULL, NULL);
 }
 
 static int
-is_wal(void *arg, int n, char **values, char **names)
+file_is_wal(void *arg, int n, char **values, char **names)
 {
 	*(bool *)arg = values[0] != NULL && strcmp(values[0], "wal") == 0;
 	return 0;
@@ -179,15 +179,15 @@ is_wal(void *arg, int n, char **values, char **names)
 
 /* The busy handler is not asked while the mode is changed. */
 static int
-set_wal(struct tx *tx, struct err *err)
+file_set_wal(struct tx *tx, struct err *err)
 {
 	bool wal = false;
 	int status, tries = 0;
 
 	do {
 		status = sqlite3_exec(tx->db, "PRAGMA journal_mode = WAL",
-				      is_wal, &wal, NULL);
-	} while ((status & 0xff) == SQLITE_BUSY && on_busy(tx, tries++));
+				      file_is_wal, &wal, NULL);
+	} while ((status & 0xff) == SQLITE_BUSY && file_on_busy(tx, tries++));
 	if (status != SQLITE_OK)
 		return tx_fail(tx, err, "opening");
 	if (!wal)
@@ -199,7 +199,7 @@ set_wal(struct tx *tx, struct err *err)
 }
 
 static int
-set_up(struct tx *tx, struct err *err)
+file_set_up(struct tx *tx, struct err *err)
 {
 	if (sqlite3_db_readonly(tx->db, "main") == 1)
 		return err_set(
@@ -207,28 +207,28 @@ set_up(struct tx *tx, struct err *err)
 		    "%s is read-only; make the file and its directory writable",
 		    tx->name);
 	sqlite3_extended_result_codes(tx->db, 1);
-	sqlite3_busy_handler(tx->db, on_busy, tx);
+	sqlite3_busy_handler(tx->db, file_on_busy, tx);
 	/* A producer does not wait for what a worker does as well. */
 	sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
 			  (int)!tx->worker, NULL);
-	if (exec(tx, "PRAGMA auto_vacuum = INCREMENTAL;"
-		     "PRAGMA synchronous = FULL;"
-		     "PRAGMA secure_delete = OFF;"
-		     "PRAGMA temp_store = MEMORY;"
-		     "PRAGMA cache_size = -4000;"
-		     "PRAGMA journal_size_limit = " LOG_SIZE) != SQLITE_OK)
+	if (file_exec(tx, "PRAGMA auto_vacuum = INCREMENTAL;"
+			  "PRAGMA synchronous = FULL;"
+			  "PRAGMA secure_delete = OFF;"
+			  "PRAGMA temp_store = MEMORY;"
+			  "PRAGMA cache_size = -4000;"
+			  "PRAGMA journal_size_limit = " LOG_SIZE) != SQLITE_OK)
 		return tx_fail(tx, err, "opening");
-	if (set_wal(tx, err) != 0)
+	if (file_set_wal(tx, err) != 0)
 		return -1;
 	/* It also turns the automatic checkpoint off. */
-	sqlite3_wal_hook(tx->db, on_log, tx);
+	sqlite3_wal_hook(tx->db, file_on_log, tx);
 	tx->sync = DATABASE_NOW;
 	return 0;
 }
 
 /* Makes of the open file what its user wants to find in it. */
 static int
-prepare_file(struct tx *tx, struct err *err)
+file_prepare(struct tx *tx, struct err *err)
 {
 	const struct description *d = tx->description;
 
@@ -246,13 +246,13 @@ file_open(struct tx *tx, bool *ret_final, struct err *err)
 {
 	*ret_final = false;
 	tx->gone = false;
-	if (check_file(tx, ret_final, err) != 0)
+	if (file_check(tx, ret_final, err) != 0)
 		return -1;
 	if (sqlite3_open_v2(tx->path, &tx->db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
 		tx_fail(tx, err, "opening");
-	else if (set_up(tx, err) == 0 && prepare_file(tx, err) == 0)
+	else if (file_set_up(tx, err) == 0 && file_prepare(tx, err) == 0)
 		return 0;
 	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
 	file_close(tx);
@@ -287,7 +287,7 @@ file_is_gone(const struct tx *tx)
 
 /* Costs a system call: little beside a transaction. */
 static int
-check_place(struct tx *tx, struct err *err)
+file_check_place(struct tx *tx, struct err *err)
 {
 	if (!file_is_gone(tx))
 		return 0;
@@ -304,18 +304,18 @@ file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 {
 	const bool flush = sync == DATABASE_NOW;
 
-	if (writes && check_place(tx, err) != 0)
+	if (writes && file_check_place(tx, err) != 0)
 		return -1;
 	/* Can only be changed between transactions. */
 	if (writes && flush != (tx->sync == DATABASE_NOW)) {
-		if (exec(tx, flush
-				 ? "PRAGMA synchronous = FULL"
-				 : "PRAGMA synchronous = NORMAL") != SQLITE_OK)
+		if (file_exec(tx, flush ? "PRAGMA synchronous = FULL"
+					: "PRAGMA synchronous = NORMAL") !=
+		    SQLITE_OK)
 			return tx_fail(tx, err, "beginning");
 		tx->sync = sync;
 	}
 	tx->n_wakes = 0;
-	if (exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
+	if (file_exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
 		return tx_fail(tx, err, "beginning");
 	/* Not before the lock is there: it may have taken a while. */
 	tx->now_ms = clock_wall_us() / 1000;
@@ -327,17 +327,18 @@ file_wake(struct tx *tx)
 {
 	size_t i;
 
-	if (tx->n_wakes > 0 && port_open_dir(&tx->port, tx->path, NULL) != 0)
+	if (tx->n_wakes > 0 &&
+	    wake_socket_open_dir(&tx->socket, tx->path, NULL) != 0)
 		return;
 	for (i = 0; i < tx->n_wakes; i++)
-		port_wake(&tx->port, tx->wakes[i]);
+		wake_socket_wake(&tx->socket, tx->wakes[i]);
 }
 
 int
 file_commit(struct tx *tx, struct err *err)
 {
 	file_wake(tx);
-	if (exec(tx, "COMMIT") == SQLITE_OK)
+	if (file_exec(tx, "COMMIT") == SQLITE_OK)
 		return 0;
 	return tx_fail(tx, err, "committing");
 }
@@ -351,7 +352,7 @@ file_rollback(struct tx *tx)
 		sqlite3_reset(tx->statements[i]);
 	/* SQLite may have done it itself. */
 	if (!sqlite3_get_autocommit(tx->db))
-		exec(tx, "ROLLBACK");
+		file_exec(tx, "ROLLBACK");
 }
 
 bool
@@ -377,7 +378,7 @@ file_checkpoint(struct tx *tx, bool all)
 }
 
 static int
-on_number(void *arg, int n, char **values, char **names)
+file_on_number(void *arg, int n, char **values, char **names)
 {
 	*(long *)arg = values[0] != NULL ? strtol(values[0], NULL, 10) : 0;
 	return 0;
@@ -388,10 +389,10 @@ file_shrink(struct tx *tx)
 {
 	long free_pages = 0, pages = 0;
 
-	sqlite3_exec(tx->db, "PRAGMA freelist_count", on_number, &free_pages,
-		     NULL);
-	sqlite3_exec(tx->db, "PRAGMA page_count", on_number, &pages, NULL);
+	sqlite3_exec(tx->db, "PRAGMA freelist_count", file_on_number,
+		     &free_pages, NULL);
+	sqlite3_exec(tx->db, "PRAGMA page_count", file_on_number, &pages, NULL);
 	if (free_pages < FREE_PAGES || free_pages < pages / 4)
 		return false;
-	return exec(tx, SHRINK) == SQLITE_OK;
+	return file_exec(tx, SHRINK) == SQLITE_OK;
 }

@@ -12,8 +12,8 @@
 
 #include "sqlite/database.h"
 #include "sqlite/description.h"
-#include "sqlite/port.h"
 #include "sqlite/tx.h"
+#include "sqlite/wake_socket.h"
 #include "util/clock.h"
 
 struct sqlite3;
@@ -37,8 +37,8 @@ struct tx {
 	int log_pages;		 /* of the write-ahead log */
 	bool gone;	/* see file_is_gone(); nothing is written then */
 	int64_t now_ms; /* wall clock */
-	struct port port;
-	char (*wakes)[PORT_NAME_LEN + 1];
+	struct wake_socket socket;
+	char (*wakes)[WAKE_SOCKET_NAME_LEN + 1];
 	size_t n_wakes, cap_wakes;
 	struct sqlite3_stmt **statements; /* as many as are described */
 };

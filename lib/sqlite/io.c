@@ -205,7 +205,7 @@ work(struct database *db)
 	if (!general)
 		run_one_by_one(db, &batch);
 	pthread_mutex_lock(&db->lock);
-	db->port_made = db->tx.port.fd >= 0;
+	db->socket_made = db->tx.socket.fd >= 0;
 	if (general)
 		end_batch(db, &batch, result == 0 ? NULL : &err);
 	pthread_mutex_unlock(&db->lock);
@@ -327,6 +327,6 @@ io_thread(void *arg)
 	}
 	pthread_mutex_unlock(&db->lock);
 	file_close(&db->tx);
-	port_done(&db->tx.port);
+	wake_socket_done(&db->tx.socket);
 	return NULL;
 }

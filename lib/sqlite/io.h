@@ -5,7 +5,7 @@
  *
  * The lock guards all of struct database below it. The thread holds it only to
  * take jobs and to hand them back; `tx` is the thread's alone, but for the
- * port's descriptor, which the loop may read once `port_made` says that it is
+ * port's descriptor, which the loop may read once `socket_made` says that it is
  * there. A job is in `queue`, then under way, then in `done`; one that must
  * succeed and did not is in `held` until the next try.
  */
@@ -25,7 +25,7 @@ struct database {
 	LIST_ENTRY(database) link;
 	struct event_base *base;
 	struct event *event;	  /* answers are there */
-	struct event *port_event; /* this process was woken */
+	struct event *wake_event; /* this process was woken */
 	int event_fd;
 	char *name; /* the URL */
 	char *path; /* within it */
@@ -48,7 +48,7 @@ struct database {
 	struct err trouble;
 	unsigned int troubles;
 	bool troubled; /* and nothing succeeded since */
-	bool port_made;
+	bool socket_made;
 };
 
 /* The thread; ends when `stopping` is set, and closes the file. */

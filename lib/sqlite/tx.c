@@ -156,15 +156,15 @@ tx_bytes(struct tx *tx, unsigned int which, int column)
 /* --- wake-ups ---------------------------------------------------------- */
 
 void
-tx_wake(struct tx *tx, struct slice port)
+tx_wake(struct tx *tx, struct slice name)
 {
 	void *grown;
 	size_t i, cap;
 
-	if (port.len != PORT_NAME_LEN)
+	if (name.len != WAKE_SOCKET_NAME_LEN)
 		return;
 	for (i = 0; i < tx->n_wakes; i++)
-		if (memcmp(tx->wakes[i], port.p, PORT_NAME_LEN) == 0)
+		if (memcmp(tx->wakes[i], name.p, WAKE_SOCKET_NAME_LEN) == 0)
 			return;
 	if (tx->n_wakes == tx->cap_wakes) {
 		cap = tx->cap_wakes ? 2 * tx->cap_wakes : 16;
@@ -180,8 +180,8 @@ tx_wake(struct tx *tx, struct slice port)
 			tx->cap_wakes = cap;
 		}
 	}
-	memcpy(tx->wakes[tx->n_wakes], port.p, PORT_NAME_LEN);
-	tx->wakes[tx->n_wakes++][PORT_NAME_LEN] = '\0';
+	memcpy(tx->wakes[tx->n_wakes], name.p, WAKE_SOCKET_NAME_LEN);
+	tx->wakes[tx->n_wakes++][WAKE_SOCKET_NAME_LEN] = '\0';
 }
 
 int
@@ -193,29 +193,32 @@ tx_wake_all(struct tx *tx, struct err *err, unsigned int which, int more)
 }
 
 bool
-tx_reaches(struct tx *tx, const char *port)
+tx_reaches(struct tx *tx, const char *name)
 {
-	return tx_directory(tx, NULL) < 0 || port_wake(&tx->port, port) == 0;
+	return tx_directory(tx, NULL) < 0 ||
+	       wake_socket_wake(&tx->socket, name) == 0;
 }
 
 int
 tx_directory(struct tx *tx, struct err *err)
 {
-	return port_open_dir(&tx->port, tx->path, err) == 0 ? tx->port.dir_fd
-							    : -1;
+	return wake_socket_open_dir(&tx->socket, tx->path, err) == 0
+		   ? tx->socket.dir_fd
+		   : -1;
 }
 
 struct slice
-tx_port(struct tx *tx, struct err *err)
+tx_wake_socket(struct tx *tx, struct err *err)
 {
-	if (tx_directory(tx, err) < 0 || port_make(&tx->port, err) != 0)
+	if (tx_directory(tx, err) < 0 ||
+	    wake_socket_make(&tx->socket, err) != 0)
 		return (struct slice){NULL, 0};
-	return (struct slice){tx->port.name, PORT_NAME_LEN};
+	return (struct slice){tx->socket.name, WAKE_SOCKET_NAME_LEN};
 }
 
 void
-tx_sweep_ports(struct tx *tx)
+tx_sweep_sockets(struct tx *tx)
 {
 	if (tx_directory(tx, NULL) >= 0)
-		port_sweep(&tx->port);
+		wake_socket_sweep(&tx->socket);
 }

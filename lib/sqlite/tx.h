@@ -31,23 +31,23 @@ int64_t tx_int(struct tx *tx, unsigned int which, int column);
 struct slice tx_bytes(struct tx *tx, unsigned int which, int column);
 
 /*
- * Wakes a port (see port.h) that this transaction concerns. It happens right
+ * Wakes a port (see wake_socket.h) that this transaction concerns. It happens right
  * before the transaction is committed, not after: see database.h.
  */
-void tx_wake(struct tx *tx, struct slice port);
+void tx_wake(struct tx *tx, struct slice name);
 /* The ports that a statement returns in its first column. */
 int tx_wake_all(struct tx *tx, struct err *err, unsigned int which, int more);
 /* Whether there is somebody at a port; wakes him. */
-bool tx_reaches(struct tx *tx, const char *port);
+bool tx_reaches(struct tx *tx, const char *name);
 /* This process' own port, which is made when it is first asked for; empty and
  * *err set if it cannot be. */
-struct slice tx_port(struct tx *tx, struct err *err);
+struct slice tx_wake_socket(struct tx *tx, struct err *err);
 /* The directory that the ports, and the locks of workers, lie in: an open
  * descriptor, or -1 with *err. */
 int tx_directory(struct tx *tx, struct err *err);
 /* Removes the sockets of processes that are gone; wakes all others, but not
  * this one. */
-void tx_sweep_ports(struct tx *tx);
+void tx_sweep_sockets(struct tx *tx);
 
 /* Milliseconds of the wall clock: the transaction's, the same all through. */
 int64_t tx_now(const struct tx *tx);

@@ -30,8 +30,8 @@ set_paused(struct database_job *job, struct tx *tx, bool paused,
 		return -1;
 	if (paused)
 		return 0;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, queue));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
 static int
@@ -390,8 +390,8 @@ exhume_run(struct database_job *job, struct tx *tx, struct err *err)
 	for (i = 0; i < x->n; i++)
 		if (exhume_one(tx, queue, &x->batch[i], err) != 0)
 			return -1;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, queue));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
 static void

@@ -95,8 +95,8 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 		   c->number, (int64_t)recovered) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, c->queue));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
 }
 
 /* The queue's id, which is made if need be; 0 with *err. */
@@ -186,7 +186,7 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	bool paused = false;
 	const int64_t queue = queue_id(tx, q->name, &paused, err);
 	int promoted, n = 0;
-	struct slice port;
+	struct slice sock;
 
 	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
@@ -200,8 +200,9 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	}
 	q->drained = n < (int)q->asked && promoted < SDELAY_PROMOTE_MAX &&
 		     b->claiming.budget > 0;
-	if (q->drained && ((port = tx_port(tx, err)).p == NULL ||
-			   tx_run(tx, err, SQL_SLEEPER_ADD, queue, port) < 0))
+	if (q->drained &&
+	    ((sock = tx_wake_socket(tx, err)).p == NULL ||
+	     tx_run(tx, err, SQL_QUEUE_WAITER_ADD, queue, sock) < 0))
 		return -1;
 	return sdelay_next_run(tx, queue, &q->next_due_ms, err) < 0 ? -1 : 0;
 }

@@ -71,14 +71,14 @@ static int
 sweep(struct tx *tx, struct err *err)
 {
 	char name[64] = "";
-	struct slice port;
+	struct slice sock;
 	int more;
 
-	while ((more = tx_first(tx, err, SQL_LISTENERS_PORTS,
+	while ((more = tx_first(tx, err, SQL_LISTENERS_SOCKETS,
 				slice_of(name))) == 1) {
-		port = tx_bytes(tx, SQL_LISTENERS_PORTS, 0);
-		snprintf(name, sizeof(name), "%.*s", (int)port.len, port.p);
-		tx_end(tx, SQL_LISTENERS_PORTS);
+		sock = tx_bytes(tx, SQL_LISTENERS_SOCKETS, 0);
+		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
+		tx_end(tx, SQL_LISTENERS_SOCKETS);
 		if (!tx_reaches(tx, name) &&
 		    tx_run(tx, err, SQL_LISTENERS_LEAVE, slice_of(name)) < 0)
 			return -1;
@@ -143,7 +143,7 @@ hear_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct shearing *hearing = container_of(job, struct shearing, job);
 
 	/* So that the next listener can wake us. */
-	if (tx_port(tx, err).p == NULL)
+	if (tx_wake_socket(tx, err).p == NULL)
 		return -1;
 	return sevents_heard_run(tx, &hearing->found, err);
 }
@@ -244,20 +244,20 @@ sresults_heard(const struct results *results)
 static int
 enlist(struct slistening *l, struct tx *tx, struct err *err)
 {
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL || tx_first(tx, err, SQL_EVENTS_SEQUENCE) < 0)
+	if (sock.p == NULL || tx_first(tx, err, SQL_EVENTS_SEQUENCE) < 0)
 		return -1;
 	l->newest = tx_int(tx, SQL_EVENTS_SEQUENCE, 0);
 	tx_end(tx, SQL_EVENTS_SEQUENCE);
-	if (tx_first(tx, err, SQL_LISTENER_ADD, port, l->newest) < 0)
+	if (tx_first(tx, err, SQL_LISTENER_ADD, sock, l->newest) < 0)
 		return -1;
 	l->number = tx_int(tx, SQL_LISTENER_ADD, 0);
 	tx_end(tx, SQL_LISTENER_ADD);
 	l->drained = true;
 	/* All who may have something to tell look, when this is committed. */
-	tx_sweep_ports(tx);
-	tx_wake(tx, port);
+	tx_sweep_sockets(tx);
+	tx_wake(tx, sock);
 	return 0;
 }
 
@@ -322,10 +322,10 @@ part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	const struct slistening *l =
 	    container_of(job, struct parting, job)->listening;
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL ||
-	    tx_run(tx, err, SQL_LISTENER_DROP, l->number, port) < 0)
+	if (sock.p == NULL ||
+	    tx_run(tx, err, SQL_LISTENER_DROP, l->number, sock) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }

@@ -39,8 +39,8 @@ put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
 	if (tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
 		   (int64_t)put->failed, ++totals->ended[put->failed]) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_WAITERS_TAKE, put->id));
+	return tx_wake_all(tx, err, SQL_RECORD_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_RECORD_WAITERS_TAKE, put->id));
 }
 
 static int

@@ -60,8 +60,8 @@ control_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_ORDERS_EXPIRE, now - ORDER_LIFE_MS) < 0 ||
 	    tx_run(tx, err, SQL_ORDER_ADD, squestion_text(q), now) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_WORKERS_PORTS,
-			   tx_first(tx, err, SQL_WORKERS_PORTS));
+	return tx_wake_all(tx, err, SQL_WORKERS_SOCKETS,
+			   tx_first(tx, err, SQL_WORKERS_SOCKETS));
 }
 
 /* Nothing of what is wrong is carried out. */

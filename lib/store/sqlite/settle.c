@@ -52,8 +52,8 @@ retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
 	/* They set their timers. */
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, c->queue));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
 }
 
 static int

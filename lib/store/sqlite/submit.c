@@ -37,8 +37,8 @@ target_close(struct tx *tx, struct target *t, struct err *err)
 	t->changed = false;
 	if (tx_run(tx, err, SQL_QUEUE_SET, t->id, t->size, t->next) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, t->id));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, t->id));
 }
 
 static int

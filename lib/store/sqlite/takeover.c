@@ -195,15 +195,15 @@ stakeover_run(struct sbroker *b, struct tx *tx, struct err *err)
 
 /* Nobody waits at a port whose socket is not there any more. */
 static int
-drop_port(struct tx *tx, const char *name, struct err *err)
+drop_socket(struct tx *tx, const char *name, struct err *err)
 {
-	const struct slice port = slice_of(name);
+	const struct slice sock = slice_of(name);
 
 	if (faccessat(tx_directory(tx, err), name, F_OK, 0) == 0)
 		return 0;
-	if (tx_run(tx, err, SQL_WAITERS_LEAVE, port) < 0 ||
-	    tx_run(tx, err, SQL_SLEEPERS_LEAVE, port) < 0 ||
-	    tx_run(tx, err, SQL_LISTENERS_LEAVE, port) < 0)
+	if (tx_run(tx, err, SQL_RECORD_WAITERS_LEAVE, sock) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ||
+	    tx_run(tx, err, SQL_LISTENERS_LEAVE, sock) < 0)
 		return -1;
 	return 0;
 }
@@ -212,16 +212,16 @@ int
 stakeover_sweep_run(struct tx *tx, struct err *err)
 {
 	char name[64] = "";
-	struct slice port;
+	struct slice sock;
 	int more;
 
-	tx_sweep_ports(tx);
-	while ((more = tx_first(tx, err, SQL_PORTS_WAITING, slice_of(name))) ==
-	       1) {
-		port = tx_bytes(tx, SQL_PORTS_WAITING, 0);
-		snprintf(name, sizeof(name), "%.*s", (int)port.len, port.p);
-		tx_end(tx, SQL_PORTS_WAITING);
-		if (drop_port(tx, name, err) != 0)
+	tx_sweep_sockets(tx);
+	while ((more = tx_first(tx, err, SQL_SOCKETS_WAITING,
+				slice_of(name))) == 1) {
+		sock = tx_bytes(tx, SQL_SOCKETS_WAITING, 0);
+		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
+		tx_end(tx, SQL_SOCKETS_WAITING);
+		if (drop_socket(tx, name, err) != 0)
 			return -1;
 	}
 	return more;

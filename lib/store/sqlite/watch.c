@@ -53,7 +53,7 @@ struct look {
 /* --- in the I/O thread ------------------------------------------------- */
 
 static int
-see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
+see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 {
 	struct slice record;
 	int more = tx_first(tx, err, SQL_RECORD_GET, seen->id, tx_now(tx));
@@ -73,20 +73,21 @@ see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
 		return err_nomem(err);
 	if (seen->final)
 		return 0;
-	return tx_run(tx, err, SQL_WAITER_ADD, seen->id, port) < 0 ? -1 : 0;
+	return tx_run(tx, err, SQL_RECORD_WAITER_ADD, seen->id, sock) < 0 ? -1
+									  : 0;
 }
 
 static int
 look_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct look *look = container_of(job, struct look, job);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 	size_t i;
 
-	if (port.p == NULL)
+	if (sock.p == NULL)
 		return -1;
 	for (i = 0; i < look->n; i++)
-		if (see(tx, &look->seen[i], port, err) != 0)
+		if (see(tx, &look->seen[i], sock, err) != 0)
 			return -1;
 	return 0;
 }
@@ -102,12 +103,12 @@ static int
 part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct parting *p = container_of(job, struct parting, job);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL)
+	if (sock.p == NULL)
 		return -1;
-	return tx_run(tx, err, SQL_WAITER_DROP, (struct slice){p->id, p->len},
-		      port) < 0
+	return tx_run(tx, err, SQL_RECORD_WAITER_DROP,
+		      (struct slice){p->id, p->len}, sock) < 0
 		   ? -1
 		   : 0;
 }

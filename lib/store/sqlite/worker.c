@@ -86,14 +86,14 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct entering *e = container_of(job, struct entering, job);
 	struct sbroker *b = container_of(e, struct sbroker, entering);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
 	sclaims_free(&e->found);
 	e->refused.code = ERR_NONE;
 	if (e->lock_fd >= 0)
 		close(e->lock_fd);
 	e->lock_fd = -1;
-	if (port.p == NULL ||
+	if (sock.p == NULL ||
 	    tx_first(tx, err, SQL_WORKER_ENTER, slice_of(b->opt.worker)) < 0)
 		return -1;
 	e->worker_id = tx_int(tx, SQL_WORKER_ENTER, 0);
@@ -108,7 +108,7 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 	}
 	/* Not before: orders go to the port of the one who works. */
 	if (e->lock_fd < 0 ||
-	    tx_run(tx, err, SQL_WORKER_PORT, e->worker_id, port) < 0 ||
+	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock) < 0 ||
 	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
 		return -1;
 	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
@@ -210,14 +210,16 @@ sworker_wake(struct sbroker *b)
  * since somebody removed the socket, say, this makes it good.
  */
 static int
-count_sleepers(struct sbroker *b, struct tx *tx, struct err *err)
+count_waiters(struct sbroker *b, struct tx *tx, struct err *err)
 {
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL || tx_first(tx, err, SQL_SLEEPERS_COUNT, port) < 0)
+	if (sock.p == NULL ||
+	    tx_first(tx, err, SQL_QUEUE_WAITERS_COUNT, sock) < 0)
 		return -1;
-	b->beating.asleep = (unsigned int)tx_int(tx, SQL_SLEEPERS_COUNT, 0);
-	tx_end(tx, SQL_SLEEPERS_COUNT);
+	b->beating.asleep =
+	    (unsigned int)tx_int(tx, SQL_QUEUE_WAITERS_COUNT, 0);
+	tx_end(tx, SQL_QUEUE_WAITERS_COUNT);
 	return 0;
 }
 
@@ -231,7 +233,7 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
 		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
 	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0 ||
-	    count_sleepers(b, tx, err) != 0)
+	    count_waiters(b, tx, err) != 0)
 		return -1;
 	return stakeover_run(b, tx, err);
 }
@@ -270,12 +272,12 @@ static int
 leave_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sbroker *b = container_of(job, struct leaving, job)->broker;
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL ||
+	if (sock.p == NULL ||
 	    tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id) < 0)
 		return -1;
-	return tx_run(tx, err, SQL_SLEEPERS_LEAVE, port) < 0 ? -1 : 0;
+	return tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ? -1 : 0;
 }
 
 static void

@@ -17,37 +17,38 @@
  * The socket of a process that was killed stays behind; who meets it removes
  * it. Functions block for no longer than a system call.
  */
-#ifndef SQLITE_PORT_H
-#define SQLITE_PORT_H
+#ifndef SQLITE_WAKE_SOCKET_H
+#define SQLITE_WAKE_SOCKET_H
 
 #include "util/buf.h"
 
-#define PORT_NAME_LEN 16
+#define WAKE_SOCKET_NAME_LEN 16
 
 struct err;
 
-struct port {
+struct wake_socket {
 	int dir_fd; /* -1: not opened */
 	int fd;	    /* to be read from; -1: not made */
-	char name[PORT_NAME_LEN + 1];
+	char name[WAKE_SOCKET_NAME_LEN + 1];
 };
 
-#define PORT_INIT                                                              \
+#define WAKE_SOCKET_INIT                                                       \
 	{                                                                      \
 		.dir_fd = -1, .fd = -1                                         \
 	}
 
 /* Opens, or makes, the directory beside the database. As root, it is given to
  * the database's owner. */
-int port_open_dir(struct port *port, const char *database, struct err *err);
+int wake_socket_open_dir(struct wake_socket *ws, const char *database,
+			 struct err *err);
 /* Makes the socket. */
-int port_make(struct port *port, struct err *err);
+int wake_socket_make(struct wake_socket *ws, struct err *err);
 /* Reads what is there. */
-void port_drain(struct port *port);
+void wake_socket_drain(struct wake_socket *ws);
 /* Wakes another port; one whose process is gone is removed. Returns -1 then. */
-int port_wake(struct port *port, const char *name);
+int wake_socket_wake(struct wake_socket *ws, const char *name);
 /* Removes the sockets of processes that are gone. */
-void port_sweep(struct port *port);
-void port_done(struct port *port);
+void wake_socket_sweep(struct wake_socket *ws);
+void wake_socket_done(struct wake_socket *ws);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Datagram sockets beside the database. */
-#include "sqlite/port.h"
+#include "sqlite/wake_socket.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,16 +19,17 @@
 
 /* Names that fit into a socket's address however deep the directory lies. */
 static void
-address_of(const struct port *port, const char *name, struct sockaddr_un *ret)
+wake_socket_address(const struct wake_socket *ws, const char *name,
+		    struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
 	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s",
-		 port->dir_fd, name);
+		 ws->dir_fd, name);
 }
 
 /* Root works on the files of a service: they stay the service's. */
 static void
-give_to_owner(int dir_fd, const char *name, const struct stat *of)
+wake_socket_give_to_owner(int dir_fd, const char *name, const struct stat *of)
 {
 	if (geteuid() == 0 && of->st_uid != 0 &&
 	    fchownat(dir_fd, name, of->st_uid, of->st_gid,
@@ -37,26 +38,27 @@ give_to_owner(int dir_fd, const char *name, const struct stat *of)
 }
 
 int
-port_open_dir(struct port *port, const char *database, struct err *err)
+wake_socket_open_dir(struct wake_socket *ws, const char *database,
+		     struct err *err)
 {
 	struct stat owner;
 	char *path = NULL;
 	int result = -1;
 
-	if (port->dir_fd >= 0)
+	if (ws->dir_fd >= 0)
 		return 0;
 	if (asprintf(&path, "%s-wake", database) < 0)
 		return err_nomem(err);
 	if (mkdir(path, 0700) == 0) {
 		if (stat(database, &owner) == 0)
-			give_to_owner(AT_FDCWD, path, &owner);
+			wake_socket_give_to_owner(AT_FDCWD, path, &owner);
 	} else if (errno != EEXIST) {
 		err_sys(err, ERR_UNAVAILABLE, "cannot create %s", path);
 		goto out;
 	}
-	port->dir_fd =
+	ws->dir_fd =
 	    open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (port->dir_fd < 0) {
+	if (ws->dir_fd < 0) {
 		err_sys(err, ERR_UNAVAILABLE, "cannot open %s", path);
 		goto out;
 	}
@@ -67,23 +69,23 @@ out:
 }
 
 int
-port_make(struct port *port, struct err *err)
+wake_socket_make(struct wake_socket *ws, struct err *err)
 {
 	struct sockaddr_un address;
 	struct stat owner;
 	uint64_t number;
 	int fd;
 
-	if (port->fd >= 0)
+	if (ws->fd >= 0)
 		return 0;
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return err_sys(err, ERR_SYSTEM, "cannot get random numbers");
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(err, ERR_SYSTEM, "cannot make a socket");
-	snprintf(port->name, sizeof(port->name), "%016llx",
+	snprintf(ws->name, sizeof(ws->name), "%016llx",
 		 (unsigned long long)number);
-	address_of(port, port->name, &address);
+	wake_socket_address(ws, ws->name, &address);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		err_sys(err, ERR_UNAVAILABLE,
 			"cannot make a socket beside the database (%s)",
@@ -91,51 +93,51 @@ port_make(struct port *port, struct err *err)
 		close(fd);
 		return -1;
 	}
-	if (fstat(port->dir_fd, &owner) == 0)
-		give_to_owner(port->dir_fd, port->name, &owner);
-	port->fd = fd;
+	if (fstat(ws->dir_fd, &owner) == 0)
+		wake_socket_give_to_owner(ws->dir_fd, ws->name, &owner);
+	ws->fd = fd;
 	return 0;
 }
 
 void
-port_drain(struct port *port)
+wake_socket_drain(struct wake_socket *ws)
 {
 	char scrap[8];
 
-	while (recv(port->fd, scrap, sizeof(scrap), 0) >= 0)
+	while (recv(ws->fd, scrap, sizeof(scrap), 0) >= 0)
 		;
 }
 
 int
-port_wake(struct port *port, const char *name)
+wake_socket_wake(struct wake_socket *ws, const char *name)
 {
 	struct sockaddr_un address;
-	int fd = port->fd, result = 0;
+	int fd = ws->fd, result = 0;
 
-	if (port->dir_fd < 0)
+	if (ws->dir_fd < 0)
 		return -1;
 	if (fd < 0)
 		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			    0);
 	if (fd < 0)
 		return 0;
-	address_of(port, name, &address);
+	wake_socket_address(ws, name, &address);
 	if (sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
 		   sizeof(address)) < 0) {
 		if (errno == ECONNREFUSED)
-			unlinkat(port->dir_fd, name, 0);
+			unlinkat(ws->dir_fd, name, 0);
 		result = errno == ECONNREFUSED || errno == ENOENT ? -1 : 0;
 	}
-	if (fd != port->fd)
+	if (fd != ws->fd)
 		close(fd);
 	return result;
 }
 
 void
-port_sweep(struct port *port)
+wake_socket_sweep(struct wake_socket *ws)
 {
 	/* A descriptor of its own, since reading moves it. */
-	int fd = openat(port->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(ws->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 
@@ -145,22 +147,22 @@ port_sweep(struct port *port)
 		return;
 	}
 	while ((entry = readdir(dir)) != NULL)
-		if (strlen(entry->d_name) == PORT_NAME_LEN &&
+		if (strlen(entry->d_name) == WAKE_SOCKET_NAME_LEN &&
 		    strspn(entry->d_name, "0123456789abcdef") ==
-			PORT_NAME_LEN &&
-		    strcmp(entry->d_name, port->name) != 0)
-			port_wake(port, entry->d_name);
+			WAKE_SOCKET_NAME_LEN &&
+		    strcmp(entry->d_name, ws->name) != 0)
+			wake_socket_wake(ws, entry->d_name);
 	closedir(dir);
 }
 
 void
-port_done(struct port *port)
+wake_socket_done(struct wake_socket *ws)
 {
-	if (port->fd >= 0) {
-		unlinkat(port->dir_fd, port->name, 0);
-		close(port->fd);
+	if (ws->fd >= 0) {
+		unlinkat(ws->dir_fd, ws->name, 0);
+		close(ws->fd);
 	}
-	if (port->dir_fd >= 0)
-		close(port->dir_fd);
-	*port = (struct port)PORT_INIT;
+	if (ws->dir_fd >= 0)
+		close(ws->dir_fd);
+	*ws = (struct wake_socket)WAKE_SOCKET_INIT;
 }
