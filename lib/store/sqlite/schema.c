@@ -46,6 +46,7 @@ _Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
 	" BEGIN UPDATE queues SET " table " = " table " - 1"                   \
 	" WHERE id = old.queue; END;"
 
+/* clang-format off: the SQL keeps its own lines */
 static const char *const migrations[] = {
     /* 1: queues, results, registry, workers, and who waits for what */
     "CREATE TABLE queues ("
@@ -85,6 +86,8 @@ static const char *const migrations[] = {
     " WHERE expires IS NOT NULL;"
     "CREATE TABLE registry ("
     " name TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID;"
+    /* AUTOINCREMENT here and below: a number is never given twice, so what
+     * still names a worker, an order or an event that is gone meets nobody. */
     "CREATE TABLE workers ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
     " description TEXT NOT NULL DEFAULT '', expires INTEGER NOT NULL DEFAULT 0,"
@@ -92,6 +95,8 @@ static const char *const migrations[] = {
     "CREATE TABLE orders ("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL,"
     " given INTEGER NOT NULL);"
+    /* The workers that wait for a queue, and in `waiters` the processes that
+     * wait for a result: `port` is the name of a wake socket. */
     "CREATE TABLE sleepers ("
     " queue INTEGER NOT NULL, port TEXT NOT NULL,"
     " PRIMARY KEY (queue, port)) WITHOUT ROWID;"
@@ -100,72 +105,68 @@ static const char *const migrations[] = {
     " PRIMARY KEY (id, port)) WITHOUT ROWID;"
     "PRAGMA application_id = " TEXT(IDENTITY_APPLICATION),
 
-    /* 2: delays that are right whatever becomes of the clock: sqlite_delay.c */
+    /* 2: delays that outlast a change of the clock; 4 takes them back */
     "ALTER TABLE delayed ADD COLUMN relative INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE clock ("
     " one INTEGER PRIMARY KEY, ahead INTEGER NOT NULL, boot TEXT NOT NULL);",
 
-    /* 3: for those who run it: what is found, counted and listed without a
-     * look at all of it; paused queues; events */
+    /* 3: for the operator: what is found, counted and listed without reading
+     * all of it; paused queues; events */
     "ALTER TABLE queues ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE queues ADD COLUMN delayed INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE queues ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;"
     "UPDATE queues SET"
     " delayed = (SELECT count(*) FROM delayed WHERE queue = queues.id),"
-    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);" COUNTED(
-	"delayed")
-	COUNTED(
-	    "dead") "CREATE INDEX delayed_number ON delayed (number);"
-		    "CREATE INDEX waiting_moved ON waiting (number)"
-		    " WHERE priority <> 0 OR seq <> (number & " TEXT(
-			SERIAL_MASK) ");"
-				     "ALTER TABLE results ADD COLUMN task "
-				     "INTEGER;"
-				     "ALTER TABLE results ADD COLUMN failed "
-				     "INTEGER NOT NULL DEFAULT 0;"
-				     "ALTER TABLE results ADD COLUMN ended "
-				     "INTEGER;"
-				     "UPDATE results SET failed = coalesce("
-				     " CASE WHEN json_valid(CAST(record AS "
-				     "TEXT))"
-				     " THEN json_extract(CAST(record AS TEXT), "
-				     "'$.status') = 'failed' END, 0)"
-				     " WHERE final;"
-				     "UPDATE results SET ended = place.n FROM "
-				     "(SELECT number,"
-				     " row_number() OVER (PARTITION BY failed "
-				     "ORDER BY number) AS n"
-				     " FROM results WHERE final) AS place "
-				     "WHERE results.number = place.number;"
-				     "CREATE INDEX results_ended ON results "
-				     "(failed, ended)"
-				     " WHERE ended IS NOT NULL;"
-				     "CREATE TABLE totals ("
-				     " succeeded INTEGER NOT NULL, failed "
-				     "INTEGER NOT NULL);"
-				     "INSERT INTO totals SELECT "
-				     "coalesce(sum(NOT failed), 0),"
-				     " coalesce(sum(failed), 0) FROM results "
-				     "WHERE final;"
-				     "CREATE TABLE listeners ("
-				     " number INTEGER PRIMARY KEY "
-				     "AUTOINCREMENT, port TEXT NOT NULL,"
-				     " seen INTEGER NOT NULL," /* the event it
-								  has read last
-								*/
-				     " asleep INTEGER NOT NULL);"
-				     "CREATE TABLE events ("
-				     " number INTEGER PRIMARY KEY "
-				     "AUTOINCREMENT, made INTEGER NOT NULL,"
-				     " total INTEGER NOT NULL," /* bytes of all
-								   events up to
-								   this one */
-				     " event BLOB NOT NULL)",
+    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);" COUNTED("del"
+									   "aye"
+									   "d") COUNTED(
+	"dead") "CREATE INDEX delayed_number ON delayed (number);"
+		"CREATE INDEX waiting_moved ON waiting (number)"
+		" WHERE priority <> 0 OR seq <> (number & " TEXT(
+		    SERIAL_MASK) ");"
+				 "ALTER TABLE results ADD COLUMN task INTEGER;"
+				 "ALTER TABLE results ADD COLUMN failed "
+				 "INTEGER NOT NULL DEFAULT 0;"
+				 "ALTER TABLE results ADD COLUMN ended INTEGER;"
+				 /* A record that is not JSON counts as a success: nothing is lost by it. */
+				 "UPDATE results SET failed = coalesce("
+				 " CASE WHEN json_valid(CAST(record AS TEXT))"
+				 " THEN json_extract(CAST(record AS TEXT), "
+				 "'$.status') = 'failed' END, 0)"
+				 " WHERE final;"
+				 /* When these ended is not known: they take the order they were made in. */
+				 "UPDATE results SET ended = place.n FROM "
+				 "(SELECT number,"
+				 " row_number() OVER (PARTITION BY failed "
+				 "ORDER BY number) AS n"
+				 " FROM results WHERE final) AS place WHERE "
+				 "results.number = place.number;"
+				 "CREATE INDEX results_ended ON results "
+				 "(failed, ended)"
+				 " WHERE ended IS NOT NULL;"
+				 "CREATE TABLE totals ("
+				 " succeeded INTEGER NOT NULL, failed INTEGER "
+				 "NOT NULL);"
+				 "INSERT INTO totals SELECT coalesce(sum(NOT "
+				 "failed), 0),"
+				 " coalesce(sum(failed), 0) FROM results WHERE "
+				 "final;"
+				 "CREATE TABLE listeners ("
+				 " number INTEGER PRIMARY KEY AUTOINCREMENT, "
+				 "port TEXT NOT NULL,"
+				 " seen INTEGER NOT NULL," /* the event that it read last */
+				 " asleep INTEGER NOT NULL);"
+				 "CREATE TABLE events ("
+				 " number INTEGER PRIMARY KEY AUTOINCREMENT, "
+				 "made INTEGER NOT NULL,"
+				 " total INTEGER NOT NULL," /* bytes of all events up to this one */
+				 " event BLOB NOT NULL)",
 
     /* 4: delayed tasks are due by the clock, whatever it is set to */
     "ALTER TABLE delayed DROP COLUMN relative;"
     "DROP TABLE clock",
 };
+/* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 int
