@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The database as the loop sees it: jobs, answers, and who uses it. */
+/*
+ * The database as the loop sees it: jobs, answers, and who uses it.
+ *
+ * The loop puts jobs into `queue` and takes them from `done`; in between they
+ * are the I/O thread's (io.c), which signals by an eventfd that there are
+ * answers. Callbacks are called without the lock, and may do all that the
+ * header offers, also leave.
+ */
 #include "sqlite/database.h"
 
 #include <event2/event.h>
@@ -14,7 +21,9 @@
 
 static const char SCHEME[] = "sqlite://";
 
-/* All that this process has open, for broker and backend to find each other. */
+/* All that this process has open, for broker and backend to find each other.
+ * Loops may run in several threads (the client library), hence the lock; it is
+ * taken before that of a database. */
 static pthread_mutex_t databases_lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(, database) databases = LIST_HEAD_INITIALIZER(databases);
 
@@ -22,6 +31,7 @@ static LIST_HEAD(, database) databases = LIST_HEAD_INITIALIZER(databases);
 
 static void database_free(struct database *db);
 
+/* Another process has changed something, or may have: every user looks. */
 static void
 on_woken(evutil_socket_t fd, short what, void *arg)
 {
@@ -36,7 +46,8 @@ on_woken(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* The thread has made the port: what woke it since waits in the socket. */
+/* The thread has made the socket: what woke it since waits there. Without the
+ * event, for lack of memory, a worker's heartbeat finds what was missed. */
 static void
 watch_wake_socket(struct database *db)
 {
@@ -46,7 +57,11 @@ watch_wake_socket(struct database *db)
 		event_add(db->wake_event, NULL);
 }
 
-/* Lock held, but not while a user is told. Returns whether there was one. */
+/*
+ * Lock held, but not while a user is told. Returns whether there was one: the
+ * list may have changed meanwhile, so the caller begins again. A trouble is
+ * told as a state that is up: the file is open, and jobs are tried again.
+ */
 static bool
 tell_state(struct database *db)
 {
@@ -82,12 +97,13 @@ on_answers(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		return;
+		return; /* read already, by a call before this one */
 	db->answering = true;
 	pthread_mutex_lock(&db->lock);
 	db->signalled = false;
 	if (db->socket_made && db->wake_event == NULL)
 		watch_wake_socket(db);
+	/* States first: users know the cause before their jobs fail by it. */
 	while (!db->dead && tell_state(db))
 		;
 	while (!db->dead && (job = TAILQ_FIRST(&db->done)) != NULL) {
@@ -99,6 +115,7 @@ on_answers(evutil_socket_t fd, short what, void *arg)
 	}
 	pthread_mutex_unlock(&db->lock);
 	db->answering = false;
+	/* A callback let the last user leave: nobody else frees it. */
 	if (db->dead)
 		database_free(db);
 }
@@ -163,6 +180,7 @@ database_name(const struct database_user *user)
 
 /* --- opening and closing ----------------------------------------------- */
 
+/* The thread has ended, or was never started. */
 static void
 database_free(struct database *db)
 {
@@ -205,6 +223,7 @@ full_url(const char *url, struct err *err)
 	return full;
 }
 
+/* Waits of the thread are by the monotonic clock, as all times of io.h. */
 static int
 start_thread(struct database *db, struct err *err)
 {
@@ -227,6 +246,7 @@ start_thread(struct database *db, struct err *err)
 		       strerror(status));
 }
 
+/* Takes `name`, also when it fails. NULL with *err. */
 static struct database *
 database_new(const struct database_options *options, char *name,
 	     struct err *err)
@@ -299,6 +319,8 @@ database_join(struct database_user *user,
 		user->database = db;
 		user->told_trouble = db->troubles;
 		LIST_INSERT_HEAD(&db->users, user, link);
+		/* One that joins later learns the state, too; an old trouble is
+		 * none of its own. */
 		if (db->changes > 0)
 			io_tell_loop(db);
 		pthread_mutex_unlock(&db->lock);
@@ -307,7 +329,7 @@ database_join(struct database_user *user,
 	return db != NULL ? 0 : -1;
 }
 
-/* Lock held. */
+/* Lock held. Removes the jobs of a user without an answer. */
 static void
 drop_jobs(struct database_user *user, struct database_jobs *list)
 {
@@ -328,7 +350,7 @@ drop_jobs(struct database_user *user, struct database_jobs *list)
 static void
 database_end(struct database *db)
 {
-	/* Before the thread closes the port. */
+	/* Before the thread closes the socket. */
 	if (db->wake_event != NULL)
 		event_free(db->wake_event);
 	db->wake_event = NULL;
@@ -353,6 +375,8 @@ database_leave(struct database_user *user)
 		return;
 	pthread_mutex_lock(&databases_lock);
 	pthread_mutex_lock(&db->lock);
+	/* Held jobs failed before, and may for long: they are given up. What
+	 * is queued gets its one try, with little patience for locks. */
 	user->leaving = true;
 	atomic_store(&db->tx.hurry, true);
 	drop_jobs(user, &db->held);

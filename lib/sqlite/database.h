@@ -5,19 +5,21 @@
  * One thread for each opened file does all that may block. It takes every job
  * that has come in meanwhile, runs them in one transaction, and answers them
  * all when that is committed: many submissions, claims and results share one
- * flush to disk. Broker and backend on one file and one loop share the thread.
+ * flush to disk. Two users (a broker and a backend) of one file on one loop
+ * share the thread, if they give the same description of its contents.
  *
- * How a process learns of what another one did: who finds nothing to do writes
- * the name of its port (wake_socket.h) into the database, in the transaction in which
- * it found nothing. Who then changes something wakes the ports it finds there,
- * before its own transaction is committed. Transactions that write follow one
- * another, and who is woken looks in such a transaction, so it looks after the
- * change is committed, or rolled back since its process died: no order of
- * events, and no kill, loses a wake-up.
+ * How a process learns of a change that another process made: a process that
+ * finds nothing to do writes the name of its wake socket (wake_socket.h) into
+ * the database, in the transaction in which it found nothing. A process that
+ * then changes something wakes the sockets that it finds there, before its own
+ * transaction is committed. Transactions that write follow one another, and a
+ * woken process looks in such a transaction, so it looks after the change is
+ * committed, or rolled back because its process died: no order of events, and
+ * no kill, loses a wake-up.
  *
- * How long a change may be in memory only is said by enum database_sync. Commits
- * are appended to one log, so what is on disk is always a beginning of it: a
- * flushed commit has all earlier ones on disk with it.
+ * How long a change may be in memory only is said by enum database_sync.
+ * Commits are appended to one log, so what is on disk is always a beginning of
+ * it: a flushed commit has all earlier ones on disk with it.
  *
  * All functions are for the loop's thread, but those that say otherwise.
  */
@@ -81,7 +83,7 @@ struct database_user {
 	/* As in broker.h. */
 	void (*on_state)(struct database_user *user, bool up, bool final,
 			 const struct err *why);
-	/* This process' port was woken. May be NULL. */
+	/* This process was woken by another one. May be NULL. */
 	void (*on_wake)(struct database_user *user);
 
 	/* The database's. */

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What may be wrong with the database's file and the place it lies in. Nothing
- * here takes longer than some system calls, however large the file is. */
+/*
+ * What may be wrong with the database's file and the place it lies in: the part
+ * of "flowrractl doctor" that knows files. Nothing here takes longer than some
+ * system calls, however large the file is: a running service is not disturbed,
+ * so there is no integrity check, which reads all of it.
+ *
+ * A check that cannot look (a system call fails) finds nothing: the operator
+ * learns of that trouble elsewhere.
+ */
 #include "sqlite/examine.h"
 
 #include <inttypes.h>
@@ -16,11 +23,14 @@
 #include "sqlite/file.h"
 #include "util/err.h"
 
-/* Below these, the disk is nearly full. */
+/* Below these, the disk is nearly full. An error: what the log needs before it
+ * is moved with force (file.c). A warning: little both in bytes and in
+ * proportion, since a small disk may well have less than a GiB. */
 #define ROOM_ERROR_MIB 64
 #define ROOM_WARNING_MIB 1024
 #define ROOM_WARNING_PERCENT 5
-/* The log is moved into the file long before, unless somebody prevents it. */
+/* Twice the length at which the log is moved with force: a reader prevents it.
+ */
 #define LOG_WARNING_MIB 128
 
 #define MIB (INT64_C(1) << 20)
@@ -61,6 +71,8 @@ room(const struct examination *e, struct finding *f)
 	return true;
 }
 
+/* Numbers without a name are those that linux/magic.h does not have in all
+ * versions; statfs(2) lists them. */
 static bool
 file_system(const struct examination *e, struct finding *f)
 {
@@ -99,6 +111,7 @@ file_system(const struct examination *e, struct finding *f)
 
 /* --- who may do what --------------------------------------------------- */
 
+/* To read it is a warning: a site may want that. To write it is an error. */
 static bool
 file_is_open_to_others(const struct examination *e, struct finding *f)
 {
@@ -114,6 +127,8 @@ file_is_open_to_others(const struct examination *e, struct finding *f)
 	return true;
 }
 
+/* In a directory that others may write to, such as /tmp, the sticky bit keeps
+ * them from replacing files of ours. */
 static bool
 directory_is_open_to_others(const struct examination *e, struct finding *f)
 {
@@ -187,6 +202,7 @@ is_gone(const struct examination *e, struct finding *f)
 	return true;
 }
 
+/* Our own connection set WAL when it opened the file. */
 static bool
 journal(const struct examination *e, struct finding *f)
 {
@@ -234,6 +250,8 @@ header(const struct examination *e, struct finding *f)
 				 &file) != SQLITE_OK ||
 	    file == NULL || file->pMethods == NULL)
 		return false;
+	/* Bytes 16 and 17 are the page size. 65536 is stored as 1; we have
+	 * SQLite's default, 4096. */
 	if (file->pMethods->xRead(file, bytes, sizeof(bytes), 0) == SQLITE_OK)
 		sound = memcmp(bytes, magic, sizeof(magic)) == 0 &&
 			((unsigned char)bytes[16] << 8 |
@@ -255,6 +273,7 @@ header(const struct examination *e, struct finding *f)
 
 /* --- all of it --------------------------------------------------------- */
 
+/* In the order in which they are reported. */
 static check_fn *const checks[] = {
     room,
     file_system,
@@ -284,6 +303,7 @@ on_text(void *arg, int n, char **values, char **names)
 	return 0;
 }
 
+/* Gathers what the checks are about; they only compare. */
 static int
 look(struct examination *e, struct err *err)
 {

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The connection to the database file: opening, transactions, tidiness. */
+/*
+ * The connection to the database file: opening, transactions, tidiness.
+ *
+ * The file is in WAL mode: a commit appends to the log, so readers do not wait
+ * for writers, and one flush of the log makes it durable. Moving the log into
+ * the file (a checkpoint) and giving free pages back happen here rather than
+ * inside a commit, where SQLite would do it, so that no job waits for them.
+ *
+ * Nothing here may open and close the database's path on its own: by POSIX, to
+ * close any descriptor of a file drops all locks that the process has on it.
+ */
 #include "sqlite/file.h"
 
 #include <errno.h>
@@ -18,22 +28,29 @@
 #include "util/clock.h"
 #include "util/path.h"
 
-/* The log is moved into the file when it has so many pages; when it has so
- * many, readers are waited for. */
+/* The log is moved into the file when it has this many pages, twice SQLite's
+ * default: 8 MiB, which takes some milliseconds. Readers can keep it from being
+ * moved; when it is eight times as long, they are waited for. */
 #define LOG_PAGES 2000
 #define LOG_PAGES_MAX (8 * LOG_PAGES)
-/* What the log file may keep of its size once it was moved. */
+/* What the log file may keep of its size once it was moved: to overwrite it is
+ * cheaper than to grow it again. Four times the length at which it is moved. */
 #define LOG_SIZE "33554432"
-/* Free pages that are kept for what comes, and how many go at a time. */
+/* Free pages that are kept for what comes (8 MiB), and how many go at a time:
+ * few enough that a job which arrives meanwhile does not notice. */
 #define FREE_PAGES 2048
 #define SHRINK "PRAGMA incremental_vacuum(1024)"
-/* Somebody waits for us to end. */
+/* The patience with locks when somebody waits for us to end: less than what
+ * a person or a service manager calls hung. */
 #define HURRY_MS 500
 
 /* --- locks of others --------------------------------------------------- */
 
-/* Others hold the lock for one flush, most of the time: so look again soon
- * first. */
+/*
+ * SQLite's busy handler: nonzero to try again. Others hold the lock for one
+ * flush, most of the time, which is below a millisecond on a good disk: so look
+ * again soon first, and then less often, to leave them the processor.
+ */
 static int
 file_on_busy(void *arg, int tries)
 {
@@ -50,6 +67,8 @@ file_on_busy(void *arg, int tries)
 	return 1;
 }
 
+/* After each commit: how long the log is. What is registered here replaces
+ * SQLite's own checkpoint. */
 static int
 file_on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 {
@@ -61,6 +80,8 @@ file_on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 
 /* --- opening ----------------------------------------------------------- */
 
+/* For the default place, all directories above it; else only the last one, so
+ * that a mistyped path is an error. */
 static int
 file_make_dir(struct tx *tx, struct err *err)
 {
@@ -127,6 +148,11 @@ file_make(const struct tx *tx, struct err *err)
 	return result;
 }
 
+/*
+ * Makes the file if it is not there, or says in plain words what would make
+ * SQLite fail later. A file of another user is refused even if it is writable:
+ * the -wal and -shm files that we made beside it would lock its owner out.
+ */
 static int
 file_check(struct tx *tx, bool *ret_final, struct err *err)
 {
@@ -177,7 +203,8 @@ file_is_wal(void *arg, int n, char **values, char **names)
 	return 0;
 }
 
-/* The busy handler is not asked while the mode is changed. */
+/* SQLite does not ask the busy handler while it changes the mode, so this loop
+ * does. The mode is the file's: it is there at all times but the first. */
 static int
 file_set_wal(struct tx *tx, struct err *err)
 {
@@ -198,6 +225,12 @@ file_set_wal(struct tx *tx, struct err *err)
 	return 0;
 }
 
+/*
+ * Prepares the connection. auto_vacuum has to be set before the first table is
+ * made, and is ignored after it. What is deleted is not overwritten with zeros:
+ * tasks come and go all the time, and the file's mode is what keeps them
+ * private. Temporary tables are small, so they need no file.
+ */
 static int
 file_set_up(struct tx *tx, struct err *err)
 {
@@ -208,7 +241,8 @@ file_set_up(struct tx *tx, struct err *err)
 		    tx->name);
 	sqlite3_extended_result_codes(tx->db, 1);
 	sqlite3_busy_handler(tx->db, file_on_busy, tx);
-	/* A producer does not wait for what a worker does as well. */
+	/* A producer, which may be short-lived, does not checkpoint when it
+	 * ends: a worker does it as well. */
 	sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
 			  (int)!tx->worker, NULL);
 	if (file_exec(tx, "PRAGMA auto_vacuum = INCREMENTAL;"
@@ -226,7 +260,9 @@ file_set_up(struct tx *tx, struct err *err)
 	return 0;
 }
 
-/* Makes of the open file what its user wants to find in it. */
+/* Makes of the open file what its user wants to find in it. Without a
+ * description (schedules), the file is only marked as ours: the user makes its
+ * own tables, and those of the queues are made when the store opens it. */
 static int
 file_prepare(struct tx *tx, struct err *err)
 {
@@ -254,6 +290,7 @@ file_open(struct tx *tx, bool *ret_final, struct err *err)
 		tx_fail(tx, err, "opening");
 	else if (file_set_up(tx, err) == 0 && file_prepare(tx, err) == 0)
 		return 0;
+	/* Only a person can mend these; all else may pass. */
 	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
 	file_close(tx);
 	return -1;
@@ -285,7 +322,11 @@ file_is_gone(const struct tx *tx)
 
 /* --- transactions ------------------------------------------------------ */
 
-/* Costs a system call: little beside a transaction. */
+/*
+ * A file that was deleted or replaced can still be written, and all of it is
+ * lost when the last process closes it: so nothing is written into it any more.
+ * To look costs a system call: little beside a transaction.
+ */
 static int
 file_check_place(struct tx *tx, struct err *err)
 {
@@ -304,6 +345,7 @@ file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 {
 	const bool flush = sync == DATABASE_NOW;
 
+	/* Readers may go on with what they see. */
 	if (writes && file_check_place(tx, err) != 0)
 		return -1;
 	/* Can only be changed between transactions. */
@@ -314,6 +356,8 @@ file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 			return tx_fail(tx, err, "beginning");
 		tx->sync = sync;
 	}
+	/* A writer takes the lock at once: a transaction that began as a reader
+	 * could fail when it first writes, whatever its patience. */
 	tx->n_wakes = 0;
 	if (file_exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
 		return tx_fail(tx, err, "beginning");
@@ -327,6 +371,7 @@ file_wake(struct tx *tx)
 {
 	size_t i;
 
+	/* Without the directory there is nobody to wake. */
 	if (tx->n_wakes > 0 &&
 	    wake_socket_open_dir(&tx->socket, tx->path, NULL) != 0)
 		return;
@@ -348,9 +393,10 @@ file_rollback(struct tx *tx)
 {
 	size_t i;
 
+	/* A statement that still shows rows keeps the transaction open. */
 	for (i = 0; i < tx->description->n_statements; i++)
 		sqlite3_reset(tx->statements[i]);
-	/* SQLite may have done it itself. */
+	/* SQLite rolls back by itself after some failures, a full disk say. */
 	if (!sqlite3_get_autocommit(tx->db))
 		file_exec(tx, "ROLLBACK");
 }
@@ -374,7 +420,7 @@ file_checkpoint(struct tx *tx, bool all)
 		return;
 	/* If it fails now, the next one will see to it. */
 	sqlite3_wal_checkpoint_v2(tx->db, NULL, mode, NULL, NULL);
-	tx->log_pages = 0; /* the next commit tells anew */
+	tx->log_pages = 0; /* the next commit sets it again */
 }
 
 static int
@@ -392,6 +438,8 @@ file_shrink(struct tx *tx)
 	sqlite3_exec(tx->db, "PRAGMA freelist_count", file_on_number,
 		     &free_pages, NULL);
 	sqlite3_exec(tx->db, "PRAGMA page_count", file_on_number, &pages, NULL);
+	/* A quarter of the file: a queue that fills and empties every day keeps
+	 * the pages that it needs every day. */
 	if (free_pages < FREE_PAGES || free_pages < pages / 4)
 		return false;
 	return file_exec(tx, SHRINK) == SQLITE_OK;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells our database files from those of other programs. */
+/*
+ * Tells our database files from those of other programs: a user who names the
+ * wrong file in a URL must not get tables into it.
+ */
 #include "sqlite/identity.h"
 
 #include <sqlite3.h>
@@ -25,15 +28,17 @@ identity_number(sqlite3 *db, const char *sql, int *ret)
 									   : -1;
 }
 
+/* Takes no lock, and no transaction of its own: each query sees a state of its
+ * own, which the order of the two makes up for. */
 int
 identity_check(sqlite3 *db, const char *name, struct err *err)
 {
 	int id, tables;
 
 	/*
-	 * The tables first: whoever makes the first one has marked the file by
-	 * then. The other way round, a file that another process makes between
-	 * the two queries would look like another program's.
+	 * The tables first: a process that makes the first one has marked the
+	 * file by then. The other way round, a file that another process makes
+	 * between the two queries would look like another program's.
 	 */
 	if (identity_number(db, "SELECT count(*) FROM sqlite_schema",
 			    &tables) != 0 ||
@@ -59,6 +64,7 @@ identity_claim(sqlite3 *db, const char *name, struct err *err)
 		return status < 0 ? -1 : 0;
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
 		return fault_set(err, db, name, "cannot mark the file");
+	/* Again, with the lock: another process may have been faster. */
 	status = identity_check(db, name, err);
 	if (status == 0 &&
 	    (sqlite3_exec(db,
@@ -66,6 +72,7 @@ identity_claim(sqlite3 *db, const char *name, struct err *err)
 			  NULL, NULL, NULL) != SQLITE_OK ||
 	     sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK))
 		status = fault_set(err, db, name, "cannot mark the file");
+	/* Nothing was written, or writing failed. */
 	if (!sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return status < 0 ? -1 : 0;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The database's I/O thread: takes jobs, runs them together, hands them back.
+/*
+ * The database's I/O thread: takes jobs, runs them together, hands them back.
+ *
+ * It is the only place where a task's way through the embedded store meets the
+ * disk. A batch is one transaction: either all of its jobs are answered with a
+ * commit, or it is rolled back and none of them happened.
  */
 #include "sqlite/io.h"
 
@@ -9,19 +14,23 @@
 #include "util/clock.h"
 
 /* One transaction takes no more than this, so that its answers do not wait for
- * too much else. */
+ * too much else: a thousand rows are some milliseconds, about one flush of a
+ * disk. */
 #define BATCH_ROWS 1000
 #define BATCH_BYTES (4u << 20)
-/* Before the next try: with jobs that must succeed, and to open the file. */
+/* Before the next try: with jobs that must succeed, and to open the file. The
+ * first is short, since a lock or a full disk may be over at any moment and
+ * tasks wait for it; what keeps a file from opening takes a person. */
 #define HELD_MS 100
 #define REOPEN_MS 1000
-/* After so long without work, what is to be on disk soon is flushed, and the
- * file is tidied up. */
+/* This long after a commit, what is to be on disk soon is flushed, and the file
+ * is tidied up: it bounds what a power cut can take back. */
 #define SOON_MS 1000
 
 /* --- answers ----------------------------------------------------------- */
 
-/* Lock held. */
+/* Lock held. One write until the loop has read it: `signalled` keeps a thousand
+ * answers from costing a thousand system calls. */
 void
 io_tell_loop(struct database *db)
 {
@@ -31,7 +40,8 @@ io_tell_loop(struct database *db)
 		db->signalled = true;
 }
 
-/* Lock held. */
+/* Lock held. `err` NULL: the job was committed. The loop calls job->done; the
+ * user that leaves meanwhile waits until the count is 0. */
 static void
 hand_back(struct database *db, struct database_job *job, const struct err *err)
 {
@@ -45,7 +55,8 @@ hand_back(struct database *db, struct database_job *job, const struct err *err)
 	io_tell_loop(db);
 }
 
-/* Lock held. */
+/* Lock held. The job waits for the next try; it is no longer under way, so its
+ * user can leave, which drops it. */
 static void
 keep(struct database *db, struct database_job *job)
 {
@@ -83,7 +94,7 @@ complain(struct database *db, const struct err *why)
 	db->held_until_ms = clock_mono_ms() + HELD_MS;
 }
 
-/* Lock held. */
+/* Lock held. `changes` has each user told once of each change. */
 static void
 enter_state(struct database *db, enum state state, const struct err *why)
 {
@@ -96,7 +107,8 @@ enter_state(struct database *db, enum state state, const struct err *why)
 
 /* --- batches ----------------------------------------------------------- */
 
-/* Lock held. */
+/* Lock held. Moves jobs into the batch up to its limits, but always one: a job
+ * that is larger than a batch runs alone. */
 static void
 take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
      size_t *bytes)
@@ -116,6 +128,11 @@ take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
 	}
 }
 
+/*
+ * Runs all jobs of a batch in one transaction. It is as safe as the job that
+ * asks for most, and takes the writers' lock if any of them writes. 0, or -1
+ * with *err: the caller has to roll back.
+ */
 static int
 run_batch(struct database *db, const struct database_jobs *batch,
 	  struct err *err)
@@ -164,7 +181,8 @@ end_batch(struct database *db, struct database_jobs *batch,
 	}
 }
 
-/* Finds out which of them it was, and lets the others pass. */
+/* After a failure that is one job's own, such as a constraint: each has a
+ * transaction of its own, so only that job fails. */
 static void
 run_one_by_one(struct database *db, struct database_jobs *batch)
 {
@@ -184,7 +202,8 @@ run_one_by_one(struct database *db, struct database_jobs *batch)
 	}
 }
 
-/* Lock held, but not while it works. */
+/* Lock held, but not while it works. Held jobs first: they are older than what
+ * is in the queue. */
 static void
 work(struct database *db)
 {
@@ -205,10 +224,13 @@ work(struct database *db)
 	if (!general)
 		run_one_by_one(db, &batch);
 	pthread_mutex_lock(&db->lock);
+	/* Some job may have been the first to ask for the wake socket. */
 	db->socket_made = db->tx.socket.fd >= 0;
 	if (general)
 		end_batch(db, &batch, result == 0 ? NULL : &err);
 	pthread_mutex_unlock(&db->lock);
+	/* A file that is gone is closed, and what would go into it is lost:
+	 * jobs fail from now on rather than succeed in vain. */
 	if (db->tx.gone)
 		file_close(&db->tx);
 	else
@@ -218,7 +240,11 @@ work(struct database *db)
 		enter_state(db, REFUSED, &err);
 }
 
-/* Lock held, but not while it works. */
+/*
+ * Lock held, but not while it works. The checkpoint flushes the log, so it is
+ * what puts DATABASE_SOON on disk. If many pages are free, some are given back
+ * now and some with the next turn, so that jobs do not wait for all of them.
+ */
 static void
 tidy(struct database *db)
 {
@@ -234,7 +260,7 @@ tidy(struct database *db)
 		db->soon_ms = clock_mono_ms() + SOON_MS;
 }
 
-/* Whoever waits for the file learns why; jobs wait on, too. */
+/* Users learn why the file is not open yet. */
 void
 io_on_upgrade(const struct err *what, void *database)
 {
@@ -245,7 +271,8 @@ io_on_upgrade(const struct err *what, void *database)
 	pthread_mutex_unlock(&db->lock);
 }
 
-/* Lock held, but not while it works. */
+/* Lock held, but not while it works. The state says how it went; after a
+ * failure that is not final, REOPEN_MS pass before the next try. */
 static void
 reopen(struct database *db)
 {
@@ -278,7 +305,8 @@ sleep_until(struct database *db, int64_t until_ms)
 	pthread_cond_timedwait(&db->work, &db->lock, &at);
 }
 
-/* Lock held. One turn while the file is not open. */
+/* Lock held. One turn while the file is not open. Until the first try has
+ * ended jobs wait, since most of the time it succeeds at once. */
 static void
 turn_closed(struct database *db)
 {
@@ -292,7 +320,8 @@ turn_closed(struct database *db)
 		sleep_until(db, db->reopen_ms);
 }
 
-/* Lock held. One turn while it is. */
+/* Lock held. One turn while it is: work goes before tidying up, which goes
+ * before sleep. */
 static void
 turn_open(struct database *db)
 {
@@ -326,6 +355,7 @@ io_thread(void *arg)
 			turn_closed(db);
 	}
 	pthread_mutex_unlock(&db->lock);
+	/* The loop has let go of the socket's descriptor: database_end(). */
 	file_close(&db->tx);
 	wake_socket_done(&db->tx.socket);
 	return NULL;

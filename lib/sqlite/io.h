@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The database, as its two files see it: database.c is the loop's side, io.c the I/O
- * thread.
+ * The database, as its two files see it: database.c is the loop's side, io.c
+ * the I/O thread.
  *
  * The lock guards all of struct database below it. The thread holds it only to
- * take jobs and to hand them back; `tx` is the thread's alone, but for the
- * port's descriptor, which the loop may read once `socket_made` says that it is
- * there. A job is in `queue`, then under way, then in `done`; one that must
- * succeed and did not is in `held` until the next try.
+ * take jobs and to hand them back; `tx` is the thread's alone, but for the wake
+ * socket's descriptor, which the loop may read once `socket_made` is set. A job
+ * is in `queue`, then under way, then in `done`; one that must succeed and did
+ * not is in `held` until the next try.
  */
 #ifndef SQLITE_IO_H
 #define SQLITE_IO_H
@@ -18,7 +18,13 @@
 
 struct event;
 
+/* Which list a job is in; UNDER_WAY: in a batch of the thread's. */
 enum place { NOWHERE, IN_QUEUE, UNDER_WAY, IN_HELD, IN_DONE };
+/*
+ * OPENING: not tried yet, jobs wait. UP: open. DOWN: could not be opened, or is
+ * being upgraded: jobs fail, and it is tried again. REFUSED: for good, until
+ * the program starts again; jobs fail.
+ */
 enum state { OPENING, UP, DOWN, REFUSED };
 
 struct database {

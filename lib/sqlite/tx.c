@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Statements, and what goes with a transaction. */
+/*
+ * Statements, and what goes with a transaction: the only way of the jobs to the
+ * database. Each statement is prepared at its first use and kept until the file
+ * is closed, since to parse it costs more than to run it.
+ */
 #include "sqlite/tx.h"
 
 #include <sqlite3.h>
@@ -25,8 +29,8 @@ tx_now(const struct tx *tx)
 
 /* --- statements -------------------------------------------------------- */
 
-/* Slices stay where they are while the statement runs; an empty one is not
- * NULL. */
+/* SQLITE_STATIC: slices stay where they are while the statement runs, so they
+ * are not copied. An empty one is not NULL, which columns would refuse. */
 static int
 bind_slice(sqlite3_stmt *stmt, int i, struct slice s, bool text)
 {
@@ -37,6 +41,7 @@ bind_slice(sqlite3_stmt *stmt, int i, struct slice s, bool text)
 		    : sqlite3_bind_blob64(stmt, i, p, s.len, SQLITE_STATIC);
 }
 
+/* Binds the values by the statement's letters (description.h): a status. */
 static int
 bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
 {
@@ -64,6 +69,7 @@ bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
 	return status;
 }
 
+/* The statement with its values bound, ready to be stepped; NULL with *err. */
 static sqlite3_stmt *
 prepare(struct tx *tx, struct err *err, unsigned int which, va_list values)
 {
@@ -83,6 +89,8 @@ prepare(struct tx *tx, struct err *err, unsigned int which, va_list values)
 	return *stmt;
 }
 
+/* As tx_next(). A statement that has ended, or failed, is reset at once: one
+ * that is not would hold its read lock, and keep the log from being moved. */
 static int
 step(struct tx *tx, struct err *err, unsigned int which)
 {
@@ -161,6 +169,7 @@ tx_wake(struct tx *tx, struct slice name)
 	void *grown;
 	size_t i, cap;
 
+	/* The database is not trusted to hold names only. */
 	if (name.len != WAKE_SOCKET_NAME_LEN)
 		return;
 	for (i = 0; i < tx->n_wakes; i++)
@@ -170,7 +179,8 @@ tx_wake(struct tx *tx, struct slice name)
 		cap = tx->cap_wakes ? 2 * tx->cap_wakes : 16;
 		grown = reallocarray(tx->wakes, cap, sizeof(*tx->wakes));
 		if (grown == NULL) {
-			/* Too early is better than never. */
+			/* No memory: wake them now. They look in a transaction
+			 * that writes, so they only wait longer for ours. */
 			file_wake(tx);
 			tx->n_wakes = 0;
 			if (tx->cap_wakes == 0)
@@ -195,6 +205,7 @@ tx_wake_all(struct tx *tx, struct err *err, unsigned int which, int more)
 bool
 tx_reaches(struct tx *tx, const char *name)
 {
+	/* In doubt it is there: nobody is taken for dead by our trouble. */
 	return tx_directory(tx, NULL) < 0 ||
 	       wake_socket_wake(&tx->socket, name) == 0;
 }

@@ -31,18 +31,19 @@ int64_t tx_int(struct tx *tx, unsigned int which, int column);
 struct slice tx_bytes(struct tx *tx, unsigned int which, int column);
 
 /*
- * Wakes a port (see wake_socket.h) that this transaction concerns. It happens right
- * before the transaction is committed, not after: see database.h.
+ * Wakes the process whose wake socket has this name. It happens right before
+ * the transaction is committed, not after: see database.h.
  */
 void tx_wake(struct tx *tx, struct slice name);
-/* The ports that a statement returns in its first column. */
+/* Wakes all that a statement names in its first column; `more` is what
+ * tx_first() answered. 0, or -1 with *err. */
 int tx_wake_all(struct tx *tx, struct err *err, unsigned int which, int more);
-/* Whether there is somebody at a port; wakes him. */
+/* Whether a process still listens on a wake socket; wakes it. */
 bool tx_reaches(struct tx *tx, const char *name);
-/* This process' own port, which is made when it is first asked for; empty and
+/* The name of this process's own wake socket, made at the first call; empty and
  * *err set if it cannot be. */
 struct slice tx_wake_socket(struct tx *tx, struct err *err);
-/* The directory that the ports, and the locks of workers, lie in: an open
+/* The directory of the wake sockets and of the locks of workers: an open
  * descriptor, or -1 with *err. */
 int tx_directory(struct tx *tx, struct err *err);
 /* Removes the sockets of processes that are gone; wakes all others, but not

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Datagram sockets beside the database. */
+/*
+ * Datagram sockets beside the database. Sending never blocks and never fails in
+ * a way that its caller has to treat: a wake-up that did not arrive was either
+ * not needed (a full buffer) or has nobody to receive it.
+ */
 #include "sqlite/wake_socket.h"
 
 #include <dirent.h>
@@ -17,7 +21,8 @@
 
 #include "util/err.h"
 
-/* Names that fit into a socket's address however deep the directory lies. */
+/* A socket's address has room for 107 bytes only (unix(7)): by way of the open
+ * directory's descriptor, names fit in however deep the directory lies. */
 static void
 wake_socket_address(const struct wake_socket *ws, const char *name,
 		    struct sockaddr_un *ret)
@@ -37,6 +42,8 @@ wake_socket_give_to_owner(int dir_fd, const char *name, const struct stat *of)
 		return; /* then they cannot wake us; a file system for root */
 }
 
+/* mkdir() first, whether it is there or not: processes that start together
+ * cannot get between a look and a making. */
 int
 wake_socket_open_dir(struct wake_socket *ws, const char *database,
 		     struct err *err)
@@ -116,6 +123,7 @@ wake_socket_wake(struct wake_socket *ws, const char *name)
 
 	if (ws->dir_fd < 0)
 		return -1;
+	/* One that only wakes others has no socket of its own. */
 	if (fd < 0)
 		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			    0);
@@ -124,6 +132,8 @@ wake_socket_wake(struct wake_socket *ws, const char *name)
 	wake_socket_address(ws, name, &address);
 	if (sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
 		   sizeof(address)) < 0) {
+		/* Nobody has it open: its process was killed. EAGAIN, a full
+		 * buffer, is as good as sent. */
 		if (errno == ECONNREFUSED)
 			unlinkat(ws->dir_fd, name, 0);
 		result = errno == ECONNREFUSED || errno == ENOENT ? -1 : 0;
@@ -146,6 +156,8 @@ wake_socket_sweep(struct wake_socket *ws)
 			close(fd);
 		return;
 	}
+	/* To wake a socket is to learn whether its process lives. The locks of
+	 * workers lie here, too: their names differ. */
 	while ((entry = readdir(dir)) != NULL)
 		if (strlen(entry->d_name) == WAKE_SOCKET_NAME_LEN &&
 		    strspn(entry->d_name, "0123456789abcdef") ==
