@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: opening and closing. */
+/*
+ * The SQLite broker: opening and closing, and the table of its functions.
+ *
+ * A producer is up when the file is open. A worker has one step more: it must
+ * have entered (worker.c), which gives it its number and its lock, before it
+ * may claim anything.
+ */
 #include "store/sqlite/broker.h"
 
 #include <stdlib.h>
@@ -14,6 +20,7 @@ on_state(struct database_user *user, bool up, bool final, const struct err *why)
 {
 	struct sbroker *b = container_of(user, struct sbroker, user);
 
+	/* A trouble (up, with a reason) changes nothing of what is entered. */
 	if (b->opt.worker == NULL || !up)
 		b->opt.on_state(up, final, why, b->opt.arg);
 	else if (why != NULL)
@@ -60,6 +67,8 @@ close_broker(struct broker *broker)
 	free(b);
 }
 
+/* Every queue may hold something until the first claim has looked. The names
+ * are the caller's, as broker.h says. */
 static int
 open_worker(struct sbroker *b, struct err *err)
 {

@@ -2,13 +2,12 @@
 /*
  * The SQLite broker, as its own files see it.
  *
- * sqlite.c opens and closes; sqlite_claim.c takes tasks; sqlite_delay.c keeps
- * those for later; sqlite_settle.c ends claims; sqlite_worker.c says that the
- * worker lives, and takes over what dead ones left; sqlite_submit.c and
- * sqlite_ask.c are the producers' side; sqlite_operate*.c that of those who run
- * it.
+ * A task's way: submit.c stores it, delay.c keeps it if it is for later, claim.c
+ * takes it, settle.c ends the claim. worker.c says that the worker lives, and
+ * takeover.c takes over what dead ones left. broker.c opens and closes;
+ * registry.c has the other questions of producers, admin*.c those of operators.
  *
- * Functions named *_run, and what they call, run in the store's I/O thread, in
+ * Functions named *_run, and what they call, run in the file's I/O thread, in
  * a transaction; all else on the loop. What a job's struct holds is the I/O
  * thread's while the job is under way.
  */
@@ -22,7 +21,7 @@
 
 struct event;
 
-/* A task that is this worker's. */
+/* A task that is this worker's: it has a row in `inflight` until it is settled. */
 struct sclaim {
 	struct broker_claim pub;
 	TAILQ_ENTRY(sclaim) link;
@@ -32,11 +31,15 @@ struct sclaim {
 };
 TAILQ_HEAD(sclaims, sclaim);
 
+/*
+ * A queue of this worker. `more` is false only while the database has us wait
+ * for the queue: its next change wakes us.
+ */
 struct squeue {
 	const char *name;
 	unsigned int wanted;
 	bool more;	/* the queue may hold something */
-	bool woken;	/* said anew while a claim was under way */
+	bool woken;	/* said again while a claim was under way */
 	int64_t due_ms; /* wall clock: when to look for delayed ones; 0 */
 	/* The claim's. */
 	unsigned int asked;
@@ -59,6 +62,8 @@ struct settling {
 	size_t count; /* in both */
 };
 
+/* Becoming known: everything is decided in the job, and taken over when that is
+ * committed. */
 struct entering {
 	struct database_job job;
 	struct sclaims found;
@@ -67,6 +72,7 @@ struct entering {
 	struct err refused; /* ERR_NONE: let in */
 };
 
+/* A worker that was seen dead; see takeover.c. */
 struct suspect {
 	int64_t worker_id;
 	int64_t since_ms; /* monotonic */
@@ -78,9 +84,10 @@ struct beating {
 	struct buf description;
 	struct suspect *suspects;
 	size_t n_suspects;
-	unsigned int asleep; /* queues that we are a sleeper of */
+	unsigned int asleep; /* queues that we wait for, by the database */
 };
 
+/* Reading orders: those after `last` are read, in the order they were given. */
 struct ordering {
 	struct database_job job;
 	bool under_way, again;
@@ -109,14 +116,14 @@ struct sbroker {
 	struct event *timer;
 };
 
-/* --- sqlite_claim.c ---------------------------------------------------- */
+/* --- claim.c ------------------------------------------------------------ */
 
 void sclaim_init(struct sbroker *b);
 /* Takes what it may. */
 void sclaim_pump(struct sbroker *b);
 /* Something may have come into any queue. */
 void sclaim_wake(struct sbroker *b);
-/* We are a sleeper of so many queues; looks, if it should be more. */
+/* The database has us wait for `asleep` queues; looks, if it should be more. */
 void sclaim_check(struct sbroker *b, unsigned int asleep);
 /* Hands over what was found, and empties the list. */
 void sclaim_deliver(struct sbroker *b, struct sclaims *found);
@@ -134,7 +141,7 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 bool sbroker_idle(const struct broker *b);
 
-/* --- sqlite_delay.c ---------------------------------------------------- */
+/* --- delay.c ------------------------------------------------------------ */
 
 /* A task for later: at a time, or after a delay. */
 struct sdelayed {
@@ -150,13 +157,13 @@ int sdelay_next_run(struct tx *tx, int64_t queue, int64_t *ret_due_ms,
 #define SDELAY_PROMOTE_MAX 100
 int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
 
-/* --- sqlite_settle.c --------------------------------------------------- */
+/* --- settle.c ----------------------------------------------------------- */
 
 void ssettle_init(struct sbroker *b);
 void sbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t sbroker_unsettled(const struct broker *b);
 
-/* --- sqlite_worker.c --------------------------------------------------- */
+/* --- worker.c ----------------------------------------------------------- */
 
 void sworker_init(struct sbroker *b);
 /* The file is open: makes this worker known and finds its claims. */
@@ -167,7 +174,7 @@ void sworker_done(struct sbroker *b);
 void sbroker_heartbeat(struct broker *b, struct slice description);
 void sbroker_deregister(struct broker *b);
 
-/* --- sqlite_takeover.c ------------------------------------------------- */
+/* --- takeover.c --------------------------------------------------------- */
 
 /* Makes this process the one that is worker `id`: opens and locks its file.
  * Returns the descriptor, -1 with *err, or -2 if another process is. */
@@ -179,7 +186,7 @@ bool stakeover_is_dead(struct tx *tx, int64_t id);
 /* Removes what processes that are gone left behind. */
 int stakeover_sweep_run(struct tx *tx, struct err *err);
 
-/* --- sqlite_ask.c ------------------------------------------------------ */
+/* --- registry.c --------------------------------------------------------- */
 
 /* A question with one answer, or an order. */
 struct squestion {
@@ -200,7 +207,7 @@ void squestion_ask(struct broker *broker, const struct database_job *job,
 		   const struct err *wrong, struct slice text,
 		   broker_value_fn *on_value, void *arg);
 
-/* --- sqlite_submit.c, sqlite_ask.c ------------------------------------- */
+/* --- submit.c, registry.c ----------------------------------------------- */
 
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);

@@ -4,13 +4,13 @@
  *
  * One job at a time takes what is wanted from all queues that may hold
  * something. A queue that had less, or is paused, is `drained`: in the same
- * transaction this worker's port was written among its sleepers, so whoever
- * puts something in, or resumes it, wakes us. Due tasks are promoted in the
- * transaction that claims them.
+ * transaction this worker's wake socket was written among those that wait for
+ * the queue, so a process that puts something in, or resumes it, wakes us. Due
+ * tasks are promoted in the transaction that claims them.
  *
  * Claims are not flushed to disk before they are handed over. One that a power
  * cut takes back leaves its task waiting, as if it had never been claimed; and
- * whatever follows from the claim, a result or a retry, is a later commit in
+ * all that follows from the claim, a result or a retry, is a later commit in
  * the same log, so it cannot be on disk without the claim.
  */
 #include <errno.h>
@@ -26,13 +26,16 @@
 #include "store/sqlite/broker.h"
 #include "util/clock.h"
 
-/* One claim: enough to fill a batch, and not too much to hold in memory. */
+/* What one claim of a queue takes at most, and the bytes of one job: half the
+ * rows, and all the bytes, that the I/O thread puts into a transaction (io.c).
+ */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
 
 /* --- in the I/O thread ------------------------------------------------- */
 
-/* Columns of WAITING_FIRST and INFLIGHT_OF. */
+/* Columns of WAITING_FIRST and INFLIGHT_OF; the fourth is whether the task was
+ * recovered, or its queue. */
 enum { PRIORITY, SEQ, NUMBER, FOURTH, SIZE, BYTES };
 
 struct sclaim *
@@ -43,7 +46,8 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 	struct slice bytes = {NULL, 0};
 	struct sclaim *c;
 
-	/* What is too large is not even read. */
+	/* What is too large is not even read; pub.bytes.len shows it, so that
+	 * the caller buries it. */
 	if ((uint64_t)size <= b->opt.max_task)
 		bytes = tx_bytes(tx, row, BYTES);
 	if ((c = malloc(sizeof(*c) + bytes.len)) == NULL) {
@@ -60,6 +64,8 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 	return c;
 }
 
+/* The bytes are copied within the database, under no id: what is too large to
+ * be read cannot be asked for its own. */
 int
 sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
 		int64_t size, struct err *err)
@@ -99,7 +105,8 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
 }
 
-/* The queue's id, which is made if need be; 0 with *err. */
+/* The queue's id; 0 with *err. A queue that does not exist yet is made: a worker
+ * must be able to wait for it. */
 static int64_t
 queue_id(struct tx *tx, const char *name, bool *ret_paused, struct err *err)
 {
@@ -135,6 +142,7 @@ read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
 		c->pub.queue = index;
 		c->pub.recovered = tx_int(tx, SQL_WAITING_FIRST, FOURTH) != 0;
 		TAILQ_INSERT_TAIL(found, c, link);
+		/* The last one may exceed it, so that any task can be read. */
 		claiming->budget -= c->pub.bytes.len < claiming->budget
 					? c->pub.bytes.len
 					: claiming->budget;
@@ -146,7 +154,8 @@ read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
 	return more < 0 ? -1 : n;
 }
 
-/* Puts what was read on record as this worker's. */
+/* Puts what was read on record as this worker's. From this commit on the task is
+ * in `inflight`, so it is never lost: it is settled, or recovered. */
 static int
 record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	      struct err *err)
@@ -177,6 +186,8 @@ record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	return 0;
 }
 
+/* Reads all of a queue's tasks before it changes any: a statement must not lose
+ * the rows that it is showing. */
 static int
 claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	   struct err *err)
@@ -198,6 +209,7 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 		sclaims_free(&read);
 		return -1;
 	}
+	/* Not drained if a limit ended it: the next claim goes on at once. */
 	q->drained = n < (int)q->asked && promoted < SDELAY_PROMOTE_MAX &&
 		     b->claiming.budget > 0;
 	if (q->drained &&
@@ -213,6 +225,7 @@ claim_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct sbroker *b = container_of(job, struct sbroker, claiming.job);
 	unsigned int i;
 
+	/* What an attempt before this one found was rolled back. */
 	sclaims_free(&b->claiming.found);
 	b->claiming.budget = CLAIM_BYTES;
 	for (i = 0; i < b->n_queues; i++)
@@ -234,6 +247,8 @@ sclaims_free(struct sclaims *claims)
 	}
 }
 
+/* From here on they are in b->claims, until they are settled. What was taken up
+ * at the start may be more than is wanted. */
 void
 sclaim_deliver(struct sbroker *b, struct sclaims *found)
 {
@@ -250,7 +265,8 @@ sclaim_deliver(struct sbroker *b, struct sclaims *found)
 	}
 }
 
-/* The wall clock's, and told when somebody sets that. */
+/* The timer is the wall clock's, as delayed tasks are, and it also expires when
+ * that is set: then what is due has changed. */
 static void
 set_timer(struct sbroker *b)
 {
@@ -279,6 +295,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 	unsigned int i;
 
+	/* ECANCELED: the clock was set (timerfd_create(2)). */
 	if (read(fd, &count, sizeof(count)) < 0 && errno != ECANCELED)
 		return;
 	/* If nothing is due, the clock was set: other times may count now. */
@@ -289,7 +306,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		if (b->queues[i].due_ms == 0 ||
 		    (b->queues[i].due_ms > now && !set))
 			continue;
-		b->queues[i].due_ms = 0; /* the next claim tells anew */
+		b->queues[i].due_ms = 0; /* the next claim sets it again */
 		b->queues[i].more = true;
 		b->queues[i].woken = true;
 	}
@@ -297,6 +314,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	sclaim_pump(b);
 }
 
+/* A queue from which nothing is wanted, while no claim is under way, stays so:
+ * a worker that ends waits for that. */
 static void
 tell_quiet(struct sbroker *b)
 {
@@ -323,6 +342,7 @@ claim_done(struct database_job *job, const struct err *err)
 		q = &b->queues[i];
 		if (q->asked == 0)
 			continue;
+		/* Woken while it was under way: perhaps by what came after. */
 		q->more = !q->drained || q->woken;
 		q->due_ms = q->next_due_ms;
 	}
@@ -356,6 +376,7 @@ sclaim_pump(struct sbroker *b)
 	database_post(&b->user, &b->claiming.job);
 }
 
+/* A wake-up does not say which queue it is about. */
 void
 sclaim_wake(struct sbroker *b)
 {

@@ -2,15 +2,19 @@
 /*
  * The SQLite backend: events.
  *
- * A listener has a row with its port and the event it has read last. Who has
- * something to tell writes rows only while there is a listener, and wakes those
- * that are asleep: that found nothing more to read, in the transaction in which
- * they looked. Rows that all have read are removed, and the oldest ones when
- * there are too many: numbers follow one another, so a listener sees that some
- * are missing.
+ * A listener has a row with its wake socket and the event that it read last. A
+ * process that tells something writes rows only while there is a listener, and
+ * wakes those that are asleep: that found nothing more to read, in the
+ * transaction in which they looked. Rows that all have read are removed, and the
+ * oldest ones when there are too many: numbers follow one another, so a listener
+ * sees that some are missing.
  *
- * A new listener wakes every process that has a port, and each of them looks
- * whether it is heard now, as it does with all records that it stores.
+ * A new listener wakes every process that has a wake socket, and each of them
+ * looks whether it is heard now, as it does with all records that it stores.
+ *
+ * Events are for people who watch: they may be missed, and that is told, but
+ * they must never slow down the tasks. So they are not flushed, not tried again,
+ * and bounded at each place where they wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,19 +23,22 @@
 #include "store/sqlite/results.h"
 #include "util/clock.h"
 
-/* What is kept for listeners that do not read. */
+/* What is kept for listeners that do not read: a bound for the file, and for how
+ * far a listener that was stopped may lag. It is told that some are missing. */
 #define EVENTS_MAX 10000
 #define EVENTS_BYTES (INT64_C(64) << 20)
 #define EVENTS_LIFE_MS (INT64_C(60) * 1000)
-/* What waits here to be written, while the disk is slow. */
+/* What waits in memory to be written, while the disk is slow. */
 #define WAITING_MAX (16u << 20)
-/* Read at once. */
+/* Read in one transaction: it holds the writers' lock. */
 #define READ_BYTES (1u << 20)
-/* How often who tells looks whether its listeners are still alive. */
+/* How often a process that tells looks whether its listeners are alive: so long
+ * may events be written for one that was killed. */
 #define SWEEP_MS 5000
 
 /* --- runs of bytes with their lengths ---------------------------------- */
 
+/* All of it or nothing; list->failed if memory ran out. */
 static void
 append(struct buf *list, struct slice item)
 {
@@ -89,6 +96,8 @@ sweep(struct tx *tx, struct err *err)
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
 
+/* The total of bytes goes on in each row, so that the size of all that is kept
+ * is known by two rows. */
 static int
 write_events(struct spublishing *p, struct tx *tx, struct err *err)
 {
@@ -116,6 +125,8 @@ write_events(struct spublishing *p, struct tx *tx, struct err *err)
 		   : 0;
 }
 
+/* Looks for listeners in the transaction that writes: one that enlists later
+ * begins behind these events. */
 static int
 publish_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -150,6 +161,7 @@ hear_run(struct database_job *job, struct tx *tx, struct err *err)
 
 /* --- telling: on the loop ---------------------------------------------- */
 
+/* The two buffers change places, so that neither is allocated again. */
 static void
 publish(struct sresults *r)
 {
@@ -202,7 +214,8 @@ sresults_event(struct results *results, struct slice event)
 	publish(r);
 }
 
-/* Not a question to be read beside what is being written: see database.h. */
+/* It does not only read (`reads` is not set): it must come after a transaction
+ * that is being committed, as all who were woken (database.h). */
 static void
 hear(struct sresults *r)
 {
@@ -227,6 +240,7 @@ hear_done(struct database_job *job, const struct err *err)
 		hear(r);
 }
 
+/* The first call asks; until the answer has come, nobody listens. */
 bool
 sresults_heard(const struct results *results)
 {
@@ -241,6 +255,7 @@ sresults_heard(const struct results *results)
 
 /* --- listening: in the I/O thread -------------------------------------- */
 
+/* A new listener begins behind the newest event, read or removed. */
 static int
 enlist(struct slistening *l, struct tx *tx, struct err *err)
 {
@@ -255,7 +270,7 @@ enlist(struct slistening *l, struct tx *tx, struct err *err)
 	l->number = tx_int(tx, SQL_LISTENER_ADD, 0);
 	tx_end(tx, SQL_LISTENER_ADD);
 	l->drained = true;
-	/* All who may have something to tell look, when this is committed. */
+	/* All that may have something to tell look, when this is committed. */
 	tx_sweep_sockets(tx);
 	tx_wake(tx, sock);
 	return 0;
@@ -288,6 +303,8 @@ read_events(struct slistening *l, struct tx *tx, struct err *err)
 	return more < 0 ? -1 : 0;
 }
 
+/* Enlists, or reads what has come. Asleep is who has read all: the next event
+ * wakes it. */
 static int
 listen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -312,6 +329,8 @@ listen_run(struct database_job *job, struct tx *tx, struct err *err)
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
 
+/* A listener that leaves. Its number is read when the job runs: a job that
+ * enlists may be under way before it. */
 struct parting {
 	struct database_job job;
 	struct slistening *listening;
@@ -378,6 +397,7 @@ hand_over(struct sresults *r, const struct buf *events)
 	l->telling = false;
 }
 
+/* It may have been left while its job was under way, and begun again since. */
 static void
 listen_done(struct database_job *job, const struct err *err)
 {
@@ -452,6 +472,7 @@ sresults_listen(struct results *results, results_event_fn *on_event, void *arg,
 void
 sevents_wake(struct sresults *r)
 {
+	/* One that is heard learns with its next event when it is not. */
 	if (r->tells && !r->heard)
 		hear(r);
 	look(r);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite backend: what it is asked, and what a person has it do. */
+/*
+ * The SQLite backend: what it is asked, and what an operator has it do. Questions
+ * are marked as such (`reads`): they see the last commit, and wait for no lock.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +10,14 @@
 #include "store/cursor.h"
 #include "store/sqlite/results.h"
 
-/* One page holds no more than this, so that it fits into memory and takes no
- * more than some milliseconds to read. */
+/* One page holds no more than this, and one record, so that it fits into memory
+ * and takes no more than some milliseconds to read. A shorter page has a cursor
+ * all the same. */
 #define PAGE_BYTES (4u << 20)
 
 /* --- one record -------------------------------------------------------- */
 
+/* One question, with its answer: `found` false and no error is "none". */
 struct question {
 	struct database_job job;
 	results_record_fn *on_record;
@@ -93,6 +98,8 @@ question_done(struct database_job *job, const struct err *err)
 	question_drop(job);
 }
 
+/* Posts a copy of `question` with the texts behind it; the caller's need not
+ * outlive the call. */
 static void
 ask(struct results *results, struct question question, struct slice id,
     struct slice record)
@@ -164,10 +171,12 @@ struct listing {
 
 	struct buf text;
 	size_t n;
-	int64_t last; /* 0: nothing follows */
+	int64_t last; /* place of the last row that was read; 0: none follows */
 	size_t lens[RESULTS_PAGE_MAX];
 };
 
+/* Rows that have expired count as read, but are not shown: a page may be empty
+ * and still have a next one. */
 static int
 list_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -199,6 +208,7 @@ list_run(struct database_job *job, struct tx *tx, struct err *err)
 			break;
 		}
 	}
+	/* Fewer rows than asked for: they were the last. */
 	if (more == 0 && seen < l->limit)
 		l->last = 0;
 	if (l->text.failed)

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite backend: records. What has expired is not seen any more, and
- * removed on the way: some old ones with each transaction that stores new ones.
+ * The SQLite backend: records, and opening and closing. A record is pending from
+ * the submission on, and final when the task has ended; a final one is only
+ * replaced by another final one, or when an operator has the task run again.
+ *
+ * What has expired is not seen any more, and removed on the way: some old ones
+ * with each transaction that stores new ones.
  */
 #include "store/sqlite/results.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* As many as the I/O thread puts into one transaction. */
 #define PUT_MAX 1000
 
 /* --- storing ----------------------------------------------------------- */
@@ -23,6 +28,8 @@ stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
 	return 0;
 }
 
+/* A final record wakes the processes that wait for it (watch.c); its place among
+ * those that ended is the new total. */
 static int
 put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
 	struct err *err)
@@ -43,6 +50,8 @@ put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
 			   tx_first(tx, err, SQL_RECORD_WAITERS_TAKE, put->id));
 }
 
+/* Twice as many expired ones may go as new ones come, so that there is an end to
+ * them; and 16 more, so that lone ones help, too. */
 static int
 put_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -67,6 +76,8 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* Posts what waits as one job, unless one is under way: what comes meanwhile is
+ * collected for the next. A lossy record alone needs no flush. */
 static void
 push(struct sresults *r)
 {
@@ -103,6 +114,7 @@ put_done(struct database_job *job, const struct err *err)
 	(void)err; /* it is tried until it succeeds */
 	r->putting = false;
 	r->heard = r->put_heard;
+	/* Off the list before callbacks store more, which push() would send. */
 	TAILQ_CONCAT(&sent, &r->sent, link);
 	push(r);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {
@@ -141,6 +153,8 @@ struct creation {
 	void *arg;
 };
 
+/* Pending records of tasks that another broker has: an ID that exists is
+ * refused, each on its own, unless its record has expired. */
 static int
 create_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -212,6 +226,8 @@ create(struct results *results, const struct slice *ids,
 	database_post(&r->user, &c->job);
 }
 
+/* Records to be forgotten: their tasks could not be submitted after all. The
+ * caller's ids need not outlive the call, so they are copied. */
 struct oblivion {
 	struct database_job job;
 	size_t n;
@@ -255,6 +271,7 @@ forget(struct results *results, const struct slice *ids, size_t n)
 	struct oblivion *o = calloc(1, sizeof(*o) + n * sizeof(o->lens[0]));
 	size_t i;
 
+	/* The contract has no answer: the record stays, as pending. */
 	if (o == NULL)
 		return;
 	o->n = n;
@@ -308,10 +325,13 @@ close_results(struct results *results)
 {
 	struct sresults *r = (struct sresults *)results;
 
+	/* The listener's last job is queued before the file is left; what is
+	 * freed after it is no job's any more. */
 	sevents_leave(r);
 	database_leave(&r->user);
 	sresults_watches_free(r);
 	sevents_done(r);
+	/* Closed by its own callback: listen_done() frees it. */
 	if (r->listening.telling)
 		r->dead = true;
 	else

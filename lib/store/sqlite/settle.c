@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: ending claims. Every settlement begins by taking the task
- * off the record of what is in flight with this worker, and does nothing if it
- * is not there.
+ * The SQLite broker: ending claims, where a task's way ends or turns back. Every
+ * settlement begins by taking the task off the record of what is in flight with
+ * this worker, and does nothing if it is not there: another worker took us for
+ * dead and has put it back, or the settlement was carried out before.
  *
  * That a task is done with, or goes back as it was, need not be flushed before
  * it is confirmed: what a power cut takes back is found in flight by the
@@ -12,6 +13,7 @@
 
 #include "store/sqlite/broker.h"
 
+/* As many as the I/O thread puts into one transaction. */
 #define SETTLE_MAX 1000
 
 /* --- in the I/O thread ------------------------------------------------- */
@@ -27,7 +29,12 @@ ack(struct tx *tx, struct sclaim *c, struct err *err)
 	return tx_run(tx, err, SQL_TASK_DROP, c->number) < 0 ? -1 : 0;
 }
 
-/* At its old place there is nobody before it: it is first again. */
+/*
+ * The new bytes (they count the attempts) go into the task's row. Without a
+ * delay it goes back under its old seq: there is nobody before it, so it is
+ * first again. If the task is not ours any more, its bytes change all the same:
+ * they describe the same task, with one attempt more, and it runs again anyway.
+ */
 static int
 retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
       struct err *err)
@@ -51,11 +58,12 @@ retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 			   err) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
-	/* They set their timers. */
+	/* The workers that wait set their timers for it. */
 	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
 }
 
+/* The dead list keeps a copy, under the task's ID, until it is purged. */
 static int
 bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
      struct err *err)
@@ -107,6 +115,8 @@ settle_run(struct database_job *job, struct tx *tx, struct err *err)
 
 /* --- on the loop ------------------------------------------------------- */
 
+/* Posts what waits as one job, unless one is under way: what comes meanwhile is
+ * collected for the next, so a busy worker settles in large batches. */
 static void
 push(struct sbroker *b)
 {
@@ -145,6 +155,7 @@ settle_done(struct database_job *job, const struct err *err)
 
 	(void)err; /* it is tried until it succeeds */
 	settling->under_way = false;
+	/* Off the list before callbacks settle more, which push() would send. */
 	TAILQ_CONCAT(&sent, &settling->sent, link);
 	push(b);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {

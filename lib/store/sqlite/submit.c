@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: submitting. A batch is one job: its records and tasks are
- * flushed to disk with it before it is answered, or none of them exists.
+ * The SQLite broker: submitting, where a task's way begins. A batch is one job:
+ * its records and tasks are flushed to disk with it before it is answered, or
+ * none of them exists.
+ *
+ * A task that is refused (a full queue, an ID that exists) has an error of its
+ * own in task->err; only a failing statement fails the job, and so the batch.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +24,8 @@ struct submission {
 	void *arg;
 };
 
-/* The queue of a run of tasks: its row, which is written when the run ends. */
+/* The queue of a run of tasks: its row, which is written when the run ends, so
+ * that a batch of a thousand tasks for one queue writes it once. */
 struct target {
 	const char *name;
 	int64_t id, size, next;
@@ -29,6 +34,7 @@ struct target {
 
 /* --- in the I/O thread ------------------------------------------------- */
 
+/* Writes the row back, and wakes the workers that wait for the queue. */
 static int
 target_close(struct tx *tx, struct target *t, struct err *err)
 {
@@ -41,6 +47,7 @@ target_close(struct tx *tx, struct target *t, struct err *err)
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, t->id));
 }
 
+/* Makes `t` the queue `name`, which is created if it does not exist. */
 static int
 target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
 {
@@ -85,6 +92,7 @@ check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
 	return more < 0 ? -1 : 0;
 }
 
+/* Expired keys go on the way, some with each new one: nothing else looks. */
 static int
 note_unique(struct tx *tx, const struct target *t,
 	    const struct broker_submit *task, struct err *err)
@@ -98,6 +106,12 @@ note_unique(struct tx *tx, const struct target *t,
 	return 0;
 }
 
+/*
+ * The pending record of the task: how many rows changed, or -1. A plain task
+ * may meet the record of an earlier run under its ID and then replaces it,
+ * unless that is final. An exclusive or unique one must not: the record may be
+ * that of a task which waits.
+ */
 static int
 store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
 	     int64_t number, struct err *err)
@@ -119,6 +133,11 @@ store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
 	return added;
 }
 
+/*
+ * In this order: a duplicate is answered as one also when the queue is full, and
+ * a task that is refused leaves nothing behind. A refusal sets task->err; it is
+ * not a failure of the job.
+ */
 static int
 add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 	 struct broker_submit *task, struct err *err)
@@ -172,6 +191,7 @@ submit_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct target target = {.name = NULL};
 	size_t i;
 
+	/* It may have run before, and been rolled back. */
 	for (i = 0; i < s->n; i++) {
 		s->tasks[i].err.code = ERR_NONE;
 		s->tasks[i].duplicate = false;
@@ -187,6 +207,7 @@ submit_run(struct database_job *job, struct tx *tx, struct err *err)
 static void
 submit_done(struct database_job *job, const struct err *err)
 {
+	/* Freed first: the callback may do anything, also close the broker. */
 	struct submission s = *container_of(job, struct submission, job);
 	size_t i;
 

@@ -27,12 +27,16 @@
 #include "store/sqlite/broker.h"
 #include "util/clock.h"
 
+/* Twice what executors may take to notice that their worker is gone. */
 #define GRACE_MS 2000
-/* At once; the rest at the next heartbeat. */
+/* At once, as much as a transaction should have; the rest at the next heartbeat.
+ */
 #define TAKE_MAX 1000
-/* How long a worker that left nothing is remembered. */
+/* How long a worker that left nothing is remembered: a restart within it keeps
+ * its number. */
 #define FORGET_MS (INT64_C(3600) * 1000)
 
+/* "worker-", 20 digits with a sign at most, ".lock". */
 #define LOCK_NAME 40
 static void
 lock_name(int64_t id, char name[LOCK_NAME])
@@ -40,6 +44,8 @@ lock_name(int64_t id, char name[LOCK_NAME])
 	snprintf(name, LOCK_NAME, "worker-%lld.lock", (long long)id);
 }
 
+/* A lock of the open file description: fcntl()'s old ones would be dropped when
+ * any descriptor of the file is closed, by look_at() say. */
 int
 stakeover_lock(struct tx *tx, int64_t id, struct err *err)
 {
@@ -62,6 +68,7 @@ stakeover_lock(struct tx *tx, int64_t id, struct err *err)
 	return -2;
 }
 
+/* UNCERTAIN: there is no lock file, or it cannot be opened. */
 enum life { ALIVE, DEAD, UNCERTAIN };
 
 static enum life
@@ -91,7 +98,8 @@ stakeover_is_dead(struct tx *tx, int64_t id)
 	return look_at(tx, id, NULL) == DEAD;
 }
 
-/* Whether it was seen dead before, long enough ago. */
+/* Whether it was seen dead before, long enough ago. The first time it is put on
+ * the list; if memory runs out, the next heartbeat does that. */
 static bool
 dead_for_long(struct beating *beating, int64_t id)
 {
@@ -111,6 +119,7 @@ dead_for_long(struct beating *beating, int64_t id)
 	return false;
 }
 
+/* It lives (again): the grace begins from the start if it dies. */
 static void
 acquit(struct beating *beating, int64_t id)
 {
@@ -122,6 +131,7 @@ acquit(struct beating *beating, int64_t id)
 			    beating->suspects[--beating->n_suspects];
 }
 
+/* Puts a dead worker's tasks back where they were, and wakes who waits there. */
 static int
 take_tasks(struct tx *tx, int64_t id, struct err *err)
 {
@@ -157,6 +167,8 @@ forget(struct tx *tx, int64_t id, struct err *err)
 	return 0;
 }
 
+/* One other worker, whose row WORKERS_OTHER shows: it is ended here, so that
+ * rows may be changed. */
 static int
 judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
       struct err *err)
@@ -193,7 +205,7 @@ stakeover_run(struct sbroker *b, struct tx *tx, struct err *err)
 	return more;
 }
 
-/* Nobody waits at a port whose socket is not there any more. */
+/* Nobody waits at a wake socket that is not there any more. */
 static int
 drop_socket(struct tx *tx, const char *name, struct err *err)
 {
@@ -215,6 +227,7 @@ stakeover_sweep_run(struct tx *tx, struct err *err)
 	struct slice sock;
 	int more;
 
+	/* First the sockets themselves go, then all rows that name none. */
 	tx_sweep_sockets(tx);
 	while ((more = tx_first(tx, err, SQL_SOCKETS_WAITING,
 				slice_of(name))) == 1) {

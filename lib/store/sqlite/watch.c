@@ -4,14 +4,20 @@
  *
  * A topic is a task that somebody watches. A look reads the records of all
  * topics that want one, in one job; in the same transaction it writes this
- * process' port among the waiters of those that are not final yet, so whoever
- * makes one final wakes us. Then all that are not final are looked at again.
+ * process's wake socket among the waiters of those that are not final yet, so
+ * the process that makes one final wakes us. Then all that are not final are
+ * looked at again.
+ *
+ * A look and its topics point at each other, since either may end first: a
+ * topic that ends takes itself out of the look, which then skips its answer.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/sqlite/results.h"
 
+/* One caller's watch. It is told once what is there at first, be it nothing, and
+ * of the final record. */
 struct swatch {
 	struct results_watch pub;
 	TAILQ_ENTRY(swatch) link;
@@ -29,7 +35,7 @@ struct stopic {
 	TAILQ_HEAD(, swatch) watches;
 	struct seen *seen; /* its place in a look that is under way */
 	bool telling;
-	bool waits; /* our port may be among its waiters */
+	bool waits; /* we may be among its waiters */
 	struct slice id;
 	char text[];
 };
@@ -52,6 +58,8 @@ struct look {
 
 /* --- in the I/O thread ------------------------------------------------- */
 
+/* Reads one record; if it is not final, also one that is not there yet, we wait
+ * for it. */
 static int
 see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 {
@@ -118,7 +126,7 @@ part_run(struct database_job *job, struct tx *tx, struct err *err)
 static struct stopics *
 bucket(struct sresults *r, struct slice id)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
+	uint32_t hash = 2166136261u; /* FNV-1a, 32 bits */
 	size_t i;
 
 	for (i = 0; i < id.len; i++)
@@ -149,13 +157,14 @@ part_done(struct database_job *job, const struct err *err)
 	part_drop(job);
 }
 
+/* Not waiting for the answer: should it fail, we are woken once in vain. */
 static void
 part(struct stopic *t)
 {
 	struct parting *p = calloc(1, sizeof(*p) + t->id.len);
 
 	if (p == NULL)
-		return; /* it will be woken once in vain */
+		return;
 	p->job = (struct database_job){
 	    .run = part_run, .done = part_done, .drop = part_drop};
 	p->len = t->id.len;
@@ -177,7 +186,8 @@ release(struct stopic *t)
 	free(t);
 }
 
-/* Tells the watches; any of them may end, itself or another, meanwhile. */
+/* Tells the watches; any of them may end, itself or another, meanwhile. So the
+ * list is searched from its start each time, and `told` marks who had it. */
 static void
 tell(struct stopic *t, struct slice record, bool final)
 {
@@ -203,6 +213,7 @@ tell(struct stopic *t, struct slice record, bool final)
 
 /* --- looks ------------------------------------------------------------- */
 
+/* Frees the look, and lets go of the topics that it still points at. */
 static void
 look_drop(struct database_job *job)
 {
@@ -243,6 +254,7 @@ look_done(struct database_job *job, const struct err *err)
 		t->waits = !seen->final;
 		tell(t, record, seen->final);
 	}
+	/* Something may have changed after it was read. */
 	look_drop(job);
 	if (r->look_again)
 		sresults_look(r);
@@ -310,6 +322,7 @@ sresults_look(struct sresults *r)
 		free(look);
 		look = NULL;
 	}
+	/* No memory: the next watch or wake-up looks for all. */
 	if (look == NULL)
 		return;
 	look->results = r;

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: this worker's presence, and the orders it gets. */
+/*
+ * The SQLite broker: this worker's presence, and the orders it gets.
+ *
+ * A worker enters once, when the file is first open: in one transaction it gets
+ * its number by its name, takes its lock (takeover.c), and finds what it had in
+ * flight when it ended before. It keeps all of that until it leaves; a file
+ * that is opened again needs no second entry.
+ */
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +16,7 @@
 
 /* --- entering ---------------------------------------------------------- */
 
+/* -1: not a queue that this worker takes tasks from. */
 static int
 queue_index(const struct sbroker *b, struct slice name)
 {
@@ -45,6 +53,8 @@ take_up(struct sbroker *b, struct tx *tx, struct sclaim *c, int index,
 	return result < 0 ? -1 : 0;
 }
 
+/* Finds what was in flight with this worker: it had ended without settling it.
+ * The lock is held, so no other process runs any of it. */
 static int
 recover(struct sbroker *b, struct tx *tx, struct err *err)
 {
@@ -81,6 +91,10 @@ name_queues(const struct sbroker *b, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/*
+ * May run again after a rollback, hence what is undone first. A worker that is
+ * refused has changed nothing: the row of its name is the other one's.
+ */
 static int
 enter_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -106,11 +120,12 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 			b->opt.worker);
 		return 0;
 	}
-	/* Not before: orders go to the port of the one who works. */
+	/* Not before the lock: orders go to the process that works. */
 	if (e->lock_fd < 0 ||
 	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock) < 0 ||
 	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
 		return -1;
+	/* Older orders were for those who worked then. */
 	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
 	tx_end(tx, SQL_ORDERS_LAST);
 	if (name_queues(b, tx, err) != 0 || stakeover_sweep_run(tx, err) != 0)
@@ -148,6 +163,8 @@ sworker_enter(struct sbroker *b)
 
 /* --- orders ------------------------------------------------------------ */
 
+/* Copies the orders: they are handed out on the loop, outside the transaction.
+ */
 static int
 order_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -170,6 +187,8 @@ order_run(struct database_job *job, struct tx *tx, struct err *err)
 	return more;
 }
 
+/* The next look may be under way while orders are handed out: it has a buffer of
+ * its own. */
 static void
 order_done(struct database_job *job, const struct err *err)
 {
@@ -206,8 +225,9 @@ sworker_wake(struct sbroker *b)
 /* --- heartbeats -------------------------------------------------------- */
 
 /*
- * Who is not among the sleepers any more was woken. Should that have failed,
- * since somebody removed the socket, say, this makes it good.
+ * How many queues this worker waits for, by the database. A worker that is not
+ * among those any more was woken; should that have failed, because the socket
+ * was removed, say, sclaim_check() makes it good.
  */
 static int
 count_waiters(struct sbroker *b, struct tx *tx, struct err *err)
@@ -223,6 +243,8 @@ count_waiters(struct sbroker *b, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* The heartbeat is also when expired records go, 500 at most, and when dead
+ * workers are looked for: every worker does it, so none has to be chosen. */
 static int
 beat_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -253,6 +275,7 @@ sbroker_heartbeat(struct broker *broker, struct slice description)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
+	/* One that is still under way, on a slow disk, serves as this one. */
 	if (!b->entered || b->beating.under_way)
 		return;
 	buf_reset(&b->beating.description);
@@ -268,6 +291,8 @@ struct leaving {
 	struct sbroker *broker;
 };
 
+/* The row stays, for its number and what may be in flight; the lock is let go
+ * when the broker is closed. */
 static int
 leave_run(struct database_job *job, struct tx *tx, struct err *err)
 {
