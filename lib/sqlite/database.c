@@ -33,7 +33,7 @@ static void database_free(struct database *db);
 
 /* Another process has changed something, or may have: every user looks. */
 static void
-on_woken(evutil_socket_t fd, short what, void *arg)
+database_on_woken(evutil_socket_t fd, short what, void *arg)
 {
 	struct database *db = arg;
 	struct database_user *user, *next;
@@ -52,7 +52,7 @@ static void
 watch_wake_socket(struct database *db)
 {
 	db->wake_event = event_new(db->base, db->tx.socket.fd,
-				   EV_READ | EV_PERSIST, on_woken, db);
+				   EV_READ | EV_PERSIST, database_on_woken, db);
 	if (db->wake_event != NULL)
 		event_add(db->wake_event, NULL);
 }
@@ -63,7 +63,7 @@ watch_wake_socket(struct database *db)
  * told as a state that is up: the file is open, and jobs are tried again.
  */
 static bool
-tell_state(struct database *db)
+database_tell_state(struct database *db)
 {
 	struct database_user *user;
 	struct err why;
@@ -90,7 +90,7 @@ tell_state(struct database *db)
 }
 
 static void
-on_answers(evutil_socket_t fd, short what, void *arg)
+database_on_answers(evutil_socket_t fd, short what, void *arg)
 {
 	struct database *db = arg;
 	struct database_job *job;
@@ -104,7 +104,7 @@ on_answers(evutil_socket_t fd, short what, void *arg)
 	if (db->socket_made && db->wake_event == NULL)
 		watch_wake_socket(db);
 	/* States first: users know the cause before their jobs fail by it. */
-	while (!db->dead && tell_state(db))
+	while (!db->dead && database_tell_state(db))
 		;
 	while (!db->dead && (job = TAILQ_FIRST(&db->done)) != NULL) {
 		TAILQ_REMOVE(&db->done, job, link);
@@ -198,7 +198,7 @@ database_free(struct database *db)
 
 /* "sqlite:///path", whatever was given. */
 static char *
-full_url(const char *url, struct err *err)
+database_url(const char *url, struct err *err)
 {
 	char *path, *full = NULL;
 
@@ -225,7 +225,7 @@ full_url(const char *url, struct err *err)
 
 /* Waits of the thread are by the monotonic clock, as all times of io.h. */
 static int
-start_thread(struct database *db, struct err *err)
+database_start_thread(struct database *db, struct err *err)
 {
 	pthread_condattr_t attr;
 	sigset_t all, old;
@@ -278,16 +278,16 @@ database_new(const struct database_options *options, char *name,
 	pthread_mutex_init(&db->lock, NULL);
 	pthread_cond_init(&db->left, NULL);
 	db->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	db->event = db->event_fd < 0
-			? NULL
-			: event_new(db->base, db->event_fd,
-				    EV_READ | EV_PERSIST, on_answers, db);
+	db->event = db->event_fd < 0 ? NULL
+				     : event_new(db->base, db->event_fd,
+						 EV_READ | EV_PERSIST,
+						 database_on_answers, db);
 	if (db->event == NULL || event_add(db->event, NULL) != 0) {
 		err_set(err, ERR_SYSTEM, "cannot make an event descriptor");
 		database_free(db);
 		return NULL;
 	}
-	if (start_thread(db, err) != 0) {
+	if (database_start_thread(db, err) != 0) {
 		database_free(db);
 		return NULL;
 	}
@@ -298,7 +298,7 @@ int
 database_join(struct database_user *user,
 	      const struct database_options *options, struct err *err)
 {
-	char *name = full_url(options->url, err);
+	char *name = database_url(options->url, err);
 	struct database *db;
 
 	if (name == NULL)
@@ -331,7 +331,7 @@ database_join(struct database_user *user,
 
 /* Lock held. Removes the jobs of a user without an answer. */
 static void
-drop_jobs(struct database_user *user, struct database_jobs *list)
+database_drop_jobs(struct database_user *user, struct database_jobs *list)
 {
 	struct database_job *job, *next;
 
@@ -379,11 +379,11 @@ database_leave(struct database_user *user)
 	 * is queued gets its one try, with little patience for locks. */
 	user->leaving = true;
 	atomic_store(&db->tx.hurry, true);
-	drop_jobs(user, &db->held);
+	database_drop_jobs(user, &db->held);
 	while (user->under_way > 0)
 		pthread_cond_wait(&db->left, &db->lock);
 	atomic_store(&db->tx.hurry, false);
-	drop_jobs(user, &db->done);
+	database_drop_jobs(user, &db->done);
 	LIST_REMOVE(user, link);
 	last = LIST_EMPTY(&db->users);
 	if (last)

@@ -50,7 +50,7 @@ typedef bool check_fn(const struct examination *e, struct finding *f);
 /* --- the disk ---------------------------------------------------------- */
 
 static bool
-room(const struct examination *e, struct finding *f)
+check_room(const struct examination *e, struct finding *f)
 {
 	struct statfs fs;
 	int64_t mib;
@@ -74,7 +74,7 @@ room(const struct examination *e, struct finding *f)
 /* Numbers without a name are those that linux/magic.h does not have in all
  * versions; statfs(2) lists them. */
 static bool
-file_system(const struct examination *e, struct finding *f)
+check_file_system(const struct examination *e, struct finding *f)
 {
 	static const struct {
 		long magic;
@@ -113,7 +113,7 @@ file_system(const struct examination *e, struct finding *f)
 
 /* To read it is a warning: a site may want that. To write it is an error. */
 static bool
-file_is_open_to_others(const struct examination *e, struct finding *f)
+check_file_mode(const struct examination *e, struct finding *f)
 {
 	if ((e->file.st_mode & 077) == 0)
 		return false;
@@ -130,7 +130,7 @@ file_is_open_to_others(const struct examination *e, struct finding *f)
 /* In a directory that others may write to, such as /tmp, the sticky bit keeps
  * them from replacing files of ours. */
 static bool
-directory_is_open_to_others(const struct examination *e, struct finding *f)
+check_directory_mode(const struct examination *e, struct finding *f)
 {
 	struct stat st;
 
@@ -149,7 +149,8 @@ directory_is_open_to_others(const struct examination *e, struct finding *f)
 /* The file itself belongs to us, or we are root; what lies beside it must
  * belong to the same user, or that one is locked out. */
 static bool
-beside(const struct examination *e, const char *suffix, struct finding *f)
+examine_beside(const struct examination *e, const char *suffix,
+	       struct finding *f)
 {
 	char path[EXAMINE_TEXT_MAX / 2];
 	struct stat st;
@@ -168,27 +169,27 @@ beside(const struct examination *e, const char *suffix, struct finding *f)
 }
 
 static bool
-log_owner(const struct examination *e, struct finding *f)
+check_log_owner(const struct examination *e, struct finding *f)
 {
-	return beside(e, "-wal", f);
+	return examine_beside(e, "-wal", f);
 }
 
 static bool
-shared_memory_owner(const struct examination *e, struct finding *f)
+check_shm_owner(const struct examination *e, struct finding *f)
 {
-	return beside(e, "-shm", f);
+	return examine_beside(e, "-shm", f);
 }
 
 static bool
-sockets_owner(const struct examination *e, struct finding *f)
+check_sockets_owner(const struct examination *e, struct finding *f)
 {
-	return beside(e, "-wake", f);
+	return examine_beside(e, "-wake", f);
 }
 
 /* --- the file ---------------------------------------------------------- */
 
 static bool
-is_gone(const struct examination *e, struct finding *f)
+check_gone(const struct examination *e, struct finding *f)
 {
 	if (!file_is_gone(e->tx))
 		return false;
@@ -204,7 +205,7 @@ is_gone(const struct examination *e, struct finding *f)
 
 /* Our own connection set WAL when it opened the file. */
 static bool
-journal(const struct examination *e, struct finding *f)
+check_journal(const struct examination *e, struct finding *f)
 {
 	if (strcmp(e->mode, "wal") == 0)
 		return false;
@@ -218,7 +219,7 @@ journal(const struct examination *e, struct finding *f)
 }
 
 static bool
-log_is_long(const struct examination *e, struct finding *f)
+check_log(const struct examination *e, struct finding *f)
 {
 	if (e->log_size < LOG_WARNING_MIB * MIB)
 		return false;
@@ -239,7 +240,7 @@ log_is_long(const struct examination *e, struct finding *f)
 /* The first page is read from the disk, not from memory. The descriptor is
  * SQLite's: to open and close one of our own would drop its locks. */
 static bool
-header(const struct examination *e, struct finding *f)
+check_header(const struct examination *e, struct finding *f)
 {
 	static const char magic[] = "SQLite format 3";
 	sqlite3_file *file = NULL;
@@ -275,28 +276,23 @@ header(const struct examination *e, struct finding *f)
 
 /* In the order in which they are reported. */
 static check_fn *const checks[] = {
-    room,
-    file_system,
-    file_is_open_to_others,
-    directory_is_open_to_others,
-    log_owner,
-    shared_memory_owner,
-    sockets_owner,
-    is_gone,
-    journal,
-    log_is_long,
-    header,
+    check_room,		 check_file_system,
+    check_file_mode,	 check_directory_mode,
+    check_log_owner,	 check_shm_owner,
+    check_sockets_owner, check_gone,
+    check_journal,	 check_log,
+    check_header,
 };
 
 static int
-on_number(void *arg, int n, char **values, char **names)
+examine_on_number(void *arg, int n, char **values, char **names)
 {
 	*(int64_t *)arg = values[0] != NULL ? strtoll(values[0], NULL, 10) : 0;
 	return 0;
 }
 
 static int
-on_text(void *arg, int n, char **values, char **names)
+examine_on_text(void *arg, int n, char **values, char **names)
 {
 	snprintf(arg, sizeof(((struct examination *)arg)->mode), "%s",
 		 values[0] != NULL ? values[0] : "");
@@ -305,18 +301,18 @@ on_text(void *arg, int n, char **values, char **names)
 
 /* Gathers what the checks are about; they only compare. */
 static int
-look(struct examination *e, struct err *err)
+examine_look(struct examination *e, struct err *err)
 {
 	struct tx *tx = e->tx;
 	char path[EXAMINE_TEXT_MAX / 2];
 	struct stat st;
 
-	if (sqlite3_exec(tx->db, "PRAGMA page_size", on_number, &e->page_size,
-			 NULL) != SQLITE_OK ||
-	    sqlite3_exec(tx->db, "PRAGMA page_count", on_number, &e->pages,
-			 NULL) != SQLITE_OK ||
-	    sqlite3_exec(tx->db, "PRAGMA journal_mode", on_text, e->mode,
-			 NULL) != SQLITE_OK)
+	if (sqlite3_exec(tx->db, "PRAGMA page_size", examine_on_number,
+			 &e->page_size, NULL) != SQLITE_OK ||
+	    sqlite3_exec(tx->db, "PRAGMA page_count", examine_on_number,
+			 &e->pages, NULL) != SQLITE_OK ||
+	    sqlite3_exec(tx->db, "PRAGMA journal_mode", examine_on_text,
+			 e->mode, NULL) != SQLITE_OK)
 		return tx_fail(tx, err, "examining");
 	if (stat(tx->path, &e->file) != 0)
 		return err_sys(err, ERR_UNAVAILABLE, "cannot inspect %s",
@@ -337,7 +333,7 @@ examine_run(struct tx *tx, finding_fn *on_finding, void *arg, struct err *err)
 	struct finding f;
 	size_t i;
 
-	if (look(&e, err) != 0)
+	if (examine_look(&e, err) != 0)
 		return -1;
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (checks[i](&e, &f))

@@ -154,7 +154,7 @@ file_make(const struct tx *tx, struct err *err)
  * the -wal and -shm files that we made beside it would lock its owner out.
  */
 static int
-file_check(struct tx *tx, bool *ret_final, struct err *err)
+file_find_or_make(struct tx *tx, bool *ret_final, struct err *err)
 {
 	struct stat st;
 
@@ -282,7 +282,7 @@ file_open(struct tx *tx, bool *ret_final, struct err *err)
 {
 	*ret_final = false;
 	tx->gone = false;
-	if (file_check(tx, ret_final, err) != 0)
+	if (file_find_or_make(tx, ret_final, err) != 0)
 		return -1;
 	if (sqlite3_open_v2(tx->path, &tx->db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,

@@ -43,7 +43,8 @@ io_tell_loop(struct database *db)
 /* Lock held. `err` NULL: the job was committed. The loop calls job->done; the
  * user that leaves meanwhile waits until the count is 0. */
 static void
-hand_back(struct database *db, struct database_job *job, const struct err *err)
+io_hand_back(struct database *db, struct database_job *job,
+	     const struct err *err)
 {
 	job->err.code = ERR_NONE;
 	if (err != NULL)
@@ -58,7 +59,7 @@ hand_back(struct database *db, struct database_job *job, const struct err *err)
 /* Lock held. The job waits for the next try; it is no longer under way, so its
  * user can leave, which drops it. */
 static void
-keep(struct database *db, struct database_job *job)
+io_keep(struct database *db, struct database_job *job)
 {
 	job->place = IN_HELD;
 	TAILQ_INSERT_TAIL(&db->held, job, link);
@@ -68,22 +69,22 @@ keep(struct database *db, struct database_job *job)
 
 /* Lock held. The jobs of `list` failed: answers them, or keeps them. */
 static void
-fail(struct database *db, struct database_jobs *list, const struct err *why)
+io_fail(struct database *db, struct database_jobs *list, const struct err *why)
 {
 	struct database_job *job;
 
 	while ((job = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, job, link);
 		if (job->must && !job->user->leaving)
-			keep(db, job);
+			io_keep(db, job);
 		else
-			hand_back(db, job, why);
+			io_hand_back(db, job, why);
 	}
 }
 
 /* Lock held. Said once, until something succeeds. */
 static void
-complain(struct database *db, const struct err *why)
+io_complain(struct database *db, const struct err *why)
 {
 	if (!db->troubled) {
 		db->troubled = true;
@@ -96,7 +97,7 @@ complain(struct database *db, const struct err *why)
 
 /* Lock held. `changes` has each user told once of each change. */
 static void
-enter_state(struct database *db, enum state state, const struct err *why)
+io_enter_state(struct database *db, enum state state, const struct err *why)
 {
 	db->state = state;
 	if (why != NULL)
@@ -110,8 +111,8 @@ enter_state(struct database *db, enum state state, const struct err *why)
 /* Lock held. Moves jobs into the batch up to its limits, but always one: a job
  * that is larger than a batch runs alone. */
 static void
-take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
-     size_t *bytes)
+io_take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
+	size_t *bytes)
 {
 	struct database_job *job;
 
@@ -134,8 +135,8 @@ take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
  * with *err: the caller has to roll back.
  */
 static int
-run_batch(struct database *db, const struct database_jobs *batch,
-	  struct err *err)
+io_run_batch(struct database *db, const struct database_jobs *batch,
+	     struct err *err)
 {
 	enum database_sync sync = DATABASE_LATER;
 	struct database_job *job;
@@ -163,28 +164,28 @@ run_batch(struct database *db, const struct database_jobs *batch,
 
 /* Lock held. The batch ended: err is NULL or says why. */
 static void
-end_batch(struct database *db, struct database_jobs *batch,
-	  const struct err *err)
+io_end_batch(struct database *db, struct database_jobs *batch,
+	     const struct err *err)
 {
 	struct database_job *job;
 
 	if (err != NULL) {
 		if (!db->tx.gone) /* that is a state of its own */
-			complain(db, err);
-		fail(db, batch, err);
+			io_complain(db, err);
+		io_fail(db, batch, err);
 		return;
 	}
 	db->troubled = false;
 	while ((job = TAILQ_FIRST(batch)) != NULL) {
 		TAILQ_REMOVE(batch, job, link);
-		hand_back(db, job, NULL);
+		io_hand_back(db, job, NULL);
 	}
 }
 
 /* After a failure that is one job's own, such as a constraint: each has a
  * transaction of its own, so only that job fails. */
 static void
-run_one_by_one(struct database *db, struct database_jobs *batch)
+io_run_one_by_one(struct database *db, struct database_jobs *batch)
 {
 	struct database_jobs single = TAILQ_HEAD_INITIALIZER(single);
 	struct database_job *job;
@@ -194,10 +195,10 @@ run_one_by_one(struct database *db, struct database_jobs *batch)
 	while ((job = TAILQ_FIRST(batch)) != NULL) {
 		TAILQ_REMOVE(batch, job, link);
 		TAILQ_INSERT_TAIL(&single, job, link);
-		if ((result = run_batch(db, &single, &err)) != 0)
+		if ((result = io_run_batch(db, &single, &err)) != 0)
 			file_rollback(&db->tx);
 		pthread_mutex_lock(&db->lock);
-		end_batch(db, &single, result == 0 ? NULL : &err);
+		io_end_batch(db, &single, result == 0 ? NULL : &err);
 		pthread_mutex_unlock(&db->lock);
 	}
 }
@@ -205,7 +206,7 @@ run_one_by_one(struct database *db, struct database_jobs *batch)
 /* Lock held, but not while it works. Held jobs first: they are older than what
  * is in the queue. */
 static void
-work(struct database *db)
+io_work(struct database *db)
 {
 	struct database_jobs batch = TAILQ_HEAD_INITIALIZER(batch);
 	size_t rows = 0, bytes = 0;
@@ -214,20 +215,20 @@ work(struct database *db)
 	int result;
 
 	if (clock_mono_ms() >= db->held_until_ms)
-		take(&db->held, &batch, &rows, &bytes);
-	take(&db->queue, &batch, &rows, &bytes);
+		io_take(&db->held, &batch, &rows, &bytes);
+	io_take(&db->queue, &batch, &rows, &bytes);
 	pthread_mutex_unlock(&db->lock);
-	if ((result = run_batch(db, &batch, &err)) != 0) {
+	if ((result = io_run_batch(db, &batch, &err)) != 0) {
 		general = file_failure_is_general(&db->tx);
 		file_rollback(&db->tx);
 	}
 	if (!general)
-		run_one_by_one(db, &batch);
+		io_run_one_by_one(db, &batch);
 	pthread_mutex_lock(&db->lock);
 	/* Some job may have been the first to ask for the wake socket. */
 	db->socket_made = db->tx.socket.fd >= 0;
 	if (general)
-		end_batch(db, &batch, result == 0 ? NULL : &err);
+		io_end_batch(db, &batch, result == 0 ? NULL : &err);
 	pthread_mutex_unlock(&db->lock);
 	/* A file that is gone is closed, and what would go into it is lost:
 	 * jobs fail from now on rather than succeed in vain. */
@@ -237,7 +238,7 @@ work(struct database *db)
 		file_checkpoint(&db->tx, false);
 	pthread_mutex_lock(&db->lock);
 	if (db->tx.gone)
-		enter_state(db, REFUSED, &err);
+		io_enter_state(db, REFUSED, &err);
 }
 
 /*
@@ -246,7 +247,7 @@ work(struct database *db)
  * now and some with the next turn, so that jobs do not wait for all of them.
  */
 static void
-tidy(struct database *db)
+io_tidy(struct database *db)
 {
 	bool more;
 
@@ -267,14 +268,14 @@ io_on_upgrade(const struct err *what, void *database)
 	struct database *db = database;
 
 	pthread_mutex_lock(&db->lock);
-	enter_state(db, DOWN, what);
+	io_enter_state(db, DOWN, what);
 	pthread_mutex_unlock(&db->lock);
 }
 
 /* Lock held, but not while it works. The state says how it went; after a
  * failure that is not final, REOPEN_MS pass before the next try. */
 static void
-reopen(struct database *db)
+io_reopen(struct database *db)
 {
 	bool final = false;
 	struct err err;
@@ -285,14 +286,14 @@ reopen(struct database *db)
 	pthread_mutex_lock(&db->lock);
 	db->reopen_ms = clock_mono_ms() + REOPEN_MS;
 	if (result == 0)
-		enter_state(db, UP, NULL);
+		io_enter_state(db, UP, NULL);
 	else
-		enter_state(db, final ? REFUSED : DOWN, &err);
+		io_enter_state(db, final ? REFUSED : DOWN, &err);
 }
 
 /* Lock held. Sleeps until there is work, or until a time (0: for ever). */
 static void
-sleep_until(struct database *db, int64_t until_ms)
+io_sleep_until(struct database *db, int64_t until_ms)
 {
 	struct timespec at;
 
@@ -311,13 +312,13 @@ static void
 turn_closed(struct database *db)
 {
 	if (db->state != OPENING)
-		fail(db, &db->queue, &db->why);
+		io_fail(db, &db->queue, &db->why);
 	if (db->state == REFUSED)
-		sleep_until(db, 0);
+		io_sleep_until(db, 0);
 	else if (db->state == OPENING || clock_mono_ms() >= db->reopen_ms)
-		reopen(db);
+		io_reopen(db);
 	else
-		sleep_until(db, db->reopen_ms);
+		io_sleep_until(db, db->reopen_ms);
 }
 
 /* Lock held. One turn while it is: work goes before tidying up, which goes
@@ -329,17 +330,17 @@ turn_open(struct database *db)
 
 	if (!TAILQ_EMPTY(&db->queue) ||
 	    (!TAILQ_EMPTY(&db->held) && now >= db->held_until_ms)) {
-		work(db);
+		io_work(db);
 		return;
 	}
 	if (until != 0 && now >= until) {
-		tidy(db);
+		io_tidy(db);
 		return;
 	}
 	if (!TAILQ_EMPTY(&db->held) &&
 	    (until == 0 || db->held_until_ms < until))
 		until = db->held_until_ms;
-	sleep_until(db, until);
+	io_sleep_until(db, until);
 }
 
 void *

@@ -32,7 +32,7 @@ tx_now(const struct tx *tx)
 /* SQLITE_STATIC: slices stay where they are while the statement runs, so they
  * are not copied. An empty one is not NULL, which columns would refuse. */
 static int
-bind_slice(sqlite3_stmt *stmt, int i, struct slice s, bool text)
+tx_bind_slice(sqlite3_stmt *stmt, int i, struct slice s, bool text)
 {
 	const char *p = s.p != NULL ? s.p : "";
 
@@ -43,7 +43,7 @@ bind_slice(sqlite3_stmt *stmt, int i, struct slice s, bool text)
 
 /* Binds the values by the statement's letters (description.h): a status. */
 static int
-bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
+tx_bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
 {
 	int64_t number;
 	int i, status = SQLITE_OK;
@@ -61,9 +61,9 @@ bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
 				     : sqlite3_bind_null(stmt, i + 1);
 			break;
 		default:
-			status = bind_slice(stmt, i + 1,
-					    va_arg(values, struct slice),
-					    parameters[i] == 't');
+			status = tx_bind_slice(stmt, i + 1,
+					       va_arg(values, struct slice),
+					       parameters[i] == 't');
 		}
 	}
 	return status;
@@ -71,7 +71,7 @@ bind(sqlite3_stmt *stmt, const char *parameters, va_list values)
 
 /* The statement with its values bound, ready to be stepped; NULL with *err. */
 static sqlite3_stmt *
-prepare(struct tx *tx, struct err *err, unsigned int which, va_list values)
+tx_prepare(struct tx *tx, struct err *err, unsigned int which, va_list values)
 {
 	const struct statement *s = &tx->description->statements[which];
 	sqlite3_stmt **stmt = &tx->statements[which];
@@ -82,7 +82,7 @@ prepare(struct tx *tx, struct err *err, unsigned int which, va_list values)
 		tx_fail(tx, err, "cannot prepare a statement");
 		return NULL;
 	}
-	if (bind(*stmt, s->parameters, values) != SQLITE_OK) {
+	if (tx_bind(*stmt, s->parameters, values) != SQLITE_OK) {
 		tx_fail(tx, err, "cannot prepare a statement");
 		return NULL;
 	}
@@ -92,7 +92,7 @@ prepare(struct tx *tx, struct err *err, unsigned int which, va_list values)
 /* As tx_next(). A statement that has ended, or failed, is reset at once: one
  * that is not would hold its read lock, and keep the log from being moved. */
 static int
-step(struct tx *tx, struct err *err, unsigned int which)
+tx_step(struct tx *tx, struct err *err, unsigned int which)
 {
 	sqlite3_stmt *stmt = tx->statements[which];
 	int status = sqlite3_step(stmt);
@@ -112,11 +112,11 @@ tx_run(struct tx *tx, struct err *err, unsigned int which, ...)
 	int more;
 
 	va_start(values, which);
-	stmt = prepare(tx, err, which, values);
+	stmt = tx_prepare(tx, err, which, values);
 	va_end(values);
 	if (stmt == NULL)
 		return -1;
-	while ((more = step(tx, err, which)) == 1)
+	while ((more = tx_step(tx, err, which)) == 1)
 		;
 	return more == 0 ? sqlite3_changes(tx->db) : -1;
 }
@@ -128,15 +128,15 @@ tx_first(struct tx *tx, struct err *err, unsigned int which, ...)
 	va_list values;
 
 	va_start(values, which);
-	stmt = prepare(tx, err, which, values);
+	stmt = tx_prepare(tx, err, which, values);
 	va_end(values);
-	return stmt != NULL ? step(tx, err, which) : -1;
+	return stmt != NULL ? tx_step(tx, err, which) : -1;
 }
 
 int
 tx_next(struct tx *tx, struct err *err, unsigned int which)
 {
-	return step(tx, err, which);
+	return tx_step(tx, err, which);
 }
 
 void

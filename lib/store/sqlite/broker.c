@@ -16,7 +16,8 @@
 #include "util/pending.h"
 
 static void
-on_state(struct database_user *user, bool up, bool final, const struct err *why)
+sbroker_on_state(struct database_user *user, bool up, bool final,
+		 const struct err *why)
 {
 	struct sbroker *b = container_of(user, struct sbroker, user);
 
@@ -30,7 +31,7 @@ on_state(struct database_user *user, bool up, bool final, const struct err *why)
 }
 
 static void
-on_wake(struct database_user *user)
+sbroker_on_wake(struct database_user *user)
 {
 	struct sbroker *b = container_of(user, struct sbroker, user);
 
@@ -41,13 +42,13 @@ on_wake(struct database_user *user)
 }
 
 static const char *
-name(const struct broker *broker)
+sbroker_name(const struct broker *broker)
 {
 	return database_name(&((const struct sbroker *)broker)->user);
 }
 
 static bool
-is_up(const struct broker *broker)
+sbroker_is_up(const struct broker *broker)
 {
 	const struct sbroker *b = (const struct sbroker *)broker;
 
@@ -56,7 +57,7 @@ is_up(const struct broker *broker)
 }
 
 static void
-close_broker(struct broker *broker)
+sbroker_close(struct broker *broker)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
@@ -70,11 +71,11 @@ close_broker(struct broker *broker)
 /* Every queue may hold something until the first claim has looked. The names
  * are the caller's, as broker.h says. */
 static int
-open_worker(struct sbroker *b, struct err *err)
+sbroker_open_worker(struct sbroker *b, struct err *err)
 {
 	unsigned int i;
 
-	b->user.on_wake = on_wake;
+	b->user.on_wake = sbroker_on_wake;
 	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
 	if (b->queues == NULL)
 		return err_nomem(err);
@@ -87,7 +88,7 @@ open_worker(struct sbroker *b, struct err *err)
 }
 
 static struct broker *
-open_broker(const struct broker_options *options, struct err *err)
+sbroker_open(const struct broker_options *options, struct err *err)
 {
 	const struct database_options database = {
 	    .base = options->base,
@@ -103,15 +104,15 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->pub.ops = &broker_sqlite;
 	b->opt = *options;
-	b->user.on_state = on_state;
+	b->user.on_state = sbroker_on_state;
 	b->lock_fd = b->timer_fd = -1;
 	sclaim_init(b);
 	ssettle_init(b);
 	sworker_init(b);
-	if ((b->opt.worker != NULL && open_worker(b, err) != 0) ||
+	if ((b->opt.worker != NULL && sbroker_open_worker(b, err) != 0) ||
 	    database_join(&b->user, &database, err) != 0) {
 		err_prefix(err, "[broker] url");
-		close_broker(&b->pub);
+		sbroker_close(&b->pub);
 		return NULL;
 	}
 	return &b->pub;
@@ -119,10 +120,10 @@ open_broker(const struct broker_options *options, struct err *err)
 
 const struct broker_ops broker_sqlite = {
     .schemes = (const char *const[]){"sqlite://", NULL},
-    .open = open_broker,
-    .close = close_broker,
-    .name = name,
-    .is_up = is_up,
+    .open = sbroker_open,
+    .close = sbroker_close,
+    .name = sbroker_name,
+    .is_up = sbroker_is_up,
     .want = sbroker_want,
     .idle = sbroker_idle,
     .settle = sbroker_settle,

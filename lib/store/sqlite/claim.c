@@ -108,7 +108,8 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 /* The queue's id; 0 with *err. A queue that does not exist yet is made: a worker
  * must be able to wait for it. */
 static int64_t
-queue_id(struct tx *tx, const char *name, bool *ret_paused, struct err *err)
+claim_queue_id(struct tx *tx, const char *name, bool *ret_paused,
+	       struct err *err)
 {
 	const struct slice key = slice_of(name);
 	int64_t id;
@@ -125,8 +126,8 @@ queue_id(struct tx *tx, const char *name, bool *ret_paused, struct err *err)
 
 /* Reads the first tasks of a queue into `found`; how many, or -1. */
 static int
-read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
-	   struct sclaims *found, struct err *err)
+claim_read_first(struct sbroker *b, struct tx *tx, unsigned int index,
+		 int64_t queue, struct sclaims *found, struct err *err)
 {
 	struct claiming *claiming = &b->claiming;
 	const int64_t asked = b->queues[index].asked;
@@ -195,14 +196,14 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	struct sclaims read = TAILQ_HEAD_INITIALIZER(read);
 	struct squeue *q = &b->queues[index];
 	bool paused = false;
-	const int64_t queue = queue_id(tx, q->name, &paused, err);
+	const int64_t queue = claim_queue_id(tx, q->name, &paused, err);
 	int promoted, n = 0;
 	struct slice sock;
 
 	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
 	if (!paused)
-		n = read_first(b, tx, index, queue, &read, err);
+		n = claim_read_first(b, tx, index, queue, &read, err);
 	if (n < 0 || record_claims(b, tx, &read, err) != 0 ||
 	    (n > 0 &&
 	     tx_run(tx, err, SQL_QUEUE_GROW, queue, (int64_t)-n) < 0)) {
@@ -268,7 +269,7 @@ sclaim_deliver(struct sbroker *b, struct sclaims *found)
 /* The timer is the wall clock's, as delayed tasks are, and it also expires when
  * that is set: then what is due has changed. */
 static void
-set_timer(struct sbroker *b)
+claim_set_timer(struct sbroker *b)
 {
 	struct itimerspec at = {.it_value = {0, 0}};
 	int64_t due = 0;
@@ -287,7 +288,7 @@ set_timer(struct sbroker *b)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+claim_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct sbroker *b = arg;
 	const int64_t now = clock_wall_us() / 1000;
@@ -310,14 +311,14 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		b->queues[i].more = true;
 		b->queues[i].woken = true;
 	}
-	set_timer(b);
+	claim_set_timer(b);
 	sclaim_pump(b);
 }
 
 /* A queue from which nothing is wanted, while no claim is under way, stays so:
  * a worker that ends waits for that. */
 static void
-tell_quiet(struct sbroker *b)
+claim_tell_quiet(struct sbroker *b)
 {
 	unsigned int i;
 
@@ -348,9 +349,9 @@ claim_done(struct database_job *job, const struct err *err)
 	}
 	sclaim_deliver(b, &b->claiming.found);
 	b->claiming.under_way = false;
-	set_timer(b);
+	claim_set_timer(b);
 	sclaim_pump(b);
-	tell_quiet(b);
+	claim_tell_quiet(b);
 }
 
 void
@@ -415,7 +416,7 @@ sclaim_init(struct sbroker *b)
 	    timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (b->timer_fd >= 0)
 		b->timer = event_new(b->opt.base, b->timer_fd,
-				     EV_READ | EV_PERSIST, on_timer, b);
+				     EV_READ | EV_PERSIST, claim_on_timer, b);
 	if (b->timer != NULL)
 		event_add(b->timer, NULL);
 }

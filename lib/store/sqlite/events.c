@@ -40,7 +40,7 @@
 
 /* All of it or nothing; list->failed if memory ran out. */
 static void
-append(struct buf *list, struct slice item)
+events_append(struct buf *list, struct slice item)
 {
 	if (buf_reserve(list, sizeof(item.len) + item.len) != 0)
 		return;
@@ -50,7 +50,7 @@ append(struct buf *list, struct slice item)
 
 /* The one at *at, which moves behind it; false if there is none. */
 static bool
-next_of(const struct buf *list, size_t *at, struct slice *ret)
+events_next(const struct buf *list, size_t *at, struct slice *ret)
 {
 	if (*at >= list->len)
 		return false;
@@ -75,7 +75,7 @@ sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err)
 
 /* Listeners whose process is gone, and what nobody has read for long. */
 static int
-sweep(struct tx *tx, struct err *err)
+events_sweep(struct tx *tx, struct err *err)
 {
 	char name[64] = "";
 	struct slice sock;
@@ -99,7 +99,7 @@ sweep(struct tx *tx, struct err *err)
 /* The total of bytes goes on in each row, so that the size of all that is kept
  * is known by two rows. */
 static int
-write_events(struct spublishing *p, struct tx *tx, struct err *err)
+events_write(struct spublishing *p, struct tx *tx, struct err *err)
 {
 	struct slice event = {NULL, 0};
 	int64_t total;
@@ -113,7 +113,7 @@ write_events(struct spublishing *p, struct tx *tx, struct err *err)
 	if (p->sent_missed &&
 	    tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) < 0)
 		return -1;
-	while (next_of(&p->sent, &at, &event)) {
+	while (events_next(&p->sent, &at, &event)) {
 		total += (int64_t)event.len;
 		if (tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) <
 		    0)
@@ -135,14 +135,14 @@ publish_run(struct database_job *job, struct tx *tx, struct err *err)
 
 	if (now - p->swept_ms >= SWEEP_MS) {
 		p->swept_ms = now;
-		if (sweep(tx, err) != 0)
+		if (events_sweep(tx, err) != 0)
 			return -1;
 	}
 	if (sevents_heard_run(tx, &p->found, err) != 0)
 		return -1;
 	if (!p->found)
 		return 0;
-	if (write_events(p, tx, err) != 0)
+	if (events_write(p, tx, err) != 0)
 		return -1;
 	return tx_wake_all(tx, err, SQL_LISTENERS_WAKE,
 			   tx_first(tx, err, SQL_LISTENERS_WAKE));
@@ -206,7 +206,7 @@ sresults_event(struct results *results, struct slice event)
 	if (p->waiting.len + event.len > WAITING_MAX)
 		p->missed = true;
 	else
-		append(&p->waiting, event);
+		events_append(&p->waiting, event);
 	if (p->waiting.failed) {
 		buf_reset(&p->waiting);
 		p->missed = true;
@@ -257,7 +257,7 @@ sresults_heard(const struct results *results)
 
 /* A new listener begins behind the newest event, read or removed. */
 static int
-enlist(struct slistening *l, struct tx *tx, struct err *err)
+listener_enlist(struct slistening *l, struct tx *tx, struct err *err)
 {
 	const struct slice sock = tx_wake_socket(tx, err);
 
@@ -277,7 +277,7 @@ enlist(struct slistening *l, struct tx *tx, struct err *err)
 }
 
 static int
-read_events(struct slistening *l, struct tx *tx, struct err *err)
+events_read(struct slistening *l, struct tx *tx, struct err *err)
 {
 	const enum statement_index sql = SQL_EVENTS_SINCE;
 	struct slice event;
@@ -288,10 +288,10 @@ read_events(struct slistening *l, struct tx *tx, struct err *err)
 		number = tx_int(tx, sql, 0);
 		/* An empty one stands for some that are missing. */
 		if (number != l->newest + 1)
-			append(&l->events, (struct slice){NULL, 0});
+			events_append(&l->events, (struct slice){NULL, 0});
 		l->newest = number;
 		event = tx_bytes(tx, sql, 1);
-		append(&l->events, event);
+		events_append(&l->events, event);
 		if (l->events.len >= READ_BYTES) {
 			tx_end(tx, sql);
 			break;
@@ -315,8 +315,8 @@ listen_run(struct database_job *job, struct tx *tx, struct err *err)
 	l->newest = l->seen;
 	l->missed = false;
 	if (!l->registered)
-		return enlist(l, tx, err);
-	if (read_events(l, tx, err) != 0)
+		return listener_enlist(l, tx, err);
+	if (events_read(l, tx, err) != 0)
 		return -1;
 	changed = tx_run(tx, err, SQL_LISTENER_SET, l->number, l->newest,
 			 (int64_t)l->drained);
@@ -324,7 +324,7 @@ listen_run(struct database_job *job, struct tx *tx, struct err *err)
 		return -1;
 	if (changed == 0) { /* somebody took us for dead */
 		l->missed = true;
-		return enlist(l, tx, err);
+		return listener_enlist(l, tx, err);
 	}
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
@@ -337,7 +337,7 @@ struct parting {
 };
 
 static int
-part_run(struct database_job *job, struct tx *tx, struct err *err)
+listener_part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	const struct slistening *l =
 	    container_of(job, struct parting, job)->listening;
@@ -352,7 +352,7 @@ part_run(struct database_job *job, struct tx *tx, struct err *err)
 /* --- listening: on the loop -------------------------------------------- */
 
 static void
-look(struct sresults *r)
+listener_look(struct sresults *r)
 {
 	struct slistening *l = &r->listening;
 
@@ -364,7 +364,7 @@ look(struct sresults *r)
 }
 
 static void
-tell_missed(struct sresults *r)
+listener_tell_missed(struct sresults *r)
 {
 	struct err err;
 
@@ -378,7 +378,7 @@ tell_missed(struct sresults *r)
 
 /* Hands over what was read; the listener may close the backend. */
 static void
-hand_over(struct sresults *r, const struct buf *events)
+listener_hand_over(struct sresults *r, const struct buf *events)
 {
 	struct slistening *l = &r->listening;
 	const bool missed = l->missed;
@@ -386,14 +386,14 @@ hand_over(struct sresults *r, const struct buf *events)
 	size_t at = 0;
 
 	l->telling = true;
-	while (l->on_event != NULL && next_of(events, &at, &event)) {
+	while (l->on_event != NULL && events_next(events, &at, &event)) {
 		if (event.len > 0)
 			l->on_event(event, NULL, l->arg);
 		else
-			tell_missed(r);
+			listener_tell_missed(r);
 	}
 	if (missed)
-		tell_missed(r);
+		listener_tell_missed(r);
 	l->telling = false;
 }
 
@@ -412,24 +412,24 @@ listen_done(struct database_job *job, const struct err *err)
 	l->under_way = l->left = false;
 	l->registered = !left;
 	if (!left)
-		hand_over(r, &events);
+		listener_hand_over(r, &events);
 	buf_done(&events);
 	if (r->dead)
 		free(r);
 	else if (l->again || more)
-		look(r);
+		listener_look(r);
 }
 
 static void
-part_drop(struct database_job *job)
+listener_part_drop(struct database_job *job)
 {
 	free(container_of(job, struct parting, job));
 }
 
 static void
-part_done(struct database_job *job, const struct err *err)
+listener_part_done(struct database_job *job, const struct err *err)
 {
-	part_drop(job);
+	listener_part_drop(job);
 }
 
 void
@@ -447,8 +447,9 @@ sevents_leave(struct sresults *r)
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return; /* it is swept when this process ends */
 	p->listening = l;
-	p->job = (struct database_job){
-	    .run = part_run, .done = part_done, .drop = part_drop};
+	p->job = (struct database_job){.run = listener_part_run,
+				       .done = listener_part_done,
+				       .drop = listener_part_drop};
 	database_post(&r->user, &p->job);
 }
 
@@ -463,7 +464,7 @@ sresults_listen(struct results *results, results_event_fn *on_event, void *arg,
 		return 0;
 	r->listening.on_event = on_event;
 	r->listening.arg = arg;
-	look(r);
+	listener_look(r);
 	return 0;
 }
 
@@ -475,7 +476,7 @@ sevents_wake(struct sresults *r)
 	/* One that is heard learns with its next event when it is not. */
 	if (r->tells && !r->heard)
 		hear(r);
-	look(r);
+	listener_look(r);
 }
 
 void

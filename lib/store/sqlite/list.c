@@ -29,16 +29,17 @@ struct question {
 };
 
 static struct slice
-id_of(const struct question *q)
+question_id(const struct question *q)
 {
 	return (struct slice){q->text, q->id_len};
 }
 
 static int
-get_run(struct database_job *job, struct tx *tx, struct err *err)
+question_get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
-	int more = tx_first(tx, err, SQL_RECORD_GET, id_of(q), tx_now(tx));
+	int more =
+	    tx_first(tx, err, SQL_RECORD_GET, question_id(q), tx_now(tx));
 	struct slice record;
 
 	buf_reset(&q->answer);
@@ -52,7 +53,7 @@ get_run(struct database_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-counts_run(struct database_job *job, struct tx *tx, struct err *err)
+question_counts_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	struct stotals totals;
@@ -68,13 +69,14 @@ counts_run(struct database_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-reopen_run(struct database_job *job, struct tx *tx, struct err *err)
+question_reopen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	const struct slice record = {q->text + q->id_len, q->record_len};
 
-	return tx_run(tx, err, SQL_RECORD_REOPEN, id_of(q), record) < 0 ? -1
-									: 0;
+	return tx_run(tx, err, SQL_RECORD_REOPEN, question_id(q), record) < 0
+		   ? -1
+		   : 0;
 }
 
 static void
@@ -101,8 +103,8 @@ question_done(struct database_job *job, const struct err *err)
 /* Posts a copy of `question` with the texts behind it; the caller's need not
  * outlive the call. */
 static void
-ask(struct results *results, struct question question, struct slice id,
-    struct slice record)
+question_ask(struct results *results, struct question question, struct slice id,
+	     struct slice record)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct question *q = malloc(sizeof(*q) + id.len + record.len);
@@ -129,8 +131,9 @@ void
 sresults_get(struct results *results, struct slice id,
 	     results_record_fn *on_record, void *arg)
 {
-	ask(results,
-	    (struct question){.job = {.run = get_run, .reads = true},
+	question_ask(
+	    results,
+	    (struct question){.job = {.run = question_get_run, .reads = true},
 			      .on_record = on_record,
 			      .arg = arg},
 	    id, (struct slice){NULL, 0});
@@ -140,22 +143,24 @@ void
 sresults_counts(struct results *results, results_record_fn *on_record,
 		void *arg)
 {
-	ask(results,
-	    (struct question){.job = {.run = counts_run, .reads = true},
-			      .on_record = on_record,
-			      .arg = arg},
-	    (struct slice){NULL, 0}, (struct slice){NULL, 0});
+	question_ask(results,
+		     (struct question){
+			 .job = {.run = question_counts_run, .reads = true},
+			 .on_record = on_record,
+			 .arg = arg},
+		     (struct slice){NULL, 0}, (struct slice){NULL, 0});
 }
 
 void
 sresults_reopen(struct results *results, struct slice id, struct slice record,
 		results_record_fn *on_done, void *arg)
 {
-	ask(results,
-	    (struct question){.job = {.run = reopen_run, .sync = DATABASE_NOW},
-			      .on_record = on_done,
-			      .arg = arg},
-	    id, record);
+	question_ask(results,
+		     (struct question){.job = {.run = question_reopen_run,
+					       .sync = DATABASE_NOW},
+				       .on_record = on_done,
+				       .arg = arg},
+		     id, record);
 }
 
 /* --- pages ------------------------------------------------------------- */

@@ -79,7 +79,7 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 /* Posts what waits as one job, unless one is under way: what comes meanwhile is
  * collected for the next. A lossy record alone needs no flush. */
 static void
-push(struct sresults *r)
+records_push(struct sresults *r)
 {
 	struct results_put *put;
 	struct pending *p;
@@ -114,9 +114,9 @@ put_done(struct database_job *job, const struct err *err)
 	(void)err; /* it is tried until it succeeds */
 	r->putting = false;
 	r->heard = r->put_heard;
-	/* Off the list before callbacks store more, which push() would send. */
+	/* Off the list before callbacks store more, which records_push() would send. */
 	TAILQ_CONCAT(&sent, &r->sent, link);
-	push(r);
+	records_push(r);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {
 		TAILQ_REMOVE(&sent, p, link);
 		put = container_of(p, struct results_put, pending);
@@ -127,17 +127,17 @@ put_done(struct database_job *job, const struct err *err)
 
 /* A lossy record takes the way of all others: so it keeps its order. */
 static void
-put_record(struct results *results, struct results_put *put)
+records_put(struct results *results, struct results_put *put)
 {
 	struct sresults *r = (struct sresults *)results;
 
 	TAILQ_INSERT_TAIL(&r->waiting, &put->pending, link);
 	r->count += !put->lossy;
-	push(r);
+	records_push(r);
 }
 
 static size_t
-unconfirmed(const struct results *results)
+records_unconfirmed(const struct results *results)
 {
 	return ((const struct sresults *)results)->count;
 }
@@ -156,7 +156,7 @@ struct creation {
 /* Pending records of tasks that another broker has: an ID that exists is
  * refused, each on its own, unless its record has expired. */
 static int
-create_run(struct database_job *job, struct tx *tx, struct err *err)
+records_create_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct creation *c = container_of(job, struct creation, job);
 	int added;
@@ -180,27 +180,27 @@ create_run(struct database_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-create_drop(struct database_job *job)
+records_create_drop(struct database_job *job)
 {
 	free(container_of(job, struct creation, job));
 }
 
 static void
-create_done(struct database_job *job, const struct err *err)
+records_create_done(struct database_job *job, const struct err *err)
 {
 	struct creation c = *container_of(job, struct creation, job);
 	size_t i;
 
 	for (i = 0; i < c.n && err != NULL; i++)
 		c.errs[i] = *err;
-	create_drop(job);
+	records_create_drop(job);
 	c.on_done(c.errs, c.n, c.arg);
 }
 
 static void
-create(struct results *results, const struct slice *ids,
-       const struct slice *records, struct err *errs, size_t n,
-       results_created_fn *on_done, void *arg)
+records_create(struct results *results, const struct slice *ids,
+	       const struct slice *records, struct err *errs, size_t n,
+	       results_created_fn *on_done, void *arg)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct creation *c = calloc(1, sizeof(*c));
@@ -212,9 +212,9 @@ create(struct results *results, const struct slice *ids,
 		on_done(errs, n, arg);
 		return;
 	}
-	*c = (struct creation){.job = {.run = create_run,
-				       .done = create_done,
-				       .drop = create_drop,
+	*c = (struct creation){.job = {.run = records_create_run,
+				       .done = records_create_done,
+				       .drop = records_create_drop,
 				       .sync = DATABASE_NOW,
 				       .rows = (unsigned int)n},
 			       .ids = ids,
@@ -236,7 +236,7 @@ struct oblivion {
 };
 
 static int
-forget_run(struct database_job *job, struct tx *tx, struct err *err)
+records_forget_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct oblivion *o = container_of(job, struct oblivion, job);
 	const char *p = o->text.data;
@@ -250,7 +250,7 @@ forget_run(struct database_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-forget_drop(struct database_job *job)
+records_forget_drop(struct database_job *job)
 {
 	struct oblivion *o = container_of(job, struct oblivion, job);
 
@@ -259,13 +259,13 @@ forget_drop(struct database_job *job)
 }
 
 static void
-forget_done(struct database_job *job, const struct err *err)
+records_forget_done(struct database_job *job, const struct err *err)
 {
-	forget_drop(job);
+	records_forget_drop(job);
 }
 
 static void
-forget(struct results *results, const struct slice *ids, size_t n)
+records_forget(struct results *results, const struct slice *ids, size_t n)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct oblivion *o = calloc(1, sizeof(*o) + n * sizeof(o->lens[0]));
@@ -279,12 +279,12 @@ forget(struct results *results, const struct slice *ids, size_t n)
 		buf_add(&o->text, ids[i].p, ids[i].len);
 		o->lens[i] = ids[i].len;
 	}
-	o->job = (struct database_job){.run = forget_run,
-				       .done = forget_done,
-				       .drop = forget_drop,
+	o->job = (struct database_job){.run = records_forget_run,
+				       .done = records_forget_done,
+				       .drop = records_forget_drop,
 				       .rows = (unsigned int)n};
 	if (o->text.failed)
-		forget_drop(&o->job);
+		records_forget_drop(&o->job);
 	else
 		database_post(&r->user, &o->job);
 }
@@ -292,7 +292,8 @@ forget(struct results *results, const struct slice *ids, size_t n)
 /* --- opening and closing ----------------------------------------------- */
 
 static void
-on_state(struct database_user *user, bool up, bool final, const struct err *why)
+records_on_state(struct database_user *user, bool up, bool final,
+		 const struct err *why)
 {
 	struct sresults *r = container_of(user, struct sresults, user);
 
@@ -300,7 +301,7 @@ on_state(struct database_user *user, bool up, bool final, const struct err *why)
 }
 
 static void
-on_wake(struct database_user *user)
+records_on_wake(struct database_user *user)
 {
 	struct sresults *r = container_of(user, struct sresults, user);
 
@@ -309,19 +310,19 @@ on_wake(struct database_user *user)
 }
 
 static const char *
-name(const struct results *results)
+records_name(const struct results *results)
 {
 	return database_name(&((const struct sresults *)results)->user);
 }
 
 static bool
-is_up(const struct results *results)
+records_is_up(const struct results *results)
 {
 	return database_is_up(&((const struct sresults *)results)->user);
 }
 
 static void
-close_results(struct results *results)
+records_close(struct results *results)
 {
 	struct sresults *r = (struct sresults *)results;
 
@@ -339,7 +340,7 @@ close_results(struct results *results)
 }
 
 static struct results *
-open_results(const struct results_options *options, struct err *err)
+records_open(const struct results_options *options, struct err *err)
 {
 	const struct database_options database = {
 	    .base = options->base,
@@ -355,8 +356,8 @@ open_results(const struct results_options *options, struct err *err)
 	}
 	r->pub.ops = &results_sqlite;
 	r->opt = *options;
-	r->user.on_state = on_state;
-	r->user.on_wake = on_wake;
+	r->user.on_state = records_on_state;
+	r->user.on_wake = records_on_wake;
 	r->put_job = (struct database_job){
 	    .run = put_run, .done = put_done, .must = true};
 	sevents_init(r);
@@ -374,15 +375,15 @@ open_results(const struct results_options *options, struct err *err)
 
 const struct results_ops results_sqlite = {
     .schemes = (const char *const[]){"sqlite://", NULL},
-    .open = open_results,
-    .close = close_results,
-    .name = name,
-    .is_up = is_up,
-    .put = put_record,
-    .unconfirmed = unconfirmed,
+    .open = records_open,
+    .close = records_close,
+    .name = records_name,
+    .is_up = records_is_up,
+    .put = records_put,
+    .unconfirmed = records_unconfirmed,
     .get = sresults_get,
-    .create = create,
-    .forget = forget,
+    .create = records_create,
+    .forget = records_forget,
     .watch = sresults_watch,
     .unwatch = sresults_unwatch,
     .event = sresults_event,

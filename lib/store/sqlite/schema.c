@@ -46,7 +46,8 @@ _Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
 	" BEGIN UPDATE queues SET " table " = " table " - 1"                   \
 	" WHERE id = old.queue; END;"
 
-/* clang-format off: the SQL keeps its own lines */
+/* The SQL keeps its own lines. */
+/* clang-format off */
 static const char *const migrations[] = {
     /* 1: queues, results, registry, workers, and who waits for what */
     "CREATE TABLE queues ("
@@ -117,50 +118,38 @@ static const char *const migrations[] = {
     "ALTER TABLE queues ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;"
     "UPDATE queues SET"
     " delayed = (SELECT count(*) FROM delayed WHERE queue = queues.id),"
-    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);" COUNTED("del"
-									   "aye"
-									   "d") COUNTED(
-	"dead") "CREATE INDEX delayed_number ON delayed (number);"
-		"CREATE INDEX waiting_moved ON waiting (number)"
-		" WHERE priority <> 0 OR seq <> (number & " TEXT(
-		    SERIAL_MASK) ");"
-				 "ALTER TABLE results ADD COLUMN task INTEGER;"
-				 "ALTER TABLE results ADD COLUMN failed "
-				 "INTEGER NOT NULL DEFAULT 0;"
-				 "ALTER TABLE results ADD COLUMN ended INTEGER;"
-				 /* A record that is not JSON counts as a success: nothing is lost by it. */
-				 "UPDATE results SET failed = coalesce("
-				 " CASE WHEN json_valid(CAST(record AS TEXT))"
-				 " THEN json_extract(CAST(record AS TEXT), "
-				 "'$.status') = 'failed' END, 0)"
-				 " WHERE final;"
-				 /* When these ended is not known: they take the order they were made in. */
-				 "UPDATE results SET ended = place.n FROM "
-				 "(SELECT number,"
-				 " row_number() OVER (PARTITION BY failed "
-				 "ORDER BY number) AS n"
-				 " FROM results WHERE final) AS place WHERE "
-				 "results.number = place.number;"
-				 "CREATE INDEX results_ended ON results "
-				 "(failed, ended)"
-				 " WHERE ended IS NOT NULL;"
-				 "CREATE TABLE totals ("
-				 " succeeded INTEGER NOT NULL, failed INTEGER "
-				 "NOT NULL);"
-				 "INSERT INTO totals SELECT coalesce(sum(NOT "
-				 "failed), 0),"
-				 " coalesce(sum(failed), 0) FROM results WHERE "
-				 "final;"
-				 "CREATE TABLE listeners ("
-				 " number INTEGER PRIMARY KEY AUTOINCREMENT, "
-				 "port TEXT NOT NULL,"
-				 " seen INTEGER NOT NULL," /* the event that it read last */
-				 " asleep INTEGER NOT NULL);"
-				 "CREATE TABLE events ("
-				 " number INTEGER PRIMARY KEY AUTOINCREMENT, "
-				 "made INTEGER NOT NULL,"
-				 " total INTEGER NOT NULL," /* bytes of all events up to this one */
-				 " event BLOB NOT NULL)",
+    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);"
+    COUNTED("delayed")
+    COUNTED("dead")
+    "CREATE INDEX delayed_number ON delayed (number);"
+    "CREATE INDEX waiting_moved ON waiting (number)"
+    " WHERE priority <> 0 OR seq <> (number & " TEXT(SERIAL_MASK) ");"
+    "ALTER TABLE results ADD COLUMN task INTEGER;"
+    "ALTER TABLE results ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE results ADD COLUMN ended INTEGER;"
+    /* A record that is not JSON counts as a success: nothing is lost by it. */
+    "UPDATE results SET failed = coalesce("
+    " CASE WHEN json_valid(CAST(record AS TEXT))"
+    " THEN json_extract(CAST(record AS TEXT), '$.status') = 'failed' END, 0)"
+    " WHERE final;"
+    /* When these ended is not known: they take the order they were made in. */
+    "UPDATE results SET ended = place.n FROM (SELECT number,"
+    " row_number() OVER (PARTITION BY failed ORDER BY number) AS n"
+    " FROM results WHERE final) AS place WHERE results.number = place.number;"
+    "CREATE INDEX results_ended ON results (failed, ended)"
+    " WHERE ended IS NOT NULL;"
+    "CREATE TABLE totals ("
+    " succeeded INTEGER NOT NULL, failed INTEGER NOT NULL);"
+    "INSERT INTO totals SELECT coalesce(sum(NOT failed), 0),"
+    " coalesce(sum(failed), 0) FROM results WHERE final;"
+    "CREATE TABLE listeners ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, port TEXT NOT NULL,"
+    " seen INTEGER NOT NULL," /* the event that it read last */
+    " asleep INTEGER NOT NULL);"
+    "CREATE TABLE events ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER NOT NULL,"
+    " total INTEGER NOT NULL," /* bytes of all events up to this one */
+    " event BLOB NOT NULL)",
 
     /* 4: delayed tasks are due by the clock, whatever it is set to */
     "ALTER TABLE delayed DROP COLUMN relative;"
@@ -177,7 +166,7 @@ schema_version(void)
 
 /* In a transaction. Returns 1 if there is something to do. */
 static int
-check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
+schema_check(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 {
 	int version;
 
@@ -195,7 +184,7 @@ check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 }
 
 static int
-migrate(sqlite3 *db, const char *name, int version, struct err *err)
+schema_migrate(sqlite3 *db, const char *name, int version, struct err *err)
 {
 	char pragma[64];
 
@@ -220,7 +209,7 @@ schema_prepare(sqlite3 *db, const char *name,
 	struct err upgrade = ERR_INIT;
 
 	/* Most of the time all is there: that takes no lock to see. */
-	if ((status = check_version(db, name, &version, err)) <= 0)
+	if ((status = schema_check(db, name, &version, err)) <= 0)
 		return status;
 	if (version > 0) {
 		err_set(&upgrade, ERR_UNAVAILABLE,
@@ -237,8 +226,8 @@ schema_prepare(sqlite3 *db, const char *name,
 			*err = upgrade;
 		return -1;
 	}
-	if ((status = check_version(db, name, &version, err)) == 1)
-		status = migrate(db, name, version, err);
+	if ((status = schema_check(db, name, &version, err)) == 1)
+		status = schema_migrate(db, name, version, err);
 	if (!sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return status;

@@ -19,7 +19,7 @@
 /* --- in the I/O thread ------------------------------------------------- */
 
 static int
-ack(struct tx *tx, struct sclaim *c, struct err *err)
+settle_ack(struct tx *tx, struct sclaim *c, struct err *err)
 {
 	int changed =
 	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
@@ -36,8 +36,8 @@ ack(struct tx *tx, struct sclaim *c, struct err *err)
  * they describe the same task, with one attempt more, and it runs again anyway.
  */
 static int
-retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
-      struct err *err)
+settle_retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
+	     struct err *err)
 {
 	const int64_t worker_id = c->broker->worker_id;
 	int changed;
@@ -65,8 +65,8 @@ retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 
 /* The dead list keeps a copy, under the task's ID, until it is purged. */
 static int
-bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
-     struct err *err)
+settle_bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
+	    struct err *err)
 {
 	int changed =
 	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
@@ -87,14 +87,14 @@ settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 
 	switch (s->disposition) {
 	case BROKER_ACK:
-		return ack(tx, c, err);
+		return settle_ack(tx, c, err);
 	case BROKER_RETRY:
-		return retry(tx, c, s, err);
+		return settle_retry(tx, c, s, err);
 	case BROKER_RELEASE:
 		return sclaim_put_back_run(tx, err, c->broker->worker_id, c,
 					   s->priority, false);
 	case BROKER_BURY:
-		return bury(tx, c, s, err);
+		return settle_bury(tx, c, s, err);
 	}
 	return 0;
 }
@@ -118,7 +118,7 @@ settle_run(struct database_job *job, struct tx *tx, struct err *err)
 /* Posts what waits as one job, unless one is under way: what comes meanwhile is
  * collected for the next, so a busy worker settles in large batches. */
 static void
-push(struct sbroker *b)
+settle_push(struct sbroker *b)
 {
 	struct settling *settling = &b->settling;
 	struct broker_settle *s;
@@ -155,9 +155,9 @@ settle_done(struct database_job *job, const struct err *err)
 
 	(void)err; /* it is tried until it succeeds */
 	settling->under_way = false;
-	/* Off the list before callbacks settle more, which push() would send. */
+	/* Off the list before callbacks settle more, which settle_push() would send. */
 	TAILQ_CONCAT(&sent, &settling->sent, link);
-	push(b);
+	settle_push(b);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {
 		TAILQ_REMOVE(&sent, p, link);
 		settling->count--;
@@ -187,7 +187,7 @@ sbroker_settle(struct broker *broker, struct broker_settle *settle)
 
 	TAILQ_INSERT_TAIL(&b->settling.waiting, &settle->pending, link);
 	b->settling.count++;
-	push(b);
+	settle_push(b);
 }
 
 size_t

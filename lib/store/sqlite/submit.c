@@ -72,8 +72,8 @@ target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
 /* Whether the task was queued before, as the owner of its key, or another one
  * was: sets task->duplicate. */
 static int
-check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
-	     struct err *err)
+submit_check_unique(struct tx *tx, const struct target *t,
+		    struct broker_submit *task, struct err *err)
 {
 	struct slice owner;
 	int more;
@@ -94,8 +94,8 @@ check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
 
 /* Expired keys go on the way, some with each new one: nothing else looks. */
 static int
-note_unique(struct tx *tx, const struct target *t,
-	    const struct broker_submit *task, struct err *err)
+submit_note_unique(struct tx *tx, const struct target *t,
+		   const struct broker_submit *task, struct err *err)
 {
 	if (task->unique.len == 0)
 		return 0;
@@ -113,8 +113,8 @@ note_unique(struct tx *tx, const struct target *t,
  * that of a task which waits.
  */
 static int
-store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
-	     int64_t number, struct err *err)
+submit_store_record(const struct sbroker *b, struct tx *tx,
+		    struct broker_submit *task, int64_t number, struct err *err)
 {
 	int added;
 
@@ -139,13 +139,13 @@ store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
  * not a failure of the job.
  */
 static int
-add_task(const struct sbroker *b, struct tx *tx, struct target *t,
-	 struct broker_submit *task, struct err *err)
+submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
+		struct broker_submit *task, struct err *err)
 {
 	const int64_t number = t->id << SCHEMA_SERIAL_BITS | t->next;
 	int added;
 
-	if (check_unique(tx, t, task, err) != 0)
+	if (submit_check_unique(tx, t, task, err) != 0)
 		return -1;
 	if (task->duplicate)
 		return 0;
@@ -156,11 +156,11 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 			task->queue);
 		return 0;
 	}
-	if (store_record(b, tx, task, number, err) < 0)
+	if (submit_store_record(b, tx, task, number, err) < 0)
 		return -1;
 	if (task->err.code != ERR_NONE)
 		return 0;
-	if (note_unique(tx, t, task, err) != 0 ||
+	if (submit_note_unique(tx, t, task, err) != 0 ||
 	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
 	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
@@ -196,7 +196,8 @@ submit_run(struct database_job *job, struct tx *tx, struct err *err)
 		s->tasks[i].err.code = ERR_NONE;
 		s->tasks[i].duplicate = false;
 		if (target_open(tx, &target, s->tasks[i].queue, err) != 0 ||
-		    add_task(s->broker, tx, &target, &s->tasks[i], err) != 0)
+		    submit_add_task(s->broker, tx, &target, &s->tasks[i],
+				    err) != 0)
 			return -1;
 	}
 	return target_close(tx, &target, err);

@@ -121,7 +121,7 @@ dead_for_long(struct beating *beating, int64_t id)
 
 /* It lives (again): the grace begins from the start if it dies. */
 static void
-acquit(struct beating *beating, int64_t id)
+takeover_acquit(struct beating *beating, int64_t id)
 {
 	size_t i;
 
@@ -133,7 +133,7 @@ acquit(struct beating *beating, int64_t id)
 
 /* Puts a dead worker's tasks back where they were, and wakes who waits there. */
 static int
-take_tasks(struct tx *tx, int64_t id, struct err *err)
+takeover_take_tasks(struct tx *tx, int64_t id, struct err *err)
 {
 	struct sclaim c = {.number = -1};
 	int i, more = 0;
@@ -156,7 +156,7 @@ take_tasks(struct tx *tx, int64_t id, struct err *err)
 
 /* One that is dead, and has left nothing for a long time. */
 static int
-forget(struct tx *tx, int64_t id, struct err *err)
+takeover_forget(struct tx *tx, int64_t id, struct err *err)
 {
 	char name[LOCK_NAME];
 
@@ -170,8 +170,8 @@ forget(struct tx *tx, int64_t id, struct err *err)
 /* One other worker, whose row WORKERS_OTHER shows: it is ended here, so that
  * rows may be changed. */
 static int
-judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
-      struct err *err)
+takeover_judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
+	       struct err *err)
 {
 	const int64_t expires = tx_int(tx, SQL_WORKERS_OTHER, 1);
 	enum life life = look_at(tx, id, err);
@@ -180,13 +180,15 @@ judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
 	if (life == UNCERTAIN && expires < tx_now(tx))
 		life = DEAD;
 	if (life != DEAD) {
-		acquit(&b->beating, id);
+		takeover_acquit(&b->beating, id);
 		return 0;
 	}
 	if (!has_tasks)
-		return expires < tx_now(tx) - FORGET_MS ? forget(tx, id, err)
-							: 0;
-	return dead_for_long(&b->beating, id) ? take_tasks(tx, id, err) : 0;
+		return expires < tx_now(tx) - FORGET_MS
+			   ? takeover_forget(tx, id, err)
+			   : 0;
+	return dead_for_long(&b->beating, id) ? takeover_take_tasks(tx, id, err)
+					      : 0;
 }
 
 int
@@ -198,8 +200,9 @@ stakeover_run(struct sbroker *b, struct tx *tx, struct err *err)
 	while ((more = tx_first(tx, err, SQL_WORKERS_OTHER, b->worker_id,
 				id)) == 1) {
 		id = tx_int(tx, SQL_WORKERS_OTHER, 0);
-		if (judge(b, tx, id, tx_int(tx, SQL_WORKERS_OTHER, 2) != 0,
-			  err) != 0)
+		if (takeover_judge(b, tx, id,
+				   tx_int(tx, SQL_WORKERS_OTHER, 2) != 0,
+				   err) != 0)
 			return -1;
 	}
 	return more;
@@ -207,7 +210,7 @@ stakeover_run(struct sbroker *b, struct tx *tx, struct err *err)
 
 /* Nobody waits at a wake socket that is not there any more. */
 static int
-drop_socket(struct tx *tx, const char *name, struct err *err)
+takeover_drop_socket(struct tx *tx, const char *name, struct err *err)
 {
 	const struct slice sock = slice_of(name);
 
@@ -234,7 +237,7 @@ stakeover_sweep_run(struct tx *tx, struct err *err)
 		sock = tx_bytes(tx, SQL_SOCKETS_WAITING, 0);
 		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
 		tx_end(tx, SQL_SOCKETS_WAITING);
-		if (drop_socket(tx, name, err) != 0)
+		if (takeover_drop_socket(tx, name, err) != 0)
 			return -1;
 	}
 	return more;

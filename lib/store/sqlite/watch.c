@@ -61,7 +61,7 @@ struct look {
 /* Reads one record; if it is not final, also one that is not there yet, we wait
  * for it. */
 static int
-see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
+look_see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 {
 	struct slice record;
 	int more = tx_first(tx, err, SQL_RECORD_GET, seen->id, tx_now(tx));
@@ -95,7 +95,7 @@ look_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (sock.p == NULL)
 		return -1;
 	for (i = 0; i < look->n; i++)
-		if (see(tx, &look->seen[i], sock, err) != 0)
+		if (look_see(tx, &look->seen[i], sock, err) != 0)
 			return -1;
 	return 0;
 }
@@ -108,7 +108,7 @@ struct parting {
 };
 
 static int
-part_run(struct database_job *job, struct tx *tx, struct err *err)
+topic_part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct parting *p = container_of(job, struct parting, job);
 	const struct slice sock = tx_wake_socket(tx, err);
@@ -124,7 +124,7 @@ part_run(struct database_job *job, struct tx *tx, struct err *err)
 /* --- topics ------------------------------------------------------------ */
 
 static struct stopics *
-bucket(struct sresults *r, struct slice id)
+watch_bucket(struct sresults *r, struct slice id)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a, 32 bits */
 	size_t i;
@@ -135,38 +135,39 @@ bucket(struct sresults *r, struct slice id)
 }
 
 static struct stopic *
-find(struct sresults *r, struct slice id)
+watch_find_topic(struct sresults *r, struct slice id)
 {
 	struct stopic *t;
 
-	TAILQ_FOREACH (t, bucket(r, id), link)
+	TAILQ_FOREACH (t, watch_bucket(r, id), link)
 		if (slice_eq(t->id, id))
 			return t;
 	return NULL;
 }
 
 static void
-part_drop(struct database_job *job)
+topic_part_drop(struct database_job *job)
 {
 	free(container_of(job, struct parting, job));
 }
 
 static void
-part_done(struct database_job *job, const struct err *err)
+topic_part_done(struct database_job *job, const struct err *err)
 {
-	part_drop(job);
+	topic_part_drop(job);
 }
 
 /* Not waiting for the answer: should it fail, we are woken once in vain. */
 static void
-part(struct stopic *t)
+topic_part(struct stopic *t)
 {
 	struct parting *p = calloc(1, sizeof(*p) + t->id.len);
 
 	if (p == NULL)
 		return;
-	p->job = (struct database_job){
-	    .run = part_run, .done = part_done, .drop = part_drop};
+	p->job = (struct database_job){.run = topic_part_run,
+				       .done = topic_part_done,
+				       .drop = topic_part_drop};
 	p->len = t->id.len;
 	memcpy(p->id, t->id.p, t->id.len);
 	database_post(&t->results->user, &p->job);
@@ -174,22 +175,22 @@ part(struct stopic *t)
 
 /* Ends a topic that nobody watches any more. */
 static void
-release(struct stopic *t)
+topic_release(struct stopic *t)
 {
 	if (t->telling || !TAILQ_EMPTY(&t->watches))
 		return;
-	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
+	TAILQ_REMOVE(watch_bucket(t->results, t->id), t, link);
 	if (t->seen != NULL)
 		t->seen->topic = NULL;
 	if (t->waits)
-		part(t);
+		topic_part(t);
 	free(t);
 }
 
 /* Tells the watches; any of them may end, itself or another, meanwhile. So the
  * list is searched from its start each time, and `told` marks who had it. */
 static void
-tell(struct stopic *t, struct slice record, bool final)
+topic_tell(struct stopic *t, struct slice record, bool final)
 {
 	struct swatch *w;
 
@@ -208,7 +209,7 @@ tell(struct stopic *t, struct slice record, bool final)
 		w->on_record(record, NULL, w->arg);
 	}
 	t->telling = false;
-	release(t);
+	topic_release(t);
 }
 
 /* --- looks ------------------------------------------------------------- */
@@ -252,7 +253,7 @@ look_done(struct database_job *job, const struct err *err)
 			record =
 			    (struct slice){seen->record.data, seen->record.len};
 		t->waits = !seen->final;
-		tell(t, record, seen->final);
+		topic_tell(t, record, seen->final);
 	}
 	/* Something may have changed after it was read. */
 	look_drop(job);
@@ -261,7 +262,7 @@ look_done(struct database_job *job, const struct err *err)
 }
 
 static bool
-wants_look(const struct stopic *t)
+topic_wants_look(const struct stopic *t)
 {
 	const struct swatch *w;
 
@@ -273,7 +274,7 @@ wants_look(const struct stopic *t)
 
 /* Counts what is to be looked at, and the bytes of the ids. */
 static size_t
-count(const struct sresults *r, size_t *ret_bytes)
+look_count(const struct sresults *r, size_t *ret_bytes)
 {
 	const struct stopic *t;
 	size_t i, n = 0;
@@ -281,7 +282,7 @@ count(const struct sresults *r, size_t *ret_bytes)
 	*ret_bytes = 0;
 	for (i = 0; i < STOPIC_BUCKETS; i++)
 		TAILQ_FOREACH (t, &r->topics[i], link)
-			if (wants_look(t)) {
+			if (topic_wants_look(t)) {
 				*ret_bytes += t->id.len;
 				n++;
 			}
@@ -289,7 +290,7 @@ count(const struct sresults *r, size_t *ret_bytes)
 }
 
 static void
-fill(struct sresults *r, struct look *look)
+look_fill(struct sresults *r, struct look *look)
 {
 	struct stopic *t;
 	char *p = look->text;
@@ -297,7 +298,7 @@ fill(struct sresults *r, struct look *look)
 
 	for (i = 0; i < STOPIC_BUCKETS; i++) {
 		TAILQ_FOREACH (t, &r->topics[i], link) {
-			if (!wants_look(t))
+			if (!topic_wants_look(t))
 				continue;
 			memcpy(p, t->id.p, t->id.len);
 			t->seen = &look->seen[look->n++];
@@ -315,7 +316,7 @@ sresults_look(struct sresults *r)
 	size_t bytes, n;
 
 	r->look_again = r->looking != NULL;
-	if (r->looking != NULL || (n = count(r, &bytes)) == 0)
+	if (r->looking != NULL || (n = look_count(r, &bytes)) == 0)
 		return;
 	look = calloc(1, sizeof(*look) + n * sizeof(look->seen[0]));
 	if (look != NULL && (look->text = malloc(bytes + 1)) == NULL) {
@@ -326,7 +327,7 @@ sresults_look(struct sresults *r)
 	if (look == NULL)
 		return;
 	look->results = r;
-	fill(r, look);
+	look_fill(r, look);
 	look->job = (struct database_job){.run = look_run,
 					  .done = look_done,
 					  .drop = look_drop,
@@ -344,7 +345,7 @@ sresults_watch(struct results *results, struct slice id,
 {
 	struct sresults *r = (struct sresults *)results;
 	struct swatch *w = calloc(1, sizeof(*w));
-	struct stopic *t = find(r, id);
+	struct stopic *t = watch_find_topic(r, id);
 
 	if (t == NULL && w != NULL &&
 	    (t = calloc(1, sizeof(*t) + id.len)) != NULL) {
@@ -352,7 +353,7 @@ sresults_watch(struct results *results, struct slice id,
 		TAILQ_INIT(&t->watches);
 		memcpy(t->text, id.p, id.len);
 		t->id = (struct slice){t->text, id.len};
-		TAILQ_INSERT_TAIL(bucket(r, id), t, link);
+		TAILQ_INSERT_TAIL(watch_bucket(r, id), t, link);
 	}
 	if (t == NULL || w == NULL) {
 		free(w);
@@ -374,7 +375,7 @@ sresults_unwatch(struct results_watch *watch)
 	struct swatch *w = container_of(watch, struct swatch, pub);
 
 	TAILQ_REMOVE(&w->topic->watches, w, link);
-	release(w->topic);
+	topic_release(w->topic);
 	free(w);
 }
 
