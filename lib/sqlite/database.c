@@ -122,6 +122,8 @@ database_on_answers(evutil_socket_t fd, short what, void *arg)
 
 /* --- the loop: jobs ---------------------------------------------------- */
 
+/* Only the first job of an empty queue signals: the thread looks at the queue
+ * again before it sleeps. */
 void
 database_post(struct database_user *user, struct database_job *job)
 {
@@ -160,6 +162,7 @@ database_cancel(struct database_job *job)
 	return was_there;
 }
 
+/* Not before the user was told so: it must not act on what it does not know. */
 bool
 database_is_up(const struct database_user *user)
 {
@@ -359,6 +362,7 @@ database_end(struct database *db)
 	pthread_cond_signal(&db->work);
 	pthread_mutex_unlock(&db->lock);
 	pthread_join(db->thread, NULL);
+	/* From a callback: database_on_answers() still uses it. */
 	if (db->answering)
 		db->dead = true;
 	else

@@ -104,6 +104,7 @@ tx_step(struct tx *tx, struct err *err, unsigned int which)
 	return tx_fail(tx, err, "cannot use the database");
 }
 
+/* Rows that it shows are skipped: some statements are run for their effect. */
 int
 tx_run(struct tx *tx, struct err *err, unsigned int which, ...)
 {
@@ -157,12 +158,15 @@ tx_bytes(struct tx *tx, unsigned int which, int column)
 	sqlite3_stmt *stmt = tx->statements[which];
 	const char *p = sqlite3_column_blob(stmt, column);
 
-	/* The order of these two calls matters. */
+	/* In this order: SQLite's manual has the length asked for last, since
+	 * the first call may convert the value. */
 	return (struct slice){p, (size_t)sqlite3_column_bytes(stmt, column)};
 }
 
 /* --- wake-ups ---------------------------------------------------------- */
 
+/* Each name once, however many rows of a batch concern it. The lists are short:
+ * one name for each process that waits. */
 void
 tx_wake(struct tx *tx, struct slice name)
 {
@@ -218,6 +222,7 @@ tx_directory(struct tx *tx, struct err *err)
 		   : -1;
 }
 
+/* Made on demand: a producer that never waits needs no socket. */
 struct slice
 tx_wake_socket(struct tx *tx, struct err *err)
 {

@@ -32,7 +32,8 @@ wake_socket_address(const struct wake_socket *ws, const char *name,
 		 ws->dir_fd, name);
 }
 
-/* Root works on the files of a service: they stay the service's. */
+/* Root works on the files of a service: they stay the service's, which could not
+ * send to, or remove, what is root's. */
 static void
 wake_socket_give_to_owner(int dir_fd, const char *name, const struct stat *of)
 {
@@ -75,6 +76,7 @@ out:
 	return result;
 }
 
+/* Nonblocking: it is read until it is empty. */
 int
 wake_socket_make(struct wake_socket *ws, struct err *err)
 {
@@ -106,6 +108,7 @@ wake_socket_make(struct wake_socket *ws, struct err *err)
 	return 0;
 }
 
+/* All at once, so that a hundred wake-ups are one look. */
 void
 wake_socket_drain(struct wake_socket *ws)
 {
@@ -167,6 +170,7 @@ wake_socket_sweep(struct wake_socket *ws)
 	closedir(dir);
 }
 
+/* Its name goes with it; one that was killed leaves it to wake_socket_sweep(). */
 void
 wake_socket_done(struct wake_socket *ws)
 {

@@ -30,6 +30,7 @@ sbroker_on_state(struct database_user *user, bool up, bool final,
 		sworker_enter(b);
 }
 
+/* Woken: there are orders, or tasks, or nothing any more. */
 static void
 sbroker_on_wake(struct database_user *user)
 {
@@ -56,6 +57,7 @@ sbroker_is_up(const struct broker *broker)
 	       (b->opt.worker == NULL || b->entered);
 }
 
+/* Leaving waits for the jobs under way; only then is what they use freed. */
 static void
 sbroker_close(struct broker *broker)
 {

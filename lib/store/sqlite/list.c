@@ -34,6 +34,8 @@ question_id(const struct question *q)
 	return (struct slice){q->text, q->id_len};
 }
 
+/* The record of one task. An expired one is not found, though its row may still
+ * be there. */
 static int
 question_get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -52,6 +54,7 @@ question_get_run(struct database_job *job, struct tx *tx, struct err *err)
 	return q->answer.failed ? err_nomem(err) : 0;
 }
 
+/* The counts since the file was made: kept in `totals`, not counted. */
 static int
 question_counts_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -68,6 +71,8 @@ question_counts_run(struct database_job *job, struct tx *tx, struct err *err)
 	return q->answer.failed ? err_nomem(err) : 0;
 }
 
+/* An operator has the task run again: the only way from a final record back to a
+ * pending one. */
 static int
 question_reopen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -230,6 +235,7 @@ list_drop(struct database_job *job)
 	free(l);
 }
 
+/* Slices of the records are made here, since the text may move while it grows. */
 static void
 list_done(struct database_job *job, const struct err *err)
 {
@@ -253,6 +259,8 @@ list_done(struct database_job *job, const struct err *err)
 	list_drop(job);
 }
 
+/* A wrong cursor goes through the queue as well, so that on_page is never called
+ * before this returns. */
 void
 sresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)

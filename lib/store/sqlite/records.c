@@ -17,6 +17,7 @@
 
 /* --- storing ----------------------------------------------------------- */
 
+/* One row: it was made with its table. */
 int
 stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
 {
@@ -36,6 +37,7 @@ put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
 {
 	int64_t expires = 0;
 
+	/* That a task runs, say: a final record is not overwritten by it. */
 	if (!put->final)
 		return tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record) <
 			       0
@@ -103,6 +105,8 @@ records_push(struct sresults *r)
 	database_post(&r->user, &r->put_job);
 }
 
+/* Confirms in the order in which records were stored, so a task's final record
+ * is confirmed after those before it. */
 static void
 put_done(struct database_job *job, const struct err *err)
 {
@@ -144,6 +148,7 @@ records_unconfirmed(const struct results *results)
 
 /* --- pending records --------------------------------------------------- */
 
+/* The arrays are the caller's, which keeps them until it is answered. */
 struct creation {
 	struct database_job job;
 	const struct slice *ids, *records;
@@ -197,6 +202,8 @@ records_create_done(struct database_job *job, const struct err *err)
 	c.on_done(c.errs, c.n, c.arg);
 }
 
+/* Flushed before it is answered: the task's submission follows, and must not be
+ * on disk without its record. */
 static void
 records_create(struct results *results, const struct slice *ids,
 	       const struct slice *records, struct err *errs, size_t n,
@@ -300,6 +307,7 @@ records_on_state(struct database_user *user, bool up, bool final,
 	r->opt.on_state(up, final, why, r->opt.arg);
 }
 
+/* A wake-up does not say what for. */
 static void
 records_on_wake(struct database_user *user)
 {

@@ -29,6 +29,7 @@ struct swatch {
 	bool over;  /* the final one */
 };
 
+/* A task that is watched, in its bucket while it has watches or tells them. */
 struct stopic {
 	TAILQ_ENTRY(stopic) link;
 	struct sresults *results;
@@ -48,6 +49,8 @@ struct seen {
 	bool found, final;
 };
 
+/* At most one is under way; another one that is asked for meanwhile follows. The
+ * ids are copied, since topics may end before the I/O thread reads them. */
 struct look {
 	struct database_job job;
 	struct sresults *results;
@@ -231,6 +234,7 @@ look_drop(struct database_job *job)
 	free(look);
 }
 
+/* A callback may unwatch any watch, so a topic is let go of before it tells. */
 static void
 look_done(struct database_job *job, const struct err *err)
 {
@@ -261,6 +265,7 @@ look_done(struct database_job *job, const struct err *err)
 		sresults_look(r);
 }
 
+/* One whose watches were all told the final record does not change any more. */
 static bool
 topic_wants_look(const struct stopic *t)
 {
@@ -289,6 +294,7 @@ look_count(const struct sresults *r, size_t *ret_bytes)
 	return n;
 }
 
+/* In the same order, and by the same rule, as look_count(). */
 static void
 look_fill(struct sresults *r, struct look *look)
 {
@@ -379,6 +385,7 @@ sresults_unwatch(struct results_watch *watch)
 	free(w);
 }
 
+/* The looks are gone with the database's jobs. */
 void
 sresults_watches_free(struct sresults *r)
 {
