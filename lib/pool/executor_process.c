@@ -22,7 +22,6 @@
 #include "util/log.h"
 #include "util/proc.h"
 
-#define READY_S 10
 /* An executor closes its channel when it ends, and only then. */
 #define END_S 1
 
@@ -192,8 +191,8 @@ on_process_deadline(evutil_socket_t fd, short what, void *arg)
 	struct executor_process *p = arg;
 
 	if (!p->ready)
-		log_error("executor %d did not start within %d s; killing it",
-			  (int)p->pid, READY_S);
+		log_error("executor %d did not start within %g s; killing it",
+			  (int)p->pid, p->opt.ready_ms / 1e3);
 	executor_process_kill(p);
 }
 
@@ -344,7 +343,8 @@ static int
 process_make_events(struct executor_process *p, const struct process_ends *e,
 		    struct err *err)
 {
-	const struct timeval tv = {.tv_sec = READY_S};
+	const struct timeval tv = {.tv_sec = p->opt.ready_ms / 1000,
+				   .tv_usec = p->opt.ready_ms % 1000 * 1000};
 	struct event_base *base = p->opt.base;
 
 	p->output = output_new(base, e->out[0], e->error[0], p->opt.on_line, p,
@@ -400,6 +400,8 @@ executor_process_new(const struct executor_process_options *options,
 		return NULL;
 	}
 	p->opt = *options;
+	if (p->opt.ready_ms == 0)
+		p->opt.ready_ms = EXECUTOR_READY_MS;
 	p->pidfd = p->crash_fd = -1;
 	if (process_make_ends(&e, err) != 0) {
 		free(p);

@@ -73,6 +73,12 @@ handlers_read_handler(json_t *object, struct handler *ret, struct err *err)
 		      .jitter = handlers_number(object, "retry_jitter")},
 	    .timeout_us = handlers_duration(object, "timeout")};
 
+	if (!json_is_object(object)) {
+		*ret = h;
+		return err_set(
+		    err, ERR_DATA,
+		    "an executor registered a task that is not an object");
+	}
 	h.description.p = json_dumps(object, JSON_COMPACT);
 	h.description.len = h.description.p ? strlen(h.description.p) : 0;
 	*ret = h;
