@@ -79,7 +79,9 @@ say_last_words(uint32_t number, const char *value)
 	char *end;
 
 	words.signal = (int32_t)strtol(value, &end, 10);
-	words.status = (int32_t)strtol(end + 1, NULL, 10);
+	words.status = (int32_t)strtol(end + 1, &end, 10);
+	if (*end == ':')
+		words.task = (uint32_t)strtoul(end + 1, NULL, 10);
 	if (write(IPC_CRASH_FD, &words, sizeof(words)) != sizeof(words))
 		_exit(98);
 }

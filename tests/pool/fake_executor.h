@@ -32,7 +32,8 @@
  *	unfinished=TEXT	a line without its end
  *	other=N		"started", for the job with the number N
  *	type=N, cut=N, bytes=TEXT, exit=STATUS	as above
- *	words=SIGNAL:STATUS	last words about this job
+ *	words=SIGNAL:STATUS	last words about this job; with a third
+ *	number, about the job with that
  *	kill=SIGNAL	a signal to itself
  *	queued		it does not begin: RECALL gives it back
  *	deaf		CANCEL does not end it
