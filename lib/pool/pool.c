@@ -120,6 +120,8 @@ pool_reload(struct pool *p, const struct conf_executor *conf,
 	if (p->phase != POOL_OPEN || !p->current->ready)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "the worker is starting or stopping");
+	/* One at a time: there is one `next`, and which of two that come up
+	 * last were to win could not be told. */
 	if (p->next != NULL)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "a reload is already in progress");
@@ -127,6 +129,9 @@ pool_reload(struct pool *p, const struct conf_executor *conf,
 	return p->next != NULL ? 0 : -1;
 }
 
+/* Executors that are up give back what has not begun; those that are starting
+ * are stopped when they come up. Nothing is killed: the user decides for how
+ * long it waits before pool_kill(). */
 void
 pool_stop(struct pool *p)
 {
@@ -141,6 +146,7 @@ pool_stop(struct pool *p)
 	}
 }
 
+/* The phase first: report_exit() must find it when the ends come. */
 void
 pool_kill(struct pool *p)
 {
@@ -184,6 +190,8 @@ pool_submitted(struct pool *p, pid_t executor, uint32_t job, uint32_t request,
 	    slice_of(err->code == ERR_NONE ? "" : err->msg);
 	struct executor *e;
 
+	/* By pid, not by the job: after the executor's death the job may run
+	 * in another one, which has not asked. */
 	TAILQ_FOREACH (e, &p->executors, link)
 		if (executor_pid(e) == executor)
 			executor_process_send(e->process, IPC_SUBMITTED, job,
