@@ -18,9 +18,9 @@
 
 #include "util/err.h"
 
-/* One read asks for this much, a third of what the socket holds by default: most
- * batches come in one read. One call of ipc_channel_read() for READ_CALL, so
- * that a busy other side does not keep the caller from everything else. */
+/* One read asks for this much, a third of what the socket holds by default:
+ * most batches come in one read. One call of ipc_channel_read() for READ_CALL,
+ * so that a busy other side does not keep the caller from everything else. */
 #define READ_STEP (64u << 10)
 #define READ_CALL (1u << 20)
 /* An empty buffer larger than this gives its memory back: a single large result

@@ -206,7 +206,8 @@ on_process_room(evutil_socket_t fd, short what, void *arg)
 
 /* --- the end ----------------------------------------------------------- */
 
-/* It did not come up in time, or did not end after it had closed its channel. */
+/* It did not come up in time, or did not end after it had closed its
+ * channel. */
 static void
 on_process_deadline(evutil_socket_t fd, short what, void *arg)
 {

@@ -31,7 +31,8 @@ struct generation {
 	struct handlers handlers;
 	bool ready; /* it has come up once; `handlers` is known */
 	/* Gets the jobs of its kind. NULL: it ended, and another is due later,
-	 * or is not wanted. One that was replaced is in the pool's list only. */
+	 * or is not wanted. One that was replaced is in the pool's list
+	 * only. */
 	struct executor *io;
 	unsigned int cpu_max;
 	unsigned int failures; /* executors in a row that did not come up */

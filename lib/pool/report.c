@@ -74,7 +74,8 @@ report_returned(struct pool *p, struct executor *e, struct pool_job *job,
 	p->events->on_returned(job, p->opt.arg);
 }
 
-/* Progress that is not JSON is dropped, and the job goes on: it is only told. */
+/* Progress that is not JSON is dropped, and the job goes on: it is only
+ * told. */
 static void
 report_progress(struct pool *p, struct executor *e, struct pool_job *job,
 		const struct ipc_message *m)
@@ -224,8 +225,8 @@ return_overdue(struct pool *p, struct executor *e,
 }
 
 /*
- * It is not known which job it was: those that were running, or, if they were too
- * short to tell, as many as there are slots, run alone the next time.
+ * It is not known which job it was: those that were running, or, if they were
+ * too short to tell, as many as there are slots, run alone the next time.
  */
 static void
 return_suspects(struct pool *p, struct executor *e,

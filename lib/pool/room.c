@@ -23,8 +23,8 @@
  * (IPC_STARTED_AFTER_MS, POOL_STUCK_MS).
  */
 #define PREFETCH_US 4000
-/* For jobs that take next to no time. It bounds what must come back, and be given
- * out again, when the executor dies. */
+/* For jobs that take next to no time. It bounds what must come back, and be
+ * given out again, when the executor dies. */
 #define PREFETCH_MAX 512
 /* room_learn(): an eighth of each new time, as TCP does with round trips: a
  * single long job is seen at once, since it counts for far more than the
@@ -48,7 +48,8 @@ slots_of(const struct executor *e)
 }
 
 /* How many blocking jobs the executor may have: one a slot, and as many as all
- * slots together get through in PREFETCH_US. The 1 µs keeps the quotient finite. */
+ * slots together get through in PREFETCH_US. The 1 µs keeps the quotient
+ * finite. */
 static unsigned int
 room_window(const struct executor *e)
 {
@@ -140,8 +141,9 @@ pool_start_cpu(struct pool *p)
 
 /* --- running ----------------------------------------------------------- */
 
-/* The executor for the next job of this kind, or NULL. Of the cpu executors, the
- * one with the fewest jobs: one that is idle before one that would prefetch. */
+/* The executor for the next job of this kind, or NULL. Of the cpu executors,
+ * the one with the fewest jobs: one that is idle before one that would
+ * prefetch. */
 static struct executor *
 room_choose(const struct pool *p, enum pool_kind kind)
 {

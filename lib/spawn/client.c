@@ -36,7 +36,8 @@
 #define ASKED_MAX 32
 /* What a pipe holds by default: one read empties it. */
 #define READ_SIZE 65536
-/* Twice what a pipe holds at most, if no administrator allowed more (pipe(7)). */
+/* Twice what a pipe holds at most, if no administrator allowed more
+ * (pipe(7)). */
 #define DRAIN_MAX (2u << 20)
 
 enum state {
@@ -399,8 +400,8 @@ spawn_ask(struct spawn *p)
 	return result;
 }
 
-/* Takes the first out of `waiting`, in any case: to `started`, or to `over` with
- * the reason why not. So spawner_on_turn() always comes to an end. */
+/* Takes the first out of `waiting`, in any case: to `started`, or to `over`
+ * with the reason why not. So spawner_on_turn() always comes to an end. */
 static void
 spawner_ask_next(struct spawner *s)
 {

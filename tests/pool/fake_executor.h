@@ -11,7 +11,7 @@
  * At the start (each a "module"):
  *	hello=VERSION	says HELLO with this version of the protocol
  *	type=N		sends a message of this type that is only a header
- *	cut=N		sends the header of a message of N bytes, and not the rest
+ *	cut=N		sends only the header of a message of N bytes
  *	bytes=TEXT	sends bytes that are not a frame
  *	exit=STATUS	ends
  *	needs=PATH	ends with status 3 if there is no such file
