@@ -63,8 +63,9 @@ confirm_all(void)
 	}
 }
 
-/* A question that is answered in the next turn. */
+/* A question that is answered in the next turn, or later if it is held. */
 struct fake_question {
+	TAILQ_ENTRY(fake_question) link; /* while it is held */
 	results_record_fn *on_record;
 	results_created_fn *on_created;
 	broker_value_fn *on_value;
@@ -74,24 +75,51 @@ struct fake_question {
 	size_t n;
 	void *arg;
 };
+TAILQ_HEAD(fake_questions, fake_question);
+
+/* What a text is to who asked for it; NULL: there is nothing. */
+static struct slice
+found(const char *text)
+{
+	return text != NULL ? slice_of(text) : (struct slice){NULL, 0};
+}
+
+static const struct err *
+fault(const struct err *err)
+{
+	return err->code != ERR_NONE ? err : NULL;
+}
+
+static bool
+is_held(const struct fake_question *q)
+{
+	return (q->on_submitted != NULL && fake->hold_submits) ||
+	       (q->on_value != NULL && fake->hold_values);
+}
 
 static void
 answer_question(evutil_socket_t fd, short what, void *arg)
 {
 	struct fake_question q = *(struct fake_question *)arg;
-	const struct err *err = fake->get_err.code ? &fake->get_err : NULL;
-	struct slice record = {NULL, 0};
 	size_t i;
 
+	if (is_held(arg)) {
+		TAILQ_INSERT_TAIL(fake->held, (struct fake_question *)arg,
+				  link);
+		return;
+	}
 	free(arg);
-	if (fake->stored != NULL && err == NULL)
-		record = slice_of(fake->stored);
 	for (i = 0; q.batch != NULL && i < q.n; i++)
 		q.batch[i].err = fake->submit_err;
+	for (i = 0; q.errs != NULL && i < q.n; i++)
+		q.errs[i] = fake->create_err;
 	if (q.on_record != NULL)
-		q.on_record(record, err, q.arg);
+		q.on_record(found(fault(&fake->get_err) ? NULL : fake->stored),
+			    fault(&fake->get_err), q.arg);
 	if (q.on_value != NULL)
-		q.on_value((struct slice){NULL, 0}, NULL, q.arg);
+		q.on_value(
+		    found(fault(&fake->value_err) ? NULL : fake->registration),
+		    fault(&fake->value_err), q.arg);
 	if (q.on_created != NULL)
 		q.on_created(q.errs, q.n, q.arg);
 	if (q.on_submitted != NULL)
@@ -109,11 +137,37 @@ ask(struct fake_question question)
 	event_base_once(fake->base, -1, EV_TIMEOUT, answer_question, q, &now);
 }
 
+unsigned int
+fake_store_held(const struct fake_store *s)
+{
+	const struct fake_question *q;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (q, s->held, link)
+		n++;
+	return n;
+}
+
+/* Those that must wait on join the list again. */
+static void
+answer_held(void)
+{
+	struct fake_questions held = TAILQ_HEAD_INITIALIZER(held);
+	struct fake_question *q;
+
+	TAILQ_CONCAT(&held, fake->held, link);
+	while ((q = TAILQ_FIRST(&held)) != NULL) {
+		TAILQ_REMOVE(&held, q, link);
+		answer_question(-1, 0, q);
+	}
+}
+
 void
 fake_store_turn(struct fake_store *s)
 {
 	const struct timeval ten_ms = {.tv_usec = 10000};
 
+	answer_held();
 	confirm_all();
 	event_base_loopexit(s->base, &ten_ms);
 	event_base_loop(s->base, EVLOOP_ONCE);
@@ -200,7 +254,13 @@ static void
 fake_broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		   broker_submitted_fn *on_done, void *arg)
 {
+	size_t i;
+
 	journal("submit");
+	for (i = 0; i < n; i++)
+		buf_addf(&fake->submitted, "%.*s@%s; ", (int)batch[i].id.len,
+			 batch[i].id.p, batch[i].queue);
+	fake->n_submitted += (unsigned int)n;
 	ask((struct fake_question){
 	    .on_submitted = on_done, .batch = batch, .n = n, .arg = arg});
 }
@@ -333,6 +393,9 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 	*s = (struct fake_store){.base = base};
 	TAILQ_INIT(&s->puts);
 	TAILQ_INIT(&s->settles);
+	s->held = malloc(sizeof(*s->held));
+	ck_assert_ptr_nonnull(s->held);
+	TAILQ_INIT(s->held);
 	fake = s;
 	fake_is_up = false;
 }
@@ -340,6 +403,14 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 void
 fake_store_done(struct fake_store *s)
 {
+	struct fake_question *q;
+
+	while ((q = TAILQ_FIRST(s->held)) != NULL) {
+		TAILQ_REMOVE(s->held, q, link);
+		free(q);
+	}
+	free(s->held);
+	buf_done(&s->submitted);
 	buf_done(&s->journal);
 	buf_done(&s->last_record);
 	buf_done(&s->last_info);
