@@ -99,8 +99,8 @@ open_stores(struct beat *b, struct err *err)
 	struct lookup_options lookup = {.on_answers = on_answers, .arg = b};
 
 	if ((b->db = schedules_open(&schedules, err)) == NULL ||
-	    (b->broker = broker_open(&broker, err)) == NULL ||
-	    (b->results = results_open(&results, err)) == NULL)
+	    (b->broker = b->opt.open_broker(&broker, err)) == NULL ||
+	    (b->results = b->opt.open_results(&results, err)) == NULL)
 		return -1;
 	lookup.broker = b->broker;
 	lookup.results = b->results;
@@ -118,6 +118,10 @@ beat_new(const struct beat_options *options, struct err *err)
 		return NULL;
 	}
 	b->opt = *options;
+	if (b->opt.open_broker == NULL)
+		b->opt.open_broker = broker_open;
+	if (b->opt.open_results == NULL)
+		b->opt.open_results = results_open;
 	b->due_fd = -1;
 	b->one_store = results_beside_broker(options->conf->backend.url,
 					     options->conf->broker.url);
