@@ -278,7 +278,7 @@ begin_edit(void)
 	scene_store(s, &schedule);
 	s->store.hold_values = true;
 	scene_run(s);
-	FAKE_WAIT(&s->store, fake_store_held(&s->store) > 0);
+	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) > 0);
 	return s;
 }
 

@@ -183,6 +183,14 @@ scene_run(struct scene *s)
 	return b;
 }
 
+void
+scene_kill(struct scene_beat *b)
+{
+	beat_free(b->beat);
+	b->beat = NULL;
+	b->stopped = true;
+}
+
 /* --- schedules and their fires ----------------------------------------- */
 
 struct schedule

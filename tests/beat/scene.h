@@ -46,6 +46,8 @@ struct scene_beat *scene_start(struct scene *s);
 void scene_reach(struct scene_beat *b, bool up);
 /* scene_start() and scene_reach() of one. */
 struct scene_beat *scene_run(struct scene *s);
+/* It is gone, in the midst of what it did. */
+void scene_kill(struct scene_beat *b);
 
 /* Both clocks go on, as when time passes; the schedulers look at them. */
 void scene_pass(struct scene *s, int64_t us);
