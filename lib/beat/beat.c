@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduler: opening and closing, and whom it talks to. */
+/*
+ * The scheduler: opening and closing, and whom it talks to.
+ *
+ * The first stage of a scheduled task: turn.c wakes when something is due,
+ * decide.c claims it and makes fires of it, outbox.c puts these into their
+ * queues, where the workers find them.
+ */
 #include "beat/beat.h"
 
 #include <inttypes.h>
@@ -8,6 +14,7 @@
 #include <string.h>
 
 #include "beat/lookup.h"
+#include "beat/outbox.h"
 #include "beat/state.h"
 #include "store/broker.h"
 #include "store/results.h"
@@ -16,13 +23,14 @@
 #include "util/err.h"
 #include "util/log.h"
 
+/* Two such stretches are what people see of the worst lag: long enough for a
+ * monitor that asks once a minute, short enough to show that it is over. */
+#define MAX_LAG_LIFE_US INT64_C(300000000)
+
 static void
 on_answers(void *arg)
 {
-	struct beat *b = arg;
-
-	b->asking = false;
-	beat_turn(b);
+	beat_turn(arg);
 }
 
 /* --- broker and backend ------------------------------------------------ */
@@ -31,22 +39,23 @@ static void
 on_broker_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct beat *b = arg;
+	bool news;
 
 	if (final) {
 		beat_end(b, why);
 		return;
 	}
+	news = beat_reached(&b->broker_reach, up);
 	if (up && why != NULL) {
 		log_warning("broker: %s", why->msg);
-	} else if (up && !b->broker_up) {
+	} else if (up && news) {
 		log_notice("broker %s is reachable", broker_name(b->broker));
+		/* What was being sent when it was lost, the young ones, too. */
 		b->at.look = 0;
 		b->look_all = true;
-	} else if (!up && !b->broker_missed) {
+	} else if (!up && news) {
 		log_warning("broker: %s; retrying", why->msg);
 	}
-	b->broker_missed = !up;
-	b->broker_up = up;
 	beat_turn(b);
 }
 
@@ -54,19 +63,73 @@ static void
 on_results_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct beat *b = arg;
+	const enum beat_reach before = b->results_reach;
+	bool news;
 
 	if (final) {
 		beat_end(b, why);
 		return;
 	}
-	if (!up && !b->results_missed && !b->one_store)
+	news = beat_reached(&b->results_reach, up) && !b->one_store;
+	if (!up && news)
 		log_warning("backend: %s; retrying", why->msg);
-	else if (up && b->results_missed && why == NULL && !b->one_store)
+	/* That it is there at the start goes without saying. */
+	else if (up && news && before != REACH_UNTRIED && why == NULL)
 		log_notice("backend %s is reachable", results_name(b->results));
-	if (up && b->results_missed)
+	/* Fires may have failed for want of their records. */
+	if (up && before != REACH_UP && before != REACH_UNTRIED)
 		b->at.look = 0;
-	b->results_missed = !up;
 	beat_turn(b);
+}
+
+/* --- the outbox -------------------------------------------------------- */
+
+static void
+count_fires(struct beat *b, const struct outbox_sent *sent)
+{
+	const int64_t now_us = clock_wall_us();
+
+	b->fires += (int64_t)sent->n_done;
+	if (sent->first_due_us == NEVER || sent->n_done == 0)
+		return;
+	b->lag_us = now_us - sent->first_due_us;
+	/* The worst of this stretch of time, or of the one before. */
+	if (now_us - b->max_since_us > MAX_LAG_LIFE_US ||
+	    now_us < b->max_since_us) {
+		b->max_since_us = now_us;
+		b->max_before_us = b->max_lag_us;
+		b->max_lag_us = 0;
+	}
+	if (b->lag_us > b->max_lag_us)
+		b->max_lag_us = b->lag_us;
+}
+
+static void
+on_sent(const struct outbox_sent *sent, void *arg)
+{
+	struct beat *b = arg;
+
+	count_fires(b, sent);
+	if (sent->n_left > 0) {
+		/* Ours: nobody else is about to send them. */
+		b->look_all = true;
+		beat_look_in(b, OUTBOX_OLD_US / 2);
+	}
+	beat_turn(b);
+}
+
+static int
+make_outbox(struct beat *b, struct err *err)
+{
+	const struct outbox_options options = {.db = b->db,
+					       .broker = b->broker,
+					       .results = b->results,
+					       .one_store = b->one_store,
+					       .on_sent = on_sent,
+					       .arg = b};
+
+	b->outbox = outbox_new(&options);
+	return b->outbox != NULL ? 0 : err_nomem(err);
 }
 
 /* --- opening and closing ----------------------------------------------- */
@@ -129,9 +192,9 @@ beat_new(const struct beat_options *options, struct err *err)
 	b->at.look = 0;
 	b->look_all = true;
 	/* At first, too, what is due is claimed at once. */
-	b->claim_more = true;
+	b->due_state = DUE_MORE;
 	if (turn_init(b, err) != 0 || open_stores(b, err) != 0 ||
-	    decide_zones(b, err) != 0) {
+	    make_outbox(b, err) != 0 || decide_zones(b, err) != 0) {
 		beat_free(b);
 		return NULL;
 	}
@@ -147,7 +210,8 @@ beat_free(struct beat *b)
 	lookup_free(b->lookup);
 	results_close(b->results);
 	broker_close(b->broker);
-	send_drop(b);
+	/* After the stores, which use what it owns. */
+	outbox_free(b->outbox);
 	schedules_close(b->db);
 	turn_done(b);
 	tz_set_free(b->zones);
@@ -158,7 +222,8 @@ beat_free(struct beat *b)
 void
 beat_stop(struct beat *b)
 {
-	b->stopping = true;
+	if (b->phase < BEAT_STOPPING)
+		beat_enter(b, BEAT_STOPPING);
 	beat_turn(b);
 }
 
@@ -168,7 +233,7 @@ beat_reload(struct beat *b, const struct conf *conf)
 	b->opt.conf = conf;
 	b->at.check = 0;
 	b->at.zones = 0;
-	b->next_known = false;
+	beat_forget_due(b);
 	beat_turn(b);
 }
 
@@ -177,11 +242,11 @@ beat_status(const struct beat *b, char *text, size_t size)
 {
 	char next[CLOCK_TEXT_SIZE] = "none";
 
-	if (b->next_known && b->next_due_us != NEVER)
+	if (b->due_state == DUE_KNOWN && b->next_due_us != NEVER)
 		clock_format(b->next_due_us, next);
 	snprintf(text, size,
 		 "%s%" PRId64 " fires, next due %s; database %s, broker %s",
-		 b->stopping ? "stopping; " : "", b->fires, next,
-		 b->missed || !b->reached ? "unreachable" : "reachable",
-		 b->broker_up ? "reachable" : "unreachable");
+		 b->phase >= BEAT_STOPPING ? "stopping; " : "", b->fires, next,
+		 b->db_reach == REACH_UP ? "reachable" : "unreachable",
+		 b->broker_reach == REACH_UP ? "reachable" : "unreachable");
 }

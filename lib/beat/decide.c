@@ -166,7 +166,7 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 }
 
 int
-decide_due(struct beat *b, struct schedules_fires **ret_fires, struct err *err)
+decide_due(struct beat *b, struct decided *ret, struct err *err)
 {
 	struct schedules_claim claim = {
 	    .limit = CLAIM_MAX, .decide = on_due, .arg = b};
@@ -179,11 +179,7 @@ decide_due(struct beat *b, struct schedules_fires **ret_fires, struct err *err)
 		return -1;
 	log_debug("%zu schedules claimed in %lld us", got.n,
 		  (long long)(clock_mono_us() - begin_us));
-	b->claim_more = got.n >= CLAIM_MAX;
-	b->claimed = got.n > 0;
-	if (b->claimed)
-		b->pause_us = 0;
-	*ret_fires = got.fires;
+	*ret = (struct decided){.n = got.n, .fires = got.fires};
 	return 0;
 }
 
@@ -254,6 +250,6 @@ decide_rezone(struct beat *b, struct err *err)
 			   "data %s",
 			   n, b->tz_data);
 	b->rezone = false;
-	b->next_known = false;
+	beat_forget_due(b);
 	return 0;
 }

@@ -225,6 +225,12 @@ forget_stale(struct lookup *l)
 }
 
 bool
+lookup_asking(const struct lookup *l)
+{
+	return l->asked > 0;
+}
+
+bool
 lookup_ask(struct lookup *l)
 {
 	struct question *q, *next;

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduler's loop: what is done in a turn, and what is waited for. */
+/*
+ * The scheduler's loop: what is done in a turn, and what is waited for.
+ *
+ * A turn runs to its end, or until it has sent fires or asked questions: their
+ * answers begin the next one. So never two things are under way that depend on
+ * each other, and a turn always begins with the whole state in hand. When
+ * nothing is left to do, it asks when the next schedule is due, arms the timers
+ * and sleeps.
+ */
 #include "beat/state.h"
 
 #include <event2/event.h>
@@ -12,24 +20,39 @@
 #include <unistd.h>
 
 #include "beat/lookup.h"
+#include "beat/outbox.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
 
 #define US_PER_S INT64_C(1000000)
+/* People see from it who lives; three of them are missed before a scheduler is
+ * shown as dead. */
 #define BEAT_US (10 * US_PER_S)
+/* Marked fires go in pieces that take some ms each: a burst of fires is removed
+ * as it came, and not in one long transaction. */
 #define PRUNE_US (60 * US_PER_S)
 #define PRUNE_MAX 10000
+/* A package with new zones is noticed within the hour; they change some times a
+ * year, with weeks of notice. */
 #define ZONES_US (3600 * US_PER_S)
-/* Fires stay in the outbox for so long after they were sent: no clock is set
- * back further. */
+/* Fires stay in the outbox for so long after they were sent, so that a clock
+ * that is set back makes no fire a second time: no clock is set back further. */
 #define KEEP_US (2 * 86400 * US_PER_S)
+/* A restart of a database takes some seconds: it is found again soon after, and
+ * one that is away for long is not bothered. */
 #define BACKOFF_MIN_US INT64_C(100000)
 #define BACKOFF_MAX_US (3 * US_PER_S)
-/* When what is due is in another scheduler's hands. */
+/* What is due is in another scheduler's hands: a claim takes from some ms to a
+ * hundred. */
 #define PAUSE_MIN_US INT64_C(5000)
 #define PAUSE_MAX_US INT64_C(160000)
+/* Fires that are looked for at a time: the most that is kept in memory. */
+#define UNSENT_MAX 10000
+/* Marking can wait while there is more to send: that is what is late. But what
+ * is not marked is sent twice after a crash, so not for longer than this. */
+#define SENT_MAX 16
 
 static void on_turn(evutil_socket_t fd, short what, void *arg);
 
@@ -39,60 +62,136 @@ beat_turn(struct beat *b)
 	event_active(b->turn, EV_TIMEOUT, 0);
 }
 
+/* --- the state --------------------------------------------------------- */
+
+static const char *const phase_names[] = {
+#define X(NAME, name) [BEAT_##NAME] = #name,
+    BEAT_PHASES(X)
+#undef X
+};
+
+static const char *const reach_names[] = {
+#define X(NAME, name) [REACH_##NAME] = #name,
+    BEAT_REACHES(X)
+#undef X
+};
+
+void
+beat_enter(struct beat *b, enum beat_phase phase)
+{
+	log_debug("scheduler: %s, was %s; database %s, broker %s, backend %s",
+		  phase_names[phase], phase_names[b->phase],
+		  reach_names[b->db_reach], reach_names[b->broker_reach],
+		  reach_names[b->results_reach]);
+	b->phase = phase;
+}
+
+bool
+beat_reached(enum beat_reach *reach, bool up)
+{
+	const enum beat_reach before = *reach;
+
+	if (up)
+		*reach = REACH_UP;
+	else if (before == REACH_UP)
+		*reach = REACH_LOST;
+	else if (before == REACH_UNTRIED)
+		*reach = REACH_UNREACHED;
+	return *reach != before;
+}
+
+/* That there is more at once stays true. */
+void
+beat_forget_due(struct beat *b)
+{
+	if (b->due_state == DUE_KNOWN)
+		b->due_state = DUE_UNKNOWN;
+}
+
+void
+beat_look_in(struct beat *b, int64_t in_us)
+{
+	b->at.look = clock_mono_us() + in_us;
+}
+
 /* --- a turn ------------------------------------------------------------ */
 
 static bool
 may_claim(const struct beat *b)
 {
-	return b->broker_up && b->opt.conf->scheduler.enabled;
+	return b->broker_reach == REACH_UP && b->opt.conf->scheduler.enabled;
 }
 
-/* Others may have claimed fires at the same time, and died. */
+/* Whether answers will begin the next turn. */
+static bool
+under_way(const struct beat *b)
+{
+	return outbox_sending(b->outbox) || lookup_asking(b->lookup);
+}
+
+/* Others may have claimed fires at the same time, and died: once these are old
+ * enough, and a little later, for the clocks are not the same. */
 static void
 look_soon(struct beat *b, int64_t mono)
 {
 	if (b->at.look == NEVER)
-		b->at.look = mono + OLD_US + OLD_US / 10;
+		b->at.look = mono + OUTBOX_OLD_US + OUTBOX_OLD_US / 10;
+}
+
+/* Those that are left are looked for again when they may be old enough. */
+static void
+send_fires(struct beat *b, struct schedules_fires *fires, enum outbox_age age,
+	   int64_t first_due_us)
+{
+	if (outbox_send(b->outbox, fires, age, first_due_us) > 0)
+		beat_look_in(b, OUTBOX_OLD_US / 2);
 }
 
 static int
 do_look(struct beat *b, struct err *err)
 {
+	const enum outbox_age age = b->look_all ? OUTBOX_ALL : OUTBOX_OLD;
 	struct schedules_fires *fires;
-	const bool all = b->look_all;
 
 	if (schedules_unsent(b->db, NEVER, UNSENT_MAX, &fires, err) != 0)
 		return -1;
 	b->look_all = false;
 	b->at.look = NEVER;
-	send_fires(b, fires, all, NEVER);
+	send_fires(b, fires, age, NEVER);
 	return 0;
+}
+
+/* Nothing was claimed; what is still due, another scheduler has locked. */
+static void
+pause_claims(struct beat *b, int64_t mono)
+{
+	b->pause_us = b->pause_us == 0 ? PAUSE_MIN_US : 2 * b->pause_us;
+	if (b->pause_us > PAUSE_MAX_US)
+		b->pause_us = PAUSE_MAX_US;
+	b->at.pause = mono + b->pause_us;
 }
 
 static int
 do_claim(struct beat *b, int64_t mono, struct err *err)
 {
-	struct schedules_fires *fires = NULL;
+	struct decided got;
+	bool asked;
 
 	look_soon(b, mono);
-	b->next_known = false;
-	b->asking = false;
-	if (decide_due(b, &fires, err) != 0) {
+	b->due_state = DUE_UNKNOWN;
+	if (decide_due(b, &got, err) != 0) {
 		b->look_all = true; /* the commit may have been carried out */
 		return -1;
 	}
-	if (fires != NULL)
-		send_fires(b, fires, true, b->first_due_us);
-	b->asking = lookup_ask(b->lookup);
-	if (b->asking)
-		b->claim_more = true;
-	else if (!b->claimed) {
-		/* Nothing; if it is still due, somebody else has it locked. */
-		b->pause_us = b->pause_us == 0 ? PAUSE_MIN_US : 2 * b->pause_us;
-		if (b->pause_us > PAUSE_MAX_US)
-			b->pause_us = PAUSE_MAX_US;
-		b->at.pause = mono + b->pause_us;
-	}
+	if (got.n > 0)
+		b->pause_us = 0;
+	if (got.fires != NULL)
+		send_fires(b, got.fires, OUTBOX_ALL, b->first_due_us);
+	asked = lookup_ask(b->lookup);
+	if (asked || got.n >= CLAIM_MAX)
+		b->due_state = DUE_MORE;
+	if (!asked && got.n == 0)
+		pause_claims(b, mono);
 	return 0;
 }
 
@@ -131,8 +230,9 @@ do_chores(struct beat *b, int64_t mono, struct err *err)
 			return -1;
 		b->at.zones = mono + ZONES_US;
 	}
+	/* Whatever should have woken it and did not is found here. */
 	if (mono >= b->at.check) {
-		b->next_known = false;
+		beat_forget_due(b);
 		b->at.check = mono + b->opt.conf->scheduler.check_interval;
 		look_soon(b, mono);
 	}
@@ -147,52 +247,63 @@ do_chores(struct beat *b, int64_t mono, struct err *err)
 	return 0;
 }
 
-/* Asked right before sleeping: see schedules_changed(). */
+/* Asked right before sleeping: see schedules_changed(). A change that comes
+ * between the two questions is asked about once more. */
 static int
 find_next(struct beat *b, struct err *err)
 {
 	bool changed;
 
 	for (;;) {
-		if (!b->next_known &&
+		if (b->due_state != DUE_KNOWN &&
 		    schedules_next_due(b->db, &b->next_due_us, err) != 0)
 			return -1;
-		b->next_known = true;
+		b->due_state = DUE_KNOWN;
 		if (schedules_changed(b->db, &changed, err) != 0)
 			return -1;
 		if (!changed)
 			return 0;
-		b->next_known = false;
+		beat_forget_due(b);
 		look_soon(b, clock_mono_us());
 	}
 }
 
+static bool
+is_due(const struct beat *b, int64_t mono)
+{
+	if (mono < b->at.pause)
+		return false;
+	return b->due_state == DUE_MORE ||
+	       (b->due_state == DUE_KNOWN && b->next_due_us <= clock_wall_us());
+}
+
+/* Old fires before new ones: they are the later ones. */
+static int
+do_fires(struct beat *b, int64_t mono, struct err *err)
+{
+	if (b->rezone && decide_rezone(b, err) != 0)
+		return -1;
+	if (mono >= b->at.look && do_look(b, err) != 0)
+		return -1;
+	if (!under_way(b) && is_due(b, mono))
+		return do_claim(b, mono, err);
+	return 0;
+}
+
+/* While there is more to claim, marks and chores wait. */
 static int
 work_turn(struct beat *b, int64_t mono, struct err *err)
 {
-	const bool more = b->claim_more && may_claim(b);
+	const bool more = b->due_state == DUE_MORE && may_claim(b);
 
-	if (!more || b->n_sent >= SENT_MAX) {
-		if (send_mark(b, err) != 0 || do_chores(b, mono, err) != 0)
+	if (!more || outbox_unmarked(b->outbox) >= SENT_MAX) {
+		if (outbox_mark(b->outbox, err) != 0 ||
+		    do_chores(b, mono, err) != 0)
 			return -1;
 	}
-	if (may_claim(b)) {
-		if (b->rezone && decide_rezone(b, err) != 0)
-			return -1;
-		if (mono >= b->at.look && do_look(b, err) != 0)
-			return -1;
-		if (b->sending)
-			return 0;
-		if (mono >= b->at.pause &&
-		    (b->claim_more ||
-		     (b->next_known && b->next_due_us <= clock_wall_us()))) {
-			if (do_claim(b, mono, err) != 0)
-				return -1;
-			if (b->sending || b->asking)
-				return 0;
-		}
-	}
-	return find_next(b, err);
+	if (may_claim(b) && do_fires(b, mono, err) != 0)
+		return -1;
+	return under_way(b) ? 0 : find_next(b, err);
 }
 
 /* --- waiting ----------------------------------------------------------- */
@@ -277,26 +388,28 @@ arm(struct beat *b, int64_t mono)
 	arm_due(b, !failed && may_claim(b) && b->at.pause <= mono);
 }
 
-/* --- the database's state ---------------------------------------------- */
+/* --- what a turn ends with ----------------------------------------------- */
 
 void
 beat_end(struct beat *b, const struct err *why)
 {
-	b->stopped = true;
+	beat_enter(b, BEAT_STOPPED);
 	b->opt.on_stopped(why, b->opt.arg);
 }
 
 static void
-trouble(struct beat *b, const struct err *why, int64_t mono)
+turn_failed(struct beat *b, const struct err *why, int64_t mono)
 {
-	if (!b->reached && !schedules_transient(why)) {
+	const bool never =
+	    b->db_reach == REACH_UNTRIED || b->db_reach == REACH_UNREACHED;
+
+	if (never && !schedules_transient(why)) {
 		beat_end(b, why);
 		return;
 	}
-	if (!b->missed)
+	if (beat_reached(&b->db_reach, false))
 		log_warning("schedules: %s; retrying", why->msg);
-	b->missed = true;
-	b->next_known = false;
+	beat_forget_due(b);
 	b->backoff_us = b->backoff_us == 0 ? BACKOFF_MIN_US : 2 * b->backoff_us;
 	if (b->backoff_us > BACKOFF_MAX_US)
 		b->backoff_us = BACKOFF_MAX_US;
@@ -304,35 +417,38 @@ trouble(struct beat *b, const struct err *why, int64_t mono)
 }
 
 static void
-well(struct beat *b)
+turn_worked(struct beat *b)
 {
-	if (b->missed || !b->reached)
+	if (beat_reached(&b->db_reach, true))
 		log_notice("schedules in %s are reachable",
 			   schedules_name(b->db));
-	b->reached = true;
-	b->missed = false;
 	b->backoff_us = 0;
 	b->at.retry = 0;
-	if (b->announced || !b->broker_up)
-		return;
-	b->announced = true;
-	b->opt.on_ready(b->opt.arg);
+	if (b->phase == BEAT_STARTING && b->broker_reach == REACH_UP) {
+		beat_enter(b, BEAT_RUNNING);
+		b->opt.on_ready(b->opt.arg);
+	}
 }
 
+/* The last one. Its failures hold nothing up: marks are made by those who send
+ * the fires again, and a scheduler that is silent is known for dead. */
 static void
-finish_turn(struct beat *b)
+last_turn(struct beat *b)
 {
 	struct err err = ERR_INIT;
 
-	if (send_mark(b, &err) != 0)
+	if (outbox_mark(b->outbox, &err) != 0)
 		log_warning("cannot mark sent fires: %s; they will be sent "
 			    "again, which is harmless",
 			    err.msg);
-	if (b->reached && !b->missed)
+	if (b->db_reach == REACH_UP)
 		schedules_farewell(b->db, b->opt.id, &err);
 	beat_end(b, NULL);
 }
 
+/* Fires that are being sent are waited for, whatever happens: their answers use
+ * the batch, and marking them spares the next one the work. Answers to
+ * questions are not: nothing was written yet. */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -340,19 +456,21 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	const int64_t mono = clock_mono_us();
 	struct err err = ERR_INIT;
 
-	if (b->stopped || b->sending || (b->asking && !b->stopping))
+	if (b->phase == BEAT_STOPPED || outbox_sending(b->outbox))
 		return;
-	if (b->stopping) {
-		finish_turn(b);
+	if (b->phase == BEAT_STOPPING) {
+		last_turn(b);
 		return;
 	}
+	if (lookup_asking(b->lookup))
+		return;
 	if (mono >= b->at.retry) {
 		if (work_turn(b, mono, &err) != 0)
-			trouble(b, &err, mono);
+			turn_failed(b, &err, mono);
 		else
-			well(b);
+			turn_worked(b);
 	}
-	if (!b->stopped && !b->sending && !b->asking)
+	if (b->phase != BEAT_STOPPED && !under_way(b))
 		arm(b, mono);
 }
 
@@ -368,9 +486,10 @@ on_due(evutil_socket_t fd, short what, void *arg)
 	struct beat *b = arg;
 	uint64_t n;
 
+	/* ECANCELED: see TFD_TIMER_CANCEL_ON_SET in timerfd_settime(2). */
 	if (read(fd, &n, sizeof(n)) < 0) {
 		log_info("the clock was set");
-		b->next_known = false;
+		beat_forget_due(b);
 	}
 	beat_turn(b);
 }
