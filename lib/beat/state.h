@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the scheduler share: the state, and what turn.c and decide.c
- * do with it. Calls go downward only, beat.c -> turn.c -> decide.c; the outbox
+ * What the parts of the scheduler share: the state, and what the other files
+ * do with it. Calls go downward only, beat.c -> turn.c -> work.c -> decide.c; the outbox
  * and the lookup know nothing of it and call back. For lib/beat only.
  */
 #ifndef BEAT_STATE_H
@@ -127,6 +127,17 @@ bool beat_reached(enum beat_reach *reach, bool up);
 void beat_forget_due(struct beat *b);
 /* Fires that were not sent are looked for `in_us` from now. */
 void beat_look_in(struct beat *b, int64_t in_us);
+
+/* --- work.c ------------------------------------------------------------ */
+
+/* Does what there is to do at `mono`. Fails when the database does; what was
+ * not done is done in the next turn. */
+int work_turn(struct beat *b, int64_t mono, struct err *err);
+/* Whether fires may be claimed and sent. While the broker is away another
+ * scheduler may reach it. */
+bool work_may_claim(const struct beat *b);
+/* Whether answers will begin the next turn. */
+bool work_under_way(const struct beat *b);
 
 /* --- decide.c ---------------------------------------------------------- */
 
