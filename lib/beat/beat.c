@@ -23,10 +23,11 @@
 #include "util/err.h"
 #include "util/log.h"
 
-/* Two such stretches are what people see of the worst lag: long enough for a
- * monitor that asks once a minute, short enough to show that it is over. */
+/* People see the worst lag of one such stretch and the current one: a monitor
+ * that asks every few minutes misses none, and it shows when trouble is over. */
 #define MAX_LAG_LIFE_US INT64_C(300000000)
 
+/* The schedules that asked are due still; the turn claims them again. */
 static void
 on_answers(void *arg)
 {
@@ -35,6 +36,8 @@ on_answers(void *arg)
 
 /* --- broker and backend ------------------------------------------------ */
 
+/* A change of state begins a turn: what could not be done may be possible now,
+ * and timers that wait for a broker that is gone are disarmed. */
 static void
 on_broker_state(bool up, bool final, const struct err *why, void *arg)
 {
@@ -84,6 +87,8 @@ on_results_state(bool up, bool final, const struct err *why, void *arg)
 
 /* --- the outbox -------------------------------------------------------- */
 
+/* Fires that were found in the outbox do not count for the lag: they have been
+ * late since another scheduler died, which is not this one's doing. */
 static void
 count_fires(struct beat *b, const struct outbox_sent *sent)
 {
@@ -134,6 +139,7 @@ make_outbox(struct beat *b, struct err *err)
 
 /* --- opening and closing ----------------------------------------------- */
 
+/* On failure beat_free() closes what is open. */
 static int
 open_stores(struct beat *b, struct err *err)
 {
@@ -222,6 +228,7 @@ beat_free(struct beat *b)
 void
 beat_stop(struct beat *b)
 {
+	/* A second signal changes nothing; nor one after it has failed. */
 	if (b->phase < BEAT_STOPPING)
 		beat_enter(b, BEAT_STOPPING);
 	beat_turn(b);
@@ -231,6 +238,7 @@ void
 beat_reload(struct beat *b, const struct conf *conf)
 {
 	b->opt.conf = conf;
+	/* check_interval and enabled may be others now. */
 	b->at.check = 0;
 	b->at.zones = 0;
 	beat_forget_due(b);

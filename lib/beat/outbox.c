@@ -69,6 +69,7 @@ struct outbox {
 	unsigned int n_sent;
 };
 
+/* Safe for a batch that is half made. */
 static void
 batch_free(struct batch *t)
 {
@@ -86,6 +87,8 @@ batch_free(struct batch *t)
 	free(t);
 }
 
+/* All at once, before anything is sent: no answer can then fail for memory. NULL
+ * without memory; `fires` are not owned yet. */
 static struct batch *
 batch_new(struct outbox *o, struct schedules_fires *fires)
 {
@@ -149,6 +152,7 @@ outbox_unmarked(const struct outbox *o)
 
 /* --- answers ----------------------------------------------------------- */
 
+/* The subject lets people find all lines of one schedule or task. */
 static void
 log_fire(const struct schedule_fire *fire, enum log_level level,
 	 const char *what, const struct err *why)
@@ -193,6 +197,7 @@ is_hopeless(const struct schedule_fire *fire, const struct err *why)
 	return why->code == ERR_DATA || why->code == ERR_USAGE;
 }
 
+/* Each fire of a batch comes here once, with its last answer. */
 static void
 settle_fire(struct batch *t, const struct schedule_fire *fire,
 	    const struct err *why)
@@ -241,6 +246,7 @@ on_submitted(struct broker_submit *submits, size_t n, void *arg)
 
 /* --- sending ----------------------------------------------------------- */
 
+/* None may be left to be sent: their records failed, or made no sense. */
 static void
 submit_fires(struct batch *t)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the scheduler share: the state, and what the other files
- * do with it. Calls go downward only, beat.c -> turn.c -> work.c -> decide.c; the outbox
- * and the lookup know nothing of it and call back. For lib/beat only.
+ * What the parts of the scheduler share: the state, and what the other files do
+ * with it. Calls go down only, from beat.c to turn.c, work.c and decide.c; the
+ * outbox and the lookup know nothing of it and call back. For lib/beat only.
  */
 #ifndef BEAT_STATE_H
 #define BEAT_STATE_H
@@ -23,7 +23,8 @@ struct lookup;
 struct outbox;
 struct results;
 
-/* Schedules that are claimed at a time: some 50 ms of an open transaction. */
+/* Schedules that are claimed at a time. A trade: more of them share the cost of
+ * a commit, and other schedulers wait for the rows until then. */
 #define CLAIM_MAX 1000
 
 #define NEVER INT64_MAX

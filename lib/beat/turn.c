@@ -94,6 +94,7 @@ on_change(evutil_socket_t fd, short what, void *arg)
 	on_turn(fd, what, arg);
 }
 
+/* Where the database tells of changes (schedules_fd()); else they are polled. */
 static void
 watch_changes(struct beat *b)
 {
@@ -116,6 +117,7 @@ arm_due(struct beat *b, bool on)
 	if (on && b->next_due_us != NEVER) {
 		at.it_value.tv_sec = b->next_due_us / US_PER_S;
 		at.it_value.tv_nsec = b->next_due_us % US_PER_S * 1000;
+		/* All zero would disarm it. */
 		if (b->next_due_us <= 0)
 			at.it_value.tv_nsec = 1;
 	}
@@ -123,6 +125,8 @@ arm_due(struct beat *b, bool on)
 			&at, NULL);
 }
 
+/* When the monotonic clock has to wake it. After a failure nothing else is
+ * waited for, so that a database that is away is not asked more often. */
 static int64_t
 earliest(const struct beat *b, int64_t mono)
 {
@@ -145,6 +149,8 @@ earliest(const struct beat *b, int64_t mono)
 	return first;
 }
 
+/* Arms all that may begin the next turn. `due` is left alone while the broker is
+ * away or a claim pauses: what is due would wake it at once, for nothing. */
 static void
 arm(struct beat *b, int64_t mono)
 {
@@ -177,6 +183,9 @@ beat_end(struct beat *b, const struct err *why)
 	b->opt.on_stopped(why, b->opt.arg);
 }
 
+/* With a database that was never reached, an error that trying again does not
+ * mend is the operator's to hear; later, servers have odd moods, and schedules
+ * must fire when they are over. */
 static void
 turn_failed(struct beat *b, const struct err *why, int64_t mono)
 {
@@ -196,6 +205,7 @@ turn_failed(struct beat *b, const struct err *why, int64_t mono)
 	b->at.retry = mono + b->backoff_us;
 }
 
+/* Ready is who has reached both: systemd starts what depends on it then. */
 static void
 turn_worked(struct beat *b)
 {
@@ -260,6 +270,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	on_turn(fd, what, arg);
 }
 
+/* The wall clock has come to next_due_us, or was set. */
 static void
 on_due(evutil_socket_t fd, short what, void *arg)
 {

@@ -16,11 +16,11 @@
 #include "util/err.h"
 
 #define US_PER_S INT64_C(1000000)
-/* People see from it who lives; three of them are missed before a scheduler is
- * shown as dead. */
+/* How old the figures are that people see of a scheduler, at most. A trade with
+ * the one write that each costs. */
 #define BEAT_US (10 * US_PER_S)
-/* Marked fires go in pieces that take some ms each: a burst of fires is removed
- * as it came, and not in one long transaction. */
+/* Marked fires are removed in pieces, so that no transaction is long; after a
+ * full one the next follows a second later, and a burst is gone in time. */
 #define PRUNE_US (60 * US_PER_S)
 #define PRUNE_MAX 10000
 /* A package with new zones is noticed within the hour; they change some times a
@@ -29,8 +29,8 @@
 /* Fires stay in the outbox for so long after they were sent, so that a clock
  * that is set back makes no fire a second time: no clock is set back further. */
 #define KEEP_US (2 * 86400 * US_PER_S)
-/* What is due is in another scheduler's hands: a claim takes from some ms to a
- * hundred. */
+/* How long what another scheduler has locked is left alone, doubled each time
+ * that it still is: from a commit on a fast disk to one of many rows. */
 #define PAUSE_MIN_US INT64_C(5000)
 #define PAUSE_MAX_US INT64_C(160000)
 /* Fires that are looked for at a time: the most that is kept in memory. */
@@ -69,6 +69,8 @@ send_fires(struct beat *b, struct schedules_fires *fires, enum outbox_age age,
 		beat_look_in(b, OUTBOX_OLD_US / 2);
 }
 
+/* Before the question the flags are as they were: a failure must not forget
+ * that the young ones were to be sent. */
 static int
 do_look(struct beat *b, struct err *err)
 {
@@ -93,6 +95,12 @@ pause_claims(struct beat *b, int64_t mono)
 	b->at.pause = mono + b->pause_us;
 }
 
+/*
+ * Claims what is due. Fires that others lose at the same time are looked for
+ * later: a claim is the sign that there were some. Questions that came up are
+ * asked now, outside the transaction, and the claim is repeated with their
+ * answers.
+ */
 static int
 do_claim(struct beat *b, int64_t mono, struct err *err)
 {
@@ -117,6 +125,7 @@ do_claim(struct beat *b, int64_t mono, struct err *err)
 	return 0;
 }
 
+/* Overwrites its own row; see struct schedules_scheduler. */
 static int
 say_alive(struct beat *b, struct err *err)
 {
@@ -136,7 +145,8 @@ say_alive(struct beat *b, struct err *err)
 	return schedules_beat(b->db, &me, err);
 }
 
-/* What is to be done now and then. */
+/* What is to be done now and then. A time is moved on only after the work was
+ * done, so that a failure is made up for; pruning alone may be missed. */
 static int
 do_chores(struct beat *b, int64_t mono, struct err *err)
 {
@@ -164,6 +174,7 @@ do_chores(struct beat *b, int64_t mono, struct err *err)
 	if (schedules_prune(b->db, clock_wall_us() - KEEP_US, PRUNE_MAX, &n,
 			    err) != 0)
 		return -1;
+	/* A full piece: there is more. */
 	if (n == PRUNE_MAX)
 		b->at.prune = mono + US_PER_S;
 	return 0;
@@ -190,6 +201,7 @@ find_next(struct beat *b, struct err *err)
 	}
 }
 
+/* The pause is over and something is due. */
 static bool
 is_due(const struct beat *b, int64_t mono)
 {
