@@ -30,7 +30,7 @@ struct failure {
 };
 
 /*
- * Everything below up to spawn_child() runs between fork() and execve(), perhaps
+ * What is below, up to spawn_child(), runs between fork() and execve(), perhaps
  * in a child of a threaded process: only async-signal-safe calls are allowed
  * (signal-safety(7)), since another thread may have held the lock of malloc().
  */
