@@ -54,8 +54,8 @@ scan_number(const struct scan *s, const unsigned char *p)
 
 /*
  * Exact, and not by way of a double, which has only 53 bits. "1.0" and "1e3"
- * are refused: a producer that sends those for a counter has computed it in
- * floating point, and may send 0.1 next.
+ * are refused, though their values are whole: other readers of the same task
+ * (Lua, Go, Python) would take them for another type.
  */
 int
 scan_int64(const struct scan_value *number, int64_t *ret, struct err *err)
