@@ -32,12 +32,6 @@
 /* Of a control message, which names a queue or a task. */
 #define REPLY_SLACK (64u << 10)
 
-const char RBROKER_CONTROL[] = "flowrra:control";
-const char RBROKER_REGISTRY[] = "flowrra:registry";
-const char RBROKER_WORKERS[] = "flowrra:workers";
-const char RBROKER_WORKER[] = "flowrra:worker:";
-const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
-
 /* --- scripts ----------------------------------------------------------- */
 
 /* Redis before 7 does not know the line with the flags. */

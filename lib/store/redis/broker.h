@@ -136,13 +136,6 @@ struct rbroker {
 	unsigned int n_queues;
 };
 
-extern const char RBROKER_CONTROL[];
-extern const char RBROKER_REGISTRY[];
-extern const char RBROKER_WORKERS[];
-extern const char RBROKER_WORKER[]; /* followed by the worker's id */
-/* Stands in a queue where a task was withdrawn. */
-extern const char RBROKER_WITHDRAWN[];
-
 int rbroker_eval(struct rbroker *b, enum rscript script,
 		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
 		 const struct slice *keys, size_t n_args,

@@ -25,8 +25,6 @@
  * a thousand tasks, and one list in a hundred parts too long. */
 #define TRIM_EVERY 1000
 
-const char RRESULTS_STATS[] = "flowrra:stats";
-
 /* A note under way. */
 struct note {
 	struct redis_request request; /* that it begins with */

@@ -10,64 +10,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-const char RRESULTS_COMPLETE[] = "flowrra:complete:";
-
-/* --- requests ---------------------------------------------------------- */
-
-void
-rresults_command(struct redis_request *request, struct redis_args argv)
-{
-	if (redis_request_command(request, argv) != 0)
-		redis_request_later(request);
-}
-
-void
-rresults_eval(struct redis_request *request, const struct redis_script *script,
-	      struct redis_args keys, struct redis_args args)
-{
-	if (redis_request_eval(request, script, keys, args) != 0)
-		redis_request_later(request);
-}
-
-struct rresults_request *
-rresults_request_new(struct rresults *r, redis_request_fn *on_reply, void *arg)
-{
-	struct rresults_request *request = malloc(sizeof(*request));
-
-	if (request != NULL)
-		*request = (struct rresults_request){
-		    .request = {.queue = r->requests, .on_reply = on_reply},
-		    .results = r,
-		    .arg = arg};
-	return request;
-}
-
-struct rresults_request *
-rresults_request_record(struct results *results, redis_request_fn *on_reply,
-			results_record_fn *on_record, void *arg)
-{
-	struct rresults_request *request =
-	    rresults_request_new((struct rresults *)results, on_reply, arg);
-	struct err err;
-
-	if (request == NULL) {
-		err_nomem(&err);
-		on_record((struct slice){NULL, 0}, &err, arg);
-		return NULL;
-	}
-	request->on_record = on_record;
-	return request;
-}
-
 /* --- one record -------------------------------------------------------- */
-
-struct slice
-rresults_record(const struct redis_reply *reply)
-{
-	if (redis_reply_type(reply) != REDIS_STRING)
-		return (struct slice){NULL, 0};
-	return redis_reply_string(reply);
-}
 
 static void
 on_got(struct redis_request *request, const struct redis_reply *reply)
@@ -120,6 +63,17 @@ rresults_on_state(struct redis *redis, enum redis_state state,
 			r->opt.arg);
 }
 
+/* The channel says whose a message is. Replies come first: they are the most
+ * frequent where there are any. */
+static void
+rresults_on_message(struct rresults *r, struct slice channel,
+		    struct slice payload)
+{
+	if (!rresults_reply_message(r, channel, payload) &&
+	    !rresults_event_message(r, channel, payload))
+		rresults_watches_message(r, channel);
+}
+
 static const char *
 rresults_name(const struct results *results)
 {
@@ -169,6 +123,8 @@ rresults_open(const struct results_options *options, struct err *err)
 	}
 	r->pub.ops = &results_redis;
 	r->opt = *options;
+	r->heard.on_message = rresults_on_message;
+	r->heard.on_refused = rresults_watches_refused;
 	TAILQ_INIT(&r->awaited);
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		TAILQ_INIT(&r->topics[i]);
