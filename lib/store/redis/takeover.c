@@ -193,7 +193,8 @@ rtakeover_start(struct suspect *m)
 	/* A queue whose epoch was never answered, or whose own list has not been
 	 * read, is left for the next time: what is taken lands in that list. */
 	for (i = 0; i < b->n_queues; i++)
-		if (m->epochs[i] != NULL && b->queues[i].recovered &&
+		if (m->epochs[i] != NULL &&
+		    b->queues[i].phase == RQUEUE_READY &&
 		    (a = rliveness_new(b, &b->queues[i], slice_of(m->id),
 				       m->epochs[i])) != NULL)
 			rtakeover_take(a);
