@@ -39,8 +39,8 @@ check_file(const char *path, struct err *err)
 	return 0;
 }
 
-/* Whoever can write to a directory can put another file, or another directory,
- * in the place of what is in it; so all of them up to the root count. */
+/* Who can write to a directory can put another file, or another directory, in
+ * the place of what is in it; so all of them up to the root count. */
 static int
 check_directories(const char *path, struct err *err)
 {

@@ -17,7 +17,7 @@ struct step {
 	/* Fills argv and returns how many there are; 0: not needed. */
 	size_t (*args)(const struct redis *r, struct slice argv[ARGS_MAX]);
 	/* Looks at an error reply: 0 if it does not matter, else -1 with *err;
-	 * ERR_REFUSED if it is no use to try again. */
+	 * ERR_REFUSED if another try is of no use. */
 	int (*judge)(const struct redis_reply *reply, struct err *err);
 };
 

@@ -28,9 +28,9 @@ same(char a, char b)
 }
 
 /*
- * Optimal string alignment: an edit distance in which neighbours may be swapped,
- * the most frequent slip of a typist. A cell needs the two rows before its own,
- * so three rows of the table are all that is kept.
+ * Optimal string alignment: an edit distance in which neighbours may be
+ * swapped, the most frequent slip of a typist. A cell needs the two rows before
+ * its own, so three rows of the table are all that is kept.
  */
 size_t
 closest_distance(const char *a, const char *b)

@@ -34,7 +34,7 @@ const struct conf_key conf_keys[] = {
 const size_t conf_n_keys = LEN(conf_keys);
 
 /*
- * From this distance on, a name is no slip of the pen: one mistake in four
+ * From this distance on, a name is not a slip of the pen: one mistake in four
  * letters, and one more for the shortest names. closest_offer() is laxer, as
  * it shows several names and this gives one.
  */

@@ -164,8 +164,8 @@ has_open_script(const struct argv_template *t)
 	return announced && i < argv_template_count(t);
 }
 
-/* An argument in the text of a shell's script would be a part of the script,
- * with all that whoever submits the task may write there. */
+/* An argument in the text of a shell's script would be a part of the script:
+ * anybody who may submit the task could run commands. */
 static int
 check_script(const struct argv_template *t, struct err *err)
 {
@@ -326,7 +326,7 @@ check_any(const char *text, struct err *err)
 	return 0;
 }
 
-/* The types that are texts come first in enum conf_type, so that this table also
+/* The types that are texts come first in enum conf_type, so this table also
  * says which they are (conf_key_is_text()). */
 static int (*const checks[])(const char *text, struct err *err) = {
     [CONF_STRING] = check_any,		[CONF_SECRET] = check_any,

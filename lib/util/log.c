@@ -135,7 +135,7 @@ log_enabled(enum log_level level)
 
 /*
  * The bytes at p that are to be shown as such: a control character (U+0080 to
- * U+009F are two bytes), or what is no UTF-8. Otherwise 0, and *ret_plain is
+ * U+009F are two bytes), or what is not UTF-8. Otherwise 0, and *ret_plain is
  * the number of bytes of the character.
  */
 static size_t

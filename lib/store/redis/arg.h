@@ -29,8 +29,8 @@ extern const char RBROKER_REGISTRY[];
 extern const char RBROKER_WORKERS[];
 /* Followed by a worker's id: its heartbeat, a key that expires. */
 extern const char RBROKER_WORKER[];
-/* Stands in a queue where a task was withdrawn: taking it out of the middle of a
- * list would move all that is behind. */
+/* Stands in a queue where a task was withdrawn: taking it out of the middle of
+ * a list would move all that is behind. */
 extern const char RBROKER_WITHDRAWN[];
 
 /* Followed by a task's id, a channel: its final record is stored. */

@@ -10,6 +10,7 @@
 
 #include "store/redis/results.h"
 
+/* With no connection the request is answered all the same, with NULL. */
 void
 rresults_command(struct redis_request *request, struct redis_args argv)
 {
@@ -38,6 +39,7 @@ rresults_request_new(struct rresults *r, redis_request_fn *on_reply, void *arg)
 	return request;
 }
 
+/* Without memory nothing can be put off: on_record is called from within. */
 struct rresults_request *
 rresults_request_record(struct results *results, redis_request_fn *on_reply,
 			results_record_fn *on_record, void *arg)

@@ -38,6 +38,11 @@ rbroker_check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
 		       found.remedy);
 }
 
+/*
+ * Runs with each connection. Queues compare lengths before settlements are sent
+ * again: a claim that nobody knows of would be hidden by one that has just been
+ * taken out.
+ */
 static void
 rbroker_start(struct rbroker *b)
 {
@@ -110,6 +115,8 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 
 /* --- workers ----------------------------------------------------------- */
 
+/* No answer is awaited: the next heartbeat follows soon, and a connection that
+ * is broken shows by itself. */
 static void
 rbroker_heartbeat(struct broker *broker, struct slice description)
 {
@@ -144,6 +151,8 @@ rbroker_deregister(struct broker *broker)
 	redis_command(b->redis, NULL, NULL, 3, rem);
 }
 
+/* No answer is awaited: a task that is not registered can be submitted all the
+ * same, with the defaults. */
 static void
 register_tasks(struct broker *broker, const struct slice *names,
 	       const struct slice *descriptions, size_t n)
@@ -173,6 +182,7 @@ rbroker_name(const struct broker *broker)
 	return ((const struct rbroker *)broker)->url_name;
 }
 
+/* A worker is up only when the server was judged (`checked`). */
 static bool
 rbroker_is_up(const struct broker *broker)
 {
@@ -210,6 +220,8 @@ rbroker_close(struct broker *broker)
 	free(b);
 }
 
+/* The names show in CLIENT LIST. No limit for replies: a page of an operator's
+ * list may be larger than any task. */
 static struct redis *
 connect_redis(struct rbroker *b, struct err *err)
 {
@@ -223,6 +235,8 @@ connect_redis(struct rbroker *b, struct err *err)
 	return redis_new(b->opt.base, &options, err);
 }
 
+/* The outbox gets its connection afterwards, because the connection's callback
+ * pushes the outbox: each needs the other. */
 static struct broker *
 rbroker_open(const struct broker_options *options, struct err *err)
 {

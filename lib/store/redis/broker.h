@@ -22,8 +22,9 @@
  *
  * A worker has one connection for commands, one that listens for orders, and
  * one for each queue that waits in BLMOVE while the queue is empty. Claims by
- * script, settlements and the comparison of what is in flight share the connection
- * for commands, so that their order there is their order at the server.
+ * script, settlements and the comparison of what is in flight share the
+ * connection for commands, so that their order there is their order at the
+ * server.
  */
 #ifndef STORE_REDIS_BROKER_H
 #define STORE_REDIS_BROKER_H

@@ -29,9 +29,11 @@
  * commands; a connection that is dead shows that much later than others. */
 #define BLOCK_S "5"
 #define BLOCK_MS 5000
-/* One claim: so many keep the executors busy while the next is on its way, and
- * are a short stop of the server; with not more bytes than both sides can hold
- * at once. */
+/*
+ * One claim. 512 tasks keep the executors busy while the next claim is on its
+ * way, and are a short stop of the server; the bytes are what both sides can
+ * hold at once.
+ */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
 

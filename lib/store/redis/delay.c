@@ -2,9 +2,10 @@
 /*
  * The Redis broker: delayed tasks.
  *
- * They wait in a sorted set by the time at which they are due, which the scripts
- * take from the server's clock. promote.lua moves what is due, and says how long
- * the next one still has; a timer asks again then.
+ * They wait in a sorted set by the time at which they are due, which the
+ * scripts take from the server's clock: the clocks of producers and workers
+ * need not agree. promote.lua moves what is due, and says how long the next one
+ * still has; a timer asks again then.
  */
 #include <event2/event.h>
 

@@ -2,10 +2,11 @@
 /*
  * The Redis broker: its scripts, as the server's version needs them.
  *
- * Redis 7 reads flags from a script's first line, and claims need one: a full
- * server must still move tasks. Redis before 7 takes that line for Lua that is
- * wrong. The texts with flags are the default, since only a worker asks for the
- * version before its first script; the producers' script has no such line.
+ * Redis 7 reads flags from a script's first line, and most scripts need one: a
+ * full server must still move tasks. Redis before 7 takes that line for Lua
+ * that is wrong. The texts with flags are the default; workers and operators
+ * ask for the version before their first script, and the producers' script has
+ * no such line.
  */
 #include <string.h>
 

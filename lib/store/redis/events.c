@@ -2,7 +2,7 @@
 /*
  * The Redis backend: task events, on a channel.
  *
- * They are for people who look on (flowrractl events, a dashboard): they may get
+ * They are for people who look on (flowrractl events, a dashboard): they may be
  * lost, and nothing waits for them. A worker sends none while nobody listens.
  */
 #include <event2/event.h>

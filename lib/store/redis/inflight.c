@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Redis broker: claims in memory, and what a server's refusal means for a
- * queue. Whatever brings a task (claim.c, reconcile.c, takeover.c) notes it here
- * and hands it to the worker.
+ * queue. Each file that brings tasks (claim.c, reconcile.c, takeover.c) notes
+ * them here and hands them to the worker.
  *
  * Each claim mirrors one entry of a shard of the in-flight list, from the reply
  * that brought it until its settlement is confirmed (settle.c).

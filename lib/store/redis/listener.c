@@ -2,9 +2,10 @@
 /*
  * The Redis backend: the connection that carries all subscriptions.
  *
- * A connection that subscribes can do nothing else (RESP2), so there is a second
- * one, made by the first who needs it: workers never do. What arrives belongs to
- * files above this one, so it goes to the callback that results.c has set.
+ * A connection that subscribes can do nothing else (RESP2), so there is a
+ * second one, made by the first who needs it: workers never do. What arrives
+ * belongs to files above this one, so it goes to the callbacks that results.c
+ * has set.
  */
 #include "store/redis/results.h"
 

@@ -18,6 +18,11 @@
 
 #include "store/redis/broker.h"
 
+/*
+ * The last shard of a recovery makes the queue ready, and not sooner: what is
+ * found counts against what the worker wants, so that it does not take more
+ * than it can run.
+ */
 static void
 rshard_reconciled(struct shard *shard)
 {
@@ -48,6 +53,8 @@ rshard_failed(struct shard *shard, const struct redis_reply *reply)
 			       reply);
 }
 
+/* A task may be in the list twice, byte for byte (a producer may push it so):
+ * each entry needs a claim of its own, hence `seen`. */
 static struct rclaim *
 rshard_find(struct shard *shard, struct slice task)
 {
@@ -96,6 +103,8 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 	rshard_reconciled(shard);
 }
 
+/* The script also buries what is too large to be handed out, and removes what
+ * was withdrawn: both lie in the list, and no worker could settle them. */
 void
 rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
 {
@@ -117,6 +126,11 @@ rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
 		shard->reconciling = true;
 }
 
+/*
+ * A list that is shorter is no reason: settlements that are confirmed leave
+ * memory a moment later than the list. While something is there too much, the
+ * length shows it again the next time.
+ */
 static void
 rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
 {

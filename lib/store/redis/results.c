@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis backend: opening, closing, and reading one record.
+ * The Redis backend: opening, closing, and reading one record. The files below
+ * it do the rest; the table at the end names all operations.
  *
- * There is one connection for commands from the start, and one that listens from
- * when somebody does: a worker does not.
+ * There is one connection for commands from the start, and one that listens
+ * from when somebody does: a worker does not.
  */
 #include "store/redis/results.h"
 
@@ -12,6 +13,7 @@
 
 /* --- one record -------------------------------------------------------- */
 
+/* A record that does not exist is an answer, not an error: p == NULL. */
 static void
 on_got(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -47,6 +49,9 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 
 /* --- opening and closing ----------------------------------------------- */
 
+/*
+ * Called by the connection for commands; the listener's state is listener.c's.
+ */
 static void
 rresults_on_state(struct redis *redis, enum redis_state state,
 		  const struct err *why, void *arg)
@@ -80,6 +85,7 @@ rresults_name(const struct results *results)
 	return ((const struct rresults *)results)->url_name;
 }
 
+/* The listener does not count: those who wait hear of its errors themselves. */
 static bool
 rresults_is_up(const struct results *results)
 {
@@ -108,6 +114,8 @@ rresults_close(struct results *results)
 	free(r);
 }
 
+/* Connections are made at last: what they call back must be complete. The
+ * server need not be up; nothing here waits for it. */
 static struct results *
 rresults_open(const struct results_options *options, struct err *err)
 {

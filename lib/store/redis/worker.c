@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: what only a worker has. Its queues are opened here, and here
- * stands what makes them look for tasks: orders, timers, the end of a recovery.
+ * The Redis broker: what only a worker has. Its queues are opened here, and it
+ * says what makes them look for tasks: orders, timers, the end of a recovery.
  *
  * This file is above those that take tasks (claim.c, delay.c, reconcile.c,
  * takeover.c); they reach it by callbacks alone.
@@ -20,14 +20,16 @@
  * with its connection is found at once, when that is back: this is for the
  * rest, and costs 17 lengths a queue. */
 #define RECONCILE_S 10
-/* How often the other workers are looked at. The key of a heartbeat lives a second
- * less than BROKER_HEARTBEAT_TTL_S, to make up for it. */
+/* How often the other workers are looked at. The key of a heartbeat lives a
+ * second less than BROKER_HEARTBEAT_TTL_S, to make up for it. */
 #define LIVENESS_S 1
 /* Of a control message, which names a queue or a task. */
 #define REPLY_SLACK (64u << 10)
 
 /* --- one queue ---------------------------------------------------------- */
 
+/* Also while the claim script is under way: RQUEUE_MAYBE then says that its
+ * answer may be older than the news. */
 void
 rqueue_wake(struct rqueue *q)
 {
@@ -36,6 +38,9 @@ rqueue_wake(struct rqueue *q)
 	rqueue_pump(q);
 }
 
+/*
+ * The connection for commands is gone, and with it all answers that were due.
+ */
 void
 rqueue_stall(struct rqueue *q)
 {
@@ -44,6 +49,7 @@ rqueue_stall(struct rqueue *q)
 	evtimer_del(q->retry);
 }
 
+/* The server has refused something RETRY_MS ago. */
 static void
 rqueue_on_retry(evutil_socket_t fd, short what, void *arg)
 {
