@@ -59,6 +59,11 @@ enum rqueue_key {
 	KEY_COUNT
 };
 
+/*
+ * A task that this worker has claimed: one entry of a shard's list at the
+ * server. It lives from the reply that brought it until the server has confirmed
+ * its settlement; the worker holds `pub` in between.
+ */
 struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
@@ -71,6 +76,11 @@ struct rclaim {
 	char bytes[];
 };
 
+/*
+ * A part of the in-flight list, and its image in memory. What the list has and
+ * memory has not is lost until a comparison finds it; what memory has and the
+ * list has not was settled, or taken over by another worker.
+ */
 struct shard {
 	char *key;
 	TAILQ_HEAD(, rclaim) claims; /* the list from its tail to its head */
@@ -111,6 +121,13 @@ enum rqueue_move {
 	RQUEUE_MOVE_RETURNS /* what came during a pause: `releasing` */
 };
 
+/*
+ * One queue. Producers and operators use only the names of its keys.
+ *
+ * A worker takes tasks only when `phase` is READY. At most one claim script, one
+ * look for due tasks and one BLMOVE are under way, each with its state; the
+ * script and BLMOVE may be so at the same time.
+ */
 struct rqueue {
 	struct rbroker *broker;
 	unsigned int index;

@@ -31,7 +31,8 @@
 struct rresults;
 struct topic;
 
-/* Tasks that have ended in this turn of the loop, in one way. */
+/* Tasks that have ended in this turn of the loop, in one way: noted together
+ * when it ends (index.c). */
 struct ended {
 	struct buf ids; /* each with a NUL behind */
 	unsigned int n;
