@@ -16,10 +16,10 @@
 #include "verb.h"
 
 struct schedules *
-open_schedules(struct ctl *ctl, int *ret_status)
+open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 {
 	const struct globals *g = &ctl->globals;
-	struct schedules_options options = {.url = NULL};
+	struct schedules_options options = {.reads = reads};
 	struct schedules *s = NULL;
 	struct err err = ERR_INIT;
 	struct conf *conf = NULL;

@@ -73,7 +73,7 @@ void
 doctor_schedules(struct doctor *d)
 {
 	const struct schedules_options options = {
-	    .url = d->client->conf->scheduler.database_url};
+	    .url = d->client->conf->scheduler.database_url, .reads = true};
 	const int64_t now_us = clock_wall_us();
 	struct schedules_stats *stats = NULL;
 	struct err err = ERR_INIT;

@@ -144,7 +144,7 @@ static void
 look_at_schedulers(struct health *h)
 {
 	const struct schedules_options options = {
-	    .url = h->client->conf->scheduler.database_url};
+	    .url = h->client->conf->scheduler.database_url, .reads = true};
 	const int64_t now_us = clock_wall_us();
 	struct schedules_stats *stats = NULL;
 	struct err err = ERR_INIT;

@@ -75,7 +75,8 @@ io_fail(struct database *db, struct database_jobs *list, const struct err *why)
 
 	while ((job = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, job, link);
-		if (job->must && !job->user->leaving)
+		if (job->must && !job->user->leaving &&
+		    !(db->absent && job->absent == DATABASE_FAIL))
 			io_keep(db, job);
 		else
 			io_hand_back(db, job, why);
@@ -129,6 +130,17 @@ io_take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
 	}
 }
 
+/* Opens the file for the first job that needs it: it was not there before. */
+static int
+io_open_late(struct database *db, bool create, struct err *err)
+{
+	bool final;
+	int result = file_open(&db->tx, create, &final, err);
+
+	db->absent = result == 1;
+	return result == 0 ? 0 : -1;
+}
+
 /*
  * Runs all jobs of a batch in one transaction. It is as safe as the job that
  * asks for most, and takes the writers' lock if any of them writes. 0, or -1
@@ -140,13 +152,17 @@ io_run_batch(struct database *db, const struct database_jobs *batch,
 {
 	enum database_sync sync = DATABASE_LATER;
 	struct database_job *job;
-	bool writes = false;
+	bool writes = false, create = false;
 
 	TAILQ_FOREACH (job, batch, link) {
 		writes = writes || !job->reads;
+		create =
+		    create || (!job->reads && job->absent == DATABASE_MAKE);
 		if (job->sync > sync)
 			sync = job->sync;
 	}
+	if (db->tx.db == NULL && io_open_late(db, create, err) != 0)
+		return -1;
 	if (file_begin(&db->tx, writes, sync, err) != 0)
 		return -1;
 	TAILQ_FOREACH (job, batch, link)
@@ -272,8 +288,12 @@ io_on_upgrade(const struct err *what, void *database)
 	pthread_mutex_unlock(&db->lock);
 }
 
-/* Lock held, but not while it works. The state says how it went; after a
- * failure that is not final, REOPEN_MS pass before the next try. */
+/*
+ * Lock held, but not while it works. The state says how it went; after a
+ * failure that is not final, REOPEN_MS pass before the next try. Only a worker
+ * makes a file that is not there at once: for others the database is up without
+ * it, and the first job that writes makes it. Who only asks leaves no file.
+ */
 static void
 io_reopen(struct database *db)
 {
@@ -282,10 +302,10 @@ io_reopen(struct database *db)
 	int result;
 
 	pthread_mutex_unlock(&db->lock);
-	result = file_open(&db->tx, &final, &err);
+	result = file_open(&db->tx, db->tx.worker, &final, &err);
 	pthread_mutex_lock(&db->lock);
 	db->reopen_ms = clock_mono_ms() + REOPEN_MS;
-	if (result == 0)
+	if (result >= 0)
 		io_enter_state(db, UP, NULL);
 	else
 		io_enter_state(db, final ? REFUSED : DOWN, &err);
