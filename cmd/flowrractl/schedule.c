@@ -26,7 +26,8 @@ open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 
 	/* The configuration is loaded again rather than taken from a client,
 	 * which would need a broker's URL that is right. */
-	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0) {
+	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0 &&
+	    conf_check_store(conf, CONF_STORE_SCHEDULES, &err) == 0) {
 		options.url = conf->scheduler.database_url;
 		s = schedules_open(&options, &err);
 	}

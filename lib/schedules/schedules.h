@@ -176,7 +176,7 @@ struct schedules_options {
 	const char *url;
 	int64_t timeout_ms; /* of each call; 0: 5000 */
 	/* Only asks: an SQLite file that is not there is not made, and the
-	 * calls fail with ERR_UNAVAILABLE. */
+	 * calls fail with ERR_NOT_FOUND. */
 	bool reads;
 };
 

@@ -116,7 +116,7 @@ struct database_options {
  * Opens the database, in the background; the user is called back when it is
  * open, or cannot be. Only a worker makes a file that is not there at once; for
  * others the first job that writes does, and until then jobs that only read
- * fail with ERR_UNAVAILABLE. 0, or -1 with *err.
+ * fail with ERR_NOT_FOUND. 0, or -1 with *err.
  */
 int database_join(struct database_user *user,
 		  const struct database_options *options, struct err *err);

@@ -165,7 +165,7 @@ file_slashes_hint(const struct tx *tx)
 static void
 file_say_absent(const struct tx *tx, struct err *err)
 {
-	err_set(err, ERR_UNAVAILABLE,
+	err_set(err, ERR_NOT_FOUND,
 		"there is no database %s; a worker, or the first task that is "
 		"submitted, makes it%s",
 		tx->path, file_slashes_hint(tx));

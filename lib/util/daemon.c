@@ -180,6 +180,18 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		tell_ready(d);
 }
 
+/* A worker that looked where nobody submits would be as bad as the reverse. What
+ * it has for itself is announced to the commands that its tasks run. */
+static int
+daemon_check_conf(const struct conf *conf, struct err *err)
+{
+	return conf_check_store(conf, CONF_STORE_BROKER, err) != 0 ||
+		       conf_check_store(conf, CONF_STORE_BACKEND, err) != 0 ||
+		       conf_announce(conf, err) != 0
+		   ? -1
+		   : 0;
+}
+
 /* reload() may take several turns of the loop (executors are replaced one after
  * the other) and ends with daemon_reloaded(), also when it succeeds at once. */
 static void
@@ -193,6 +205,7 @@ daemon_start_reload(struct daemon *d)
 		 (long long)clock_mono_us());
 	daemon_tell_state(d, state);
 	if (conf_load(d->config, d->settings, &d->next, &err) != 0 ||
+	    daemon_check_conf(d->next, &err) != 0 ||
 	    d->program->reload(d->arg, d->next, &err) != 0)
 		daemon_reloaded(d, &err);
 }
@@ -408,7 +421,8 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
-	if (make_loop(d, err) != 0 || d->program->start(d, d->arg, err) != 0)
+	if (daemon_check_conf(d->conf, err) != 0 || make_loop(d, err) != 0 ||
+	    d->program->start(d, d->arg, err) != 0)
 		return -1;
 	event_base_dispatch(d->base);
 	return 0;

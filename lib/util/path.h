@@ -6,14 +6,23 @@
 #ifndef UTIL_PATH_H
 #define UTIL_PATH_H
 
+#include <stdbool.h>
+
 struct err;
+
+/* The state directory of this machine's services. */
+#define PATH_SERVICES "/var/lib/flowrra"
 
 /*
  * The state directory: the first of $STATE_DIRECTORY, which systemd sets,
- * /var/lib/flowrra for root, $XDG_STATE_HOME/flowrra, ~/.local/state/flowrra.
- * It need not exist. free() it; NULL when memory runs out.
+ * /var/lib/flowrra for root and for its owner, $XDG_STATE_HOME/flowrra,
+ * ~/.local/state/flowrra. It need not exist. free() it; NULL when memory runs
+ * out.
  */
 char *path_state_dir(void);
+
+/* Whether that is one of the last two: of this user, not of the services. */
+bool path_is_personal(void);
 
 /* The embedded database: "flowrra.db" in the state directory. */
 char *path_database(void);
