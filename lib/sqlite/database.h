@@ -73,6 +73,9 @@ struct database_job {
 	bool reads; /* changes nothing, and need not see what is just being
 		       written */
 	enum database_absent absent;
+	/* Makes room: on a full disk, a process that is not a worker carries it
+	 * out all the same (reserve.h). */
+	bool frees;
 	/* Is tried again until it succeeds; on_state tells of the trouble. */
 	bool must;
 	unsigned int rows; /* about how many; 0 is as good as 1 */

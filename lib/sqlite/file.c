@@ -27,6 +27,7 @@
 
 #include "sqlite/fault.h"
 #include "sqlite/identity.h"
+#include "sqlite/reserve.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/path.h"
@@ -426,6 +427,23 @@ file_prepare(struct tx *tx, struct err *err)
 	return tx->statements != NULL ? 0 : err_nomem(err);
 }
 
+/* Returns 1 for a failure by a full disk: the files beside the database, which
+ * go with its last user, could not be made. */
+static int
+file_open_there(struct tx *tx, bool *ret_final, struct err *err)
+{
+	bool full;
+
+	if (file_connect(tx, err) == 0 && file_set_up(tx, err) == 0 &&
+	    file_prepare(tx, err) == 0)
+		return 0;
+	/* Only a person can mend these; all else may pass. */
+	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
+	full = file_is_full(tx);
+	file_close(tx);
+	return full ? 1 : -1;
+}
+
 int
 file_open(struct tx *tx, bool create, bool *ret_final, struct err *err)
 {
@@ -438,13 +456,10 @@ file_open(struct tx *tx, bool create, bool *ret_final, struct err *err)
 		file_say_absent(tx, err);
 	if (result != 0)
 		return result;
-	if (file_connect(tx, err) == 0 && file_set_up(tx, err) == 0 &&
-	    file_prepare(tx, err) == 0)
-		return 0;
-	/* Only a person can mend these; all else may pass. */
-	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
-	file_close(tx);
-	return -1;
+	result = file_open_there(tx, ret_final, err);
+	if (result == 1 && reserve_release(tx->path, RESERVE_TO_OPEN))
+		result = file_open_there(tx, ret_final, err);
+	return result == 0 ? 0 : -1;
 }
 
 void
@@ -559,6 +574,22 @@ file_failure_is_general(const struct tx *tx)
 	return fault_is_general(sqlite3_errcode(tx->db));
 }
 
+bool
+file_is_full(const struct tx *tx)
+{
+	return tx->db != NULL && fault_is_full(tx->db);
+}
+
+int
+file_say_full(const struct tx *tx, struct err *err)
+{
+	return err_set(
+	    err, ERR_UNAVAILABLE,
+	    "%s: the disk is full, and the reserve for "
+	    "deleting is used up; make room, and work goes on by itself",
+	    tx->name);
+}
+
 /* --- tidiness ---------------------------------------------------------- */
 
 void
@@ -573,6 +604,13 @@ file_checkpoint(struct tx *tx, bool all)
 	/* If it fails now, the next one will see to it. */
 	sqlite3_wal_checkpoint_v2(tx->db, NULL, mode, NULL, NULL);
 	tx->log_pages = 0; /* the next commit sets it again */
+}
+
+void
+file_truncate_log(struct tx *tx)
+{
+	sqlite3_wal_checkpoint_v2(tx->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+				  NULL, NULL);
 }
 
 static int

@@ -66,6 +66,12 @@ void file_wake(struct tx *tx);
 /* Whether the last failure would have met any other job, too. */
 bool file_failure_is_general(const struct tx *tx);
 
+/* Whether the last failure was that the disk is full; sets such an error. */
+bool file_is_full(const struct tx *tx);
+int file_say_full(const struct tx *tx, struct err *err);
+
+/* Moves the log into the file and cuts it off, if no reader keeps it. */
+void file_truncate_log(struct tx *tx);
 /* Moves the log into the file, if it has grown long; `all`: however short. */
 void file_checkpoint(struct tx *tx, bool all);
 /* Gives free pages back to the file system, if there are many: some at a time.

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sqlite/reserve.h"
 #include "util/clock.h"
 
 /* One transaction takes no more than this, so that its answers do not wait for
@@ -141,6 +142,21 @@ io_open_late(struct database *db, bool create, struct err *err)
 	return result == 0 ? 0 : -1;
 }
 
+/* After a failure: whether the disk is full, and its reserve may be used. A
+ * worker leaves it to those who delete: its own jobs wait for room. */
+static bool
+io_may_use_reserve(struct database *db, const struct database_jobs *batch)
+{
+	struct database_job *job;
+
+	if (db->tx.worker || !file_is_full(&db->tx))
+		return false;
+	TAILQ_FOREACH (job, batch, link)
+		if (job->frees)
+			return true;
+	return false;
+}
+
 /*
  * Runs all jobs of a batch in one transaction. It is as safe as the job that
  * asks for most, and takes the writers' lock if any of them writes. 0, or -1
@@ -165,6 +181,9 @@ io_run_batch(struct database *db, const struct database_jobs *batch,
 		return -1;
 	if (file_begin(&db->tx, writes, sync, err) != 0)
 		return -1;
+	/* With the writers' lock: no other process' log can grow into it. */
+	if (db->use_reserve && !reserve_release(db->path, 0))
+		return file_say_full(&db->tx, err);
 	TAILQ_FOREACH (job, batch, link)
 		if (job->run(job, &db->tx, err) != 0)
 			return -1;
@@ -198,6 +217,37 @@ io_end_batch(struct database *db, struct database_jobs *batch,
 	}
 }
 
+/* Runs a batch again that failed on a full disk and makes room. Then the log,
+ * which has grown by it, gives its room back, and the reserve is filled. */
+static int
+io_run_with_reserve(struct database *db, const struct database_jobs *batch,
+		    struct err *err)
+{
+	int result;
+
+	db->use_reserve = true;
+	if ((result = io_run_batch(db, batch, err)) != 0)
+		file_rollback(&db->tx);
+	db->use_reserve = false;
+	file_truncate_log(&db->tx);
+	reserve_fill(db->path);
+	return result;
+}
+
+/* One job in a transaction of its own; 0, or -1 with *err. */
+static int
+io_run_single(struct database *db, const struct database_jobs *single,
+	      struct err *err)
+{
+	bool again;
+
+	if (io_run_batch(db, single, err) == 0)
+		return 0;
+	again = io_may_use_reserve(db, single);
+	file_rollback(&db->tx);
+	return again ? io_run_with_reserve(db, single, err) : -1;
+}
+
 /* After a failure that is one job's own, such as a constraint: each has a
  * transaction of its own, so only that job fails. */
 static void
@@ -211,8 +261,7 @@ io_run_one_by_one(struct database *db, struct database_jobs *batch)
 	while ((job = TAILQ_FIRST(batch)) != NULL) {
 		TAILQ_REMOVE(batch, job, link);
 		TAILQ_INSERT_TAIL(&single, job, link);
-		if ((result = io_run_batch(db, &single, &err)) != 0)
-			file_rollback(&db->tx);
+		result = io_run_single(db, &single, &err);
 		pthread_mutex_lock(&db->lock);
 		io_end_batch(db, &single, result == 0 ? NULL : &err);
 		pthread_mutex_unlock(&db->lock);
@@ -235,7 +284,8 @@ io_work(struct database *db)
 	io_take(&db->queue, &batch, &rows, &bytes);
 	pthread_mutex_unlock(&db->lock);
 	if ((result = io_run_batch(db, &batch, &err)) != 0) {
-		general = file_failure_is_general(&db->tx);
+		general = file_failure_is_general(&db->tx) &&
+			  !io_may_use_reserve(db, &batch);
 		file_rollback(&db->tx);
 	}
 	if (!general)
@@ -272,6 +322,8 @@ io_tidy(struct database *db)
 	file_checkpoint(&db->tx, db->unflushed);
 	db->unflushed = false;
 	more = file_shrink(&db->tx);
+	if (db->tx.worker)
+		reserve_fill(db->path);
 	pthread_mutex_lock(&db->lock);
 	if (more)
 		db->soon_ms = clock_mono_ms() + SOON_MS;
@@ -303,6 +355,8 @@ io_reopen(struct database *db)
 
 	pthread_mutex_unlock(&db->lock);
 	result = file_open(&db->tx, db->tx.worker, &final, &err);
+	if (result == 0 && db->tx.worker)
+		reserve_fill(db->path);
 	pthread_mutex_lock(&db->lock);
 	db->reopen_ms = clock_mono_ms() + REOPEN_MS;
 	if (result >= 0)

@@ -129,6 +129,8 @@ sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 	if (page == NULL)
 		return;
 	page->job.sync = DATABASE_NOW;
+	page->job.absent = DATABASE_FAIL;
+	page->job.frees = true;
 	page->job.rows = n;
 	spage_post(b, page);
 }
@@ -285,6 +287,8 @@ sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 	if (page == NULL)
 		return;
 	page->job.sync = DATABASE_NOW;
+	page->job.absent = DATABASE_FAIL;
+	page->job.frees = true;
 	if (valid)
 		memcpy(page->id, id.p, id.len);
 	spage_set_cursor(page, cursor, 1);
@@ -435,6 +439,8 @@ sadmin_exhume(struct broker *broker, struct slice queue,
 					 .done = exhume_done,
 					 .drop = exhume_drop,
 					 .sync = DATABASE_NOW,
+					 .absent = DATABASE_FAIL,
+					 .frees = true,
 					 .rows = (unsigned int)n},
 				 .batch = batch,
 				 .n = n,
