@@ -229,6 +229,7 @@ io_run_with_reserve(struct database *db, const struct database_jobs *batch,
 	if ((result = io_run_batch(db, batch, err)) != 0)
 		file_rollback(&db->tx);
 	db->use_reserve = false;
+	file_shrink(&db->tx);
 	file_truncate_log(&db->tx);
 	reserve_fill(db->path);
 	return result;

@@ -40,31 +40,55 @@ reserve_give_to_owner(const char *path, int fd)
 	       (stat(path, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0);
 }
 
-static bool
-reserve_fits(int fd, off_t there)
+/*
+ * How large the reserve can be, of `there` bytes now. A new one must be small
+ * beside what is free. One that was used takes back half of it, since what a
+ * deletion has set free is for new tasks, too.
+ */
+static off_t
+reserve_size(const char *path, off_t there, bool new)
 {
+	unsigned long long available, missing = RESERVE_BYTES - there;
 	struct statvfs fs;
 
-	return fstatvfs(fd, &fs) == 0 &&
-	       fs.f_bavail * (unsigned long long)fs.f_frsize >=
-		   (unsigned long long)(RESERVE_BYTES - there) * RESERVE_SHARE;
+	if (statvfs(path, &fs) != 0)
+		return there;
+	available = fs.f_bavail * (unsigned long long)fs.f_frsize;
+	if (new)
+		return available >= missing * RESERVE_SHARE ? RESERVE_BYTES
+							    : there;
+	return there +
+	       (off_t)(available / 2 < missing ? available / 2 : missing);
+}
+
+/* If the disk is full before all of it is there, it goes back as it was: the
+ * last block is for whoever needs it. */
+static void
+reserve_grow(const char *path, int fd, bool new)
+{
+	struct stat st;
+	off_t size;
+
+	if (fstat(fd, &st) != 0 || st.st_size >= RESERVE_BYTES ||
+	    !reserve_give_to_owner(path, fd))
+		return;
+	size = reserve_size(path, st.st_size, new);
+	if (size > st.st_size && posix_fallocate(fd, 0, size) != 0 &&
+	    ftruncate(fd, st.st_size) != 0)
+		reserve_release(path, 0);
 }
 
 void
 reserve_fill(const char *path)
 {
-	const int fd = reserve_open(path, O_CREAT);
-	struct stat st;
+	int fd = reserve_open(path, 0);
+	const bool new = fd < 0;
 
+	if (new &&reserve_size(path, 0, true) > 0)
+		fd = reserve_open(path, O_CREAT);
 	if (fd < 0)
 		return;
-	/* If the disk is full before all of it is there, it goes back as it
-	 * was: the last block is for whoever needs it. */
-	if (fstat(fd, &st) == 0 && st.st_size < RESERVE_BYTES &&
-	    reserve_fits(fd, st.st_size) && reserve_give_to_owner(path, fd) &&
-	    posix_fallocate(fd, 0, RESERVE_BYTES) != 0 &&
-	    ftruncate(fd, st.st_size) != 0)
-		reserve_release(path, 0);
+	reserve_grow(path, fd, new);
 	close(fd);
 }
 
@@ -78,6 +102,7 @@ reserve_release(const char *path, size_t bytes)
 
 	if (fd < 0)
 		return false;
+	/* It stays there, if empty: so that it is filled as one that was. */
 	if (fstat(fd, &st) == 0 && st.st_size > 0) {
 		if (bytes > 0 && st.st_size > (off_t)bytes)
 			size = st.st_size - (off_t)bytes;
