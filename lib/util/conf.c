@@ -10,6 +10,7 @@
 #include "util/conf.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -120,6 +121,19 @@ load_user_file(struct conf *conf, struct err *err)
 	return r;
 }
 
+/* One who may not read it must not be led to other stores than those in it. */
+static int
+load_system_file(struct conf *conf, struct err *err)
+{
+	if (access(SYSTEM_FILE, R_OK) != 0 && errno == EACCES)
+		return err_set(err, ERR_CONFIG,
+			       "cannot open %s: Permission denied; join its "
+			       "group, or write a configuration of your own to "
+			       "~/.config/flowrra.conf",
+			       SYSTEM_FILE);
+	return load_file(conf, SYSTEM_FILE, false, err);
+}
+
 /* The user's file replaces the system's as a whole. Merging the two would make
  * a setting depend on a file that the user may not even read. */
 static int
@@ -136,7 +150,7 @@ load_files(struct conf *conf, const char *file, struct err *err)
 	r = load_user_file(conf, err);
 	conf->standard = r == 1;
 	if (r == 1)
-		r = load_file(conf, SYSTEM_FILE, false, err);
+		r = load_system_file(conf, err);
 	if (r != -1 && conf->standard)
 		r = conf_services_load(conf, err);
 	if (r == -1)
