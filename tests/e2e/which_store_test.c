@@ -227,23 +227,109 @@ END_TEST
 
 /* --- commands ------------------------------------------------------------ */
 
-START_TEST(a_command_is_not_led_to_another_store_than_its_workers)
+/* A world whose worker alone knows its store: from a variable that commands do
+ * not get. */
+static struct world *
+private_world(bool embedded, const char *tasks)
 {
 	const struct world_options options = {
-	    .command = "exec env FLOWRRA_BROKER_URL=$URL flowrrad -c "
-		       "flowrra.conf",
-	    .config = "[task inner]\ncommand = flowrractl result x\n"
-		      "max_retries = 0\n"};
+	    .no_worker = true, .embedded = embedded, .config = tasks};
 	struct world *w;
 
 	setenv("STATE_DIRECTORY", "/nonexistent", 1);
-	w = world_start(&(struct world_options){.no_worker = true,
-						.config = options.config});
+	w = world_start(&options);
+	run(w, "sed '/^url/d' flowrra.conf >worker.conf");
 	setenv("URL", world_url(w), 1);
-	run_start(w, "%s", options.command);
+	run_start(w, "FLOWRRA_BROKER_URL=$URL exec flowrrad -c worker.conf");
 	WAIT_UNTIL(ctl(w, "tasks info inner")->status == 0);
+	return w;
+}
+
+START_TEST(a_command_is_not_led_to_another_store_than_its_workers)
+{
+	struct world *w = private_world(
+	    _i == 1, "[task inner]\ncommand = flowrractl result x\n"
+		     "max_retries = 0\n");
+
 	ck_complains(ctl(w, "submit inner --wait"), 1,
 		     "does not hand it to commands");
+	world_stop(w);
+}
+END_TEST
+
+/* Has a command submit what the words say; waits for the command. */
+static struct run *
+inner(struct world *w, const char *words)
+{
+	return ctl(w, "submit inner '\"%s\"' --wait", words);
+}
+
+START_TEST(a_command_submits_through_its_worker)
+{
+	struct world *w = private_world(
+	    _i == 1, "[task inner]\n"
+		     "command = sh -c 'exec flowrractl submit $0' {0}\n"
+		     "max_retries = 0\n");
+	const struct run *r = inner(w, "echo deep --priority 3");
+
+	/* The result is the id that the command printed, in quotes. */
+	ck_assert_msg(r->status == 0, "%s", r->err);
+	ck_run(ctl(w, "wait %s --timeout 20", strtok(r->out, "\"\n")), 0,
+	       "{\"args\":[\"deep\"],\"kwargs\":{}}\n");
+	/* The worker's refusal is the command's. */
+	ck_complains(inner(w, "nosuchtask 1 2"), 1,
+		     "exit code 65: flowrractl: submit: no module of this "
+		     "worker handles \"nosuchtask\"");
+	/* An id that is taken, and a key that another task has. */
+	ck_run(inner(w, "echo 1 --id taken"), 0, "\"taken\"\n");
+	ck_complains(inner(w, "echo 1 --id taken"), 1, "exit code 77");
+	ck_run(inner(w, "echo --unique k --id first"), 0, "\"first\"\n");
+	ck_run(inner(w, "echo --unique k 2"), 0, "\"first\"\n");
+	ck_run(inner(w, "echo --delay 1h --id later"), 0, "\"later\"\n");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "tasks pending --json"), "\"later\""));
+	ck_run(inner(w, "echo --at 2099-01-01T00:00:00Z --id far"), 0,
+	       "\"far\"\n");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "tasks pending --json"), "2099-01-01"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_command_submits_many_and_each_is_run_once)
+{
+	struct world *w = private_world(
+	    _i == 1, "[task inner]\ncommand = sh many\nmax_retries = 0\n");
+	static const char script[] =
+	    "seq 300 | sed 's/.*/{\"name\":\"echo\",\"args\":[&]}/' |\n"
+	    "flowrractl submit --stdin >ids\n";
+
+	world_write(w, "many", script, sizeof(script) - 1);
+	ctl_ok(w, "submit inner --wait");
+	ck_run(run(w, "sort -u ids | grep -c -"), 0, "300\n");
+	ck_run(run(w, "xargs flowrractl -c flowrra.conf wait --all --timeout "
+		      "60 <ids | cut -f 2 | sort -u | wc -l"),
+	       0, "300\n");
+	world_stop(w);
+}
+END_TEST
+
+/* What a command left running, or learned, is of no use after its task. */
+START_TEST(a_token_ends_with_its_task)
+{
+	struct world *w = private_world(
+	    _i == 1, "[task inner]\ncommand = printenv FLOWRRA_TASK_SOCKET\n"
+		     "max_retries = 0\n");
+	const char *address = ctl_ok(w, "submit inner --wait");
+
+	ck_complains(run(w,
+			 "FLOWRRA_TASK_SOCKET=%s exec flowrractl submit "
+			 "echo 1",
+			 address),
+		     77, "has ended");
+	ck_complains(run(w, "FLOWRRA_TASK_SOCKET=flowrra-none:x exec "
+			    "flowrractl submit echo 1"),
+		     69, "cannot reach the worker");
 	world_stop(w);
 }
 END_TEST
@@ -454,7 +540,10 @@ SUITE("which-store")
 	TEST(a_missing_url_of_schedules_stops_only_schedules);
 	TEST(users_get_no_second_embedded_store_by_surprise);
 	TEST(the_services_user_and_root_have_the_services_store);
-	TEST(a_command_is_not_led_to_another_store_than_its_workers);
+	TEST_LOOP(a_command_is_not_led_to_another_store_than_its_workers, 0, 2);
+	TEST_LOOP(a_command_submits_through_its_worker, 0, 2);
+	TEST_LOOP(a_command_submits_many_and_each_is_run_once, 0, 2);
+	TEST_LOOP(a_token_ends_with_its_task, 0, 2);
 	TEST(a_full_disk_can_be_read_and_emptied);
 	TEST(a_read_only_file_system_can_be_read);
 	TEST(a_lock_of_another_process_keeps_nobody_from_reading);
