@@ -236,8 +236,8 @@ private_world(bool embedded, const char *tasks)
 	    .no_worker = true, .embedded = embedded, .config = tasks};
 	struct world *w;
 
-	setenv("STATE_DIRECTORY", "/nonexistent", 1);
 	w = world_start(&options);
+	setenv("STATE_DIRECTORY", world_text(w, "%s/own", world_dir(w)), 1);
 	run(w, "sed '/^url/d' flowrra.conf >worker.conf");
 	setenv("URL", world_url(w), 1);
 	run_start(w, "FLOWRRA_BROKER_URL=$URL exec flowrrad -c worker.conf");
@@ -253,6 +253,7 @@ START_TEST(a_command_is_not_led_to_another_store_than_its_workers)
 
 	ck_complains(ctl(w, "submit inner --wait"), 1,
 		     "does not hand it to commands");
+	ck_assert_int_ne(run(w, "ls own")->status, 0);
 	world_stop(w);
 }
 END_TEST
