@@ -11,17 +11,7 @@
 #include "manager/cancel.h"
 #include "manager/entry.h"
 #include "util/err.h"
-
-static int
-check_name(const char *name, struct err *err)
-{
-	if (task_name_valid(slice_of(name), TASK_QUEUE_MAX))
-		return 0;
-	return err_set(err, ERR_DATA,
-		       "\"%.64s\" is not a valid queue name: 1 to %d of the "
-		       "characters A-Z a-z 0-9 _ . -",
-		       name, TASK_QUEUE_MAX);
-}
+#include "util/name.h"
 
 /* Whether there is, or was lately, something in it. */
 static bool
@@ -62,7 +52,8 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	json_t *list;
 	int known = 1;
 
-	if (name != NULL && check_name(name, err) != 0)
+	if (name != NULL &&
+	    name_check_queue(slice_of(name), ERR_DATA, err) != 0)
 		return NULL;
 	if ((list = ask_json(c, ask_queues, name, err)) == NULL)
 		return NULL;
@@ -83,7 +74,8 @@ json_t *
 queues_pause(struct flowrra_client *c, const char *name, bool paused,
 	     struct err *err)
 {
-	if (check_name(name, err) != 0 || ask_pause(c, name, paused, err) != 0)
+	if (name_check_queue(slice_of(name), ERR_DATA, err) != 0 ||
+	    ask_pause(c, name, paused, err) != 0)
 		return NULL;
 	return json_pack("{s:s,s:b}", "queue", name, "paused", paused);
 }

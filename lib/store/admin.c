@@ -1,12 +1,120 @@
 /* SPDX-License-Identifier: MIT */
-/* The operators' part of the broker contract: calls the implementation. */
+/*
+ * The operators' part of the broker contract: checks what is asked, and calls
+ * the store. What is wrong is answered here, but from the loop, as all answers
+ * are: the store defers the call.
+ */
 #include "store/admin.h"
+
+#include <stdlib.h>
+
+#include "util/name.h"
+
+/* --- refusing ---------------------------------------------------------- */
+
+/* The answer to a query that is wrong, until it can be given. */
+struct refusal {
+	void (*tell)(const struct refusal *r);
+	struct err err;
+	union {
+		broker_value_fn *on_value;
+		broker_page_fn *on_page;
+		broker_requeued_fn *on_requeued;
+	};
+	void *arg;
+	struct broker_requeue *batch;
+	size_t n;
+};
+
+static void
+refusal_tell_value(const struct refusal *r)
+{
+	r->on_value((struct slice){NULL, 0}, &r->err, r->arg);
+}
+
+static void
+refusal_tell_page(const struct refusal *r)
+{
+	r->on_page(NULL, &r->err, r->arg);
+}
+
+static void
+refusal_tell_requeued(const struct refusal *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		r->batch[i].err = r->err;
+	r->on_requeued(r->batch, r->n, r->arg);
+}
+
+static void
+refusal_end(void *arg, bool closed)
+{
+	struct refusal *r = arg;
+
+	if (!closed)
+		r->tell(r);
+	free(r);
+}
+
+static void
+refuse(struct broker *b, const struct refusal *refusal)
+{
+	struct refusal *r = malloc(sizeof(*r));
+
+	if (r != NULL) {
+		*r = *refusal;
+		if (b->ops->admin->defer(b, refusal_end, r) == 0)
+			return;
+	}
+	/* There is no memory to wait with: see broker.h. */
+	free(r);
+	refusal->tell(refusal);
+}
+
+static void
+refuse_page(struct broker *b, const struct err *err, broker_page_fn *on_page,
+	    void *arg)
+{
+	const struct refusal r = {.tell = refusal_tell_page,
+				  .err = *err,
+				  .on_page = on_page,
+				  .arg = arg};
+
+	refuse(b, &r);
+}
+
+static void
+refuse_value(struct broker *b, const struct err *err, broker_value_fn *on_value,
+	     void *arg)
+{
+	const struct refusal r = {.tell = refusal_tell_value,
+				  .err = *err,
+				  .on_value = on_value,
+				  .arg = arg};
+
+	refuse(b, &r);
+}
+
+/* --- checking ---------------------------------------------------------- */
+
+static unsigned int
+page_limit(unsigned int n)
+{
+	return n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
+}
 
 void
 broker_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 	      void *arg)
 {
-	b->ops->admin->queues(b, queue, on_value, arg);
+	struct err err;
+
+	if (queue.len > 0 && name_check_queue(queue, ERR_DATA, &err) != 0)
+		refuse_value(b, &err, on_value, arg);
+	else
+		b->ops->admin->queues(b, queue, on_value, arg);
 }
 
 void
@@ -19,7 +127,14 @@ void
 broker_view(struct broker *b, const struct broker_view *view,
 	    broker_page_fn *on_page, void *arg)
 {
-	b->ops->admin->view(b, view, on_page, arg);
+	struct broker_view checked = *view;
+	struct err err;
+
+	checked.n = page_limit(view->n);
+	if (name_check_queue(view->queue, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else
+		b->ops->admin->view(b, &checked, on_page, arg);
 }
 
 void
@@ -32,21 +147,36 @@ void
 broker_pause(struct broker *b, struct slice queue, bool paused,
 	     broker_value_fn *on_value, void *arg)
 {
-	b->ops->admin->pause(b, queue, paused, on_value, arg);
+	struct err err;
+
+	if (name_check_queue(queue, ERR_DATA, &err) != 0)
+		refuse_value(b, &err, on_value, arg);
+	else
+		b->ops->admin->pause(b, queue, paused, on_value, arg);
 }
 
 void
 broker_purge(struct broker *b, struct slice queue, unsigned int n,
 	     broker_page_fn *on_page, void *arg)
 {
-	b->ops->admin->purge(b, queue, n, on_page, arg);
+	struct err err;
+
+	if (name_check_queue(queue, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else
+		b->ops->admin->purge(b, queue, page_limit(n), on_page, arg);
 }
 
 void
 broker_remove(struct broker *b, struct slice queue, struct slice id,
 	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	b->ops->admin->remove(b, queue, id, cursor, on_page, arg);
+	struct err err;
+
+	if (name_check_queue(queue, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else
+		b->ops->admin->remove(b, queue, id, cursor, on_page, arg);
 }
 
 void
@@ -54,5 +184,19 @@ broker_requeue(struct broker *b, struct slice queue,
 	       struct broker_requeue *batch, size_t n,
 	       broker_requeued_fn *on_done, void *arg)
 {
-	b->ops->admin->requeue(b, queue, batch, n, on_done, arg);
+	struct refusal r = {.tell = refusal_tell_requeued,
+			    .on_requeued = on_done,
+			    .arg = arg,
+			    .batch = batch,
+			    .n = n};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		batch[i].found = false;
+		batch[i].err = (struct err)ERR_INIT;
+	}
+	if (name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->requeue(b, queue, batch, n, on_done, arg);
 }

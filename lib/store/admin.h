@@ -142,7 +142,17 @@ void broker_requeue(struct broker *b, struct slice queue,
 
 /* --- implementations --------------------------------------------------- */
 
+/* A call from the loop; or, with `closed`, from broker_close(). */
+typedef void broker_deferred_fn(void *arg, bool closed);
+
+/*
+ * What a store provides. It is given only what admin.c has checked: valid names
+ * of queues, limits of 1 to BROKER_PAGE_MAX, and a batch whose answers are
+ * cleared.
+ */
 struct broker_admin_ops {
+	/* Has `fn` called once, soon. -1: no memory, it is not called. */
+	int (*defer)(struct broker *, broker_deferred_fn *fn, void *arg);
 	void (*queues)(struct broker *, struct slice queue,
 		       broker_value_fn *on_value, void *arg);
 	void (*workers)(struct broker *, broker_value_fn *on_value, void *arg);

@@ -54,9 +54,7 @@ void rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 		 enum rscript script, struct redis_args keys,
 		 struct redis_args args);
 
-/* ERR_DATA if there cannot be a queue of that name. */
-int rqueue_check_name(struct slice name, struct err *err);
-/* Makes the key names of a queue that a person has named. */
+/* Makes the key names of a queue that an operator has named. */
 int rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
 		   struct err *err);
 

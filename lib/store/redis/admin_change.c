@@ -45,8 +45,7 @@ change_free(struct rquery *i)
 	free(c);
 }
 
-/* NULL when memory runs out. With a queue that cannot be one, the error is the
- * answer. */
+/* NULL when memory runs out. */
 static struct change *
 change_new(struct broker *b, struct slice queue, const struct rquery *query,
 	   void *arg)
@@ -207,7 +206,7 @@ radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 
 	if (c == NULL)
 		return;
-	c->n = n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
+	c->n = n;
 	rquery_begin(&c->query);
 }
 
@@ -386,10 +385,6 @@ radmin_exhume(struct broker *b, struct slice queue,
 	bool *flags = calloc(n + 1, sizeof(*flags));
 	size_t k;
 
-	for (k = 0; k < n; k++) {
-		batch[k].found = false;
-		batch[k].err = (struct err)ERR_INIT;
-	}
 	if (e == NULL || flags == NULL) {
 		for (k = 0; k < n; k++)
 			err_nomem(&batch[k].err);

@@ -478,8 +478,7 @@ radmin_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 {
 	struct stats *s = rstats_new(b, QUEUES);
 
-	if (s != NULL && queue.len > 0 &&
-	    rqueue_check_name(queue, &s->query.err) == 0) {
+	if (s != NULL && queue.len > 0) {
 		s->queues = calloc(1, sizeof(*s->queues));
 		if (s->queues == NULL ||
 		    (s->queues->name = strndup(queue.p, queue.len)) == NULL)

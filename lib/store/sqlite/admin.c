@@ -3,6 +3,7 @@
  * it. */
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/fields.h"
@@ -16,18 +17,6 @@
 #define LEVELS_BYTES (4u << 20)
 
 /* --- queues and tasks -------------------------------------------------- */
-
-int
-sadmin_check_queue(struct slice name, struct err *err)
-{
-	if (task_name_valid(name, TASK_QUEUE_MAX))
-		return 0;
-	return err_set(err, ERR_DATA,
-		       "\"%.*s\" is not a valid queue name: 1 to %d bytes of "
-		       "A-Z a-z 0-9 _ . -",
-		       (int)(name.len < 40 ? name.len : 40), name.p,
-		       TASK_QUEUE_MAX);
-}
 
 int
 sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
@@ -184,12 +173,8 @@ tell_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 	    void *arg)
 {
 	static const struct store_job job = {.run = queues_run, .reads = true};
-	struct err err;
 
-	if (queue.len > 0 && sadmin_check_queue(queue, &err) != 0)
-		squestion_ask(b, &job, &err, queue, on_value, arg);
-	else
-		squestion_ask(b, &job, NULL, queue, on_value, arg);
+	squestion_ask(b, &job, queue, on_value, arg);
 }
 
 /* --- workers ----------------------------------------------------------- */
@@ -235,7 +220,7 @@ tell_workers(struct broker *b, broker_value_fn *on_value, void *arg)
 {
 	static const struct store_job job = {.run = workers_run, .reads = true};
 
-	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
+	squestion_ask(b, &job, (struct slice){NULL, 0}, on_value, arg);
 }
 
 /* --- the file ---------------------------------------------------------- */
@@ -300,10 +285,62 @@ examine(struct broker *b, broker_value_fn *on_value, void *arg)
 	static const struct store_job job = {.run = examine_job_run,
 					     .reads = true};
 
-	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
+	squestion_ask(b, &job, (struct slice){NULL, 0}, on_value, arg);
+}
+
+/* --- deferred calls ---------------------------------------------------- */
+
+struct sdeferred {
+	struct store_job job;
+	broker_deferred_fn *fn;
+	void *arg;
+};
+
+/* The job asks nothing of the database: it only takes its turn. */
+static int
+sdeferred_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	return 0;
+}
+
+static void
+sdeferred_done(struct store_job *job, const struct err *err)
+{
+	struct sdeferred *d = container_of(job, struct sdeferred, job);
+	const struct sdeferred call = *d;
+
+	free(d);
+	call.fn(call.arg, false);
+}
+
+static void
+sdeferred_drop(struct store_job *job)
+{
+	struct sdeferred *d = container_of(job, struct sdeferred, job);
+
+	d->fn(d->arg, true);
+	free(d);
+}
+
+static int
+sadmin_defer(struct broker *b, broker_deferred_fn *fn, void *arg)
+{
+	struct sdeferred *d = malloc(sizeof(*d));
+
+	if (d == NULL)
+		return -1;
+	*d = (struct sdeferred){.job = {.run = sdeferred_run,
+					.done = sdeferred_done,
+					.drop = sdeferred_drop,
+					.reads = true},
+				.fn = fn,
+				.arg = arg};
+	store_post(&((struct sbroker *)b)->user, &d->job);
+	return 0;
 }
 
 const struct broker_admin_ops broker_sqlite_admin = {
+    .defer = sadmin_defer,
     .queues = tell_queues,
     .workers = tell_workers,
     .view = sadmin_view,

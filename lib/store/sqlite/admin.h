@@ -14,8 +14,6 @@
 #include "store/cursor.h"
 #include "store/sqlite/broker.h"
 
-/* Whether a queue can have that name. */
-int sadmin_check_queue(struct slice name, struct err *err);
 /* Its id: 1, 0 if there is none of that name, or -1 with *err. */
 int sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
 		     struct err *err);

@@ -51,12 +51,8 @@ sadmin_pause(struct broker *b, struct slice queue, bool paused,
 {
 	const struct store_job job = {.run = paused ? pause_run : resume_run,
 				      .sync = STORE_NOW};
-	struct err err;
 
-	if (sadmin_check_queue(queue, &err) != 0)
-		squestion_ask(b, &job, &err, queue, on_value, arg);
-	else
-		squestion_ask(b, &job, NULL, queue, on_value, arg);
+	squestion_ask(b, &job, queue, on_value, arg);
 }
 
 /* --- taking out -------------------------------------------------------- */
@@ -295,7 +291,6 @@ sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 struct exhumation {
 	struct store_job job;
 	char queue[TASK_QUEUE_MAX + 1];
-	struct err wrong; /* with the queue's name */
 	struct broker_requeue *batch;
 	size_t n;
 	broker_requeued_fn *on_done;
@@ -379,10 +374,9 @@ exhume_run(struct store_job *job, struct tx *tx, struct err *err)
 	int known;
 	size_t i;
 
+	/* A job may run again from the start. */
 	for (i = 0; i < x->n; i++)
 		x->batch[i].found = false;
-	if (x->wrong.code != ERR_NONE)
-		return 0;
 	known = sadmin_queue_run(tx, slice_of(x->queue), &queue, err);
 	if (known <= 0)
 		return known;
@@ -405,11 +399,9 @@ exhume_done(struct store_job *job, const struct err *err)
 	struct exhumation x = *container_of(job, struct exhumation, job);
 	size_t i;
 
-	if (err == NULL)
-		err = &x.wrong;
-	for (i = 0; i < x.n; i++) {
+	for (i = 0; i < x.n && err != NULL; i++) {
 		x.batch[i].err = *err;
-		x.batch[i].found = x.batch[i].found && err->code == ERR_NONE;
+		x.batch[i].found = false;
 	}
 	exhume_drop(job);
 	x.on_done(x.batch, x.n, x.arg);
@@ -439,7 +431,6 @@ sadmin_exhume(struct broker *broker, struct slice queue,
 				 .n = n,
 				 .on_done = on_done,
 				 .arg = arg};
-	if (sadmin_check_queue(queue, &x->wrong) == 0)
-		memcpy(x->queue, queue.p, queue.len);
+	memcpy(x->queue, queue.p, queue.len);
 	store_post(&b->user, &x->job);
 }

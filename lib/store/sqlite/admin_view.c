@@ -191,12 +191,9 @@ spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
 	    .run = run, .done = page_done, .drop = page_drop};
 	page->on_page = on_page;
 	page->arg = arg;
-	page->limit = limit < 1			? 1
-		      : limit > BROKER_PAGE_MAX ? BROKER_PAGE_MAX
-						: limit;
+	page->limit = limit;
 	page->after[0] = page->after[1] = INT64_MAX;
-	if (sadmin_check_queue(queue, &page->wrong) == 0)
-		memcpy(page->queue, queue.p, queue.len);
+	memcpy(page->queue, queue.p, queue.len);
 	return page;
 }
 

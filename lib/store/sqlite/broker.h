@@ -188,16 +188,13 @@ struct squestion {
 	void *arg;
 	struct buf value; /* the answer */
 	bool found;
-	struct err wrong; /* with the question */
 	size_t len;
 	char text[]; /* what is asked, or said */
 };
 struct slice squestion_text(const struct squestion *q);
-/* `job` has `run`, `reads` and `sync`. If something is `wrong` (else NULL),
- * that is the answer, and nothing is run. */
+/* `job` has `run`, `reads` and `sync`. */
 void squestion_ask(struct broker *broker, const struct store_job *job,
-		   const struct err *wrong, struct slice text,
-		   broker_value_fn *on_value, void *arg);
+		   struct slice text, broker_value_fn *on_value, void *arg);
 
 /* --- sqlite_submit.c, sqlite_ask.c ------------------------------------- */
 

@@ -64,13 +64,6 @@ control_run(struct store_job *job, struct tx *tx, struct err *err)
 			   tx_first(tx, err, SQL_WORKERS_PORTS));
 }
 
-/* Nothing of what is wrong is carried out. */
-static int
-wrong_run(struct store_job *job, struct tx *tx, struct err *err)
-{
-	return 0;
-}
-
 static void
 question_drop(struct store_job *job)
 {
@@ -86,8 +79,6 @@ question_done(struct store_job *job, const struct err *err)
 	struct squestion *q = container_of(job, struct squestion, job);
 	struct slice value = {NULL, 0};
 
-	if (err == NULL && q->wrong.code != ERR_NONE)
-		err = &q->wrong;
 	if (err == NULL && q->found)
 		value = (struct slice){q->value.data ? q->value.data : "",
 				       q->value.len};
@@ -97,8 +88,7 @@ question_done(struct store_job *job, const struct err *err)
 
 void
 squestion_ask(struct broker *broker, const struct store_job *job,
-	      const struct err *wrong, struct slice text,
-	      broker_value_fn *on_value, void *arg)
+	      struct slice text, broker_value_fn *on_value, void *arg)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 	struct squestion *q = calloc(1, sizeof(*q) + text.len);
@@ -118,11 +108,6 @@ squestion_ask(struct broker *broker, const struct store_job *job,
 	q->len = text.len;
 	if (text.len > 0)
 		memcpy(q->text, text.p, text.len);
-	if (wrong != NULL) {
-		q->wrong = *wrong;
-		q->job.run = wrong_run;
-		q->job.reads = true;
-	}
 	store_post(&b->user, &q->job);
 }
 
@@ -132,7 +117,7 @@ sbroker_registered(struct broker *b, struct slice name,
 {
 	static const struct store_job job = {.run = get_run, .reads = true};
 
-	squestion_ask(b, &job, NULL, name, on_value, arg);
+	squestion_ask(b, &job, name, on_value, arg);
 }
 
 void
@@ -140,7 +125,7 @@ sbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
 {
 	static const struct store_job job = {.run = names_run, .reads = true};
 
-	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
+	squestion_ask(b, &job, (struct slice){NULL, 0}, on_value, arg);
 }
 
 void
@@ -149,7 +134,7 @@ sbroker_control(struct broker *b, struct slice message,
 {
 	static const struct store_job job = {.run = control_run};
 
-	squestion_ask(b, &job, NULL, message, on_sent, arg);
+	squestion_ask(b, &job, message, on_sent, arg);
 }
 
 /* --- registering ------------------------------------------------------- */
