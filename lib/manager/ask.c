@@ -4,34 +4,269 @@
 
 #include <stdlib.h>
 
+#include "manager/entry.h"
 #include "store/results.h"
 #include "util/err.h"
 
-void
-ask_queues(struct query *q)
-{
-	broker_queues(q->client->broker, q->key, query_answer, q);
-}
-
-void
-ask_workers(struct query *q)
-{
-	broker_workers(q->client->broker, query_answer, q);
-}
-
-void
-ask_examine(struct query *q)
-{
-	broker_examine(q->client->broker, query_answer, q);
-}
-
-void
-ask_counts(struct query *q)
-{
-	results_counts(q->client->results, query_answer, q);
-}
-
 /* --- values ------------------------------------------------------------ */
+
+/* A query whose answer becomes JSON on the loop. */
+struct json_query {
+	struct query q;
+	json_t *json;
+};
+
+/* `json` is NULL without memory. */
+static void
+json_query_end(struct json_query *j, json_t *json)
+{
+	struct err err;
+
+	j->json = json;
+	if (json == NULL)
+		err_nomem(&err);
+	query_end(&j->q, json != NULL ? NULL : &err);
+}
+
+static json_t *
+json_query_run(struct json_query *j, struct err *err)
+{
+	if (client_check(j->q.client, err) != 0 || query_run(&j->q, err) != 0)
+		return NULL;
+	return j->json;
+}
+
+/* Takes both; NULL, and neither is left, if either is. */
+static json_t *
+append(json_t *list, json_t *item)
+{
+	if (list != NULL && json_array_append_new(list, item) == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *
+json_of_queue(const struct queue_stats *s)
+{
+	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b}", "queue", s->name,
+			 "waiting", (json_int_t)s->waiting, "delayed",
+			 (json_int_t)s->delayed, "in_flight",
+			 (json_int_t)s->in_flight, "dead", (json_int_t)s->dead,
+			 "oldest_at", entry_time(s->oldest_us), "next_due_at",
+			 entry_time(s->next_due_us), "paused", s->paused);
+}
+
+static void
+on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
+	  void *arg)
+{
+	struct json_query *j = arg;
+	json_t *list = NULL;
+	size_t i;
+
+	if (err != NULL) {
+		query_end(&j->q, err);
+		return;
+	}
+	list = json_array();
+	for (i = 0; i < n && list != NULL; i++)
+		list = append(list, json_of_queue(&queues[i]));
+	json_query_end(j, list);
+}
+
+static void
+send_queues(struct query *q)
+{
+	broker_queues(q->client->broker, q->key, on_queues,
+		      container_of(q, struct json_query, q));
+}
+
+json_t *
+ask_queues(struct flowrra_client *c, const char *name, struct err *err)
+{
+	struct json_query j = {
+	    .q = {.client = c,
+		  .send = send_queues,
+		  .key = slice_of(name != NULL ? name : "")}};
+
+	return json_query_run(&j, err);
+}
+
+static json_t *
+json_of_worker(const struct worker_info *w)
+{
+	json_t *description = NULL;
+
+	if (w->description.len > 0)
+		description =
+		    json_loadb(w->description.p, w->description.len,
+			       JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	return json_pack("{s:s,s:b,s:I,s:o}", "worker", w->name, "alive",
+			 w->alive, "in_flight", (json_int_t)w->in_flight,
+			 "description",
+			 description != NULL ? description : json_null());
+}
+
+static void
+on_workers(const struct worker_info *workers, size_t n, const struct err *err,
+	   void *arg)
+{
+	struct json_query *j = arg;
+	json_t *list = NULL;
+	size_t i;
+
+	if (err != NULL) {
+		query_end(&j->q, err);
+		return;
+	}
+	list = json_array();
+	for (i = 0; i < n && list != NULL; i++)
+		list = append(list, json_of_worker(&workers[i]));
+	json_query_end(j, list);
+}
+
+static void
+send_workers(struct query *q)
+{
+	broker_workers(q->client->broker, on_workers,
+		       container_of(q, struct json_query, q));
+}
+
+json_t *
+ask_workers(struct flowrra_client *c, struct err *err)
+{
+	struct json_query j = {.q = {.client = c, .send = send_workers}};
+
+	return json_query_run(&j, err);
+}
+
+/* --- the server -------------------------------------------------------- */
+
+struct examine_query {
+	struct query q;
+	ask_report_fn *on_report;
+	void *arg;
+};
+
+static void
+on_report(const struct broker_report *report, const struct err *err, void *arg)
+{
+	struct examine_query *e = arg;
+
+	if (report != NULL)
+		e->on_report(report, e->arg);
+	query_end(&e->q, err);
+}
+
+static void
+send_examine(struct query *q)
+{
+	broker_examine(q->client->broker, on_report,
+		       container_of(q, struct examine_query, q));
+}
+
+int
+ask_examine(struct flowrra_client *c, ask_report_fn *on_told, void *arg,
+	    struct err *err)
+{
+	struct examine_query e = {.q = {.client = c, .send = send_examine},
+				  .on_report = on_told,
+				  .arg = arg};
+
+	if (client_check(c, err) != 0)
+		return -1;
+	return query_run(&e.q, err);
+}
+
+/* --- totals ------------------------------------------------------------ */
+
+struct total_query {
+	struct query q;
+	struct results_counts counts;
+	size_t registered;
+};
+
+static void
+on_counts(const struct results_counts *counts, const struct err *err, void *arg)
+{
+	struct total_query *t = arg;
+
+	if (counts != NULL)
+		t->counts = *counts;
+	query_end(&t->q, err);
+}
+
+static void
+send_counts(struct query *q)
+{
+	results_counts(q->client->results, on_counts,
+		       container_of(q, struct total_query, q));
+}
+
+int
+ask_counts(struct flowrra_client *c, struct results_counts *ret,
+	   struct err *err)
+{
+	struct total_query t = {
+	    .q = {.client = c, .send = send_counts, .of_results = true}};
+
+	if (client_check(c, err) != 0 || query_run(&t.q, err) != 0)
+		return -1;
+	*ret = t.counts;
+	return 0;
+}
+
+static void
+on_names(const struct slice *names, size_t n, const struct err *err, void *arg)
+{
+	struct total_query *t = arg;
+
+	t->registered = n;
+	query_end(&t->q, err);
+}
+
+static void
+send_names(struct query *q)
+{
+	broker_registered_names(q->client->broker, on_names,
+				container_of(q, struct total_query, q));
+}
+
+int
+ask_registered(struct flowrra_client *c, size_t *ret_n, struct err *err)
+{
+	struct total_query t = {.q = {.client = c, .send = send_names}};
+
+	if (client_check(c, err) != 0 || query_run(&t.q, err) != 0)
+		return -1;
+	*ret_n = t.registered;
+	return 0;
+}
+
+/* --- whether it answers ------------------------------------------------ */
+
+/* Nothing is registered under that name; but for an answer the broker must be
+ * there. */
+static void
+send_ping(struct query *q)
+{
+	broker_registered(q->client->broker, SLICE("-"), query_answer, q);
+}
+
+int
+ask_ping(struct flowrra_client *c, struct err *err)
+{
+	struct query q = {.client = c, .send = send_ping};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = query_run(&q, err);
+	buf_done(&q.value);
+	return result;
+}
+
+/* --- one record -------------------------------------------------------- */
 
 static json_t *
 load(struct query *q, struct err *err)
@@ -47,20 +282,6 @@ load(struct query *q, struct err *err)
 			why.text);
 	buf_done(&q->value);
 	return json;
-}
-
-json_t *
-ask_json(struct flowrra_client *c, void (*send)(struct query *q),
-	 const char *key, struct err *err)
-{
-	struct query q = {.client = c,
-			  .send = send,
-			  .of_results = send == ask_counts,
-			  .key = slice_of(key != NULL ? key : "")};
-
-	if (client_check(c, err) != 0 || query_run(&q, err) != 0)
-		return NULL;
-	return load(&q, err);
 }
 
 json_t *

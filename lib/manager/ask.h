@@ -14,16 +14,36 @@
 
 #include "client/client.h"
 #include "store/admin.h"
+#include "store/results.h"
 
-/* Questions whose answer is one JSON value. */
-void ask_queues(struct query *q); /* key: a queue, or empty */
-void ask_workers(struct query *q);
-void ask_examine(struct query *q);
-void ask_counts(struct query *q); /* of the backend */
+/*
+ * The state of one queue, or with NULL of all, in the order of their names: a
+ * new array of
+ *	{"queue": "io", "waiting": 3, "delayed": 1, "in_flight": 2, "dead": 0,
+ *	 "oldest_at": RFC 3339 or null, "next_due_at": RFC 3339 or null,
+ *	 "paused": false}
+ * (see struct queue_stats). NULL with *err.
+ */
+json_t *ask_queues(struct flowrra_client *c, const char *name, struct err *err);
+/*
+ * The workers on record, in the order of their names: a new array of
+ *	{"worker": "host:main", "alive": true, "in_flight": 2,
+ *	 "description": what it said of itself, or null}
+ */
+json_t *ask_workers(struct flowrra_client *c, struct err *err);
 
-/* Puts one of them. A new value; NULL with *err. */
-json_t *ask_json(struct flowrra_client *c, void (*send)(struct query *q),
-		 const char *key, struct err *err);
+/* Given what the broker reports of its server, on the loop. */
+typedef void ask_report_fn(const struct broker_report *report, void *arg);
+/* 0, and on_told was called; or -1 with *err. */
+int ask_examine(struct flowrra_client *c, ask_report_fn *on_told, void *arg,
+		struct err *err);
+/* How many tasks have ended: 0, or -1 with *err. */
+int ask_counts(struct flowrra_client *c, struct results_counts *ret,
+	       struct err *err);
+/* How many task types are registered. */
+int ask_registered(struct flowrra_client *c, size_t *ret_n, struct err *err);
+/* Whether the broker answers: 0, or -1 with *err. */
+int ask_ping(struct flowrra_client *c, struct err *err);
 
 /* A task's record, a new value; json_null() if there is none. NULL with *err,
  * ERR_DATA if it is no JSON object. */

@@ -92,10 +92,11 @@ ask_put_failed(struct flowrra_client *c, const struct ask_put *puts, size_t n,
 	       struct err *err)
 {
 	const int result = put_all(c, send_put, puts, n, NULL, err);
+	struct results_counts counts;
 
 	/* An answer means that the events before it have left, too. */
 	if (result == 0)
-		json_decref(ask_json(c, ask_counts, NULL, NULL));
+		ask_counts(c, &counts, NULL);
 	return result;
 }
 

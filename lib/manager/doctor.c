@@ -32,18 +32,18 @@ doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 	va_end(ap);
 	json_array_append_new(
 	    level == DOCTOR_ERROR ? d->errors : d->warnings,
-	    json_pack("{s:s,s:s,s:o,s:s}", "level",
+	    json_pack("{s:s,s:s,s:o,s:o}", "level",
 		      level == DOCTOR_ERROR ? "error" : "warning", "about",
-		      about, "what", entry_string(what), "remedy", remedy));
+		      about, "what", entry_string(what), "remedy",
+		      entry_string(remedy)));
 }
 
 /* --- servers ----------------------------------------------------------- */
 
 static void
-examine_clock(struct doctor *d, const json_t *answer, int64_t asked_us,
+examine_clock(struct doctor *d, int64_t theirs_us, int64_t asked_us,
 	      int64_t answered_us)
 {
-	const int64_t theirs_us = entry_time_of(answer, "clock_at");
 	/* It was read at some moment between. */
 	const int64_t off_us = theirs_us < asked_us ? theirs_us - asked_us
 			       : theirs_us > answered_us
@@ -61,43 +61,39 @@ examine_clock(struct doctor *d, const json_t *answer, int64_t asked_us,
 			    off_us < 0 ? "behind" : "ahead");
 }
 
-static void
-take_findings(struct doctor *d, const json_t *answer)
-{
-	const char *level, *what, *remedy;
-	json_t *finding;
-	size_t i;
+struct broker_examination {
+	struct doctor *doctor;
+	int64_t clock_us;
+};
 
-	json_array_foreach (json_object_get(answer, "findings"), i, finding) {
-		level = entry_text(finding, "level");
-		what = entry_text(finding, "what");
-		remedy = entry_text(finding, "remedy");
-		if (level != NULL && what != NULL)
-			doctor_find(
-			    d,
-			    strcmp(level, "error") == 0 ? DOCTOR_ERROR
-							: DOCTOR_WARNING,
-			    "broker", remedy != NULL ? remedy : "", "%s", what);
-	}
+/* On the loop, while examine_broker() waits: nothing else uses the doctor. */
+static void
+on_report(const struct broker_report *report, void *arg)
+{
+	struct broker_examination *e = arg;
+	const struct broker_finding *f;
+
+	e->clock_us = report->clock_us;
+	for (f = report->findings; f < report->findings + report->n; f++)
+		doctor_find(e->doctor, f->error ? DOCTOR_ERROR : DOCTOR_WARNING,
+			    "broker", f->remedy, "%s", f->what);
 }
 
 static bool
 examine_broker(struct doctor *d)
 {
 	const int64_t asked_us = clock_wall_us();
+	struct broker_examination e = {.doctor = d};
 	struct err err = ERR_INIT;
-	json_t *answer = ask_json(d->client, ask_examine, NULL, &err);
 
-	if (answer == NULL) {
+	if (ask_examine(d->client, on_report, &e, &err) != 0) {
 		doctor_find(d, DOCTOR_ERROR, "broker",
 			    "Start it, or correct [broker] url; flowrractl "
 			    "--dump-config shows the effective configuration.",
 			    "%s", err.msg);
 		return false;
 	}
-	take_findings(d, answer);
-	examine_clock(d, answer, asked_us, clock_wall_us());
-	json_decref(answer);
+	examine_clock(d, e.clock_us, asked_us, clock_wall_us());
 	return true;
 }
 

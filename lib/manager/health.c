@@ -35,20 +35,13 @@ add(struct health *h, const char *component, bool healthy, const char *message)
 /* --- servers ----------------------------------------------------------- */
 
 static void
-ask_anything(struct query *q)
-{
-	broker_registered(q->client->broker, SLICE("-"), query_answer, q);
-}
-
-static void
 look_at_broker(struct health *h)
 {
 	struct err err = ERR_INIT;
-	json_t *answer = ask_json(h->client, ask_anything, NULL, &err);
+	const bool healthy = ask_ping(h->client, &err) == 0;
 
-	add(h, "broker", answer != NULL,
-	    answer != NULL ? broker_name(h->client->broker) : err.msg);
-	json_decref(answer);
+	add(h, "broker", healthy,
+	    healthy ? broker_name(h->client->broker) : err.msg);
 }
 
 static void

@@ -32,7 +32,7 @@ is_used(const json_t *queue)
 static int
 is_known(struct flowrra_client *c, const char *name, struct err *err)
 {
-	json_t *all = ask_json(c, ask_queues, NULL, err), *queue;
+	json_t *all = ask_queues(c, NULL, err), *queue;
 	int known = all != NULL ? 0 : -1;
 	const char *one;
 	size_t i;
@@ -55,7 +55,7 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	if (name != NULL &&
 	    name_check_queue(slice_of(name), ERR_DATA, err) != 0)
 		return NULL;
-	if ((list = ask_json(c, ask_queues, name, err)) == NULL)
+	if ((list = ask_queues(c, name, err)) == NULL)
 		return NULL;
 	if (name != NULL && !is_used(json_array_get(list, 0)))
 		known = is_known(c, name, err);

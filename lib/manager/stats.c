@@ -57,22 +57,21 @@ count_workers(const json_t *workers, json_int_t *ret_alive,
 }
 
 static json_t *
-stats_of(const json_t *queues, const json_t *workers, const json_t *counts,
-	 size_t registered)
+stats_of(const json_t *queues, const json_t *workers,
+	 const struct results_counts *counts, size_t registered)
 {
 	json_int_t alive, slots;
 
 	count_workers(workers, &alive, &slots);
-	return json_pack(
-	    "{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "waiting",
-	    sum(queues, "waiting"), "delayed", sum(queues, "delayed"),
-	    "in_flight", sum(queues, "in_flight"), "dead", sum(queues, "dead"),
-	    "succeeded",
-	    json_integer_value(json_object_get(counts, "succeeded")), "failed",
-	    json_integer_value(json_object_get(counts, "failed")), "queues",
-	    (json_int_t)json_array_size(queues), "paused", count_paused(queues),
-	    "workers", alive, "slots", slots, "registered",
-	    (json_int_t)registered);
+	return json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+			 "waiting", sum(queues, "waiting"), "delayed",
+			 sum(queues, "delayed"), "in_flight",
+			 sum(queues, "in_flight"), "dead", sum(queues, "dead"),
+			 "succeeded", (json_int_t)counts->succeeded, "failed",
+			 (json_int_t)counts->failed, "queues",
+			 (json_int_t)json_array_size(queues), "paused",
+			 count_paused(queues), "workers", alive, "slots", slots,
+			 "registered", (json_int_t)registered);
 }
 
 /* Those of which the figures are made. */
@@ -80,17 +79,13 @@ static json_t *
 figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	struct err *err)
 {
-	json_t *counts = ask_json(c, ask_counts, NULL, err), *names = NULL;
-	json_t *stats = NULL;
+	struct results_counts counts;
+	size_t registered;
 
-	if (counts != NULL)
-		names = ask_json(c, query_send_names, NULL, err);
-	if (names != NULL)
-		stats =
-		    stats_of(queues, workers, counts, json_array_size(names));
-	json_decref(names);
-	json_decref(counts);
-	return stats;
+	if (ask_counts(c, &counts, err) != 0 ||
+	    ask_registered(c, &registered, err) != 0)
+		return NULL;
+	return stats_of(queues, workers, &counts, registered);
 }
 
 json_t *

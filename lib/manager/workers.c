@@ -82,7 +82,7 @@ describe(const json_t *worker)
 json_t *
 workers_list(struct flowrra_client *c, struct err *err)
 {
-	json_t *known = ask_json(c, ask_workers, NULL, err), *list, *worker;
+	json_t *known = ask_workers(c, err), *list, *worker;
 	size_t i;
 
 	if (known == NULL)

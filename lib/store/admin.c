@@ -18,6 +18,7 @@ struct refusal {
 	struct err err;
 	union {
 		broker_value_fn *on_value;
+		broker_queues_fn *on_queues;
 		broker_page_fn *on_page;
 		broker_requeued_fn *on_requeued;
 	};
@@ -30,6 +31,12 @@ static void
 refusal_tell_value(const struct refusal *r)
 {
 	r->on_value((struct slice){NULL, 0}, &r->err, r->arg);
+}
+
+static void
+refusal_tell_queues(const struct refusal *r)
+{
+	r->on_queues(NULL, 0, &r->err, r->arg);
 }
 
 static void
@@ -85,18 +92,6 @@ refuse_page(struct broker *b, const struct err *err, broker_page_fn *on_page,
 	refuse(b, &r);
 }
 
-static void
-refuse_value(struct broker *b, const struct err *err, broker_value_fn *on_value,
-	     void *arg)
-{
-	const struct refusal r = {.tell = refusal_tell_value,
-				  .err = *err,
-				  .on_value = on_value,
-				  .arg = arg};
-
-	refuse(b, &r);
-}
-
 /* --- checking ---------------------------------------------------------- */
 
 static unsigned int
@@ -106,21 +101,22 @@ page_limit(unsigned int n)
 }
 
 void
-broker_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
+broker_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
 	      void *arg)
 {
-	struct err err;
+	struct refusal r = {
+	    .tell = refusal_tell_queues, .on_queues = on_queues, .arg = arg};
 
-	if (queue.len > 0 && name_check_queue(queue, ERR_DATA, &err) != 0)
-		refuse_value(b, &err, on_value, arg);
+	if (queue.len > 0 && name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
 	else
-		b->ops->admin->queues(b, queue, on_value, arg);
+		b->ops->admin->queues(b, queue, on_queues, arg);
 }
 
 void
-broker_workers(struct broker *b, broker_value_fn *on_value, void *arg)
+broker_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 {
-	b->ops->admin->workers(b, on_value, arg);
+	b->ops->admin->workers(b, on_workers, arg);
 }
 
 void
@@ -138,19 +134,20 @@ broker_view(struct broker *b, const struct broker_view *view,
 }
 
 void
-broker_examine(struct broker *b, broker_value_fn *on_value, void *arg)
+broker_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 {
-	b->ops->admin->examine(b, on_value, arg);
+	b->ops->admin->examine(b, on_report, arg);
 }
 
 void
 broker_pause(struct broker *b, struct slice queue, bool paused,
 	     broker_value_fn *on_value, void *arg)
 {
-	struct err err;
+	struct refusal r = {
+	    .tell = refusal_tell_value, .on_value = on_value, .arg = arg};
 
-	if (name_check_queue(queue, ERR_DATA, &err) != 0)
-		refuse_value(b, &err, on_value, arg);
+	if (name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
 	else
 		b->ops->admin->pause(b, queue, paused, on_value, arg);
 }

@@ -71,11 +71,11 @@ char *rworker_name(struct slice name);
 #define VIEW_BYTES (4 << 20)
 
 void radmin_queues(struct broker *b, struct slice queue,
-		   broker_value_fn *on_value, void *arg);
-void radmin_workers(struct broker *b, broker_value_fn *on_value, void *arg);
+		   broker_queues_fn *on_queues, void *arg);
+void radmin_workers(struct broker *b, broker_workers_fn *on_workers, void *arg);
 void radmin_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
-void radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg);
+void radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);
 void radmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 void radmin_purge(struct broker *b, struct slice queue, unsigned int n,

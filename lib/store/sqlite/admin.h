@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker's side for those who run it, as its own files see it.
+ * The operators' part of the SQLite broker, as its own files see it.
  *
- * sqlite_operate.c tells of queues, workers and the file;
- * sqlite_operate_page.c shows tasks in pages; sqlite_operate_change.c pauses,
- * takes out and puts back. What runs where is said in sqlite.h.
+ *	admin.c		the state of queues and workers
+ *	admin_view.c	pages of tasks
+ *	admin_change.c	pause, purge, remove, requeue
+ *	admin_examine.c	what may be wrong with the file
+ *
+ * Functions named *_run, and what they call, run in the I/O thread (broker.h).
  */
 #ifndef STORE_SQLITE_ADMIN_H
 #define STORE_SQLITE_ADMIN_H
@@ -21,7 +24,7 @@ int sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
 int64_t sadmin_submitted_us(struct slice bytes);
 bool sadmin_has_id(struct slice bytes, struct slice id);
 
-/* --- sqlite_operate_page.c ----------------------------------------------- */
+/* --- admin_view.c ----------------------------------------------- */
 
 /* One task of a page: what it shows lies in the page's text, one piece after
  * the other. */
@@ -73,7 +76,11 @@ void spage_reset(struct spage *page);
 void sadmin_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
 
-/* --- sqlite_operate_change.c --------------------------------------------- */
+/* --- admin_examine.c ----------------------------------------------------- */
+
+void sadmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);
+
+/* --- admin_change.c --------------------------------------------- */
 
 void sadmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);

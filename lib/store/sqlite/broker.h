@@ -204,7 +204,7 @@ void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,
 			broker_value_fn *on_value, void *arg);
-void sbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+void sbroker_registered_names(struct broker *b, broker_names_fn *on_names,
 			      void *arg);
 void sbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/scan.h"
 #include "store/sqlite/broker.h"
 
 #define ORDER_LIFE_MS (INT64_C(60) * 1000)
@@ -31,24 +30,6 @@ get_run(struct store_job *job, struct tx *tx, struct err *err)
 	buf_add(&q->value, value.p, value.len);
 	tx_end(tx, SQL_REGISTRY_GET);
 	return q->value.failed ? err_nomem(err) : 0;
-}
-
-static int
-names_run(struct store_job *job, struct tx *tx, struct err *err)
-{
-	struct squestion *q = container_of(job, struct squestion, job);
-	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
-
-	buf_reset(&q->value);
-	buf_addc(&q->value, '[');
-	for (; more == 1; more = tx_next(tx, err, SQL_REGISTRY_NAMES)) {
-		if (q->value.len > 1)
-			buf_addc(&q->value, ',');
-		scan_quote(&q->value, tx_bytes(tx, SQL_REGISTRY_NAMES, 0));
-	}
-	buf_addc(&q->value, ']');
-	q->found = true;
-	return more == 0 && q->value.failed ? err_nomem(err) : more;
 }
 
 static int
@@ -121,20 +102,96 @@ sbroker_registered(struct broker *b, struct slice name,
 }
 
 void
-sbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
-{
-	static const struct store_job job = {.run = names_run, .reads = true};
-
-	squestion_ask(b, &job, (struct slice){NULL, 0}, on_value, arg);
-}
-
-void
 sbroker_control(struct broker *b, struct slice message,
 		broker_value_fn *on_sent, void *arg)
 {
 	static const struct store_job job = {.run = control_run};
 
 	squestion_ask(b, &job, message, on_sent, arg);
+}
+
+/* --- names ------------------------------------------------------------- */
+
+struct names_query {
+	struct store_job job;
+	broker_names_fn *on_names;
+	void *arg;
+	/* The answer, each with a NUL behind it, which is in no name. */
+	struct buf text;
+	size_t n;
+};
+
+static int
+names_run(struct store_job *job, struct tx *tx, struct err *err)
+{
+	struct names_query *q = container_of(job, struct names_query, job);
+	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
+	struct slice name;
+
+	/* A job may run again from the start. */
+	buf_reset(&q->text);
+	q->n = 0;
+	for (; more == 1; more = tx_next(tx, err, SQL_REGISTRY_NAMES)) {
+		name = tx_bytes(tx, SQL_REGISTRY_NAMES, 0);
+		buf_add(&q->text, name.p, name.len);
+		buf_addc(&q->text, '\0');
+		q->n++;
+	}
+	return more == 0 && q->text.failed ? err_nomem(err) : more;
+}
+
+static void
+names_drop(struct store_job *job)
+{
+	struct names_query *q = container_of(job, struct names_query, job);
+
+	buf_done(&q->text);
+	free(q);
+}
+
+static void
+names_done(struct store_job *job, const struct err *err)
+{
+	struct names_query *q = container_of(job, struct names_query, job);
+	struct slice *names = calloc(q->n + 1, sizeof(*names));
+	const char *p = q->text.data;
+	struct err nomem;
+	size_t i;
+
+	if (names == NULL && err == NULL) {
+		err_nomem(&nomem);
+		err = &nomem;
+	}
+	for (i = 0; err == NULL && i < q->n; i++) {
+		names[i] = slice_of(p);
+		p += names[i].len + 1;
+	}
+	if (err == NULL)
+		q->on_names(names, q->n, NULL, q->arg);
+	else
+		q->on_names(NULL, 0, err, q->arg);
+	free(names);
+	names_drop(job);
+}
+
+void
+sbroker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
+{
+	struct names_query *q = calloc(1, sizeof(*q));
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		on_names(NULL, 0, &err, arg);
+		return;
+	}
+	q->job = (struct store_job){.run = names_run,
+				    .done = names_done,
+				    .drop = names_drop,
+				    .reads = true};
+	q->on_names = on_names;
+	q->arg = arg;
+	store_post(&((struct sbroker *)b)->user, &q->job);
 }
 
 /* --- registering ------------------------------------------------------- */
