@@ -7,12 +7,10 @@
 static const struct {
 	struct slice text;
 	bool final;
-	unsigned int next;
 } statuses[] = {
-#define X(name, status_text, is_final, may_follow)                             \
+#define X(name, status_text, is_final)                                         \
 	[RESULT_##name] = {.text = {status_text, sizeof(status_text) - 1},     \
-			   .final = (is_final),                                \
-			   .next = (may_follow)},
+			   .final = (is_final)},
     RESULT_STATUSES(X)
 #undef X
 };
@@ -41,12 +39,6 @@ bool
 result_status_final(enum result_status status)
 {
 	return statuses[status].final;
-}
-
-bool
-result_status_may_follow(enum result_status from, enum result_status to)
-{
-	return (statuses[from].next & (1u << to)) != 0;
 }
 
 struct result

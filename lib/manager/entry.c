@@ -172,21 +172,6 @@ entry_of(const struct broker_item *item, enum broker_location place,
 	return entry;
 }
 
-static bool
-is_text(const json_t *entry, const char *name, const char *wanted)
-{
-	const char *text = entry_text(entry, name);
-
-	return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
-}
-
-bool
-entry_matches(const json_t *entry, const struct entry_filter *filter)
-{
-	return is_text(entry, "task_name", filter->task) &&
-	       is_text(entry, "queue", filter->queue);
-}
-
 /* --- the dead ---------------------------------------------------------- */
 
 json_t *

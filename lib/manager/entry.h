@@ -26,8 +26,6 @@ struct entry_filter {
  * read has a null id, and why in "error". NULL: no memory. */
 json_t *entry_of(const struct broker_item *item, enum broker_location place,
 		 const char *queue);
-/* Whether an entry, or a record, is of the filter's task and queue. */
-bool entry_matches(const json_t *entry, const struct entry_filter *filter);
 
 /*
  * One of the dead list: key, task_id and task_name (null if it cannot be read),
