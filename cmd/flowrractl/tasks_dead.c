@@ -33,9 +33,9 @@ dead_init(void *options)
 #define OPTION(...) VERB_OPTION(struct dead_options, 0, __VA_ARGS__)
 
 #define FILTER_OPTIONS                                                         \
-	OPTION("queue", "QUEUE", TEXT, filter.entry.queue, 0, 0,               \
+	OPTION("queue", "QUEUE", TEXT, filter.tasks.queue, 0, 0,               \
 	       "only tasks of this queue"),                                    \
-	    OPTION("task", "NAME", TEXT, filter.entry.task, 0, 0,              \
+	    OPTION("task", "NAME", TEXT, filter.tasks.task, 0, 0,              \
 		   "only tasks with this name"),                               \
 	    OPTION("error", "TEXT", TEXT, filter.error, 0, 0,                  \
 		   "only tasks with this text in their error"),                \
@@ -125,7 +125,7 @@ static int
 check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 {
 	const struct dead_filter *f = &o->filter;
-	const bool filtered = f->entry.queue != NULL || f->entry.task != NULL ||
+	const bool filtered = f->tasks.queue != NULL || f->tasks.task != NULL ||
 			      (f->error != NULL && f->error[0] != '\0') ||
 			      f->reason != NULL || o->older_than_s > 0;
 

@@ -6,8 +6,8 @@
 
 #include "codec/result_json.h"
 #include "core/task.h"
-#include "manager/ask.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/tasks.h"
 #include "util/clock.h"
@@ -38,18 +38,19 @@ cancel_record(const struct task *task, const char *queue, struct buf *out)
 static int
 store(struct flowrra_client *c, const char *id, json_t *record, struct err *err)
 {
-	struct ask_put put = {.id = id};
+	struct query_put put = {.id = id};
 	char *text;
 	int result;
 
 	json_object_set_new(record, "status", json_string("failed"));
 	json_object_set_new(record, "error", json_string(CANCELLED));
 	json_object_set_new(record, "reason", json_string("cancelled"));
-	json_object_set_new(record, "finished_at", entry_time(clock_wall_us()));
+	json_object_set_new(record, "finished_at",
+			    member_of_time(clock_wall_us()));
 	if ((text = json_dumps(record, JSON_COMPACT)) == NULL)
 		return err_nomem(err);
 	put.record = slice_of(text);
-	result = ask_put_failed(c, &put, 1, err);
+	result = query_put_failed(c, &put, 1, err);
 	free(text);
 	if (result != 0)
 		err_prefix(err, "task %s was removed from its queue, but", id);
@@ -61,19 +62,19 @@ static int
 withdraw(struct flowrra_client *c, const char *id, const json_t *record,
 	 bool *ret_found, struct err *err)
 {
-	const char *queue = entry_text(record, "queue");
+	const char *queue = member_text(record, "queue");
 	json_t *queues, *one;
 	int result = 0;
 	size_t i;
 
 	*ret_found = false;
 	if (queue != NULL)
-		return ask_withdraw(c, queue, id, ret_found, err);
+		return query_remove(c, queue, id, ret_found, err);
 	if ((queues = queues_list(c, NULL, err)) == NULL)
 		return -1;
 	json_array_foreach (queues, i, one)
 		if (result == 0 && !*ret_found)
-			result = ask_withdraw(c, entry_text(one, "queue"), id,
+			result = query_remove(c, member_text(one, "queue"), id,
 					      ret_found, err);
 	json_decref(queues);
 	return result;
@@ -82,7 +83,7 @@ withdraw(struct flowrra_client *c, const char *id, const json_t *record,
 static bool
 is_final(const json_t *record)
 {
-	const char *status = entry_text(record, "status");
+	const char *status = member_text(record, "status");
 
 	return status != NULL && (strcmp(status, "success") == 0 ||
 				  strcmp(status, "failed") == 0);
@@ -98,7 +99,7 @@ find_lost(struct flowrra_client *c, const char *id, const char *queue,
 	json_t *now;
 
 	if (tasks_in_flight(c, queue, id, &held, err) != 0 ||
-	    (now = ask_record(c, id, err)) == NULL)
+	    (now = query_record(c, id, err)) == NULL)
 		return -1;
 	*ret_lost = !held && json_is_object(now) && !is_final(now);
 	json_decref(now);
@@ -113,12 +114,12 @@ static int
 order(struct flowrra_client *c, const char *id, const json_t *record,
       bool *ret_found, struct err *err)
 {
-	const char *queue = entry_text(record, "queue");
+	const char *queue = member_text(record, "queue");
 	json_t *message = json_pack("{s:s,s:s}", "order", "cancel", "id", id);
 	bool held;
 
 	*ret_found = false;
-	if (ask_order(c, message, err) != 0 ||
+	if (query_control(c, message, err) != 0 ||
 	    tasks_in_flight(c, queue, id, &held, err) != 0)
 		return -1;
 	if (held)
@@ -132,7 +133,7 @@ static int
 cancel(struct flowrra_client *c, const char *id, json_t *record,
        const char **ret_outcome, struct err *err)
 {
-	const char *status = entry_text(record, "status");
+	const char *status = member_text(record, "status");
 	bool found = false;
 
 	if (status == NULL)
@@ -161,7 +162,7 @@ cancel_task(struct flowrra_client *c, const char *id, struct err *err)
 		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 		return NULL;
 	}
-	if ((record = ask_record(c, id, err)) == NULL)
+	if ((record = query_record(c, id, err)) == NULL)
 		return NULL;
 	if (json_is_null(record))
 		result =

@@ -7,7 +7,8 @@
 
 #include "codec/task_json.h"
 #include "core/task.h"
-#include "manager/ask.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "util/err.h"
 
@@ -36,8 +37,8 @@ info_matches(const struct broker_item *item, const struct dead_filter *filter)
 	if (filter->reason == NULL && filter->error == NULL)
 		return true;
 	info = json_loadb(item->info.p, item->info.len, JSON_ALLOW_NUL, NULL);
-	reason = entry_text(info, "reason");
-	error = entry_text(info, "error");
+	reason = member_text(info, "reason");
+	error = member_text(info, "error");
 	matches = (filter->reason == NULL ||
 		   (reason != NULL && strcmp(reason, filter->reason) == 0)) &&
 		  (filter->error == NULL ||
@@ -54,13 +55,13 @@ task_matches(const struct broker_item *item, const struct dead_filter *filter)
 	struct task *task;
 	bool matches;
 
-	if (by_key && filter->entry.task == NULL)
+	if (by_key && filter->tasks.task == NULL)
 		return true;
 	if (task_decode(item->bytes, &task, NULL) != 0)
 		return false;
 	matches = (by_key || is_listed(slice_of(task->id), filter)) &&
-		  (filter->entry.task == NULL ||
-		   strcmp(task->name, filter->entry.task) == 0);
+		  (filter->tasks.task == NULL ||
+		   strcmp(task->name, filter->tasks.task) == 0);
 	task_free(task);
 	return matches;
 }
@@ -86,16 +87,16 @@ static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct found *f = arg;
-	json_t *entry;
+	json_t *info;
 
 	if (!dead_matches(item, &f->query->filter))
 		return 0;
-	if ((entry = entry_of_dead(item, f->queue)) == NULL ||
-	    (f->query->bytes && entry_add_bytes(entry, item) != 0)) {
-		json_decref(entry);
+	if ((info = task_info_of_dead(item, f->queue)) == NULL ||
+	    (f->query->bytes && task_info_add_bytes(info, item) != 0)) {
+		json_decref(info);
 		return err_nomem(err);
 	}
-	if (json_array_append_new(f->list, entry) != 0)
+	if (json_array_append_new(f->list, info) != 0)
 		return err_nomem(err);
 	return ++f->n == f->query->limit ? 1 : 0;
 }
@@ -103,14 +104,14 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 static bool
 any_filter(const struct dead_filter *f)
 {
-	return f->entry.task != NULL || f->error != NULL || f->reason != NULL ||
+	return f->tasks.task != NULL || f->error != NULL || f->reason != NULL ||
 	       f->before_us != 0 || f->ids != NULL;
 }
 
 static int
 walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
 {
-	struct ask_walk walk = {
+	struct query_walk walk = {
 	    .queue = f->queue,
 	    .place = BROKER_DEAD,
 	    .depth = f->query->depth,
@@ -119,7 +120,7 @@ walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
 	    .arg = f};
 
 	f->n = 0;
-	if (ask_walk(c, &walk, err) != 0)
+	if (query_walk(c, &walk, err) != 0)
 		return -1;
 	f->query->stopped |= walk.more;
 	return 0;
@@ -128,14 +129,14 @@ walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
 json_t *
 dead_list(struct flowrra_client *c, struct dead_query *query, struct err *err)
 {
-	json_t *queues = queues_list(c, query->filter.entry.queue, err), *queue;
+	json_t *queues = queues_list(c, query->filter.tasks.queue, err), *queue;
 	struct found f = {.list = json_array(), .query = query};
 	int result = queues != NULL ? 0 : -1;
 	size_t i;
 
 	query->stopped = false;
 	json_array_foreach (queues, i, queue) {
-		f.queue = entry_text(queue, "queue");
+		f.queue = member_text(queue, "queue");
 		if (result == 0 &&
 		    json_integer_value(json_object_get(queue, "dead")) > 0)
 			result = walk_dead(c, &f, err);
@@ -146,7 +147,7 @@ dead_list(struct flowrra_client *c, struct dead_query *query, struct err *err)
 		json_decref(f.list);
 		return NULL;
 	}
-	f.list = entry_newest(f.list, "died_at", query->limit, err);
+	f.list = task_info_newest(f.list, "died_at", query->limit, err);
 	if (json_array_size(f.list) >= query->limit)
 		query->stopped = false;
 	return f.list;

@@ -13,8 +13,9 @@
 #include "codec/task_json.h"
 #include "core/result.h"
 #include "core/task.h"
-#include "manager/ask.h"
 #include "manager/dead.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -22,10 +23,10 @@
 #define BATCH BROKER_PAGE_MAX
 
 /* One that is to be changed, with copies of what the page showed. */
-struct corpse {
+struct dead_task {
 	char *key;
 	struct task *task; /* NULL: it cannot be read */
-	struct buf again, record;
+	struct buf retry_bytes, record;
 	json_t *old_record;
 	struct err why; /* it is not to be changed, or could not be */
 	bool found;
@@ -35,7 +36,7 @@ struct change {
 	struct flowrra_client *client;
 	const struct dead_change *what;
 	const char *queue;
-	struct corpse corpses[BATCH];
+	struct dead_task batch[BATCH];
 	size_t n;
 	bool *seen; /* of the filter's ids */
 	json_t *done, *refused;
@@ -46,20 +47,20 @@ struct change {
 };
 
 static void
-corpse_done(struct corpse *x)
+dead_task_done(struct dead_task *x)
 {
 	free(x->key);
 	task_free(x->task);
-	buf_done(&x->again);
+	buf_done(&x->retry_bytes);
 	buf_done(&x->record);
 	json_decref(x->old_record);
-	*x = (struct corpse){.key = NULL};
+	*x = (struct dead_task){.key = NULL};
 }
 
 /* --- reading ----------------------------------------------------------- */
 
 static void
-note_seen(struct change *ch, const struct corpse *x)
+note_seen(struct change *ch, const struct dead_task *x)
 {
 	const struct dead_filter *f = &ch->what->filter;
 	size_t i;
@@ -72,17 +73,17 @@ note_seen(struct change *ch, const struct corpse *x)
 
 /* What it becomes, and its record. */
 static void
-prepare(struct change *ch, struct corpse *x)
+prepare(struct change *ch, struct dead_task *x)
 {
-	static const struct task_counters anew;
+	static const struct task_counters none;
 	struct result record;
 
-	task_encode_again(x->task, &anew, &x->again);
+	task_encode_again(x->task, &none, &x->retry_bytes);
 	/* Back to the queue whose list it is on, even if it names another. */
 	record = result_pending(x->task);
 	record.queue = slice_of(ch->queue);
 	result_encode(&record, &x->record);
-	if (x->again.failed || x->record.failed)
+	if (x->retry_bytes.failed || x->record.failed)
 		err_nomem(&x->why);
 }
 
@@ -90,7 +91,7 @@ static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct change *ch = arg;
-	struct corpse *x = &ch->corpses[ch->n];
+	struct dead_task *x = &ch->batch[ch->n];
 
 	if (ch->newest_ms == 0)
 		ch->newest_ms = item->time_ms;
@@ -113,24 +114,24 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 /* --- changing ---------------------------------------------------------- */
 
 static void
-list_outcome(struct change *ch, const struct corpse *x, const char *outcome)
+list_outcome(struct change *ch, const struct dead_task *x, const char *outcome)
 {
 	json_t *list = x->why.code != ERR_NONE ? ch->refused : ch->done;
 
 	if (json_array_size(list) < DEAD_TASKS_MAX)
 		json_array_append_new(
-		    list,
-		    json_pack("{s:o,s:s?,s:s?,s:s,s:s,s:o?}", "key",
-			      entry_string(x->key), "task_id",
-			      x->task ? x->task->id : NULL, "task_name",
-			      x->task ? x->task->name : NULL, "queue",
-			      ch->queue, "outcome", outcome, "message",
-			      x->why.code != ERR_NONE ? entry_string(x->why.msg)
-						      : NULL));
+		    list, json_pack("{s:o,s:s?,s:s?,s:s,s:s,s:o?}", "key",
+				    member_of_text(x->key), "task_id",
+				    x->task ? x->task->id : NULL, "task_name",
+				    x->task ? x->task->name : NULL, "queue",
+				    ch->queue, "outcome", outcome, "message",
+				    x->why.code != ERR_NONE
+					? member_of_text(x->why.msg)
+					: NULL));
 }
 
 static void
-report(struct change *ch, const struct corpse *x)
+report(struct change *ch, const struct dead_task *x)
 {
 	if (x->why.code != ERR_NONE) {
 		ch->n_refused++;
@@ -149,18 +150,18 @@ report(struct change *ch, const struct corpse *x)
 
 /* Those that are still to be changed, as puts or as members of a batch. */
 static size_t
-gather(struct change *ch, struct corpse **ret)
+gather(struct change *ch, struct dead_task **ret)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < ch->n; i++)
-		if (ch->corpses[i].why.code == ERR_NONE)
-			ret[n++] = &ch->corpses[i];
+		if (ch->batch[i].why.code == ERR_NONE)
+			ret[n++] = &ch->batch[i];
 	return n;
 }
 
 static int
-keep_old_records(struct change *ch, struct corpse **xs, size_t n,
+keep_old_records(struct change *ch, struct dead_task **xs, size_t n,
 		 struct err *err)
 {
 	const char *ids[BATCH];
@@ -170,26 +171,26 @@ keep_old_records(struct change *ch, struct corpse **xs, size_t n,
 
 	for (i = 0; i < n; i++)
 		ids[i] = xs[i]->task->id;
-	result = ask_records(ch->client, ids, n, records, err);
+	result = query_records(ch->client, ids, n, records, err);
 	for (i = 0; i < n; i++)
 		xs[i]->old_record = records[i];
 	return result;
 }
 
 static int
-reopen(struct change *ch, struct corpse **xs, size_t n, struct err *err)
+reopen(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 {
 	struct err *errs = calloc(n + 1, sizeof(*errs));
-	struct ask_put puts[BATCH];
+	struct query_put puts[BATCH];
 	size_t i;
 
 	if (errs == NULL)
 		return err_nomem(err);
 	for (i = 0; i < n; i++)
-		puts[i] = (struct ask_put){
+		puts[i] = (struct query_put){
 		    .id = xs[i]->task->id,
 		    .record = {xs[i]->record.data, xs[i]->record.len}};
-	ask_reopen(ch->client, puts, n, errs);
+	query_reopen(ch->client, puts, n, errs);
 	for (i = 0; i < n; i++)
 		xs[i]->why = errs[i];
 	free(errs);
@@ -198,22 +199,22 @@ reopen(struct change *ch, struct corpse **xs, size_t n, struct err *err)
 
 /* It did not leave the dead list after all. */
 static void
-restore(struct change *ch, const struct corpse *x)
+restore(struct change *ch, const struct dead_task *x)
 {
-	const char *status = entry_text(x->old_record, "status");
-	struct ask_put put;
+	const char *status = member_text(x->old_record, "status");
+	struct query_put put;
 	char *text;
 
 	if (status == NULL || strcmp(status, "failed") != 0 ||
 	    (text = json_dumps(x->old_record, JSON_COMPACT)) == NULL)
 		return;
-	put = (struct ask_put){.id = x->task->id, .record = slice_of(text)};
-	ask_put_failed(ch->client, &put, 1, NULL);
+	put = (struct query_put){.id = x->task->id, .record = slice_of(text)};
+	query_put_failed(ch->client, &put, 1, NULL);
 	free(text);
 }
 
 static int
-exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
+requeue(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 {
 	struct broker_requeue *batch = calloc(n + 1, sizeof(*batch));
 	size_t i;
@@ -224,9 +225,10 @@ exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
 	for (i = 0; i < n; i++)
 		batch[i] = (struct broker_requeue){
 		    .key = slice_of(xs[i]->key),
-		    .retry_bytes = {xs[i]->again.data, xs[i]->again.len},
+		    .retry_bytes = {xs[i]->retry_bytes.data,
+				    xs[i]->retry_bytes.len},
 		    .priority = ch->what->retry ? xs[i]->task->priority : 0};
-	result = ask_exhume(ch->client, ch->queue, batch, n, err);
+	result = query_requeue(ch->client, ch->queue, batch, n, err);
 	for (i = 0; i < n && result == 0; i++) {
 		xs[i]->found = batch[i].found;
 		xs[i]->why = batch[i].err;
@@ -241,7 +243,7 @@ exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
 static int
 change_batch(struct change *ch, struct err *err)
 {
-	struct corpse *xs[BATCH];
+	struct dead_task *xs[BATCH];
 	size_t i, n = gather(ch, xs);
 	int result = 0;
 
@@ -250,10 +252,10 @@ change_batch(struct change *ch, struct err *err)
 					reopen(ch, xs, n, err) != 0))
 			return -1;
 		n = gather(ch, xs);
-		result = n > 0 ? exhume(ch, xs, n, err) : 0;
+		result = n > 0 ? requeue(ch, xs, n, err) : 0;
 	}
 	for (i = 0; i < ch->n && result == 0; i++)
-		report(ch, &ch->corpses[i]);
+		report(ch, &ch->batch[i]);
 	return result;
 }
 
@@ -263,21 +265,21 @@ change_batch(struct change *ch, struct err *err)
 static int
 pass(struct change *ch, struct err *err)
 {
-	struct ask_cursor at = {.queue = ch->queue, .place = BROKER_DEAD};
+	struct query_cursor at = {.queue = ch->queue, .place = BROKER_DEAD};
 	int result;
 	size_t i;
 
 	do {
 		ch->n = 0;
-		result = ask_next(ch->client, &at, on_item, ch, err);
+		result = query_next(ch->client, &at, on_item, ch, err);
 		if (result == 0)
 			result = change_batch(ch, err);
 		for (i = 0; i < BATCH; i++)
-			corpse_done(&ch->corpses[i]);
+			dead_task_done(&ch->batch[i]);
 		if (ch->what->on_progress != NULL)
 			ch->what->on_progress(ch->n_done, ch->what->arg);
 	} while (result == 0 && at.more);
-	ask_cursor_done(&at);
+	query_cursor_done(&at);
 	return result;
 }
 
@@ -305,13 +307,13 @@ change_queue(struct change *ch, struct err *err)
 static int
 change_queues(struct change *ch, struct err *err)
 {
-	const char *only = ch->what->filter.entry.queue;
+	const char *only = ch->what->filter.tasks.queue;
 	json_t *queues = queues_list(ch->client, only, err), *queue;
 	int result = queues != NULL ? 0 : -1;
 	size_t i;
 
 	json_array_foreach (queues, i, queue) {
-		ch->queue = entry_text(queue, "queue");
+		ch->queue = member_text(queue, "queue");
 		if (result == 0 &&
 		    json_integer_value(json_object_get(queue, "dead")) > 0)
 			result = change_queue(ch, err);
@@ -334,7 +336,8 @@ answer(const struct change *ch)
 
 	for (i = 0; i < f->n_ids; i++)
 		if (!ch->seen[i])
-			json_array_append_new(missing, entry_string(f->ids[i]));
+			json_array_append_new(missing,
+					      member_of_text(f->ids[i]));
 	json_array_extend(ch->done, ch->refused);
 	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:O}", "dry_run",
 			 ch->what->dry_run, "matched", matched, "done",

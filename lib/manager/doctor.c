@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "manager/ask.h"
 #include "manager/doctor_private.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/workers.h"
 #include "store/results.h"
@@ -34,8 +34,8 @@ doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 	    level == DOCTOR_ERROR ? d->errors : d->warnings,
 	    json_pack("{s:s,s:s,s:o,s:o}", "level",
 		      level == DOCTOR_ERROR ? "error" : "warning", "about",
-		      about, "what", entry_string(what), "remedy",
-		      entry_string(remedy)));
+		      about, "what", member_of_text(what), "remedy",
+		      member_of_text(remedy)));
 }
 
 /* --- servers ----------------------------------------------------------- */
@@ -86,7 +86,7 @@ examine_broker(struct doctor *d)
 	struct broker_examination e = {.doctor = d};
 	struct err err = ERR_INIT;
 
-	if (ask_examine(d->client, on_report, &e, &err) != 0) {
+	if (query_examine(d->client, on_report, &e, &err) != 0) {
 		doctor_find(d, DOCTOR_ERROR, "broker",
 			    "Start it, or correct [broker] url; flowrractl "
 			    "--dump-config shows the effective configuration.",
@@ -101,7 +101,7 @@ static void
 examine_backend(struct doctor *d)
 {
 	struct err err = ERR_INIT;
-	json_t *answer = ask_record(d->client, "-", &err);
+	json_t *answer = query_record(d->client, "-", &err);
 
 	if (answer == NULL)
 		doctor_find(d, DOCTOR_ERROR, "backend",
@@ -115,9 +115,9 @@ examine_backend(struct doctor *d)
 static void
 examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 {
-	const char *name = entry_text(worker, "worker");
-	const char *state = entry_text(worker, "state");
-	const char *version = entry_text(worker, "version");
+	const char *name = member_text(worker, "worker");
+	const char *state = member_text(worker, "state");
+	const char *version = member_text(worker, "version");
 	const long long held =
 	    json_integer_value(json_object_get(worker, "in_flight"));
 
@@ -152,7 +152,7 @@ examine_workers(struct doctor *d)
 	size_t i, alive = 0;
 
 	json_array_foreach (d->workers, i, worker)
-		alive += strcmp(entry_text(worker, "state"), "dead") != 0;
+		alive += strcmp(member_text(worker, "state"), "dead") != 0;
 	if (alive == 0)
 		doctor_find(d, DOCTOR_ERROR, "workers",
 			    "Start flowrrad, for example with systemctl start "
@@ -205,7 +205,7 @@ bool
 doctor_found_error(const json_t *findings)
 {
 	/* Errors come first. */
-	const char *level = entry_text(json_array_get(findings, 0), "level");
+	const char *level = member_text(json_array_get(findings, 0), "level");
 
 	return level != NULL && strcmp(level, "error") == 0;
 }

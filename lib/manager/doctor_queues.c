@@ -2,9 +2,9 @@
 /* The doctor: tasks that are stuck, in queues. */
 #include <string.h>
 
-#include "manager/ask.h"
 #include "manager/doctor_private.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "store/admin.h"
 #include "util/clock.h"
 
@@ -38,7 +38,7 @@ count_servants(const struct doctor *d, const char *queue, size_t *ret_alive,
 
 	*ret_alive = *ret_running = 0;
 	json_array_foreach (d->workers, i, worker) {
-		state = entry_text(worker, "state");
+		state = member_text(worker, "state");
 		if (strcmp(state, "dead") == 0 || !serves(worker, queue))
 			continue;
 		++*ret_alive;
@@ -80,7 +80,7 @@ examine_servants(struct doctor *d, const json_t *queue, const char *name)
 static void
 examine_delayed(struct doctor *d, const json_t *queue, const char *name)
 {
-	const int64_t due_us = entry_time_of(queue, "next_due_at");
+	const int64_t due_us = member_time_us(queue, "next_due_at");
 	const int64_t late_us = clock_wall_us() - due_us;
 	size_t alive, running;
 
@@ -115,14 +115,14 @@ examine_dead(struct doctor *d, const json_t *queue, const char *name)
 {
 	struct recent recent = {.since_ms =
 				    (clock_wall_us() - RECENT_US) / 1000};
-	struct ask_walk walk = {.queue = name,
-				.place = BROKER_DEAD,
-				.depth = BROKER_PAGE_MAX,
-				.on_item = count_recent,
-				.arg = &recent};
+	struct query_walk walk = {.queue = name,
+				  .place = BROKER_DEAD,
+				  .depth = BROKER_PAGE_MAX,
+				  .on_item = count_recent,
+				  .arg = &recent};
 
 	if (number(queue, "dead") == 0 ||
-	    ask_walk(d->client, &walk, NULL) != 0 || recent.n == 0)
+	    query_walk(d->client, &walk, NULL) != 0 || recent.n == 0)
 		return;
 	doctor_find(
 	    d, DOCTOR_WARNING, "queues",
@@ -139,7 +139,7 @@ doctor_queues(struct doctor *d)
 	size_t i;
 
 	json_array_foreach (d->queues, i, queue) {
-		if ((name = entry_text(queue, "queue")) == NULL)
+		if ((name = member_text(queue, "queue")) == NULL)
 			continue;
 		if (json_is_true(json_object_get(queue, "paused")))
 			doctor_find(d, DOCTOR_WARNING, "queues",

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "manager/entry.h"
+#include "manager/member.h"
 #include "store/results.h"
 #include "util/pending.h"
 
@@ -18,7 +18,7 @@ struct following {
 static bool
 is_text(const json_t *task, const char *name, const char *wanted)
 {
-	const char *text = entry_text(task, name);
+	const char *text = member_text(task, name);
 
 	return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
 }

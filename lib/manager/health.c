@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "manager/ask.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/workers.h"
 #include "schedules/schedules.h"
 #include "store/broker.h"
@@ -29,26 +29,26 @@ add(struct health *h, const char *component, bool healthy, const char *message)
 	json_array_append_new(h->components,
 			      json_pack("{s:s,s:b,s:o}", "component", component,
 					"healthy", healthy, "message",
-					entry_string(message)));
+					member_of_text(message)));
 }
 
 /* --- servers ----------------------------------------------------------- */
 
 static void
-look_at_broker(struct health *h)
+check_broker(struct health *h)
 {
 	struct err err = ERR_INIT;
-	const bool healthy = ask_ping(h->client, &err) == 0;
+	const bool healthy = query_ping(h->client, &err) == 0;
 
 	add(h, "broker", healthy,
 	    healthy ? broker_name(h->client->broker) : err.msg);
 }
 
 static void
-look_at_backend(struct health *h)
+check_backend(struct health *h)
 {
 	struct err err = ERR_INIT;
-	json_t *answer = ask_record(h->client, "-", &err);
+	json_t *answer = query_record(h->client, "-", &err);
 
 	add(h, "backend", answer != NULL,
 	    answer != NULL ? results_name(h->client->results) : err.msg);
@@ -56,7 +56,7 @@ look_at_backend(struct health *h)
 }
 
 static void
-look_at_workers(struct health *h)
+check_workers(struct health *h)
 {
 	struct err err = ERR_INIT;
 	json_t *list = workers_list(h->client, &err), *worker;
@@ -69,7 +69,7 @@ look_at_workers(struct health *h)
 		return;
 	}
 	json_array_foreach (list, i, worker) {
-		state = entry_text(worker, "state");
+		state = member_text(worker, "state");
 		alive += strcmp(state, "dead") != 0;
 		running += strcmp(state, "running") == 0;
 	}
@@ -134,7 +134,7 @@ judge(const struct schedules_stats *s, int64_t now_us, char *message,
 }
 
 static void
-look_at_schedulers(struct health *h)
+check_schedulers(struct health *h)
 {
 	const struct schedules_options options = {
 	    .url = h->client->conf->scheduler.database_url};
@@ -171,10 +171,10 @@ health_check(struct flowrra_client *c)
 
 	if (h.components == NULL)
 		return NULL;
-	look_at_broker(&h);
-	look_at_backend(&h);
-	look_at_workers(&h);
-	look_at_schedulers(&h);
+	check_broker(&h);
+	check_backend(&h);
+	check_workers(&h);
+	check_schedulers(&h);
 	return h.components;
 }
 

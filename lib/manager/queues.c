@@ -7,9 +7,9 @@
 
 #include "codec/task_json.h"
 #include "core/task.h"
-#include "manager/ask.h"
 #include "manager/cancel.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "util/err.h"
 #include "util/name.h"
 
@@ -32,13 +32,13 @@ is_used(const json_t *queue)
 static int
 is_known(struct flowrra_client *c, const char *name, struct err *err)
 {
-	json_t *all = ask_queues(c, NULL, err), *queue;
+	json_t *all = query_queues(c, NULL, err), *queue;
 	int known = all != NULL ? 0 : -1;
 	const char *one;
 	size_t i;
 
 	json_array_foreach (all, i, queue) {
-		one = entry_text(queue, "queue");
+		one = member_text(queue, "queue");
 		if (one != NULL && strcmp(one, name) == 0)
 			known = 1;
 	}
@@ -55,7 +55,7 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	if (name != NULL &&
 	    name_check_queue(slice_of(name), ERR_DATA, err) != 0)
 		return NULL;
-	if ((list = ask_queues(c, name, err)) == NULL)
+	if ((list = query_queues(c, name, err)) == NULL)
 		return NULL;
 	if (name != NULL && !is_used(json_array_get(list, 0)))
 		known = is_known(c, name, err);
@@ -75,7 +75,7 @@ queues_pause(struct flowrra_client *c, const char *name, bool paused,
 	     struct err *err)
 {
 	if (name_check_queue(slice_of(name), ERR_DATA, err) != 0 ||
-	    ask_pause(c, name, paused, err) != 0)
+	    query_pause(c, name, paused, err) != 0)
 		return NULL;
 	return json_pack("{s:s,s:b}", "queue", name, "paused", paused);
 }
@@ -84,7 +84,7 @@ queues_pause(struct flowrra_client *c, const char *name, bool paused,
 
 /* The records of a page of tasks that are gone. */
 struct purged {
-	struct ask_put puts[BROKER_PAGE_MAX];
+	struct query_put puts[BROKER_PAGE_MAX];
 	struct {
 		size_t id, record, record_len;
 	} at[BROKER_PAGE_MAX]; /* in `text`, which moves while it grows */
@@ -123,11 +123,11 @@ store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
 	if (p->text.failed)
 		return err_nomem(err);
 	for (i = 0; i < p->n; i++)
-		p->puts[i] =
-		    (struct ask_put){.id = p->text.data + p->at[i].id,
-				     .record = {p->text.data + p->at[i].record,
-						p->at[i].record_len}};
-	return ask_put_failed(c, p->puts, p->n, err);
+		p->puts[i] = (struct query_put){
+		    .id = p->text.data + p->at[i].id,
+		    .record = {p->text.data + p->at[i].record,
+			       p->at[i].record_len}};
+	return query_put_failed(c, p->puts, p->n, err);
 }
 
 static int
@@ -144,7 +144,7 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	while (result == 0 && more) {
 		p->n = 0;
 		buf_reset(&p->text);
-		result = ask_purge(c, purge->queue, on_purged, p, &more, err);
+		result = query_purge(c, purge->queue, on_purged, p, &more, err);
 		if (result == 0)
 			result = store_purged(c, p, err);
 		if (purge->on_progress != NULL)

@@ -4,8 +4,9 @@
 
 #include "codec/task_json.h"
 #include "core/task.h"
-#include "manager/ask.h"
 #include "manager/dead.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/tasks.h"
 #include "util/err.h"
@@ -15,7 +16,7 @@ struct search {
 	const char *id;
 	size_t depth;
 	const char *where;
-	json_t *entry;
+	json_t *info; /* as it lies at the broker */
 	/* Of the walk. */
 	const char *queue;
 	enum broker_location place;
@@ -37,24 +38,24 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	task_free(task);
 	if (!is_it)
 		return 0;
-	s->entry = entry_of(item, s->place, s->queue);
-	return s->entry != NULL ? 1 : err_nomem(err);
+	s->info = task_info_of(item, s->place, s->queue);
+	return s->info != NULL ? 1 : err_nomem(err);
 }
 
 static int
 search_place(struct search *s, enum broker_location place, const char *where,
 	     struct err *err)
 {
-	struct ask_walk walk = {.queue = s->queue,
-				.place = place,
-				.depth = s->depth,
-				.on_item = on_item,
-				.arg = s};
+	struct query_walk walk = {.queue = s->queue,
+				  .place = place,
+				  .depth = s->depth,
+				  .on_item = on_item,
+				  .arg = s};
 
 	s->place = place;
-	if (ask_walk(s->client, &walk, err) != 0)
+	if (query_walk(s->client, &walk, err) != 0)
 		return -1;
-	if (s->entry != NULL)
+	if (s->info != NULL)
 		s->where = where;
 	return 0;
 }
@@ -63,7 +64,7 @@ static int
 search_dead(struct search *s, const char *queue, struct err *err)
 {
 	struct dead_query query = {
-	    .filter = {.entry = {.queue = queue}, .ids = &s->id, .n_ids = 1},
+	    .filter = {.tasks = {.queue = queue}, .ids = &s->id, .n_ids = 1},
 	    .limit = 1,
 	    .depth = s->depth,
 	    .bytes = true};
@@ -72,7 +73,7 @@ search_dead(struct search *s, const char *queue, struct err *err)
 	if (list == NULL)
 		return -1;
 	if (json_array_size(list) > 0) {
-		s->entry = json_incref(json_array_get(list, 0));
+		s->info = json_incref(json_array_get(list, 0));
 		s->where = "dead";
 	}
 	json_decref(list);
@@ -97,8 +98,8 @@ search_queues(struct search *s, const char *only, size_t first, struct err *err)
 	size_t i, k;
 
 	json_array_foreach (queues, i, queue) {
-		s->queue = entry_text(queue, "queue");
-		for (k = first; k < N_PLACES && result == 0 && s->entry == NULL;
+		s->queue = member_text(queue, "queue");
+		for (k = first; k < N_PLACES && result == 0 && s->info == NULL;
 		     k++)
 			result = search_place(s, places[k].place,
 					      places[k].where, err);
@@ -111,8 +112,8 @@ search_queues(struct search *s, const char *only, size_t first, struct err *err)
 static int
 search(struct search *s, const json_t *record, struct err *err)
 {
-	const char *status = entry_text(record, "status");
-	const char *queue = entry_text(record, "queue");
+	const char *status = member_text(record, "status");
+	const char *queue = member_text(record, "queue");
 	const bool failed = status != NULL && strcmp(status, "failed") == 0;
 
 	if (status != NULL && strcmp(status, "success") == 0) {
@@ -122,7 +123,7 @@ search(struct search *s, const json_t *record, struct err *err)
 	if (!failed && search_queues(s, queue, ALL_PLACES, err) != 0 &&
 	    err->code != ERR_NOT_FOUND)
 		return -1;
-	if (s->entry == NULL && search_dead(s, queue, err) != 0 &&
+	if (s->info == NULL && search_dead(s, queue, err) != 0 &&
 	    err->code != ERR_NOT_FOUND)
 		return -1;
 	if (s->where == NULL)
@@ -142,8 +143,8 @@ tasks_in_flight(struct flowrra_client *c, const char *queue, const char *id,
 		result = 0;
 	else if (result != 0 && err != NULL)
 		*err = why;
-	*ret_held = s.entry != NULL;
-	json_decref(s.entry);
+	*ret_held = s.info != NULL;
+	json_decref(s.info);
 	return result;
 }
 
@@ -160,22 +161,22 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 	if (!task_id_valid(slice_of(id)))
 		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 	else
-		record = ask_record(c, id, err);
+		record = query_record(c, id, err);
 	if (record != NULL && search(&s, record, err) == 0) {
-		if (json_is_null(record) && s.entry == NULL) {
+		if (json_is_null(record) && s.info == NULL) {
 			err_set(err, ERR_NOT_FOUND,
 				"no record of task %s, and no queue holds it",
 				id);
 		} else {
-			queue = entry_text(s.entry, "queue");
+			queue = member_text(s.info, "queue");
 			if (queue == NULL)
-				queue = entry_text(record, "queue");
+				queue = member_text(record, "queue");
 			answer = json_pack("{s:s,s:s,s:s?,s:O,s:O?}", "task_id",
 					   id, "where", s.where, "queue", queue,
-					   "record", record, "entry", s.entry);
+					   "record", record, "entry", s.info);
 		}
 	}
 	json_decref(record);
-	json_decref(s.entry);
+	json_decref(s.info);
 	return answer;
 }

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "manager/ask.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/tasks.h"
 #include "manager/workers.h"
@@ -46,7 +46,7 @@ count_workers(const json_t *workers, json_int_t *ret_alive,
 
 	*ret_alive = *ret_slots = 0;
 	json_array_foreach (workers, i, worker) {
-		if (strcmp(entry_text(worker, "state"), "dead") == 0)
+		if (strcmp(member_text(worker, "state"), "dead") == 0)
 			continue;
 		++*ret_alive;
 		json_object_foreach (json_object_get(worker, "slots"), name,
@@ -82,8 +82,8 @@ figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	struct results_counts counts;
 	size_t registered;
 
-	if (ask_counts(c, &counts, err) != 0 ||
-	    ask_registered(c, &registered, err) != 0)
+	if (query_counts(c, &counts, err) != 0 ||
+	    query_registered(c, &registered, err) != 0)
 		return NULL;
 	return stats_of(queues, workers, &counts, registered);
 }
@@ -106,7 +106,7 @@ stats_snapshot(struct flowrra_client *c, size_t n_running, struct err *err)
 {
 	struct tasks_query query = {.limit = n_running,
 				    .depth = TASKS_DEPTH_STANDARD};
-	json_t *at = entry_time(clock_wall_us()), *queues, *workers = NULL;
+	json_t *at = member_of_time(clock_wall_us()), *queues, *workers = NULL;
 	json_t *stats = NULL, *running = NULL;
 
 	if ((queues = queues_list(c, NULL, err)) != NULL &&

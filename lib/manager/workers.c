@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "manager/ask.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -14,7 +14,7 @@
 static const char *
 state_of(const json_t *worker, const json_t *said)
 {
-	const char *state = entry_text(said, "state");
+	const char *state = member_text(said, "state");
 
 	if (!json_is_true(json_object_get(worker, "alive")))
 		return "dead";
@@ -27,7 +27,7 @@ state_of(const json_t *worker, const json_t *said)
 static json_t *
 uptime_of(const json_t *said)
 {
-	const int64_t started_us = entry_time_of(said, "started_at");
+	const int64_t started_us = member_time_us(said, "started_at");
 	const int64_t up_us = clock_wall_us() - started_us;
 
 	if (started_us == 0)
@@ -82,7 +82,7 @@ describe(const json_t *worker)
 json_t *
 workers_list(struct flowrra_client *c, struct err *err)
 {
-	json_t *known = ask_workers(c, err), *list, *worker;
+	json_t *known = query_workers(c, err), *list, *worker;
 	size_t i;
 
 	if (known == NULL)
@@ -118,8 +118,8 @@ check_alive(struct flowrra_client *c, const char *name, struct err *err)
 	if (list == NULL)
 		return -1;
 	json_array_foreach (list, i, worker)
-		if (strcmp(entry_text(worker, "worker"), name) == 0)
-			state = entry_text(worker, "state");
+		if (strcmp(member_text(worker, "worker"), name) == 0)
+			state = member_text(worker, "state");
 	if (state == NULL)
 		result = err_set(err, ERR_NOT_FOUND,
 				 "unknown worker \"%.128s\"; `flowrractl "
@@ -141,9 +141,9 @@ worker_order(struct flowrra_client *c, const char *worker,
 	const char *name = worker_order_name(order);
 
 	if (check_alive(c, worker, err) != 0 ||
-	    ask_order(c,
-		      json_pack("{s:s,s:s}", "order", name, "worker", worker),
-		      err) != 0)
+	    query_control(
+		c, json_pack("{s:s,s:s}", "order", name, "worker", worker),
+		err) != 0)
 		return NULL;
 	return json_pack("{s:s,s:s}", "worker", worker, "order", name);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions with one value for an answer, and orders. */
-#include "manager/ask.h"
+#include "manager/query.h"
 
 #include <stdlib.h>
 
-#include "manager/entry.h"
+#include "manager/member.h"
 #include "store/results.h"
 #include "util/err.h"
 
@@ -49,12 +49,12 @@ append(json_t *list, json_t *item)
 static json_t *
 json_of_queue(const struct queue_stats *s)
 {
-	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b}", "queue", s->name,
-			 "waiting", (json_int_t)s->waiting, "delayed",
-			 (json_int_t)s->delayed, "in_flight",
-			 (json_int_t)s->in_flight, "dead", (json_int_t)s->dead,
-			 "oldest_at", entry_time(s->oldest_us), "next_due_at",
-			 entry_time(s->next_due_us), "paused", s->paused);
+	return json_pack(
+	    "{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b}", "queue", s->name, "waiting",
+	    (json_int_t)s->waiting, "delayed", (json_int_t)s->delayed,
+	    "in_flight", (json_int_t)s->in_flight, "dead", (json_int_t)s->dead,
+	    "oldest_at", member_of_time(s->oldest_us), "next_due_at",
+	    member_of_time(s->next_due_us), "paused", s->paused);
 }
 
 static void
@@ -83,7 +83,7 @@ send_queues(struct query *q)
 }
 
 json_t *
-ask_queues(struct flowrra_client *c, const char *name, struct err *err)
+query_queues(struct flowrra_client *c, const char *name, struct err *err)
 {
 	struct json_query j = {
 	    .q = {.client = c,
@@ -134,7 +134,7 @@ send_workers(struct query *q)
 }
 
 json_t *
-ask_workers(struct flowrra_client *c, struct err *err)
+query_workers(struct flowrra_client *c, struct err *err)
 {
 	struct json_query j = {.q = {.client = c, .send = send_workers}};
 
@@ -145,7 +145,7 @@ ask_workers(struct flowrra_client *c, struct err *err)
 
 struct examine_query {
 	struct query q;
-	ask_report_fn *on_report;
+	query_report_fn *on_report;
 	void *arg;
 };
 
@@ -167,8 +167,8 @@ send_examine(struct query *q)
 }
 
 int
-ask_examine(struct flowrra_client *c, ask_report_fn *on_told, void *arg,
-	    struct err *err)
+query_examine(struct flowrra_client *c, query_report_fn *on_told, void *arg,
+	      struct err *err)
 {
 	struct examine_query e = {.q = {.client = c, .send = send_examine},
 				  .on_report = on_told,
@@ -205,8 +205,8 @@ send_counts(struct query *q)
 }
 
 int
-ask_counts(struct flowrra_client *c, struct results_counts *ret,
-	   struct err *err)
+query_counts(struct flowrra_client *c, struct results_counts *ret,
+	     struct err *err)
 {
 	struct total_query t = {
 	    .q = {.client = c, .send = send_counts, .of_results = true}};
@@ -234,7 +234,7 @@ send_names(struct query *q)
 }
 
 int
-ask_registered(struct flowrra_client *c, size_t *ret_n, struct err *err)
+query_registered(struct flowrra_client *c, size_t *ret_n, struct err *err)
 {
 	struct total_query t = {.q = {.client = c, .send = send_names}};
 
@@ -255,7 +255,7 @@ send_ping(struct query *q)
 }
 
 int
-ask_ping(struct flowrra_client *c, struct err *err)
+query_ping(struct flowrra_client *c, struct err *err)
 {
 	struct query q = {.client = c, .send = send_ping};
 	int result = client_check(c, err);
@@ -285,7 +285,7 @@ load(struct query *q, struct err *err)
 }
 
 json_t *
-ask_record(struct flowrra_client *c, const char *id, struct err *err)
+query_record(struct flowrra_client *c, const char *id, struct err *err)
 {
 	struct query q = {.client = c,
 			  .send = query_send_record,
@@ -354,8 +354,8 @@ send_records(struct query *q)
 }
 
 int
-ask_records(struct flowrra_client *c, const char *const *ids, size_t n,
-	    json_t **rets, struct err *err)
+query_records(struct flowrra_client *c, const char *const *ids, size_t n,
+	      json_t **rets, struct err *err)
 {
 	struct records all = {.q = {.client = c,
 				    .send = send_records,
@@ -382,7 +382,7 @@ ask_records(struct flowrra_client *c, const char *const *ids, size_t n,
 /* --- orders ------------------------------------------------------------ */
 
 int
-ask_order(struct flowrra_client *c, json_t *order, struct err *err)
+query_control(struct flowrra_client *c, json_t *order, struct err *err)
 {
 	char *text = json_dumps(order, JSON_COMPACT);
 	struct query q = {
@@ -414,8 +414,8 @@ send_pause(struct query *q)
 }
 
 int
-ask_pause(struct flowrra_client *c, const char *queue, bool paused,
-	  struct err *err)
+query_pause(struct flowrra_client *c, const char *queue, bool paused,
+	    struct err *err)
 {
 	struct pause p = {
 	    .q = {.client = c, .send = send_pause, .key = slice_of(queue)},

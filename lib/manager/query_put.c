@@ -3,7 +3,7 @@
  * those that shall run again. */
 #include <stdlib.h>
 
-#include "manager/ask.h"
+#include "manager/query.h"
 #include "store/results.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -12,7 +12,7 @@
 
 struct putting {
 	struct query q;
-	const struct ask_put *put;
+	const struct query_put *put;
 	struct results_put results;
 };
 
@@ -53,7 +53,7 @@ send_reopen(struct query *q)
 /* All under way at the same time; `errs` may be NULL. */
 static int
 put_all(struct flowrra_client *c, void (*send)(struct query *q),
-	const struct ask_put *puts, size_t n, struct err *errs,
+	const struct query_put *puts, size_t n, struct err *errs,
 	struct err *first)
 {
 	struct putting *all = calloc(n + 1, sizeof(*all));
@@ -88,21 +88,21 @@ put_all(struct flowrra_client *c, void (*send)(struct query *q),
 }
 
 int
-ask_put_failed(struct flowrra_client *c, const struct ask_put *puts, size_t n,
-	       struct err *err)
+query_put_failed(struct flowrra_client *c, const struct query_put *puts,
+		 size_t n, struct err *err)
 {
 	const int result = put_all(c, send_put, puts, n, NULL, err);
 	struct results_counts counts;
 
 	/* An answer means that the events before it have left, too. */
 	if (result == 0)
-		ask_counts(c, &counts, NULL);
+		query_counts(c, &counts, NULL);
 	return result;
 }
 
 void
-ask_reopen(struct flowrra_client *c, const struct ask_put *puts, size_t n,
-	   struct err *errs)
+query_reopen(struct flowrra_client *c, const struct query_put *puts, size_t n,
+	     struct err *errs)
 {
 	struct err first = ERR_INIT;
 

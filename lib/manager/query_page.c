@@ -2,7 +2,7 @@
 /* Questions that are answered with pages. */
 #include <stdlib.h>
 
-#include "manager/ask.h"
+#include "manager/query.h"
 #include "store/results.h"
 #include "util/err.h"
 
@@ -14,8 +14,8 @@ struct page {
 	struct slice cursor;
 	unsigned int n;
 	bool failed; /* of records */
-	ask_item_fn *on_item;
-	ask_record_fn *on_record;
+	query_item_fn *on_item;
+	query_record_fn *on_record;
 	void *arg;
 	size_t seen;
 	bool enough;
@@ -75,7 +75,7 @@ send_purge(struct query *q)
 }
 
 static void
-send_withdraw(struct query *q)
+send_remove(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
@@ -122,7 +122,7 @@ page_size(size_t wanted, unsigned int max)
 }
 
 int
-ask_walk(struct flowrra_client *c, struct ask_walk *w, struct err *err)
+query_walk(struct flowrra_client *c, struct query_walk *w, struct err *err)
 {
 	struct page p = {
 	    .q = {.client = c, .send = send_view, .key = slice_of(w->queue)},
@@ -137,8 +137,8 @@ ask_walk(struct flowrra_client *c, struct ask_walk *w, struct err *err)
 /* Half of what is allowed, since a page may be a little longer than asked for.
  */
 int
-ask_next(struct flowrra_client *c, struct ask_cursor *cursor,
-	 ask_item_fn *on_item, void *arg, struct err *err)
+query_next(struct flowrra_client *c, struct query_cursor *cursor,
+	   query_item_fn *on_item, void *arg, struct err *err)
 {
 	struct page p = {.q = {.client = c,
 			       .send = send_view,
@@ -159,14 +159,14 @@ ask_next(struct flowrra_client *c, struct ask_cursor *cursor,
 }
 
 void
-ask_cursor_done(struct ask_cursor *cursor)
+query_cursor_done(struct query_cursor *cursor)
 {
 	buf_done(&cursor->next);
 }
 
 int
-ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
-	  void *arg, bool *ret_more, struct err *err)
+query_purge(struct flowrra_client *c, const char *queue, query_item_fn *on_item,
+	    void *arg, bool *ret_more, struct err *err)
 {
 	struct page p = {.q = {.client = c,
 			       .send = send_purge,
@@ -189,11 +189,11 @@ note_found(const struct broker_item *item, void *arg, struct err *err)
 }
 
 int
-ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
+query_remove(struct flowrra_client *c, const char *queue, const char *id,
 	     bool *ret_found, struct err *err)
 {
 	struct page p = {
-	    .q = {.client = c, .send = send_withdraw, .key = slice_of(queue)},
+	    .q = {.client = c, .send = send_remove, .key = slice_of(queue)},
 	    .id = slice_of(id),
 	    .on_item = note_found,
 	    .arg = ret_found};
@@ -206,26 +206,26 @@ ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
 /* --- the dead ---------------------------------------------------------- */
 
 static void
-on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
+on_requeued(struct broker_requeue *batch, size_t n, void *arg)
 {
 	query_end(arg, NULL);
 }
 
 static void
-send_exhume(struct query *q)
+send_requeue(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
-	broker_requeue(q->client->broker, q->key, p->batch, p->n, on_exhumed,
+	broker_requeue(q->client->broker, q->key, p->batch, p->n, on_requeued,
 		       q);
 }
 
 int
-ask_exhume(struct flowrra_client *c, const char *queue,
-	   struct broker_requeue *batch, size_t n, struct err *err)
+query_requeue(struct flowrra_client *c, const char *queue,
+	      struct broker_requeue *batch, size_t n, struct err *err)
 {
 	struct page p = {.q = {.client = c,
-			       .send = send_exhume,
+			       .send = send_requeue,
 			       .once = true,
 			       .key = slice_of(queue)},
 			 .batch = batch,
@@ -268,7 +268,7 @@ send_list(struct query *q)
 }
 
 int
-ask_list(struct flowrra_client *c, struct ask_list *l, struct err *err)
+query_list(struct flowrra_client *c, struct query_list *l, struct err *err)
 {
 	struct page p = {
 	    .q = {.client = c, .send = send_list, .of_results = true},
