@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of a result record, and the first record of a task. */
+/*
+ * The states of a result record, and the first record of a task.
+ *
+ * Records are written by several processes, which may be late: a worker that
+ * was taken for dead reports a task that another has finished. The table says
+ * which states are final: a late record never replaces one of those.
+ */
 #include "core/result.h"
 
 #include "core/task.h"
@@ -21,6 +27,7 @@ result_status_text(enum result_status status)
 	return statuses[status].text.p;
 }
 
+/* A few words are found faster one by one than by a hash. */
 int
 result_status_parse(struct slice text, enum result_status *ret)
 {
@@ -41,6 +48,8 @@ result_status_final(enum result_status status)
 	return statuses[status].final;
 }
 
+/* What the submitter knows; the worker fills in the rest. Slices are the
+ * task's. */
 struct result
 result_pending(const struct task *task)
 {

@@ -11,6 +11,7 @@
 #include "core/task.h"
 #include "cron/tz.h"
 #include "util/err.h"
+#include "util/name.h"
 
 #define US_PER_S INT64_C(1000000)
 
@@ -36,17 +37,11 @@ static int
 check_form_names(const struct schedule_form *f, const char *task,
 		 struct err *err)
 {
-	if (!task_name_valid(slice_of(task), TASK_NAME_MAX))
-		return err_set(err, ERR_DATA,
-			       "\"%.64s\" is not a valid task name: 1 to %d of "
-			       "the characters A-Z a-z 0-9 _ . -",
-			       task, TASK_NAME_MAX);
+	if (name_check_task(slice_of(task), ERR_DATA, err) != 0)
+		return -1;
 	if (f->queue != NULL &&
-	    !task_name_valid(slice_of(f->queue), TASK_QUEUE_MAX))
-		return err_set(err, ERR_DATA,
-			       "\"%.64s\" is not a valid queue name: 1 to %d "
-			       "of the characters A-Z a-z 0-9 _ . -",
-			       f->queue, TASK_QUEUE_MAX);
+	    name_check_queue(slice_of(f->queue), ERR_DATA, err) != 0)
+		return -1;
 	if (f->id != NULL && (strlen(f->id) > SCHEDULE_ID_MAX ||
 			      !task_id_valid(slice_of(f->id))))
 		return err_set(err, ERR_DATA,

@@ -87,7 +87,7 @@ sadmin_has_id(struct slice bytes, struct slice id)
 enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT };
 
 struct queue_query {
-	struct store_job job;
+	struct database_job job;
 	broker_queues_fn *on_queues;
 	void *arg;
 	char queue[TASK_QUEUE_MAX + 1]; /* empty: all */
@@ -158,7 +158,7 @@ add_stats(struct queue_query *q, struct slice name, struct err *err)
 static int
 add_queue(struct queue_query *q, struct tx *tx, struct err *err)
 {
-	const enum statement sql = SQL_QUEUES_SURVEY;
+	const enum statement_index sql = SQL_QUEUES_SURVEY;
 	const struct slice name = tx_bytes(tx, sql, NAME);
 	struct queue_stats *s;
 
@@ -177,7 +177,7 @@ add_queue(struct queue_query *q, struct tx *tx, struct err *err)
 }
 
 static int
-queues_run(struct store_job *job, struct tx *tx, struct err *err)
+queues_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct queue_query *q = container_of(job, struct queue_query, job);
 	const struct slice name = slice_of(q->queue);
@@ -197,7 +197,7 @@ queues_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-queues_drop(struct store_job *job)
+queues_drop(struct database_job *job)
 {
 	struct queue_query *q = container_of(job, struct queue_query, job);
 
@@ -206,7 +206,7 @@ queues_drop(struct store_job *job)
 }
 
 static void
-queues_done(struct store_job *job, const struct err *err)
+queues_done(struct database_job *job, const struct err *err)
 {
 	struct queue_query *q = container_of(job, struct queue_query, job);
 
@@ -229,21 +229,21 @@ sadmin_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
 		on_queues(NULL, 0, &err, arg);
 		return;
 	}
-	q->job = (struct store_job){.run = queues_run,
-				    .done = queues_done,
-				    .drop = queues_drop,
-				    .reads = true};
+	q->job = (struct database_job){.run = queues_run,
+				       .done = queues_done,
+				       .drop = queues_drop,
+				       .reads = true};
 	q->on_queues = on_queues;
 	q->arg = arg;
 	if (queue.len > 0)
 		memcpy(q->queue, queue.p, queue.len);
-	store_post(&((struct sbroker *)b)->user, &q->job);
+	database_post(&((struct sbroker *)b)->user, &q->job);
 }
 
 /* --- workers ----------------------------------------------------------- */
 
 struct worker_query {
-	struct store_job job;
+	struct database_job job;
 	broker_workers_fn *on_workers;
 	void *arg;
 	/* The answer; the descriptions are ours to free. */
@@ -261,7 +261,7 @@ forget_workers(struct worker_query *q)
 static int
 add_worker(struct worker_query *q, struct tx *tx, struct err *err)
 {
-	const enum statement sql = SQL_WORKERS_SURVEY;
+	const enum statement_index sql = SQL_WORKERS_SURVEY;
 	const struct slice name = tx_bytes(tx, sql, 1);
 	const struct slice description = tx_bytes(tx, sql, 2);
 	struct scan_value value;
@@ -289,7 +289,7 @@ add_worker(struct worker_query *q, struct tx *tx, struct err *err)
 }
 
 static int
-workers_run(struct store_job *job, struct tx *tx, struct err *err)
+workers_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct worker_query *q = container_of(job, struct worker_query, job);
 	int more;
@@ -304,7 +304,7 @@ workers_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-workers_drop(struct store_job *job)
+workers_drop(struct database_job *job)
 {
 	struct worker_query *q = container_of(job, struct worker_query, job);
 
@@ -314,7 +314,7 @@ workers_drop(struct store_job *job)
 }
 
 static void
-workers_done(struct store_job *job, const struct err *err)
+workers_done(struct database_job *job, const struct err *err)
 {
 	struct worker_query *q = container_of(job, struct worker_query, job);
 
@@ -336,32 +336,32 @@ sadmin_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 		on_workers(NULL, 0, &err, arg);
 		return;
 	}
-	q->job = (struct store_job){.run = workers_run,
-				    .done = workers_done,
-				    .drop = workers_drop,
-				    .reads = true};
+	q->job = (struct database_job){.run = workers_run,
+				       .done = workers_done,
+				       .drop = workers_drop,
+				       .reads = true};
 	q->on_workers = on_workers;
 	q->arg = arg;
-	store_post(&((struct sbroker *)b)->user, &q->job);
+	database_post(&((struct sbroker *)b)->user, &q->job);
 }
 
 /* --- deferred calls ---------------------------------------------------- */
 
 struct sdeferred {
-	struct store_job job;
+	struct database_job job;
 	broker_deferred_fn *fn;
 	void *arg;
 };
 
 /* The job asks nothing of the database: it only takes its turn. */
 static int
-sdeferred_run(struct store_job *job, struct tx *tx, struct err *err)
+sdeferred_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return 0;
 }
 
 static void
-sdeferred_done(struct store_job *job, const struct err *err)
+sdeferred_done(struct database_job *job, const struct err *err)
 {
 	struct sdeferred *d = container_of(job, struct sdeferred, job);
 	const struct sdeferred call = *d;
@@ -371,7 +371,7 @@ sdeferred_done(struct store_job *job, const struct err *err)
 }
 
 static void
-sdeferred_drop(struct store_job *job)
+sdeferred_drop(struct database_job *job)
 {
 	struct sdeferred *d = container_of(job, struct sdeferred, job);
 
@@ -392,7 +392,7 @@ sadmin_defer(struct broker *b, broker_deferred_fn *fn, void *arg)
 					.reads = true},
 				.fn = fn,
 				.arg = arg};
-	store_post(&((struct sbroker *)b)->user, &d->job);
+	database_post(&((struct sbroker *)b)->user, &d->job);
 	return 0;
 }
 

@@ -15,7 +15,7 @@
 #define CLOCK_SLACK_MS 1000
 
 struct examine_query {
-	struct store_job job;
+	struct database_job job;
 	broker_report_fn *on_report;
 	void *arg;
 	/* The answer. */
@@ -55,7 +55,7 @@ examine_clock_run(struct examine_query *q, struct tx *tx, struct err *err)
 }
 
 static int
-sexamine_run(struct store_job *job, struct tx *tx, struct err *err)
+sexamine_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct examine_query *q = container_of(job, struct examine_query, job);
 
@@ -68,13 +68,13 @@ sexamine_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-sexamine_drop(struct store_job *job)
+sexamine_drop(struct database_job *job)
 {
 	free(container_of(job, struct examine_query, job));
 }
 
 static void
-sexamine_done(struct store_job *job, const struct err *err)
+sexamine_done(struct database_job *job, const struct err *err)
 {
 	struct examine_query *q = container_of(job, struct examine_query, job);
 	struct broker_finding findings[FINDINGS_MAX];
@@ -104,11 +104,11 @@ sadmin_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 		on_report(NULL, &err, arg);
 		return;
 	}
-	q->job = (struct store_job){.run = sexamine_run,
-				    .done = sexamine_done,
-				    .drop = sexamine_drop,
-				    .reads = true};
+	q->job = (struct database_job){.run = sexamine_run,
+				       .done = sexamine_done,
+				       .drop = sexamine_drop,
+				       .reads = true};
 	q->on_report = on_report;
 	q->arg = arg;
-	store_post(&((struct sbroker *)b)->user, &q->job);
+	database_post(&((struct sbroker *)b)->user, &q->job);
 }

@@ -16,7 +16,7 @@ squestion_text(const struct squestion *q)
 }
 
 static int
-get_run(struct store_job *job, struct tx *tx, struct err *err)
+get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	int more = tx_first(tx, err, SQL_REGISTRY_GET, squestion_text(q));
@@ -33,7 +33,7 @@ get_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-control_run(struct store_job *job, struct tx *tx, struct err *err)
+control_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	const int64_t now = tx_now(tx);
@@ -41,12 +41,12 @@ control_run(struct store_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_ORDERS_EXPIRE, now - ORDER_LIFE_MS) < 0 ||
 	    tx_run(tx, err, SQL_ORDER_ADD, squestion_text(q), now) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_WORKERS_PORTS,
-			   tx_first(tx, err, SQL_WORKERS_PORTS));
+	return tx_wake_all(tx, err, SQL_WORKERS_SOCKETS,
+			   tx_first(tx, err, SQL_WORKERS_SOCKETS));
 }
 
 static void
-question_drop(struct store_job *job)
+question_drop(struct database_job *job)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 
@@ -55,7 +55,7 @@ question_drop(struct store_job *job)
 }
 
 static void
-question_done(struct store_job *job, const struct err *err)
+question_done(struct database_job *job, const struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	struct slice value = {NULL, 0};
@@ -68,7 +68,7 @@ question_done(struct store_job *job, const struct err *err)
 }
 
 void
-squestion_ask(struct broker *broker, const struct store_job *job,
+squestion_ask(struct broker *broker, const struct database_job *job,
 	      struct slice text, broker_value_fn *on_value, void *arg)
 {
 	struct sbroker *b = (struct sbroker *)broker;
@@ -89,14 +89,14 @@ squestion_ask(struct broker *broker, const struct store_job *job,
 	q->len = text.len;
 	if (text.len > 0)
 		memcpy(q->text, text.p, text.len);
-	store_post(&b->user, &q->job);
+	database_post(&b->user, &q->job);
 }
 
 void
 sbroker_registered(struct broker *b, struct slice name,
 		   broker_value_fn *on_value, void *arg)
 {
-	static const struct store_job job = {.run = get_run, .reads = true};
+	static const struct database_job job = {.run = get_run, .reads = true};
 
 	squestion_ask(b, &job, name, on_value, arg);
 }
@@ -105,7 +105,7 @@ void
 sbroker_control(struct broker *b, struct slice message,
 		broker_value_fn *on_sent, void *arg)
 {
-	static const struct store_job job = {.run = control_run};
+	static const struct database_job job = {.run = control_run};
 
 	squestion_ask(b, &job, message, on_sent, arg);
 }
@@ -113,7 +113,7 @@ sbroker_control(struct broker *b, struct slice message,
 /* --- names ------------------------------------------------------------- */
 
 struct names_query {
-	struct store_job job;
+	struct database_job job;
 	broker_names_fn *on_names;
 	void *arg;
 	/* The answer, each with a NUL behind it, which is in no name. */
@@ -122,7 +122,7 @@ struct names_query {
 };
 
 static int
-names_run(struct store_job *job, struct tx *tx, struct err *err)
+names_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct names_query *q = container_of(job, struct names_query, job);
 	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
@@ -141,7 +141,7 @@ names_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-names_drop(struct store_job *job)
+names_drop(struct database_job *job)
 {
 	struct names_query *q = container_of(job, struct names_query, job);
 
@@ -150,7 +150,7 @@ names_drop(struct store_job *job)
 }
 
 static void
-names_done(struct store_job *job, const struct err *err)
+names_done(struct database_job *job, const struct err *err)
 {
 	struct names_query *q = container_of(job, struct names_query, job);
 	struct slice *names = calloc(q->n + 1, sizeof(*names));
@@ -185,27 +185,27 @@ sbroker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 		on_names(NULL, 0, &err, arg);
 		return;
 	}
-	q->job = (struct store_job){.run = names_run,
-				    .done = names_done,
-				    .drop = names_drop,
-				    .reads = true};
+	q->job = (struct database_job){.run = names_run,
+				       .done = names_done,
+				       .drop = names_drop,
+				       .reads = true};
 	q->on_names = on_names;
 	q->arg = arg;
-	store_post(&((struct sbroker *)b)->user, &q->job);
+	database_post(&((struct sbroker *)b)->user, &q->job);
 }
 
 /* --- registering ------------------------------------------------------- */
 
 /* Names and descriptions follow one another in `text`. */
 struct registration {
-	struct store_job job;
+	struct database_job job;
 	struct buf text;
 	size_t n;
 	size_t lens[];
 };
 
 static int
-register_run(struct store_job *job, struct tx *tx, struct err *err)
+register_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct registration *r = container_of(job, struct registration, job);
 	struct slice name, description;
@@ -224,7 +224,7 @@ register_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-register_drop(struct store_job *job)
+register_drop(struct database_job *job)
 {
 	struct registration *r = container_of(job, struct registration, job);
 
@@ -233,7 +233,7 @@ register_drop(struct store_job *job)
 }
 
 static void
-register_done(struct store_job *job, const struct err *err)
+register_done(struct database_job *job, const struct err *err)
 {
 	(void)err; /* the next start registers anew */
 	register_drop(job);
@@ -257,10 +257,10 @@ sbroker_register(struct broker *broker, const struct slice *names,
 		buf_add(&r->text, descriptions[i].p, descriptions[i].len);
 	}
 	r->n = n;
-	r->job = (struct store_job){
-	    .run = register_run, .done = register_done, .sync = STORE_SOON};
+	r->job = (struct database_job){
+	    .run = register_run, .done = register_done, .sync = DATABASE_SOON};
 	if (n == 0 || r->text.failed)
 		register_drop(&r->job);
 	else
-		store_post(&b->user, &r->job);
+		database_post(&b->user, &r->job);
 }
