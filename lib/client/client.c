@@ -10,6 +10,7 @@
 #include "core/task.h"
 #include "store/broker.h"
 #include "store/results.h"
+#include "store/store.h"
 #include "util/conf.h"
 
 /* What a caller must at least know of a struct with a size. */
@@ -66,40 +67,40 @@ on_client_results_state(bool up, bool final, const struct err *why, void *arg)
 	readiness_set(&c->results_ready, up, final, why);
 }
 
+static struct stores_options
+client_stores(struct flowrra_client *c)
+{
+	return (struct stores_options){
+	    .base = loop_base(c->loop),
+	    .conf = c->conf,
+	    .on_broker_state = on_client_broker_state,
+	    .on_results_state = on_client_results_state,
+	    .arg = c,
+	    .results_later = true};
+}
+
 struct results *
 client_results(struct flowrra_client *c, struct err *err)
 {
-	struct results_options options = {
-	    .base = loop_base(c->loop),
-	    .url = c->one_store ? c->conf->broker.url : c->conf->backend.url,
-	    .timeout_ms = c->conf->backend.socket_timeout / 1000,
-	    .max_connections = c->conf->backend.max_connections,
-	    .on_state = on_client_results_state,
-	    .arg = c,
-	};
+	const struct stores_options options = client_stores(c);
 
 	if (c->results == NULL)
-		c->results = results_open(&options, err);
+		c->results = stores_open_results(&options, err);
 	return c->results;
 }
 
 static int
-client_open_broker(struct flowrra_client *c, struct err *err)
+client_open_stores(struct flowrra_client *c, struct err *err)
 {
-	struct broker_options options = {
-	    .base = loop_base(c->loop),
-	    .url = c->conf->broker.url,
-	    .queue_key = c->conf->broker.queue_key,
-	    .timeout_ms = c->conf->broker.socket_timeout / 1000,
-	    .max_connections = c->conf->broker.max_connections,
-	    .max_queue_size = c->conf->executor.max_queue_size,
-	    .with_results = c->one_store,
-	    .on_state = on_client_broker_state,
-	    .arg = c,
-	};
+	const struct stores_options options = client_stores(c);
+	struct stores stores;
 
-	c->broker = broker_open(&options, err);
-	return c->broker != NULL ? 0 : -1;
+	if (stores_open(&options, &stores, err) != 0)
+		return -1;
+	c->broker = stores.broker;
+	c->results = stores.results;
+	c->one_store = stores.one;
+	return 0;
 }
 
 static int
@@ -137,8 +138,6 @@ client_configure(struct flowrra_client *c, const struct flowrra_options *given,
 	    replace_string(&c->conf->backend.url, options.backend_url, err) !=
 		0)
 		return -1;
-	c->one_store =
-	    results_beside_broker(c->conf->backend.url, c->conf->broker.url);
 	return 0;
 }
 
@@ -165,11 +164,8 @@ client_open(struct flowrra_client *c, const struct flowrra_options *options,
 	readiness_init(&c->broker_ready, loop_base(c->loop),
 		       c->conf->broker.socket_timeout / 1000);
 	readiness_init(&c->results_ready, loop_base(c->loop),
-		       c->conf->backend.socket_timeout / 1000);
-	if (client_open_broker(c, err) != 0)
-		return -1;
-	/* Opened now for its errors, where it has a URL of its own. */
-	return c->one_store || client_results(c, err) != NULL ? 0 : -1;
+		       stores_results_timeout_ms(c->conf));
+	return client_open_stores(c, err);
 }
 
 int

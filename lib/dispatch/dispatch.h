@@ -44,7 +44,7 @@ struct dispatch_options {
 	 * dispatch_stop(), else it says why the worker cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);
 	void *arg;
-	/* What opens the stores; NULL: broker_open() and results_open(). Tests
+	/* As in struct stores_options. Tests
 	 * hand in stores of their own. */
 	struct broker *(*open_broker)(const struct broker_options *options,
 				      struct err *err);

@@ -2,44 +2,14 @@
 /* The broker contract: finds the implementation for a URL and calls it. */
 #include "store/broker.h"
 
-#include <string.h>
-
-static const struct broker_ops *const implementations[] = {
-#define STORE(name) &broker_##name,
-#include "store/stores.def"
-#undef STORE
-};
-
-static const struct broker_ops *
-find(const char *url)
-{
-	const char *const *scheme;
-	size_t i;
-
-	for (i = 0; i < sizeof(implementations) / sizeof(implementations[0]);
-	     i++)
-		for (scheme = implementations[i]->schemes; *scheme; scheme++)
-			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
-				return implementations[i];
-	return NULL;
-}
+#include "store/store.h"
 
 struct broker *
 broker_open(const struct broker_options *options, struct err *err)
 {
-	const struct broker_ops *ops;
+	const struct store *store = store_find(options->url, "broker", err);
 
-	if (options->url == NULL || options->url[0] == '\0')
-		ops = implementations[0];
-	else
-		ops = find(options->url);
-	if (ops == NULL) {
-		err_set(err, ERR_CONFIG,
-			"[broker] url: unknown kind of broker; the URL must "
-			"begin with sqlite://, redis://, rediss:// or unix://");
-		return NULL;
-	}
-	return ops->open(options, err);
+	return store != NULL ? store->broker->open(options, err) : NULL;
 }
 
 void

@@ -2,50 +2,14 @@
 /* The backend contract: finds the implementation for a URL and calls it. */
 #include "store/results.h"
 
-#include <string.h>
-
-static const struct results_ops *const implementations[] = {
-#define STORE(name) &results_##name,
-#include "store/stores.def"
-#undef STORE
-};
-
-static const struct results_ops *
-find(const char *url)
-{
-	const char *const *scheme;
-	size_t i;
-
-	for (i = 0; i < sizeof(implementations) / sizeof(implementations[0]);
-	     i++)
-		for (scheme = implementations[i]->schemes; *scheme; scheme++)
-			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
-				return implementations[i];
-	return NULL;
-}
-
-bool
-results_beside_broker(const char *url, const char *broker_url)
-{
-	return url == NULL || url[0] == '\0' || strcmp(url, broker_url) == 0;
-}
+#include "store/store.h"
 
 struct results *
 results_open(const struct results_options *options, struct err *err)
 {
-	const struct results_ops *ops;
+	const struct store *store = store_find(options->url, "backend", err);
 
-	if (options->url == NULL || options->url[0] == '\0')
-		ops = implementations[0];
-	else
-		ops = find(options->url);
-	if (ops == NULL) {
-		err_set(err, ERR_CONFIG,
-			"[backend] url: unknown kind of backend; the URL must "
-			"begin with sqlite://, redis://, rediss:// or unix://");
-		return NULL;
-	}
-	return ops->open(options, err);
+	return store != NULL ? store->results->open(options, err) : NULL;
 }
 
 void

@@ -198,7 +198,6 @@ fail:
 }
 
 const struct results_ops results_redis = {
-    .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
     .open = rresults_open,
     .close = rresults_close,
     .name = rresults_name,

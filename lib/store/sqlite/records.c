@@ -351,7 +351,6 @@ open_results(const struct results_options *options, struct err *err)
 }
 
 const struct results_ops results_sqlite = {
-    .schemes = (const char *const[]){"sqlite://", NULL},
     .open = open_results,
     .close = close_results,
     .name = name,
