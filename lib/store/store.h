@@ -8,6 +8,7 @@
 #define STORE_STORE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "util/buf.h"
 
@@ -56,8 +57,7 @@ struct stores_options {
 struct stores {
 	struct broker *broker;	 /* broker_close() */
 	struct results *results; /* results_close(); NULL if left for later */
-	bool
-	    one; /* queues and records are in the same store: stores_are_one() */
+	bool one;		 /* they are the same store: stores_are_one() */
 };
 
 /* Opens both. 0, or -1 with *err (ERR_CONFIG, mostly) and nothing left open;
