@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "codec/order.h"
 #include "codec/result_json.h"
 #include "core/result.h"
 #include "core/task.h"
@@ -149,41 +148,4 @@ flowrra_result(struct flowrra_client *c, const char *id,
 	return record_fetch(c, id, record, &err) == 0
 		   ? 0
 		   : client_fail(error, &err);
-}
-
-/* --- cancelling -------------------------------------------------------- */
-
-static int
-record_send_cancel(struct flowrra_client *c, const char *id, struct err *err)
-{
-	struct query q = {
-	    .client = c, .once = true, .send = query_send_control};
-	struct buf message = BUF_INIT;
-	int result;
-
-	order_write(&(struct order){ORDER_CANCEL, slice_of(id)}, &message);
-	q.key = (struct slice){message.data, message.len};
-	result = message.failed ? err_nomem(err) : query_run(&q, err);
-	buf_done(&q.value);
-	buf_done(&message);
-	return result;
-}
-
-int
-flowrra_cancel(struct flowrra_client *c, const char *id,
-	       struct flowrra_error *error)
-{
-	struct flowrra_record *record;
-	struct err err = ERR_INIT;
-
-	if (record_fetch(c, id, &record, &err) != 0)
-		return client_fail(error, &err);
-	if (record_final(record))
-		err_set(&err, ERR_REFUSED,
-			"cannot cancel task %s: it has finished (%s)", id,
-			flowrra_state_text(record->state));
-	else
-		record_send_cancel(c, id, &err);
-	flowrra_record_free(record);
-	return err.code == ERR_NONE ? 0 : client_fail(error, &err);
 }

@@ -149,9 +149,16 @@ struct flowrra_request {
 	const char *queue;    /* NULL: the task's own */
 	int priority;	      /* a lower number runs first; default 0 */
 	int max_retries;      /* 0 to 1000000 */
-	double delay_s;	      /* run the task after this time … */
-	int64_t at_us;	      /* … or at this time: since 1970, UTC, by the
-				 broker's clock; 0: not given */
+	/*
+	 * Run the task after this time, or at this time (since 1970, UTC); 0:
+	 * at once. The clock of the server that holds the queues counts for
+	 * both, not this program's: a task that is due at a time by the one
+	 * starts early or late by as much as the two differ, and one that is
+	 * delayed does so if the server's clock is set meanwhile. With SQLite
+	 * it is the clock of this machine.
+	 */
+	double delay_s;
+	int64_t at_us;
 	int64_t expires_us;   /* do not begin after this time, since 1970, UTC;
 				 0: never expires */
 	double timeout_s;     /* of one attempt; 0: none */
@@ -374,11 +381,13 @@ int flowrra_registered_names(struct flowrra_client *client, char **json,
 void flowrra_free(void *json);
 
 /*
- * Asks the workers to cancel a task. Success means that the request was sent;
- * the task's record shows what came of it. Only a worker that has the task, or
- * takes it within a few seconds, follows the request. A task that waits for
- * longer, or is delayed, runs all the same; `flowrractl cancel` removes such a
- * task from its queue.
+ * Cancels a task, wherever it is, as `flowrractl cancel` does. A task that
+ * waits, or is delayed, is removed from its queue and does not run; its record
+ * is FLOWRRA_FAILED with the reason "cancelled" when the call returns. If a
+ * worker has the task, the workers are asked to cancel it: the call does not
+ * wait for that, and a task that ends first keeps its own outcome.
+ * flowrra_wait() waits for the final record in both cases. After
+ * FLOWRRA_UNAVAILABLE the call may be repeated.
  *
  * Errors: FLOWRRA_DATA (not a valid id), FLOWRRA_NOT_FOUND (no record),
  * FLOWRRA_REFUSED (the task has finished), FLOWRRA_UNAVAILABLE.
