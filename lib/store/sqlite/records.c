@@ -310,7 +310,7 @@ close_results(struct results *results)
 
 	sevents_leave(r);
 	store_leave(&r->user);
-	sresults_watches_free(r);
+	watches_done(&r->watches);
 	sevents_done(r);
 	if (r->listening.telling)
 		r->dead = true;
@@ -325,7 +325,6 @@ open_results(const struct results_options *options, struct err *err)
 					    .url = options->url,
 					    .timeout_ms = options->timeout_ms};
 	struct sresults *r = calloc(1, sizeof(*r));
-	size_t i;
 
 	if (r == NULL) {
 		err_nomem(err);
@@ -340,8 +339,7 @@ open_results(const struct results_options *options, struct err *err)
 	sevents_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);
-	for (i = 0; i < STOPIC_BUCKETS; i++)
-		TAILQ_INIT(&r->topics[i]);
+	sresults_watches_init(r);
 	if (store_join(&r->user, &store, err) != 0) {
 		err_prefix(err, "[backend] url");
 		free(r);
@@ -361,7 +359,7 @@ const struct results_ops results_sqlite = {
     .create = create,
     .forget = forget,
     .watch = sresults_watch,
-    .unwatch = sresults_unwatch,
+    .unwatch = watches_unwatch,
     .event = sresults_event,
     .heard = sresults_heard,
     .listen = sresults_listen,

@@ -12,26 +12,13 @@
 
 #include "store/sqlite/results.h"
 
-struct swatch {
-	struct results_watch pub;
-	TAILQ_ENTRY(swatch) link;
-	struct stopic *topic;
-	results_record_fn *on_record;
-	void *arg;
-	bool shown; /* its record, as it was */
-	bool told;  /* in this round */
-	bool over;  /* the final one */
-};
-
+/* A task that is watched. */
 struct stopic {
-	TAILQ_ENTRY(stopic) link;
+	struct topic topic;
 	struct sresults *results;
-	TAILQ_HEAD(, swatch) watches;
 	struct seen *seen; /* its place in a look that is under way */
-	bool telling;
-	bool waits; /* our port may be among its waiters */
-	struct slice id;
-	char text[];
+	bool waits;	   /* our port may be among its waiters */
+	char id[];
 };
 
 /* What a look finds of one topic. */
@@ -114,28 +101,6 @@ part_run(struct store_job *job, struct tx *tx, struct err *err)
 
 /* --- topics ------------------------------------------------------------ */
 
-static struct stopics *
-bucket(struct sresults *r, struct slice id)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-	size_t i;
-
-	for (i = 0; i < id.len; i++)
-		hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
-	return &r->topics[hash % STOPIC_BUCKETS];
-}
-
-static struct stopic *
-find(struct sresults *r, struct slice id)
-{
-	struct stopic *t;
-
-	TAILQ_FOREACH (t, bucket(r, id), link)
-		if (slice_eq(t->id, id))
-			return t;
-	return NULL;
-}
-
 static void
 part_drop(struct store_job *job)
 {
@@ -149,55 +114,45 @@ part_done(struct store_job *job, const struct err *err)
 }
 
 static void
-part(struct stopic *t)
+part(const struct stopic *t)
 {
-	struct parting *p = calloc(1, sizeof(*p) + t->id.len);
+	const struct slice id = t->topic.id;
+	struct parting *p = calloc(1, sizeof(*p) + id.len);
 
 	if (p == NULL)
 		return; /* it will be woken once in vain */
 	p->job = (struct store_job){
 	    .run = part_run, .done = part_done, .drop = part_drop};
-	p->len = t->id.len;
-	memcpy(p->id, t->id.p, t->id.len);
+	p->len = id.len;
+	memcpy(p->id, id.p, id.len);
 	store_post(&t->results->user, &p->job);
 }
 
-/* Ends a topic that nobody watches any more. */
 static void
-release(struct stopic *t)
+stopic_leave(struct topic *topic)
 {
-	if (t->telling || !TAILQ_EMPTY(&t->watches))
-		return;
-	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
+	struct stopic *t = container_of(topic, struct stopic, topic);
+
+	/* The look goes on for the others. */
 	if (t->seen != NULL)
 		t->seen->topic = NULL;
 	if (t->waits)
 		part(t);
-	free(t);
 }
 
-/* Tells the watches; any of them may end, itself or another, meanwhile. */
 static void
-tell(struct stopic *t, struct slice record, bool final)
+stopic_free(struct topic *topic)
 {
-	struct swatch *w;
+	free(container_of(topic, struct stopic, topic));
+}
 
-	t->telling = true;
-	TAILQ_FOREACH (w, &t->watches, link)
-		w->told = w->over || (w->shown && !final);
-	for (;;) {
-		TAILQ_FOREACH (w, &t->watches, link)
-			if (!w->told)
-				break;
-		if (w == NULL)
-			break;
-		w->told = true;
-		w->shown = true;
-		w->over = final;
-		w->on_record(record, NULL, w->arg);
-	}
-	t->telling = false;
-	release(t);
+static const struct watches_ops stopic_ops = {.leave = stopic_leave,
+					      .free = stopic_free};
+
+void
+sresults_watches_init(struct sresults *r)
+{
+	watches_init(&r->watches, &stopic_ops);
 }
 
 /* --- looks ------------------------------------------------------------- */
@@ -240,58 +195,44 @@ look_done(struct store_job *job, const struct err *err)
 			record =
 			    (struct slice){seen->record.data, seen->record.len};
 		t->waits = !seen->final;
-		tell(t, record, seen->final);
+		watches_notify(&t->topic, record, seen->final, NULL);
 	}
 	look_drop(job);
 	if (r->look_again)
 		sresults_look(r);
 }
 
-static bool
-wants_look(const struct stopic *t)
-{
-	const struct swatch *w;
-
-	TAILQ_FOREACH (w, &t->watches, link)
-		if (!w->over)
-			return true;
-	return false;
-}
-
 /* Counts what is to be looked at, and the bytes of the ids. */
 static size_t
-count(const struct sresults *r, size_t *ret_bytes)
+count(struct sresults *r, size_t *ret_bytes)
 {
-	const struct stopic *t;
-	size_t i, n = 0;
+	struct topic *t = NULL;
+	size_t n = 0;
 
 	*ret_bytes = 0;
-	for (i = 0; i < STOPIC_BUCKETS; i++)
-		TAILQ_FOREACH (t, &r->topics[i], link)
-			if (wants_look(t)) {
-				*ret_bytes += t->id.len;
-				n++;
-			}
+	while ((t = watches_next(&r->watches, t)) != NULL)
+		if (!watches_are_over(t)) {
+			*ret_bytes += t->id.len;
+			n++;
+		}
 	return n;
 }
 
 static void
 fill(struct sresults *r, struct look *look)
 {
+	struct topic *topic = NULL;
 	struct stopic *t;
 	char *p = look->text;
-	size_t i;
 
-	for (i = 0; i < STOPIC_BUCKETS; i++) {
-		TAILQ_FOREACH (t, &r->topics[i], link) {
-			if (!wants_look(t))
-				continue;
-			memcpy(p, t->id.p, t->id.len);
-			t->seen = &look->seen[look->n++];
-			*t->seen =
-			    (struct seen){.topic = t, .id = {p, t->id.len}};
-			p += t->id.len;
-		}
+	while ((topic = watches_next(&r->watches, topic)) != NULL) {
+		if (watches_are_over(topic))
+			continue;
+		t = container_of(topic, struct stopic, topic);
+		memcpy(p, topic->id.p, topic->id.len);
+		t->seen = &look->seen[look->n++];
+		*t->seen = (struct seen){.topic = t, .id = {p, topic->id.len}};
+		p += topic->id.len;
 	}
 }
 
@@ -324,61 +265,32 @@ sresults_look(struct sresults *r)
 
 /* --- watches ----------------------------------------------------------- */
 
+static struct topic *
+stopic_new(struct sresults *r, struct slice id)
+{
+	struct stopic *t = calloc(1, sizeof(*t) + id.len);
+
+	if (t == NULL)
+		return NULL;
+	t->results = r;
+	memcpy(t->id, id.p, id.len);
+	watches_add(&r->watches, &t->topic, (struct slice){t->id, id.len});
+	return &t->topic;
+}
+
 struct results_watch *
 sresults_watch(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)
 {
 	struct sresults *r = (struct sresults *)results;
-	struct swatch *w = calloc(1, sizeof(*w));
-	struct stopic *t = find(r, id);
+	struct topic *t = watches_find(&r->watches, id);
+	struct results_watch *w = NULL;
 
-	if (t == NULL && w != NULL &&
-	    (t = calloc(1, sizeof(*t) + id.len)) != NULL) {
-		t->results = r;
-		TAILQ_INIT(&t->watches);
-		memcpy(t->text, id.p, id.len);
-		t->id = (struct slice){t->text, id.len};
-		TAILQ_INSERT_TAIL(bucket(r, id), t, link);
-	}
-	if (t == NULL || w == NULL) {
-		free(w);
+	if (t != NULL || (t = stopic_new(r, id)) != NULL)
+		w = watches_watch(t, results, on_record, arg);
+	if (w == NULL)
 		err_nomem(err);
-		return NULL;
-	}
-	w->pub.results = results;
-	w->topic = t;
-	w->on_record = on_record;
-	w->arg = arg;
-	TAILQ_INSERT_TAIL(&t->watches, w, link);
-	sresults_look(r);
-	return &w->pub;
-}
-
-void
-sresults_unwatch(struct results_watch *watch)
-{
-	struct swatch *w = container_of(watch, struct swatch, pub);
-
-	TAILQ_REMOVE(&w->topic->watches, w, link);
-	release(w->topic);
-	free(w);
-}
-
-void
-sresults_watches_free(struct sresults *r)
-{
-	struct stopic *t;
-	struct swatch *w;
-	size_t i;
-
-	for (i = 0; i < STOPIC_BUCKETS; i++) {
-		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
-			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {
-				TAILQ_REMOVE(&t->watches, w, link);
-				free(w);
-			}
-			TAILQ_REMOVE(&r->topics[i], t, link);
-			free(t);
-		}
-	}
+	else
+		sresults_look(r);
+	return w;
 }
