@@ -128,6 +128,8 @@ on_cancel_page(const struct broker_page *page, const struct err *err, void *arg)
 	query_end(&s->q, NULL);
 }
 
+/* 0 with *ret_found, or -1 with *err. A page may be empty and yet have another
+ * one behind it. */
 static int
 cancel_search(struct cancel_search *s, bool *ret_found, struct err *err)
 {
@@ -273,6 +275,7 @@ cancel_store(const struct cancel *x, struct err *err)
 	char *text;
 	int result;
 
+	/* started_at, attempts and the rest stay: it may be a retry. */
 	clock_format(clock_wall_us(), now);
 	json_object_set_new(x->record, "status", json_string("failed"));
 	json_object_set_new(x->record, "error", json_string(CANCEL_ERROR));
@@ -286,6 +289,7 @@ cancel_store(const struct cancel *x, struct err *err)
 	if (result != 0)
 		return err_prefix(
 		    err, "task %s was removed from its queue, but", x->id);
+	/* A program that cancels often ends right after. */
 	put_flush(x->client);
 	return 0;
 }

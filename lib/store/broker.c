@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The broker contract: finds the implementation for a URL and calls it. */
+/*
+ * The broker contract (broker.h): finds the store that a URL names, and passes
+ * each call on to it. No call does anything of its own here, so the contract is
+ * what the stores do, and tests/store runs the same tests on each of them.
+ */
 #include "store/broker.h"
 
 #include "store/store.h"
@@ -7,6 +11,7 @@
 struct broker *
 broker_open(const struct broker_options *options, struct err *err)
 {
+	/* The section is for the message: users know URLs by it. */
 	const struct store *store = store_find(options->url, "broker", err);
 
 	return store != NULL ? store->broker->open(options, err) : NULL;
@@ -15,6 +20,7 @@ broker_open(const struct broker_options *options, struct err *err)
 void
 broker_close(struct broker *b)
 {
+	/* Those who open several things close them all on an error. */
 	if (b != NULL)
 		b->ops->close(b);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The backend contract: finds the implementation for a URL and calls it. */
+/*
+ * The backend contract (results.h): finds the store that a URL names, and
+ * passes each call on to it. What is the same for every store is here: what a
+ * store that has no replies does, and the shape of the event of a record.
+ */
 #include "store/results.h"
 
 #include "store/store.h"
@@ -7,6 +11,7 @@
 struct results *
 results_open(const struct results_options *options, struct err *err)
 {
+	/* The section is for the message: users know URLs by it. */
 	const struct store *store = store_find(options->url, "backend", err);
 
 	return store != NULL ? store->results->open(options, err) : NULL;
@@ -15,6 +20,7 @@ results_open(const struct results_options *options, struct err *err)
 void
 results_close(struct results *r)
 {
+	/* Those who open several things close them all on an error. */
 	if (r != NULL)
 		r->ops->close(r);
 }
@@ -74,10 +80,13 @@ results_watch(struct results *r, struct slice id, results_record_fn *on_record,
 void
 results_unwatch(struct results_watch *w)
 {
+	/* A wait has no watch for a task when it could not begin one. */
 	if (w != NULL)
 		w->results->ops->unwatch(w);
 }
 
+/* Replies save Redis a subscription for each short task. A store without them
+ * leaves both members out, and its tasks are watched. */
 const char *
 results_reply_to(struct results *r)
 {
@@ -101,11 +110,13 @@ results_event(struct results *r, struct slice event)
 void
 results_changed(struct results *r, struct slice record)
 {
+	/* The record is JSON already, and goes in as it is. */
 	struct buf event = BUF_INIT;
 
 	buf_adds(&event, "{\"type\":\"task.update\",\"task\":");
 	buf_add(&event, record.p, record.len);
 	buf_addc(&event, '}');
+	/* Without memory it is lost, as any event may be. */
 	if (!event.failed)
 		results_event(r, (struct slice){event.data, event.len});
 	buf_done(&event);

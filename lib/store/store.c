@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening the stores of a configuration, and the table of all stores. */
+/*
+ * Opening the stores of a configuration, and the table of all stores.
+ *
+ * A worker, the scheduler and a client all begin here. What a configuration says
+ * about its stores is turned into options in this file only.
+ */
 #include "store/store.h"
 
 #include <string.h>
@@ -9,8 +14,10 @@
 #include "store/results.h"
 #include "util/conf.h"
 
+/* Durations of a configuration are in µs, those of the stores in ms. */
 #define US_PER_MS 1000
 
+/* The first one is the standard: see store_find(). */
 static const struct store stores[] = {
 #define STORE(name) {&broker_##name, &results_##name},
 #include "store/stores.def"
@@ -22,6 +29,7 @@ store_has_scheme(const struct store *store, const char *url)
 {
 	const char *const *scheme;
 
+	/* A store has the same schemes for queues and for records. */
 	for (scheme = store->broker->schemes; *scheme != NULL; scheme++)
 		if (strncmp(url, *scheme, strlen(*scheme)) == 0)
 			return true;
@@ -53,6 +61,9 @@ stores_are_one(const struct conf *conf)
 {
 	const char *url = conf->backend.url;
 
+	/* As texts: "redis://a" and "redis://a:6379" count as two. That is
+	 * safe, see store.h, and a comparison by meaning would be the
+	 * stores' own business. */
 	return url == NULL || url[0] == '\0' ||
 	       strcmp(url, conf->broker.url) == 0;
 }
@@ -76,6 +87,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .timeout_ms = conf->broker.socket_timeout / US_PER_MS,
 	    .max_connections = conf->broker.max_connections,
 	    .max_queue_size = conf->executor.max_queue_size,
+	    /* Then a task and its record are stored in one step. */
 	    .with_results = stores_are_one(conf),
 	    .worker = o->worker,
 	    .queues = o->queues,
@@ -99,6 +111,7 @@ stores_open_results(const struct stores_options *o, struct err *err)
 	const struct conf *conf = o->conf;
 	const struct results_options options = {
 	    .base = o->base,
+	    /* No URL of its own means the broker's, with its timeout. */
 	    .url = stores_are_one(conf) ? conf->broker.url : conf->backend.url,
 	    .timeout_ms = stores_results_timeout_ms(conf),
 	    .max_connections = conf->backend.max_connections,
@@ -117,6 +130,8 @@ stores_open(const struct stores_options *options, struct stores *ret,
 
 	if ((s.broker = stores_open_broker(options, err)) == NULL)
 		return -1;
+	/* Broker first: of two wrong URLs, the first one is what a new user
+	 * has to set. */
 	if (!(s.one && options->results_later) &&
 	    (s.results = stores_open_results(options, err)) == NULL) {
 		broker_close(s.broker);

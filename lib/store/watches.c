@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The tasks whose records are waited for: who is told what. */
+/*
+ * The tasks whose records are waited for: who is told what.
+ *
+ * A watch ends within its callback more often than not, so nothing here holds
+ * a pointer to another watch, or to the topic, across a callback. What keeps
+ * the topic meanwhile is `notifying`.
+ */
 #include "store/watches.h"
 
 #include <stdint.h>
@@ -77,6 +83,7 @@ watches_next(struct watches *table, const struct topic *t)
 	struct topic *next = t != NULL ? TAILQ_NEXT(t, link) : NULL;
 	size_t i = t != NULL ? watches_hash(t->id) + 1 : 0;
 
+	/* By the hash of `t`, so that a walk needs no state of its own. */
 	while (next == NULL && i < WATCHES_BUCKETS)
 		next = TAILQ_FIRST(&table->buckets[i++]);
 	return next;
@@ -97,6 +104,7 @@ watches_release(struct topic *t)
 	/* watches_notify() calls this again when it has come round. */
 	if (t->notifying || !TAILQ_EMPTY(&t->watches))
 		return;
+	/* Out of the table first: what leave() does may look for it there. */
 	watches_drop(t);
 	ops->leave(t);
 	ops->free(t);
@@ -127,6 +135,7 @@ watches_watch(struct topic *t, struct results *results,
 	struct watch *w = malloc(sizeof(*w));
 
 	if (w == NULL) {
+		/* It may be new, and have no other. */
 		watches_release(t);
 		return NULL;
 	}
@@ -146,11 +155,14 @@ watches_unwatch(struct results_watch *watch)
 	struct watch *w = container_of(watch, struct watch, pub);
 	struct topic *t = w->topic;
 
+	/* The topic goes last, and only outside of a round. */
 	TAILQ_REMOVE(&t->watches, w, link);
 	free(w);
 	watches_release(t);
 }
 
+/* What results_watch() promises: one look at the record as it is, the final one,
+ * and each sign of trouble before that. */
 static bool
 watch_is_concerned(const struct watch *w, bool final, const struct err *err)
 {
@@ -165,6 +177,8 @@ watches_notify(struct topic *t, struct slice record, bool final,
 {
 	struct watch *w;
 
+	/* One that begins meanwhile is not in this round: watches_watch() marks
+	 * it, and its own query will tell it. */
 	t->notifying = true;
 	TAILQ_FOREACH (w, &t->watches, link)
 		w->notified = !watch_is_concerned(w, final, err);
@@ -177,6 +191,7 @@ watches_notify(struct topic *t, struct slice record, bool final,
 		if (w == NULL)
 			break;
 		w->notified = true;
+		/* Before the call, after which the watch may be gone. */
 		if (final)
 			w->state = WATCH_OVER;
 		else if (err == NULL)
