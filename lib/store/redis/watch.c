@@ -85,6 +85,8 @@ rresults_watches_init(struct rresults *r)
 	TAILQ_INIT(&r->awaited);
 }
 
+/* A record that cannot be read is not final: it may be replaced by one that can,
+ * and those who wait have their own limit. */
 static bool
 rtopic_is_final(struct slice record)
 {
@@ -121,6 +123,7 @@ rtopic_on_answer(struct redis_request *request, const struct redis_reply *reply)
 		redis_fault_err(t->results->redis, "reading a result", reply,
 				&err);
 	final = rtopic_is_final(record);
+	/* Before the watches are told, who may end the topic. */
 	if (t->again && !final)
 		rtopic_query(t);
 	/* Last, since the topic may end with it. */
@@ -137,6 +140,8 @@ rtopic_query(struct rtopic *t)
 				     arg_key(&key, ARG_RECORD, t->topic.id)};
 	struct rresults_request *call;
 
+	/* One question at a time: what is said meanwhile is answered by one
+	 * more. Without memory, the next message or connection asks again. */
 	t->again = t->asking != NULL;
 	if (t->asking == NULL && !key.failed &&
 	    (call = rresults_request_new(t->results, rtopic_on_answer, t)) !=
@@ -152,10 +157,13 @@ rtopic_on_ready(struct redis *redis, void *arg)
 {
 	struct rtopic *t = arg;
 
+	/* Also after each reconnect: what was said meanwhile was missed. */
 	t->ready = true;
 	rtopic_query(t);
 }
 
+/* The message says only that something is final; what it is, the record tells.
+ * One about a task that nobody watches any more may still be under way. */
 void
 rresults_watches_message(struct rresults *r, struct slice channel)
 {
@@ -248,6 +256,7 @@ rtopic_subscribe(struct rtopic *t)
 static int
 check_listener(struct rresults *r, struct err *err)
 {
+	/* Replies come through it, too. */
 	if (rresults_open_listener(r, err) != 0)
 		return -1;
 	if (redis_state(r->listener) != REDIS_REFUSED)
