@@ -140,22 +140,21 @@ void flowrra_close(struct flowrra_client *client);
  * FLOWRRA_UNSET. Nothing of a request is kept after the call.
  */
 struct flowrra_request {
-	size_t size;	      /* sizeof(struct flowrra_request) */
-	const char *name;     /* as a worker has registered it */
-	const char *args;     /* a JSON array; NULL: [] */
-	const char *kwargs;   /* a JSON object; NULL: {} */
-	const char *id;	      /* 1 to 200 printable ASCII characters, no spaces;
+	size_t size;	    /* sizeof(struct flowrra_request) */
+	const char *name;   /* as a worker has registered it */
+	const char *args;   /* a JSON array; NULL: [] */
+	const char *kwargs; /* a JSON object; NULL: {} */
+	const char *id;	    /* 1 to 200 printable ASCII characters, no spaces;
 				 refused if it has a record; NULL: a new UUID */
-	const char *queue;    /* NULL: the task's own */
-	int priority;	      /* a lower number runs first; default 0 */
-	int max_retries;      /* 0 to 1000000 */
+	const char *queue;  /* NULL: the task's own */
+	int priority;	    /* a lower number runs first; default 0 */
+	int max_retries;    /* 0 to 1000000 */
 	/*
 	 * Run the task after this time, or at this time (since 1970, UTC); 0:
-	 * at once. The clock of the server that holds the queues counts for
-	 * both, not this program's: a task that is due at a time by the one
-	 * starts early or late by as much as the two differ, and one that is
-	 * delayed does so if the server's clock is set meanwhile. With SQLite
-	 * it is the clock of this machine.
+	 * at once. The store's clock counts: that of the Redis server, or with
+	 * SQLite that of this machine. If it differs from this program's clock,
+	 * a task with at_us starts early or late by as much. If it is set while
+	 * the task waits, so does a task with delay_s.
 	 */
 	double delay_s;
 	int64_t at_us;
