@@ -63,8 +63,11 @@ confirm_all(void)
 	}
 }
 
-/* A question that is answered in the next turn. */
+/* A question that is answered in the next turn, or later if it is held; never
+ * when who was asked is closed. */
 struct fake_question {
+	TAILQ_ENTRY(fake_question) link;
+	const void *of; /* the broker or backend that was asked */
 	results_record_fn *on_record;
 	results_created_fn *on_created;
 	broker_value_fn *on_value;
@@ -74,28 +77,83 @@ struct fake_question {
 	size_t n;
 	void *arg;
 };
+TAILQ_HEAD(fake_questions, fake_question);
+
+/* What a text is to who asked for it; NULL: there is nothing. */
+static struct slice
+found(const char *text)
+{
+	return text != NULL ? slice_of(text) : (struct slice){NULL, 0};
+}
+
+static const struct err *
+fault(const struct err *err)
+{
+	return err->code != ERR_NONE ? err : NULL;
+}
+
+static bool
+is_held(const struct fake_question *q)
+{
+	return (q->on_submitted != NULL && fake->hold_submits) ||
+	       (q->on_value != NULL && fake->hold_values);
+}
 
 static void
-answer_question(evutil_socket_t fd, short what, void *arg)
+answer_question(struct fake_question q)
 {
-	struct fake_question q = *(struct fake_question *)arg;
-	const struct err *err = fake->get_err.code ? &fake->get_err : NULL;
-	struct slice record = {NULL, 0};
 	size_t i;
 
-	free(arg);
-	if (fake->stored != NULL && err == NULL)
-		record = slice_of(fake->stored);
 	for (i = 0; q.batch != NULL && i < q.n; i++)
 		q.batch[i].err = fake->submit_err;
+	for (i = 0; q.errs != NULL && i < q.n; i++)
+		q.errs[i] = fake->create_err;
 	if (q.on_record != NULL)
-		q.on_record(record, err, q.arg);
+		q.on_record(found(fault(&fake->get_err) ? NULL : fake->stored),
+			    fault(&fake->get_err), q.arg);
 	if (q.on_value != NULL)
-		q.on_value((struct slice){NULL, 0}, NULL, q.arg);
+		q.on_value(
+		    found(fault(&fake->value_err) ? NULL : fake->registration),
+		    fault(&fake->value_err), q.arg);
 	if (q.on_created != NULL)
 		q.on_created(q.errs, q.n, q.arg);
 	if (q.on_submitted != NULL)
 		q.on_submitted(q.batch, q.n, q.arg);
+}
+
+unsigned int
+fake_store_unanswered(const struct fake_store *s)
+{
+	const struct fake_question *q;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (q, s->questions, link)
+		n++;
+	return n;
+}
+
+/* Those that are there now; those that are held go to the end of the list. */
+static void
+answer_questions(void)
+{
+	unsigned int n = fake_store_unanswered(fake);
+	struct fake_question *q;
+
+	while (n-- > 0 && (q = TAILQ_FIRST(fake->questions)) != NULL) {
+		TAILQ_REMOVE(fake->questions, q, link);
+		if (is_held(q)) {
+			TAILQ_INSERT_TAIL(fake->questions, q, link);
+			continue;
+		}
+		answer_question(*q);
+		free(q);
+	}
+}
+
+static void
+on_questions(evutil_socket_t fd, short what, void *arg)
+{
+	answer_questions();
 }
 
 static void
@@ -106,7 +164,23 @@ ask(struct fake_question question)
 
 	ck_assert_ptr_nonnull(q);
 	*q = question;
-	event_base_once(fake->base, -1, EV_TIMEOUT, answer_question, q, &now);
+	TAILQ_INSERT_TAIL(fake->questions, q, link);
+	event_base_once(fake->base, -1, EV_TIMEOUT, on_questions, NULL, &now);
+}
+
+/* All, if `of` is NULL. */
+static void
+drop_questions(const void *of)
+{
+	struct fake_question *q, *next;
+
+	for (q = TAILQ_FIRST(fake->questions); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (of != NULL && q->of != of)
+			continue;
+		TAILQ_REMOVE(fake->questions, q, link);
+		free(q);
+	}
 }
 
 void
@@ -114,6 +188,7 @@ fake_store_turn(struct fake_store *s)
 {
 	const struct timeval ten_ms = {.tv_usec = 10000};
 
+	answer_questions();
 	confirm_all();
 	event_base_loopexit(s->base, &ten_ms);
 	event_base_loop(s->base, EVLOOP_ONCE);
@@ -125,6 +200,7 @@ fake_store_turn(struct fake_store *s)
 static void
 fake_broker_close(struct broker *b)
 {
+	drop_questions(b);
 	free(b);
 }
 
@@ -200,16 +276,25 @@ static void
 fake_broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		   broker_submitted_fn *on_done, void *arg)
 {
+	size_t i;
+
 	journal("submit");
-	ask((struct fake_question){
-	    .on_submitted = on_done, .batch = batch, .n = n, .arg = arg});
+	for (i = 0; i < n; i++)
+		buf_addf(&fake->submitted, "%.*s@%s; ", (int)batch[i].id.len,
+			 batch[i].id.p, batch[i].queue);
+	fake->n_submitted += (unsigned int)n;
+	ask((struct fake_question){.of = b,
+				   .on_submitted = on_done,
+				   .batch = batch,
+				   .n = n,
+				   .arg = arg});
 }
 
 static void
 fake_broker_registered(struct broker *b, struct slice name,
 		       broker_value_fn *on_value, void *arg)
 {
-	ask((struct fake_question){.on_value = on_value, .arg = arg});
+	ask((struct fake_question){.of = b, .on_value = on_value, .arg = arg});
 }
 
 static const struct broker_ops fake_broker_ops = {
@@ -242,6 +327,7 @@ fake_broker_open(const struct broker_options *options, struct err *err)
 static void
 fake_results_close(struct results *r)
 {
+	drop_questions(r);
 	free(r);
 }
 
@@ -280,7 +366,8 @@ static void
 fake_results_get(struct results *r, struct slice id,
 		 results_record_fn *on_record, void *arg)
 {
-	ask((struct fake_question){.on_record = on_record, .arg = arg});
+	ask((struct fake_question){
+	    .of = r, .on_record = on_record, .arg = arg});
 }
 
 static void
@@ -289,7 +376,7 @@ fake_results_create(struct results *r, const struct slice *ids,
 		    results_created_fn *on_done, void *arg)
 {
 	ask((struct fake_question){
-	    .on_created = on_done, .errs = errs, .n = n, .arg = arg});
+	    .of = r, .on_created = on_done, .errs = errs, .n = n, .arg = arg});
 }
 
 static void
@@ -333,6 +420,9 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 	*s = (struct fake_store){.base = base};
 	TAILQ_INIT(&s->puts);
 	TAILQ_INIT(&s->settles);
+	s->questions = malloc(sizeof(*s->questions));
+	ck_assert_ptr_nonnull(s->questions);
+	TAILQ_INIT(s->questions);
 	fake = s;
 	fake_is_up = false;
 }
@@ -340,6 +430,9 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 void
 fake_store_done(struct fake_store *s)
 {
+	drop_questions(NULL);
+	free(s->questions);
+	buf_done(&s->submitted);
 	buf_done(&s->journal);
 	buf_done(&s->last_record);
 	buf_done(&s->last_info);

@@ -29,16 +29,25 @@ struct fake_store {
 	struct buf heartbeat; /* the last one */
 	unsigned int wanted[FAKE_QUEUES];
 	unsigned int registered; /* task types */
+	/* "ID@QUEUE; " of each task that was submitted, queued or not. */
+	struct buf submitted;
+	unsigned int n_submitted;
 	/* Faults. */
 	bool hold_records; /* no record is confirmed, until it is false again */
 	bool hold_claims;  /* no settlement is confirmed … */
 	struct err get_err;    /* results_get() fails, if it has a code */
 	struct err submit_err; /* submissions fail, if it has a code */
+	struct err create_err; /* no record can be made, if it has a code */
+	struct err value_err;  /* broker_registered() fails, if it has a code */
+	bool hold_submits;     /* no submission is answered … */
+	bool hold_values;      /* no broker_registered() is answered … */
 	const char *stored;    /* what results_get() finds; NULL: nothing */
+	const char *registration; /* what broker_registered() finds */
 	/* The fake's own. */
 	struct broker_options broker;
 	struct results_options results;
 	struct pending_list puts, settles;
+	struct fake_questions *questions; /* that are not answered */
 };
 
 void fake_store_init(struct fake_store *s, struct event_base *base);
@@ -73,6 +82,8 @@ void fake_store_control(struct fake_store *s, const char *message);
 /* One turn of the loop, which waits for 10 ms at most. */
 void fake_store_turn(struct fake_store *s);
 const char *fake_store_journal(struct fake_store *s);
+/* How many questions are not answered. */
+unsigned int fake_store_unanswered(const struct fake_store *s);
 bool fake_store_saw(struct fake_store *s, const char *entry);
 
 #endif
