@@ -369,7 +369,8 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
-	if (make_loop(d, err) != 0 || d->program->start(d, d->arg, err) != 0)
+	if (log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
+	    d->program->start(d, d->arg, err) != 0)
 		return -1;
 	event_base_dispatch(d->base);
 	return 0;
@@ -384,6 +385,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 	int status;
 
 	proc_hold_standard_fds();
+	proc_reset_signals();
 	log_init(program->name);
 	log_set_journal(journal_send);
 	if ((status = parse_arguments(&d, argc, argv)) >= 0)
@@ -393,5 +395,6 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 		d.exit_status = err_exit_status(err.code);
 	}
 	daemon_finish(&d);
+	log_stop_thread();
 	return d.exit_status;
 }

@@ -27,8 +27,8 @@ struct failure {
  * in a child of a threaded process: async-signal-safe calls only.
  */
 
-static void
-reset_signals(void)
+void
+proc_reset_signals(void)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -91,7 +91,7 @@ proc_become(const struct proc_options *o, pid_t parent, int *status_fd)
 		if (getppid() != parent)
 			raise(SIGKILL);
 	}
-	reset_signals();
+	proc_reset_signals();
 	execve(
 	    o->path, (char *const *)o->argv,
 	    (char *const *)(o->envp ? o->envp : (const char *const *)environ));

@@ -43,6 +43,29 @@ open_gate(const char *path)
 	return fd;
 }
 
+START_TEST(what_a_parent_left_of_signals_does_not_matter)
+{
+	const struct world_options o = {
+	    .command = "exec env --ignore-signal=CHLD --block-signal=TERM "
+		       "--block-signal=HUP --block-signal=CHLD "
+		       "flowrrad --config flowrra.conf"};
+	struct world *w = world_start(&o);
+	struct worker *k = worker_of(w);
+	const pid_t executor = worker_executor(k);
+	pid_t children[CHILDREN_MAX];
+
+	kill(executor, SIGKILL);
+	WAIT_UNTIL(is_gone(executor) &&
+		   children_of(worker_pid(k), children) == 1 &&
+		   children[0] != executor);
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	worker_forget_notified(k);
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back)
 {
 	const struct world_options o = {.modules = "mark noop",
@@ -281,6 +304,7 @@ END_TEST
 
 SUITE("signals")
 {
+	TEST(what_a_parent_left_of_signals_does_not_matter);
 	SUITE_TIMEOUT(120);
 	TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back);
 	TEST(a_second_signal_ends_the_patience);
