@@ -12,6 +12,7 @@
 
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/conf_read.h"
 #include "util/err.h"
 #include "util/journal.h"
 #include "util/log.h"
@@ -36,8 +37,10 @@ struct daemon {
 	char log_format[64]; /* one of the settings */
 	bool dump;
 	struct conf *conf;
-	struct conf *next; /* of a reload under way */
-	bool again;	   /* another one was asked for meanwhile */
+	/* A reload under way: it is being read, then taken over. */
+	struct conf_read *reading;
+	struct conf *next;
+	bool again; /* another one was asked for meanwhile */
 	bool ready;
 	bool stopping;
 	char untold[STATE_MAX]; /* a state the service manager must hear of */
@@ -101,7 +104,7 @@ void
 daemon_ready(struct daemon *d)
 {
 	d->ready = true;
-	if (d->next == NULL)
+	if (d->reading == NULL && d->next == NULL)
 		tell_ready(d);
 }
 
@@ -154,8 +157,29 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 }
 
 static void
+on_conf_read(struct conf *conf, const struct err *why, void *arg)
+{
+	struct daemon *d = arg;
+	struct err err;
+
+	if (why != NULL)
+		err = *why;
+	conf_read_free(d->reading);
+	d->reading = NULL;
+	d->next = conf;
+	if (why != NULL || d->program->reload(d->arg, conf, &err) != 0)
+		daemon_reloaded(d, &err);
+}
+
+static void
 daemon_start_reload(struct daemon *d)
 {
+	const struct conf_read_options options = {.base = d->base,
+						  .path = d->config,
+						  .settings = d->settings,
+						  .check = d->program->check,
+						  .on_done = on_conf_read,
+						  .arg = d};
 	char state[STATE_MAX];
 	struct err err;
 
@@ -163,8 +187,7 @@ daemon_start_reload(struct daemon *d)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		 (long long)clock_mono_us());
 	daemon_tell_state(d, state);
-	if (conf_load(d->config, d->settings, &d->next, &err) != 0 ||
-	    d->program->reload(d->arg, d->next, &err) != 0)
+	if ((d->reading = conf_read_start(&options, &err)) == NULL)
 		daemon_reloaded(d, &err);
 }
 
@@ -174,7 +197,7 @@ daemon_reload(struct daemon *d)
 	if (d->stopping)
 		return;
 	/* What is being loaded may be older than what is meant. */
-	if (d->next != NULL)
+	if (d->reading != NULL || d->next != NULL)
 		d->again = true;
 	else
 		daemon_start_reload(d);
@@ -198,6 +221,8 @@ daemon_stop(struct daemon *d)
 	log_notice("stopping");
 	/* Before stop(), which may end at once and must not seem ready. */
 	d->stopping = true;
+	conf_read_free(d->reading);
+	d->reading = NULL;
 	us = d->program->stop(d->arg);
 	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
 		 (long long)us + STOP_MARGIN_US);
@@ -284,6 +309,7 @@ daemon_finish(struct daemon *d)
 	size_t i;
 
 	d->program->finish(d->arg);
+	conf_read_free(d->reading);
 	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i] != NULL)
 			event_free(events[i]);
@@ -369,6 +395,8 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
+	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
+		return -1;
 	if (log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
 	    d->program->start(d, d->arg, err) != 0)
 		return -1;

@@ -66,6 +66,32 @@ START_TEST(what_a_parent_left_of_signals_does_not_matter)
 }
 END_TEST
 
+/* As a file of a server that does not answer would. */
+START_TEST(a_configuration_that_cannot_be_read_holds_up_nothing_else)
+{
+	struct world *w = world_start(NULL);
+	struct worker *k = worker_of(w);
+
+	run(w, "mv flowrra.conf before.conf && mkfifo flowrra.conf");
+	worker_forget_notified(k);
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	ck_run(run(w, "flowrractl -c before.conf submit add 1 2 --wait"), 0,
+	       "3\n");
+	/* The reader gets all of it at last, and the reload its end. */
+	run(w, "cat before.conf > flowrra.conf; mv before.conf flowrra.conf");
+	worker_notified(k, "READY=1");
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "READY=1");
+	run(w, "mv flowrra.conf before.conf && mkfifo flowrra.conf");
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	worker_signal(k, SIGTERM);
+	ck_assert_int_eq(worker_end(k), 0);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back)
 {
 	const struct world_options o = {.modules = "mark noop",
@@ -305,6 +331,7 @@ END_TEST
 SUITE("signals")
 {
 	TEST(what_a_parent_left_of_signals_does_not_matter);
+	TEST(a_configuration_that_cannot_be_read_holds_up_nothing_else);
 	SUITE_TIMEOUT(120);
 	TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back);
 	TEST(a_second_signal_ends_the_patience);
