@@ -2,8 +2,8 @@
 /* What is installed, and what is given away. The example is built with the
  * installed library and run as a user would do it. */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
