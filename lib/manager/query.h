@@ -97,9 +97,6 @@ void query_cursor_done(struct query_cursor *cursor);
 int query_purge(struct flowrra_client *c, const char *queue,
 		query_item_fn *on_item, void *arg, bool *ret_more,
 		struct err *err);
-/* Takes one task out of a queue; *ret_found: it was there. */
-int query_remove(struct flowrra_client *c, const char *queue, const char *id,
-		 bool *ret_found, struct err *err);
 /* broker_requeue(); each of the batch has its answer, or -1 with *err: then
  * nobody knows. */
 int query_requeue(struct flowrra_client *c, const char *queue,
