@@ -47,7 +47,7 @@ endif
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb
 # Without this, a missing package would show as a missing header somewhere.
-NO_PKGS := deps check asan tsan lint fuzz demo bench bench-peers bench-growth \
+NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
 	   dist deb check-deb format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
