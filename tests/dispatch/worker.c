@@ -3,6 +3,7 @@
 #include "dispatch/worker.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "codec/scan.h"
@@ -269,4 +270,27 @@ worker_count(struct worker *w, const char *entry)
 		n++;
 	}
 	return n;
+}
+
+/* --- the log ----------------------------------------------------------- */
+
+void
+worker_log_begin(void)
+{
+	const int fd = memfd_create("log", MFD_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	close(fd);
+}
+
+const char *
+worker_log(void)
+{
+	static char text[16384];
+	const ssize_t n = pread(STDERR_FILENO, text, sizeof(text) - 1, 0);
+
+	ck_assert_int_ge(n, 0);
+	text[n] = '\0';
+	return text;
 }

@@ -83,6 +83,10 @@ struct job *worker_job(const struct worker *w);
 /* How often the entry stands in the journal. */
 unsigned int worker_count(struct worker *w, const char *entry);
 
+/* What was logged since worker_log_begin(): standard error goes into a file. */
+void worker_log_begin(void);
+const char *worker_log(void);
+
 #define WAIT_FOR(w, entry)                                                     \
 	FAKE_WAIT(&(w)->store, fake_store_saw(&(w)->store, entry))
 
