@@ -86,6 +86,9 @@ outcome_settle(struct job *job)
 	 * it next. */
 	if (!job->running_pending)
 		outcome_continue(job);
+	/* No answer will come: a stop need not wait for this job any more. */
+	if (job->dispatch->broker_state.lost)
+		dispatch_turn(job->dispatch);
 }
 
 void

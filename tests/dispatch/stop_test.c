@@ -217,7 +217,7 @@ START_TEST(tasks_may_finish_and_be_recorded_when_the_broker_refuses)
 	fake_broker_refuse(&w->store); /* another connection: no hurry */
 	ck_assert_int_eq(w->dispatch->phase, PHASE_DRAINING);
 	worker_cancel(w, "t1");
-	WAIT_FOR(w, "failed");
+	FAKE_WAIT(&w->store, pool_is_empty(w->dispatch->pool));
 	worker_settle(w);
 	ck_assert(!w->stopped);
 	w->store.hold_records = false;
