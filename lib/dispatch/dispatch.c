@@ -38,12 +38,6 @@ enter_phase(struct dispatch *d, enum stop_phase next)
 	d->phase = next;
 }
 
-bool
-dispatch_is_stopping(const struct dispatch *d)
-{
-	return d->phase != PHASE_RUNNING;
-}
-
 static void
 release_held(struct dispatch *d)
 {
@@ -165,7 +159,8 @@ dispatch_stop(struct dispatch *d)
 	dispatch_turn(d);
 }
 
-void
+/* The worker cannot go on: a store will never let it in again. */
+static void
 dispatch_fail(struct dispatch *d, const struct err *why)
 {
 	/* Several connections may say the same, but that is no hurry. */
@@ -206,12 +201,6 @@ static void
 on_ask_again(evutil_socket_t fd, short what, void *arg)
 {
 	claim_ask_again(arg);
-}
-
-void
-dispatch_turn(struct dispatch *d)
-{
-	event_active(d->turn, EV_TIMEOUT, 0);
 }
 
 /* --- broker and backend ------------------------------------------------ */
@@ -305,12 +294,6 @@ on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 }
 
 /* --- opening and closing ----------------------------------------------- */
-
-int64_t
-dispatch_ttl_s(const struct dispatch *d)
-{
-	return (d->conf->backend.ttl + 999999) / 1000000;
-}
 
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,

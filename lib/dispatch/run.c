@@ -9,13 +9,8 @@
 #include "pool/executor_process.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/pending.h"
 
-struct job *
-job_of(struct pool_job *run)
-{
-	return container_of(run, struct job, run);
-}
+static void run_record(struct job *job);
 
 /* --- while it runs ----------------------------------------------------- */
 
@@ -89,7 +84,8 @@ on_running_stored(struct results_put *put)
 		run_record(job);
 }
 
-void
+/* Stores a `running` record in passing: one at a time, and then the latest. */
+static void
 run_record(struct job *job)
 {
 	job->running_again = job->running_pending;
@@ -142,7 +138,9 @@ on_run_returned(struct pool_job *run, void *arg)
 {
 	struct job *job = job_of(run);
 
-	if (dispatch_is_stopping(job->dispatch) && !job->cancelled)
+	if (job->cancelled)
+		outcome_cancelled(job);
+	else if (dispatch_is_stopping(job->dispatch))
 		outcome_release(job);
 	else
 		job_hold(job, true);

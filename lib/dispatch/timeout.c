@@ -45,14 +45,6 @@ timeout_start(struct job *job)
 }
 
 void
-timeout_end(struct job *job)
-{
-	if (job->kill_timer != NULL)
-		event_free(job->kill_timer);
-	job->kill_timer = NULL;
-}
-
-void
 timeout_cancel(struct job *job)
 {
 	if (job->cancelled)
