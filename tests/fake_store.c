@@ -78,9 +78,11 @@ confirm_all(void)
 	}
 }
 
-/* A question that is answered in the next turn, or later if it is held. */
+/* A question that is answered in the next turn, or later if it is held; never
+ * when who was asked is closed. */
 struct fake_question {
-	TAILQ_ENTRY(fake_question) link; /* while it is held */
+	TAILQ_ENTRY(fake_question) link;
+	const void *of; /* the broker or backend that was asked */
 	results_record_fn *on_record;
 	results_created_fn *on_created;
 	broker_value_fn *on_value;
@@ -114,17 +116,10 @@ is_held(const struct fake_question *q)
 }
 
 static void
-answer_question(evutil_socket_t fd, short what, void *arg)
+answer_question(struct fake_question q)
 {
-	struct fake_question q = *(struct fake_question *)arg;
 	size_t i;
 
-	if (is_held(arg)) {
-		TAILQ_INSERT_TAIL(fake->held, (struct fake_question *)arg,
-				  link);
-		return;
-	}
-	free(arg);
 	for (i = 0; q.batch != NULL && i < q.n; i++)
 		q.batch[i].err = fake->submit_err;
 	for (i = 0; q.errs != NULL && i < q.n; i++)
@@ -142,6 +137,41 @@ answer_question(evutil_socket_t fd, short what, void *arg)
 		q.on_submitted(q.batch, q.n, q.arg);
 }
 
+unsigned int
+fake_store_unanswered(const struct fake_store *s)
+{
+	const struct fake_question *q;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (q, s->questions, link)
+		n++;
+	return n;
+}
+
+/* Those that are there now; those that are held go to the end of the list. */
+static void
+answer_questions(void)
+{
+	unsigned int n = fake_store_unanswered(fake);
+	struct fake_question *q;
+
+	while (n-- > 0 && (q = TAILQ_FIRST(fake->questions)) != NULL) {
+		TAILQ_REMOVE(fake->questions, q, link);
+		if (is_held(q)) {
+			TAILQ_INSERT_TAIL(fake->questions, q, link);
+			continue;
+		}
+		answer_question(*q);
+		free(q);
+	}
+}
+
+static void
+on_questions(evutil_socket_t fd, short what, void *arg)
+{
+	answer_questions();
+}
+
 static void
 ask(struct fake_question question)
 {
@@ -150,31 +180,22 @@ ask(struct fake_question question)
 
 	ck_assert_ptr_nonnull(q);
 	*q = question;
-	event_base_once(fake->base, -1, EV_TIMEOUT, answer_question, q, &now);
+	TAILQ_INSERT_TAIL(fake->questions, q, link);
+	event_base_once(fake->base, -1, EV_TIMEOUT, on_questions, NULL, &now);
 }
 
-unsigned int
-fake_store_held(const struct fake_store *s)
-{
-	const struct fake_question *q;
-	unsigned int n = 0;
-
-	TAILQ_FOREACH (q, s->held, link)
-		n++;
-	return n;
-}
-
-/* Those that must wait on join the list again. */
+/* All, if `of` is NULL. */
 static void
-answer_held(void)
+drop_questions(const void *of)
 {
-	struct fake_questions held = TAILQ_HEAD_INITIALIZER(held);
-	struct fake_question *q;
+	struct fake_question *q, *next;
 
-	TAILQ_CONCAT(&held, fake->held, link);
-	while ((q = TAILQ_FIRST(&held)) != NULL) {
-		TAILQ_REMOVE(&held, q, link);
-		answer_question(-1, 0, q);
+	for (q = TAILQ_FIRST(fake->questions); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (of != NULL && q->of != of)
+			continue;
+		TAILQ_REMOVE(fake->questions, q, link);
+		free(q);
 	}
 }
 
@@ -183,7 +204,7 @@ fake_store_turn(struct fake_store *s)
 {
 	const struct timeval ten_ms = {.tv_usec = 10000};
 
-	answer_held();
+	answer_questions();
 	confirm_all();
 	event_base_loopexit(s->base, &ten_ms);
 	event_base_loop(s->base, EVLOOP_ONCE);
@@ -195,6 +216,7 @@ fake_store_turn(struct fake_store *s)
 static void
 fake_broker_close(struct broker *b)
 {
+	drop_questions(b);
 	free(b);
 }
 
@@ -286,15 +308,18 @@ fake_broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		keep_text(&fake->last_task, batch[n - 1].bytes);
 		fake->last_submit = batch[n - 1];
 	}
-	ask((struct fake_question){
-	    .on_submitted = on_done, .batch = batch, .n = n, .arg = arg});
+	ask((struct fake_question){.of = b,
+				   .on_submitted = on_done,
+				   .batch = batch,
+				   .n = n,
+				   .arg = arg});
 }
 
 static void
 fake_broker_registered(struct broker *b, struct slice name,
 		       broker_value_fn *on_value, void *arg)
 {
-	ask((struct fake_question){.on_value = on_value, .arg = arg});
+	ask((struct fake_question){.of = b, .on_value = on_value, .arg = arg});
 }
 
 static const struct broker_ops fake_broker_ops = {
@@ -327,6 +352,7 @@ fake_broker_open(const struct broker_options *options, struct err *err)
 static void
 fake_results_close(struct results *r)
 {
+	drop_questions(r);
 	free(r);
 }
 
@@ -366,7 +392,8 @@ static void
 fake_results_get(struct results *r, struct slice id,
 		 results_record_fn *on_record, void *arg)
 {
-	ask((struct fake_question){.on_record = on_record, .arg = arg});
+	ask((struct fake_question){
+	    .of = r, .on_record = on_record, .arg = arg});
 }
 
 static void
@@ -375,7 +402,7 @@ fake_results_create(struct results *r, const struct slice *ids,
 		    results_created_fn *on_done, void *arg)
 {
 	ask((struct fake_question){
-	    .on_created = on_done, .errs = errs, .n = n, .arg = arg});
+	    .of = r, .on_created = on_done, .errs = errs, .n = n, .arg = arg});
 }
 
 static void
@@ -427,9 +454,9 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 	*s = (struct fake_store){.base = base};
 	TAILQ_INIT(&s->puts);
 	TAILQ_INIT(&s->settles);
-	s->held = malloc(sizeof(*s->held));
-	ck_assert_ptr_nonnull(s->held);
-	TAILQ_INIT(s->held);
+	s->questions = malloc(sizeof(*s->questions));
+	ck_assert_ptr_nonnull(s->questions);
+	TAILQ_INIT(s->questions);
 	fake = s;
 	fake_is_up = false;
 }
@@ -437,13 +464,8 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 void
 fake_store_done(struct fake_store *s)
 {
-	struct fake_question *q;
-
-	while ((q = TAILQ_FIRST(s->held)) != NULL) {
-		TAILQ_REMOVE(s->held, q, link);
-		free(q);
-	}
-	free(s->held);
+	drop_questions(NULL);
+	free(s->questions);
 	while (!TAILQ_EMPTY(&claims))
 		forget_claim(TAILQ_FIRST(&claims));
 	buf_done(&s->submitted);

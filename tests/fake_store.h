@@ -61,7 +61,7 @@ struct fake_store {
 	struct broker_options broker;
 	struct results_options results;
 	struct pending_list puts, settles;
-	struct fake_questions *held; /* questions that wait for their answer */
+	struct fake_questions *questions; /* that are not answered */
 };
 
 void fake_store_init(struct fake_store *s, struct event_base *base);
@@ -99,8 +99,8 @@ void fake_store_control(struct fake_store *s, const char *message);
 /* One turn of the loop, which waits for 10 ms at most. */
 void fake_store_turn(struct fake_store *s);
 const char *fake_store_journal(struct fake_store *s);
-/* How many questions are held. */
-unsigned int fake_store_held(const struct fake_store *s);
+/* How many questions are not answered. */
+unsigned int fake_store_unanswered(const struct fake_store *s);
 bool fake_store_saw(struct fake_store *s, const char *entry);
 
 #endif

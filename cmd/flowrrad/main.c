@@ -15,12 +15,16 @@
 #include "util/log.h"
 #include "util/proc.h"
 
+/* What the callbacks of daemon and dispatcher share. All members are set by
+ * start(), in the order in which they stand here, and dropped by finish(), also
+ * after a start that failed half-way. */
 struct worker {
 	struct daemon *daemon;
 	struct identity who;
 	char **queues;
 	char *executor;
 	struct dispatch *dispatch;
+	/* the first signal has come: the second ends it at once */
 	bool stopping;
 };
 
@@ -42,6 +46,8 @@ static const char usage[] =
     "once; HUP loads configuration and modules anew. See flowrrad(8) and\n"
     "flowrra.conf(5).\n";
 
+/* Executors are up and the broker has been reached: only now does systemd start
+ * what is ordered after the service. */
 static void
 on_ready(void *arg)
 {
@@ -67,6 +73,8 @@ on_stopped(const struct err *why, void *arg)
 	daemon_ended(w->daemon, why);
 }
 
+/* An operator's orders (flowrractl worker stop, reload) take the way of the
+ * signals, so that both mean the same. */
 static void
 on_stop_command(void *arg)
 {
@@ -83,6 +91,9 @@ on_reload_command(void *arg)
 	daemon_reload(w->daemon);
 }
 
+/* The modules are read before anything is opened: a wrong configuration ends
+ * the program before it has claimed a task. They are read again at each reload,
+ * and not kept. */
 static int
 open_dispatch(struct worker *w, struct dispatch_options *options,
 	      struct err *err)
@@ -113,6 +124,8 @@ start(struct daemon *d, void *arg, struct err *err)
 					   .arg = w};
 
 	w->daemon = d;
+	/* The lock before all else: a second worker with this ID must not get
+	 * as far as the broker. */
 	if (identity_take(conf, &w->who, err) != 0)
 		return -1;
 	log_set_worker(w->who.id);
@@ -127,6 +140,8 @@ start(struct daemon *d, void *arg, struct err *err)
 	return open_dispatch(w, &options, err);
 }
 
+/* -1 with *err leaves the worker as it was: nothing of the old configuration is
+ * given up before the new one has been read as a whole. */
 static int
 reload(void *arg, const struct conf *next, struct err *err)
 {
@@ -143,6 +158,9 @@ reload(void *arg, const struct conf *next, struct err *err)
 	return status;
 }
 
+/* Returns how many microseconds the daemon waits for the end. The first call
+ * lets what runs finish; the second, a person who does not want to wait, gives
+ * it no time. */
 static int64_t
 stop(void *arg)
 {
@@ -162,6 +180,8 @@ status(const void *arg, char *text, size_t size)
 	dispatch_status(w->dispatch, text, size);
 }
 
+/* The lock is dropped last: as long as the dispatcher has connections, no other
+ * process may use the ID. */
 static void
 finish(void *arg)
 {

@@ -55,10 +55,9 @@ examine_clock(struct doctor *d, const json_t *answer, int64_t asked_us,
 		doctor_find(d, DOCTOR_WARNING, "clock",
 			    "Synchronize the clocks of both machines with NTP "
 			    "(chrony or systemd-timesyncd).",
-			    "the broker's clock is %.1f s %s of this "
-			    "machine's",
+			    "the broker's clock is %.1f s %s this machine's",
 			    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
-			    off_us < 0 ? "behind" : "ahead");
+			    off_us < 0 ? "behind" : "ahead of");
 }
 
 static void

@@ -20,7 +20,9 @@ examine_conf(struct doctor *d)
 	const struct conf *conf = d->client->conf;
 	struct stat st;
 
-	if (conf->file.path == NULL || stat(conf->file.path, &st) != 0)
+	/* Everybody may write to /dev/null, which is how to have no file. */
+	if (conf->file.path == NULL || stat(conf->file.path, &st) != 0 ||
+	    !S_ISREG(st.st_mode))
 		return;
 	if (conf->file.secrets && (st.st_mode & S_IROTH) != 0)
 		doctor_find(d, DOCTOR_ERROR, ABOUT,

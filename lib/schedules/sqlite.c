@@ -66,7 +66,7 @@ lite_open(const char *url, struct err *err)
 	l->tx.path = l->path;
 	l->tx.name = l->db.name;
 	l->tx.default_place = standard;
-	l->tx.port = (struct port)PORT_INIT;
+	l->tx.socket = (struct wake_socket)WAKE_SOCKET_INIT;
 	return &l->db;
 }
 
@@ -89,13 +89,13 @@ static void
 lite_disconnect(struct db *db)
 {
 	struct lite *l = (struct lite *)db;
-	struct db_value port[1] = {DB_S(l->tx.port.name)};
+	struct db_value port[1] = {DB_S(l->tx.socket.name)};
 	size_t i;
 
-	if (db->connected && l->tx.port.fd >= 0)
+	if (db->connected && l->tx.socket.fd >= 0)
 		DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, NULL);
-	port_done(&l->tx.port);
-	l->tx.port = (struct port)PORT_INIT;
+	wake_socket_done(&l->tx.socket);
+	l->tx.socket = (struct wake_socket)WAKE_SOCKET_INIT;
 	for (i = 0; i < N_QUERIES; i++) {
 		sqlite3_finalize(l->statements[i]);
 		l->statements[i] = NULL;
@@ -234,11 +234,12 @@ lite_notify(struct db *db, struct err *err)
 
 	result = lite_run(db, Q_PORTS, NULL, 0, &rows, NULL, err);
 	if (result == 0 && rows.n > 0)
-		result = port_open_dir(&l->tx.port, l->path, err);
+		result = wake_socket_open_dir(&l->tx.socket, l->path, err);
 	for (i = 0; i < rows.n && result == 0; i++) {
 		port[0] = *db_value(&rows, i, 0);
-		if (port[0].type != DB_TEXT || port[0].s.len != PORT_NAME_LEN ||
-		    port_wake(&l->tx.port, port[0].s.p) != 0)
+		if (port[0].type != DB_TEXT ||
+		    port[0].s.len != WAKE_SOCKET_NAME_LEN ||
+		    wake_socket_wake(&l->tx.socket, port[0].s.p) != 0)
 			result = DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, err);
 	}
 	db_rows_done(&rows);
@@ -250,10 +251,10 @@ watch(struct lite *l, struct err *err)
 {
 	struct db_value port[1];
 
-	if (port_open_dir(&l->tx.port, l->path, err) != 0 ||
-	    port_make(&l->tx.port, err) != 0)
+	if (wake_socket_open_dir(&l->tx.socket, l->path, err) != 0 ||
+	    wake_socket_make(&l->tx.socket, err) != 0)
 		return -1;
-	port[0] = DB_S(l->tx.port.name);
+	port[0] = DB_S(l->tx.socket.name);
 	return DB_RUN(&l->db, Q_ADD_PORT, port, NULL, NULL, err);
 }
 
@@ -273,9 +274,9 @@ lite_changed(struct db *db, bool *ret, struct err *err)
 	*ret = !db->watching;
 	if (!db->watching && watch(l, err) != 0)
 		return -1;
-	if (!readable(l->tx.port.fd))
+	if (!readable(l->tx.socket.fd))
 		return 0;
-	port_drain(&l->tx.port);
+	wake_socket_drain(&l->tx.socket);
 	*ret = true;
 	/* Whoever woke us still holds the lock, until all can be seen. */
 	if (lite_exec(db, "BEGIN IMMEDIATE", "waiting for a change", err) != 0)
@@ -286,7 +287,7 @@ lite_changed(struct db *db, bool *ret, struct err *err)
 static int
 lite_fd(const struct db *db)
 {
-	return ((const struct lite *)db)->tx.port.fd;
+	return ((const struct lite *)db)->tx.socket.fd;
 }
 
 const struct db_driver db_sqlite = {

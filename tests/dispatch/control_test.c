@@ -11,9 +11,9 @@ START_TEST(commands_to_stop_and_reload_go_to_the_program)
 {
 	struct worker *w = worker_begin();
 
-	worker_order(w, "stop");
+	worker_command(w, "stop");
 	ck_assert_uint_eq(w->stop_commands, 1);
-	worker_order(w, "reload");
+	worker_command(w, "reload");
 	ck_assert_uint_eq(w->reload_commands, 1);
 	ck_assert(!dispatch_is_stopping(w->dispatch));
 	worker_end(w);
@@ -59,7 +59,7 @@ START_TEST(a_quiet_worker_finishes_what_it_has_and_says_what_it_is)
 
 	ENDLESS(w);
 	WAIT_FOR(w, "running");
-	worker_order(w, "quiet");
+	worker_command(w, "quiet");
 	ck_in(w->store.heartbeat, "\"state\":\"quiet\"");
 	dispatch_status(w->dispatch, status, sizeof(status));
 	ck_assert_str_eq(status, "quiet; 1 tasks here, 0 of them waiting; "
@@ -75,7 +75,7 @@ START_TEST(a_quiet_worker_still_ends_tasks_that_were_cancelled)
 {
 	struct worker *w = worker_begin();
 
-	worker_order(w, "quiet");
+	worker_command(w, "quiet");
 	worker_cancel(w, "t1");
 	STEPS(w, "job", "", "done=1");
 	WAIT_FOR(w, "ack");
@@ -88,11 +88,11 @@ START_TEST(a_worker_resumes_when_it_is_told_to)
 {
 	struct worker *w = worker_begin();
 
-	worker_order(w, "resume"); /* it is not quiet */
-	worker_order(w, "quiet");
-	worker_order(w, "quiet");
+	worker_command(w, "resume"); /* it is not quiet */
+	worker_command(w, "quiet");
+	worker_command(w, "quiet");
 	FAKE_WAIT(&w->store, w->store.wanted[0] == 0);
-	worker_order(w, "resume");
+	worker_command(w, "resume");
 	FAKE_WAIT(&w->store, w->store.wanted[0] > 0);
 	ck_in(w->store.heartbeat, "\"state\":\"running\"");
 	worker_end(w);
@@ -106,7 +106,7 @@ START_TEST(a_worker_that_stops_does_not_become_quiet)
 	ENDLESS(w);
 	WAIT_FOR(w, "running");
 	dispatch_stop(w->dispatch);
-	worker_order(w, "quiet");
+	worker_command(w, "quiet");
 	ck_assert(!w->dispatch->quiet);
 	ck_in(w->store.heartbeat, "\"state\":\"stopping\"");
 	worker_end(w);

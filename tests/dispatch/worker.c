@@ -220,7 +220,7 @@ worker_cancel(struct worker *w, const char *id)
 }
 
 void
-worker_order(struct worker *w, const char *order)
+worker_command(struct worker *w, const char *order)
 {
 	char text[300];
 

@@ -73,7 +73,7 @@ void worker_steps(struct worker *w, const char *name, const char *more,
 
 void worker_cancel(struct worker *w, const char *id);
 /* An order to this worker. */
-void worker_order(struct worker *w, const char *order);
+void worker_command(struct worker *w, const char *order);
 /* A timer of the dispatcher is due now, whatever it was set to. */
 void worker_due(struct worker *w, struct event *timer);
 /* Runs what is due by now, and waits for nothing. */

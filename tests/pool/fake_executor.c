@@ -21,11 +21,13 @@
 
 struct fake_job {
 	uint32_t number; /* 0: none */
-	bool queued, deaf;
+	int64_t ran_us;	 /* that DONE claims */
+	bool queued, deaf, stall;
 };
 
 static struct ipc_channel channel;
 static struct fake_job jobs[JOBS_MAX];
+static bool is_cpu;
 
 /* --- what it says ------------------------------------------------------ */
 
@@ -52,9 +54,9 @@ say_done(struct fake_job *job, enum ipc_outcome outcome, bool limited,
 	 const char *text)
 {
 	const int64_t now = clock_wall_us();
-	const struct ipc_done done = {.started_us = now - 1000,
+	const struct ipc_done done = {.started_us = now - job->ran_us,
 				      .finished_us = now,
-				      .ran_us = 1000,
+				      .ran_us = job->ran_us,
 				      .outcome = outcome,
 				      .limited = limited};
 
@@ -77,7 +79,9 @@ say_last_words(uint32_t number, const char *value)
 	char *end;
 
 	words.signal = (int32_t)strtol(value, &end, 10);
-	words.status = (int32_t)strtol(end + 1, NULL, 10);
+	words.status = (int32_t)strtol(end + 1, &end, 10);
+	if (*end == ':')
+		words.task = (uint32_t)strtoul(end + 1, NULL, 10);
 	if (write(IPC_CRASH_FD, &words, sizeof(words)) != sizeof(words))
 		_exit(98);
 }
@@ -163,6 +167,62 @@ step_unfinished(struct fake_job *job, const char *value)
 }
 
 static void
+step_complain(struct fake_job *job, const char *value)
+{
+	dprintf(STDERR_FILENO, "%s\n", value);
+}
+
+static void
+step_flood(struct fake_job *job, const char *value)
+{
+	const int n = atoi(value);
+	int i;
+
+	for (i = 0; i < n; i++)
+		dprintf(STDOUT_FILENO, "line %d\n", i);
+}
+
+static void
+step_long(struct fake_job *job, const char *value)
+{
+	int n = atoi(value);
+
+	while (n-- > 0)
+		dprintf(STDOUT_FILENO, "x");
+	dprintf(STDOUT_FILENO, "\n");
+}
+
+static void
+step_ran(struct fake_job *job, const char *value)
+{
+	job->ran_us = atoll(value);
+}
+
+static void
+step_pad(struct fake_job *job, const char *value)
+{
+}
+
+static void
+step_needs(struct fake_job *job, const char *value)
+{
+	if (access(value, F_OK) != 0)
+		_exit(3);
+}
+
+/* Only the beginning of a frame of `value` bytes. */
+static void
+step_cut(struct fake_job *job, const char *value)
+{
+	const struct ipc_header header = {
+	    .size = (uint32_t)strtoul(value, NULL, 10),
+	    .type = IPC_PROGRESS,
+	    .task = job->number};
+
+	say_bytes(&header, sizeof(header));
+}
+
+static void
 step_type(struct fake_job *job, const char *value)
 {
 	const struct ipc_header header = {.size = sizeof(header),
@@ -204,6 +264,12 @@ step_queued(struct fake_job *job, const char *value)
 }
 
 static void
+step_stall(struct fake_job *job, const char *value)
+{
+	job->stall = true;
+}
+
+static void
 step_deaf(struct fake_job *job, const char *value)
 {
 	job->deaf = true;
@@ -212,11 +278,14 @@ step_deaf(struct fake_job *job, const char *value)
 static void
 step_fork(struct fake_job *job, const char *value)
 {
-	if (fork() == 0) {
+	const pid_t pid = fork();
+
+	if (pid == 0) {
 		alarm(LIFE_S);
 		for (;;)
 			pause();
 	}
+	dprintf(STDOUT_FILENO, "%d\n", (int)pid);
 }
 
 static void
@@ -259,10 +328,14 @@ static const struct {
     {"progress", step_progress}, {"log", step_log},
     {"submit", step_submit},	 {"returned", step_returned},
     {"print", step_print},	 {"unfinished", step_unfinished},
-    {"type", step_type},	 {"bytes", step_bytes},
-    {"exit", step_exit},	 {"kill", step_kill},
-    {"words", step_words},	 {"queued", step_queued},
-    {"deaf", step_deaf},	 {"fork", step_fork},
+    {"complain", step_complain}, {"flood", step_flood},
+    {"long", step_long},	 {"ran", step_ran},
+    {"pad", step_pad},		 {"needs", step_needs},
+    {"cut", step_cut},		 {"type", step_type},
+    {"bytes", step_bytes},	 {"exit", step_exit},
+    {"kill", step_kill},	 {"words", step_words},
+    {"queued", step_queued},	 {"deaf", step_deaf},
+    {"stall", step_stall},	 {"fork", step_fork},
     {"close", step_close},	 {"silent", step_silent},
     {"hello", step_hello},	 {"ready", step_ready},
 };
@@ -297,6 +370,7 @@ job_numbered(uint32_t number)
 	return NULL;
 }
 
+/* What begins with "cpu:" is for cpu executors only. */
 static void
 take_steps(struct fake_job *job, const json_t *list)
 {
@@ -304,8 +378,10 @@ take_steps(struct fake_job *job, const json_t *list)
 	size_t i;
 
 	json_array_foreach (list, i, step)
-		if (json_is_string(step))
+		if (strncmp(json_string_value(step), "cpu:", 4) != 0)
 			take_step(job, json_string_value(step));
+		else if (is_cpu)
+			take_step(job, json_string_value(step) + 4);
 }
 
 static bool
@@ -327,6 +403,7 @@ told_init(const struct ipc_message *m)
 	const json_t *modules = json_object_get(root, "modules");
 	char hello[16];
 
+	is_cpu = !((const struct ipc_init *)m->fixed)->asynchronous;
 	snprintf(hello, sizeof(hello), "%u", IPC_VERSION);
 	if (!has_step(modules, "hello"))
 		step_hello(&nobody, hello);
@@ -350,7 +427,7 @@ told_run(const struct ipc_message *m)
 
 	if (job == NULL || ipc_run_parts(m, &parts, NULL) != 0)
 		_exit(96);
-	*job = (struct fake_job){.number = m->task};
+	*job = (struct fake_job){.number = m->task, .ran_us = 1000};
 	args = json_loadb(parts.args.p, parts.args.len, 0, NULL);
 	take_steps(job, args);
 	json_decref(args);
@@ -362,6 +439,11 @@ told_recall(void)
 {
 	size_t i;
 
+	for (i = 0; i < JOBS_MAX; i++)
+		if (jobs[i].number != 0 && jobs[i].stall) {
+			step_progress(&jobs[i], "\"recall\"");
+			return;
+		}
 	for (i = JOBS_MAX; i-- > 0;)
 		if (jobs[i].number != 0 && jobs[i].queued)
 			step_returned(&jobs[i], NULL);

@@ -134,7 +134,7 @@ find_oldest(struct tx *tx, int64_t queue, int64_t *ret_us, struct err *err)
 static int
 add_queue(struct tx *tx, struct buf *json, struct err *err)
 {
-	const enum statement sql = SQL_QUEUES_SURVEY;
+	const enum statement_index sql = SQL_QUEUES_SURVEY;
 	int64_t oldest_us;
 
 	if (find_oldest(tx, tx_int(tx, sql, ID), &oldest_us, err) != 0)
@@ -154,7 +154,7 @@ add_queue(struct tx *tx, struct buf *json, struct err *err)
 }
 
 static int
-queues_run(struct store_job *job, struct tx *tx, struct err *err)
+queues_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	const struct slice name = squestion_text(q);
@@ -183,7 +183,8 @@ static void
 tell_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 	    void *arg)
 {
-	static const struct store_job job = {.run = queues_run, .reads = true};
+	static const struct database_job job = {.run = queues_run,
+						.reads = true};
 	struct err err;
 
 	if (queue.len > 0 && sadmin_check_queue(queue, &err) != 0)
@@ -197,7 +198,7 @@ tell_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
 static void
 add_worker(struct tx *tx, struct buf *json)
 {
-	const enum statement sql = SQL_WORKERS_SURVEY;
+	const enum statement_index sql = SQL_WORKERS_SURVEY;
 	const struct slice description = tx_bytes(tx, sql, 2);
 	const bool alive = tx_int(tx, sql, 3) > tx_now(tx) &&
 			   !stakeover_is_dead(tx, tx_int(tx, sql, 0));
@@ -216,7 +217,7 @@ add_worker(struct tx *tx, struct buf *json)
 }
 
 static int
-workers_run(struct store_job *job, struct tx *tx, struct err *err)
+workers_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	int more = tx_first(tx, err, SQL_WORKERS_SURVEY);
@@ -233,7 +234,8 @@ workers_run(struct store_job *job, struct tx *tx, struct err *err)
 static void
 tell_workers(struct broker *b, broker_value_fn *on_value, void *arg)
 {
-	static const struct store_job job = {.run = workers_run, .reads = true};
+	static const struct database_job job = {.run = workers_run,
+						.reads = true};
 
 	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
 }
@@ -276,7 +278,7 @@ examine_clock(struct tx *tx, struct buf *json, struct err *err)
 }
 
 static int
-examine_job_run(struct store_job *job, struct tx *tx, struct err *err)
+examine_job_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	char clock[CLOCK_TEXT_SIZE];
@@ -297,8 +299,8 @@ examine_job_run(struct store_job *job, struct tx *tx, struct err *err)
 static void
 examine(struct broker *b, broker_value_fn *on_value, void *arg)
 {
-	static const struct store_job job = {.run = examine_job_run,
-					     .reads = true};
+	static const struct database_job job = {.run = examine_job_run,
+						.reads = true};
 
 	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
 }

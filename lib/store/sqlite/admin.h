@@ -36,7 +36,7 @@ struct spage_row {
 
 /* A job whose answer is a page. */
 struct spage {
-	struct store_job job;
+	struct database_job job;
 	broker_page_fn *on_page;
 	void *arg;
 	struct err wrong; /* with what was asked */
@@ -57,7 +57,7 @@ struct spage {
 
 /* A page of that queue for a job that does `run`; or NULL, and the caller was
  * answered. */
-struct spage *spage_new(int (*run)(struct store_job *, struct tx *,
+struct spage *spage_new(int (*run)(struct database_job *, struct tx *,
 				   struct err *),
 			struct slice queue, unsigned int limit,
 			broker_page_fn *on_page, void *arg);

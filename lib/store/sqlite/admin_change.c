@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/schema.h"
 #include "store/sqlite/admin.h"
+#include "store/sqlite/schema.h"
 
 /* A search for an id looks at so much at a time: some milliseconds. */
 #define SEARCH_ROWS 4000
@@ -17,7 +17,8 @@
 /* --- pausing ----------------------------------------------------------- */
 
 static int
-set_paused(struct store_job *job, struct tx *tx, bool paused, struct err *err)
+set_paused(struct database_job *job, struct tx *tx, bool paused,
+	   struct err *err)
 {
 	const struct slice name =
 	    squestion_text(container_of(job, struct squestion, job));
@@ -29,18 +30,18 @@ set_paused(struct store_job *job, struct tx *tx, bool paused, struct err *err)
 		return -1;
 	if (paused)
 		return 0;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, queue));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
 static int
-pause_run(struct store_job *job, struct tx *tx, struct err *err)
+pause_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return set_paused(job, tx, true, err);
 }
 
 static int
-resume_run(struct store_job *job, struct tx *tx, struct err *err)
+resume_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return set_paused(job, tx, false, err);
 }
@@ -49,8 +50,8 @@ void
 sadmin_pause(struct broker *b, struct slice queue, bool paused,
 	     broker_value_fn *on_value, void *arg)
 {
-	const struct store_job job = {.run = paused ? pause_run : resume_run,
-				      .sync = STORE_NOW};
+	const struct database_job job = {.run = paused ? pause_run : resume_run,
+					 .sync = DATABASE_NOW};
 	struct err err;
 
 	if (sadmin_check_queue(queue, &err) != 0)
@@ -99,7 +100,7 @@ purge_place(struct spage *page, struct tx *tx, int64_t queue,
 }
 
 static int
-purge_run(struct store_job *job, struct tx *tx, struct err *err)
+purge_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue;
@@ -127,7 +128,7 @@ sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 
 	if (page == NULL)
 		return;
-	page->job.sync = STORE_NOW;
+	page->job.sync = DATABASE_NOW;
 	page->job.rows = n;
 	spage_post(b, page);
 }
@@ -187,7 +188,7 @@ static int
 search_next(const struct spage *page, struct tx *tx, int64_t end,
 	    int64_t *after, size_t *left, int64_t *ret_number, struct err *err)
 {
-	const enum statement sql = SQL_TASKS_BETWEEN;
+	const enum statement_index sql = SQL_TASKS_BETWEEN;
 	size_t rows = SEARCH_ROWS;
 	struct slice bytes;
 	int more;
@@ -241,7 +242,7 @@ search(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
 }
 
 static int
-withdraw_run(struct store_job *job, struct tx *tx, struct err *err)
+withdraw_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue, number = 0;
@@ -267,7 +268,7 @@ withdraw_run(struct store_job *job, struct tx *tx, struct err *err)
 
 /* Nobody can have submitted a task with such an id. */
 static int
-nothing_run(struct store_job *job, struct tx *tx, struct err *err)
+nothing_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	spage_reset(container_of(job, struct spage, job));
 	return 0;
@@ -283,7 +284,7 @@ sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 
 	if (page == NULL)
 		return;
-	page->job.sync = STORE_NOW;
+	page->job.sync = DATABASE_NOW;
 	if (valid)
 		memcpy(page->id, id.p, id.len);
 	spage_set_cursor(page, cursor, 1);
@@ -293,7 +294,7 @@ sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
 /* --- the dead ---------------------------------------------------------- */
 
 struct exhumation {
-	struct store_job job;
+	struct database_job job;
 	char queue[TASK_QUEUE_MAX + 1];
 	struct err wrong; /* with the queue's name */
 	struct broker_requeue *batch;
@@ -320,7 +321,7 @@ static int
 find_dead(struct tx *tx, int64_t queue, struct slice key, int64_t *ret_number,
 	  struct err *err)
 {
-	enum statement sql = SQL_DEAD_FIND;
+	enum statement_index sql = SQL_DEAD_FIND;
 	int more = tx_first(tx, err, sql, queue, key);
 
 	if (more == 0) {
@@ -372,7 +373,7 @@ exhume_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
 }
 
 static int
-exhume_run(struct store_job *job, struct tx *tx, struct err *err)
+exhume_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct exhumation *x = container_of(job, struct exhumation, job);
 	int64_t queue;
@@ -389,18 +390,18 @@ exhume_run(struct store_job *job, struct tx *tx, struct err *err)
 	for (i = 0; i < x->n; i++)
 		if (exhume_one(tx, queue, &x->batch[i], err) != 0)
 			return -1;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, queue));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
 static void
-exhume_drop(struct store_job *job)
+exhume_drop(struct database_job *job)
 {
 	free(container_of(job, struct exhumation, job));
 }
 
 static void
-exhume_done(struct store_job *job, const struct err *err)
+exhume_done(struct database_job *job, const struct err *err)
 {
 	struct exhumation x = *container_of(job, struct exhumation, job);
 	size_t i;
@@ -433,7 +434,7 @@ sadmin_exhume(struct broker *broker, struct slice queue,
 	*x = (struct exhumation){.job = {.run = exhume_run,
 					 .done = exhume_done,
 					 .drop = exhume_drop,
-					 .sync = STORE_NOW,
+					 .sync = DATABASE_NOW,
 					 .rows = (unsigned int)n},
 				 .batch = batch,
 				 .n = n,
@@ -441,5 +442,5 @@ sadmin_exhume(struct broker *broker, struct slice queue,
 				 .arg = arg};
 	if (sadmin_check_queue(queue, &x->wrong) == 0)
 		memcpy(x->queue, queue.p, queue.len);
-	store_post(&b->user, &x->job);
+	database_post(&b->user, &x->job);
 }

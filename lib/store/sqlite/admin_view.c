@@ -13,7 +13,7 @@
 /* Columns of the VIEW_ statements. */
 enum { AT_0, AT_1, NUMBER, PRIORITY, TIME, PIECES };
 
-static const enum statement views[] = {
+static const enum statement_index views[] = {
     [BROKER_WAITING] = SQL_VIEW_WAITING,
     [BROKER_DELAYED] = SQL_VIEW_DELAYED,
     [BROKER_IN_FLIGHT] = SQL_VIEW_INFLIGHT,
@@ -47,7 +47,8 @@ spage_add(struct spage *page, const struct spage_row *row,
 }
 
 static int
-add_row(struct spage *page, struct tx *tx, enum statement sql, struct err *err)
+add_row(struct spage *page, struct tx *tx, enum statement_index sql,
+	struct err *err)
 {
 	const struct spage_row row = {
 	    .at = {tx_int(tx, sql, AT_0), tx_int(tx, sql, AT_1)},
@@ -66,7 +67,7 @@ int
 spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 	       enum broker_location place, struct err *err)
 {
-	const enum statement sql = views[place];
+	const enum statement_index sql = views[place];
 	const size_t before = page->n;
 	int more;
 
@@ -86,7 +87,7 @@ spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 }
 
 static int
-view_run(struct store_job *job, struct tx *tx, struct err *err)
+view_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue;
@@ -108,7 +109,7 @@ view_run(struct store_job *job, struct tx *tx, struct err *err)
 
 /* Nothing of what is wrong is carried out. */
 static int
-wrong_run(struct store_job *job, struct tx *tx, struct err *err)
+wrong_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return 0;
 }
@@ -116,7 +117,7 @@ wrong_run(struct store_job *job, struct tx *tx, struct err *err)
 /* --- on the loop ------------------------------------------------------- */
 
 static void
-page_drop(struct store_job *job)
+page_drop(struct database_job *job)
 {
 	struct spage *page = container_of(job, struct spage, job);
 
@@ -161,7 +162,7 @@ tell(struct spage *page)
 }
 
 static void
-page_done(struct store_job *job, const struct err *err)
+page_done(struct database_job *job, const struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 
@@ -175,7 +176,7 @@ page_done(struct store_job *job, const struct err *err)
 }
 
 struct spage *
-spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
+spage_new(int (*run)(struct database_job *, struct tx *, struct err *),
 	  struct slice queue, unsigned int limit, broker_page_fn *on_page,
 	  void *arg)
 {
@@ -187,7 +188,7 @@ spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
 		on_page(NULL, &err, arg);
 		return NULL;
 	}
-	page->job = (struct store_job){
+	page->job = (struct database_job){
 	    .run = run, .done = page_done, .drop = page_drop};
 	page->on_page = on_page;
 	page->arg = arg;
@@ -216,7 +217,7 @@ spage_post(struct broker *broker, struct spage *page)
 		page->job.run = wrong_run;
 		page->job.reads = true;
 	}
-	store_post(&b->user, &page->job);
+	database_post(&b->user, &page->job);
 }
 
 void

@@ -17,7 +17,7 @@ squestion_text(const struct squestion *q)
 }
 
 static int
-get_run(struct store_job *job, struct tx *tx, struct err *err)
+get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	int more = tx_first(tx, err, SQL_REGISTRY_GET, squestion_text(q));
@@ -34,7 +34,7 @@ get_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-names_run(struct store_job *job, struct tx *tx, struct err *err)
+names_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
@@ -52,7 +52,7 @@ names_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static int
-control_run(struct store_job *job, struct tx *tx, struct err *err)
+control_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	const int64_t now = tx_now(tx);
@@ -60,19 +60,19 @@ control_run(struct store_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_ORDERS_EXPIRE, now - ORDER_LIFE_MS) < 0 ||
 	    tx_run(tx, err, SQL_ORDER_ADD, squestion_text(q), now) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_WORKERS_PORTS,
-			   tx_first(tx, err, SQL_WORKERS_PORTS));
+	return tx_wake_all(tx, err, SQL_WORKERS_SOCKETS,
+			   tx_first(tx, err, SQL_WORKERS_SOCKETS));
 }
 
 /* Nothing of what is wrong is carried out. */
 static int
-wrong_run(struct store_job *job, struct tx *tx, struct err *err)
+wrong_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return 0;
 }
 
 static void
-question_drop(struct store_job *job)
+question_drop(struct database_job *job)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 
@@ -81,7 +81,7 @@ question_drop(struct store_job *job)
 }
 
 static void
-question_done(struct store_job *job, const struct err *err)
+question_done(struct database_job *job, const struct err *err)
 {
 	struct squestion *q = container_of(job, struct squestion, job);
 	struct slice value = {NULL, 0};
@@ -96,7 +96,7 @@ question_done(struct store_job *job, const struct err *err)
 }
 
 void
-squestion_ask(struct broker *broker, const struct store_job *job,
+squestion_ask(struct broker *broker, const struct database_job *job,
 	      const struct err *wrong, struct slice text,
 	      broker_value_fn *on_value, void *arg)
 {
@@ -123,14 +123,14 @@ squestion_ask(struct broker *broker, const struct store_job *job,
 		q->job.run = wrong_run;
 		q->job.reads = true;
 	}
-	store_post(&b->user, &q->job);
+	database_post(&b->user, &q->job);
 }
 
 void
 sbroker_registered(struct broker *b, struct slice name,
 		   broker_value_fn *on_value, void *arg)
 {
-	static const struct store_job job = {.run = get_run, .reads = true};
+	static const struct database_job job = {.run = get_run, .reads = true};
 
 	squestion_ask(b, &job, NULL, name, on_value, arg);
 }
@@ -138,7 +138,8 @@ sbroker_registered(struct broker *b, struct slice name,
 void
 sbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
 {
-	static const struct store_job job = {.run = names_run, .reads = true};
+	static const struct database_job job = {.run = names_run,
+						.reads = true};
 
 	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
 }
@@ -147,7 +148,7 @@ void
 sbroker_control(struct broker *b, struct slice message,
 		broker_value_fn *on_sent, void *arg)
 {
-	static const struct store_job job = {.run = control_run};
+	static const struct database_job job = {.run = control_run};
 
 	squestion_ask(b, &job, NULL, message, on_sent, arg);
 }
@@ -156,14 +157,14 @@ sbroker_control(struct broker *b, struct slice message,
 
 /* Names and descriptions follow one another in `text`. */
 struct registration {
-	struct store_job job;
+	struct database_job job;
 	struct buf text;
 	size_t n;
 	size_t lens[];
 };
 
 static int
-register_run(struct store_job *job, struct tx *tx, struct err *err)
+register_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct registration *r = container_of(job, struct registration, job);
 	struct slice name, description;
@@ -182,7 +183,7 @@ register_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-register_drop(struct store_job *job)
+register_drop(struct database_job *job)
 {
 	struct registration *r = container_of(job, struct registration, job);
 
@@ -191,7 +192,7 @@ register_drop(struct store_job *job)
 }
 
 static void
-register_done(struct store_job *job, const struct err *err)
+register_done(struct database_job *job, const struct err *err)
 {
 	(void)err; /* the next start registers anew */
 	register_drop(job);
@@ -215,10 +216,10 @@ sbroker_register(struct broker *broker, const struct slice *names,
 		buf_add(&r->text, descriptions[i].p, descriptions[i].len);
 	}
 	r->n = n;
-	r->job = (struct store_job){
-	    .run = register_run, .done = register_done, .sync = STORE_SOON};
+	r->job = (struct database_job){
+	    .run = register_run, .done = register_done, .sync = DATABASE_SOON};
 	if (n == 0 || r->text.failed)
 		register_drop(&r->job);
 	else
-		store_post(&b->user, &r->job);
+		database_post(&b->user, &r->job);
 }

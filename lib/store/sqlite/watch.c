@@ -4,14 +4,20 @@
  *
  * A topic is a task that somebody watches. A look reads the records of all
  * topics that want one, in one job; in the same transaction it writes this
- * process' port among the waiters of those that are not final yet, so whoever
- * makes one final wakes us. Then all that are not final are looked at again.
+ * process's wake socket among the waiters of those that are not final yet, so
+ * the process that makes one final wakes us. Then all that are not final are
+ * looked at again.
+ *
+ * A look and its topics point at each other, since either may end first: a
+ * topic that ends takes itself out of the look, which then skips its answer.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/sqlite/results.h"
 
+/* One caller's watch. It is told once what is there at first, be it nothing, and
+ * of the final record. */
 struct swatch {
 	struct results_watch pub;
 	TAILQ_ENTRY(swatch) link;
@@ -23,13 +29,14 @@ struct swatch {
 	bool over;  /* the final one */
 };
 
+/* A task that is watched, in its bucket while it has watches or tells them. */
 struct stopic {
 	TAILQ_ENTRY(stopic) link;
 	struct sresults *results;
 	TAILQ_HEAD(, swatch) watches;
 	struct seen *seen; /* its place in a look that is under way */
 	bool telling;
-	bool waits; /* our port may be among its waiters */
+	bool waits; /* we may be among its waiters */
 	struct slice id;
 	char text[];
 };
@@ -42,8 +49,10 @@ struct seen {
 	bool found, final;
 };
 
+/* At most one is under way; another one that is asked for meanwhile follows. The
+ * ids are copied, since topics may end before the I/O thread reads them. */
 struct look {
-	struct store_job job;
+	struct database_job job;
 	struct sresults *results;
 	char *text;
 	size_t n;
@@ -52,8 +61,10 @@ struct look {
 
 /* --- in the I/O thread ------------------------------------------------- */
 
+/* Reads one record; if it is not final, also one that is not there yet, we wait
+ * for it. */
 static int
-see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
+look_see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 {
 	struct slice record;
 	int more = tx_first(tx, err, SQL_RECORD_GET, seen->id, tx_now(tx));
@@ -73,41 +84,42 @@ see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
 		return err_nomem(err);
 	if (seen->final)
 		return 0;
-	return tx_run(tx, err, SQL_WAITER_ADD, seen->id, port) < 0 ? -1 : 0;
+	return tx_run(tx, err, SQL_RECORD_WAITER_ADD, seen->id, sock) < 0 ? -1
+									  : 0;
 }
 
 static int
-look_run(struct store_job *job, struct tx *tx, struct err *err)
+look_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct look *look = container_of(job, struct look, job);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 	size_t i;
 
-	if (port.p == NULL)
+	if (sock.p == NULL)
 		return -1;
 	for (i = 0; i < look->n; i++)
-		if (see(tx, &look->seen[i], port, err) != 0)
+		if (look_see(tx, &look->seen[i], sock, err) != 0)
 			return -1;
 	return 0;
 }
 
 /* A waiter that does not wait any more. */
 struct parting {
-	struct store_job job;
+	struct database_job job;
 	size_t len;
 	char id[];
 };
 
 static int
-part_run(struct store_job *job, struct tx *tx, struct err *err)
+topic_part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct parting *p = container_of(job, struct parting, job);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL)
+	if (sock.p == NULL)
 		return -1;
-	return tx_run(tx, err, SQL_WAITER_DROP, (struct slice){p->id, p->len},
-		      port) < 0
+	return tx_run(tx, err, SQL_RECORD_WAITER_DROP,
+		      (struct slice){p->id, p->len}, sock) < 0
 		   ? -1
 		   : 0;
 }
@@ -115,9 +127,9 @@ part_run(struct store_job *job, struct tx *tx, struct err *err)
 /* --- topics ------------------------------------------------------------ */
 
 static struct stopics *
-bucket(struct sresults *r, struct slice id)
+watch_bucket(struct sresults *r, struct slice id)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
+	uint32_t hash = 2166136261u; /* FNV-1a, 32 bits */
 	size_t i;
 
 	for (i = 0; i < id.len; i++)
@@ -126,59 +138,62 @@ bucket(struct sresults *r, struct slice id)
 }
 
 static struct stopic *
-find(struct sresults *r, struct slice id)
+watch_find_topic(struct sresults *r, struct slice id)
 {
 	struct stopic *t;
 
-	TAILQ_FOREACH (t, bucket(r, id), link)
+	TAILQ_FOREACH (t, watch_bucket(r, id), link)
 		if (slice_eq(t->id, id))
 			return t;
 	return NULL;
 }
 
 static void
-part_drop(struct store_job *job)
+topic_part_drop(struct database_job *job)
 {
 	free(container_of(job, struct parting, job));
 }
 
 static void
-part_done(struct store_job *job, const struct err *err)
+topic_part_done(struct database_job *job, const struct err *err)
 {
-	part_drop(job);
+	topic_part_drop(job);
 }
 
+/* Not waiting for the answer: should it fail, we are woken once in vain. */
 static void
-part(struct stopic *t)
+topic_part(struct stopic *t)
 {
 	struct parting *p = calloc(1, sizeof(*p) + t->id.len);
 
 	if (p == NULL)
-		return; /* it will be woken once in vain */
-	p->job = (struct store_job){
-	    .run = part_run, .done = part_done, .drop = part_drop};
+		return;
+	p->job = (struct database_job){.run = topic_part_run,
+				       .done = topic_part_done,
+				       .drop = topic_part_drop};
 	p->len = t->id.len;
 	memcpy(p->id, t->id.p, t->id.len);
-	store_post(&t->results->user, &p->job);
+	database_post(&t->results->user, &p->job);
 }
 
 /* Ends a topic that nobody watches any more. */
 static void
-release(struct stopic *t)
+topic_release(struct stopic *t)
 {
 	if (t->telling || !TAILQ_EMPTY(&t->watches))
 		return;
-	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
+	TAILQ_REMOVE(watch_bucket(t->results, t->id), t, link);
 	if (t->seen != NULL)
 		t->seen->topic = NULL;
 	if (t->waits)
-		part(t);
+		topic_part(t);
 	free(t);
 }
 
-/* Tells the watches; any of them may end, itself or another, meanwhile. */
+/* Tells the watches; any of them may end, itself or another, meanwhile. So the
+ * list is searched from its start each time, and `told` marks who had it. */
 static void
-tell(struct stopic *t, struct slice record, bool final)
+topic_tell(struct stopic *t, struct slice record, bool final)
 {
 	struct swatch *w;
 
@@ -197,13 +212,14 @@ tell(struct stopic *t, struct slice record, bool final)
 		w->on_record(record, NULL, w->arg);
 	}
 	t->telling = false;
-	release(t);
+	topic_release(t);
 }
 
 /* --- looks ------------------------------------------------------------- */
 
+/* Frees the look, and lets go of the topics that it still points at. */
 static void
-look_drop(struct store_job *job)
+look_drop(struct database_job *job)
 {
 	struct look *look = container_of(job, struct look, job);
 	size_t i;
@@ -218,8 +234,9 @@ look_drop(struct store_job *job)
 	free(look);
 }
 
+/* A callback may unwatch any watch, so a topic is let go of before it tells. */
 static void
-look_done(struct store_job *job, const struct err *err)
+look_done(struct database_job *job, const struct err *err)
 {
 	struct look *look = container_of(job, struct look, job);
 	struct sresults *r = look->results;
@@ -240,15 +257,17 @@ look_done(struct store_job *job, const struct err *err)
 			record =
 			    (struct slice){seen->record.data, seen->record.len};
 		t->waits = !seen->final;
-		tell(t, record, seen->final);
+		topic_tell(t, record, seen->final);
 	}
+	/* Something may have changed after it was read. */
 	look_drop(job);
 	if (r->look_again)
 		sresults_look(r);
 }
 
+/* One whose watches were all told the final record does not change any more. */
 static bool
-wants_look(const struct stopic *t)
+topic_wants_look(const struct stopic *t)
 {
 	const struct swatch *w;
 
@@ -260,7 +279,7 @@ wants_look(const struct stopic *t)
 
 /* Counts what is to be looked at, and the bytes of the ids. */
 static size_t
-count(const struct sresults *r, size_t *ret_bytes)
+look_count(const struct sresults *r, size_t *ret_bytes)
 {
 	const struct stopic *t;
 	size_t i, n = 0;
@@ -268,15 +287,16 @@ count(const struct sresults *r, size_t *ret_bytes)
 	*ret_bytes = 0;
 	for (i = 0; i < STOPIC_BUCKETS; i++)
 		TAILQ_FOREACH (t, &r->topics[i], link)
-			if (wants_look(t)) {
+			if (topic_wants_look(t)) {
 				*ret_bytes += t->id.len;
 				n++;
 			}
 	return n;
 }
 
+/* In the same order, and by the same rule, as look_count(). */
 static void
-fill(struct sresults *r, struct look *look)
+look_fill(struct sresults *r, struct look *look)
 {
 	struct stopic *t;
 	char *p = look->text;
@@ -284,7 +304,7 @@ fill(struct sresults *r, struct look *look)
 
 	for (i = 0; i < STOPIC_BUCKETS; i++) {
 		TAILQ_FOREACH (t, &r->topics[i], link) {
-			if (!wants_look(t))
+			if (!topic_wants_look(t))
 				continue;
 			memcpy(p, t->id.p, t->id.len);
 			t->seen = &look->seen[look->n++];
@@ -302,24 +322,25 @@ sresults_look(struct sresults *r)
 	size_t bytes, n;
 
 	r->look_again = r->looking != NULL;
-	if (r->looking != NULL || (n = count(r, &bytes)) == 0)
+	if (r->looking != NULL || (n = look_count(r, &bytes)) == 0)
 		return;
 	look = calloc(1, sizeof(*look) + n * sizeof(look->seen[0]));
 	if (look != NULL && (look->text = malloc(bytes + 1)) == NULL) {
 		free(look);
 		look = NULL;
 	}
+	/* No memory: the next watch or wake-up looks for all. */
 	if (look == NULL)
 		return;
 	look->results = r;
-	fill(r, look);
-	look->job = (struct store_job){.run = look_run,
-				       .done = look_done,
-				       .drop = look_drop,
-				       .must = true,
-				       .rows = (unsigned int)n};
+	look_fill(r, look);
+	look->job = (struct database_job){.run = look_run,
+					  .done = look_done,
+					  .drop = look_drop,
+					  .must = true,
+					  .rows = (unsigned int)n};
 	r->looking = look;
-	store_post(&r->user, &look->job);
+	database_post(&r->user, &look->job);
 }
 
 /* --- watches ----------------------------------------------------------- */
@@ -330,7 +351,7 @@ sresults_watch(struct results *results, struct slice id,
 {
 	struct sresults *r = (struct sresults *)results;
 	struct swatch *w = calloc(1, sizeof(*w));
-	struct stopic *t = find(r, id);
+	struct stopic *t = watch_find_topic(r, id);
 
 	if (t == NULL && w != NULL &&
 	    (t = calloc(1, sizeof(*t) + id.len)) != NULL) {
@@ -338,7 +359,7 @@ sresults_watch(struct results *results, struct slice id,
 		TAILQ_INIT(&t->watches);
 		memcpy(t->text, id.p, id.len);
 		t->id = (struct slice){t->text, id.len};
-		TAILQ_INSERT_TAIL(bucket(r, id), t, link);
+		TAILQ_INSERT_TAIL(watch_bucket(r, id), t, link);
 	}
 	if (t == NULL || w == NULL) {
 		free(w);
@@ -360,10 +381,11 @@ sresults_unwatch(struct results_watch *watch)
 	struct swatch *w = container_of(watch, struct swatch, pub);
 
 	TAILQ_REMOVE(&w->topic->watches, w, link);
-	release(w->topic);
+	topic_release(w->topic);
 	free(w);
 }
 
+/* The looks are gone with the database's jobs. */
 void
 sresults_watches_free(struct sresults *r)
 {

@@ -3,11 +3,12 @@
  * The schema of the database, as ordered migrations.
  *
  * The version is PRAGMA user_version: how many migrations were carried out. A
- * database with more of them than this program knows is refused; PRAGMA
- * application_id tells ours from those of others.
+ * database with more of them than this program knows is refused.
  */
-#ifndef SQLITE_SCHEMA_H
-#define SQLITE_SCHEMA_H
+#ifndef STORE_SQLITE_SCHEMA_H
+#define STORE_SQLITE_SCHEMA_H
+
+#include "sqlite/description.h"
 
 /* A task's number is its queue's id and, in so many bits, the queue's serial.
  */
@@ -20,12 +21,12 @@ struct sqlite3;
  * Brings the database up to date. `name` is for messages. 0, or -1 with *err;
  * ERR_CONFIG or ERR_DATA: it will not do for this program.
  *
- * What holds millions of tasks takes minutes to be upgraded: so before, or
- * before waiting for another process that may be doing it, on_upgrade is told.
+ * See description.h for on_upgrade: a database with millions of tasks takes
+ * minutes to be upgraded.
  */
-typedef void schema_upgrade_fn(const struct err *what, void *arg);
 int schema_prepare(struct sqlite3 *db, const char *name,
-		   schema_upgrade_fn *on_upgrade, void *arg, struct err *err);
+		   description_upgrade_fn *on_upgrade, void *arg,
+		   struct err *err);
 /* Which version this program knows. */
 int schema_version(void);
 

@@ -20,16 +20,16 @@
  *
  * Times are milliseconds since 1970, of the wall clock.
  */
-#include "sqlite/schema.h"
+#include "store/sqlite/schema.h"
 
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "sqlite/fault.h"
+#include "sqlite/identity.h"
 #include "util/err.h"
 
-#define APPLICATION_ID 1181501298 /* "Flwr" */
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 /* The low SCHEMA_SERIAL_BITS bits. */
@@ -46,6 +46,8 @@ _Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
 	" BEGIN UPDATE queues SET " table " = " table " - 1"                   \
 	" WHERE id = old.queue; END;"
 
+/* The SQL keeps its own lines. */
+/* clang-format off */
 static const char *const migrations[] = {
     /* 1: queues, results, registry, workers, and who waits for what */
     "CREATE TABLE queues ("
@@ -85,6 +87,8 @@ static const char *const migrations[] = {
     " WHERE expires IS NOT NULL;"
     "CREATE TABLE registry ("
     " name TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID;"
+    /* AUTOINCREMENT here and below: a number is never given twice, so what
+     * still names a worker, an order or an event that is gone meets nobody. */
     "CREATE TABLE workers ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
     " description TEXT NOT NULL DEFAULT '', expires INTEGER NOT NULL DEFAULT 0,"
@@ -92,80 +96,66 @@ static const char *const migrations[] = {
     "CREATE TABLE orders ("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL,"
     " given INTEGER NOT NULL);"
+    /* The workers that wait for a queue, and in `waiters` the processes that
+     * wait for a result: `port` is the name of a wake socket. */
     "CREATE TABLE sleepers ("
     " queue INTEGER NOT NULL, port TEXT NOT NULL,"
     " PRIMARY KEY (queue, port)) WITHOUT ROWID;"
     "CREATE TABLE waiters ("
     " id TEXT NOT NULL, port TEXT NOT NULL,"
     " PRIMARY KEY (id, port)) WITHOUT ROWID;"
-    "PRAGMA application_id = " TEXT(APPLICATION_ID),
+    "PRAGMA application_id = " TEXT(IDENTITY_APPLICATION),
 
-    /* 2: delays that are right whatever becomes of the clock: sqlite_delay.c */
+    /* 2: delays that outlast a change of the clock; 4 takes them back */
     "ALTER TABLE delayed ADD COLUMN relative INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE clock ("
     " one INTEGER PRIMARY KEY, ahead INTEGER NOT NULL, boot TEXT NOT NULL);",
 
-    /* 3: for those who run it: what is found, counted and listed without a
-     * look at all of it; paused queues; events */
+    /* 3: for the operator: what is found, counted and listed without reading
+     * all of it; paused queues; events */
     "ALTER TABLE queues ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE queues ADD COLUMN delayed INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE queues ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;"
     "UPDATE queues SET"
     " delayed = (SELECT count(*) FROM delayed WHERE queue = queues.id),"
-    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);" COUNTED(
-	"delayed")
-	COUNTED(
-	    "dead") "CREATE INDEX delayed_number ON delayed (number);"
-		    "CREATE INDEX waiting_moved ON waiting (number)"
-		    " WHERE priority <> 0 OR seq <> (number & " TEXT(
-			SERIAL_MASK) ");"
-				     "ALTER TABLE results ADD COLUMN task "
-				     "INTEGER;"
-				     "ALTER TABLE results ADD COLUMN failed "
-				     "INTEGER NOT NULL DEFAULT 0;"
-				     "ALTER TABLE results ADD COLUMN ended "
-				     "INTEGER;"
-				     "UPDATE results SET failed = coalesce("
-				     " CASE WHEN json_valid(CAST(record AS "
-				     "TEXT))"
-				     " THEN json_extract(CAST(record AS TEXT), "
-				     "'$.status') = 'failed' END, 0)"
-				     " WHERE final;"
-				     "UPDATE results SET ended = place.n FROM "
-				     "(SELECT number,"
-				     " row_number() OVER (PARTITION BY failed "
-				     "ORDER BY number) AS n"
-				     " FROM results WHERE final) AS place "
-				     "WHERE results.number = place.number;"
-				     "CREATE INDEX results_ended ON results "
-				     "(failed, ended)"
-				     " WHERE ended IS NOT NULL;"
-				     "CREATE TABLE totals ("
-				     " succeeded INTEGER NOT NULL, failed "
-				     "INTEGER NOT NULL);"
-				     "INSERT INTO totals SELECT "
-				     "coalesce(sum(NOT failed), 0),"
-				     " coalesce(sum(failed), 0) FROM results "
-				     "WHERE final;"
-				     "CREATE TABLE listeners ("
-				     " number INTEGER PRIMARY KEY "
-				     "AUTOINCREMENT, port TEXT NOT NULL,"
-				     " seen INTEGER NOT NULL," /* the event it
-								  has read last
-								*/
-				     " asleep INTEGER NOT NULL);"
-				     "CREATE TABLE events ("
-				     " number INTEGER PRIMARY KEY "
-				     "AUTOINCREMENT, made INTEGER NOT NULL,"
-				     " total INTEGER NOT NULL," /* bytes of all
-								   events up to
-								   this one */
-				     " event BLOB NOT NULL)",
+    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);"
+    COUNTED("delayed")
+    COUNTED("dead")
+    "CREATE INDEX delayed_number ON delayed (number);"
+    "CREATE INDEX waiting_moved ON waiting (number)"
+    " WHERE priority <> 0 OR seq <> (number & " TEXT(SERIAL_MASK) ");"
+    "ALTER TABLE results ADD COLUMN task INTEGER;"
+    "ALTER TABLE results ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE results ADD COLUMN ended INTEGER;"
+    /* A record that is not JSON counts as a success: nothing is lost by it. */
+    "UPDATE results SET failed = coalesce("
+    " CASE WHEN json_valid(CAST(record AS TEXT))"
+    " THEN json_extract(CAST(record AS TEXT), '$.status') = 'failed' END, 0)"
+    " WHERE final;"
+    /* When these ended is not known: they take the order they were made in. */
+    "UPDATE results SET ended = place.n FROM (SELECT number,"
+    " row_number() OVER (PARTITION BY failed ORDER BY number) AS n"
+    " FROM results WHERE final) AS place WHERE results.number = place.number;"
+    "CREATE INDEX results_ended ON results (failed, ended)"
+    " WHERE ended IS NOT NULL;"
+    "CREATE TABLE totals ("
+    " succeeded INTEGER NOT NULL, failed INTEGER NOT NULL);"
+    "INSERT INTO totals SELECT coalesce(sum(NOT failed), 0),"
+    " coalesce(sum(failed), 0) FROM results WHERE final;"
+    "CREATE TABLE listeners ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, port TEXT NOT NULL,"
+    " seen INTEGER NOT NULL," /* the event that it read last */
+    " asleep INTEGER NOT NULL);"
+    "CREATE TABLE events ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER NOT NULL,"
+    " total INTEGER NOT NULL," /* bytes of all events up to this one */
+    " event BLOB NOT NULL)",
 
     /* 4: delayed tasks are due by the clock, whatever it is set to */
     "ALTER TABLE delayed DROP COLUMN relative;"
     "DROP TABLE clock",
 };
+/* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 int
@@ -174,36 +164,16 @@ schema_version(void)
 	return VERSION;
 }
 
-static int
-ask_number(sqlite3 *db, const char *sql, int *ret)
-{
-	sqlite3_stmt *stmt;
-	int status;
-
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		return -1;
-	if ((status = sqlite3_step(stmt)) == SQLITE_ROW)
-		*ret = sqlite3_column_int(stmt, 0);
-	return sqlite3_finalize(stmt) == SQLITE_OK && status == SQLITE_ROW ? 0
-									   : -1;
-}
-
 /* In a transaction. Returns 1 if there is something to do. */
 static int
-check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
+schema_check(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 {
-	int id, tables, version;
+	int version;
 
-	if (ask_number(db, "PRAGMA application_id", &id) != 0 ||
-	    ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables) !=
-		0 ||
-	    ask_number(db, "PRAGMA user_version", &version) != 0)
+	if (identity_check(db, name, err) < 0)
+		return -1;
+	if (identity_number(db, "PRAGMA user_version", &version) != 0)
 		return fault_set(err, db, name, "cannot read the schema");
-	if (tables > 0 && id != APPLICATION_ID)
-		return err_set(err, ERR_CONFIG,
-			       "%s is the database of another program; name "
-			       "another file",
-			       name);
 	if (version > VERSION)
 		return err_set(err, ERR_CONFIG,
 			       "%s has schema version %d, but this program "
@@ -214,7 +184,7 @@ check_version(sqlite3 *db, const char *name, int *ret_version, struct err *err)
 }
 
 static int
-migrate(sqlite3 *db, const char *name, int version, struct err *err)
+schema_migrate(sqlite3 *db, const char *name, int version, struct err *err)
 {
 	char pragma[64];
 
@@ -232,14 +202,14 @@ migrate(sqlite3 *db, const char *name, int version, struct err *err)
 }
 
 int
-schema_prepare(sqlite3 *db, const char *name, schema_upgrade_fn *on_upgrade,
-	       void *arg, struct err *err)
+schema_prepare(sqlite3 *db, const char *name,
+	       description_upgrade_fn *on_upgrade, void *arg, struct err *err)
 {
 	int version = 0, status;
 	struct err upgrade = ERR_INIT;
 
 	/* Most of the time all is there: that takes no lock to see. */
-	if ((status = check_version(db, name, &version, err)) <= 0)
+	if ((status = schema_check(db, name, &version, err)) <= 0)
 		return status;
 	if (version > 0) {
 		err_set(&upgrade, ERR_UNAVAILABLE,
@@ -256,8 +226,8 @@ schema_prepare(sqlite3 *db, const char *name, schema_upgrade_fn *on_upgrade,
 			*err = upgrade;
 		return -1;
 	}
-	if ((status = check_version(db, name, &version, err)) == 1)
-		status = migrate(db, name, version, err);
+	if ((status = schema_check(db, name, &version, err)) == 1)
+		status = schema_migrate(db, name, version, err);
 	if (!sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return status;
