@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the members of a JSON object into a struct, as a table says. */
+/*
+ * Reads the members of a JSON object into a struct, as a table says.
+ *
+ * Every task that a worker claims and every record that a client reads comes
+ * through here, so the way of the usual member is short: no copy, no
+ * allocation, one comparison to find its entry.
+ */
 #include "codec/fields.h"
 
 #include <string.h>
@@ -11,6 +17,7 @@
 /* Bytes of a bad value that a message shows. */
 #define SHOWN_MAX 40
 
+/* `seen` limits the table to 32 entries (FIELDS_MAX). */
 struct reader {
 	const struct fields_in *in;
 	void *base;
@@ -22,6 +29,7 @@ struct reader {
 typedef int read_fn(struct reader *r, const struct field *field,
 		    const struct scan_value *value, struct err *err);
 
+/* %.15g prints limits such as 1e9 and 0.1 as they are written in the table. */
 static int
 wrong_range(const struct field *field, const struct scan_value *value,
 	    const char *wanted, struct err *err)
@@ -39,6 +47,7 @@ target(const struct reader *r, const struct field *field)
 	return (char *)r->base + field->offset;
 }
 
+/* For values that are handed on as they came: the scanner has checked them. */
 static int
 store_slice(struct reader *r, const struct field *field,
 	    const struct scan_value *value, struct err *err)
@@ -79,6 +88,7 @@ store_text(struct reader *r, const struct field *field,
 	return 0;
 }
 
+/* The table of types admits only SCAN_TRUE and SCAN_FALSE. */
 static int
 store_bool(struct reader *r, const struct field *field,
 	   const struct scan_value *value, struct err *err)
@@ -87,6 +97,10 @@ store_bool(struct reader *r, const struct field *field,
 	return 0;
 }
 
+/*
+ * Limits are doubles, which are exact up to 2^53; all of ours are below. The
+ * scanner's own message is dropped, since the field's name and range say more.
+ */
 static int
 store_whole(struct reader *r, const struct field *field,
 	    const struct scan_value *value, struct err *err)
@@ -100,6 +114,7 @@ store_whole(struct reader *r, const struct field *field,
 	return 0;
 }
 
+/* scan_double() returns only finite numbers, so the comparisons do decide. */
 static int
 store_number(struct reader *r, const struct field *field,
 	     const struct scan_value *value, struct err *err)
@@ -113,6 +128,8 @@ store_number(struct reader *r, const struct field *field,
 	return 0;
 }
 
+/* Rounded to the nearest microsecond: 0.1 has no exact double. The sum is for
+ * numbers that are not negative, which all durations are. */
 static int
 store_field_seconds(struct reader *r, const struct field *field,
 		    const struct scan_value *value, struct err *err)
@@ -146,6 +163,7 @@ store_time(struct reader *r, const struct field *field,
 
 #define BIT(name) (1u << SCAN_##name)
 
+/* For each type of field, which JSON it takes and how it is stored. */
 static const struct {
 	unsigned int accepts; /* BIT()s */
 	const char *wanted;
@@ -182,6 +200,8 @@ find_field(const struct reader *r, struct slice name)
 	return in->n;
 }
 
+/* A name with an escape ("na\u006de") is the same name to every JSON parser;
+ * treated as unknown, a field could be set twice with different values. */
 static int
 find_unescaped(const struct reader *r, const struct scan_value *key,
 	       size_t *ret, struct err *err)
@@ -196,6 +216,11 @@ find_unescaped(const struct reader *r, const struct scan_value *key,
 	return 0;
 }
 
+/*
+ * Unknown members are skipped: a later version may send more. One that comes
+ * twice is an error, because parsers differ in which of the two they take, and
+ * a worker must not read another task than its producer checked.
+ */
 static int
 on_field_member(void *arg, const struct scan_value *key,
 		const struct scan_value *value, struct err *err)
@@ -225,6 +250,7 @@ on_field_member(void *arg, const struct scan_value *key,
 	return types[field->type].store(r, field, value, err);
 }
 
+/* What is missing is found only at the end, when all members have been seen. */
 int
 fields_read(const struct fields_in *in, struct slice text, void *base,
 	    struct err *err)

@@ -50,7 +50,7 @@ struct field {
  *
  * Errors are ERR_DATA and name the field, what came, and what must be there: a
  * wrong type, a number out of range, a known field twice, a required one
- * missing; or say why the text is no JSON object (codec/scan.h).
+ * missing; or say why the text is not a JSON object (codec/scan.h).
  *
  * The table has at most FIELDS_MAX entries. Entries are found fastest in the
  * order in which the members usually come.

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The attempts that a task has behind it. */
+/*
+ * The attempts that a task has behind it.
+ *
+ * The history travels inside the task, so that it survives the worker and needs
+ * no second place in the store. It is therefore limited: a task that is retried
+ * a thousand times must not grow with each of them.
+ */
 #include "codec/history.h"
 
 #include "codec/scan.h"
@@ -23,7 +29,11 @@ on_attempt(void *arg, const struct scan_value *value, struct err *err)
 	return 0;
 }
 
-/* The first bytes of a text, and no half character. */
+/*
+ * The first bytes of a text, and no half character: a byte of the form 10xxxxxx
+ * continues one. The beginning of an error says more than its end, which is
+ * often a backtrace.
+ */
 static struct slice
 cut_history(struct slice text, size_t max)
 {
@@ -34,6 +44,9 @@ cut_history(struct slice text, size_t max)
 	return (struct slice){text.p, max};
 }
 
+/*
+ * started_at is null for an attempt whose worker died before it noted the time.
+ */
 static void
 write_attempt(const struct attempt *a, struct buf *out)
 {
@@ -60,6 +73,8 @@ history_add(struct slice history, const struct attempt *attempt,
 	size_t first, i, bytes;
 
 	write_attempt(attempt, &last);
+	/* A history that cannot be read is replaced: it is information for
+	 * people, and the task must go on. */
 	if (scan_array(history, TASK_DEPTH_MAX, on_attempt, &past, NULL) != 0)
 		past.n = 0;
 	/* As many as fit before the new one, with brackets and commas. */

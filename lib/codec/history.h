@@ -13,7 +13,7 @@
 
 #include "util/buf.h"
 
-/* So many attempts and bytes are kept; the oldest go first. */
+/* Attempts and bytes that are kept; the oldest go first. */
 #define HISTORY_MAX 10
 #define HISTORY_BYTES 8192
 /* Bytes of an error that are kept. */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Orders to workers. */
+/*
+ * Orders to workers, as JSON: they are published to all workers, of which some
+ * may be older or newer than the sender. So an unknown order is an error that a
+ * worker can log and ignore, and members that are not known are skipped.
+ */
 #include "codec/order.h"
 
 #include <stddef.h>
@@ -9,8 +13,11 @@
 #include "codec/write.h"
 #include "util/err.h"
 
+/* An order is flat; the rest is room for what later versions add. */
 #define DEPTH_MAX 16
 
+/* What an order may be about. Each kind uses one of them, and the table below
+ * says which. */
 struct members {
 	struct slice order, queue, id, worker;
 };
@@ -66,6 +73,7 @@ order_read(struct slice message, struct buf *scratch, struct order *ret,
 		    (int)(members.order.len < 40 ? members.order.len : 40),
 		    members.order.p);
 	ret->kind = (enum order_kind)i;
+	/* The offset is that of a struct slice, by the X-macro. */
 	memcpy(&ret->subject, (const char *)&members + orders[i].at,
 	       sizeof(ret->subject));
 	if (ret->subject.p == NULL)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What workers have registered of a task. */
+/*
+ * What workers have registered of a task: the worker writes it when it starts,
+ * and submitters read it to know the queue and the retries. They have no
+ * modules of their own.
+ */
 #include "codec/registered.h"
 
 #include <string.h>
@@ -7,6 +11,8 @@
 #include "codec/fields.h"
 #include "util/err.h"
 
+/* The queue as a slice of the text that was read; struct registered has it as a
+ * string of its own. */
 struct draft {
 	struct slice queue;
 	bool cpu_bound;
@@ -28,6 +34,12 @@ static const struct field fields[] = {
 	  .max = TASK_DURATION_MAX_S),
 };
 
+/*
+ * Empty text is a task that no worker has registered yet; it may be submitted
+ * all the same, with the defaults. A queue whose name is not valid is treated
+ * as missing: the registry may have been written by another program, and a task
+ * in a queue that cannot exist would never run.
+ */
 int
 registered_decode(struct slice json, struct registered *ret, struct err *err)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Result records as JSON. */
+/* Result records as JSON: what a backend stores for each task, and what clients
+ * and other programs read. */
 #include "codec/result_json.h"
 
 #include <stddef.h>
@@ -14,6 +15,7 @@
 /* The names, punctuation and numbers of a record. */
 #define RECORD_OVERHEAD 512
 
+/* The status comes as text and is looked up after the rest was read. */
 struct record {
 	struct result result;
 	struct slice status;
@@ -47,6 +49,10 @@ static const struct field fields[] = {
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
 
+/*
+ * For the members that the first version had: readers expect them, so null is
+ * written where there is nothing. Those that came later are left out instead.
+ */
 static void
 text_or_null(struct buf *out, struct slice key, struct slice text)
 {
@@ -72,6 +78,8 @@ text_if_given(struct buf *out, struct slice key, struct slice text)
 		write_text(out, key, text);
 }
 
+/* The fixed order lets a reader find each field at the first try (fields.c),
+ * and makes equal records equal bytes. */
 void
 result_encode(const struct result *r, struct buf *out)
 {
@@ -115,6 +123,7 @@ unknown_status(struct slice text, struct err *err)
 		       (int)(sizeof(known) - sizeof(", ")), known);
 }
 
+/* *ret is written only when all is well, since callers may reuse it. */
 int
 result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 	      struct err *err)

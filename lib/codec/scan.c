@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Values, arrays and objects of a JSON text. */
+/*
+ * Values, arrays and objects of a JSON text: a recursive descent without a
+ * tree.
+ *
+ * The functions take a position and return the one behind what they read, or
+ * NULL with s->err set. All of them stay below s->end; the text need not end in
+ * a NUL. The errors name what is wrong in the words of a person who wrote the
+ * text by hand, since producers in scripts do.
+ */
 #include "codec/scan.h"
 
 #include <string.h>
@@ -13,6 +21,7 @@
  */
 #define DEPTH_LIMIT 2000
 
+/* Bytes, not lines: a task is one line. */
 const unsigned char *
 scan_fail(const struct scan *s, const unsigned char *p, const char *what)
 {
@@ -38,6 +47,8 @@ begins_with(const struct scan *s, const unsigned char *p, const char *word)
 	return (size_t)(s->end - p) >= len && memcmp(p, word, len) == 0;
 }
 
+/* What Python's json module writes and JSON does not have is named: it is a
+ * frequent cause of such an error. */
 static const unsigned char *
 no_value(const struct scan *s, const unsigned char *p)
 {
@@ -95,6 +106,7 @@ read_array(struct scan *s, const unsigned char *p, const struct visitor *v)
 	}
 }
 
+/* Also refuses a comma before the closing brace, which JSON does not allow. */
 static const unsigned char *
 read_key(struct scan *s, const unsigned char *p, struct scan_value *ret)
 {
@@ -156,6 +168,8 @@ read_nested(struct scan *s, const unsigned char *p, const struct visitor *v)
 	return p;
 }
 
+/* The parts of a value inside another one are nobody's: they are checked, and
+ * handed on as text. */
 const unsigned char *
 scan_value(struct scan *s, const unsigned char *p, struct scan_value *ret)
 {
@@ -227,7 +241,8 @@ scan_finish(const struct scan *s, const unsigned char *p)
 	return -1;
 }
 
-/* The whole text must be one value that begins with `opening`. */
+/* The whole text must be one value that begins with `opening`. Another value is
+ * read all the same, so that text that is not JSON at all is called that. */
 static int
 scan_nested(struct scan *s, unsigned char opening, const struct visitor *v)
 {

@@ -71,7 +71,7 @@ void scan_unescape(const struct scan_value *string, struct buf *out);
 int scan_int64(const struct scan_value *number, int64_t *ret, struct err *err);
 int scan_double(const struct scan_value *number, double *ret, struct err *err);
 
-/* Appends `text` as a JSON string with its quotes. Bytes that are no UTF-8
+/* Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8
  * become U+FFFD. */
 void scan_quote(struct buf *out, struct slice text);
 

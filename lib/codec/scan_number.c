@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers in a JSON text. */
+/*
+ * Numbers in a JSON text.
+ *
+ * They are checked when the text is scanned, and converted only when somebody
+ * asks: most numbers are arguments of a handler, whose own parser reads them.
+ */
 #include "codec/scan_int.h"
 
 #include <locale.h>
@@ -26,6 +31,7 @@ skip_digits(const struct scan *s, const unsigned char *p)
 	return p;
 }
 
+/* The grammar of RFC 8259, section 6. `p` is at a digit or at '-'. */
 const unsigned char *
 scan_number(const struct scan *s, const unsigned char *p)
 {
@@ -46,6 +52,11 @@ scan_number(const struct scan *s, const unsigned char *p)
 	return p;
 }
 
+/*
+ * Exact, and not by way of a double, which has only 53 bits. "1.0" and "1e3"
+ * are refused, though their values are whole: other readers of the same task
+ * (Lua, Go, Python) would take them for another type.
+ */
 int
 scan_int64(const struct scan_value *number, int64_t *ret, struct err *err)
 {

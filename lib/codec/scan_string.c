@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Strings in a JSON text: checked, unescaped, and written. */
+/*
+ * Strings in a JSON text: checked, unescaped, and written.
+ *
+ * Most bytes of a task are in strings, and most of those need no treatment. So
+ * the scanner passes over plain text eight bytes at a time, and looks at single
+ * bytes only where something special begins.
+ */
 #include "codec/scan_int.h"
 
 #include <endian.h>
@@ -34,6 +40,11 @@ mark_special(uint64_t word)
 	       EVERY_BYTE(0x80);
 }
 
+/*
+ * memcpy() reads the word, since `p` is aligned to nothing; compilers make one
+ * instruction of it. In little-endian order the first byte of the text is the
+ * lowest, where the mark is right.
+ */
 static const unsigned char *
 skip_plain(const unsigned char *p, const unsigned char *end)
 {
@@ -49,7 +60,8 @@ skip_plain(const unsigned char *p, const unsigned char *end)
 	return p;
 }
 
-/* What follows a backslash, and the character that it stands for. */
+/* What follows a backslash, and the character that it stands for. Indexed by
+ * any byte, so that the lookup needs no check; 0 is not an escape. */
 static const char escapes[UINT8_MAX + 1] = {
     ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
     ['f'] = '\f', ['n'] = '\n',	 ['r'] = '\r', ['t'] = '\t',
@@ -76,6 +88,8 @@ read_hex4(const unsigned char *p)
 	return value;
 }
 
+/* U+D800 to U+DFFF are no characters: UTF-16 writes one beyond U+FFFF as a high
+ * and a low one of these, and JSON has taken that over. */
 static bool
 is_surrogate(int code)
 {
@@ -88,7 +102,11 @@ is_low_surrogate(int code)
 	return code >= 0xDC00 && code <= 0xDFFF;
 }
 
-/* `p` is at the backslash of "\u"; two of them for a pair of surrogates. */
+/*
+ * `p` is at the backslash of "\u"; two of them for a pair of surrogates. A half
+ * pair has no UTF-8. A NUL in a name is refused because jansson, which reads
+ * the arguments later, cannot hold it.
+ */
 static const unsigned char *
 read_unicode(const struct scan *s, const unsigned char *p, bool key)
 {
@@ -108,6 +126,7 @@ read_unicode(const struct scan *s, const unsigned char *p, bool key)
 	return p + 12;
 }
 
+/* Returns what follows one character that is not plain, or NULL. */
 static const unsigned char *
 read_special(const struct scan *s, const unsigned char *p, bool key)
 {
@@ -130,6 +149,8 @@ read_special(const struct scan *s, const unsigned char *p, bool key)
 	return p + 2;
 }
 
+/* The value is the text as it stands. `escaped` says whether scan_unescape()
+ * would change it, which is rare. */
 const unsigned char *
 scan_string(const struct scan *s, const unsigned char *p, bool key,
 	    struct scan_value *ret)
@@ -179,7 +200,8 @@ put_utf8(char *out, unsigned int code)
 	return 4;
 }
 
-/* Unescapes what is at the backslash *p, and moves *p behind it. */
+/* Unescapes what is at the backslash *p, and moves *p behind it. The text was
+ * checked by scan_string(), so there are no errors here. */
 static size_t
 put_unescaped(char *out, const unsigned char **p)
 {
@@ -227,6 +249,7 @@ scan_unescape(const struct scan_value *string, struct buf *out)
 static const unsigned char *
 quote_special(struct buf *out, const unsigned char *p, const unsigned char *end)
 {
+	/* '/' need not be escaped, and is not. */
 	static const char names[] = "\"\\bfnrt";
 	const char *name;
 	size_t len;
@@ -250,6 +273,8 @@ quote_special(struct buf *out, const unsigned char *p, const unsigned char *end)
 	return p + 1;
 }
 
+/* Characters beyond ASCII are written as UTF-8 and not as \u: shorter, and what
+ * a person can read in redis-cli. */
 void
 scan_quote(struct buf *out, struct slice text)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A task as it came, with other counters and another history. */
+/*
+ * A task as it came, with other counters and another history.
+ *
+ * A retry must not lose what a producer put into the task that this version
+ * does not know. So the bytes are copied, and only the values that change are
+ * replaced where they stand.
+ */
 #include "codec/task_json.h"
 
 #include <stddef.h>
@@ -16,6 +22,11 @@
 		.at = offsetof(struct task_counters, counter), __VA_ARGS__     \
 	}
 
+/*
+ * `always` is for current_retry, which the Python package wants in each task.
+ * The others are left out while they are zero, so that a task that was never in
+ * trouble stays as short as it came.
+ */
 static const struct {
 	struct slice name;
 	struct slice key; /* as it is written */
@@ -31,6 +42,8 @@ static const struct {
 };
 #define N_COUNTERS (sizeof(table) / sizeof(table[0]))
 
+/* What lies between `done` and the next value that changes is copied in one
+ * piece. */
 struct splice {
 	const struct task_counters *counters;
 	struct buf *out;
@@ -69,6 +82,7 @@ write_value(const struct splice *s, size_t i)
 	}
 }
 
+/* "[]" has two bytes. */
 static bool
 is_nothing(const struct splice *s, size_t i)
 {
@@ -76,6 +90,7 @@ is_nothing(const struct splice *s, size_t i)
 			      : number_of(s->counters, i) == 0;
 }
 
+/* Returns N_COUNTERS for a member that is not a counter. */
 static size_t
 find_counter(const struct scan_value *key, struct buf *out)
 {

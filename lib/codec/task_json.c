@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks as JSON: decoding and encoding. */
+/*
+ * Tasks as JSON: decoding and encoding.
+ *
+ * A task is decoded once by each worker that claims it. Strings that the worker
+ * needs (id, name, queue) get a NUL; the arguments stay text and are parsed in
+ * the executor, by the handler's process.
+ */
 #include "codec/task_json.h"
 
 #include <float.h>
@@ -11,6 +17,7 @@
 #include "codec/write.h"
 #include "util/err.h"
 
+/* Counters beyond it are not ours: nothing is retried that often. */
 #define COUNTER_MAX 1e9
 
 /* A task whose slices still point into the bytes that came. Options that have
@@ -112,6 +119,7 @@ static const struct field fields[N_FIELDS] = {
 #define TASK_OPTION(field, type, ...) CHECK_STORED(field, type, field)
 #include "core/task_options.def"
 
+/* Shows 40 bytes, enough to find the task, and little enough for one line. */
 static int
 bad_text(const char *field, struct slice text, const char *wanted, size_t max,
 	 struct err *err)
@@ -122,6 +130,8 @@ bad_text(const char *field, struct slice text, const char *wanted, size_t max,
 		       wanted);
 }
 
+/* They become keys and parts of log lines, and arguments of other programs, so
+ * they are limited here, where every task passes. */
 static int
 check_texts(const struct draft *d, struct err *err)
 {
@@ -151,7 +161,8 @@ put_text(char **p, struct slice text)
 	return begin;
 }
 
-/* The same bytes of the copy; what is not of the original stays. */
+/* The same bytes of the copy; what is not of the original (a default such as
+ * "[]") stays. */
 static struct slice
 moved(struct slice part, struct slice from, const char *to)
 {
@@ -172,7 +183,11 @@ reply_address(struct slice json)
 						     : (struct slice){NULL, 0};
 }
 
-/* Makes one block of the draft and the bytes that it was read from. */
+/*
+ * Makes one block of the draft and the bytes that it was read from: one
+ * malloc() and one free() for each task. The bytes are kept, because a retry or
+ * a dead task is written from them (task_again.c).
+ */
 static int
 make_task(const struct draft *d, struct slice bytes, struct task **ret,
 	  struct err *err)
@@ -234,6 +249,8 @@ task_free(struct task *task)
 	free(task);
 }
 
+/* What the submitter left open is left out: the worker knows its modules and
+ * decides then. */
 static void
 write_options(const struct task *task, struct buf *out)
 {
@@ -266,6 +283,9 @@ write_if(struct buf *out, struct slice key, int64_t counter)
 		write_whole(out, key, counter);
 }
 
+/*
+ * In the order of the fields above, in which task_decode() finds each at once.
+ */
 void
 task_encode(const struct task *task, struct buf *out)
 {

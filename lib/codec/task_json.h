@@ -12,8 +12,8 @@
  * "suspected", "unknown", "history" (codec/history.h), "reply_to" (where the
  * submitter awaits the record, results/results.h). Durations are numbers of
  * seconds. null counts as absent for every optional field. Unknown fields are
- * kept, and so is a "history" that is no array, or a "reply_to" that is no such
- * address: they are not ours.
+ * kept, and so is a "history" that is not an array, or a "reply_to" that is not
+ * such an address: they are not ours.
  *
  * Ranges: priority 32 bits; max_retries 0 to a million, the counters to a
  * billion; durations 0 to ten years; retry_backoff 1 to 1000 (a delay that
@@ -50,7 +50,7 @@ void task_encode(const struct task *task, struct buf *out);
  * history: all other bytes, unknown fields too, stay as they are. What is not
  * in the task is put at its end; left out if it is 0, or empty, but for
  * current_retry. `raw` must be what task_decode() read. All zero: a task that
- * begins anew.
+ * begins again.
  */
 struct task_counters {
 	int64_t current_retry;

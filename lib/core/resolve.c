@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What a task leaves open: who says it instead, and in which order. */
+/*
+ * What a task leaves open: who says it instead, and in which order.
+ *
+ * The task itself comes first, then its module (by the registry or, in a
+ * worker, directly), then the configuration, then the standard. It happens in
+ * two steps, since a submitter knows the registry and a worker knows its
+ * modules: task_resolve() may run on both sides, task_set_standards() only
+ * where the task is about to run.
+ */
 #include "core/task.h"
 #include "util/conf.h"
 

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of a result record, and the first record of a task. */
+/*
+ * The states of a result record, and the first record of a task.
+ *
+ * Records are written by several processes, which may be late: a worker that
+ * was taken for dead reports a task that another has finished. The table says
+ * which state may replace which, so that a late record never wins over a final
+ * one.
+ */
 #include "core/result.h"
 
 #include "core/task.h"
 
+/* `next` has a bit for each state that may follow. */
 static const struct {
 	struct slice text;
 	bool final;
@@ -23,6 +31,7 @@ result_status_text(enum result_status status)
 	return statuses[status].text.p;
 }
 
+/* A few words are found faster one by one than by a hash. */
 int
 result_status_parse(struct slice text, enum result_status *ret)
 {
@@ -49,6 +58,8 @@ result_status_may_follow(enum result_status from, enum result_status to)
 	return (statuses[from].next & (1u << to)) != 0;
 }
 
+/* What the submitter knows; the worker fills in the rest. Slices are the
+ * task's. */
 struct result
 result_pending(const struct task *task)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* How long a task waits before it is tried again. */
+/*
+ * How long a task waits before it is tried again: a delay that grows, and a
+ * part of it left to chance, so that tasks which failed together do not come
+ * back together.
+ */
 #include "core/task.h"
 
 /* `value`, or the nearest end of the range. Not a number becomes `low`. */
@@ -11,7 +15,8 @@ clamp(double value, double low, double high)
 	return value < high ? value : high;
 }
 
-/* base^exponent by squaring; too large a result is infinite. */
+/* base^exponent by squaring; too large a result is infinite, and the caller's
+ * clamp takes care of that. */
 static double
 power(double base, int64_t exponent)
 {
@@ -26,6 +31,11 @@ power(double base, int64_t exponent)
 	return result;
 }
 
+/*
+ * In doubles, which hold microseconds exactly for 285 years. A task may carry
+ * any numbers, since a producer writes them; so each is clamped before it is
+ * used, and NaN falls to the lower end.
+ */
 int64_t
 retry_delay_us(const struct retry_policy *policy, int64_t retry, double chance)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a task's id and names may look like. */
+/* What a task's ID and names may look like. */
 #include "core/task.h"
 
 bool
@@ -8,6 +8,12 @@ task_name_valid(struct slice text, size_t max)
 	return name_valid(text, max);
 }
 
+/*
+ * Wider than names: producers bring IDs of their own (a UUID, an order's number
+ * with slashes). Blanks and control characters would break log lines and the
+ * lists of flowrractl; bytes beyond ASCII are refused, because equal text can
+ * have different bytes in Unicode.
+ */
 bool
 task_id_valid(struct slice text)
 {

@@ -30,7 +30,7 @@ struct conf_executor;
 /* How long to wait before a retry; see retry_delay_us(). */
 struct retry_policy {
 	int64_t delay_us;
-	double backoff;	      /* each delay is so many times the one before */
+	double backoff;	      /* each delay is this many times the one before */
 	int64_t delay_max_us; /* 0: no limit */
 	double jitter;	      /* 0 to 1: the part of the delay left to chance */
 };

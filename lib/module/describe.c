@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether what a module says of itself makes sense. */
+/*
+ * Whether what a module says of itself makes sense.
+ *
+ * A module is code of somebody else, built at another time. Its mistakes are
+ * found here, when it is loaded, with a message for its author; after that the
+ * executor relies on the descriptions without further checks.
+ */
 #include "module/describe.h"
 
 #include <math.h>
@@ -7,10 +13,15 @@
 
 #include "util/err.h"
 
+/*
+ * As NAME_TASK_MAX: what a worker registers, a producer must be able to submit.
+ */
 #define NAME_MAX_LEN 200
+/* Beyond any real module; a count that was never set is usually larger. */
 #define TASKS_MAX 10000
 /* What later minor versions may grow to; more is a module gone wrong. */
 #define TASK_SIZE_MAX 4096
+/* A limit on mistakes (milliseconds for seconds), not on plans. */
 #define YEAR_S (366.0 * 86400)
 
 /* [A-Za-z0-9_.-], not locale-dependent. */
@@ -23,6 +34,7 @@ valid_name(const char *s)
 	return n > 0 && n <= NAME_MAX_LEN && s[n] == '\0';
 }
 
+/* `what` begins the message: "a task's name". */
 static int
 check_name(const char *what, const char *s, struct err *err)
 {
@@ -50,6 +62,11 @@ describe_check_version(const struct flowrra_module *m, struct err *err)
 	return check_name("its name", m->name, err);
 }
 
+/*
+ * task_size tells how long the module's descriptions are, so a later minor
+ * version may append members (describe_read_task()). A value that is not a
+ * multiple of the alignment cannot come from sizeof.
+ */
 int
 describe_check_module(const struct flowrra_module *m, struct err *err)
 {
@@ -96,6 +113,11 @@ check_range(const struct flowrra_task_type *t, const char *what, double x,
 		       x == 0 ? " (begin with FLOWRRA_TASK_DEFAULTS)" : "");
 }
 
+/*
+ * A negative retry_delay leaves it to the configuration, so it passes as 0. A
+ * backoff of 0 means that the author left out FLOWRRA_TASK_DEFAULTS, which
+ * check_range() guesses.
+ */
 static int
 check_numbers(const struct flowrra_task_type *t, struct err *err)
 {
@@ -112,6 +134,8 @@ check_numbers(const struct flowrra_task_type *t, struct err *err)
 	return 0;
 }
 
+/* Exactly one handler. An asynchronous handler shares its event loop with
+ * hundreds of others, so work for a processor is not allowed there. */
 static int
 check_handler(const struct flowrra_task_type *t, struct err *err)
 {
@@ -139,6 +163,8 @@ check_handler(const struct flowrra_task_type *t, struct err *err)
 	return 0;
 }
 
+/* Copies as much as both sides know: what a module of an older minor version
+ * lacks is zero, and what a newer one has in addition is ignored. */
 int
 describe_read_task(const struct flowrra_module *m, size_t i,
 		   struct flowrra_task_type *ret, struct err *err)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* How values are written as JSON. */
+/* How values are written as JSON: as short as possible without losing anything.
+ * The text is what a handler's result looks like to a person. */
 #include "module/dump.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 
+/* jansson applies the precision to reals alone, so a value without them needs
+ * no trial. The cast drops a const that the macro does not accept. */
 static bool
 has_reals(const json_t *value)
 {

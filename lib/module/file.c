@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a module's file can be trusted. */
+/*
+ * Whether a module's file can be trusted: only root and the user who runs the
+ * worker may be able to change what is loaded. The rules resemble those of
+ * sshd's StrictModes; loader.h says where they are laxer, and why.
+ */
 #include "module/file.h"
 
 #include <stdlib.h>
@@ -9,6 +13,8 @@
 
 #include "util/err.h"
 
+/* The messages name the command that helps: most files that fail were copied by
+ * hand. */
 static int
 check_file(const char *path, struct err *err)
 {
@@ -33,8 +39,8 @@ check_file(const char *path, struct err *err)
 	return 0;
 }
 
-/* Whoever can write to a directory can put another file, or another directory,
- * in the place of what is in it; so all of them up to the root count. */
+/* Who can write to a directory can put another file, or another directory, in
+ * the place of what is in it; so all of them up to the root count. */
 static int
 check_directories(const char *path, struct err *err)
 {
@@ -58,6 +64,8 @@ check_directories(const char *path, struct err *err)
 	return r;
 }
 
+/* Links are resolved first, and the checks look at what they lead to; a link
+ * itself belongs to a directory that is checked, too. */
 char *
 file_check(const char *path, struct err *err)
 {

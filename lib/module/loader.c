@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The loader: modules, and the registry of the task types in them. */
+/*
+ * The loader: modules, and the registry of the task types in them.
+ *
+ * A module is loaded as a whole or not at all. The order is: the file, the
+ * version, the configuration, the descriptions, the tasks, init(). So a module
+ * that is refused has run as little of its own code as possible, and init(),
+ * which may start threads, runs only when nothing else can fail.
+ */
 #include "module/loader.h"
 
 #include <dlfcn.h>
@@ -28,6 +35,7 @@ loader_new(void)
 	return calloc(1, sizeof(struct loader));
 }
 
+/* The modules stay mapped, so their descriptions may still be used. */
 void
 loader_free(struct loader *l)
 {
@@ -49,7 +57,8 @@ loader_configure(struct loader *l, const json_t *config)
 	l->config = config;
 }
 
-/* FNV-1a. */
+/* FNV-1a (fnvhash.com): good enough for names, short, and without a seed, since
+ * the names are those of trusted modules. */
 static size_t
 hash(struct slice name)
 {
@@ -73,6 +82,7 @@ place_of(const struct loader *l, struct slice name)
 	return i;
 }
 
+/* Runs for each task, in any thread; nothing is written after loading. */
 const struct loader_task *
 loader_find(const struct loader *l, struct slice name)
 {
@@ -166,6 +176,7 @@ remove_tasks(struct loader *l, size_t keep)
 
 #define REASON_SIZE ERR_MSG_MAX
 
+/* The last byte is set here: a module may have used strncpy(). */
 static int
 refused_itself(const char *function, char reason[REASON_SIZE], struct err *err)
 {
@@ -184,6 +195,8 @@ call_init(const struct flowrra_module *m, struct err *err)
 	return refused_itself("init", reason, err);
 }
 
+/* The member exists from minor version 1 on. A module without a section gets an
+ * empty object, so that it need not distinguish. */
 static int
 call_configure(const struct loader *l, const struct flowrra_module *m,
 	       struct err *err)
@@ -225,6 +238,8 @@ fail:
 	return -1;
 }
 
+/* RTLD_NOW: a symbol that is missing shows here and not in the midst of a task.
+ * RTLD_LOCAL: two modules may have functions of the same name. */
 static int
 load(struct loader *l, const char *path, struct err *err)
 {
@@ -257,6 +272,7 @@ loader_load(struct loader *l, const char *path, struct err *err)
 	return 0;
 }
 
+/* In reverse order, as one module may use what another has set up. */
 void
 loader_fini(struct loader *l)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection's way up, its deadlines, and its way down.
+ * How a connection comes up, its deadlines, and how it ends.
  *
- * WAITING → DIALING → (SECURING) → LOGGING_IN → UP, from each of them back to
- * WAITING when something breaks, and to REFUSED for ever when the server does
- * not want us. All of it runs from the loop, never from a public function.
+ * WAITING → DIALING → (SECURING) → LOGGING_IN → UP. A failure in any phase
+ * leads back to WAITING, or to REFUSED, which is final, when the server rejects
+ * our password or permissions. All of it runs from the loop, never from a
+ * public function.
  */
 #include "redis/conn.h"
 
@@ -22,9 +23,10 @@
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 2000
 /*
- * However patient we are with answers: a packet that got lost while the server
- * was away must not keep us from trying again soon after it is back. Two
- * seconds for this and two for the longest pause make less than five.
+ * The limit for one attempt to connect, however large timeout_ms is. A SYN that
+ * is lost while the server is away must not delay the next attempt after it is
+ * back. Two seconds for the attempt and two for the longest pause keep a
+ * reconnect under five.
  */
 #define CONNECT_MAX_MS 2000
 
@@ -38,6 +40,11 @@ static const char *const phase_waits_for[] = {
     [REDIS_PHASE_UP] = "the server does not answer",
 };
 
+/*
+ * A callback of the user may call redis_free(). Code that still needs the
+ * connection after a callback holds it: redis_free() then closes it, and the
+ * last redis_conn_release() frees its memory.
+ */
 void
 redis_conn_hold(struct redis *r)
 {
@@ -53,14 +60,22 @@ redis_conn_release(struct redis *r)
 
 /* --- deadlines ----------------------------------------------------------- */
 
-/* A subscriber is asked for a sign of life when it is quiet for half the time
- * that it has for an answer. */
+/*
+ * Nothing is due. A subscriber gets a PING when it has been idle for half of
+ * timeout_ms: it has no commands whose missing replies would show that the
+ * server is gone, and TCP's keepalive notices that after hours, by default.
+ */
 static bool
 idle(const struct redis *r)
 {
 	return r->phase == REDIS_PHASE_UP && redis_ring_first(&r->due) == NULL;
 }
 
+/*
+ * Counts from the last byte that arrived (or from the first command after a
+ * quiet time), not from each command: a server that sends a large reply slowly
+ * is alive.
+ */
 static int64_t
 time_left_ms(const struct redis *r)
 {
@@ -75,9 +90,10 @@ time_left_ms(const struct redis *r)
 }
 
 /*
- * There is one timer, which is not moved with each command and each reply: it
- * goes off every now and then, and looks. Since it is never set further ahead
- * than timeout_ms, it goes off in time for any command.
+ * One timer serves all commands. It is not moved with each command and each
+ * reply, which would cost two heap operations a command: it expires now and
+ * then and computes what is left. It is never set further ahead than
+ * timeout_ms, so it expires in time for any command.
  */
 static void
 conn_set_deadline(struct redis *r)
@@ -120,6 +136,10 @@ redis_conn_on_deadline(int fd, short what, void *arg)
 	redis_conn_fail(r, &err);
 }
 
+/*
+ * The place in the ring is reserved before the bytes are written: a command in
+ * the buffer without an entry in the ring would shift all later replies by one.
+ */
 int
 redis_conn_send(struct redis *r, struct redis_due due,
 		const struct redis_args *parts, size_t n_parts)
@@ -177,6 +197,8 @@ pause_ms(unsigned int n)
 	return ms / 2 + ms / 2 * random / UINT16_MAX;
 }
 
+/* NULL says that the reply is lost, not that the command did not run: only the
+ * caller knows whether it may be sent again. */
 static void
 answer_all_with_null(struct redis *r)
 {
@@ -194,12 +216,19 @@ redis_conn_fail(struct redis *r, const struct err *why)
 	struct err err = *why;
 
 	err_prefix(&err, "%s", r->name);
-	/* One that breaks as soon as it is up must not come back in a rush. */
+	/*
+	 * The pauses start over only after a connection that lasted. A server
+	 * that accepts connections and breaks them at once (a proxy without a
+	 * backend does) must not get attempts without pauses.
+	 */
 	if (r->phase == REDIS_PHASE_UP &&
 	    clock_mono_ms() - r->up_ms > PAUSE_MAX_MS)
 		r->failures = 0;
-	/* Closed before anybody is told, so that what they send now is refused
-	 * instead of lost; the commands before the state, as redis.h says. */
+	/*
+	 * Closed before any callback, so that commands which a callback sends
+	 * are refused instead of lost. Commands are answered before on_state is
+	 * called, as redis.h says.
+	 */
 	redis_conn_close(r);
 	r->phase = refused ? REDIS_PHASE_REFUSED : REDIS_PHASE_WAITING;
 	redis_conn_hold(r);
@@ -225,6 +254,8 @@ redis_conn_log_in(struct redis *r)
 	}
 }
 
+/* The scripts are forgotten: this may be another server, or one that was
+ * restarted, and both have an empty script cache. */
 void
 redis_conn_up(struct redis *r)
 {
@@ -243,6 +274,8 @@ redis_conn_up(struct redis *r)
 		r->options.on_state(r, REDIS_UP, NULL, r->options.arg);
 }
 
+/* A transport that fails half-way owns the socket if it has set r->wire;
+ * otherwise it is still ours to close. */
 static void
 on_dialed(int fd, const struct err *why, void *arg)
 {
@@ -262,8 +295,11 @@ on_dialed(int fd, const struct err *why, void *arg)
 	}
 }
 
-/* Certificates get renewed; if ours cannot be read any more, the old ones have
- * to do. */
+/*
+ * Certificates get renewed, so the files are read again for each attempt. If
+ * they cannot be read any more (the process may have given up its privileges),
+ * the old ones stay in use.
+ */
 static void
 renew_tls(struct redis *r)
 {

@@ -12,8 +12,8 @@
  *	script.c	which scripts the server knows
  *	pubsub.c	subscriptions
  *
- * Whoever calls a callback of the user holds the connection meanwhile
- * (redis_conn_hold/_release) and looks at `freed` behind it.
+ * Code that calls a callback of the user holds the connection meanwhile
+ * (redis_conn_hold/_release) and checks `freed` afterwards.
  */
 #ifndef REDIS_CONN_H
 #define REDIS_CONN_H
@@ -45,9 +45,11 @@ enum redis_phase {
 	REDIS_PHASE_REFUSED
 };
 
-/* Subscriptions that have ended and whose end the server was not told yet. Each
- * costs a few bytes there; messages on so few channels that nobody wants do no
- * harm. */
+/*
+ * Subscriptions that have ended but whose UNSUBSCRIBE has not been sent. Each
+ * costs the server a few bytes, and unwanted messages on this number of
+ * channels do no harm.
+ */
 #define REDIS_LEFT_MAX 32
 
 enum redis_flush { REDIS_FLUSH_NONE, REDIS_FLUSH_SOON, REDIS_FLUSH_NOW };
@@ -170,7 +172,7 @@ void redis_script_done(struct redis *r);
 
 /* Takes a reply on a connection that subscribes. */
 void redis_pubsub_reply(struct redis *r, const struct redis_reply *reply);
-/* Subscribes anew, after a reconnect. 0 or -1. */
+/* Subscribes again, after a reconnect. 0 or -1. */
 int redis_pubsub_restore(struct redis *r);
 /* Asks whether the server is still there. 0 or -1. */
 int redis_pubsub_ping(struct redis *r);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reaching a server: resolve its name, and try its addresses one by one.
+ * Reaching a server: resolve its name, then try its addresses one by one.
  *
- * Names are resolved by libevent's evdns, since getaddrinfo() would block the
- * loop; bufferevent_socket_connect_hostname() would do, but tries only the
- * first address ("localhost" is often ::1 first, and Redis on 127.0.0.1).
+ * libevent's evdns resolves names, since getaddrinfo() would block the loop.
+ * bufferevent_socket_connect_hostname() does not block either, but tries only
+ * the first address: "localhost" is often ::1 first, while Redis listens on
+ * 127.0.0.1.
  */
 #include "redis/dial.h"
 
@@ -24,8 +25,8 @@
 #include "redis/url.h"
 #include "util/err.h"
 
-/* What evdns calls back with. It calls back even after its end, so this
- * outlives the dial that has been given up (then it is NULL here). */
+/* The argument of evdns' callback. evdns may call back after its base was
+ * freed, so this outlives a dial that was given up; `dial` is NULL then. */
 struct lookup {
 	struct redis_dial *dial;
 };
@@ -49,6 +50,8 @@ struct redis_dial {
 	int why; /* the errno of the address tried last */
 };
 
+/* The callback may free the dial: it is the last statement, and the socket
+ * belongs to the callback. */
 static void
 dial_finish(struct redis_dial *d, const struct err *err)
 {
@@ -68,8 +71,11 @@ dial_give_up(struct redis_dial *d)
 	dial_finish(d, &err);
 }
 
-/* Small requests must not wait for each other (Nagle), and a peer that is gone
- * must show even when nothing is asked of it. */
+/*
+ * TCP_NODELAY: Nagle's algorithm would hold a small command back until the one
+ * before is acknowledged. SO_KEEPALIVE: the kernel finds a dead peer even while
+ * the connection is idle.
+ */
 static void
 tune(int fd)
 {
@@ -81,6 +87,8 @@ tune(int fd)
 
 static void try_addresses(struct redis_dial *d);
 
+/* The result of a connect() that does not block: writable means that it has
+ * ended, and SO_ERROR says how (connect(2)). */
 static void
 on_connected(evutil_socket_t fd, short what, void *arg)
 {
@@ -114,8 +122,11 @@ try_address(struct redis_dial *d, const struct sockaddr *sa, socklen_t len)
 	}
 	if (sa->sa_family != AF_UNIX)
 		tune(d->fd);
-	/* A Unix socket whose queue is full says EAGAIN, and connects no more;
-	 * a TCP one goes on by itself, after a signal (EINTR) too. */
+	/*
+	 * A Unix socket whose backlog is full fails with EAGAIN and does not
+	 * connect later. A TCP socket goes on connecting by itself, also after
+	 * a signal (EINTR).
+	 */
 	if (connect(d->fd, sa, len) != 0 && errno != EINPROGRESS &&
 	    errno != EINTR) {
 		d->why = errno;
@@ -148,6 +159,8 @@ try_addresses(struct redis_dial *d)
 	dial_give_up(d);
 }
 
+/* All addresses share the time for one attempt: one that does not answer must
+ * leave time for those after it. */
 static void
 set_patience(struct redis_dial *d, int64_t n_addresses)
 {
@@ -169,14 +182,15 @@ on_resolved(int result, struct evutil_addrinfo *addresses, void *arg)
 			evutil_freeaddrinfo(addresses);
 		return;
 	}
-	/* evdns must not be freed under its own feet, so this is not the
-	 * place to call anybody. */
+	/* This may run inside evdns, which the user's callback could free. So
+	 * the result is only noted, and the rest runs from the loop. */
 	d->lookup = NULL;
 	d->lookup_result = result;
 	d->addresses = addresses;
 	event_active(d->turn, EV_TIMEOUT, 0);
 }
 
+/* NUMERICSERV: the port is a number, so /etc/services need not be read. */
 static struct evutil_addrinfo
 hints_with(int flags)
 {
@@ -188,6 +202,8 @@ hints_with(int flags)
 	};
 }
 
+/* A host that is an address needs no DNS: NUMERICHOST parses it without any
+ * traffic. Only if that fails is a resolver made. */
 static void
 dial_resolve(struct redis_dial *d)
 {
@@ -207,22 +223,25 @@ dial_resolve(struct redis_dial *d)
 		on_resolved(0, d->addresses, d->lookup);
 		return;
 	}
-	/* A new one each time: it reads resolv.conf and hosts, which may have
-	 * changed while the server was away. */
+	/* A new resolver for each attempt: it reads resolv.conf and hosts,
+	 * which may have changed while the server was away. */
 	d->dns = evdns_base_new(d->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
 					     EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 	if (d->dns == NULL) {
 		on_resolved(EVUTIL_EAI_FAIL, NULL, d->lookup);
 		return;
 	}
-	/* Five seconds, the default, is as long as we have altogether. */
+	/*
+	 * A lost packet is sent again after one second. evdns waits five by
+	 * default, and the whole attempt has less (CONNECT_MAX_MS in conn.c).
+	 */
 	evdns_base_set_option(d->dns, "timeout:", "1");
 	hints = hints_with(EVUTIL_AI_ADDRCONFIG);
 	evdns_getaddrinfo(d->dns, d->url->host, port, &hints, on_resolved,
 			  d->lookup);
 }
 
-/* The addresses are there, or there are none. */
+/* The name was resolved, or it could not be. */
 static void
 on_addresses(struct redis_dial *d)
 {

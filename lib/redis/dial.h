@@ -16,7 +16,7 @@ struct redis_url;
 typedef void redis_dialed_fn(int fd, const struct err *err, void *arg);
 
 /*
- * Starts; the name is resolved anew each time. `on_dialed` is called once, from
+ * Starts; the name is resolved each time. `on_dialed` is called once, from
  * the loop and never from in here, `timeout_ms` later at the latest (resolving
  * not counted). NULL with *err when that is impossible.
  */

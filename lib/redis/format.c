@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes commands into an evbuffer. The size of each is reckoned first, so that
- * it is written once, into memory that is there.
+ * Writes commands into an evbuffer, as RESP arrays of bulk strings:
+ * "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" (the only form in which binary arguments are
+ * safe).
+ *
+ * The size is computed first, so that the bytes are written once, into memory
+ * that is already reserved.
  */
 #include "redis/format.h"
 
@@ -11,7 +15,7 @@
 #include "redis/redis.h"
 #include "util/buf.h"
 
-/* So much is asked for at once, so that many small commands share a chunk: the
+/* Reserved at once, so that many small commands share a chunk. 16 KiB is the
  * size of a TLS record, and of a read on our side. */
 #define CHUNK 16384
 
@@ -78,8 +82,8 @@ redis_format(struct redis_out *out, const struct redis_args *parts,
 	}
 	size += header_size(argc);
 
-	/* Room is only ever less than we think when the buffer ran empty and
-	 * gave its memory back; asking for what we need is right even then. */
+	/* The room that we remember is too large only if the buffer ran empty
+	 * and freed its memory; asking for what we need is right even then. */
 	if (evbuffer_reserve_space(
 		out->buf,
 		(ev_ssize_t)(size <= out->room || size > CHUNK ? size : CHUNK),

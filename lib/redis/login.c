@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Logging in: a few commands that are sent in one go, and what their answers
- * mean. A table has them in their order.
+ * Logging in: AUTH, CLIENT SETNAME, SELECT and PING, sent together without
+ * waiting (one round trip), and what their answers mean. A table holds them in
+ * order: AUTH first, since nothing else works without it; PING last, since its
+ * answer ends the login.
  */
 #include <string.h>
 
@@ -15,11 +17,15 @@ struct step {
 	/* Fills argv and returns how many there are; 0: not needed. */
 	size_t (*args)(const struct redis *r, struct slice argv[ARGS_MAX]);
 	/* Looks at an error reply: 0 if it does not matter, else -1 with *err;
-	 * ERR_REFUSED if it is no use to try again. */
+	 * ERR_REFUSED if another try is of no use. */
 	int (*judge)(const struct redis_reply *reply, struct err *err);
 };
 
-/* The server does not look at commands at all: before AUTH, too. */
+/*
+ * Errors that any command can get, also before AUTH. DENIED is protected mode;
+ * the limit on clients is sent without being asked and answers whatever was
+ * first. Waiting helps against all but NOAUTH.
+ */
 static int
 judge_any(const struct redis_reply *reply, struct err *err)
 {
@@ -53,8 +59,12 @@ auth_args(const struct redis *r, struct slice argv[ARGS_MAX])
 	return n;
 }
 
-/* The server's own words are not repeated: when it does not know the command,
- * they have the password in them. */
+/*
+ * The server's own text is not repeated: a server that does not know the
+ * command quotes its arguments, and with them the password. The texts compared
+ * below differ between versions of Redis, hence the general message for all
+ * others.
+ */
 static int
 judge_auth(const struct redis_reply *reply, struct err *err)
 {
@@ -109,8 +119,8 @@ judge_select(const struct redis_reply *reply, struct err *err)
 		       "cannot select the database in the URL: %s", text);
 }
 
-/* Whether the server is ready: while it loads its data, AUTH and SELECT work
- * but PING does not. */
+/* PING shows whether the server is ready: while it loads its data, AUTH and
+ * SELECT work but PING fails with LOADING. */
 static size_t
 ping_args(const struct redis *r, struct slice argv[ARGS_MAX])
 {
@@ -118,7 +128,8 @@ ping_args(const struct redis *r, struct slice argv[ARGS_MAX])
 	return 1;
 }
 
-/* A name that is refused, or a user who may not PING, does no harm. */
+/* judge_any ignores other errors: a client name that is refused, or a user
+ * without the permission for PING, does no harm. */
 static const struct step steps[] = {
     {auth_args, judge_auth},
     {name_args, judge_any},
@@ -134,7 +145,7 @@ on_step(struct redis *r, const struct redis_reply *reply, void *arg)
 	struct err err;
 
 	if (reply == NULL)
-		return; /* whoever broke the connection has seen to it */
+		return; /* reported where the connection broke */
 	if (redis_reply_type(reply) == REDIS_ERROR &&
 	    step->judge(reply, &err) != 0)
 		redis_conn_fail(r, &err);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands that are sent until the server has carried them out.
+ * Commands that are sent until the server has executed them.
  *
- * A command that was refused goes to the end of the line: one that the server
- * never accepts must not hold up the others.
+ * A command that was refused goes to the end of the queue: one that the server
+ * never accepts must not block the others. So they keep their order only as
+ * long as none is refused.
  */
 #include "redis/outbox.h"
 
 #include <event2/event.h>
 
-/* Before the next try with a server that is full, loading or busy: short
- * against the seconds that such a state lasts, and four tries a second are no
- * load for it. */
+/*
+ * The pause before the next try with a server that is full, loading or busy:
+ * short compared with the seconds that such a state lasts, and four tries a
+ * second are negligible load.
+ */
 #define PAUSE_MS 250
 
 static void
@@ -48,6 +51,8 @@ pause_for_a_while(struct outbox *o)
 		evtimer_add(o->pause, &tv);
 }
 
+/* Takes the command off `sent` first: each branch either ends it or puts it on
+ * `waiting`, so it is always on exactly one list. */
 static void
 outbox_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 {
@@ -77,7 +82,8 @@ outbox_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 		break;
 	}
 	TAILQ_INSERT_TAIL(&o->waiting, p, link);
-	/* All that were sent are refused together: it is told once. */
+	/* All commands in flight are refused together. One warning is enough,
+	 * and the pause that the first starts marks the rest. */
 	if (!evtimer_pending(o->pause, NULL)) {
 		redis_fault_err(r, "a write", reply, &why);
 		pause_for_a_while(o);

@@ -2,9 +2,10 @@
 /*
  * A connection without TLS: the socket itself.
  *
- * A bufferevent would ask the kernel how much there is to read before each
- * read, and keep the bytes in a buffer of its own. And it cannot write without
- * the risk of a SIGPIPE.
+ * A bufferevent would ask the kernel how much there is to read (FIONREAD)
+ * before each read and copy the bytes through a buffer of its own. It also
+ * writes without MSG_NOSIGNAL, so a program that uses the library could die
+ * from SIGPIPE.
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -16,12 +17,17 @@
 #include "redis/conn.h"
 #include "util/err.h"
 
-/* Not on the stack, which may be that of a thread of whoever uses the library;
- * and it would push what is called from here onto cold pages of it. */
+/*
+ * 16 KiB hold hundreds of short replies. The buffer is not on the stack: a
+ * thread of the library's user may have a small one, and the buffer would push
+ * the frames of all callees onto pages that are not in the cache.
+ */
 #define READ_SIZE (16u << 10)
 #define READS_MAX 8 /* before others have their turn */
 #define IOVECS 32   /* chunks of one writev(); the rest follows */
 
+/* recv() returned 0: the peer closed. Redis does so without a message when it
+ * restarts, or when `timeout` or the output buffer limit hits. */
 static void
 lost(struct redis *r, ssize_t n)
 {
@@ -55,8 +61,10 @@ plain_on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Without a question whether the socket has room, which would take the kernel
- * three more calls. Why it takes nothing any more, reading finds out.
+ * Sends without waiting for EV_WRITE first, which would cost three more system
+ * calls each time; the socket nearly always has room. An error other than
+ * EAGAIN is left to the reading side, which sees it too and may first find a
+ * last message from the server.
  */
 static void
 send_all(struct redis *r)
@@ -107,6 +115,9 @@ plain_close(struct redis *r)
 static const struct redis_wire plain_wire = {.send = plain_send,
 					     .close = plain_close};
 
+/*
+ * On failure r->wire is set already, so redis_conn_close() frees what was made.
+ */
 int
 redis_plain_open(struct redis *r, int fd, struct err *err)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Subscriptions.
+ * Subscriptions (RESP2: a connection that subscribes can do nothing else).
  *
- * Each SUBSCRIBE, UNSUBSCRIBE and PING is due an answer like any command;
- * messages come in between and answer nothing.
+ * Each SUBSCRIBE, UNSUBSCRIBE and PING is due one answer, like any command.
+ * Messages arrive in between and answer nothing.
  *
- * An UNSUBSCRIBE can travel with the next SUBSCRIBE: for those who wait for one
- * task after the other it would wake the server once more for each, just when
- * it is to take the next one.
+ * An UNSUBSCRIBE may wait and leave together with the next SUBSCRIBE. A client
+ * that waits for one task after another would otherwise wake the server once
+ * more for each task, at the moment when it should handle the next one.
  */
 #include <search.h>
 #include <stdlib.h>
@@ -26,6 +26,8 @@ struct redis_channel {
 	void *arg;
 };
 
+/* Names are bytes, not text: memcmp() first, then the length. For tsearch(3),
+ * whose tree finds a channel in a client that watches thousands. */
 static int
 pubsub_compare(const void *va, const void *vb)
 {
@@ -77,7 +79,8 @@ forget_left(struct redis *r)
 		free(r->left[--r->n_left]);
 }
 
-/* Marks what is due: an error in answer to a PING does no harm. */
+/* The address marks a due PING: an error in reply to it does no harm (a user
+ * may lack the permission), while one in reply to a SUBSCRIBE is fatal. */
 static char is_ping;
 
 static int
@@ -93,7 +96,8 @@ send_command(struct redis *r, struct slice command, const struct slice *name)
 	    &(struct redis_args){argv, name == NULL ? 1 : 2}, 1);
 }
 
-/* If it cannot be sent, messages arrive and are dropped. */
+/* Sends the UNSUBSCRIBEs that wait. If that fails, messages arrive and are
+ * dropped by on_push(). */
 static void
 tell_left(struct redis *r)
 {
@@ -104,6 +108,8 @@ tell_left(struct redis *r)
 	forget_left(r);
 }
 
+/* A connection with commands under way cannot become a subscriber: the server
+ * would accept it, but replies and messages could not be told apart. */
 int
 redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 		void *arg)
@@ -118,7 +124,7 @@ redis_subscribe(struct redis *r, struct slice channel, redis_ready_fn *on_ready,
 	if (is_new && (c = pubsub_add(r, channel)) == NULL)
 		return -1;
 	if (r->phase == REDIS_PHASE_UP)
-		tell_left(r); /* before: it may be among them */
+		tell_left(r); /* first: it may be among them */
 	if (r->phase == REDIS_PHASE_UP &&
 	    send_command(r, SLICE("SUBSCRIBE"), &channel) != 0) {
 		if (is_new)
@@ -183,6 +189,8 @@ restore_one(const void *node, VISIT visit, void *arg)
 		restoring->rc = -1;
 }
 
+/* After a reconnect the server knows none of our channels: all are subscribed
+ * again, and those that were left need no UNSUBSCRIBE. */
 int
 redis_pubsub_restore(struct redis *r)
 {
@@ -201,8 +209,8 @@ redis_pubsub_done(struct redis *r)
 	forget_left(r);
 }
 
-/* The second of a push's members names the channel; the third is a payload,
- * or the number of subscriptions. */
+/* A push has three members: its kind, the channel, and a payload or the number
+ * of subscriptions. */
 static void
 on_push(struct redis *r, struct slice kind, const struct redis_reply *push)
 {
@@ -232,6 +240,10 @@ pubsub_report(struct redis *r, const struct redis_reply *reply)
 	redis_conn_fail(r, &err);
 }
 
+/*
+ * The first member tells a message from the answer to a command. A PING is
+ * answered with two members, so the count of three separates it from the rest.
+ */
 void
 redis_pubsub_reply(struct redis *r, const struct redis_reply *reply)
 {

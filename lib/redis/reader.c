@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replies, made of the bytes that come in. hiredis calls a maker for each value
- * it meets; the makers lay the values out in the arena.
+ * Replies, parsed from the bytes that arrive. hiredis calls a function of ours
+ * for each value that it meets; these lay the values out in the arena. Its own
+ * functions would call malloc() for each value.
  */
 #include "redis/reader.h"
 
@@ -13,9 +14,11 @@
 #include "redis/arena.h"
 #include "util/err.h"
 
-/* Members for which room is made before the first of them has arrived. A peer
- * can announce 2^32 with a few bytes; it gets room for what it has sent, which
- * doubles as more arrive. */
+/*
+ * Members reserved before the first of them has arrived. A peer can announce
+ * 2^32 members with a few bytes; it gets memory in proportion to what it has
+ * sent, doubled as more arrives.
+ */
 #define FIRST_MEMBERS 64
 
 /* hiredis 1.0 made the length a size_t and its stack one of pointers. */
@@ -36,6 +39,8 @@ struct redis_reader {
 	bool handed_out; /* the arena holds a reply that was handed out */
 };
 
+/* The old array stays in the arena until the reset. Since the capacity doubles,
+ * all old arrays together are smaller than twice the newest. */
 static struct redis_reply *
 reader_grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
 {
@@ -58,7 +63,7 @@ reader_grow(struct redis_arena *arena, struct redis_reply *array, size_t len)
 	return wider;
 }
 
-/* The place of the value that `task` is about; NULL when memory runs out. */
+/* The reply that the value of `task` goes to; NULL when memory runs out. */
 static struct redis_reply *
 reader_place(const redisReadTask *task, enum redis_reply_type type)
 {
@@ -79,6 +84,8 @@ reader_place(const redisReadTask *task, enum redis_reply_type type)
 	return reply;
 }
 
+/* Bulk strings, status lines and errors. The copy is needed: hiredis moves its
+ * buffer when more bytes arrive. The NUL is for callers that print. */
 static void *
 make_string(const redisReadTask *task, char *p, size_t len)
 {
@@ -125,7 +132,8 @@ reader_forget(void *reply)
 	(void)reply; /* the arena has it */
 }
 
-/* RESP3's other types never come: we do not ask for them. */
+/* The types of RESP3 do not occur: only HELLO 3 turns them on, which we never
+ * send. */
 static redisReplyObjectFunctions makers = {
     .createString = make_string,
     .createArray = make_array,
@@ -187,6 +195,8 @@ announced(const redisReader *hi)
 	return n;
 }
 
+/* Fatal for the connection: the rest of such a reply cannot be skipped without
+ * reading it, and memory is what the limit protects. */
 static int
 too_big(const struct redis_reader *reader, struct err *err)
 {
@@ -203,8 +213,11 @@ redis_reader_next(struct redis_reader *reader, const struct redis_reply **ret,
 	void *reply = NULL;
 	uint64_t begun;
 
-	/* The reply before is good until this call. Part of the next one may not
-	 * be in the arena yet: the makers run below. */
+	/*
+	 * The previous reply is valid until this call. The arena may be reset
+	 * here even if a part of the next reply has arrived, since only
+	 * redisReaderGetReply() below fills it.
+	 */
 	if (reader->handed_out) {
 		redis_arena_reset(&reader->arena);
 		reader->handed_out = false;

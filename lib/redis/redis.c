@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public functions of a Redis connection, and its birth and death.
+ * The public functions of a Redis connection, and how it is made and freed.
  *
- * None of them calls back: what they start goes on from the loop, and what goes
- * wrong on the way is told through on_state.
+ * None of them calls back: what they start goes on from the loop, and on_state
+ * reports what goes wrong. So a caller never finds its own state changed when a
+ * function returns.
  */
 #include "redis/redis.h"
 
@@ -17,7 +18,8 @@
 #include "redis/reader.h"
 #include "redis/tls.h"
 
-/* No string of Redis is longer, unless its proto-max-bulk-len was raised. */
+/* A string in Redis is not longer (proto-max-bulk-len), unless the limit was
+ * raised. */
 #define MAX_REPLY_DEFAULT (512UL * 1024 * 1024)
 
 /* The user's URL and name may go once redis_new() has returned: both are needed
@@ -67,7 +69,8 @@ redis_new(struct event_base *base, const struct redis_options *options,
 		err_prefix(err, "%s", r->name);
 		goto fail;
 	}
-	/* From the loop, so that on_state finds the user ready for it. */
+	/* The first attempt runs from the loop: the caller must have stored the
+	 * pointer before on_state is called. */
 	redis_conn_schedule(r, 0);
 	return r;
 
@@ -76,6 +79,9 @@ fail:
 	return NULL;
 }
 
+/*
+ * Also frees what redis_new() made before it failed: every pointer may be NULL.
+ */
 void
 redis_conn_destroy(struct redis *r)
 {
@@ -113,6 +119,8 @@ redis_free(struct redis *r)
 	redis_conn_release(r);
 }
 
+/* The phases on the way up are one state to the user, who can do the same in
+ * all of them: wait. */
 enum redis_state
 redis_state(const struct redis *r)
 {
@@ -136,6 +144,8 @@ redis_name(const struct redis *r)
 	return r->name;
 }
 
+/* Bytes that the socket did not take yet. A caller that produces faster than
+ * the server reads sees it grow. */
 size_t
 redis_backlog(const struct redis *r)
 {

@@ -10,7 +10,7 @@
  *
  * Commands are answered in order. A command that cannot be answered because
  * the connection broke gets a NULL reply: it may or may not have been carried
- * out. Nothing is sent twice here; whoever sent it decides, usually when
+ * out. Nothing is sent twice here; the sender decides, usually when
  * on_state says that it is up again. All commands of one turn of the loop leave
  * in one write.
  *

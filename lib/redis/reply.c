@@ -7,8 +7,8 @@
 #include "redis/conn.h"
 #include "redis/reader.h"
 
-/* Of a server's message in one of ours: those of Redis itself are shorter; those
- * of scripts may be anything. */
+/* How much of a server's message goes into ours: those of Redis itself are
+ * shorter; those of scripts may be anything. */
 #define TEXT_SIZE 200
 
 enum redis_reply_type
@@ -25,6 +25,8 @@ redis_reply_string(const struct redis_reply *r)
 	return (struct slice){r->bytes, r->len};
 }
 
+/* Strictly: an optional '-', digits, nothing else. 0 for the rest, as for a
+ * missing value, since the bytes may be anything that a client stored. */
 static int64_t
 reply_parse_integer(const char *p, size_t len)
 {
@@ -67,6 +69,8 @@ redis_reply_at(const struct redis_reply *r, size_t i)
 	return i < redis_reply_count(r) ? &r->members[i] : NULL;
 }
 
+/* Replaces control characters: the text goes to logs and terminals, where
+ * escape sequences of a hostile server would take effect. */
 void
 redis_reply_text(const struct redis_reply *reply, char *text, size_t size)
 {
@@ -80,7 +84,11 @@ redis_reply_text(const struct redis_reply *reply, char *text, size_t size)
 	text[i] = '\0';
 }
 
-/* The codes of error replies, which are the first word of each. */
+/*
+ * The codes of error replies: the first word of each, by convention of RESP.
+ * Those for LATER pass by themselves: the server loads its data, cannot write
+ * its snapshot, runs a slow script, fails over, or ended our blocking command.
+ */
 static const struct fault {
 	const char *code;
 	enum redis_fault fault;
@@ -110,8 +118,11 @@ redis_reply_is_error(const struct redis_reply *reply, const char *code)
 	       begins_with_word(redis_reply_string(reply), code);
 }
 
-/* Before version 7, a script's error hid the code behind "ERR Error running
- * script (call to f_…): @user_script:1: @user_script: 1: -OOM …". */
+/*
+ * Redis before 7 wraps the error of a command in a script as "ERR Error running
+ * script (call to f_…): @user_script:1: @user_script: 1: -OOM …". This finds
+ * the code in it.
+ */
 static struct slice
 unwrap(struct slice s)
 {
@@ -144,7 +155,9 @@ redis_fault(const struct redis_reply *reply_or_null)
 	return REDIS_FAULT_OTHER;
 }
 
-/* What a fault means to a person; the server's own words follow. */
+/*
+ * What a fault means to the reader of a message; the server's own words follow.
+ */
 static const struct {
 	enum err_code code;
 	const char *text;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Requests that are under way, or wait for the loop. A request is on no list
- * while it is answered, so that it may be sent again, or freed.
- */
+/* Requests that are under way, or wait for the loop. A request is on no list
+ * while its on_reply runs, so that on_reply may send it again, or free it. */
 #include "redis/request.h"
 
 #include <event2/event.h>
@@ -26,10 +24,11 @@ requests_on_reply(struct redis *redis, const struct redis_reply *reply,
 	struct redis_request *request = arg;
 
 	TAILQ_REMOVE(&request->queue->sent, request, link);
-	/* At last: it may free the queue. */
+	/* The last statement: it may free the queue. */
 	request->on_reply(request, reply);
 }
 
+/* A request that was not sent stays with the caller, and on no list. */
 static int
 requests_note(struct redis_request *request, int sent)
 {
@@ -70,8 +69,8 @@ requests_on_later(evutil_socket_t fd, short what, void *arg)
 	struct redis_requests *q = arg;
 	struct redis_request *request;
 
-	/* Whoever is answered may ask something new, and may free the queue:
-	 * then only its memory is left, for this loop to see so. */
+	/* A callback may add requests, and may free the queue. In that case
+	 * only its memory is left, so that this loop can still read `freed`. */
 	q->answering = true;
 	while (!q->freed && (request = TAILQ_FIRST(&q->waiting)) != NULL) {
 		TAILQ_REMOVE(&q->waiting, request, link);
@@ -100,6 +99,8 @@ redis_requests_new(struct event_base *base, struct redis *redis,
 	return q;
 }
 
+/* Those that were sent are dropped like those that wait. Their replies cannot
+ * come any more, since the connection was freed before. */
 void
 redis_requests_free(struct redis_requests *q)
 {

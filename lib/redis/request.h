@@ -2,12 +2,12 @@
 /*
  * Requests: commands and scripts whose replies somebody needs.
  *
- * redis_command() calls back for ever, as long as the connection lives; but a
- * user of the connection that is being closed has to free what its requests
- * lie in. So each request is on its user's queue from the moment it is sent
- * until it is answered. The queue also holds requests that need no server, or
- * cannot reach it, until the loop turns: callbacks never run from within the
- * call that made them.
+ * redis_command() calls back as long as the connection lives; but a user of the
+ * connection that is being closed has to free the memory that its requests lie
+ * in. So each request is on its user's queue from the moment it is sent until
+ * it is answered. The queue also holds requests that need no server, or cannot
+ * reach it, until the loop turns: callbacks never run from within the call that
+ * made them.
  *
  * Not thread-safe: the loop's thread owns it.
  */

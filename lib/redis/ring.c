@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands that wait for their replies, in the order they were sent. The ring
- * has a capacity that is a power of two, so that a number is cut down to its
- * slot by a mask, however long the connection lives.
+ * Commands that wait for their replies, in the order in which they were sent:
+ * Redis answers in that order, so no reply needs an ID.
+ *
+ * The capacity is a power of two. A mask then turns a running number into its
+ * slot, and 64 bits of it do not wrap in the life of a connection.
  */
 #include "redis/ring.h"
 
 #include <stdlib.h>
 
-/* A turn of the loop seldom sends more; it doubles when one does. */
+/* One turn of the loop rarely sends more commands; the capacity doubles when it
+ * does. */
 #define FIRST_CAP 16
 
 static struct redis_due *

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lua scripts: loaded once a connection, then called by their SHA-1.
+ * Lua scripts: loaded once a connection, then called by their SHA-1 (EVALSHA),
+ * which saves sending the text with each call.
  *
- * The sums are kept with the connection and not with the script, which several
- * threads may share.
+ * SCRIPT LOAD travels in front of the first EVALSHA of a connection without
+ * waiting for its answer. A server that loses its scripts (a restart, SCRIPT
+ * FLUSH) answers NOSCRIPT; the script is then loaded again, and the caller
+ * sends its request again.
+ *
+ * The sums are stored with the connection and not with the script, which
+ * several threads may share.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -12,7 +18,9 @@
 
 #include "redis/conn.h"
 
-/* Bytes; Redis names scripts by it. */
+/*
+ * Bytes in a SHA-1 (FIPS 180-4); Redis names scripts by its hexadecimal form.
+ */
 #define SHA1_SIZE 20
 
 /* A script that was sent to the server on this connection. */
@@ -73,8 +81,7 @@ script_load(struct redis *r, struct redis_loaded *l)
 	    slice_of(l->script->text),
 	};
 
-	/* If it is refused, its EVALSHA fails and tells: nobody needs the
-	 * answer. */
+	/* If it is refused, the EVALSHA behind it fails and reports it. */
 	l->at = r->due.pushed;
 	if (redis_conn_send(r, (struct redis_due){.on_reply = NULL},
 			    &(struct redis_args){argv, 3}, 1) != 0)
@@ -111,6 +118,11 @@ redis_eval(struct redis *r, const struct redis_script *script,
 	    r, (struct redis_due){.on_reply = on_reply, .arg = arg}, parts, 3);
 }
 
+/*
+ * Commands answer in order, so the number of the one that got NOSCRIPT tells
+ * which loads were before the flush. A load that was sent after it is on its
+ * way and counts.
+ */
 void
 redis_script_forget(struct redis *r, uint64_t command)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection with TLS: a bufferevent of libevent's. */
+/*
+ * A connection with TLS: a bufferevent of libevent's, which knows how to drive
+ * OpenSSL without blocking (a write may need a read first, and the other way
+ * round).
+ */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -20,7 +24,7 @@ on_read(struct bufferevent *bev, void *arg)
 	struct evbuffer_iovec v;
 
 	redis_conn_hold(r);
-	/* A reply may break or free the connection: `in` is gone then. */
+	/* A callback may break or free the connection; `in` is gone then. */
 	while (r->wire != NULL && evbuffer_peek(in, -1, NULL, &v, 1) > 0) {
 		redis_transport_take(r, v.iov_base, v.iov_len);
 		if (r->wire != NULL)
@@ -63,8 +67,8 @@ redis_secure_open(struct redis *r, int fd, struct err *err)
 
 	if (ssl == NULL)
 		return -1;
-	/* Deferred, since TLS may find bytes to read while it writes: no
-	 * callback may run from within redis_command(). */
+	/* Callbacks are deferred: TLS may find bytes to read while it writes,
+	 * and no callback may run from within redis_command(). */
 	r->bev = bufferevent_openssl_socket_new(
 	    r->base, fd, ssl, BUFFEREVENT_SSL_CONNECTING,
 	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * TLS for rediss:// URLs: certificates are always verified, and the name in them
- * is, too. A failure is told in words that lead to the setting that is wrong.
- */
+/* TLS for rediss:// URLs. Certificates are always verified, and so is the name
+ * in them. Each error message names the setting that is probably wrong. */
 #include "redis/tls.h"
 
 #include <arpa/inet.h>
@@ -19,8 +17,11 @@
 #include "redis/url.h"
 #include "util/err.h"
 
-/* Takes OpenSSL's oldest error as the reason, and empties its queue, which
- * belongs to the thread: nothing of it may be taken for someone else's. */
+/*
+ * Takes OpenSSL's oldest error as the reason, and empties its queue. The queue
+ * belongs to the thread: a leftover would show up as the error of another
+ * connection, or of another library.
+ */
 static int
 openssl_err(struct err *err, enum err_code code, const char *what,
 	    const char *on)
@@ -93,10 +94,15 @@ redis_tls_new(const struct redis_url *url, struct err *err)
 		return NULL;
 	}
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	/* Connections are idle most of the time: they keep no 34 KiB each. */
+	/* Connections are idle most of the time; without this mode each of them
+	 * keeps 34 KiB of buffers. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
-	/* Replies say how long they are: a connection cut short shows. */
+	/*
+	 * OpenSSL 3 reports a peer that closes without close_notify as an
+	 * error. RESP replies carry their length, so a truncated one shows
+	 * anyway.
+	 */
 	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 #endif
 	if (trust(ctx, url, err) != 0 || identify(ctx, url, err) != 0) {
@@ -127,6 +133,8 @@ is_address(const char *name)
 	       inet_pton(AF_INET6, name, &addr) == 1;
 }
 
+/* RFC 6066 allows only names in SNI, and a certificate holds addresses in a
+ * field of their own. */
 static int
 tls_expect(SSL *ssl, const char *name)
 {
@@ -165,8 +173,11 @@ first_error(struct bufferevent *bev)
 	return first;
 }
 
-/* A server that wants a certificate of us says so and closes, while we are
- * writing already: then the write fails, and what it said is still unread. */
+/*
+ * In TLS 1.3 the client has finished its handshake before the server rejects
+ * its certificate. The server sends an alert and closes while we are writing:
+ * the write fails, and the alert that has the reason is still unread.
+ */
 static unsigned long
 last_words(SSL *ssl)
 {
@@ -180,6 +191,8 @@ last_words(SSL *ssl)
 	return ERR_reason_error_string(e) != NULL ? e : 0;
 }
 
+/* From the most specific reason to the least: the verdict on the certificate,
+ * the server's alert, OpenSSL's error, the socket's errno. */
 int
 redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
 	      struct err *err)

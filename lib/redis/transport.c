@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes become replies, and a turn's commands leave at its end: what plain
- * connections and those with TLS have in common.
+ * What plain connections and those with TLS share: bytes become replies, and
+ * the commands of one turn of the loop leave together at its end, in one write.
  */
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -11,6 +11,11 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/*
+ * An unexpected reply breaks the connection. Redis sends none (except when it
+ * rejects a connection, which login.c expects), and pairing replies with the
+ * wrong commands would be worse than a reconnect.
+ */
 static void
 transport_take_reply(struct redis *r, const struct redis_reply *reply)
 {
@@ -28,13 +33,13 @@ transport_take_reply(struct redis *r, const struct redis_reply *reply)
 		redis_conn_fail(r, &err);
 		return;
 	}
-	/* Before the callback, which may send the script again at once. */
+	/* Before the callback, which may send the script again. */
 	if (fault == REDIS_FAULT_SCRIPT)
 		redis_script_forget(r, number);
 	if (due.on_reply != NULL)
 		due.on_reply(r, reply, due.arg);
-	/* After it: the command is answered, and the connection has no more use
-	 * as long as it leads to a replica. */
+	/* After the callback: the command is answered, and the connection is of
+	 * no use while it leads to a replica. */
 	if (fault == REDIS_FAULT_READONLY && r->wire != NULL) {
 		err_set(&err, ERR_UNAVAILABLE,
 			"the server is now a replica and accepts no writes; "
@@ -85,6 +90,8 @@ redis_transport_close(struct redis *r)
 	r->flush = REDIS_FLUSH_NONE;
 }
 
+/* A bufferevent sends by itself; a plain socket is flushed from the loop, once
+ * for all commands of this turn. */
 void
 redis_transport_flush(struct redis *r)
 {
@@ -99,8 +106,11 @@ redis_transport_on_flush(int fd, short what, void *arg)
 {
 	struct redis *r = arg;
 
-	/* Behind all that is to be done in this turn: what goes to other
-	 * processes has more to gain from being early. */
+	/*
+	 * Activated a second time, it runs after all other events of this turn:
+	 * messages to other processes leave first, since those processes can
+	 * work while we write to Redis.
+	 */
 	if (r->flush == REDIS_FLUSH_SOON) {
 		r->flush = REDIS_FLUSH_NOW;
 		event_active(r->flusher, EV_TIMEOUT, 0);

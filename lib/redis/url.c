@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads Redis URLs, strictly: what is not understood is refused.
+ * Reads Redis URLs, strictly: what is not understood is an error. The schemes
+ * redis: and rediss: are those registered with IANA; unix:// is what other
+ * clients use.
  *
- * Any piece of a badly written URL may be a piece of a password (think of one
- * with an unescaped '/' in it), so no message quotes what it complains about.
+ * Any piece of a badly written URL may be a piece of a password (one with an
+ * unescaped '/', for example), so no message quotes its input.
  */
 #include "redis/url.h"
 
@@ -17,7 +19,7 @@
 #include "util/err.h"
 
 #define DEFAULT_PORT 6379 /* IANA's, and everybody's */
-/* What the kernel takes, with a NUL behind it. */
+/* What the kernel accepts (unix(7)), less the NUL. */
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 enum scheme { SCHEME_REDIS, SCHEME_REDISS, SCHEME_UNIX, N_SCHEMES };
@@ -46,8 +48,9 @@ url_bad(struct err *err, const char *what)
 	return err_set(err, ERR_CONFIG, "Redis URL: %s", what);
 }
 
-/* Cuts `s` in front of the first `c`, if there is one; *ret_rest is what
- * stands behind it. */
+/*
+ * Cuts `s` before the first `c`, if there is one; *ret_rest is what follows it.
+ */
 static bool
 span_cut(struct span *s, char c, struct span *ret_rest)
 {
@@ -60,6 +63,7 @@ span_cut(struct span *s, char c, struct span *ret_rest)
 	return true;
 }
 
+/* -1 if `c` is not a hexadecimal digit. OR 0x20 makes letters lower case. */
 static int
 url_hex(char c)
 {
@@ -69,7 +73,11 @@ url_hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes a part; `what` names it in messages. */
+/*
+ * Decodes percent-encoding (RFC 3986, 2.1); `what` names the part in messages.
+ * A NUL is an error: the result is a C string, and what follows the NUL would
+ * be ignored without notice.
+ */
 static int
 url_decode(struct span s, const char *what, char **ret, struct err *err)
 {
@@ -126,6 +134,8 @@ parse_number(struct span s, unsigned long max, unsigned long *ret)
 	return 0;
 }
 
+/* INT_MAX: SELECT takes an int. How many databases there are only the server
+ * knows. */
 static int
 parse_db(struct span s, struct redis_url *url, struct err *err)
 {
@@ -137,6 +147,7 @@ parse_db(struct span s, struct redis_url *url, struct err *err)
 	return 0;
 }
 
+/* The letters of RFC 952 and 1123, and '_', which container networks use. */
 static bool
 is_host_name(const char *s)
 {
@@ -155,6 +166,8 @@ is_ipv6(const char *s)
 	return inet_pton(AF_INET6, s, &addr) == 1;
 }
 
+/* A user without a password is an error, since AUTH needs one: it is more
+ * likely a password whose ':' is missing. */
 static int
 parse_userinfo(struct span s, struct redis_url *url, struct err *err)
 {
@@ -173,6 +186,9 @@ parse_userinfo(struct span s, struct redis_url *url, struct err *err)
 	return url_decode(password, "password", &url->password, err);
 }
 
+/*
+ * RFC 3986, 3.2.2: an IPv6 address stands in brackets, since it contains ':'.
+ */
 static int
 parse_ipv6_host(struct span s, struct span *ret_port, struct redis_url *url,
 		struct err *err)
@@ -225,7 +241,7 @@ url_parse_host(struct span s, struct redis_url *url, struct err *err)
 	return 0;
 }
 
-/* The query's parameters that are strings, and where they go. */
+/* The parameters of the query that are strings, and their fields. */
 static const struct parameter {
 	const char *name;
 	size_t offset;
@@ -328,8 +344,10 @@ parse_hierarchy(struct span s, enum scheme scheme, bool *ret_db_known,
 	if (span_cut(&authority, '@', &host) &&
 	    parse_userinfo(authority, url, err) != 0)
 		return -1;
-	/* An '@' that is left belongs to a password with an unescaped '/' or
-	 * '@': the host would be a piece of it, and go into logs. */
+	/*
+	 * A remaining '@' belongs to a password with an unescaped '/' or '@'.
+	 * The host would then be a piece of the password, and appear in logs.
+	 */
 	if (memchr(host.p, '@', (size_t)(host.end - host.p)) ||
 	    memchr(path.p, '@', (size_t)(path.end - path.p)))
 		return url_bad(err,
@@ -362,7 +380,7 @@ check_tls(const struct redis_url *url, struct err *err)
 	return 0;
 }
 
-/* All but the scheme. */
+/* Everything behind the scheme. */
 static int
 parse_rest(struct span s, enum scheme scheme, struct redis_url *url,
 	   struct err *err)
@@ -371,7 +389,7 @@ parse_rest(struct span s, enum scheme scheme, struct redis_url *url,
 	bool db_known = false;
 	const char *c;
 
-	/* A column can be named: it says nothing of a password. */
+	/* A column number can be shown: it reveals nothing of a password. */
 	for (c = s.p; c < s.end; c++)
 		if (*c <= ' ' || *c > '~' || *c == '#')
 			return err_set(err, ERR_CONFIG,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be done with a Redis URL that has been read. */
+/* What can be done with a Redis URL that has been parsed: name it in messages,
+ * copy it, free it. */
 #include "redis/url.h"
 
 #include <stdio.h>

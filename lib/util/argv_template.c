@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Templates of argument vectors: cut into words once, filled for each command. */
+/*
+ * Templates of argument vectors: cut into words once, filled for each command.
+ *
+ * The syntax is a small part of the shell's: blanks, quotes, backslashes, and
+ * placeholders such as {0} and {path}. Values are put into words after these
+ * were cut, so an argument can never become two words, a redirection or another
+ * command. What only a shell understands is an error, since a user who writes
+ * it expects it to work.
+ */
 #include "util/argv_template.h"
 
 #include <stdio.h>
@@ -25,6 +33,8 @@ struct piece {
 	unsigned int number;
 };
 
+/* Three flat arrays instead of a tree: one template is filled for each task,
+ * and this keeps it in a few cache lines. */
 struct argv_template {
 	struct buf text;   /* of the pieces, each with a NUL behind it */
 	struct buf pieces; /* struct piece */
@@ -40,6 +50,8 @@ struct parser {
 	struct err *err;
 };
 
+/* The column is that of the value, not of the line in the file: the parser does
+ * not know where the value came from. */
 static int
 fail(struct parser *s, const char *at, const char *why)
 {
@@ -101,6 +113,7 @@ take_numbered(struct parser *s, const char *at, size_t len)
 	return 0;
 }
 
+/* Names may contain '.' and '-', as keyword arguments in JSON may. */
 static int
 take_named(struct parser *s, size_t len)
 {
@@ -110,7 +123,11 @@ take_named(struct parser *s, size_t len)
 	return 0;
 }
 
-/* At a brace. */
+/*
+ * At a brace. A doubled one stands for itself, as in Python's format(), which
+ * users of this syntax know. In double quotes, too: a placeholder there is the
+ * way to have blanks beside a value.
+ */
 static int
 take_brace(struct parser *s)
 {
@@ -142,6 +159,8 @@ take_brace(struct parser *s)
 
 /* --- quotes -------------------------------------------------------------- */
 
+/* Nothing is special in single quotes, not even braces: the way to write a
+ * script of awk or of a shell. */
 static int
 take_single(struct parser *s)
 {
@@ -156,6 +175,8 @@ take_single(struct parser *s)
 	return 0;
 }
 
+/* A backslash protects only '"' and itself, as in the shell but for '$' and
+ * '`', which mean nothing here. */
 static int
 take_double(struct parser *s)
 {
@@ -190,6 +211,7 @@ take_escaped(struct parser *s)
 	return 0;
 }
 
+/* Names the remedy: most people who meet this message want the shell. */
 static int
 take_shell(struct parser *s)
 {
@@ -204,6 +226,8 @@ take_shell(struct parser *s)
 
 /* --- words --------------------------------------------------------------- */
 
+/* Reads one item and moves s->p behind it. A word may consist of several,
+ * quoted or not, as in the shell: a"b c"{0}. */
 static int
 parser_take(struct parser *s)
 {
@@ -284,6 +308,8 @@ piece_at(const struct argv_template *t, size_t i)
 	return (const struct piece *)(void *)t->pieces.data + i;
 }
 
+/* Each word begins with a piece of fixed text (end_fixed()), so one piece means
+ * that there is no placeholder. */
 bool
 argv_template_is_fixed(const struct argv_template *t, size_t i)
 {
@@ -296,6 +322,8 @@ argv_template_prefix(const struct argv_template *t, size_t i)
 	return t->text.data + piece_at(t, first_piece(t, i))->text;
 }
 
+/* Appends to `out` and does not end the word: the caller decides what separates
+ * words. */
 int
 argv_template_fill(const struct argv_template *t, size_t i,
 		   argv_template_value_fn *value, void *arg, struct buf *out,

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A growable run of bytes. */
+/*
+ * A growable run of bytes: what every text of the project is built in.
+ *
+ * A buffer that ran out of memory says so once, in `failed`, and ignores what
+ * follows. So a caller appends a whole message and checks at its end, instead
+ * of after each piece.
+ */
 #include "util/buf.h"
 
 #include <stdarg.h>
@@ -27,6 +33,11 @@ buf_done(struct buf *b)
 	*b = (struct buf)BUF_INIT;
 }
 
+/*
+ * Keeps the memory: a buffer that is reused for each task soon has the size of
+ * the largest and allocates no more. A failure is forgotten, since the content
+ * that lacked a piece is gone.
+ */
 void
 buf_reset(struct buf *b)
 {
@@ -108,6 +119,8 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Moves what is left, so that content always begins at `data`. Callers drain in
+ * large steps; one byte at a time would cost the square of the length. */
 void
 buf_drain(struct buf *b, size_t len)
 {
@@ -121,6 +134,7 @@ buf_drain(struct buf *b, size_t len)
 		b->data[b->len] = '\0';
 }
 
+/* NULL for a buffer that nothing was ever added to. */
 char *
 buf_take(struct buf *b)
 {

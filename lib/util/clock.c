@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The clocks, and times and durations as text. */
+/*
+ * The clocks, and times and durations as text.
+ *
+ * All times of the project are in microseconds: what the JSON of tasks holds is
+ * exact to them, and 64 bits of them last for 292,000 years. Durations are
+ * measured with the monotonic clock; the wall clock is for times that leave the
+ * process.
+ */
 #include "util/clock.h"
 
 #include <ctype.h>
@@ -16,6 +23,8 @@
 /* 0000-01-01T00:00:00 and 9999-12-31T23:59:59 */
 #define FORMAT_MIN_S INT64_C(-62167219200)
 #define FORMAT_MAX_S INT64_C(253402300799)
+/* A hundred years of 365.25 days. No user means more, and
+ * sums of a time and a duration stay far from overflow. */
 #define DURATION_MAX_US (INT64_C(100) * 36525 / 100 * 86400 * US_PER_S)
 
 /* Atomic, because a test may put its source in place while threads run. */
@@ -54,6 +63,7 @@ clock_wall_us(void)
 	return source != NULL ? source() : read_us(CLOCK_REALTIME);
 }
 
+/* For tests, which let hours pass in no time. */
 void
 clock_replace(const struct clock_source *source)
 {
@@ -83,7 +93,8 @@ civil(int64_t days, int *year, int *month, int *day)
 	*year = (int)(era * 400) + years + (*month <= 2);
 }
 
-/* Writes `digits` decimal digits and the character `end`. */
+/* Writes `digits` decimal digits and the character `end`. printf() would take
+ * most of the time that a result record takes. */
 static char *
 put_field(char *p, int digits, int value, char end)
 {
@@ -103,6 +114,8 @@ clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
 	int year, month, day, in_day;
 	char *p = text;
 
+	/* C rounds towards zero; before 1970 the fraction must count upwards
+	 * all the same. */
 	if (us < 0) {
 		us += US_PER_S;
 		s--;
@@ -185,6 +198,8 @@ read_offset(const char *p, int64_t *ret_s)
 	return p;
 }
 
+/* Strict where strptime(3) is not: "2026-02-30" is an error and not the second
+ * of March. RFC 3339 also allows a blank and small letters. */
 static const char *
 read_date_time(const char *p, struct tm *tm)
 {
@@ -215,6 +230,8 @@ read_date_time(const char *p, struct tm *tm)
 	return p;
 }
 
+/* A time without an offset is taken as UTC, never as local time: the same task
+ * must mean the same on every host. */
 int
 clock_parse(const char *text, int64_t *ret_wall_us, struct err *err)
 {
@@ -240,6 +257,8 @@ clock_parse(const char *text, int64_t *ret_wall_us, struct err *err)
 	return 0;
 }
 
+/* The units that systemd.time(7) has, too; months and years are left out,
+ * because their length varies. */
 static const struct {
 	const char *name;
 	int64_t us;
@@ -266,8 +285,9 @@ read_unit(const char *p, int64_t *ret_us)
 }
 
 /*
- * Reads a number as a whole and billionths; what is finer is dropped. The
- * whole stops growing beyond what any unit allows.
+ * Reads a number as a whole and billionths; what is finer is dropped. The whole
+ * stops growing beyond what any unit allows. Not strtod(), which also reads
+ * "1e3", "inf" and, in some locales, "1,5".
  */
 static const char *
 clock_read_number(const char *p, int64_t *ret_whole, int64_t *ret_billionths)
@@ -320,6 +340,9 @@ read_part(const char *p, bool first, int64_t *total_us)
 	return p;
 }
 
+/*
+ * Each unit may come in any order and more than once: "30m1h" is clear enough.
+ */
 int
 clock_parse_duration(const char *text, int64_t *ret_us, struct err *err)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Close names. */
+/*
+ * Close names: what a person may have meant who mistyped one. It is the second
+ * half of every "unknown …" message, so it runs only after an error and is
+ * simple rather than fast.
+ */
 #include "util/closest.h"
 
 #include <ctype.h>
@@ -15,6 +19,8 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* Names are ASCII (name.c), so tolower() in any locale that a program sets is
+ * good enough here. */
 static bool
 same(char a, char b)
 {
@@ -22,9 +28,9 @@ same(char a, char b)
 }
 
 /*
- * Optimal string alignment: an edit distance in which neighbours may be swapped,
- * the most frequent slip of a typist. A cell needs the two rows before its own,
- * so three rows of the table are all that is kept.
+ * Optimal string alignment: an edit distance in which neighbours may be
+ * swapped, the most frequent slip of a typist. A cell needs the two rows before
+ * its own, so three rows of the table are all that is kept.
  */
 size_t
 closest_distance(const char *a, const char *b)
@@ -33,6 +39,7 @@ closest_distance(const char *a, const char *b)
 	size_t *before = rows[0], *last = rows[1], *row = rows[2], *spare;
 	size_t n = strlen(a), m = strlen(b), i, j;
 
+	/* No name is that long, and the rows lie on the stack. */
 	if (n > CLOSEST_LEN_MAX || m > CLOSEST_LEN_MAX)
 		return SIZE_MAX;
 	for (j = 0; j <= m; j++)

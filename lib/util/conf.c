@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration: gathers it from its sources and prints it. */
+/*
+ * The configuration: gathers it from its sources and prints it.
+ *
+ * Every key goes through the one table (conf_key.c), so a source needs only a
+ * name and a text. Each source overwrites what the weaker ones have set; that
+ * is why they are read in order, and why each value is checked where its source
+ * can still be named in the error.
+ */
 #include "util/conf.h"
 
 #include <ctype.h>
@@ -16,6 +23,8 @@
 /* Where the packages put it, whatever the prefix of the programs. */
 #define SYSTEM_FILE "/etc/flowrra/flowrra.conf"
 
+/* Through the parser: a default that is out of its own range shows at the first
+ * start. */
 static int
 conf_set_defaults(struct conf *conf, struct err *err)
 {
@@ -30,7 +39,11 @@ conf_set_defaults(struct conf *conf, struct err *err)
 	return 0;
 }
 
-/* Right after the file was read: what is set now comes from there. */
+/*
+ * Right after the file was read: what is set now comes from there. Whether it
+ * holds a password is noted for those who judge the file's permissions; a value
+ * that masking leaves unchanged has none.
+ */
 static int
 note_file(struct conf *conf, const char *path, struct err *err)
 {
@@ -106,6 +119,8 @@ load_user_file(struct conf *conf, struct err *err)
 	return r;
 }
 
+/* The user's file replaces the system's as a whole. Merging the two would make
+ * a setting depend on a file that the user may not even read. */
 static int
 load_files(struct conf *conf, const char *file, struct err *err)
 {
@@ -119,6 +134,8 @@ load_files(struct conf *conf, const char *file, struct err *err)
 	return r == -1 ? -1 : 0;
 }
 
+/* A missing file is no error: systemd passes only the credentials that the unit
+ * names (systemd.exec(5), LoadCredential=). */
 static int
 load_credential(struct conf *conf, const struct conf_key *key,
 		const char *directory, struct err *err)
@@ -140,6 +157,7 @@ load_credential(struct conf *conf, const struct conf_key *key,
 	return r == -1 ? -1 : 0;
 }
 
+/* Only for secrets; other keys have no reason to be hidden. */
 static int
 load_credentials(struct conf *conf, struct err *err)
 {

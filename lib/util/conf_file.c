@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Configuration files: inih splits the lines, the key table judges them. */
+/*
+ * Configuration files: inih splits the lines, the key table judges them.
+ *
+ * inih is lenient where an administrator would rather hear of it: it cuts long
+ * lines, joins indented ones to the key above, ignores what follows a section's
+ * bracket. So it does not read the file itself but gets its lines from
+ * conf_file_on_line(), which checks them first.
+ */
 #include "util/conf_file.h"
 
 #include <errno.h>
@@ -27,6 +34,8 @@ _Static_assert(INI_HANDLER_LINENO, "the handler wants line numbers");
 
 /* --- reading ------------------------------------------------------------- */
 
+/* Into memory as a whole: the size is limited, and the line of an error can be
+ * counted afterwards. */
 static int
 conf_file_read_all(int fd, const char *path, struct buf *out, struct err *err)
 {
@@ -51,6 +60,8 @@ conf_file_read_all(int fd, const char *path, struct buf *out, struct err *err)
 	    path);
 }
 
+/* A NUL would end the text for inih, and the keys behind it would be ignored
+ * without a word. */
 static int
 check_content(const char *path, const struct buf *text, struct err *err)
 {
@@ -66,6 +77,10 @@ check_content(const char *path, const struct buf *text, struct err *err)
 		       path, line);
 }
 
+/*
+ * Returns 1 when there is no such file; the caller knows whether it had to
+ * exist. O_NOCTTY, because the path comes from a user and may name a terminal.
+ */
 int
 conf_file_read(const char *path, struct buf *out, struct err *err)
 {
@@ -90,6 +105,8 @@ conf_file_read(const char *path, struct buf *out, struct err *err)
 
 /* --- parsing ------------------------------------------------------------- */
 
+/* `failed` is set with the first error and stops the reader, since inih would
+ * go on to the end and report the last one. */
 struct parser {
 	const char *path;
 	const char *next; /* the text that is left */
@@ -115,6 +132,8 @@ conf_file_fail(struct parser *parser, int line, const struct err *err)
 	return 0;
 }
 
+/* Called when the section ends, since only then it is certain that the command
+ * will not come. */
 static int
 conf_file_end_task(struct parser *parser, struct err *err)
 {
@@ -129,6 +148,8 @@ conf_file_end_task(struct parser *parser, struct err *err)
 		       task->name, parser->task_line);
 }
 
+/* A name that is declared twice is an error: which of the two runs would depend
+ * on the order of lines. */
 static int
 begin_task(struct parser *parser, const char *name, struct err *err)
 {
@@ -281,6 +302,8 @@ set_value(struct parser *parser, const struct conf_key *key,
 			  value);
 }
 
+/* parser->task and not `section` says where the key belongs: inih cuts the
+ * names of sections at 50 bytes, and a task's may have 200. */
 static int
 set_key(struct parser *parser, const char *section, const char *name,
 	const char *value, struct err *err)
@@ -304,6 +327,7 @@ set_key(struct parser *parser, const char *section, const char *name,
 	return set_value(parser, key, of_task, value, err);
 }
 
+/* What inih calls for each key; 1 means success there. */
 static int
 on_key(void *self, const char *section, const char *name, const char *value,
        int line)
@@ -324,6 +348,8 @@ widen_lines(void)
 		ini_max_line = LINE_MAX_LEN;
 }
 
+/* The first error in the order of lines is reported, whether inih or the key
+ * table found it. */
 int
 conf_file_parse(const char *path, const char *text, struct conf *conf,
 		struct err *err)

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys of the configuration, and which one a name means. */
+/*
+ * The keys of the configuration, and which one a name means.
+ *
+ * conf_keys.def makes this table and the structs, so they cannot differ. An
+ * unknown name is an error, not a warning: a misspelt limit that is ignored is
+ * found only when it would have been needed.
+ */
 #include "util/conf_key.h"
 
 #include <stdint.h>
@@ -28,7 +34,7 @@ const struct conf_key conf_keys[] = {
 const size_t conf_n_keys = LEN(conf_keys);
 
 /*
- * From this distance on, a name is no slip of the pen: one mistake in four
+ * From this distance on, a name is not a slip of the pen: one mistake in four
  * letters, and one more for the shortest names. closest_offer() is laxer, as
  * it shows several names and this gives one.
  */
@@ -38,6 +44,7 @@ key_distance_limit(const char *name)
 	return strlen(name) / 4 + 2;
 }
 
+/* A section exists when a key has it: there is no second list to keep. */
 static bool
 section_exists(const char *section)
 {
@@ -49,6 +56,8 @@ section_exists(const char *section)
 	return false;
 }
 
+/* "task" without a name, or on the command line, is a frequent mistake and gets
+ * an answer of its own. */
 int
 conf_key_check_section(const char *section, struct err *err)
 {

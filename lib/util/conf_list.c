@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists in the configuration. */
+/* Lists in the configuration: words between commas, blanks or both, since
+ * people write both. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 
 #define SEPARATORS " ,\t\r\n"
 
+/* Empty items do not exist: "a,,b" and "a, b," have two each. */
 char **
 conf_list(const char *text)
 {

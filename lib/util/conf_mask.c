@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Hides the passwords in secrets. */
+/*
+ * Hides the passwords in secrets, for --dump-config and for messages.
+ *
+ * A secret is a URL or a connection string whose other parts are worth seeing,
+ * so it is not hidden as a whole. The store that reads it may judge it
+ * differently, or refuse it; what is hidden must not depend on that.
+ */
 #include <string.h>
 
 #include "util/buf.h"
@@ -47,6 +53,8 @@ find_parameter(const char *text)
 	return (struct slice){NULL, 0};
 }
 
+/* The URL's part first, then all parameters behind it; what is left between is
+ * copied. */
 void
 conf_key_mask(const char *secret, struct buf *out)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that the configuration declares. */
+/*
+ * Tasks that the configuration declares: one struct for each section [task
+ * NAME]. They have a key table of their own, since they come as often as the
+ * user likes.
+ */
 #include "util/conf_task.h"
 
 #include <stdlib.h>
@@ -45,6 +49,7 @@ conf_task_set_defaults(struct conf_task *t, struct err *err)
 	return 0;
 }
 
+/* All defaults are set, so the keys of a section may come in any order. */
 struct conf_task *
 conf_task_new(const char *name, struct err *err)
 {
@@ -65,6 +70,7 @@ conf_task_new(const char *name, struct err *err)
 	return t;
 }
 
+/* Also for a task whose making failed half-way: unset texts are NULL. */
 void
 conf_task_free(struct conf_task *t)
 {

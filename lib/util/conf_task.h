@@ -21,7 +21,7 @@ struct conf_task {
 };
 
 /* A task with the defaults of all keys; `command` must be set. NULL with *err
- * (ERR_CONFIG) for what is no name, or when memory runs out. */
+ * (ERR_CONFIG) for what is not a valid name, or when memory runs out. */
 struct conf_task *conf_task_new(const char *name, struct err *err);
 void conf_task_free(struct conf_task *t);
 

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The texts of the configuration: what each kind of them may say. */
+/*
+ * The texts of the configuration: what each kind of them may say.
+ *
+ * They are checked when the configuration is read, and not when they are used,
+ * so that `flowrrad --dump-config` finds the mistakes and a reload with one is
+ * refused as a whole.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -97,6 +103,8 @@ check_worker(const char *text, struct err *err)
 
 /* --- of tasks ------------------------------------------------------------ */
 
+/* By name only. Scripts of other interpreters (python -c) have the same danger,
+ * but their options differ too much to be recognised. */
 static bool
 is_shell(const char *program)
 {
@@ -156,8 +164,8 @@ has_open_script(const struct argv_template *t)
 	return announced && i < argv_template_count(t);
 }
 
-/* An argument in the text of a shell's script would be a part of the script,
- * with all that whoever submits the task may write there. */
+/* An argument in the text of a shell's script would be a part of the script:
+ * anybody who may submit the task could run commands. */
 static int
 check_script(const struct argv_template *t, struct err *err)
 {
@@ -168,6 +176,7 @@ check_script(const struct argv_template *t, struct err *err)
 		       "pass it after the script: sh -c 'echo \"$1\"' sh {0}");
 }
 
+/* A program that an argument chooses would let the submitter run any. */
 static int
 check_command_words(const struct argv_template *t, struct err *err)
 {
@@ -181,6 +190,7 @@ check_command_words(const struct argv_template *t, struct err *err)
 	return check_script(t, err);
 }
 
+/* execve() passes both, and which one a program sees is up to its libc. */
 static bool
 is_given_before(const struct argv_template *t, size_t i)
 {
@@ -194,6 +204,7 @@ is_given_before(const struct argv_template *t, size_t i)
 	return false;
 }
 
+/* Names as POSIX has them for the shell; others could not be read there. */
 static int
 check_environment_words(const struct argv_template *t, struct err *err)
 {
@@ -245,6 +256,7 @@ check_environment(const char *text, struct err *err)
 	return check_words(text, check_environment_words, err);
 }
 
+/* Relative paths would depend on where the daemon was started. */
 static int
 check_directory(const char *text, struct err *err)
 {
@@ -254,6 +266,8 @@ check_directory(const char *text, struct err *err)
 	return check_utf8(text, err);
 }
 
+/* Only the form: whether there is such a user is asked on the host that runs
+ * the task. Samba's accounts of machines end in '$'. */
 static int
 check_user_name(const char *text, struct err *err)
 {
@@ -270,6 +284,7 @@ check_queue(const char *text, struct err *err)
 	return name_check_queue(slice_of(text), ERR_CONFIG, err);
 }
 
+/* 0 is success and cannot be final; above 255 wait(2) has no room. */
 int
 conf_task_codes(const char *text, bool ret[CONF_N_CODES], struct err *err)
 {
@@ -311,7 +326,7 @@ check_any(const char *text, struct err *err)
 	return 0;
 }
 
-/* The types that are texts come first in enum conf_type, so that this table also
+/* The types that are texts come first in enum conf_type, so this table also
  * says which they are (conf_key_is_text()). */
 static int (*const checks[])(const char *text, struct err *err) = {
     [CONF_STRING] = check_any,		[CONF_SECRET] = check_any,
@@ -328,6 +343,7 @@ conf_key_is_text(const struct conf_key *key)
 	return (size_t)key->type < LEN(checks);
 }
 
+/* Length before content: messages of the checks quote the text. */
 int
 conf_key_check_text(const struct conf_key *key, const char *text,
 		    struct err *err)

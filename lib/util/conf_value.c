@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The values of the configuration: reading, checking and printing them. */
+/*
+ * The values of the configuration: reading, checking and printing them.
+ *
+ * Each type is printed in a form that its own reader accepts, so a dump is a
+ * valid configuration file, and two configurations can be compared as texts
+ * (conf_frozen_changes()).
+ */
 #include "util/conf_key.h"
 
 #include <ctype.h>
@@ -49,6 +55,7 @@ print_duration(int64_t us, struct buf *out)
 	}
 }
 
+/* Only units that divide it, so that nothing is lost. */
 static void
 print_size(int64_t bytes, struct buf *out)
 {
@@ -73,6 +80,9 @@ print_integer(enum conf_type type, int64_t value, struct buf *out)
 		buf_addf(out, "%" PRId64, value);
 }
 
+/*
+ * An optional key without a value is printed as nothing, and read from nothing.
+ */
 static bool
 is_unset(const struct conf_key *key, int64_t value)
 {
@@ -147,7 +157,8 @@ refuse(const struct conf_key *key, const char *what, struct err *err)
 	return -1;
 }
 
-/* Reads digits and, for a SIZE, the unit behind them. */
+/* Reads digits and, for a SIZE, the unit behind them. strtoumax() alone would
+ * also take blanks, "-1" and "+1". */
 static int
 conf_parse_integer(enum conf_type type, const char *text, int64_t *ret)
 {
@@ -220,6 +231,7 @@ set_bool(bool *ret, const char *text, struct err *err)
 	    "not yes or no; allowed: yes, true, on, 1, no, false, off, 0");
 }
 
+/* The list of names is joined by the preprocessor, hence the ", " in front. */
 static int
 set_level(enum log_level *ret, const char *text, struct err *err)
 {
@@ -268,6 +280,8 @@ set_string(const struct conf_key *key, void *values, const char *text,
 	return 0;
 }
 
+/* A secret is overwritten before its memory is used again; a core dump or a
+ * later bug that reads freed memory then does not hold it. */
 void
 conf_key_clear(const struct conf_key *key, void *values)
 {
@@ -281,6 +295,7 @@ conf_key_clear(const struct conf_key *key, void *values)
 	*value = NULL;
 }
 
+/* All that is not in this list is a text (conf_key_is_text()). */
 static int
 set_trimmed(const struct conf_key *key, void *values, const char *text,
 	    struct err *err)
@@ -303,6 +318,8 @@ set_trimmed(const struct conf_key *key, void *values, const char *text,
 	}
 }
 
+/* Blanks around a value never matter: a credential file usually ends in a line
+ * break. */
 int
 conf_key_set(const struct conf_key *key, void *values, const char *text,
 	     struct err *err)

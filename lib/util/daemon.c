@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemons have in common. */
+/*
+ * What the daemons have in common: the command line, the configuration and its
+ * reload, signals, the service manager, the event loop.
+ *
+ * A program fills a struct daemon_program with what differs. Its life: start()
+ * before the loop, reload() and stop() from the loop, finish() after it.
+ * Nothing here knows about tasks.
+ */
 #include "util/daemon.h"
 
 #include <event2/event.h>
@@ -27,6 +34,8 @@
 /* Beyond what the program needs to stop, before the service manager kills. */
 #define STOP_MARGIN_US 15000000
 
+/* `next` is set from the start of a reload until the program says that it is
+ * over (daemon_reloaded()); `stopping` is never cleared. */
 struct daemon {
 	const struct daemon_program *program;
 	void *arg;
@@ -71,6 +80,11 @@ daemon_tell_state(struct daemon *d, const char *state)
 		snprintf(d->untold, sizeof(d->untold), "%s", state);
 }
 
+/*
+ * Also ends a reload: READY=1 is what a manager with Type=notify-reload waits
+ * for (sd_notify(3)). A stopping service must not send it, or `systemctl stop`
+ * would see it start again.
+ */
 static void
 tell_ready(struct daemon *d)
 {
@@ -91,6 +105,8 @@ on_status(evutil_socket_t fd, short what, void *arg)
 	notify_send(text);
 }
 
+/* Sent from the loop, so a loop that hangs is noticed and the service
+ * restarted. */
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
@@ -109,6 +125,8 @@ daemon_ready(struct daemon *d)
 
 static void daemon_start_reload(struct daemon *d);
 
+/* At the start and after each reload, so both keys can be changed without a
+ * restart. */
 static void
 set_log(const struct conf *conf)
 {
@@ -116,7 +134,11 @@ set_log(const struct conf *conf)
 	log_set_format(conf->worker.log_format);
 }
 
-/* The new configuration is in force. */
+/*
+ * The new configuration is in force: the program has taken over what can
+ * change. The keys that cannot are named, so that the user does not wait for
+ * their effect.
+ */
 static void
 replace_conf(struct daemon *d)
 {
@@ -131,6 +153,11 @@ replace_conf(struct daemon *d)
 	d->next = NULL;
 }
 
+/*
+ * A reload that failed leaves the daemon as it was: a typo must not stop a
+ * running worker. The manager gets READY=1 in both cases; it has no word for a
+ * reload that failed, and the log has the reason.
+ */
 void
 daemon_reloaded(struct daemon *d, const struct err *why)
 {
@@ -153,6 +180,8 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		tell_ready(d);
 }
 
+/* reload() may take several turns of the loop (executors are replaced one after
+ * the other) and ends with daemon_reloaded(), also when it succeeds at once. */
 static void
 daemon_start_reload(struct daemon *d)
 {
@@ -204,6 +233,7 @@ daemon_stop(struct daemon *d)
 	daemon_tell_state(d, state);
 }
 
+/* A second signal is passed on as well: the program may then stop faster. */
 static void
 on_stop_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -221,6 +251,7 @@ daemon_ended(struct daemon *d, const struct err *why)
 	event_base_loopexit(d->base, &(struct timeval){.tv_usec = 20000});
 }
 
+/* Persistent: these run for the life of the process. */
 static int
 add_timer(struct daemon *d, struct event **ret, event_callback_fn fn,
 	  uint64_t every_us)
@@ -261,6 +292,8 @@ make_loop(struct daemon *d, struct err *err)
 {
 	uint64_t watchdog_us = 0;
 
+	/* A peer that closes its end is an error of write(), to be handled
+	 * there. */
 	signal(SIGPIPE, SIG_IGN);
 	if ((d->base = make_base(d->program)) == NULL ||
 	    add_signal(d, &d->term, SIGTERM, on_stop_signal) != 0 ||
@@ -276,6 +309,8 @@ make_loop(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* The program first: its objects hold events of this loop. Run also when the
+ * start failed half-way, hence the checks for NULL. */
 static void
 daemon_finish(struct daemon *d)
 {
@@ -296,6 +331,7 @@ daemon_finish(struct daemon *d)
 
 /* --- the command line -------------------------------------------------- */
 
+/* Returns as take_option() does. */
 static int
 add_setting(struct daemon *d, const char *setting)
 {
@@ -307,7 +343,8 @@ add_setting(struct daemon *d, const char *setting)
 	return -1;
 }
 
-/* Returns -1 to go on, or the exit status. */
+/* Returns -1 to go on, or the exit status. --log-format becomes a setting like
+ * those of -o and is kept in order with them, so the last one counts. */
 static int
 take_option(struct daemon *d, int c)
 {
@@ -359,6 +396,8 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 	return status;
 }
 
+/* --dump-config stops before anything is opened: it must work while another
+ * instance runs. */
 static int
 daemon_loop(struct daemon *d, struct err *err)
 {
@@ -375,6 +414,8 @@ daemon_loop(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* The descriptors first, before anything opens a file; the log next, so that
+ * all errors after it are seen. */
 int
 daemon_run(const struct daemon_program *program, void *arg, int argc,
 	   char **argv)

@@ -4,7 +4,7 @@
  * reloading, the signals, and the talk with the service manager.
  *
  * A daemon runs on one libevent loop. TERM and INT stop it, HUP makes it read
- * its configuration anew. The service manager hears that it is ready, reloads,
+ * its configuration again. The service manager hears that it is ready, reloads,
  * stops and what it does, and, as long as the loop turns, the watchdog's pulse.
  */
 #ifndef UTIL_DAEMON_H

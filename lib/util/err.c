@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors with a code, an errno and a message. */
+/*
+ * Errors with a code, an errno and a message. They travel up by value: the
+ * struct lies on the stack of the function that decides what to do, so
+ * reporting an error needs no memory.
+ */
 #include "util/err.h"
 
 #include <errno.h>
@@ -7,12 +11,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Indexed by code. The X-macro keeps codes, exit statuses and texts in one
+ * list. */
 static const int err_statuses[] = {
 #define X(code, exit_status, text) [ERR_##code] = (exit_status),
     ERR_CODES(X)
 #undef X
 };
 
+/*
+ * The message is cut off, never refused: a long path must not hide the reason.
+ * strerrordesc_np() is used because strerror() is not thread-safe and answers
+ * in the user's language, while the rest of the message is English.
+ */
 __attribute__((format(printf, 4, 0))) static void
 set(struct err *err, enum err_code code, int sys, const char *fmt, va_list ap)
 {
@@ -46,6 +57,7 @@ err_set(struct err *err, enum err_code code, const char *fmt, ...)
 int
 err_sys(struct err *err, enum err_code code, const char *fmt, ...)
 {
+	/* First: formatting may change it. */
 	int sys = errno;
 	va_list ap;
 
@@ -72,6 +84,9 @@ err_prefix(struct err *err, const char *fmt, ...)
 
 	if (err == NULL)
 		return -1;
+	/*
+	 * A copy, since the source of snprintf() must not overlap its target.
+	 */
 	memcpy(old, err->msg, sizeof(old));
 	va_start(ap, fmt);
 	if (vsnprintf(err->msg, sizeof(err->msg), fmt, ap) < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The journal of systemd. */
+/* The journal of systemd, for lines that are about a task: `journalctl
+ * FLOWRRA_TASK_ID=…` finds all that happened to it, across workers. */
 #include "util/journal.h"
 
 #include <ctype.h>
@@ -13,6 +14,7 @@
 /* The message, its priority, the program, and the fields. */
 #define ITEMS_MAX (3 + LOG_N_FIELDS)
 
+/* Offsets instead of pointers, since `text` moves while it grows. */
 struct items {
 	struct buf text; /* one after the other */
 	size_t end[ITEMS_MAX];
@@ -37,6 +39,8 @@ add_field(struct items *i, const char *name, const char *value)
 	end_item(i);
 }
 
+/* The native protocol of sd_journal_sendv(3). -1 makes log.c print the line
+ * after all, so nothing is lost when the journal is down. */
 int
 journal_send(const struct log_entry *entry)
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What programs print, cut into lines. */
+/*
+ * What programs print, cut into lines for a log.
+ *
+ * A line longer than the buffer is cut off and its rest skipped up to the line
+ * break. In each second a fixed number of lines pass, and the rest are counted:
+ * a program that prints in a loop must not fill the log, but its user must see
+ * that something is missing.
+ */
 #include "util/lines.h"
 
 #include <inttypes.h>
@@ -8,6 +15,7 @@
 
 #include "util/clock.h"
 
+/* `dropped` is reset before the call, because on_line() may come back here. */
 void
 lines_sink_end(struct lines_sink *s)
 {
@@ -24,6 +32,8 @@ lines_sink_end(struct lines_sink *s)
 	s->on_line(s->arg, (struct slice){text, (size_t)n});
 }
 
+/* Seconds of the clock, not a sliding window: this needs one counter, and at
+ * worst two full seconds' lines pass at once. */
 static void
 end_line(struct lines *l)
 {
@@ -44,6 +54,11 @@ end_line(struct lines *l)
 	l->len = 0;
 }
 
+/*
+ * The buffer never holds a line break, so lines_end() knows by the length alone
+ * whether a line is open. An empty line that ends with a break is delivered,
+ * too.
+ */
 void
 lines_take(struct lines *l, const char *p, size_t len)
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The program's log on standard error. */
+/*
+ * The program's log on standard error.
+ *
+ * Where lines go is found out, not configured: to a terminal or a file they
+ * have a time and a level, to the journal the priority in a form that it
+ * understands. Lines about a task go there through its own protocol, with
+ * fields to search for.
+ */
 #include "util/log.h"
 
 #include <errno.h>
@@ -35,6 +42,8 @@ static const char *const field_names[] = {
 #undef X
 };
 
+/* Set before threads start: log_init() and log_set_journal(). The others may
+ * change while threads log, hence atomic. */
 static const char *program_name;
 static bool to_journal;
 static atomic_int max_level = LOG_LEVEL_notice;
@@ -42,7 +51,11 @@ static atomic_int line_format = LOG_FORMAT_text;
 static _Atomic(const char *) worker_name;
 static int (*send_to_journal)(const struct log_entry *entry);
 
-/* Whether standard error is the stream that systemd announces as its own. */
+/*
+ * Whether standard error is the stream that systemd announces as its own.
+ * Comparing device and inode is what systemd.exec(5) says: a service may have
+ * redirected its output, and the variable is inherited.
+ */
 static bool
 stderr_is_journal(void)
 {
@@ -122,7 +135,7 @@ log_enabled(enum log_level level)
 
 /*
  * The bytes at p that are to be shown as such: a control character (U+0080 to
- * U+009F are two bytes), or what is no UTF-8. Otherwise 0, and *ret_plain is
+ * U+009F are two bytes), or what is not UTF-8. Otherwise 0, and *ret_plain is
  * the number of bytes of the character.
  */
 static size_t
@@ -138,6 +151,9 @@ strange_length(const unsigned char *p, const unsigned char *end,
 	return *p == 0xc2 && p[1] <= 0x9f ? 2 : 0;
 }
 
+/*
+ * Bytes, not characters, are shown: \xc3\x28 tells a reader what was written.
+ */
 static void
 add_escaped(struct buf *line, const char *text, size_t len)
 {
@@ -169,6 +185,7 @@ log_add_quoted(struct buf *line, const char *text)
 	buf_addc(line, '"');
 }
 
+/* `attempt` is the only number among the fields. */
 static void
 add_member(struct buf *line, enum log_field field, const char *value)
 {
@@ -184,6 +201,11 @@ add_member(struct buf *line, enum log_field field, const char *value)
 	buf_done(&clean);
 }
 
+/*
+ * The message is escaped already, so it has no control characters, and JSON
+ * needs only quotes and backslashes escaped. That \x1b becomes \\x1b is
+ * intended: both formats show the same text.
+ */
 static void
 log_add_json(struct buf *line, const struct log_entry *e, const char *now)
 {
@@ -199,6 +221,7 @@ log_add_json(struct buf *line, const struct log_entry *e, const char *now)
 	buf_addc(line, '}');
 }
 
+/* The priority stands before JSON, too: the journal takes it off. */
 static void
 log_add_line(struct buf *line, const struct log_entry *e)
 {
@@ -217,7 +240,11 @@ log_add_line(struct buf *line, const struct log_entry *e)
 	buf_addc(line, '\n');
 }
 
-/* One write a line, so that lines of threads and processes do not mix. */
+/*
+ * One write a line, so that lines of threads and processes do not mix: a pipe
+ * keeps up to PIPE_BUF bytes together. The loop is for longer lines. An error
+ * has no place to be reported.
+ */
 static void
 write_line(const char *p, size_t len)
 {
@@ -234,6 +261,7 @@ write_line(const char *p, size_t len)
 	}
 }
 
+/* A lost line is announced with a constant text, which needs no memory. */
 static void
 print(const struct log_entry *e)
 {
@@ -249,6 +277,7 @@ print(const struct log_entry *e)
 	buf_done(&line);
 }
 
+/* `attempt` is the caller's memory for the number as text. */
 static void
 set_fields(struct log_entry *e, const struct log_subject *about,
 	   char attempt[24])
@@ -265,6 +294,13 @@ set_fields(struct log_entry *e, const struct log_subject *about,
 		e->fields[LOG_FIELD_attempt] = attempt;
 }
 
+/*
+ * errno is kept: a function that logs in the midst of handling an error must
+ * not change it.
+ *
+ * The journal's protocol is used only for text; with JSON the user has chosen a
+ * form that another program reads, and it must come out unchanged.
+ */
 __attribute__((format(printf, 3, 0))) static void
 log_entry(enum log_level level, const struct log_subject *about,
 	  const char *fmt, va_list ap)

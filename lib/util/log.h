@@ -7,7 +7,7 @@
  * is the journal) lines begin with "<N>", the priority of syslog(3), as
  * sd-daemon(3) has it, and lines of text have no time, program or level;
  * log_set_journal() may take them with what they are about. In a message
- * control characters, and bytes that are no UTF-8, are printed as \xNN, so that
+ * control characters, and bytes that are not UTF-8, appear as \xNN, so that
  * nothing a task writes can forge a line. Thread-safe; no function fails.
  */
 #ifndef UTIL_LOG_H

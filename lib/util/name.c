@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of tasks and queues. */
+/*
+ * Names of tasks and queues.
+ *
+ * They become parts of Redis keys, of log lines and of arguments in a shell.
+ * The characters are those that need no quoting in any of these.
+ */
 #include "util/name.h"
 
 /* The bytes of a name that a message quotes: enough to recognise it, and the
@@ -27,6 +32,8 @@ name_valid(struct slice text, size_t max)
 	return true;
 }
 
+/* The caller chooses the code: the same mistake is bad data in a task and a bad
+ * configuration in a file. */
 static int
 name_check(const char *kind, struct slice name, size_t max, enum err_code code,
 	   struct err *err)

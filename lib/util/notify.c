@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages to the service manager. */
+/*
+ * Messages to the service manager: datagrams to the socket that it names in
+ * $NOTIFY_SOCKET, as sd_notify(3) describes them. Without that variable nobody
+ * listens, and all of this does nothing.
+ */
 #include "util/notify.h"
 
 #include <errno.h>
@@ -30,6 +34,7 @@ parse_address(const char *text, struct sockaddr_un *ret, socklen_t *ret_len)
 	return 0;
 }
 
+/* Saves the work of gathering a status that nobody would read. */
 bool
 notify_wanted(void)
 {
@@ -53,6 +58,8 @@ notify_send(const char *message)
 
 	if (name == NULL || parse_address(name, &address, &len) != 0)
 		return 0;
+	/* A manager that does not read must not stop the event loop; the caller
+	 * sends the message again later. */
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Standard paths: the state directory and what lies in it. */
+/*
+ * Standard paths: the state directory and what lies in it.
+ *
+ * Daemons and flowrractl must come to the same database without a
+ * configuration, so all of them ask here.
+ */
 #include "util/path.h"
 
 #include <errno.h>
@@ -11,6 +16,12 @@
 
 #include "util/err.h"
 
+/*
+ * The service manager's word first, then the place for root, then what the XDG
+ * Base Directory specification says, which wants relative values ignored. /tmp
+ * is the last resort of an account without a home; path_make_dir() keeps it
+ * private.
+ */
 char *
 path_state_dir(void)
 {
@@ -41,6 +52,8 @@ path_database(void)
 	return path;
 }
 
+/* What lies above the state directory is shared with other programs, so it gets
+ * the usual mode and not 0700. */
 static int
 make_above(char *path, struct err *err)
 {
@@ -57,6 +70,8 @@ make_above(char *path, struct err *err)
 	return 0;
 }
 
+/* 0700: the database holds the arguments of tasks, which may be secret. The
+ * first mkdir() is the usual case and needs no copy of the path. */
 int
 path_make_dir(const char *path, struct err *err)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting other programs, and how this one was started. */
+/*
+ * Starting other programs, and how this one was started.
+ *
+ * A child reports through a pipe why it could not become the program. The pipe
+ * is closed by execve(), so the parent knows when it returns that the program
+ * runs, or gets an error that names the step.
+ */
 #include "util/proc.h"
 
 #include <errno.h>
@@ -16,17 +22,21 @@
 
 #include "util/err.h"
 
-/* What a child writes to its parent when it cannot become the program. */
+/* What a child writes to its parent when it cannot become the program. Smaller
+ * than PIPE_BUF, so the write is all or nothing (pipe(7)). */
 struct failure {
 	int sys;
 	char step[28];
 };
 
 /*
- * Everything below up to spawn_child() runs between fork() and execve(), maybe
- * in a child of a threaded process: async-signal-safe calls only.
+ * What is below, up to spawn_child(), runs between fork() and execve(), perhaps
+ * in a child of a threaded process: only async-signal-safe calls are allowed
+ * (signal-safety(7)), since another thread may have held the lock of malloc().
  */
 
+/* Signals that are ignored, and the mask, survive execve(), and no program
+ * expects that. Failures are ignored: KILL and STOP cannot be set. */
 static void
 reset_signals(void)
 {
@@ -63,6 +73,11 @@ proc_place_fds(const struct proc_options *o, int *status_fd)
 	return 0;
 }
 
+/*
+ * Marks instead of closing: the status pipe must survive until execve(). That
+ * all descriptors of this project are O_CLOEXEC is not enough, because
+ * libraries and the parent's parent may leave some open.
+ */
 static void
 close_others(int first)
 {
@@ -76,6 +91,8 @@ close_others(int first)
 		fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* Returns only on failure: the name of the step, with errno set. The signals
+ * are reset last, so that nothing interrupts the preparations. */
 static const char *
 proc_become(const struct proc_options *o, pid_t parent, int *status_fd)
 {
@@ -98,6 +115,8 @@ proc_become(const struct proc_options *o, pid_t parent, int *status_fd)
 	return "execute it";
 }
 
+/* 127 is what a shell returns for a command that it cannot run. _exit(), since
+ * exit() would flush the parent's buffers a second time. */
 static _Noreturn void
 proc_run_child(const struct proc_options *o, pid_t parent, int status_fd)
 {
@@ -156,6 +175,8 @@ proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err)
 		n = read(status[0], &f, sizeof(f));
 	while (n == -1 && errno == EINTR);
 	close(status[0]);
+	/* Reaped here: nobody else learns the PID of a child that never became
+	 * the program. */
 	if (n == (ssize_t)sizeof(f)) {
 		while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 			;
@@ -167,6 +188,8 @@ proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err)
 	return 0;
 }
 
+/* A program that is started with descriptor 2 closed would open its database
+ * there, and then log into it. */
 void
 proc_hold_standard_fds(void)
 {
@@ -178,6 +201,8 @@ proc_hold_standard_fds(void)
 			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/* Programs find each other relative to their own file, so that an installation
+ * can be moved, and a build directory works like one. */
 char *
 proc_beside(const char *relative, struct err *err)
 {
@@ -206,6 +231,11 @@ proc_beside(const char *relative, struct err *err)
 	return path;
 }
 
+/*
+ * 0 if the process is gone, which the caller cannot tell from a race anyway.
+ * statm has a fixed format, unlike status, and reading it costs little
+ * (proc(5)).
+ */
 int64_t
 proc_resident(pid_t pid)
 {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One-shot timers. */
+/*
+ * One-shot timers of an event loop.
+ *
+ * They save their users the conversion of times and the check whether a timer
+ * exists, and they hide libevent's types from the headers above.
+ */
 #include "util/timer.h"
 
 #include <event2/event.h>
@@ -49,6 +54,8 @@ timer_free(struct timer *t)
 	free(t);
 }
 
+/* A time that has passed is due at once, but from the loop: no callback runs
+ * from within this call. */
 int
 timer_set_us(struct timer *t, int64_t us)
 {
@@ -63,6 +70,7 @@ timer_set_us(struct timer *t, int64_t us)
 	return event_add(&t->event, &tv);
 }
 
+/* Limited before the product, which would overflow. */
 int
 timer_set_ms(struct timer *t, int64_t ms)
 {
@@ -71,6 +79,8 @@ timer_set_ms(struct timer *t, int64_t ms)
 	return timer_set_us(t, ms > 0 ? ms * 1000 : 0);
 }
 
+/* Runs in this turn of the loop. timer_set_us(t, 0) would run only in the next
+ * one, after a call of epoll_wait(). */
 void
 timer_fire(struct timer *t)
 {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* UTF-8: what is well-formed, and what becomes of what is not. */
+/*
+ * UTF-8: what is well-formed, and what becomes of what is not.
+ *
+ * Tasks, results and log lines travel as JSON, which must be UTF-8, while
+ * commands and files may contain anything.
+ */
 #include "util/utf8.h"
 
 #include <stdbool.h>
@@ -40,6 +45,11 @@ utf8_length(const void *text, size_t left)
 	return len;
 }
 
+/*
+ * Each bad byte becomes one replacement character, and plain stretches are
+ * copied in one piece. A NUL counts as bad: the readers of this text take C
+ * strings, and would lose what follows it.
+ */
 void
 utf8_add(struct buf *out, const char *text, size_t len)
 {

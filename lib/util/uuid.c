@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Random task ids. */
+/*
+ * Random task IDs: UUIDs of version 4 (RFC 9562).
+ *
+ * A submitter makes an ID before it reaches any server, so IDs must not collide
+ * without coordination; 122 random bits do not. The kernel is asked for 16 IDs
+ * at a time, since a system call would cost more than the rest of the function.
+ */
 #include "util/uuid.h"
 
 #include <errno.h>
@@ -12,6 +18,8 @@
 /* The kernel gives up to 256 bytes in one go, uninterrupted. */
 #define POOL_BYTES 256
 
+/* One for each thread: no lock is needed. `generation` is that of the process
+ * that filled it. */
 struct pool {
 	unsigned char bytes[POOL_BYTES];
 	size_t left;
@@ -37,6 +45,8 @@ watch_forks(void)
 		abort();
 }
 
+/* Aborts when the kernel has no random bytes: IDs that are not random could
+ * overwrite the records of other tasks, and no caller could do better. */
 static void
 pool_fill(unsigned int now)
 {
@@ -69,6 +79,7 @@ uuid_make(char text[UUID_TEXT_SIZE])
 	id[6] = (id[6] & 0x0f) | 0x40; /* version 4 */
 	id[8] = (id[8] & 0x3f) | 0x80; /* the variant of RFC 9562 */
 	for (i = 0; i < ID_BYTES; i++) {
+		/* The groups of 8-4-4-4-12 digits that RFC 9562 prescribes. */
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			*p++ = '-';
 		*p++ = hex[id[i] >> 4];

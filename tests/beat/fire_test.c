@@ -12,117 +12,118 @@
 
 START_TEST(a_schedule_fires_at_its_time)
 {
-	struct scene *s = scene_new(NULL);
+	struct scene *s = beat_scene_new(NULL);
 	const int64_t due_us = clock_wall_us() + 50000;
-	const struct schedule schedule = scene_schedule("a", due_us);
+	const struct schedule schedule = beat_scene_schedule("a", due_us);
 
-	scene_run(s);
-	scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_store(s, &schedule);
 	FAKE_WAIT(&s->store, s->store.n_submitted > 0);
 	ck_assert_int_ge(clock_wall_us(), due_us);
-	scene_fired(s, "a", due_us);
+	beat_scene_fired(s, "a", due_us);
 	ck_assert_uint_eq(s->store.n_submitted, 1);
 	ck_assert_int_eq(
-	    scene_number(s, "SELECT due_us FROM flowrra_schedules"),
+	    beat_scene_number(s, "SELECT due_us FROM flowrra_schedules"),
 	    due_us + 60 * SECOND_US);
 	ck_assert_ptr_nonnull(strstr(s->store.submitted.data, "@io; "));
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(the_last_fire_of_a_schedule_ends_it)
 {
-	struct scene *s = scene_new(NULL);
-	struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(NULL);
+	struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
 	schedule.max_runs = 1;
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
-	scene_pass(s, HOUR_US);
-	scene_decided(s);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_pass(s, HOUR_US);
+	beat_scene_decided(s);
 	ck_assert_uint_eq(s->store.n_submitted, 2); /* and the canary */
-	ck_assert_int_eq(scene_number(s, "SELECT due_us IS NULL FROM"
-					 " flowrra_schedules WHERE id = 'a'"),
+	ck_assert_int_eq(beat_scene_number(s,
+					   "SELECT due_us IS NULL FROM"
+					   " flowrra_schedules WHERE id = 'a'"),
 			 1);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_task_goes_where_its_module_or_its_schedule_says)
 {
-	struct scene *s = scene_new(NULL);
-	struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(NULL);
+	struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
 	s->store.registration = "{\"queue\":\"gpu\",\"max_retries\":4}";
-	scene_store(s, &schedule);
+	beat_scene_store(s, &schedule);
 	schedule.id = "b";
 	schedule.queue = "mail";
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
-	scene_fired(s, "b", s->now_us);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_fired(s, "b", s->now_us);
 	ck_assert_ptr_nonnull(strstr(s->store.submitted.data, "Z@gpu; "));
 	ck_assert_ptr_nonnull(strstr(s->store.submitted.data, "Z@mail; "));
-	ck_assert_int_eq(scene_number(s,
-				      "SELECT count(*) FROM flowrra_fires WHERE"
-				      " task LIKE '%%\"max_retries\":4%%'"),
-			 2);
-	scene_free(s);
+	ck_assert_int_eq(
+	    beat_scene_number(s, "SELECT count(*) FROM flowrra_fires WHERE"
+				 " task LIKE '%%\"max_retries\":4%%'"),
+	    2);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_schedule_waits_while_nobody_can_tell_its_defaults)
 {
-	struct scene *s = scene_new(NULL);
-	const struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(NULL);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
 	err_set(&s->store.value_err, ERR_UNAVAILABLE, "no answer");
-	scene_store(s, &schedule);
-	scene_run(s);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
 	/* Postponed: it is due, but later. */
 	FAKE_WAIT(&s->store,
-		  scene_number(s, "SELECT due_us FROM flowrra_schedules") >
+		  beat_scene_number(s, "SELECT due_us FROM flowrra_schedules") >
 		      s->now_us);
 	ck_assert_uint_eq(s->store.n_submitted, 0);
 	s->store.value_err.code = ERR_NONE;
-	scene_pass(s, 3 * SECOND_US);
-	scene_fired(s, "a", s->now_us);
-	scene_free(s);
+	beat_scene_pass(s, 3 * SECOND_US);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_registration_that_makes_no_sense_is_none)
 {
-	struct scene *s = scene_new(NULL);
-	const struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(NULL);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
 	s->store.registration = "{\"queue\":";
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
 	ck_assert_ptr_nonnull(strstr(s->store.submitted.data, "Z@io; "));
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_rule_that_is_wrong_sets_its_schedule_aside)
 {
-	struct scene *s = scene_new(NULL);
-	struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(NULL);
+	struct schedule schedule = beat_scene_schedule("a", s->now_us);
 	char *fault;
 
 	schedule.type = SCHEDULE_CRON;
 	schedule.rule = "61 * * * *";
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_decided(s);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 0);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_decided(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 0);
 	fault = world_ask(&s->world, "SELECT fault FROM flowrra_schedules"
 				     " WHERE id = 'a' AND due_us IS NULL");
 	ck_assert_ptr_nonnull(strstr(fault, "61"));
 	free(fault);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -148,9 +149,9 @@ static const struct outage {
 START_TEST(an_outage_is_caught_up_with_as_its_policy_says)
 {
 	const struct outage *o = &outages[_i];
-	struct scene *s = scene_new(NULL);
+	struct scene *s = beat_scene_new(NULL);
 	const int64_t start_us = s->now_us - 630 * SECOND_US;
-	struct schedule schedule = scene_schedule("a", start_us);
+	struct schedule schedule = beat_scene_schedule("a", start_us);
 	struct schedules_stats *stats;
 	unsigned int i;
 
@@ -158,57 +159,58 @@ START_TEST(an_outage_is_caught_up_with_as_its_policy_says)
 	schedule.max_catchup = o->max_catchup;
 	if (o->grace_s >= 0)
 		schedule.grace_us = o->grace_s * SECOND_US;
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_decided(s);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_decided(s);
 	for (i = 0; i < 11; i++)
 		ck_assert_uint_eq(
-		    scene_sent(s, "a", start_us + i * 60 * SECOND_US),
+		    beat_scene_sent(s, "a", start_us + i * 60 * SECOND_US),
 		    i >= o->first && i < o->first + o->n);
 	OK(&s->world, schedules_stats(s->world.schedules, "a", clock_wall_us(),
 				      &stats, &s->world.err));
 	ck_assert_int_eq(stats->skipped[o->reason], o->skipped);
 	ck_assert_int_eq(stats->next_due_us, start_us + 660 * SECOND_US);
 	schedules_stats_free(stats);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(nothing_is_claimed_while_the_broker_is_away)
 {
-	struct scene *s = scene_new(NULL);
-	const struct schedule schedule = scene_schedule("a", s->now_us);
-	struct scene_beat *b = scene_run(s);
+	struct scene *s = beat_scene_new(NULL);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
+	struct beat_scene_beat *b = beat_scene_run(s);
 
-	scene_reach(b, false);
-	scene_store(s, &schedule);
-	scene_pass(s, 20 * SECOND_US);
+	beat_scene_reach(b, false);
+	beat_scene_store(s, &schedule);
+	beat_scene_pass(s, 20 * SECOND_US);
 	/* It has gone through a turn, and says that it lives. */
-	FAKE_WAIT(&s->store,
-		  scene_number(s, "SELECT seen_us FROM flowrra_schedulers") >=
-		      s->now_us + 20 * SECOND_US);
+	FAKE_WAIT(&s->store, beat_scene_number(
+				 s, "SELECT seen_us FROM flowrra_schedulers") >=
+				 s->now_us + 20 * SECOND_US);
 	ck_assert_int_eq(
-	    scene_number(s, "SELECT due_us FROM flowrra_schedules"), s->now_us);
+	    beat_scene_number(s, "SELECT due_us FROM flowrra_schedules"),
+	    s->now_us);
 	ck_assert_uint_eq(s->store.n_submitted, 0);
-	scene_reach(b, true);
-	scene_fired(s, "a", s->now_us);
-	scene_free(s);
+	beat_scene_reach(b, true);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_scheduler_that_is_disabled_fires_when_it_is_enabled)
 {
-	struct scene *s = scene_new("scheduler.enabled=no");
-	const struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new("scheduler.enabled=no");
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
-	scene_store(s, &schedule);
-	scene_run(s);
-	ck_assert_int_eq(scene_number(s, "SELECT count(*) FROM flowrra_fires"),
-			 0);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	ck_assert_int_eq(
+	    beat_scene_number(s, "SELECT count(*) FROM flowrra_fires"), 0);
 	s->conf->scheduler.enabled = true;
-	scene_pass(s, 0);
-	scene_fired(s, "a", s->now_us);
-	scene_free(s);
+	beat_scene_pass(s, 0);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -220,13 +222,13 @@ END_TEST
 static struct scene *
 begin_overlap(const char *record)
 {
-	struct scene *s = scene_new(NULL);
-	struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(NULL);
+	struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
 	schedule.overlap = SCHEDULE_OVERLAP_SKIP;
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
 	s->store.stored = record;
 	return s;
 }
@@ -236,14 +238,15 @@ START_TEST(a_fire_is_skipped_while_the_last_task_runs)
 	struct scene *s = begin_overlap(RECORD("running"));
 	const int64_t minute_us = 60 * SECOND_US;
 
-	scene_pass(s, minute_us);
-	FAKE_WAIT(&s->store, scene_number(s, "SELECT n FROM flowrra_skips"
-					     " WHERE reason = 'overlap'") == 1);
+	beat_scene_pass(s, minute_us);
+	FAKE_WAIT(&s->store,
+		  beat_scene_number(s, "SELECT n FROM flowrra_skips"
+				       " WHERE reason = 'overlap'") == 1);
 	s->store.stored = RECORD("success");
-	scene_pass(s, minute_us);
-	scene_fired(s, "a", s->now_us + 2 * minute_us);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us + minute_us), 0);
-	scene_free(s);
+	beat_scene_pass(s, minute_us);
+	beat_scene_fired(s, "a", s->now_us + 2 * minute_us);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us + minute_us), 0);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -254,15 +257,15 @@ START_TEST(a_fire_waits_until_the_last_tasks_record_can_be_read)
 	const int64_t fire_us = s->now_us + 60 * SECOND_US;
 
 	err_set(&s->store.get_err, ERR_UNAVAILABLE, "no answer");
-	scene_pass(s, 60 * SECOND_US);
+	beat_scene_pass(s, 60 * SECOND_US);
 	FAKE_WAIT(&s->store,
-		  scene_number(s, "SELECT due_us FROM flowrra_schedules") >
+		  beat_scene_number(s, "SELECT due_us FROM flowrra_schedules") >
 		      fire_us);
 	ck_assert_uint_eq(s->store.n_submitted, 1);
 	s->store.get_err.code = ERR_NONE;
-	scene_pass(s, 3 * SECOND_US);
-	scene_fired(s, "a", fire_us);
-	scene_free(s);
+	beat_scene_pass(s, 3 * SECOND_US);
+	beat_scene_fired(s, "a", fire_us);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -272,12 +275,12 @@ END_TEST
 static struct scene *
 begin_edit(void)
 {
-	struct scene *s = scene_new(NULL);
-	const struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(NULL);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
-	scene_store(s, &schedule);
+	beat_scene_store(s, &schedule);
 	s->store.hold_values = true;
-	scene_run(s);
+	beat_scene_run(s);
 	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) > 0);
 	return s;
 }
@@ -289,9 +292,9 @@ START_TEST(a_schedule_that_is_disabled_while_due_does_not_fire)
 	OK(&s->world, schedules_disable(s->world.schedules, "a",
 					clock_wall_us(), &s->world.err));
 	s->store.hold_values = false;
-	scene_decided(s);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 0);
-	scene_free(s);
+	beat_scene_decided(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 0);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -301,9 +304,9 @@ START_TEST(a_schedule_that_is_deleted_while_due_does_not_fire)
 
 	OK(&s->world, schedules_delete(s->world.schedules, "a", &s->world.err));
 	s->store.hold_values = false;
-	scene_decided(s);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 0);
-	scene_free(s);
+	beat_scene_decided(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 0);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -319,11 +322,11 @@ START_TEST(a_schedule_that_is_moved_while_due_fires_at_the_new_time)
 					 &next, &done, &s->world.err));
 	ck_assert(done);
 	s->store.hold_values = false;
-	scene_decided(s);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 0);
-	scene_pass(s, HOUR_US);
-	scene_fired(s, "a", later_us);
-	scene_free(s);
+	beat_scene_decided(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 0);
+	beat_scene_pass(s, HOUR_US);
+	beat_scene_fired(s, "a", later_us);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -331,63 +334,64 @@ END_TEST
 
 START_TEST(a_clock_that_is_set_forward_fires_what_became_due)
 {
-	struct scene *s = scene_new(NULL);
+	struct scene *s = beat_scene_new(NULL);
 	const int64_t due_us = s->now_us + HOUR_US;
-	const struct schedule schedule = scene_schedule("a", due_us);
+	const struct schedule schedule = beat_scene_schedule("a", due_us);
 
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_decided(s);
-	ck_assert_uint_eq(scene_sent(s, "a", due_us), 0);
-	scene_step(s, HOUR_US);
-	scene_fired(s, "a", due_us);
-	scene_free(s);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_decided(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", due_us), 0);
+	beat_scene_step(s, HOUR_US);
+	beat_scene_fired(s, "a", due_us);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_clock_that_is_set_back_fires_nothing_twice)
 {
-	struct scene *s = scene_new(NULL);
+	struct scene *s = beat_scene_new(NULL);
 	const int64_t next_us = s->now_us + 60 * SECOND_US;
-	const struct schedule schedule = scene_schedule("a", s->now_us);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
-	scene_store(s, &schedule);
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
-	scene_step(s, -HOUR_US);
-	scene_decided(s);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 1);
-	ck_assert_int_eq(scene_number(s, "SELECT due_us FROM flowrra_schedules"
-					 " WHERE id = 'a'"),
-			 next_us);
-	scene_step(s, HOUR_US + 60 * SECOND_US);
-	scene_fired(s, "a", next_us);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 1);
-	scene_free(s);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_step(s, -HOUR_US);
+	beat_scene_decided(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 1);
+	ck_assert_int_eq(
+	    beat_scene_number(s, "SELECT due_us FROM flowrra_schedules"
+				 " WHERE id = 'a'"),
+	    next_us);
+	beat_scene_step(s, HOUR_US + 60 * SECOND_US);
+	beat_scene_fired(s, "a", next_us);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 1);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(next_runs_of_old_zone_data_are_computed_again)
 {
-	struct scene *s = scene_new(NULL);
+	struct scene *s = beat_scene_new(NULL);
 	const int64_t wrong_us = s->now_us + 7 * SECOND_US + 700 * HOUR_US;
-	struct schedule schedule = scene_schedule("a", wrong_us);
+	struct schedule schedule = beat_scene_schedule("a", wrong_us);
 
 	schedule.type = SCHEDULE_CRON;
 	schedule.rule = "30 4 * * *";
 	schedule.tz = "Europe/Berlin";
 	schedule.tz_data = "1999z";
 	schedule.start_us = 0;
-	scene_store(s, &schedule);
-	scene_run(s);
-	FAKE_WAIT(&s->store,
-		  scene_number(s,
-			       "SELECT tz_data <> '1999z' AND"
-			       " next_run_us %% 1800000000 = 0 AND"
-			       " next_run_us < %lld FROM flowrra_schedules",
-			       (long long)(s->now_us + 25 * HOUR_US)) == 1);
+	beat_scene_store(s, &schedule);
+	beat_scene_run(s);
+	FAKE_WAIT(&s->store, beat_scene_number(
+				 s,
+				 "SELECT tz_data <> '1999z' AND"
+				 " next_run_us %% 1800000000 = 0 AND"
+				 " next_run_us < %lld FROM flowrra_schedules",
+				 (long long)(s->now_us + 25 * HOUR_US)) == 1);
 	ck_assert_uint_eq(s->store.n_submitted, 0);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 

@@ -16,10 +16,10 @@
 static struct scene *
 begin(const char *setting)
 {
-	struct scene *s = scene_new(setting);
-	const struct schedule schedule = scene_schedule("a", s->now_us);
+	struct scene *s = beat_scene_new(setting);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
 
-	scene_store(s, &schedule);
+	beat_scene_store(s, &schedule);
 	return s;
 }
 
@@ -30,7 +30,7 @@ begin_sending(void)
 	struct scene *s = begin(NULL);
 
 	s->store.hold_submits = true;
-	scene_run(s);
+	beat_scene_run(s);
 	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
 	ck_assert_int_eq(SCENE_UNSENT(s), 1);
 	return s;
@@ -44,38 +44,38 @@ START_TEST(a_fire_whose_submission_fails_is_sent_again)
 
 	err_set(&s->store.submit_err, ERR_UNAVAILABLE,
 		"no answer; the task may have been queued");
-	scene_run(s);
+	beat_scene_run(s);
 	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
-	scene_pass(s, SECOND_US);
+	beat_scene_pass(s, SECOND_US);
 	FAKE_WAIT(&s->store, s->store.n_submitted == 2);
 	ck_assert_int_eq(SCENE_UNSENT(s), 1);
 	s->store.submit_err.code = ERR_NONE;
-	scene_pass(s, SECOND_US);
-	scene_fired(s, "a", s->now_us);
+	beat_scene_pass(s, SECOND_US);
+	beat_scene_fired(s, "a", s->now_us);
 	/* Under one id, by which the broker knows them. */
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 3);
-	scene_pass(s, 20 * SECOND_US);
-	scene_decided(s);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 3);
-	scene_free(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 3);
+	beat_scene_pass(s, 20 * SECOND_US);
+	beat_scene_decided(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 3);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_fire_is_sent_again_when_the_broker_is_back)
 {
 	struct scene *s = begin_sending();
-	struct scene_beat *b = &s->beats[0];
+	struct beat_scene_beat *b = &s->beats[0];
 
-	scene_reach(b, false);
+	beat_scene_reach(b, false);
 	err_set(&s->store.submit_err, ERR_UNAVAILABLE, "the broker is gone");
 	s->store.hold_submits = false;
 	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) == 0);
 	ck_assert_uint_eq(s->store.n_submitted, 1);
 	s->store.submit_err.code = ERR_NONE;
-	scene_reach(b, true);
-	scene_fired(s, "a", s->now_us);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 2);
-	scene_free(s);
+	beat_scene_reach(b, true);
+	beat_scene_fired(s, "a", s->now_us);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 2);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -84,22 +84,22 @@ START_TEST(a_full_queue_is_tried_for_an_hour)
 	struct scene *s = begin(NULL);
 
 	err_set(&s->store.submit_err, ERR_FULL, "queue io is full");
-	scene_run(s);
+	beat_scene_run(s);
 	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
-	scene_pass(s, HOUR_US / 2);
-	FAKE_WAIT(&s->store, scene_sent(s, "a", s->now_us) == 2);
+	beat_scene_pass(s, HOUR_US / 2);
+	FAKE_WAIT(&s->store, beat_scene_sent(s, "a", s->now_us) == 2);
 	ck_assert(!fake_store_saw(&s->store, "forget"));
-	scene_pass(s, HOUR_US / 2 + 10 * SECOND_US);
-	scene_fired(s, "a", s->now_us);
+	beat_scene_pass(s, HOUR_US / 2 + 10 * SECOND_US);
+	beat_scene_fired(s, "a", s->now_us);
 	/* Its record says "pending", and would for ever. */
 	ck_assert(fake_store_saw(&s->store, "forget"));
-	ck_assert_int_eq(scene_number(s,
-				      "SELECT refused = 'queue io is full'"
-				      " FROM flowrra_fires WHERE"
-				      " fire_us = %lld",
-				      (long long)s->now_us),
+	ck_assert_int_eq(beat_scene_number(s,
+					   "SELECT refused = 'queue io is full'"
+					   " FROM flowrra_fires WHERE"
+					   " fire_us = %lld",
+					   (long long)s->now_us),
 			 1);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -108,13 +108,13 @@ START_TEST(a_task_that_the_broker_will_never_take_is_refused_at_once)
 	struct scene *s = begin(NULL);
 
 	err_set(&s->store.submit_err, ERR_DATA, "the task is too large");
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 1);
-	ck_assert_int_eq(scene_number(s, "SELECT n FROM flowrra_skips"
-					 " WHERE reason = 'refused'"),
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 1);
+	ck_assert_int_eq(beat_scene_number(s, "SELECT n FROM flowrra_skips"
+					      " WHERE reason = 'refused'"),
 			 1);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -127,9 +127,9 @@ START_TEST(a_schedule_that_is_deleted_does_not_take_its_fires_along)
 	s->store.hold_submits = false;
 	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) == 0);
 	s->store.submit_err.code = ERR_NONE;
-	scene_pass(s, SECOND_US);
-	scene_fired(s, "a", s->now_us);
-	scene_free(s);
+	beat_scene_pass(s, SECOND_US);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -142,14 +142,14 @@ START_TEST(a_fire_waits_for_its_record)
 	struct scene *s = begin(APART);
 
 	err_set(&s->store.create_err, ERR_UNAVAILABLE, "the backend is gone");
-	scene_run(s);
+	beat_scene_run(s);
 	FAKE_WAIT(&s->store, SCENE_UNSENT(s) == 1);
 	s->store.create_err.code = ERR_NONE;
 	ck_assert_uint_eq(s->store.n_submitted, 0);
-	scene_pass(s, SECOND_US);
-	scene_fired(s, "a", s->now_us);
+	beat_scene_pass(s, SECOND_US);
+	beat_scene_fired(s, "a", s->now_us);
 	ck_assert_uint_eq(s->store.n_submitted, 1);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -158,16 +158,16 @@ START_TEST(a_record_that_is_there_already_holds_nothing_up)
 	struct scene *s = begin(APART);
 
 	err_set(&s->store.create_err, ERR_REFUSED, "there is one");
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
-	scene_free(s);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_backend_that_comes_back_has_waiting_fires_sent)
 {
 	struct scene *s = begin(APART);
-	struct scene_beat *b = scene_start(s);
+	struct beat_scene_beat *b = beat_scene_start(s);
 	struct err why;
 
 	err_set(&why, ERR_UNAVAILABLE, "the backend is gone");
@@ -178,8 +178,8 @@ START_TEST(a_backend_that_comes_back_has_waiting_fires_sent)
 	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) == 0);
 	s->store.create_err.code = ERR_NONE;
 	b->results.on_state(true, false, NULL, b->results.arg);
-	scene_fired(s, "a", s->now_us);
-	scene_free(s);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -189,51 +189,53 @@ END_TEST
 
 START_TEST(two_schedulers_send_each_fire_once)
 {
-	struct scene *s = scene_new(NULL);
+	struct scene *s = beat_scene_new(NULL);
 	struct schedule schedule;
 	char id[16];
 	int i;
 
 	for (i = 0; i < MANY; i++) {
 		snprintf(id, sizeof(id), "s%d", i);
-		schedule = scene_schedule(id, s->now_us);
-		scene_store(s, &schedule);
+		schedule = beat_scene_schedule(id, s->now_us);
+		beat_scene_store(s, &schedule);
 	}
-	scene_run(s);
-	scene_run(s);
-	scene_pass(s, 60 * SECOND_US);
+	beat_scene_run(s);
+	beat_scene_run(s);
+	beat_scene_pass(s, 60 * SECOND_US);
 	FAKE_WAIT(&s->store,
-		  scene_number(s, "SELECT count(*) FROM flowrra_fires"
-				  " WHERE marked_us IS NOT NULL") == 2 * MANY);
+		  beat_scene_number(s, "SELECT count(*) FROM flowrra_fires"
+				       " WHERE marked_us IS NOT NULL") ==
+		      2 * MANY);
 	ck_assert_uint_eq(s->store.n_submitted, 2 * MANY);
 	ck_assert_int_eq(
-	    scene_number(s, "SELECT count(*) FROM flowrra_schedulers"), 2);
-	scene_free(s);
+	    beat_scene_number(s, "SELECT count(*) FROM flowrra_schedulers"), 2);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(what_a_scheduler_died_with_is_sent_by_another)
 {
-	struct scene *s = scene_new(NULL);
-	const struct schedule schedule = scene_schedule("a", s->now_us);
-	struct scene_beat *dead = scene_run(s), *heir = scene_run(s);
+	struct scene *s = beat_scene_new(NULL);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
+	struct beat_scene_beat *dead = beat_scene_run(s),
+			       *heir = beat_scene_run(s);
 	struct conf disabled = *s->conf;
 
 	disabled.scheduler.enabled = false;
 	beat_reload(heir->beat, &disabled);
 	s->store.hold_submits = true;
-	scene_store(s, &schedule);
+	beat_scene_store(s, &schedule);
 	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
-	scene_kill(dead);
+	beat_scene_kill(dead);
 	s->store.hold_submits = false;
 	beat_reload(heir->beat, s->conf);
-	scene_decided(s);
+	beat_scene_decided(s);
 	/* The other one might live, and be about to mark it. */
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 1);
-	scene_pass(s, 3 * SECOND_US);
-	scene_fired(s, "a", s->now_us);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 2);
-	scene_free(s);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 1);
+	beat_scene_pass(s, 3 * SECOND_US);
+	beat_scene_fired(s, "a", s->now_us);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 2);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -241,12 +243,12 @@ START_TEST(a_scheduler_that_starts_sends_what_is_left_at_once)
 {
 	struct scene *s = begin_sending();
 
-	scene_kill(&s->beats[0]);
+	beat_scene_kill(&s->beats[0]);
 	s->store.hold_submits = false;
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
-	ck_assert_uint_eq(scene_sent(s, "a", s->now_us), 2);
-	scene_free(s);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
+	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 2);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -254,11 +256,11 @@ START_TEST(a_scheduler_without_its_broker_leaves_fires_to_another)
 {
 	struct scene *s = begin(NULL);
 
-	scene_start(s);
-	scene_run(s);
-	scene_fired(s, "a", s->now_us);
+	beat_scene_start(s);
+	beat_scene_run(s);
+	beat_scene_fired(s, "a", s->now_us);
 	ck_assert(!s->beats[0].ready);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -266,12 +268,12 @@ END_TEST
 
 START_TEST(a_database_that_is_away_while_due_delays_the_fire)
 {
-	struct scene *s = scene_new(NULL);
-	const struct schedule schedule = scene_schedule("a", s->now_us);
-	struct scene_beat *b = scene_run(s);
+	struct scene *s = beat_scene_new(NULL);
+	const struct schedule schedule = beat_scene_schedule("a", s->now_us);
+	struct beat_scene_beat *b = beat_scene_run(s);
 	char text[256] = "";
 
-	scene_store(s, &schedule);
+	beat_scene_store(s, &schedule);
 	world_run(&s->world, HIDE("schedules"));
 	while (strstr(text, "database unreachable") == NULL) {
 		fake_store_turn(&s->store);
@@ -279,10 +281,10 @@ START_TEST(a_database_that_is_away_while_due_delays_the_fire)
 	}
 	ck_assert_uint_eq(s->store.n_submitted, 0);
 	world_run(&s->world, SHOW("schedules"));
-	scene_fired(s, "a", s->now_us);
+	beat_scene_fired(s, "a", s->now_us);
 	ck_assert_uint_eq(s->store.n_submitted, 1);
 	ck_assert(!b->stopped);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -295,24 +297,24 @@ START_TEST(a_fire_that_cannot_be_marked_is_marked_later)
 	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) == 0);
 	fake_store_turn(&s->store);
 	world_run(&s->world, SHOW("fires"));
-	scene_fired(s, "a", s->now_us);
+	beat_scene_fired(s, "a", s->now_us);
 	/* What it has sent it remembers. */
 	ck_assert_uint_eq(s->store.n_submitted, 1);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_database_that_is_away_at_the_start_is_waited_for)
 {
 	struct scene *s = begin(NULL);
-	struct scene_beat *b;
+	struct beat_scene_beat *b;
 	char away[80];
 
 	snprintf(away, sizeof(away), "%s-away", s->world.dir);
 	ck_assert_int_eq(rename(s->world.dir, away), 0);
 	/* A folder that is missing would be made. */
 	ck_assert_int_eq(symlink(s->world.dir, s->world.dir), 0);
-	b = scene_start(s);
+	b = beat_scene_start(s);
 	b->broker.on_state(true, false, NULL, b->broker.arg);
 	fake_store_turn(&s->store);
 	ck_assert(!b->ready);
@@ -320,23 +322,23 @@ START_TEST(a_database_that_is_away_at_the_start_is_waited_for)
 	ck_assert_int_eq(unlink(s->world.dir), 0);
 	ck_assert_int_eq(rename(away, s->world.dir), 0);
 	FAKE_WAIT(&s->store, b->ready);
-	scene_fired(s, "a", s->now_us);
-	scene_free(s);
+	beat_scene_fired(s, "a", s->now_us);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_database_of_a_newer_program_ends_it)
 {
 	struct scene *s = begin(NULL);
-	struct scene_beat *b;
+	struct beat_scene_beat *b;
 
 	world_run(&s->world, "INSERT INTO flowrra_version VALUES (999)");
-	b = scene_start(s);
+	b = beat_scene_start(s);
 	FAKE_WAIT(&s->store, b->stopped);
 	ck_assert_int_eq(b->failure.code, ERR_CONFIG);
 	ck_assert_ptr_nonnull(strstr(b->failure.msg, "999"));
 	ck_assert_uint_eq(s->store.n_submitted, 0);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
@@ -345,7 +347,7 @@ END_TEST
 START_TEST(it_stops_when_what_is_under_way_is_sent_and_marked)
 {
 	struct scene *s = begin_sending();
-	struct scene_beat *b = &s->beats[0];
+	struct beat_scene_beat *b = &s->beats[0];
 	char text[256];
 
 	beat_stop(b->beat);
@@ -359,31 +361,31 @@ START_TEST(it_stops_when_what_is_under_way_is_sent_and_marked)
 	ck_assert(!b->failed);
 	ck_assert_int_eq(SCENE_UNSENT(s), 0);
 	ck_assert_int_eq(
-	    scene_number(s, "SELECT count(*) FROM flowrra_schedulers"), 0);
-	scene_free(s);
+	    beat_scene_number(s, "SELECT count(*) FROM flowrra_schedulers"), 0);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(it_does_not_wait_for_an_answer_to_a_question)
 {
 	struct scene *s = begin(NULL);
-	struct scene_beat *b;
+	struct beat_scene_beat *b;
 
 	s->store.hold_values = true;
-	b = scene_run(s);
+	b = beat_scene_run(s);
 	FAKE_WAIT(&s->store, fake_store_unanswered(&s->store) > 0);
 	beat_stop(b->beat);
 	FAKE_WAIT(&s->store, b->stopped);
 	ck_assert(!b->failed);
 	ck_assert_uint_eq(s->store.n_submitted, 0);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(it_stops_without_the_database)
 {
 	struct scene *s = begin_sending();
-	struct scene_beat *b = &s->beats[0];
+	struct beat_scene_beat *b = &s->beats[0];
 
 	world_run(&s->world, HIDE("fires"));
 	beat_stop(b->beat);
@@ -392,19 +394,19 @@ START_TEST(it_stops_without_the_database)
 	ck_assert(!b->failed);
 	world_run(&s->world, SHOW("fires"));
 	ck_assert_int_eq(SCENE_UNSENT(s), 1);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 
 START_TEST(a_broker_that_refuses_it_ends_it)
 {
 	struct scene *s = begin(NULL);
-	struct scene_beat *b = scene_run(s);
+	struct beat_scene_beat *b = beat_scene_run(s);
 
 	fake_broker_refuse(&s->store);
 	ck_assert(b->stopped && b->failed);
 	ck_assert_int_eq(b->failure.code, ERR_REFUSED);
-	scene_free(s);
+	beat_scene_free(s);
 }
 END_TEST
 

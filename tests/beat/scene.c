@@ -13,10 +13,10 @@
 
 /* --- clocks ------------------------------------------------------------ */
 
-static int64_t scene_mono_ahead_us, scene_wall_ahead_us;
+static int64_t beat_scene_mono_ahead_us, beat_scene_wall_ahead_us;
 
 static int64_t
-scene_read(clockid_t clock)
+beat_scene_read(clockid_t clock)
 {
 	struct timespec ts;
 
@@ -25,15 +25,15 @@ scene_read(clockid_t clock)
 }
 
 static int64_t
-scene_mono_us(void)
+beat_scene_mono_us(void)
 {
-	return scene_read(CLOCK_MONOTONIC) + scene_mono_ahead_us;
+	return beat_scene_read(CLOCK_MONOTONIC) + beat_scene_mono_ahead_us;
 }
 
 static int64_t
-scene_wall_us(void)
+beat_scene_wall_us(void)
 {
-	return scene_read(CLOCK_REALTIME) + scene_wall_ahead_us;
+	return beat_scene_read(CLOCK_REALTIME) + beat_scene_wall_ahead_us;
 }
 
 /* The kernel's timers follow its own clocks. When ours are others, this timer
@@ -51,19 +51,19 @@ on_scene_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-scene_pass(struct scene *s, int64_t us)
+beat_scene_pass(struct scene *s, int64_t us)
 {
-	scene_mono_ahead_us += us;
-	scene_step(s, us);
+	beat_scene_mono_ahead_us += us;
+	beat_scene_step(s, us);
 }
 
 void
-scene_step(struct scene *s, int64_t us)
+beat_scene_step(struct scene *s, int64_t us)
 {
 	const struct timeval every = {.tv_usec = 2000};
 	unsigned int i;
 
-	scene_wall_ahead_us += us;
+	beat_scene_wall_ahead_us += us;
 	event_add(s->tick, &every);
 	for (i = 0; i < s->n_beats; i++)
 		if (!s->beats[i].stopped)
@@ -73,10 +73,10 @@ scene_step(struct scene *s, int64_t us)
 /* --- opening and closing ----------------------------------------------- */
 
 struct scene *
-scene_new(const char *setting)
+beat_scene_new(const char *setting)
 {
-	static const struct clock_source clocks = {.mono_us = scene_mono_us,
-						   .wall_us = scene_wall_us};
+	static const struct clock_source clocks = {
+	    .mono_us = beat_scene_mono_us, .wall_us = beat_scene_wall_us};
 	struct scene *s = calloc(1, sizeof(*s));
 	char *database;
 	const char *settings[3] = {NULL};
@@ -102,7 +102,7 @@ scene_new(const char *setting)
 }
 
 void
-scene_free(struct scene *s)
+beat_scene_free(struct scene *s)
 {
 	unsigned int i;
 
@@ -120,13 +120,13 @@ scene_free(struct scene *s)
 static void
 on_ready(void *arg)
 {
-	((struct scene_beat *)arg)->ready = true;
+	((struct beat_scene_beat *)arg)->ready = true;
 }
 
 static void
 on_stopped(const struct err *why, void *arg)
 {
-	struct scene_beat *b = arg;
+	struct beat_scene_beat *b = arg;
 
 	ck_assert(!b->stopped);
 	b->stopped = true;
@@ -135,11 +135,11 @@ on_stopped(const struct err *why, void *arg)
 		b->failure = *why;
 }
 
-struct scene_beat *
-scene_start(struct scene *s)
+struct beat_scene_beat *
+beat_scene_start(struct scene *s)
 {
 	static const char *const ids[SCENE_BEATS] = {"one", "two"};
-	struct scene_beat *b = &s->beats[s->n_beats];
+	struct beat_scene_beat *b = &s->beats[s->n_beats];
 	struct err err;
 
 	ck_assert_uint_lt(s->n_beats, SCENE_BEATS);
@@ -162,7 +162,7 @@ scene_start(struct scene *s)
 }
 
 void
-scene_reach(struct scene_beat *b, bool up)
+beat_scene_reach(struct beat_scene_beat *b, bool up)
 {
 	struct fake_store *store = &b->scene->store;
 
@@ -174,17 +174,17 @@ scene_reach(struct scene_beat *b, bool up)
 		FAKE_WAIT(store, b->ready);
 }
 
-struct scene_beat *
-scene_run(struct scene *s)
+struct beat_scene_beat *
+beat_scene_run(struct scene *s)
 {
-	struct scene_beat *b = scene_start(s);
+	struct beat_scene_beat *b = beat_scene_start(s);
 
-	scene_reach(b, true);
+	beat_scene_reach(b, true);
 	return b;
 }
 
 void
-scene_kill(struct scene_beat *b)
+beat_scene_kill(struct beat_scene_beat *b)
 {
 	beat_free(b->beat);
 	b->beat = NULL;
@@ -194,7 +194,7 @@ scene_kill(struct scene_beat *b)
 /* --- schedules and their fires ----------------------------------------- */
 
 struct schedule
-scene_schedule(const char *id, int64_t start_us)
+beat_scene_schedule(const char *id, int64_t start_us)
 {
 	return (struct schedule){.id = id,
 				 .task = "add",
@@ -210,7 +210,7 @@ scene_schedule(const char *id, int64_t start_us)
 }
 
 void
-scene_store(struct scene *s, const struct schedule *schedule)
+beat_scene_store(struct scene *s, const struct schedule *schedule)
 {
 	struct schedule one = *schedule;
 	char args[64], ret_id[SCHEDULE_ID_MAX + 1];
@@ -226,7 +226,7 @@ scene_store(struct scene *s, const struct schedule *schedule)
 }
 
 unsigned int
-scene_sent(struct scene *s, const char *id, int64_t fire_us)
+beat_scene_sent(struct scene *s, const char *id, int64_t fire_us)
 {
 	char entry[SCHEDULE_TASK_ID_SIZE + 2];
 	unsigned int n = 0;
@@ -242,19 +242,19 @@ scene_sent(struct scene *s, const char *id, int64_t fire_us)
 }
 
 void
-scene_fired(struct scene *s, const char *id, int64_t fire_us)
+beat_scene_fired(struct scene *s, const char *id, int64_t fire_us)
 {
-	FAKE_WAIT(&s->store, scene_sent(s, id, fire_us) > 0);
+	FAKE_WAIT(&s->store, beat_scene_sent(s, id, fire_us) > 0);
 	FAKE_WAIT(&s->store,
-		  scene_number(s,
-			       "SELECT count(*) FROM flowrra_fires WHERE"
-			       " schedule_id = '%s' AND fire_us = %lld AND"
-			       " marked_us IS NOT NULL",
-			       id, (long long)fire_us) == 1);
+		  beat_scene_number(s,
+				    "SELECT count(*) FROM flowrra_fires WHERE"
+				    " schedule_id = '%s' AND fire_us = %lld AND"
+				    " marked_us IS NOT NULL",
+				    id, (long long)fire_us) == 1);
 }
 
 void
-scene_decided(struct scene *s)
+beat_scene_decided(struct scene *s)
 {
 	const int64_t now_us = clock_wall_us();
 	static unsigned int n;
@@ -262,13 +262,13 @@ scene_decided(struct scene *s)
 	char id[32];
 
 	snprintf(id, sizeof(id), "canary%u", n++);
-	canary = scene_schedule(id, now_us);
-	scene_store(s, &canary);
-	scene_fired(s, id, now_us);
+	canary = beat_scene_schedule(id, now_us);
+	beat_scene_store(s, &canary);
+	beat_scene_fired(s, id, now_us);
 }
 
 int64_t
-scene_number(struct scene *s, const char *fmt, ...)
+beat_scene_number(struct scene *s, const char *fmt, ...)
 {
 	char *sql, *rows;
 	int64_t number;

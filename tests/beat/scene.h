@@ -24,7 +24,7 @@ struct scene {
 	struct world world;
 	struct conf *conf;
 	int64_t now_us; /* the wall clock at the start, a full second */
-	struct scene_beat {
+	struct beat_scene_beat {
 		struct scene *scene;
 		struct beat *beat;
 		struct broker_options broker; /* what it opened the fake with */
@@ -38,41 +38,41 @@ struct scene {
 
 /* Queues and records are in one store, unless `setting` ("section.key=value")
  * says otherwise; NULL: no setting. No scheduler runs yet. */
-struct scene *scene_new(const char *setting);
-void scene_free(struct scene *s);
+struct scene *beat_scene_new(const char *setting);
+void beat_scene_free(struct scene *s);
 /* One more scheduler, whose store is out of reach. */
-struct scene_beat *scene_start(struct scene *s);
+struct beat_scene_beat *beat_scene_start(struct scene *s);
 /* Its store comes into reach, and it is ready; or goes out of reach. */
-void scene_reach(struct scene_beat *b, bool up);
-/* scene_start() and scene_reach() of one. */
-struct scene_beat *scene_run(struct scene *s);
+void beat_scene_reach(struct beat_scene_beat *b, bool up);
+/* beat_scene_start() and beat_scene_reach() of one. */
+struct beat_scene_beat *beat_scene_run(struct scene *s);
 /* It is gone, in the midst of what it did. */
-void scene_kill(struct scene_beat *b);
+void beat_scene_kill(struct beat_scene_beat *b);
 
 /* Both clocks go on, as when time passes; the schedulers look at them. */
-void scene_pass(struct scene *s, int64_t us);
+void beat_scene_pass(struct scene *s, int64_t us);
 /* The wall clock alone is set. */
-void scene_step(struct scene *s, int64_t us);
+void beat_scene_step(struct scene *s, int64_t us);
 
 /* An enabled schedule every minute with misfire=once, whose first fire is at `start_us`. */
-struct schedule scene_schedule(const char *id, int64_t start_us);
-void scene_store(struct scene *s, const struct schedule *schedule);
+struct schedule beat_scene_schedule(const char *id, int64_t start_us);
+void beat_scene_store(struct scene *s, const struct schedule *schedule);
 /*
  * Waits until all that is due now has been decided: one more schedule is due
  * and the test waits for its task. It is "canary" and a number.
  */
-void scene_decided(struct scene *s);
+void beat_scene_decided(struct scene *s);
 /* How often a fire of a schedule was submitted. */
-unsigned int scene_sent(struct scene *s, const char *id, int64_t fire_us);
+unsigned int beat_scene_sent(struct scene *s, const char *id, int64_t fire_us);
 /* Waits until it was, and is marked. */
-void scene_fired(struct scene *s, const char *id, int64_t fire_us);
+void beat_scene_fired(struct scene *s, const char *id, int64_t fire_us);
 /* The number that a query of the database gives. */
-int64_t scene_number(struct scene *s, const char *fmt, ...)
+int64_t beat_scene_number(struct scene *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Fires that wait in the outbox. */
 #define SCENE_UNSENT(s)                                                        \
-	scene_number((s), "SELECT count(*) FROM flowrra_fires"                 \
-			  " WHERE waits_us IS NOT NULL")
+	beat_scene_number((s), "SELECT count(*) FROM flowrra_fires"            \
+			       " WHERE waits_us IS NOT NULL")
 
 #endif

@@ -37,7 +37,8 @@ add(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	return 0;
 }
 
-/* echo [ANY…]: gives back what it got. */
+/* echo [ANY…]: gives back what it got. "O" takes a reference of its own: the
+ * arguments stay the caller's. */
 static int
 echo(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
      json_t **result)
@@ -89,6 +90,7 @@ seconds(const json_t *args)
 	return s;
 }
 
+/* Monotonic: a clock that is set must not make a task sleep longer. */
 static double
 now(void)
 {
@@ -98,6 +100,7 @@ now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* A signal may end it early; the callers look at the clock again. */
 static void
 nap(double s)
 {
@@ -123,6 +126,7 @@ sleep_(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 					    "told to end with %.2f s of "
 					    "%.2f s left",
 					    left, s);
+		/* 20 ms: short enough to end at once in a person's eyes. */
 		nap(left < 0.02 ? left : 0.02);
 	}
 	*result = json_real(s);
@@ -231,6 +235,7 @@ struct timer {
 	double seconds;
 };
 
+/* An event that is freed does not fire. */
 static void
 free_timer(struct timer *t)
 {
@@ -238,6 +243,7 @@ free_timer(struct timer *t)
 	free(t);
 }
 
+/* After flowrra_finish() the task is gone, so its data is freed before. */
 static void
 on_time(evutil_socket_t fd, short what, void *arg)
 {

@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments of commands. */
+/*
+ * Arguments of commands, and the names of all keys and channels that are not of
+ * one queue (queue.c makes those). They stand together, since other programs
+ * read and write the same keys: a change here is a change of the format.
+ */
 #include "store/redis/arg.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 const char ARG_RECORD[] = "flowrra:task:";
+
+const char RBROKER_CONTROL[] = "flowrra:control";
+const char RBROKER_REGISTRY[] = "flowrra:registry";
+const char RBROKER_WORKERS[] = "flowrra:workers";
+const char RBROKER_WORKER[] = "flowrra:worker:";
+const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
+
+const char RRESULTS_COMPLETE[] = "flowrra:complete:";
+const char RRESULTS_EVENTS[] = "flowrra:events";
+const char RRESULTS_STATS[] = "flowrra:stats";
 
 struct slice
 arg_number(char text[ARG_NUMBER_SIZE], int64_t value)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments of commands: numbers, and names of keys. */
+/* Arguments of commands: numbers, and names of keys and channels. */
 #ifndef STORE_REDIS_ARG_H
 #define STORE_REDIS_ARG_H
 
@@ -20,5 +20,24 @@ struct slice arg_key(struct buf *key, const char *prefix, struct slice id);
 /* What the name of a record's key begins with: the broker stores pending
  * records where the results look for them. */
 extern const char ARG_RECORD[];
+
+/* Channel: orders to all workers. */
+extern const char RBROKER_CONTROL[];
+/* Hash: what workers have registered, by task name. */
+extern const char RBROKER_REGISTRY[];
+/* Sorted set: workers' ids by the time of their last heartbeat. */
+extern const char RBROKER_WORKERS[];
+/* Followed by a worker's id: its heartbeat, a key that expires. */
+extern const char RBROKER_WORKER[];
+/* Stands in a queue where a task was withdrawn: taking it out of the middle of
+ * a list would move all that is behind. */
+extern const char RBROKER_WITHDRAWN[];
+
+/* Followed by a task's id, a channel: its final record is stored. */
+extern const char RRESULTS_COMPLETE[];
+/* Channel: task events. */
+extern const char RRESULTS_EVENTS[];
+/* Hash: how many tasks succeeded and failed. */
+extern const char RRESULTS_STATS[];
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: opening, closing, the state of its connections, and the
- * worker's heartbeat.
+ * The Redis broker: opening, closing, the state of its connection for commands,
+ * and the worker's heartbeat.
  *
- * A worker begins when the connection for commands is up and the server's
- * settings are judged: it rejects a server that may drop tasks before it takes
- * the first one.
+ * A worker begins when that connection is up and the server's settings are
+ * judged: it rejects a server that may drop tasks before it takes the first
+ * one.
  */
 #include "store/redis/broker.h"
 
@@ -21,60 +21,6 @@
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
 #include "util/clock.h"
-
-/* How often what is in flight is compared with memory. A reply that was lost
- * with its connection is found at once, when that is back: this is for the
- * rest, and costs 17 lengths a queue. */
-#define RECONCILE_S 10
-/* How often the other workers are looked at. The key of a heartbeat lives a second
- * less than BROKER_HEARTBEAT_TTL_S, to make up for it. */
-#define LIVENESS_S 1
-/* Of a control message, which names a queue or a task. */
-#define REPLY_SLACK (64u << 10)
-
-const char RBROKER_CONTROL[] = "flowrra:control";
-const char RBROKER_REGISTRY[] = "flowrra:registry";
-const char RBROKER_WORKERS[] = "flowrra:workers";
-const char RBROKER_WORKER[] = "flowrra:worker:";
-const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
-
-/* --- scripts ----------------------------------------------------------- */
-
-/* Redis before 7 does not know the line with the flags. */
-static void
-choose_scripts(struct rbroker *b, bool flags)
-{
-	const char *text;
-	size_t i;
-
-	for (i = 0; i < SCRIPT_COUNT; i++) {
-		text = rscripts[i].text;
-		if (!flags && strncmp(text, "#!", 2) == 0)
-			text = strchr(text, '\n') + 1;
-		if (b->scripts[i].text != text)
-			b->scripts[i] = (struct redis_script){
-			    .name = rscripts[i].name, .text = text};
-	}
-}
-
-void
-rbroker_take_version(struct rbroker *b, struct slice info)
-{
-	const bool known = redis_info_text(info, "redis_version").p != NULL;
-
-	b->version_known = true;
-	choose_scripts(b,
-		       !known || redis_info_number(info, "redis_version") >= 7);
-}
-
-int
-rbroker_eval(struct rbroker *b, enum rscript script, redis_reply_fn *on_reply,
-	     void *arg, size_t n_keys, const struct slice *keys, size_t n_args,
-	     const struct slice *args)
-{
-	return redis_eval(b->redis, &b->scripts[script], on_reply, arg, n_keys,
-			  keys, n_args, args);
-}
 
 /* --- what the server is ------------------------------------------------ */
 
@@ -92,6 +38,11 @@ rbroker_check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
 		       found.remedy);
 }
 
+/*
+ * Runs with each connection. Queues compare lengths before settlements are sent
+ * again: a claim that nobody knows of would be hidden by one that has just been
+ * taken out.
+ */
 static void
 rbroker_start(struct rbroker *b)
 {
@@ -162,78 +113,10 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	b->opt.on_state(false, state == REDIS_REFUSED, why, b->opt.arg);
 }
 
-/* --- orders ------------------------------------------------------------ */
-
-static void
-wake_queue(struct rbroker *b, struct slice name)
-{
-	unsigned int i;
-
-	for (i = 0; i < b->n_queues; i++)
-		if (slice_eq(name, slice_of(b->queues[i].name)))
-			rqueue_wake(&b->queues[i]);
-}
-
-static void
-on_control_message(struct redis *r, struct slice channel, struct slice payload,
-		   void *arg)
-{
-	struct rbroker *b = arg;
-	struct buf scratch = BUF_INIT;
-	struct order order;
-
-	if (order_read(payload, &scratch, &order, NULL) == 0 &&
-	    order.kind == ORDER_WAKE)
-		wake_queue(b, order.subject);
-	else if (b->opt.on_control != NULL)
-		b->opt.on_control(payload, b->opt.arg);
-	buf_done(&scratch);
-}
-
-/* Listening (again): what was said meanwhile has to be found out. */
-static void
-on_control_ready(struct redis *r, void *arg)
-{
-	struct rbroker *b = arg;
-	unsigned int i;
-
-	for (i = 0; i < b->n_queues; i++)
-		rqueue_wake(&b->queues[i]);
-}
-
-static void
-on_control_state(struct redis *r, enum redis_state state, const struct err *why,
-		 void *arg)
-{
-	struct rbroker *b = arg;
-
-	if (state == REDIS_REFUSED)
-		b->opt.on_state(false, true, why, b->opt.arg);
-}
-
 /* --- workers ----------------------------------------------------------- */
 
-static void
-rbroker_on_reconcile(evutil_socket_t fd, short what, void *arg)
-{
-	struct rbroker *b = arg;
-	unsigned int i;
-
-	for (i = 0; i < b->n_queues; i++)
-		rqueue_reconcile(&b->queues[i]);
-	if (b->checked && redis_state(b->redis) == REDIS_UP)
-		rbroker_prune_workers(b);
-}
-
-static void
-rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
-{
-	struct rbroker *b = arg;
-
-	if (b->checked && redis_state(b->redis) == REDIS_UP)
-		rbroker_check_liveness(b);
-}
-
+/* No answer is awaited: the next heartbeat follows soon, and a connection that
+ * is broken shows by itself. */
 static void
 rbroker_heartbeat(struct broker *broker, struct slice description)
 {
@@ -268,6 +151,8 @@ rbroker_deregister(struct broker *broker)
 	redis_command(b->redis, NULL, NULL, 3, rem);
 }
 
+/* No answer is awaited: a task that is not registered can be submitted all the
+ * same, with the defaults. */
 static void
 register_tasks(struct broker *broker, const struct slice *names,
 	       const struct slice *descriptions, size_t n)
@@ -297,6 +182,7 @@ rbroker_name(const struct broker *broker)
 	return ((const struct rbroker *)broker)->url_name;
 }
 
+/* A worker is up only when the server was judged (`checked`). */
 static bool
 rbroker_is_up(const struct broker *broker)
 {
@@ -334,6 +220,8 @@ rbroker_close(struct broker *broker)
 	free(b);
 }
 
+/* The names show in CLIENT LIST. No limit for replies: a page of an operator's
+ * list may be larger than any task. */
 static struct redis *
 connect_redis(struct rbroker *b, struct err *err)
 {
@@ -347,64 +235,8 @@ connect_redis(struct rbroker *b, struct err *err)
 	return redis_new(b->opt.base, &options, err);
 }
 
-static int
-open_control(struct rbroker *b, struct err *err)
-{
-	const struct redis_options options = {.url = &b->url,
-					      .client_name = "flowrrad-control",
-					      .timeout_ms = b->opt.timeout_ms,
-					      .max_reply = REPLY_SLACK,
-					      .on_state = on_control_state,
-					      .on_message = on_control_message,
-					      .arg = b};
-
-	b->control = redis_new(b->opt.base, &options, err);
-	if (b->control == NULL)
-		return -1;
-	if (redis_subscribe(b->control, slice_of(RBROKER_CONTROL),
-			    on_control_ready, b) != 0)
-		return err_nomem(err);
-	return 0;
-}
-
-static int
-rbroker_open_worker(struct rbroker *b, struct err *err)
-{
-	const struct timeval tv = {.tv_sec = RECONCILE_S};
-	const struct timeval liveness = {.tv_sec = LIVENESS_S};
-	struct buf json = BUF_INIT;
-	unsigned int i;
-
-	if (b->opt.n_queues + 2 > b->opt.max_connections)
-		return err_set(err, ERR_CONFIG,
-			       "[broker] max_connections = %" PRId64
-			       ": %u queues need %u connections",
-			       b->opt.max_connections, b->opt.n_queues,
-			       b->opt.n_queues + 2);
-	scan_quote(&json, slice_of(b->opt.worker));
-	b->worker_json = buf_take(&json);
-	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
-	b->reconcile =
-	    event_new(b->opt.base, -1, EV_PERSIST, rbroker_on_reconcile, b);
-	b->liveness =
-	    event_new(b->opt.base, -1, EV_PERSIST, rbroker_on_liveness, b);
-	if (b->worker_json == NULL || b->queues == NULL ||
-	    b->reconcile == NULL || b->liveness == NULL ||
-	    asprintf(&b->worker_key, "%s%s", RBROKER_WORKER, b->opt.worker) < 0)
-		return err_nomem(err);
-	/* n_queues counts what is made, for rbroker_close(); the connections
-	 * follow when all names stand. */
-	for (i = 0; i < b->opt.n_queues; i++, b->n_queues++)
-		if (rqueue_init(&b->queues[i], b, b->opt.queues[i], i) != 0)
-			return err_nomem(err);
-	for (i = 0; i < b->n_queues; i++)
-		if (rqueue_open(&b->queues[i], err) != 0)
-			return -1;
-	event_add(b->reconcile, &tv);
-	event_add(b->liveness, &liveness);
-	return open_control(b, err);
-}
-
+/* The outbox gets its connection afterwards, because the connection's callback
+ * pushes the outbox: each needs the other. */
 static struct broker *
 rbroker_open(const struct broker_options *options, struct err *err)
 {
@@ -417,7 +249,7 @@ rbroker_open(const struct broker_options *options, struct err *err)
 	b->pub.ops = &broker_redis;
 	b->opt = *options;
 	TAILQ_INIT(&b->suspects);
-	choose_scripts(b, true);
+	rbroker_choose_scripts(b, true);
 	if (redis_url_parse(options->url, &b->url, err) != 0) {
 		err_prefix(err, "[broker] url");
 		goto fail;

@@ -2,22 +2,29 @@
 /*
  * The Redis broker, as its own files see it.
  *
- *	broker.c	the connections, and the worker's heartbeat
- *	queue.c		names of one queue, and of all that are known
+ *	broker.c	the connection for commands, and the worker's heartbeat
+ *	worker.c	a worker's queues: opened, woken, tried again
  *	claim.c		takes tasks
  *	delay.c		tasks for later
- *	settle.c	ends claims
  *	reconcile.c	finds claims that were lost
  *	takeover.c	finds workers that are dead, and takes their tasks
+ *	inflight.c	claims in memory
+ *	settle.c	ends claims
  *	submit.c	the producers' side
  *	registry.c	what workers have registered, and orders to them
  *	admin.h		leads to the operators' side
+ *	queue.c		names of one queue, and of all that are known
+ *	eval.c		scripts, as the server's version needs them
  *	arg.c		arguments of commands
+ *
+ * Calls go down this list, but for the table of operations in broker.c and the
+ * callback on_compared of a queue.
  *
  * A worker has one connection for commands, one that listens for orders, and
  * one for each queue that waits in BLMOVE while the queue is empty. Claims by
- * script, settlements and the comparison of what is in flight share the connection
- * for commands, so that their order there is their order at the server.
+ * script, settlements and the comparison of what is in flight share the
+ * connection for commands, so that their order there is their order at the
+ * server.
  */
 #ifndef STORE_REDIS_BROKER_H
 #define STORE_REDIS_BROKER_H
@@ -52,6 +59,11 @@ enum rqueue_key {
 	KEY_COUNT
 };
 
+/*
+ * A task that this worker has claimed: one entry of a shard's list at the
+ * server. It lives from the reply that brought it until the server has confirmed
+ * its settlement; the worker holds `pub` in between.
+ */
 struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
@@ -64,6 +76,11 @@ struct rclaim {
 	char bytes[];
 };
 
+/*
+ * A part of the in-flight list, and its image in memory. What the list has and
+ * memory has not is lost until a comparison finds it; what memory has and the
+ * list has not was settled, or taken over by another worker.
+ */
 struct shard {
 	char *key;
 	TAILQ_HEAD(, rclaim) claims; /* the list from its tail to its head */
@@ -75,6 +92,42 @@ struct shard {
 	unsigned int unknown; /* met, but left: their reply may still come */
 };
 
+/* Whether a worker's queue may take tasks. */
+enum rqueue_phase {
+	RQUEUE_DOWN,	   /* no connection for commands */
+	RQUEUE_RECOVERING, /* shards are compared with memory: `uncompared` */
+	RQUEUE_READY
+};
+
+/* What is known of a queue's tasks of which this worker may take some. */
+enum rqueue_content {
+	RQUEUE_MAYBE,	/* somebody has to look: the claim script */
+	RQUEUE_LOOKING, /* it is under way, and no news came since it left */
+	RQUEUE_EMPTY,	/* it left nothing: BLMOVE may wait */
+	RQUEUE_PAUSED	/* it was refused: the end of that is a wake order */
+};
+
+/* The look for due tasks: there is one at a time. */
+enum rqueue_look {
+	RQUEUE_LOOK_NONE,
+	RQUEUE_LOOK_SENT,
+	RQUEUE_LOOK_AGAIN /* sent, and something came since */
+};
+
+/* What the connection that blocks does. */
+enum rqueue_move {
+	RQUEUE_MOVE_NONE,
+	RQUEUE_MOVE_WAITS,  /* for BLMOVE, and the EXISTS behind it */
+	RQUEUE_MOVE_RETURNS /* what came during a pause: `releasing` */
+};
+
+/*
+ * One queue. Producers and operators use only the names of its keys.
+ *
+ * A worker takes tasks only when `phase` is READY. At most one claim script, one
+ * look for due tasks and one BLMOVE are under way, each with its state; the
+ * script and BLMOVE may be so at the same time.
+ */
 struct rqueue {
 	struct rbroker *broker;
 	unsigned int index;
@@ -87,24 +140,26 @@ struct rqueue {
 	struct shard shards[SHARDS];
 	unsigned int next_shard;
 	struct redis *blocking;
+	enum rqueue_phase phase;
+	enum rqueue_content content;
+	enum rqueue_look look;
+	enum rqueue_move move;
+	unsigned int uncompared; /* shards, while RECOVERING */
 	unsigned int wanted;
-	unsigned int asked; /* of those, asked for by the script */
+	unsigned int asked; /* of those, asked for by the script; 0: none is */
 	unsigned int asked_shard;
-	bool woken;	     /* a wake order came after the script was sent */
-	bool blocked;	     /* a BLMOVE is under way */
 	int64_t blocking_id; /* CLIENT ID of that connection, for UNBLOCK */
+	/* CLIENT UNBLOCK is under way, on the other connection: it may outlive
+	 * the BLMOVE that it is for, hence not a state of `move`. */
 	bool unblocking;
 	/* A task that BLMOVE brought, until it is known whether the queue is
 	 * paused; and how one is given back that should not have come. */
 	struct rclaim *held;
-	bool asked_rest;
+	bool asked_rest; /* the EXISTS was sent, too */
 	struct broker_settle releasing;
-	bool paused;
-	bool more;		   /* the queue may hold something */
-	unsigned int unreconciled; /* shards to look at before taking tasks */
-	bool recovered;		   /* looked at since the connection is up */
-	bool promoting;
-	bool promote_again;  /* something came meanwhile */
+	/* A shard was compared with memory; `last`: of a recovery, so that
+	 * tasks may be taken now. Set when the queue is opened. */
+	void (*on_compared)(struct rqueue *q, bool last);
 	struct event *due;   /* the next delayed task is due */
 	struct event *retry; /* after an error reply */
 };
@@ -136,19 +191,14 @@ struct rbroker {
 	unsigned int n_queues;
 };
 
-extern const char RBROKER_CONTROL[];
-extern const char RBROKER_REGISTRY[];
-extern const char RBROKER_WORKERS[];
-extern const char RBROKER_WORKER[]; /* followed by the worker's id */
-/* Stands in a queue where a task was withdrawn. */
-extern const char RBROKER_WITHDRAWN[];
-
 int rbroker_eval(struct rbroker *b, enum rscript script,
 		 redis_reply_fn *on_reply, void *arg, size_t n_keys,
 		 const struct slice *keys, size_t n_args,
 		 const struct slice *args);
 
-/* Chooses the scripts by the server's answer to INFO. */
+/* Chooses the scripts with or without their line of flags. */
+void rbroker_choose_scripts(struct rbroker *b, bool flags);
+/* The same by the server's answer to INFO. */
 void rbroker_take_version(struct rbroker *b, struct slice info);
 
 /* Tells the server the name of a queue, once a connection. */
@@ -161,8 +211,8 @@ int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 void rqueue_done(struct rqueue *q);
 /* Names the shards of a worker's in-flight list. */
 int rqueue_name_shards(struct rqueue *q);
-/* Opens what a worker needs to take tasks from its queues. */
-int rqueue_open(struct rqueue *q, struct err *err);
+/* Opens what a worker needs: its queues, its timers, its ear. */
+int rbroker_open_worker(struct rbroker *b, struct err *err);
 
 /* The names of a worker's in-flight list, of which `shard` says which, and of
  * its epoch; free() them. NULL when memory runs out. */
@@ -170,6 +220,9 @@ char *rqueue_shard_key(const struct rqueue *q, const char *worker,
 		       unsigned int shard);
 char *rqueue_epoch_key(const struct rqueue *q, const char *worker);
 
+/* The state of q->blocking has changed. */
+void rqueue_on_blocking_state(struct redis *r, enum redis_state state,
+			      const struct err *why, void *arg);
 /* Takes what it may, in whatever way is right now. */
 void rqueue_pump(struct rqueue *q);
 /* Something may be there: looks for waiting and for due tasks. */
@@ -188,7 +241,10 @@ void rqueue_bump_epoch(struct rqueue *q);
 void rqueue_stall(struct rqueue *q);
 /* Compares a shard of the in-flight list with memory. */
 void rqueue_reconcile_shard(struct rqueue *q, unsigned int shard);
-void rqueue_reconcile(struct rqueue *q);
+/* The same for all shards whose lengths say that it is needed. */
+void rqueue_compare(struct rqueue *q);
+/* Wakes the queue, or recovers it, in a moment. */
+void rqueue_retry_later(struct rqueue *q);
 /* The server refuses `what`: says so, and tries again in a moment. */
 void rqueue_refused(struct rqueue *q, const char *what,
 		    const struct redis_reply *reply);

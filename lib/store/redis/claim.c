@@ -2,14 +2,20 @@
 /*
  * The Redis broker: taking tasks from one queue.
  *
- * While the queue may hold something (`more`), the claim script takes as many
- * as are wanted. Once it came back with fewer, BLMOVE waits for the next, and
- * an EXISTS behind it tells whether there were others. Who puts a task where
- * these do not look (another priority, the delayed set) sends a wake order.
+ * While the queue may hold something (RQUEUE_MAYBE), the claim script takes as
+ * many as are wanted. Once it came back with fewer, BLMOVE waits for the next,
+ * and an EXISTS behind it tells whether there were others. Who puts a task
+ * where these do not look (another priority, the delayed set) sends a wake
+ * order.
  *
- * While the queue is paused the script takes nothing, and BLMOVE is not called.
- * One that was under way cannot know: so the EXISTS looks at the pause, too,
- * and what came in a pause is given back. The end of a pause is a wake order.
+ * The script takes many tasks in one round trip, but the worker has to ask;
+ * BLMOVE takes one, but the moment it is there. So a busy queue costs few
+ * commands a task, and an idle one answers without polling.
+ *
+ * While the queue is paused (RQUEUE_PAUSED) the script takes nothing, and
+ * BLMOVE is not called. One that was under way cannot know: so the EXISTS looks
+ * at the pause, too, and what came in a pause is given back
+ * (RQUEUE_MOVE_RETURNS). The end of a pause is a wake order.
  */
 #include <event2/event.h>
 #include <inttypes.h>
@@ -23,97 +29,13 @@
  * commands; a connection that is dead shows that much later than others. */
 #define BLOCK_S "5"
 #define BLOCK_MS 5000
-/* One claim: so many keep the executors busy while the next is on its way, and
- * are a short stop of the server; with not more bytes than both sides can hold
- * at once. */
+/*
+ * One claim. 512 tasks keep the executors busy while the next claim is on its
+ * way, and are a short stop of the server; the bytes are what both sides can
+ * hold at once.
+ */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
-/* After the server refused: it is full, loading, or being repaired, which takes
- * seconds at least. */
-#define RETRY_MS 500
-
-/* --- tasks that came --------------------------------------------------- */
-
-struct rclaim *
-rqueue_keep(struct rqueue *q, unsigned int shard, struct slice bytes,
-	    bool recovered)
-{
-	struct rclaim *c = malloc(sizeof(*c) + bytes.len);
-
-	if (c == NULL)
-		return NULL; /* reconciling finds it again */
-	*c = (struct rclaim){.queue = q, .shard = shard, .seen = true};
-	memcpy(c->bytes, bytes.p, bytes.len);
-	c->pub = (struct broker_claim){.queue = q->index,
-				       .bytes = {c->bytes, bytes.len},
-				       .recovered = recovered};
-	c->serial = ++q->shards[shard].serial;
-	TAILQ_INSERT_TAIL(&q->shards[shard].claims, c, link);
-	if (q->shards[shard].oldest == NULL)
-		q->shards[shard].oldest = c;
-	q->shards[shard].count++;
-	return c;
-}
-
-void
-rqueue_hand_over(struct rclaim *c)
-{
-	struct rqueue *q = c->queue;
-
-	if (q->wanted > 0)
-		q->wanted--;
-	q->broker->opt.on_claim(&c->pub, q->broker->opt.arg);
-}
-
-struct rclaim *
-rqueue_deliver(struct rqueue *q, unsigned int shard, struct slice bytes,
-	       bool recovered)
-{
-	struct rclaim *c = rqueue_keep(q, shard, bytes, recovered);
-
-	if (c != NULL)
-		rqueue_hand_over(c);
-	return c;
-}
-
-static void
-retry_later(struct rqueue *q)
-{
-	const struct timeval tv = {.tv_usec = RETRY_MS * 1000};
-
-	if (!evtimer_pending(q->retry, NULL))
-		evtimer_add(q->retry, &tv);
-}
-
-static void
-on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	struct rqueue *q = arg;
-
-	if (q->recovered)
-		rqueue_wake(q);
-	else if (redis_state(q->broker->redis) == REDIS_UP)
-		rqueue_start(q);
-}
-
-void
-rqueue_refused(struct rqueue *q, const char *what,
-	       const struct redis_reply *reply)
-{
-	struct err why;
-
-	redis_fault_err(q->broker->redis, what, reply, &why);
-	err_prefix(&why, "queue %s", q->name);
-	q->broker->opt.on_state(true, false, &why, q->broker->opt.arg);
-	retry_later(q);
-}
-
-bool
-rqueue_reply_lost(const struct redis_reply *reply)
-{
-	return redis_fault(reply) == REDIS_FAULT_LOST ||
-	       redis_fault(reply) == REDIS_FAULT_READONLY;
-}
 
 /* Who stops waits for the last answer of all queues. */
 static void
@@ -127,17 +49,22 @@ rqueue_tell_quiet(const struct rqueue *q)
 
 /* --- the claim script -------------------------------------------------- */
 
+/*
+ * The script says what the queue held when it ran. News that came since it was
+ * sent (a wake order, due tasks) may be of later, so they win over "nothing
+ * left".
+ */
 static void
 take_claimed(struct rqueue *q, const struct redis_reply *reply)
 {
 	size_t i, n = redis_reply_count(reply);
 	enum redis_fault fault = redis_fault(reply);
 	unsigned int asked = q->asked;
-	bool woken = q->woken;
+	const bool news = q->content != RQUEUE_LOOKING;
 	struct slice task;
 
 	q->asked = 0;
-	q->woken = false;
+	q->content = RQUEUE_MAYBE;
 	if (rqueue_reply_lost(reply))
 		return; /* recovery finds what was claimed */
 	if (fault == REDIS_FAULT_SCRIPT) {
@@ -145,18 +72,19 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		return;
 	}
 	if (fault != REDIS_FAULT_NONE) {
-		q->more = false;
+		q->content = RQUEUE_EMPTY;
 		rqueue_refused(q, "claiming", reply);
 		return;
 	}
 	/* Instead of tasks, a word: the queue is paused. */
-	q->paused = redis_reply_type(reply) == REDIS_STRING;
-	if (n < asked)
-		q->more = woken;
+	if (n < asked && !news)
+		q->content = redis_reply_type(reply) == REDIS_STRING
+				 ? RQUEUE_PAUSED
+				 : RQUEUE_EMPTY;
 	for (i = 0; i < n; i++) {
 		task = redis_reply_string(redis_reply_at(reply, i));
 		if (task.len == 0) {
-			q->more = true;
+			q->content = RQUEUE_MAYBE;
 			rqueue_reconcile_shard(q, q->asked_shard);
 		} else {
 			rqueue_deliver(q, q->asked_shard, task, false);
@@ -202,6 +130,7 @@ rqueue_claim(struct rqueue *q, unsigned int count)
 
 	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 5, keys, 4, args) != 0)
 		return;
+	q->content = RQUEUE_LOOKING;
 	q->asked = count;
 	q->asked_shard = shard;
 }
@@ -234,7 +163,7 @@ take_moved(struct rqueue *q, const struct redis_reply *reply)
 		return; /* pumped when the connection is back */
 	if (fault == REDIS_FAULT_FULL) {
 		/* The claim script may what BLMOVE may not. */
-		retry_later(q);
+		rqueue_retry_later(q);
 	} else if (fault != REDIS_FAULT_NONE) {
 		rqueue_refused(q, "BLMOVE", reply);
 	} else if (redis_reply_type(reply) == REDIS_STRING) {
@@ -250,7 +179,10 @@ take_moved(struct rqueue *q, const struct redis_reply *reply)
 static void
 rqueue_on_released(struct broker_settle *settle)
 {
-	rqueue_pump(settle->arg);
+	struct rqueue *q = settle->arg;
+
+	q->move = RQUEUE_MOVE_NONE;
+	rqueue_pump(q);
 }
 
 /* It goes where it came from: among those of priority 0. */
@@ -262,7 +194,8 @@ rqueue_release(struct rqueue *q, struct rclaim *c)
 					      .on_done = rqueue_on_released,
 					      .arg = q};
 	/* Whether the pause lasts, the script says. */
-	q->more = true;
+	q->content = RQUEUE_MAYBE;
+	q->move = RQUEUE_MOVE_RETURNS;
 	rbroker_settle(&q->broker->pub, &q->releasing);
 }
 
@@ -273,7 +206,7 @@ conclude(struct rqueue *q, bool paused)
 	struct rclaim *c = q->held;
 
 	q->held = NULL;
-	q->blocked = false;
+	q->move = RQUEUE_MOVE_NONE;
 	if (c != NULL && paused)
 		rqueue_release(q, c);
 	else if (c != NULL)
@@ -300,7 +233,8 @@ on_rest_told(struct redis *r, const struct redis_reply *reply, void *arg)
 	const int64_t n = redis_reply_integer(reply);
 	struct rqueue *q = arg;
 
-	q->more = q->more || (n & 1) != 0;
+	if ((n & 1) != 0)
+		q->content = RQUEUE_MAYBE;
 	conclude(q, redis_fault(reply) != REDIS_FAULT_NONE || (n & 2) != 0);
 	rqueue_pump(q);
 }
@@ -320,7 +254,7 @@ wait_for_one(struct rqueue *q)
 	if (redis_command_blocking(q->blocking, BLOCK_MS, on_moved, q, 6,
 				   move) != 0)
 		return;
-	q->blocked = true;
+	q->move = RQUEUE_MOVE_WAITS;
 	q->asked_rest =
 	    redis_command(q->blocking, on_rest_told, q, 4, rest) == 0;
 }
@@ -355,9 +289,9 @@ on_client_id(struct redis *r, const struct redis_reply *reply, void *arg)
 	q->blocking_id = redis_reply_integer(reply);
 }
 
-static void
-on_blocking_state(struct redis *r, enum redis_state state,
-		  const struct err *why, void *arg)
+void
+rqueue_on_blocking_state(struct redis *r, enum redis_state state,
+			 const struct err *why, void *arg)
 {
 	struct rqueue *q = arg;
 	struct rbroker *b = q->broker;
@@ -369,7 +303,7 @@ on_blocking_state(struct redis *r, enum redis_state state,
 		return;
 	redis_command(r, on_client_id, q, 2, argv);
 	/* What an answer that was lost has brought lies in shard 0. */
-	if (q->recovered)
+	if (q->phase == RQUEUE_READY)
 		rqueue_reconcile_shard(q, 0);
 	rqueue_pump(q);
 }
@@ -381,42 +315,26 @@ rqueue_pump(struct rqueue *q)
 {
 	unsigned int want;
 
-	if (!q->recovered || redis_state(q->broker->redis) != REDIS_UP)
+	if (q->phase != RQUEUE_READY ||
+	    redis_state(q->broker->redis) != REDIS_UP)
 		return;
-	if (q->wanted == 0 || (q->paused && !q->more)) {
-		if (q->blocked && !q->unblocking && q->blocking_id != 0)
+	if (q->wanted == 0 || q->content == RQUEUE_PAUSED) {
+		if (q->move == RQUEUE_MOVE_WAITS && !q->unblocking &&
+		    q->blocking_id != 0)
 			unblock(q);
 		return;
 	}
 	/* One claim at a time: what is freed meanwhile makes the next larger.
 	 */
-	if (q->more && q->asked == 0) {
+	if (q->content == RQUEUE_MAYBE && q->asked == 0) {
 		want = q->wanted < CLAIM_MAX ? q->wanted : CLAIM_MAX;
 		rqueue_claim(q, want);
-	} else if (!q->more && !q->blocked && !q->unblocking &&
-		   q->releasing.claim == NULL && !q->shards[0].reconciling &&
+	} else if (q->content == RQUEUE_EMPTY && q->move == RQUEUE_MOVE_NONE &&
+		   !q->unblocking && !q->shards[0].reconciling &&
 		   !evtimer_pending(q->retry, NULL) &&
 		   redis_state(q->blocking) == REDIS_UP) {
 		wait_for_one(q);
 	}
-}
-
-void
-rqueue_wake(struct rqueue *q)
-{
-	q->more = true;
-	q->woken = q->asked > 0;
-	rqueue_promote(q);
-	rqueue_pump(q);
-}
-
-void
-rqueue_stall(struct rqueue *q)
-{
-	q->recovered = false;
-	q->unreconciled = 0;
-	evtimer_del(q->due);
-	evtimer_del(q->retry);
 }
 
 void
@@ -435,29 +353,8 @@ rbroker_idle(const struct broker *broker)
 	unsigned int i;
 
 	for (i = 0; i < b->n_queues; i++)
-		if (b->queues[i].asked > 0 || b->queues[i].blocked)
+		if (b->queues[i].asked > 0 ||
+		    b->queues[i].move == RQUEUE_MOVE_WAITS)
 			return false;
 	return true;
-}
-
-int
-rqueue_open(struct rqueue *q, struct err *err)
-{
-	struct rbroker *b = q->broker;
-	const struct redis_options options = {
-	    .url = &b->url,
-	    .client_name = "flowrrad-queue",
-	    .timeout_ms = b->opt.timeout_ms,
-	    /* More than one task of the largest size: see rqueue_reconcile_shard(). */
-	    .max_reply = b->opt.max_task + (64u << 10),
-	    .on_state = on_blocking_state,
-	    .arg = q};
-
-	q->due = evtimer_new(b->opt.base, rqueue_on_due, q);
-	q->retry = evtimer_new(b->opt.base, on_retry, q);
-	if (q->due == NULL || q->retry == NULL || rqueue_name_shards(q) != 0)
-		return err_nomem(err);
-	q->more = true;
-	q->blocking = redis_new(b->opt.base, &options, err);
-	return q->blocking ? 0 : -1;
 }

@@ -2,9 +2,10 @@
 /*
  * The Redis broker: delayed tasks.
  *
- * They wait in a sorted set by the time at which they are due, which the scripts
- * take from the server's clock. promote.lua moves what is due, and says how long
- * the next one still has; a timer asks again then.
+ * They wait in a sorted set by the time at which they are due, which the
+ * scripts take from the server's clock: the clocks of producers and workers
+ * need not agree. promote.lua moves what is due, and says how long the next one
+ * still has; a timer asks again then.
  */
 #include <event2/event.h>
 
@@ -22,8 +23,8 @@
 static void
 end_look(struct rqueue *q, bool again)
 {
-	again = again || q->promote_again;
-	q->promoting = q->promote_again = false;
+	again = again || q->look == RQUEUE_LOOK_AGAIN;
+	q->look = RQUEUE_LOOK_NONE;
 	if (again)
 		rqueue_promote(q);
 }
@@ -37,7 +38,7 @@ look_has_failed(struct rqueue *q, const struct redis_reply *reply)
 		return false;
 	if (rqueue_reply_lost(reply)) {
 		/* Another look follows when the connection is back. */
-		q->promoting = q->promote_again = false;
+		q->look = RQUEUE_LOOK_NONE;
 		return true;
 	}
 	if (fault != REDIS_FAULT_SCRIPT)
@@ -71,7 +72,7 @@ on_promoted(struct redis *r, const struct redis_reply *reply, void *arg)
 	/* 0: more were due than one call moves. */
 	end_look(q, left_ms == 0);
 	if (moved > 0) {
-		q->more = true;
+		q->content = RQUEUE_MAYBE;
 		rqueue_pump(q);
 	}
 }
@@ -85,14 +86,16 @@ rqueue_promote(struct rqueue *q)
 	const struct slice args[] = {slice_of(RBROKER_CONTROL),
 				     slice_of(q->wake)};
 
-	if (!q->recovered)
+	if (q->phase != RQUEUE_READY)
 		return;
-	q->promote_again = q->promoting;
-	if (q->promoting)
+	if (q->look != RQUEUE_LOOK_NONE) {
+		q->look = RQUEUE_LOOK_AGAIN;
 		return;
+	}
 	evtimer_del(q->due);
-	q->promoting = rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted, q,
-				    3, keys, 2, args) == 0;
+	if (rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted, q, 3, keys, 2,
+			 args) == 0)
+		q->look = RQUEUE_LOOK_SENT;
 }
 
 void

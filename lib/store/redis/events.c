@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis backend: task events, on a channel; and the connection that carries
- * all subscriptions.
+ * The Redis backend: task events, on a channel.
+ *
+ * They are for people who look on (flowrractl events, a dashboard): they may be
+ * lost, and nothing waits for them. A worker sends none while nobody listens.
  */
 #include <event2/event.h>
 #include <stdlib.h>
@@ -11,11 +13,6 @@
 /* A subscriber is noticed within this time; a worker without one is spared the
  * events, at the price of one PUBSUB a second. */
 #define SUBSCRIBER_CHECK_S 1
-/* An event carries a record: arguments and a result of up to 32 MiB each, and
- * room for escapes and the rest. */
-#define MESSAGE_MAX (80u << 20)
-
-const char RRESULTS_EVENTS[] = "flowrra:events";
 
 /* --- telling ----------------------------------------------------------- */
 
@@ -71,49 +68,6 @@ rresults_event(struct results *results, struct slice event)
 
 /* --- listening --------------------------------------------------------- */
 
-static void
-on_listener_state(struct redis *redis, enum redis_state state,
-		  const struct err *why, void *arg)
-{
-	struct rresults *r = arg;
-
-	r->reply_ready = false;
-	if (state != REDIS_REFUSED)
-		return;
-	rresults_watches_refused(r, why);
-	r->opt.on_state(false, true, why, r->opt.arg);
-}
-
-static void
-revents_on_message(struct redis *redis, struct slice channel,
-		   struct slice payload, void *arg)
-{
-	struct rresults *r = arg;
-
-	if (rresults_reply_message(r, channel, payload))
-		return;
-	if (!slice_eq(channel, slice_of(RRESULTS_EVENTS)))
-		rresults_watches_message(r, channel);
-	else if (r->on_event != NULL)
-		r->on_event(payload, NULL, r->on_event_arg);
-}
-
-int
-rresults_open_listener(struct rresults *r, struct err *err)
-{
-	const struct redis_options options = {.url = &r->url,
-					      .client_name = "flowrra-watch",
-					      .timeout_ms = r->opt.timeout_ms,
-					      .max_reply = MESSAGE_MAX,
-					      .on_state = on_listener_state,
-					      .on_message = revents_on_message,
-					      .arg = r};
-
-	if (r->listener == NULL)
-		r->listener = redis_new(r->opt.base, &options, err);
-	return r->listener ? 0 : -1;
-}
-
 /* The server confirms the subscription: the first time, or once more, after it
  * was lost (a listener that is too slow is thrown out, too). */
 static void
@@ -132,6 +86,18 @@ on_subscribed(struct redis *redis, void *arg)
 		redis_name(redis));
 	/* At last: it may close the backend. */
 	r->on_event((struct slice){NULL, 0}, &err, r->on_event_arg);
+}
+
+bool
+rresults_event_message(struct rresults *r, struct slice channel,
+		       struct slice payload)
+{
+	if (!slice_eq(channel, slice_of(RRESULTS_EVENTS)))
+		return false;
+	/* NULL: a message that was under way when the listener left. */
+	if (r->on_event != NULL)
+		r->on_event(payload, NULL, r->on_event_arg);
+	return true;
 }
 
 int

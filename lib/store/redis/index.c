@@ -18,14 +18,12 @@
 #include "store/redis/results.h"
 #include "store/redis/scripts.h"
 
-/* One command takes so many ids: a script cannot take many more, since Lua's
- * unpack() fails at about 8000. */
+/* IDs in one command. A script cannot take many more: Lua's unpack() fails at
+ * about 8000. */
 #define BATCH_MAX 1000
-/* The list is cut when it is longer than it has to be by this much: one LTRIM for
- * a thousand tasks, and one list in a hundred parts too long. */
+/* The list is cut when it is longer than it has to be by this: one LTRIM for a
+ * thousand tasks, and one list in a hundred parts too long. */
 #define TRIM_EVERY 1000
-
-const char RRESULTS_STATS[] = "flowrra:stats";
 
 /* A note under way. */
 struct note {

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What may be wrong with a Redis server. Each check is a function of the
- * server's answers alone, so that tests need no server that is wrong.
+ * What may be wrong with a Redis server: many of its usual settings suit a
+ * cache and lose tasks. An operator asks for all checks, and a worker makes
+ * those of eviction and persistence before it takes a task.
+ *
+ * Each check is a function of the server's answers alone, so that tests need no
+ * server that is wrong. A field that the server does not tell (an older
+ * version, a service that hides it) is never a finding.
  */
 #include "store/redis/info.h"
 
@@ -10,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A process that forks stands still meanwhile, and so do all tasks: half a second
- * shows to those who wait for results. */
+/* A process that forks stands still meanwhile, and so do all tasks: half a
+ * second shows to those who wait for results. */
 #define FORK_MAX_US 500000
 /* Times of tasks come from both clocks. NTP keeps them within milliseconds; two
  * seconds show in delays and in lists. */
@@ -19,6 +24,7 @@
 /* Of memory, and of clients: time is left to do something. */
 #define NEARLY_FULL 0.8
 
+/* INFO is lines "name:value" with headings between them. */
 struct slice
 redis_info_text(struct slice info, const char *name)
 {
@@ -39,6 +45,9 @@ redis_info_text(struct slice info, const char *name)
 	return (struct slice){NULL, 0};
 }
 
+/*
+ * 0 for a field that is missing. "7.2.4" gives 7: the number ends at the point.
+ */
 int64_t
 redis_info_number(struct slice info, const char *name)
 {
@@ -111,6 +120,7 @@ redis_check_eviction(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* What has happened is reported even if the policy is right by now. */
 static bool
 check_evicted(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -128,6 +138,8 @@ check_evicted(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* Without a limit of its own the server has that of the machine, where the
+ * kernel ends it. */
 static bool
 check_memory(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -148,6 +160,8 @@ check_memory(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* Snapshots are minutes apart, the append-only file is a second behind: the
+ * first is a warning, neither is an error. */
 bool
 redis_check_persistence(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -168,6 +182,7 @@ redis_check_persistence(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* Linux writes dirty pages after 30 seconds by default. */
 static bool
 check_fsync(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -183,6 +198,7 @@ check_fsync(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* Only the first that applies: all three have the same cause, a disk. */
 static bool
 check_writes(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -209,6 +225,9 @@ check_writes(const struct redis_info *i, struct redis_finding *ret)
 	return false;
 }
 
+/*
+ * fork() copies the page tables, which takes longer the more memory there is.
+ */
 static bool
 check_fork(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -226,6 +245,8 @@ check_fork(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* A worker has a connection for each queue, so the limit comes sooner than
+ * people expect. */
 static bool
 check_clients(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -248,6 +269,7 @@ check_clients(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* Due times are the server's, deadlines the worker's. */
 static bool
 check_clock(const struct redis_info *i, struct redis_finding *ret)
 {
@@ -264,6 +286,7 @@ check_clock(const struct redis_info *i, struct redis_finding *ret)
 	return true;
 }
 
+/* In the order of the report. */
 redis_check_fn *const redis_checks[] = {
     rinfo_check_version, check_role,   redis_check_eviction,
     check_evicted,	 check_memory, redis_check_persistence,

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis backend: lists and counts of the tasks that have ended. */
+/*
+ * The Redis backend: lists and counts of the tasks that have ended.
+ *
+ * The list has only IDs; the script (recent.lua) fetches their records in the
+ * same call, and says where the next page begins. Records may be gone (their
+ * time to live) or say something else by now, so a page may hold fewer than
+ * asked for while more follow.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +25,8 @@
  * to it without loss. */
 #define PLACE_MAX 999999999
 
+/* A request for one page. It is sent again when the server has forgotten the
+ * script, hence the copy of the cursor. */
 struct listing {
 	struct redis_request request; /* that it begins with */
 	struct rresults *results;
@@ -53,6 +62,7 @@ belongs(struct slice record, bool failed)
 	return yes;
 }
 
+/* The first element is the next cursor, the others are records. */
 static void
 tell_page(const struct listing *l, const struct redis_reply *reply)
 {
@@ -121,6 +131,7 @@ on_listed(struct redis_request *request, const struct redis_reply *reply)
 	free(l);
 }
 
+/* A bad cursor is reported from the loop, as all answers are. */
 void
 rresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)
@@ -180,6 +191,8 @@ on_counted(struct redis_request *request, const struct redis_reply *reply)
 	free(call);
 }
 
+/* The totals are kept as fields of a hash, since the lists are cut. A field
+ * that does not exist is NIL, which counts as 0. */
 void
 rresults_counts(struct results *results, results_record_fn *on_record,
 		void *arg)

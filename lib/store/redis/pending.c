@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis backend: pending records, made and taken away, where the queues live
- * in another store. (If they live here, the broker stores the records with the
- * tasks: submit.c.)
+ * The Redis backend: pending records, made and taken away, where the queues
+ * live in another store. (If they live here, the broker stores the records with
+ * the tasks: submit.c.)
  */
 #include <stdlib.h>
 
 #include "store/redis/results.h"
 
+/* The batch of one rresults_create(): the arrays are the caller's, who keeps
+ * them until on_done. An error stays with its record; the others go on. */
 struct creation {
 	struct rresults *results;
 	const struct slice *ids;
@@ -27,6 +29,7 @@ created(struct creation *c)
 	free(c);
 }
 
+/* NX makes an ID that was used before an error instead of a lost record. */
 static void
 rpending_on_created(struct redis_request *request,
 		    const struct redis_reply *reply)
@@ -97,6 +100,11 @@ rresults_create(struct results *results, const struct slice *ids,
 	created(c);
 }
 
+/*
+ * For tasks whose submission failed after their records were stored. A record
+ * that stays behind looks pending for ever, which misleads but loses nothing:
+ * so no answer is awaited. UNLINK frees the memory in the background.
+ */
 void
 rresults_forget(struct results *results, const struct slice *ids, size_t n)
 {
@@ -115,6 +123,7 @@ rresults_forget(struct results *results, const struct slice *ids, size_t n)
 	buf_done(&key);
 }
 
+/* The record that is handed over is empty: only success or failure counts. */
 static void
 on_reopened(struct redis_request *request, const struct redis_reply *reply)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: queues' names, opened and closed.
+ * The Redis broker: names of a queue's keys, and which queues the server knows.
  *
  * All keys of a queue but its own name stand in braces around that, so that a
- * cluster keeps them in one slot: scripts may use keys of one slot only.
+ * cluster keeps them in one slot: scripts may use keys of one slot only. The
+ * list itself has no braces because other producers push to that name; its slot
+ * is the same, since the braces hold just that.
  */
 #include <event2/event.h>
 #include <search.h>
@@ -14,6 +16,7 @@
 #include "codec/order.h"
 #include "store/redis/broker.h"
 
+/* The waiting list has the queue's own name. */
 static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_WAITING] = NULL,
     [KEY_LEVELS] = "levels",
@@ -27,6 +30,9 @@ static const char *const key_suffixes[KEY_COUNT] = {
 
 /* --- opening ----------------------------------------------------------- */
 
+/*
+ * The wake order is made here, too: it goes into nearly each script as it is.
+ */
 static int
 make_keys(struct rqueue *q, const char *prefix, const char *name)
 {
@@ -49,6 +55,8 @@ make_keys(struct rqueue *q, const char *prefix, const char *name)
 	return 0;
 }
 
+/* Enough for a producer and an operator, who need only names; a worker adds the
+ * rest (worker.c). */
 int
 rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 	    unsigned int index)
@@ -62,6 +70,7 @@ rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 	return 0;
 }
 
+/* Shard 0, which BLMOVE fills, has no number. */
 char *
 rqueue_shard_key(const struct rqueue *q, const char *worker, unsigned int shard)
 {
@@ -87,6 +96,7 @@ rqueue_epoch_key(const struct rqueue *q, const char *worker)
 		   : key;
 }
 
+/* Made once: the names are part of each claim and settlement. */
 int
 rqueue_name_shards(struct rqueue *q)
 {
@@ -105,6 +115,11 @@ rqueue_name_shards(struct rqueue *q)
 	return q->epoch_key != NULL ? 0 : -1;
 }
 
+/*
+ * The connection first, since its callbacks use the rest. Claims that are left
+ * lie in the in-flight list of the server: the worker that comes back, or
+ * another one, finds them there.
+ */
 void
 rqueue_done(struct rqueue *q)
 {
@@ -132,8 +147,8 @@ rqueue_done(struct rqueue *q)
 
 /* --- names that the server was told of ---------------------------------- */
 
-/* So many are remembered, less than 100 KiB; a producer with more queues than that
- * sends some names again. */
+/* Names that are remembered: less than 100 KiB. A producer with more queues
+ * than that sends some names again. */
 #define NAMED_MAX 1000
 
 static int
@@ -142,6 +157,11 @@ rqueue_compare_names(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+/*
+ * The set of names is for people who list queues. Nothing depends on it, so the
+ * command's answer is not looked at, and a name that was lost is sent again by
+ * the next connection.
+ */
 void
 rbroker_name_queue(struct rbroker *b, const char *name)
 {

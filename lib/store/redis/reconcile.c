@@ -18,18 +18,26 @@
 
 #include "store/redis/broker.h"
 
+/*
+ * The last shard of a recovery makes the queue ready, and not sooner: what is
+ * found counts against what the worker wants, so that it does not take more
+ * than it can run.
+ */
 static void
 rshard_reconciled(struct shard *shard)
 {
 	struct rqueue *q = shard->queue;
 
+	bool last = false;
+
 	shard->reconciling = false;
-	if (q->recovered || q->unreconciled == 0) {
-		rqueue_pump(q);
-	} else if (--q->unreconciled == 0) {
-		q->recovered = true;
-		rqueue_wake(q);
+	if (q->phase == RQUEUE_RECOVERING) {
+		if (--q->uncompared > 0)
+			return;
+		q->phase = RQUEUE_READY;
+		last = true;
 	}
+	q->on_compared(q, last);
 }
 
 /* The server cannot say now: nothing is claimed before it can. */
@@ -45,6 +53,8 @@ rshard_failed(struct shard *shard, const struct redis_reply *reply)
 			       reply);
 }
 
+/* A task may be in the list twice, byte for byte (a producer may push it so):
+ * each entry needs a claim of its own, hence `seen`. */
 static struct rclaim *
 rshard_find(struct shard *shard, struct slice task)
 {
@@ -63,7 +73,7 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 	struct rqueue *q = shard->queue;
 	unsigned int index = (unsigned int)(shard - q->shards);
 	unsigned int left_before = shard->unknown;
-	bool certain = index != 0 || !q->blocked;
+	bool certain = index != 0 || q->move != RQUEUE_MOVE_WAITS;
 	struct rclaim *c;
 	struct slice task;
 	size_t i;
@@ -93,6 +103,8 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 	rshard_reconciled(shard);
 }
 
+/* The script also buries what is too large to be handed out, and removes what
+ * was withdrawn: both lie in the list, and no worker could settle them. */
 void
 rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
 {
@@ -114,6 +126,11 @@ rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
 		shard->reconciling = true;
 }
 
+/*
+ * A list that is shorter is no reason: settlements that are confirmed leave
+ * memory a moment later than the list. While something is there too much, the
+ * length shows it again the next time.
+ */
 static void
 rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
 {
@@ -132,9 +149,8 @@ rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
 		rshard_reconciled(shard);
 }
 
-/* Asks for the lengths of all shards, and looks at those that are too long. */
-static void
-compare_lengths(struct rqueue *q)
+void
+rqueue_compare(struct rqueue *q)
 {
 	unsigned int i;
 
@@ -161,23 +177,12 @@ rqueue_start(struct rqueue *q)
 	unsigned int i;
 
 	rbroker_name_queue(q->broker, q->name);
-	q->recovered = false;
-	q->unreconciled = SHARDS;
+	q->phase = RQUEUE_RECOVERING;
+	q->uncompared = SHARDS;
 	for (i = 0; i < SHARDS; i++)
 		q->shards[i].reconciling = false;
 	/* Before the list is read: a worker that believes this one dead must not
 	 * take what this one is about to find. See takeover.c. */
 	rqueue_bump_epoch(q);
-	compare_lengths(q);
-}
-
-void
-rqueue_reconcile(struct rqueue *q)
-{
-	if (!q->recovered)
-		return;
-	compare_lengths(q);
-	/* Should the word of its end have been lost. */
-	if (q->paused)
-		rqueue_wake(q);
+	rqueue_compare(q);
 }

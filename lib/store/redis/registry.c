@@ -58,6 +58,8 @@ answer_names(const struct registry_query *q, const struct redis_reply *reply)
 	free(names);
 }
 
+/* The kind of the reply tells which question it answers: HKEYS has an array,
+ * HGET a string or nothing, PUBLISH a number that nobody needs. */
 static void
 rregistry_on_answer(struct redis_request *request,
 		    const struct redis_reply *reply)
@@ -124,6 +126,8 @@ rbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
 	rregistry_ask(b, on_value, arg, 2, argv);
 }
 
+/* Success says that the server has published the order, not that a worker has
+ * obeyed it: the caller looks for the effect. */
 void
 rbroker_control(struct broker *b, struct slice message,
 		broker_value_fn *on_sent, void *arg)

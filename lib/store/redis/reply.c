@@ -81,7 +81,7 @@ rresults_reply_message(struct rresults *r, struct slice channel,
 	if (r->reply_channel == NULL ||
 	    !slice_eq(channel, slice_of(r->reply_channel)))
 		return false;
-	/* Anybody can publish: what is no final record is nothing. */
+	/* Anybody can publish: what is not a final record is ignored. */
 	if (result_decode(payload, &scratch, &result, NULL) == 0 &&
 	    result_status_final(result.status))
 		rresults_watches_reply(r, result.task_id, payload);

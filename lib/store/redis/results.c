@@ -1,74 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis backend: opening, closing, and reading one record.
+ * The Redis backend: opening, closing, and reading one record. The files below
+ * it do the rest; the table at the end names all operations.
  *
- * There is one connection for commands from the start, and one that listens from
- * when somebody does: a worker does not.
+ * There is one connection for commands from the start, and one that listens
+ * from when somebody does: a worker does not.
  */
 #include "store/redis/results.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 
-const char RRESULTS_COMPLETE[] = "flowrra:complete:";
-
-/* --- requests ---------------------------------------------------------- */
-
-void
-rresults_command(struct redis_request *request, struct redis_args argv)
-{
-	if (redis_request_command(request, argv) != 0)
-		redis_request_later(request);
-}
-
-void
-rresults_eval(struct redis_request *request, const struct redis_script *script,
-	      struct redis_args keys, struct redis_args args)
-{
-	if (redis_request_eval(request, script, keys, args) != 0)
-		redis_request_later(request);
-}
-
-struct rresults_request *
-rresults_request_new(struct rresults *r, redis_request_fn *on_reply, void *arg)
-{
-	struct rresults_request *request = malloc(sizeof(*request));
-
-	if (request != NULL)
-		*request = (struct rresults_request){
-		    .request = {.queue = r->requests, .on_reply = on_reply},
-		    .results = r,
-		    .arg = arg};
-	return request;
-}
-
-struct rresults_request *
-rresults_request_record(struct results *results, redis_request_fn *on_reply,
-			results_record_fn *on_record, void *arg)
-{
-	struct rresults_request *request =
-	    rresults_request_new((struct rresults *)results, on_reply, arg);
-	struct err err;
-
-	if (request == NULL) {
-		err_nomem(&err);
-		on_record((struct slice){NULL, 0}, &err, arg);
-		return NULL;
-	}
-	request->on_record = on_record;
-	return request;
-}
-
 /* --- one record -------------------------------------------------------- */
 
-struct slice
-rresults_record(const struct redis_reply *reply)
-{
-	if (redis_reply_type(reply) != REDIS_STRING)
-		return (struct slice){NULL, 0};
-	return redis_reply_string(reply);
-}
-
+/* A record that does not exist is an answer, not an error: p == NULL. */
 static void
 on_got(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -104,6 +49,9 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 
 /* --- opening and closing ----------------------------------------------- */
 
+/*
+ * Called by the connection for commands; the listener's state is listener.c's.
+ */
 static void
 rresults_on_state(struct redis *redis, enum redis_state state,
 		  const struct err *why, void *arg)
@@ -120,12 +68,24 @@ rresults_on_state(struct redis *redis, enum redis_state state,
 			r->opt.arg);
 }
 
+/* The channel says whose a message is. Replies come first: they are the most
+ * frequent where there are any. */
+static void
+rresults_on_message(struct rresults *r, struct slice channel,
+		    struct slice payload)
+{
+	if (!rresults_reply_message(r, channel, payload) &&
+	    !rresults_event_message(r, channel, payload))
+		rresults_watches_message(r, channel);
+}
+
 static const char *
 rresults_name(const struct results *results)
 {
 	return ((const struct rresults *)results)->url_name;
 }
 
+/* The listener does not count: those who wait hear of its errors themselves. */
 static bool
 rresults_is_up(const struct results *results)
 {
@@ -154,6 +114,8 @@ rresults_close(struct results *results)
 	free(r);
 }
 
+/* Connections are made at last: what they call back must be complete. The
+ * server need not be up; nothing here waits for it. */
 static struct results *
 rresults_open(const struct results_options *options, struct err *err)
 {
@@ -169,6 +131,8 @@ rresults_open(const struct results_options *options, struct err *err)
 	}
 	r->pub.ops = &results_redis;
 	r->opt = *options;
+	r->heard.on_message = rresults_on_message;
+	r->heard.on_refused = rresults_watches_refused;
 	TAILQ_INIT(&r->awaited);
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		TAILQ_INIT(&r->topics[i]);

@@ -2,7 +2,9 @@
 /*
  * The Redis backend, as its own files see it.
  *
- *	results.c	opening, closing, reading one record
+ *	results.c	opening, closing, reading one record; whose a message is
+ *	ask.c		requests, and their answers
+ *	listener.c	the connection for subscriptions
  *	records.c	stores records of tasks that run or have run
  *	index.c		notes which tasks have ended
  *	list.c		lists and counts those
@@ -10,6 +12,8 @@
  *	watch.c		waits for records
  *	reply.c		final records that travel to their producer
  *	events.c	task events, published and listened to
+ *
+ * Calls go down: results.c calls all of them, they call ask.c and listener.c.
  */
 #ifndef STORE_REDIS_RESULTS_H
 #define STORE_REDIS_RESULTS_H
@@ -24,9 +28,11 @@
 /* A client that waits for a thousand tasks has four of them in each. */
 #define TOPIC_BUCKETS 256
 
+struct rresults;
 struct topic;
 
-/* Tasks that have ended in this turn of the loop, in one way. */
+/* Tasks that have ended in this turn of the loop, in one way: noted together
+ * when it ends (index.c). */
 struct ended {
 	struct buf ids; /* each with a NUL behind */
 	unsigned int n;
@@ -47,6 +53,13 @@ struct rresults {
 	struct event *turn_is_over; /* they are noted */
 
 	struct redis *listener; /* subscriptions; made by the first of them */
+	/* What the listener hears; set when the backend is opened. */
+	struct {
+		void (*on_message)(struct rresults *r, struct slice channel,
+				   struct slice payload);
+		/* It will never be let in again. */
+		void (*on_refused)(struct rresults *r, const struct err *why);
+	} heard;
 	TAILQ_HEAD(topic_list, topic) topics[TOPIC_BUCKETS];
 	results_event_fn *on_event;
 	void *on_event_arg;
@@ -61,6 +74,8 @@ struct rresults {
 	    *subscriber_check; /* asks now and then who listens to events */
 	bool has_subscribers;
 };
+
+/* --- ask.c ------------------------------------------------------------- */
 
 /* A request for one task, or for none. */
 struct rresults_request {
@@ -90,10 +105,6 @@ void rresults_eval(struct redis_request *request,
 
 /* The record in the answer to a GET. */
 struct slice rresults_record(const struct redis_reply *reply);
-
-extern const char RRESULTS_COMPLETE[];
-extern const char RRESULTS_EVENTS[];
-extern const char RRESULTS_STATS[];
 
 /* --- records.c --------------------------------------------------------- */
 
@@ -161,12 +172,18 @@ bool rresults_reply_message(struct rresults *r, struct slice channel,
 			    struct slice payload);
 void rresults_reply_close(struct rresults *r);
 
-/* --- events.c ---------------------------------------------------------- */
+/* --- listener.c -------------------------------------------------------- */
 
 /* Opens the connection for subscriptions, unless it is there. */
 int rresults_open_listener(struct rresults *r, struct err *err);
+
+/* --- events.c ---------------------------------------------------------- */
+
 void rresults_event(struct results *results, struct slice event);
 bool rresults_has_subscribers(const struct results *results);
+/* A message on a channel: whether it was an event, which was handed on. */
+bool rresults_event_message(struct rresults *r, struct slice channel,
+			    struct slice payload);
 int rresults_listen(struct results *results, results_event_fn *on_event,
 		    void *arg, struct err *err);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: ending claims. Every settlement begins by taking the task
- * out of the in-flight list and does nothing if it is not there, so it may be
- * sent again after a lost reply.
+ * The Redis broker: ending claims.
+ *
+ * Every settlement begins by taking the task out of the in-flight list and does
+ * nothing if it is not there, so it may be sent again after a lost reply: that
+ * is what the outbox asks for. It also makes a worker harmless whose tasks
+ * another has taken over: it settles nothing that is no longer its own.
  */
 #include <stdlib.h>
 
@@ -25,6 +28,7 @@ direction(const struct rclaim *c)
 	return SLICE("-1");
 }
 
+/* `oldest` only moves forward, so that all claims together cost one walk. */
 static void
 leave(struct rclaim *c)
 {
@@ -35,6 +39,7 @@ leave(struct rclaim *c)
 		shard->oldest = TAILQ_NEXT(shard->oldest, link);
 }
 
+/* The only settlement that needs no script, and by far the most frequent. */
 static int
 send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	 redis_reply_fn *on_reply, void *arg)
@@ -46,6 +51,8 @@ send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	return redis_command(b->redis, on_reply, arg, 4, argv);
 }
 
+/* A release puts the same bytes back, for at once; a retry other ones, for
+ * later. */
 static int
 send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	     redis_reply_fn *on_reply, void *arg)
@@ -66,6 +73,9 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	return rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 4, keys, 6, args);
 }
 
+/*
+ * The set orders the dead tasks by time; bytes and reason are in hashes by ID.
+ */
 static int
 send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	  redis_reply_fn *on_reply, void *arg)
@@ -105,6 +115,11 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	return sent;
 }
 
+/*
+ * The reply is not looked at. 0 says that the task was not there: an earlier
+ * try was carried out and its reply lost, or another worker has taken it over.
+ * Both end the claim.
+ */
 static void
 settled(struct pending *p, const struct redis_reply *reply, void *arg)
 {

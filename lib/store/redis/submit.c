@@ -3,8 +3,15 @@
  * The Redis broker: the producers' side.
  *
  * Tasks of priority 0 with no delay, for a queue with no limit, are pushed by
- * one LPUSH per run of the same queue, their records set by one MSET before
- * it; all others go through the submit script. Nothing is ever sent twice.
+ * one LPUSH per run of the same queue, their records set by one MSET before it;
+ * all others go through the submit script. Nothing is ever sent twice: a
+ * submission whose reply was lost may have been carried out, and only the
+ * caller can know whether a second task would do harm.
+ *
+ * A batch passes two steps. The records come first, so that a worker finds them
+ * however quick it is; for an ID that a person chose, the answer decides
+ * whether the task is pushed at all. Then come the tasks. `under_way` counts
+ * the commands of the step.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +22,8 @@
 /* What submit.lua answers for each task, if it is not the id of another. */
 enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
 
-/* A batch, and the commands it still waits for. */
+/* A batch, and the commands it still waits for. It holds one count itself while
+ * it sends, so that an answer cannot end it before all is sent. */
 struct batch {
 	struct redis_request request; /* that it begins with */
 	struct rbroker *broker;
@@ -34,6 +42,8 @@ struct run {
 	size_t first, n;
 };
 
+/* The broker is being closed: nobody is told, and the last of the batch's
+ * commands frees it. */
 static void
 drop_batch(struct batch *batch)
 {
@@ -50,6 +60,7 @@ drop_run(struct redis_request *request)
 	free(run);
 }
 
+/* NULL when memory runs out. */
 static struct run *
 run_new(struct batch *batch, size_t first, size_t n, redis_request_fn *on_reply)
 {
@@ -68,6 +79,7 @@ run_new(struct batch *batch, size_t first, size_t n, redis_request_fn *on_reply)
 
 /* --- answers ----------------------------------------------------------- */
 
+/* An error from the first step is kept: it says why the task was not pushed. */
 static void
 rsubmit_fail(struct broker_submit *task, const struct rbroker *b,
 	     const struct redis_reply *reply)
@@ -87,6 +99,8 @@ rsubmit_fail(struct broker_submit *task, const struct rbroker *b,
 
 static void rsubmit_push(struct batch *batch);
 
+/* One command of the step has been answered, or the step has sent all. The last
+ * one begins the next step, or tells the caller. */
 static void
 command_ended(struct batch *batch)
 {
@@ -116,6 +130,7 @@ forget_record(struct rbroker *b, const struct broker_submit *task)
 	buf_done(&key);
 }
 
+/* The task that has the same unique key, maybe this one, sent before. */
 static void
 set_owner(struct broker_submit *task, struct slice id)
 {
@@ -144,6 +159,8 @@ take_answer(struct rbroker *b, struct broker_submit *task,
 		forget_record(b, task);
 }
 
+/* The run is copied and freed first: command_ended() may end the batch, and its
+ * callback may close the broker. */
 static void
 on_pushed(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -197,6 +214,8 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 
 /* --- pushing ----------------------------------------------------------- */
 
+/* Whether LPUSH does all that the script would do: priority 0 is the list
+ * itself, and its waiting workers are woken by BLMOVE. */
 static bool
 rsubmit_is_plain(const struct rbroker *b, const struct broker_submit *task)
 {
@@ -204,6 +223,7 @@ rsubmit_is_plain(const struct rbroker *b, const struct broker_submit *task)
 	       task->unique.len == 0 && b->opt.max_queue_size == 0;
 }
 
+/* The bytes of the tasks are not copied: redis_command() writes them out. */
 static void
 push_plain(struct batch *batch, size_t first, size_t n)
 {
@@ -228,6 +248,7 @@ out:
 	free(argv);
 }
 
+/* Three arguments for all tasks and seven for each; submit.lua names them. */
 static void
 push_by_script(struct batch *batch, size_t first, size_t n)
 {
@@ -298,6 +319,7 @@ rsubmit_push(struct batch *batch)
 
 /* --- records ----------------------------------------------------------- */
 
+/* NIL is SET NX's answer when there is a record already. */
 static void
 on_reserved(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -340,6 +362,7 @@ reserve(struct batch *batch, size_t i)
 	buf_done(&key);
 }
 
+/* A random ID (uuid.c), for which no record can exist. */
 static bool
 is_nobody_elses(const struct broker_submit *task)
 {
@@ -397,6 +420,7 @@ out:
 	free(argv);
 }
 
+/* The first step. */
 static void
 rsubmit_start(struct redis_request *request, const struct redis_reply *none)
 {

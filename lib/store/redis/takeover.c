@@ -19,10 +19,15 @@
 #include "store/redis/broker.h"
 #include "util/clock.h"
 
-/* So many a call: each may be of the largest size. The rest follows at once. */
+/* Tasks a call: each may be of the largest size, and the reply must fit into
+ * memory. The rest follows at once. */
 #define TAKE_MAX 100
 
-/* A listed worker whose heartbeat is missing. */
+/*
+ * A listed worker whose heartbeat is missing. It is on the list from the first
+ * answer that said so until it is seen again, taken over, or our own connection
+ * breaks; an epoch, once noted, is never replaced by a later one.
+ */
 struct suspect {
 	TAILQ_ENTRY(suspect) link;
 	struct rbroker *broker;
@@ -43,6 +48,8 @@ rsuspect_free(struct suspect *m)
 	free(m);
 }
 
+/* The time without a connection proves nothing about the others: Redis itself
+ * may have been away, and their heartbeats with it. */
 void
 rbroker_forget_suspects(struct rbroker *b)
 {
@@ -183,6 +190,8 @@ rtakeover_take(struct liveness_request *a)
 		free(names[i]);
 }
 
+/* All queues of this worker; those that the dead one had and we have not are
+ * for the workers that have them. */
 static void
 rtakeover_start(struct suspect *m)
 {
@@ -193,7 +202,8 @@ rtakeover_start(struct suspect *m)
 	/* A queue whose epoch was never answered, or whose own list has not been
 	 * read, is left for the next time: what is taken lands in that list. */
 	for (i = 0; i < b->n_queues; i++)
-		if (m->epochs[i] != NULL && b->queues[i].recovered &&
+		if (m->epochs[i] != NULL &&
+		    b->queues[i].phase == RQUEUE_READY &&
 		    (a = rliveness_new(b, &b->queues[i], slice_of(m->id),
 				       m->epochs[i])) != NULL)
 			rtakeover_take(a);
@@ -201,6 +211,7 @@ rtakeover_start(struct suspect *m)
 
 /* --- who is missing ------------------------------------------------------ */
 
+/* No epoch counts as an empty one: the worker died before it had counted. */
 static void
 rtakeover_on_epoch(struct redis_request *request,
 		   const struct redis_reply *reply)
@@ -217,6 +228,8 @@ rtakeover_on_epoch(struct redis_request *request,
 	rliveness_free(a);
 }
 
+/* When memory or the connection fails, the queue stays without an epoch and is
+ * not taken over this time. */
 static void
 rtakeover_ask_epoch(struct rqueue *q, const struct suspect *m)
 {
@@ -235,6 +248,8 @@ rtakeover_ask_epoch(struct rqueue *q, const struct suspect *m)
 	free(key);
 }
 
+/* Without memory the worker is not suspected: a second later it is missed
+ * again. */
 static void
 rsuspect_new(struct rbroker *b, struct slice id)
 {
@@ -257,6 +272,8 @@ rsuspect_new(struct rbroker *b, struct slice id)
 		rtakeover_ask_epoch(&b->queues[i], m);
 }
 
+/* Only the key of the heartbeat decides; the list is a hint of whom to ask. A
+ * lost reply changes nothing. */
 static void
 rtakeover_on_alive(struct redis_request *request,
 		   const struct redis_reply *reply)
@@ -284,6 +301,11 @@ rtakeover_on_alive(struct redis_request *request,
 	rliveness_free(a);
 }
 
+/*
+ * One EXISTS for each worker and second. The sum grows with the square of the
+ * workers: a hundred of them cost the server ten thousand of its cheapest
+ * commands a second.
+ */
 static void
 rtakeover_ask_alive(struct rbroker *b, struct slice id)
 {

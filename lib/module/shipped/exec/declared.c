@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks as the configuration declares them, made ready to be run. */
+/*
+ * Tasks as the configuration declares them, made ready to be run.
+ *
+ * What does not depend on the task is prepared once, when the module is
+ * configured: the user's groups, the environment, the templates. A mistake then
+ * shows when the worker starts and not with the first task.
+ */
 #include "module/shipped/exec/declared.h"
 
 #include <grp.h>
@@ -15,6 +21,8 @@
 
 /* --- whose rights -------------------------------------------------------- */
 
+/* 32 are enough for most users; getgrouplist(3) says how many it needs
+ * otherwise. A loop, since groups may be added between two calls. */
 static int
 find_groups(struct declared *d, const struct passwd *user)
 {
@@ -37,6 +45,7 @@ find_groups(struct declared *d, const struct passwd *user)
 	return 0;
 }
 
+/* As execve() takes it; NULL when memory runs out. */
 static char *
 variable(const char *name, const char *value)
 {
@@ -45,8 +54,11 @@ variable(const char *name, const char *value)
 	return asprintf(&text, "%s=%s", name, value) != -1 ? text : NULL;
 }
 
-/* A user that this process has already is none to be changed to, so that
- * whoever is not root may name himself. */
+/*
+ * A user that this process has already needs no change, so a worker that is not
+ * root may name its own user. The variables are those that login(1) sets:
+ * programs find their configuration by HOME.
+ */
 static int
 find_user(struct declared *d, struct err *err)
 {
@@ -70,6 +82,7 @@ find_user(struct declared *d, struct err *err)
 
 /* --- the environment ----------------------------------------------------- */
 
+/* Compares the names only. */
 static bool
 same_variable(const char *a, const char *b)
 {
@@ -99,6 +112,11 @@ is_replaced(const struct declared *d, const char *entry)
 	return false;
 }
 
+/*
+ * The order of precedence, the weakest first: this process' environment, the
+ * user's variables, those of [task] environment, those of the task itself. No
+ * name comes twice, since which one a program sees would be left to its libc.
+ */
 static int
 inherit(struct declared *d, struct err *err)
 {
@@ -123,6 +141,7 @@ inherit(struct declared *d, struct err *err)
 
 /* --- declarations -------------------------------------------------------- */
 
+/* Also for one that was made only half. */
 static void
 declared_free(struct declared *d)
 {
@@ -140,6 +159,8 @@ declared_free(struct declared *d)
 	free(d);
 }
 
+/* The same parser as that of the configuration file: the worker has sent the
+ * texts as they were printed by it. */
 static int
 set_keys(struct conf_task *conf, json_t *keys, struct err *err)
 {
@@ -179,6 +200,7 @@ declared_new(const char *name, json_t *keys, struct err *err)
 	return NULL;
 }
 
+/* Ordered by name for declarations_find(), which runs with each task. */
 static int
 compare(const void *a, const void *b)
 {
@@ -187,6 +209,8 @@ compare(const void *a, const void *b)
 	return strcmp((*x)->conf->name, (*y)->conf->name);
 }
 
+/* kill_grace and max_result_size are [executor]'s: a command must end, and be
+ * cut off, as any other handler is. */
 int
 declarations_read(struct declarations *d, const json_t *config, struct err *err)
 {

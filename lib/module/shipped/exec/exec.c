@@ -5,7 +5,9 @@
  *
  * They are asynchronous handlers: a command that runs costs a process, and here
  * no thread. Those that are cpu_bound run one at a time in a cpu executor, on
- * an event loop of their own.
+ * an event loop of their own. In both cases another program, flowrra-spawner,
+ * starts the command: the executor may have many threads and much memory, which
+ * makes fork() dear and risky.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -21,7 +23,8 @@
 #include "util/err.h"
 #include "util/proc.h"
 
-/* How soon a handler that blocks notices that it is to end. */
+/* How soon a handler that blocks notices that it is to end. 20 questions a
+ * second are not measurable, and a person does not notice the delay. */
 #define ASK_US 50000
 
 /* One for the process: a module has no other place for it. */
@@ -33,6 +36,7 @@ static struct {
 	struct event_base *base; /* of tasks that are cpu_bound */
 } exec;
 
+/* Made with the first task, since there is no event loop before. */
 static struct spawner *
 the_spawner(struct event_base *base)
 {
@@ -43,6 +47,7 @@ the_spawner(struct event_base *base)
 
 /* --- on the executor's event loop ---------------------------------------- */
 
+/* A reference of its own for the result: the run drops the other one. */
 static void
 on_end(const struct run_outcome *outcome, void *arg)
 {
@@ -56,6 +61,7 @@ on_end(const struct run_outcome *outcome, void *arg)
 		flowrra_fail(task, "%s", outcome->error);
 }
 
+/* run_start() has reported a failure itself when it returns NULL. */
 static void
 start(struct flowrra_task *task, struct event_base *base, const json_t *args,
       const json_t *kwargs)
@@ -108,6 +114,7 @@ on_blocking_end(const struct run_outcome *outcome, void *arg)
 		b->status = flowrra_fail(b->task, "%s", outcome->error);
 }
 
+/* Nothing wakes this loop when the task is cancelled: the flag is asked for. */
 static void
 on_ask(evutil_socket_t fd, short what, void *arg)
 {
@@ -117,6 +124,8 @@ on_ask(evutil_socket_t fd, short what, void *arg)
 		run_cancel(b->run);
 }
 
+/* One task at a time: a cpu executor runs no second one before this returns.
+ * The loop stays for the next, with the spawner's connection in it. */
 static int
 run(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
     json_t **result)
@@ -150,6 +159,7 @@ run(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 
 /* --- the module ---------------------------------------------------------- */
 
+/* Without a description, the program's name is the best one. */
 static void
 describe(const struct declared *d, struct flowrra_task_type *type)
 {
@@ -175,6 +185,7 @@ describe(const struct declared *d, struct flowrra_task_type *type)
 
 static int configure(const json_t *config, char *error, size_t error_size);
 
+/* Kills what still runs: nobody would read its result. */
 static void
 fini(void)
 {
@@ -196,6 +207,8 @@ static struct flowrra_module module = {
     .configure = configure,
 };
 
+/* The descriptions are made here, so the module's own struct is not const:
+ * configure() is called before the loader reads `tasks`. */
 static int
 read_config(const json_t *config, struct err *err)
 {

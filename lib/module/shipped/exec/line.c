@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line and the input of one task. */
+/*
+ * The command line and the input of one task.
+ *
+ * The command gets its arguments in two ways: in its command line, by the
+ * template, for programs that were not written for Flowrra; and as JSON on
+ * standard input, for those that were.
+ */
 #include "module/shipped/exec/line.h"
 
 #include <math.h>
@@ -17,6 +23,7 @@ struct arguments {
 
 /* --- values -------------------------------------------------------------- */
 
+/* Final for the task: it would lack the argument the next time, too. */
 static int
 missing(const struct argv_template_placeholder *place, struct err *err)
 {
@@ -31,6 +38,7 @@ missing(const struct argv_template_placeholder *place, struct err *err)
 		       place->number);
 }
 
+/* jansson's callback; a failure shows in the buffer. */
 static int
 append(const char *p, size_t len, void *arg)
 {
@@ -38,6 +46,7 @@ append(const char *p, size_t len, void *arg)
 	return 0;
 }
 
+/* A string stands as it is, without quotes; anything else as JSON. */
 static int
 value_of(void *arg, const struct argv_template_placeholder *place,
 	 struct buf *out, struct err *err)
@@ -104,6 +113,11 @@ add_task_variables(const struct flowrra_task *task, struct buf *out)
 }
 #define N_TASK_VARIABLES 3
 
+/*
+ * The task's own variables come first among those that are not inherited;
+ * is_replaced() has made sure that no name occurs in both parts. Pointers are
+ * set at the end, when the text does not move any more.
+ */
 int
 line_make(struct line *l, const struct declared *d,
 	  const struct flowrra_task *task, const json_t *args,
@@ -149,6 +163,7 @@ line_done(struct line *l)
 
 /* --- the input ----------------------------------------------------------- */
 
+/* Takes over `number`. */
 static json_t *
 limit(bool given, json_t *number)
 {
@@ -158,6 +173,7 @@ limit(bool given, json_t *number)
 	return json_null();
 }
 
+/* The line break is for programs that read a line. */
 char *
 line_input(const struct flowrra_task *task, const json_t *args,
 	   const json_t *kwargs)

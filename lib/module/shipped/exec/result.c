@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a command's standard output means. */
+/*
+ * What a command's standard output means: a JSON value if it is one, else text.
+ * So a script can return a number or an object by printing it, and `date` works
+ * without any care.
+ */
 #include "module/shipped/exec/result.h"
 
 #include <stdbool.h>
@@ -9,6 +13,7 @@
 /* No task or result may be deeper (core/task.h). */
 #define DEPTH_MAX 500
 
+/* A value that is deeper than a record may be is kept as text. */
 static bool
 too_deep(const json_t *value, int room)
 {
@@ -28,6 +33,7 @@ too_deep(const json_t *value, int room)
 	return false;
 }
 
+/* One line break at the end is taken off, as a shell's $(…) does. */
 static json_t *
 as_text(struct slice output)
 {

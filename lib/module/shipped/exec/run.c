@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One run of a command. */
+/*
+ * One run of a command: from the task that wants it to what came of it.
+ *
+ * The run lives from run_start() to finish(), which is called once: when the
+ * program has ended, or could not be started. A cancelled run is no exception:
+ * it ends when its program does.
+ */
 #include "module/shipped/exec/run.h"
 
 #include <errno.h>
@@ -65,6 +71,8 @@ keep_tail(struct run *r, const char *p, size_t len)
 		buf_drain(&r->tail, r->tail.len - TAIL_BYTES);
 }
 
+/* Reading never stops, even when nothing is kept: a command whose pipe is full
+ * would wait for ever. */
 static void
 on_output(void *arg, int fd, const char *p, size_t len)
 {
@@ -106,6 +114,7 @@ add_tail(const struct run *r, struct buf *out)
 
 /* --- the end ------------------------------------------------------------- */
 
+/* on_end first, since the outcome may point into the run. */
 static void
 finish(struct run *r, const struct run_outcome *outcome)
 {
@@ -139,6 +148,7 @@ succeed(struct run *r)
 	json_decref(outcome.result);
 }
 
+/* The signal's name as kill(1) has it. */
 static void
 describe_end(const struct run *r, int status, struct buf *out)
 {
@@ -158,6 +168,8 @@ describe_end(const struct run *r, int status, struct buf *out)
 	add_tail(r, out);
 }
 
+/* An exit code may be declared final; a signal never is: it mostly comes from
+ * outside (the OOM killer, an operator). */
 static void
 end_ran(struct run *r, int status)
 {
@@ -201,6 +213,7 @@ on_end(void *arg, const struct spawn_end *end)
 
 /* --- cancellation -------------------------------------------------------- */
 
+/* The end comes as with any other: on_end() is called by the spawner. */
 static void
 on_kill(evutil_socket_t fd, short what, void *arg)
 {
@@ -210,6 +223,8 @@ on_kill(evutil_socket_t fd, short what, void *arg)
 		spawn_signal(r->program, SIGKILL);
 }
 
+/* The event is made before the first signal: without it SIGKILL is sent at
+ * once, since nothing else would end a program that ignores SIGTERM. */
 void
 run_cancel(struct run *r)
 {
@@ -273,6 +288,8 @@ begin(struct run *r, struct err *err)
 	return result;
 }
 
+/* A missing argument (ERR_DATA) is final; anything else may be better the next
+ * time. */
 struct run *
 run_start(const struct run_options *o)
 {
