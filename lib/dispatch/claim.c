@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A claim becomes a job, or goes where it belongs. */
+/*
+ * A claim becomes a job, or goes where it belongs.
+ *
+ * A claim that is new is routed at once: to the executors of its kind, or to
+ * its end if it was cancelled, has expired, or is unknown here. One that is
+ * recovered may have run before: only the backend can say whether it is over,
+ * so it stays NEW, on `unsure` between two questions, until that has answered.
+ */
 #include <stdlib.h>
 
 #include "codec/result_json.h"
@@ -8,7 +15,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* Before the next question, when the backend could not answer the last. */
+/* Before the next question, when the backend could not answer the last, or no
+ * executor is up yet: both change in fractions of a second or in minutes, and
+ * a question costs little. */
 #define ASK_AGAIN_MS 250
 
 /* --- where a task belongs ---------------------------------------------- */
@@ -60,6 +69,7 @@ wait_for_handlers(struct job *job)
 		ask_later(job);
 }
 
+/* Sends a job on its way; it is NEW and on no list. */
 static void
 route(struct job *job)
 {
@@ -71,6 +81,8 @@ route(struct job *job)
 		outcome_cancelled(job);
 		return;
 	}
+	/* Before the handler is looked up: what is too late is too late for
+	 * every worker. */
 	if (task->expires_us != 0 && task->expires_us <= clock_wall_us()) {
 		outcome_apply(job, &(struct ending){
 				       .outcome = OUTCOME_EXPIRED,
@@ -90,6 +102,7 @@ route(struct job *job)
 	}
 	claim_complete(job);
 	job->run.kind = claim_kind(job);
+	/* The next claims of this queue are taken to be of the same kind. */
 	d->queues[job->claim->queue].kind = job->run.kind;
 	job_hold(job, false);
 }
@@ -105,8 +118,10 @@ claim_reroute(struct dispatch *d)
 		TAILQ_CONCAT(&all, &d->held[kind], link);
 		d->n_held[kind] = 0;
 	}
+	/* Off all lists before the first is routed, which puts it on one. */
 	while ((job = TAILQ_FIRST(&all)) != NULL) {
 		TAILQ_REMOVE(&all, job, link);
+		/* Around the table of states, which lets nothing become NEW. */
 		job->state = JOB_NEW;
 		route(job);
 	}
@@ -156,6 +171,7 @@ claim_ask_again(struct dispatch *d)
 	struct job_list jobs = TAILQ_HEAD_INITIALIZER(jobs);
 	struct job *job;
 
+	/* Those that cannot be answered come back to `unsure`. */
 	TAILQ_CONCAT(&jobs, &d->unsure, link);
 	while ((job = TAILQ_FIRST(&jobs)) != NULL) {
 		TAILQ_REMOVE(&jobs, job, link);
@@ -170,6 +186,7 @@ claim_begin(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
 
+	/* The command may have come before the task. */
 	job->cancelled = cancelled_ids_take(d->cancelled_ids, job->task);
 	if (job->claim->recovered)
 		results_get(d->results, slice_of(job->task->id), on_recorded,
@@ -196,6 +213,7 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
+	/* A job without a task settles its claim, and does nothing else. */
 	if (task_decode(claim->bytes, &job->task, &err) == 0)
 		claim_begin(job);
 	else

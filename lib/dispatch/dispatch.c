@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The dispatcher: opening, stopping, and the end of each turn of its loop. */
+/*
+ * The dispatcher: opening, stopping, and the end of each turn of its loop.
+ *
+ * Most of what happens only changes a job and asks for a turn
+ * (dispatch_turn()). At the end of the loop's turn on_dispatch_turn() looks
+ * once at all there is: what can be given to executors, what can be claimed,
+ * whether the worker is ready, or done. So a hundred answers in one read cost
+ * one look.
+ */
 #include "dispatch/dispatch.h"
 
 #include <assert.h>
@@ -13,9 +21,11 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What stopping may take beyond the tasks: telling broker and backend. */
+/* What stopping may take beyond the tasks: telling broker and backend. As long
+ * as their socket_timeout is by default. */
 #define DEREGISTER_S 5
-/* Before the log says the same of a store again. */
+/* Before the log says the same of a store again: often enough for those who
+ * look at the last lines only. */
 #define REPEAT_MS 60000
 
 /* --- stopping ---------------------------------------------------------- */
@@ -30,6 +40,8 @@ static const struct {
 #undef X
 };
 
+/* As job_enter(): a step that is not in the table is a mistake of this
+ * program. */
 static void
 enter_phase(struct dispatch *d, enum stop_phase next)
 {
@@ -73,6 +85,8 @@ can_get_on(const struct job *job)
 	return true;
 }
 
+/* Whether a stop has nothing left to wait for. A store that has refused the
+ * worker for good never answers: jobs that only wait for it do not count. */
 static bool
 is_all_done(const struct dispatch *d)
 {
@@ -97,14 +111,15 @@ check_stopped(struct dispatch *d)
 
 	if (d->phase == PHASE_RUNNING || d->phase == PHASE_STOPPED)
 		return;
+	/* Something may have come back from the pool, or been on its way. */
 	release_held(d);
 	if (d->phase != PHASE_ABANDONED && !is_all_done(d))
 		return;
 	enter_phase(d, PHASE_STOPPED);
 	evtimer_del(d->stop_deadline);
 	evtimer_del(d->heartbeat);
-	/* A worker with something in flight stays listed: if this worker does not
-	 * come back, another one finds it dead. */
+	/* A worker with something in flight stays listed: if this worker does
+	 * not come back, another one finds it dead. */
 	if (d->n_jobs > 0)
 		log_warning("%" PRIu32
 			    " tasks could not be released or stored; they stay "
@@ -115,6 +130,8 @@ check_stopped(struct dispatch *d)
 	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
 }
 
+/* Tasks that still run are released when their executors have ended: they are
+ * innocent, see pool_kill(). */
 static void
 kill_all(struct dispatch *d)
 {
@@ -154,6 +171,8 @@ dispatch_stop(struct dispatch *d)
 	enter_phase(d, PHASE_DRAINING);
 	evtimer_add(d->stop_deadline, &tv);
 	pool_stop(d->pool);
+	/* At once, not at the end of the turn: each claim that is not made need
+	 * not be put back. */
 	assign_wants(d);
 	heartbeat_send(d);
 	dispatch_turn(d);
@@ -181,6 +200,8 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 
 	if (d->phase == PHASE_STOPPED)
 		return;
+	/* In this order: room is counted when jobs are where they go; a worker
+	 * is done when all the others have had their say. */
 	assign_jobs(d);
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
@@ -190,6 +211,7 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 	check_stopped(d);
 }
 
+/* While this timer is set, jobs wait that may have to be called back. */
 static void
 on_stall(evutil_socket_t fd, short what, void *arg)
 {
@@ -281,6 +303,7 @@ on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 		dispatch_fail(d, why);
 		return;
 	}
+	/* A warning about a backend that is up is not a return. */
 	if (why == NULL || !up)
 		spool_state(d, up);
 	if (up) {
@@ -301,6 +324,7 @@ dispatch_reload(struct dispatch *d, const struct conf *conf,
 {
 	if (pool_reload(d->pool, &conf->executor, modules, err) != 0)
 		return -1;
+	/* In force when the pool says that its executors are, or never. */
 	d->next_conf = conf;
 	return 0;
 }
@@ -370,6 +394,8 @@ dispatch_make_queues(struct dispatch *d, struct err *err)
 	for (n = 0; n < d->n_queues; n++) {
 		if ((d->queues[n].name = strdup(d->opt.queues[n])) == NULL)
 			return err_nomem(err);
+		/* A guess, by the name that modules use, until the first task
+		 * tells. */
 		if (strcmp(d->opt.queues[n], "cpu") == 0)
 			d->queues[n].kind = POOL_CPU;
 	}
@@ -449,6 +475,7 @@ dispatch_free(struct dispatch *d)
 
 	if (d == NULL)
 		return;
+	/* First the stores and the pool, which call back into jobs. */
 	broker_close(d->broker);
 	results_close(d->results);
 	spool_close(d);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Jobs: their states, numbers and lists. What follows from a state is for the
- * files above this one, which it does not call.
+ * other files, none of which but turn.c this one calls.
+ *
+ * Every job has a number from claim_take() to job_free(); n_jobs counts them.
+ * A HELD job is on the list of its kind and counted in n_held, a RUNNING one
+ * on the pool's; the others are on none, but a NEW one may be on `unsure`.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -12,7 +16,12 @@
 #include "util/log.h"
 #include "util/pending.h"
 
-/* A job's number: index below, serial above; 0 is no job. */
+/*
+ * A job's number: index below, serial above; 0 is no job. An executor may
+ * speak of a job that is over while another one has its place, so a number
+ * comes again only after 4095 others. 20 bits are a million jobs: as many as
+ * [executor] async_tasks allows.
+ */
 #define INDEX_BITS 20
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
 
@@ -28,6 +37,8 @@ static const struct {
 #undef X
 };
 
+/* A step that is not in the table is a mistake of this program: it ends, and
+ * the claims stay on record for its successor. */
 void
 job_enter(struct job *job, enum job_state next)
 {
@@ -54,6 +65,7 @@ job_subject(const struct job *job)
 
 /* --- numbers ----------------------------------------------------------- */
 
+/* -1: there is no memory, or there are as many as numbers can tell apart. */
 static int
 job_grow_numbers(struct dispatch *d)
 {
@@ -71,7 +83,11 @@ job_grow_numbers(struct dispatch *d)
 	return 0;
 }
 
-/* A free place is near the last one that was given, unless all is full. */
+/*
+ * A free place is near the last one that was given: the table is kept at most
+ * half full, and jobs end about in the order in which they came. Should it not
+ * grow, it may fill up to the last place.
+ */
 int
 job_number(struct dispatch *d, struct job *job)
 {
@@ -85,6 +101,7 @@ job_number(struct dispatch *d, struct job *job)
 	i %= d->cap_jobs;
 	d->free_hint = i + 1;
 	d->serial = (d->serial + 1) & (UINT32_MAX >> INDEX_BITS);
+	/* Index 0 with serial 0 would be the number that is no job. */
 	if (d->serial == 0)
 		d->serial = 1;
 	d->jobs[i] = job;
@@ -140,6 +157,7 @@ job_hold(struct job *job, bool first)
 	job_disarm(job);
 	job_enter(job, JOB_HELD);
 	job->held_ms = clock_mono_ms();
+	/* Its last start was not one, or it would not be here again. */
 	job->started_us = 0;
 	if (first)
 		TAILQ_INSERT_HEAD(&d->held[job->run.kind], job, link);
@@ -164,5 +182,6 @@ job_free(struct job *job)
 	buf_done(&job->retry_bytes);
 	buf_done(&job->info);
 	free(job);
+	/* There is room for another claim, and a stop may wait for this. */
 	dispatch_turn(d);
 }
