@@ -18,6 +18,7 @@
 
 #include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -346,38 +347,27 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 static int
 dispatch_open_stores(struct dispatch *d, struct err *err)
 {
-	const struct conf *conf = d->conf;
-	const struct broker_options broker = {
+	const struct stores_options options = {
 	    .base = d->opt.base,
-	    .url = conf->broker.url,
-	    .queue_key = conf->broker.queue_key,
-	    .timeout_ms = conf->broker.socket_timeout / 1000,
-	    .max_connections = conf->broker.max_connections,
-	    .max_queue_size = conf->executor.max_queue_size,
-	    .with_results = d->one_store,
+	    .conf = d->conf,
 	    .worker = d->opt.worker,
 	    .queues = d->opt.queues,
 	    .n_queues = d->n_queues,
-	    /* What a retry adds must not make a task too large. */
-	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
 	    .on_claim = on_claim,
 	    .on_idle = on_broker_quiet,
 	    .on_control = on_control,
-	    .on_state = on_worker_broker_state,
-	    .arg = d};
-	const struct results_options results = {
-	    .base = d->opt.base,
-	    .url = d->one_store ? conf->broker.url : conf->backend.url,
-	    .timeout_ms = (d->one_store ? conf->broker.socket_timeout
-					: conf->backend.socket_timeout) /
-			  1000,
-	    .max_connections = conf->backend.max_connections,
-	    .on_state = on_worker_results_state,
-	    .arg = d};
+	    .on_broker_state = on_worker_broker_state,
+	    .on_results_state = on_worker_results_state,
+	    .arg = d,
+	    .open_broker = d->opt.open_broker,
+	    .open_results = d->opt.open_results};
+	struct stores stores;
 
-	if ((d->broker = d->opt.open_broker(&broker, err)) == NULL ||
-	    (d->results = d->opt.open_results(&results, err)) == NULL)
+	if (stores_open(&options, &stores, err) != 0)
 		return -1;
+	d->broker = stores.broker;
+	d->results = stores.results;
+	d->one_store = stores.one;
 	return 0;
 }
 
@@ -442,13 +432,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 		return NULL;
 	}
 	d->opt = *options;
-	if (d->opt.open_broker == NULL)
-		d->opt.open_broker = broker_open;
-	if (d->opt.open_results == NULL)
-		d->opt.open_results = results_open;
 	d->conf = options->conf;
-	d->one_store = results_beside_broker(options->conf->backend.url,
-					     options->conf->broker.url);
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->unsure);
 	for (kind = 0; kind < POOL_KINDS; kind++)

@@ -44,8 +44,7 @@ struct dispatch_options {
 	 * dispatch_stop(), else it says why the worker cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);
 	void *arg;
-	/* What opens the stores; NULL: broker_open() and results_open(). Tests
-	 * hand in stores of their own. */
+	/* As in struct stores_options: NULL, but in tests. */
 	struct broker *(*open_broker)(const struct broker_options *options,
 				      struct err *err);
 	struct results *(*open_results)(const struct results_options *options,

@@ -74,9 +74,6 @@ void ask_cursor_done(struct ask_cursor *cursor);
 /* Takes a page out of a queue; *ret_more: there may be another. */
 int ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
 	      void *arg, bool *ret_more, struct err *err);
-/* Takes one task out of a queue; *ret_found: it was there. */
-int ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
-		 bool *ret_found, struct err *err);
 /* broker_requeue(); each of the batch has its answer, or -1 with *err: then
  * nobody knows. */
 int ask_exhume(struct flowrra_client *c, const char *queue,

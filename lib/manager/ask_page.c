@@ -10,7 +10,6 @@
 struct page {
 	struct query q;
 	enum broker_location place;
-	struct slice id; /* of the task to be withdrawn */
 	struct slice cursor;
 	unsigned int n;
 	bool failed; /* of records */
@@ -72,14 +71,6 @@ static void
 send_purge(struct query *q)
 {
 	broker_purge(q->client->broker, q->key, BROKER_PAGE_MAX, on_page, q);
-}
-
-static void
-send_withdraw(struct query *q)
-{
-	const struct page *p = container_of(q, struct page, q);
-
-	broker_remove(q->client->broker, q->key, p->id, p->cursor, on_page, q);
 }
 
 /* --- walking ----------------------------------------------------------- */
@@ -177,30 +168,6 @@ ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
 
 	/* One page: its cursor does not matter, what it shows is gone. */
 	return walk(&p, 0, ret_more, err);
-}
-
-static int
-note_found(const struct broker_item *item, void *arg, struct err *err)
-{
-	bool *found = arg;
-
-	*found = true;
-	return 1;
-}
-
-int
-ask_withdraw(struct flowrra_client *c, const char *queue, const char *id,
-	     bool *ret_found, struct err *err)
-{
-	struct page p = {
-	    .q = {.client = c, .send = send_withdraw, .key = slice_of(queue)},
-	    .id = slice_of(id),
-	    .on_item = note_found,
-	    .arg = ret_found};
-	bool more;
-
-	*ret_found = false;
-	return walk(&p, SIZE_MAX, &more, err);
 }
 
 /* --- the dead ---------------------------------------------------------- */

@@ -3,51 +3,16 @@
  * those that shall run again. */
 #include <stdlib.h>
 
+#include "client/put.h"
 #include "manager/ask.h"
-#include "store/results.h"
-#include "util/conf.h"
 #include "util/err.h"
-
-#define US_PER_S 1000000
-
-struct putting {
-	struct query q;
-	const struct ask_put *put;
-	struct results_put results;
-};
-
-static void
-on_put(struct results_put *put)
-{
-	struct query *q = put->arg;
-
-	results_changed(q->client->results, put->record);
-	query_end(q, NULL);
-}
-
-static void
-send_put(struct query *q)
-{
-	struct putting *p = container_of(q, struct putting, q);
-	const int64_t ttl_s = q->client->conf->backend.ttl / US_PER_S;
-
-	p->results = (struct results_put){.id = slice_of(p->put->id),
-					  .record = p->put->record,
-					  .final = true,
-					  .failed = true,
-					  .ttl_s = ttl_s > 0 ? ttl_s : 1,
-					  .on_done = on_put,
-					  .arg = q};
-	results_put(q->client->results, &p->results);
-}
 
 static void
 send_reopen(struct query *q)
 {
-	const struct putting *p = container_of(q, struct putting, q);
+	const struct put_query *p = container_of(q, struct put_query, q);
 
-	results_reopen(q->client->results, slice_of(p->put->id), p->put->record,
-		       query_answer, q);
+	results_reopen(q->client->results, q->key, p->record, query_answer, q);
 }
 
 /* All under way at the same time; `errs` may be NULL. */
@@ -56,7 +21,7 @@ put_all(struct flowrra_client *c, void (*send)(struct query *q),
 	const struct ask_put *puts, size_t n, struct err *errs,
 	struct err *first)
 {
-	struct putting *all = calloc(n + 1, sizeof(*all));
+	struct put_query *all = calloc(n + 1, sizeof(*all));
 	struct err err = ERR_INIT;
 	int result = 0;
 	size_t i;
@@ -68,9 +33,11 @@ put_all(struct flowrra_client *c, void (*send)(struct query *q),
 		return -1;
 	}
 	for (i = 0; i < n; i++) {
-		all[i].q = (struct query){
-		    .client = c, .send = send, .of_results = true};
-		all[i].put = &puts[i];
+		all[i].q = (struct query){.client = c,
+					  .send = send,
+					  .of_results = true,
+					  .key = slice_of(puts[i].id)};
+		all[i].record = puts[i].record;
 		query_begin(&all[i].q);
 	}
 	for (i = 0; i < n; i++) {
@@ -91,11 +58,10 @@ int
 ask_put_failed(struct flowrra_client *c, const struct ask_put *puts, size_t n,
 	       struct err *err)
 {
-	const int result = put_all(c, send_put, puts, n, NULL, err);
+	const int result = put_all(c, put_send_failed, puts, n, NULL, err);
 
-	/* An answer means that the events before it have left, too. */
 	if (result == 0)
-		json_decref(ask_json(c, ask_counts, NULL, NULL));
+		put_flush(c);
 	return result;
 }
 

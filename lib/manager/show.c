@@ -86,11 +86,11 @@ static const struct {
 } places[] = {{BROKER_DELAYED, "delayed"},
 	      {BROKER_WAITING, "waiting"},
 	      {BROKER_IN_FLIGHT, "in_flight"}};
-enum { ALL_PLACES = 0, ONLY_IN_FLIGHT = 2, N_PLACES = 3 };
+#define N_PLACES (sizeof(places) / sizeof(places[0]))
 
-/* From that place on; in one queue, or in all. */
+/* In one queue, or in all. */
 static int
-search_queues(struct search *s, const char *only, size_t first, struct err *err)
+search_queues(struct search *s, const char *only, struct err *err)
 {
 	json_t *queues = queues_list(s->client, only, err), *queue;
 	int result = queues != NULL ? 0 : -1;
@@ -98,7 +98,7 @@ search_queues(struct search *s, const char *only, size_t first, struct err *err)
 
 	json_array_foreach (queues, i, queue) {
 		s->queue = entry_text(queue, "queue");
-		for (k = first; k < N_PLACES && result == 0 && s->entry == NULL;
+		for (k = 0; k < N_PLACES && result == 0 && s->entry == NULL;
 		     k++)
 			result = search_place(s, places[k].place,
 					      places[k].where, err);
@@ -119,7 +119,7 @@ search(struct search *s, const json_t *record, struct err *err)
 		s->where = "finished";
 		return 0;
 	}
-	if (!failed && search_queues(s, queue, ALL_PLACES, err) != 0 &&
+	if (!failed && search_queues(s, queue, err) != 0 &&
 	    err->code != ERR_NOT_FOUND)
 		return -1;
 	if (s->entry == NULL && search_dead(s, queue, err) != 0 &&
@@ -128,23 +128,6 @@ search(struct search *s, const json_t *record, struct err *err)
 	if (s->where == NULL)
 		s->where = failed ? "finished" : "unknown";
 	return 0;
-}
-
-int
-tasks_in_flight(struct flowrra_client *c, const char *queue, const char *id,
-		bool *ret_held, struct err *err)
-{
-	struct search s = {.client = c, .id = id, .depth = SIZE_MAX};
-	struct err why = ERR_INIT;
-	int result = search_queues(&s, queue, ONLY_IN_FLIGHT, &why);
-
-	if (result != 0 && why.code == ERR_NOT_FOUND)
-		result = 0;
-	else if (result != 0 && err != NULL)
-		*err = why;
-	*ret_held = s.entry != NULL;
-	json_decref(s.entry);
-	return result;
 }
 
 json_t *

@@ -50,9 +50,4 @@ json_t *tasks_list(struct flowrra_client *c, enum tasks_state state,
 json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 		   struct err *err);
 
-/* Whether a worker has it: in one queue, or in any if that is NULL. 0, or -1
- * with *err. */
-int tasks_in_flight(struct flowrra_client *c, const char *queue, const char *id,
-		    bool *ret_held, struct err *err);
-
 #endif

@@ -211,7 +211,7 @@ void broker_control(struct broker *b, struct slice message,
 
 /* --- implementations --------------------------------------------------- */
 
-/* What an implementation provides; broker.c calls the one for the URL. */
+/* What an implementation provides; store.h finds the one for a URL. */
 struct broker_ops {
 	const char *const *schemes; /* "redis://", … NULL at the end */
 	struct broker *(*open)(const struct broker_options *, struct err *);

@@ -31,10 +31,6 @@ struct results_options {
 	void *arg;
 };
 
-/* Whether records live where the queues do: there is no URL of their own, or
- * the same. Two ways to write one place only cost a second connection. */
-bool results_beside_broker(const char *url, const char *broker_url);
-
 struct results *results_open(const struct results_options *options,
 			     struct err *err);
 /* Calls nobody back; records that are not confirmed may be lost. */
@@ -170,9 +166,8 @@ void results_counts(struct results *r, results_record_fn *on_record, void *arg);
 void results_reopen(struct results *r, struct slice id, struct slice record,
 		    results_record_fn *on_done, void *arg);
 
-/* What an implementation provides; results.c calls the one for the URL. */
+/* What an implementation provides; store.h finds the one for a URL. */
 struct results_ops {
-	const char *const *schemes; /* "redis://", … NULL at the end */
 	struct results *(*open)(const struct results_options *, struct err *);
 	void (*close)(struct results *);
 	const char *(*name)(const struct results *);
