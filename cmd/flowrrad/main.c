@@ -199,6 +199,7 @@ main(int argc, char **argv)
 {
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
+						      .check = modules_check,
 						      .start = start,
 						      .reload = reload,
 						      .stop = stop,

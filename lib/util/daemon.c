@@ -19,6 +19,7 @@
 
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/conf_read.h"
 #include "util/err.h"
 #include "util/journal.h"
 #include "util/log.h"
@@ -45,8 +46,10 @@ struct daemon {
 	char log_format[64]; /* one of the settings */
 	bool dump;
 	struct conf *conf;
-	struct conf *next; /* of a reload under way */
-	bool again;	   /* another one was asked for meanwhile */
+	/* A reload under way: it is being read, then taken over. */
+	struct conf_read *reading;
+	struct conf *next;
+	bool again; /* another one was asked for meanwhile */
 	bool ready;
 	bool stopping;
 	char untold[STATE_MAX]; /* a state the service manager must hear of */
@@ -117,7 +120,7 @@ void
 daemon_ready(struct daemon *d)
 {
 	d->ready = true;
-	if (d->next == NULL)
+	if (d->reading == NULL && d->next == NULL)
 		tell_ready(d);
 }
 
@@ -183,8 +186,29 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 /* reload() may take several turns of the loop (executors are replaced one after
  * the other) and ends with daemon_reloaded(), also when it succeeds at once. */
 static void
+on_conf_read(struct conf *conf, const struct err *why, void *arg)
+{
+	struct daemon *d = arg;
+	struct err err;
+
+	if (why != NULL)
+		err = *why;
+	conf_read_free(d->reading);
+	d->reading = NULL;
+	d->next = conf;
+	if (why != NULL || d->program->reload(d->arg, conf, &err) != 0)
+		daemon_reloaded(d, &err);
+}
+
+static void
 daemon_start_reload(struct daemon *d)
 {
+	const struct conf_read_options options = {.base = d->base,
+						  .path = d->config,
+						  .settings = d->settings,
+						  .check = d->program->check,
+						  .on_done = on_conf_read,
+						  .arg = d};
 	char state[STATE_MAX];
 	struct err err;
 
@@ -192,8 +216,7 @@ daemon_start_reload(struct daemon *d)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		 (long long)clock_mono_us());
 	daemon_tell_state(d, state);
-	if (conf_load(d->config, d->settings, &d->next, &err) != 0 ||
-	    d->program->reload(d->arg, d->next, &err) != 0)
+	if ((d->reading = conf_read_start(&options, &err)) == NULL)
 		daemon_reloaded(d, &err);
 }
 
@@ -203,7 +226,7 @@ daemon_reload(struct daemon *d)
 	if (d->stopping)
 		return;
 	/* What is being loaded may be older than what is meant. */
-	if (d->next != NULL)
+	if (d->reading != NULL || d->next != NULL)
 		d->again = true;
 	else
 		daemon_start_reload(d);
@@ -227,6 +250,8 @@ daemon_stop(struct daemon *d)
 	log_notice("stopping");
 	/* Before stop(), which may end at once and must not seem ready. */
 	d->stopping = true;
+	conf_read_free(d->reading);
+	d->reading = NULL;
 	us = d->program->stop(d->arg);
 	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
 		 (long long)us + STOP_MARGIN_US);
@@ -319,6 +344,7 @@ daemon_finish(struct daemon *d)
 	size_t i;
 
 	d->program->finish(d->arg);
+	conf_read_free(d->reading);
 	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i] != NULL)
 			event_free(events[i]);
@@ -408,7 +434,10 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
-	if (make_loop(d, err) != 0 || d->program->start(d, d->arg, err) != 0)
+	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
+		return -1;
+	if (log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
+	    d->program->start(d, d->arg, err) != 0)
 		return -1;
 	event_base_dispatch(d->base);
 	return 0;
@@ -425,6 +454,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 	int status;
 
 	proc_hold_standard_fds();
+	proc_reset_signals();
 	log_init(program->name);
 	log_set_journal(journal_send);
 	if ((status = parse_arguments(&d, argc, argv)) >= 0)
@@ -434,5 +464,6 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 		d.exit_status = err_exit_status(err.code);
 	}
 	daemon_finish(&d);
+	log_stop_thread();
 	return d.exit_status;
 }

@@ -25,6 +25,9 @@ struct daemon_program {
 	const char *usage;
 	/* Due times are to be met closer than by milliseconds. */
 	bool precise_timers;
+	/* Whether this machine can do what the configuration says. May block:
+	 * a reload runs it in a thread. NULL: nothing to check. */
+	int (*check)(const struct conf *conf, struct err *err);
 	/* Begins its work on daemon_base(), with daemon_conf(). */
 	int (*start)(struct daemon *d, void *arg, struct err *err);
 	/*

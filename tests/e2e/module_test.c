@@ -79,8 +79,8 @@ START_TEST(a_worker_without_modules_says_so)
 	const struct world_options o = {.modules = ""};
 	struct world *w = world_start(&o);
 
-	ck_assert(worker_logged(worker_of(w), "no module is loaded"));
-	ck_assert(worker_logged(worker_of(w), "[worker] modules"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "no module is loaded"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "[worker] modules"));
 	world_stop(w);
 }
 END_TEST
