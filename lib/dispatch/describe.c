@@ -11,9 +11,11 @@
 #include "dispatch/state.h"
 #include "util/proc.h"
 
-/* So many running tasks are named. */
+/* The most running tasks that are named: some 20 KiB, which every
+ * heartbeat sends and every listing of workers reads. */
 #define NAMED_MAX 100
 
+/* How many jobs of a kind can run, and how many executors have. */
 static void
 write_slots(const struct dispatch *d, struct buf *out, struct slice key,
 	    enum pool_kind kind)
@@ -49,6 +51,8 @@ describe_list(struct buf *out, struct slice key, const char *const *list)
 	buf_addc(out, ']');
 }
 
+/* What this process and each executor have resident, in bytes: those who look
+ * for a module that leaks compare it over time. */
 static void
 describe_memory(const struct dispatch *d, struct buf *out)
 {
@@ -82,6 +86,7 @@ describe_totals(const struct dispatch *d, struct buf *out)
 	write_end(out);
 }
 
+/* In the order of flowrrad(8), as all that is written here. */
 static void
 describe_job(const struct job *job, struct buf *out)
 {
