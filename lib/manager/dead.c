@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The dead list: looking at it. */
+/*
+ * The dead list: which tasks of it are meant, and what is shown of them.
+ *
+ * A task comes here from a worker, which gives its bytes back untouched with a
+ * note (`info`) of why. Neither need be readable: what cannot be decoded is
+ * shown by its key, and can be deleted by it.
+ */
 #include "manager/dead.h"
 
 #include <stdlib.h>
@@ -16,6 +22,8 @@
 
 /* --- which ------------------------------------------------------------- */
 
+/* By a linear search: operators name a few, and a decoded task costs more than
+ * all comparisons. */
 static bool
 is_listed(struct slice name, const struct dead_filter *filter)
 {
@@ -27,6 +35,8 @@ is_listed(struct slice name, const struct dead_filter *filter)
 	return false;
 }
 
+/* Reason and error stand in the note, which is parsed only for filters that
+ * need it. */
 static bool
 info_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
@@ -47,7 +57,8 @@ info_matches(const struct broker_item *item, const struct dead_filter *filter)
 	return matches;
 }
 
-/* By the task itself; a name that cannot be read is nobody's. */
+/* By the task itself. A task that cannot be read has no name and no ID, so it
+ * matches neither. */
 static bool
 task_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
@@ -66,6 +77,8 @@ task_matches(const struct broker_item *item, const struct dead_filter *filter)
 	return matches;
 }
 
+/* The cheap tests come first: a page has up to BROKER_PAGE_MAX items, of any
+ * size. */
 bool
 dead_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
@@ -76,6 +89,8 @@ dead_matches(const struct broker_item *item, const struct dead_filter *filter)
 
 /* --- the list ---------------------------------------------------------- */
 
+/* A walk through the lists of all queues. `limit` holds for each queue, since
+ * the newest of all may lie in one of them; dead_list() sorts and cuts. */
 struct found {
 	json_t *list;
 	struct dead_query *query;
@@ -101,6 +116,8 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	return ++f->n == f->query->limit ? 1 : 0;
 }
 
+/* Without a filter each item counts, and a page need not be longer than the
+ * limit. */
 static bool
 any_filter(const struct dead_filter *f)
 {
@@ -108,6 +125,7 @@ any_filter(const struct dead_filter *f)
 	       f->before_us != 0 || f->ids != NULL;
 }
 
+/* One queue's list, the newest first, as deep as the query says. */
 static int
 walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
 {
@@ -137,10 +155,13 @@ dead_list(struct flowrra_client *c, struct dead_query *query, struct err *err)
 	query->stopped = false;
 	json_array_foreach (queues, i, queue) {
 		f.queue = member_text(queue, "queue");
+		/* An empty list costs a query to the broker, and most are
+		 * empty. */
 		if (result == 0 &&
 		    json_integer_value(json_object_get(queue, "dead")) > 0)
 			result = walk_dead(c, &f, err);
 	}
+	/* It pointed into the list of queues. */
 	f.queue = NULL;
 	json_decref(queues);
 	if (result != 0) {
@@ -148,6 +169,8 @@ dead_list(struct flowrra_client *c, struct dead_query *query, struct err *err)
 		return NULL;
 	}
 	f.list = task_info_newest(f.list, "died_at", query->limit, err);
+	/* There is as much as was asked for: that not all was looked at does
+	 * not matter. */
 	if (json_array_size(f.list) >= query->limit)
 		query->stopped = false;
 	return f.list;

@@ -20,9 +20,11 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/* A page of the list is changed as one batch, whose limit is the broker's. */
 #define BATCH BROKER_PAGE_MAX
 
-/* One that is to be changed, with copies of what the page showed. */
+/* One that is to be changed, with copies of what the page showed: the page is
+ * gone when the batch is sent. Once `why` has a code it is left alone. */
 struct dead_task {
 	char *key;
 	struct task *task; /* NULL: it cannot be read */
@@ -32,6 +34,8 @@ struct dead_task {
 	bool found;
 };
 
+/* The state of one call. The batch is in here, and here on the heap, for it is
+ * larger than a thread's stack should hold. */
 struct change {
 	struct flowrra_client *client;
 	const struct dead_change *what;
@@ -59,6 +63,7 @@ dead_task_done(struct dead_task *x)
 
 /* --- reading ----------------------------------------------------------- */
 
+/* What remains unseen at the end is reported as missing. */
 static void
 note_seen(struct change *ch, const struct dead_task *x)
 {
@@ -75,6 +80,8 @@ note_seen(struct change *ch, const struct dead_task *x)
 static void
 prepare(struct change *ch, struct dead_task *x)
 {
+	/* Attempts, crashes and history start from zero: the operator says that
+	 * the reason is gone. */
 	static const struct task_counters none;
 	struct result record;
 
@@ -87,6 +94,8 @@ prepare(struct change *ch, struct dead_task *x)
 		err_nomem(&x->why);
 }
 
+/* On the loop: copies what is to be changed. Other errors than of memory belong
+ * to the item, and are its outcome. */
 static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
@@ -95,6 +104,8 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 
 	if (ch->newest_ms == 0)
 		ch->newest_ms = item->time_ms;
+	/* A page may be longer than was asked for: the rest is met in the next
+	 * pass. */
 	if (ch->n == BATCH || item->time_ms > ch->newest_ms)
 		return 0;
 	if (!dead_matches(item, &ch->what->filter))
@@ -103,6 +114,7 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 		return err_nomem(err);
 	task_decode(item->bytes, &x->task, &x->why);
 	note_seen(ch, x);
+	/* To delete a task needs no understanding of it. */
 	if (!ch->what->retry)
 		x->why.code = ERR_NONE;
 	else if (x->task != NULL)
@@ -113,6 +125,8 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 
 /* --- changing ---------------------------------------------------------- */
 
+/* The lists are cut at DEAD_TASKS_MAX, so that an answer about millions fits
+ * into memory; the counts are complete. */
 static void
 list_outcome(struct change *ch, const struct dead_task *x, const char *outcome)
 {
@@ -130,6 +144,8 @@ list_outcome(struct change *ch, const struct dead_task *x, const char *outcome)
 					: NULL));
 }
 
+/* The outcome of one, once the batch is done. Each is counted in one place
+ * only. */
 static void
 report(struct change *ch, const struct dead_task *x)
 {
@@ -160,6 +176,7 @@ gather(struct change *ch, struct dead_task **ret)
 	return n;
 }
 
+/* For restore(): the pending record overwrites the final one. */
 static int
 keep_old_records(struct change *ch, struct dead_task **xs, size_t n,
 		 struct err *err)
@@ -177,6 +194,8 @@ keep_old_records(struct change *ch, struct dead_task **xs, size_t n,
 	return result;
 }
 
+/* Stores the pending records. One that could not be stored keeps its task on
+ * the dead list: a task that runs must have a record that says so. */
 static int
 reopen(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 {
@@ -197,7 +216,9 @@ reopen(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 	return 0;
 }
 
-/* It did not leave the dead list after all. */
+/* It did not leave the dead list after all, so its record is the final one
+ * again. Nothing is told if that fails: the record then says pending until the
+ * next retry, and the outcome of this one is an error anyway. */
 static void
 restore(struct change *ch, const struct dead_task *x)
 {
@@ -213,6 +234,7 @@ restore(struct change *ch, const struct dead_task *x)
 	free(text);
 }
 
+/* The last step: from here on workers may claim what is retried. */
 static int
 requeue(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 {
@@ -240,6 +262,8 @@ requeue(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 	return result;
 }
 
+/* Records first, then the queue: see the top of the file. Whom a step refuses
+ * takes no part in the next one. */
 static int
 change_batch(struct change *ch, struct err *err)
 {
@@ -261,7 +285,8 @@ change_batch(struct change *ch, struct err *err)
 
 /* --- all --------------------------------------------------------------- */
 
-/* One way through a queue's list, page by page. */
+/* One pass through a queue's list, page by page. The progress is told with each
+ * page, so that a terminal shows that something moves. */
 static int
 pass(struct change *ch, struct err *err)
 {
@@ -283,8 +308,9 @@ pass(struct change *ch, struct err *err)
 	return result;
 }
 
-/* What leaves the list may hide others from the page that follows: so it is
- * read again until there is nothing to be done any more. */
+/* What leaves the list moves the others, and the cursor may then skip some: so
+ * the list is read again until a pass changes nothing. What was refused before
+ * is met again in each pass, hence its count and its list start over. */
 static int
 change_queue(struct change *ch, struct err *err)
 {
@@ -304,6 +330,8 @@ change_queue(struct change *ch, struct err *err)
 	return result;
 }
 
+/* An error ends all: the rest would most likely fail in the same way. It says
+ * how far it came, since that much is done for good. */
 static int
 change_queues(struct change *ch, struct err *err)
 {
@@ -324,6 +352,7 @@ change_queues(struct change *ch, struct err *err)
 	return result;
 }
 
+/* NULL without memory. */
 static json_t *
 answer(const struct change *ch)
 {

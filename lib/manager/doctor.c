@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The doctor: servers, clocks and workers; doctor_*.c have the rest. */
+/*
+ * The doctor: what an operator should look at. This file has the servers, their
+ * clocks and the workers; doctor_*.c have the rest.
+ *
+ * Each examination adds findings, and none stops the others: a server that is
+ * out of reach is a finding itself, and what needs its answers is left out.
+ */
 #include "manager/doctor.h"
 
 #include <stdarg.h>
@@ -17,13 +23,15 @@
 #include "util/err.h"
 
 #define US_PER_S 1e6
-/* Due times and expiry are compared between machines. */
+/* Due times and expiry are compared between machines, in seconds; a second is
+ * what NTP holds easily. */
 #define OFFSET_MAX_US 1000000
 
 void
 doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 	    const char *remedy, const char *fmt, ...)
 {
+	/* An error's whole message, and some words around it. */
 	char what[ERR_MSG_MAX + 64];
 	va_list ap;
 
@@ -40,6 +48,8 @@ doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 
 /* --- servers ----------------------------------------------------------- */
 
+/* The broker's clock decides when delayed tasks are due, ours stamps what we
+ * submit. */
 static void
 examine_clock(struct doctor *d, int64_t theirs_us, int64_t asked_us,
 	      int64_t answered_us)
@@ -60,6 +70,7 @@ examine_clock(struct doctor *d, int64_t theirs_us, int64_t asked_us,
 			    off_us < 0 ? "behind" : "ahead of");
 }
 
+/* What on_report() takes along. */
 struct broker_examination {
 	struct doctor *doctor;
 	int64_t clock_us;
@@ -78,6 +89,8 @@ on_report(const struct broker_report *report, void *arg)
 			    "broker", f->remedy, "%s", f->what);
 }
 
+/* False if the broker does not answer: then nothing can be said of queues and
+ * workers. */
 static bool
 examine_broker(struct doctor *d)
 {
@@ -96,6 +109,7 @@ examine_broker(struct doctor *d)
 	return true;
 }
 
+/* Any read will do; there is no task with the ID "-". */
 static void
 examine_backend(struct doctor *d)
 {
@@ -111,6 +125,8 @@ examine_backend(struct doctor *d)
 
 /* --- workers ----------------------------------------------------------- */
 
+/* A dead worker without tasks is no fault: it was stopped for good, and leaves
+ * the list by itself. */
 static void
 examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 {
@@ -132,11 +148,14 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			    "worker %s is dead and has %lld tasks in flight",
 			    name, held);
 	} else if (version != NULL && strcmp(version, FLOWRRA_VERSION) != 0) {
+		/* Versions may differ for the time of an upgrade, which
+		 * then should end. */
 		doctor_find(d, DOCTOR_WARNING, "workers",
 			    "Install the same version on all machines.",
 			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
+	/* Somebody has told it to, and may have forgotten. */
 	if (strcmp(state, "quiet") == 0)
 		doctor_find(
 		    d, DOCTOR_WARNING, "workers",
@@ -144,6 +163,7 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 		    "worker %s is quiet: it takes no tasks", name);
 }
 
+/* How bad a dead worker is depends on whether another can take over. */
 static void
 examine_workers(struct doctor *d)
 {
@@ -176,6 +196,7 @@ examine_all(struct doctor *d)
 			doctor_find(d, DOCTOR_ERROR, "broker", "Try again.",
 				    "%s", err.msg);
 	}
+	/* Where both are one store, the broker has answered for it. */
 	if (!d->client->one_store)
 		examine_backend(d);
 	if (d->workers != NULL) {
@@ -193,6 +214,7 @@ doctor_examine(struct flowrra_client *c)
 	    .client = c, .errors = json_array(), .warnings = json_array()};
 
 	examine_all(&d);
+	/* Errors first, each kind in the order of the examinations. */
 	json_array_extend(d.errors, d.warnings);
 	json_decref(d.warnings);
 	json_decref(d.queues);

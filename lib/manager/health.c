@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether the whole works, at a glance. */
+/* Whether the whole works, at a glance: for monitoring, which asks often. Each
+ * component costs one short query; the doctor is the one who looks closely. */
 #include "manager/health.h"
 
 #include <inttypes.h>
@@ -34,6 +35,7 @@ add(struct health *h, const char *component, bool healthy, const char *message)
 
 /* --- servers ----------------------------------------------------------- */
 
+/* Any answer will do: the broker lets us in and works. */
 static void
 check_broker(struct health *h)
 {
@@ -44,6 +46,7 @@ check_broker(struct health *h)
 	    healthy ? broker_name(h->client->broker) : err.msg);
 }
 
+/* Any read will do; there is no task with the ID "-". */
 static void
 check_backend(struct health *h)
 {
@@ -55,6 +58,8 @@ check_backend(struct health *h)
 	json_decref(answer);
 }
 
+/* Healthy is at least one that takes tasks: those who are quiet or stopping
+ * will not work off a queue. */
 static void
 check_workers(struct health *h)
 {
@@ -74,6 +79,7 @@ check_workers(struct health *h)
 		running += strcmp(state, "running") == 0;
 	}
 	json_decref(list);
+	/* The message says what to do next. */
 	if (alive == 0)
 		snprintf(message, sizeof(message),
 			 "none is alive; start flowrrad");
@@ -106,6 +112,8 @@ add_reasons(const struct schedules_stats *s, char *message, size_t size)
 	}
 }
 
+/* Whether the schedulers are well, and the message. Without an enabled schedule
+ * none is needed. */
 static bool
 judge(const struct schedules_stats *s, int64_t now_us, char *message,
       size_t size)
@@ -133,6 +141,8 @@ judge(const struct schedules_stats *s, int64_t now_us, char *message,
 	return lag_us <= HEALTH_LAG_US;
 }
 
+/* Opens the database for this check: it is another server than the broker, and
+ * clients know it only here. */
 static void
 check_schedulers(struct health *h)
 {
@@ -142,6 +152,7 @@ check_schedulers(struct health *h)
 	struct schedules_stats *stats = NULL;
 	struct err err = ERR_INIT;
 	struct schedules *db = schedules_open(&options, &err);
+	/* Counts and, in the worst case, all reasons. */
 	char message[400];
 	bool healthy;
 

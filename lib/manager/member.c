@@ -8,6 +8,9 @@
 
 #include "util/clock.h"
 
+/* Times are written in UTC with microseconds, whatever the clock of the reader.
+ * Times are written in UTC with microseconds, whatever the clock of the reader.
+ */
 json_t *
 member_of_time(int64_t wall_us)
 {
@@ -19,6 +22,8 @@ member_of_time(int64_t wall_us)
 	return json_string(text);
 }
 
+/* jansson refuses what is not UTF-8. Names of files and messages of a server
+ * may be anything, and a question mark shows more than nothing. */
 json_t *
 member_of_text(const char *text)
 {

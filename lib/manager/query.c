@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions with one value for an answer, and orders. */
+/*
+ * What the manager asks for one answer: queues, workers, the server, totals and
+ * records; and what it tells: commands, pauses.
+ *
+ * Stores answer with structs, on the client's loop, and what they point to is
+ * gone when the callback returns. So the callback makes the JSON, while the
+ * caller's thread waits in query_run(). This is the only place where those
+ * answers become JSON.
+ */
 #include "manager/query.h"
 
 #include <stdlib.h>
@@ -28,6 +36,7 @@ json_query_end(struct json_query *j, json_t *json)
 	query_end(&j->q, json != NULL ? NULL : &err);
 }
 
+/* A query that failed has made nothing. */
 static json_t *
 json_query_run(struct json_query *j, struct err *err)
 {
@@ -46,6 +55,8 @@ append(json_t *list, json_t *item)
 	return NULL;
 }
 
+/* The names of queues are ASCII (util/name.h), so that they can be packed as
+ * they are. */
 static json_t *
 json_of_queue(const struct queue_stats *s)
 {
@@ -57,6 +68,7 @@ json_of_queue(const struct queue_stats *s)
 	    member_of_time(s->next_due_us), "paused", s->paused);
 }
 
+/* A second attempt comes only after an error, so that no list is lost here. */
 static void
 on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
 	  void *arg)
@@ -75,6 +87,7 @@ on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
 	json_query_end(j, list);
 }
 
+/* The key is the queue's name, or empty. */
 static void
 send_queues(struct query *q)
 {
@@ -93,6 +106,9 @@ query_queues(struct flowrra_client *c, const char *name, struct err *err)
 	return json_query_run(&j, err);
 }
 
+/* The store has checked the description by its own scanner. What jansson does
+ * not take (a number that overflows) is null, rather than to hide all workers.
+ */
 static json_t *
 json_of_worker(const struct worker_info *w)
 {
@@ -143,12 +159,15 @@ query_workers(struct flowrra_client *c, struct err *err)
 
 /* --- the server -------------------------------------------------------- */
 
+/* The report is not kept: on_told takes from it what it needs. */
 struct examine_query {
 	struct query q;
 	query_report_fn *on_report;
 	void *arg;
 };
 
+/* An answer that comes twice is impossible: the query is sent again only after
+ * an error, which has no report. */
 static void
 on_report(const struct broker_report *report, const struct err *err, void *arg)
 {
@@ -181,6 +200,7 @@ query_examine(struct flowrra_client *c, query_report_fn *on_told, void *arg,
 
 /* --- totals ------------------------------------------------------------ */
 
+/* Numbers, of which each query fills one. */
 struct total_query {
 	struct query q;
 	struct results_counts counts;
@@ -217,6 +237,7 @@ query_counts(struct flowrra_client *c, struct results_counts *ret,
 	return 0;
 }
 
+/* The names themselves are counted only: `flowrractl stats` shows how many. */
 static void
 on_names(const struct slice *names, size_t n, const struct err *err, void *arg)
 {
@@ -268,6 +289,8 @@ query_ping(struct flowrra_client *c, struct err *err)
 
 /* --- one record -------------------------------------------------------- */
 
+/* Takes the answer of a query as JSON; null if there is none. JSON_ALLOW_NUL:
+ * the arguments of a task may hold U+0000. */
 static json_t *
 load(struct query *q, struct err *err)
 {
@@ -295,6 +318,7 @@ query_record(struct flowrra_client *c, const char *id, struct err *err)
 
 	if (client_check(c, err) != 0 || query_run(&q, err) != 0)
 		return NULL;
+	/* A record may be another program's, and be anything. */
 	if ((record = load(&q, err)) == NULL) {
 		err_prefix(err, "the record of task %s", id);
 	} else if (!json_is_object(record) && !json_is_null(record)) {
@@ -321,6 +345,8 @@ struct records {
 	} * wanted;
 };
 
+/* One that cannot be read counts as none: the others are still worth showing.
+ * Answers may come in any order, hence `w`. */
 static void
 on_record(struct slice record, const struct err *err, void *arg)
 {
@@ -341,6 +367,8 @@ on_record(struct slice record, const struct err *err, void *arg)
 			  all->err.code != ERR_NONE ? &all->err : NULL);
 }
 
+/* `once` (see query_records()) makes sure that this is called once: a second
+ * time, answers of the first could still come. */
 static void
 send_records(struct query *q)
 {
@@ -385,6 +413,7 @@ int
 query_control(struct flowrra_client *c, json_t *order, struct err *err)
 {
 	char *text = json_dumps(order, JSON_COMPACT);
+	/* Not sent twice: a worker would carry it out again. */
 	struct query q = {
 	    .client = c, .once = true, .send = query_send_control};
 	int result = -1;
@@ -400,6 +429,7 @@ query_control(struct flowrra_client *c, json_t *order, struct err *err)
 	return result;
 }
 
+/* To pause twice is to pause, so that it may be sent again. */
 struct pause {
 	struct query q;
 	bool paused;

@@ -7,6 +7,7 @@
 #include "manager/query.h"
 #include "util/err.h"
 
+/* May be sent twice: it stores the same. */
 static void
 send_reopen(struct query *q)
 {
@@ -15,7 +16,8 @@ send_reopen(struct query *q)
 	results_reopen(q->client->results, q->key, p->record, query_answer, q);
 }
 
-/* All under way at the same time; `errs` may be NULL. */
+/* All under way at the same time, so that a batch costs one round trip. `errs`
+ * may be NULL. Returns the first error, for those who do not ask of each. */
 static int
 put_all(struct flowrra_client *c, void (*send)(struct query *q),
 	const struct query_put *puts, size_t n, struct err *errs,

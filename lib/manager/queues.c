@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Queues: how they are, and what may be done to one. */
+/*
+ * Queues: their state, and what may be done to one.
+ *
+ * To the stores an unknown queue is an empty one, since a producer may name it
+ * at any time. To an operator it is more likely a spelling mistake: so what is
+ * empty is looked up in the list of all.
+ */
 #include "manager/queues.h"
 
 #include <stdlib.h>
@@ -14,6 +20,8 @@
 #include "util/name.h"
 
 /* Whether there is, or was lately, something in it. */
+/* A queue that holds something is known, which saves the query for the list.
+ * Paused counts: it was done to this queue. */
 static bool
 is_used(const json_t *queue)
 {
@@ -70,6 +78,7 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	return NULL;
 }
 
+/* An unknown queue can be paused before its first task comes. */
 json_t *
 queues_pause(struct flowrra_client *c, const char *name, bool paused,
 	     struct err *err)
@@ -82,7 +91,9 @@ queues_pause(struct flowrra_client *c, const char *name, bool paused,
 
 /* --- purging ----------------------------------------------------------- */
 
-/* The records of a page of tasks that are gone. */
+/* The records of a page of tasks that are gone. They are made on the loop and
+ * stored after it: the page's bytes live no longer, and a store must not be
+ * asked from its own callback. */
 struct purged {
 	struct query_put puts[BROKER_PAGE_MAX];
 	struct {
@@ -115,6 +126,7 @@ on_purged(const struct broker_item *item, void *arg, struct err *err)
 	return 0;
 }
 
+/* Only now the text does not move any more. */
 static int
 store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
 {
@@ -130,6 +142,9 @@ store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
 	return query_put_failed(c, p->puts, p->n, err);
 }
 
+/* Page by page: a purge that is interrupted has taken out whole pages, and
+ * stored what became of them, but for one. Waiting programs are told with each
+ * page. */
 static int
 purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	    int64_t *ret_n, struct err *err)
@@ -150,6 +165,7 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 		if (purge->on_progress != NULL)
 			purge->on_progress(p->items, purge->arg);
 	}
+	/* That much is done for good. */
 	if (result != 0 && p->items > 0)
 		err_prefix(err, "after %lld tasks", (long long)p->items);
 	*ret_n = p->items;
@@ -158,6 +174,8 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	return result;
 }
 
+/* The count of a dry run is that of the moment; more may come before the real
+ * one. */
 json_t *
 queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 	     struct err *err)

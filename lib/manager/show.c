@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One task, and where it is. */
+/*
+ * One task, and where it is.
+ *
+ * No store can say in one step where a task is: so the record is read, then the
+ * queues are searched in the order in which tasks move, and the dead list last.
+ * A task that moves meanwhile is met at the next place.
+ */
 #include <string.h>
 
 #include "codec/task_json.h"
@@ -11,6 +17,7 @@
 #include "manager/tasks.h"
 #include "util/err.h"
 
+/* `info` is what is looked for; it ends the search. */
 struct search {
 	struct flowrra_client *client;
 	const char *id;
@@ -42,6 +49,7 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	return s->info != NULL ? 1 : err_nomem(err);
 }
 
+/* As deep as `depth`: a long queue is not read to its end for one task. */
 static int
 search_place(struct search *s, enum broker_location place, const char *where,
 	     struct err *err)
@@ -60,6 +68,7 @@ search_place(struct search *s, enum broker_location place, const char *where,
 	return 0;
 }
 
+/* By its ID or, where the task cannot be read, by its key. */
 static int
 search_dead(struct search *s, const char *queue, struct err *err)
 {
@@ -108,6 +117,9 @@ search_queues(struct search *s, const char *only, struct err *err)
 	return result;
 }
 
+/* A record that says how the task ended saves the search. Of a failed one the
+ * dead list may have it still, with its bytes. A queue that does not exist
+ * (ERR_NOT_FOUND) is none that holds it. */
 static int
 search(struct search *s, const json_t *record, struct err *err)
 {
@@ -150,6 +162,8 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 				"no record of task %s, and no queue holds it",
 				id);
 		} else {
+			/* Where it lies counts; the record may name the queue
+			 * of its submission. */
 			queue = member_text(s.info, "queue");
 			if (queue == NULL)
 				queue = member_text(record, "queue");

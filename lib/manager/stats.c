@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures of the whole. */
+/* Figures of the whole: sums over what queues, workers and the backend say.
+ * They are read one after the other, so a task that moves meanwhile may be
+ * counted twice, or not at all. */
 #include "manager/stats.h"
 
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/* Of a count that each of the objects has. */
 static json_t *
 sum(const json_t *objects, const char *name)
 {
@@ -36,6 +39,8 @@ count_paused(const json_t *queues)
 	return n;
 }
 
+/* What a worker says of its slots may be of another version, or anything: what
+ * is no number counts as 0. */
 static void
 count_workers(const json_t *workers, json_int_t *ret_alive,
 	      json_int_t *ret_slots)
@@ -75,6 +80,7 @@ stats_of(const json_t *queues, const json_t *workers,
 }
 
 /* Those of which the figures are made. */
+/* Queues and workers are the caller's, which shows them as well. */
 static json_t *
 figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	struct err *err)
@@ -101,6 +107,8 @@ stats_get(struct flowrra_client *c, struct err *err)
 	return stats;
 }
 
+/* For a live view: all of one moment, so that the parts of a screen fit
+ * together. The time is that of the beginning. */
 json_t *
 stats_snapshot(struct flowrra_client *c, size_t n_running, struct err *err)
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that lie at the broker, as JSON. */
+/*
+ * What is told of a task that lies at the broker: its task info, as JSON.
+ *
+ * A task in a queue is bytes that another program may have written. So nothing
+ * is taken for granted: what cannot be decoded is shown with the reason, and
+ * what is not UTF-8 in another form, for an operator must be able to see what
+ * blocks a queue.
+ */
 #include "manager/task_info.h"
 
 #include <stdlib.h>
@@ -12,6 +19,7 @@
 
 #define US_PER_MS 1000
 
+/* Parts of a task that are JSON themselves; null if they are none. */
 static json_t *
 json_of(struct slice text)
 {
@@ -23,6 +31,7 @@ json_of(struct slice text)
 	return json != NULL ? json : json_null();
 }
 
+/* Null for bytes that are not UTF-8: jansson has no string of them. */
 static json_t *
 text_of(struct slice text)
 {
@@ -33,12 +42,16 @@ text_of(struct slice text)
 
 /* --- sorting ----------------------------------------------------------- */
 
+/* The key is read once, not in each comparison. */
 struct row {
 	int64_t time_us; /* 0 sorts first: it has not begun */
 	size_t position;
 	json_t *info;
 };
 
+/* Those without the time come first: in a list by started_at they are the ones
+ * that a worker has just claimed. qsort() keeps no order, so `position` does.
+ */
 static int
 later_first(const void *a, const void *b)
 {
@@ -80,10 +93,13 @@ task_info_newest(json_t *list, const char *time, size_t limit, struct err *err)
 
 /* --- what has not ended ------------------------------------------------ */
 
+/* In the shape of a record, so that lists of tasks that wait and of tasks that
+ * ended have the same columns. */
 static json_t *
 task_info_of_task(const struct task *t, enum broker_location place,
 		  const char *queue)
 {
+	/* As the record says it while a task waits for its retry. */
 	const bool again = place == BROKER_DELAYED && t->current_retry > 0;
 
 	return json_pack(
@@ -96,6 +112,7 @@ task_info_of_task(const struct task *t, enum broker_location place,
 	    (int)t->priority);
 }
 
+/* In the same shape. The reason stands where an error does. */
 static json_t *
 task_info_of_unreadable(const char *why, const char *queue)
 {
@@ -131,6 +148,8 @@ task_info_of(const struct broker_item *item, enum broker_location place,
 
 /* --- the dead ---------------------------------------------------------- */
 
+/* What the worker noted is copied as it is; members that it does not have are
+ * null. */
 json_t *
 task_info_of_dead(const struct broker_item *item, const char *queue)
 {
@@ -186,6 +205,7 @@ base64(struct slice bytes)
 int
 task_info_add_bytes(json_t *task_info, const struct broker_item *item)
 {
+	/* NULL if the bytes are not UTF-8. */
 	json_t *text = json_stringn(item->bytes.p, item->bytes.len);
 	json_t *info = json_of(item->info), *task = json_of(item->bytes);
 	int status = 0;

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of tasks by their state. */
+/*
+ * Lists of tasks by their state.
+ *
+ * What has not ended is read from the broker, which alone knows; what has ended
+ * from the backend's lists. Both are looked at from the newest on, up to a
+ * depth, since either may hold millions.
+ */
 #include "manager/tasks.h"
 
 #include <stdlib.h>
@@ -14,7 +20,8 @@
 #include "manager/queues.h"
 #include "util/err.h"
 
-/* In flight is no more than there are slots; so many are sorted. */
+/* In flight are no more tasks than there are slots. All are read, since the
+ * newest may be with any worker; this many are sorted. */
 #define RUNNING_MAX 10000
 
 /* What a walk has found. */
@@ -26,6 +33,7 @@ struct found {
 	size_t n, limit; /* of this walk */
 };
 
+/* NULL is any name. */
 static bool
 is_name(struct slice name, const char *wanted)
 {
@@ -48,6 +56,7 @@ item_matches(const struct broker_item *item, const struct task_filter *filter)
 	return matches;
 }
 
+/* Takes the info. 1: the list is full, which ends the walk. */
 static int
 keep(struct found *f, json_t *info, struct err *err)
 {
@@ -56,6 +65,7 @@ keep(struct found *f, json_t *info, struct err *err)
 	return ++f->n == f->limit ? 1 : 0;
 }
 
+/* The queue needs no test: only those queues are walked through. */
 static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
@@ -66,6 +76,7 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	return keep(f, task_info_of(item, f->place, f->queue), err);
 }
 
+/* The limit counts for each place: the newest of all may lie in one of them. */
 static int
 walk_place(struct flowrra_client *c, struct found *f, struct err *err)
 {
@@ -84,6 +95,8 @@ walk_place(struct flowrra_client *c, struct found *f, struct err *err)
 	return 0;
 }
 
+/* One queue, or all. The names are those of the beginning: a queue that is new
+ * since then has no old tasks. */
 static int
 walk_queues(struct flowrra_client *c, struct found *f,
 	    const enum broker_location *places, size_t n_places,
@@ -107,6 +120,8 @@ walk_queues(struct flowrra_client *c, struct found *f,
 
 /* --- at the broker ----------------------------------------------------- */
 
+/* Waiting and delayed ones together: to a user both are tasks that have not
+ * begun. */
 static json_t *
 list_pending(struct flowrra_client *c, struct tasks_query *query,
 	     struct err *err)
@@ -136,6 +151,8 @@ join(json_t *info, json_t *record)
 	json_object_update(info, record);
 }
 
+/* The broker knows who has a task, the record when it began and how far it is.
+ * Infos without an ID have no record. */
 static int
 join_records(struct flowrra_client *c, json_t *list, struct err *err)
 {
@@ -184,6 +201,7 @@ list_running(struct flowrra_client *c, struct tasks_query *query,
 
 /* --- at the backend ---------------------------------------------------- */
 
+/* Decoded without making JSON: a filter drops most of them. */
 static bool
 record_matches(struct slice record, const struct task_filter *filter)
 {
@@ -215,6 +233,7 @@ on_record(struct slice record, void *arg, struct err *err)
 	return keep(f, json, err);
 }
 
+/* The backend has its lists in order, so nothing is sorted. */
 static json_t *
 list_final(struct flowrra_client *c, bool failed, struct tasks_query *query,
 	   struct err *err)

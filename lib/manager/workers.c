@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers: how they are, and orders to one. */
+/*
+ * Workers: how they are, and commands to one.
+ *
+ * The broker knows a worker's name, whether it lives and what it has in flight;
+ * the rest is its own description, which may be of another version: members
+ * that are missing are null, and those that we do not know are passed on.
+ */
 #include "manager/workers.h"
 
 #include <string.h>
@@ -11,6 +17,8 @@
 
 #define US_PER_S 1e6
 
+/* A worker of an older version has no "state". Whether it lives is the broker's
+ * word, not the worker's last. */
 static const char *
 state_of(const json_t *worker, const json_t *said)
 {
@@ -24,6 +32,7 @@ state_of(const json_t *worker, const json_t *said)
 							       : "running";
 }
 
+/* By our clock; a worker whose clock is ahead has just begun. */
 static json_t *
 uptime_of(const json_t *said)
 {
@@ -54,6 +63,7 @@ add_total(json_t *memory)
 static json_t *
 describe(const json_t *worker)
 {
+	/* Those of its members that we tell better, and must not overwrite. */
 	static const char *const ours[] = {"id", "worker", "state", "in_flight",
 					   "stopping"};
 	static const char *const fields[] = {"host",	   "pid",    "version",
@@ -107,6 +117,9 @@ worker_order_name(enum worker_order order)
 	return names[order];
 }
 
+/* A command is published, and nobody answers: so a wrong name would go
+ * unnoticed. Between this look and the command the worker may still end, which
+ * is what most commands want. */
 static int
 check_alive(struct flowrra_client *c, const char *name, struct err *err)
 {
