@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The operators' part of the broker contract: checks what is asked, and calls
- * the store. What is wrong is answered here, but from the loop, as all answers
- * are: the store defers the call.
+ * the store.
+ *
+ * Operators type names, and programs pass on what others have typed. What is
+ * wrong is refused here, once for all stores. The refusal comes from the loop,
+ * as all answers do: a caller that were answered from within its call would
+ * have to be ready for that. Only the store knows its loop and when it is
+ * closed, so the store defers it.
  */
 #include "store/admin.h"
 
@@ -12,7 +17,9 @@
 
 /* --- refusing ---------------------------------------------------------- */
 
-/* The answer to a query that is wrong, until it can be given. */
+/* The answer to a query that is wrong, until it can be given. `tell` says which
+ * of the callbacks it is for. It lives on the heap, and ends in refusal_end()
+ * in any case. */
 struct refusal {
 	void (*tell)(const struct refusal *r);
 	struct err err;
@@ -45,6 +52,15 @@ refusal_tell_page(const struct refusal *r)
 	r->on_page(NULL, &r->err, r->arg);
 }
 
+/* What cannot be there is not there, which is no error. */
+static void
+refusal_tell_nothing(const struct refusal *r)
+{
+	const struct broker_page nothing = {.n = 0};
+
+	r->on_page(&nothing, NULL, r->arg);
+}
+
 static void
 refusal_tell_requeued(const struct refusal *r)
 {
@@ -55,6 +71,7 @@ refusal_tell_requeued(const struct refusal *r)
 	r->on_requeued(r->batch, r->n, r->arg);
 }
 
+/* After broker_close() nobody may be called back. */
 static void
 refusal_end(void *arg, bool closed)
 {
@@ -65,6 +82,7 @@ refusal_end(void *arg, bool closed)
 	free(r);
 }
 
+/* Takes a copy of the refusal. */
 static void
 refuse(struct broker *b, const struct refusal *refusal)
 {
@@ -94,12 +112,15 @@ refuse_page(struct broker *b, const struct err *err, broker_page_fn *on_page,
 
 /* --- checking ---------------------------------------------------------- */
 
+/* A limit is about how many are shown, so one that is out of range is not worth
+ * an error. */
 static unsigned int
 page_limit(unsigned int n)
 {
 	return n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
 }
 
+/* An empty name means all queues. */
 void
 broker_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
 	      void *arg)
@@ -168,10 +189,14 @@ void
 broker_remove(struct broker *b, struct slice queue, struct slice id,
 	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
+	const struct refusal nothing = {
+	    .tell = refusal_tell_nothing, .on_page = on_page, .arg = arg};
 	struct err err;
 
 	if (name_check_queue(queue, ERR_DATA, &err) != 0)
 		refuse_page(b, &err, on_page, arg);
+	else if (!task_id_valid(id))
+		refuse(b, &nothing);
 	else
 		b->ops->admin->remove(b, queue, id, cursor, on_page, arg);
 }
@@ -188,6 +213,7 @@ broker_requeue(struct broker *b, struct slice queue,
 			    .n = n};
 	size_t i;
 
+	/* A caller that sends a batch again finds no old answers in it. */
 	for (i = 0; i < n; i++) {
 		batch[i].found = false;
 		batch[i].err = (struct err)ERR_INIT;

@@ -176,8 +176,8 @@ typedef void broker_deferred_fn(void *arg, bool closed);
 
 /*
  * What a store provides. It is given only what admin.c has checked: valid names
- * of queues, limits of 1 to BROKER_PAGE_MAX, and a batch whose answers are
- * cleared.
+ * of queues and IDs of tasks, limits of 1 to BROKER_PAGE_MAX, and a batch whose
+ * answers are cleared. Cursors are its own, and it checks them (cursor.h).
  */
 struct broker_admin_ops {
 	/* Has `fn` called once, soon. -1: no memory, it is not called. */

@@ -260,6 +260,6 @@ const struct broker_admin_ops broker_redis_admin = {
     .examine = radmin_examine,
     .pause = radmin_pause,
     .purge = radmin_purge,
-    .remove = radmin_withdraw,
-    .requeue = radmin_exhume,
+    .remove = radmin_remove,
+    .requeue = radmin_requeue,
 };

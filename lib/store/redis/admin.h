@@ -5,7 +5,7 @@
  *	admin.c		queries: what all of them are made of
  *	admin_stats.c	the state of the queues and of the workers
  *	admin_view.c	pages of tasks
- *	admin_change.c	pause, purge, withdraw, exhume
+ *	admin_change.c	pause, purge, remove, requeue
  *	admin_examine.c	what may be wrong with the server
  *
  * A query goes through one or more phases. Each asks any number of things at
@@ -80,11 +80,11 @@ void radmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
-void radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
-		     struct slice cursor, broker_page_fn *on_page, void *arg);
-void radmin_exhume(struct broker *b, struct slice queue,
-		   struct broker_requeue *batch, size_t n,
-		   broker_requeued_fn *on_done, void *arg);
+void radmin_remove(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
+void radmin_requeue(struct broker *b, struct slice queue,
+		    struct broker_requeue *batch, size_t n,
+		    broker_requeued_fn *on_done, void *arg);
 
 /* Takes workers off the list that have been dead for a day and have left
  * nothing in any queue; what is dead for a month leaves it anyway. */

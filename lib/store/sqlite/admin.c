@@ -13,8 +13,9 @@
 #include "codec/scan.h"
 #include "store/sqlite/admin.h"
 
-/* To find who has waited longest, the first task of so many levels is looked
- * at, and of so many bytes. */
+/* To find who has waited longest, the first task of each level is looked at: at
+ * most this many, and this many bytes, which take some milliseconds. Of
+ * more levels than that, the others are left out. */
 #define LEVELS_MAX 64
 #define LEVELS_BYTES (4u << 20)
 /* Room for as many rows at first: most installations have fewer queues and
@@ -36,6 +37,8 @@ sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
 	return 1;
 }
 
+/* Reads one field of a task without decoding the rest: tasks may be large, and
+ * other programs' tasks may lack what task_decode() insists on. */
 static int
 read_field(const struct field *field, struct slice bytes, struct buf *scratch,
 	   void *ret)
@@ -86,6 +89,7 @@ sadmin_has_id(struct slice bytes, struct slice id)
 /* Columns of QUEUES_SURVEY. */
 enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT };
 
+/* The I/O thread's while the job is under way; `stats` grows there. */
 struct queue_query {
 	struct database_job job;
 	broker_queues_fn *on_queues;
@@ -242,6 +246,7 @@ sadmin_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
 
 /* --- workers ----------------------------------------------------------- */
 
+/* As struct queue_query. */
 struct worker_query {
 	struct database_job job;
 	broker_workers_fn *on_workers;
@@ -258,6 +263,8 @@ forget_workers(struct worker_query *q)
 		free((char *)q->workers[--q->n].description.p);
 }
 
+/* A worker lives while its heartbeat has not expired, and its lock file is
+ * held: a process that was killed is known to be dead at once. */
 static int
 add_worker(struct worker_query *q, struct tx *tx, struct err *err)
 {
@@ -347,6 +354,8 @@ sadmin_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 
 /* --- deferred calls ---------------------------------------------------- */
 
+/* A call that waits for its turn behind the jobs that were posted before, so
+ * that answers keep the order of the calls. */
 struct sdeferred {
 	struct database_job job;
 	broker_deferred_fn *fn;
@@ -404,6 +413,6 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .examine = sadmin_examine,
     .pause = sadmin_pause,
     .purge = sadmin_purge,
-    .remove = sadmin_withdraw,
-    .requeue = sadmin_exhume,
+    .remove = sadmin_remove,
+    .requeue = sadmin_requeue,
 };

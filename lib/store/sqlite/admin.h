@@ -44,7 +44,7 @@ struct spage {
 	char queue[TASK_QUEUE_MAX + 1];
 	size_t limit;
 	enum broker_location place; /* view */
-	int64_t after[2];	    /* view: the cursor; withdraw: the first */
+	int64_t after[2];	    /* view: the cursor; remove: the first */
 	char id[TASK_ID_MAX + 1];
 
 	/* The answer. */
@@ -86,10 +86,10 @@ void sadmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 void sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
-void sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
-		     struct slice cursor, broker_page_fn *on_page, void *arg);
-void sadmin_exhume(struct broker *b, struct slice queue,
-		   struct broker_requeue *batch, size_t n,
-		   broker_requeued_fn *on_done, void *arg);
+void sadmin_remove(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
+void sadmin_requeue(struct broker *b, struct slice queue,
+		    struct broker_requeue *batch, size_t n,
+		    broker_requeued_fn *on_done, void *arg);
 
 #endif

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: the registry, and orders to workers. */
+/*
+ * The SQLite broker: which tasks workers have registered, and commands to them.
+ *
+ * Commands stand in a table that each worker reads when its wake socket is
+ * written to; a worker that comes later must not find old ones, so they expire.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/sqlite/broker.h"
 
+/* A worker reads commands within a moment. A minute is for one that was stopped
+ * (SIGSTOP) or swapped out. */
 #define ORDER_LIFE_MS (INT64_C(60) * 1000)
 
 /* --- questions and orders ---------------------------------------------- */
@@ -15,6 +22,7 @@ squestion_text(const struct squestion *q)
 	return (struct slice){q->text, q->len};
 }
 
+/* None is no error: `found` is false. */
 static int
 get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -32,6 +40,7 @@ get_run(struct database_job *job, struct tx *tx, struct err *err)
 	return q->value.failed ? err_nomem(err) : 0;
 }
 
+/* The command first, then the sockets: who is woken finds it. */
 static int
 control_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -149,6 +158,7 @@ names_drop(struct database_job *job)
 	free(q);
 }
 
+/* The slices are made here: in the I/O thread the text moves while it grows. */
 static void
 names_done(struct database_job *job, const struct err *err)
 {
@@ -235,10 +245,12 @@ register_drop(struct database_job *job)
 static void
 register_done(struct database_job *job, const struct err *err)
 {
-	(void)err; /* the next start registers anew */
+	(void)err; /* the next start registers them again */
 	register_drop(job);
 }
 
+/* Lost if there is no memory: the next start of the worker registers all of
+ * them again. */
 void
 sbroker_register(struct broker *broker, const struct slice *names,
 		 const struct slice *descriptions, size_t n)
