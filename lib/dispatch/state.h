@@ -157,6 +157,10 @@ struct dispatch {
 	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
+	struct {
+		int64_t n;	/* that have ended, well or not */
+		struct err why; /* ERR_NONE: the last one went well */
+	} reloads;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
 	struct event *heartbeat;
