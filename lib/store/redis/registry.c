@@ -32,7 +32,7 @@ rregistry_fail(const struct registry_query *q, const struct err *err)
 {
 	if (q->on_names != NULL)
 		q->on_names(NULL, 0, err, q->arg);
-	else
+	else if (q->on_value != NULL)
 		q->on_value((struct slice){NULL, 0}, err, q->arg);
 }
 
