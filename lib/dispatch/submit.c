@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that handlers submit: executors have no way to the broker. */
+/*
+ * Tasks that handlers submit: executors have no way to the broker, and no
+ * password of it, since they run the code of others.
+ *
+ * A request lives until the stores have answered. Where broker and backend are
+ * two stores, the record is made first: a task that ran before its record was
+ * there could have its result replaced by `pending`.
+ */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +36,7 @@ request_free(struct request *q)
 	free(q);
 }
 
+/* Answers the handler, if its executor is still there. */
 static void
 request_finish(struct request *q, const struct err *err)
 {
@@ -48,6 +56,7 @@ on_request_submitted(struct broker_submit *batch, size_t n, void *arg)
 		snprintf(err.msg, sizeof(err.msg), "%s",
 			 batch[0].duplicate ? batch[0].owner : "");
 
+	/* The record of a task that does not exist would pend for ever. */
 	if ((err.code != ERR_NONE || err.msg[0] != '\0') &&
 	    !q->dispatch->one_store)
 		results_forget(q->dispatch->results, &q->submit.id, 1);
@@ -168,6 +177,8 @@ request_encode(struct request *q, const struct task *t, struct err *err)
 	return 0;
 }
 
+/* Makes task and record of what the handler sent, as a client would; -1 with
+ * *err if it is not a task, or not one that a worker would take. */
 static int
 request_prepare(struct request *q, struct slice json, struct err *err)
 {

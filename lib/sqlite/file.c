@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,7 +177,7 @@ static int
 file_refuse_directory(const struct tx *tx, struct err *err)
 {
 	char *path = strdup(tx->path), *slash;
-	struct passwd *owner;
+	char owner[PATH_USER_SIZE];
 	struct stat st;
 
 	while (path != NULL && (slash = strrchr(path, '/')) != NULL &&
@@ -192,12 +191,11 @@ file_refuse_directory(const struct tx *tx, struct err *err)
 		return err_set(err, ERR_REFUSED,
 			       "cannot open %s: Permission denied", tx->path);
 	}
-	owner = getpwuid(st.st_uid);
+	path_user_name(st.st_uid, owner);
 	err_set(err, ERR_REFUSED,
 		"cannot open %s: %s belongs to user %u (%s), and this process "
 		"runs as user %u; run it as that user, or name another store",
-		tx->path, path, (unsigned int)st.st_uid,
-		owner != NULL ? owner->pw_name : "unknown",
+		tx->path, path, (unsigned int)st.st_uid, owner,
 		(unsigned int)geteuid());
 	free(path);
 	return -1;

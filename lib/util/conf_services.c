@@ -11,7 +11,6 @@
 #include "util/conf_services.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,7 +227,7 @@ static int
 services_check_embedded(const struct conf *conf, enum conf_store which,
 			struct err *err)
 {
-	const struct passwd *owner;
+	char owner[PATH_USER_SIZE];
 	struct stat st;
 
 	if (!conf->standard || conf->stores[which].named ||
@@ -238,15 +237,14 @@ services_check_embedded(const struct conf *conf, enum conf_store which,
 	/* Without a URL of its own, a backend is where the queues are. */
 	if (which == CONF_STORE_BACKEND)
 		return 0;
-	owner = getpwuid(st.st_uid);
+	path_user_name(st.st_uid, owner);
 	return err_set(
 	    err, ERR_REFUSED,
 	    "the services of this machine keep their tasks in " PATH_SERVICES
 	    "/flowrra.db, which only its owner, user %u (%s), may open; run "
 	    "this as that user, have the services use a Redis server, or name "
 	    "a store of your own in %s or ~/.config/flowrra.conf",
-	    (unsigned int)st.st_uid, owner != NULL ? owner->pw_name : "unknown",
-	    services_variable(which));
+	    (unsigned int)st.st_uid, owner, services_variable(which));
 }
 
 int

@@ -8,6 +8,7 @@
 #include "util/path.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,18 @@ path_state_dir(void)
 	if (home == NULL || home[0] != '/')
 		home = "/tmp";
 	return asprintf(&dir, "%s/.local/state/flowrra", home) < 0 ? NULL : dir;
+}
+
+void
+path_user_name(uid_t uid, char name[PATH_USER_SIZE])
+{
+	struct passwd entry, *found = NULL;
+	char buffer[4096];
+
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0)
+		found = NULL;
+	snprintf(name, PATH_USER_SIZE, "%s",
+		 found != NULL ? found->pw_name : "unknown");
 }
 
 char *

@@ -7,6 +7,7 @@
 #define UTIL_PATH_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct err;
 
@@ -23,6 +24,10 @@ char *path_state_dir(void);
 
 /* Whether that is one of the last two: of this user, not of the services. */
 bool path_is_personal(void);
+
+/* A user's name for messages, "unknown" if there is none. From any thread. */
+#define PATH_USER_SIZE 64
+void path_user_name(uid_t uid, char name[PATH_USER_SIZE]);
 
 /* The embedded database: "flowrra.db" in the state directory. */
 char *path_database(void);
