@@ -140,7 +140,7 @@ $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 
 # libevent and jansson are the executor's.
 $(B)/lib/flowrra/exec.so: $(call objs,lib/module/shipped/exec) \
-    $(call ar,spawn module util) lib/module/shipped/module.map
+    $(call ar,spawn module codec core util) lib/module/shipped/module.map
 	$(link) -shared -Wl,--version-script=lib/module/shipped/module.map $(inputs)
 
 $(B)/%.o: %.c | $(B)/gen/redis_scripts.def

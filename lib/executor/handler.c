@@ -57,6 +57,20 @@ flowrra_task_cancelled(const struct flowrra_task *t)
 		clock_mono_us() >= t->deadline_us);
 }
 
+const char *
+flowrra_task_args_text(const struct flowrra_task *t, size_t *length)
+{
+	*length = t->args_text.len;
+	return t->args_text.p;
+}
+
+const char *
+flowrra_task_kwargs_text(const struct flowrra_task *t, size_t *length)
+{
+	*length = t->kwargs_text.len;
+	return t->kwargs_text.p;
+}
+
 double
 flowrra_task_time_left(const struct flowrra_task *t)
 {
