@@ -277,7 +277,7 @@ static void
 on_recorded(struct slice record, const struct err *err, void *arg)
 {
 	struct job *job = arg;
-	struct buf scratch = BUF_INIT;
+	struct buf scratch = BUF_INIT, repaired = BUF_INIT;
 	struct result result;
 	bool known;
 
@@ -287,7 +287,8 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		return;
 	}
 	known = record.p != NULL &&
-		result_decode(record, &scratch, &result, NULL) == 0;
+		result_decode_repaired(record, &repaired, &scratch, &record,
+				       &result, NULL) == 0;
 	if (job->refused != NULL) {
 		outcome_refused(job, known ? &result : NULL);
 	} else if (known && result_status_final(result.status)) {
@@ -299,6 +300,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		take_in(job);
 	}
 	buf_done(&scratch);
+	buf_done(&repaired);
 }
 
 void

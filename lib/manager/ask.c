@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "manager/load.h"
 #include "store/results.h"
 #include "util/err.h"
 
@@ -36,15 +37,12 @@ ask_counts(struct query *q)
 static json_t *
 load(struct query *q, struct err *err)
 {
-	json_error_t why;
+	const struct slice text = {q->value.data, q->value.len};
 	json_t *json;
 
-	json = q->present ? json_loadb(q->value.data, q->value.len,
-				       JSON_DECODE_ANY | JSON_ALLOW_NUL, &why)
-			  : json_null();
+	json = q->present ? load_json(text, err) : json_null();
 	if (json == NULL)
-		err_set(err, ERR_DATA, "cannot parse the answer as JSON: %s",
-			why.text);
+		err_prefix(err, "cannot parse the answer as JSON");
 	buf_done(&q->value);
 	return json;
 }
@@ -64,7 +62,8 @@ ask_json(struct flowrra_client *c, void (*send)(struct query *q),
 }
 
 json_t *
-ask_record(struct flowrra_client *c, const char *id, struct err *err)
+ask_record_text(struct flowrra_client *c, const char *id, struct buf *ret_text,
+		struct err *err)
 {
 	struct query q = {.client = c,
 			  .send = query_send_record,
@@ -74,6 +73,8 @@ ask_record(struct flowrra_client *c, const char *id, struct err *err)
 
 	if (client_check(c, err) != 0 || query_run(&q, err) != 0)
 		return NULL;
+	if (q.present)
+		buf_add(ret_text, q.value.data, q.value.len);
 	if ((record = load(&q, err)) == NULL) {
 		err_prefix(err, "the record of task %s", id);
 	} else if (!json_is_object(record) && !json_is_null(record)) {
@@ -83,6 +84,16 @@ ask_record(struct flowrra_client *c, const char *id, struct err *err)
 		json_decref(record);
 		record = NULL;
 	}
+	return record;
+}
+
+json_t *
+ask_record(struct flowrra_client *c, const char *id, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	json_t *record = ask_record_text(c, id, &text, err);
+
+	buf_done(&text);
 	return record;
 }
 
@@ -110,7 +121,7 @@ on_record(struct slice record, const struct err *err, void *arg)
 	if (err != NULL && all->err.code == ERR_NONE)
 		all->err = *err;
 	else if (err == NULL && record.len > 0)
-		json = json_loadb(record.p, record.len, JSON_ALLOW_NUL, NULL);
+		json = load_json(record, NULL);
 	if (json_is_object(json))
 		*w->ret = json;
 	else

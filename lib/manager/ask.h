@@ -28,6 +28,9 @@ json_t *ask_json(struct flowrra_client *c, void (*send)(struct query *q),
 /* A task's record, a new value; json_null() if there is none. NULL with *err,
  * ERR_DATA if it is no JSON object. */
 json_t *ask_record(struct flowrra_client *c, const char *id, struct err *err);
+/* The same; the text as it is stored is appended to *ret_text. */
+json_t *ask_record_text(struct flowrra_client *c, const char *id,
+			struct buf *ret_text, struct err *err);
 /* The same for many at a time: rets[i] stays NULL where there is none, or it
  * cannot be understood. */
 int ask_records(struct flowrra_client *c, const char *const *ids, size_t n,

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "codec/repair.h"
 #include "codec/result_json.h"
+#include "codec/scan.h"
+#include "codec/write.h"
 #include "core/task.h"
 #include "manager/ask.h"
 #include "manager/entry.h"
@@ -14,6 +17,8 @@
 #include "util/err.h"
 
 #define CANCELLED "cancelled before it started"
+/* Others may write deeper ones than a task can be. */
+#define RECORD_DEPTH_MAX 2000
 
 void
 cancel_record(const struct task *task, const char *queue, struct buf *out)
@@ -34,23 +39,73 @@ cancel_record(const struct task *task, const char *queue, struct buf *out)
 	result_encode(&record, out);
 }
 
-/* The record of a task that was withdrawn: as it was, but failed. */
+/* Members of a record that the end of its task sets. */
+static const struct slice ends[] = {SLICE("status"), SLICE("error"),
+				    SLICE("reason"), SLICE("finished_at")};
+
 static int
-store(struct flowrra_client *c, const char *id, json_t *record, struct err *err)
+copy_member(void *arg, const struct scan_value *key,
+	    const struct scan_value *value, struct err *err)
 {
-	struct ask_put put = {.id = id};
-	char *text;
+	struct buf *out = arg;
+	size_t i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (slice_eq(key->text, ends[i]))
+			return 0;
+	/* What is not escaped, or is, stays so: both lie in one text. */
+	buf_addc(out, '"');
+	buf_add(out, key->text.p, key->text.len);
+	buf_adds(out, "\":");
+	if (value->type == SCAN_STRING)
+		buf_add(out, value->text.p - 1, value->text.len + 2);
+	else
+		buf_add(out, value->text.p, value->text.len);
+	buf_addc(out, ',');
+	return 0;
+}
+
+/* Not printed from what was parsed of it: numbers keep their digits, and members
+ * that are others' stay. */
+static int
+write_cancelled(struct slice stored, struct buf *out, struct err *err)
+{
+	struct buf repaired = BUF_INIT;
 	int result;
 
-	json_object_set_new(record, "status", json_string("failed"));
-	json_object_set_new(record, "error", json_string(CANCELLED));
-	json_object_set_new(record, "reason", json_string("cancelled"));
-	json_object_set_new(record, "finished_at", entry_time(clock_wall_us()));
-	if ((text = json_dumps(record, JSON_COMPACT)) == NULL)
+	buf_addc(out, '{');
+	result = scan_object(stored, RECORD_DEPTH_MAX, copy_member, out, err);
+	if (result != 0) {
+		buf_reset(out);
+		buf_addc(out, '{');
+		repair_json(stored, &repaired);
+		result =
+		    scan_object((struct slice){repaired.data, repaired.len},
+				RECORD_DEPTH_MAX, copy_member, out, err);
+		buf_done(&repaired);
+	}
+	buf_adds(out, "\"status\":\"failed\",\"reason\":\"cancelled\","
+		      "\"error\":\"" CANCELLED "\"");
+	write_time(out, WRITE_NEXT("finished_at"), clock_wall_us());
+	write_end(out);
+	if (out->failed)
 		return err_nomem(err);
-	put.record = slice_of(text);
-	result = ask_put_failed(c, &put, 1, err);
-	free(text);
+	return result;
+}
+
+/* The record of a task that was withdrawn: as it was, but failed. */
+static int
+store(struct flowrra_client *c, const char *id, struct slice stored,
+      struct err *err)
+{
+	struct ask_put put = {.id = id};
+	struct buf text = BUF_INIT;
+	int result = write_cancelled(stored, &text, err);
+
+	put.record = (struct slice){text.data, text.len};
+	if (result == 0)
+		result = ask_put_failed(c, &put, 1, err);
+	buf_done(&text);
 	if (result != 0)
 		err_prefix(err, "task %s was removed from its queue, but", id);
 	return result;
@@ -128,10 +183,17 @@ order(struct flowrra_client *c, const char *id, const json_t *record,
 	return *ret_found ? 0 : find_lost(c, id, queue, ret_found, err);
 }
 
+/* The record, parsed and as it is stored. */
+struct stored {
+	json_t *record;
+	struct buf text;
+};
+
 static int
-cancel(struct flowrra_client *c, const char *id, json_t *record,
+cancel(struct flowrra_client *c, const char *id, struct stored *stored,
        const char **ret_outcome, struct err *err)
 {
+	const json_t *record = stored->record;
 	const char *status = entry_text(record, "status");
 	bool found = false;
 
@@ -147,28 +209,32 @@ cancel(struct flowrra_client *c, const char *id, json_t *record,
 	if (!found && order(c, id, record, &found, err) != 0)
 		return -1;
 	*ret_outcome = found ? "cancelled" : "ordered";
-	return found ? store(c, id, record, err) : 0;
+	return found
+		   ? store(c, id,
+			   (struct slice){stored->text.data, stored->text.len},
+			   err)
+		   : 0;
 }
 
 json_t *
 cancel_task(struct flowrra_client *c, const char *id, struct err *err)
 {
 	const char *outcome = NULL;
-	json_t *record;
-	int result;
+	struct stored stored = {.text = BUF_INIT};
+	int result = -1;
 
 	if (!task_id_valid(slice_of(id))) {
 		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 		return NULL;
 	}
-	if ((record = ask_record(c, id, err)) == NULL)
-		return NULL;
-	if (json_is_null(record))
+	stored.record = ask_record_text(c, id, &stored.text, err);
+	if (json_is_null(stored.record))
 		result =
 		    err_set(err, ERR_NOT_FOUND, "no record of task %s", id);
-	else
-		result = cancel(c, id, record, &outcome, err);
-	json_decref(record);
+	else if (stored.record != NULL)
+		result = cancel(c, id, &stored, &outcome, err);
+	json_decref(stored.record);
+	buf_done(&stored.text);
 	return result == 0
 		   ? json_pack("{s:s,s:s}", "id", id, "outcome", outcome)
 		   : NULL;

@@ -15,6 +15,7 @@
 #include "core/task.h"
 #include "manager/ask.h"
 #include "manager/dead.h"
+#include "manager/load.h"
 #include "manager/queues.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -59,15 +60,18 @@ corpse_done(struct corpse *x)
 /* --- reading ----------------------------------------------------------- */
 
 static void
-note_seen(struct change *ch, const struct corpse *x)
+note_seen(struct change *ch, const struct broker_item *item)
 {
 	const struct dead_filter *f = &ch->what->filter;
+	struct err why;
+	struct task *task = f->n_ids > 0 ? load_task(item, &why) : NULL;
 	size_t i;
 
 	for (i = 0; i < f->n_ids; i++)
-		if (strcmp(f->ids[i], x->key) == 0 ||
-		    (x->task != NULL && strcmp(f->ids[i], x->task->id) == 0))
+		if (slice_eq(item->key, slice_of(f->ids[i])) ||
+		    (task != NULL && strcmp(f->ids[i], task->id) == 0))
 			ch->seen[i] = true;
+	task_free(task);
 }
 
 /* What it becomes, and its record. */
@@ -101,7 +105,7 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	if ((x->key = strndup(item->key.p, item->key.len)) == NULL)
 		return err_nomem(err);
 	task_decode(item->bytes, &x->task, &x->why);
-	note_seen(ch, x);
+	note_seen(ch, item);
 	if (!ch->what->retry)
 		x->why.code = ERR_NONE;
 	else if (x->task != NULL)

@@ -7,6 +7,7 @@
 
 #include "codec/task_json.h"
 #include "core/task.h"
+#include "manager/load.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -59,10 +60,7 @@ entry_time_of(const json_t *object, const char *name)
 static json_t *
 json_of(struct slice text)
 {
-	json_t *json = text.p != NULL
-			   ? json_loadb(text.p, text.len,
-					JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
-			   : NULL;
+	json_t *json = text.p != NULL ? load_json(text, NULL) : NULL;
 
 	return json != NULL ? json : json_null();
 }
@@ -139,31 +137,54 @@ entry_of_task(const struct task *t, enum broker_location place,
 	    json_of(t->kwargs), "queue", queue, "priority", (int)t->priority);
 }
 
+/* Its member of that name, if it is of that type. */
 static json_t *
-entry_of_unreadable(const char *why, const char *queue)
+part_of(const json_t *object, const char *name, json_type type)
 {
-	return json_pack("{s:n,s:s,s:n,s:n,s:o,s:n,s:n,s:n,s:i,s:[],s:{},s:s,"
-			 "s:i}",
-			 "task_id", "status", "pending", "task_name", "result",
-			 "error", entry_string(why), "submitted_at",
-			 "started_at", "finished_at", "retries", 0, "args",
-			 "kwargs", "queue", queue, "priority", 0);
+	json_t *part = json_object_get(object, name);
+
+	return part != NULL && json_typeof(part) == type ? json_incref(part)
+							 : NULL;
+}
+
+/* What can be shown of a task that no worker takes. `task` may be NULL. */
+static json_t *
+entry_of_unreadable(const struct broker_item *item, const struct task *task,
+		    const char *why, const char *queue)
+{
+	const bool named = task != NULL && *task->name != '\0';
+	json_t *whole = load_json(item->bytes, NULL), *entry;
+	json_t *args = part_of(whole, "args", JSON_ARRAY);
+	json_t *kwargs = part_of(whole, "kwargs", JSON_OBJECT);
+	json_t *submitted = part_of(whole, "submitted_at", JSON_STRING);
+
+	entry =
+	    json_pack("{s:s?,s:s,s:s?,s:n,s:o,s:o,s:n,s:n,s:i,s:o,s:o,s:s,s:i}",
+		      "task_id", task != NULL ? task->id : NULL, "status",
+		      "pending", "task_name", named ? task->name : NULL,
+		      "result", "error", entry_string(why), "submitted_at",
+		      submitted != NULL ? submitted : json_null(), "started_at",
+		      "finished_at", "retries", 0, "args",
+		      args != NULL ? args : json_array(), "kwargs",
+		      kwargs != NULL ? kwargs : json_object(), "queue", queue,
+		      "priority", 0);
+	json_decref(whole);
+	return entry;
 }
 
 json_t *
 entry_of(const struct broker_item *item, enum broker_location place,
 	 const char *queue)
 {
-	struct err err = ERR_INIT;
-	struct task *task;
+	struct err err;
+	struct task *task = load_task(item, &err);
 	json_t *entry;
 
-	if (task_decode(item->bytes, &task, &err) == 0) {
+	if (err.code == ERR_NONE)
 		entry = entry_of_task(task, place, queue);
-		task_free(task);
-	} else {
-		entry = entry_of_unreadable(err.msg, queue);
-	}
+	else
+		entry = entry_of_unreadable(item, task, err.msg, queue);
+	task_free(task);
 	if (place == BROKER_DELAYED)
 		json_object_set_new(entry, "due_at",
 				    entry_time(item->time_ms * US_PER_MS));
@@ -195,15 +216,15 @@ entry_of_dead(const struct broker_item *item, const char *queue)
 	static const char *const noted[] = {"reason", "error", "worker",
 					    "attempts"};
 	json_t *info = json_of(item->info), *entry, *value;
-	struct task *task = NULL;
+	struct err why;
+	struct task *task = load_task(item, &why);
 	size_t i;
 
-	task_decode(item->bytes, &task, NULL);
-	entry =
-	    json_pack("{s:o,s:s?,s:s?,s:s,s:o}", "key", text_of(item->key),
-		      "task_id", task != NULL ? task->id : NULL, "task_name",
-		      task != NULL ? task->name : NULL, "queue", queue,
-		      "died_at", entry_time(item->time_ms * US_PER_MS));
+	entry = json_pack(
+	    "{s:o,s:s?,s:s?,s:s,s:o}", "key", text_of(item->key), "task_id",
+	    task != NULL ? task->id : NULL, "task_name",
+	    task != NULL && *task->name != '\0' ? task->name : NULL, "queue",
+	    queue, "died_at", entry_time(item->time_ms * US_PER_MS));
 	for (i = 0; i < sizeof(noted) / sizeof(noted[0]); i++) {
 		value = json_object_get(info, noted[i]);
 		json_object_set_new(entry, noted[i],

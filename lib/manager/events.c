@@ -6,6 +6,7 @@
 
 #include "client/client.h"
 #include "manager/entry.h"
+#include "manager/load.h"
 #include "store/results.h"
 #include "util/pending.h"
 
@@ -47,7 +48,7 @@ on_event(struct slice text, const struct err *err, void *arg)
 		return;
 	}
 	/* Anybody may publish on the channel. */
-	event = json_loadb(text.p, text.len, JSON_ALLOW_NUL, NULL);
+	event = load_json(text, NULL);
 	if (json_is_object(event) && matches(event, f->what))
 		f->ended = f->what->on_event(event, f->what->arg) != 0;
 	json_decref(event);

@@ -101,7 +101,7 @@ START_TEST(a_failure_tells_code_and_last_lines)
 	ck_failed(w, "wants 1", "1", "lacks the keyword argument \"path\"");
 	ck_complains(
 	    ctl(w, "submit wants --args '[\"a\\u0000b\"]' --kw path=x --wait"),
-	    1, "args cannot be read");
+	    65, "args: a string holds");
 	ck_assert_str_eq(submit(w, "wants null --kw path=[1,2.5] --wait"),
 			 "\"null [1,2.5]\"");
 	ck_assert_str_eq(submit(w, "flaky --wait"), "null");
