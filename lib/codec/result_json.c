@@ -159,3 +159,18 @@ result_decode_repaired(struct slice bytes, struct buf *repaired,
 	*ret_json = (struct slice){repaired->data, repaired->len};
 	return result_decode(*ret_json, scratch, ret, NULL);
 }
+
+int
+result_decode_status(struct slice bytes, enum result_status *ret)
+{
+	struct buf repaired = BUF_INIT, scratch = BUF_INIT;
+	struct result result;
+	int rc = result_decode_repaired(bytes, &repaired, &scratch, &bytes,
+					&result, NULL);
+
+	if (rc == 0)
+		*ret = result.status;
+	buf_done(&repaired);
+	buf_done(&scratch);
+	return rc;
+}

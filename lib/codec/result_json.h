@@ -34,4 +34,7 @@ int result_decode_repaired(struct slice bytes, struct buf *repaired,
 			   struct buf *scratch, struct slice *ret_json,
 			   struct result *ret, struct err *err);
 
+/* Only the status of such a record; -1 if it has none. */
+int result_decode_status(struct slice bytes, enum result_status *ret);
+
 #endif

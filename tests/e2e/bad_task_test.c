@@ -262,6 +262,66 @@ START_TEST(who_waits_for_what_is_no_task_is_told_why)
 }
 END_TEST
 
+/* Another program's task and records; no worker runs. */
+START_TEST(what_others_have_put_there_is_shown)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	static const char *const ids[] = {"big", "nan"};
+	static const char *const values[] = {"12345678901234567890", "NaN"};
+	const char *show;
+	size_t i;
+
+	submit(w, "add 1 2 --id good --force --queue io");
+	for (i = 0; i < 2; i++) {
+		push(w, world_text(w,
+				   "{\"id\":\"%s\",\"name\":\"add\",\"args\":"
+				   "[%s]}",
+				   ids[i], values[i]));
+		redis_server_run(world_redis(w),
+				 "SET flowrra:task:%s "
+				 "{\"task_id\":\"%s\",\"status\":\"pending\","
+				 "\"task_name\":\"add\",\"queue\":\"io\","
+				 "\"args\":[%s,0.1]}",
+				 ids[i], ids[i], values[i]);
+		redis_server_run(
+		    world_redis(w),
+		    "SET flowrra:task:done-%s "
+		    "{\"task_id\":\"done-%s\",\"status\":\"failed\","
+		    "\"task_name\":\"add\",\"error\":\"no\","
+		    "\"args\":[%s]}",
+		    ids[i], ids[i], values[i]);
+		redis_server_run(world_redis(w), "LPUSH flowrra:failed done-%s",
+				 ids[i]);
+	}
+	ck_run(ctl(w, "tasks pending --json | grep -o '\"task_id\":\"[a-z]*\"' "
+		      "| sort | tr -d '\\n'"),
+	       0, "\"task_id\":\"big\"\"task_id\":\"good\"\"task_id\":\"nan\"");
+	ck_run(ctl(w, "tasks pending --task add | wc -l"), 0, "3\n");
+	ck_run(ctl(w,
+		   "tasks failed --task add --json | grep -o 'done-[a-z]*' | "
+		   "sort | tr -d '\\n'"),
+	       0, "done-bigdone-nan");
+	for (i = 0; i < 2; i++) {
+		show = ctl_ok(w, "tasks show %s --json", ids[i]);
+		ck_assert_str_eq(json_field(w, show, "where"), "waiting");
+		ck_assert_str_eq(json_field(w, show, "entry.task_name"), "add");
+		ck_assert_str_eq(json_field(w, show, "entry.args"),
+				 world_text(w, "[\"%s\"]", values[i]));
+		ck_complains(ctl(w, "result done-%s", ids[i]), 1, "no");
+		ck_run(ctl(w, "cancel %s", ids[i]), 0, "");
+		ck_complains(ctl(w, "wait %s", ids[i]), 1, "cancelled");
+	}
+	/* What can be kept exactly is. */
+	ck_assert_ptr_nonnull(
+	    strstr(record(w, "big"), "\"args\":[12345678901234567890,0.1]"));
+	ck_assert_ptr_nonnull(
+	    strstr(record(w, "nan"), "\"args\":[\"NaN\",0.1]"));
+	ck_assert_int_eq(waiting(w, "io"), 1);
+	world_stop(w);
+}
+END_TEST
+
 /* The producer's limit is larger than the worker's. */
 START_TEST(who_waits_for_what_is_too_large_is_told_why)
 {
@@ -333,6 +393,7 @@ SUITE("bad-tasks")
 	TEST(a_worker_that_starts_sets_aside_what_is_no_task);
 	TEST(what_was_in_flight_and_is_no_task_is_set_aside);
 	TEST(who_waits_for_what_is_no_task_is_told_why);
+	TEST(what_others_have_put_there_is_shown);
 	TEST_LOOP(who_waits_for_what_is_too_large_is_told_why, 0, 2);
 	TEST(an_unknown_task_is_left_to_others_for_a_while);
 	TEST(a_retry_does_not_make_a_task_too_large);
