@@ -76,7 +76,7 @@ DAEMON_LIBS   := dispatch pool ipc $(STORE)
 EXECUTOR_LIBS := executor module ipc util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)
-CTL_LIBS      := manager client $(BEAT_LIBS)
+CTL_LIBS      := manager client module $(BEAT_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
 	    $(B)/libexec/flowrra/flowrra-executor \

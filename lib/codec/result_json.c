@@ -164,7 +164,7 @@ int
 result_decode_status(struct slice bytes, enum result_status *ret)
 {
 	struct buf repaired = BUF_INIT, scratch = BUF_INIT;
-	struct result result;
+	struct result result = {.status = RESULT_PENDING};
 	int rc = result_decode_repaired(bytes, &repaired, &scratch, &bytes,
 					&result, NULL);
 

@@ -114,7 +114,7 @@ note_member(struct salvager *s, const char *p, const char *close,
 	    const char *end)
 {
 	const char *value = salvage_skip_space(close + 1, end), *value_close;
-	char key[TASK_ID_MAX + 1], text[TASK_ID_MAX + 1];
+	char key[TASK_ID_MAX + 1], text[TASK_ID_MAX + 1] = "";
 	struct found_text *wanted;
 
 	if (value == end || *value != ':' || !read_quoted(p, close + 1, key) ||
@@ -133,7 +133,7 @@ note_member(struct salvager *s, const char *p, const char *close,
 	    (wanted->found && strcmp(wanted->text, text) != 0))
 		wanted->unsure = true;
 	else
-		strcpy(wanted->text, text);
+		memcpy(wanted->text, text, sizeof(wanted->text));
 	wanted->found = true;
 	return value_close + 1;
 }

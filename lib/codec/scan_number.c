@@ -48,7 +48,7 @@ number_is_exact(const unsigned char *begin, const unsigned char *exponent,
 	    .text = {(const char *)begin, (size_t)(end - begin)}};
 	const unsigned char *p = begin;
 	int64_t integer;
-	double real;
+	double real = 0;
 
 	if (whole)
 		return end - begin <= WHOLE_DIGITS ||

@@ -13,6 +13,7 @@
 #include "executor/outbox.h"
 #include "executor/task.h"
 #include "executor/text.h"
+#include "module/dump.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -109,7 +110,7 @@ int
 flowrra_task_progress(struct flowrra_task *t, const json_t *progress)
 {
 	struct outbox_frame frame = {.type = IPC_PROGRESS, .task = t->number};
-	char *text = json_dumps(progress, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text = json_dumps(progress, dump_flags(progress));
 	int r = -1;
 
 	if (text == NULL)
