@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What lies at broker and backend, as JSON values. */
-#include "manager/load.h"
+#include "client/load.h"
 
 #include "codec/repair.h"
 #include "codec/salvage.h"

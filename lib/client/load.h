@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What lies at broker and backend, as JSON values. Others have put it there. */
-#ifndef MANAGER_LOAD_H
-#define MANAGER_LOAD_H
+#ifndef CLIENT_LOAD_H
+#define CLIENT_LOAD_H
 
 #include <jansson.h>
 
