@@ -197,6 +197,14 @@ end_ran(struct run *r, int status)
 }
 
 static void
+on_short(void *arg, const char *why)
+{
+	const struct run *r = arg;
+
+	flowrra_task_log(r->o.task, LOG_WARNING, "%s", why);
+}
+
+static void
 on_end(void *arg, const struct spawn_end *end)
 {
 	struct run *r = arg;
@@ -261,6 +269,7 @@ spawn(struct run *r, const struct line *line, const char *input,
 	    .input = slice_of(input),
 	    .on_output = on_output,
 	    .on_end = on_end,
+	    .on_short = on_short,
 	    .arg = r};
 
 	r->program = spawn_start(r->o.spawner, &o, err);
