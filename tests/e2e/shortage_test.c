@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers that run short of descriptors, processes or memory: tasks wait for
+ * them, and no attempt is charged. On both brokers.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "e2e/load.h"
+#include "e2e/look.h"
+#include "e2e/worker.h"
+
+/* A user that has no process and no file. */
+#define LONELY_UID 54321
+/* Far more than a slow machine takes for some hundred commands. */
+#define LONG_MS 60000
+
+/* A command is one process, as it replaces its shell: a limit that stops the
+ * command itself is not the worker's business. */
+static const char of_commands[] =
+    "[executor]\nmax_retries = 0\nio_workers = 2\n"
+    "[task nap]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
+    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.1'\n";
+
+static struct world *
+open_world(bool embedded)
+{
+	const struct world_options o = {.embedded = embedded,
+					.no_worker = true,
+					.modules = "",
+					.config = of_commands};
+
+	return world_start(&o);
+}
+
+static long
+total(struct world *w, const char *name)
+{
+	const char *workers = ctl(w, "workers --json")->out;
+	const char *found;
+
+	workers = world_text(w, "%s", workers);
+	found = strstr(workers, world_text(w, "\"%s\":", name));
+	return found != NULL ? strtol(strchr(found, ':') + 1, NULL, 10) : -1;
+}
+
+static size_t
+count_text(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, part)) != NULL; text += strlen(part))
+		n++;
+	return n;
+}
+
+/* All of n commands ran, with their first attempt, and one line of the log says
+ * what is to be raised. */
+static void
+ck_all_ran_once(struct world *w, size_t n, const char *limit)
+{
+	struct worker *k = worker_of(w);
+
+	WAIT_UNTIL_WITHIN(LONG_MS, count_marks(w, "marks") >= n);
+	WAIT_UNTIL(total(w, "succeeded") >= (long)n);
+	ck_assert_uint_eq(count_marks(w, "marks"), n);
+	ck_assert_uint_eq(
+	    strtoul(run(w, "sort -u marks | grep -c '^1 '")->out, NULL, 10), n);
+	ck_assert_int_eq(total(w, "failed"), 0);
+	ck_assert_int_eq(total(w, "retried"), 0);
+	ck_assert_uint_eq(count_text(worker_log(k), limit), 1);
+}
+
+/* --- descriptors --------------------------------------------------------- */
+
+static const unsigned int few_files[] = {64, 256, 1024};
+
+START_TEST(commands_wait_for_descriptors)
+{
+	const unsigned int files = few_files[_i / 2];
+	struct world *w = open_world(_i % 2 == 0);
+
+	worker_start(w, world_text(w, "ulimit -n %u; " WORLD_COMMAND, files));
+	submit_many(w, 600, "nap", "[]");
+	/* 1024 are enough for some 470 at once, if they start fast enough. */
+	if (files < 1024)
+		ck_all_ran_once(
+		    w, 600,
+		    world_text(w,
+			       "the limit on open files is %u; raise "
+			       "LimitNOFILE= of the unit, or ulimit -n",
+			       files));
+	else
+		WAIT_UNTIL_WITHIN(LONG_MS, total(w, "succeeded") == 600);
+	ck_assert_int_eq(total(w, "failed"), 0);
+	world_stop(w);
+}
+END_TEST
+
+/* --- processes ----------------------------------------------------------- */
+
+static bool
+is_root(void)
+{
+	if (geteuid() == 0)
+		return true;
+	fputs("SKIPPED: a user without processes, and control groups, need "
+	      "root\n",
+	      stderr);
+	return false;
+}
+
+START_TEST(commands_wait_for_processes_of_the_user)
+{
+	struct world *w;
+
+	if (!is_root())
+		return;
+	w = open_world(_i == 0);
+	ck_assert_int_eq(
+	    run(w, "chown -R %d . && chmod -R a+rwX .", LONELY_UID)->status, 0);
+	worker_start(w,
+		     world_text(w,
+				"exec prlimit --nproc=40 setpriv --reuid %d "
+				"--regid %d --clear-groups flowrrad --config "
+				"flowrra.conf",
+				LONELY_UID, LONELY_UID));
+	submit_many(w, 100, "nap", "[]");
+	ck_all_ran_once(w, 100,
+			"of the user is 40; raise LimitNPROC= of the unit, or "
+			"ulimit -u");
+	world_stop(w);
+}
+END_TEST
+
+/* NULL, and a word about it, where none can be made. */
+static const char *
+make_group(struct world *w, int most)
+{
+	static const char *const roots[] = {"/sys/fs/cgroup/pids",
+					    "/sys/fs/cgroup"};
+	const char *path;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		path = world_text(w, "%s/flowrra-test-%d", roots[i],
+				  (int)getpid());
+		if (mkdir(path, 0755) != 0)
+			continue;
+		if (run(w, "echo %d >%s/pids.max", most, path)->status == 0)
+			return path;
+		rmdir(path);
+	}
+	fputs("SKIPPED: no control group for processes can be made\n", stderr);
+	return NULL;
+}
+
+START_TEST(commands_wait_for_processes_of_the_unit)
+{
+	struct world *w = open_world(_i == 0);
+	const char *group = make_group(w, 40);
+
+	if (group != NULL) {
+		worker_start(
+		    w, world_text(w, "echo $$ >%s/cgroup.procs; " WORLD_COMMAND,
+				  group));
+		submit_many(w, 100, "nap", "[]");
+		ck_all_ran_once(w, 100, "is 40; raise TasksMax= of the unit");
+	}
+	world_stop(w);
+	if (group != NULL)
+		WAIT_UNTIL(rmdir(group) == 0 || errno != EBUSY);
+}
+END_TEST
+
+SUITE("shortage")
+{
+	SUITE_TIMEOUT(180);
+	TEST_LOOP(commands_wait_for_descriptors, 0, 6);
+	TEST_LOOP(commands_wait_for_processes_of_the_user, 0, 2);
+	TEST_LOOP(commands_wait_for_processes_of_the_unit, 0, 2);
+}
