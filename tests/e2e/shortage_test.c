@@ -117,18 +117,21 @@ is_root(void)
 START_TEST(commands_wait_for_processes_of_the_user)
 {
 	struct world *w;
+	struct worker *k;
 
 	if (!is_root())
 		return;
 	w = open_world(_i == 0);
 	ck_assert_int_eq(
 	    run(w, "chown -R %d . && chmod -R a+rwX .", LONELY_UID)->status, 0);
-	worker_start(w,
-		     world_text(w,
-				"exec prlimit --nproc=40 setpriv --reuid %d "
-				"--regid %d --clear-groups flowrrad --config "
-				"flowrra.conf",
-				LONELY_UID, LONELY_UID));
+	k = worker_spawn(w, world_text(w,
+				       "exec prlimit --nproc=40 setpriv "
+				       "--reuid %d --regid %d --clear-groups "
+				       "flowrrad --config flowrra.conf",
+				       LONELY_UID, LONELY_UID));
+	/* The socket of the service manager is there only now. */
+	ck_assert_int_eq(run(w, "chmod a+rw notify-*")->status, 0);
+	worker_notified(k, "READY=1");
 	submit_many(w, 100, "nap", "[]");
 	ck_all_ran_once(w, 100,
 			"of the user is 40; raise LimitNPROC= of the unit, or "
