@@ -166,7 +166,7 @@ START_TEST(patience_ends_by_itself_after_stop_timeout)
 	wait_status(w, id, "running");
 	worker_signal(k, SIGINT);
 	ck_assert_int_eq(worker_end(k), 0);
-	ck_assert(worker_logged(k, "stop_timeout"));
+	WAIT_UNTIL(worker_logged(k, "stop_timeout"));
 	check_put_back(w, id);
 	world_stop(w);
 }
@@ -247,9 +247,9 @@ reload_in_vain(struct world *w, const char *modules, const char *config,
 	worker_notified(k, "RELOADING=1");
 	worker_notified(k, "READY=1");
 	world_configure(w, "demo", NULL);
-	ck_assert(worker_logged(
+	WAIT_UNTIL(worker_logged(
 	    k, "reload failed, the old configuration stays in use"));
-	ck_assert(worker_logged(k, why));
+	WAIT_UNTIL(worker_logged(k, why));
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	WAIT_UNTIL(children_of(worker_pid(k), children) == 1 &&
 		   children[0] == executor);
