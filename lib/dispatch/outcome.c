@@ -163,6 +163,11 @@ write_info(struct job *job, const char *reason, struct slice error,
 	buf_addc(out, '}');
 	job->settle.disposition = BROKER_BURY;
 	job->settle.info = (struct slice){out->data, out->len};
+	/* Half of a JSON object would be worse than this one. */
+	if (out->failed)
+		job->settle.info = SLICE(
+		    "{\"reason\":\"failed\",\"error\":\"the worker lacked "
+		    "the memory to write down why\"}");
 	if (job->task != NULL)
 		job->settle.id = slice_of(job->task->id);
 }
@@ -263,6 +268,19 @@ on_stored(struct results_put *put)
 
 /* Stores a record that the claim waits for; job->settle says what becomes of
  * that then. */
+/* What came of it is lost for want of memory. A record that is empty or cut off
+ * would be taken for its result, so it runs once more. */
+static void
+outcome_unrecordable(struct job *job)
+{
+	log_job(job, LOG_LEVEL_error,
+		"task %s (%s): out of memory for its record; it goes back to "
+		"its queue and will run again",
+		job->task->id, job->task->name);
+	job->settle.disposition = BROKER_RELEASE;
+	outcome_settle(job);
+}
+
 static void
 outcome_store(struct job *job, enum result_status status,
 	      const struct ending *ending, const char *reason)
@@ -272,6 +290,10 @@ outcome_store(struct job *job, enum result_status status,
 
 	buf_reset(&job->record);
 	outcome_record(job, status, ending, reason, &job->record);
+	if (job->record.failed) {
+		outcome_unrecordable(job);
+		return;
+	}
 	job->put =
 	    (struct results_put){.id = slice_of(job->task->id),
 				 .record = {job->record.data, job->record.len},

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "util/buf.h"
 #include "util/err.h"
@@ -33,7 +34,9 @@ struct broker_claim {
 	unsigned int queue; /* index into broker_options.queues */
 	struct slice bytes; /* the task as it came; owned by the claim */
 	bool recovered;	    /* somebody may have begun, or even finished, it */
+	TAILQ_ENTRY(broker_claim) link; /* of the user, until it is settled */
 };
+TAILQ_HEAD(broker_claim_list, broker_claim);
 
 /* What becomes of a claim. */
 enum broker_disposition {
