@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* flowrra-executor: wires descriptors, signals and memory; the rest is
  * lib/executor. */
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <malloc.h>
@@ -85,6 +86,9 @@ main(int argc, char **argv)
 	crash_thread_init(&stack);
 	json_object_seed(0);
 	if (executor_run(IPC_FD, &err) != 0) {
+		/* flowrrad tries again, and says so once for all tries. */
+		if (err.sys == EAGAIN)
+			crash_quit(IPC_EXIT_SHORT);
 		log_line(err.code == ERR_UNAVAILABLE ? LOG_LEVEL_debug
 						     : LOG_LEVEL_error,
 			 "%s", err.msg);

@@ -4,6 +4,7 @@
  * them, and no attempt is charged. On both brokers.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,10 +181,138 @@ START_TEST(commands_wait_for_processes_of_the_unit)
 }
 END_TEST
 
+/* --- the worker itself ----------------------------------------------------- */
+
+/* It needs a cpu executor. */
+#define RESIZE "resize '{\"w\":64}' --wait"
+
+/* With as many files as it asks for, it does all that a worker does. */
+START_TEST(a_worker_with_too_few_files_says_how_many_it_needs)
+{
+	const struct world_options o = {.embedded = _i == 0, .no_worker = true};
+	struct world *w = world_start(&o);
+	const char *needs = "needs ", *said;
+	struct worker *k;
+	long n;
+
+	said = run(w, "ulimit -n 30; " WORLD_COMMAND)->err;
+	said = strstr(said, needs);
+	ck_assert_ptr_nonnull(said);
+	n = strtol(said + strlen(needs), NULL, 10);
+	ck_assert_int_gt(n, 30);
+	ck_complains(run(w, "ulimit -n 30; " WORLD_COMMAND), 78,
+		     "open files at least, and the limit is 30; raise "
+		     "LimitNOFILE=");
+	ck_complains(run(w, "ulimit -n %ld; " WORLD_COMMAND, n - 1), 78,
+		     "LimitNOFILE=");
+	k = worker_start(w, world_text(w, "ulimit -n %ld; " WORLD_COMMAND, n));
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	ck_assert_ptr_nonnull(strstr(submit(w, RESIZE), "\"w\":64"));
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	worker_notified(k, "READY=1");
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	ck_assert_ptr_nonnull(strstr(submit(w, RESIZE), "\"w\":64"));
+	ck_assert(!worker_logged(k, "Too many open files"));
+	ck_assert(!worker_logged(k, "reload failed"));
+	world_stop(w);
+}
+END_TEST
+
+/* How many processes and threads a group has; sets how many it may have. */
+static long
+processes_of(struct world *w, const char *group)
+{
+	return strtol(run(w, "cat %s/pids.current", group)->out, NULL, 10);
+}
+
+static void
+allow(struct world *w, const char *group, long n)
+{
+	ck_assert_int_eq(run(w, "echo %ld >%s/pids.max", n, group)->status, 0);
+}
+
+/* A worker in a group of its own, whose executor has just been killed and can
+ * have `more` processes and threads; NULL if there can be no group. */
+static const char *
+start_short(struct world *w, long more)
+{
+	const char *group = make_group(w, 1000);
+	struct worker *k;
+	pid_t executor;
+
+	if (group == NULL)
+		return NULL;
+	k = worker_start(
+	    w,
+	    world_text(w, "echo $$ >%s/cgroup.procs; " WORLD_COMMAND, group));
+	executor = worker_executor(k);
+	/* Without it, for the count, and before another one is there. */
+	kill(worker_pid(k), SIGSTOP);
+	kill(executor, SIGKILL);
+	WAIT_UNTIL(is_gone(executor));
+	/* It is a zombie, which counts until the worker reaps it. */
+	allow(w, group, processes_of(w, group) - 1 + more);
+	kill(worker_pid(k), SIGCONT);
+	return group;
+}
+
+static void
+ck_waits(long more, const char *text, bool embedded)
+{
+	const struct world_options o = {
+	    .embedded = embedded, .no_worker = true, .crashes = true};
+	struct world *w = world_start(&o);
+	const char *group = start_short(w, more), *id;
+	struct worker *k;
+
+	if (group != NULL) {
+		k = worker_of(w);
+		WAIT_UNTIL(worker_logged(k, text));
+		id = submit(w, "add 1 2");
+		/* Tries that fail add no line. */
+		usleep(700000);
+		ck_assert_uint_eq(
+		    count_text(worker_log(k), "raise TasksMax= of the unit"),
+		    1);
+		allow(w, group, 1000);
+		ck_run(ctl(w, "wait %s --timeout 30", id), 0, "3\n");
+		ck_assert_int_eq(total(w, "retried"), 0);
+	}
+	world_stop(w);
+	if (group != NULL)
+		WAIT_UNTIL(rmdir(group) == 0 || errno != EBUSY);
+}
+
+START_TEST(tasks_wait_for_an_executor_that_cannot_be_started)
+{
+	ck_waits(0, "tasks wait for an executor: ", _i == 0);
+}
+END_TEST
+
+START_TEST(tasks_wait_for_an_executor_that_cannot_have_a_thread)
+{
+	ck_waits(1, "tasks wait for an executor: the io executor", _i == 0);
+}
+END_TEST
+
+START_TEST(an_executor_works_with_fewer_threads_and_gets_the_others_later)
+{
+	/* Its first thread, that of its loop, and one for handlers. */
+	ck_waits(3, "tasks wait for threads: ", _i == 0);
+}
+END_TEST
+
 SUITE("shortage")
 {
 	SUITE_TIMEOUT(180);
 	TEST_LOOP(commands_wait_for_descriptors, 0, 6);
 	TEST_LOOP(commands_wait_for_processes_of_the_user, 0, 2);
 	TEST_LOOP(commands_wait_for_processes_of_the_unit, 0, 2);
+	TEST_LOOP(a_worker_with_too_few_files_says_how_many_it_needs, 0, 2);
+	TEST_LOOP(tasks_wait_for_an_executor_that_cannot_be_started, 0, 2);
+	TEST_LOOP(tasks_wait_for_an_executor_that_cannot_have_a_thread, 0, 2);
+	TEST_LOOP(
+	    an_executor_works_with_fewer_threads_and_gets_the_others_later, 0,
+	    2);
 }
