@@ -217,6 +217,9 @@ task_send_end(struct flowrra_task *t, const struct task_end *end, bool urgent)
 				     .fixed = &done,
 				     .rest = end->text};
 
+	if (t->unbegun)
+		frame = (struct outbox_frame){.type = IPC_RETURNED,
+					      .task = t->number};
 	outbox_put(t->env->outbox, &frame, urgent);
 }
 

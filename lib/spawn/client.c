@@ -67,11 +67,13 @@ struct spawn {
 	struct buf input;
 	int fds[2]; /* our ends of standard output and error; -1: closed */
 	struct event *readable[2];
-	int signal_due;	 /* one that could not be sent yet */
+	int signal_due;	     /* one that could not be sent yet */
+	unsigned int shorts; /* the spawner's, when it came */
 	bool signalled;	 /* one was to be sent: it does not begin once more */
 	uint64_t serial; /* the order of those that wait */
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	void (*on_end)(void *arg, const struct spawn_end *end);
+	void (*on_begin)(void *arg);
 	void (*on_short)(void *arg, const char *why);
 	void *arg;
 	char *program;
@@ -93,7 +95,8 @@ struct spawner {
 	/* How many may be ASKED at once: 1 when something was short, and twice
 	 * as many with each that begins, so that few begin in vain. */
 	unsigned int asked_max;
-	bool is_short; /* nothing is asked until one ends, or `again` */
+	bool is_short;	     /* nothing is asked until one ends, or `again` */
+	unsigned int shorts; /* times that something was short */
 	uint64_t serial;
 	struct spawn **table; /* by number; NULL: free */
 	size_t cap;
@@ -318,6 +321,7 @@ spawn_not_begun(struct spawn *p, const char *step, int sys)
 	}
 	s->asked_max = 1;
 	s->is_short = true;
+	s->shorts++;
 	timer_set_ms(s->again, SHORT_MS);
 	spawner_tell_short(s, p, step, sys);
 }
@@ -619,6 +623,8 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 		if (s->asked_max < ASKED_MAX)
 			s->asked_max *= 2;
 		timer_fire(s->turn);
+		if (p->shorts != s->shorts && p->on_begin != NULL)
+			p->on_begin(p->arg);
 		break;
 	case SPAWN_FAILED:
 		spawn_not_begun(p, steps[r->step % SPAWN_N_STEPS], r->status);
@@ -709,7 +715,9 @@ spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
 	p->fds[0] = p->fds[1] = -1;
 	p->on_output = o->on_output;
 	p->on_end = o->on_end;
+	p->on_begin = o->on_begin;
 	p->on_short = o->on_short;
+	p->shorts = s->shorts;
 	p->serial = s->serial++;
 	p->arg = o->arg;
 	p->program = strdup(o->orders.argv[0]);

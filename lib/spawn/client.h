@@ -52,6 +52,8 @@ struct spawn_options {
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	/* Not from within spawn_start(). The program is freed after it. */
 	void (*on_end)(void *arg, const struct spawn_end *end);
+	/* It runs, after it may have had to wait. May be NULL. */
+	void (*on_begin)(void *arg);
 	/* It waits, like others perhaps, and `why` names the limit to be
 	 * raised. Told to one program a minute. May be NULL. */
 	void (*on_short)(void *arg, const char *why);

@@ -25,7 +25,9 @@
 static const char of_commands[] =
     "[executor]\nmax_retries = 0\nio_workers = 2\n"
     "[task nap]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
-    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.1'\n";
+    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.1'\n"
+    "[task hasty]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
+    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.4'\ntimeout = 0.9\n";
 
 static struct world *
 open_world(bool embedded)
@@ -98,6 +100,19 @@ START_TEST(commands_wait_for_descriptors)
 	else
 		WAIT_UNTIL_WITHIN(LONG_MS, total(w, "succeeded") == 600);
 	ck_assert_int_eq(total(w, "failed"), 0);
+	world_stop(w);
+}
+END_TEST
+
+/* 60 commands of 0.4 s, and a limit that lets a few run at once: most of them
+ * wait for longer than their timeout. */
+START_TEST(to_wait_for_descriptors_longer_than_the_timeout_is_no_attempt)
+{
+	struct world *w = open_world(_i == 0);
+
+	worker_start(w, "ulimit -n 64; " WORLD_COMMAND);
+	submit_many(w, 60, "hasty", "[]");
+	ck_all_ran_once(w, 60, "the limit on open files is 64");
 	world_stop(w);
 }
 END_TEST
@@ -307,6 +322,8 @@ SUITE("shortage")
 {
 	SUITE_TIMEOUT(180);
 	TEST_LOOP(commands_wait_for_descriptors, 0, 6);
+	TEST_LOOP(to_wait_for_descriptors_longer_than_the_timeout_is_no_attempt,
+		  0, 2);
 	TEST_LOOP(commands_wait_for_processes_of_the_user, 0, 2);
 	TEST_LOOP(commands_wait_for_processes_of_the_unit, 0, 2);
 	TEST_LOOP(a_worker_with_too_few_files_says_how_many_it_needs, 0, 2);
