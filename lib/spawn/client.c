@@ -412,7 +412,8 @@ open_process(struct spawner *s, struct err *err)
 {
 	int pair[2];
 
-	/* Two descriptors a program are soon more than the usual 1024. */
+	/* Two descriptors a program are soon more than the usual 1024. An
+	 * executor has done it before. */
 	limits_raise_files();
 	/* Packets: an order and its descriptors stay together, and there is
 	 * nothing to be put in frames. */
