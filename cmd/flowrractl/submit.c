@@ -124,8 +124,12 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	char id[FLOWRRA_ID_SIZE];
 	int status;
 
-	if (flowrra_submit(ctl->client, &o->request, id, &error) != 0)
+	if (submit_has_task(ctl)) {
+		if ((status = submit_by_task(ctl, &o->request, id)) != 0)
+			return status;
+	} else if (flowrra_submit(ctl->client, &o->request, id, &error) != 0) {
 		return complain_of(ctl, &error);
+	}
 	if (o->wait) {
 		if (flowrra_wait(ctl->client, id, o->wait_timeout_s, &record,
 				 &error) != 0) {
@@ -160,7 +164,10 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	if (complete(o, argc, argv, &args, &kwargs, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
-	} else if ((status = ctl_open(ctl)) == 0) {
+	} else if (submit_has_task(ctl) && o->from_stdin) {
+		status = submit_stream_by_task(ctl, &o->request);
+	} else if ((submit_has_task(ctl) && !o->wait) ||
+		   (status = ctl_open(ctl)) == 0) {
 		status = o->from_stdin ? submit_stream(ctl, &o->request)
 				       : submit_one(ctl, o);
 	}

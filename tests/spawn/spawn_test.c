@@ -576,6 +576,40 @@ START_TEST(without_a_process_for_the_spawner_programs_wait)
 }
 END_TEST
 
+#ifndef __SANITIZE_THREAD__
+static pid_t spawner_pid;
+static struct rlimit memory_before;
+
+static void
+raise_memory(evutil_socket_t fd, short what, void *arg)
+{
+	ck_assert_int_eq(prlimit(spawner_pid, RLIMIT_AS, &memory_before, NULL),
+			 0);
+}
+
+START_TEST(while_the_spawner_lacks_memory_programs_wait)
+{
+	const struct timeval tv = {.tv_usec = 300000};
+	struct rlimit none;
+	struct probe first;
+
+	run_script(&first, "echo $PPID", "");
+	spawner_pid = atoi(first.out[0].data);
+	probe_done(&first);
+	ck_assert_int_eq(prlimit(spawner_pid, RLIMIT_AS, NULL, &memory_before),
+			 0);
+	none = memory_before;
+	none.rlim_cur = 4096;
+	ck_assert_int_eq(prlimit(spawner_pid, RLIMIT_AS, &none, NULL), 0);
+	event_base_once(base, -1, EV_TIMEOUT, raise_memory, NULL, &tv);
+	ck_all_run(3, "echo $1");
+	ck_assert_int_eq(n_warnings, 1);
+	ck_assert_msg(strstr(warning, "Cannot allocate memory") != NULL, "%s",
+		      warning);
+}
+END_TEST
+#endif
+
 START_TEST(programs_find_the_limit_on_descriptors_that_this_process_found)
 {
 	const struct rlimit limit = {100, 200};
@@ -673,6 +707,9 @@ SUITE("spawn")
 	TEST(a_program_that_waits_can_be_told_to_end);
 	TEST(without_processes_programs_wait_for_others);
 	TEST(without_a_process_for_the_spawner_programs_wait);
+#ifndef __SANITIZE_THREAD__
+	TEST(while_the_spawner_lacks_memory_programs_wait);
+#endif
 	TEST(programs_find_the_limit_on_descriptors_that_this_process_found);
 	TEST(many_run_at_the_same_time);
 	TEST(all_output_is_delivered_before_the_end);
