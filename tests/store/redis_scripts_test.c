@@ -95,6 +95,7 @@ static const struct script_case {
      {"flowrra:control", "wake", "t", TASK, "5", "6", "u", "[2]", "0", "4"},
      {"ZADD " K("dead") " 1 t 2 u", "HSET " K("dead:tasks") " t " TASK " u [2]",
       "HSET " K("dead:info") " t {} u {}"}},
+    {SCRIPT_RIGHTS, {NULL}, {"0", "1", "PING"}, {NULL}},
     {SCRIPT_STORE, {ANY("flowrra:task:t")}, {"{}", "0"}, {NULL}},
     {SCRIPT_SUBMIT,
      {Q, K("levels"), K("delayed"), K("withdrawn"), K("p:5"), K("unique:a"),

@@ -15,6 +15,7 @@
  *	admin.h		leads to the operators' side
  *	levels.c	the lists of priorities, as keys
  *	queue.c		names of one queue, and of all that are known
+ *	rights.h	what the user may not do
  *	eval.c		scripts, as the server's version needs them
  *	arg.c		arguments of commands
  *
@@ -192,9 +193,12 @@ struct rbroker {
 	struct event *liveness; /* the next check of the other workers */
 	TAILQ_HEAD(, suspect) suspects;
 	struct event
-	    *reconcile;	    /* the next comparison of what is in flight with
+	    *reconcile;	   /* the next comparison of what is in flight with
 				   memory */
-	bool checked;	    /* the server's settings were looked at */
+	bool checked;	   /* the server's settings were looked at */
+	char run_id[48];   /* of the server that they are of; "": unknown */
+	unsigned int deaf; /* how often in a row `control` could not listen */
+	bool listening;
 	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
