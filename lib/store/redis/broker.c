@@ -127,6 +127,8 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	/* Another server may answer next, of another version, which knows none
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
+	b->records = RECORDS_UNKNOWN;
+	b->set_works = false;
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
 	for (i = 0; i < b->n_queues; i++)

@@ -176,6 +176,14 @@ struct rqueue {
 	struct event *retry; /* after an error reply */
 };
 
+/* How pending records are stored; what works, the first answer of a connection
+ * shows. */
+enum rbroker_records {
+	RECORDS_UNKNOWN,
+	RECORDS_TOGETHER, /* by one MSET */
+	RECORDS_SINGLY	  /* each by its own SET */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -183,7 +191,9 @@ struct rbroker {
 	char *url_name;
 	char *queue_key;
 	char *queues_key; /* the set of all names of queues */
-	void *named;	  /* those that it was told of: a tree */
+	enum rbroker_records records;
+	bool set_works; /* this connection has stored a record by SET */
+	void *named;	/* those that it was told of: a tree */
 	unsigned int n_named;
 	char *worker_json;     /* the worker's id as a JSON string */
 	struct redis *redis;   /* commands */

@@ -13,7 +13,7 @@
 #include "store/redis/rights.h"
 
 struct right {
-	enum { EVERYBODY, WORKER, OPERATOR, OPTIONAL } who;
+	enum { EVERYBODY, WORKER, CLIENT, OPTIONAL } who;
 	const char *example;
 	const char *without;
 };
@@ -69,7 +69,7 @@ rrights_args(const struct rbroker *b, bool all)
 		const char *rest = rights[i].example;
 
 		if (rights[i].who == OPTIONAL ||
-		    (!all && rights[i].who == OPERATOR))
+		    (!all && rights[i].who == CLIENT))
 			continue;
 		for (words = 0; next_word(&rest).len > 0; words++)
 			;

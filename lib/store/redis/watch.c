@@ -210,6 +210,22 @@ rresults_watches_up(struct rresults *r)
 				rtopic_query(t);
 }
 
+/* Who may not subscribe (ACL) is not told of anything, and tries it again every
+ * two seconds: so often what is watched is looked at. */
+void
+rresults_watches_down(struct rresults *r)
+{
+	struct topic *t;
+	size_t i;
+
+	if (redis_state(r->redis) != REDIS_UP)
+		return;
+	for (i = 0; i < TOPIC_BUCKETS; i++)
+		TAILQ_FOREACH (t, &r->topics[i], link)
+			if (!t->awaited)
+				rtopic_query(t);
+}
+
 static struct topic *
 first_to_refuse(struct rresults *r, size_t in)
 {
