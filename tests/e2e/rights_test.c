@@ -232,7 +232,7 @@ START_TEST(without_the_right_to_listen_results_are_waited_for_all_the_same)
 	struct world *w = begin_as_user(NULL, "-subscribe");
 
 	worker_start(w, NULL);
-	ck_assert_str_eq(submit(w, "sleep 1 --wait"), "1");
+	ck_assert_str_eq(submit(w, "sleep 1.5 --wait"), "1.5");
 	world_stop(w);
 }
 END_TEST
@@ -321,6 +321,7 @@ END_TEST
 
 SUITE("rights")
 {
+	SUITE_TIMEOUT(120);
 	TEST(the_rights_in_the_manual_are_enough_for_all_that_there_is);
 	TEST(a_worker_and_the_doctor_name_each_right_that_is_missing);
 	TEST(without_the_right_to_listen_delayed_tasks_run_all_the_same);
