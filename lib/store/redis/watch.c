@@ -218,8 +218,6 @@ rresults_watches_down(struct rresults *r)
 	struct topic *t;
 	size_t i;
 
-	if (redis_state(r->redis) != REDIS_UP)
-		return;
 	for (i = 0; i < TOPIC_BUCKETS; i++)
 		TAILQ_FOREACH (t, &r->topics[i], link)
 			if (!t->awaited)
