@@ -14,9 +14,20 @@ static bool fake_is_up;
 
 /* A claim, with the bytes that it owns behind it. */
 struct fake_claim {
+	TAILQ_ENTRY(fake_claim) link;
 	struct broker_claim claim;
 	char bytes[];
 };
+
+/* Those that are not settled. */
+static TAILQ_HEAD(, fake_claim) claims = TAILQ_HEAD_INITIALIZER(claims);
+
+static void
+forget_claim(struct fake_claim *c)
+{
+	TAILQ_REMOVE(&claims, c, link);
+	free(c);
+}
 
 static void
 journal(const char *entry)
@@ -51,20 +62,27 @@ confirm_all(void)
 		    container_of(p, struct results_put, pending);
 
 		TAILQ_REMOVE(&puts, p, link);
-		put->on_done(put);
+		if (fake->hold_lossy && put->lossy)
+			TAILQ_INSERT_TAIL(&fake->puts, p, link);
+		else
+			put->on_done(put);
 	}
 	while ((p = TAILQ_FIRST(&settles)) != NULL) {
 		struct broker_settle *settle =
 		    container_of(p, struct broker_settle, pending);
 
 		TAILQ_REMOVE(&settles, p, link);
-		free(container_of(settle->claim, struct fake_claim, claim));
+		forget_claim(
+		    container_of(settle->claim, struct fake_claim, claim));
 		settle->on_done(settle);
 	}
 }
 
-/* A question that is answered in the next turn. */
+/* A question that is answered in the next turn, or later if it is held; never
+ * when who was asked is closed. */
 struct fake_question {
+	TAILQ_ENTRY(fake_question) link;
+	const void *of; /* the broker or backend that was asked */
 	results_record_fn *on_record;
 	results_created_fn *on_created;
 	broker_value_fn *on_value;
@@ -74,28 +92,84 @@ struct fake_question {
 	size_t n;
 	void *arg;
 };
+TAILQ_HEAD(fake_questions, fake_question);
+
+/* What a text is to who asked for it; NULL: there is nothing. */
+static struct slice
+found(const char *text)
+{
+	return text != NULL ? slice_of(text) : (struct slice){NULL, 0};
+}
+
+static const struct err *
+fault(const struct err *err)
+{
+	return err->code != ERR_NONE ? err : NULL;
+}
+
+static bool
+is_held(const struct fake_question *q)
+{
+	return (q->on_submitted != NULL && fake->hold_submits) ||
+	       (q->on_value != NULL && fake->hold_values) ||
+	       (q->on_record != NULL && fake->hold_gets);
+}
 
 static void
-answer_question(evutil_socket_t fd, short what, void *arg)
+answer_question(struct fake_question q)
 {
-	struct fake_question q = *(struct fake_question *)arg;
-	const struct err *err = fake->get_err.code ? &fake->get_err : NULL;
-	struct slice record = {NULL, 0};
 	size_t i;
 
-	free(arg);
-	if (fake->stored != NULL && err == NULL)
-		record = slice_of(fake->stored);
 	for (i = 0; q.batch != NULL && i < q.n; i++)
 		q.batch[i].err = fake->submit_err;
+	for (i = 0; q.errs != NULL && i < q.n; i++)
+		q.errs[i] = fake->create_err;
 	if (q.on_record != NULL)
-		q.on_record(record, err, q.arg);
+		q.on_record(found(fault(&fake->get_err) ? NULL : fake->stored),
+			    fault(&fake->get_err), q.arg);
 	if (q.on_value != NULL)
-		q.on_value((struct slice){NULL, 0}, NULL, q.arg);
+		q.on_value(
+		    found(fault(&fake->value_err) ? NULL : fake->registration),
+		    fault(&fake->value_err), q.arg);
 	if (q.on_created != NULL)
 		q.on_created(q.errs, q.n, q.arg);
 	if (q.on_submitted != NULL)
 		q.on_submitted(q.batch, q.n, q.arg);
+}
+
+unsigned int
+fake_store_unanswered(const struct fake_store *s)
+{
+	const struct fake_question *q;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (q, s->questions, link)
+		n++;
+	return n;
+}
+
+/* Those that are there now; those that are held go to the end of the list. */
+static void
+answer_questions(void)
+{
+	unsigned int n = fake_store_unanswered(fake);
+	struct fake_question *q;
+
+	while (n-- > 0 && (q = TAILQ_FIRST(fake->questions)) != NULL) {
+		TAILQ_REMOVE(fake->questions, q, link);
+		if (is_held(q)) {
+			TAILQ_INSERT_TAIL(fake->questions, q, link);
+			continue;
+		}
+		answer_question(*q);
+		free(q);
+	}
+}
+
+static void
+on_questions(evutil_socket_t fd, short what, void *arg)
+{
+	answer_questions();
 }
 
 static void
@@ -106,7 +180,23 @@ ask(struct fake_question question)
 
 	ck_assert_ptr_nonnull(q);
 	*q = question;
-	event_base_once(fake->base, -1, EV_TIMEOUT, answer_question, q, &now);
+	TAILQ_INSERT_TAIL(fake->questions, q, link);
+	event_base_once(fake->base, -1, EV_TIMEOUT, on_questions, NULL, &now);
+}
+
+/* All, if `of` is NULL. */
+static void
+drop_questions(const void *of)
+{
+	struct fake_question *q, *next;
+
+	for (q = TAILQ_FIRST(fake->questions); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (of != NULL && q->of != of)
+			continue;
+		TAILQ_REMOVE(fake->questions, q, link);
+		free(q);
+	}
 }
 
 void
@@ -114,6 +204,7 @@ fake_store_turn(struct fake_store *s)
 {
 	const struct timeval ten_ms = {.tv_usec = 10000};
 
+	answer_questions();
 	confirm_all();
 	event_base_loopexit(s->base, &ten_ms);
 	event_base_loop(s->base, EVLOOP_ONCE);
@@ -125,6 +216,7 @@ fake_store_turn(struct fake_store *s)
 static void
 fake_broker_close(struct broker *b)
 {
+	drop_questions(b);
 	free(b);
 }
 
@@ -154,7 +246,7 @@ fake_broker_quiet(const struct broker *b)
 	for (i = 0; i < FAKE_QUEUES; i++)
 		if (fake->wanted[i] > 0)
 			return false;
-	return true;
+	return !fake->claiming;
 }
 
 static void
@@ -168,6 +260,9 @@ fake_broker_settle(struct broker *b, struct broker_settle *settle)
 	journal(names[settle->disposition]);
 	if (settle->disposition == BROKER_BURY)
 		keep_text(&fake->last_info, settle->info);
+	if (settle->disposition == BROKER_RETRY)
+		keep_text(&fake->last_retry, settle->retry_bytes);
+	fake->last_settle = *settle;
 	TAILQ_INSERT_TAIL(&fake->settles, &settle->pending, link);
 }
 
@@ -181,6 +276,7 @@ static void
 fake_broker_heartbeat(struct broker *b, struct slice description)
 {
 	keep_text(&fake->heartbeat, description);
+	fake->heartbeats++;
 }
 
 static void
@@ -194,22 +290,36 @@ fake_broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n)
 {
 	fake->registered = (unsigned int)n;
+	fake->registrations++;
 }
 
 static void
 fake_broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		   broker_submitted_fn *on_done, void *arg)
 {
+	size_t i;
+
 	journal("submit");
-	ask((struct fake_question){
-	    .on_submitted = on_done, .batch = batch, .n = n, .arg = arg});
+	for (i = 0; i < n; i++)
+		buf_addf(&fake->submitted, "%.*s@%s; ", (int)batch[i].id.len,
+			 batch[i].id.p, batch[i].queue);
+	fake->n_submitted += (unsigned int)n;
+	if (n > 0) {
+		keep_text(&fake->last_task, batch[n - 1].bytes);
+		fake->last_submit = batch[n - 1];
+	}
+	ask((struct fake_question){.of = b,
+				   .on_submitted = on_done,
+				   .batch = batch,
+				   .n = n,
+				   .arg = arg});
 }
 
 static void
 fake_broker_registered(struct broker *b, struct slice name,
 		       broker_value_fn *on_value, void *arg)
 {
-	ask((struct fake_question){.on_value = on_value, .arg = arg});
+	ask((struct fake_question){.of = b, .on_value = on_value, .arg = arg});
 }
 
 static const struct broker_ops fake_broker_ops = {
@@ -242,6 +352,7 @@ fake_broker_open(const struct broker_options *options, struct err *err)
 static void
 fake_results_close(struct results *r)
 {
+	drop_questions(r);
 	free(r);
 }
 
@@ -267,6 +378,7 @@ fake_results_put(struct results *r, struct results_put *put)
 	journal(names[record.status]);
 	buf_done(&scratch);
 	keep_text(&fake->last_record, put->record);
+	fake->last_put = *put;
 	TAILQ_INSERT_TAIL(&fake->puts, &put->pending, link);
 }
 
@@ -280,7 +392,8 @@ static void
 fake_results_get(struct results *r, struct slice id,
 		 results_record_fn *on_record, void *arg)
 {
-	ask((struct fake_question){.on_record = on_record, .arg = arg});
+	ask((struct fake_question){
+	    .of = r, .on_record = on_record, .arg = arg});
 }
 
 static void
@@ -289,7 +402,7 @@ fake_results_create(struct results *r, const struct slice *ids,
 		    results_created_fn *on_done, void *arg)
 {
 	ask((struct fake_question){
-	    .on_created = on_done, .errs = errs, .n = n, .arg = arg});
+	    .of = r, .on_created = on_done, .errs = errs, .n = n, .arg = arg});
 }
 
 static void
@@ -301,7 +414,14 @@ fake_results_forget(struct results *r, const struct slice *ids, size_t n)
 static bool
 fake_results_heard(const struct results *r)
 {
-	return false;
+	return fake->heard;
+}
+
+static void
+fake_results_event(struct results *r, struct slice event)
+{
+	keep_text(&fake->last_event, event);
+	fake->events++;
 }
 
 static const struct results_ops fake_results_ops = {
@@ -312,6 +432,7 @@ static const struct results_ops fake_results_ops = {
     .get = fake_results_get,
     .create = fake_results_create,
     .forget = fake_results_forget,
+    .event = fake_results_event,
     .heard = fake_results_heard};
 
 struct results *
@@ -333,6 +454,9 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 	*s = (struct fake_store){.base = base};
 	TAILQ_INIT(&s->puts);
 	TAILQ_INIT(&s->settles);
+	s->questions = malloc(sizeof(*s->questions));
+	ck_assert_ptr_nonnull(s->questions);
+	TAILQ_INIT(s->questions);
 	fake = s;
 	fake_is_up = false;
 }
@@ -340,6 +464,14 @@ fake_store_init(struct fake_store *s, struct event_base *base)
 void
 fake_store_done(struct fake_store *s)
 {
+	drop_questions(NULL);
+	free(s->questions);
+	while (!TAILQ_EMPTY(&claims))
+		forget_claim(TAILQ_FIRST(&claims));
+	buf_done(&s->submitted);
+	buf_done(&s->last_task);
+	buf_done(&s->last_retry);
+	buf_done(&s->last_event);
 	buf_done(&s->journal);
 	buf_done(&s->last_record);
 	buf_done(&s->last_info);
@@ -355,7 +487,25 @@ fake_store_reach(struct fake_store *s, bool up)
 	err_set(&why, ERR_UNAVAILABLE, "the fake is out of reach");
 	fake_is_up = up;
 	s->broker.on_state(up, false, up ? NULL : &why, s->broker.arg);
+	fake_results_reach(s, up);
+}
+
+void
+fake_results_reach(struct fake_store *s, bool up)
+{
+	struct err why;
+
+	err_set(&why, ERR_UNAVAILABLE, "the fake is out of reach");
 	s->results.on_state(up, false, up ? NULL : &why, s->results.arg);
+}
+
+void
+fake_results_refuse(struct fake_store *s)
+{
+	struct err why;
+
+	err_set(&why, ERR_REFUSED, "the fake refuses");
+	s->results.on_state(false, true, &why, s->results.arg);
 }
 
 void
@@ -377,6 +527,7 @@ fake_store_claim(struct fake_store *s, unsigned int queue, const char *task,
 
 	ck_assert_ptr_nonnull(c);
 	memcpy(c->bytes, task, len);
+	TAILQ_INSERT_TAIL(&claims, c, link);
 	c->claim = (struct broker_claim){
 	    .queue = queue, .bytes = {c->bytes, len}, .recovered = recovered};
 	if (s->wanted[queue] > 0)

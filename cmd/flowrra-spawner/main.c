@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* flowrra-spawner: starts the commands of shell tasks; all of it is lib/spawn.
+/*
+ * flowrra-spawner: starts the commands of shell tasks. All of the work is
+ * lib/spawn; this file only checks how the program was started.
+ *
+ * It is a program of its own so that it outlives an executor that dies, and
+ * kills what that has started.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +22,9 @@ static const char usage[] =
     "socket as descriptor 3; it is not meant to be started by hand.\n"
     "See flowrra-spawner(8).\n";
 
+/* The executor leaves a SOCK_SEQPACKET socket as SPAWN_FD. Anything else there
+ * means that a person has started the program: to read orders from a terminal
+ * or a pipe would only hang. */
 static int
 is_socket(int fd)
 {
@@ -30,6 +38,8 @@ is_socket(int fd)
 int
 main(int argc, char **argv)
 {
+	/* The exit statuses are those of sysexits.h, as in all programs: 64 for
+	 * usage, 71 for the system. */
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		fputs(usage, stdout);
 		return 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a word on the command line can be, from the servers. */
+/* What a word on the command line can be, from the servers: for completion in
+ * shells. Everything here is best effort: an error means no candidates, and
+ * nothing is ever said, since the text would land in the middle of the command
+ * line that a person is typing. */
 #include "candidates.h"
 
 #include <stdio.h>
@@ -14,7 +17,8 @@
 #include "schedules/schedules.h"
 #include "util/err.h"
 
-/* More are no help to anybody. */
+/* A terminal shows a few dozens at once; 200 is several screens. It also bounds
+ * what a key press costs the servers: one page of each list. */
 #define MANY 200
 
 /*
@@ -29,6 +33,8 @@ is_plain(const char *word)
 				 "0123456789_.:,@%+=/-")] == '\0';
 }
 
+/* A candidate is one line, with a tab between the word and what it is: the
+ * description must not end it. */
 static bool
 is_one_line(const char *text)
 {
@@ -59,6 +65,7 @@ print_list_of(json_t *rows, const char *word, const char *what,
 	json_decref(rows);
 }
 
+/* Names of registered tasks. A NULL error: nobody would print it. */
 static void
 print_names(struct ctl *ctl, const char *prefix)
 {
@@ -75,6 +82,7 @@ print_names(struct ctl *ctl, const char *prefix)
 	json_decref(names);
 }
 
+/* IDs of tasks in a state, the newest first, each with its name. */
 static void
 print_tasks(struct ctl *ctl, enum tasks_state state, const char *prefix)
 {
@@ -84,6 +92,7 @@ print_tasks(struct ctl *ctl, enum tasks_state state, const char *prefix)
 		      "task_name", prefix);
 }
 
+/* By key and not by task ID: a task that cannot be read has only that. */
 static void
 print_dead(struct ctl *ctl, const char *prefix)
 {
@@ -93,6 +102,8 @@ print_dead(struct ctl *ctl, const char *prefix)
 		      prefix);
 }
 
+/* Schedules have a database of their own: the client is not opened for them,
+ * which would wait for a broker that may be down. */
 static void
 print_schedules(struct ctl *ctl, const char *prefix)
 {
@@ -113,6 +124,8 @@ print_schedules(struct ctl *ctl, const char *prefix)
 	schedules_close(db);
 }
 
+/* A final record can be shown as well as one that is not: RESULT_ID is both,
+ * the finished ones first. */
 static void
 print_from_servers(struct ctl *ctl, enum word_kind kind, const char *prefix)
 {
@@ -150,6 +163,7 @@ print_candidates(struct ctl *ctl, enum word_kind kind, const char *prefix)
 	static const char *const shells[] = {"bash", "zsh", "fish"};
 	size_t i;
 
+	/* Not even a wrong configuration is complained of. */
 	ctl->globals.quiet = true;
 	if (kind == WORD_SHELL)
 		for (i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)

@@ -11,11 +11,15 @@
 #include "util/err.h"
 #include "verb.h"
 
-/* A person waits, and does not even know for what. */
+/* A person has pressed a key and waits. 0.3 s is enough for a server on the
+ * same continent, and short enough to be taken for a slow terminal where there
+ * is none. They come last on the list, and so override what the line says. */
 static const char *const quick[] = {"broker.socket_timeout=0.3",
 				    "backend.socket_timeout=0.3"};
 
-/* What is known of a line before its last word. */
+/* What is known of a line before its last word. `verb` is set as soon as the
+ * words so far name one; `option` only between an option that takes a value and
+ * that value. */
 struct line {
 	const struct verb *verb; /* NULL: not yet */
 	char *words[3];		 /* the first that are no options */
@@ -25,6 +29,9 @@ struct line {
 
 /* --- options ----------------------------------------------------------- */
 
+/* By its long name or its letter, as a word of its own. --name=value and
+ * letters in a bunch are not understood: then files are offered, which is what
+ * the shell does for any other word. */
 static const struct option_spec *
 find_in(const struct option_spec *options, size_t n, const char *word)
 {
@@ -39,6 +46,8 @@ find_in(const struct option_spec *options, size_t n, const char *word)
 	return NULL;
 }
 
+/* A verb's own option goes before a global one with the same letter, as
+ * options_parse() has it. */
 static const struct option_spec *
 find_option(const struct line *line, const char *word)
 {
@@ -119,6 +128,8 @@ print_verbs(const char *group, const char *prefix)
 
 /* --- the line ---------------------------------------------------------- */
 
+/* Errors are ignored: a value that is wrong will be complained of when the line
+ * is run. */
 static void
 take_setting(struct ctl *ctl, const struct option_spec *option,
 	     const char *value)

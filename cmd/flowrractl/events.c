@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb events. */
+/* The verb events: prints what manager/events.h hears, until it is interrupted
+ * or has printed --count events. */
 #include "manager/events.h"
 
 #include <signal.h>
@@ -9,6 +10,9 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* Filled by the option table, but for the last two, which belong to the run.
+ * --follow changes nothing: it is there so that a script can say what it means,
+ * and for those who know it from tail(1). */
 struct events_options {
 	struct ctl *ctl;
 	const char *id, *task, *queue;
@@ -17,6 +21,10 @@ struct events_options {
 	int seen;
 };
 
+/* Returns 1 to end. One line an event, and flushed at once: a program that
+ * reads the pipe acts on each as it comes. An event that cannot be encoded, for
+ * want of memory, is dropped rather than ending a watch that may have run for
+ * days. */
 static int
 on_event(const json_t *event, void *arg)
 {
@@ -32,6 +40,8 @@ on_event(const json_t *event, void *arg)
 	return ++o->seen == o->count;
 }
 
+/* Not an error: listening goes on by itself when the server is back, but a
+ * reader that counts must know that its count is no longer exact. */
 static void
 on_trouble(const struct err *why, void *arg)
 {

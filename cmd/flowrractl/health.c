@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs health and doctor. */
+/* The verbs health and doctor. Health asks whether it works, for scripts and
+ * probes; doctor asks what is wrong and how to put it right, for people. Both
+ * exit with 69 (unavailable) if something is, doctor if it is an error. */
 #include "manager/health.h"
 
 #include <stdint.h>
@@ -14,7 +16,8 @@
 #include "verb.h"
 
 #define US_PER_S 1e6
-/* Between two looks. */
+/* Between two looks with --wait: 500 ms. A look costs each server a few cheap
+ * questions; a start script does not notice half a second. */
 #define PAUSE_MS 500L
 
 struct health_options {
@@ -22,12 +25,14 @@ struct health_options {
 	double timeout_s;
 };
 
+/* -1: no limit. 0 is one: look once. */
 static void
 health_init(void *options)
 {
 	((struct health_options *)options)->timeout_s = -1;
 }
 
+/* The member is a boolean for programs, and a word for people. */
 static void
 cell_health(const json_t *value, struct buf *out)
 {
@@ -40,7 +45,9 @@ static const struct column health_columns[] = {
     {"MESSAGE", "message", NULL, false},
 };
 
-/* Looks once, or until all is well or the time is over. */
+/* Looks once, or with --wait until all is well or the time is over. Returns the
+ * last look, good or bad, for it to be printed; NULL without memory. The clock
+ * is the monotonic one: a wait must not depend on somebody setting the time. */
 static json_t *
 look(struct ctl *ctl, const struct health_options *o)
 {
@@ -80,6 +87,8 @@ run_health(struct ctl *ctl, int argc, char **argv, void *options)
 	status = print_list(ctl, health_columns, 3, components);
 	if (good || status != 0)
 		return status;
+	/* Who has waited learns that the time is over, as with every other
+	 * wait; who has not learns that something is out of reach. */
 	return o->wait ? FLOWRRA_TIMEOUT : FLOWRRA_UNAVAILABLE;
 }
 
@@ -107,6 +116,9 @@ const struct verb verb_health = {
 
 /* --- doctor ------------------------------------------------------------ */
 
+/* A line for what is wrong, and an indented one for what to do: findings are
+ * sentences, a table would cut them off. print_cell() masks control characters,
+ * since names of workers and queues are in them. */
 static void
 print_findings(const json_t *findings)
 {
@@ -138,6 +150,8 @@ run_doctor(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "out of memory");
 		return err_exit_status(ERR_SYSTEM);
 	}
+	/* Warnings alone do not make it fail: a monitor that runs it must not
+	 * wake anybody for a paused queue. */
 	status = doctor_found_error(findings) ? FLOWRRA_UNAVAILABLE : 0;
 	if (ctl->globals.json) {
 		print_json_line(findings);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs help and version, and all help texts, from the tables. */
+/* The verbs help and version, and all help texts. They are printed from the
+ * tables of verbs and options, so that no text can be out of step with the
+ * program; the manual page is compared with the JSON form by a unit test. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +9,8 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* The columns of GNU programs: letter, long name and value to the left of
+ * column 36, which fits all but the longest, and the help behind it. */
 static void
 print_option(const struct option_spec *o)
 {
@@ -28,6 +32,7 @@ print_options(const struct option_spec *options, size_t n)
 		print_option(&options[i]);
 }
 
+/* From the one table of error codes: a status is the code of what was wrong. */
 static void
 print_statuses(void)
 {
@@ -65,6 +70,8 @@ print_help(const struct verb *verb)
 	printf("\nMore: man flowrractl\n");
 }
 
+/* Verbs of two words with this first one, such as "tasks". The space is
+ * compared, too, so that "task" is not the beginning of "tasks". */
 bool
 print_help_group(const char *word)
 {
@@ -92,6 +99,8 @@ print_help_group(const char *word)
 
 /* --- as JSON ----------------------------------------------------------- */
 
+/* By hand and not with jansson: the order of members, and with it the text,
+ * stays as it is here. */
 static void
 print_options_json(const struct option_spec *options, size_t n)
 {

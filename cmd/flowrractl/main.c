@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* flowrractl: the command line of Flowrra. */
+/* flowrractl: the command line of Flowrra. This file finds the verb, has its
+ * words and options parsed, runs it, and makes sure that its output was
+ * written. Everything else is in the verbs, one file a group, and in the tables
+ * of verb.h. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +15,9 @@
 #include "util/proc.h"
 #include "verb.h"
 
+/* In the order in which --help lists them: what one does with tasks first, then
+ * what operators do, and what explains the rest at the end. Verbs of a group
+ * stand together; completion depends on it. */
 const struct verb *const verbs[] = {
     &verb_submit,
     &verb_result,
@@ -59,6 +65,8 @@ const struct verb *const verbs[] = {
     NULL,
 };
 
+/* Complains of how the program was called, and returns 64. The hint names the
+ * verb if it is known, since its help is the shorter one. */
 static int
 usage(struct ctl *ctl, const struct err *err)
 {
@@ -99,7 +107,9 @@ find_verb(int n, char **words, int *ret_used)
 	return NULL;
 }
 
-/* "tasks frobnicate": which verbs begin with "tasks"? */
+/* Sets ERR_USAGE with what could have been meant: all verbs of the group, if
+ * the first word is one. The longest group, tasks, has some 130 bytes of names.
+ */
 static void
 unknown_verb(int n, char **words, struct err *err)
 {
@@ -125,6 +135,8 @@ unknown_verb(int n, char **words, struct err *err)
 			words[1], known);
 }
 
+/* Without the client: what is wrong with the configuration must be seen before
+ * a broker is looked for. Passwords are masked by conf_dump(). */
 static int
 dump_config(struct ctl *ctl)
 {
@@ -141,10 +153,19 @@ dump_config(struct ctl *ctl)
 	return 0;
 }
 
+/*
+ * Runs ctl->verb; argv[0] is its last word. The verb's options lie in a struct
+ * that only its own file knows: here it is options_size bytes, zeroed, then
+ * filled by init and by the table. Returns the exit status.
+ *
+ * Too many arguments are complained of, but not beside --help: who asks for
+ * help need not be right.
+ */
 static int
 run_verb(struct ctl *ctl, int argc, char **argv)
 {
 	const struct verb *verb = ctl->verb;
+	/* One byte more: calloc(1, 0) may return NULL. */
 	void *options = calloc(1, verb->options_size + 1);
 	char **words = calloc((size_t)argc + 1, sizeof(*words));
 	struct err err = ERR_INIT;
@@ -181,6 +202,9 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 	return status;
 }
 
+/* Parses up to the first word that is not an option, and finds the verb there.
+ * Global options may stand before the verb and behind it. Returns the exit
+ * status. */
 static int
 run(struct ctl *ctl, int argc, char **argv, char **words)
 {
@@ -213,8 +237,9 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 	return run_verb(ctl, n - used + 1, words + used - 1);
 }
 
-/* What could not be written is not done; but a reader that has seen enough
- * is no error. */
+/* Standard output is buffered, so that a full disk is noticed only here: an
+ * answer that was not written counts as not given, and must not exit with 0. A
+ * reader that has seen enough (EPIPE) is not an error. */
 static int
 flush(struct ctl *ctl, int status)
 {
@@ -236,6 +261,8 @@ main(int argc, char **argv)
 	/* `flowrractl … | head` ends quietly, also under a parent that has
 	 * taught its children to ignore this. */
 	signal(SIGPIPE, SIG_DFL);
+	/* A parent may have closed 0, 1 or 2: the next socket would get that
+	 * number, and complaints would go to the broker. */
 	proc_hold_standard_fds();
 	if (words == NULL) {
 		complain(&ctl, "out of memory");

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Parsing options as tables say. */
+/* Parsing options as tables say, with getopt_long(). It is the one parser that
+ * every user's fingers know; what it does not do, values with types and ranges,
+ * is manager/value.h's. */
 #include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -8,6 +10,9 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* The longest table (submit, with all task options) and the global ones have
+ * about 30 together. add_options() leaves out what is beyond: raise this before
+ * the tables come near it. */
 #define OPTIONS_MAX 48
 
 #define GLOBAL(option, short_form, value_name, kind, member, text)             \
@@ -30,12 +35,16 @@ const struct option_spec global_options[] = {
 const size_t n_global_options =
     sizeof(global_options) / sizeof(global_options[0]);
 
-/* Where an option's value goes. */
+/* Where an option's value goes: the table's row, and the struct whose member it
+ * names. */
 struct target {
 	const struct option_spec *spec;
 	void *base;
 };
 
+/* Tables in the form that getopt_long() wants. Codes from 256 on are long
+ * options, so that they never meet those of letters, of '?', ':' and the 1 of
+ * words. */
 struct parser {
 	struct option longs[OPTIONS_MAX + 1];
 	struct target targets[OPTIONS_MAX]; /* longs[i].val is 256 + i */
@@ -43,6 +52,8 @@ struct parser {
 	int n;
 };
 
+/* The verb's own are added before the global ones: find() takes the first that
+ * fits, so that a verb may give a letter another meaning. */
 static void
 add_options(struct parser *p, const struct option_spec *specs, size_t n,
 	    void *base)
@@ -67,6 +78,7 @@ add_options(struct parser *p, const struct option_spec *specs, size_t n,
 	}
 }
 
+/* NULL: it is neither a long option nor the letter of one. */
 static const struct target *
 find(const struct parser *p, int code)
 {
@@ -87,6 +99,9 @@ wrong(const struct parser *p, int code, char **argv, struct err *err)
 	const char *word = argv[optind - 1];
 	const struct target *target = find(p, optopt);
 
+	/* getopt_long() says little of what it did not like: a missing value is
+	 * ':', and all else is '?'. optopt is a long option's code if that was
+	 * known. */
 	if (code == ':' && target != NULL)
 		return err_set(err, ERR_USAGE, "--%s needs a value: %s",
 			       target->spec->name, target->spec->arg);
@@ -101,6 +116,7 @@ wrong(const struct parser *p, int code, char **argv, struct err *err)
 	return -1;
 }
 
+/* An option without a value is a flag, and becomes true. */
 static int
 store(const struct target *target, const char *text, struct err *err)
 {
@@ -114,6 +130,7 @@ store(const struct target *target, const char *text, struct err *err)
 	return err_set(err, ERR_DATA, "--%s %s", spec->name, why.msg);
 }
 
+/* "-1" and "-.5" are arguments of tasks; no option of ours is a digit. */
 static bool
 is_negative_number(const char *word)
 {
@@ -136,6 +153,8 @@ options_parse(const struct verb *verb, int argc, char **argv,
 		add_options(&p, verb->options, verb->n_options, options);
 	}
 	add_options(&p, global_options, n_global_options, globals);
+	/* 0 and not 1 makes glibc start over, with another set of letters: it
+	 * is called twice, for the program and for the verb. */
 	optind = 0;
 	opterr = 0;
 	for (;;) {
@@ -155,6 +174,7 @@ options_parse(const struct verb *verb, int argc, char **argv,
 		else if (store(find(&p, code), optarg, err) != 0)
 			return -1;
 	}
+	/* What follows "--", or the first word where there is no verb yet. */
 	while (optind < argc)
 		words[n++] = argv[optind++];
 	return n;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What all verbs print: complaints and JSON. */
+/* What all verbs print: complaints, progress and JSON. Answers go to standard
+ * output and everything else to standard error, so that a pipe only ever
+ * carries answers. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* Opens no connection yet: that is done by the first question, which waits for
+ * socket_timeout at most. */
 int
 ctl_open(struct ctl *ctl)
 {
@@ -25,6 +29,8 @@ ctl_open(struct ctl *ctl)
 	return complain_of(ctl, &error);
 }
 
+/* In place, byte for byte: the length stays. C2 80 to C2 9F are the C1 controls
+ * in UTF-8, of which terminals obey CSI (9B) as they obey ESC [. */
 void
 mask_controls(char *text)
 {
@@ -41,6 +47,8 @@ mask_controls(char *text)
 void
 complain(struct ctl *ctl, const char *fmt, ...)
 {
+	/* An error's message is 512 bytes at most; what a verb puts around it
+	 * is less than that again. */
 	char line[2048];
 	va_list ap;
 
@@ -50,6 +58,8 @@ complain(struct ctl *ctl, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	mask_controls(line);
+	/* The line of progress is on the same terminal: clear it, or the
+	 * complaint would stand behind it. */
 	end_progress(ctl);
 	/* Answers come before the complaint that follows them. */
 	fflush(stdout);
@@ -75,6 +85,8 @@ complain_of_err(struct ctl *ctl, const struct err *err)
 
 /* --- progress ---------------------------------------------------------- */
 
+/* Only where a person sees it: in a log it would be one long line with returns
+ * in it. */
 void
 show_progress(struct ctl *ctl, long long n, const char *what)
 {
@@ -94,6 +106,8 @@ end_progress(struct ctl *ctl)
 
 /* --- JSON -------------------------------------------------------------- */
 
+/* JSON from a store, as it stands but for white space: decoding it would round
+ * numbers that are longer than a double, and lose the order of members. */
 void
 print_compact(const char *json)
 {
@@ -121,6 +135,9 @@ print_quoted(const char *text)
 	buf_done(&out);
 }
 
+/* 15 digits: a decimal of that length comes back from a double as it was, so
+ * that 0.1 is printed as 0.1. Without memory nothing is printed; flush() cannot
+ * see that, but neither could anything else be done. */
 void
 print_json_line(json_t *json)
 {

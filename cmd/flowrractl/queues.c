@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs about queues. */
+/* The verbs about queues: queues, and queue pause, resume and purge. The work
+ * is manager/queues.h. */
 #include "manager/queues.h"
 
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* Shared with top (columns.h). For programs, which get no header, the order is
+ * part of the interface: add new columns at the end. */
 const struct column queue_columns[N_QUEUE_COLUMNS] = {
     {"QUEUE", "queue", NULL, false},
     {"WAITING", "waiting", NULL, true},
@@ -45,6 +48,8 @@ const struct verb verb_queues = {
 
 /* --- pause and resume -------------------------------------------------- */
 
+/* Nothing is printed without --json: it has done what was asked, as mv(1) and
+ * systemctl(1) have. */
 static int
 pause_queue(struct ctl *ctl, const char *name, bool paused)
 {
@@ -101,6 +106,7 @@ struct purge_options {
 	bool dry_run;
 };
 
+/* A purge of a million tasks takes a while: the person sees that it moves. */
 static void
 on_progress(int64_t purged, void *arg)
 {
@@ -129,6 +135,7 @@ run_purge(struct ctl *ctl, int argc, char **argv, void *options)
 		print_json_line(answer);
 		return 0;
 	}
+	/* The bare number, for scripts; the verb says what it counts. */
 	printf("%lld\n", (long long)json_integer_value(
 			     json_object_get(answer, "purged")));
 	json_decref(answer);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs result and wait. */
+/* The verbs result and wait, and the printing of records, which submit --wait
+ * shares. The exit status tells what became of the task: 0 it succeeded, 1 it
+ * failed, 3 it has not finished. */
 #include "result.h"
 
 #include <stdio.h>
@@ -10,6 +12,8 @@
 #include "verb.h"
 
 /* What a record says, as an exit status. */
+/* "Not finished" is the same as "timed out waiting": result is a wait with no
+ * patience. */
 static int
 status_of(const struct flowrra_record *record)
 {
@@ -23,6 +27,9 @@ status_of(const struct flowrra_record *record)
 	}
 }
 
+/* A result goes to standard output as JSON, a string with its quotes: a reader
+ * need not guess whether 5 was a number. The failure is a complaint, so that
+ * the output of a failed task is empty. */
 int
 print_record(struct ctl *ctl, const struct flowrra_record *record,
 	     const char *prefix)
@@ -85,12 +92,17 @@ struct wait_options {
 	double timeout_s;
 };
 
+/* Without end; 0 checks once. */
 static void
 wait_init(void *options)
 {
 	((struct wait_options *)options)->timeout_s = -1;
 }
 
+/* Prints each record that is there, in the order of the IDs, and then complains
+ * if others are missing. `records` has room for n and is freed here, member by
+ * member. The highest status wins: a failed task (1) is above a good one, a
+ * timeout (3) above both. */
 static int
 wait_and_print(struct ctl *ctl, size_t n, const char *const *ids,
 	       const struct wait_options *o, struct flowrra_record **records)

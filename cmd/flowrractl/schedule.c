@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the verbs about schedules have in common. */
+/* What the verbs about schedules have in common. Schedules live in a database,
+ * not at the broker: these verbs work while broker and backend are down, but
+ * for those that submit a task or check its name. */
 #include "schedule.h"
 
 #include <stdio.h>
@@ -22,6 +24,8 @@ open_schedules(struct ctl *ctl, int *ret_status)
 	struct err err = ERR_INIT;
 	struct conf *conf = NULL;
 
+	/* The configuration is loaded again rather than taken from a client,
+	 * which would need a broker's URL that is right. */
 	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0) {
 		options.url = conf->scheduler.database_url;
 		s = schedules_open(&options, &err);
@@ -42,7 +46,11 @@ complain_of_rule(struct ctl *ctl, const char *text,
 	if (fault->code == CRON_NONE || fault->column == 0 ||
 	    ctl->globals.quiet || len > 200)
 		return status;
+	/* The expression, indented, and below it an arrow at the column that is
+	 * wrong. Beyond 200 bytes a terminal would wrap the line and the arrow
+	 * would point nowhere. */
 	fputs("  ", stderr);
+	/* Control characters become one '?' each, so that columns still fit. */
 	for (i = 0; i < len; i++)
 		fputc((unsigned char)text[i] < ' ' || text[i] == 127 ? '?'
 								     : text[i],

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that act on a schedule: enable, disable, delete and run. */
+/* The verbs that act on a schedule: enable, disable, delete and run. Schedulers
+ * notice the change by themselves: the database tells them
+ * (schedules_changed()). */
 #include <stdio.h>
 
 #include "flowrra/client.h"
@@ -11,8 +13,13 @@
 
 #define US_PER_S 1e6
 
+/* 0, or -1 with *err: ERR_NOT_FOUND for an ID that is not there. */
 typedef int change_fn(struct schedules *db, const char *id, struct err *err);
 
+/* Computes the next run from now on, since what was missed while the schedule
+ * was disabled is not to be caught up. Between the two calls somebody may
+ * change the schedule; its rule never changes, so that the answer stays right,
+ * and one that was deleted is not found. */
 static int
 enable(struct schedules *db, const char *id, struct err *err)
 {
@@ -37,6 +44,8 @@ disable(struct schedules *db, const char *id, struct err *err)
 	return schedules_disable(db, id, clock_wall_us(), err);
 }
 
+/* Prints nothing but with --json; `what` is then the member that becomes true.
+ */
 static int
 change_schedule(struct ctl *ctl, const char *id, change_fn *fn,
 		const char *what)
@@ -75,10 +84,14 @@ run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 
 /* --- run --------------------------------------------------------------- */
 
+/* From the units of schedules (microseconds) to those of requests (seconds). */
 #define REQUESTED_INT(value) (int)(value)
 #define REQUESTED_NUMBER(value) (value)
 #define REQUESTED_SECONDS(value) (double)(value) / US_PER_S
 
+/* The task as a scheduler would send it, but with an ID of its own: it is a run
+ * of its own, not the fire of a moment, and must not collide with one. What the
+ * schedule leaves unset stays so, for the task's module to say. */
 static int
 submit_now(struct ctl *ctl, const struct schedule *s)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that make schedules: cron, interval and once. */
+/* The verbs that make schedules: cron, interval and once. They check everything
+ * that can be checked before it is stored, since a schedule fires when nobody
+ * looks: the rule and its first fire (manager/schedule.h), and whether a worker
+ * has registered the task. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +15,14 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* The form is filled by the table below; what is not given stays as
+ * schedule_form_init() leaves it, and the scheduler or the module decides. */
 struct make_options {
 	struct schedule_form form;
 	bool force;
 };
 
+/* force is false: calloc() has seen to it. */
 static void
 make_init(void *options)
 {
@@ -27,7 +33,8 @@ make_init(void *options)
 
 #define OPTION(...) VERB_OPTION(struct make_options, 0, __VA_ARGS__)
 
-/* The first two are of expressions only. */
+/* The first two are of expressions only; interval and once use the table from
+ * the third on. Keep them at the beginning. */
 #define N_CRON_OPTIONS 2
 static const struct option_spec make_options[] = {
     OPTION("tz", "ZONE", TEXT, form.tz, 0, 0,
@@ -80,7 +87,10 @@ static const struct option_spec make_options[] = {
 };
 #define N_OPTIONS (sizeof(make_options) / sizeof(make_options[0]))
 
-/* 0, or the exit status after a complaint. */
+/* Whether a worker has registered the task: a typing error would only be found
+ * when the schedule fires, at night. 0, or the exit status after a complaint.
+ * That it is unknown is bad data here, not "not found": the schedule is what
+ * was to be made. */
 static int
 check_task(struct ctl *ctl, const char *task)
 {
@@ -101,6 +111,8 @@ check_task(struct ctl *ctl, const char *task)
 	return err_exit_status(ERR_DATA);
 }
 
+/* An identical schedule that was there is not an error, so that a deployment
+ * can run the same line each time. Its next run is not known here, and null. */
 static void
 print_made(const struct ctl *ctl, const char *id, bool existing,
 	   const struct schedule *s)
@@ -138,6 +150,8 @@ store_schedule(struct ctl *ctl, const struct schedule *s, int64_t now_us)
 	return status;
 }
 
+/* argv: the task, and the rule. The task's name is asked for last, since it
+ * costs a connection. */
 static int
 make(struct ctl *ctl, enum schedule_type type, char **argv,
      const struct make_options *o)

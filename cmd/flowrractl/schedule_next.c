@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb schedule next: when an expression fires. Needs no server. */
+/* The verb schedule next: when an expression fires. Needs neither server nor
+ * database: it runs the code that the scheduler runs (beat/rule.h), so that
+ * what it prints is what will happen. */
 #include <stdio.h>
 
 #include "beat/rule.h"
@@ -10,12 +12,15 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* `id` is the seed of H in an expression: fires of two schedules with the same
+ * expression differ by it. Without one, H is as for an empty ID. */
 struct next_options {
 	const char *tz, *day_match, *id;
 	int64_t after_us;
 	int count;
 };
 
+/* Five show the rhythm of nearly all expressions, and fit above the prompt. */
 static void
 next_init(void *options)
 {
@@ -35,6 +40,8 @@ static const struct option_spec next_options[] = {
     OPTION("id", "ID", TEXT, id, 0, 0, "the schedule's ID, on which H depends"),
 };
 
+/* Fewer than asked for if the expression ends. With --json the array is printed
+ * as one line, and so as a whole. */
 static void
 print_next(const struct ctl *ctl, const struct rule *rule,
 	   const struct next_options *o)
@@ -89,6 +96,7 @@ run_next(struct ctl *ctl, int argc, char **argv, void *options)
 	struct rule rule;
 	int status = 0;
 
+	/* 0 is 1970 and not a value that anybody wants; it is "not given". */
 	if (o->after_us == 0)
 		o->after_us = clock_wall_us();
 	if (zones == NULL)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that show schedules: list, show and stats. */
+/* The verbs that show schedules: list, show and stats. They read the database;
+ * what schedulers say of themselves (lag, when they were seen) is there, too.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -12,6 +14,8 @@
 #include "verb.h"
 
 #define US_PER_S 1e6
+/* As many as one call gives by default: a database holds its read transaction
+ * for some milliseconds at most, however many there are. */
 #define PAGE 1000
 
 /* --- list -------------------------------------------------------------- */
@@ -21,6 +25,8 @@ struct list_options {
 	const char *task;
 };
 
+/* For programs the order is part of the interface: add new columns at the end.
+ */
 static const struct column columns[] = {
     {"ID", "id", NULL, false},	       {"TASK", "task", NULL, false},
     {"TYPE", "type", NULL, false},     {"RULE", "rule", NULL, false},
@@ -30,7 +36,9 @@ static const struct column columns[] = {
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-/* Page by page; NULL with *err. */
+/* All of them, page by page; NULL with *err. A page begins behind the last ID
+ * of the one before, so that what is created or deleted meanwhile neither
+ * repeats nor hides others. */
 static json_t *
 read_schedules(struct schedules *db, const struct list_options *o,
 	       struct err *err)
@@ -147,6 +155,8 @@ const struct verb verb_schedule_show = {
 
 /* --- stats ------------------------------------------------------------- */
 
+/* Only what has happened: six lines of zeroes would hide the one that matters.
+ */
 static void
 print_reasons(const struct schedules_stats *s)
 {
@@ -164,6 +174,9 @@ print_reasons(const struct schedules_stats *s)
 	}
 }
 
+/* By hand and not as a table of members: the figures belong together in
+ * sentences. seen_us is by the schedulers' clocks, and so may be a little
+ * ahead. */
 static void
 print_stats(const struct schedules_stats *s, int64_t now_us)
 {

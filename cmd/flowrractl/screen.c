@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A terminal that is drawn upon. */
+/*
+ * A terminal that is drawn upon, for top: the alternate screen, so that what
+ * was there comes back, and single keys without an enter.
+ *
+ * Written by hand rather than with ncurses: one frame of text and three keys
+ * need a dozen sequences that every terminal of the last thirty years knows.
+ */
 #include "screen.h"
 
 #include <errno.h>
@@ -12,12 +18,16 @@
 
 #include "util/buf.h"
 
-/* The alternate screen, no cursor, long lines cut off. */
+/* The alternate screen (1049), no cursor (25), long lines cut off (7): a table
+ * that is wider than the terminal must not push the rest off it. LEAVE undoes
+ * them in reverse. */
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
 static struct termios before; /* for the signal handler, too */
 
+/* write() and not stdio: it is called from a signal handler. What cannot be
+ * written is dropped, since there is nowhere to complain. */
 static void
 put(const char *text, size_t len)
 {
@@ -79,6 +89,8 @@ screen_open(void)
 		return -1;
 	catch_signals();
 	raw = before;
+	/* No ISIG: Ctrl-C is a key, so that it ends the view in the ordinary
+	 * way and the exit status is 0. */
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
@@ -92,6 +104,7 @@ screen_size(size_t *ret_columns, size_t *ret_rows)
 {
 	struct winsize size;
 
+	/* What a terminal is that does not say: a serial line. */
 	*ret_columns = 80;
 	*ret_rows = 24;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 &&
@@ -101,6 +114,9 @@ screen_size(size_t *ret_columns, size_t *ret_rows)
 	}
 }
 
+/* Overwrites in place, each line to its end, and then what is below: clearing
+ * first would flicker. One write, so that no half frame is seen. The last line
+ * has no newline, which would scroll. */
 void
 screen_draw(const char *text)
 {
@@ -124,6 +140,8 @@ screen_draw(const char *text)
 	buf_done(&out);
 }
 
+/* A resize interrupts poll(): -1, and the caller draws again in the new size.
+ * -2 where the terminal is gone: to go on would spin. */
 int
 screen_key(int timeout_ms)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb stats. */
+/* The verb stats: the figures of the whole (manager/stats.h), once. top shows
+ * them live. */
 #include "manager/stats.h"
 
 #include "table.h"
@@ -21,6 +22,7 @@ run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 		print_json_line(stats);
 		return 0;
 	}
+	/* A line each, named as in JSON: awk '$1 == "waiting"' finds one. */
 	print_members(stats);
 	json_decref(stats);
 	return 0;

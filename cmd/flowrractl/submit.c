@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb submit: one task. */
+/* The verb submit: one task, from words and options. submit_stream.c has its
+ * way for many. The options are those of core/task_options.def: one that is
+ * added there is an option here. */
 #include "submit.h"
 
 #include <stdint.h>
@@ -13,6 +15,8 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* The request is filled in place by the table; `kw` and the words become its
+ * args and kwargs in complete(). */
 struct submit_options {
 	struct flowrra_request request;
 	struct value_list kw;
@@ -21,6 +25,7 @@ struct submit_options {
 	bool from_stdin;
 };
 
+/* -1: wait without end. */
 static void
 submit_init(void *options)
 {
@@ -51,7 +56,9 @@ static const struct option_spec submit_options[] = {
 	   "read tasks from standard input, one JSON object per line"),
 };
 
-/* Options that say different things of the same. */
+/* Options that say different things of the same, or that mean nothing without
+ * another: refused rather than one of them ignored. With --stdin the lines may
+ * say what is missing here, and are checked one by one. */
 static int
 check(const struct submit_options *o, int argc, struct err *err)
 {
@@ -106,6 +113,9 @@ complete(struct submit_options *o, int argc, char **argv, struct buf *args,
 	return 0;
 }
 
+/* The task's status with --wait, else 0 once it is queued. Where waiting fails
+ * the task is queued all the same: the complaint says so, with its ID, or a
+ * script would submit it again. */
 static int
 submit_one(struct ctl *ctl, const struct submit_options *o)
 {
@@ -145,6 +155,8 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	struct err err = ERR_INIT;
 	int status;
 
+	/* Before the client is opened: mistakes on the command line cost no
+	 * connection. */
 	if (complete(o, argc, argv, &args, &kwargs, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);

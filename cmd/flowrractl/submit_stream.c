@@ -20,10 +20,16 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* A pipe holds 64 KiB, a file comes in what is asked for: some hundred tasks
+ * with each read(). */
 #define READ_BYTES (256 * 1024)
-/* A batch is sent with so many lines, or bytes of tasks and records. */
+/* A batch is sent with so many lines, or bytes of tasks and records. 512 lines
+ * are one round trip to the broker; with more of them an error would be known
+ * later. 2 MiB keep one batch of large tasks from holding the connection. */
 #define BATCH_LINES 512
 #define BATCH_BYTES (2 * 1024 * 1024)
+/* Five under way and one being filled: enough to hide a round trip of some
+ * milliseconds behind the parsing of lines. */
 #define BATCHES 6
 
 /* A line that has been read. */
@@ -34,12 +40,17 @@ struct line {
 	int status;
 };
 
+/* Lines in their order, with tasks and problems mixed; tasks->… has the answers
+ * of those that are tasks, in the same order. */
 struct batch {
 	struct flowrra_batch *tasks;
 	struct line lines[BATCH_LINES];
 	size_t n;
 };
 
+/* The ring: batches from `first` on, `under_way` of them, have been sent and
+ * wait for their answers; the one behind them is being filled. under_way is
+ * less than BATCHES whenever a line is added. */
 struct stream {
 	struct ctl *ctl;
 	const struct flowrra_request *base;
@@ -54,12 +65,15 @@ struct stream {
 	int status;
 };
 
+/* The batch behind those that are under way. */
 static struct batch *
 filling(struct stream *s)
 {
 	return &s->batches[(s->first + s->under_way) % BATCHES];
 }
 
+/* The highest of all lines: one bad line is seen in the end, whatever follows.
+ */
 static void
 note_status(struct stream *s, int status)
 {
@@ -69,6 +83,8 @@ note_status(struct stream *s, int status)
 
 /* --- answers ----------------------------------------------------------- */
 
+/* Every line that is not empty is answered with one line: the nth answer
+ * belongs to the nth task. */
 static void
 print_queued(const struct stream *s, const char *id)
 {
@@ -82,6 +98,7 @@ print_queued(const struct stream *s, const char *id)
 	fputs("}\n", stdout);
 }
 
+/* Without --json an empty line stands for the ID that there is none of. */
 static void
 print_problem(struct stream *s, size_t number, int status, const char *problem)
 {
@@ -102,6 +119,10 @@ is_general(int code)
 	return code == FLOWRRA_UNAVAILABLE;
 }
 
+/* Answers of a batch that is done, which is empty then. If no task of it was
+ * taken because the server is away, the next ones will not be, either:
+ * `hopeless` ends the stream rather than fail a million lines, one timeout
+ * after the other. */
 static void
 print_answers(struct stream *s, struct batch *b)
 {
@@ -174,6 +195,8 @@ send_batch(struct stream *s)
 		settle_first(s);
 }
 
+/* A line that is not a task takes a place in the batch, too, for its complaint
+ * to come in order. */
 static void
 add_problem(struct stream *s, int status, const char *problem)
 {
@@ -214,6 +237,8 @@ add_long_line(struct stream *s)
 	add_problem(s, err_exit_status(ERR_DATA), problem);
 }
 
+/* One line without its end. Blank lines are counted, for the numbers in
+ * complaints, but not answered: a file may end in some. */
 static void
 add_line(struct stream *s, struct slice text)
 {
@@ -260,6 +285,8 @@ take_lines(struct stream *s)
 
 /* --- reading ----------------------------------------------------------- */
 
+/* Whether a read would wait: then it is time to send what there is, and to
+ * print what has come. */
 static bool
 would_block(void)
 {
@@ -268,7 +295,9 @@ would_block(void)
 	return poll(&fd, 1, 0) == 0;
 }
 
-/* Reads more. Returns the number of bytes, 0 at the end, -1 on an error. */
+/* Reads more. Returns the number of bytes, 0 at the end, -1 with errno. Before
+ * it waits for a slow writer it sends what is filled and settles what is under
+ * way, so that a program that writes one line and reads one ID gets it. */
 static ssize_t
 read_more(struct stream *s)
 {
@@ -293,6 +322,8 @@ read_more(struct stream *s)
 	return n;
 }
 
+/* Whatever ends the input, what was read before is sent and answered: batches
+ * under way are never given up. */
 static void
 read_all(struct stream *s)
 {

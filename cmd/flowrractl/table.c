@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables from JSON. */
+/* Tables from JSON. One description of columns serves a terminal (libsmartcols
+ * draws it, and cuts the last column to the width), a program (tabs, no
+ * header), and top, which draws into memory. */
 #include "table.h"
 
 #include <libsmartcols.h>
@@ -13,6 +15,8 @@
 
 /* --- cells ------------------------------------------------------------- */
 
+/* NULL where a member on the way is not there, or not an object: jansson takes
+ * both. */
 static const json_t *
 follow(const json_t *object, const char *path)
 {
@@ -25,6 +29,8 @@ follow(const json_t *object, const char *path)
 	return json_object_get(object, path);
 }
 
+/* 15 digits for what is printed as JSON, so that numbers are as a store has
+ * them; %g for reals alone, which are durations of a person's size. */
 static void
 cell_plain(const json_t *value, struct buf *out)
 {
@@ -55,6 +61,7 @@ cell_of(const struct column *column, const json_t *row)
 		column->format(value, &out);
 	else
 		cell_plain(value, &out);
+	/* Never empty: awk and people count cells. */
 	if (out.len == 0)
 		buf_addc(&out, '-');
 	if (out.failed) {
@@ -67,6 +74,8 @@ cell_of(const struct column *column, const json_t *row)
 
 /* --- for programs ------------------------------------------------------ */
 
+/* No tab and no newline can be in a cell: cell_of() has masked them. -1 without
+ * memory. */
 static int
 print_plain(const struct column *columns, size_t n, const json_t *rows)
 {
@@ -87,6 +96,7 @@ print_plain(const struct column *columns, size_t n, const json_t *rows)
 
 /* --- for people -------------------------------------------------------- */
 
+/* The line takes the text over; libsmartcols frees it with the table. */
 static int
 fill_line(struct libscols_line *line, const struct column *columns, size_t n,
 	  const json_t *row)
@@ -112,6 +122,9 @@ make_table(const struct column *columns, size_t n, const json_t *rows)
 	int flags;
 
 	for (i = 0; i < n && table != NULL; i++) {
+		/* Only the last column may be cut off: it is a text (an error,
+		 * a result), the others are IDs and numbers, which are useless
+		 * in part. */
 		flags = columns[i].right ? SCOLS_FL_RIGHT
 			: i + 1 == n	 ? SCOLS_FL_TRUNC
 					 : 0;
@@ -130,6 +143,8 @@ fail:
 	return NULL;
 }
 
+/* Where it is printed decides the form, not an option: `flowrractl queues | awk
+ * …` works as it stands, and nobody has to ask for a header in a terminal. */
 int
 print_rows(struct ctl *ctl, const struct column *columns, size_t n,
 	   const json_t *rows)
@@ -168,6 +183,8 @@ char *
 draw_rows(const struct column *columns, size_t n, const json_t *rows,
 	  size_t width)
 {
+	/* Drawn as if for a terminal of this width, whatever standard output
+	 * is. */
 	struct libscols_table *table = make_table(columns, n, rows);
 	char *text = NULL;
 
@@ -192,6 +209,8 @@ print_cell(const struct column *column, const json_t *object)
 	free(text);
 }
 
+/* 16 columns for names: the longest of a record is "submitted_at", with some
+ * room. */
 void
 print_columns(const struct column *columns, size_t n, const json_t *object)
 {

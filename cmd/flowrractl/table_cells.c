@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How values look in a table. */
+/* How values look in a table: for people, short. A value of another type than
+ * expected leaves the cell empty (shown as "-"), since anybody may write to the
+ * stores. --json has the values as they are. */
 #include <stdint.h>
 #include <string.h>
 
@@ -8,6 +10,7 @@
 
 #define US_PER_S 1000000
 
+/* -1: it is not a time. */
 static int
 read_time(const json_t *value, int64_t *ret_us)
 {
@@ -16,6 +19,7 @@ read_time(const json_t *value, int64_t *ret_us)
 		   : -1;
 }
 
+/* To the second, in UTC, with the Z that says so. */
 void
 cell_time(const json_t *value, struct buf *out)
 {
@@ -28,7 +32,9 @@ cell_time(const json_t *value, struct buf *out)
 	buf_addf(out, "%.19sZ", text);
 }
 
-/* The two largest units that are not 0. */
+/* The two largest units, "3d4h": more digits are noise at that age. Below 10 s
+ * with a tenth, since that is the range in which tasks run. A negative one is a
+ * clock that differs, and shown as 0. */
 static void
 add_duration(double seconds, struct buf *out)
 {
@@ -72,6 +78,7 @@ cell_duration(const json_t *value, struct buf *out)
 		add_duration(json_number_value(value), out);
 }
 
+/* Powers of 1024 with one digit, as ls -h and systemctl status show memory. */
 void
 cell_bytes(const json_t *value, struct buf *out)
 {
@@ -91,6 +98,7 @@ cell_bytes(const json_t *value, struct buf *out)
 	buf_addf(out, "%.1f%c", n, units[i]);
 }
 
+/* What is not a text is left out, not shown as JSON. */
 void
 cell_list(const json_t *value, struct buf *out)
 {
@@ -109,6 +117,7 @@ cell_paused(const json_t *value, struct buf *out)
 	buf_adds(out, json_is_true(value) ? "paused" : "active");
 }
 
+/* "io 1/4, cpu 0/2": those that are busy, and those there are. */
 void
 cell_slots(const json_t *value, struct buf *out)
 {

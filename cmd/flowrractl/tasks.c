@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs about registered tasks. */
+/* The verbs about registered tasks: tasks registered and tasks info. They show
+ * what workers have written into the broker's registry at their start, which is
+ * what submissions take their defaults from. */
 #include <jansson.h>
 
 #include "flowrra/client.h"
@@ -7,6 +9,8 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* Headings are short, since there are ten; tasks info has the names as in JSON.
+ */
 static const struct column columns[] = {
     {"NAME", "name", NULL, false},
     {"QUEUE", "queue", NULL, false},
@@ -50,7 +54,8 @@ get_entry(struct ctl *ctl, const char *name, int *ret_status)
 
 /* --- registered -------------------------------------------------------- */
 
-/* All entries, an array. NULL with the exit status. */
+/* All entries, an array; NULL with the exit status. One question for each name,
+ * but one connection: there are dozens of tasks, not thousands. */
 static json_t *
 get_entries(struct ctl *ctl, int *ret_status)
 {

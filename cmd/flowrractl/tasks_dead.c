@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs about dead tasks: list, retry and delete. */
+/* The verbs about dead tasks: list, retry and delete. Retry and delete take a
+ * selection and never guess one: without IDs, a filter or --all they are
+ * refused. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,9 +13,13 @@
 #include "verb.h"
 
 #define US_PER_S 1e6
-/* So many of those that could not be changed are complained of. */
+/* How many of those that could not be changed are complained of, one line each:
+ * about a screen. The rest is counted; --json has them all, up to
+ * DEAD_TASKS_MAX. */
 #define COMPLAINTS_MAX 20
 
+/* For all three verbs; each table fills its part. `older_than_s` becomes
+ * filter.before_us when the verb runs, by the clock of this machine. */
 struct dead_options {
 	struct dead_filter filter;
 	double older_than_s;
@@ -32,10 +38,12 @@ dead_init(void *options)
 
 #define OPTION(...) VERB_OPTION(struct dead_options, 0, __VA_ARGS__)
 
+/* The same filter for all three, so that what tasks dead shows is what tasks
+ * retry changes. */
 #define FILTER_OPTIONS                                                         \
-	OPTION("queue", "QUEUE", TEXT, filter.entry.queue, 0, 0,               \
+	OPTION("queue", "QUEUE", TEXT, filter.tasks.queue, 0, 0,               \
 	       "only tasks of this queue"),                                    \
-	    OPTION("task", "NAME", TEXT, filter.entry.task, 0, 0,              \
+	    OPTION("task", "NAME", TEXT, filter.tasks.task, 0, 0,              \
 		   "only tasks with this name"),                               \
 	    OPTION("error", "TEXT", TEXT, filter.error, 0, 0,                  \
 		   "only tasks with this text in their error"),                \
@@ -121,11 +129,13 @@ static const struct column change_columns[] = {
     {"QUEUE", "queue", NULL, false},
 };
 
+/* An empty --error fits every task, and so is no selection. 0, or the exit
+ * status after a complaint. */
 static int
 check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 {
 	const struct dead_filter *f = &o->filter;
-	const bool filtered = f->entry.queue != NULL || f->entry.task != NULL ||
+	const bool filtered = f->tasks.queue != NULL || f->tasks.task != NULL ||
 			      (f->error != NULL && f->error[0] != '\0') ||
 			      f->reason != NULL || o->older_than_s > 0;
 
@@ -146,6 +156,7 @@ count(const json_t *answer, const char *name)
 	return json_integer_value(json_object_get(answer, name));
 }
 
+/* "-" for null, and for what is not a text. */
 static const char *
 text(const json_t *object, const char *name)
 {
@@ -180,6 +191,8 @@ complain_of_change(struct ctl *ctl, const json_t *answer)
 	return status;
 }
 
+/* The number, or with --dry-run the tasks on standard output and their number
+ * as a message: the rows can be piped into another command. */
 static int
 print_change(struct ctl *ctl, const struct dead_change *change,
 	     const json_t *answer)
@@ -198,6 +211,7 @@ print_change(struct ctl *ctl, const struct dead_change *change,
 	return status;
 }
 
+/* What on_progress() needs; lives as long as the call. */
 struct progress {
 	struct ctl *ctl;
 	const char *what;
@@ -211,6 +225,9 @@ on_progress(int64_t done, void *arg)
 	show_progress(p->ctl, done, p->what);
 }
 
+/* Whatever could not be done is complained of after what was done is printed. A
+ * task that refuses (65) goes before an ID that is missing (2): it is the one
+ * that needs somebody. */
 static int
 run_change(struct ctl *ctl, int n_ids, char **ids, struct dead_options *o,
 	   bool retry)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that list tasks by their state. */
+/* The verbs that list tasks by their state: pending, running, completed and
+ * failed. One function and one table of options; what differs is the state and
+ * the columns. */
 #include "columns.h"
 #include "manager/tasks.h"
 #include "table.h"
@@ -11,6 +13,8 @@ struct list_options {
 	const char *queue, *task;
 };
 
+/* 20 fit on a screen. The depth is what a filter may look at without --depth:
+ * 20 pages of a queue. */
 static void
 list_init(void *options)
 {
@@ -31,6 +35,8 @@ static const struct option_spec list_options[] = {
 	   "search the N newest; 10000 by default"),
 };
 
+/* Shared with top (columns.h). For programs the order is part of the interface,
+ * here and below: add new columns at the end. */
 const struct column running_columns[N_RUNNING_COLUMNS] = {
     {"ID", "task_id", NULL, false},
     {"TASK", "task_name", NULL, false},
@@ -84,6 +90,8 @@ list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
 	if (tasks == NULL)
 		return complain_of_err(ctl, &err);
 	status = print_list(ctl, columns, n, tasks);
+	/* Fewer than asked for, and there may be more: otherwise an empty
+	 * answer would say that there are none. */
 	if (query.stopped)
 		complain(
 		    ctl,
@@ -92,6 +100,8 @@ list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
 	return status;
 }
 
+/* A verb's run function has no argument of its own to tell the state by: so
+ * each state has one. */
 #define LIST(word, state, columns, text)                                       \
 	static int run_##word(struct ctl *ctl, int argc, char **argv,          \
 			      void *options)                                   \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb tasks show. */
+/* The verb tasks show: one task, its record, and the place at the broker where
+ * it lies (manager/tasks.h). */
 #include <stdio.h>
 
 #include "manager/tasks.h"
@@ -17,6 +18,7 @@ show_init(void *options)
 	((struct show_options *)options)->depth = TASKS_DEPTH_STANDARD;
 }
 
+/* A part that is null is left out, with its heading. */
 static void
 print_part(const json_t *task, const char *name)
 {
@@ -82,6 +84,7 @@ const struct verb verb_tasks_show = {
     .init = show_init,
     .min_args = 1,
     .max_args = 1,
+    /* Completion offers the dead: those are the ones that people look into. */
     .words = WORD_DEAD_ID,
     .run = run_show,
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb top: a live view. */
+/* The verb top: a live view of queues, workers and running tasks. One snapshot
+ * (manager/stats.h) an interval; between two of them lie the rates. Where there
+ * is no terminal it prints one frame and ends. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +17,11 @@
 #include "verb.h"
 
 #define US_PER_S 1e6
+/* More running tasks than a tall terminal has lines need not be asked for. */
 #define RUNNING_MAX 100
 #define WIDE 200 /* where there is no terminal */
 
+/* What the terminal sends for a letter with the control key. */
 #define CTRL(letter) ((letter)&31)
 
 struct top_options {
@@ -30,7 +34,9 @@ top_init(void *options)
 	((struct top_options *)options)->interval_s = 1;
 }
 
-/* What is shown, and what rates are computed from. */
+/* What is shown, and what rates are computed from. `before` is NULL until there
+ * are two; both stay as they are while the servers are away, and `err` is shown
+ * beside them. */
 struct view {
 	json_t *now, *before;
 	int64_t now_us, before_us;
@@ -45,6 +51,8 @@ figure(const json_t *snapshot, const char *name)
 	    json_object_get(json_object_get(snapshot, "stats"), name));
 }
 
+/* Per second, by the monotonic clock. It is 0 with the first frame, and
+ * negative after somebody has emptied the backend, for one frame. */
 static double
 rate(const struct view *v, const char *name)
 {
@@ -55,6 +63,8 @@ rate(const struct view *v, const char *name)
 	return (double)(figure(v->now, name) - figure(v->before, name)) / s;
 }
 
+/* What totals there are, in four lines, so that they stand where they stood
+ * when tables below grow. */
 static void
 draw_head(const struct view *v, struct buf *out)
 {
@@ -73,6 +83,7 @@ draw_head(const struct view *v, struct buf *out)
 		 figure(v->now, "workers"), figure(v->now, "slots"));
 }
 
+/* A table without rows is left out: its heading would say nothing. */
 static void
 draw_part(const struct view *v, const char *name, const struct column *columns,
 	  size_t n, struct buf *out)
@@ -104,7 +115,9 @@ draw(const struct view *v)
 	return buf_take(&out);
 }
 
-/* -1: there is nothing to be shown yet. */
+/* Takes a new snapshot. Without one, what was shown stays, with the reason; -1
+ * if there was nothing yet. The reason comes from a server, and is drawn on a
+ * terminal: it is masked. */
 static int
 look(struct ctl *ctl, struct view *v)
 {
@@ -136,6 +149,8 @@ wants_to_end(int key)
 	return key == 'q' || key == 'Q' || key == CTRL('c') || key == -2;
 }
 
+/* Draws, waits for a key or the end of the interval, looks again. Any other key
+ * looks at once. */
 static void
 live(struct ctl *ctl, struct view *v, int interval_ms)
 {

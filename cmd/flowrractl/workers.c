@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs about workers. */
+/* The verbs about workers: workers, and worker quiet, resume, reload and stop.
+ * The work is manager/workers.h. */
 #include "manager/workers.h"
 
 #include "columns.h"
@@ -7,6 +8,8 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* Shared with top (columns.h). For programs the order is part of the interface:
+ * add new columns at the end. */
 const struct column worker_columns[N_WORKER_COLUMNS] = {
     {"WORKER", "worker", NULL, false},
     {"STATE", "state", NULL, false},
@@ -42,6 +45,8 @@ const struct verb verb_workers = {
 
 /* --- orders ------------------------------------------------------------ */
 
+/* 0 means that the order was sent to a worker that lives, not that it has
+ * obeyed: `workers` shows that, some seconds later. */
 static int
 send_order(struct ctl *ctl, const char *worker, enum worker_order order)
 {
@@ -61,6 +66,8 @@ send_order(struct ctl *ctl, const char *worker, enum worker_order order)
 	return 0;
 }
 
+/* A verb's run function has no argument of its own to tell the order by: so
+ * each order has one. */
 #define ORDER(word, order, text)                                               \
 	static int run_##word(struct ctl *ctl, int argc, char **argv,          \
 			      void *options)                                   \

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Who this worker is. */
+/*
+ * Who this worker is: its ID, and the lock that makes it the only one.
+ *
+ * The broker keeps a worker's claims under its ID. A worker that starts again
+ * finds them there and gives them back at once; two with the same ID would take
+ * each other's tasks for their own. So the ID is derived from the machine, and
+ * a lock guards it.
+ */
 #include "identity.h"
 
 #include <errno.h>
@@ -23,6 +30,10 @@ state_dir(const struct conf *conf)
 	return path_state_dir();
 }
 
+/* The host's name stays the same from start to start, and "main" leaves room
+ * for more workers on it, which set [worker] id. NULL: no memory, or no name.
+ * The caller says "out of memory" for both, since Linux always has a name that
+ * fits in 256 bytes. */
 static char *
 make_id(const struct conf *conf)
 {
@@ -36,6 +47,9 @@ make_id(const struct conf *conf)
 	return asprintf(&id, "%s:main", host) < 0 ? NULL : id;
 }
 
+/* The lock and the spool of several workers lie in one directory: the ID is
+ * part of their names. The type WORKER of the configuration allows no slash in
+ * it. */
 static char *
 beside(const char *dir, const char *id, const char *what)
 {
@@ -45,6 +59,15 @@ beside(const char *dir, const char *id, const char *what)
 								     : path;
 }
 
+/*
+ * flock() and not a PID file: the kernel drops it when the process ends,
+ * whatever ends it. The file stays, since to remove it would let a third
+ * process lock a new file of that name while the second has the old one.
+ *
+ * O_NOFOLLOW: if others may write to the directory, a link must not make us
+ * create a file elsewhere. O_CLOEXEC: an executor that outlives us must not
+ * hold the lock.
+ */
 static int
 take_lock(struct identity *who, struct err *err)
 {
@@ -69,6 +92,7 @@ identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 	char *dir = state_dir(conf);
 	int status = -1;
 
+	/* Filled first: identity_drop() is called in any case. */
 	*ret = (struct identity){.lock_fd = -1, .id = make_id(conf)};
 	if (dir == NULL || ret->id == NULL ||
 	    (ret->path = beside(dir, ret->id, "lock")) == NULL ||

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "dispatch/dispatch.h"
 #include "identity.h"
 #include "modules.h"
@@ -15,12 +16,16 @@
 #include "util/log.h"
 #include "util/proc.h"
 
+/* What the callbacks of daemon and dispatcher share. All members are set by
+ * start(), in the order in which they stand here, and dropped by finish(), also
+ * after a start that failed half-way. */
 struct worker {
 	struct daemon *daemon;
 	struct identity who;
 	char **queues;
 	char *executor;
 	struct dispatch *dispatch;
+	/* the first signal has come: the second ends it at once */
 	bool stopping;
 };
 
@@ -33,6 +38,8 @@ static const char usage[] =
     "  -c, --config FILE         read this configuration file\n"
     "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
     "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --check               check the configuration, load all modules,\n"
+    "                            and end\n"
     "      --dump-config         print the configuration in force, and end\n"
     "  -h, --help                print this help, and end\n"
     "  -V, --version             print the version, and end\n"
@@ -42,6 +49,8 @@ static const char usage[] =
     "once; HUP loads configuration and modules anew. See flowrrad(8) and\n"
     "flowrra.conf(5).\n";
 
+/* Executors are up and the broker has been reached: only now does systemd start
+ * what is ordered after the service. */
 static void
 on_ready(void *arg)
 {
@@ -67,6 +76,8 @@ on_stopped(const struct err *why, void *arg)
 	daemon_ended(w->daemon, why);
 }
 
+/* An operator's orders (flowrractl worker stop, reload) take the way of the
+ * signals, so that both mean the same. */
 static void
 on_stop_command(void *arg)
 {
@@ -83,6 +94,9 @@ on_reload_command(void *arg)
 	daemon_reload(w->daemon);
 }
 
+/* The modules are read before anything is opened: a wrong configuration ends
+ * the program before it has claimed a task. They are read again at each reload,
+ * and not kept. */
 static int
 open_dispatch(struct worker *w, struct dispatch_options *options,
 	      struct err *err)
@@ -113,6 +127,8 @@ start(struct daemon *d, void *arg, struct err *err)
 					   .arg = w};
 
 	w->daemon = d;
+	/* The lock before all else: a second worker with this ID must not get
+	 * as far as the broker. */
 	if (identity_take(conf, &w->who, err) != 0)
 		return -1;
 	log_set_worker(w->who.id);
@@ -127,6 +143,8 @@ start(struct daemon *d, void *arg, struct err *err)
 	return open_dispatch(w, &options, err);
 }
 
+/* -1 with *err leaves the worker as it was: nothing of the old configuration is
+ * given up before the new one has been read as a whole. */
 static int
 reload(void *arg, const struct conf *next, struct err *err)
 {
@@ -141,6 +159,17 @@ reload(void *arg, const struct conf *next, struct err *err)
 	}
 	modules_done(&modules);
 	return status;
+}
+
+/* Returns how many microseconds the daemon waits for the end. The first call
+ * lets what runs finish; the second, a person who does not want to wait, gives
+ * it no time. */
+static void
+reloaded(void *arg, const struct err *why)
+{
+	const struct worker *w = arg;
+
+	dispatch_note_reload(w->dispatch, why);
 }
 
 static int64_t
@@ -162,6 +191,8 @@ status(const void *arg, char *text, size_t size)
 	dispatch_status(w->dispatch, text, size);
 }
 
+/* The lock is dropped last: as long as the dispatcher has connections, no other
+ * process may use the ID. */
 static void
 finish(void *arg)
 {
@@ -179,8 +210,11 @@ main(int argc, char **argv)
 {
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
+						      .check = modules_check,
+						      .probe = check_modules,
 						      .start = start,
 						      .reload = reload,
+						      .reloaded = reloaded,
 						      .stop = stop,
 						      .status = status,
 						      .finish = finish};

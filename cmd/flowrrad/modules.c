@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What executors load, and what they are told. */
+/*
+ * What executors load, and what they are told.
+ *
+ * Executors do not read the configuration, which may hold passwords. They are
+ * given absolute paths, since their working directory may be another, and one
+ * JSON text with what modules need to know of it: flowrrad decides, the code of
+ * others only receives.
+ */
 #include "modules.h"
 
 #include <inttypes.h>
@@ -20,7 +27,8 @@
 #include "util/err.h"
 #include "util/proc.h"
 
-/* A name that ends in .so is a file in the current folder. */
+/* A name with a slash, or one that ends in .so, is a file, seen from the
+ * working directory; any other is the name of an installed module. */
 static bool
 is_relative_path(const char *name)
 {
@@ -30,6 +38,10 @@ is_relative_path(const char *name)
 	       (len > 3 && strcmp(name + len - 3, ".so") == 0);
 }
 
+/* An absolute path, which the caller frees; NULL with *err. An installed module
+ * is found from the place of this program, so that a build tree and a package
+ * in /opt work without configuration. Whether the file is there, and may be
+ * trusted, is for the executor to say, which opens it. */
 static char *
 resolve(const char *name, struct err *err)
 {
@@ -55,6 +67,8 @@ resolve(const char *name, struct err *err)
 	return path;
 }
 
+/* All or nothing: a worker that loads only some of its modules would bury the
+ * tasks of the others as unknown. */
 static char **
 resolve_all(const char *text, struct err *err)
 {
@@ -91,6 +105,7 @@ add_exec(struct modules *m, struct err *err)
 			free(path);
 			return 0;
 		}
+	/* Room for one more, and for the NULL. */
 	if ((more = reallocarray(m->paths, n + 2, sizeof(*more))) == NULL) {
 		free(path);
 		return err_nomem(err);
@@ -118,6 +133,8 @@ may_change_user(void)
 	return true;
 }
 
+/* Checked here, at the start and at each reload, so that a person sees it at
+ * once: otherwise each task of the section would fail, one by one. */
 static int
 check_user(const struct conf_task *t, struct err *err)
 {
@@ -126,6 +143,7 @@ check_user(const struct conf_task *t, struct err *err)
 
 	if (*t->user == '\0')
 		return 0;
+	/* As oneself is always possible, also without capabilities. */
 	if ((user = getpwnam(t->user)) == NULL)
 		r = err_set(err, ERR_CONFIG, "no such user");
 	else if (!may_change_user() && user->pw_uid != geteuid())
@@ -142,6 +160,8 @@ check_user(const struct conf_task *t, struct err *err)
 	return r;
 }
 
+/* All keys as text, as the configuration prints them: the module parses each
+ * with the same table (conf_task_keys.def), and no key has to be known here. */
 static void
 write_task(const struct conf_task *t, struct buf *out)
 {
@@ -183,20 +203,27 @@ write_config(const struct conf *conf)
 		buf_adds(&out, "}}");
 	}
 	buf_addc(&out, '}');
+	/* NULL for the caller: buf_take() of an empty buffer. */
 	if (out.failed)
 		buf_done(&out);
 	return buf_take(&out);
 }
 
 int
-modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+modules_check(const struct conf *conf, struct err *err)
 {
 	size_t i;
 
-	*ret = (struct modules){.paths = NULL};
 	for (i = 0; i < conf->n_tasks; i++)
 		if (check_user(conf->tasks[i], err) != 0)
 			return -1;
+	return 0;
+}
+
+int
+modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	*ret = (struct modules){.paths = NULL};
 	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL)
 		return -1;
 	if (conf->n_tasks > 0 && add_exec(ret, err) != 0)

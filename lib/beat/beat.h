@@ -18,9 +18,13 @@
 #include <stddef.h>
 
 struct beat;
+struct broker;
+struct broker_options;
 struct conf;
 struct err;
 struct event_base;
+struct results;
+struct results_options;
 
 struct beat_options {
 	struct event_base *base;
@@ -31,6 +35,12 @@ struct beat_options {
 	/* It has ended: as it was told to (NULL), or since it cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);
 	void *arg;
+	/* What opens the stores; NULL: broker_open() and results_open(). Tests
+	 * hand in stores of their own. */
+	struct broker *(*open_broker)(const struct broker_options *options,
+				      struct err *err);
+	struct results *(*open_results)(const struct results_options *options,
+					struct err *err);
 };
 
 /* Nothing need be in reach yet. NULL with *err if the configuration is wrong.

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Claims: deciding about schedules inside the database's transaction. */
+/*
+ * Claims: deciding about schedules inside the database's transaction.
+ *
+ * The second stage of a scheduled task, between the turn that found that
+ * something is due and the outbox. The transaction holds the rows: so nobody is
+ * asked and nothing is sent in here. A verdict is always complete: it says when
+ * the schedule is due next, even if that is as before.
+ */
 #include <string.h>
 
 #include "beat/lookup.h"
@@ -10,12 +17,17 @@
 #include "util/err.h"
 #include "util/log.h"
 
-/* When somebody who has to be asked is out of reach. */
+/* When somebody who has to be asked is out of reach, the schedule is due again
+ * so much later: it would be claimed in a circle else. Within the 5 s that a
+ * fire may be late and is not missed (PLAN_ON_TIME_US), so that the fire is
+ * tried twice before its misfire policy applies. */
 #define POSTPONE_US INT64_C(2000000)
 /* A task may be enqueued so long after its fire, by another scheduler: until
- * then it has no record and is not finished all the same. */
+ * then it has no record and is not finished all the same. Twice OUTBOX_OLD_US,
+ * after which another scheduler sends it, and some time to do so. */
 #define HANDOVER_US INT64_C(5000000)
 
+/* Nothing is decided: the schedule is due as it was. */
 static void
 keep(const struct schedule *s, struct schedule_verdict *v)
 {
@@ -26,6 +38,7 @@ keep(const struct schedule *s, struct schedule_verdict *v)
 	v->runs = s->runs;
 }
 
+/* The fire stays the next one: only the moment to do it is later. */
 static void
 postpone(struct beat *b, const struct schedule *s, struct schedule_verdict *v)
 {
@@ -33,7 +46,8 @@ postpone(struct beat *b, const struct schedule *s, struct schedule_verdict *v)
 	v->next.due_us = b->now_us + POSTPONE_US;
 }
 
-/* The rule, or a verdict without it. */
+/* The rule, or -1 and a verdict without it: what no edit can mend is tried again,
+ * what only an edit can mend sets the schedule aside until then. */
 static int
 read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 	  struct schedule_verdict *v)
@@ -60,7 +74,8 @@ read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 	return -1;
 }
 
-/* Whether the schedule's last task is not finished. */
+/* Whether the schedule's last task is not finished. Records expire: a task with
+ * none has finished, unless it is so young that it may not be queued yet. */
 static enum lookup_state
 ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
 {
@@ -82,6 +97,8 @@ ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
 	return state;
 }
 
+/* Into the outbox, as they go to the broker: who sends them later needs neither
+ * the schedule, which may be gone, nor its task's registration. */
 static int
 add_fires(struct beat *b, const struct schedule *s,
 	  const struct registered *defaults, struct schedule_verdict *v)
@@ -106,6 +123,7 @@ add_fires(struct beat *b, const struct schedule *s,
 	return 0;
 }
 
+/* People look for the reason why a task did not run. */
 static void
 log_skipped(const struct schedule *s, const struct plan *p)
 {
@@ -122,6 +140,7 @@ log_skipped(const struct schedule *s, const struct plan *p)
 			    schedule_reason_text((enum schedule_reason)i));
 }
 
+/* Makes the plan the verdict. */
 static void
 apply(struct beat *b, const struct schedule *s, const struct rule *r,
       const struct registered *defaults, struct schedule_verdict *v)
@@ -142,6 +161,8 @@ apply(struct beat *b, const struct schedule *s, const struct rule *r,
 	log_skipped(s, p);
 }
 
+/* Both questions are noted before either is waited for, so that one more claim
+ * has both answers. */
 static void
 on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 {
@@ -166,7 +187,7 @@ on_due(const struct schedule *s, struct schedule_verdict *v, void *arg)
 }
 
 int
-decide_due(struct beat *b, struct schedules_fires **ret_fires, struct err *err)
+decide_due(struct beat *b, struct decided *ret, struct err *err)
 {
 	struct schedules_claim claim = {
 	    .limit = CLAIM_MAX, .decide = on_due, .arg = b};
@@ -179,11 +200,7 @@ decide_due(struct beat *b, struct schedules_fires **ret_fires, struct err *err)
 		return -1;
 	log_debug("%zu schedules claimed in %lld us", got.n,
 		  (long long)(clock_mono_us() - begin_us));
-	b->claim_more = got.n >= CLAIM_MAX;
-	b->claimed = got.n > 0;
-	if (b->claimed)
-		b->pause_us = 0;
-	*ret_fires = got.fires;
+	*ret = (struct decided){.n = got.n, .fires = got.fires};
 	return 0;
 }
 
@@ -197,6 +214,8 @@ decide_zones(struct beat *b, struct err *err)
 
 	if (tz_version(NULL, version, err) != 0)
 		return -1;
+	/* Zones are read when they are used, and kept: so the set is replaced
+	 * as a whole, and only if the data changed. */
 	if (b->zones != NULL && strcmp(version, b->tz_data) == 0)
 		return 0;
 	if ((zones = tz_set_new(NULL, err)) == NULL)
@@ -254,6 +273,6 @@ decide_rezone(struct beat *b, struct err *err)
 			   "data %s",
 			   n, b->tz_data);
 	b->rezone = false;
-	b->next_known = false;
+	beat_forget_due(b);
 	return 0;
 }

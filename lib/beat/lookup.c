@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions that decisions have, and their answers. */
+/*
+ * Questions that decisions have, and their answers.
+ *
+ * A question is IDLE when it is made, NOTED when a decision lacked its answer,
+ * ASKED while the store thinks, then ANSWERED or FAILED until the answer is
+ * stale; then it may be noted again, or is dropped.
+ */
 #include "beat/lookup.h"
 
 #include <search.h>
@@ -15,9 +21,11 @@
 #include "util/err.h"
 #include "util/log.h"
 
-/* Long enough to spare busy schedules the question. */
+/* Long enough to spare busy schedules the question, short enough that a module's
+ * new defaults apply soon. */
 #define DEFAULTS_FRESH_US INT64_C(10000000)
-/* Just for the claim that follows. */
+/* Just for the claim that follows: the task may finish at any moment. Failures
+ * are not kept for longer either, to be tried again by a postponed claim. */
 #define FATE_FRESH_US INT64_C(1000000)
 
 enum state { IDLE, NOTED, ASKED, ANSWERED, FAILED };
@@ -41,6 +49,7 @@ struct lookup {
 	size_t noted, asked;
 };
 
+/* By kind, then by key: a task may be named as another's id. */
 static int
 compare_questions(const void *a, const void *b)
 {
@@ -87,7 +96,7 @@ lookup_free(struct lookup *l)
 	free(l);
 }
 
-/* NULL when memory runs out. */
+/* The question, made if there is none. NULL when memory runs out. */
 static struct question *
 find_question(struct lookup *l, bool of_fate, const char *key)
 {
@@ -119,6 +128,7 @@ is_fresh(const struct question *q)
 	       clock_mono_us() - q->answered_us < life;
 }
 
+/* Without memory the decision is postponed, as when the store is away. */
 static enum lookup_state
 question_state(struct question *q)
 {
@@ -157,6 +167,7 @@ lookup_fate(struct lookup *l, const char *task_id, enum fate *ret)
 
 /* --- asking ------------------------------------------------------------ */
 
+/* The last answer of a round wakes the scheduler. */
 static void
 finish_question(struct question *q, enum state state)
 {
@@ -168,6 +179,8 @@ finish_question(struct question *q, enum state state)
 		l->opt.on_answers(l->opt.arg);
 }
 
+/* A registration that makes no sense is a worker's bug. It must not keep the
+ * schedule from firing: the task gets the defaults of one that is unknown. */
 static void
 on_registered(struct slice value, const struct err *err, void *arg)
 {
@@ -212,6 +225,8 @@ on_record(struct slice bytes, const struct err *err, void *arg)
 	finish_question(q, ANSWERED);
 }
 
+/* Here, and not when they become stale: no timer is needed, and the list is
+ * short as long as nobody asks. */
 static void
 forget_stale(struct lookup *l)
 {
@@ -222,6 +237,12 @@ forget_stale(struct lookup *l)
 		if (q->state != NOTED && q->state != ASKED && !is_fresh(q))
 			drop_question(q);
 	}
+}
+
+bool
+lookup_asking(const struct lookup *l)
+{
+	return l->asked > 0;
 }
 
 bool

@@ -44,5 +44,7 @@ enum lookup_state lookup_fate(struct lookup *l, const char *task_id,
 
 /* Asks what was noted. False: nothing was, on_answers() will not be called. */
 bool lookup_ask(struct lookup *l);
+/* Whether there are answers to wait for. */
+bool lookup_asking(const struct lookup *l);
 
 #endif

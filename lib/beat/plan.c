@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of a schedule at a moment. */
+/*
+ * What becomes of a schedule at a moment. The heart of decide.c, apart from it
+ * so that it can be tested without clock and database.
+ *
+ * Two passes: survey() counts the fires that wait, for a policy has to know which
+ * one is the last; plan_make() then judges one after the other.
+ */
 #include "beat/plan.h"
 
 #include <string.h>
@@ -15,6 +21,7 @@ struct backlog {
 	bool missed; /* nobody was there for them */
 };
 
+/* Whether fires were missed, the first one decides: it has waited longest. */
 static struct backlog
 survey(const struct schedule *s, const struct rule *r, int64_t now_us)
 {
@@ -33,6 +40,7 @@ survey(const struct schedule *s, const struct rule *r, int64_t now_us)
 	return b;
 }
 
+/* The misfire policy on the i-th fire of the backlog. */
 static enum schedule_reason
 judge_missed(const struct schedule *s, const struct backlog *b, int64_t i,
 	     int64_t late_us)
@@ -53,6 +61,8 @@ judge_missed(const struct schedule *s, const struct backlog *b, int64_t i,
 	}
 }
 
+/* The table of plan.h in its order: grace first, for it holds whatever the
+ * policy; overlap last, for only a fire that would run can overlap. */
 static enum schedule_reason
 judge_fire(const struct schedule *s, const struct backlog *b, int64_t i,
 	   int64_t late_us, bool busy)
@@ -76,6 +86,7 @@ must_wait(const struct schedule *s, const struct backlog *b)
 	       s->max_catchup > 0 && s->max_catchup < PLAN_SCAN_MAX;
 }
 
+/* Counted with the fires of this plan. */
 static bool
 used_up(const struct schedule *s, const struct plan *p)
 {

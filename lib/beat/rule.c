@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* When a schedule fires. */
+/* When a schedule fires. Used by the scheduler, and by flowrractl when a person
+ * makes or enables a schedule: both must come to the same next run. */
 #include "beat/rule.h"
 
 #include "cron/tz.h"
 #include "util/clock.h"
 #include "util/err.h"
 
+/* The anchor is for @every, which counts from it as an interval does. */
 static int
 read_cron(const struct schedule *s, struct tz_set *zones, struct rule *r,
 	  struct cron_fault *fault, struct err *err)
@@ -25,6 +27,8 @@ read_cron(const struct schedule *s, struct tz_set *zones, struct rule *r,
 	return 0;
 }
 
+/* An interval is a cron expression without fields, so that there is one way to
+ * the next fire. */
 static int
 read_interval(const struct schedule *s, struct rule *r, struct err *err)
 {
@@ -79,6 +83,7 @@ rule_next(const struct rule *r, int64_t after_us)
 {
 	int64_t next;
 
+	/* A fire at the very start counts. */
 	if (after_us < r->start_us - 1)
 		after_us = r->start_us - 1;
 	if (r->type == SCHEDULE_ONCE)
@@ -106,6 +111,7 @@ rule_due(const struct rule *r, int64_t fire_us)
 
 	if (room <= 0 || fire_us == 0)
 		return fire_us;
+	/* Fires keep their order: none is moved behind the next one. */
 	if ((next = rule_next(r, fire_us)) != 0 && next - fire_us <= room)
 		room = next - fire_us - 1;
 	return fire_us + (int64_t)(mix(r->seed ^ (uint64_t)fire_us) %

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the scheduler share. For lib/beat only. */
+/*
+ * What the parts of the scheduler share: the state, and what the other files do
+ * with it. Calls go down only, from beat.c to turn.c, work.c and decide.c; the
+ * outbox and the lookup know nothing of it and call back. For lib/beat only.
+ */
 #ifndef BEAT_STATE_H
 #define BEAT_STATE_H
 
@@ -13,25 +17,55 @@
 #include "schedules/schedules.h"
 #include "util/buf.h"
 
-struct batch;
 struct broker;
 struct event;
 struct lookup;
+struct outbox;
 struct results;
 
-/* Fires that somebody has claimed and not marked for so long are sent by
- * whoever sees them. */
-#define OLD_US INT64_C(2000000)
-/* How long the broker remembers that it has a fire's task: longer than fires
- * are left unmarked by a machine that is switched off over a weekend. */
-#define UNIQUE_S (3 * 86400)
-/* Schedules that are claimed at a time, and fires looked for; and batches that
- * are sent before any is marked, which can wait while there is more to send. */
+/* Schedules that are claimed at a time. A trade: more of them share the cost of
+ * a commit, and other schedulers wait for the rows until then. */
 #define CLAIM_MAX 1000
-#define UNSENT_MAX 10000
-#define SENT_MAX 16
 
 #define NEVER INT64_MAX
+
+/* The life of a scheduler; it only goes on. X(NAME, name) */
+#define BEAT_PHASES(X)                                                         \
+	X(STARTING, starting) /* broker or database were never reached */      \
+	X(RUNNING, running)                                                    \
+	X(STOPPING, stopping) /* what is being sent is waited for */           \
+	X(STOPPED, stopped)   /* the owner knows; no turn begins any more */
+
+enum beat_phase {
+#define X(NAME, name) BEAT_##NAME,
+	BEAT_PHASES(X)
+#undef X
+};
+
+/*
+ * A store or the database, as it was when it was last tried. UNREACHED and LOST
+ * have had their warning: the next failure is not logged. They differ for the
+ * database, whose errors are final as long as it was never reached: they are
+ * mistakes of the configuration, mostly. X(NAME, name)
+ */
+#define BEAT_REACHES(X)                                                        \
+	X(UNTRIED, untried)                                                    \
+	X(UNREACHED, unreached)                                                \
+	X(UP, reachable)                                                       \
+	X(LOST, lost)
+
+enum beat_reach {
+#define X(NAME, name) REACH_##NAME,
+	BEAT_REACHES(X)
+#undef X
+};
+
+/* What is known of what is due. */
+enum beat_due {
+	DUE_UNKNOWN, /* ask the database before sleeping */
+	DUE_KNOWN,   /* next_due_us is the first */
+	DUE_MORE     /* probably something, at once: claim without asking */
+};
 
 struct beat {
 	struct beat_options opt;
@@ -39,6 +73,7 @@ struct beat {
 	struct broker *broker;
 	struct results *results;
 	struct lookup *lookup;
+	struct outbox *outbox;
 	bool one_store; /* queues and results live in the same one */
 	int64_t started_us;
 
@@ -47,10 +82,8 @@ struct beat {
 	struct event *turn, *tick, *due, *change;
 	int due_fd;
 
-	bool broker_up, broker_missed, results_missed;
-	bool reached, missed; /* the database */
-	bool announced, stopping, stopped;
-	bool sending, asking; /* under way: no turn begins before its end */
+	enum beat_phase phase;
+	enum beat_reach broker_reach, results_reach, db_reach;
 
 	/* Of the monotonic clock; NEVER: not at all. */
 	struct {
@@ -61,19 +94,13 @@ struct beat {
 	} at;
 	int64_t backoff_us, pause_us;
 
+	enum beat_due due_state;
 	int64_t next_due_us; /* of the wall clock */
-	bool next_known;
-	bool claim_more; /* there may be more that is due */
-	bool claimed;	 /* the last claim found something */
-	bool look_all;	 /* the young ones, too */
+	bool look_all;	     /* at.look: for the young ones, too */
 
 	struct tz_set *zones;
 	char tz_data[TZ_VERSION_SIZE];
-	bool rezone; /* next runs of other data are to be computed anew */
-
-	struct batch *batch; /* being sent */
-	struct batch *sent;  /* to be marked, the latest first */
-	unsigned int n_sent;
+	bool rezone; /* next runs of other data are to be computed again */
 
 	struct plan plan; /* of the schedule in hand */
 	struct buf text;
@@ -91,27 +118,39 @@ int turn_init(struct beat *b, struct err *err);
 void turn_done(struct beat *b);
 /* Wakes the loop. */
 void beat_turn(struct beat *b);
+/* The next phase, which the log shows. */
+void beat_enter(struct beat *b, enum beat_phase phase);
 /* It is over: tells the owner. */
 void beat_end(struct beat *b, const struct err *why);
+/* A store, or the database, was tried; true: the log has not heard of it. */
+bool beat_reached(enum beat_reach *reach, bool up);
+/* Something has changed: when the next one is due is asked again. */
+void beat_forget_due(struct beat *b);
+/* Fires that were not sent are looked for `in_us` from now. */
+void beat_look_in(struct beat *b, int64_t in_us);
+
+/* --- work.c ------------------------------------------------------------ */
+
+/* Does what there is to do at `mono`. Fails when the database does; what was
+ * not done is done in the next turn. */
+int work_turn(struct beat *b, int64_t mono, struct err *err);
+/* Whether fires may be claimed and sent. While the broker is away another
+ * scheduler may reach it. */
+bool work_may_claim(const struct beat *b);
+/* Whether answers will begin the next turn. */
+bool work_under_way(const struct beat *b);
 
 /* --- decide.c ---------------------------------------------------------- */
 
-/* Claims what is due. *ret_fires: what is to be sent, or NULL. */
-int decide_due(struct beat *b, struct schedules_fires **ret_fires,
-	       struct err *err);
-/* Reads the time zones anew. */
+/* Claims what is due; the caller knows that the database is reachable. */
+struct decided {
+	size_t n;		       /* schedules */
+	struct schedules_fires *fires; /* to be sent */
+};
+int decide_due(struct beat *b, struct decided *ret, struct err *err);
+/* Reads the time zones again. */
 int decide_zones(struct beat *b, struct err *err);
-/* Computes the next runs anew that were computed with other data. */
+/* Computes the next runs again that were computed with other data. */
 int decide_rezone(struct beat *b, struct err *err);
-
-/* --- send.c ------------------------------------------------------------ */
-
-/* Puts fires into their queues; owns them from now on. With `young` those that
- * were claimed a moment ago, too. False: none of them is to be sent. */
-bool send_fires(struct beat *b, struct schedules_fires *fires, bool young,
-		int64_t first_due_us);
-/* Marks all that was sent. */
-int send_mark(struct beat *b, struct err *err);
-void send_drop(struct beat *b);
 
 #endif

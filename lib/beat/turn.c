@@ -1,36 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduler's loop: what is done in a turn, and what is waited for. */
+/*
+ * The scheduler's loop: what is done in a turn, and what is waited for.
+ *
+ * A turn runs to its end, or until it has sent fires or asked questions: their
+ * answers begin the next one. So never two things are under way that depend on
+ * each other, and a turn always begins with the whole state in hand. When
+ * nothing is left to do, it asks when the next schedule is due, arms the timers
+ * and sleeps.
+ */
 #include "beat/state.h"
 
 #include <event2/event.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/timerfd.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "beat/lookup.h"
+#include "beat/outbox.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
 
 #define US_PER_S INT64_C(1000000)
-#define BEAT_US (10 * US_PER_S)
-#define PRUNE_US (60 * US_PER_S)
-#define PRUNE_MAX 10000
-#define ZONES_US (3600 * US_PER_S)
-/* Fires stay in the outbox for so long after they were sent: no clock is set
- * back further. */
-#define KEEP_US (2 * 86400 * US_PER_S)
+/* A restart of a database takes some seconds: it is found again soon after, and
+ * one that is away for long is not bothered. */
 #define BACKOFF_MIN_US INT64_C(100000)
 #define BACKOFF_MAX_US (3 * US_PER_S)
-/* When what is due is in another scheduler's hands. */
-#define PAUSE_MIN_US INT64_C(5000)
-#define PAUSE_MAX_US INT64_C(160000)
-
 static void on_turn(evutil_socket_t fd, short what, void *arg);
 
 void
@@ -39,160 +34,56 @@ beat_turn(struct beat *b)
 	event_active(b->turn, EV_TIMEOUT, 0);
 }
 
-/* --- a turn ------------------------------------------------------------ */
+/* --- the state --------------------------------------------------------- */
 
-static bool
-may_claim(const struct beat *b)
+static const char *const phase_names[] = {
+#define X(NAME, name) [BEAT_##NAME] = #name,
+    BEAT_PHASES(X)
+#undef X
+};
+
+static const char *const reach_names[] = {
+#define X(NAME, name) [REACH_##NAME] = #name,
+    BEAT_REACHES(X)
+#undef X
+};
+
+void
+beat_enter(struct beat *b, enum beat_phase phase)
 {
-	return b->broker_up && b->opt.conf->scheduler.enabled;
+	log_debug("scheduler: %s, was %s; database %s, broker %s, backend %s",
+		  phase_names[phase], phase_names[b->phase],
+		  reach_names[b->db_reach], reach_names[b->broker_reach],
+		  reach_names[b->results_reach]);
+	b->phase = phase;
 }
 
-/* Others may have claimed fires at the same time, and died. */
-static void
-look_soon(struct beat *b, int64_t mono)
+bool
+beat_reached(enum beat_reach *reach, bool up)
 {
-	if (b->at.look == NEVER)
-		b->at.look = mono + OLD_US + OLD_US / 10;
+	const enum beat_reach before = *reach;
+
+	if (up)
+		*reach = REACH_UP;
+	else if (before == REACH_UP)
+		*reach = REACH_LOST;
+	else if (before == REACH_UNTRIED)
+		*reach = REACH_UNREACHED;
+	return *reach != before;
 }
 
-static int
-do_look(struct beat *b, struct err *err)
+/* That there is more at once stays true. */
+void
+beat_forget_due(struct beat *b)
 {
-	struct schedules_fires *fires;
-	const bool all = b->look_all;
-
-	if (schedules_unsent(b->db, NEVER, UNSENT_MAX, &fires, err) != 0)
-		return -1;
-	b->look_all = false;
-	b->at.look = NEVER;
-	send_fires(b, fires, all, NEVER);
-	return 0;
+	if (b->due_state == DUE_KNOWN)
+		b->due_state = DUE_UNKNOWN;
 }
 
-static int
-do_claim(struct beat *b, int64_t mono, struct err *err)
+void
+beat_look_in(struct beat *b, int64_t in_us)
 {
-	struct schedules_fires *fires = NULL;
-
-	look_soon(b, mono);
-	b->next_known = false;
-	b->asking = false;
-	if (decide_due(b, &fires, err) != 0) {
-		b->look_all = true; /* the commit may have been carried out */
-		return -1;
-	}
-	if (fires != NULL)
-		send_fires(b, fires, true, b->first_due_us);
-	b->asking = lookup_ask(b->lookup);
-	if (b->asking)
-		b->claim_more = true;
-	else if (!b->claimed) {
-		/* Nothing; if it is still due, somebody else has it locked. */
-		b->pause_us = b->pause_us == 0 ? PAUSE_MIN_US : 2 * b->pause_us;
-		if (b->pause_us > PAUSE_MAX_US)
-			b->pause_us = PAUSE_MAX_US;
-		b->at.pause = mono + b->pause_us;
-	}
-	return 0;
-}
-
-static int
-say_alive(struct beat *b, struct err *err)
-{
-	struct utsname host;
-	const struct schedules_scheduler me = {
-	    .id = b->opt.id,
-	    .host = host.nodename,
-	    .pid = getpid(),
-	    .started_us = b->started_us,
-	    .seen_us = clock_wall_us(),
-	    .lag_us = b->lag_us,
-	    .max_lag_us = b->max_lag_us > b->max_before_us ? b->max_lag_us
-							   : b->max_before_us,
-	    .fires = b->fires};
-
-	uname(&host);
-	return schedules_beat(b->db, &me, err);
-}
-
-/* What is to be done now and then. */
-static int
-do_chores(struct beat *b, int64_t mono, struct err *err)
-{
-	size_t n;
-
-	if (mono >= b->at.beat) {
-		if (say_alive(b, err) != 0)
-			return -1;
-		b->at.beat = mono + BEAT_US;
-	}
-	if (mono >= b->at.zones) {
-		if (decide_zones(b, err) != 0)
-			return -1;
-		b->at.zones = mono + ZONES_US;
-	}
-	if (mono >= b->at.check) {
-		b->next_known = false;
-		b->at.check = mono + b->opt.conf->scheduler.check_interval;
-		look_soon(b, mono);
-	}
-	if (mono < b->at.prune)
-		return 0;
-	b->at.prune = mono + PRUNE_US;
-	if (schedules_prune(b->db, clock_wall_us() - KEEP_US, PRUNE_MAX, &n,
-			    err) != 0)
-		return -1;
-	if (n == PRUNE_MAX)
-		b->at.prune = mono + US_PER_S;
-	return 0;
-}
-
-/* Asked right before sleeping: see schedules_changed(). */
-static int
-find_next(struct beat *b, struct err *err)
-{
-	bool changed;
-
-	for (;;) {
-		if (!b->next_known &&
-		    schedules_next_due(b->db, &b->next_due_us, err) != 0)
-			return -1;
-		b->next_known = true;
-		if (schedules_changed(b->db, &changed, err) != 0)
-			return -1;
-		if (!changed)
-			return 0;
-		b->next_known = false;
-		look_soon(b, clock_mono_us());
-	}
-}
-
-static int
-work_turn(struct beat *b, int64_t mono, struct err *err)
-{
-	const bool more = b->claim_more && may_claim(b);
-
-	if (!more || b->n_sent >= SENT_MAX) {
-		if (send_mark(b, err) != 0 || do_chores(b, mono, err) != 0)
-			return -1;
-	}
-	if (may_claim(b)) {
-		if (b->rezone && decide_rezone(b, err) != 0)
-			return -1;
-		if (mono >= b->at.look && do_look(b, err) != 0)
-			return -1;
-		if (b->sending)
-			return 0;
-		if (mono >= b->at.pause &&
-		    (b->claim_more ||
-		     (b->next_known && b->next_due_us <= clock_wall_us()))) {
-			if (do_claim(b, mono, err) != 0)
-				return -1;
-			if (b->sending || b->asking)
-				return 0;
-		}
-	}
-	return find_next(b, err);
+	b->at.look = clock_mono_us() + in_us;
 }
 
 /* --- waiting ----------------------------------------------------------- */
@@ -203,6 +94,7 @@ on_change(evutil_socket_t fd, short what, void *arg)
 	on_turn(fd, what, arg);
 }
 
+/* Where the database tells of changes (schedules_fd()); else they are polled. */
 static void
 watch_changes(struct beat *b)
 {
@@ -225,6 +117,7 @@ arm_due(struct beat *b, bool on)
 	if (on && b->next_due_us != NEVER) {
 		at.it_value.tv_sec = b->next_due_us / US_PER_S;
 		at.it_value.tv_nsec = b->next_due_us % US_PER_S * 1000;
+		/* All zero would disarm it. */
 		if (b->next_due_us <= 0)
 			at.it_value.tv_nsec = 1;
 	}
@@ -232,17 +125,19 @@ arm_due(struct beat *b, bool on)
 			&at, NULL);
 }
 
+/* When the monotonic clock has to wake it. After a failure nothing else is
+ * waited for, so that a database that is away is not asked more often. */
 static int64_t
 earliest(const struct beat *b, int64_t mono)
 {
-	const int64_t at[] = {b->at.beat,
-			      b->at.prune,
-			      b->at.zones,
-			      b->at.poll,
-			      b->at.check,
-			      may_claim(b) ? b->at.look : NEVER,
-			      may_claim(b) && b->at.pause > mono ? b->at.pause
-								 : NEVER};
+	const int64_t at[] = {
+	    b->at.beat,
+	    b->at.prune,
+	    b->at.zones,
+	    b->at.poll,
+	    b->at.check,
+	    work_may_claim(b) ? b->at.look : NEVER,
+	    work_may_claim(b) && b->at.pause > mono ? b->at.pause : NEVER};
 	int64_t first = NEVER;
 	size_t i;
 
@@ -254,6 +149,8 @@ earliest(const struct beat *b, int64_t mono)
 	return first;
 }
 
+/* Arms all that may begin the next turn. `due` is left alone while the broker is
+ * away or a claim pauses: what is due would wake it at once, for nothing. */
 static void
 arm(struct beat *b, int64_t mono)
 {
@@ -274,65 +171,74 @@ arm(struct beat *b, int64_t mono)
 		watch_changes(b);
 	else
 		event_del(b->change);
-	arm_due(b, !failed && may_claim(b) && b->at.pause <= mono);
+	arm_due(b, !failed && work_may_claim(b) && b->at.pause <= mono);
 }
 
-/* --- the database's state ---------------------------------------------- */
+/* --- what a turn ends with ----------------------------------------------- */
 
 void
 beat_end(struct beat *b, const struct err *why)
 {
-	b->stopped = true;
+	beat_enter(b, BEAT_STOPPED);
 	b->opt.on_stopped(why, b->opt.arg);
 }
 
+/* With a database that was never reached, an error that trying again does not
+ * mend is the operator's to hear; later, servers have odd moods, and schedules
+ * must fire when they are over. */
 static void
-trouble(struct beat *b, const struct err *why, int64_t mono)
+turn_failed(struct beat *b, const struct err *why, int64_t mono)
 {
-	if (!b->reached && !schedules_transient(why)) {
+	const bool never =
+	    b->db_reach == REACH_UNTRIED || b->db_reach == REACH_UNREACHED;
+
+	if (never && !schedules_transient(why)) {
 		beat_end(b, why);
 		return;
 	}
-	if (!b->missed)
+	if (beat_reached(&b->db_reach, false))
 		log_warning("schedules: %s; retrying", why->msg);
-	b->missed = true;
-	b->next_known = false;
+	beat_forget_due(b);
 	b->backoff_us = b->backoff_us == 0 ? BACKOFF_MIN_US : 2 * b->backoff_us;
 	if (b->backoff_us > BACKOFF_MAX_US)
 		b->backoff_us = BACKOFF_MAX_US;
 	b->at.retry = mono + b->backoff_us;
 }
 
+/* Ready is who has reached both: systemd starts what depends on it then. */
 static void
-well(struct beat *b)
+turn_worked(struct beat *b)
 {
-	if (b->missed || !b->reached)
+	if (beat_reached(&b->db_reach, true))
 		log_notice("schedules in %s are reachable",
 			   schedules_name(b->db));
-	b->reached = true;
-	b->missed = false;
 	b->backoff_us = 0;
 	b->at.retry = 0;
-	if (b->announced || !b->broker_up)
-		return;
-	b->announced = true;
-	b->opt.on_ready(b->opt.arg);
+	if (b->phase == BEAT_STARTING && b->broker_reach == REACH_UP) {
+		beat_enter(b, BEAT_RUNNING);
+		b->opt.on_ready(b->opt.arg);
+	}
 }
 
+/* The last one. Its failures hold nothing up: marks are made by those who send
+ * the fires again, and a scheduler that is silent is known for dead. */
 static void
-finish_turn(struct beat *b)
+last_turn(struct beat *b)
 {
 	struct err err = ERR_INIT;
 
-	if (send_mark(b, &err) != 0)
+	if (outbox_mark(b->outbox, &err) != 0)
 		log_warning("cannot mark sent fires: %s; they will be sent "
 			    "again, which is harmless",
 			    err.msg);
-	if (b->reached && !b->missed)
+	if (b->db_reach == REACH_UP)
 		schedules_farewell(b->db, b->opt.id, &err);
 	beat_end(b, NULL);
 }
 
+/* Fires that are being sent are waited for, whatever happens: their answers use
+ * the batch, and marking them spares the next one the work. Answers to
+ * questions are not: nothing was written yet. */
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -340,19 +246,21 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	const int64_t mono = clock_mono_us();
 	struct err err = ERR_INIT;
 
-	if (b->stopped || b->sending || (b->asking && !b->stopping))
+	if (b->phase == BEAT_STOPPED || outbox_sending(b->outbox))
 		return;
-	if (b->stopping) {
-		finish_turn(b);
+	if (b->phase == BEAT_STOPPING) {
+		last_turn(b);
 		return;
 	}
+	if (lookup_asking(b->lookup))
+		return;
 	if (mono >= b->at.retry) {
 		if (work_turn(b, mono, &err) != 0)
-			trouble(b, &err, mono);
+			turn_failed(b, &err, mono);
 		else
-			well(b);
+			turn_worked(b);
 	}
-	if (!b->stopped && !b->sending && !b->asking)
+	if (b->phase != BEAT_STOPPED && !work_under_way(b))
 		arm(b, mono);
 }
 
@@ -362,15 +270,17 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	on_turn(fd, what, arg);
 }
 
+/* The wall clock has come to next_due_us, or was set. */
 static void
 on_due(evutil_socket_t fd, short what, void *arg)
 {
 	struct beat *b = arg;
 	uint64_t n;
 
+	/* ECANCELED: see TFD_TIMER_CANCEL_ON_SET in timerfd_settime(2). */
 	if (read(fd, &n, sizeof(n)) < 0) {
 		log_info("the clock was set");
-		b->next_known = false;
+		beat_forget_due(b);
 	}
 	beat_turn(b);
 }

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The event loop for asynchronous handlers. */
+/*
+ * The event loop for asynchronous handlers, in a thread of its own.
+ *
+ * A task is in the inbox, then running, then ended; the reader adds to the
+ * inbox and takes back from it under the lock, and all later steps are the
+ * loop's alone. Handlers run in this one thread, so one that blocks holds up
+ * all others: only `entered` is visible from outside, so that flowrrad hears of
+ * it.
+ */
 #include "executor/async.h"
 
 #include <event2/event.h>
@@ -58,6 +66,8 @@ struct async {
 	unsigned int next_ended;
 };
 
+/* A mistake of the module's, which would corrupt memory later, where it could
+ * not be told from other crashes. The abort blames the task that runs. */
 static _Noreturn void
 misuse(const char *what)
 {
@@ -68,6 +78,7 @@ misuse(const char *what)
 static void
 check_use(const struct flowrra_task *t)
 {
+	/* The first, as the rest of an ended task means nothing. */
 	if (t->ended)
 		misuse("a module ended an asynchronous task twice");
 	if (t->loop == NULL)
@@ -78,6 +89,8 @@ check_use(const struct flowrra_task *t)
 		       "end it in a callback of the event loop");
 }
 
+/* The module's code runs, for this task, from here to the next call (NULL: on
+ * the loop's own account). A crash in between is that task's. */
 static void
 async_enter(struct async *l, struct flowrra_task *t)
 {
@@ -87,6 +100,8 @@ async_enter(struct async *l, struct flowrra_task *t)
 	crash_set_task(t ? t->number : 0);
 }
 
+/* Frees all of an ended task but the struct, which stays among the last
+ * ENDED_KEEP, so that check_use() still reads it. */
 static void
 async_forget(struct async *l, struct flowrra_task *t)
 {
@@ -125,6 +140,7 @@ async_end_task(struct flowrra_task *t, const struct task_end *end)
 		crash_set_task(t->number);
 	}
 	task_send_end(t, end, false);
+	/* Other tasks may end in callbacks of this very turn. */
 	timer_fire(l->flush);
 	async_forget(l, t);
 	if (l->scratch.cap > SCRATCH_KEEP)
@@ -179,6 +195,8 @@ async_on_timeout(void *arg)
 	async_tell_cancel(arg);
 }
 
+/* Only handlers that can be told need a timer; the others ask by themselves
+ * (flowrra_task_cancelled()), or do not. */
 static void
 async_set_timer(struct async *l, struct flowrra_task *t)
 {
@@ -196,6 +214,7 @@ start_task(struct async *l, struct flowrra_task *t)
 	struct err err;
 
 	t->loop = l;
+	/* One timer for all: they are due in the order of their start. */
 	if (TAILQ_EMPTY(&l->unreported))
 		timer_set_ms(l->report, IPC_STARTED_AFTER_MS);
 	TAILQ_INSERT_TAIL(&l->running, t, entry);
@@ -214,6 +233,7 @@ start_task(struct async *l, struct flowrra_task *t)
 	async_enter(l, NULL);
 }
 
+/* A task that has ended meanwhile is not found, and needs nothing. */
 static void
 cancel_running(struct async *l, uint32_t number)
 {
@@ -226,6 +246,7 @@ cancel_running(struct async *l, uint32_t number)
 		}
 }
 
+/* Takes over, in one lock hold, all that other threads have left. */
 static void
 async_on_wake(void *arg)
 {
@@ -292,6 +313,7 @@ async_main(void *arg)
 	struct async *l = arg;
 
 	event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	/* Ends of the last turn: nobody else knows of them. */
 	outbox_flush(l->outbox);
 	pthread_mutex_lock(&l->lock);
 	l->stopped = true;
@@ -395,6 +417,8 @@ async_cancel(struct async *l, uint32_t number, struct flowrra_task **ret)
 	if (t != NULL)
 		TAILQ_REMOVE(&l->inbox, t, entry);
 	else
+		/* Running, ended, or not ours: only the loop can tell.
+		 * Without memory, the task is killed after its grace. */
 		buf_add(&l->cancels, &number, sizeof(number));
 	pthread_mutex_unlock(&l->lock);
 	if (t == NULL)
@@ -410,6 +434,9 @@ async_report(struct async *l)
 	bool more = true;
 
 	pthread_mutex_lock(&l->lock);
+	/* The loop reports by itself, unless a handler holds it up: then that
+	 * task is the one to be told. While tasks wait in the inbox, one that
+	 * is about to be entered may do so. */
 	if ((t = l->entered) == NULL || t->reported) {
 		more = !TAILQ_EMPTY(&l->inbox);
 	} else {

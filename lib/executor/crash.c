@@ -17,6 +17,7 @@
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE,
 			      SIGABRT, SIGSYS, SIGTRAP};
 
+/* Static and set up before any thread is: a signal handler can count on it. */
 static struct {
 	int fd;
 	pid_t pid; /* a child that a handler forks is none of our business */
@@ -24,6 +25,8 @@ static struct {
 	atomic_flag said;
 } crash = {.fd = -1, .said = ATOMIC_FLAG_INIT};
 
+/* Of this thread: several handlers run at once, and the signal is delivered to
+ * the thread that has caused it. */
 static _Thread_local volatile uint32_t current_task;
 
 void
@@ -74,6 +77,8 @@ crash_on_signal(int sig)
 	raise(sig);
 }
 
+/* A handler has called exit(): to flowrrad that is a crash of its task. What it
+ * called it with is not known here. */
 static void
 on_exit_called(void)
 {

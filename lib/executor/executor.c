@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* An executor: loads the task modules and runs their handlers. */
+/*
+ * An executor: loads the task modules and runs their handlers.
+ *
+ * A task comes as RUN, is collected with the others of its batch in `blocking`
+ * or `asynchronous`, and is handed to the threads or to the loop for handlers;
+ * their outbox sends its DONE. Messages are read by one thread at a time, a
+ * worker or the calling one: what is marked as the reader's below needs no
+ * lock, since the lead passes from thread to thread under the lock of the
+ * workers.
+ */
 #include "executor/executor.h"
 
 #include <event2/event.h>
@@ -24,7 +33,7 @@
 /* A trade: ends that nobody writes at once wait this long at most. Well below
  * IPC_STARTED_AFTER_MS, as the tick also reports what has started. */
 #define TICK_NS 1000000
-/* The maximum of [executor] io_workers. */
+/* The maximum of [executor] io_workers: more is not an order of flowrrad's. */
 #define THREADS_MAX 1024
 
 struct executor {
@@ -59,6 +68,8 @@ tick_set_in(const struct executor *e, long in_ns)
 	timerfd_settime(e->tick_fd, 0, &in, NULL);
 }
 
+/* Any thread: the first that asks sets it, at the cost of one system call a
+ * millisecond, and not one a task. */
 static void
 set_tick(void *arg)
 {
@@ -96,6 +107,8 @@ executor_on_tick(evutil_socket_t fd, short what, void *arg)
 	if (tick.again)
 		set_tick(e);
 	outbox_flush(e->outbox);
+	/* This thread reads only while no worker does: two readers would tear
+	 * frames apart. */
 	if (tick.read)
 		event_add(e->readable, NULL);
 	else
@@ -118,6 +131,7 @@ executor_hand_over(struct executor *e)
 
 /* --- what flowrrad says -------------------------------------------------- */
 
+/* It has not begun: flowrrad runs it elsewhere, and does not count it. */
 static void
 send_returned(struct executor *e, struct flowrra_task *t)
 {
@@ -144,6 +158,8 @@ return_all(struct executor *e)
 	}
 }
 
+/* -1 ends the executor: that is for a broken channel and for lack of memory.
+ * What is wrong with one task fails that task. */
 static int
 executor_on_run(struct executor *e, const struct ipc_message *m)
 {
@@ -167,6 +183,8 @@ executor_on_run(struct executor *e, const struct ipc_message *m)
 	}
 	if ((t = task_new(m, &parts, type, &e->env)) == NULL)
 		return err_nomem(e->err);
+	/* It was under way when STOP was read, or is flowrrad's mistake: in
+	 * neither case is it lost. */
 	if (e->stopping)
 		send_returned(e, t);
 	else if (type->type.start != NULL)
@@ -176,11 +194,13 @@ executor_on_run(struct executor *e, const struct ipc_message *m)
 	return 0;
 }
 
+/* What is not here has ended meanwhile, and its DONE is under way. */
 static int
 executor_on_cancel(struct executor *e, const struct ipc_message *m)
 {
 	struct flowrra_task *t = NULL;
 
+	/* It may be in the batch that is being read. */
 	executor_hand_over(e);
 	if (!workers_cancel(e->workers, m->task, &t) && e->async != NULL)
 		async_cancel(e->async, m->task, &t);
@@ -206,6 +226,8 @@ executor_on_submitted(struct executor *e, const struct ipc_message *m)
 	return 0;
 }
 
+/* The threads end when what they run has ended, however long that takes: to
+ * kill an executor that is too slow is flowrrad's business. */
 static int
 executor_on_stop(struct executor *e, const struct ipc_message *m)
 {
@@ -219,6 +241,7 @@ executor_on_stop(struct executor *e, const struct ipc_message *m)
 	return 0;
 }
 
+/* Fired by each of the two that end; the second one finds both stopped. */
 static void
 executor_on_stopped(void *arg)
 {
@@ -258,6 +281,8 @@ start_threads(struct executor *e, const struct ipc_init *init)
 	return 0;
 }
 
+/* Modules are loaded before a thread is started: what they set up in their init
+ * functions is seen by all threads, and needs no lock. */
 static int
 executor_on_init(struct executor *e, const struct ipc_message *m)
 {
@@ -320,6 +345,8 @@ take_all(struct executor *e, int r)
 
 	while (r >= 0 && (r = ipc_channel_next(&e->channel, &m, e->err)) == 1)
 		r = take_message(e, &m);
+	/* Also in a worker's thread: the calling one wakes up from its loop and
+	 * returns the error, while handlers go on until the process ends. */
 	if (r < 0) {
 		e->failed = true;
 		event_base_loopbreak(e->base);
@@ -420,6 +447,7 @@ executor_finish(struct executor *e)
 int
 executor_run(int fd, struct err *err)
 {
+	/* Static: after a failure, threads use it until the process ends. */
 	static struct executor executor;
 	struct executor *e = &executor;
 

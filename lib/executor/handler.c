@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What flowrra/module.h gives to all handlers. */
+/*
+ * What flowrra/module.h gives to all handlers. Its functions are called by the
+ * code of others, in threads and on the loop alike: what they ask of a task is
+ * constant while it runs, or atomic.
+ */
 #include "executor/handler.h"
 
 #include <math.h>
@@ -12,6 +16,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* Empty: that it is called makes the linker take this file out of the archive,
+ * though only modules, which are loaded later, use what is in it. */
 void
 handler_link(void)
 {
@@ -41,6 +47,8 @@ flowrra_task_max_attempts(const struct flowrra_task *t)
 	return t->max_attempts;
 }
 
+/* Relaxed: nothing else is read because of the flag, and a moment later is as
+ * good. The timeout is looked at here, so that no timer needs to run for it. */
 bool
 flowrra_task_cancelled(const struct flowrra_task *t)
 {
@@ -93,6 +101,7 @@ flowrra_task_progress(struct flowrra_task *t, const json_t *progress)
 	if (text == NULL)
 		return -1;
 	frame.rest = slice_of(text);
+	/* Limited as a result is. */
 	if (frame.rest.len <= t->env->max_result && has_room(t)) {
 		outbox_put(t->env->outbox, &frame, true);
 		r = 0;
@@ -121,6 +130,7 @@ flowrra_task_log(struct flowrra_task *t, int level, const char *format, ...)
 	va_start(ap, format);
 	text = text_format(TEXT_LOG_MAX, format, ap);
 	va_end(ap);
+	/* Without memory or room a line is lost, and not the task. */
 	if (text == NULL)
 		return;
 	frame.rest = slice_of(text);

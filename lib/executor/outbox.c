@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The outbox: what all threads of an executor send to flowrrad. */
+/*
+ * The outbox: what all threads of an executor send to flowrrad.
+ *
+ * Frames are put into `pending` under the lock. The first thread that wants
+ * them sent becomes the writer and swaps `pending` for the channel's empty
+ * buffer; the others only leave word (`again`) and go on with their tasks. So
+ * no result waits for a write of another thread, and frames leave in the order
+ * of their put.
+ */
 #include "executor/outbox.h"
 
 #include <event2/event.h>
@@ -10,8 +18,9 @@
 
 #include "util/err.h"
 
-/* From here on handlers wait with progress and log lines, which may come without
- * end; results never wait. Some five times what a socket holds by default. */
+/* From here on handlers wait with progress and log lines, which may come
+ * without end; results never wait. Some five times what a socket holds by
+ * default. */
 #define FULL_BYTES (1u << 20)
 
 struct outbox {
@@ -38,6 +47,7 @@ flush_locked(struct outbox *o)
 	struct buf spare;
 	int r;
 
+	/* The writer, or the event, comes back to it. */
 	if (o->writing || o->blocked || o->dead) {
 		o->again = true;
 		return;
@@ -88,6 +98,8 @@ outbox_new(int fd, struct event_base *base, struct err *err)
 	}
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->room, NULL);
+	/* A channel of its own beside the reader's, over the same socket: they
+	 * share no byte, so reading and writing need no common lock. */
 	ipc_channel_init(&o->channel, fd, IPC_TO_EXECUTOR);
 	o->writable = event_new(base, fd, EV_WRITE, outbox_on_writable, o);
 	if (o->writable == NULL) {
@@ -134,6 +146,7 @@ outbox_flush(struct outbox *o)
 	pthread_mutex_unlock(&o->lock);
 }
 
+/* A dead one is never full: nobody would make room, and the process ends. */
 static bool
 full_locked(const struct outbox *o)
 {
@@ -162,6 +175,8 @@ outbox_wait(struct outbox *o)
 	pthread_mutex_unlock(&o->lock);
 }
 
+/* The loop that would say that there is room runs no more: this waits
+ * itself. */
 int
 outbox_drain(struct outbox *o)
 {

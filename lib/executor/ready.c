@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* INIT and READY: which modules to load, and what came of it. */
+/*
+ * INIT and READY: which modules to load, and what came of it. A module that
+ * cannot be loaded is reported as refused, and the others are loaded all the
+ * same: whether that is good enough is decided by flowrrad.
+ */
 #include "executor/ready.h"
 
 #include <jansson.h>
@@ -18,6 +22,7 @@ ready_number(bool given, json_t *number)
 	return json_null();
 }
 
+/* The members that ipc.h lists; NULL when memory runs out. */
 static json_t *
 describe_task(const struct loader_task *task)
 {
@@ -47,6 +52,7 @@ load_all(struct loader *l, const json_t *modules, json_t *refused)
 		path = json_string_value(module);
 		if (loader_load(l, path ? path : "", &err) == 0)
 			continue;
+		/* It may hold what the dynamic linker says of a broken file. */
 		text_clean(err.msg);
 		if (json_array_append_new(refused,
 					  json_pack("{ss, ss}", "module",
@@ -80,6 +86,8 @@ ready_load(struct loader *l, struct slice init, struct buf *ret_ready,
 	}
 	loader_configure(l, json_object_get(in, "config"));
 	r = load_all(l, modules, refused);
+	/* It belongs to `in`, which goes; and modules look at it in init
+	 * only. */
 	loader_configure(l, NULL);
 	for (i = 0; i < loader_count(l) && r == 0; i++)
 		r = json_array_append_new(tasks,

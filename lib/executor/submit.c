@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that handlers submit: requests to flowrrad and its answers. */
+/*
+ * Tasks that handlers submit: requests to flowrrad and its answers. Only
+ * flowrrad has a connection to the store, so a handler's submission goes
+ * through it. The id is made here: a handler on the loop has it at once, and
+ * does not wait for an answer.
+ */
 #include "executor/submit.h"
 
 #include <math.h>
@@ -35,6 +40,7 @@ struct waiter {
 struct submits {
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
+	/* Numbers wrap around after 2^32, when no request is that old. */
 	uint32_t last_request;
 	LIST_HEAD(, waiter) waiters;
 	struct outbox *outbox;
@@ -89,6 +95,7 @@ submits_answer(struct submits *s, const struct ipc_message *m)
 	const struct ipc_submitted *answer = m->fixed;
 	struct waiter *w;
 
+	/* The waiter lies on a stack, and is there as long as it is listed. */
 	pthread_mutex_lock(&s->lock);
 	LIST_FOREACH (w, &s->waiters, entry)
 		if (w->request == answer->request)
@@ -152,6 +159,8 @@ read_options(const struct flowrra_submit_options *given,
 	return NULL;
 }
 
+/* What flowrrad would refuse, too, or could not read: NaN and infinity have no
+ * JSON. NULL if nothing is wrong. */
 static const char *
 why_bad(const json_t *args, const json_t *kwargs,
 	const struct flowrra_submit_options *o)
@@ -182,6 +191,8 @@ make_json(const char *id, const char *name, const json_t *args,
 
 	if (j == NULL)
 		return NULL;
+	/* What the module did not set is left out: the daemon's configuration
+	 * and the task's module decide. */
 	if (o->queue != NULL)
 		json_object_set_new(j, "queue", json_string(o->queue));
 	if (o->priority != 0)
@@ -213,6 +224,8 @@ flowrra_task_submit(struct flowrra_task *task, const char *name,
 	char new_id[UUID_TEXT_SIZE], *text = NULL;
 
 	uuid_make(new_id);
+	/* Whatever fails first is logged in the task's name; the module gets -1
+	 * alone. */
 	if (why == NULL)
 		why = why_bad(args, kwargs, &o);
 	if (why == NULL &&

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A task inside an executor. */
+/*
+ * A task inside an executor: made of RUN, begun, ended with DONE. The thread
+ * that runs it owns it; another one may only set `cancelled` and, under the
+ * lock of its queue, report that it has started.
+ */
 #include "executor/task.h"
 
 #include <stdlib.h>
@@ -35,6 +39,7 @@ task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	t->attempt = r->attempt;
 	t->max_attempts = r->max_attempts;
 	t->size = size;
+	/* Who allows more than a hundred years means no limit. */
 	t->timeout_us = r->timeout_us > TIMEOUT_MAX_US ? 0 : r->timeout_us;
 	t->deadline_us = INT64_MAX;
 	p = t->text;
@@ -63,6 +68,8 @@ task_free(struct flowrra_task *t)
 	free(t);
 }
 
+/* The release pairs with the acquire of whoever reports it: the wall clock's
+ * time is there when the monotonic one is. */
 void
 task_begin(struct flowrra_task *t)
 {
@@ -81,6 +88,8 @@ task_ran_us(const struct flowrra_task *t)
 	       atomic_load_explicit(&t->started_mono_us, memory_order_relaxed);
 }
 
+/* Parsed in the thread that runs it, not in the one that reads: large arguments
+ * hold up nobody else. */
 static json_t *
 task_parse_part(struct slice text, const char *what, struct err *err)
 {
@@ -131,6 +140,7 @@ struct limited {
 	bool over;
 };
 
+/* Stops a result at the limit, and not after gigabytes were written. */
 static int
 dump_some(const char *p, size_t len, void *arg)
 {
@@ -144,6 +154,7 @@ dump_some(const char *p, size_t len, void *arg)
 	return l->buf->failed ? -1 : 0;
 }
 
+/* The text stays in the buffer: send it before the buffer is used again. */
 static struct task_end
 end_text(enum ipc_outcome outcome, const struct buf *b)
 {
@@ -220,5 +231,6 @@ task_send_refusal(struct outbox *o, uint32_t number, const char *text)
 				     .fixed = &done,
 				     .rest = slice_of(text)};
 
+	/* Not urgent: the reader flushes after the batch that it came in. */
 	outbox_put(o, &frame, false);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Text that modules wrote, made fit to be sent. */
+/*
+ * Text that modules wrote, made fit to be sent: errors and log lines end up in
+ * JSON, which has to be UTF-8.
+ */
 #include "executor/text.h"
 
 #include <stdio.h>
@@ -28,6 +31,8 @@ text_format(uint32_t max, const char *format, va_list ap)
 
 	if (vasprintf(&text, format, ap) == -1)
 		return NULL;
+	/* Cut first: half a character at the end becomes "?" like any other
+	 * broken byte. */
 	if (strlen(text) > max)
 		text[max] = '\0';
 	text_clean(text);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that run handlers. */
+/*
+ * Threads that run handlers: with a stack that is fit for the code of others,
+ * and with a last word if that code ends the thread.
+ */
 #include "executor/thread.h"
 
 #include <errno.h>
@@ -16,6 +19,8 @@
 #define STACK_SIZE (1u << 20)
 #define GUARD_SIZE (64u << 10)
 
+/* A handler has called pthread_exit(). Its task would never end, and the
+ * thread's slot would be lost: that is a crash like exit(). */
 static void
 on_pthread_exit(void *arg)
 {

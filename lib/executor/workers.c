@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads that run blocking handlers, and the queue before them. */
+/*
+ * The threads that run blocking handlers, and the queue before them.
+ *
+ * All is under one lock, which is never held while a handler runs, while
+ * somebody reads, or while bytes are written. What is done per task is kept to
+ * one lock hold (take_next()) and, when tasks are short, no wake-up at all: to
+ * wake a thread takes about SHORT_US, often longer than the task.
+ */
 #include "executor/workers.h"
 
 #include <pthread.h>
@@ -39,8 +46,8 @@ struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct task_list queue;
-	enum lead lead;
-	double ran_us; /* moving average of how long handlers run */
+	enum lead lead; /* exactly one reads, or nobody for a tick at most */
+	double ran_us;	/* moving average of how long handlers run */
 	unsigned int n_queued;
 	unsigned int n_idle;   /* waiting in `work` */
 	unsigned int n_waking; /* of them, how many were signalled */
@@ -52,6 +59,8 @@ struct workers {
 
 /* --- the threads --------------------------------------------------------- */
 
+/* Never more than there are: a signal that nobody waits for would be counted in
+ * n_waking for ever. */
 static void
 wake_one(struct workers *w)
 {
@@ -71,6 +80,9 @@ share(struct workers *w)
 		wake_one(w);
 }
 
+/* The first of the queue, which is the worker's from now on; NULL if it is
+ * empty. One that leaves tasks behind wakes another, which wakes the next: as
+ * many threads as are needed, without one that hands out. */
 static struct flowrra_task *
 take_locked(struct worker *self)
 {
@@ -102,6 +114,7 @@ take_next(struct worker *self, int64_t ran_us)
 	return t;
 }
 
+/* Reads once, without the lock; the caller has found the queue empty. */
 static void
 lead_locked(struct workers *w)
 {
@@ -124,6 +137,8 @@ idle_locked(struct workers *w)
 	w->n_idle++;
 	pthread_cond_wait(&w->work, &w->lock);
 	w->n_idle--;
+	/* It may have woken without a signal: then one too few is counted as
+	 * waking, which costs a signal and no task. */
 	if (w->n_waking > 0)
 		w->n_waking--;
 }
@@ -202,6 +217,7 @@ worker_main(void *arg)
 	while (t != NULL || (t = wait_next(self)) != NULL)
 		t = run_task(self, t);
 	buf_done(&self->scratch);
+	/* The last one tells, when the others have left the lock for good. */
 	pthread_mutex_lock(&w->lock);
 	last = --w->n_alive == 0;
 	pthread_mutex_unlock(&w->lock);
@@ -241,6 +257,8 @@ workers_new(const struct workers_options *o, struct err *err)
 	pthread_cond_init(&w->work, NULL);
 	TAILQ_INIT(&w->queue);
 	w->opt = *o;
+	/* The loop's thread has read INIT, and reads on until a worker is idle.
+	 * The lock holds the first threads back until all are there. */
 	w->lead = LEAD_LOOP;
 	pthread_mutex_lock(&w->lock);
 	for (i = 0; i < o->n && r == 0; i++)
@@ -308,6 +326,8 @@ cancel_locked(struct workers *w, uint32_t number, struct flowrra_task **ret)
 			*ret = t;
 			return true;
 		}
+	/* A thread puts its next task into `running` under this lock: one that
+	 * is in neither place has ended. */
 	for (i = 0; i < w->n; i++) {
 		t = w->list[i].running;
 		if (t != NULL && t->number == number) {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames between flowrrad and an executor: the codec and the channel. */
+/*
+ * Frames between flowrrad and an executor: the codec and the channel.
+ *
+ * Both sides read with this code, and neither trusts the other: an executor has
+ * modules in its memory that may overwrite anything, so that a frame is checked
+ * before it is believed, and one that is wrong ends the channel. There is no
+ * way back into step on a stream whose sizes are wrong.
+ */
 #include "ipc/ipc.h"
 
 #include <errno.h>
@@ -11,13 +18,18 @@
 
 #include "util/err.h"
 
-/* One read asks for this much; one call of ipc_channel_read() for READ_CALL, so
- * that a busy other side does not keep the caller from everything else. */
+/* One read asks for this much, a third of what the socket holds by default:
+ * most batches come in one read. One call of ipc_channel_read() for READ_CALL,
+ * so that a busy other side does not keep the caller from everything else. */
 #define READ_STEP (64u << 10)
 #define READ_CALL (1u << 20)
-/* An empty buffer larger than this gives its memory back. */
+/* An empty buffer larger than this gives its memory back: a single large result
+ * must not cost its size in each channel for ever, while batches of small
+ * messages, which stay below this, keep theirs. */
 #define KEEP_MAX (256u << 10)
 
+/* What follows the fixed part; only "none" is checked here. That text is UTF-8
+ * and JSON is valid is for those to check who use it. */
 enum rest { REST_none, REST_text, REST_json, REST_parts };
 
 static const struct type {
@@ -41,6 +53,7 @@ static const struct type {
 #include "ipc/messages.def"
 #undef IPC_MESSAGE
 
+/* NULL for numbers that no message has, the gaps in the table included. */
 static const struct type *
 find_type(uint32_t type)
 {
@@ -66,6 +79,7 @@ ipc_put(struct buf *out, enum ipc_type type, uint32_t task, const void *fixed,
 	struct ipc_header header;
 	char *p;
 
+	/* The sum is compared before it is made: it cannot wrap around. */
 	for (i = 0; i < n_rest; i++) {
 		if (rest[i].len > IPC_FRAME_MAX - size) {
 			out->failed = true;
@@ -75,6 +89,7 @@ ipc_put(struct buf *out, enum ipc_type type, uint32_t task, const void *fixed,
 	}
 	if (buf_reserve(out, size) != 0)
 		return;
+	/* Copied, not placed: the frame before may end at any byte. */
 	header = (struct ipc_header){(uint32_t)size, type, task};
 	p = out->data + out->len;
 	p = mempcpy(p, &header, sizeof(header));
@@ -83,6 +98,7 @@ ipc_put(struct buf *out, enum ipc_type type, uint32_t task, const void *fixed,
 	for (i = 0; i < n_rest; i++)
 		if (rest[i].len > 0)
 			p = mempcpy(p, rest[i].p, rest[i].len);
+	/* As struct buf promises; not part of the frame. */
 	*p = '\0';
 	out->len += size;
 }
@@ -133,6 +149,7 @@ ipc_parse(struct slice bytes, enum ipc_direction direction,
 	memcpy(&h, bytes.p, sizeof(h));
 	if ((t = check_header(&h, direction, err)) == NULL)
 		return -1;
+	/* All but the bytes themselves is known to be right by now. */
 	if (bytes.len < h.size) {
 		*ret_need = h.size;
 		return 0;
@@ -240,6 +257,7 @@ ipc_channel_read(struct ipc_channel *c, struct err *err)
 		if (n == -1)
 			return err_sys(err, ERR_UNAVAILABLE,
 				       "ipc: cannot read from the other side");
+		/* What came before the end counts first. */
 		if (n == 0 && total > 0)
 			break; /* found again by the next call */
 		if (n == 0)
@@ -279,6 +297,7 @@ ipc_channel_next(struct ipc_channel *c, struct ipc_message *ret,
 	size_t need = 0;
 	ssize_t n;
 
+	/* The usual case, without a look at the header. */
 	if (c->in_pos == c->in.len)
 		return 0;
 	n = ipc_parse(
@@ -299,6 +318,8 @@ ipc_channel_flush(struct ipc_channel *c, struct err *err)
 		return err_set(err, ERR_SYSTEM,
 			       "ipc: out of memory, or a frame over %u bytes",
 			       IPC_FRAME_MAX);
+	/* MSG_NOSIGNAL: that the other side has died is an error here, and not
+	 * a SIGPIPE of the program's. */
 	while (c->out_pos < c->out.len) {
 		n = send(c->fd, c->out.data + c->out_pos,
 			 c->out.len - c->out_pos, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* One executor: started, given jobs, drained, killed. */
+/*
+ * One executor: started, given jobs, drained, killed.
+ *
+ * A job is in exactly one executor's list from the moment it is sent until its
+ * DONE, its RETURNED or the executor's end. All decisions about the end of an
+ * executor are taken in executor_check(), which runs after each change of its
+ * state or of its jobs, so that no path can forget one.
+ */
 #include "pool/executor.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
 
@@ -19,6 +26,7 @@
 
 /* --- states ------------------------------------------------------------ */
 
+/* Any state may be followed by ENDED: a process can die at any moment. */
 static const struct {
 	const char *name;
 	unsigned int next;
@@ -34,8 +42,7 @@ void
 executor_enter(struct executor *e, enum executor_state next)
 {
 	assert(executor_states[e->state].next & (1u << next));
-	log_debug("executor %d: %s -> %s",
-		  (int)executor_process_pid(e->process),
+	log_debug("executor %d: %s -> %s", (int)executor_pid(e),
 		  executor_states[e->state].name, executor_states[next].name);
 	e->state = next;
 }
@@ -53,6 +60,12 @@ executor_kind(const struct executor *e)
 	return e->cpu ? "cpu" : "io";
 }
 
+pid_t
+executor_pid(const struct executor *e)
+{
+	return executor_process_pid(e->process);
+}
+
 /* --- leaving ----------------------------------------------------------- */
 
 /* Whether it has jobs that may still end by themselves. */
@@ -67,18 +80,21 @@ executor_has_hope(const struct executor *e)
 	return false;
 }
 
-/* Stops it if it is retired and has nothing to do, or kills it if doomed. */
+/* Stops it if it is retired and has nothing to do, or kills it if doomed. A
+ * doomed one is not worth a STOP: its handlers have not heard CANCEL either. */
 static void
 executor_check(struct executor *e)
 {
 	if (e->state == EXECUTOR_DOOMED && !executor_has_hope(e)) {
-		executor_process_kill(e->process);
+		executor_kill(e);
 	} else if (e->state == EXECUTOR_RETIRED && TAILQ_EMPTY(&e->jobs)) {
 		executor_enter(e, EXECUTOR_STOPPING);
 		executor_process_send(e->process, IPC_STOP, 0, NULL, NULL, 0);
 	}
 }
 
+/* One RECALL at a time: the answer to a second one would say nothing more, and
+ * the end of the first would be taken for the end of both. */
 void
 executor_recall(struct executor *e)
 {
@@ -88,6 +104,8 @@ executor_recall(struct executor *e)
 	executor_process_send(e->process, IPC_RECALL, 0, NULL, NULL, 0);
 }
 
+/* One that is starting comes up first, and is stopped then: so each executor
+ * ends in one of two ways, by STOP after READY or by a signal. */
 void
 executor_retire(struct executor *e)
 {
@@ -99,26 +117,24 @@ executor_retire(struct executor *e)
 	executor_check(e);
 }
 
-void
+bool
 executor_doom(struct executor *e)
 {
-	struct generation *g = e->generation;
-	struct pool *p = e->pool;
+	const bool first = e->state != EXECUTOR_DOOMED;
 
-	if (e->state == EXECUTOR_DOOMED) {
-		/* One more is overdue: perhaps it was the last hope. */
-		executor_check(e);
-		return;
+	if (first) {
+		executor_enter(e, EXECUTOR_DOOMED);
+		executor_recall(e);
 	}
-	executor_enter(e, EXECUTOR_DOOMED);
-	if (g->io == e) {
-		g->io = NULL;
-		if (g == p->current && p->phase == POOL_OPEN)
-			g->io = generation_spawn(g, false);
-	}
-	executor_recall(e);
+	/* One more is overdue: perhaps it was the last hope. */
 	executor_check(e);
-	pool_changed(p);
+	return first;
+}
+
+void
+executor_kill(struct executor *e)
+{
+	executor_process_kill(e->process);
 }
 
 /* --- jobs -------------------------------------------------------------- */
@@ -126,6 +142,7 @@ executor_doom(struct executor *e)
 void
 executor_add(struct executor *e, struct pool_job *job)
 {
+	/* From here on it can be stuck; before, it was idle. */
 	if (TAILQ_EMPTY(&e->jobs))
 		e->moved_ms = clock_mono_ms();
 	job->executor = e;
@@ -143,54 +160,55 @@ executor_remove(struct executor *e, struct pool_job *job)
 	executor_check(e);
 }
 
+/* Only cpu executors are renewed, as the configuration says: the io executor
+ * would be drained for as long as its longest job takes. */
 void
 executor_count(struct executor *e)
 {
-	const int64_t most = e->generation->limits.max_tasks_per_child;
+	const int64_t most = e->limits->max_tasks_per_child;
 
 	if (e->cpu && most > 0 && ++e->ended >= most &&
 	    e->state == EXECUTOR_READY)
 		executor_retire(e);
 }
 
-/* --- starting ---------------------------------------------------------- */
+/* --- what its process says --------------------------------------------- */
+
+void
+executor_came_up(struct executor *e)
+{
+	if (e->state == EXECUTOR_UNWANTED) {
+		executor_enter(e, EXECUTOR_RETIRED);
+		executor_check(e);
+	} else {
+		executor_enter(e, EXECUTOR_READY);
+	}
+}
 
 static void
 on_executor_ready(struct executor_process *process, struct slice json,
 		  void *arg)
 {
 	struct executor *e = arg;
-	struct generation *g = e->generation;
-	struct pool *p = e->pool;
-	struct err err;
 
-	if (e->state == EXECUTOR_UNWANTED) {
-		executor_enter(e, EXECUTOR_RETIRED);
-		executor_check(e);
-		pool_changed(p);
-		return;
-	}
-	if (!g->ready && handlers_read(json, &g->handlers, &err) != 0) {
-		log_error("%s", err.msg);
-		executor_process_kill(e->process);
-		return;
-	}
-	executor_enter(e, EXECUTOR_READY);
-	generation_came_up(g);
-	pool_changed(p);
+	e->events->on_ready(e, json);
 }
 
 static void
 on_executor_message(struct executor_process *process,
 		    const struct ipc_message *m, void *arg)
 {
-	report_message(arg, m);
+	struct executor *e = arg;
+
+	e->events->on_message(e, m);
 }
 
 static void
 on_executor_line(struct executor_process *process, struct slice line, void *arg)
 {
-	report_line(arg, line);
+	struct executor *e = arg;
+
+	e->events->on_line(e, line);
 }
 
 static void
@@ -198,20 +216,22 @@ on_executor_end(struct executor_process *process,
 		const struct executor_exit *end, void *arg)
 {
 	struct executor *e = arg;
-	struct pool *p = e->pool;
 
-	report_exit(e, end);
-	generation_lost(e->generation, e, end->ready);
-	executor_free(e);
-	pool_changed(p);
+	e->events->on_exit(e, end);
 }
 
-/* A handler that takes more than its share fails, and not the machine. */
+/* --- new and free ------------------------------------------------------ */
+
+/*
+ * A handler that takes more than its share fails, and not the machine. In the
+ * io executor the limit would hit jobs that are not the cause. That it cannot
+ * be set (a hard limit that is lower already) is no reason not to work.
+ */
 static void
 executor_limit_memory(const struct executor *e)
 {
-	const int64_t bytes = e->generation->limits.memory_limit;
-	const pid_t pid = executor_process_pid(e->process);
+	const int64_t bytes = e->limits->memory_limit;
+	const pid_t pid = executor_pid(e);
 	const struct rlimit limit = {.rlim_cur = (rlim_t)bytes,
 				     .rlim_max = (rlim_t)bytes};
 
@@ -220,43 +240,51 @@ executor_limit_memory(const struct executor *e)
 			    (int)pid, strerrordesc_np(errno));
 }
 
-struct executor *
-executor_new(struct generation *g, bool cpu, struct err *err)
+/* A cpu executor has one thread, as it runs one job at a time, and no event
+ * loop: asynchronous handlers are the io executor's. */
+static struct executor_process *
+executor_start(struct executor *e, const struct executor_options *o,
+	       struct err *err)
 {
-	struct pool *p = g->pool;
-	const struct conf_executor *conf = &g->limits;
-	struct executor_process_options options = {
-	    .base = p->opt.base,
-	    .executor = p->opt.executor,
-	    .modules = (const char *const *)g->modules,
-	    .config = g->config,
-	    .threads = cpu ? 1 : (unsigned int)conf->io_workers,
-	    .asynchronous = !cpu && conf->async_tasks > 0,
+	const struct conf_executor *conf = o->limits;
+	const struct executor_process_options options = {
+	    .base = o->base,
+	    .executor = o->program,
+	    .modules = o->modules,
+	    .config = o->config,
+	    .threads = o->cpu ? 1 : (unsigned int)conf->io_workers,
+	    .asynchronous = !o->cpu && conf->async_tasks > 0,
 	    .max_result = (unsigned int)conf->max_result_size,
 	    .on_ready = on_executor_ready,
 	    .on_message = on_executor_message,
 	    .on_line = on_executor_line,
-	    .on_end = on_executor_end};
+	    .on_end = on_executor_end,
+	    .arg = e};
+
+	return executor_process_new(&options, err);
+}
+
+struct executor *
+executor_new(const struct executor_options *options, struct err *err)
+{
 	struct executor *e = calloc(1, sizeof(*e));
 
 	if (e == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
-	e->pool = p;
-	e->generation = g;
-	e->cpu = cpu;
+	e->events = options->events;
+	e->generation = options->generation;
+	e->limits = options->limits;
+	e->cpu = options->cpu;
 	e->ran_us = UNKNOWN_RUN_US;
 	TAILQ_INIT(&e->jobs);
-	options.arg = e;
-	if ((e->process = executor_process_new(&options, err)) == NULL) {
+	if ((e->process = executor_start(e, options, err)) == NULL) {
 		free(e);
 		return NULL;
 	}
-	if (cpu)
+	if (e->cpu)
 		executor_limit_memory(e);
-	g->users++;
-	TAILQ_INSERT_TAIL(&p->executors, e, link);
 	return e;
 }
 
@@ -265,12 +293,11 @@ executor_free(struct executor *e)
 {
 	struct pool_job *job;
 
+	/* Not executor_remove(): it would stop what is being freed. */
 	while ((job = TAILQ_FIRST(&e->jobs)) != NULL) {
 		TAILQ_REMOVE(&e->jobs, job, link);
 		job->executor = NULL;
 	}
-	TAILQ_REMOVE(&e->pool->executors, e, link);
 	executor_process_free(e->process);
-	generation_release(e->generation);
 	free(e);
 }

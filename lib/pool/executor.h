@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool, as its own files see it.
+ * One executor of the pool: a process, its state, and the jobs it has.
  *
- *	pool.c      opening, stopping, and what there is
- *	executor.c  one executor: started, drained, killed, replaced
- *	generation.c  executors of one configuration; reload
- *	room.c      which job goes to which executor
- *	report.c    what executors say of their jobs, and what their end says
- *	executor_process.c, output.c  the process below an executor
- *	handlers.c  the task types that executors describe
+ * It knows neither the pool nor the other executors. What it hears from its
+ * process it hands to an executor_events table, which pool.c provides; it never
+ * decides by itself that another executor is to be started.
  */
 #ifndef POOL_EXECUTOR_H
 #define POOL_EXECUTOR_H
 
-#include <event2/event.h>
-
 #include "pool/executor_process.h"
-#include "pool/handlers.h"
 #include "pool/pool.h"
-#include "util/conf.h"
+
+struct generation;
 
 TAILQ_HEAD(pool_job_list, pool_job);
-TAILQ_HEAD(executor_list, executor);
 
 /*
  * X(name, states that may follow). UNWANTED and RETIRED get no more jobs;
@@ -43,101 +36,78 @@ enum executor_state {
 };
 #define EXECUTOR_BIT(name) (1u << EXECUTOR_##name)
 
-/* One executor, and what it does. */
+/* What an executor tells. None may free it, but on_exit must. */
+struct executor_events {
+	/* Its process has come up and says what it can run. The answer is
+	 * executor_came_up(), or executor_kill(). */
+	void (*on_ready)(struct executor *e, struct slice json);
+	/* About a job; see report.h. */
+	void (*on_message)(struct executor *e, const struct ipc_message *m);
+	/* A line that one of its jobs printed, without the newline. */
+	void (*on_line)(struct executor *e, struct slice line);
+	/* It has ended, and its jobs are still in it. */
+	void (*on_exit)(struct executor *e, const struct executor_exit *end);
+};
+
 struct executor {
-	TAILQ_ENTRY(executor) link;
-	struct pool *pool;
-	struct generation *generation;
+	TAILQ_ENTRY(executor) link; /* its owner's */
+	const struct executor_events *events;
+	struct generation *generation;	    /* its owner; outlives it */
+	const struct conf_executor *limits; /* the generation's */
 	struct executor_process *process;
 	bool cpu; /* one task at a time; else the io executor */
 	enum executor_state state;
-	bool recalling;		   /* RECALLED is awaited, in any state */
-	unsigned int ended;	   /* jobs that it has run */
-	struct pool_job_list jobs; /* in the order they were sent */
-	unsigned int count[POOL_KINDS];
+	bool recalling;			/* RECALLED is awaited, in any state */
+	unsigned int ended;		/* jobs that it has run */
+	struct pool_job_list jobs;	/* in the order they were sent */
+	unsigned int count[POOL_KINDS]; /* of `jobs` */
 	double ran_us;	  /* moving average of how long jobs run */
 	int64_t moved_ms; /* when a job last ended, or the first was sent */
 };
 
-/* Executors that were started from the same configuration. */
-struct generation {
-	struct pool *pool;
-	struct conf_executor limits; /* of its executors, to their end */
-	char **modules;
-	char *config; /* for modules, JSON */
-	struct handlers handlers;
-	bool ready;
-	struct executor *io;
-	unsigned int cpu_max;
-	unsigned int failures; /* executors in a row that did not come up */
-	struct event *respawn;
-	unsigned int users; /* its executors, and being current or next */
+struct executor_options {
+	struct event_base *base;
+	const char *program; /* path of flowrra-executor */
+	const char *const *modules;
+	const char *config; /* for modules, JSON */
+	const struct conf_executor *limits;
+	bool cpu;
+	const struct executor_events *events;
+	struct generation *generation;
 };
 
-/* Each follows the one before it. */
-enum pool_phase { POOL_OPEN, POOL_DRAINING, POOL_KILLING };
-
-struct pool {
-	struct pool_options opt;
-	const struct pool_events *events;
-	enum pool_phase phase;
-	struct generation *current;
-	struct generation *next; /* of a reload under way */
-	struct executor_list executors;
-};
-
-/* Calls back that something changed. */
-void pool_changed(struct pool *p);
-
-/* --- executor.c -------------------------------------------------------- */
-
-struct executor *executor_new(struct generation *g, bool cpu, struct err *err);
+/* Starts one; all that the options point to must outlive it. */
+struct executor *executor_new(const struct executor_options *options,
+			      struct err *err);
+/* Kills it if it has not ended; calls nobody back. Its jobs are let go. */
 void executor_free(struct executor *e);
+
 void executor_enter(struct executor *e, enum executor_state next);
 /* It has come up, and was not told to stop. */
 bool executor_is_up(const struct executor *e);
+/* "io" or "cpu". */
 const char *executor_kind(const struct executor *e);
+pid_t executor_pid(const struct executor *e);
+
+/* After on_ready: it may be given jobs, or is stopped if nobody wants it any
+ * more. */
+void executor_came_up(struct executor *e);
 /* No more jobs; those that have not started come back; then it is stopped. */
 void executor_retire(struct executor *e);
 /* Asks for what has not started. */
 void executor_recall(struct executor *e);
-/* Replaces it: a new one takes over, this one finishes what it can. */
-void executor_doom(struct executor *e);
+/*
+ * A job of it is overdue: no more jobs; it is killed as soon as it has only
+ * overdue ones. Returns whether this is the first, so that it is to be
+ * replaced.
+ */
+bool executor_doom(struct executor *e);
+/* SIGKILL; on_exit follows. */
+void executor_kill(struct executor *e);
+
 void executor_add(struct executor *e, struct pool_job *job);
 void executor_remove(struct executor *e, struct pool_job *job);
 /* It has run a job to its end: the last one, if it may run no more. */
 void executor_count(struct executor *e);
-
-/* --- generation.c ------------------------------------------------------ */
-
-struct generation *generation_new(struct pool *p,
-				  const struct conf_executor *conf,
-				  const struct pool_modules *modules,
-				  struct err *err);
-/* One executor or role less; the last one frees it. */
-void generation_release(struct generation *g);
-/* Starts an executor, or tries again later; NULL for now in that case. */
-struct executor *generation_spawn(struct generation *g, bool cpu);
-/* Whether a try to start executors is due later. */
-bool generation_is_waiting(const struct generation *g);
-/* Its first executor, or another one, has come up. */
-void generation_came_up(struct generation *g);
-/* One of its executors has ended, and is about to be freed. */
-void generation_lost(struct generation *g, const struct executor *e,
-		     bool had_come_up);
-/* A reload failed: the old executors stay. */
-void generation_abandon_reload(struct pool *p, const struct err *why);
-
-/* --- room.c ------------------------------------------------------------ */
-
-/* A job of this executor has run for so long; below 0: not known. */
-void room_learn(struct executor *e, int64_t ran_us);
-
-/* --- report.c ---------------------------------------------------------- */
-
-void report_message(struct executor *e, const struct ipc_message *m);
-void report_line(struct executor *e, struct slice line);
-/* It has ended: what becomes of its jobs. */
-void report_exit(struct executor *e, const struct executor_exit *end);
 
 #endif

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* One executor process: its socket, its pipes, its end. */
+/*
+ * One executor process: its socket, its pipes, its end.
+ *
+ * The parent keeps four things of it: the socket for frames, the pipes of its
+ * standard output and error, a pipe for its last words, and a pidfd. The end is
+ * what the pidfd says, never what the socket says: a closed channel only makes
+ * the process useless, and on_end must come once, after all that it had sent.
+ */
 #include "pool/executor_process.h"
 
 #include <errno.h>
@@ -22,8 +29,9 @@
 #include "util/log.h"
 #include "util/proc.h"
 
-#define READY_S 10
-/* An executor closes its channel when it ends, and only then. */
+/* An executor closes its channel when it ends, and only then: its modules are
+ * finished before that. What is left is the exit of a process, which takes ms
+ * where it does not write a core file. */
 #define END_S 1
 
 struct executor_process {
@@ -33,8 +41,8 @@ struct executor_process {
 	int crash_fd; /* the last words */
 	struct ipc_channel channel;
 	struct output *output; /* standard output and error */
-	bool ready;
-	bool closed; /* the channel is of no use any more */
+	bool ready;	       /* READY has come: messages may follow */
+	bool closed; /* nothing more is read from the channel, or sent */
 	/* All that is pending. */
 	struct event *on_frames;
 	struct event *on_room;
@@ -56,7 +64,12 @@ executor_process_kill(struct executor_process *p)
 		kill(p->pid, SIGKILL);
 }
 
-/* The channel broke: without it the process is of no use. */
+/*
+ * The channel broke: without it the process is of no use. One that is ending
+ * is given a moment, so that its own exit status is seen and not our SIGKILL;
+ * one that sent what is not a message is killed at once, as nothing can be
+ * believed that it does from now on.
+ */
 static void
 process_give_up(struct executor_process *p, const struct err *why)
 {
@@ -75,6 +88,7 @@ process_give_up(struct executor_process *p, const struct err *why)
 
 /* --- messages ---------------------------------------------------------- */
 
+/* Sends as much as the socket takes; the rest when it has room again. */
 static void
 process_flush(struct executor_process *p)
 {
@@ -115,10 +129,13 @@ executor_process_send(struct executor_process *p, enum ipc_type type,
 		process_give_up(p, &err);
 		return;
 	}
+	/* Not now: jobs that are given out in one turn of the loop leave in
+	 * one write, and wake the executor once. */
 	event_active(p->flush, EV_TIMEOUT, 0);
 }
 
-/* HELLO was checked by its own version field; READY makes it useful. */
+/* Before READY only HELLO may come. It has the executor's version, and INIT has
+ * ours: the executor checks that as well, and then ends with a reason. */
 static int
 process_greet(struct executor_process *p, const struct ipc_message *m,
 	      struct err *err)
@@ -144,7 +161,8 @@ process_greet(struct executor_process *p, const struct ipc_message *m,
 	return 0;
 }
 
-/* Handles all frames that were read. */
+/* Handles all frames that were read. A callback may have killed the process or
+ * broken the channel: then the rest of the frames is not to be looked at. */
 static int
 process_take_frames(struct executor_process *p, struct err *err)
 {
@@ -172,6 +190,8 @@ on_process_frames(evutil_socket_t fd, short what, void *arg)
 	int n;
 
 	n = ipc_channel_read(&p->channel, &end);
+	/* First what was read, then what the reading said: the last frames come
+	 * together with the end of file. */
 	if (process_take_frames(p, &err) != 0)
 		process_give_up(p, &err);
 	else if (n < 0)
@@ -186,18 +206,21 @@ on_process_room(evutil_socket_t fd, short what, void *arg)
 
 /* --- the end ----------------------------------------------------------- */
 
+/* It did not come up in time, or did not end after it had closed its
+ * channel. */
 static void
 on_process_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct executor_process *p = arg;
 
 	if (!p->ready)
-		log_error("executor %d did not start within %d s; killing it",
-			  (int)p->pid, READY_S);
+		log_error("executor %d did not start within %g s; killing it",
+			  (int)p->pid, p->opt.ready_ms / 1e3);
 	executor_process_kill(p);
 }
 
-/* What it had sent before it died counts. */
+/* What it had sent before it died counts. The socket and the pipes outlive it,
+ * so nothing of it is lost; what breaks now is of no interest any more. */
 static void
 process_drain(struct executor_process *p)
 {
@@ -212,6 +235,11 @@ process_drain(struct executor_process *p)
 	output_drain(p->output);
 }
 
+/*
+ * The pidfd is readable. In this order: look without reaping, kill the group
+ * while its number is still taken, reap, deliver what is left, and only then
+ * tell the end. After that nothing may fire: the owner may keep the struct.
+ */
 static void
 on_process_exit(evutil_socket_t fd, short what, void *arg)
 {
@@ -219,8 +247,10 @@ on_process_exit(evutil_socket_t fd, short what, void *arg)
 	struct executor_exit end = {.ready = false};
 	siginfo_t info = {.si_pid = 0};
 
-	if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) !=
-		0 ||
+	/* ECHILD: somebody else has reaped it, or the kernel by itself, where
+	 * SIGCHLD is ignored. An end it is all the same, of unknown status. */
+	if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) ==
+		0 &&
 	    info.si_pid == 0)
 		return;
 	/* Handlers' children must not outlive them. Until it is reaped, its
@@ -249,6 +279,8 @@ executor_process_free(struct executor_process *p)
 {
 	if (p == NULL)
 		return;
+	/* The leader by itself, too: it may have left its group. Waiting is
+	 * short after SIGKILL, and leaves no zombie behind. */
 	if (p->pid > 0) {
 		kill(-p->pid, SIGKILL);
 		kill(p->pid, SIGKILL);
@@ -290,6 +322,7 @@ process_close_fds(int *fds, size_t n)
 			close(fds[i]);
 }
 
+/* Only our ends do not block: a handler that prints expects that of a pipe. */
 static int
 process_make_ends(struct process_ends *e, struct err *err)
 {
@@ -308,6 +341,12 @@ process_make_ends(struct process_ends *e, struct err *err)
 	return 0;
 }
 
+/*
+ * Starts the program with exactly these descriptors: standard input is empty,
+ * then output, error, IPC_FD and IPC_CRASH_FD. The environment is without our
+ * passwords, as handlers are the code of others. It dies with us, so that a
+ * worker that was killed leaves nothing behind that still runs its tasks.
+ */
 static int
 process_spawn(struct executor_process *p, const struct process_ends *e,
 	      struct err *err)
@@ -344,7 +383,8 @@ static int
 process_make_events(struct executor_process *p, const struct process_ends *e,
 		    struct err *err)
 {
-	const struct timeval tv = {.tv_sec = READY_S};
+	const struct timeval tv = {.tv_sec = p->opt.ready_ms / 1000,
+				   .tv_usec = p->opt.ready_ms % 1000 * 1000};
 	struct event_base *base = p->opt.base;
 
 	p->output = output_new(base, e->out[0], e->error[0], p->opt.on_line, p,
@@ -400,6 +440,8 @@ executor_process_new(const struct executor_process_options *options,
 		return NULL;
 	}
 	p->opt = *options;
+	if (p->opt.ready_ms == 0)
+		p->opt.ready_ms = EXECUTOR_READY_MS;
 	p->pidfd = p->crash_fd = -1;
 	if (process_make_ends(&e, err) != 0) {
 		free(p);
@@ -410,6 +452,7 @@ executor_process_new(const struct executor_process_options *options,
 	p->crash_fd = e.crash[0];
 	if (process_spawn(p, &e, err) != 0 ||
 	    process_make_events(p, &e, err) != 0) {
+		/* Else they are the output's, which closes them. */
 		if (p->output == NULL) {
 			close(e.out[0]);
 			close(e.error[0]);
@@ -417,6 +460,8 @@ executor_process_new(const struct executor_process_options *options,
 		executor_process_free(p);
 		p = NULL;
 	}
+	/* The child has its own copies; ours would keep the pipes from ever
+	 * ending. */
 	close(e.socket[1]);
 	close(e.crash[1]);
 	close(e.out[1]);

@@ -25,6 +25,9 @@ struct executor_exit {
 	struct ipc_last_words words;
 };
 
+/* Loading modules takes some ms, on a slow disk a second or two. */
+#define EXECUTOR_READY_MS 10000
+
 struct executor_process_options {
 	struct event_base *base;
 	const char *executor; /* path of flowrra-executor */
@@ -33,6 +36,8 @@ struct executor_process_options {
 	unsigned int threads;
 	bool asynchronous;
 	unsigned int max_result;
+	/* How long it may take to come up; 0: EXECUTOR_READY_MS. */
+	unsigned int ready_ms;
 
 	/* It came up and says what it can run (see ipc.h). */
 	void (*on_ready)(struct executor_process *p, struct slice json,
@@ -50,7 +55,7 @@ struct executor_process_options {
 	void *arg;
 };
 
-/* Starts an executor; one that does not come up within 10 s is killed. */
+/* Starts an executor; one that does not come up in time is killed. */
 struct executor_process *
 executor_process_new(const struct executor_process_options *options,
 		     struct err *err);

@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Generations: the executors of one configuration. A reload makes another one,
- * which takes over when its first executor is up with all modules.
+ * which takes over when its first executor is up with all modules; until then
+ * the current one works on, so that a bad configuration costs nothing.
+ *
+ * A generation outlives its turn: executors of before finish what they run with
+ * the limits and modules that they were started with. `users` counts those
+ * executors, and one more for being the pool's current or next generation.
  */
+#include "pool/generation.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "pool/executor.h"
 #include "util/err.h"
 #include "util/log.h"
 
-/* Before the next try, when executors do not come up. */
+/*
+ * Before the next try, when executors do not come up: doubled with each
+ * failure. What is wrong (a module that cannot be loaded, too little memory)
+ * seldom mends itself at once, and processes that are started a thousand times
+ * a second take the machine away from those that work. 5 s are short enough
+ * that nobody restarts the worker after mending it.
+ */
 #define RESPAWN_MS 100
 #define RESPAWN_MAX_MS 5000
 
@@ -39,6 +51,8 @@ generation_release(struct generation *g)
 		generation_free(g);
 }
 
+/* A copy, which generation_free() can take also if a strdup() failed in it: the
+ * list then just ends early. */
 static char **
 copy_modules(const char *const *list)
 {
@@ -54,14 +68,99 @@ copy_modules(const char *const *list)
 	return copy;
 }
 
+/* --- starting executors ------------------------------------------------ */
+
+/* The only place where executors begin; generation_drop() is where they end. */
+static struct executor *
+generation_start(struct generation *g, bool cpu, struct err *err)
+{
+	struct pool *p = g->pool;
+	const struct executor_options options = {
+	    .base = p->opt.base,
+	    .program = p->opt.executor,
+	    .modules = (const char *const *)g->modules,
+	    .config = g->config,
+	    .limits = &g->limits,
+	    .cpu = cpu,
+	    .events = p->executor_events,
+	    .generation = g};
+	struct executor *e = executor_new(&options, err);
+
+	if (e == NULL)
+		return NULL;
+	g->users++;
+	TAILQ_INSERT_TAIL(&p->executors, e, link);
+	return e;
+}
+
+/* The executor first: its handlers and limits are the generation's. */
+void
+generation_drop(struct executor *e)
+{
+	struct generation *g = e->generation;
+
+	TAILQ_REMOVE(&g->pool->executors, e, link);
+	executor_free(e);
+	generation_release(g);
+}
+
+bool
+generation_is_waiting(const struct generation *g)
+{
+	return evtimer_pending(g->respawn, NULL) != 0;
+}
+
+/*
+ * Executors do not come up: the next try, later each time. One timer serves io
+ * and cpu executors: they load the same modules, so what stops one of them is
+ * likely to stop all. An executor that comes up resets the count.
+ */
+static void
+generation_respawn_later(struct generation *g)
+{
+	struct timeval tv;
+	int64_t ms = RESPAWN_MS;
+	unsigned int i;
+
+	for (i = 0; i < g->failures && ms < RESPAWN_MAX_MS; i++)
+		ms *= 2;
+	g->failures++;
+	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	if (!generation_is_waiting(g))
+		evtimer_add(g->respawn, &tv);
+}
+
+/* Starts an executor, or tries again later; NULL for now in that case. */
+static struct executor *
+generation_spawn(struct generation *g, bool cpu)
+{
+	struct err err;
+	struct executor *e = generation_start(g, cpu, &err);
+
+	if (e == NULL) {
+		log_error("%s", err.msg);
+		generation_respawn_later(g);
+	}
+	return e;
+}
+
+void
+generation_start_cpu(struct generation *g)
+{
+	generation_spawn(g, true);
+}
+
+/* The io executor is always to be there. Cpu executors are started when there
+ * are jobs for them: the user hears that it may ask for one again. */
 static void
 on_respawn(evutil_socket_t fd, short what, void *arg)
 {
 	struct generation *g = arg;
+	const struct pool *p = g->pool;
 
 	if (g->io == NULL)
 		g->io = generation_spawn(g, false);
-	pool_changed(g->pool);
+	p->events->on_change(p->opt.arg);
 }
 
 struct generation *
@@ -89,84 +188,34 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 		err_nomem(err);
 		return NULL;
 	}
-	if ((g->io = executor_new(g, false, err)) == NULL) {
+	/* That the program cannot be started at all is for the caller to know
+	 * now; later it is a reason to try again. */
+	if ((g->io = generation_start(g, false, err)) == NULL) {
 		generation_free(g);
 		return NULL;
 	}
 	return g;
 }
 
-/* --- starting executors ------------------------------------------------ */
+/* --- executors that end ------------------------------------------------ */
 
-/* Executors do not come up: the next try, later each time. */
-static void
-generation_respawn_later(struct generation *g)
+/* Whether it is to have executors: it is in force, and the pool is not ending.
+ * The next generation gets one chance, and no replacement. */
+static bool
+generation_is_wanted(const struct generation *g)
 {
-	struct timeval tv;
-	int64_t ms = RESPAWN_MS;
-	unsigned int i;
-
-	for (i = 0; i < g->failures && ms < RESPAWN_MAX_MS; i++)
-		ms *= 2;
-	g->failures++;
-	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-	if (!generation_is_waiting(g))
-		evtimer_add(g->respawn, &tv);
-}
-
-bool
-generation_is_waiting(const struct generation *g)
-{
-	return evtimer_pending(g->respawn, NULL) != 0;
-}
-
-struct executor *
-generation_spawn(struct generation *g, bool cpu)
-{
-	struct err err;
-	struct executor *e = executor_new(g, cpu, &err);
-
-	if (e == NULL) {
-		log_error("%s", err.msg);
-		generation_respawn_later(g);
-	}
-	return e;
-}
-
-/* The place of the io executor is filled again, at once if it had worked. */
-static void
-replace_io(struct generation *g, bool had_come_up)
-{
-	struct pool *p = g->pool;
-	struct err why;
-
-	if (g == p->next) {
-		err_set(&why, ERR_UNAVAILABLE,
-			"the new executors did not start");
-		generation_abandon_reload(p, &why);
-		return;
-	}
-	g->io = NULL;
-	if (g != p->current || p->phase != POOL_OPEN)
-		return;
-	if (had_come_up)
-		g->io = generation_spawn(g, false);
-	else
-		generation_respawn_later(g);
+	return g == g->pool->current && g->pool->phase == POOL_OPEN;
 }
 
 void
-generation_lost(struct generation *g, const struct executor *e,
-		bool had_come_up)
+generation_replace(struct generation *g, const struct executor *e)
 {
-	if (g->io == e)
-		replace_io(g, had_come_up);
-	else if (e->cpu && !had_come_up && g == g->pool->current &&
-		 g->pool->phase == POOL_OPEN)
-		generation_respawn_later(g);
+	if (g->io != e)
+		return;
+	g->io = NULL;
+	if (generation_is_wanted(g))
+		g->io = generation_spawn(g, false);
 }
-
-/* --- reload ------------------------------------------------------------ */
 
 static void
 generation_retire_all(struct generation *g)
@@ -181,7 +230,56 @@ generation_retire_all(struct generation *g)
 	evtimer_del(g->respawn);
 }
 
-/* The new generation is up. */
+/* A reload failed: the old executors stay. */
+static void
+generation_abandon_reload(struct pool *p, const struct err *why)
+{
+	struct generation *g = p->next;
+
+	p->next = NULL;
+	g->io = NULL;
+	generation_retire_all(g);
+	generation_release(g);
+	p->events->on_reloaded(why, p->opt.arg);
+}
+
+/* The io executor has ended: it is replaced, at once if it had worked. */
+static void
+generation_lost_io(struct generation *g, const struct executor *e,
+		   bool had_come_up)
+{
+	struct pool *p = g->pool;
+	struct err why;
+
+	if (g == p->next) {
+		err_set(&why, ERR_UNAVAILABLE,
+			"the new executors did not start");
+		generation_abandon_reload(p, &why);
+	} else if (had_come_up) {
+		generation_replace(g, e);
+	} else {
+		g->io = NULL;
+		if (generation_is_wanted(g))
+			generation_respawn_later(g);
+	}
+}
+
+/* A cpu executor that worked needs no replacement now: its jobs go back to the
+ * user, who asks for one if there is no room for them. */
+void
+generation_lost(struct generation *g, const struct executor *e,
+		bool had_come_up)
+{
+	if (g->io == e)
+		generation_lost_io(g, e, had_come_up);
+	else if (e->cpu && !had_come_up && generation_is_wanted(g))
+		generation_respawn_later(g);
+}
+
+/* --- executors that come up -------------------------------------------- */
+
+/* The new generation is up. The old one goes after on_reloaded: until then the
+ * user may hold on to its handlers. */
 static void
 generation_take_over(struct generation *g)
 {
@@ -195,16 +293,12 @@ generation_take_over(struct generation *g)
 	generation_release(old);
 }
 
-void
-generation_abandon_reload(struct pool *p, const struct err *why)
+/* All executors of a generation load the same modules: the description of the
+ * first one is that of all, and need not be compared. */
+int
+generation_describe(struct generation *g, struct slice json, struct err *err)
 {
-	struct generation *g = p->next;
-
-	p->next = NULL;
-	g->io = NULL;
-	generation_retire_all(g);
-	generation_release(g);
-	p->events->on_reloaded(why, p->opt.arg);
+	return g->ready ? 0 : handlers_read(json, &g->handlers, err);
 }
 
 /* What was refused at the start is no reason to stay away; at a reload, the old

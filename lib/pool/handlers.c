@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The task types that this worker can run. */
+/*
+ * The task types that this worker can run, out of the READY of an executor.
+ *
+ * READY is written by our own code in the executor, but from what its modules
+ * say, in memory that they can overwrite: so types are looked at, and names
+ * are checked, before a queue of that name is ever asked for.
+ */
 #include "pool/handlers.h"
 
 #include <jansson.h>
@@ -26,6 +32,8 @@ handlers_done(struct handlers *h)
 	*h = (struct handlers){.n = 0};
 }
 
+/* A string member; what is missing or not a string is empty. p is NULL when
+ * memory runs out. */
 static struct slice
 handlers_copy_string(const json_t *object, const char *key)
 {
@@ -46,6 +54,7 @@ handlers_duration(const json_t *object, const char *key)
 	return llround(json_number_value(value) * 1e6);
 }
 
+/* A number as it is: TASK_UNSET if it is null or missing. */
 static double
 handlers_number(const json_t *object, const char *key)
 {
@@ -54,6 +63,9 @@ handlers_number(const json_t *object, const char *key)
 	return json_is_number(value) ? json_number_value(value) : TASK_UNSET;
 }
 
+/* Fills in *ret also on an error, for handlers_done() to empty. The description
+ * keeps all members, those that we do not know as well: they are for the
+ * registry's readers. */
 static int
 handlers_read_handler(json_t *object, struct handler *ret, struct err *err)
 {
@@ -73,6 +85,12 @@ handlers_read_handler(json_t *object, struct handler *ret, struct err *err)
 		      .jitter = handlers_number(object, "retry_jitter")},
 	    .timeout_us = handlers_duration(object, "timeout")};
 
+	if (!json_is_object(object)) {
+		*ret = h;
+		return err_set(
+		    err, ERR_DATA,
+		    "an executor registered a task that is not an object");
+	}
 	h.description.p = json_dumps(object, JSON_COMPACT);
 	h.description.len = h.description.p ? strlen(h.description.p) : 0;
 	*ret = h;
@@ -94,6 +112,7 @@ handlers_compare_names(const void *a, const void *b)
 	return strcmp(x->name.p, y->name.p);
 }
 
+/* The reasons alone: each names its module already. */
 static int
 handlers_read_refused(const json_t *list, struct handlers *h, struct err *err)
 {
@@ -139,6 +158,7 @@ handlers_read(struct slice json, struct handlers *ret, struct err *err)
 	if (handlers_read_refused(json_object_get(root, "refused"), &h, err) !=
 	    0)
 		goto fail;
+	/* For handlers_find(): it runs once for each task that is claimed. */
 	qsort(h.list, h.n, sizeof(*h.list), handlers_compare_names);
 	json_decref(root);
 	*ret = h;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What handlers print, line by line and within limits. */
+/*
+ * What handlers print, line by line and within limits. Both streams share one
+ * limit on lines, but each has its own unfinished line, so that standard output
+ * and error are never mixed within one.
+ */
 #include "pool/output.h"
 
 #include <errno.h>
@@ -10,8 +14,12 @@
 
 #include "util/lines.h"
 
-/* One turn of the loop gives a flood no more than this. */
+/* One turn of the loop gives a flood no more than this: four times what a pipe
+ * holds by default. */
 #define READ_BYTES (256u << 10)
+/* Of a pipe at the end: twice what one holds at most, unless an administrator
+ * allowed more (pipe(7)). A child that left the group may write without end. */
+#define DRAIN_BYTES (2u << 20)
 
 struct stream {
 	int fd;
@@ -48,6 +56,8 @@ output_read_some(struct stream *s, size_t max)
 			continue;
 		if (n < 0)
 			return false;
+		/* All ends for writing are closed: the pipe would be readable
+		 * for ever. */
 		if (n == 0) {
 			event_del(s->readable);
 			return false;
@@ -69,8 +79,7 @@ output_drain(struct output *o)
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		/* A pipe holds no more than this. */
-		output_read_some(&o->streams[i], 2u << 20);
+		output_read_some(&o->streams[i], DRAIN_BYTES);
 		lines_end(&o->streams[i].lines);
 	}
 	lines_sink_end(&o->sink);
@@ -117,6 +126,7 @@ output_new(struct event_base *base, int out, int error, output_line_fn *each,
 	}
 	return o;
 fail:
+	/* Not output_free(): the descriptors are still the caller's. */
 	for (i = 0; i < 2; i++)
 		if (o->streams[i].readable != NULL)
 			event_free(o->streams[i].readable);

@@ -1,17 +1,79 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool: opening, stopping, and what there is. */
+/*
+ * The pool: opening, stopping, and what there is. The dispatcher uses it from
+ * above; from below, executors report through pool_executor_events.
+ *
+ * It has one io executor for all blocking and asynchronous jobs, and cpu
+ * executors as they are needed. More of either are in the list while old ones
+ * finish what they run.
+ */
 #include "pool/pool.h"
 
 #include <stdlib.h>
 
-#include "pool/executor.h"
+#include "pool/generation.h"
+#include "pool/report.h"
 #include "util/err.h"
+#include "util/log.h"
 
-void
+static void
 pool_changed(struct pool *p)
 {
 	p->events->on_change(p->opt.arg);
 }
+
+/* --- what executors tell ----------------------------------------------- */
+
+/* One that describes nonsense would fail each job that it gets; one that nobody
+ * wants any more need not describe anything. */
+static void
+on_member_ready(struct executor *e, struct slice json)
+{
+	struct generation *g = e->generation;
+	struct err err;
+
+	if (e->state != EXECUTOR_UNWANTED &&
+	    generation_describe(g, json, &err) != 0) {
+		log_error("%s", err.msg);
+		executor_kill(e);
+		return;
+	}
+	executor_came_up(e);
+	if (e->state == EXECUTOR_READY)
+		generation_came_up(g);
+	pool_changed(g->pool);
+}
+
+static void
+on_member_message(struct executor *e, const struct ipc_message *m)
+{
+	report_message(e->generation->pool, e, m);
+}
+
+static void
+on_member_line(struct executor *e, struct slice line)
+{
+	report_line(e->generation->pool, e, line);
+}
+
+/* First its jobs go back, then it is replaced, then the user hears that there
+ * is other room: so it finds the jobs to give to it. */
+static void
+on_member_exit(struct executor *e, const struct executor_exit *end)
+{
+	struct pool *p = e->generation->pool;
+
+	report_exit(p, e, end);
+	generation_lost(e->generation, e, end->ready);
+	generation_drop(e);
+	pool_changed(p);
+}
+
+static const struct executor_events pool_executor_events = {
+    .on_ready = on_member_ready,
+    .on_message = on_member_message,
+    .on_line = on_member_line,
+    .on_exit = on_member_exit};
 
 /* --- opening and closing ----------------------------------------------- */
 
@@ -26,6 +88,7 @@ pool_new(const struct pool_options *options, struct err *err)
 	}
 	p->opt = *options;
 	p->events = options->events;
+	p->executor_events = &pool_executor_events;
 	TAILQ_INIT(&p->executors);
 	p->current = generation_new(p, options->conf, &options->modules, err);
 	if (p->current == NULL) {
@@ -43,7 +106,7 @@ pool_free(struct pool *p)
 	if (p == NULL)
 		return;
 	while ((e = TAILQ_FIRST(&p->executors)) != NULL)
-		executor_free(e);
+		generation_drop(e);
 	if (p->next != NULL)
 		generation_release(p->next);
 	generation_release(p->current);
@@ -57,6 +120,8 @@ pool_reload(struct pool *p, const struct conf_executor *conf,
 	if (p->phase != POOL_OPEN || !p->current->ready)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "the worker is starting or stopping");
+	/* One at a time: there is one `next`, and which of two that come up
+	 * last were to win could not be told. */
 	if (p->next != NULL)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "a reload is already in progress");
@@ -64,6 +129,9 @@ pool_reload(struct pool *p, const struct conf_executor *conf,
 	return p->next != NULL ? 0 : -1;
 }
 
+/* Executors that are up give back what has not begun; those that are starting
+ * are stopped when they come up. Nothing is killed: the user decides for how
+ * long it waits before pool_kill(). */
 void
 pool_stop(struct pool *p)
 {
@@ -78,6 +146,7 @@ pool_stop(struct pool *p)
 	}
 }
 
+/* The phase first: report_exit() must find it when the ends come. */
 void
 pool_kill(struct pool *p)
 {
@@ -85,7 +154,7 @@ pool_kill(struct pool *p)
 
 	p->phase = POOL_KILLING;
 	TAILQ_FOREACH (e, &p->executors, link)
-		executor_process_kill(e->process);
+		executor_kill(e);
 }
 
 /* --- jobs -------------------------------------------------------------- */
@@ -100,8 +169,15 @@ pool_cancel(struct pool_job *job)
 void
 pool_kill_for(struct pool_job *job)
 {
+	struct executor *e = job->executor;
+	struct generation *g = e->generation;
+
 	job->overdue = true;
-	executor_doom(job->executor);
+	if (!executor_doom(e))
+		return;
+	/* Jobs that wait are not to wait for this one's end. */
+	generation_replace(g, e);
+	pool_changed(g->pool);
 }
 
 void
@@ -114,8 +190,10 @@ pool_submitted(struct pool *p, pid_t executor, uint32_t job, uint32_t request,
 	    slice_of(err->code == ERR_NONE ? "" : err->msg);
 	struct executor *e;
 
+	/* By pid, not by the job: after the executor's death the job may run
+	 * in another one, which has not asked. */
 	TAILQ_FOREACH (e, &p->executors, link)
-		if (executor_process_pid(e->process) == executor)
+		if (executor_pid(e) == executor)
 			executor_process_send(e->process, IPC_SUBMITTED, job,
 					      &fixed, &text, 1);
 }
@@ -181,7 +259,6 @@ pool_next_executor(const struct pool *p, const struct executor *e,
 {
 	e = e != NULL ? TAILQ_NEXT(e, link) : TAILQ_FIRST(&p->executors);
 	if (e != NULL)
-		*ret = (struct pool_member){executor_process_pid(e->process),
-					    executor_kind(e)};
+		*ret = (struct pool_member){executor_pid(e), executor_kind(e)};
 	return e;
 }

@@ -1,24 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* What executors say of their jobs, and what their end says. */
+/*
+ * What executors say of their jobs, and what their end says. Here a job's way
+ * through the pool ends: each path gives it back exactly once.
+ *
+ * An executor runs the code of others in its own memory. Nothing that it sends
+ * is believed without a check: which job it speaks of, which messages it may
+ * send, and that what is to be JSON is.
+ */
+#include "pool/report.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "codec/scan.h"
 #include "core/task.h"
-#include "pool/executor.h"
+#include "pool/generation.h"
+#include "pool/room.h"
 #include "util/log.h"
 
 /* --- messages ---------------------------------------------------------- */
 
 static void
-report_started(struct executor *e, struct pool_job *job,
+report_started(struct pool *p, struct executor *e, struct pool_job *job,
 	       const struct ipc_message *m)
 {
 	const struct ipc_started *fixed = m->fixed;
 
 	job->started = true;
-	e->pool->events->on_started(job, fixed->started_us, e->pool->opt.arg);
+	p->events->on_started(job, fixed->started_us, p->opt.arg);
 }
 
 /* An executor is not to be trusted: its module may have run wild. */
@@ -31,64 +41,70 @@ is_json(struct slice text)
 }
 
 static void
-report_done(struct executor *e, struct pool_job *job,
+report_done(struct pool *p, struct executor *e, struct pool_job *job,
 	    const struct ipc_message *m)
 {
-	struct pool *p = e->pool;
 	struct ipc_done done = *(const struct ipc_done *)m->fixed;
 	struct slice text = m->rest;
 
+	/* Not to be retried: the module would do the same again. */
 	if (done.outcome == IPC_SUCCESS && !is_json(text)) {
 		done.outcome = IPC_FAILED_FINAL;
 		done.limited = false;
 		text =
 		    SLICE("its executor sent a result that is not valid JSON");
 	}
+	/* Asynchronous jobs do not wait for one another: how long they take is
+	 * nothing that the room for others depends on. */
 	if (job->kind != POOL_ASYNC)
 		room_learn(e, done.ran_us);
+	/* The user may give the executor another job from on_done, so it must
+	 * be known before whether it takes more. */
 	executor_remove(e, job);
 	executor_count(e);
 	p->events->on_done(job, &done, text, p->opt.arg);
 }
 
 static void
-report_returned(struct executor *e, struct pool_job *job,
+report_returned(struct pool *p, struct executor *e, struct pool_job *job,
 		const struct ipc_message *m)
 {
-	struct pool *p = e->pool;
 
 	executor_remove(e, job);
 	p->events->on_returned(job, p->opt.arg);
 }
 
+/* Progress that is not JSON is dropped, and the job goes on: it is only
+ * told. */
 static void
-report_progress(struct executor *e, struct pool_job *job,
+report_progress(struct pool *p, struct executor *e, struct pool_job *job,
 		const struct ipc_message *m)
 {
 	if (is_json(m->rest))
-		e->pool->events->on_progress(job, m->rest, e->pool->opt.arg);
+		p->events->on_progress(job, m->rest, p->opt.arg);
 }
 
 static void
-report_log(struct executor *e, struct pool_job *job,
+report_log(struct pool *p, struct executor *e, struct pool_job *job,
 	   const struct ipc_message *m)
 {
 	const struct ipc_log *fixed = m->fixed;
 
 	if (fixed->level <= LOG_LEVEL_debug)
-		e->pool->events->on_log(job, (int)fixed->level, m->rest,
-					e->pool->opt.arg);
+		p->events->on_log(job, (int)fixed->level, m->rest, p->opt.arg);
 }
 
 static void
-report_submit(struct executor *e, struct pool_job *job,
+report_submit(struct pool *p, struct executor *e, struct pool_job *job,
 	      const struct ipc_message *m)
 {
-	e->pool->events->on_submit(job, executor_process_pid(e->process),
-				   m->fixed, m->rest, e->pool->opt.arg);
+	p->events->on_submit(job, executor_pid(e), m->fixed, m->rest,
+			     p->opt.arg);
 }
 
-static void (*const report_table[])(struct executor *, struct pool_job *,
+/* By message; what is not in it is not an executor's to send after READY. */
+static void (*const report_table[])(struct pool *, struct executor *,
+				    struct pool_job *,
 				    const struct ipc_message *) = {
     [IPC_STARTED] = report_started,   [IPC_DONE] = report_done,
     [IPC_RETURNED] = report_returned, [IPC_PROGRESS] = report_progress,
@@ -96,28 +112,29 @@ static void (*const report_table[])(struct executor *, struct pool_job *,
 };
 
 void
-report_message(struct executor *e, const struct ipc_message *m)
+report_message(struct pool *p, struct executor *e, const struct ipc_message *m)
 {
-	const int pid = (int)executor_process_pid(e->process);
-	struct pool *p = e->pool;
+	const int pid = (int)executor_pid(e);
 	struct pool_job *job;
 
+	/* What came back has come before; there may be room to give it to. */
 	if (m->type == IPC_RECALLED) {
 		e->recalling = false;
-		pool_changed(p);
+		p->events->on_change(p->opt.arg);
 		return;
 	}
 	if (m->type >= sizeof(report_table) / sizeof(report_table[0]) ||
 	    report_table[m->type] == NULL) {
 		log_error("executor %d sent an unexpected %s; killing it", pid,
 			  ipc_name(m->type));
-		executor_process_kill(e->process);
+		executor_kill(e);
 		return;
 	}
-	/* A task that is over on our side may still be talked about. */
+	/* A task that is over on our side may still be talked about: a message
+	 * was under way when the job was given back. */
 	job = p->events->find(m->task, p->opt.arg);
 	if (job != NULL && job->executor == e)
-		report_table[m->type](e, job, m);
+		report_table[m->type](p, e, job, m);
 	else
 		log_debug("executor %d: %s for a task that has ended", pid,
 			  ipc_name(m->type));
@@ -126,29 +143,32 @@ report_message(struct executor *e, const struct ipc_message *m)
 /* --- what handlers print ----------------------------------------------- */
 
 void
-report_line(struct executor *e, struct slice line)
+report_line(struct pool *p, struct executor *e, struct slice line)
 {
 	struct pool_job *job = TAILQ_FIRST(&e->jobs);
 
-	/* Whose it is can be told when only one can have printed it. */
+	/* Whose it is can be told when only one can have printed it: the only
+	 * job, or the first one where they run one after the other. */
 	if (job != NULL && (e->cpu || TAILQ_NEXT(job, link) == NULL))
-		e->pool->events->on_print(job, line, e->pool->opt.arg);
+		p->events->on_print(job, line, p->opt.arg);
 	else
-		log_notice("executor %d prints: %.*s",
-			   (int)executor_process_pid(e->process), (int)line.len,
-			   line.p);
+		log_notice("executor %d prints: %.*s", (int)executor_pid(e),
+			   (int)line.len, line.p);
 }
 
 /* --- the end of an executor -------------------------------------------- */
 
 /* The one job that took its process down, or NULL if that cannot be known. */
 static struct pool_job *
-culprit(const struct executor *e, const struct executor_exit *how)
+culprit(const struct pool *p, const struct executor *e,
+	const struct executor_exit *how)
 {
 	struct pool_job *first = TAILQ_FIRST(&e->jobs), *job;
 
+	/* Last words about a job that it does not have prove only that its
+	 * memory is broken: then nobody is blamed for certain. */
 	if (how->spoken && how->words.task != 0) {
-		job = e->pool->events->find(how->words.task, e->pool->opt.arg);
+		job = p->events->find(how->words.task, p->opt.arg);
 		return job != NULL && job->executor == e ? job : NULL;
 	}
 	/* One at a time, in their order: the first was running. */
@@ -157,6 +177,7 @@ culprit(const struct executor *e, const struct executor_exit *how)
 	return NULL;
 }
 
+/* Where a job is to blame, the user logs that with the job's name. */
 static void
 log_exit(const struct executor *e, const struct executor_exit *how,
 	 bool was_stopping)
@@ -164,8 +185,7 @@ log_exit(const struct executor *e, const struct executor_exit *how,
 	const char *name = sigabbrev_np(how->signal);
 
 	if (was_stopping && how->signal == 0 && how->status == 0)
-		log_debug("executor %d has stopped",
-			  (int)executor_process_pid(e->process));
+		log_debug("executor %d has stopped", (int)executor_pid(e));
 	else if (how->signal != 0)
 		log_warning("%s executor was killed by SIG%s", executor_kind(e),
 			    name != NULL ? name : "?");
@@ -175,19 +195,21 @@ log_exit(const struct executor *e, const struct executor_exit *how,
 }
 
 static void
-return_job(struct executor *e, struct pool_job *job, enum pool_fate fate,
-	   const struct executor_exit *how)
+return_job(struct pool *p, struct executor *e, struct pool_job *job,
+	   enum pool_fate fate, const struct executor_exit *how)
 {
 	const struct pool_exit end = {
 	    .fate = fate, .executor = executor_kind(e), .how = how};
 
 	executor_remove(e, job);
-	e->pool->events->on_exit(job, &end, e->pool->opt.arg);
+	p->events->on_exit(job, &end, p->opt.arg);
 }
 
-/* Jobs that we killed it for. */
+/* Jobs that we killed it for; returns whether there were any. Such an executor
+ * was about to be killed: that it ended is held against no other job. */
 static bool
-return_overdue(struct executor *e, const struct executor_exit *how)
+return_overdue(struct pool *p, struct executor *e,
+	       const struct executor_exit *how)
 {
 	struct pool_job *job, *next;
 	bool any = false;
@@ -197,19 +219,20 @@ return_overdue(struct executor *e, const struct executor_exit *how)
 		if (!job->overdue)
 			continue;
 		any = true;
-		return_job(e, job, POOL_OVERDUE, how);
+		return_job(p, e, job, POOL_OVERDUE, how);
 	}
 	return any;
 }
 
 /*
- * It is not known which job it was: those that were running, or, if they were too
- * short to tell, as many as there are slots, run alone the next time.
+ * It is not known which job it was: those that were running, or, if they were
+ * too short to tell, as many as there are slots, run alone the next time.
  */
 static void
-return_suspects(struct executor *e, const struct executor_exit *how)
+return_suspects(struct pool *p, struct executor *e,
+		const struct executor_exit *how)
 {
-	unsigned int left = (unsigned int)e->generation->limits.io_workers;
+	unsigned int left = (unsigned int)e->limits->io_workers;
 	struct pool_job *job, *next;
 	bool known = false;
 
@@ -220,28 +243,30 @@ return_suspects(struct executor *e, const struct executor_exit *how)
 		if (known ? !job->started : left == 0)
 			continue;
 		left -= !known;
-		return_job(e, job, POOL_SUSPECT, how);
+		return_job(p, e, job, POOL_SUSPECT, how);
 	}
 }
 
 void
-report_exit(struct executor *e, const struct executor_exit *how)
+report_exit(struct pool *p, struct executor *e, const struct executor_exit *how)
 {
 	const bool was_stopping = e->state == EXECUTOR_STOPPING;
 	struct pool_job *job;
 
+	/* Before any job goes back: it must not be given to this one again, and
+	 * executor_check() has nothing to stop here. */
 	executor_enter(e, EXECUTOR_ENDED);
-	if (!return_overdue(e, how) && e->pool->phase != POOL_KILLING) {
-		job = culprit(e, how);
+	if (!return_overdue(p, e, how) && p->phase != POOL_KILLING) {
+		job = culprit(p, e, how);
 		if (job != NULL) {
-			return_job(e, job, POOL_CRASHED, how);
+			return_job(p, e, job, POOL_CRASHED, how);
 		} else {
 			log_exit(e, how, was_stopping);
-			return_suspects(e, how);
+			return_suspects(p, e, how);
 		}
 	}
 	/* The others go on elsewhere, uncounted; the first of them is to be
 	 * the first of its queue again. */
 	while ((job = TAILQ_LAST(&e->jobs, pool_job_list)) != NULL)
-		return_job(e, job, POOL_INNOCENT, how);
+		return_job(p, e, job, POOL_INNOCENT, how);
 }

@@ -7,15 +7,32 @@
  * waits for the next. Should a long one come among them, those behind it are
  * called back after POOL_STUCK_MS and run elsewhere, or go back to the queue.
  */
+#include "pool/room.h"
+
 #include <string.h>
 
 #include "core/task.h"
-#include "pool/executor.h"
+#include "pool/generation.h"
 #include "util/clock.h"
 
+/*
+ * The work that may wait in an executor. It must cover the time from a DONE to
+ * the next RUN: two wake-ups and what else the loop has to do, below 1 ms on a
+ * machine that is not busy. More would only make jobs wait behind others that
+ * could run elsewhere; 4 ms are less than what an executor takes for long
+ * (IPC_STARTED_AFTER_MS, POOL_STUCK_MS).
+ */
 #define PREFETCH_US 4000
+/* For jobs that take next to no time. It bounds what must come back, and be
+ * given out again, when the executor dies. */
 #define PREFETCH_MAX 512
+/* room_learn(): an eighth of each new time, as TCP does with round trips: a
+ * single long job is seen at once, since it counts for far more than the
+ * window, and a single short one changes little. */
+#define LEARN_SHARE 8
 
+/* a - b, but never below 0: after a reload to fewer slots, or when the window
+ * has shrunk, an executor has more jobs than it would get now. */
 static unsigned int
 room_less(unsigned int a, unsigned int b)
 {
@@ -27,10 +44,12 @@ room_less(unsigned int a, unsigned int b)
 static unsigned int
 slots_of(const struct executor *e)
 {
-	return e->cpu ? 1 : (unsigned int)e->generation->limits.io_workers;
+	return e->cpu ? 1 : (unsigned int)e->limits->io_workers;
 }
 
-/* How many blocking jobs the executor may have. */
+/* How many blocking jobs the executor may have: one a slot, and as many as all
+ * slots together get through in PREFETCH_US. The 1 µs keeps the quotient
+ * finite. */
 static unsigned int
 room_window(const struct executor *e)
 {
@@ -41,19 +60,24 @@ room_window(const struct executor *e)
 	       (more < PREFETCH_MAX ? (unsigned int)more : PREFETCH_MAX);
 }
 
+/* Asynchronous jobs are all started at once, so none of them waits in there,
+ * and there is no window for them. */
 static unsigned int
 room_of(const struct executor *e, enum pool_kind kind)
 {
 	if (e->state != EXECUTOR_READY)
 		return 0;
 	if (kind == POOL_ASYNC)
-		return room_less(
-		    (unsigned int)e->generation->limits.async_tasks,
-		    e->count[POOL_ASYNC]);
+		return room_less((unsigned int)e->limits->async_tasks,
+				 e->count[POOL_ASYNC]);
 	return room_less(room_window(e), e->count[kind]);
 }
 
-/* The cpu executors that are there for new jobs, and one that is coming up. */
+/*
+ * The cpu executors that count against cpu_max, and whether one of them is
+ * coming up. A doomed one counts, as it still uses its core; a retired one does
+ * not, since it ends by itself and its place is wanted now.
+ */
 static unsigned int
 cpu_executors(const struct pool *p, bool *ret_starting)
 {
@@ -103,6 +127,8 @@ pool_is_starting(const struct pool *p, enum pool_kind kind)
 	return starting;
 }
 
+/* One after the other: by the time that one is up, the jobs that it was started
+ * for may have been done by those that were there. */
 void
 pool_start_cpu(struct pool *p)
 {
@@ -110,11 +136,14 @@ pool_start_cpu(struct pool *p)
 
 	if (p->phase == POOL_OPEN && !generation_is_waiting(p->current) &&
 	    cpu_executors(p, &starting) < p->current->cpu_max && !starting)
-		generation_spawn(p->current, true);
+		generation_start_cpu(p->current);
 }
 
 /* --- running ----------------------------------------------------------- */
 
+/* The executor for the next job of this kind, or NULL. Of the cpu executors,
+ * the one with the fewest jobs: one that is idle before one that would
+ * prefetch. */
 static struct executor *
 room_choose(const struct pool *p, enum pool_kind kind)
 {
@@ -173,11 +202,12 @@ pool_run(struct pool *p, struct pool_job *job)
 
 /* --- long and short ---------------------------------------------------- */
 
+/* The executor moves even if the time is not known (the job was never run). */
 void
 room_learn(struct executor *e, int64_t ran_us)
 {
 	if (ran_us >= 0)
-		e->ran_us += ((double)ran_us - e->ran_us) / 8;
+		e->ran_us += ((double)ran_us - e->ran_us) / LEARN_SHARE;
 	e->moved_ms = clock_mono_ms();
 }
 
@@ -196,8 +226,9 @@ pool_unstick(struct pool *p)
 		look_again = true;
 		if (executor_is_up(e) && !e->recalling &&
 		    now - e->moved_ms >= POOL_STUCK_MS) {
-			/* What runs now is not short. */
-			e->ran_us += PREFETCH_US * 8.0;
+			/* What runs now is not short. DONE will say how long it
+			 * was; until then no more may be sent behind it. */
+			e->ran_us += PREFETCH_US * (double)LEARN_SHARE;
 			executor_recall(e);
 		}
 	}

@@ -2,9 +2,8 @@
 /*
  * Schedules in SQLite, in the file of the embedded queues.
  *
- * A change wakes the ports of those who watch, before it is committed; whoever
- * is woken takes the writers' lock once, and so goes on when the change is
- * there to be seen.
+ * A change wakes the ports of those who watch, before it is committed; they
+ * take the writers' lock once, and so go on when the change is there to be seen.
  */
 #include <poll.h>
 #include <sqlite3.h>
@@ -17,6 +16,7 @@
 #include "util/err.h"
 #include "util/path.h"
 
+/* Followed by an absolute path, so with three slashes. */
 static const char SCHEME[] = "sqlite://";
 
 struct lite {
@@ -66,10 +66,11 @@ lite_open(const char *url, struct err *err)
 	l->tx.path = l->path;
 	l->tx.name = l->db.name;
 	l->tx.default_place = standard;
-	l->tx.port = (struct port)PORT_INIT;
+	l->tx.socket = (struct wake_socket)WAKE_SOCKET_INIT;
 	return &l->db;
 }
 
+/* Opens the file, and makes it, with its folder, if it is not there. */
 static int
 lite_connect(struct db *db, struct err *err)
 {
@@ -85,17 +86,19 @@ lite_connect(struct db *db, struct err *err)
 	return -1;
 }
 
+/* The port is taken off the list while there is a connection. One that is
+ * left behind is removed by the next change that cannot wake it. */
 static void
 lite_disconnect(struct db *db)
 {
 	struct lite *l = (struct lite *)db;
-	struct db_value port[1] = {DB_S(l->tx.port.name)};
+	struct db_value port[1] = {DB_S(l->tx.socket.name)};
 	size_t i;
 
-	if (db->connected && l->tx.port.fd >= 0)
+	if (db->connected && l->tx.socket.fd >= 0)
 		DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, NULL);
-	port_done(&l->tx.port);
-	l->tx.port = (struct port)PORT_INIT;
+	wake_socket_done(&l->tx.socket);
+	l->tx.socket = (struct wake_socket)WAKE_SOCKET_INIT;
 	for (i = 0; i < N_QUERIES; i++) {
 		sqlite3_finalize(l->statements[i]);
 		l->statements[i] = NULL;
@@ -104,6 +107,7 @@ lite_disconnect(struct db *db)
 		file_close(&l->tx);
 }
 
+/* Values that do not fit are the caller's; the rest is of the file. */
 static int
 lite_fail(struct lite *l, const char *what, struct err *err)
 {
@@ -124,6 +128,8 @@ lite_exec(struct db *db, const char *sql, const char *what, struct err *err)
 	l->tx.timeout_ms = db_left_ms(db);
 	if (sqlite3_exec(l->tx.db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return lite_fail(l, what, err);
+	/* Outside a transaction: the log is written back now and then, since
+	 * the file has no server that would do it. */
 	if (sqlite3_get_autocommit(l->tx.db))
 		file_checkpoint(&l->tx, false);
 	return 0;
@@ -131,6 +137,7 @@ lite_exec(struct db *db, const char *sql, const char *what, struct err *err)
 
 /* --- statements ---------------------------------------------------------- */
 
+/* SQLITE_STATIC: the values outlive the statement's run. */
 static void
 lite_bind(sqlite3_stmt *stmt, const struct db_value *values, size_t n)
 {
@@ -203,6 +210,7 @@ lite_run(struct db *db, enum query query, const struct db_value *values,
 	return 0;
 }
 
+/* One by one: a round trip costs nothing here. */
 static int
 lite_run_many(struct db *db, enum query query, const struct db_value *values,
 	      size_t n, size_t sets, int64_t *changed, struct err *err)
@@ -223,6 +231,8 @@ lite_run_many(struct db *db, enum query query, const struct db_value *values,
 
 /* --- changes ------------------------------------------------------------- */
 
+/* Inside the transaction of the change; see above. A port that nobody has open
+ * any more is removed. */
 static int
 lite_notify(struct db *db, struct err *err)
 {
@@ -234,29 +244,32 @@ lite_notify(struct db *db, struct err *err)
 
 	result = lite_run(db, Q_PORTS, NULL, 0, &rows, NULL, err);
 	if (result == 0 && rows.n > 0)
-		result = port_open_dir(&l->tx.port, l->path, err);
+		result = wake_socket_open_dir(&l->tx.socket, l->path, err);
 	for (i = 0; i < rows.n && result == 0; i++) {
 		port[0] = *db_value(&rows, i, 0);
-		if (port[0].type != DB_TEXT || port[0].s.len != PORT_NAME_LEN ||
-		    port_wake(&l->tx.port, port[0].s.p) != 0)
+		if (port[0].type != DB_TEXT ||
+		    port[0].s.len != WAKE_SOCKET_NAME_LEN ||
+		    wake_socket_wake(&l->tx.socket, port[0].s.p) != 0)
 			result = DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, err);
 	}
 	db_rows_done(&rows);
 	return result;
 }
 
+/* First the port, then its row: a port that is listed can be woken. */
 static int
 watch(struct lite *l, struct err *err)
 {
 	struct db_value port[1];
 
-	if (port_open_dir(&l->tx.port, l->path, err) != 0 ||
-	    port_make(&l->tx.port, err) != 0)
+	if (wake_socket_open_dir(&l->tx.socket, l->path, err) != 0 ||
+	    wake_socket_make(&l->tx.socket, err) != 0)
 		return -1;
-	port[0] = DB_S(l->tx.port.name);
+	port[0] = DB_S(l->tx.socket.name);
 	return DB_RUN(&l->db, Q_ADD_PORT, port, NULL, NULL, err);
 }
 
+/* Asks without waiting. */
 static bool
 readable(int fd)
 {
@@ -273,11 +286,11 @@ lite_changed(struct db *db, bool *ret, struct err *err)
 	*ret = !db->watching;
 	if (!db->watching && watch(l, err) != 0)
 		return -1;
-	if (!readable(l->tx.port.fd))
+	if (!readable(l->tx.socket.fd))
 		return 0;
-	port_drain(&l->tx.port);
+	wake_socket_drain(&l->tx.socket);
 	*ret = true;
-	/* Whoever woke us still holds the lock, until all can be seen. */
+	/* The process that woke us still holds the lock, until all can be seen. */
 	if (lite_exec(db, "BEGIN IMMEDIATE", "waiting for a change", err) != 0)
 		return -1;
 	return lite_exec(db, "COMMIT", "waiting for a change", err);
@@ -286,7 +299,7 @@ lite_changed(struct db *db, bool *ret, struct err *err)
 static int
 lite_fd(const struct db *db)
 {
-	return ((const struct lite *)db)->tx.port.fd;
+	return ((const struct lite *)db)->tx.socket.fd;
 }
 
 const struct db_driver db_sqlite = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Statements and schema in SQLite's words. The tables lie in the file of the
- * queues, whose own version is another (sqlite/schema.h).
+ * queues, whose own version is another (store/sqlite/schema.h).
  */
 #include "schedules/sql.h"
 

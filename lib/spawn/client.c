@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs programs through a spawner. */
+/*
+ * Runs programs through a spawner.
+ *
+ * A program goes WAITING -> ASKED -> RUNNING -> OVER, and may go to OVER from
+ * any of them. It is in one list at a time, the one of its state (`started`
+ * holds ASKED and RUNNING), and has a number while it is in `started`. All
+ * callbacks come out of the loop, from spawner_on_turn() or a pipe, and never
+ * out of a function that the caller calls.
+ */
 #include "spawn/client.h"
 
 #include <errno.h>
@@ -26,8 +34,10 @@
  * enough that neither its socket nor the limit on descriptors that are under
  * way between processes is ever reached. */
 #define ASKED_MAX 32
-#define READ_SIZE 65536 /* what a pipe holds by default */
-/* Twice what a pipe holds at most, if no administrator allowed more (pipe(7)). */
+/* What a pipe holds by default: one read empties it. */
+#define READ_SIZE 65536
+/* Twice what a pipe holds at most, if no administrator allowed more
+ * (pipe(7)). */
 #define DRAIN_MAX (2u << 20)
 
 enum state {
@@ -62,6 +72,7 @@ struct spawner {
 	char *path;
 	int fd; /* -1: there is no process */
 	pid_t pid;
+	/* For raise_limit(): the first spawner raises, later ones find it. */
 	struct rlimit files; /* as this process found it; 0: not yet looked */
 	struct event *readable, *writable;
 	struct timer *turn; /* starts and tells what was put off */
@@ -81,6 +92,8 @@ static const char *const steps[] = {
 
 /* --- numbers ------------------------------------------------------------- */
 
+/* The lowest free number, so that the table stays as small as the most programs
+ * that ever ran at once. -1 when memory runs out. */
 static int
 spawner_take_number(struct spawner *s, struct spawn *p)
 {
@@ -131,6 +144,8 @@ read_output(struct spawn *p, int i)
 	char *buffer = p->spawner->buffer;
 	ssize_t n;
 
+	/* The buffer is the spawner's: output is handed on at once, so that
+	 * thousands of programs need one of them. */
 	if (p->fds[i] == -1)
 		return 0;
 	n = read(p->fds[i], buffer, READ_SIZE);
@@ -201,6 +216,7 @@ end_later(struct spawn *p)
 	timer_fire(s->turn);
 }
 
+/* It did not begin; `step` completes "could not". */
 static void
 end_failed(struct spawn *p, const char *step, int sys)
 {
@@ -217,7 +233,8 @@ tell_ends(struct spawner *s)
 
 	while ((p = TAILQ_FIRST(&s->over)) != NULL) {
 		TAILQ_REMOVE(&s->over, p, link);
-		/* First: callers expect no output after the end. */
+		/* First: callers expect no output after the end. Not when the
+		 * end came: the pipe may hold what was written before. */
 		drain_output(p);
 		p->on_end(p->arg, &p->end);
 		free_spawn(p);
@@ -226,7 +243,8 @@ tell_ends(struct spawner *s)
 
 /* --- the spawner's process ----------------------------------------------- */
 
-/* It is gone, and with it all programs. */
+/* It is gone, and with it all programs: those that were asked for count as run,
+ * as nobody knows how far they came. Those that wait get the next spawner. */
 static void
 lose(struct spawner *s)
 {
@@ -254,6 +272,9 @@ lose(struct spawner *s)
 static void spawner_on_reply(evutil_socket_t fd, short what, void *arg);
 static void spawner_on_writable(evutil_socket_t fd, short what, void *arg);
 
+/* The socket is the only descriptor of ours that it gets, beside those for its
+ * own complaints. A group of its own: a signal to ours must not end it before
+ * it has killed what it runs. */
 static int
 start_process(struct spawner *s, int fd, struct err *err)
 {
@@ -290,6 +311,8 @@ open_process(struct spawner *s, struct err *err)
 {
 	int pair[2];
 
+	/* Packets: an order and its descriptors stay together, and there is
+	 * nothing to be put in frames. */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_sys(err, ERR_SYSTEM, "cannot make a socket for %s",
 			       s->path);
@@ -315,6 +338,7 @@ open_process(struct spawner *s, struct err *err)
 
 /* --- orders -------------------------------------------------------------- */
 
+/* -1 with errno, like the other steps of an order. */
 static int
 watch_output(struct spawn *p)
 {
@@ -376,6 +400,8 @@ spawn_ask(struct spawn *p)
 	return result;
 }
 
+/* Takes the first out of `waiting`, in any case: to `started`, or to `over`
+ * with the reason why not. So spawner_on_turn() always comes to an end. */
 static void
 spawner_ask_next(struct spawner *s)
 {
@@ -418,6 +444,8 @@ try_signal(struct spawn *p)
 				  .number = p->number,
 				  .signal = p->signal_due};
 
+	/* Any other error means that the spawner is dying: the end of its
+	 * programs is told when its socket says so. */
 	if (send_request(s->fd, &r, NULL) == 0)
 		p->signal_due = 0;
 	else if (errno == EAGAIN)
@@ -442,6 +470,8 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 {
 	struct spawn *p = r->number < s->cap ? s->table[r->number] : NULL;
 
+	/* The spawner is our own program, and yet a number out of the table
+	 * must not take the daemon down. */
 	if (p == NULL)
 		return;
 	switch (r->news) {
@@ -569,6 +599,9 @@ spawn_signal(struct spawn *p, int sig)
 	}
 	if (p->state == OVER)
 		return;
+	/* A second signal replaces one that is still due: KILL comes after
+	 * TERM, and says all. Orders are taken in their sequence, so one that
+	 * was ASKED is started before it is signalled. */
 	p->signal_due = sig;
 	try_signal(p);
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Orders for a program as bytes, and back. */
+/*
+ * Orders for a program as bytes, and back. They go to the spawner in a file in
+ * memory: a command line and an environment may have megabytes, far more than
+ * a message of its socket. Both sides are built together, so numbers are in
+ * host order and nothing has a version.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,7 +100,8 @@ take_user(struct rest *r, const struct head *head, struct spawn_parsed *ret)
 
 	if (r->len < size)
 		return -1;
-	/* The head's size keeps them aligned. */
+	/* The head's size keeps them aligned. They stay in the bytes: there may
+	 * be 65536 of them (NGROUPS_MAX). */
 	ret->user = (struct spawn_user){.uid = head->uid,
 					.gid = head->gid,
 					.groups = (gid_t *)(void *)r->p,
@@ -119,10 +125,12 @@ spawn_orders_read(char *bytes, size_t len, struct spawn_parsed *ret)
 		return -1;
 	memcpy(&head, bytes, sizeof(head));
 	n = (size_t)head.n_argv + head.n_envp;
-	/* Each takes one byte at least. */
+	/* Each takes one byte at least: numbers that the bytes cannot hold are
+	 * refused before memory is asked for. argv[0] names the program. */
 	if (head.n_argv == 0 || n > r.len ||
 	    (ret->strings = calloc(n + 2, sizeof(char *))) == NULL)
 		return -1;
+	/* One array for both lists, each with its NULL. */
 	ret->orders.argv = ret->strings;
 	ret->orders.envp = ret->strings + head.n_argv + 1;
 	if ((head.has_user && take_user(&r, &head, ret) != 0) ||

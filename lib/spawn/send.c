@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What goes to the spawner: orders, and descriptors with them. */
+/*
+ * What goes to the spawner: orders, and descriptors with them. Nothing here
+ * waits: a daemon's loop calls it.
+ */
 #include "spawn/send.h"
 
 #include <errno.h>
@@ -17,6 +20,7 @@ send_memory_file(const struct buf *content)
 	size_t done = 0;
 	ssize_t n;
 
+	/* A file in memory takes it all, unless memory runs out. */
 	while (fd != -1 && done < content->len) {
 		/* At an offset: the file's own stays at the beginning. */
 		n = pwrite(fd, content->data + done, content->len - done,
@@ -52,5 +56,7 @@ send_request(int fd, const struct spawn_request *r, const int *fds)
 		c->cmsg_len = CMSG_LEN(SPAWN_N_FDS * sizeof(int));
 		memcpy(CMSG_DATA(c), fds, SPAWN_N_FDS * sizeof(int));
 	}
+	/* The kernel holds copies of the descriptors until they are received:
+	 * the caller may close its own at once. */
 	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1 : 0;
 }

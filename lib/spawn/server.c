@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The spawner: one thread that waits for orders and for the ends of programs.
+/*
+ * The spawner: one thread that waits for orders and for the ends of programs.
+ *
+ * It keeps no state beyond which program has which number, allocates next to
+ * nothing and reads no configuration, so that it outlives what it guards
+ * against. It ends in one way: the other side is gone, all children are killed.
  */
 #include "spawn/server.h"
 
@@ -26,6 +31,7 @@
 /* At the end: how long to wait for what was killed to be gone. A process in an
  * uninterruptible sleep may never be; the client waits for us. */
 #define END_MS 5000
+/* Short, as SIGKILL works within ms; each step looks for adopted children. */
 #define END_STEP_MS 20
 
 struct program {
@@ -42,6 +48,8 @@ struct server {
 	bool over;
 };
 
+/* Waits if the socket is full: the client reads whenever it can, and until it
+ * has heard of the ends it would only order more. */
 static void
 reply(struct server *s, const struct spawn_reply *r)
 {
@@ -80,6 +88,8 @@ start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
 	struct spawn_parsed parsed;
 	pid_t pid;
 
+	/* Room before the start: a program that cannot be written down could
+	 * never be signalled or reaped by its number. */
 	if (server_make_room(s) != 0 ||
 	    spawn_orders_read(bytes, len, &parsed) != 0) {
 		r.status = ENOMEM;
@@ -187,6 +197,7 @@ on_order(struct server *s)
 		s->over = true;
 		return;
 	}
+	/* Ours are closed here in any case; the program has its copies. */
 	n = take_fds(&m, fds);
 	obey(s, &r, fds, n);
 	for (i = 0; i < n; i++)
@@ -215,6 +226,7 @@ reap(struct server *s, pid_t pid)
 	waitpid(pid, &status, 0);
 	r.number = s->programs[i].number;
 	r.status = status;
+	/* The order in the table means nothing. */
 	s->programs[i] = s->programs[--s->n];
 	reply(s, &r);
 }
@@ -225,6 +237,8 @@ on_child(struct server *s)
 	struct signalfd_siginfo drop;
 	siginfo_t info;
 
+	/* One SIGCHLD may stand for many children: what was read says only
+	 * that there is one. Looked at without reaping; see reap(). */
 	if (read(s->children, &drop, sizeof(drop)) < 0)
 		return;
 	for (;;) {
@@ -246,6 +260,7 @@ kill_children(void)
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
 		 (int)getpid());
+	/* Without /proc, the groups have been killed all the same. */
 	if ((list = fopen(path, "re")) == NULL)
 		return;
 	/* NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting one program, inside the spawner. */
+/*
+ * Starting one program, inside the spawner: vfork(), then all that makes the
+ * child the program's, in start_become(). Its steps are ordered: each needs
+ * rights, or a state, that a later one takes away.
+ */
 #include "spawn/start.h"
 
 #include <errno.h>
@@ -23,6 +27,7 @@ struct birth {
 	const int *fds;
 	const char *path; /* to search; NULL: argv[0] is a path */
 	pid_t parent;
+	/* Written by the child: which step failed, and its errno (0: none). */
 	volatile enum spawn_step step;
 	volatile int sys;
 };
@@ -54,6 +59,8 @@ become_user(const struct spawn_user *user)
 	 * spawner's user. Others than the program do not find it in /proc. */
 	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
 		fchmod(fd, S_IRUSR | S_IWUSR | S_IWGRP | S_IWOTH);
+	/* Groups while we may still change them, the user last; real, effective
+	 * and saved, so that there is no way back. */
 	if (setgroups(user->n_groups, user->groups) != 0 ||
 	    setresgid(user->gid, user->gid, user->gid) != 0)
 		return -1;
@@ -140,10 +147,14 @@ static _Noreturn void
 start_run_child(struct birth *b)
 {
 	b->step = start_become(b);
+	/* _exit(): the parent's buffers and handlers are not ours to run. The
+	 * status is a shell's for "not found"; the parent does not use it. */
 	b->sys = errno;
 	_exit(127);
 }
 
+/* The program's own PATH, not the spawner's: what it finds must not depend on
+ * how the daemon was started. Looked up before vfork(), in the parent. */
 static const char *
 search_path(const struct spawn_orders *o)
 {
@@ -179,6 +190,8 @@ start_program(const struct spawn_orders *o, const int fds[3],
 		*ret_step = SPAWN_STEP_FORK;
 		return -1;
 	}
+	/* A child that failed is reaped like any other: its SIGCHLD comes, and
+	 * no number is known for it. */
 	if (b.sys == 0)
 		return pid;
 	*ret_step = b.step;

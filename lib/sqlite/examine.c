@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What may be wrong with the database's file and the place it lies in. Nothing
- * here takes longer than some system calls, however large the file is. */
+/*
+ * What may be wrong with the database's file and the place it lies in: the part
+ * of "flowrractl doctor" that knows files. Nothing here takes longer than some
+ * system calls, however large the file is: a running service is not disturbed,
+ * so there is no integrity check, which reads all of it.
+ *
+ * A check that cannot look (a system call fails) finds nothing: the operator
+ * learns of that trouble elsewhere.
+ */
 #include "sqlite/examine.h"
 
 #include <inttypes.h>
@@ -16,11 +23,14 @@
 #include "sqlite/file.h"
 #include "util/err.h"
 
-/* Below these, the disk is nearly full. */
+/* Below these, the disk is nearly full. An error: what the log needs before it
+ * is moved with force (file.c). A warning: little both in bytes and in
+ * proportion, since a small disk may well have less than a GiB. */
 #define ROOM_ERROR_MIB 64
 #define ROOM_WARNING_MIB 1024
 #define ROOM_WARNING_PERCENT 5
-/* The log is moved into the file long before, unless somebody prevents it. */
+/* Twice the length at which the log is moved with force: a reader prevents it.
+ */
 #define LOG_WARNING_MIB 128
 
 #define MIB (INT64_C(1) << 20)
@@ -40,7 +50,7 @@ typedef bool check_fn(const struct examination *e, struct finding *f);
 /* --- the disk ---------------------------------------------------------- */
 
 static bool
-room(const struct examination *e, struct finding *f)
+check_room(const struct examination *e, struct finding *f)
 {
 	struct statfs fs;
 	int64_t mib;
@@ -61,8 +71,10 @@ room(const struct examination *e, struct finding *f)
 	return true;
 }
 
+/* Numbers without a name are those that linux/magic.h does not have in all
+ * versions; statfs(2) lists them. */
 static bool
-file_system(const struct examination *e, struct finding *f)
+check_file_system(const struct examination *e, struct finding *f)
 {
 	static const struct {
 		long magic;
@@ -99,8 +111,9 @@ file_system(const struct examination *e, struct finding *f)
 
 /* --- who may do what --------------------------------------------------- */
 
+/* To read it is a warning: a site may want that. To write it is an error. */
 static bool
-file_is_open_to_others(const struct examination *e, struct finding *f)
+check_file_mode(const struct examination *e, struct finding *f)
 {
 	if ((e->file.st_mode & 077) == 0)
 		return false;
@@ -114,8 +127,10 @@ file_is_open_to_others(const struct examination *e, struct finding *f)
 	return true;
 }
 
+/* In a directory that others may write to, such as /tmp, the sticky bit keeps
+ * them from replacing files of ours. */
 static bool
-directory_is_open_to_others(const struct examination *e, struct finding *f)
+check_directory_mode(const struct examination *e, struct finding *f)
 {
 	struct stat st;
 
@@ -134,7 +149,8 @@ directory_is_open_to_others(const struct examination *e, struct finding *f)
 /* The file itself belongs to us, or we are root; what lies beside it must
  * belong to the same user, or that one is locked out. */
 static bool
-beside(const struct examination *e, const char *suffix, struct finding *f)
+examine_beside(const struct examination *e, const char *suffix,
+	       struct finding *f)
 {
 	char path[EXAMINE_TEXT_MAX / 2];
 	struct stat st;
@@ -153,27 +169,27 @@ beside(const struct examination *e, const char *suffix, struct finding *f)
 }
 
 static bool
-log_owner(const struct examination *e, struct finding *f)
+check_log_owner(const struct examination *e, struct finding *f)
 {
-	return beside(e, "-wal", f);
+	return examine_beside(e, "-wal", f);
 }
 
 static bool
-shared_memory_owner(const struct examination *e, struct finding *f)
+check_shm_owner(const struct examination *e, struct finding *f)
 {
-	return beside(e, "-shm", f);
+	return examine_beside(e, "-shm", f);
 }
 
 static bool
-ports_owner(const struct examination *e, struct finding *f)
+check_sockets_owner(const struct examination *e, struct finding *f)
 {
-	return beside(e, "-wake", f);
+	return examine_beside(e, "-wake", f);
 }
 
 /* --- the file ---------------------------------------------------------- */
 
 static bool
-is_gone(const struct examination *e, struct finding *f)
+check_gone(const struct examination *e, struct finding *f)
 {
 	if (!file_is_gone(e->tx))
 		return false;
@@ -187,8 +203,9 @@ is_gone(const struct examination *e, struct finding *f)
 	return true;
 }
 
+/* Our own connection set WAL when it opened the file. */
 static bool
-journal(const struct examination *e, struct finding *f)
+check_journal(const struct examination *e, struct finding *f)
 {
 	if (strcmp(e->mode, "wal") == 0)
 		return false;
@@ -202,7 +219,7 @@ journal(const struct examination *e, struct finding *f)
 }
 
 static bool
-log_is_long(const struct examination *e, struct finding *f)
+check_log(const struct examination *e, struct finding *f)
 {
 	if (e->log_size < LOG_WARNING_MIB * MIB)
 		return false;
@@ -223,7 +240,7 @@ log_is_long(const struct examination *e, struct finding *f)
 /* The first page is read from the disk, not from memory. The descriptor is
  * SQLite's: to open and close one of our own would drop its locks. */
 static bool
-header(const struct examination *e, struct finding *f)
+check_header(const struct examination *e, struct finding *f)
 {
 	static const char magic[] = "SQLite format 3";
 	sqlite3_file *file = NULL;
@@ -234,6 +251,8 @@ header(const struct examination *e, struct finding *f)
 				 &file) != SQLITE_OK ||
 	    file == NULL || file->pMethods == NULL)
 		return false;
+	/* Bytes 16 and 17 are the page size. 65536 is stored as 1; we have
+	 * SQLite's default, 4096. */
 	if (file->pMethods->xRead(file, bytes, sizeof(bytes), 0) == SQLITE_OK)
 		sound = memcmp(bytes, magic, sizeof(magic)) == 0 &&
 			((unsigned char)bytes[16] << 8 |
@@ -255,48 +274,45 @@ header(const struct examination *e, struct finding *f)
 
 /* --- all of it --------------------------------------------------------- */
 
+/* In the order in which they are reported. */
 static check_fn *const checks[] = {
-    room,
-    file_system,
-    file_is_open_to_others,
-    directory_is_open_to_others,
-    log_owner,
-    shared_memory_owner,
-    ports_owner,
-    is_gone,
-    journal,
-    log_is_long,
-    header,
+    check_room,		 check_file_system,
+    check_file_mode,	 check_directory_mode,
+    check_log_owner,	 check_shm_owner,
+    check_sockets_owner, check_gone,
+    check_journal,	 check_log,
+    check_header,
 };
 
 static int
-on_number(void *arg, int n, char **values, char **names)
+examine_on_number(void *arg, int n, char **values, char **names)
 {
 	*(int64_t *)arg = values[0] != NULL ? strtoll(values[0], NULL, 10) : 0;
 	return 0;
 }
 
 static int
-on_text(void *arg, int n, char **values, char **names)
+examine_on_text(void *arg, int n, char **values, char **names)
 {
 	snprintf(arg, sizeof(((struct examination *)arg)->mode), "%s",
 		 values[0] != NULL ? values[0] : "");
 	return 0;
 }
 
+/* Gathers what the checks are about; they only compare. */
 static int
-look(struct examination *e, struct err *err)
+examine_look(struct examination *e, struct err *err)
 {
 	struct tx *tx = e->tx;
 	char path[EXAMINE_TEXT_MAX / 2];
 	struct stat st;
 
-	if (sqlite3_exec(tx->db, "PRAGMA page_size", on_number, &e->page_size,
-			 NULL) != SQLITE_OK ||
-	    sqlite3_exec(tx->db, "PRAGMA page_count", on_number, &e->pages,
-			 NULL) != SQLITE_OK ||
-	    sqlite3_exec(tx->db, "PRAGMA journal_mode", on_text, e->mode,
-			 NULL) != SQLITE_OK)
+	if (sqlite3_exec(tx->db, "PRAGMA page_size", examine_on_number,
+			 &e->page_size, NULL) != SQLITE_OK ||
+	    sqlite3_exec(tx->db, "PRAGMA page_count", examine_on_number,
+			 &e->pages, NULL) != SQLITE_OK ||
+	    sqlite3_exec(tx->db, "PRAGMA journal_mode", examine_on_text,
+			 e->mode, NULL) != SQLITE_OK)
 		return tx_fail(tx, err, "examining");
 	if (stat(tx->path, &e->file) != 0)
 		return err_sys(err, ERR_UNAVAILABLE, "cannot inspect %s",
@@ -317,7 +333,7 @@ examine_run(struct tx *tx, finding_fn *on_finding, void *arg, struct err *err)
 	struct finding f;
 	size_t i;
 
-	if (look(&e, err) != 0)
+	if (examine_look(&e, err) != 0)
 		return -1;
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (checks[i](&e, &f))

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What SQLite says when it fails. */
+/*
+ * What SQLite says when it fails, for the person who has to mend it: what was
+ * tried, on which file, why it failed and what helps. SQLite's own words are
+ * kept for what is not listed here.
+ */
 #include "sqlite/fault.h"
 
 #include <errno.h>
@@ -11,6 +15,8 @@
 
 #define FULL "the disk is full; make room, and work goes on by itself"
 
+/* By primary result code. ERR_UNAVAILABLE may pass, so it is tried again; after
+ * ERR_DATA there is no use in it. */
 static const struct {
 	int status;
 	enum err_code code;
@@ -30,6 +36,8 @@ static const struct {
     {SQLITE_NOMEM, ERR_SYSTEM, "out of memory"},
 };
 
+/* SQLITE_IOERR and SQLITE_CANTOPEN stand for any failed system call: its errno
+ * says more. A full disk shows as either of them on some file systems. */
 static int
 system_error(struct err *err, sqlite3 *db, const char *name, const char *what)
 {
@@ -49,6 +57,7 @@ system_error(struct err *err, sqlite3 *db, const char *name, const char *what)
 int
 fault_set(struct err *err, sqlite3 *db, const char *name, const char *what)
 {
+	/* sqlite3_open_v2() leaves no handle only if memory ran out. */
 	int status = db != NULL ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
 	size_t i;
 
@@ -65,6 +74,8 @@ fault_set(struct err *err, sqlite3 *db, const char *name, const char *what)
 bool
 fault_is_general(int status)
 {
+	/* The listed ones are a statement's own; all else, also what is not
+	 * known here, stops the batch: a job is not failed by mistake. */
 	switch (status & 0xff) {
 	case SQLITE_TOOBIG:
 	case SQLITE_CONSTRAINT:

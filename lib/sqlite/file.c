@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The connection to the database file: opening, transactions, tidiness. */
+/*
+ * The connection to the database file: opening, transactions, tidiness.
+ *
+ * The file is in WAL mode: a commit appends to the log, so readers do not wait
+ * for writers, and one flush of the log makes it durable. Moving the log into
+ * the file (a checkpoint) and giving free pages back happen here rather than
+ * inside a commit, where SQLite would do it, so that no job waits for them.
+ *
+ * Nothing here may open and close the database's path on its own: by POSIX, to
+ * close any descriptor of a file drops all locks that the process has on it.
+ */
 #include "sqlite/file.h"
 
 #include <errno.h>
@@ -14,28 +24,35 @@
 #include <unistd.h>
 
 #include "sqlite/fault.h"
-#include "sqlite/schema.h"
+#include "sqlite/identity.h"
 #include "util/clock.h"
 #include "util/path.h"
 
-/* The log is moved into the file when it has so many pages; when it has so
- * many, readers are waited for. */
+/* The log is moved into the file when it has this many pages, twice SQLite's
+ * default: 8 MiB, which takes some milliseconds. Readers can keep it from being
+ * moved; when it is eight times as long, they are waited for. */
 #define LOG_PAGES 2000
 #define LOG_PAGES_MAX (8 * LOG_PAGES)
-/* What the log file may keep of its size once it was moved. */
+/* What the log file may keep of its size once it was moved: to overwrite it is
+ * cheaper than to grow it again. Four times the length at which it is moved. */
 #define LOG_SIZE "33554432"
-/* Free pages that are kept for what comes, and how many go at a time. */
+/* Free pages that are kept for what comes (8 MiB), and how many go at a time:
+ * few enough that a job which arrives meanwhile does not notice. */
 #define FREE_PAGES 2048
 #define SHRINK "PRAGMA incremental_vacuum(1024)"
-/* Somebody waits for us to end. */
+/* The patience with locks when somebody waits for us to end: less than what
+ * a person or a service manager calls hung. */
 #define HURRY_MS 500
 
 /* --- locks of others --------------------------------------------------- */
 
-/* Others hold the lock for one flush, most of the time: so look again soon
- * first. */
+/*
+ * SQLite's busy handler: nonzero to try again. Others hold the lock for one
+ * flush, most of the time, which is below a millisecond on a good disk: so look
+ * again soon first, and then less often, to leave them the processor.
+ */
 static int
-on_busy(void *arg, int tries)
+file_on_busy(void *arg, int tries)
 {
 	struct tx *tx = arg;
 	int64_t now = clock_mono_ms(), patience;
@@ -50,8 +67,10 @@ on_busy(void *arg, int tries)
 	return 1;
 }
 
+/* After each commit: how long the log is. What is registered here replaces
+ * SQLite's own checkpoint. */
 static int
-on_log(void *arg, sqlite3 *db, const char *schema, int pages)
+file_on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 {
 	struct tx *tx = arg;
 
@@ -61,8 +80,10 @@ on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 
 /* --- opening ----------------------------------------------------------- */
 
+/* For the default place, all directories above it; else only the last one, so
+ * that a mistyped path is an error. */
 static int
-make_dir(struct tx *tx, struct err *err)
+file_make_dir(struct tx *tx, struct err *err)
 {
 	const char *slash = strrchr(tx->path, '/');
 	char *dir = strndup(tx->path, (size_t)(slash - tx->path));
@@ -84,7 +105,7 @@ make_dir(struct tx *tx, struct err *err)
 /* What root makes for a service, in the service's directory, is the service's:
  * it could not open it otherwise. */
 static int
-give_to_owner(const struct tx *tx, int fd)
+file_give_to_owner(const struct tx *tx, int fd)
 {
 	const char *slash = strrchr(tx->path, '/');
 	char *dir = strndup(tx->path, (size_t)(slash - tx->path) + 1);
@@ -104,7 +125,7 @@ give_to_owner(const struct tx *tx, int fd)
  * thread of this process may have on it by then.
  */
 static int
-make_file(const struct tx *tx, struct err *err)
+file_make(const struct tx *tx, struct err *err)
 {
 	char *temporary = NULL;
 	int fd, result = 0;
@@ -115,7 +136,7 @@ make_file(const struct tx *tx, struct err *err)
 		result =
 		    err_sys(err, ERR_UNAVAILABLE, "cannot create %s", tx->path);
 	} else {
-		result = give_to_owner(tx, fd);
+		result = file_give_to_owner(tx, fd);
 		close(fd);
 		if (result != 0 ||
 		    (link(temporary, tx->path) != 0 && errno != EEXIST))
@@ -127,17 +148,22 @@ make_file(const struct tx *tx, struct err *err)
 	return result;
 }
 
+/*
+ * Makes the file if it is not there, or says in plain words what would make
+ * SQLite fail later. A file of another user is refused even if it is writable:
+ * the -wal and -shm files that we made beside it would lock its owner out.
+ */
 static int
-check_file(struct tx *tx, bool *ret_final, struct err *err)
+file_find_or_make(struct tx *tx, bool *ret_final, struct err *err)
 {
 	struct stat st;
 
 	if (stat(tx->path, &st) != 0 && errno == ENOENT) {
-		if (make_dir(tx, err) != 0) {
+		if (file_make_dir(tx, err) != 0) {
 			*ret_final = true;
 			return -1;
 		}
-		return make_file(tx, err);
+		return file_make(tx, err);
 	}
 	if (stat(tx->path, &st) != 0) {
 		*ret_final = errno == EACCES || errno == ENOTDIR;
@@ -165,29 +191,30 @@ check_file(struct tx *tx, bool *ret_final, struct err *err)
 }
 
 static int
-exec(struct tx *tx, const char *sql)
+file_exec(struct tx *tx, const char *sql)
 {
 	return sqlite3_exec(tx->db, sql, NULL, NULL, NULL);
 }
 
 static int
-is_wal(void *arg, int n, char **values, char **names)
+file_is_wal(void *arg, int n, char **values, char **names)
 {
 	*(bool *)arg = values[0] != NULL && strcmp(values[0], "wal") == 0;
 	return 0;
 }
 
-/* The busy handler is not asked while the mode is changed. */
+/* SQLite does not ask the busy handler while it changes the mode, so this loop
+ * does. The mode is the file's: it is there at all times but the first. */
 static int
-set_wal(struct tx *tx, struct err *err)
+file_set_wal(struct tx *tx, struct err *err)
 {
 	bool wal = false;
 	int status, tries = 0;
 
 	do {
 		status = sqlite3_exec(tx->db, "PRAGMA journal_mode = WAL",
-				      is_wal, &wal, NULL);
-	} while ((status & 0xff) == SQLITE_BUSY && on_busy(tx, tries++));
+				      file_is_wal, &wal, NULL);
+	} while ((status & 0xff) == SQLITE_BUSY && file_on_busy(tx, tries++));
 	if (status != SQLITE_OK)
 		return tx_fail(tx, err, "opening");
 	if (!wal)
@@ -198,8 +225,14 @@ set_wal(struct tx *tx, struct err *err)
 	return 0;
 }
 
+/*
+ * Prepares the connection. auto_vacuum has to be set before the first table is
+ * made, and is ignored after it. What is deleted is not overwritten with zeros:
+ * tasks come and go all the time, and the file's mode is what keeps them
+ * private. Temporary tables are small, so they need no file.
+ */
 static int
-set_up(struct tx *tx, struct err *err)
+file_set_up(struct tx *tx, struct err *err)
 {
 	if (sqlite3_db_readonly(tx->db, "main") == 1)
 		return err_set(
@@ -207,23 +240,41 @@ set_up(struct tx *tx, struct err *err)
 		    "%s is read-only; make the file and its directory writable",
 		    tx->name);
 	sqlite3_extended_result_codes(tx->db, 1);
-	sqlite3_busy_handler(tx->db, on_busy, tx);
-	/* A producer does not wait for what a worker does as well. */
+	sqlite3_busy_handler(tx->db, file_on_busy, tx);
+	/* A producer, which may be short-lived, does not checkpoint when it
+	 * ends: a worker does it as well. */
 	sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
 			  (int)!tx->worker, NULL);
-	if (exec(tx, "PRAGMA auto_vacuum = INCREMENTAL;"
-		     "PRAGMA synchronous = FULL;"
-		     "PRAGMA secure_delete = OFF;"
-		     "PRAGMA temp_store = MEMORY;"
-		     "PRAGMA cache_size = -4000;"
-		     "PRAGMA journal_size_limit = " LOG_SIZE) != SQLITE_OK)
+	if (file_exec(tx, "PRAGMA auto_vacuum = INCREMENTAL;"
+			  "PRAGMA synchronous = FULL;"
+			  "PRAGMA secure_delete = OFF;"
+			  "PRAGMA temp_store = MEMORY;"
+			  "PRAGMA cache_size = -4000;"
+			  "PRAGMA journal_size_limit = " LOG_SIZE) != SQLITE_OK)
 		return tx_fail(tx, err, "opening");
-	if (set_wal(tx, err) != 0)
+	if (file_set_wal(tx, err) != 0)
 		return -1;
 	/* It also turns the automatic checkpoint off. */
-	sqlite3_wal_hook(tx->db, on_log, tx);
-	tx->sync = STORE_NOW;
+	sqlite3_wal_hook(tx->db, file_on_log, tx);
+	tx->sync = DATABASE_NOW;
 	return 0;
+}
+
+/* Makes of the open file what its user wants to find in it. Without a
+ * description (schedules), the file is only marked as ours: the user makes its
+ * own tables, and those of the queues are made when the store opens it. */
+static int
+file_prepare(struct tx *tx, struct err *err)
+{
+	const struct description *d = tx->description;
+
+	if (d == NULL)
+		return identity_claim(tx->db, tx->name, err);
+	if (d->prepare(tx->db, tx->name, tx->on_upgrade, tx->on_upgrade_arg,
+		       err) != 0)
+		return -1;
+	tx->statements = calloc(d->n_statements, sizeof(sqlite3_stmt *));
+	return tx->statements != NULL ? 0 : err_nomem(err);
 }
 
 int
@@ -231,16 +282,15 @@ file_open(struct tx *tx, bool *ret_final, struct err *err)
 {
 	*ret_final = false;
 	tx->gone = false;
-	if (check_file(tx, ret_final, err) != 0)
+	if (file_find_or_make(tx, ret_final, err) != 0)
 		return -1;
 	if (sqlite3_open_v2(tx->path, &tx->db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
 		tx_fail(tx, err, "opening");
-	else if (set_up(tx, err) == 0 &&
-		 schema_prepare(tx->db, tx->name, tx->on_upgrade,
-				tx->on_upgrade_arg, err) == 0)
+	else if (file_set_up(tx, err) == 0 && file_prepare(tx, err) == 0)
 		return 0;
+	/* Only a person can mend these; all else may pass. */
 	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
 	file_close(tx);
 	return -1;
@@ -251,10 +301,11 @@ file_close(struct tx *tx)
 {
 	size_t i;
 
-	for (i = 0; i < SQL_COUNT; i++) {
+	for (i = 0; tx->statements != NULL && i < tx->description->n_statements;
+	     i++)
 		sqlite3_finalize(tx->statements[i]);
-		tx->statements[i] = NULL;
-	}
+	free(tx->statements);
+	tx->statements = NULL;
 	sqlite3_close(tx->db);
 	tx->db = NULL;
 }
@@ -271,9 +322,13 @@ file_is_gone(const struct tx *tx)
 
 /* --- transactions ------------------------------------------------------ */
 
-/* Costs a system call: little beside a transaction. */
+/*
+ * A file that was deleted or replaced can still be written, and all of it is
+ * lost when the last process closes it: so nothing is written into it any more.
+ * To look costs a system call: little beside a transaction.
+ */
 static int
-check_place(struct tx *tx, struct err *err)
+file_check_place(struct tx *tx, struct err *err)
 {
 	if (!file_is_gone(tx))
 		return 0;
@@ -286,22 +341,25 @@ check_place(struct tx *tx, struct err *err)
 }
 
 int
-file_begin(struct tx *tx, bool writes, enum store_sync sync, struct err *err)
+file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 {
-	const bool flush = sync == STORE_NOW;
+	const bool flush = sync == DATABASE_NOW;
 
-	if (writes && check_place(tx, err) != 0)
+	/* Readers may go on with what they see. */
+	if (writes && file_check_place(tx, err) != 0)
 		return -1;
 	/* Can only be changed between transactions. */
-	if (writes && flush != (tx->sync == STORE_NOW)) {
-		if (exec(tx, flush
-				 ? "PRAGMA synchronous = FULL"
-				 : "PRAGMA synchronous = NORMAL") != SQLITE_OK)
+	if (writes && flush != (tx->sync == DATABASE_NOW)) {
+		if (file_exec(tx, flush ? "PRAGMA synchronous = FULL"
+					: "PRAGMA synchronous = NORMAL") !=
+		    SQLITE_OK)
 			return tx_fail(tx, err, "beginning");
 		tx->sync = sync;
 	}
+	/* A writer takes the lock at once: a transaction that began as a reader
+	 * could fail when it first writes, whatever its patience. */
 	tx->n_wakes = 0;
-	if (exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
+	if (file_exec(tx, writes ? "BEGIN IMMEDIATE" : "BEGIN") != SQLITE_OK)
 		return tx_fail(tx, err, "beginning");
 	/* Not before the lock is there: it may have taken a while. */
 	tx->now_ms = clock_wall_us() / 1000;
@@ -313,17 +371,19 @@ file_wake(struct tx *tx)
 {
 	size_t i;
 
-	if (tx->n_wakes > 0 && port_open_dir(&tx->port, tx->path, NULL) != 0)
+	/* Without the directory there is nobody to wake. */
+	if (tx->n_wakes > 0 &&
+	    wake_socket_open_dir(&tx->socket, tx->path, NULL) != 0)
 		return;
 	for (i = 0; i < tx->n_wakes; i++)
-		port_wake(&tx->port, tx->wakes[i]);
+		wake_socket_wake(&tx->socket, tx->wakes[i]);
 }
 
 int
 file_commit(struct tx *tx, struct err *err)
 {
 	file_wake(tx);
-	if (exec(tx, "COMMIT") == SQLITE_OK)
+	if (file_exec(tx, "COMMIT") == SQLITE_OK)
 		return 0;
 	return tx_fail(tx, err, "committing");
 }
@@ -333,11 +393,12 @@ file_rollback(struct tx *tx)
 {
 	size_t i;
 
-	for (i = 0; i < SQL_COUNT; i++)
+	/* A statement that still shows rows keeps the transaction open. */
+	for (i = 0; i < tx->description->n_statements; i++)
 		sqlite3_reset(tx->statements[i]);
-	/* SQLite may have done it itself. */
+	/* SQLite rolls back by itself after some failures, a full disk say. */
 	if (!sqlite3_get_autocommit(tx->db))
-		exec(tx, "ROLLBACK");
+		file_exec(tx, "ROLLBACK");
 }
 
 bool
@@ -359,11 +420,11 @@ file_checkpoint(struct tx *tx, bool all)
 		return;
 	/* If it fails now, the next one will see to it. */
 	sqlite3_wal_checkpoint_v2(tx->db, NULL, mode, NULL, NULL);
-	tx->log_pages = 0; /* the next commit tells anew */
+	tx->log_pages = 0; /* the next commit sets it again */
 }
 
 static int
-on_number(void *arg, int n, char **values, char **names)
+file_on_number(void *arg, int n, char **values, char **names)
 {
 	*(long *)arg = values[0] != NULL ? strtol(values[0], NULL, 10) : 0;
 	return 0;
@@ -374,10 +435,12 @@ file_shrink(struct tx *tx)
 {
 	long free_pages = 0, pages = 0;
 
-	sqlite3_exec(tx->db, "PRAGMA freelist_count", on_number, &free_pages,
-		     NULL);
-	sqlite3_exec(tx->db, "PRAGMA page_count", on_number, &pages, NULL);
+	sqlite3_exec(tx->db, "PRAGMA freelist_count", file_on_number,
+		     &free_pages, NULL);
+	sqlite3_exec(tx->db, "PRAGMA page_count", file_on_number, &pages, NULL);
+	/* A quarter of the file: a queue that fills and empties every day keeps
+	 * the pages that it needs every day. */
 	if (free_pages < FREE_PAGES || free_pages < pages / 4)
 		return false;
-	return exec(tx, SHRINK) == SQLITE_OK;
+	return file_exec(tx, SHRINK) == SQLITE_OK;
 }

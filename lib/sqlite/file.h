@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sqlite/port.h"
-#include "sqlite/schema.h"
-#include "sqlite/store.h"
+#include "sqlite/database.h"
+#include "sqlite/description.h"
 #include "sqlite/tx.h"
+#include "sqlite/wake_socket.h"
 #include "util/clock.h"
 
 struct sqlite3;
@@ -24,20 +24,23 @@ struct tx {
 	const char *path;
 	const char *name;   /* for messages */
 	bool default_place; /* make the directory, and what is above it */
-	bool worker;	    /* as in struct store_options */
-	schema_upgrade_fn *on_upgrade; /* see schema.h */
+	bool worker;	    /* as in struct database_options */
+	/* NULL: the owner of the connection makes its own tables and
+	 * statements, and uses none of tx.h's. */
+	const struct description *description;
+	description_upgrade_fn *on_upgrade; /* with a description */
 	void *on_upgrade_arg;
 	int64_t timeout_ms; /* for locks */
 	int64_t waiting_since_ms;
-	atomic_bool hurry;    /* somebody waits for the end: little patience */
-	enum store_sync sync; /* the mode the connection is in */
-	int log_pages;	      /* of the write-ahead log */
-	bool gone;	      /* see file_is_gone(); nothing is written then */
-	int64_t now_ms;	      /* wall clock */
-	struct port port;
-	char (*wakes)[PORT_NAME_LEN + 1];
+	atomic_bool hurry; /* somebody waits for the end: little patience */
+	enum database_sync sync; /* the mode the connection is in */
+	int log_pages;		 /* of the write-ahead log */
+	bool gone;	/* see file_is_gone(); nothing is written then */
+	int64_t now_ms; /* wall clock */
+	struct wake_socket socket;
+	char (*wakes)[WAKE_SOCKET_NAME_LEN + 1];
 	size_t n_wakes, cap_wakes;
-	struct sqlite3_stmt *statements[SQL_COUNT];
+	struct sqlite3_stmt **statements; /* as many as are described */
 };
 
 /* Opens the file; 0, or -1 with *err. *ret_final: there is no use in trying
@@ -50,7 +53,7 @@ void file_close(struct tx *tx);
 bool file_is_gone(const struct tx *tx);
 
 /* Begins and ends a transaction. file_commit() sends the wake-ups first. */
-int file_begin(struct tx *tx, bool writes, enum store_sync sync,
+int file_begin(struct tx *tx, bool writes, enum database_sync sync,
 	       struct err *err);
 int file_commit(struct tx *tx, struct err *err);
 void file_rollback(struct tx *tx);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The database's I/O thread: takes jobs, runs them together, hands them back.
+/*
+ * The database's I/O thread: takes jobs, runs them together, hands them back.
+ *
+ * It is the only place where a task's way through the embedded store meets the
+ * disk. A batch is one transaction: either all of its jobs are answered with a
+ * commit, or it is rolled back and none of them happened.
  */
 #include "sqlite/io.h"
 
@@ -9,99 +14,107 @@
 #include "util/clock.h"
 
 /* One transaction takes no more than this, so that its answers do not wait for
- * too much else. */
+ * too much else: a thousand rows are some milliseconds, about one flush of a
+ * disk. */
 #define BATCH_ROWS 1000
 #define BATCH_BYTES (4u << 20)
-/* Before the next try: with jobs that must succeed, and to open the file. */
+/* Before the next try: with jobs that must succeed, and to open the file. The
+ * first is short, since a lock or a full disk may be over at any moment and
+ * tasks wait for it; what keeps a file from opening takes a person. */
 #define HELD_MS 100
 #define REOPEN_MS 1000
-/* After so long without work, what is to be on disk soon is flushed, and the
- * file is tidied up. */
+/* This long after a commit, what is to be on disk soon is flushed, and the file
+ * is tidied up: it bounds what a power cut can take back. */
 #define SOON_MS 1000
 
 /* --- answers ----------------------------------------------------------- */
 
-/* Lock held. */
+/* Lock held. One write until the loop has read it: `signalled` keeps a thousand
+ * answers from costing a thousand system calls. */
 void
-io_tell_loop(struct store *s)
+io_tell_loop(struct database *db)
 {
 	static const uint64_t one = 1;
 
-	if (!s->signalled && write(s->event_fd, &one, sizeof(one)) >= 0)
-		s->signalled = true;
+	if (!db->signalled && write(db->event_fd, &one, sizeof(one)) >= 0)
+		db->signalled = true;
 }
 
-/* Lock held. */
+/* Lock held. `err` NULL: the job was committed. The loop calls job->done; the
+ * user that leaves meanwhile waits until the count is 0. */
 static void
-hand_back(struct store *s, struct store_job *job, const struct err *err)
+io_hand_back(struct database *db, struct database_job *job,
+	     const struct err *err)
 {
 	job->err.code = ERR_NONE;
 	if (err != NULL)
 		job->err = *err;
 	if (--job->user->under_way == 0)
-		pthread_cond_broadcast(&s->left);
+		pthread_cond_broadcast(&db->left);
 	job->place = IN_DONE;
-	TAILQ_INSERT_TAIL(&s->done, job, link);
-	io_tell_loop(s);
+	TAILQ_INSERT_TAIL(&db->done, job, link);
+	io_tell_loop(db);
 }
 
-/* Lock held. */
+/* Lock held. The job waits for the next try; it is no longer under way, so its
+ * user can leave, which drops it. */
 static void
-keep(struct store *s, struct store_job *job)
+io_keep(struct database *db, struct database_job *job)
 {
 	job->place = IN_HELD;
-	TAILQ_INSERT_TAIL(&s->held, job, link);
+	TAILQ_INSERT_TAIL(&db->held, job, link);
 	if (--job->user->under_way == 0)
-		pthread_cond_broadcast(&s->left);
+		pthread_cond_broadcast(&db->left);
 }
 
 /* Lock held. The jobs of `list` failed: answers them, or keeps them. */
 static void
-fail(struct store *s, struct store_jobs *list, const struct err *why)
+io_fail(struct database *db, struct database_jobs *list, const struct err *why)
 {
-	struct store_job *job;
+	struct database_job *job;
 
 	while ((job = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, job, link);
 		if (job->must && !job->user->leaving)
-			keep(s, job);
+			io_keep(db, job);
 		else
-			hand_back(s, job, why);
+			io_hand_back(db, job, why);
 	}
 }
 
 /* Lock held. Said once, until something succeeds. */
 static void
-complain(struct store *s, const struct err *why)
+io_complain(struct database *db, const struct err *why)
 {
-	if (!s->troubled) {
-		s->troubled = true;
-		s->trouble = *why;
-		s->troubles++;
-		io_tell_loop(s);
+	if (!db->troubled) {
+		db->troubled = true;
+		db->trouble = *why;
+		db->troubles++;
+		io_tell_loop(db);
 	}
-	s->held_until_ms = clock_mono_ms() + HELD_MS;
+	db->held_until_ms = clock_mono_ms() + HELD_MS;
 }
 
-/* Lock held. */
+/* Lock held. `changes` has each user told once of each change. */
 static void
-enter_state(struct store *s, enum state state, const struct err *why)
+io_enter_state(struct database *db, enum state state, const struct err *why)
 {
-	s->state = state;
+	db->state = state;
 	if (why != NULL)
-		s->why = *why;
-	s->changes++;
-	io_tell_loop(s);
+		db->why = *why;
+	db->changes++;
+	io_tell_loop(db);
 }
 
 /* --- batches ----------------------------------------------------------- */
 
-/* Lock held. */
+/* Lock held. Moves jobs into the batch up to its limits, but always one: a job
+ * that is larger than a batch runs alone. */
 static void
-take(struct store_jobs *from, struct store_jobs *batch, size_t *rows,
-     size_t *bytes)
+io_take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
+	size_t *bytes)
 {
-	struct store_job *job;
+	struct database_job *job;
 
 	while ((job = TAILQ_FIRST(from)) != NULL &&
 	       (TAILQ_EMPTY(batch) ||
@@ -116,11 +129,17 @@ take(struct store_jobs *from, struct store_jobs *batch, size_t *rows,
 	}
 }
 
+/*
+ * Runs all jobs of a batch in one transaction. It is as safe as the job that
+ * asks for most, and takes the writers' lock if any of them writes. 0, or -1
+ * with *err: the caller has to roll back.
+ */
 static int
-run_batch(struct store *s, const struct store_jobs *batch, struct err *err)
+io_run_batch(struct database *db, const struct database_jobs *batch,
+	     struct err *err)
 {
-	enum store_sync sync = STORE_LATER;
-	struct store_job *job;
+	enum database_sync sync = DATABASE_LATER;
+	struct database_job *job;
 	bool writes = false;
 
 	TAILQ_FOREACH (job, batch, link) {
@@ -128,202 +147,217 @@ run_batch(struct store *s, const struct store_jobs *batch, struct err *err)
 		if (job->sync > sync)
 			sync = job->sync;
 	}
-	if (file_begin(&s->tx, writes, sync, err) != 0)
+	if (file_begin(&db->tx, writes, sync, err) != 0)
 		return -1;
 	TAILQ_FOREACH (job, batch, link)
-		if (job->run(job, &s->tx, err) != 0)
+		if (job->run(job, &db->tx, err) != 0)
 			return -1;
-	if (file_commit(&s->tx, err) != 0)
+	if (file_commit(&db->tx, err) != 0)
 		return -1;
-	if (sync != STORE_LATER) {
-		s->unflushed = sync == STORE_SOON;
-		if (s->soon_ms == 0)
-			s->soon_ms = clock_mono_ms() + SOON_MS;
+	if (sync != DATABASE_LATER) {
+		db->unflushed = sync == DATABASE_SOON;
+		if (db->soon_ms == 0)
+			db->soon_ms = clock_mono_ms() + SOON_MS;
 	}
 	return 0;
 }
 
 /* Lock held. The batch ended: err is NULL or says why. */
 static void
-end_batch(struct store *s, struct store_jobs *batch, const struct err *err)
+io_end_batch(struct database *db, struct database_jobs *batch,
+	     const struct err *err)
 {
-	struct store_job *job;
+	struct database_job *job;
 
 	if (err != NULL) {
-		if (!s->tx.gone) /* that is a state of its own */
-			complain(s, err);
-		fail(s, batch, err);
+		if (!db->tx.gone) /* that is a state of its own */
+			io_complain(db, err);
+		io_fail(db, batch, err);
 		return;
 	}
-	s->troubled = false;
+	db->troubled = false;
 	while ((job = TAILQ_FIRST(batch)) != NULL) {
 		TAILQ_REMOVE(batch, job, link);
-		hand_back(s, job, NULL);
+		io_hand_back(db, job, NULL);
 	}
 }
 
-/* Finds out which of them it was, and lets the others pass. */
+/* After a failure that is one job's own, such as a constraint: each has a
+ * transaction of its own, so only that job fails. */
 static void
-run_one_by_one(struct store *s, struct store_jobs *batch)
+io_run_one_by_one(struct database *db, struct database_jobs *batch)
 {
-	struct store_jobs single = TAILQ_HEAD_INITIALIZER(single);
-	struct store_job *job;
+	struct database_jobs single = TAILQ_HEAD_INITIALIZER(single);
+	struct database_job *job;
 	struct err err;
 	int result;
 
 	while ((job = TAILQ_FIRST(batch)) != NULL) {
 		TAILQ_REMOVE(batch, job, link);
 		TAILQ_INSERT_TAIL(&single, job, link);
-		if ((result = run_batch(s, &single, &err)) != 0)
-			file_rollback(&s->tx);
-		pthread_mutex_lock(&s->lock);
-		end_batch(s, &single, result == 0 ? NULL : &err);
-		pthread_mutex_unlock(&s->lock);
+		if ((result = io_run_batch(db, &single, &err)) != 0)
+			file_rollback(&db->tx);
+		pthread_mutex_lock(&db->lock);
+		io_end_batch(db, &single, result == 0 ? NULL : &err);
+		pthread_mutex_unlock(&db->lock);
 	}
 }
 
-/* Lock held, but not while it works. */
+/* Lock held, but not while it works. Held jobs first: they are older than what
+ * is in the queue. */
 static void
-work(struct store *s)
+io_work(struct database *db)
 {
-	struct store_jobs batch = TAILQ_HEAD_INITIALIZER(batch);
+	struct database_jobs batch = TAILQ_HEAD_INITIALIZER(batch);
 	size_t rows = 0, bytes = 0;
 	bool general = true;
 	struct err err;
 	int result;
 
-	if (clock_mono_ms() >= s->held_until_ms)
-		take(&s->held, &batch, &rows, &bytes);
-	take(&s->queue, &batch, &rows, &bytes);
-	pthread_mutex_unlock(&s->lock);
-	if ((result = run_batch(s, &batch, &err)) != 0) {
-		general = file_failure_is_general(&s->tx);
-		file_rollback(&s->tx);
+	if (clock_mono_ms() >= db->held_until_ms)
+		io_take(&db->held, &batch, &rows, &bytes);
+	io_take(&db->queue, &batch, &rows, &bytes);
+	pthread_mutex_unlock(&db->lock);
+	if ((result = io_run_batch(db, &batch, &err)) != 0) {
+		general = file_failure_is_general(&db->tx);
+		file_rollback(&db->tx);
 	}
 	if (!general)
-		run_one_by_one(s, &batch);
-	pthread_mutex_lock(&s->lock);
-	s->port_made = s->tx.port.fd >= 0;
+		io_run_one_by_one(db, &batch);
+	pthread_mutex_lock(&db->lock);
+	/* Some job may have been the first to ask for the wake socket. */
+	db->socket_made = db->tx.socket.fd >= 0;
 	if (general)
-		end_batch(s, &batch, result == 0 ? NULL : &err);
-	pthread_mutex_unlock(&s->lock);
-	if (s->tx.gone)
-		file_close(&s->tx);
+		io_end_batch(db, &batch, result == 0 ? NULL : &err);
+	pthread_mutex_unlock(&db->lock);
+	/* A file that is gone is closed, and what would go into it is lost:
+	 * jobs fail from now on rather than succeed in vain. */
+	if (db->tx.gone)
+		file_close(&db->tx);
 	else
-		file_checkpoint(&s->tx, false);
-	pthread_mutex_lock(&s->lock);
-	if (s->tx.gone)
-		enter_state(s, REFUSED, &err);
+		file_checkpoint(&db->tx, false);
+	pthread_mutex_lock(&db->lock);
+	if (db->tx.gone)
+		io_enter_state(db, REFUSED, &err);
 }
 
-/* Lock held, but not while it works. */
+/*
+ * Lock held, but not while it works. The checkpoint flushes the log, so it is
+ * what puts DATABASE_SOON on disk. If many pages are free, some are given back
+ * now and some with the next turn, so that jobs do not wait for all of them.
+ */
 static void
-tidy(struct store *s)
+io_tidy(struct database *db)
 {
 	bool more;
 
-	s->soon_ms = 0;
-	pthread_mutex_unlock(&s->lock);
-	file_checkpoint(&s->tx, s->unflushed);
-	s->unflushed = false;
-	more = file_shrink(&s->tx);
-	pthread_mutex_lock(&s->lock);
+	db->soon_ms = 0;
+	pthread_mutex_unlock(&db->lock);
+	file_checkpoint(&db->tx, db->unflushed);
+	db->unflushed = false;
+	more = file_shrink(&db->tx);
+	pthread_mutex_lock(&db->lock);
 	if (more)
-		s->soon_ms = clock_mono_ms() + SOON_MS;
+		db->soon_ms = clock_mono_ms() + SOON_MS;
 }
 
-/* Whoever waits for the file learns why; jobs wait on, too. */
+/* Users learn why the file is not open yet. */
 void
-io_on_upgrade(const struct err *what, void *store)
+io_on_upgrade(const struct err *what, void *database)
 {
-	struct store *s = store;
+	struct database *db = database;
 
-	pthread_mutex_lock(&s->lock);
-	enter_state(s, DOWN, what);
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&db->lock);
+	io_enter_state(db, DOWN, what);
+	pthread_mutex_unlock(&db->lock);
 }
 
-/* Lock held, but not while it works. */
+/* Lock held, but not while it works. The state says how it went; after a
+ * failure that is not final, REOPEN_MS pass before the next try. */
 static void
-reopen(struct store *s)
+io_reopen(struct database *db)
 {
 	bool final = false;
 	struct err err;
 	int result;
 
-	pthread_mutex_unlock(&s->lock);
-	result = file_open(&s->tx, &final, &err);
-	pthread_mutex_lock(&s->lock);
-	s->reopen_ms = clock_mono_ms() + REOPEN_MS;
+	pthread_mutex_unlock(&db->lock);
+	result = file_open(&db->tx, &final, &err);
+	pthread_mutex_lock(&db->lock);
+	db->reopen_ms = clock_mono_ms() + REOPEN_MS;
 	if (result == 0)
-		enter_state(s, UP, NULL);
+		io_enter_state(db, UP, NULL);
 	else
-		enter_state(s, final ? REFUSED : DOWN, &err);
+		io_enter_state(db, final ? REFUSED : DOWN, &err);
 }
 
 /* Lock held. Sleeps until there is work, or until a time (0: for ever). */
 static void
-sleep_until(struct store *s, int64_t until_ms)
+io_sleep_until(struct database *db, int64_t until_ms)
 {
 	struct timespec at;
 
 	if (until_ms == 0) {
-		pthread_cond_wait(&s->work, &s->lock);
+		pthread_cond_wait(&db->work, &db->lock);
 		return;
 	}
 	at = (struct timespec){.tv_sec = until_ms / 1000,
 			       .tv_nsec = until_ms % 1000 * 1000000};
-	pthread_cond_timedwait(&s->work, &s->lock, &at);
+	pthread_cond_timedwait(&db->work, &db->lock, &at);
 }
 
-/* Lock held. One turn while the file is not open. */
+/* Lock held. One turn while the file is not open. Until the first try has
+ * ended jobs wait, since most of the time it succeeds at once. */
 static void
-turn_closed(struct store *s)
+turn_closed(struct database *db)
 {
-	if (s->state != OPENING)
-		fail(s, &s->queue, &s->why);
-	if (s->state == REFUSED)
-		sleep_until(s, 0);
-	else if (s->state == OPENING || clock_mono_ms() >= s->reopen_ms)
-		reopen(s);
+	if (db->state != OPENING)
+		io_fail(db, &db->queue, &db->why);
+	if (db->state == REFUSED)
+		io_sleep_until(db, 0);
+	else if (db->state == OPENING || clock_mono_ms() >= db->reopen_ms)
+		io_reopen(db);
 	else
-		sleep_until(s, s->reopen_ms);
+		io_sleep_until(db, db->reopen_ms);
 }
 
-/* Lock held. One turn while it is. */
+/* Lock held. One turn while it is: work goes before tidying up, which goes
+ * before sleep. */
 static void
-turn_open(struct store *s)
+turn_open(struct database *db)
 {
-	int64_t now = clock_mono_ms(), until = s->soon_ms;
+	int64_t now = clock_mono_ms(), until = db->soon_ms;
 
-	if (!TAILQ_EMPTY(&s->queue) ||
-	    (!TAILQ_EMPTY(&s->held) && now >= s->held_until_ms)) {
-		work(s);
+	if (!TAILQ_EMPTY(&db->queue) ||
+	    (!TAILQ_EMPTY(&db->held) && now >= db->held_until_ms)) {
+		io_work(db);
 		return;
 	}
 	if (until != 0 && now >= until) {
-		tidy(s);
+		io_tidy(db);
 		return;
 	}
-	if (!TAILQ_EMPTY(&s->held) && (until == 0 || s->held_until_ms < until))
-		until = s->held_until_ms;
-	sleep_until(s, until);
+	if (!TAILQ_EMPTY(&db->held) &&
+	    (until == 0 || db->held_until_ms < until))
+		until = db->held_until_ms;
+	io_sleep_until(db, until);
 }
 
 void *
 io_thread(void *arg)
 {
-	struct store *s = arg;
+	struct database *db = arg;
 
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		if (s->state == UP)
-			turn_open(s);
+	pthread_mutex_lock(&db->lock);
+	while (!db->stopping) {
+		if (db->state == UP)
+			turn_open(db);
 		else
-			turn_closed(s);
+			turn_closed(db);
 	}
-	pthread_mutex_unlock(&s->lock);
-	file_close(&s->tx);
-	port_done(&s->tx.port);
+	pthread_mutex_unlock(&db->lock);
+	/* The loop has let go of the socket's descriptor: database_end(). */
+	file_close(&db->tx);
+	wake_socket_done(&db->tx.socket);
 	return NULL;
 }

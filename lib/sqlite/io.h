@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store, as its two files see it: store.c is the loop's side, io.c the I/O
- * thread.
+ * The database, as its two files see it: database.c is the loop's side, io.c
+ * the I/O thread.
  *
- * The lock guards all of struct store below it. The thread holds it only to
- * take jobs and to hand them back; `tx` is the thread's alone, but for the
- * port's descriptor, which the loop may read once `port_made` says that it is
- * there. A job is in `queue`, then under way, then in `done`; one that must
- * succeed and did not is in `held` until the next try.
+ * The lock guards all of struct database below it. The thread holds it only to
+ * take jobs and to hand them back; `tx` is the thread's alone, but for the wake
+ * socket's descriptor, which the loop may read once `socket_made` is set. A job
+ * is in `queue`, then under way, then in `done`; one that must succeed and did
+ * not is in `held` until the next try.
  */
 #ifndef SQLITE_IO_H
 #define SQLITE_IO_H
@@ -18,14 +18,20 @@
 
 struct event;
 
+/* Which list a job is in; UNDER_WAY: in a batch of the thread's. */
 enum place { NOWHERE, IN_QUEUE, UNDER_WAY, IN_HELD, IN_DONE };
+/*
+ * OPENING: not tried yet, jobs wait. UP: open. DOWN: could not be opened, or is
+ * being upgraded: jobs fail, and it is tried again. REFUSED: for good, until
+ * the program starts again; jobs fail.
+ */
 enum state { OPENING, UP, DOWN, REFUSED };
 
-struct store {
-	LIST_ENTRY(store) link;
+struct database {
+	LIST_ENTRY(database) link;
 	struct event_base *base;
 	struct event *event;	  /* answers are there */
-	struct event *port_event; /* this process was woken */
+	struct event *wake_event; /* this process was woken */
 	int event_fd;
 	char *name; /* the URL */
 	char *path; /* within it */
@@ -37,8 +43,8 @@ struct store {
 
 	pthread_mutex_t lock;
 	pthread_cond_t work, left;
-	LIST_HEAD(, store_user) users;
-	struct store_jobs queue, held, done;
+	LIST_HEAD(, database_user) users;
+	struct database_jobs queue, held, done;
 	int64_t held_until_ms, reopen_ms, soon_ms; /* 0: none */
 	bool stopping;
 	bool signalled;
@@ -48,14 +54,14 @@ struct store {
 	struct err trouble;
 	unsigned int troubles;
 	bool troubled; /* and nothing succeeded since */
-	bool port_made;
+	bool socket_made;
 };
 
 /* The thread; ends when `stopping` is set, and closes the file. */
 void *io_thread(void *arg);
 /* From the thread, while it opens the file. */
-void io_on_upgrade(const struct err *what, void *store);
+void io_on_upgrade(const struct err *what, void *database);
 /* Lock held. Has the loop look at what there is. */
-void io_tell_loop(struct store *s);
+void io_tell_loop(struct database *db);
 
 #endif

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sqlite/schema.h"
 #include "sqlite/shim.h"
+#include "store/sqlite/schema.h"
 #include "store/stage.h"
 #include "suite.h"
 #include "util/clock.h"

@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-#include "sqlite/schema.h"
+#include "store/sqlite/schema.h"
 #include "store/stage.h"
 #include "suite.h"
 

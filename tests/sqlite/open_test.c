@@ -9,8 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sqlite/schema.h"
+#include "schedules/schedules.h"
 #include "sqlite/shim.h"
+#include "store/sqlite/schema.h"
 #include "store/stage.h"
 #include "suite.h"
 
@@ -191,6 +192,119 @@ START_TEST(a_read_only_file_is_said_to_be_one)
 }
 END_TEST
 
+/* Schedules keep their tables in the same file. */
+static struct schedules *
+open_schedules(struct err *err)
+{
+	const struct schedules_options options = {.url = w.url};
+	struct schedules *s = schedules_open(&options, err);
+
+	ck_assert_msg(s != NULL, "%s", err->msg);
+	return s;
+}
+
+START_TEST(a_file_that_schedules_opened_first_is_ours_and_gets_the_queues)
+{
+	struct err err = ERR_INIT;
+	struct schedules *s;
+	struct party *worker;
+
+	stage_open(&w, KIND_SQLITE);
+	s = open_schedules(&err);
+	ck_assert_msg(schedules_connect(s, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(stage_sql(&w, "PRAGMA application_id"), 1181501298);
+	ck_assert_int_eq(stage_sql(&w, "PRAGMA user_version"), 0);
+
+	worker = party_open(&w, "host:a");
+	ck_assert_int_eq(stage_sql(&w, "PRAGMA user_version"),
+			 schema_version());
+	ck_assert_int_eq(party_submit(worker, "1", "[1]", 0, 0), ERR_NONE);
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->n_claims == 1);
+	ck_assert_msg(schedules_farewell(s, "nobody", &err) == 0, "%s",
+		      err.msg);
+	party_close(worker);
+	schedules_close(s);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(schedules_open_a_file_of_the_queues_and_leave_its_version_alone)
+{
+	struct err err = ERR_INIT;
+	struct schedules *s;
+
+	stage_open(&w, KIND_SQLITE);
+	party_close(party_open(&w, NULL));
+	s = open_schedules(&err);
+	ck_assert_msg(schedules_connect(s, &err) == 0, "%s", err.msg);
+	schedules_close(s);
+	ck_assert_int_eq(stage_sql(&w, "PRAGMA user_version"),
+			 schema_version());
+	party_close(party_open(&w, NULL));
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(schedules_refuse_the_database_of_another_program)
+{
+	struct err err = ERR_INIT;
+	struct schedules *s;
+
+	stage_open(&w, KIND_SQLITE);
+	run_sql(stage_path(&w), "CREATE TABLE bookmarks (url TEXT)");
+	s = open_schedules(&err);
+	ck_assert_int_ne(schedules_connect(s, &err), 0);
+	ck_assert_int_eq(err.code, ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(err.msg, "another program"));
+	schedules_close(s);
+	ck_assert_int_eq(stage_sql(&w, "PRAGMA application_id"), 0);
+	stage_close(&w);
+}
+END_TEST
+
+/* A child's exit status: 0 if the file was opened. */
+static int
+connect_schedules(void)
+{
+	struct err err = ERR_INIT;
+	struct schedules *s = open_schedules(&err);
+	int result = schedules_connect(s, &err);
+
+	if (result != 0)
+		fprintf(stderr, "%s\n", err.msg);
+	schedules_close(s);
+	return result == 0 ? 0 : 1;
+}
+
+/* Not one of them takes a file that another one is making for a stranger's. */
+START_TEST(processes_that_make_the_file_at_the_same_time_all_open_it)
+{
+	enum { ROUNDS = 5, CHILDREN = 4 };
+	struct party *p;
+	int round, i, status;
+
+	stage_open(&w, KIND_SQLITE);
+	for (round = 0; round < ROUNDS; round++) {
+		snprintf(w.url, sizeof(w.url), "sqlite://%s/%d.db", w.dir,
+			 round);
+		for (i = 0; i < CHILDREN; i++)
+			if (fork() == 0)
+				_exit(connect_schedules());
+		p = party_open(&w, NULL);
+		ck_assert_msg(!p->refused, "%s", p->why.msg);
+		party_close(p);
+		for (i = 0; i < CHILDREN; i++) {
+			ck_assert_int_gt(wait(&status), 0);
+			ck_assert_int_eq(status, 0);
+		}
+		ck_assert_int_eq(stage_sql(&w, "PRAGMA user_version"),
+				 schema_version());
+	}
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("sqlite-open")
 {
 	TEST(directory_and_file_are_made_for_their_owner_only);
@@ -201,4 +315,8 @@ SUITE("sqlite-open")
 	TEST(a_newer_schema_is_refused_with_both_numbers);
 	TEST(a_file_of_another_user_is_refused);
 	TEST(a_read_only_file_is_said_to_be_one);
+	TEST(a_file_that_schedules_opened_first_is_ours_and_gets_the_queues);
+	TEST(schedules_open_a_file_of_the_queues_and_leave_its_version_alone);
+	TEST(schedules_refuse_the_database_of_another_program);
+	TEST(processes_that_make_the_file_at_the_same_time_all_open_it);
 }

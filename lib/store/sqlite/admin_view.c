@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: tasks in pages. */
+/*
+ * The SQLite broker: tasks in pages.
+ *
+ * The I/O thread copies rows with their texts into the page; the loop then
+ * makes the items, which point into those texts. A cursor is the sort key of
+ * the last row, by which the index finds the next one at once, however deep.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +19,7 @@
 /* Columns of the VIEW_ statements. */
 enum { AT_0, AT_1, NUMBER, PRIORITY, TIME, PIECES };
 
-static const enum statement views[] = {
+static const enum statement_index views[] = {
     [BROKER_WAITING] = SQL_VIEW_WAITING,
     [BROKER_DELAYED] = SQL_VIEW_DELAYED,
     [BROKER_IN_FLIGHT] = SQL_VIEW_INFLIGHT,
@@ -22,6 +28,7 @@ static const enum statement views[] = {
 
 /* --- in the I/O thread ------------------------------------------------- */
 
+/* A job may run again from the start. */
 void
 spage_reset(struct spage *page)
 {
@@ -31,6 +38,7 @@ spage_reset(struct spage *page)
 	buf_reset(&page->text);
 }
 
+/* The text moves while it grows, so that a row keeps lengths, not pointers. */
 int
 spage_add(struct spage *page, const struct spage_row *row,
 	  const struct slice pieces[SPAGE_PIECES], struct err *err)
@@ -47,7 +55,8 @@ spage_add(struct spage *page, const struct spage_row *row,
 }
 
 static int
-add_row(struct spage *page, struct tx *tx, enum statement sql, struct err *err)
+add_row(struct spage *page, struct tx *tx, enum statement_index sql,
+	struct err *err)
 {
 	const struct spage_row row = {
 	    .at = {tx_int(tx, sql, AT_0), tx_int(tx, sql, AT_1)},
@@ -66,7 +75,7 @@ int
 spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 	       enum broker_location place, struct err *err)
 {
-	const enum statement sql = views[place];
+	const enum statement_index sql = views[place];
 	const size_t before = page->n;
 	int more;
 
@@ -86,7 +95,7 @@ spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 }
 
 static int
-view_run(struct store_job *job, struct tx *tx, struct err *err)
+view_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue;
@@ -106,9 +115,10 @@ view_run(struct store_job *job, struct tx *tx, struct err *err)
 	return 0;
 }
 
-/* Nothing of what is wrong is carried out. */
+/* Nothing of what is wrong is carried out: the job only brings the error to the
+ * loop. */
 static int
-wrong_run(struct store_job *job, struct tx *tx, struct err *err)
+wrong_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	return 0;
 }
@@ -116,7 +126,7 @@ wrong_run(struct store_job *job, struct tx *tx, struct err *err)
 /* --- on the loop ------------------------------------------------------- */
 
 static void
-page_drop(struct store_job *job)
+page_drop(struct database_job *job)
 {
 	struct spage *page = container_of(job, struct spage, job);
 
@@ -135,6 +145,7 @@ piece(const char **p, size_t len)
 	return text;
 }
 
+/* In the order in which spage_add() has put the pieces. */
 static void
 tell(struct spage *page)
 {
@@ -161,7 +172,7 @@ tell(struct spage *page)
 }
 
 static void
-page_done(struct store_job *job, const struct err *err)
+page_done(struct database_job *job, const struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 
@@ -175,7 +186,7 @@ page_done(struct store_job *job, const struct err *err)
 }
 
 struct spage *
-spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
+spage_new(int (*run)(struct database_job *, struct tx *, struct err *),
 	  struct slice queue, unsigned int limit, broker_page_fn *on_page,
 	  void *arg)
 {
@@ -187,16 +198,14 @@ spage_new(int (*run)(struct store_job *, struct tx *, struct err *),
 		on_page(NULL, &err, arg);
 		return NULL;
 	}
-	page->job = (struct store_job){
+	page->job = (struct database_job){
 	    .run = run, .done = page_done, .drop = page_drop};
 	page->on_page = on_page;
 	page->arg = arg;
-	page->limit = limit < 1			? 1
-		      : limit > BROKER_PAGE_MAX ? BROKER_PAGE_MAX
-						: limit;
+	page->limit = limit;
+	/* Above all keys: lists run from the newest on. */
 	page->after[0] = page->after[1] = INT64_MAX;
-	if (sadmin_check_queue(queue, &page->wrong) == 0)
-		memcpy(page->queue, queue.p, queue.len);
+	memcpy(page->queue, queue.p, queue.len);
 	return page;
 }
 
@@ -216,7 +225,7 @@ spage_post(struct broker *broker, struct spage *page)
 		page->job.run = wrong_run;
 		page->job.reads = true;
 	}
-	store_post(&b->user, &page->job);
+	database_post(&b->user, &page->job);
 }
 
 void

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: opening and closing. */
+/*
+ * The SQLite broker: opening and closing, and the table of its functions.
+ *
+ * A producer is up when the file is open. A worker has one step more: it must
+ * have entered (worker.c), which gives it its number and its lock, before it
+ * may claim anything.
+ */
 #include "store/sqlite/broker.h"
 
 #include <stdlib.h>
@@ -10,10 +16,12 @@
 #include "util/pending.h"
 
 static void
-on_state(struct store_user *user, bool up, bool final, const struct err *why)
+sbroker_on_state(struct database_user *user, bool up, bool final,
+		 const struct err *why)
 {
 	struct sbroker *b = container_of(user, struct sbroker, user);
 
+	/* A trouble (up, with a reason) changes nothing of what is entered. */
 	if (b->opt.worker == NULL || !up)
 		b->opt.on_state(up, final, why, b->opt.arg);
 	else if (why != NULL)
@@ -22,8 +30,9 @@ on_state(struct store_user *user, bool up, bool final, const struct err *why)
 		sworker_enter(b);
 }
 
+/* Woken: there are orders, or tasks, or nothing any more. */
 static void
-on_wake(struct store_user *user)
+sbroker_on_wake(struct database_user *user)
 {
 	struct sbroker *b = container_of(user, struct sbroker, user);
 
@@ -34,37 +43,41 @@ on_wake(struct store_user *user)
 }
 
 static const char *
-name(const struct broker *broker)
+sbroker_name(const struct broker *broker)
 {
-	return store_name(&((const struct sbroker *)broker)->user);
+	return database_name(&((const struct sbroker *)broker)->user);
 }
 
 static bool
-is_up(const struct broker *broker)
+sbroker_is_up(const struct broker *broker)
 {
 	const struct sbroker *b = (const struct sbroker *)broker;
 
-	return store_is_up(&b->user) && (b->opt.worker == NULL || b->entered);
+	return database_is_up(&b->user) &&
+	       (b->opt.worker == NULL || b->entered);
 }
 
+/* Leaving waits for the jobs under way; only then is what they use freed. */
 static void
-close_broker(struct broker *broker)
+sbroker_close(struct broker *broker)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
-	store_leave(&b->user);
+	database_leave(&b->user);
 	if (b->opt.worker != NULL)
 		sworker_done(b);
 	free(b->queues);
 	free(b);
 }
 
+/* Every queue may hold something until the first claim has looked. The names
+ * are the caller's, as broker.h says. */
 static int
-open_worker(struct sbroker *b, struct err *err)
+sbroker_open_worker(struct sbroker *b, struct err *err)
 {
 	unsigned int i;
 
-	b->user.on_wake = on_wake;
+	b->user.on_wake = sbroker_on_wake;
 	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
 	if (b->queues == NULL)
 		return err_nomem(err);
@@ -77,12 +90,14 @@ open_worker(struct sbroker *b, struct err *err)
 }
 
 static struct broker *
-open_broker(const struct broker_options *options, struct err *err)
+sbroker_open(const struct broker_options *options, struct err *err)
 {
-	const struct store_options store = {.base = options->base,
-					    .url = options->url,
-					    .timeout_ms = options->timeout_ms,
-					    .worker = options->worker != NULL};
+	const struct database_options database = {
+	    .base = options->base,
+	    .url = options->url,
+	    .timeout_ms = options->timeout_ms,
+	    .description = &statements_description,
+	    .worker = options->worker != NULL};
 	struct sbroker *b = calloc(1, sizeof(*b));
 
 	if (b == NULL) {
@@ -91,15 +106,15 @@ open_broker(const struct broker_options *options, struct err *err)
 	}
 	b->pub.ops = &broker_sqlite;
 	b->opt = *options;
-	b->user.on_state = on_state;
+	b->user.on_state = sbroker_on_state;
 	b->lock_fd = b->timer_fd = -1;
 	sclaim_init(b);
 	ssettle_init(b);
 	sworker_init(b);
-	if ((b->opt.worker != NULL && open_worker(b, err) != 0) ||
-	    store_join(&b->user, &store, err) != 0) {
+	if ((b->opt.worker != NULL && sbroker_open_worker(b, err) != 0) ||
+	    database_join(&b->user, &database, err) != 0) {
 		err_prefix(err, "[broker] url");
-		close_broker(&b->pub);
+		sbroker_close(&b->pub);
 		return NULL;
 	}
 	return &b->pub;
@@ -107,10 +122,10 @@ open_broker(const struct broker_options *options, struct err *err)
 
 const struct broker_ops broker_sqlite = {
     .schemes = (const char *const[]){"sqlite://", NULL},
-    .open = open_broker,
-    .close = close_broker,
-    .name = name,
-    .is_up = is_up,
+    .open = sbroker_open,
+    .close = sbroker_close,
+    .name = sbroker_name,
+    .is_up = sbroker_is_up,
     .want = sbroker_want,
     .idle = sbroker_idle,
     .settle = sbroker_settle,

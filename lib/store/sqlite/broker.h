@@ -2,26 +2,26 @@
 /*
  * The SQLite broker, as its own files see it.
  *
- * sqlite.c opens and closes; sqlite_claim.c takes tasks; sqlite_delay.c keeps
- * those for later; sqlite_settle.c ends claims; sqlite_worker.c says that the
- * worker lives, and takes over what dead ones left; sqlite_submit.c and
- * sqlite_ask.c are the producers' side; sqlite_operate*.c that of those who run
- * it.
+ * A task's way: submit.c stores it, delay.c keeps it if it is for later, claim.c
+ * takes it, settle.c ends the claim. worker.c says that the worker lives, and
+ * takeover.c takes over what dead ones left. broker.c opens and closes;
+ * registry.c has the other questions of producers, admin*.c those of operators.
  *
- * Functions named *_run, and what they call, run in the store's I/O thread, in
+ * Functions named *_run, and what they call, run in the file's I/O thread, in
  * a transaction; all else on the loop. What a job's struct holds is the I/O
  * thread's while the job is under way.
  */
 #ifndef STORE_SQLITE_BROKER_H
 #define STORE_SQLITE_BROKER_H
 
-#include "sqlite/store.h"
+#include "sqlite/database.h"
 #include "sqlite/tx.h"
 #include "store/broker.h"
+#include "store/sqlite/statements.h"
 
 struct event;
 
-/* A task that is this worker's. */
+/* A task that is this worker's: it has a row in `inflight` until it is settled. */
 struct sclaim {
 	struct broker_claim pub;
 	TAILQ_ENTRY(sclaim) link;
@@ -31,11 +31,15 @@ struct sclaim {
 };
 TAILQ_HEAD(sclaims, sclaim);
 
+/*
+ * A queue of this worker. `more` is false only while the database has us wait
+ * for the queue: its next change wakes us.
+ */
 struct squeue {
 	const char *name;
 	unsigned int wanted;
 	bool more;	/* the queue may hold something */
-	bool woken;	/* said anew while a claim was under way */
+	bool woken;	/* said again while a claim was under way */
 	int64_t due_ms; /* wall clock: when to look for delayed ones; 0 */
 	/* The claim's. */
 	unsigned int asked;
@@ -45,43 +49,47 @@ struct squeue {
 
 /* One job at a time for each of these; `again`: one more has to follow. */
 struct claiming {
-	struct store_job job;
+	struct database_job job;
 	bool under_way;
 	struct sclaims found;
 	size_t budget;
 };
 
 struct settling {
-	struct store_job job;
+	struct database_job job;
 	bool under_way;
 	struct pending_list waiting, sent;
 	size_t count; /* in both */
 };
 
+/* Becoming known: everything is decided in the job, and taken over when that is
+ * committed. */
 struct entering {
-	struct store_job job;
+	struct database_job job;
 	struct sclaims found;
 	int64_t worker_id, last_order;
 	int lock_fd;
 	struct err refused; /* ERR_NONE: let in */
 };
 
+/* A worker that was seen dead; see takeover.c. */
 struct suspect {
 	int64_t worker_id;
 	int64_t since_ms; /* monotonic */
 };
 
 struct beating {
-	struct store_job job;
+	struct database_job job;
 	bool under_way;
 	struct buf description;
 	struct suspect *suspects;
 	size_t n_suspects;
-	unsigned int asleep; /* queues that we are a sleeper of */
+	unsigned int asleep; /* queues that we wait for, by the database */
 };
 
+/* Reading orders: those after `last` are read, in the order they were given. */
 struct ordering {
-	struct store_job job;
+	struct database_job job;
 	bool under_way, again;
 	int64_t last, newest;
 	struct buf messages; /* each with its length (size_t) before it */
@@ -90,7 +98,7 @@ struct ordering {
 struct sbroker {
 	struct broker pub;
 	struct broker_options opt;
-	struct store_user user;
+	struct database_user user;
 
 	/* Workers only. */
 	struct squeue *queues;
@@ -108,21 +116,21 @@ struct sbroker {
 	struct event *timer;
 };
 
-/* --- sqlite_claim.c ---------------------------------------------------- */
+/* --- claim.c ------------------------------------------------------------ */
 
 void sclaim_init(struct sbroker *b);
 /* Takes what it may. */
 void sclaim_pump(struct sbroker *b);
 /* Something may have come into any queue. */
 void sclaim_wake(struct sbroker *b);
-/* We are a sleeper of so many queues; looks, if it should be more. */
+/* The database has us wait for `asleep` queues; looks, if it should be more. */
 void sclaim_check(struct sbroker *b, unsigned int asleep);
 /* Hands over what was found, and empties the list. */
 void sclaim_deliver(struct sbroker *b, struct sclaims *found);
 void sclaims_free(struct sclaims *claims);
 /* One row of WAITING_FIRST or INFLIGHT_OF; NULL when memory runs out. */
 struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
-			       enum statement row, struct err *err);
+			       enum statement_index row, struct err *err);
 /* A claimed task that is too large to hand out goes to the dead list. */
 int sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
 		    int64_t size, struct err *err);
@@ -133,7 +141,7 @@ int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 void sbroker_want(struct broker *b, unsigned int queue, unsigned int n);
 bool sbroker_idle(const struct broker *b);
 
-/* --- sqlite_delay.c ---------------------------------------------------- */
+/* --- delay.c ------------------------------------------------------------ */
 
 /* A task for later: at a time, or after a delay. */
 struct sdelayed {
@@ -149,13 +157,13 @@ int sdelay_next_run(struct tx *tx, int64_t queue, int64_t *ret_due_ms,
 #define SDELAY_PROMOTE_MAX 100
 int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
 
-/* --- sqlite_settle.c --------------------------------------------------- */
+/* --- settle.c ----------------------------------------------------------- */
 
 void ssettle_init(struct sbroker *b);
 void sbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t sbroker_unsettled(const struct broker *b);
 
-/* --- sqlite_worker.c --------------------------------------------------- */
+/* --- worker.c ----------------------------------------------------------- */
 
 void sworker_init(struct sbroker *b);
 /* The file is open: makes this worker known and finds its claims. */
@@ -166,7 +174,7 @@ void sworker_done(struct sbroker *b);
 void sbroker_heartbeat(struct broker *b, struct slice description);
 void sbroker_deregister(struct broker *b);
 
-/* --- sqlite_takeover.c ------------------------------------------------- */
+/* --- takeover.c --------------------------------------------------------- */
 
 /* Makes this process the one that is worker `id`: opens and locks its file.
  * Returns the descriptor, -1 with *err, or -2 if another process is. */
@@ -178,28 +186,25 @@ bool stakeover_is_dead(struct tx *tx, int64_t id);
 /* Removes what processes that are gone left behind. */
 int stakeover_sweep_run(struct tx *tx, struct err *err);
 
-/* --- sqlite_ask.c ------------------------------------------------------ */
+/* --- registry.c --------------------------------------------------------- */
 
 /* A question with one answer, or an order. */
 struct squestion {
-	struct store_job job; /* `run` fills in the answer */
+	struct database_job job; /* `run` fills in the answer */
 	struct sbroker *broker;
 	broker_value_fn *on_value;
 	void *arg;
 	struct buf value; /* the answer */
 	bool found;
-	struct err wrong; /* with the question */
 	size_t len;
 	char text[]; /* what is asked, or said */
 };
 struct slice squestion_text(const struct squestion *q);
-/* `job` has `run`, `reads` and `sync`. If something is `wrong` (else NULL),
- * that is the answer, and nothing is run. */
-void squestion_ask(struct broker *broker, const struct store_job *job,
-		   const struct err *wrong, struct slice text,
-		   broker_value_fn *on_value, void *arg);
+/* `job` has `run`, `reads` and `sync`. */
+void squestion_ask(struct broker *broker, const struct database_job *job,
+		   struct slice text, broker_value_fn *on_value, void *arg);
 
-/* --- sqlite_submit.c, sqlite_ask.c ------------------------------------- */
+/* --- submit.c, registry.c ----------------------------------------------- */
 
 void sbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
@@ -207,7 +212,7 @@ void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,
 			broker_value_fn *on_value, void *arg);
-void sbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+void sbroker_registered_names(struct broker *b, broker_names_fn *on_names,
 			      void *arg);
 void sbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);

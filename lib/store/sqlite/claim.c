@@ -4,13 +4,13 @@
  *
  * One job at a time takes what is wanted from all queues that may hold
  * something. A queue that had less, or is paused, is `drained`: in the same
- * transaction this worker's port was written among its sleepers, so whoever
- * puts something in, or resumes it, wakes us. Due tasks are promoted in the
- * transaction that claims them.
+ * transaction this worker's wake socket was written among those that wait for
+ * the queue, so a process that puts something in, or resumes it, wakes us. Due
+ * tasks are promoted in the transaction that claims them.
  *
  * Claims are not flushed to disk before they are handed over. One that a power
  * cut takes back leaves its task waiting, as if it had never been claimed; and
- * whatever follows from the claim, a result or a retry, is a later commit in
+ * all that follows from the claim, a result or a retry, is a later commit in
  * the same log, so it cannot be on disk without the claim.
  */
 #include <errno.h>
@@ -26,24 +26,28 @@
 #include "store/sqlite/broker.h"
 #include "util/clock.h"
 
-/* One claim: enough to fill a batch, and not too much to hold in memory. */
+/* What one claim of a queue takes at most, and the bytes of one job: half the
+ * rows, and all the bytes, that the I/O thread puts into a transaction (io.c).
+ */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
 
 /* --- in the I/O thread ------------------------------------------------- */
 
-/* Columns of WAITING_FIRST and INFLIGHT_OF. */
+/* Columns of WAITING_FIRST and INFLIGHT_OF; the fourth is whether the task was
+ * recovered, or its queue. */
 enum { PRIORITY, SEQ, NUMBER, FOURTH, SIZE, BYTES };
 
 struct sclaim *
-sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement row,
+sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 		struct err *err)
 {
 	const int64_t size = tx_int(tx, row, SIZE);
 	struct slice bytes = {NULL, 0};
 	struct sclaim *c;
 
-	/* What is too large is not even read. */
+	/* What is too large is not even read; pub.bytes.len shows it, so that
+	 * the caller buries it. */
 	if ((uint64_t)size <= b->opt.max_task)
 		bytes = tx_bytes(tx, row, BYTES);
 	if ((c = malloc(sizeof(*c) + bytes.len)) == NULL) {
@@ -60,6 +64,8 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement row,
 	return c;
 }
 
+/* The bytes are copied within the database, under no id: what is too large to
+ * be read cannot be asked for its own. */
 int
 sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
 		int64_t size, struct err *err)
@@ -95,13 +101,15 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 		   c->number, (int64_t)recovered) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, c->queue));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
 }
 
-/* The queue's id, which is made if need be; 0 with *err. */
+/* The queue's id; 0 with *err. A queue that does not exist yet is made: a worker
+ * must be able to wait for it. */
 static int64_t
-queue_id(struct tx *tx, const char *name, bool *ret_paused, struct err *err)
+claim_queue_id(struct tx *tx, const char *name, bool *ret_paused,
+	       struct err *err)
 {
 	const struct slice key = slice_of(name);
 	int64_t id;
@@ -118,8 +126,8 @@ queue_id(struct tx *tx, const char *name, bool *ret_paused, struct err *err)
 
 /* Reads the first tasks of a queue into `found`; how many, or -1. */
 static int
-read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
-	   struct sclaims *found, struct err *err)
+claim_read_first(struct sbroker *b, struct tx *tx, unsigned int index,
+		 int64_t queue, struct sclaims *found, struct err *err)
 {
 	struct claiming *claiming = &b->claiming;
 	const int64_t asked = b->queues[index].asked;
@@ -135,6 +143,7 @@ read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
 		c->pub.queue = index;
 		c->pub.recovered = tx_int(tx, SQL_WAITING_FIRST, FOURTH) != 0;
 		TAILQ_INSERT_TAIL(found, c, link);
+		/* The last one may exceed it, so that any task can be read. */
 		claiming->budget -= c->pub.bytes.len < claiming->budget
 					? c->pub.bytes.len
 					: claiming->budget;
@@ -146,7 +155,8 @@ read_first(struct sbroker *b, struct tx *tx, unsigned int index, int64_t queue,
 	return more < 0 ? -1 : n;
 }
 
-/* Puts what was read on record as this worker's. */
+/* Puts what was read on record as this worker's. From this commit on the task is
+ * in `inflight`, so it is never lost: it is settled, or recovered. */
 static int
 record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	      struct err *err)
@@ -177,6 +187,8 @@ record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	return 0;
 }
 
+/* Reads all of a queue's tasks before it changes any: a statement must not lose
+ * the rows that it is showing. */
 static int
 claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	   struct err *err)
@@ -184,34 +196,37 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	struct sclaims read = TAILQ_HEAD_INITIALIZER(read);
 	struct squeue *q = &b->queues[index];
 	bool paused = false;
-	const int64_t queue = queue_id(tx, q->name, &paused, err);
+	const int64_t queue = claim_queue_id(tx, q->name, &paused, err);
 	int promoted, n = 0;
-	struct slice port;
+	struct slice sock;
 
 	if (queue == 0 || (promoted = sdelay_promote_run(tx, queue, err)) < 0)
 		return -1;
 	if (!paused)
-		n = read_first(b, tx, index, queue, &read, err);
+		n = claim_read_first(b, tx, index, queue, &read, err);
 	if (n < 0 || record_claims(b, tx, &read, err) != 0 ||
 	    (n > 0 &&
 	     tx_run(tx, err, SQL_QUEUE_GROW, queue, (int64_t)-n) < 0)) {
 		sclaims_free(&read);
 		return -1;
 	}
+	/* Not drained if a limit ended it: the next claim goes on at once. */
 	q->drained = n < (int)q->asked && promoted < SDELAY_PROMOTE_MAX &&
 		     b->claiming.budget > 0;
-	if (q->drained && ((port = tx_port(tx, err)).p == NULL ||
-			   tx_run(tx, err, SQL_SLEEPER_ADD, queue, port) < 0))
+	if (q->drained &&
+	    ((sock = tx_wake_socket(tx, err)).p == NULL ||
+	     tx_run(tx, err, SQL_QUEUE_WAITER_ADD, queue, sock) < 0))
 		return -1;
 	return sdelay_next_run(tx, queue, &q->next_due_ms, err) < 0 ? -1 : 0;
 }
 
 static int
-claim_run(struct store_job *job, struct tx *tx, struct err *err)
+claim_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, claiming.job);
 	unsigned int i;
 
+	/* What an attempt before this one found was rolled back. */
 	sclaims_free(&b->claiming.found);
 	b->claiming.budget = CLAIM_BYTES;
 	for (i = 0; i < b->n_queues; i++)
@@ -233,6 +248,8 @@ sclaims_free(struct sclaims *claims)
 	}
 }
 
+/* From here on they are in b->claims, until they are settled. What was taken up
+ * at the start may be more than is wanted. */
 void
 sclaim_deliver(struct sbroker *b, struct sclaims *found)
 {
@@ -249,9 +266,10 @@ sclaim_deliver(struct sbroker *b, struct sclaims *found)
 	}
 }
 
-/* The wall clock's, and told when somebody sets that. */
+/* The timer is the wall clock's, as delayed tasks are, and it also expires when
+ * that is set: then what is due has changed. */
 static void
-set_timer(struct sbroker *b)
+claim_set_timer(struct sbroker *b)
 {
 	struct itimerspec at = {.it_value = {0, 0}};
 	int64_t due = 0;
@@ -270,7 +288,7 @@ set_timer(struct sbroker *b)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+claim_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct sbroker *b = arg;
 	const int64_t now = clock_wall_us() / 1000;
@@ -278,6 +296,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 	unsigned int i;
 
+	/* ECANCELED: the clock was set (timerfd_create(2)). */
 	if (read(fd, &count, sizeof(count)) < 0 && errno != ECANCELED)
 		return;
 	/* If nothing is due, the clock was set: other times may count now. */
@@ -288,16 +307,18 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		if (b->queues[i].due_ms == 0 ||
 		    (b->queues[i].due_ms > now && !set))
 			continue;
-		b->queues[i].due_ms = 0; /* the next claim tells anew */
+		b->queues[i].due_ms = 0; /* the next claim sets it again */
 		b->queues[i].more = true;
 		b->queues[i].woken = true;
 	}
-	set_timer(b);
+	claim_set_timer(b);
 	sclaim_pump(b);
 }
 
+/* A queue from which nothing is wanted, while no claim is under way, stays so:
+ * a worker that ends waits for that. */
 static void
-tell_quiet(struct sbroker *b)
+claim_tell_quiet(struct sbroker *b)
 {
 	unsigned int i;
 
@@ -311,7 +332,7 @@ tell_quiet(struct sbroker *b)
 }
 
 static void
-claim_done(struct store_job *job, const struct err *err)
+claim_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, claiming.job);
 	struct squeue *q;
@@ -322,14 +343,15 @@ claim_done(struct store_job *job, const struct err *err)
 		q = &b->queues[i];
 		if (q->asked == 0)
 			continue;
+		/* Woken while it was under way: perhaps by what came after. */
 		q->more = !q->drained || q->woken;
 		q->due_ms = q->next_due_ms;
 	}
 	sclaim_deliver(b, &b->claiming.found);
 	b->claiming.under_way = false;
-	set_timer(b);
+	claim_set_timer(b);
 	sclaim_pump(b);
-	tell_quiet(b);
+	claim_tell_quiet(b);
 }
 
 void
@@ -352,9 +374,10 @@ sclaim_pump(struct sbroker *b)
 		return;
 	b->claiming.under_way = true;
 	b->claiming.job.rows = asked;
-	store_post(&b->user, &b->claiming.job);
+	database_post(&b->user, &b->claiming.job);
 }
 
+/* A wake-up does not say which queue it is about. */
 void
 sclaim_wake(struct sbroker *b)
 {
@@ -385,7 +408,7 @@ sclaim_init(struct sbroker *b)
 	TAILQ_INIT(&b->claiming.found);
 	b->claiming.job.run = claim_run;
 	b->claiming.job.done = claim_done;
-	b->claiming.job.sync = STORE_SOON;
+	b->claiming.job.sync = DATABASE_SOON;
 	b->claiming.job.must = true;
 	if (b->opt.worker == NULL)
 		return;
@@ -393,7 +416,7 @@ sclaim_init(struct sbroker *b)
 	    timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (b->timer_fd >= 0)
 		b->timer = event_new(b->opt.base, b->timer_fd,
-				     EV_READ | EV_PERSIST, on_timer, b);
+				     EV_READ | EV_PERSIST, claim_on_timer, b);
 	if (b->timer != NULL)
 		event_add(b->timer, NULL);
 }
@@ -409,7 +432,7 @@ sbroker_want(struct broker *broker, unsigned int queue, unsigned int n)
 		wanted += b->queues[i].wanted;
 	/* One that has not begun, since the disk is full, need not end. */
 	if (wanted == 0 && b->claiming.under_way &&
-	    store_cancel(&b->claiming.job))
+	    database_cancel(&b->claiming.job))
 		b->claiming.under_way = false;
 	sclaim_pump(b);
 }

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SQLite broker: delayed tasks. They are due by the wall clock of this
- * machine: a delay is added to the time at which it is stored.
+ * machine: a delay is added to the time at which it is stored. All users of one
+ * file run on one machine, so they agree on the clock, also after it was set.
+ *
+ * A due task is moved behind those that wait, under a new seq: it was not first
+ * before, so it does not overtake. The mover is the claim that needs it; there
+ * is no process whose work it would be.
  */
 #include "store/sqlite/broker.h"
 
@@ -29,6 +34,8 @@ sdelay_next_run(struct tx *tx, int64_t queue, int64_t *ret_due_ms,
 	return n;
 }
 
+/* One at a time, since a statement that shows rows of `delayed` must not see
+ * them go. The queue's size counts both tables, so it does not change. */
 int
 sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err)
 {

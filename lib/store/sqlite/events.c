@@ -2,15 +2,19 @@
 /*
  * The SQLite backend: events.
  *
- * A listener has a row with its port and the event it has read last. Who has
- * something to tell writes rows only while there is a listener, and wakes those
- * that are asleep: that found nothing more to read, in the transaction in which
- * they looked. Rows that all have read are removed, and the oldest ones when
- * there are too many: numbers follow one another, so a listener sees that some
- * are missing.
+ * A listener has a row with its wake socket and the event that it read last. A
+ * process that tells something writes rows only while there is a listener, and
+ * wakes those that are asleep: that found nothing more to read, in the
+ * transaction in which they looked. Rows that all have read are removed, and the
+ * oldest ones when there are too many: numbers follow one another, so a listener
+ * sees that some are missing.
  *
- * A new listener wakes every process that has a port, and each of them looks
- * whether it is heard now, as it does with all records that it stores.
+ * A new listener wakes every process that has a wake socket, and each of them
+ * looks whether it is heard now, as it does with all records that it stores.
+ *
+ * Events are for people who watch: they may be missed, and that is told, but
+ * they must never slow down the tasks. So they are not flushed, not tried again,
+ * and bounded at each place where they wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,21 +23,24 @@
 #include "store/sqlite/results.h"
 #include "util/clock.h"
 
-/* What is kept for listeners that do not read. */
+/* What is kept for listeners that do not read: a bound for the file, and for how
+ * far a listener that was stopped may lag. It is told that some are missing. */
 #define EVENTS_MAX 10000
 #define EVENTS_BYTES (INT64_C(64) << 20)
 #define EVENTS_LIFE_MS (INT64_C(60) * 1000)
-/* What waits here to be written, while the disk is slow. */
+/* What waits in memory to be written, while the disk is slow. */
 #define WAITING_MAX (16u << 20)
-/* Read at once. */
+/* Read in one transaction: it holds the writers' lock. */
 #define READ_BYTES (1u << 20)
-/* How often who tells looks whether its listeners are still alive. */
+/* How often a process that tells looks whether its listeners are alive: so long
+ * may events be written for one that was killed. */
 #define SWEEP_MS 5000
 
 /* --- runs of bytes with their lengths ---------------------------------- */
 
+/* All of it or nothing; list->failed if memory ran out. */
 static void
-append(struct buf *list, struct slice item)
+events_append(struct buf *list, struct slice item)
 {
 	if (buf_reserve(list, sizeof(item.len) + item.len) != 0)
 		return;
@@ -43,7 +50,7 @@ append(struct buf *list, struct slice item)
 
 /* The one at *at, which moves behind it; false if there is none. */
 static bool
-next_of(const struct buf *list, size_t *at, struct slice *ret)
+events_next(const struct buf *list, size_t *at, struct slice *ret)
 {
 	if (*at >= list->len)
 		return false;
@@ -68,17 +75,17 @@ sevents_heard_run(struct tx *tx, bool *ret_heard, struct err *err)
 
 /* Listeners whose process is gone, and what nobody has read for long. */
 static int
-sweep(struct tx *tx, struct err *err)
+events_sweep(struct tx *tx, struct err *err)
 {
 	char name[64] = "";
-	struct slice port;
+	struct slice sock;
 	int more;
 
-	while ((more = tx_first(tx, err, SQL_LISTENERS_PORTS,
+	while ((more = tx_first(tx, err, SQL_LISTENERS_SOCKETS,
 				slice_of(name))) == 1) {
-		port = tx_bytes(tx, SQL_LISTENERS_PORTS, 0);
-		snprintf(name, sizeof(name), "%.*s", (int)port.len, port.p);
-		tx_end(tx, SQL_LISTENERS_PORTS);
+		sock = tx_bytes(tx, SQL_LISTENERS_SOCKETS, 0);
+		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
+		tx_end(tx, SQL_LISTENERS_SOCKETS);
 		if (!tx_reaches(tx, name) &&
 		    tx_run(tx, err, SQL_LISTENERS_LEAVE, slice_of(name)) < 0)
 			return -1;
@@ -89,8 +96,10 @@ sweep(struct tx *tx, struct err *err)
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
 
+/* The total of bytes goes on in each row, so that the size of all that is kept
+ * is known by two rows. */
 static int
-write_events(struct spublishing *p, struct tx *tx, struct err *err)
+events_write(struct spublishing *p, struct tx *tx, struct err *err)
 {
 	struct slice event = {NULL, 0};
 	int64_t total;
@@ -104,7 +113,7 @@ write_events(struct spublishing *p, struct tx *tx, struct err *err)
 	if (p->sent_missed &&
 	    tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) < 0)
 		return -1;
-	while (next_of(&p->sent, &at, &event)) {
+	while (events_next(&p->sent, &at, &event)) {
 		total += (int64_t)event.len;
 		if (tx_run(tx, err, SQL_EVENT_ADD, tx_now(tx), total, event) <
 		    0)
@@ -116,40 +125,43 @@ write_events(struct spublishing *p, struct tx *tx, struct err *err)
 		   : 0;
 }
 
+/* Looks for listeners in the transaction that writes: one that enlists later
+ * begins behind these events. */
 static int
-publish_run(struct store_job *job, struct tx *tx, struct err *err)
+publish_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spublishing *p = container_of(job, struct spublishing, job);
 	const int64_t now = clock_mono_ms();
 
 	if (now - p->swept_ms >= SWEEP_MS) {
 		p->swept_ms = now;
-		if (sweep(tx, err) != 0)
+		if (events_sweep(tx, err) != 0)
 			return -1;
 	}
 	if (sevents_heard_run(tx, &p->found, err) != 0)
 		return -1;
 	if (!p->found)
 		return 0;
-	if (write_events(p, tx, err) != 0)
+	if (events_write(p, tx, err) != 0)
 		return -1;
 	return tx_wake_all(tx, err, SQL_LISTENERS_WAKE,
 			   tx_first(tx, err, SQL_LISTENERS_WAKE));
 }
 
 static int
-hear_run(struct store_job *job, struct tx *tx, struct err *err)
+hear_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct shearing *hearing = container_of(job, struct shearing, job);
 
 	/* So that the next listener can wake us. */
-	if (tx_port(tx, err).p == NULL)
+	if (tx_wake_socket(tx, err).p == NULL)
 		return -1;
 	return sevents_heard_run(tx, &hearing->found, err);
 }
 
 /* --- telling: on the loop ---------------------------------------------- */
 
+/* The two buffers change places, so that neither is allocated again. */
 static void
 publish(struct sresults *r)
 {
@@ -165,11 +177,11 @@ publish(struct sresults *r)
 	p->missed = false;
 	p->job.bytes = p->sent.len;
 	p->under_way = true;
-	store_post(&r->user, &p->job);
+	database_post(&r->user, &p->job);
 }
 
 static void
-publish_done(struct store_job *job, const struct err *err)
+publish_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, publishing.job);
 	struct spublishing *p = &r->publishing;
@@ -194,7 +206,7 @@ sresults_event(struct results *results, struct slice event)
 	if (p->waiting.len + event.len > WAITING_MAX)
 		p->missed = true;
 	else
-		append(&p->waiting, event);
+		events_append(&p->waiting, event);
 	if (p->waiting.failed) {
 		buf_reset(&p->waiting);
 		p->missed = true;
@@ -202,7 +214,8 @@ sresults_event(struct results *results, struct slice event)
 	publish(r);
 }
 
-/* Not a question to be read beside what is being written: see store.h. */
+/* It does not only read (`reads` is not set): it must come after a transaction
+ * that is being committed, as all who were woken (database.h). */
 static void
 hear(struct sresults *r)
 {
@@ -212,11 +225,11 @@ hear(struct sresults *r)
 	if (h->under_way)
 		return;
 	h->under_way = true;
-	store_post(&r->user, &h->job);
+	database_post(&r->user, &h->job);
 }
 
 static void
-hear_done(struct store_job *job, const struct err *err)
+hear_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, hearing.job);
 
@@ -227,6 +240,7 @@ hear_done(struct store_job *job, const struct err *err)
 		hear(r);
 }
 
+/* The first call asks; until the answer has come, nobody listens. */
 bool
 sresults_heard(const struct results *results)
 {
@@ -241,30 +255,31 @@ sresults_heard(const struct results *results)
 
 /* --- listening: in the I/O thread -------------------------------------- */
 
+/* A new listener begins behind the newest event, read or removed. */
 static int
-enlist(struct slistening *l, struct tx *tx, struct err *err)
+listener_enlist(struct slistening *l, struct tx *tx, struct err *err)
 {
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL || tx_first(tx, err, SQL_EVENTS_SEQUENCE) < 0)
+	if (sock.p == NULL || tx_first(tx, err, SQL_EVENTS_SEQUENCE) < 0)
 		return -1;
 	l->newest = tx_int(tx, SQL_EVENTS_SEQUENCE, 0);
 	tx_end(tx, SQL_EVENTS_SEQUENCE);
-	if (tx_first(tx, err, SQL_LISTENER_ADD, port, l->newest) < 0)
+	if (tx_first(tx, err, SQL_LISTENER_ADD, sock, l->newest) < 0)
 		return -1;
 	l->number = tx_int(tx, SQL_LISTENER_ADD, 0);
 	tx_end(tx, SQL_LISTENER_ADD);
 	l->drained = true;
-	/* All who may have something to tell look, when this is committed. */
-	tx_sweep_ports(tx);
-	tx_wake(tx, port);
+	/* All that may have something to tell look, when this is committed. */
+	tx_sweep_sockets(tx);
+	tx_wake(tx, sock);
 	return 0;
 }
 
 static int
-read_events(struct slistening *l, struct tx *tx, struct err *err)
+events_read(struct slistening *l, struct tx *tx, struct err *err)
 {
-	const enum statement sql = SQL_EVENTS_SINCE;
+	const enum statement_index sql = SQL_EVENTS_SINCE;
 	struct slice event;
 	int64_t number;
 	int more = tx_first(tx, err, sql, l->seen);
@@ -273,10 +288,10 @@ read_events(struct slistening *l, struct tx *tx, struct err *err)
 		number = tx_int(tx, sql, 0);
 		/* An empty one stands for some that are missing. */
 		if (number != l->newest + 1)
-			append(&l->events, (struct slice){NULL, 0});
+			events_append(&l->events, (struct slice){NULL, 0});
 		l->newest = number;
 		event = tx_bytes(tx, sql, 1);
-		append(&l->events, event);
+		events_append(&l->events, event);
 		if (l->events.len >= READ_BYTES) {
 			tx_end(tx, sql);
 			break;
@@ -288,8 +303,10 @@ read_events(struct slistening *l, struct tx *tx, struct err *err)
 	return more < 0 ? -1 : 0;
 }
 
+/* Enlists, or reads what has come. Asleep is who has read all: the next event
+ * wakes it. */
 static int
-listen_run(struct store_job *job, struct tx *tx, struct err *err)
+listen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct slistening *l = container_of(job, struct slistening, job);
 	int changed;
@@ -298,8 +315,8 @@ listen_run(struct store_job *job, struct tx *tx, struct err *err)
 	l->newest = l->seen;
 	l->missed = false;
 	if (!l->registered)
-		return enlist(l, tx, err);
-	if (read_events(l, tx, err) != 0)
+		return listener_enlist(l, tx, err);
+	if (events_read(l, tx, err) != 0)
 		return -1;
 	changed = tx_run(tx, err, SQL_LISTENER_SET, l->number, l->newest,
 			 (int64_t)l->drained);
@@ -307,25 +324,27 @@ listen_run(struct store_job *job, struct tx *tx, struct err *err)
 		return -1;
 	if (changed == 0) { /* somebody took us for dead */
 		l->missed = true;
-		return enlist(l, tx, err);
+		return listener_enlist(l, tx, err);
 	}
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
 
+/* A listener that leaves. Its number is read when the job runs: a job that
+ * enlists may be under way before it. */
 struct parting {
-	struct store_job job;
+	struct database_job job;
 	struct slistening *listening;
 };
 
 static int
-part_run(struct store_job *job, struct tx *tx, struct err *err)
+listener_part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	const struct slistening *l =
 	    container_of(job, struct parting, job)->listening;
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL ||
-	    tx_run(tx, err, SQL_LISTENER_DROP, l->number, port) < 0)
+	if (sock.p == NULL ||
+	    tx_run(tx, err, SQL_LISTENER_DROP, l->number, sock) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_EVENTS_READ) < 0 ? -1 : 0;
 }
@@ -333,7 +352,7 @@ part_run(struct store_job *job, struct tx *tx, struct err *err)
 /* --- listening: on the loop -------------------------------------------- */
 
 static void
-look(struct sresults *r)
+listener_look(struct sresults *r)
 {
 	struct slistening *l = &r->listening;
 
@@ -341,11 +360,11 @@ look(struct sresults *r)
 	if (l->under_way || l->on_event == NULL)
 		return;
 	l->under_way = true;
-	store_post(&r->user, &l->job);
+	database_post(&r->user, &l->job);
 }
 
 static void
-tell_missed(struct sresults *r)
+listener_tell_missed(struct sresults *r)
 {
 	struct err err;
 
@@ -353,13 +372,13 @@ tell_missed(struct sresults *r)
 		return;
 	err_set(&err, ERR_UNAVAILABLE,
 		"%s: some events are missing: more happened than can be kept",
-		store_name(&r->user));
+		database_name(&r->user));
 	r->listening.on_event((struct slice){NULL, 0}, &err, r->listening.arg);
 }
 
 /* Hands over what was read; the listener may close the backend. */
 static void
-hand_over(struct sresults *r, const struct buf *events)
+listener_hand_over(struct sresults *r, const struct buf *events)
 {
 	struct slistening *l = &r->listening;
 	const bool missed = l->missed;
@@ -367,19 +386,20 @@ hand_over(struct sresults *r, const struct buf *events)
 	size_t at = 0;
 
 	l->telling = true;
-	while (l->on_event != NULL && next_of(events, &at, &event)) {
+	while (l->on_event != NULL && events_next(events, &at, &event)) {
 		if (event.len > 0)
 			l->on_event(event, NULL, l->arg);
 		else
-			tell_missed(r);
+			listener_tell_missed(r);
 	}
 	if (missed)
-		tell_missed(r);
+		listener_tell_missed(r);
 	l->telling = false;
 }
 
+/* It may have been left while its job was under way, and begun again since. */
 static void
-listen_done(struct store_job *job, const struct err *err)
+listen_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, listening.job);
 	struct slistening *l = &r->listening;
@@ -392,24 +412,24 @@ listen_done(struct store_job *job, const struct err *err)
 	l->under_way = l->left = false;
 	l->registered = !left;
 	if (!left)
-		hand_over(r, &events);
+		listener_hand_over(r, &events);
 	buf_done(&events);
 	if (r->dead)
 		free(r);
 	else if (l->again || more)
-		look(r);
+		listener_look(r);
 }
 
 static void
-part_drop(struct store_job *job)
+listener_part_drop(struct database_job *job)
 {
 	free(container_of(job, struct parting, job));
 }
 
 static void
-part_done(struct store_job *job, const struct err *err)
+listener_part_done(struct database_job *job, const struct err *err)
 {
-	part_drop(job);
+	listener_part_drop(job);
 }
 
 void
@@ -427,9 +447,10 @@ sevents_leave(struct sresults *r)
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return; /* it is swept when this process ends */
 	p->listening = l;
-	p->job = (struct store_job){
-	    .run = part_run, .done = part_done, .drop = part_drop};
-	store_post(&r->user, &p->job);
+	p->job = (struct database_job){.run = listener_part_run,
+				       .done = listener_part_done,
+				       .drop = listener_part_drop};
+	database_post(&r->user, &p->job);
 }
 
 int
@@ -443,7 +464,7 @@ sresults_listen(struct results *results, results_event_fn *on_event, void *arg,
 		return 0;
 	r->listening.on_event = on_event;
 	r->listening.arg = arg;
-	look(r);
+	listener_look(r);
 	return 0;
 }
 
@@ -452,18 +473,20 @@ sresults_listen(struct results *results, results_event_fn *on_event, void *arg,
 void
 sevents_wake(struct sresults *r)
 {
+	/* One that is heard learns with its next event when it is not. */
 	if (r->tells && !r->heard)
 		hear(r);
-	look(r);
+	listener_look(r);
 }
 
 void
 sevents_init(struct sresults *r)
 {
 	r->publishing.job =
-	    (struct store_job){.run = publish_run, .done = publish_done};
-	r->hearing.job = (struct store_job){.run = hear_run, .done = hear_done};
-	r->listening.job = (struct store_job){
+	    (struct database_job){.run = publish_run, .done = publish_done};
+	r->hearing.job =
+	    (struct database_job){.run = hear_run, .done = hear_done};
+	r->listening.job = (struct database_job){
 	    .run = listen_run, .done = listen_done, .must = true};
 }
 

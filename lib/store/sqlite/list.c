@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite backend: what it is asked, and what a person has it do. */
+/*
+ * The SQLite backend: what it is asked, and what an operator has it do. Questions
+ * are marked as such (`reads`): they see the last commit, and wait for no lock.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,14 +10,16 @@
 #include "store/cursor.h"
 #include "store/sqlite/results.h"
 
-/* One page holds no more than this, so that it fits into memory and takes no
- * more than some milliseconds to read. */
+/* One page holds no more than this, and one record, so that it fits into memory
+ * and takes no more than some milliseconds to read. A shorter page has a cursor
+ * all the same. */
 #define PAGE_BYTES (4u << 20)
 
 /* --- one record -------------------------------------------------------- */
 
+/* One question, with its answer: `found` false and no error is "none". */
 struct question {
-	struct store_job job;
+	struct database_job job;
 	results_record_fn *on_record;
 	void *arg;
 	struct buf answer;
@@ -24,16 +29,19 @@ struct question {
 };
 
 static struct slice
-id_of(const struct question *q)
+question_id(const struct question *q)
 {
 	return (struct slice){q->text, q->id_len};
 }
 
+/* The record of one task. An expired one is not found, though its row may still
+ * be there. */
 static int
-get_run(struct store_job *job, struct tx *tx, struct err *err)
+question_get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
-	int more = tx_first(tx, err, SQL_RECORD_GET, id_of(q), tx_now(tx));
+	int more =
+	    tx_first(tx, err, SQL_RECORD_GET, question_id(q), tx_now(tx));
 	struct slice record;
 
 	buf_reset(&q->answer);
@@ -46,34 +54,21 @@ get_run(struct store_job *job, struct tx *tx, struct err *err)
 	return q->answer.failed ? err_nomem(err) : 0;
 }
 
+/* An operator has the task run again: the only way from a final record back to a
+ * pending one. */
 static int
-counts_run(struct store_job *job, struct tx *tx, struct err *err)
-{
-	struct question *q = container_of(job, struct question, job);
-	struct stotals totals;
-
-	if (stotals_get(tx, &totals, err) != 0)
-		return -1;
-	buf_reset(&q->answer);
-	buf_addf(&q->answer,
-		 "{\"succeeded\":%" PRId64 ",\"failed\":%" PRId64 "}",
-		 totals.ended[false], totals.ended[true]);
-	q->found = true;
-	return q->answer.failed ? err_nomem(err) : 0;
-}
-
-static int
-reopen_run(struct store_job *job, struct tx *tx, struct err *err)
+question_reopen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	const struct slice record = {q->text + q->id_len, q->record_len};
 
-	return tx_run(tx, err, SQL_RECORD_REOPEN, id_of(q), record) < 0 ? -1
-									: 0;
+	return tx_run(tx, err, SQL_RECORD_REOPEN, question_id(q), record) < 0
+		   ? -1
+		   : 0;
 }
 
 static void
-question_drop(struct store_job *job)
+question_drop(struct database_job *job)
 {
 	struct question *q = container_of(job, struct question, job);
 
@@ -82,7 +77,7 @@ question_drop(struct store_job *job)
 }
 
 static void
-question_done(struct store_job *job, const struct err *err)
+question_done(struct database_job *job, const struct err *err)
 {
 	struct question *q = container_of(job, struct question, job);
 	struct slice record = {NULL, 0};
@@ -93,9 +88,11 @@ question_done(struct store_job *job, const struct err *err)
 	question_drop(job);
 }
 
+/* Posts a copy of `question` with the texts behind it; the caller's need not
+ * outlive the call. */
 static void
-ask(struct results *results, struct question question, struct slice id,
-    struct slice record)
+question_ask(struct results *results, struct question question, struct slice id,
+	     struct slice record)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct question *q = malloc(sizeof(*q) + id.len + record.len);
@@ -115,46 +112,96 @@ ask(struct results *results, struct question question, struct slice id,
 		memcpy(q->text, id.p, id.len);
 	if (record.len > 0)
 		memcpy(q->text + id.len, record.p, record.len);
-	store_post(&r->user, &q->job);
+	database_post(&r->user, &q->job);
 }
 
 void
 sresults_get(struct results *results, struct slice id,
 	     results_record_fn *on_record, void *arg)
 {
-	ask(results,
-	    (struct question){.job = {.run = get_run, .reads = true},
+	question_ask(
+	    results,
+	    (struct question){.job = {.run = question_get_run, .reads = true},
 			      .on_record = on_record,
 			      .arg = arg},
 	    id, (struct slice){NULL, 0});
 }
 
 void
-sresults_counts(struct results *results, results_record_fn *on_record,
-		void *arg)
-{
-	ask(results,
-	    (struct question){.job = {.run = counts_run, .reads = true},
-			      .on_record = on_record,
-			      .arg = arg},
-	    (struct slice){NULL, 0}, (struct slice){NULL, 0});
-}
-
-void
 sresults_reopen(struct results *results, struct slice id, struct slice record,
 		results_record_fn *on_done, void *arg)
 {
-	ask(results,
-	    (struct question){.job = {.run = reopen_run, .sync = STORE_NOW},
-			      .on_record = on_done,
-			      .arg = arg},
-	    id, record);
+	question_ask(results,
+		     (struct question){.job = {.run = question_reopen_run,
+					       .sync = DATABASE_NOW},
+				       .on_record = on_done,
+				       .arg = arg},
+		     id, record);
+}
+
+/* --- counts ------------------------------------------------------------ */
+
+struct counting {
+	struct database_job job;
+	results_counts_fn *on_counts;
+	void *arg;
+	struct results_counts counts; /* the answer */
+};
+
+/* The counts since the file was made: kept in `totals`, not counted. */
+static int
+counts_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct counting *c = container_of(job, struct counting, job);
+	struct stotals totals;
+
+	if (stotals_get(tx, &totals, err) != 0)
+		return -1;
+	c->counts = (struct results_counts){.succeeded = totals.ended[false],
+					    .failed = totals.ended[true]};
+	return 0;
+}
+
+static void
+counts_drop(struct database_job *job)
+{
+	free(container_of(job, struct counting, job));
+}
+
+static void
+counts_done(struct database_job *job, const struct err *err)
+{
+	struct counting *c = container_of(job, struct counting, job);
+
+	c->on_counts(err == NULL ? &c->counts : NULL, err, c->arg);
+	counts_drop(job);
+}
+
+void
+sresults_counts(struct results *results, results_counts_fn *on_counts,
+		void *arg)
+{
+	struct counting *c = malloc(sizeof(*c));
+	struct err err;
+
+	if (c == NULL) {
+		err_nomem(&err);
+		on_counts(NULL, &err, arg);
+		return;
+	}
+	*c = (struct counting){.job = {.run = counts_run,
+				       .done = counts_done,
+				       .drop = counts_drop,
+				       .reads = true},
+			       .on_counts = on_counts,
+			       .arg = arg};
+	database_post(&((struct sresults *)results)->user, &c->job);
 }
 
 /* --- pages ------------------------------------------------------------- */
 
 struct listing {
-	struct store_job job;
+	struct database_job job;
 	results_page_fn *on_page;
 	void *arg;
 	bool failed;
@@ -164,15 +211,17 @@ struct listing {
 
 	struct buf text;
 	size_t n;
-	int64_t last; /* 0: nothing follows */
+	int64_t last; /* place of the last row that was read; 0: none follows */
 	size_t lens[RESULTS_PAGE_MAX];
 };
 
+/* Rows that have expired count as read, but are not shown: a page may be empty
+ * and still have a next one. */
 static int
-list_run(struct store_job *job, struct tx *tx, struct err *err)
+list_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct listing *l = container_of(job, struct listing, job);
-	const enum statement sql = SQL_RECORDS_ENDED;
+	const enum statement_index sql = SQL_RECORDS_ENDED;
 	const int64_t limit = (int64_t)l->limit;
 	struct slice record;
 	int64_t expires;
@@ -199,6 +248,7 @@ list_run(struct store_job *job, struct tx *tx, struct err *err)
 			break;
 		}
 	}
+	/* Fewer rows than asked for: they were the last. */
 	if (more == 0 && seen < l->limit)
 		l->last = 0;
 	if (l->text.failed)
@@ -207,7 +257,7 @@ list_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-list_drop(struct store_job *job)
+list_drop(struct database_job *job)
 {
 	struct listing *l = container_of(job, struct listing, job);
 
@@ -215,8 +265,9 @@ list_drop(struct store_job *job)
 	free(l);
 }
 
+/* Slices of the records are made here, since the text may move while it grows. */
 static void
-list_done(struct store_job *job, const struct err *err)
+list_done(struct database_job *job, const struct err *err)
 {
 	struct listing *l = container_of(job, struct listing, job);
 	struct slice records[RESULTS_PAGE_MAX], next = {NULL, 0};
@@ -238,6 +289,8 @@ list_done(struct store_job *job, const struct err *err)
 	list_drop(job);
 }
 
+/* A wrong cursor goes through the queue as well, so that on_page is never called
+ * before this returns. */
 void
 sresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)
@@ -251,10 +304,10 @@ sresults_list(struct results *results, bool failed, struct slice cursor,
 		on_page(NULL, 0, (struct slice){NULL, 0}, &err, arg);
 		return;
 	}
-	l->job = (struct store_job){.run = list_run,
-				    .done = list_done,
-				    .drop = list_drop,
-				    .reads = true};
+	l->job = (struct database_job){.run = list_run,
+				       .done = list_done,
+				       .drop = list_drop,
+				       .reads = true};
 	l->on_page = on_page;
 	l->arg = arg;
 	l->failed = failed;
@@ -262,5 +315,5 @@ sresults_list(struct results *results, bool failed, struct slice cursor,
 	l->before = INT64_MAX;
 	if (cursor.len > 0)
 		cursor_read(cursor, &l->before, 1, &l->wrong);
-	store_post(&r->user, &l->job);
+	database_post(&r->user, &l->job);
 }

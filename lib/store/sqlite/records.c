@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite backend: records. What has expired is not seen any more, and
- * removed on the way: some old ones with each transaction that stores new ones.
+ * The SQLite backend: records, and opening and closing. A record is pending from
+ * the submission on, and final when the task has ended; a final one is only
+ * replaced by another final one, or when an operator has the task run again.
+ *
+ * What has expired is not seen any more, and removed on the way: some old ones
+ * with each transaction that stores new ones.
  */
 #include "store/sqlite/results.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* As many as the I/O thread puts into one transaction. */
 #define PUT_MAX 1000
 
 /* --- storing ----------------------------------------------------------- */
 
+/* One row: it was made with its table. */
 int
 stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
 {
@@ -23,12 +29,15 @@ stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
 	return 0;
 }
 
+/* A final record wakes the processes that wait for it (watch.c); its place among
+ * those that ended is the new total. */
 static int
 put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
 	struct err *err)
 {
 	int64_t expires = 0;
 
+	/* That a task runs, say: a final record is not overwritten by it. */
 	if (!put->final)
 		return tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record) <
 			       0
@@ -39,12 +48,14 @@ put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
 	if (tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
 		   (int64_t)put->failed, ++totals->ended[put->failed]) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_WAITERS_TAKE, put->id));
+	return tx_wake_all(tx, err, SQL_RECORD_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_RECORD_WAITERS_TAKE, put->id));
 }
 
+/* Twice as many expired ones may go as new ones come, so that there is an end to
+ * them; and 16 more, so that lone ones help, too. */
 static int
-put_run(struct store_job *job, struct tx *tx, struct err *err)
+put_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, put_job);
 	struct stotals totals;
@@ -67,8 +78,10 @@ put_run(struct store_job *job, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* Posts what waits as one job, unless one is under way: what comes meanwhile is
+ * collected for the next. A lossy record alone needs no flush. */
 static void
-push(struct sresults *r)
+records_push(struct sresults *r)
 {
 	struct results_put *put;
 	struct pending *p;
@@ -76,7 +89,7 @@ push(struct sresults *r)
 	if (r->putting || TAILQ_EMPTY(&r->waiting))
 		return;
 	r->put_job.rows = 0;
-	r->put_job.sync = STORE_LATER;
+	r->put_job.sync = DATABASE_LATER;
 	r->put_job.bytes = 0;
 	while (r->put_job.rows < PUT_MAX &&
 	       (p = TAILQ_FIRST(&r->waiting)) != NULL) {
@@ -86,14 +99,16 @@ push(struct sresults *r)
 		r->put_job.rows++;
 		r->put_job.bytes += put->record.len;
 		if (!put->lossy)
-			r->put_job.sync = STORE_NOW;
+			r->put_job.sync = DATABASE_NOW;
 	}
 	r->putting = true;
-	store_post(&r->user, &r->put_job);
+	database_post(&r->user, &r->put_job);
 }
 
+/* Confirms in the order in which records were stored, so a task's final record
+ * is confirmed after those before it. */
 static void
-put_done(struct store_job *job, const struct err *err)
+put_done(struct database_job *job, const struct err *err)
 {
 	struct sresults *r = container_of(job, struct sresults, put_job);
 	struct pending_list sent = TAILQ_HEAD_INITIALIZER(sent);
@@ -103,8 +118,9 @@ put_done(struct store_job *job, const struct err *err)
 	(void)err; /* it is tried until it succeeds */
 	r->putting = false;
 	r->heard = r->put_heard;
+	/* Off the list before callbacks store more, which records_push() would send. */
 	TAILQ_CONCAT(&sent, &r->sent, link);
-	push(r);
+	records_push(r);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {
 		TAILQ_REMOVE(&sent, p, link);
 		put = container_of(p, struct results_put, pending);
@@ -115,25 +131,26 @@ put_done(struct store_job *job, const struct err *err)
 
 /* A lossy record takes the way of all others: so it keeps its order. */
 static void
-put_record(struct results *results, struct results_put *put)
+records_put(struct results *results, struct results_put *put)
 {
 	struct sresults *r = (struct sresults *)results;
 
 	TAILQ_INSERT_TAIL(&r->waiting, &put->pending, link);
 	r->count += !put->lossy;
-	push(r);
+	records_push(r);
 }
 
 static size_t
-unconfirmed(const struct results *results)
+records_unconfirmed(const struct results *results)
 {
 	return ((const struct sresults *)results)->count;
 }
 
 /* --- pending records --------------------------------------------------- */
 
+/* The arrays are the caller's, which keeps them until it is answered. */
 struct creation {
-	struct store_job job;
+	struct database_job job;
 	const struct slice *ids, *records;
 	struct err *errs;
 	size_t n;
@@ -141,8 +158,10 @@ struct creation {
 	void *arg;
 };
 
+/* Pending records of tasks that another broker has: an ID that exists is
+ * refused, each on its own, unless its record has expired. */
 static int
-create_run(struct store_job *job, struct tx *tx, struct err *err)
+records_create_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct creation *c = container_of(job, struct creation, job);
 	int added;
@@ -166,27 +185,29 @@ create_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-create_drop(struct store_job *job)
+records_create_drop(struct database_job *job)
 {
 	free(container_of(job, struct creation, job));
 }
 
 static void
-create_done(struct store_job *job, const struct err *err)
+records_create_done(struct database_job *job, const struct err *err)
 {
 	struct creation c = *container_of(job, struct creation, job);
 	size_t i;
 
 	for (i = 0; i < c.n && err != NULL; i++)
 		c.errs[i] = *err;
-	create_drop(job);
+	records_create_drop(job);
 	c.on_done(c.errs, c.n, c.arg);
 }
 
+/* Flushed before it is answered: the task's submission follows, and must not be
+ * on disk without its record. */
 static void
-create(struct results *results, const struct slice *ids,
-       const struct slice *records, struct err *errs, size_t n,
-       results_created_fn *on_done, void *arg)
+records_create(struct results *results, const struct slice *ids,
+	       const struct slice *records, struct err *errs, size_t n,
+	       results_created_fn *on_done, void *arg)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct creation *c = calloc(1, sizeof(*c));
@@ -198,10 +219,10 @@ create(struct results *results, const struct slice *ids,
 		on_done(errs, n, arg);
 		return;
 	}
-	*c = (struct creation){.job = {.run = create_run,
-				       .done = create_done,
-				       .drop = create_drop,
-				       .sync = STORE_NOW,
+	*c = (struct creation){.job = {.run = records_create_run,
+				       .done = records_create_done,
+				       .drop = records_create_drop,
+				       .sync = DATABASE_NOW,
 				       .rows = (unsigned int)n},
 			       .ids = ids,
 			       .records = records,
@@ -209,18 +230,20 @@ create(struct results *results, const struct slice *ids,
 			       .n = n,
 			       .on_done = on_done,
 			       .arg = arg};
-	store_post(&r->user, &c->job);
+	database_post(&r->user, &c->job);
 }
 
+/* Records to be forgotten: their tasks could not be submitted after all. The
+ * caller's ids need not outlive the call, so they are copied. */
 struct oblivion {
-	struct store_job job;
+	struct database_job job;
 	size_t n;
 	struct buf text; /* the ids, one after the other */
 	size_t lens[];
 };
 
 static int
-forget_run(struct store_job *job, struct tx *tx, struct err *err)
+records_forget_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct oblivion *o = container_of(job, struct oblivion, job);
 	const char *p = o->text.data;
@@ -234,7 +257,7 @@ forget_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-forget_drop(struct store_job *job)
+records_forget_drop(struct database_job *job)
 {
 	struct oblivion *o = container_of(job, struct oblivion, job);
 
@@ -243,18 +266,19 @@ forget_drop(struct store_job *job)
 }
 
 static void
-forget_done(struct store_job *job, const struct err *err)
+records_forget_done(struct database_job *job, const struct err *err)
 {
-	forget_drop(job);
+	records_forget_drop(job);
 }
 
 static void
-forget(struct results *results, const struct slice *ids, size_t n)
+records_forget(struct results *results, const struct slice *ids, size_t n)
 {
 	struct sresults *r = (struct sresults *)results;
 	struct oblivion *o = calloc(1, sizeof(*o) + n * sizeof(o->lens[0]));
 	size_t i;
 
+	/* The contract has no answer: the record stays, as pending. */
 	if (o == NULL)
 		return;
 	o->n = n;
@@ -262,28 +286,30 @@ forget(struct results *results, const struct slice *ids, size_t n)
 		buf_add(&o->text, ids[i].p, ids[i].len);
 		o->lens[i] = ids[i].len;
 	}
-	o->job = (struct store_job){.run = forget_run,
-				    .done = forget_done,
-				    .drop = forget_drop,
-				    .rows = (unsigned int)n};
+	o->job = (struct database_job){.run = records_forget_run,
+				       .done = records_forget_done,
+				       .drop = records_forget_drop,
+				       .rows = (unsigned int)n};
 	if (o->text.failed)
-		forget_drop(&o->job);
+		records_forget_drop(&o->job);
 	else
-		store_post(&r->user, &o->job);
+		database_post(&r->user, &o->job);
 }
 
 /* --- opening and closing ----------------------------------------------- */
 
 static void
-on_state(struct store_user *user, bool up, bool final, const struct err *why)
+records_on_state(struct database_user *user, bool up, bool final,
+		 const struct err *why)
 {
 	struct sresults *r = container_of(user, struct sresults, user);
 
 	r->opt.on_state(up, final, why, r->opt.arg);
 }
 
+/* A wake-up does not say what for. */
 static void
-on_wake(struct store_user *user)
+records_on_wake(struct database_user *user)
 {
 	struct sresults *r = container_of(user, struct sresults, user);
 
@@ -292,26 +318,29 @@ on_wake(struct store_user *user)
 }
 
 static const char *
-name(const struct results *results)
+records_name(const struct results *results)
 {
-	return store_name(&((const struct sresults *)results)->user);
+	return database_name(&((const struct sresults *)results)->user);
 }
 
 static bool
-is_up(const struct results *results)
+records_is_up(const struct results *results)
 {
-	return store_is_up(&((const struct sresults *)results)->user);
+	return database_is_up(&((const struct sresults *)results)->user);
 }
 
 static void
-close_results(struct results *results)
+records_close(struct results *results)
 {
 	struct sresults *r = (struct sresults *)results;
 
+	/* The listener's last job is queued before the file is left; what is
+	 * freed after it is no job's any more. */
 	sevents_leave(r);
-	store_leave(&r->user);
-	sresults_watches_free(r);
+	database_leave(&r->user);
+	watches_done(&r->watches);
 	sevents_done(r);
+	/* Closed by its own callback: listen_done() frees it. */
 	if (r->listening.telling)
 		r->dead = true;
 	else
@@ -319,13 +348,14 @@ close_results(struct results *results)
 }
 
 static struct results *
-open_results(const struct results_options *options, struct err *err)
+records_open(const struct results_options *options, struct err *err)
 {
-	const struct store_options store = {.base = options->base,
-					    .url = options->url,
-					    .timeout_ms = options->timeout_ms};
+	const struct database_options database = {
+	    .base = options->base,
+	    .url = options->url,
+	    .timeout_ms = options->timeout_ms,
+	    .description = &statements_description};
 	struct sresults *r = calloc(1, sizeof(*r));
-	size_t i;
 
 	if (r == NULL) {
 		err_nomem(err);
@@ -333,16 +363,15 @@ open_results(const struct results_options *options, struct err *err)
 	}
 	r->pub.ops = &results_sqlite;
 	r->opt = *options;
-	r->user.on_state = on_state;
-	r->user.on_wake = on_wake;
-	r->put_job =
-	    (struct store_job){.run = put_run, .done = put_done, .must = true};
+	r->user.on_state = records_on_state;
+	r->user.on_wake = records_on_wake;
+	r->put_job = (struct database_job){
+	    .run = put_run, .done = put_done, .must = true};
 	sevents_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);
-	for (i = 0; i < STOPIC_BUCKETS; i++)
-		TAILQ_INIT(&r->topics[i]);
-	if (store_join(&r->user, &store, err) != 0) {
+	sresults_watches_init(r);
+	if (database_join(&r->user, &database, err) != 0) {
 		err_prefix(err, "[backend] url");
 		free(r);
 		return NULL;
@@ -351,18 +380,17 @@ open_results(const struct results_options *options, struct err *err)
 }
 
 const struct results_ops results_sqlite = {
-    .schemes = (const char *const[]){"sqlite://", NULL},
-    .open = open_results,
-    .close = close_results,
-    .name = name,
-    .is_up = is_up,
-    .put = put_record,
-    .unconfirmed = unconfirmed,
+    .open = records_open,
+    .close = records_close,
+    .name = records_name,
+    .is_up = records_is_up,
+    .put = records_put,
+    .unconfirmed = records_unconfirmed,
     .get = sresults_get,
-    .create = create,
-    .forget = forget,
+    .create = records_create,
+    .forget = records_forget,
     .watch = sresults_watch,
-    .unwatch = sresults_unwatch,
+    .unwatch = watches_unwatch,
     .event = sresults_event,
     .heard = sresults_heard,
     .listen = sresults_listen,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: ending claims. Every settlement begins by taking the task
- * off the record of what is in flight with this worker, and does nothing if it
- * is not there.
+ * The SQLite broker: ending claims, where a task's way ends or turns back. Every
+ * settlement begins by taking the task off the record of what is in flight with
+ * this worker, and does nothing if it is not there: another worker took us for
+ * dead and has put it back, or the settlement was carried out before.
  *
  * That a task is done with, or goes back as it was, need not be flushed before
  * it is confirmed: what a power cut takes back is found in flight by the
@@ -12,12 +13,13 @@
 
 #include "store/sqlite/broker.h"
 
+/* As many as the I/O thread puts into one transaction. */
 #define SETTLE_MAX 1000
 
 /* --- in the I/O thread ------------------------------------------------- */
 
 static int
-ack(struct tx *tx, struct sclaim *c, struct err *err)
+settle_ack(struct tx *tx, struct sclaim *c, struct err *err)
 {
 	int changed =
 	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
@@ -27,10 +29,15 @@ ack(struct tx *tx, struct sclaim *c, struct err *err)
 	return tx_run(tx, err, SQL_TASK_DROP, c->number) < 0 ? -1 : 0;
 }
 
-/* At its old place there is nobody before it: it is first again. */
+/*
+ * The new bytes (they count the attempts) go into the task's row. Without a
+ * delay it goes back under its old seq: there is nobody before it, so it is
+ * first again. If the task is not ours any more, its bytes change all the same:
+ * they describe the same task, with one attempt more, and it runs again anyway.
+ */
 static int
-retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
-      struct err *err)
+settle_retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
+	     struct err *err)
 {
 	const int64_t worker_id = c->broker->worker_id;
 	int changed;
@@ -51,14 +58,15 @@ retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 			   err) < 0 ||
 	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
 		return -1;
-	/* They set their timers. */
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, c->queue));
+	/* The workers that wait set their timers for it. */
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
 }
 
+/* The dead list keeps a copy, under the task's ID, until it is purged. */
 static int
-bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
-     struct err *err)
+settle_bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
+	    struct err *err)
 {
 	int changed =
 	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
@@ -79,20 +87,20 @@ settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 
 	switch (s->disposition) {
 	case BROKER_ACK:
-		return ack(tx, c, err);
+		return settle_ack(tx, c, err);
 	case BROKER_RETRY:
-		return retry(tx, c, s, err);
+		return settle_retry(tx, c, s, err);
 	case BROKER_RELEASE:
 		return sclaim_put_back_run(tx, err, c->broker->worker_id, c,
 					   s->priority, false);
 	case BROKER_BURY:
-		return bury(tx, c, s, err);
+		return settle_bury(tx, c, s, err);
 	}
 	return 0;
 }
 
 static int
-settle_run(struct store_job *job, struct tx *tx, struct err *err)
+settle_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct settling *settling = container_of(job, struct settling, job);
 	struct pending *p;
@@ -107,8 +115,10 @@ settle_run(struct store_job *job, struct tx *tx, struct err *err)
 
 /* --- on the loop ------------------------------------------------------- */
 
+/* Posts what waits as one job, unless one is under way: what comes meanwhile is
+ * collected for the next, so a busy worker settles in large batches. */
 static void
-push(struct sbroker *b)
+settle_push(struct sbroker *b)
 {
 	struct settling *settling = &b->settling;
 	struct broker_settle *s;
@@ -117,7 +127,7 @@ push(struct sbroker *b)
 	if (settling->under_way || TAILQ_EMPTY(&settling->waiting))
 		return;
 	settling->job.rows = 0;
-	settling->job.sync = STORE_SOON;
+	settling->job.sync = DATABASE_SOON;
 	while (settling->job.rows < SETTLE_MAX &&
 	       (p = TAILQ_FIRST(&settling->waiting)) != NULL) {
 		TAILQ_REMOVE(&settling->waiting, p, link);
@@ -127,14 +137,14 @@ push(struct sbroker *b)
 		/* These say more than what is on record already. */
 		if (s->disposition == BROKER_RETRY ||
 		    s->disposition == BROKER_BURY)
-			settling->job.sync = STORE_NOW;
+			settling->job.sync = DATABASE_NOW;
 	}
 	settling->under_way = true;
-	store_post(&b->user, &settling->job);
+	database_post(&b->user, &settling->job);
 }
 
 static void
-settle_done(struct store_job *job, const struct err *err)
+settle_done(struct database_job *job, const struct err *err)
 {
 	struct settling *settling = container_of(job, struct settling, job);
 	struct sbroker *b = container_of(settling, struct sbroker, settling);
@@ -145,8 +155,9 @@ settle_done(struct store_job *job, const struct err *err)
 
 	(void)err; /* it is tried until it succeeds */
 	settling->under_way = false;
+	/* Off the list before callbacks settle more, which settle_push() would send. */
 	TAILQ_CONCAT(&sent, &settling->sent, link);
-	push(b);
+	settle_push(b);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {
 		TAILQ_REMOVE(&sent, p, link);
 		settling->count--;
@@ -176,7 +187,7 @@ sbroker_settle(struct broker *broker, struct broker_settle *settle)
 
 	TAILQ_INSERT_TAIL(&b->settling.waiting, &settle->pending, link);
 	b->settling.count++;
-	push(b);
+	settle_push(b);
 }
 
 size_t

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: submitting. A batch is one job: its records and tasks are
- * flushed to disk with it before it is answered, or none of them exists.
+ * The SQLite broker: submitting, where a task's way begins. A batch is one job:
+ * its records and tasks are flushed to disk with it before it is answered, or
+ * none of them exists.
+ *
+ * A task that is refused (a full queue, an ID that exists) has an error of its
+ * own in task->err; only a failing statement fails the job, and so the batch.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/schema.h"
 #include "store/sqlite/broker.h"
+#include "store/sqlite/schema.h"
 
 struct submission {
-	struct store_job job;
+	struct database_job job;
 	struct sbroker *broker;
 	struct broker_submit *tasks;
 	size_t n;
@@ -20,7 +24,8 @@ struct submission {
 	void *arg;
 };
 
-/* The queue of a run of tasks: its row, which is written when the run ends. */
+/* The queue of a run of tasks: its row, which is written when the run ends, so
+ * that a batch of a thousand tasks for one queue writes it once. */
 struct target {
 	const char *name;
 	int64_t id, size, next;
@@ -29,6 +34,7 @@ struct target {
 
 /* --- in the I/O thread ------------------------------------------------- */
 
+/* Writes the row back, and wakes the workers that wait for the queue. */
 static int
 target_close(struct tx *tx, struct target *t, struct err *err)
 {
@@ -37,10 +43,11 @@ target_close(struct tx *tx, struct target *t, struct err *err)
 	t->changed = false;
 	if (tx_run(tx, err, SQL_QUEUE_SET, t->id, t->size, t->next) < 0)
 		return -1;
-	return tx_wake_all(tx, err, SQL_SLEEPERS_TAKE,
-			   tx_first(tx, err, SQL_SLEEPERS_TAKE, t->id));
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, t->id));
 }
 
+/* Makes `t` the queue `name`, which is created if it does not exist. */
 static int
 target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
 {
@@ -65,8 +72,8 @@ target_open(struct tx *tx, struct target *t, const char *name, struct err *err)
 /* Whether the task was queued before, as the owner of its key, or another one
  * was: sets task->duplicate. */
 static int
-check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
-	     struct err *err)
+submit_check_unique(struct tx *tx, const struct target *t,
+		    struct broker_submit *task, struct err *err)
 {
 	struct slice owner;
 	int more;
@@ -85,9 +92,10 @@ check_unique(struct tx *tx, const struct target *t, struct broker_submit *task,
 	return more < 0 ? -1 : 0;
 }
 
+/* Expired keys go on the way, some with each new one: nothing else looks. */
 static int
-note_unique(struct tx *tx, const struct target *t,
-	    const struct broker_submit *task, struct err *err)
+submit_note_unique(struct tx *tx, const struct target *t,
+		   const struct broker_submit *task, struct err *err)
 {
 	if (task->unique.len == 0)
 		return 0;
@@ -98,9 +106,15 @@ note_unique(struct tx *tx, const struct target *t,
 	return 0;
 }
 
+/*
+ * The pending record of the task: how many rows changed, or -1. A plain task
+ * may meet the record of an earlier run under its ID and then replaces it,
+ * unless that is final. An exclusive or unique one must not: the record may be
+ * that of a task which waits.
+ */
 static int
-store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
-	     int64_t number, struct err *err)
+submit_store_record(const struct sbroker *b, struct tx *tx,
+		    struct broker_submit *task, int64_t number, struct err *err)
 {
 	int added;
 
@@ -119,14 +133,19 @@ store_record(const struct sbroker *b, struct tx *tx, struct broker_submit *task,
 	return added;
 }
 
+/*
+ * In this order: a duplicate is answered as one also when the queue is full, and
+ * a task that is refused leaves nothing behind. A refusal sets task->err; it is
+ * not a failure of the job.
+ */
 static int
-add_task(const struct sbroker *b, struct tx *tx, struct target *t,
-	 struct broker_submit *task, struct err *err)
+submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,
+		struct broker_submit *task, struct err *err)
 {
 	const int64_t number = t->id << SCHEMA_SERIAL_BITS | t->next;
 	int added;
 
-	if (check_unique(tx, t, task, err) != 0)
+	if (submit_check_unique(tx, t, task, err) != 0)
 		return -1;
 	if (task->duplicate)
 		return 0;
@@ -137,11 +156,11 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 			task->queue);
 		return 0;
 	}
-	if (store_record(b, tx, task, number, err) < 0)
+	if (submit_store_record(b, tx, task, number, err) < 0)
 		return -1;
 	if (task->err.code != ERR_NONE)
 		return 0;
-	if (note_unique(tx, t, task, err) != 0 ||
+	if (submit_note_unique(tx, t, task, err) != 0 ||
 	    tx_run(tx, err, SQL_TASK_ADD, number, task->bytes) < 0)
 		return -1;
 	if (task->delay_ms > 0 || task->at_ms > tx_now(tx))
@@ -166,17 +185,19 @@ add_task(const struct sbroker *b, struct tx *tx, struct target *t,
 }
 
 static int
-submit_run(struct store_job *job, struct tx *tx, struct err *err)
+submit_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct submission *s = container_of(job, struct submission, job);
 	struct target target = {.name = NULL};
 	size_t i;
 
+	/* It may have run before, and been rolled back. */
 	for (i = 0; i < s->n; i++) {
 		s->tasks[i].err.code = ERR_NONE;
 		s->tasks[i].duplicate = false;
 		if (target_open(tx, &target, s->tasks[i].queue, err) != 0 ||
-		    add_task(s->broker, tx, &target, &s->tasks[i], err) != 0)
+		    submit_add_task(s->broker, tx, &target, &s->tasks[i],
+				    err) != 0)
 			return -1;
 	}
 	return target_close(tx, &target, err);
@@ -185,8 +206,9 @@ submit_run(struct store_job *job, struct tx *tx, struct err *err)
 /* --- on the loop ------------------------------------------------------- */
 
 static void
-submit_done(struct store_job *job, const struct err *err)
+submit_done(struct database_job *job, const struct err *err)
 {
+	/* Freed first: the callback may do anything, also close the broker. */
 	struct submission s = *container_of(job, struct submission, job);
 	size_t i;
 
@@ -197,7 +219,7 @@ submit_done(struct store_job *job, const struct err *err)
 }
 
 static void
-submit_drop(struct store_job *job)
+submit_drop(struct database_job *job)
 {
 	free(container_of(job, struct submission, job));
 }
@@ -221,7 +243,7 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 	*s = (struct submission){.job = {.run = submit_run,
 					 .done = submit_done,
 					 .drop = submit_drop,
-					 .sync = STORE_NOW,
+					 .sync = DATABASE_NOW,
 					 .rows = (unsigned int)n},
 				 .broker = b,
 				 .tasks = tasks,
@@ -230,5 +252,5 @@ sbroker_submit(struct broker *broker, struct broker_submit *tasks, size_t n,
 				 .arg = arg};
 	for (i = 0; i < n; i++)
 		s->job.bytes += tasks[i].bytes.len + tasks[i].record.len;
-	store_post(&b->user, &s->job);
+	database_post(&b->user, &s->job);
 }

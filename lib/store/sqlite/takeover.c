@@ -27,12 +27,16 @@
 #include "store/sqlite/broker.h"
 #include "util/clock.h"
 
+/* Twice what executors may take to notice that their worker is gone. */
 #define GRACE_MS 2000
-/* At once; the rest at the next heartbeat. */
+/* At once, as much as a transaction should have; the rest at the next heartbeat.
+ */
 #define TAKE_MAX 1000
-/* How long a worker that left nothing is remembered. */
+/* How long a worker that left nothing is remembered: a restart within it keeps
+ * its number. */
 #define FORGET_MS (INT64_C(3600) * 1000)
 
+/* "worker-", 20 digits with a sign at most, ".lock". */
 #define LOCK_NAME 40
 static void
 lock_name(int64_t id, char name[LOCK_NAME])
@@ -40,6 +44,8 @@ lock_name(int64_t id, char name[LOCK_NAME])
 	snprintf(name, LOCK_NAME, "worker-%lld.lock", (long long)id);
 }
 
+/* A lock of the open file description: fcntl()'s old ones would be dropped when
+ * any descriptor of the file is closed, by look_at() say. */
 int
 stakeover_lock(struct tx *tx, int64_t id, struct err *err)
 {
@@ -62,6 +68,7 @@ stakeover_lock(struct tx *tx, int64_t id, struct err *err)
 	return -2;
 }
 
+/* UNCERTAIN: there is no lock file, or it cannot be opened. */
 enum life { ALIVE, DEAD, UNCERTAIN };
 
 static enum life
@@ -91,7 +98,8 @@ stakeover_is_dead(struct tx *tx, int64_t id)
 	return look_at(tx, id, NULL) == DEAD;
 }
 
-/* Whether it was seen dead before, long enough ago. */
+/* Whether it was seen dead before, long enough ago. The first time it is put on
+ * the list; if memory runs out, the next heartbeat does that. */
 static bool
 dead_for_long(struct beating *beating, int64_t id)
 {
@@ -111,8 +119,9 @@ dead_for_long(struct beating *beating, int64_t id)
 	return false;
 }
 
+/* It lives (again): the grace begins from the start if it dies. */
 static void
-acquit(struct beating *beating, int64_t id)
+takeover_acquit(struct beating *beating, int64_t id)
 {
 	size_t i;
 
@@ -122,8 +131,9 @@ acquit(struct beating *beating, int64_t id)
 			    beating->suspects[--beating->n_suspects];
 }
 
+/* Puts a dead worker's tasks back where they were, and wakes who waits there. */
 static int
-take_tasks(struct tx *tx, int64_t id, struct err *err)
+takeover_take_tasks(struct tx *tx, int64_t id, struct err *err)
 {
 	struct sclaim c = {.number = -1};
 	int i, more = 0;
@@ -146,7 +156,7 @@ take_tasks(struct tx *tx, int64_t id, struct err *err)
 
 /* One that is dead, and has left nothing for a long time. */
 static int
-forget(struct tx *tx, int64_t id, struct err *err)
+takeover_forget(struct tx *tx, int64_t id, struct err *err)
 {
 	char name[LOCK_NAME];
 
@@ -157,9 +167,11 @@ forget(struct tx *tx, int64_t id, struct err *err)
 	return 0;
 }
 
+/* One other worker, whose row WORKERS_OTHER shows: it is ended here, so that
+ * rows may be changed. */
 static int
-judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
-      struct err *err)
+takeover_judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
+	       struct err *err)
 {
 	const int64_t expires = tx_int(tx, SQL_WORKERS_OTHER, 1);
 	enum life life = look_at(tx, id, err);
@@ -168,13 +180,15 @@ judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
 	if (life == UNCERTAIN && expires < tx_now(tx))
 		life = DEAD;
 	if (life != DEAD) {
-		acquit(&b->beating, id);
+		takeover_acquit(&b->beating, id);
 		return 0;
 	}
 	if (!has_tasks)
-		return expires < tx_now(tx) - FORGET_MS ? forget(tx, id, err)
-							: 0;
-	return dead_for_long(&b->beating, id) ? take_tasks(tx, id, err) : 0;
+		return expires < tx_now(tx) - FORGET_MS
+			   ? takeover_forget(tx, id, err)
+			   : 0;
+	return dead_for_long(&b->beating, id) ? takeover_take_tasks(tx, id, err)
+					      : 0;
 }
 
 int
@@ -186,24 +200,25 @@ stakeover_run(struct sbroker *b, struct tx *tx, struct err *err)
 	while ((more = tx_first(tx, err, SQL_WORKERS_OTHER, b->worker_id,
 				id)) == 1) {
 		id = tx_int(tx, SQL_WORKERS_OTHER, 0);
-		if (judge(b, tx, id, tx_int(tx, SQL_WORKERS_OTHER, 2) != 0,
-			  err) != 0)
+		if (takeover_judge(b, tx, id,
+				   tx_int(tx, SQL_WORKERS_OTHER, 2) != 0,
+				   err) != 0)
 			return -1;
 	}
 	return more;
 }
 
-/* Nobody waits at a port whose socket is not there any more. */
+/* Nobody waits at a wake socket that is not there any more. */
 static int
-drop_port(struct tx *tx, const char *name, struct err *err)
+takeover_drop_socket(struct tx *tx, const char *name, struct err *err)
 {
-	const struct slice port = slice_of(name);
+	const struct slice sock = slice_of(name);
 
 	if (faccessat(tx_directory(tx, err), name, F_OK, 0) == 0)
 		return 0;
-	if (tx_run(tx, err, SQL_WAITERS_LEAVE, port) < 0 ||
-	    tx_run(tx, err, SQL_SLEEPERS_LEAVE, port) < 0 ||
-	    tx_run(tx, err, SQL_LISTENERS_LEAVE, port) < 0)
+	if (tx_run(tx, err, SQL_RECORD_WAITERS_LEAVE, sock) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ||
+	    tx_run(tx, err, SQL_LISTENERS_LEAVE, sock) < 0)
 		return -1;
 	return 0;
 }
@@ -212,16 +227,17 @@ int
 stakeover_sweep_run(struct tx *tx, struct err *err)
 {
 	char name[64] = "";
-	struct slice port;
+	struct slice sock;
 	int more;
 
-	tx_sweep_ports(tx);
-	while ((more = tx_first(tx, err, SQL_PORTS_WAITING, slice_of(name))) ==
-	       1) {
-		port = tx_bytes(tx, SQL_PORTS_WAITING, 0);
-		snprintf(name, sizeof(name), "%.*s", (int)port.len, port.p);
-		tx_end(tx, SQL_PORTS_WAITING);
-		if (drop_port(tx, name, err) != 0)
+	/* First the sockets themselves go, then all rows that name none. */
+	tx_sweep_sockets(tx);
+	while ((more = tx_first(tx, err, SQL_SOCKETS_WAITING,
+				slice_of(name))) == 1) {
+		sock = tx_bytes(tx, SQL_SOCKETS_WAITING, 0);
+		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
+		tx_end(tx, SQL_SOCKETS_WAITING);
+		if (takeover_drop_socket(tx, name, err) != 0)
 			return -1;
 	}
 	return more;

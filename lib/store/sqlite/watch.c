@@ -12,26 +12,13 @@
 
 #include "store/sqlite/results.h"
 
-struct swatch {
-	struct results_watch pub;
-	TAILQ_ENTRY(swatch) link;
-	struct stopic *topic;
-	results_record_fn *on_record;
-	void *arg;
-	bool shown; /* its record, as it was */
-	bool told;  /* in this round */
-	bool over;  /* the final one */
-};
-
+/* A task that is watched. */
 struct stopic {
-	TAILQ_ENTRY(stopic) link;
+	struct topic topic;
 	struct sresults *results;
-	TAILQ_HEAD(, swatch) watches;
 	struct seen *seen; /* its place in a look that is under way */
-	bool telling;
-	bool waits; /* our port may be among its waiters */
-	struct slice id;
-	char text[];
+	bool waits;	   /* our wake socket may be among its waiters */
+	char id[];
 };
 
 /* What a look finds of one topic. */
@@ -42,8 +29,10 @@ struct seen {
 	bool found, final;
 };
 
+/* At most one is under way; another one that is asked for meanwhile follows. The
+ * ids are copied, since topics may end before the I/O thread reads them. */
 struct look {
-	struct store_job job;
+	struct database_job job;
 	struct sresults *results;
 	char *text;
 	size_t n;
@@ -52,8 +41,10 @@ struct look {
 
 /* --- in the I/O thread ------------------------------------------------- */
 
+/* Reads one record; if it is not final, also one that is not there yet, we wait
+ * for it. */
 static int
-see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
+look_see(struct tx *tx, struct seen *seen, struct slice sock, struct err *err)
 {
 	struct slice record;
 	int more = tx_first(tx, err, SQL_RECORD_GET, seen->id, tx_now(tx));
@@ -73,137 +64,107 @@ see(struct tx *tx, struct seen *seen, struct slice port, struct err *err)
 		return err_nomem(err);
 	if (seen->final)
 		return 0;
-	return tx_run(tx, err, SQL_WAITER_ADD, seen->id, port) < 0 ? -1 : 0;
+	return tx_run(tx, err, SQL_RECORD_WAITER_ADD, seen->id, sock) < 0 ? -1
+									  : 0;
 }
 
 static int
-look_run(struct store_job *job, struct tx *tx, struct err *err)
+look_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct look *look = container_of(job, struct look, job);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 	size_t i;
 
-	if (port.p == NULL)
+	if (sock.p == NULL)
 		return -1;
 	for (i = 0; i < look->n; i++)
-		if (see(tx, &look->seen[i], port, err) != 0)
+		if (look_see(tx, &look->seen[i], sock, err) != 0)
 			return -1;
 	return 0;
 }
 
 /* A waiter that does not wait any more. */
 struct parting {
-	struct store_job job;
+	struct database_job job;
 	size_t len;
 	char id[];
 };
 
 static int
-part_run(struct store_job *job, struct tx *tx, struct err *err)
+topic_part_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct parting *p = container_of(job, struct parting, job);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL)
+	if (sock.p == NULL)
 		return -1;
-	return tx_run(tx, err, SQL_WAITER_DROP, (struct slice){p->id, p->len},
-		      port) < 0
+	return tx_run(tx, err, SQL_RECORD_WAITER_DROP,
+		      (struct slice){p->id, p->len}, sock) < 0
 		   ? -1
 		   : 0;
 }
 
 /* --- topics ------------------------------------------------------------ */
 
-static struct stopics *
-bucket(struct sresults *r, struct slice id)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-	size_t i;
-
-	for (i = 0; i < id.len; i++)
-		hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
-	return &r->topics[hash % STOPIC_BUCKETS];
-}
-
-static struct stopic *
-find(struct sresults *r, struct slice id)
-{
-	struct stopic *t;
-
-	TAILQ_FOREACH (t, bucket(r, id), link)
-		if (slice_eq(t->id, id))
-			return t;
-	return NULL;
-}
-
 static void
-part_drop(struct store_job *job)
+topic_part_drop(struct database_job *job)
 {
 	free(container_of(job, struct parting, job));
 }
 
 static void
-part_done(struct store_job *job, const struct err *err)
+topic_part_done(struct database_job *job, const struct err *err)
 {
-	part_drop(job);
+	topic_part_drop(job);
 }
 
 static void
-part(struct stopic *t)
+topic_part(const struct stopic *t)
 {
-	struct parting *p = calloc(1, sizeof(*p) + t->id.len);
+	const struct slice id = t->topic.id;
+	struct parting *p = calloc(1, sizeof(*p) + id.len);
 
 	if (p == NULL)
 		return; /* it will be woken once in vain */
-	p->job = (struct store_job){
-	    .run = part_run, .done = part_done, .drop = part_drop};
-	p->len = t->id.len;
-	memcpy(p->id, t->id.p, t->id.len);
-	store_post(&t->results->user, &p->job);
+	p->job = (struct database_job){.run = topic_part_run,
+				       .done = topic_part_done,
+				       .drop = topic_part_drop};
+	p->len = id.len;
+	memcpy(p->id, id.p, id.len);
+	database_post(&t->results->user, &p->job);
 }
 
-/* Ends a topic that nobody watches any more. */
 static void
-release(struct stopic *t)
+stopic_leave(struct topic *topic)
 {
-	if (t->telling || !TAILQ_EMPTY(&t->watches))
-		return;
-	TAILQ_REMOVE(bucket(t->results, t->id), t, link);
+	struct stopic *t = container_of(topic, struct stopic, topic);
+
+	/* The look goes on for the others. */
 	if (t->seen != NULL)
 		t->seen->topic = NULL;
 	if (t->waits)
-		part(t);
-	free(t);
+		topic_part(t);
 }
 
-/* Tells the watches; any of them may end, itself or another, meanwhile. */
 static void
-tell(struct stopic *t, struct slice record, bool final)
+stopic_free(struct topic *topic)
 {
-	struct swatch *w;
+	free(container_of(topic, struct stopic, topic));
+}
 
-	t->telling = true;
-	TAILQ_FOREACH (w, &t->watches, link)
-		w->told = w->over || (w->shown && !final);
-	for (;;) {
-		TAILQ_FOREACH (w, &t->watches, link)
-			if (!w->told)
-				break;
-		if (w == NULL)
-			break;
-		w->told = true;
-		w->shown = true;
-		w->over = final;
-		w->on_record(record, NULL, w->arg);
-	}
-	t->telling = false;
-	release(t);
+static const struct watches_ops stopic_ops = {.leave = stopic_leave,
+					      .free = stopic_free};
+
+void
+sresults_watches_init(struct sresults *r)
+{
+	watches_init(&r->watches, &stopic_ops);
 }
 
 /* --- looks ------------------------------------------------------------- */
 
 static void
-look_drop(struct store_job *job)
+look_drop(struct database_job *job)
 {
 	struct look *look = container_of(job, struct look, job);
 	size_t i;
@@ -219,7 +180,7 @@ look_drop(struct store_job *job)
 }
 
 static void
-look_done(struct store_job *job, const struct err *err)
+look_done(struct database_job *job, const struct err *err)
 {
 	struct look *look = container_of(job, struct look, job);
 	struct sresults *r = look->results;
@@ -240,58 +201,44 @@ look_done(struct store_job *job, const struct err *err)
 			record =
 			    (struct slice){seen->record.data, seen->record.len};
 		t->waits = !seen->final;
-		tell(t, record, seen->final);
+		watches_notify(&t->topic, record, seen->final, NULL);
 	}
 	look_drop(job);
 	if (r->look_again)
 		sresults_look(r);
 }
 
-static bool
-wants_look(const struct stopic *t)
-{
-	const struct swatch *w;
-
-	TAILQ_FOREACH (w, &t->watches, link)
-		if (!w->over)
-			return true;
-	return false;
-}
-
 /* Counts what is to be looked at, and the bytes of the ids. */
 static size_t
-count(const struct sresults *r, size_t *ret_bytes)
+look_count(struct sresults *r, size_t *ret_bytes)
 {
-	const struct stopic *t;
-	size_t i, n = 0;
+	struct topic *t = NULL;
+	size_t n = 0;
 
 	*ret_bytes = 0;
-	for (i = 0; i < STOPIC_BUCKETS; i++)
-		TAILQ_FOREACH (t, &r->topics[i], link)
-			if (wants_look(t)) {
-				*ret_bytes += t->id.len;
-				n++;
-			}
+	while ((t = watches_next(&r->watches, t)) != NULL)
+		if (!watches_are_over(t)) {
+			*ret_bytes += t->id.len;
+			n++;
+		}
 	return n;
 }
 
 static void
-fill(struct sresults *r, struct look *look)
+look_fill(struct sresults *r, struct look *look)
 {
+	struct topic *topic = NULL;
 	struct stopic *t;
 	char *p = look->text;
-	size_t i;
 
-	for (i = 0; i < STOPIC_BUCKETS; i++) {
-		TAILQ_FOREACH (t, &r->topics[i], link) {
-			if (!wants_look(t))
-				continue;
-			memcpy(p, t->id.p, t->id.len);
-			t->seen = &look->seen[look->n++];
-			*t->seen =
-			    (struct seen){.topic = t, .id = {p, t->id.len}};
-			p += t->id.len;
-		}
+	while ((topic = watches_next(&r->watches, topic)) != NULL) {
+		if (watches_are_over(topic))
+			continue;
+		t = container_of(topic, struct stopic, topic);
+		memcpy(p, topic->id.p, topic->id.len);
+		t->seen = &look->seen[look->n++];
+		*t->seen = (struct seen){.topic = t, .id = {p, topic->id.len}};
+		p += topic->id.len;
 	}
 }
 
@@ -302,7 +249,7 @@ sresults_look(struct sresults *r)
 	size_t bytes, n;
 
 	r->look_again = r->looking != NULL;
-	if (r->looking != NULL || (n = count(r, &bytes)) == 0)
+	if (r->looking != NULL || (n = look_count(r, &bytes)) == 0)
 		return;
 	look = calloc(1, sizeof(*look) + n * sizeof(look->seen[0]));
 	if (look != NULL && (look->text = malloc(bytes + 1)) == NULL) {
@@ -312,73 +259,44 @@ sresults_look(struct sresults *r)
 	if (look == NULL)
 		return;
 	look->results = r;
-	fill(r, look);
-	look->job = (struct store_job){.run = look_run,
-				       .done = look_done,
-				       .drop = look_drop,
-				       .must = true,
-				       .rows = (unsigned int)n};
+	look_fill(r, look);
+	look->job = (struct database_job){.run = look_run,
+					  .done = look_done,
+					  .drop = look_drop,
+					  .must = true,
+					  .rows = (unsigned int)n};
 	r->looking = look;
-	store_post(&r->user, &look->job);
+	database_post(&r->user, &look->job);
 }
 
 /* --- watches ----------------------------------------------------------- */
+
+static struct topic *
+stopic_new(struct sresults *r, struct slice id)
+{
+	struct stopic *t = calloc(1, sizeof(*t) + id.len);
+
+	if (t == NULL)
+		return NULL;
+	t->results = r;
+	memcpy(t->id, id.p, id.len);
+	watches_add(&r->watches, &t->topic, (struct slice){t->id, id.len});
+	return &t->topic;
+}
 
 struct results_watch *
 sresults_watch(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)
 {
 	struct sresults *r = (struct sresults *)results;
-	struct swatch *w = calloc(1, sizeof(*w));
-	struct stopic *t = find(r, id);
+	struct topic *t = watches_find(&r->watches, id);
+	struct results_watch *w = NULL;
 
-	if (t == NULL && w != NULL &&
-	    (t = calloc(1, sizeof(*t) + id.len)) != NULL) {
-		t->results = r;
-		TAILQ_INIT(&t->watches);
-		memcpy(t->text, id.p, id.len);
-		t->id = (struct slice){t->text, id.len};
-		TAILQ_INSERT_TAIL(bucket(r, id), t, link);
-	}
-	if (t == NULL || w == NULL) {
-		free(w);
+	if (t != NULL || (t = stopic_new(r, id)) != NULL)
+		w = watches_watch(t, results, on_record, arg);
+	if (w == NULL)
 		err_nomem(err);
-		return NULL;
-	}
-	w->pub.results = results;
-	w->topic = t;
-	w->on_record = on_record;
-	w->arg = arg;
-	TAILQ_INSERT_TAIL(&t->watches, w, link);
-	sresults_look(r);
-	return &w->pub;
-}
-
-void
-sresults_unwatch(struct results_watch *watch)
-{
-	struct swatch *w = container_of(watch, struct swatch, pub);
-
-	TAILQ_REMOVE(&w->topic->watches, w, link);
-	release(w->topic);
-	free(w);
-}
-
-void
-sresults_watches_free(struct sresults *r)
-{
-	struct stopic *t;
-	struct swatch *w;
-	size_t i;
-
-	for (i = 0; i < STOPIC_BUCKETS; i++) {
-		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
-			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {
-				TAILQ_REMOVE(&t->watches, w, link);
-				free(w);
-			}
-			TAILQ_REMOVE(&r->topics[i], t, link);
-			free(t);
-		}
-	}
+	else
+		sresults_look(r);
+	return w;
 }

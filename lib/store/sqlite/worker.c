@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: this worker's presence, and the orders it gets. */
+/*
+ * The SQLite broker: this worker's presence, and the orders it gets.
+ *
+ * A worker enters once, when the file is first open: in one transaction it gets
+ * its number by its name, takes its lock (takeover.c), and finds what it had in
+ * flight when it ended before. It keeps all of that until it leaves; a file
+ * that is opened again needs no second entry.
+ */
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +16,7 @@
 
 /* --- entering ---------------------------------------------------------- */
 
+/* -1: not a queue that this worker takes tasks from. */
 static int
 queue_index(const struct sbroker *b, struct slice name)
 {
@@ -45,6 +53,8 @@ take_up(struct sbroker *b, struct tx *tx, struct sclaim *c, int index,
 	return result < 0 ? -1 : 0;
 }
 
+/* Finds what was in flight with this worker: it had ended without settling it.
+ * The lock is held, so no other process runs any of it. */
 static int
 recover(struct sbroker *b, struct tx *tx, struct err *err)
 {
@@ -81,19 +91,23 @@ name_queues(const struct sbroker *b, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/*
+ * May run again after a rollback, hence what is undone first. A worker that is
+ * refused has changed nothing: the row of its name is the other one's.
+ */
 static int
-enter_run(struct store_job *job, struct tx *tx, struct err *err)
+enter_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct entering *e = container_of(job, struct entering, job);
 	struct sbroker *b = container_of(e, struct sbroker, entering);
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
 	sclaims_free(&e->found);
 	e->refused.code = ERR_NONE;
 	if (e->lock_fd >= 0)
 		close(e->lock_fd);
 	e->lock_fd = -1;
-	if (port.p == NULL ||
+	if (sock.p == NULL ||
 	    tx_first(tx, err, SQL_WORKER_ENTER, slice_of(b->opt.worker)) < 0)
 		return -1;
 	e->worker_id = tx_int(tx, SQL_WORKER_ENTER, 0);
@@ -106,11 +120,12 @@ enter_run(struct store_job *job, struct tx *tx, struct err *err)
 			b->opt.worker);
 		return 0;
 	}
-	/* Not before: orders go to the port of the one who works. */
+	/* Not before the lock: orders go to the process that works. */
 	if (e->lock_fd < 0 ||
-	    tx_run(tx, err, SQL_WORKER_PORT, e->worker_id, port) < 0 ||
+	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock) < 0 ||
 	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
 		return -1;
+	/* Older orders were for those who worked then. */
 	e->last_order = tx_int(tx, SQL_ORDERS_LAST, 0);
 	tx_end(tx, SQL_ORDERS_LAST);
 	if (name_queues(b, tx, err) != 0 || stakeover_sweep_run(tx, err) != 0)
@@ -119,7 +134,7 @@ enter_run(struct store_job *job, struct tx *tx, struct err *err)
 }
 
 static void
-enter_done(struct store_job *job, const struct err *err)
+enter_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, entering.job);
 	struct entering *e = &b->entering;
@@ -143,13 +158,15 @@ void
 sworker_enter(struct sbroker *b)
 {
 	if (!b->entered)
-		store_post(&b->user, &b->entering.job);
+		database_post(&b->user, &b->entering.job);
 }
 
 /* --- orders ------------------------------------------------------------ */
 
+/* Copies the orders: they are handed out on the loop, outside the transaction.
+ */
 static int
-order_run(struct store_job *job, struct tx *tx, struct err *err)
+order_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct ordering *o = container_of(job, struct ordering, job);
 	struct slice message;
@@ -170,8 +187,10 @@ order_run(struct store_job *job, struct tx *tx, struct err *err)
 	return more;
 }
 
+/* The next look may be under way while orders are handed out: it has a buffer of
+ * its own. */
 static void
-order_done(struct store_job *job, const struct err *err)
+order_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, ordering.job);
 	struct ordering *o = &b->ordering;
@@ -200,29 +219,34 @@ sworker_wake(struct sbroker *b)
 	if (b->ordering.under_way)
 		return;
 	b->ordering.under_way = true;
-	store_post(&b->user, &b->ordering.job);
+	database_post(&b->user, &b->ordering.job);
 }
 
 /* --- heartbeats -------------------------------------------------------- */
 
 /*
- * Who is not among the sleepers any more was woken. Should that have failed,
- * since somebody removed the socket, say, this makes it good.
+ * How many queues this worker waits for, by the database. A worker that is not
+ * among those any more was woken; should that have failed, because the socket
+ * was removed, say, sclaim_check() makes it good.
  */
 static int
-count_sleepers(struct sbroker *b, struct tx *tx, struct err *err)
+count_waiters(struct sbroker *b, struct tx *tx, struct err *err)
 {
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL || tx_first(tx, err, SQL_SLEEPERS_COUNT, port) < 0)
+	if (sock.p == NULL ||
+	    tx_first(tx, err, SQL_QUEUE_WAITERS_COUNT, sock) < 0)
 		return -1;
-	b->beating.asleep = (unsigned int)tx_int(tx, SQL_SLEEPERS_COUNT, 0);
-	tx_end(tx, SQL_SLEEPERS_COUNT);
+	b->beating.asleep =
+	    (unsigned int)tx_int(tx, SQL_QUEUE_WAITERS_COUNT, 0);
+	tx_end(tx, SQL_QUEUE_WAITERS_COUNT);
 	return 0;
 }
 
+/* The heartbeat is also when expired records go, 500 at most, and when dead
+ * workers are looked for: every worker does it, so none has to be chosen. */
 static int
-beat_run(struct store_job *job, struct tx *tx, struct err *err)
+beat_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, beating.job);
 	const struct slice description = {b->beating.description.data,
@@ -231,13 +255,13 @@ beat_run(struct store_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
 		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
 	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0 ||
-	    count_sleepers(b, tx, err) != 0)
+	    count_waiters(b, tx, err) != 0)
 		return -1;
 	return stakeover_run(b, tx, err);
 }
 
 static void
-beat_done(struct store_job *job, const struct err *err)
+beat_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, beating.job);
 
@@ -251,6 +275,7 @@ sbroker_heartbeat(struct broker *broker, struct slice description)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
+	/* One that is still under way, on a slow disk, serves as this one. */
 	if (!b->entered || b->beating.under_way)
 		return;
 	buf_reset(&b->beating.description);
@@ -258,34 +283,36 @@ sbroker_heartbeat(struct broker *broker, struct slice description)
 	if (b->beating.description.failed)
 		return;
 	b->beating.under_way = true;
-	store_post(&b->user, &b->beating.job);
+	database_post(&b->user, &b->beating.job);
 }
 
 struct leaving {
-	struct store_job job;
+	struct database_job job;
 	struct sbroker *broker;
 };
 
+/* The row stays, for its number and what may be in flight; the lock is let go
+ * when the broker is closed. */
 static int
-leave_run(struct store_job *job, struct tx *tx, struct err *err)
+leave_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct sbroker *b = container_of(job, struct leaving, job)->broker;
-	const struct slice port = tx_port(tx, err);
+	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (port.p == NULL ||
+	if (sock.p == NULL ||
 	    tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id) < 0)
 		return -1;
-	return tx_run(tx, err, SQL_SLEEPERS_LEAVE, port) < 0 ? -1 : 0;
+	return tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ? -1 : 0;
 }
 
 static void
-leave_drop(struct store_job *job)
+leave_drop(struct database_job *job)
 {
 	free(container_of(job, struct leaving, job));
 }
 
 static void
-leave_done(struct store_job *job, const struct err *err)
+leave_done(struct database_job *job, const struct err *err)
 {
 	leave_drop(job);
 }
@@ -304,7 +331,7 @@ sbroker_deregister(struct broker *broker)
 	leaving->job.run = leave_run;
 	leaving->job.done = leave_done;
 	leaving->job.drop = leave_drop;
-	store_post(&b->user, &leaving->job);
+	database_post(&b->user, &leaving->job);
 }
 
 /* --- opening and closing ----------------------------------------------- */
@@ -312,13 +339,14 @@ sbroker_deregister(struct broker *broker)
 void
 sworker_init(struct sbroker *b)
 {
-	b->entering.job = (struct store_job){
+	b->entering.job = (struct database_job){
 	    .run = enter_run, .done = enter_done, .must = true};
 	b->entering.lock_fd = -1;
 	TAILQ_INIT(&b->entering.found);
-	b->ordering.job = (struct store_job){
+	b->ordering.job = (struct database_job){
 	    .run = order_run, .done = order_done, .must = true};
-	b->beating.job = (struct store_job){.run = beat_run, .done = beat_done};
+	b->beating.job =
+	    (struct database_job){.run = beat_run, .done = beat_done};
 }
 
 void

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Room in executors; what the pool's user sees of it is in pool.h. */
+#ifndef POOL_ROOM_H
+#define POOL_ROOM_H
+
+#include <stdint.h>
+
+struct executor;
+
+/* A job of this executor has run for so long; below 0: not known. */
+void room_learn(struct executor *e, int64_t ran_us);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Datagram sockets beside the database. Sending never blocks and never fails in
+ * a way that its caller has to treat: a wake-up that did not arrive was either
+ * not needed (a full buffer) or has nobody to receive it.
+ */
+#include "sqlite/wake_socket.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "util/err.h"
+
+/* A socket's address has room for 107 bytes only (unix(7)): by way of the open
+ * directory's descriptor, names fit in however deep the directory lies. */
+static void
+wake_socket_address(const struct wake_socket *ws, const char *name,
+		    struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s",
+		 ws->dir_fd, name);
+}
+
+/* Root works on the files of a service: they stay the service's, which could not
+ * send to, or remove, what is root's. */
+static void
+wake_socket_give_to_owner(int dir_fd, const char *name, const struct stat *of)
+{
+	if (geteuid() == 0 && of->st_uid != 0 &&
+	    fchownat(dir_fd, name, of->st_uid, of->st_gid,
+		     AT_SYMLINK_NOFOLLOW) != 0)
+		return; /* then they cannot wake us; a file system for root */
+}
+
+/* mkdir() first, whether it is there or not: processes that start together
+ * cannot get between a look and a making. */
+int
+wake_socket_open_dir(struct wake_socket *ws, const char *database,
+		     struct err *err)
+{
+	struct stat owner;
+	char *path = NULL;
+	int result = -1;
+
+	if (ws->dir_fd >= 0)
+		return 0;
+	if (asprintf(&path, "%s-wake", database) < 0)
+		return err_nomem(err);
+	if (mkdir(path, 0700) == 0) {
+		if (stat(database, &owner) == 0)
+			wake_socket_give_to_owner(AT_FDCWD, path, &owner);
+	} else if (errno != EEXIST) {
+		err_sys(err, ERR_UNAVAILABLE, "cannot create %s", path);
+		goto out;
+	}
+	ws->dir_fd =
+	    open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (ws->dir_fd < 0) {
+		err_sys(err, ERR_UNAVAILABLE, "cannot open %s", path);
+		goto out;
+	}
+	result = 0;
+out:
+	free(path);
+	return result;
+}
+
+/* Nonblocking: it is read until it is empty. */
+int
+wake_socket_make(struct wake_socket *ws, struct err *err)
+{
+	struct sockaddr_un address;
+	struct stat owner;
+	uint64_t number;
+	int fd;
+
+	if (ws->fd >= 0)
+		return 0;
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return err_sys(err, ERR_SYSTEM, "cannot get random numbers");
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(err, ERR_SYSTEM, "cannot make a socket");
+	snprintf(ws->name, sizeof(ws->name), "%016llx",
+		 (unsigned long long)number);
+	wake_socket_address(ws, ws->name, &address);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		err_sys(err, ERR_UNAVAILABLE,
+			"cannot make a socket beside the database (%s)",
+			address.sun_path);
+		close(fd);
+		return -1;
+	}
+	if (fstat(ws->dir_fd, &owner) == 0)
+		wake_socket_give_to_owner(ws->dir_fd, ws->name, &owner);
+	ws->fd = fd;
+	return 0;
+}
+
+/* All at once, so that a hundred wake-ups are one look. */
+void
+wake_socket_drain(struct wake_socket *ws)
+{
+	char scrap[8];
+
+	while (recv(ws->fd, scrap, sizeof(scrap), 0) >= 0)
+		;
+}
+
+int
+wake_socket_wake(struct wake_socket *ws, const char *name)
+{
+	struct sockaddr_un address;
+	int fd = ws->fd, result = 0;
+
+	if (ws->dir_fd < 0)
+		return -1;
+	/* One that only wakes others has no socket of its own. */
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			    0);
+	if (fd < 0)
+		return 0;
+	wake_socket_address(ws, name, &address);
+	if (sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
+		   sizeof(address)) < 0) {
+		/* Nobody has it open: its process was killed. EAGAIN, a full
+		 * buffer, is as good as sent. */
+		if (errno == ECONNREFUSED)
+			unlinkat(ws->dir_fd, name, 0);
+		result = errno == ECONNREFUSED || errno == ENOENT ? -1 : 0;
+	}
+	if (fd != ws->fd)
+		close(fd);
+	return result;
+}
+
+void
+wake_socket_sweep(struct wake_socket *ws)
+{
+	/* A descriptor of its own, since reading moves it. */
+	int fd = openat(ws->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	/* To wake a socket is to learn whether its process lives. The locks of
+	 * workers lie here, too: their names differ. */
+	while ((entry = readdir(dir)) != NULL)
+		if (strlen(entry->d_name) == WAKE_SOCKET_NAME_LEN &&
+		    strspn(entry->d_name, "0123456789abcdef") ==
+			WAKE_SOCKET_NAME_LEN &&
+		    strcmp(entry->d_name, ws->name) != 0)
+			wake_socket_wake(ws, entry->d_name);
+	closedir(dir);
+}
+
+/* Its name goes with it; one that was killed leaves it to wake_socket_sweep(). */
+void
+wake_socket_done(struct wake_socket *ws)
+{
+	if (ws->fd >= 0) {
+		unlinkat(ws->dir_fd, ws->name, 0);
+		close(ws->fd);
+	}
+	if (ws->dir_fd >= 0)
+		close(ws->dir_fd);
+	*ws = (struct wake_socket)WAKE_SOCKET_INIT;
+}

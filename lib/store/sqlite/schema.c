@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The schema of the database.
+ *
+ * A task's bytes are written once, into `tasks`, and never move; small rows of
+ * `waiting`, `delayed` and `inflight` say where the task is, so that a claim
+ * of hundreds touches few pages. A task's number is its queue's id and a
+ * serial: unique for ever, and in the order of submission. `seq` orders the
+ * tasks of one priority; a task keeps it while it is in flight, so that one
+ * that is put back is where it was: first.
+ *
+ * A task is found by its id through the record of it: results.task is its
+ * number, and where a number waits is known, but for those that `waiting_moved`
+ * lists, since they were delayed or have a priority. `size` is kept by who
+ * submits and claims, with much else in that row; the counts of what happens
+ * less often are kept by triggers, so that none is forgotten.
+ *
+ * A final record has a place among those of its kind, `ended`: how many there
+ * have been, in `totals`.
+ *
+ * Times are milliseconds since 1970, of the wall clock.
+ */
+#include "store/sqlite/schema.h"
+
+#include <sqlite3.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sqlite/fault.h"
+#include "sqlite/identity.h"
+#include "util/err.h"
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+/* The low SCHEMA_SERIAL_BITS bits. */
+#define SERIAL_MASK 1099511627775
+_Static_assert(SERIAL_MASK == (INT64_C(1) << SCHEMA_SERIAL_BITS) - 1,
+	       "a number is a queue and a serial");
+
+/* queues.TABLE is how many rows of TABLE a queue has. */
+#define COUNTED(table)                                                         \
+	"CREATE TRIGGER " table "_added AFTER INSERT ON " table                \
+	" BEGIN UPDATE queues SET " table " = " table " + 1"                   \
+	" WHERE id = new.queue; END;"                                          \
+	"CREATE TRIGGER " table "_dropped AFTER DELETE ON " table              \
+	" BEGIN UPDATE queues SET " table " = " table " - 1"                   \
+	" WHERE id = old.queue; END;"
+
+/* The SQL keeps its own lines. */
+/* clang-format off */
+static const char *const migrations[] = {
+    /* 1: queues, results, registry, workers, and who waits for what */
+    "CREATE TABLE queues ("
+    " id INTEGER PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE,"
+    " size INTEGER NOT NULL DEFAULT 0," /* waiting and delayed */
+    " next INTEGER NOT NULL DEFAULT 1);"
+    "CREATE TABLE tasks ("
+    " number INTEGER PRIMARY KEY,"
+    " bytes BLOB NOT NULL);"
+    "CREATE TABLE waiting ("
+    " queue INTEGER NOT NULL, priority INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, recovered INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, priority, seq)) WITHOUT ROWID;"
+    "CREATE TABLE delayed ("
+    " queue INTEGER NOT NULL, due INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " priority INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, due, number)) WITHOUT ROWID;"
+    "CREATE TABLE inflight ("
+    " worker INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " queue INTEGER NOT NULL, priority INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " PRIMARY KEY (worker, number)) WITHOUT ROWID;"
+    "CREATE TABLE dead ("
+    " number INTEGER PRIMARY KEY, queue INTEGER NOT NULL,"
+    " died INTEGER NOT NULL, id TEXT NOT NULL,"
+    " bytes BLOB NOT NULL, info TEXT NOT NULL);"
+    "CREATE INDEX dead_died ON dead (queue, died);"
+    "CREATE UNIQUE INDEX dead_id ON dead (queue, id) WHERE id <> '';"
+    "CREATE TABLE uniques ("
+    " queue INTEGER NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL,"
+    " expires INTEGER NOT NULL, PRIMARY KEY (queue, key)) WITHOUT ROWID;"
+    "CREATE INDEX uniques_expires ON uniques (expires);"
+    "CREATE TABLE results ("
+    " number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " record BLOB NOT NULL, final INTEGER NOT NULL, expires INTEGER);"
+    "CREATE INDEX results_expires ON results (expires)"
+    " WHERE expires IS NOT NULL;"
+    "CREATE TABLE registry ("
+    " name TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID;"
+    /* AUTOINCREMENT here and below: a number is never given twice, so what
+     * still names a worker, an order or an event that is gone meets nobody. */
+    "CREATE TABLE workers ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    " description TEXT NOT NULL DEFAULT '', expires INTEGER NOT NULL DEFAULT 0,"
+    " port TEXT NOT NULL);"
+    "CREATE TABLE orders ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL,"
+    " given INTEGER NOT NULL);"
+    /* The workers that wait for a queue, and in `waiters` the processes that
+     * wait for a result: `port` is the name of a wake socket. */
+    "CREATE TABLE sleepers ("
+    " queue INTEGER NOT NULL, port TEXT NOT NULL,"
+    " PRIMARY KEY (queue, port)) WITHOUT ROWID;"
+    "CREATE TABLE waiters ("
+    " id TEXT NOT NULL, port TEXT NOT NULL,"
+    " PRIMARY KEY (id, port)) WITHOUT ROWID;"
+    "PRAGMA application_id = " TEXT(IDENTITY_APPLICATION),
+
+    /* 2: delays that outlast a change of the clock; 4 takes them back */
+    "ALTER TABLE delayed ADD COLUMN relative INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE clock ("
+    " one INTEGER PRIMARY KEY, ahead INTEGER NOT NULL, boot TEXT NOT NULL);",
+
+    /* 3: for the operator: what is found, counted and listed without reading
+     * all of it; paused queues; events */
+    "ALTER TABLE queues ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queues ADD COLUMN delayed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queues ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE queues SET"
+    " delayed = (SELECT count(*) FROM delayed WHERE queue = queues.id),"
+    " dead = (SELECT count(*) FROM dead WHERE queue = queues.id);"
+    COUNTED("delayed")
+    COUNTED("dead")
+    "CREATE INDEX delayed_number ON delayed (number);"
+    "CREATE INDEX waiting_moved ON waiting (number)"
+    " WHERE priority <> 0 OR seq <> (number & " TEXT(SERIAL_MASK) ");"
+    "ALTER TABLE results ADD COLUMN task INTEGER;"
+    "ALTER TABLE results ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE results ADD COLUMN ended INTEGER;"
+    /* A record that is not JSON counts as a success: nothing is lost by it. */
+    "UPDATE results SET failed = coalesce("
+    " CASE WHEN json_valid(CAST(record AS TEXT))"
+    " THEN json_extract(CAST(record AS TEXT), '$.status') = 'failed' END, 0)"
+    " WHERE final;"
+    /* When these ended is not known: they take the order they were made in. */
+    "UPDATE results SET ended = place.n FROM (SELECT number,"
+    " row_number() OVER (PARTITION BY failed ORDER BY number) AS n"
+    " FROM results WHERE final) AS place WHERE results.number = place.number;"
+    "CREATE INDEX results_ended ON results (failed, ended)"
+    " WHERE ended IS NOT NULL;"
+    "CREATE TABLE totals ("
+    " succeeded INTEGER NOT NULL, failed INTEGER NOT NULL);"
+    "INSERT INTO totals SELECT coalesce(sum(NOT failed), 0),"
+    " coalesce(sum(failed), 0) FROM results WHERE final;"
+    "CREATE TABLE listeners ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, port TEXT NOT NULL,"
+    " seen INTEGER NOT NULL," /* the event that it read last */
+    " asleep INTEGER NOT NULL);"
+    "CREATE TABLE events ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER NOT NULL,"
+    " total INTEGER NOT NULL," /* bytes of all events up to this one */
+    " event BLOB NOT NULL)",
+
+    /* 4: delayed tasks are due by the clock, whatever it is set to */
+    "ALTER TABLE delayed DROP COLUMN relative;"
+    "DROP TABLE clock",
+};
+/* clang-format on */
+#define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+int
+schema_version(void)
+{
+	return VERSION;
+}
+
+/* In a transaction. Returns 1 if there is something to do. */
+static int
+schema_check(sqlite3 *db, const char *name, int *ret_version, struct err *err)
+{
+	int version;
+
+	if (identity_check(db, name, err) < 0)
+		return -1;
+	if (identity_number(db, "PRAGMA user_version", &version) != 0)
+		return fault_set(err, db, name, "cannot read the schema");
+	if (version > VERSION)
+		return err_set(err, ERR_CONFIG,
+			       "%s has schema version %d, but this program "
+			       "supports version %d; upgrade the program",
+			       name, version, VERSION);
+	*ret_version = version;
+	return version < VERSION;
+}
+
+static int
+schema_migrate(sqlite3 *db, const char *name, int version, struct err *err)
+{
+	char pragma[64];
+
+	for (; version < VERSION; version++)
+		if (sqlite3_exec(db, migrations[version], NULL, NULL, NULL) !=
+		    SQLITE_OK)
+			return fault_set(err, db, name,
+					 "cannot create the schema");
+	sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %d",
+			 VERSION);
+	if (sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		return fault_set(err, db, name, "cannot create the schema");
+	return 0;
+}
+
+int
+schema_prepare(sqlite3 *db, const char *name,
+	       description_upgrade_fn *on_upgrade, void *arg, struct err *err)
+{
+	int version = 0, status;
+	struct err upgrade = ERR_INIT;
+
+	/* Most of the time all is there: that takes no lock to see. */
+	if ((status = schema_check(db, name, &version, err)) <= 0)
+		return status;
+	if (version > 0) {
+		err_set(&upgrade, ERR_UNAVAILABLE,
+			"upgrading %s from schema version %d to %d; this can "
+			"take minutes for a large file",
+			name, version, VERSION);
+		on_upgrade(&upgrade, arg);
+	}
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
+	    SQLITE_OK) {
+		fault_set(err, db, name, "cannot create the schema");
+		/* Another process is at it. */
+		if ((sqlite3_errcode(db) & 0xff) == SQLITE_BUSY && version > 0)
+			*err = upgrade;
+		return -1;
+	}
+	if ((status = schema_check(db, name, &version, err)) == 1)
+		status = schema_migrate(db, name, version, err);
+	if (!sqlite3_get_autocommit(db))
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return status;
+}

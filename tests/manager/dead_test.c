@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* The dead list: looking at it, putting tasks back, deleting them. */
+#include "manager/dead.h"
+
+#include <string.h>
+
+#include "manager/scene.h"
+#include "suite.h"
+
+static struct dead_query query;
+static struct dead_change change;
+static int64_t last_progress;
+
+static json_t *
+list(void)
+{
+	return dead_list(scene.client, &query, &scene.err);
+}
+
+static json_t *
+run_change(void)
+{
+	return dead_change(scene.client, &change, &scene.err);
+}
+
+static void
+on_progress(int64_t done, void *arg)
+{
+	last_progress = done;
+}
+
+static void
+begin(void)
+{
+	scene_begin();
+	query = (struct dead_query){.limit = 10, .depth = 100};
+	change =
+	    (struct dead_change){.retry = true, .on_progress = on_progress};
+	last_progress = -1;
+}
+
+/* Four in two queues; the last died last, and one cannot be read. */
+static void
+bury(void)
+{
+	struct broker_item *item;
+
+	scene_dead("io", "a", SCENE_NOON_MS - 4000,
+		   "{'reason':'failed','error':'no luck','attempts':3}");
+	item = scene_put("io", BROKER_DEAD, "nonsense", SCENE_NOON_MS - 3000);
+	item->key = SLICE("k");
+	item->info = SLICE("{\"reason\":\"unreadable\"}");
+	scene_dead("cpu", "b", SCENE_NOON_MS - 2000,
+		   "{'reason':'timeout','error':'out of luck, again'}");
+	item = scene_put("io", BROKER_DEAD, "{'id':'c','name':'mul'}",
+			 SCENE_NOON_MS - 1000);
+	item->key = SLICE("c2");
+	item->info = SLICE("[]");
+	scene_queue("empty", false);
+}
+
+/* --- the list ------------------------------------------------------------ */
+
+START_TEST(the_dead_are_listed_with_what_was_noted_of_them)
+{
+	bury();
+	scene_is(list(),
+		 "[{'key':'c2','task_id':'c','task_name':'mul','queue':'io',"
+		 "'died_at':'2026-11-23T11:59:59.000000+00:00','reason':null,"
+		 "'error':null,'worker':null,'attempts':null},"
+		 "{'key':'b','task_id':'b','task_name':'add','queue':'cpu',"
+		 "'died_at':'2026-11-23T11:59:58.000000+00:00',"
+		 "'reason':'timeout','error':'out of luck, again',"
+		 "'worker':null,'attempts':null},"
+		 "{'key':'k','task_id':null,'task_name':null,'queue':'io',"
+		 "'died_at':'2026-11-23T11:59:57.000000+00:00',"
+		 "'reason':'unreadable','error':null,'worker':null,"
+		 "'attempts':null},"
+		 "{'key':'a','task_id':'a','task_name':'add','queue':'io',"
+		 "'died_at':'2026-11-23T11:59:56.000000+00:00',"
+		 "'reason':'failed','error':'no luck','worker':null,"
+		 "'attempts':3}]");
+	scene_journal_is("queues; view io; view cpu; ");
+}
+END_TEST
+
+START_TEST(all_that_a_filter_says_must_hold)
+{
+	static const char *const k[] = {"k"}, *const c[] = {"nope", "c"},
+				 *const c2[] = {"c2"};
+	static const struct {
+		struct dead_filter filter;
+		const char *keys;
+	} cases[] = {
+	    {{.tasks.queue = "cpu"}, "['b']"},
+	    {{.tasks.queue = "empty"}, "[]"},
+	    {{.tasks.task = "add"}, "['b','a']"},
+	    {{.tasks.task = "add", .tasks.queue = "io"}, "['a']"},
+	    {{.error = "luck"}, "['b','a']"},
+	    {{.error = "luck", .reason = "timeout"}, "['b']"},
+	    {{.reason = "luck"}, "[]"},
+	    {{.reason = "unreadable"}, "['k']"},
+	    {{.before_us = SCENE_NOON_US - 3000000}, "['a']"},
+	    {{.ids = k, .n_ids = 1}, "['k']"},
+	    {{.ids = c, .n_ids = 2}, "['c2']"},
+	    {{.ids = c2, .n_ids = 1}, "['c2']"},
+	    {{.ids = c2, .n_ids = 1, .tasks.task = "add"}, "[]"},
+	    {{.ids = k, .n_ids = 1, .tasks.task = "add"}, "[]"},
+	};
+	size_t i;
+
+	bury();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		query.filter = cases[i].filter;
+		scene_is(scene_column(list(), "key"), cases[i].keys);
+	}
+}
+END_TEST
+
+START_TEST(a_list_ends_at_its_limit_or_at_its_depth)
+{
+	bury();
+	scene.page_max = 1;
+	query.limit = 2;
+	scene_is(scene_column(list(), "key"), "['c2','b']");
+	ck_assert(!query.stopped);
+	query.limit = 10;
+	query.depth = 1;
+	scene_is(scene_column(list(), "key"), "['c2','b']");
+	ck_assert(query.stopped);
+	query.depth = 100;
+	json_decref(list());
+	ck_assert(!query.stopped);
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_text_are_shown_in_base64)
+{
+	static const char *const texts[][2] = {{"\xff", "['/w==']"},
+					       {"\xff\xfe", "['//4=']"},
+					       {"\xff\xfe\xfd", "['//79']"}};
+	struct broker_item *item =
+	    scene_put("io", BROKER_DEAD, texts[_i][0], SCENE_NOON_MS);
+
+	item->key = SLICE("k");
+	query.bytes = true;
+	scene_is(scene_column(list(), "bytes_base64"), texts[_i][1]);
+	scene_is(scene_column(list(), "bytes"), "[null]");
+	scene_is(scene_column(list(), "task"), "[null]");
+	scene_is(scene_column(list(), "info"), "[null]");
+}
+END_TEST
+
+/* --- putting back, and deleting ------------------------------------------ */
+
+START_TEST(a_task_is_put_back_with_all_its_attempts_and_a_record)
+{
+	scene_dead("io", "a", SCENE_NOON_MS, "{}");
+	scene_record("a", "{'status':'failed'}");
+	scene_is(run_change(),
+		 "{'dry_run':false,'matched':1,'done':1,'refused':0,"
+		 "'missing':[],'tasks':[{'key':'a','task_id':'a','task_name':"
+		 "'add','queue':'io','outcome':'retried','message':null}]}");
+	/* The record is pending before anybody can claim the task. */
+	scene_journal_is("queues; view io; get a; reopen a; requeue io; "
+			 "view io; ");
+	scene_is(scene_json(scene_record_of("a")),
+		 "{'task_id':'a','status':'pending','task_name':'add',"
+		 "'result':null,'error':null,'submitted_at':"
+		 "'2026-11-23T12:00:00.000000+00:00','started_at':null,"
+		 "'finished_at':null,'retries':0,'args':[1],'kwargs':{},"
+		 "'queue':'io'}");
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD), 0);
+	ck_assert_uint_eq(scene_count("io", BROKER_WAITING), 1);
+	ck_assert_int_eq(last_progress, 1);
+}
+END_TEST
+
+START_TEST(a_dry_run_changes_nothing)
+{
+	bury();
+	change.dry_run = true;
+	change.filter.tasks.queue = "io";
+	scene_is(run_change(),
+		 "{'dry_run':true,'matched':3,'done':0,'refused':1,'missing':"
+		 "[],'tasks':[{'key':'c2','task_id':'c','task_name':'mul',"
+		 "'queue':'io','outcome':'matched','message':null},{'key':'a',"
+		 "'task_id':'a','task_name':'add','queue':'io','outcome':"
+		 "'matched','message':null},{'key':'k','task_id':null,"
+		 "'task_name':null,'queue':'io','outcome':'refused','message':"
+		 "'not JSON: a value is expected here (byte 0)'}]}");
+	scene_journal_is("queues io; view io; ");
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_can_be_deleted_but_not_put_back)
+{
+	static const char *const k[] = {"k"};
+
+	bury();
+	change.filter = (struct dead_filter){.ids = k, .n_ids = 1};
+	scene_is(scene_column(json_pack("[o]", run_change()), "refused"),
+		 "[1]");
+	change.retry = false;
+	scene_is(run_change(),
+		 "{'dry_run':false,'matched':1,'done':1,'refused':0,"
+		 "'missing':[],'tasks':[{'key':'k','task_id':null,'task_name':"
+		 "null,'queue':'io','outcome':'deleted','message':null}]}");
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD), 2);
+	ck_assert_uint_eq(scene_count("io", BROKER_WAITING), 0);
+}
+END_TEST
+
+START_TEST(ids_that_are_not_found_are_missing)
+{
+	static const char *const ids[] = {"x\xff", "a", "c", "y"};
+
+	bury();
+	change.filter = (struct dead_filter){.ids = ids, .n_ids = 4};
+	change.retry = false;
+	scene_is(scene_column(json_pack("[o]", run_change()), "missing"),
+		 "[['x?','y']]");
+	scene_refused(
+	    (change.filter.tasks.queue = "nope", run_change()), ERR_NOT_FOUND,
+	    "no such queue \"nope\": it has never held a task, and no worker "
+	    "serves it");
+}
+END_TEST
+
+START_TEST(pages_are_read_until_there_is_nothing_to_be_done)
+{
+	char id[16];
+	int i;
+
+	for (i = 0; i < 1200; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		scene_dead("io", id, SCENE_NOON_MS - 2000 + i, "{}");
+	}
+	change.retry = false;
+	scene_is(scene_column(json_pack("[o]", run_change()), "done"),
+		 "[1200]");
+	ck_assert_int_eq(last_progress, 1200);
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD), 0);
+}
+END_TEST
+
+START_TEST(the_first_thousand_are_listed_and_the_rest_counted)
+{
+	char id[16];
+	json_t *answer;
+	int i;
+
+	for (i = 0; i < DEAD_TASKS_MAX + 1; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		scene_dead("io", id, SCENE_NOON_MS - 2000 + i, "{}");
+	}
+	change.retry = false;
+	answer = run_change();
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "tasks")),
+			  DEAD_TASKS_MAX);
+	scene_is(json_incref(json_object_get(answer, "matched")), "1001");
+	json_decref(answer);
+}
+END_TEST
+
+/* Each task that is put back fails, and dies again, at once. */
+static void
+die_again(enum scene_call call)
+{
+	if (call == SCENE_requeue)
+		scene_dead("io", "a", SCENE_NOON_MS + 1, "{}");
+}
+
+START_TEST(what_dies_once_more_is_not_put_back_once_more)
+{
+	scene_dead("io", "a", SCENE_NOON_MS, "{}");
+	scene.on_call = die_again;
+	scene_is(scene_column(json_pack("[o]", run_change()), "done"), "[1]");
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD), 1);
+}
+END_TEST
+
+/* --- faults -------------------------------------------------------------- */
+
+START_TEST(a_task_that_leaves_the_list_first_gets_its_old_record_back)
+{
+	scene_dead("io", "a", SCENE_NOON_MS, "{}");
+	scene_record("a", "{'status':'failed','error':'old'}");
+	scene.hide_next = true;
+	scene_is(run_change(),
+		 "{'dry_run':false,'matched':1,'done':0,'refused':0,"
+		 "'missing':[],'tasks':[{'key':'a','task_id':'a','task_name':"
+		 "'add','queue':'io','outcome':'gone','message':null}]}");
+	scene_journal_is("queues; view io; get a; reopen a; requeue io; "
+			 "put a; counts; ");
+	scene_is(scene_json(scene_record_of("a")),
+		 "{'status':'failed','error':'old'}");
+}
+END_TEST
+
+START_TEST(a_task_that_the_broker_does_not_take_stays_dead)
+{
+	scene_dead("io", "a", SCENE_NOON_MS, "{}");
+	scene_record("a", "{'status':'failed','error':'old'}");
+	scene_fail(SCENE_requeue, 0, 1, ERR_FULL, "the queue is full");
+	scene_is(run_change(),
+		 "{'dry_run':false,'matched':1,'done':0,'refused':1,'missing':"
+		 "[],'tasks':[{'key':'a','task_id':'a','task_name':'add',"
+		 "'queue':'io','outcome':'refused','message':"
+		 "'the queue is full'}]}");
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD), 1);
+	scene_is(scene_json(scene_record_of("a")),
+		 "{'status':'failed','error':'old'}");
+}
+END_TEST
+
+START_TEST(a_task_whose_record_cannot_be_stored_stays_dead)
+{
+	scene_dead("io", "a", SCENE_NOON_MS, "{}");
+	scene_dead("io", "b", SCENE_NOON_MS, "{}");
+	scene_fail(SCENE_reopen, 1, 1, ERR_REFUSED, "the backend is full");
+	/* The second is refused; the first goes, and all is read again. */
+	scene_is(scene_column(json_pack("[o]", run_change()), "refused"),
+		 "[0]");
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD), 0);
+	scene_dead("io", "c", SCENE_NOON_MS, "{}");
+	scene_fail(SCENE_reopen, 0, 1, ERR_REFUSED, "the backend is full");
+	scene_is(scene_column(json_pack("[o]", run_change()), "refused"),
+		 "[1]");
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD), 1);
+}
+END_TEST
+
+START_TEST(a_change_fails_with_what_the_store_says)
+{
+	static const struct {
+		enum scene_call call;
+		unsigned int skip;
+		const char *words;
+	} cases[] = {{SCENE_queues, 0, "not allowed"},
+		     {SCENE_view, 0, "not allowed"},
+		     {SCENE_get, 0, "not allowed"},
+		     {SCENE_view, 1, "after 1 tasks: not allowed"}};
+
+	scene_dead("io", "a", SCENE_NOON_MS, "{}");
+	scene_fail(cases[_i].call, cases[_i].skip, 1, ERR_REFUSED,
+		   "not allowed");
+	scene_refused(run_change(), ERR_REFUSED, cases[_i].words);
+	if (_i < 2)
+		scene_refused(
+		    (scene_fail(cases[_i].call, 0, 1, ERR_REFUSED, "no"),
+		     list()),
+		    ERR_REFUSED, "no");
+}
+END_TEST
+
+SUITE("manager-dead")
+{
+	tcase_add_checked_fixture(suite_case_, begin, scene_end);
+	TEST(the_dead_are_listed_with_what_was_noted_of_them);
+	TEST(all_that_a_filter_says_must_hold);
+	TEST(a_list_ends_at_its_limit_or_at_its_depth);
+	TEST_LOOP(bytes_that_are_no_text_are_shown_in_base64, 0, 3);
+	TEST(a_task_is_put_back_with_all_its_attempts_and_a_record);
+	TEST(a_dry_run_changes_nothing);
+	TEST(what_cannot_be_read_can_be_deleted_but_not_put_back);
+	TEST(ids_that_are_not_found_are_missing);
+	TEST(pages_are_read_until_there_is_nothing_to_be_done);
+	TEST(the_first_thousand_are_listed_and_the_rest_counted);
+	TEST(what_dies_once_more_is_not_put_back_once_more);
+	TEST(a_task_that_leaves_the_list_first_gets_its_old_record_back);
+	TEST(a_task_that_the_broker_does_not_take_stays_dead);
+	TEST(a_task_whose_record_cannot_be_stored_stays_dead);
+	TEST_LOOP(a_change_fails_with_what_the_store_says, 0, 4);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether the whole works, and what is wrong with it. */
+#include "manager/health.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "manager/doctor.h"
+#include "manager/scene.h"
+#include "schedules/schedules.h"
+#include "suite.h"
+#include "util/conf.h"
+
+static struct schedules *db;
+
+static void
+begin(void)
+{
+	const struct schedules_options options = {.timeout_ms = 5000};
+	struct schedules_options with_url = options;
+
+	scene_begin();
+	with_url.url = scene.client->conf->scheduler.database_url;
+	ck_assert_msg((db = schedules_open(&with_url, &scene.err)) != NULL,
+		      "%s", scene.err.msg);
+}
+
+static void
+end(void)
+{
+	schedules_close(db);
+	scene_end();
+}
+
+static void
+add_schedule(const char *id, int64_t due_us)
+{
+	const struct schedule schedule = {.id = id,
+					  .task = "add",
+					  .type = SCHEDULE_INTERVAL,
+					  .rule = id,
+					  .enabled = true,
+					  .settings = TASK_SETTINGS_UNSET,
+					  .grace_us = SCHEDULE_UNSET,
+					  .next_run_us = due_us,
+					  .due_us = due_us};
+	char stored[SCHEDULE_ID_MAX + 1];
+	bool existing;
+
+	ck_assert_msg(schedules_create(db, &schedule, SCENE_NOON_US, stored,
+				       &existing, &scene.err) == 0,
+		      "%s", scene.err.msg);
+}
+
+static void
+add_scheduler(const char *id, int64_t seen_us, int64_t lag_us)
+{
+	const struct schedules_scheduler one = {.id = id,
+						.host = "here",
+						.pid = 1,
+						.seen_us = seen_us,
+						.lag_us = lag_us};
+
+	ck_assert_msg(schedules_beat(db, &one, &scene.err) == 0, "%s",
+		      scene.err.msg);
+}
+
+static void
+set_aside(const struct schedule *s, struct schedule_verdict *verdict, void *arg)
+{
+	verdict->fault = "no such day";
+}
+
+/* Some were missed, and it is due again in an hour. */
+static void
+miss(const struct schedule *s, struct schedule_verdict *verdict, void *arg)
+{
+	const struct schedule_fire fire = {
+	    .fire_us = s->next_run_us, .queue = "io", .task = "{}"};
+
+	verdict->skipped[SCHEDULE_LATE] = 2;
+	verdict->next.next_run_us = SCENE_NOON_US + INT64_C(3600000000);
+	verdict->next.due_us = verdict->next.next_run_us;
+	ck_assert_int_eq(schedule_fire_add(verdict, &fire), 0);
+}
+
+static void
+decide(schedule_decide_fn *decide_one)
+{
+	const struct schedules_claim claim = {
+	    .now_us = SCENE_NOON_US, .limit = 10, .decide = decide_one};
+	struct schedules_claimed claimed;
+
+	ck_assert_msg(schedules_claim(db, &claim, &claimed, &scene.err) == 0,
+		      "%s", scene.err.msg);
+	schedules_fires_free(claimed.fires);
+}
+
+/* --- health -------------------------------------------------------------- */
+
+/* What is said of a component; NULL: it is healthy with that message. */
+static void
+component_is(size_t at, bool healthy, const char *message)
+{
+	json_t *all = health_check(scene.client), *one;
+
+	ck_assert_uint_eq(json_array_size(all), 5);
+	one = json_array_get(all, at);
+	ck_assert_str_eq(json_string_value(json_object_get(one, "message")),
+			 message);
+	ck_assert(json_is_true(json_object_get(one, "healthy")) == healthy);
+	ck_assert(!health_is_good(all) || healthy);
+	json_decref(all);
+}
+enum { BROKER, BACKEND, WORKERS, DATABASE, SCHEDULERS };
+
+START_TEST(all_is_well_where_nothing_is_wrong)
+{
+	json_t *all;
+
+	scene_worker("here:1", true, 0, NULL);
+	all = health_check(scene.client);
+	ck_assert(health_is_good(all));
+	scene_is(all,
+		 "[{'component':'broker','healthy':true,'message':"
+		 "'broker of the scene'},{'component':'backend','healthy':true,"
+		 "'message':'backend of the scene'},{'component':'workers',"
+		 "'healthy':true,'message':'1 alive, 1 take tasks'},"
+		 "{'component':'scheduler_database','healthy':true,'message':"
+		 "'0 schedules'},{'component':'schedulers','healthy':true,"
+		 "'message':'none is alive, and none is needed: no schedule is "
+		 "enabled'}]");
+}
+END_TEST
+
+START_TEST(each_component_is_judged_by_itself)
+{
+	component_is(WORKERS, false, "none is alive; start flowrrad");
+	scene_worker("a", false, 0, NULL);
+	scene_worker("b", true, 0, "{'state':'quiet'}");
+	component_is(WORKERS, false,
+		     "1 alive, but none takes tasks (flowrractl worker "
+		     "resume)");
+	scene_worker("c", true, 0, NULL);
+	component_is(WORKERS, true, "2 alive, 1 take tasks");
+	scene_fail(SCENE_registered, 0, 1, ERR_REFUSED, "no broker");
+	component_is(BROKER, false, "no broker");
+	scene_fail(SCENE_get, 0, 1, ERR_REFUSED, "no backend");
+	component_is(BACKEND, false, "no backend");
+	scene_fail(SCENE_workers, 0, 1, ERR_REFUSED, "no workers");
+	component_is(WORKERS, false, "no workers");
+	/* Nobody's record, and nobody's text. */
+	scene_record("-", "[1]");
+	component_is(BACKEND, false,
+		     "cannot parse the record of task -: not a JSON object");
+}
+END_TEST
+
+START_TEST(schedulers_are_healthy_while_they_are_seen_and_in_time)
+{
+	add_schedule("s1", SCENE_NOON_US);
+	component_is(DATABASE, true, "1 schedules");
+	component_is(SCHEDULERS, false, "none is alive; start flowrra-beat");
+	add_scheduler("old", SCENE_NOON_US - HEALTH_SCHEDULER_LIFE_US - 1, 0);
+	component_is(SCHEDULERS, false, "none is alive; start flowrra-beat");
+	add_scheduler("a", SCENE_NOON_US - HEALTH_SCHEDULER_LIFE_US, 1000);
+	add_scheduler("b", SCENE_NOON_US, HEALTH_LAG_US);
+	component_is(SCHEDULERS, true, "2 alive, lag 5.000 s");
+	add_scheduler("b", SCENE_NOON_US, HEALTH_LAG_US + 1000);
+	component_is(SCHEDULERS, false, "2 alive, lag 5.001 s");
+	add_scheduler("b", SCENE_NOON_US, 0);
+	decide(miss);
+	component_is(SCHEDULERS, true,
+		     "2 alive, lag 0.001 s; 2 missed by more than its grace");
+}
+END_TEST
+
+static void
+break_database(const char *url)
+{
+	free(scene.client->conf->scheduler.database_url);
+	scene.client->conf->scheduler.database_url = strdup(url);
+}
+
+START_TEST(schedulers_are_unknown_without_their_database)
+{
+	break_database("nonsense://x");
+	component_is(SCHEDULERS, false,
+		     "unknown while their database is unreachable");
+	break_database("sqlite:///dev/null/s.db");
+	component_is(SCHEDULERS, false,
+		     "unknown while their database is unreachable");
+}
+END_TEST
+
+/* --- the doctor ---------------------------------------------------------- */
+
+/* The findings, as "level about: what". */
+static const char *
+findings(void)
+{
+	static char text[4096];
+	json_t *all = doctor_examine(scene.client), *one;
+	const char *level, *about, *what, *remedy;
+	size_t i, n = 0;
+
+	text[0] = '\0';
+	json_array_foreach (all, i, one) {
+		ck_assert_int_eq(json_unpack(one, "{s:s,s:s,s:s,s:s}", "level",
+					     &level, "about", &about, "what",
+					     &what, "remedy", &remedy),
+				 0);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s %s: %s\n",
+				      level, about, what);
+	}
+	ck_assert(doctor_found_error(all) == (strstr(text, "error ") == text));
+	json_decref(all);
+	return text;
+}
+
+static void
+be_well(void)
+{
+	scene_worker("w1", true, 0,
+		     "{'queues':['io',5],'version':'" FLOWRRA_VERSION "'}");
+}
+
+START_TEST(the_doctor_finds_nothing_where_nothing_is_wrong)
+{
+	be_well();
+	scene_task("io", BROKER_WAITING, "a", 0);
+	scene_task("io", BROKER_DELAYED, "b", SCENE_NOON_MS - 10000);
+	scene_dead("io", "c", SCENE_NOON_MS - 3600001, "{}");
+	add_schedule("s1", SCENE_NOON_US);
+	add_scheduler("a", SCENE_NOON_US, HEALTH_LAG_US);
+	scene.clock_us = SCENE_NOON_US + 1000000;
+	ck_assert_str_eq(findings(), "");
+}
+END_TEST
+
+START_TEST(without_a_broker_that_is_what_is_wrong)
+{
+	scene.client->one_store = false;
+	scene_reach(false, true);
+	ck_assert_str_eq(findings(), "error broker: wrong password\n"
+				     "error backend: wrong password\n");
+	scene_reach(true, false);
+	scene_fail(SCENE_queues, 0, 1, ERR_REFUSED, "no queues");
+	ck_assert_str_eq(findings(), "error broker: no queues\n");
+	scene_fail(SCENE_workers, 0, 1, ERR_REFUSED, "no workers");
+	ck_assert_str_eq(findings(), "error broker: no workers\n");
+}
+END_TEST
+
+START_TEST(what_the_broker_finds_is_passed_on_the_errors_first)
+{
+	static const struct broker_finding found[] = {
+	    {.what = "it is old", .remedy = "Upgrade."},
+	    {.error = true, .what = "it forgets", .remedy = "Remember."}};
+
+	be_well();
+	scene.findings = found;
+	scene.n_findings = 2;
+	ck_assert_str_eq(findings(), "error broker: it forgets\n"
+				     "warning broker: it is old\n");
+}
+END_TEST
+
+START_TEST(clocks_that_differ_are_found)
+{
+	be_well();
+	scene.clock_us = SCENE_NOON_US + 1500000;
+	ck_assert_str_eq(findings(), "warning clock: the broker's clock is "
+				     "1.5 s ahead of this machine's\n");
+	scene.clock_us = SCENE_NOON_US - 60000000;
+	ck_assert_str_eq(findings(), "warning clock: the broker's clock is "
+				     "60.0 s behind this machine's\n");
+}
+END_TEST
+
+START_TEST(workers_are_examined_one_by_one)
+{
+	ck_assert_str_eq(findings(), "error workers: no worker is alive\n");
+	scene_worker("gone", false, 0, NULL);
+	scene_worker("dead", false, 2, NULL);
+	ck_assert_str_eq(findings(),
+			 "error workers: no worker is alive\n"
+			 "error workers: worker dead is dead and has 2 tasks "
+			 "in flight\n");
+	scene_worker("old", true, 0, "{'version':'0.0'}");
+	scene_worker("quiet", true, 0, "{'state':'quiet'}");
+	ck_assert_str_eq(
+	    findings(),
+	    "warning workers: worker dead is dead and has 2 tasks in flight\n"
+	    "warning workers: worker old has version 0.0, this "
+	    "program " FLOWRRA_VERSION "\n"
+	    "warning workers: worker quiet is quiet: it takes no tasks\n");
+}
+END_TEST
+
+START_TEST(queues_are_examined_one_by_one)
+{
+	be_well();
+	scene_worker("w2", true, 0, "{'state':'stopping','queues':['net']}");
+	scene_task("lost", BROKER_WAITING, "a", 0);
+	scene_task("lost", BROKER_DELAYED, "b", SCENE_NOON_MS - 60000);
+	scene_task("net", BROKER_WAITING, "c", 0);
+	scene_task("io", BROKER_DELAYED, "d", SCENE_NOON_MS - 11000);
+	scene_dead("io", "e", SCENE_NOON_MS - 3600000, "{}");
+	scene_dead("io", "f", SCENE_NOON_MS, "{}");
+	ck_assert_str_eq(
+	    findings(),
+	    "error queues: queue lost has 2 tasks and no worker serves it\n"
+	    "error queues: queue io has a delayed task that was due 11 s ago\n"
+	    "warning queues: queue net has 1 tasks and none of its workers "
+	    "takes any\n"
+	    "warning queues: queue io: 2 tasks died within the last hour\n");
+	scene_queue("io", true);
+	ck_assert_ptr_nonnull(strstr(findings(),
+				     "warning queues: queue io is paused, with "
+				     "0 tasks waiting\n"));
+	ck_assert_ptr_null(strstr(findings(), "was due"));
+}
+END_TEST
+
+START_TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page)
+{
+	char id[16];
+	int i;
+
+	be_well();
+	for (i = 0; i < BROKER_PAGE_MAX + 1; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		scene_dead("io", id, SCENE_NOON_MS, "{}");
+	}
+	ck_assert_str_eq(findings(), "warning queues: queue io: 500 tasks or "
+				     "more died within the last hour\n");
+}
+END_TEST
+
+START_TEST(schedules_are_examined)
+{
+	be_well();
+	add_schedule("s1", SCENE_NOON_US);
+	add_scheduler("old", SCENE_NOON_US - 31000000, 0);
+	ck_assert_str_eq(findings(),
+			 "error schedules: 1 schedules are enabled, but no "
+			 "scheduler is alive\n"
+			 "warning schedules: scheduler old was last seen 31 s "
+			 "ago\n");
+	add_scheduler("old", SCENE_NOON_US, HEALTH_LAG_US + 500000);
+	decide(miss);
+	add_schedule("s2", SCENE_NOON_US);
+	decide(set_aside);
+	ck_assert_str_eq(findings(),
+			 "warning schedules: scheduler old is 5.5 s late\n"
+			 "warning schedules: 1 schedules cannot fire and were "
+			 "set aside\n");
+	break_database("nonsense://x");
+	ck_assert_ptr_eq(strstr(findings(), "error schedules: "), findings());
+}
+END_TEST
+
+/* --- files --------------------------------------------------------------- */
+
+/* Makes a file, or the directory itself, with that mode. */
+static char *
+in_dir(const char *name, mode_t mode)
+{
+	char *path;
+	FILE *f;
+
+	ck_assert_int_gt(asprintf(&path, "%s%s", scene.dir, name), 0);
+	if (name[0] != '\0') {
+		ck_assert_ptr_nonnull(f = fopen(path, "we"));
+		fclose(f);
+	}
+	ck_assert_int_eq(chmod(path, mode), 0);
+	return path;
+}
+
+START_TEST(files_that_others_may_change_are_found)
+{
+	struct conf *conf = scene.client->conf;
+	char wanted[1024], *path = in_dir("/m.so", 0666);
+
+	be_well();
+	free(conf->worker.modules);
+	ck_assert_int_gt(asprintf(&conf->worker.modules,
+				  "%s %s/none.so nope ./x.so", path, scene.dir),
+			 0);
+	free(conf->file.path);
+	conf->file.path = in_dir("/flowrra.conf", 0606);
+	conf->file.secrets = true;
+	free(in_dir("", 0770));
+	snprintf(wanted, sizeof(wanted),
+		 "error files: %s contains a password and every user may read "
+		 "it\n"
+		 "error files: every user may write to %s\n"
+		 "error files: the state directory %s is writable by its "
+		 "group\n"
+		 "error files: module %s is writable by every user: workers "
+		 "refuse it\n"
+		 "warning files: module %s/none.so is not on this machine "
+		 "(%s/none.so)\n"
+		 "warning files: module nope is not on this machine (",
+		 conf->file.path, conf->file.path, scene.dir, path, scene.dir,
+		 scene.dir);
+	ck_assert_int_eq(strncmp(findings(), wanted, strlen(wanted)), 0);
+	free(path);
+	free(in_dir("/m.so", 0660));
+	free(in_dir("/flowrra.conf", 0604));
+	free(in_dir("", 0777));
+	conf->file.secrets = false;
+	snprintf(wanted, sizeof(wanted),
+		 "error files: the state directory %s is writable by every "
+		 "user\n"
+		 "error files: module %s/m.so is writable by its group: "
+		 "workers refuse it\n",
+		 scene.dir, scene.dir);
+	ck_assert_int_eq(strncmp(findings(), wanted, strlen(wanted)), 0);
+}
+END_TEST
+
+SUITE("manager-health")
+{
+	tcase_add_checked_fixture(suite_case_, begin, end);
+	TEST(all_is_well_where_nothing_is_wrong);
+	TEST(each_component_is_judged_by_itself);
+	TEST(schedulers_are_healthy_while_they_are_seen_and_in_time);
+	TEST(schedulers_are_unknown_without_their_database);
+	TEST(the_doctor_finds_nothing_where_nothing_is_wrong);
+	TEST(without_a_broker_that_is_what_is_wrong);
+	TEST(what_the_broker_finds_is_passed_on_the_errors_first);
+	TEST(clocks_that_differ_are_found);
+	TEST(workers_are_examined_one_by_one);
+	TEST(queues_are_examined_one_by_one);
+	TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page);
+	TEST(schedules_are_examined);
+	TEST(files_that_others_may_change_are_found);
+}
