@@ -31,7 +31,7 @@ static const struct script_case {
 } cases[] = {
     {SCRIPT_BURY,
      {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info")},
-     {TASK, "t", "{}"},
+     {TASK, "t", "{}", "0", "0"},
      {"LPUSH " K("inflight:w") " " TASK}},
     {SCRIPT_CLAIM,
      {Q, K("levels"), K("inflight:w"), ANY(K("paused")), K("withdrawn"),
@@ -51,7 +51,7 @@ static const struct script_case {
     {SCRIPT_INFLIGHT,
      {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info"),
       K("withdrawn")},
-     {"3", "\"w\"", TOMB},
+     {"3", "\"w\"", TOMB, "1"},
      {"LPUSH " K("inflight:w") " [1] [22222] " TOMB,
       "SET " K("withdrawn") " 1"}},
     {SCRIPT_NOTE, {ANY("flowrra:task:t")}, {"{}"}, {NULL}},
