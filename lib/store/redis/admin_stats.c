@@ -28,6 +28,7 @@ struct queue_row {
 	int64_t due_ms;	   /* of the first delayed one; -1: there is none */
 	int64_t oldest_us; /* 0: none, or it does not say */
 	bool paused;
+	struct rlevels levels;
 };
 
 struct worker_row {
@@ -58,8 +59,10 @@ rstats_free(struct rquery *i)
 	struct stats *s = container_of(i, struct stats, query);
 	size_t k;
 
-	for (k = 0; k < s->n_queues; k++)
+	for (k = 0; k < s->n_queues; k++) {
 		free(s->queues[k].name);
+		rlevels_done(&s->queues[k].levels);
+	}
 	for (k = 0; k < s->n_workers; k++) {
 		free(s->workers[k].name);
 		buf_done(&s->workers[k].description);
@@ -193,6 +196,8 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 	int64_t us;
 	size_t k;
 
+	if (rquery_take_levels(i, &row->levels, reply))
+		return;
 	row->waiting = redis_reply_integer(redis_reply_at(reply, 0));
 	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
 	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
@@ -214,8 +219,8 @@ ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(&s->query, take_queue, index, SCRIPT_QUEUE,
-		    REDIS_ARGS(keys), REDIS_ARGS(args));
+	rquery_eval_levels(&s->query, take_queue, index, SCRIPT_QUEUE, q,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 /* --- what workers hold ------------------------------------------------- */
@@ -248,16 +253,24 @@ static void
 ask_holding(struct stats *s, size_t index, const struct rqueue *q)
 {
 	char shards[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING])};
-	struct slice args[1 + WORKERS_A_CALL] = {arg_number(shards, SHARDS)};
+	const struct slice args[] = {arg_number(shards, SHARDS)};
+	char *names[WORKERS_A_CALL];
+	struct slice *keys;
 	size_t first, n;
 
 	for (first = 0; first < s->n_workers; first += n) {
 		for (n = 0; n < WORKERS_A_CALL && first + n < s->n_workers; n++)
-			args[1 + n] = slice_of(s->workers[first + n].name);
+			names[n] = s->workers[first + n].name;
+		keys = rqueue_worker_keys(q, names, n, true);
+		if (keys == NULL) {
+			err_nomem(&s->query.err);
+			return;
+		}
 		rquery_eval(&s->query, take_holding,
 			    index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
-			    REDIS_ARGS(keys), (struct redis_args){args, 1 + n});
+			    (struct redis_args){keys, n * (1 + SHARDS)},
+			    REDIS_ARGS(args));
+		free(keys);
 	}
 }
 
@@ -298,7 +311,8 @@ forget_counts(struct stats *s)
 	size_t k;
 
 	for (k = 0; k < s->n_queues; k++)
-		s->queues[k] = (struct queue_row){.name = s->queues[k].name};
+		s->queues[k] = (struct queue_row){
+		    .name = s->queues[k].name, .levels = s->queues[k].levels};
 	for (k = 0; k < s->n_workers; k++)
 		s->workers[k].in_flight = 0;
 }
@@ -317,9 +331,11 @@ ask_state(struct rquery *i)
 			err_nomem(&i->err);
 			return;
 		}
+		q.levels = s->queues[k].levels; /* stays the row's */
 		if (s->what == QUEUES)
 			ask_queue(s, k, &q);
 		ask_holding(s, k, &q);
+		q.levels = (struct rlevels){.names = NULL};
 		rqueue_done(&q);
 	}
 	for (k = 0; k < s->n_workers && s->what != QUEUES; k++)

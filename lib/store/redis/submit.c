@@ -159,6 +159,29 @@ take_answer(struct rbroker *b, struct broker_submit *task,
 		forget_record(b, task);
 }
 
+static void push_by_script(struct batch *batch, size_t first, size_t n);
+
+/* The script lacked the list of a level, and has done nothing: it is called
+ * again with what it has told. */
+static void
+rsubmit_again(const struct run *run, const struct redis_reply *reply)
+{
+	struct broker_submit *tasks = &run->batch->tasks[run->first];
+	struct rbroker *b = run->batch->broker;
+	struct rlevels *levels = rbroker_levels(b, tasks->queue);
+	size_t i;
+
+	if (levels != NULL && rlevels_learn(levels, redis_reply_at(reply, 0))) {
+		push_by_script(run->batch, run->first, run->n);
+		return;
+	}
+	for (i = 0; i < run->n; i++)
+		err_set(&tasks[i].err, ERR_UNAVAILABLE,
+			"cannot count the tasks of queue %s: its set of levels "
+			"on %s has members that are not priorities",
+			tasks->queue, b->url_name);
+}
+
 /* The run is copied and freed first: command_ended() may end the batch, and its
  * callback may close the broker. */
 static void
@@ -170,7 +193,9 @@ on_pushed(struct redis_request *request, const struct redis_reply *reply)
 	size_t i;
 
 	free(container_of(request, struct run, request));
-	for (i = 0; i < run.n; i++) {
+	if (rlevels_told(reply))
+		rsubmit_again(&run, reply);
+	for (i = 0; i < run.n && !rlevels_told(reply); i++) {
 		task = &run.batch->tasks[run.first + i];
 		if (redis_fault(reply) != REDIS_FAULT_NONE) {
 			rsubmit_fail(task, b, reply);
@@ -185,22 +210,21 @@ on_pushed(struct redis_request *request, const struct redis_reply *reply)
 	command_ended(run.batch);
 }
 
-/* Sends a command for a run of tasks, or fails them. */
+/* Sends a command for a run of tasks, or the script if there are keys; or fails
+ * them. */
 static void
-send_run(struct batch *batch, size_t first, size_t n, size_t argc,
-	 const struct slice *argv, const struct slice *keys)
+send_run(struct batch *batch, size_t first, size_t n, struct redis_args argv,
+	 struct redis_args keys)
 {
 	struct run *run = run_new(batch, first, n, on_pushed);
 	int sent = -1;
 
-	if (run != NULL && keys == NULL)
-		sent = redis_request_command(&run->request,
-					     (struct redis_args){argv, argc});
+	if (run != NULL && keys.n == 0)
+		sent = redis_request_command(&run->request, argv);
 	else if (run != NULL)
 		sent = redis_request_eval(
-		    &run->request, &batch->broker->scripts[SCRIPT_SUBMIT],
-		    (struct redis_args){keys, 5},
-		    (struct redis_args){argv, argc});
+		    &run->request, &batch->broker->scripts[SCRIPT_SUBMIT], keys,
+		    argv);
 	if (sent == 0) {
 		batch->under_way++;
 		return;
@@ -242,51 +266,171 @@ push_plain(struct batch *batch, size_t first, size_t n)
 	argv[1] = (struct slice){key.data, key.len};
 	for (i = 0; i < n; i++)
 		argv[2 + i] = batch->tasks[first + i].bytes;
-	send_run(batch, first, n, n + 2, argv, NULL);
+	send_run(batch, first, n, (struct redis_args){argv, n + 2},
+		 (struct redis_args){NULL, 0});
 out:
 	buf_done(&key);
 	free(argv);
 }
 
-/* Three arguments for all tasks and seven for each; submit.lua names them. */
+/* What submit.lua is called with, for a run of tasks of one queue. */
+struct script_call {
+	struct rqueue queue;   /* its names */
+	struct rlevels levels; /* whose lists are in `keys` */
+	struct slice *keys;
+	size_t n_keys;
+	struct slice *args;
+	size_t n_args;
+	char (*numbers)[6][ARG_NUMBER_SIZE]; /* of each task */
+	char limit[ARG_NUMBER_SIZE], n_lists[ARG_NUMBER_SIZE];
+	struct buf unique; /* names of keys */
+};
+
+#define SUBMIT_KEYS 4
+#define SUBMIT_ARGS 4
+#define SUBMIT_TASK_ARGS 8
+
+static void
+call_done(struct script_call *c)
+{
+	rqueue_done(&c->queue);
+	rlevels_done(&c->levels);
+	buf_done(&c->unique);
+	free(c->keys);
+	free(c->args);
+	free(c->numbers);
+}
+
+/* Which of the KEYS a task goes to: the queue itself, or a list that is added
+ * here unless the task before goes there, too. 0 when memory runs out. */
+static size_t
+call_list(struct script_call *c, int32_t priority)
+{
+	char text[ARG_NUMBER_SIZE];
+	struct slice level = arg_number(text, priority);
+
+	if (priority == 0)
+		return 1;
+	if ((c->levels.n == 0 ||
+	     !slice_eq(slice_of(c->levels.names[c->levels.n - 1]), level)) &&
+	    rlevels_add(&c->levels, level) != 0)
+		return 0;
+	return SUBMIT_KEYS + c->levels.n;
+}
+
+/* The names of the unique keys, each with a NUL behind; they follow the lists in
+ * KEYS. */
+static size_t
+call_add_unique(struct script_call *c, struct slice unique)
+{
+	if (unique.len == 0)
+		return 0;
+	buf_addf(&c->unique, "{%s}:unique:", c->queue.keys[KEY_WAITING]);
+	buf_add(&c->unique, unique.p, unique.len);
+	buf_addc(&c->unique, '\0');
+	return ++c->n_keys;
+}
+
+static int
+call_add_tasks(struct script_call *c, const struct broker_submit *task,
+	       size_t n, size_t *lists)
+{
+	struct slice *arg = c->args + SUBMIT_ARGS;
+	char(*number)[ARG_NUMBER_SIZE];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((lists[i] = call_list(c, task[i].priority)) == 0)
+			return -1;
+	c->n_keys = SUBMIT_KEYS + c->levels.n;
+	for (i = 0; i < n; i++, task++, arg += SUBMIT_TASK_ARGS) {
+		number = c->numbers[i];
+		arg[0] = arg_number(number[0], (int64_t)lists[i]);
+		arg[1] = arg_number(number[1], task->priority);
+		arg[2] = arg_number(number[2], task->delay_ms);
+		arg[3] = arg_number(number[3], task->at_ms);
+		arg[4] = task->bytes;
+		arg[5] = task->id;
+		arg[6] = arg_number(number[4],
+				    (int64_t)call_add_unique(c, task->unique));
+		arg[7] = arg_number(number[5], task->unique_s);
+	}
+	return 0;
+}
+
+static int
+call_join_keys(struct script_call *c)
+{
+	const struct slice keys[SUBMIT_KEYS] = {
+	    slice_of(c->queue.keys[KEY_WAITING]),
+	    slice_of(c->queue.keys[KEY_LEVELS]),
+	    slice_of(c->queue.keys[KEY_DELAYED]),
+	    slice_of(c->queue.keys[KEY_WITHDRAWN])};
+	size_t i = SUBMIT_KEYS + c->levels.n;
+	const char *name = c->unique.data;
+
+	c->keys = rlevels_join(&c->levels, &c->queue, keys, SUBMIT_KEYS,
+			       c->n_keys - i);
+	if (c->keys == NULL || c->unique.failed)
+		return -1;
+	for (; i < c->n_keys; i++, name += strlen(name) + 1)
+		c->keys[i] = slice_of(name);
+	return 0;
+}
+
+/* What counts for the limit are all lists: those that are known come first. */
+static int
+call_copy_levels(struct script_call *c, struct rbroker *b, const char *queue)
+{
+	const struct rlevels *known = rbroker_levels(b, queue);
+	size_t i;
+
+	for (i = 0; b->opt.max_queue_size > 0 && known != NULL && i < known->n;
+	     i++)
+		if (rlevels_add(&c->levels, slice_of(known->names[i])) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+call_init(struct script_call *c, struct rbroker *b,
+	  const struct broker_submit *tasks, size_t n)
+{
+	size_t *lists = calloc(n, sizeof(*lists));
+	int rc = -1;
+
+	*c = (struct script_call){.n_args = SUBMIT_ARGS + SUBMIT_TASK_ARGS * n,
+				  .unique = BUF_INIT};
+	c->args = calloc(c->n_args, sizeof(*c->args));
+	c->numbers = calloc(n, sizeof(*c->numbers));
+	if (lists == NULL || c->args == NULL || c->numbers == NULL ||
+	    rqueue_init(&c->queue, b, tasks->queue, 0) != 0 ||
+	    call_copy_levels(c, b, tasks->queue) != 0 ||
+	    call_add_tasks(c, tasks, n, lists) != 0 || call_join_keys(c) != 0)
+		goto out;
+	c->args[0] = arg_number(c->limit, b->opt.max_queue_size);
+	c->args[1] = slice_of(RBROKER_CONTROL);
+	c->args[2] = slice_of(c->queue.wake);
+	c->args[3] = arg_number(c->n_lists, (int64_t)c->levels.n);
+	rc = 0;
+out:
+	free(lists);
+	return rc;
+}
+
 static void
 push_by_script(struct batch *batch, size_t first, size_t n)
 {
-	struct rbroker *b = batch->broker;
-	struct slice *args = calloc(3 + 7 * n, sizeof(*args)), *arg;
-	char(*numbers)[4][ARG_NUMBER_SIZE] = calloc(n, sizeof(*numbers));
-	char limit[ARG_NUMBER_SIZE];
-	const struct broker_submit *task = &batch->tasks[first];
-	struct rqueue q = {.name = NULL};
+	struct script_call c;
 	size_t i;
 
-	if (args == NULL || numbers == NULL ||
-	    rqueue_init(&q, b, task->queue, 0) != 0) {
+	if (call_init(&c, batch->broker, &batch->tasks[first], n) == 0)
+		send_run(batch, first, n, (struct redis_args){c.args, c.n_args},
+			 (struct redis_args){c.keys, c.n_keys});
+	else
 		for (i = 0; i < n; i++)
 			err_nomem(&batch->tasks[first + i].err);
-		goto out;
-	}
-	const struct slice keys[] = {
-	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
-	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_WITHDRAWN])};
-	args[0] = arg_number(limit, b->opt.max_queue_size);
-	args[1] = slice_of(RBROKER_CONTROL);
-	args[2] = slice_of(q.wake);
-	for (i = 0; i < n; i++, task++) {
-		arg = &args[3 + 7 * i];
-		arg[0] = arg_number(numbers[i][0], task->priority);
-		arg[1] = arg_number(numbers[i][1], task->delay_ms);
-		arg[2] = arg_number(numbers[i][2], task->at_ms);
-		arg[3] = task->bytes;
-		arg[4] = task->id;
-		arg[5] = task->unique;
-		arg[6] = arg_number(numbers[i][3], task->unique_s);
-	}
-	send_run(batch, first, n, 3 + 7 * n, args, keys);
-out:
-	rqueue_done(&q);
-	free(numbers);
-	free(args);
+	call_done(&c);
 }
 
 /* Pushes all tasks that are not refused yet, in runs of one queue and way. */

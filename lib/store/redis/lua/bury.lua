@@ -7,7 +7,11 @@
 --       3 why: a JSON object
 -- Returns 1, or 0 when the task is not in flight (it was buried before).
 
-if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+-- What has the wrong type fails here, before anything has changed.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+redis.call('HLEN', KEYS[4])
+if not redis.call('LPOS', KEYS[1], ARGV[1], 'RANK', -1) then return 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local member = ARGV[2]
@@ -16,7 +20,8 @@ if member == '' then
   while redis.call('ZSCORE', KEYS[2], base .. '-' .. n) do n = n + 1 end
   member = base .. '-' .. n
 end
-redis.call('ZADD', KEYS[2], now, member)
 redis.call('HSET', KEYS[3], member, ARGV[1])
 redis.call('HSET', KEYS[4], member, ARGV[3])
+redis.call('ZADD', KEYS[2], now, member)
+redis.call('LREM', KEYS[1], -1, ARGV[1])
 return 1

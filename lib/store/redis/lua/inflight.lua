@@ -9,6 +9,11 @@
 --       3 what stands in the place of a task that was withdrawn
 -- Returns the tasks, newest first, in place of those that are gone ''.
 
+-- What has the wrong type fails here, before anything has changed.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+redis.call('HLEN', KEYS[4])
+redis.call('GET', KEYS[5])
 local tasks = redis.call('LRANGE', KEYS[1], 0, -1)
 local largest = tonumber(ARGV[1])
 for i, task in ipairs(tasks) do
@@ -24,13 +29,13 @@ for i, task in ipairs(tasks) do
     end
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local base, n = redis.sha1hex(string.sub(task, 1, 4096) .. #task) .. '-' .. now, 0
-    while redis.call('ZSCORE', KEYS[2], base .. '-' .. n) do n = n + 1 end
+    local member, n = redis.sha1hex(string.sub(task, 1, 4096) .. #task) .. '-' .. now, 0
+    while redis.call('ZSCORE', KEYS[2], member .. '-' .. n) do n = n + 1 end
+    member = member .. '-' .. n
+    redis.call('HSET', KEYS[3], member, task)
+    redis.call('HSET', KEYS[4], member, '{' .. why .. ',"worker":' .. ARGV[2] .. '}')
+    redis.call('ZADD', KEYS[2], now, member)
     redis.call('LREM', KEYS[1], -1, task)
-    redis.call('ZADD', KEYS[2], now, base .. '-' .. n)
-    redis.call('HSET', KEYS[3], base .. '-' .. n, task)
-    redis.call('HSET', KEYS[4], base .. '-' .. n,
-      '{' .. why .. ',"worker":' .. ARGV[2] .. '}')
     tasks[i] = ''
   end
 end
