@@ -20,7 +20,7 @@ struct fake_store {
 	/*
 	 * What was asked, in its order, each with "; " behind it: "running",
 	 * "retrying", "success", "failed" (records, as they are stored), "ack",
-	 * "retry", "release", "dead" (claims, as they are settled), "submit",
+	 * "retry", "release", "dead", "set aside" (claims, as they are settled), "submit",
 	 * "deregister".
 	 */
 	struct buf journal;
@@ -41,7 +41,12 @@ struct fake_store {
 	struct err value_err;  /* broker_registered() fails, if it has a code */
 	bool hold_submits;     /* no submission is answered … */
 	bool hold_values;      /* no broker_registered() is answered … */
-	const char *stored;    /* what results_get() finds; NULL: nothing */
+	const char *served;    /* what broker_served() finds; NULL: nobody */
+	struct buf
+	    last_retry; /* the bytes of the last claim that was set aside */
+	struct buf last_lane; /* and its lane */
+	int64_t last_delay_ms;
+	const char *stored;	  /* what results_get() finds; NULL: nothing */
 	const char *registration; /* what broker_registered() finds */
 	/* The fake's own. */
 	struct broker_options broker;

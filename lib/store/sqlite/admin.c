@@ -90,7 +90,7 @@ sadmin_has_id(struct slice bytes, struct slice id)
 /* --- queues ------------------------------------------------------------ */
 
 /* Columns of QUEUES_SURVEY. */
-enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT };
+enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT, SET_ASIDE };
 
 static void
 add_time(struct buf *json, const char *name, int64_t us)
@@ -148,8 +148,12 @@ add_queue(struct tx *tx, struct buf *json, struct err *err)
 		 tx_int(tx, sql, IN_FLIGHT), tx_int(tx, sql, DEAD));
 	add_time(json, "oldest_at", oldest_us);
 	add_time(json, "next_due_at", tx_int(tx, sql, DUE) * 1000);
-	buf_adds(json, tx_int(tx, sql, PAUSED) != 0 ? ",\"paused\":true}"
-						    : ",\"paused\":false}");
+	buf_addf(json, ",\"paused\":%s,\"set_aside\":%" PRId64 ",\"unknown\":[",
+		 tx_int(tx, sql, PAUSED) != 0 ? "true" : "false",
+		 tx_int(tx, sql, SET_ASIDE));
+	if (slanes_unknown_run(tx, tx_int(tx, sql, ID), json, err) != 0)
+		return -1;
+	buf_adds(json, "]}");
 	return 0;
 }
 
@@ -172,7 +176,7 @@ queues_run(struct database_job *job, struct tx *tx, struct err *err)
 		buf_adds(json,
 			 ",\"waiting\":0,\"delayed\":0,\"in_flight\":0,"
 			 "\"dead\":0,\"oldest_at\":null,\"next_due_at\":null,"
-			 "\"paused\":false}");
+			 "\"paused\":false,\"set_aside\":0,\"unknown\":[]}");
 	}
 	buf_addc(json, ']');
 	q->found = true;
