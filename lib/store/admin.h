@@ -24,10 +24,12 @@
  * this broker, in the order of their names. A JSON array of
  *	{"queue": "io", "waiting": 3, "delayed": 1, "in_flight": 2, "dead": 0,
  *	 "oldest_at": RFC 3339 or null, "next_due_at": RFC 3339 or null,
- *	 "paused": false}
+ *	 "paused": false, "set_aside": 0, "unknown": ["resiez"]}
  * where oldest_at is the submitted_at of the task that has waited longest in
  * its level (null: none waits, or it does not say), and next_due_at when the
- * first delayed one is due.
+ * first delayed one is due. Those that are set aside in lanes are part of those
+ * that wait. `unknown` has names that a worker met in the queue within the last
+ * minutes, and that no living worker of it has registered.
  */
 void broker_queues(struct broker *b, struct slice queue,
 		   broker_value_fn *on_value, void *arg);

@@ -29,6 +29,8 @@ struct queue_row {
 	int64_t oldest_us; /* 0: none, or it does not say */
 	bool paused;
 	struct rlevels levels;
+	int64_t set_aside;  /* of those waiting */
+	struct buf unknown; /* names that no living worker has, JSON strings */
 };
 
 struct worker_row {
@@ -62,6 +64,7 @@ rstats_free(struct rquery *i)
 	for (k = 0; k < s->n_queues; k++) {
 		free(s->queues[k].name);
 		rlevels_done(&s->queues[k].levels);
+		buf_done(&s->queues[k].unknown);
 	}
 	for (k = 0; k < s->n_workers; k++) {
 		free(s->workers[k].name);
@@ -211,6 +214,36 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 }
 
 static void
+take_queue_lanes(struct rquery *i, size_t index,
+		 const struct redis_reply *reply)
+{
+	struct stats *s = container_of(i, struct stats, query);
+	struct queue_row *row = &s->queues[index];
+	size_t k;
+
+	row->set_aside = redis_reply_integer(redis_reply_at(reply, 0));
+	for (k = 1; k < redis_reply_count(reply); k++) {
+		if (k > 1)
+			buf_addc(&row->unknown, ',');
+		scan_quote(&row->unknown,
+			   redis_reply_string(redis_reply_at(reply, k)));
+	}
+	if (row->unknown.failed)
+		err_nomem(&i->err);
+}
+
+static void
+ask_queue_lanes(struct stats *s, size_t index, const struct rqueue *q)
+{
+	const struct slice keys[] = {slice_of(q->keys[KEY_LANES]),
+				     slice_of(q->keys[KEY_SERVED]),
+				     slice_of(q->keys[KEY_UNKNOWN])};
+
+	rquery_eval(&s->query, take_queue_lanes, index, SCRIPT_LANES,
+		    REDIS_ARGS(keys), (struct redis_args){NULL, 0});
+}
+
+static void
 ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 {
 	const struct slice keys[] = {
@@ -310,9 +343,11 @@ forget_counts(struct stats *s)
 {
 	size_t k;
 
-	for (k = 0; k < s->n_queues; k++)
+	for (k = 0; k < s->n_queues; k++) {
+		buf_done(&s->queues[k].unknown);
 		s->queues[k] = (struct queue_row){
 		    .name = s->queues[k].name, .levels = s->queues[k].levels};
+	}
 	for (k = 0; k < s->n_workers; k++)
 		s->workers[k].in_flight = 0;
 }
@@ -332,8 +367,10 @@ ask_state(struct rquery *i)
 			return;
 		}
 		q.levels = s->queues[k].levels; /* stays the row's */
-		if (s->what == QUEUES)
+		if (s->what == QUEUES) {
 			ask_queue(s, k, &q);
+			ask_queue_lanes(s, k, &q);
+		}
 		ask_holding(s, k, &q);
 		q.levels = (struct rlevels){.names = NULL};
 		rqueue_done(&q);
@@ -364,15 +401,19 @@ rstats_add_queue(struct buf *json, const struct queue_row *row)
 	buf_addf(json,
 		 ",\"waiting\":%lld,\"delayed\":%lld,\"in_flight\":%lld,"
 		 "\"dead\":%lld",
-		 (long long)row->waiting, (long long)row->delayed,
-		 (long long)row->in_flight, (long long)row->dead);
+		 (long long)(row->waiting + row->set_aside),
+		 (long long)row->delayed, (long long)row->in_flight,
+		 (long long)row->dead);
 	rstats_add_time(json, "oldest_at", row->oldest_us);
 	/* A score that was made by hand may be anything: it must not overflow
 	 * in µs. */
 	rstats_add_time(
 	    json, "next_due_at",
 	    row->due_ms < CURSOR_OFFSET_MAX * 100 ? row->due_ms * 1000 : 0);
-	buf_addf(json, ",\"paused\":%s}", row->paused ? "true" : "false");
+	buf_addf(json, ",\"paused\":%s,\"set_aside\":%lld,\"unknown\":[",
+		 row->paused ? "true" : "false", (long long)row->set_aside);
+	buf_add(json, row->unknown.data, row->unknown.len);
+	buf_adds(json, "]}");
 }
 
 static void
