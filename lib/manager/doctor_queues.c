@@ -5,6 +5,7 @@
 #include "manager/ask.h"
 #include "manager/doctor_private.h"
 #include "manager/entry.h"
+#include "manager/queues.h"
 #include "store/admin.h"
 #include "util/clock.h"
 
@@ -131,6 +132,22 @@ examine_dead(struct doctor *d, const json_t *queue, const char *name)
 	    walk.more ? " or more" : "");
 }
 
+/* They wait and come again: nothing is lost while it is put right. */
+static void
+examine_unknown(struct doctor *d, const json_t *queue)
+{
+	struct buf text = BUF_INIT;
+
+	if (queues_unknown(d->client, queue, &text))
+		doctor_find(
+		    d, DOCTOR_WARNING, "queues",
+		    "Check [worker] modules of the queue's workers, and "
+		    "their logs for modules that were not loaded; the "
+		    "tasks wait meanwhile.",
+		    "%s", text.data);
+	buf_done(&text);
+}
+
 void
 doctor_queues(struct doctor *d)
 {
@@ -150,6 +167,7 @@ doctor_queues(struct doctor *d)
 		else
 			examine_delayed(d, queue, name);
 		examine_servants(d, queue, name);
+		examine_unknown(d, queue);
 		examine_dead(d, queue, name);
 	}
 }

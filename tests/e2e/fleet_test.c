@@ -59,7 +59,7 @@ expect_all(struct world *w, int n)
 static long long
 count(struct world *w, const char *path)
 {
-	return atoll(answer(w, "queues io", path));
+	return atoll(json_field(w, only(w, "queues io"), path));
 }
 
 /* 400 × 0.1 s in 8 slots are 5 s. */
@@ -77,7 +77,7 @@ START_TEST(tasks_that_only_one_of_two_workers_has_take_as_long_as_with_it_alone)
 	ck_assert_int_lt(now_ms() - began, 9000);
 	expect_all(w, 400);
 	ck_assert(!worker_logged(other, "dead list"));
-	ck_assert_int_eq(count(w, "0.set_aside"), 0);
+	ck_assert_int_eq(count(w, "set_aside"), 0);
 	worker_stop(other);
 	world_stop(w);
 }
@@ -113,7 +113,7 @@ fill_slots(struct world *w)
 
 	for (i = 0; i < 8; i++)
 		submit(w, "sleep 100 --id busy%d", i);
-	WAIT_UNTIL(count(w, "0.in_flight") == 8);
+	WAIT_UNTIL(count(w, "in_flight") == 8);
 }
 
 static void
@@ -133,13 +133,13 @@ START_TEST(what_was_set_aside_for_a_worker_that_is_killed_runs_when_it_is_back)
 	fill_slots(w);
 	other = start_other(w, noop(w));
 	submit_many(w, 100, "{\"name\":\"add\",\"args\":[1,2]}");
-	WAIT_UNTIL(count(w, "0.set_aside") >= 90);
+	WAIT_UNTIL(count(w, "set_aside") >= 90);
 	worker_kill(k);
 	/* Nobody has the name any more: they come back. */
-	WAIT_UNTIL(count(w, "0.set_aside") == 0);
+	WAIT_UNTIL(count(w, "set_aside") == 0);
 	ck_answer(w, "stats", "dead", "0");
-	empty_slots(w);
 	worker_restart(k);
+	empty_slots(w);
 	expect_all(w, 100);
 	worker_stop(other);
 	world_stop(w);
@@ -154,7 +154,7 @@ START_TEST(a_worker_that_learns_a_name_takes_what_was_set_aside_for_it)
 	fill_slots(w);
 	other = start_other(w, noop(w));
 	submit_many(w, 100, "{\"name\":\"add\",\"args\":[1,2]}");
-	WAIT_UNTIL(count(w, "0.set_aside") >= 90);
+	WAIT_UNTIL(count(w, "set_aside") >= 90);
 	worker_stop(other);
 	/* It stands for the reload: another process that begins with the name. */
 	other = start_other(w, "demo");
@@ -174,18 +174,18 @@ START_TEST(set_aside_tasks_are_shown_cancelled_and_purged)
 	fill_slots(w);
 	other = start_other(w, noop(w));
 	submit_many(w, 100, "{\"name\":\"add\",\"id\":\"t&\",\"args\":[1,2]}");
-	WAIT_UNTIL(count(w, "0.set_aside") >= 90);
-	WAIT_UNTIL(count(w, "0.waiting") == count(w, "0.set_aside"));
+	WAIT_UNTIL(count(w, "set_aside") >= 90);
+	WAIT_UNTIL(count(w, "waiting") == count(w, "set_aside"));
 	ck_run(ctl(w, "tasks pending --limit 1000 | grep -c add"), 0,
-	       world_text(w, "%lld\n", count(w, "0.waiting")));
+	       world_text(w, "%lld\n", count(w, "waiting")));
 	ck_assert_str_eq(json_field(w, ctl_ok(w, "tasks show t99 --json"),
 				    "entry.task.name"),
 			 "add");
 	ck_run(ctl(w, "cancel t99 t50"), 0, "t99\nt50\n");
 	ck_complains(ctl(w, "result t99"), 1, "cancelled");
 	ck_assert_int_gt(atoll(ctl_ok(w, "queue purge io")), 80);
-	ck_assert_int_eq(count(w, "0.set_aside"), 0);
-	ck_assert_int_eq(count(w, "0.waiting"), 0);
+	ck_assert_int_eq(count(w, "set_aside"), 0);
+	ck_assert_int_eq(count(w, "waiting"), 0);
 	empty_slots(w);
 	worker_stop(other);
 	worker_stop(k);

@@ -52,10 +52,11 @@ struct scene {
 	struct buf journal;    /* each call with its queue or id and "; " */
 	struct buf events;     /* that were published, each with "; " */
 	unsigned int page_max; /* items of a page; 0: as many as asked for */
-	bool reversed;	    /* answers of one turn come the last asked first */
-	bool hide_next;	    /* requeue: the item has left the list meanwhile */
-	const char *counts; /* what the backend has counted */
-	const char *names;  /* what is registered */
+	bool reversed;	     /* answers of one turn come the last asked first */
+	bool hide_next;	     /* requeue: the item has left the list meanwhile */
+	const char *counts;  /* what the backend has counted */
+	const char *names;   /* what is registered */
+	const char *unknown; /* what no worker of any queue has; NULL: none */
 	const char *findings; /* of the broker's examination */
 	int64_t clock_us;     /* the broker's; 0: noon */
 	/* What is heard by who listens; NULL at the end. "!" is trouble. */

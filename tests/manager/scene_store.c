@@ -48,7 +48,7 @@ queue_json(size_t i)
 			due_ms = scene_data.items[k].item.time_ms;
 	clock_format(due_ms * 1000, due);
 	return json_pack(
-	    "{s:s,s:i,s:i,s:i,s:i,s:n,s:s?,s:b}", "queue",
+	    "{s:s,s:i,s:i,s:i,s:i,s:n,s:s?,s:b,s:i,s:o}", "queue",
 	    scene_data.queues[i].name, "waiting",
 	    (int)scene_count(scene_data.queues[i].name, BROKER_WAITING),
 	    "delayed",
@@ -57,7 +57,8 @@ queue_json(size_t i)
 	    (int)scene_count(scene_data.queues[i].name, BROKER_IN_FLIGHT),
 	    "dead", (int)scene_count(scene_data.queues[i].name, BROKER_DEAD),
 	    "oldest_at", "next_due_at", due_ms != 0 ? due : NULL, "paused",
-	    scene_data.queues[i].paused);
+	    scene_data.queues[i].paused, "set_aside", 0, "unknown",
+	    scene_json(scene.unknown != NULL ? scene.unknown : "[]"));
 }
 
 static void
@@ -74,7 +75,8 @@ scene_queues(struct broker *b, struct slice name, broker_value_fn *on_value,
 	if (name.len > 0 && json_array_size(list) == 0) {
 		empty = scene_json(
 		    "{'waiting':0,'delayed':0,'in_flight':0,'dead':0,"
-		    "'oldest_at':null,'next_due_at':null,'paused':false}");
+		    "'oldest_at':null,'next_due_at':null,'paused':false,"
+		    "'set_aside':0,'unknown':[]}");
 		json_object_set_new(empty, "queue",
 				    json_stringn(name.p, name.len));
 		json_array_append_new(list, empty);
