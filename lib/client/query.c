@@ -9,6 +9,7 @@
  * same way once more.
  */
 #include "client/client.h"
+#include "store/admin.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
@@ -101,6 +102,21 @@ void
 query_send_names(struct query *q)
 {
 	broker_registered_names(q->client->broker, query_answer, q);
+}
+
+void
+query_send_served(struct query *q)
+{
+	const struct broker_served question = {.queue = q->queue,
+					       .name = q->key};
+
+	broker_served(q->client->broker, &question, query_answer, q);
+}
+
+void
+query_send_workers(struct query *q)
+{
+	broker_workers(q->client->broker, query_answer, q);
 }
 
 void

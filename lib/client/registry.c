@@ -9,6 +9,7 @@
  */
 #include "client/registry.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct cached {
 	int64_t asked_us; /* monotonic */
 	struct registered entry;
 	char name[TASK_NAME_MAX + 1];
+	char queue[TASK_QUEUE_MAX + 1]; /* whose workers have it, or "" */
 };
 
 TAILQ_HEAD(cached_list, cached);
@@ -132,9 +134,36 @@ cache_put(struct registry *registry, const char *name,
 	if (cached != NULL) {
 		cached->asked_us = clock_mono_us();
 		cached->entry = *entry;
+		cached->queue[0] = '\0';
 		/* At most TASK_NAME_MAX bytes: encode_request() has looked. */
 		snprintf(cached->name, sizeof(cached->name), "%s", name);
 	}
+	pthread_mutex_unlock(&registry->lock);
+}
+
+/* Whether it was found a moment ago that a queue's workers have the task. */
+static bool
+cache_is_served(struct registry *registry, const char *queue, const char *name)
+{
+	struct cached *cached;
+	bool is;
+
+	pthread_mutex_lock(&registry->lock);
+	cached = cache_find(registry, name);
+	is = cached != NULL && strcmp(cached->queue, queue) == 0 &&
+	     clock_mono_us() - cached->asked_us < FRESH_US;
+	pthread_mutex_unlock(&registry->lock);
+	return is;
+}
+
+static void
+cache_set_served(struct registry *registry, const char *queue, const char *name)
+{
+	struct cached *cached;
+
+	pthread_mutex_lock(&registry->lock);
+	if ((cached = cache_find(registry, name)) != NULL)
+		snprintf(cached->queue, sizeof(cached->queue), "%s", queue);
 	pthread_mutex_unlock(&registry->lock);
 }
 
@@ -230,6 +259,89 @@ registry_find(struct flowrra_client *c, const char *name,
 	if (result != 0)
 		return err_prefix(err, "the registration of task \"%s\"", name);
 	cache_put(c->registry, name, ret);
+	return 0;
+}
+
+/* --- who has it -------------------------------------------------------- */
+
+/* Whether a worker lives in the queue that is too old to say what it can run: it
+ * may have the task. */
+static bool
+registry_has_old_worker(const char *workers, const char *queue)
+{
+	json_t *list = json_loads(workers, 0, NULL), *one, *said, *name;
+	bool found = false;
+	size_t i, k;
+
+	json_array_foreach (list, i, one) {
+		said = json_object_get(one, "description");
+		if (!json_is_true(json_object_get(one, "alive")) ||
+		    json_object_get(said, "tasks") != NULL)
+			continue;
+		json_array_foreach (json_object_get(said, "queues"), k, name)
+			found = found ||
+				(json_is_string(name) &&
+				 strcmp(json_string_value(name), queue) == 0);
+	}
+	json_decref(list);
+	return found;
+}
+
+/* Only on the way to an error. Not known counts as no. */
+static bool
+registry_may_be_served(struct flowrra_client *c, const char *queue)
+{
+	struct query q = {.client = c, .send = query_send_workers};
+	bool may;
+
+	if (query_run(&q, NULL) != 0)
+		return false;
+	may = q.present && registry_has_old_worker(q.value.data, queue);
+	buf_done(&q.value);
+	return may;
+}
+
+/* Close names are those of other tasks: that this one was registered is what the
+ * caller believes. */
+static int
+registry_unserved(struct flowrra_client *c, const char *queue, const char *name,
+		  struct err *err)
+{
+	struct query q = {.client = c, .send = query_send_names};
+	char close[SUGGEST_MAX] = "";
+
+	if (query_run(&q, err) != 0)
+		return -1;
+	if (q.present)
+		suggest_others(name, q.value.data, close);
+	buf_done(&q.value);
+	return err_set(err, ERR_DATA,
+		       "no living worker of queue %s has task \"%s\" any more%s"
+		       "%s; start one that has, or use force to submit it all "
+		       "the same",
+		       queue, name, close[0] != '\0' ? "; similar names: " : "",
+		       close);
+}
+
+int
+registry_check_served(struct flowrra_client *c, const char *queue,
+		      const char *name, struct err *err)
+{
+	struct query q = {.client = c,
+			  .send = query_send_served,
+			  .key = slice_of(name),
+			  .queue = slice_of(queue)};
+	bool refused;
+
+	if (cache_is_served(c->registry, queue, name))
+		return 0;
+	if (query_run(&q, err) != 0)
+		return -1;
+	refused = q.present && strcmp(q.value.data, "unknown") == 0;
+	buf_done(&q.value);
+	if (refused && !registry_may_be_served(c, queue))
+		return registry_unserved(c, queue, name, err);
+	cache_set_served(c->registry, queue, name);
 	return 0;
 }
 

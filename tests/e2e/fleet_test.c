@@ -178,9 +178,7 @@ START_TEST(set_aside_tasks_are_shown_cancelled_and_purged)
 	WAIT_UNTIL(count(w, "waiting") == count(w, "set_aside"));
 	ck_run(ctl(w, "tasks pending --limit 1000 | grep -c add"), 0,
 	       world_text(w, "%lld\n", count(w, "waiting")));
-	ck_assert_str_eq(json_field(w, ctl_ok(w, "tasks show t99 --json"),
-				    "entry.task.name"),
-			 "add");
+	ck_answer(w, "tasks show t99", "where", "waiting");
 	ck_run(ctl(w, "cancel t99 t50"), 0, "t99\nt50\n");
 	ck_complains(ctl(w, "result t99"), 1, "cancelled");
 	ck_assert_int_gt(atoll(ctl_ok(w, "queue purge io")), 80);
@@ -188,6 +186,63 @@ START_TEST(set_aside_tasks_are_shown_cancelled_and_purged)
 	ck_assert_int_eq(count(w, "waiting"), 0);
 	empty_slots(w);
 	worker_stop(other);
+	worker_stop(k);
+	world_stop(w);
+}
+END_TEST
+
+/* A typing error in the list of modules: nothing is lost by it. */
+START_TEST(tasks_whose_module_was_mistyped_wait_and_health_and_doctor_say_so)
+{
+	struct world *w = begin(_i);
+	struct worker *k;
+
+	k = worker_start(w, NULL);
+	submit_many(w, 1, "{\"name\":\"add\",\"args\":[1,2]}");
+	expect_all(w, 1);
+	worker_stop(k);
+	submit_many(w, 200, "{\"name\":\"add\",\"args\":[1,2]}");
+	k = worker_start(w, WORLD_COMMAND " -o worker.modules=dmeo");
+	WAIT_UNTIL(count(w, "delayed") == 200);
+	ck_answer(w, "stats", "dead", "0");
+	ck_run(run(w, "flowrractl -c flowrra.conf health --json | "
+		      "grep -c 'queue io: no living worker has task'"),
+	       0, "1\n");
+	ck_assert_int_eq(ctl(w, "health")->status, 69);
+	ck_run(run(w, "flowrractl -c flowrra.conf doctor | "
+		      "grep -c 'no living worker has task \"add\"'"),
+	       0, "1\n");
+	/* Put right, they run. */
+	worker_stop(k);
+	k = worker_start(w, NULL);
+	expect_all(w, 200);
+	ck_assert_str_eq(json_field(w, only(w, "queues io"), "unknown"), "[]");
+	worker_stop(k);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(
+    a_name_is_good_while_its_queue_has_no_worker_and_refused_when_others_serve_it)
+{
+	struct world *w = begin(_i);
+	struct worker *k, *other;
+	const char *id;
+
+	k = start_demo(w);
+	ck_run(ctl(w, "submit add 1 2 --wait"), 0, "3\n");
+	worker_kill(k);
+	other = start_other(w, noop(w));
+	/* The killed one's names are good for a moment longer. */
+	WAIT_UNTIL(ctl(w, "submit add 1 2")->status == 65);
+	ck_complains(ctl(w, "submit add 1 2"), 65,
+		     "no living worker of queue io has task \"add\" any more");
+	id = submit(w, "add 3 4 --force --queue io");
+	worker_stop(other);
+	/* A deploy: nobody is there, and the name is good again. */
+	WAIT_UNTIL(ctl(w, "submit add 1 2")->status == 0);
+	k = start_demo(w);
+	ctl_ok(w, "wait %s", id);
 	worker_stop(k);
 	world_stop(w);
 }
@@ -203,4 +258,8 @@ SUITE("fleet")
 	    what_was_set_aside_for_a_worker_that_is_killed_runs_when_it_is_back);
 	TEST_BOTH(a_worker_that_learns_a_name_takes_what_was_set_aside_for_it);
 	TEST_BOTH(set_aside_tasks_are_shown_cancelled_and_purged);
+	TEST_BOTH(
+	    tasks_whose_module_was_mistyped_wait_and_health_and_doctor_say_so);
+	TEST_BOTH(
+	    a_name_is_good_while_its_queue_has_no_worker_and_refused_when_others_serve_it);
 }
