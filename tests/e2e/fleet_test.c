@@ -179,7 +179,7 @@ START_TEST(set_aside_tasks_are_shown_cancelled_and_purged)
 	ck_run(ctl(w, "tasks pending --limit 1000 | grep -c add"), 0,
 	       world_text(w, "%lld\n", count(w, "waiting")));
 	ck_answer(w, "tasks show t99", "where", "waiting");
-	ck_run(ctl(w, "cancel t99 t50"), 0, "t99\nt50\n");
+	ck_run(ctl(w, "cancel t99 t50"), 0, "");
 	ck_complains(ctl(w, "result t99"), 1, "cancelled");
 	ck_assert_int_gt(atoll(ctl_ok(w, "queue purge io")), 80);
 	ck_assert_int_eq(count(w, "set_aside"), 0);
