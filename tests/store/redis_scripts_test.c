@@ -129,6 +129,7 @@ static const struct script_case {
      {K("lane:n"), K("lanes"), K("served"), K("delayed")},
      {"n", "10"},
      {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+    {SCRIPT_RIGHTS, {NULL}, {"0", "1", "PING"}, {NULL}},
     {SCRIPT_STORE, {ANY("flowrra:task:t")}, {"{}", "0"}, {NULL}},
     {SCRIPT_SUBMIT,
      {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"), K("p:5"),

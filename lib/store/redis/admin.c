@@ -24,6 +24,7 @@ struct rquery_request {
 	struct rquery *query;
 	rquery_take_fn *take;
 	size_t index;
+	bool judged; /* an error is an answer */
 };
 
 /* --- phases ------------------------------------------------------------ */
@@ -41,22 +42,7 @@ question_ended(struct rquery *i)
 		i->answered(i);
 }
 
-/* If nobody may ask (ACL), it is taken for as new as it should be. */
-static void
-take_version(struct rquery *i, size_t none, const struct redis_reply *reply)
-{
-	rbroker_take_version(i->broker, redis_reply_string(reply));
-	i->again = true;
-}
-
-/* Who only submits needs not know how old the server is. */
-static void
-ask_version(struct rquery *i)
-{
-	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
-
-	rquery_command(i, take_version, 0, REDIS_ARGS(argv));
-}
+static void ask_version(struct rquery *i);
 
 static void
 rquery_run(struct rquery *i)
@@ -116,7 +102,7 @@ rquery_on_reply(struct redis_request *request, const struct redis_reply *reply)
 		i->forgotten++;
 		i->again = true;
 	} else if (fault == REDIS_FAULT_NONE ||
-		   (a->take == take_version && fault != REDIS_FAULT_LOST)) {
+		   (a->judged && fault != REDIS_FAULT_LOST)) {
 		a->take(i, a->index, reply);
 	} else if (i->err.code == ERR_NONE) {
 		redis_fault_err(i->broker->redis, i->what, reply, &i->err);
@@ -167,6 +153,30 @@ note_sent(struct rquery *i, struct rquery_request *a, int sent)
 			i->what, i->broker->url_name);
 }
 
+/* If nobody may ask (ACL), it is taken for as new as it should be. */
+static void
+take_version(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	rbroker_take_version(i->broker, redis_reply_string(reply));
+	i->again = true;
+}
+
+/* Who only submits needs not know how old the server is. */
+static void
+ask_version(struct rquery *i)
+{
+	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
+
+	struct rquery_request *a = ask_new(i, take_version, 0);
+
+	if (a != NULL)
+		a->judged = true;
+	note_sent(i, a,
+		  a != NULL
+		      ? redis_request_command(&a->request, REDIS_ARGS(argv))
+		      : -1);
+}
+
 void
 rquery_command(struct rquery *i, rquery_take_fn *take, size_t index,
 	       struct redis_args argv)
@@ -183,6 +193,22 @@ rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 {
 	struct rquery_request *a = ask_new(i, take, index);
 
+	note_sent(i, a,
+		  a != NULL ? redis_request_eval(&a->request,
+						 &i->broker->scripts[script],
+						 keys, args)
+			    : -1);
+}
+
+void
+rquery_eval_judged(struct rquery *i, rquery_take_fn *take, size_t index,
+		   enum rscript script, struct redis_args keys,
+		   struct redis_args args)
+{
+	struct rquery_request *a = ask_new(i, take, index);
+
+	if (a != NULL)
+		a->judged = true;
 	note_sent(i, a,
 		  a != NULL ? redis_request_eval(&a->request,
 						 &i->broker->scripts[script],

@@ -54,6 +54,11 @@ void rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 		 enum rscript script, struct redis_args keys,
 		 struct redis_args args);
 
+/* As rquery_eval(); an error reply of the server is an answer, too. */
+void rquery_eval_judged(struct rquery *i, rquery_take_fn *take, size_t index,
+			enum rscript script, struct redis_args keys,
+			struct redis_args args);
+
 /*
  * Whether the reply is no answer, but the levels of a queue, of which the script
  * lacked a list. They are noted then, and the whole phase is asked again: the

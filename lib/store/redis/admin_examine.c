@@ -8,6 +8,7 @@
 #include "codec/scan.h"
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
+#include "store/redis/rights.h"
 #include "util/clock.h"
 
 struct examination {
@@ -18,7 +19,8 @@ struct examination {
 	bool has_save;
 	int64_t clock_us;
 	int64_t ahead_us;
-	int64_t asked_us; /* our clock when we asked for its */
+	int64_t asked_us;  /* our clock when we asked for its */
+	struct buf rights; /* findings, as JSON, with commas between */
 };
 
 static void
@@ -29,6 +31,7 @@ examination_free(struct rquery *i)
 	buf_done(&e->info);
 	buf_done(&e->save);
 	buf_done(&e->appendfsync);
+	buf_done(&e->rights);
 	free(e);
 }
 
@@ -100,6 +103,49 @@ ask_settings(struct rquery *i)
 	rquery_command(i, rexamine_take_setting, 1, REDIS_ARGS(fsync));
 }
 
+/* --- rights ------------------------------------------------------------ */
+
+static void
+examine_right(struct examination *e, const struct redis_reply *reply, size_t n)
+{
+	struct buf what = BUF_INIT, remedy = BUF_INIT;
+
+	rrights_describe(e->query.broker, reply, n, &what, &remedy);
+	if (what.len > 0 && !what.failed && !remedy.failed) {
+		buf_addf(&e->rights, "%s{\"level\":\"error\",\"what\":",
+			 e->rights.len > 0 ? "," : "");
+		scan_quote(&e->rights, (struct slice){what.data, what.len});
+		buf_adds(&e->rights, ",\"remedy\":");
+		scan_quote(&e->rights, (struct slice){remedy.data, remedy.len});
+		buf_addc(&e->rights, '}');
+	}
+	buf_done(&what);
+	buf_done(&remedy);
+}
+
+static void
+take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	struct examination *e = container_of(i, struct examination, query);
+	size_t k;
+
+	for (k = 0; k < rrights_missing(reply); k++)
+		examine_right(e, reply, k);
+}
+
+static void
+ask_rights(struct rquery *i)
+{
+	const struct redis_args args = rrights_args(i->broker, true);
+
+	if (args.v != NULL)
+		rquery_eval_judged(i, take_rights, 0, SCRIPT_RIGHTS,
+				   (struct redis_args){NULL, 0}, args);
+	else
+		err_nomem(&i->err);
+	free((void *)(uintptr_t)args.v);
+}
+
 /* --- the answer -------------------------------------------------------- */
 
 static void
@@ -144,9 +190,15 @@ rexamine_tell(const struct examination *e, struct buf *json)
 	scan_quote(json, (struct slice){name.data, name.len});
 	buf_addf(json, ",\"clock_at\":\"%s\",\"findings\":[", clock);
 	add_findings(json, &info);
+	if (e->rights.len > 0) {
+		if (json->data[json->len - 1] != '[')
+			buf_addc(json, ',');
+		buf_add(json, e->rights.data, e->rights.len);
+	}
 	buf_adds(json, "]}");
 	json->failed = json->failed || name.failed || e->info.failed ||
-		       e->save.failed || e->appendfsync.failed;
+		       e->save.failed || e->appendfsync.failed ||
+		       e->rights.failed;
 	buf_done(&name);
 }
 
@@ -172,11 +224,23 @@ on_settings(struct rquery *i)
 	examination_free(i);
 }
 
+/* Who may not ask for it is told so with the rights. */
 static void
 rexamine_on_info(struct rquery *i)
 {
+	if (i->err.code == ERR_REFUSED)
+		i->err = (struct err)ERR_INIT;
 	if (i->err.code == ERR_NONE)
 		rquery_next(i, ask_settings, on_settings);
+	else
+		on_settings(i);
+}
+
+static void
+rexamine_on_rights(struct rquery *i)
+{
+	if (i->err.code == ERR_NONE)
+		rquery_next(i, ask_info, rexamine_on_info);
 	else
 		on_settings(i);
 }
@@ -194,8 +258,8 @@ radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg)
 	}
 	*e = (struct examination){.query = {.broker = (struct rbroker *)b,
 					    .what = "examining",
-					    .ask = ask_info,
-					    .answered = rexamine_on_info,
+					    .ask = ask_rights,
+					    .answered = rexamine_on_rights,
 					    .free = examination_free},
 				  .on_value = on_value,
 				  .arg = arg};

@@ -16,6 +16,7 @@
  *	levels.c	the lists of priorities, as keys
  *	lanes.c		tasks that were set aside, and who can run them
  *	queue.c		names of one queue, and of all that are known
+ *	rights.h	what the user may not do
  *	eval.c		scripts, as the server's version needs them
  *	arg.c		arguments of commands
  *
@@ -187,6 +188,14 @@ struct rqueue {
 	struct event *retry; /* after an error reply */
 };
 
+/* How pending records are stored; what works, the first answer of a connection
+ * shows. */
+enum rbroker_records {
+	RECORDS_UNKNOWN,
+	RECORDS_TOGETHER, /* by one MSET */
+	RECORDS_SINGLY	  /* each by its own SET */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -194,7 +203,9 @@ struct rbroker {
 	char *url_name;
 	char *queue_key;
 	char *queues_key; /* the set of all names of queues */
-	void *named;	  /* those that it was told of: a tree */
+	enum rbroker_records records;
+	bool set_works; /* this connection has stored a record by SET */
+	void *named;	/* those that it was told of: a tree */
 	unsigned int n_named;
 	char *worker_json;     /* the worker's id as a JSON string */
 	struct redis *redis;   /* commands */
@@ -204,9 +215,12 @@ struct rbroker {
 	struct event *liveness; /* the next check of the other workers */
 	TAILQ_HEAD(, suspect) suspects;
 	struct event
-	    *reconcile;	    /* the next comparison of what is in flight with
+	    *reconcile;	   /* the next comparison of what is in flight with
 				   memory */
-	bool checked;	    /* the server's settings were looked at */
+	bool checked;	   /* the server's settings were looked at */
+	char run_id[48];   /* of the server that they are of; "": unknown */
+	unsigned int deaf; /* how often in a row `control` could not listen */
+	bool listening;
 	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */

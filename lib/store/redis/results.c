@@ -131,6 +131,7 @@ rresults_open(const struct results_options *options, struct err *err)
 	r->pub.ops = &results_redis;
 	r->opt = *options;
 	r->heard.on_message = rresults_on_message;
+	r->heard.on_down = rresults_watches_down;
 	r->heard.on_refused = rresults_watches_refused;
 	TAILQ_INIT(&r->awaited);
 	rresults_watches_init(r);

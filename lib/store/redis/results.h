@@ -55,6 +55,8 @@ struct rresults {
 	struct {
 		void (*on_message)(struct rresults *r, struct slice channel,
 				   struct slice payload);
+		/* It hears nothing for now, or may not: each time it has tried. */
+		void (*on_down)(struct rresults *r);
 		/* It will never be let in again. */
 		void (*on_refused)(struct rresults *r, const struct err *why);
 	} heard;
@@ -153,6 +155,8 @@ void rresults_watches_reply(struct rresults *r, struct slice id,
 			    struct slice record);
 /* The connection for commands is up: asks again for what is watched. */
 void rresults_watches_up(struct rresults *r);
+/* The connection that listens hears nothing: asks for what is watched. */
+void rresults_watches_down(struct rresults *r);
 /* The connection that listens will never be let in again: all are told. */
 void rresults_watches_refused(struct rresults *r, const struct err *why);
 /* A message on a channel that may be that of a task. */

@@ -10,8 +10,12 @@
  *
  * A batch passes two steps. The records come first, so that a worker finds them
  * however quick it is; for an ID that a person chose, the answer decides
- * whether the task is pushed at all. Then come the tasks. `under_way` counts
- * the commands of the step.
+ * whether the task is pushed at all. Then come the tasks.
+ *
+ * A user may lack the right to store records, and a cluster refuses an MSET of
+ * several slots. So the first records of a connection are awaited, too; a task
+ * whose record is refused is not pushed. After that, they travel in front of the
+ * tasks without a wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +26,9 @@
 /* What submit.lua answers for each task, if it is not the id of another. */
 enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
 
-/* A batch, and the commands it still waits for. It holds one count itself while
- * it sends, so that an answer cannot end it before all is sent. */
+/* A batch, and the commands it still waits for: `under_way` of both steps,
+ * `reserving` those of the first that the second waits for. It holds one count
+ * itself while it sends, so that an answer cannot end it before all is sent. */
 struct batch {
 	struct redis_request request; /* that it begins with */
 	struct rbroker *broker;
@@ -31,8 +36,8 @@ struct batch {
 	size_t n;
 	broker_submitted_fn *on_done;
 	void *arg;
-	size_t under_way;
-	bool reserved; /* records are stored; now the tasks */
+	size_t under_way, reserving;
+	bool pushed; /* the second step has begun */
 };
 
 /* One command for tasks first … first + n - 1 of a batch. */
@@ -40,6 +45,7 @@ struct run {
 	struct redis_request request;
 	struct batch *batch;
 	size_t first, n;
+	bool awaited; /* by the second step */
 };
 
 /* The broker is being closed: nobody is told, and the last of the batch's
@@ -99,20 +105,27 @@ rsubmit_fail(struct broker_submit *task, const struct rbroker *b,
 
 static void rsubmit_push(struct batch *batch);
 
-/* One command of the step has been answered, or the step has sent all. The last
- * one begins the next step, or tells the caller. */
+/* A command has been answered, or a step has sent all. The last one tells the
+ * caller. */
 static void
 command_ended(struct batch *batch)
 {
 	if (--batch->under_way > 0)
 		return;
-	if (!batch->reserved) {
-		batch->reserved = true;
+	batch->on_done(batch->tasks, batch->n, batch->arg);
+	free(batch);
+}
+
+/* The same of one that the second step waits for, which the last one begins. Its
+ * own count keeps the batch until all is sent. */
+static void
+reservation_ended(struct batch *batch)
+{
+	if (--batch->reserving == 0) {
+		batch->pushed = true;
 		rsubmit_push(batch);
-	} else {
-		batch->on_done(batch->tasks, batch->n, batch->arg);
-		free(batch);
 	}
+	command_ended(batch);
 }
 
 /* A task that was refused leaves no record behind. */
@@ -442,8 +455,6 @@ rsubmit_push(struct batch *batch)
 	struct broker_submit *t = batch->tasks;
 	size_t i, end;
 
-	/* Its own count, so that the batch cannot end before all is sent. */
-	batch->under_way++;
 	for (i = 0; i < batch->n; i = end) {
 		end = i + 1;
 		if (t[i].err.code != ERR_NONE)
@@ -459,12 +470,20 @@ rsubmit_push(struct batch *batch)
 		else
 			push_by_script(batch, i, end - i);
 	}
-	command_ended(batch);
 }
 
 /* --- records ----------------------------------------------------------- */
 
-/* NIL is SET NX's answer when there is a record already. */
+/* A random ID (uuid.c), for which no record can exist. */
+static bool
+is_nobody_elses(const struct broker_submit *task)
+{
+	return task->record.p != NULL && !task->exclusive &&
+	       task->unique.len == 0;
+}
+
+/* NIL is SET NX's answer when there is a record already. That of a task with a
+ * unique key may be there from the same submission, sent before. */
 static void
 on_reserved(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -474,15 +493,32 @@ on_reserved(struct redis_request *request, const struct redis_reply *reply)
 	free(container_of(request, struct run, request));
 	if (redis_fault(reply) != REDIS_FAULT_NONE)
 		rsubmit_fail(task, run.batch->broker, reply);
-	else if (redis_reply_type(reply) == REDIS_NIL)
+	else if (redis_reply_type(reply) == REDIS_NIL && task->exclusive)
 		err_set(&task->err, ERR_REFUSED,
 			"a task with the ID %.*s exists already",
 			(int)task->id.len, task->id.p);
-	command_ended(run.batch);
+	else
+		run.batch->broker->set_works = true;
+	reservation_ended(run.batch);
 }
 
-/* An id that a person chose: the record is stored only if there is none, and
- * the task is pushed only when that is known. */
+/* Counts a command of the first step that was sent, or frees it: there is no
+ * connection, most likely. */
+static int
+count_run(struct run *run, int sent)
+{
+	if (run == NULL || sent != 0) {
+		free(run);
+		return -1;
+	}
+	run->batch->under_way++;
+	if (run->awaited)
+		run->batch->reserving++;
+	return 0;
+}
+
+/* The record is stored only if there is none, and the task is pushed only when
+ * that is known. */
 static void
 reserve(struct batch *batch, size_t i)
 {
@@ -496,26 +532,18 @@ reserve(struct batch *batch, size_t i)
 	if (run == NULL || key.failed) {
 		err_nomem(&task->err);
 		free(run);
-	} else if (redis_request_command(&run->request, REDIS_ARGS(argv)) ==
-		   0) {
-		batch->under_way++;
 	} else {
-		free(run);
-		err_set(&task->err, ERR_UNAVAILABLE, "%s is unreachable",
-			batch->broker->url_name);
+		run->awaited = true;
+		if (count_run(run, redis_request_command(
+				       &run->request, REDIS_ARGS(argv))) != 0)
+			err_set(&task->err, ERR_UNAVAILABLE,
+				"%s is unreachable", batch->broker->url_name);
 	}
 	buf_done(&key);
 }
 
-/* A random ID (uuid.c), for which no record can exist. */
-static bool
-is_nobody_elses(const struct broker_submit *task)
-{
-	return task->record.p != NULL && !task->exclusive &&
-	       task->unique.len == 0;
-}
-
-/* A record that may be there already, from the same submission sent before. */
+/* The same when nothing depends on the answer. It may come late: what a worker
+ * has stored meanwhile stays. */
 static void
 store_if_none(struct batch *batch, const struct broker_submit *task)
 {
@@ -529,13 +557,69 @@ store_if_none(struct batch *batch, const struct broker_submit *task)
 	buf_done(&key);
 }
 
-/*
- * Stores the records of ids that nobody else can have, without waiting for the
- * answer: it comes before that of the push, and if the server is full it
- * refuses both.
- */
+/* MSET was refused, and the records are stored one by one: if the tasks are not
+ * on their way yet, they wait for it. */
 static void
-store_records(struct batch *batch)
+store_singly(struct batch *batch)
+{
+	size_t i;
+
+	batch->broker->records = RECORDS_SINGLY;
+	for (i = 0; i < batch->n; i++)
+		if (!is_nobody_elses(&batch->tasks[i]))
+			continue;
+		else if (batch->pushed)
+			store_if_none(batch, &batch->tasks[i]);
+		else
+			reserve(batch, i);
+}
+
+static void
+on_stored(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct run run = *container_of(request, struct run, request);
+	struct batch *batch = run.batch;
+	const enum redis_fault fault = redis_fault(reply);
+	size_t i;
+
+	free(container_of(request, struct run, request));
+	if (fault == REDIS_FAULT_NONE)
+		batch->broker->records = RECORDS_TOGETHER;
+	else if (fault == REDIS_FAULT_REFUSED || fault == REDIS_FAULT_OTHER)
+		store_singly(batch);
+	else if (!batch->pushed)
+		for (i = 0; i < batch->n; i++)
+			if (is_nobody_elses(&batch->tasks[i]))
+				rsubmit_fail(&batch->tasks[i], batch->broker,
+					     reply);
+	if (run.awaited)
+		reservation_ended(batch);
+	else
+		command_ended(batch);
+}
+
+/* By one command, whose answer comes before those of the pushes. */
+static void
+send_records(struct batch *batch, struct redis_args argv)
+{
+	struct run *run = run_new(batch, 0, batch->n, on_stored);
+	size_t i;
+
+	if (run != NULL)
+		run->awaited = batch->broker->records == RECORDS_UNKNOWN;
+	if (count_run(run, run != NULL
+			       ? redis_request_command(&run->request, argv)
+			       : -1) == 0)
+		return;
+	for (i = 0; i < batch->n; i++)
+		if (is_nobody_elses(&batch->tasks[i]))
+			err_set(&batch->tasks[i].err, ERR_UNAVAILABLE,
+				"%s is unreachable", batch->broker->url_name);
+}
+
+/* Stores the records of IDs that nobody else can have. */
+static void
+store_together(struct batch *batch)
 {
 	struct slice *argv = calloc(1 + 2 * batch->n, sizeof(*argv));
 	struct buf keys = BUF_INIT;
@@ -559,10 +643,32 @@ store_records(struct batch *batch)
 		at += len;
 	}
 	if (argc > 1)
-		redis_command(batch->broker->redis, NULL, NULL, argc, argv);
+		send_records(batch, (struct redis_args){argv, argc});
 out:
 	buf_done(&keys);
 	free(argv);
+}
+
+static void
+store_records(struct batch *batch)
+{
+	const struct rbroker *b = batch->broker;
+	const struct broker_submit *task;
+	size_t i;
+
+	if (b->records != RECORDS_SINGLY)
+		store_together(batch);
+	for (i = 0; i < batch->n; i++) {
+		task = &batch->tasks[i];
+		if (task->record.p == NULL && !task->exclusive)
+			continue;
+		if (task->exclusive ||
+		    (task->unique.len > 0 && !b->set_works) ||
+		    (is_nobody_elses(task) && b->records == RECORDS_SINGLY))
+			reserve(batch, i);
+		else if (task->unique.len > 0)
+			store_if_none(batch, task);
+	}
 }
 
 /* The first step. */
@@ -570,17 +676,11 @@ static void
 rsubmit_start(struct redis_request *request, const struct redis_reply *none)
 {
 	struct batch *batch = container_of(request, struct batch, request);
-	size_t i;
 
-	if (batch->broker->opt.with_results) {
+	batch->reserving = 1;
+	if (batch->broker->opt.with_results)
 		store_records(batch);
-		for (i = 0; i < batch->n; i++)
-			if (batch->tasks[i].exclusive)
-				reserve(batch, i);
-			else if (batch->tasks[i].unique.len > 0)
-				store_if_none(batch, &batch->tasks[i]);
-	}
-	command_ended(batch);
+	reservation_ended(batch);
 }
 
 static void
