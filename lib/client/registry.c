@@ -335,8 +335,9 @@ registry_check_served(struct flowrra_client *c, const char *queue,
 
 	if (cache_is_served(c->registry, queue, name))
 		return 0;
-	if (query_run(&q, err) != 0)
-		return -1;
+	/* It can be submitted all the same; what is out of reach, that says. */
+	if (query_run(&q, NULL) != 0)
+		return 0;
 	refused = q.present && strcmp(q.value.data, "unknown") == 0;
 	buf_done(&q.value);
 	if (refused && !registry_may_be_served(c, queue))

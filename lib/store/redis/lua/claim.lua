@@ -95,14 +95,15 @@ local function take_lanes(level)
     local lane, tasks = first_lane(), {}
     if not lane or lane.score > level then return end
     local count = math.min(want - #claimed, 16)
-    for i, member in ipairs(redis.call('ZRANGEBYSCORE', lane.key, lane.score,
-      lane.score, 'LIMIT', 0, count)) do
+    local members = redis.call('ZRANGEBYSCORE', lane.key, lane.score,
+      lane.score, 'LIMIT', 0, count)
+    for i, member in ipairs(members) do
       tasks[i] = string.sub(member, 17)
       budget = budget - #tasks[i]
       claimed[#claimed + 1] = #tasks[i] <= largest and tasks[i] or ''
     end
     redis.call('LPUSH', KEYS[3], unpack(tasks))
-    redis.call('ZREMRANGEBYRANK', lane.key, 0, #tasks - 1)
+    redis.call('ZREM', lane.key, unpack(members))
     local left = redis.call('ZCARD', lane.key)
     if left > 0 then
       redis.call('ZADD', KEYS[6], left, lane.name)

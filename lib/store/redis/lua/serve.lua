@@ -25,7 +25,6 @@ for i = 2, #ARGV do
   end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
 
 local lapsed = {}
 for _, name in ipairs(lanes) do

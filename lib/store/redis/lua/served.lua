@@ -8,4 +8,5 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0) > now then return 'known' end
-return redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') > 0 and 'unknown' or ''
+local any = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 1)
+return any[1] and 'unknown' or ''

@@ -41,8 +41,8 @@ else
   redis.call('ZADD', KEYS[5], string.format('%.0f', now + tonumber(ARGV[3])), ARGV[2])
   redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - UNKNOWN_MS)
   redis.call('ZADD', KEYS[6], now, ARGV[5])
-  redis.call('ZREMRANGEBYRANK', KEYS[6], 0, -UNKNOWN_MAX - 1)
-  redis.call('PEXPIRE', KEYS[6], UNKNOWN_MS)
+  local more = redis.call('ZRANGE', KEYS[6], 0, -UNKNOWN_MAX - 1)
+  if #more > 0 then redis.call('ZREM', KEYS[6], unpack(more)) end
 end
 redis.call('LREM', KEYS[1], -1, ARGV[1])
 if wake then redis.pcall('PUBLISH', ARGV[6], ARGV[7]) end
