@@ -55,16 +55,14 @@ cancel_is_final(const json_t *record)
 
 /* --- queries ----------------------------------------------------------- */
 
-/* The answer to a query as JSON, which is taken; json_null() if there is none,
- * NULL with *err. */
+/* The answer as JSON, which is taken; json_null() if there is none, NULL with
+ * *err. */
 static json_t *
 cancel_load(struct query *q, struct err *err)
 {
 	json_error_t why;
 	json_t *json;
 
-	if (query_run(q, err) != 0)
-		return NULL;
 	/* Arguments may hold the character U+0000. */
 	json = q->present ? json_loadb(q->value.data, q->value.len,
 				       JSON_DECODE_ANY | JSON_ALLOW_NUL, &why)
@@ -84,9 +82,11 @@ cancel_record_now(const struct cancel *x, struct err *err)
 			  .send = query_send_record,
 			  .of_results = true,
 			  .key = slice_of(x->id)};
-	json_t *record = cancel_load(&q, err);
+	json_t *record;
 
-	if (record == NULL) {
+	if (query_run(&q, err) != 0)
+		return NULL;
+	if ((record = cancel_load(&q, err)) == NULL) {
 		err_prefix(err, "the record of task %s", x->id);
 	} else if (!json_is_object(record) && !json_is_null(record)) {
 		err_set(err, ERR_DATA,
@@ -227,10 +227,27 @@ cancel_find_held(const struct cancel *x, const char *queue, bool *ret_found,
 
 /* --- in any queue ------------------------------------------------------ */
 
+/* The names of the queues, each with a NUL behind it, become the value. */
+static void
+on_cancel_queues(const struct queue_stats *queues, size_t n,
+		 const struct err *err, void *arg)
+{
+	struct query *q = arg;
+	size_t i;
+
+	/* It may be the second attempt. */
+	buf_reset(&q->value);
+	for (i = 0; i < n; i++)
+		buf_add(&q->value, queues[i].name, strlen(queues[i].name) + 1);
+	if (q->value.failed)
+		err_nomem(&q->op.err);
+	query_end(q, err);
+}
+
 static void
 cancel_send_queues(struct query *q)
 {
-	broker_queues(q->client->broker, q->key, query_answer, q);
+	broker_queues(q->client->broker, q->key, on_cancel_queues, q);
 }
 
 typedef int cancel_step(const struct cancel *x, const char *queue,
@@ -244,20 +261,18 @@ cancel_in_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
 {
 	const char *queue = cancel_text(x->record, "queue");
 	struct query q = {.client = x->client, .send = cancel_send_queues};
-	json_t *queues, *one;
 	int result = 0;
-	size_t i;
+	size_t at;
 
 	*ret_found = false;
 	if (queue != NULL)
 		return step(x, queue, ret_found, err);
-	if ((queues = cancel_load(&q, err)) == NULL)
+	if (query_run(&q, err) != 0)
 		return -1;
-	json_array_foreach (queues, i, one)
-		if (result == 0 && !*ret_found)
-			result =
-			    step(x, cancel_text(one, "queue"), ret_found, err);
-	json_decref(queues);
+	for (at = 0; at < q.value.len && result == 0 && !*ret_found;
+	     at += strlen(q.value.data + at) + 1)
+		result = step(x, q.value.data + at, ret_found, err);
+	buf_done(&q.value);
 	return result;
 }
 

@@ -18,7 +18,9 @@
 
 #include "client/client.h"
 #include "client/suggest.h"
+#include "store/admin.h"
 #include "util/clock.h"
+#include "util/pending.h"
 
 /* Long enough that a stream of submissions queries once for each name, short
  * enough that a new worker's defaults count soon. */
@@ -264,41 +266,61 @@ registry_find(struct flowrra_client *c, const char *name,
 
 /* --- who has it -------------------------------------------------------- */
 
-/* Whether a worker lives in the queue that is too old to say what it can run: it
+/* Whether a worker lives in a queue that is too old to say what it can run: it
  * may have the task. */
-static bool
-registry_has_old_worker(const char *workers, const char *queue)
-{
-	json_t *list = json_loads(workers, 0, NULL), *one, *said, *name;
-	bool found = false;
-	size_t i, k;
+struct old_query {
+	struct query q;
+	const char *queue;
+	bool found;
+};
 
-	json_array_foreach (list, i, one) {
-		said = json_object_get(one, "description");
-		if (!json_is_true(json_object_get(one, "alive")) ||
-		    json_object_get(said, "tasks") != NULL)
-			continue;
-		json_array_foreach (json_object_get(said, "queues"), k, name)
-			found = found ||
-				(json_is_string(name) &&
-				 strcmp(json_string_value(name), queue) == 0);
-	}
-	json_decref(list);
-	return found;
+static bool
+worker_is_old(const struct worker_info *worker, const char *queue)
+{
+	json_t *said, *name;
+	bool serves = false, old;
+	size_t i;
+
+	if (!worker->alive || worker->description.len == 0)
+		return false;
+	said =
+	    json_loadb(worker->description.p, worker->description.len, 0, NULL);
+	old = json_object_get(said, "tasks") == NULL;
+	json_array_foreach (json_object_get(said, "queues"), i, name)
+		serves =
+		    serves || (json_is_string(name) &&
+			       strcmp(json_string_value(name), queue) == 0);
+	json_decref(said);
+	return old && serves;
+}
+
+static void
+on_old_workers(const struct worker_info *workers, size_t n,
+	       const struct err *err, void *arg)
+{
+	struct old_query *o = arg;
+	size_t i;
+
+	for (i = 0; i < n && !o->found; i++)
+		o->found = worker_is_old(&workers[i], o->queue);
+	query_end(&o->q, err);
+}
+
+static void
+send_old_workers(struct query *q)
+{
+	broker_workers(q->client->broker, on_old_workers,
+		       container_of(q, struct old_query, q));
 }
 
 /* Only on the way to an error. Not known counts as no. */
 static bool
 registry_may_be_served(struct flowrra_client *c, const char *queue)
 {
-	struct query q = {.client = c, .send = query_send_workers};
-	bool may;
+	struct old_query o = {.q = {.client = c, .send = send_old_workers},
+			      .queue = queue};
 
-	if (query_run(&q, NULL) != 0)
-		return false;
-	may = q.present && registry_has_old_worker(q.value.data, queue);
-	buf_done(&q.value);
-	return may;
+	return query_run(&o.q, NULL) == 0 && o.found;
 }
 
 /* Close names are those of other tasks: that this one was registered is what the
@@ -373,9 +395,6 @@ flowrra_registered_names(struct flowrra_client *c, char **json,
 
 	if (client_check(c, &err) != 0 || query_run(&q, &err) != 0)
 		return client_fail(error, &err);
-	/* A broker that has never seen a worker has no list. */
-	if (!q.present)
-		buf_adds(&q.value, "[]");
 	if (q.value.failed) {
 		err_nomem(&err);
 		return client_fail(error, &err);

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The dispatcher: opening, stopping, and the end of each turn of its loop. */
+/*
+ * The dispatcher: opening, stopping, and the end of each turn of its loop.
+ *
+ * Most of what happens only changes a job and asks for a turn
+ * (dispatch_turn()). At the end of the loop's turn on_dispatch_turn() looks
+ * once at all there is: what can be given to executors, what can be claimed,
+ * whether the worker is ready, or done. So a hundred answers in one read cost
+ * one look.
+ */
 #include "dispatch/dispatch.h"
 
 #include <assert.h>
@@ -14,9 +22,11 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What stopping may take beyond the tasks: telling broker and backend. */
+/* What stopping may take beyond the tasks: telling broker and backend. As long
+ * as their socket_timeout is by default. */
 #define DEREGISTER_S 5
-/* Before the log says the same of a store again. */
+/* Before the log says the same of a store again: often enough for those who
+ * look at the last lines only. */
 #define REPEAT_MS 60000
 
 /* --- stopping ---------------------------------------------------------- */
@@ -31,18 +41,14 @@ static const struct {
 #undef X
 };
 
+/* As job_enter(): a step that is not in the table is a mistake of this
+ * program. */
 static void
 enter_phase(struct dispatch *d, enum stop_phase next)
 {
 	assert(phases[d->phase].next & (1u << next));
 	log_debug("worker: %s -> %s", phases[d->phase].name, phases[next].name);
 	d->phase = next;
-}
-
-bool
-dispatch_is_stopping(const struct dispatch *d)
-{
-	return d->phase != PHASE_RUNNING;
 }
 
 static void
@@ -80,6 +86,8 @@ can_get_on(const struct job *job)
 	return true;
 }
 
+/* Whether a stop has nothing left to wait for. A store that has refused the
+ * worker for good never answers: jobs that only wait for it do not count. */
 static bool
 is_all_done(const struct dispatch *d)
 {
@@ -104,14 +112,15 @@ check_stopped(struct dispatch *d)
 
 	if (d->phase == PHASE_RUNNING || d->phase == PHASE_STOPPED)
 		return;
+	/* Something may have come back from the pool, or been on its way. */
 	release_held(d);
 	if (d->phase != PHASE_ABANDONED && !is_all_done(d))
 		return;
 	enter_phase(d, PHASE_STOPPED);
 	evtimer_del(d->stop_deadline);
 	evtimer_del(d->heartbeat);
-	/* A worker with something in flight stays listed: if this worker does not
-	 * come back, another one finds it dead. */
+	/* A worker with something in flight stays listed: if this worker does
+	 * not come back, another one finds it dead. */
 	if (d->n_jobs > 0)
 		log_warning("%" PRIu32
 			    " tasks could not be released or stored; they stay "
@@ -122,6 +131,8 @@ check_stopped(struct dispatch *d)
 	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
 }
 
+/* Tasks that still run are released when their executors have ended: they are
+ * innocent, see pool_kill(). */
 static void
 kill_all(struct dispatch *d)
 {
@@ -161,12 +172,15 @@ dispatch_stop(struct dispatch *d)
 	enter_phase(d, PHASE_DRAINING);
 	evtimer_add(d->stop_deadline, &tv);
 	pool_stop(d->pool);
+	/* At once, not at the end of the turn: each claim that is not made need
+	 * not be put back. */
 	assign_wants(d);
 	heartbeat_send(d);
 	dispatch_turn(d);
 }
 
-void
+/* The worker cannot go on: a store will never let it in again. */
+static void
 dispatch_fail(struct dispatch *d, const struct err *why)
 {
 	/* Several connections may say the same, but that is no hurry. */
@@ -187,6 +201,8 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 
 	if (d->phase == PHASE_STOPPED)
 		return;
+	/* In this order: room is counted when jobs are where they go; a worker
+	 * is done when all the others have had their say. */
 	assign_jobs(d);
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
@@ -196,6 +212,7 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 	check_stopped(d);
 }
 
+/* While this timer is set, jobs wait that may have to be called back. */
 static void
 on_stall(evutil_socket_t fd, short what, void *arg)
 {
@@ -207,12 +224,6 @@ static void
 on_ask_again(evutil_socket_t fd, short what, void *arg)
 {
 	claim_ask_again(arg);
-}
-
-void
-dispatch_turn(struct dispatch *d)
-{
-	event_active(d->turn, EV_TIMEOUT, 0);
 }
 
 /* --- broker and backend ------------------------------------------------ */
@@ -293,6 +304,7 @@ on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 		dispatch_fail(d, why);
 		return;
 	}
+	/* A warning about a backend that is up is not a return. */
 	if (why == NULL || !up)
 		spool_state(d, up);
 	if (up) {
@@ -307,20 +319,24 @@ on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 
 /* --- opening and closing ----------------------------------------------- */
 
-int64_t
-dispatch_ttl_s(const struct dispatch *d)
-{
-	return (d->conf->backend.ttl + 999999) / 1000000;
-}
-
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,
 		const struct pool_modules *modules, struct err *err)
 {
 	if (pool_reload(d->pool, &conf->executor, modules, err) != 0)
 		return -1;
+	/* In force when the pool says that its executors are, or never. */
 	d->next_conf = conf;
 	return 0;
+}
+
+void
+dispatch_note_reload(struct dispatch *d, const struct err *why)
+{
+	d->reloads.n++;
+	d->reloads.why = why != NULL ? *why : (struct err)ERR_INIT;
+	/* At once: somebody waits for the word. */
+	heartbeat_send(d);
 }
 
 void
@@ -377,6 +393,8 @@ dispatch_make_queues(struct dispatch *d, struct err *err)
 	for (n = 0; n < d->n_queues; n++) {
 		if ((d->queues[n].name = strdup(d->opt.queues[n])) == NULL)
 			return err_nomem(err);
+		/* A guess, by the name that modules use, until the first task
+		 * tells. */
 		if (strcmp(d->opt.queues[n], "cpu") == 0)
 			d->queues[n].kind = POOL_CPU;
 	}
@@ -450,6 +468,7 @@ dispatch_free(struct dispatch *d)
 
 	if (d == NULL)
 		return;
+	/* First the stores and the pool, which call back into jobs. */
 	broker_close(d->broker);
 	results_close(d->results);
 	spool_close(d);

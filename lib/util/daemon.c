@@ -44,7 +44,7 @@ struct daemon {
 	const char *settings[SETTINGS_MAX + 1];
 	size_t n_settings;
 	char log_format[64]; /* one of the settings */
-	bool dump;
+	bool dump, check;    /* print or check the configuration, and end */
 	struct conf *conf;
 	/* A reload under way: it is being read, then taken over. */
 	struct conf_read *reading;
@@ -176,6 +176,8 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		replace_conf(d);
 		log_notice("reloaded");
 	}
+	if (d->program->reloaded != NULL)
+		d->program->reloaded(d->arg, why);
 	d->again = false;
 	if (again && !d->stopping)
 		daemon_start_reload(d);
@@ -387,6 +389,9 @@ take_option(struct daemon *d, int c)
 	case 'D':
 		d->dump = true;
 		return -1;
+	case 'K':
+		d->check = true;
+		return -1;
 	case 'h':
 		fputs(d->program->usage, stdout);
 		return 0;
@@ -404,6 +409,7 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
+	    {"check", no_argument, NULL, 'K'},
 	    {"dump-config", no_argument, NULL, 'D'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"log-format", required_argument, NULL, 'F'},
@@ -422,8 +428,20 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 	return status;
 }
 
-/* --dump-config stops before anything is opened: it must work while another
- * instance runs. */
+/* --check: everything that a start or a reload needs of this machine. */
+static int
+daemon_check(const struct daemon *d, struct err *err)
+{
+	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
+		return -1;
+	if (d->program->probe != NULL && d->program->probe(d->conf, err) != 0)
+		return -1;
+	fprintf(stdout, "%s: the configuration is good\n", d->program->name);
+	return 0;
+}
+
+/* --dump-config and --check stop before anything is opened: they must work
+ * while another instance runs. */
 static int
 daemon_loop(struct daemon *d, struct err *err)
 {
@@ -434,6 +452,8 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
+	if (d->check)
+		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
 		return -1;
 	if (log_start_thread(err) != 0 || make_loop(d, err) != 0 ||

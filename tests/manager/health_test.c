@@ -160,10 +160,13 @@ END_TEST
 
 START_TEST(tasks_that_no_worker_has_are_not_healthy)
 {
+	static const struct slice names[] = {SLICE("resize"), SLICE("sleep")};
+
 	scene_queue("io", false);
 	component_is(TASKS, true, "workers know all that they met");
-	scene.names = "[\"resize\",\"sleep\"]";
-	scene.unknown = "['resiez','sleep','c','d','e']";
+	scene.names = names;
+	scene.n_names = 2;
+	scene.unknown = (struct slice)SLICE("resiez\0sleep\0c\0d\0e\0");
 	component_is(TASKS, false,
 		     "queue io: no living worker has task \"resiez\" (similar "
 		     "names: \"resize\"), \"sleep\" (a worker had it before), "
@@ -271,11 +274,13 @@ END_TEST
 
 START_TEST(what_the_broker_finds_is_passed_on_the_errors_first)
 {
+	static const struct broker_finding found[] = {
+	    {.what = "it is old", .remedy = "Upgrade."},
+	    {.error = true, .what = "it forgets", .remedy = "Remember."}};
+
 	be_well();
-	scene.findings =
-	    "[{'level':'warning','what':'it is old','remedy':'Upgrade.'},"
-	    "{'level':'error','what':'it forgets','remedy':'Remember.'},"
-	    "{'level':'error'},5]";
+	scene.findings = found;
+	scene.n_findings = 2;
 	ck_assert_str_eq(findings(), "error broker: it forgets\n"
 				     "warning broker: it is old\n");
 }
@@ -317,7 +322,7 @@ START_TEST(tasks_that_no_worker_has_are_found)
 {
 	be_well();
 	scene_queue("io", false);
-	scene.unknown = "['c']";
+	scene.unknown = (struct slice){"c", 2};
 	ck_assert_str_eq(findings(),
 			 "warning queues: queue io: no living worker "
 			 "has task \"c\"\n");

@@ -14,7 +14,7 @@
 #include "store/redis/admin.h"
 
 /* A search goes on for about so long in one call, by the reckoning of
- * withdraw.lua: what other clients wait meanwhile. */
+ * remove.lua: what other clients wait meanwhile. */
 #define SEARCH_US 2000
 /* So many of the dead are put into one call: their new bytes travel with it, and
  * the arguments lie on the stack. */
@@ -30,7 +30,7 @@ struct change {
 	bool replied;
 	unsigned int n; /* PURGE */
 	char *id;	/* WITHDRAW */
-	char *place;	/* where to begin, see withdraw.lua */
+	char *place;	/* where to begin, see remove.lua */
 	int64_t offset;
 	char *from; /* or a lane to begin with */
 	char *lane,
@@ -52,8 +52,7 @@ change_free(struct rquery *i)
 	free(c);
 }
 
-/* NULL when memory runs out. With a queue that cannot be one, the error is the
- * answer. */
+/* NULL when memory runs out. */
 static struct change *
 change_new(struct broker *b, struct slice queue, const struct rquery *query,
 	   void *arg)
@@ -288,12 +287,13 @@ radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 
 	if (c == NULL)
 		return;
-	c->n = n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
+	c->n = n;
 	rquery_begin(&c->query);
 }
 
 static void
-take_withdrawn(struct rquery *i, size_t none, const struct redis_reply *reply)
+rchange_take_removed(struct rquery *i, size_t none,
+		     const struct redis_reply *reply)
 {
 	const struct slice place = redis_reply_string(redis_reply_at(reply, 0));
 	struct change *c = container_of(i, struct change, query);
@@ -311,8 +311,8 @@ take_withdrawn(struct rquery *i, size_t none, const struct redis_reply *reply)
 }
 
 static void
-take_withdrawn_of_lane(struct rquery *i, size_t none,
-		       const struct redis_reply *reply)
+rchange_take_removed_of_lane(struct rquery *i, size_t none,
+			     const struct redis_reply *reply)
 {
 	const int64_t offset = redis_reply_integer(redis_reply_at(reply, 0));
 	struct change *c = container_of(i, struct change, query);
@@ -327,7 +327,7 @@ take_withdrawn_of_lane(struct rquery *i, size_t none,
 }
 
 static void
-rchange_ask_withdraw_of_lane(struct rquery *i)
+rchange_ask_remove_of_lane(struct rquery *i)
 {
 	struct change *c = container_of(i, struct change, query);
 	const bool there = c->from != NULL && strcmp(c->lane, c->from) == 0;
@@ -336,7 +336,7 @@ rchange_ask_withdraw_of_lane(struct rquery *i)
 				     arg_number(offset, there ? c->offset : 0),
 				     arg_number(effort, SEARCH_US)};
 
-	rchange_eval_lane(c, take_withdrawn_of_lane, SCRIPT_REMOVE_LANE,
+	rchange_eval_lane(c, rchange_take_removed_of_lane, SCRIPT_REMOVE_LANE,
 			  REDIS_ARGS(args));
 }
 
@@ -347,7 +347,7 @@ rchange_on_lanes_to_search(struct rquery *i)
 	const struct buf none = BUF_INIT;
 
 	if (i->err.code == ERR_NONE && c->lane != NULL) {
-		rquery_next(i, rchange_ask_withdraw_of_lane, on_page_asked);
+		rquery_next(i, rchange_ask_remove_of_lane, on_page_asked);
 		return;
 	}
 	if (i->err.code == ERR_NONE)
@@ -364,7 +364,7 @@ rchange_take_has_lanes(struct rquery *i, size_t none,
 }
 
 static void
-rchange_ask_withdraw(struct rquery *i)
+rchange_ask_remove(struct rquery *i)
 {
 	const struct change *c = container_of(i, struct change, query);
 	char offset[ARG_NUMBER_SIZE], effort[ARG_NUMBER_SIZE];
@@ -381,7 +381,7 @@ rchange_ask_withdraw(struct rquery *i)
 
 	/* First: its answer tells whether this is all. */
 	rquery_command(i, rchange_take_has_lanes, 0, REDIS_ARGS(lanes));
-	rquery_eval_levels(i, take_withdrawn, 0, SCRIPT_REMOVE, &c->queue,
+	rquery_eval_levels(i, rchange_take_removed, 0, SCRIPT_REMOVE, &c->queue,
 			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
@@ -399,7 +399,7 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 		return 0;
 	}
 	/* What moves while a search goes on becomes a waiting task: in this
-	 * order the search misses none. See withdraw.lua. */
+	 * order the search misses none. See remove.lua. */
 	if (cursor.len == 0) {
 		c->place = strdup("d");
 	} else if (cursor.len > 2 && memcmp(cursor.p, "d:", 2) == 0) {
@@ -421,11 +421,11 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 }
 
 void
-radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
-		struct slice cursor, broker_page_fn *on_page, void *arg)
+radmin_remove(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	const struct rquery query = {.what = "withdrawing a task",
-				     .ask = rchange_ask_withdraw,
+	const struct rquery query = {.what = "removing a task",
+				     .ask = rchange_ask_remove,
 				     .answered = on_page_asked};
 	struct change *c = taking_new(b, queue, &query, on_page, arg);
 
@@ -461,7 +461,8 @@ rchange_requeue_free(struct rquery *i)
 }
 
 static void
-take_exhumed(struct rquery *i, size_t first, const struct redis_reply *reply)
+rchange_take_requeued(struct rquery *i, size_t first,
+		      const struct redis_reply *reply)
 {
 	struct requeue *e = container_of(i, struct requeue, query);
 	size_t k;
@@ -505,13 +506,13 @@ ask_stretch(struct requeue *e, size_t first, size_t n)
 		    one->priority != 0 ? 5 + (int64_t)e->queue.levels.n : 4);
 		arg += 4;
 	}
-	rquery_eval_levels(&e->query, take_exhumed, first, SCRIPT_REQUEUE,
-			   &e->queue, REDIS_ARGS(keys),
+	rquery_eval_levels(&e->query, rchange_take_requeued, first,
+			   SCRIPT_REQUEUE, &e->queue, REDIS_ARGS(keys),
 			   (struct redis_args){args, 2 + 4 * n});
 }
 
 static void
-rchange_ask_exhume(struct rquery *i)
+rchange_ask_requeue(struct rquery *i)
 {
 	struct requeue *e = container_of(i, struct requeue, query);
 	size_t first, n;
@@ -527,7 +528,7 @@ rchange_ask_exhume(struct rquery *i)
 }
 
 static void
-rchange_on_exhumed(struct rquery *i)
+rchange_on_requeued(struct rquery *i)
 {
 	const struct requeue *e = container_of(i, struct requeue, query);
 	size_t k;
@@ -541,18 +542,14 @@ rchange_on_exhumed(struct rquery *i)
 }
 
 void
-radmin_exhume(struct broker *b, struct slice queue,
-	      struct broker_requeue *batch, size_t n,
-	      broker_requeued_fn *on_done, void *arg)
+radmin_requeue(struct broker *b, struct slice queue,
+	       struct broker_requeue *batch, size_t n,
+	       broker_requeued_fn *on_done, void *arg)
 {
 	struct requeue *e = calloc(1, sizeof(*e));
 	bool *flags = calloc(n + 1, sizeof(*flags));
 	size_t k;
 
-	for (k = 0; k < n; k++) {
-		batch[k].found = false;
-		batch[k].err = (struct err)ERR_INIT;
-	}
 	if (e == NULL || flags == NULL) {
 		for (k = 0; k < n; k++)
 			err_nomem(&batch[k].err);
@@ -562,9 +559,9 @@ radmin_exhume(struct broker *b, struct slice queue,
 		return;
 	}
 	*e = (struct requeue){.query = {.broker = (struct rbroker *)b,
-					.what = "exhuming tasks",
-					.ask = rchange_ask_exhume,
-					.answered = rchange_on_exhumed,
+					.what = "requeuing tasks",
+					.ask = rchange_ask_requeue,
+					.answered = rchange_on_requeued,
 					.free = rchange_requeue_free},
 			      .batch = batch,
 			      .n = n,

@@ -3,9 +3,10 @@
  * The Redis broker: what may be wrong with the server. What is asked is here,
  * what is judged is in info.c.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "codec/scan.h"
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
 #include "store/redis/rights.h"
@@ -13,25 +14,31 @@
 
 struct examination {
 	struct rquery query;
-	broker_value_fn *on_value;
+	broker_report_fn *on_report;
 	void *arg;
 	struct buf info, save, appendfsync;
 	bool has_save;
 	int64_t clock_us;
 	int64_t ahead_us;
-	int64_t asked_us;  /* our clock when we asked for its */
-	struct buf rights; /* findings, as JSON, with commas between */
+	int64_t asked_us;	       /* our clock when we asked for its */
+	struct broker_finding *rights; /* with texts of their own */
+	size_t n_rights;
 };
 
 static void
 examination_free(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
+	size_t k;
 
 	buf_done(&e->info);
 	buf_done(&e->save);
 	buf_done(&e->appendfsync);
-	buf_done(&e->rights);
+	for (k = 0; k < e->n_rights; k++) {
+		free((char *)(uintptr_t)e->rights[k].what);
+		free((char *)(uintptr_t)e->rights[k].remedy);
+	}
+	free(e->rights);
 	free(e);
 }
 
@@ -105,20 +112,22 @@ ask_settings(struct rquery *i)
 
 /* --- rights ------------------------------------------------------------ */
 
+/* Without memory for it, the last ones are left out. */
 static void
 examine_right(struct examination *e, const struct redis_reply *reply, size_t n)
 {
 	struct buf what = BUF_INIT, remedy = BUF_INIT;
+	struct broker_finding *f;
 
 	rrights_describe(e->query.broker, reply, n, &what, &remedy);
-	if (what.len > 0 && !what.failed && !remedy.failed) {
-		buf_addf(&e->rights, "%s{\"level\":\"error\",\"what\":",
-			 e->rights.len > 0 ? "," : "");
-		scan_quote(&e->rights, (struct slice){what.data, what.len});
-		buf_adds(&e->rights, ",\"remedy\":");
-		scan_quote(&e->rights, (struct slice){remedy.data, remedy.len});
-		buf_addc(&e->rights, '}');
-	}
+	f = reallocarray(e->rights, e->n_rights + 1, sizeof(*f));
+	if (f != NULL)
+		e->rights = f;
+	if (f != NULL && what.len > 0 && !what.failed && !remedy.failed)
+		f[e->n_rights++] =
+		    (struct broker_finding){.error = true,
+					    .what = buf_take(&what),
+					    .remedy = buf_take(&remedy)};
 	buf_done(&what);
 	buf_done(&remedy);
 }
@@ -148,29 +157,29 @@ ask_rights(struct rquery *i)
 
 /* --- the answer -------------------------------------------------------- */
 
-static void
-add_findings(struct buf *json, const struct redis_info *info)
+/* What the checks have found, in their order: `ret` points to the texts in
+ * `found`. Returns how many. */
+static size_t
+run_checks(const struct redis_info *info,
+	   struct redis_finding found[REDIS_N_CHECKS],
+	   struct broker_finding ret[REDIS_N_CHECKS])
 {
 	redis_check_fn *const *check;
-	struct redis_finding f;
-	bool first = true;
+	size_t n = 0;
 
 	for (check = redis_checks; *check != NULL; check++) {
-		if (!(*check)(info, &f))
+		if (!(*check)(info, &found[n]))
 			continue;
-		buf_addf(json,
-			 "%s{\"level\":\"%s\",\"what\":", first ? "" : ",",
-			 f.error ? "error" : "warning");
-		scan_quote(json, slice_of(f.what));
-		buf_adds(json, ",\"remedy\":");
-		scan_quote(json, slice_of(f.remedy));
-		buf_addc(json, '}');
-		first = false;
+		ret[n] = (struct broker_finding){.error = found[n].error,
+						 .what = found[n].what,
+						 .remedy = found[n].remedy};
+		n++;
 	}
+	return n;
 }
 
 static void
-rexamine_tell(const struct examination *e, struct buf *json)
+rexamine_report(const struct examination *e)
 {
 	const struct redis_info info = {
 	    .info = {e->info.data, e->info.len},
@@ -180,47 +189,44 @@ rexamine_tell(const struct examination *e, struct buf *json)
 	    .ahead_us = e->ahead_us};
 	const struct slice version =
 	    redis_info_text(info.info, "redis_version");
-	struct buf name = BUF_INIT;
-	char clock[CLOCK_TEXT_SIZE];
+	struct redis_finding found[REDIS_N_CHECKS];
+	struct broker_finding *all =
+	    calloc(REDIS_N_CHECKS + e->n_rights, sizeof(*all));
+	char name[64];
+	struct broker_report report = {
+	    .server = name, .clock_us = e->clock_us, .findings = all};
+	struct err err;
 
-	buf_addf(&name, "Redis %.*s", (int)version.len,
-		 version.p != NULL ? version.p : "");
-	clock_format(e->clock_us, clock);
-	buf_adds(json, "{\"server\":");
-	scan_quote(json, (struct slice){name.data, name.len});
-	buf_addf(json, ",\"clock_at\":\"%s\",\"findings\":[", clock);
-	add_findings(json, &info);
-	if (e->rights.len > 0) {
-		if (json->data[json->len - 1] != '[')
-			buf_addc(json, ',');
-		buf_add(json, e->rights.data, e->rights.len);
+	if (all == NULL) {
+		err_nomem(&err);
+		e->on_report(NULL, &err, e->arg);
+		return;
 	}
-	buf_adds(json, "]}");
-	json->failed = json->failed || name.failed || e->info.failed ||
-		       e->save.failed || e->appendfsync.failed ||
-		       e->rights.failed;
-	buf_done(&name);
+	report.n = run_checks(&info, found, all);
+	if (e->n_rights > 0)
+		memcpy(all + report.n, e->rights, e->n_rights * sizeof(*all));
+	report.n += e->n_rights;
+	snprintf(name, sizeof(name), "Redis %.*s", (int)version.len,
+		 version.p != NULL ? version.p : "");
+	e->on_report(&report, NULL, e->arg);
+	free(all);
 }
 
 static void
 on_settings(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
-	struct buf json = BUF_INIT;
 
 	/* The settings may be hidden; what is known is told without them. */
 	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
 		i->err = (struct err)ERR_INIT;
-	if (i->err.code == ERR_NONE) {
-		rexamine_tell(e, &json);
-		if (json.failed)
-			err_nomem(&i->err);
-	}
+	if (i->err.code == ERR_NONE &&
+	    (e->info.failed || e->save.failed || e->appendfsync.failed))
+		err_nomem(&i->err);
 	if (i->err.code == ERR_NONE)
-		e->on_value((struct slice){json.data, json.len}, NULL, e->arg);
+		rexamine_report(e);
 	else
-		e->on_value((struct slice){NULL, 0}, &i->err, e->arg);
-	buf_done(&json);
+		e->on_report(NULL, &i->err, e->arg);
 	examination_free(i);
 }
 
@@ -246,14 +252,14 @@ rexamine_on_rights(struct rquery *i)
 }
 
 void
-radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg)
+radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 {
 	struct examination *e = calloc(1, sizeof(*e));
 	struct err err;
 
 	if (e == NULL) {
 		err_nomem(&err);
-		on_value((struct slice){NULL, 0}, &err, arg);
+		on_report(NULL, &err, arg);
 		return;
 	}
 	*e = (struct examination){.query = {.broker = (struct rbroker *)b,
@@ -261,7 +267,7 @@ radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg)
 					    .ask = ask_rights,
 					    .answered = rexamine_on_rights,
 					    .free = examination_free},
-				  .on_value = on_value,
+				  .on_report = on_report,
 				  .arg = arg};
 	rquery_begin(&e->query);
 }

@@ -194,8 +194,8 @@ int slanes_reconcile_run(struct tx *tx, struct err *err);
 /* What this worker can run, each name with a NUL; `anew`: and nothing else. */
 int slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
 		     struct slice names, bool anew, struct err *err);
-/* Names that were met and nobody has, as JSON strings with commas between. */
-int slanes_unknown_run(struct tx *tx, int64_t queue, struct buf *json,
+/* Names that were met and nobody has, each with a NUL; the caller frees them. */
+int slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
 		       struct err *err);
 void sbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
@@ -222,16 +222,13 @@ struct squestion {
 	void *arg;
 	struct buf value; /* the answer */
 	bool found;
-	struct err wrong; /* with the question */
 	size_t len;
 	char text[]; /* what is asked, or said */
 };
 struct slice squestion_text(const struct squestion *q);
-/* `job` has `run`, `reads` and `sync`. If something is `wrong` (else NULL),
- * that is the answer, and nothing is run. */
+/* `job` has `run`, `reads` and `sync`. */
 void squestion_ask(struct broker *broker, const struct database_job *job,
-		   const struct err *wrong, struct slice text,
-		   broker_value_fn *on_value, void *arg);
+		   struct slice text, broker_value_fn *on_value, void *arg);
 
 /* --- submit.c, registry.c ----------------------------------------------- */
 
@@ -241,7 +238,7 @@ void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,
 			broker_value_fn *on_value, void *arg);
-void sbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+void sbroker_registered_names(struct broker *b, broker_names_fn *on_names,
 			      void *arg);
 void sbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/scan.h"
 #include "core/task.h"
 #include "store/sqlite/broker.h"
 
@@ -211,19 +210,27 @@ slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
 }
 
 int
-slanes_unknown_run(struct tx *tx, int64_t queue, struct buf *json,
+slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
 		   struct err *err)
 {
 	const enum statement_index sql = SQL_UNKNOWN_NAMES;
 	int more =
 	    tx_first(tx, err, sql, queue, tx_now(tx) - UNKNOWN_MS, tx_now(tx));
-	bool first = true;
+	struct buf names = BUF_INIT;
+	struct slice name;
 
 	for (; more == 1; more = tx_next(tx, err, sql)) {
-		if (!first)
-			buf_addc(json, ',');
-		scan_quote(json, tx_bytes(tx, sql, 0));
-		first = false;
+		name = tx_bytes(tx, sql, 0);
+		buf_add(&names, name.p, name.len);
+		buf_addc(&names, '\0');
+	}
+	if (more == 0 && names.failed)
+		more = err_nomem(err);
+	if (more == 0 && names.len > 0) {
+		ret_names->len = names.len;
+		ret_names->p = buf_take(&names);
+	} else {
+		buf_done(&names);
 	}
 	return more;
 }
@@ -272,9 +279,8 @@ sbroker_served(struct broker *b, const struct broker_served *question,
 		err_nomem(&err);
 		on_value((struct slice){NULL, 0}, &err, arg);
 	} else {
-		squestion_ask(b, &job, NULL,
-			      (struct slice){text.data, text.len}, on_value,
-			      arg);
+		squestion_ask(b, &job, (struct slice){text.data, text.len},
+			      on_value, arg);
 	}
 	buf_done(&text);
 }
