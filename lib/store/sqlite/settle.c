@@ -149,8 +149,7 @@ settle_push(struct sbroker *b)
 		s = container_of(p, struct broker_settle, pending);
 		/* These say more than what is on record already. */
 		if (s->disposition == BROKER_RETRY ||
-		    s->disposition == BROKER_BURY ||
-		    s->disposition == BROKER_SET_ASIDE)
+		    s->disposition == BROKER_BURY)
 			settling->job.sync = DATABASE_NOW;
 	}
 	settling->under_way = true;
