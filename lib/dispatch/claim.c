@@ -106,8 +106,7 @@ route(struct job *job)
 	}
 	job->handler = handlers_find(handlers, task->name);
 	if (job->handler == NULL) {
-		outcome_apply(job,
-			      &(struct ending){.outcome = OUTCOME_UNKNOWN});
+		outcome_unknown(job);
 		return;
 	}
 	claim_complete(job);

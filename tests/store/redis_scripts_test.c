@@ -12,7 +12,7 @@
 #include "store/redis/scripts.h"
 #include "suite.h"
 
-#define KEYS_MAX 8
+#define KEYS_MAX 10
 #define ARGS_MAX 24
 /* A key that counts by being there, whatever it is; or that is replaced. */
 #define ANY(key) "*" key
@@ -20,6 +20,8 @@
 #define Q "flowrra:queue:io"
 #define K(suffix) "{flowrra:queue:io}:" suffix
 #define TASK "{\"id\":\"t\"}"
+/* Before a task in a lane. */
+#define STAMP "0000000000000001"
 #define TOMB "{\"withdrawn\":true}"
 
 static const struct script_case {
@@ -27,7 +29,7 @@ static const struct script_case {
 	const char *keys[KEYS_MAX];
 	const char *args[ARGS_MAX];
 	/* Commands, words with spaces between, before the call. */
-	const char *world[6];
+	const char *world[8];
 } cases[] = {
     {SCRIPT_BURY,
      {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info")},
@@ -35,10 +37,11 @@ static const struct script_case {
      {"LPUSH " K("inflight:w") " " TASK}},
     {SCRIPT_CLAIM,
      {Q, K("levels"), K("inflight:w"), ANY(K("paused")), K("withdrawn"),
-      K("p:5"), K("p:-3")},
+      K("lanes"), K("p:5"), K("p:-3"), K("lane:n")},
      {"10", "1000", "100000", TOMB},
      {"LPUSH " Q " [1] [2]", "ZADD " K("levels") " 5 5 -3 -3",
-      "LPUSH " K("p:5") " [3]", "LPUSH " K("p:-3") " [4]"}},
+      "LPUSH " K("p:5") " [3]", "LPUSH " K("p:-3") " [4]",
+      "ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
     {SCRIPT_HEARTBEAT, {ANY("flowrra:worker:w")}, {"{}", "9"}, {NULL}},
     {SCRIPT_HOLDING,
      {ANY(K("fence:w")), K("inflight:w"), K("inflight:w#1")},
@@ -95,21 +98,52 @@ static const struct script_case {
      {"flowrra:control", "wake", "t", TASK, "5", "6", "u", "[2]", "0", "4"},
      {"ZADD " K("dead") " 1 t 2 u", "HSET " K("dead:tasks") " t " TASK " u [2]",
       "HSET " K("dead:info") " t {} u {}"}},
+    {SCRIPT_LANES,
+     {K("lanes"), K("served"), K("unknown")},
+     {NULL},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("unknown") " 9e12 n"}},
+    {SCRIPT_PURGE_LANE,
+     {K("lane:n"), K("lanes")},
+     {"n", "10", "1000"},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+    {SCRIPT_REMOVE_LANE,
+     {K("lane:n"), K("lanes")},
+     {"t", "n", "0", "1000"},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP TASK}},
+    {SCRIPT_SERVE,
+     {K("served"), K("lanes")},
+     {"9000", "", "n"},
+     {"ZADD " K("lanes") " 1 n"}},
+    {SCRIPT_SERVED, {K("served")}, {"n"}, {NULL}},
+    {SCRIPT_SET_ASIDE,
+     {K("inflight:w"), K("lane:n"), K("lanes"), K("served"), K("delayed"),
+      K("unknown")},
+     {TASK, TASK, "2000", "0", "n", "flowrra:control", "wake"},
+     {"LPUSH " K("inflight:w") " " TASK, "ZADD " K("served") " 9e12 n"}},
+    {SCRIPT_SET_ASIDE,
+     {K("inflight:w"), K("lane:n"), K("lanes"), K("served"), K("delayed"),
+      K("unknown")},
+     {TASK, TASK, "2000", "0", "n", "flowrra:control", "wake"},
+     {"LPUSH " K("inflight:w") " " TASK}},
+    {SCRIPT_UNLANE,
+     {K("lane:n"), K("lanes"), K("served"), K("delayed")},
+     {"n", "10"},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
     {SCRIPT_RIGHTS, {NULL}, {"0", "1", "PING"}, {NULL}},
     {SCRIPT_STORE, {ANY("flowrra:task:t")}, {"{}", "0"}, {NULL}},
     {SCRIPT_SUBMIT,
-     {Q, K("levels"), K("delayed"), K("withdrawn"), K("p:5"), K("unique:a"),
-      K("unique:b")},
+     {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"), K("p:5"),
+      K("unique:a"), K("unique:b")},
      {"100",  "flowrra:control",
       "wake", "1",
-      "5",    "5",
+      "6",    "5",
       "0",    "0",
       TASK,   "t",
-      "6",    "60",
+      "7",    "60",
       "1",    "0",
       "0",    "0",
       "[2]",  "u",
-      "7",    "60"},
+      "8",    "60"},
      {"ZADD " K("levels") " 5 5", "LPUSH " K("p:5") " [3]"}},
     {SCRIPT_TAKEOVER,
      {K("fence:dead"), K("inflight:w#1"), K("inflight:dead"),
@@ -207,7 +241,7 @@ make_world(const struct script_case *t)
 	size_t i;
 
 	redis_server_run(server, "FLUSHALL");
-	for (i = 0; i < 6 && t->world[i] != NULL; i++)
+	for (i = 0; i < 8 && t->world[i] != NULL; i++)
 		command_line(t->world[i]);
 }
 

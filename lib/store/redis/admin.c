@@ -302,6 +302,79 @@ rqueue_worker_keys(const struct rqueue *q, char *const *workers, size_t n,
 	return keys;
 }
 
+/* --- lanes ------------------------------------------------------------- */
+
+void
+rquery_ask_lanes(struct rquery *i, rquery_take_fn *take, const struct rqueue *q)
+{
+	const struct slice argv[] = {SLICE("ZRANGE"),
+				     slice_of(q->keys[KEY_LANES]), SLICE("0"),
+				     SLICE("-1")};
+
+	rquery_command(i, take, 0, REDIS_ARGS(argv));
+}
+
+/* Keeps `name` if it comes before what *at has; returns what is left over. */
+static char *
+rlanes_keep(char **at, char *name)
+{
+	char *left = name;
+
+	if (*at == NULL || (name != NULL && strcmp(name, *at) < 0)) {
+		left = *at;
+		*at = name;
+	}
+	return left;
+}
+
+int
+rlanes_pick(const struct redis_reply *names, const char *from, char **ret_lane,
+	    char **ret_next, struct err *err)
+{
+	const size_t n = redis_reply_count(names);
+	struct slice name;
+	char *copy;
+	size_t k;
+
+	*ret_lane = *ret_next = NULL;
+	for (k = 0; k < n; k++) {
+		name = redis_reply_string(redis_reply_at(names, k));
+		if (!task_name_valid(name, TASK_NAME_MAX))
+			continue;
+		if ((copy = strndup(name.p, name.len)) == NULL)
+			return err_nomem(err);
+		if (from != NULL && strcmp(copy, from) < 0)
+			free(copy);
+		else
+			free(
+			    rlanes_keep(ret_next, rlanes_keep(ret_lane, copy)));
+	}
+	return 0;
+}
+
+bool
+rlanes_read_cursor(struct slice cursor, int64_t *ret_offset, char **ret_name)
+{
+	struct slice rest;
+
+	if (cursor.len < 3 || memcmp(cursor.p, "l:", 2) != 0)
+		return false;
+	rest = (struct slice){cursor.p + 2, cursor.len - 2};
+	if (rest.p[rest.len - 1] == ':') {
+		rest.len--;
+		*ret_name = NULL;
+		return cursor_number(&rest, 0, CURSOR_OFFSET_MAX, ret_offset) &&
+		       rest.len == 0;
+	}
+	if (!cursor_number(&rest, 0, CURSOR_OFFSET_MAX, ret_offset) ||
+	    !task_name_valid(rest, TASK_NAME_MAX))
+		return false;
+	*ret_name = strndup(rest.p, rest.len);
+	return *ret_name != NULL;
+}
+
+/* --- workers ------------------------------------------------------------ */
+
 char *
 rworker_name(struct slice name)
 {

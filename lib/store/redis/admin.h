@@ -80,6 +80,19 @@ int rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
 struct slice *rqueue_worker_keys(const struct rqueue *q, char *const *workers,
 				 size_t n, bool epochs);
 
+/*
+ * Asks for the names of a queue's lanes, which have any order. rlanes_pick() then
+ * finds the first by name from `from` on (NULL: the first of all) and the one
+ * behind it: copies, NULL where there is none; free() them.
+ */
+void rquery_ask_lanes(struct rquery *i, rquery_take_fn *take,
+		      const struct rqueue *q);
+int rlanes_pick(const struct redis_reply *names, const char *from,
+		char **ret_lane, char **ret_next, struct err *err);
+/* Where to go on in lanes: "l:OFFSET:NAME", with no name for the first. */
+bool rlanes_read_cursor(struct slice cursor, int64_t *ret_offset,
+			char **ret_name);
+
 /* A copy of a worker's name, or NULL if no worker can have it (or there is no
  * memory). */
 char *rworker_name(struct slice name);

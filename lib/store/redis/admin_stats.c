@@ -40,8 +40,8 @@ struct stats {
 	};
 	void *arg;
 
-	struct queue_stats *queues;
-	struct rlevels *levels; /* of each, as far as they were told */
+	struct queue_stats *queues; /* `unknown` is ours to free */
+	struct rlevels *levels;	    /* of each, as far as they were told */
 	size_t n_queues;
 	struct worker_row *workers;
 	size_t n_workers;
@@ -53,11 +53,14 @@ rstats_free(struct rquery *i)
 	struct stats *s = container_of(i, struct stats, query);
 	size_t k;
 
-	for (k = 0; s->levels != NULL && k < s->n_queues; k++)
-		rlevels_done(&s->levels[k]);
-	free(s->levels);
+	for (k = 0; k < s->n_queues; k++) {
+		free((char *)s->queues[k].unknown.p);
+		if (s->levels != NULL)
+			rlevels_done(&s->levels[k]);
+	}
 	for (k = 0; k < s->n_workers; k++)
 		free((char *)s->workers[k].info.description.p);
+	free(s->levels);
 	free(s->queues);
 	free(s->workers);
 	free(s);
@@ -208,6 +211,47 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 }
 
 static void
+take_queue_lanes(struct rquery *i, size_t index,
+		 const struct redis_reply *reply)
+{
+	struct stats *s = container_of(i, struct stats, query);
+	struct queue_stats *row = &s->queues[index];
+	struct buf names = BUF_INIT;
+	struct slice name;
+	size_t k;
+
+	row->set_aside = redis_reply_integer(redis_reply_at(reply, 0));
+	for (k = 1; k < redis_reply_count(reply); k++) {
+		name = redis_reply_string(redis_reply_at(reply, k));
+		/* Anybody may have put anything there. */
+		if (!task_name_valid(name, TASK_NAME_MAX))
+			continue;
+		buf_add(&names, name.p, name.len);
+		buf_addc(&names, '\0');
+	}
+	/* Asked again, there is one already. */
+	free((char *)row->unknown.p);
+	row->unknown = (struct slice){NULL, names.len};
+	if (names.failed)
+		err_nomem(&i->err);
+	else if (names.len > 0)
+		row->unknown.p = buf_take(&names);
+	else
+		buf_done(&names);
+}
+
+static void
+ask_queue_lanes(struct stats *s, size_t index, const struct rqueue *q)
+{
+	const struct slice keys[] = {slice_of(q->keys[KEY_LANES]),
+				     slice_of(q->keys[KEY_SERVED]),
+				     slice_of(q->keys[KEY_UNKNOWN])};
+
+	rquery_eval(&s->query, take_queue_lanes, index, SCRIPT_LANES,
+		    REDIS_ARGS(keys), (struct redis_args){NULL, 0});
+}
+
+static void
 ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 {
 	const struct slice keys[] = {
@@ -340,8 +384,10 @@ ask_state(struct rquery *i)
 			return;
 		}
 		q.levels = s->levels[k]; /* stays the row's */
-		if (s->what == QUEUES)
+		if (s->what == QUEUES) {
 			ask_queue(s, k, &q);
+			ask_queue_lanes(s, k, &q);
+		}
 		ask_holding(s, k, &q);
 		q.levels = (struct rlevels){.names = NULL};
 		rqueue_done(&q);
@@ -355,6 +401,10 @@ ask_state(struct rquery *i)
 static void
 rstats_tell_queues(struct stats *s)
 {
+	size_t k;
+
+	for (k = 0; k < s->n_queues; k++)
+		s->queues[k].waiting += s->queues[k].set_aside;
 	if (s->query.err.code == ERR_NONE)
 		s->on_queues(s->queues, s->n_queues, NULL, s->arg);
 	else

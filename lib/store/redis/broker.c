@@ -158,6 +158,7 @@ rbroker_heartbeat(struct broker *broker, struct slice description)
 	redis_command(b->redis, NULL, NULL, 4, add);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_bump_epoch(&b->queues[i]);
+	rbroker_serve(b);
 }
 
 static void
@@ -184,6 +185,8 @@ register_tasks(struct broker *broker, const struct slice *names,
 	struct slice *argv = calloc(2 + 2 * n, sizeof(*argv));
 	size_t i;
 
+	if (rbroker_set_tasks(b, names, n) == 0)
+		rbroker_serve(b);
 	if (argv == NULL || n == 0)
 		goto out;
 	argv[0] = SLICE("HSET");
@@ -240,6 +243,7 @@ rbroker_close(struct broker *broker)
 	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
+	rbroker_forget_tasks(b);
 	free(b);
 }
 
@@ -315,6 +319,7 @@ const struct broker_ops broker_redis = {
     .submit = rbroker_submit,
     .registered = rbroker_registered,
     .registered_names = rbroker_registered_names,
+    .served = rbroker_served,
     .control = rbroker_control,
     .admin = &broker_redis_admin,
 };

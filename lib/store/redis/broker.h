@@ -14,6 +14,7 @@
  *	registry.c	what workers have registered, and orders to them
  *	admin.h		leads to the operators' side
  *	levels.c	the lists of priorities, as keys
+ *	lanes.c		tasks that were set aside, and who can run them
  *	queue.c		names of one queue, and of all that are known
  *	rights.h	what the user may not do
  *	eval.c		scripts, as the server's version needs them
@@ -58,6 +59,9 @@ enum rqueue_key {
 	KEY_DEAD_INFO,
 	KEY_PAUSED,
 	KEY_WITHDRAWN, /* how many of RBROKER_WITHDRAWN lie in the lists */
+	KEY_LANES,     /* names of lanes, and how many tasks are in each */
+	KEY_SERVED,    /* names of tasks, and until when a worker has them */
+	KEY_UNKNOWN,   /* names that no worker had, and when they were met */
 	KEY_COUNT
 };
 
@@ -67,6 +71,13 @@ enum rqueue_key {
 /* The priorities other than 0 of which a queue is known to have a list. */
 struct rlevels {
 	char (*names)[RLEVEL_SIZE];
+	size_t n;
+};
+
+/* The keys of lanes that a worker's queue was told of, and whose tasks it can
+ * run. */
+struct rlanes {
+	char **keys;
 	size_t n;
 };
 
@@ -149,6 +160,7 @@ struct rqueue {
 	struct rlevels levels; /* as the server told last */
 
 	/* Workers only. */
+	struct rlanes lanes;
 	struct shard shards[SHARDS];
 	unsigned int next_shard;
 	struct redis *blocking;
@@ -212,6 +224,9 @@ struct rbroker {
 	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
+	char **tasks;	  /* names of tasks that it can run, sorted */
+	size_t n_tasks;
+	bool serving; /* it has said so */
 	struct rqueue *queues;
 	unsigned int n_queues;
 };
@@ -255,6 +270,25 @@ struct slice *rlevels_join(const struct rlevels *l, const struct rqueue *q,
 			   const struct slice *keys, size_t n, size_t more);
 /* The list of a priority; free() it. NULL when memory runs out. */
 char *rqueue_level_key(const struct rqueue *q, int32_t priority);
+
+/* --- lanes.c: see there ---------------------------------------------------- */
+
+/* The key of a lane; free() it. NULL when memory runs out. */
+char *rqueue_lane_key(const struct rqueue *q, struct slice name);
+/* The task of a member of a lane. */
+struct slice rlane_task(struct slice member);
+/* Takes note of the lanes that the claim script has told. Returns whether there
+ * is one to claim from that was not known. */
+bool rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told);
+void rlanes_done(struct rlanes *l);
+/* Replaces the names of the tasks that this worker can run. */
+int rbroker_set_tasks(struct rbroker *b, const struct slice *names, size_t n);
+void rbroker_forget_tasks(struct rbroker *b);
+/* Says in each queue what this worker can run, and has tasks put back that
+ * nobody can. */
+void rbroker_serve(struct rbroker *b);
+void rbroker_served(struct broker *b, const struct broker_served *question,
+		    broker_value_fn *on_value, void *arg);
 
 /* Opens what a worker needs: its queues, its timers, its ear. */
 int rbroker_open_worker(struct rbroker *b, struct err *err);

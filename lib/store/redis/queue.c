@@ -26,6 +26,9 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_DEAD_INFO] = "dead:info",
     [KEY_PAUSED] = "paused",
     [KEY_WITHDRAWN] = "withdrawn",
+    [KEY_LANES] = "lanes",
+    [KEY_SERVED] = "served",
+    [KEY_UNKNOWN] = "unknown",
 };
 
 /* --- opening ----------------------------------------------------------- */
@@ -141,6 +144,7 @@ rqueue_done(struct rqueue *q)
 	for (i = 0; i < KEY_COUNT; i++)
 		free(q->keys[i]);
 	rlevels_done(&q->levels);
+	rlanes_done(&q->lanes);
 	free(q->epoch_key);
 	free(q->wake);
 	free(q->name);

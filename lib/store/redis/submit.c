@@ -299,7 +299,7 @@ struct script_call {
 	struct buf unique; /* names of keys */
 };
 
-#define SUBMIT_KEYS 4
+#define SUBMIT_KEYS 5
 #define SUBMIT_ARGS 4
 #define SUBMIT_TASK_ARGS 8
 
@@ -378,7 +378,8 @@ call_join_keys(struct script_call *c)
 	    slice_of(c->queue.keys[KEY_WAITING]),
 	    slice_of(c->queue.keys[KEY_LEVELS]),
 	    slice_of(c->queue.keys[KEY_DELAYED]),
-	    slice_of(c->queue.keys[KEY_WITHDRAWN])};
+	    slice_of(c->queue.keys[KEY_WITHDRAWN]),
+	    slice_of(c->queue.keys[KEY_LANES])};
 	size_t i = SUBMIT_KEYS + c->levels.n;
 	const char *name = c->unique.data;
 

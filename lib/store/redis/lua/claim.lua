@@ -3,27 +3,41 @@
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 in-flight list
 --       4 paused   5 how many withdrawn ones lie among the waiting
---       6 … lists of the levels that the worker knows
+--       6 lanes (zset)   7 … lists of the levels that the worker knows, and
+--       lanes of tasks that it can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
 --       4 what stands in the place of a task that was withdrawn
 -- Returns the tasks, the first to run first. In place of a task that is too
 -- large stands '': it is in flight, and inflight.lua deals with it, as with one
 -- that is empty. If there may be more that was wanted, the last is a list: of
--- the levels, which are to be in KEYS the next time. If the queue is paused,
+-- the levels, which are to be in KEYS the next time. If there are lanes that are
+-- not in KEYS, a list follows of 'lanes' and their names. If the queue is paused,
 -- returns 'paused'.
 
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local claimed, lists = {}, {}
+local claimed, lists, lanes, others = {}, {}, {}, {}
 
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'paused' end
 -- What has the wrong type fails here, before anything has changed.
 local withdrawn = redis.call('GET', KEYS[5])
 redis.call('LLEN', KEYS[1])
 redis.call('LLEN', KEYS[3])
-for i = 6, #KEYS do
-  redis.call('LLEN', KEYS[i])
-  lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
+for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
+for i = 7, #KEYS do
+  local level = string.match(KEYS[i], ':p:(-?%d+)$')
+  if level then
+    redis.call('LLEN', KEYS[i])
+    lists[level] = KEYS[i]
+  else
+    local name = string.match(KEYS[i], ':lane:([^:]*)$')
+    if redis.call('ZCARD', KEYS[i]) > 0 then
+      lanes[#lanes + 1] = {key = KEYS[i], name = name}
+    elseif others[name] then
+      redis.call('ZREM', KEYS[6], name)
+    end
+    others[name] = nil
+  end
 end
 -- The most urgent; those behind come when these are empty.
 local levels = redis.call('ZRANGE', KEYS[2], 0, 63)
@@ -61,14 +75,54 @@ local function take(list)
   return false
 end
 
+-- The lane whose first task is to run first.
+local function first_lane()
+  local first
+  for _, lane in ipairs(lanes) do
+    local head = redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES')
+    if head[1] then
+      lane.score, lane.at = tonumber(head[2]), string.sub(head[1], 1, 16)
+      if not first or lane.score < first.score or
+        (lane.score == first.score and lane.at < first.at) then first = lane end
+    end
+  end
+  return first
+end
+
+-- What was set aside comes before the rest of its priority, up to this one.
+local function take_lanes(level)
+  while #lanes > 0 and #claimed < want and budget > 0 do
+    local lane, tasks = first_lane(), {}
+    if not lane or lane.score > level then return end
+    local count = math.min(want - #claimed, 16)
+    local members = redis.call('ZRANGEBYSCORE', lane.key, lane.score,
+      lane.score, 'LIMIT', 0, count)
+    for i, member in ipairs(members) do
+      tasks[i] = string.sub(member, 17)
+      budget = budget - #tasks[i]
+      claimed[#claimed + 1] = #tasks[i] <= largest and tasks[i] or ''
+    end
+    redis.call('LPUSH', KEYS[3], unpack(tasks))
+    redis.call('ZREM', lane.key, unpack(members))
+    local left = redis.call('ZCARD', lane.key)
+    if left > 0 then
+      redis.call('ZADD', KEYS[6], left, lane.name)
+    else
+      redis.call('ZREM', KEYS[6], lane.name)
+    end
+  end
+end
+
 -- Says whether all that it came to was emptied; stops where it knows no list.
 local function take_all()
   local plain, empty = nil, true
   for _, level in ipairs(levels) do
     if string.sub(level, 1, 1) ~= '-' and plain == nil then
+      take_lanes(0)
       plain = take(KEYS[1])
     end
     if not lists[level] then return false end
+    take_lanes(tonumber(level))
     if take(lists[level]) then
       redis.call('ZREM', KEYS[2], level)
     else
@@ -77,7 +131,11 @@ local function take_all()
   end
   -- There may be more levels, which come before the list of priority 0.
   if plain == nil and #levels == 64 then return false end
-  if plain == nil then plain = take(KEYS[1]) end
+  if plain == nil then
+    take_lanes(0)
+    plain = take(KEYS[1])
+  end
+  take_lanes(math.huge)
   return plain and empty and #levels < 64
 end
 
@@ -86,5 +144,10 @@ if take_all() then
   if withdrawn then redis.call('DEL', KEYS[5]) end
 elseif #claimed < want then
   claimed[#claimed + 1] = redis.call('ZRANGE', KEYS[2], 0, 63)
+end
+if next(others) then
+  local names = {'lanes'}
+  for name in pairs(others) do names[#names + 1] = name end
+  claimed[#claimed + 1] = names
 end
 return claimed

@@ -3,7 +3,8 @@
 --
 -- KEYS  1 queue (list)       2 levels (zset)    3 delayed (zset)
 --       4 how many withdrawn ones lie among the waiting
---       5 … lists of levels: those that the tasks go to, and, where the length
+--       5 lanes (zset)
+--       6 … lists of levels: those that the tasks go to, and, where the length
 --       is limited, all that are known; then the tasks' unique keys
 -- ARGV  1 limit of the queue's length, 0 for none
 --       2 control channel    3 the wake order for this queue
@@ -16,7 +17,7 @@
 -- Where a list was needed that is not in KEYS, all there is in the answer is a
 -- list of the levels, and nothing was done.
 
-local limit, last = tonumber(ARGV[1]), 4 + tonumber(ARGV[4])
+local limit, last = tonumber(ARGV[1]), 5 + tonumber(ARGV[4])
 local answers, wake = {}, false
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -25,7 +26,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local length = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3]) -
   tonumber(redis.call('GET', KEYS[4]) or 0)
 local levels, counted, owners = redis.call('ZRANGE', KEYS[2], 0, -1), {}, {}
-for i = 5, last do
+local lanes = limit > 0 and redis.call('ZRANGE', KEYS[5], 0, -1, 'WITHSCORES') or {}
+for i = 2, #lanes, 2 do length = length + tonumber(lanes[i]) end
+for i = 6, last do
   local level = string.match(KEYS[i], ':p:(-?%d+)$')
   if not counted[level] then
     counted[level] = true
