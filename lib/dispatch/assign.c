@@ -29,7 +29,10 @@ assign_first(struct dispatch *d, enum pool_kind kind)
 	job_unlink(job);
 	job_enter(job, JOB_RUNNING);
 	job->run.task = job->task;
-	return pool_run(d->pool, &job->run);
+	if (!pool_run(d->pool, &job->run))
+		return false;
+	timeout_assign(job);
+	return true;
 }
 
 void
@@ -43,7 +46,9 @@ assign_jobs(struct dispatch *d)
 		while (assign_first(d, kind))
 			;
 	if (!TAILQ_EMPTY(&d->held[POOL_CPU]))
-		pool_start_cpu(d->pool);
+		pool_start(d->pool, POOL_CPU);
+	if (!TAILQ_EMPTY(&d->held[POOL_ALONE]))
+		pool_start(d->pool, POOL_ALONE);
 }
 
 /* --- claiming ---------------------------------------------------------- */
@@ -125,6 +130,11 @@ release_old(struct dispatch *d, int64_t now)
 	bool left = false;
 
 	for (kind = 0; kind < POOL_KINDS; kind++) {
+		/* What is to run alone waits for its turn: as it is the first
+		 * of its queue, it would come back at once, and keep all that
+		 * is behind it. */
+		if (kind == POOL_ALONE)
+			continue;
 		/* An executor that is starting will have room soon. */
 		if (pool_is_starting(d->pool, kind)) {
 			left = left || !TAILQ_EMPTY(&d->held[kind]);

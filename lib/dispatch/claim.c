@@ -159,15 +159,22 @@ job_free(struct job *job)
 
 /* --- where a task belongs ---------------------------------------------- */
 
-/* A task that was among the last ones of a dead process runs alone. */
 static enum pool_kind
 claim_kind(const struct job *job)
 {
 	if (job->handler->cpu_bound)
 		return POOL_CPU;
-	if (job->handler->async)
-		return POOL_ASYNC;
-	return job->task->suspected > 0 ? POOL_CPU : POOL_THREAD;
+	return job->handler->async ? POOL_ASYNC : POOL_THREAD;
+}
+
+/* A task that was among the last ones of a dead process, or has crashed one,
+ * runs alone. */
+static bool
+claim_is_dangerous(const struct job *job)
+{
+	return !job->handler->cpu_bound &&
+	       (job->task->suspected > 0 || job->task->crashes > 0 ||
+		job->run.kind == POOL_ALONE);
 }
 
 /* What the task leaves open, its module says, and then the configuration. */
@@ -212,6 +219,7 @@ route(struct job *job)
 	struct dispatch *d = job->dispatch;
 	const struct handlers *handlers = pool_handlers(d->pool);
 	const struct task *task = job->task;
+	bool alone;
 
 	if (job->cancelled) {
 		outcome_cancelled(job);
@@ -235,8 +243,12 @@ route(struct job *job)
 		return;
 	}
 	claim_complete(job);
+	alone = claim_is_dangerous(job);
 	job->run.kind = claim_kind(job);
+	/* What a queue brings is judged by what is usual. */
 	d->queues[job->claim->queue].kind = job->run.kind;
+	if (alone)
+		job->run.kind = POOL_ALONE;
 	job_hold(job, false);
 }
 

@@ -71,6 +71,31 @@ describe_memory(const struct dispatch *d, struct buf *out)
 	buf_adds(out, "]}");
 }
 
+/* Executors that do not answer. */
+static void
+describe_stuck(const struct dispatch *d, struct buf *out)
+{
+	const struct executor *e = NULL;
+	struct pool_member member;
+	const char *comma = "";
+
+	buf_adds(out, ",\"stuck\":[");
+	while ((e = pool_next_executor(d->pool, e, &member)) != NULL) {
+		if (member.silent_s == 0)
+			continue;
+		buf_adds(out, comma);
+		write_whole(out, WRITE_FIRST("pid"), member.pid);
+		write_text(out, WRITE_NEXT("kind"), slice_of(member.kind));
+		write_whole(out, WRITE_NEXT("seconds"), member.silent_s);
+		if (member.blocker != NULL)
+			write_text(out, WRITE_NEXT("task"),
+				   slice_of(member.blocker->task->id));
+		write_end(out);
+		comma = ",";
+	}
+	buf_addc(out, ']');
+}
+
 static void
 describe_totals(const struct dispatch *d, struct buf *out)
 {
@@ -135,6 +160,7 @@ describe_worker(const struct dispatch *d, struct buf *out)
 	describe_list(out, WRITE_NEXT("modules"), pool_modules(d->pool));
 	describe_slots(d, out);
 	describe_memory(d, out);
+	describe_stuck(d, out);
 	describe_totals(d, out);
 	describe_running(d, out);
 	write_end(out);

@@ -18,8 +18,6 @@
 /* During a rolling deploy, workers meet tasks that only others know yet. */
 #define UNKNOWN_MAX 5
 #define UNKNOWN_DELAY_MS 2000
-/* Times that a task may be among the last ones of a process. */
-#define SUSPECTED_MAX 10
 
 static const struct {
 	const char *reason; /* NULL: nothing to add */
@@ -311,15 +309,8 @@ outcome_suspect(struct job *job)
 		outcome_cancelled(job);
 		return;
 	}
-	if (++counters.suspected > SUSPECTED_MAX) {
-		outcome_apply(
-		    job, &(struct ending){
-			     .outcome = OUTCOME_CRASHED,
-			     .text = SLICE("its executor died on each attempt"),
-			     .started_us = job->started_us,
-			     .finished_us = clock_wall_us()});
-		return;
-	}
+	/* Without end: the next time it runs alone, and is no suspect then. */
+	counters.suspected++;
 	job_unlink(job);
 	prepare_retry(job, &counters, 0);
 	outcome_settle(job);

@@ -58,6 +58,7 @@ struct flowrra_task {
 	void *data;
 	char *error; /* from flowrra_fail() */
 	bool final;
+	bool lost; /* see module/lost.h */
 	atomic_bool cancelled;
 	int64_t timeout_us;
 	int64_t deadline_us; /* monotonic; INT64_MAX: none */

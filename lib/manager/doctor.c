@@ -116,6 +116,34 @@ examine_backend(struct doctor *d)
 /* --- workers ----------------------------------------------------------- */
 
 static void
+examine_stuck(struct doctor *d, const json_t *worker, const char *name)
+{
+	const json_t *executor;
+	const char *kind, *task;
+	size_t i;
+
+	json_array_foreach (json_object_get(worker, "stuck"), i, executor) {
+		kind = entry_text(executor, "kind");
+		task = entry_text(executor, "task");
+		doctor_find(
+		    d, DOCTOR_WARNING, "workers",
+		    "Its handlers block the event loop, or the process was "
+		    "stopped; it is killed and replaced after [executor] "
+		    "stuck_grace.",
+		    "%s executor %lld of worker %s does not answer, since "
+		    "%lld s%s%s",
+		    kind != NULL ? kind : "an",
+		    (long long)json_integer_value(
+			json_object_get(executor, "pid")),
+		    name,
+		    (long long)json_integer_value(
+			json_object_get(executor, "seconds")),
+		    task != NULL ? "; it runs task " : "",
+		    task != NULL ? task : "");
+	}
+}
+
+static void
 examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 {
 	const char *name = entry_text(worker, "worker");
@@ -141,6 +169,8 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
+	if (strcmp(state, "dead") != 0)
+		examine_stuck(d, worker, name);
 	if (strcmp(state, "quiet") == 0)
 		doctor_find(
 		    d, DOCTOR_WARNING, "workers",

@@ -72,7 +72,7 @@ copy_modules(const char *const *list)
 
 /* The only place where executors begin; generation_drop() is where they end. */
 static struct executor *
-generation_start(struct generation *g, bool cpu, struct err *err)
+generation_start(struct generation *g, enum executor_role role, struct err *err)
 {
 	struct pool *p = g->pool;
 	const struct executor_options options = {
@@ -81,7 +81,7 @@ generation_start(struct generation *g, bool cpu, struct err *err)
 	    .modules = (const char *const *)g->modules,
 	    .config = g->config,
 	    .limits = &g->limits,
-	    .cpu = cpu,
+	    .role = role,
 	    .events = p->executor_events,
 	    .generation = g};
 	struct executor *e = executor_new(&options, err);
@@ -132,10 +132,10 @@ generation_respawn_later(struct generation *g)
 
 /* Starts an executor, or tries again later; NULL for now in that case. */
 static struct executor *
-generation_spawn(struct generation *g, bool cpu)
+generation_spawn(struct generation *g, enum executor_role role)
 {
 	struct err err;
-	struct executor *e = generation_start(g, cpu, &err);
+	struct executor *e = generation_start(g, role, &err);
 
 	if (e == NULL) {
 		log_error("%s", err.msg);
@@ -145,13 +145,13 @@ generation_spawn(struct generation *g, bool cpu)
 }
 
 void
-generation_start_cpu(struct generation *g)
+generation_start_one(struct generation *g, enum executor_role role)
 {
-	generation_spawn(g, true);
+	generation_spawn(g, role);
 }
 
-/* The io executor is always to be there. Cpu executors are started when there
- * are jobs for them: the user hears that it may ask for one again. */
+/* The io executor is always to be there. Others are started when there are jobs
+ * for them: the user hears that it may ask for one again. */
 static void
 on_respawn(evutil_socket_t fd, short what, void *arg)
 {
@@ -159,7 +159,7 @@ on_respawn(evutil_socket_t fd, short what, void *arg)
 	const struct pool *p = g->pool;
 
 	if (g->io == NULL)
-		g->io = generation_spawn(g, false);
+		g->io = generation_spawn(g, EXECUTOR_IO);
 	p->events->on_change(p->opt.arg);
 }
 
@@ -190,7 +190,7 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 	}
 	/* That the program cannot be started at all is for the caller to know
 	 * now; later it is a reason to try again. */
-	if ((g->io = generation_start(g, false, err)) == NULL) {
+	if ((g->io = generation_start(g, EXECUTOR_IO, err)) == NULL) {
 		generation_free(g);
 		return NULL;
 	}
@@ -214,7 +214,7 @@ generation_replace(struct generation *g, const struct executor *e)
 		return;
 	g->io = NULL;
 	if (generation_is_wanted(g))
-		g->io = generation_spawn(g, false);
+		g->io = generation_spawn(g, EXECUTOR_IO);
 }
 
 static void
@@ -264,7 +264,7 @@ generation_lost_io(struct generation *g, const struct executor *e,
 	}
 }
 
-/* A cpu executor that worked needs no replacement now: its jobs go back to the
+/* One of the others that worked needs no replacement now: its jobs go back to the
  * user, who asks for one if there is no room for them. */
 void
 generation_lost(struct generation *g, const struct executor *e,
@@ -272,7 +272,8 @@ generation_lost(struct generation *g, const struct executor *e,
 {
 	if (g->io == e)
 		generation_lost_io(g, e, had_come_up);
-	else if (e->cpu && !had_come_up && generation_is_wanted(g))
+	else if (e->role != EXECUTOR_IO && !had_come_up &&
+		 generation_is_wanted(g))
 		generation_respawn_later(g);
 }
 

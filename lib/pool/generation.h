@@ -4,7 +4,9 @@
  * configuration each. Includes and calls go down only:
  *
  *	pool.c        opening, stopping, what there is; hears the executors
- *	report.c      what executors say of their jobs, and what their end says
+ *	report.c      what executors say of their jobs
+ *	blame.c       which jobs the end of an executor is held against
+ *	watch.c       whether executors still answer
  *	room.c        which job goes to which executor
  *	generation.c  executors of one configuration; reload
  *	executor.c    one executor: started, drained, killed
@@ -51,6 +53,7 @@ struct pool {
 	struct generation *current;
 	struct generation *next;	/* of a reload under way */
 	struct executor_list executors; /* of all generations, oldest first */
+	struct event *watch;		/* runs while any executor is busy */
 };
 
 /* Starts its io executor. The caller is its first user. */
@@ -61,8 +64,8 @@ struct generation *generation_new(struct pool *p,
 /* One executor or role less; the last one frees it. */
 void generation_release(struct generation *g);
 
-/* Starts a cpu executor, or tries again later. */
-void generation_start_cpu(struct generation *g);
+/* Starts an executor, or tries again later; not for EXECUTOR_IO. */
+void generation_start_one(struct generation *g, enum executor_role role);
 /* Whether a try to start executors is due later. */
 bool generation_is_waiting(const struct generation *g);
 /* An executor describes what it can run; the first one is believed. */

@@ -11,8 +11,10 @@
 
 #include <stdlib.h>
 
+#include "pool/blame.h"
 #include "pool/generation.h"
 #include "pool/report.h"
+#include "pool/watch.h"
 #include "util/err.h"
 #include "util/log.h"
 
@@ -63,7 +65,7 @@ on_member_exit(struct executor *e, const struct executor_exit *end)
 {
 	struct pool *p = e->generation->pool;
 
-	report_exit(p, e, end);
+	blame_exit(p, e, end);
 	generation_lost(e->generation, e, end->ready);
 	generation_drop(e);
 	pool_changed(p);
@@ -90,8 +92,11 @@ pool_new(const struct pool_options *options, struct err *err)
 	p->events = options->events;
 	p->executor_events = &pool_executor_events;
 	TAILQ_INIT(&p->executors);
-	p->current = generation_new(p, options->conf, &options->modules, err);
+	if (watch_open(p, err) == 0)
+		p->current =
+		    generation_new(p, options->conf, &options->modules, err);
 	if (p->current == NULL) {
+		watch_close(p);
 		free(p);
 		return NULL;
 	}
@@ -110,6 +115,7 @@ pool_free(struct pool *p)
 	if (p->next != NULL)
 		generation_release(p->next);
 	generation_release(p->current);
+	watch_close(p);
 	free(p);
 }
 
@@ -146,7 +152,7 @@ pool_stop(struct pool *p)
 	}
 }
 
-/* The phase first: report_exit() must find it when the ends come. */
+/* The phase first: blame_exit() must find it when the ends come. */
 void
 pool_kill(struct pool *p)
 {
@@ -259,6 +265,10 @@ pool_next_executor(const struct pool *p, const struct executor *e,
 {
 	e = e != NULL ? TAILQ_NEXT(e, link) : TAILQ_FIRST(&p->executors);
 	if (e != NULL)
-		*ret = (struct pool_member){executor_pid(e), executor_kind(e)};
+		*ret = (struct pool_member){
+		    .pid = executor_pid(e),
+		    .kind = executor_kind(e),
+		    .blocker = watch_blocker(p, e),
+		    .silent_s = e->named ? watch_silent_s(e) : 0};
 	return e;
 }

@@ -36,6 +36,8 @@ enum pool_kind {
 	POOL_THREAD, /* a blocking handler, in a thread of the io executor */
 	POOL_ASYNC,  /* on the event loop of the io executor */
 	POOL_CPU,    /* alone in a cpu executor */
+	POOL_ALONE, /* of the first two, alone in an executor that ends after it:
+		      * see POOL_SUSPECT */
 	POOL_KINDS
 };
 
@@ -58,15 +60,18 @@ struct pool_job {
 /* What the end of its executor means for a job. */
 enum pool_fate {
 	POOL_OVERDUE,  /* pool_kill_for() was called for it */
-	POOL_CRASHED,  /* it took the executor down */
-	POOL_SUSPECT,  /* it, or another one that ran with it, did */
+	POOL_CRASHED,  /* it took the executor down, or kept it from answering:
+			* it was named, or it ran alone */
+	POOL_SUSPECT,  /* it, or another one that ran with it, did: it is to run
+			* as POOL_ALONE */
 	POOL_INNOCENT, /* it had not begun, or is known not to be the cause */
 };
 
 struct pool_exit {
 	enum pool_fate fate;
-	const char *executor; /* "io" or "cpu" */
+	const char *executor; /* "io", "cpu" or "alone" */
 	const struct executor_exit *how;
+	struct slice why; /* of POOL_CRASHED, where `how` does not tell */
 };
 
 /* What the pool tells its user. Texts are valid during the call only. */
@@ -104,6 +109,8 @@ struct pool_events {
 	void (*on_reloaded)(const struct err *why, void *arg);
 	/* Room may have changed, or the number of executors. */
 	void (*on_change)(void *arg);
+	/* An executor does not answer, or answers again: see pool_member. */
+	void (*on_silent)(void *arg);
 };
 
 /* --- opening and closing ----------------------------------------------- */
@@ -150,9 +157,9 @@ bool pool_is_empty(const struct pool *p);
 
 /* Gives the job to an executor; false if none has room. */
 bool pool_run(struct pool *p, struct pool_job *job);
-/* Jobs for cpu executors wait for room: starts one more, unless one is coming
- * up, or there are as many as there may be. */
-void pool_start_cpu(struct pool *p);
+/* Jobs of this kind, POOL_CPU or POOL_ALONE, wait for room: starts one more
+ * executor, unless one is coming up, or there are as many as there may be. */
+void pool_start(struct pool *p, enum pool_kind kind);
 /* Tells the handler to end. */
 void pool_cancel(struct pool_job *job);
 /*
@@ -196,7 +203,10 @@ struct pool_job *pool_next_job(const struct pool *p,
 /* The same for executors. */
 struct pool_member {
 	pid_t pid;
-	const char *kind; /* "io" or "cpu" */
+	const char *kind; /* "io", "cpu" or "alone" */
+	/* It, or its event loop, has not answered for so long; 0: it answers. */
+	unsigned int silent_s;
+	const struct pool_job *blocker; /* what keeps its loop; NULL: unknown */
 };
 const struct executor *pool_next_executor(const struct pool *p,
 					  const struct executor *e,

@@ -13,6 +13,7 @@
 
 #include "core/task.h"
 #include "pool/generation.h"
+#include "pool/watch.h"
 #include "util/clock.h"
 
 /*
@@ -41,10 +42,16 @@ room_less(unsigned int a, unsigned int b)
 
 /* --- room -------------------------------------------------------------- */
 
+/* By kind of job; POOL_THREAD and POOL_ASYNC share the io executor. */
+static const enum executor_role room_roles[] = {[POOL_THREAD] = EXECUTOR_IO,
+						[POOL_ASYNC] = EXECUTOR_IO,
+						[POOL_CPU] = EXECUTOR_CPU,
+						[POOL_ALONE] = EXECUTOR_ALONE};
+
 static unsigned int
 slots_of(const struct executor *e)
 {
-	return e->cpu ? 1 : (unsigned int)e->limits->io_workers;
+	return executor_is_serial(e) ? 1 : (unsigned int)e->limits->io_workers;
 }
 
 /* How many blocking jobs the executor may have: one a slot, and as many as all
@@ -65,28 +72,40 @@ room_window(const struct executor *e)
 static unsigned int
 room_of(const struct executor *e, enum pool_kind kind)
 {
-	if (e->state != EXECUTOR_READY)
+	if (e->state != EXECUTOR_READY || e->named)
 		return 0;
+	/* It is for a single job, and none is sent behind it. */
+	if (kind == POOL_ALONE)
+		return TAILQ_EMPTY(&e->jobs) ? 1 : 0;
 	if (kind == POOL_ASYNC)
 		return room_less((unsigned int)e->limits->async_tasks,
 				 e->count[POOL_ASYNC]);
 	return room_less(room_window(e), e->count[kind]);
 }
 
+/* How many executors for this kind of job there may be. Suspects are few, mostly;
+ * as many run at the same time, each by itself, as would have in threads. */
+static unsigned int
+room_most(const struct generation *g, enum pool_kind kind)
+{
+	return kind == POOL_CPU ? g->cpu_max
+				: (unsigned int)g->limits.io_workers;
+}
+
 /*
- * The cpu executors that count against cpu_max, and whether one of them is
- * coming up. A doomed one counts, as it still uses its core; a retired one does
- * not, since it ends by itself and its place is wanted now.
+ * The executors that count against that, and whether one of them is coming up.
+ * A doomed one counts, as it still uses its core; a retired one does not, since
+ * it ends by itself and its place is wanted now.
  */
 static unsigned int
-cpu_executors(const struct pool *p, bool *ret_starting)
+room_executors(const struct pool *p, enum pool_kind kind, bool *ret_starting)
 {
 	const struct executor *e;
 	unsigned int n = 0;
 
 	*ret_starting = false;
 	TAILQ_FOREACH (e, &p->executors, link) {
-		if (!e->cpu || e->generation != p->current)
+		if (e->role != room_roles[kind] || e->generation != p->current)
 			continue;
 		n += e->state == EXECUTOR_STARTING ||
 		     e->state == EXECUTOR_READY || e->state == EXECUTOR_DOOMED;
@@ -104,14 +123,15 @@ pool_room(const struct pool *p, enum pool_kind kind)
 	unsigned int n = 0;
 	bool starting;
 
-	if (kind != POOL_CPU)
+	if (room_roles[kind] == EXECUTOR_IO)
 		return g->io == NULL ? 0 : room_of(g->io, kind);
 	TAILQ_FOREACH (e, &p->executors, link)
-		if (e->cpu)
-			n += room_of(e, POOL_CPU);
-	/* Executors for cpu-bound jobs are started when there are such jobs. */
+		if (e->role == room_roles[kind])
+			n += room_of(e, kind);
+	/* Executors for such jobs are started when there are some. */
 	if (!generation_is_waiting(g))
-		n += room_less(g->cpu_max, cpu_executors(p, &starting));
+		n += room_less(room_most(g, kind),
+			       room_executors(p, kind, &starting));
 	return n;
 }
 
@@ -121,22 +141,24 @@ pool_is_starting(const struct pool *p, enum pool_kind kind)
 	const struct executor *io = p->current->io;
 	bool starting;
 
-	if (kind != POOL_CPU)
+	if (room_roles[kind] == EXECUTOR_IO)
 		return io == NULL || !executor_is_up(io);
-	cpu_executors(p, &starting);
+	room_executors(p, kind, &starting);
 	return starting;
 }
 
 /* One after the other: by the time that one is up, the jobs that it was started
  * for may have been done by those that were there. */
 void
-pool_start_cpu(struct pool *p)
+pool_start(struct pool *p, enum pool_kind kind)
 {
+	struct generation *g = p->current;
 	bool starting;
 
-	if (p->phase == POOL_OPEN && !generation_is_waiting(p->current) &&
-	    cpu_executors(p, &starting) < p->current->cpu_max && !starting)
-		generation_start_cpu(p->current);
+	if (p->phase == POOL_OPEN && !generation_is_waiting(g) &&
+	    room_executors(p, kind, &starting) < room_most(g, kind) &&
+	    !starting)
+		generation_start_one(g, room_roles[kind]);
 }
 
 /* --- running ----------------------------------------------------------- */
@@ -149,14 +171,14 @@ room_choose(const struct pool *p, enum pool_kind kind)
 {
 	struct executor *e, *best = NULL;
 
-	if (kind != POOL_CPU) {
+	if (room_roles[kind] == EXECUTOR_IO) {
 		e = p->current->io;
 		return e != NULL && room_of(e, kind) > 0 ? e : NULL;
 	}
 	TAILQ_FOREACH (e, &p->executors, link) {
-		if (!e->cpu || room_of(e, POOL_CPU) == 0)
+		if (e->role != room_roles[kind] || room_of(e, kind) == 0)
 			continue;
-		if (best == NULL || e->count[POOL_CPU] < best->count[POOL_CPU])
+		if (best == NULL || e->count[kind] < best->count[kind])
 			best = e;
 	}
 	return best;
@@ -196,6 +218,7 @@ pool_run(struct pool *p, struct pool_job *job)
 	if (e == NULL)
 		return false;
 	executor_add(e, job);
+	watch_start(p);
 	send_job(e, job);
 	return true;
 }

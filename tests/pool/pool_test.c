@@ -79,9 +79,9 @@ START_TEST(a_cpu_executor_is_started_when_it_is_needed)
 
 	ck_assert_uint_eq(pool_room(u->pool, POOL_CPU), 1);
 	ck_assert(!pool_has_room(u->pool, POOL_CPU));
-	pool_start_cpu(u->pool);
+	pool_start(u->pool, POOL_CPU);
 	ck_assert(pool_is_starting(u->pool, POOL_CPU));
-	pool_start_cpu(u->pool); /* no second one */
+	pool_start(u->pool, POOL_CPU); /* no second one */
 	WAIT(u, pool_has_room(u->pool, POOL_CPU));
 	ck_assert_uint_eq(pool_room(u->pool, POOL_CPU), 1);
 	r = user_run(u, 0, POOL_CPU, "resize", "[{}]");

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "flowrra/module.h"
+#include "module/lost.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
 #include "spawn/client.h"
@@ -55,6 +56,8 @@ on_end(const struct run_outcome *outcome, void *arg)
 
 	if (outcome->success)
 		flowrra_finish(task, json_incref(outcome->result));
+	else if (outcome->lost)
+		flowrra_task_lost(task, outcome->error);
 	else if (outcome->final)
 		flowrra_fail_final(task, "%s", outcome->error);
 	else
@@ -108,6 +111,8 @@ on_blocking_end(const struct run_outcome *outcome, void *arg)
 	b->over = true;
 	if (outcome->success)
 		b->result = json_incref(outcome->result);
+	else if (outcome->lost)
+		b->status = flowrra_task_lost(b->task, outcome->error);
 	else if (outcome->final)
 		b->status = flowrra_fail_final(b->task, "%s", outcome->error);
 	else
