@@ -45,10 +45,9 @@ assign_jobs(struct dispatch *d)
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		while (assign_first(d, kind))
 			;
-	if (!TAILQ_EMPTY(&d->held[POOL_CPU]))
-		pool_start(d->pool, POOL_CPU);
-	if (!TAILQ_EMPTY(&d->held[POOL_ALONE]))
-		pool_start(d->pool, POOL_ALONE);
+	for (kind = 0; kind < POOL_KINDS; kind++)
+		if (!TAILQ_EMPTY(&d->held[kind]))
+			pool_start(d->pool, kind);
 }
 
 /* --- claiming ---------------------------------------------------------- */
@@ -133,7 +132,7 @@ release_old(struct dispatch *d, int64_t now)
 		/* What is to run alone waits for its turn: as it is the first
 		 * of its queue, it would come back at once, and keep all that
 		 * is behind it. */
-		if (kind == POOL_ALONE)
+		if (pool_kind_is_alone(kind))
 			continue;
 		/* An executor that is starting will have room soon. */
 		if (pool_is_starting(d->pool, kind)) {

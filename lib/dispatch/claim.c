@@ -162,6 +162,9 @@ job_free(struct job *job)
 static enum pool_kind
 claim_kind(const struct job *job)
 {
+	if (job->handler->command)
+		return job->handler->cpu_bound ? POOL_CPU_COMMAND
+					       : POOL_COMMAND;
 	if (job->handler->cpu_bound)
 		return POOL_CPU;
 	return job->handler->async ? POOL_ASYNC : POOL_THREAD;
@@ -172,9 +175,8 @@ claim_kind(const struct job *job)
 static bool
 claim_is_dangerous(const struct job *job)
 {
-	return !job->handler->cpu_bound &&
-	       (job->task->suspected > 0 || job->task->crashes > 0 ||
-		job->run.kind == POOL_ALONE);
+	return job->task->suspected > 0 || job->task->crashes > 0 ||
+	       pool_kind_is_alone(job->run.kind);
 }
 
 /* What the task leaves open, its module says, and then the configuration. */
@@ -248,7 +250,7 @@ route(struct job *job)
 	/* What a queue brings is judged by what is usual. */
 	d->queues[job->claim->queue].kind = job->run.kind;
 	if (alone)
-		job->run.kind = POOL_ALONE;
+		job->run.kind = pool_kind_alone(job->run.kind);
 	job_hold(job, false);
 }
 

@@ -14,13 +14,22 @@
 /* So many running tasks are named. */
 #define NAMED_MAX 100
 
+/* Commands have slots of their own; those who look see them together with those
+ * of the modules. */
 static void
 write_slots(const struct dispatch *d, struct buf *out, struct slice key,
-	    enum pool_kind kind)
+	    enum pool_kind kind, enum pool_kind commands)
 {
+	unsigned int n = pool_slots(d->pool, kind);
+	unsigned int tasks = pool_running(d->pool, kind);
+
+	if (commands != kind) {
+		n += pool_slots(d->pool, commands);
+		tasks += pool_running(d->pool, commands);
+	}
 	buf_add(out, key.p, key.len);
-	write_whole(out, WRITE_FIRST("slots"), pool_slots(d->pool, kind));
-	write_whole(out, WRITE_NEXT("tasks"), pool_running(d->pool, kind));
+	write_whole(out, WRITE_FIRST("slots"), n);
+	write_whole(out, WRITE_NEXT("tasks"), tasks);
 	write_end(out);
 }
 
@@ -28,9 +37,9 @@ static void
 describe_slots(const struct dispatch *d, struct buf *out)
 {
 	buf_adds(out, ",\"slots\":");
-	write_slots(d, out, WRITE_FIRST("io"), POOL_THREAD);
-	write_slots(d, out, WRITE_NEXT("async"), POOL_ASYNC);
-	write_slots(d, out, WRITE_NEXT("cpu"), POOL_CPU);
+	write_slots(d, out, WRITE_FIRST("io"), POOL_THREAD, POOL_THREAD);
+	write_slots(d, out, WRITE_NEXT("async"), POOL_ASYNC, POOL_COMMAND);
+	write_slots(d, out, WRITE_NEXT("cpu"), POOL_CPU, POOL_CPU_COMMAND);
 	write_end(out);
 }
 

@@ -144,9 +144,8 @@ on_run_done(struct pool_job *run, const struct ipc_done *done,
 static void
 run_disturbed(struct job *job)
 {
-	if (job->run.started && ++job->disturbed >= DISTURBED_MAX &&
-	    job->run.kind != POOL_CPU)
-		job->run.kind = POOL_ALONE;
+	if (job->run.started && ++job->disturbed >= DISTURBED_MAX)
+		job->run.kind = pool_kind_alone(job->run.kind);
 }
 
 /* It goes on elsewhere, uncounted. */

@@ -41,7 +41,7 @@ fate_of_overdue(const struct executor *e, const struct pool_job *job)
 {
 	if (executor_is_serial(e))
 		return POOL_OVERDUE;
-	if (job->kind == POOL_ASYNC && e->loop_behind > 0 &&
+	if (pool_kind_is_async(job->kind) && e->loop_behind > 0 &&
 	    e->blocker != job->number)
 		return e->blocker != 0 ? POOL_INNOCENT : POOL_SUSPECT;
 	return job->started ? POOL_OVERDUE : POOL_SUSPECT;

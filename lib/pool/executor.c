@@ -61,6 +61,8 @@ executor_kind(const struct executor *e)
 					    [EXECUTOR_CPU] = "cpu",
 					    [EXECUTOR_ALONE] = "alone"};
 
+	if (e->role == EXECUTOR_IO && e->side == EXECUTOR_COMMANDS)
+		return "commands";
 	return kinds[e->role];
 }
 
@@ -102,7 +104,8 @@ executor_has_hope(const struct executor *e)
 	if (e->named && e->deaf > 0)
 		return false;
 	TAILQ_FOREACH (job, &e->jobs, link)
-		if (!job->overdue && !(no_loop && job->kind == POOL_ASYNC))
+		if (!job->overdue &&
+		    !(no_loop && pool_kind_is_async(job->kind)))
 			return true;
 	return false;
 }
@@ -307,6 +310,7 @@ executor_new(const struct executor_options *options, struct err *err)
 	e->generation = options->generation;
 	e->limits = options->limits;
 	e->role = options->role;
+	e->side = options->side;
 	e->ran_us = UNKNOWN_RUN_US;
 	TAILQ_INIT(&e->jobs);
 	if ((e->process = executor_start(e, options, err)) == NULL) {

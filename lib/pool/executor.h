@@ -44,6 +44,9 @@ enum executor_role {
 	EXECUTOR_ROLES
 };
 
+/* What it loads: see struct pool_modules. */
+enum executor_side { EXECUTOR_MODULES, EXECUTOR_COMMANDS, EXECUTOR_SIDES };
+
 /* What an executor tells. None may free it, but on_exit must. */
 struct executor_events {
 	/* Its process has come up and says what it can run. The answer is
@@ -64,6 +67,7 @@ struct executor {
 	const struct conf_executor *limits; /* the generation's */
 	struct executor_process *process;
 	enum executor_role role;
+	enum executor_side side;
 	enum executor_state state;
 	bool recalling;			/* RECALLED is awaited, in any state */
 	unsigned int ended;		/* jobs that it has run */
@@ -87,6 +91,7 @@ struct executor_options {
 	const char *config; /* for modules, JSON */
 	const struct conf_executor *limits;
 	enum executor_role role;
+	enum executor_side side;
 	const struct executor_events *events;
 	struct generation *generation;
 };
@@ -102,7 +107,7 @@ void executor_enter(struct executor *e, enum executor_state next);
 bool executor_is_serial(const struct executor *e);
 /* It has come up, and was not told to stop. */
 bool executor_is_up(const struct executor *e);
-/* "io", "cpu" or "alone". */
+/* "io", "commands", "cpu" or "alone". */
 const char *executor_kind(const struct executor *e);
 pid_t executor_pid(const struct executor *e);
 

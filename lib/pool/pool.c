@@ -35,14 +35,14 @@ on_member_ready(struct executor *e, struct slice json)
 	struct err err;
 
 	if (e->state != EXECUTOR_UNWANTED &&
-	    generation_describe(g, json, &err) != 0) {
+	    generation_describe(e, json, &err) != 0) {
 		log_error("%s", err.msg);
 		executor_kill(e);
 		return;
 	}
 	executor_came_up(e);
 	if (e->state == EXECUTOR_READY)
-		generation_came_up(g);
+		generation_came_up(e);
 	pool_changed(g->pool);
 }
 
@@ -227,11 +227,15 @@ unsigned int
 pool_slots(const struct pool *p, enum pool_kind kind)
 {
 	const struct generation *g = p->current;
+	const bool command = kind == POOL_COMMAND || kind == POOL_CPU_COMMAND ||
+			     kind == POOL_ALONE_COMMAND;
 
-	if (kind == POOL_CPU)
+	if (!generation_has(g, command ? EXECUTOR_COMMANDS : EXECUTOR_MODULES))
+		return 0;
+	if (kind == POOL_CPU || kind == POOL_CPU_COMMAND)
 		return g->cpu_max;
-	return (unsigned int)(kind == POOL_ASYNC ? g->limits.async_tasks
-						 : g->limits.io_workers);
+	return (unsigned int)(pool_kind_is_async(kind) ? g->limits.async_tasks
+						       : g->limits.io_workers);
 }
 
 const struct handlers *

@@ -36,10 +36,22 @@ enum pool_kind {
 	POOL_THREAD, /* a blocking handler, in a thread of the io executor */
 	POOL_ASYNC,  /* on the event loop of the io executor */
 	POOL_CPU,    /* alone in a cpu executor */
+	/* The same for commands: their executors load nothing but the module
+	 * that runs commands. So no other module can harm them, nor they it. */
+	POOL_COMMAND,
+	POOL_CPU_COMMAND,
 	POOL_ALONE, /* of the first two, alone in an executor that ends after it:
 		      * see POOL_SUSPECT */
+	POOL_ALONE_COMMAND,
 	POOL_KINDS
 };
+
+/* The kind for running such a job alone; its own if it runs alone anyway. */
+enum pool_kind pool_kind_alone(enum pool_kind kind);
+/* Whether it is of those that pool_kind_alone() makes. */
+bool pool_kind_is_alone(enum pool_kind kind);
+/* Whether such jobs share an event loop. */
+bool pool_kind_is_async(enum pool_kind kind);
 
 /*
  * One run of a task. The user embeds it in its own struct, fills in the first
@@ -69,7 +81,7 @@ enum pool_fate {
 
 struct pool_exit {
 	enum pool_fate fate;
-	const char *executor; /* "io", "cpu" or "alone" */
+	const char *executor; /* as in struct pool_member */
 	const struct executor_exit *how;
 	struct slice why; /* of POOL_CRASHED, where `how` does not tell */
 };
@@ -122,6 +134,8 @@ struct pool_modules {
 	 * Executors run the code of others: it holds nothing that is not for
 	 * the module of that name, above all no password of ours. */
 	const char *config;
+	/* Which of `paths` runs commands, as it stands there; NULL: none. */
+	const char *commands;
 };
 
 struct pool_options {
@@ -157,8 +171,8 @@ bool pool_is_empty(const struct pool *p);
 
 /* Gives the job to an executor; false if none has room. */
 bool pool_run(struct pool *p, struct pool_job *job);
-/* Jobs of this kind, POOL_CPU or POOL_ALONE, wait for room: starts one more
- * executor, unless one is coming up, or there are as many as there may be. */
+/* Jobs of this kind wait for room: starts one more executor, unless those for it
+ * are always there, one is coming up, or there are as many as there may be. */
 void pool_start(struct pool *p, enum pool_kind kind);
 /* Tells the handler to end. */
 void pool_cancel(struct pool_job *job);
@@ -203,7 +217,7 @@ struct pool_job *pool_next_job(const struct pool *p,
 /* The same for executors. */
 struct pool_member {
 	pid_t pid;
-	const char *kind; /* "io", "cpu" or "alone" */
+	const char *kind; /* "io", "commands", "cpu" or "alone" */
 	/* It, or its event loop, has not answered for so long; 0: it answers. */
 	unsigned int silent_s;
 	const struct pool_job *blocker; /* what keeps its loop; NULL: unknown */

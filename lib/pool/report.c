@@ -58,7 +58,7 @@ report_done(struct pool *p, struct executor *e, struct pool_job *job,
 	}
 	/* Asynchronous jobs do not wait for one another: how long they take is
 	 * nothing that the room for others depends on. */
-	if (job->kind != POOL_ASYNC)
+	if (!pool_kind_is_async(job->kind))
 		room_learn(e, done.ran_us);
 	/* The user may give the executor another job from on_done, so it must
 	 * be known before whether it takes more. */

@@ -42,11 +42,55 @@ room_less(unsigned int a, unsigned int b)
 
 /* --- room -------------------------------------------------------------- */
 
-/* By kind of job; POOL_THREAD and POOL_ASYNC share the io executor. */
-static const enum executor_role room_roles[] = {[POOL_THREAD] = EXECUTOR_IO,
-						[POOL_ASYNC] = EXECUTOR_IO,
-						[POOL_CPU] = EXECUTOR_CPU,
-						[POOL_ALONE] = EXECUTOR_ALONE};
+/* Which executors run which kind of job. */
+static const struct {
+	enum executor_role role;
+	enum executor_side side;
+	bool async;
+	enum pool_kind alone;
+} room_kinds[] = {
+    [POOL_THREAD] = {EXECUTOR_IO, EXECUTOR_MODULES, false, POOL_ALONE},
+    [POOL_ASYNC] = {EXECUTOR_IO, EXECUTOR_MODULES, true, POOL_ALONE},
+    [POOL_CPU] = {EXECUTOR_CPU, EXECUTOR_MODULES, false, POOL_CPU},
+    [POOL_COMMAND] = {EXECUTOR_IO, EXECUTOR_COMMANDS, true, POOL_ALONE_COMMAND},
+    [POOL_CPU_COMMAND] = {EXECUTOR_CPU, EXECUTOR_COMMANDS, false,
+			  POOL_CPU_COMMAND},
+    [POOL_ALONE] = {EXECUTOR_ALONE, EXECUTOR_MODULES, false, POOL_ALONE},
+    [POOL_ALONE_COMMAND] = {EXECUTOR_ALONE, EXECUTOR_COMMANDS, false,
+			    POOL_ALONE_COMMAND},
+};
+
+enum pool_kind
+pool_kind_alone(enum pool_kind kind)
+{
+	return room_kinds[kind].alone;
+}
+
+bool
+pool_kind_is_alone(enum pool_kind kind)
+{
+	return room_kinds[kind].role == EXECUTOR_ALONE;
+}
+
+bool
+pool_kind_is_async(enum pool_kind kind)
+{
+	return room_kinds[kind].async;
+}
+
+static bool
+room_is_for(const struct executor *e, enum pool_kind kind)
+{
+	return e->role == room_kinds[kind].role &&
+	       e->side == room_kinds[kind].side;
+}
+
+/* The one that is always there for this kind, or NULL. */
+static struct executor *
+room_io(const struct pool *p, enum pool_kind kind)
+{
+	return p->current->sides[room_kinds[kind].side].io;
+}
 
 static unsigned int
 slots_of(const struct executor *e)
@@ -75,11 +119,11 @@ room_of(const struct executor *e, enum pool_kind kind)
 	if (e->state != EXECUTOR_READY || e->named)
 		return 0;
 	/* It is for a single job, and none is sent behind it. */
-	if (kind == POOL_ALONE)
+	if (pool_kind_is_alone(kind))
 		return TAILQ_EMPTY(&e->jobs) ? 1 : 0;
-	if (kind == POOL_ASYNC)
+	if (pool_kind_is_async(kind))
 		return room_less((unsigned int)e->limits->async_tasks,
-				 e->count[POOL_ASYNC]);
+				 e->count[kind]);
 	return room_less(room_window(e), e->count[kind]);
 }
 
@@ -88,8 +132,9 @@ room_of(const struct executor *e, enum pool_kind kind)
 static unsigned int
 room_most(const struct generation *g, enum pool_kind kind)
 {
-	return kind == POOL_CPU ? g->cpu_max
-				: (unsigned int)g->limits.io_workers;
+	return room_kinds[kind].role == EXECUTOR_CPU
+		   ? g->cpu_max
+		   : (unsigned int)g->limits.io_workers;
 }
 
 /*
@@ -105,7 +150,7 @@ room_executors(const struct pool *p, enum pool_kind kind, bool *ret_starting)
 
 	*ret_starting = false;
 	TAILQ_FOREACH (e, &p->executors, link) {
-		if (e->role != room_roles[kind] || e->generation != p->current)
+		if (!room_is_for(e, kind) || e->generation != p->current)
 			continue;
 		n += e->state == EXECUTOR_STARTING ||
 		     e->state == EXECUTOR_READY || e->state == EXECUTOR_DOOMED;
@@ -123,10 +168,13 @@ pool_room(const struct pool *p, enum pool_kind kind)
 	unsigned int n = 0;
 	bool starting;
 
-	if (room_roles[kind] == EXECUTOR_IO)
-		return g->io == NULL ? 0 : room_of(g->io, kind);
+	e = room_io(p, kind);
+	if (room_kinds[kind].role == EXECUTOR_IO)
+		return e == NULL ? 0 : room_of(e, kind);
+	if (!generation_has(g, room_kinds[kind].side))
+		return 0;
 	TAILQ_FOREACH (e, &p->executors, link)
-		if (e->role == room_roles[kind])
+		if (room_is_for(e, kind))
 			n += room_of(e, kind);
 	/* Executors for such jobs are started when there are some. */
 	if (!generation_is_waiting(g))
@@ -138,11 +186,12 @@ pool_room(const struct pool *p, enum pool_kind kind)
 bool
 pool_is_starting(const struct pool *p, enum pool_kind kind)
 {
-	const struct executor *io = p->current->io;
+	const struct executor *io = room_io(p, kind);
 	bool starting;
 
-	if (room_roles[kind] == EXECUTOR_IO)
-		return io == NULL || !executor_is_up(io);
+	if (room_kinds[kind].role == EXECUTOR_IO)
+		return generation_has(p->current, room_kinds[kind].side) &&
+		       (io == NULL || !executor_is_up(io));
 	room_executors(p, kind, &starting);
 	return starting;
 }
@@ -156,9 +205,11 @@ pool_start(struct pool *p, enum pool_kind kind)
 	bool starting;
 
 	if (p->phase == POOL_OPEN && !generation_is_waiting(g) &&
+	    room_kinds[kind].role != EXECUTOR_IO &&
 	    room_executors(p, kind, &starting) < room_most(g, kind) &&
 	    !starting)
-		generation_start_one(g, room_roles[kind]);
+		generation_start_one(g, room_kinds[kind].role,
+				     room_kinds[kind].side);
 }
 
 /* --- running ----------------------------------------------------------- */
@@ -171,12 +222,12 @@ room_choose(const struct pool *p, enum pool_kind kind)
 {
 	struct executor *e, *best = NULL;
 
-	if (room_roles[kind] == EXECUTOR_IO) {
-		e = p->current->io;
+	if (room_kinds[kind].role == EXECUTOR_IO) {
+		e = room_io(p, kind);
 		return e != NULL && room_of(e, kind) > 0 ? e : NULL;
 	}
 	TAILQ_FOREACH (e, &p->executors, link) {
-		if (e->role != room_roles[kind] || room_of(e, kind) == 0)
+		if (!room_is_for(e, kind) || room_of(e, kind) == 0)
 			continue;
 		if (best == NULL || e->count[kind] < best->count[kind])
 			best = e;
@@ -243,7 +294,8 @@ pool_unstick(struct pool *p)
 	unsigned int n;
 
 	TAILQ_FOREACH (e, &p->executors, link) {
-		n = e->count[POOL_THREAD] + e->count[POOL_CPU];
+		n = e->count[POOL_THREAD] + e->count[POOL_CPU] +
+		    e->count[POOL_CPU_COMMAND];
 		if (n <= slots_of(e))
 			continue;
 		look_again = true;

@@ -87,7 +87,7 @@ begin(void)
 				       .executor = w->executor,
 				       .spool = w->spool,
 				       .queues = queues,
-				       .modules = {modules, "{}"},
+				       .modules = {modules, "{}", NULL},
 				       .on_ready = on_ready,
 				       .on_reloaded = on_reloaded,
 				       .on_stop_command = on_command,

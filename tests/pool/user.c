@@ -171,7 +171,7 @@ user_open(const char *executor, const struct conf_executor *conf,
 	u->pool = pool_new(&(struct pool_options){.base = u->base,
 						  .executor = executor,
 						  .conf = conf,
-						  .modules = {modules, "{}"},
+						  .modules = {modules, "{}", NULL},
 						  .events = &user_events,
 						  .arg = u},
 			   &err);
