@@ -77,6 +77,24 @@ unsettled(const struct dispatch *d)
 	return minus(d->n_jobs, alive);
 }
 
+/* What to expect of a queue: what it brought last, or, if that cannot run here
+ * (it has brought nothing yet, or another configuration was loaded since), what
+ * can. */
+static enum pool_kind
+expected_kind(const struct dispatch *d, const struct queue *queue)
+{
+	static const enum pool_kind others[POOL_KINDS] = {
+	    [POOL_THREAD] = POOL_COMMAND,
+	    [POOL_ASYNC] = POOL_COMMAND,
+	    [POOL_CPU] = POOL_CPU_COMMAND,
+	    [POOL_COMMAND] = POOL_THREAD,
+	    [POOL_CPU_COMMAND] = POOL_CPU};
+
+	if (pool_slots(d->pool, queue->kind) > 0)
+		return queue->kind;
+	return others[queue->kind];
+}
+
 /* How many more jobs of each kind can be taken. */
 static void
 rooms_of(const struct dispatch *d, unsigned int *rooms)
@@ -104,10 +122,10 @@ assign_wants(struct dispatch *d)
 		return;
 	rooms_of(d, rooms);
 	for (i = 0; i < d->n_queues; i++)
-		hot[d->queues[i].kind] +=
+		hot[expected_kind(d, &d->queues[i])] +=
 		    now - d->queues[i].claimed_ms < HOT_MS;
 	for (i = 0; i < d->n_queues; i++) {
-		kind = d->queues[i].kind;
+		kind = expected_kind(d, &d->queues[i]);
 		is_hot = now - d->queues[i].claimed_ms < HOT_MS;
 		n = rooms[kind];
 		if (n > 0 && !worth_asking(d, kind, n))
