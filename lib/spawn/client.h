@@ -8,8 +8,10 @@
  * group is killed, and what it had written is delivered before on_end. Its
  * input is a file in memory, so that a program need not read it.
  *
- * When the spawner dies, so do all programs, which is told as their end; the
- * next one gets a new spawner. The first one raises this process' limit on open
+ * When the spawner dies, so do all programs: they are killed with all that they
+ * have started, and their end is told when they are gone, so that none runs twice
+ * if it is started again. The next one gets a new spawner. A process with a
+ * spawner has no other children. The first one raises this process' limit on open
  * files as far as it may; programs find it as it was.
  */
 #ifndef SPAWN_CLIENT_H
