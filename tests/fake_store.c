@@ -14,9 +14,20 @@ static bool fake_is_up;
 
 /* A claim, with the bytes that it owns behind it. */
 struct fake_claim {
+	TAILQ_ENTRY(fake_claim) link;
 	struct broker_claim claim;
 	char bytes[];
 };
+
+/* Those that are not settled. */
+static TAILQ_HEAD(, fake_claim) claims = TAILQ_HEAD_INITIALIZER(claims);
+
+static void
+forget_claim(struct fake_claim *c)
+{
+	TAILQ_REMOVE(&claims, c, link);
+	free(c);
+}
 
 static void
 journal(const char *entry)
@@ -51,14 +62,18 @@ confirm_all(void)
 		    container_of(p, struct results_put, pending);
 
 		TAILQ_REMOVE(&puts, p, link);
-		put->on_done(put);
+		if (fake->hold_lossy && put->lossy)
+			TAILQ_INSERT_TAIL(&fake->puts, p, link);
+		else
+			put->on_done(put);
 	}
 	while ((p = TAILQ_FIRST(&settles)) != NULL) {
 		struct broker_settle *settle =
 		    container_of(p, struct broker_settle, pending);
 
 		TAILQ_REMOVE(&settles, p, link);
-		free(container_of(settle->claim, struct fake_claim, claim));
+		forget_claim(
+		    container_of(settle->claim, struct fake_claim, claim));
 		settle->on_done(settle);
 	}
 }
@@ -96,7 +111,8 @@ static bool
 is_held(const struct fake_question *q)
 {
 	return (q->on_submitted != NULL && fake->hold_submits) ||
-	       (q->on_value != NULL && fake->hold_values);
+	       (q->on_value != NULL && fake->hold_values) ||
+	       (q->on_record != NULL && fake->hold_gets);
 }
 
 static void
@@ -230,7 +246,7 @@ fake_broker_quiet(const struct broker *b)
 	for (i = 0; i < FAKE_QUEUES; i++)
 		if (fake->wanted[i] > 0)
 			return false;
-	return true;
+	return !fake->claiming;
 }
 
 static void
@@ -244,6 +260,9 @@ fake_broker_settle(struct broker *b, struct broker_settle *settle)
 	journal(names[settle->disposition]);
 	if (settle->disposition == BROKER_BURY)
 		keep_text(&fake->last_info, settle->info);
+	if (settle->disposition == BROKER_RETRY)
+		keep_text(&fake->last_retry, settle->retry_bytes);
+	fake->last_settle = *settle;
 	TAILQ_INSERT_TAIL(&fake->settles, &settle->pending, link);
 }
 
@@ -257,6 +276,7 @@ static void
 fake_broker_heartbeat(struct broker *b, struct slice description)
 {
 	keep_text(&fake->heartbeat, description);
+	fake->heartbeats++;
 }
 
 static void
@@ -270,6 +290,7 @@ fake_broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n)
 {
 	fake->registered = (unsigned int)n;
+	fake->registrations++;
 }
 
 static void
@@ -283,6 +304,10 @@ fake_broker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		buf_addf(&fake->submitted, "%.*s@%s; ", (int)batch[i].id.len,
 			 batch[i].id.p, batch[i].queue);
 	fake->n_submitted += (unsigned int)n;
+	if (n > 0) {
+		keep_text(&fake->last_task, batch[n - 1].bytes);
+		fake->last_submit = batch[n - 1];
+	}
 	ask((struct fake_question){.of = b,
 				   .on_submitted = on_done,
 				   .batch = batch,
@@ -353,6 +378,7 @@ fake_results_put(struct results *r, struct results_put *put)
 	journal(names[record.status]);
 	buf_done(&scratch);
 	keep_text(&fake->last_record, put->record);
+	fake->last_put = *put;
 	TAILQ_INSERT_TAIL(&fake->puts, &put->pending, link);
 }
 
@@ -388,7 +414,14 @@ fake_results_forget(struct results *r, const struct slice *ids, size_t n)
 static bool
 fake_results_heard(const struct results *r)
 {
-	return false;
+	return fake->heard;
+}
+
+static void
+fake_results_event(struct results *r, struct slice event)
+{
+	keep_text(&fake->last_event, event);
+	fake->events++;
 }
 
 static const struct results_ops fake_results_ops = {
@@ -399,6 +432,7 @@ static const struct results_ops fake_results_ops = {
     .get = fake_results_get,
     .create = fake_results_create,
     .forget = fake_results_forget,
+    .event = fake_results_event,
     .heard = fake_results_heard};
 
 struct results *
@@ -432,7 +466,12 @@ fake_store_done(struct fake_store *s)
 {
 	drop_questions(NULL);
 	free(s->questions);
+	while (!TAILQ_EMPTY(&claims))
+		forget_claim(TAILQ_FIRST(&claims));
 	buf_done(&s->submitted);
+	buf_done(&s->last_task);
+	buf_done(&s->last_retry);
+	buf_done(&s->last_event);
 	buf_done(&s->journal);
 	buf_done(&s->last_record);
 	buf_done(&s->last_info);
@@ -448,7 +487,25 @@ fake_store_reach(struct fake_store *s, bool up)
 	err_set(&why, ERR_UNAVAILABLE, "the fake is out of reach");
 	fake_is_up = up;
 	s->broker.on_state(up, false, up ? NULL : &why, s->broker.arg);
+	fake_results_reach(s, up);
+}
+
+void
+fake_results_reach(struct fake_store *s, bool up)
+{
+	struct err why;
+
+	err_set(&why, ERR_UNAVAILABLE, "the fake is out of reach");
 	s->results.on_state(up, false, up ? NULL : &why, s->results.arg);
+}
+
+void
+fake_results_refuse(struct fake_store *s)
+{
+	struct err why;
+
+	err_set(&why, ERR_REFUSED, "the fake refuses");
+	s->results.on_state(false, true, &why, s->results.arg);
 }
 
 void
@@ -470,6 +527,7 @@ fake_store_claim(struct fake_store *s, unsigned int queue, const char *task,
 
 	ck_assert_ptr_nonnull(c);
 	memcpy(c->bytes, task, len);
+	TAILQ_INSERT_TAIL(&claims, c, link);
 	c->claim = (struct broker_claim){
 	    .queue = queue, .bytes = {c->bytes, len}, .recovered = recovered};
 	if (s->wanted[queue] > 0)

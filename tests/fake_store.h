@@ -32,8 +32,22 @@ struct fake_store {
 	/* "ID@QUEUE; " of each task that was submitted, queued or not. */
 	struct buf submitted;
 	unsigned int n_submitted;
+	unsigned int heartbeats, registrations; /* how many */
+	/* The last of each kind; what its slices point to may be gone, but for
+	 * the bytes that are kept here. */
+	struct results_put last_put;
+	struct broker_settle last_settle;
+	struct buf last_retry; /* its bytes for a retry */
+	struct broker_submit last_submit;
+	struct buf last_task;  /* its bytes */
+	struct buf last_event; /* of those that results_event() published … */
+	unsigned int events;   /* … and how many there were */
 	/* Faults. */
 	bool hold_records; /* no record is confirmed, until it is false again */
+	bool hold_lossy;   /* none that may be lost is … */
+	bool hold_gets;	   /* no results_get() is answered … */
+	bool claiming;	   /* claims are under way: the broker is not idle */
+	bool heard;	   /* somebody listens to events */
 	bool hold_claims;  /* no settlement is confirmed … */
 	struct err get_err;    /* results_get() fails, if it has a code */
 	struct err submit_err; /* submissions fail, if it has a code */
@@ -60,8 +74,11 @@ struct results *fake_results_open(const struct results_options *options,
 
 /* Both come into reach, or go out of it. */
 void fake_store_reach(struct fake_store *s, bool up);
+/* The backend alone. */
+void fake_results_reach(struct fake_store *s, bool up);
 /* Either will never let us in again. */
 void fake_broker_refuse(struct fake_store *s);
+void fake_results_refuse(struct fake_store *s);
 /* The worker is given a claim. */
 void fake_store_claim(struct fake_store *s, unsigned int queue,
 		      const char *task, bool recovered);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * flowrra-beat: the scheduler daemon. This file wires configuration, signals
- * and systemd (util/daemon.h) to the scheduler, which does the work.
+ * and systemd (util/daemon.h) to the scheduler (lib/beat), which does the work.
+ * It is where a scheduled task begins: its fire becomes a task in a queue, which
+ * a worker (flowrrad) then claims like any other.
  */
 #include <stdio.h>
 #include <sys/utsname.h>
@@ -13,6 +15,7 @@
 #include "util/err.h"
 #include "util/log.h"
 
+/* A name of 100 bytes (Linux has 64), a colon and a number. */
 #define ID_SIZE 128
 
 struct scheduler {
@@ -31,6 +34,7 @@ static const char usage[] =
     "  -c, --config FILE         read this configuration file\n"
     "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
     "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --check               check the configuration, and end\n"
     "      --dump-config         print the configuration in force, and end\n"
     "  -h, --help                print this help, and end\n"
     "  -V, --version             print the version, and end\n"
@@ -38,6 +42,8 @@ static const char usage[] =
     "Signals: TERM and INT stop it; HUP reads configuration and time zones\n"
     "anew. See flowrra-beat(8) and flowrra.conf(5).\n";
 
+/* A scheduler that is disabled is ready all the same: it can be enabled by a
+ * reload. */
 static void
 on_ready(void *arg)
 {
@@ -58,6 +64,8 @@ on_stopped(const struct err *why, void *arg)
 	daemon_ended(s->daemon, why);
 }
 
+/* Stable as long as the process: another one on this machine is another
+ * scheduler, and a dead one is removed from the list in time. */
 static void
 make_id(struct scheduler *s)
 {
@@ -68,6 +76,8 @@ make_id(struct scheduler *s)
 		 (long)getpid());
 }
 
+/* Nothing need be in reach: the scheduler retries, and systemd is told when
+ * it is ready. */
 static int
 start(struct daemon *d, void *arg, struct err *err)
 {
@@ -85,6 +95,7 @@ start(struct daemon *d, void *arg, struct err *err)
 	return s->beat != NULL ? 0 : -1;
 }
 
+/* Always works: what is wrong with the configuration was found before. */
 static int
 reload(void *arg, const struct conf *next, struct err *err)
 {

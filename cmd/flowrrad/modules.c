@@ -210,16 +210,20 @@ write_config(const struct conf *conf)
 }
 
 int
-modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+modules_check(const struct conf *conf, struct err *err)
 {
 	size_t i;
 
-	*ret = (struct modules){.paths = NULL};
-	/* The cheap checks first; *ret is empty until then, and modules_done()
-	 * may be called on it. */
 	for (i = 0; i < conf->n_tasks; i++)
 		if (check_user(conf->tasks[i], err) != 0)
 			return -1;
+	return 0;
+}
+
+int
+modules_read(const struct conf *conf, struct modules *ret, struct err *err)
+{
+	*ret = (struct modules){.paths = NULL};
 	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL)
 		return -1;
 	if (conf->n_tasks > 0 && add_exec(ret, err) != 0)

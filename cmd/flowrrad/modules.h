@@ -21,11 +21,13 @@ struct modules {
  * looked up where modules are installed ("demo": ../lib/flowrra/demo.so, seen
  * from the program). Whether they can be loaded, the executor says. Where there
  * are [task NAME] sections, the module "exec" comes by itself, and is told of
- * them, and of nothing else but the limits for its commands; -1 with *err for
- * one that this process could not run as its user. modules_done() it in any
- * case.
+ * them, and of nothing else but the limits for its commands. modules_done() it
+ * in any case.
  */
 int modules_read(const struct conf *conf, struct modules *ret, struct err *err);
+/* Whether this process could run each [task NAME] as its user; -1 with *err.
+ * May block, for as long as a directory service does not answer. */
+int modules_check(const struct conf *conf, struct err *err);
 void modules_done(struct modules *m);
 
 /* The same for the dispatcher; borrowed. */

@@ -18,6 +18,7 @@
 #include "beat/state.h"
 #include "store/broker.h"
 #include "store/results.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -146,31 +147,23 @@ open_stores(struct beat *b, struct err *err)
 	const struct conf *conf = b->opt.conf;
 	const struct schedules_options schedules = {
 	    .url = conf->scheduler.database_url};
-	const struct broker_options broker = {
+	const struct stores_options options = {
 	    .base = b->opt.base,
-	    .url = conf->broker.url,
-	    .queue_key = conf->broker.queue_key,
-	    .timeout_ms = conf->broker.socket_timeout / 1000,
-	    .max_connections = conf->broker.max_connections,
-	    .max_queue_size = conf->executor.max_queue_size,
-	    .with_results = b->one_store,
-	    .on_state = on_broker_state,
-	    .arg = b};
-	const struct results_options results = {
-	    .base = b->opt.base,
-	    .url = b->one_store ? conf->broker.url : conf->backend.url,
-	    .timeout_ms = (b->one_store ? conf->broker.socket_timeout
-					: conf->backend.socket_timeout) /
-			  1000,
-	    .max_connections = conf->backend.max_connections,
-	    .on_state = on_results_state,
-	    .arg = b};
+	    .conf = conf,
+	    .on_broker_state = on_broker_state,
+	    .on_results_state = on_results_state,
+	    .arg = b,
+	    .open_broker = b->opt.open_broker,
+	    .open_results = b->opt.open_results};
+	struct stores stores;
 	struct lookup_options lookup = {.on_answers = on_answers, .arg = b};
 
 	if ((b->db = schedules_open(&schedules, err)) == NULL ||
-	    (b->broker = b->opt.open_broker(&broker, err)) == NULL ||
-	    (b->results = b->opt.open_results(&results, err)) == NULL)
+	    stores_open(&options, &stores, err) != 0)
 		return -1;
+	b->broker = stores.broker;
+	b->results = stores.results;
+	b->one_store = stores.one;
 	lookup.broker = b->broker;
 	lookup.results = b->results;
 	b->lookup = lookup_new(&lookup);
@@ -187,13 +180,7 @@ beat_new(const struct beat_options *options, struct err *err)
 		return NULL;
 	}
 	b->opt = *options;
-	if (b->opt.open_broker == NULL)
-		b->opt.open_broker = broker_open;
-	if (b->opt.open_results == NULL)
-		b->opt.open_results = results_open;
 	b->due_fd = -1;
-	b->one_store = results_beside_broker(options->conf->backend.url,
-					     options->conf->broker.url);
 	b->started_us = clock_wall_us();
 	b->at.look = 0;
 	b->look_all = true;

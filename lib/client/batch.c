@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Submitting: a batch of tasks on its way to the broker. */
+/*
+ * Submitting: a batch of tasks on its way to the broker.
+ *
+ * Its way, once it is full: on_batch_start() waits for the broker and, if the
+ * records have a store of their own, for that one too. There the records are
+ * created first (results_create()), then the tasks whose records could be made
+ * are submitted: a task that can be claimed must have a record, or a program
+ * that waits for it would be told that there is none. In one store, broker.h
+ * does both in one step. In the end each task has its answer.
+ *
+ * A submission of a single task is a batch of one on the caller's stack.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +21,19 @@
 #include "store/results.h"
 #include "util/pending.h"
 
-/* What a caller must at least know of a request. */
+/* What a caller must at least know of a request: the members of the first
+ * published version. Those that came later follow `force`. */
 #define REQUEST_MIN                                                            \
 	(offsetof(struct flowrra_request, force) +                             \
 	 sizeof(((struct flowrra_request *)0)->force))
 
-enum batch_state { FILLING, UNDER_WAY, ANSWERED };
+/* A batch goes from one state to the next, and back to the first by a reset.
+ * While it is under way it is the loop's: nobody else may look at it. */
+enum batch_state {
+	FILLING,   /* tasks may be added */
+	UNDER_WAY, /* sent; loop_finish() has not been called */
+	ANSWERED   /* the answers can be read */
+};
 
 /* How many of each array there is room for is `cap`. */
 struct flowrra_batch {
@@ -36,6 +54,7 @@ struct flowrra_batch {
 	struct err *created;
 	bool failed; /* the whole batch, with op.err */
 };
+/* In `place`: the record could not be made, and the task was not sent. */
 #define NOWHERE SIZE_MAX
 
 static void
@@ -73,6 +92,7 @@ batch_grow_array(void *array, size_t n, size_t size)
 static int
 batch_reserve(struct flowrra_batch *b, struct err *err)
 {
+	/* Doubled, so that adding n tasks copies each of them about once. */
 	size_t cap = b->cap > 0 ? 2 * b->cap : 1;
 
 	if (b->n < b->cap)
@@ -102,12 +122,14 @@ batch_add(struct flowrra_batch *b, const struct flowrra_request *given,
 
 	if (client_check(b->client, err) != 0)
 		return -1;
+	/* The loop may be reading the arrays that would grow. */
 	if (b->state != FILLING)
 		return err_set(err, ERR_USAGE,
 			       "the batch has been sent; reset it first");
 	if (given->size < REQUEST_MIN)
 		return err_set(err, ERR_USAGE,
 			       "begin with FLOWRRA_REQUEST_INIT");
+	/* An older program's request is shorter, a newer one's longer. */
 	memcpy(&request, given,
 	       given->size < sizeof(request) ? given->size : sizeof(request));
 	if (batch_reserve(b, err) != 0 ||
@@ -125,6 +147,7 @@ batch_slice(const struct flowrra_batch *b, size_t at, size_t len)
 	return (struct slice){b->text.data + at, len};
 }
 
+/* Nothing was sent: all tasks have the same answer. */
 static void
 batch_fail(struct flowrra_batch *b, const struct err *why)
 {
@@ -178,6 +201,7 @@ batch_push_task(struct flowrra_batch *b, size_t i)
 	const struct encoded *task = &b->tasks[i];
 	struct broker_submit *submit = &b->submits[b->n_submits];
 
+	/* The tasks whose records failed leave no holes among the submits. */
 	b->place[i] = b->n_submits++;
 	/* Not by an initializer, which would clear the text of the error. */
 	submit->queue = b->text.data + task->queue;
@@ -213,6 +237,7 @@ batch_push(struct flowrra_batch *b)
 		loop_done(b->client->loop, &b->op);
 }
 
+/* Each error is in b->created, which was handed over. */
 static void
 on_batch_created(struct err *errs, size_t n, void *arg)
 {
@@ -231,6 +256,7 @@ on_batch_results_ready(struct readiness_waiter *waiter, const struct err *why)
 		batch_fail(b, why);
 		return;
 	}
+	/* Only now: the text does not move any more. */
 	for (i = 0; i < b->n; i++) {
 		b->ids[i] = batch_slice(b, b->tasks[i].id, b->tasks[i].id_len);
 		b->records[i] =
@@ -263,6 +289,8 @@ on_batch_start(struct op *op)
 {
 	struct flowrra_batch *b = container_of(op, struct flowrra_batch, op);
 
+	/* Before anything is sent, so that a call awaits the record before a
+	 * fast worker can send it. */
 	if (b->single != NULL && b->single->before != NULL)
 		b->single->before(b->text.data + b->tasks[0].id,
 				  b->single->arg);
@@ -313,6 +341,7 @@ client_submit(struct flowrra_client *c, const struct submission *s,
 	if ((result = batch_add(&b, s->request, err)) == 0) {
 		batch_prepare(&b);
 		loop_call(c->loop, &b.op);
+		/* ERR_NONE as well: it says that the task is queued. */
 		*err = *batch_answer(&b, 0);
 		result = err->code == ERR_NONE ? 0 : -1;
 	}
@@ -387,6 +416,7 @@ flowrra_batch_send(struct flowrra_batch *b, struct flowrra_error *error)
 		return client_fail(error, &err);
 	}
 	batch_prepare(b);
+	/* Before the loop can end it. */
 	b->state = UNDER_WAY;
 	loop_begin(b->client->loop, &b->op);
 	return 0;
@@ -403,6 +433,7 @@ flowrra_batch_wait(struct flowrra_batch *b, struct flowrra_error *error)
 		err_set(&err, ERR_USAGE, "the batch was not sent");
 		return client_fail(error, &err);
 	}
+	/* A second wait has nothing to wait for, and is no error. */
 	if (b->state == UNDER_WAY)
 		loop_finish(b->client->loop, &b->op);
 	b->state = ANSWERED;
@@ -437,6 +468,7 @@ flowrra_batch_answer(const struct flowrra_batch *b, size_t i,
 void
 flowrra_batch_reset(struct flowrra_batch *b)
 {
+	/* What the loop uses must not be freed or filled again. */
 	if (b->state == UNDER_WAY)
 		flowrra_batch_wait(b, NULL);
 	b->state = FILLING;

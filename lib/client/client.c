@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening and closing a client. */
+/*
+ * Opening and closing a client, and what every public call begins and ends
+ * with: the check for fork() and the caller's error.
+ *
+ * A client is a configuration, a loop that its threads share (loop.h), and two
+ * stores. All calls of the library run on that loop.
+ */
 #include "client/client.h"
 
 #include <stdlib.h>
@@ -10,9 +16,11 @@
 #include "core/task.h"
 #include "store/broker.h"
 #include "store/results.h"
+#include "store/store.h"
 #include "util/conf.h"
 
-/* What a caller must at least know of a struct with a size. */
+/* What a caller must at least know of the options. A smaller size is no older
+ * version, but a struct that was never initialized. */
 #define OPTIONS_MIN (offsetof(struct flowrra_options, backend_url))
 
 const char *
@@ -32,6 +40,7 @@ client_fail(struct flowrra_error *error, const struct err *err)
 {
 	if (error == NULL)
 		return -1;
+	/* The numbers inside may change, those outside never do. */
 	error->code = err_exit_status(err->code);
 	memcpy(error->message, err->msg, sizeof(error->message));
 	return -1;
@@ -40,6 +49,8 @@ _Static_assert(sizeof(((struct flowrra_error *)0)->message) == ERR_MSG_MAX,
 	       "messages fit");
 _Static_assert(FLOWRRA_ID_SIZE == TASK_ID_MAX + 1, "ids fit");
 
+/* A child that used its parent's connections would mix its commands with the
+ * parent's, and take answers that are not its own. */
 int
 client_check(const struct flowrra_client *c, struct err *err)
 {
@@ -66,42 +77,45 @@ on_client_results_state(bool up, bool final, const struct err *why, void *arg)
 	readiness_set(&c->results_ready, up, final, why);
 }
 
+/* Of both stores, whenever they are opened; borrows from the client. */
+static struct stores_options
+client_stores(struct flowrra_client *c)
+{
+	return (struct stores_options){
+	    .base = loop_base(c->loop),
+	    .conf = c->conf,
+	    .on_broker_state = on_client_broker_state,
+	    .on_results_state = on_client_results_state,
+	    .arg = c,
+	    .results_later = true};
+}
+
 struct results *
 client_results(struct flowrra_client *c, struct err *err)
 {
-	struct results_options options = {
-	    .base = loop_base(c->loop),
-	    .url = c->one_store ? c->conf->broker.url : c->conf->backend.url,
-	    .timeout_ms = c->conf->backend.socket_timeout / 1000,
-	    .max_connections = c->conf->backend.max_connections,
-	    .on_state = on_client_results_state,
-	    .arg = c,
-	};
+	const struct stores_options options = client_stores(c);
 
+	/* Only on the loop, so no lock is needed for "the first use". */
 	if (c->results == NULL)
-		c->results = results_open(&options, err);
+		c->results = stores_open_results(&options, err);
 	return c->results;
 }
 
 static int
-client_open_broker(struct flowrra_client *c, struct err *err)
+client_open_stores(struct flowrra_client *c, struct err *err)
 {
-	struct broker_options options = {
-	    .base = loop_base(c->loop),
-	    .url = c->conf->broker.url,
-	    .queue_key = c->conf->broker.queue_key,
-	    .timeout_ms = c->conf->broker.socket_timeout / 1000,
-	    .max_connections = c->conf->broker.max_connections,
-	    .max_queue_size = c->conf->executor.max_queue_size,
-	    .with_results = c->one_store,
-	    .on_state = on_client_broker_state,
-	    .arg = c,
-	};
+	const struct stores_options options = client_stores(c);
+	struct stores stores;
 
-	c->broker = broker_open(&options, err);
-	return c->broker != NULL ? 0 : -1;
+	if (stores_open(&options, &stores, err) != 0)
+		return -1;
+	c->broker = stores.broker;
+	c->results = stores.results;
+	c->one_store = stores.one;
+	return 0;
 }
 
+/* A URL that the caller gives goes before the configured one. */
 static int
 replace_string(char **value, const char *with, struct err *err)
 {
@@ -126,6 +140,8 @@ client_configure(struct flowrra_client *c, const struct flowrra_options *given,
 		err_set(err, ERR_USAGE, "begin with FLOWRRA_OPTIONS_INIT");
 		return -1;
 	}
+	/* A newer caller may know more members than we do: those are left
+	 * out. An older one knows fewer: they keep their defaults. */
 	if (given != NULL)
 		memcpy(&options, given,
 		       given->size < sizeof(options) ? given->size
@@ -137,12 +153,11 @@ client_configure(struct flowrra_client *c, const struct flowrra_options *given,
 	    replace_string(&c->conf->backend.url, options.backend_url, err) !=
 		0)
 		return -1;
-	c->one_store =
-	    results_beside_broker(c->conf->backend.url, c->conf->broker.url);
 	return 0;
 }
 
-/* Frees a client that may be half open. */
+/* Frees a client that may be half open. The stores go first, since their
+ * connections are events of the loop. */
 static void
 client_free(struct flowrra_client *c)
 {
@@ -162,14 +177,12 @@ client_open(struct flowrra_client *c, const struct flowrra_options *options,
 	    (c->registry = registry_new(err)) == NULL ||
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;
+	/* Before the stores, whose callbacks report to it. */
 	readiness_init(&c->broker_ready, loop_base(c->loop),
 		       c->conf->broker.socket_timeout / 1000);
 	readiness_init(&c->results_ready, loop_base(c->loop),
-		       c->conf->backend.socket_timeout / 1000);
-	if (client_open_broker(c, err) != 0)
-		return -1;
-	/* Opened now for its errors, where it has a URL of its own. */
-	return c->one_store || client_results(c, err) != NULL ? 0 : -1;
+		       stores_results_timeout_ms(c->conf));
+	return client_open_stores(c, err);
 }
 
 int
@@ -183,6 +196,7 @@ flowrra_open(const struct flowrra_options *options,
 		err_nomem(&err);
 		return client_fail(error, &err);
 	}
+	/* Set first: client_free() and client_check() rely on it. */
 	c->pid = getpid();
 	if (client_open(c, options, &err) != 0) {
 		client_free(c);

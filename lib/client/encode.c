@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* From a request to what is sent. */
+/*
+ * From a request to what is sent: the first step of a task's way.
+ *
+ * A request is checked, filled up with what the task's module has registered
+ * and with what is configured, and written as two pieces of JSON: the task for
+ * the queue, and its pending record. All defaults are resolved here, so a worker
+ * with another configuration runs the task as its producer saw it.
+ */
 #include "client/encode.h"
 
 #include <string.h>
@@ -15,6 +22,9 @@
 #include "util/uuid.h"
 
 #define US_PER_S 1e6
+/* The limits that flowrra/client.h promises. The key is part of a name at the
+ * server, so it must have some bound; an hour outlives most retries of a
+ * producer, and forgets a key that nobody will use again. */
 #define UNIQUE_MAX 1024
 #define UNIQUE_TTL_S 3600
 /* Arguments are one level down in the task. */
@@ -22,6 +32,7 @@
 
 /* --- checks ------------------------------------------------------------ */
 
+/* `valid` is the caller's verdict; this only words it. */
 static int
 check_text(const char *what, const char *text, bool valid, struct err *err)
 {
@@ -80,6 +91,7 @@ check_request_numbers(const struct flowrra_request *r, struct err *err)
 #include "core/task_options.def"
 	if (check_number("delay", r->delay_s, 0, TASK_DURATION_MAX_S, err) != 0)
 		return -1;
+	/* Either could be meant; to guess would run the task at a wrong time. */
 	if (r->delay_s > 0 && r->at_us != 0)
 		return err_set(err, ERR_DATA, "cannot use delay with at");
 	if (r->at_us < 0 || r->expires_us < 0)
@@ -87,6 +99,8 @@ check_request_numbers(const struct flowrra_request *r, struct err *err)
 	return 0;
 }
 
+/* Syntax and type only: what the members mean is the handler's affair. *ret is
+ * the text without the blanks around it. */
 static int
 check_request_json(const char *what, const char *text, enum scan_type type,
 		   struct slice *ret, struct err *err)
@@ -125,6 +139,8 @@ check_request_unique(const struct flowrra_request *r, struct err *err)
 		     : 0;
 }
 
+/* All checks that need no server come before those that do, so a wrong request
+ * fails in the same way with the servers out of reach. */
 static int
 check_request(const struct flowrra_request *r, struct task *task,
 	      struct err *err)
@@ -166,6 +182,7 @@ fill_task(const struct flowrra_client *c, const struct flowrra_request *r,
 #define TASK_SETTING(field, type, member, request, ...)                        \
 	task->member = SETTING_OF_##type(r->request);
 #include "core/task_options.def"
+	/* The request first, then what is registered, then the configuration. */
 	task_resolve(task, &entry->settings, &c->conf->executor);
 	task->submitted_us = clock_wall_us();
 	task->expires_us = r->expires_us;
@@ -178,6 +195,8 @@ milliseconds(int64_t us)
 	return us <= 0 ? 0 : (us + 999) / 1000;
 }
 
+/* Offsets, not pointers, since the buffer of a batch moves while it grows. The
+ * record repeats the arguments: it must tell of a task that is long gone. */
 static void
 append_encoded(const struct task *task, struct buf *out, struct encoded *e)
 {
@@ -235,16 +254,20 @@ encode_request(const struct encoder *encoder,
 		task.reply_to = slice_of(encoder->reply_to);
 	append_encoded(&task, out, ret);
 	append_unique(request, out, ret);
+	/* The batch stays good for the tasks that it has. */
 	if (out->failed) {
 		out->failed = false;
 		out->len = before;
 		return err_nomem(err);
 	}
 	ret->priority = request->priority;
+	/* A UUID of our own cannot be taken: looking would cost a step. */
 	ret->exclusive = request->id != NULL;
 	ret->delay_ms =
 	    milliseconds((int64_t)(request->delay_s * US_PER_S + 0.5));
 	ret->at_ms = milliseconds(request->at_us);
+	/* Checked here, where the producer hears of it: a worker that is
+	 * given a larger one can only put it into the dead list. */
 	if ((int64_t)ret->bytes_len <= c->conf->worker.max_task_size)
 		return 0;
 	out->len = before;

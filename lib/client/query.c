@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Queries and commands to the servers: one message, one answer. */
+/*
+ * Queries and commands to the servers: one message, one answer.
+ *
+ * A query is an operation of the loop. Its way: query_enter() waits until the
+ * server is in reach, on_query_ready() sends it, the store calls query_answer()
+ * or a callback that ends in query_end(), and the thread that waits in
+ * query_run() goes on. If the connection breaks after it was sent, it goes the
+ * same way once more.
+ */
 #include "client/client.h"
+#include "codec/scan.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
 #include "util/pending.h"
 
+/* A query that the server may have carried out is harmless to repeat, unless
+ * it says `once`; the user can forbid it too, and then sees every fault. */
 static bool
 may_repeat(const struct query *q)
 {
@@ -15,6 +26,8 @@ may_repeat(const struct query *q)
 					  : conf->broker.retry_on_timeout);
 }
 
+/* Waits for the server. The results are opened here, by the first query for
+ * them; an error in their URL ends the query. */
 static void
 query_enter(struct query *q)
 {
@@ -32,10 +45,13 @@ void
 query_end(struct query *q, const struct err *err)
 {
 	if (err != NULL && err->code == ERR_UNAVAILABLE && may_repeat(q)) {
+		/* Once: a server that breaks every connection would otherwise
+		 * hold the caller for ever. */
 		q->once = true;
 		query_enter(q);
 		return;
 	}
+	/* Without `err`, one that the callback has set stays. */
 	if (err != NULL)
 		q->op.err = *err;
 	loop_done(q->client->loop, &q->op);
@@ -46,6 +62,7 @@ query_answer(struct slice value, const struct err *err, void *arg)
 {
 	struct query *q = arg;
 
+	/* The value is the store's, and gone when we return. */
 	if (err == NULL && value.len > 0) {
 		q->present = true;
 		buf_add(&q->value, value.p, value.len);
@@ -55,6 +72,7 @@ query_answer(struct slice value, const struct err *err, void *arg)
 	query_end(q, err);
 }
 
+/* Not repeated when the wait fails: it has taken socket_timeout already. */
 static void
 on_query_ready(struct readiness_waiter *waiter, const struct err *why)
 {
@@ -80,10 +98,33 @@ query_send_registered(struct query *q)
 	broker_registered(q->client->broker, q->key, query_answer, q);
 }
 
+/* As flowrra_registered_names() gives them: a JSON array. */
+static void
+query_on_names(const struct slice *names, size_t n, const struct err *err,
+	       void *arg)
+{
+	struct query *q = arg;
+	size_t i;
+
+	/* It may be the second attempt. */
+	buf_reset(&q->value);
+	buf_addc(&q->value, '[');
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_addc(&q->value, ',');
+		scan_quote(&q->value, names[i]);
+	}
+	buf_addc(&q->value, ']');
+	q->present = true;
+	if (q->value.failed)
+		err_nomem(&q->op.err);
+	query_end(q, err);
+}
+
 void
 query_send_names(struct query *q)
 {
-	broker_registered_names(q->client->broker, query_answer, q);
+	broker_registered_names(q->client->broker, query_on_names, q);
 }
 
 void
@@ -105,6 +146,7 @@ query_prepare(struct query *q)
 	q->waiter.on_ready = on_query_ready;
 }
 
+/* What the caller gets, on the caller's thread: the loop is done with it. */
 static int
 query_outcome(struct query *q, struct err *err)
 {

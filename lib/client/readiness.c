@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a server is in reach, and waiting for it. */
+/*
+ * Whether a server is in reach, and waiting for it.
+ *
+ * The store reports each attempt to connect; we keep the last outcome and a
+ * list of the operations that wait. An operation waits for timeout_ms only once:
+ * a store that is down then costs a caller that long, not for ever, and a short
+ * outage costs nothing but time.
+ */
 #include "client/readiness.h"
 
 void
@@ -13,6 +20,7 @@ readiness_init(struct readiness *readiness, struct event_base *base,
 void
 readiness_cancel(struct readiness_waiter *waiter)
 {
+	/* It has been woken, or never had to wait. */
 	if (waiter->readiness == NULL)
 		return;
 	evtimer_del(&waiter->timer);
@@ -27,7 +35,10 @@ readiness_wake(struct readiness_waiter *waiter, const struct err *why)
 	waiter->on_ready(waiter, why);
 }
 
-/* Why nobody gets through: what is final, or that the server is out of reach.
+/*
+ * Why nobody gets through. A refusal that is final keeps its code (a wrong
+ * password is ERR_REFUSED); what may yet change is ERR_UNAVAILABLE, whatever
+ * the last attempt died of, so that a caller knows that trying again may help.
  */
 static struct err
 readiness_reason(const struct readiness *readiness)
@@ -52,8 +63,10 @@ readiness_set(struct readiness *readiness, bool up, bool final,
 
 	readiness->up = up;
 	readiness->closed = final;
+	/* With `up`, it may be a warning: a later failure replaces it. */
 	if (why != NULL)
 		readiness->why = *why;
+	/* Down is no reason to wake: the store goes on trying. */
 	if (!up && !final)
 		return;
 	err = readiness_reason(readiness);
@@ -79,6 +92,8 @@ readiness_await(struct readiness *readiness, struct readiness_waiter *waiter)
 				  readiness->timeout_ms % 1000 * 1000};
 	struct err err;
 
+	/* At once, without a turn of the loop: the common case, and on the way
+	 * of every submission. */
 	if (readiness->up) {
 		waiter->on_ready(waiter, NULL);
 		return;

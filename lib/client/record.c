@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Result records: decoded copies, and fetching one. */
+/*
+ * Result records: decoded copies, and fetching one.
+ *
+ * A caller gets a record in one allocation with all of its texts behind it, so
+ * that one free() ends it and later versions can add members.
+ */
 #include "client/record.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
-#include "codec/order.h"
 #include "codec/result_json.h"
 #include "core/result.h"
 #include "core/task.h"
@@ -32,6 +36,8 @@ static const struct {
     TEXT(args, args),	  TEXT(kwargs, kwargs),	 TEXT(queue, queue),
     TEXT(worker, worker),
 };
+/* Texts first to last as in struct flowrra_record; the order decides nothing but
+ * where they lie behind the struct. */
 #define N_TEXTS (sizeof(texts) / sizeof(texts[0]))
 
 static struct slice
@@ -60,12 +66,15 @@ record_copy(struct slice json, const struct result *result)
 	char *end;
 	size_t i;
 
+	/* Each with its NUL. That the texts stand in `json` already is no help:
+	 * there they are escaped, and end in a quote. */
 	for (i = 0; i < N_TEXTS; i++)
 		size += record_text(result, i).len + 1;
 	if ((record = calloc(1, size)) == NULL)
 		return NULL;
 	end = (char *)(record + 1);
 	record->json = record_put(&end, json);
+	/* A text that is missing stays NULL; an empty one does not. */
 	for (i = 0; i < N_TEXTS; i++)
 		if (record_text(result, i).p != NULL)
 			*(const char **)((char *)record + texts[i].to) =
@@ -100,6 +109,7 @@ record_final(const struct flowrra_record *record)
 	return result_status_final((enum result_status)record->state);
 }
 
+/* Any number is allowed: the caller may have it from a later version. */
 const char *
 flowrra_state_text(int state)
 {
@@ -114,6 +124,7 @@ flowrra_record_free(struct flowrra_record *record)
 	free(record);
 }
 
+/* The id is checked here: a bad one would be part of a key at the server. */
 static int
 record_fetch(struct flowrra_client *c, const char *id,
 	     struct flowrra_record **ret, struct err *err)
@@ -149,41 +160,4 @@ flowrra_result(struct flowrra_client *c, const char *id,
 	return record_fetch(c, id, record, &err) == 0
 		   ? 0
 		   : client_fail(error, &err);
-}
-
-/* --- cancelling -------------------------------------------------------- */
-
-static int
-record_send_cancel(struct flowrra_client *c, const char *id, struct err *err)
-{
-	struct query q = {
-	    .client = c, .once = true, .send = query_send_control};
-	struct buf message = BUF_INIT;
-	int result;
-
-	order_write(&(struct order){ORDER_CANCEL, slice_of(id)}, &message);
-	q.key = (struct slice){message.data, message.len};
-	result = message.failed ? err_nomem(err) : query_run(&q, err);
-	buf_done(&q.value);
-	buf_done(&message);
-	return result;
-}
-
-int
-flowrra_cancel(struct flowrra_client *c, const char *id,
-	       struct flowrra_error *error)
-{
-	struct flowrra_record *record;
-	struct err err = ERR_INIT;
-
-	if (record_fetch(c, id, &record, &err) != 0)
-		return client_fail(error, &err);
-	if (record_final(record))
-		err_set(&err, ERR_REFUSED,
-			"cannot cancel task %s: it has finished (%s)", id,
-			flowrra_state_text(record->state));
-	else
-		record_send_cancel(c, id, &err);
-	flowrra_record_free(record);
-	return err.code == ERR_NONE ? 0 : client_fail(error, &err);
 }

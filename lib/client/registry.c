@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the workers have registered, and a cache of it. */
+/*
+ * What the workers have registered, and a cache of it.
+ *
+ * A producer need not know in which queue a task runs, nor how often it is
+ * retried: the task's module says so, each worker registers that with the
+ * broker, and a submission asks here. The cache has a lock of its own, because
+ * requests are encoded on the callers' threads, not on the loop.
+ */
 #include "client/registry.h"
 
 #include <pthread.h>
@@ -86,6 +93,7 @@ cache_find(struct registry *registry, const char *name)
 	return NULL;
 }
 
+/* An entry that is too old stays: the answer to the next query replaces it. */
 static bool
 cache_get(struct registry *registry, const char *name, struct registered *ret)
 {
@@ -114,6 +122,7 @@ cache_put(struct registry *registry, const char *name,
 			cached = malloc(sizeof(*cached));
 			registry->n += cached != NULL;
 		} else {
+			/* The one that was not used for longest. */
 			cached = TAILQ_LAST(&registry->cache, cached_list);
 			TAILQ_REMOVE(&registry->cache, cached, next);
 		}
@@ -131,6 +140,7 @@ cache_put(struct registry *registry, const char *name,
 
 /* --- entries ----------------------------------------------------------- */
 
+/* Two queries for one message, but only on the way to an error. */
 int
 registry_unknown(struct flowrra_client *c, const char *name, int code,
 		 struct err *err)
@@ -207,6 +217,8 @@ registry_find(struct flowrra_client *c, const char *name,
 
 	if (cache_get(c->registry, name, ret))
 		return 0;
+	/* Without the lock: others may submit meanwhile. Two that ask for the
+	 * same name both get an answer, and store the same. */
 	if (registry_query(c, name, &q, err) != 0)
 		return -1;
 	if (!q.present)
@@ -214,6 +226,7 @@ registry_find(struct flowrra_client *c, const char *name,
 	result = registered_decode((struct slice){q.value.data, q.value.len},
 				   ret, err);
 	buf_done(&q.value);
+	/* Another program may have written it. */
 	if (result != 0)
 		return err_prefix(err, "the registration of task \"%s\"", name);
 	cache_put(c->registry, name, ret);
@@ -247,8 +260,6 @@ flowrra_registered_names(struct flowrra_client *c, char **json,
 
 	if (client_check(c, &err) != 0 || query_run(&q, &err) != 0)
 		return client_fail(error, &err);
-	if (!q.present)
-		buf_adds(&q.value, "[]");
 	if (q.value.failed) {
 		err_nomem(&err);
 		return client_fail(error, &err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Close names. */
+/* Close names, for the message about a task that nobody has registered. */
 #include "client/suggest.h"
 
 #include <jansson.h>
@@ -17,6 +17,7 @@ suggest(const char *name, const char *names, char text[SUGGEST_MAX])
 		if (candidate != NULL)
 			closest_offer(&close, candidate);
 	}
+	/* Before the list goes: the candidates are texts in it. */
 	n = closest_write(&close, text);
 	json_decref(list);
 	return n;

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting until tasks have finished. */
+/*
+ * Waiting until tasks have finished: the last step of a task's way.
+ *
+ * A wait is one operation with a watch for each task. Its watches report
+ * records; wait_check() decides after each whether it is over. It ends in one
+ * place, wait_end(), after which nothing calls back into it, since it lies on
+ * the stack of the thread that waits.
+ *
+ * A flowrra_call() begins to await its record before the task is submitted, in
+ * the name of a wait that starts only afterwards (on_call_submitted()).
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +79,7 @@ wait_hopeless(const struct wait *w)
 					   : w->n_missing > 0;
 }
 
+/* For the message; wait_hopeless() has found that there is one. */
 static const char *
 first_missing(const struct wait *w)
 {
@@ -102,6 +113,8 @@ wait_check(struct wait *w)
 {
 	const struct readiness *readiness = &w->client->results_ready;
 
+	/* The operation has not begun: its thread is in client_submit(), and
+	 * on_call_submitted() looks again. */
 	if (w->awaited && !w->submitted)
 		return;
 	if (w->op.err.code == ERR_NONE && !wait_satisfied(w)) {
@@ -127,6 +140,7 @@ on_wait_record(struct slice json, const struct err *err, void *arg)
 	struct wait *w = task->wait;
 	struct flowrra_record *record;
 
+	/* A reply and an answer may both bring the final record. */
 	if (task->record != NULL)
 		return;
 	if (err != NULL) {
@@ -163,6 +177,7 @@ on_wait_ready(struct readiness_waiter *waiter, const struct err *why)
 	struct wait *w = container_of(waiter, struct wait, waiter);
 	size_t i;
 
+	/* The first error ends it: the caller gets one answer for all. */
 	if (why != NULL)
 		w->op.err = *why;
 	for (i = 0; i < w->n && w->op.err.code == ERR_NONE; i++)
@@ -187,6 +202,7 @@ wait_set_deadline(struct wait *w)
 {
 	struct timeval timeout;
 
+	/* Without limit. */
 	if (w->timeout_s < 0)
 		return;
 	timeout.tv_sec = (time_t)w->timeout_s;
@@ -207,6 +223,7 @@ on_wait_start(struct op *op)
 		wait_end(w);
 		return;
 	}
+	/* Its time includes the wait for the server. */
 	wait_set_deadline(w);
 	readiness_await(&w->client->results_ready, &w->waiter);
 }
@@ -233,6 +250,7 @@ wait_for(struct wait *w, struct flowrra_record **records, struct err *err)
 {
 	size_t i;
 
+	/* Before anything can fail: the caller frees all of them. */
 	for (i = 0; i < w->n; i++)
 		records[i] = NULL;
 	if (wait_validate(w, err) != 0)
@@ -328,6 +346,8 @@ call_run(struct wait *w, struct submission *s, char id[FLOWRRA_ID_SIZE],
 {
 	int submitted = client_submit(w->client, s, id, err);
 
+	/* A watch has begun, on the loop, and must be ended there, even if
+	 * the task was refused. */
 	if (submitted != 0)
 		w->op.start = on_call_refused;
 	if (submitted == 0 || w->tasks[0].watch != NULL)
@@ -371,6 +391,8 @@ flowrra_call(struct flowrra_client *c, const struct flowrra_request *request,
 	/* With a key, it may be another task that is waited for. */
 	if (!has_key(request))
 		s.reply_to = c->reply_to;
+	/* The first call of a client has no address yet, and waits like
+	 * flowrra_wait(). */
 	w.awaited = s.reply_to != NULL;
 	result = call_run(&w, &s, own, &err);
 	if (id != NULL)

@@ -113,7 +113,7 @@ result_encode(const struct result *r, struct buf *out)
 static int
 unknown_status(struct slice text, struct err *err)
 {
-#define X(name, status_text, final, next) status_text ", "
+#define X(name, status_text, final) status_text ", "
 	static const char known[] = RESULT_STATUSES(X);
 #undef X
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is wrong with an expression, in words. */
+/*
+ * What is wrong with an expression, in words. People write expressions by hand:
+ * a message says where (field and column), what, and how to write it instead.
+ */
 #include "cron/field.h"
 
 #include <stdarg.h>
@@ -43,6 +46,7 @@ scan_fault(const struct scan *s, enum cron_fault_code code, const char *from,
 						.field = field,
 						.column = column,
 						.len = (size_t)(to - from)};
+	/* Nothing is there to be shown: the whole field is. */
 	if (from == to)
 		copy_token(s->start, s->stop, token);
 	else

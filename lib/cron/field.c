@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of the fields; a field is a list of items. */
+/*
+ * The table of the fields; a field is a list of items. Reading a field makes a set
+ * of bits, which is all that the search for the next fire looks at.
+ */
 #include "cron/field.h"
 
 #include <string.h>
 
+/* `last` is the end of a full turn, and less than `max` where two values mean
+ * the same (7 is Sunday); `drawn` is the last value that H may take. */
 const struct field fields[FIELDS] = {
     [FIELD_SECOND] = {.name = "second",
 		      .max = 59,
@@ -74,6 +79,8 @@ field_read(struct scan *s, struct field_set *ret)
 	const char *end = s->end;
 	const char *comma;
 
+	/* Cron's rule: a day field that begins with a star leaves the choice to
+	 * the other one. A "?" is Quartz's word for that. */
 	*ret = (struct field_set){.star = *s->p == '*'};
 	ret->bare = end - s->p == 1 &&
 		    (ret->star ||

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The items of a field: values, ranges and steps. */
+/*
+ * The items of a field: values, ranges and steps, in the dialects of Vixie cron,
+ * Quartz and Jenkins where they agree. Where they do not, an error says so:
+ * a schedule that fires at another time than was meant is worse.
+ */
 #include "cron/field.h"
 
 #include <ctype.h>
@@ -15,6 +19,7 @@ peek(const struct scan *s)
 	return s->p < s->end ? (char)toupper((unsigned char)*s->p) : '\0';
 }
 
+/* Whether the field knows the letter. */
 static bool
 in_field(const struct scan *s, char letter)
 {
@@ -46,6 +51,7 @@ item_read_step(struct scan *s, unsigned int *ret)
 	if (peek(s) != '/')
 		return 0;
 	for (s->p++; isdigit((unsigned char)peek(s)); s->p++)
+		/* No overflow: what is larger stays too large. */
 		if (step <= field->max)
 			step = step * 10 + (unsigned int)(*s->p - '0');
 	if (step == 0)
@@ -61,6 +67,7 @@ item_read_step(struct scan *s, unsigned int *ret)
 	return 0;
 }
 
+/* As the person wrote it, so that the advice can be copied. */
 static void
 name_or_number(const struct field *field, unsigned int value, bool named,
 	       char text[8])
@@ -155,6 +162,7 @@ read_nth(struct scan *s, unsigned int weekday)
 	return 0;
 }
 
+/* nW: resolved when the month is known, in next.c. */
 static int
 read_nearest(struct scan *s, unsigned int day)
 {
@@ -166,6 +174,7 @@ read_nearest(struct scan *s, unsigned int day)
 	return 0;
 }
 
+/* A star, and its step. */
 static int
 read_star(struct scan *s, struct field_set *set)
 {
@@ -181,6 +190,7 @@ read_star(struct scan *s, struct field_set *set)
 	return 0;
 }
 
+/* Letters first: what begins with one of these is not a value. */
 int
 item_read(struct scan *s, struct field_set *set)
 {

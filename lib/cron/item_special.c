@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The items of a field that are no values: H and L. */
+/*
+ * The items of a field that are no values: H, which spreads schedules evenly and
+ * is the same each time for the same schedule (Jenkins has it), and L, the last
+ * day.
+ */
 #include "cron/field.h"
 
 #include <ctype.h>
@@ -21,6 +25,8 @@ item_mix(uint64_t x)
 uint64_t
 cron_seed(struct slice id)
 {
+	/* Offset and prime of FNV-1a with 64 bits. It mixes its last bytes
+	 * badly, and ids differ there: so item_mix() follows. */
 	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 	size_t i;
 
@@ -60,6 +66,8 @@ item_read_drawn(struct scan *s, struct field_set *set)
 	const struct field *field = &fields[s->field];
 	const char *from = s->p;
 	unsigned int first = field->min, last = field->drawn, step;
+	/* Another number for each field, or minute and second would be
+	 * alike. */
 	uint64_t drawn = item_mix(s->seed ^ item_mix(s->field));
 	unsigned int choices;
 	bool steps;
@@ -96,6 +104,7 @@ item_read_last_day(struct scan *s)
 
 	s->cron->flags |= CRON_SPECIAL_DAYS;
 	if (len == 2 && toupper((unsigned char)from[1]) == 'W') {
+		/* Bit 31 is LW: the 32nd day is free. */
 		s->cron->nearest |= UINT32_C(1) << 31;
 		return 0;
 	}

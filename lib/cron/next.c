@@ -25,6 +25,7 @@
  * forward by less; a zone that changes its side of the date line skips a day. */
 #define GAP_REPLAYED_S (3 * 3600)
 
+/* The set must not be empty. */
 static inline unsigned int
 lowest(uint64_t set)
 {
@@ -65,6 +66,7 @@ time_from(const struct cron *c, unsigned int from)
 }
 
 /* The set of weekdays as it looks to one who begins to count at `first`. */
+/* Seven bits, of which `first` comes to the front. */
 static inline uint64_t
 rotate(unsigned int weekdays, unsigned int first)
 {
@@ -137,6 +139,7 @@ static unsigned int
 year_from(const struct cron *c, unsigned int year)
 {
 	unsigned int bit = year - CRON_YEAR_MIN;
+	/* Years 1970 to 2199 are 230 bits, in four words. */
 	unsigned int word = bit / 64;
 	uint64_t left;
 
@@ -193,6 +196,7 @@ day_from(const struct cron *c, unsigned int from)
 			months &= months - 1;
 		}
 	}
+	/* Ends: at worst after all years, for 30 February and the like. */
 	for (; year <= CRON_YEAR_MAX; year = year_from(c, year + 1)) {
 		start = next_day_in_year(c, year, months);
 		if (start != NO_DAY)
@@ -282,6 +286,8 @@ next_wildcard(const struct cron *c, const struct tz *zone, int64_t after_s)
 	return local - span->offset_s;
 }
 
+/* Intervals have no zone: they are of the same length on days when clocks are
+ * set. */
 static bool
 next_period(const struct cron *c, int64_t after_us, int64_t *ret_us)
 {

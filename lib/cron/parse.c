@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads an expression: the prefix, the words with an @, and the fields. */
+/*
+ * Reads an expression: the prefix, the words with an @, and the fields. It is
+ * read once, when a schedule is made or claimed; what comes out is searched
+ * (next.c) without the text.
+ */
 #include "cron/cron.h"
 
 #include <inttypes.h>
@@ -12,6 +16,8 @@
 #include "util/closest.h"
 #include "util/err.h"
 
+/* As in cronie's tables and in Go's cron; it goes before the schedule's own
+ * zone. */
 #define ZONE_PREFIX "CRON_TZ="
 #define EVERY "@every"
 #define ALL_DAYS UINT32_C(0x7fffffff) /* 31 */
@@ -21,6 +27,7 @@
 
 _Static_assert(sizeof(struct cron) <= 104, "schedulers hold very many");
 
+/* Vixie cron's, and Go's @every. @reboot has no meaning here. */
 static const struct macro {
 	const char *name;
 	const char *fields;
@@ -33,6 +40,7 @@ static const struct macro {
 
 #define N_MACROS (sizeof(macros) / sizeof(macros[0]))
 
+/* Other blanks are more likely a mistake than meant. */
 static bool
 is_blank(char c)
 {
@@ -66,6 +74,7 @@ cron_zone(const char *text)
 	return (struct slice){p, (size_t)(skip_word(p) - p)};
 }
 
+/* No field is to blame. */
 static int
 field_count(struct scan *s, unsigned int count)
 {
@@ -111,6 +120,8 @@ parse_store(struct cron *c, enum field_id id, const struct field_set *set)
 		c->flags |= CRON_BOTH_DAYS;
 }
 
+/* A field's own bounds are kept for messages. "+" before the weekday asks
+ * for both day fields to match. */
 static int
 parse_field(struct scan *s, enum field_id id)
 {
@@ -178,6 +189,8 @@ read_fields(struct scan *s, const char *p)
 			      1);
 		parse_store(s->cron, FIELD_YEAR, &set);
 	}
+	/* Five fields are cron's; six have seconds in front, as in Quartz; with
+	 * seven the year is last. What is not written is second 0, any year. */
 	first = count == 5 ? FIELD_MINUTE : FIELD_SECOND;
 	for (i = 0; i < count; i++) {
 		s->p = from[i];
@@ -195,6 +208,7 @@ read_every(struct scan *s, const char *p, int64_t anchor_us)
 {
 	struct err why = ERR_INIT;
 	const char *end = skip_word(p);
+	/* More than the longest duration that is not out of range. */
 	char text[64];
 	int64_t period_us;
 
@@ -235,6 +249,7 @@ unknown_macro(const struct scan *s, const char *from, const char *to)
 	    "known: @yearly, @monthly, @weekly, @daily, @hourly, @every");
 }
 
+/* In any case of letters: people write @Daily. */
 static int
 read_macro(struct scan *s, const char *p, int64_t anchor_us)
 {
@@ -269,6 +284,7 @@ parse_all(struct scan *s, const char *p, int64_t anchor_us)
 		return scan_fault(s, CRON_TOO_LONG, p, s->stop,
 				  "at most %d bytes are allowed",
 				  CRON_TEXT_MAX);
+	/* Its name is checked when the zone is looked for. */
 	if (zone.p != NULL && zone.len == 0)
 		return scan_fault(s, CRON_BAD_ZONE, p, zone.p,
 				  "write " ZONE_PREFIX
@@ -302,6 +318,8 @@ cron_parse(const char *text, const struct cron_options *options,
 	return 0;
 }
 
+/* A second is what the scheduler can keep; a hundred years is more than anybody
+ * waits for. */
 int
 cron_interval(int64_t period_us, int64_t anchor_us, struct cron *ret,
 	      struct err *err)
@@ -330,6 +348,7 @@ cron_check(const struct cron *cron, const struct tz *zone, int64_t after_us,
 		return 0;
 	if (fault != NULL)
 		*fault = (struct cron_fault){.code = CRON_NEVER};
+	/* Never at all, or not any more: two different mistakes. */
 	if (!cron_next(cron, zone, INT64_MIN, &next_us))
 		return err_set(err, ERR_DATA,
 			       "cron expression: it never fires, because no "

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Zones, and the set that has read them. */
+/*
+ * Zones, and the set that has read them. A zone is read when it is first asked
+ * for and kept as long as the set: thousands of schedules share a few zones.
+ * New data means a new set.
+ */
 #include "cron/tz.h"
 
 #include <errno.h>
@@ -20,6 +24,7 @@
  * them from filling memory. */
 #define FILE_MAX (1 << 20)
 
+/* UTC needs no file: schedules without a zone work where tzdata is missing. */
 static const struct tz_span utc_spans[] = {
     {.start_s = -TZ_NEVER_S, .peak_s = -TZ_NEVER_S},
     {.start_s = TZ_NEVER_S, .peak_s = INT64_MAX},
@@ -53,6 +58,7 @@ tz_offset_s(const struct tz *zone, int64_t instant_s)
 	return tz_span_at(zone, instant_s)->offset_s;
 }
 
+/* The last span is a guard that begins at the end of time. */
 int64_t
 tz_transition_s(const struct tz *zone, int64_t instant_s)
 {
@@ -177,6 +183,7 @@ tz_read_file(const char *path, struct buf *ret, struct err *err)
 			path);
 		goto done;
 	}
+	/* Until its end: the size may have changed since fstat(). */
 	while ((got = read(fd, ret->data + ret->len, FILE_MAX - ret->len)) != 0)
 		if (got > 0)
 			ret->len += (size_t)got;
@@ -193,6 +200,7 @@ done:
 	return status;
 }
 
+/* The name was checked: it cannot lead out of the folder. */
 static struct tz *
 tz_load(const struct tz_set *set, const char *name, struct err *err)
 {
@@ -221,6 +229,8 @@ tz_load(const struct tz_set *set, const char *name, struct err *err)
 }
 
 /* Puts a zone into the set, which then owns it. */
+/* In order, so that tz_position() can halve. Zones are few and moves are
+ * rare. */
 static int
 tz_keep(struct tz_set *set, size_t at, struct tz *zone, struct err *err)
 {

@@ -51,6 +51,7 @@ big_endian(const unsigned char *p, size_t size)
 	return value;
 }
 
+/* The first block has times of 32 bits, the second of 64. */
 static int64_t
 signed_time(const unsigned char *p, size_t size)
 {
@@ -83,6 +84,7 @@ read_block(struct cursor *c, size_t time_size, struct block *b)
 			    .n_chars = (uint32_t)big_endian(p + 40, 4),
 			    .time_size = time_size,
 			    .times = p + HEADER_SIZE};
+	/* No overflow: six numbers of 32 bits, each times at most 12. */
 	size = b->n_times * (uint64_t)(time_size + 1) +
 	       b->n_types * (uint64_t)TYPE_SIZE + b->n_chars +
 	       b->n_leaps * (uint64_t)(time_size + 4) + b->n_std +
@@ -104,6 +106,8 @@ type_offset_s(const struct block *b, size_t type)
 	return (int32_t)(uint32_t)big_endian(p, 4);
 }
 
+/* What is wrong with the data, or NULL. From here on no index and no time needs
+ * a check. */
 static const char *
 check_block(const struct block *b)
 {
@@ -151,6 +155,7 @@ tz_file_read(struct slice bytes, struct block *b, struct slice *footer)
 	if (why != NULL)
 		return why;
 	version = (unsigned char)bytes.p[4];
+	/* Version 1 has one block and no footer. */
 	if (version == '\0')
 		return check_block(b);
 	if (version < '2')
@@ -238,6 +243,8 @@ add_rule(struct list *l, const struct tz_rule *rule, int64_t last_s)
 						   : rule->offset_s);
 }
 
+/* First what holds before the first transition (RFC 8536, section 3.2: type 0),
+ * then the transitions, then the rule. */
 static void
 collect(struct list *l, const struct block *b, const struct tz_rule *rule)
 {
@@ -274,6 +281,8 @@ tz_file_finish(struct tz *zone)
 	}
 	span[zone->count] =
 	    (struct tz_span){.start_s = TZ_NEVER_S, .peak_s = INT64_MAX};
+	/* A search begins at its bucket's span and is over after a step or
+	 * two. */
 	for (i = 0, bucket = 0; bucket < TZ_BUCKETS; bucket++) {
 		while (span[i + 1].start_s <= (int64_t)bucket
 						  << TZ_BUCKET_SHIFT)
@@ -282,6 +291,8 @@ tz_file_finish(struct tz *zone)
 	}
 }
 
+/* Collected on the stack at full size, copied at the size that is needed. NULL
+ * without memory. */
 static struct tz *
 build(const struct block *b, const struct tz_rule *rule, const char *name)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the zones in a folder, and says which version of the data it has. */
+/*
+ * Finds the zones in a folder. A name comes from people and becomes a path: it is
+ * checked before any file is touched.
+ */
 #include "cron/tz.h"
 
 #include <ctype.h>
@@ -16,6 +19,7 @@
 #include "cron/tz_path.h"
 #include "util/err.h"
 
+/* glibc's default. */
 #define FOLDER "/usr/share/zoneinfo"
 /* Two are enough for America/Argentina/Ushuaia; a loop of links has no end. */
 #define DEPTH_MAX 4
@@ -23,6 +27,7 @@
 const char *
 tz_folder(void)
 {
+	/* Not in a program with rights that its user has not. */
 	const char *folder = secure_getenv("TZDIR");
 
 	return folder != NULL && *folder != '\0' ? folder : FOLDER;
@@ -43,6 +48,8 @@ tz_check_name(struct slice name, struct err *err)
 			       "the time zone \"%.20s...\" has a name of more "
 			       "than %d bytes",
 			       name.p, TZ_NAME_MAX);
+	/* No part of a path begins with a dot: neither ".." nor what is
+	 * hidden. */
 	for (p = name.p; p < name.p + name.len; p++) {
 		if ((begins && (*p == '.' || *p == '/')) ||
 		    (!isalnum((unsigned char)*p) &&
@@ -68,6 +75,7 @@ struct list {
 static int
 add_name(struct list *l, const char *name)
 {
+	/* The tz database has about 600 names. */
 	size_t cap = l->cap > 0 ? 2 * l->cap : 512;
 	char **names;
 
@@ -100,6 +108,7 @@ visit(struct list *l, const char *folder, const char *below, const char *entry,
 	struct stat st;
 	int len;
 
+	/* A stat() less for each of them. */
 	if (!isupper((unsigned char)*entry))
 		return 0;
 	/* With the slash that a folder's name ends in. */
@@ -119,6 +128,7 @@ visit(struct list *l, const char *folder, const char *below, const char *entry,
 	return tz_names_walk(l, folder, name, depth + 1);
 }
 
+/* `below` is "" or ends in a slash. */
 static int
 tz_names_walk(struct list *l, const char *folder, const char *below, int depth)
 {

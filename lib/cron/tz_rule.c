@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the rule of a footer, and applies it to a year. */
+/*
+ * Reads the rule of a footer (the TZ of POSIX, with the extensions of RFC 8536),
+ * and applies it to a year. Transitions in a file end some time; the rule says
+ * how it goes on.
+ */
 #include "cron/tz_rule.h"
 
 #include <ctype.h>
@@ -14,11 +18,14 @@
 #define OFFSET_HOURS 24
 #define CHANGE_HOURS 167
 
+/* What is left of the rule. */
 struct text {
 	const char *p;
 	const char *end;
 };
 
+/* Readers take what they know and return false on anything else; nothing is
+ * undone then, for the rule as a whole is bad. */
 static bool
 next_is(const struct text *t, char c)
 {
@@ -158,6 +165,8 @@ rule_day_in_year(const struct tz_day *day, unsigned int year)
 
 	switch (day->kind) {
 	case TZ_DAY_NO_LEAP:
+		/* Jn counts as if there were no 29 February: day 60 is 1
+		 * March. */
 		return (int)new_year + day->day - 1 + (leap && day->day >= 60);
 	case TZ_DAY_OF_YEAR:
 		return (int)new_year + day->day;
@@ -181,6 +190,7 @@ instant_s(const struct tz_day *day, unsigned int year, int32_t offset_s)
 	       offset_s;
 }
 
+/* A summer begins by the standard time and ends by its own. */
 int64_t
 tz_rule_start_s(const struct tz_rule *rule, unsigned int year)
 {

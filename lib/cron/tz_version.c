@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which version of the time zone data the system has. */
+/*
+ * Which version of the time zone data the system has. Next runs are computed
+ * again when it changes, so any text will do that changes with the data.
+ */
 #include "cron/tz.h"
 
 #include <ctype.h>
@@ -11,6 +14,7 @@
 #include "util/err.h"
 
 /* Where a version may stand, and what stands before it. */
+/* Debian's packages have tzdata.zi, some other systems +VERSION. */
 static const struct {
 	const char *file;
 	const char *before;
@@ -82,6 +86,7 @@ tz_checksum(const char *folder, uint64_t *ret, struct err *err)
 		sum =
 		    add_bytes(sum, names.names[i], strlen(names.names[i]) + 1);
 		file = open_file(folder, names.names[i]);
+		/* One that cannot be read counts with its name. */
 		if (file == NULL)
 			continue;
 		while ((got = fread(bytes, 1, sizeof(bytes), file)) > 0)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers and names. */
+/*
+ * Numbers and names: the smallest parts of an expression. Names are the English
+ * ones of three letters, in any case, as in all crons.
+ */
 #include "cron/field.h"
 
 #include <ctype.h>
@@ -38,6 +41,7 @@ find_name(const struct field *field, const char *p, size_t len)
 static const char *
 close_name(const struct field *field, const char *p, size_t len)
 {
+	/* What is longer is close to no name of three letters. */
 	char typed[16] = "", name[NAME_LEN + 1] = "";
 	const char *at;
 
@@ -106,6 +110,7 @@ value_read(struct scan *s, unsigned int *ret)
 	if (to == s->p)
 		return scan_fault(s, CRON_BAD_ITEM, s->p, s->end, "write %s",
 				  field->takes);
+	/* No overflow: it stops as soon as the value is too large. */
 	for (p = s->p; p < to && value <= field->max; p++)
 		value = value * 10 + (unsigned int)(*p - '0');
 	if (value < field->min || value > field->max)

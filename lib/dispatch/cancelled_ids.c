@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The ids of tasks that were cancelled before they came. */
+/*
+ * The ids of tasks that were cancelled before they came: a list in the order of
+ * time, for those that are too old, and a tree over it, for the question that
+ * each claim asks. Both hold the same ids, each once.
+ */
 #include "dispatch/cancelled_ids.h"
 
 #include <search.h>
@@ -31,6 +35,7 @@ compare_cancelled_ids(const void *a, const void *b)
 		      ((const struct cancelled_id *)b)->id);
 }
 
+/* NULL if it is not kept. */
 static struct cancelled_id *
 find_cancelled_id(const struct cancelled_ids *ids, const char *id)
 {
@@ -90,13 +95,17 @@ cancelled_ids_add(struct cancelled_ids *ids, struct slice id)
 		return;
 	memcpy(copy, id.p, id.len);
 	copy[id.len] = '\0';
+	/* Two clocks: one that does not step says how long it is kept, the
+	 * other is compared with the time of a submission. */
 	*o = (struct cancelled_id){
 	    .came_ms = clock_mono_ms(), .came_us = clock_wall_us(), .id = copy};
 	drop_old_cancelled_ids(ids);
+	/* The command was repeated: the time of the last one counts. */
 	if ((before = find_cancelled_id(ids, copy)) != NULL)
 		drop_cancelled_id(ids, before);
 	else if (ids->n == CANCELLED_IDS_MAX)
 		drop_cancelled_id(ids, TAILQ_FIRST(&ids->list));
+	/* Without memory the command is lost, which its sender can repeat. */
 	if (tsearch(o, &ids->by_id, compare_cancelled_ids) == NULL) {
 		free(o);
 		return;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A claim becomes a job, or goes where it belongs. */
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
+/*
+ * A claim becomes a job, or goes where it belongs.
+ *
+ * A claim that is new is routed at once: to the executors of its kind, or to
+ * its end if it was cancelled, has expired, or is unknown here. One that is
+ * recovered may have run before: only the backend can say whether it is over,
+ * so it stays NEW, on `unsure` between two questions, until that has answered.
+ */
 #include <stdlib.h>
-#include <string.h>
 
 #include "codec/result_json.h"
 #include "dispatch/cancelled_ids.h"
@@ -12,150 +15,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* A job's number: index below, serial above; 0 is no job. */
-#define INDEX_BITS 20
-#define INDEX_MASK ((1u << INDEX_BITS) - 1)
-/* Before the next question, when the backend could not answer the last. */
+/* Before the next question, when the backend could not answer the last, or no
+ * executor is up yet: both change in fractions of a second or in minutes, and
+ * a question costs little. */
 #define ASK_AGAIN_MS 250
-
-static const struct {
-	const char *name;
-	unsigned int next;
-} states[] = {
-#define X(state, following)                                                    \
-	[JOB_##state] = {.name = #state, .next = (following)},
-    JOB_STATES(X)
-#undef X
-};
-
-void
-job_enter(struct job *job, enum job_state next)
-{
-	assert(states[job->state].next & (1u << next));
-	log_debug("job %s: %s -> %s", job->task ? job->task->id : "?",
-		  states[job->state].name, states[next].name);
-	job->state = next;
-}
-
-struct log_subject
-job_subject(const struct job *job)
-{
-	const struct task *t = job->task;
-	struct log_subject about = {
-	    .queue = job->dispatch->queues[job->claim->queue].name};
-
-	if (t != NULL) {
-		about.task_id = t->id;
-		about.task_name = t->name;
-		about.attempt = t->current_retry + 1;
-	}
-	return about;
-}
-
-/* --- numbers ----------------------------------------------------------- */
-
-static int
-grow_numbers(struct dispatch *d)
-{
-	uint32_t cap = d->cap_jobs ? d->cap_jobs * 2 : 256;
-	struct job **jobs;
-
-	if (cap > INDEX_MASK + 1)
-		return -1;
-	if ((jobs = realloc(d->jobs, cap * sizeof(struct job *))) == NULL)
-		return -1;
-	memset(jobs + d->cap_jobs, 0,
-	       (cap - d->cap_jobs) * sizeof(struct job *));
-	d->jobs = jobs;
-	d->cap_jobs = cap;
-	return 0;
-}
-
-/* A free place is near the last one that was given, unless all is full. */
-static int
-number_job(struct dispatch *d, struct job *job)
-{
-	uint32_t i;
-
-	if (d->n_jobs >= d->cap_jobs / 2 && grow_numbers(d) != 0 &&
-	    d->n_jobs == d->cap_jobs)
-		return -1;
-	for (i = d->free_hint; d->jobs[i % d->cap_jobs] != NULL; i++)
-		;
-	i %= d->cap_jobs;
-	d->free_hint = i + 1;
-	d->serial = (d->serial + 1) & (UINT32_MAX >> INDEX_BITS);
-	if (d->serial == 0)
-		d->serial = 1;
-	d->jobs[i] = job;
-	d->n_jobs++;
-	job->run.number = d->serial << INDEX_BITS | i;
-	return 0;
-}
-
-struct job *
-job_find(struct dispatch *d, uint32_t number)
-{
-	uint32_t i = number & INDEX_MASK;
-
-	if (i >= d->cap_jobs || d->jobs[i] == NULL ||
-	    d->jobs[i]->run.number != number)
-		return NULL;
-	return d->jobs[i];
-}
-
-/* --- lists ------------------------------------------------------------- */
-
-void
-job_unlink(struct job *job)
-{
-	struct dispatch *d = job->dispatch;
-
-	if (job->state == JOB_HELD) {
-		TAILQ_REMOVE(&d->held[job->run.kind], job, link);
-		d->n_held[job->run.kind]--;
-	}
-}
-
-void
-job_hold(struct job *job, bool first)
-{
-	struct dispatch *d = job->dispatch;
-
-	if (job->cancelled) {
-		outcome_cancelled(job);
-		return;
-	}
-	job_unlink(job);
-	timeout_end(job);
-	job_enter(job, JOB_HELD);
-	job->held_ms = clock_mono_ms();
-	job->started_us = 0;
-	if (first)
-		TAILQ_INSERT_HEAD(&d->held[job->run.kind], job, link);
-	else
-		TAILQ_INSERT_TAIL(&d->held[job->run.kind], job, link);
-	d->n_held[job->run.kind]++;
-	dispatch_turn(d);
-}
-
-void
-job_free(struct job *job)
-{
-	struct dispatch *d = job->dispatch;
-
-	d->jobs[job->run.number & INDEX_MASK] = NULL;
-	d->n_jobs--;
-	timeout_end(job);
-	task_free(job->task);
-	buf_done(&job->running_record);
-	buf_done(&job->progress);
-	buf_done(&job->record);
-	buf_done(&job->retry_bytes);
-	buf_done(&job->info);
-	free(job);
-	dispatch_turn(d);
-}
 
 /* --- where a task belongs ---------------------------------------------- */
 
@@ -215,6 +78,7 @@ wait_for_handlers(struct job *job)
 		ask_later(job);
 }
 
+/* Sends a job on its way; it is NEW and on no list. */
 static void
 route(struct job *job)
 {
@@ -227,6 +91,8 @@ route(struct job *job)
 		outcome_cancelled(job);
 		return;
 	}
+	/* Before the handler is looked up: what is too late is too late for
+	 * every worker. */
 	if (task->expires_us != 0 && task->expires_us <= clock_wall_us()) {
 		outcome_apply(job, &(struct ending){
 				       .outcome = OUTCOME_EXPIRED,
@@ -265,8 +131,10 @@ claim_reroute(struct dispatch *d)
 		TAILQ_CONCAT(&all, &d->held[kind], link);
 		d->n_held[kind] = 0;
 	}
+	/* Off all lists before the first is routed, which puts it on one. */
 	while ((job = TAILQ_FIRST(&all)) != NULL) {
 		TAILQ_REMOVE(&all, job, link);
+		/* Around the table of states, which lets nothing become NEW. */
 		job->state = JOB_NEW;
 		route(job);
 	}
@@ -316,6 +184,7 @@ claim_ask_again(struct dispatch *d)
 	struct job_list jobs = TAILQ_HEAD_INITIALIZER(jobs);
 	struct job *job;
 
+	/* Those that cannot be answered come back to `unsure`. */
 	TAILQ_CONCAT(&jobs, &d->unsure, link);
 	while ((job = TAILQ_FIRST(&jobs)) != NULL) {
 		TAILQ_REMOVE(&jobs, job, link);
@@ -330,6 +199,7 @@ claim_begin(struct job *job)
 {
 	struct dispatch *d = job->dispatch;
 
+	/* The command may have come before the task. */
 	job->cancelled = cancelled_ids_take(d->cancelled_ids, job->task);
 	if (job->claim->recovered)
 		results_get(d->results, slice_of(job->task->id), on_recorded,
@@ -345,7 +215,7 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	struct err err;
 
 	/* It stays on record, and comes again as a stranger. */
-	if (job == NULL || number_job(d, job) != 0) {
+	if (job == NULL || job_number(d, job) != 0) {
 		free(job);
 		log_error("out of memory for a task of queue %s; it stays in "
 			  "flight until the worker restarts",
@@ -356,6 +226,7 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
+	/* A job without a task settles its claim, and does nothing else. */
 	if (task_decode(claim->bytes, &job->task, &err) == 0)
 		claim_begin(job);
 	else

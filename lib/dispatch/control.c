@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands from outside: about one task, or to this worker. */
+/*
+ * Commands from outside: about one task, or to this worker.
+ *
+ * Every worker hears every command. That to cancel names a task, which may be
+ * here, in another worker, or between the two; the others name a worker. They
+ * come over the broker, from anybody who may write there: what makes no sense
+ * is dropped, since an answer could reach nobody.
+ */
 #include "codec/order.h"
 
 #include "core/task.h"
@@ -8,6 +15,8 @@
 #include "util/err.h"
 #include "util/log.h"
 
+/* Ends the task with this id, in whatever state its job is. There is no index
+ * of ids: commands are rare, and jobs are some hundred. */
 static void
 control_cancel(struct dispatch *d, struct slice id)
 {
@@ -31,6 +40,8 @@ control_cancel(struct dispatch *d, struct slice id)
 		timeout_cancel(job);
 }
 
+/* Quiet: no more claims; what is here ends as usual. A worker that stops is
+ * more than quiet already. */
 static void
 set_quiet(struct dispatch *d, bool quiet)
 {
@@ -39,6 +50,7 @@ set_quiet(struct dispatch *d, bool quiet)
 	d->quiet = quiet;
 	log_notice(quiet ? "quiet: claiming no more tasks"
 			 : "resumed: claiming tasks again");
+	/* So that who gave the command sees it followed. */
 	heartbeat_send(d);
 	dispatch_turn(d);
 }
@@ -55,6 +67,7 @@ control_resume(struct dispatch *d, struct slice worker)
 	set_quiet(d, false);
 }
 
+/* The program decides, as it does when a signal asks for the same. */
 static void
 control_stop(struct dispatch *d, struct slice worker)
 {
@@ -87,6 +100,7 @@ control_take(struct dispatch *d, struct slice message)
 	struct err err;
 
 	if (order_read(message, &scratch, &order, &err) != 0)
+		/* Perhaps one of a later version: no reason to fill the log. */
 		log_debug("invalid worker command: %s", err.msg);
 	else if (commands[order.kind].fn != NULL &&
 		 (!commands[order.kind].to_worker ||

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The dispatcher: opening, stopping, and the end of each turn of its loop. */
+/*
+ * The dispatcher: opening, stopping, and the end of each turn of its loop.
+ *
+ * Most of what happens only changes a job and asks for a turn
+ * (dispatch_turn()). At the end of the loop's turn on_dispatch_turn() looks
+ * once at all there is: what can be given to executors, what can be claimed,
+ * whether the worker is ready, or done. So a hundred answers in one read cost
+ * one look.
+ */
 #include "dispatch/dispatch.h"
 
 #include <assert.h>
@@ -10,12 +18,15 @@
 
 #include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
+#include "store/store.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What stopping may take beyond the tasks: telling broker and backend. */
+/* What stopping may take beyond the tasks: telling broker and backend. As long
+ * as their socket_timeout is by default. */
 #define DEREGISTER_S 5
-/* Before the log says the same of a store again. */
+/* Before the log says the same of a store again: often enough for those who
+ * look at the last lines only. */
 #define REPEAT_MS 60000
 
 /* --- stopping ---------------------------------------------------------- */
@@ -30,18 +41,14 @@ static const struct {
 #undef X
 };
 
+/* As job_enter(): a step that is not in the table is a mistake of this
+ * program. */
 static void
 enter_phase(struct dispatch *d, enum stop_phase next)
 {
 	assert(phases[d->phase].next & (1u << next));
 	log_debug("worker: %s -> %s", phases[d->phase].name, phases[next].name);
 	d->phase = next;
-}
-
-bool
-dispatch_is_stopping(const struct dispatch *d)
-{
-	return d->phase != PHASE_RUNNING;
 }
 
 static void
@@ -79,6 +86,8 @@ can_get_on(const struct job *job)
 	return true;
 }
 
+/* Whether a stop has nothing left to wait for. A store that has refused the
+ * worker for good never answers: jobs that only wait for it do not count. */
 static bool
 is_all_done(const struct dispatch *d)
 {
@@ -103,14 +112,15 @@ check_stopped(struct dispatch *d)
 
 	if (d->phase == PHASE_RUNNING || d->phase == PHASE_STOPPED)
 		return;
+	/* Something may have come back from the pool, or been on its way. */
 	release_held(d);
 	if (d->phase != PHASE_ABANDONED && !is_all_done(d))
 		return;
 	enter_phase(d, PHASE_STOPPED);
 	evtimer_del(d->stop_deadline);
 	evtimer_del(d->heartbeat);
-	/* A worker with something in flight stays listed: if this worker does not
-	 * come back, another one finds it dead. */
+	/* A worker with something in flight stays listed: if this worker does
+	 * not come back, another one finds it dead. */
 	if (d->n_jobs > 0)
 		log_warning("%" PRIu32
 			    " tasks could not be released or stored; they stay "
@@ -121,6 +131,8 @@ check_stopped(struct dispatch *d)
 	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
 }
 
+/* Tasks that still run are released when their executors have ended: they are
+ * innocent, see pool_kill(). */
 static void
 kill_all(struct dispatch *d)
 {
@@ -160,12 +172,15 @@ dispatch_stop(struct dispatch *d)
 	enter_phase(d, PHASE_DRAINING);
 	evtimer_add(d->stop_deadline, &tv);
 	pool_stop(d->pool);
+	/* At once, not at the end of the turn: each claim that is not made need
+	 * not be put back. */
 	assign_wants(d);
 	heartbeat_send(d);
 	dispatch_turn(d);
 }
 
-void
+/* The worker cannot go on: a store will never let it in again. */
+static void
 dispatch_fail(struct dispatch *d, const struct err *why)
 {
 	/* Several connections may say the same, but that is no hurry. */
@@ -186,6 +201,8 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 
 	if (d->phase == PHASE_STOPPED)
 		return;
+	/* In this order: room is counted when jobs are where they go; a worker
+	 * is done when all the others have had their say. */
 	assign_jobs(d);
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
@@ -195,6 +212,7 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 	check_stopped(d);
 }
 
+/* While this timer is set, jobs wait that may have to be called back. */
 static void
 on_stall(evutil_socket_t fd, short what, void *arg)
 {
@@ -206,12 +224,6 @@ static void
 on_ask_again(evutil_socket_t fd, short what, void *arg)
 {
 	claim_ask_again(arg);
-}
-
-void
-dispatch_turn(struct dispatch *d)
-{
-	event_active(d->turn, EV_TIMEOUT, 0);
 }
 
 /* --- broker and backend ------------------------------------------------ */
@@ -292,6 +304,7 @@ on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 		dispatch_fail(d, why);
 		return;
 	}
+	/* A warning about a backend that is up is not a return. */
 	if (why == NULL || !up)
 		spool_state(d, up);
 	if (up) {
@@ -306,20 +319,24 @@ on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 
 /* --- opening and closing ----------------------------------------------- */
 
-int64_t
-dispatch_ttl_s(const struct dispatch *d)
-{
-	return (d->conf->backend.ttl + 999999) / 1000000;
-}
-
 int
 dispatch_reload(struct dispatch *d, const struct conf *conf,
 		const struct pool_modules *modules, struct err *err)
 {
 	if (pool_reload(d->pool, &conf->executor, modules, err) != 0)
 		return -1;
+	/* In force when the pool says that its executors are, or never. */
 	d->next_conf = conf;
 	return 0;
+}
+
+void
+dispatch_note_reload(struct dispatch *d, const struct err *why)
+{
+	d->reloads.n++;
+	d->reloads.why = why != NULL ? *why : (struct err)ERR_INIT;
+	/* At once: somebody waits for the word. */
+	heartbeat_send(d);
 }
 
 void
@@ -342,38 +359,27 @@ dispatch_status(const struct dispatch *d, char *text, size_t size)
 static int
 dispatch_open_stores(struct dispatch *d, struct err *err)
 {
-	const struct conf *conf = d->conf;
-	const struct broker_options broker = {
+	const struct stores_options options = {
 	    .base = d->opt.base,
-	    .url = conf->broker.url,
-	    .queue_key = conf->broker.queue_key,
-	    .timeout_ms = conf->broker.socket_timeout / 1000,
-	    .max_connections = conf->broker.max_connections,
-	    .max_queue_size = conf->executor.max_queue_size,
-	    .with_results = d->one_store,
+	    .conf = d->conf,
 	    .worker = d->opt.worker,
 	    .queues = d->opt.queues,
 	    .n_queues = d->n_queues,
-	    /* What a retry adds must not make a task too large. */
-	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
 	    .on_claim = on_claim,
 	    .on_idle = on_broker_quiet,
 	    .on_control = on_control,
-	    .on_state = on_worker_broker_state,
-	    .arg = d};
-	const struct results_options results = {
-	    .base = d->opt.base,
-	    .url = d->one_store ? conf->broker.url : conf->backend.url,
-	    .timeout_ms = (d->one_store ? conf->broker.socket_timeout
-					: conf->backend.socket_timeout) /
-			  1000,
-	    .max_connections = conf->backend.max_connections,
-	    .on_state = on_worker_results_state,
-	    .arg = d};
+	    .on_broker_state = on_worker_broker_state,
+	    .on_results_state = on_worker_results_state,
+	    .arg = d,
+	    .open_broker = d->opt.open_broker,
+	    .open_results = d->opt.open_results};
+	struct stores stores;
 
-	if ((d->broker = d->opt.open_broker(&broker, err)) == NULL ||
-	    (d->results = d->opt.open_results(&results, err)) == NULL)
+	if (stores_open(&options, &stores, err) != 0)
 		return -1;
+	d->broker = stores.broker;
+	d->results = stores.results;
+	d->one_store = stores.one;
 	return 0;
 }
 
@@ -390,6 +396,8 @@ dispatch_make_queues(struct dispatch *d, struct err *err)
 	for (n = 0; n < d->n_queues; n++) {
 		if ((d->queues[n].name = strdup(d->opt.queues[n])) == NULL)
 			return err_nomem(err);
+		/* A guess, by the name that modules use, until the first task
+		 * tells. */
 		if (strcmp(d->opt.queues[n], "cpu") == 0)
 			d->queues[n].kind = POOL_CPU;
 	}
@@ -436,13 +444,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 		return NULL;
 	}
 	d->opt = *options;
-	if (d->opt.open_broker == NULL)
-		d->opt.open_broker = broker_open;
-	if (d->opt.open_results == NULL)
-		d->opt.open_results = results_open;
 	d->conf = options->conf;
-	d->one_store = results_beside_broker(options->conf->backend.url,
-					     options->conf->broker.url);
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->unsure);
 	for (kind = 0; kind < POOL_KINDS; kind++)
@@ -469,6 +471,7 @@ dispatch_free(struct dispatch *d)
 
 	if (d == NULL)
 		return;
+	/* First the stores and the pool, which call back into jobs. */
 	broker_close(d->broker);
 	results_close(d->results);
 	spool_close(d);

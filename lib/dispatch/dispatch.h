@@ -36,16 +36,15 @@ struct dispatch_options {
 	void (*on_ready)(void *arg);
 	/* A reload is over; `why` is NULL or says why all stays as it was. */
 	void (*on_reloaded)(const struct err *why, void *arg);
-	/* A command from outside wants what the signals do: dispatch_stop(), and
-	 * dispatch_reload(). */
+	/* A command from outside wants what the signals do: dispatch_stop(),
+	 * and dispatch_reload(). */
 	void (*on_stop_command)(void *arg);
 	void (*on_reload_command)(void *arg);
 	/* Nothing runs any more; free the dispatcher now. `why` is NULL after
 	 * dispatch_stop(), else it says why the worker cannot go on. */
 	void (*on_stopped)(const struct err *why, void *arg);
 	void *arg;
-	/* What opens the stores; NULL: broker_open() and results_open(). Tests
-	 * hand in stores of their own. */
+	/* As in struct stores_options: NULL, but in tests. */
 	struct broker *(*open_broker)(const struct broker_options *options,
 				      struct err *err);
 	struct results *(*open_results)(const struct results_options *options,
@@ -65,6 +64,9 @@ void dispatch_free(struct dispatch *d);
  */
 int dispatch_reload(struct dispatch *d, const struct conf *conf,
 		    const struct pool_modules *modules, struct err *err);
+
+/* A reload has ended, here or before it came here; its description says so. */
+void dispatch_note_reload(struct dispatch *d, const struct err *why);
 
 /*
  * Stops: claims nothing more, puts back what has not started, lets running

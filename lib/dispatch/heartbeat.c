@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* What the worker tells of itself: that it lives, what it can run, and when it
- * is ready. */
+/*
+ * What the worker tells of itself: that it lives, what it can run, and when it
+ * is ready.
+ *
+ * A worker whose heartbeats stay out is dead to the others, which then take
+ * over its claims: so it tells the broker of itself before it wants any, and
+ * at once when the broker is back.
+ */
 #include <stdlib.h>
 
 #include "dispatch/state.h"
 
 /* What it can run is told again now and then, should it have been lost: a full
- * server does not take it, and the broker may have been emptied. */
+ * server does not take it, and the broker may have been emptied. With a
+ * heartbeat every BROKER_HEARTBEAT_S that is twice a minute. */
 #define BEATS_A_REGISTRATION 10
 
 /* --- what it can run --------------------------------------------------- */
 
+/* Without memory it is left out, until it is told again. */
 static void
 register_handlers(struct dispatch *d, const struct handlers *h)
 {
@@ -45,6 +53,7 @@ heartbeat_send(struct dispatch *d)
 {
 	struct buf text = BUF_INIT;
 
+	/* It would be lost; and heartbeat_arrive() follows. */
 	if (!broker_is_up(d->broker))
 		return;
 	describe_worker(d, &text);
@@ -106,5 +115,6 @@ heartbeat_announce(struct dispatch *d)
 		return;
 	d->announcing = true;
 	heartbeat_arrive(d);
+	/* No task has that name: it is the answer that counts. */
 	broker_registered(d->broker, SLICE("-"), on_known, d);
 }

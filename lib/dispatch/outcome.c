@@ -2,6 +2,13 @@
 /*
  * What follows from how an attempt ended: first the record is stored, then the
  * claim is settled.
+ *
+ * In this order nothing is lost: a worker that dies between the two leaves a
+ * claim, which is found again, and a final record that says that the task must
+ * not run again. The other way round a task could be gone without a result. Of
+ * a retry the record may be lost (the next attempt writes another), the claim
+ * may not. And a record in passing that is still under way holds up both:
+ * stored late, it would hide what came after it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,10 +22,15 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* During a rolling deploy, workers meet tasks that only others know yet. */
+/* During a rolling deploy, workers meet tasks that only others know yet. Ten
+ * seconds in all: time for others to come up and claim it, and a task whose
+ * name is wrong is soon where people look. */
 #define UNKNOWN_MAX 5
 #define UNKNOWN_DELAY_MS 2000
 
+/* What is done of it is in outcome_apply(); reasons are part of the format of
+ * records. An attempt that was cancelled or expired has ended as somebody
+ * wanted: nobody has to look at it in the dead list. */
 static const struct {
 	const char *reason; /* NULL: nothing to add */
 	bool retry;	    /* another attempt, if there are some left */
@@ -38,7 +50,8 @@ static const struct {
 			 "is not handled by any module of this worker"},
 };
 
-/* The outcome that a final record tells of. */
+/* The outcome that a final record tells of. One with a reason that this version
+ * does not know is a failure. */
 static enum outcome
 outcome_recalled(const struct result *record)
 {
@@ -70,10 +83,12 @@ outcome_continue(struct job *job)
 		broker_settle(job->dispatch->broker, &job->settle);
 }
 
+/* The job only has to give its claim back, as job->settle says. */
 static void
 outcome_settle(struct job *job)
 {
 	struct broker_settle *s = &job->settle;
+	struct dispatch *d = job->dispatch;
 
 	job_enter(job, JOB_SETTLING);
 	s->claim = job->claim;
@@ -84,12 +99,17 @@ outcome_settle(struct job *job)
 	 * it next. */
 	if (!job->running_pending)
 		outcome_continue(job);
+	/* No answer will come: a stop need not wait for this job any more,
+	 * which may be gone by now if there was no memory. */
+	if (d->broker_state.lost)
+		dispatch_turn(d);
 }
 
 void
 outcome_release(struct job *job)
 {
 	job_unlink(job);
+	/* Its record stays `pending` or `running`: the next claim goes on. */
 	job->settle.disposition = BROKER_RELEASE;
 	outcome_settle(job);
 }
@@ -223,6 +243,8 @@ outcome_tell(struct dispatch *d, struct slice record)
 		results_changed(d->results, record);
 }
 
+/* What the claim waited for is stored. Of a retry it may be known by now that a
+ * person wants none; a final record is not taken back. */
 static void
 on_stored(struct results_put *put)
 {
@@ -235,6 +257,8 @@ on_stored(struct results_put *put)
 		outcome_settle(job);
 }
 
+/* Stores a record that the claim waits for; job->settle says what becomes of
+ * that then. */
 static void
 outcome_store(struct job *job, enum result_status status,
 	      const struct ending *ending, const char *reason)
@@ -254,8 +278,11 @@ outcome_store(struct job *job, enum result_status status,
 				 .ttl_s = dispatch_ttl_s(d),
 				 .on_done = on_stored,
 				 .arg = job};
+	/* An event may come before its record: those who listen want to know
+	 * soon, those who need to be sure read the record. */
 	outcome_tell(d, job->put.record);
 	job_enter(job, JOB_STORING);
+	/* Once it is on disk, not even a kill makes the task run again. */
 	spool_storing(job);
 	if (!job->running_pending)
 		outcome_continue(job);
@@ -263,7 +290,8 @@ outcome_store(struct job *job, enum result_status status,
 
 /* --- retries ----------------------------------------------------------- */
 
-/* A number from 0 to 1; that much chance needs no seed from the kernel. */
+/* A number from 0 to 1; that much chance needs no seed from the kernel. The
+ * generator is Knuth's (MMIX), whose upper 53 bits fill a double. */
 static double
 chance(void)
 {
@@ -290,6 +318,7 @@ prepare_retry(struct job *job, const struct task_counters *counters,
 	job->settle.delay_ms = delay_ms;
 }
 
+/* The counters as they came; each kind of retry raises its own. */
 static struct task_counters
 counters_of(const struct task *t)
 {
@@ -358,6 +387,8 @@ try_again(struct job *job, const struct ending *ending)
 	if (!outcomes[outcome].retry || job->cancelled ||
 	    t->current_retry >= t->max_retries)
 		return false;
+	/* A crash counts as an attempt as well: a task with few retries does
+	 * not get max_crashes of them. */
 	counters.current_retry++;
 	if (outcome == OUTCOME_CRASHED) {
 		/* At once: it is the crash count that ends this. */
@@ -365,6 +396,7 @@ try_again(struct job *job, const struct ending *ending)
 		    job->dispatch->conf->executor.max_crashes)
 			return false;
 	} else {
+		/* Rounded up: never sooner than the task asked for. */
 		delay_ms = (retry_delay_us(&t->retry, counters.current_retry,
 					   chance()) +
 			    999) /
@@ -386,6 +418,7 @@ log_ending(const struct job *job, const struct ending *ending, bool again)
 	const struct task *t = job->task;
 	const struct slice text = ending->text;
 
+	/* Most tasks succeed, at a level that is mostly off: no formatting. */
 	if (!log_enabled(outcomes[ending->outcome].level))
 		return;
 	if (ending->outcome == OUTCOME_SUCCESS)
@@ -403,6 +436,7 @@ log_ending(const struct job *job, const struct ending *ending, bool again)
 			text.p);
 }
 
+/* For the heartbeat: a crash is a failure or a retry, too. */
 static void
 outcome_count(struct totals *t, enum outcome outcome, bool again)
 {

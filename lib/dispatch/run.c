@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the pool says of jobs: that they run, what came of it, how it ended. */
+/*
+ * What the pool says of jobs: that they run, what came of it, how it ended.
+ *
+ * A job is RUNNING from pool_run() until on_done, on_returned or on_exit gives
+ * it back; each of them ends in one call of outcome.c or back on the list of
+ * held jobs. What the pool says of a number that is not given any more, it
+ * does not say here: find_run() does not know it.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,13 +16,8 @@
 #include "pool/executor_process.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/pending.h"
 
-struct job *
-job_of(struct pool_job *run)
-{
-	return container_of(run, struct job, run);
-}
+static void run_record(struct job *job);
 
 /* --- while it runs ----------------------------------------------------- */
 
@@ -32,6 +34,7 @@ on_run_started(struct pool_job *run, int64_t started_us, void *arg)
 {
 	struct job *job = job_of(run);
 
+	/* Only now does its time count: before, it waited in the executor. */
 	job->started_us = started_us;
 	timeout_start(job);
 	run_record(job);
@@ -77,6 +80,7 @@ on_run_submit(struct pool_job *run, pid_t executor,
 
 /* --- running records --------------------------------------------------- */
 
+/* It is there, or was given up: what waited for it goes on. */
 static void
 on_running_stored(struct results_put *put)
 {
@@ -89,7 +93,8 @@ on_running_stored(struct results_put *put)
 		run_record(job);
 }
 
-void
+/* Stores a `running` record in passing: one at a time, and then the latest. */
+static void
 run_record(struct job *job)
 {
 	job->running_again = job->running_pending;
@@ -112,6 +117,9 @@ run_record(struct job *job)
 
 /* --- it is back -------------------------------------------------------- */
 
+/* Success comes first: what was done is done, whatever was asked meanwhile. A
+ * handler that fails since it was told to end was cancelled or ran out of time,
+ * depending on who told it. */
 static enum outcome
 outcome_of(const struct job *job, const struct ipc_done *done)
 {
@@ -154,7 +162,9 @@ on_run_returned(struct pool_job *run, void *arg)
 {
 	struct job *job = job_of(run);
 
-	if (dispatch_is_stopping(job->dispatch) && !job->cancelled)
+	if (job->cancelled)
+		outcome_cancelled(job);
+	else if (dispatch_is_stopping(job->dispatch))
 		outcome_release(job);
 	else
 		job_hold(job, true);
@@ -177,6 +187,8 @@ apply_overdue(struct job *job)
 	outcome_apply(job, &ending);
 }
 
+/* For those who run the worker: the process is what they can look into. The
+ * task's own log line follows, with the retry. */
 static void
 log_crash(const struct job *job, const struct pool_exit *end)
 {
@@ -195,6 +207,8 @@ log_crash(const struct job *job, const struct pool_exit *end)
 		job->task->id, job->task->name);
 }
 
+/* The last words of a handler say more than its process' status, which the
+ * executor's own end may have changed. */
 static void
 apply_crash_text(struct job *job, struct slice text)
 {
@@ -265,6 +279,7 @@ static void
 on_pool_ready(void *arg)
 {
 	heartbeat_register(arg);
+	/* Some tasks waited for handlers to be known. */
 	claim_ask_again(arg);
 }
 
@@ -279,6 +294,7 @@ on_pool_reloaded(const struct err *why, void *arg)
 		claim_reroute(d);
 		heartbeat_register(d);
 	}
+	/* Last: the program may free the old configuration in it. */
 	d->opt.on_reloaded(why, d->opt.arg);
 }
 

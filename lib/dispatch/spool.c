@@ -3,6 +3,11 @@
  * Finished work that the backend cannot take: it is kept in memory, and after
  * a moment on disk as well, until the backend has it. What an earlier process
  * of this worker has left on disk is delivered first of all.
+ *
+ * The broker's claims are the first safety net: without a spool, a task whose
+ * record was not stored would run again after a crash. The spool spares that.
+ * It may say too much (a record that the backend has as well is stored once
+ * more, and stays the same), but never too little.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,7 +17,8 @@
 #include "dispatch/state.h"
 #include "util/log.h"
 
-/* A short outage is not worth the disk's work. */
+/* A short outage is not worth the disk's work: a reconnect takes milliseconds,
+ * a restart of a server seconds. */
 #define OUTAGE_S 1
 
 /* A record that an earlier process has left. */
@@ -22,6 +28,7 @@ struct orphan {
 	char *record;
 };
 
+/* The next turn sees whether that was the last, and clears the file. */
 static void
 on_delivered(struct results_put *put)
 {
@@ -34,6 +41,7 @@ on_delivered(struct results_put *put)
 	dispatch_turn(d);
 }
 
+/* The backend lists failures apart; the file does not say what a record is. */
 static bool
 tells_of_failure(struct slice record)
 {
@@ -53,6 +61,8 @@ on_left_record(struct slice id, struct slice record, void *arg)
 	struct dispatch *d = arg;
 	struct orphan *o = calloc(1, sizeof(*o));
 
+	/* It stays in the file as long as that is not cleared. Tasks whose
+	 * claims are still there run again: no result is lost for good. */
 	if (o == NULL)
 		return;
 	o->id = strndup(id.p, id.len);
@@ -68,6 +78,7 @@ on_left_record(struct slice id, struct slice record, void *arg)
 	results_put(d->results, &o->put);
 }
 
+/* Retries are not worth it: their claim brings them back as they were. */
 static void
 spool(struct dispatch *d, const struct job *job)
 {
@@ -75,6 +86,8 @@ spool(struct dispatch *d, const struct job *job)
 		spool_file_put(d->spool, job->put.id, job->put.record);
 }
 
+/* From now on each record goes to disk when it is made; those that wait
+ * already, now. */
 static void
 spool_all(struct dispatch *d)
 {
@@ -119,6 +132,7 @@ spool_state(struct dispatch *d, bool up)
 {
 	const struct timeval tv = {.tv_sec = OUTAGE_S};
 
+	/* What is in the file stays there until all of it is confirmed. */
 	if (up) {
 		d->spooling = false;
 		evtimer_del(d->outage);
@@ -142,6 +156,7 @@ spool_storing(struct job *job)
 		spool(job->dispatch, job);
 }
 
+/* All or nothing: no record is taken out of the file alone. */
 void
 spool_turn(struct dispatch *d)
 {

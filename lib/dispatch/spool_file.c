@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Final records on disk, until the backend has them. */
+/*
+ * Final records on disk, until the backend has them.
+ *
+ * The file is a sequence of frames, each with a checksum; it is only ever added
+ * to, or emptied. The loop's thread puts frames into `waiting`, and the spool's
+ * thread takes all of them at once, so that many records cost one flush. `lock`
+ * covers what both use; the file and its length are of the spool's thread alone
+ * as soon as that runs.
+ */
 #include "dispatch/spool_file.h"
 
 #include <errno.h>
@@ -16,7 +24,11 @@
 #include "util/log.h"
 
 #define MAGIC 0x4c505346u /* "FSPL" */
+/* Before the next try, when the disk was full: it is no hurry, since all waits
+ * in memory meanwhile. */
 #define RETRY_S 1
+/* Larger lengths are damage: the largest result and the largest arguments make
+ * half of that each. */
 #define RECORD_MAX (64u << 20)
 
 /* In host order: the file never leaves the machine. */
@@ -42,6 +54,7 @@ struct spool_file {
 	bool complained;
 };
 
+/* FNV-1a: tells a torn write from a whole one; it need not resist anybody. */
 static uint32_t
 spool_checksum(uint32_t sum, struct slice bytes)
 {
@@ -89,6 +102,9 @@ spool_read_all(const struct spool_file *s, struct buf *out, struct err *err)
 	return out->failed ? err_nomem(err) : 0;
 }
 
+/* Reads up to the first frame that is not whole: what follows one cannot be
+ * told from chance. `length` is the end of the good part, where writing goes
+ * on. */
 static int
 spool_load(struct spool_file *s,
 	   void (*on_record)(struct slice id, struct slice record, void *arg),
@@ -117,6 +133,8 @@ out:
 
 /* --- writing ------------------------------------------------------------- */
 
+/* `length` moves on only when all is on disk: a write that failed half way is
+ * written over by the next one. */
 static int
 write_all(struct spool_file *s, struct slice bytes)
 {
@@ -130,6 +148,7 @@ write_all(struct spool_file *s, struct slice bytes)
 			return -1;
 		done += n > 0 ? (size_t)n : 0;
 	}
+	/* Before that, a power failure could take the record along. */
 	if (fdatasync(s->fd) != 0)
 		return -1;
 	s->length += (off_t)bytes.len;
@@ -156,6 +175,8 @@ wait_for_work(struct spool_file *s, bool failed)
 	return s->clear || s->waiting.len > 0;
 }
 
+/* Once, until a write succeeds again: each second would fill a disk that is
+ * full. */
 static void
 spool_warn(struct spool_file *s)
 {
@@ -166,6 +187,8 @@ spool_warn(struct spool_file *s)
 	s->complained = true;
 }
 
+/* The spool's thread. Holds the lock except while it writes. Ends when there is
+ * nothing left, or when what is left cannot be written at the end. */
 static void *
 spool_run(void *arg)
 {
@@ -198,6 +221,7 @@ spool_run(void *arg)
 			buf_reset(&batch);
 			s->complained = false;
 		} else if (s->ending) {
+			/* Nobody could wait for a disk that is full. */
 			break;
 		} else if (!s->clear) {
 			/* What came meanwhile goes behind it. */
@@ -214,6 +238,8 @@ spool_run(void *arg)
 
 /* --- the loop's side ----------------------------------------------------- */
 
+/* Most workers never need it. If it cannot be started now, the next record
+ * tries again; all waits in memory. */
 static void
 spool_start_thread(struct spool_file *s)
 {
@@ -235,6 +261,8 @@ spool_file_put(struct spool_file *s, struct slice id, struct slice record)
 
 	s->used = true;
 	pthread_mutex_lock(&s->lock);
+	/* Whole or not at all. Without memory it is left out: the record waits
+	 * for the backend in the job as well. */
 	if (buf_reserve(&s->waiting, sizeof(f) + id.len + record.len) == 0) {
 		buf_add(&s->waiting, &f, sizeof(f));
 		buf_add(&s->waiting, id.p, id.len);
@@ -245,6 +273,7 @@ spool_file_put(struct spool_file *s, struct slice id, struct slice record)
 	spool_start_thread(s);
 }
 
+/* Through the thread, too, so that it comes behind the writes of before. */
 void
 spool_file_clear(struct spool_file *s)
 {
@@ -277,10 +306,12 @@ spool_file_open(const char *path,
 		err_nomem(err);
 		return NULL;
 	}
+	/* Not through a link: somebody else could have put it there. */
 	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0)
 		err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
 	else if (spool_load(s, on_record, arg, err) == 0) {
+		/* A retry must not hang on a wall clock that is set back. */
 		pthread_condattr_init(&monotonic);
 		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 		pthread_mutex_init(&s->lock, NULL);

@@ -2,17 +2,22 @@
 /*
  * The dispatcher, as its own files see it.
  *
- *	dispatch.c  opening, stopping; what happens at the end of a turn
+ *	turn.c      asks for another turn; whether the worker stops
+ *	job.c       jobs: their states, numbers and lists
+ *	spool.c     finished work that the backend cannot take
+ *	outcome.c   what follows from how an attempt ended
  *	claim.c     a claim becomes a job, or goes where it belongs
  *	assign.c    jobs go to the pool as it has room; how much to claim
- *	run.c       what the pool says of jobs
- *	outcome.c   what follows from how an attempt ended
- *	timeout.c     timeouts and cancellation
- *	control.c     commands from outside
+ *	timeout.c   timeouts and cancellation
  *	submit.c    tasks that handlers submit
- *	heartbeat.c  tells others that the worker lives, and what it can run
- *	describe.c  what it tells of itself
- *	spool.c      finished work that the backend cannot take
+ *	describe.c  what the worker tells of itself
+ *	heartbeat.c tells others that the worker lives, and what it can run
+ *	control.c   commands from outside
+ *	run.c       what the pool says of jobs
+ *	dispatch.c  opening, stopping, what the stores say, the end of a turn
+ *
+ * Each file calls those above it only; what happens below comes up through the
+ * callbacks of the stores, the pool and the loop.
  *
  * A job is one claimed task. It waits (HELD) until the pool has room, is with
  * the pool (RUNNING) until that says what came of it, then its record is
@@ -154,6 +159,10 @@ struct dispatch {
 	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
+	struct {
+		int64_t n;	/* that have ended, well or not */
+		struct err why; /* ERR_NONE: the last one went well */
+	} reloads;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
 	struct event *heartbeat;
@@ -162,24 +171,21 @@ struct dispatch {
 	struct store_state broker_state, results_state;
 };
 
-/* --- dispatch.c -------------------------------------------------------- */
+/* --- turn.c ------------------------------------------------------------ */
 
 /* Something changed: assign, claim and count again at the end of this turn. */
 void dispatch_turn(struct dispatch *d);
 bool dispatch_is_stopping(const struct dispatch *d);
-void dispatch_fail(struct dispatch *d, const struct err *why);
 /* The life of a final record. */
 int64_t dispatch_ttl_s(const struct dispatch *d);
 
-/* --- claim.c ----------------------------------------------------------- */
+/* --- job.c ------------------------------------------------------------- */
 
-void claim_take(struct dispatch *d, struct broker_claim *claim);
-/* Asks the backend once more about jobs that it could not say anything of. */
-void claim_ask_again(struct dispatch *d);
-/* Other handlers are in force: what is held finds its new one. */
-void claim_reroute(struct dispatch *d);
+/* Gives it a number; -1 if there is no memory for one more. */
+int job_number(struct dispatch *d, struct job *job);
 /* The job with this number, or NULL if it is gone. */
 struct job *job_find(struct dispatch *d, uint32_t number);
+struct job *job_of(struct pool_job *run);
 void job_enter(struct job *job, enum job_state next);
 /* What a line of the log about the job is about. */
 struct log_subject job_subject(const struct job *job);
@@ -188,30 +194,28 @@ struct log_subject job_subject(const struct job *job);
 		const struct log_subject about_ = job_subject(job);            \
 		log_about((level), &about_, __VA_ARGS__);                      \
 	} while (0)
-/* Waits (again) for an executor; `first` before all others. If it was cancelled,
- * this is its end. */
+/* Waits (again) for an executor; `first` before all others. A cancelled one
+ * has no more to wait for: see outcome_cancelled(). */
 void job_hold(struct job *job, bool first);
 /* Takes it off the list of held jobs, if it is there. */
 void job_unlink(struct job *job);
+/* Its time does not count any more. */
+void job_disarm(struct job *job);
 /* Settled: frees it. */
 void job_free(struct job *job);
 
-/* --- assign.c ---------------------------------------------------------- */
+/* --- spool.c ----------------------------------------------------------- */
 
-/* Gives held jobs to the pool. */
-void assign_jobs(struct dispatch *d);
-/* Tells the broker how many more are wanted. */
-void assign_wants(struct dispatch *d);
-/* Gets jobs back that are stuck, and releases what cannot run here. */
-void assign_unstick(struct dispatch *d);
-
-/* --- run.c ------------------------------------------------------------- */
-
-/* What the pool calls; its arg is the dispatcher. */
-extern const struct pool_events run_events;
-/* Stores a `running` record in passing. */
-void run_record(struct job *job);
-struct job *job_of(struct pool_job *run);
+int spool_open(struct dispatch *d, struct err *err);
+void spool_close(struct dispatch *d);
+/* The backend came into reach, or went out of it. */
+void spool_state(struct dispatch *d, bool up);
+/* The backend will never be in reach again: to disk with all, at once. */
+void spool_lost(struct dispatch *d);
+/* The job's final record is on its way to the backend. */
+void spool_storing(struct job *job);
+/* At the end of a turn: what is stored need not be spooled. */
+void spool_turn(struct dispatch *d);
 
 /* --- outcome.c --------------------------------------------------------- */
 
@@ -253,19 +257,22 @@ void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
 
-/* --- heartbeat.c -------------------------------------------------------- */
+/* --- claim.c ----------------------------------------------------------- */
 
-int heartbeat_open(struct dispatch *d, struct err *err);
-/* Tells the broker, which has come into reach, that and what we are. */
-void heartbeat_arrive(struct dispatch *d);
-void heartbeat_register(struct dispatch *d);
-void heartbeat_send(struct dispatch *d);
-/* Calls on_ready, once, when others can see the worker. */
-void heartbeat_announce(struct dispatch *d);
+void claim_take(struct dispatch *d, struct broker_claim *claim);
+/* Asks the backend once more about jobs that it could not say anything of. */
+void claim_ask_again(struct dispatch *d);
+/* Other handlers are in force: what is held finds its new one. */
+void claim_reroute(struct dispatch *d);
 
-/* --- describe.c -------------------------------------------------------- */
+/* --- assign.c ---------------------------------------------------------- */
 
-void describe_worker(const struct dispatch *d, struct buf *out);
+/* Gives held jobs to the pool. */
+void assign_jobs(struct dispatch *d);
+/* Tells the broker how many more are wanted. */
+void assign_wants(struct dispatch *d);
+/* Gets jobs back that are stuck, and releases what cannot run here. */
+void assign_unstick(struct dispatch *d);
 
 /* --- timeout.c ----------------------------------------------------------- */
 
@@ -274,27 +281,8 @@ void describe_worker(const struct dispatch *d, struct buf *out);
 void timeout_assign(struct job *job);
 /* It has started: its timeout counts from then. */
 void timeout_start(struct job *job);
-void timeout_end(struct job *job);
 /* A person wants it to end, whatever it does now. */
 void timeout_cancel(struct job *job);
-
-/* --- control.c ----------------------------------------------------------- */
-
-/* A message from outside, which may be malformed. */
-void control_take(struct dispatch *d, struct slice message);
-
-/* --- spool.c -------------------------------------------------------------- */
-
-int spool_open(struct dispatch *d, struct err *err);
-void spool_close(struct dispatch *d);
-/* The backend came into reach, or went out of it. */
-void spool_state(struct dispatch *d, bool up);
-/* The backend will never be in reach again: to disk with all, at once. */
-void spool_lost(struct dispatch *d);
-/* The job's final record is on its way to the backend. */
-void spool_storing(struct job *job);
-/* At the end of a turn: what is stored need not be spooled. */
-void spool_turn(struct dispatch *d);
 
 /* --- submit.c ---------------------------------------------------------- */
 
@@ -307,5 +295,29 @@ struct submit_request {
 /* Submits a task (JSON), and answers. */
 void submit_for(struct dispatch *d, const struct submit_request *request,
 		struct slice json);
+
+/* --- describe.c -------------------------------------------------------- */
+
+void describe_worker(const struct dispatch *d, struct buf *out);
+
+/* --- heartbeat.c -------------------------------------------------------- */
+
+int heartbeat_open(struct dispatch *d, struct err *err);
+/* Tells the broker, which has come into reach, that and what we are. */
+void heartbeat_arrive(struct dispatch *d);
+void heartbeat_register(struct dispatch *d);
+void heartbeat_send(struct dispatch *d);
+/* Calls on_ready, once, when others can see the worker. */
+void heartbeat_announce(struct dispatch *d);
+
+/* --- control.c ----------------------------------------------------------- */
+
+/* A message from outside, which may be malformed. */
+void control_take(struct dispatch *d, struct slice message);
+
+/* --- run.c ------------------------------------------------------------- */
+
+/* What the pool calls; its arg is the dispatcher. */
+extern const struct pool_events run_events;
 
 #endif

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that handlers submit: executors have no way to the broker. */
+/*
+ * Tasks that handlers submit: executors have no way to the broker, and no
+ * password of it, since they run the code of others.
+ *
+ * A request lives until the stores have answered. Where broker and backend are
+ * two stores, the record is made first: a task that ran before its record was
+ * there could have its result replaced by `pending`.
+ */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -28,6 +35,7 @@ request_free(struct request *q)
 	free(q);
 }
 
+/* Answers the handler, if its executor is still there. */
 static void
 request_finish(struct request *q, const struct err *err)
 {
@@ -42,6 +50,7 @@ on_request_submitted(struct broker_submit *batch, size_t n, void *arg)
 	struct request *q = arg;
 	struct err err = batch[0].err;
 
+	/* The record of a task that does not exist would pend for ever. */
 	if (err.code != ERR_NONE && !q->dispatch->one_store)
 		results_forget(q->dispatch->results, &q->submit.id, 1);
 	request_finish(q, &err);
@@ -107,6 +116,8 @@ on_request_member(void *arg, const struct scan_value *key,
 	return 0;
 }
 
+/* Makes task and record of what the handler sent, as a client would; -1 with
+ * *err if it is not a task, or not one that a worker would take. */
 static int
 request_prepare(struct request *q, struct slice json, struct err *err)
 {
@@ -122,6 +133,7 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	if (request_complete(q, &t, err) != 0)
 		return -1;
 	task_encode(&t, &q->bytes);
+	/* Of the task as it is now: what was left open is filled in. */
 	record = result_pending(&t);
 	result_encode(&record, &q->record);
 	if (q->bytes.failed || q->record.failed)

@@ -25,7 +25,9 @@ on_kill_timer(evutil_socket_t fd, short what, void *arg)
 	pool_kill_for(&job->run);
 }
 
-/* Kills the job's executor in so many µs, unless it ends before. */
+/* Kills the job's executor in so many µs, unless it ends before. A timer that
+ * is set already is set anew. Without memory there is none: then the handler
+ * is only told. */
 static void
 kill_in(struct job *job, int64_t us)
 {
@@ -58,14 +60,6 @@ void
 timeout_start(struct job *job)
 {
 	timeout_arm(job);
-}
-
-void
-timeout_end(struct job *job)
-{
-	if (job->kill_timer != NULL)
-		event_free(job->kill_timer);
-	job->kill_timer = NULL;
 }
 
 void

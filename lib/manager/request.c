@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests from words and from JSON. */
+/*
+ * Requests from words and from JSON.
+ *
+ * One table has all the fields, made from core/task_options.def, so that what a
+ * program may say in JSON and what an operator may say in options are the same.
+ * Strings are copied into one buffer, which is reserved at the beginning and
+ * does not move.
+ */
 #include "manager/request.h"
 
 #include <stdint.h>
@@ -17,6 +24,7 @@
 /* Room for ids, names and numbers beside the arguments. */
 #define OPTIONS_BYTES 16384
 
+/* A field, and where in the request it goes. */
 struct request_field {
 	const char *name;
 	struct value_spec value;
@@ -47,14 +55,19 @@ static const char *const skipped[] = {
     "unknown",	     "history",	     "reply_to",
 };
 
+/* One reading. */
 struct reader {
 	struct buf *scratch; /* has room for all that is put into it */
 	struct flowrra_request *request;
+	/* A bit for each field. JSON that names one twice is refused: readers
+	 * differ in which of the two they take. */
 	uint32_t seen;
 };
 
 #define BIT(name) (1u << SCAN_##name)
 
+/* What JSON has for each type of value. Durations and times come as numbers or
+ * in an operator's words; a flag never as 0 or 1. */
 static const struct {
 	unsigned int accepts;
 	const char *wanted;
@@ -85,6 +98,8 @@ keep_value(struct reader *r, const struct scan_value *value)
 	return r->scratch->data + begin;
 }
 
+/* Arguments are not looked into: they are the task's, and are checked when the
+ * request is encoded. */
 static int
 store_json(struct reader *r, const struct request_field *field,
 	   const struct scan_value *value, struct err *err)
@@ -118,6 +133,9 @@ store_request_seconds(struct reader *r, const struct request_field *field,
 	return 0;
 }
 
+/* By way of its text, since value_set() reads those: so the ranges and messages
+ * are the same as for options. All numbers of JSON are read by it as well, but
+ * for seconds. */
 static int
 store_value(struct reader *r, const struct request_field *field,
 	    const struct scan_value *value, struct err *err)
@@ -130,6 +148,7 @@ store_value(struct reader *r, const struct request_field *field,
 	if (field->value.type == VALUE_SECONDS && value->type == SCAN_NUMBER)
 		return store_request_seconds(r, field, value, err);
 	text = keep_value(r, value);
+	/* An escaped U+0000 would end the C string early, and hide the rest. */
 	if (strlen(text) + 1 <
 	    r->scratch->len - (size_t)(text - r->scratch->data))
 		return err_set(err, ERR_DATA, "\"%s\" contains a NUL byte",
@@ -139,6 +158,9 @@ store_value(struct reader *r, const struct request_field *field,
 	return 0;
 }
 
+/* A task that was read from a queue or from the dead list can be submitted
+ * again as it is: what workers had noted is skipped. Anything else is most
+ * likely a spelling mistake. */
 static int
 unknown_field(struct slice name, struct err *err)
 {
@@ -151,6 +173,7 @@ unknown_field(struct slice name, struct err *err)
 		       (int)(name.len < 64 ? name.len : 64), name.p);
 }
 
+/* A null is "not given", as many libraries write it. */
 static int
 on_request_member(void *arg, const struct scan_value *key,
 		  const struct scan_value *value, struct err *err)
@@ -158,6 +181,7 @@ on_request_member(void *arg, const struct scan_value *key,
 	struct reader *r = arg;
 	size_t i;
 
+	/* A linear search: about 20 names, compared by length first. */
 	for (i = 0; i < N_FIELDS; i++)
 		if (slice_eq(key->text, slice_of(fields[i].name)))
 			break;
@@ -202,6 +226,9 @@ request_max(const struct flowrra_client *c)
 /* --- words ------------------------------------------------------------- */
 
 /* Appends a JSON string, but nothing that was not there. */
+/* Fails where it would have to replace bytes that are not UTF-8: the task would
+ * get another text than was typed. To read it back is the simplest way to know.
+ */
 static int
 add_json_string(struct slice text, struct buf *out, struct err *err)
 {
@@ -254,6 +281,7 @@ request_arguments(const char *const *texts, size_t n, struct buf *out,
 	return out->failed ? err_nomem(err) : 0;
 }
 
+/* JSON with a key twice means different things to different readers. */
 static int
 check_key(const char *const *texts, size_t i, size_t len, struct err *err)
 {

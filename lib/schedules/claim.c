@@ -16,7 +16,9 @@
 #include "schedules/row.h"
 #include "util/err.h"
 
+/* The most that one transaction may lock; see schedules.h. */
 #define LIMIT_MAX 10000
+/* As many as Q_ADD_FIRE and Q_SETTLE have parameters. */
 #define FIRE_VALUES 9
 #define SETTLE_VALUES 7
 
@@ -53,6 +55,8 @@ schedule_fire_add(struct schedule_verdict *verdict,
 	return fires_add(&plan->fires, &whole);
 }
 
+/* Returns where the copy begins: `texts` may move until all are in. Texts that
+ * are too long are cut, for the column would refuse the whole claim. */
 static size_t
 keep_text(struct buf *texts, const char *text, size_t max)
 {
@@ -64,6 +68,8 @@ keep_text(struct buf *texts, const char *text, size_t max)
 	return at;
 }
 
+/* Decides about one row, or sets it aside if it cannot be read. A bad row must
+ * not fail the claim: it would fail all later ones, too. */
 static void
 decide(struct schedules_plan *plan, size_t row, struct schedules_claimed *ret)
 {
@@ -109,6 +115,7 @@ settle_values(const struct schedules_plan *plan, const struct decided *d,
 {
 	const struct schedule_verdict *v = &d->verdict;
 	const char *fault = plan->texts.data + d->fault;
+	/* due_us is NULL where nothing is due: then no index holds the row. */
 	bool is_due = v->next.next_run_us != 0 && fault[0] == '\0';
 
 	to[0] = DB_I(v->next.next_run_us);
@@ -149,6 +156,7 @@ write_schedules(struct db *db, const struct schedules_plan *plan,
 	return result;
 }
 
+/* One by one: reasons are rare, and most claims have none. */
 static int
 write_skips(struct db *db, const struct schedules_plan *plan, struct err *err)
 {
@@ -224,6 +232,9 @@ write_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 		to[6] = to[7] = DB_I(f->created_us);
 		to[8] = DB_I(plan->token);
 	}
+	/* A fire that is there already is left as it is and not counted:
+	 * another claim has made it, or this one's commit was carried out
+	 * although it seemed to fail. */
 	result = db->driver->run_many(db, Q_ADD_FIRE, values, FIRE_VALUES, n,
 				      &changed, err);
 	free(values);
@@ -234,6 +245,8 @@ write_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 
 /* --- claiming ------------------------------------------------------------ */
 
+/* Locks the rows, where the database has locks of rows; those that another
+ * claim has locked are passed over. */
 static int
 select_rows(struct db *db, struct schedules_plan *plan, struct err *err)
 {
@@ -279,6 +292,7 @@ claim(struct db *db, struct schedules_plan *plan, struct schedules_claimed *ret,
 	return write_schedules(db, plan, err);
 }
 
+/* A number that no other claim has, with no counter to be shared. */
 static int
 new_token(int64_t *ret, struct err *err)
 {
@@ -298,6 +312,8 @@ schedules_claim(struct schedules *s, const struct schedules_claim *c,
 	if (new_token(&plan.token, err) == 0 && db_enter(s->db, err) == 0 &&
 	    db_begin(s->db, err) == 0)
 		result = db_end(s->db, claim(s->db, &plan, &claimed, err), err);
+	/* After the commit: the outbox has the fires, and schedules_unsent()
+	 * finds them, if there is no memory to return them. */
 	if (result == 0 && (claimed.fires = fires_take(&plan.fires)) == NULL)
 		result = err_nomem(err);
 	if (result == 0)

@@ -9,6 +9,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/* What a message says was tried. */
 const char *
 query_name(enum query query)
 {
@@ -61,6 +62,8 @@ db_rows_add(struct db_rows *rows, enum db_type type, int64_t i, struct slice s)
 	size_t cap;
 
 	if (rows->n == rows->cap) {
+		/* One row of schedules has some 40 values: a small answer fits
+		 * at once. */
 		cap = rows->cap == 0 ? 64 : rows->cap * 2;
 		grown = reallocarray(rows->values, cap, sizeof(*grown));
 		if (grown == NULL) {
@@ -79,6 +82,7 @@ db_rows_add(struct db_rows *rows, enum db_type type, int64_t i, struct slice s)
 	    (struct db_value){.type = type, .i = i, .s.len = s.len};
 }
 
+/* `n` counts values until now, and rows from now on. */
 int
 db_rows_seal(struct db_rows *rows)
 {
@@ -109,6 +113,7 @@ db_free(struct db *db)
 int64_t
 db_left_ms(const struct db *db)
 {
+	/* Never 0, which is "no limit" to some of those who are given it. */
 	int64_t left = db->deadline_ms - clock_mono_ms();
 
 	return left > 1 ? left : 1;
@@ -119,10 +124,15 @@ db_disconnect(struct db *db)
 {
 	db->driver->disconnect(db);
 	db->connected = false;
+	/* Those who watched must ask everything again: changes may be
+	 * missed. */
 	db->watching = false;
 	db->in_transaction = false;
 }
 
+/* Each call begins here: its deadline is set, and a connection that broke in
+ * the call before is made again. So a caller that tries again needs to know
+ * nothing of connections. */
 int
 db_enter(struct db *db, struct err *err)
 {
@@ -136,6 +146,8 @@ db_enter(struct db *db, struct err *err)
 	}
 	if (db->prepared)
 		return 0;
+	/* Once a connection: the schema does not change under a program that
+	 * runs, except to a newer version, which keeps what older ones use. */
 	if (schema_update(db, db->sql, err) != 0) {
 		db_disconnect(db);
 		return -1;

@@ -36,6 +36,9 @@ load_driver(const char *name, struct err *err)
 	snprintf(symbol, sizeof(symbol), "db_%s", name);
 	if ((path = proc_beside(relative, err)) == NULL)
 		return NULL;
+	/* RTLD_NOW: a library that does not fit shows here, with its name, and
+	 * not in the middle of a call. RTLD_LOCAL: two drivers have the same
+	 * inner names. */
 	if ((object = dlopen(path, RTLD_NOW | RTLD_LOCAL)) != NULL)
 		driver = dlsym(object, symbol);
 	if (driver == NULL)
@@ -52,6 +55,7 @@ find_driver(const char *url, struct err *err)
 {
 	size_t i;
 
+	/* Without a URL it works with no server to be set up. */
 	if (url == NULL || url[0] == '\0')
 		return &db_sqlite;
 	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
@@ -66,6 +70,7 @@ find_driver(const char *url, struct err *err)
 	return NULL;
 }
 
+/* The driver checks the URL; the timeout is the same for all of them. */
 struct db *
 db_open(const char *url, int64_t timeout_ms, struct err *err)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of fires. */
+/*
+ * Lists of fires: as they are gathered by a claim or read from the outbox, and
+ * as they are returned. The caller gets one thing to free.
+ */
 #include "schedules/fires.h"
 
 #include <stdlib.h>
@@ -20,6 +23,7 @@ int
 fires_add(struct fires *f, const struct schedule_fire *fire)
 {
 	struct schedule_fire *grown;
+	/* Most claims are of one fire or some. */
 	size_t cap = f->cap == 0 ? 16 : f->cap * 2;
 
 	if (f->list.n == f->cap) {
@@ -48,6 +52,8 @@ next_text(const char **p)
 	return text;
 }
 
+/* Texts are found by walking the block once, so that no places need be kept
+ * while it grows. */
 int
 fires_seal(struct fires *f)
 {

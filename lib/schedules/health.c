@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What schedulers say of themselves, and figures. */
+/*
+ * What schedulers say of themselves, and figures. For people only: no scheduler
+ * decides anything by them, so they may be late.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +44,8 @@ struct figures {
 	struct db_rows rows;
 };
 
+/* `id` is "" for all schedules; it stands in each statement twice, since a
+ * parameter has no name in all dialects. */
 static int
 read_counts(struct db *db, const char *id, int64_t now_us,
 	    struct schedules_stats *to, struct err *err)
@@ -76,6 +81,7 @@ read_unsent(struct db *db, const char *id, struct schedules_stats *to,
 	return result;
 }
 
+/* A reason that this program does not know, of a newer one, is passed over. */
 static int
 read_skips(struct db *db, const char *id, struct schedules_stats *to,
 	   struct err *err)
@@ -108,6 +114,7 @@ read_schedulers(struct db *db, struct figures *f, struct err *err)
 	if (db->driver->run(db, Q_SCHEDULERS, NULL, 0, &f->rows, NULL, err) !=
 	    0)
 		return -1;
+	/* One more: calloc(0) may return NULL, which is a failure here. */
 	f->stats.schedulers = calloc(f->rows.n + 1, sizeof(*to));
 	if (f->stats.schedulers == NULL)
 		return err_nomem(err);
@@ -125,6 +132,8 @@ read_schedulers(struct db *db, struct figures *f, struct err *err)
 	return 0;
 }
 
+/* The counts are of several moments, not of one: a transaction that reads all
+ * rows would hold up nobody, but be long on large tables. */
 int
 schedules_stats(struct schedules *s, const char *id, int64_t now_us,
 		struct schedules_stats **ret, struct err *err)

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What makes two schedules identical. */
+/*
+ * What makes two schedules identical: a program that creates its schedules each
+ * time it starts, or on each of its machines, must get one of each.
+ *
+ * It is a digest, in a column with a unique index, so that the database decides
+ * between two that create at the same time; the texts themselves are too long
+ * for an index of MySQL.
+ */
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -30,6 +37,8 @@ add_json(struct buf *out, const char *name, const char *text, const char *empty,
 		return err_set(err, ERR_DATA, "schedule: %s must be a JSON %s",
 			       name, type == JSON_ARRAY ? "array" : "object");
 	}
+	/* Members in one order and without blanks: equal in JSON's terms is
+	 * then equal in bytes. */
 	plain = json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT);
 	json_decref(json);
 	if (plain == NULL)
@@ -39,6 +48,7 @@ add_json(struct buf *out, const char *name, const char *text, const char *empty,
 	return 0;
 }
 
+/* Each text ends in a NUL: "ab" and "c" are not "a" and "bc". */
 static void
 add_text(struct buf *out, const char *text)
 {

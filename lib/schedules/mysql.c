@@ -13,7 +13,10 @@
 #include "schedules/mysql_conn.h"
 #include "util/err.h"
 
+/* More than SQL_N_COLUMNS and the identity. */
 #define VALUES_MAX 40
+/* A change is noticed within a second; the question costs a read of one row,
+ * which is in the server's memory. */
 #define POLL_MS 1000
 
 struct my {
@@ -74,6 +77,7 @@ my_disconnect(struct db *db)
 	my_conn_close(&my->conn);
 }
 
+/* For what has no values: transactions, the session, the schema. */
 static int
 my_exec(struct db *db, const char *sql, const char *what, struct err *err)
 {
@@ -96,6 +100,7 @@ fail(struct my *my, enum query query, struct err *err)
 			    mysql_stmt_error(stmt), query_name(query), err);
 }
 
+/* Prepared when it is first needed: most programs use few of them. */
 static int
 prepare(struct my *my, enum query query, struct err *err)
 {
@@ -113,6 +118,8 @@ prepare(struct my *my, enum query query, struct err *err)
 	if (mysql_stmt_prepare(stmt, sql, strlen(sql)) == 0)
 		return 0;
 	fail(my, query, err);
+	/* fail() may have dropped the connection, and the statements with
+	 * it. */
 	if (my->statements[query] != NULL)
 		mysql_stmt_close(my->statements[query]);
 	my->statements[query] = NULL;
@@ -150,6 +157,8 @@ execute(struct my *my, enum query query, const struct db_value *values,
 	return 0;
 }
 
+/* count() and the like are decimals to MySQL unless they are cast; those would
+ * come as texts. */
 static bool
 is_number(enum enum_field_types type)
 {
@@ -166,6 +175,7 @@ struct cell {
 	bool is_number;
 };
 
+/* Without memory the rows know it, and db_rows_seal() says so. */
 static void
 add_row(const MYSQL_BIND *binds, const struct cell *cells, size_t n,
 	struct db_rows *rows)
@@ -212,6 +222,8 @@ bind_row(const MYSQL_RES *meta, MYSQL_BIND *binds, struct cell *cells, size_t n,
 	return 0;
 }
 
+/* All rows are fetched before any is read, so that the longest value of each
+ * column is known and no value is cut. */
 static int
 take_rows(struct my *my, enum query query, struct db_rows *rows,
 	  struct err *err)
@@ -268,6 +280,8 @@ my_run(struct db *db, enum query query, const struct db_value *values, size_t n,
 	return result;
 }
 
+/* One by one: a statement of many rows would have to be prepared for each
+ * number of them. All are in one transaction. */
 static int
 my_run_many(struct db *db, enum query query, const struct db_value *values,
 	    size_t n, size_t sets, int64_t *changed, struct err *err)
@@ -293,6 +307,7 @@ my_notify(struct db *db, struct err *err)
 	return my_run(db, Q_NOTIFY, NULL, 0, NULL, NULL, err);
 }
 
+/* True on the first question after connecting: what was before is unknown. */
 static int
 my_changed(struct db *db, bool *ret, struct err *err)
 {

@@ -21,6 +21,9 @@
 #define MYSQL_TIMEOUT 3024
 #define SERVER_READ_ONLY_USER 1290
 
+/* What an error means for a scheduler: ERR_UNAVAILABLE is waited out, and it
+ * says so; the rest needs a person. A remedy is given where it is known.
+ * Numbers that are not here are the server's own mistakes, or ours. */
 static const struct {
 	unsigned int number;
 	enum err_code code;
@@ -53,6 +56,7 @@ static const struct {
     {MYSQL_TIMEOUT, ERR_UNAVAILABLE, ""},
 };
 
+/* The client's own errors leave the connection in an unknown state. */
 static bool
 breaks(unsigned int number)
 {
@@ -81,6 +85,8 @@ my_conn_fail(struct db *db, unsigned int number, const char *text,
 
 /* --- connecting ---------------------------------------------------------- */
 
+/* The timeouts are whole seconds, and of each read or write, not of a call: the
+ * client library knows no other. */
 static void
 set_options(struct my_conn *c, unsigned int timeout_s)
 {
@@ -90,6 +96,7 @@ set_options(struct my_conn *c, unsigned int timeout_s)
 	mysql_options(c->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
 	mysql_options(c->mysql, MYSQL_OPT_READ_TIMEOUT, &timeout_s);
 	mysql_options(c->mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
+	/* utf8 has three bytes a character to MySQL. */
 	mysql_options(c->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	if (!tls)
 		return;
@@ -98,6 +105,7 @@ set_options(struct my_conn *c, unsigned int timeout_s)
 	mysql_options(c->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
 }
 
+/* Older ones would fail with a syntax error that says nothing to people. */
 static int
 check_server(struct my_conn *c, struct db *db, struct err *err)
 {
@@ -126,6 +134,8 @@ set_session(struct db *db, unsigned int timeout_s, struct err *err)
 		 timeout_s, timeout_s);
 	if (db->driver->exec(db, sql, "connecting", err) != 0)
 		return -1;
+	/* The default, REPEATABLE READ, locks gaps between rows: two schedulers
+	 * would hold each other up. */
 	return db->driver->exec(db,
 				"SET SESSION TRANSACTION ISOLATION LEVEL"
 				" READ COMMITTED",

@@ -27,6 +27,8 @@ hex(char c)
 }
 
 /* A decoded copy of a part. */
+/* `*ret` is replaced: the last one of two parameters counts. A NUL could hide
+ * the rest of a text. */
 static int
 decode(const char *p, size_t len, char **ret, struct err *err)
 {
@@ -53,6 +55,7 @@ decode(const char *p, size_t len, char **ret, struct err *err)
 	return 0;
 }
 
+/* Split before they are decoded, so that a password may have a colon. */
 static int
 parse_user(const char *p, const char *end, struct my_url *url, struct err *err)
 {
@@ -65,6 +68,7 @@ parse_user(const char *p, const char *end, struct my_url *url, struct err *err)
 		      &url->user, err);
 }
 
+/* [::1]:3306, host:3306, or nothing with a socket. */
 static int
 parse_host(const char *p, const char *end, struct my_url *url, struct err *err)
 {
@@ -95,6 +99,8 @@ parse_host(const char *p, const char *end, struct my_url *url, struct err *err)
 	return stop > p ? decode(p, (size_t)(stop - p), &url->host, err) : 0;
 }
 
+/* libpq's words, so that a URL means the same with both servers. "prefer" is
+ * missing on purpose: it protects from nobody. */
 static int
 parse_tls(const char *mode, struct my_url *url, struct err *err)
 {
@@ -174,6 +180,7 @@ my_url_parse(const char *text, struct my_url *url, struct err *err)
 	if (slash == NULL || slash + 1 == query)
 		return bad(err, "the database is missing; write "
 				"mysql://user:password@host/database");
+	/* The last one: a user of some hosts has an '@' in its name. */
 	at = memrchr(p, '@', (size_t)(slash - p));
 	if (at != NULL && parse_user(p, at, url, err) != 0)
 		return -1;
@@ -186,6 +193,7 @@ my_url_parse(const char *text, struct my_url *url, struct err *err)
 		return -1;
 	if (url->host == NULL && url->socket == NULL)
 		return bad(err, "the host and the socket are missing");
+	/* There would be nothing to verify against. */
 	if (url->tls >= MY_TLS_VERIFY_CA && url->ca == NULL)
 		return bad(err, "this sslmode needs sslrootcert, a file with "
 				"trusted certificates");
@@ -196,6 +204,7 @@ my_url_parse(const char *text, struct my_url *url, struct err *err)
 void
 my_url_done(struct my_url *url)
 {
+	/* So that it is in no core dump. */
 	if (url->password != NULL)
 		explicit_bzero(url->password, strlen(url->password));
 	free(url->user);
@@ -209,6 +218,7 @@ my_url_done(struct my_url *url)
 	*url = (struct my_url){.user = NULL};
 }
 
+/* For logs: neither user nor password. */
 char *
 my_url_name(const struct my_url *url)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The words for what a schedule can be, and the ids of its tasks. */
+/*
+ * The words for what a schedule can be, and the ids of its tasks. The words stand
+ * in databases and in people's scripts: they are never changed.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +38,7 @@ static const struct {
 #undef X
 };
 
+/* The index, or -1. The lists are too short for anything faster. */
 static int
 find_word(const char *const *names, size_t n, const char *name)
 {
@@ -121,10 +125,12 @@ schedule_task_id(const char *id, int64_t fire_us,
 	struct tm tm;
 	size_t n;
 
+	/* Before 1970 the remainder is negative, too. */
 	if (us < 0)
 		us += 1000000;
 	seconds = (time_t)((fire_us - us) / 1000000);
 	gmtime_r(&seconds, &tm);
+	/* UTC, in ISO 8601's basic form; a fraction only where there is one. */
 	n = (size_t)snprintf(text, SCHEDULE_ID_MAX + 2,
 			     "%.*s:", SCHEDULE_ID_MAX, id);
 	n +=

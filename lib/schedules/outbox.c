@@ -8,9 +8,11 @@
 #include "schedules/row.h"
 #include "util/err.h"
 
+/* The most that is answered at a time; see schedules.h. */
 #define LIMIT_MAX 10000
 #define MARK_VALUES 4
-/* So many marks in one statement. */
+/* Marks in one transaction: a server's log and its locks stay small, and the
+ * round trips are few all the same. */
 #define MARKS 1000
 
 static int64_t
@@ -21,6 +23,7 @@ bounded(size_t limit)
 
 /* --- unsent fires -------------------------------------------------------- */
 
+/* Copies: the rows are gone when the fires are sent. */
 static int
 read_fires(const struct db_rows *rows, struct schedules_fires **ret,
 	   struct err *err)
@@ -67,6 +70,7 @@ schedules_unsent(struct schedules *s, int64_t before_us, size_t limit,
 
 /* --- marking ------------------------------------------------------------- */
 
+/* The reason is cut to what its column takes: it may quote a server. */
 static void
 mark_values(const struct schedule_mark *mark, int64_t now_us,
 	    struct db_value *to)
@@ -126,6 +130,8 @@ mark_some(struct db *db, const struct schedule_mark *marks, size_t n,
 	return result;
 }
 
+/* A piece that fails leaves those before it marked, which is as good as any:
+ * marks that are missing only cost another submission. */
 int
 schedules_mark(struct schedules *s, const struct schedule_mark *marks, size_t n,
 	       int64_t now_us, struct err *err)
@@ -151,6 +157,7 @@ schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 					  DB_I(bounded(limit))};
 	int64_t changed = 0;
 
+	/* The second statement has only the first of the two values. */
 	if (db_enter(s->db, err) != 0 ||
 	    DB_RUN(s->db, Q_PRUNE, values, NULL, &changed, err) != 0 ||
 	    s->db->driver->run(s->db, Q_PRUNE_SCHEDULERS, values, 1, NULL, NULL,

@@ -11,6 +11,7 @@
 #include "schedules/postgresql_conn.h"
 #include "util/err.h"
 
+/* More than SQL_N_COLUMNS and the identity. */
 #define PARAMETERS_MAX 40
 /* Of pg_type.h, which is the server's. */
 #define INT8_OID 20
@@ -50,6 +51,7 @@ pg_open(const char *url, struct err *err)
 	return &pg->db;
 }
 
+/* Statements are prepared in a session, which is new. */
 static int
 pg_connect(struct db *db, struct err *err)
 {
@@ -94,6 +96,7 @@ number_parameters(const char *sql, struct buf *out)
 			buf_addc(out, *sql);
 }
 
+/* Prepared when it is first needed: most programs use few of them. */
 static int
 prepare(struct pg *pg, enum query query, bool many, const char *name,
 	struct err *err)
@@ -126,6 +129,8 @@ static PGresult *
 run_texts(struct pg *pg, enum query query, bool many, const char *const *texts,
 	  size_t n, struct err *err)
 {
+	/* A short name of two digits, of which QUERIES has room for a
+	 * hundred. */
 	char name[16] = {many ? 'm' : 's', (char)('0' + query / 10),
 			 (char)('0' + query % 10)};
 
@@ -139,6 +144,7 @@ run_texts(struct pg *pg, enum query query, bool many, const char *const *texts,
 	return pg_conn_result(&pg->conn, &pg->db, query_name(query), err);
 }
 
+/* Values come as text, which is the same for all versions of the server. */
 static void
 take_rows(const PGresult *result, struct db_rows *rows)
 {
@@ -174,6 +180,7 @@ pg_run(struct db *db, enum query query, const struct db_value *values, size_t n,
 	struct buf text = BUF_INIT;
 	PGresult *result = NULL;
 
+	/* One block for all: places first, since it moves while it grows. */
 	for (i = 0; i < n; i++) {
 		at[i] = text.len;
 		if (values[i].type == DB_INT)
@@ -203,6 +210,8 @@ pg_run(struct db *db, enum query query, const struct db_value *values, size_t n,
 
 /* --- many at a time ------------------------------------------------------ */
 
+/* As array_in() reads it: all in quotes, with a backslash before quotes and
+ * backslashes. */
 static void
 add_quoted(struct buf *out, struct slice s)
 {
@@ -243,6 +252,8 @@ add_array(struct buf *out, const struct db_value *values, size_t n, size_t sets)
 	buf_addc(out, '\0');
 }
 
+/* One array for each parameter, which unnest() makes rows of: one round trip,
+ * and one statement for any number of sets. */
 static int
 pg_run_many(struct db *db, enum query query, const struct db_value *values,
 	    size_t n, size_t sets, int64_t *changed, struct err *err)
@@ -281,6 +292,8 @@ pg_notify(struct db *db, struct err *err)
 		       err);
 }
 
+/* LISTEN first, then everything is a change: what came before it was not told.
+ * What was read with other answers is waiting in the client library. */
 static int
 pg_changed(struct db *db, bool *ret, struct err *err)
 {

@@ -18,6 +18,7 @@
 
 /* --- the URL ------------------------------------------------------------- */
 
+/* The value of an option as libpq has understood the URL; "". */
 static const char *
 option(const PQconninfoOption *options, const char *keyword)
 {
@@ -90,6 +91,7 @@ static const struct {
     {"42P01", ERR_CONFIG, " (tables were removed; restart to create them)"},
 };
 
+/* The first line only: the rest is detail that may quote values. */
 static void
 set_fault(struct db *db, const char *state, const char *text, const char *what,
 	  struct err *err)
@@ -108,6 +110,7 @@ set_fault(struct db *db, const char *state, const char *text, const char *what,
 		"%s: %s: %.*s", db->name, what, len, text);
 }
 
+/* Without a result the connection is to blame. */
 int
 pg_conn_fail(struct pg_conn *c, struct db *db, const PGresult *result,
 	     const char *what, struct err *err)
@@ -145,6 +148,8 @@ await(struct pg_conn *c, struct db *db, short events)
 	}
 }
 
+/* A connection that is late is of no use: its answer would be taken for that of
+ * the next question. */
 static int
 late(struct db *db, const char *what, struct err *err)
 {
@@ -172,6 +177,8 @@ await_result(struct pg_conn *c, struct db *db, const char *what,
 	return 0;
 }
 
+/* The last result, for a text of several statements has one of each. All of
+ * them are read, or the connection could not be used again. */
 PGresult *
 pg_conn_result(struct pg_conn *c, struct db *db, const char *what,
 	       struct err *err)
@@ -203,6 +210,11 @@ pg_conn_result(struct pg_conn *c, struct db *db, const char *what,
 
 /* --- connecting ---------------------------------------------------------- */
 
+/* The server gives up first, or at the same time, so that no statement goes on
+ * for which nobody waits. Twice the time in a transaction: a scheduler that
+ * hangs must not keep its rows. synchronous_commit: a fire that was sent must
+ * not be forgotten by a server that crashes. jit: it costs more than such small
+ * statements take. */
 static int
 set_session(struct pg_conn *c, struct db *db, struct err *err)
 {
@@ -224,6 +236,8 @@ set_session(struct pg_conn *c, struct db *db, struct err *err)
 	return result != NULL ? 0 : -1;
 }
 
+/* As the manual of libpq has it: poll for what PQconnectPoll() asked for last;
+ * at first it is writing. */
 static int
 await_connection(struct pg_conn *c, struct db *db, struct err *err)
 {

@@ -12,8 +12,11 @@
 #include "util/err.h"
 
 /* What a fraction is stored as, in a column of whole numbers. */
+/* A backoff of 1.5 and a jitter of 0.1 need no more, and whole numbers are the
+ * same in all three databases. */
 #define MILLIONTHS_PER_1 1e6
 
+/* How a member is stored. */
 enum kind {
 	TEXT,
 	NUMBER,
@@ -121,6 +124,7 @@ static const struct column columns[SQL_N_COLUMNS] = {
     T(fault, SCHEDULE_TEXT_MAX),
 };
 
+/* Reading, writing and checking all follow the table, and so agree. */
 static const void *
 member(const struct schedule *schedule, const struct column *c)
 {
@@ -171,6 +175,8 @@ check_column(const struct schedule *s, const struct column *c, struct err *err)
 {
 	int64_t number;
 
+	/* Texts for people (description, fault) are cut instead, in
+	 * row_write(). */
 	if (c->kind == TEXT && strlen(column_text(s, c)) > c->max_len &&
 	    c->max_len != SCHEDULE_TEXT_MAX)
 		return bad_column(err, c->name, "is too long");
@@ -276,6 +282,8 @@ read_column(const struct db_value *v, const struct column *c, char *to)
 
 	switch (c->kind) {
 	case TEXT:
+		/* A column may count characters, which have up to four bytes. A
+		 * NUL inside would cut the text unseen. */
 		if (v->type != DB_TEXT || v->s.len > c->max_len * 4 ||
 		    strlen(v->s.p) != v->s.len)
 			return false;
@@ -309,6 +317,7 @@ read_column(const struct db_value *v, const struct column *c, char *to)
 	return false;
 }
 
+/* Reads on after a fault: people are shown what is left of the row. */
 bool
 row_read(const struct db_rows *rows, size_t row, struct schedule *ret)
 {
@@ -347,6 +356,7 @@ row_read_list(struct db_rows *rows, struct schedules_list **ret,
 
 	if (l == NULL)
 		return err_nomem(err);
+	/* One more: calloc(0) may return NULL, which is a failure here. */
 	l->list.items = calloc(rows->n + 1, sizeof(*l->list.items));
 	if (l->list.items == NULL) {
 		free(l);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Handles, and what people do with schedules. */
+/*
+ * Handles, and what people do with schedules. Each change is a transaction of its
+ * own that also tells those who watch: a scheduler that sleeps until tomorrow
+ * must learn of a schedule that is due in a second.
+ */
 #include "schedules/schedules.h"
 
 #include <stdlib.h>
@@ -10,7 +14,10 @@
 #include "util/err.h"
 #include "util/uuid.h"
 
+/* A trade: longer than a server that is busy takes, and short for a
+ * scheduler, whose loop a call blocks. */
 #define TIMEOUT_MS 5000
+/* Of one answer, which is in memory as a whole. */
 #define LIST_MAX 10000
 #define LIST_USUAL 1000
 
@@ -49,6 +56,8 @@ schedules_name(const struct schedules *s)
 	return s->db->name;
 }
 
+/* Everything else needs a person: a wrong URL, no right, a schema that is too
+ * new. */
 bool
 schedules_transient(const struct err *err)
 {
@@ -97,6 +106,7 @@ static int
 insert(struct db *db, const struct schedule *schedule, const char *identity,
        char ret_id[SCHEDULE_ID_MAX + 1], bool *ret_existing, struct err *err)
 {
+	/* The identity is behind the columns that are read. */
 	struct db_value values[SQL_N_COLUMNS + 1];
 	int64_t changed = 0;
 	int found = find_identical(db, identity, ret_id, err);
@@ -293,6 +303,7 @@ schedules_set_next(struct schedules *s, const char *id, int64_t old_next_run_us,
 	return 0;
 }
 
+/* Fires stay in the outbox: they have happened. */
 int
 schedules_delete(struct schedules *s, const char *id, struct err *err)
 {

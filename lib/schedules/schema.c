@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Brings the schema up to date. */
+/*
+ * Brings the schema up to date. Programs of several versions may be started at
+ * the same time on an empty or an old database: one of them migrates, the others
+ * wait for its lock and then find nothing to do.
+ */
 #include "schedules/schema.h"
 
 #include "schedules/db.h"
@@ -27,6 +31,8 @@ check_schema_version(struct db *db, const struct dialect *sql,
 	if (ask_schema(db, Q_HAS_VERSION, &there, err) != 0 ||
 	    (there > 0 && ask_schema(db, Q_VERSION, &version, err) != 0))
 		return -1;
+	/* An older program would not fill the columns that newer ones rely
+	 * on. */
 	if (version > (int64_t)sql->n_migrations)
 		return err_set(
 		    err, ERR_CONFIG,
@@ -37,6 +43,9 @@ check_schema_version(struct db *db, const struct dialect *sql,
 	return version < (int64_t)sql->n_migrations;
 }
 
+/* Versions one after the other. In one transaction where the database has that
+ * for tables; MySQL has not, and goes on behind the last version that it has
+ * noted. */
 static int
 migrate_from(struct db *db, const struct dialect *sql, int64_t version,
 	     struct err *err)
@@ -83,6 +92,7 @@ update(struct db *db, const struct dialect *sql, struct err *err)
 	return result;
 }
 
+/* The usual case first, without a lock: nothing to do. */
 int
 schema_update(struct db *db, const struct dialect *sql, struct err *err)
 {

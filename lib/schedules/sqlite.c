@@ -2,9 +2,8 @@
 /*
  * Schedules in SQLite, in the file of the embedded queues.
  *
- * A change wakes the ports of those who watch, before it is committed; whoever
- * is woken takes the writers' lock once, and so goes on when the change is
- * there to be seen.
+ * A change wakes the ports of those who watch, before it is committed; they
+ * take the writers' lock once, and so go on when the change is there to be seen.
  */
 #include <poll.h>
 #include <sqlite3.h>
@@ -17,6 +16,7 @@
 #include "util/err.h"
 #include "util/path.h"
 
+/* Followed by an absolute path, so with three slashes. */
 static const char SCHEME[] = "sqlite://";
 
 struct lite {
@@ -70,6 +70,7 @@ lite_open(const char *url, struct err *err)
 	return &l->db;
 }
 
+/* Opens the file, and makes it, with its folder, if it is not there. */
 static int
 lite_connect(struct db *db, struct err *err)
 {
@@ -85,6 +86,8 @@ lite_connect(struct db *db, struct err *err)
 	return -1;
 }
 
+/* The port is taken off the list while there is a connection. One that is
+ * left behind is removed by the next change that cannot wake it. */
 static void
 lite_disconnect(struct db *db)
 {
@@ -104,6 +107,7 @@ lite_disconnect(struct db *db)
 		file_close(&l->tx);
 }
 
+/* Values that do not fit are the caller's; the rest is of the file. */
 static int
 lite_fail(struct lite *l, const char *what, struct err *err)
 {
@@ -124,6 +128,8 @@ lite_exec(struct db *db, const char *sql, const char *what, struct err *err)
 	l->tx.timeout_ms = db_left_ms(db);
 	if (sqlite3_exec(l->tx.db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return lite_fail(l, what, err);
+	/* Outside a transaction: the log is written back now and then, since
+	 * the file has no server that would do it. */
 	if (sqlite3_get_autocommit(l->tx.db))
 		file_checkpoint(&l->tx, false);
 	return 0;
@@ -131,6 +137,7 @@ lite_exec(struct db *db, const char *sql, const char *what, struct err *err)
 
 /* --- statements ---------------------------------------------------------- */
 
+/* SQLITE_STATIC: the values outlive the statement's run. */
 static void
 lite_bind(sqlite3_stmt *stmt, const struct db_value *values, size_t n)
 {
@@ -203,6 +210,7 @@ lite_run(struct db *db, enum query query, const struct db_value *values,
 	return 0;
 }
 
+/* One by one: a round trip costs nothing here. */
 static int
 lite_run_many(struct db *db, enum query query, const struct db_value *values,
 	      size_t n, size_t sets, int64_t *changed, struct err *err)
@@ -223,6 +231,8 @@ lite_run_many(struct db *db, enum query query, const struct db_value *values,
 
 /* --- changes ------------------------------------------------------------- */
 
+/* Inside the transaction of the change; see above. A port that nobody has open
+ * any more is removed. */
 static int
 lite_notify(struct db *db, struct err *err)
 {
@@ -246,6 +256,7 @@ lite_notify(struct db *db, struct err *err)
 	return result;
 }
 
+/* First the port, then its row: a port that is listed can be woken. */
 static int
 watch(struct lite *l, struct err *err)
 {
@@ -258,6 +269,7 @@ watch(struct lite *l, struct err *err)
 	return DB_RUN(&l->db, Q_ADD_PORT, port, NULL, NULL, err);
 }
 
+/* Asks without waiting. */
 static bool
 readable(int fd)
 {
@@ -278,7 +290,7 @@ lite_changed(struct db *db, bool *ret, struct err *err)
 		return 0;
 	wake_socket_drain(&l->tx.socket);
 	*ret = true;
-	/* Whoever woke us still holds the lock, until all can be seen. */
+	/* The process that woke us still holds the lock, until all can be seen. */
 	if (lite_exec(db, "BEGIN IMMEDIATE", "waiting for a change", err) != 0)
 		return -1;
 	return lite_exec(db, "COMMIT", "waiting for a change", err);

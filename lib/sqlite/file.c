@@ -273,7 +273,7 @@ file_prepare(struct tx *tx, struct err *err)
 	if (d->prepare(tx->db, tx->name, tx->on_upgrade, tx->on_upgrade_arg,
 		       err) != 0)
 		return -1;
-	tx->statements = calloc(d->n_statements, sizeof(*tx->statements));
+	tx->statements = calloc(d->n_statements, sizeof(sqlite3_stmt *));
 	return tx->statements != NULL ? 0 : err_nomem(err);
 }
 

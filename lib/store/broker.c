@@ -1,50 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* The broker contract: finds the implementation for a URL and calls it. */
+/*
+ * The broker contract (broker.h): finds the store that a URL names, and passes
+ * each call on to it. No call does anything of its own here, so the contract is
+ * what the stores do, and tests/store runs the same tests on each of them.
+ */
 #include "store/broker.h"
 
-#include <string.h>
-
-static const struct broker_ops *const implementations[] = {
-#define STORE(name) &broker_##name,
-#include "store/stores.def"
-#undef STORE
-};
-
-static const struct broker_ops *
-find(const char *url)
-{
-	const char *const *scheme;
-	size_t i;
-
-	for (i = 0; i < sizeof(implementations) / sizeof(implementations[0]);
-	     i++)
-		for (scheme = implementations[i]->schemes; *scheme; scheme++)
-			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
-				return implementations[i];
-	return NULL;
-}
+#include "store/store.h"
 
 struct broker *
 broker_open(const struct broker_options *options, struct err *err)
 {
-	const struct broker_ops *ops;
+	/* The section is for the message: users know URLs by it. */
+	const struct store *store = store_find(options->url, "broker", err);
 
-	if (options->url == NULL || options->url[0] == '\0')
-		ops = implementations[0];
-	else
-		ops = find(options->url);
-	if (ops == NULL) {
-		err_set(err, ERR_CONFIG,
-			"[broker] url: unknown kind of broker; the URL must "
-			"begin with sqlite://, redis://, rediss:// or unix://");
-		return NULL;
-	}
-	return ops->open(options, err);
+	return store != NULL ? store->broker->open(options, err) : NULL;
 }
 
 void
 broker_close(struct broker *b)
 {
+	/* Those who open several things close them all on an error. */
 	if (b != NULL)
 		b->ops->close(b);
 }
@@ -119,9 +95,9 @@ broker_registered(struct broker *b, struct slice name,
 }
 
 void
-broker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
+broker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 {
-	b->ops->registered_names(b, on_value, arg);
+	b->ops->registered_names(b, on_names, arg);
 }
 
 void

@@ -201,8 +201,11 @@ typedef void broker_value_fn(struct slice value, const struct err *err,
 /* What is registered under a name: JSON. */
 void broker_registered(struct broker *b, struct slice name,
 		       broker_value_fn *on_value, void *arg);
-/* All names: a JSON array of strings, sorted. */
-void broker_registered_names(struct broker *b, broker_value_fn *on_value,
+/* `names` is NULL if err says why there is no answer. */
+typedef void broker_names_fn(const struct slice *names, size_t n,
+			     const struct err *err, void *arg);
+/* All names, sorted by their bytes. */
+void broker_registered_names(struct broker *b, broker_names_fn *on_names,
 			     void *arg);
 
 /* Sends an order (codec/order.h) to all workers. */
@@ -211,7 +214,7 @@ void broker_control(struct broker *b, struct slice message,
 
 /* --- implementations --------------------------------------------------- */
 
-/* What an implementation provides; broker.c calls the one for the URL. */
+/* What an implementation provides; store.h finds the one for a URL. */
 struct broker_ops {
 	const char *const *schemes; /* "redis://", … NULL at the end */
 	struct broker *(*open)(const struct broker_options *, struct err *);
@@ -230,7 +233,7 @@ struct broker_ops {
 		       broker_submitted_fn *on_done, void *arg);
 	void (*registered)(struct broker *, struct slice name,
 			   broker_value_fn *on_value, void *arg);
-	void (*registered_names)(struct broker *, broker_value_fn *on_value,
+	void (*registered_names)(struct broker *, broker_names_fn *on_names,
 				 void *arg);
 	void (*control)(struct broker *, struct slice message,
 			broker_value_fn *on_sent, void *arg);

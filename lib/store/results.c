@@ -1,56 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* The backend contract: finds the implementation for a URL and calls it. */
+/*
+ * The backend contract (results.h): finds the store that a URL names, and
+ * passes each call on to it. What is the same for every store is here: what a
+ * store that has no replies does, and the shape of the event of a record.
+ */
 #include "store/results.h"
 
-#include <string.h>
-
-static const struct results_ops *const implementations[] = {
-#define STORE(name) &results_##name,
-#include "store/stores.def"
-#undef STORE
-};
-
-static const struct results_ops *
-find(const char *url)
-{
-	const char *const *scheme;
-	size_t i;
-
-	for (i = 0; i < sizeof(implementations) / sizeof(implementations[0]);
-	     i++)
-		for (scheme = implementations[i]->schemes; *scheme; scheme++)
-			if (strncmp(url, *scheme, strlen(*scheme)) == 0)
-				return implementations[i];
-	return NULL;
-}
-
-bool
-results_beside_broker(const char *url, const char *broker_url)
-{
-	return url == NULL || url[0] == '\0' || strcmp(url, broker_url) == 0;
-}
+#include "store/store.h"
 
 struct results *
 results_open(const struct results_options *options, struct err *err)
 {
-	const struct results_ops *ops;
+	/* The section is for the message: users know URLs by it. */
+	const struct store *store = store_find(options->url, "backend", err);
 
-	if (options->url == NULL || options->url[0] == '\0')
-		ops = implementations[0];
-	else
-		ops = find(options->url);
-	if (ops == NULL) {
-		err_set(err, ERR_CONFIG,
-			"[backend] url: unknown kind of backend; the URL must "
-			"begin with sqlite://, redis://, rediss:// or unix://");
-		return NULL;
-	}
-	return ops->open(options, err);
+	return store != NULL ? store->results->open(options, err) : NULL;
 }
 
 void
 results_close(struct results *r)
 {
+	/* Those who open several things close them all on an error. */
 	if (r != NULL)
 		r->ops->close(r);
 }
@@ -110,10 +80,13 @@ results_watch(struct results *r, struct slice id, results_record_fn *on_record,
 void
 results_unwatch(struct results_watch *w)
 {
+	/* A wait has no watch for a task when it could not begin one. */
 	if (w != NULL)
 		w->results->ops->unwatch(w);
 }
 
+/* Replies save Redis a subscription for each short task. A store without them
+ * leaves both members out, and its tasks are watched. */
 const char *
 results_reply_to(struct results *r)
 {
@@ -137,11 +110,13 @@ results_event(struct results *r, struct slice event)
 void
 results_changed(struct results *r, struct slice record)
 {
+	/* The record is JSON already, and goes in as it is. */
 	struct buf event = BUF_INIT;
 
 	buf_adds(&event, "{\"type\":\"task.update\",\"task\":");
 	buf_add(&event, record.p, record.len);
 	buf_addc(&event, '}');
+	/* Without memory it is lost, as any event may be. */
 	if (!event.failed)
 		results_event(r, (struct slice){event.data, event.len});
 	buf_done(&event);
@@ -168,9 +143,9 @@ results_list(struct results *r, bool failed, struct slice cursor,
 }
 
 void
-results_counts(struct results *r, results_record_fn *on_record, void *arg)
+results_counts(struct results *r, results_counts_fn *on_counts, void *arg)
 {
-	r->ops->counts(r, on_record, arg);
+	r->ops->counts(r, on_counts, arg);
 }
 
 void

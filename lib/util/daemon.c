@@ -19,6 +19,7 @@
 
 #include "util/clock.h"
 #include "util/conf.h"
+#include "util/conf_read.h"
 #include "util/err.h"
 #include "util/journal.h"
 #include "util/log.h"
@@ -43,10 +44,12 @@ struct daemon {
 	const char *settings[SETTINGS_MAX + 1];
 	size_t n_settings;
 	char log_format[64]; /* one of the settings */
-	bool dump;
+	bool dump, check;    /* print or check the configuration, and end */
 	struct conf *conf;
-	struct conf *next; /* of a reload under way */
-	bool again;	   /* another one was asked for meanwhile */
+	/* A reload under way: it is being read, then taken over. */
+	struct conf_read *reading;
+	struct conf *next;
+	bool again; /* another one was asked for meanwhile */
 	bool ready;
 	bool stopping;
 	char untold[STATE_MAX]; /* a state the service manager must hear of */
@@ -117,7 +120,7 @@ void
 daemon_ready(struct daemon *d)
 {
 	d->ready = true;
-	if (d->next == NULL)
+	if (d->reading == NULL && d->next == NULL)
 		tell_ready(d);
 }
 
@@ -173,6 +176,8 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		replace_conf(d);
 		log_notice("reloaded");
 	}
+	if (d->program->reloaded != NULL)
+		d->program->reloaded(d->arg, why);
 	d->again = false;
 	if (again && !d->stopping)
 		daemon_start_reload(d);
@@ -183,8 +188,29 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 /* reload() may take several turns of the loop (executors are replaced one after
  * the other) and ends with daemon_reloaded(), also when it succeeds at once. */
 static void
+on_conf_read(struct conf *conf, const struct err *why, void *arg)
+{
+	struct daemon *d = arg;
+	struct err err;
+
+	if (why != NULL)
+		err = *why;
+	conf_read_free(d->reading);
+	d->reading = NULL;
+	d->next = conf;
+	if (why != NULL || d->program->reload(d->arg, conf, &err) != 0)
+		daemon_reloaded(d, &err);
+}
+
+static void
 daemon_start_reload(struct daemon *d)
 {
+	const struct conf_read_options options = {.base = d->base,
+						  .path = d->config,
+						  .settings = d->settings,
+						  .check = d->program->check,
+						  .on_done = on_conf_read,
+						  .arg = d};
 	char state[STATE_MAX];
 	struct err err;
 
@@ -192,8 +218,7 @@ daemon_start_reload(struct daemon *d)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		 (long long)clock_mono_us());
 	daemon_tell_state(d, state);
-	if (conf_load(d->config, d->settings, &d->next, &err) != 0 ||
-	    d->program->reload(d->arg, d->next, &err) != 0)
+	if ((d->reading = conf_read_start(&options, &err)) == NULL)
 		daemon_reloaded(d, &err);
 }
 
@@ -203,7 +228,7 @@ daemon_reload(struct daemon *d)
 	if (d->stopping)
 		return;
 	/* What is being loaded may be older than what is meant. */
-	if (d->next != NULL)
+	if (d->reading != NULL || d->next != NULL)
 		d->again = true;
 	else
 		daemon_start_reload(d);
@@ -227,6 +252,8 @@ daemon_stop(struct daemon *d)
 	log_notice("stopping");
 	/* Before stop(), which may end at once and must not seem ready. */
 	d->stopping = true;
+	conf_read_free(d->reading);
+	d->reading = NULL;
 	us = d->program->stop(d->arg);
 	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
 		 (long long)us + STOP_MARGIN_US);
@@ -319,6 +346,7 @@ daemon_finish(struct daemon *d)
 	size_t i;
 
 	d->program->finish(d->arg);
+	conf_read_free(d->reading);
 	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i] != NULL)
 			event_free(events[i]);
@@ -361,6 +389,9 @@ take_option(struct daemon *d, int c)
 	case 'D':
 		d->dump = true;
 		return -1;
+	case 'K':
+		d->check = true;
+		return -1;
 	case 'h':
 		fputs(d->program->usage, stdout);
 		return 0;
@@ -378,6 +409,7 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
+	    {"check", no_argument, NULL, 'K'},
 	    {"dump-config", no_argument, NULL, 'D'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"log-format", required_argument, NULL, 'F'},
@@ -396,8 +428,20 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 	return status;
 }
 
-/* --dump-config stops before anything is opened: it must work while another
- * instance runs. */
+/* --check: everything that a start or a reload needs of this machine. */
+static int
+daemon_check(const struct daemon *d, struct err *err)
+{
+	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
+		return -1;
+	if (d->program->probe != NULL && d->program->probe(d->conf, err) != 0)
+		return -1;
+	fprintf(stdout, "%s: the configuration is good\n", d->program->name);
+	return 0;
+}
+
+/* --dump-config and --check stop before anything is opened: they must work
+ * while another instance runs. */
 static int
 daemon_loop(struct daemon *d, struct err *err)
 {
@@ -408,7 +452,12 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
-	if (make_loop(d, err) != 0 || d->program->start(d, d->arg, err) != 0)
+	if (d->check)
+		return daemon_check(d, err);
+	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
+		return -1;
+	if (log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
+	    d->program->start(d, d->arg, err) != 0)
 		return -1;
 	event_base_dispatch(d->base);
 	return 0;
@@ -425,6 +474,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 	int status;
 
 	proc_hold_standard_fds();
+	proc_reset_signals();
 	log_init(program->name);
 	log_set_journal(journal_send);
 	if ((status = parse_arguments(&d, argc, argv)) >= 0)
@@ -434,5 +484,6 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 		d.exit_status = err_exit_status(err.code);
 	}
 	daemon_finish(&d);
+	log_stop_thread();
 	return d.exit_status;
 }

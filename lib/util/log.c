@@ -22,7 +22,13 @@
 
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/err.h"
+#include "util/log_queue.h"
 #include "util/utf8.h"
+
+/* How long an end waits for a reader: as long as nobody who stops a service
+ * would mind, and long enough for a journal that is busy. */
+#define LOG_END_US 1000000
 
 static const struct {
 	const char *name;
@@ -227,7 +233,7 @@ log_add_line(struct buf *line, const struct log_entry *e)
 {
 	char now[CLOCK_TEXT_SIZE];
 
-	clock_format(clock_wall_us(), now);
+	clock_format(e->time_us, now);
 	if (to_journal)
 		buf_addf(line, "<%d>", e->priority);
 	if (atomic_load(&line_format) == LOG_FORMAT_json)
@@ -277,6 +283,21 @@ print(const struct log_entry *e)
 	buf_done(&line);
 }
 
+/*
+ * To the journal with its fields where that takes them, else as a line. The
+ * journal's protocol is used only for text; with JSON the user has chosen a form
+ * that another program reads, and it must come out unchanged.
+ */
+static void
+log_deliver(const struct log_entry *e)
+{
+	if (!e->has_subject || e->message == NULL || !to_journal ||
+	    send_to_journal == NULL ||
+	    atomic_load(&line_format) != LOG_FORMAT_text ||
+	    send_to_journal(e) != 0)
+		print(e);
+}
+
 /* `attempt` is the caller's memory for the number as text. */
 static void
 set_fields(struct log_entry *e, const struct log_subject *about,
@@ -294,22 +315,26 @@ set_fields(struct log_entry *e, const struct log_subject *about,
 		e->fields[LOG_FIELD_attempt] = attempt;
 }
 
+static struct log_entry
+log_new_entry(enum log_level level)
+{
+	return (struct log_entry){
+	    .time_us = clock_wall_us(),
+	    .level = level,
+	    .priority = levels[level].priority,
+	    .program =
+		program_name ? program_name : program_invocation_short_name};
+}
+
 /*
  * errno is kept: a function that logs in the midst of handling an error must
  * not change it.
- *
- * The journal's protocol is used only for text; with JSON the user has chosen a
- * form that another program reads, and it must come out unchanged.
  */
 __attribute__((format(printf, 3, 0))) static void
 log_entry(enum log_level level, const struct log_subject *about,
 	  const char *fmt, va_list ap)
 {
-	struct log_entry e = {.level = level,
-			      .priority = levels[level].priority,
-			      .program = program_name
-					     ? program_name
-					     : program_invocation_short_name};
+	struct log_entry e = log_new_entry(level);
 	struct buf message = BUF_INIT;
 	int saved = errno;
 	char attempt[24], *text = NULL;
@@ -320,12 +345,10 @@ log_entry(enum log_level level, const struct log_subject *about,
 		free(text);
 	}
 	e.message = len == 0 ? "" : message.failed ? NULL : message.data;
+	e.has_subject = about != NULL;
 	set_fields(&e, about, attempt);
-	if (about == NULL || e.message == NULL || !to_journal ||
-	    send_to_journal == NULL ||
-	    atomic_load(&line_format) != LOG_FORMAT_text ||
-	    send_to_journal(&e) != 0)
-		print(&e);
+	if (!log_queue_put(&e))
+		log_deliver(&e);
 	buf_done(&message);
 	errno = saved;
 }
@@ -353,4 +376,38 @@ log_about(enum log_level level, const struct log_subject *about,
 	va_start(ap, fmt);
 	log_entry(level, about, fmt, ap);
 	va_end(ap);
+}
+
+/* --- without waiting ---------------------------------------------------- */
+
+static void
+write_queued(const struct log_entry *entry, unsigned long lost)
+{
+	struct log_entry e = log_new_entry(LOG_LEVEL_warning);
+	char message[80];
+
+	if (entry != NULL) {
+		log_deliver(entry);
+		return;
+	}
+	snprintf(message, sizeof(message),
+		 "%lu log lines are lost: nobody read them in time", lost);
+	e.message = message;
+	set_fields(&e, NULL, NULL);
+	log_deliver(&e);
+}
+
+int
+log_start_thread(struct err *err)
+{
+	if (log_queue_start(write_queued) != 0)
+		return err_sys(err, ERR_SYSTEM,
+			       "cannot start the thread of the log");
+	return 0;
+}
+
+void
+log_stop_thread(void)
+{
+	log_queue_stop(LOG_END_US);
 }

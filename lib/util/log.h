@@ -13,6 +13,11 @@
 #ifndef UTIL_LOG_H
 #define UTIL_LOG_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
 /* X(name, syslog priority) */
 #define LOG_LEVELS(X)                                                          \
 	X(error, 3)                                                            \
@@ -84,6 +89,19 @@ struct log_subject {
 void log_about(enum log_level level, const struct log_subject *about,
 	       const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* --- without waiting ---------------------------------------------------- */
+
+/*
+ * From now on a thread writes the lines, so that no reader of standard error
+ * and no journal, however slow, makes a caller wait. 4 MiB of lines may wait;
+ * those that find no room are dropped, and a line says how many. For daemons.
+ */
+int log_start_thread(struct err *err);
+
+/* Waits for what is not written yet, a second at most; then, and before
+ * log_start_thread(), each caller writes its own lines. */
+void log_stop_thread(void);
+
 /* --- another place for lines ------------------------------------------- */
 
 enum log_field {
@@ -94,10 +112,12 @@ enum log_field {
 };
 
 struct log_entry {
+	int64_t time_us; /* wall clock */
 	enum log_level level;
 	int priority;
 	const char *program;
-	const char *message;
+	const char *message; /* NULL: there was no memory for it */
+	bool has_subject;
 	const char *fields[LOG_N_FIELDS]; /* NULL: nothing to say */
 };
 

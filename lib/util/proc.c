@@ -37,8 +37,8 @@ struct failure {
 
 /* Signals that are ignored, and the mask, survive execve(), and no program
  * expects that. Failures are ignored: KILL and STOP cannot be set. */
-static void
-reset_signals(void)
+void
+proc_reset_signals(void)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -108,7 +108,7 @@ proc_become(const struct proc_options *o, pid_t parent, int *status_fd)
 		if (getppid() != parent)
 			raise(SIGKILL);
 	}
-	reset_signals();
+	proc_reset_signals();
 	execve(
 	    o->path, (char *const *)o->argv,
 	    (char *const *)(o->envp ? o->envp : (const char *const *)environ));

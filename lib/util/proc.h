@@ -42,6 +42,13 @@ int proc_spawn(const struct proc_options *o, pid_t *ret_pid, struct err *err);
  */
 void proc_hold_standard_fds(void);
 
+/*
+ * Unblocks all signals and gives them their default actions: a parent may have
+ * left SIGCHLD ignored (then the kernel reaps children unseen) or SIGTERM
+ * blocked, and both outlive execve(). Async-signal-safe.
+ */
+void proc_reset_signals(void);
+
 /* Bytes of memory that a process has resident; 0 if that cannot be told. */
 int64_t proc_resident(pid_t pid);
 

@@ -221,16 +221,20 @@ START_TEST(what_a_scheduler_died_with_is_sent_by_another)
 			       *heir = beat_scene_run(s);
 	struct conf disabled = *s->conf;
 
+	/* Both have seen a claim: 2.2 s later they look for what is left. */
+	beat_scene_decided(s);
+	beat_scene_pass(s, 3 * SECOND_US / 2);
 	disabled.scheduler.enabled = false;
 	beat_reload(heir->beat, &disabled);
 	s->store.hold_submits = true;
 	beat_scene_store(s, &schedule);
-	FAKE_WAIT(&s->store, s->store.n_submitted == 1);
+	FAKE_WAIT(&s->store, beat_scene_sent(s, "a", s->now_us) == 1);
 	beat_scene_kill(dead);
 	s->store.hold_submits = false;
 	beat_reload(heir->beat, s->conf);
+	beat_scene_pass(s, SECOND_US);
 	beat_scene_decided(s);
-	/* The other one might live, and be about to mark it. */
+	/* It has looked; but the other might live, and be about to mark it. */
 	ck_assert_uint_eq(beat_scene_sent(s, "a", s->now_us), 1);
 	beat_scene_pass(s, 3 * SECOND_US);
 	beat_scene_fired(s, "a", s->now_us);

@@ -7,8 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <hiredis.h>
-
 #include "client/fixture.h"
 #include "redis_server.h"
 #include "suite.h"
@@ -181,34 +179,6 @@ START_TEST(any_is_content_with_one_and_with_missing_ones)
 					   records, &error),
 			 -1);
 	ck_assert_int_eq(error.code, FLOWRRA_NOT_FOUND);
-	end();
-}
-END_TEST
-
-START_TEST(an_order_to_cancel_reaches_the_control_channel)
-{
-	redisContext *redis;
-	redisReply *reply;
-	char path[300];
-
-	begin();
-	fixture_submit(client, id);
-	snprintf(path, sizeof(path), "%s/redis.sock", redis_server_dir(server));
-	redis = redisConnectUnix(path);
-	freeReplyObject(redisCommand(redis, "SUBSCRIBE flowrra:control"));
-	ck_assert_msg(flowrra_cancel(client, id, &error) == 0, "%s",
-		      error.message);
-	ck_assert_int_eq(redisGetReply(redis, (void **)&reply), REDIS_OK);
-	ck_assert_ptr_nonnull(
-	    strstr(reply->element[2]->str, "{\"order\":\"cancel\",\"id\":\""));
-	ck_assert_ptr_nonnull(strstr(reply->element[2]->str, id));
-	freeReplyObject(reply);
-	redisFree(redis);
-	ck_assert_int_eq(flowrra_cancel(client, "nope", &error), -1);
-	ck_assert_int_eq(error.code, FLOWRRA_NOT_FOUND);
-	fixture_finish(server, id, "success", "1");
-	ck_assert_int_eq(flowrra_cancel(client, id, &error), -1);
-	ck_assert_int_eq(error.code, FLOWRRA_REFUSED);
 	end();
 }
 END_TEST
@@ -398,7 +368,6 @@ SUITE("wait")
 	TEST(a_wait_ends_when_the_record_is_final);
 	TEST(a_wait_for_too_long_says_how_far_it_got);
 	TEST(any_is_content_with_one_and_with_missing_ones);
-	TEST(an_order_to_cancel_reaches_the_control_channel);
 	TEST(results_may_live_on_another_server);
 	TEST(an_operation_waits_for_the_server_no_longer_than_socket_timeout);
 	TEST(a_wrong_url_is_an_error_of_opening_that_shows_no_password);

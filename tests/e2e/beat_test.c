@@ -131,7 +131,7 @@ START_TEST(a_reload_enables_what_was_disabled)
 	ck_run(run(s.world, "echo 'enabled = no' >>flowrra.conf"), 0, "");
 	scene_schedule(&s, SCHEDULES, PERIOD_MS);
 	scene_start(&s, 1);
-	ck_assert(worker_logged(s.beats[0], "enabled = no"));
+	WAIT_UNTIL(worker_logged(s.beats[0], "enabled = no"));
 	ck_assert_int_eq(scene_enqueued(&s), 0);
 	ck_run(run(s.world, "sed -i '/^enabled/d' flowrra.conf"), 0, "");
 	worker_signal(s.beats[0], SIGHUP);

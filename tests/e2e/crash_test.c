@@ -289,7 +289,7 @@ START_TEST(when_the_io_executor_is_killed_nobody_is_to_blame)
 	for (i = 0; i < 4; i++)
 		expect_untouched(w, ids[i]);
 	ck_assert_int_eq(dead(w, "io"), 0);
-	ck_assert(worker_logged(worker_of(w), "was killed by SIGKILL"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "was killed by SIGKILL"));
 	world_stop(w);
 }
 END_TEST

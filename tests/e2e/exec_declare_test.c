@@ -80,7 +80,7 @@ START_TEST(a_broken_file_keeps_what_is_there)
 
 	for (i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
 		reload(w, broken[i].config);
-		ck_assert(worker_logged(
+		WAIT_UNTIL(worker_logged(
 		    worker_of(w),
 		    "reload failed, the old configuration stays in use"));
 		ck_assert_msg(worker_logged(worker_of(w), broken[i].why),
@@ -107,7 +107,7 @@ START_TEST(bad_declarations_are_refused_at_the_start)
 	/* Named by hand, without tasks, the module says what it wants. */
 	world_configure(w, "", "");
 	worker_start(w, WORLD_COMMAND " -o worker.modules=exec");
-	ck_assert(worker_logged(worker_of(w), "add a section [task NAME]"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "add a section [task NAME]"));
 	world_stop(w);
 }
 END_TEST

@@ -237,7 +237,7 @@ START_TEST(a_cpu_bound_command_is_like_another)
 	line = ctl_ok(w, "wait %s", id);
 	ck_assert_str_eq(json_field(w, line, "args"), "[1]");
 	ck_told(w, id, "queue", "cpu");
-	ck_assert(worker_logged(worker_of(w), "(cpu_ok): quiet"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "(cpu_ok): quiet"));
 	world_stop(w);
 }
 END_TEST

@@ -47,7 +47,7 @@ START_TEST(standard_output_is_the_result)
 	ck_told_part(w, id, "error",
 		     "more to standard output than 65536 bytes");
 	/* It was left to do its work. */
-	ck_assert(worker_logged(worker_of(w), "(huge): done"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "(huge): done"));
 	id = end_of(w, submit(w, "escaped"));
 	ck_told_part(w, id, "error", "max_result_size");
 	ck_told(w, id, "attempts", "1");
@@ -86,7 +86,7 @@ START_TEST(a_failure_tells_code_and_last_lines)
 
 	ck_failed(w, "bad", "2",
 		  "exit code 3: 42\n43\n44\n45\n46\n47\n48\n49\n50\nlast");
-	ck_assert(worker_logged(worker_of(w), "(bad): 17"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "(bad): 17"));
 	ck_failed(w, "nul", "2",
 		  "exit code 3: a\xef\xbf\xbd"
 		  "b");

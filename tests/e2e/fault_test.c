@@ -250,7 +250,7 @@ START_TEST(a_changed_password_ends_the_worker_as_soon_as_nothing_runs)
 	ck_assert_int_eq(worker_end(k), 77);
 	ck_assert_int_ge(now_ms() - begin, 1400);
 	ck_assert_int_lt(now_ms() - begin, 1500 + 2500);
-	ck_assert(worker_logged(k, "requires a password"));
+	WAIT_UNTIL(worker_logged(k, "requires a password"));
 	redis_server_run(r, "AUTH changed");
 	redis_server_run(r, "CONFIG SET requirepass %s", "");
 	worker_restart(k);

@@ -208,7 +208,7 @@ START_TEST(a_handler_hears_that_its_task_is_too_large)
 
 	ck_assert_str_eq(submit(w, "submit_large 1000 --wait"), "true");
 	ck_assert_str_eq(submit(w, "submit_large 1100000 --wait"), "false");
-	ck_assert(worker_logged(worker_of(w), "[worker] max_task_size"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "[worker] max_task_size"));
 	WAIT_UNTIL(waiting(w, "io") + in_flight(w, "io") == 0);
 	ck_assert_int_eq(dead(w, "io"), 0);
 	world_stop(w);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "e2e/load.h"
 #include "e2e/look.h"
 #include "e2e/worker.h"
 
@@ -18,6 +19,22 @@ line_with(struct world *w, struct worker *k, const char *text)
 		p--;
 	return world_text(w, "%.*s", (int)strcspn(p, "\n"), p);
 }
+
+START_TEST(a_reader_of_the_log_that_stops_does_not_stop_the_worker)
+{
+	const struct world_options o = {
+	    .modules = "noop",
+	    .config = "[worker]\nlog_level = debug\n",
+	    .command = "mkfifo pipe; " WORLD_COMMAND " 2<> pipe"};
+	struct world *w = world_start(&o);
+
+	/* Each of them is a line and more: several times what a pipe holds. */
+	submit_many(w, 3000, "noop", "[]");
+	wait_all_done(w, 3000);
+	ctl_ok(w, "health");
+	world_stop(w);
+}
+END_TEST
 
 START_TEST(tasks_that_succeed_are_not_logged_by_default)
 {
@@ -73,6 +90,7 @@ END_TEST
 
 SUITE("logs")
 {
+	TEST(a_reader_of_the_log_that_stops_does_not_stop_the_worker);
 	SUITE_TIMEOUT(60);
 	TEST(tasks_that_succeed_are_not_logged_by_default);
 	TEST(a_line_of_json_says_what_it_is_about);

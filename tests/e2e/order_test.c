@@ -175,7 +175,7 @@ START_TEST(a_worker_can_be_ordered_to_reload)
 	order(w, "{\"order\":\"reload\",\"worker\":\"test:1\"}");
 	worker_notified(k, "RELOADING=1");
 	worker_notified(k, "READY=1");
-	ck_assert(worker_logged(k, "reloaded"));
+	WAIT_UNTIL(worker_logged(k, "reloaded"));
 	world_stop(w);
 }
 END_TEST
@@ -199,9 +199,9 @@ START_TEST(what_is_no_order_and_orders_to_others_are_ignored)
 	/* They come in their order: now all of them have been looked at. */
 	order(w, "{\"order\":\"cancel\",\"id\":\"nobody\"}");
 	WAIT_UNTIL(worker_logged(worker_of(w), "request to cancel nobody"));
-	ck_assert(
+	WAIT_UNTIL(
 	    worker_logged(worker_of(w), "unknown worker command \"dance\""));
-	ck_assert(worker_logged(worker_of(w), "lacks worker"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "lacks worker"));
 	ck_assert(!worker_logged(worker_of(w), "stopping"));
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	world_stop(w);

@@ -43,6 +43,55 @@ open_gate(const char *path)
 	return fd;
 }
 
+START_TEST(what_a_parent_left_of_signals_does_not_matter)
+{
+	const struct world_options o = {
+	    .command = "exec env --ignore-signal=CHLD --block-signal=TERM "
+		       "--block-signal=HUP --block-signal=CHLD "
+		       "flowrrad --config flowrra.conf"};
+	struct world *w = world_start(&o);
+	struct worker *k = worker_of(w);
+	const pid_t executor = worker_executor(k);
+	pid_t children[CHILDREN_MAX];
+
+	kill(executor, SIGKILL);
+	WAIT_UNTIL(is_gone(executor) &&
+		   children_of(worker_pid(k), children) == 1 &&
+		   children[0] != executor);
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	worker_forget_notified(k);
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	world_stop(w);
+}
+END_TEST
+
+/* As a file of a server that does not answer would. */
+START_TEST(a_configuration_that_cannot_be_read_holds_up_nothing_else)
+{
+	struct world *w = world_start(NULL);
+	struct worker *k = worker_of(w);
+
+	run(w, "mv flowrra.conf before.conf && mkfifo flowrra.conf");
+	worker_forget_notified(k);
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	ck_run(run(w, "flowrractl -c before.conf submit add 1 2 --wait"), 0,
+	       "3\n");
+	/* The reader gets all of it at last, and the reload its end. */
+	run(w, "cat before.conf > flowrra.conf; mv before.conf flowrra.conf");
+	worker_notified(k, "READY=1");
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "READY=1");
+	run(w, "mv flowrra.conf before.conf && mkfifo flowrra.conf");
+	worker_signal(k, SIGHUP);
+	worker_notified(k, "RELOADING=1");
+	worker_signal(k, SIGTERM);
+	ck_assert_int_eq(worker_end(k), 0);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back)
 {
 	const struct world_options o = {.modules = "mark noop",
@@ -117,7 +166,7 @@ START_TEST(patience_ends_by_itself_after_stop_timeout)
 	wait_status(w, id, "running");
 	worker_signal(k, SIGINT);
 	ck_assert_int_eq(worker_end(k), 0);
-	ck_assert(worker_logged(k, "stop_timeout"));
+	WAIT_UNTIL(worker_logged(k, "stop_timeout"));
 	check_put_back(w, id);
 	world_stop(w);
 }
@@ -198,9 +247,9 @@ reload_in_vain(struct world *w, const char *modules, const char *config,
 	worker_notified(k, "RELOADING=1");
 	worker_notified(k, "READY=1");
 	world_configure(w, "demo", NULL);
-	ck_assert(worker_logged(
+	WAIT_UNTIL(worker_logged(
 	    k, "reload failed, the old configuration stays in use"));
-	ck_assert(worker_logged(k, why));
+	WAIT_UNTIL(worker_logged(k, why));
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	WAIT_UNTIL(children_of(worker_pid(k), children) == 1 &&
 		   children[0] == executor);
@@ -281,6 +330,8 @@ END_TEST
 
 SUITE("signals")
 {
+	TEST(what_a_parent_left_of_signals_does_not_matter);
+	TEST(a_configuration_that_cannot_be_read_holds_up_nothing_else);
 	SUITE_TIMEOUT(120);
 	TEST(a_stop_lets_running_tasks_finish_and_puts_the_others_back);
 	TEST(a_second_signal_ends_the_patience);

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "util/clock.h"
+#include "util/err.h"
 
 #include "suite.h"
 
@@ -340,6 +341,116 @@ START_TEST(lines_of_threads_do_not_mix)
 }
 END_TEST
 
+/* --- a reader that stops ------------------------------------------------- */
+
+/* Leads standard error into a pipe that nobody reads; returns its other end. */
+static int
+capture_in_pipe(void)
+{
+	int ends[2];
+
+	capture();
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	close(ends[1]);
+	return ends[0];
+}
+
+static void
+start_log_thread(void)
+{
+	struct err err;
+
+	ck_assert_msg(log_start_thread(&err) == 0, "%s", err.msg);
+}
+
+static void *
+close_stderr_at_the_end(void *arg)
+{
+	log_stop_thread();
+	close(STDERR_FILENO);
+	return arg;
+}
+
+/* Counts the lines, and takes the last number of lost ones that is told. */
+static unsigned long
+count_lines(int fd, unsigned long *ret_lost)
+{
+	FILE *in = fdopen(fd, "r");
+	unsigned long n = 0, lost;
+	char *line = NULL;
+	size_t size = 0;
+
+	*ret_lost = 0;
+	while (getline(&line, &size, in) > 0) {
+		if (sscanf(line, HEAD "warning: %lu log lines are lost",
+			   &lost) == 1)
+			*ret_lost += lost;
+		else
+			n++;
+	}
+	free(line);
+	fclose(in);
+	return n;
+}
+
+START_TEST(a_reader_that_has_stopped_holds_nobody_up)
+{
+	const unsigned long total = 100000;
+	const int fd = capture_in_pipe();
+	unsigned long i, lost, n;
+	pthread_t end;
+
+	start_log_thread();
+	/* More than the pipe and the queue hold: without a thread the first
+	 * two thousand would never return. */
+	for (i = 0; i < total; i++)
+		log_notice("line %lu of a task that prints and prints", i);
+	ck_assert_int_eq(
+	    pthread_create(&end, NULL, close_stderr_at_the_end, NULL), 0);
+	n = count_lines(fd, &lost);
+	pthread_join(end, NULL);
+	ck_assert_uint_gt(lost, 0);
+	ck_assert_uint_gt(n, 1000);
+	ck_assert_uint_eq(n + lost, total);
+}
+END_TEST
+
+START_TEST(an_end_does_not_wait_for_a_reader_for_ever)
+{
+	const int fd = capture_in_pipe();
+	char page[4096];
+	int i;
+
+	memset(page, 'x', sizeof(page));
+	start_log_thread();
+	for (i = 0; i < 30; i++)
+		log_notice("%.*s", (int)sizeof(page), page);
+	log_stop_thread();
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_thread_writes_all_lines_in_order)
+{
+	const char *line;
+	int i;
+
+	capture();
+	announce_journal(0);
+	start_log_thread();
+	for (i = 100; i < 1000; i++)
+		log_notice("%d", i);
+	log_stop_thread();
+	line = logged();
+	for (i = 100; i < 1000; i++, line += 7)
+		ck_assert_int_eq((int)strtol(line + 3, NULL, 10), i);
+	ck_assert_str_eq(line, "");
+	log_notice("after the thread");
+	ck_assert_str_eq(strrchr(logged(), '<'), "<5>after the thread\n");
+}
+END_TEST
+
 START_TEST(levels_are_found_by_name)
 {
 	enum log_level level = LOG_LEVEL_info;
@@ -373,5 +484,8 @@ SUITE("log")
 	TEST(a_long_line_is_printed_whole);
 	TEST(logging_leaves_errno_alone);
 	TEST(lines_of_threads_do_not_mix);
+	TEST(a_reader_that_has_stopped_holds_nobody_up);
+	TEST(an_end_does_not_wait_for_a_reader_for_ever);
+	TEST(a_thread_writes_all_lines_in_order);
 	TEST(levels_are_found_by_name);
 }

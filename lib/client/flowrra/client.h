@@ -140,18 +140,24 @@ void flowrra_close(struct flowrra_client *client);
  * FLOWRRA_UNSET. Nothing of a request is kept after the call.
  */
 struct flowrra_request {
-	size_t size;	      /* sizeof(struct flowrra_request) */
-	const char *name;     /* as a worker has registered it */
-	const char *args;     /* a JSON array; NULL: [] */
-	const char *kwargs;   /* a JSON object; NULL: {} */
-	const char *id;	      /* 1 to 200 printable ASCII characters, no spaces;
+	size_t size;	    /* sizeof(struct flowrra_request) */
+	const char *name;   /* as a worker has registered it */
+	const char *args;   /* a JSON array; NULL: [] */
+	const char *kwargs; /* a JSON object; NULL: {} */
+	const char *id;	    /* 1 to 200 printable ASCII characters, no spaces;
 				 refused if it has a record; NULL: a new UUID */
-	const char *queue;    /* NULL: the task's own */
-	int priority;	      /* a lower number runs first; default 0 */
-	int max_retries;      /* 0 to 1000000 */
-	double delay_s;	      /* run the task after this time … */
-	int64_t at_us;	      /* … or at this time: since 1970, UTC, by the
-				 broker's clock; 0: not given */
+	const char *queue;  /* NULL: the task's own */
+	int priority;	    /* a lower number runs first; default 0 */
+	int max_retries;    /* 0 to 1000000 */
+	/*
+	 * Run the task after this time, or at this time (since 1970, UTC); 0:
+	 * at once. The store's clock counts: that of the Redis server, or with
+	 * SQLite that of this machine. If it differs from this program's clock,
+	 * a task with at_us starts early or late by as much. If it is set while
+	 * the task waits, so does a task with delay_s.
+	 */
+	double delay_s;
+	int64_t at_us;
 	int64_t expires_us;   /* do not begin after this time, since 1970, UTC;
 				 0: never expires */
 	double timeout_s;     /* of one attempt; 0: none */
@@ -374,11 +380,13 @@ int flowrra_registered_names(struct flowrra_client *client, char **json,
 void flowrra_free(void *json);
 
 /*
- * Asks the workers to cancel a task. Success means that the request was sent;
- * the task's record shows what came of it. Only a worker that has the task, or
- * takes it within a few seconds, follows the request. A task that waits for
- * longer, or is delayed, runs all the same; `flowrractl cancel` removes such a
- * task from its queue.
+ * Cancels a task, wherever it is, as `flowrractl cancel` does. A task that
+ * waits, or is delayed, is removed from its queue and does not run; its record
+ * is FLOWRRA_FAILED with the reason "cancelled" when the call returns. If a
+ * worker has the task, the workers are asked to cancel it: the call does not
+ * wait for that, and a task that ends first keeps its own outcome.
+ * flowrra_wait() waits for the final record in both cases. After
+ * FLOWRRA_UNAVAILABLE the call may be repeated.
  *
  * Errors: FLOWRRA_DATA (not a valid id), FLOWRRA_NOT_FOUND (no record),
  * FLOWRRA_REFUSED (the task has finished), FLOWRRA_UNAVAILABLE.

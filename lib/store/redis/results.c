@@ -123,7 +123,6 @@ rresults_open(const struct results_options *options, struct err *err)
 	struct redis_options redis = {.client_name = "flowrra-results",
 				      .timeout_ms = options->timeout_ms,
 				      .on_state = rresults_on_state};
-	size_t i;
 
 	if (r == NULL) {
 		err_nomem(err);
@@ -134,8 +133,7 @@ rresults_open(const struct results_options *options, struct err *err)
 	r->heard.on_message = rresults_on_message;
 	r->heard.on_refused = rresults_watches_refused;
 	TAILQ_INIT(&r->awaited);
-	for (i = 0; i < TOPIC_BUCKETS; i++)
-		TAILQ_INIT(&r->topics[i]);
+	rresults_watches_init(r);
 	if (redis_url_parse(options->url, &r->url, err) != 0) {
 		err_prefix(err, "[backend] url");
 		goto fail;
@@ -162,7 +160,6 @@ fail:
 }
 
 const struct results_ops results_redis = {
-    .schemes = (const char *const[]){"redis://", "rediss://", "unix://", NULL},
     .open = rresults_open,
     .close = rresults_close,
     .name = rresults_name,
@@ -173,7 +170,7 @@ const struct results_ops results_redis = {
     .create = rresults_create,
     .forget = rresults_forget,
     .watch = rresults_watch,
-    .unwatch = rresults_unwatch,
+    .unwatch = watches_unwatch,
     .reply_to = rresults_reply_to,
     .await = rresults_await,
     .event = rresults_event,

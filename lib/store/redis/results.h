@@ -24,12 +24,10 @@
 #include "redis/url.h"
 #include "store/redis/arg.h"
 #include "store/results.h"
-
-/* A client that waits for a thousand tasks has four of them in each. */
-#define TOPIC_BUCKETS 256
+#include "store/watches.h"
 
 struct rresults;
-struct topic;
+struct rtopic;
 
 /* Tasks that have ended in this turn of the loop, in one way: noted together
  * when it ends (index.c). */
@@ -60,15 +58,15 @@ struct rresults {
 		/* It will never be let in again. */
 		void (*on_refused)(struct rresults *r, const struct err *why);
 	} heard;
-	TAILQ_HEAD(topic_list, topic) topics[TOPIC_BUCKETS];
+	struct watches watches; /* of struct rtopic */
 	results_event_fn *on_event;
 	void *on_event_arg;
 	bool listening; /* the subscription to events has stood */
 
 	char *reply_channel; /* made by the first who asks for the address */
 	bool reply_ready;
-	TAILQ_HEAD(, topic) awaited; /* the one that came first first */
-	struct event *reply_timeout; /* the first of them is watched instead */
+	TAILQ_HEAD(, rtopic) awaited; /* the one that came first first */
+	struct event *reply_timeout;  /* the first of them is watched instead */
 
 	struct event
 	    *subscriber_check; /* asks now and then who listens to events */
@@ -81,7 +79,10 @@ struct rresults {
 struct rresults_request {
 	struct redis_request request; /* that it begins with */
 	struct rresults *results;
-	results_record_fn *on_record;
+	union {
+		results_record_fn *on_record;
+		results_counts_fn *on_counts;
+	};
 	void *arg;
 	size_t index; /* of the record in its batch */
 };
@@ -127,7 +128,7 @@ struct slice rresults_index_field(bool failed);
 
 void rresults_list(struct results *results, bool failed, struct slice cursor,
 		   unsigned int n, results_page_fn *on_page, void *arg);
-void rresults_counts(struct results *results, results_record_fn *on_record,
+void rresults_counts(struct results *results, results_counts_fn *on_counts,
 		     void *arg);
 
 /* --- pending.c ---------------------------------------------------------- */
@@ -143,10 +144,10 @@ void rresults_reopen(struct results *results, struct slice id,
 
 /* --- watch.c ----------------------------------------------------------- */
 
+void rresults_watches_init(struct rresults *r);
 struct results_watch *rresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);
-void rresults_unwatch(struct results_watch *watch);
 struct results_watch *rresults_await(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);

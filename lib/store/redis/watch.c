@@ -24,72 +24,69 @@
 #define AWAIT_MS 20
 
 /* All watches of one task share a subscription and its questions. */
-struct topic {
-	TAILQ_ENTRY(topic) link;
+struct rtopic {
+	struct topic topic;
 	struct rresults *results;
-	TAILQ_HEAD(, rwatch) watches;
 	struct rresults_request *asking; /* whose answer is for this topic */
 	bool again;   /* something was said since it was asked */
 	bool ready;   /* the subscription stands */
-	bool telling; /* its watches are being called */
-	bool refused; /* they were told that there is no listening */
+	bool refused; /* its watches were told that there is no listening */
 	bool awaited; /* a reply is; there is no subscription */
-	TAILQ_ENTRY(topic) next_awaited;
+	TAILQ_ENTRY(rtopic) next_awaited;
 	int64_t since_ms; /* it is awaited; monotonic */
-	char *channel;
-	struct slice id; /* the end of the channel's name */
+	char *channel;	  /* ends in the task's id */
 };
 
-struct rwatch {
-	struct results_watch pub;
-	TAILQ_ENTRY(rwatch) link;
-	struct topic *topic;
-	results_record_fn *on_record;
-	void *arg;
-	bool notified; /* this answer was delivered */
-	bool over;     /* the final record was delivered */
-};
-
-static struct topic_list *
-rtopic_bucket(struct rresults *r, struct slice id)
+static struct rtopic *
+rtopic_of(struct topic *topic)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-	size_t i;
-
-	for (i = 0; i < id.len; i++)
-		hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
-	return &r->topics[hash % TOPIC_BUCKETS];
+	return container_of(topic, struct rtopic, topic);
 }
 
-static struct topic *
+static struct rtopic *
 rtopic_find(struct rresults *r, struct slice id)
 {
-	struct topic *t;
+	struct topic *topic = watches_find(&r->watches, id);
 
-	TAILQ_FOREACH (t, rtopic_bucket(r, id), link)
-		if (slice_eq(t->id, id))
-			return t;
-	return NULL;
+	return topic != NULL ? rtopic_of(topic) : NULL;
 }
 
-/* Ends a topic that nobody watches any more. */
 static void
-rtopic_release(struct topic *t)
+rtopic_leave(struct topic *topic)
 {
-	if (t->telling || !TAILQ_EMPTY(&t->watches))
-		return;
-	TAILQ_REMOVE(rtopic_bucket(t->results, t->id), t, link);
+	struct rtopic *t = rtopic_of(topic);
+
 	if (t->awaited)
 		TAILQ_REMOVE(&t->results->awaited, t, next_awaited);
 	else
 		redis_unsubscribe_later(t->results->listener,
 					slice_of(t->channel));
+	/* The answer is still to come. */
 	if (t->asking != NULL)
 		t->asking->arg = NULL;
+}
+
+static void
+rtopic_free(struct topic *topic)
+{
+	struct rtopic *t = rtopic_of(topic);
+
 	free(t->channel);
 	free(t);
 }
 
+static const struct watches_ops rtopic_ops = {.leave = rtopic_leave,
+					      .free = rtopic_free};
+
+void
+rresults_watches_init(struct rresults *r)
+{
+	watches_init(&r->watches, &rtopic_ops);
+	TAILQ_INIT(&r->awaited);
+}
+
+/* A record that cannot be read is not final: it may be replaced by one that can,
+ * and those who wait have their own limit. */
 static bool
 rtopic_is_final(struct slice record)
 {
@@ -104,32 +101,7 @@ rtopic_is_final(struct slice record)
 	return final;
 }
 
-/* Tells every watch; any of them may end, itself or another, meanwhile. */
-static void
-rtopic_notify(struct topic *t, struct slice record, bool final,
-	      const struct err *err)
-{
-	struct rwatch *w;
-
-	/* Keeps the topic while its watches end one after the other. */
-	t->telling = true;
-	TAILQ_FOREACH (w, &t->watches, link)
-		w->notified = w->over;
-	for (;;) {
-		TAILQ_FOREACH (w, &t->watches, link)
-			if (!w->notified)
-				break;
-		if (w == NULL)
-			break;
-		w->notified = true;
-		w->over = final;
-		w->on_record(record, err, w->arg);
-	}
-	t->telling = false;
-	rtopic_release(t);
-}
-
-static void rtopic_query(struct topic *t);
+static void rtopic_query(struct rtopic *t);
 
 static void
 rtopic_on_answer(struct redis_request *request, const struct redis_reply *reply)
@@ -137,7 +109,7 @@ rtopic_on_answer(struct redis_request *request, const struct redis_reply *reply)
 	struct rresults_request *call =
 	    container_of(request, struct rresults_request, request);
 	struct slice record = {NULL, 0};
-	struct topic *t = call->arg;
+	struct rtopic *t = call->arg;
 	struct err err = ERR_INIT;
 	bool final;
 
@@ -151,20 +123,25 @@ rtopic_on_answer(struct redis_request *request, const struct redis_reply *reply)
 		redis_fault_err(t->results->redis, "reading a result", reply,
 				&err);
 	final = rtopic_is_final(record);
+	/* Before the watches are told, who may end the topic. */
 	if (t->again && !final)
 		rtopic_query(t);
-	rtopic_notify(t, record, final, err.code == ERR_NONE ? NULL : &err);
+	/* Last, since the topic may end with it. */
+	watches_notify(&t->topic, record, final,
+		       err.code == ERR_NONE ? NULL : &err);
 }
 
 /* Asks for the record. */
 static void
-rtopic_query(struct topic *t)
+rtopic_query(struct rtopic *t)
 {
 	struct buf key = BUF_INIT;
 	const struct slice argv[] = {SLICE("GET"),
-				     arg_key(&key, ARG_RECORD, t->id)};
+				     arg_key(&key, ARG_RECORD, t->topic.id)};
 	struct rresults_request *call;
 
+	/* One question at a time: what is said meanwhile is answered by one
+	 * more. Without memory, the next message or connection asks again. */
 	t->again = t->asking != NULL;
 	if (t->asking == NULL && !key.failed &&
 	    (call = rresults_request_new(t->results, rtopic_on_answer, t)) !=
@@ -178,17 +155,20 @@ rtopic_query(struct topic *t)
 static void
 rtopic_on_ready(struct redis *redis, void *arg)
 {
-	struct topic *t = arg;
+	struct rtopic *t = arg;
 
+	/* Also after each reconnect: what was said meanwhile was missed. */
 	t->ready = true;
 	rtopic_query(t);
 }
 
+/* The message says only that something is final; what it is, the record tells.
+ * One about a task that nobody watches any more may still be under way. */
 void
 rresults_watches_message(struct rresults *r, struct slice channel)
 {
 	const size_t prefix = strlen(RRESULTS_COMPLETE);
-	struct topic *t;
+	struct rtopic *t;
 
 	if (channel.len < prefix)
 		return;
@@ -201,45 +181,42 @@ rresults_watches_message(struct rresults *r, struct slice channel)
 void
 rresults_watches_up(struct rresults *r)
 {
-	struct topic *t;
-	size_t i;
+	struct topic *t = NULL;
 
-	for (i = 0; i < TOPIC_BUCKETS; i++)
-		TAILQ_FOREACH (t, &r->topics[i], link)
-			if (t->ready)
-				rtopic_query(t);
+	/* Those that are not ready ask when they are. */
+	while ((t = watches_next(&r->watches, t)) != NULL)
+		if (rtopic_of(t)->ready)
+			rtopic_query(rtopic_of(t));
 }
 
-static struct topic *
-first_to_refuse(struct rresults *r, size_t in)
+static struct rtopic *
+rtopic_first_to_refuse(struct rresults *r)
 {
-	struct topic *t;
+	struct topic *t = NULL;
 
-	TAILQ_FOREACH (t, &r->topics[in], link)
-		if (!t->refused)
-			return t;
+	while ((t = watches_next(&r->watches, t)) != NULL)
+		if (!rtopic_of(t)->refused)
+			return rtopic_of(t);
 	return NULL;
 }
 
 void
 rresults_watches_refused(struct rresults *r, const struct err *why)
 {
-	struct topic *t;
-	size_t i;
+	struct rtopic *t;
 
 	/* From the beginning each time: who is told may end others, too. */
-	for (i = 0; i < TOPIC_BUCKETS; i++)
-		while ((t = first_to_refuse(r, i)) != NULL) {
-			t->refused = true;
-			rtopic_notify(t, (struct slice){NULL, 0}, false, why);
-		}
+	while ((t = rtopic_first_to_refuse(r)) != NULL) {
+		t->refused = true;
+		watches_notify(&t->topic, (struct slice){NULL, 0}, false, why);
+	}
 }
 
-static struct topic *
-new_topic(struct rresults *r, struct slice id)
+static struct rtopic *
+rtopic_new(struct rresults *r, struct slice id)
 {
 	struct buf channel = BUF_INIT;
-	struct topic *t = calloc(1, sizeof(*t));
+	struct rtopic *t = calloc(1, sizeof(*t));
 
 	arg_key(&channel, RRESULTS_COMPLETE, id);
 	if (t == NULL || channel.failed) {
@@ -248,20 +225,19 @@ new_topic(struct rresults *r, struct slice id)
 		return NULL;
 	}
 	t->results = r;
-	TAILQ_INIT(&t->watches);
-	t->id = (struct slice){channel.data + channel.len - id.len, id.len};
+	id = (struct slice){channel.data + channel.len - id.len, id.len};
 	t->channel = buf_take(&channel);
 	/* At first it is awaited: rtopic_subscribe() ends that. */
 	t->awaited = true;
 	t->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&r->awaited, t, next_awaited);
-	TAILQ_INSERT_TAIL(rtopic_bucket(r, id), t, link);
+	watches_add(&r->watches, &t->topic, id);
 	return t;
 }
 
 /* No reply is relied on any more. 0, or -1 when memory runs out. */
 static int
-rtopic_subscribe(struct topic *t)
+rtopic_subscribe(struct rtopic *t)
 {
 	struct rresults *r = t->results;
 
@@ -280,6 +256,7 @@ rtopic_subscribe(struct topic *t)
 static int
 check_listener(struct rresults *r, struct err *err)
 {
+	/* Replies come through it, too. */
 	if (rresults_open_listener(r, err) != 0)
 		return -1;
 	if (redis_state(r->listener) != REDIS_REFUSED)
@@ -288,24 +265,19 @@ check_listener(struct rresults *r, struct err *err)
 		       redis_name(r->listener));
 }
 
-static struct rwatch *
-new_watch(struct rresults *r, struct slice id, results_record_fn *on_record,
-	  void *arg)
+/* A watch of a task, and its topic. NULL with *err. */
+static struct results_watch *
+rtopic_watch(struct rresults *r, struct slice id, results_record_fn *on_record,
+	     void *arg, struct rtopic **ret_topic, struct err *err)
 {
-	struct topic *t = rtopic_find(r, id);
-	struct rwatch *w;
+	struct rtopic *t = rtopic_find(r, id);
+	struct results_watch *w = NULL;
 
-	if (t == NULL && (t = new_topic(r, id)) == NULL)
-		return NULL;
-	if ((w = calloc(1, sizeof(*w))) == NULL) {
-		rtopic_release(t);
-		return NULL;
-	}
-	w->pub.results = &r->pub;
-	w->topic = t;
-	w->on_record = on_record;
-	w->arg = arg;
-	TAILQ_INSERT_TAIL(&t->watches, w, link);
+	if (t != NULL || (t = rtopic_new(r, id)) != NULL)
+		w = watches_watch(&t->topic, &r->pub, on_record, arg);
+	if (w == NULL)
+		err_nomem(err);
+	*ret_topic = t;
 	return w;
 }
 
@@ -314,15 +286,15 @@ rresults_watch(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)
 {
 	struct rresults *r = (struct rresults *)results;
-	struct rwatch *w;
+	struct results_watch *w;
+	struct rtopic *t;
 
-	if (check_listener(r, err) != 0)
+	if (check_listener(r, err) != 0 ||
+	    (w = rtopic_watch(r, id, on_record, arg, &t, err)) == NULL)
 		return NULL;
-	w = new_watch(r, id, on_record, arg);
-	if (w != NULL && rtopic_subscribe(w->topic) == 0)
-		return &w->pub;
-	if (w != NULL)
-		rresults_unwatch(&w->pub);
+	if (rtopic_subscribe(t) == 0)
+		return w;
+	watches_unwatch(w);
 	err_nomem(err);
 	return NULL;
 }
@@ -334,7 +306,7 @@ rresults_watch(struct results *results, struct slice id,
 static void
 wait_for_first(struct rresults *r)
 {
-	const struct topic *t = TAILQ_FIRST(&r->awaited);
+	const struct rtopic *t = TAILQ_FIRST(&r->awaited);
 	struct timeval tv = {.tv_usec = 1000};
 	int64_t left_ms;
 
@@ -353,7 +325,7 @@ rwatch_on_reply_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	const int64_t before_ms = clock_mono_ms() - AWAIT_MS;
 	struct rresults *r = arg;
-	struct topic *t;
+	struct rtopic *t;
 
 	while ((t = TAILQ_FIRST(&r->awaited)) != NULL &&
 	       t->since_ms <= before_ms && rtopic_subscribe(t) == 0)
@@ -366,64 +338,42 @@ rresults_await(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)
 {
 	struct rresults *r = (struct rresults *)results;
-	struct rwatch *w;
+	struct results_watch *w;
+	struct rtopic *t;
 
 	if (check_listener(r, err) != 0)
 		return NULL;
 	if (r->reply_timeout == NULL)
 		r->reply_timeout =
 		    evtimer_new(r->opt.base, rwatch_on_reply_timeout, r);
-	if (r->reply_timeout == NULL ||
-	    (w = new_watch(r, id, on_record, arg)) == NULL) {
+	if (r->reply_timeout == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
+	if ((w = rtopic_watch(r, id, on_record, arg, &t, err)) == NULL)
+		return NULL;
 	/* Somebody watches it already, and may have had the last answer. */
-	if (!w->topic->awaited)
-		rtopic_query(w->topic);
+	if (!t->awaited)
+		rtopic_query(t);
 	wait_for_first(r);
-	return &w->pub;
+	return w;
 }
 
 void
 rresults_watches_reply(struct rresults *r, struct slice id, struct slice record)
 {
-	struct topic *t = rtopic_find(r, id);
+	struct rtopic *t = rtopic_find(r, id);
 
 	if (t != NULL)
-		rtopic_notify(t, record, true, NULL);
+		watches_notify(&t->topic, record, true, NULL);
 }
 
 /* --- the end ----------------------------------------------------------- */
 
 void
-rresults_unwatch(struct results_watch *watch)
-{
-	struct rwatch *w = container_of(watch, struct rwatch, pub);
-
-	TAILQ_REMOVE(&w->topic->watches, w, link);
-	rtopic_release(w->topic);
-	free(w);
-}
-
-void
 rresults_watches_free(struct rresults *r)
 {
-	struct rwatch *w;
-	struct topic *t;
-	size_t i;
-
 	if (r->reply_timeout != NULL)
 		event_free(r->reply_timeout);
-	for (i = 0; i < TOPIC_BUCKETS; i++) {
-		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
-			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {
-				TAILQ_REMOVE(&t->watches, w, link);
-				free(w);
-			}
-			TAILQ_REMOVE(&r->topics[i], t, link);
-			free(t->channel);
-			free(t);
-		}
-	}
+	watches_done(&r->watches);
 }

@@ -196,16 +196,13 @@ struct squestion {
 	void *arg;
 	struct buf value; /* the answer */
 	bool found;
-	struct err wrong; /* with the question */
 	size_t len;
 	char text[]; /* what is asked, or said */
 };
 struct slice squestion_text(const struct squestion *q);
-/* `job` has `run`, `reads` and `sync`. If something is `wrong` (else NULL),
- * that is the answer, and nothing is run. */
+/* `job` has `run`, `reads` and `sync`. */
 void squestion_ask(struct broker *broker, const struct database_job *job,
-		   const struct err *wrong, struct slice text,
-		   broker_value_fn *on_value, void *arg);
+		   struct slice text, broker_value_fn *on_value, void *arg);
 
 /* --- submit.c, registry.c ----------------------------------------------- */
 
@@ -215,7 +212,7 @@ void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,
 			broker_value_fn *on_value, void *arg);
-void sbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+void sbroker_registered_names(struct broker *b, broker_names_fn *on_names,
 			      void *arg);
 void sbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);

@@ -338,7 +338,7 @@ records_close(struct results *results)
 	 * freed after it is no job's any more. */
 	sevents_leave(r);
 	database_leave(&r->user);
-	sresults_watches_free(r);
+	watches_done(&r->watches);
 	sevents_done(r);
 	/* Closed by its own callback: listen_done() frees it. */
 	if (r->listening.telling)
@@ -356,7 +356,6 @@ records_open(const struct results_options *options, struct err *err)
 	    .timeout_ms = options->timeout_ms,
 	    .description = &statements_description};
 	struct sresults *r = calloc(1, sizeof(*r));
-	size_t i;
 
 	if (r == NULL) {
 		err_nomem(err);
@@ -371,8 +370,7 @@ records_open(const struct results_options *options, struct err *err)
 	sevents_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);
-	for (i = 0; i < STOPIC_BUCKETS; i++)
-		TAILQ_INIT(&r->topics[i]);
+	sresults_watches_init(r);
 	if (database_join(&r->user, &database, err) != 0) {
 		err_prefix(err, "[backend] url");
 		free(r);
@@ -382,7 +380,6 @@ records_open(const struct results_options *options, struct err *err)
 }
 
 const struct results_ops results_sqlite = {
-    .schemes = (const char *const[]){"sqlite://", NULL},
     .open = records_open,
     .close = records_close,
     .name = records_name,
@@ -393,7 +390,7 @@ const struct results_ops results_sqlite = {
     .create = records_create,
     .forget = records_forget,
     .watch = sresults_watch,
-    .unwatch = sresults_unwatch,
+    .unwatch = watches_unwatch,
     .event = sresults_event,
     .heard = sresults_heard,
     .listen = sresults_listen,

@@ -15,11 +15,8 @@
 #include "sqlite/tx.h"
 #include "store/results.h"
 #include "store/sqlite/statements.h"
+#include "store/watches.h"
 
-/* A process watches some hundred tasks at most: chains stay short. */
-#define STOPIC_BUCKETS 256
-
-struct stopic;
 struct look;
 
 /* How many tasks have ended; also the place of the last one in their list. */
@@ -85,8 +82,8 @@ struct sresults {
 	struct shearing hearing;
 	struct slistening listening;
 
-	TAILQ_HEAD(stopics, stopic) topics[STOPIC_BUCKETS];
-	struct look *looking; /* under way */
+	struct watches watches; /* of struct stopic */
+	struct look *looking;	/* under way */
 	bool look_again;
 };
 
@@ -100,7 +97,7 @@ void sresults_get(struct results *results, struct slice id,
 		  results_record_fn *on_record, void *arg);
 void sresults_list(struct results *results, bool failed, struct slice cursor,
 		   unsigned int n, results_page_fn *on_page, void *arg);
-void sresults_counts(struct results *results, results_record_fn *on_record,
+void sresults_counts(struct results *results, results_counts_fn *on_counts,
 		     void *arg);
 void sresults_reopen(struct results *results, struct slice id,
 		     struct slice record, results_record_fn *on_done,
@@ -124,13 +121,11 @@ int sresults_listen(struct results *results, results_event_fn *on_event,
 
 /* --- watch.c ------------------------------------------------------------ */
 
+void sresults_watches_init(struct sresults *r);
 struct results_watch *sresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);
-void sresults_unwatch(struct results_watch *watch);
 /* Something may have become final. */
 void sresults_look(struct sresults *r);
-/* Frees what is left of the watches; the database is left already. */
-void sresults_watches_free(struct sresults *r);
 
 #endif

@@ -4,41 +4,21 @@
  *
  * A topic is a task that somebody watches. A look reads the records of all
  * topics that want one, in one job; in the same transaction it writes this
- * process's wake socket among the waiters of those that are not final yet, so
- * the process that makes one final wakes us. Then all that are not final are
- * looked at again.
- *
- * A look and its topics point at each other, since either may end first: a
- * topic that ends takes itself out of the look, which then skips its answer.
+ * process' port among the waiters of those that are not final yet, so whoever
+ * makes one final wakes us. Then all that are not final are looked at again.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/sqlite/results.h"
 
-/* One caller's watch. It is told once what is there at first, be it nothing, and
- * of the final record. */
-struct swatch {
-	struct results_watch pub;
-	TAILQ_ENTRY(swatch) link;
-	struct stopic *topic;
-	results_record_fn *on_record;
-	void *arg;
-	bool shown; /* its record, as it was */
-	bool told;  /* in this round */
-	bool over;  /* the final one */
-};
-
-/* A task that is watched, in its bucket while it has watches or tells them. */
+/* A task that is watched. */
 struct stopic {
-	TAILQ_ENTRY(stopic) link;
+	struct topic topic;
 	struct sresults *results;
-	TAILQ_HEAD(, swatch) watches;
 	struct seen *seen; /* its place in a look that is under way */
-	bool telling;
-	bool waits; /* we may be among its waiters */
-	struct slice id;
-	char text[];
+	bool waits;	   /* our wake socket may be among its waiters */
+	char id[];
 };
 
 /* What a look finds of one topic. */
@@ -126,28 +106,6 @@ topic_part_run(struct database_job *job, struct tx *tx, struct err *err)
 
 /* --- topics ------------------------------------------------------------ */
 
-static struct stopics *
-watch_bucket(struct sresults *r, struct slice id)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a, 32 bits */
-	size_t i;
-
-	for (i = 0; i < id.len; i++)
-		hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
-	return &r->topics[hash % STOPIC_BUCKETS];
-}
-
-static struct stopic *
-watch_find_topic(struct sresults *r, struct slice id)
-{
-	struct stopic *t;
-
-	TAILQ_FOREACH (t, watch_bucket(r, id), link)
-		if (slice_eq(t->id, id))
-			return t;
-	return NULL;
-}
-
 static void
 topic_part_drop(struct database_job *job)
 {
@@ -160,64 +118,51 @@ topic_part_done(struct database_job *job, const struct err *err)
 	topic_part_drop(job);
 }
 
-/* Not waiting for the answer: should it fail, we are woken once in vain. */
 static void
-topic_part(struct stopic *t)
+topic_part(const struct stopic *t)
 {
-	struct parting *p = calloc(1, sizeof(*p) + t->id.len);
+	const struct slice id = t->topic.id;
+	struct parting *p = calloc(1, sizeof(*p) + id.len);
 
 	if (p == NULL)
-		return;
+		return; /* it will be woken once in vain */
 	p->job = (struct database_job){.run = topic_part_run,
 				       .done = topic_part_done,
 				       .drop = topic_part_drop};
-	p->len = t->id.len;
-	memcpy(p->id, t->id.p, t->id.len);
+	p->len = id.len;
+	memcpy(p->id, id.p, id.len);
 	database_post(&t->results->user, &p->job);
 }
 
-/* Ends a topic that nobody watches any more. */
 static void
-topic_release(struct stopic *t)
+stopic_leave(struct topic *topic)
 {
-	if (t->telling || !TAILQ_EMPTY(&t->watches))
-		return;
-	TAILQ_REMOVE(watch_bucket(t->results, t->id), t, link);
+	struct stopic *t = container_of(topic, struct stopic, topic);
+
+	/* The look goes on for the others. */
 	if (t->seen != NULL)
 		t->seen->topic = NULL;
 	if (t->waits)
 		topic_part(t);
-	free(t);
 }
 
-/* Tells the watches; any of them may end, itself or another, meanwhile. So the
- * list is searched from its start each time, and `told` marks who had it. */
 static void
-topic_tell(struct stopic *t, struct slice record, bool final)
+stopic_free(struct topic *topic)
 {
-	struct swatch *w;
+	free(container_of(topic, struct stopic, topic));
+}
 
-	t->telling = true;
-	TAILQ_FOREACH (w, &t->watches, link)
-		w->told = w->over || (w->shown && !final);
-	for (;;) {
-		TAILQ_FOREACH (w, &t->watches, link)
-			if (!w->told)
-				break;
-		if (w == NULL)
-			break;
-		w->told = true;
-		w->shown = true;
-		w->over = final;
-		w->on_record(record, NULL, w->arg);
-	}
-	t->telling = false;
-	topic_release(t);
+static const struct watches_ops stopic_ops = {.leave = stopic_leave,
+					      .free = stopic_free};
+
+void
+sresults_watches_init(struct sresults *r)
+{
+	watches_init(&r->watches, &stopic_ops);
 }
 
 /* --- looks ------------------------------------------------------------- */
 
-/* Frees the look, and lets go of the topics that it still points at. */
 static void
 look_drop(struct database_job *job)
 {
@@ -234,7 +179,6 @@ look_drop(struct database_job *job)
 	free(look);
 }
 
-/* A callback may unwatch any watch, so a topic is let go of before it tells. */
 static void
 look_done(struct database_job *job, const struct err *err)
 {
@@ -257,61 +201,44 @@ look_done(struct database_job *job, const struct err *err)
 			record =
 			    (struct slice){seen->record.data, seen->record.len};
 		t->waits = !seen->final;
-		topic_tell(t, record, seen->final);
+		watches_notify(&t->topic, record, seen->final, NULL);
 	}
-	/* Something may have changed after it was read. */
 	look_drop(job);
 	if (r->look_again)
 		sresults_look(r);
 }
 
-/* One whose watches were all told the final record does not change any more. */
-static bool
-topic_wants_look(const struct stopic *t)
-{
-	const struct swatch *w;
-
-	TAILQ_FOREACH (w, &t->watches, link)
-		if (!w->over)
-			return true;
-	return false;
-}
-
 /* Counts what is to be looked at, and the bytes of the ids. */
 static size_t
-look_count(const struct sresults *r, size_t *ret_bytes)
+look_count(struct sresults *r, size_t *ret_bytes)
 {
-	const struct stopic *t;
-	size_t i, n = 0;
+	struct topic *t = NULL;
+	size_t n = 0;
 
 	*ret_bytes = 0;
-	for (i = 0; i < STOPIC_BUCKETS; i++)
-		TAILQ_FOREACH (t, &r->topics[i], link)
-			if (topic_wants_look(t)) {
-				*ret_bytes += t->id.len;
-				n++;
-			}
+	while ((t = watches_next(&r->watches, t)) != NULL)
+		if (!watches_are_over(t)) {
+			*ret_bytes += t->id.len;
+			n++;
+		}
 	return n;
 }
 
-/* In the same order, and by the same rule, as look_count(). */
 static void
 look_fill(struct sresults *r, struct look *look)
 {
+	struct topic *topic = NULL;
 	struct stopic *t;
 	char *p = look->text;
-	size_t i;
 
-	for (i = 0; i < STOPIC_BUCKETS; i++) {
-		TAILQ_FOREACH (t, &r->topics[i], link) {
-			if (!topic_wants_look(t))
-				continue;
-			memcpy(p, t->id.p, t->id.len);
-			t->seen = &look->seen[look->n++];
-			*t->seen =
-			    (struct seen){.topic = t, .id = {p, t->id.len}};
-			p += t->id.len;
-		}
+	while ((topic = watches_next(&r->watches, topic)) != NULL) {
+		if (watches_are_over(topic))
+			continue;
+		t = container_of(topic, struct stopic, topic);
+		memcpy(p, topic->id.p, topic->id.len);
+		t->seen = &look->seen[look->n++];
+		*t->seen = (struct seen){.topic = t, .id = {p, topic->id.len}};
+		p += topic->id.len;
 	}
 }
 
@@ -329,7 +256,6 @@ sresults_look(struct sresults *r)
 		free(look);
 		look = NULL;
 	}
-	/* No memory: the next watch or wake-up looks for all. */
 	if (look == NULL)
 		return;
 	look->results = r;
@@ -345,62 +271,32 @@ sresults_look(struct sresults *r)
 
 /* --- watches ----------------------------------------------------------- */
 
+static struct topic *
+stopic_new(struct sresults *r, struct slice id)
+{
+	struct stopic *t = calloc(1, sizeof(*t) + id.len);
+
+	if (t == NULL)
+		return NULL;
+	t->results = r;
+	memcpy(t->id, id.p, id.len);
+	watches_add(&r->watches, &t->topic, (struct slice){t->id, id.len});
+	return &t->topic;
+}
+
 struct results_watch *
 sresults_watch(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)
 {
 	struct sresults *r = (struct sresults *)results;
-	struct swatch *w = calloc(1, sizeof(*w));
-	struct stopic *t = watch_find_topic(r, id);
+	struct topic *t = watches_find(&r->watches, id);
+	struct results_watch *w = NULL;
 
-	if (t == NULL && w != NULL &&
-	    (t = calloc(1, sizeof(*t) + id.len)) != NULL) {
-		t->results = r;
-		TAILQ_INIT(&t->watches);
-		memcpy(t->text, id.p, id.len);
-		t->id = (struct slice){t->text, id.len};
-		TAILQ_INSERT_TAIL(watch_bucket(r, id), t, link);
-	}
-	if (t == NULL || w == NULL) {
-		free(w);
+	if (t != NULL || (t = stopic_new(r, id)) != NULL)
+		w = watches_watch(t, results, on_record, arg);
+	if (w == NULL)
 		err_nomem(err);
-		return NULL;
-	}
-	w->pub.results = results;
-	w->topic = t;
-	w->on_record = on_record;
-	w->arg = arg;
-	TAILQ_INSERT_TAIL(&t->watches, w, link);
-	sresults_look(r);
-	return &w->pub;
-}
-
-void
-sresults_unwatch(struct results_watch *watch)
-{
-	struct swatch *w = container_of(watch, struct swatch, pub);
-
-	TAILQ_REMOVE(&w->topic->watches, w, link);
-	topic_release(w->topic);
-	free(w);
-}
-
-/* The looks are gone with the database's jobs. */
-void
-sresults_watches_free(struct sresults *r)
-{
-	struct stopic *t;
-	struct swatch *w;
-	size_t i;
-
-	for (i = 0; i < STOPIC_BUCKETS; i++) {
-		while ((t = TAILQ_FIRST(&r->topics[i])) != NULL) {
-			while ((w = TAILQ_FIRST(&t->watches)) != NULL) {
-				TAILQ_REMOVE(&t->watches, w, link);
-				free(w);
-			}
-			TAILQ_REMOVE(&r->topics[i], t, link);
-			free(t);
-		}
-	}
+	else
+		sresults_look(r);
+	return w;
 }

@@ -178,6 +178,16 @@ set_keys(struct conf_task *conf, json_t *keys, struct err *err)
 	return 0;
 }
 
+/* What flowrrad sends has one, since the configuration asks for it; but nothing
+ * here holds without its first word. */
+static int
+check_command(const struct declared *d, struct err *err)
+{
+	if (argv_template_count(d->command) > 0)
+		return 0;
+	return err_set(err, ERR_CONFIG, "it has no command");
+}
+
 static struct declared *
 declared_new(const char *name, json_t *keys, struct err *err)
 {
@@ -190,6 +200,7 @@ declared_new(const char *name, json_t *keys, struct err *err)
 	if ((d->conf = conf_task_new(name, err)) != NULL &&
 	    set_keys(d->conf, keys, err) == 0 &&
 	    (d->command = argv_template_parse(d->conf->command, err)) != NULL &&
+	    check_command(d, err) == 0 &&
 	    (d->environment = argv_template_parse(d->conf->environment, err)) !=
 		NULL &&
 	    conf_task_codes(d->conf->final_exit_codes, d->final, err) == 0 &&

@@ -1,61 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that lie at the broker, as JSON. */
-#include "manager/entry.h"
+/*
+ * What is told of a task that lies at the broker: its task info, as JSON.
+ *
+ * A task in a queue is bytes that another program may have written. So nothing
+ * is taken for granted: what cannot be decoded is shown with the reason, and
+ * what is not UTF-8 in another form, for an operator must be able to see what
+ * blocks a queue.
+ */
+#include "manager/task_info.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/task_json.h"
 #include "core/task.h"
-#include "util/clock.h"
+#include "manager/member.h"
 #include "util/err.h"
 
 #define US_PER_MS 1000
 
-json_t *
-entry_time(int64_t wall_us)
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	if (wall_us == 0)
-		return json_null();
-	clock_format(wall_us, text);
-	return json_string(text);
-}
-
-json_t *
-entry_string(const char *text)
-{
-	json_t *json = json_string(text);
-	char *copy, *p;
-
-	if (json != NULL || (copy = strdup(text)) == NULL)
-		return json;
-	for (p = copy; *p != '\0'; p++)
-		if ((unsigned char)*p > 127)
-			*p = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
-
-const char *
-entry_text(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
-
-int64_t
-entry_time_of(const json_t *object, const char *name)
-{
-	const char *text = entry_text(object, name);
-	int64_t us = 0;
-
-	if (text == NULL || clock_parse(text, &us, NULL) != 0)
-		return 0;
-	return us;
-}
-
+/* Parts of a task that are JSON themselves; null if they are none. */
 static json_t *
 json_of(struct slice text)
 {
@@ -67,6 +31,7 @@ json_of(struct slice text)
 	return json != NULL ? json : json_null();
 }
 
+/* Null for bytes that are not UTF-8: jansson has no string of them. */
 static json_t *
 text_of(struct slice text)
 {
@@ -77,12 +42,16 @@ text_of(struct slice text)
 
 /* --- sorting ----------------------------------------------------------- */
 
+/* The key is read once, not in each comparison. */
 struct row {
 	int64_t time_us; /* 0 sorts first: it has not begun */
 	size_t position;
-	json_t *entry;
+	json_t *info;
 };
 
+/* Those without the time come first: in a list by started_at they are the ones
+ * that a worker has just claimed. qsort() keeps no order, so `position` does.
+ */
 static int
 later_first(const void *a, const void *b)
 {
@@ -96,7 +65,7 @@ later_first(const void *a, const void *b)
 }
 
 json_t *
-entry_newest(json_t *list, const char *time, size_t limit, struct err *err)
+task_info_newest(json_t *list, const char *time, size_t limit, struct err *err)
 {
 	const size_t n = json_array_size(list);
 	struct row *rows = calloc(n + 1, sizeof(*rows));
@@ -109,13 +78,13 @@ entry_newest(json_t *list, const char *time, size_t limit, struct err *err)
 		sorted = NULL;
 	} else {
 		for (i = 0; i < n; i++) {
-			rows[i].entry = json_array_get(list, i);
-			rows[i].time_us = entry_time_of(rows[i].entry, time);
+			rows[i].info = json_array_get(list, i);
+			rows[i].time_us = member_time_us(rows[i].info, time);
 			rows[i].position = i;
 		}
 		qsort(rows, n, sizeof(*rows), later_first);
 		for (i = 0; i < n && i < limit; i++)
-			json_array_append(sorted, rows[i].entry);
+			json_array_append(sorted, rows[i].info);
 	}
 	free(rows);
 	json_decref(list);
@@ -124,95 +93,86 @@ entry_newest(json_t *list, const char *time, size_t limit, struct err *err)
 
 /* --- what has not ended ------------------------------------------------ */
 
+/* In the shape of a record, so that lists of tasks that wait and of tasks that
+ * ended have the same columns. */
 static json_t *
-entry_of_task(const struct task *t, enum broker_location place,
-	      const char *queue)
+task_info_of_task(const struct task *t, enum broker_location place,
+		  const char *queue)
 {
+	/* As the record says it while a task waits for its retry. */
 	const bool again = place == BROKER_DELAYED && t->current_retry > 0;
 
 	return json_pack(
 	    "{s:s,s:s,s:s,s:n,s:n,s:o,s:n,s:n,s:I,s:o,s:o,s:s,s:i}", "task_id",
 	    t->id, "status", again ? "retrying" : "pending", "task_name",
 	    t->name, "result", "error", "submitted_at",
-	    entry_time(t->submitted_us), "started_at", "finished_at", "retries",
-	    (json_int_t)t->current_retry, "args", json_of(t->args), "kwargs",
-	    json_of(t->kwargs), "queue", queue, "priority", (int)t->priority);
+	    member_of_time(t->submitted_us), "started_at", "finished_at",
+	    "retries", (json_int_t)t->current_retry, "args", json_of(t->args),
+	    "kwargs", json_of(t->kwargs), "queue", queue, "priority",
+	    (int)t->priority);
 }
 
+/* In the same shape. The reason stands where an error does. */
 static json_t *
-entry_of_unreadable(const char *why, const char *queue)
+task_info_of_unreadable(const char *why, const char *queue)
 {
 	return json_pack("{s:n,s:s,s:n,s:n,s:o,s:n,s:n,s:n,s:i,s:[],s:{},s:s,"
 			 "s:i}",
 			 "task_id", "status", "pending", "task_name", "result",
-			 "error", entry_string(why), "submitted_at",
+			 "error", member_of_text(why), "submitted_at",
 			 "started_at", "finished_at", "retries", 0, "args",
 			 "kwargs", "queue", queue, "priority", 0);
 }
 
 json_t *
-entry_of(const struct broker_item *item, enum broker_location place,
-	 const char *queue)
+task_info_of(const struct broker_item *item, enum broker_location place,
+	     const char *queue)
 {
 	struct err err = ERR_INIT;
 	struct task *task;
-	json_t *entry;
+	json_t *info;
 
 	if (task_decode(item->bytes, &task, &err) == 0) {
-		entry = entry_of_task(task, place, queue);
+		info = task_info_of_task(task, place, queue);
 		task_free(task);
 	} else {
-		entry = entry_of_unreadable(err.msg, queue);
+		info = task_info_of_unreadable(err.msg, queue);
 	}
 	if (place == BROKER_DELAYED)
-		json_object_set_new(entry, "due_at",
-				    entry_time(item->time_ms * US_PER_MS));
+		json_object_set_new(info, "due_at",
+				    member_of_time(item->time_ms * US_PER_MS));
 	if (place == BROKER_IN_FLIGHT)
-		json_object_set_new(entry, "worker", text_of(item->worker));
-	return entry;
-}
-
-static bool
-is_text(const json_t *entry, const char *name, const char *wanted)
-{
-	const char *text = entry_text(entry, name);
-
-	return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
-}
-
-bool
-entry_matches(const json_t *entry, const struct entry_filter *filter)
-{
-	return is_text(entry, "task_name", filter->task) &&
-	       is_text(entry, "queue", filter->queue);
+		json_object_set_new(info, "worker", text_of(item->worker));
+	return info;
 }
 
 /* --- the dead ---------------------------------------------------------- */
 
+/* What the worker noted is copied as it is; members that it does not have are
+ * null. */
 json_t *
-entry_of_dead(const struct broker_item *item, const char *queue)
+task_info_of_dead(const struct broker_item *item, const char *queue)
 {
-	static const char *const noted[] = {"reason", "error", "worker",
+	static const char *const names[] = {"reason", "error", "worker",
 					    "attempts"};
-	json_t *info = json_of(item->info), *entry, *value;
+	json_t *noted = json_of(item->info), *info, *value;
 	struct task *task = NULL;
 	size_t i;
 
 	task_decode(item->bytes, &task, NULL);
-	entry =
-	    json_pack("{s:o,s:s?,s:s?,s:s,s:o}", "key", text_of(item->key),
-		      "task_id", task != NULL ? task->id : NULL, "task_name",
-		      task != NULL ? task->name : NULL, "queue", queue,
-		      "died_at", entry_time(item->time_ms * US_PER_MS));
-	for (i = 0; i < sizeof(noted) / sizeof(noted[0]); i++) {
-		value = json_object_get(info, noted[i]);
-		json_object_set_new(entry, noted[i],
+	info = json_pack("{s:o,s:s?,s:s?,s:s,s:o}", "key", text_of(item->key),
+			 "task_id", task != NULL ? task->id : NULL, "task_name",
+			 task != NULL ? task->name : NULL, "queue", queue,
+			 "died_at", member_of_time(item->time_ms * US_PER_MS));
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		value = json_object_get(noted, names[i]);
+		json_object_set_new(info, names[i],
 				    value != NULL ? json_incref(value)
 						  : json_null());
 	}
-	json_decref(info);
+	json_decref(noted);
 	task_free(task);
-	return entry;
+	return info;
 }
 
 /* For bytes that are no text. */
@@ -243,8 +203,9 @@ base64(struct slice bytes)
 }
 
 int
-entry_add_bytes(json_t *entry, const struct broker_item *item)
+task_info_add_bytes(json_t *task_info, const struct broker_item *item)
 {
+	/* NULL if the bytes are not UTF-8. */
 	json_t *text = json_stringn(item->bytes.p, item->bytes.len);
 	json_t *info = json_of(item->info), *task = json_of(item->bytes);
 	int status = 0;
@@ -253,12 +214,12 @@ entry_add_bytes(json_t *entry, const struct broker_item *item)
 		json_decref(task);
 		task = json_null();
 	}
-	status |= json_object_set_new(entry, "info", info);
-	status |= json_object_set_new(entry, "task", task);
+	status |= json_object_set_new(task_info, "info", info);
+	status |= json_object_set_new(task_info, "task", task);
 	if (text != NULL)
-		status |= json_object_set_new(entry, "bytes", text);
+		status |= json_object_set_new(task_info, "bytes", text);
 	else
-		status |= json_object_set_new(entry, "bytes_base64",
+		status |= json_object_set_new(task_info, "bytes_base64",
 					      base64(item->bytes));
 	return status == 0 ? 0 : -1;
 }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storing the final records of tasks that will not run: those that a person
+ * cancels or purges while they wait. All other final records are a worker's.
+ */
+#include "client/put.h"
+
+#include "util/conf.h"
+#include "util/pending.h"
+
+#define US_PER_S 1000000
+
+static void
+on_put_stored(struct results_put *put)
+{
+	struct query *q = put->arg;
+
+	/* After the record is safe, so that a listener who then reads it does
+	 * not find the one before. */
+	results_changed(q->client->results, put->record);
+	query_end(q, NULL);
+}
+
+void
+put_send_failed(struct query *q)
+{
+	struct put_query *p = container_of(q, struct put_query, q);
+	const int64_t ttl_s = q->client->conf->backend.ttl / US_PER_S;
+
+	p->put = (struct results_put){.id = q->key,
+				      .record = p->record,
+				      .final = true,
+				      .failed = true,
+				      /* The store counts whole seconds, and
+				       * none of them would mean: for ever. */
+				      .ttl_s = ttl_s > 0 ? ttl_s : 1,
+				      .on_done = on_put_stored,
+				      .arg = q};
+	results_put(q->client->results, &p->put);
+}
+
+static void
+on_put_counts(const struct results_counts *counts, const struct err *err,
+	      void *arg)
+{
+	query_end(arg, err);
+}
+
+static void
+put_send_counts(struct query *q)
+{
+	results_counts(q->client->results, on_put_counts, q);
+}
+
+void
+put_flush(struct flowrra_client *c)
+{
+	/* Events have no answer of their own. Any query that is sent after
+	 * them is answered after they have left; the counts are a short one. */
+	struct query q = {
+	    .client = c, .of_results = true, .send = put_send_counts};
+
+	/* An event is a notice, and may be lost: the record is what counts. */
+	query_run(&q, NULL);
+}

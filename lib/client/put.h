@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Storing the final records of tasks that will not run. */
+#ifndef CLIENT_PUT_H
+#define CLIENT_PUT_H
+
+#include "client/client.h"
+#include "store/results.h"
+
+/* A query that stores a record: its key is the task's id. */
+struct put_query {
+	struct query q; /* of_results, send: put_send_failed() */
+	struct slice record;
+	struct results_put put; /* the rest is put.c's */
+};
+
+/* Stores the record of a task that failed, for as long as the configuration
+ * says, and tells those who wait for the task and those who listen to events.
+ * Sent again, it stores the same. */
+void put_send_failed(struct query *q);
+/* Waits until the events of the records that were stored before have left: a
+ * program that ends after a put loses them otherwise. */
+void put_flush(struct flowrra_client *c);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening the stores of a configuration, and the table of all stores.
+ *
+ * A worker, the scheduler and a client all begin here. What a configuration says
+ * about its stores is turned into options in this file only.
+ */
+#include "store/store.h"
+
+#include <string.h>
+
+#include "codec/task_json.h"
+#include "store/broker.h"
+#include "store/results.h"
+#include "util/conf.h"
+
+/* Durations of a configuration are in µs, those of the stores in ms. */
+#define US_PER_MS 1000
+
+/* The first one is the standard: see store_find(). */
+static const struct store stores[] = {
+#define STORE(name) {&broker_##name, &results_##name},
+#include "store/stores.def"
+#undef STORE
+};
+
+static bool
+store_has_scheme(const struct store *store, const char *url)
+{
+	const char *const *scheme;
+
+	/* A store has the same schemes for queues and for records. */
+	for (scheme = store->broker->schemes; *scheme != NULL; scheme++)
+		if (strncmp(url, *scheme, strlen(*scheme)) == 0)
+			return true;
+	return false;
+}
+
+const struct store *
+store_find(const char *url, const char *section, struct err *err)
+{
+	size_t i;
+
+	/* No URL is what a first try has: it must work without a server. */
+	if (url == NULL || url[0] == '\0')
+		return &stores[0];
+	for (i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
+		if (store_has_scheme(&stores[i], url))
+			return &stores[i];
+	err_set(err, ERR_CONFIG,
+		"[%s] url: unknown kind of %s; the URL must begin with "
+		"sqlite://, redis://, rediss:// or unix://",
+		section, section);
+	return NULL;
+}
+
+/* --- what a configuration says ----------------------------------------- */
+
+bool
+stores_are_one(const struct conf *conf)
+{
+	const char *url = conf->backend.url;
+
+	/* As texts: "redis://a" and "redis://a:6379" count as two. That is
+	 * safe, see store.h, and a comparison by meaning would be the
+	 * stores' own business. */
+	return url == NULL || url[0] == '\0' ||
+	       strcmp(url, conf->broker.url) == 0;
+}
+
+int64_t
+stores_results_timeout_ms(const struct conf *conf)
+{
+	return (stores_are_one(conf) ? conf->broker.socket_timeout
+				     : conf->backend.socket_timeout) /
+	       US_PER_MS;
+}
+
+static struct broker *
+stores_open_broker(const struct stores_options *o, struct err *err)
+{
+	const struct conf *conf = o->conf;
+	const struct broker_options options = {
+	    .base = o->base,
+	    .url = conf->broker.url,
+	    .queue_key = conf->broker.queue_key,
+	    .timeout_ms = conf->broker.socket_timeout / US_PER_MS,
+	    .max_connections = conf->broker.max_connections,
+	    .max_queue_size = conf->executor.max_queue_size,
+	    /* Then a task and its record are stored in one step. */
+	    .with_results = stores_are_one(conf),
+	    .worker = o->worker,
+	    .queues = o->queues,
+	    .n_queues = o->n_queues,
+	    /* A task may be submitted at its full size; what a retry adds to it
+	     * must not send it to the dead list. */
+	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
+	    .on_claim = o->on_claim,
+	    .on_idle = o->on_idle,
+	    .on_control = o->on_control,
+	    .on_state = o->on_broker_state,
+	    .arg = o->arg};
+
+	return (o->open_broker != NULL ? o->open_broker : broker_open)(&options,
+								       err);
+}
+
+struct results *
+stores_open_results(const struct stores_options *o, struct err *err)
+{
+	const struct conf *conf = o->conf;
+	const struct results_options options = {
+	    .base = o->base,
+	    /* No URL of its own means the broker's, with its timeout. */
+	    .url = stores_are_one(conf) ? conf->broker.url : conf->backend.url,
+	    .timeout_ms = stores_results_timeout_ms(conf),
+	    .max_connections = conf->backend.max_connections,
+	    .on_state = o->on_results_state,
+	    .arg = o->arg};
+
+	return (o->open_results != NULL ? o->open_results
+					: results_open)(&options, err);
+}
+
+int
+stores_open(const struct stores_options *options, struct stores *ret,
+	    struct err *err)
+{
+	struct stores s = {.one = stores_are_one(options->conf)};
+
+	if ((s.broker = stores_open_broker(options, err)) == NULL)
+		return -1;
+	/* Broker first: of two wrong URLs, the first one is what a new user
+	 * has to set. */
+	if (!(s.one && options->results_later) &&
+	    (s.results = stores_open_results(options, err)) == NULL) {
+		broker_close(s.broker);
+		return -1;
+	}
+	*ret = s;
+	return 0;
+}

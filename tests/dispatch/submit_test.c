@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that handlers submit. */
+#include <stdio.h>
+
+#include "dispatch/worker.h"
+#include "suite.h"
+
+/* A job that submits a task with these members, and has the answer as its
+ * result. */
+static void
+submit(struct worker *w, const char *members)
+{
+	char step[1024];
+
+	snprintf(step, sizeof(step), "submit={\"id\":\"s1\",%s}", members);
+	STEPS(w, "job", "", step);
+}
+
+#define TASK_OF(name) "\"name\":\"" name "\",\"args\":[1],\"kwargs\":{}"
+
+/* The code that the handler was answered with. */
+static void
+ck_answer(struct worker *w, enum err_code code, const char *text)
+{
+	char answer[64];
+
+	WAIT_FOR(w, "ack");
+	snprintf(answer, sizeof(answer), "\"code\":%d", (int)code);
+	ck_record(w, answer);
+	ck_record(w, text);
+}
+
+static struct worker *
+begin_with_backend(void)
+{
+	return worker_begin_with("backend.url=redis://elsewhere");
+}
+
+/* --- what is submitted ------------------------------------------------- */
+
+START_TEST(a_task_goes_to_the_queue_of_its_module_and_is_on_record)
+{
+	struct worker *w = worker_begin();
+
+	submit(w, TASK_OF("job"));
+	ck_answer(w, ERR_NONE, "\"text\":\"\"");
+	ck_journal(w, "submit; success; ack; ");
+	ck_assert_str_eq(w->store.submitted.data, "s1@io; ");
+	ck_in(w->store.last_task, "\"submitted_at\":\"20");
+	ck_assert_int_eq(w->store.last_submit.delay_ms, 0);
+	ck_assert_uint_gt(w->store.last_submit.record.len, 0);
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_task_may_name_its_queue_priority_and_delay)
+{
+	struct worker *w = worker_begin();
+
+	submit(w, TASK_OF("elsewhere") ",\"queue\":\"far\",\"priority\":-3,"
+				       "\"delay\":1.2345");
+	ck_answer(w, ERR_NONE, "");
+	ck_in(w->store.submitted, "s1@far");
+	ck_assert_int_eq(w->store.last_submit.delay_ms, 1235);
+	ck_assert_int_eq(w->store.last_submit.priority, -3);
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_task_that_only_others_know_needs_a_queue)
+{
+	struct worker *w = worker_begin();
+
+	submit(w, TASK_OF("elsewhere"));
+	ck_answer(w, ERR_DATA, "name the queue");
+	ck_journal(w, "success; ack; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(what_is_not_a_task_is_refused)
+{
+	struct worker *w = worker_begin();
+
+	STEPS(w, "job", "", "submit=[]");
+	ck_answer(w, ERR_DATA, "");
+	ck_journal(w, "success; ack; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_delay_of_a_century_is_refused)
+{
+	struct worker *w = worker_begin();
+
+	submit(w, TASK_OF("job") ",\"delay\":4e9");
+	ck_answer(w, ERR_DATA, "delay is not a number of seconds");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_task_that_no_worker_would_take_is_refused)
+{
+	struct worker *w = worker_begin_with("worker.max_task_size=256");
+	char members[600];
+
+	snprintf(members, sizeof(members),
+		 "\"name\":\"job\",\"kwargs\":{},\"args\":[\"%0300d\"]", 0);
+	submit(w, members);
+	ck_answer(w, ERR_DATA, "[worker] max_task_size");
+	worker_end(w);
+}
+END_TEST
+
+/* --- what the stores say ----------------------------------------------- */
+
+START_TEST(the_broker_says_no)
+{
+	struct worker *w = worker_begin();
+
+	err_set(&w->store.submit_err, ERR_FULL, "the queue is full");
+	submit(w, TASK_OF("job"));
+	ck_answer(w, ERR_FULL, "the queue is full");
+	/* The record was part of the submission, which left nothing behind. */
+	ck_journal(w, "submit; success; ack; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_backend_of_its_own_has_the_record_before_the_broker_the_task)
+{
+	struct worker *w = begin_with_backend();
+
+	submit(w, TASK_OF("job"));
+	ck_answer(w, ERR_NONE, "");
+	ck_journal(w, "submit; success; ack; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_task_without_a_record_is_not_submitted)
+{
+	struct worker *w = begin_with_backend();
+
+	err_set(&w->store.create_err, ERR_REFUSED, "the id is in use");
+	submit(w, TASK_OF("job"));
+	ck_answer(w, ERR_REFUSED, "the id is in use");
+	ck_journal(w, "success; ack; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_record_without_a_task_is_taken_away_again)
+{
+	struct worker *w = begin_with_backend();
+
+	err_set(&w->store.submit_err, ERR_UNAVAILABLE, "gone");
+	submit(w, TASK_OF("job"));
+	ck_answer(w, ERR_UNAVAILABLE, "gone");
+	ck_journal(w, "submit; forget; success; ack; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(an_answer_for_an_executor_that_is_gone_reaches_nobody)
+{
+	struct worker *w = worker_begin();
+
+	w->store.hold_submits = true;
+	STEPS(w, "job", ",\"max_retries\":0",
+	      "submit={\"id\":\"s1\"," TASK_OF("job") "}", "kill=9");
+	WAIT_FOR(w, "dead");
+	w->store.hold_submits = false;
+	STEPS(w, "job", "", "done=1");
+	WAIT_FOR(w, "ack");
+	ck_assert_uint_eq(w->store.n_submitted, 1);
+	worker_end(w);
+}
+END_TEST
+
+SUITE("dispatch-submit")
+{
+	TEST(a_task_goes_to_the_queue_of_its_module_and_is_on_record);
+	TEST(a_task_may_name_its_queue_priority_and_delay);
+	TEST(a_task_that_only_others_know_needs_a_queue);
+	TEST(what_is_not_a_task_is_refused);
+	TEST(a_delay_of_a_century_is_refused);
+	TEST(a_task_that_no_worker_would_take_is_refused);
+	TEST(the_broker_says_no);
+	TEST(a_backend_of_its_own_has_the_record_before_the_broker_the_task);
+	TEST(a_task_without_a_record_is_not_submitted);
+	TEST(a_record_without_a_task_is_taken_away_again);
+	TEST(an_answer_for_an_executor_that_is_gone_reaches_nobody);
+}
