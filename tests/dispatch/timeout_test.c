@@ -30,7 +30,7 @@ START_TEST(a_timeout_counts_from_the_assignment_until_there_is_a_start)
 	STEPS(w, "job", ",\"timeout\":100", "other=1048576");
 	FAKE_WAIT(&w->store, w->dispatch->jobs[0]->run.started);
 	ck_assert(evtimer_pending(w->dispatch->jobs[0]->kill_timer, &later));
-	ck_assert(evutil_timercmp(&later, &due, >));
+	ck_assert_int_ge(later.tv_sec, due.tv_sec);
 	evutil_gettimeofday(&now, NULL);
 	ck_assert_int_ge(later.tv_sec - now.tv_sec, 118);
 	ck_assert_int_le(later.tv_sec - now.tv_sec, 121);
