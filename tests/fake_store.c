@@ -534,6 +534,8 @@ fake_store_claim(struct fake_store *s, unsigned int queue, const char *task,
 	    .queue = queue, .bytes = {c->bytes, len}, .recovered = recovered};
 	if (s->wanted[queue] > 0)
 		s->wanted[queue]--;
+	if (s->before_claim != NULL)
+		s->before_claim();
 	s->broker.on_claim(&c->claim, s->broker.arg);
 }
 

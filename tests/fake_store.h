@@ -58,6 +58,8 @@ struct fake_store {
 	bool hold_values;      /* no broker_registered() is answered … */
 	const char *stored;    /* what results_get() finds; NULL: nothing */
 	const char *registration; /* what broker_registered() finds */
+	/* Called when a claim is about to be given to the worker. */
+	void (*before_claim)(void);
 	/* The fake's own. */
 	struct broker_options broker;
 	struct results_options results;

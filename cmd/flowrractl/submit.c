@@ -122,8 +122,9 @@ read_words(struct submit_options *o, struct words *w, enum request_words how,
 	return 0;
 }
 
-/* Most tasks take words as JSON; only the broker knows which do not. What is
- * registered is kept for a while, so the submission need not ask again. */
+/* Most tasks take words as JSON; only the broker knows which do not, and within
+ * a task nobody asks it. What is registered is kept for a while, so the
+ * submission need not ask again. */
 static int
 reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 	     struct err *err)
@@ -132,7 +133,8 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 
 	if (o->string || (w->n <= 1 && o->kw.n == 0))
 		return 0;
-	if (!o->request.force && o->request.name != NULL &&
+	if (!submit_has_task(ctl) && !o->request.force &&
+	    o->request.name != NULL &&
 	    request_words_of(ctl->client, o->request.name, &how, err) != 0)
 		return -1;
 	return how == REQUEST_TEXT ? 0 : read_words(o, w, how, err);
@@ -149,8 +151,12 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	char id[FLOWRRA_ID_SIZE];
 	int status;
 
-	if (flowrra_submit(ctl->client, &o->request, id, &error) != 0)
+	if (submit_has_task(ctl)) {
+		if ((status = submit_by_task(ctl, &o->request, id)) != 0)
+			return status;
+	} else if (flowrra_submit(ctl->client, &o->request, id, &error) != 0) {
 		return complain_of(ctl, &error);
+	}
 	if (o->wait) {
 		if (flowrra_wait(ctl->client, id, o->wait_timeout_s, &record,
 				 &error) != 0) {
@@ -189,11 +195,14 @@ run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 	    read_words(o, &w, REQUEST_TEXT, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
-	} else if ((status = ctl_open(ctl)) != 0) {
-		;
+	} else if ((!submit_has_task(ctl) || o->wait) &&
+		   (status = ctl_open(ctl)) != 0) {
+		; /* a task's own worker needs no store */
 	} else if (reread_words(ctl, o, &w, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
+	} else if (submit_has_task(ctl) && o->from_stdin) {
+		status = submit_stream_by_task(ctl, &o->request);
 	} else {
 		status = o->from_stdin ? submit_stream(ctl, &o->request)
 				       : submit_one(ctl, o);

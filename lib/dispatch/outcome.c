@@ -163,6 +163,11 @@ write_info(struct job *job, const char *reason, struct slice error,
 	buf_addc(out, '}');
 	job->settle.disposition = BROKER_BURY;
 	job->settle.info = (struct slice){out->data, out->len};
+	/* Half of a JSON object would be worse than this one. */
+	if (out->failed)
+		job->settle.info = SLICE(
+		    "{\"reason\":\"failed\",\"error\":\"the worker lacked "
+		    "the memory to write down why\"}");
 	if (job->task != NULL)
 		job->settle.id = slice_of(job->task->id);
 	job->settle.salvaged = job->refused != NULL;
@@ -270,6 +275,19 @@ on_stored(struct results_put *put)
 		outcome_settle(job);
 }
 
+/* What came of it is lost for want of memory. A record that is empty or cut off
+ * would be taken for its result, so it runs once more. */
+static void
+outcome_unrecordable(struct job *job)
+{
+	log_job(job, LOG_LEVEL_error,
+		"task %s (%s): out of memory for its record; it goes back to "
+		"its queue and will run again",
+		job->task->id, job->task->name);
+	job->settle.disposition = BROKER_RELEASE;
+	outcome_settle(job);
+}
+
 /* Stores job->record, which the claim waits for; job->settle says what becomes
  * of that then. */
 static void
@@ -278,6 +296,10 @@ outcome_put(struct job *job, enum result_status status)
 	struct dispatch *d = job->dispatch;
 	const bool final = result_status_final(status);
 
+	if (job->record.failed) {
+		outcome_unrecordable(job);
+		return;
+	}
 	job->put =
 	    (struct results_put){.id = slice_of(job->task->id),
 				 .record = {job->record.data, job->record.len},

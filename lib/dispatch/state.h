@@ -150,6 +150,8 @@ struct dispatch {
 	 * that came before any executor. */
 	struct job_list unsure;
 	struct event *ask_again;
+	/* There was no memory for a job of theirs: they wait for some. */
+	struct broker_claim_list untaken;
 	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
@@ -270,6 +272,8 @@ void outcome_record(const struct job *job, enum result_status status,
 void claim_take(struct dispatch *d, struct broker_claim *claim);
 /* Asks the backend once more about jobs that it could not say anything of. */
 void claim_ask_again(struct dispatch *d);
+/* Makes jobs of the claims that there was no memory for. */
+void claim_take_again(struct dispatch *d);
 /* Other handlers are in force: what is held finds its new one. */
 void claim_reroute(struct dispatch *d);
 

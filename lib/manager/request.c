@@ -9,6 +9,7 @@
  */
 #include "manager/request.h"
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/value.h"
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 
@@ -357,4 +359,77 @@ request_keywords(const char *const *texts, size_t n, enum request_words words,
 	}
 	buf_addc(out, '}');
 	return out->failed ? err_nomem(err) : 0;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+static void
+write_text(struct buf *out, const char *name, const char *text)
+{
+	if (text == NULL)
+		return;
+	buf_addf(out, ",\"%s\":", name);
+	scan_quote(out, slice_of(text));
+}
+
+/* As many digits as come back as the same number. */
+static void
+write_number(struct buf *out, const char *name, double value, double unset)
+{
+	if (value != unset)
+		buf_addf(out, ",\"%s\":%.17g", name, value);
+}
+
+/* JSON may have line breaks between its tokens, but not within them. */
+static void
+write_json(struct buf *out, const char *name, const char *json)
+{
+	size_t i;
+
+	if (json == NULL)
+		return;
+	buf_addf(out, ",\"%s\":", name);
+	for (i = 0; json[i] != '\0'; i++)
+		buf_addc(out,
+			 json[i] == '\n' || json[i] == '\r' ? ' ' : json[i]);
+}
+
+static void
+write_time(struct buf *out, const char *name, int64_t us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (us == 0)
+		return;
+	clock_format(us, text);
+	write_text(out, name, text);
+}
+
+void
+request_write(const struct flowrra_request *r, struct buf *out)
+{
+	buf_adds(out, "{\"name\":");
+	scan_quote(out, slice_of(r->name != NULL ? r->name : ""));
+	write_json(out, "args", r->args != NULL ? r->args : "[]");
+	write_json(out, "kwargs", r->kwargs != NULL ? r->kwargs : "{}");
+	write_text(out, "id", r->id);
+	write_text(out, "queue", r->queue);
+	write_number(out, "priority", r->priority, 0);
+	write_number(out, "max_retries", r->max_retries, FLOWRRA_UNSET);
+	write_number(out, "delay", r->delay_s, 0);
+	if (r->at_us != 0)
+		buf_addf(out, ",\"at_us\":%" PRId64, r->at_us);
+	write_time(out, "expires_at", r->expires_us);
+	write_number(out, "timeout", r->timeout_s, FLOWRRA_UNSET);
+	write_number(out, "retry_delay", r->retry_delay_s, FLOWRRA_UNSET);
+	write_number(out, "retry_backoff", r->retry_backoff, FLOWRRA_UNSET);
+	write_number(out, "retry_delay_max", r->retry_delay_max_s,
+		     FLOWRRA_UNSET);
+	write_number(out, "retry_jitter", r->retry_jitter, FLOWRRA_UNSET);
+	if (r->cpu_bound != FLOWRRA_UNSET)
+		buf_addf(out, ",\"cpu_bound\":%s",
+			 r->cpu_bound ? "true" : "false");
+	write_text(out, "unique", r->unique);
+	write_number(out, "unique_ttl", r->unique_ttl_s, FLOWRRA_UNSET);
+	buf_adds(out, "}\n");
 }

@@ -27,6 +27,10 @@ int request_read(struct slice json, const struct flowrra_request *base,
 		 struct buf *scratch, struct flowrra_request *ret,
 		 struct err *err);
 
+/* Appends a request as such an object, on one line; times are numbers of µs since
+ * 1970 (at_us) or strings. */
+void request_write(const struct flowrra_request *request, struct buf *out);
+
 /* The longest JSON object that can be a task ([worker] max_task_size), with
  * what else it may say of it. */
 size_t request_max(const struct flowrra_client *c);

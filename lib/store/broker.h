@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "util/buf.h"
 #include "util/err.h"
@@ -43,7 +44,9 @@ struct broker_claim {
 	 */
 	size_t whole;
 	bool recovered; /* somebody may have begun, or even finished, it */
+	TAILQ_ENTRY(broker_claim) link; /* of the user, until it is settled */
 };
+TAILQ_HEAD(broker_claim_list, broker_claim);
 
 /* What becomes of a claim. */
 enum broker_disposition {

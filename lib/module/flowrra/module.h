@@ -300,6 +300,18 @@ void flowrra_finish(struct flowrra_task *task, json_t *result);
 
 /* --- further tasks ------------------------------------------------------- */
 
+/* Room for the address of a task's socket. */
+#define FLOWRRA_SOCKET_SIZE 128
+
+/*
+ * For a handler that starts a command: the address by which flowrractl submit in
+ * that command submits as flowrra_task_submit() does, without a credential, and
+ * for as long as the task runs. The command finds it in the variable
+ * FLOWRRA_TASK_SOCKET. Returns 0, or -1 when there is none.
+ */
+int flowrra_task_socket(struct flowrra_task *task,
+			char address[FLOWRRA_SOCKET_SIZE]);
+
 /*
  * How a task is submitted. The options begin with their size, so that later
  * versions can add members: start from FLOWRRA_SUBMIT_OPTIONS_INIT.

@@ -164,8 +164,16 @@ point_to(char **list, size_t n, char *text)
 }
 
 static void
-add_task_variables(const struct flowrra_task *task, struct buf *out)
+add_task_variables(struct flowrra_task *task, struct buf *out)
 {
+	char address[FLOWRRA_SOCKET_SIZE] = "";
+
+	/* Without one, and without a store of its own, a command's flowrractl
+	 * is refused: nothing gets lost. */
+	if (flowrra_task_socket(task, address) != 0)
+		address[0] = '\0';
+	buf_addf(out, "FLOWRRA_TASK_SOCKET=%s", address);
+	buf_addc(out, '\0');
 	buf_addf(out, "FLOWRRA_TASK_ID=%s", flowrra_task_id(task));
 	buf_addc(out, '\0');
 	buf_addf(out, "FLOWRRA_TASK_NAME=%s", flowrra_task_name(task));
@@ -173,7 +181,7 @@ add_task_variables(const struct flowrra_task *task, struct buf *out)
 	buf_addf(out, "FLOWRRA_TASK_ATTEMPT=%u", flowrra_task_attempt(task));
 	buf_addc(out, '\0');
 }
-#define N_TASK_VARIABLES 3
+#define N_TASK_VARIABLES 4
 
 /*
  * The task's own variables come first among those that are not inherited;
@@ -181,8 +189,8 @@ add_task_variables(const struct flowrra_task *task, struct buf *out)
  * set at the end, when the text does not move any more.
  */
 int
-line_make(struct line *l, const struct declared *d,
-	  const struct flowrra_task *task, struct err *err)
+line_make(struct line *l, const struct declared *d, struct flowrra_task *task,
+	  struct err *err)
 {
 	const size_t n_argv = argv_template_count(d->command);
 	const size_t n_own =

@@ -18,7 +18,7 @@ struct line {
 
 /* -1 with *err, above all for an argument that the task does not have. */
 int line_make(struct line *l, const struct declared *d,
-	      const struct flowrra_task *task, struct err *err);
+	      struct flowrra_task *task, struct err *err);
 void line_done(struct line *l);
 
 /*
