@@ -169,12 +169,15 @@ taking_new(struct broker *b, struct slice queue, const struct rquery *query,
 static void
 take_purged(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
+	struct change *c = container_of(i, struct change, query);
 	struct buf next = BUF_INIT;
 
+	if (rquery_take_levels(i, &c->queue.levels, reply))
+		return;
 	if (redis_reply_integer(redis_reply_at(reply, 0)) != 0)
 		/* What is left is found at the same place: no offset. */
 		buf_adds(&next, "more");
-	rchange_tell(container_of(i, struct change, query), reply, 1, &next);
+	rchange_tell(c, reply, 1, &next);
 	buf_done(&next);
 }
 
@@ -191,8 +194,8 @@ rchange_ask_purge(struct rquery *i)
 				     arg_number(bytes, VIEW_BYTES),
 				     slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, take_purged, 0, SCRIPT_PURGE, REDIS_ARGS(keys),
-		    REDIS_ARGS(args));
+	rquery_eval_levels(i, take_purged, 0, SCRIPT_PURGE, &c->queue,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 void
@@ -215,12 +218,15 @@ rchange_take_removed(struct rquery *i, size_t none,
 		     const struct redis_reply *reply)
 {
 	const struct slice place = redis_reply_string(redis_reply_at(reply, 0));
+	struct change *c = container_of(i, struct change, query);
 	struct buf next = BUF_INIT;
 
+	if (rquery_take_levels(i, &c->queue.levels, reply))
+		return;
 	if (place.len > 0)
 		buf_addf(&next, "%.*s:%" PRId64, (int)place.len, place.p,
 			 redis_reply_integer(redis_reply_at(reply, 1)));
-	rchange_tell(container_of(i, struct change, query), reply, 2, &next);
+	rchange_tell(c, reply, 2, &next);
 	buf_done(&next);
 }
 
@@ -237,8 +243,8 @@ rchange_ask_remove(struct rquery *i)
 	    slice_of(c->id), slice_of(c->place), arg_number(offset, c->offset),
 	    arg_number(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, rchange_take_removed, 0, SCRIPT_REMOVE, REDIS_ARGS(keys),
-		    REDIS_ARGS(args));
+	rquery_eval_levels(i, rchange_take_removed, 0, SCRIPT_REMOVE, &c->queue,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 /* "d:OFFSET" or "LEVEL:OFFSET". */
@@ -333,19 +339,33 @@ ask_stretch(struct requeue *e, size_t first, size_t n)
 				     slice_of(e->queue.keys[KEY_DEAD_INFO]),
 				     slice_of(e->queue.keys[KEY_WAITING]),
 				     slice_of(e->queue.keys[KEY_LEVELS])};
-	struct slice args[2 + 3 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
+	struct slice args[2 + 4 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
 						    slice_of(e->queue.wake)};
-	char levels[EXHUME_A_CALL][ARG_NUMBER_SIZE];
+	char levels[EXHUME_A_CALL][2][ARG_NUMBER_SIZE];
 	const struct broker_requeue *one = &e->batch[first];
+	struct slice *arg = args + 2;
 	size_t k;
 
+	/* A list may be named more than once: a call has few. The fourth of the
+	 * keys is that of priority 0. */
+	rlevels_done(&e->queue.levels);
 	for (k = 0; k < n; k++, one++) {
-		args[2 + 3 * k] = one->key;
-		args[3 + 3 * k] = one->retry_bytes;
-		args[4 + 3 * k] = arg_number(levels[k], one->priority);
+		arg[1] = one->retry_bytes;
+		*arg = one->key;
+		arg[2] = arg_number(levels[k][0], one->priority);
+		if (one->priority != 0 &&
+		    rlevels_add(&e->queue.levels, arg[2]) != 0) {
+			err_nomem(&e->query.err);
+			return;
+		}
+		arg[3] = arg_number(
+		    levels[k][1],
+		    one->priority != 0 ? 5 + (int64_t)e->queue.levels.n : 4);
+		arg += 4;
 	}
-	rquery_eval(&e->query, rchange_take_requeued, first, SCRIPT_REQUEUE,
-		    REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
+	rquery_eval_levels(&e->query, rchange_take_requeued, first,
+			   SCRIPT_REQUEUE, &e->queue, REDIS_ARGS(keys),
+			   (struct redis_args){args, 2 + 4 * n});
 }
 
 static void

@@ -41,6 +41,7 @@ struct stats {
 	void *arg;
 
 	struct queue_stats *queues;
+	struct rlevels *levels; /* of each, as far as they were told */
 	size_t n_queues;
 	struct worker_row *workers;
 	size_t n_workers;
@@ -52,6 +53,9 @@ rstats_free(struct rquery *i)
 	struct stats *s = container_of(i, struct stats, query);
 	size_t k;
 
+	for (k = 0; s->levels != NULL && k < s->n_queues; k++)
+		rlevels_done(&s->levels[k]);
+	free(s->levels);
 	for (k = 0; k < s->n_workers; k++)
 		free((char *)s->workers[k].info.description.p);
 	free(s->queues);
@@ -188,6 +192,8 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 	int64_t us;
 	size_t k;
 
+	if (rquery_take_levels(i, &s->levels[index], reply))
+		return;
 	row->waiting = redis_reply_integer(redis_reply_at(reply, 0));
 	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
 	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
@@ -210,8 +216,8 @@ ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(&s->query, take_queue, index, SCRIPT_QUEUE,
-		    REDIS_ARGS(keys), REDIS_ARGS(args));
+	rquery_eval_levels(&s->query, take_queue, index, SCRIPT_QUEUE, q,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 /* --- what workers hold ------------------------------------------------- */
@@ -244,16 +250,24 @@ static void
 ask_holding(struct stats *s, size_t index, const struct rqueue *q)
 {
 	char shards[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING])};
-	struct slice args[1 + WORKERS_A_CALL] = {arg_number(shards, SHARDS)};
+	const struct slice args[] = {arg_number(shards, SHARDS)};
+	char *names[WORKERS_A_CALL];
+	struct slice *keys;
 	size_t first, n;
 
 	for (first = 0; first < s->n_workers; first += n) {
 		for (n = 0; n < WORKERS_A_CALL && first + n < s->n_workers; n++)
-			args[1 + n] = slice_of(s->workers[first + n].info.name);
+			names[n] = s->workers[first + n].info.name;
+		keys = rqueue_worker_keys(q, names, n, true);
+		if (keys == NULL) {
+			err_nomem(&s->query.err);
+			return;
+		}
 		rquery_eval(&s->query, take_holding,
 			    index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
-			    REDIS_ARGS(keys), (struct redis_args){args, 1 + n});
+			    (struct redis_args){keys, n * (1 + SHARDS)},
+			    REDIS_ARGS(args));
+		free(keys);
 	}
 }
 
@@ -312,6 +326,12 @@ ask_state(struct rquery *i)
 	struct rqueue q;
 	size_t k;
 
+	if (s->levels == NULL)
+		s->levels = calloc(s->n_queues + 1, sizeof(*s->levels));
+	if (s->levels == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
 	/* Asked again, the counts are added up again. */
 	forget_counts(s);
 	for (k = 0; k < s->n_queues; k++) {
@@ -319,9 +339,11 @@ ask_state(struct rquery *i)
 			err_nomem(&i->err);
 			return;
 		}
+		q.levels = s->levels[k]; /* stays the row's */
 		if (s->what == QUEUES)
 			ask_queue(s, k, &q);
 		ask_holding(s, k, &q);
+		q.levels = (struct rlevels){.names = NULL};
 		rqueue_done(&q);
 	}
 	for (k = 0; k < s->n_workers && s->what != QUEUES; k++)

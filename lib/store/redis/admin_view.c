@@ -102,6 +102,8 @@ take_waiting(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct broker_item *items;
 	size_t n, k;
 
+	if (rquery_take_levels(i, &v->queue.levels, reply))
+		return;
 	if ((items = make_items(v, reply, 2, 2, &n)) == NULL)
 		return;
 	for (k = 0; k < n; k++) {
@@ -186,8 +188,8 @@ ask_waiting(struct rquery *i)
 	    arg_number(offset, v->offset), arg_number(n, v->n),
 	    arg_number(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, REDIS_ARGS(keys),
-		    REDIS_ARGS(args));
+	rquery_eval_levels(i, take_waiting, 0, SCRIPT_VIEW_WAITING, &v->queue,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 static void
@@ -215,23 +217,28 @@ ask_in_flight(struct rquery *i)
 	struct view *v = container_of(i, struct view, query);
 	char shards[ARG_NUMBER_SIZE], shard[ARG_NUMBER_SIZE],
 	    offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING])};
+	struct slice *keys;
+	size_t n_workers;
 	/* That worker may have left the list. */
 	const bool there = v->n_workers > 0 && v->from != NULL &&
 			   strcmp(v->workers[0], v->from) == 0;
-	struct slice args[6 + WORKERS_A_CALL] = {
-	    arg_number(shards, SHARDS),
-	    arg_number(shard, there ? v->level : 0),
-	    arg_number(offset, there ? v->offset : 0),
-	    arg_number(n, v->n),
-	    arg_number(bytes, VIEW_BYTES),
-	    slice_of(RBROKER_WITHDRAWN)};
-	size_t w;
+	const struct slice args[] = {arg_number(shards, SHARDS),
+				     arg_number(shard, there ? v->level : 0),
+				     arg_number(offset, there ? v->offset : 0),
+				     arg_number(n, v->n),
+				     arg_number(bytes, VIEW_BYTES),
+				     slice_of(RBROKER_WITHDRAWN)};
 
-	for (w = 0; w < v->n_workers && w < WORKERS_A_CALL; w++)
-		args[6 + w] = slice_of(v->workers[w]);
-	rquery_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT,
-		    REDIS_ARGS(keys), (struct redis_args){args, 6 + w});
+	n_workers =
+	    v->n_workers < WORKERS_A_CALL ? v->n_workers : WORKERS_A_CALL;
+	keys = rqueue_worker_keys(&v->queue, v->workers, n_workers, false);
+	if (keys == NULL)
+		err_nomem(&i->err);
+	else
+		rquery_eval(i, take_in_flight, n_workers, SCRIPT_VIEW_IN_FLIGHT,
+			    (struct redis_args){keys, n_workers * SHARDS},
+			    REDIS_ARGS(args));
+	free(keys);
 }
 
 static int

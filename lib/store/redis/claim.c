@@ -50,6 +50,29 @@ rqueue_tell_quiet(const struct rqueue *q)
 /* --- the claim script -------------------------------------------------- */
 
 /*
+ * Behind the tasks the script may have told the levels: there is more, or it did
+ * not know a list. Returns the number of tasks. When there was none, and nothing
+ * new was told, the next claim would end the same way: it is put off.
+ */
+static size_t
+take_levels(struct rqueue *q, const struct redis_reply *reply)
+{
+	const size_t n = redis_reply_count(reply);
+	const struct redis_reply *last =
+	    n > 0 ? redis_reply_at(reply, n - 1) : NULL;
+	bool news;
+
+	if (redis_reply_type(last) != REDIS_ARRAY)
+		return n;
+	news = rlevels_learn(&q->levels, last);
+	if (!news && n == 1) {
+		q->content = RQUEUE_EMPTY;
+		rqueue_retry_later(q);
+	}
+	return n - 1;
+}
+
+/*
  * The script says what the queue held when it ran. News that came since it was
  * sent (a wake order, due tasks) may be of later, so they win over "nothing
  * left".
@@ -59,6 +82,7 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 {
 	size_t i, n = redis_reply_count(reply);
 	enum redis_fault fault = redis_fault(reply);
+	bool more;
 	unsigned int asked = q->asked;
 	const bool news = q->content != RQUEUE_LOOKING;
 	struct slice task;
@@ -76,8 +100,10 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		rqueue_refused(q, "claiming", reply);
 		return;
 	}
+	more = take_levels(q, reply) < n;
+	n -= more;
 	/* Instead of tasks, a word: the queue is paused. */
-	if (n < asked && !news)
+	if (n < asked && !news && !more)
 		q->content = redis_reply_type(reply) == REDIS_STRING
 				 ? RQUEUE_PAUSED
 				 : RQUEUE_EMPTY;
@@ -127,8 +153,14 @@ rqueue_claim(struct rqueue *q, unsigned int count)
 	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
 	    slice_of(q->shards[shard].key), slice_of(q->keys[KEY_PAUSED]),
 	    slice_of(q->keys[KEY_WITHDRAWN])};
+	struct slice *all = rlevels_join(&q->levels, q, keys, 5, 0);
+	int sent = -1;
 
-	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 5, keys, 4, args) != 0)
+	if (all != NULL)
+		sent = rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q,
+				    5 + q->levels.n, all, 4, args);
+	free(all);
+	if (sent != 0)
 		return;
 	q->content = RQUEUE_LOOKING;
 	q->asked = count;

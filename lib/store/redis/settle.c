@@ -60,17 +60,24 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	struct rqueue *q = c->queue;
 	bool same = s->disposition == BROKER_RELEASE;
 	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {
-	    slice_of(q->shards[c->shard].key), slice_of(q->keys[KEY_WAITING]),
-	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED])};
+	char *list = rqueue_level_key(q, s->priority);
+	const struct slice keys[] = {slice_of(q->shards[c->shard].key),
+				     slice_of(list != NULL ? list : ""),
+				     slice_of(q->keys[KEY_LEVELS]),
+				     slice_of(q->keys[KEY_DELAYED])};
 	const struct slice args[] = {c->pub.bytes,
 				     same ? c->pub.bytes : s->retry_bytes,
 				     arg_number(delay, same ? 0 : s->delay_ms),
 				     arg_number(priority, s->priority),
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(q->wake)};
+	int sent = -1;
 
-	return rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 4, keys, 6, args);
+	if (list != NULL)
+		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 4, keys,
+				    6, args);
+	free(list);
+	return sent;
 }
 
 /*
@@ -85,9 +92,12 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->keys[KEY_DEAD]),
 				     slice_of(q->keys[KEY_DEAD_TASKS]),
 				     slice_of(q->keys[KEY_DEAD_INFO])};
-	const struct slice args[] = {c->pub.bytes, s->id, s->info};
+	char whole[ARG_NUMBER_SIZE];
+	const struct slice args[] = {c->pub.bytes, s->id, s->info,
+				     s->salvaged ? SLICE("1") : SLICE("0"),
+				     arg_number(whole, (int64_t)c->pub.whole)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 3, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 5, args);
 }
 
 static int
