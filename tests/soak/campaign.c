@@ -4,7 +4,7 @@
  * and prints what came of it.
  *
  *	campaign [--long|--short] [--seed N] [--jobs N] [--broker NAME]
- *	    [--run N] [--list] [ROW...]
+ *	    [--run N] [--list] [ROW|GROUP...]
  *
  * The seed is always the same unless another is given; each run derives its own
  * from it, the row's name, the broker and its number, so that any run can be
@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "soak/command.h"
 #include "soak/rows.h"
 #include "soak/table.h"
 
@@ -54,17 +55,6 @@ static struct {
 /* What the test of this process is to do. */
 static struct job *the_job;
 
-/* FNV-1a */
-static uint64_t
-hash(const char *text)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
-	return h;
-}
-
 START_TEST(nothing_is_lost)
 {
 	const struct job *j = the_job;
@@ -72,7 +62,7 @@ START_TEST(nothing_is_lost)
 			  .broker = j->broker,
 			  .thorough = options.thorough,
 			  .tally = j->tally,
-			  .rng.state = options.seed ^ hash(j->row->name) ^
+			  .rng.state = options.seed ^ hash_text(j->row->name) ^
 				       (uint64_t)j->broker << 32 ^
 				       (uint64_t)j->run << 40};
 
@@ -176,7 +166,9 @@ is_wanted(const struct row *row, enum soak_broker broker)
 	    (options.broker >= 0 && options.broker != (int)broker))
 		return false;
 	for (i = 0; i < options.n_rows; i++)
-		if (strcmp(options.rows[i], row->name) == 0)
+		if (strcmp(options.rows[i], row->name) == 0 ||
+		    (row->group != NULL &&
+		     strcmp(options.rows[i], row->group) == 0))
 			return true;
 	return options.n_rows == 0;
 }
@@ -184,10 +176,11 @@ is_wanted(const struct row *row, enum soak_broker broker)
 static size_t
 plan_row(struct job *jobs, const struct row *row, enum soak_broker broker)
 {
-	const unsigned int runs = row->runs[options.thorough];
-	unsigned int i, first = 0, end = runs;
+	unsigned int i, first = 0, end = row->runs[options.thorough];
 	size_t n = 0;
 
+	if (end == 0 && options.n_rows > 0)
+		end = 1;
 	if (options.run >= 0) {
 		first = (unsigned int)options.run;
 		end = first + 1;
@@ -292,6 +285,8 @@ main(int argc, char **argv)
 	static struct job jobs[JOBS_MAX];
 	size_t n;
 
+	if (argc == 4 && strcmp(argv[1], COMMAND_OPTION) == 0)
+		return command_run(argv[2], argv[3]);
 	read_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);

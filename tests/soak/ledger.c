@@ -13,7 +13,7 @@
 struct fault {
 	pid_t pid;
 	enum cause cause;
-	int64_t us;
+	int64_t us, until_us;
 };
 
 struct ledger {
@@ -33,6 +33,8 @@ const char *const cause_names[CAUSE_COUNT] = {
     [CAUSE_WORKER_KILLED] = "worker killed",
     [CAUSE_WORKER_STOPPED] = "worker stopped",
     [CAUSE_CRASHED] = "neighbour crashed",
+    [CAUSE_FROZEN] = "worker frozen",
+    [CAUSE_STUCK] = "executor stopped",
     [CAUSE_RETRIED] = "failed at first",
 };
 
@@ -142,11 +144,18 @@ ledger_submitted(struct ledger *l, const char *id, bool acknowledged,
 }
 
 void
-ledger_fault(struct ledger *l, pid_t pid, enum cause cause)
+ledger_fault_since(struct ledger *l, pid_t pid, enum cause cause,
+		   int64_t since_us)
 {
 	l->faults = append(l->faults, &l->n_faults, sizeof(*l->faults));
-	l->faults[l->n_faults - 1] =
-	    (struct fault){.pid = pid, .cause = cause, .us = now_us()};
+	l->faults[l->n_faults - 1] = (struct fault){
+	    .pid = pid, .cause = cause, .us = since_us, .until_us = now_us()};
+}
+
+void
+ledger_fault(struct ledger *l, pid_t pid, enum cause cause)
+{
+	ledger_fault_since(l, pid, cause, now_us());
 }
 
 /* --- what handlers wrote ------------------------------------------------- */
@@ -287,13 +296,43 @@ ledger_gone_on(const struct ledger *l, const pid_t *pids, size_t n)
 size_t
 ledger_count(const struct ledger *l)
 {
-	return l->n;
+	struct ledger *locked = (struct ledger *)(uintptr_t)l;
+	size_t n;
+
+	pthread_mutex_lock(&locked->lock);
+	n = l->n;
+	pthread_mutex_unlock(&locked->lock);
+	return n;
+}
+
+/* The array may move while tasks are submitted; its entries do not. */
+static struct ledger_task *
+ledger_entry(const struct ledger *l, size_t i)
+{
+	struct ledger *locked = (struct ledger *)(uintptr_t)l;
+	struct ledger_task *e;
+
+	pthread_mutex_lock(&locked->lock);
+	e = l->entries[i];
+	pthread_mutex_unlock(&locked->lock);
+	return e;
 }
 
 const struct ledger_task *
 ledger_task_at(const struct ledger *l, size_t i)
 {
-	return l->entries[i];
+	return ledger_entry(l, i);
+}
+
+bool
+ledger_final(struct ledger *l, size_t i, uint64_t record)
+{
+	struct ledger_task *e = ledger_entry(l, i);
+
+	if (e->final != 0)
+		return e->final == record;
+	e->final = record;
+	return true;
 }
 
 /* A task that misbehaved in this process and did not come to its end. */
@@ -319,7 +358,7 @@ ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 	const struct fault *f;
 
 	for (f = l->faults; f < l->faults + l->n_faults; f++)
-		if (f->pid == before->pid && f->us >= before->start_us &&
+		if (f->pid == before->pid && f->until_us >= before->start_us &&
 		    f->us <= x->start_us &&
 		    (before->end_us == 0 || f->us < before->end_us + settle_us))
 			return f->cause;

@@ -19,6 +19,8 @@ enum cause {
 	CAUSE_WORKER_KILLED,   /* and its executors with it; not counted */
 	CAUSE_WORKER_STOPPED,  /* SIGTERM, and out of patience; not counted */
 	CAUSE_CRASHED,	       /* a neighbour misbehaved */
+	CAUSE_FROZEN,	       /* its worker said nothing; not counted */
+	CAUSE_STUCK,	       /* stopped, and killed for it; not counted */
 	CAUSE_RETRIED,	       /* no fault: its first attempt fails */
 	CAUSE_COUNT
 };
@@ -37,6 +39,7 @@ struct execution {
 #define TRAIT_RETRIES                                                          \
 	4u /* fails at first, LEDGER_RETRY_MS before its next                  \
 	      attempt */
+#define TRAIT_RECORD_ONLY 8u /* its handler writes nothing here */
 #define LEDGER_RETRY_MS 400
 
 struct ledger_task {
@@ -44,6 +47,7 @@ struct ledger_task {
 	bool acknowledged; /* else nobody knows if it was queued */
 	unsigned int traits;
 	int64_t due_us; /* not to be begun before; 0: at once */
+	uint64_t final; /* stands for its final record; 0: not seen yet */
 	struct execution *executions;
 	size_t n;
 };
@@ -60,6 +64,12 @@ void ledger_submitted(struct ledger *l, const char *id, bool acknowledged,
 		      unsigned int traits, int64_t due_us);
 /* A process is about to be killed, or is found dead, now. */
 void ledger_fault(struct ledger *l, pid_t pid, enum cause cause);
+/* The same for a state, from then until now: what began in it is explained. */
+void ledger_fault_since(struct ledger *l, pid_t pid, enum cause cause,
+			int64_t since_us);
+/* The final record of the `i`th task, as a number. Returns false if another one
+ * was told before: what is final must stay. */
+bool ledger_final(struct ledger *l, size_t i, uint64_t record);
 
 /* Reads what handlers have written since the last time. */
 void ledger_read(struct ledger *l);

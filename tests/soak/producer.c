@@ -34,33 +34,51 @@ now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+static const struct {
+	const char *name, *args; /* NULL: the ledger's path, and how long */
+	unsigned int traits;
+} kinds[] = {
+    {"ledger", NULL, 0},
+    {"ledger", NULL, 0},
+    {"ledger_cpu", NULL, TRAIT_CPU},
+    {"ledger_async", NULL, 0},
+    {"ledger_retry", NULL, TRAIT_RETRIES},
+    {"ledger_command", NULL, 0},
+    {"ledger_command", NULL, 0},
+    {"add", "[1,1]", TRAIT_RECORD_ONLY},
+    {"timer", "[0.02]", TRAIT_RECORD_ONLY},
+};
+#define KIND_RETRY 4
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
 static void
 add_one(struct producer *p, struct flowrra_batch *batch)
 {
-	static const char *const names[] = {"ledger", "ledger", "ledger_cpu",
-					    "ledger_async", "ledger_retry"};
 	static const int priorities[] = {0, 0, 0, -5, 3};
 	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
 	const size_t kind =
-	    (size_t)rng_between(&p->rng, 0, p->load.retries ? 4 : 3);
+	    (size_t)rng_between(&p->rng, 0,
+				p->load.fleet	  ? N_KINDS - 1
+				: p->load.retries ? KIND_RETRY
+						  : KIND_RETRY - 1);
 	const size_t i = flowrra_batch_count(batch);
 	char args[512];
 
 	snprintf(args, sizeof(args), "[\"%s\",%d]", ledger_path(p->ledger),
 		 (int)rng_between(&p->rng, 0, p->load.max_ms));
-	request.name = names[kind];
-	request.args = args;
-	request.queue = kind == 2 ? "cpu" : "io";
-	request.cpu_bound = kind == 2;
+	request.name = kinds[kind].name;
+	request.args = kinds[kind].args != NULL ? kinds[kind].args : args;
+	request.cpu_bound = (kinds[kind].traits & TRAIT_CPU) != 0;
+	request.queue = request.cpu_bound ? "cpu" : "io";
 	request.force = true;
-	if (kind == 4)
+	if (kind == KIND_RETRY)
 		request.retry_delay_s = LEDGER_RETRY_MS / 1000.0;
 	if (!p->load.no_priorities)
 		request.priority = priorities[rng_between(&p->rng, 0, 4)];
 	if (p->load.delays && rng_between(&p->rng, 0, 3) == 0)
 		request.delay_s = (double)rng_between(&p->rng, 10, 500) / 1000;
 	/* Times are in whole milliseconds. */
-	p->traits[i] = kind == 2 ? TRAIT_CPU : kind == 4 ? TRAIT_RETRIES : 0;
+	p->traits[i] = kinds[kind].traits;
 	p->due_us[i] = request.delay_s > 0
 			   ? now_us() + (int64_t)(request.delay_s * 1e6) - 2000
 			   : 0;

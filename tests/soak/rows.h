@@ -33,6 +33,13 @@
 	X(disk_full)                                                           \
 	X(clock)                                                               \
 	X(redis_clock)                                                         \
+	X(fleet_roll)                                                          \
+	X(fleet_twin)                                                          \
+	X(fleet_freeze)                                                        \
+	X(fleet_log)                                                           \
+	X(fleet_short)                                                         \
+	X(fleet_executor)                                                      \
+	X(fleet_reload)                                                        \
 	X(handlers)                                                            \
 	X(garbage)
 

@@ -37,6 +37,16 @@ rng_between(struct rng *r, int64_t first, int64_t last)
 	return first + (int64_t)(rng_next(r) % (uint64_t)(last - first + 1));
 }
 
+uint64_t
+hash_text(const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+	return h;
+}
+
 /* --- time ---------------------------------------------------------------- */
 
 void
@@ -111,9 +121,10 @@ scene_await_ends(struct scene *s, int64_t since_ms, size_t n)
 
 /* --- starting ------------------------------------------------------------ */
 
-static void
-write_config(struct scene *s, unsigned int i, const struct scene_options *o)
+void
+scene_configure(struct scene *s, unsigned int i, const char *modules)
 {
+	const struct scene_options *o = &s->options;
 	struct world *w = s->world;
 	const char *url = i == 0 && o->proxy
 			      ? world_text(w, "unix://%s/proxy", world_dir(w))
@@ -125,10 +136,8 @@ write_config(struct scene *s, unsigned int i, const struct scene_options *o)
 	    "[broker]\nurl = %s\n[backend]\nurl = %s\n"
 	    "[executor]\nio_workers = %d\ncpu_workers = %d\nkill_grace = "
 	    "300ms\n"
-	    "[worker]\nid = soak:%u\nstate_dir = %s/state-%u\n"
-	    "modules = %s\n%s",
-	    url, backend, IO_WORKERS, CPU_WORKERS, i, scene_disk(s), i,
-	    world_built(w, "tests/modules/ledger.so"),
+	    "[worker]\nid = soak:%u\nstate_dir = %s/state-%u\n%s%s",
+	    url, backend, IO_WORKERS, CPU_WORKERS, i, scene_disk(s), i, modules,
 	    o->config != NULL ? o->config : "");
 
 	world_write(w, world_text(w, "worker-%u.conf", i), text, strlen(text));
@@ -201,18 +210,35 @@ make_url(struct scene *s)
 		s->url = redis_server_unix_url(world_redis(s->world));
 }
 
+static void
+start_worker(struct scene *s, unsigned int i)
+{
+	const struct scene_options *o = &s->options;
+	const char *command = o->commands != NULL ? o->commands[i] : NULL;
+
+	scene_configure(
+	    s, i,
+	    o->modules != NULL
+		? o->modules[i]
+		: world_text(s->world, "modules = %s\n",
+			     world_built(s->world, "tests/modules/ledger.so")));
+	s->workers[i] = worker_start(
+	    s->world,
+	    world_text(s->world, "%sexec flowrrad --config worker-%u.conf",
+		       command != NULL ? command : "", i));
+}
+
 void
 scene_start(struct scene *s, const struct scene_options *given)
 {
-	static const struct scene_options none;
-	const struct scene_options *o = given != NULL ? given : &none;
-	const struct world_options wo = {.no_worker = true,
-					 .separate_backend =
-					     o->separate_backend,
-					 .crashes = true,
-					 .redis = {.args = o->redis}};
+	const struct scene_options *o = &s->options;
+	struct world_options wo = {.no_worker = true, .crashes = true};
 	unsigned int i;
 
+	if (given != NULL)
+		s->options = *given;
+	wo.separate_backend = o->separate_backend;
+	wo.redis.args = o->redis;
 	s->world = world_start(&wo);
 	make_disk(s, o->disk_kib);
 	make_url(s);
@@ -224,14 +250,8 @@ scene_start(struct scene *s, const struct scene_options *given)
 	s->ledger =
 	    ledger_new(world_text(s->world, "%s/ledger", world_dir(s->world)));
 	s->n_workers = o->workers > 0 ? o->workers : 1;
-	for (i = 0; i < s->n_workers; i++) {
-		write_config(s, i, o);
-		s->workers[i] = worker_start(
-		    s->world,
-		    world_text(s->world,
-			       "%sexec flowrrad --config worker-%u.conf",
-			       o->command != NULL ? o->command : "", i));
-	}
+	for (i = 0; i < s->n_workers; i++)
+		start_worker(s, i);
 	s->client = scene_client(s, "5s");
 	s->settle_us = 1000000;
 	warm_up(s);

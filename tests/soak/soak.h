@@ -8,6 +8,8 @@
  *	verdict.c       what must be true when it is over
  *	ledger.c        what was acknowledged and executed
  *	producer.c      the load
+ *	command.c       a task that is a command, for the ledger
+ *	fleet.c         three workers that differ
  *	proxy.c         a bad network
  *	clock_shim.c    a wall clock that is wrong
  *	rows_*.c        the faults
@@ -30,10 +32,12 @@ struct proxy;
 struct scene;
 
 struct row {
-	const char *name; /* for the command line */
+	const char *name;  /* for the command line */
+	const char *group; /* the same for several rows; NULL: none */
 	const char *fault;
 	bool brokers[SOAK_BROKERS];
-	unsigned int runs[2]; /* in the short form, and in the long one */
+	unsigned int runs[2]; /* in the short form, and in the long one; 0 in
+				 the short one: once, if it is named */
 	bool alone;	      /* measures so short a time that it runs alone */
 	int64_t limit_ms;     /* a recovery may take so long; 0: none */
 	void (*run)(struct scene *s);
@@ -60,16 +64,33 @@ struct rng {
 uint64_t rng_next(struct rng *r);
 /* first ≤ x ≤ last */
 int64_t rng_between(struct rng *r, int64_t first, int64_t last);
+/* FNV-1a */
+uint64_t hash_text(const char *text);
 
 /* --- a run --------------------------------------------------------------- */
 
-#define SCENE_WORKERS 2
+struct scene_options {
+	unsigned int workers; /* 0: one */
+	bool proxy;	      /* the first worker sees its server through it */
+	const char *config;   /* appended to the workers' */
+	/* Of each worker, what is before flowrrad: "ulimit -n 99; ", and its
+	 * modules: the [worker] section's end, and sections of tasks. NULL: of
+	 * none, and the module of the ledger. */
+	const char *const *commands, *const *modules;
+	bool separate_backend;
+	const char *const *redis; /* arguments of the server */
+	unsigned int disk_kib; /* the spool and the embedded database are on a
+				  disk of this size, scene_disk(); 0: not */
+};
+
+#define SCENE_WORKERS 4
 struct scene {
 	const struct row *row;
 	enum soak_broker broker;
 	bool thorough; /* the long form */
 	struct rng rng;
 	struct tally *tally;
+	struct scene_options options;
 
 	struct world *world;
 	struct ledger *ledger;
@@ -84,28 +105,20 @@ struct scene {
 	int64_t settle_us;  /* what ended so long before its process was killed
 			      must be on record */
 	bool may_die;	    /* tasks that misbehave end in the dead list */
+	bool none_pays;	    /* no fault costs a task an attempt */
 	int64_t late_us;    /* what is for later may begin so late; 0: it may
 			      have to wait for the broker */
 	bool clock_was_set; /* what is for later may begin at any time */
-	/* The first worker before the faults. */
+	/* The first worker before the faults; 0: they are not compared. */
 	size_t descriptors;
 	long kib;
-};
-
-struct scene_options {
-	unsigned int workers; /* 0: one */
-	bool proxy;	      /* the first worker sees its server through it */
-	const char *config;   /* appended to the workers' */
-	const char *command;  /* before flowrrad: "ulimit -n 99; " */
-	bool separate_backend;
-	const char *const *redis; /* arguments of the server */
-	unsigned int disk_kib; /* the spool and the embedded database are on a
-				  disk of this size, scene_disk(); 0: not */
 };
 
 /* Starts servers and workers, lets the workers warm up, and notes what they
  * take of the machine. NULL: no options. */
 void scene_start(struct scene *s, const struct scene_options *options);
+/* Writes the configuration of a worker with other modules. */
+void scene_configure(struct scene *s, unsigned int worker, const char *modules);
 /* Waits until all is done, judges, and stops all: verdict() and
  * scene_close(). */
 void scene_end(struct scene *s);
@@ -152,6 +165,8 @@ void scene_look(struct scene *s);
 
 /* Judges, but lets the workers run. */
 void verdict(struct scene *s);
+/* Looks at all records: one that is final must be so for ever, as it is. */
+void verdict_note_records(struct scene *s);
 
 /* Tasks that wait, are in flight or delayed. */
 long long scene_left(struct scene *s);
@@ -168,6 +183,7 @@ struct load {
 	unsigned int max_ms; /* of a task; 0: 30 */
 	bool delays;	     /* some are for later */
 	bool retries;	     /* some fail at first */
+	bool fleet;	     /* of all the tasks of fleet.c */
 	bool no_priorities;
 };
 /* Submits all the time, in a thread of its own. NULL: the defaults. */

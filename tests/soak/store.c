@@ -39,13 +39,15 @@ scene_left(struct scene *s)
 	    "for _, k in ipairs(redis.call('KEYS', '{flowrra:queue:*')) do "
 	    "if string.find(k, ':inflight:') or string.find(k, ':p:') then "
 	    "n = n + redis.call('LLEN', k) "
-	    "elseif string.find(k, ':delayed$') then "
+	    "elseif string.find(k, ':delayed$') or "
+	    "string.find(k, ':lane:') then "
 	    "n = n + redis.call('ZCARD', k) end end return n";
 
 	if (s->broker == SOAK_SQLITE)
 		return store_number(s,
 				    "SELECT (SELECT count(*) FROM waiting) + "
 				    "(SELECT count(*) FROM delayed) + "
+				    "(SELECT count(*) FROM set_aside) + "
 				    "(SELECT count(*) FROM inflight)",
 				    NULL);
 	return waiting(w, "io") + waiting(w, "cpu") +
