@@ -7,12 +7,16 @@
  * recovered may have run before: only the backend can say whether it is over,
  * so it stays NEW, on `unsure` between two questions, until that has answered.
  */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "codec/result_json.h"
+#include "codec/salvage.h"
 #include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
+#include "util/limits.h"
 #include "util/log.h"
 
 /* Before the next question, when the backend could not answer the last, or no
@@ -46,16 +50,22 @@ claim_complete(struct job *job)
 	task_set_standards(job->task);
 }
 
+/* Without memory for the timer, the next heartbeat does what it would do. */
+static void
+claim_set_ask_again(struct dispatch *d)
+{
+	const struct timeval tv = {.tv_usec = ASK_AGAIN_MS * 1000};
+
+	if (!evtimer_pending(d->ask_again, NULL))
+		evtimer_add(d->ask_again, &tv);
+}
+
 /* The backend is asked (again) whether it is over; see claim_ask_again(). */
 static void
 ask_later(struct job *job)
 {
-	const struct timeval tv = {.tv_usec = ASK_AGAIN_MS * 1000};
-	struct dispatch *d = job->dispatch;
-
-	TAILQ_INSERT_TAIL(&d->unsure, job, link);
-	if (!evtimer_pending(d->ask_again, NULL))
-		evtimer_add(d->ask_again, &tv);
+	TAILQ_INSERT_TAIL(&job->dispatch->unsure, job, link);
+	claim_set_ask_again(job->dispatch);
 }
 
 /* What is recovered may come before the first executor has said what it can
@@ -138,22 +148,26 @@ take_in(struct job *job)
 
 /* --- tasks that were claimed before ------------------------------------ */
 
-/* What was recorded as finished is not run again. */
+/* What was recorded as finished is not run again, and stays as it is. */
 static void
 on_recorded(struct slice record, const struct err *err, void *arg)
 {
 	struct job *job = arg;
-	struct buf scratch = BUF_INIT;
+	struct buf scratch = BUF_INIT, repaired = BUF_INIT;
 	struct result result;
+	bool known;
 
 	if (err != NULL) {
 		/* A guess could run it twice. */
 		ask_later(job);
 		return;
 	}
-	if (record.p != NULL &&
-	    result_decode(record, &scratch, &result, NULL) == 0 &&
-	    result_status_final(result.status)) {
+	known = record.p != NULL &&
+		result_decode_repaired(record, &repaired, &scratch, &record,
+				       &result, NULL) == 0;
+	if (job->refused != NULL) {
+		outcome_refused(job, known ? &result : NULL);
+	} else if (known && result_status_final(result.status)) {
 		log_job(job, LOG_LEVEL_info,
 			"task %s has already finished; not run again",
 			job->task->id);
@@ -162,6 +176,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		take_in(job);
 	}
 	buf_done(&scratch);
+	buf_done(&repaired);
 }
 
 void
@@ -194,28 +209,114 @@ claim_begin(struct job *job)
 		take_in(job);
 }
 
-void
-claim_take(struct dispatch *d, struct broker_claim *claim)
+/* Bytes that this worker can make nothing of. Where they hold an id, its record
+ * is looked at first: the id may be that of a task that has finished. */
+static void
+claim_refuse(struct job *job, const char *reason, const char *error)
+{
+	const struct slice bytes = job->claim->bytes;
+	struct slice head = bytes, tail = {NULL, 0};
+
+	if (job->claim->whole > 0) {
+		head.len = bytes.len / 2;
+		tail = (struct slice){bytes.p + head.len, bytes.len - head.len};
+	}
+	job->task = task_salvage(head, tail);
+	if (job->task == NULL) {
+		outcome_bury(job, reason, error);
+		return;
+	}
+	job->refused = reason;
+	buf_adds(&job->refusal, error);
+	results_get(job->dispatch->results, slice_of(job->task->id),
+		    on_recorded, job);
+}
+
+static void
+claim_too_large(struct job *job)
+{
+	const int64_t most = job->dispatch->conf->worker.max_task_size;
+	struct err why;
+
+	err_set(&why, ERR_DATA,
+		"the task has %zu bytes, more than %" PRId64 " ([worker] "
+		"max_task_size)",
+		job->claim->whole, most);
+	claim_refuse(job, "too_large", why.msg);
+}
+
+/* -1: there is no memory for a job, and nothing has happened. */
+static int
+claim_make_job(struct dispatch *d, struct broker_claim *claim)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct err err;
+	int status;
 
-	/* It stays on record, and comes again as a stranger. */
 	if (job == NULL || job_number(d, job) != 0) {
 		free(job);
-		log_error("out of memory for a task of queue %s; it stays in "
-			  "flight until the worker restarts",
-			  d->queues[claim->queue].name);
-		return;
+		return -1;
 	}
 	job->dispatch = d;
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
+	if (claim->whole > 0) {
+		claim_too_large(job);
+		dispatch_turn(d);
+		return 0;
+	}
+	status = task_decode(claim->bytes, &job->task, &err);
+	if (status != 0 && err.sys == ENOMEM) {
+		job_free(job);
+		return -1;
+	}
 	/* A job without a task settles its claim, and does nothing else. */
-	if (task_decode(claim->bytes, &job->task, &err) == 0)
+	if (status == 0)
 		claim_begin(job);
 	else
-		outcome_bury(job, "malformed", err.msg);
+		claim_refuse(job, "malformed", err.msg);
+	dispatch_turn(d);
+	return 0;
+}
+
+static void
+claim_warn_memory(const struct dispatch *d, const struct broker_claim *claim)
+{
+	char limit[LIMITS_TEXT_MAX];
+
+	if (!limits_warning_due(ENOMEM))
+		return;
+	limits_explain(ENOMEM, limit);
+	log_warning("a task of queue %s waits, and no more are claimed: out of "
+		    "memory: %s",
+		    d->queues[claim->queue].name, limit);
+}
+
+/* In their order. Nothing more is claimed while one waits (assign_wants()). */
+void
+claim_take_again(struct dispatch *d)
+{
+	struct broker_claim *claim;
+
+	while ((claim = TAILQ_FIRST(&d->untaken)) != NULL) {
+		TAILQ_REMOVE(&d->untaken, claim, link);
+		if (claim_make_job(d, claim) == 0)
+			continue;
+		TAILQ_INSERT_HEAD(&d->untaken, claim, link);
+		claim_set_ask_again(d);
+		return;
+	}
+}
+
+/* A claim waits behind those that do: their places in the queue are older. */
+void
+claim_take(struct dispatch *d, struct broker_claim *claim)
+{
+	if (TAILQ_EMPTY(&d->untaken) && claim_make_job(d, claim) == 0)
+		return;
+	TAILQ_INSERT_TAIL(&d->untaken, claim, link);
+	claim_warn_memory(d, claim);
+	claim_set_ask_again(d);
 	dispatch_turn(d);
 }

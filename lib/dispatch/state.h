@@ -80,6 +80,10 @@ struct job {
 	struct broker_settle settle;
 	struct buf retry_bytes; /* the task for a retry */
 	struct buf info;	/* for the dead list */
+	/* Bytes that are no task: NULL, or why (a reason of records) and what
+	 * exactly. `task` then has what could be salvaged. */
+	const char *refused;
+	struct buf refusal;
 };
 TAILQ_HEAD(job_list, job);
 
@@ -146,6 +150,8 @@ struct dispatch {
 	 * that came before any executor. */
 	struct job_list unsure;
 	struct event *ask_again;
+	/* There was no memory for a job of theirs: they wait for some. */
+	struct broker_claim_list untaken;
 	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
@@ -245,8 +251,14 @@ void outcome_unknown(struct job *job);
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
 void outcome_suspect(struct job *job);
-/* Not a task, or one too strange to run: to the dead list. */
+/* Not a task, or one that is too large: to the dead list, under no id. */
 void outcome_bury(struct job *job, const char *reason, const char *error);
+/*
+ * The same for one that has an id (job->refused is set): its record becomes
+ * failed, as far as `before` is not final. That is the record as it was, or
+ * NULL if there is none, or none that can be read.
+ */
+void outcome_refused(struct job *job, const struct result *before);
 /* Its final record is stored already: only the claim is left to settle. */
 void outcome_recorded(struct job *job, const struct result *record);
 /* Its note is stored, or lost: stores or settles, which waited for that. */
@@ -263,6 +275,8 @@ void outcome_record(const struct job *job, enum result_status status,
 void claim_take(struct dispatch *d, struct broker_claim *claim);
 /* Asks the backend once more about jobs that it could not say anything of. */
 void claim_ask_again(struct dispatch *d);
+/* Makes jobs of the claims that there was no memory for. */
+void claim_take_again(struct dispatch *d);
 /* Other handlers are in force: what is held finds its new one. */
 void claim_reroute(struct dispatch *d);
 

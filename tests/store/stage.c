@@ -559,6 +559,23 @@ stage_dead(struct stage *w)
 	return n;
 }
 
+int
+stage_dead_bytes(struct stage *w)
+{
+	redisReply *reply;
+	size_t i;
+	int n = 0;
+
+	if (w->kind != KIND_REDIS)
+		return stage_sql(w, "SELECT sum(length(bytes)) FROM dead");
+	reply = redis_server_command(w->server,
+				     "HVALS {flowrra:queue:io}:dead:tasks");
+	for (i = 0; i < reply->elements; i++)
+		n += (int)reply->element[i]->len;
+	freeReplyObject(reply);
+	return n;
+}
+
 static void
 want_one(struct party *worker, size_t n)
 {

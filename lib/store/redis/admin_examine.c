@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
@@ -20,8 +19,10 @@ struct examination {
 	bool has_save;
 	int64_t clock_us;
 	int64_t ahead_us;
-	int64_t asked_us;	       /* our clock when we asked for its */
-	struct broker_finding *rights; /* with texts of their own */
+	int64_t asked_us; /* our clock when we asked for its */
+	struct missing_right {
+		struct buf what, remedy;
+	} * rights;
 	size_t n_rights;
 };
 
@@ -35,8 +36,8 @@ examination_free(struct rquery *i)
 	buf_done(&e->save);
 	buf_done(&e->appendfsync);
 	for (k = 0; k < e->n_rights; k++) {
-		free((char *)(uintptr_t)e->rights[k].what);
-		free((char *)(uintptr_t)e->rights[k].remedy);
+		buf_done(&e->rights[k].what);
+		buf_done(&e->rights[k].remedy);
 	}
 	free(e->rights);
 	free(e);
@@ -112,34 +113,29 @@ ask_settings(struct rquery *i)
 
 /* --- rights ------------------------------------------------------------ */
 
-/* Without memory for it, the last ones are left out. */
-static void
-examine_right(struct examination *e, const struct redis_reply *reply, size_t n)
-{
-	struct buf what = BUF_INIT, remedy = BUF_INIT;
-	struct broker_finding *f;
-
-	rrights_describe(e->query.broker, reply, n, &what, &remedy);
-	f = reallocarray(e->rights, e->n_rights + 1, sizeof(*f));
-	if (f != NULL)
-		e->rights = f;
-	if (f != NULL && what.len > 0 && !what.failed && !remedy.failed)
-		f[e->n_rights++] =
-		    (struct broker_finding){.error = true,
-					    .what = buf_take(&what),
-					    .remedy = buf_take(&remedy)};
-	buf_done(&what);
-	buf_done(&remedy);
-}
-
 static void
 take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct examination *e = container_of(i, struct examination, query);
+	const size_t n = rrights_missing(reply);
+	struct missing_right *right;
 	size_t k;
 
-	for (k = 0; k < rrights_missing(reply); k++)
-		examine_right(e, reply, k);
+	/* Asked again, after the server had forgotten the script, it is empty
+	 * still. */
+	if ((e->rights = calloc(n + 1, sizeof(*e->rights))) == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
+	for (k = 0; k < n; k++) {
+		right = &e->rights[e->n_rights++];
+		rrights_describe(i->broker, reply, k, &right->what,
+				 &right->remedy);
+		buf_addc(&right->what, '\0');
+		buf_addc(&right->remedy, '\0');
+		if (right->what.failed || right->remedy.failed)
+			err_nomem(&i->err);
+	}
 }
 
 static void
@@ -162,7 +158,7 @@ ask_rights(struct rquery *i)
 static size_t
 run_checks(const struct redis_info *info,
 	   struct redis_finding found[REDIS_N_CHECKS],
-	   struct broker_finding ret[REDIS_N_CHECKS])
+	   struct broker_finding *ret)
 {
 	redis_check_fn *const *check;
 	size_t n = 0;
@@ -179,7 +175,7 @@ run_checks(const struct redis_info *info,
 }
 
 static void
-rexamine_report(const struct examination *e)
+rexamine_report(const struct examination *e, struct broker_finding *findings)
 {
 	const struct redis_info info = {
 	    .info = {e->info.data, e->info.len},
@@ -190,32 +186,28 @@ rexamine_report(const struct examination *e)
 	const struct slice version =
 	    redis_info_text(info.info, "redis_version");
 	struct redis_finding found[REDIS_N_CHECKS];
-	struct broker_finding *all =
-	    calloc(REDIS_N_CHECKS + e->n_rights, sizeof(*all));
 	char name[64];
-	struct broker_report report = {
-	    .server = name, .clock_us = e->clock_us, .findings = all};
-	struct err err;
+	size_t k;
+	struct broker_report report = {.server = name,
+				       .clock_us = e->clock_us,
+				       .findings = findings,
+				       .n = run_checks(&info, found, findings)};
 
-	if (all == NULL) {
-		err_nomem(&err);
-		e->on_report(NULL, &err, e->arg);
-		return;
-	}
-	report.n = run_checks(&info, found, all);
-	if (e->n_rights > 0)
-		memcpy(all + report.n, e->rights, e->n_rights * sizeof(*all));
-	report.n += e->n_rights;
 	snprintf(name, sizeof(name), "Redis %.*s", (int)version.len,
 		 version.p != NULL ? version.p : "");
+	for (k = 0; k < e->n_rights; k++)
+		findings[report.n++] =
+		    (struct broker_finding){.error = true,
+					    .what = e->rights[k].what.data,
+					    .remedy = e->rights[k].remedy.data};
 	e->on_report(&report, NULL, e->arg);
-	free(all);
 }
 
 static void
 on_settings(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
+	struct broker_finding *findings;
 
 	/* The settings may be hidden; what is known is told without them. */
 	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
@@ -223,10 +215,14 @@ on_settings(struct rquery *i)
 	if (i->err.code == ERR_NONE &&
 	    (e->info.failed || e->save.failed || e->appendfsync.failed))
 		err_nomem(&i->err);
+	findings = calloc(REDIS_N_CHECKS + e->n_rights, sizeof(*findings));
+	if (findings == NULL && i->err.code == ERR_NONE)
+		err_nomem(&i->err);
 	if (i->err.code == ERR_NONE)
-		rexamine_report(e);
+		rexamine_report(e, findings);
 	else
 		e->on_report(NULL, &i->err, e->arg);
+	free(findings);
 	examination_free(i);
 }
 

@@ -41,7 +41,7 @@ struct stats {
 	void *arg;
 
 	struct queue_stats *queues; /* `unknown` is ours to free */
-	struct rlevels *levels;	    /* of each */
+	struct rlevels *levels;	    /* of each, as far as they were told */
 	size_t n_queues;
 	struct worker_row *workers;
 	size_t n_workers;
@@ -370,19 +370,20 @@ ask_state(struct rquery *i)
 	struct rqueue q;
 	size_t k;
 
-	/* Asked again, the counts are added up again. */
-	forget_counts(s);
-	if (s->levels == NULL &&
-	    (s->levels = calloc(s->n_queues + 1, sizeof(*s->levels))) == NULL) {
+	if (s->levels == NULL)
+		s->levels = calloc(s->n_queues + 1, sizeof(*s->levels));
+	if (s->levels == NULL) {
 		err_nomem(&i->err);
 		return;
 	}
+	/* Asked again, the counts are added up again. */
+	forget_counts(s);
 	for (k = 0; k < s->n_queues; k++) {
 		if (rqueue_init(&q, i->broker, s->queues[k].name, 0) != 0) {
 			err_nomem(&i->err);
 			return;
 		}
-		q.levels = s->levels[k]; /* stays ours */
+		q.levels = s->levels[k]; /* stays the row's */
 		if (s->what == QUEUES) {
 			ask_queue(s, k, &q);
 			ask_queue_lanes(s, k, &q);

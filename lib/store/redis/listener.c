@@ -23,7 +23,7 @@ rlistener_on_state(struct redis *redis, enum redis_state state,
 	 * again: nobody may be told an address that does not receive. */
 	r->reply_ready = false;
 	if (state == REDIS_DOWN)
-		r->heard.on_down(r);
+		r->heard.on_down(r, why);
 	if (state != REDIS_REFUSED)
 		return;
 	r->heard.on_refused(r, why);

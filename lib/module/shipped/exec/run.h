@@ -21,8 +21,9 @@ struct spawner;
 /* What came of it. */
 struct run_outcome {
 	bool success;
-	bool final;	   /* if not: another try would not help */
-	json_t *result;	   /* borrowed; NULL unless success */
+	bool final;	/* if not: another try would not help */
+	bool unbegun;	/* the command was not started, for want of something */
+	json_t *result; /* borrowed; NULL unless success */
 	const char *error; /* NULL if success */
 };
 
@@ -32,8 +33,6 @@ struct run_options {
 	const struct declarations *all;
 	struct spawner *spawner;
 	struct event_base *base;
-	const json_t *args;
-	const json_t *kwargs;
 	/* Called once, not from within run_start(), unless that fails; the run
 	 * is freed after it. */
 	void (*on_end)(const struct run_outcome *outcome, void *arg);
