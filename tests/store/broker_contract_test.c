@@ -577,7 +577,7 @@ served(struct party *p, const char *name)
 	p->answered = false;
 	broker_served(p->broker, &question, party_on_value, p);
 	UNTIL(p->stage, p->answered);
-	ck_assert_int_eq(p->err.code, ERR_NONE);
+	ck_assert_msg(p->err.code == ERR_NONE, "%s", p->err.msg);
 	return p->value;
 }
 
@@ -621,8 +621,8 @@ START_TEST(what_living_workers_can_run_is_told)
 
 	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
-	ck_assert_str_eq(served(producer, "a.one"), "");
 	other = party_open(&w, "host:b");
+	ck_assert_str_eq(served(producer, "a.one"), "");
 	serve(other, none, 0);
 	ck_assert_str_eq(served(producer, "a.one"), "unknown");
 	worker = party_open(&w, "host:a");
