@@ -15,6 +15,7 @@
 
 #include "executor/outbox.h"
 #include "executor/task.h"
+#include "module/dump.h"
 #include "util/err.h"
 #include "util/log.h"
 #include "util/uuid.h"
@@ -238,7 +239,7 @@ make_json(const char *id, const char *name, const json_t *args,
 				    json_real(o->retry_delay));
 	if (o->timeout >= 0)
 		json_object_set_new(j, "timeout", json_real(o->timeout));
-	text = json_dumps(j, JSON_COMPACT);
+	text = json_dumps(j, dump_flags(j));
 	json_decref(j);
 	return text;
 }

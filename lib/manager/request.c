@@ -15,7 +15,8 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "codec/scan.h"
+#include "client/registry.h"
+#include "codec/value.h"
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/value.h"
@@ -255,20 +256,54 @@ add_json_string(struct slice text, struct buf *out, struct err *err)
 }
 
 int
-request_argument(const char *text, struct buf *out, struct err *err)
+request_words_of(struct flowrra_client *c, const char *name,
+		 enum request_words *ret, struct err *err)
+{
+	struct registered entry;
+
+	if (client_check(c, err) != 0)
+		return -1;
+	if (!task_name_valid(slice_of(name), TASK_NAME_MAX)) {
+		*ret = REQUEST_JSON; /* refused when it is submitted */
+		return 0;
+	}
+	if (registry_find(c, name, &entry, err) != 0)
+		return -1;
+	*ret = entry.text ? REQUEST_TEXT : REQUEST_JSON;
+	return 0;
+}
+
+/* The remedy for a number is the option's. */
+static int
+check_argument(const struct scan_value *value, struct err *err)
+{
+	struct err why;
+
+	if (value_check(value, &why) == 0)
+		return 0;
+	return err_set(err, ERR_DATA, "%s%s", why.msg,
+		       *value->inexact != '\\' ? " (--string)" : "");
+}
+
+int
+request_argument(const char *text, enum request_words words, struct buf *out,
+		 struct err *err)
 {
 	struct scan_value value;
 
-	if (scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
+	if (words == REQUEST_TEXT ||
+	    scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
 		return add_json_string(slice_of(text), out, err);
+	if (check_argument(&value, err) != 0)
+		return -1;
 	/* With its quotes, if it is a string. */
 	buf_adds(out, text);
 	return out->failed ? err_nomem(err) : 0;
 }
 
 int
-request_arguments(const char *const *texts, size_t n, struct buf *out,
-		  struct err *err)
+request_arguments(const char *const *texts, size_t n, enum request_words words,
+		  struct buf *out, struct err *err)
 {
 	size_t i;
 
@@ -276,7 +311,7 @@ request_arguments(const char *const *texts, size_t n, struct buf *out,
 	for (i = 0; i < n; i++) {
 		if (i > 0)
 			buf_addc(out, ',');
-		if (request_argument(texts[i], out, err) != 0)
+		if (request_argument(texts[i], words, out, err) != 0)
 			return err_prefix(err, "argument %zu", i + 1);
 	}
 	buf_addc(out, ']');
@@ -297,8 +332,8 @@ check_key(const char *const *texts, size_t i, size_t len, struct err *err)
 }
 
 int
-request_keywords(const char *const *texts, size_t n, struct buf *out,
-		 struct err *err)
+request_keywords(const char *const *texts, size_t n, enum request_words words,
+		 struct buf *out, struct err *err)
 {
 	const char *value;
 	size_t i, len;
@@ -318,8 +353,9 @@ request_keywords(const char *const *texts, size_t n, struct buf *out,
 		    0)
 			return -1;
 		buf_addc(out, ':');
-		if (request_argument(value + 1, out, err) != 0)
-			return -1;
+		if (request_argument(value + 1, words, out, err) != 0)
+			return err_prefix(err, "%.*s",
+					  (int)(len < 64 ? len : 64), texts[i]);
 	}
 	buf_addc(out, '}');
 	return out->failed ? err_nomem(err) : 0;
