@@ -274,6 +274,11 @@ run_cancel(struct run *r)
 	}
 	if (r->cancelled || r->program == NULL)
 		return;
+	/* A timeout does not count before the command has begun, and one that
+	 * begins in this moment gets another. */
+	if (flowrra_task_time_left(r->o.task) <= 0 &&
+	    spawn_withdraw(r->program))
+		return;
 	r->cancelled = true;
 	r->kill = event_new(r->o.base, -1, 0, on_kill, r);
 	if (r->kill == NULL || grace <= 0) {
