@@ -106,8 +106,7 @@ route(struct job *job)
 	}
 	job->handler = handlers_find(handlers, task->name);
 	if (job->handler == NULL) {
-		outcome_apply(job,
-			      &(struct ending){.outcome = OUTCOME_UNKNOWN});
+		outcome_unknown(job);
 		return;
 	}
 	claim_complete(job);
@@ -252,7 +251,7 @@ claim_make_job(struct dispatch *d, struct broker_claim *claim)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct err err;
-	int status = 0;
+	int status;
 
 	if (job == NULL || job_number(d, job) != 0) {
 		free(job);
@@ -262,15 +261,18 @@ claim_make_job(struct dispatch *d, struct broker_claim *claim)
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
-	if (claim->whole == 0)
-		status = task_decode(claim->bytes, &job->task, &err);
+	if (claim->whole > 0) {
+		claim_too_large(job);
+		dispatch_turn(d);
+		return 0;
+	}
+	status = task_decode(claim->bytes, &job->task, &err);
 	if (status != 0 && err.sys == ENOMEM) {
 		job_free(job);
 		return -1;
 	}
-	if (claim->whole > 0)
-		claim_too_large(job);
-	else if (status == 0)
+	/* A job without a task settles its claim, and does nothing else. */
+	if (status == 0)
 		claim_begin(job);
 	else
 		claim_refuse(job, "malformed", err.msg);

@@ -244,6 +244,9 @@ struct ending {
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
+/* No module of this worker handles it: it is set aside for others, or, when
+ * there have been none for [worker] unknown_after, fails. */
+void outcome_unknown(struct job *job);
 /* As if it had never been claimed. */
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
