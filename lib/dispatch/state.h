@@ -68,6 +68,8 @@ struct job {
 	int64_t started_us;	  /* wall clock; 0: not known to have started */
 	struct event *kill_timer; /* tells, then kills; NULL: none */
 	bool cancelled;		  /* a person wants it to end */
+	/* Times that it had begun and was put back because of another job. */
+	unsigned int disturbed;
 	/* The `running` record, which is stored in passing. */
 	struct results_put running;
 	struct buf running_record;
@@ -291,6 +293,9 @@ void assign_unstick(struct dispatch *d);
 
 /* --- timeout.c ----------------------------------------------------------- */
 
+/* An executor has it: its timeout counts from now, until it is known when it
+ * has started. */
+void timeout_assign(struct job *job);
 /* It has started: its timeout counts from then. */
 void timeout_start(struct job *job);
 /* A person wants it to end, whatever it does now. */

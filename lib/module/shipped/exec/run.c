@@ -242,6 +242,9 @@ on_end(void *arg, const struct spawn_end *end)
 		end_ran(r, end->status);
 	else if (!end->ran && end->sys == ECANCELED)
 		run_unbegun(r);
+	else if (end->lost)
+		finish(r,
+		       &(struct run_outcome){.lost = true, .error = end->why});
 	else
 		/* Too long an argument list will be so again. */
 		fail(r, end->sys == E2BIG, end->why);
