@@ -359,7 +359,7 @@ sockets_open(struct task_sockets *s)
 		return 0;
 	uuid_make(unique);
 	snprintf(s->name, sizeof(s->name), "flowrra-%s", unique);
-	strcpy(address.sun_path + 1, s->name);
+	memcpy(address.sun_path + 1, s->name, strlen(s->name));
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
 			  strlen(s->name));
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -58,36 +58,6 @@ START_TEST(bytes_that_are_not_a_task_keep_their_queue_in_the_dead_list)
 }
 END_TEST
 
-START_TEST(an_unknown_task_is_left_to_others_for_a_while)
-{
-	struct worker *w = worker_begin();
-
-	worker_claim(w, "elsewhere", "[]", ",\"unknown\":1");
-	WAIT_FOR(w, "retry; ");
-	ck_journal(w, "retry; ");
-	ck_in(w->store.last_retry, "\"unknown\":2");
-	ck_in(w->store.last_retry, "\"current_retry\":0");
-	ck_assert_int_gt(w->store.last_settle.delay_ms, 0);
-	worker_end(w);
-}
-END_TEST
-
-START_TEST(a_task_that_no_worker_knows_goes_to_the_dead_list_in_the_end)
-{
-	struct worker *w = worker_begin();
-
-	worker_claim(w, "elsewhere", "[]",
-		     ",\"unknown\":5,\"history\":[{\"attempt\":1}]");
-	WAIT_FOR(w, "dead");
-	ck_journal(w, "failed; dead; ");
-	ck_in(w->store.last_info, "\"reason\":\"unknown_task\"");
-	/* That was not an attempt. */
-	ck_in(w->store.last_info, "\"history\":[{\"attempt\":1}]");
-	ck_record(w, "no module of any worker handles this task");
-	worker_end(w);
-}
-END_TEST
-
 /* --- where it runs ----------------------------------------------------- */
 
 START_TEST(a_job_runs_where_its_handler_says)
@@ -357,8 +327,6 @@ SUITE("dispatch-claim")
 	TEST(a_task_that_has_expired_does_not_run);
 	TEST(a_task_that_expires_later_runs);
 	TEST(bytes_that_are_not_a_task_keep_their_queue_in_the_dead_list);
-	TEST(an_unknown_task_is_left_to_others_for_a_while);
-	TEST(a_task_that_no_worker_knows_goes_to_the_dead_list_in_the_end);
 	TEST_LOOP(a_job_runs_where_its_handler_says, 0, 7);
 	TEST(a_task_overrides_what_its_module_says);
 	TEST(a_recovered_task_without_a_final_record_runs);
