@@ -125,6 +125,34 @@ examine_backend(struct doctor *d)
 
 /* --- workers ----------------------------------------------------------- */
 
+/* What a living worker could not load: tasks of those names wait. And what it
+ * could not take over when it was told to. */
+static void
+examine_modules(struct doctor *d, const json_t *worker, const char *name)
+{
+	const char *kept =
+	    member_text(json_object_get(worker, "reloads"), "error");
+	const char *text;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (worker_refused(worker), i, one) {
+		text = json_string_value(one);
+		doctor_find(d, DOCTOR_ERROR, "workers",
+			    "Correct it, or remove it from the configuration; "
+			    "then run flowrractl worker reload.",
+			    "worker %s could not load a module or command: %s",
+			    name,
+			    text != NULL ? text : "it does not say which");
+	}
+	if (kept != NULL && strcmp(member_text(worker, "state"), "dead") != 0)
+		doctor_find(d, DOCTOR_WARNING, "workers",
+			    "Correct it and run flowrractl worker reload.",
+			    "worker %s could not reload and keeps its old "
+			    "configuration: %s",
+			    name, kept);
+}
+
 /* A dead worker without tasks is no fault: it was stopped for good, and leaves
  * the list by itself. */
 static void
@@ -155,6 +183,7 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
+	examine_modules(d, worker, name);
 	/* Somebody has told it to, and may have forgotten. */
 	if (strcmp(state, "quiet") == 0)
 		doctor_find(

@@ -299,6 +299,29 @@ START_TEST(workers_are_examined_one_by_one)
 }
 END_TEST
 
+START_TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named)
+{
+	scene_worker("b", true, 0, "{'refused':[]}");
+	scene_worker("gone", false, 0, "{'refused':['module z: no']}");
+	component_is(WORKERS, true, "1 alive, 1 take tasks");
+	scene_worker("a:1", true, 0, "{'refused':['module x: no','y']}");
+	component_is(WORKERS, false,
+		     "2 alive, 1 could not load all modules (a:1); flowrractl "
+		     "doctor names them");
+	scene_worker("c", true, 0,
+		     "{'refused':[7],'reloads':{'count':1,'error':'bad'}}");
+	ck_assert_str_eq(
+	    findings(),
+	    "error workers: worker a:1 could not load a module or command: "
+	    "module x: no\n"
+	    "error workers: worker a:1 could not load a module or command: y\n"
+	    "error workers: worker c could not load a module or command: it "
+	    "does not say which\n"
+	    "warning workers: worker c could not reload and keeps its old "
+	    "configuration: bad\n");
+}
+END_TEST
+
 START_TEST(queues_are_examined_one_by_one)
 {
 	be_well();
@@ -435,6 +458,7 @@ SUITE("manager-health")
 	TEST(what_the_broker_finds_is_passed_on_the_errors_first);
 	TEST(clocks_that_differ_are_found);
 	TEST(workers_are_examined_one_by_one);
+	TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named);
 	TEST(queues_are_examined_one_by_one);
 	TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page);
 	TEST(schedules_are_examined);

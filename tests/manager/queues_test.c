@@ -158,11 +158,77 @@ START_TEST(an_order_goes_to_a_worker_that_lives)
 		 "{'worker':'here:1','order':'resume'}");
 	scene_is(order("here:1", WORKER_STOP),
 		 "{'worker':'here:1','order':'stop'}");
-	scene_is(order("here:1", WORKER_RELOAD),
-		 "{'worker':'here:1','order':'reload'}");
 	scene_refused(order("here:2", WORKER_STOP), ERR_NOT_FOUND,
 		      "worker \"here:2\" is dead");
 	scene_refused(order("nope", WORKER_STOP), ERR_NOT_FOUND,
+		      "unknown worker \"nope\"; `flowrractl workers` lists "
+		      "them");
+}
+END_TEST
+
+/* What the worker of a test says after the order; NULL: it is gone. */
+static const char *says_then;
+
+static void
+on_look(enum scene_call call)
+{
+	if (call == SCENE_control)
+		scene_worker_says("here:1", says_then);
+}
+
+static json_t *
+reload(const char *before, const char *then, double timeout_s, bool *ret_told)
+{
+	scene_worker_says("here:1", before);
+	says_then = then;
+	scene.on_call = on_look;
+	return worker_reload(scene.client, "here:1", timeout_s, ret_told,
+			     &scene.err);
+}
+
+#define BEFORE "{'started_at':'a','reloads':{'count':1,'error':'old'}}"
+
+START_TEST(a_reload_is_awaited_until_the_worker_says_how_it_has_ended)
+{
+	bool told = false;
+
+	scene_worker("here:1", true, 0, NULL);
+	scene_is(reload(BEFORE, "{'started_at':'a','reloads':{'count':2}}", 5,
+			&told),
+		 "{'worker':'here:1','order':'reload','reloaded':true}");
+	ck_assert(told);
+	scene_refused(reload(BEFORE,
+			     "{'started_at':'a','reloads':{'count':2,'error':"
+			     "'module x: no'}}",
+			     5, &told),
+		      ERR_CONFIG,
+		      "worker \"here:1\" could not reload and keeps its old "
+		      "configuration: module x: no");
+	/* The error of the reload before is not the answer. */
+	scene_refused(reload(BEFORE, BEFORE, 0.2, &told), ERR_TIMEOUT,
+		      "worker \"here:1\" has not ended its reload after 0.2 s; "
+		      "its log has the reason");
+	scene_refused(reload(BEFORE, "{'started_at':'b','reloads':{'count':0}}",
+			     5, &told),
+		      ERR_UNAVAILABLE,
+		      "worker \"here:1\" was restarted while it reloaded; its "
+		      "log has the reason");
+	scene_refused(reload(BEFORE, NULL, 5, &told), ERR_UNAVAILABLE,
+		      "worker \"here:1\" ended while it reloaded; its log has "
+		      "the reason");
+}
+END_TEST
+
+START_TEST(a_worker_that_does_not_tell_of_its_reloads_is_not_awaited)
+{
+	bool told = true;
+
+	scene_worker("here:1", true, 0, NULL);
+	scene_is(reload("{'started_at':'a'}", "{'started_at':'a'}", 5, &told),
+		 "{'worker':'here:1','order':'reload','reloaded':false}");
+	ck_assert(!told);
+	scene_refused(worker_reload(scene.client, "nope", 5, &told, &scene.err),
+		      ERR_NOT_FOUND,
 		      "unknown worker \"nope\"; `flowrractl workers` lists "
 		      "them");
 }
@@ -261,6 +327,8 @@ SUITE("manager-queues")
 	TEST(what_a_worker_does_not_say_is_null);
 	TEST(the_state_of_a_worker_is_what_it_says_while_it_lives);
 	TEST(an_order_goes_to_a_worker_that_lives);
+	TEST(a_reload_is_awaited_until_the_worker_says_how_it_has_ended);
+	TEST(a_worker_that_does_not_tell_of_its_reloads_is_not_awaited);
 	TEST(an_order_fails_with_what_the_store_says_and_is_not_repeated);
 	TEST(the_figures_are_sums_of_what_there_is);
 	TEST(a_snapshot_has_all_that_a_live_view_shows);

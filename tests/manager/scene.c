@@ -137,6 +137,17 @@ scene_worker(const char *name, bool alive, int in_flight,
 		w->description = slice_of(keep_json(description));
 }
 
+void
+scene_worker_says(const char *name, const char *description)
+{
+	struct worker_info *w = scene_data.workers;
+
+	while (strcmp(w->name, name) != 0)
+		w++;
+	w->alive = description != NULL;
+	w->description = slice_of(keep_json(w->alive ? description : "{}"));
+}
+
 static size_t
 record_at(const char *id)
 {
