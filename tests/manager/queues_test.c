@@ -28,7 +28,7 @@ START_TEST(queues_are_listed_with_what_is_in_them)
 		 "{'queue':'empty','waiting':0,'delayed':0,'in_flight':0,"
 		 "'dead':0,'oldest_at':null,'next_due_at':null,"
 		 "'paused':true}]");
-	scene_journal_is("queues; ");
+	scene_journal_is("queues; workers; ");
 }
 END_TEST
 
@@ -38,7 +38,7 @@ START_TEST(an_empty_queue_is_one_if_somebody_has_named_it)
 	scene_queue("paused", true);
 	scene_task("io", BROKER_WAITING, "a", 0);
 	scene_is(scene_column(list("empty"), "queue"), "['empty']");
-	scene_journal_is("queues empty; queues; ");
+	scene_journal_is("queues empty; queues; workers; ");
 	/* What is used need not be looked for. */
 	scene_is(scene_column(list("io"), "waiting"), "[1]");
 	scene_is(scene_column(list("paused"), "paused"), "[true]");
@@ -48,6 +48,24 @@ START_TEST(an_empty_queue_is_one_if_somebody_has_named_it)
 		      "no worker serves it");
 	scene_fail(SCENE_queues, 1, 1, ERR_REFUSED, "not allowed");
 	scene_refused(list("nope"), ERR_REFUSED, "not allowed");
+}
+END_TEST
+
+/* A producer of another kind has named none. */
+START_TEST(queues_that_are_configured_or_served_are_listed_in_any_case)
+{
+	scene_queue("cpu", false);
+	scene_worker("here:1", true, 0,
+		     "{'queues':['mail','io',7,'a b','cpu']}");
+	scene_worker("here:2", true, 0, "{'queues':'x'}");
+	scene_worker("here:3", false, 0, "{'queues':['gone']}");
+	scene_is(scene_column(list(NULL), "queue"), "['cpu','io','mail']");
+	scene_journal_is("queues; queues io; workers; queues mail; ");
+	scene_is(scene_column(list("mail"), "waiting"), "[0]");
+	scene_journal_is(
+	    "queues mail; queues; queues io; workers; queues mail; ");
+	scene_fail(SCENE_workers, 0, 1, ERR_REFUSED, "not allowed");
+	scene_refused(list(NULL), ERR_REFUSED, "not allowed");
 }
 END_TEST
 
@@ -273,7 +291,7 @@ START_TEST(the_figures_are_sums_of_what_there_is)
 		 "{'waiting':2,'delayed':0,'in_flight':1,'dead':0,"
 		 "'succeeded':12,'failed':3,'queues':2,'paused':1,'workers':2,"
 		 "'slots':6,'registered':2}");
-	scene_journal_is("queues; workers; counts; names; ");
+	scene_journal_is("queues; workers; workers; counts; names; ");
 	scene.counts = (struct results_counts){.succeeded = 0};
 	scene.n_names = 0;
 	scene_is(scene_column(json_pack("[o]", stats()), "succeeded"), "[0]");
@@ -321,6 +339,7 @@ SUITE("manager-queues")
 	tcase_add_checked_fixture(suite_case_, scene_begin, scene_end);
 	TEST(queues_are_listed_with_what_is_in_them);
 	TEST(an_empty_queue_is_one_if_somebody_has_named_it);
+	TEST(queues_that_are_configured_or_served_are_listed_in_any_case);
 	TEST(a_name_that_no_queue_can_have_is_not_asked_for);
 	TEST(a_queue_is_paused_and_resumed);
 	TEST(a_worker_is_listed_with_what_it_says_of_itself);
