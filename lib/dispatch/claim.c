@@ -139,21 +139,35 @@ take_in(struct job *job)
 
 /* --- tasks that were claimed before ------------------------------------ */
 
-/* What was recorded as finished is not run again. */
+/* A foreign producer says when it submitted a task in the pending record only,
+ * which ours will replace. */
+static void
+claim_recall(struct job *job, const struct result *record)
+{
+	if (job->task->submitted_us == 0)
+		job->task->submitted_us = record->submitted_us;
+}
+
+/* What was recorded as finished is not run again. A new claim is not doubted:
+ * whoever pushed the task wants it to run. */
 static void
 on_recorded(struct slice record, const struct err *err, void *arg)
 {
 	struct job *job = arg;
 	struct buf scratch = BUF_INIT;
 	struct result result;
+	bool known;
 
-	if (err != NULL) {
+	if (err != NULL && job->claim->recovered) {
 		/* A guess could run it twice. */
 		ask_later(job);
 		return;
 	}
-	if (record.p != NULL &&
-	    result_decode(record, &scratch, &result, NULL) == 0 &&
+	known = record.p != NULL &&
+		result_decode(record, &scratch, &result, NULL) == 0;
+	if (known)
+		claim_recall(job, &result);
+	if (known && job->claim->recovered &&
 	    result_status_final(result.status)) {
 		log_job(job, LOG_LEVEL_info,
 			"task %s has already finished; not run again",
@@ -188,7 +202,9 @@ claim_begin(struct job *job)
 
 	/* The command may have come before the task. */
 	job->cancelled = cancelled_ids_take(d->cancelled_ids, job->task);
-	if (job->claim->recovered)
+	/* Our own producers put the time into the task, which spares theirs the
+	 * question. */
+	if (job->claim->recovered || job->task->submitted_us == 0)
 		results_get(d->results, slice_of(job->task->id), on_recorded,
 			    job);
 	else
