@@ -22,6 +22,7 @@
 #include "core/task.h"
 #include "store/admin.h"
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/pending.h"
 
 /*
@@ -291,7 +292,8 @@ cancel_store(const struct cancel *x, struct err *err)
 	int result;
 
 	/* started_at, attempts and the rest stay: it may be a retry. */
-	clock_format(clock_wall_us(), now);
+	clock_format_as(x->client->conf->worker.foreign_times, clock_wall_us(),
+			now);
 	json_object_set_new(x->record, "status", json_string("failed"));
 	json_object_set_new(x->record, "error", json_string(CANCEL_ERROR));
 	json_object_set_new(x->record, "reason", json_string(CANCEL_REASON));

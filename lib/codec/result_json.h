@@ -24,5 +24,8 @@ void result_encode(const struct result *result, struct buf *out);
  */
 int result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 		  struct err *err);
+/* The same where times without an offset may be local (util/clock.h). */
+int result_decode_as(enum clock_form times, struct slice bytes,
+		     struct buf *scratch, struct result *ret, struct err *err);
 
 #endif

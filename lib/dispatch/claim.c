@@ -164,7 +164,8 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		return;
 	}
 	known = record.p != NULL &&
-		result_decode(record, &scratch, &result, NULL) == 0;
+		result_decode_as(job->dispatch->conf->worker.foreign_times,
+				 record, &scratch, &result, NULL) == 0;
 	if (known)
 		claim_recall(job, &result);
 	if (known && job->claim->recovered &&

@@ -135,6 +135,7 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	task_encode(&t, &q->bytes);
 	/* Of the task as it is now: what was left open is filled in. */
 	record = result_pending(&t);
+	record.times = q->dispatch->conf->worker.foreign_times;
 	result_encode(&record, &q->record);
 	if (q->bytes.failed || q->record.failed)
 		return err_nomem(err);

@@ -199,6 +199,7 @@ struct purged {
 	size_t n;      /* records */
 	int64_t items; /* tasks, with those that could not be read */
 	const char *queue;
+	enum clock_form times; /* of the records */
 };
 
 static int
@@ -215,7 +216,7 @@ on_purged(const struct broker_item *item, void *arg, struct err *err)
 	p->at[p->n].id = p->text.len;
 	buf_add(&p->text, task->id, strlen(task->id) + 1);
 	p->at[p->n].record = p->text.len;
-	cancel_record(task, p->queue, &p->text);
+	cancel_record(task, p->queue, p->times, &p->text);
 	p->at[p->n].record_len = p->text.len - p->at[p->n].record;
 	p->n++;
 	task_free(task);
@@ -252,6 +253,7 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	if (p == NULL)
 		return err_nomem(err);
 	p->queue = purge->queue;
+	p->times = c->conf->worker.foreign_times;
 	while (result == 0 && more) {
 		p->n = 0;
 		buf_reset(&p->text);
