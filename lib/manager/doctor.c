@@ -18,8 +18,10 @@
 #include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/workers.h"
+#include "redis/url.h"
 #include "store/results.h"
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/err.h"
 
 #define US_PER_S 1e6
@@ -121,6 +123,24 @@ examine_backend(struct doctor *d)
 			    "Start it, or correct [backend] url.", "%s",
 			    err.msg);
 	json_decref(answer);
+}
+
+/* Of a URL of redis-py's, which has a word for it (redis/url.h). */
+static void
+examine_tls(struct doctor *d, const char *about, const char *text)
+{
+	struct redis_url url;
+
+	if (redis_url_parse(text, &url, NULL) != 0)
+		return;
+	if (url.tls && url.verify == REDIS_VERIFY_NOTHING)
+		doctor_find(d, DOCTOR_WARNING, about,
+			    "Replace ssl_cert_reqs=none in its URL by "
+			    "ssl_ca_certs= and the file of the CA's "
+			    "certificate.",
+			    "the server's certificate is not verified: anybody "
+			    "on the way to it can read and change tasks");
+	redis_url_done(&url);
 }
 
 /* --- workers ----------------------------------------------------------- */
@@ -232,6 +252,8 @@ examine_all(struct doctor *d)
 		examine_workers(d);
 		doctor_queues(d);
 	}
+	examine_tls(d, "broker", d->client->conf->broker.url);
+	examine_tls(d, "backend", d->client->conf->backend.url);
 	doctor_files(d);
 	doctor_schedules(d);
 }

@@ -279,6 +279,23 @@ START_TEST(clocks_that_differ_are_found)
 }
 END_TEST
 
+START_TEST(a_certificate_that_is_not_verified_is_a_warning)
+{
+	struct conf *conf = scene.client->conf;
+
+	be_well();
+	free(conf->broker.url);
+	conf->broker.url = strdup("rediss://u:pw@h?ssl_cert_reqs=none");
+	ck_assert_str_eq(findings(),
+			 "warning broker: the server's certificate is not "
+			 "verified: anybody on the way to it can read and "
+			 "change tasks\n");
+	free(conf->broker.url);
+	conf->broker.url = strdup("rediss://u:pw@h?ssl_check_hostname=no");
+	ck_assert_str_eq(findings(), "");
+}
+END_TEST
+
 START_TEST(workers_are_examined_one_by_one)
 {
 	ck_assert_str_eq(findings(), "error workers: no worker is alive\n");
@@ -457,6 +474,7 @@ SUITE("manager-health")
 	TEST(without_a_broker_that_is_what_is_wrong);
 	TEST(what_the_broker_finds_is_passed_on_the_errors_first);
 	TEST(clocks_that_differ_are_found);
+	TEST(a_certificate_that_is_not_verified_is_a_warning);
 	TEST(workers_are_examined_one_by_one);
 	TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named);
 	TEST(queues_are_examined_one_by_one);
