@@ -91,6 +91,8 @@ start(struct daemon *d, void *arg, struct err *err)
 
 	s->daemon = d;
 	make_id(s);
+	if (conf_check_store(options.conf, CONF_STORE_SCHEDULES, err) != 0)
+		return -1;
 	s->beat = beat_new(&options, err);
 	return s->beat != NULL ? 0 : -1;
 }

@@ -15,9 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "client/put.h"
 #include "codec/order.h"
+#include "codec/repair.h"
+#include "codec/scan.h"
 #include "codec/task_json.h"
+#include "codec/write.h"
 #include "core/result.h"
 #include "core/task.h"
 #include "store/admin.h"
@@ -26,15 +30,18 @@
 #include "util/pending.h"
 
 /*
- * One task that is to be cancelled. Its record is edited as JSON rather than
- * decoded: it may be another program's, with members that we do not know or
+ * One task that is to be cancelled. Its record is edited rather than decoded: it may be another program's, with members that we do not know or
  * without some that we would insist on, and it must still be cancelled.
  */
 struct cancel {
 	struct flowrra_client *client;
 	const char *id;
-	json_t *record; /* an object, as it was found */
+	json_t *record;	 /* an object, as it was found */
+	struct buf text; /* the same, as it is stored */
 };
+
+/* Others may write deeper records than a task can be. */
+#define RECORD_DEPTH_MAX 2000
 
 static const char *
 cancel_text(const json_t *object, const char *name)
@@ -61,23 +68,20 @@ cancel_is_final(const json_t *record)
 static json_t *
 cancel_load(struct query *q, struct err *err)
 {
-	json_error_t why;
+	const struct slice text = {q->value.data, q->value.len};
 	json_t *json;
 
-	/* Arguments may hold the character U+0000. */
-	json = q->present ? json_loadb(q->value.data, q->value.len,
-				       JSON_DECODE_ANY | JSON_ALLOW_NUL, &why)
-			  : json_null();
+	json = q->present ? load_json(text, err) : json_null();
 	if (json == NULL)
-		err_set(err, ERR_DATA, "cannot parse the answer as JSON: %s",
-			why.text);
+		err_prefix(err, "cannot parse the answer as JSON");
 	buf_done(&q->value);
 	return json;
 }
 
-/* The record as it is now: an object, or json_null() if there is none. */
+/* The record as it is now: an object, or json_null() if there is none. Its text
+ * is appended to *ret_text, unless that is NULL. */
 static json_t *
-cancel_record_now(const struct cancel *x, struct err *err)
+cancel_record_now(const struct cancel *x, struct buf *ret_text, struct err *err)
 {
 	struct query q = {.client = x->client,
 			  .send = query_send_record,
@@ -87,6 +91,8 @@ cancel_record_now(const struct cancel *x, struct err *err)
 
 	if (query_run(&q, err) != 0)
 		return NULL;
+	if (ret_text != NULL && q.present)
+		buf_add(ret_text, q.value.data, q.value.len);
 	if ((record = cancel_load(&q, err)) == NULL) {
 		err_prefix(err, "the record of task %s", x->id);
 	} else if (!json_is_object(record) && !json_is_null(record)) {
@@ -201,12 +207,13 @@ static bool
 cancel_is_held(const struct cancel_search *s, const struct broker_item *item)
 {
 	struct task *task;
+	struct err why;
 	bool is_it;
 
 	/* Decoding is dear, and few have the id in them. */
 	if (memmem(item->bytes.p, item->bytes.len, s->id.p, s->id.len) ==
 		NULL ||
-	    task_decode(item->bytes, &task, NULL) != 0)
+	    (task = load_task(item, &why)) == NULL)
 		return false;
 	is_it = slice_eq(slice_of(task->id), s->id);
 	task_free(task);
@@ -279,6 +286,62 @@ cancel_in_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
 
 /* --- the task ---------------------------------------------------------- */
 
+/* Members of a record that the end of its task sets. */
+static const struct slice ends[] = {SLICE("status"), SLICE("error"),
+				    SLICE("reason"), SLICE("finished_at")};
+
+static int
+cancel_copy_member(void *arg, const struct scan_value *key,
+		   const struct scan_value *value, struct err *err)
+{
+	struct buf *out = arg;
+	size_t i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (slice_eq(key->text, ends[i]))
+			return 0;
+	/* What is escaped stays so. */
+	buf_addc(out, '"');
+	buf_add(out, key->text.p, key->text.len);
+	buf_adds(out, "\":");
+	if (value->type == SCAN_STRING)
+		buf_add(out, value->text.p - 1, value->text.len + 2);
+	else
+		buf_add(out, value->text.p, value->text.len);
+	buf_addc(out, ',');
+	return 0;
+}
+
+/*
+ * started_at, attempts and the rest stay: it may be a retry. The text is edited,
+ * and not printed from what was parsed of it: numbers keep their digits.
+ */
+static int
+cancel_write_record(struct slice stored, enum clock_form times, struct buf *out,
+		    struct err *err)
+{
+	struct buf repaired = BUF_INIT;
+	int result;
+
+	buf_addc(out, '{');
+	result = scan_object(stored, RECORD_DEPTH_MAX, cancel_copy_member, out,
+			     NULL);
+	if (result != 0) {
+		buf_reset(out);
+		buf_addc(out, '{');
+		repair_json(stored, &repaired);
+		result =
+		    scan_object((struct slice){repaired.data, repaired.len},
+				RECORD_DEPTH_MAX, cancel_copy_member, out, err);
+		buf_done(&repaired);
+	}
+	buf_adds(out, "\"status\":\"failed\",\"reason\":\"" CANCEL_REASON
+		      "\",\"error\":\"" CANCEL_ERROR "\"");
+	write_time_as(out, WRITE_NEXT("finished_at"), times, clock_wall_us());
+	write_end(out);
+	return out->failed ? err_nomem(err) : result;
+}
+
 /* The record of a task that was removed: as it was, but failed. */
 static int
 cancel_store(const struct cancel *x, struct err *err)
@@ -287,22 +350,16 @@ cancel_store(const struct cancel *x, struct err *err)
 				      .send = put_send_failed,
 				      .of_results = true,
 				      .key = slice_of(x->id)}};
-	char now[CLOCK_TEXT_SIZE];
-	char *text;
+	struct buf text = BUF_INIT;
 	int result;
 
-	/* started_at, attempts and the rest stay: it may be a retry. */
-	clock_format_as(x->client->conf->worker.foreign_times, clock_wall_us(),
-			now);
-	json_object_set_new(x->record, "status", json_string("failed"));
-	json_object_set_new(x->record, "error", json_string(CANCEL_ERROR));
-	json_object_set_new(x->record, "reason", json_string(CANCEL_REASON));
-	json_object_set_new(x->record, "finished_at", json_string(now));
-	if ((text = json_dumps(x->record, JSON_COMPACT)) == NULL)
-		return err_nomem(err);
-	put.record = slice_of(text);
-	result = query_run(&put.q, err);
-	free(text);
+	result = cancel_write_record((struct slice){x->text.data, x->text.len},
+				     x->client->conf->worker.foreign_times,
+				     &text, err);
+	put.record = (struct slice){text.data, text.len};
+	if (result == 0)
+		result = query_run(&put.q, err);
+	buf_done(&text);
 	if (result != 0)
 		return err_prefix(
 		    err, "task %s was removed from its queue, but", x->id);
@@ -339,7 +396,7 @@ cancel_find_lost(const struct cancel *x, bool *ret_lost, struct err *err)
 	json_t *now;
 
 	if (cancel_in_queues(x, cancel_find_held, &held, err) != 0 ||
-	    (now = cancel_record_now(x, err)) == NULL)
+	    (now = cancel_record_now(x, NULL, err)) == NULL)
 		return -1;
 	*ret_lost = !held && json_is_object(now) && !cancel_is_final(now);
 	json_decref(now);
@@ -394,7 +451,7 @@ int
 client_cancel(struct flowrra_client *c, const char *id,
 	      enum cancel_outcome *ret_outcome, struct err *err)
 {
-	struct cancel x = {.client = c, .id = id};
+	struct cancel x = {.client = c, .id = id, .text = BUF_INIT};
 	int result;
 
 	if (client_check(c, err) != 0)
@@ -402,12 +459,16 @@ client_cancel(struct flowrra_client *c, const char *id,
 	if (!task_id_valid(slice_of(id)))
 		return err_set(err, ERR_DATA,
 			       "\"%.64s\" is not a valid task ID", id);
-	if ((x.record = cancel_record_now(&x, err)) == NULL)
+	x.record = cancel_record_now(&x, &x.text, err);
+	if (x.record == NULL) {
+		buf_done(&x.text);
 		return -1;
+	}
 	result = json_is_null(x.record)
 		     ? err_set(err, ERR_NOT_FOUND, "no record of task %s", id)
 		     : cancel_found(&x, ret_outcome, err);
 	json_decref(x.record);
+	buf_done(&x.text);
 	return result;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "codec/fields.h"
+#include "codec/repair.h"
 #include "codec/write.h"
 #include "util/err.h"
 
@@ -150,4 +151,36 @@ result_decode_as(enum clock_form times, struct slice bytes, struct buf *scratch,
 		return unknown_status(record.status, err);
 	*ret = record.result;
 	return 0;
+}
+
+/* The message is that of the first try: it is about what is stored. */
+int
+result_decode_repaired(struct slice bytes, struct buf *repaired,
+		       struct buf *scratch, struct slice *ret_json,
+		       struct result *ret, struct err *err)
+{
+	*ret_json = bytes;
+	if (result_decode(bytes, scratch, ret, err) == 0)
+		return 0;
+	buf_reset(repaired);
+	repair_json(bytes, repaired);
+	if (repaired->failed)
+		return err_nomem(err);
+	*ret_json = (struct slice){repaired->data, repaired->len};
+	return result_decode(*ret_json, scratch, ret, NULL);
+}
+
+int
+result_decode_status(struct slice bytes, enum result_status *ret)
+{
+	struct buf repaired = BUF_INIT, scratch = BUF_INIT;
+	struct result result = {.status = RESULT_PENDING};
+	int rc = result_decode_repaired(bytes, &repaired, &scratch, &bytes,
+					&result, NULL);
+
+	if (rc == 0)
+		*ret = result.status;
+	buf_done(&repaired);
+	buf_done(&scratch);
+	return rc;
 }

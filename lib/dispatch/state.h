@@ -80,6 +80,10 @@ struct job {
 	struct broker_settle settle;
 	struct buf retry_bytes; /* the task for a retry */
 	struct buf info;	/* for the dead list */
+	/* Bytes that are no task: NULL, or why (a reason of records) and what
+	 * exactly. `task` then has what could be salvaged. */
+	const char *refused;
+	struct buf refusal;
 };
 TAILQ_HEAD(job_list, job);
 
@@ -242,8 +246,14 @@ void outcome_cancelled(struct job *job);
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
 void outcome_suspect(struct job *job);
-/* Not a task, or one too strange to run: to the dead list. */
+/* Not a task, or one that is too large: to the dead list, under no id. */
 void outcome_bury(struct job *job, const char *reason, const char *error);
+/*
+ * The same for one that has an id (job->refused is set): its record becomes
+ * failed, as far as `before` is not final. That is the record as it was, or
+ * NULL if there is none, or none that can be read.
+ */
+void outcome_refused(struct job *job, const struct result *before);
 /* Its final record is stored already: only the claim is left to settle. */
 void outcome_recorded(struct job *job, const struct result *record);
 /* Its note is stored, or lost: stores or settles, which waited for that. */

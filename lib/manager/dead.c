@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "manager/member.h"
@@ -46,7 +47,7 @@ info_matches(const struct broker_item *item, const struct dead_filter *filter)
 
 	if (filter->reason == NULL && filter->error == NULL)
 		return true;
-	info = json_loadb(item->info.p, item->info.len, JSON_ALLOW_NUL, NULL);
+	info = load_json(item->info, NULL);
 	reason = member_text(info, "reason");
 	error = member_text(info, "error");
 	matches = (filter->reason == NULL ||
@@ -64,11 +65,12 @@ task_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
 	const bool by_key = filter->ids == NULL || is_listed(item->key, filter);
 	struct task *task;
+	struct err why;
 	bool matches;
 
 	if (by_key && filter->tasks.task == NULL)
 		return true;
-	if (task_decode(item->bytes, &task, NULL) != 0)
+	if ((task = load_task(item, &why)) == NULL)
 		return false;
 	matches = (by_key || is_listed(slice_of(task->id), filter)) &&
 		  (filter->tasks.task == NULL ||

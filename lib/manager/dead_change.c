@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/result_json.h"
 #include "codec/task_json.h"
 #include "core/result.h"
@@ -66,15 +67,18 @@ dead_task_done(struct dead_task *x)
 
 /* What remains unseen at the end is reported as missing. */
 static void
-note_seen(struct change *ch, const struct dead_task *x)
+note_seen(struct change *ch, const struct broker_item *item)
 {
 	const struct dead_filter *f = &ch->what->filter;
+	struct err why;
+	struct task *task = f->n_ids > 0 ? load_task(item, &why) : NULL;
 	size_t i;
 
 	for (i = 0; i < f->n_ids; i++)
-		if (strcmp(f->ids[i], x->key) == 0 ||
-		    (x->task != NULL && strcmp(f->ids[i], x->task->id) == 0))
+		if (slice_eq(item->key, slice_of(f->ids[i])) ||
+		    (task != NULL && strcmp(f->ids[i], task->id) == 0))
 			ch->seen[i] = true;
+	task_free(task);
 }
 
 /* What it becomes, and its record. */
@@ -115,7 +119,7 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	if ((x->key = strndup(item->key.p, item->key.len)) == NULL)
 		return err_nomem(err);
 	task_decode(item->bytes, &x->task, &x->why);
-	note_seen(ch, x);
+	note_seen(ch, item);
 	/* To delete a task needs no understanding of it. */
 	if (!ch->what->retry)
 		x->why.code = ERR_NONE;

@@ -79,15 +79,20 @@ void
 doctor_schedules(struct doctor *d)
 {
 	const struct schedules_options options = {
-	    .url = d->client->conf->scheduler.database_url};
+	    .url = d->client->conf->scheduler.database_url, .reads = true};
 	const int64_t now_us = clock_wall_us();
 	struct schedules_stats *stats = NULL;
 	struct err err = ERR_INIT;
-	struct schedules *db = schedules_open(&options, &err);
+	struct schedules *db = NULL;
 
+	if (conf_check_store(d->client->conf, CONF_STORE_SCHEDULES, &err) == 0)
+		db = schedules_open(&options, &err);
 	if (db == NULL ||
 	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {
-		doctor_find(d, DOCTOR_ERROR, ABOUT,
+		/* Where nobody has ever made a schedule, nothing is wrong. */
+		if (err.code != ERR_NOT_FOUND)
+			doctor_find(
+			    d, DOCTOR_ERROR, ABOUT,
 			    "Start it, or correct [scheduler] database_url.",
 			    "%s", err.msg);
 	} else {

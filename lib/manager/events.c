@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/load.h"
 #include "manager/member.h"
 #include "store/results.h"
 #include "util/pending.h"
@@ -55,7 +56,7 @@ on_event(struct slice text, const struct err *err, void *arg)
 		return;
 	}
 	/* Anybody may publish on the channel. */
-	event = json_loadb(text.p, text.len, JSON_ALLOW_NUL, NULL);
+	event = load_json(text, NULL);
 	if (json_is_object(event) && matches(event, f->what))
 		f->ended = f->what->on_event(event, f->what->arg) != 0;
 	json_decref(event);

@@ -123,6 +123,9 @@ add_reasons(const struct schedules_stats *s, char *message, size_t size)
 	}
 }
 
+#define NO_SCHEDULER_NEEDED                                                    \
+	"none is alive, and none is needed: no schedule is enabled"
+
 /* Whether the schedulers are well, and the message. Without an enabled schedule
  * none is needed. */
 static bool
@@ -143,8 +146,7 @@ judge(const struct schedules_stats *s, int64_t now_us, char *message,
 	if (alive == 0) {
 		snprintf(message, size,
 			 s->enabled > 0 ? "none is alive; start flowrra-beat"
-					: "none is alive, and none is needed: "
-					  "no schedule is enabled");
+					: NO_SCHEDULER_NEEDED);
 		return s->enabled == 0;
 	}
 	snprintf(message, size, "%zu alive, lag %.3f s", alive,
@@ -158,17 +160,25 @@ static void
 check_schedulers(struct health *h)
 {
 	const struct schedules_options options = {
-	    .url = h->client->conf->scheduler.database_url};
+	    .url = h->client->conf->scheduler.database_url, .reads = true};
 	const int64_t now_us = clock_wall_us();
 	struct schedules_stats *stats = NULL;
 	struct err err = ERR_INIT;
-	struct schedules *db = schedules_open(&options, &err);
+	struct schedules *db = NULL;
 	/* Counts and, in the worst case, all reasons. */
 	char message[400];
 	bool healthy;
 
+	if (conf_check_store(h->client->conf, CONF_STORE_SCHEDULES, &err) == 0)
+		db = schedules_open(&options, &err);
 	if (db == NULL ||
 	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {
+		if (err.code == ERR_NOT_FOUND) {
+			add(h, "scheduler_database", true, "0 schedules");
+			add(h, "schedulers", true, NO_SCHEDULER_NEEDED);
+			schedules_close(db);
+			return;
+		}
 		add(h, "scheduler_database", false, err.msg);
 		add(h, "schedulers", false,
 		    "unknown while their database is unreachable");

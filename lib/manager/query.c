@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "client/load.h"
 #include "manager/member.h"
 #include "store/results.h"
 #include "util/err.h"
@@ -289,20 +290,16 @@ query_ping(struct flowrra_client *c, struct err *err)
 
 /* --- one record -------------------------------------------------------- */
 
-/* Takes the answer of a query as JSON; null if there is none. JSON_ALLOW_NUL:
- * the arguments of a task may hold U+0000. */
+/* Takes the answer of a query as JSON; null if there is none. */
 static json_t *
 load(struct query *q, struct err *err)
 {
-	json_error_t why;
+	const struct slice text = {q->value.data, q->value.len};
 	json_t *json;
 
-	json = q->present ? json_loadb(q->value.data, q->value.len,
-				       JSON_DECODE_ANY | JSON_ALLOW_NUL, &why)
-			  : json_null();
+	json = q->present ? load_json(text, err) : json_null();
 	if (json == NULL)
-		err_set(err, ERR_DATA, "cannot parse the answer as JSON: %s",
-			why.text);
+		err_prefix(err, "cannot parse the answer as JSON");
 	buf_done(&q->value);
 	return json;
 }
@@ -357,7 +354,7 @@ on_record(struct slice record, const struct err *err, void *arg)
 	if (err != NULL && all->err.code == ERR_NONE)
 		all->err = *err;
 	else if (err == NULL && record.len > 0)
-		json = json_loadb(record.p, record.len, JSON_ALLOW_NUL, NULL);
+		json = load_json(record, NULL);
 	if (json_is_object(json))
 		*w->ret = json;
 	else

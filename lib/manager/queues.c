@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "manager/cancel.h"
@@ -207,11 +208,10 @@ on_purged(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct purged *p = arg;
 	struct task *task;
+	struct err why;
 
 	p->items++;
-	/* What cannot be read has no record, either. */
-	if (p->n == BROKER_PAGE_MAX ||
-	    task_decode(item->bytes, &task, NULL) != 0)
+	if (p->n == BROKER_PAGE_MAX || (task = load_task(item, &why)) == NULL)
 		return 0;
 	p->at[p->n].id = p->text.len;
 	buf_add(&p->text, task->id, strlen(task->id) + 1);

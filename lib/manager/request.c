@@ -9,15 +9,18 @@
  */
 #include "manager/request.h"
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
-#include "codec/scan.h"
+#include "client/registry.h"
+#include "codec/value.h"
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/value.h"
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 
@@ -253,20 +256,54 @@ add_json_string(struct slice text, struct buf *out, struct err *err)
 }
 
 int
-request_argument(const char *text, struct buf *out, struct err *err)
+request_words_of(struct flowrra_client *c, const char *name,
+		 enum request_words *ret, struct err *err)
+{
+	struct registered entry;
+
+	if (client_check(c, err) != 0)
+		return -1;
+	if (!task_name_valid(slice_of(name), TASK_NAME_MAX)) {
+		*ret = REQUEST_JSON; /* refused when it is submitted */
+		return 0;
+	}
+	if (registry_find(c, name, &entry, err) != 0)
+		return -1;
+	*ret = entry.text ? REQUEST_TEXT : REQUEST_JSON;
+	return 0;
+}
+
+/* The remedy for a number is the option's. */
+static int
+check_argument(const struct scan_value *value, struct err *err)
+{
+	struct err why;
+
+	if (value_check(value, &why) == 0)
+		return 0;
+	return err_set(err, ERR_DATA, "%s%s", why.msg,
+		       *value->inexact != '\\' ? " (--string)" : "");
+}
+
+int
+request_argument(const char *text, enum request_words words, struct buf *out,
+		 struct err *err)
 {
 	struct scan_value value;
 
-	if (scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
+	if (words == REQUEST_TEXT ||
+	    scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
 		return add_json_string(slice_of(text), out, err);
+	if (check_argument(&value, err) != 0)
+		return -1;
 	/* With its quotes, if it is a string. */
 	buf_adds(out, text);
 	return out->failed ? err_nomem(err) : 0;
 }
 
 int
-request_arguments(const char *const *texts, size_t n, struct buf *out,
-		  struct err *err)
+request_arguments(const char *const *texts, size_t n, enum request_words words,
+		  struct buf *out, struct err *err)
 {
 	size_t i;
 
@@ -274,7 +311,7 @@ request_arguments(const char *const *texts, size_t n, struct buf *out,
 	for (i = 0; i < n; i++) {
 		if (i > 0)
 			buf_addc(out, ',');
-		if (request_argument(texts[i], out, err) != 0)
+		if (request_argument(texts[i], words, out, err) != 0)
 			return err_prefix(err, "argument %zu", i + 1);
 	}
 	buf_addc(out, ']');
@@ -295,8 +332,8 @@ check_key(const char *const *texts, size_t i, size_t len, struct err *err)
 }
 
 int
-request_keywords(const char *const *texts, size_t n, struct buf *out,
-		 struct err *err)
+request_keywords(const char *const *texts, size_t n, enum request_words words,
+		 struct buf *out, struct err *err)
 {
 	const char *value;
 	size_t i, len;
@@ -316,9 +353,83 @@ request_keywords(const char *const *texts, size_t n, struct buf *out,
 		    0)
 			return -1;
 		buf_addc(out, ':');
-		if (request_argument(value + 1, out, err) != 0)
-			return -1;
+		if (request_argument(value + 1, words, out, err) != 0)
+			return err_prefix(err, "%.*s",
+					  (int)(len < 64 ? len : 64), texts[i]);
 	}
 	buf_addc(out, '}');
 	return out->failed ? err_nomem(err) : 0;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+static void
+write_text(struct buf *out, const char *name, const char *text)
+{
+	if (text == NULL)
+		return;
+	buf_addf(out, ",\"%s\":", name);
+	scan_quote(out, slice_of(text));
+}
+
+/* As many digits as come back as the same number. */
+static void
+write_number(struct buf *out, const char *name, double value, double unset)
+{
+	if (value != unset)
+		buf_addf(out, ",\"%s\":%.17g", name, value);
+}
+
+/* JSON may have line breaks between its tokens, but not within them. */
+static void
+write_json(struct buf *out, const char *name, const char *json)
+{
+	size_t i;
+
+	if (json == NULL)
+		return;
+	buf_addf(out, ",\"%s\":", name);
+	for (i = 0; json[i] != '\0'; i++)
+		buf_addc(out,
+			 json[i] == '\n' || json[i] == '\r' ? ' ' : json[i]);
+}
+
+static void
+write_time(struct buf *out, const char *name, int64_t us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (us == 0)
+		return;
+	clock_format(us, text);
+	write_text(out, name, text);
+}
+
+void
+request_write(const struct flowrra_request *r, struct buf *out)
+{
+	buf_adds(out, "{\"name\":");
+	scan_quote(out, slice_of(r->name != NULL ? r->name : ""));
+	write_json(out, "args", r->args != NULL ? r->args : "[]");
+	write_json(out, "kwargs", r->kwargs != NULL ? r->kwargs : "{}");
+	write_text(out, "id", r->id);
+	write_text(out, "queue", r->queue);
+	write_number(out, "priority", r->priority, 0);
+	write_number(out, "max_retries", r->max_retries, FLOWRRA_UNSET);
+	write_number(out, "delay", r->delay_s, 0);
+	if (r->at_us != 0)
+		buf_addf(out, ",\"at_us\":%" PRId64, r->at_us);
+	write_time(out, "expires_at", r->expires_us);
+	write_number(out, "timeout", r->timeout_s, FLOWRRA_UNSET);
+	write_number(out, "retry_delay", r->retry_delay_s, FLOWRRA_UNSET);
+	write_number(out, "retry_backoff", r->retry_backoff, FLOWRRA_UNSET);
+	write_number(out, "retry_delay_max", r->retry_delay_max_s,
+		     FLOWRRA_UNSET);
+	write_number(out, "retry_jitter", r->retry_jitter, FLOWRRA_UNSET);
+	if (r->cpu_bound != FLOWRRA_UNSET)
+		buf_addf(out, ",\"cpu_bound\":%s",
+			 r->cpu_bound ? "true" : "false");
+	write_text(out, "unique", r->unique);
+	write_number(out, "unique_ttl", r->unique_ttl_s, FLOWRRA_UNSET);
+	buf_adds(out, "}\n");
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "beat/rule.h"
-#include "codec/scan.h"
+#include "codec/value.h"
 #include "core/task.h"
 #include "cron/tz.h"
 #include "util/err.h"
@@ -33,7 +33,7 @@ check_form_json(const char *what, const char *text, enum scan_type type,
 
 	if (text == NULL)
 		return 0;
-	if (scan_check(slice_of(text), TASK_DEPTH_MAX - 1, &value, err) != 0)
+	if (value_scan(slice_of(text), TASK_DEPTH_MAX - 1, &value, err) != 0)
 		return err_prefix(err, "%s", what);
 	if (value.type == type)
 		return 0;

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "client/load.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 
@@ -55,7 +56,7 @@ text_or_json_null(const char *text)
 static json_t *
 json_text(const char *text)
 {
-	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+	json_t *json = load_json(slice_of(text), NULL);
 
 	return json != NULL ? json : json_string(text);
 }

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "manager/dead.h"
@@ -34,12 +35,13 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct search *s = arg;
 	struct task *task;
+	struct err why;
 	bool is_it;
 
 	/* Decoding is dear, and few have it in them. */
 	if (memmem(item->bytes.p, item->bytes.len, s->id, strlen(s->id)) ==
 		NULL ||
-	    task_decode(item->bytes, &task, NULL) != 0)
+	    (task = load_task(item, &why)) == NULL)
 		return 0;
 	is_it = strcmp(task->id, s->id) == 0;
 	task_free(task);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "manager/member.h"
@@ -23,10 +24,7 @@
 static json_t *
 json_of(struct slice text)
 {
-	json_t *json = text.p != NULL
-			   ? json_loadb(text.p, text.len,
-					JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
-			   : NULL;
+	json_t *json = text.p != NULL ? load_json(text, NULL) : NULL;
 
 	return json != NULL ? json : json_null();
 }
@@ -112,32 +110,55 @@ task_info_of_task(const struct task *t, enum broker_location place,
 	    (int)t->priority);
 }
 
-/* In the same shape. The reason stands where an error does. */
+/* Its member of that name, if it is of that type. */
 static json_t *
-task_info_of_unreadable(const char *why, const char *queue)
+part_of(const json_t *object, const char *name, json_type type)
 {
-	return json_pack("{s:n,s:s,s:n,s:n,s:o,s:n,s:n,s:n,s:i,s:[],s:{},s:s,"
-			 "s:i}",
-			 "task_id", "status", "pending", "task_name", "result",
-			 "error", member_of_text(why), "submitted_at",
-			 "started_at", "finished_at", "retries", 0, "args",
-			 "kwargs", "queue", queue, "priority", 0);
+	json_t *part = json_object_get(object, name);
+
+	return part != NULL && json_typeof(part) == type ? json_incref(part)
+							 : NULL;
+}
+
+/* What can be shown of a task that no worker takes, in the same shape. The
+ * reason stands where an error does. `task` may be NULL. */
+static json_t *
+task_info_of_unreadable(const struct broker_item *item, const struct task *task,
+			const char *why, const char *queue)
+{
+	const bool named = task != NULL && *task->name != '\0';
+	json_t *whole = load_json(item->bytes, NULL), *info;
+	json_t *args = part_of(whole, "args", JSON_ARRAY);
+	json_t *kwargs = part_of(whole, "kwargs", JSON_OBJECT);
+	json_t *submitted = part_of(whole, "submitted_at", JSON_STRING);
+
+	info =
+	    json_pack("{s:s?,s:s,s:s?,s:n,s:o,s:o,s:n,s:n,s:i,s:o,s:o,s:s,s:i}",
+		      "task_id", task != NULL ? task->id : NULL, "status",
+		      "pending", "task_name", named ? task->name : NULL,
+		      "result", "error", member_of_text(why), "submitted_at",
+		      submitted != NULL ? submitted : json_null(), "started_at",
+		      "finished_at", "retries", 0, "args",
+		      args != NULL ? args : json_array(), "kwargs",
+		      kwargs != NULL ? kwargs : json_object(), "queue", queue,
+		      "priority", 0);
+	json_decref(whole);
+	return info;
 }
 
 json_t *
 task_info_of(const struct broker_item *item, enum broker_location place,
 	     const char *queue)
 {
-	struct err err = ERR_INIT;
-	struct task *task;
+	struct err err;
+	struct task *task = load_task(item, &err);
 	json_t *info;
 
-	if (task_decode(item->bytes, &task, &err) == 0) {
+	if (err.code == ERR_NONE)
 		info = task_info_of_task(task, place, queue);
-		task_free(task);
-	} else {
-		info = task_info_of_unreadable(err.msg, queue);
-	}
+	else
+		info = task_info_of_unreadable(item, task, err.msg, queue);
+	task_free(task);
 	if (place == BROKER_DELAYED)
 		json_object_set_new(info, "due_at",
 				    member_of_time(item->time_ms * US_PER_MS));
@@ -156,14 +177,15 @@ task_info_of_dead(const struct broker_item *item, const char *queue)
 	static const char *const names[] = {"reason", "error", "worker",
 					    "attempts"};
 	json_t *noted = json_of(item->info), *info, *value;
-	struct task *task = NULL;
+	struct err why;
+	struct task *task = load_task(item, &why);
+	const bool named = task != NULL && *task->name != '\0';
 	size_t i;
 
-	task_decode(item->bytes, &task, NULL);
 	info = json_pack("{s:o,s:s?,s:s?,s:s,s:o}", "key", text_of(item->key),
 			 "task_id", task != NULL ? task->id : NULL, "task_name",
-			 task != NULL ? task->name : NULL, "queue", queue,
-			 "died_at", member_of_time(item->time_ms * US_PER_MS));
+			 named ? task->name : NULL, "queue", queue, "died_at",
+			 member_of_time(item->time_ms * US_PER_MS));
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		value = json_object_get(noted, names[i]);
 		json_object_set_new(info, names[i],

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/result_json.h"
 #include "codec/task_json.h"
 #include "core/result.h"
@@ -45,11 +46,12 @@ static bool
 item_matches(const struct broker_item *item, const struct task_filter *filter)
 {
 	struct task *task;
+	struct err why;
 	bool matches;
 
 	if (filter->task == NULL)
 		return true;
-	if (task_decode(item->bytes, &task, NULL) != 0)
+	if ((task = load_task(item, &why)) == NULL)
 		return false;
 	matches = is_name(slice_of(task->name), filter->task);
 	task_free(task);
@@ -205,16 +207,18 @@ list_running(struct flowrra_client *c, struct tasks_query *query,
 static bool
 record_matches(struct slice record, const struct task_filter *filter)
 {
-	struct buf scratch = BUF_INIT;
+	struct buf scratch = BUF_INIT, repaired = BUF_INIT;
 	struct result result;
 	bool matches;
 
 	if (filter->task == NULL && filter->queue == NULL)
 		return true;
-	matches = result_decode(record, &scratch, &result, NULL) == 0 &&
+	matches = result_decode_repaired(record, &repaired, &scratch, &record,
+					 &result, NULL) == 0 &&
 		  is_name(result.task_name, filter->task) &&
 		  is_name(result.queue, filter->queue);
 	buf_done(&scratch);
+	buf_done(&repaired);
 	return matches;
 }
 
@@ -227,8 +231,7 @@ on_record(struct slice record, void *arg, struct err *err)
 	if (!record_matches(record, &f->query->filter))
 		return 0;
 	/* One that cannot be read does not hide the others. */
-	if ((json = json_loadb(record.p, record.len, JSON_ALLOW_NUL, NULL)) ==
-	    NULL)
+	if ((json = load_json(record, NULL)) == NULL)
 		return 0;
 	return keep(f, json, err);
 }

@@ -185,6 +185,18 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		tell_ready(d);
 }
 
+/* A worker that looked where nobody submits would be as bad as the reverse. What
+ * it has for itself is announced to the commands that its tasks run. */
+static int
+daemon_check_conf(const struct conf *conf, struct err *err)
+{
+	return conf_check_store(conf, CONF_STORE_BROKER, err) != 0 ||
+		       conf_check_store(conf, CONF_STORE_BACKEND, err) != 0 ||
+		       conf_announce(conf, err) != 0
+		   ? -1
+		   : 0;
+}
+
 /* reload() may take several turns of the loop (executors are replaced one after
  * the other) and ends with daemon_reloaded(), also when it succeeds at once. */
 static void
@@ -198,7 +210,8 @@ on_conf_read(struct conf *conf, const struct err *why, void *arg)
 	conf_read_free(d->reading);
 	d->reading = NULL;
 	d->next = conf;
-	if (why != NULL || d->program->reload(d->arg, conf, &err) != 0)
+	if (why != NULL || daemon_check_conf(conf, &err) != 0 ||
+	    d->program->reload(d->arg, conf, &err) != 0)
 		daemon_reloaded(d, &err);
 }
 
@@ -456,7 +469,8 @@ daemon_loop(struct daemon *d, struct err *err)
 		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
 		return -1;
-	if (log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
+	if (daemon_check_conf(d->conf, err) != 0 ||
+	    log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
 	    d->program->start(d, d->arg, err) != 0)
 		return -1;
 	event_base_dispatch(d->base);

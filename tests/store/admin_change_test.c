@@ -227,6 +227,10 @@ START_TEST(only_the_task_with_the_very_id_is_withdrawn)
 	ck_assert(op_withdraw(op.producer, "a\"\\b"));
 	op_submit("{\"id\":\"a\\/\\u0062\"}", 0, 0);
 	ck_assert(op_withdraw(op.producer, "a/b"));
+	/* What no worker takes. */
+	op_submit("{\"name\":\"n\",\"id\":\"half\",\"args\":[\"\\ud800\"]}", 0,
+		  0);
+	ck_assert(op_withdraw(op.producer, "half"));
 	op_submit("{\"id\":\"7\",\"args\":[\"seven7\"]}", 0, 0);
 	ck_assert(op_withdraw(op.producer, "seven7"));
 	ck_assert_str_eq(op.told.items[0].bytes.p,

@@ -36,7 +36,7 @@ START_TEST(the_queue_key_may_be_gone_when_the_broker_is_open)
 END_TEST
 
 /* BLMOVE knows no limit. */
-START_TEST(an_idle_worker_is_not_given_what_is_too_large)
+START_TEST(an_idle_worker_is_given_the_ends_of_what_is_too_large)
 {
 	struct party *producer, *worker;
 	char large[1002];
@@ -52,8 +52,12 @@ START_TEST(an_idle_worker_is_not_given_what_is_too_large)
 	memset(large, 'x', sizeof(large) - 1);
 	large[sizeof(large) - 1] = '\0';
 	party_submit(producer, "2", large, 0, 0);
-	UNTIL(&w, stage_dead(&w) == 1);
-	ck_assert_uint_eq(worker->n_claims, 1);
+	UNTIL(&w, worker->n_claims == 2);
+	ck_assert_uint_eq(worker->claims[1]->whole, 1001);
+	ck_assert_uint_eq(worker->claims[1]->bytes.len, 1000);
+	party_bury(worker, 1, "2", "{}");
+	ck_assert_int_eq(stage_dead(&w), 1);
+	ck_assert_int_eq(stage_dead_bytes(&w), 1001);
 	party_close(worker);
 	party_close(producer);
 	stage_close(&w);
@@ -457,7 +461,7 @@ END_TEST
 
 SUITE("broker_redis")
 {
-	TEST(an_idle_worker_is_not_given_what_is_too_large);
+	TEST(an_idle_worker_is_given_the_ends_of_what_is_too_large);
 	TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list);
 	TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes);
 	TEST(a_search_leaves_nothing_out_between_its_calls);

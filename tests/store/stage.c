@@ -222,8 +222,8 @@ on_settled(struct broker_settle *settle)
 	((struct party *)settle->arg)->settled++;
 }
 
-static void
-settle(struct party *p, size_t i, struct broker_settle *s)
+void
+party_settle_with(struct party *p, size_t i, struct broker_settle *s)
 {
 	const size_t before = p->settled;
 
@@ -243,7 +243,7 @@ party_settle(struct party *p, size_t i, enum broker_disposition disposition)
 				  .id = SLICE("dead-id"),
 				  .info = SLICE("{\"reason\":\"test\"}")};
 
-	settle(p, i, &s);
+	party_settle_with(p, i, &s);
 }
 
 void
@@ -253,7 +253,7 @@ party_retry(struct party *p, size_t i, const char *again, int64_t delay_ms)
 				  .retry_bytes = slice_of(again),
 				  .delay_ms = delay_ms};
 
-	settle(p, i, &s);
+	party_settle_with(p, i, &s);
 }
 
 void
@@ -263,7 +263,7 @@ party_bury(struct party *p, size_t i, const char *id, const char *info)
 				  .id = slice_of(id),
 				  .info = slice_of(info)};
 
-	settle(p, i, &s);
+	party_settle_with(p, i, &s);
 }
 
 bool
@@ -555,6 +555,23 @@ stage_dead(struct stage *w)
 	reply =
 	    redis_server_command(w->server, "ZCARD {flowrra:queue:io}:dead");
 	n = (int)reply->integer;
+	freeReplyObject(reply);
+	return n;
+}
+
+int
+stage_dead_bytes(struct stage *w)
+{
+	redisReply *reply;
+	size_t i;
+	int n = 0;
+
+	if (w->kind != KIND_REDIS)
+		return stage_sql(w, "SELECT sum(length(bytes)) FROM dead");
+	reply = redis_server_command(w->server,
+				     "HVALS {flowrra:queue:io}:dead:tasks");
+	for (i = 0; i < reply->elements; i++)
+		n += (int)reply->element[i]->len;
 	freeReplyObject(reply);
 	return n;
 }

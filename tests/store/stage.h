@@ -84,6 +84,7 @@ void party_settle(struct party *p, size_t i,
 void party_retry(struct party *p, size_t i, const char *again,
 		 int64_t delay_ms);
 void party_bury(struct party *p, size_t i, const char *id, const char *info);
+void party_settle_with(struct party *p, size_t i, struct broker_settle *s);
 /* Whether claim i has these bytes. */
 bool party_has(const struct party *p, size_t i, const char *bytes);
 /* Note an answer; its `arg` is the party. */
@@ -126,6 +127,8 @@ void stage_live(struct stage *w);
 
 /* How many tasks are in the dead list of "io". */
 int stage_dead(struct stage *w);
+/* All bytes of the tasks there. */
+int stage_dead_bytes(struct stage *w);
 
 /* Runs statements in the database of a stage of that kind; returns the first
  * column of the last row, or 0. */

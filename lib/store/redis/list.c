@@ -52,14 +52,10 @@ fail_page(results_page_fn *on_page, const struct err *err, void *arg)
 static bool
 belongs(struct slice record, bool failed)
 {
-	struct buf scratch = BUF_INIT;
-	struct result result;
-	bool yes;
+	enum result_status status;
 
-	yes = result_decode(record, &scratch, &result, NULL) == 0 &&
-	      result.status == (failed ? RESULT_FAILED : RESULT_SUCCESS);
-	buf_done(&scratch);
-	return yes;
+	return result_decode_status(record, &status) == 0 &&
+	       status == (failed ? RESULT_FAILED : RESULT_SUCCESS);
 }
 
 /* The first element is the next cursor, the others are records. */

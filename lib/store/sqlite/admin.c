@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "codec/fields.h"
+#include "codec/salvage.h"
 #include "codec/scan.h"
+#include "codec/task_json.h"
 #include "store/sqlite/admin.h"
 
 /* To find who has waited longest, the first task of each level is looked at: at
@@ -72,14 +74,21 @@ sadmin_has_id(struct slice bytes, struct slice id)
 					   .type = FIELD_TEXT};
 	struct buf scratch = BUF_INIT;
 	struct slice found = {NULL, 0};
+	struct task *task;
 	bool has;
 
 	/* Most can be told apart without a look at the whole. */
 	if (memmem(bytes.p, bytes.len, id.p, id.len) == NULL &&
 	    memchr(bytes.p, '\\', bytes.len) == NULL)
 		return false;
-	has = read_field(&field, bytes, &scratch, &found) == 0 &&
-	      slice_eq(found, id);
+	if (read_field(&field, bytes, &scratch, &found) == 0) {
+		has = slice_eq(found, id);
+	} else {
+		/* No task that a worker takes, but it may be this one. */
+		task = task_salvage(bytes, (struct slice){NULL, 0});
+		has = task != NULL && slice_eq(slice_of(task->id), id);
+		task_free(task);
+	}
 	buf_done(&scratch);
 	return has;
 }

@@ -129,6 +129,8 @@ sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 	if (page == NULL)
 		return;
 	page->job.sync = DATABASE_NOW;
+	page->job.absent = DATABASE_FAIL;
+	page->job.frees = true;
 	page->job.rows = n;
 	spage_post(b, page);
 }
@@ -275,6 +277,8 @@ sadmin_remove(struct broker *b, struct slice queue, struct slice id,
 	if (page == NULL)
 		return;
 	page->job.sync = DATABASE_NOW;
+	page->job.absent = DATABASE_FAIL;
+	page->job.frees = true;
 	memcpy(page->id, id.p, id.len);
 	spage_set_cursor(page, cursor, 1);
 	spage_post(b, page);
@@ -425,6 +429,8 @@ sadmin_requeue(struct broker *broker, struct slice queue,
 					  .done = srequeue_done,
 					  .drop = srequeue_drop,
 					  .sync = DATABASE_NOW,
+					  .absent = DATABASE_FAIL,
+					  .frees = true,
 					  .rows = (unsigned int)n},
 				  .batch = batch,
 				  .n = n,

@@ -131,9 +131,6 @@ void sclaims_free(struct sclaims *claims);
 /* One row of WAITING_FIRST or INFLIGHT_OF; NULL when memory runs out. */
 struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
 			       enum statement_index row, struct err *err);
-/* A claimed task that is too large to hand out goes to the dead list. */
-int sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
-		    int64_t size, struct err *err);
 /* A task in flight with this worker goes back to its place in its queue. */
 int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			const struct sclaim *c, int64_t priority,

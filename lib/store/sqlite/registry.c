@@ -114,7 +114,8 @@ void
 sbroker_control(struct broker *b, struct slice message,
 		broker_value_fn *on_sent, void *arg)
 {
-	static const struct database_job job = {.run = control_run};
+	static const struct database_job job = {
+	    .run = control_run, .absent = DATABASE_FAIL, .frees = true};
 
 	squestion_ask(b, &job, message, on_sent, arg);
 }
