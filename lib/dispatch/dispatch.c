@@ -94,7 +94,8 @@ is_all_done(const struct dispatch *d)
 	uint32_t i;
 
 	if (!pool_is_empty(d->pool) ||
-	    (!d->broker_state.lost && !broker_idle(d->broker)))
+	    (!d->broker_state.lost &&
+	     (!broker_idle(d->broker) || !TAILQ_EMPTY(&d->untaken))))
 		return false;
 	if (!d->broker_state.lost && !d->results_state.lost)
 		return d->n_jobs == 0;
@@ -121,7 +122,7 @@ check_stopped(struct dispatch *d)
 	evtimer_del(d->heartbeat);
 	/* A worker with something in flight stays listed: if this worker does
 	 * not come back, another one finds it dead. */
-	if (d->n_jobs > 0)
+	if (d->n_jobs > 0 || !TAILQ_EMPTY(&d->untaken))
 		log_warning("%" PRIu32
 			    " tasks could not be released or stored; they stay "
 			    "in flight until this worker starts again",
@@ -224,6 +225,7 @@ static void
 on_ask_again(evutil_socket_t fd, short what, void *arg)
 {
 	claim_ask_again(arg);
+	claim_take_again(arg);
 }
 
 /* --- broker and backend ------------------------------------------------ */
@@ -342,8 +344,11 @@ dispatch_note_reload(struct dispatch *d, const struct err *why)
 void
 dispatch_status(const struct dispatch *d, char *text, size_t size)
 {
-	unsigned int held = d->n_held[POOL_THREAD] + d->n_held[POOL_ASYNC] +
-			    d->n_held[POOL_CPU];
+	unsigned int held = 0;
+	enum pool_kind kind;
+
+	for (kind = 0; kind < POOL_KINDS; kind++)
+		held += d->n_held[kind];
 
 	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
 		 dispatch_is_stopping(d) ? "stopping; "
@@ -444,6 +449,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->conf = options->conf;
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->unsure);
+	TAILQ_INIT(&d->untaken);
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
 	if ((d->cancelled_ids = cancelled_ids_new()) == NULL) {

@@ -68,6 +68,8 @@ struct job {
 	int64_t started_us;	  /* wall clock; 0: not known to have started */
 	struct event *kill_timer; /* tells, then kills; NULL: none */
 	bool cancelled;		  /* a person wants it to end */
+	/* Times that it had begun and was put back because of another job. */
+	unsigned int disturbed;
 	/* The `running` record, which is stored in passing. */
 	struct results_put running;
 	struct buf running_record;
@@ -150,6 +152,8 @@ struct dispatch {
 	 * that came before any executor. */
 	struct job_list unsure;
 	struct event *ask_again;
+	/* There was no memory for a job of theirs: they wait for some. */
+	struct broker_claim_list untaken;
 	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
@@ -242,6 +246,9 @@ struct ending {
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
+/* No module of this worker handles it: it is set aside for others, or, when
+ * there have been none for [worker] unknown_after, fails. */
+void outcome_unknown(struct job *job);
 /* As if it had never been claimed. */
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
@@ -270,6 +277,8 @@ void outcome_record(const struct job *job, enum result_status status,
 void claim_take(struct dispatch *d, struct broker_claim *claim);
 /* Asks the backend once more about jobs that it could not say anything of. */
 void claim_ask_again(struct dispatch *d);
+/* Makes jobs of the claims that there was no memory for. */
+void claim_take_again(struct dispatch *d);
 /* Other handlers are in force: what is held finds its new one. */
 void claim_reroute(struct dispatch *d);
 
@@ -284,6 +293,9 @@ void assign_unstick(struct dispatch *d);
 
 /* --- timeout.c ----------------------------------------------------------- */
 
+/* An executor has it: its timeout counts from now, until it is known when it
+ * has started. */
+void timeout_assign(struct job *job);
 /* It has started: its timeout counts from then. */
 void timeout_start(struct job *job);
 /* A person wants it to end, whatever it does now. */

@@ -13,7 +13,9 @@
 #include "executor/outbox.h"
 #include "executor/task.h"
 #include "executor/text.h"
+#include "module/begin.h"
 #include "module/dump.h"
+#include "module/lost.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -167,6 +169,19 @@ handler_fail(struct flowrra_task *t, bool final, const char *format, va_list ap)
 	return -1;
 }
 
+void
+flowrra_task_unbegun(struct flowrra_task *t)
+{
+	t->unbegun = true;
+}
+
+void
+flowrra_task_begins(struct flowrra_task *t)
+{
+	if (t->loop != NULL)
+		async_begin_again(t);
+}
+
 int
 flowrra_fail(struct flowrra_task *t, const char *format, ...)
 {
@@ -176,6 +191,13 @@ flowrra_fail(struct flowrra_task *t, const char *format, ...)
 	handler_fail(t, false, format, ap);
 	va_end(ap);
 	return -1;
+}
+
+int
+flowrra_task_lost(struct flowrra_task *t, const char *why)
+{
+	t->lost = true;
+	return flowrra_fail(t, "%s", why);
 }
 
 int

@@ -8,8 +8,14 @@
  * group is killed, and what it had written is delivered before on_end. Its
  * input is a file in memory, so that a program need not read it.
  *
- * When the spawner dies, so do all programs, which is told as their end; the
- * next one gets a new spawner. The first one raises this process' limit on open
+ * What cannot be started for want of descriptors, processes or memory waits
+ * until something ends, and is tried again; only its on_short is told. A few
+ * descriptors are left to the rest of the process.
+ *
+ * When the spawner dies, so do all programs: they are killed with all that they
+ * have started, and their end is told when they are gone, so that none runs twice
+ * if it is started again. The next one gets a new spawner. A process with a
+ * spawner has no other children. The first one raises this process' limit on open
  * files as far as it may; programs find it as it was.
  */
 #ifndef SPAWN_CLIENT_H
@@ -48,12 +54,21 @@ struct spawn_options {
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	/* Not from within spawn_start(). The program is freed after it. */
 	void (*on_end)(void *arg, const struct spawn_end *end);
+	/* It runs, after it may have had to wait. May be NULL. */
+	void (*on_begin)(void *arg);
+	/* It waits, like others perhaps, and `why` names the limit to be
+	 * raised. Told to one program a minute. May be NULL. */
+	void (*on_short)(void *arg, const char *why);
 	void *arg;
 };
 
 /* NULL when memory runs out; all else is told by on_end. */
 struct spawn *spawn_start(struct spawner *s, const struct spawn_options *o,
 			  struct err *err);
+
+/* A program that has not begun ends, with ECANCELED; if it is about to begin,
+ * and does, on_begin says so. False if it has begun. */
+bool spawn_withdraw(struct spawn *p);
 
 /* Signals the whole process group. A program that has not been started yet
  * will not be. */

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,14 +24,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawn/children.h"
 #include "spawn/spawn.h"
 #include "spawn/start.h"
+#include "util/limits.h"
 
 /* At the end: how long to wait for what was killed to be gone. A process in an
  * uninterruptible sleep may never be; the client waits for us. */
 #define END_MS 5000
 /* Short, as SIGKILL works within ms; each step looks for adopted children. */
 #define END_STEP_MS 20
+
+/* Before the next try of a call that memory was too short for. */
+#define SHORT_MS 10
 
 struct program {
 	uint32_t number;
@@ -55,9 +59,10 @@ reply(struct server *s, const struct spawn_reply *r)
 {
 	ssize_t n;
 
-	do
-		n = send(s->fd, r, sizeof(*r), MSG_NOSIGNAL);
-	while (n == -1 && errno == EINTR);
+	/* That memory is short for a moment must not end what runs. */
+	while ((n = send(s->fd, r, sizeof(*r), MSG_NOSIGNAL)) == -1 &&
+	       (errno == EINTR || limits_is_short(errno)))
+		poll(NULL, 0, errno == EINTR ? 0 : SHORT_MS);
 	if (n == -1)
 		s->over = true;
 }
@@ -90,9 +95,10 @@ start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
 
 	/* Room before the start: a program that cannot be written down could
 	 * never be signalled or reaped by its number. */
+	errno = EINVAL; /* what makes no sense; without memory, ENOMEM */
 	if (server_make_room(s) != 0 ||
 	    spawn_orders_read(bytes, len, &parsed) != 0) {
-		r.status = ENOMEM;
+		r.status = errno;
 		reply(s, &r);
 		return;
 	}
@@ -191,7 +197,7 @@ on_order(struct server *s)
 	size_t n, i;
 
 	len = recvmsg(s->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (len == -1 && (errno == EAGAIN || errno == EINTR))
+	if (len == -1 && (errno == EINTR || limits_is_short(errno)))
 		return;
 	if (len != (ssize_t)sizeof(r)) {
 		s->over = true;
@@ -250,25 +256,6 @@ on_child(struct server *s)
 	}
 }
 
-/* All children, those that were adopted too. */
-static void
-kill_children(void)
-{
-	char path[64];
-	FILE *list;
-	int pid;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
-		 (int)getpid());
-	/* Without /proc, the groups have been killed all the same. */
-	if ((list = fopen(path, "re")) == NULL)
-		return;
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers */
-	while (fscanf(list, "%d", &pid) == 1)
-		kill(pid, SIGKILL);
-	fclose(list);
-}
-
 /* Killing goes on until nobody is left: those whose parents die are adopted
  * here, and killed in the next turn. */
 static void
@@ -277,16 +264,12 @@ end_all(struct server *s)
 	struct pollfd p = {.fd = s->children, .events = POLLIN};
 	struct signalfd_siginfo drop;
 	int turns;
-	pid_t pid;
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
 		kill(-s->programs[i].pid, SIGKILL);
 	for (turns = 0; turns < END_MS / END_STEP_MS; turns++) {
-		kill_children();
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			;
-		if (pid == -1 && errno == ECHILD)
+		if (!children_kill())
 			return;
 		poll(&p, 1, END_STEP_MS);
 		if (p.revents != 0 && read(p.fd, &drop, sizeof(drop)) < 0)
@@ -316,8 +299,7 @@ open_server(struct server *s)
 	/* Beside the socket's end of file: a child of the other side's might
 	 * hold that open. */
 	s->master = (int)syscall(SYS_pidfd_open, getppid(), 0);
-	if (s->children == -1 || s->master == -1 ||
-	    prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
+	if (s->children == -1 || s->master == -1 || children_adopt() != 0 ||
 	    fcntl(s->fd, F_SETFD, FD_CLOEXEC) != 0)
 		return -1;
 	return 0;
@@ -335,8 +317,12 @@ server_run(int fd)
 	p[1] = (struct pollfd){.fd = s.children, .events = POLLIN};
 	p[2] = (struct pollfd){.fd = s.master, .events = POLLIN};
 	while (!s.over) {
-		if (poll(p, 3, -1) == -1 && errno != EINTR)
-			break;
+		if (poll(p, 3, -1) == -1) {
+			if (errno != EINTR && !limits_is_short(errno))
+				break;
+			usleep(SHORT_MS * 1000);
+			continue;
+		}
 		if (p[2].revents != 0)
 			break;
 		/* Ends first: they make room before something is started. */

@@ -20,6 +20,7 @@
 #include "store/admin.h"
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
+#include "store/redis/rights.h"
 #include "util/clock.h"
 
 /* --- what the server is ------------------------------------------------ */
@@ -58,32 +59,52 @@ rbroker_start(struct rbroker *b)
 	b->opt.on_state(true, false, NULL, b->opt.arg);
 }
 
+/* Whether this is another server (or the same, started again) than the one that
+ * was examined before: after a failover it is, with settings of its own. */
+static bool
+rbroker_is_new(struct rbroker *b, struct slice info)
+{
+	const struct slice id = redis_info_text(info, "run_id");
+
+	if (b->checked && slice_eq(slice_of(b->run_id), id))
+		return false;
+	if (id.p == NULL || id.len >= sizeof(b->run_id))
+		return !b->checked;
+	memcpy(b->run_id, id.p, id.len);
+	b->run_id[id.len] = '\0';
+	return true;
+}
+
 static void
 rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rbroker *b = arg;
 	struct slice info = redis_reply_string(reply);
 	struct err err;
+	bool is_new;
 
 	if (redis_fault(reply) == REDIS_FAULT_LOST)
 		return; /* on_state has told, or will */
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		/* Not allowed to ask: take it as it is, and say so. */
 		redis_fault_err(r, "INFO", reply, &err);
+		rrights_check_worker(b);
 		rbroker_start(b);
 		b->opt.on_state(true, false, &err, b->opt.arg);
 		return;
 	}
 	rbroker_take_version(b, info);
+	is_new = rbroker_is_new(b, info);
 	/* A server that may drop keys to make room is no place for tasks. */
-	if (b->opt.worker != NULL && !b->checked &&
-	    rbroker_check(b, redis_check_eviction, info, &err) != 0) {
+	if (is_new && rbroker_check(b, redis_check_eviction, info, &err) != 0) {
 		b->opt.on_state(false, true, &err, b->opt.arg);
 		return;
 	}
-	if (b->opt.worker != NULL && !b->checked &&
+	if (is_new &&
 	    rbroker_check(b, redis_check_persistence, info, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
+	if (is_new)
+		rrights_check_worker(b);
 	rbroker_start(b);
 }
 
@@ -106,6 +127,8 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	/* Another server may answer next, of another version, which knows none
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
+	b->records = RECORDS_UNKNOWN;
+	b->set_works = false;
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
 	for (i = 0; i < b->n_queues; i++)
@@ -135,6 +158,7 @@ rbroker_heartbeat(struct broker *broker, struct slice description)
 	redis_command(b->redis, NULL, NULL, 4, add);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_bump_epoch(&b->queues[i]);
+	rbroker_serve(b);
 }
 
 static void
@@ -161,6 +185,8 @@ register_tasks(struct broker *broker, const struct slice *names,
 	struct slice *argv = calloc(2 + 2 * n, sizeof(*argv));
 	size_t i;
 
+	if (rbroker_set_tasks(b, names, n) == 0)
+		rbroker_serve(b);
 	if (argv == NULL || n == 0)
 		goto out;
 	argv[0] = SLICE("HSET");
@@ -217,6 +243,7 @@ rbroker_close(struct broker *broker)
 	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
+	rbroker_forget_tasks(b);
 	free(b);
 }
 
@@ -292,6 +319,7 @@ const struct broker_ops broker_redis = {
     .submit = rbroker_submit,
     .registered = rbroker_registered,
     .registered_names = rbroker_registered_names,
+    .served = rbroker_served,
     .control = rbroker_control,
     .admin = &broker_redis_admin,
 };

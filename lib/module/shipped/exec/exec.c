@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "flowrra/module.h"
+#include "module/begin.h"
+#include "module/lost.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
 #include "spawn/client.h"
@@ -53,8 +55,12 @@ on_end(const struct run_outcome *outcome, void *arg)
 {
 	struct flowrra_task *task = arg;
 
+	if (outcome->unbegun)
+		flowrra_task_unbegun(task);
 	if (outcome->success)
 		flowrra_finish(task, json_incref(outcome->result));
+	else if (outcome->lost)
+		flowrra_task_lost(task, outcome->error);
 	else if (outcome->final)
 		flowrra_fail_final(task, "%s", outcome->error);
 	else
@@ -104,8 +110,12 @@ on_blocking_end(const struct run_outcome *outcome, void *arg)
 	struct blocking *b = arg;
 
 	b->over = true;
+	if (outcome->unbegun)
+		flowrra_task_unbegun(b->task);
 	if (outcome->success)
 		b->result = json_incref(outcome->result);
+	else if (outcome->lost)
+		b->status = flowrra_task_lost(b->task, outcome->error);
 	else if (outcome->final)
 		b->status = flowrra_fail_final(b->task, "%s", outcome->error);
 	else
