@@ -93,9 +93,11 @@ static int
 add_configured(struct flowrra_client *c, json_t *queues, struct err *err)
 {
 	char **names = conf_list(c->conf->worker.queues);
-	int result = names != NULL ? 0 : err_nomem(err);
+	int result = 0;
 	size_t i;
 
+	if (names == NULL)
+		return err_nomem(err);
 	for (i = 0; result == 0 && names[i] != NULL; i++)
 		result = add_queue(c, queues, names[i], err);
 	conf_list_free(names);

@@ -80,7 +80,8 @@ START_TEST(a_queue_that_only_a_foreign_producer_uses_is_listed)
 	push(w, "{\"id\":\"" ID "\",\"name\":\"add\",\"args\":[1,2]}");
 	ck_run(ctl(w, "queues | cut -f1,2"), 0, "cpu\t0\nio\t1\n");
 	ck_run(ctl(w, "tasks pending | cut -f1"), 0, ID "\n");
-	ck_assert_ptr_nonnull(strstr(ctl(w, "complete -- queues i")->out, "io"));
+	ck_assert_ptr_nonnull(
+	    strstr(ctl(w, "complete -- queues i")->out, "io"));
 	ck_assert_ptr_nonnull(
 	    strstr(ctl(w, "doctor --json")->out,
 		   "queue io has 1 tasks and no worker serves it"));
