@@ -221,6 +221,9 @@ async_begin_again(struct flowrra_task *t)
 	if (t->listed)
 		TAILQ_REMOVE(&l->unreported, t, unreported);
 	t->listed = false;
+	/* The timeout that is over was that of its waiting. */
+	t->told = false;
+	atomic_store_explicit(&t->cancelled, false, memory_order_relaxed);
 	task_report(t);
 	if (t->timer != NULL)
 		timer_set_us(t->timer, t->timeout_us);

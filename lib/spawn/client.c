@@ -76,6 +76,7 @@ struct spawn {
 	int signal_due;	     /* one that could not be sent yet */
 	unsigned int shorts; /* the spawner's, when it came */
 	bool signalled;	 /* one was to be sent: it does not begin once more */
+	bool withdrawn;	 /* it is to end unless it begins now */
 	uint64_t serial; /* the order of those that wait */
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	void (*on_end)(void *arg, const struct spawn_end *end);
@@ -324,7 +325,7 @@ spawn_not_begun(struct spawn *p, const char *step, int sys)
 		return;
 	}
 	spawn_wait_again(p);
-	if (p->signalled) {
+	if (p->signalled || p->withdrawn) {
 		end_failed(p, "begin before it was told to end", ECANCELED);
 		return;
 	}
@@ -665,7 +666,8 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 		if (s->asked_max < ASKED_MAX)
 			s->asked_max *= 2;
 		timer_fire(s->turn);
-		if (p->shorts != s->shorts && p->on_begin != NULL)
+		if ((p->shorts != s->shorts || p->withdrawn) &&
+		    p->on_begin != NULL)
 			p->on_begin(p->arg);
 		break;
 	case SPAWN_FAILED:
@@ -780,6 +782,18 @@ fail:
 		free_spawn(p);
 	err_nomem(err);
 	return NULL;
+}
+
+bool
+spawn_withdraw(struct spawn *p)
+{
+	if (p->state == WAITING)
+		end_failed(p, "begin before it was told to end", ECANCELED);
+	else if (p->state == ASKED)
+		p->withdrawn = true;
+	else
+		return false;
+	return true;
 }
 
 void

@@ -66,6 +66,10 @@ struct spawn_options {
 struct spawn *spawn_start(struct spawner *s, const struct spawn_options *o,
 			  struct err *err);
 
+/* A program that has not begun ends, with ECANCELED; if it is about to begin,
+ * and does, on_begin says so. False if it has begun. */
+bool spawn_withdraw(struct spawn *p);
+
 /* Signals the whole process group. A program that has not been started yet
  * will not be. */
 void spawn_signal(struct spawn *p, int sig);

@@ -171,6 +171,7 @@ rbroker_deregister(struct broker *broker)
 
 	/* A worker that is not listed is never suspected: the list entry goes,
 	 * too, so that nobody waits for its heartbeat. */
+	rbroker_unserve(b);
 	redis_command(b->redis, NULL, NULL, 2, del);
 	redis_command(b->redis, NULL, NULL, 3, rem);
 }

@@ -224,7 +224,7 @@ struct rbroker {
 	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
-	char **tasks;	  /* names of tasks that it can run, sorted */
+	char **tasks;	  /* names of tasks that it can run, and ""; sorted */
 	size_t n_tasks;
 	bool serving; /* it has said so */
 	struct rqueue *queues;
@@ -287,6 +287,8 @@ void rbroker_forget_tasks(struct rbroker *b);
 /* Says in each queue what this worker can run, and has tasks put back that
  * nobody can. */
 void rbroker_serve(struct rbroker *b);
+/* It goes, and what it can run lapses soon. */
+void rbroker_unserve(struct rbroker *b);
 void rbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
 

@@ -72,6 +72,8 @@ stored(struct pending *p, const struct redis_reply *reply, void *arg)
 {
 	struct results_put *put = container_of(p, struct results_put, pending);
 
+	if (put->final)
+		rresults_echo(arg, put);
 	put->on_done(put);
 }
 
