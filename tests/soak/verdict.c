@@ -165,9 +165,11 @@ judge_attempt(const struct ledger_task *e, size_t i, enum cause cause)
 {
 	const struct execution *x = &e->executions[i];
 	const unsigned int before = e->executions[i - 1].attempt;
-	const bool own = cause == CAUSE_EXECUTOR_KILLED ||
-			 cause == CAUSE_RETRIED ||
-			 (e->traits & TRAIT_MISBEHAVES) != 0;
+	const bool own =
+	    cause == CAUSE_EXECUTOR_KILLED || cause == CAUSE_RETRIED ||
+	    /* It is alone in there, so it may be its doing. */
+	    (cause == CAUSE_STUCK && (e->traits & TRAIT_CPU) != 0) ||
+	    (e->traits & TRAIT_MISBEHAVES) != 0;
 	/* In an io executor nobody can know which of its tasks it was. */
 	const bool must = own && (e->traits & TRAIT_CPU) != 0 &&
 			  e->executions[i - 1].end_us == 0;
@@ -178,6 +180,15 @@ judge_attempt(const struct ledger_task *e, size_t i, enum cause cause)
 		      e->id, x->attempt, before, cause_names[cause]);
 }
 
+/* For a crash of its executor, which may come before its first line. */
+static bool
+may_have_paid(const struct scene *s, const struct ledger_task *e)
+{
+	if (s->none_pays)
+		return s->may_die && (e->traits & TRAIT_CPU) != 0;
+	return s->may_die || s->tally->faults > 0;
+}
+
 static void
 judge_executions(struct scene *s, const struct ledger_task *e)
 {
@@ -185,11 +196,9 @@ judge_executions(struct scene *s, const struct ledger_task *e)
 	size_t i;
 
 	judge_time(s, e, 0, e->due_us);
-	/* A crash of its executor may come before its first line. */
-	ck_assert_msg(
-	    e->executions[0].attempt == 1 ||
-		(!s->none_pays && (s->may_die || s->tally->faults > 0)),
-	    "task %s began with attempt %u", e->id, e->executions[0].attempt);
+	ck_assert_msg(e->executions[0].attempt == 1 || may_have_paid(s, e),
+		      "task %s began with attempt %u", e->id,
+		      e->executions[0].attempt);
 	for (i = 1; i < e->n; i++) {
 		cause = ledger_explain(s->ledger, e, i, s->settle_us);
 		s->tally->again[cause]++;
