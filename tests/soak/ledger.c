@@ -349,21 +349,32 @@ crashed(const struct ledger *l, pid_t pid)
 	return false;
 }
 
+static bool
+failed_at_first(const struct ledger_task *e, const struct execution *before,
+		const struct execution *x)
+{
+	return (e->traits & TRAIT_RETRIES) != 0 && before->attempt == 1 &&
+	       before->end_us != 0 && x->attempt == 2;
+}
+
 enum cause
 ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 	       int64_t settle_us)
 {
 	const struct execution *before = &e->executions[i - 1];
 	const struct execution *x = &e->executions[i];
+	const int64_t due_us = before->end_us + LEDGER_RETRY_MS * 1000 - 2000;
 	const struct fault *f;
 
+	/* Not for a fault, which may have come then: it came in its time. */
+	if (failed_at_first(e, before, x) && x->start_us >= due_us)
+		return CAUSE_RETRIED;
 	for (f = l->faults; f < l->faults + l->n_faults; f++)
 		if (f->pid == before->pid && f->until_us >= before->start_us &&
 		    f->us <= x->start_us &&
 		    (before->end_us == 0 || f->us < before->end_us + settle_us))
 			return f->cause;
-	if ((e->traits & TRAIT_RETRIES) != 0 && before->attempt == 1 &&
-	    before->end_us != 0 && x->attempt == 2)
+	if (failed_at_first(e, before, x))
 		return CAUSE_RETRIED;
 	/* When it crashed is not known, but what came of it, at once. */
 	if ((before->end_us == 0 || x->start_us < before->end_us + settle_us) &&

@@ -165,7 +165,8 @@ fleet_freezes(struct scene *s)
 	struct frozen frozen, other;
 	unsigned int i;
 
-	fleet_start(s, &(struct fleet_options){.standby = true});
+	fleet_start(s, &(struct fleet_options){
+			   .standby = true, .worker = "log_level = warning\n"});
 	for (i = 0; i < times(s, 1, 5); i++) {
 		occupy_ledgers(s);
 		scene_sleep_between(s, 500, 1500);
