@@ -49,6 +49,9 @@ struct fake_store {
 	bool claiming;	   /* claims are under way: the broker is not idle */
 	bool heard;	   /* somebody listens to events */
 	bool hold_claims;  /* no settlement is confirmed … */
+	bool unsure;	   /* the claims may be another worker's */
+	enum results_answer answer; /* to each record */
+	struct broker_claim *doubted; /* by broker_doubt(), last */
 	struct err get_err;    /* results_get() fails, if it has a code */
 	struct err submit_err; /* submissions fail, if it has a code */
 	struct err create_err; /* no record can be made, if it has a code */
@@ -82,6 +85,8 @@ void fake_results_refuse(struct fake_store *s);
 /* The worker is given a claim. */
 void fake_store_claim(struct fake_store *s, unsigned int queue,
 		      const char *task, bool recovered);
+/* The worker is told that its claim number i, from 0, is another worker's. */
+void fake_store_lose(struct fake_store *s, unsigned int i);
 /* A message to workers. */
 void fake_store_control(struct fake_store *s, const char *message);
 

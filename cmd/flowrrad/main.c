@@ -130,6 +130,8 @@ start(struct daemon *d, void *arg, struct err *err)
 		return -1;
 	log_set_worker(w->who.id);
 	options.worker = w->who.id;
+	options.token = w->who.token;
+	options.predecessor = w->who.predecessor;
 	options.spool = w->who.spool;
 	if ((w->queues = conf_list(conf->worker.queues)) == NULL)
 		return err_nomem(err);

@@ -147,14 +147,21 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	struct buf scratch = BUF_INIT;
 	struct result result;
 
+	bool known;
+
+	if (job->lost) {
+		outcome_drop(job);
+		return;
+	}
 	if (err != NULL) {
 		/* A guess could run it twice. */
 		ask_later(job);
 		return;
 	}
-	if (record.p != NULL &&
-	    result_decode(record, &scratch, &result, NULL) == 0 &&
-	    result_status_final(result.status)) {
+	known = record.p != NULL &&
+		result_decode(record, &scratch, &result, NULL) == 0;
+	job->noted = known && result.status == RESULT_RUNNING;
+	if (known && result_status_final(result.status)) {
 		log_job(job, LOG_LEVEL_info,
 			"task %s has already finished; not run again",
 			job->task->id);

@@ -70,18 +70,73 @@ outcome_recalled(const struct result *record)
 	return OUTCOME_FAILED;
 }
 
-/* --- settling ---------------------------------------------------------- */
-
 static void
 on_settled(struct broker_settle *settle)
 {
 	job_free(settle->arg);
 }
 
+/* --- claims that are another worker's ----------------------------------- */
+
+static void
+outcome_forget(struct job *job)
+{
+	broker_drop(job->dispatch->broker, job->claim);
+	job_free(job);
+}
+
+void
+outcome_drop(struct job *job)
+{
+	job_unlink(job);
+	job_disarm(job);
+	job_enter(job, JOB_DROPPED);
+	/* The backend has its note, and answers. */
+	if (!job->running_pending)
+		outcome_forget(job);
+}
+
+/* One that is NEW, or STORING, is dropped when the backend answers. */
+void
+outcome_lost(struct job *job)
+{
+	if (job->lost)
+		return;
+	job->lost = true;
+	log_job(job, LOG_LEVEL_warning,
+		"task %s: another worker has taken it over; what this one did "
+		"for it does not count",
+		job->task != NULL ? job->task->id : "?");
+	if (job->state == JOB_RUNNING)
+		timeout_end(job);
+	else if (job->state == JOB_HELD || job->state == JOB_SETTLING ||
+		 job->fenced)
+		outcome_drop(job);
+}
+
+void
+outcome_fenced(struct job *job)
+{
+	broker_doubt(job->dispatch->broker, job->claim);
+}
+
+void
+outcome_kept(struct job *job)
+{
+	if (!job->fenced)
+		return;
+	job->fenced = false;
+	outcome_continue(job);
+}
+
+/* --- settling ---------------------------------------------------------- */
+
 void
 outcome_continue(struct job *job)
 {
-	if (job->state == JOB_STORING)
+	if (job->state == JOB_DROPPED)
+		outcome_forget(job);
+	else if (job->state == JOB_STORING)
 		results_put(job->dispatch->results, &job->put);
 	else
 		broker_settle(job->dispatch->broker, &job->settle);
@@ -107,15 +162,6 @@ outcome_settle(struct job *job)
 	 * which may be gone by now if there was no memory. */
 	if (d->broker_state.lost)
 		dispatch_turn(d);
-}
-
-void
-outcome_release(struct job *job)
-{
-	job_unlink(job);
-	/* Its record stays `pending` or `running`: the next claim goes on. */
-	job->settle.disposition = BROKER_RELEASE;
-	outcome_settle(job);
 }
 
 /* The attempts that the task has behind it, with this one. */
@@ -231,7 +277,8 @@ outcome_record(const struct job *job, enum result_status status,
 	    .args = t->args,
 	    .kwargs = t->kwargs,
 	    .queue = slice_of(d->queues[job->claim->queue].name),
-	    .worker = slice_of(d->opt.worker),
+	    .worker = status != RESULT_PENDING ? slice_of(d->opt.worker)
+					       : (struct slice){NULL, 0},
 	    .attempts =
 		ending->started_us ? t->current_retry + 1 : t->current_retry,
 	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
@@ -253,9 +300,24 @@ static void
 on_stored(struct results_put *put)
 {
 	struct job *job = put->arg;
+	const enum broker_disposition disposition = job->settle.disposition;
 
+	if (job->lost) {
+		outcome_drop(job);
+		return;
+	}
+	if (put->answer == RESULTS_FENCED) {
+		job->fenced = true;
+		outcome_fenced(job);
+		return;
+	}
+	if (put->final && put->answer == RESULTS_ENDED)
+		log_job(job, LOG_LEVEL_notice,
+			"task %s has another final record already, which stays",
+			job->task->id);
 	/* Cancelled since: there is no other attempt after all. */
-	if (job->cancelled && job->settle.disposition == BROKER_RETRY)
+	if (job->cancelled && (disposition == BROKER_RETRY ||
+			       disposition == BROKER_RELEASE))
 		outcome_cancelled(job);
 	else
 		outcome_settle(job);
@@ -280,6 +342,7 @@ outcome_store(struct job *job, enum result_status status,
 				 .lossy = !final,
 				 .reply_to = job->task->reply_to,
 				 .ttl_s = dispatch_ttl_s(d),
+				 .claim = d->one_store ? job->claim : NULL,
 				 .on_done = on_stored,
 				 .arg = job};
 	/* An event may come before its record: those who listen want to know
@@ -290,6 +353,29 @@ outcome_store(struct job *job, enum result_status status,
 	spool_storing(job);
 	if (!job->running_pending)
 		outcome_continue(job);
+}
+
+/* It goes back to its queue, as job->settle says, and no attempt has ended: a
+ * record that says that it runs has to say that it waits. */
+static void
+outcome_put_back(struct job *job)
+{
+	static const struct ending none = {.outcome = OUTCOME_SUCCESS};
+
+	if (job->noted) {
+		buf_reset(&job->progress);
+		outcome_store(job, RESULT_PENDING, &none, NULL);
+	} else {
+		outcome_settle(job);
+	}
+}
+
+void
+outcome_release(struct job *job)
+{
+	job_unlink(job);
+	job->settle.disposition = BROKER_RELEASE;
+	outcome_put_back(job);
 }
 
 /* --- retries ----------------------------------------------------------- */
@@ -342,7 +428,7 @@ outcome_suspect(struct job *job)
 		outcome_cancelled(job);
 		return;
 	}
-	/* No attempt has ended: no record, and no retry of the task's own. */
+	/* No attempt has ended: no retry of the task's own. */
 	if (++counters.suspected > SUSPECTED_MAX) {
 		outcome_apply(
 		    job, &(struct ending){
@@ -354,7 +440,7 @@ outcome_suspect(struct job *job)
 	}
 	job_unlink(job);
 	prepare_retry(job, &counters, 0);
-	outcome_settle(job);
+	outcome_put_back(job);
 }
 
 void

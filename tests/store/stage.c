@@ -130,6 +130,23 @@ on_idle(void *arg)
 }
 
 static void
+party_on_lost(struct broker_claim *claim, void *arg)
+{
+	struct party *p = arg;
+
+	p->lost[p->n_lost++] = claim;
+}
+
+static void
+party_on_kept(struct broker_claim *claim, void *arg)
+{
+	struct party *p = arg;
+
+	p->n_kept += claim != NULL;
+	p->trusts += claim == NULL;
+}
+
+static void
 on_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct party *p = arg;
@@ -152,6 +169,11 @@ party_open(struct stage *w, const char *worker)
 
 	p->stage = w;
 	options.worker = worker;
+	/* So a party that opens after another has closed is that worker. */
+	options.token = worker;
+	options.predecessor = "";
+	options.on_lost = party_on_lost;
+	options.on_kept = party_on_kept;
 	options.on_claim = on_claim;
 	options.on_control = on_control;
 	options.on_idle = on_idle;

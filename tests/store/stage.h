@@ -32,6 +32,9 @@ struct party {
 	struct broker_claim *claims[4096];
 	size_t n_claims; /* all, also those settled since */
 	size_t settled;
+	struct broker_claim *lost[64]; /* those that it lost, in their order */
+	size_t n_lost, n_kept;	       /* kept: with a claim */
+	unsigned int trusts;	       /* on_kept without one */
 	char order[256];
 	unsigned int orders;
 	/* The last answer. */

@@ -27,6 +27,10 @@ struct sclaim {
 	TAILQ_ENTRY(sclaim) link;
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
+	bool settling;			      /* it ends by itself */
+	bool lost;	  /* the worker was told that it is not on record */
+	bool doubted;	  /* broker_doubt() awaits an answer */
+	bool looked;	  /* it is being looked for */
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
@@ -62,6 +66,15 @@ struct settling {
 	size_t count; /* in both */
 };
 
+/* Whether claims are still on record: all of them are looked for. */
+struct doubting {
+	struct database_job job;
+	bool under_way, again;
+	int64_t *numbers; /* of those that are looked for */
+	bool *found;
+	size_t n;
+};
+
 /* Becoming known: everything is decided in the job, and taken over when that is
  * committed. */
 struct entering {
@@ -85,6 +98,8 @@ struct beating {
 	struct suspect *suspects;
 	size_t n_suspects;
 	unsigned int asleep; /* queues that we wait for, by the database */
+	bool late;  /* the last one had run out */
+	bool rival; /* another process has this worker's name */
 };
 
 /* Reading orders: those after `last` are read, in the order they were given. */
@@ -109,6 +124,7 @@ struct sbroker {
 	struct sclaims claims;
 	struct claiming claiming;
 	struct settling settling;
+	struct doubting doubting;
 	struct entering entering;
 	struct beating beating;
 	struct ordering ordering;
@@ -131,6 +147,9 @@ void sclaims_free(struct sclaims *claims);
 /* One row of WAITING_FIRST or INFLIGHT_OF; NULL when memory runs out. */
 struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
 			       enum statement_index row, struct err *err);
+/* Whether a claim is on record: 1, 0, or -1 with *err. */
+int sclaim_find_run(struct tx *tx, const struct broker_claim *claim,
+		    struct err *err);
 /* A claimed task that is too large to hand out goes to the dead list. */
 int sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
 		    int64_t size, struct err *err);
@@ -162,6 +181,14 @@ int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
 void ssettle_init(struct sbroker *b);
 void sbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t sbroker_unsettled(const struct broker *b);
+
+/* --- doubt.c ------------------------------------------------------------ */
+
+void sdoubt_init(struct sbroker *b);
+void sdoubt_all(struct sbroker *b);
+void sbroker_drop(struct broker *b, struct broker_claim *claim);
+void sbroker_doubt(struct broker *b, struct broker_claim *claim);
+bool sbroker_is_sure(const struct broker *b);
 
 /* --- worker.c ----------------------------------------------------------- */
 

@@ -154,6 +154,9 @@ static const char *const migrations[] = {
     /* 4: delayed tasks are due by the clock, whatever it is set to */
     "ALTER TABLE delayed DROP COLUMN relative;"
     "DROP TABLE clock",
+
+    /* 5: which process has a worker's name */
+    "ALTER TABLE workers ADD COLUMN token TEXT NOT NULL DEFAULT ''",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -1,18 +1,21 @@
 #!lua flags=allow-oom
 -- Takes over what a dead worker had in flight in one queue.
 --
--- KEYS  1 the dead worker's fence   2 our in-flight list
---       3 … the parts of its in-flight list
--- ARGV  1 the fence as it was when the worker was first missed
+-- KEYS  1 the dead worker's epoch   2 our in-flight list
+--       3 the mark of takeovers from the dead worker
+--       4 … the parts of its in-flight list
+-- ARGV  1 the epoch as it was when the worker was first missed
 --       2 how many at most          3 bytes of the largest task to hand out
 --       4 what stands in the place of a task that was withdrawn
+--       5 seconds that the mark lives
 -- Returns the tasks, the oldest of each part first; '' in place of one that
--- inflight.lua has to deal with. Nothing if the fence has moved: the worker has come back.
+-- inflight.lua has to deal with. Nothing if the epoch has moved: the worker has
+-- come back. If nothing is left, the epoch goes, too.
 
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {} end
 local left, largest = tonumber(ARGV[2]), tonumber(ARGV[3])
 local taken = {}
-for part = 3, #KEYS do
+for part = 4, #KEYS do
   while left > 0 do
     local task = redis.call('LMOVE', KEYS[part], KEYS[2], 'RIGHT', 'LEFT')
     if not task then break end
@@ -20,4 +23,10 @@ for part = 3, #KEYS do
     left = left - 1
   end
 end
+if #taken > 0 then
+  -- Should it be alive after all, it stores nothing about them any more.
+  local time = redis.call('TIME')
+  redis.call('SET', KEYS[3], time[1] .. '.' .. time[2], 'EX', ARGV[5])
+end
+if left > 0 then redis.call('DEL', KEYS[1]) end
 return taken
