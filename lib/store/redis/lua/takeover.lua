@@ -10,7 +10,7 @@
 --       5 seconds that the mark lives
 -- Returns the tasks, the oldest of each part first; '' in place of one that
 -- inflight.lua has to deal with. Nothing if the epoch has moved: the worker has
--- come back. If nothing is left, the epoch goes, too.
+-- come back.
 
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {} end
 local left, largest = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -28,5 +28,4 @@ if #taken > 0 then
   local time = redis.call('TIME')
   redis.call('SET', KEYS[3], time[1] .. '.' .. time[2], 'EX', ARGV[5])
 end
-if left > 0 then redis.call('DEL', KEYS[1]) end
 return taken
