@@ -129,13 +129,39 @@ outcome_kept(struct job *job)
 	outcome_continue(job);
 }
 
+void
+outcome_kept_all(struct dispatch *d)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->cap_jobs; i++)
+		if (d->jobs[i] != NULL)
+			outcome_kept(d->jobs[i]);
+}
+
 /* --- settling ---------------------------------------------------------- */
+
+/*
+ * A backend of its own cannot see whether the claim is ours. So a final record
+ * waits for the broker to be sure of that, but not for one that will never
+ * answer, nor longer than a stop may take.
+ */
+static bool
+outcome_must_wait(const struct job *job)
+{
+	const struct dispatch *d = job->dispatch;
+
+	return !d->one_store && job->put.final && !d->broker_state.lost &&
+	       d->phase < PHASE_KILLING && !broker_is_sure(d->broker);
+}
 
 void
 outcome_continue(struct job *job)
 {
 	if (job->state == JOB_DROPPED)
 		outcome_forget(job);
+	else if (job->state == JOB_STORING && outcome_must_wait(job))
+		job->fenced = true;
 	else if (job->state == JOB_STORING)
 		results_put(job->dispatch->results, &job->put);
 	else

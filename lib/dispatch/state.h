@@ -73,7 +73,8 @@ struct job {
 	struct event *kill_timer; /* tells, then kills; NULL: none */
 	bool cancelled;		  /* a person wants it to end */
 	bool lost;		  /* its claim is another worker's */
-	bool fenced;		  /* its record was; see outcome_fenced() */
+	bool fenced;		  /* its record is not stored before it is
+				     known whether the claim is ours */
 	bool noted;		  /* there may be a record that says it runs */
 	/* The `running` record, which is stored in passing. */
 	struct results_put running;
@@ -247,6 +248,8 @@ void outcome_lost(struct job *job);
 void outcome_drop(struct job *job);
 /* Its claim was in doubt, and is still ours. */
 void outcome_kept(struct job *job);
+/* The same of all. */
+void outcome_kept_all(struct dispatch *d);
 /* A record of it was refused, since another worker may have its claim: whether
  * that is so is found out. */
 void outcome_fenced(struct job *job);
