@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,10 +71,22 @@ beside(const char *dir, const char *id, const char *what)
 								     : path;
 }
 
+/* Whether the file that is locked still has the name. */
+static bool
+is_there(const struct identity *who)
+{
+	struct stat locked, named;
+
+	return fstat(who->lock_fd, &locked) == 0 &&
+	       lstat(who->path, &named) == 0 &&
+	       locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
 /*
  * flock() and not a PID file: the kernel drops it when the process ends,
- * whatever ends it. The file stays, since to remove it would let a third
- * process lock a new file of that name while the second has the old one.
+ * whatever ends it. Files of ids that are not used any more are removed
+ * (leftovers.c), by who has the lock: so one that is locked may be gone by then,
+ * and another of that name be there.
  *
  * O_NOFOLLOW: if others may write to the directory, a link must not make us
  * create a file elsewhere. O_CLOEXEC: an executor that outlives us must not
@@ -87,8 +100,12 @@ take_lock(struct identity *who, struct err *err)
 	if (who->lock_fd < 0)
 		return err_sys(err, ERR_SYSTEM, "cannot open the lock %s",
 			       who->path);
-	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		if (is_there(who))
+			return 0;
+		close(who->lock_fd);
+		return take_lock(who, err);
+	}
 	if (errno != EWOULDBLOCK)
 		return err_sys(err, ERR_SYSTEM, "cannot lock %s", who->path);
 	return err_set(err, ERR_REFUSED,

@@ -8,6 +8,7 @@
 
 #include "dispatch/dispatch.h"
 #include "identity.h"
+#include "leftovers.h"
 #include "modules.h"
 #include "util/conf.h"
 #include "util/daemon.h"
@@ -129,6 +130,7 @@ start(struct daemon *d, void *arg, struct err *err)
 	if (identity_take(conf, &w->who, err) != 0)
 		return -1;
 	log_set_worker(w->who.id);
+	leftovers_adopt(&w->who);
 	options.worker = w->who.id;
 	options.token = w->who.token;
 	options.predecessor = w->who.predecessor;

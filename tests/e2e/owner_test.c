@@ -210,6 +210,59 @@ START_TEST(a_worker_that_was_cut_off_drops_what_another_has_taken_over)
 }
 END_TEST
 
+/* --- another id ---------------------------------------------------------- */
+
+/* As a container does that keeps its volume and gets a new name. */
+START_TEST(results_that_another_id_has_left_are_delivered)
+{
+	struct world_options o = marking;
+	struct world *w;
+	const char *id;
+	struct worker *next;
+
+	o.separate_backend = true;
+	w = world_start(&o);
+	id = submit(w, "mark marks 1");
+	wait_status(w, id, "running");
+	redis_server_pause(world_backend(w));
+	WAIT_UNTIL(world_read(w, "state/worker-test:1.spool")[0] != '\0');
+	worker_kill(worker_of(w));
+	redis_server_continue(world_backend(w));
+	next = worker_start(w, WORLD_COMMAND " -o worker.id=test:9");
+	ck_assert(worker_logged(next, "results that another worker left"));
+	wait_status(w, id, "success");
+	ck_field(w, id, "worker", "test:1");
+	ck_run(run(w, "ls state"), 0,
+	       "worker-test:1.lock\nworker-test:9.lock\n"
+	       "worker-test:9.spool\n");
+	/* Its claim, which was the other one's, is settled with that. */
+	WAIT_UNTIL_WITHIN(DEATH_MS, in_flight(w, "io") == 0);
+	ck_assert_uint_eq(count_marks(w, "marks"), 1);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(files_of_ids_that_are_not_used_any_more_go)
+{
+	const struct world_options o = {.modules = "demo", .no_worker = true};
+	struct world *w = world_start(&o);
+
+	ck_run(run(w, "mkdir -p state && cd state && touch worker-old.lock "
+		      "worker-old.spool worker-new.lock worker-used.lock && "
+		      "touch -d '2 days ago' worker-old.lock worker-used.lock"),
+	       0, "");
+	run_start(w, "exec flock state/worker-used.lock sleep 3600");
+	ck_run(run(w, "until ! flock -n state/worker-used.lock true; do "
+		      "sleep 0.05; done"),
+	       0, "");
+	worker_start(w, NULL);
+	ck_run(run(w, "ls state"), 0,
+	       "worker-new.lock\nworker-test:1.lock\nworker-test:1.spool\n"
+	       "worker-used.lock\n");
+	world_stop(w);
+}
+END_TEST
+
 /* --- put back ------------------------------------------------------------ */
 
 START_TEST(the_record_of_a_task_that_is_put_back_says_that_it_waits)
@@ -261,6 +314,8 @@ SUITE("owner")
 	TEST(a_frozen_worker_ends_when_another_has_its_id);
 	TEST_LOOP(a_frozen_worker_drops_what_another_has_taken_over, 0, 2);
 	TEST(a_worker_that_was_cut_off_drops_what_another_has_taken_over);
+	TEST(results_that_another_id_has_left_are_delivered);
+	TEST(files_of_ids_that_are_not_used_any_more_go);
 	TEST_LOOP(the_record_of_a_task_that_is_put_back_says_that_it_waits, 0,
 		  2);
 	TEST_LOOP(what_a_foreign_worker_runs_cannot_be_cancelled, 0, 2);
