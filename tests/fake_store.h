@@ -50,7 +50,7 @@ struct fake_store {
 	bool heard;	   /* somebody listens to events */
 	bool hold_claims;  /* no settlement is confirmed … */
 	bool unsure;	   /* the claims may be another worker's */
-	enum results_answer answer; /* to each record */
+	enum results_answer answer;   /* to each record */
 	struct broker_claim *doubted; /* by broker_doubt(), last */
 	struct err get_err;    /* results_get() fails, if it has a code */
 	struct err submit_err; /* submissions fail, if it has a code */

@@ -78,8 +78,8 @@ is_there(const struct identity *who)
 	struct stat locked, named;
 
 	return fstat(who->lock_fd, &locked) == 0 &&
-	       lstat(who->path, &named) == 0 &&
-	       locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+	       lstat(who->path, &named) == 0 && locked.st_dev == named.st_dev &&
+	       locked.st_ino == named.st_ino;
 }
 
 /*

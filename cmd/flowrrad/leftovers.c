@@ -57,8 +57,8 @@ leftovers_lock(struct leftover *l)
 {
 	const int create = access(l->spool, F_OK) == 0 ? O_CREAT : 0;
 
-	l->lock_fd = open(l->lock, O_RDWR | create | O_CLOEXEC | O_NOFOLLOW,
-			  0600);
+	l->lock_fd =
+	    open(l->lock, O_RDWR | create | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->lock_fd < 0 || flock(l->lock_fd, LOCK_EX | LOCK_NB) != 0)
 		return -1;
 	return 0;
@@ -107,8 +107,8 @@ leftovers_look(const char *dir, const char *id, const struct identity *who)
 void
 leftovers_adopt(const struct identity *who)
 {
-	char *dir = strndup(who->path, (size_t)(strrchr(who->path, '/') -
-						who->path));
+	char *dir =
+	    strndup(who->path, (size_t)(strrchr(who->path, '/') - who->path));
 	DIR *d = dir != NULL ? opendir(dir) : NULL;
 	const struct dirent *entry;
 	char *id;

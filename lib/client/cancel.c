@@ -301,7 +301,8 @@ cancel_store(const struct cancel *x, struct err *err)
 	if (put.put.answer == RESULTS_ENDED)
 		return err_set(err, ERR_REFUSED,
 			       "cannot cancel task %s: it has finished "
-			       "meanwhile", x->id);
+			       "meanwhile",
+			       x->id);
 	/* A program that cancels often ends right after. */
 	put_flush(x->client);
 	return 0;

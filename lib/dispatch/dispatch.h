@@ -30,8 +30,8 @@ struct dispatch_options {
 	const char *worker;	 /* the worker's stable id */
 	const char *token;	 /* of this process; both as in broker.h */
 	const char *predecessor;
-	const char *executor;	 /* path of flowrra-executor */
-	const char *spool;	 /* a file for results that cannot be stored */
+	const char *executor; /* path of flowrra-executor */
+	const char *spool;    /* a file for results that cannot be stored */
 	const char *const *queues; /* NULL-ended */
 	struct pool_modules modules;
 	/* Executors are up and the broker was reached for the first time. */

@@ -342,8 +342,8 @@ on_stored(struct results_put *put)
 			"task %s has another final record already, which stays",
 			job->task->id);
 	/* Cancelled since: there is no other attempt after all. */
-	if (job->cancelled && (disposition == BROKER_RETRY ||
-			       disposition == BROKER_RELEASE))
+	if (job->cancelled &&
+	    (disposition == BROKER_RETRY || disposition == BROKER_RELEASE))
 		outcome_cancelled(job);
 	else
 		outcome_settle(job);

@@ -272,9 +272,9 @@ spool_open_fd(const char *path, int flags, struct err *err)
 	/* Not through a link: somebody else could have put it there. */
 	const int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	return fd >= 0 ? fd
-		       : err_sys(err, ERR_SYSTEM, "cannot open the spool %s",
-				 path);
+	return fd >= 0
+		   ? fd
+		   : err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
 }
 
 int

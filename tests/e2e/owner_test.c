@@ -31,7 +31,8 @@ static const struct world_options embedded = {
 static const char *
 status_of(struct world *w, const char *id)
 {
-	return json_field(w, ctl_ok(w, "tasks show %s --json", id), "record.status");
+	return json_field(w, ctl_ok(w, "tasks show %s --json", id),
+			  "record.status");
 }
 
 /* --- one id, two workers ------------------------------------------------- */
@@ -140,9 +141,8 @@ check_dropped(struct world *w, struct worker *first, const struct owned *o)
 
 	WAIT_UNTIL(worker_logged(first, taken));
 	/* With a backend of its own, by the record that is there. */
-	WAIT_UNTIL(worker_logged(
-		       first,
-		       world_text(w, "task %s: another worker", o->ended)) ||
+	WAIT_UNTIL(worker_logged(first, world_text(w, "task %s: another worker",
+						   o->ended)) ||
 		   worker_logged(
 		       first, world_text(w, "task %s has another", o->ended)));
 	WAIT_UNTIL(worker_logged(first, "killing its executor"));
@@ -189,15 +189,12 @@ START_TEST(a_worker_that_was_cut_off_drops_what_another_has_taken_over)
 	w = world_start(&o);
 	/* The way of the first to the server, which can be taken away. */
 	link = world_text(w, "%s/way", world_dir(w));
-	ck_assert_int_eq(
-	    symlink(world_text(w, "%s/redis.sock",
-			       redis_server_dir(world_redis(w))),
-		    link),
-	    0);
-	first = worker_start(w, world_text(w,
-					   WORLD_COMMAND
-					   " -o broker.url=unix://%s",
-					   link));
+	ck_assert_int_eq(symlink(world_text(w, "%s/redis.sock",
+					    redis_server_dir(world_redis(w))),
+				 link),
+			 0);
+	first = worker_start(
+	    w, world_text(w, WORLD_COMMAND " -o broker.url=unix://%s", link));
 	owned = submit_owned(w);
 	ck_assert_int_eq(rename(link, world_text(w, "%s.not", link)), 0);
 	redis_server_run(world_redis(w), "CLIENT KILL TYPE normal");
@@ -288,10 +285,10 @@ START_TEST(what_a_foreign_worker_runs_cannot_be_cancelled)
 	const struct world_options o = {.modules = "demo", .no_worker = true};
 	struct world *w = world_start(&o);
 	const char *id = submit(w, "add 1 2 --force --queue io");
-	struct run *worker = run_start(
-	    w, "/usr/bin/python3 %s %s/redis.sock %s",
-	    world_source(w, "tests/e2e/foreign_worker.py"),
-	    redis_server_dir(world_redis(w)), _i ? "0" : "0.1");
+	struct run *worker =
+	    run_start(w, "/usr/bin/python3 %s %s/redis.sock %s",
+		      world_source(w, "tests/e2e/foreign_worker.py"),
+		      redis_server_dir(world_redis(w)), _i ? "0" : "0.1");
 
 	WAIT_UNTIL(redis_integer(world_redis(w), "LLEN popped") == 1);
 	if (_i)

@@ -56,8 +56,7 @@ take_over(bool tasks)
 			 "SET {flowrra:queue:io}:taken:host:a other EX 1000");
 	if (tasks)
 		redis_server_run(
-		    w.server,
-		    "EVAL %s 0",
+		    w.server, "EVAL %s 0",
 		    "for _, k in ipairs(redis.call('KEYS', '*:inflight:*')) do "
 		    "redis.call('DEL', k) end");
 }
@@ -199,9 +198,8 @@ END_TEST
 
 START_TEST(a_second_worker_with_one_id_is_refused_while_the_first_lives)
 {
-	const struct party_options twin = {.worker = "host:a",
-					   .token = "another",
-					   .predecessor = "third"};
+	const struct party_options twin = {
+	    .worker = "host:a", .token = "another", .predecessor = "third"};
 	struct party *second;
 
 	open_with_claim(_i);
@@ -228,9 +226,8 @@ END_TEST
 
 START_TEST(a_worker_whose_predecessor_is_dead_for_sure_need_not_wait)
 {
-	const struct party_options next = {.worker = "host:a",
-					   .token = "another",
-					   .predecessor = "host:a"};
+	const struct party_options next = {
+	    .worker = "host:a", .token = "another", .predecessor = "host:a"};
 	struct party *second;
 
 	open_with_claim(_i);

@@ -77,11 +77,11 @@ struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
 	unsigned int shard;
-	bool seen;	 /* met during the comparison that is under way */
-	bool adopted;	 /* recovered while its BLMOVE reply may still come */
-	bool leaving;	 /* its settlement was sent */
-	bool lost;	 /* the worker was told that it is not on record */
-	bool doubted;	 /* broker_doubt() awaits an answer */
+	bool seen;    /* met during the comparison that is under way */
+	bool adopted; /* recovered while its BLMOVE reply may still come */
+	bool leaving; /* its settlement was sent */
+	bool lost;    /* the worker was told that it is not on record */
+	bool doubted; /* broker_doubt() awaits an answer */
 	char mark[RCLAIM_MARK_SIZE]; /* see fence.h */
 	uint64_t serial; /* counts all that ever came into the shard */
 	TAILQ_ENTRY(rclaim) link;
@@ -98,11 +98,11 @@ struct shard {
 	TAILQ_HEAD(, rclaim) claims; /* the list from its tail to its head */
 	struct rclaim *oldest;	     /* that is not leaving; NULL: none */
 	uint64_t serial;	     /* of the newest */
-	unsigned int count; /* without those that are lost */
+	unsigned int count;	     /* without those that are lost */
 	struct rqueue *queue;
-	bool reconciling;     /* the comparison is under way */
+	bool reconciling;      /* the comparison is under way */
 	uint64_t asked_serial; /* `serial` when it was asked for */
-	unsigned int unknown; /* met, but left: their reply may still come */
+	unsigned int unknown;  /* met, but left: their reply may still come */
 };
 
 /* Whether a worker's queue may take tasks. */
@@ -136,10 +136,10 @@ enum rqueue_move {
 
 /* Whether this process may call itself by the worker's id. */
 enum renter_phase {
-	RENTER_OUT,	/* not yet, or the connection is gone */
-	RENTER_ASKING,	/* the server is being asked */
-	RENTER_IN,	/* it may */
-	RENTER_REFUSED	/* another one has it; there is no way back */
+	RENTER_OUT,    /* not yet, or the connection is gone */
+	RENTER_ASKING, /* the server is being asked */
+	RENTER_IN,     /* it may */
+	RENTER_REFUSED /* another one has it; there is no way back */
 };
 
 /*
@@ -217,10 +217,10 @@ struct rbroker {
 	/* The worker's hold on its id; see enter.c. */
 	enum renter_phase entering;
 	struct event *enter_again;
-	int64_t rival_ttl_ms;	 /* of the other one's heartbeat; -1: none */
-	struct buf description;	 /* that was sent last */
-	int64_t beat_ms;	 /* when the first heartbeat under way was sent */
-	int64_t confirmed_ms;	 /* … and the last one that arrived; 0: none */
+	int64_t rival_ttl_ms;	/* of the other one's heartbeat; -1: none */
+	struct buf description; /* that was sent last */
+	int64_t beat_ms;      /* when the first heartbeat under way was sent */
+	int64_t confirmed_ms; /* … and the last one that arrived; 0: none */
 	unsigned int beats_sent; /* that are under way */
 	struct rqueue *queues;
 	unsigned int n_queues;

@@ -121,13 +121,12 @@ renter_send(struct rbroker *b, int64_t ttl_s, redis_reply_fn *fn)
 	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(b->worker_key),
 				     slice_of(RBROKER_WORKERS)};
-	const struct slice args[] = {
-	    {b->description.data, b->description.len},
-	    arg_number(life, ttl_s),
-	    slice_of(b->opt.token),
-	    slice_of(b->opt.predecessor),
-	    slice_of(b->opt.worker),
-	    arg_number(now, clock_wall_us() / 1000)};
+	const struct slice args[] = {{b->description.data, b->description.len},
+				     arg_number(life, ttl_s),
+				     slice_of(b->opt.token),
+				     slice_of(b->opt.predecessor),
+				     slice_of(b->opt.worker),
+				     arg_number(now, clock_wall_us() / 1000)};
 
 	return rbroker_eval(b, SCRIPT_HEARTBEAT, fn, b, 2, keys, 6, args);
 }
@@ -151,8 +150,7 @@ renter_on_beat(struct redis *r, const struct redis_reply *reply, void *arg)
 
 	b->beats_sent--;
 	/* A lost one is followed by another soon. */
-	if (redis_fault(reply) != REDIS_FAULT_NONE ||
-	    b->entering != RENTER_IN)
+	if (redis_fault(reply) != REDIS_FAULT_NONE || b->entering != RENTER_IN)
 		return;
 	if (redis_reply_type(reply) != REDIS_INTEGER) {
 		renter_refuse(b, redis_reply_string(redis_reply_at(reply, 0)));
@@ -204,9 +202,8 @@ rbroker_is_sure(const struct broker *broker)
 	for (i = 0; i < b->n_queues; i++)
 		if (b->queues[i].doubtful)
 			return false;
-	return b->confirmed_ms != 0 &&
-	       clock_mono_ms() - b->confirmed_ms <
-		   BROKER_HEARTBEAT_TTL_S * 1000;
+	return b->confirmed_ms != 0 && clock_mono_ms() - b->confirmed_ms <
+					   BROKER_HEARTBEAT_TTL_S * 1000;
 }
 
 /* --- entering ------------------------------------------------------------ */

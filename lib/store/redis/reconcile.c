@@ -113,8 +113,7 @@ rshard_lose(struct shard *shard)
 	for (c = TAILQ_FIRST(&shard->claims); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (!c->seen && !c->lost && !c->leaving &&
-		    c->serial <= shard->asked_serial &&
-		    c != shard->queue->held)
+		    c->serial <= shard->asked_serial && c != shard->queue->held)
 			rclaim_lose(c);
 	}
 }

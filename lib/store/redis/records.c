@@ -74,8 +74,7 @@ rrecords_send_final(struct rresults *r, const struct results_put *put,
 	args[0] = put->record;
 	args[1] = arg_number(ttl, put->ttl_s);
 	args[2] = (struct slice){r->key.data + done_at, reply_at - done_at};
-	args[3] =
-	    (struct slice){r->key.data + reply_at, r->key.len - reply_at};
+	args[3] = (struct slice){r->key.data + reply_at, r->key.len - reply_at};
 	args[4] = rrecords_mark(put);
 	return redis_eval(r->redis, rrecords_script(r), fn, arg, key.n, key.v,
 			  5, args);

@@ -41,11 +41,11 @@ struct rresults {
 	struct results_options opt;
 	struct redis_url url;
 	char *url_name;
-	struct redis *redis;  /* commands */
-	struct outbox outbox; /* records that must be kept */
-	bool full;	      /* the server refused one as full */
+	struct redis *redis;	   /* commands */
+	struct outbox outbox;	   /* records that must be kept */
+	bool full;		   /* the server refused one as full */
 	struct redis_script store; /* how it goes to one that is not */
-	struct buf key;	      /* of the record that is being sent */
+	struct buf key;		   /* of the record that is being sent */
 	struct redis_requests *requests;
 
 	struct ended ended[2];	    /* succeeded, failed */

@@ -164,11 +164,9 @@ rtakeover_take(struct liveness_request *a)
 	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
 	    life[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
-	    slice_of(a->epoch),
-	    arg_number(most, TAKE_MAX),
+	    slice_of(a->epoch), arg_number(most, TAKE_MAX),
 	    arg_number(largest, (int64_t)q->broker->opt.max_task),
-	    slice_of(RBROKER_WITHDRAWN),
-	    arg_number(life, RQUEUE_MARK_TTL_S)};
+	    slice_of(RBROKER_WITHDRAWN), arg_number(life, RQUEUE_MARK_TTL_S)};
 	struct slice keys[3 + SHARDS];
 	char *names[2 + SHARDS] = {rqueue_epoch_key(q, a->id),
 				   rqueue_mark_key(q, a->id)};

@@ -28,9 +28,9 @@ struct sclaim {
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
 	bool settling;			      /* it ends by itself */
-	bool lost;	  /* the worker was told that it is not on record */
-	bool doubted;	  /* broker_doubt() awaits an answer */
-	bool looked;	  /* it is being looked for */
+	bool lost;    /* the worker was told that it is not on record */
+	bool doubted; /* broker_doubt() awaits an answer */
+	bool looked;  /* it is being looked for */
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
@@ -98,8 +98,8 @@ struct beating {
 	struct suspect *suspects;
 	size_t n_suspects;
 	unsigned int asleep; /* queues that we wait for, by the database */
-	bool late;  /* the last one had run out */
-	bool rival; /* another process has this worker's name */
+	bool late;	     /* the last one had run out */
+	bool rival;	     /* another process has this worker's name */
 };
 
 /* Reading orders: those after `last` are read, in the order they were given. */

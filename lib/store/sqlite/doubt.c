@@ -16,8 +16,7 @@ int
 sclaim_find_run(struct tx *tx, const struct broker_claim *claim,
 		struct err *err)
 {
-	const struct sclaim *c =
-	    container_of(claim, const struct sclaim, pub);
+	const struct sclaim *c = container_of(claim, const struct sclaim, pub);
 	const int found = tx_first(tx, err, SQL_INFLIGHT_HAS,
 				   c->broker->worker_id, c->number);
 

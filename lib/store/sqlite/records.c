@@ -62,8 +62,8 @@ static int
 put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 	struct err *err)
 {
-	int found = put->claim != NULL ? sclaim_find_run(tx, put->claim, err)
-				       : 1;
+	int found =
+	    put->claim != NULL ? sclaim_find_run(tx, put->claim, err) : 1;
 
 	put->answer = RESULTS_STORED;
 	if (found < 0)
@@ -76,7 +76,7 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 		return put_final(tx, put, totals, err);
 	/* That a task runs, say: a final record is not overwritten by it. */
 	return tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record) < 0 ? -1
-									 : 0;
+									  : 0;
 }
 
 /* Twice as many expired ones may go as new ones come, so that there is an end to

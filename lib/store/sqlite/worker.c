@@ -376,9 +376,8 @@ leave_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct sbroker *b = container_of(job, struct leaving, job)->broker;
 	const struct slice sock = tx_wake_socket(tx, err);
 
-	if (sock.p == NULL ||
-	    tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id,
-		   slice_of(b->opt.token)) < 0)
+	if (sock.p == NULL || tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id,
+				     slice_of(b->opt.token)) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ? -1 : 0;
 }
