@@ -76,7 +76,7 @@ DAEMON_LIBS   := dispatch pool ipc $(STORE)
 EXECUTOR_LIBS := executor module ipc util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)
-CTL_LIBS      := manager client $(BEAT_LIBS)
+CTL_LIBS      := manager client module $(BEAT_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
 	    $(B)/libexec/flowrra/flowrra-executor \
@@ -140,7 +140,7 @@ $(B)/lib/flowrra/%.so: lib/module/shipped/%.c
 
 # libevent and jansson are the executor's.
 $(B)/lib/flowrra/exec.so: $(call objs,lib/module/shipped/exec) \
-    $(call ar,spawn module util) lib/module/shipped/module.map
+    $(call ar,spawn module codec core util) lib/module/shipped/module.map
 	$(link) -shared -Wl,--version-script=lib/module/shipped/module.map $(inputs)
 
 $(B)/%.o: %.c | $(B)/gen/redis_scripts.def

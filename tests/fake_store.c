@@ -265,8 +265,10 @@ fake_broker_settle(struct broker *b, struct broker_settle *settle)
 					    [BROKER_BURY] = "dead"};
 
 	journal(names[settle->disposition]);
-	if (settle->disposition == BROKER_BURY)
+	if (settle->disposition == BROKER_BURY) {
 		keep_text(&fake->last_info, settle->info);
+		keep_text(&fake->last_dead, settle->id);
+	}
 	if (settle->disposition == BROKER_RETRY)
 		keep_text(&fake->last_retry, settle->retry_bytes);
 	fake->last_settle = *settle;
@@ -574,6 +576,23 @@ fake_store_lose(struct fake_store *s, unsigned int i)
 		c = TAILQ_NEXT(c, link);
 	ck_assert_ptr_nonnull(c);
 	s->broker.on_lost(&c->claim, s->broker.arg);
+}
+
+void
+fake_store_claim_sample(struct fake_store *s, const char *head,
+			const char *tail, size_t whole)
+{
+	struct fake_claim *c = malloc(sizeof(*c) + (size_t)BROKER_SAMPLE * 2);
+
+	ck_assert_ptr_nonnull(c);
+	memset(c->bytes, 'x', (size_t)BROKER_SAMPLE * 2);
+	memcpy(c->bytes, head, strlen(head));
+	memcpy(c->bytes + (size_t)BROKER_SAMPLE * 2 - strlen(tail), tail,
+	       strlen(tail));
+	TAILQ_INSERT_TAIL(&claims, c, link);
+	c->claim = (struct broker_claim){
+	    .bytes = {c->bytes, (size_t)BROKER_SAMPLE * 2}, .whole = whole};
+	s->broker.on_claim(&c->claim, s->broker.arg);
 }
 
 void

@@ -26,6 +26,7 @@ struct fake_store {
 	struct buf journal;
 	struct buf last_record; /* the last record that was stored */
 	struct buf last_info; /* of the last claim that went to the dead list */
+	struct buf last_dead; /* its id, "" if it has none */
 	struct buf heartbeat; /* the last one */
 	unsigned int wanted[FAKE_QUEUES];
 	unsigned int registered; /* task types */
@@ -87,6 +88,9 @@ void fake_store_claim(struct fake_store *s, unsigned int queue,
 		      const char *task, bool recovered);
 /* The worker is told that its claim number i, from 0, is another worker's. */
 void fake_store_lose(struct fake_store *s, unsigned int i);
+/* The same for a task of `whole` bytes, more than it takes. */
+void fake_store_claim_sample(struct fake_store *s, const char *head,
+			     const char *tail, size_t whole);
 /* A message to workers. */
 void fake_store_control(struct fake_store *s, const char *message);
 

@@ -34,6 +34,7 @@ static const char usage[] =
     "  -c, --config FILE         read this configuration file\n"
     "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
     "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --check               check the configuration, and end\n"
     "      --dump-config         print the configuration in force, and end\n"
     "  -h, --help                print this help, and end\n"
     "  -V, --version             print the version, and end\n"
@@ -90,6 +91,8 @@ start(struct daemon *d, void *arg, struct err *err)
 
 	s->daemon = d;
 	make_id(s);
+	if (conf_check_store(options.conf, CONF_STORE_SCHEDULES, err) != 0)
+		return -1;
 	s->beat = beat_new(&options, err);
 	return s->beat != NULL ? 0 : -1;
 }

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "manager/entry.h"
+#include "manager/member.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -22,8 +22,8 @@ cancel_one(struct ctl *ctl, const char *id)
 	if (answer == NULL) {
 		status = complain_of_err(ctl, &err);
 		answer =
-		    json_pack("{s:o,s:i,s:o}", "id", entry_string(id), "code",
-			      status, "error", entry_string(err.msg));
+		    json_pack("{s:o,s:i,s:o}", "id", member_of_text(id), "code",
+			      status, "error", member_of_text(err.msg));
 	}
 	if (ctl->globals.json)
 		print_json_line(answer);

@@ -113,7 +113,7 @@ print_schedules(struct ctl *ctl, const char *prefix)
 	int status;
 	size_t i;
 
-	if ((db = open_schedules(ctl, &status)) == NULL)
+	if ((db = open_schedules(ctl, true, &status)) == NULL)
 		return;
 	if (schedules_list(db, &filter, &list, NULL) == 0) {
 		for (i = 0; i < list->n; i++)

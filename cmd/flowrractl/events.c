@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "module/dump.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -29,7 +30,7 @@ static int
 on_event(const json_t *event, void *arg)
 {
 	struct events_options *o = arg;
-	char *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	char *text = json_dumps(event, dump_flags(event));
 
 	if (text == NULL)
 		return 0;

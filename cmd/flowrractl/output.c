@@ -10,6 +10,7 @@
 
 #include "codec/scan.h"
 #include "flowrra/client.h"
+#include "module/dump.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "verb.h"
@@ -135,14 +136,13 @@ print_quoted(const char *text)
 	buf_done(&out);
 }
 
-/* 15 digits: a decimal of that length comes back from a double as it was, so
- * that 0.1 is printed as 0.1. Without memory nothing is printed; flush() cannot
+/* With the digits that each number needs: 0.1 is printed as 0.1, and nothing is
+ * rounded. Without memory nothing is printed; flush() cannot
  * see that, but neither could anything else be done. */
 void
 print_json_line(json_t *json)
 {
-	char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY |
-					  JSON_REAL_PRECISION(15));
+	char *text = json_dumps(json, dump_flags(json));
 
 	if (text != NULL)
 		puts(text);

@@ -16,17 +16,18 @@
 #include "verb.h"
 
 struct schedules *
-open_schedules(struct ctl *ctl, int *ret_status)
+open_schedules(struct ctl *ctl, bool reads, int *ret_status)
 {
 	const struct globals *g = &ctl->globals;
-	struct schedules_options options = {.url = NULL};
+	struct schedules_options options = {.reads = reads};
 	struct schedules *s = NULL;
 	struct err err = ERR_INIT;
 	struct conf *conf = NULL;
 
 	/* The configuration is loaded again rather than taken from a client,
 	 * which would need a broker's URL that is right. */
-	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0) {
+	if (conf_load(g->config_file, g->settings.items, &conf, &err) == 0 &&
+	    conf_check_store(conf, CONF_STORE_SCHEDULES, &err) == 0) {
 		options.url = conf->scheduler.database_url;
 		s = schedules_open(&options, &err);
 	}

@@ -3,15 +3,17 @@
 #ifndef FLOWRRACTL_SCHEDULE_H
 #define FLOWRRACTL_SCHEDULE_H
 
+#include <stdbool.h>
+
 struct cron_fault;
 struct ctl;
 struct err;
 struct schedule;
 struct schedules;
 
-/* Opens the configured database. NULL, after a complaint, with the exit
+/* Opens the configured database; `reads`: to ask, which makes no file. NULL, after a complaint, with the exit
  * status; else close it with schedules_close(). */
-struct schedules *open_schedules(struct ctl *ctl, int *ret_status);
+struct schedules *open_schedules(struct ctl *ctl, bool reads, int *ret_status);
 
 /* Complains, and returns the exit status. With a fault, shows the place in the
  * expression. */

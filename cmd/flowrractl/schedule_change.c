@@ -54,7 +54,7 @@ change_schedule(struct ctl *ctl, const char *id, change_fn *fn,
 	struct schedules *db;
 	int status = 0;
 
-	if ((db = open_schedules(ctl, &status)) == NULL)
+	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
 	if (fn(db, id, &err) != 0)
 		status = complain_of_err(ctl, &err);
@@ -134,7 +134,7 @@ run_run(struct ctl *ctl, int argc, char **argv, void *options)
 	struct schedules *db;
 	int status = 0;
 
-	if ((db = open_schedules(ctl, &status)) == NULL)
+	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
 	if (schedules_get(db, argv[0], &found, &err) != 0) {
 		status = complain_of_err(ctl, &err);

@@ -134,7 +134,7 @@ store_schedule(struct ctl *ctl, const struct schedule *s, int64_t now_us)
 	bool existing;
 	int status = 0;
 
-	if ((db = open_schedules(ctl, &status)) == NULL)
+	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
 	if (schedules_create(db, s, now_us, id, &existing, &err) != 0) {
 		status = complain_of_err(ctl, &err);

@@ -83,7 +83,7 @@ run_list(struct ctl *ctl, int argc, char **argv, void *options)
 		complain(ctl, "cannot use --enabled with --disabled");
 		return err_exit_status(ERR_USAGE);
 	}
-	if ((db = open_schedules(ctl, &status)) == NULL)
+	if ((db = open_schedules(ctl, true, &status)) == NULL)
 		return status;
 	list = read_schedules(db, o, &err);
 	schedules_close(db);
@@ -126,7 +126,7 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 	json_t *schedule;
 	int status = 0;
 
-	if ((db = open_schedules(ctl, &status)) == NULL)
+	if ((db = open_schedules(ctl, true, &status)) == NULL)
 		return status;
 	if (schedules_get(db, argv[0], &found, &err) != 0) {
 		status = complain_of_err(ctl, &err);
@@ -213,7 +213,7 @@ run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 	struct schedules *db;
 	int status = 0;
 
-	if ((db = open_schedules(ctl, &status)) == NULL)
+	if ((db = open_schedules(ctl, true, &status)) == NULL)
 		return status;
 	if (schedules_stats(db, argc > 0 ? argv[0] : NULL, now_us, &stats,
 			    &err) != 0) {

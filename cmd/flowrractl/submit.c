@@ -20,6 +20,7 @@
 struct submit_options {
 	struct flowrra_request request;
 	struct value_list kw;
+	bool string; /* words are never JSON */
 	bool wait;
 	double wait_timeout_s;
 	bool from_stdin;
@@ -45,6 +46,8 @@ static const struct option_spec submit_options[] = {
 	   "keyword arguments, a JSON object"),
     OPTION("kw", "KEY=VALUE", LIST, kw, 0, 0,
 	   "one keyword argument: JSON if it parses, else a string"),
+    OPTION("string", NULL, FLAG, string, 0, 0,
+	   "take each ARG and VALUE as a string, even if it is JSON"),
 #define TASK_OPTION(field, kind, member, low, high, option, arg, help)         \
 	OPTION(option, arg, kind, request.member, low, high, help),
 #define SUBMIT_OPTION TASK_OPTION
@@ -90,27 +93,51 @@ check(const struct submit_options *o, int argc, struct err *err)
 	return 0;
 }
 
-/* Arguments and keywords become JSON in `args` and `kwargs`. */
+/* What follows the options, and what becomes of it. */
+struct words {
+	const char *const *items;
+	size_t n;
+	struct buf args, kwargs;
+};
+
+/* Arguments and keywords become JSON. */
 static int
-complete(struct submit_options *o, int argc, char **argv, struct buf *args,
-	 struct buf *kwargs, struct err *err)
+read_words(struct submit_options *o, struct words *w, enum request_words how,
+	   struct err *err)
 {
-	if (check(o, argc, err) != 0)
-		return -1;
-	if (argc > 0)
-		o->request.name = argv[0];
-	if (argc > 1) {
-		if (request_arguments((const char *const *)argv + 1,
-				      (size_t)argc - 1, args, err) != 0)
+	buf_reset(&w->args);
+	buf_reset(&w->kwargs);
+	if (w->n > 1) {
+		if (request_arguments(w->items + 1, w->n - 1, how, &w->args,
+				      err) != 0)
 			return -1;
-		o->request.args = args->data;
+		o->request.args = w->args.data;
 	}
 	if (o->kw.n > 0) {
-		if (request_keywords(o->kw.items, o->kw.n, kwargs, err) != 0)
+		if (request_keywords(o->kw.items, o->kw.n, how, &w->kwargs,
+				     err) != 0)
 			return err_prefix(err, "--kw");
-		o->request.kwargs = kwargs->data;
+		o->request.kwargs = w->kwargs.data;
 	}
 	return 0;
+}
+
+/* Most tasks take words as JSON; only the broker knows which do not, and within
+ * a task nobody asks it. What is registered is kept for a while, so the
+ * submission need not ask again. */
+static int
+reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
+	     struct err *err)
+{
+	enum request_words how = REQUEST_JSON;
+
+	if (o->string || (w->n <= 1 && o->kw.n == 0))
+		return 0;
+	if (!submit_has_task(ctl) && !o->request.force &&
+	    o->request.name != NULL &&
+	    request_words_of(ctl->client, o->request.name, &how, err) != 0)
+		return -1;
+	return how == REQUEST_TEXT ? 0 : read_words(o, w, how, err);
 }
 
 /* The task's status with --wait, else 0 once it is queued. Where waiting fails
@@ -124,8 +151,12 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 	char id[FLOWRRA_ID_SIZE];
 	int status;
 
-	if (flowrra_submit(ctl->client, &o->request, id, &error) != 0)
+	if (submit_has_task(ctl)) {
+		if ((status = submit_by_task(ctl, &o->request, id)) != 0)
+			return status;
+	} else if (flowrra_submit(ctl->client, &o->request, id, &error) != 0) {
 		return complain_of(ctl, &error);
+	}
 	if (o->wait) {
 		if (flowrra_wait(ctl->client, id, o->wait_timeout_s, &record,
 				 &error) != 0) {
@@ -150,22 +181,34 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 static int
 run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	struct buf args = BUF_INIT, kwargs = BUF_INIT;
+	struct words w = {(const char *const *)argv, (size_t)argc, BUF_INIT,
+			  BUF_INIT};
 	struct submit_options *o = options;
 	struct err err = ERR_INIT;
 	int status;
 
-	/* Before the client is opened: mistakes on the command line cost no
-	 * connection. */
-	if (complete(o, argc, argv, &args, &kwargs, &err) != 0) {
+	if (argc > 0)
+		o->request.name = argv[0];
+	/* Before the client is opened: most mistakes on the command line cost
+	 * no connection. */
+	if (check(o, argc, &err) != 0 ||
+	    read_words(o, &w, REQUEST_TEXT, &err) != 0) {
 		complain(ctl, "%s", err.msg);
 		status = err_exit_status(err.code);
-	} else if ((status = ctl_open(ctl)) == 0) {
+	} else if ((!submit_has_task(ctl) || o->wait) &&
+		   (status = ctl_open(ctl)) != 0) {
+		; /* a task's own worker needs no store */
+	} else if (reread_words(ctl, o, &w, &err) != 0) {
+		complain(ctl, "%s", err.msg);
+		status = err_exit_status(err.code);
+	} else if (submit_has_task(ctl) && o->from_stdin) {
+		status = submit_stream_by_task(ctl, &o->request);
+	} else {
 		status = o->from_stdin ? submit_stream(ctl, &o->request)
 				       : submit_one(ctl, o);
 	}
-	buf_done(&args);
-	buf_done(&kwargs);
+	buf_done(&w.args);
+	buf_done(&w.kwargs);
 	return status;
 }
 

@@ -3,8 +3,11 @@
 #ifndef FLOWRRACTL_SUBMIT_H
 #define FLOWRRACTL_SUBMIT_H
 
+#include <stdbool.h>
+
+#include "flowrra/client.h"
+
 struct ctl;
-struct flowrra_request;
 
 /*
  * Submits the tasks on standard input, one JSON object a line; what a line
@@ -14,5 +17,14 @@ struct flowrra_request;
  * of all.
  */
 int submit_stream(struct ctl *ctl, const struct flowrra_request *base);
+
+/* Whether this is within a command that a task runs, and nothing names a store:
+ * then the task's worker submits. */
+bool submit_has_task(const struct ctl *ctl);
+/* One task; 0 with its id, or the exit status after a complaint. */
+int submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
+		   char id[FLOWRRA_ID_SIZE]);
+/* As submit_stream(). */
+int submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base);
 
 #endif

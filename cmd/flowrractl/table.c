@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "module/dump.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -43,8 +44,7 @@ cell_plain(const json_t *value, struct buf *out)
 	} else if (json_is_real(value)) {
 		buf_addf(out, "%g", json_real_value(value));
 	} else {
-		text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
-					     JSON_REAL_PRECISION(15));
+		text = json_dumps(value, dump_flags(value));
 		buf_adds(out, text != NULL ? text : "?");
 		free(text);
 	}

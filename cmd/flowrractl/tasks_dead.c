@@ -41,9 +41,9 @@ dead_init(void *options)
 /* The same filter for all three, so that what tasks dead shows is what tasks
  * retry changes. */
 #define FILTER_OPTIONS                                                         \
-	OPTION("queue", "QUEUE", TEXT, filter.entry.queue, 0, 0,               \
+	OPTION("queue", "QUEUE", TEXT, filter.tasks.queue, 0, 0,               \
 	       "only tasks of this queue"),                                    \
-	    OPTION("task", "NAME", TEXT, filter.entry.task, 0, 0,              \
+	    OPTION("task", "NAME", TEXT, filter.tasks.task, 0, 0,              \
 		   "only tasks with this name"),                               \
 	    OPTION("error", "TEXT", TEXT, filter.error, 0, 0,                  \
 		   "only tasks with this text in their error"),                \
@@ -135,7 +135,7 @@ static int
 check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 {
 	const struct dead_filter *f = &o->filter;
-	const bool filtered = f->entry.queue != NULL || f->entry.task != NULL ||
+	const bool filtered = f->tasks.queue != NULL || f->tasks.task != NULL ||
 			      (f->error != NULL && f->error[0] != '\0') ||
 			      f->reason != NULL || o->older_than_s > 0;
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "dispatch/dispatch.h"
 #include "identity.h"
 #include "leftovers.h"
@@ -38,6 +39,8 @@ static const char usage[] =
     "  -c, --config FILE         read this configuration file\n"
     "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
     "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --check               check the configuration, load all modules,\n"
+    "                            and end\n"
     "      --dump-config         print the configuration in force, and end\n"
     "  -h, --help                print this help, and end\n"
     "  -V, --version             print the version, and end\n"
@@ -165,6 +168,14 @@ reload(void *arg, const struct conf *next, struct err *err)
 /* Returns how many microseconds the daemon waits for the end. The first call
  * lets what runs finish; the second, a person who does not want to wait, gives
  * it no time. */
+static void
+reloaded(void *arg, const struct err *why)
+{
+	const struct worker *w = arg;
+
+	dispatch_note_reload(w->dispatch, why);
+}
+
 static int64_t
 stop(void *arg)
 {
@@ -204,8 +215,10 @@ main(int argc, char **argv)
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
 						      .check = modules_check,
+						      .probe = check_modules,
 						      .start = start,
 						      .reload = reload,
+						      .reloaded = reloaded,
 						      .stop = stop,
 						      .status = status,
 						      .finish = finish};

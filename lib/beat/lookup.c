@@ -206,8 +206,7 @@ static void
 on_record(struct slice bytes, const struct err *err, void *arg)
 {
 	struct question *q = arg;
-	struct buf scratch = BUF_INIT;
-	struct result record;
+	enum result_status status;
 
 	if (err != NULL) {
 		finish_question(q, FAILED);
@@ -216,12 +215,11 @@ on_record(struct slice bytes, const struct err *err, void *arg)
 	/* A record that makes no sense holds nothing up. */
 	if (bytes.len == 0)
 		q->fate = FATE_NO_RECORD;
-	else if (result_decode(bytes, &scratch, &record, NULL) != 0 ||
-		 result_status_final(record.status))
+	else if (result_decode_status(bytes, &status) != 0 ||
+		 result_status_final(status))
 		q->fate = FATE_FINISHED;
 	else
 		q->fate = FATE_UNFINISHED;
-	buf_done(&scratch);
 	finish_question(q, ANSWERED);
 }
 

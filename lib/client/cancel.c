@@ -20,9 +20,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/load.h"
 #include "client/put.h"
 #include "codec/order.h"
+#include "codec/repair.h"
+#include "codec/scan.h"
 #include "codec/task_json.h"
+#include "codec/write.h"
 #include "core/result.h"
 #include "core/task.h"
 #include "store/admin.h"
@@ -34,15 +38,18 @@
 #define FOREIGN_MS 200
 
 /*
- * One task that is to be cancelled. Its record is edited as JSON rather than
- * decoded: it may be another program's, with members that we do not know or
+ * One task that is to be cancelled. Its record is edited rather than decoded: it may be another program's, with members that we do not know or
  * without some that we would insist on, and it must still be cancelled.
  */
 struct cancel {
 	struct flowrra_client *client;
 	const char *id;
-	json_t *record; /* an object, as it was found */
+	json_t *record;	 /* an object, as it was found */
+	struct buf text; /* the same, as it is stored */
 };
+
+/* Others may write deeper records than a task can be. */
+#define RECORD_DEPTH_MAX 2000
 
 static const char *
 cancel_text(const json_t *object, const char *name)
@@ -64,38 +71,37 @@ cancel_is_final(const json_t *record)
 
 /* --- queries ----------------------------------------------------------- */
 
-/* The answer to a query as JSON, which is taken; json_null() if there is none,
- * NULL with *err. */
+/* The answer as JSON, which is taken; json_null() if there is none, NULL with
+ * *err. */
 static json_t *
 cancel_load(struct query *q, struct err *err)
 {
-	json_error_t why;
+	const struct slice text = {q->value.data, q->value.len};
 	json_t *json;
 
-	if (query_run(q, err) != 0)
-		return NULL;
-	/* Arguments may hold the character U+0000. */
-	json = q->present ? json_loadb(q->value.data, q->value.len,
-				       JSON_DECODE_ANY | JSON_ALLOW_NUL, &why)
-			  : json_null();
+	json = q->present ? load_json(text, err) : json_null();
 	if (json == NULL)
-		err_set(err, ERR_DATA, "cannot parse the answer as JSON: %s",
-			why.text);
+		err_prefix(err, "cannot parse the answer as JSON");
 	buf_done(&q->value);
 	return json;
 }
 
-/* The record as it is now: an object, or json_null() if there is none. */
+/* The record as it is now: an object, or json_null() if there is none. Its text
+ * is appended to *ret_text, unless that is NULL. */
 static json_t *
-cancel_record_now(const struct cancel *x, struct err *err)
+cancel_record_now(const struct cancel *x, struct buf *ret_text, struct err *err)
 {
 	struct query q = {.client = x->client,
 			  .send = query_send_record,
 			  .of_results = true,
 			  .key = slice_of(x->id)};
-	json_t *record = cancel_load(&q, err);
+	json_t *record;
 
-	if (record == NULL) {
+	if (query_run(&q, err) != 0)
+		return NULL;
+	if (ret_text != NULL && q.present)
+		buf_add(ret_text, q.value.data, q.value.len);
+	if ((record = cancel_load(&q, err)) == NULL) {
 		err_prefix(err, "the record of task %s", x->id);
 	} else if (!json_is_object(record) && !json_is_null(record)) {
 		err_set(err, ERR_DATA,
@@ -209,12 +215,13 @@ static bool
 cancel_is_held(const struct cancel_search *s, const struct broker_item *item)
 {
 	struct task *task;
+	struct err why;
 	bool is_it;
 
 	/* Decoding is dear, and few have the id in them. */
 	if (memmem(item->bytes.p, item->bytes.len, s->id.p, s->id.len) ==
 		NULL ||
-	    task_decode(item->bytes, &task, NULL) != 0)
+	    (task = load_task(item, &why)) == NULL)
 		return false;
 	is_it = slice_eq(slice_of(task->id), s->id);
 	task_free(task);
@@ -236,10 +243,27 @@ cancel_find_held(const struct cancel *x, const char *queue, bool *ret_found,
 
 /* --- in any queue ------------------------------------------------------ */
 
+/* The names of the queues, each with a NUL behind it, become the value. */
+static void
+on_cancel_queues(const struct queue_stats *queues, size_t n,
+		 const struct err *err, void *arg)
+{
+	struct query *q = arg;
+	size_t i;
+
+	/* It may be the second attempt. */
+	buf_reset(&q->value);
+	for (i = 0; i < n; i++)
+		buf_add(&q->value, queues[i].name, strlen(queues[i].name) + 1);
+	if (q->value.failed)
+		err_nomem(&q->op.err);
+	query_end(q, err);
+}
+
 static void
 cancel_send_queues(struct query *q)
 {
-	broker_queues(q->client->broker, q->key, query_answer, q);
+	broker_queues(q->client->broker, q->key, on_cancel_queues, q);
 }
 
 typedef int cancel_step(const struct cancel *x, const char *queue,
@@ -253,24 +277,77 @@ cancel_in_queues(const struct cancel *x, cancel_step *step, bool *ret_found,
 {
 	const char *queue = cancel_text(x->record, "queue");
 	struct query q = {.client = x->client, .send = cancel_send_queues};
-	json_t *queues, *one;
 	int result = 0;
-	size_t i;
+	size_t at;
 
 	*ret_found = false;
 	if (queue != NULL)
 		return step(x, queue, ret_found, err);
-	if ((queues = cancel_load(&q, err)) == NULL)
+	if (query_run(&q, err) != 0)
 		return -1;
-	json_array_foreach (queues, i, one)
-		if (result == 0 && !*ret_found)
-			result =
-			    step(x, cancel_text(one, "queue"), ret_found, err);
-	json_decref(queues);
+	for (at = 0; at < q.value.len && result == 0 && !*ret_found;
+	     at += strlen(q.value.data + at) + 1)
+		result = step(x, q.value.data + at, ret_found, err);
+	buf_done(&q.value);
 	return result;
 }
 
 /* --- the task ---------------------------------------------------------- */
+
+/* Members of a record that the end of its task sets. */
+static const struct slice ends[] = {SLICE("status"), SLICE("error"),
+				    SLICE("reason"), SLICE("finished_at")};
+
+static int
+cancel_copy_member(void *arg, const struct scan_value *key,
+		   const struct scan_value *value, struct err *err)
+{
+	struct buf *out = arg;
+	size_t i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (slice_eq(key->text, ends[i]))
+			return 0;
+	/* What is escaped stays so. */
+	buf_addc(out, '"');
+	buf_add(out, key->text.p, key->text.len);
+	buf_adds(out, "\":");
+	if (value->type == SCAN_STRING)
+		buf_add(out, value->text.p - 1, value->text.len + 2);
+	else
+		buf_add(out, value->text.p, value->text.len);
+	buf_addc(out, ',');
+	return 0;
+}
+
+/*
+ * started_at, attempts and the rest stay: it may be a retry. The text is edited,
+ * and not printed from what was parsed of it: numbers keep their digits.
+ */
+static int
+cancel_write_record(struct slice stored, struct buf *out, struct err *err)
+{
+	struct buf repaired = BUF_INIT;
+	int result;
+
+	buf_addc(out, '{');
+	result = scan_object(stored, RECORD_DEPTH_MAX, cancel_copy_member, out,
+			     NULL);
+	if (result != 0) {
+		buf_reset(out);
+		buf_addc(out, '{');
+		repair_json(stored, &repaired);
+		result =
+		    scan_object((struct slice){repaired.data, repaired.len},
+				RECORD_DEPTH_MAX, cancel_copy_member, out, err);
+		buf_done(&repaired);
+	}
+	buf_adds(out, "\"status\":\"failed\",\"reason\":\"" CANCEL_REASON
+		      "\",\"error\":\"" CANCEL_ERROR "\"");
+	write_time(out, WRITE_NEXT("finished_at"), clock_wall_us());
+	write_end(out);
+	return out->failed ? err_nomem(err) : result;
+}
 
 /* The record of a task that was removed: as it was, but failed. */
 static int
@@ -280,21 +357,15 @@ cancel_store(const struct cancel *x, struct err *err)
 				      .send = put_send_failed,
 				      .of_results = true,
 				      .key = slice_of(x->id)}};
-	char now[CLOCK_TEXT_SIZE];
-	char *text;
+	struct buf text = BUF_INIT;
 	int result;
 
-	/* started_at, attempts and the rest stay: it may be a retry. */
-	clock_format(clock_wall_us(), now);
-	json_object_set_new(x->record, "status", json_string("failed"));
-	json_object_set_new(x->record, "error", json_string(CANCEL_ERROR));
-	json_object_set_new(x->record, "reason", json_string(CANCEL_REASON));
-	json_object_set_new(x->record, "finished_at", json_string(now));
-	if ((text = json_dumps(x->record, JSON_COMPACT)) == NULL)
-		return err_nomem(err);
-	put.record = slice_of(text);
-	result = query_run(&put.q, err);
-	free(text);
+	result = cancel_write_record((struct slice){x->text.data, x->text.len},
+				     &text, err);
+	put.record = (struct slice){text.data, text.len};
+	if (result == 0)
+		result = query_run(&put.q, err);
+	buf_done(&text);
 	if (result != 0)
 		return err_prefix(
 		    err, "task %s was removed from its queue, but", x->id);
@@ -357,7 +428,7 @@ cancel_find_lost(const struct cancel *x, bool *ret_lost, struct err *err)
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		if (cancel_in_queues(x, cancel_find_held, &held, err) != 0 ||
-		    (now = cancel_record_now(x, err)) == NULL)
+		    (now = cancel_record_now(x, NULL, err)) == NULL)
 			return -1;
 		*ret_lost =
 		    !held && json_is_object(now) && !cancel_is_final(now);
@@ -422,7 +493,7 @@ int
 client_cancel(struct flowrra_client *c, const char *id,
 	      enum cancel_outcome *ret_outcome, struct err *err)
 {
-	struct cancel x = {.client = c, .id = id};
+	struct cancel x = {.client = c, .id = id, .text = BUF_INIT};
 	int result;
 
 	if (client_check(c, err) != 0)
@@ -430,12 +501,16 @@ client_cancel(struct flowrra_client *c, const char *id,
 	if (!task_id_valid(slice_of(id)))
 		return err_set(err, ERR_DATA,
 			       "\"%.64s\" is not a valid task ID", id);
-	if ((x.record = cancel_record_now(&x, err)) == NULL)
+	x.record = cancel_record_now(&x, &x.text, err);
+	if (x.record == NULL) {
+		buf_done(&x.text);
 		return -1;
+	}
 	result = json_is_null(x.record)
 		     ? err_set(err, ERR_NOT_FOUND, "no record of task %s", id)
 		     : cancel_found(&x, ret_outcome, err);
 	json_decref(x.record);
+	buf_done(&x.text);
 	return result;
 }
 

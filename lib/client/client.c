@@ -130,6 +130,25 @@ replace_string(char **value, const char *with, struct err *err)
 	return 0;
 }
 
+/* A URL that the program gives is its own choice; those of the configuration
+ * must be what the services of this machine use. */
+static int
+client_take_urls(struct conf *conf, const struct flowrra_options *options,
+		 struct err *err)
+{
+	if ((options->broker_url == NULL &&
+	     conf_check_store(conf, CONF_STORE_BROKER, err) != 0) ||
+	    (options->backend_url == NULL &&
+	     conf_check_store(conf, CONF_STORE_BACKEND, err) != 0))
+		return -1;
+	return replace_string(&conf->broker.url, options->broker_url, err) !=
+			   0 ||
+		       replace_string(&conf->backend.url, options->backend_url,
+				      err) != 0
+		   ? -1
+		   : 0;
+}
+
 static int
 client_configure(struct flowrra_client *c, const struct flowrra_options *given,
 		 struct err *err)
@@ -148,10 +167,7 @@ client_configure(struct flowrra_client *c, const struct flowrra_options *given,
 						     : sizeof(options));
 	if (conf_load(options.config_file, options.settings, &c->conf, err) !=
 		0 ||
-	    replace_string(&c->conf->broker.url, options.broker_url, err) !=
-		0 ||
-	    replace_string(&c->conf->backend.url, options.backend_url, err) !=
-		0)
+	    client_take_urls(c->conf, &options, err) != 0)
 		return -1;
 	return 0;
 }

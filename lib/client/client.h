@@ -75,9 +75,9 @@ struct query {
 	bool present;	  /* there is one */
 };
 void query_send_registered(struct query *q); /* key: a task's name */
-void query_send_names(struct query *q);
-void query_send_control(struct query *q); /* key: the command */
-void query_send_record(struct query *q);  /* key: a task's id */
+void query_send_names(struct query *q);	     /* value: a JSON array */
+void query_send_control(struct query *q);    /* key: the command */
+void query_send_record(struct query *q);     /* key: a task's id */
 /* Sends and waits. 0, or -1 with *err; `value` is the caller's to free. */
 int query_run(struct query *q, struct err *err);
 /* The same in two steps, to have several under way. */

@@ -16,6 +16,7 @@
 #include "codec/result_json.h"
 #include "codec/scan.h"
 #include "codec/task_json.h"
+#include "codec/value.h"
 #include "core/result.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -110,7 +111,7 @@ check_request_json(const char *what, const char *text, enum scan_type type,
 	*ret = (struct slice){NULL, 0};
 	if (text == NULL)
 		return 0;
-	if (scan_check(slice_of(text), DEPTH_MAX, &value, err) != 0)
+	if (value_scan(slice_of(text), DEPTH_MAX, &value, err) != 0)
 		return err_prefix(err, "%s", what);
 	if (value.type != type)
 		return err_set(err, ERR_DATA, "%s must be a JSON %s", what,

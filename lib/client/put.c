@@ -41,9 +41,16 @@ put_send_failed(struct query *q)
 }
 
 static void
+on_put_counts(const struct results_counts *counts, const struct err *err,
+	      void *arg)
+{
+	query_end(arg, err);
+}
+
+static void
 put_send_counts(struct query *q)
 {
-	results_counts(q->client->results, query_answer, q);
+	results_counts(q->client->results, on_put_counts, q);
 }
 
 void
@@ -55,6 +62,5 @@ put_flush(struct flowrra_client *c)
 	    .client = c, .of_results = true, .send = put_send_counts};
 
 	/* An event is a notice, and may be lost: the record is what counts. */
-	if (query_run(&q, NULL) == 0)
-		buf_done(&q.value);
+	query_run(&q, NULL);
 }

@@ -9,6 +9,7 @@
  * same way once more.
  */
 #include "client/client.h"
+#include "codec/scan.h"
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
@@ -97,10 +98,33 @@ query_send_registered(struct query *q)
 	broker_registered(q->client->broker, q->key, query_answer, q);
 }
 
+/* As flowrra_registered_names() gives them: a JSON array. */
+static void
+query_on_names(const struct slice *names, size_t n, const struct err *err,
+	       void *arg)
+{
+	struct query *q = arg;
+	size_t i;
+
+	/* It may be the second attempt. */
+	buf_reset(&q->value);
+	buf_addc(&q->value, '[');
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_addc(&q->value, ',');
+		scan_quote(&q->value, names[i]);
+	}
+	buf_addc(&q->value, ']');
+	q->present = true;
+	if (q->value.failed)
+		err_nomem(&q->op.err);
+	query_end(q, err);
+}
+
 void
 query_send_names(struct query *q)
 {
-	broker_registered_names(q->client->broker, query_answer, q);
+	broker_registered_names(q->client->broker, query_on_names, q);
 }
 
 void

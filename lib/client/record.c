@@ -92,14 +92,16 @@ struct flowrra_record *
 record_new(struct slice json, struct err *err)
 {
 	struct flowrra_record *record = NULL;
-	struct buf scratch = BUF_INIT;
+	struct buf scratch = BUF_INIT, repaired = BUF_INIT;
 	struct result result;
 
-	if (result_decode(json, &scratch, &result, err) != 0)
+	if (result_decode_repaired(json, &repaired, &scratch, &json, &result,
+				   err) != 0)
 		err_prefix(err, "cannot parse the record of the task");
 	else if ((record = record_copy(json, &result)) == NULL)
 		err_nomem(err);
 	buf_done(&scratch);
+	buf_done(&repaired);
 	return record;
 }
 

@@ -260,9 +260,6 @@ flowrra_registered_names(struct flowrra_client *c, char **json,
 
 	if (client_check(c, &err) != 0 || query_run(&q, &err) != 0)
 		return client_fail(error, &err);
-	/* A broker that has never seen a worker has no list. */
-	if (!q.present)
-		buf_adds(&q.value, "[]");
 	if (q.value.failed) {
 		err_nomem(&err);
 		return client_fail(error, &err);

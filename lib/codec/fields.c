@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "codec/value.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -247,6 +248,8 @@ on_field_member(void *arg, const struct scan_value *key,
 		return err_set(err, ERR_DATA, "field \"%s\": %s, must be %s",
 			       field->name.p, scan_type_text(value->type),
 			       types[field->type].wanted);
+	if (field->exact && value_check(value, err) != 0)
+		return err_prefix(err, "field \"%s\"", field->name.p);
 	return types[field->type].store(r, field, value, err);
 }
 

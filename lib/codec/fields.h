@@ -35,6 +35,7 @@ struct field {
 	struct slice name;
 	enum field_type type;
 	bool required;
+	bool exact;    /* it must be as codec/value.h says */
 	size_t offset; /* of the member that takes the value */
 	double min;    /* of WHOLE, NUMBER and SECONDS */
 	double max;

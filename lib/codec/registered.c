@@ -15,6 +15,7 @@
  * string of its own. */
 struct draft {
 	struct slice queue;
+	struct slice arguments;
 	bool cpu_bound;
 	struct task_settings settings;
 };
@@ -32,6 +33,7 @@ static const struct field fields[] = {
 	  .max = TASK_RETRIES_MAX),
     FIELD("retry_delay", SECONDS, settings.retry.delay_us,
 	  .max = TASK_DURATION_MAX_S),
+    FIELD("arguments", TEXT, arguments),
 };
 
 /*
@@ -54,8 +56,11 @@ registered_decode(struct slice json, struct registered *ret, struct err *err)
 	if (json.len > 0)
 		result = fields_read(&in, json, &draft, err);
 	if (result == 0) {
-		*ret = (struct registered){.cpu_bound = draft.cpu_bound,
-					   .settings = draft.settings};
+		*ret = (struct registered){
+		    .cpu_bound = draft.cpu_bound,
+		    .text = draft.arguments.p != NULL &&
+			    slice_eq(draft.arguments, SLICE("text")),
+		    .settings = draft.settings};
 		if (draft.queue.p == NULL ||
 		    !task_name_valid(draft.queue, TASK_QUEUE_MAX))
 			draft.queue =

@@ -16,6 +16,7 @@ struct err;
 struct registered {
 	char queue[TASK_QUEUE_MAX + 1];
 	bool cpu_bound;
+	bool text; /* words of a command line are strings, never JSON */
 	/* Only max_retries and retry.delay_us are read: a task must say them
 	 * when it is submitted. */
 	struct task_settings settings;

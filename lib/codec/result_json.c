@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "codec/fields.h"
+#include "codec/repair.h"
 #include "codec/write.h"
 #include "util/err.h"
 
@@ -113,7 +114,7 @@ result_encode(const struct result *r, struct buf *out)
 static int
 unknown_status(struct slice text, struct err *err)
 {
-#define X(name, status_text, final, next) status_text ", "
+#define X(name, status_text, final) status_text ", "
 	static const char known[] = RESULT_STATUSES(X);
 #undef X
 
@@ -140,4 +141,36 @@ result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 		return unknown_status(record.status, err);
 	*ret = record.result;
 	return 0;
+}
+
+/* The message is that of the first try: it is about what is stored. */
+int
+result_decode_repaired(struct slice bytes, struct buf *repaired,
+		       struct buf *scratch, struct slice *ret_json,
+		       struct result *ret, struct err *err)
+{
+	*ret_json = bytes;
+	if (result_decode(bytes, scratch, ret, err) == 0)
+		return 0;
+	buf_reset(repaired);
+	repair_json(bytes, repaired);
+	if (repaired->failed)
+		return err_nomem(err);
+	*ret_json = (struct slice){repaired->data, repaired->len};
+	return result_decode(*ret_json, scratch, ret, NULL);
+}
+
+int
+result_decode_status(struct slice bytes, enum result_status *ret)
+{
+	struct buf repaired = BUF_INIT, scratch = BUF_INIT;
+	struct result result = {.status = RESULT_PENDING};
+	int rc = result_decode_repaired(bytes, &repaired, &scratch, &bytes,
+					&result, NULL);
+
+	if (rc == 0)
+		*ret = result.status;
+	buf_done(&repaired);
+	buf_done(&scratch);
+	return rc;
 }

@@ -25,4 +25,16 @@ void result_encode(const struct result *result, struct buf *out);
 int result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 		  struct err *err);
 
+/*
+ * The same for records that others have stored: one that cannot be read is
+ * repaired first (codec/repair.h). *ret_json is the record as it was read, which
+ * is `bytes`, or lies in `repaired`.
+ */
+int result_decode_repaired(struct slice bytes, struct buf *repaired,
+			   struct buf *scratch, struct slice *ret_json,
+			   struct result *ret, struct err *err);
+
+/* Only the status of such a record; -1 if it has none. */
+int result_decode_status(struct slice bytes, enum result_status *ret);
+
 #endif

@@ -80,6 +80,18 @@ struct visitor {
 	void *arg;
 };
 
+/* Reads a part; for a visitor, it is noted what in this part is not exact. */
+static const unsigned char *
+scan_part(struct scan *s, const unsigned char *p, struct scan_value *ret,
+	  bool visited)
+{
+	if (visited)
+		s->inexact = NULL;
+	p = scan_value(s, p, ret);
+	ret->inexact = s->inexact;
+	return p;
+}
+
 /* Reads the elements of an array, and calls on_element unless it is NULL. */
 static const unsigned char *
 read_array(struct scan *s, const unsigned char *p, const struct visitor *v)
@@ -90,7 +102,8 @@ read_array(struct scan *s, const unsigned char *p, const struct visitor *v)
 	if (p < s->end && *p == ']')
 		return p + 1;
 	for (;;) {
-		if ((p = scan_value(s, p, &value)) == NULL ||
+		if ((p = scan_part(s, p, &value, v->on_element != NULL)) ==
+			NULL ||
 		    (v->on_element != NULL &&
 		     v->on_element(v->arg, &value, s->err) != 0))
 			return NULL;
@@ -133,7 +146,7 @@ read_object(struct scan *s, const unsigned char *p, const struct visitor *v)
 		return p + 1;
 	for (;;) {
 		if ((p = read_key(s, p, &key)) == NULL ||
-		    (p = scan_value(s, p, &value)) == NULL)
+		    (p = scan_part(s, p, &value, v->on_member != NULL)) == NULL)
 			return NULL;
 		if (v->on_member != NULL &&
 		    v->on_member(v->arg, &key, &value, s->err) != 0)
@@ -292,6 +305,7 @@ scan_check(struct slice text, unsigned int max_depth, struct scan_value *ret,
 	if (scan_finish(&s, scan_value(&s, skip_space(&s, s.start), &value)) !=
 	    0)
 		return -1;
+	value.inexact = s.inexact;
 	*ret = value;
 	return 0;
 }

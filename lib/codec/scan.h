@@ -6,8 +6,7 @@
  * as it came; building a tree of it and printing it again would cost more than
  * all the rest of its work. So this scanner checks the whole text (syntax,
  * UTF-8, depth) and gives the top-level members as slices. What it accepts,
- * jansson accepts, but for numbers beyond the machine's range; a test compares
- * the two.
+ * jansson accepts, but for what is `inexact`; a test compares the two.
  */
 #ifndef CODEC_SCAN_H
 #define CODEC_SCAN_H
@@ -34,6 +33,9 @@ struct scan_value {
 	/* As it stands in the text; a string without its quotes. */
 	struct slice text;
 	bool escaped; /* a string with a backslash in it */
+	/* NULL, or the first part that not every program can take as it is;
+	 * codec/value.h says what that means. */
+	const char *inexact;
 };
 
 /* "an array", "null", … */

@@ -31,24 +31,73 @@ skip_digits(const struct scan *s, const unsigned char *p)
 	return p;
 }
 
+/* Digits of any whole number of 64 bits, and of any number whose exponent has
+ * two digits and which is finite and not rounded to zero. */
+#define WHOLE_DIGITS 18
+#define PLAIN_LENGTH 100
+#define PLAIN_EXPONENT 2
+
+/* Whether a program that knows int64_t and double can take it. Nearly all
+ * numbers are so short that nothing needs to be converted. */
+static bool
+number_is_exact(const unsigned char *begin, const unsigned char *exponent,
+		const unsigned char *end, bool whole)
+{
+	const struct scan_value number = {
+	    .type = SCAN_NUMBER,
+	    .text = {(const char *)begin, (size_t)(end - begin)}};
+	const unsigned char *p = begin;
+	int64_t integer;
+	double real = 0;
+
+	if (whole)
+		return end - begin <= WHOLE_DIGITS ||
+		       scan_int64(&number, &integer, NULL) == 0;
+	if (end - begin <= PLAIN_LENGTH && end - exponent <= PLAIN_EXPONENT)
+		return true;
+	if (scan_double(&number, &real, NULL) != 0)
+		return false;
+	while (p < end && *p != 'e' && *p != 'E' && (*p < '1' || *p > '9'))
+		p++;
+	return real != 0 || p == end || *p == 'e' || *p == 'E';
+}
+
+static const unsigned char *
+skip_exponent(const struct scan *s, const unsigned char *p,
+	      const unsigned char **ret_digits)
+{
+	p++;
+	if (p < s->end && (*p == '+' || *p == '-'))
+		p++;
+	*ret_digits = p;
+	return skip_digits(s, p);
+}
+
 /* The grammar of RFC 8259, section 6. `p` is at a digit or at '-'. */
 const unsigned char *
-scan_number(const struct scan *s, const unsigned char *p)
+scan_number(struct scan *s, const unsigned char *p)
 {
+	const unsigned char *begin = p, *exponent = NULL;
+	bool whole = true;
+
 	if (*p == '-' && ++p < s->end && *p == 'I')
 		return scan_fail(s, p - 1, "-Infinity is not JSON");
 	if (p < s->end && *p == '0' && is_digit(s, p + 1))
 		return scan_fail(s, p, "a number may not begin with 0");
 	if ((p = skip_digits(s, p)) == NULL)
 		return NULL;
-	if (p < s->end && *p == '.' && (p = skip_digits(s, p + 1)) == NULL)
-		return NULL;
-	if (p < s->end && (*p == 'e' || *p == 'E')) {
-		p++;
-		if (p < s->end && (*p == '+' || *p == '-'))
-			p++;
-		p = skip_digits(s, p);
+	if (p < s->end && *p == '.') {
+		whole = false;
+		if ((p = skip_digits(s, p + 1)) == NULL)
+			return NULL;
 	}
+	if (p < s->end && (*p == 'e' || *p == 'E')) {
+		whole = false;
+		if ((p = skip_exponent(s, p, &exponent)) == NULL)
+			return NULL;
+	}
+	if (!number_is_exact(begin, exponent != NULL ? exponent : p, p, whole))
+		scan_note_inexact(s, begin);
 	return p;
 }
 

@@ -108,7 +108,7 @@ is_low_surrogate(int code)
  * the arguments later, cannot hold it.
  */
 static const unsigned char *
-read_unicode(const struct scan *s, const unsigned char *p, bool key)
+read_unicode(struct scan *s, const unsigned char *p, bool key)
 {
 	int code = -1;
 
@@ -118,6 +118,8 @@ read_unicode(const struct scan *s, const unsigned char *p, bool key)
 		return scan_fail(s, p, "\\u needs four hexadecimal digits");
 	if (code == 0 && key)
 		return scan_fail(s, p, "a member's name may not hold \\u0000");
+	if (code == 0)
+		scan_note_inexact(s, p);
 	if (!is_surrogate(code))
 		return p + 6;
 	if (is_low_surrogate(code) || s->end - p < 12 || p[6] != '\\' ||
@@ -128,7 +130,7 @@ read_unicode(const struct scan *s, const unsigned char *p, bool key)
 
 /* Returns what follows one character that is not plain, or NULL. */
 static const unsigned char *
-read_special(const struct scan *s, const unsigned char *p, bool key)
+read_special(struct scan *s, const unsigned char *p, bool key)
 {
 	size_t len;
 
@@ -152,7 +154,7 @@ read_special(const struct scan *s, const unsigned char *p, bool key)
 /* The value is the text as it stands. `escaped` says whether scan_unescape()
  * would change it, which is rare. */
 const unsigned char *
-scan_string(const struct scan *s, const unsigned char *p, bool key,
+scan_string(struct scan *s, const unsigned char *p, bool key,
 	    struct scan_value *ret)
 {
 	const unsigned char *begin = p;

@@ -86,8 +86,8 @@ _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
 static const struct field fields[N_FIELDS] = {
     FIELD(id, TEXT, id, .required = true),
     FIELD(name, TEXT, name, .required = true),
-    FIELD(args, ARRAY, task.args),
-    FIELD(kwargs, OBJECT, task.kwargs),
+    FIELD(args, ARRAY, task.args, .exact = true),
+    FIELD(kwargs, OBJECT, task.kwargs, .exact = true),
     FIELD(current_retry, WHOLE, task.current_retry, .max = COUNTER_MAX),
     FIELD(submitted_at, TIME, task.submitted_us),
 #define TASK_SETTING(field, type, member, request, low, high, ...)             \

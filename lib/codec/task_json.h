@@ -31,7 +31,7 @@ struct err;
 /*
  * Decodes a copy of `bytes`. Errors are ERR_DATA with the field and what is
  * wrong with it: not JSON, too deep, a wrong type, a number out of range, a
- * field twice. Frees with task_free(); one allocation.
+ * field twice, a value that codec/value.h does not allow. Frees with task_free(); one allocation.
  */
 int task_decode(struct slice bytes, struct task **ret, struct err *err);
 void task_free(struct task *task);

@@ -4,23 +4,19 @@
  *
  * Records are written by several processes, which may be late: a worker that
  * was taken for dead reports a task that another has finished. The table says
- * which state may replace which, so that a late record never wins over a final
- * one.
+ * which states are final: a late record never replaces one of those.
  */
 #include "core/result.h"
 
 #include "core/task.h"
 
-/* `next` has a bit for each state that may follow. */
 static const struct {
 	struct slice text;
 	bool final;
-	unsigned int next;
 } statuses[] = {
-#define X(name, status_text, is_final, may_follow)                             \
+#define X(name, status_text, is_final)                                         \
 	[RESULT_##name] = {.text = {status_text, sizeof(status_text) - 1},     \
-			   .final = (is_final),                                \
-			   .next = (may_follow)},
+			   .final = (is_final)},
     RESULT_STATUSES(X)
 #undef X
 };
@@ -50,12 +46,6 @@ bool
 result_status_final(enum result_status status)
 {
 	return statuses[status].final;
-}
-
-bool
-result_status_may_follow(enum result_status from, enum result_status to)
-{
-	return (statuses[from].next & (1u << to)) != 0;
 }
 
 /* What the submitter knows; the worker fills in the rest. Slices are the

@@ -13,34 +13,28 @@
 struct task;
 
 /*
- * X(name, text, final, states that may follow, as a set of bits)
- * A finished record is never changed, but for a retry that a person asks for.
+ * X(name, text, final)
+ * A final record is never changed, but for a retry that an operator asks for,
+ * which makes it pending again. The others may follow one another in any order
+ * but back to pending: a task may run more than once.
  */
 #define RESULT_STATUSES(X)                                                     \
-	X(PENDING, "pending", false,                                           \
-	  RESULT_BIT(RUNNING) | RESULT_BIT(SUCCESS) | RESULT_BIT(FAILED) |     \
-	      RESULT_BIT(RETRYING))                                            \
-	X(RUNNING, "running", false,                                           \
-	  RESULT_BIT(RUNNING) | RESULT_BIT(SUCCESS) | RESULT_BIT(FAILED) |     \
-	      RESULT_BIT(RETRYING))                                            \
-	X(SUCCESS, "success", true, 0)                                         \
-	X(FAILED, "failed", true, RESULT_BIT(PENDING))                         \
-	X(RETRYING, "retrying", false,                                         \
-	  RESULT_BIT(RUNNING) | RESULT_BIT(SUCCESS) | RESULT_BIT(FAILED) |     \
-	      RESULT_BIT(RETRYING))
+	X(PENDING, "pending", false)                                           \
+	X(RUNNING, "running", false)                                           \
+	X(SUCCESS, "success", true)                                            \
+	X(FAILED, "failed", true)                                              \
+	X(RETRYING, "retrying", false)
 
 enum result_status {
-#define X(name, text, final, next) RESULT_##name,
+#define X(name, text, final) RESULT_##name,
 	RESULT_STATUSES(X)
 #undef X
 };
-#define RESULT_BIT(name) (1u << RESULT_##name)
 
 const char *result_status_text(enum result_status status);
 /* Returns 0, or -1 when there is no such state. */
 int result_status_parse(struct slice text, enum result_status *ret);
 bool result_status_final(enum result_status status);
-bool result_status_may_follow(enum result_status from, enum result_status to);
 
 /*
  * The record. Empty slices (p == NULL) and zero times are written as null;

@@ -7,9 +7,11 @@
  * recovered may have run before: only the backend can say whether it is over,
  * so it stays NEW, on `unsure` between two questions, until that has answered.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "codec/result_json.h"
+#include "codec/salvage.h"
 #include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
@@ -139,14 +141,13 @@ take_in(struct job *job)
 
 /* --- tasks that were claimed before ------------------------------------ */
 
-/* What was recorded as finished is not run again. */
+/* What was recorded as finished is not run again, and stays as it is. */
 static void
 on_recorded(struct slice record, const struct err *err, void *arg)
 {
 	struct job *job = arg;
-	struct buf scratch = BUF_INIT;
+	struct buf scratch = BUF_INIT, repaired = BUF_INIT;
 	struct result result;
-
 	bool known;
 
 	if (job->lost) {
@@ -159,9 +160,12 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		return;
 	}
 	known = record.p != NULL &&
-		result_decode(record, &scratch, &result, NULL) == 0;
+		result_decode_repaired(record, &repaired, &scratch, &record,
+				       &result, NULL) == 0;
 	job->noted = known && result.status == RESULT_RUNNING;
-	if (known && result_status_final(result.status)) {
+	if (job->refused != NULL) {
+		outcome_refused(job, known ? &result : NULL);
+	} else if (known && result_status_final(result.status)) {
 		log_job(job, LOG_LEVEL_info,
 			"task %s has already finished; not run again",
 			job->task->id);
@@ -170,6 +174,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		take_in(job);
 	}
 	buf_done(&scratch);
+	buf_done(&repaired);
 }
 
 void
@@ -202,6 +207,42 @@ claim_begin(struct job *job)
 		take_in(job);
 }
 
+/* Bytes that this worker can make nothing of. Where they hold an id, its record
+ * is looked at first: the id may be that of a task that has finished. */
+static void
+claim_refuse(struct job *job, const char *reason, const char *error)
+{
+	const struct slice bytes = job->claim->bytes;
+	struct slice head = bytes, tail = {NULL, 0};
+
+	if (job->claim->whole > 0) {
+		head.len = bytes.len / 2;
+		tail = (struct slice){bytes.p + head.len, bytes.len - head.len};
+	}
+	job->task = task_salvage(head, tail);
+	if (job->task == NULL) {
+		outcome_bury(job, reason, error);
+		return;
+	}
+	job->refused = reason;
+	buf_adds(&job->refusal, error);
+	results_get(job->dispatch->results, slice_of(job->task->id),
+		    on_recorded, job);
+}
+
+static void
+claim_too_large(struct job *job)
+{
+	const int64_t most = job->dispatch->conf->worker.max_task_size;
+	struct err why;
+
+	err_set(&why, ERR_DATA,
+		"the task has %zu bytes, more than %" PRId64 " ([worker] "
+		"max_task_size)",
+		job->claim->whole, most);
+	claim_refuse(job, "too_large", why.msg);
+}
+
 void
 claim_take(struct dispatch *d, struct broker_claim *claim)
 {
@@ -220,10 +261,11 @@ claim_take(struct dispatch *d, struct broker_claim *claim)
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
-	/* A job without a task settles its claim, and does nothing else. */
-	if (task_decode(claim->bytes, &job->task, &err) == 0)
+	if (claim->whole > 0)
+		claim_too_large(job);
+	else if (task_decode(claim->bytes, &job->task, &err) == 0)
 		claim_begin(job);
 	else
-		outcome_bury(job, "malformed", err.msg);
+		claim_refuse(job, "malformed", err.msg);
 	dispatch_turn(d);
 }

@@ -53,6 +53,35 @@ describe_list(struct buf *out, struct slice key, const char *const *list)
 
 /* What this process and each executor have resident, in bytes: those who look
  * for a module that leaks compare it over time. */
+/* A start goes on without what it could not load; those who watch must see it.
+ */
+static void
+describe_refused(const struct dispatch *d, struct buf *out)
+{
+	const struct handlers *handlers = pool_handlers(d->pool);
+	size_t i, n = handlers != NULL ? handlers->n_refused : 0;
+
+	buf_adds(out, ",\"refused\":[");
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_addc(out, ',');
+		scan_quote(out, slice_of(handlers->refused[i]));
+	}
+	buf_addc(out, ']');
+}
+
+static void
+describe_reloads(const struct dispatch *d, struct buf *out)
+{
+	const struct err *why = &d->reloads.why;
+
+	buf_adds(out, ",\"reloads\":");
+	write_whole(out, WRITE_FIRST("count"), d->reloads.n);
+	if (why->code != ERR_NONE)
+		write_text(out, WRITE_NEXT("error"), slice_of(why->msg));
+	write_end(out);
+}
+
 static void
 describe_memory(const struct dispatch *d, struct buf *out)
 {
@@ -138,6 +167,8 @@ describe_worker(const struct dispatch *d, struct buf *out)
 	write_text(out, WRITE_NEXT("state"), slice_of(state));
 	describe_list(out, WRITE_NEXT("queues"), d->opt.queues);
 	describe_list(out, WRITE_NEXT("modules"), pool_modules(d->pool));
+	describe_refused(d, out);
+	describe_reloads(d, out);
 	describe_slots(d, out);
 	describe_memory(d, out);
 	describe_totals(d, out);

@@ -372,6 +372,15 @@ dispatch_reload(struct dispatch *d, const struct conf *conf,
 }
 
 void
+dispatch_note_reload(struct dispatch *d, const struct err *why)
+{
+	d->reloads.n++;
+	d->reloads.why = why != NULL ? *why : (struct err)ERR_INIT;
+	/* At once: somebody waits for the word. */
+	heartbeat_send(d);
+}
+
+void
 dispatch_status(const struct dispatch *d, char *text, size_t size)
 {
 	unsigned int held = d->n_held[POOL_THREAD] + d->n_held[POOL_ASYNC] +

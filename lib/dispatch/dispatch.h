@@ -67,6 +67,9 @@ void dispatch_free(struct dispatch *d);
 int dispatch_reload(struct dispatch *d, const struct conf *conf,
 		    const struct pool_modules *modules, struct err *err);
 
+/* A reload has ended, here or before it came here; its description says so. */
+void dispatch_note_reload(struct dispatch *d, const struct err *why);
+
 /*
  * Stops: claims nothing more, puts back what has not started, lets running
  * tasks finish within [worker] stop_timeout, then kills and puts back the rest.

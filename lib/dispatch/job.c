@@ -181,6 +181,7 @@ job_free(struct job *job)
 	buf_done(&job->record);
 	buf_done(&job->retry_bytes);
 	buf_done(&job->info);
+	buf_done(&job->refusal);
 	free(job);
 	/* There is room for another claim, and a stop may wait for this. */
 	dispatch_turn(d);

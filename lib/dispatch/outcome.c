@@ -219,7 +219,7 @@ write_info(struct job *job, const char *reason, struct slice error,
 	clock_format(clock_wall_us(), now);
 	buf_addf(out, "{\"reason\":\"%s\",\"error\":", reason);
 	scan_quote(out, error);
-	if (job->task != NULL) {
+	if (job->task != NULL && *job->task->name != '\0') {
 		buf_adds(out, ",\"task_name\":");
 		scan_quote(out, slice_of(job->task->name));
 	}
@@ -237,14 +237,23 @@ write_info(struct job *job, const char *reason, struct slice error,
 	job->settle.info = (struct slice){out->data, out->len};
 	if (job->task != NULL)
 		job->settle.id = slice_of(job->task->id);
+	job->settle.salvaged = job->refused != NULL;
+}
+
+static void
+log_refusal(const struct job *job, const char *reason, struct slice error)
+{
+	log_job(job, LOG_LEVEL_warning,
+		"queue %s: task %s moved to the dead list (%s): %.*s",
+		job->dispatch->queues[job->claim->queue].name,
+		job->task != NULL ? job->task->id : "without an ID", reason,
+		(int)error.len, error.p);
 }
 
 void
 outcome_bury(struct job *job, const char *reason, const char *error)
 {
-	log_job(job, LOG_LEVEL_warning,
-		"queue %s: task moved to the dead list (%s): %s",
-		job->dispatch->queues[job->claim->queue].name, reason, error);
+	log_refusal(job, reason, slice_of(error));
 	write_info(job, reason, slice_of(error), 0, NULL);
 	outcome_settle(job);
 }
@@ -349,17 +358,14 @@ on_stored(struct results_put *put)
 		outcome_settle(job);
 }
 
-/* Stores a record that the claim waits for; job->settle says what becomes of
- * that then. */
+/* Stores job->record, which the claim waits for; job->settle says what becomes
+ * of that then. */
 static void
-outcome_store(struct job *job, enum result_status status,
-	      const struct ending *ending, const char *reason)
+outcome_put(struct job *job, enum result_status status)
 {
 	struct dispatch *d = job->dispatch;
 	const bool final = result_status_final(status);
 
-	buf_reset(&job->record);
-	outcome_record(job, status, ending, reason, &job->record);
 	job->put =
 	    (struct results_put){.id = slice_of(job->task->id),
 				 .record = {job->record.data, job->record.len},
@@ -379,6 +385,15 @@ outcome_store(struct job *job, enum result_status status,
 	spool_storing(job);
 	if (!job->running_pending)
 		outcome_continue(job);
+}
+
+static void
+outcome_store(struct job *job, enum result_status status,
+	      const struct ending *ending, const char *reason)
+{
+	buf_reset(&job->record);
+	outcome_record(job, status, ending, reason, &job->record);
+	outcome_put(job, status);
 }
 
 /* It goes back to its queue, as job->settle says, and no attempt has ended: a
@@ -402,6 +417,47 @@ outcome_release(struct job *job)
 	job_unlink(job);
 	job->settle.disposition = BROKER_RELEASE;
 	outcome_put_back(job);
+}
+
+/* What its producer said of it stays; the bytes may not say that much. */
+static void
+record_refusal(const struct job *job, const struct result *before,
+	       struct buf *out)
+{
+	struct result record = *before;
+
+	record.task_id = slice_of(job->task->id);
+	record.status = RESULT_FAILED;
+	record.result = (struct slice){NULL, 0};
+	record.error = (struct slice){job->refusal.data, job->refusal.len};
+	record.finished_us = clock_wall_us();
+	record.worker = slice_of(job->dispatch->opt.worker);
+	record.reason = slice_of(job->refused);
+	result_encode(&record, out);
+}
+
+void
+outcome_refused(struct job *job, const struct result *before)
+{
+	const struct slice why = {job->refusal.data, job->refusal.len};
+	const struct ending ending = {.outcome = OUTCOME_FINAL,
+				      .text = why,
+				      .finished_us = clock_wall_us()};
+
+	log_refusal(job, job->refused, why);
+	write_info(job, job->refused, why, 0, NULL);
+	if (before != NULL && result_status_final(before->status)) {
+		outcome_settle(job);
+		return;
+	}
+	job->dispatch->totals.failed++;
+	buf_reset(&job->record);
+	if (before != NULL)
+		record_refusal(job, before, &job->record);
+	else
+		outcome_record(job, RESULT_FAILED, &ending, job->refused,
+			       &job->record);
+	outcome_put(job, RESULT_FAILED);
 }
 
 /* --- retries ----------------------------------------------------------- */

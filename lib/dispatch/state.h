@@ -88,6 +88,10 @@ struct job {
 	struct broker_settle settle;
 	struct buf retry_bytes; /* the task for a retry */
 	struct buf info;	/* for the dead list */
+	/* Bytes that are no task: NULL, or why (a reason of records) and what
+	 * exactly. `task` then has what could be salvaged. */
+	const char *refused;
+	struct buf refusal;
 };
 TAILQ_HEAD(job_list, job);
 
@@ -165,6 +169,10 @@ struct dispatch {
 	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
+	struct {
+		int64_t n;	/* that have ended, well or not */
+		struct err why; /* ERR_NONE: the last one went well */
+	} reloads;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
 	struct event *heartbeat;
@@ -257,8 +265,14 @@ void outcome_fenced(struct job *job);
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
 void outcome_suspect(struct job *job);
-/* Not a task, or one too strange to run: to the dead list. */
+/* Not a task, or one that is too large: to the dead list, under no id. */
 void outcome_bury(struct job *job, const char *reason, const char *error);
+/*
+ * The same for one that has an id (job->refused is set): its record becomes
+ * failed, as far as `before` is not final. That is the record as it was, or
+ * NULL if there is none, or none that can be read.
+ */
+void outcome_refused(struct job *job, const struct result *before);
 /* Its final record is stored already: only the claim is left to settle. */
 void outcome_recorded(struct job *job, const struct result *record);
 /* Its note is stored, or lost: stores or settles, which waited for that. */

@@ -22,7 +22,7 @@ struct request {
 	struct dispatch *dispatch;
 	struct submit_request asker;
 	struct task *task;
-	struct buf bytes, record;
+	struct buf bytes, record, unique;
 	struct broker_submit submit;
 };
 
@@ -32,6 +32,7 @@ request_free(struct request *q)
 	task_free(q->task);
 	buf_done(&q->bytes);
 	buf_done(&q->record);
+	buf_done(&q->unique);
 	free(q);
 }
 
@@ -50,8 +51,14 @@ on_request_submitted(struct broker_submit *batch, size_t n, void *arg)
 	struct request *q = arg;
 	struct err err = batch[0].err;
 
+	/* With no error, the message names the task that was there before. */
+	if (err.code == ERR_NONE)
+		snprintf(err.msg, sizeof(err.msg), "%s",
+			 batch[0].duplicate ? batch[0].owner : "");
+
 	/* The record of a task that does not exist would pend for ever. */
-	if (err.code != ERR_NONE && !q->dispatch->one_store)
+	if ((err.code != ERR_NONE || err.msg[0] != '\0') &&
+	    !q->dispatch->one_store)
 		results_forget(q->dispatch->results, &q->submit.id, 1);
 	request_finish(q, &err);
 }
@@ -98,21 +105,75 @@ request_complete(struct request *q, struct task *t, struct err *err)
 	return 0;
 }
 
-/* The delay is no part of a task, but of its submission. */
+/* What is no part of a task, but of its submission. */
+struct request_extras {
+	double delay_s, unique_s;
+	int64_t at_us;
+	bool exclusive;
+	struct buf *unique; /* the request's */
+};
+/* As for clients: the length of a key, and how long it lasts. */
+#define REQUEST_UNIQUE_MAX 1024
+#define REQUEST_UNIQUE_S 3600
+
+/* A number of the request, of seconds. */
+static int
+request_seconds(const struct scan_value *key, const struct scan_value *value,
+		double *ret, struct err *err)
+{
+	if (scan_double(value, ret, err) != 0)
+		return -1;
+	if (*ret < 0 || *ret * 1e6 > (double)TASK_DURATION_MAX_US)
+		return err_set(err, ERR_DATA,
+			       "%.*s is not a number of seconds up to ten "
+			       "years",
+			       (int)key->text.len, key->text.p);
+	return 0;
+}
+
+/* Members of other types are those of other things. */
 static int
 on_request_member(void *arg, const struct scan_value *key,
 		  const struct scan_value *value, struct err *err)
 {
-	double *delay = arg;
+	struct request_extras *x = arg;
+	const struct slice name = key->text;
 
-	if (!slice_eq(key->text, SLICE("delay")) || value->type != SCAN_NUMBER)
+	if (slice_eq(name, SLICE("exclusive")))
+		x->exclusive = value->type == SCAN_TRUE;
+	if (slice_eq(name, SLICE("unique")) && value->type == SCAN_STRING)
+		scan_unescape(value, x->unique);
+	if (value->type != SCAN_NUMBER)
 		return 0;
-	if (scan_double(value, delay, err) != 0)
-		return -1;
-	if (*delay < 0 || *delay * 1e6 > (double)TASK_DURATION_MAX_US)
+	if (slice_eq(name, SLICE("delay")))
+		return request_seconds(key, value, &x->delay_s, err);
+	if (slice_eq(name, SLICE("unique_ttl")))
+		return request_seconds(key, value, &x->unique_s, err);
+	if (slice_eq(name, SLICE("at_us")))
+		return scan_int64(value, &x->at_us, err);
+	return 0;
+}
+
+/* Makes the task's bytes and its record. */
+static int
+request_encode(struct request *q, const struct task *t, struct err *err)
+{
+	const int64_t max = q->dispatch->conf->worker.max_task_size;
+	const struct result record = result_pending(t);
+
+	task_encode(t, &q->bytes);
+	result_encode(&record, &q->record);
+	if (q->bytes.failed || q->record.failed || q->unique.failed)
+		return err_nomem(err);
+	if (q->bytes.len > (size_t)max)
 		return err_set(err, ERR_DATA,
-			       "delay is not a number of seconds up to ten "
-			       "years");
+			       "it has %zu bytes as JSON, more than %" PRId64
+			       " ([worker] max_task_size)",
+			       q->bytes.len, max);
+	if (q->unique.len > REQUEST_UNIQUE_MAX)
+		return err_set(err, ERR_DATA,
+			       "a unique key has at most %d bytes, not %zu",
+			       REQUEST_UNIQUE_MAX, q->unique.len);
 	return 0;
 }
 
@@ -121,35 +182,27 @@ on_request_member(void *arg, const struct scan_value *key,
 static int
 request_prepare(struct request *q, struct slice json, struct err *err)
 {
-	struct result record;
+	struct request_extras x = {.unique = &q->unique,
+				   .unique_s = REQUEST_UNIQUE_S};
 	struct task t;
-	double delay = 0;
 
 	if (task_decode(json, &q->task, err) != 0 ||
-	    scan_object(json, TASK_DEPTH_MAX, on_request_member, &delay, err) !=
-		0)
+	    scan_object(json, TASK_DEPTH_MAX, on_request_member, &x, err) != 0)
 		return -1;
 	t = *q->task;
-	if (request_complete(q, &t, err) != 0)
+	if (request_complete(q, &t, err) != 0 ||
+	    request_encode(q, &t, err) != 0)
 		return -1;
-	task_encode(&t, &q->bytes);
-	/* Of the task as it is now: what was left open is filled in. */
-	record = result_pending(&t);
-	result_encode(&record, &q->record);
-	if (q->bytes.failed || q->record.failed)
-		return err_nomem(err);
-	if (q->bytes.len > (size_t)q->dispatch->conf->worker.max_task_size)
-		return err_set(err, ERR_DATA,
-			       "it has %zu bytes as JSON, more than %" PRId64
-			       " ([worker] max_task_size)",
-			       q->bytes.len,
-			       q->dispatch->conf->worker.max_task_size);
 	q->submit =
 	    (struct broker_submit){.queue = t.queue,
 				   .id = slice_of(t.id),
 				   .bytes = {q->bytes.data, q->bytes.len},
 				   .priority = t.priority,
-				   .delay_ms = (int64_t)ceil(delay * 1000),
+				   .delay_ms = (int64_t)ceil(x.delay_s * 1000),
+				   .at_ms = x.at_us / 1000,
+				   .exclusive = x.exclusive,
+				   .unique = {q->unique.data, q->unique.len},
+				   .unique_s = (int64_t)(x.unique_s + 0.5),
 				   .record = {q->record.data, q->record.len}};
 	return 0;
 }

@@ -25,6 +25,7 @@
 #include "executor/ready.h"
 #include "executor/submit.h"
 #include "executor/task.h"
+#include "executor/task_socket.h"
 #include "executor/workers.h"
 #include "module/loader.h"
 #include "util/err.h"
@@ -46,6 +47,7 @@ struct executor {
 	struct timer *stopped; /* fired by the last thread that ends */
 	struct outbox *outbox;
 	struct submits *submits;
+	struct task_sockets *sockets;
 	struct loader *loader;
 	struct workers *workers; /* NULL before INIT */
 	struct async *async;	 /* NULL if there is none */
@@ -300,7 +302,8 @@ executor_on_init(struct executor *e, const struct ipc_message *m)
 			       "ipc: INIT asks for %u threads; 1 to %d are "
 			       "possible",
 			       init->threads, THREADS_MAX);
-	e->env = (struct task_env){e->outbox, e->submits, init->max_result};
+	e->env = (struct task_env){e->outbox, e->submits, e->sockets,
+				   init->max_result};
 	if (ready_load(e->loader, m->rest, &ready, e->err) != 0 ||
 	    start_threads(e, init) != 0) {
 		buf_done(&ready);
@@ -405,9 +408,11 @@ make_parts(struct executor *e, int fd)
 			    executor_on_tick, e);
 	e->stopped = timer_new(e->base, executor_on_stopped, e);
 	e->submits = submits_new(e->outbox, tick_now, e);
+	if (e->submits != NULL)
+		e->sockets = task_sockets_new(e->submits);
 	e->loader = loader_new();
 	if (e->readable == NULL || e->tick == NULL || e->stopped == NULL ||
-	    e->submits == NULL || e->loader == NULL ||
+	    e->sockets == NULL || e->loader == NULL ||
 	    event_add(e->readable, NULL) != 0 || event_add(e->tick, NULL) != 0)
 		return err_nomem(e->err);
 	return 0;
@@ -434,6 +439,9 @@ executor_finish(struct executor *e)
 	outbox_drain(e->outbox);
 	async_free(e->async);
 	loader_free(e->loader);
+	if (e->submits != NULL)
+		submits_close(e->submits);
+	task_sockets_free(e->sockets);
 	submits_free(e->submits);
 	event_free(e->readable);
 	event_free(e->tick);

@@ -13,6 +13,7 @@
 #include "executor/outbox.h"
 #include "executor/task.h"
 #include "executor/text.h"
+#include "module/dump.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -57,6 +58,20 @@ flowrra_task_cancelled(const struct flowrra_task *t)
 		clock_mono_us() >= t->deadline_us);
 }
 
+const char *
+flowrra_task_args_text(const struct flowrra_task *t, size_t *length)
+{
+	*length = t->args_text.len;
+	return t->args_text.p;
+}
+
+const char *
+flowrra_task_kwargs_text(const struct flowrra_task *t, size_t *length)
+{
+	*length = t->kwargs_text.len;
+	return t->kwargs_text.p;
+}
+
 double
 flowrra_task_time_left(const struct flowrra_task *t)
 {
@@ -95,7 +110,7 @@ int
 flowrra_task_progress(struct flowrra_task *t, const json_t *progress)
 {
 	struct outbox_frame frame = {.type = IPC_PROGRESS, .task = t->number};
-	char *text = json_dumps(progress, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text = json_dumps(progress, dump_flags(progress));
 	int r = -1;
 
 	if (text == NULL)

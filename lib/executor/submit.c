@@ -15,6 +15,7 @@
 
 #include "executor/outbox.h"
 #include "executor/task.h"
+#include "module/dump.h"
 #include "util/err.h"
 #include "util/log.h"
 #include "util/uuid.h"
@@ -43,6 +44,7 @@ struct submits {
 	/* Numbers wrap around after 2^32, when no request is that old. */
 	uint32_t last_request;
 	LIST_HEAD(, waiter) waiters;
+	bool closed; /* no answer comes any more */
 	struct outbox *outbox;
 	void (*on_wait)(void *arg);
 	void *arg;
@@ -72,6 +74,21 @@ submits_free(struct submits *s)
 	pthread_cond_destroy(&s->answered);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+void
+submits_close(struct submits *s)
+{
+	struct waiter *w;
+
+	pthread_mutex_lock(&s->lock);
+	s->closed = true;
+	LIST_FOREACH (w, &s->waiters, entry) {
+		w->code = w->answered ? w->code : ERR_UNAVAILABLE;
+		w->answered = true;
+	}
+	pthread_cond_broadcast(&s->answered);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* An asynchronous handler does not wait: only the log can tell. */
@@ -124,6 +141,8 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	fixed.request = ++s->last_request;
 	if (w != NULL) {
 		w->request = fixed.request;
+		w->answered = s->closed;
+		w->code = s->closed ? ERR_UNAVAILABLE : ERR_NONE;
 		LIST_INSERT_HEAD(&s->waiters, w, entry);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -137,6 +156,19 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 		pthread_cond_wait(&s->answered, &s->lock);
 	LIST_REMOVE(w, entry);
 	pthread_mutex_unlock(&s->lock);
+}
+
+int32_t
+submits_ask(struct submits *s, uint32_t task, struct slice json,
+	    struct buf *text)
+{
+	struct waiter w = {.code = ERR_NONE, .text = BUF_INIT};
+
+	request(s, task, json, &w);
+	*text = w.text;
+	if (w.code != ERR_NONE && w.text.len == 0)
+		buf_adds(text, "the worker is stopping");
+	return w.code;
 }
 
 /* Takes what the module knows of the options: members that are newer than the
@@ -207,7 +239,7 @@ make_json(const char *id, const char *name, const json_t *args,
 				    json_real(o->retry_delay));
 	if (o->timeout >= 0)
 		json_object_set_new(j, "timeout", json_real(o->timeout));
-	text = json_dumps(j, JSON_COMPACT);
+	text = json_dumps(j, dump_flags(j));
 	json_decref(j);
 	return text;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "executor/outbox.h"
+#include "executor/task_socket.h"
 #include "executor/text.h"
 #include "module/dump.h"
 #include "module/loader.h"
@@ -217,6 +218,8 @@ task_send_end(struct flowrra_task *t, const struct task_end *end, bool urgent)
 				     .fixed = &done,
 				     .rest = end->text};
 
+	if (t->has_socket)
+		task_sockets_drop(t->env->sockets, t);
 	outbox_put(t->env->outbox, &frame, urgent);
 }
 

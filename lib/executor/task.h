@@ -22,6 +22,7 @@ struct loader_task;
 struct async;
 struct outbox;
 struct submits;
+struct task_sockets;
 struct timer;
 
 /* glibc's <sys/queue.h> lacks it. */
@@ -37,6 +38,7 @@ TAILQ_HEAD(task_list, flowrra_task);
 struct task_env {
 	struct outbox *outbox;
 	struct submits *submits;
+	struct task_sockets *sockets;
 	uint32_t max_result;
 };
 
@@ -58,6 +60,7 @@ struct flowrra_task {
 	void *data;
 	char *error; /* from flowrra_fail() */
 	bool final;
+	bool has_socket; /* see task_socket.h */
 	atomic_bool cancelled;
 	int64_t timeout_us;
 	int64_t deadline_us; /* monotonic; INT64_MAX: none */

@@ -8,6 +8,8 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/* Made from the task alone: a purge takes out many, and to read the record of
+ * each would double its work. So it lacks what a retry had noted there. */
 void
 cancel_record(const struct task *task, const char *queue, struct buf *out)
 {
@@ -30,6 +32,7 @@ cancel_record(const struct task *task, const char *queue, struct buf *out)
 json_t *
 cancel_task(struct flowrra_client *c, const char *id, struct err *err)
 {
+	/* The words are part of the JSON shape, and of scripts that read it. */
 	static const char *const outcomes[] = {
 	    [CANCEL_DONE] = "cancelled", [CANCEL_ORDERED] = "ordered"};
 	enum cancel_outcome outcome;

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The dead list: looking at it. */
+/*
+ * The dead list: which tasks of it are meant, and what is shown of them.
+ *
+ * A task comes here from a worker, which gives its bytes back untouched with a
+ * note (`info`) of why. Neither need be readable: what cannot be decoded is
+ * shown by its key, and can be deleted by it.
+ */
 #include "manager/dead.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
-#include "manager/ask.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "util/err.h"
 
@@ -15,6 +23,8 @@
 
 /* --- which ------------------------------------------------------------- */
 
+/* By a linear search: operators name a few, and a decoded task costs more than
+ * all comparisons. */
 static bool
 is_listed(struct slice name, const struct dead_filter *filter)
 {
@@ -26,6 +36,8 @@ is_listed(struct slice name, const struct dead_filter *filter)
 	return false;
 }
 
+/* Reason and error stand in the note, which is parsed only for filters that
+ * need it. */
 static bool
 info_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
@@ -35,9 +47,9 @@ info_matches(const struct broker_item *item, const struct dead_filter *filter)
 
 	if (filter->reason == NULL && filter->error == NULL)
 		return true;
-	info = json_loadb(item->info.p, item->info.len, JSON_ALLOW_NUL, NULL);
-	reason = entry_text(info, "reason");
-	error = entry_text(info, "error");
+	info = load_json(item->info, NULL);
+	reason = member_text(info, "reason");
+	error = member_text(info, "error");
 	matches = (filter->reason == NULL ||
 		   (reason != NULL && strcmp(reason, filter->reason) == 0)) &&
 		  (filter->error == NULL ||
@@ -46,25 +58,29 @@ info_matches(const struct broker_item *item, const struct dead_filter *filter)
 	return matches;
 }
 
-/* By the task itself; a name that cannot be read is nobody's. */
+/* By the task itself. A task that cannot be read has no name and no ID, so it
+ * matches neither. */
 static bool
 task_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
 	const bool by_key = filter->ids == NULL || is_listed(item->key, filter);
 	struct task *task;
+	struct err why;
 	bool matches;
 
-	if (by_key && filter->entry.task == NULL)
+	if (by_key && filter->tasks.task == NULL)
 		return true;
-	if (task_decode(item->bytes, &task, NULL) != 0)
+	if ((task = load_task(item, &why)) == NULL)
 		return false;
 	matches = (by_key || is_listed(slice_of(task->id), filter)) &&
-		  (filter->entry.task == NULL ||
-		   strcmp(task->name, filter->entry.task) == 0);
+		  (filter->tasks.task == NULL ||
+		   strcmp(task->name, filter->tasks.task) == 0);
 	task_free(task);
 	return matches;
 }
 
+/* The cheap tests come first: a page has up to BROKER_PAGE_MAX items, of any
+ * size. */
 bool
 dead_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
@@ -75,6 +91,8 @@ dead_matches(const struct broker_item *item, const struct dead_filter *filter)
 
 /* --- the list ---------------------------------------------------------- */
 
+/* A walk through the lists of all queues. `limit` holds for each queue, since
+ * the newest of all may lie in one of them; dead_list() sorts and cuts. */
 struct found {
 	json_t *list;
 	struct dead_query *query;
@@ -86,31 +104,34 @@ static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct found *f = arg;
-	json_t *entry;
+	json_t *info;
 
 	if (!dead_matches(item, &f->query->filter))
 		return 0;
-	if ((entry = entry_of_dead(item, f->queue)) == NULL ||
-	    (f->query->bytes && entry_add_bytes(entry, item) != 0)) {
-		json_decref(entry);
+	if ((info = task_info_of_dead(item, f->queue)) == NULL ||
+	    (f->query->bytes && task_info_add_bytes(info, item) != 0)) {
+		json_decref(info);
 		return err_nomem(err);
 	}
-	if (json_array_append_new(f->list, entry) != 0)
+	if (json_array_append_new(f->list, info) != 0)
 		return err_nomem(err);
 	return ++f->n == f->query->limit ? 1 : 0;
 }
 
+/* Without a filter each item counts, and a page need not be longer than the
+ * limit. */
 static bool
 any_filter(const struct dead_filter *f)
 {
-	return f->entry.task != NULL || f->error != NULL || f->reason != NULL ||
+	return f->tasks.task != NULL || f->error != NULL || f->reason != NULL ||
 	       f->before_us != 0 || f->ids != NULL;
 }
 
+/* One queue's list, the newest first, as deep as the query says. */
 static int
 walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
 {
-	struct ask_walk walk = {
+	struct query_walk walk = {
 	    .queue = f->queue,
 	    .place = BROKER_DEAD,
 	    .depth = f->query->depth,
@@ -119,7 +140,7 @@ walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
 	    .arg = f};
 
 	f->n = 0;
-	if (ask_walk(c, &walk, err) != 0)
+	if (query_walk(c, &walk, err) != 0)
 		return -1;
 	f->query->stopped |= walk.more;
 	return 0;
@@ -128,25 +149,30 @@ walk_dead(struct flowrra_client *c, struct found *f, struct err *err)
 json_t *
 dead_list(struct flowrra_client *c, struct dead_query *query, struct err *err)
 {
-	json_t *queues = queues_list(c, query->filter.entry.queue, err), *queue;
+	json_t *queues = queues_list(c, query->filter.tasks.queue, err), *queue;
 	struct found f = {.list = json_array(), .query = query};
 	int result = queues != NULL ? 0 : -1;
 	size_t i;
 
 	query->stopped = false;
 	json_array_foreach (queues, i, queue) {
-		f.queue = entry_text(queue, "queue");
+		f.queue = member_text(queue, "queue");
+		/* An empty list costs a query to the broker, and most are
+		 * empty. */
 		if (result == 0 &&
 		    json_integer_value(json_object_get(queue, "dead")) > 0)
 			result = walk_dead(c, &f, err);
 	}
+	/* It pointed into the list of queues. */
 	f.queue = NULL;
 	json_decref(queues);
 	if (result != 0) {
 		json_decref(f.list);
 		return NULL;
 	}
-	f.list = entry_newest(f.list, "died_at", query->limit, err);
+	f.list = task_info_newest(f.list, "died_at", query->limit, err);
+	/* There is as much as was asked for: that not all was looked at does
+	 * not matter. */
 	if (json_array_size(f.list) >= query->limit)
 		query->stopped = false;
 	return f.list;

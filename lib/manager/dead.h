@@ -12,14 +12,14 @@
 
 #include <jansson.h>
 
-#include "manager/entry.h"
+#include "manager/task_info.h"
 
 struct err;
 struct flowrra_client;
 
 /* Which of them; all that is said must hold. */
 struct dead_filter {
-	struct entry_filter entry;
+	struct task_filter tasks;
 	const char *error;	/* a part of the error's text */
 	const char *reason;	/* crashed, timeout, failed, … */
 	int64_t before_us;	/* that died before; 0: at any time */
@@ -32,9 +32,9 @@ struct dead_query {
 	size_t limit;
 	size_t depth; /* how many of a queue are looked at */
 	bool stopped; /* as in tasks.h */
-	bool bytes;   /* with info, task and bytes (entry.h) */
+	bool bytes;   /* with info, task and bytes (task_info.h) */
 };
-/* An array of entries as entry_of_dead() makes them, the newest first. */
+/* An array of entries as task_info_of_dead() makes them, the newest first. */
 json_t *dead_list(struct flowrra_client *c, struct dead_query *query,
 		  struct err *err);
 

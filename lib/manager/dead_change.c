@@ -9,33 +9,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/result_json.h"
 #include "codec/task_json.h"
 #include "core/result.h"
 #include "core/task.h"
-#include "manager/ask.h"
 #include "manager/dead.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "util/clock.h"
 #include "util/err.h"
 
+/* A page of the list is changed as one batch, whose limit is the broker's. */
 #define BATCH BROKER_PAGE_MAX
 
-/* One that is to be changed, with copies of what the page showed. */
-struct corpse {
+/* One that is to be changed, with copies of what the page showed: the page is
+ * gone when the batch is sent. Once `why` has a code it is left alone. */
+struct dead_task {
 	char *key;
 	struct task *task; /* NULL: it cannot be read */
-	struct buf again, record;
+	struct buf retry_bytes, record;
 	json_t *old_record;
 	struct err why; /* it is not to be changed, or could not be */
 	bool found;
 };
 
+/* The state of one call. The batch is in here, and here on the heap, for it is
+ * larger than a thread's stack should hold. */
 struct change {
 	struct flowrra_client *client;
 	const struct dead_change *what;
 	const char *queue;
-	struct corpse corpses[BATCH];
+	struct dead_task batch[BATCH];
 	size_t n;
 	bool *seen; /* of the filter's ids */
 	json_t *done, *refused;
@@ -46,54 +52,64 @@ struct change {
 };
 
 static void
-corpse_done(struct corpse *x)
+dead_task_done(struct dead_task *x)
 {
 	free(x->key);
 	task_free(x->task);
-	buf_done(&x->again);
+	buf_done(&x->retry_bytes);
 	buf_done(&x->record);
 	json_decref(x->old_record);
-	*x = (struct corpse){.key = NULL};
+	*x = (struct dead_task){.key = NULL};
 }
 
 /* --- reading ----------------------------------------------------------- */
 
+/* What remains unseen at the end is reported as missing. */
 static void
-note_seen(struct change *ch, const struct corpse *x)
+note_seen(struct change *ch, const struct broker_item *item)
 {
 	const struct dead_filter *f = &ch->what->filter;
+	struct err why;
+	struct task *task = f->n_ids > 0 ? load_task(item, &why) : NULL;
 	size_t i;
 
 	for (i = 0; i < f->n_ids; i++)
-		if (strcmp(f->ids[i], x->key) == 0 ||
-		    (x->task != NULL && strcmp(f->ids[i], x->task->id) == 0))
+		if (slice_eq(item->key, slice_of(f->ids[i])) ||
+		    (task != NULL && strcmp(f->ids[i], task->id) == 0))
 			ch->seen[i] = true;
+	task_free(task);
 }
 
 /* What it becomes, and its record. */
 static void
-prepare(struct change *ch, struct corpse *x)
+prepare(struct change *ch, struct dead_task *x)
 {
-	static const struct task_counters anew;
+	/* Attempts, crashes and history start from zero: the operator says that
+	 * the reason is gone. */
+	static const struct task_counters none;
 	struct result record;
 
-	task_encode_again(x->task, &anew, &x->again);
+	task_encode_again(x->task, &none, &x->retry_bytes);
 	/* Back to the queue whose list it is on, even if it names another. */
 	record = result_pending(x->task);
 	record.queue = slice_of(ch->queue);
 	result_encode(&record, &x->record);
-	if (x->again.failed || x->record.failed)
+	if (x->retry_bytes.failed || x->record.failed)
 		err_nomem(&x->why);
 }
 
+/* On the loop: copies what is to be changed. Other errors than of memory belong
+ * to the item, and are its outcome. */
 static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct change *ch = arg;
-	struct corpse *x = &ch->corpses[ch->n];
+	struct dead_task *x = &ch->batch[ch->n];
 
 	if (ch->newest_ms == 0)
 		ch->newest_ms = item->time_ms;
+	/* A page may be longer than was asked for: the rest is met in the next
+	 * pass. */
 	if (ch->n == BATCH || item->time_ms > ch->newest_ms)
 		return 0;
 	if (!dead_matches(item, &ch->what->filter))
@@ -101,7 +117,8 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	if ((x->key = strndup(item->key.p, item->key.len)) == NULL)
 		return err_nomem(err);
 	task_decode(item->bytes, &x->task, &x->why);
-	note_seen(ch, x);
+	note_seen(ch, item);
+	/* To delete a task needs no understanding of it. */
 	if (!ch->what->retry)
 		x->why.code = ERR_NONE;
 	else if (x->task != NULL)
@@ -112,25 +129,29 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 
 /* --- changing ---------------------------------------------------------- */
 
+/* The lists are cut at DEAD_TASKS_MAX, so that an answer about millions fits
+ * into memory; the counts are complete. */
 static void
-list_outcome(struct change *ch, const struct corpse *x, const char *outcome)
+list_outcome(struct change *ch, const struct dead_task *x, const char *outcome)
 {
 	json_t *list = x->why.code != ERR_NONE ? ch->refused : ch->done;
 
 	if (json_array_size(list) < DEAD_TASKS_MAX)
 		json_array_append_new(
-		    list,
-		    json_pack("{s:o,s:s?,s:s?,s:s,s:s,s:o?}", "key",
-			      entry_string(x->key), "task_id",
-			      x->task ? x->task->id : NULL, "task_name",
-			      x->task ? x->task->name : NULL, "queue",
-			      ch->queue, "outcome", outcome, "message",
-			      x->why.code != ERR_NONE ? entry_string(x->why.msg)
-						      : NULL));
+		    list, json_pack("{s:o,s:s?,s:s?,s:s,s:s,s:o?}", "key",
+				    member_of_text(x->key), "task_id",
+				    x->task ? x->task->id : NULL, "task_name",
+				    x->task ? x->task->name : NULL, "queue",
+				    ch->queue, "outcome", outcome, "message",
+				    x->why.code != ERR_NONE
+					? member_of_text(x->why.msg)
+					: NULL));
 }
 
+/* The outcome of one, once the batch is done. Each is counted in one place
+ * only. */
 static void
-report(struct change *ch, const struct corpse *x)
+report(struct change *ch, const struct dead_task *x)
 {
 	if (x->why.code != ERR_NONE) {
 		ch->n_refused++;
@@ -149,18 +170,19 @@ report(struct change *ch, const struct corpse *x)
 
 /* Those that are still to be changed, as puts or as members of a batch. */
 static size_t
-gather(struct change *ch, struct corpse **ret)
+gather(struct change *ch, struct dead_task **ret)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < ch->n; i++)
-		if (ch->corpses[i].why.code == ERR_NONE)
-			ret[n++] = &ch->corpses[i];
+		if (ch->batch[i].why.code == ERR_NONE)
+			ret[n++] = &ch->batch[i];
 	return n;
 }
 
+/* For restore(): the pending record overwrites the final one. */
 static int
-keep_old_records(struct change *ch, struct corpse **xs, size_t n,
+keep_old_records(struct change *ch, struct dead_task **xs, size_t n,
 		 struct err *err)
 {
 	const char *ids[BATCH];
@@ -170,50 +192,55 @@ keep_old_records(struct change *ch, struct corpse **xs, size_t n,
 
 	for (i = 0; i < n; i++)
 		ids[i] = xs[i]->task->id;
-	result = ask_records(ch->client, ids, n, records, err);
+	result = query_records(ch->client, ids, n, records, err);
 	for (i = 0; i < n; i++)
 		xs[i]->old_record = records[i];
 	return result;
 }
 
+/* Stores the pending records. One that could not be stored keeps its task on
+ * the dead list: a task that runs must have a record that says so. */
 static int
-reopen(struct change *ch, struct corpse **xs, size_t n, struct err *err)
+reopen(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 {
 	struct err *errs = calloc(n + 1, sizeof(*errs));
-	struct ask_put puts[BATCH];
+	struct query_put puts[BATCH];
 	size_t i;
 
 	if (errs == NULL)
 		return err_nomem(err);
 	for (i = 0; i < n; i++)
-		puts[i] = (struct ask_put){
+		puts[i] = (struct query_put){
 		    .id = xs[i]->task->id,
 		    .record = {xs[i]->record.data, xs[i]->record.len}};
-	ask_reopen(ch->client, puts, n, errs);
+	query_reopen(ch->client, puts, n, errs);
 	for (i = 0; i < n; i++)
 		xs[i]->why = errs[i];
 	free(errs);
 	return 0;
 }
 
-/* It did not leave the dead list after all. */
+/* It did not leave the dead list after all, so its record is the final one
+ * again. Nothing is told if that fails: the record then says pending until the
+ * next retry, and the outcome of this one is an error anyway. */
 static void
-restore(struct change *ch, const struct corpse *x)
+restore(struct change *ch, const struct dead_task *x)
 {
-	const char *status = entry_text(x->old_record, "status");
-	struct ask_put put;
+	const char *status = member_text(x->old_record, "status");
+	struct query_put put;
 	char *text;
 
 	if (status == NULL || strcmp(status, "failed") != 0 ||
 	    (text = json_dumps(x->old_record, JSON_COMPACT)) == NULL)
 		return;
-	put = (struct ask_put){.id = x->task->id, .record = slice_of(text)};
-	ask_put_failed(ch->client, &put, 1, NULL);
+	put = (struct query_put){.id = x->task->id, .record = slice_of(text)};
+	query_put_failed(ch->client, &put, 1, NULL);
 	free(text);
 }
 
+/* The last step: from here on workers may claim what is retried. */
 static int
-exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
+requeue(struct change *ch, struct dead_task **xs, size_t n, struct err *err)
 {
 	struct broker_requeue *batch = calloc(n + 1, sizeof(*batch));
 	size_t i;
@@ -224,9 +251,10 @@ exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
 	for (i = 0; i < n; i++)
 		batch[i] = (struct broker_requeue){
 		    .key = slice_of(xs[i]->key),
-		    .retry_bytes = {xs[i]->again.data, xs[i]->again.len},
+		    .retry_bytes = {xs[i]->retry_bytes.data,
+				    xs[i]->retry_bytes.len},
 		    .priority = ch->what->retry ? xs[i]->task->priority : 0};
-	result = ask_exhume(ch->client, ch->queue, batch, n, err);
+	result = query_requeue(ch->client, ch->queue, batch, n, err);
 	for (i = 0; i < n && result == 0; i++) {
 		xs[i]->found = batch[i].found;
 		xs[i]->why = batch[i].err;
@@ -238,10 +266,12 @@ exhume(struct change *ch, struct corpse **xs, size_t n, struct err *err)
 	return result;
 }
 
+/* Records first, then the queue: see the top of the file. Whom a step refuses
+ * takes no part in the next one. */
 static int
 change_batch(struct change *ch, struct err *err)
 {
-	struct corpse *xs[BATCH];
+	struct dead_task *xs[BATCH];
 	size_t i, n = gather(ch, xs);
 	int result = 0;
 
@@ -250,39 +280,41 @@ change_batch(struct change *ch, struct err *err)
 					reopen(ch, xs, n, err) != 0))
 			return -1;
 		n = gather(ch, xs);
-		result = n > 0 ? exhume(ch, xs, n, err) : 0;
+		result = n > 0 ? requeue(ch, xs, n, err) : 0;
 	}
 	for (i = 0; i < ch->n && result == 0; i++)
-		report(ch, &ch->corpses[i]);
+		report(ch, &ch->batch[i]);
 	return result;
 }
 
 /* --- all --------------------------------------------------------------- */
 
-/* One way through a queue's list, page by page. */
+/* One pass through a queue's list, page by page. The progress is told with each
+ * page, so that a terminal shows that something moves. */
 static int
 pass(struct change *ch, struct err *err)
 {
-	struct ask_cursor at = {.queue = ch->queue, .place = BROKER_DEAD};
+	struct query_cursor at = {.queue = ch->queue, .place = BROKER_DEAD};
 	int result;
 	size_t i;
 
 	do {
 		ch->n = 0;
-		result = ask_next(ch->client, &at, on_item, ch, err);
+		result = query_next(ch->client, &at, on_item, ch, err);
 		if (result == 0)
 			result = change_batch(ch, err);
 		for (i = 0; i < BATCH; i++)
-			corpse_done(&ch->corpses[i]);
+			dead_task_done(&ch->batch[i]);
 		if (ch->what->on_progress != NULL)
 			ch->what->on_progress(ch->n_done, ch->what->arg);
 	} while (result == 0 && at.more);
-	ask_cursor_done(&at);
+	query_cursor_done(&at);
 	return result;
 }
 
-/* What leaves the list may hide others from the page that follows: so it is
- * read again until there is nothing to be done any more. */
+/* What leaves the list moves the others, and the cursor may then skip some: so
+ * the list is read again until a pass changes nothing. What was refused before
+ * is met again in each pass, hence its count and its list start over. */
 static int
 change_queue(struct change *ch, struct err *err)
 {
@@ -302,16 +334,18 @@ change_queue(struct change *ch, struct err *err)
 	return result;
 }
 
+/* An error ends all: the rest would most likely fail in the same way. It says
+ * how far it came, since that much is done for good. */
 static int
 change_queues(struct change *ch, struct err *err)
 {
-	const char *only = ch->what->filter.entry.queue;
+	const char *only = ch->what->filter.tasks.queue;
 	json_t *queues = queues_list(ch->client, only, err), *queue;
 	int result = queues != NULL ? 0 : -1;
 	size_t i;
 
 	json_array_foreach (queues, i, queue) {
-		ch->queue = entry_text(queue, "queue");
+		ch->queue = member_text(queue, "queue");
 		if (result == 0 &&
 		    json_integer_value(json_object_get(queue, "dead")) > 0)
 			result = change_queue(ch, err);
@@ -322,6 +356,7 @@ change_queues(struct change *ch, struct err *err)
 	return result;
 }
 
+/* NULL without memory. */
 static json_t *
 answer(const struct change *ch)
 {
@@ -334,7 +369,8 @@ answer(const struct change *ch)
 
 	for (i = 0; i < f->n_ids; i++)
 		if (!ch->seen[i])
-			json_array_append_new(missing, entry_string(f->ids[i]));
+			json_array_append_new(missing,
+					      member_of_text(f->ids[i]));
 	json_array_extend(ch->done, ch->refused);
 	return json_pack("{s:b,s:I,s:I,s:I,s:o,s:O}", "dry_run",
 			 ch->what->dry_run, "matched", matched, "done",

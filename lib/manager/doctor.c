@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The doctor: servers, clocks and workers; doctor_*.c have the rest. */
+/*
+ * The doctor: what an operator should look at. This file has the servers, their
+ * clocks and the workers; doctor_*.c have the rest.
+ *
+ * Each examination adds findings, and none stops the others: a server that is
+ * out of reach is a finding itself, and what needs its answers is left out.
+ */
 #include "manager/doctor.h"
 
 #include <stdarg.h>
@@ -7,9 +13,9 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "manager/ask.h"
 #include "manager/doctor_private.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/workers.h"
 #include "store/results.h"
@@ -17,13 +23,15 @@
 #include "util/err.h"
 
 #define US_PER_S 1e6
-/* Due times and expiry are compared between machines. */
+/* Due times and expiry are compared between machines, in seconds; a second is
+ * what NTP holds easily. */
 #define OFFSET_MAX_US 1000000
 
 void
 doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 	    const char *remedy, const char *fmt, ...)
 {
+	/* An error's whole message, and some words around it. */
 	char what[ERR_MSG_MAX + 64];
 	va_list ap;
 
@@ -32,18 +40,20 @@ doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 	va_end(ap);
 	json_array_append_new(
 	    level == DOCTOR_ERROR ? d->errors : d->warnings,
-	    json_pack("{s:s,s:s,s:o,s:s}", "level",
+	    json_pack("{s:s,s:s,s:o,s:o}", "level",
 		      level == DOCTOR_ERROR ? "error" : "warning", "about",
-		      about, "what", entry_string(what), "remedy", remedy));
+		      about, "what", member_of_text(what), "remedy",
+		      member_of_text(remedy)));
 }
 
 /* --- servers ----------------------------------------------------------- */
 
+/* The broker's clock decides when delayed tasks are due, ours stamps what we
+ * submit. */
 static void
-examine_clock(struct doctor *d, const json_t *answer, int64_t asked_us,
+examine_clock(struct doctor *d, int64_t theirs_us, int64_t asked_us,
 	      int64_t answered_us)
 {
-	const int64_t theirs_us = entry_time_of(answer, "clock_at");
 	/* It was read at some moment between. */
 	const int64_t off_us = theirs_us < asked_us ? theirs_us - asked_us
 			       : theirs_us > answered_us
@@ -60,51 +70,51 @@ examine_clock(struct doctor *d, const json_t *answer, int64_t asked_us,
 			    off_us < 0 ? "behind" : "ahead of");
 }
 
-static void
-take_findings(struct doctor *d, const json_t *answer)
-{
-	const char *level, *what, *remedy;
-	json_t *finding;
-	size_t i;
+/* What on_report() takes along. */
+struct broker_examination {
+	struct doctor *doctor;
+	int64_t clock_us;
+};
 
-	json_array_foreach (json_object_get(answer, "findings"), i, finding) {
-		level = entry_text(finding, "level");
-		what = entry_text(finding, "what");
-		remedy = entry_text(finding, "remedy");
-		if (level != NULL && what != NULL)
-			doctor_find(
-			    d,
-			    strcmp(level, "error") == 0 ? DOCTOR_ERROR
-							: DOCTOR_WARNING,
-			    "broker", remedy != NULL ? remedy : "", "%s", what);
-	}
+/* On the loop, while examine_broker() waits: nothing else uses the doctor. */
+static void
+on_report(const struct broker_report *report, void *arg)
+{
+	struct broker_examination *e = arg;
+	const struct broker_finding *f;
+
+	e->clock_us = report->clock_us;
+	for (f = report->findings; f < report->findings + report->n; f++)
+		doctor_find(e->doctor, f->error ? DOCTOR_ERROR : DOCTOR_WARNING,
+			    "broker", f->remedy, "%s", f->what);
 }
 
+/* False if the broker does not answer: then nothing can be said of queues and
+ * workers. */
 static bool
 examine_broker(struct doctor *d)
 {
 	const int64_t asked_us = clock_wall_us();
+	struct broker_examination e = {.doctor = d};
 	struct err err = ERR_INIT;
-	json_t *answer = ask_json(d->client, ask_examine, NULL, &err);
 
-	if (answer == NULL) {
+	if (query_examine(d->client, on_report, &e, &err) != 0) {
 		doctor_find(d, DOCTOR_ERROR, "broker",
 			    "Start it, or correct [broker] url; flowrractl "
 			    "--dump-config shows the effective configuration.",
 			    "%s", err.msg);
 		return false;
 	}
-	take_findings(d, answer);
-	examine_clock(d, answer, asked_us, clock_wall_us());
-	json_decref(answer);
+	examine_clock(d, e.clock_us, asked_us, clock_wall_us());
 	return true;
 }
 
+/* Any read will do; there is no task with the ID "-". */
 static void
 examine_backend(struct doctor *d)
 {
 	struct err err = ERR_INIT;
-	json_t *answer = ask_record(d->client, "-", &err);
+	json_t *answer = query_record(d->client, "-", &err);
 
 	if (answer == NULL)
 		doctor_find(d, DOCTOR_ERROR, "backend",
@@ -115,12 +125,14 @@ examine_backend(struct doctor *d)
 
 /* --- workers ----------------------------------------------------------- */
 
+/* A dead worker without tasks is no fault: it was stopped for good, and leaves
+ * the list by itself. */
 static void
 examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 {
-	const char *name = entry_text(worker, "worker");
-	const char *state = entry_text(worker, "state");
-	const char *version = entry_text(worker, "version");
+	const char *name = member_text(worker, "worker");
+	const char *state = member_text(worker, "state");
+	const char *version = member_text(worker, "version");
 	const long long held =
 	    json_integer_value(json_object_get(worker, "in_flight"));
 
@@ -136,11 +148,14 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			    "worker %s is dead and has %lld tasks in flight",
 			    name, held);
 	} else if (version != NULL && strcmp(version, FLOWRRA_VERSION) != 0) {
+		/* Versions may differ for the time of an upgrade, which
+		 * then should end. */
 		doctor_find(d, DOCTOR_WARNING, "workers",
 			    "Install the same version on all machines.",
 			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
+	/* Somebody has told it to, and may have forgotten. */
 	if (strcmp(state, "quiet") == 0)
 		doctor_find(
 		    d, DOCTOR_WARNING, "workers",
@@ -148,6 +163,7 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 		    "worker %s is quiet: it takes no tasks", name);
 }
 
+/* How bad a dead worker is depends on whether another can take over. */
 static void
 examine_workers(struct doctor *d)
 {
@@ -155,7 +171,7 @@ examine_workers(struct doctor *d)
 	size_t i, alive = 0;
 
 	json_array_foreach (d->workers, i, worker)
-		alive += strcmp(entry_text(worker, "state"), "dead") != 0;
+		alive += strcmp(member_text(worker, "state"), "dead") != 0;
 	if (alive == 0)
 		doctor_find(d, DOCTOR_ERROR, "workers",
 			    "Start flowrrad, for example with systemctl start "
@@ -180,6 +196,7 @@ examine_all(struct doctor *d)
 			doctor_find(d, DOCTOR_ERROR, "broker", "Try again.",
 				    "%s", err.msg);
 	}
+	/* Where both are one store, the broker has answered for it. */
 	if (!d->client->one_store)
 		examine_backend(d);
 	if (d->workers != NULL) {
@@ -197,6 +214,7 @@ doctor_examine(struct flowrra_client *c)
 	    .client = c, .errors = json_array(), .warnings = json_array()};
 
 	examine_all(&d);
+	/* Errors first, each kind in the order of the examinations. */
 	json_array_extend(d.errors, d.warnings);
 	json_decref(d.warnings);
 	json_decref(d.queues);
@@ -208,7 +226,7 @@ bool
 doctor_found_error(const json_t *findings)
 {
 	/* Errors come first. */
-	const char *level = entry_text(json_array_get(findings, 0), "level");
+	const char *level = member_text(json_array_get(findings, 0), "level");
 
 	return level != NULL && strcmp(level, "error") == 0;
 }

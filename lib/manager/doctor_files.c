@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The doctor: files of this machine that others may read or write. */
+/*
+ * The doctor: files of this machine that others may read or write.
+ *
+ * What flowrrad runs as code, or takes its passwords from, must be in the hands
+ * of its own user. Owners are not checked: packages install for root, and the
+ * doctor may run as another user than the worker.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +20,7 @@
 
 #define ABOUT "files"
 
+/* Readable by a group is usual (root:flowrra, 0640), by all it is a leak. */
 static void
 examine_conf(struct doctor *d)
 {
@@ -35,7 +42,8 @@ examine_conf(struct doctor *d)
 			    "every user may write to %s", conf->file.path);
 }
 
-/* The state directory, with what is in it that tasks depend on. */
+/* The state directory: it holds the spool of records, which a worker stores as
+ * they are. Whoever writes there decides what tasks have returned. */
 static void
 examine_state_dir(struct doctor *d)
 {
@@ -69,12 +77,16 @@ module_path(const char *name)
 	return path;
 }
 
+/* The worker judges again when it loads one, as it must; here an operator hears
+ * of it before the next start. */
 static void
 examine_module(struct doctor *d, const char *name)
 {
 	char *path = module_path(name);
 	struct stat st = {.st_mode = 0};
 
+	/* Workers may run on other machines only: hence a warning. Other errors
+	 * of stat() say nothing of the module. */
 	if (path != NULL && stat(path, &st) != 0 && errno == ENOENT)
 		doctor_find(d, DOCTOR_WARNING, ABOUT,
 			    "Install it, or remove it from [worker] modules.",

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The doctor: tasks that are stuck, in queues. */
+/* The doctor: tasks that are stuck in queues. A queue is judged by what waits
+ * in it and by the workers that say they serve it. */
 #include <string.h>
 
-#include "manager/ask.h"
 #include "manager/doctor_private.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "store/admin.h"
 #include "util/clock.h"
 
 #define US_PER_S INT64_C(1000000)
-/* A delayed task is promoted within a moment. */
+/* A delayed task is promoted within a moment; a busy store may need some
+ * seconds. */
 #define OVERDUE_US (10 * US_PER_S)
-/* Whoever died so lately is news. */
+/* What died within the last hour is news; older ones an operator has seen, and
+ * keeps on purpose. */
 #define RECENT_US (3600 * US_PER_S)
 
+/* What a worker says of itself may be of another version: anything but a list
+ * of strings counts as no queue. */
 static bool
 serves(const json_t *worker, const char *queue)
 {
@@ -38,7 +43,7 @@ count_servants(const struct doctor *d, const char *queue, size_t *ret_alive,
 
 	*ret_alive = *ret_running = 0;
 	json_array_foreach (d->workers, i, worker) {
-		state = entry_text(worker, "state");
+		state = member_text(worker, "state");
 		if (strcmp(state, "dead") == 0 || !serves(worker, queue))
 			continue;
 		++*ret_alive;
@@ -46,12 +51,14 @@ count_servants(const struct doctor *d, const char *queue, size_t *ret_alive,
 	}
 }
 
+/* A count of the queue; all of them are there. */
 static long long
 number(const json_t *queue, const char *name)
 {
 	return json_integer_value(json_object_get(queue, name));
 }
 
+/* Nothing waits: then a queue without a worker is no fault. */
 static void
 examine_servants(struct doctor *d, const json_t *queue, const char *name)
 {
@@ -80,7 +87,7 @@ examine_servants(struct doctor *d, const json_t *queue, const char *name)
 static void
 examine_delayed(struct doctor *d, const json_t *queue, const char *name)
 {
-	const int64_t due_us = entry_time_of(queue, "next_due_at");
+	const int64_t due_us = member_time_us(queue, "next_due_at");
 	const int64_t late_us = clock_wall_us() - due_us;
 	size_t alive, running;
 
@@ -99,6 +106,7 @@ struct recent {
 	long long n;
 };
 
+/* The newest come first, so that the first old one ends the walk. */
 static int
 count_recent(const struct broker_item *item, void *arg, struct err *err)
 {
@@ -110,19 +118,21 @@ count_recent(const struct broker_item *item, void *arg, struct err *err)
 	return 0;
 }
 
+/* One page is enough: more than that is "or more". An error is left to the
+ * other examinations. */
 static void
 examine_dead(struct doctor *d, const json_t *queue, const char *name)
 {
 	struct recent recent = {.since_ms =
 				    (clock_wall_us() - RECENT_US) / 1000};
-	struct ask_walk walk = {.queue = name,
-				.place = BROKER_DEAD,
-				.depth = BROKER_PAGE_MAX,
-				.on_item = count_recent,
-				.arg = &recent};
+	struct query_walk walk = {.queue = name,
+				  .place = BROKER_DEAD,
+				  .depth = BROKER_PAGE_MAX,
+				  .on_item = count_recent,
+				  .arg = &recent};
 
 	if (number(queue, "dead") == 0 ||
-	    ask_walk(d->client, &walk, NULL) != 0 || recent.n == 0)
+	    query_walk(d->client, &walk, NULL) != 0 || recent.n == 0)
 		return;
 	doctor_find(
 	    d, DOCTOR_WARNING, "queues",
@@ -139,8 +149,9 @@ doctor_queues(struct doctor *d)
 	size_t i;
 
 	json_array_foreach (d->queues, i, queue) {
-		if ((name = entry_text(queue, "queue")) == NULL)
+		if ((name = member_text(queue, "queue")) == NULL)
 			continue;
+		/* Delayed tasks of a paused queue are late by intent. */
 		if (json_is_true(json_object_get(queue, "paused")))
 			doctor_find(d, DOCTOR_WARNING, "queues",
 				    "Run flowrractl queue resume.",

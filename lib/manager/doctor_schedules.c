@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The doctor: schedules and who has them fire. */
+/* The doctor: schedules, and the schedulers that fire them. It reads the
+ * schedulers' database itself: they have no other place where they report. */
 #include <inttypes.h>
 
 #include "client/client.h"
@@ -12,6 +13,8 @@
 #define ABOUT "schedules"
 #define US_PER_S 1e6
 
+/* One that is silent may have been stopped, have crashed or lost the database:
+ * that cannot be told from here. */
 static void
 examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 		   int64_t now_us)
@@ -47,6 +50,7 @@ examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 			    s->enabled);
 }
 
+/* Schedules that cannot fire, and fires that no broker has taken. */
 static void
 examine_figures(struct doctor *d, const struct schedules_stats *s,
 		int64_t now_us)
@@ -58,6 +62,8 @@ examine_figures(struct doctor *d, const struct schedules_stats *s,
 			    "%" PRId64 " schedules cannot fire and were set "
 			    "aside",
 			    s->set_aside);
+	/* A fire is in the database before it is sent, so a few are there at
+	 * any time: only their age tells. */
 	if (s->unsent > 0 &&
 	    now_us - s->oldest_unsent_us > HEALTH_SCHEDULER_LIFE_US)
 		doctor_find(d, DOCTOR_ERROR, ABOUT,
@@ -73,15 +79,20 @@ void
 doctor_schedules(struct doctor *d)
 {
 	const struct schedules_options options = {
-	    .url = d->client->conf->scheduler.database_url};
+	    .url = d->client->conf->scheduler.database_url, .reads = true};
 	const int64_t now_us = clock_wall_us();
 	struct schedules_stats *stats = NULL;
 	struct err err = ERR_INIT;
-	struct schedules *db = schedules_open(&options, &err);
+	struct schedules *db = NULL;
 
+	if (conf_check_store(d->client->conf, CONF_STORE_SCHEDULES, &err) == 0)
+		db = schedules_open(&options, &err);
 	if (db == NULL ||
 	    schedules_stats(db, NULL, now_us, &stats, &err) != 0) {
-		doctor_find(d, DOCTOR_ERROR, ABOUT,
+		/* Where nobody has ever made a schedule, nothing is wrong. */
+		if (err.code != ERR_NOT_FOUND)
+			doctor_find(
+			    d, DOCTOR_ERROR, ABOUT,
 			    "Start it, or correct [scheduler] database_url.",
 			    "%s", err.msg);
 	} else {

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Events of tasks, as they happen. */
+/* Events of tasks, as they happen: from the backend's channel to the caller's
+ * function. The caller waits in events_follow() while on_event runs on the
+ * client's loop. */
 #include "manager/events.h"
 
 #include <string.h>
 
 #include "client/client.h"
-#include "manager/entry.h"
+#include "client/load.h"
+#include "manager/member.h"
 #include "store/results.h"
 #include "util/pending.h"
 
+/* `ended`: on_event has said so. What the store still delivers then is dropped.
+ * `ended`: on_event has said so. What the store still delivers then is dropped.
+ */
 struct following {
 	struct query q;
 	const struct events_follow *what;
@@ -18,7 +24,7 @@ struct following {
 static bool
 is_text(const json_t *task, const char *name, const char *wanted)
 {
-	const char *text = entry_text(task, name);
+	const char *text = member_text(task, name);
 
 	return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
 }
@@ -33,6 +39,9 @@ matches(const json_t *event, const struct events_follow *what)
 	       is_text(task, "queue", what->queue);
 }
 
+/* Trouble does not end the listening: the store reconnects, and listens again.
+ * Trouble does not end the listening: the store reconnects, and listens again.
+ */
 static void
 on_event(struct slice text, const struct err *err, void *arg)
 {
@@ -47,7 +56,7 @@ on_event(struct slice text, const struct err *err, void *arg)
 		return;
 	}
 	/* Anybody may publish on the channel. */
-	event = json_loadb(text.p, text.len, JSON_ALLOW_NUL, NULL);
+	event = load_json(text, NULL);
 	if (json_is_object(event) && matches(event, f->what))
 		f->ended = f->what->on_event(event, f->what->arg) != 0;
 	json_decref(event);
@@ -65,6 +74,7 @@ begin_listening(struct query *q)
 		query_end(q, &err);
 }
 
+/* A query of its own, since results_listen() must be called on the loop. */
 static void
 end_listening(struct query *q)
 {

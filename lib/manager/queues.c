@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Queues: how they are, and what may be done to one. */
+/*
+ * Queues: their state, and what may be done to one.
+ *
+ * To the stores an unknown queue is an empty one, since a producer may name it
+ * at any time. To an operator it is more likely a spelling mistake: so what is
+ * empty is looked up in the list of all.
+ */
 #include "manager/queues.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
-#include "manager/ask.h"
 #include "manager/cancel.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "util/err.h"
-
-static int
-check_name(const char *name, struct err *err)
-{
-	if (task_name_valid(slice_of(name), TASK_QUEUE_MAX))
-		return 0;
-	return err_set(err, ERR_DATA,
-		       "\"%.64s\" is not a valid queue name: 1 to %d of the "
-		       "characters A-Z a-z 0-9 _ . -",
-		       name, TASK_QUEUE_MAX);
-}
+#include "util/name.h"
 
 /* Whether there is, or was lately, something in it. */
+/* A queue that holds something is known, which saves the query for the list.
+ * Paused counts: it was done to this queue. */
 static bool
 is_used(const json_t *queue)
 {
@@ -42,13 +41,13 @@ is_used(const json_t *queue)
 static int
 is_known(struct flowrra_client *c, const char *name, struct err *err)
 {
-	json_t *all = ask_json(c, ask_queues, NULL, err), *queue;
+	json_t *all = query_queues(c, NULL, err), *queue;
 	int known = all != NULL ? 0 : -1;
 	const char *one;
 	size_t i;
 
 	json_array_foreach (all, i, queue) {
-		one = entry_text(queue, "queue");
+		one = member_text(queue, "queue");
 		if (one != NULL && strcmp(one, name) == 0)
 			known = 1;
 	}
@@ -62,9 +61,10 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	json_t *list;
 	int known = 1;
 
-	if (name != NULL && check_name(name, err) != 0)
+	if (name != NULL &&
+	    name_check_queue(slice_of(name), ERR_DATA, err) != 0)
 		return NULL;
-	if ((list = ask_json(c, ask_queues, name, err)) == NULL)
+	if ((list = query_queues(c, name, err)) == NULL)
 		return NULL;
 	if (name != NULL && !is_used(json_array_get(list, 0)))
 		known = is_known(c, name, err);
@@ -79,20 +79,24 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	return NULL;
 }
 
+/* An unknown queue can be paused before its first task comes. */
 json_t *
 queues_pause(struct flowrra_client *c, const char *name, bool paused,
 	     struct err *err)
 {
-	if (check_name(name, err) != 0 || ask_pause(c, name, paused, err) != 0)
+	if (name_check_queue(slice_of(name), ERR_DATA, err) != 0 ||
+	    query_pause(c, name, paused, err) != 0)
 		return NULL;
 	return json_pack("{s:s,s:b}", "queue", name, "paused", paused);
 }
 
 /* --- purging ----------------------------------------------------------- */
 
-/* The records of a page of tasks that are gone. */
+/* The records of a page of tasks that are gone. They are made on the loop and
+ * stored after it: the page's bytes live no longer, and a store must not be
+ * asked from its own callback. */
 struct purged {
-	struct ask_put puts[BROKER_PAGE_MAX];
+	struct query_put puts[BROKER_PAGE_MAX];
 	struct {
 		size_t id, record, record_len;
 	} at[BROKER_PAGE_MAX]; /* in `text`, which moves while it grows */
@@ -107,11 +111,10 @@ on_purged(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct purged *p = arg;
 	struct task *task;
+	struct err why;
 
 	p->items++;
-	/* What cannot be read has no record, either. */
-	if (p->n == BROKER_PAGE_MAX ||
-	    task_decode(item->bytes, &task, NULL) != 0)
+	if (p->n == BROKER_PAGE_MAX || (task = load_task(item, &why)) == NULL)
 		return 0;
 	p->at[p->n].id = p->text.len;
 	buf_add(&p->text, task->id, strlen(task->id) + 1);
@@ -123,6 +126,7 @@ on_purged(const struct broker_item *item, void *arg, struct err *err)
 	return 0;
 }
 
+/* Only now the text does not move any more. */
 static int
 store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
 {
@@ -131,13 +135,16 @@ store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
 	if (p->text.failed)
 		return err_nomem(err);
 	for (i = 0; i < p->n; i++)
-		p->puts[i] =
-		    (struct ask_put){.id = p->text.data + p->at[i].id,
-				     .record = {p->text.data + p->at[i].record,
-						p->at[i].record_len}};
-	return ask_put_failed(c, p->puts, p->n, err);
+		p->puts[i] = (struct query_put){
+		    .id = p->text.data + p->at[i].id,
+		    .record = {p->text.data + p->at[i].record,
+			       p->at[i].record_len}};
+	return query_put_failed(c, p->puts, p->n, err);
 }
 
+/* Page by page: a purge that is interrupted has taken out whole pages, and
+ * stored what became of them, but for one. Waiting programs are told with each
+ * page. */
 static int
 purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	    int64_t *ret_n, struct err *err)
@@ -152,12 +159,13 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	while (result == 0 && more) {
 		p->n = 0;
 		buf_reset(&p->text);
-		result = ask_purge(c, purge->queue, on_purged, p, &more, err);
+		result = query_purge(c, purge->queue, on_purged, p, &more, err);
 		if (result == 0)
 			result = store_purged(c, p, err);
 		if (purge->on_progress != NULL)
 			purge->on_progress(p->items, purge->arg);
 	}
+	/* That much is done for good. */
 	if (result != 0 && p->items > 0)
 		err_prefix(err, "after %lld tasks", (long long)p->items);
 	*ret_n = p->items;
@@ -166,6 +174,8 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	return result;
 }
 
+/* The count of a dry run is that of the moment; more may come before the real
+ * one. */
 json_t *
 queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 	     struct err *err)

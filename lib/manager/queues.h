@@ -15,7 +15,7 @@ struct flowrra_client;
  * An array, in the order of their names, of
  *	{"queue", "waiting", "delayed", "in_flight", "dead", "oldest_at",
  *	 "next_due_at", "paused"}
- * as broker/operate.h says. Of all queues, or of `name` alone; then
+ * (manager/query.h). Of all queues, or of `name` alone; then
  * ERR_NOT_FOUND if nobody has named it.
  */
 json_t *queues_list(struct flowrra_client *c, const char *name,

@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests from words and from JSON. */
+/*
+ * Requests from words and from JSON.
+ *
+ * One table has all the fields, made from core/task_options.def, so that what a
+ * program may say in JSON and what an operator may say in options are the same.
+ * Strings are copied into one buffer, which is reserved at the beginning and
+ * does not move.
+ */
 #include "manager/request.h"
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
-#include "codec/scan.h"
+#include "client/registry.h"
+#include "codec/value.h"
 #include "core/task.h"
 #include "flowrra/client.h"
 #include "manager/value.h"
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 
 /* Room for ids, names and numbers beside the arguments. */
 #define OPTIONS_BYTES 16384
 
+/* A field, and where in the request it goes. */
 struct request_field {
 	const char *name;
 	struct value_spec value;
@@ -47,14 +58,19 @@ static const char *const skipped[] = {
     "unknown",	     "history",	     "reply_to",
 };
 
+/* One reading. */
 struct reader {
 	struct buf *scratch; /* has room for all that is put into it */
 	struct flowrra_request *request;
+	/* A bit for each field. JSON that names one twice is refused: readers
+	 * differ in which of the two they take. */
 	uint32_t seen;
 };
 
 #define BIT(name) (1u << SCAN_##name)
 
+/* What JSON has for each type of value. Durations and times come as numbers or
+ * in an operator's words; a flag never as 0 or 1. */
 static const struct {
 	unsigned int accepts;
 	const char *wanted;
@@ -85,6 +101,8 @@ keep_value(struct reader *r, const struct scan_value *value)
 	return r->scratch->data + begin;
 }
 
+/* Arguments are not looked into: they are the task's, and are checked when the
+ * request is encoded. */
 static int
 store_json(struct reader *r, const struct request_field *field,
 	   const struct scan_value *value, struct err *err)
@@ -118,6 +136,9 @@ store_request_seconds(struct reader *r, const struct request_field *field,
 	return 0;
 }
 
+/* By way of its text, since value_set() reads those: so the ranges and messages
+ * are the same as for options. All numbers of JSON are read by it as well, but
+ * for seconds. */
 static int
 store_value(struct reader *r, const struct request_field *field,
 	    const struct scan_value *value, struct err *err)
@@ -130,6 +151,7 @@ store_value(struct reader *r, const struct request_field *field,
 	if (field->value.type == VALUE_SECONDS && value->type == SCAN_NUMBER)
 		return store_request_seconds(r, field, value, err);
 	text = keep_value(r, value);
+	/* An escaped U+0000 would end the C string early, and hide the rest. */
 	if (strlen(text) + 1 <
 	    r->scratch->len - (size_t)(text - r->scratch->data))
 		return err_set(err, ERR_DATA, "\"%s\" contains a NUL byte",
@@ -139,6 +161,9 @@ store_value(struct reader *r, const struct request_field *field,
 	return 0;
 }
 
+/* A task that was read from a queue or from the dead list can be submitted
+ * again as it is: what workers had noted is skipped. Anything else is most
+ * likely a spelling mistake. */
 static int
 unknown_field(struct slice name, struct err *err)
 {
@@ -151,6 +176,7 @@ unknown_field(struct slice name, struct err *err)
 		       (int)(name.len < 64 ? name.len : 64), name.p);
 }
 
+/* A null is "not given", as many libraries write it. */
 static int
 on_request_member(void *arg, const struct scan_value *key,
 		  const struct scan_value *value, struct err *err)
@@ -158,6 +184,7 @@ on_request_member(void *arg, const struct scan_value *key,
 	struct reader *r = arg;
 	size_t i;
 
+	/* A linear search: about 20 names, compared by length first. */
 	for (i = 0; i < N_FIELDS; i++)
 		if (slice_eq(key->text, slice_of(fields[i].name)))
 			break;
@@ -202,6 +229,9 @@ request_max(const struct flowrra_client *c)
 /* --- words ------------------------------------------------------------- */
 
 /* Appends a JSON string, but nothing that was not there. */
+/* Fails where it would have to replace bytes that are not UTF-8: the task would
+ * get another text than was typed. To read it back is the simplest way to know.
+ */
 static int
 add_json_string(struct slice text, struct buf *out, struct err *err)
 {
@@ -226,20 +256,54 @@ add_json_string(struct slice text, struct buf *out, struct err *err)
 }
 
 int
-request_argument(const char *text, struct buf *out, struct err *err)
+request_words_of(struct flowrra_client *c, const char *name,
+		 enum request_words *ret, struct err *err)
+{
+	struct registered entry;
+
+	if (client_check(c, err) != 0)
+		return -1;
+	if (!task_name_valid(slice_of(name), TASK_NAME_MAX)) {
+		*ret = REQUEST_JSON; /* refused when it is submitted */
+		return 0;
+	}
+	if (registry_find(c, name, &entry, err) != 0)
+		return -1;
+	*ret = entry.text ? REQUEST_TEXT : REQUEST_JSON;
+	return 0;
+}
+
+/* The remedy for a number is the option's. */
+static int
+check_argument(const struct scan_value *value, struct err *err)
+{
+	struct err why;
+
+	if (value_check(value, &why) == 0)
+		return 0;
+	return err_set(err, ERR_DATA, "%s%s", why.msg,
+		       *value->inexact != '\\' ? " (--string)" : "");
+}
+
+int
+request_argument(const char *text, enum request_words words, struct buf *out,
+		 struct err *err)
 {
 	struct scan_value value;
 
-	if (scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
+	if (words == REQUEST_TEXT ||
+	    scan_check(slice_of(text), TASK_DEPTH_MAX, &value, NULL) != 0)
 		return add_json_string(slice_of(text), out, err);
+	if (check_argument(&value, err) != 0)
+		return -1;
 	/* With its quotes, if it is a string. */
 	buf_adds(out, text);
 	return out->failed ? err_nomem(err) : 0;
 }
 
 int
-request_arguments(const char *const *texts, size_t n, struct buf *out,
-		  struct err *err)
+request_arguments(const char *const *texts, size_t n, enum request_words words,
+		  struct buf *out, struct err *err)
 {
 	size_t i;
 
@@ -247,13 +311,14 @@ request_arguments(const char *const *texts, size_t n, struct buf *out,
 	for (i = 0; i < n; i++) {
 		if (i > 0)
 			buf_addc(out, ',');
-		if (request_argument(texts[i], out, err) != 0)
+		if (request_argument(texts[i], words, out, err) != 0)
 			return err_prefix(err, "argument %zu", i + 1);
 	}
 	buf_addc(out, ']');
 	return out->failed ? err_nomem(err) : 0;
 }
 
+/* JSON with a key twice means different things to different readers. */
 static int
 check_key(const char *const *texts, size_t i, size_t len, struct err *err)
 {
@@ -267,8 +332,8 @@ check_key(const char *const *texts, size_t i, size_t len, struct err *err)
 }
 
 int
-request_keywords(const char *const *texts, size_t n, struct buf *out,
-		 struct err *err)
+request_keywords(const char *const *texts, size_t n, enum request_words words,
+		 struct buf *out, struct err *err)
 {
 	const char *value;
 	size_t i, len;
@@ -288,9 +353,83 @@ request_keywords(const char *const *texts, size_t n, struct buf *out,
 		    0)
 			return -1;
 		buf_addc(out, ':');
-		if (request_argument(value + 1, out, err) != 0)
-			return -1;
+		if (request_argument(value + 1, words, out, err) != 0)
+			return err_prefix(err, "%.*s",
+					  (int)(len < 64 ? len : 64), texts[i]);
 	}
 	buf_addc(out, '}');
 	return out->failed ? err_nomem(err) : 0;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+static void
+write_text(struct buf *out, const char *name, const char *text)
+{
+	if (text == NULL)
+		return;
+	buf_addf(out, ",\"%s\":", name);
+	scan_quote(out, slice_of(text));
+}
+
+/* As many digits as come back as the same number. */
+static void
+write_number(struct buf *out, const char *name, double value, double unset)
+{
+	if (value != unset)
+		buf_addf(out, ",\"%s\":%.17g", name, value);
+}
+
+/* JSON may have line breaks between its tokens, but not within them. */
+static void
+write_json(struct buf *out, const char *name, const char *json)
+{
+	size_t i;
+
+	if (json == NULL)
+		return;
+	buf_addf(out, ",\"%s\":", name);
+	for (i = 0; json[i] != '\0'; i++)
+		buf_addc(out,
+			 json[i] == '\n' || json[i] == '\r' ? ' ' : json[i]);
+}
+
+static void
+write_time(struct buf *out, const char *name, int64_t us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (us == 0)
+		return;
+	clock_format(us, text);
+	write_text(out, name, text);
+}
+
+void
+request_write(const struct flowrra_request *r, struct buf *out)
+{
+	buf_adds(out, "{\"name\":");
+	scan_quote(out, slice_of(r->name != NULL ? r->name : ""));
+	write_json(out, "args", r->args != NULL ? r->args : "[]");
+	write_json(out, "kwargs", r->kwargs != NULL ? r->kwargs : "{}");
+	write_text(out, "id", r->id);
+	write_text(out, "queue", r->queue);
+	write_number(out, "priority", r->priority, 0);
+	write_number(out, "max_retries", r->max_retries, FLOWRRA_UNSET);
+	write_number(out, "delay", r->delay_s, 0);
+	if (r->at_us != 0)
+		buf_addf(out, ",\"at_us\":%" PRId64, r->at_us);
+	write_time(out, "expires_at", r->expires_us);
+	write_number(out, "timeout", r->timeout_s, FLOWRRA_UNSET);
+	write_number(out, "retry_delay", r->retry_delay_s, FLOWRRA_UNSET);
+	write_number(out, "retry_backoff", r->retry_backoff, FLOWRRA_UNSET);
+	write_number(out, "retry_delay_max", r->retry_delay_max_s,
+		     FLOWRRA_UNSET);
+	write_number(out, "retry_jitter", r->retry_jitter, FLOWRRA_UNSET);
+	if (r->cpu_bound != FLOWRRA_UNSET)
+		buf_addf(out, ",\"cpu_bound\":%s",
+			 r->cpu_bound ? "true" : "false");
+	write_text(out, "unique", r->unique);
+	write_number(out, "unique_ttl", r->unique_ttl_s, FLOWRRA_UNSET);
+	buf_adds(out, "}\n");
 }

@@ -27,17 +27,34 @@ int request_read(struct slice json, const struct flowrra_request *base,
 		 struct buf *scratch, struct flowrra_request *ret,
 		 struct err *err);
 
+/* Appends a request as such an object, on one line; times are numbers of µs since
+ * 1970 (at_us) or strings. */
+void request_write(const struct flowrra_request *request, struct buf *out);
+
 /* The longest JSON object that can be a task ([worker] max_task_size), with
  * what else it may say of it. */
 size_t request_max(const struct flowrra_client *c);
 
-/* Appends an argument: as it is if it is JSON, else as a JSON string. */
-int request_argument(const char *text, struct buf *out, struct err *err);
-/* Appends the arguments as a JSON array. */
-int request_arguments(const char *const *texts, size_t n, struct buf *out,
+/* How words of a command line are read: as JSON where they are JSON, else as
+ * strings; or always as strings. */
+enum request_words { REQUEST_JSON, REQUEST_TEXT };
+
+/* How the words of a task with this name are to be read, as its module says.
+ * An error if no worker has registered it. */
+int request_words_of(struct flowrra_client *c, const char *name,
+		     enum request_words *ret, struct err *err);
+
+/* Appends an argument: as it is if it is JSON that a value may be
+ * (codec/value.h), as a JSON string if it is no JSON. */
+int request_argument(const char *text, enum request_words words,
+		     struct buf *out, struct err *err);
+/* Appends the arguments as a JSON array. An error names the argument. */
+int request_arguments(const char *const *texts, size_t n,
+		      enum request_words words, struct buf *out,
 		      struct err *err);
 /* The same for KEY=VALUE; a JSON object. */
-int request_keywords(const char *const *texts, size_t n, struct buf *out,
+int request_keywords(const char *const *texts, size_t n,
+		     enum request_words words, struct buf *out,
 		     struct err *err);
 
 #endif

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Schedules from what people write. */
+/*
+ * Schedules from what operators write, in options or in a form: checked, with
+ * all that is not said filled in, and with the first fire.
+ *
+ * The rule is read by the scheduler's own code (beat/rule.h), so that what is
+ * accepted here is what fires there.
+ */
 #include "manager/schedule.h"
 
 #include <inttypes.h>
@@ -7,15 +13,18 @@
 #include <string.h>
 
 #include "beat/rule.h"
-#include "codec/scan.h"
+#include "codec/value.h"
 #include "core/task.h"
 #include "cron/tz.h"
 #include "util/err.h"
+#include "util/name.h"
 
 #define US_PER_S INT64_C(1000000)
 
 /* --- checks ------------------------------------------------------------ */
 
+/* Text that is stored as it is, and becomes a part of each task: hence one
+ * level of depth less than a task may have. */
 static int
 check_form_json(const char *what, const char *text, enum scan_type type,
 		struct err *err)
@@ -24,7 +33,7 @@ check_form_json(const char *what, const char *text, enum scan_type type,
 
 	if (text == NULL)
 		return 0;
-	if (scan_check(slice_of(text), TASK_DEPTH_MAX - 1, &value, err) != 0)
+	if (value_scan(slice_of(text), TASK_DEPTH_MAX - 1, &value, err) != 0)
 		return err_prefix(err, "%s", what);
 	if (value.type == type)
 		return 0;
@@ -32,21 +41,16 @@ check_form_json(const char *what, const char *text, enum scan_type type,
 		       type == SCAN_ARRAY ? "array" : "object");
 }
 
+/* All that would fail at each fire, days later and unseen, fails here. */
 static int
 check_form_names(const struct schedule_form *f, const char *task,
 		 struct err *err)
 {
-	if (!task_name_valid(slice_of(task), TASK_NAME_MAX))
-		return err_set(err, ERR_DATA,
-			       "\"%.64s\" is not a valid task name: 1 to %d of "
-			       "the characters A-Z a-z 0-9 _ . -",
-			       task, TASK_NAME_MAX);
+	if (name_check_task(slice_of(task), ERR_DATA, err) != 0)
+		return -1;
 	if (f->queue != NULL &&
-	    !task_name_valid(slice_of(f->queue), TASK_QUEUE_MAX))
-		return err_set(err, ERR_DATA,
-			       "\"%.64s\" is not a valid queue name: 1 to %d "
-			       "of the characters A-Z a-z 0-9 _ . -",
-			       f->queue, TASK_QUEUE_MAX);
+	    name_check_queue(slice_of(f->queue), ERR_DATA, err) != 0)
+		return -1;
 	if (f->id != NULL && (strlen(f->id) > SCHEDULE_ID_MAX ||
 			      !task_id_valid(slice_of(f->id))))
 		return err_set(err, ERR_DATA,
@@ -60,6 +64,8 @@ check_form_names(const struct schedule_form *f, const char *task,
 	return 0;
 }
 
+/* The words are the database's; `of` returns -1 for another one. Not said means
+ * `standard`. */
 static int
 choose_word(const char *what, const char *text, int (*of)(const char *),
 	    int standard, const char *choices, int *ret, struct err *err)
@@ -71,6 +77,8 @@ choose_word(const char *what, const char *text, int (*of)(const char *),
 		       choices);
 }
 
+/* What is standard: a schedule that was missed fires once, for the latest time;
+ * runs may overlap; and day fields are joined as cron does. */
 static int
 check_choices(const struct schedule_form *f, struct schedule *s,
 	      struct err *err)
@@ -94,7 +102,8 @@ check_choices(const struct schedule_form *f, struct schedule *s,
 
 /* --- rules ------------------------------------------------------------- */
 
-/* The same period is always the same text. */
+/* The same period is always the same text, "90s", however it was written: texts
+ * of rules are compared to see whether a schedule has changed. */
 static int
 write_period(const char *text, char *rule, size_t size, struct err *err)
 {
@@ -109,6 +118,7 @@ write_period(const char *text, char *rule, size_t size, struct err *err)
 	return 0;
 }
 
+/* A fixed time, for "in 10m" too: the schedule must mean the same tomorrow. */
 static int
 write_moment(const char *text, int64_t now_us, char rule[CLOCK_TEXT_SIZE],
 	     struct err *err)
@@ -129,6 +139,8 @@ write_moment(const char *text, int64_t now_us, char rule[CLOCK_TEXT_SIZE],
 		       "\"%.64s\" is in the past; give a future time", text);
 }
 
+/* The rule's text. That of cron stays as it was written, since users want to
+ * find it again. */
 static int
 fill_rule(struct schedule_draft *d, const char *rule, int64_t now_us,
 	  struct err *err)
@@ -165,6 +177,8 @@ fill_next(struct schedule_draft *d, struct tz_set *zones, int64_t now_us,
 	if (s->type == SCHEDULE_CRON &&
 	    cron_check(&rule.cron, rule.zone, now_us, fault, err) != 0)
 		return -1;
+	/* The next fire depends on the zones' data: with another version the
+	 * scheduler computes it again. */
 	if (rule_needs_zone(&rule) && tz_version(NULL, d->tz_data, err) != 0)
 		return -1;
 	next = rule_schedule(&rule, now_us, d->tz_data);
@@ -172,11 +186,14 @@ fill_next(struct schedule_draft *d, struct tz_set *zones, int64_t now_us,
 		return err_set(err, ERR_DATA,
 			       "it never fires between its start and its end");
 	s->next_run_us = next.next_run_us;
+	/* The scheduler looks for what is due by this column only. */
 	s->due_us = s->enabled ? next.due_us : 0;
 	s->tz_data = next.tz_data;
 	return 0;
 }
 
+/* TASK_UNSET leaves a setting to the task's registration, as in a
+ * submission. */
 void
 schedule_form_init(struct schedule_form *form)
 {
@@ -195,10 +212,13 @@ form_microseconds(double seconds)
 			   : (int64_t)(seconds * US_PER_S + 0.5);
 }
 
+/* From the units of a request to those of a schedule, by the type in the
+ * table. */
 #define SETTING_OF_INT(value) (value)
 #define SETTING_OF_NUMBER(value) (value)
 #define SETTING_OF_SECONDS(value) form_microseconds(value)
 
+/* What needs no check. Texts are the form's. */
 static void
 fill_schedule(const struct schedule_form *f, struct schedule_draft *d,
 	      int64_t now_us)
@@ -256,6 +276,8 @@ schedule_draft(const struct schedule_form *form, enum schedule_type type,
 	return status;
 }
 
+/* The next fire is computed from now: what a disabled schedule has missed is
+ * not made up for. */
 int
 schedule_resume(const struct schedule *s, int64_t now_us,
 		char tz_data[TZ_VERSION_SIZE], struct schedule_next *ret,

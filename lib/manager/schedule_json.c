@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Schedules and their figures as JSON. */
+/* Schedules, and the figures of the schedulers, as JSON: for flowrractl and for
+ * programs that read it. Durations are in seconds, times in UTC. */
 #include "manager/schedule_json.h"
 
 #include <stdio.h>
 
+#include "client/load.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 
 #define US_PER_S 1e6
 
+/* Most schedules fire on whole seconds: then a fraction of zeros is left
+ * out. */
 void
 moment_text(int64_t us, char text[MOMENT_SIZE])
 {
@@ -21,6 +25,7 @@ moment_text(int64_t us, char text[MOMENT_SIZE])
 		snprintf(text, MOMENT_SIZE, "%.26sZ", full);
 }
 
+/* INT64_MAX is "never again", as the scheduler stores it. */
 json_t *
 moment_json(int64_t us)
 {
@@ -39,21 +44,25 @@ seconds_or_null(int64_t us)
 				    : json_real((double)us / US_PER_S);
 }
 
+/* The database has empty texts where nothing was said. */
 static json_t *
 text_or_json_null(const char *text)
 {
 	return text[0] == '\0' ? json_null() : json_string(text);
 }
 
+/* Arguments as JSON. What another program stored may not be JSON: then as a
+ * string. */
 static json_t *
 json_text(const char *text)
 {
-	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+	json_t *json = load_json(slice_of(text), NULL);
 
 	return json != NULL ? json : json_string(text);
 }
 
-/* What it comes to. */
+/* What it comes to, in one word; a fault goes before all, since it needs an
+ * operator. */
 static const char *
 schedule_state(const struct schedule *s)
 {
@@ -65,10 +74,12 @@ schedule_state(const struct schedule *s)
 								  : "enabled";
 }
 
+/* The types of core/task_options.def. */
 #define JSON_OF_INT(value) json_integer(value)
 #define JSON_OF_NUMBER(value) json_real(value)
 #define JSON_OF_SECONDS(value) json_real((double)(value) / US_PER_S)
 
+/* Null is "as the task's registration says". */
 static void
 add_settings(json_t *json, const struct schedule *s)
 {
@@ -103,6 +114,8 @@ policies_json(const struct schedule *s)
 	    moment_json(s->updated_us));
 }
 
+/* In the order in which a human reads it: what it is, when it runs, then its
+ * policies. */
 json_t *
 schedule_json(const struct schedule *s)
 {
@@ -137,6 +150,7 @@ scheduler_json(const struct schedules_scheduler *s, int64_t now_us)
 	    (double)s->max_lag_us / US_PER_S, "fires", (json_int_t)s->fires);
 }
 
+/* All reasons are there, also with 0, so that a graph has no holes. */
 json_t *
 schedule_stats_json(const struct schedules_stats *s, int64_t now_us)
 {

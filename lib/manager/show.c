@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* One task, and where it is. */
+/*
+ * One task, and where it is.
+ *
+ * No store can say in one step where a task is: so the record is read, then the
+ * queues are searched in the order in which tasks move, and the dead list last.
+ * A task that moves meanwhile is met at the next place.
+ */
 #include <string.h>
 
+#include "client/load.h"
 #include "codec/task_json.h"
 #include "core/task.h"
-#include "manager/ask.h"
 #include "manager/dead.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/tasks.h"
 #include "util/err.h"
 
+/* `info` is what is looked for; it ends the search. */
 struct search {
 	struct flowrra_client *client;
 	const char *id;
 	size_t depth;
 	const char *where;
-	json_t *entry;
+	json_t *info; /* as it lies at the broker */
 	/* Of the walk. */
 	const char *queue;
 	enum broker_location place;
@@ -26,44 +35,47 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct search *s = arg;
 	struct task *task;
+	struct err why;
 	bool is_it;
 
 	/* Decoding is dear, and few have it in them. */
 	if (memmem(item->bytes.p, item->bytes.len, s->id, strlen(s->id)) ==
 		NULL ||
-	    task_decode(item->bytes, &task, NULL) != 0)
+	    (task = load_task(item, &why)) == NULL)
 		return 0;
 	is_it = strcmp(task->id, s->id) == 0;
 	task_free(task);
 	if (!is_it)
 		return 0;
-	s->entry = entry_of(item, s->place, s->queue);
-	return s->entry != NULL ? 1 : err_nomem(err);
+	s->info = task_info_of(item, s->place, s->queue);
+	return s->info != NULL ? 1 : err_nomem(err);
 }
 
+/* As deep as `depth`: a long queue is not read to its end for one task. */
 static int
 search_place(struct search *s, enum broker_location place, const char *where,
 	     struct err *err)
 {
-	struct ask_walk walk = {.queue = s->queue,
-				.place = place,
-				.depth = s->depth,
-				.on_item = on_item,
-				.arg = s};
+	struct query_walk walk = {.queue = s->queue,
+				  .place = place,
+				  .depth = s->depth,
+				  .on_item = on_item,
+				  .arg = s};
 
 	s->place = place;
-	if (ask_walk(s->client, &walk, err) != 0)
+	if (query_walk(s->client, &walk, err) != 0)
 		return -1;
-	if (s->entry != NULL)
+	if (s->info != NULL)
 		s->where = where;
 	return 0;
 }
 
+/* By its ID or, where the task cannot be read, by its key. */
 static int
 search_dead(struct search *s, const char *queue, struct err *err)
 {
 	struct dead_query query = {
-	    .filter = {.entry = {.queue = queue}, .ids = &s->id, .n_ids = 1},
+	    .filter = {.tasks = {.queue = queue}, .ids = &s->id, .n_ids = 1},
 	    .limit = 1,
 	    .depth = s->depth,
 	    .bytes = true};
@@ -72,7 +84,7 @@ search_dead(struct search *s, const char *queue, struct err *err)
 	if (list == NULL)
 		return -1;
 	if (json_array_size(list) > 0) {
-		s->entry = json_incref(json_array_get(list, 0));
+		s->info = json_incref(json_array_get(list, 0));
 		s->where = "dead";
 	}
 	json_decref(list);
@@ -97,9 +109,8 @@ search_queues(struct search *s, const char *only, struct err *err)
 	size_t i, k;
 
 	json_array_foreach (queues, i, queue) {
-		s->queue = entry_text(queue, "queue");
-		for (k = 0; k < N_PLACES && result == 0 && s->entry == NULL;
-		     k++)
+		s->queue = member_text(queue, "queue");
+		for (k = 0; k < N_PLACES && result == 0 && s->info == NULL; k++)
 			result = search_place(s, places[k].place,
 					      places[k].where, err);
 	}
@@ -108,11 +119,14 @@ search_queues(struct search *s, const char *only, struct err *err)
 	return result;
 }
 
+/* A record that says how the task ended saves the search. Of a failed one the
+ * dead list may have it still, with its bytes. A queue that does not exist
+ * (ERR_NOT_FOUND) is none that holds it. */
 static int
 search(struct search *s, const json_t *record, struct err *err)
 {
-	const char *status = entry_text(record, "status");
-	const char *queue = entry_text(record, "queue");
+	const char *status = member_text(record, "status");
+	const char *queue = member_text(record, "queue");
 	const bool failed = status != NULL && strcmp(status, "failed") == 0;
 
 	if (status != NULL && strcmp(status, "success") == 0) {
@@ -122,7 +136,7 @@ search(struct search *s, const json_t *record, struct err *err)
 	if (!failed && search_queues(s, queue, err) != 0 &&
 	    err->code != ERR_NOT_FOUND)
 		return -1;
-	if (s->entry == NULL && search_dead(s, queue, err) != 0 &&
+	if (s->info == NULL && search_dead(s, queue, err) != 0 &&
 	    err->code != ERR_NOT_FOUND)
 		return -1;
 	if (s->where == NULL)
@@ -143,22 +157,24 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 	if (!task_id_valid(slice_of(id)))
 		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
 	else
-		record = ask_record(c, id, err);
+		record = query_record(c, id, err);
 	if (record != NULL && search(&s, record, err) == 0) {
-		if (json_is_null(record) && s.entry == NULL) {
+		if (json_is_null(record) && s.info == NULL) {
 			err_set(err, ERR_NOT_FOUND,
 				"no record of task %s, and no queue holds it",
 				id);
 		} else {
-			queue = entry_text(s.entry, "queue");
+			/* Where it lies counts; the record may name the queue
+			 * of its submission. */
+			queue = member_text(s.info, "queue");
 			if (queue == NULL)
-				queue = entry_text(record, "queue");
+				queue = member_text(record, "queue");
 			answer = json_pack("{s:s,s:s,s:s?,s:O,s:O?}", "task_id",
 					   id, "where", s.where, "queue", queue,
-					   "record", record, "entry", s.entry);
+					   "record", record, "entry", s.info);
 		}
 	}
 	json_decref(record);
-	json_decref(s.entry);
+	json_decref(s.info);
 	return answer;
 }

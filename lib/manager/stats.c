@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures of the whole. */
+/* Figures of the whole: sums over what queues, workers and the backend say.
+ * They are read one after the other, so a task that moves meanwhile may be
+ * counted twice, or not at all. */
 #include "manager/stats.h"
 
 #include <string.h>
 
-#include "manager/ask.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/tasks.h"
 #include "manager/workers.h"
 #include "util/clock.h"
 #include "util/err.h"
 
+/* Of a count that each of the objects has. */
 static json_t *
 sum(const json_t *objects, const char *name)
 {
@@ -36,6 +39,8 @@ count_paused(const json_t *queues)
 	return n;
 }
 
+/* What a worker says of its slots may be of another version, or anything: what
+ * is no number counts as 0. */
 static void
 count_workers(const json_t *workers, json_int_t *ret_alive,
 	      json_int_t *ret_slots)
@@ -46,7 +51,7 @@ count_workers(const json_t *workers, json_int_t *ret_alive,
 
 	*ret_alive = *ret_slots = 0;
 	json_array_foreach (workers, i, worker) {
-		if (strcmp(entry_text(worker, "state"), "dead") == 0)
+		if (strcmp(member_text(worker, "state"), "dead") == 0)
 			continue;
 		++*ret_alive;
 		json_object_foreach (json_object_get(worker, "slots"), name,
@@ -57,40 +62,36 @@ count_workers(const json_t *workers, json_int_t *ret_alive,
 }
 
 static json_t *
-stats_of(const json_t *queues, const json_t *workers, const json_t *counts,
-	 size_t registered)
+stats_of(const json_t *queues, const json_t *workers,
+	 const struct results_counts *counts, size_t registered)
 {
 	json_int_t alive, slots;
 
 	count_workers(workers, &alive, &slots);
-	return json_pack(
-	    "{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "waiting",
-	    sum(queues, "waiting"), "delayed", sum(queues, "delayed"),
-	    "in_flight", sum(queues, "in_flight"), "dead", sum(queues, "dead"),
-	    "succeeded",
-	    json_integer_value(json_object_get(counts, "succeeded")), "failed",
-	    json_integer_value(json_object_get(counts, "failed")), "queues",
-	    (json_int_t)json_array_size(queues), "paused", count_paused(queues),
-	    "workers", alive, "slots", slots, "registered",
-	    (json_int_t)registered);
+	return json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+			 "waiting", sum(queues, "waiting"), "delayed",
+			 sum(queues, "delayed"), "in_flight",
+			 sum(queues, "in_flight"), "dead", sum(queues, "dead"),
+			 "succeeded", (json_int_t)counts->succeeded, "failed",
+			 (json_int_t)counts->failed, "queues",
+			 (json_int_t)json_array_size(queues), "paused",
+			 count_paused(queues), "workers", alive, "slots", slots,
+			 "registered", (json_int_t)registered);
 }
 
 /* Those of which the figures are made. */
+/* Queues and workers are the caller's, which shows them as well. */
 static json_t *
 figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	struct err *err)
 {
-	json_t *counts = ask_json(c, ask_counts, NULL, err), *names = NULL;
-	json_t *stats = NULL;
+	struct results_counts counts;
+	size_t registered;
 
-	if (counts != NULL)
-		names = ask_json(c, query_send_names, NULL, err);
-	if (names != NULL)
-		stats =
-		    stats_of(queues, workers, counts, json_array_size(names));
-	json_decref(names);
-	json_decref(counts);
-	return stats;
+	if (query_counts(c, &counts, err) != 0 ||
+	    query_registered(c, &registered, err) != 0)
+		return NULL;
+	return stats_of(queues, workers, &counts, registered);
 }
 
 json_t *
@@ -106,12 +107,14 @@ stats_get(struct flowrra_client *c, struct err *err)
 	return stats;
 }
 
+/* For a live view: all of one moment, so that the parts of a screen fit
+ * together. The time is that of the beginning. */
 json_t *
 stats_snapshot(struct flowrra_client *c, size_t n_running, struct err *err)
 {
 	struct tasks_query query = {.limit = n_running,
 				    .depth = TASKS_DEPTH_STANDARD};
-	json_t *at = entry_time(clock_wall_us()), *queues, *workers = NULL;
+	json_t *at = member_of_time(clock_wall_us()), *queues, *workers = NULL;
 	json_t *stats = NULL, *running = NULL;
 
 	if ((queues = queues_list(c, NULL, err)) != NULL &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks by their state. The shapes are those of entry.h, and of records as they
+ * Tasks by their state. The shapes are those of task_info.h, and of records as they
  * are stored.
  */
 #ifndef MANAGER_TASKS_H
@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "manager/entry.h"
+#include "manager/task_info.h"
 
 struct err;
 struct flowrra_client;
@@ -25,7 +25,7 @@ enum tasks_state {
 
 #define TASKS_DEPTH_STANDARD 10000
 struct tasks_query {
-	struct entry_filter filter;
+	struct task_filter filter;
 	size_t limit; /* at most so many, at least 1 */
 	/* How many of the newest of a queue, or of all records, are looked at.
 	 */
@@ -43,8 +43,8 @@ json_t *tasks_list(struct flowrra_client *c, enum tasks_state state,
  *	{"task_id": …, "where": "waiting" | "delayed" | "in_flight" | "dead" |
  *	 "finished" | "unknown", "queue": …,
  *	 "record": its record, or null,
- *	 "entry": as it lies at the broker (entry.h), or null}
- * A dead one's entry has info, task and bytes as well. "unknown" is what was
+ *	 "entry": as it lies at the broker (task_info.h), or null}
+ * The entry of a dead one has info, task and bytes as well. "unknown" is what was
  * not found among the newest `depth` of a queue. ERR_NOT_FOUND.
  */
 json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Values as people write them. */
+/* Values as people write them: one reader for each type. A reader takes all of
+ * the text, or refuses it: what is half a number is a spelling mistake. */
 #include "manager/value.h"
 
 #include <errno.h>
@@ -14,9 +15,12 @@
 
 #define US_PER_S 1e6
 
+/* Stores into `target`, which is of the type's C type, only if all is well. */
 typedef int read_fn(const struct value_spec *spec, const char *text,
 		    void *target, struct err *err);
 
+/* The words of JSON, and no others: "yes" and "1" would have to be
+ * explained. */
 static int
 read_switch(const struct value_spec *spec, const char *text, void *target,
 	    struct err *err)
@@ -41,6 +45,7 @@ read_text(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* The ranges are doubles, which hold each int exactly. */
 static int
 read_int(const struct value_spec *spec, const char *text, void *target,
 	 struct err *err)
@@ -78,6 +83,7 @@ read_number(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* The duration is read in µs, so that "0.1s" is what it says. */
 static int
 read_seconds(const struct value_spec *spec, const char *text, void *target,
 	     struct err *err)
@@ -102,6 +108,8 @@ read_time(const struct value_spec *spec, const char *text, void *target,
 	return clock_parse(text, target, err);
 }
 
+/* A duration counts from now, when the command is given, not from when the task
+ * is stored. */
 static int
 read_deadline(const struct value_spec *spec, const char *text, void *target,
 	      struct err *err)
@@ -120,6 +128,7 @@ read_deadline(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* Further values of an option that may be given several times. */
 static int
 read_list(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers: how they are, and orders to one. */
+/*
+ * Workers: how they are, and commands to one.
+ *
+ * The broker knows a worker's name, whether it lives and what it has in flight;
+ * the rest is its own description, which may be of another version: members
+ * that are missing are null, and those that we do not know are passed on.
+ */
 #include "manager/workers.h"
 
 #include <string.h>
 
-#include "manager/ask.h"
-#include "manager/entry.h"
+#include "manager/member.h"
+#include "manager/query.h"
 #include "util/clock.h"
 #include "util/err.h"
 
 #define US_PER_S 1e6
 
+/* A worker of an older version has no "state". Whether it lives is the broker's
+ * word, not the worker's last. */
 static const char *
 state_of(const json_t *worker, const json_t *said)
 {
-	const char *state = entry_text(said, "state");
+	const char *state = member_text(said, "state");
 
 	if (!json_is_true(json_object_get(worker, "alive")))
 		return "dead";
@@ -24,10 +32,11 @@ state_of(const json_t *worker, const json_t *said)
 							       : "running";
 }
 
+/* By our clock; a worker whose clock is ahead has just begun. */
 static json_t *
 uptime_of(const json_t *said)
 {
-	const int64_t started_us = entry_time_of(said, "started_at");
+	const int64_t started_us = member_time_us(said, "started_at");
 	const int64_t up_us = clock_wall_us() - started_us;
 
 	if (started_us == 0)
@@ -54,6 +63,7 @@ add_total(json_t *memory)
 static json_t *
 describe(const json_t *worker)
 {
+	/* Those of its members that we tell better, and must not overwrite. */
 	static const char *const ours[] = {"id", "worker", "state", "in_flight",
 					   "stopping"};
 	static const char *const fields[] = {"host",	   "pid",    "version",
@@ -82,7 +92,7 @@ describe(const json_t *worker)
 json_t *
 workers_list(struct flowrra_client *c, struct err *err)
 {
-	json_t *known = ask_json(c, ask_workers, NULL, err), *list, *worker;
+	json_t *known = query_workers(c, err), *list, *worker;
 	size_t i;
 
 	if (known == NULL)
@@ -107,6 +117,9 @@ worker_order_name(enum worker_order order)
 	return names[order];
 }
 
+/* A command is published, and nobody answers: so a wrong name would go
+ * unnoticed. Between this look and the command the worker may still end, which
+ * is what most commands want. */
 static int
 check_alive(struct flowrra_client *c, const char *name, struct err *err)
 {
@@ -118,8 +131,8 @@ check_alive(struct flowrra_client *c, const char *name, struct err *err)
 	if (list == NULL)
 		return -1;
 	json_array_foreach (list, i, worker)
-		if (strcmp(entry_text(worker, "worker"), name) == 0)
-			state = entry_text(worker, "state");
+		if (strcmp(member_text(worker, "worker"), name) == 0)
+			state = member_text(worker, "state");
 	if (state == NULL)
 		result = err_set(err, ERR_NOT_FOUND,
 				 "unknown worker \"%.128s\"; `flowrractl "
@@ -141,9 +154,9 @@ worker_order(struct flowrra_client *c, const char *worker,
 	const char *name = worker_order_name(order);
 
 	if (check_alive(c, worker, err) != 0 ||
-	    ask_order(c,
-		      json_pack("{s:s,s:s}", "order", name, "worker", worker),
-		      err) != 0)
+	    query_control(
+		c, json_pack("{s:s,s:s}", "order", name, "worker", worker),
+		err) != 0)
 		return NULL;
 	return json_pack("{s:s,s:s}", "worker", worker, "order", name);
 }

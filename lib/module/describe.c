@@ -71,14 +71,15 @@ int
 describe_check_module(const struct flowrra_module *m, struct err *err)
 {
 	/* The first complete description, that of version 1.0. */
-	const size_t least = sizeof(struct flowrra_task_type);
+	const size_t least =
+	    offsetof(struct flowrra_task_type, timeout) + sizeof(double);
 
 	if (m->task_size < least || m->task_size > TASK_SIZE_MAX ||
 	    m->task_size % _Alignof(struct flowrra_task_type) != 0)
 		return err_set(err, ERR_CONFIG,
 			       "task_size is %zu, not sizeof(struct "
 			       "flowrra_task_type) (%zu here)",
-			       m->task_size, least);
+			       m->task_size, sizeof(struct flowrra_task_type));
 	if (m->tasks == NULL || m->n_tasks == 0 || m->n_tasks > TASKS_MAX)
 		return err_set(err, ERR_CONFIG,
 			       "it has %zu tasks; a module has 1 to %d",

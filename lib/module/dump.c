@@ -25,25 +25,37 @@ has_reals(const json_t *value)
 	return json_is_real(value);
 }
 
+/* Whether the text with these flags says the same value. */
+static bool
+dumps_exactly(const json_t *value, size_t flags)
+{
+	char *text = json_dumps(value, flags);
+	json_t *again;
+	bool same;
+
+	if (text == NULL)
+		return false;
+	again = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	same = again != NULL && json_equal(again, value);
+	json_decref(again);
+	free(text);
+	return same;
+}
+
 /*
  * 15 digits are what people expect of a number such as 0.1, and enough for
- * most; 17 always are. So the fewer are taken if they lose nothing.
+ * most; 17 always are. So the fewest are taken that lose nothing.
  */
 size_t
 dump_flags(const json_t *value)
 {
 	const size_t plain = JSON_COMPACT | JSON_ENCODE_ANY;
-	size_t answer = plain | JSON_REAL_PRECISION(17);
-	char *text;
-	json_t *again;
+	size_t digits = 15;
 
-	if (!has_reals(value) ||
-	    (text = json_dumps(value, plain | JSON_REAL_PRECISION(15))) == NULL)
-		return answer;
-	again = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	if (again != NULL && json_equal(again, value))
-		answer = plain | JSON_REAL_PRECISION(15);
-	json_decref(again);
-	free(text);
-	return answer;
+	if (!has_reals(value))
+		return plain;
+	while (digits < 17 &&
+	       !dumps_exactly(value, plain | JSON_REAL_PRECISION(digits)))
+		digits++;
+	return plain | JSON_REAL_PRECISION(digits);
 }

@@ -250,7 +250,7 @@ on_process_exit(evutil_socket_t fd, short what, void *arg)
 	/* ECHILD: somebody else has reaped it, or the kernel by itself, where
 	 * SIGCHLD is ignored. An end it is all the same, of unknown status. */
 	if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) ==
-		    0 &&
+		0 &&
 	    info.si_pid == 0)
 		return;
 	/* Handlers' children must not outlive them. Until it is reaped, its

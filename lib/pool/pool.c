@@ -186,8 +186,7 @@ pool_submitted(struct pool *p, pid_t executor, uint32_t job, uint32_t request,
 {
 	const struct ipc_submitted fixed = {.request = request,
 					    .code = (int32_t)err->code};
-	const struct slice text =
-	    slice_of(err->code == ERR_NONE ? "" : err->msg);
+	const struct slice text = slice_of(err->msg);
 	struct executor *e;
 
 	/* By pid, not by the job: after the executor's death the job may run

@@ -96,6 +96,7 @@ struct db {
 	char *name; /* without secrets */
 	int64_t timeout_ms;
 	int64_t deadline_ms; /* of the call under way; monotonic */
+	bool reads;	     /* makes no file; see schedules_options */
 	bool connected;
 	bool prepared; /* the schema was looked at */
 	bool watching;

@@ -35,8 +35,10 @@ schedules_open(const struct schedules_options *options, struct err *err)
 	s->db = db_open(
 	    options->url,
 	    options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS, err);
-	if (s->db != NULL)
+	if (s->db != NULL) {
+		s->db->reads = options->reads;
 		return s;
+	}
 	free(s);
 	return NULL;
 }

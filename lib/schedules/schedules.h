@@ -175,6 +175,9 @@ struct schedules_options {
 	 */
 	const char *url;
 	int64_t timeout_ms; /* of each call; 0: 5000 */
+	/* Only asks: an SQLite file that is not there is not made, and the
+	 * calls fail with ERR_NOT_FOUND. */
+	bool reads;
 };
 
 /* NULL with *err if the URL is wrong. The database may be out of reach. */

@@ -78,7 +78,7 @@ lite_connect(struct db *db, struct err *err)
 	bool final;
 
 	l->tx.timeout_ms = db_left_ms(db);
-	if (file_open(&l->tx, &final, err) == 0)
+	if (file_open(&l->tx, !db->reads, &final, err) == 0)
 		return 0;
 	/* Wrong rights can be put right while we wait. */
 	if (err != NULL && err->code == ERR_REFUSED)

@@ -214,6 +214,9 @@ database_url(const char *url, struct err *err)
 				"flowrra.db");
 			return NULL;
 		}
+		/* SQLAlchemy's way to write an absolute path. */
+		while (url[1] == '/')
+			url++;
 		if (asprintf(&full, "%s%s", SCHEME, url) < 0)
 			full = NULL;
 	} else if ((path = path_database()) != NULL) {

@@ -47,6 +47,13 @@ enum database_sync {
 	DATABASE_NOW	/* before it is answered */
 };
 
+/* What a job that writes does about a file that is not there. */
+enum database_absent {
+	DATABASE_MAKE,
+	DATABASE_FAIL, /* also one that must succeed, and each that reads */
+	DATABASE_AWAIT /* if it must succeed: until another job has made it */
+};
+
 /*
  * A job: the owner keeps it until `done`, or until it was cancelled or the
  * user has left.
@@ -65,6 +72,10 @@ struct database_job {
 	enum database_sync sync;
 	bool reads; /* changes nothing, and need not see what is just being
 		       written */
+	enum database_absent absent;
+	/* Makes room: on a full disk, a process that is not a worker carries it
+	 * out all the same (reserve.h). */
+	bool frees;
 	/* Is tried again until it succeeds; on_state tells of the trouble. */
 	bool must;
 	unsigned int rows; /* about how many; 0 is as good as 1 */
@@ -104,8 +115,12 @@ struct database_options {
 	bool worker; /* leaves the file tidy when it closes it */
 };
 
-/* Opens the database, in the background; the user is called back when it is
- * open, or cannot be. 0, or -1 with *err. */
+/*
+ * Opens the database, in the background; the user is called back when it is
+ * open, or cannot be. Only a worker makes a file that is not there at once; for
+ * others the first job that writes does, and until then jobs that only read
+ * fail with ERR_NOT_FOUND. 0, or -1 with *err.
+ */
 int database_join(struct database_user *user,
 		  const struct database_options *options, struct err *err);
 /* Jobs that can be carried out at once still are; nobody is called back. */

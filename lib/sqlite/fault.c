@@ -36,6 +36,18 @@ static const struct {
     {SQLITE_NOMEM, ERR_SYSTEM, "out of memory"},
 };
 
+/* Some file systems say so by a failed call, when a file is made or grows. */
+bool
+fault_is_full(sqlite3 *db)
+{
+	const int status = sqlite3_errcode(db) & 0xff;
+	const int sys = sqlite3_system_errno(db);
+
+	return status == SQLITE_FULL ||
+	       ((status == SQLITE_IOERR || status == SQLITE_CANTOPEN) &&
+		(sys == ENOSPC || sys == EDQUOT));
+}
+
 /* SQLITE_IOERR and SQLITE_CANTOPEN stand for any failed system call: its errno
  * says more. A full disk shows as either of them on some file systems. */
 static int
@@ -43,7 +55,7 @@ system_error(struct err *err, sqlite3 *db, const char *name, const char *what)
 {
 	int sys = sqlite3_system_errno(db);
 
-	if (sys == ENOSPC || sys == EDQUOT)
+	if (fault_is_full(db))
 		return err_set(err, ERR_UNAVAILABLE, "%s: %s: %s", name, what,
 			       FULL);
 	errno = sys;

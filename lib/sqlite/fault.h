@@ -16,4 +16,7 @@ int fault_set(struct err *err, struct sqlite3 *db, const char *name,
  * a broken file. Else it is the one statement's, with what it was given. */
 bool fault_is_general(int status);
 
+/* Whether the last failure was that the disk is full. */
+bool fault_is_full(struct sqlite3 *db);
+
 #endif

@@ -20,11 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sqlite/fault.h"
 #include "sqlite/identity.h"
+#include "sqlite/reserve.h"
+#include "util/buf.h"
 #include "util/clock.h"
 #include "util/path.h"
 
@@ -148,17 +151,92 @@ file_make(const struct tx *tx, struct err *err)
 	return result;
 }
 
-/*
- * Makes the file if it is not there, or says in plain words what would make
- * SQLite fail later. A file of another user is refused even if it is writable:
- * the -wal and -shm files that we made beside it would lock its owner out.
- */
-static int
-file_find_or_make(struct tx *tx, bool *ret_final, struct err *err)
+/* A path right below the root is most likely meant to be relative: SQLAlchemy
+ * and the Python package read three slashes that way. */
+static const char *
+file_slashes_hint(const struct tx *tx)
 {
+	return strrchr(tx->path, '/') == tx->path
+		   ? "; sqlite:/// is followed by an absolute path without its "
+		     "first slash, so that this file lies in the root directory"
+		   : "";
+}
+
+static void
+file_say_absent(const struct tx *tx, struct err *err)
+{
+	err_set(err, ERR_NOT_FOUND,
+		"there is no database %s; a worker, or the first task that is "
+		"submitted, makes it%s",
+		tx->path, file_slashes_hint(tx));
+}
+
+/* The file lies in a directory of another user. Returns -1 and names the first
+ * directory on the path that keeps us out, and its owner. */
+static int
+file_refuse_directory(const struct tx *tx, struct err *err)
+{
+	char *path = strdup(tx->path), *slash;
+	char owner[PATH_USER_SIZE];
 	struct stat st;
 
+	while (path != NULL && (slash = strrchr(path, '/')) != NULL &&
+	       slash != path) {
+		*slash = '\0';
+		if (stat(path, &st) == 0)
+			break;
+	}
+	if (path == NULL || path[0] == '\0' || stat(path, &st) != 0) {
+		free(path);
+		return err_set(err, ERR_REFUSED,
+			       "cannot open %s: Permission denied", tx->path);
+	}
+	path_user_name(st.st_uid, owner);
+	err_set(err, ERR_REFUSED,
+		"cannot open %s: %s belongs to user %u (%s), and this process "
+		"runs as user %u; run it as that user, or name another store",
+		tx->path, path, (unsigned int)st.st_uid, owner,
+		(unsigned int)geteuid());
+	free(path);
+	return -1;
+}
+
+/* Judges a file that is there. One of another user is refused even if it is
+ * writable: the -wal and -shm files that we made beside it would lock its owner
+ * out. */
+static int
+file_judge(const struct tx *tx, const struct stat *st, struct err *err)
+{
+	if (!S_ISREG(st->st_mode))
+		return err_set(
+		    err, ERR_CONFIG,
+		    "%s is not a regular file; name a file for the tasks",
+		    tx->path);
+	if (geteuid() != 0 && st->st_uid != geteuid())
+		return err_set(
+		    err, ERR_REFUSED,
+		    "%s belongs to user %u, but this process runs as user %u; "
+		    "run it as that user, or name another file",
+		    tx->path, (unsigned int)st->st_uid,
+		    (unsigned int)geteuid());
+	if (geteuid() != 0 && (st->st_mode & 0600) != 0600)
+		return err_set(err, ERR_REFUSED,
+			       "%s is read-only; make it writable (chmod 600)",
+			       tx->path);
+	return 0;
+}
+
+/* Says in plain words what would make SQLite fail later. A file that is not
+ * there is made if `create` is set, else it is 1. */
+static int
+file_find_or_make(struct tx *tx, bool create, bool *ret_final, struct err *err)
+{
+	struct stat st;
+	int result;
+
 	if (stat(tx->path, &st) != 0 && errno == ENOENT) {
+		if (!create)
+			return 1;
 		if (file_make_dir(tx, err) != 0) {
 			*ret_final = true;
 			return -1;
@@ -167,27 +245,14 @@ file_find_or_make(struct tx *tx, bool *ret_final, struct err *err)
 	}
 	if (stat(tx->path, &st) != 0) {
 		*ret_final = errno == EACCES || errno == ENOTDIR;
+		if (errno == EACCES)
+			return file_refuse_directory(tx, err);
 		return err_sys(err, ERR_UNAVAILABLE, "cannot open %s",
 			       tx->path);
 	}
-	*ret_final = true;
-	if (!S_ISREG(st.st_mode))
-		return err_set(
-		    err, ERR_CONFIG,
-		    "%s is not a regular file; name a file for the tasks",
-		    tx->path);
-	if (geteuid() != 0 && st.st_uid != geteuid())
-		return err_set(
-		    err, ERR_REFUSED,
-		    "%s belongs to user %u, but this process runs as user %u; "
-		    "run it as that user, or name another file",
-		    tx->path, (unsigned int)st.st_uid, (unsigned int)geteuid());
-	if (geteuid() != 0 && (st.st_mode & 0600) != 0600)
-		return err_set(err, ERR_REFUSED,
-			       "%s is read-only; make it writable (chmod 600)",
-			       tx->path);
-	*ret_final = false;
-	return 0;
+	result = file_judge(tx, &st, err);
+	*ret_final = result != 0;
+	return result;
 }
 
 static int
@@ -226,15 +291,98 @@ file_set_wal(struct tx *tx, struct err *err)
 }
 
 /*
- * Prepares the connection. auto_vacuum has to be set before the first table is
- * made, and is ignored after it. What is deleted is not overwritten with zeros:
- * tasks come and go all the time, and the file's mode is what keeps them
- * private. Temporary tables are small, so they need no file.
+ * Whether nobody can change the file, so that it may be read without the files
+ * beside it: these could not be made. A log with something in it has to be
+ * read, and -shm says that another mount of the file system is in use.
+ */
+static bool
+file_is_frozen(const struct tx *tx)
+{
+	char *wal = NULL, *shm = NULL;
+	struct statvfs fs;
+	struct stat st;
+	bool frozen = false;
+
+	if (!tx->worker && statvfs(tx->path, &fs) == 0 &&
+	    (fs.f_flag & ST_RDONLY) != 0 &&
+	    asprintf(&wal, "%s-wal", tx->path) > 0 &&
+	    asprintf(&shm, "%s-shm", tx->path) > 0)
+		frozen = stat(shm, &st) != 0 &&
+			 (stat(wal, &st) != 0 || st.st_size == 0);
+	free(wal);
+	free(shm);
+	return frozen;
+}
+
+/* "file:PATH?immutable=1", with what has a meaning in a URI escaped. */
+static char *
+file_frozen_uri(const char *path)
+{
+	struct buf uri = BUF_INIT;
+
+	buf_adds(&uri, "file:");
+	for (; *path != '\0'; path++)
+		if (strchr("%?#", *path) != NULL)
+			buf_addf(&uri, "%%%02x", (unsigned int)*path);
+		else
+			buf_add(&uri, path, 1);
+	buf_adds(&uri, "?immutable=1");
+	return buf_take(&uri);
+}
+
+/* On a file system that is read-only, SQLite opens for reading by itself. */
+static int
+file_connect(struct tx *tx, struct err *err)
+{
+	char *uri;
+	int status;
+
+	if (!file_is_frozen(tx)) {
+		status = sqlite3_open_v2(
+		    tx->path, &tx->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	} else if ((uri = file_frozen_uri(tx->path)) != NULL) {
+		status =
+		    sqlite3_open_v2(uri, &tx->db,
+				    SQLITE_OPEN_READONLY | SQLITE_OPEN_URI |
+					SQLITE_OPEN_NOMUTEX,
+				    NULL);
+		free(uri);
+	} else {
+		return err_nomem(err);
+	}
+	return status == SQLITE_OK ? 0 : tx_fail(tx, err, "opening");
+}
+
+/*
+ * auto_vacuum has to be set before the first table is made. Later it would
+ * change nothing, but SQLite would write it all the same: who only opens a file
+ * must neither wait for a lock nor need room on the disk.
+ */
+static int
+file_set_up_new(struct tx *tx, struct err *err)
+{
+	int pages = 0;
+
+	if (identity_number(tx->db, "PRAGMA page_count", &pages) != 0 ||
+	    (pages == 0 &&
+	     file_exec(tx, "PRAGMA auto_vacuum = INCREMENTAL") != SQLITE_OK))
+		return tx_fail(tx, err, "opening");
+	return 0;
+}
+
+/*
+ * Prepares the connection. What is deleted is not overwritten with zeros: tasks
+ * come and go all the time, and the file's mode is what keeps them private.
+ * Temporary tables are small, so they need no file.
  */
 static int
 file_set_up(struct tx *tx, struct err *err)
 {
-	if (sqlite3_db_readonly(tx->db, "main") == 1)
+	/* Those who only ask can do so; the others' jobs fail by it. */
+	const bool read_only = sqlite3_db_readonly(tx->db, "main") == 1;
+
+	if (read_only && tx->worker)
 		return err_set(
 		    err, ERR_UNAVAILABLE,
 		    "%s is read-only; make the file and its directory writable",
@@ -245,14 +393,14 @@ file_set_up(struct tx *tx, struct err *err)
 	 * ends: a worker does it as well. */
 	sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
 			  (int)!tx->worker, NULL);
-	if (file_exec(tx, "PRAGMA auto_vacuum = INCREMENTAL;"
-			  "PRAGMA synchronous = FULL;"
+	if (file_exec(tx, "PRAGMA synchronous = FULL;"
 			  "PRAGMA secure_delete = OFF;"
 			  "PRAGMA temp_store = MEMORY;"
 			  "PRAGMA cache_size = -4000;"
 			  "PRAGMA journal_size_limit = " LOG_SIZE) != SQLITE_OK)
 		return tx_fail(tx, err, "opening");
-	if (file_set_wal(tx, err) != 0)
+	if (!read_only &&
+	    (file_set_up_new(tx, err) != 0 || file_set_wal(tx, err) != 0))
 		return -1;
 	/* It also turns the automatic checkpoint off. */
 	sqlite3_wal_hook(tx->db, file_on_log, tx);
@@ -277,23 +425,39 @@ file_prepare(struct tx *tx, struct err *err)
 	return tx->statements != NULL ? 0 : err_nomem(err);
 }
 
-int
-file_open(struct tx *tx, bool *ret_final, struct err *err)
+/* Returns 1 for a failure by a full disk: the files beside the database, which
+ * go with its last user, could not be made. */
+static int
+file_open_there(struct tx *tx, bool *ret_final, struct err *err)
 {
-	*ret_final = false;
-	tx->gone = false;
-	if (file_find_or_make(tx, ret_final, err) != 0)
-		return -1;
-	if (sqlite3_open_v2(tx->path, &tx->db,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-			    NULL) != SQLITE_OK)
-		tx_fail(tx, err, "opening");
-	else if (file_set_up(tx, err) == 0 && file_prepare(tx, err) == 0)
+	bool full;
+
+	if (file_connect(tx, err) == 0 && file_set_up(tx, err) == 0 &&
+	    file_prepare(tx, err) == 0)
 		return 0;
 	/* Only a person can mend these; all else may pass. */
 	*ret_final = err->code == ERR_CONFIG || err->code == ERR_DATA;
+	full = file_is_full(tx);
 	file_close(tx);
-	return -1;
+	return full ? 1 : -1;
+}
+
+int
+file_open(struct tx *tx, bool create, bool *ret_final, struct err *err)
+{
+	int result;
+
+	*ret_final = false;
+	tx->gone = false;
+	result = file_find_or_make(tx, create, ret_final, err);
+	if (result == 1)
+		file_say_absent(tx, err);
+	if (result != 0)
+		return result;
+	result = file_open_there(tx, ret_final, err);
+	if (result == 1 && reserve_release(tx->path, RESERVE_TO_OPEN))
+		result = file_open_there(tx, ret_final, err);
+	return result == 0 ? 0 : -1;
 }
 
 void
@@ -344,7 +508,6 @@ int
 file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 {
 	const bool flush = sync == DATABASE_NOW;
-
 	/* Readers may go on with what they see. */
 	if (writes && file_check_place(tx, err) != 0)
 		return -1;
@@ -393,6 +556,8 @@ file_rollback(struct tx *tx)
 {
 	size_t i;
 
+	if (tx->db == NULL) /* it could not be opened */
+		return;
 	/* A statement that still shows rows keeps the transaction open. */
 	for (i = 0; i < tx->description->n_statements; i++)
 		sqlite3_reset(tx->statements[i]);
@@ -405,6 +570,22 @@ bool
 file_failure_is_general(const struct tx *tx)
 {
 	return fault_is_general(sqlite3_errcode(tx->db));
+}
+
+bool
+file_is_full(const struct tx *tx)
+{
+	return tx->db != NULL && fault_is_full(tx->db);
+}
+
+int
+file_say_full(const struct tx *tx, struct err *err)
+{
+	return err_set(
+	    err, ERR_UNAVAILABLE,
+	    "%s: the disk is full, and the reserve for "
+	    "deleting is used up; make room, and work goes on by itself",
+	    tx->name);
 }
 
 /* --- tidiness ---------------------------------------------------------- */
@@ -423,6 +604,13 @@ file_checkpoint(struct tx *tx, bool all)
 	tx->log_pages = 0; /* the next commit sets it again */
 }
 
+void
+file_truncate_log(struct tx *tx)
+{
+	sqlite3_wal_checkpoint_v2(tx->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+				  NULL, NULL);
+}
+
 static int
 file_on_number(void *arg, int n, char **values, char **names)
 {
@@ -435,6 +623,8 @@ file_shrink(struct tx *tx)
 {
 	long free_pages = 0, pages = 0;
 
+	if (tx->db == NULL)
+		return false;
 	sqlite3_exec(tx->db, "PRAGMA freelist_count", file_on_number,
 		     &free_pages, NULL);
 	sqlite3_exec(tx->db, "PRAGMA page_count", file_on_number, &pages, NULL);

@@ -20,7 +20,7 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 struct tx {
-	struct sqlite3 *db; /* NULL: not open */
+	struct sqlite3 *db; /* NULL: not open, or the file is not there */
 	const char *path;
 	const char *name;   /* for messages */
 	bool default_place; /* make the directory, and what is above it */
@@ -43,9 +43,13 @@ struct tx {
 	struct sqlite3_stmt **statements; /* as many as are described */
 };
 
-/* Opens the file; 0, or -1 with *err. *ret_final: there is no use in trying
- * again before somebody has put it right. */
-int file_open(struct tx *tx, bool *ret_final, struct err *err);
+/*
+ * Opens the file; 0, or -1 with *err. *ret_final: there is no use in trying
+ * again before somebody has put it right. A file that is not there is made if
+ * `create` is set; else nothing is made, and it is 1 with *err. Opening a file
+ * that is there writes nothing, unless its schema is an old one.
+ */
+int file_open(struct tx *tx, bool create, bool *ret_final, struct err *err);
 void file_close(struct tx *tx);
 
 /* Whether the file was deleted, or replaced by another one, since it was
@@ -62,6 +66,12 @@ void file_wake(struct tx *tx);
 /* Whether the last failure would have met any other job, too. */
 bool file_failure_is_general(const struct tx *tx);
 
+/* Whether the last failure was that the disk is full; sets such an error. */
+bool file_is_full(const struct tx *tx);
+int file_say_full(const struct tx *tx, struct err *err);
+
+/* Moves the log into the file and cuts it off, if no reader keeps it. */
+void file_truncate_log(struct tx *tx);
 /* Moves the log into the file, if it has grown long; `all`: however short. */
 void file_checkpoint(struct tx *tx, bool all);
 /* Gives free pages back to the file system, if there are many: some at a time.

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sqlite/reserve.h"
 #include "util/clock.h"
 
 /* One transaction takes no more than this, so that its answers do not wait for
@@ -75,7 +76,8 @@ io_fail(struct database *db, struct database_jobs *list, const struct err *why)
 
 	while ((job = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, job, link);
-		if (job->must && !job->user->leaving)
+		if (job->must && !job->user->leaving &&
+		    !(db->absent && job->absent == DATABASE_FAIL))
 			io_keep(db, job);
 		else
 			io_hand_back(db, job, why);
@@ -129,6 +131,32 @@ io_take(struct database_jobs *from, struct database_jobs *batch, size_t *rows,
 	}
 }
 
+/* Opens the file for the first job that needs it: it was not there before. */
+static int
+io_open_late(struct database *db, bool create, struct err *err)
+{
+	bool final;
+	int result = file_open(&db->tx, create, &final, err);
+
+	db->absent = result == 1;
+	return result == 0 ? 0 : -1;
+}
+
+/* After a failure: whether the disk is full, and its reserve may be used. A
+ * worker leaves it to those who delete: its own jobs wait for room. */
+static bool
+io_may_use_reserve(struct database *db, const struct database_jobs *batch)
+{
+	struct database_job *job;
+
+	if (db->tx.worker || !file_is_full(&db->tx))
+		return false;
+	TAILQ_FOREACH (job, batch, link)
+		if (job->frees)
+			return true;
+	return false;
+}
+
 /*
  * Runs all jobs of a batch in one transaction. It is as safe as the job that
  * asks for most, and takes the writers' lock if any of them writes. 0, or -1
@@ -140,15 +168,22 @@ io_run_batch(struct database *db, const struct database_jobs *batch,
 {
 	enum database_sync sync = DATABASE_LATER;
 	struct database_job *job;
-	bool writes = false;
+	bool writes = false, create = false;
 
 	TAILQ_FOREACH (job, batch, link) {
 		writes = writes || !job->reads;
+		create =
+		    create || (!job->reads && job->absent == DATABASE_MAKE);
 		if (job->sync > sync)
 			sync = job->sync;
 	}
+	if (db->tx.db == NULL && io_open_late(db, create, err) != 0)
+		return -1;
 	if (file_begin(&db->tx, writes, sync, err) != 0)
 		return -1;
+	/* With the writers' lock: no other process' log can grow into it. */
+	if (db->use_reserve && !reserve_release(db->path, 0))
+		return file_say_full(&db->tx, err);
 	TAILQ_FOREACH (job, batch, link)
 		if (job->run(job, &db->tx, err) != 0)
 			return -1;
@@ -182,6 +217,38 @@ io_end_batch(struct database *db, struct database_jobs *batch,
 	}
 }
 
+/* Runs a batch again that failed on a full disk and makes room. Then the log,
+ * which has grown by it, gives its room back, and the reserve is filled. */
+static int
+io_run_with_reserve(struct database *db, const struct database_jobs *batch,
+		    struct err *err)
+{
+	int result;
+
+	db->use_reserve = true;
+	if ((result = io_run_batch(db, batch, err)) != 0)
+		file_rollback(&db->tx);
+	db->use_reserve = false;
+	file_shrink(&db->tx);
+	file_truncate_log(&db->tx);
+	reserve_fill(db->path);
+	return result;
+}
+
+/* One job in a transaction of its own; 0, or -1 with *err. */
+static int
+io_run_single(struct database *db, const struct database_jobs *single,
+	      struct err *err)
+{
+	bool again;
+
+	if (io_run_batch(db, single, err) == 0)
+		return 0;
+	again = io_may_use_reserve(db, single);
+	file_rollback(&db->tx);
+	return again ? io_run_with_reserve(db, single, err) : -1;
+}
+
 /* After a failure that is one job's own, such as a constraint: each has a
  * transaction of its own, so only that job fails. */
 static void
@@ -195,8 +262,7 @@ io_run_one_by_one(struct database *db, struct database_jobs *batch)
 	while ((job = TAILQ_FIRST(batch)) != NULL) {
 		TAILQ_REMOVE(batch, job, link);
 		TAILQ_INSERT_TAIL(&single, job, link);
-		if ((result = io_run_batch(db, &single, &err)) != 0)
-			file_rollback(&db->tx);
+		result = io_run_single(db, &single, &err);
 		pthread_mutex_lock(&db->lock);
 		io_end_batch(db, &single, result == 0 ? NULL : &err);
 		pthread_mutex_unlock(&db->lock);
@@ -219,7 +285,8 @@ io_work(struct database *db)
 	io_take(&db->queue, &batch, &rows, &bytes);
 	pthread_mutex_unlock(&db->lock);
 	if ((result = io_run_batch(db, &batch, &err)) != 0) {
-		general = file_failure_is_general(&db->tx);
+		general = file_failure_is_general(&db->tx) &&
+			  !io_may_use_reserve(db, &batch);
 		file_rollback(&db->tx);
 	}
 	if (!general)
@@ -256,6 +323,8 @@ io_tidy(struct database *db)
 	file_checkpoint(&db->tx, db->unflushed);
 	db->unflushed = false;
 	more = file_shrink(&db->tx);
+	if (db->tx.worker)
+		reserve_fill(db->path);
 	pthread_mutex_lock(&db->lock);
 	if (more)
 		db->soon_ms = clock_mono_ms() + SOON_MS;
@@ -272,8 +341,12 @@ io_on_upgrade(const struct err *what, void *database)
 	pthread_mutex_unlock(&db->lock);
 }
 
-/* Lock held, but not while it works. The state says how it went; after a
- * failure that is not final, REOPEN_MS pass before the next try. */
+/*
+ * Lock held, but not while it works. The state says how it went; after a
+ * failure that is not final, REOPEN_MS pass before the next try. Only a worker
+ * makes a file that is not there at once: for others the database is up without
+ * it, and the first job that writes makes it. Who only asks leaves no file.
+ */
 static void
 io_reopen(struct database *db)
 {
@@ -282,10 +355,12 @@ io_reopen(struct database *db)
 	int result;
 
 	pthread_mutex_unlock(&db->lock);
-	result = file_open(&db->tx, &final, &err);
+	result = file_open(&db->tx, db->tx.worker, &final, &err);
+	if (result == 0 && db->tx.worker)
+		reserve_fill(db->path);
 	pthread_mutex_lock(&db->lock);
 	db->reopen_ms = clock_mono_ms() + REOPEN_MS;
-	if (result == 0)
+	if (result >= 0)
 		io_enter_state(db, UP, NULL);
 	else
 		io_enter_state(db, final ? REFUSED : DOWN, &err);

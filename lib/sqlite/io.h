@@ -36,7 +36,9 @@ struct database {
 	char *name; /* the URL */
 	char *path; /* within it */
 	struct tx tx;
-	bool unflushed; /* the thread's: something is to be on disk soon */
+	bool use_reserve; /* the thread's: for the transaction under way */
+	bool absent;	  /* the thread's: there is no file, as was just seen */
+	bool unflushed;	  /* the thread's: something is to be on disk soon */
 	pthread_t thread;
 	bool answering; /* callbacks are being called */
 	bool dead;	/* and one of them was the last to leave */

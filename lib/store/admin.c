@@ -1,52 +1,204 @@
 /* SPDX-License-Identifier: MIT */
-/* The operators' part of the broker contract: calls the implementation. */
+/*
+ * The operators' part of the broker contract: checks what is asked, and calls
+ * the store.
+ *
+ * Operators type names, and programs pass on what others have typed. What is
+ * wrong is refused here, once for all stores. The refusal comes from the loop,
+ * as all answers do: a caller that were answered from within its call would
+ * have to be ready for that. Only the store knows its loop and when it is
+ * closed, so the store defers it.
+ */
 #include "store/admin.h"
 
+#include <stdlib.h>
+
+#include "util/name.h"
+
+/* --- refusing ---------------------------------------------------------- */
+
+/* The answer to a query that is wrong, until it can be given. `tell` says which
+ * of the callbacks it is for. It lives on the heap, and ends in refusal_end()
+ * in any case. */
+struct refusal {
+	void (*tell)(const struct refusal *r);
+	struct err err;
+	union {
+		broker_value_fn *on_value;
+		broker_queues_fn *on_queues;
+		broker_page_fn *on_page;
+		broker_requeued_fn *on_requeued;
+	};
+	void *arg;
+	struct broker_requeue *batch;
+	size_t n;
+};
+
+static void
+refusal_tell_value(const struct refusal *r)
+{
+	r->on_value((struct slice){NULL, 0}, &r->err, r->arg);
+}
+
+static void
+refusal_tell_queues(const struct refusal *r)
+{
+	r->on_queues(NULL, 0, &r->err, r->arg);
+}
+
+static void
+refusal_tell_page(const struct refusal *r)
+{
+	r->on_page(NULL, &r->err, r->arg);
+}
+
+/* What cannot be there is not there, which is no error. */
+static void
+refusal_tell_nothing(const struct refusal *r)
+{
+	const struct broker_page nothing = {.n = 0};
+
+	r->on_page(&nothing, NULL, r->arg);
+}
+
+static void
+refusal_tell_requeued(const struct refusal *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		r->batch[i].err = r->err;
+	r->on_requeued(r->batch, r->n, r->arg);
+}
+
+/* After broker_close() nobody may be called back. */
+static void
+refusal_end(void *arg, bool closed)
+{
+	struct refusal *r = arg;
+
+	if (!closed)
+		r->tell(r);
+	free(r);
+}
+
+/* Takes a copy of the refusal. */
+static void
+refuse(struct broker *b, const struct refusal *refusal)
+{
+	struct refusal *r = malloc(sizeof(*r));
+
+	if (r != NULL) {
+		*r = *refusal;
+		if (b->ops->admin->defer(b, refusal_end, r) == 0)
+			return;
+	}
+	/* There is no memory to wait with: see broker.h. */
+	free(r);
+	refusal->tell(refusal);
+}
+
+static void
+refuse_page(struct broker *b, const struct err *err, broker_page_fn *on_page,
+	    void *arg)
+{
+	const struct refusal r = {.tell = refusal_tell_page,
+				  .err = *err,
+				  .on_page = on_page,
+				  .arg = arg};
+
+	refuse(b, &r);
+}
+
+/* --- checking ---------------------------------------------------------- */
+
+/* A limit is about how many are shown, so one that is out of range is not worth
+ * an error. */
+static unsigned int
+page_limit(unsigned int n)
+{
+	return n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
+}
+
+/* An empty name means all queues. */
 void
-broker_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
+broker_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
 	      void *arg)
 {
-	b->ops->admin->queues(b, queue, on_value, arg);
+	struct refusal r = {
+	    .tell = refusal_tell_queues, .on_queues = on_queues, .arg = arg};
+
+	if (queue.len > 0 && name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->queues(b, queue, on_queues, arg);
 }
 
 void
-broker_workers(struct broker *b, broker_value_fn *on_value, void *arg)
+broker_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 {
-	b->ops->admin->workers(b, on_value, arg);
+	b->ops->admin->workers(b, on_workers, arg);
 }
 
 void
 broker_view(struct broker *b, const struct broker_view *view,
 	    broker_page_fn *on_page, void *arg)
 {
-	b->ops->admin->view(b, view, on_page, arg);
+	struct broker_view checked = *view;
+	struct err err;
+
+	checked.n = page_limit(view->n);
+	if (name_check_queue(view->queue, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else
+		b->ops->admin->view(b, &checked, on_page, arg);
 }
 
 void
-broker_examine(struct broker *b, broker_value_fn *on_value, void *arg)
+broker_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 {
-	b->ops->admin->examine(b, on_value, arg);
+	b->ops->admin->examine(b, on_report, arg);
 }
 
 void
 broker_pause(struct broker *b, struct slice queue, bool paused,
 	     broker_value_fn *on_value, void *arg)
 {
-	b->ops->admin->pause(b, queue, paused, on_value, arg);
+	struct refusal r = {
+	    .tell = refusal_tell_value, .on_value = on_value, .arg = arg};
+
+	if (name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->pause(b, queue, paused, on_value, arg);
 }
 
 void
 broker_purge(struct broker *b, struct slice queue, unsigned int n,
 	     broker_page_fn *on_page, void *arg)
 {
-	b->ops->admin->purge(b, queue, n, on_page, arg);
+	struct err err;
+
+	if (name_check_queue(queue, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else
+		b->ops->admin->purge(b, queue, page_limit(n), on_page, arg);
 }
 
 void
 broker_remove(struct broker *b, struct slice queue, struct slice id,
 	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	b->ops->admin->remove(b, queue, id, cursor, on_page, arg);
+	const struct refusal nothing = {
+	    .tell = refusal_tell_nothing, .on_page = on_page, .arg = arg};
+	struct err err;
+
+	if (name_check_queue(queue, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else if (!task_id_valid(id))
+		refuse(b, &nothing);
+	else
+		b->ops->admin->remove(b, queue, id, cursor, on_page, arg);
 }
 
 void
@@ -54,5 +206,20 @@ broker_requeue(struct broker *b, struct slice queue,
 	       struct broker_requeue *batch, size_t n,
 	       broker_requeued_fn *on_done, void *arg)
 {
-	b->ops->admin->requeue(b, queue, batch, n, on_done, arg);
+	struct refusal r = {.tell = refusal_tell_requeued,
+			    .on_requeued = on_done,
+			    .arg = arg,
+			    .batch = batch,
+			    .n = n};
+	size_t i;
+
+	/* A caller that sends a batch again finds no old answers in it. */
+	for (i = 0; i < n; i++) {
+		batch[i].found = false;
+		batch[i].err = (struct err)ERR_INIT;
+	}
+	if (name_check_queue(queue, ERR_DATA, &r.err) != 0)
+		refuse(b, &r);
+	else
+		b->ops->admin->requeue(b, queue, batch, n, on_done, arg);
 }

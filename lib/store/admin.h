@@ -14,31 +14,49 @@
 #ifndef STORE_ADMIN_H
 #define STORE_ADMIN_H
 
+#include "core/task.h"
 #include "store/broker.h"
 
-/* --- looking ----------------------------------------------------------- */
+/* --- queues and workers ------------------------------------------------ */
 
+/* A queue; times are of the wall clock, in microseconds, and 0 if there is
+ * none. */
+struct queue_stats {
+	char name[TASK_QUEUE_MAX + 1];
+	int64_t waiting, delayed, in_flight, dead; /* tasks */
+	/* The submission of the task that has waited longest in its level; 0
+	 * also where that task does not say when it was submitted. */
+	int64_t oldest_us;
+	int64_t next_due_us; /* when the first delayed task is due */
+	bool paused;
+};
+/* `queues` is NULL if err says why there is no answer; good until the callback
+ * returns. So are the other answers below. */
+typedef void broker_queues_fn(const struct queue_stats *queues, size_t n,
+			      const struct err *err, void *arg);
 /*
- * The queues: the one of that name (an unknown one is empty, and stays
- * unknown), or with an empty name all that a producer or a worker has named to
- * this broker, in the order of their names. A JSON array of
- *	{"queue": "io", "waiting": 3, "delayed": 1, "in_flight": 2, "dead": 0,
- *	 "oldest_at": RFC 3339 or null, "next_due_at": RFC 3339 or null,
- *	 "paused": false}
- * where oldest_at is the submitted_at of the task that has waited longest in
- * its level (null: none waits, or it does not say), and next_due_at when the
- * first delayed one is due.
+ * The state of one queue (an unknown one is empty, and stays unknown), or, with
+ * an empty name, of all that a producer or a worker has named to this broker,
+ * in the order of their names.
  */
 void broker_queues(struct broker *b, struct slice queue,
-		   broker_value_fn *on_value, void *arg);
+		   broker_queues_fn *on_queues, void *arg);
 
-/*
- * The workers that are on record, in the order of their names: all but those
- * that took their leave (broker_deregister()). A JSON array of
- *	{"worker": "host:main", "alive": true, "in_flight": 2,
- *	 "description": what it said with broker_heartbeat(), or null}
- */
-void broker_workers(struct broker *b, broker_value_fn *on_value, void *arg);
+struct worker_info {
+	char name[TASK_ID_MAX + 1];
+	bool alive;
+	int64_t in_flight; /* tasks */
+	/* The last one that it gave with broker_heartbeat(), valid JSON; empty
+	 * if there is none, or it has expired. */
+	struct slice description;
+};
+typedef void broker_workers_fn(const struct worker_info *workers, size_t n,
+			       const struct err *err, void *arg);
+/* The workers that are on record, in the order of their names: all but those
+ * that have deregistered. */
+void broker_workers(struct broker *b, broker_workers_fn *on_workers, void *arg);
+
+/* --- tasks ------------------------------------------------------------- */
 
 /* Where a task can be. */
 enum broker_location {
@@ -87,15 +105,26 @@ typedef void broker_page_fn(const struct broker_page *page,
 void broker_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
 
-/*
- * What may be wrong with the server. A JSON object:
- *	{"server": "Redis 7.0.15", "clock_at": RFC 3339,
- *	 "findings": [{"level": "error" | "warning",
- *		       "what": "…", "remedy": "…"}]}
- */
-void broker_examine(struct broker *b, broker_value_fn *on_value, void *arg);
+/* --- the server -------------------------------------------------------- */
 
-/* --- doing ------------------------------------------------------------- */
+/* A fault of the server, or of its settings. */
+struct broker_finding {
+	bool error;	    /* else a warning */
+	const char *what;   /* in UTF-8, but for names of files */
+	const char *remedy; /* what the operator can do */
+};
+struct broker_report {
+	const char *server; /* "Redis 7.0.15" */
+	int64_t clock_us;   /* its wall clock */
+	const struct broker_finding *findings;
+	size_t n;
+};
+typedef void broker_report_fn(const struct broker_report *report,
+			      const struct err *err, void *arg);
+/* Examines the server; nothing is changed. */
+void broker_examine(struct broker *b, broker_report_fn *on_report, void *arg);
+
+/* --- changes ----------------------------------------------------------- */
 
 /*
  * Nothing more is claimed from a paused queue, by any worker, from the answer
@@ -142,13 +171,25 @@ void broker_requeue(struct broker *b, struct slice queue,
 
 /* --- implementations --------------------------------------------------- */
 
+/* A call from the loop; or, with `closed`, from broker_close(). */
+typedef void broker_deferred_fn(void *arg, bool closed);
+
+/*
+ * What a store provides. It is given only what admin.c has checked: valid names
+ * of queues and IDs of tasks, limits of 1 to BROKER_PAGE_MAX, and a batch whose
+ * answers are cleared. Cursors are its own, and it checks them (cursor.h).
+ */
 struct broker_admin_ops {
+	/* Has `fn` called once, soon. -1: no memory, it is not called. */
+	int (*defer)(struct broker *, broker_deferred_fn *fn, void *arg);
 	void (*queues)(struct broker *, struct slice queue,
-		       broker_value_fn *on_value, void *arg);
-	void (*workers)(struct broker *, broker_value_fn *on_value, void *arg);
+		       broker_queues_fn *on_queues, void *arg);
+	void (*workers)(struct broker *, broker_workers_fn *on_workers,
+			void *arg);
 	void (*view)(struct broker *, const struct broker_view *view,
 		     broker_page_fn *on_page, void *arg);
-	void (*examine)(struct broker *, broker_value_fn *on_value, void *arg);
+	void (*examine)(struct broker *, broker_report_fn *on_report,
+			void *arg);
 	void (*pause)(struct broker *, struct slice queue, bool paused,
 		      broker_value_fn *on_value, void *arg);
 	void (*purge)(struct broker *, struct slice queue, unsigned int n,

@@ -113,9 +113,9 @@ broker_registered(struct broker *b, struct slice name,
 }
 
 void
-broker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
+broker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 {
-	b->ops->registered_names(b, on_value, arg);
+	b->ops->registered_names(b, on_names, arg);
 }
 
 void

@@ -29,10 +29,20 @@ struct broker_admin_ops;
 
 /* --- claims ------------------------------------------------------------ */
 
+/* Bytes from either end of a task that is too large to be read: room for all
+ * that precedes the arguments, or follows them. */
+#define BROKER_SAMPLE 4096
+
 struct broker_claim {
 	unsigned int queue; /* index into broker_options.queues */
 	struct slice bytes; /* the task as it came; owned by the claim */
-	bool recovered;	    /* somebody may have begun, or even finished, it */
+	/*
+	 * 0, or the length of a task that is larger than max_task. `bytes` are
+	 * then its first BROKER_SAMPLE and its last BROKER_SAMPLE bytes, and
+	 * all that can be done with the claim is to bury it.
+	 */
+	size_t whole;
+	bool recovered; /* somebody may have begun, or even finished, it */
 };
 
 /* What becomes of a claim. */
@@ -56,6 +66,9 @@ struct broker_settle {
 	int64_t delay_ms;	  /* RETRY */
 	int32_t priority;	  /* PUT_BACK, and RETRY with no delay */
 	struct slice id;   /* BURY: the task's id, or empty if it has none */
+	bool salvaged;	   /* BURY: the id is what bytes say that are no task: a
+			      dead entry that has it already stays, and this one
+			      gets a name of its own */
 	struct slice info; /* BURY: JSON object: reason, error, … */
 	void (*on_done)(struct broker_settle *settle);
 	void *arg;		/* the caller's */
@@ -127,7 +140,7 @@ struct broker_options {
 	const char *token, *predecessor;
 	const char *const *queues;
 	unsigned int n_queues;
-	size_t max_task; /* larger ones go to the dead list unseen */
+	size_t max_task; /* of larger ones, both ends are read */
 
 	/* A claim is there; settle it in the end. */
 	void (*on_claim)(struct broker_claim *claim, void *arg);
@@ -228,8 +241,11 @@ typedef void broker_value_fn(struct slice value, const struct err *err,
 /* What is registered under a name: JSON. */
 void broker_registered(struct broker *b, struct slice name,
 		       broker_value_fn *on_value, void *arg);
-/* All names: a JSON array of strings, sorted. */
-void broker_registered_names(struct broker *b, broker_value_fn *on_value,
+/* `names` is NULL if err says why there is no answer. */
+typedef void broker_names_fn(const struct slice *names, size_t n,
+			     const struct err *err, void *arg);
+/* All names, sorted by their bytes. */
+void broker_registered_names(struct broker *b, broker_names_fn *on_names,
 			     void *arg);
 
 /* Sends an order (codec/order.h) to all workers. */
@@ -260,7 +276,7 @@ struct broker_ops {
 		       broker_submitted_fn *on_done, void *arg);
 	void (*registered)(struct broker *, struct slice name,
 			   broker_value_fn *on_value, void *arg);
-	void (*registered_names)(struct broker *, broker_value_fn *on_value,
+	void (*registered_names)(struct broker *, broker_names_fn *on_names,
 				 void *arg);
 	void (*control)(struct broker *, struct slice message,
 			broker_value_fn *on_sent, void *arg);

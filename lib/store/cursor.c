@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Cursors of lists that are read in pages. */
+/*
+ * Cursors of lists that are read in pages.
+ *
+ * A cursor is text that is read again by the store that has written it; but it
+ * passes through the hands of users, who may change it, or give the one of
+ * another list. So reading is strict, and a wrong cursor is an error rather
+ * than the first page: a loop over pages would never end.
+ */
 #include "store/cursor.h"
 
 #include <inttypes.h>
@@ -11,12 +18,14 @@
 bool
 cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret)
 {
+	/* A minus is one only where the range has negative numbers. */
 	const bool negative = min < 0 && s->len > 0 && s->p[0] == '-';
 	const size_t start = negative ? 1 : 0;
 	size_t i = start;
 	int64_t n = 0;
 
 	for (; i < s->len && s->p[i] >= '0' && s->p[i] <= '9'; i++)
+		/* More digits than fit are a made-up cursor, too. */
 		if (__builtin_mul_overflow(n, 10, &n) ||
 		    __builtin_add_overflow(n, s->p[i] - '0', &n))
 			return false;
@@ -30,6 +39,7 @@ cursor_number(struct slice *s, int64_t min, int64_t max, int64_t *ret)
 	return *ret >= min && *ret <= max;
 }
 
+/* The message says what to do: a cursor is nothing that could be corrected. */
 int
 cursor_bad(struct err *err)
 {
@@ -37,6 +47,7 @@ cursor_bad(struct err *err)
 		       "invalid cursor; start the list without a cursor");
 }
 
+/* `n` is at most CURSOR_NUMBERS_MAX, for which there is room. */
 struct slice
 cursor_write(char text[CURSOR_SIZE], const int64_t *numbers, size_t n)
 {

@@ -143,9 +143,9 @@ results_list(struct results *r, bool failed, struct slice cursor,
 }
 
 void
-results_counts(struct results *r, results_record_fn *on_record, void *arg)
+results_counts(struct results *r, results_counts_fn *on_counts, void *arg)
 {
-	r->ops->counts(r, on_record, arg);
+	r->ops->counts(r, on_counts, arg);
 }
 
 void

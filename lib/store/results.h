@@ -169,12 +169,16 @@ void results_list(struct results *r, bool failed, struct slice cursor,
 		  unsigned int n, results_page_fn *on_page, void *arg);
 
 /*
- * How many tasks have ended, since the backend is in use: a JSON object
- *	{"succeeded": 12, "failed": 3}
- * Good for rates and totals, not for accounts: a worker that loses its
+ * How many tasks have ended since the backend has been in use. Good for rates and totals, not for accounts: a worker that loses its
  * connection at the wrong moment may count a few of them twice.
  */
-void results_counts(struct results *r, results_record_fn *on_record, void *arg);
+struct results_counts {
+	int64_t succeeded, failed;
+};
+/* `counts` is NULL if err says why there is no answer. */
+typedef void results_counts_fn(const struct results_counts *counts,
+			       const struct err *err, void *arg);
+void results_counts(struct results *r, results_counts_fn *on_counts, void *arg);
 
 /* Puts a pending record in the place of whatever is there, a final one too: the
  * task is to run anew. `record` of the answer is empty. */
@@ -210,7 +214,7 @@ struct results_ops {
 		      struct err *err);
 	void (*list)(struct results *, bool failed, struct slice cursor,
 		     unsigned int n, results_page_fn *on_page, void *arg);
-	void (*counts)(struct results *, results_record_fn *on_record,
+	void (*counts)(struct results *, results_counts_fn *on_counts,
 		       void *arg);
 	void (*reopen)(struct results *, struct slice id, struct slice record,
 		       results_record_fn *on_done, void *arg);

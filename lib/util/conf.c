@@ -10,6 +10,7 @@
 #include "util/conf.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "util/buf.h"
 #include "util/conf_file.h"
 #include "util/conf_key.h"
+#include "util/conf_services.h"
 #include "util/conf_task.h"
 #include "util/err.h"
 
@@ -119,6 +121,19 @@ load_user_file(struct conf *conf, struct err *err)
 	return r;
 }
 
+/* One who may not read it must not be led to other stores than those in it. */
+static int
+load_system_file(struct conf *conf, struct err *err)
+{
+	if (access(SYSTEM_FILE, R_OK) != 0 && errno == EACCES)
+		return err_set(err, ERR_CONFIG,
+			       "cannot open %s: Permission denied; join its "
+			       "group, or write a configuration of your own to "
+			       "~/.config/flowrra.conf",
+			       SYSTEM_FILE);
+	return load_file(conf, SYSTEM_FILE, false, err);
+}
+
 /* The user's file replaces the system's as a whole. Merging the two would make
  * a setting depend on a file that the user may not even read. */
 static int
@@ -126,12 +141,34 @@ load_files(struct conf *conf, const char *file, struct err *err)
 {
 	int r;
 
-	if (file != NULL)
-		return load_file(conf, file, true, err);
+	if (file != NULL) {
+		if (load_file(conf, file, true, err) != 0)
+			return -1;
+		conf_services_own_file(conf);
+		return 0;
+	}
 	r = load_user_file(conf, err);
+	conf->standard = r == 1;
 	if (r == 1)
-		r = load_file(conf, SYSTEM_FILE, false, err);
-	return r == -1 ? -1 : 0;
+		r = load_system_file(conf, err);
+	if (r != -1 && conf->standard)
+		r = conf_services_load(conf, err);
+	if (r == -1)
+		return -1;
+	conf_services_load_withheld(conf);
+	return 0;
+}
+
+/* From a source that is this process' own: what the services' sources lack, or
+ * deny, does not matter then. */
+static int
+conf_set_own(const struct conf_key *key, struct conf *conf, const char *text,
+	     struct err *err)
+{
+	if (conf_key_set(key, conf, text, err) != 0)
+		return -1;
+	conf_services_named(conf, key);
+	return 0;
 }
 
 /* A missing file is no error: systemd passes only the credentials that the unit
@@ -148,7 +185,7 @@ load_credential(struct conf *conf, const struct conf_key *key,
 	if (path.failed)
 		return err_nomem(err);
 	r = conf_file_read(path.data, &text, err);
-	if (r == 0 && (r = conf_key_set(key, conf, text.data, err)) != 0)
+	if (r == 0 && (r = conf_set_own(key, conf, text.data, err)) != 0)
 		err_prefix(err, "credential %s", path.data);
 	if (text.data != NULL)
 		explicit_bzero(text.data, text.len);
@@ -196,7 +233,7 @@ load_environment(struct conf *conf, struct err *err)
 	for (i = 0; i < conf_n_keys; i++) {
 		variable_name(&conf_keys[i], name);
 		if ((value = getenv(name)) == NULL ||
-		    conf_key_set(&conf_keys[i], conf, value, err) == 0)
+		    conf_set_own(&conf_keys[i], conf, value, err) == 0)
 			continue;
 		/* Messages go to the log: they never quote a secret. */
 		if (conf_keys[i].type == CONF_SECRET)
@@ -250,7 +287,7 @@ apply_setting(struct conf *conf, char *setting, struct err *err)
 		return err_prefix(err, "-o %.64s.%.64s", setting, name);
 	if (refuse_password(key, value, err) != 0)
 		return -1;
-	if (conf_key_set(key, conf, value, err) == 0)
+	if (conf_set_own(key, conf, value, err) == 0)
 		return 0;
 	if (key->type == CONF_SECRET)
 		return err_prefix(err, "-o %s.%s", setting, name);

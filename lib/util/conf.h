@@ -5,8 +5,9 @@
  *
  * Order, the strongest first: a flag (-o section.key=value), the environment
  * (FLOWRRA_SECTION_KEY), a systemd credential (a file "section.key" in
- * $CREDENTIALS_DIRECTORY; SECRET keys only), the file, the default. A SECRET
- * with a password in it is refused in a flag. Unknown sections and keys in the
+ * $CREDENTIALS_DIRECTORY; SECRET keys only), the same file in
+ * /etc/flowrra/credentials, which services and permitted users share, the file,
+ * the default. A SECRET with a password in it is refused in a flag. Unknown sections and keys in the
  * file are errors; FLOWRRA_* variables that name no key are ignored. Tasks,
  * declared in sections [task NAME], come from the file alone.
  */
@@ -30,7 +31,26 @@ struct err;
 /* clang-format on */
 #include "util/conf_keys.def"
 
+/* The URLs that say where tasks, results and schedules are. */
+enum conf_store {
+	CONF_STORE_BROKER,
+	CONF_STORE_BACKEND,
+	CONF_STORE_SCHEDULES,
+	CONF_N_STORES
+};
+
+/* What conf_check_store() judges by. */
+struct conf_store_state {
+	bool named;	 /* a source stronger than the file has it */
+	bool own;	 /* a source that other processes do not read has it */
+	bool unreadable; /* the shared file is not for this user */
+	bool withheld;	 /* the worker that runs this command has its own */
+	const char *credential; /* the directory it lies in, for services */
+};
+
 struct conf {
+	bool standard; /* no file was named, and the user has none */
+	struct conf_store_state stores[CONF_N_STORES];
 	struct {
 		char *path;   /* of the file that was read; NULL: none was */
 		bool secrets; /* there is a password in it */
@@ -47,7 +67,8 @@ struct conf {
 /*
  * Loads the configuration. `file` may be NULL: then the standard places are
  * tried ($XDG_CONFIG_HOME/flowrra.conf for a user, /etc/flowrra/flowrra.conf)
- * and none of them need exist. `settings` is a NULL-ended list of
+ * and none of them need exist; the system's file goes with the shared
+ * credentials beside it. `settings` is a NULL-ended list of
  * "section.key=value", or NULL. Errors are ERR_CONFIG and name file and line
  * (or variable, or flag), key, and what is allowed. *ret is freed with
  * conf_free().
@@ -55,6 +76,19 @@ struct conf {
 int conf_load(const char *file, const char *const *settings, struct conf **ret,
 	      struct err *err);
 void conf_free(struct conf *conf);
+
+/*
+ * Refuses a store that would be another than that of this machine's services,
+ * because this process may not have their URL, or not open their embedded
+ * store: ERR_REFUSED or ERR_CONFIG, with the file and the remedy. To be called
+ * before a store is opened; 0 for one that was named on purpose.
+ */
+int conf_check_store(const struct conf *conf, enum conf_store which,
+		     struct err *err);
+
+/* Tells the commands that this process starts, in the environment, which URLs
+ * it has and they have not: their conf_check_store() then refuses. */
+int conf_announce(const struct conf *conf, struct err *err);
 
 /* Prints every key with its value in force, as a file conf_load() would read;
  * passwords in SECRET values are printed as "***". */

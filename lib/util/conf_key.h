@@ -27,6 +27,7 @@ enum conf_type {
 	CONF_QUEUE,
 	CONF_LINE,
 	CONF_CODES,
+	CONF_ARGUMENTS,
 	/* Others. */
 	CONF_UINT,
 	CONF_DURATION,

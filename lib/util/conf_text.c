@@ -318,6 +318,14 @@ check_codes(const char *text, struct err *err)
 	return conf_task_codes(text, codes, err);
 }
 
+static int
+check_arguments(const char *text, struct err *err)
+{
+	if (strcmp(text, "json") == 0 || strcmp(text, "text") == 0)
+		return 0;
+	return err_set(err, ERR_CONFIG, "\"%.16s\" is not json or text", text);
+}
+
 /* --- all of them --------------------------------------------------------- */
 
 static int
@@ -334,7 +342,7 @@ static int (*const checks[])(const char *text, struct err *err) = {
     [CONF_COMMAND] = check_command,	[CONF_ENVIRONMENT] = check_environment,
     [CONF_DIRECTORY] = check_directory, [CONF_USER] = check_user_name,
     [CONF_QUEUE] = check_queue,		[CONF_LINE] = check_utf8,
-    [CONF_CODES] = check_codes,
+    [CONF_CODES] = check_codes,		[CONF_ARGUMENTS] = check_arguments,
 };
 
 bool

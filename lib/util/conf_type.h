@@ -24,6 +24,7 @@
 #define CONF_C_QUEUE char *
 #define CONF_C_LINE char *
 #define CONF_C_CODES char *
+#define CONF_C_ARGUMENTS char *
 
 /* Those that are OPTIONAL are CONF_UNSET when they were not given. */
 #define CONF_C_UINT int64_t

@@ -44,7 +44,7 @@ struct daemon {
 	const char *settings[SETTINGS_MAX + 1];
 	size_t n_settings;
 	char log_format[64]; /* one of the settings */
-	bool dump;
+	bool dump, check;    /* print or check the configuration, and end */
 	struct conf *conf;
 	/* A reload under way: it is being read, then taken over. */
 	struct conf_read *reading;
@@ -176,11 +176,25 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		replace_conf(d);
 		log_notice("reloaded");
 	}
+	if (d->program->reloaded != NULL)
+		d->program->reloaded(d->arg, why);
 	d->again = false;
 	if (again && !d->stopping)
 		daemon_start_reload(d);
 	else
 		tell_ready(d);
+}
+
+/* A worker that looked where nobody submits would be as bad as the reverse. What
+ * it has for itself is announced to the commands that its tasks run. */
+static int
+daemon_check_conf(const struct conf *conf, struct err *err)
+{
+	return conf_check_store(conf, CONF_STORE_BROKER, err) != 0 ||
+		       conf_check_store(conf, CONF_STORE_BACKEND, err) != 0 ||
+		       conf_announce(conf, err) != 0
+		   ? -1
+		   : 0;
 }
 
 /* reload() may take several turns of the loop (executors are replaced one after
@@ -196,7 +210,8 @@ on_conf_read(struct conf *conf, const struct err *why, void *arg)
 	conf_read_free(d->reading);
 	d->reading = NULL;
 	d->next = conf;
-	if (why != NULL || d->program->reload(d->arg, conf, &err) != 0)
+	if (why != NULL || daemon_check_conf(conf, &err) != 0 ||
+	    d->program->reload(d->arg, conf, &err) != 0)
 		daemon_reloaded(d, &err);
 }
 
@@ -387,6 +402,9 @@ take_option(struct daemon *d, int c)
 	case 'D':
 		d->dump = true;
 		return -1;
+	case 'K':
+		d->check = true;
+		return -1;
 	case 'h':
 		fputs(d->program->usage, stdout);
 		return 0;
@@ -404,6 +422,7 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
+	    {"check", no_argument, NULL, 'K'},
 	    {"dump-config", no_argument, NULL, 'D'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"log-format", required_argument, NULL, 'F'},
@@ -422,8 +441,20 @@ parse_arguments(struct daemon *d, int argc, char **argv)
 	return status;
 }
 
-/* --dump-config stops before anything is opened: it must work while another
- * instance runs. */
+/* --check: everything that a start or a reload needs of this machine. */
+static int
+daemon_check(const struct daemon *d, struct err *err)
+{
+	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
+		return -1;
+	if (d->program->probe != NULL && d->program->probe(d->conf, err) != 0)
+		return -1;
+	fprintf(stdout, "%s: the configuration is good\n", d->program->name);
+	return 0;
+}
+
+/* --dump-config and --check stop before anything is opened: they must work
+ * while another instance runs. */
 static int
 daemon_loop(struct daemon *d, struct err *err)
 {
@@ -434,9 +465,12 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
+	if (d->check)
+		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
 		return -1;
-	if (log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
+	if (daemon_check_conf(d->conf, err) != 0 ||
+	    log_start_thread(err) != 0 || make_loop(d, err) != 0 ||
 	    d->program->start(d, d->arg, err) != 0)
 		return -1;
 	event_base_dispatch(d->base);

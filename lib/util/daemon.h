@@ -28,6 +28,9 @@ struct daemon_program {
 	/* Whether this machine can do what the configuration says. May block:
 	 * a reload runs it in a thread. NULL: nothing to check. */
 	int (*check)(const struct conf *conf, struct err *err);
+	/* What --check tries beyond that, since a start may go on without it.
+	 * NULL: nothing. */
+	int (*probe)(const struct conf *conf, struct err *err);
 	/* Begins its work on daemon_base(), with daemon_conf(). */
 	int (*start)(struct daemon *d, void *arg, struct err *err);
 	/*
@@ -36,6 +39,9 @@ struct daemon_program {
 	 * all went well; what borrows from the old one must have let go.
 	 */
 	int (*reload)(void *arg, const struct conf *next, struct err *err);
+	/* A reload is over, wherever it failed (why), or done (NULL). May be
+	 * NULL. */
+	void (*reloaded)(void *arg, const struct err *why);
 	/* Begins to stop; daemon_ended() tells the end. Returns how long that
 	 * may take, in µs. A second call means: at once. */
 	int64_t (*stop)(void *arg);

@@ -8,6 +8,7 @@
 #include "util/path.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,34 @@
 
 #include "util/err.h"
 
+/* What systemd set, unless the variable is of no use; it may name several. */
+static const char *
+path_of_service(void)
+{
+	const char *env = getenv("STATE_DIRECTORY");
+
+	return env != NULL && env[0] == '/' ? env : NULL;
+}
+
+/* Root's tasks are for the services. So are those of the services' user, who
+ * has this directory as home and would else get another store within it. */
+static bool
+path_belongs_to_services(void)
+{
+	struct stat st;
+
+	return geteuid() == 0 ||
+	       (stat(PATH_SERVICES, &st) == 0 && st.st_uid == geteuid());
+}
+
+bool
+path_is_personal(void)
+{
+	return path_of_service() == NULL && !path_belongs_to_services();
+}
+
 /*
- * The service manager's word first, then the place for root, then what the XDG
+ * The service manager's word first, then the place for root and the services, then what the XDG
  * Base Directory specification says, which wants relative values ignored. /tmp
  * is the last resort of an account without a home; path_make_dir() keeps it
  * private.
@@ -25,20 +52,32 @@
 char *
 path_state_dir(void)
 {
-	const char *env = getenv("STATE_DIRECTORY");
+	const char *env = path_of_service();
 	const char *home = getenv("HOME");
 	char *dir = NULL;
 
-	if (env != NULL && env[0] == '/') /* systemd may name several */
+	if (env != NULL)
 		return strndup(env, strcspn(env, ":"));
-	if (geteuid() == 0)
-		return strdup("/var/lib/flowrra");
+	if (path_belongs_to_services())
+		return strdup(PATH_SERVICES);
 	env = getenv("XDG_STATE_HOME");
 	if (env != NULL && env[0] == '/')
 		return asprintf(&dir, "%s/flowrra", env) < 0 ? NULL : dir;
 	if (home == NULL || home[0] != '/')
 		home = "/tmp";
 	return asprintf(&dir, "%s/.local/state/flowrra", home) < 0 ? NULL : dir;
+}
+
+void
+path_user_name(uid_t uid, char name[PATH_USER_SIZE])
+{
+	struct passwd entry, *found = NULL;
+	char buffer[4096];
+
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0)
+		found = NULL;
+	snprintf(name, PATH_USER_SIZE, "%s",
+		 found != NULL ? found->pw_name : "unknown");
 }
 
 char *

@@ -6,14 +6,28 @@
 #ifndef UTIL_PATH_H
 #define UTIL_PATH_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 struct err;
+
+/* The state directory of this machine's services. */
+#define PATH_SERVICES "/var/lib/flowrra"
 
 /*
  * The state directory: the first of $STATE_DIRECTORY, which systemd sets,
- * /var/lib/flowrra for root, $XDG_STATE_HOME/flowrra, ~/.local/state/flowrra.
- * It need not exist. free() it; NULL when memory runs out.
+ * /var/lib/flowrra for root and for its owner, $XDG_STATE_HOME/flowrra,
+ * ~/.local/state/flowrra. It need not exist. free() it; NULL when memory runs
+ * out.
  */
 char *path_state_dir(void);
+
+/* Whether that is one of the last two: of this user, not of the services. */
+bool path_is_personal(void);
+
+/* A user's name for messages, "unknown" if there is none. From any thread. */
+#define PATH_USER_SIZE 64
+void path_user_name(uid_t uid, char name[PATH_USER_SIZE]);
 
 /* The embedded database: "flowrra.db" in the state directory. */
 char *path_database(void);

@@ -62,6 +62,32 @@ on_value(struct slice value, const struct err *err, void *arg)
 }
 
 static void
+on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
+	  void *arg)
+{
+	done(err);
+}
+
+static void
+on_workers(const struct worker_info *workers, size_t n, const struct err *err,
+	   void *arg)
+{
+	done(err);
+}
+
+static void
+on_report(const struct broker_report *report, const struct err *err, void *arg)
+{
+	done(err);
+}
+
+static void
+on_counts(const struct results_counts *counts, const struct err *err, void *arg)
+{
+	done(err);
+}
+
+static void
 on_page(const struct broker_page *page, const struct err *err, void *arg)
 {
 	size_t i;
@@ -88,19 +114,19 @@ on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
 static void
 queues(const char *name)
 {
-	broker_queues(bench.broker, slice_of(name), on_value, NULL);
+	broker_queues(bench.broker, slice_of(name), on_queues, NULL);
 }
 
 static void
 workers(const char *none)
 {
-	broker_workers(bench.broker, on_value, NULL);
+	broker_workers(bench.broker, on_workers, NULL);
 }
 
 static void
 examine(const char *none)
 {
-	broker_examine(bench.broker, on_value, NULL);
+	broker_examine(bench.broker, on_report, NULL);
 }
 
 static void
@@ -204,7 +230,7 @@ list_on(const char *none)
 static void
 counts(const char *none)
 {
-	results_counts(bench.results, on_value, NULL);
+	results_counts(bench.results, on_counts, NULL);
 }
 
 /* --- measuring --------------------------------------------------------- */

@@ -83,7 +83,7 @@ ck_is_cancelled(const char *id)
 	ck_assert_int_eq(record->state, FLOWRRA_FAILED);
 	ck_assert_str_eq(record->reason, "cancelled");
 	ck_assert_str_eq(record->error, "cancelled before it started");
-	ck_assert_str_eq(record->args, "[2,3]");
+	ck_assert_str_eq(record->args, "[2, 3]");
 	ck_assert_int_ne(record->submitted_us, 0);
 	ck_assert_int_ge(record->finished_us, record->submitted_us);
 	flowrra_record_free(record);

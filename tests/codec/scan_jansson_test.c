@@ -261,6 +261,8 @@ START_TEST(numbers_beyond_the_machine_are_the_only_other_difference)
 	    "-9223372036854775809",
 	    "1e400",
 	    "-1e999",
+	    "12345678901234567890",
+	    "1000000000000000000000000000000e300",
 	};
 	struct scan_value value;
 	bool range;
@@ -269,6 +271,7 @@ START_TEST(numbers_beyond_the_machine_are_the_only_other_difference)
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		ck_assert_int_eq(
 		    scan_check(slice_of(numbers[i]), 1, &value, NULL), 0);
+		ck_assert(value.inexact == numbers[i]);
 		ck_assert(
 		    !jansson_accepts(numbers[i], strlen(numbers[i]), &range));
 		ck_assert(range);

@@ -38,26 +38,6 @@ START_TEST(success_and_failed_are_final)
 }
 END_TEST
 
-START_TEST(a_state_follows_only_where_the_table_says_so)
-{
-	/* To:	pending, running, success, failed, retrying */
-	static const bool wanted[N_STATUSES][N_STATUSES] = {
-	    [RESULT_PENDING] = {false, true, true, true, true},
-	    [RESULT_RUNNING] = {false, true, true, true, true},
-	    [RESULT_SUCCESS] = {false, false, false, false, false},
-	    [RESULT_FAILED] = {true, false, false, false, false},
-	    [RESULT_RETRYING] = {false, true, true, true, true},
-	};
-	int from, to;
-
-	for (from = 0; from < N_STATUSES; from++)
-		for (to = 0; to < N_STATUSES; to++)
-			ck_assert_msg(result_status_may_follow(from, to) ==
-					  wanted[from][to],
-				      "%s after %s", texts[to], texts[from]);
-}
-END_TEST
-
 START_TEST(a_pending_record_says_what_was_submitted)
 {
 	struct task task = {.id = "7",
@@ -86,6 +66,5 @@ SUITE("result")
 {
 	TEST(there_are_five_states_and_no_other);
 	TEST(success_and_failed_are_final);
-	TEST(a_state_follows_only_where_the_table_says_so);
 	TEST(a_pending_record_says_what_was_submitted);
 }

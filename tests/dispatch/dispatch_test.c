@@ -74,6 +74,69 @@ START_TEST(what_is_not_a_task_goes_to_the_dead_list)
 }
 END_TEST
 
+START_TEST(the_record_of_what_cannot_be_read_becomes_failed)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.stored = "{\"task_id\":\"t1\",\"status\":\"pending\","
+			  "\"task_name\":\"add\",\"args\":[5],\"submitted_at\":"
+			  "\"2026-11-23T11:53:08.846827\"}";
+	worker_claim(w, "add", "[NaN]", "");
+	WAIT_FOR(w, "dead");
+	ck_journal(w, "failed; dead; ");
+	ck_record(w, "\"task_id\":\"t1\"");
+	ck_record(w, "NaN is not JSON");
+	ck_record(w, "\"reason\":\"malformed\"");
+	ck_record(w, "\"submitted_at\":\"2026-11-23T11:53:08.846827");
+	ck_record(w, "\"args\":[5]");
+	ck_assert_str_eq(w->store.last_dead.data, "t1");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_changes_no_record_that_is_final)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.stored = "{\"task_id\":\"t1\",\"status\":\"success\","
+			  "\"result\":3}";
+	worker_claim(w, "add", "[NaN]", "");
+	WAIT_FOR(w, "dead");
+	ck_journal(w, "dead; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_waits_until_the_backend_can_tell)
+{
+	struct worker *w = worker_begin_real();
+
+	err_set(&w->store.get_err, ERR_UNAVAILABLE, "no");
+	worker_claim(w, "add", "[NaN]", "");
+	worker_settle(w);
+	ck_journal(w, "");
+	w->store.get_err = (struct err){.code = ERR_NONE};
+	WAIT_FOR(w, "dead");
+	ck_journal(w, "failed; dead; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(the_record_of_what_is_too_large_becomes_failed)
+{
+	struct worker *w = worker_begin_real();
+
+	fake_store_claim_sample(&w->store, "{\"name\":\"add\",\"args\":[\"",
+				"\"],\"id\":\"t1\"}", 3000000);
+	WAIT_FOR(w, "dead");
+	ck_journal(w, "failed; dead; ");
+	ck_record(w, "the task has 3000000 bytes, more than 1048576");
+	ck_record(w, "\"reason\":\"too_large\"");
+	ck_assert_str_eq(w->store.last_dead.data, "t1");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_task_that_no_module_handles_is_left_to_other_workers)
 {
 	struct worker *w = worker_begin_real();
@@ -223,6 +286,10 @@ SUITE("dispatch")
 	TEST(a_task_that_fails_is_tried_again);
 	TEST(a_task_that_has_failed_for_good_goes_to_the_dead_list);
 	TEST(what_is_not_a_task_goes_to_the_dead_list);
+	TEST(the_record_of_what_cannot_be_read_becomes_failed);
+	TEST(what_cannot_be_read_changes_no_record_that_is_final);
+	TEST(what_cannot_be_read_waits_until_the_backend_can_tell);
+	TEST(the_record_of_what_is_too_large_becomes_failed);
 	TEST(a_task_that_no_module_handles_is_left_to_other_workers);
 	TEST(a_recovered_task_that_had_ended_is_not_run_again);
 	TEST(a_recovered_task_waits_until_the_backend_can_tell);

@@ -6,6 +6,7 @@
 
 #include "e2e/look.h"
 #include "e2e/worker.h"
+#include "util/buf.h"
 
 #define DEEP 100000
 #define LARGE (2 * 1024 * 1024)
@@ -203,6 +204,143 @@ START_TEST(what_was_in_flight_and_is_no_task_is_set_aside)
 }
 END_TEST
 
+/* Their producer has stored a record, as the Python package does, and waits. */
+START_TEST(who_waits_for_what_is_no_task_is_told_why)
+{
+	static const struct {
+		const char *id, *task, *why;
+	} told[] = {
+	    {"nan", "{\"id\":\"nan\",\"name\":\"add\",\"args\":[NaN]}",
+	     "NaN is not JSON"},
+	    {"half",
+	     "{\"id\":\"half\",\"name\":\"add\",\"args\":[\"\\ud800\"]}",
+	     "surrogate"},
+	    {"field",
+	     "{\"priority\":\"high\",\"name\":\"add\",\"id\":\"field\"}",
+	     "priority"},
+	    {"deep", "{\"id\":\"deep\",\"name\":\"add\",\"args\":", "too deep"},
+	    {"large", "{\"name\":\"add\",\"args\":[\"", "max_task_size"},
+	};
+	struct world *w = world_start(NULL);
+	struct run *waits[5];
+	struct buf bytes = BUF_INIT;
+	size_t i, k;
+
+	run_start(w, "exec flowrractl -c flowrra.conf events >events");
+	/* It tells what comes after it has begun: so until it does. */
+	while (world_read(w, "events")[0] == '\0')
+		submit(w, "add 1 2 --wait");
+	for (i = 0; i < 5; i++) {
+		redis_server_run(world_redis(w),
+				 "SET flowrra:task:%s "
+				 "{\"task_id\":\"%s\",\"status\":\"pending\"}",
+				 told[i].id, told[i].id);
+		waits[i] = run_start(
+		    w, "exec flowrractl -c flowrra.conf wait %s --timeout 30",
+		    told[i].id);
+		buf_reset(&bytes);
+		buf_adds(&bytes, told[i].task);
+		for (k = 0; i == 3 && k < 600; k++)
+			buf_addc(&bytes, '[');
+		for (k = 0; i == 4 && k < LARGE; k++)
+			buf_addc(&bytes, 'x');
+		if (i == 4)
+			buf_adds(&bytes, "\"],\"id\":\"large\"}");
+		push_bytes(w, bytes.data, bytes.len);
+	}
+	for (i = 0; i < 5; i++) {
+		ck_complains(run_end(w, waits[i]), 1, told[i].why);
+		ck_field(w, told[i].id, "status", "failed");
+		ck_assert_ptr_nonnull(dead_info(w, "io", told[i].id));
+	}
+	for (i = 0; i < 5; i++)
+		WAIT_UNTIL(strstr(world_read(w, "events"), told[i].why) !=
+			   NULL);
+	buf_done(&bytes);
+	check_alive(w);
+	world_stop(w);
+}
+END_TEST
+
+/* Another program's task and records; no worker runs. */
+START_TEST(what_others_have_put_there_is_shown)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	static const char *const ids[] = {"big", "nan"};
+	static const char *const values[] = {"12345678901234567890", "NaN"};
+	const char *show;
+	size_t i;
+
+	submit(w, "add 1 2 --id good --force --queue io");
+	for (i = 0; i < 2; i++) {
+		push(w, world_text(w,
+				   "{\"id\":\"%s\",\"name\":\"add\",\"args\":"
+				   "[%s]}",
+				   ids[i], values[i]));
+		redis_server_run(world_redis(w),
+				 "SET flowrra:task:%s "
+				 "{\"task_id\":\"%s\",\"status\":\"pending\","
+				 "\"task_name\":\"add\",\"queue\":\"io\","
+				 "\"args\":[%s,0.1]}",
+				 ids[i], ids[i], values[i]);
+		redis_server_run(
+		    world_redis(w),
+		    "SET flowrra:task:done-%s "
+		    "{\"task_id\":\"done-%s\",\"status\":\"failed\","
+		    "\"task_name\":\"add\",\"error\":\"no\","
+		    "\"args\":[%s]}",
+		    ids[i], ids[i], values[i]);
+		redis_server_run(world_redis(w), "LPUSH flowrra:failed done-%s",
+				 ids[i]);
+	}
+	ck_run(ctl(w, "tasks pending --json | grep -o '\"task_id\":\"[a-z]*\"' "
+		      "| sort | tr -d '\\n'"),
+	       0, "\"task_id\":\"big\"\"task_id\":\"good\"\"task_id\":\"nan\"");
+	ck_run(ctl(w, "tasks pending --task add | wc -l"), 0, "3\n");
+	ck_run(ctl(w,
+		   "tasks failed --task add --json | grep -o 'done-[a-z]*' | "
+		   "sort | tr -d '\\n'"),
+	       0, "done-bigdone-nan");
+	for (i = 0; i < 2; i++) {
+		show = ctl_ok(w, "tasks show %s --json", ids[i]);
+		ck_assert_str_eq(json_field(w, show, "where"), "waiting");
+		ck_assert_str_eq(json_field(w, show, "entry.task_name"), "add");
+		ck_assert_str_eq(json_field(w, show, "entry.args"),
+				 world_text(w, "[\"%s\"]", values[i]));
+		ck_complains(ctl(w, "result done-%s", ids[i]), 1, "no");
+		ck_run(ctl(w, "cancel %s", ids[i]), 0, "");
+		ck_complains(ctl(w, "wait %s", ids[i]), 1, "cancelled");
+	}
+	/* What can be kept exactly is. */
+	ck_assert_ptr_nonnull(
+	    strstr(record(w, "big"), "\"args\":[12345678901234567890,0.1]"));
+	ck_assert_ptr_nonnull(
+	    strstr(record(w, "nan"), "\"args\":[\"NaN\",0.1]"));
+	ck_assert_int_eq(waiting(w, "io"), 1);
+	world_stop(w);
+}
+END_TEST
+
+/* The producer's limit is larger than the worker's. */
+START_TEST(who_waits_for_what_is_too_large_is_told_why)
+{
+	const struct world_options o = {.config = "max_task_size = 1000\n",
+					.embedded = _i};
+	struct world *w = world_start(&o);
+	const char *id;
+
+	world_configure(w, "demo", "");
+	id = submit(w, "sleep 0 --id large --kw pad=$(printf %%060000d 7)");
+	ck_complains(ctl(w, "wait %s --timeout 30", id), 1, "max_task_size");
+	ck_run(ctl(w, "result large --json | grep -c '\"reason\": *"
+		      "\"too_large\"'"),
+	       0, "1\n");
+	WAIT_UNTIL(ctl(w, "tasks show large | grep -c 'dead'")->status == 0);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(an_unknown_task_is_left_to_others_for_a_while)
 {
 	struct world *w = world_start(NULL);
@@ -254,6 +392,9 @@ SUITE("bad-tasks")
 	TEST(an_idle_worker_sets_aside_what_is_no_task);
 	TEST(a_worker_that_starts_sets_aside_what_is_no_task);
 	TEST(what_was_in_flight_and_is_no_task_is_set_aside);
+	TEST(who_waits_for_what_is_no_task_is_told_why);
+	TEST(what_others_have_put_there_is_shown);
+	TEST_LOOP(who_waits_for_what_is_too_large_is_told_why, 0, 2);
 	TEST(an_unknown_task_is_left_to_others_for_a_while);
 	TEST(a_retry_does_not_make_a_task_too_large);
 }

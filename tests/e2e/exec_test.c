@@ -101,7 +101,7 @@ START_TEST(a_failure_tells_code_and_last_lines)
 	ck_failed(w, "wants 1", "1", "lacks the keyword argument \"path\"");
 	ck_complains(
 	    ctl(w, "submit wants --args '[\"a\\u0000b\"]' --kw path=x --wait"),
-	    1, "args cannot be read");
+	    65, "args: a string holds");
 	ck_assert_str_eq(submit(w, "wants null --kw path=[1,2.5] --wait"),
 			 "\"null [1,2.5]\"");
 	ck_assert_str_eq(submit(w, "flaky --wait"), "null");
@@ -119,6 +119,9 @@ static const char of_arguments[] =
     "\"$FLOWRRA_TASK_NAME\" \"$FLOWRRA_TASK_ATTEMPT\" \"$PWD\"'\n"
     "environment = A=1 \"B=2 3\"\nenvironment = FROM={0}\ndirectory = /usr\n"
     "[task input]\ncommand = cat\n"
+    "[task rawinput]\ncommand = sh -c 'cat; echo x'\n"
+    "[task texts]\ncommand = sh -c 'printf \"%s|\" $# \"$@\"' sh {0} "
+    "--x={name}\narguments = text\n"
     "[task largest]\ncommand = sh -c 'wc -c' sh\n"
     "[task long]\ncommand = echo {0}\nmax_retries = 5\n";
 
@@ -162,6 +165,70 @@ START_TEST(an_argument_is_one_word_whatever_it_holds)
 	}
 	ck_assert_int_ne(access(world_text(w, "%s/pwned", world_dir(w)), F_OK),
 			 0);
+	world_stop(w);
+}
+END_TEST
+
+/* What no JSON library prints as it was written. */
+static const char *const numbers[] = {"1.10",
+				      "1e5",
+				      "1E+5",
+				      "-0",
+				      "-0.0",
+				      "9223372036854775807",
+				      "0.1000000000000000055511151231257827",
+				      "1673626980.005889",
+				      "5e-324"};
+
+START_TEST(a_command_gets_numbers_as_they_were_written)
+{
+	struct world *w = start(of_arguments);
+	const char *want, *id;
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		want =
+		    world_text(w, "\"2|%s|--x=[%s]|\"", numbers[i], numbers[i]);
+		ck_assert_str_eq(ctl_ok(w,
+					"submit args --wait --kw 'name=[%s]' "
+					"-- %s",
+					numbers[i], numbers[i]),
+				 want);
+		id = submit(w, "rawinput -- %s", numbers[i]);
+		want = world_text(w, "\\\"args\\\":[%s],", numbers[i]);
+		ck_assert_ptr_nonnull(strstr(ctl_ok(w, "wait %s", id), want));
+	}
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_task_may_take_words_as_text)
+{
+	struct world *w = start(of_arguments);
+
+	ck_run(ctl(w, "submit texts --wait --kw 'name=[1, 2]' 12e4567"), 0,
+	       "\"2|12e4567|--x=[1, 2]|\"\n");
+	ck_run(ctl(w, "submit texts --wait --kw name=null '\"a\"'"), 0,
+	       "\"2|\\\"a\\\"|--x=null|\"\n");
+	ck_run(ctl(w, "submit args --string --wait --kw 'name=\"x\"' 1.0"), 0,
+	       "\"2|1.0|--x=\\\"x\\\"|\"\n");
+	ck_assert_str_eq(
+	    json_field(w, ctl_ok(w, "tasks info texts --json"), "arguments"),
+	    "text");
+	ck_complains(ctl(w, "submit args --kw name=1 1e400"), 65,
+		     "argument 1: the number 1e400 is beyond the range of a "
+		     "double; pass it as a string (--string)");
+	ck_complains(ctl(w, "submit args --kw name=99999999999999999999 1"), 65,
+		     "--kw: name: the number 99999999999999999999 does not");
+	ck_complains(ctl(w, "submit args --args '[\"\\u0000\"]'"), 65,
+		     "args: a string holds \\u0000");
+	ck_complains(ctl(w, "submit args --kwargs '{\"a\":[-1e999]}'"), 65,
+		     "kwargs: the number -1e999");
+	ck_complains(run(w, "echo '{\"name\":\"args\",\"args\":[1e999]}' | "
+			    "flowrractl -c flowrra.conf submit --stdin"),
+		     65, "line 1: args: the number 1e999");
+	ck_complains(ctl(w, "schedule once args 'in 1h' --args '[1e999]'"), 65,
+		     "args: the number 1e999");
 	world_stop(w);
 }
 END_TEST
@@ -255,6 +322,8 @@ SUITE("exec")
 	TEST(standard_output_is_the_result);
 	TEST(a_failure_tells_code_and_last_lines);
 	TEST(an_argument_is_one_word_whatever_it_holds);
+	TEST(a_command_gets_numbers_as_they_were_written);
+	TEST(a_task_may_take_words_as_text);
 	TEST(a_command_finds_environment_directory_and_input);
 	TEST(urls_with_passwords_do_not_reach_commands);
 	TEST(a_thousand_commands_wait_at_the_same_time);

@@ -38,15 +38,15 @@ START_TEST(refused_modules_are_named_and_the_rest_goes_on)
 		       dir, dir, dir, dir),
 	    NULL);
 	worker_start(w, NULL);
-	ck_assert(logged_line(w, "old_abi.so", "interface 0"));
-	ck_assert(logged_line(w, "group.so", "writable by its group"));
-	ck_assert(logged_line(w, "others.so", "writable by every user"));
-	ck_assert(logged_line(w, "bad_name.so", "\"bad name\""));
-	ck_assert(logged_line(w, "twin.so", "plain"));
-	ck_assert(logged_line(w, "missing.so", "No such file"));
-	ck_assert(logged_line(w, "no_entry.so", "flowrra_module"));
-	ck_assert(logged_line(w, "bad_init.so", "no licence for the moon"));
-	ck_assert(logged_line(w, "text.so", "text.so"));
+	WAIT_UNTIL(logged_line(w, "old_abi.so", "interface 0"));
+	WAIT_UNTIL(logged_line(w, "group.so", "writable by its group"));
+	WAIT_UNTIL(logged_line(w, "others.so", "writable by every user"));
+	WAIT_UNTIL(logged_line(w, "bad_name.so", "\"bad name\""));
+	WAIT_UNTIL(logged_line(w, "twin.so", "plain"));
+	WAIT_UNTIL(logged_line(w, "missing.so", "No such file"));
+	WAIT_UNTIL(logged_line(w, "no_entry.so", "flowrra_module"));
+	WAIT_UNTIL(logged_line(w, "bad_init.so", "no licence for the moon"));
+	WAIT_UNTIL(logged_line(w, "text.so", "text.so"));
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	ck_assert_str_eq(submit(w, "plain --wait"), "null");
 	ck_complains(ctl(w, "submit noop"), 65, "noop");
@@ -203,6 +203,28 @@ START_TEST(a_module_file_in_the_working_directory_needs_no_slash)
 }
 END_TEST
 
+START_TEST(a_check_names_what_cannot_be_loaded_and_starts_no_worker)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	const char *check = WORLD_COMMAND " --check";
+
+	ck_run(run(w, "%s", check), 0, "flowrrad: the configuration is good\n");
+	world_configure(w, "demo missing", NULL);
+	ck_complains(run(w, "%s", check), 78, "missing.so");
+	world_configure(w, "demo",
+			"[task t]\ncommand = true\nuser = nobody0\n");
+	ck_complains(run(w, "%s", check), 78, "no such user");
+	world_configure(w, "demo", "[nonsense]\n");
+	ck_complains(run(w, "%s", check), 78, "nonsense");
+	/* Beside a worker that runs, too. */
+	world_configure(w, "demo", NULL);
+	worker_start(w, NULL);
+	ck_run(run(w, "%s", check), 0, "flowrrad: the configuration is good\n");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("modules")
 {
 	SUITE_TIMEOUT(90);
@@ -211,6 +233,7 @@ SUITE("modules")
 	TEST(a_worker_without_modules_says_so);
 	TEST(what_is_wrong_with_a_start_is_said_with_its_place_and_remedy);
 	TEST(two_workers_do_not_share_an_id);
+	TEST(a_check_names_what_cannot_be_loaded_and_starts_no_worker);
 	TEST(a_dump_is_a_configuration_without_secrets);
 	TEST(a_module_file_in_the_working_directory_needs_no_slash);
 }

@@ -92,10 +92,10 @@ START_TEST(all_that_a_filter_says_must_hold)
 		struct dead_filter filter;
 		const char *keys;
 	} cases[] = {
-	    {{.entry.queue = "cpu"}, "['b']"},
-	    {{.entry.queue = "empty"}, "[]"},
-	    {{.entry.task = "add"}, "['b','a']"},
-	    {{.entry.task = "add", .entry.queue = "io"}, "['a']"},
+	    {{.tasks.queue = "cpu"}, "['b']"},
+	    {{.tasks.queue = "empty"}, "[]"},
+	    {{.tasks.task = "add"}, "['b','a']"},
+	    {{.tasks.task = "add", .tasks.queue = "io"}, "['a']"},
 	    {{.error = "luck"}, "['b','a']"},
 	    {{.error = "luck", .reason = "timeout"}, "['b']"},
 	    {{.reason = "luck"}, "[]"},
@@ -104,8 +104,8 @@ START_TEST(all_that_a_filter_says_must_hold)
 	    {{.ids = k, .n_ids = 1}, "['k']"},
 	    {{.ids = c, .n_ids = 2}, "['c2']"},
 	    {{.ids = c2, .n_ids = 1}, "['c2']"},
-	    {{.ids = c2, .n_ids = 1, .entry.task = "add"}, "[]"},
-	    {{.ids = k, .n_ids = 1, .entry.task = "add"}, "[]"},
+	    {{.ids = c2, .n_ids = 1, .tasks.task = "add"}, "[]"},
+	    {{.ids = k, .n_ids = 1, .tasks.task = "add"}, "[]"},
 	};
 	size_t i;
 
@@ -180,7 +180,7 @@ START_TEST(a_dry_run_changes_nothing)
 {
 	bury();
 	change.dry_run = true;
-	change.filter.entry.queue = "io";
+	change.filter.tasks.queue = "io";
 	scene_is(run_change(),
 		 "{'dry_run':true,'matched':3,'done':0,'refused':1,'missing':"
 		 "[],'tasks':[{'key':'c2','task_id':'c','task_name':'mul',"
@@ -221,7 +221,7 @@ START_TEST(ids_that_are_not_found_are_missing)
 	scene_is(scene_column(json_pack("[o]", run_change()), "missing"),
 		 "[['x?','y']]");
 	scene_refused(
-	    (change.filter.entry.queue = "nope", run_change()), ERR_NOT_FOUND,
+	    (change.filter.tasks.queue = "nope", run_change()), ERR_NOT_FOUND,
 	    "no such queue \"nope\": it has never held a task, and no worker "
 	    "serves it");
 }

@@ -255,11 +255,13 @@ END_TEST
 
 START_TEST(what_the_broker_finds_is_passed_on_the_errors_first)
 {
+	static const struct broker_finding found[] = {
+	    {.what = "it is old", .remedy = "Upgrade."},
+	    {.error = true, .what = "it forgets", .remedy = "Remember."}};
+
 	be_well();
-	scene.findings =
-	    "[{'level':'warning','what':'it is old','remedy':'Upgrade.'},"
-	    "{'level':'error','what':'it forgets','remedy':'Remember.'},"
-	    "{'level':'error'},5]";
+	scene.findings = found;
+	scene.n_findings = 2;
 	ck_assert_str_eq(findings(), "error broker: it forgets\n"
 				     "warning broker: it is old\n");
 }

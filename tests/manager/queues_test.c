@@ -176,10 +176,6 @@ START_TEST(an_order_fails_with_what_the_store_says_and_is_not_repeated)
 	scene_fail(SCENE_control, 0, 1, ERR_UNAVAILABLE, "connection lost");
 	scene_refused(order("here:1", WORKER_STOP), ERR_UNAVAILABLE,
 		      "connection lost");
-	scene_garble(SCENE_workers, "{");
-	scene_refused(workers(), ERR_DATA,
-		      "cannot parse the answer as JSON: string or '}' expected "
-		      "near end of file");
 }
 END_TEST
 
@@ -212,7 +208,8 @@ START_TEST(the_figures_are_sums_of_what_there_is)
 		 "'succeeded':12,'failed':3,'queues':2,'paused':1,'workers':2,"
 		 "'slots':6,'registered':2}");
 	scene_journal_is("queues; workers; counts; names; ");
-	scene.counts = scene.names = NULL;
+	scene.counts = (struct results_counts){.succeeded = 0};
+	scene.n_names = 0;
 	scene_is(scene_column(json_pack("[o]", stats()), "succeeded"), "[0]");
 	scene_is(scene_column(json_pack("[o]", stats()), "registered"), "[0]");
 }

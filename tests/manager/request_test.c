@@ -157,7 +157,7 @@ static const struct {
 START_TEST(a_word_is_json_if_it_parses_as_such_else_a_string)
 {
 	struct buf out = BUF_INIT;
-	int result = request_argument(words[_i].word, &out, &err);
+	int result = request_argument(words[_i].word, REQUEST_JSON, &out, &err);
 
 	if (words[_i].json == NULL) {
 		ck_assert_int_eq(result, -1);
@@ -170,6 +170,38 @@ START_TEST(a_word_is_json_if_it_parses_as_such_else_a_string)
 }
 END_TEST
 
+START_TEST(a_word_that_would_not_arrive_is_refused_and_named)
+{
+	const char *args[] = {"1", "12e4567"};
+	const char *kw[] = {"a=1", "size=12345678901234567890"};
+	const char *nul[] = {"\"\\u0000\""};
+	struct buf out = BUF_INIT;
+
+	ck_assert_int_eq(request_arguments(args, 2, REQUEST_JSON, &out, &err),
+			 -1);
+	ck_assert_str_eq(err.msg, "argument 2: the number 12e4567 is beyond "
+				  "the range of a double; pass it as a string "
+				  "(--string)");
+	ck_assert_int_eq(err.code, ERR_DATA);
+	ck_assert_int_eq(request_keywords(kw, 2, REQUEST_JSON, &out, &err), -1);
+	ck_assert_str_eq(err.msg, "size: the number 12345678901234567890 does "
+				  "not fit into 64 bits; pass it as a string "
+				  "(--string)");
+	ck_assert_int_eq(request_arguments(nul, 1, REQUEST_JSON, &out, &err),
+			 -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "argument 1: a string holds"));
+	buf_reset(&out);
+	ck_assert_int_eq(request_arguments(args, 2, REQUEST_TEXT, &out, &err),
+			 0);
+	ck_assert_str_eq(out.data, "[\"1\",\"12e4567\"]");
+	buf_reset(&out);
+	ck_assert_int_eq(request_arguments(nul, 1, REQUEST_TEXT, &out, &err),
+			 0);
+	ck_assert_str_eq(out.data, "[\"\\\"\\\\u0000\\\"\"]");
+	buf_done(&out);
+}
+END_TEST
+
 START_TEST(words_become_an_array_and_keywords_an_object)
 {
 	const char *args[] = {"2", "x"}, *kw[] = {"a=1", "b=x=y", "c="};
@@ -177,15 +209,19 @@ START_TEST(words_become_an_array_and_keywords_an_object)
 	const char *none[] = {"=1"}, *no_value[] = {"a"};
 	struct buf out = BUF_INIT;
 
-	ck_assert_int_eq(request_arguments(args, 2, &out, &err), 0);
+	ck_assert_int_eq(request_arguments(args, 2, REQUEST_JSON, &out, &err),
+			 0);
 	ck_assert_str_eq(out.data, "[2,\"x\"]");
 	buf_reset(&out);
-	ck_assert_int_eq(request_keywords(kw, 3, &out, &err), 0);
+	ck_assert_int_eq(request_keywords(kw, 3, REQUEST_JSON, &out, &err), 0);
 	ck_assert_str_eq(out.data, "{\"a\":1,\"b\":\"x=y\",\"c\":\"\"}");
-	ck_assert_int_eq(request_keywords(twice, 3, &out, &err), -1);
+	ck_assert_int_eq(request_keywords(twice, 3, REQUEST_JSON, &out, &err),
+			 -1);
 	ck_assert_str_eq(err.msg, "\"ab\" is given twice");
-	ck_assert_int_eq(request_keywords(none, 1, &out, &err), -1);
-	ck_assert_int_eq(request_keywords(no_value, 1, &out, &err), -1);
+	ck_assert_int_eq(request_keywords(none, 1, REQUEST_JSON, &out, &err),
+			 -1);
+	ck_assert_int_eq(
+	    request_keywords(no_value, 1, REQUEST_JSON, &out, &err), -1);
 	ck_assert_str_eq(err.msg, "\"a\": not KEY=VALUE");
 	buf_done(&out);
 }
@@ -250,6 +286,7 @@ SUITE("request")
 		  sizeof(bad) / sizeof(bad[0]));
 	TEST_LOOP(a_word_is_json_if_it_parses_as_such_else_a_string, 0,
 		  sizeof(words) / sizeof(words[0]));
+	TEST(a_word_that_would_not_arrive_is_refused_and_named);
 	TEST(words_become_an_array_and_keywords_an_object);
 	TEST(a_deadline_is_a_time_or_a_duration_from_now);
 	TEST(numbers_are_whole_texts_in_their_range);

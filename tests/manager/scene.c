@@ -128,11 +128,13 @@ void
 scene_worker(const char *name, bool alive, int in_flight,
 	     const char *description)
 {
-	json_array_append_new(
-	    scene_data.workers,
-	    json_pack("{s:s,s:b,s:i,s:o?}", "worker", name, "alive", alive,
-		      "in_flight", in_flight, "description",
-		      description != NULL ? scene_json(description) : NULL));
+	struct worker_info *w = &scene_data.workers[scene_data.n_workers];
+
+	ck_assert_uint_lt(scene_data.n_workers++, SCENE_NAMES_MAX);
+	*w = (struct worker_info){.alive = alive, .in_flight = in_flight};
+	snprintf(w->name, sizeof(w->name), "%s", name);
+	if (description != NULL)
+		w->description = slice_of(keep_json(description));
 }
 
 static size_t
@@ -203,14 +205,15 @@ scene_begin(void)
 	static const struct clock_source clock = {.wall_us = scene_noon};
 	static struct broker broker = {.ops = &scene_broker_ops};
 	static struct results results = {.ops = &scene_results_ops};
+	static const struct slice names[] = {SLICE("add"), SLICE("mul")};
 	const char *tmp = getenv("TMPDIR");
 	struct flowrra_client *c = calloc(1, sizeof(*c));
 
 	ck_assert_ptr_nonnull(c);
 	scene = (struct scene){.client = c,
-			       .counts = "{\"succeeded\":12,\"failed\":3}",
-			       .names = "[\"add\",\"mul\"]",
-			       .findings = "[]"};
+			       .counts = {.succeeded = 12, .failed = 3},
+			       .names = names,
+			       .n_names = 2};
 	snprintf(scene.dir, sizeof(scene.dir), "%s/scene-XXXXXX",
 		 tmp != NULL ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(scene.dir));
@@ -223,7 +226,6 @@ scene_begin(void)
 	readiness_init(&c->results_ready, loop_base(c->loop), 100);
 	c->broker = &broker;
 	c->results = &results;
-	ck_assert_ptr_nonnull(scene_data.workers = json_array());
 	scene_answers_init();
 	scene_reach(true, false);
 	clock_replace(&clock);
@@ -236,7 +238,6 @@ scene_end(void)
 
 	scene_answers_done();
 	flowrra_close(scene.client);
-	json_decref(scene_data.workers);
 	buf_done(&scene.journal);
 	buf_done(&scene.events);
 	while (n_kept > 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A client whose broker and backend lie in memory, for tests of what operators
- * do: the test puts in what is there, each call can be made to fail or to
- * answer nonsense, and what was asked stands in a journal.
+ * do: the test puts in what is there, each call can be made to fail,
+ * and what was asked stands in a journal.
  *
  * There is one at a time, and it is noon: 2026-11-23T12:00:00Z. All answers
  * come from the loop, which runs while an operation waits.
@@ -52,12 +52,14 @@ struct scene {
 	struct buf journal;    /* each call with its queue or id and "; " */
 	struct buf events;     /* that were published, each with "; " */
 	unsigned int page_max; /* items of a page; 0: as many as asked for */
-	bool reversed;	    /* answers of one turn come the last asked first */
-	bool hide_next;	    /* requeue: the item has left the list meanwhile */
-	const char *counts; /* what the backend has counted */
-	const char *names;  /* what is registered */
-	const char *findings; /* of the broker's examination */
-	int64_t clock_us;     /* the broker's; 0: noon */
+	bool reversed;	/* answers of one turn come the last asked first */
+	bool hide_next; /* requeue: the item has left the list meanwhile */
+	struct results_counts counts; /* what the backend has counted */
+	const struct slice *names;    /* what is registered */
+	size_t n_names;
+	const struct broker_finding *findings; /* of the examination */
+	size_t n_findings;
+	int64_t clock_us; /* the broker's; 0: noon */
 	/* What is heard by who listens; NULL at the end. "!" is trouble. */
 	const char *const *heard;
 	/* Called in each call, before it looks; to change things meanwhile. */
@@ -95,8 +97,6 @@ const char *scene_record_of(const char *id);
 /* From the call after the next `skip` on, `times` of them fail. */
 void scene_fail(enum scene_call call, unsigned int skip, unsigned int times,
 		enum err_code code, const char *msg);
-/* The answer is this text, whatever was asked. */
-void scene_garble(enum scene_call call, const char *text);
 /* Both servers are out of reach; for good, or to be awaited. */
 void scene_reach(bool up, bool final);
 

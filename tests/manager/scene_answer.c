@@ -11,7 +11,6 @@
 static struct fault {
 	unsigned int skip, times;
 	struct err err;
-	const char *garbled;
 } faults[SCENE_N_CALLS];
 
 static TAILQ_HEAD(answer_list, scene_answer) answers;
@@ -30,6 +29,36 @@ give_event(const char *event)
 		on_event(slice_of(event), NULL, event_arg);
 }
 
+/* Returns whether it was one of these. */
+static bool
+give_typed(const struct scene_answer *a, const struct err *err)
+{
+	const struct broker_report report = {
+	    .server = "scene",
+	    .clock_us = scene.clock_us != 0 ? scene.clock_us : SCENE_NOON_US,
+	    .findings = scene.findings,
+	    .n = scene.n_findings};
+
+	if (a->on_queues != NULL)
+		a->on_queues(err == NULL ? a->queues : NULL, a->n, err, a->arg);
+	else if (a->on_workers != NULL)
+		a->on_workers(err == NULL ? scene_data.workers : NULL,
+			      err == NULL ? scene_data.n_workers : 0, err,
+			      a->arg);
+	else if (a->on_report != NULL)
+		a->on_report(err == NULL ? &report : NULL, err, a->arg);
+	else if (a->on_names != NULL)
+		a->on_names(err == NULL ? scene.names : NULL,
+			    err == NULL ? scene.n_names : 0, err, a->arg);
+	else if (a->on_counts != NULL)
+		a->on_counts(err == NULL ? &scene.counts : NULL, err, a->arg);
+	else if (a->on_turn != NULL)
+		a->on_turn(a->arg, false);
+	else
+		return false;
+	return true;
+}
+
 static void
 give(evutil_socket_t fd, short what, void *arg)
 {
@@ -41,7 +70,9 @@ give(evutil_socket_t fd, short what, void *arg)
 	    .items = a->items, .n = a->n, .next = a->value};
 
 	TAILQ_REMOVE(&answers, a, link);
-	if (a->on_value != NULL)
+	if (give_typed(a, err))
+		; /* it was one of those */
+	else if (a->on_value != NULL)
 		a->on_value(a->value, err, a->arg);
 	else if (a->on_page != NULL)
 		a->on_page(err == NULL ? &page : NULL, err, a->arg);
@@ -86,9 +117,7 @@ scene_called(enum scene_call call, struct slice what, struct scene_answer init)
 	if (scene.on_call != NULL)
 		scene.on_call(call);
 	a = scene_answer_later(init);
-	if (f->garbled != NULL)
-		a->value = slice_of(f->garbled);
-	else if (f->times > 0 && f->skip == 0)
+	if (f->times > 0 && f->skip == 0)
 		a->err = f->err;
 	else
 		a->value = (struct slice){NULL, 0};
@@ -96,7 +125,7 @@ scene_called(enum scene_call call, struct slice what, struct scene_answer init)
 		f->skip--;
 	else if (f->times > 0)
 		f->times--;
-	return f->garbled == NULL && a->err.code == ERR_NONE ? a : NULL;
+	return a->err.code == ERR_NONE ? a : NULL;
 }
 
 void
@@ -112,6 +141,8 @@ scene_answers_done(void)
 
 	while ((a = TAILQ_FIRST(&answers)) != NULL) {
 		TAILQ_REMOVE(&answers, a, link);
+		if (a->on_turn != NULL)
+			a->on_turn(a->arg, true);
 		free(a);
 	}
 }
@@ -129,12 +160,6 @@ scene_fail(enum scene_call call, unsigned int skip, unsigned int times,
 {
 	faults[call] = (struct fault){.skip = skip, .times = times};
 	err_set(&faults[call].err, code, "%s", msg);
-}
-
-void
-scene_garble(enum scene_call call, const char *text)
-{
-	faults[call] = (struct fault){.garbled = text};
 }
 
 const struct err *

@@ -27,7 +27,8 @@ struct scene_data {
 		const char *id, *json;
 	} records[SCENE_ITEMS_MAX];
 	size_t n_records;
-	json_t *workers; /* as scene_worker() was told */
+	struct worker_info workers[SCENE_NAMES_MAX];
+	size_t n_workers;
 };
 extern struct scene_data scene_data;
 
@@ -40,6 +41,12 @@ const char *scene_keep_text(const char *text);
 struct scene_answer {
 	/* One of these is called; on_value is a results_record_fn, too. */
 	broker_value_fn *on_value;
+	broker_queues_fn *on_queues;
+	broker_workers_fn *on_workers;
+	broker_report_fn *on_report;
+	broker_names_fn *on_names;
+	results_counts_fn *on_counts;
+	broker_deferred_fn *on_turn;
 	broker_page_fn *on_page;
 	results_page_fn *on_records;
 	broker_requeued_fn *on_requeued;
@@ -48,6 +55,7 @@ struct scene_answer {
 	void *arg;
 	struct err err;
 	struct slice value; /* the cursor of pages */
+	struct queue_stats queues[SCENE_NAMES_MAX];
 	struct broker_item items[BROKER_PAGE_MAX];
 	struct slice records[RESULTS_PAGE_MAX];
 	struct broker_requeue *batch;
@@ -59,7 +67,7 @@ void scene_answers_done(void);
 struct scene_answer *scene_answer_later(struct scene_answer init);
 /*
  * Notes a call and answers it in the next turn. Returns what is to be filled
- * in; NULL if it fails, or is garbled: then nothing is left to do.
+ * in; NULL if it fails: then nothing is left to do.
  */
 struct scene_answer *scene_called(enum scene_call call, struct slice what,
 				  struct scene_answer init);

@@ -6,7 +6,6 @@
 
 #include "manager/scene_private.h"
 #include "suite.h"
-#include "util/clock.h"
 
 static void
 answer_text(enum scene_call call, struct slice what, broker_value_fn *on_value,
@@ -20,84 +19,71 @@ answer_text(enum scene_call call, struct slice what, broker_value_fn *on_value,
 		a->value = slice_of(text);
 }
 
-static void
-answer_json(enum scene_call call, struct slice what, broker_value_fn *on_value,
-	    void *arg, json_t *json)
-{
-	char *text = json_dumps(json, JSON_COMPACT);
-
-	answer_text(call, what, on_value, arg, scene_keep_text(text));
-	free(text);
-	json_decref(json);
-}
-
 /* --- the broker: one value ----------------------------------------------- */
 
-static json_t *
-queue_json(size_t i)
+static void
+fill_stats(struct queue_stats *stats, size_t i)
 {
-	char due[CLOCK_TEXT_SIZE];
-	int64_t due_ms = 0;
+	const char *name = scene_data.queues[i].name;
+	int64_t due_us = 0, time_us;
 	size_t k;
 
-	for (k = 0; k < scene_data.n_items; k++)
-		if (scene_data.items[k].queue == scene_data.queues[i].name &&
+	for (k = 0; k < scene_data.n_items; k++) {
+		time_us = scene_data.items[k].item.time_ms * 1000;
+		if (scene_data.items[k].queue == name &&
 		    !scene_data.items[k].gone &&
 		    scene_data.items[k].place == BROKER_DELAYED &&
-		    (due_ms == 0 || scene_data.items[k].item.time_ms < due_ms))
-			due_ms = scene_data.items[k].item.time_ms;
-	clock_format(due_ms * 1000, due);
-	return json_pack(
-	    "{s:s,s:i,s:i,s:i,s:i,s:n,s:s?,s:b}", "queue",
-	    scene_data.queues[i].name, "waiting",
-	    (int)scene_count(scene_data.queues[i].name, BROKER_WAITING),
-	    "delayed",
-	    (int)scene_count(scene_data.queues[i].name, BROKER_DELAYED),
-	    "in_flight",
-	    (int)scene_count(scene_data.queues[i].name, BROKER_IN_FLIGHT),
-	    "dead", (int)scene_count(scene_data.queues[i].name, BROKER_DEAD),
-	    "oldest_at", "next_due_at", due_ms != 0 ? due : NULL, "paused",
-	    scene_data.queues[i].paused);
+		    (due_us == 0 || time_us < due_us))
+			due_us = time_us;
+	}
+	*stats = (struct queue_stats){
+	    .waiting = (int64_t)scene_count(name, BROKER_WAITING),
+	    .delayed = (int64_t)scene_count(name, BROKER_DELAYED),
+	    .in_flight = (int64_t)scene_count(name, BROKER_IN_FLIGHT),
+	    .dead = (int64_t)scene_count(name, BROKER_DEAD),
+	    .next_due_us = due_us,
+	    .paused = scene_data.queues[i].paused};
+	snprintf(stats->name, sizeof(stats->name), "%s", name);
 }
 
 static void
-scene_queues(struct broker *b, struct slice name, broker_value_fn *on_value,
+scene_queues(struct broker *b, struct slice name, broker_queues_fn *on_queues,
 	     void *arg)
 {
-	json_t *list = json_array(), *empty;
+	struct scene_answer *a = scene_called(
+	    SCENE_queues, name,
+	    (struct scene_answer){.on_queues = on_queues, .arg = arg});
 	size_t i;
 
-	for (i = 0; i < scene_data.n_queues; i++)
+	for (i = 0; a != NULL && i < scene_data.n_queues; i++)
 		if (name.len == 0 ||
 		    slice_eq(name, slice_of(scene_data.queues[i].name)))
-			json_array_append_new(list, queue_json(i));
-	if (name.len > 0 && json_array_size(list) == 0) {
-		empty = scene_json(
-		    "{'waiting':0,'delayed':0,'in_flight':0,'dead':0,"
-		    "'oldest_at':null,'next_due_at':null,'paused':false}");
-		json_object_set_new(empty, "queue",
-				    json_stringn(name.p, name.len));
-		json_array_append_new(list, empty);
-	}
-	answer_json(SCENE_queues, name, on_value, arg, list);
+			fill_stats(&a->queues[a->n++], i);
+	if (a != NULL && name.len > 0 && a->n == 0)
+		snprintf(a->queues[a->n++].name, sizeof(a->queues[0].name),
+			 "%.*s", (int)name.len, name.p);
 }
 
 static void
-scene_workers(struct broker *b, broker_value_fn *on_value, void *arg)
+scene_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 {
-	answer_json(SCENE_workers, SLICE(""), on_value, arg,
-		    json_incref(scene_data.workers));
+	scene_called(
+	    SCENE_workers, SLICE(""),
+	    (struct scene_answer){.on_workers = on_workers, .arg = arg});
 }
 
 static void
-scene_examine(struct broker *b, broker_value_fn *on_value, void *arg)
+scene_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 {
-	char at[CLOCK_TEXT_SIZE];
+	scene_called(SCENE_examine, SLICE(""),
+		     (struct scene_answer){.on_report = on_report, .arg = arg});
+}
 
-	clock_format(scene.clock_us != 0 ? scene.clock_us : SCENE_NOON_US, at);
-	answer_json(SCENE_examine, SLICE(""), on_value, arg,
-		    json_pack("{s:s,s:s,s:o}", "server", "scene", "clock_at",
-			      at, "findings", scene_json(scene.findings)));
+static int
+scene_defer(struct broker *b, broker_deferred_fn *fn, void *arg)
+{
+	scene_answer_later((struct scene_answer){.on_turn = fn, .arg = arg});
+	return 0;
 }
 
 static void
@@ -118,9 +104,10 @@ scene_registered(struct broker *b, struct slice name, broker_value_fn *on_value,
 }
 
 static void
-scene_names(struct broker *b, broker_value_fn *on_value, void *arg)
+scene_names(struct broker *b, broker_names_fn *on_names, void *arg)
 {
-	answer_text(SCENE_names, SLICE(""), on_value, arg, scene.names);
+	scene_called(SCENE_names, SLICE(""),
+		     (struct scene_answer){.on_names = on_names, .arg = arg});
 }
 
 static void
@@ -271,7 +258,8 @@ scene_requeue(struct broker *b, struct slice queue,
 			batch[i].err = *scene_fault(SCENE_requeue);
 }
 
-static const struct broker_admin_ops admin_ops = {.queues = scene_queues,
+static const struct broker_admin_ops admin_ops = {.defer = scene_defer,
+						  .queues = scene_queues,
 						  .workers = scene_workers,
 						  .view = scene_view,
 						  .examine = scene_examine,
@@ -384,9 +372,10 @@ scene_results_list(struct results *r, bool failed, struct slice cursor,
 }
 
 static void
-scene_results_counts(struct results *r, results_record_fn *on_record, void *arg)
+scene_results_counts(struct results *r, results_counts_fn *on_counts, void *arg)
 {
-	answer_text(SCENE_counts, SLICE(""), on_record, arg, scene.counts);
+	scene_called(SCENE_counts, SLICE(""),
+		     (struct scene_answer){.on_counts = on_counts, .arg = arg});
 }
 
 static void

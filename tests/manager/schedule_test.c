@@ -112,7 +112,8 @@ static const struct {
 	const char *words;
 } bad_forms[] = {
     {{.queue = "a b"},
-     "\"a b\" is not a valid queue name: 1 to 128 of the characters A-Z a-z "
+     "\"a b\" is not a valid queue name; allowed: 1 to 128 of the characters "
+     "A-Z a-z "
      "0-9 _ . -"},
     {{.id = "a b"},
      "\"a b\" is not a valid ID: 1 to 128 printable ASCII characters without "
@@ -149,14 +150,14 @@ END_TEST
 
 START_TEST(a_task_must_have_a_name_that_tasks_can_have)
 {
-	scene_refused(schedule_draft(&form, SCHEDULE_INTERVAL, "a b", "5m",
-				     SCENE_NOON_US, &draft, &fault,
-				     &scene.err) == 0
-			  ? drafted
-			  : NULL,
-		      ERR_DATA,
-		      "\"a b\" is not a valid task name: 1 to 200 of the "
-		      "characters A-Z a-z 0-9 _ . -");
+	scene_refused(
+	    schedule_draft(&form, SCHEDULE_INTERVAL, "a b", "5m", SCENE_NOON_US,
+			   &draft, &fault, &scene.err) == 0
+		? drafted
+		: NULL,
+	    ERR_DATA,
+	    "\"a b\" is not a valid task name; allowed: 1 to 200 of the "
+	    "characters A-Z a-z 0-9 _ . -");
 }
 END_TEST
 

@@ -133,9 +133,10 @@ START_TEST(a_list_of_one_queue_looks_at_no_other)
 		      "no such queue \"nope\": it has never held a task, and "
 		      "no worker serves it");
 	query.filter.queue = "a b";
-	scene_refused(list(TASKS_RUNNING), ERR_DATA,
-		      "\"a b\" is not a valid queue name: 1 to 128 of the "
-		      "characters A-Z a-z 0-9 _ . -");
+	scene_refused(
+	    list(TASKS_RUNNING), ERR_DATA,
+	    "\"a b\" is not a valid queue name; allowed: 1 to 128 of the "
+	    "characters A-Z a-z 0-9 _ . -");
 }
 END_TEST
 
@@ -388,10 +389,6 @@ START_TEST(a_record_that_cannot_be_read_is_an_error_that_names_the_task)
 	scene_refused(show("a"), ERR_DATA,
 		      "the record of task a: cannot parse the answer as JSON: "
 		      "string or '}' expected near end of file");
-	scene_garble(SCENE_queues, "nonsense");
-	scene_refused(show("b"), ERR_DATA,
-		      "cannot parse the answer as JSON: invalid token near "
-		      "'nonsense'");
 }
 END_TEST
 

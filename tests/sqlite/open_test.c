@@ -70,12 +70,50 @@ START_TEST(directory_and_file_are_made_for_their_owner_only)
 }
 END_TEST
 
+START_TEST(the_first_submission_makes_the_file_and_no_question_does)
+{
+	struct stat st;
+	struct party *p;
+
+	stage_open(&w, KIND_SQLITE);
+	p = party_open(&w, NULL);
+	ck_assert_int_eq(stat(stage_path(&w), &st), -1);
+	ck_assert_int_eq(party_submit(p, "1", "[1]", 0, 0), ERR_NONE);
+	ck_assert_int_eq(stat(stage_path(&w), &st), 0);
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(opening_a_file_that_is_there_writes_nothing)
+{
+	struct party *p;
+
+	shim_install();
+	stage_open(&w, KIND_SQLITE);
+	party_close(party_open(&w, "host:a"));
+	/* The first write of any kind would fail; it is up all the same. */
+	shim_fail(SHIM_FULL, 1, -1);
+	p = party_open(&w, NULL);
+	ck_assert_int_eq(party_submit(p, "1", "[1]", 0, 0), ERR_UNAVAILABLE);
+	shim_fail(SHIM_NONE, 0, 0);
+	ck_assert_int_eq(party_submit(p, "1", "[1]", 0, 0), ERR_NONE);
+	party_close(p);
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(a_missing_directory_is_named)
 {
+	struct party *p;
+
 	stage_open(&w, KIND_SQLITE);
 	snprintf(w.url, sizeof(w.url), "sqlite://%s/no/where/flowrra.db",
 		 w.dir);
-	expect_refusal(ERR_CONFIG, "/no/where");
+	p = party_open(&w, NULL);
+	ck_assert_int_eq(party_submit(p, "1", "[1]", 0, 0), ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(p->err.msg, "/no/where"));
+	party_close(p);
 	stage_close(&w);
 }
 END_TEST
@@ -123,7 +161,7 @@ START_TEST(a_newer_schema_is_refused_with_both_numbers)
 	char text[64];
 
 	stage_open(&w, KIND_SQLITE);
-	party_close(party_open(&w, NULL));
+	party_close(party_open(&w, "host:a"));
 	run_sql(stage_path(&w), "PRAGMA user_version = 4711");
 	snprintf(text, sizeof(text),
 		 "version 4711, but this program supports version %d",
@@ -142,7 +180,7 @@ START_TEST(a_file_of_another_user_is_refused)
 	if (geteuid() != 0)
 		return; /* only root can make one */
 	stage_open(&w, KIND_SQLITE);
-	party_close(party_open(&w, NULL));
+	party_close(party_open(&w, "host:a"));
 	ck_assert_int_eq(chmod(stage_path(&w), 0666), 0);
 	ck_assert_int_eq(chmod(w.dir, 0777), 0);
 	if ((pid = fork()) == 0) {
@@ -178,9 +216,10 @@ START_TEST(a_read_only_file_is_said_to_be_one)
 
 	shim_install();
 	stage_open(&w, KIND_SQLITE);
-	party_close(party_open(&w, NULL));
+	party_close(party_open(&w, "host:a"));
 	shim_fail(SHIM_READONLY, 1, -1);
 	options = w.options;
+	options.worker = "host:a";
 	options.on_state = on_opening;
 	options.arg = &err;
 	ck_assert_ptr_nonnull(b = broker_open(&options, &err));
@@ -235,7 +274,7 @@ START_TEST(schedules_open_a_file_of_the_queues_and_leave_its_version_alone)
 	struct schedules *s;
 
 	stage_open(&w, KIND_SQLITE);
-	party_close(party_open(&w, NULL));
+	party_close(party_open(&w, "host:a"));
 	s = open_schedules(&err);
 	ck_assert_msg(schedules_connect(s, &err) == 0, "%s", err.msg);
 	schedules_close(s);
@@ -308,6 +347,8 @@ END_TEST
 SUITE("sqlite-open")
 {
 	TEST(directory_and_file_are_made_for_their_owner_only);
+	TEST(the_first_submission_makes_the_file_and_no_question_does);
+	TEST(opening_a_file_that_is_there_writes_nothing);
 	TEST(a_missing_directory_is_named);
 	TEST(a_relative_path_is_refused);
 	TEST(a_file_that_is_no_database_is_refused_and_left_alone);

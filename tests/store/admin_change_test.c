@@ -16,8 +16,7 @@ START_TEST(a_paused_queue_gives_nothing_until_it_is_resumed)
 	op_open(_i);
 	op_submit("[1]", 0, 0);
 	op_pause(op.producer, "io", true);
-	ck_assert(json_is_true(json_object_get(
-	    json_array_get(op_queues(op.producer, "io"), 0), "paused")));
+	ck_assert(op_queue(op.producer, "io")->paused);
 	broker_want(op.worker->broker, 0, 10);
 	op_submit("[2]", 0, 0);
 	op_submit("[3]", -3, 0);
@@ -27,14 +26,13 @@ START_TEST(a_paused_queue_gives_nothing_until_it_is_resumed)
 	broker_want(other->broker, 0, 10);
 	op_nothing_comes(other);
 	party_close(other);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting"), 3);
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 3);
 	op_pause(op.producer, "io", false);
 	UNTIL(&op.stage, op.worker->n_claims == 3);
 	ck_assert(party_has(op.worker, 0, "[3]"));
 	ck_assert(party_has(op.worker, 1, "[1]"));
 	ck_assert(party_has(op.worker, 2, "[2]"));
-	ck_assert(json_is_false(json_object_get(
-	    json_array_get(op_queues(op.producer, "io"), 0), "paused")));
+	ck_assert(!op_queue(op.producer, "io")->paused);
 	op_close();
 }
 END_TEST
@@ -50,7 +48,7 @@ START_TEST(an_idle_worker_takes_nothing_after_the_pause)
 	op_nothing_comes(op.worker);
 	op_submit("[3]", 5, 0);
 	op_nothing_comes(op.worker);
-	UNTIL(&op.stage, op_count_of(op.producer, "io", "waiting") == 3);
+	UNTIL(&op.stage, op_queue(op.producer, "io")->waiting == 3);
 	op_pause(op.producer, "io", false);
 	UNTIL(&op.stage, op.worker->n_claims == 3);
 	ck_assert(party_has(op.worker, 0, "[1]"));
@@ -98,7 +96,7 @@ START_TEST(what_was_claimed_before_the_pause_goes_on)
 	ck_assert(party_has(op.worker, 0, "[3]"));
 	ck_assert(op.worker->claims[0]->recovered);
 	op_nothing_comes(op.worker);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting"), 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 1);
 	op_close();
 }
 END_TEST
@@ -164,10 +162,10 @@ START_TEST(a_purge_takes_what_waits_and_is_delayed_and_shows_it)
 	} while (op.told.next[0] != '\0');
 	ck_assert_uint_eq(n, 12);
 	ck_assert_uint_ge(calls, 3);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting"), 0);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "delayed"), 0);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "in_flight"), 1);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "dead"), 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 0);
+	ck_assert_int_eq(op_queue(op.producer, "io")->delayed, 0);
+	ck_assert_int_eq(op_queue(op.producer, "io")->in_flight, 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->dead, 1);
 	op_purge(op.producer, 5);
 	ck_assert_uint_eq(op.told.n, 0);
 	ck_assert_str_eq(op.told.next, "");
@@ -204,8 +202,8 @@ START_TEST(a_task_is_withdrawn_wherever_it_waits)
 	ck_assert(op_withdraw(op.producer, "c"));
 	ck_assert(op_withdraw(op.producer, "d"));
 	ck_assert(!op_withdraw(op.producer, "b"));
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting"), 1);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "delayed"), 0);
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->delayed, 0);
 	broker_want(op.worker->broker, 0, 10);
 	UNTIL(&op.stage, op.worker->n_claims == 1);
 	op_nothing_comes(op.worker);
@@ -229,13 +227,17 @@ START_TEST(only_the_task_with_the_very_id_is_withdrawn)
 	ck_assert(op_withdraw(op.producer, "a\"\\b"));
 	op_submit("{\"id\":\"a\\/\\u0062\"}", 0, 0);
 	ck_assert(op_withdraw(op.producer, "a/b"));
+	/* What no worker takes. */
+	op_submit("{\"name\":\"n\",\"id\":\"half\",\"args\":[\"\\ud800\"]}", 0,
+		  0);
+	ck_assert(op_withdraw(op.producer, "half"));
 	op_submit("{\"id\":\"7\",\"args\":[\"seven7\"]}", 0, 0);
 	ck_assert(op_withdraw(op.producer, "seven7"));
 	ck_assert_str_eq(op.told.items[0].bytes.p,
 			 "{\"id\":\"seven7\",\"args\":[\"7\",{\"id\":\"7\"}]}");
 	ck_assert(op_withdraw(op.producer, "7"));
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting"), 3);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "delayed"), 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 3);
+	ck_assert_int_eq(op_queue(op.producer, "io")->delayed, 1);
 	op_close();
 }
 END_TEST
@@ -278,8 +280,8 @@ START_TEST(one_of_many_is_found_and_withdrawn)
 		ck_assert_str_eq(op.told.items[0].bytes.p, bytes[sought[i]]);
 	}
 	ck_assert(!op_withdraw(op.producer, "t"));
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting") +
-			     op_count_of(op.producer, "io", "delayed"),
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting +
+			     op_queue(op.producer, "io")->delayed,
 			 N - 4);
 	free(bytes);
 	free(tasks);
@@ -312,8 +314,8 @@ START_TEST(the_dead_are_deleted_or_put_into_the_queue_again)
 	ck_assert_int_eq(batch[0].err.code, ERR_NONE);
 	ck_assert_int_eq(batch[1].err.code, ERR_NONE);
 	ck_assert_str_eq(op_view_all(op.producer, BROKER_DEAD, 10), "[4] ");
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting"), 2);
-	ck_assert_int_eq(op_count_of(op.producer, "io", "dead"), 1);
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 2);
+	ck_assert_int_eq(op_queue(op.producer, "io")->dead, 1);
 	op_take(op.worker, 2);
 	ck_assert(party_has(op.worker, 4, "[3,\"again\"]"));
 	ck_assert(party_has(op.worker, 5, "[1,\"again\"]"));
@@ -382,7 +384,7 @@ START_TEST(many_dead_are_exhumed_in_one_call)
 		ck_assert(batch[i].found ==
 			  (i == 0 || i == BROKER_PAGE_MAX - 1));
 	}
-	ck_assert_int_eq(op_count_of(op.producer, "io", "waiting"), 2);
+	ck_assert_int_eq(op_queue(op.producer, "io")->waiting, 2);
 	op_close();
 }
 END_TEST

@@ -10,11 +10,18 @@
 
 /* --- looking ----------------------------------------------------------- */
 
+static int64_t
+parse_time(const char *text)
+{
+	int64_t us = 0;
+
+	ck_assert_int_eq(clock_parse(text, &us, NULL), 0);
+	return us;
+}
+
 START_TEST(a_queue_says_what_is_in_it)
 {
-	const json_t *io;
-	int64_t due_us = 0;
-	struct err err;
+	const struct queue_stats *io;
 
 	op_open(_i);
 	op_bury("{\"id\":\"dead\"}", "dead", "{}");
@@ -31,36 +38,33 @@ START_TEST(a_queue_says_what_is_in_it)
 		  7, 0);
 	op_submit("{\"id\":\"5\"}", 0, 2 * HOUR_MS);
 	op_submit("{\"id\":\"6\"}", 0, HOUR_MS);
-	io = json_array_get(op_queues(op.producer, "io"), 0);
-	ck_assert_str_eq(op_text_in(io, "queue"), "io");
-	ck_assert_int_eq(json_integer_value(json_object_get(io, "waiting")), 3);
-	ck_assert_int_eq(json_integer_value(json_object_get(io, "delayed")), 2);
-	ck_assert_int_eq(json_integer_value(json_object_get(io, "in_flight")),
-			 1);
-	ck_assert_int_eq(json_integer_value(json_object_get(io, "dead")), 1);
-	ck_assert(json_is_false(json_object_get(io, "paused")));
-	ck_assert_str_eq(op_text_in(io, "oldest_at"),
-			 "2026-11-23T10:00:01.000000+00:00");
-	ck_assert_int_eq(
-	    clock_parse(op_text_in(io, "next_due_at"), &due_us, &err), 0);
+	io = op_queue(op.producer, "io");
+	ck_assert_str_eq(io->name, "io");
+	ck_assert_int_eq(io->waiting, 3);
+	ck_assert_int_eq(io->delayed, 2);
+	ck_assert_int_eq(io->in_flight, 1);
+	ck_assert_int_eq(io->dead, 1);
+	ck_assert(!io->paused);
+	ck_assert_int_eq(io->oldest_us,
+			 parse_time("2026-11-23T10:00:01.000000+00:00"));
 	ck_assert_int_lt(
-	    llabs(due_us / 1000 - clock_wall_us() / 1000 - HOUR_MS), 60000);
+	    llabs(io->next_due_us / 1000 - clock_wall_us() / 1000 - HOUR_MS),
+	    60000);
 	op_close();
 }
 END_TEST
 
 START_TEST(an_unknown_queue_is_empty_and_stays_unknown)
 {
-	const json_t *one;
+	const struct queue_stats *one;
 
 	op_open(_i);
-	one = json_array_get(op_queues(op.producer, "nobody"), 0);
-	ck_assert_str_eq(op_text_in(one, "queue"), "nobody");
-	ck_assert_int_eq(json_integer_value(json_object_get(one, "waiting")),
-			 0);
-	ck_assert(json_is_null(json_object_get(one, "oldest_at")));
-	ck_assert(json_is_null(json_object_get(one, "next_due_at")));
-	ck_assert_uint_eq(json_array_size(op_queues(op.producer, "")), 2);
+	one = op_queue(op.producer, "nobody");
+	ck_assert_str_eq(one->name, "nobody");
+	ck_assert_int_eq(one->waiting, 0);
+	ck_assert_int_eq(one->oldest_us, 0);
+	ck_assert_int_eq(one->next_due_us, 0);
+	ck_assert_uint_eq(op_queues(op.producer), 2);
 	op_close();
 }
 END_TEST
@@ -74,24 +78,21 @@ START_TEST(all_queues_that_were_named_are_told_in_their_order)
 	     .id = SLICE("2"),
 	     .bytes = SLICE("{}"),
 	     .delay_ms = HOUR_MS}};
-	const json_t *all;
 	size_t i;
 
 	op_open(_i);
 	ck_assert_int_eq(party_submit_with(op.producer, &tasks[0]), ERR_NONE);
 	ck_assert_int_eq(party_submit_with(op.producer, &tasks[1]), ERR_NONE);
-	all = op_queues(op.producer, "");
-	ck_assert_uint_eq(json_array_size(all), 4);
+	ck_assert_uint_eq(op_queues(op.producer), 4);
 	for (i = 0; i < 4; i++)
-		ck_assert_str_eq(op_text_in(json_array_get(all, i), "queue"),
-				 names[i]);
+		ck_assert_str_eq(op.told.queues[i].name, names[i]);
 	op_close();
 }
 END_TEST
 
 START_TEST(workers_are_told_with_what_they_have)
 {
-	const json_t *a, *b;
+	const struct worker_info *a = &op.told.workers[0], *b = a + 1;
 	struct party *other;
 
 	op_open(_i);
@@ -100,19 +101,14 @@ START_TEST(workers_are_told_with_what_they_have)
 	op_submit("[1]", 0, 0);
 	op_submit("[2]", 0, 0);
 	op_take(op.worker, 2);
-	do
-		b = json_array_get(op_workers(op.producer), 1);
-	while (b == NULL || !json_is_true(json_object_get(b, "alive")));
-	a = json_array_get(op.told.json, 0);
-	ck_assert_uint_eq(json_array_size(op.told.json), 2);
-	ck_assert_str_eq(op_text_in(a, "worker"), "host:a");
-	ck_assert_int_eq(json_integer_value(json_object_get(a, "in_flight")),
-			 2);
-	ck_assert_str_eq(op_text_in(b, "worker"), "host:b");
-	ck_assert_int_eq(json_integer_value(json_object_get(b, "in_flight")),
-			 0);
-	b = json_object_get(b, "description");
-	ck_assert_int_eq(json_integer_value(json_object_get(b, "slots")), 4);
+	while (op_workers(op.producer) < 2 || !b->alive)
+		;
+	ck_assert_uint_eq(op.told.n, 2);
+	ck_assert_str_eq(a->name, "host:a");
+	ck_assert_int_eq(a->in_flight, 2);
+	ck_assert_str_eq(b->name, "host:b");
+	ck_assert_int_eq(b->in_flight, 0);
+	ck_assert_str_eq(op.told.descriptions[1], "{\"slots\": 4}");
 	party_close(other);
 	op_close();
 }
@@ -121,21 +117,20 @@ END_TEST
 START_TEST(a_worker_that_is_silent_is_not_alive_and_one_that_left_is_gone)
 {
 	struct party *other;
-	const json_t *a;
 
 	op_open(_i);
 	other = party_open(&op.stage, "host:b");
 	broker_heartbeat(other->broker, SLICE("{}"));
-	while (json_array_size(op_workers(op.producer)) != 2)
+	while (op_workers(op.producer) != 2)
 		;
 	broker_deregister(other->broker);
-	while (json_array_size(op_workers(op.producer)) != 1)
+	while (op_workers(op.producer) != 1)
 		;
 	party_close(other);
 	op_silence("host:a");
-	a = json_array_get(op_workers(op.producer), 0);
-	ck_assert_str_eq(op_text_in(a, "worker"), "host:a");
-	ck_assert(json_is_false(json_object_get(a, "alive")));
+	ck_assert_uint_eq(op_workers(op.producer), 1);
+	ck_assert_str_eq(op.told.workers[0].name, "host:a");
+	ck_assert(!op.told.workers[0].alive);
 	op_close();
 }
 END_TEST
@@ -198,7 +193,7 @@ START_TEST(tasks_in_flight_are_viewed_with_their_worker)
 	op_submit("[2]", 0, 0);
 	op_submit("[3]", 0, 0);
 	op_take(other, 2);
-	while (json_array_size(op_workers(op.producer)) != 2)
+	while (op_workers(op.producer) != 2)
 		;
 	all = op_view_all(op.producer, BROKER_IN_FLIGHT, 1);
 	ck_assert_uint_eq(strlen(all), strlen("[1] [2] [3] "));
@@ -304,30 +299,26 @@ START_TEST(a_cursor_that_was_made_up_is_refused)
 }
 END_TEST
 
-START_TEST(an_examination_names_the_server_and_what_to_do)
+static void
+on_report(const struct broker_report *report, const struct err *err, void *arg)
 {
-	const json_t *finding;
-	int64_t clock_us = 0;
-	struct err err;
 	size_t i;
 
-	op_open(_i);
-	broker_examine(op.producer->broker, op_on_value, NULL);
-	op_wait_told();
-	ck_assert_msg(json_is_object(op.told.json), "%s", op.told.err.msg);
-	ck_assert_ptr_nonnull(op_text_in(op.told.json, "server"));
-	ck_assert_int_eq(
-	    clock_parse(op_text_in(op.told.json, "clock_at"), &clock_us, &err),
-	    0);
-	ck_assert_int_lt(llabs(clock_us - clock_wall_us()), 60000000);
-	ck_assert(json_is_array(json_object_get(op.told.json, "findings")));
-	json_array_foreach (json_object_get(op.told.json, "findings"), i,
-			    finding) {
-		ck_assert_ptr_nonnull(op_text_in(finding, "what"));
-		ck_assert_ptr_nonnull(op_text_in(finding, "remedy"));
-		ck_assert(strcmp(op_text_in(finding, "level"), "error") == 0 ||
-			  strcmp(op_text_in(finding, "level"), "warning") == 0);
+	op.told.times++;
+	ck_assert_ptr_nonnull(report);
+	ck_assert_uint_gt(strlen(report->server), 0);
+	ck_assert_int_lt(llabs(report->clock_us - clock_wall_us()), 60000000);
+	for (i = 0; i < report->n; i++) {
+		ck_assert_uint_gt(strlen(report->findings[i].what), 0);
+		ck_assert_uint_gt(strlen(report->findings[i].remedy), 0);
 	}
+}
+
+START_TEST(an_examination_names_the_server_and_what_to_do)
+{
+	op_open(_i);
+	broker_examine(op.producer->broker, on_report, NULL);
+	op_wait_told();
 	op_close();
 }
 END_TEST
@@ -368,24 +359,59 @@ START_TEST(a_broker_that_is_closed_answers_nothing)
 }
 END_TEST
 
+static void
+on_requeued(struct broker_requeue *batch, size_t n, void *arg)
+{
+	size_t i;
+
+	op.told.times++;
+	for (i = 0; i < n; i++) {
+		ck_assert(!batch[i].found);
+		op.told.err = batch[i].err;
+	}
+}
+
+/* Puts one query with a name that no queue can have. */
+static void
+ask_badly(struct broker *b, int which)
+{
+	static struct broker_requeue batch[2];
+	const struct slice bad = SLICE("a\nqueue"), id = SLICE("id");
+	const struct broker_view view = {
+	    .queue = bad, .place = BROKER_WAITING, .n = 10};
+
+	op_forget();
+	if (which == 0)
+		broker_queues(b, bad, op_on_queues, NULL);
+	else if (which == 1)
+		broker_view(b, &view, op_on_page, NULL);
+	else if (which == 2)
+		broker_pause(b, SLICE(""), true, op_on_value, NULL);
+	else if (which == 3)
+		broker_purge(b, bad, 10, op_on_page, NULL);
+	else if (which == 4)
+		broker_remove(b, bad, id, SLICE(""), op_on_page, NULL);
+	else
+		broker_requeue(b, bad, batch, 2, on_requeued, NULL);
+}
+
 START_TEST(a_name_that_is_no_queue_is_refused)
 {
-	const struct broker_view asked = {
-	    .queue = SLICE("a queue"), .place = BROKER_WAITING, .n = 10};
+	struct party *other;
+	int i;
 
 	op_open(_i);
-	broker_queues(op.producer->broker, SLICE("a\nqueue"), op_on_value,
-		      NULL);
-	op_wait_told();
-	ck_assert_int_eq(op.told.err.code, ERR_DATA);
-	op_forget();
-	broker_view(op.producer->broker, &asked, op_on_page, NULL);
-	op_wait_told();
-	ck_assert_int_eq(op.told.err.code, ERR_DATA);
-	op_forget();
-	broker_pause(op.producer->broker, SLICE(""), true, op_on_value, NULL);
-	op_wait_told();
-	ck_assert_int_eq(op.told.err.code, ERR_DATA);
+	for (i = 0; i < 6; i++) {
+		ask_badly(op.producer->broker, i);
+		op_wait_told();
+		ck_assert_int_eq(op.told.err.code, ERR_DATA);
+		/* Closed before, nothing is told. */
+		other = party_open(&op.stage, NULL);
+		ask_badly(other->broker, i);
+		party_close(other);
+		stage_linger(&op.stage, 20);
+		ck_assert_uint_eq(op.told.times, 0);
+	}
 	op_close();
 }
 END_TEST

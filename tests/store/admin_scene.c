@@ -17,11 +17,10 @@ op_forget(void)
 {
 	size_t i, j;
 
-	json_decref(op.told.json);
 	for (i = 0; i < op.told.n; i++)
 		for (j = 0; j < 4; j++)
 			free(op.told.texts[i][j]);
-	op.told = (struct told){.json = NULL};
+	op.told = (struct told){.times = 0};
 }
 
 void
@@ -30,8 +29,42 @@ op_on_value(struct slice value, const struct err *err, void *arg)
 	op.told.times++;
 	if (err != NULL)
 		op.told.err = *err;
-	if (value.p != NULL)
-		op.told.json = json_loadb(value.p, value.len, 0, NULL);
+	ck_assert_uint_eq(value.len, 0);
+}
+
+void
+op_on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
+	     void *arg)
+{
+	op.told.times++;
+	ck_assert((err != NULL) == (queues == NULL));
+	if (err != NULL)
+		op.told.err = *err;
+	ck_assert_uint_le(n, 8);
+	op.told.n = n;
+	if (n > 0)
+		memcpy(op.told.queues, queues, n * sizeof(*queues));
+}
+
+static void
+on_workers(const struct worker_info *workers, size_t n, const struct err *err,
+	   void *arg)
+{
+	size_t i;
+
+	op.told.times++;
+	if (err != NULL)
+		op.told.err = *err;
+	ck_assert_uint_le(n, 8);
+	op.told.n = n;
+	for (i = 0; i < n; i++) {
+		op.told.workers[i] = workers[i];
+		snprintf(
+		    op.told.descriptions[i], sizeof(op.told.descriptions[i]),
+		    "%.*s", (int)workers[i].description.len,
+		    workers[i].description.len > 0 ? workers[i].description.p
+						   : "");
+	}
 }
 
 static struct slice
@@ -76,40 +109,37 @@ op_wait_told(void)
 	ck_assert_uint_eq(op.told.times, 1);
 }
 
-json_t *
-op_queues(struct party *p, const char *name)
+static size_t
+ask_queues(struct party *p, const char *name)
 {
 	op_forget();
-	broker_queues(p->broker, slice_of(name), op_on_value, NULL);
+	broker_queues(p->broker, slice_of(name), op_on_queues, NULL);
 	op_wait_told();
-	ck_assert_msg(json_is_array(op.told.json), "%s", op.told.err.msg);
-	return op.told.json;
+	ck_assert_msg(op.told.err.code == ERR_NONE, "%s", op.told.err.msg);
+	return op.told.n;
 }
 
-json_int_t
-op_count_of(struct party *p, const char *queue, const char *what)
+size_t
+op_queues(struct party *p)
 {
-	json_t *all = op_queues(p, queue);
-
-	ck_assert_uint_eq(json_array_size(all), 1);
-	return json_integer_value(
-	    json_object_get(json_array_get(all, 0), what));
+	return ask_queues(p, "");
 }
 
-json_t *
+const struct queue_stats *
+op_queue(struct party *p, const char *name)
+{
+	ck_assert_uint_eq(ask_queues(p, name), 1);
+	return &op.told.queues[0];
+}
+
+size_t
 op_workers(struct party *p)
 {
 	op_forget();
-	broker_workers(p->broker, op_on_value, NULL);
+	broker_workers(p->broker, on_workers, NULL);
 	op_wait_told();
-	ck_assert_msg(json_is_array(op.told.json), "%s", op.told.err.msg);
-	return op.told.json;
-}
-
-const char *
-op_text_in(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
+	ck_assert_msg(op.told.err.code == ERR_NONE, "%s", op.told.err.msg);
+	return op.told.n;
 }
 
 void
@@ -157,7 +187,6 @@ op_pause(struct party *p, const char *queue, bool paused)
 	broker_pause(p->broker, slice_of(queue), paused, op_on_value, NULL);
 	op_wait_told();
 	ck_assert_msg(op.told.err.code == ERR_NONE, "%s", op.told.err.msg);
-	ck_assert_ptr_null(op.told.json);
 }
 
 void

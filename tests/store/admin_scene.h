@@ -6,8 +6,6 @@
 #ifndef TESTS_BROKER_OPERATE_SCENE_H
 #define TESTS_BROKER_OPERATE_SCENE_H
 
-#include <jansson.h>
-
 #include "store/admin.h"
 #include "store/stage.h"
 #include "suite.h"
@@ -20,10 +18,12 @@
 struct told {
 	unsigned int times;
 	struct err err;
-	json_t *json;
+	struct queue_stats queues[8];
+	struct worker_info workers[8];
+	char descriptions[8][64]; /* of the workers */
 	struct broker_item items[BROKER_PAGE_MAX];
 	char *texts[BROKER_PAGE_MAX][4]; /* what they point to */
-	size_t n;
+	size_t n;			 /* queues, workers or items */
 	char next[512];
 };
 
@@ -39,20 +39,21 @@ void op_close(void);
 
 /* Forgets what was told. */
 void op_forget(void);
-/* Note what is told; op.told.json is the value. */
+/* Note what is told. */
 void op_on_value(struct slice value, const struct err *err, void *arg);
+void op_on_queues(const struct queue_stats *queues, size_t n,
+		  const struct err *err, void *arg);
 void op_on_page(const struct broker_page *page, const struct err *err,
 		void *arg);
 /* Waits for the answer, of which there is one. */
 void op_wait_told(void);
 
-/* The array of queues; op.told.json owns it. */
-json_t *op_queues(struct party *p, const char *name);
-/* A number of one queue. */
-json_int_t op_count_of(struct party *p, const char *queue, const char *what);
-/* The array of workers. */
-json_t *op_workers(struct party *p);
-const char *op_text_in(const json_t *object, const char *key);
+/* All queues, in op.told.queues; how many. */
+size_t op_queues(struct party *p);
+/* The state of one. */
+const struct queue_stats *op_queue(struct party *p, const char *name);
+/* The workers, in op.told.workers; how many. */
+size_t op_workers(struct party *p);
 
 /* A page of "io". */
 void op_view(struct party *p, enum broker_location place, const char *cursor,

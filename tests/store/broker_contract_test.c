@@ -213,23 +213,85 @@ START_TEST(what_is_buried_lies_in_the_dead_list)
 }
 END_TEST
 
-START_TEST(a_task_that_is_too_large_is_buried_unseen)
+/* The claim of that many bytes; the worker has both ends of it. */
+static size_t
+large_claim(const struct party *p, size_t whole)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_claims; i++)
+		if (p->claims[i] != NULL && p->claims[i]->whole == whole)
+			return i;
+	ck_abort_msg("there is no claim of %zu bytes", whole);
+	return 0;
+}
+
+START_TEST(of_a_task_that_is_too_large_both_ends_are_read)
 {
 	struct party *producer, *worker;
-	char large[1200];
+	char large[1200], huge[20001];
+	const struct broker_claim *claim;
 
 	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
 	worker = party_open(&w, "host:a");
 	memset(large, 'x', sizeof(large) - 1);
 	large[sizeof(large) - 1] = '\0';
+	memset(huge, 'x', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = '\0';
+	memcpy(huge, "begin", 5);
+	memcpy(huge + sizeof(huge) - 4, "end", 3);
 	/* Two, so that the idle worker's own way is not the only one. */
-	party_submit(producer, "1", large, 0, 0);
+	party_submit(producer, "1", huge, 0, 0);
 	party_submit(producer, "2", "[2]", 0, 0);
 	party_submit(producer, "3", large, 1, 0);
 	broker_want(worker->broker, 0, 10);
-	UNTIL(&w, worker->n_claims == 1 && stage_dead(&w) == 2);
-	ck_assert(party_has(worker, 0, "[2]"));
+	UNTIL(&w, worker->n_claims == 3);
+	claim = worker->claims[large_claim(worker, 1199)];
+	ck_assert_uint_eq(claim->bytes.len, 1198);
+	claim = worker->claims[large_claim(worker, 20000)];
+	ck_assert_uint_eq(claim->bytes.len, 2 * (size_t)BROKER_SAMPLE);
+	ck_assert(memcmp(claim->bytes.p, "beginxxx", 8) == 0);
+	ck_assert(memcmp(claim->bytes.p + claim->bytes.len - 6, "xxxend", 6) ==
+		  0);
+	ck_assert_int_eq(stage_dead(&w), 0);
+	party_close(worker); /* as if it had died */
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, 10);
+	UNTIL(&w, worker->n_claims == 3);
+	party_bury(worker, large_claim(worker, 20000), "1", "{}");
+	ck_assert_int_eq(stage_dead(&w), 1);
+	party_bury(worker, large_claim(worker, 1199), "", "{}");
+	ck_assert_int_eq(stage_dead(&w), 2);
+	ck_assert_int_eq(stage_dead_bytes(&w), 20000 + 1199);
+	party_close(worker);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+/* What no task is may have the id of a task that failed. */
+START_TEST(a_salvaged_id_replaces_no_dead_task)
+{
+	struct broker_settle settle = {.disposition = BROKER_BURY,
+				       .id = SLICE("1"),
+				       .salvaged = true,
+				       .info = SLICE("{}")};
+	struct party *producer, *worker;
+	size_t i;
+
+	stage_open(&w, _i);
+	producer = party_open(&w, NULL);
+	worker = party_open(&w, "host:a");
+	party_submit(producer, "1", "[1]", 0, 0);
+	party_submit(producer, "2", "[22]", 0, 0);
+	party_submit(producer, "3", "[333]", 0, 0);
+	broker_want(worker->broker, 0, 3);
+	UNTIL(&w, worker->n_claims == 3);
+	for (i = 0; i < 3; i++)
+		party_settle_with(worker, i, &settle);
+	ck_assert_int_eq(stage_dead(&w), 3);
+	ck_assert_int_eq(stage_dead_bytes(&w), 3 + 4 + 5);
 	party_close(worker);
 	party_close(producer);
 	stage_close(&w);
@@ -426,9 +488,9 @@ START_TEST(the_registry_is_kept_and_told)
 	} while (producer->value[0] == '\0');
 	ck_assert_str_eq(producer->value, "{\"queue\":\"io\"}");
 	producer->answered = false;
-	broker_registered_names(producer->broker, party_on_value, producer);
+	broker_registered_names(producer->broker, party_on_names, producer);
 	UNTIL(&w, producer->answered);
-	ck_assert_str_eq(producer->value, "[\"a.one\",\"b.two\"]");
+	ck_assert_str_eq(producer->value, "a.one b.two ");
 	producer->answered = false;
 	broker_registered(producer->broker, SLICE("none"), party_on_value,
 			  producer);
@@ -494,7 +556,8 @@ END_TEST
 	X(what_is_put_back_is_first_again, kind)                               \
 	X(a_retry_comes_in_its_new_form, kind)                                 \
 	X(what_is_buried_lies_in_the_dead_list, kind)                          \
-	X(a_task_that_is_too_large_is_buried_unseen, kind)                     \
+	X(of_a_task_that_is_too_large_both_ends_are_read, kind)                \
+	X(a_salvaged_id_replaces_no_dead_task, kind)                           \
 	X(what_was_in_flight_is_given_again_as_recovered, kind)                \
 	X(two_workers_share_a_queue_and_no_task, kind)                         \
 	X(a_full_queue_refuses_and_has_room_again, kind)                       \

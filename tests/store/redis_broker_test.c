@@ -36,7 +36,7 @@ START_TEST(the_queue_key_may_be_gone_when_the_broker_is_open)
 END_TEST
 
 /* BLMOVE knows no limit. */
-START_TEST(an_idle_worker_is_not_given_what_is_too_large)
+START_TEST(an_idle_worker_is_given_the_ends_of_what_is_too_large)
 {
 	struct party *producer, *worker;
 	char large[1002];
@@ -52,8 +52,12 @@ START_TEST(an_idle_worker_is_not_given_what_is_too_large)
 	memset(large, 'x', sizeof(large) - 1);
 	large[sizeof(large) - 1] = '\0';
 	party_submit(producer, "2", large, 0, 0);
-	UNTIL(&w, stage_dead(&w) == 1);
-	ck_assert_uint_eq(worker->n_claims, 1);
+	UNTIL(&w, worker->n_claims == 2);
+	ck_assert_uint_eq(worker->claims[1]->whole, 1001);
+	ck_assert_uint_eq(worker->claims[1]->bytes.len, 1000);
+	party_bury(worker, 1, "2", "{}");
+	ck_assert_int_eq(stage_dead(&w), 1);
+	ck_assert_int_eq(stage_dead_bytes(&w), 1001);
 	party_close(worker);
 	party_close(producer);
 	stage_close(&w);
@@ -194,9 +198,9 @@ START_TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes)
 	ck_assert_int_eq(number("GET {flowrra:queue:io}:withdrawn"), 2);
 	/* The count does not show it. */
 	producer->answered = false;
-	broker_queues(producer->broker, SLICE("io"), party_on_value, producer);
+	broker_queues(producer->broker, SLICE("io"), party_on_queues, producer);
 	UNTIL(&w, producer->answered);
-	ck_assert_ptr_nonnull(strstr(producer->value, "\"waiting\":49998,"));
+	ck_assert_int_eq(producer->stats.waiting, 49998);
 	for (i = 0; i < 24999; i += n_taken)
 		purge(producer, i + 500 < 24999 ? 500 : 24999 - (unsigned)i);
 	worker = party_open(&w, "host:a");
@@ -284,11 +288,11 @@ START_TEST(the_oldest_task_is_none_that_was_withdrawn)
 	redis_server_run(w.server, "RPUSH flowrra:queue:io %s %s",
 			 "{\"withdrawn\":true}", "{\"withdrawn\":true}");
 	p->answered = false;
-	broker_queues(p->broker, SLICE("io"), party_on_value, p);
+	broker_queues(p->broker, SLICE("io"), party_on_queues, p);
 	UNTIL(&w, p->answered);
-	ck_assert_ptr_nonnull(strstr(p->value, "\"waiting\":1,"));
-	ck_assert_ptr_nonnull(
-	    strstr(p->value, "\"oldest_at\":\"2026-01-02T03:04:05"));
+	ck_assert_int_eq(p->stats.waiting, 1);
+	/* 2026-01-02T03:04:05Z */
+	ck_assert_int_eq(p->stats.oldest_us, INT64_C(1767323045000000));
 	party_close(p);
 	stage_close(&w);
 }
@@ -314,7 +318,8 @@ START_TEST(where_nothing_waits_no_withdrawn_task_does)
 END_TEST
 
 static void
-close_when_told(struct slice value, const struct err *err, void *arg)
+close_when_told(const struct queue_stats *queues, size_t n,
+		const struct err *err, void *arg)
 {
 	struct party **p = arg;
 
@@ -440,16 +445,16 @@ START_TEST(an_examination_tells_what_would_be_lost)
 	redis_server_run(w.server, "CONFIG SET maxmemory 1gb");
 	redis_server_run(w.server, "CONFIG SET maxmemory-policy allkeys-lru");
 	p = party_open(&w, NULL);
-	broker_examine(p->broker, party_on_value, p);
+	broker_examine(p->broker, party_on_report, p);
 	UNTIL(&w, p->answered);
-	ck_assert_ptr_nonnull(strstr(p->value, "\"server\":\"Redis "));
+	ck_assert_ptr_nonnull(strstr(p->value, "Redis "));
 	ck_assert_ptr_nonnull(strstr(p->value, "stores nothing on disk"));
 	ck_assert_ptr_nonnull(strstr(p->value, "appendonly yes"));
 	ck_assert_ptr_nonnull(strstr(p->value, "allkeys-lru"));
 	/* To whom the settings are hidden, the rest is told. */
 	redis_server_run(w.server, "ACL SETUSER default -config");
 	p->answered = false;
-	broker_examine(p->broker, party_on_value, p);
+	broker_examine(p->broker, party_on_report, p);
 	UNTIL(&w, p->answered);
 	ck_assert_int_eq(p->err.code, ERR_NONE);
 	ck_assert_ptr_nonnull(strstr(p->value, "has no append-only file"));
@@ -460,7 +465,7 @@ END_TEST
 
 SUITE("broker_redis")
 {
-	TEST(an_idle_worker_is_not_given_what_is_too_large);
+	TEST(an_idle_worker_is_given_the_ends_of_what_is_too_large);
 	TEST(what_ends_is_looked_for_from_the_nearer_end_of_the_list);
 	TEST(what_is_withdrawn_deep_inside_a_long_queue_never_comes);
 	TEST(a_search_leaves_nothing_out_between_its_calls);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What results.h promises, of every implementation. `_i` is the kind. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,11 +273,24 @@ list(struct backend *r, bool failed, unsigned int n)
 	return l.ids;
 }
 
+static void
+on_counts(const struct results_counts *counts, const struct err *err, void *arg)
+{
+	struct backend *r = arg;
+
+	r->answered = true;
+	r->err.code = err != NULL ? err->code : ERR_NONE;
+	if (counts != NULL)
+		snprintf(r->record, sizeof(r->record),
+			 "%" PRId64 " succeeded, %" PRId64 " failed",
+			 counts->succeeded, counts->failed);
+}
+
 static const char *
 counts(struct backend *r)
 {
 	r->answered = false;
-	results_counts(r->results, backend_on_record, r);
+	results_counts(r->results, on_counts, r);
 	UNTIL(&w, r->answered);
 	ck_assert_msg(r->err.code == ERR_NONE, "%s", r->err.msg);
 	return r->record;
@@ -349,12 +363,12 @@ START_TEST(tasks_that_have_ended_are_counted)
 
 	stage_open(&w, _i);
 	r = backend_open(&w);
-	ck_assert_str_eq(counts(r), "{\"succeeded\":0,\"failed\":0}");
+	ck_assert_str_eq(counts(r), "0 succeeded, 0 failed");
 	for (i = 0; i < 3; i++)
 		end(r, i == 0 ? "1" : i == 1 ? "2" : "3", "success", 60);
 	end(r, "4", "failed", 60);
 	backend_put(&w, r, "5", RUNNING, false, 0);
-	ck_assert_str_eq(counts(r), "{\"succeeded\":3,\"failed\":1}");
+	ck_assert_str_eq(counts(r), "3 succeeded, 1 failed");
 	backend_close(r);
 	stage_close(&w);
 }

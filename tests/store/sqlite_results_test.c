@@ -203,6 +203,7 @@ START_TEST(what_is_no_cursor_is_refused)
 	size_t i;
 
 	stage_open(&w, KIND_SQLITE);
+	party_close(party_open(&w, "host:a"));
 	r = backend_open(&w);
 	for (i = 0; i < sizeof(cursors) / sizeof(cursors[0]); i++) {
 		err.code = ERR_NONE;

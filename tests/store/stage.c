@@ -254,8 +254,8 @@ on_settled(struct broker_settle *settle)
 	((struct party *)settle->arg)->settled++;
 }
 
-static void
-settle(struct party *p, size_t i, struct broker_settle *s)
+void
+party_settle_with(struct party *p, size_t i, struct broker_settle *s)
 {
 	const size_t before = p->settled;
 
@@ -275,7 +275,7 @@ party_settle(struct party *p, size_t i, enum broker_disposition disposition)
 				  .id = SLICE("dead-id"),
 				  .info = SLICE("{\"reason\":\"test\"}")};
 
-	settle(p, i, &s);
+	party_settle_with(p, i, &s);
 }
 
 void
@@ -285,7 +285,7 @@ party_retry(struct party *p, size_t i, const char *again, int64_t delay_ms)
 				  .retry_bytes = slice_of(again),
 				  .delay_ms = delay_ms};
 
-	settle(p, i, &s);
+	party_settle_with(p, i, &s);
 }
 
 void
@@ -295,7 +295,7 @@ party_bury(struct party *p, size_t i, const char *id, const char *info)
 				  .id = slice_of(id),
 				  .info = slice_of(info)};
 
-	settle(p, i, &s);
+	party_settle_with(p, i, &s);
 }
 
 bool
@@ -305,17 +305,90 @@ party_has(const struct party *p, size_t i, const char *bytes)
 	       slice_eq(p->claims[i]->bytes, slice_of(bytes));
 }
 
+static void
+note_answer(struct party *p, const struct err *err)
+{
+	p->answered = true;
+	p->err.code = ERR_NONE;
+	if (err != NULL)
+		p->err = *err;
+	p->value[0] = '\0';
+}
+
+static void
+add_line(struct party *p, const char *head, const char *middle,
+	 const char *tail)
+{
+	const size_t len = strlen(p->value);
+
+	snprintf(p->value + len, sizeof(p->value) - len, "%s%s%s\n", head,
+		 middle, tail);
+}
+
 void
 party_on_value(struct slice value, const struct err *err, void *arg)
 {
 	struct party *p = arg;
 
-	p->answered = true;
-	p->err.code = ERR_NONE;
-	if (err != NULL)
-		p->err = *err;
+	note_answer(p, err);
 	snprintf(p->value, sizeof(p->value), "%.*s", (int)value.len,
 		 value.p != NULL ? value.p : "");
+}
+
+void
+party_on_names(const struct slice *names, size_t n, const struct err *err,
+	       void *arg)
+{
+	struct party *p = arg;
+	size_t i, len = 0;
+
+	note_answer(p, err);
+	for (i = 0; i < n && len < sizeof(p->value); i++)
+		len += (size_t)snprintf(p->value + len, sizeof(p->value) - len,
+					"%.*s ", (int)names[i].len, names[i].p);
+}
+
+void
+party_on_queues(const struct queue_stats *queues, size_t n,
+		const struct err *err, void *arg)
+{
+	struct party *p = arg;
+
+	note_answer(p, err);
+	if (n > 0)
+		p->stats = queues[0];
+}
+
+void
+party_on_workers(const struct worker_info *workers, size_t n,
+		 const struct err *err, void *arg)
+{
+	struct party *p = arg;
+	size_t i;
+
+	note_answer(p, err);
+	for (i = 0; i < n; i++)
+		add_line(p, workers[i].name, " ",
+			 workers[i].alive ? "alive" : "dead");
+}
+
+void
+party_on_report(const struct broker_report *report, const struct err *err,
+		void *arg)
+{
+	struct party *p = arg;
+	const struct broker_finding *f;
+	char what[1100];
+
+	note_answer(p, err);
+	if (report == NULL)
+		return;
+	add_line(p, report->server, "", "");
+	for (f = report->findings; f < report->findings + report->n; f++) {
+		snprintf(what, sizeof(what), "%s; ", f->what);
+		add_line(p, f->error ? "error: " : "warning: ", what,
+			 f->remedy);
+	}
 }
 
 /* --- operators --------------------------------------------------------- */
@@ -332,6 +405,28 @@ count(struct asked *asked, const struct err *err)
 static void
 on_asked_value(struct slice value, const struct err *err, void *arg)
 {
+	count(arg, err);
+}
+
+static void
+on_asked_queues(const struct queue_stats *queues, size_t n,
+		const struct err *err, void *arg)
+{
+	count(arg, err);
+}
+
+static void
+on_asked_workers(const struct worker_info *workers, size_t n,
+		 const struct err *err, void *arg)
+{
+	count(arg, err);
+}
+
+static void
+on_asked_report(const struct broker_report *report, const struct err *err,
+		void *arg)
+{
+	ck_assert((report == NULL) == (err != NULL));
 	count(arg, err);
 }
 
@@ -359,10 +454,10 @@ party_ask_everything(struct party *p, struct asked asked[STAGE_ASKED])
 
 	memset(asked, 0, STAGE_ASKED * sizeof(*asked));
 	one = (struct broker_requeue){.key = SLICE("nobody")};
-	broker_queues(p->broker, SLICE(""), on_asked_value, &asked[0]);
-	broker_workers(p->broker, on_asked_value, &asked[1]);
+	broker_queues(p->broker, SLICE(""), on_asked_queues, &asked[0]);
+	broker_workers(p->broker, on_asked_workers, &asked[1]);
 	broker_view(p->broker, &view, on_asked_page, &asked[2]);
-	broker_examine(p->broker, on_asked_value, &asked[3]);
+	broker_examine(p->broker, on_asked_report, &asked[3]);
 	broker_pause(p->broker, io, false, on_asked_value, &asked[4]);
 	broker_purge(p->broker, io, 10, on_asked_page, &asked[5]);
 	broker_remove(p->broker, io, SLICE("id"), SLICE(""), on_asked_page,
@@ -516,6 +611,23 @@ stage_dead(struct stage *w)
 	reply =
 	    redis_server_command(w->server, "ZCARD {flowrra:queue:io}:dead");
 	n = (int)reply->integer;
+	freeReplyObject(reply);
+	return n;
+}
+
+int
+stage_dead_bytes(struct stage *w)
+{
+	redisReply *reply;
+	size_t i;
+	int n = 0;
+
+	if (w->kind != KIND_REDIS)
+		return stage_sql(w, "SELECT sum(length(bytes)) FROM dead");
+	reply = redis_server_command(w->server,
+				     "HVALS {flowrra:queue:io}:dead:tasks");
+	for (i = 0; i < reply->elements; i++)
+		n += (int)reply->element[i]->len;
 	freeReplyObject(reply);
 	return n;
 }

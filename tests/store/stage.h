@@ -6,7 +6,7 @@
 #ifndef TESTS_BROKER_STAGE_H
 #define TESTS_BROKER_STAGE_H
 
-#include "store/broker.h"
+#include "store/admin.h"
 #include "store/results.h"
 
 enum kind { KIND_REDIS, KIND_SQLITE, N_KINDS };
@@ -40,6 +40,7 @@ struct party {
 	/* The last answer. */
 	bool answered;
 	char value[4096];
+	struct queue_stats stats;
 	struct err err;
 };
 
@@ -92,9 +93,24 @@ void party_settle(struct party *p, size_t i,
 void party_retry(struct party *p, size_t i, const char *again,
 		 int64_t delay_ms);
 void party_bury(struct party *p, size_t i, const char *id, const char *info);
+void party_settle_with(struct party *p, size_t i, struct broker_settle *s);
 /* Whether claim i has these bytes. */
 bool party_has(const struct party *p, size_t i, const char *bytes);
+/* Note an answer; its `arg` is the party. */
 void party_on_value(struct slice value, const struct err *err, void *arg);
+/* `value` has the names, each with a space behind it. */
+void party_on_names(const struct slice *names, size_t n, const struct err *err,
+		    void *arg);
+/* The first queue, in `stats`. */
+void party_on_queues(const struct queue_stats *queues, size_t n,
+		     const struct err *err, void *arg);
+/* `value` has a line for each worker: "host:a alive", or "host:a dead". */
+void party_on_workers(const struct worker_info *workers, size_t n,
+		      const struct err *err, void *arg);
+/* `value` has the server's name, and a line for each finding:
+ * "error: what; remedy". */
+void party_on_report(const struct broker_report *report, const struct err *err,
+		     void *arg);
 
 /* Asks one of each of operate.h, and counts the answers. */
 #define STAGE_ASKED 8
@@ -124,6 +140,8 @@ void stage_live(struct stage *w);
 
 /* How many tasks are in the dead list of "io". */
 int stage_dead(struct stage *w);
+/* All bytes of the tasks there. */
+int stage_dead_bytes(struct stage *w);
 
 /* Runs statements in the database of a stage of that kind; returns the first
  * column of the last row, or 0. */

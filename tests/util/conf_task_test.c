@@ -37,6 +37,7 @@ START_TEST(a_section_declares_a_task)
 				 "command = /bin/backup --to {0} {path}\n"
 				 "environment = A=1\n"
 				 "timeout = 1h30m\n"
+				 "arguments = text\n"
 				 "environment = B=\"2 3\" C={0}\n"
 				 "max_retries = 7\n"
 				 "cpu_bound = yes\n"
@@ -56,12 +57,14 @@ START_TEST(a_section_declares_a_task)
 	ck_assert_int_eq(t->timeout, INT64_C(5400000000));
 	ck_assert_int_eq(t->max_retries, 7);
 	ck_assert(t->cpu_bound);
+	ck_assert_str_eq(t->arguments, "text");
 	ck_assert_int_eq(conf_task_codes(t->final_exit_codes, codes, NULL), 0);
 	ck_assert(codes[1] && codes[255] && !codes[64]);
 	ck_assert_str_eq(conf->worker.id, "a:b");
 	t = conf->tasks[1];
 	ck_assert_str_eq(t->name, "next");
 	ck_assert_str_eq(t->directory, "");
+	ck_assert_str_eq(t->arguments, "json");
 	ck_assert_str_eq(t->user, "");
 	ck_assert_str_eq(t->queue, "");
 	ck_assert_int_eq(t->timeout, 0);
@@ -159,6 +162,8 @@ static const struct {
      ":3: [task t] user = \"a b\": not a valid user name"},
     {IN_TASK("queue = a b"),
      ":3: [task t] queue = \"a b\": \"a b\" is not a valid queue name"},
+    {IN_TASK("arguments = yes"),
+     ":3: [task t] arguments = \"yes\": \"yes\" is not json or text"},
     {IN_TASK("final_exit_codes = 0"),
      ":3: [task t] final_exit_codes = \"0\": \"0\" is not the exit code of a "
      "failure"},

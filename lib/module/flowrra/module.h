@@ -60,7 +60,7 @@ extern "C" {
  * executor which of them a module has.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
-#define FLOWRRA_MODULE_ABI_MINOR 2
+#define FLOWRRA_MODULE_ABI_MINOR 3
 
 /* Room for a task's id: 200 characters and a NUL. The ids that Flowrra makes
  * are UUIDs of 36 characters. */
@@ -72,6 +72,14 @@ extern "C" {
 #define FLOWRRA_MEMBER_(name, value) .name = value
 #else
 #define FLOWRRA_MEMBER_(name, value) value
+#endif
+
+/* What a member has that a later version added, where g++ would else warn that
+ * an older initialiser leaves it out. */
+#if defined(__cplusplus) && __cplusplus >= 201402L
+#define FLOWRRA_ADDED_(value) = value
+#else
+#define FLOWRRA_ADDED_(value)
 #endif
 
 struct event_base;   /* libevent's */
@@ -134,6 +142,10 @@ struct flowrra_task_type {
 	double retry_delay_max; /* limit of the delay; 0: none */
 	double retry_jitter;	/* random part of the delay, 0 to 1 */
 	double timeout;		/* of one attempt; 0: none */
+
+	/* Since 1.3. flowrractl(1) takes each word of a command line as a
+	 * string, even if it is JSON. */
+	bool text_arguments FLOWRRA_ADDED_(false);
 };
 
 /* All defaults: the name and the handler are assigned afterwards. */
@@ -150,7 +162,8 @@ struct flowrra_task_type {
 		    FLOWRRA_MEMBER_(retry_backoff, 1.0),                       \
 		    FLOWRRA_MEMBER_(retry_delay_max, 0),                       \
 		    FLOWRRA_MEMBER_(retry_jitter, 0),                          \
-		    FLOWRRA_MEMBER_(timeout, 0)                                \
+		    FLOWRRA_MEMBER_(timeout, 0),                               \
+		    FLOWRRA_MEMBER_(text_arguments, false)                     \
 	}
 
 /* In C++ only since C++20. */
@@ -224,6 +237,16 @@ const struct flowrra_module *flowrra_module(void);
 const char *flowrra_task_id(const struct flowrra_task *task);
 const char *flowrra_task_name(const struct flowrra_task *task);
 
+/*
+ * Since 1.3. The JSON text of `args` and `kwargs` as the task was submitted, for
+ * handlers that need numbers as they were written ("1.10", "1e5"). Valid until
+ * the task ends; `*length` bytes, and no NUL.
+ */
+const char *flowrra_task_args_text(const struct flowrra_task *task,
+				   size_t *length);
+const char *flowrra_task_kwargs_text(const struct flowrra_task *task,
+				     size_t *length);
+
 /* The number of this attempt: 1 for the first. */
 unsigned int flowrra_task_attempt(const struct flowrra_task *task);
 
@@ -276,6 +299,18 @@ int flowrra_fail_final(struct flowrra_task *task, const char *format, ...)
 void flowrra_finish(struct flowrra_task *task, json_t *result);
 
 /* --- further tasks ------------------------------------------------------- */
+
+/* Room for the address of a task's socket. */
+#define FLOWRRA_SOCKET_SIZE 128
+
+/*
+ * For a handler that starts a command: the address by which flowrractl submit in
+ * that command submits as flowrra_task_submit() does, without a credential, and
+ * for as long as the task runs. The command finds it in the variable
+ * FLOWRRA_TASK_SOCKET. Returns 0, or -1 when there is none.
+ */
+int flowrra_task_socket(struct flowrra_task *task,
+			char address[FLOWRRA_SOCKET_SIZE]);
 
 /*
  * How a task is submitted. The options begin with their size, so that later

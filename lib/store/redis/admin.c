@@ -189,18 +189,7 @@ rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 			    : -1);
 }
 
-/* --- what users type --------------------------------------------------- */
-
-int
-rqueue_check_name(struct slice name, struct err *err)
-{
-	if (task_name_valid(name, TASK_QUEUE_MAX))
-		return 0;
-	return err_set(
-	    err, ERR_DATA,
-	    "not a valid queue name: 1 to %d bytes of A-Z a-z 0-9 _ . -",
-	    TASK_QUEUE_MAX);
-}
+/* --- names ------------------------------------------------------------- */
 
 int
 rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
@@ -208,8 +197,6 @@ rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
 {
 	char text[TASK_QUEUE_MAX + 1];
 
-	if (rqueue_check_name(name, err) != 0)
-		return -1;
 	memcpy(text, name.p, name.len);
 	text[name.len] = '\0';
 	return rqueue_init(q, b, text, 0) == 0 ? 0 : err_nomem(err);
@@ -221,13 +208,58 @@ rworker_name(struct slice name)
 	return task_id_valid(name) ? strndup(name.p, name.len) : NULL;
 }
 
+/* --- deferred calls ---------------------------------------------------- */
+
+struct rdeferred {
+	struct redis_request request;
+	broker_deferred_fn *fn;
+	void *arg;
+};
+
+static void
+rdeferred_on_turn(struct redis_request *request, const struct redis_reply *none)
+{
+	struct rdeferred *d = container_of(request, struct rdeferred, request);
+	const struct rdeferred call = *d;
+
+	free(d);
+	call.fn(call.arg, false);
+}
+
+static void
+rdeferred_drop(struct redis_request *request)
+{
+	struct rdeferred *d = container_of(request, struct rdeferred, request);
+
+	d->fn(d->arg, true);
+	free(d);
+}
+
+static int
+radmin_defer(struct broker *b, broker_deferred_fn *fn, void *arg)
+{
+	struct rdeferred *d = malloc(sizeof(*d));
+
+	if (d == NULL)
+		return -1;
+	*d = (struct rdeferred){
+	    .request = {.queue = ((struct rbroker *)b)->requests,
+			.on_reply = rdeferred_on_turn,
+			.drop = rdeferred_drop},
+	    .fn = fn,
+	    .arg = arg};
+	redis_request_later(&d->request);
+	return 0;
+}
+
 const struct broker_admin_ops broker_redis_admin = {
+    .defer = radmin_defer,
     .queues = radmin_queues,
     .workers = radmin_workers,
     .view = radmin_view,
     .examine = radmin_examine,
     .pause = radmin_pause,
     .purge = radmin_purge,
-    .remove = radmin_withdraw,
-    .requeue = radmin_exhume,
+    .remove = radmin_remove,
+    .requeue = radmin_requeue,
 };

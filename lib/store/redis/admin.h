@@ -5,7 +5,7 @@
  *	admin.c		queries: what all of them are made of
  *	admin_stats.c	the state of the queues and of the workers
  *	admin_view.c	pages of tasks
- *	admin_change.c	pause, purge, withdraw, exhume
+ *	admin_change.c	pause, purge, remove, requeue
  *	admin_examine.c	what may be wrong with the server
  *
  * A query goes through one or more phases. Each asks any number of things at
@@ -54,9 +54,7 @@ void rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 		 enum rscript script, struct redis_args keys,
 		 struct redis_args args);
 
-/* ERR_DATA if there cannot be a queue of that name. */
-int rqueue_check_name(struct slice name, struct err *err);
-/* Makes the key names of a queue that a person has named. */
+/* Makes the key names of a queue that an operator has named. */
 int rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
 		   struct err *err);
 
@@ -73,20 +71,20 @@ char *rworker_name(struct slice name);
 #define VIEW_BYTES (4 << 20)
 
 void radmin_queues(struct broker *b, struct slice queue,
-		   broker_value_fn *on_value, void *arg);
-void radmin_workers(struct broker *b, broker_value_fn *on_value, void *arg);
+		   broker_queues_fn *on_queues, void *arg);
+void radmin_workers(struct broker *b, broker_workers_fn *on_workers, void *arg);
 void radmin_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
-void radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg);
+void radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);
 void radmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
-void radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
-		     struct slice cursor, broker_page_fn *on_page, void *arg);
-void radmin_exhume(struct broker *b, struct slice queue,
-		   struct broker_requeue *batch, size_t n,
-		   broker_requeued_fn *on_done, void *arg);
+void radmin_remove(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
+void radmin_requeue(struct broker *b, struct slice queue,
+		    struct broker_requeue *batch, size_t n,
+		    broker_requeued_fn *on_done, void *arg);
 
 /* Takes workers off the list that have been dead for a day and have left
  * nothing in any queue; what is dead for a month leaves it anyway. */

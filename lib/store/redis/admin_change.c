@@ -14,7 +14,7 @@
 #include "store/redis/admin.h"
 
 /* A search goes on for about so long in one call, by the reckoning of
- * withdraw.lua: what other clients wait meanwhile. */
+ * remove.lua: what other clients wait meanwhile. */
 #define SEARCH_US 2000
 /* So many of the dead are put into one call: their new bytes travel with it, and
  * the arguments lie on the stack. */
@@ -30,7 +30,7 @@ struct change {
 	bool replied;
 	unsigned int n; /* PURGE */
 	char *id;	/* WITHDRAW */
-	char *place;	/* where to begin, see withdraw.lua */
+	char *place;	/* where to begin, see remove.lua */
 	int64_t offset;
 };
 
@@ -45,8 +45,7 @@ change_free(struct rquery *i)
 	free(c);
 }
 
-/* NULL when memory runs out. With a queue that cannot be one, the error is the
- * answer. */
+/* NULL when memory runs out. */
 static struct change *
 change_new(struct broker *b, struct slice queue, const struct rquery *query,
 	   void *arg)
@@ -207,12 +206,13 @@ radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 
 	if (c == NULL)
 		return;
-	c->n = n < 1 ? 1 : n < BROKER_PAGE_MAX ? n : BROKER_PAGE_MAX;
+	c->n = n;
 	rquery_begin(&c->query);
 }
 
 static void
-take_withdrawn(struct rquery *i, size_t none, const struct redis_reply *reply)
+rchange_take_removed(struct rquery *i, size_t none,
+		     const struct redis_reply *reply)
 {
 	const struct slice place = redis_reply_string(redis_reply_at(reply, 0));
 	struct buf next = BUF_INIT;
@@ -225,7 +225,7 @@ take_withdrawn(struct rquery *i, size_t none, const struct redis_reply *reply)
 }
 
 static void
-rchange_ask_withdraw(struct rquery *i)
+rchange_ask_remove(struct rquery *i)
 {
 	const struct change *c = container_of(i, struct change, query);
 	char offset[ARG_NUMBER_SIZE], effort[ARG_NUMBER_SIZE];
@@ -237,7 +237,7 @@ rchange_ask_withdraw(struct rquery *i)
 	    slice_of(c->id), slice_of(c->place), arg_number(offset, c->offset),
 	    arg_number(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, take_withdrawn, 0, SCRIPT_REMOVE, REDIS_ARGS(keys),
+	rquery_eval(i, rchange_take_removed, 0, SCRIPT_REMOVE, REDIS_ARGS(keys),
 		    REDIS_ARGS(args));
 }
 
@@ -250,7 +250,7 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 	int64_t level = 0;
 
 	/* What moves while a search goes on becomes a waiting task: in this
-	 * order the search misses none. See withdraw.lua. */
+	 * order the search misses none. See remove.lua. */
 	if (cursor.len == 0) {
 		c->place = strdup("d");
 	} else if (cursor.len > 2 && memcmp(cursor.p, "d:", 2) == 0) {
@@ -272,11 +272,11 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 }
 
 void
-radmin_withdraw(struct broker *b, struct slice queue, struct slice id,
-		struct slice cursor, broker_page_fn *on_page, void *arg)
+radmin_remove(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	const struct rquery query = {.what = "withdrawing a task",
-				     .ask = rchange_ask_withdraw,
+	const struct rquery query = {.what = "removing a task",
+				     .ask = rchange_ask_remove,
 				     .answered = on_page_asked};
 	struct change *c = taking_new(b, queue, &query, on_page, arg);
 
@@ -312,7 +312,8 @@ rchange_requeue_free(struct rquery *i)
 }
 
 static void
-take_exhumed(struct rquery *i, size_t first, const struct redis_reply *reply)
+rchange_take_requeued(struct rquery *i, size_t first,
+		      const struct redis_reply *reply)
 {
 	struct requeue *e = container_of(i, struct requeue, query);
 	size_t k;
@@ -343,12 +344,12 @@ ask_stretch(struct requeue *e, size_t first, size_t n)
 		args[3 + 3 * k] = one->retry_bytes;
 		args[4 + 3 * k] = arg_number(levels[k], one->priority);
 	}
-	rquery_eval(&e->query, take_exhumed, first, SCRIPT_REQUEUE,
+	rquery_eval(&e->query, rchange_take_requeued, first, SCRIPT_REQUEUE,
 		    REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
 }
 
 static void
-rchange_ask_exhume(struct rquery *i)
+rchange_ask_requeue(struct rquery *i)
 {
 	struct requeue *e = container_of(i, struct requeue, query);
 	size_t first, n;
@@ -364,7 +365,7 @@ rchange_ask_exhume(struct rquery *i)
 }
 
 static void
-rchange_on_exhumed(struct rquery *i)
+rchange_on_requeued(struct rquery *i)
 {
 	const struct requeue *e = container_of(i, struct requeue, query);
 	size_t k;
@@ -378,18 +379,14 @@ rchange_on_exhumed(struct rquery *i)
 }
 
 void
-radmin_exhume(struct broker *b, struct slice queue,
-	      struct broker_requeue *batch, size_t n,
-	      broker_requeued_fn *on_done, void *arg)
+radmin_requeue(struct broker *b, struct slice queue,
+	       struct broker_requeue *batch, size_t n,
+	       broker_requeued_fn *on_done, void *arg)
 {
 	struct requeue *e = calloc(1, sizeof(*e));
 	bool *flags = calloc(n + 1, sizeof(*flags));
 	size_t k;
 
-	for (k = 0; k < n; k++) {
-		batch[k].found = false;
-		batch[k].err = (struct err)ERR_INIT;
-	}
 	if (e == NULL || flags == NULL) {
 		for (k = 0; k < n; k++)
 			err_nomem(&batch[k].err);
@@ -399,9 +396,9 @@ radmin_exhume(struct broker *b, struct slice queue,
 		return;
 	}
 	*e = (struct requeue){.query = {.broker = (struct rbroker *)b,
-					.what = "exhuming tasks",
-					.ask = rchange_ask_exhume,
-					.answered = rchange_on_exhumed,
+					.what = "requeuing tasks",
+					.ask = rchange_ask_requeue,
+					.answered = rchange_on_requeued,
 					.free = rchange_requeue_free},
 			      .batch = batch,
 			      .n = n,

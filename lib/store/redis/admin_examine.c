@@ -3,16 +3,16 @@
  * The Redis broker: what may be wrong with the server. What is asked is here,
  * what is judged is in info.c.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "codec/scan.h"
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
 #include "util/clock.h"
 
 struct examination {
 	struct rquery query;
-	broker_value_fn *on_value;
+	broker_report_fn *on_report;
 	void *arg;
 	struct buf info, save, appendfsync;
 	bool has_save;
@@ -102,29 +102,29 @@ ask_settings(struct rquery *i)
 
 /* --- the answer -------------------------------------------------------- */
 
-static void
-add_findings(struct buf *json, const struct redis_info *info)
+/* What the checks have found, in their order: `ret` points to the texts in
+ * `found`. Returns how many. */
+static size_t
+run_checks(const struct redis_info *info,
+	   struct redis_finding found[REDIS_N_CHECKS],
+	   struct broker_finding ret[REDIS_N_CHECKS])
 {
 	redis_check_fn *const *check;
-	struct redis_finding f;
-	bool first = true;
+	size_t n = 0;
 
 	for (check = redis_checks; *check != NULL; check++) {
-		if (!(*check)(info, &f))
+		if (!(*check)(info, &found[n]))
 			continue;
-		buf_addf(json,
-			 "%s{\"level\":\"%s\",\"what\":", first ? "" : ",",
-			 f.error ? "error" : "warning");
-		scan_quote(json, slice_of(f.what));
-		buf_adds(json, ",\"remedy\":");
-		scan_quote(json, slice_of(f.remedy));
-		buf_addc(json, '}');
-		first = false;
+		ret[n] = (struct broker_finding){.error = found[n].error,
+						 .what = found[n].what,
+						 .remedy = found[n].remedy};
+		n++;
 	}
+	return n;
 }
 
 static void
-rexamine_tell(const struct examination *e, struct buf *json)
+rexamine_report(const struct examination *e)
 {
 	const struct redis_info info = {
 	    .info = {e->info.data, e->info.len},
@@ -134,41 +134,35 @@ rexamine_tell(const struct examination *e, struct buf *json)
 	    .ahead_us = e->ahead_us};
 	const struct slice version =
 	    redis_info_text(info.info, "redis_version");
-	struct buf name = BUF_INIT;
-	char clock[CLOCK_TEXT_SIZE];
+	struct redis_finding found[REDIS_N_CHECKS];
+	struct broker_finding findings[REDIS_N_CHECKS];
+	char name[64];
+	const struct broker_report report = {
+	    .server = name,
+	    .clock_us = e->clock_us,
+	    .findings = findings,
+	    .n = run_checks(&info, found, findings)};
 
-	buf_addf(&name, "Redis %.*s", (int)version.len,
+	snprintf(name, sizeof(name), "Redis %.*s", (int)version.len,
 		 version.p != NULL ? version.p : "");
-	clock_format(e->clock_us, clock);
-	buf_adds(json, "{\"server\":");
-	scan_quote(json, (struct slice){name.data, name.len});
-	buf_addf(json, ",\"clock_at\":\"%s\",\"findings\":[", clock);
-	add_findings(json, &info);
-	buf_adds(json, "]}");
-	json->failed = json->failed || name.failed || e->info.failed ||
-		       e->save.failed || e->appendfsync.failed;
-	buf_done(&name);
+	e->on_report(&report, NULL, e->arg);
 }
 
 static void
 on_settings(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
-	struct buf json = BUF_INIT;
 
 	/* The settings may be hidden; what is known is told without them. */
 	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
 		i->err = (struct err)ERR_INIT;
-	if (i->err.code == ERR_NONE) {
-		rexamine_tell(e, &json);
-		if (json.failed)
-			err_nomem(&i->err);
-	}
+	if (i->err.code == ERR_NONE &&
+	    (e->info.failed || e->save.failed || e->appendfsync.failed))
+		err_nomem(&i->err);
 	if (i->err.code == ERR_NONE)
-		e->on_value((struct slice){json.data, json.len}, NULL, e->arg);
+		rexamine_report(e);
 	else
-		e->on_value((struct slice){NULL, 0}, &i->err, e->arg);
-	buf_done(&json);
+		e->on_report(NULL, &i->err, e->arg);
 	examination_free(i);
 }
 
@@ -182,14 +176,14 @@ rexamine_on_info(struct rquery *i)
 }
 
 void
-radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg)
+radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 {
 	struct examination *e = calloc(1, sizeof(*e));
 	struct err err;
 
 	if (e == NULL) {
 		err_nomem(&err);
-		on_value((struct slice){NULL, 0}, &err, arg);
+		on_report(NULL, &err, arg);
 		return;
 	}
 	*e = (struct examination){.query = {.broker = (struct rbroker *)b,
@@ -197,7 +191,7 @@ radmin_examine(struct broker *b, broker_value_fn *on_value, void *arg)
 					    .ask = ask_info,
 					    .answered = rexamine_on_info,
 					    .free = examination_free},
-				  .on_value = on_value,
+				  .on_report = on_report,
 				  .arg = arg};
 	rquery_begin(&e->query);
 }

@@ -21,21 +21,12 @@
  * nobody serves its queues. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
 #define LISTED_MAX_MS (30 * LISTED_MS)
-
-struct queue_row {
-	char *name;
-	int64_t waiting, delayed, dead, in_flight;
-	int64_t due_ms;	   /* of the first delayed one; -1: there is none */
-	int64_t oldest_us; /* 0: none, or it does not say */
-	bool paused;
-};
+/* The year 5138: what is due later is not told. */
+#define DUE_MAX_MS INT64_C(100000000000000)
 
 struct worker_row {
-	char *name;
-	int64_t in_flight;
-	bool served; /* one of our queues */
-	bool alive;
-	struct buf description; /* JSON, or empty */
+	struct worker_info info; /* its description is ours to free */
+	bool served;		 /* one of our queues */
 };
 
 struct stats {
@@ -43,10 +34,13 @@ struct stats {
 	/* What is wanted: the queues, the workers, or to take those off the
 	 * list that have been dead for long. */
 	enum { QUEUES, WORKERS, PRUNE } what;
-	broker_value_fn *on_value;
+	union {
+		broker_queues_fn *on_queues;
+		broker_workers_fn *on_workers;
+	};
 	void *arg;
 
-	struct queue_row *queues;
+	struct queue_stats *queues;
 	size_t n_queues;
 	struct worker_row *workers;
 	size_t n_workers;
@@ -58,12 +52,8 @@ rstats_free(struct rquery *i)
 	struct stats *s = container_of(i, struct stats, query);
 	size_t k;
 
-	for (k = 0; k < s->n_queues; k++)
-		free(s->queues[k].name);
-	for (k = 0; k < s->n_workers; k++) {
-		free(s->workers[k].name);
-		buf_done(&s->workers[k].description);
-	}
+	for (k = 0; k < s->n_workers; k++)
+		free((char *)s->workers[k].info.description.p);
 	free(s->queues);
 	free(s->workers);
 	free(s);
@@ -74,15 +64,15 @@ rstats_free(struct rquery *i)
 static int
 compare_queues(const void *a, const void *b)
 {
-	return strcmp(((const struct queue_row *)a)->name,
-		      ((const struct queue_row *)b)->name);
+	return strcmp(((const struct queue_stats *)a)->name,
+		      ((const struct queue_stats *)b)->name);
 }
 
 static int
 compare_workers(const void *a, const void *b)
 {
-	return strcmp(((const struct worker_row *)a)->name,
-		      ((const struct worker_row *)b)->name);
+	return strcmp(((const struct worker_row *)a)->info.name,
+		      ((const struct worker_row *)b)->info.name);
 }
 
 static void
@@ -100,13 +90,8 @@ take_queue_names(struct rquery *i, size_t none, const struct redis_reply *reply)
 	for (k = 0; k < n; k++) {
 		name = redis_reply_string(redis_reply_at(reply, k));
 		/* Anybody may have put anything there. */
-		if (!task_name_valid(name, TASK_QUEUE_MAX))
-			continue;
-		s->queues[s->n_queues].name = strndup(name.p, name.len);
-		if (s->queues[s->n_queues].name == NULL)
-			err_nomem(&i->err);
-		else
-			s->n_queues++;
+		if (task_name_valid(name, TASK_QUEUE_MAX))
+			memcpy(s->queues[s->n_queues++].name, name.p, name.len);
 	}
 	qsort(s->queues, s->n_queues, sizeof(*s->queues), compare_queues);
 }
@@ -117,17 +102,19 @@ take_worker_names(struct rquery *i, size_t none,
 {
 	struct stats *s = container_of(i, struct stats, query);
 	const size_t n = redis_reply_count(reply);
-	char *name;
+	struct slice name;
 	size_t k;
 
 	if ((s->workers = calloc(n + 1, sizeof(*s->workers))) == NULL) {
 		err_nomem(&i->err);
 		return;
 	}
-	for (k = 0; k < n; k++)
-		if ((name = rworker_name(
-			 redis_reply_string(redis_reply_at(reply, k)))) != NULL)
-			s->workers[s->n_workers++].name = name;
+	for (k = 0; k < n; k++) {
+		name = redis_reply_string(redis_reply_at(reply, k));
+		if (task_id_valid(name))
+			memcpy(s->workers[s->n_workers++].info.name, name.p,
+			       name.len);
+	}
 	qsort(s->workers, s->n_workers, sizeof(*s->workers), compare_workers);
 }
 
@@ -185,11 +172,19 @@ submitted_us(struct slice task)
 	return clock_parse(text, &us, NULL) == 0 ? us : 0;
 }
 
+/* -1: none is delayed. A score that was made by hand may be anything: it must
+ * not overflow in microseconds. */
+static int64_t
+due_us(int64_t due_ms)
+{
+	return due_ms > 0 && due_ms < DUE_MAX_MS ? due_ms * 1000 : 0;
+}
+
 static void
 take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
 	struct stats *s = container_of(i, struct stats, query);
-	struct queue_row *row = &s->queues[index];
+	struct queue_stats *row = &s->queues[index];
 	int64_t us;
 	size_t k;
 
@@ -197,7 +192,8 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
 	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
 	row->paused = redis_reply_integer(redis_reply_at(reply, 3)) != 0;
-	row->due_ms = redis_reply_integer(redis_reply_at(reply, 4));
+	row->next_due_us =
+	    due_us(redis_reply_integer(redis_reply_at(reply, 4)));
 	for (k = 5; k < redis_reply_count(reply); k++) {
 		us = submitted_us(redis_reply_string(redis_reply_at(reply, k)));
 		if (us > 0 && (row->oldest_us == 0 || us < row->oldest_us))
@@ -225,7 +221,7 @@ static void
 take_holding(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
 	struct stats *s = container_of(i, struct stats, query);
-	struct queue_row *queue = &s->queues[index / (s->n_workers + 1)];
+	struct queue_stats *queue = &s->queues[index / (s->n_workers + 1)];
 	const size_t first = index % (s->n_workers + 1);
 	struct worker_row *worker;
 	int64_t n;
@@ -239,7 +235,7 @@ take_holding(struct rquery *i, size_t index, const struct redis_reply *reply)
 		if (n < 0)
 			continue;
 		worker->served = true;
-		worker->in_flight += n;
+		worker->info.in_flight += n;
 		queue->in_flight += n;
 	}
 }
@@ -254,7 +250,7 @@ ask_holding(struct stats *s, size_t index, const struct rqueue *q)
 
 	for (first = 0; first < s->n_workers; first += n) {
 		for (n = 0; n < WORKERS_A_CALL && first + n < s->n_workers; n++)
-			args[1 + n] = slice_of(s->workers[first + n].name);
+			args[1 + n] = slice_of(s->workers[first + n].info.name);
 		rquery_eval(&s->query, take_holding,
 			    index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
 			    REDIS_ARGS(keys), (struct redis_args){args, 1 + n});
@@ -266,14 +262,20 @@ take_word(struct rquery *i, size_t index, const struct redis_reply *reply)
 {
 	struct stats *s = container_of(i, struct stats, query);
 	const struct slice word = redis_reply_string(reply);
-	struct worker_row *row = &s->workers[index];
+	struct worker_info *info = &s->workers[index].info;
 	struct scan_value value;
+	char *copy;
 
-	row->alive = redis_reply_type(reply) == REDIS_STRING;
-	if (row->alive && scan_check(word, TASK_DEPTH_MAX, &value, NULL) == 0) {
-		buf_reset(&row->description);
-		buf_add(&row->description, word.p, word.len);
-	}
+	info->alive = redis_reply_type(reply) == REDIS_STRING;
+	if (!info->alive || scan_check(word, TASK_DEPTH_MAX, &value, NULL) != 0)
+		return;
+	/* Asked again, there is one already. */
+	free((char *)info->description.p);
+	info->description = (struct slice){NULL, 0};
+	if ((copy = strndup(word.p, word.len)) == NULL)
+		err_nomem(&i->err);
+	else
+		info->description = (struct slice){copy, word.len};
 }
 
 /* What a worker said last, while that is good. */
@@ -283,7 +285,7 @@ ask_word(struct stats *s, size_t index)
 	struct buf key = BUF_INIT;
 	struct slice argv[] = {SLICE("GET"), {NULL, 0}};
 
-	buf_addf(&key, "%s%s", RBROKER_WORKER, s->workers[index].name);
+	buf_addf(&key, "%s%s", RBROKER_WORKER, s->workers[index].info.name);
 	argv[1] = (struct slice){key.data, key.len};
 	if (key.failed)
 		err_nomem(&s->query.err);
@@ -298,9 +300,9 @@ forget_counts(struct stats *s)
 	size_t k;
 
 	for (k = 0; k < s->n_queues; k++)
-		s->queues[k] = (struct queue_row){.name = s->queues[k].name};
+		s->queues[k].in_flight = s->queues[k].oldest_us = 0;
 	for (k = 0; k < s->n_workers; k++)
-		s->workers[k].in_flight = 0;
+		s->workers[k].info.in_flight = 0;
 }
 
 static void
@@ -329,75 +331,29 @@ ask_state(struct rquery *i)
 /* --- answers ----------------------------------------------------------- */
 
 static void
-rstats_add_time(struct buf *json, const char *name, int64_t wall_us)
+rstats_tell_queues(struct stats *s)
 {
-	char text[CLOCK_TEXT_SIZE];
-
-	clock_format(wall_us, text);
-	if (wall_us > 0)
-		buf_addf(json, ",\"%s\":\"%s\"", name, text);
+	if (s->query.err.code == ERR_NONE)
+		s->on_queues(s->queues, s->n_queues, NULL, s->arg);
 	else
-		buf_addf(json, ",\"%s\":null", name);
+		s->on_queues(NULL, 0, &s->query.err, s->arg);
 }
 
 static void
-rstats_add_queue(struct buf *json, const struct queue_row *row)
+rstats_tell_workers(struct stats *s)
 {
-	buf_adds(json, "{\"queue\":");
-	scan_quote(json, slice_of(row->name));
-	buf_addf(json,
-		 ",\"waiting\":%lld,\"delayed\":%lld,\"in_flight\":%lld,"
-		 "\"dead\":%lld",
-		 (long long)row->waiting, (long long)row->delayed,
-		 (long long)row->in_flight, (long long)row->dead);
-	rstats_add_time(json, "oldest_at", row->oldest_us);
-	/* A score that was made by hand may be anything: it must not overflow
-	 * in µs. */
-	rstats_add_time(
-	    json, "next_due_at",
-	    row->due_ms < CURSOR_OFFSET_MAX * 100 ? row->due_ms * 1000 : 0);
-	buf_addf(json, ",\"paused\":%s}", row->paused ? "true" : "false");
-}
-
-static void
-rstats_add_worker(struct buf *json, const struct worker_row *row)
-{
-	buf_adds(json, "{\"worker\":");
-	scan_quote(json, slice_of(row->name));
-	buf_addf(json, ",\"alive\":%s,\"in_flight\":%lld,\"description\":",
-		 row->alive ? "true" : "false", (long long)row->in_flight);
-	if (row->description.len > 0)
-		buf_add(json, row->description.data, row->description.len);
-	else
-		buf_adds(json, "null");
-	buf_addc(json, '}');
-}
-
-static void
-rstats_tell(struct stats *s)
-{
-	const size_t n = s->what == QUEUES ? s->n_queues : s->n_workers;
-	struct err *err = &s->query.err;
-	struct buf json = BUF_INIT;
+	struct worker_info *told = calloc(s->n_workers + 1, sizeof(*told));
 	size_t k;
 
-	buf_addc(&json, '[');
-	for (k = 0; k < n; k++) {
-		if (k > 0)
-			buf_addc(&json, ',');
-		if (s->what == QUEUES)
-			rstats_add_queue(&json, &s->queues[k]);
-		else
-			rstats_add_worker(&json, &s->workers[k]);
-	}
-	buf_addc(&json, ']');
-	if (err->code == ERR_NONE && json.failed)
-		err_nomem(err);
-	if (err->code == ERR_NONE)
-		s->on_value((struct slice){json.data, json.len}, NULL, s->arg);
+	if (told == NULL && s->query.err.code == ERR_NONE)
+		err_nomem(&s->query.err);
+	for (k = 0; told != NULL && k < s->n_workers; k++)
+		told[k] = s->workers[k].info;
+	if (s->query.err.code == ERR_NONE)
+		s->on_workers(told, s->n_workers, NULL, s->arg);
 	else
-		s->on_value((struct slice){NULL, 0}, err, s->arg);
-	buf_done(&json);
+		s->on_workers(NULL, 0, &s->query.err, s->arg);
+	free(told);
 }
 
 /* What says of it in our queues whether it has come back. */
@@ -426,11 +382,11 @@ strike_off(struct stats *s)
 	    SLICE("ZREM"), slice_of(RBROKER_WORKERS), {NULL, 0}};
 
 	for (; row < s->workers + s->n_workers; row++) {
-		if (row->alive || !row->served || row->in_flight > 0)
+		if (row->info.alive || !row->served || row->info.in_flight > 0)
 			continue;
-		argv[2] = slice_of(row->name);
+		argv[2] = slice_of(row->info.name);
 		redis_command(s->query.broker->redis, NULL, NULL, 3, argv);
-		forget_epochs(s->query.broker, row->name);
+		forget_epochs(s->query.broker, row->info.name);
 	}
 }
 
@@ -439,8 +395,10 @@ rstats_on_state(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
 
-	if (s->what != PRUNE)
-		rstats_tell(s);
+	if (s->what == QUEUES)
+		rstats_tell_queues(s);
+	else if (s->what == WORKERS)
+		rstats_tell_workers(s);
 	else if (i->err.code == ERR_NONE)
 		strike_off(s);
 	rstats_free(i);
@@ -475,43 +433,46 @@ rstats_new(struct broker *b, int what)
 	return s;
 }
 
-static void
-rstats_begin(struct stats *s, broker_value_fn *on_value, void *arg)
+void
+radmin_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
+	      void *arg)
 {
+	struct stats *s = rstats_new(b, QUEUES);
 	struct err err;
 
 	if (s == NULL) {
 		err_nomem(&err);
-		on_value((struct slice){NULL, 0}, &err, arg);
+		on_queues(NULL, 0, &err, arg);
 		return;
 	}
-	s->on_value = on_value;
+	s->on_queues = on_queues;
 	s->arg = arg;
+	if (queue.len > 0) {
+		s->queues = calloc(1, sizeof(*s->queues));
+		if (s->queues == NULL) {
+			err_nomem(&s->query.err);
+		} else {
+			memcpy(s->queues->name, queue.p, queue.len);
+			s->n_queues = 1;
+		}
+	}
 	rquery_begin(&s->query);
 }
 
 void
-radmin_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
-	      void *arg)
+radmin_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 {
-	struct stats *s = rstats_new(b, QUEUES);
+	struct stats *s = rstats_new(b, WORKERS);
+	struct err err;
 
-	if (s != NULL && queue.len > 0 &&
-	    rqueue_check_name(queue, &s->query.err) == 0) {
-		s->queues = calloc(1, sizeof(*s->queues));
-		if (s->queues == NULL ||
-		    (s->queues->name = strndup(queue.p, queue.len)) == NULL)
-			err_nomem(&s->query.err);
-		else
-			s->n_queues = 1;
+	if (s == NULL) {
+		err_nomem(&err);
+		on_workers(NULL, 0, &err, arg);
+		return;
 	}
-	rstats_begin(s, on_value, arg);
-}
-
-void
-radmin_workers(struct broker *b, broker_value_fn *on_value, void *arg)
-{
-	rstats_begin(rstats_new(b, WORKERS), on_value, arg);
+	s->on_workers = on_workers;
+	s->arg = arg;
+	rquery_begin(&s->query);
 }
 
 void

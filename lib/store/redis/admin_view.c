@@ -342,8 +342,7 @@ radmin_view(struct broker *broker, const struct broker_view *view,
 				   .answered = answered,
 				   .free = view_free};
 	v->place = view->place;
-	v->n = view->n < 1 ? 1 : view->n;
-	v->n = v->n < BROKER_PAGE_MAX ? v->n : BROKER_PAGE_MAX;
+	v->n = view->n;
 	v->on_page = on_page;
 	v->arg = arg;
 	/* An error here is the answer. */

@@ -331,7 +331,7 @@ void rbroker_submit(struct broker *b, struct broker_submit *batch, size_t n,
 		    broker_submitted_fn *on_done, void *arg);
 void rbroker_registered(struct broker *b, struct slice name,
 			broker_value_fn *on_value, void *arg);
-void rbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+void rbroker_registered_names(struct broker *b, broker_names_fn *on_names,
 			      void *arg);
 void rbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);

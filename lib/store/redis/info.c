@@ -287,7 +287,7 @@ check_clock(const struct redis_info *i, struct redis_finding *ret)
 }
 
 /* In the order of the report. */
-redis_check_fn *const redis_checks[] = {
+redis_check_fn *const redis_checks[REDIS_N_CHECKS + 1] = {
     rinfo_check_version, check_role,   redis_check_eviction,
     check_evicted,	 check_memory, redis_check_persistence,
     check_fsync,	 check_writes, check_fork,

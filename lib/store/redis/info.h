@@ -40,6 +40,7 @@ bool redis_check_eviction(const struct redis_info *info,
 bool redis_check_persistence(const struct redis_info *info,
 			     struct redis_finding *ret);
 /* All of them; NULL at the end. */
-extern redis_check_fn *const redis_checks[];
+#define REDIS_N_CHECKS 11
+extern redis_check_fn *const redis_checks[REDIS_N_CHECKS + 1];
 
 #endif

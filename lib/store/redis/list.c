@@ -52,14 +52,10 @@ fail_page(results_page_fn *on_page, const struct err *err, void *arg)
 static bool
 belongs(struct slice record, bool failed)
 {
-	struct buf scratch = BUF_INIT;
-	struct result result;
-	bool yes;
+	enum result_status status;
 
-	yes = result_decode(record, &scratch, &result, NULL) == 0 &&
-	      result.status == (failed ? RESULT_FAILED : RESULT_SUCCESS);
-	buf_done(&scratch);
-	return yes;
+	return result_decode_status(record, &status) == 0 &&
+	       status == (failed ? RESULT_FAILED : RESULT_SUCCESS);
 }
 
 /* The first element is the next cursor, the others are records. */
@@ -171,22 +167,18 @@ on_counted(struct redis_request *request, const struct redis_reply *reply)
 {
 	struct rresults_request *call =
 	    container_of(request, struct rresults_request, request);
-	char text[80];
+	struct results_counts counts;
 	struct err err;
-	int n;
 
 	if (redis_fault(reply) == REDIS_FAULT_NONE) {
-		n = snprintf(text, sizeof(text),
-			     "{\"succeeded\":%" PRId64 ",\"failed\":%" PRId64
-			     "}",
-			     redis_reply_integer(redis_reply_at(reply, 0)),
-			     redis_reply_integer(redis_reply_at(reply, 1)));
-		call->on_record((struct slice){text, (size_t)n}, NULL,
-				call->arg);
+		counts.succeeded =
+		    redis_reply_integer(redis_reply_at(reply, 0));
+		counts.failed = redis_reply_integer(redis_reply_at(reply, 1));
+		call->on_counts(&counts, NULL, call->arg);
 	} else {
 		redis_fault_err(call->results->redis, "reading the totals",
 				reply, &err);
-		call->on_record((struct slice){NULL, 0}, &err, call->arg);
+		call->on_counts(NULL, &err, call->arg);
 	}
 	free(call);
 }
@@ -194,15 +186,21 @@ on_counted(struct redis_request *request, const struct redis_reply *reply)
 /* The totals are kept as fields of a hash, since the lists are cut. A field
  * that does not exist is NIL, which counts as 0. */
 void
-rresults_counts(struct results *results, results_record_fn *on_record,
+rresults_counts(struct results *results, results_counts_fn *on_counts,
 		void *arg)
 {
 	struct rresults_request *call =
-	    rresults_request_record(results, on_counted, on_record, arg);
+	    rresults_request_new((struct rresults *)results, on_counted, arg);
 	const struct slice argv[] = {SLICE("HMGET"), slice_of(RRESULTS_STATS),
 				     rresults_index_field(false),
 				     rresults_index_field(true)};
+	struct err err;
 
-	if (call != NULL)
-		rresults_command(&call->request, REDIS_ARGS(argv));
+	if (call == NULL) {
+		err_nomem(&err);
+		on_counts(NULL, &err, arg);
+		return;
+	}
+	call->on_counts = on_counts;
+	rresults_command(&call->request, REDIS_ARGS(argv));
 }

@@ -79,12 +79,13 @@ rshard_failed(struct shard *shard, const struct redis_reply *reply)
 /* A task may be in the list twice, byte for byte (a producer may push it so):
  * each entry needs a claim of its own, hence `seen`. */
 static struct rclaim *
-rshard_find(struct shard *shard, struct slice task)
+rshard_find(struct shard *shard, struct slice task, size_t whole)
 {
 	struct rclaim *c;
 
 	TAILQ_FOREACH (c, &shard->claims, link)
-		if (!c->seen && !c->lost && slice_eq(c->pub.bytes, task))
+		if (!c->seen && !c->lost && c->pub.whole == whole &&
+		    slice_eq(c->pub.bytes, task))
 			return c;
 	return NULL;
 }
@@ -118,6 +119,31 @@ rshard_lose(struct shard *shard)
 	}
 }
 
+static struct rclaim *
+rshard_deliver(struct shard *shard, struct slice task, size_t whole)
+{
+	struct rqueue *q = shard->queue;
+	struct rclaim *c =
+	    rqueue_keep(q, (unsigned int)(shard - q->shards), task, true);
+
+	if (c != NULL) {
+		c->pub.whole = whole;
+		rqueue_hand_over(c);
+	}
+	return c;
+}
+
+/* One that is too large is an array: its ends, and its length. */
+static struct slice
+rshard_entry(const struct redis_reply *reply, size_t *ret_whole)
+{
+	*ret_whole = 0;
+	if (redis_reply_type(reply) != REDIS_ARRAY)
+		return redis_reply_string(reply);
+	*ret_whole = (size_t)redis_reply_integer(redis_reply_at(reply, 1));
+	return redis_reply_string(redis_reply_at(reply, 0));
+}
+
 static void
 rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 {
@@ -128,7 +154,7 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 	bool certain = index != 0 || q->move != RQUEUE_MOVE_WAITS;
 	struct rclaim *c;
 	struct slice task;
-	size_t i;
+	size_t i, whole;
 
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		rshard_failed(shard, reply);
@@ -139,15 +165,16 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 		c->seen = false;
 	/* The oldest task is the last; it is to run first. */
 	for (i = redis_reply_count(reply); i-- > 0;) {
-		task = redis_reply_string(redis_reply_at(reply, i));
+		task = rshard_entry(redis_reply_at(reply, i), &whole);
 		if (task.len == 0)
 			continue;
-		if ((c = rshard_find(shard, task)) != NULL) {
+		if ((c = rshard_find(shard, task, whole)) != NULL) {
 			rclaim_see(c);
-		} else if (certain || left_before > 0) {
-			c = rqueue_deliver(q, index, task, true);
+		} else if (certain || left_before > 0 || whole > 0) {
+			c = rshard_deliver(shard, task, whole);
+			/* What is too large comes no other way. */
 			if (c != NULL)
-				c->adopted = !certain;
+				c->adopted = !certain && whole == 0;
 		} else {
 			shard->unknown++;
 		}
@@ -156,26 +183,27 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 	rshard_reconciled(shard);
 }
 
-/* The script also buries what is too large to be handed out, and removes what
- * was withdrawn: both lie in the list, and no worker could settle them. */
+/* The script also buries what is empty, and removes what was withdrawn: both lie
+ * in the list, and no worker could settle them. */
 void
 rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
 {
 	struct shard *shard = &q->shards[index];
 	struct rbroker *b = q->broker;
-	char largest[ARG_NUMBER_SIZE];
+	char largest[ARG_NUMBER_SIZE], ends[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(shard->key), slice_of(q->keys[KEY_DEAD]),
 	    slice_of(q->keys[KEY_DEAD_TASKS]), slice_of(q->keys[KEY_DEAD_INFO]),
 	    slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {
 	    arg_number(largest, (int64_t)b->opt.max_task),
-	    slice_of(b->worker_json), slice_of(RBROKER_WITHDRAWN)};
+	    slice_of(b->worker_json), slice_of(RBROKER_WITHDRAWN),
+	    arg_number(ends, BROKER_SAMPLE)};
 
 	if (shard->reconciling)
 		return;
 	if (rbroker_eval(b, SCRIPT_INFLIGHT, rshard_on_entries, shard, 5, keys,
-			 3, args) == 0)
+			 4, args) == 0)
 		shard->reconciling = true;
 	shard->asked_serial = shard->serial;
 }

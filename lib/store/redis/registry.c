@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: which tasks workers have registered, and orders to them.
- * Each is one command whose answer is a value.
+ * The Redis broker: which tasks workers have registered, and commands to them.
+ * Each is one command to the server, whose answer is a value, or the names.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/scan.h"
 #include "store/redis/broker.h"
 
 struct registry_query {
 	struct redis_request request; /* that it begins with */
 	struct rbroker *broker;
+	/* One of them is NULL. */
 	broker_value_fn *on_value;
+	broker_names_fn *on_names;
 	void *arg;
 };
 
@@ -26,35 +27,33 @@ compare_slices(const void *a, const void *b)
 	return c ? c : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Names as a sorted JSON array: HKEYS has them in the order of a hash, which
- * changes. */
+static void
+rregistry_fail(const struct registry_query *q, const struct err *err)
+{
+	if (q->on_names != NULL)
+		q->on_names(NULL, 0, err, q->arg);
+	else if (q->on_value != NULL)
+		q->on_value((struct slice){NULL, 0}, err, q->arg);
+}
+
+/* HKEYS has the names in the order of a hash, which changes. */
 static void
 answer_names(const struct registry_query *q, const struct redis_reply *reply)
 {
-	size_t i, n = redis_reply_count(reply);
-	struct slice *names = calloc(n ? n : 1, sizeof(*names));
-	struct buf json = BUF_INIT;
+	const size_t n = redis_reply_count(reply);
+	struct slice *names = calloc(n + 1, sizeof(*names));
 	struct err err;
+	size_t i;
 
-	if (names != NULL) {
-		for (i = 0; i < n; i++)
-			names[i] = redis_reply_string(redis_reply_at(reply, i));
-		qsort(names, n, sizeof(*names), compare_slices);
-		buf_addc(&json, '[');
-		for (i = 0; i < n; i++) {
-			if (i > 0)
-				buf_addc(&json, ',');
-			scan_quote(&json, names[i]);
-		}
-		buf_addc(&json, ']');
-	}
-	if (names == NULL || json.failed) {
+	if (names == NULL) {
 		err_nomem(&err);
-		q->on_value((struct slice){NULL, 0}, &err, q->arg);
-	} else {
-		q->on_value((struct slice){json.data, json.len}, NULL, q->arg);
+		rregistry_fail(q, &err);
+		return;
 	}
-	buf_done(&json);
+	for (i = 0; i < n; i++)
+		names[i] = redis_reply_string(redis_reply_at(reply, i));
+	qsort(names, n, sizeof(*names), compare_slices);
+	q->on_names(names, n, NULL, q->arg);
 	free(names);
 }
 
@@ -71,8 +70,8 @@ rregistry_on_answer(struct redis_request *request,
 
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		redis_fault_err(q->broker->redis, "asking", reply, &err);
-		q->on_value(value, &err, q->arg);
-	} else if (redis_reply_type(reply) == REDIS_ARRAY) {
+		rregistry_fail(q, &err);
+	} else if (q->on_names != NULL) {
 		answer_names(q, reply);
 	} else {
 		if (redis_reply_type(reply) == REDIS_STRING)
@@ -82,9 +81,10 @@ rregistry_on_answer(struct redis_request *request,
 	free(q);
 }
 
+/* `query` has the callback. */
 static void
-rregistry_ask(struct broker *broker, broker_value_fn *on_value, void *arg,
-	      size_t argc, const struct slice *argv)
+rregistry_send(struct broker *broker, const struct registry_query *query,
+	       struct redis_args argv)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 	struct registry_query *q = malloc(sizeof(*q));
@@ -92,18 +92,16 @@ rregistry_ask(struct broker *broker, broker_value_fn *on_value, void *arg,
 
 	if (q == NULL) {
 		err_nomem(&err);
-		on_value((struct slice){NULL, 0}, &err, arg);
+		rregistry_fail(query, &err);
 		return;
 	}
-	*q = (struct registry_query){
-	    .request = {.queue = b->requests, .on_reply = rregistry_on_answer},
-	    .broker = b,
-	    .on_value = on_value,
-	    .arg = arg};
+	*q = *query;
+	q->request = (struct redis_request){.queue = b->requests,
+					    .on_reply = rregistry_on_answer};
+	q->broker = b;
 	/* Out of reach: the answer is an error, and comes from the loop as all
 	 * do. */
-	if (redis_request_command(&q->request,
-				  (struct redis_args){argv, argc}) != 0)
+	if (redis_request_command(&q->request, argv) != 0)
 		redis_request_later(&q->request);
 }
 
@@ -113,17 +111,19 @@ rbroker_registered(struct broker *b, struct slice name,
 {
 	const struct slice argv[] = {SLICE("HGET"), slice_of(RBROKER_REGISTRY),
 				     name};
+	const struct registry_query q = {.on_value = on_value, .arg = arg};
 
-	rregistry_ask(b, on_value, arg, 3, argv);
+	rregistry_send(b, &q, REDIS_ARGS(argv));
 }
 
 void
-rbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
+rbroker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 {
 	const struct slice argv[] = {SLICE("HKEYS"),
 				     slice_of(RBROKER_REGISTRY)};
+	const struct registry_query q = {.on_names = on_names, .arg = arg};
 
-	rregistry_ask(b, on_value, arg, 2, argv);
+	rregistry_send(b, &q, REDIS_ARGS(argv));
 }
 
 /* Success says that the server has published the order, not that a worker has
@@ -134,6 +134,7 @@ rbroker_control(struct broker *b, struct slice message,
 {
 	const struct slice argv[] = {SLICE("PUBLISH"),
 				     slice_of(RBROKER_CONTROL), message};
+	const struct registry_query q = {.on_value = on_sent, .arg = arg};
 
-	rregistry_ask(b, on_sent, arg, 3, argv);
+	rregistry_send(b, &q, REDIS_ARGS(argv));
 }

@@ -80,7 +80,10 @@ struct rresults {
 struct rresults_request {
 	struct redis_request request; /* that it begins with */
 	struct rresults *results;
-	results_record_fn *on_record;
+	union {
+		results_record_fn *on_record;
+		results_counts_fn *on_counts;
+	};
 	void *arg;
 	size_t index; /* of the record in its batch */
 };
@@ -126,7 +129,7 @@ struct slice rresults_index_field(bool failed);
 
 void rresults_list(struct results *results, bool failed, struct slice cursor,
 		   unsigned int n, results_page_fn *on_page, void *arg);
-void rresults_counts(struct results *results, results_record_fn *on_record,
+void rresults_counts(struct results *results, results_counts_fn *on_counts,
 		     void *arg);
 
 /* --- pending.c ---------------------------------------------------------- */

@@ -74,9 +74,12 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 				     slice_of(q->keys[KEY_DEAD]),
 				     slice_of(q->keys[KEY_DEAD_TASKS]),
 				     slice_of(q->keys[KEY_DEAD_INFO])};
-	const struct slice args[] = {c->pub.bytes, s->id, s->info};
+	char whole[ARG_NUMBER_SIZE];
+	const struct slice args[] = {c->pub.bytes, s->id, s->info,
+				     s->salvaged ? SLICE("1") : SLICE("0"),
+				     arg_number(whole, (int64_t)c->pub.whole)};
 
-	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 3, args);
+	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 5, args);
 }
 
 static int

@@ -199,7 +199,7 @@ send_run(struct batch *batch, size_t first, size_t n, size_t argc,
 	else if (run != NULL)
 		sent = redis_request_eval(
 		    &run->request, &batch->broker->scripts[SCRIPT_SUBMIT],
-		    (struct redis_args){keys, 5},
+		    (struct redis_args){keys, 4},
 		    (struct redis_args){argv, argc});
 	if (sent == 0) {
 		batch->under_way++;

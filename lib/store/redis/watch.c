@@ -90,15 +90,10 @@ rresults_watches_init(struct rresults *r)
 static bool
 rtopic_is_final(struct slice record)
 {
-	struct buf scratch = BUF_INIT;
-	struct result result;
-	bool final;
+	enum result_status status;
 
-	final = record.p != NULL &&
-		result_decode(record, &scratch, &result, NULL) == 0 &&
-		result_status_final(result.status);
-	buf_done(&scratch);
-	return final;
+	return record.p != NULL && result_decode_status(record, &status) == 0 &&
+	       result_status_final(status);
 }
 
 static void rtopic_query(struct rtopic *t);

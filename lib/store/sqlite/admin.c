@@ -1,33 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: its queues, its workers and its file, for those who run
- * it. */
-#include <inttypes.h>
-#include <stddef.h>
+/*
+ * The SQLite broker: the state of its queues and of its workers, and what the
+ * other admin files need.
+ *
+ * The I/O thread fills the structs of the contract, within the query; the loop
+ * hands them to the caller and frees them.
+ */
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/fields.h"
-#include "sqlite/examine.h"
+#include "codec/salvage.h"
+#include "codec/scan.h"
+#include "codec/task_json.h"
 #include "store/sqlite/admin.h"
-#include "util/clock.h"
 
-/* To find who has waited longest, the first task of so many levels is looked
- * at, and of so many bytes. */
+/* To find who has waited longest, the first task of each level is looked at: at
+ * most this many, and this many bytes, which take some milliseconds. Of
+ * more levels than that, the others are left out. */
 #define LEVELS_MAX 64
 #define LEVELS_BYTES (4u << 20)
+/* Room for as many rows at first: most installations have fewer queues and
+ * workers. */
+#define FIRST_ROWS 16
 
 /* --- queues and tasks -------------------------------------------------- */
-
-int
-sadmin_check_queue(struct slice name, struct err *err)
-{
-	if (task_name_valid(name, TASK_QUEUE_MAX))
-		return 0;
-	return err_set(err, ERR_DATA,
-		       "\"%.*s\" is not a valid queue name: 1 to %d bytes of "
-		       "A-Z a-z 0-9 _ . -",
-		       (int)(name.len < 40 ? name.len : 40), name.p,
-		       TASK_QUEUE_MAX);
-}
 
 int
 sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
@@ -42,6 +39,8 @@ sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
 	return 1;
 }
 
+/* Reads one field of a task without decoding the rest: tasks may be large, and
+ * other programs' tasks may lack what task_decode() insists on. */
 static int
 read_field(const struct field *field, struct slice bytes, struct buf *scratch,
 	   void *ret)
@@ -75,14 +74,21 @@ sadmin_has_id(struct slice bytes, struct slice id)
 					   .type = FIELD_TEXT};
 	struct buf scratch = BUF_INIT;
 	struct slice found = {NULL, 0};
+	struct task *task;
 	bool has;
 
 	/* Most can be told apart without a look at the whole. */
 	if (memmem(bytes.p, bytes.len, id.p, id.len) == NULL &&
 	    memchr(bytes.p, '\\', bytes.len) == NULL)
 		return false;
-	has = read_field(&field, bytes, &scratch, &found) == 0 &&
-	      slice_eq(found, id);
+	if (read_field(&field, bytes, &scratch, &found) == 0) {
+		has = slice_eq(found, id);
+	} else {
+		/* No task that a worker takes, but it may be this one. */
+		task = task_salvage(bytes, (struct slice){NULL, 0});
+		has = task != NULL && slice_eq(slice_of(task->id), id);
+		task_free(task);
+	}
 	buf_done(&scratch);
 	return has;
 }
@@ -92,18 +98,16 @@ sadmin_has_id(struct slice bytes, struct slice id)
 /* Columns of QUEUES_SURVEY. */
 enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT };
 
-static void
-add_time(struct buf *json, const char *name, int64_t us)
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	if (us == 0) {
-		buf_addf(json, ",\"%s\":null", name);
-		return;
-	}
-	clock_format(us, text);
-	buf_addf(json, ",\"%s\":\"%s\"", name, text);
-}
+/* The I/O thread's while the job is under way; `stats` grows there. */
+struct queue_query {
+	struct database_job job;
+	broker_queues_fn *on_queues;
+	void *arg;
+	char queue[TASK_QUEUE_MAX + 1]; /* empty: all */
+	/* The answer. */
+	struct queue_stats *stats;
+	size_t n, size;
+};
 
 /* When the one that has waited longest in its level was submitted; 0: none, or
  * it does not say. */
@@ -131,187 +135,293 @@ find_oldest(struct tx *tx, int64_t queue, int64_t *ret_us, struct err *err)
 	return more < 0 ? -1 : 0;
 }
 
+/* The array, moved if it must be to have room for n + 1 items; NULL with *err:
+ * it is as it was. */
+static void *
+grow(void *array, size_t n, size_t *size, size_t each, struct err *err)
+{
+	const size_t more = *size > 0 ? 2 * *size : FIRST_ROWS;
+	void *moved;
+
+	if (n < *size)
+		return array;
+	if ((moved = reallocarray(array, more, each)) == NULL)
+		err_nomem(err);
+	else
+		*size = more;
+	return moved;
+}
+
+static struct queue_stats *
+add_stats(struct queue_query *q, struct slice name, struct err *err)
+{
+	struct queue_stats *all =
+	    grow(q->stats, q->n, &q->size, sizeof(*all), err);
+	struct queue_stats *s;
+
+	if (all == NULL)
+		return NULL;
+	q->stats = all;
+	s = &all[q->n++];
+	*s = (struct queue_stats){.waiting = 0};
+	memcpy(s->name, name.p, name.len);
+	return s;
+}
+
 static int
-add_queue(struct tx *tx, struct buf *json, struct err *err)
+add_queue(struct queue_query *q, struct tx *tx, struct err *err)
 {
 	const enum statement_index sql = SQL_QUEUES_SURVEY;
-	int64_t oldest_us;
+	const struct slice name = tx_bytes(tx, sql, NAME);
+	struct queue_stats *s;
 
-	if (find_oldest(tx, tx_int(tx, sql, ID), &oldest_us, err) != 0)
+	/* Another program may have put anything there. */
+	if (!task_name_valid(name, TASK_QUEUE_MAX))
+		return 0;
+	if ((s = add_stats(q, name, err)) == NULL)
 		return -1;
-	buf_adds(json, json->len > 1 ? ",{\"queue\":" : "{\"queue\":");
-	scan_quote(json, tx_bytes(tx, sql, NAME));
-	buf_addf(json,
-		 ",\"waiting\":%" PRId64 ",\"delayed\":%" PRId64
-		 ",\"in_flight\":%" PRId64 ",\"dead\":%" PRId64,
-		 tx_int(tx, sql, WAITING), tx_int(tx, sql, DELAYED),
-		 tx_int(tx, sql, IN_FLIGHT), tx_int(tx, sql, DEAD));
-	add_time(json, "oldest_at", oldest_us);
-	add_time(json, "next_due_at", tx_int(tx, sql, DUE) * 1000);
-	buf_adds(json, tx_int(tx, sql, PAUSED) != 0 ? ",\"paused\":true}"
-						    : ",\"paused\":false}");
-	return 0;
+	s->waiting = tx_int(tx, sql, WAITING);
+	s->delayed = tx_int(tx, sql, DELAYED);
+	s->in_flight = tx_int(tx, sql, IN_FLIGHT);
+	s->dead = tx_int(tx, sql, DEAD);
+	s->next_due_us = tx_int(tx, sql, DUE) * 1000;
+	s->paused = tx_int(tx, sql, PAUSED) != 0;
+	return find_oldest(tx, tx_int(tx, sql, ID), &s->oldest_us, err);
 }
 
 static int
 queues_run(struct database_job *job, struct tx *tx, struct err *err)
 {
-	struct squestion *q = container_of(job, struct squestion, job);
-	const struct slice name = squestion_text(q);
-	struct buf *json = &q->value;
-	int more = tx_first(tx, err, SQL_QUEUES_SURVEY, name);
+	struct queue_query *q = container_of(job, struct queue_query, job);
+	const struct slice name = slice_of(q->queue);
+	int more;
 
-	buf_reset(json);
-	buf_addc(json, '[');
+	/* A job may run again from the start. */
+	q->n = 0;
+	more = tx_first(tx, err, SQL_QUEUES_SURVEY, name);
 	for (; more == 1; more = tx_next(tx, err, SQL_QUEUES_SURVEY))
-		if (add_queue(tx, json, err) != 0)
+		if (add_queue(q, tx, err) != 0)
 			return -1;
-	if (json->len == 1 && name.len > 0) {
-		buf_adds(json, "{\"queue\":");
-		scan_quote(json, name);
-		buf_adds(json,
-			 ",\"waiting\":0,\"delayed\":0,\"in_flight\":0,"
-			 "\"dead\":0,\"oldest_at\":null,\"next_due_at\":null,"
-			 "\"paused\":false}");
-	}
-	buf_addc(json, ']');
-	q->found = true;
-	return more == 0 && json->failed ? err_nomem(err) : more;
+	/* One that nobody has named is empty. */
+	if (more == 0 && q->n == 0 && name.len > 0 &&
+	    add_stats(q, name, err) == NULL)
+		return -1;
+	return more;
 }
 
 static void
-tell_queues(struct broker *b, struct slice queue, broker_value_fn *on_value,
-	    void *arg)
+queues_drop(struct database_job *job)
 {
-	static const struct database_job job = {.run = queues_run,
-						.reads = true};
+	struct queue_query *q = container_of(job, struct queue_query, job);
+
+	free(q->stats);
+	free(q);
+}
+
+static void
+queues_done(struct database_job *job, const struct err *err)
+{
+	struct queue_query *q = container_of(job, struct queue_query, job);
+
+	if (err == NULL)
+		q->on_queues(q->stats, q->n, NULL, q->arg);
+	else
+		q->on_queues(NULL, 0, err, q->arg);
+	queues_drop(job);
+}
+
+static void
+sadmin_queues(struct broker *b, struct slice queue, broker_queues_fn *on_queues,
+	      void *arg)
+{
+	struct queue_query *q = calloc(1, sizeof(*q));
 	struct err err;
 
-	if (queue.len > 0 && sadmin_check_queue(queue, &err) != 0)
-		squestion_ask(b, &job, &err, queue, on_value, arg);
-	else
-		squestion_ask(b, &job, NULL, queue, on_value, arg);
+	if (q == NULL) {
+		err_nomem(&err);
+		on_queues(NULL, 0, &err, arg);
+		return;
+	}
+	q->job = (struct database_job){.run = queues_run,
+				       .done = queues_done,
+				       .drop = queues_drop,
+				       .reads = true};
+	q->on_queues = on_queues;
+	q->arg = arg;
+	if (queue.len > 0)
+		memcpy(q->queue, queue.p, queue.len);
+	database_post(&((struct sbroker *)b)->user, &q->job);
 }
 
 /* --- workers ----------------------------------------------------------- */
 
+/* As struct queue_query. */
+struct worker_query {
+	struct database_job job;
+	broker_workers_fn *on_workers;
+	void *arg;
+	/* The answer; the descriptions are ours to free. */
+	struct worker_info *workers;
+	size_t n, size;
+};
+
 static void
-add_worker(struct tx *tx, struct buf *json)
+forget_workers(struct worker_query *q)
+{
+	while (q->n > 0)
+		free((char *)q->workers[--q->n].description.p);
+}
+
+/* A worker lives while its heartbeat has not expired, and its lock file is
+ * held: a process that was killed is known to be dead at once. */
+static int
+add_worker(struct worker_query *q, struct tx *tx, struct err *err)
 {
 	const enum statement_index sql = SQL_WORKERS_SURVEY;
+	const struct slice name = tx_bytes(tx, sql, 1);
 	const struct slice description = tx_bytes(tx, sql, 2);
-	const bool alive = tx_int(tx, sql, 3) > tx_now(tx) &&
-			   !stakeover_is_dead(tx, tx_int(tx, sql, 0));
 	struct scan_value value;
+	struct worker_info *all, *w;
+	char *copy;
 
-	buf_adds(json, json->len > 1 ? ",{\"worker\":" : "{\"worker\":");
-	scan_quote(json, tx_bytes(tx, sql, 1));
-	buf_addf(json,
-		 ",\"alive\":%s,\"in_flight\":%" PRId64 ",\"description\":",
-		 alive ? "true" : "false", tx_int(tx, sql, 4));
-	if (scan_check(description, TASK_DEPTH_MAX, &value, NULL) == 0)
-		buf_add(json, description.p, description.len);
-	else
-		buf_adds(json, "null");
-	buf_addc(json, '}');
+	if (!task_id_valid(name))
+		return 0;
+	all = grow(q->workers, q->n, &q->size, sizeof(*all), err);
+	if (all == NULL)
+		return -1;
+	q->workers = all;
+	w = &all[q->n++];
+	*w = (struct worker_info){.alive = false};
+	memcpy(w->name, name.p, name.len);
+	w->alive = tx_int(tx, sql, 3) > tx_now(tx) &&
+		   !stakeover_is_dead(tx, tx_int(tx, sql, 0));
+	w->in_flight = tx_int(tx, sql, 4);
+	if (scan_check(description, TASK_DEPTH_MAX, &value, NULL) != 0)
+		return 0;
+	if ((copy = strndup(description.p, description.len)) == NULL)
+		return err_nomem(err);
+	w->description = (struct slice){copy, description.len};
+	return 0;
 }
 
 static int
 workers_run(struct database_job *job, struct tx *tx, struct err *err)
 {
-	struct squestion *q = container_of(job, struct squestion, job);
-	int more = tx_first(tx, err, SQL_WORKERS_SURVEY);
+	struct worker_query *q = container_of(job, struct worker_query, job);
+	int more;
 
-	buf_reset(&q->value);
-	buf_addc(&q->value, '[');
+	/* A job may run again from the start. */
+	forget_workers(q);
+	more = tx_first(tx, err, SQL_WORKERS_SURVEY);
 	for (; more == 1; more = tx_next(tx, err, SQL_WORKERS_SURVEY))
-		add_worker(tx, &q->value);
-	buf_addc(&q->value, ']');
-	q->found = true;
-	return more == 0 && q->value.failed ? err_nomem(err) : more;
+		if (add_worker(q, tx, err) != 0)
+			return -1;
+	return more;
 }
 
 static void
-tell_workers(struct broker *b, broker_value_fn *on_value, void *arg)
+workers_drop(struct database_job *job)
 {
-	static const struct database_job job = {.run = workers_run,
-						.reads = true};
+	struct worker_query *q = container_of(job, struct worker_query, job);
 
-	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
+	forget_workers(q);
+	free(q->workers);
+	free(q);
 }
-
-/* --- the file ---------------------------------------------------------- */
 
 static void
-on_finding(const struct finding *f, void *arg)
+workers_done(struct database_job *job, const struct err *err)
 {
-	struct buf *json = arg;
+	struct worker_query *q = container_of(job, struct worker_query, job);
 
-	buf_addf(json, "%s{\"level\":\"%s\",\"what\":",
-		 json->data != NULL && json->data[json->len - 1] == '}' ? ","
-									: "",
-		 f->error ? "error" : "warning");
-	scan_quote(json, slice_of(f->what));
-	buf_adds(json, ",\"remedy\":");
-	scan_quote(json, slice_of(f->remedy));
-	buf_addc(json, '}');
+	if (err == NULL)
+		q->on_workers(q->workers, q->n, NULL, q->arg);
+	else
+		q->on_workers(NULL, 0, err, q->arg);
+	workers_drop(job);
 }
 
-/* A worker's last word is good for a life from when it was said. */
+static void
+sadmin_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
+{
+	struct worker_query *q = calloc(1, sizeof(*q));
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		on_workers(NULL, 0, &err, arg);
+		return;
+	}
+	q->job = (struct database_job){.run = workers_run,
+				       .done = workers_done,
+				       .drop = workers_drop,
+				       .reads = true};
+	q->on_workers = on_workers;
+	q->arg = arg;
+	database_post(&((struct sbroker *)b)->user, &q->job);
+}
+
+/* --- deferred calls ---------------------------------------------------- */
+
+/* A call that waits for its turn behind the jobs that were posted before, so
+ * that answers keep the order of the calls. */
+struct sdeferred {
+	struct database_job job;
+	broker_deferred_fn *fn;
+	void *arg;
+};
+
+/* The job asks nothing of the database: it only takes its turn. */
 static int
-examine_clock(struct tx *tx, struct buf *json, struct err *err)
+sdeferred_run(struct database_job *job, struct tx *tx, struct err *err)
 {
-	static const struct finding back = {
-	    .what = "the clock was set back: a worker reported a time in the "
-		    "future",
-	    .remedy = "check the time service of this machine (timedatectl); "
-		      "delayed tasks run late"};
-	int64_t latest;
-
-	if (tx_first(tx, err, SQL_WORKERS_LATEST) < 0)
-		return -1;
-	latest = tx_int(tx, SQL_WORKERS_LATEST, 0);
-	tx_end(tx, SQL_WORKERS_LATEST);
-	if (latest - BROKER_HEARTBEAT_TTL_S * INT64_C(1000) > tx_now(tx) + 1000)
-		on_finding(&back, json);
 	return 0;
 }
 
-static int
-examine_job_run(struct database_job *job, struct tx *tx, struct err *err)
+static void
+sdeferred_done(struct database_job *job, const struct err *err)
 {
-	struct squestion *q = container_of(job, struct squestion, job);
-	char clock[CLOCK_TEXT_SIZE];
+	struct sdeferred *d = container_of(job, struct sdeferred, job);
+	const struct sdeferred call = *d;
 
-	buf_reset(&q->value);
-	clock_format(tx_now(tx) * 1000, clock);
-	buf_addf(&q->value,
-		 "{\"server\":\"%s\",\"clock_at\":\"%s\",\"findings\":[",
-		 examine_version(), clock);
-	if (examine_run(tx, on_finding, &q->value, err) != 0 ||
-	    examine_clock(tx, &q->value, err) != 0)
-		return -1;
-	buf_adds(&q->value, "]}");
-	q->found = true;
-	return q->value.failed ? err_nomem(err) : 0;
+	free(d);
+	call.fn(call.arg, false);
 }
 
 static void
-examine(struct broker *b, broker_value_fn *on_value, void *arg)
+sdeferred_drop(struct database_job *job)
 {
-	static const struct database_job job = {.run = examine_job_run,
-						.reads = true};
+	struct sdeferred *d = container_of(job, struct sdeferred, job);
 
-	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
+	d->fn(d->arg, true);
+	free(d);
+}
+
+static int
+sadmin_defer(struct broker *b, broker_deferred_fn *fn, void *arg)
+{
+	struct sdeferred *d = malloc(sizeof(*d));
+
+	if (d == NULL)
+		return -1;
+	*d = (struct sdeferred){.job = {.run = sdeferred_run,
+					.done = sdeferred_done,
+					.drop = sdeferred_drop,
+					.reads = true},
+				.fn = fn,
+				.arg = arg};
+	database_post(&((struct sbroker *)b)->user, &d->job);
+	return 0;
 }
 
 const struct broker_admin_ops broker_sqlite_admin = {
-    .queues = tell_queues,
-    .workers = tell_workers,
+    .defer = sadmin_defer,
+    .queues = sadmin_queues,
+    .workers = sadmin_workers,
     .view = sadmin_view,
-    .examine = examine,
+    .examine = sadmin_examine,
     .pause = sadmin_pause,
     .purge = sadmin_purge,
-    .remove = sadmin_withdraw,
-    .requeue = sadmin_exhume,
+    .remove = sadmin_remove,
+    .requeue = sadmin_requeue,
 };

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker's side for those who run it, as its own files see it.
+ * The operators' part of the SQLite broker, as its own files see it.
  *
- * sqlite_operate.c tells of queues, workers and the file;
- * sqlite_operate_page.c shows tasks in pages; sqlite_operate_change.c pauses,
- * takes out and puts back. What runs where is said in sqlite.h.
+ *	admin.c		the state of queues and workers
+ *	admin_view.c	pages of tasks
+ *	admin_change.c	pause, purge, remove, requeue
+ *	admin_examine.c	what may be wrong with the file
+ *
+ * Functions named *_run, and what they call, run in the I/O thread (broker.h).
  */
 #ifndef STORE_SQLITE_ADMIN_H
 #define STORE_SQLITE_ADMIN_H
@@ -14,8 +17,6 @@
 #include "store/cursor.h"
 #include "store/sqlite/broker.h"
 
-/* Whether a queue can have that name. */
-int sadmin_check_queue(struct slice name, struct err *err);
 /* Its id: 1, 0 if there is none of that name, or -1 with *err. */
 int sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
 		     struct err *err);
@@ -23,7 +24,7 @@ int sadmin_queue_run(struct tx *tx, struct slice name, int64_t *ret_id,
 int64_t sadmin_submitted_us(struct slice bytes);
 bool sadmin_has_id(struct slice bytes, struct slice id);
 
-/* --- sqlite_operate_page.c ----------------------------------------------- */
+/* --- admin_view.c ----------------------------------------------- */
 
 /* One task of a page: what it shows lies in the page's text, one piece after
  * the other. */
@@ -43,7 +44,7 @@ struct spage {
 	char queue[TASK_QUEUE_MAX + 1];
 	size_t limit;
 	enum broker_location place; /* view */
-	int64_t after[2];	    /* view: the cursor; withdraw: the first */
+	int64_t after[2];	    /* view: the cursor; remove: the first */
 	char id[TASK_ID_MAX + 1];
 
 	/* The answer. */
@@ -75,16 +76,20 @@ void spage_reset(struct spage *page);
 void sadmin_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
 
-/* --- sqlite_operate_change.c --------------------------------------------- */
+/* --- admin_examine.c ----------------------------------------------------- */
+
+void sadmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);
+
+/* --- admin_change.c --------------------------------------------- */
 
 void sadmin_pause(struct broker *b, struct slice queue, bool paused,
 		  broker_value_fn *on_value, void *arg);
 void sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
-void sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
-		     struct slice cursor, broker_page_fn *on_page, void *arg);
-void sadmin_exhume(struct broker *b, struct slice queue,
-		   struct broker_requeue *batch, size_t n,
-		   broker_requeued_fn *on_done, void *arg);
+void sadmin_remove(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
+void sadmin_requeue(struct broker *b, struct slice queue,
+		    struct broker_requeue *batch, size_t n,
+		    broker_requeued_fn *on_done, void *arg);
 
 #endif

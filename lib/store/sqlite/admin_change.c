@@ -16,6 +16,8 @@
 
 /* --- pausing ----------------------------------------------------------- */
 
+/* A queue that is not there yet is made: it may be paused before its first
+ * task. Workers that wait for it are woken when it is resumed. */
 static int
 set_paused(struct database_job *job, struct tx *tx, bool paused,
 	   struct err *err)
@@ -52,12 +54,8 @@ sadmin_pause(struct broker *b, struct slice queue, bool paused,
 {
 	const struct database_job job = {.run = paused ? pause_run : resume_run,
 					 .sync = DATABASE_NOW};
-	struct err err;
 
-	if (sadmin_check_queue(queue, &err) != 0)
-		squestion_ask(b, &job, &err, queue, on_value, arg);
-	else
-		squestion_ask(b, &job, NULL, queue, on_value, arg);
+	squestion_ask(b, &job, queue, on_value, arg);
 }
 
 /* --- taking out -------------------------------------------------------- */
@@ -89,6 +87,7 @@ drop(struct spage *page, struct tx *tx, int64_t queue,
 		   : 0;
 }
 
+/* Reads as for a view, then takes out what was read. */
 static int
 purge_place(struct spage *page, struct tx *tx, int64_t queue,
 	    enum broker_location place, struct err *err)
@@ -99,6 +98,7 @@ purge_place(struct spage *page, struct tx *tx, int64_t queue,
 	return n <= 0 ? n : drop(page, tx, queue, place, first, err);
 }
 
+/* In one transaction: what the page shows is what is gone. */
 static int
 purge_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -129,6 +129,8 @@ sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 	if (page == NULL)
 		return;
 	page->job.sync = DATABASE_NOW;
+	page->job.absent = DATABASE_FAIL;
+	page->job.frees = true;
 	page->job.rows = n;
 	spage_post(b, page);
 }
@@ -226,7 +228,7 @@ search(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
 
 	if (page->after[0] != INT64_MAX && page->after[0] > after)
 		after = page->after[0];
-	/* One that is in flight has the id, too, and is no more withdrawn. */
+	/* One that is in flight has the id, too, and is not removed. */
 	while (taken == 0 && left > 0 && after < end) {
 		if (search_next(page, tx, end, &after, &left, &number, err) !=
 		    0)
@@ -242,7 +244,7 @@ search(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
 }
 
 static int
-withdraw_run(struct database_job *job, struct tx *tx, struct err *err)
+sremove_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct spage *page = container_of(job, struct spage, job);
 	int64_t queue, number = 0;
@@ -266,37 +268,28 @@ withdraw_run(struct database_job *job, struct tx *tx, struct err *err)
 	return take(page, tx, queue, number, err) < 0 ? -1 : 0;
 }
 
-/* Nobody can have submitted a task with such an id. */
-static int
-nothing_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	spage_reset(container_of(job, struct spage, job));
-	return 0;
-}
-
 void
-sadmin_withdraw(struct broker *b, struct slice queue, struct slice id,
-		struct slice cursor, broker_page_fn *on_page, void *arg)
+sadmin_remove(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
 {
-	const bool valid = task_id_valid(id);
-	struct spage *page = spage_new(valid ? withdraw_run : nothing_run,
-				       queue, 1, on_page, arg);
+	struct spage *page = spage_new(sremove_run, queue, 1, on_page, arg);
 
 	if (page == NULL)
 		return;
 	page->job.sync = DATABASE_NOW;
-	if (valid)
-		memcpy(page->id, id.p, id.len);
+	page->job.absent = DATABASE_FAIL;
+	page->job.frees = true;
+	memcpy(page->id, id.p, id.len);
 	spage_set_cursor(page, cursor, 1);
 	spage_post(b, page);
 }
 
 /* --- the dead ---------------------------------------------------------- */
 
-struct exhumation {
+/* The batch is the caller's, and stays until on_done. */
+struct requeue_job {
 	struct database_job job;
 	char queue[TASK_QUEUE_MAX + 1];
-	struct err wrong; /* with the queue's name */
 	struct broker_requeue *batch;
 	size_t n;
 	broker_requeued_fn *on_done;
@@ -335,6 +328,8 @@ find_dead(struct tx *tx, int64_t queue, struct slice key, int64_t *ret_number,
 	return more;
 }
 
+/* Behind those that wait in its level: it is a new task to the queue. Its
+ * record goes with it, so that a search by ID finds it. */
 static int
 put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
 	  struct err *err)
@@ -355,9 +350,11 @@ put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
 	return 0;
 }
 
+/* All of a batch is one transaction, so that an error leaves each where it
+ * was. */
 static int
-exhume_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
-	   struct err *err)
+srequeue_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
+	     struct err *err)
 {
 	int64_t number;
 	int found = find_dead(tx, queue, e->key, &number, err);
@@ -373,56 +370,53 @@ exhume_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
 }
 
 static int
-exhume_run(struct database_job *job, struct tx *tx, struct err *err)
+srequeue_run(struct database_job *job, struct tx *tx, struct err *err)
 {
-	struct exhumation *x = container_of(job, struct exhumation, job);
+	struct requeue_job *x = container_of(job, struct requeue_job, job);
 	int64_t queue;
 	int known;
 	size_t i;
 
+	/* A job may run again from the start. */
 	for (i = 0; i < x->n; i++)
 		x->batch[i].found = false;
-	if (x->wrong.code != ERR_NONE)
-		return 0;
 	known = sadmin_queue_run(tx, slice_of(x->queue), &queue, err);
 	if (known <= 0)
 		return known;
 	for (i = 0; i < x->n; i++)
-		if (exhume_one(tx, queue, &x->batch[i], err) != 0)
+		if (srequeue_one(tx, queue, &x->batch[i], err) != 0)
 			return -1;
 	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
 static void
-exhume_drop(struct database_job *job)
+srequeue_drop(struct database_job *job)
 {
-	free(container_of(job, struct exhumation, job));
+	free(container_of(job, struct requeue_job, job));
 }
 
 static void
-exhume_done(struct database_job *job, const struct err *err)
+srequeue_done(struct database_job *job, const struct err *err)
 {
-	struct exhumation x = *container_of(job, struct exhumation, job);
+	struct requeue_job x = *container_of(job, struct requeue_job, job);
 	size_t i;
 
-	if (err == NULL)
-		err = &x.wrong;
-	for (i = 0; i < x.n; i++) {
+	for (i = 0; i < x.n && err != NULL; i++) {
 		x.batch[i].err = *err;
-		x.batch[i].found = x.batch[i].found && err->code == ERR_NONE;
+		x.batch[i].found = false;
 	}
-	exhume_drop(job);
+	srequeue_drop(job);
 	x.on_done(x.batch, x.n, x.arg);
 }
 
 void
-sadmin_exhume(struct broker *broker, struct slice queue,
-	      struct broker_requeue *batch, size_t n,
-	      broker_requeued_fn *on_done, void *arg)
+sadmin_requeue(struct broker *broker, struct slice queue,
+	       struct broker_requeue *batch, size_t n,
+	       broker_requeued_fn *on_done, void *arg)
 {
 	struct sbroker *b = (struct sbroker *)broker;
-	struct exhumation *x = calloc(1, sizeof(*x));
+	struct requeue_job *x = calloc(1, sizeof(*x));
 	size_t i;
 
 	if (x == NULL) {
@@ -431,16 +425,17 @@ sadmin_exhume(struct broker *broker, struct slice queue,
 		on_done(batch, n, arg);
 		return;
 	}
-	*x = (struct exhumation){.job = {.run = exhume_run,
-					 .done = exhume_done,
-					 .drop = exhume_drop,
-					 .sync = DATABASE_NOW,
-					 .rows = (unsigned int)n},
-				 .batch = batch,
-				 .n = n,
-				 .on_done = on_done,
-				 .arg = arg};
-	if (sadmin_check_queue(queue, &x->wrong) == 0)
-		memcpy(x->queue, queue.p, queue.len);
+	*x = (struct requeue_job){.job = {.run = srequeue_run,
+					  .done = srequeue_done,
+					  .drop = srequeue_drop,
+					  .sync = DATABASE_NOW,
+					  .absent = DATABASE_FAIL,
+					  .frees = true,
+					  .rows = (unsigned int)n},
+				  .batch = batch,
+				  .n = n,
+				  .on_done = on_done,
+				  .arg = arg};
+	memcpy(x->queue, queue.p, queue.len);
 	database_post(&b->user, &x->job);
 }

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: tasks in pages. */
+/*
+ * The SQLite broker: tasks in pages.
+ *
+ * The I/O thread copies rows with their texts into the page; the loop then
+ * makes the items, which point into those texts. A cursor is the sort key of
+ * the last row, by which the index finds the next one at once, however deep.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +28,7 @@ static const enum statement_index views[] = {
 
 /* --- in the I/O thread ------------------------------------------------- */
 
+/* A job may run again from the start. */
 void
 spage_reset(struct spage *page)
 {
@@ -31,6 +38,7 @@ spage_reset(struct spage *page)
 	buf_reset(&page->text);
 }
 
+/* The text moves while it grows, so that a row keeps lengths, not pointers. */
 int
 spage_add(struct spage *page, const struct spage_row *row,
 	  const struct slice pieces[SPAGE_PIECES], struct err *err)
@@ -107,7 +115,8 @@ view_run(struct database_job *job, struct tx *tx, struct err *err)
 	return 0;
 }
 
-/* Nothing of what is wrong is carried out. */
+/* Nothing of what is wrong is carried out: the job only brings the error to the
+ * loop. */
 static int
 wrong_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -136,6 +145,7 @@ piece(const char **p, size_t len)
 	return text;
 }
 
+/* In the order in which spage_add() has put the pieces. */
 static void
 tell(struct spage *page)
 {
@@ -192,12 +202,10 @@ spage_new(int (*run)(struct database_job *, struct tx *, struct err *),
 	    .run = run, .done = page_done, .drop = page_drop};
 	page->on_page = on_page;
 	page->arg = arg;
-	page->limit = limit < 1			? 1
-		      : limit > BROKER_PAGE_MAX ? BROKER_PAGE_MAX
-						: limit;
+	page->limit = limit;
+	/* Above all keys: lists run from the newest on. */
 	page->after[0] = page->after[1] = INT64_MAX;
-	if (sadmin_check_queue(queue, &page->wrong) == 0)
-		memcpy(page->queue, queue.p, queue.len);
+	memcpy(page->queue, queue.p, queue.len);
 	return page;
 }
 

@@ -150,9 +150,6 @@ struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
 /* Whether a claim is on record: 1, 0, or -1 with *err. */
 int sclaim_find_run(struct tx *tx, const struct broker_claim *claim,
 		    struct err *err);
-/* A claimed task that is too large to hand out goes to the dead list. */
-int sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
-		    int64_t size, struct err *err);
 /* A task in flight with this worker goes back to its place in its queue. */
 int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			const struct sclaim *c, int64_t priority,
@@ -223,16 +220,13 @@ struct squestion {
 	void *arg;
 	struct buf value; /* the answer */
 	bool found;
-	struct err wrong; /* with the question */
 	size_t len;
 	char text[]; /* what is asked, or said */
 };
 struct slice squestion_text(const struct squestion *q);
-/* `job` has `run`, `reads` and `sync`. If something is `wrong` (else NULL),
- * that is the answer, and nothing is run. */
+/* `job` has `run`, `reads` and `sync`. */
 void squestion_ask(struct broker *broker, const struct database_job *job,
-		   const struct err *wrong, struct slice text,
-		   broker_value_fn *on_value, void *arg);
+		   struct slice text, broker_value_fn *on_value, void *arg);
 
 /* --- submit.c, registry.c ----------------------------------------------- */
 
@@ -242,7 +236,7 @@ void sbroker_register(struct broker *b, const struct slice *names,
 		      const struct slice *descriptions, size_t n);
 void sbroker_registered(struct broker *b, struct slice name,
 			broker_value_fn *on_value, void *arg);
-void sbroker_registered_names(struct broker *b, broker_value_fn *on_value,
+void sbroker_registered_names(struct broker *b, broker_names_fn *on_names,
 			      void *arg);
 void sbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);

@@ -22,7 +22,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "codec/scan.h"
 #include "store/sqlite/broker.h"
 #include "util/clock.h"
 
@@ -38,6 +37,33 @@
  * recovered, or its queue. */
 enum { PRIORITY, SEQ, NUMBER, FOURTH, SIZE, BYTES };
 
+/* 0 for a task that can be read as a whole, else how many bytes of each end. */
+static size_t
+large_end(const struct sbroker *b, uint64_t size)
+{
+	if (size <= b->opt.max_task)
+		return 0;
+	return size / 2 < BROKER_SAMPLE ? (size_t)size / 2 : BROKER_SAMPLE;
+}
+
+/* Appends both ends of the task to its claim, which has room for them. */
+static int
+read_ends(struct tx *tx, struct sclaim *c, size_t size, struct err *err)
+{
+	struct slice part;
+	int i;
+
+	if (tx_first(tx, err, SQL_TASK_ENDS, c->number, (int64_t)size) < 0)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		part = tx_bytes(tx, SQL_TASK_ENDS, i);
+		memcpy(c->bytes + c->pub.bytes.len, part.p, part.len);
+		c->pub.bytes.len += part.len;
+	}
+	tx_end(tx, SQL_TASK_ENDS);
+	return 0;
+}
+
 struct sclaim *
 sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 		struct err *err)
@@ -46,11 +72,13 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 	struct slice bytes = {NULL, 0};
 	struct sclaim *c;
 
-	/* What is too large is not even read; pub.bytes.len shows it, so that
-	 * the caller buries it. */
-	if ((uint64_t)size <= b->opt.max_task)
+	/* Of what is too large only the ends are read, which may be half of it
+	 * each. */
+	const size_t end = large_end(b, (uint64_t)size);
+
+	if (end == 0)
 		bytes = tx_bytes(tx, row, BYTES);
-	if ((c = malloc(sizeof(*c) + bytes.len)) == NULL) {
+	if ((c = malloc(sizeof(*c) + bytes.len + 2 * end)) == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
@@ -60,33 +88,14 @@ sclaim_from_row(struct sbroker *b, struct tx *tx, enum statement_index row,
 			     .seq = tx_int(tx, row, SEQ)};
 	if (bytes.len > 0)
 		memcpy(c->bytes, bytes.p, bytes.len);
-	c->pub.bytes = (struct slice){c->bytes, (size_t)size};
-	return c;
-}
-
-/* The bytes are copied within the database, under no id: what is too large to
- * be read cannot be asked for its own. */
-int
-sclaim_bury_run(struct sbroker *b, struct tx *tx, const struct sclaim *c,
-		int64_t size, struct err *err)
-{
-	struct buf info = BUF_INIT;
-	int result = -1;
-
-	buf_addf(&info,
-		 "{\"reason\":\"too_large\",\"error\":\"the task has %" PRId64
-		 " bytes, the limit is %zu\",\"worker\":",
-		 size, b->opt.max_task);
-	scan_quote(&info, slice_of(b->opt.worker));
-	buf_addc(&info, '}');
-	if (info.failed)
-		err_nomem(err);
-	else if (tx_run(tx, err, SQL_DEAD_COPY, c->queue, tx_now(tx),
-			(struct slice){info.data, info.len}, c->number) >= 0 &&
-		 tx_run(tx, err, SQL_TASK_DROP, c->number) >= 0)
-		result = 0;
-	buf_done(&info);
-	return result;
+	c->pub.bytes = (struct slice){c->bytes, bytes.len};
+	if (end == 0)
+		return c;
+	c->pub.whole = (size_t)size;
+	if (read_ends(tx, c, end, err) == 0)
+		return c;
+	free(c);
+	return NULL;
 }
 
 int
@@ -162,8 +171,6 @@ record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	      struct err *err)
 {
 	struct sclaim *c;
-	int64_t size;
-	int buried;
 
 	while ((c = TAILQ_FIRST(read)) != NULL) {
 		TAILQ_REMOVE(read, c, link);
@@ -171,15 +178,6 @@ record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 		if (tx_run(tx, err, SQL_WAITING_DROP, c->queue, c->priority,
 			   c->seq) < 0)
 			return -1;
-		size = (int64_t)c->pub.bytes.len;
-		if ((size_t)size > b->opt.max_task) {
-			buried = sclaim_bury_run(b, tx, c, size, err);
-			TAILQ_REMOVE(&b->claiming.found, c, link);
-			free(c);
-			if (buried != 0)
-				return -1;
-			continue;
-		}
 		if (tx_run(tx, err, SQL_INFLIGHT_ADD, b->worker_id, c->number,
 			   c->queue, c->priority, c->seq) < 0)
 			return -1;

@@ -449,7 +449,8 @@ sevents_leave(struct sresults *r)
 	p->listening = l;
 	p->job = (struct database_job){.run = listener_part_run,
 				       .done = listener_part_done,
-				       .drop = listener_part_drop};
+				       .drop = listener_part_drop,
+				       .absent = DATABASE_FAIL};
 	database_post(&r->user, &p->job);
 }
 
@@ -486,8 +487,10 @@ sevents_init(struct sresults *r)
 	    (struct database_job){.run = publish_run, .done = publish_done};
 	r->hearing.job =
 	    (struct database_job){.run = hear_run, .done = hear_done};
-	r->listening.job = (struct database_job){
-	    .run = listen_run, .done = listen_done, .must = true};
+	r->listening.job = (struct database_job){.run = listen_run,
+						 .done = listen_done,
+						 .absent = DATABASE_AWAIT,
+						 .must = true};
 }
 
 void

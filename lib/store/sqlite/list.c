@@ -54,23 +54,6 @@ question_get_run(struct database_job *job, struct tx *tx, struct err *err)
 	return q->answer.failed ? err_nomem(err) : 0;
 }
 
-/* The counts since the file was made: kept in `totals`, not counted. */
-static int
-question_counts_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	struct question *q = container_of(job, struct question, job);
-	struct stotals totals;
-
-	if (stotals_get(tx, &totals, err) != 0)
-		return -1;
-	buf_reset(&q->answer);
-	buf_addf(&q->answer,
-		 "{\"succeeded\":%" PRId64 ",\"failed\":%" PRId64 "}",
-		 totals.ended[false], totals.ended[true]);
-	q->found = true;
-	return q->answer.failed ? err_nomem(err) : 0;
-}
-
 /* An operator has the task run again: the only way from a final record back to a
  * pending one. */
 static int
@@ -145,18 +128,6 @@ sresults_get(struct results *results, struct slice id,
 }
 
 void
-sresults_counts(struct results *results, results_record_fn *on_record,
-		void *arg)
-{
-	question_ask(results,
-		     (struct question){
-			 .job = {.run = question_counts_run, .reads = true},
-			 .on_record = on_record,
-			 .arg = arg},
-		     (struct slice){NULL, 0}, (struct slice){NULL, 0});
-}
-
-void
 sresults_reopen(struct results *results, struct slice id, struct slice record,
 		results_record_fn *on_done, void *arg)
 {
@@ -166,6 +137,65 @@ sresults_reopen(struct results *results, struct slice id, struct slice record,
 				       .on_record = on_done,
 				       .arg = arg},
 		     id, record);
+}
+
+/* --- counts ------------------------------------------------------------ */
+
+struct counting {
+	struct database_job job;
+	results_counts_fn *on_counts;
+	void *arg;
+	struct results_counts counts; /* the answer */
+};
+
+/* The counts since the file was made: kept in `totals`, not counted. */
+static int
+counts_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct counting *c = container_of(job, struct counting, job);
+	struct stotals totals;
+
+	if (stotals_get(tx, &totals, err) != 0)
+		return -1;
+	c->counts = (struct results_counts){.succeeded = totals.ended[false],
+					    .failed = totals.ended[true]};
+	return 0;
+}
+
+static void
+counts_drop(struct database_job *job)
+{
+	free(container_of(job, struct counting, job));
+}
+
+static void
+counts_done(struct database_job *job, const struct err *err)
+{
+	struct counting *c = container_of(job, struct counting, job);
+
+	c->on_counts(err == NULL ? &c->counts : NULL, err, c->arg);
+	counts_drop(job);
+}
+
+void
+sresults_counts(struct results *results, results_counts_fn *on_counts,
+		void *arg)
+{
+	struct counting *c = malloc(sizeof(*c));
+	struct err err;
+
+	if (c == NULL) {
+		err_nomem(&err);
+		on_counts(NULL, &err, arg);
+		return;
+	}
+	*c = (struct counting){.job = {.run = counts_run,
+				       .done = counts_done,
+				       .drop = counts_drop,
+				       .reads = true},
+			       .on_counts = on_counts,
+			       .arg = arg};
+	database_post(&((struct sresults *)results)->user, &c->job);
 }
 
 /* --- pages ------------------------------------------------------------- */

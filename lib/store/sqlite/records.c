@@ -316,6 +316,8 @@ records_forget(struct results *results, const struct slice *ids, size_t n)
 	o->job = (struct database_job){.run = records_forget_run,
 				       .done = records_forget_done,
 				       .drop = records_forget_drop,
+				       .absent = DATABASE_FAIL,
+				       .frees = true,
 				       .rows = (unsigned int)n};
 	if (o->text.failed)
 		records_forget_drop(&o->job);
@@ -393,7 +395,10 @@ records_open(const struct results_options *options, struct err *err)
 	r->user.on_state = records_on_state;
 	r->user.on_wake = records_on_wake;
 	r->put_job = (struct database_job){
-	    .run = put_run, .done = put_done, .must = true};
+	    .run = put_run,
+	    .done = put_done,
+	    .frees = true, /* the record of a task that was cancelled */
+	    .must = true};
 	sevents_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The SQLite broker: the registry, and orders to workers. */
+/*
+ * The SQLite broker: which tasks workers have registered, and commands to them.
+ *
+ * Commands stand in a table that each worker reads when its wake socket is
+ * written to; a worker that comes later must not find old ones, so they expire.
+ */
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/scan.h"
 #include "store/sqlite/broker.h"
 
+/* A worker reads commands within a moment. A minute is for one that was stopped
+ * (SIGSTOP) or swapped out. */
 #define ORDER_LIFE_MS (INT64_C(60) * 1000)
 
 /* --- questions and orders ---------------------------------------------- */
@@ -16,6 +22,7 @@ squestion_text(const struct squestion *q)
 	return (struct slice){q->text, q->len};
 }
 
+/* None is no error: `found` is false. */
 static int
 get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -33,24 +40,7 @@ get_run(struct database_job *job, struct tx *tx, struct err *err)
 	return q->value.failed ? err_nomem(err) : 0;
 }
 
-static int
-names_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	struct squestion *q = container_of(job, struct squestion, job);
-	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
-
-	buf_reset(&q->value);
-	buf_addc(&q->value, '[');
-	for (; more == 1; more = tx_next(tx, err, SQL_REGISTRY_NAMES)) {
-		if (q->value.len > 1)
-			buf_addc(&q->value, ',');
-		scan_quote(&q->value, tx_bytes(tx, SQL_REGISTRY_NAMES, 0));
-	}
-	buf_addc(&q->value, ']');
-	q->found = true;
-	return more == 0 && q->value.failed ? err_nomem(err) : more;
-}
-
+/* The command first, then the sockets: who is woken finds it. */
 static int
 control_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -62,13 +52,6 @@ control_run(struct database_job *job, struct tx *tx, struct err *err)
 		return -1;
 	return tx_wake_all(tx, err, SQL_WORKERS_SOCKETS,
 			   tx_first(tx, err, SQL_WORKERS_SOCKETS));
-}
-
-/* Nothing of what is wrong is carried out. */
-static int
-wrong_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	return 0;
 }
 
 static void
@@ -86,8 +69,6 @@ question_done(struct database_job *job, const struct err *err)
 	struct squestion *q = container_of(job, struct squestion, job);
 	struct slice value = {NULL, 0};
 
-	if (err == NULL && q->wrong.code != ERR_NONE)
-		err = &q->wrong;
 	if (err == NULL && q->found)
 		value = (struct slice){q->value.data ? q->value.data : "",
 				       q->value.len};
@@ -97,8 +78,7 @@ question_done(struct database_job *job, const struct err *err)
 
 void
 squestion_ask(struct broker *broker, const struct database_job *job,
-	      const struct err *wrong, struct slice text,
-	      broker_value_fn *on_value, void *arg)
+	      struct slice text, broker_value_fn *on_value, void *arg)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 	struct squestion *q = calloc(1, sizeof(*q) + text.len);
@@ -118,11 +98,6 @@ squestion_ask(struct broker *broker, const struct database_job *job,
 	q->len = text.len;
 	if (text.len > 0)
 		memcpy(q->text, text.p, text.len);
-	if (wrong != NULL) {
-		q->wrong = *wrong;
-		q->job.run = wrong_run;
-		q->job.reads = true;
-	}
 	database_post(&b->user, &q->job);
 }
 
@@ -132,25 +107,102 @@ sbroker_registered(struct broker *b, struct slice name,
 {
 	static const struct database_job job = {.run = get_run, .reads = true};
 
-	squestion_ask(b, &job, NULL, name, on_value, arg);
-}
-
-void
-sbroker_registered_names(struct broker *b, broker_value_fn *on_value, void *arg)
-{
-	static const struct database_job job = {.run = names_run,
-						.reads = true};
-
-	squestion_ask(b, &job, NULL, (struct slice){NULL, 0}, on_value, arg);
+	squestion_ask(b, &job, name, on_value, arg);
 }
 
 void
 sbroker_control(struct broker *b, struct slice message,
 		broker_value_fn *on_sent, void *arg)
 {
-	static const struct database_job job = {.run = control_run};
+	static const struct database_job job = {
+	    .run = control_run, .absent = DATABASE_FAIL, .frees = true};
 
-	squestion_ask(b, &job, NULL, message, on_sent, arg);
+	squestion_ask(b, &job, message, on_sent, arg);
+}
+
+/* --- names ------------------------------------------------------------- */
+
+struct names_query {
+	struct database_job job;
+	broker_names_fn *on_names;
+	void *arg;
+	/* The answer, each with a NUL behind it, which is in no name. */
+	struct buf text;
+	size_t n;
+};
+
+static int
+names_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct names_query *q = container_of(job, struct names_query, job);
+	int more = tx_first(tx, err, SQL_REGISTRY_NAMES);
+	struct slice name;
+
+	/* A job may run again from the start. */
+	buf_reset(&q->text);
+	q->n = 0;
+	for (; more == 1; more = tx_next(tx, err, SQL_REGISTRY_NAMES)) {
+		name = tx_bytes(tx, SQL_REGISTRY_NAMES, 0);
+		buf_add(&q->text, name.p, name.len);
+		buf_addc(&q->text, '\0');
+		q->n++;
+	}
+	return more == 0 && q->text.failed ? err_nomem(err) : more;
+}
+
+static void
+names_drop(struct database_job *job)
+{
+	struct names_query *q = container_of(job, struct names_query, job);
+
+	buf_done(&q->text);
+	free(q);
+}
+
+/* The slices are made here: in the I/O thread the text moves while it grows. */
+static void
+names_done(struct database_job *job, const struct err *err)
+{
+	struct names_query *q = container_of(job, struct names_query, job);
+	struct slice *names = calloc(q->n + 1, sizeof(*names));
+	const char *p = q->text.data;
+	struct err nomem;
+	size_t i;
+
+	if (names == NULL && err == NULL) {
+		err_nomem(&nomem);
+		err = &nomem;
+	}
+	for (i = 0; err == NULL && i < q->n; i++) {
+		names[i] = slice_of(p);
+		p += names[i].len + 1;
+	}
+	if (err == NULL)
+		q->on_names(names, q->n, NULL, q->arg);
+	else
+		q->on_names(NULL, 0, err, q->arg);
+	free(names);
+	names_drop(job);
+}
+
+void
+sbroker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
+{
+	struct names_query *q = calloc(1, sizeof(*q));
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		on_names(NULL, 0, &err, arg);
+		return;
+	}
+	q->job = (struct database_job){.run = names_run,
+				       .done = names_done,
+				       .drop = names_drop,
+				       .reads = true};
+	q->on_names = on_names;
+	q->arg = arg;
+	database_post(&((struct sbroker *)b)->user, &q->job);
 }
 
 /* --- registering ------------------------------------------------------- */
@@ -194,10 +246,12 @@ register_drop(struct database_job *job)
 static void
 register_done(struct database_job *job, const struct err *err)
 {
-	(void)err; /* the next start registers anew */
+	(void)err; /* the next start registers them again */
 	register_drop(job);
 }
 
+/* Lost if there is no memory: the next start of the worker registers all of
+ * them again. */
 void
 sbroker_register(struct broker *broker, const struct slice *names,
 		 const struct slice *descriptions, size_t n)

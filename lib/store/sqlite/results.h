@@ -97,7 +97,7 @@ void sresults_get(struct results *results, struct slice id,
 		  results_record_fn *on_record, void *arg);
 void sresults_list(struct results *results, bool failed, struct slice cursor,
 		   unsigned int n, results_page_fn *on_page, void *arg);
-void sresults_counts(struct results *results, results_record_fn *on_record,
+void sresults_counts(struct results *results, results_counts_fn *on_counts,
 		     void *arg);
 void sresults_reopen(struct results *results, struct slice id,
 		     struct slice record, results_record_fn *on_done,

@@ -69,14 +69,28 @@ static int
 settle_bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 	    struct err *err)
 {
+	struct slice id = s->id;
 	int changed =
 	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
 
 	if (changed <= 0)
 		return changed;
-	if (tx_run(tx, err, SQL_DEAD_ADD, c->queue, tx_now(tx), s->id,
-		   c->pub.bytes, s->info) < 0 ||
-	    tx_run(tx, err, SQL_TASK_DROP, c->number) < 0)
+	if (s->salvaged) {
+		if ((changed = tx_first(tx, err, SQL_DEAD_FIND, c->queue, id)) <
+		    0)
+			return -1;
+		if (changed == 1) {
+			tx_end(tx, SQL_DEAD_FIND);
+			id = SLICE("");
+		}
+	}
+	/* What was too large to be read is copied within the database. */
+	changed = c->pub.whole > 0
+		      ? tx_run(tx, err, SQL_DEAD_COPY, c->queue, tx_now(tx), id,
+			       s->info, c->number)
+		      : tx_run(tx, err, SQL_DEAD_ADD, c->queue, tx_now(tx), id,
+			       c->pub.bytes, s->info);
+	if (changed < 0 || tx_run(tx, err, SQL_TASK_DROP, c->number) < 0)
 		return -1;
 	return 0;
 }

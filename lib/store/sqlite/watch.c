@@ -128,7 +128,8 @@ topic_part(const struct stopic *t)
 		return; /* it will be woken once in vain */
 	p->job = (struct database_job){.run = topic_part_run,
 				       .done = topic_part_done,
-				       .drop = topic_part_drop};
+				       .drop = topic_part_drop,
+				       .absent = DATABASE_FAIL};
 	p->len = id.len;
 	memcpy(p->id, id.p, id.len);
 	database_post(&t->results->user, &p->job);
@@ -189,7 +190,9 @@ look_done(struct database_job *job, const struct err *err)
 	struct seen *seen;
 	size_t i;
 
-	(void)err; /* it is tried until it succeeds */
+	/* It is tried until it succeeds; but without a file there is no record,
+	 * which is an answer. */
+	(void)err;
 	for (i = 0; i < look->n; i++) {
 		seen = &look->seen[i];
 		if ((t = seen->topic) == NULL)
@@ -263,6 +266,7 @@ sresults_look(struct sresults *r)
 	look->job = (struct database_job){.run = look_run,
 					  .done = look_done,
 					  .drop = look_drop,
+					  .absent = DATABASE_FAIL,
 					  .must = true,
 					  .rows = (unsigned int)n};
 	r->looking = look;

@@ -35,21 +35,16 @@ static int
 take_up(struct sbroker *b, struct tx *tx, struct sclaim *c, int index,
 	struct err *err)
 {
-	const int64_t size = (int64_t)c->pub.bytes.len;
 	int result;
 
-	if ((size_t)size <= b->opt.max_task && index >= 0) {
+	if (index >= 0) {
 		c->pub.queue = (unsigned int)index;
 		c->pub.recovered = true;
 		TAILQ_INSERT_TAIL(&b->entering.found, c, link);
 		return 0;
 	}
-	if (index < 0)
-		result = sclaim_put_back_run(tx, err, b->entering.worker_id, c,
-					     c->priority, true);
-	else if ((result = tx_run(tx, err, SQL_INFLIGHT_DROP,
-				  b->entering.worker_id, c->number)) >= 0)
-		result = sclaim_bury_run(b, tx, c, size, err);
+	result = sclaim_put_back_run(tx, err, b->entering.worker_id, c,
+				     c->priority, true);
 	free(c);
 	return result < 0 ? -1 : 0;
 }

@@ -96,7 +96,8 @@ static bool
 is_replaced(const struct declared *d, const char *entry)
 {
 	static const char *const of_task[] = {
-	    "FLOWRRA_TASK_ID=", "FLOWRRA_TASK_NAME=", "FLOWRRA_TASK_ATTEMPT="};
+	    "FLOWRRA_TASK_ID=", "FLOWRRA_TASK_NAME=", "FLOWRRA_TASK_ATTEMPT=",
+	    "FLOWRRA_TASK_SOCKET="};
 	size_t i;
 
 	for (i = 0; i < sizeof(of_task) / sizeof(of_task[0]); i++)

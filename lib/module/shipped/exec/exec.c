@@ -72,8 +72,6 @@ start(struct flowrra_task *task, struct event_base *base, const json_t *args,
 	    .all = &exec.all,
 	    .spawner = the_spawner(base),
 	    .base = base,
-	    .args = args,
-	    .kwargs = kwargs,
 	    .on_end = on_end,
 	    .arg = task};
 	struct run *r;
@@ -136,8 +134,6 @@ run(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	    .task = task,
 	    .declared = declarations_find(&exec.all, flowrra_task_name(task)),
 	    .all = &exec.all,
-	    .args = args,
-	    .kwargs = kwargs,
 	    .on_end = on_blocking_end,
 	    .arg = &b};
 	struct event *ask;
@@ -175,6 +171,7 @@ describe(const struct declared *d, struct flowrra_task_type *type)
 	    .start = t->cpu_bound ? NULL : start,
 	    .cancel = t->cpu_bound ? NULL : cancel,
 	    .cpu_bound = t->cpu_bound,
+	    .text_arguments = strcmp(t->arguments, "text") == 0,
 	    .max_retries = (int)t->max_retries,
 	    .retry_delay =
 		t->retry_delay < 0 ? -1 : (double)t->retry_delay / 1e6,

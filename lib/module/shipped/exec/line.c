@@ -12,14 +12,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "module/dump.h"
+#include "codec/scan.h"
+#include "codec/write.h"
+#include "core/task.h"
 #include "util/argv_template.h"
 #include "util/err.h"
 
+/* As JSON text: a number that was read and printed again would be another text
+ * (1.10, 1e5). */
 struct arguments {
-	const json_t *args;
-	const json_t *kwargs;
+	struct slice args;
+	struct slice kwargs;
 };
+
+static struct arguments
+arguments_of(const struct flowrra_task *task)
+{
+	struct arguments a;
+
+	a.args.p = flowrra_task_args_text(task, &a.args.len);
+	a.kwargs.p = flowrra_task_kwargs_text(task, &a.kwargs.len);
+	return a;
+}
 
 /* --- values -------------------------------------------------------------- */
 
@@ -38,11 +52,60 @@ missing(const struct argv_template_placeholder *place, struct err *err)
 		       place->number);
 }
 
-/* jansson's callback; a failure shows in the buffer. */
+/* The value that a placeholder stands for. */
+struct wanted {
+	const struct argv_template_placeholder *place;
+	unsigned int number; /* of the element that comes next */
+	bool found;
+	struct scan_value value;
+};
+
 static int
-append(const char *p, size_t len, void *arg)
+on_argument(void *arg, const struct scan_value *value, struct err *err)
 {
-	buf_add(arg, p, len);
+	struct wanted *w = arg;
+
+	if (w->number++ != w->place->number)
+		return 0;
+	w->value = *value;
+	w->found = true;
+	return -1; /* enough */
+}
+
+/* Of a name that comes twice, the last counts, as with handlers in C. */
+static int
+on_keyword(void *arg, const struct scan_value *key,
+	   const struct scan_value *value, struct err *err)
+{
+	struct wanted *w = arg;
+	struct buf name = BUF_INIT;
+	int result = 0;
+
+	scan_unescape(key, &name);
+	if (name.failed) {
+		result = err_nomem(err);
+	} else if (slice_eq((struct slice){name.data, name.len},
+			    slice_of(w->place->name))) {
+		w->value = *value;
+		w->found = true;
+	}
+	buf_done(&name);
+	return result;
+}
+
+/* A string without its quotes. The text was checked where it was submitted, and
+ * by the worker. */
+static int
+add_string(const struct scan_value *string, struct buf *out, struct err *err)
+{
+	const size_t begin = out->len;
+
+	scan_unescape(string, out);
+	if (!out->failed && out->len > begin &&
+	    memchr(out->data + begin, '\0', out->len - begin) != NULL)
+		return err_set(err, ERR_DATA,
+			       "an argument contains a NUL byte, which a "
+			       "command line cannot hold");
 	return 0;
 }
 
@@ -52,21 +115,20 @@ value_of(void *arg, const struct argv_template_placeholder *place,
 	 struct buf *out, struct err *err)
 {
 	const struct arguments *a = arg;
-	const json_t *value = place->name != NULL
-				  ? json_object_get(a->kwargs, place->name)
-				  : json_array_get(a->args, place->number);
+	struct wanted w = {.place = place};
 
-	if (value == NULL)
-		return missing(place, err);
-	if (!json_is_string(value)) {
-		json_dump_callback(value, append, out, dump_flags(value));
-		return 0;
+	if (place->name != NULL) {
+		if (scan_object(a->kwargs, TASK_DEPTH_MAX, on_keyword, &w,
+				err) != 0)
+			return -1;
+	} else {
+		scan_array(a->args, TASK_DEPTH_MAX, on_argument, &w, NULL);
 	}
-	if (strlen(json_string_value(value)) != json_string_length(value))
-		return err_set(err, ERR_DATA,
-			       "an argument contains a NUL byte, which a "
-			       "command line cannot hold");
-	buf_adds(out, json_string_value(value));
+	if (!w.found)
+		return missing(place, err);
+	if (w.value.type == SCAN_STRING)
+		return add_string(&w.value, out, err);
+	buf_add(out, w.value.text.p, w.value.text.len);
 	return 0;
 }
 
@@ -102,8 +164,16 @@ point_to(char **list, size_t n, char *text)
 }
 
 static void
-add_task_variables(const struct flowrra_task *task, struct buf *out)
+add_task_variables(struct flowrra_task *task, struct buf *out)
 {
+	char address[FLOWRRA_SOCKET_SIZE] = "";
+
+	/* Without one, and without a store of its own, a command's flowrractl
+	 * is refused: nothing gets lost. */
+	if (flowrra_task_socket(task, address) != 0)
+		address[0] = '\0';
+	buf_addf(out, "FLOWRRA_TASK_SOCKET=%s", address);
+	buf_addc(out, '\0');
 	buf_addf(out, "FLOWRRA_TASK_ID=%s", flowrra_task_id(task));
 	buf_addc(out, '\0');
 	buf_addf(out, "FLOWRRA_TASK_NAME=%s", flowrra_task_name(task));
@@ -111,7 +181,7 @@ add_task_variables(const struct flowrra_task *task, struct buf *out)
 	buf_addf(out, "FLOWRRA_TASK_ATTEMPT=%u", flowrra_task_attempt(task));
 	buf_addc(out, '\0');
 }
-#define N_TASK_VARIABLES 3
+#define N_TASK_VARIABLES 4
 
 /*
  * The task's own variables come first among those that are not inherited;
@@ -119,15 +189,14 @@ add_task_variables(const struct flowrra_task *task, struct buf *out)
  * set at the end, when the text does not move any more.
  */
 int
-line_make(struct line *l, const struct declared *d,
-	  const struct flowrra_task *task, const json_t *args,
-	  const json_t *kwargs, struct err *err)
+line_make(struct line *l, const struct declared *d, struct flowrra_task *task,
+	  struct err *err)
 {
 	const size_t n_argv = argv_template_count(d->command);
 	const size_t n_own =
 	    argv_template_count(d->environment) + N_TASK_VARIABLES;
 	const size_t n_inherited = d->inherited.len / sizeof(char *);
-	const struct arguments a = {args, kwargs};
+	const struct arguments a = arguments_of(task);
 	char *text;
 
 	*l = (struct line){.argv = NULL};
@@ -163,37 +232,45 @@ line_done(struct line *l)
 
 /* --- the input ----------------------------------------------------------- */
 
-/* Takes over `number`. */
-static json_t *
-limit(bool given, json_t *number)
+/* A line break may stand between two values, and only there. */
+static void
+add_in_one_line(struct buf *out, struct slice key, struct slice json)
 {
-	if (given)
-		return number;
-	json_decref(number);
-	return json_null();
+	size_t i;
+
+	write_json(out, key, json, SLICE("null"));
+	for (i = out->len - json.len; !out->failed && i < out->len; i++)
+		if (out->data[i] == '\n' || out->data[i] == '\r')
+			out->data[i] = ' ';
 }
 
 /* The line break is for programs that read a line. */
 char *
-line_input(const struct flowrra_task *task, const json_t *args,
-	   const json_t *kwargs)
+line_input(const struct flowrra_task *task)
 {
 	const unsigned int most = flowrra_task_max_attempts(task);
 	const double left = flowrra_task_time_left(task);
-	json_t *all;
+	const struct arguments a = arguments_of(task);
+	const struct slice none = {NULL, 0};
 	struct buf out = BUF_INIT;
 
-	all = json_pack(
-	    "{ss, ss, sO, sO, sI, so, so}", "id", flowrra_task_id(task), "name",
-	    flowrra_task_name(task), "args", args, "kwargs", kwargs, "attempt",
-	    (json_int_t)flowrra_task_attempt(task), "max_attempts",
-	    limit(most > 0, json_integer(most)), "time_left",
-	    limit(left != HUGE_VAL, json_real(left == HUGE_VAL ? 0 : left)));
-	if (all == NULL ||
-	    json_dump_callback(all, append, &out, dump_flags(all)) != 0)
-		out.failed = true;
+	write_text(&out, WRITE_FIRST("id"), slice_of(flowrra_task_id(task)));
+	write_text(&out, WRITE_NEXT("name"), slice_of(flowrra_task_name(task)));
+	add_in_one_line(&out, WRITE_NEXT("args"), a.args);
+	add_in_one_line(&out, WRITE_NEXT("kwargs"), a.kwargs);
+	write_whole(&out, WRITE_NEXT("attempt"), flowrra_task_attempt(task));
+	if (most > 0)
+		write_whole(&out, WRITE_NEXT("max_attempts"), most);
+	else
+		write_json(&out, WRITE_NEXT("max_attempts"), none,
+			   SLICE("null"));
+	if (left != HUGE_VAL)
+		write_seconds(&out, WRITE_NEXT("time_left"),
+			      (int64_t)(left * 1e6));
+	else
+		write_json(&out, WRITE_NEXT("time_left"), none, SLICE("null"));
+	write_end(&out);
 	buf_addc(&out, '\n');
-	json_decref(all);
 	if (out.failed)
 		buf_done(&out);
 	return buf_take(&out);

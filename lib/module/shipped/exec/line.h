@@ -18,16 +18,15 @@ struct line {
 
 /* -1 with *err, above all for an argument that the task does not have. */
 int line_make(struct line *l, const struct declared *d,
-	      const struct flowrra_task *task, const json_t *args,
-	      const json_t *kwargs, struct err *err);
+	      struct flowrra_task *task, struct err *err);
 void line_done(struct line *l);
 
 /*
  * The task as JSON, and a line break: {"id", "name", "args", "kwargs",
  * "attempt", "max_attempts", "time_left" (seconds)}; the last two are null
- * where there is no limit. free() it; NULL when memory runs out.
+ * where there is no limit. Arguments are as they were written, but for line
+ * breaks between them. free() it; NULL when memory runs out.
  */
-char *line_input(const struct flowrra_task *task, const json_t *args,
-		 const json_t *kwargs);
+char *line_input(const struct flowrra_task *task);
 
 #endif

@@ -276,10 +276,9 @@ begin(struct run *r, struct err *err)
 	char *input;
 	int result;
 
-	if (line_make(&line, o->declared, o->task, o->args, o->kwargs, err) !=
-	    0)
+	if (line_make(&line, o->declared, o->task, err) != 0)
 		return -1;
-	if ((input = line_input(o->task, o->args, o->kwargs)) == NULL)
+	if ((input = line_input(o->task)) == NULL)
 		result = err_nomem(err);
 	else
 		result = spawn(r, &line, input, err);

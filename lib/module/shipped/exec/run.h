@@ -32,8 +32,6 @@ struct run_options {
 	const struct declarations *all;
 	struct spawner *spawner;
 	struct event_base *base;
-	const json_t *args;
-	const json_t *kwargs;
 	/* Called once, not from within run_start(), unless that fails; the run
 	 * is freed after it. */
 	void (*on_end)(const struct run_outcome *outcome, void *arg);

@@ -1,37 +1,36 @@
 #!lua flags=allow-oom
--- Shows an in-flight list. Tasks that cannot be handed out, since they are too
--- large or have no bytes at all, go to the dead list on the way; what stands in
--- the place of a withdrawn one is dropped.
+-- Shows an in-flight list. Tasks that have no bytes at all go to the dead list on
+-- the way; what stands in the place of a withdrawn one is dropped.
 --
 -- KEYS  1 in-flight list   2 dead list (zset)   3 dead tasks (hash)
 --       4 dead info (hash)   5 how many withdrawn ones lie among the waiting
 -- ARGV  1 bytes of the largest task to hand out   2 worker id, as JSON
 --       3 what stands in the place of a task that was withdrawn
--- Returns the tasks, newest first, in place of those that are gone ''.
+--       4 bytes from either end of a larger one
+-- Returns the tasks, newest first: in place of those that are gone '', in place
+-- of a larger one its ends and its length, in an array. An end of what is not
+-- twice as long is half of it.
 
 local tasks = redis.call('LRANGE', KEYS[1], 0, -1)
-local largest = tonumber(ARGV[1])
+local largest, ends = tonumber(ARGV[1]), tonumber(ARGV[4])
 for i, task in ipairs(tasks) do
   if task == ARGV[3] then
     redis.call('LREM', KEYS[1], -1, task)
     if redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
     tasks[i] = ''
-  elseif #task > largest or #task == 0 then
-    local why = '"reason":"malformed","error":"the task is empty"'
-    if #task > 0 then
-      why = '"reason":"too_large","error":"the task has ' .. #task ..
-        ' bytes, the limit is ' .. largest .. '"'
-    end
+  elseif #task > largest then
+    local size = math.min(ends, math.floor(#task / 2))
+    tasks[i] = { string.sub(task, 1, size) .. string.sub(task, -size), #task }
+  elseif #task == 0 then
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local base, n = redis.sha1hex(string.sub(task, 1, 4096) .. #task) .. '-' .. now, 0
+    local base, n = redis.sha1hex('') .. '-' .. now, 0
     while redis.call('ZSCORE', KEYS[2], base .. '-' .. n) do n = n + 1 end
     redis.call('LREM', KEYS[1], -1, task)
     redis.call('ZADD', KEYS[2], now, base .. '-' .. n)
     redis.call('HSET', KEYS[3], base .. '-' .. n, task)
     redis.call('HSET', KEYS[4], base .. '-' .. n,
-      '{' .. why .. ',"worker":' .. ARGV[2] .. '}')
-    tasks[i] = ''
+      '{"reason":"malformed","error":"the task is empty","worker":' .. ARGV[2] .. '}')
   end
 end
 return tasks

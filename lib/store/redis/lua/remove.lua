@@ -29,7 +29,10 @@ local function is_it(task)
     not string.find(task, '\\[/u]') then return false end
   effort = effort - #task * 0.02
   local ok, fields = pcall(cjson.decode, task)
-  return ok and type(fields) == 'table' and fields['id'] == id
+  if ok then return type(fields) == 'table' and fields['id'] == id end
+  -- No task that a worker takes. An id that stands before all brackets is its.
+  local first, behind = string.find(task, '^%s*{[^{%[]-"id"%s*:%s*')
+  return first ~= nil and string.sub(task, behind + 1, behind + #spelt) == spelt
 end
 
 local function remove(list, index, task)

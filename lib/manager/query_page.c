@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions that are answered with pages. */
+/*
+ * What the manager asks for that comes in pages: tasks at the broker, the dead
+ * list, and final records.
+ *
+ * A page's items are good until its callback returns, so on_item and on_record
+ * are called there, on the client's loop; only the cursor of the next page is
+ * kept. Each page is a query of its own, and may be sent again by itself.
+ */
 #include <stdlib.h>
 
-#include "manager/ask.h"
+#include "manager/query.h"
 #include "store/results.h"
 #include "util/err.h"
 
-/* One page, whatever it is of. */
+/* One page, whatever it is of, and what lasts from page to page of a walk.
+ * `enough`: on_item wants no more. */
 struct page {
 	struct query q;
 	enum broker_location place;
 	struct slice cursor;
 	unsigned int n;
 	bool failed; /* of records */
-	ask_item_fn *on_item;
-	ask_record_fn *on_record;
+	query_item_fn *on_item;
+	query_record_fn *on_record;
 	void *arg;
 	size_t seen;
 	bool enough;
@@ -22,6 +30,8 @@ struct page {
 	struct broker_requeue *batch;
 };
 
+/* The items up to the one that is enough. `seen` counts those that on_item has
+ * looked at, since the depth of a walk is in those. */
 static void
 look(struct page *p, const struct broker_item *items, size_t n)
 {
@@ -35,6 +45,7 @@ look(struct page *p, const struct broker_item *items, size_t n)
 	query_end(&p->q, answer < 0 ? &err : NULL);
 }
 
+/* The cursor lies in the store's memory. */
 static void
 keep_next(struct page *p, struct slice next)
 {
@@ -76,6 +87,8 @@ send_purge(struct query *q)
 /* --- walking ----------------------------------------------------------- */
 
 /* The cursor is what the page before has left. */
+/* The two buffers change places: the store reads the old cursor while the
+ * callback writes the new one. */
 static int
 turn_page(struct page *p, struct buf *cursor, struct err *err)
 {
@@ -106,6 +119,8 @@ walk(struct page *p, size_t depth, bool *ret_more, struct err *err)
 	return result;
 }
 
+/* A caller that wants a few items has them with a short query; most want all
+ * there are. */
 static unsigned int
 page_size(size_t wanted, unsigned int max)
 {
@@ -113,7 +128,7 @@ page_size(size_t wanted, unsigned int max)
 }
 
 int
-ask_walk(struct flowrra_client *c, struct ask_walk *w, struct err *err)
+query_walk(struct flowrra_client *c, struct query_walk *w, struct err *err)
 {
 	struct page p = {
 	    .q = {.client = c, .send = send_view, .key = slice_of(w->queue)},
@@ -128,8 +143,8 @@ ask_walk(struct flowrra_client *c, struct ask_walk *w, struct err *err)
 /* Half of what is allowed, since a page may be a little longer than asked for.
  */
 int
-ask_next(struct flowrra_client *c, struct ask_cursor *cursor,
-	 ask_item_fn *on_item, void *arg, struct err *err)
+query_next(struct flowrra_client *c, struct query_cursor *cursor,
+	   query_item_fn *on_item, void *arg, struct err *err)
 {
 	struct page p = {.q = {.client = c,
 			       .send = send_view,
@@ -150,14 +165,16 @@ ask_next(struct flowrra_client *c, struct ask_cursor *cursor,
 }
 
 void
-ask_cursor_done(struct ask_cursor *cursor)
+query_cursor_done(struct query_cursor *cursor)
 {
 	buf_done(&cursor->next);
 }
 
+/* Not sent twice: what the lost answer showed is gone, and a second page must
+ * not be taken for it. */
 int
-ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
-	  void *arg, bool *ret_more, struct err *err)
+query_purge(struct flowrra_client *c, const char *queue, query_item_fn *on_item,
+	    void *arg, bool *ret_more, struct err *err)
 {
 	struct page p = {.q = {.client = c,
 			       .send = send_purge,
@@ -173,26 +190,29 @@ ask_purge(struct flowrra_client *c, const char *queue, ask_item_fn *on_item,
 /* --- the dead ---------------------------------------------------------- */
 
 static void
-on_exhumed(struct broker_requeue *batch, size_t n, void *arg)
+on_requeued(struct broker_requeue *batch, size_t n, void *arg)
 {
 	query_end(arg, NULL);
 }
 
+/* The answers are in the batch, which is the caller's. */
 static void
-send_exhume(struct query *q)
+send_requeue(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
 
-	broker_requeue(q->client->broker, q->key, p->batch, p->n, on_exhumed,
+	broker_requeue(q->client->broker, q->key, p->batch, p->n, on_requeued,
 		       q);
 }
 
+/* Not sent twice: then what was requeued by the first would be reported as not
+ * found. */
 int
-ask_exhume(struct flowrra_client *c, const char *queue,
-	   struct broker_requeue *batch, size_t n, struct err *err)
+query_requeue(struct flowrra_client *c, const char *queue,
+	      struct broker_requeue *batch, size_t n, struct err *err)
 {
 	struct page p = {.q = {.client = c,
-			       .send = send_exhume,
+			       .send = send_requeue,
 			       .once = true,
 			       .key = slice_of(queue)},
 			 .batch = batch,
@@ -205,6 +225,7 @@ ask_exhume(struct flowrra_client *c, const char *queue,
 
 /* --- final records ----------------------------------------------------- */
 
+/* As look(), for records. */
 static void
 on_records(const struct slice *records, size_t n, struct slice next,
 	   const struct err *err, void *arg)
@@ -235,7 +256,7 @@ send_list(struct query *q)
 }
 
 int
-ask_list(struct flowrra_client *c, struct ask_list *l, struct err *err)
+query_list(struct flowrra_client *c, struct query_list *l, struct err *err)
 {
 	struct page p = {
 	    .q = {.client = c, .send = send_list, .of_results = true},

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #include "client/put.h"
-#include "manager/ask.h"
+#include "manager/query.h"
 #include "util/err.h"
 
+/* May be sent twice: it stores the same. */
 static void
 send_reopen(struct query *q)
 {
@@ -15,10 +16,11 @@ send_reopen(struct query *q)
 	results_reopen(q->client->results, q->key, p->record, query_answer, q);
 }
 
-/* All under way at the same time; `errs` may be NULL. */
+/* All under way at the same time, so that a batch costs one round trip. `errs`
+ * may be NULL. Returns the first error, for those who do not ask of each. */
 static int
 put_all(struct flowrra_client *c, void (*send)(struct query *q),
-	const struct ask_put *puts, size_t n, struct err *errs,
+	const struct query_put *puts, size_t n, struct err *errs,
 	struct err *first)
 {
 	struct put_query *all = calloc(n + 1, sizeof(*all));
@@ -55,8 +57,8 @@ put_all(struct flowrra_client *c, void (*send)(struct query *q),
 }
 
 int
-ask_put_failed(struct flowrra_client *c, const struct ask_put *puts, size_t n,
-	       struct err *err)
+query_put_failed(struct flowrra_client *c, const struct query_put *puts,
+		 size_t n, struct err *err)
 {
 	const int result = put_all(c, put_send_failed, puts, n, NULL, err);
 
@@ -66,8 +68,8 @@ ask_put_failed(struct flowrra_client *c, const struct ask_put *puts, size_t n,
 }
 
 void
-ask_reopen(struct flowrra_client *c, const struct ask_put *puts, size_t n,
-	   struct err *errs)
+query_reopen(struct flowrra_client *c, const struct query_put *puts, size_t n,
+	     struct err *errs)
 {
 	struct err first = ERR_INIT;
 

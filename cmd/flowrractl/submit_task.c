@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Submitting from within a command that a task runs: through the worker of that
+ * task, which has the store and the credential. lib/executor/task_socket.h
+ * describes the protocol.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "flowrra/client.h"
+#include "manager/request.h"
+#include "submit.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "verb.h"
+
+/* "NAME:TOKEN" of the executor's socket. */
+#define VARIABLE "FLOWRRA_TASK_SOCKET"
+
+/* A store that was named for this call, or for this command, is meant. */
+static bool
+names_a_store(const struct globals *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->settings.n; i++)
+		if (strncmp(g->settings.items[i], "broker.", 7) == 0 ||
+		    strncmp(g->settings.items[i], "backend.", 8) == 0)
+			return true;
+	return g->config_file != NULL || getenv("FLOWRRA_BROKER_URL") != NULL;
+}
+
+bool
+submit_has_task(const struct ctl *ctl)
+{
+	const char *address = getenv(VARIABLE);
+
+	return address != NULL && *address != '\0' &&
+	       !names_a_store(&ctl->globals);
+}
+
+/* The stream is for reading: one buffer for both ways would mix them up. */
+static bool
+task_send(FILE *stream, const char *p, size_t len)
+{
+	ssize_t n = 0;
+
+	for (; len > 0 && n >= 0; p += n, len -= (size_t)n)
+		if ((n = send(fileno(stream), p, len, MSG_NOSIGNAL)) < 0)
+			return false;
+	return true;
+}
+
+/* Connects and shows the token. NULL with *err. */
+static FILE *
+task_connect(struct err *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *given = getenv(VARIABLE), *colon = strchr(given, ':');
+	const size_t len = colon != NULL ? (size_t)(colon - given) : 0;
+	FILE *stream;
+	int fd;
+
+	if (len == 0 || len >= sizeof(address.sun_path)) {
+		err_set(err, ERR_USAGE, VARIABLE " is not NAME:TOKEN");
+		return NULL;
+	}
+	/* Behind a NUL: the abstract namespace. */
+	memcpy(address.sun_path + 1, given, len);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 ||
+	    connect(fd, (const struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+				len)) != 0 ||
+	    (stream = fdopen(fd, "r")) == NULL) {
+		err_sys(err, ERR_UNAVAILABLE,
+			"cannot reach the worker of the task that runs this "
+			"command");
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if (task_send(stream, colon + 1, strlen(colon + 1)) &&
+	    task_send(stream, "\n", 1))
+		return stream;
+	err_sys(err, ERR_UNAVAILABLE,
+		"cannot write to the worker of the task that runs this "
+		"command");
+	fclose(stream);
+	return NULL;
+}
+
+/* One request and its answer: the id, which is the caller's to free, or NULL
+ * with *err and *ret_status. */
+static char *
+task_ask(FILE *stream, const struct flowrra_request *request, int *ret_status,
+	 struct err *err)
+{
+	struct buf line = BUF_INIT;
+	char *reply = NULL, *id = NULL;
+	json_t *j = NULL;
+	size_t cap = 0;
+
+	request_write(request, &line);
+	if (!line.failed && task_send(stream, line.data, line.len) &&
+	    getline(&reply, &cap, stream) > 0)
+		j = json_loads(reply, 0, NULL);
+	buf_done(&line);
+	free(reply);
+	if (json_is_string(json_object_get(j, "id"))) {
+		id = strdup(json_string_value(json_object_get(j, "id")));
+	} else if (json_is_string(json_object_get(j, "error"))) {
+		*ret_status =
+		    (int)json_integer_value(json_object_get(j, "code"));
+		err_set(err, ERR_DATA, "%s",
+			json_string_value(json_object_get(j, "error")));
+	} else {
+		*ret_status = err_exit_status(ERR_UNAVAILABLE);
+		err_set(err, ERR_UNAVAILABLE,
+			"the worker of the task that runs this command did not "
+			"answer; the new task may be queued all the same");
+	}
+	json_decref(j);
+	return id;
+}
+
+int
+submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
+	       char id[FLOWRRA_ID_SIZE])
+{
+	struct err err = ERR_INIT;
+	FILE *stream = task_connect(&err);
+	int status = 0;
+	char *given;
+
+	if (stream == NULL)
+		return complain_of_err(ctl, &err);
+	if ((given = task_ask(stream, request, &status, &err)) != NULL)
+		snprintf(id, FLOWRRA_ID_SIZE, "%s", given);
+	else
+		complain(ctl, "%s", err.msg);
+	free(given);
+	fclose(stream);
+	return status;
+}
+
+/* As submit_stream() prints it. */
+static int
+answer_line(struct ctl *ctl, size_t number, const char *id, int status,
+	    const struct err *err)
+{
+	if (id == NULL)
+		complain(ctl, "line %zu: %s", number, err->msg);
+	if (!ctl->globals.json) {
+		puts(id != NULL ? id : "");
+	} else if (id != NULL) {
+		printf("{\"id\":");
+		print_quoted(id);
+		puts("}");
+	} else {
+		printf("{\"line\":%zu,\"code\":%d,\"error\":", number, status);
+		print_quoted(err->msg);
+		puts("}");
+	}
+	return status;
+}
+
+static int
+take_line(struct ctl *ctl, FILE *stream, const struct flowrra_request *base,
+	  struct slice text, size_t number)
+{
+	struct buf scratch = BUF_INIT;
+	struct flowrra_request request;
+	struct err err = ERR_INIT;
+	char *id = NULL;
+	int status = 0;
+
+	if (request_read(text, base, &scratch, &request, &err) != 0)
+		status = err_exit_status(err.code);
+	else
+		id = task_ask(stream, &request, &status, &err);
+	status = answer_line(ctl, number, id, status, &err);
+	free(id);
+	buf_done(&scratch);
+	return status;
+}
+
+int
+submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base)
+{
+	struct err err = ERR_INIT;
+	FILE *stream = task_connect(&err);
+	size_t cap = 0, number = 0;
+	char *line = NULL;
+	int status = 0, one;
+	ssize_t n;
+
+	if (stream == NULL)
+		return complain_of_err(ctl, &err);
+	/* Once the worker is gone, no line gets through. */
+	while (!ferror(stream) && !feof(stream) &&
+	       (n = getline(&line, &cap, stdin)) > 0) {
+		number++;
+		while (n > 0 && strchr(" \t\r\n", line[n - 1]) != NULL)
+			n--;
+		if (n == 0)
+			continue;
+		one = take_line(ctl, stream, base,
+				(struct slice){line, (size_t)n}, number);
+		if (one > status)
+			status = one;
+		fflush(stdout);
+	}
+	if (ferror(stream) || feof(stream))
+		complain(ctl, "giving up: lines after %zu were not submitted",
+			 number);
+	free(line);
+	fclose(stream);
+	return status;
+}

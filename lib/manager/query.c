@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the manager asks for one answer: queues, workers, the server, totals and
+ * records; and what it tells: commands, pauses.
+ *
+ * Stores answer with structs, on the client's loop, and what they point to is
+ * gone when the callback returns. So the callback makes the JSON, while the
+ * caller's thread waits in query_run(). This is the only place where those
+ * answers become JSON.
+ */
+#include "manager/query.h"
+
+#include <stdlib.h>
+
+#include "client/load.h"
+#include "manager/member.h"
+#include "store/results.h"
+#include "util/err.h"
+
+/* --- values ------------------------------------------------------------ */
+
+/* A query whose answer becomes JSON on the loop. */
+struct json_query {
+	struct query q;
+	json_t *json;
+};
+
+/* `json` is NULL without memory. */
+static void
+json_query_end(struct json_query *j, json_t *json)
+{
+	struct err err;
+
+	j->json = json;
+	if (json == NULL)
+		err_nomem(&err);
+	query_end(&j->q, json != NULL ? NULL : &err);
+}
+
+/* A query that failed has made nothing. */
+static json_t *
+json_query_run(struct json_query *j, struct err *err)
+{
+	if (client_check(j->q.client, err) != 0 || query_run(&j->q, err) != 0)
+		return NULL;
+	return j->json;
+}
+
+/* Takes both; NULL, and neither is left, if either is. */
+static json_t *
+append(json_t *list, json_t *item)
+{
+	if (list != NULL && json_array_append_new(list, item) == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+/* The names of queues are ASCII (util/name.h), so that they can be packed as
+ * they are. */
+static json_t *
+json_of_queue(const struct queue_stats *s)
+{
+	return json_pack(
+	    "{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b}", "queue", s->name, "waiting",
+	    (json_int_t)s->waiting, "delayed", (json_int_t)s->delayed,
+	    "in_flight", (json_int_t)s->in_flight, "dead", (json_int_t)s->dead,
+	    "oldest_at", member_of_time(s->oldest_us), "next_due_at",
+	    member_of_time(s->next_due_us), "paused", s->paused);
+}
+
+/* A second attempt comes only after an error, so that no list is lost here. */
+static void
+on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
+	  void *arg)
+{
+	struct json_query *j = arg;
+	json_t *list = NULL;
+	size_t i;
+
+	if (err != NULL) {
+		query_end(&j->q, err);
+		return;
+	}
+	list = json_array();
+	for (i = 0; i < n && list != NULL; i++)
+		list = append(list, json_of_queue(&queues[i]));
+	json_query_end(j, list);
+}
+
+/* The key is the queue's name, or empty. */
+static void
+send_queues(struct query *q)
+{
+	broker_queues(q->client->broker, q->key, on_queues,
+		      container_of(q, struct json_query, q));
+}
+
+json_t *
+query_queues(struct flowrra_client *c, const char *name, struct err *err)
+{
+	struct json_query j = {
+	    .q = {.client = c,
+		  .send = send_queues,
+		  .key = slice_of(name != NULL ? name : "")}};
+
+	return json_query_run(&j, err);
+}
+
+/* The store has checked the description by its own scanner. What jansson does
+ * not take (a number that overflows) is null, rather than to hide all workers.
+ */
+static json_t *
+json_of_worker(const struct worker_info *w)
+{
+	json_t *description = NULL;
+
+	if (w->description.len > 0)
+		description =
+		    json_loadb(w->description.p, w->description.len,
+			       JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	return json_pack("{s:s,s:b,s:I,s:o}", "worker", w->name, "alive",
+			 w->alive, "in_flight", (json_int_t)w->in_flight,
+			 "description",
+			 description != NULL ? description : json_null());
+}
+
+static void
+on_workers(const struct worker_info *workers, size_t n, const struct err *err,
+	   void *arg)
+{
+	struct json_query *j = arg;
+	json_t *list = NULL;
+	size_t i;
+
+	if (err != NULL) {
+		query_end(&j->q, err);
+		return;
+	}
+	list = json_array();
+	for (i = 0; i < n && list != NULL; i++)
+		list = append(list, json_of_worker(&workers[i]));
+	json_query_end(j, list);
+}
+
+static void
+send_workers(struct query *q)
+{
+	broker_workers(q->client->broker, on_workers,
+		       container_of(q, struct json_query, q));
+}
+
+json_t *
+query_workers(struct flowrra_client *c, struct err *err)
+{
+	struct json_query j = {.q = {.client = c, .send = send_workers}};
+
+	return json_query_run(&j, err);
+}
+
+/* --- the server -------------------------------------------------------- */
+
+/* The report is not kept: on_told takes from it what it needs. */
+struct examine_query {
+	struct query q;
+	query_report_fn *on_report;
+	void *arg;
+};
+
+/* An answer that comes twice is impossible: the query is sent again only after
+ * an error, which has no report. */
+static void
+on_report(const struct broker_report *report, const struct err *err, void *arg)
+{
+	struct examine_query *e = arg;
+
+	if (report != NULL)
+		e->on_report(report, e->arg);
+	query_end(&e->q, err);
+}
+
+static void
+send_examine(struct query *q)
+{
+	broker_examine(q->client->broker, on_report,
+		       container_of(q, struct examine_query, q));
+}
+
+int
+query_examine(struct flowrra_client *c, query_report_fn *on_told, void *arg,
+	      struct err *err)
+{
+	struct examine_query e = {.q = {.client = c, .send = send_examine},
+				  .on_report = on_told,
+				  .arg = arg};
+
+	if (client_check(c, err) != 0)
+		return -1;
+	return query_run(&e.q, err);
+}
+
+/* --- totals ------------------------------------------------------------ */
+
+/* Numbers, of which each query fills one. */
+struct total_query {
+	struct query q;
+	struct results_counts counts;
+	size_t registered;
+};
+
+static void
+on_counts(const struct results_counts *counts, const struct err *err, void *arg)
+{
+	struct total_query *t = arg;
+
+	if (counts != NULL)
+		t->counts = *counts;
+	query_end(&t->q, err);
+}
+
+static void
+send_counts(struct query *q)
+{
+	results_counts(q->client->results, on_counts,
+		       container_of(q, struct total_query, q));
+}
+
+int
+query_counts(struct flowrra_client *c, struct results_counts *ret,
+	     struct err *err)
+{
+	struct total_query t = {
+	    .q = {.client = c, .send = send_counts, .of_results = true}};
+
+	if (client_check(c, err) != 0 || query_run(&t.q, err) != 0)
+		return -1;
+	*ret = t.counts;
+	return 0;
+}
+
+/* The names themselves are counted only: `flowrractl stats` shows how many. */
+static void
+on_names(const struct slice *names, size_t n, const struct err *err, void *arg)
+{
+	struct total_query *t = arg;
+
+	t->registered = n;
+	query_end(&t->q, err);
+}
+
+static void
+send_names(struct query *q)
+{
+	broker_registered_names(q->client->broker, on_names,
+				container_of(q, struct total_query, q));
+}
+
+int
+query_registered(struct flowrra_client *c, size_t *ret_n, struct err *err)
+{
+	struct total_query t = {.q = {.client = c, .send = send_names}};
+
+	if (client_check(c, err) != 0 || query_run(&t.q, err) != 0)
+		return -1;
+	*ret_n = t.registered;
+	return 0;
+}
+
+/* --- whether it answers ------------------------------------------------ */
+
+/* Nothing is registered under that name; but for an answer the broker must be
+ * there. */
+static void
+send_ping(struct query *q)
+{
+	broker_registered(q->client->broker, SLICE("-"), query_answer, q);
+}
+
+int
+query_ping(struct flowrra_client *c, struct err *err)
+{
+	struct query q = {.client = c, .send = send_ping};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = query_run(&q, err);
+	buf_done(&q.value);
+	return result;
+}
+
+/* --- one record -------------------------------------------------------- */
+
+/* Takes the answer of a query as JSON; null if there is none. */
+static json_t *
+load(struct query *q, struct err *err)
+{
+	const struct slice text = {q->value.data, q->value.len};
+	json_t *json;
+
+	json = q->present ? load_json(text, err) : json_null();
+	if (json == NULL)
+		err_prefix(err, "cannot parse the answer as JSON");
+	buf_done(&q->value);
+	return json;
+}
+
+json_t *
+query_record(struct flowrra_client *c, const char *id, struct err *err)
+{
+	struct query q = {.client = c,
+			  .send = query_send_record,
+			  .of_results = true,
+			  .key = slice_of(id)};
+	json_t *record;
+
+	if (client_check(c, err) != 0 || query_run(&q, err) != 0)
+		return NULL;
+	/* A record may be another program's, and be anything. */
+	if ((record = load(&q, err)) == NULL) {
+		err_prefix(err, "the record of task %s", id);
+	} else if (!json_is_object(record) && !json_is_null(record)) {
+		err_set(err, ERR_DATA,
+			"cannot parse the record of task %s: not a JSON object",
+			id);
+		json_decref(record);
+		record = NULL;
+	}
+	return record;
+}
+
+/* --- many records ------------------------------------------------------ */
+
+/* One query for all of them: they travel together. */
+struct records {
+	struct query q;
+	const char *const *ids;
+	size_t n, left;
+	struct err err; /* of the first that failed */
+	struct wanted {
+		struct records *all;
+		json_t **ret;
+	} * wanted;
+};
+
+/* One that cannot be read counts as none: the others are still worth showing.
+ * Answers may come in any order, hence `w`. */
+static void
+on_record(struct slice record, const struct err *err, void *arg)
+{
+	const struct wanted *w = arg;
+	struct records *all = w->all;
+	json_t *json = NULL;
+
+	if (err != NULL && all->err.code == ERR_NONE)
+		all->err = *err;
+	else if (err == NULL && record.len > 0)
+		json = load_json(record, NULL);
+	if (json_is_object(json))
+		*w->ret = json;
+	else
+		json_decref(json);
+	if (--all->left == 0)
+		query_end(&all->q,
+			  all->err.code != ERR_NONE ? &all->err : NULL);
+}
+
+/* `once` (see query_records()) makes sure that this is called once: a second
+ * time, answers of the first could still come. */
+static void
+send_records(struct query *q)
+{
+	struct records *all = container_of(q, struct records, q);
+	size_t i;
+
+	all->left = all->n;
+	for (i = 0; i < all->n; i++)
+		results_get(q->client->results, slice_of(all->ids[i]),
+			    on_record, &all->wanted[i]);
+}
+
+int
+query_records(struct flowrra_client *c, const char *const *ids, size_t n,
+	      json_t **rets, struct err *err)
+{
+	struct records all = {.q = {.client = c,
+				    .send = send_records,
+				    .of_results = true,
+				    .once = true},
+			      .ids = ids,
+			      .n = n};
+	int result;
+	size_t i;
+
+	if (n == 0)
+		return 0;
+	if (client_check(c, err) != 0)
+		return -1;
+	if ((all.wanted = calloc(n, sizeof(*all.wanted))) == NULL)
+		return err_nomem(err);
+	for (i = 0; i < n; i++)
+		all.wanted[i] = (struct wanted){&all, &rets[i]};
+	result = query_run(&all.q, err);
+	free(all.wanted);
+	return result;
+}
+
+/* --- orders ------------------------------------------------------------ */
+
+int
+query_control(struct flowrra_client *c, json_t *order, struct err *err)
+{
+	char *text = json_dumps(order, JSON_COMPACT);
+	/* Not sent twice: a worker would carry it out again. */
+	struct query q = {
+	    .client = c, .once = true, .send = query_send_control};
+	int result = -1;
+
+	json_decref(order);
+	if (text == NULL)
+		return err_nomem(err);
+	q.key = slice_of(text);
+	if (client_check(c, err) == 0)
+		result = query_run(&q, err);
+	buf_done(&q.value);
+	free(text);
+	return result;
+}
+
+/* To pause twice is to pause, so that it may be sent again. */
+struct pause {
+	struct query q;
+	bool paused;
+};
+
+static void
+send_pause(struct query *q)
+{
+	const struct pause *p = container_of(q, struct pause, q);
+
+	broker_pause(q->client->broker, q->key, p->paused, query_answer, q);
+}
+
+int
+query_pause(struct flowrra_client *c, const char *queue, bool paused,
+	    struct err *err)
+{
+	struct pause p = {
+	    .q = {.client = c, .send = send_pause, .key = slice_of(queue)},
+	    .paused = paused};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = query_run(&p.q, err);
+	buf_done(&p.q.value);
+	return result;
+}
