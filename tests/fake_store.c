@@ -90,6 +90,7 @@ confirm_all(void)
 struct fake_question {
 	TAILQ_ENTRY(fake_question) link;
 	const void *of; /* the broker or backend that was asked */
+	bool of_served;
 	results_record_fn *on_record;
 	results_created_fn *on_created;
 	broker_value_fn *on_value;
@@ -135,9 +136,10 @@ answer_question(struct fake_question q)
 		q.on_record(found(fault(&fake->get_err) ? NULL : fake->stored),
 			    fault(&fake->get_err), q.arg);
 	if (q.on_value != NULL)
-		q.on_value(
-		    found(fault(&fake->value_err) ? NULL : fake->registration),
-		    fault(&fake->value_err), q.arg);
+		q.on_value(found(fault(&fake->value_err) ? NULL
+				 : q.of_served		 ? fake->served
+							 : fake->registration),
+			   fault(&fake->value_err), q.arg);
 	if (q.on_created != NULL)
 		q.on_created(q.errs, q.n, q.arg);
 	if (q.on_submitted != NULL)
@@ -262,15 +264,19 @@ fake_broker_settle(struct broker *b, struct broker_settle *settle)
 	static const char *const names[] = {[BROKER_ACK] = "ack",
 					    [BROKER_RETRY] = "retry",
 					    [BROKER_RELEASE] = "release",
-					    [BROKER_BURY] = "dead"};
+					    [BROKER_BURY] = "dead",
+					    [BROKER_SET_ASIDE] = "set aside"};
 
 	journal(names[settle->disposition]);
 	if (settle->disposition == BROKER_BURY) {
 		keep_text(&fake->last_info, settle->info);
 		keep_text(&fake->last_dead, settle->id);
 	}
-	if (settle->disposition == BROKER_RETRY)
+	if (settle->disposition == BROKER_RETRY ||
+	    settle->disposition == BROKER_SET_ASIDE)
 		keep_text(&fake->last_retry, settle->retry_bytes);
+	if (settle->disposition == BROKER_SET_ASIDE)
+		keep_text(&fake->last_lane, settle->lane);
 	fake->last_settle = *settle;
 	TAILQ_INSERT_TAIL(&fake->settles, &settle->pending, link);
 }
@@ -351,6 +357,15 @@ fake_broker_registered(struct broker *b, struct slice name,
 	ask((struct fake_question){.of = b, .on_value = on_value, .arg = arg});
 }
 
+static void
+fake_broker_served(struct broker *b, const struct broker_served *question,
+		   broker_value_fn *on_value, void *arg)
+{
+	journal("served?");
+	ask((struct fake_question){
+	    .of = b, .of_served = true, .on_value = on_value, .arg = arg});
+}
+
 static const struct broker_ops fake_broker_ops = {
     .close = fake_broker_close,
     .name = fake_broker_name,
@@ -366,7 +381,8 @@ static const struct broker_ops fake_broker_ops = {
     .deregister = fake_broker_farewell,
     .register_tasks = fake_broker_register,
     .submit = fake_broker_submit,
-    .registered = fake_broker_registered};
+    .registered = fake_broker_registered,
+    .served = fake_broker_served};
 
 struct broker *
 fake_broker_open(const struct broker_options *options, struct err *err)
@@ -507,6 +523,8 @@ fake_store_done(struct fake_store *s)
 	buf_done(&s->journal);
 	buf_done(&s->last_record);
 	buf_done(&s->last_info);
+	buf_done(&s->last_retry);
+	buf_done(&s->last_lane);
 	buf_done(&s->heartbeat);
 	fake = NULL;
 }
@@ -564,6 +582,8 @@ fake_store_claim(struct fake_store *s, unsigned int queue, const char *task,
 	    .queue = queue, .bytes = {c->bytes, len}, .recovered = recovered};
 	if (s->wanted[queue] > 0)
 		s->wanted[queue]--;
+	if (s->before_claim != NULL)
+		s->before_claim();
 	s->broker.on_claim(&c->claim, s->broker.arg);
 }
 

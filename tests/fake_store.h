@@ -20,7 +20,7 @@ struct fake_store {
 	/*
 	 * What was asked, in its order, each with "; " behind it: "running",
 	 * "retrying", "success", "failed" (records, as they are stored), "ack",
-	 * "retry", "release", "dead" (claims, as they are settled), "submit",
+	 * "retry", "release", "dead", "set aside" (claims, as they are settled), "submit",
 	 * "deregister".
 	 */
 	struct buf journal;
@@ -38,7 +38,7 @@ struct fake_store {
 	 * the bytes that are kept here. */
 	struct results_put last_put;
 	struct broker_settle last_settle;
-	struct buf last_retry; /* its bytes for a retry */
+	struct buf last_retry; /* its bytes for a retry, or when set aside */
 	struct broker_submit last_submit;
 	struct buf last_task;  /* its bytes */
 	struct buf last_event; /* of those that results_event() published … */
@@ -59,8 +59,12 @@ struct fake_store {
 	struct err value_err;  /* broker_registered() fails, if it has a code */
 	bool hold_submits;     /* no submission is answered … */
 	bool hold_values;      /* no broker_registered() is answered … */
+	const char *served;    /* what broker_served() finds; NULL: nobody */
+	struct buf last_lane;  /* of the last one that was set aside */
 	const char *stored;    /* what results_get() finds; NULL: nothing */
 	const char *registration; /* what broker_registered() finds */
+	/* Called when a claim is about to be given to the worker. */
+	void (*before_claim)(void);
 	/* The fake's own. */
 	struct broker_options broker;
 	struct results_options results;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* flowrra-executor: wires descriptors, signals and memory; the rest is
  * lib/executor. */
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <malloc.h>
@@ -12,6 +13,7 @@
 #include "executor/executor.h"
 #include "ipc/ipc.h"
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/log.h"
 
 static const char usage[] =
@@ -78,6 +80,8 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	/* A few threads share one heap well; each further one costs memory. */
 	mallopt(M_ARENA_MAX, 2);
+	/* Asynchronous handlers may have many connections. */
+	limits_raise_files();
 	fcntl(IPC_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(IPC_CRASH_FD, F_SETFD, FD_CLOEXEC);
 	set_signals();
@@ -85,6 +89,9 @@ main(int argc, char **argv)
 	crash_thread_init(&stack);
 	json_object_seed(0);
 	if (executor_run(IPC_FD, &err) != 0) {
+		/* flowrrad tries again, and says so once for all tries. */
+		if (err.sys == EAGAIN)
+			crash_quit(IPC_EXIT_SHORT);
 		log_line(err.code == ERR_UNAVAILABLE ? LOG_LEVEL_debug
 						     : LOG_LEVEL_error,
 			 "%s", err.msg);

@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "dispatch/dispatch.h"
+#include "files.h"
 #include "identity.h"
 #include "leftovers.h"
 #include "modules.h"
@@ -209,12 +210,19 @@ finish(void *arg)
 	identity_drop(&w->who);
 }
 
+/* The files first: without them, looking at users and modules may fail. */
+static int
+check(const struct conf *conf, struct err *err)
+{
+	return files_check(conf, err) == 0 ? modules_check(conf, err) : -1;
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
-						      .check = modules_check,
+						      .check = check,
 						      .probe = check_modules,
 						      .start = start,
 						      .reload = reload,

@@ -71,11 +71,13 @@ struct query {
 	 * query_end(). */
 	void (*send)(struct query *q);
 	struct slice key;
-	struct buf value; /* the answer */
-	bool present;	  /* there is one */
+	struct slice queue; /* of query_send_served() */
+	struct buf value;   /* the answer */
+	bool present;	    /* there is one */
 };
 void query_send_registered(struct query *q); /* key: a task's name */
 void query_send_names(struct query *q);	     /* value: a JSON array */
+void query_send_served(struct query *q);     /* key: a task's name */
 void query_send_control(struct query *q);    /* key: the command */
 void query_send_record(struct query *q);     /* key: a task's id */
 /* Sends and waits. 0, or -1 with *err; `value` is the caller's to free. */

@@ -251,6 +251,9 @@ encode_request(const struct encoder *encoder,
 		task.id = id;
 	}
 	fill_task(c, request, &entry, &task);
+	if (!request->force &&
+	    registry_check_served(c, task.queue, task.name, err) != 0)
+		return -1;
 	if (encoder->reply_to != NULL)
 		task.reply_to = slice_of(encoder->reply_to);
 	append_encoded(&task, out, ret);

@@ -128,6 +128,15 @@ query_send_names(struct query *q)
 }
 
 void
+query_send_served(struct query *q)
+{
+	const struct broker_served question = {.queue = q->queue,
+					       .name = q->key};
+
+	broker_served(q->client->broker, &question, query_answer, q);
+}
+
+void
 query_send_control(struct query *q)
 {
 	broker_control(q->client->broker, q->key, query_answer, q);

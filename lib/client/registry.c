@@ -9,6 +9,7 @@
  */
 #include "client/registry.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,9 @@
 
 #include "client/client.h"
 #include "client/suggest.h"
+#include "store/admin.h"
 #include "util/clock.h"
+#include "util/pending.h"
 
 /* Long enough that a stream of submissions queries once for each name, short
  * enough that a new worker's defaults count soon. */
@@ -34,6 +37,7 @@ struct cached {
 	int64_t asked_us; /* monotonic */
 	struct registered entry;
 	char name[TASK_NAME_MAX + 1];
+	char queue[TASK_QUEUE_MAX + 1]; /* whose workers have it, or "" */
 };
 
 TAILQ_HEAD(cached_list, cached);
@@ -132,9 +136,36 @@ cache_put(struct registry *registry, const char *name,
 	if (cached != NULL) {
 		cached->asked_us = clock_mono_us();
 		cached->entry = *entry;
+		cached->queue[0] = '\0';
 		/* At most TASK_NAME_MAX bytes: encode_request() has looked. */
 		snprintf(cached->name, sizeof(cached->name), "%s", name);
 	}
+	pthread_mutex_unlock(&registry->lock);
+}
+
+/* Whether it was found a moment ago that a queue's workers have the task. */
+static bool
+cache_is_served(struct registry *registry, const char *queue, const char *name)
+{
+	struct cached *cached;
+	bool is;
+
+	pthread_mutex_lock(&registry->lock);
+	cached = cache_find(registry, name);
+	is = cached != NULL && strcmp(cached->queue, queue) == 0 &&
+	     clock_mono_us() - cached->asked_us < FRESH_US;
+	pthread_mutex_unlock(&registry->lock);
+	return is;
+}
+
+static void
+cache_set_served(struct registry *registry, const char *queue, const char *name)
+{
+	struct cached *cached;
+
+	pthread_mutex_lock(&registry->lock);
+	if ((cached = cache_find(registry, name)) != NULL)
+		snprintf(cached->queue, sizeof(cached->queue), "%s", queue);
 	pthread_mutex_unlock(&registry->lock);
 }
 
@@ -230,6 +261,110 @@ registry_find(struct flowrra_client *c, const char *name,
 	if (result != 0)
 		return err_prefix(err, "the registration of task \"%s\"", name);
 	cache_put(c->registry, name, ret);
+	return 0;
+}
+
+/* --- who has it -------------------------------------------------------- */
+
+/* Whether a worker lives in a queue that is too old to say what it can run: it
+ * may have the task. */
+struct old_query {
+	struct query q;
+	const char *queue;
+	bool found;
+};
+
+static bool
+worker_is_old(const struct worker_info *worker, const char *queue)
+{
+	json_t *said, *name;
+	bool serves = false, old;
+	size_t i;
+
+	if (!worker->alive || worker->description.len == 0)
+		return false;
+	said =
+	    json_loadb(worker->description.p, worker->description.len, 0, NULL);
+	old = json_object_get(said, "tasks") == NULL;
+	json_array_foreach (json_object_get(said, "queues"), i, name)
+		serves =
+		    serves || (json_is_string(name) &&
+			       strcmp(json_string_value(name), queue) == 0);
+	json_decref(said);
+	return old && serves;
+}
+
+static void
+on_old_workers(const struct worker_info *workers, size_t n,
+	       const struct err *err, void *arg)
+{
+	struct old_query *o = arg;
+	size_t i;
+
+	for (i = 0; i < n && !o->found; i++)
+		o->found = worker_is_old(&workers[i], o->queue);
+	query_end(&o->q, err);
+}
+
+static void
+send_old_workers(struct query *q)
+{
+	broker_workers(q->client->broker, on_old_workers,
+		       container_of(q, struct old_query, q));
+}
+
+/* Only on the way to an error. Not known counts as no. */
+static bool
+registry_may_be_served(struct flowrra_client *c, const char *queue)
+{
+	struct old_query o = {.q = {.client = c, .send = send_old_workers},
+			      .queue = queue};
+
+	return query_run(&o.q, NULL) == 0 && o.found;
+}
+
+/* Close names are those of other tasks: that this one was registered is what the
+ * caller believes. */
+static int
+registry_unserved(struct flowrra_client *c, const char *queue, const char *name,
+		  struct err *err)
+{
+	struct query q = {.client = c, .send = query_send_names};
+	char close[SUGGEST_MAX] = "";
+
+	if (query_run(&q, err) != 0)
+		return -1;
+	if (q.present)
+		suggest_others(name, q.value.data, close);
+	buf_done(&q.value);
+	return err_set(err, ERR_DATA,
+		       "no living worker of queue %s has task \"%s\" any more%s"
+		       "%s; start one that has, or use force to submit it all "
+		       "the same",
+		       queue, name, close[0] != '\0' ? "; similar names: " : "",
+		       close);
+}
+
+int
+registry_check_served(struct flowrra_client *c, const char *queue,
+		      const char *name, struct err *err)
+{
+	struct query q = {.client = c,
+			  .send = query_send_served,
+			  .key = slice_of(name),
+			  .queue = slice_of(queue)};
+	bool refused;
+
+	if (cache_is_served(c->registry, queue, name))
+		return 0;
+	/* It can be submitted all the same; what is out of reach, that says. */
+	if (query_run(&q, NULL) != 0)
+		return 0;
+	refused = q.present && strcmp(q.value.data, "unknown") == 0;
+	buf_done(&q.value);
+	if (refused && !registry_may_be_served(c, queue))
+		return registry_unserved(c, queue, name, err);
+	cache_set_served(c->registry, queue, name);
 	return 0;
 }
 

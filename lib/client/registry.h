@@ -20,6 +20,14 @@ void registry_free(struct registry *registry);
 int registry_find(struct flowrra_client *c, const char *name,
 		  struct registered *ret, struct err *err);
 
+/*
+ * Whether a task with that registration may go into a queue: ERR_DATA, with close
+ * names, if the queue has living workers and none of them has the task. While it
+ * has none, as during a deploy, what is registered is good.
+ */
+int registry_check_served(struct flowrra_client *c, const char *queue,
+			  const char *name, struct err *err);
+
 /* Sets *err, with `code`, to say that nobody has registered `name`; asks the
  * broker for close ones. Returns -1. */
 int registry_unknown(struct flowrra_client *c, const char *name, int code,

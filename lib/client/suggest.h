@@ -15,5 +15,8 @@
  * and returns how many.
  */
 size_t suggest(const char *name, const char *names, char text[SUGGEST_MAX]);
+/* The same without `name` itself, if it is among them. */
+size_t suggest_others(const char *name, const char *names,
+		      char text[SUGGEST_MAX]);
 
 #endif

@@ -38,6 +38,7 @@ static const struct {
     COUNTER(crashes),
     COUNTER(suspected),
     COUNTER(unknown),
+    COUNTER(unknown_since),
     COUNTER(history, .array = true),
 };
 #define N_COUNTERS (sizeof(table) / sizeof(table[0]))

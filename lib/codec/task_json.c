@@ -19,6 +19,8 @@
 
 /* Counters beyond it are not ours: nothing is retried that often. */
 #define COUNTER_MAX 1e9
+/* Seconds since 1970, which double holds exactly: some million years. */
+#define SECONDS_MAX 1e14
 
 /* A task whose slices still point into the bytes that came. Options that have
  * another type in the task, or another name, stand beside it. */
@@ -57,6 +59,7 @@ enum {
 	AT_crashes,
 	AT_suspected,
 	AT_unknown,
+	AT_unknown_since,
 	AT_history,
 	AT_reply_to,
 	N_FIELDS
@@ -98,6 +101,7 @@ static const struct field fields[N_FIELDS] = {
     FIELD(crashes, WHOLE, task.crashes, .max = COUNTER_MAX),
     FIELD(suspected, WHOLE, task.suspected, .max = COUNTER_MAX),
     FIELD(unknown, WHOLE, task.unknown, .max = COUNTER_MAX),
+    FIELD(unknown_since, WHOLE, task.unknown_since, .max = SECONDS_MAX),
     FIELD(history, ANY, task.history),
     FIELD(reply_to, ANY, task.reply_to),
 };
@@ -306,5 +310,6 @@ task_encode(const struct task *task, struct buf *out)
 	write_if(out, WRITE_NEXT("crashes"), task->crashes);
 	write_if(out, WRITE_NEXT("suspected"), task->suspected);
 	write_if(out, WRITE_NEXT("unknown"), task->unknown);
+	write_if(out, WRITE_NEXT("unknown_since"), task->unknown_since);
 	write_end(out);
 }

@@ -75,7 +75,8 @@ struct task {
 	int64_t crashes;	   /* attempts that took their process down */
 	int64_t suspected;	   /* times it was among those that ran when a
 				      process died and nobody knew whose fault */
-	int64_t unknown;	   /* times a worker did not know its name */
+	int64_t unknown;	   /* times no worker knew its name */
+	int64_t unknown_since;	   /* the first of them, in s since 1970 */
 	struct slice history;	   /* of attempts; empty: none */
 	struct slice reply_to;	   /* see results_reply_to(); empty: none */
 };

@@ -95,6 +95,10 @@ rooms_of(const struct dispatch *d, unsigned int *rooms)
 	unsigned int most = minus(UNSETTLED_MAX, unsettled(d)), n;
 	enum pool_kind kind;
 
+	/* There is no memory for the jobs of those that have come. */
+	if (!TAILQ_EMPTY(&d->untaken))
+		return;
+
 	for (kind = 0;
 	     kind < POOL_KINDS && !dispatch_is_stopping(d) && !d->quiet;
 	     kind++) {

@@ -7,6 +7,7 @@
  * recovered may have run before: only the backend can say whether it is over,
  * so it stays NEW, on `unsure` between two questions, until that has answered.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@
 #include "dispatch/cancelled_ids.h"
 #include "dispatch/state.h"
 #include "util/clock.h"
+#include "util/limits.h"
 #include "util/log.h"
 
 /* Before the next question, when the backend could not answer the last, or no
@@ -48,16 +50,22 @@ claim_complete(struct job *job)
 	task_set_standards(job->task);
 }
 
+/* Without memory for the timer, the next heartbeat does what it would do. */
+static void
+claim_set_ask_again(struct dispatch *d)
+{
+	const struct timeval tv = {.tv_usec = ASK_AGAIN_MS * 1000};
+
+	if (!evtimer_pending(d->ask_again, NULL))
+		evtimer_add(d->ask_again, &tv);
+}
+
 /* The backend is asked (again) whether it is over; see claim_ask_again(). */
 static void
 ask_later(struct job *job)
 {
-	const struct timeval tv = {.tv_usec = ASK_AGAIN_MS * 1000};
-	struct dispatch *d = job->dispatch;
-
-	TAILQ_INSERT_TAIL(&d->unsure, job, link);
-	if (!evtimer_pending(d->ask_again, NULL))
-		evtimer_add(d->ask_again, &tv);
+	TAILQ_INSERT_TAIL(&job->dispatch->unsure, job, link);
+	claim_set_ask_again(job->dispatch);
 }
 
 /* What is recovered may come before the first executor has said what it can
@@ -98,8 +106,7 @@ route(struct job *job)
 	}
 	job->handler = handlers_find(handlers, task->name);
 	if (job->handler == NULL) {
-		outcome_apply(job,
-			      &(struct ending){.outcome = OUTCOME_UNKNOWN});
+		outcome_unknown(job);
 		return;
 	}
 	claim_complete(job);
@@ -243,29 +250,78 @@ claim_too_large(struct job *job)
 	claim_refuse(job, "too_large", why.msg);
 }
 
-void
-claim_take(struct dispatch *d, struct broker_claim *claim)
+/* -1: there is no memory for a job, and nothing has happened. */
+static int
+claim_make_job(struct dispatch *d, struct broker_claim *claim)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct err err;
+	int status;
 
-	/* It stays on record, and comes again as a stranger. */
 	if (job == NULL || job_number(d, job) != 0) {
 		free(job);
-		log_error("out of memory for a task of queue %s; it stays in "
-			  "flight until the worker restarts",
-			  d->queues[claim->queue].name);
-		return;
+		return -1;
 	}
 	job->dispatch = d;
 	job->claim = claim;
 	job->claimed_us = clock_wall_us();
 	d->queues[claim->queue].claimed_ms = clock_mono_ms();
-	if (claim->whole > 0)
+	if (claim->whole > 0) {
 		claim_too_large(job);
-	else if (task_decode(claim->bytes, &job->task, &err) == 0)
+		dispatch_turn(d);
+		return 0;
+	}
+	status = task_decode(claim->bytes, &job->task, &err);
+	if (status != 0 && err.sys == ENOMEM) {
+		job_free(job);
+		return -1;
+	}
+	/* A job without a task settles its claim, and does nothing else. */
+	if (status == 0)
 		claim_begin(job);
 	else
 		claim_refuse(job, "malformed", err.msg);
+	dispatch_turn(d);
+	return 0;
+}
+
+static void
+claim_warn_memory(const struct dispatch *d, const struct broker_claim *claim)
+{
+	char limit[LIMITS_TEXT_MAX];
+
+	if (!limits_warning_due(ENOMEM))
+		return;
+	limits_explain(ENOMEM, limit);
+	log_warning("a task of queue %s waits, and no more are claimed: out of "
+		    "memory: %s",
+		    d->queues[claim->queue].name, limit);
+}
+
+/* In their order. Nothing more is claimed while one waits (assign_wants()). */
+void
+claim_take_again(struct dispatch *d)
+{
+	struct broker_claim *claim;
+
+	while ((claim = TAILQ_FIRST(&d->untaken)) != NULL) {
+		TAILQ_REMOVE(&d->untaken, claim, link);
+		if (claim_make_job(d, claim) == 0)
+			continue;
+		TAILQ_INSERT_HEAD(&d->untaken, claim, link);
+		claim_set_ask_again(d);
+		return;
+	}
+}
+
+/* A claim waits behind those that do: their places in the queue are older. */
+void
+claim_take(struct dispatch *d, struct broker_claim *claim)
+{
+	if (TAILQ_EMPTY(&d->untaken) && claim_make_job(d, claim) == 0)
+		return;
+	TAILQ_INSERT_TAIL(&d->untaken, claim, link);
+	claim_warn_memory(d, claim);
+	claim_set_ask_again(d);
 	dispatch_turn(d);
 }

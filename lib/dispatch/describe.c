@@ -167,6 +167,9 @@ describe_worker(const struct dispatch *d, struct buf *out)
 	write_text(out, WRITE_NEXT("state"), slice_of(state));
 	describe_list(out, WRITE_NEXT("queues"), d->opt.queues);
 	describe_list(out, WRITE_NEXT("modules"), pool_modules(d->pool));
+	if (pool_handlers(d->pool) != NULL)
+		write_whole(out, WRITE_NEXT("tasks"),
+			    (int64_t)pool_handlers(d->pool)->n);
 	describe_refused(d, out);
 	describe_reloads(d, out);
 	describe_slots(d, out);

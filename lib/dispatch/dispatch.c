@@ -96,7 +96,8 @@ is_all_done(const struct dispatch *d)
 	uint32_t i;
 
 	if (!pool_is_empty(d->pool) ||
-	    (!d->broker_state.lost && !broker_idle(d->broker)))
+	    (!d->broker_state.lost &&
+	     (!broker_idle(d->broker) || !TAILQ_EMPTY(&d->untaken))))
 		return false;
 	if (!d->broker_state.lost && !d->results_state.lost)
 		return d->n_jobs == 0;
@@ -123,7 +124,7 @@ check_stopped(struct dispatch *d)
 	evtimer_del(d->heartbeat);
 	/* A worker with something in flight stays listed: if this worker does
 	 * not come back, another one finds it dead. */
-	if (d->n_jobs > 0)
+	if (d->n_jobs > 0 || !TAILQ_EMPTY(&d->untaken))
 		log_warning("%" PRIu32
 			    " tasks could not be released or stored; they stay "
 			    "in flight until this worker starts again",
@@ -228,6 +229,7 @@ static void
 on_ask_again(evutil_socket_t fd, short what, void *arg)
 {
 	claim_ask_again(arg);
+	claim_take_again(arg);
 }
 
 /* --- broker and backend ------------------------------------------------ */
@@ -489,6 +491,7 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	d->conf = options->conf;
 	d->started_us = clock_wall_us();
 	TAILQ_INIT(&d->unsure);
+	TAILQ_INIT(&d->untaken);
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		TAILQ_INIT(&d->held[kind]);
 	if ((d->cancelled_ids = cancelled_ids_new()) == NULL) {

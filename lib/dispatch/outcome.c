@@ -22,11 +22,14 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* During a rolling deploy, workers meet tasks that only others know yet. Ten
- * seconds in all: time for others to come up and claim it, and a task whose
- * name is wrong is soon where people look. */
-#define UNKNOWN_MAX 5
-#define UNKNOWN_DELAY_MS 2000
+/*
+ * A task that no living worker of ours knows may be for a program of another
+ * language, which takes tasks from the same queue: it is put back after a delay
+ * that doubles. The first lets a rolling deploy pass unnoticed; the longest keeps
+ * thousands of such tasks from costing anything.
+ */
+#define UNKNOWN_DELAY_MS INT64_C(2000)
+#define UNKNOWN_DELAY_MAX_MS INT64_C(300000)
 /* Times that a task may be among the last ones of a process. It is more than
  * max_crashes by default, since most of those that are suspected did nothing;
  * but it ends, for asynchronous tasks do not run alone the next time. */
@@ -50,7 +53,7 @@ static const struct {
     [OUTCOME_CANCELLED] = {"cancelled", false, false, LOG_LEVEL_notice,
 			   "was cancelled"},
     [OUTCOME_EXPIRED] = {"expired", false, false, LOG_LEVEL_notice, "expired"},
-    [OUTCOME_UNKNOWN] = {"unknown_task", true, true, LOG_LEVEL_warning,
+    [OUTCOME_UNKNOWN] = {"unknown_task", false, true, LOG_LEVEL_warning,
 			 "is not handled by any module of this worker"},
 };
 
@@ -235,6 +238,11 @@ write_info(struct job *job, const char *reason, struct slice error,
 	buf_addc(out, '}');
 	job->settle.disposition = BROKER_BURY;
 	job->settle.info = (struct slice){out->data, out->len};
+	/* Half of a JSON object would be worse than this one. */
+	if (out->failed)
+		job->settle.info = SLICE(
+		    "{\"reason\":\"failed\",\"error\":\"the worker lacked "
+		    "the memory to write down why\"}");
 	if (job->task != NULL)
 		job->settle.id = slice_of(job->task->id);
 	job->settle.salvaged = job->refused != NULL;
@@ -271,7 +279,9 @@ outcome_keep_dead(struct job *job, const struct ending *ending,
 	else
 		buf_add(&history, job->task->history.p, job->task->history.len);
 	write_info(job, outcomes[ending->outcome].reason, ending->text,
-		   job->task->current_retry + 1, &history);
+		   job->task->current_retry +
+		       (ending->outcome != OUTCOME_UNKNOWN),
+		   &history);
 	buf_done(&history);
 }
 
@@ -358,6 +368,19 @@ on_stored(struct results_put *put)
 		outcome_settle(job);
 }
 
+/* What came of it is lost for want of memory. A record that is empty or cut off
+ * would be taken for its result, so it runs once more. */
+static void
+outcome_unrecordable(struct job *job)
+{
+	log_job(job, LOG_LEVEL_error,
+		"task %s (%s): out of memory for its record; it goes back to "
+		"its queue and will run again",
+		job->task->id, job->task->name);
+	job->settle.disposition = BROKER_RELEASE;
+	outcome_settle(job);
+}
+
 /* Stores job->record, which the claim waits for; job->settle says what becomes
  * of that then. */
 static void
@@ -366,6 +389,10 @@ outcome_put(struct job *job, enum result_status status)
 	struct dispatch *d = job->dispatch;
 	const bool final = result_status_final(status);
 
+	if (job->record.failed) {
+		outcome_unrecordable(job);
+		return;
+	}
 	job->put =
 	    (struct results_put){.id = slice_of(job->task->id),
 				 .record = {job->record.data, job->record.len},
@@ -498,6 +525,7 @@ counters_of(const struct task *t)
 				      .crashes = t->crashes,
 				      .suspected = t->suspected,
 				      .unknown = t->unknown,
+				      .unknown_since = t->unknown_since,
 				      .history = t->history};
 }
 
@@ -535,23 +563,6 @@ outcome_cancelled(struct job *job)
 					      : SLICE("cancelled before it "
 						      "started"),
 				  .started_us = job->started_us});
-}
-
-/* A worker that does not know a task leaves it to others for a while. */
-static bool
-try_unknown_again(struct job *job)
-{
-	struct task_counters counters = counters_of(job->task);
-
-	if (++counters.unknown > UNKNOWN_MAX)
-		return false;
-	log_job(job, LOG_LEVEL_info,
-		"task %s: no module of this worker handles \"%s\"; left to "
-		"other workers",
-		job->task->id, job->task->name);
-	prepare_retry(job, &counters, UNKNOWN_DELAY_MS);
-	outcome_settle(job);
-	return true;
 }
 
 /* Whether there is another attempt, and then prepares it. */
@@ -634,14 +645,9 @@ outcome_apply(struct job *job, const struct ending *ending)
 	bool again;
 
 	job_unlink(job);
-	if (outcome == OUTCOME_UNKNOWN) {
-		if (try_unknown_again(job))
-			return;
-		end.text = SLICE("no module of any worker handles this task");
-	}
 	if (end.finished_us == 0)
 		end.finished_us = clock_wall_us();
-	again = outcome != OUTCOME_UNKNOWN && try_again(job, &end);
+	again = try_again(job, &end);
 	log_ending(job, &end, again);
 	outcome_count(&job->dispatch->totals, outcome, again);
 	if (again) {
@@ -658,4 +664,100 @@ outcome_apply(struct job *job, const struct ending *ending)
 	outcome_store(
 	    job, outcome == OUTCOME_SUCCESS ? RESULT_SUCCESS : RESULT_FAILED,
 	    &end, outcomes[outcome].reason);
+}
+
+/* --- tasks that no module here handles ---------------------------------- */
+
+static int64_t
+unknown_delay_ms(int64_t times)
+{
+	int64_t ms = UNKNOWN_DELAY_MS;
+
+	for (; times > 0 && ms < UNKNOWN_DELAY_MAX_MS; times--)
+		ms *= 2;
+	return ms < UNKNOWN_DELAY_MAX_MS ? ms : UNKNOWN_DELAY_MAX_MS;
+}
+
+/* How long it was put back for, in all. That no clock can falsify, and time in
+ * which no worker lived does not count. */
+static int64_t
+unknown_waited_ms(const struct task *task)
+{
+	int64_t ms = 0, i;
+
+	for (i = 0; i < task->unknown; i++) {
+		if (unknown_delay_ms(i) == UNKNOWN_DELAY_MAX_MS)
+			return ms + (task->unknown - i) * UNKNOWN_DELAY_MAX_MS;
+		ms += unknown_delay_ms(i);
+	}
+	return ms;
+}
+
+/* For those who know it; where there are none, it comes again. */
+static void
+outcome_set_aside(struct job *job)
+{
+	struct task_counters counters = counters_of(job->task);
+
+	log_job(job, LOG_LEVEL_info,
+		"task %s: no module of this worker handles \"%s\"; left to "
+		"other workers",
+		job->task->id, job->task->name);
+	job_unlink(job);
+	if (counters.unknown_since == 0)
+		counters.unknown_since = clock_wall_us() / 1000000;
+	counters.unknown++;
+	prepare_retry(job, &counters, unknown_delay_ms(job->task->unknown));
+	if (job->settle.disposition == BROKER_RETRY)
+		job->settle.disposition = BROKER_SET_ASIDE;
+	job->settle.lane = slice_of(job->task->name);
+	outcome_settle(job);
+}
+
+static void
+outcome_give_up(struct job *job)
+{
+	struct buf text = BUF_INIT;
+
+	buf_addf(&text,
+		 "no living worker of queue %s has task \"%s\" in its modules; "
+		 "it was put back %" PRId64 " times in %" PRId64
+		 " s ([worker] unknown_after)",
+		 job->dispatch->queues[job->claim->queue].name, job->task->name,
+		 job->task->unknown, unknown_waited_ms(job->task) / 1000);
+	if (text.failed)
+		outcome_set_aside(job);
+	else
+		outcome_apply(job,
+			      &(struct ending){.outcome = OUTCOME_UNKNOWN,
+					       .text = {text.data, text.len}});
+	buf_done(&text);
+}
+
+/* Not known counts as served: it comes again. */
+static void
+outcome_on_served(struct slice value, const struct err *err, void *arg)
+{
+	struct job *job = arg;
+
+	if (job->cancelled)
+		outcome_cancelled(job);
+	else if (err != NULL || slice_eq(value, SLICE("known")))
+		outcome_set_aside(job);
+	else
+		outcome_give_up(job);
+}
+
+void
+outcome_unknown(struct job *job)
+{
+	struct dispatch *d = job->dispatch;
+	const struct broker_served question = {
+	    .queue = slice_of(d->queues[job->claim->queue].name),
+	    .name = slice_of(job->task->name)};
+
+	if (unknown_waited_ms(job->task) * 1000 < d->conf->worker.unknown_after)
+		outcome_set_aside(job);
+	else
+		broker_served(d->broker, &question, outcome_on_served, job);
 }

@@ -158,6 +158,8 @@ struct dispatch {
 	 * that came before any executor. */
 	struct job_list unsure;
 	struct event *ask_again;
+	/* There was no memory for a job of theirs: they wait for some. */
+	struct broker_claim_list untaken;
 	struct spool_file *spool;
 	struct event *outage; /* of the backend has lasted for a while */
 	bool spooling;
@@ -250,6 +252,7 @@ struct ending {
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
+<<<<<<< HEAD
 /* Its claim is another worker's: nothing of it counts any more. */
 void outcome_lost(struct job *job);
 /* The same, when nothing runs for it any more. */
@@ -261,6 +264,11 @@ void outcome_kept_all(struct dispatch *d);
 /* A record of it was refused, since another worker may have its claim: whether
  * that is so is found out. */
 void outcome_fenced(struct job *job);
+=======
+/* No module of this worker handles it: it is set aside for others, or, when
+ * there have been none for [worker] unknown_after, fails. */
+void outcome_unknown(struct job *job);
+>>>>>>> main
 /* As if it had never been claimed. */
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
@@ -289,6 +297,8 @@ void outcome_record(const struct job *job, enum result_status status,
 void claim_take(struct dispatch *d, struct broker_claim *claim);
 /* Asks the backend once more about jobs that it could not say anything of. */
 void claim_ask_again(struct dispatch *d);
+/* Makes jobs of the claims that there was no memory for. */
+void claim_take_again(struct dispatch *d);
 /* Other handlers are in force: what is held finds its new one. */
 void claim_reroute(struct dispatch *d);
 

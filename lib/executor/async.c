@@ -207,6 +207,24 @@ async_set_timer(struct async *l, struct flowrra_task *t)
 		timer_set_us(t->timer, t->timeout_us);
 }
 
+/* Not by way of the list of the unreported, which is in the order of their
+ * first start. The lock is for async_report(). */
+void
+async_begin_again(struct flowrra_task *t)
+{
+	struct async *l = t->loop;
+
+	pthread_mutex_lock(&l->lock);
+	task_begin(t);
+	pthread_mutex_unlock(&l->lock);
+	if (t->listed)
+		TAILQ_REMOVE(&l->unreported, t, unreported);
+	t->listed = false;
+	task_report(t);
+	if (t->timer != NULL)
+		timer_set_us(t->timer, t->timeout_us);
+}
+
 static void
 start_task(struct async *l, struct flowrra_task *t)
 {

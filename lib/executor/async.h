@@ -36,6 +36,9 @@ bool async_report(struct async *l); /* a handler that holds up the loop */
 void async_stop(struct async *l);
 bool async_stopped(struct async *l);
 
+/* The task's clocks start once more, and STARTED is sent again. On the loop
+ * only. */
+void async_begin_again(struct flowrra_task *t);
 /* Ends a task with what flowrra_fail() left in it. On the loop only. */
 void async_end_failed(struct flowrra_task *t);
 

@@ -29,11 +29,16 @@
 #include "executor/workers.h"
 #include "module/loader.h"
 #include "util/err.h"
+#include "util/limits.h"
+#include "util/log.h"
 #include "util/timer.h"
 
 /* A trade: ends that nobody writes at once wait this long at most. Well below
  * IPC_STARTED_AFTER_MS, as the tick also reports what has started. */
 #define TICK_NS 1000000
+/* Between two tries to start threads that could not be started: processes that
+ * end make room. */
+#define FILL_MS 250
 /* The maximum of [executor] io_workers: more is not an order of flowrrad's. */
 #define THREADS_MAX 1024
 
@@ -44,6 +49,7 @@ struct executor {
 	struct event *tick;
 	int tick_fd; /* a timer that any thread can set without waking us */
 	atomic_bool ticking;
+	struct timer *fill;    /* set while threads are missing */
 	struct timer *stopped; /* fired by the last thread that ends */
 	struct outbox *outbox;
 	struct submits *submits;
@@ -263,6 +269,24 @@ tell_stopped(void *arg)
 	timer_fire(e->stopped);
 }
 
+/* With fewer threads, tasks wait longer; what waits for too long is called back
+ * and runs elsewhere. */
+static void
+executor_on_fill(void *arg)
+{
+	struct executor *e = arg;
+	char limit[LIMITS_TEXT_MAX];
+	struct err err;
+
+	if (workers_fill(e->workers, &err) == 0)
+		return;
+	timer_set_ms(e->fill, FILL_MS);
+	if (!limits_warning_due(err.sys))
+		return;
+	limits_explain(err.sys, limit);
+	log_warning("tasks wait for threads: %s: %s", err.msg, limit);
+}
+
 static bool read_waiting(void *arg);
 
 static int
@@ -276,10 +300,13 @@ start_threads(struct executor *e, const struct ipc_init *init)
 	struct async_options lo = {
 	    .outbox = e->outbox, .on_stopped = tell_stopped, .arg = e};
 
-	if ((e->workers = workers_new(&wo, e->err)) == NULL)
-		return -1;
+	/* The loop's thread first: there can be fewer of the others, but not
+	 * none. */
 	if (init->asynchronous && (e->async = async_new(&lo, e->err)) == NULL)
 		return -1;
+	if ((e->workers = workers_new(&wo, e->err)) == NULL)
+		return -1;
+	executor_on_fill(e);
 	return 0;
 }
 
@@ -407,12 +434,13 @@ make_parts(struct executor *e, int fd)
 	e->tick = event_new(e->base, e->tick_fd, EV_READ | EV_PERSIST,
 			    executor_on_tick, e);
 	e->stopped = timer_new(e->base, executor_on_stopped, e);
+	e->fill = timer_new(e->base, executor_on_fill, e);
 	e->submits = submits_new(e->outbox, tick_now, e);
 	if (e->submits != NULL)
 		e->sockets = task_sockets_new(e->submits);
 	e->loader = loader_new();
 	if (e->readable == NULL || e->tick == NULL || e->stopped == NULL ||
-	    e->sockets == NULL || e->loader == NULL ||
+	    e->fill == NULL || e->sockets == NULL || e->loader == NULL ||
 	    event_add(e->readable, NULL) != 0 || event_add(e->tick, NULL) != 0)
 		return err_nomem(e->err);
 	return 0;
@@ -447,6 +475,7 @@ executor_finish(struct executor *e)
 	event_free(e->tick);
 	close(e->tick_fd);
 	timer_free(e->stopped);
+	timer_free(e->fill);
 	outbox_free(e->outbox);
 	event_base_free(e->base);
 	ipc_channel_done(&e->channel);

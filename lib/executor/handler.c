@@ -13,6 +13,7 @@
 #include "executor/outbox.h"
 #include "executor/task.h"
 #include "executor/text.h"
+#include "module/begin.h"
 #include "module/dump.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -165,6 +166,19 @@ handler_fail(struct flowrra_task *t, bool final, const char *format, va_list ap)
 	if (t->loop != NULL)
 		async_end_failed(t);
 	return -1;
+}
+
+void
+flowrra_task_unbegun(struct flowrra_task *t)
+{
+	t->unbegun = true;
+}
+
+void
+flowrra_task_begins(struct flowrra_task *t)
+{
+	if (t->loop != NULL)
+		async_begin_again(t);
 }
 
 int

@@ -218,6 +218,9 @@ task_send_end(struct flowrra_task *t, const struct task_end *end, bool urgent)
 				     .fixed = &done,
 				     .rest = end->text};
 
+	if (t->unbegun)
+		frame = (struct outbox_frame){.type = IPC_RETURNED,
+					      .task = t->number};
 	if (t->has_socket)
 		task_sockets_drop(t->env->sockets, t);
 	outbox_put(t->env->outbox, &frame, urgent);

@@ -60,6 +60,7 @@ struct flowrra_task {
 	void *data;
 	char *error; /* from flowrra_fail() */
 	bool final;
+	bool unbegun; /* flowrra_task_unbegun() */
 	bool has_socket; /* see task_socket.h */
 	atomic_bool cancelled;
 	int64_t timeout_us;
@@ -114,7 +115,7 @@ struct task_end task_end_result(const struct flowrra_task *t,
 /* Makes the end of what flowrra_fail() left, or of the number `code`. */
 struct task_end task_end_failed(const struct flowrra_task *t, int code,
 				struct buf *scratch);
-/* Sends DONE. */
+/* Sends DONE, or RETURNED if its work was not begun. */
 void task_send_end(struct flowrra_task *t, const struct task_end *end,
 		   bool urgent);
 

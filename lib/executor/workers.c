@@ -241,13 +241,24 @@ start_one(struct workers *w, struct err *err)
 	return 0;
 }
 
+/* The lock holds the first threads back until all are there. */
+int
+workers_fill(struct workers *w, struct err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&w->lock);
+	while (r == 0 && w->n < w->opt.n && !w->stopping)
+		r = start_one(w, err);
+	pthread_mutex_unlock(&w->lock);
+	return r;
+}
+
 struct workers *
 workers_new(const struct workers_options *o, struct err *err)
 {
 	struct workers *w =
 	    calloc(1, sizeof(*w) + o->n * sizeof(struct worker));
-	unsigned int i;
-	int r = 0;
 
 	if (w == NULL) {
 		err_nomem(err);
@@ -257,16 +268,11 @@ workers_new(const struct workers_options *o, struct err *err)
 	pthread_cond_init(&w->work, NULL);
 	TAILQ_INIT(&w->queue);
 	w->opt = *o;
-	/* The loop's thread has read INIT, and reads on until a worker is idle.
-	 * The lock holds the first threads back until all are there. */
+	/* The loop's thread has read INIT, and reads on until a worker is
+	 * idle. */
 	w->lead = LEAD_LOOP;
-	pthread_mutex_lock(&w->lock);
-	for (i = 0; i < o->n && r == 0; i++)
-		r = start_one(w, err);
-	pthread_mutex_unlock(&w->lock);
-	if (r == 0)
+	if (workers_fill(w, err) == 0 || w->n > 0)
 		return w;
-	workers_stop(w);
 	workers_free(w);
 	return NULL;
 }

@@ -26,7 +26,8 @@ struct err;
 struct workers;
 
 /*
- * Starts `n` threads. They call
+ * Starts `n` threads, or as many as there can be now, at least one: see
+ * workers_fill(). They call
  *
  *	read(arg)	to wait for messages and take them; false: they read no
  *			more
@@ -43,6 +44,9 @@ struct workers_options {
 	void *arg;
 };
 struct workers *workers_new(const struct workers_options *o, struct err *err);
+/* Starts the threads that are missing, since processes or memory were short.
+ * The caller of workers_new() calls it now and then while it returns -1. */
+int workers_fill(struct workers *w, struct err *err);
 /* Joins the threads, which must have stopped. */
 void workers_free(struct workers *w);
 

@@ -29,6 +29,9 @@ struct err;
 /* Descriptors that an executor finds open when it starts. */
 #define IPC_FD 3       /* the socket for frames */
 #define IPC_CRASH_FD 4 /* a pipe for one struct ipc_last_words */
+/* How an executor exits that could not come up for want of processes or
+ * threads; EX_TEMPFAIL of sysexits.h. It says nothing itself. */
+#define IPC_EXIT_SHORT 75
 
 struct ipc_header {
 	uint32_t size; /* of the whole frame, this header included */

@@ -6,6 +6,7 @@
 #include "manager/doctor_private.h"
 #include "manager/member.h"
 #include "manager/query.h"
+#include "manager/queues.h"
 #include "store/admin.h"
 #include "util/clock.h"
 
@@ -141,6 +142,22 @@ examine_dead(struct doctor *d, const json_t *queue, const char *name)
 	    walk.more ? " or more" : "");
 }
 
+/* They wait and come again: nothing is lost while it is put right. */
+static void
+examine_unknown(struct doctor *d, const json_t *queue)
+{
+	struct buf text = BUF_INIT;
+
+	if (queues_unknown(d->client, queue, &text))
+		doctor_find(
+		    d, DOCTOR_WARNING, "queues",
+		    "Check [worker] modules of the queue's workers, and "
+		    "their logs for modules that were not loaded; the "
+		    "tasks wait meanwhile.",
+		    "%s", text.data);
+	buf_done(&text);
+}
+
 void
 doctor_queues(struct doctor *d)
 {
@@ -161,6 +178,7 @@ doctor_queues(struct doctor *d)
 		else
 			examine_delayed(d, queue, name);
 		examine_servants(d, queue, name);
+		examine_unknown(d, queue);
 		examine_dead(d, queue, name);
 	}
 }

@@ -10,6 +10,7 @@
 #include "client/client.h"
 #include "manager/member.h"
 #include "manager/query.h"
+#include "manager/queues.h"
 #include "manager/workers.h"
 #include "schedules/schedules.h"
 #include "store/broker.h"
@@ -183,6 +184,30 @@ check_schedulers(struct health *h)
 	schedules_close(db);
 }
 
+/* --- tasks ------------------------------------------------------------- */
+
+/* Whether workers meet tasks that none of them can run. */
+static void
+check_tasks(struct health *h)
+{
+	struct err err = ERR_INIT;
+	json_t *list = queues_list(h->client, NULL, &err), *queue;
+	struct buf text = BUF_INIT;
+	size_t i;
+
+	json_array_foreach (list, i, queue)
+		if (queues_unknown(h->client, queue, &text))
+			break;
+	if (list == NULL)
+		add(h, "tasks", false, err.msg);
+	else if (text.len > 0)
+		add(h, "tasks", false, text.data);
+	else
+		add(h, "tasks", true, "workers know all that they met");
+	buf_done(&text);
+	json_decref(list);
+}
+
 /* --- all --------------------------------------------------------------- */
 
 json_t *
@@ -196,6 +221,7 @@ health_check(struct flowrra_client *c)
 	check_backend(&h);
 	check_workers(&h);
 	check_schedulers(&h);
+	check_tasks(&h);
 	return h.components;
 }
 

@@ -11,6 +11,7 @@
 #include "manager/query.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/load.h"
 #include "manager/member.h"
@@ -59,14 +60,27 @@ append(json_t *list, json_t *item)
 /* The names of queues are ASCII (util/name.h), so that they can be packed as
  * they are. */
 static json_t *
+json_of_names(struct slice names)
+{
+	const char *name = names.p, *end = name + names.len;
+	json_t *list = json_array();
+
+	for (; names.p != NULL && name < end; name += strlen(name) + 1)
+		json_array_append_new(list, json_string(name));
+	return list;
+}
+
+static json_t *
 json_of_queue(const struct queue_stats *s)
 {
 	return json_pack(
-	    "{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b}", "queue", s->name, "waiting",
-	    (json_int_t)s->waiting, "delayed", (json_int_t)s->delayed,
-	    "in_flight", (json_int_t)s->in_flight, "dead", (json_int_t)s->dead,
-	    "oldest_at", member_of_time(s->oldest_us), "next_due_at",
-	    member_of_time(s->next_due_us), "paused", s->paused);
+	    "{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:I,s:o}", "queue", s->name,
+	    "waiting", (json_int_t)s->waiting, "delayed",
+	    (json_int_t)s->delayed, "in_flight", (json_int_t)s->in_flight,
+	    "dead", (json_int_t)s->dead, "oldest_at",
+	    member_of_time(s->oldest_us), "next_due_at",
+	    member_of_time(s->next_due_us), "paused", s->paused, "set_aside",
+	    (json_int_t)s->set_aside, "unknown", json_of_names(s->unknown));
 }
 
 /* A second attempt comes only after an error, so that no list is lost here. */

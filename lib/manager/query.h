@@ -21,7 +21,7 @@
  * new array of
  *	{"queue": "io", "waiting": 3, "delayed": 1, "in_flight": 2, "dead": 0,
  *	 "oldest_at": RFC 3339 or null, "next_due_at": RFC 3339 or null,
- *	 "paused": false}
+ *	 "paused": false, "set_aside": 0, "unknown": ["resiez"]}
  * (see struct queue_stats). NULL with *err.
  */
 json_t *query_queues(struct flowrra_client *c, const char *name,

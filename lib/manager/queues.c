@@ -17,6 +17,7 @@
 #include "manager/cancel.h"
 #include "manager/member.h"
 #include "manager/query.h"
+#include "util/closest.h"
 #include "util/err.h"
 #include "util/name.h"
 
@@ -196,4 +197,74 @@ queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 		   ? json_pack("{s:s,s:I,s:b}", "queue", purge->queue, "purged",
 			       (json_int_t)n, "dry_run", purge->dry_run)
 		   : NULL;
+}
+
+/* --- tasks that nobody has --------------------------------------------- */
+
+/* So many names tell what kind of mistake it is. */
+#define UNKNOWN_SHOWN 3
+
+/* What is registered, a JSON array; NULL if that is not known. */
+static json_t *
+registered_names(struct flowrra_client *c)
+{
+	struct query q = {.client = c, .send = query_send_names};
+	json_t *names;
+
+	if (query_run(&q, NULL) != 0)
+		return NULL;
+	names =
+	    q.present ? json_loadb(q.value.data, q.value.len, 0, NULL) : NULL;
+	buf_done(&q.value);
+	return names;
+}
+
+/* The registered names that are close to one, without itself: that it was
+ * registered is what has to be said then. */
+static void
+add_close_names(const json_t *registered, const char *name, struct buf *text)
+{
+	struct closest close = CLOSEST_INIT(name);
+	char names[CLOSEST_TEXT_SIZE];
+	const char *candidate;
+	bool was = false;
+	size_t i;
+
+	for (i = 0; i < json_array_size(registered); i++) {
+		candidate = json_string_value(json_array_get(registered, i));
+		if (candidate != NULL && strcmp(candidate, name) == 0)
+			was = true;
+		else if (candidate != NULL)
+			closest_offer(&close, candidate);
+	}
+	if (was)
+		buf_adds(text, " (a worker had it before)");
+	else if (closest_write(&close, names) > 0)
+		buf_addf(text, " (similar names: %s)", names);
+}
+
+bool
+queues_unknown(struct flowrra_client *c, const json_t *queue, struct buf *text)
+{
+	const json_t *unknown = json_object_get(queue, "unknown");
+	const size_t n = json_array_size(unknown);
+	const char *name, *of = member_text(queue, "queue");
+	json_t *registered;
+	size_t i;
+
+	if (n == 0 || of == NULL)
+		return false;
+	registered = registered_names(c);
+	buf_addf(text, "queue %s: no living worker has ", of);
+	for (i = 0; i < n && i < UNKNOWN_SHOWN; i++) {
+		name = json_string_value(json_array_get(unknown, i));
+		buf_addf(text, "%s\"%s\"", i > 0 ? ", " : "task ",
+			 name != NULL ? name : "?");
+		if (name != NULL)
+			add_close_names(registered, name, text);
+	}
+	if (n > UNKNOWN_SHOWN)
+		buf_addf(text, " and %zu more", n - UNKNOWN_SHOWN);
+	json_decref(registered);
+	return !text->failed;
 }

@@ -8,13 +8,14 @@
 
 #include <jansson.h>
 
+struct buf;
 struct err;
 struct flowrra_client;
 
 /*
  * An array, in the order of their names, of
  *	{"queue", "waiting", "delayed", "in_flight", "dead", "oldest_at",
- *	 "next_due_at", "paused"}
+ *	 "next_due_at", "paused", "set_aside", "unknown"}
  * (manager/query.h). Of all queues, or of `name` alone; then
  * ERR_NOT_FOUND if nobody has named it.
  */
@@ -38,5 +39,13 @@ struct queues_purge {
 };
 json_t *queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 		     struct err *err);
+
+/*
+ * Whether there are tasks in a queue (a member of queues_list()) that no living
+ * worker of it has in its modules; *text then names some, and the names that are
+ * close to them.
+ */
+bool queues_unknown(struct flowrra_client *c, const json_t *queue,
+		    struct buf *text);
 
 #endif

@@ -255,6 +255,8 @@ executor_start(struct executor *e, const struct executor_options *o,
 	    .threads = o->cpu ? 1 : (unsigned int)conf->io_workers,
 	    .asynchronous = !o->cpu && conf->async_tasks > 0,
 	    .max_result = (unsigned int)conf->max_result_size,
+	    /* The io executor is always to be there. */
+	    .spare_files = o->cpu ? POOL_SPARE_FILES : 0,
 	    .on_ready = on_executor_ready,
 	    .on_message = on_executor_message,
 	    .on_line = on_executor_line,

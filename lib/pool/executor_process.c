@@ -26,6 +26,7 @@
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/log.h"
 #include "util/proc.h"
 
@@ -322,15 +323,32 @@ process_close_fds(int *fds, size_t n)
 			close(fds[i]);
 }
 
+/* Whether so many descriptors are left behind these: new ones have the lowest
+ * free numbers, so theirs say how many are taken. */
+static bool
+process_leaves(const struct process_ends *e, unsigned int spare)
+{
+	const int *fds = &e->socket[0];
+	int highest = -1;
+	size_t i;
+
+	for (i = 0; i < sizeof(*e) / sizeof(int); i++)
+		highest = fds[i] > highest ? fds[i] : highest;
+	if (spare == 0 || (uint64_t)highest + spare < limits_files())
+		return true;
+	errno = EMFILE;
+	return false;
+}
+
 /* Only our ends do not block: a handler that prints expects that of a pipe. */
 static int
-process_make_ends(struct process_ends *e, struct err *err)
+process_make_ends(struct process_ends *e, unsigned int spare, struct err *err)
 {
 	memset(e, 0xff, sizeof(*e)); /* all -1 */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->socket) !=
 		0 ||
 	    pipe2(e->crash, O_CLOEXEC) != 0 || pipe2(e->out, O_CLOEXEC) != 0 ||
-	    pipe2(e->error, O_CLOEXEC) != 0 ||
+	    pipe2(e->error, O_CLOEXEC) != 0 || !process_leaves(e, spare) ||
 	    fcntl(e->crash[0], F_SETFL, O_NONBLOCK) != 0 ||
 	    fcntl(e->out[0], F_SETFL, O_NONBLOCK) != 0 ||
 	    fcntl(e->error[0], F_SETFL, O_NONBLOCK) != 0) {
@@ -443,7 +461,7 @@ executor_process_new(const struct executor_process_options *options,
 	if (p->opt.ready_ms == 0)
 		p->opt.ready_ms = EXECUTOR_READY_MS;
 	p->pidfd = p->crash_fd = -1;
-	if (process_make_ends(&e, err) != 0) {
+	if (process_make_ends(&e, p->opt.spare_files, err) != 0) {
 		free(p);
 		return NULL;
 	}

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/log.h"
 
 /*
@@ -130,6 +131,22 @@ generation_respawn_later(struct generation *g)
 		evtimer_add(g->respawn, &tv);
 }
 
+/* Tasks wait, and no attempt of theirs is charged: of what is short for a while
+ * it is enough to hear now and then. */
+void
+generation_warn(const struct err *why)
+{
+	char limit[LIMITS_TEXT_MAX];
+
+	if (!limits_is_short(why->sys)) {
+		log_error("%s", why->msg);
+	} else if (limits_warning_due(why->sys)) {
+		limits_explain(why->sys, limit);
+		log_warning("tasks wait for an executor: %s: %s", why->msg,
+			    limit);
+	}
+}
+
 /* Starts an executor, or tries again later; NULL for now in that case. */
 static struct executor *
 generation_spawn(struct generation *g, bool cpu)
@@ -138,7 +155,7 @@ generation_spawn(struct generation *g, bool cpu)
 	struct executor *e = generation_start(g, cpu, &err);
 
 	if (e == NULL) {
-		log_error("%s", err.msg);
+		generation_warn(&err);
 		generation_respawn_later(g);
 	}
 	return e;
@@ -150,6 +167,14 @@ generation_start_cpu(struct generation *g)
 	generation_spawn(g, true);
 }
 
+/* Whether it is to have executors: it is in force, and the pool is not ending.
+ * The next generation gets one chance, and no replacement. */
+static bool
+generation_is_wanted(const struct generation *g)
+{
+	return g == g->pool->current && g->pool->phase == POOL_OPEN;
+}
+
 /* The io executor is always to be there. Cpu executors are started when there
  * are jobs for them: the user hears that it may ask for one again. */
 static void
@@ -158,6 +183,8 @@ on_respawn(evutil_socket_t fd, short what, void *arg)
 	struct generation *g = arg;
 	const struct pool *p = g->pool;
 
+	if (!generation_is_wanted(g))
+		return;
 	if (g->io == NULL)
 		g->io = generation_spawn(g, false);
 	p->events->on_change(p->opt.arg);
@@ -189,23 +216,20 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 		return NULL;
 	}
 	/* That the program cannot be started at all is for the caller to know
-	 * now; later it is a reason to try again. */
-	if ((g->io = generation_start(g, false, err)) == NULL) {
+	 * now; later it is a reason to try again. What is short may be there in
+	 * a moment; but a reload can be had again, too. */
+	if ((g->io = generation_start(g, false, err)) != NULL)
+		return g;
+	if (p->current != NULL || !limits_is_short(err->sys)) {
 		generation_free(g);
 		return NULL;
 	}
+	generation_warn(err);
+	generation_respawn_later(g);
 	return g;
 }
 
 /* --- executors that end ------------------------------------------------ */
-
-/* Whether it is to have executors: it is in force, and the pool is not ending.
- * The next generation gets one chance, and no replacement. */
-static bool
-generation_is_wanted(const struct generation *g)
-{
-	return g == g->pool->current && g->pool->phase == POOL_OPEN;
-}
 
 void
 generation_replace(struct generation *g, const struct executor *e)

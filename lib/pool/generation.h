@@ -63,6 +63,9 @@ void generation_release(struct generation *g);
 
 /* Starts a cpu executor, or tries again later. */
 void generation_start_cpu(struct generation *g);
+/* Logs why an executor could not be started; of what is short, once a
+ * minute. */
+void generation_warn(const struct err *why);
 /* Whether a try to start executors is due later. */
 bool generation_is_waiting(const struct generation *g);
 /* An executor describes what it can run; the first one is believed. */

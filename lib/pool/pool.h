@@ -146,6 +146,16 @@ void pool_kill(struct pool *p);
 /* Whether no executor is left. */
 bool pool_is_empty(const struct pool *p);
 
+/* An executor costs POOL_EXECUTOR_FILES descriptors, and while it is started
+ * POOL_START_FILES more. */
+#define POOL_EXECUTOR_FILES 5
+#define POOL_START_FILES 6
+/* What the pool needs at least: an io executor and its successor, one cpu
+ * executor. Further ones are started only if POOL_SPARE_FILES are left to the
+ * rest of the process. */
+#define POOL_FILES (3 * POOL_EXECUTOR_FILES + POOL_START_FILES)
+#define POOL_SPARE_FILES 16
+
 /* --- running ----------------------------------------------------------- */
 
 /* Gives the job to an executor; false if none has room. */

@@ -9,6 +9,7 @@
  */
 #include "pool/report.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "core/task.h"
 #include "pool/generation.h"
 #include "pool/room.h"
+#include "util/err.h"
 #include "util/log.h"
 
 /* --- messages ---------------------------------------------------------- */
@@ -183,8 +185,14 @@ log_exit(const struct executor *e, const struct executor_exit *how,
 	 bool was_stopping)
 {
 	const char *name = sigabbrev_np(how->signal);
+	struct err why = {.sys = EAGAIN};
 
-	if (was_stopping && how->signal == 0 && how->status == 0)
+	if (how->signal == 0 && how->status == IPC_EXIT_SHORT && !how->ready) {
+		snprintf(why.msg, sizeof(why.msg),
+			 "the %s executor could not start its threads",
+			 executor_kind(e));
+		generation_warn(&why);
+	} else if (was_stopping && how->signal == 0 && how->status == 0)
 		log_debug("executor %d has stopped", (int)executor_pid(e));
 	else if (how->signal != 0)
 		log_warning("%s executor was killed by SIG%s", executor_kind(e),

@@ -8,7 +8,7 @@
  *	transport.c	bytes become replies; commands leave at a turn's end
  *	plain.c		how the bytes travel: over a socket …
  *	secure.c	… or under TLS
- *	login.c		who we are: AUTH, CLIENT SETNAME, SELECT, PING
+ *	login.c		who we are, and what the server is
  *	script.c	which scripts the server knows
  *	pubsub.c	subscriptions
  *

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Logging in: AUTH, CLIENT SETNAME, SELECT and PING, sent together without
+ * Logging in: AUTH, CLIENT SETNAME, SELECT, ROLE and PING, sent together without
  * waiting (one round trip), and what their answers mean. A table holds them in
  * order: AUTH first, since nothing else works without it; PING last, since its
  * answer ends the login.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "redis/conn.h"
@@ -19,6 +20,8 @@ struct step {
 	/* Looks at an error reply: 0 if it does not matter, else -1 with *err;
 	 * ERR_REFUSED if another try is of no use. */
 	int (*judge)(const struct redis_reply *reply, struct err *err);
+	/* The same for any other reply, or NULL. */
+	int (*take)(const struct redis_reply *reply, struct err *err);
 };
 
 /*
@@ -119,6 +122,33 @@ judge_select(const struct redis_reply *reply, struct err *err)
 		       "cannot select the database in the URL: %s", text);
 }
 
+static size_t
+role_args(const struct redis *r, struct slice argv[ARGS_MAX])
+{
+	argv[0] = SLICE("ROLE");
+	return 1;
+}
+
+/*
+ * A replica answers ("slave", host, port, …) of its master. It takes no tasks,
+ * and shows records late: nothing that we do is right on it. After a failover it
+ * may be the master itself, so we come back.
+ */
+static int
+take_role(const struct redis_reply *reply, struct err *err)
+{
+	char host[TEXT_SIZE];
+
+	if (!slice_eq(redis_reply_string(redis_reply_at(reply, 0)),
+		      SLICE("slave")))
+		return 0;
+	redis_reply_text(redis_reply_at(reply, 1), host, sizeof(host));
+	return err_set(err, ERR_UNAVAILABLE,
+		       "the server is a replica, which accepts no tasks; set "
+		       "the URL to its master, %s:%" PRId64,
+		       host, redis_reply_integer(redis_reply_at(reply, 2)));
+}
+
 /* PING shows whether the server is ready: while it loads its data, AUTH and
  * SELECT work but PING fails with LOADING. */
 static size_t
@@ -129,12 +159,11 @@ ping_args(const struct redis *r, struct slice argv[ARGS_MAX])
 }
 
 /* judge_any ignores other errors: a client name that is refused, or a user
- * without the permission for PING, does no harm. */
+ * without the permission for ROLE or PING, does no harm. */
 static const struct step steps[] = {
-    {auth_args, judge_auth},
-    {name_args, judge_any},
-    {select_args, judge_select},
-    {ping_args, judge_any},
+    {auth_args, judge_auth, NULL},     {name_args, judge_any, NULL},
+    {select_args, judge_select, NULL}, {role_args, judge_any, take_role},
+    {ping_args, judge_any, NULL},
 };
 #define LAST (&steps[sizeof(steps) / sizeof(steps[0]) - 1])
 
@@ -146,8 +175,9 @@ on_step(struct redis *r, const struct redis_reply *reply, void *arg)
 
 	if (reply == NULL)
 		return; /* reported where the connection broke */
-	if (redis_reply_type(reply) == REDIS_ERROR &&
-	    step->judge(reply, &err) != 0)
+	if (redis_reply_type(reply) == REDIS_ERROR
+		? step->judge(reply, &err) != 0
+		: step->take != NULL && step->take(reply, &err) != 0)
 		redis_conn_fail(r, &err);
 	else if (step == LAST)
 		redis_conn_up(r);

@@ -3,8 +3,10 @@
  * Runs programs through a spawner.
  *
  * A program goes WAITING -> ASKED -> RUNNING -> OVER, and may go to OVER from
- * any of them. It is in one list at a time, the one of its state (`started`
- * holds ASKED and RUNNING), and has a number while it is in `started`. All
+ * any of them; from ASKED it goes back to WAITING when descriptors, processes
+ * or memory are short. It is in one list at a time, the one of its state
+ * (`started` holds ASKED and RUNNING), and has a number while it is in
+ * `started`. All
  * callbacks come out of the loop, from spawner_on_turn() or a pipe, and never
  * out of a function that the caller calls.
  */
@@ -19,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #include "spawn/send.h"
 #include "spawn/spawn.h"
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/proc.h"
 #include "util/timer.h"
 
@@ -34,6 +36,14 @@
  * enough that neither its socket nor the limit on descriptors that are under
  * way between processes is ever reached. */
 #define ASKED_MAX 32
+/* While something is short, and no program of ours ends: others may have given
+ * it back. A person does not notice it, and four tries a second cost nothing. */
+#define SHORT_MS 250
+/* Descriptors that programs leave to the rest of the process, whose files and
+ * sockets must not fail for the sake of one program more: a sixteenth of all,
+ * within these bounds. */
+#define RESERVE_MIN 8
+#define RESERVE_MAX 64
 /* What a pipe holds by default: one read empties it. */
 #define READ_SIZE 65536
 /* Twice what a pipe holds at most, if no administrator allowed more
@@ -57,9 +67,14 @@ struct spawn {
 	struct buf input;
 	int fds[2]; /* our ends of standard output and error; -1: closed */
 	struct event *readable[2];
-	int signal_due; /* one that could not be sent yet */
+	int signal_due;	     /* one that could not be sent yet */
+	unsigned int shorts; /* the spawner's, when it came */
+	bool signalled;	 /* one was to be sent: it does not begin once more */
+	uint64_t serial; /* the order of those that wait */
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	void (*on_end)(void *arg, const struct spawn_end *end);
+	void (*on_begin)(void *arg);
+	void (*on_short)(void *arg, const char *why);
 	void *arg;
 	char *program;
 	struct spawn_end end;
@@ -72,12 +87,17 @@ struct spawner {
 	char *path;
 	int fd; /* -1: there is no process */
 	pid_t pid;
-	/* For raise_limit(): the first spawner raises, later ones find it. */
-	struct rlimit files; /* as this process found it; 0: not yet looked */
 	struct event *readable, *writable;
-	struct timer *turn; /* starts and tells what was put off */
+	struct timer *turn;  /* starts and tells what was put off */
+	struct timer *again; /* while something is short */
 	struct spawn_list waiting, started, over;
 	unsigned int asked;
+	/* How many may be ASKED at once: 1 when something was short, and twice
+	 * as many with each that begins, so that few begin in vain. */
+	unsigned int asked_max;
+	bool is_short;	     /* nothing is asked until one ends, or `again` */
+	unsigned int shorts; /* times that something was short */
+	uint64_t serial;
 	struct spawn **table; /* by number; NULL: free */
 	size_t cap;
 	size_t free_from; /* no number below is free */
@@ -208,6 +228,8 @@ end_later(struct spawn *p)
 
 	if (p->state == ASKED)
 		s->asked--;
+	/* It may have given back what others wait for. */
+	s->is_short = false;
 	if (p->state != WAITING)
 		spawner_give_number(s, p);
 	TAILQ_REMOVE(p->state == WAITING ? &s->waiting : &s->started, p, link);
@@ -224,6 +246,93 @@ end_failed(struct spawn *p, const char *step, int sys)
 		 p->program, step, strerrordesc_np(sys));
 	p->end = (struct spawn_end){.why = p->why, .sys = sys};
 	end_later(p);
+}
+
+/* --- what is short ------------------------------------------------------- */
+
+static size_t
+spawner_count_waiting(const struct spawner *s)
+{
+	const struct spawn *p;
+	size_t n = 0;
+
+	TAILQ_FOREACH (p, &s->waiting, link)
+		n++;
+	return n;
+}
+
+/* `step` completes "could not". */
+static void
+spawner_tell_short(struct spawner *s, struct spawn *p, const char *step,
+		   int sys)
+{
+	char limit[LIMITS_TEXT_MAX], why[ERR_MSG_MAX];
+
+	if (p->on_short == NULL || !limits_warning_due(sys))
+		return;
+	limits_explain(sys, limit);
+	snprintf(why, sizeof(why),
+		 "%zu commands wait until others end; could not %s for %s: %s: "
+		 "%s",
+		 spawner_count_waiting(s), step, p->program,
+		 strerrordesc_np(sys), limit);
+	p->on_short(p->arg, why);
+}
+
+/* Back among those that wait, in the order in which they came: others that were
+ * asked for with it may have come back before. */
+static void
+spawn_wait_again(struct spawn *p)
+{
+	struct spawner *s = p->spawner;
+	struct spawn *next = TAILQ_FIRST(&s->waiting);
+
+	if (p->state != WAITING) {
+		s->asked--;
+		spawner_give_number(s, p);
+		TAILQ_REMOVE(&s->started, p, link);
+		while (next != NULL && next->serial < p->serial)
+			next = TAILQ_NEXT(next, link);
+		if (next != NULL)
+			TAILQ_INSERT_BEFORE(next, p, link);
+		else
+			TAILQ_INSERT_TAIL(&s->waiting, p, link);
+		p->state = WAITING;
+	}
+	close_output(p, 0);
+	close_output(p, 1);
+}
+
+/* It did not begin: if something was short, it waits until that is there, and
+ * nobody is told that it failed. `step` completes "could not". */
+static void
+spawn_not_begun(struct spawn *p, const char *step, int sys)
+{
+	struct spawner *s = p->spawner;
+
+	if (!limits_is_short(sys)) {
+		end_failed(p, step, sys);
+		return;
+	}
+	spawn_wait_again(p);
+	if (p->signalled) {
+		end_failed(p, "begin before it was told to end", ECANCELED);
+		return;
+	}
+	s->asked_max = 1;
+	s->is_short = true;
+	s->shorts++;
+	timer_set_ms(s->again, SHORT_MS);
+	spawner_tell_short(s, p, step, sys);
+}
+
+static void
+spawner_on_again(void *arg)
+{
+	struct spawner *s = arg;
+
+	s->is_short = false;
+	timer_fire(s->turn);
 }
 
 static void
@@ -243,6 +352,20 @@ tell_ends(struct spawner *s)
 
 /* --- the spawner's process ----------------------------------------------- */
 
+/* It sees the end of its socket, kills what runs, and ends. */
+static void
+close_process(struct spawner *s)
+{
+	if (s->readable != NULL)
+		event_free(s->readable);
+	if (s->writable != NULL)
+		event_free(s->writable);
+	s->readable = s->writable = NULL;
+	close(s->fd);
+	s->fd = -1;
+	waitpid(s->pid, NULL, 0);
+}
+
 /* It is gone, and with it all programs: those that were asked for count as run,
  * as nobody knows how far they came. Those that wait get the next spawner. */
 static void
@@ -250,12 +373,7 @@ lose(struct spawner *s)
 {
 	struct spawn *p;
 
-	event_free(s->readable);
-	event_free(s->writable);
-	s->readable = s->writable = NULL;
-	close(s->fd);
-	s->fd = -1;
-	waitpid(s->pid, NULL, 0);
+	close_process(s);
 	while ((p = TAILQ_FIRST(&s->started)) != NULL) {
 		/* The kernel has killed it; the rest of its group, nobody. */
 		if (p->state == RUNNING)
@@ -289,28 +407,14 @@ start_process(struct spawner *s, int fd, struct err *err)
 	return proc_spawn(&o, &s->pid, err);
 }
 
-/* Two descriptors a program are soon more than the usual 1024. The limit is so
- * low for the sake of select(), so what is started keeps it. */
-static void
-raise_limit(struct spawner *s)
-{
-	struct rlimit all;
-
-	if (s->files.rlim_max == 0) {
-		if (getrlimit(RLIMIT_NOFILE, &s->files) != 0)
-			return;
-		all = (struct rlimit){s->files.rlim_max, s->files.rlim_max};
-		setrlimit(RLIMIT_NOFILE, &all);
-	} else {
-		prlimit(s->pid, RLIMIT_NOFILE, &s->files, NULL);
-	}
-}
-
 static int
 open_process(struct spawner *s, struct err *err)
 {
 	int pair[2];
 
+	/* Two descriptors a program are soon more than the usual 1024. An
+	 * executor has done it before. */
+	limits_raise_files();
 	/* Packets: an order and its descriptors stay together, and there is
 	 * nothing to be put in frames. */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -322,7 +426,6 @@ open_process(struct spawner *s, struct err *err)
 		return -1;
 	}
 	close(pair[1]);
-	raise_limit(s);
 	s->fd = pair[0];
 	s->readable = event_new(s->base, s->fd, EV_READ | EV_PERSIST,
 				spawner_on_reply, s);
@@ -331,8 +434,7 @@ open_process(struct spawner *s, struct err *err)
 	if (s->readable != NULL && s->writable != NULL &&
 	    event_add(s->readable, NULL) == 0)
 		return 0;
-	close(s->fd);
-	s->fd = -1;
+	close_process(s);
 	return err_nomem(err);
 }
 
@@ -357,6 +459,28 @@ watch_output(struct spawn *p)
 	return 0;
 }
 
+/*
+ * Whether too few descriptors are left behind these: new ones have the lowest
+ * free numbers, so theirs say how many are taken. If nothing else runs there is
+ * nothing to wait for.
+ */
+static bool
+leaves_too_few(const struct spawn *p, const int theirs[SPAWN_N_FDS])
+{
+	const struct spawn_list *started = &p->spawner->started;
+	const uint64_t all = limits_files();
+	uint64_t reserve = all / 16;
+	int i, highest = p->fds[1];
+
+	if (TAILQ_FIRST(started) == p && TAILQ_NEXT(p, link) == NULL)
+		return false;
+	reserve = reserve < RESERVE_MIN ? RESERVE_MIN : reserve;
+	reserve = reserve > RESERVE_MAX ? RESERVE_MAX : reserve;
+	for (i = 0; i < SPAWN_N_FDS; i++)
+		highest = theirs[i] > highest ? theirs[i] : highest;
+	return (uint64_t)highest + reserve >= all;
+}
+
 /* Fills `theirs` with the descriptors for an order; -1 with errno. */
 static int
 make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
@@ -373,6 +497,10 @@ make_fds(struct spawn *p, int theirs[SPAWN_N_FDS])
 		return -1;
 	p->fds[1] = error[0];
 	theirs[3] = error[1];
+	if (leaves_too_few(p, theirs)) {
+		errno = EMFILE;
+		return -1;
+	}
 	if (fcntl(p->fds[0], F_SETFL, O_NONBLOCK) != 0 ||
 	    fcntl(p->fds[1], F_SETFL, O_NONBLOCK) != 0)
 		return -1;
@@ -394,14 +522,26 @@ spawn_ask(struct spawn *p)
 	for (i = 0; i < SPAWN_N_FDS; i++)
 		if (fds[i] != -1)
 			close(fds[i]);
-	buf_done(&p->orders);
-	buf_done(&p->input);
 	errno = sys;
 	return result;
 }
 
-/* Takes the first out of `waiting`, in any case: to `started`, or to `over`
- * with the reason why not. So spawner_on_turn() always comes to an end. */
+/* There is no spawner, and none can be started now, or ever. */
+static void
+spawner_cannot_open(struct spawn *p, const struct err *err)
+{
+	if (limits_is_short(err->sys)) {
+		spawn_not_begun(p, "start flowrra-spawner", err->sys);
+		return;
+	}
+	snprintf(p->why, sizeof(p->why), "%s", err->msg);
+	p->end = (struct spawn_end){.why = p->why, .sys = err->sys};
+	end_later(p);
+}
+
+/* Takes the first out of `waiting`: to `started`, or to `over` with the reason
+ * why not; if something is short it stays, and `is_short` is set. So
+ * spawner_on_turn() always comes to an end. */
 static void
 spawner_ask_next(struct spawner *s)
 {
@@ -409,13 +549,11 @@ spawner_ask_next(struct spawner *s)
 	struct err err;
 
 	if (s->fd == -1 && open_process(s, &err) != 0) {
-		snprintf(p->why, sizeof(p->why), "%s", err.msg);
-		p->end = (struct spawn_end){.why = p->why, .sys = err.sys};
-		end_later(p);
+		spawner_cannot_open(p, &err);
 		return;
 	}
 	if (spawner_take_number(s, p) != 0) {
-		end_failed(p, "be given a number", ENOMEM);
+		spawn_not_begun(p, "make room for it", ENOMEM);
 		return;
 	}
 	TAILQ_REMOVE(&s->waiting, p, link);
@@ -423,7 +561,7 @@ spawner_ask_next(struct spawner *s)
 	p->state = ASKED;
 	s->asked++;
 	if (spawn_ask(p) != 0)
-		end_failed(p, "be sent to the spawner", errno);
+		spawn_not_begun(p, "make pipes and send its orders", errno);
 }
 
 static void
@@ -431,7 +569,8 @@ spawner_on_turn(void *arg)
 {
 	struct spawner *s = arg;
 
-	while (s->asked < ASKED_MAX && !TAILQ_EMPTY(&s->waiting))
+	while (!s->is_short && s->asked < s->asked_max &&
+	       !TAILQ_EMPTY(&s->waiting))
 		spawner_ask_next(s);
 	tell_ends(s);
 }
@@ -478,11 +617,18 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 	case SPAWN_STARTED:
 		p->state = RUNNING;
 		p->pid = r->status;
+		/* Until now it might have had to be asked for once more. */
+		buf_done(&p->orders);
+		buf_done(&p->input);
 		s->asked--;
+		if (s->asked_max < ASKED_MAX)
+			s->asked_max *= 2;
 		timer_fire(s->turn);
+		if (p->shorts != s->shorts && p->on_begin != NULL)
+			p->on_begin(p->arg);
 		break;
 	case SPAWN_FAILED:
-		end_failed(p, steps[r->step % SPAWN_N_STEPS], r->status);
+		spawn_not_begun(p, steps[r->step % SPAWN_N_STEPS], r->status);
 		break;
 	default:
 		p->end = (struct spawn_end){.ran = true, .status = r->status};
@@ -501,7 +647,7 @@ spawner_on_reply(evutil_socket_t fd, short what, void *arg)
 	while ((n = recv(s->fd, &r, sizeof(r), MSG_DONTWAIT)) ==
 	       (ssize_t)sizeof(r))
 		spawner_take_reply(s, &r);
-	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+	if (n == 0 || (n == -1 && errno != EINTR && !limits_is_short(errno)))
 		lose(s);
 }
 
@@ -520,8 +666,10 @@ spawner_new(struct event_base *base, const char *path, struct err *err)
 	TAILQ_INIT(&s->started);
 	TAILQ_INIT(&s->over);
 	s->path = strdup(path);
+	s->asked_max = ASKED_MAX;
 	s->turn = timer_new(base, spawner_on_turn, s);
-	if (s->path != NULL && s->turn != NULL)
+	s->again = timer_new(base, spawner_on_again, s);
+	if (s->path != NULL && s->turn != NULL && s->again != NULL)
 		return s;
 fail:
 	spawner_free(s);
@@ -548,16 +696,10 @@ spawner_free(struct spawner *s)
 	free_list(&s->waiting);
 	free_list(&s->started);
 	free_list(&s->over);
-	if (s->readable != NULL)
-		event_free(s->readable);
-	if (s->writable != NULL)
-		event_free(s->writable);
 	timer_free(s->turn);
-	if (s->fd != -1) {
-		/* It sees the end, kills what runs, and ends. */
-		close(s->fd);
-		waitpid(s->pid, NULL, 0);
-	}
+	timer_free(s->again);
+	if (s->fd != -1)
+		close_process(s);
 	free(s->table);
 	free(s->path);
 	free(s);
@@ -574,6 +716,10 @@ spawn_start(struct spawner *s, const struct spawn_options *o, struct err *err)
 	p->fds[0] = p->fds[1] = -1;
 	p->on_output = o->on_output;
 	p->on_end = o->on_end;
+	p->on_begin = o->on_begin;
+	p->on_short = o->on_short;
+	p->shorts = s->shorts;
+	p->serial = s->serial++;
 	p->arg = o->arg;
 	p->program = strdup(o->orders.argv[0]);
 	spawn_orders_write(&o->orders, &p->orders);
@@ -602,6 +748,7 @@ spawn_signal(struct spawn *p, int sig)
 	/* A second signal replaces one that is still due: KILL comes after
 	 * TERM, and says all. Orders are taken in their sequence, so one that
 	 * was ASKED is started before it is signalled. */
+	p->signalled = true;
 	p->signal_due = sig;
 	try_signal(p);
 }

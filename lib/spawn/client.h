@@ -8,6 +8,10 @@
  * group is killed, and what it had written is delivered before on_end. Its
  * input is a file in memory, so that a program need not read it.
  *
+ * What cannot be started for want of descriptors, processes or memory waits
+ * until something ends, and is tried again; only its on_short is told. A few
+ * descriptors are left to the rest of the process.
+ *
  * When the spawner dies, so do all programs, which is told as their end; the
  * next one gets a new spawner. The first one raises this process' limit on open
  * files as far as it may; programs find it as it was.
@@ -48,6 +52,11 @@ struct spawn_options {
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	/* Not from within spawn_start(). The program is freed after it. */
 	void (*on_end)(void *arg, const struct spawn_end *end);
+	/* It runs, after it may have had to wait. May be NULL. */
+	void (*on_begin)(void *arg);
+	/* It waits, like others perhaps, and `why` names the limit to be
+	 * raised. Told to one program a minute. May be NULL. */
+	void (*on_short)(void *arg, const char *why);
 	void *arg;
 };
 

@@ -27,12 +27,16 @@
 
 #include "spawn/spawn.h"
 #include "spawn/start.h"
+#include "util/limits.h"
 
 /* At the end: how long to wait for what was killed to be gone. A process in an
  * uninterruptible sleep may never be; the client waits for us. */
 #define END_MS 5000
 /* Short, as SIGKILL works within ms; each step looks for adopted children. */
 #define END_STEP_MS 20
+
+/* Before the next try of a call that memory was too short for. */
+#define SHORT_MS 10
 
 struct program {
 	uint32_t number;
@@ -55,9 +59,10 @@ reply(struct server *s, const struct spawn_reply *r)
 {
 	ssize_t n;
 
-	do
-		n = send(s->fd, r, sizeof(*r), MSG_NOSIGNAL);
-	while (n == -1 && errno == EINTR);
+	/* That memory is short for a moment must not end what runs. */
+	while ((n = send(s->fd, r, sizeof(*r), MSG_NOSIGNAL)) == -1 &&
+	       (errno == EINTR || limits_is_short(errno)))
+		poll(NULL, 0, errno == EINTR ? 0 : SHORT_MS);
 	if (n == -1)
 		s->over = true;
 }
@@ -90,9 +95,10 @@ start_parsed(struct server *s, uint32_t number, char *bytes, size_t len,
 
 	/* Room before the start: a program that cannot be written down could
 	 * never be signalled or reaped by its number. */
+	errno = EINVAL; /* what makes no sense; without memory, ENOMEM */
 	if (server_make_room(s) != 0 ||
 	    spawn_orders_read(bytes, len, &parsed) != 0) {
-		r.status = ENOMEM;
+		r.status = errno;
 		reply(s, &r);
 		return;
 	}
@@ -191,7 +197,7 @@ on_order(struct server *s)
 	size_t n, i;
 
 	len = recvmsg(s->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (len == -1 && (errno == EAGAIN || errno == EINTR))
+	if (len == -1 && (errno == EINTR || limits_is_short(errno)))
 		return;
 	if (len != (ssize_t)sizeof(r)) {
 		s->over = true;
@@ -335,8 +341,12 @@ server_run(int fd)
 	p[1] = (struct pollfd){.fd = s.children, .events = POLLIN};
 	p[2] = (struct pollfd){.fd = s.master, .events = POLLIN};
 	while (!s.over) {
-		if (poll(p, 3, -1) == -1 && errno != EINTR)
-			break;
+		if (poll(p, 3, -1) == -1) {
+			if (errno != EINTR && !limits_is_short(errno))
+				break;
+			usleep(SHORT_MS * 1000);
+			continue;
+		}
 		if (p[2].revents != 0)
 			break;
 		/* Ends first: they make room before something is started. */

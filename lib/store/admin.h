@@ -29,6 +29,11 @@ struct queue_stats {
 	int64_t oldest_us;
 	int64_t next_due_us; /* when the first delayed task is due */
 	bool paused;
+	int64_t set_aside; /* of those that wait: in lanes (broker.h) */
+	/* Names of tasks, each with a NUL behind it, that workers met within the
+	 * last minutes, and that no living worker of the queue has registered.
+	 */
+	struct slice unknown;
 };
 /* `queues` is NULL if err says why there is no answer; good until the callback
  * returns. So are the other answers below. */

@@ -119,6 +119,13 @@ broker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 }
 
 void
+broker_served(struct broker *b, const struct broker_served *question,
+	      broker_value_fn *on_value, void *arg)
+{
+	b->ops->served(b, question, on_value, arg);
+}
+
+void
 broker_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
 	       void *arg)
 {

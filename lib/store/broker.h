@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "util/buf.h"
 #include "util/err.h"
@@ -43,16 +44,21 @@ struct broker_claim {
 	 */
 	size_t whole;
 	bool recovered; /* somebody may have begun, or even finished, it */
+	TAILQ_ENTRY(broker_claim) link; /* of the user, until it is settled */
 };
+TAILQ_HEAD(broker_claim_list, broker_claim);
 
 /* What becomes of a claim. */
 enum broker_disposition {
-	BROKER_ACK,	/* done with: forget it */
-	BROKER_RETRY,	/* put `retry_bytes` in its place, due in `delay_ms`,
+	BROKER_ACK,	 /* done with: forget it */
+	BROKER_RETRY,	 /* put `retry_bytes` in its place, due in `delay_ms`,
 			    by the store's clock */
-	BROKER_RELEASE, /* as if it had never been claimed: first in its
+	BROKER_RELEASE,	 /* as if it had never been claimed: first in its
 			    queue, or level, again */
-	BROKER_BURY	/* into the dead list, bytes intact, with `info` */
+	BROKER_BURY,	 /* into the dead list, bytes intact, with `info` */
+	BROKER_SET_ASIDE /* in the lane of `lane`, bytes intact, if a living
+			    worker of the queue has registered that name; if
+			    none has, as RETRY, and the name is unknown */
 };
 
 /*
@@ -64,7 +70,8 @@ struct broker_settle {
 	struct broker_claim *claim;
 	struct slice retry_bytes; /* RETRY */
 	int64_t delay_ms;	  /* RETRY */
-	int32_t priority;	  /* PUT_BACK, and RETRY with no delay */
+	int32_t priority;	  /* RELEASE, SET_ASIDE, RETRY with no delay */
+	struct slice lane;	  /* SET_ASIDE: the task's name */
 	struct slice id;   /* BURY: the task's id, or empty if it has none */
 	bool salvaged;	   /* BURY: the id is what bytes say that are no task: a
 			      dead entry that has it already stays, and this one
@@ -219,7 +226,18 @@ void broker_heartbeat(struct broker *b, struct slice description);
 /* Takes the worker off the list of the living. */
 void broker_deregister(struct broker *b);
 
-/* Records what the worker can run: names and descriptions (JSON). */
+/*
+ * Records what the worker can run: names and descriptions (JSON), all of them,
+ * and none that it said before. The names are good for its queues as long as
+ * its heartbeats are; the descriptions stay, for those who submit while the
+ * queue has no worker.
+ *
+ * A lane holds tasks of one name that were set aside by workers of its queue
+ * which cannot run them. They come, before the others of their priority, to
+ * workers that have registered the name; when none of those lives any more,
+ * they go back to the queue within seconds. All that counts, shows and removes
+ * waiting tasks sees them among those.
+ */
 void broker_register(struct broker *b, const struct slice *names,
 		     const struct slice *descriptions, size_t n);
 
@@ -247,6 +265,17 @@ typedef void broker_names_fn(const struct slice *names, size_t n,
 /* All names, sorted by their bytes. */
 void broker_registered_names(struct broker *b, broker_names_fn *on_names,
 			     void *arg);
+
+/*
+ * Who can run a task of that name in a queue: the value is "known" if a living
+ * worker of the queue has registered the name, "unknown" if it has workers and
+ * none of them has, and empty if no living worker has said what it can run.
+ */
+struct broker_served {
+	struct slice queue, name;
+};
+void broker_served(struct broker *b, const struct broker_served *question,
+		   broker_value_fn *on_value, void *arg);
 
 /* Sends an order (codec/order.h) to all workers. */
 void broker_control(struct broker *b, struct slice message,
@@ -278,6 +307,8 @@ struct broker_ops {
 			   broker_value_fn *on_value, void *arg);
 	void (*registered_names)(struct broker *, broker_names_fn *on_names,
 				 void *arg);
+	void (*served)(struct broker *, const struct broker_served *question,
+		       broker_value_fn *on_value, void *arg);
 	void (*control)(struct broker *, struct slice message,
 			broker_value_fn *on_sent, void *arg);
 	const struct broker_admin_ops *admin; /* admin.h */

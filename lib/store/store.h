@@ -56,6 +56,11 @@ struct stores_options {
 					struct err *err);
 };
 
+/* The most descriptors that a worker has open for one store, and one more for
+ * each queue: Redis has a connection each for orders, records, events, and
+ * tries; SQLite has the database, its log and its index, locks and sockets. */
+#define STORE_FILES 10
+
 struct stores {
 	struct broker *broker;	 /* broker_close() */
 	struct results *results; /* results_close(); NULL if left for later */

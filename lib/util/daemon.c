@@ -22,6 +22,7 @@
 #include "util/conf_read.h"
 #include "util/err.h"
 #include "util/journal.h"
+#include "util/limits.h"
 #include "util/log.h"
 #include "util/notify.h"
 #include "util/proc.h"
@@ -489,6 +490,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 
 	proc_hold_standard_fds();
 	proc_reset_signals();
+	limits_raise_files();
 	log_init(program->name);
 	log_set_journal(journal_send);
 	if ((status = parse_arguments(&d, argc, argv)) >= 0)

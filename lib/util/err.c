@@ -72,7 +72,10 @@ err_sys(struct err *err, enum err_code code, const char *fmt, ...)
 int
 err_nomem(struct err *err)
 {
-	return err_set(err, ERR_SYSTEM, "out of memory");
+	err_set(err, ERR_SYSTEM, "out of memory");
+	if (err != NULL)
+		err->sys = ENOMEM;
+	return -1;
 }
 
 int

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "util/err.h"
+#include "util/limits.h"
 
 /* What a child writes to its parent when it cannot become the program. Smaller
  * than PIPE_BUF, so the write is all or nothing (pipe(7)). */
@@ -108,6 +109,8 @@ proc_become(const struct proc_options *o, pid_t parent, int *status_fd)
 		if (getppid() != parent)
 			raise(SIGKILL);
 	}
+	/* Not before the descriptors: they may be above the old limit. */
+	limits_restore_files();
 	proc_reset_signals();
 	execve(
 	    o->path, (char *const *)o->argv,

@@ -29,7 +29,8 @@ struct proc_options {
 };
 
 /*
- * Starts a program, with all signals unblocked and at their defaults. Returns
+ * Starts a program, with all signals unblocked and at their defaults, and with
+ * the limit on open files that this process found (util/limits.h). Returns
  * once the program runs, or -1 when it could not be started, a missing file
  * included (ERR_SYSTEM, names the program). The caller reaps *ret_pid.
  */

@@ -66,7 +66,8 @@ START_TEST(all_of_our_own_fields_are_understood)
 {
 	struct task *task = decode(
 	    "{\"reply_to\":\"A-z_.9\","
-	    "\"history\":[{}],\"unknown\":4,\"suspected\":3,\"crashes\":2,"
+	    "\"history\":[{}],\"unknown_since\":1795434788,\"unknown\":4,"
+	    "\"suspected\":3,\"crashes\":2,"
 	    "\"retry_jitter\":0.5,"
 	    "\"retry_delay_max\":60,\"retry_backoff\":2,\"timeout\":0.25,"
 	    "\"expires_at\":\"2026-11-23T13:53:09+02:00\","
@@ -94,6 +95,7 @@ START_TEST(all_of_our_own_fields_are_understood)
 	ck_assert_int_eq(task->crashes, 2);
 	ck_assert_int_eq(task->suspected, 3);
 	ck_assert_int_eq(task->unknown, 4);
+	ck_assert_int_eq(task->unknown_since, 1795434788);
 	assert_slice(task->history, "[{}]");
 	assert_slice(task->reply_to, "A-z_.9");
 	task_free(task);
@@ -382,6 +384,7 @@ static const struct task full = {
     .crashes = 1,
     .suspected = 2,
     .unknown = 3,
+    .unknown_since = 1795434788,
     .reply_to = {"a-1", 3},
 };
 
@@ -418,7 +421,7 @@ START_TEST(a_task_is_written_with_all_that_is_set_of_it)
 	    "\"timeout\":0.000001,\"retry_backoff\":1.1,"
 	    "\"retry_delay_max\":60.0,\"retry_jitter\":0.1,"
 	    "\"reply_to\":\"a-1\",\"crashes\":1,"
-	    "\"suspected\":2,\"unknown\":3}");
+	    "\"suspected\":2,\"unknown\":3,\"unknown_since\":1795434788}");
 	/* The fields that the Python package wants are always there. */
 	assert_encodes(&bare,
 		       "{\"id\":\"1\",\"name\":\"n\",\"args\":[],\"kwargs\":{},"
@@ -454,6 +457,7 @@ START_TEST(a_task_that_is_written_reads_back_the_same)
 	ck_assert_int_eq(task->crashes, full.crashes);
 	ck_assert_int_eq(task->suspected, full.suspected);
 	ck_assert_int_eq(task->unknown, full.unknown);
+	ck_assert_int_eq(task->unknown_since, full.unknown_since);
 	ck_assert(slice_eq(task->reply_to, full.reply_to));
 	task_free(task);
 	buf_done(&out);
@@ -475,9 +479,9 @@ static const struct {
     /* One that is not comes last, or stays away if it is 0. */
     {BASE "\"x\":1}", {0}, BASE "\"x\":1,\"current_retry\":0}"},
     {BASE "\"x\":1}",
-     {1, 2, 3, 4, {NULL, 0}},
+     {1, 2, 3, 4, 5, {NULL, 0}},
      BASE "\"x\":1,\"current_retry\":1,\"crashes\":2,\"suspected\":3,"
-	  "\"unknown\":4}"},
+	  "\"unknown\":4,\"unknown_since\":5}"},
     {BASE "\"crashes\":7,\"current_retry\":9}",
      {.current_retry = 10, .crashes = 0},
      BASE "\"crashes\":0,\"current_retry\":10}"},
@@ -522,6 +526,7 @@ START_TEST(a_retry_changes_the_counters_and_nothing_else)
 	ck_assert_int_eq(next->crashes, again[_i].counters.crashes);
 	ck_assert_int_eq(next->suspected, again[_i].counters.suspected);
 	ck_assert_int_eq(next->unknown, again[_i].counters.unknown);
+	ck_assert_int_eq(next->unknown_since, again[_i].counters.unknown_since);
 	task_free(next);
 	task_free(task);
 	buf_done(&out);

@@ -142,8 +142,99 @@ START_TEST(a_task_that_no_module_handles_is_left_to_other_workers)
 	struct worker *w = worker_begin_real();
 
 	worker_claim(w, "elsewhere", "[]", "");
-	WAIT_FOR(w, "retry");
-	ck_journal(w, "retry; ");
+	WAIT_FOR(w, "set aside");
+	ck_journal(w, "set aside; ");
+	ck_assert_str_eq(w->store.last_lane.data, "elsewhere");
+	ck_assert_int_eq(w->store.last_settle.delay_ms, 2000);
+	/* Where nobody can run it, it comes again as one that was met once. */
+	ck_assert_ptr_nonnull(
+	    strstr(w->store.last_retry.data, "\"unknown\":1,"));
+	ck_assert_ptr_nonnull(
+	    strstr(w->store.last_retry.data, "\"current_retry\":0"));
+	worker_end(w);
+}
+END_TEST
+
+/* How often it was put back, and the delay that follows. */
+static const struct {
+	int times;
+	int64_t delay_ms;
+} unknown_delays[] = {{1, 4000}, {7, 256000}, {8, 300000}, {200, 300000}};
+
+START_TEST(the_delay_of_an_unknown_task_doubles_up_to_five_minutes)
+{
+	struct worker *w = worker_begin_real();
+	char more[64];
+
+	snprintf(more, sizeof(more), ",\"unknown\":%d,\"unknown_since\":77",
+		 unknown_delays[_i].times);
+	worker_claim(w, "elsewhere", "[]", more);
+	WAIT_FOR(w, "set aside");
+	ck_journal(w, "set aside; ");
+	ck_assert_int_eq(w->store.last_settle.delay_ms,
+			 unknown_delays[_i].delay_ms);
+	ck_assert_ptr_nonnull(
+	    strstr(w->store.last_retry.data, "\"unknown_since\":77"));
+	worker_end(w);
+}
+END_TEST
+
+/* A day of delays: 510 s in the first 8, and 300 s each from then on. */
+#define A_DAY_OF_DELAYS ",\"unknown\":295"
+
+START_TEST(a_task_that_nobody_knew_for_a_day_fails_with_a_record)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.served = "unknown";
+	worker_claim(w, "elsewhere", "[]", A_DAY_OF_DELAYS);
+	WAIT_FOR(w, "dead");
+	ck_journal(w, "served?; failed; dead; ");
+	ck_record(w, "\"reason\":\"unknown_task\"");
+	ck_record(w, "no living worker of queue io has task");
+	ck_assert_ptr_null(strstr(w->store.last_record.data, "attempts"));
+	ck_assert_ptr_nonnull(
+	    strstr(w->store.last_info.data, "\"attempts\":0"));
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_task_that_a_living_worker_has_by_now_does_not_fail)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.served = "known";
+	worker_claim(w, "elsewhere", "[]", A_DAY_OF_DELAYS);
+	WAIT_FOR(w, "set aside");
+	ck_journal(w, "served?; set aside; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_task_does_not_fail_while_the_broker_cannot_tell_who_knows_it)
+{
+	struct worker *w = worker_begin_real();
+
+	err_set(&w->store.value_err, ERR_UNAVAILABLE, "away");
+	worker_claim(w, "elsewhere", "[]", A_DAY_OF_DELAYS);
+	WAIT_FOR(w, "set aside");
+	ck_journal(w, "served?; set aside; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(an_unknown_task_that_is_cancelled_is_cancelled)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.hold_values = true;
+	worker_claim(w, "elsewhere", "[]", A_DAY_OF_DELAYS);
+	WAIT_FOR(w, "served?");
+	worker_cancel(w, "t1");
+	w->store.hold_values = false;
+	WAIT_FOR(w, "ack");
+	ck_journal(w, "served?; failed; ack; ");
+	ck_record(w, "\"reason\":\"cancelled\"");
 	worker_end(w);
 }
 END_TEST
@@ -291,6 +382,12 @@ SUITE("dispatch")
 	TEST(what_cannot_be_read_waits_until_the_backend_can_tell);
 	TEST(the_record_of_what_is_too_large_becomes_failed);
 	TEST(a_task_that_no_module_handles_is_left_to_other_workers);
+	TEST_LOOP(the_delay_of_an_unknown_task_doubles_up_to_five_minutes, 0,
+		  (int)(sizeof(unknown_delays) / sizeof(unknown_delays[0])));
+	TEST(a_task_that_nobody_knew_for_a_day_fails_with_a_record);
+	TEST(a_task_that_a_living_worker_has_by_now_does_not_fail);
+	TEST(a_task_does_not_fail_while_the_broker_cannot_tell_who_knows_it);
+	TEST(an_unknown_task_that_is_cancelled_is_cancelled);
 	TEST(a_recovered_task_that_had_ended_is_not_run_again);
 	TEST(a_recovered_task_waits_until_the_backend_can_tell);
 	TEST(a_task_that_was_cancelled_before_it_came_does_not_run);

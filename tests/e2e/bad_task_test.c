@@ -353,9 +353,9 @@ START_TEST(an_unknown_task_is_left_to_others_for_a_while)
 			 "1");
 	ck_assert_double_gt(score, now);
 	ck_field(w, id, "status", "pending");
-	/* It has made the round. */
+	/* Nobody has known it for a day. */
 	push(w, "{\"id\":\"lost\",\"name\":\"other.task\",\"args\":[1],"
-		"\"kwargs\":{},\"unknown\":5}");
+		"\"kwargs\":{},\"unknown\":295}");
 	wait_status(w, "lost", "failed");
 	ck_field(w, "lost", "reason", "unknown_task");
 	WAIT_UNTIL(dead(w, "io") == 1);

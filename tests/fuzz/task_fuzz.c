@@ -78,6 +78,7 @@ check_retry(const struct task *task)
 	    .crashes = task->crashes / 2,
 	    .suspected = task->unknown,
 	    .unknown = task->suspected,
+	    .unknown_since = task->unknown_since,
 	};
 	struct buf out = BUF_INIT, history = BUF_INIT;
 	struct task *next;
@@ -93,6 +94,7 @@ check_retry(const struct task *task)
 	must(next->crashes == counters.crashes);
 	must(next->suspected == counters.suspected);
 	must(next->unknown == counters.unknown);
+	must(next->unknown_since == counters.unknown_since);
 	/* Empty: the task has something else under this name. */
 	must(next->history.len == 0 ||
 	     slice_eq(next->history, counters.history));

@@ -105,7 +105,7 @@ component_is(size_t at, bool healthy, const char *message)
 {
 	json_t *all = health_check(scene.client), *one;
 
-	ck_assert_uint_eq(json_array_size(all), 5);
+	ck_assert_uint_eq(json_array_size(all), 6);
 	one = json_array_get(all, at);
 	ck_assert_str_eq(json_string_value(json_object_get(one, "message")),
 			 message);
@@ -113,7 +113,7 @@ component_is(size_t at, bool healthy, const char *message)
 	ck_assert(!health_is_good(all) || healthy);
 	json_decref(all);
 }
-enum { BROKER, BACKEND, WORKERS, DATABASE, SCHEDULERS };
+enum { BROKER, BACKEND, WORKERS, DATABASE, SCHEDULERS, TASKS };
 
 START_TEST(all_is_well_where_nothing_is_wrong)
 {
@@ -130,7 +130,8 @@ START_TEST(all_is_well_where_nothing_is_wrong)
 		 "{'component':'scheduler_database','healthy':true,'message':"
 		 "'0 schedules'},{'component':'schedulers','healthy':true,"
 		 "'message':'none is alive, and none is needed: no schedule is "
-		 "enabled'}]");
+		 "enabled'},{'component':'tasks','healthy':true,'message':"
+		 "'workers know all that they met'}]");
 }
 END_TEST
 
@@ -154,6 +155,24 @@ START_TEST(each_component_is_judged_by_itself)
 	scene_record("-", "[1]");
 	component_is(BACKEND, false,
 		     "cannot parse the record of task -: not a JSON object");
+}
+END_TEST
+
+START_TEST(tasks_that_no_worker_has_are_not_healthy)
+{
+	static const struct slice names[] = {SLICE("resize"), SLICE("sleep")};
+
+	scene_queue("io", false);
+	component_is(TASKS, true, "workers know all that they met");
+	scene.names = names;
+	scene.n_names = 2;
+	scene.unknown = (struct slice)SLICE("resiez\0sleep\0c\0d\0e\0");
+	component_is(TASKS, false,
+		     "queue io: no living worker has task \"resiez\" (similar "
+		     "names: \"resize\"), \"sleep\" (a worker had it before), "
+		     "\"c\" and 2 more");
+	scene_fail(SCENE_queues, 0, 1, ERR_REFUSED, "no queues");
+	component_is(TASKS, false, "no queues");
 }
 END_TEST
 
@@ -299,6 +318,17 @@ START_TEST(workers_are_examined_one_by_one)
 }
 END_TEST
 
+START_TEST(tasks_that_no_worker_has_are_found)
+{
+	be_well();
+	scene_queue("io", false);
+	scene.unknown = (struct slice){"c", 2};
+	ck_assert_str_eq(findings(),
+			 "warning queues: queue io: no living worker "
+			 "has task \"c\"\n");
+}
+END_TEST
+
 START_TEST(queues_are_examined_one_by_one)
 {
 	be_well();
@@ -429,6 +459,8 @@ SUITE("manager-health")
 	TEST(all_is_well_where_nothing_is_wrong);
 	TEST(each_component_is_judged_by_itself);
 	TEST(schedulers_are_healthy_while_they_are_seen_and_in_time);
+	TEST(tasks_that_no_worker_has_are_not_healthy);
+	TEST(tasks_that_no_worker_has_are_found);
 	TEST(schedulers_are_unknown_without_their_database);
 	TEST(the_doctor_finds_nothing_where_nothing_is_wrong);
 	TEST(without_a_broker_that_is_what_is_wrong);

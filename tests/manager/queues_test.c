@@ -24,10 +24,11 @@ START_TEST(queues_are_listed_with_what_is_in_them)
 	scene_is(list(NULL),
 		 "[{'queue':'io','waiting':1,'delayed':2,'in_flight':1,"
 		 "'dead':1,'oldest_at':null,'next_due_at':"
-		 "'2026-11-23T12:00:00.000000+00:00','paused':false},"
-		 "{'queue':'empty','waiting':0,'delayed':0,'in_flight':0,"
+		 "'2026-11-23T12:00:00.000000+00:00','paused':false,"
+		 "'set_aside':0,'unknown':[]},{'queue':'empty','waiting':0,'"
+		 "delayed':0,'in_flight':0,"
 		 "'dead':0,'oldest_at':null,'next_due_at':null,"
-		 "'paused':true}]");
+		 "'paused':true,'set_aside':0,'unknown':[]}]");
 	scene_journal_is("queues; ");
 }
 END_TEST

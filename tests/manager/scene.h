@@ -57,6 +57,7 @@ struct scene {
 	struct results_counts counts; /* what the backend has counted */
 	const struct slice *names;    /* what is registered */
 	size_t n_names;
+	struct slice unknown; /* in each queue: queue_stats.unknown */
 	const struct broker_finding *findings; /* of the examination */
 	size_t n_findings;
 	int64_t clock_us; /* the broker's; 0: noon */

@@ -42,7 +42,8 @@ fill_stats(struct queue_stats *stats, size_t i)
 	    .in_flight = (int64_t)scene_count(name, BROKER_IN_FLIGHT),
 	    .dead = (int64_t)scene_count(name, BROKER_DEAD),
 	    .next_due_us = due_us,
-	    .paused = scene_data.queues[i].paused};
+	    .paused = scene_data.queues[i].paused,
+	    .unknown = scene.unknown};
 	snprintf(stats->name, sizeof(stats->name), "%s", name);
 }
 

@@ -188,6 +188,8 @@ fake_login(struct fake_peer *peer, const char *words)
 {
 	if (strcmp(words, "PING") == 0)
 		fake_say(peer, "+PONG\r\n");
+	else if (strcmp(words, "ROLE") == 0)
+		fake_say(peer, "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
 	else if (strncmp(words, "AUTH ", 5) == 0 ||
 		 strncmp(words, "CLIENT ", 7) == 0 ||
 		 strncmp(words, "SELECT ", 7) == 0)

@@ -90,6 +90,7 @@ void party_submit_batch(struct party *p, struct broker_submit *tasks, size_t n);
 /* Settles claim number i and waits until that is confirmed. */
 void party_settle(struct party *p, size_t i,
 		  enum broker_disposition disposition);
+void party_settle_with(struct party *p, size_t i, struct broker_settle *s);
 void party_retry(struct party *p, size_t i, const char *again,
 		 int64_t delay_ms);
 void party_bury(struct party *p, size_t i, const char *id, const char *info);

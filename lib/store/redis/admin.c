@@ -8,6 +8,7 @@
  */
 #include "store/redis/admin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct rquery_request {
 	struct rquery *query;
 	rquery_take_fn *take;
 	size_t index;
+	bool judged; /* an error is an answer */
 };
 
 /* --- phases ------------------------------------------------------------ */
@@ -40,22 +42,7 @@ question_ended(struct rquery *i)
 		i->answered(i);
 }
 
-/* If nobody may ask (ACL), it is taken for as new as it should be. */
-static void
-take_version(struct rquery *i, size_t none, const struct redis_reply *reply)
-{
-	rbroker_take_version(i->broker, redis_reply_string(reply));
-	i->again = true;
-}
-
-/* Who only submits needs not know how old the server is. */
-static void
-ask_version(struct rquery *i)
-{
-	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
-
-	rquery_command(i, take_version, 0, REDIS_ARGS(argv));
-}
+static void ask_version(struct rquery *i);
 
 static void
 rquery_run(struct rquery *i)
@@ -115,7 +102,7 @@ rquery_on_reply(struct redis_request *request, const struct redis_reply *reply)
 		i->forgotten++;
 		i->again = true;
 	} else if (fault == REDIS_FAULT_NONE ||
-		   (a->take == take_version && fault != REDIS_FAULT_LOST)) {
+		   (a->judged && fault != REDIS_FAULT_LOST)) {
 		a->take(i, a->index, reply);
 	} else if (i->err.code == ERR_NONE) {
 		redis_fault_err(i->broker->redis, i->what, reply, &i->err);
@@ -166,6 +153,30 @@ note_sent(struct rquery *i, struct rquery_request *a, int sent)
 			i->what, i->broker->url_name);
 }
 
+/* If nobody may ask (ACL), it is taken for as new as it should be. */
+static void
+take_version(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	rbroker_take_version(i->broker, redis_reply_string(reply));
+	i->again = true;
+}
+
+/* Who only submits needs not know how old the server is. */
+static void
+ask_version(struct rquery *i)
+{
+	const struct slice argv[] = {SLICE("INFO"), SLICE("server")};
+
+	struct rquery_request *a = ask_new(i, take_version, 0);
+
+	if (a != NULL)
+		a->judged = true;
+	note_sent(i, a,
+		  a != NULL
+		      ? redis_request_command(&a->request, REDIS_ARGS(argv))
+		      : -1);
+}
+
 void
 rquery_command(struct rquery *i, rquery_take_fn *take, size_t index,
 	       struct redis_args argv)
@@ -189,6 +200,54 @@ rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 			    : -1);
 }
 
+void
+rquery_eval_judged(struct rquery *i, rquery_take_fn *take, size_t index,
+		   enum rscript script, struct redis_args keys,
+		   struct redis_args args)
+{
+	struct rquery_request *a = ask_new(i, take, index);
+
+	if (a != NULL)
+		a->judged = true;
+	note_sent(i, a,
+		  a != NULL ? redis_request_eval(&a->request,
+						 &i->broker->scripts[script],
+						 keys, args)
+			    : -1);
+}
+
+void
+rquery_eval_levels(struct rquery *i, rquery_take_fn *take, size_t index,
+		   enum rscript script, const struct rqueue *q,
+		   struct redis_args keys, struct redis_args args)
+{
+	struct slice *all = rlevels_join(&q->levels, q, keys.v, keys.n, 0);
+
+	if (all != NULL)
+		rquery_eval(i, take, index, script,
+			    (struct redis_args){all, keys.n + q->levels.n},
+			    args);
+	else
+		err_nomem(&i->err);
+	free(all);
+}
+
+bool
+rquery_take_levels(struct rquery *i, struct rlevels *levels,
+		   const struct redis_reply *reply)
+{
+	if (!rlevels_told(reply))
+		return false;
+	if (rlevels_learn(levels, redis_reply_at(reply, 0)))
+		i->again = true;
+	else if (i->err.code == ERR_NONE)
+		err_set(&i->err, ERR_DATA,
+			"%s on %s: a queue's set of levels has members that "
+			"are not priorities; remove them with ZREM",
+			i->what, i->broker->url_name);
+	return true;
+}
+
 /* --- names ------------------------------------------------------------- */
 
 int
@@ -201,6 +260,120 @@ rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
 	text[name.len] = '\0';
 	return rqueue_init(q, b, text, 0) == 0 ? 0 : err_nomem(err);
 }
+
+/* One block, as rlevels_join(). */
+struct slice *
+rqueue_worker_keys(const struct rqueue *q, char *const *workers, size_t n,
+		   bool epochs)
+{
+	const char *const name = q->keys[KEY_WAITING];
+	const size_t n_keys = n * (SHARDS + epochs);
+	size_t size = n_keys * (sizeof(struct slice) + strlen(name) +
+				sizeof("{}:inflight:#99"));
+	struct slice *keys, *key;
+	unsigned int shard;
+	char *text;
+	size_t w;
+
+	for (w = 0; w < n; w++)
+		size += (SHARDS + epochs) * strlen(workers[w]);
+	if ((keys = malloc(size + 1)) == NULL)
+		return NULL;
+	key = keys;
+	text = (char *)(keys + n_keys);
+	for (w = 0; w < n; w++) {
+		for (shard = 0; shard < SHARDS + (unsigned int)epochs;
+		     shard++) {
+			key->p = text;
+			if (epochs && shard == 0)
+				text += sprintf(text, "{%s}:fence:%s", name,
+						workers[w]);
+			else if (shard == (unsigned int)epochs)
+				text += sprintf(text, "{%s}:inflight:%s", name,
+						workers[w]);
+			else
+				text +=
+				    sprintf(text, "{%s}:inflight:%s#%u", name,
+					    workers[w], shard - epochs);
+			key->len = (size_t)(text++ - key->p);
+			key++;
+		}
+	}
+	return keys;
+}
+
+/* --- lanes ------------------------------------------------------------- */
+
+void
+rquery_ask_lanes(struct rquery *i, rquery_take_fn *take, const struct rqueue *q)
+{
+	const struct slice argv[] = {SLICE("ZRANGE"),
+				     slice_of(q->keys[KEY_LANES]), SLICE("0"),
+				     SLICE("-1")};
+
+	rquery_command(i, take, 0, REDIS_ARGS(argv));
+}
+
+/* Keeps `name` if it comes before what *at has; returns what is left over. */
+static char *
+rlanes_keep(char **at, char *name)
+{
+	char *left = name;
+
+	if (*at == NULL || (name != NULL && strcmp(name, *at) < 0)) {
+		left = *at;
+		*at = name;
+	}
+	return left;
+}
+
+int
+rlanes_pick(const struct redis_reply *names, const char *from, char **ret_lane,
+	    char **ret_next, struct err *err)
+{
+	const size_t n = redis_reply_count(names);
+	struct slice name;
+	char *copy;
+	size_t k;
+
+	*ret_lane = *ret_next = NULL;
+	for (k = 0; k < n; k++) {
+		name = redis_reply_string(redis_reply_at(names, k));
+		if (!task_name_valid(name, TASK_NAME_MAX))
+			continue;
+		if ((copy = strndup(name.p, name.len)) == NULL)
+			return err_nomem(err);
+		if (from != NULL && strcmp(copy, from) < 0)
+			free(copy);
+		else
+			free(
+			    rlanes_keep(ret_next, rlanes_keep(ret_lane, copy)));
+	}
+	return 0;
+}
+
+bool
+rlanes_read_cursor(struct slice cursor, int64_t *ret_offset, char **ret_name)
+{
+	struct slice rest;
+
+	if (cursor.len < 3 || memcmp(cursor.p, "l:", 2) != 0)
+		return false;
+	rest = (struct slice){cursor.p + 2, cursor.len - 2};
+	if (rest.p[rest.len - 1] == ':') {
+		rest.len--;
+		*ret_name = NULL;
+		return cursor_number(&rest, 0, CURSOR_OFFSET_MAX, ret_offset) &&
+		       rest.len == 0;
+	}
+	if (!cursor_number(&rest, 0, CURSOR_OFFSET_MAX, ret_offset) ||
+	    !task_name_valid(rest, TASK_NAME_MAX))
+		return false;
+	*ret_name = strndup(rest.p, rest.len);
+	return *ret_name != NULL;
+}
+
+/* --- workers ------------------------------------------------------------ */
 
 char *
 rworker_name(struct slice name)

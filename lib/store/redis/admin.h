@@ -54,9 +54,44 @@ void rquery_eval(struct rquery *i, rquery_take_fn *take, size_t index,
 		 enum rscript script, struct redis_args keys,
 		 struct redis_args args);
 
+/* As rquery_eval(); an error reply of the server is an answer, too. */
+void rquery_eval_judged(struct rquery *i, rquery_take_fn *take, size_t index,
+			enum rscript script, struct redis_args keys,
+			struct redis_args args);
+
+/*
+ * Whether the reply is no answer, but the levels of a queue, of which the script
+ * lacked a list. They are noted then, and the whole phase is asked again: the
+ * script has done nothing.
+ */
+bool rquery_take_levels(struct rquery *i, struct rlevels *levels,
+			const struct redis_reply *reply);
+/* As rquery_eval(), of a script whose last keys are the lists of a queue. */
+void rquery_eval_levels(struct rquery *i, rquery_take_fn *take, size_t index,
+			enum rscript script, const struct rqueue *q,
+			struct redis_args keys, struct redis_args args);
+
 /* Makes the key names of a queue that an operator has named. */
 int rqueue_of_name(struct rqueue *q, struct rbroker *b, struct slice name,
 		   struct err *err);
+
+/* The shards of the in-flight lists of `n` workers, before those of each its
+ * epoch if that is asked for; free() them. NULL when memory runs out. */
+struct slice *rqueue_worker_keys(const struct rqueue *q, char *const *workers,
+				 size_t n, bool epochs);
+
+/*
+ * Asks for the names of a queue's lanes, which have any order. rlanes_pick() then
+ * finds the first by name from `from` on (NULL: the first of all) and the one
+ * behind it: copies, NULL where there is none; free() them.
+ */
+void rquery_ask_lanes(struct rquery *i, rquery_take_fn *take,
+		      const struct rqueue *q);
+int rlanes_pick(const struct redis_reply *names, const char *from,
+		char **ret_lane, char **ret_next, struct err *err);
+/* Where to go on in lanes: "l:OFFSET:NAME", with no name for the first. */
+bool rlanes_read_cursor(struct slice cursor, int64_t *ret_offset,
+			char **ret_name);
 
 /* A copy of a worker's name, or NULL if no worker can have it (or there is no
  * memory). */

@@ -32,6 +32,10 @@ struct change {
 	char *id;	/* WITHDRAW */
 	char *place;	/* where to begin, see remove.lua */
 	int64_t offset;
+	char *from; /* or a lane to begin with */
+	char *lane,
+	    *next_lane; /* WITHDRAW, PURGE: of those, in which to look */
+	bool has_lanes; /* they follow the rest */
 };
 
 static void
@@ -42,6 +46,9 @@ change_free(struct rquery *i)
 	rqueue_done(&c->queue);
 	free(c->id);
 	free(c->place);
+	free(c->from);
+	free(c->lane);
+	free(c->next_lane);
 	free(c);
 }
 
@@ -167,14 +174,75 @@ taking_new(struct broker *b, struct slice queue, const struct rquery *query,
 }
 
 static void
-take_purged(struct rquery *i, size_t none, const struct redis_reply *reply)
+rchange_take_lanes(struct rquery *i, size_t none,
+		   const struct redis_reply *reply)
+{
+	struct change *c = container_of(i, struct change, query);
+
+	free(c->lane);
+	free(c->next_lane);
+	c->lane = c->next_lane = NULL;
+	rlanes_pick(reply, c->from, &c->lane, &c->next_lane, &i->err);
+}
+
+static void
+rchange_ask_lanes(struct rquery *i)
+{
+	rquery_ask_lanes(i, rchange_take_lanes,
+			 &container_of(i, struct change, query)->queue);
+}
+
+/* Calls a script whose keys are the lane and the list of lanes. */
+static void
+rchange_eval_lane(struct change *c, rquery_take_fn *take, enum rscript script,
+		  struct redis_args args)
+{
+	char *lane = rqueue_lane_key(&c->queue, slice_of(c->lane));
+	const struct slice keys[] = {slice_of(lane != NULL ? lane : ""),
+				     slice_of(c->queue.keys[KEY_LANES])};
+
+	if (lane != NULL)
+		rquery_eval(&c->query, take, 0, script, REDIS_ARGS(keys), args);
+	else
+		err_nomem(&c->query.err);
+	free(lane);
+}
+
+/* There may be other lanes, and the rest of the queue. */
+static void
+take_purged_lane(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct buf next = BUF_INIT;
 
+	buf_adds(&next, "more");
+	rchange_tell(container_of(i, struct change, query), reply, 0, &next);
+	buf_done(&next);
+}
+
+static void
+rchange_ask_purge_lane(struct rquery *i)
+{
+	struct change *c = container_of(i, struct change, query);
+	char n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
+	const struct slice args[] = {slice_of(c->lane), arg_number(n, c->n),
+				     arg_number(bytes, VIEW_BYTES)};
+
+	rchange_eval_lane(c, take_purged_lane, SCRIPT_PURGE_LANE,
+			  REDIS_ARGS(args));
+}
+
+static void
+take_purged(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	struct change *c = container_of(i, struct change, query);
+	struct buf next = BUF_INIT;
+
+	if (rquery_take_levels(i, &c->queue.levels, reply))
+		return;
 	if (redis_reply_integer(redis_reply_at(reply, 0)) != 0)
 		/* What is left is found at the same place: no offset. */
 		buf_adds(&next, "more");
-	rchange_tell(container_of(i, struct change, query), reply, 1, &next);
+	rchange_tell(c, reply, 1, &next);
 	buf_done(&next);
 }
 
@@ -191,8 +259,21 @@ rchange_ask_purge(struct rquery *i)
 				     arg_number(bytes, VIEW_BYTES),
 				     slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, take_purged, 0, SCRIPT_PURGE, REDIS_ARGS(keys),
-		    REDIS_ARGS(args));
+	rquery_eval_levels(i, take_purged, 0, SCRIPT_PURGE, &c->queue,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
+}
+
+static void
+rchange_on_lanes_to_purge(struct rquery *i)
+{
+	const struct change *c = container_of(i, struct change, query);
+
+	if (i->err.code != ERR_NONE)
+		on_page_asked(i);
+	else if (c->lane != NULL)
+		rquery_next(i, rchange_ask_purge_lane, on_page_asked);
+	else
+		rquery_next(i, rchange_ask_purge, on_page_asked);
 }
 
 void
@@ -200,8 +281,8 @@ radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 	     broker_page_fn *on_page, void *arg)
 {
 	const struct rquery query = {.what = "purging",
-				     .ask = rchange_ask_purge,
-				     .answered = on_page_asked};
+				     .ask = rchange_ask_lanes,
+				     .answered = rchange_on_lanes_to_purge};
 	struct change *c = taking_new(b, queue, &query, on_page, arg);
 
 	if (c == NULL)
@@ -215,13 +296,71 @@ rchange_take_removed(struct rquery *i, size_t none,
 		     const struct redis_reply *reply)
 {
 	const struct slice place = redis_reply_string(redis_reply_at(reply, 0));
+	struct change *c = container_of(i, struct change, query);
 	struct buf next = BUF_INIT;
 
+	if (rquery_take_levels(i, &c->queue.levels, reply))
+		return;
 	if (place.len > 0)
 		buf_addf(&next, "%.*s:%" PRId64, (int)place.len, place.p,
 			 redis_reply_integer(redis_reply_at(reply, 1)));
-	rchange_tell(container_of(i, struct change, query), reply, 2, &next);
+	else if (c->has_lanes && redis_reply_count(reply) == 2)
+		buf_adds(&next, "l:0:");
+	rchange_tell(c, reply, 2, &next);
 	buf_done(&next);
+}
+
+static void
+rchange_take_removed_of_lane(struct rquery *i, size_t none,
+			     const struct redis_reply *reply)
+{
+	const int64_t offset = redis_reply_integer(redis_reply_at(reply, 0));
+	struct change *c = container_of(i, struct change, query);
+	struct buf next = BUF_INIT;
+
+	if (offset >= 0)
+		buf_addf(&next, "l:%" PRId64 ":%s", offset, c->lane);
+	else if (c->next_lane != NULL && redis_reply_count(reply) == 1)
+		buf_addf(&next, "l:0:%s", c->next_lane);
+	rchange_tell(c, reply, 1, &next);
+	buf_done(&next);
+}
+
+static void
+rchange_ask_remove_of_lane(struct rquery *i)
+{
+	struct change *c = container_of(i, struct change, query);
+	const bool there = c->from != NULL && strcmp(c->lane, c->from) == 0;
+	char offset[ARG_NUMBER_SIZE], effort[ARG_NUMBER_SIZE];
+	const struct slice args[] = {slice_of(c->id), slice_of(c->lane),
+				     arg_number(offset, there ? c->offset : 0),
+				     arg_number(effort, SEARCH_US)};
+
+	rchange_eval_lane(c, rchange_take_removed_of_lane, SCRIPT_REMOVE_LANE,
+			  REDIS_ARGS(args));
+}
+
+static void
+rchange_on_lanes_to_search(struct rquery *i)
+{
+	struct change *c = container_of(i, struct change, query);
+	const struct buf none = BUF_INIT;
+
+	if (i->err.code == ERR_NONE && c->lane != NULL) {
+		rquery_next(i, rchange_ask_remove_of_lane, on_page_asked);
+		return;
+	}
+	if (i->err.code == ERR_NONE)
+		rchange_tell(c, NULL, 0, &none);
+	on_page_asked(i);
+}
+
+static void
+rchange_take_has_lanes(struct rquery *i, size_t none,
+		       const struct redis_reply *reply)
+{
+	container_of(i, struct change, query)->has_lanes =
+	    redis_reply_integer(reply) != 0;
 }
 
 static void
@@ -237,11 +376,16 @@ rchange_ask_remove(struct rquery *i)
 	    slice_of(c->id), slice_of(c->place), arg_number(offset, c->offset),
 	    arg_number(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, rchange_take_removed, 0, SCRIPT_REMOVE, REDIS_ARGS(keys),
-		    REDIS_ARGS(args));
+	const struct slice lanes[] = {SLICE("EXISTS"),
+				      slice_of(c->queue.keys[KEY_LANES])};
+
+	/* First: its answer tells whether this is all. */
+	rquery_command(i, rchange_take_has_lanes, 0, REDIS_ARGS(lanes));
+	rquery_eval_levels(i, rchange_take_removed, 0, SCRIPT_REMOVE, &c->queue,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
-/* "d:OFFSET" or "LEVEL:OFFSET". */
+/* "d:OFFSET", "LEVEL:OFFSET", or in a lane. */
 static int
 rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 {
@@ -249,6 +393,11 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 	char text[ARG_NUMBER_SIZE];
 	int64_t level = 0;
 
+	if (rlanes_read_cursor(cursor, &c->offset, &c->from)) {
+		c->query.ask = rchange_ask_lanes;
+		c->query.answered = rchange_on_lanes_to_search;
+		return 0;
+	}
 	/* What moves while a search goes on becomes a waiting task: in this
 	 * order the search misses none. See remove.lua. */
 	if (cursor.len == 0) {
@@ -333,19 +482,33 @@ ask_stretch(struct requeue *e, size_t first, size_t n)
 				     slice_of(e->queue.keys[KEY_DEAD_INFO]),
 				     slice_of(e->queue.keys[KEY_WAITING]),
 				     slice_of(e->queue.keys[KEY_LEVELS])};
-	struct slice args[2 + 3 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
+	struct slice args[2 + 4 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
 						    slice_of(e->queue.wake)};
-	char levels[EXHUME_A_CALL][ARG_NUMBER_SIZE];
+	char levels[EXHUME_A_CALL][2][ARG_NUMBER_SIZE];
 	const struct broker_requeue *one = &e->batch[first];
+	struct slice *arg = args + 2;
 	size_t k;
 
+	/* A list may be named more than once: a call has few. The fourth of the
+	 * keys is that of priority 0. */
+	rlevels_done(&e->queue.levels);
 	for (k = 0; k < n; k++, one++) {
-		args[2 + 3 * k] = one->key;
-		args[3 + 3 * k] = one->retry_bytes;
-		args[4 + 3 * k] = arg_number(levels[k], one->priority);
+		arg[1] = one->retry_bytes;
+		*arg = one->key;
+		arg[2] = arg_number(levels[k][0], one->priority);
+		if (one->priority != 0 &&
+		    rlevels_add(&e->queue.levels, arg[2]) != 0) {
+			err_nomem(&e->query.err);
+			return;
+		}
+		arg[3] = arg_number(
+		    levels[k][1],
+		    one->priority != 0 ? 5 + (int64_t)e->queue.levels.n : 4);
+		arg += 4;
 	}
-	rquery_eval(&e->query, rchange_take_requeued, first, SCRIPT_REQUEUE,
-		    REDIS_ARGS(keys), (struct redis_args){args, 2 + 3 * n});
+	rquery_eval_levels(&e->query, rchange_take_requeued, first,
+			   SCRIPT_REQUEUE, &e->queue, REDIS_ARGS(keys),
+			   (struct redis_args){args, 2 + 4 * n});
 }
 
 static void

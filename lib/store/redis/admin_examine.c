@@ -8,6 +8,7 @@
 
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
+#include "store/redis/rights.h"
 #include "util/clock.h"
 
 struct examination {
@@ -19,16 +20,26 @@ struct examination {
 	int64_t clock_us;
 	int64_t ahead_us;
 	int64_t asked_us; /* our clock when we asked for its */
+	struct missing_right {
+		struct buf what, remedy;
+	} * rights;
+	size_t n_rights;
 };
 
 static void
 examination_free(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
+	size_t k;
 
 	buf_done(&e->info);
 	buf_done(&e->save);
 	buf_done(&e->appendfsync);
+	for (k = 0; k < e->n_rights; k++) {
+		buf_done(&e->rights[k].what);
+		buf_done(&e->rights[k].remedy);
+	}
+	free(e->rights);
 	free(e);
 }
 
@@ -100,6 +111,46 @@ ask_settings(struct rquery *i)
 	rquery_command(i, rexamine_take_setting, 1, REDIS_ARGS(fsync));
 }
 
+/* --- rights ------------------------------------------------------------ */
+
+static void
+take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	struct examination *e = container_of(i, struct examination, query);
+	const size_t n = rrights_missing(reply);
+	struct missing_right *right;
+	size_t k;
+
+	/* Asked again, after the server had forgotten the script, it is empty
+	 * still. */
+	if ((e->rights = calloc(n + 1, sizeof(*e->rights))) == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
+	for (k = 0; k < n; k++) {
+		right = &e->rights[e->n_rights++];
+		rrights_describe(i->broker, reply, k, &right->what,
+				 &right->remedy);
+		buf_addc(&right->what, '\0');
+		buf_addc(&right->remedy, '\0');
+		if (right->what.failed || right->remedy.failed)
+			err_nomem(&i->err);
+	}
+}
+
+static void
+ask_rights(struct rquery *i)
+{
+	const struct redis_args args = rrights_args(i->broker, true);
+
+	if (args.v != NULL)
+		rquery_eval_judged(i, take_rights, 0, SCRIPT_RIGHTS,
+				   (struct redis_args){NULL, 0}, args);
+	else
+		err_nomem(&i->err);
+	free((void *)(uintptr_t)args.v);
+}
+
 /* --- the answer -------------------------------------------------------- */
 
 /* What the checks have found, in their order: `ret` points to the texts in
@@ -107,7 +158,7 @@ ask_settings(struct rquery *i)
 static size_t
 run_checks(const struct redis_info *info,
 	   struct redis_finding found[REDIS_N_CHECKS],
-	   struct broker_finding ret[REDIS_N_CHECKS])
+	   struct broker_finding *ret)
 {
 	redis_check_fn *const *check;
 	size_t n = 0;
@@ -124,7 +175,7 @@ run_checks(const struct redis_info *info,
 }
 
 static void
-rexamine_report(const struct examination *e)
+rexamine_report(const struct examination *e, struct broker_finding *findings)
 {
 	const struct redis_info info = {
 	    .info = {e->info.data, e->info.len},
@@ -135,16 +186,20 @@ rexamine_report(const struct examination *e)
 	const struct slice version =
 	    redis_info_text(info.info, "redis_version");
 	struct redis_finding found[REDIS_N_CHECKS];
-	struct broker_finding findings[REDIS_N_CHECKS];
 	char name[64];
-	const struct broker_report report = {
-	    .server = name,
-	    .clock_us = e->clock_us,
-	    .findings = findings,
-	    .n = run_checks(&info, found, findings)};
+	size_t k;
+	struct broker_report report = {.server = name,
+				       .clock_us = e->clock_us,
+				       .findings = findings,
+				       .n = run_checks(&info, found, findings)};
 
 	snprintf(name, sizeof(name), "Redis %.*s", (int)version.len,
 		 version.p != NULL ? version.p : "");
+	for (k = 0; k < e->n_rights; k++)
+		findings[report.n++] =
+		    (struct broker_finding){.error = true,
+					    .what = e->rights[k].what.data,
+					    .remedy = e->rights[k].remedy.data};
 	e->on_report(&report, NULL, e->arg);
 }
 
@@ -152,6 +207,7 @@ static void
 on_settings(struct rquery *i)
 {
 	struct examination *e = container_of(i, struct examination, query);
+	struct broker_finding *findings;
 
 	/* The settings may be hidden; what is known is told without them. */
 	if (i->ask == ask_settings && i->err.code != ERR_UNAVAILABLE)
@@ -159,18 +215,34 @@ on_settings(struct rquery *i)
 	if (i->err.code == ERR_NONE &&
 	    (e->info.failed || e->save.failed || e->appendfsync.failed))
 		err_nomem(&i->err);
+	findings = calloc(REDIS_N_CHECKS + e->n_rights, sizeof(*findings));
+	if (findings == NULL && i->err.code == ERR_NONE)
+		err_nomem(&i->err);
 	if (i->err.code == ERR_NONE)
-		rexamine_report(e);
+		rexamine_report(e, findings);
 	else
 		e->on_report(NULL, &i->err, e->arg);
+	free(findings);
 	examination_free(i);
 }
 
+/* Who may not ask for it is told so with the rights. */
 static void
 rexamine_on_info(struct rquery *i)
 {
+	if (i->err.code == ERR_REFUSED)
+		i->err = (struct err)ERR_INIT;
 	if (i->err.code == ERR_NONE)
 		rquery_next(i, ask_settings, on_settings);
+	else
+		on_settings(i);
+}
+
+static void
+rexamine_on_rights(struct rquery *i)
+{
+	if (i->err.code == ERR_NONE)
+		rquery_next(i, ask_info, rexamine_on_info);
 	else
 		on_settings(i);
 }
@@ -188,8 +260,8 @@ radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 	}
 	*e = (struct examination){.query = {.broker = (struct rbroker *)b,
 					    .what = "examining",
-					    .ask = ask_info,
-					    .answered = rexamine_on_info,
+					    .ask = ask_rights,
+					    .answered = rexamine_on_rights,
 					    .free = examination_free},
 				  .on_report = on_report,
 				  .arg = arg};

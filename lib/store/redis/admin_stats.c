@@ -40,7 +40,8 @@ struct stats {
 	};
 	void *arg;
 
-	struct queue_stats *queues;
+	struct queue_stats *queues; /* `unknown` is ours to free */
+	struct rlevels *levels;	    /* of each, as far as they were told */
 	size_t n_queues;
 	struct worker_row *workers;
 	size_t n_workers;
@@ -52,8 +53,14 @@ rstats_free(struct rquery *i)
 	struct stats *s = container_of(i, struct stats, query);
 	size_t k;
 
+	for (k = 0; k < s->n_queues; k++) {
+		free((char *)s->queues[k].unknown.p);
+		if (s->levels != NULL)
+			rlevels_done(&s->levels[k]);
+	}
 	for (k = 0; k < s->n_workers; k++)
 		free((char *)s->workers[k].info.description.p);
+	free(s->levels);
 	free(s->queues);
 	free(s->workers);
 	free(s);
@@ -188,6 +195,8 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 	int64_t us;
 	size_t k;
 
+	if (rquery_take_levels(i, &s->levels[index], reply))
+		return;
 	row->waiting = redis_reply_integer(redis_reply_at(reply, 0));
 	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
 	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
@@ -202,6 +211,47 @@ take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
 }
 
 static void
+take_queue_lanes(struct rquery *i, size_t index,
+		 const struct redis_reply *reply)
+{
+	struct stats *s = container_of(i, struct stats, query);
+	struct queue_stats *row = &s->queues[index];
+	struct buf names = BUF_INIT;
+	struct slice name;
+	size_t k;
+
+	row->set_aside = redis_reply_integer(redis_reply_at(reply, 0));
+	for (k = 1; k < redis_reply_count(reply); k++) {
+		name = redis_reply_string(redis_reply_at(reply, k));
+		/* Anybody may have put anything there. */
+		if (!task_name_valid(name, TASK_NAME_MAX))
+			continue;
+		buf_add(&names, name.p, name.len);
+		buf_addc(&names, '\0');
+	}
+	/* Asked again, there is one already. */
+	free((char *)row->unknown.p);
+	row->unknown = (struct slice){NULL, names.len};
+	if (names.failed)
+		err_nomem(&i->err);
+	else if (names.len > 0)
+		row->unknown.p = buf_take(&names);
+	else
+		buf_done(&names);
+}
+
+static void
+ask_queue_lanes(struct stats *s, size_t index, const struct rqueue *q)
+{
+	const struct slice keys[] = {slice_of(q->keys[KEY_LANES]),
+				     slice_of(q->keys[KEY_SERVED]),
+				     slice_of(q->keys[KEY_UNKNOWN])};
+
+	rquery_eval(&s->query, take_queue_lanes, index, SCRIPT_LANES,
+		    REDIS_ARGS(keys), (struct redis_args){NULL, 0});
+}
+
+static void
 ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 {
 	const struct slice keys[] = {
@@ -210,8 +260,8 @@ ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(&s->query, take_queue, index, SCRIPT_QUEUE,
-		    REDIS_ARGS(keys), REDIS_ARGS(args));
+	rquery_eval_levels(&s->query, take_queue, index, SCRIPT_QUEUE, q,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
 /* --- what workers hold ------------------------------------------------- */
@@ -244,16 +294,24 @@ static void
 ask_holding(struct stats *s, size_t index, const struct rqueue *q)
 {
 	char shards[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(q->keys[KEY_WAITING])};
-	struct slice args[1 + WORKERS_A_CALL] = {arg_number(shards, SHARDS)};
+	const struct slice args[] = {arg_number(shards, SHARDS)};
+	char *names[WORKERS_A_CALL];
+	struct slice *keys;
 	size_t first, n;
 
 	for (first = 0; first < s->n_workers; first += n) {
 		for (n = 0; n < WORKERS_A_CALL && first + n < s->n_workers; n++)
-			args[1 + n] = slice_of(s->workers[first + n].info.name);
+			names[n] = s->workers[first + n].info.name;
+		keys = rqueue_worker_keys(q, names, n, true);
+		if (keys == NULL) {
+			err_nomem(&s->query.err);
+			return;
+		}
 		rquery_eval(&s->query, take_holding,
 			    index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
-			    REDIS_ARGS(keys), (struct redis_args){args, 1 + n});
+			    (struct redis_args){keys, n * (1 + SHARDS)},
+			    REDIS_ARGS(args));
+		free(keys);
 	}
 }
 
@@ -312,6 +370,12 @@ ask_state(struct rquery *i)
 	struct rqueue q;
 	size_t k;
 
+	if (s->levels == NULL)
+		s->levels = calloc(s->n_queues + 1, sizeof(*s->levels));
+	if (s->levels == NULL) {
+		err_nomem(&i->err);
+		return;
+	}
 	/* Asked again, the counts are added up again. */
 	forget_counts(s);
 	for (k = 0; k < s->n_queues; k++) {
@@ -319,9 +383,13 @@ ask_state(struct rquery *i)
 			err_nomem(&i->err);
 			return;
 		}
-		if (s->what == QUEUES)
+		q.levels = s->levels[k]; /* stays the row's */
+		if (s->what == QUEUES) {
 			ask_queue(s, k, &q);
+			ask_queue_lanes(s, k, &q);
+		}
 		ask_holding(s, k, &q);
+		q.levels = (struct rlevels){.names = NULL};
 		rqueue_done(&q);
 	}
 	for (k = 0; k < s->n_workers && s->what != QUEUES; k++)
@@ -333,6 +401,10 @@ ask_state(struct rquery *i)
 static void
 rstats_tell_queues(struct stats *s)
 {
+	size_t k;
+
+	for (k = 0; k < s->n_queues; k++)
+		s->queues[k].waiting += s->queues[k].set_aside;
 	if (s->query.err.code == ERR_NONE)
 		s->on_queues(s->queues, s->n_queues, NULL, s->arg);
 	else

@@ -3,7 +3,7 @@
  * The Redis broker: pages of tasks.
  *
  * A cursor says where the next page begins: in the waiting tasks by level and
- * offset, in the sorted sets by offset, in what is in flight by shard, offset
+ * offset, and behind them in the lanes by name and offset, in the sorted sets by offset, in what is in flight by shard, offset
  * and worker.
  */
 #include <inttypes.h>
@@ -32,6 +32,9 @@ struct view {
 	char **workers; /* IN_FLIGHT: those from there on, in their order */
 	size_t n_workers;
 
+	bool has_lanes; /* WAITING: they follow the levels */
+	char *lane, *next_lane;
+
 	bool replied;
 };
 
@@ -45,6 +48,8 @@ view_free(struct rquery *i)
 		free(v->workers[w]);
 	free(v->workers);
 	free(v->from);
+	free(v->lane);
+	free(v->next_lane);
 	rqueue_done(&v->queue);
 	free(v);
 }
@@ -102,6 +107,8 @@ take_waiting(struct rquery *i, size_t none, const struct redis_reply *reply)
 	struct broker_item *items;
 	size_t n, k;
 
+	if (rquery_take_levels(i, &v->queue.levels, reply))
+		return;
 	if ((items = make_items(v, reply, 2, 2, &n)) == NULL)
 		return;
 	for (k = 0; k < n; k++) {
@@ -111,6 +118,51 @@ take_waiting(struct rquery *i, size_t none, const struct redis_reply *reply)
 	if (level.len > 0)
 		buf_addf(&next, "%.*s:%" PRId64, (int)level.len, level.p,
 			 integer_at(reply, 1));
+	else if (v->has_lanes)
+		buf_adds(&next, "l:0:");
+	rview_tell(v, items, n, &next);
+	buf_done(&next);
+	free(items);
+}
+
+static void
+take_has_lanes(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	container_of(i, struct view, query)->has_lanes =
+	    redis_reply_integer(reply) != 0;
+}
+
+static void
+take_lanes(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	struct view *v = container_of(i, struct view, query);
+
+	free(v->lane);
+	free(v->next_lane);
+	v->lane = v->next_lane = NULL;
+	rlanes_pick(reply, v->from, &v->lane, &v->next_lane, &i->err);
+}
+
+/* As take_sorted(); the score is the priority. */
+static void
+take_lane(struct rquery *i, size_t none, const struct redis_reply *reply)
+{
+	struct view *v = container_of(i, struct view, query);
+	struct buf next = BUF_INIT;
+	struct broker_item *items;
+	size_t n, k;
+
+	if ((items = make_items(v, reply, 1, 4, &n)) == NULL)
+		return;
+	for (k = 0; k < n; k++) {
+		items[k].bytes = rlane_task(string_at(reply, 1 + 4 * k));
+		items[k].priority = (int32_t)integer_at(reply, 2 + 4 * k);
+	}
+	if (integer_at(reply, 0) >= 0)
+		buf_addf(&next, "l:%" PRId64 ":%s", integer_at(reply, 0),
+			 v->lane);
+	else if (v->next_lane != NULL)
+		buf_addf(&next, "l:0:%s", v->next_lane);
 	rview_tell(v, items, n, &next);
 	buf_done(&next);
 	free(items);
@@ -186,8 +238,41 @@ ask_waiting(struct rquery *i)
 	    arg_number(offset, v->offset), arg_number(n, v->n),
 	    arg_number(bytes, VIEW_BYTES), slice_of(RBROKER_WITHDRAWN)};
 
-	rquery_eval(i, take_waiting, 0, SCRIPT_VIEW_WAITING, REDIS_ARGS(keys),
-		    REDIS_ARGS(args));
+	const struct slice lanes[] = {SLICE("EXISTS"),
+				      slice_of(v->queue.keys[KEY_LANES])};
+
+	/* First: its answer tells whether the levels are all. */
+	rquery_command(i, take_has_lanes, 0, REDIS_ARGS(lanes));
+	rquery_eval_levels(i, take_waiting, 0, SCRIPT_VIEW_WAITING, &v->queue,
+			   REDIS_ARGS(keys), REDIS_ARGS(args));
+}
+
+static void
+rview_ask_lanes(struct rquery *i)
+{
+	rquery_ask_lanes(i, take_lanes,
+			 &container_of(i, struct view, query)->queue);
+}
+
+static void
+ask_lane(struct rquery *i)
+{
+	struct view *v = container_of(i, struct view, query);
+	const bool there = v->from != NULL && strcmp(v->lane, v->from) == 0;
+	char offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE],
+	    bytes[ARG_NUMBER_SIZE];
+	char *lane = rqueue_lane_key(&v->queue, slice_of(v->lane));
+	const struct slice keys[] = {slice_of(lane != NULL ? lane : "")};
+	const struct slice args[] = {arg_number(offset, there ? v->offset : 0),
+				     arg_number(n, v->n),
+				     arg_number(bytes, VIEW_BYTES)};
+
+	if (lane != NULL)
+		rquery_eval(i, take_lane, 0, SCRIPT_VIEW_SORTED,
+			    REDIS_ARGS(keys), REDIS_ARGS(args));
+	else
+		err_nomem(&i->err);
+	free(lane);
 }
 
 static void
@@ -215,23 +300,28 @@ ask_in_flight(struct rquery *i)
 	struct view *v = container_of(i, struct view, query);
 	char shards[ARG_NUMBER_SIZE], shard[ARG_NUMBER_SIZE],
 	    offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {slice_of(v->queue.keys[KEY_WAITING])};
+	struct slice *keys;
+	size_t n_workers;
 	/* That worker may have left the list. */
 	const bool there = v->n_workers > 0 && v->from != NULL &&
 			   strcmp(v->workers[0], v->from) == 0;
-	struct slice args[6 + WORKERS_A_CALL] = {
-	    arg_number(shards, SHARDS),
-	    arg_number(shard, there ? v->level : 0),
-	    arg_number(offset, there ? v->offset : 0),
-	    arg_number(n, v->n),
-	    arg_number(bytes, VIEW_BYTES),
-	    slice_of(RBROKER_WITHDRAWN)};
-	size_t w;
+	const struct slice args[] = {arg_number(shards, SHARDS),
+				     arg_number(shard, there ? v->level : 0),
+				     arg_number(offset, there ? v->offset : 0),
+				     arg_number(n, v->n),
+				     arg_number(bytes, VIEW_BYTES),
+				     slice_of(RBROKER_WITHDRAWN)};
 
-	for (w = 0; w < v->n_workers && w < WORKERS_A_CALL; w++)
-		args[6 + w] = slice_of(v->workers[w]);
-	rquery_eval(i, take_in_flight, w, SCRIPT_VIEW_IN_FLIGHT,
-		    REDIS_ARGS(keys), (struct redis_args){args, 6 + w});
+	n_workers =
+	    v->n_workers < WORKERS_A_CALL ? v->n_workers : WORKERS_A_CALL;
+	keys = rqueue_worker_keys(&v->queue, v->workers, n_workers, false);
+	if (keys == NULL)
+		err_nomem(&i->err);
+	else
+		rquery_eval(i, take_in_flight, n_workers, SCRIPT_VIEW_IN_FLIGHT,
+			    (struct redis_args){keys, n_workers * SHARDS},
+			    REDIS_ARGS(args));
+	free(keys);
 }
 
 static int
@@ -290,6 +380,13 @@ answered(struct rquery *i)
 		}
 		rview_tell(v, NULL, 0, &none);
 	}
+	if (i->ask == rview_ask_lanes && i->err.code == ERR_NONE) {
+		if (v->lane != NULL) {
+			rquery_next(i, ask_lane, answered);
+			return;
+		}
+		rview_tell(v, NULL, 0, &none);
+	}
 	if (!v->replied)
 		v->on_page(NULL, &i->err, v->arg);
 	view_free(i);
@@ -305,6 +402,11 @@ rview_read_cursor(struct view *v, struct slice s, struct err *err)
 	v->first = s.len == 0;
 	if (v->first)
 		return;
+	if (v->place == BROKER_WAITING &&
+	    rlanes_read_cursor(s, &v->offset, &v->from)) {
+		v->query.ask = rview_ask_lanes;
+		return;
+	}
 	if (v->place == BROKER_WAITING)
 		ok = cursor_number(&s, INT32_MIN, INT32_MAX, &v->level) &&
 		     s.len > 0;

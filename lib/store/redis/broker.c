@@ -20,6 +20,7 @@
 #include "store/admin.h"
 #include "store/redis/admin.h"
 #include "store/redis/info.h"
+#include "store/redis/rights.h"
 #include "util/clock.h"
 
 /* --- what the server is ------------------------------------------------ */
@@ -58,33 +59,61 @@ rbroker_start(struct rbroker *b)
 	b->opt.on_state(true, false, NULL, b->opt.arg);
 }
 
+/* Whether this is another server (or the same, started again) than the one that
+ * was examined before: after a failover it is, with settings of its own. */
+static bool
+rbroker_is_new(struct rbroker *b, struct slice info)
+{
+	const struct slice id = redis_info_text(info, "run_id");
+
+	if (b->checked && slice_eq(slice_of(b->run_id), id))
+		return false;
+	if (id.p == NULL || id.len >= sizeof(b->run_id))
+		return !b->checked;
+	memcpy(b->run_id, id.p, id.len);
+	b->run_id[id.len] = '\0';
+	return true;
+}
+
 static void
 rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct rbroker *b = arg;
 	struct slice info = redis_reply_string(reply);
 	struct err err;
+	bool is_new;
 
 	if (redis_fault(reply) == REDIS_FAULT_LOST)
 		return; /* on_state has told, or will */
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		/* Not allowed to ask: take it as it is, and say so. */
 		redis_fault_err(r, "INFO", reply, &err);
+<<<<<<< HEAD
+=======
+		rrights_check_worker(b);
+		rbroker_start(b);
+>>>>>>> main
 		b->opt.on_state(true, false, &err, b->opt.arg);
 		rbroker_enter(b);
 		return;
 	}
 	rbroker_take_version(b, info);
+	is_new = rbroker_is_new(b, info);
 	/* A server that may drop keys to make room is no place for tasks. */
-	if (b->opt.worker != NULL && !b->checked &&
-	    rbroker_check(b, redis_check_eviction, info, &err) != 0) {
+	if (is_new && rbroker_check(b, redis_check_eviction, info, &err) != 0) {
 		b->opt.on_state(false, true, &err, b->opt.arg);
 		return;
 	}
-	if (b->opt.worker != NULL && !b->checked &&
+	if (is_new &&
 	    rbroker_check(b, redis_check_persistence, info, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
+<<<<<<< HEAD
 	rbroker_enter(b);
+=======
+	if (is_new)
+		rrights_check_worker(b);
+	rbroker_start(b);
+>>>>>>> main
 }
 
 static void
@@ -106,7 +135,12 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	/* Another server may answer next, of another version, which knows none
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
+<<<<<<< HEAD
 	rbroker_leave(b);
+=======
+	b->records = RECORDS_UNKNOWN;
+	b->set_works = false;
+>>>>>>> main
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
 	for (i = 0; i < b->n_queues; i++)
@@ -116,6 +150,46 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 
 /* --- workers ----------------------------------------------------------- */
 
+<<<<<<< HEAD
+=======
+/* No answer is awaited: the next heartbeat follows soon, and a connection that
+ * is broken shows by itself. */
+static void
+rbroker_heartbeat(struct broker *broker, struct slice description)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
+	const struct slice key = slice_of(b->worker_key);
+	const struct slice args[] = {
+	    description, arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
+	/* A hint for lists; whether a worker lives, its key alone tells. */
+	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
+				    arg_number(now, clock_wall_us() / 1000),
+				    slice_of(b->opt.worker)};
+	unsigned int i;
+
+	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
+	redis_command(b->redis, NULL, NULL, 4, add);
+	for (i = 0; i < b->n_queues; i++)
+		rqueue_bump_epoch(&b->queues[i]);
+	rbroker_serve(b);
+}
+
+static void
+rbroker_deregister(struct broker *broker)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	const struct slice del[] = {SLICE("DEL"), slice_of(b->worker_key)};
+	const struct slice rem[] = {SLICE("ZREM"), slice_of(RBROKER_WORKERS),
+				    slice_of(b->opt.worker)};
+
+	/* A worker that is not listed is never suspected: the list entry goes,
+	 * too, so that nobody waits for its heartbeat. */
+	redis_command(b->redis, NULL, NULL, 2, del);
+	redis_command(b->redis, NULL, NULL, 3, rem);
+}
+
+>>>>>>> main
 /* No answer is awaited: a task that is not registered can be submitted all the
  * same, with the defaults. */
 static void
@@ -126,6 +200,8 @@ register_tasks(struct broker *broker, const struct slice *names,
 	struct slice *argv = calloc(2 + 2 * n, sizeof(*argv));
 	size_t i;
 
+	if (rbroker_set_tasks(b, names, n) == 0)
+		rbroker_serve(b);
 	if (argv == NULL || n == 0)
 		goto out;
 	argv[0] = SLICE("HSET");
@@ -186,6 +262,7 @@ rbroker_close(struct broker *broker)
 	free(b->queues_key);
 	free(b->worker_json);
 	free(b->worker_key);
+	rbroker_forget_tasks(b);
 	free(b);
 }
 
@@ -264,6 +341,7 @@ const struct broker_ops broker_redis = {
     .submit = rbroker_submit,
     .registered = rbroker_registered,
     .registered_names = rbroker_registered_names,
+    .served = rbroker_served,
     .control = rbroker_control,
     .admin = &broker_redis_admin,
 };

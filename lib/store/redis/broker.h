@@ -14,7 +14,10 @@
  *	submit.c	the producers' side
  *	registry.c	what workers have registered, and orders to them
  *	admin.h		leads to the operators' side
+ *	levels.c	the lists of priorities, as keys
+ *	lanes.c		tasks that were set aside, and who can run them
  *	queue.c		names of one queue, and of all that are known
+ *	rights.h	what the user may not do
  *	eval.c		scripts, as the server's version needs them
  *	arg.c		arguments of commands
  *
@@ -64,7 +67,26 @@ enum rqueue_key {
 	KEY_DEAD_INFO,
 	KEY_PAUSED,
 	KEY_WITHDRAWN, /* how many of RBROKER_WITHDRAWN lie in the lists */
+	KEY_LANES,     /* names of lanes, and how many tasks are in each */
+	KEY_SERVED,    /* names of tasks, and until when a worker has them */
+	KEY_UNKNOWN,   /* names that no worker had, and when they were met */
 	KEY_COUNT
+};
+
+/* A priority as text: a sign, ten digits, a NUL. */
+#define RLEVEL_SIZE 12
+
+/* The priorities other than 0 of which a queue is known to have a list. */
+struct rlevels {
+	char (*names)[RLEVEL_SIZE];
+	size_t n;
+};
+
+/* The keys of lanes that a worker's queue was told of, and whose tasks it can
+ * run. */
+struct rlanes {
+	char **keys;
+	size_t n;
 };
 
 /*
@@ -158,8 +180,10 @@ struct rqueue {
 	char *mark_key;	 /* what a takeover from this worker changes … */
 	char mark[RCLAIM_MARK_SIZE]; /* … and what it was when last read */
 	char *wake; /* the order that tells workers to look at this queue */
+	struct rlevels levels; /* as the server told last */
 
 	/* Workers only. */
+	struct rlanes lanes;
 	struct shard shards[SHARDS];
 	unsigned int next_shard;
 	struct redis *blocking;
@@ -191,6 +215,14 @@ struct rqueue {
 	struct event *retry; /* after an error reply */
 };
 
+/* How pending records are stored; what works, the first answer of a connection
+ * shows. */
+enum rbroker_records {
+	RECORDS_UNKNOWN,
+	RECORDS_TOGETHER, /* by one MSET */
+	RECORDS_SINGLY	  /* each by its own SET */
+};
+
 struct rbroker {
 	struct broker pub;
 	struct broker_options opt;
@@ -198,7 +230,9 @@ struct rbroker {
 	char *url_name;
 	char *queue_key;
 	char *queues_key; /* the set of all names of queues */
-	void *named;	  /* those that it was told of: a tree */
+	enum rbroker_records records;
+	bool set_works; /* this connection has stored a record by SET */
+	void *named;	/* those that it was told of: a tree */
 	unsigned int n_named;
 	char *worker_json;     /* the worker's id as a JSON string */
 	struct redis *redis;   /* commands */
@@ -208,12 +242,16 @@ struct rbroker {
 	struct event *liveness; /* the next check of the other workers */
 	TAILQ_HEAD(, suspect) suspects;
 	struct event
-	    *reconcile;	    /* the next comparison of what is in flight with
+	    *reconcile;	   /* the next comparison of what is in flight with
 				   memory */
-	bool checked;	    /* the server's settings were looked at */
+	bool checked;	   /* the server's settings were looked at */
+	char run_id[48];   /* of the server that they are of; "": unknown */
+	unsigned int deaf; /* how often in a row `control` could not listen */
+	bool listening;
 	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
+<<<<<<< HEAD
 	/* The worker's hold on its id; see enter.c. */
 	enum renter_phase entering;
 	struct event *enter_again;
@@ -222,6 +260,11 @@ struct rbroker {
 	int64_t beat_ms;      /* when the first heartbeat under way was sent */
 	int64_t confirmed_ms; /* … and the last one that arrived; 0: none */
 	unsigned int beats_sent; /* that are under way */
+=======
+	char **tasks;	  /* names of tasks that it can run, sorted */
+	size_t n_tasks;
+	bool serving; /* it has said so */
+>>>>>>> main
 	struct rqueue *queues;
 	unsigned int n_queues;
 };
@@ -239,6 +282,8 @@ void rbroker_take_version(struct rbroker *b, struct slice info);
 /* Tells the server the name of a queue, once a connection. */
 void rbroker_name_queue(struct rbroker *b, const char *name);
 void rbroker_forget_named(struct rbroker *b);
+/* What is known of the levels of a queue that was named; NULL: nothing can be. */
+struct rlevels *rbroker_levels(struct rbroker *b, const char *name);
 
 /* Makes the key names of one queue; 0, or -1 when memory runs out. */
 int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
@@ -246,6 +291,7 @@ int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 void rqueue_done(struct rqueue *q);
 /* Names the shards of a worker's in-flight list. */
 int rqueue_name_shards(struct rqueue *q);
+<<<<<<< HEAD
 /* The server was judged: the worker takes up its id, and its queues. */
 void rbroker_enter(struct rbroker *b);
 /* The connection is gone. */
@@ -256,6 +302,45 @@ bool rbroker_is_sure(const struct broker *b);
 int rbroker_open_enter(struct rbroker *b, struct err *err);
 /* The worker has its id (again): queues are compared, and tasks taken. */
 void rbroker_start(struct rbroker *b);
+=======
+/* --- levels.c: see there --------------------------------------------------- */
+
+void rlevels_done(struct rlevels *l);
+/* Adds one, unseen whether it is there; 0, or -1 (no priority, no memory). */
+int rlevels_add(struct rlevels *l, struct slice level);
+/* Whether a script has answered only with the levels: they are the first member
+ * of the reply. */
+bool rlevels_told(const struct redis_reply *reply);
+/* Notes the levels that a script has told; whether there was a new one. If not,
+ * to ask again would bring the same answer. */
+bool rlevels_learn(struct rlevels *l, const struct redis_reply *told);
+/* `n` keys, behind them the lists of `l`, and room for `more`; free() it. The
+ * keys stay the caller's. NULL when memory runs out. */
+struct slice *rlevels_join(const struct rlevels *l, const struct rqueue *q,
+			   const struct slice *keys, size_t n, size_t more);
+/* The list of a priority; free() it. NULL when memory runs out. */
+char *rqueue_level_key(const struct rqueue *q, int32_t priority);
+
+/* --- lanes.c: see there ---------------------------------------------------- */
+
+/* The key of a lane; free() it. NULL when memory runs out. */
+char *rqueue_lane_key(const struct rqueue *q, struct slice name);
+/* The task of a member of a lane. */
+struct slice rlane_task(struct slice member);
+/* Takes note of the lanes that the claim script has told. Returns whether there
+ * is one to claim from that was not known. */
+bool rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told);
+void rlanes_done(struct rlanes *l);
+/* Replaces the names of the tasks that this worker can run. */
+int rbroker_set_tasks(struct rbroker *b, const struct slice *names, size_t n);
+void rbroker_forget_tasks(struct rbroker *b);
+/* Says in each queue what this worker can run, and has tasks put back that
+ * nobody can. */
+void rbroker_serve(struct rbroker *b);
+void rbroker_served(struct broker *b, const struct broker_served *question,
+		    broker_value_fn *on_value, void *arg);
+
+>>>>>>> main
 /* Opens what a worker needs: its queues, its timers, its ear. */
 int rbroker_open_worker(struct rbroker *b, struct err *err);
 

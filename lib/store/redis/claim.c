@@ -36,6 +36,8 @@
  */
 #define CLAIM_MAX 512
 #define CLAIM_BYTES (4u << 20)
+/* Of its script, before the lists of levels and the lanes. */
+#define CLAIM_KEYS 6
 
 /* Who stops waits for the last answer of all queues. */
 static void
@@ -50,6 +52,47 @@ rqueue_tell_quiet(const struct rqueue *q)
 /* --- the claim script -------------------------------------------------- */
 
 /*
+ * Behind the tasks the script may have told the levels: there is more, or it did
+ * not know a list. Returns the number of tasks. When there was none, and nothing
+ * new was told, the next claim would end the same way: it is put off.
+ */
+static size_t
+take_levels(struct rqueue *q, const struct redis_reply *reply, size_t n)
+{
+	const struct redis_reply *last =
+	    n > 0 ? redis_reply_at(reply, n - 1) : NULL;
+	bool news;
+
+	if (redis_reply_type(last) != REDIS_ARRAY)
+		return n;
+	news = rlevels_learn(&q->levels, last);
+	if (!news && n == 1) {
+		q->content = RQUEUE_EMPTY;
+		rqueue_retry_later(q);
+	}
+	return n - 1;
+}
+
+/*
+ * At the very end it may have told of lanes. Returns the number of what is before
+ * them; sets *ret_news if this worker has to come back for one.
+ */
+static size_t
+take_lanes(struct rqueue *q, const struct redis_reply *reply, bool *ret_news)
+{
+	const size_t n = redis_reply_count(reply);
+	const struct redis_reply *last =
+	    n > 0 ? redis_reply_at(reply, n - 1) : NULL;
+
+	if (redis_reply_type(last) != REDIS_ARRAY ||
+	    !slice_eq(redis_reply_string(redis_reply_at(last, 0)),
+		      SLICE("lanes")))
+		return n;
+	*ret_news = rqueue_learn_lanes(q, last);
+	return n - 1;
+}
+
+/*
  * The script says what the queue held when it ran. News that came since it was
  * sent (a wake order, due tasks) may be of later, so they win over "nothing
  * left".
@@ -57,8 +100,9 @@ rqueue_tell_quiet(const struct rqueue *q)
 static void
 take_claimed(struct rqueue *q, const struct redis_reply *reply)
 {
-	size_t i, n = redis_reply_count(reply);
+	size_t i, n, all;
 	enum redis_fault fault = redis_fault(reply);
+	bool more = false;
 	unsigned int asked = q->asked;
 	const bool news = q->content != RQUEUE_LOOKING;
 	struct slice task;
@@ -76,8 +120,14 @@ take_claimed(struct rqueue *q, const struct redis_reply *reply)
 		rqueue_refused(q, "claiming", reply);
 		return;
 	}
+	all = take_lanes(q, reply, &more);
+	n = take_levels(q, reply, all);
+	more = more || n < all;
+	/* All that it knew are empty now; they may have a new life. */
+	if (n < asked && !more)
+		rlanes_done(&q->lanes);
 	/* Instead of tasks, a word: the queue is paused. */
-	if (n < asked && !news)
+	if (n < asked && !news && !more)
 		q->content = redis_reply_type(reply) == REDIS_STRING
 				 ? RQUEUE_PAUSED
 				 : RQUEUE_EMPTY;
@@ -124,11 +174,22 @@ rqueue_claim(struct rqueue *q, unsigned int count)
 	    arg_number(budget, CLAIM_BYTES), slice_of(RBROKER_WITHDRAWN)};
 	const unsigned int shard = choose_shard(q);
 	const struct slice keys[] = {
-	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
-	    slice_of(q->shards[shard].key), slice_of(q->keys[KEY_PAUSED]),
-	    slice_of(q->keys[KEY_WITHDRAWN])};
+	    slice_of(q->keys[KEY_WAITING]),   slice_of(q->keys[KEY_LEVELS]),
+	    slice_of(q->shards[shard].key),   slice_of(q->keys[KEY_PAUSED]),
+	    slice_of(q->keys[KEY_WITHDRAWN]), slice_of(q->keys[KEY_LANES])};
+	const size_t n_lists = CLAIM_KEYS + q->levels.n;
+	struct slice *all =
+	    rlevels_join(&q->levels, q, keys, CLAIM_KEYS, q->lanes.n);
+	size_t i;
+	int sent = -1;
 
-	if (rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q, 5, keys, 4, args) != 0)
+	for (i = 0; all != NULL && i < q->lanes.n; i++)
+		all[n_lists + i] = slice_of(q->lanes.keys[i]);
+	if (all != NULL)
+		sent = rbroker_eval(b, SCRIPT_CLAIM, on_claimed, q,
+				    n_lists + q->lanes.n, all, 4, args);
+	free(all);
+	if (sent != 0)
 		return;
 	q->content = RQUEUE_LOOKING;
 	q->asked = count;

@@ -8,6 +8,7 @@
  * still has; a timer asks again then.
  */
 #include <event2/event.h>
+#include <stdlib.h>
 
 #include "store/redis/broker.h"
 #include "util/clock.h"
@@ -67,6 +68,11 @@ on_promoted(struct redis *r, const struct redis_reply *reply, void *arg)
 		return;
 	moved = redis_reply_integer(redis_reply_at(reply, 0));
 	left_ms = redis_reply_integer(redis_reply_at(reply, 1));
+	/* Tasks whose list it did not know stay due: the next look moves them.
+	 * If nothing was moved and nothing learnt, it would be the same. */
+	if (!rlevels_learn(&q->levels, redis_reply_at(reply, 2)) &&
+	    moved == 0 && left_ms == 0)
+		left_ms = LOOK_MS;
 	if (left_ms > 0)
 		wait_until_due(q, left_ms);
 	/* 0: more were due than one call moves. */
@@ -85,6 +91,7 @@ rqueue_promote(struct rqueue *q)
 				     slice_of(q->keys[KEY_LEVELS])};
 	const struct slice args[] = {slice_of(RBROKER_CONTROL),
 				     slice_of(q->wake)};
+	struct slice *all;
 
 	if (q->phase != RQUEUE_READY)
 		return;
@@ -93,9 +100,11 @@ rqueue_promote(struct rqueue *q)
 		return;
 	}
 	evtimer_del(q->due);
-	if (rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted, q, 3, keys, 2,
-			 args) == 0)
+	all = rlevels_join(&q->levels, q, keys, 3, 0);
+	if (all != NULL && rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted,
+					q, 3 + q->levels.n, all, 2, args) == 0)
 		q->look = RQUEUE_LOOK_SENT;
+	free(all);
 }
 
 void

@@ -88,6 +88,16 @@ on_subscribed(struct redis *redis, void *arg)
 	r->on_event((struct slice){NULL, 0}, &err, r->on_event_arg);
 }
 
+void
+rresults_events_down(struct rresults *r, const struct err *why)
+{
+	if (r->on_event == NULL || r->listening || r->told_deaf)
+		return;
+	r->told_deaf = true;
+	/* At last: it may close the backend. */
+	r->on_event((struct slice){NULL, 0}, why, r->on_event_arg);
+}
+
 bool
 rresults_event_message(struct rresults *r, struct slice channel,
 		       struct slice payload)
@@ -116,6 +126,7 @@ rresults_listen(struct results *results, results_event_fn *on_event, void *arg,
 	if (rresults_open_listener(r, err) != 0)
 		return -1;
 	r->listening = false;
+	r->told_deaf = false;
 	if (redis_subscribe(r->listener, channel, on_subscribed, r) != 0)
 		return err_nomem(err);
 	r->on_event = on_event;

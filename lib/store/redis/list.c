@@ -2,10 +2,10 @@
 /*
  * The Redis backend: lists and counts of the tasks that have ended.
  *
- * The list has only IDs; the script (recent.lua) fetches their records in the
- * same call, and says where the next page begins. Records may be gone (their
- * time to live) or say something else by now, so a page may hold fewer than
- * asked for while more follow.
+ * The list has only IDs, for which one script looks (recent.lua); another
+ * fetches their records (records.lua), which are keys that its caller has to
+ * name. Records may be gone (their time to live) or say something else by now,
+ * so a page may hold fewer than asked for while more follow.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +32,10 @@ struct listing {
 	struct rresults *results;
 	bool failed;
 	unsigned int n, forgotten;
-	struct err wrong; /* the cursor */
+	struct err wrong;   /* the cursor */
+	struct buf ids;	    /* of the page, each with a NUL behind */
+	unsigned int n_ids; /* 0: not known yet */
+	int64_t first;	    /* the place of the first */
 	results_page_fn *on_page;
 	void *arg;
 	size_t len;
@@ -58,26 +61,43 @@ belongs(struct slice record, bool failed)
 	       status == (failed ? RESULT_FAILED : RESULT_SUCCESS);
 }
 
-/* The first element is the next cursor, the others are records. */
+static const char *
+nth_id(const struct listing *l, unsigned int n)
+{
+	const char *id = l->ids.data;
+
+	for (; n > 0; n--)
+		id += strlen(id) + 1;
+	return id;
+}
+
+/* Behind a full page, or one that was cut, the next begins. */
 static void
 tell_page(const struct listing *l, const struct redis_reply *reply)
 {
 	const size_t count = redis_reply_count(reply);
+	const int64_t seen = redis_reply_integer(redis_reply_at(reply, 0));
 	struct slice *records = calloc(count + 1, sizeof(*records));
+	struct buf next = BUF_INIT;
 	struct err err;
 	size_t i, n = 0;
 
-	if (records == NULL) {
+	if (seen > 0 && seen <= l->n_ids && (seen < l->n_ids || seen == l->n))
+		buf_addf(&next, "%" PRId64 ":%s", l->first + seen - 1,
+			 nth_id(l, (unsigned int)seen - 1));
+	if (records == NULL || next.failed) {
 		err_nomem(&err);
 		fail_page(l->on_page, &err, l->arg);
-		return;
+	} else {
+		for (i = 1; i < count; i++) {
+			records[n] =
+			    redis_reply_string(redis_reply_at(reply, i));
+			n += belongs(records[n], l->failed);
+		}
+		l->on_page(records, n, (struct slice){next.data, next.len},
+			   NULL, l->arg);
 	}
-	for (i = 1; i < count; i++) {
-		records[n] = redis_reply_string(redis_reply_at(reply, i));
-		n += belongs(records[n], l->failed);
-	}
-	l->on_page(records, n, redis_reply_string(redis_reply_at(reply, 0)),
-		   NULL, l->arg);
+	buf_done(&next);
 	free(records);
 }
 
@@ -91,17 +111,71 @@ is_cursor(struct slice s)
 }
 
 static void
+rlist_ask_records(struct listing *l)
+{
+	const struct slice args[] = {SLICE(PAGE_BYTES)};
+	struct slice *keys = calloc(l->n_ids, sizeof(*keys));
+	const size_t prefix = strlen(ARG_RECORD);
+	const char *id = l->ids.data;
+	struct buf names = BUF_INIT;
+	size_t at = 0;
+	unsigned int i;
+
+	for (i = 0; i < l->n_ids; i++, id += strlen(id) + 1)
+		arg_key(&names, ARG_RECORD, slice_of(id));
+	if (keys == NULL || names.failed) {
+		err_nomem(&l->wrong);
+		redis_request_later(&l->request);
+	} else {
+		id = l->ids.data;
+		for (i = 0; i < l->n_ids; i++, id += strlen(id) + 1) {
+			keys[i] = (struct slice){names.data + at,
+						 prefix + strlen(id)};
+			at += keys[i].len;
+		}
+		rresults_eval(&l->request, &rscripts[SCRIPT_RECORDS],
+			      (struct redis_args){keys, l->n_ids},
+			      REDIS_ARGS(args));
+	}
+	buf_done(&names);
+	free(keys);
+}
+
+static void
 rlist_ask(struct listing *l)
 {
 	char want[ARG_NUMBER_SIZE];
 	const struct slice key = rresults_index_list(l->failed);
 	const struct slice args[] = {{l->cursor, l->len},
-				     arg_number(want, l->n),
-				     SLICE(PAGE_BYTES),
-				     slice_of(ARG_RECORD)};
+				     arg_number(want, l->n)};
 
+	if (l->n_ids > 0) {
+		rlist_ask_records(l);
+		return;
+	}
 	rresults_eval(&l->request, &rscripts[SCRIPT_RECENT],
 		      (struct redis_args){&key, 1}, REDIS_ARGS(args));
+}
+
+/* Only a cursor, or IDs: whether the records are to be asked for. */
+static bool
+take_ids(struct listing *l, const struct redis_reply *reply)
+{
+	const size_t count = redis_reply_count(reply);
+	struct slice id;
+	size_t i;
+
+	l->first = redis_reply_integer(redis_reply_at(reply, 1));
+	for (i = 2; i < count; i++) {
+		id = redis_reply_string(redis_reply_at(reply, i));
+		/* No ID has a NUL: what has is cut, and has no record. */
+		buf_add(&l->ids, id.p, strnlen(id.p, id.len));
+		buf_addc(&l->ids, '\0');
+		l->n_ids++;
+	}
+	if (l->ids.failed)
+		err_nomem(&l->wrong);
+	return l->n_ids > 0 && !l->ids.failed;
 }
 
 static void
@@ -117,13 +191,23 @@ on_listed(struct redis_request *request, const struct redis_reply *reply)
 	}
 	if (l->wrong.code != ERR_NONE) {
 		fail_page(l->on_page, &l->wrong, l->arg);
-	} else if (fault == REDIS_FAULT_NONE) {
+	} else if (fault == REDIS_FAULT_NONE && l->n_ids > 0) {
 		tell_page(l, reply);
+	} else if (fault == REDIS_FAULT_NONE && take_ids(l, reply)) {
+		rlist_ask_records(l);
+		return;
+	} else if (fault == REDIS_FAULT_NONE && l->wrong.code == ERR_NONE) {
+		l->on_page(NULL, 0,
+			   redis_reply_string(redis_reply_at(reply, 0)), NULL,
+			   l->arg);
+	} else if (l->wrong.code != ERR_NONE) {
+		fail_page(l->on_page, &l->wrong, l->arg);
 	} else {
 		redis_fault_err(l->results->redis, "listing results", reply,
 				&err);
 		fail_page(l->on_page, &err, l->arg);
 	}
+	buf_done(&l->ids);
 	free(l);
 }
 

@@ -22,6 +22,8 @@ rlistener_on_state(struct redis *redis, enum redis_state state,
 	/* The server knows none of the subscriptions until they are confirmed
 	 * again: nobody may be told an address that does not receive. */
 	r->reply_ready = false;
+	if (state == REDIS_DOWN)
+		r->heard.on_down(r, why);
 	if (state != REDIS_REFUSED)
 		return;
 	r->heard.on_refused(r, why);

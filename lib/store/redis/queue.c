@@ -26,6 +26,9 @@ static const char *const key_suffixes[KEY_COUNT] = {
     [KEY_DEAD_INFO] = "dead:info",
     [KEY_PAUSED] = "paused",
     [KEY_WITHDRAWN] = "withdrawn",
+    [KEY_LANES] = "lanes",
+    [KEY_SERVED] = "served",
+    [KEY_UNKNOWN] = "unknown",
 };
 
 /* --- opening ----------------------------------------------------------- */
@@ -151,6 +154,8 @@ rqueue_done(struct rqueue *q)
 	}
 	for (i = 0; i < KEY_COUNT; i++)
 		free(q->keys[i]);
+	rlevels_done(&q->levels);
+	rlanes_done(&q->lanes);
 	free(q->epoch_key);
 	free(q->mark_key);
 	free(q->wake);
@@ -163,10 +168,34 @@ rqueue_done(struct rqueue *q)
  * than that sends some names again. */
 #define NAMED_MAX 1000
 
+/* A queue that this connection has used. */
+struct rnamed {
+	struct rlevels levels;
+	char name[];
+};
+
+/* A name is looked for by itself, hence the offset. */
 static int
 rqueue_compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
+}
+
+static void
+rnamed_free(void *name)
+{
+	struct rnamed *named = container_of(name, struct rnamed, name);
+
+	rlevels_done(&named->levels);
+	free(named);
+}
+
+static struct rnamed *
+rnamed_find(struct rbroker *b, const char *name)
+{
+	char **node = tfind(name, &b->named, rqueue_compare_names);
+
+	return node != NULL ? container_of(*node, struct rnamed, name) : NULL;
 }
 
 /*
@@ -179,25 +208,35 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 {
 	const struct slice argv[] = {SLICE("SADD"), slice_of(b->queues_key),
 				     slice_of(name)};
-	char *copy;
+	struct rnamed *named;
 
-	if (tfind(name, &b->named, rqueue_compare_names) != NULL)
+	if (rnamed_find(b, name) != NULL)
 		return;
 	if (b->n_named == NAMED_MAX)
 		rbroker_forget_named(b);
 	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
-	    (copy = strdup(name)) == NULL)
+	    (named = malloc(sizeof(*named) + strlen(name) + 1)) == NULL)
 		return;
-	if (tsearch(copy, &b->named, rqueue_compare_names) == NULL)
-		free(copy);
+	named->levels = (struct rlevels){.names = NULL};
+	strcpy(named->name, name);
+	if (tsearch(named->name, &b->named, rqueue_compare_names) == NULL)
+		free(named);
 	else
 		b->n_named++;
+}
+
+struct rlevels *
+rbroker_levels(struct rbroker *b, const char *name)
+{
+	struct rnamed *named = rnamed_find(b, name);
+
+	return named != NULL ? &named->levels : NULL;
 }
 
 void
 rbroker_forget_named(struct rbroker *b)
 {
-	tdestroy(b->named, free);
+	tdestroy(b->named, rnamed_free);
 	b->named = NULL;
 	b->n_named = 0;
 }

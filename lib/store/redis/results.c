@@ -79,6 +79,16 @@ rresults_on_message(struct rresults *r, struct slice channel,
 		rresults_watches_message(r, channel);
 }
 
+/* Where there is a server that answers, it may be for want of a right. */
+static void
+rresults_on_deaf(struct rresults *r, const struct err *why)
+{
+	if (redis_state(r->redis) != REDIS_UP)
+		return;
+	rresults_watches_down(r);
+	rresults_events_down(r, why);
+}
+
 static const char *
 rresults_name(const struct results *results)
 {
@@ -131,6 +141,7 @@ rresults_open(const struct results_options *options, struct err *err)
 	r->pub.ops = &results_redis;
 	r->opt = *options;
 	r->heard.on_message = rresults_on_message;
+	r->heard.on_down = rresults_on_deaf;
 	r->heard.on_refused = rresults_watches_refused;
 	TAILQ_INIT(&r->awaited);
 	rresults_watches_init(r);

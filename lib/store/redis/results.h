@@ -56,6 +56,8 @@ struct rresults {
 	struct {
 		void (*on_message)(struct rresults *r, struct slice channel,
 				   struct slice payload);
+		/* It hears nothing for now, or may not: each time it has tried. */
+		void (*on_down)(struct rresults *r, const struct err *why);
 		/* It will never be let in again. */
 		void (*on_refused)(struct rresults *r, const struct err *why);
 	} heard;
@@ -63,6 +65,7 @@ struct rresults {
 	results_event_fn *on_event;
 	void *on_event_arg;
 	bool listening; /* the subscription to events has stood */
+	bool told_deaf; /* why it has not */
 
 	char *reply_channel; /* made by the first who asks for the address */
 	bool reply_ready;
@@ -157,6 +160,8 @@ void rresults_watches_reply(struct rresults *r, struct slice id,
 			    struct slice record);
 /* The connection for commands is up: asks again for what is watched. */
 void rresults_watches_up(struct rresults *r);
+/* The connection that listens hears nothing: asks for what is watched. */
+void rresults_watches_down(struct rresults *r);
 /* The connection that listens will never be let in again: all are told. */
 void rresults_watches_refused(struct rresults *r, const struct err *why);
 /* A message on a channel that may be that of a task. */
@@ -184,6 +189,8 @@ int rresults_open_listener(struct rresults *r, struct err *err);
 
 void rresults_event(struct results *results, struct slice event);
 bool rresults_has_subscribers(const struct results *results);
+/* The connection that listens hears nothing: says so, once. */
+void rresults_events_down(struct rresults *r, const struct err *why);
 /* A message on a channel: whether it was an event, which was handed on. */
 bool rresults_event_message(struct rresults *r, struct slice channel,
 			    struct slice payload);

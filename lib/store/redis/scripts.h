@@ -2,6 +2,10 @@
 /*
  * The Lua scripts. Each file lua/NAME.lua is one: SCRIPT_NAME, which make puts
  * into redis_scripts.def.
+ *
+ * All keys that a script touches are in KEYS, it looks at their types before it
+ * changes anything, and it takes nothing out before that which replaces it is
+ * in: wherever it stops, no task is lost.
  */
 #ifndef STORE_REDIS_SCRIPTS_H
 #define STORE_REDIS_SCRIPTS_H

@@ -49,17 +49,24 @@ send_requeue(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	struct rqueue *q = c->queue;
 	bool same = s->disposition == BROKER_RELEASE;
 	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
-	const struct slice keys[] = {
-	    slice_of(q->shards[c->shard].key), slice_of(q->keys[KEY_WAITING]),
-	    slice_of(q->keys[KEY_LEVELS]), slice_of(q->keys[KEY_DELAYED])};
+	char *list = rqueue_level_key(q, s->priority);
+	const struct slice keys[] = {slice_of(q->shards[c->shard].key),
+				     slice_of(list != NULL ? list : ""),
+				     slice_of(q->keys[KEY_LEVELS]),
+				     slice_of(q->keys[KEY_DELAYED])};
 	const struct slice args[] = {c->pub.bytes,
 				     same ? c->pub.bytes : s->retry_bytes,
 				     arg_number(delay, same ? 0 : s->delay_ms),
 				     arg_number(priority, s->priority),
 				     slice_of(RBROKER_CONTROL),
 				     slice_of(q->wake)};
+	int sent = -1;
 
-	return rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 4, keys, 6, args);
+	if (list != NULL)
+		sent = rbroker_eval(b, SCRIPT_RELEASE, on_reply, arg, 4, keys,
+				    6, args);
+	free(list);
+	return sent;
 }
 
 /*
@@ -82,6 +89,34 @@ send_bury(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
 	return rbroker_eval(b, SCRIPT_BURY, on_reply, arg, 4, keys, 5, args);
 }
 
+/* Who can run it is known where the lanes are: so the script decides. */
+static int
+send_set_aside(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
+	       redis_reply_fn *on_reply, void *arg)
+{
+	struct rqueue *q = c->queue;
+	char delay[ARG_NUMBER_SIZE], priority[ARG_NUMBER_SIZE];
+	char *lane = rqueue_lane_key(q, s->lane);
+	const struct slice keys[] = {
+	    slice_of(q->shards[c->shard].key), slice_of(lane ? lane : ""),
+	    slice_of(q->keys[KEY_LANES]),      slice_of(q->keys[KEY_SERVED]),
+	    slice_of(q->keys[KEY_DELAYED]),    slice_of(q->keys[KEY_UNKNOWN])};
+	const struct slice args[] = {c->pub.bytes,
+				     s->retry_bytes,
+				     arg_number(delay, s->delay_ms),
+				     arg_number(priority, s->priority),
+				     s->lane,
+				     slice_of(RBROKER_CONTROL),
+				     slice_of(q->wake)};
+	int sent = -1;
+
+	if (lane != NULL)
+		sent = rbroker_eval(b, SCRIPT_SET_ASIDE, on_reply, arg, 6, keys,
+				    7, args);
+	free(lane);
+	return sent;
+}
+
 static int
 send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 		void *reply_arg)
@@ -93,6 +128,7 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	    [BROKER_RETRY] = send_requeue,
 	    [BROKER_RELEASE] = send_requeue,
 	    [BROKER_BURY] = send_bury,
+	    [BROKER_SET_ASIDE] = send_set_aside,
 	};
 	struct broker_settle *s =
 	    container_of(p, struct broker_settle, pending);

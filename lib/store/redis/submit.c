@@ -10,8 +10,12 @@
  *
  * A batch passes two steps. The records come first, so that a worker finds them
  * however quick it is; for an ID that a person chose, the answer decides
- * whether the task is pushed at all. Then come the tasks. `under_way` counts
- * the commands of the step.
+ * whether the task is pushed at all. Then come the tasks.
+ *
+ * A user may lack the right to store records, and a cluster refuses an MSET of
+ * several slots. So the first records of a connection are awaited, too; a task
+ * whose record is refused is not pushed. After that, they travel in front of the
+ * tasks without a wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +26,9 @@
 /* What submit.lua answers for each task, if it is not the id of another. */
 enum answer { QUEUE_FULL, QUEUED, QUEUED_BEFORE };
 
-/* A batch, and the commands it still waits for. It holds one count itself while
- * it sends, so that an answer cannot end it before all is sent. */
+/* A batch, and the commands it still waits for: `under_way` of both steps,
+ * `reserving` those of the first that the second waits for. It holds one count
+ * itself while it sends, so that an answer cannot end it before all is sent. */
 struct batch {
 	struct redis_request request; /* that it begins with */
 	struct rbroker *broker;
@@ -31,8 +36,8 @@ struct batch {
 	size_t n;
 	broker_submitted_fn *on_done;
 	void *arg;
-	size_t under_way;
-	bool reserved; /* records are stored; now the tasks */
+	size_t under_way, reserving;
+	bool pushed; /* the second step has begun */
 };
 
 /* One command for tasks first … first + n - 1 of a batch. */
@@ -40,6 +45,7 @@ struct run {
 	struct redis_request request;
 	struct batch *batch;
 	size_t first, n;
+	bool awaited; /* by the second step */
 };
 
 /* The broker is being closed: nobody is told, and the last of the batch's
@@ -99,20 +105,27 @@ rsubmit_fail(struct broker_submit *task, const struct rbroker *b,
 
 static void rsubmit_push(struct batch *batch);
 
-/* One command of the step has been answered, or the step has sent all. The last
- * one begins the next step, or tells the caller. */
+/* A command has been answered, or a step has sent all. The last one tells the
+ * caller. */
 static void
 command_ended(struct batch *batch)
 {
 	if (--batch->under_way > 0)
 		return;
-	if (!batch->reserved) {
-		batch->reserved = true;
+	batch->on_done(batch->tasks, batch->n, batch->arg);
+	free(batch);
+}
+
+/* The same of one that the second step waits for, which the last one begins. Its
+ * own count keeps the batch until all is sent. */
+static void
+reservation_ended(struct batch *batch)
+{
+	if (--batch->reserving == 0) {
+		batch->pushed = true;
 		rsubmit_push(batch);
-	} else {
-		batch->on_done(batch->tasks, batch->n, batch->arg);
-		free(batch);
 	}
+	command_ended(batch);
 }
 
 /* A task that was refused leaves no record behind. */
@@ -159,6 +172,29 @@ take_answer(struct rbroker *b, struct broker_submit *task,
 		forget_record(b, task);
 }
 
+static void push_by_script(struct batch *batch, size_t first, size_t n);
+
+/* The script lacked the list of a level, and has done nothing: it is called
+ * again with what it has told. */
+static void
+rsubmit_again(const struct run *run, const struct redis_reply *reply)
+{
+	struct broker_submit *tasks = &run->batch->tasks[run->first];
+	struct rbroker *b = run->batch->broker;
+	struct rlevels *levels = rbroker_levels(b, tasks->queue);
+	size_t i;
+
+	if (levels != NULL && rlevels_learn(levels, redis_reply_at(reply, 0))) {
+		push_by_script(run->batch, run->first, run->n);
+		return;
+	}
+	for (i = 0; i < run->n; i++)
+		err_set(&tasks[i].err, ERR_UNAVAILABLE,
+			"cannot count the tasks of queue %s: its set of levels "
+			"on %s has members that are not priorities",
+			tasks->queue, b->url_name);
+}
+
 /* The run is copied and freed first: command_ended() may end the batch, and its
  * callback may close the broker. */
 static void
@@ -170,7 +206,9 @@ on_pushed(struct redis_request *request, const struct redis_reply *reply)
 	size_t i;
 
 	free(container_of(request, struct run, request));
-	for (i = 0; i < run.n; i++) {
+	if (rlevels_told(reply))
+		rsubmit_again(&run, reply);
+	for (i = 0; i < run.n && !rlevels_told(reply); i++) {
 		task = &run.batch->tasks[run.first + i];
 		if (redis_fault(reply) != REDIS_FAULT_NONE) {
 			rsubmit_fail(task, b, reply);
@@ -185,22 +223,21 @@ on_pushed(struct redis_request *request, const struct redis_reply *reply)
 	command_ended(run.batch);
 }
 
-/* Sends a command for a run of tasks, or fails them. */
+/* Sends a command for a run of tasks, or the script if there are keys; or fails
+ * them. */
 static void
-send_run(struct batch *batch, size_t first, size_t n, size_t argc,
-	 const struct slice *argv, const struct slice *keys)
+send_run(struct batch *batch, size_t first, size_t n, struct redis_args argv,
+	 struct redis_args keys)
 {
 	struct run *run = run_new(batch, first, n, on_pushed);
 	int sent = -1;
 
-	if (run != NULL && keys == NULL)
-		sent = redis_request_command(&run->request,
-					     (struct redis_args){argv, argc});
+	if (run != NULL && keys.n == 0)
+		sent = redis_request_command(&run->request, argv);
 	else if (run != NULL)
 		sent = redis_request_eval(
-		    &run->request, &batch->broker->scripts[SCRIPT_SUBMIT],
-		    (struct redis_args){keys, 4},
-		    (struct redis_args){argv, argc});
+		    &run->request, &batch->broker->scripts[SCRIPT_SUBMIT], keys,
+		    argv);
 	if (sent == 0) {
 		batch->under_way++;
 		return;
@@ -242,51 +279,172 @@ push_plain(struct batch *batch, size_t first, size_t n)
 	argv[1] = (struct slice){key.data, key.len};
 	for (i = 0; i < n; i++)
 		argv[2 + i] = batch->tasks[first + i].bytes;
-	send_run(batch, first, n, n + 2, argv, NULL);
+	send_run(batch, first, n, (struct redis_args){argv, n + 2},
+		 (struct redis_args){NULL, 0});
 out:
 	buf_done(&key);
 	free(argv);
 }
 
-/* Three arguments for all tasks and seven for each; submit.lua names them. */
+/* What submit.lua is called with, for a run of tasks of one queue. */
+struct script_call {
+	struct rqueue queue;   /* its names */
+	struct rlevels levels; /* whose lists are in `keys` */
+	struct slice *keys;
+	size_t n_keys;
+	struct slice *args;
+	size_t n_args;
+	char (*numbers)[6][ARG_NUMBER_SIZE]; /* of each task */
+	char limit[ARG_NUMBER_SIZE], n_lists[ARG_NUMBER_SIZE];
+	struct buf unique; /* names of keys */
+};
+
+#define SUBMIT_KEYS 5
+#define SUBMIT_ARGS 4
+#define SUBMIT_TASK_ARGS 8
+
+static void
+call_done(struct script_call *c)
+{
+	rqueue_done(&c->queue);
+	rlevels_done(&c->levels);
+	buf_done(&c->unique);
+	free(c->keys);
+	free(c->args);
+	free(c->numbers);
+}
+
+/* Which of the KEYS a task goes to: the queue itself, or a list that is added
+ * here unless the task before goes there, too. 0 when memory runs out. */
+static size_t
+call_list(struct script_call *c, int32_t priority)
+{
+	char text[ARG_NUMBER_SIZE];
+	struct slice level = arg_number(text, priority);
+
+	if (priority == 0)
+		return 1;
+	if ((c->levels.n == 0 ||
+	     !slice_eq(slice_of(c->levels.names[c->levels.n - 1]), level)) &&
+	    rlevels_add(&c->levels, level) != 0)
+		return 0;
+	return SUBMIT_KEYS + c->levels.n;
+}
+
+/* The names of the unique keys, each with a NUL behind; they follow the lists in
+ * KEYS. */
+static size_t
+call_add_unique(struct script_call *c, struct slice unique)
+{
+	if (unique.len == 0)
+		return 0;
+	buf_addf(&c->unique, "{%s}:unique:", c->queue.keys[KEY_WAITING]);
+	buf_add(&c->unique, unique.p, unique.len);
+	buf_addc(&c->unique, '\0');
+	return ++c->n_keys;
+}
+
+static int
+call_add_tasks(struct script_call *c, const struct broker_submit *task,
+	       size_t n, size_t *lists)
+{
+	struct slice *arg = c->args + SUBMIT_ARGS;
+	char(*number)[ARG_NUMBER_SIZE];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((lists[i] = call_list(c, task[i].priority)) == 0)
+			return -1;
+	c->n_keys = SUBMIT_KEYS + c->levels.n;
+	for (i = 0; i < n; i++, task++, arg += SUBMIT_TASK_ARGS) {
+		number = c->numbers[i];
+		arg[0] = arg_number(number[0], (int64_t)lists[i]);
+		arg[1] = arg_number(number[1], task->priority);
+		arg[2] = arg_number(number[2], task->delay_ms);
+		arg[3] = arg_number(number[3], task->at_ms);
+		arg[4] = task->bytes;
+		arg[5] = task->id;
+		arg[6] = arg_number(number[4],
+				    (int64_t)call_add_unique(c, task->unique));
+		arg[7] = arg_number(number[5], task->unique_s);
+	}
+	return 0;
+}
+
+static int
+call_join_keys(struct script_call *c)
+{
+	const struct slice keys[SUBMIT_KEYS] = {
+	    slice_of(c->queue.keys[KEY_WAITING]),
+	    slice_of(c->queue.keys[KEY_LEVELS]),
+	    slice_of(c->queue.keys[KEY_DELAYED]),
+	    slice_of(c->queue.keys[KEY_WITHDRAWN]),
+	    slice_of(c->queue.keys[KEY_LANES])};
+	size_t i = SUBMIT_KEYS + c->levels.n;
+	const char *name = c->unique.data;
+
+	c->keys = rlevels_join(&c->levels, &c->queue, keys, SUBMIT_KEYS,
+			       c->n_keys - i);
+	if (c->keys == NULL || c->unique.failed)
+		return -1;
+	for (; i < c->n_keys; i++, name += strlen(name) + 1)
+		c->keys[i] = slice_of(name);
+	return 0;
+}
+
+/* What counts for the limit are all lists: those that are known come first. */
+static int
+call_copy_levels(struct script_call *c, struct rbroker *b, const char *queue)
+{
+	const struct rlevels *known = rbroker_levels(b, queue);
+	size_t i;
+
+	for (i = 0; b->opt.max_queue_size > 0 && known != NULL && i < known->n;
+	     i++)
+		if (rlevels_add(&c->levels, slice_of(known->names[i])) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+call_init(struct script_call *c, struct rbroker *b,
+	  const struct broker_submit *tasks, size_t n)
+{
+	size_t *lists = calloc(n, sizeof(*lists));
+	int rc = -1;
+
+	*c = (struct script_call){.n_args = SUBMIT_ARGS + SUBMIT_TASK_ARGS * n,
+				  .unique = BUF_INIT};
+	c->args = calloc(c->n_args, sizeof(*c->args));
+	c->numbers = calloc(n, sizeof(*c->numbers));
+	if (lists == NULL || c->args == NULL || c->numbers == NULL ||
+	    rqueue_init(&c->queue, b, tasks->queue, 0) != 0 ||
+	    call_copy_levels(c, b, tasks->queue) != 0 ||
+	    call_add_tasks(c, tasks, n, lists) != 0 || call_join_keys(c) != 0)
+		goto out;
+	c->args[0] = arg_number(c->limit, b->opt.max_queue_size);
+	c->args[1] = slice_of(RBROKER_CONTROL);
+	c->args[2] = slice_of(c->queue.wake);
+	c->args[3] = arg_number(c->n_lists, (int64_t)c->levels.n);
+	rc = 0;
+out:
+	free(lists);
+	return rc;
+}
+
 static void
 push_by_script(struct batch *batch, size_t first, size_t n)
 {
-	struct rbroker *b = batch->broker;
-	struct slice *args = calloc(3 + 7 * n, sizeof(*args)), *arg;
-	char(*numbers)[4][ARG_NUMBER_SIZE] = calloc(n, sizeof(*numbers));
-	char limit[ARG_NUMBER_SIZE];
-	const struct broker_submit *task = &batch->tasks[first];
-	struct rqueue q = {.name = NULL};
+	struct script_call c;
 	size_t i;
 
-	if (args == NULL || numbers == NULL ||
-	    rqueue_init(&q, b, task->queue, 0) != 0) {
+	if (call_init(&c, batch->broker, &batch->tasks[first], n) == 0)
+		send_run(batch, first, n, (struct redis_args){c.args, c.n_args},
+			 (struct redis_args){c.keys, c.n_keys});
+	else
 		for (i = 0; i < n; i++)
 			err_nomem(&batch->tasks[first + i].err);
-		goto out;
-	}
-	const struct slice keys[] = {
-	    slice_of(q.keys[KEY_WAITING]), slice_of(q.keys[KEY_LEVELS]),
-	    slice_of(q.keys[KEY_DELAYED]), slice_of(q.keys[KEY_WITHDRAWN])};
-	args[0] = arg_number(limit, b->opt.max_queue_size);
-	args[1] = slice_of(RBROKER_CONTROL);
-	args[2] = slice_of(q.wake);
-	for (i = 0; i < n; i++, task++) {
-		arg = &args[3 + 7 * i];
-		arg[0] = arg_number(numbers[i][0], task->priority);
-		arg[1] = arg_number(numbers[i][1], task->delay_ms);
-		arg[2] = arg_number(numbers[i][2], task->at_ms);
-		arg[3] = task->bytes;
-		arg[4] = task->id;
-		arg[5] = task->unique;
-		arg[6] = arg_number(numbers[i][3], task->unique_s);
-	}
-	send_run(batch, first, n, 3 + 7 * n, args, keys);
-out:
-	rqueue_done(&q);
-	free(numbers);
-	free(args);
+	call_done(&c);
 }
 
 /* Pushes all tasks that are not refused yet, in runs of one queue and way. */
@@ -297,8 +455,6 @@ rsubmit_push(struct batch *batch)
 	struct broker_submit *t = batch->tasks;
 	size_t i, end;
 
-	/* Its own count, so that the batch cannot end before all is sent. */
-	batch->under_way++;
 	for (i = 0; i < batch->n; i = end) {
 		end = i + 1;
 		if (t[i].err.code != ERR_NONE)
@@ -314,12 +470,20 @@ rsubmit_push(struct batch *batch)
 		else
 			push_by_script(batch, i, end - i);
 	}
-	command_ended(batch);
 }
 
 /* --- records ----------------------------------------------------------- */
 
-/* NIL is SET NX's answer when there is a record already. */
+/* A random ID (uuid.c), for which no record can exist. */
+static bool
+is_nobody_elses(const struct broker_submit *task)
+{
+	return task->record.p != NULL && !task->exclusive &&
+	       task->unique.len == 0;
+}
+
+/* NIL is SET NX's answer when there is a record already. That of a task with a
+ * unique key may be there from the same submission, sent before. */
 static void
 on_reserved(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -329,15 +493,32 @@ on_reserved(struct redis_request *request, const struct redis_reply *reply)
 	free(container_of(request, struct run, request));
 	if (redis_fault(reply) != REDIS_FAULT_NONE)
 		rsubmit_fail(task, run.batch->broker, reply);
-	else if (redis_reply_type(reply) == REDIS_NIL)
+	else if (redis_reply_type(reply) == REDIS_NIL && task->exclusive)
 		err_set(&task->err, ERR_REFUSED,
 			"a task with the ID %.*s exists already",
 			(int)task->id.len, task->id.p);
-	command_ended(run.batch);
+	else
+		run.batch->broker->set_works = true;
+	reservation_ended(run.batch);
 }
 
-/* An id that a person chose: the record is stored only if there is none, and
- * the task is pushed only when that is known. */
+/* Counts a command of the first step that was sent, or frees it: there is no
+ * connection, most likely. */
+static int
+count_run(struct run *run, int sent)
+{
+	if (run == NULL || sent != 0) {
+		free(run);
+		return -1;
+	}
+	run->batch->under_way++;
+	if (run->awaited)
+		run->batch->reserving++;
+	return 0;
+}
+
+/* The record is stored only if there is none, and the task is pushed only when
+ * that is known. */
 static void
 reserve(struct batch *batch, size_t i)
 {
@@ -351,26 +532,18 @@ reserve(struct batch *batch, size_t i)
 	if (run == NULL || key.failed) {
 		err_nomem(&task->err);
 		free(run);
-	} else if (redis_request_command(&run->request, REDIS_ARGS(argv)) ==
-		   0) {
-		batch->under_way++;
 	} else {
-		free(run);
-		err_set(&task->err, ERR_UNAVAILABLE, "%s is unreachable",
-			batch->broker->url_name);
+		run->awaited = true;
+		if (count_run(run, redis_request_command(
+				       &run->request, REDIS_ARGS(argv))) != 0)
+			err_set(&task->err, ERR_UNAVAILABLE,
+				"%s is unreachable", batch->broker->url_name);
 	}
 	buf_done(&key);
 }
 
-/* A random ID (uuid.c), for which no record can exist. */
-static bool
-is_nobody_elses(const struct broker_submit *task)
-{
-	return task->record.p != NULL && !task->exclusive &&
-	       task->unique.len == 0;
-}
-
-/* A record that may be there already, from the same submission sent before. */
+/* The same when nothing depends on the answer. It may come late: what a worker
+ * has stored meanwhile stays. */
 static void
 store_if_none(struct batch *batch, const struct broker_submit *task)
 {
@@ -384,13 +557,69 @@ store_if_none(struct batch *batch, const struct broker_submit *task)
 	buf_done(&key);
 }
 
-/*
- * Stores the records of ids that nobody else can have, without waiting for the
- * answer: it comes before that of the push, and if the server is full it
- * refuses both.
- */
+/* MSET was refused, and the records are stored one by one: if the tasks are not
+ * on their way yet, they wait for it. */
 static void
-store_records(struct batch *batch)
+store_singly(struct batch *batch)
+{
+	size_t i;
+
+	batch->broker->records = RECORDS_SINGLY;
+	for (i = 0; i < batch->n; i++)
+		if (!is_nobody_elses(&batch->tasks[i]))
+			continue;
+		else if (batch->pushed)
+			store_if_none(batch, &batch->tasks[i]);
+		else
+			reserve(batch, i);
+}
+
+static void
+on_stored(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct run run = *container_of(request, struct run, request);
+	struct batch *batch = run.batch;
+	const enum redis_fault fault = redis_fault(reply);
+	size_t i;
+
+	free(container_of(request, struct run, request));
+	if (fault == REDIS_FAULT_NONE)
+		batch->broker->records = RECORDS_TOGETHER;
+	else if (fault == REDIS_FAULT_REFUSED || fault == REDIS_FAULT_OTHER)
+		store_singly(batch);
+	else if (!batch->pushed)
+		for (i = 0; i < batch->n; i++)
+			if (is_nobody_elses(&batch->tasks[i]))
+				rsubmit_fail(&batch->tasks[i], batch->broker,
+					     reply);
+	if (run.awaited)
+		reservation_ended(batch);
+	else
+		command_ended(batch);
+}
+
+/* By one command, whose answer comes before those of the pushes. */
+static void
+send_records(struct batch *batch, struct redis_args argv)
+{
+	struct run *run = run_new(batch, 0, batch->n, on_stored);
+	size_t i;
+
+	if (run != NULL)
+		run->awaited = batch->broker->records == RECORDS_UNKNOWN;
+	if (count_run(run, run != NULL
+			       ? redis_request_command(&run->request, argv)
+			       : -1) == 0)
+		return;
+	for (i = 0; i < batch->n; i++)
+		if (is_nobody_elses(&batch->tasks[i]))
+			err_set(&batch->tasks[i].err, ERR_UNAVAILABLE,
+				"%s is unreachable", batch->broker->url_name);
+}
+
+/* Stores the records of IDs that nobody else can have. */
+static void
+store_together(struct batch *batch)
 {
 	struct slice *argv = calloc(1 + 2 * batch->n, sizeof(*argv));
 	struct buf keys = BUF_INIT;
@@ -414,10 +643,32 @@ store_records(struct batch *batch)
 		at += len;
 	}
 	if (argc > 1)
-		redis_command(batch->broker->redis, NULL, NULL, argc, argv);
+		send_records(batch, (struct redis_args){argv, argc});
 out:
 	buf_done(&keys);
 	free(argv);
+}
+
+static void
+store_records(struct batch *batch)
+{
+	const struct rbroker *b = batch->broker;
+	const struct broker_submit *task;
+	size_t i;
+
+	if (b->records != RECORDS_SINGLY)
+		store_together(batch);
+	for (i = 0; i < batch->n; i++) {
+		task = &batch->tasks[i];
+		if (task->record.p == NULL && !task->exclusive)
+			continue;
+		if (task->exclusive ||
+		    (task->unique.len > 0 && !b->set_works) ||
+		    (is_nobody_elses(task) && b->records == RECORDS_SINGLY))
+			reserve(batch, i);
+		else if (task->unique.len > 0)
+			store_if_none(batch, task);
+	}
 }
 
 /* The first step. */
@@ -425,17 +676,11 @@ static void
 rsubmit_start(struct redis_request *request, const struct redis_reply *none)
 {
 	struct batch *batch = container_of(request, struct batch, request);
-	size_t i;
 
-	if (batch->broker->opt.with_results) {
+	batch->reserving = 1;
+	if (batch->broker->opt.with_results)
 		store_records(batch);
-		for (i = 0; i < batch->n; i++)
-			if (batch->tasks[i].exclusive)
-				reserve(batch, i);
-			else if (batch->tasks[i].unique.len > 0)
-				store_if_none(batch, &batch->tasks[i]);
-	}
-	command_ended(batch);
+	reservation_ended(batch);
 }
 
 static void

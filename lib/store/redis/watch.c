@@ -184,6 +184,18 @@ rresults_watches_up(struct rresults *r)
 			rtopic_query(rtopic_of(t));
 }
 
+/* Who may not subscribe (ACL) is not told of anything, and tries it again every
+ * two seconds: so often what is watched is looked at. */
+void
+rresults_watches_down(struct rresults *r)
+{
+	struct topic *t = NULL;
+
+	while ((t = watches_next(&r->watches, t)) != NULL)
+		if (!rtopic_of(t)->awaited)
+			rtopic_query(rtopic_of(t));
+}
+
 static struct rtopic *
 rtopic_first_to_refuse(struct rresults *r)
 {

@@ -123,25 +123,40 @@ on_control_message(struct redis *r, struct slice channel, struct slice payload,
 	buf_done(&scratch);
 }
 
-/* Listening (again): what was said meanwhile has to be found out. */
 static void
-on_control_ready(struct redis *r, void *arg)
+rbroker_wake_all(struct rbroker *b)
 {
-	struct rbroker *b = arg;
 	unsigned int i;
 
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_wake(&b->queues[i]);
 }
 
+/* Listening (again): what was said meanwhile has to be found out. */
+static void
+on_control_ready(struct redis *r, void *arg)
+{
+	struct rbroker *b = arg;
+
+	b->deaf = 0;
+	b->listening = true;
+	rbroker_wake_all(b);
+}
+
+/* That we are deaf is worth a word when it is not for want of a server: once
+ * the other connection has stood through two attempts. */
 static void
 on_control_state(struct redis *r, enum redis_state state, const struct err *why,
 		 void *arg)
 {
 	struct rbroker *b = arg;
 
+	b->listening = b->listening && state == REDIS_UP;
 	if (state == REDIS_REFUSED)
 		b->opt.on_state(false, true, why, b->opt.arg);
+	else if (state == REDIS_DOWN && redis_state(b->redis) == REDIS_UP &&
+		 ++b->deaf > 1)
+		b->opt.on_state(true, false, why, b->opt.arg);
 }
 
 /* --- timers ------------------------------------------------------------- */
@@ -152,9 +167,9 @@ rqueue_reconcile(struct rqueue *q)
 	if (q->phase != RQUEUE_READY)
 		return;
 	rqueue_compare(q);
-	/* Should the word of its end have been lost. */
-	if (q->content == RQUEUE_PAUSED)
-		rqueue_wake(q);
+	/* A producer may lack the right to wake us, and the word of a pause's
+	 * end may have been lost. */
+	rqueue_wake(q);
 }
 
 static void
@@ -174,8 +189,17 @@ rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 {
 	struct rbroker *b = arg;
 
+<<<<<<< HEAD
 	if (b->entering == RENTER_IN && redis_state(b->redis) == REDIS_UP)
 		rbroker_check_liveness(b);
+=======
+	if (!b->checked || redis_state(b->redis) != REDIS_UP)
+		return;
+	rbroker_check_liveness(b);
+	/* Nobody can tell us what has come: we look. */
+	if (!b->listening)
+		rbroker_wake_all(b);
+>>>>>>> main
 }
 
 /* --- opening ------------------------------------------------------------ */

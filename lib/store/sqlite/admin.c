@@ -96,7 +96,7 @@ sadmin_has_id(struct slice bytes, struct slice id)
 /* --- queues ------------------------------------------------------------ */
 
 /* Columns of QUEUES_SURVEY. */
-enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT };
+enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT, SET_ASIDE };
 
 /* The I/O thread's while the job is under way; `stats` grows there. */
 struct queue_query {
@@ -186,7 +186,17 @@ add_queue(struct queue_query *q, struct tx *tx, struct err *err)
 	s->dead = tx_int(tx, sql, DEAD);
 	s->next_due_us = tx_int(tx, sql, DUE) * 1000;
 	s->paused = tx_int(tx, sql, PAUSED) != 0;
+	s->set_aside = tx_int(tx, sql, SET_ASIDE);
+	if (slanes_unknown_run(tx, tx_int(tx, sql, ID), &s->unknown, err) != 0)
+		return -1;
 	return find_oldest(tx, tx_int(tx, sql, ID), &s->oldest_us, err);
+}
+
+static void
+drop_stats(struct queue_query *q)
+{
+	while (q->n > 0)
+		free((char *)q->stats[--q->n].unknown.p);
 }
 
 static int
@@ -197,7 +207,7 @@ queues_run(struct database_job *job, struct tx *tx, struct err *err)
 	int more;
 
 	/* A job may run again from the start. */
-	q->n = 0;
+	drop_stats(q);
 	more = tx_first(tx, err, SQL_QUEUES_SURVEY, name);
 	for (; more == 1; more = tx_next(tx, err, SQL_QUEUES_SURVEY))
 		if (add_queue(q, tx, err) != 0)
@@ -214,6 +224,7 @@ queues_drop(struct database_job *job)
 {
 	struct queue_query *q = container_of(job, struct queue_query, job);
 
+	drop_stats(q);
 	free(q->stats);
 	free(q);
 }

@@ -60,6 +60,17 @@ sadmin_pause(struct broker *b, struct slice queue, bool paused,
 
 /* --- taking out -------------------------------------------------------- */
 
+static int
+drop_waiting(struct tx *tx, int64_t queue, const struct spage_row *row,
+	     struct err *err)
+{
+	int dropped =
+	    tx_run(tx, err, SQL_WAITING_DROP, queue, row->priority, row->at[1]);
+
+	return dropped != 0 ? dropped
+			    : tx_run(tx, err, SQL_SET_ASIDE_DROP, row->number);
+}
+
 /* Takes what was read of a place out of the queue. */
 static int
 drop(struct spage *page, struct tx *tx, int64_t queue,
@@ -72,8 +83,7 @@ drop(struct spage *page, struct tx *tx, int64_t queue,
 	for (i = first; i < page->n; i++) {
 		row = &page->rows[i];
 		if (place == BROKER_WAITING)
-			dropped = tx_run(tx, err, SQL_WAITING_DROP, queue,
-					 row->priority, row->at[1]);
+			dropped = drop_waiting(tx, queue, row, err);
 		else
 			dropped = tx_run(tx, err, SQL_DELAYED_DROP, queue,
 					 row->time_ms, row->number);

@@ -67,6 +67,7 @@ sbroker_close(struct broker *broker)
 	if (b->opt.worker != NULL)
 		sworker_done(b);
 	free(b->queues);
+	buf_done(&b->served);
 	free(b);
 }
 
@@ -140,6 +141,7 @@ const struct broker_ops broker_sqlite = {
     .submit = sbroker_submit,
     .registered = sbroker_registered,
     .registered_names = sbroker_registered_names,
+    .served = sbroker_served,
     .control = sbroker_control,
     .admin = &broker_sqlite_admin,
 };

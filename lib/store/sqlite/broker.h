@@ -4,7 +4,8 @@
  *
  * A task's way: submit.c stores it, delay.c keeps it if it is for later, claim.c
  * takes it, settle.c ends the claim. worker.c says that the worker lives, and
- * takeover.c takes over what dead ones left. broker.c opens and closes;
+ * takeover.c takes over what dead ones left. lanes.c has what a worker cannot
+ * run, and who can. broker.c opens and closes;
  * registry.c has the other questions of producers, admin*.c those of operators.
  *
  * Functions named *_run, and what they call, run in the file's I/O thread, in
@@ -27,10 +28,14 @@ struct sclaim {
 	TAILQ_ENTRY(sclaim) link;
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
+<<<<<<< HEAD
 	bool settling;			      /* it ends by itself */
 	bool lost;    /* the worker was told that it is not on record */
 	bool doubted; /* broker_doubt() awaits an answer */
 	bool looked;  /* it is being looked for */
+=======
+	bool aside;			      /* was set aside, not waiting */
+>>>>>>> main
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
@@ -130,6 +135,7 @@ struct sbroker {
 	struct ordering ordering;
 	int timer_fd; /* the next delayed task is due */
 	struct event *timer;
+	struct buf served; /* what it has registered, each name with a NUL */
 };
 
 /* --- claim.c ------------------------------------------------------------ */
@@ -197,6 +203,29 @@ void sworker_wake(struct sbroker *b);
 void sworker_done(struct sbroker *b);
 void sbroker_heartbeat(struct broker *b, struct slice description);
 void sbroker_deregister(struct broker *b);
+
+/* --- lanes.c ------------------------------------------------------------ */
+
+/* Reads the first tasks, at most `n`, of the lanes that this worker can run, in
+ * the order of their priority and age. */
+int slanes_read_run(struct sbroker *b, struct tx *tx, int64_t queue, int64_t n,
+		    struct sclaims *found, struct err *err);
+/* Moves all of `from` to where their order wants them in `into`. */
+void sclaims_merge(struct sclaims *into, struct sclaims *from);
+/* A claim goes into the lane of `name`: how many changed, or -1; *ret_served
+ * false: nobody can run it, and nothing was done but to note the name. */
+int slanes_set_aside_run(struct tx *tx, const struct sclaim *c,
+			 struct slice name, bool *ret_served, struct err *err);
+/* Puts tasks back that no living worker can run. */
+int slanes_reconcile_run(struct tx *tx, struct err *err);
+/* What this worker can run, each name with a NUL; `anew`: and nothing else. */
+int slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
+		     struct slice names, bool anew, struct err *err);
+/* Names that were met and nobody has, each with a NUL; the caller frees them. */
+int slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
+		       struct err *err);
+void sbroker_served(struct broker *b, const struct broker_served *question,
+		    broker_value_fn *on_value, void *arg);
 
 /* --- takeover.c --------------------------------------------------------- */
 

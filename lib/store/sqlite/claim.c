@@ -118,7 +118,7 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
  * must be able to wait for it. */
 static int64_t
 claim_queue_id(struct tx *tx, const char *name, bool *ret_paused,
-	       struct err *err)
+	       int64_t *ret_set_aside, struct err *err)
 {
 	const struct slice key = slice_of(name);
 	int64_t id;
@@ -129,6 +129,7 @@ claim_queue_id(struct tx *tx, const char *name, bool *ret_paused,
 		return 0;
 	id = tx_int(tx, SQL_QUEUE_FIND, 0);
 	*ret_paused = tx_int(tx, SQL_QUEUE_FIND, 3) != 0;
+	*ret_set_aside = tx_int(tx, SQL_QUEUE_FIND, 4);
 	tx_end(tx, SQL_QUEUE_FIND);
 	return id;
 }
@@ -175,14 +176,43 @@ record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	while ((c = TAILQ_FIRST(read)) != NULL) {
 		TAILQ_REMOVE(read, c, link);
 		TAILQ_INSERT_TAIL(&b->claiming.found, c, link);
-		if (tx_run(tx, err, SQL_WAITING_DROP, c->queue, c->priority,
-			   c->seq) < 0)
+		if ((c->aside ? tx_run(tx, err, SQL_SET_ASIDE_DROP, c->number)
+			      : tx_run(tx, err, SQL_WAITING_DROP, c->queue,
+				       c->priority, c->seq)) < 0)
 			return -1;
 		if (tx_run(tx, err, SQL_INFLIGHT_ADD, b->worker_id, c->number,
 			   c->queue, c->priority, c->seq) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* Those that were set aside for this worker, too: what is too much then stays
+ * where it is. */
+static int
+claim_read_aside(struct sbroker *b, struct tx *tx, unsigned int index,
+		 int64_t queue, struct sclaims *found, struct err *err)
+{
+	const int64_t asked = b->queues[index].asked;
+	struct sclaims aside = TAILQ_HEAD_INITIALIZER(aside);
+	struct sclaim *c, *next;
+	int n = 0;
+
+	if (slanes_read_run(b, tx, queue, asked, &aside, err) != 0) {
+		sclaims_free(&aside);
+		return -1;
+	}
+	TAILQ_FOREACH (c, &aside, link)
+		c->pub.queue = index;
+	sclaims_merge(found, &aside);
+	for (c = TAILQ_FIRST(found); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (++n <= asked)
+			continue;
+		TAILQ_REMOVE(found, c, link);
+		free(c);
+	}
+	return n < asked ? n : (int)asked;
 }
 
 /* Reads all of a queue's tasks before it changes any: a statement must not lose
@@ -194,7 +224,8 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 	struct sclaims read = TAILQ_HEAD_INITIALIZER(read);
 	struct squeue *q = &b->queues[index];
 	bool paused = false;
-	const int64_t queue = claim_queue_id(tx, q->name, &paused, err);
+	int64_t aside = 0;
+	const int64_t queue = claim_queue_id(tx, q->name, &paused, &aside, err);
 	int promoted, n = 0;
 	struct slice sock;
 
@@ -202,6 +233,8 @@ claim_from(struct sbroker *b, struct tx *tx, unsigned int index,
 		return -1;
 	if (!paused)
 		n = claim_read_first(b, tx, index, queue, &read, err);
+	if (!paused && n >= 0 && aside > 0)
+		n = claim_read_aside(b, tx, index, queue, &read, err);
 	if (n < 0 || record_claims(b, tx, &read, err) != 0 ||
 	    (n > 0 &&
 	     tx_run(tx, err, SQL_QUEUE_GROW, queue, (int64_t)-n) < 0)) {

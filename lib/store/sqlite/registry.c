@@ -210,6 +210,10 @@ sbroker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 /* Names and descriptions follow one another in `text`. */
 struct registration {
 	struct database_job job;
+	const struct sbroker *broker;
+	int64_t worker_id; /* 0: not known yet */
+	struct buf served; /* names, each with a NUL */
+	bool anew;
 	struct buf text;
 	size_t n;
 	size_t lens[];
@@ -231,7 +235,11 @@ register_run(struct database_job *job, struct tx *tx, struct err *err)
 		if (tx_run(tx, err, SQL_REGISTRY_SET, name, description) < 0)
 			return -1;
 	}
-	return 0;
+	if (r->worker_id == 0)
+		return 0;
+	return slanes_serve_run(r->broker, tx, r->worker_id,
+				(struct slice){r->served.data, r->served.len},
+				r->anew, err);
 }
 
 static void
@@ -239,19 +247,49 @@ register_drop(struct database_job *job)
 {
 	struct registration *r = container_of(job, struct registration, job);
 
+	buf_done(&r->served);
 	buf_done(&r->text);
 	free(r);
 }
 
+/* Lanes may be this worker's own now. */
 static void
 register_done(struct database_job *job, const struct err *err)
 {
-	(void)err; /* the next start registers them again */
+	struct registration *r = container_of(job, struct registration, job);
+	struct sbroker *b = (struct sbroker *)r->broker;
+
+	/* It is registered again soon. */
+	if (err != NULL)
+		buf_reset(&b->served);
+	else if (r->anew)
+		sclaim_wake(b);
 	register_drop(job);
 }
 
-/* Lost if there is no memory: the next start of the worker registers all of
- * them again. */
+/* Notes what is to be served, and whether that is new. */
+static void
+register_names(struct registration *r, struct sbroker *b,
+	       const struct slice *names, size_t n)
+{
+	size_t i;
+
+	r->broker = b;
+	r->worker_id = b->entered ? b->worker_id : 0;
+	for (i = 0; i < n; i++) {
+		buf_add(&r->served, names[i].p, names[i].len);
+		buf_addc(&r->served, '\0');
+	}
+	/* The empty name says that there is a worker. */
+	buf_addc(&r->served, '\0');
+	r->anew = b->served.len != r->served.len || r->served.failed ||
+		  memcmp(b->served.data, r->served.data, r->served.len) != 0;
+	if (r->worker_id == 0 || r->served.failed)
+		return;
+	buf_reset(&b->served);
+	buf_add(&b->served, r->served.data, r->served.len);
+}
+
 void
 sbroker_register(struct broker *broker, const struct slice *names,
 		 const struct slice *descriptions, size_t n)
@@ -270,9 +308,10 @@ sbroker_register(struct broker *broker, const struct slice *names,
 		buf_add(&r->text, descriptions[i].p, descriptions[i].len);
 	}
 	r->n = n;
+	register_names(r, b, names, n);
 	r->job = (struct database_job){
 	    .run = register_run, .done = register_done, .sync = DATABASE_SOON};
-	if (n == 0 || r->text.failed)
+	if (r->text.failed || r->served.failed)
 		register_drop(&r->job);
 	else
 		database_post(&b->user, &r->job);

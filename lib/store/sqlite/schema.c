@@ -7,7 +7,8 @@
  * of hundreds touches few pages. A task's number is its queue's id and a
  * serial: unique for ever, and in the order of submission. `seq` orders the
  * tasks of one priority; a task keeps it while it is in flight, so that one
- * that is put back is where it was: first.
+ * that is put back is where it was: first. It also keeps it in `set_aside`, where
+ * it waits for a worker that has its name.
  *
  * A task is found by its id through the record of it: results.task is its
  * number, and where a number waits is known, but for those that `waiting_moved`
@@ -155,8 +156,28 @@ static const char *const migrations[] = {
     "ALTER TABLE delayed DROP COLUMN relative;"
     "DROP TABLE clock",
 
+<<<<<<< HEAD
     /* 5: which process has a worker's name */
     "ALTER TABLE workers ADD COLUMN token TEXT NOT NULL DEFAULT ''",
+=======
+    /* 5: what each worker can run in each of its queues (the empty name: that
+     * it is there); tasks set aside for those who can; names that nobody had */
+    "CREATE TABLE served ("
+    " queue INTEGER NOT NULL, name TEXT NOT NULL, worker INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, name, worker)) WITHOUT ROWID;"
+    "CREATE INDEX served_worker ON served (worker, queue);"
+    "CREATE TABLE set_aside ("
+    " queue INTEGER NOT NULL, name TEXT NOT NULL, priority INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, name, priority, seq)) WITHOUT ROWID;"
+    "CREATE INDEX set_aside_order ON set_aside (queue, priority, seq);"
+    "CREATE INDEX set_aside_number ON set_aside (number);"
+    "CREATE TABLE unknown ("
+    " queue INTEGER NOT NULL, name TEXT NOT NULL, met INTEGER NOT NULL,"
+    " PRIMARY KEY (queue, name)) WITHOUT ROWID;"
+    "ALTER TABLE queues ADD COLUMN set_aside INTEGER NOT NULL DEFAULT 0;"
+    COUNTED("set_aside"),
+>>>>>>> main
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

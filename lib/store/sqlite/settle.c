@@ -95,6 +95,17 @@ settle_bury(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 	return 0;
 }
 
+/* Who can run it, the database tells: in the same transaction. */
+static int
+settle_aside(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
+	     struct err *err)
+{
+	bool served;
+	int changed = slanes_set_aside_run(tx, c, s->lane, &served, err);
+
+	return changed < 0 || served ? changed : settle_retry(tx, c, s, err);
+}
+
 static int
 settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 {
@@ -110,6 +121,8 @@ settle_one(struct tx *tx, const struct broker_settle *s, struct err *err)
 					   s->priority, false);
 	case BROKER_BURY:
 		return settle_bury(tx, c, s, err);
+	case BROKER_SET_ASIDE:
+		return settle_aside(tx, c, s, err);
 	}
 	return 0;
 }

@@ -183,6 +183,9 @@ takeover_judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
 		takeover_acquit(&b->beating, id);
 		return 0;
 	}
+	/* It can run nothing any more, which changes no row but the first time. */
+	if (tx_run(tx, err, SQL_SERVED_LEAVE, id) < 0)
+		return -1;
 	if (!has_tasks)
 		return expires < tx_now(tx) - FORGET_MS
 			   ? takeover_forget(tx, id, err)

@@ -138,8 +138,13 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 		return enter_refuse(b, tx, err);
 	/* Not before the lock: orders go to the process that works. */
 	if (e->lock_fd < 0 ||
+<<<<<<< HEAD
 	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock,
 		   slice_of(b->opt.token)) < 0 ||
+=======
+	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock) < 0 ||
+	    tx_run(tx, err, SQL_SERVED_LEAVE, e->worker_id) < 0 ||
+>>>>>>> main
 	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
 		return -1;
 	/* Older orders were for those who worked then. */
@@ -297,9 +302,9 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
 		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
 	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0 ||
-	    count_waiters(b, tx, err) != 0)
+	    count_waiters(b, tx, err) != 0 || stakeover_run(b, tx, err) != 0)
 		return -1;
-	return stakeover_run(b, tx, err);
+	return slanes_reconcile_run(tx, err);
 }
 
 /* Another process has taken this worker for dead, and its name: there is no way
@@ -371,8 +376,14 @@ leave_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct sbroker *b = container_of(job, struct leaving, job)->broker;
 	const struct slice sock = tx_wake_socket(tx, err);
 
+<<<<<<< HEAD
 	if (sock.p == NULL || tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id,
 				     slice_of(b->opt.token)) < 0)
+=======
+	if (sock.p == NULL ||
+	    tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id) < 0 ||
+	    tx_run(tx, err, SQL_SERVED_LEAVE, b->worker_id) < 0)
+>>>>>>> main
 		return -1;
 	return tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ? -1 : 0;
 }

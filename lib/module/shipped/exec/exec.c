@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "flowrra/module.h"
+#include "module/begin.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
 #include "spawn/client.h"
@@ -53,6 +54,8 @@ on_end(const struct run_outcome *outcome, void *arg)
 {
 	struct flowrra_task *task = arg;
 
+	if (outcome->unbegun)
+		flowrra_task_unbegun(task);
 	if (outcome->success)
 		flowrra_finish(task, json_incref(outcome->result));
 	else if (outcome->final)
@@ -104,6 +107,8 @@ on_blocking_end(const struct run_outcome *outcome, void *arg)
 	struct blocking *b = arg;
 
 	b->over = true;
+	if (outcome->unbegun)
+		flowrra_task_unbegun(b->task);
 	if (outcome->success)
 		b->result = json_incref(outcome->result);
 	else if (outcome->final)

@@ -16,10 +16,12 @@
 #include <sys/wait.h>
 #include <syslog.h>
 
+#include "module/begin.h"
 #include "module/shipped/exec/line.h"
 #include "module/shipped/exec/result.h"
 #include "spawn/client.h"
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/lines.h"
 #include "util/utf8.h"
 
@@ -30,6 +32,9 @@
  * all of it, flowrrad would kill its executor. */
 #define GRACE_PART 0.75
 
+/* Between two tries to begin without memory. */
+#define AGAIN_US 250000
+
 struct run {
 	struct run_options o;
 	struct spawn *program;
@@ -39,7 +44,8 @@ struct run {
 	struct lines_sink sink;
 	struct buf tail; /* the end of standard error */
 	bool cancelled;
-	struct event *kill; /* NULL unless cancelled */
+	struct event *kill;  /* NULL unless cancelled */
+	struct event *again; /* set while there is no memory to begin */
 };
 
 /* --- output -------------------------------------------------------------- */
@@ -121,6 +127,8 @@ finish(struct run *r, const struct run_outcome *outcome)
 	r->o.on_end(outcome, r->o.arg);
 	if (r->kill != NULL)
 		event_free(r->kill);
+	if (r->again != NULL)
+		event_free(r->again);
 	buf_done(&r->out);
 	buf_done(&r->tail);
 	free(r);
@@ -130,6 +138,16 @@ static void
 fail(struct run *r, bool final, const char *error)
 {
 	finish(r, &(struct run_outcome){.final = final, .error = error});
+}
+
+/* The command was not started. Its timeout is over, or a person has cancelled
+ * it, while it waited for what was short: that is no attempt of it. */
+static void
+run_unbegun(struct run *r)
+{
+	finish(r, &(struct run_outcome){
+		      .unbegun = true,
+		      .error = "it was told to end before it could begin"});
 }
 
 static void
@@ -197,6 +215,22 @@ end_ran(struct run *r, int status)
 }
 
 static void
+on_begin(void *arg)
+{
+	const struct run *r = arg;
+
+	flowrra_task_begins(r->o.task);
+}
+
+static void
+on_short(void *arg, const char *why)
+{
+	const struct run *r = arg;
+
+	flowrra_task_log(r->o.task, LOG_WARNING, "%s", why);
+}
+
+static void
 on_end(void *arg, const struct spawn_end *end)
 {
 	struct run *r = arg;
@@ -206,6 +240,8 @@ on_end(void *arg, const struct spawn_end *end)
 	lines_sink_end(&r->sink);
 	if (end->ran && !end->lost)
 		end_ran(r, end->status);
+	else if (!end->ran && end->sys == ECANCELED)
+		run_unbegun(r);
 	else
 		/* Too long an argument list will be so again. */
 		fail(r, end->sys == E2BIG, end->why);
@@ -232,6 +268,10 @@ run_cancel(struct run *r)
 	struct timeval tv = {(time_t)grace, 0};
 
 	tv.tv_usec = (suseconds_t)((grace - (double)tv.tv_sec) * 1e6);
+	if (r->program == NULL && evtimer_pending(r->again, NULL)) {
+		run_unbegun(r);
+		return;
+	}
 	if (r->cancelled || r->program == NULL)
 		return;
 	r->cancelled = true;
@@ -261,6 +301,8 @@ spawn(struct run *r, const struct line *line, const char *input,
 	    .input = slice_of(input),
 	    .on_output = on_output,
 	    .on_end = on_end,
+	    .on_begin = on_begin,
+	    .on_short = on_short,
 	    .arg = r};
 
 	r->program = spawn_start(r->o.spawner, &o, err);
@@ -287,15 +329,51 @@ begin(struct run *r, struct err *err)
 	return result;
 }
 
-/* A missing argument (ERR_DATA) is final; anything else may be better the next
- * time. */
+static void
+run_warn_memory(const struct run *r)
+{
+	char limit[LIMITS_TEXT_MAX];
+
+	if (!limits_warning_due(ENOMEM))
+		return;
+	limits_explain(ENOMEM, limit);
+	flowrra_task_log(r->o.task, LOG_WARNING,
+			 "commands wait for memory to be started: %s", limit);
+}
+
+/* Begins, or waits for memory. A missing argument (ERR_DATA) is final; anything
+ * else may be better the next time. Returns false if that was the end. */
+static bool
+run_try(struct run *r)
+{
+	const struct timeval tv = {.tv_usec = AGAIN_US};
+	struct err err = ERR_INIT;
+
+	if (begin(r, &err) == 0)
+		return true;
+	if (err.sys == ENOMEM && event_add(r->again, &tv) == 0) {
+		run_warn_memory(r);
+		return true;
+	}
+	fail(r, err.code == ERR_DATA, err.msg);
+	return false;
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	run_try(arg);
+}
+
 struct run *
 run_start(const struct run_options *o)
 {
 	struct run *r = calloc(1, sizeof(*r));
-	struct err err = ERR_INIT;
 
-	if (r == NULL) {
+	if (r != NULL)
+		r->again = evtimer_new(o->base, on_again, r);
+	if (r == NULL || r->again == NULL) {
+		free(r);
 		o->on_end(&(struct run_outcome){.error = "out of memory"},
 			  o->arg);
 		return NULL;
@@ -303,8 +381,5 @@ run_start(const struct run_options *o)
 	r->o = *o;
 	r->sink = (struct lines_sink){.on_line = on_error_line, .arg = r};
 	r->lines.sink = &r->sink;
-	if (begin(r, &err) == 0)
-		return r;
-	fail(r, err.code == ERR_DATA, err.msg);
-	return NULL;
+	return run_try(r) ? r : NULL;
 }

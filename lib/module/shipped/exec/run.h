@@ -21,8 +21,9 @@ struct spawner;
 /* What came of it. */
 struct run_outcome {
 	bool success;
-	bool final;	   /* if not: another try would not help */
-	json_t *result;	   /* borrowed; NULL unless success */
+	bool final;	/* if not: another try would not help */
+	bool unbegun;	/* the command was not started, for want of something */
+	json_t *result; /* borrowed; NULL unless success */
 	const char *error; /* NULL if success */
 };
 

@@ -9,6 +9,10 @@
 --       5 the length of a task that is too large, else 0
 -- Returns 1, or 0 when the task is not in flight (it was buried before).
 
+-- What has the wrong type fails here, before anything has changed.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+redis.call('HLEN', KEYS[4])
 local task, whole = ARGV[1], tonumber(ARGV[5])
 if whole > 0 then
   local half, found = #task / 2, nil
@@ -20,7 +24,7 @@ if whole > 0 then
   if not found then return 0 end
   task = found
 end
-if redis.call('LREM', KEYS[1], -1, task) == 0 then return 0 end
+if not redis.call('LPOS', KEYS[1], task, 'RANK', -1) then return 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local member = ARGV[2]
@@ -29,7 +33,8 @@ if member == '' or (ARGV[4] == '1' and redis.call('ZSCORE', KEYS[2], member)) th
   while redis.call('ZSCORE', KEYS[2], base .. '-' .. n) do n = n + 1 end
   member = base .. '-' .. n
 end
-redis.call('ZADD', KEYS[2], now, member)
 redis.call('HSET', KEYS[3], member, task)
 redis.call('HSET', KEYS[4], member, ARGV[3])
+redis.call('ZADD', KEYS[2], now, member)
+redis.call('LREM', KEYS[1], -1, task)
 return 1

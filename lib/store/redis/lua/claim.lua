@@ -3,61 +3,151 @@
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 in-flight list
 --       4 paused   5 how many withdrawn ones lie among the waiting
+--       6 lanes (zset)   7 … lists of the levels that the worker knows, and
+--       lanes of tasks that it can run
 -- ARGV  1 how many at most           2 bytes of the largest task to hand out
 --       3 bytes in all at most
 --       4 what stands in the place of a task that was withdrawn
 -- Returns the tasks, the first to run first. In place of a task that is too
 -- large stands '': it is in flight, and inflight.lua deals with it, as with one
--- that is empty. If the queue is paused, returns 'paused'.
+-- that is empty. If there may be more that was wanted, the last is a list: of
+-- the levels, which are to be in KEYS the next time. If there are lanes that are
+-- not in KEYS, a list follows of 'lanes' and their names. If the queue is paused,
+-- returns 'paused'.
 
 local want, largest, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local claimed = {}
+local claimed, lists, lanes, others = {}, {}, {}, {}
 
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'paused' end
-local withdrawn = redis.call('EXISTS', KEYS[5]) == 1
+-- What has the wrong type fails here, before anything has changed.
+local withdrawn = redis.call('GET', KEYS[5])
+redis.call('LLEN', KEYS[1])
+redis.call('LLEN', KEYS[3])
+for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do others[name] = true end
+for i = 7, #KEYS do
+  local level = string.match(KEYS[i], ':p:(-?%d+)$')
+  if level then
+    redis.call('LLEN', KEYS[i])
+    lists[level] = KEYS[i]
+  else
+    local name = string.match(KEYS[i], ':lane:([^:]*)$')
+    if redis.call('ZCARD', KEYS[i]) > 0 then
+      lanes[#lanes + 1] = {key = KEYS[i], name = name}
+    elseif others[name] then
+      redis.call('ZREM', KEYS[6], name)
+    end
+    others[name] = nil
+  end
+end
+-- The most urgent; those behind come when these are empty.
+local levels = redis.call('ZRANGE', KEYS[2], 0, 63)
 
-local function without_withdrawn(tasks)
-  local kept = {}
-  for _, task in ipairs(tasks) do
-    if task ~= ARGV[4] then
-      kept[#kept + 1] = task
-    elseif redis.call('DECR', KEYS[5]) <= 0 then
-      redis.call('DEL', KEYS[5])
+-- What `tasks` has of a list's end, the task that waits longest last, goes to
+-- the in-flight list. It is taken out when it is there.
+local function move(list, tasks)
+  local kept, gone = {}, 0
+  for i = #tasks, 1, -1 do
+    if withdrawn and tasks[i] == ARGV[4] then
+      gone = gone + 1
+    else
+      kept[#kept + 1] = tasks[i]
     end
   end
-  return kept
+  if #kept > 0 then redis.call('LPUSH', KEYS[3], unpack(kept)) end
+  redis.call('LTRIM', list, 0, -1 - #tasks)
+  if gone > 0 and redis.call('DECRBY', KEYS[5], gone) <= 0 then
+    redis.call('DEL', KEYS[5])
+  end
+  for _, task in ipairs(kept) do
+    budget = budget - #task
+    claimed[#claimed + 1] = #task <= largest and task or ''
+  end
 end
 
--- Takes from one list; returns whether it was emptied. What is popped is pushed
--- in the same step: LLEN fails first if the in-flight key is not a list.
+-- Takes from one list; returns whether it was emptied.
 local function take(list)
-  redis.call('LLEN', KEYS[3])
   while #claimed < want and budget > 0 do
     local count = math.min(want - #claimed, 64)
-    local tasks = redis.call('RPOP', list, count)
-    if not tasks then return true end
-    count = count - #tasks
-    if withdrawn then tasks = without_withdrawn(tasks) end
-    if #tasks > 0 then redis.call('LPUSH', KEYS[3], unpack(tasks)) end
-    for _, task in ipairs(tasks) do
-      budget = budget - #task
-      claimed[#claimed + 1] = #task <= largest and task or ''
-    end
-    if count > 0 then return true end
+    local tasks = redis.call('LRANGE', list, -count, -1)
+    if #tasks > 0 then move(list, tasks) end
+    if #tasks < count then return true end
   end
   return false
 end
 
-local plain, empty = nil, true
-for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  if tonumber(level) > 0 and plain == nil then plain = take(KEYS[1]) end
-  if take('{' .. KEYS[1] .. '}:p:' .. level) then
-    redis.call('ZREM', KEYS[2], level)
-  else
-    empty = false
+-- The lane whose first task is to run first.
+local function first_lane()
+  local first
+  for _, lane in ipairs(lanes) do
+    local head = redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES')
+    if head[1] then
+      lane.score, lane.at = tonumber(head[2]), string.sub(head[1], 1, 16)
+      if not first or lane.score < first.score or
+        (lane.score == first.score and lane.at < first.at) then first = lane end
+    end
+  end
+  return first
+end
+
+-- What was set aside comes before the rest of its priority, up to this one.
+local function take_lanes(level)
+  while #lanes > 0 and #claimed < want and budget > 0 do
+    local lane, tasks = first_lane(), {}
+    if not lane or lane.score > level then return end
+    local count = math.min(want - #claimed, 16)
+    local members = redis.call('ZRANGEBYSCORE', lane.key, lane.score,
+      lane.score, 'LIMIT', 0, count)
+    for i, member in ipairs(members) do
+      tasks[i] = string.sub(member, 17)
+      budget = budget - #tasks[i]
+      claimed[#claimed + 1] = #tasks[i] <= largest and tasks[i] or ''
+    end
+    redis.call('LPUSH', KEYS[3], unpack(tasks))
+    redis.call('ZREM', lane.key, unpack(members))
+    local left = redis.call('ZCARD', lane.key)
+    if left > 0 then
+      redis.call('ZADD', KEYS[6], left, lane.name)
+    else
+      redis.call('ZREM', KEYS[6], lane.name)
+    end
   end
 end
-if plain == nil then plain = take(KEYS[1]) end
--- An old worker takes withdrawn ones out without a word.
-if withdrawn and plain and empty then redis.call('DEL', KEYS[5]) end
+
+-- Says whether all that it came to was emptied; stops where it knows no list.
+local function take_all()
+  local plain, empty = nil, true
+  for _, level in ipairs(levels) do
+    if string.sub(level, 1, 1) ~= '-' and plain == nil then
+      take_lanes(0)
+      plain = take(KEYS[1])
+    end
+    if not lists[level] then return false end
+    take_lanes(tonumber(level))
+    if take(lists[level]) then
+      redis.call('ZREM', KEYS[2], level)
+    else
+      empty = false
+    end
+  end
+  -- There may be more levels, which come before the list of priority 0.
+  if plain == nil and #levels == 64 then return false end
+  if plain == nil then
+    take_lanes(0)
+    plain = take(KEYS[1])
+  end
+  take_lanes(math.huge)
+  return plain and empty and #levels < 64
+end
+
+if take_all() then
+  -- An old worker takes withdrawn ones out without a word.
+  if withdrawn then redis.call('DEL', KEYS[5]) end
+elseif #claimed < want then
+  claimed[#claimed + 1] = redis.call('ZRANGE', KEYS[2], 0, 63)
+end
+if next(others) then
+  local names = {'lanes'}
+  for name in pairs(others) do names[#names + 1] = name end
+  claimed[#claimed + 1] = names
+end
 return claimed

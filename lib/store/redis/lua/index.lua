@@ -6,6 +6,9 @@
 -- ARGV  1 field of the totals   2 most ids that the list may have
 --       then the ids
 
+-- What has the wrong type fails here, before anything has changed.
+redis.call('LLEN', KEYS[1])
+redis.call('HLEN', KEYS[2])
 local ids = {unpack(ARGV, 3)}
 redis.call('LPUSH', KEYS[1], unpack(ids))
 redis.call('LTRIM', KEYS[1], 0, ARGV[2] - 1)

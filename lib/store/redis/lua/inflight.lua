@@ -11,6 +11,11 @@
 -- of a larger one its ends and its length, in an array. An end of what is not
 -- twice as long is half of it.
 
+-- What has the wrong type fails here, before anything has changed.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+redis.call('HLEN', KEYS[4])
+redis.call('GET', KEYS[5])
 local tasks = redis.call('LRANGE', KEYS[1], 0, -1)
 local largest, ends = tonumber(ARGV[1]), tonumber(ARGV[4])
 for i, task in ipairs(tasks) do
@@ -24,13 +29,14 @@ for i, task in ipairs(tasks) do
   elseif #task == 0 then
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local base, n = redis.sha1hex('') .. '-' .. now, 0
-    while redis.call('ZSCORE', KEYS[2], base .. '-' .. n) do n = n + 1 end
-    redis.call('LREM', KEYS[1], -1, task)
-    redis.call('ZADD', KEYS[2], now, base .. '-' .. n)
-    redis.call('HSET', KEYS[3], base .. '-' .. n, task)
-    redis.call('HSET', KEYS[4], base .. '-' .. n,
+    local member, n = redis.sha1hex('') .. '-' .. now, 0
+    while redis.call('ZSCORE', KEYS[2], member .. '-' .. n) do n = n + 1 end
+    member = member .. '-' .. n
+    redis.call('HSET', KEYS[3], member, task)
+    redis.call('HSET', KEYS[4], member,
       '{"reason":"malformed","error":"the task is empty","worker":' .. ARGV[2] .. '}')
+    redis.call('ZADD', KEYS[2], now, member)
+    redis.call('LREM', KEYS[1], -1, task)
   end
 end
 return tasks

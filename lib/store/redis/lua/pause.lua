@@ -12,5 +12,6 @@ if ARGV[1] == '1' then
 else
   redis.call('DEL', KEYS[1])
 end
-redis.call('PUBLISH', ARGV[2], ARGV[3])
+-- Workers that hear nothing look by themselves.
+redis.pcall('PUBLISH', ARGV[2], ARGV[3])
 return 1

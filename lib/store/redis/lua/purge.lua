@@ -3,12 +3,27 @@
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 delayed (zset)
 --       4 how many withdrawn ones lie among the waiting
+--       5 … lists of the levels
 -- ARGV  1 how many at most   2 bytes in all, about, at most
 --       3 what stands in the place of a task that was withdrawn
--- Returns {1 if there may be more}, and then the tasks.
+-- Returns {1 if there may be more}, and then the tasks. Where a list is not in
+-- KEYS, returns a list of the levels in a list, and nothing was done.
 
 local want, budget = tonumber(ARGV[1]), tonumber(ARGV[2])
-local page = {0}
+local page, lists = {0}, {}
+
+-- What has the wrong type fails here, before anything has changed.
+redis.call('LLEN', KEYS[1])
+redis.call('ZCARD', KEYS[3])
+redis.call('GET', KEYS[4])
+for i = 5, #KEYS do
+  redis.call('LLEN', KEYS[i])
+  lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
+end
+local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
+for _, level in ipairs(levels) do
+  if not lists[level] then return {levels} end
+end
 
 local function take(task)
   budget = budget - #task
@@ -31,8 +46,8 @@ local function empty(list)
   return false
 end
 
-for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  if empty('{' .. KEYS[1] .. '}:p:' .. level) then
+for _, level in ipairs(levels) do
+  if empty(lists[level]) then
     redis.call('ZREM', KEYS[2], level)
   end
 end

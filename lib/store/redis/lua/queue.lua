@@ -2,12 +2,22 @@
 --
 -- KEYS  1 queue (list)   2 levels (zset)   3 delayed (zset)   4 dead (zset)
 --       5 paused         6 how many withdrawn ones lie among the waiting
+--       7 … lists of the levels
 -- ARGV  1 what stands in the place of a task that was withdrawn
 -- Returns {waiting, delayed, dead, 1 if paused, when the first delayed is due
 -- in ms or -1}, and then of each level (of the first 100) the task that waits
--- longest, or '' if it is large.
+-- longest, or '' if it is large. Where
+-- a list is not in KEYS, returns a list of the levels in a list.
 
-local waiting, oldest = 0, {}
+local waiting, oldest, lists = 0, {}, {}
+
+for i = 7, #KEYS do
+  lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
+end
+local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
+for _, level in ipairs(levels) do
+  if not lists[level] then return {levels} end
+end
 
 local function look(list)
   local length = redis.call('LLEN', list)
@@ -23,9 +33,7 @@ local function look(list)
 end
 
 look(KEYS[1])
-for _, level in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  look('{' .. KEYS[1] .. '}:p:' .. level)
-end
+for _, level in ipairs(levels) do look(lists[level]) end
 local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
 local due = tonumber(first[2] or -1)
 if due ~= due or math.abs(due) > 2 ^ 53 then due = -1 end

@@ -1,11 +1,11 @@
--- Shows records of tasks that have ended, those that ended last first.
+-- Says which tasks have ended, those that ended last first. Their records are
+-- in keys of their own, for records.lua.
 --
 -- KEYS  1 list of ids
--- ARGV  1 cursor: empty, or what the call before returned
---       2 how many ids to look at    3 bytes of records to stop behind
---       4 what the names of the records' keys begin with
--- Returns the next cursor (empty: that was all), then the records. What has
--- expired is left out.
+-- ARGV  1 cursor: empty, or PLACE:ID of the last one that was seen
+--       2 how many ids
+-- Returns '', the place of the first, and the ids; or only a cursor to go on
+-- with, which is empty at the end.
 
 -- Where the last one is now that the cursor names, and nil; or nil, and the
 -- cursor to go on with. New ones have pushed it down, if anything: it is looked
@@ -30,19 +30,5 @@ if ARGV[1] ~= '' then
   first = last + 1
 end
 
-local want, budget = tonumber(ARGV[2]), tonumber(ARGV[3])
-local ids = redis.call('LRANGE', KEYS[1], first, first + want - 1)
-local answer, seen = {''}, {}
-for i, id in ipairs(ids) do
-  local record = not seen[id] and redis.pcall('GET', ARGV[4] .. id)
-  seen[id] = true
-  if type(record) == 'string' then
-    answer[#answer + 1] = record
-    budget = budget - #record
-  end
-  if budget <= 0 or i == want then
-    answer[1] = (first + i - 1) .. ':' .. id
-    break
-  end
-end
-return answer
+local ids = redis.call('LRANGE', KEYS[1], first, first + ARGV[2] - 1)
+return {'', first, unpack(ids)}

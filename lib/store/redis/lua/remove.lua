@@ -6,13 +6,15 @@
 --
 -- KEYS  1 queue (list, priority 0)   2 levels (zset)   3 delayed (zset)
 --       4 how many withdrawn ones lie among the waiting
+--       5 … lists of the levels
 -- ARGV  1 id
 --       2 where to begin: 'd' (the delayed) or a level   3 tasks to leave out
 --         there
 --       4 how long to search, in µs, about
 --       5 what stands in the place of a task that was withdrawn
 -- Returns {where to go on, tasks to leave out there}, an empty place if all has
--- been searched, and then the task, if it was found.
+-- been searched, and then the task, if it was found. Where a list is not in KEYS,
+-- returns a list of the levels in a list.
 
 local id, place, start = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local effort = tonumber(ARGV[4])
@@ -42,8 +44,9 @@ local function remove(list, index, task)
   elseif behind <= NEAR then
     redis.call('LREM', list, -1, task)
   else
-    redis.call('LSET', list, index, ARGV[5])
+    -- Counted first: one that nobody counts would be handed out.
     redis.call('INCR', KEYS[4])
+    redis.call('LSET', list, index, ARGV[5])
   end
 end
 
@@ -64,6 +67,21 @@ local function search(get)
   return nil, start - math.min(64, math.floor((start - first) / 2))
 end
 
+-- What has the wrong type fails here, before anything has changed.
+redis.call('ZCARD', KEYS[3])
+redis.call('GET', KEYS[4])
+redis.call('LLEN', KEYS[1])
+local lists = {}
+for i = 5, #KEYS do
+  redis.call('LLEN', KEYS[i])
+  lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
+end
+lists['0'] = KEYS[1]
+local known = redis.call('ZREVRANGE', KEYS[2], 0, -1)
+for _, level in ipairs(known) do
+  if not lists[level] then return {known} end
+end
+
 if place == 'd' then
   local task, at = search(function(first, last)
     return redis.call('ZREVRANGE', KEYS[3], first, last)
@@ -77,7 +95,7 @@ if place == 'd' then
 end
 
 local levels, plain = {}, false
-for _, level in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
+for _, level in ipairs(known) do
   if tonumber(level) < 0 and not plain then
     levels[#levels + 1] = '0'
     plain = true
@@ -90,7 +108,7 @@ local from = tonumber(place)
 for _, level in ipairs(levels) do
   if not from or tonumber(level) <= from then
     if tonumber(level) ~= from then start = 0 end
-    local list = level == '0' and KEYS[1] or '{' .. KEYS[1] .. '}:p:' .. level
+    local list = lists[level]
     local task, at = search(function(first, last)
       return redis.call('LRANGE', list, first, last)
     end)

@@ -13,6 +13,8 @@
 -- come back.
 
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {} end
+-- What has the wrong type fails here, before anything has changed.
+for i = 2, #KEYS do redis.call('LLEN', KEYS[i]) end
 local left, largest = tonumber(ARGV[2]), tonumber(ARGV[3])
 local taken = {}
 for part = 4, #KEYS do

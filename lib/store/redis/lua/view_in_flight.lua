@@ -1,14 +1,13 @@
 -- Shows what workers have in flight in a queue.
 --
--- KEYS  1 queue
--- ARGV  1 into how many parts the list of each worker is split
---       2 the part of the first worker to begin with   3 tasks to leave out
---       there   4 how many at most   5 bytes in all, about, at most
+-- KEYS  of each worker the shards of its in-flight list
+-- ARGV  1 how many shards   2 the shard of the first worker to begin with
+--       3 tasks to leave out there   4 how many at most
+--       5 bytes in all, about, at most
 --       6 what stands in the place of a task that was withdrawn
---       7 … workers
--- Returns {which of the workers (0 for the first), part, and tasks to leave out
--- there, for the next page; -1 if that was all of these workers}, and then of
--- each task the number of its worker and its bytes.
+-- Returns {which of the workers (0 for the first), shard, and tasks to leave
+-- out there, for the next page; -1 if that was all of these workers}, and then
+-- of each task the number of its worker and its bytes.
 
 local want, budget = tonumber(ARGV[4]), tonumber(ARGV[5])
 local page = {-1, 0, 0}
@@ -31,17 +30,14 @@ local function read(worker, list, start)
   return start
 end
 
-local part, start = tonumber(ARGV[2]), tonumber(ARGV[3])
-for worker = 0, #ARGV - 7 do
-  local base = '{' .. KEYS[1] .. '}:inflight:' .. ARGV[7 + worker]
-  while part < tonumber(ARGV[1]) do
-    local stopped = read(worker, part == 0 and base or base .. '#' .. part, start)
-    if stopped then
-      page[1], page[2], page[3] = worker, part, stopped
-      return page
-    end
-    part, start = part + 1, 0
+local shards, start = tonumber(ARGV[1]), tonumber(ARGV[3])
+for i = tonumber(ARGV[2]), #KEYS - 1 do
+  local worker = math.floor(i / shards)
+  local stopped = read(worker, KEYS[i + 1], start)
+  if stopped then
+    page[1], page[2], page[3] = worker, i % shards, stopped
+    return page
   end
-  part = 0
+  start = 0
 end
 return page

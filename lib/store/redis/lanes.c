@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis broker: tasks that were set aside, and who can run them.
+ *
+ * A task that a worker cannot run lies in the lane of its name, a sorted set: by
+ * priority, and in each by arrival, which the first bytes of a member tell. The
+ * queue's lanes are listed with their lengths. A worker learns of a lane when it
+ * claims: the script names those that it was not told to look into; those that
+ * the worker can run are among the keys of the next claim. So an idle worker,
+ * woken by the order that comes with the first task of a lane, has it after two
+ * round trips, and a queue without lanes costs one look at a key.
+ *
+ * What the workers of a queue can run is one sorted set, `served`: names by the
+ * time until which they are good. Each worker says its own with each heartbeat,
+ * so a name lapses with the last worker that has it; nobody has to know which
+ * workers there are. Whoever finds a lane lapsed puts its tasks back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/redis/broker.h"
+
+/* The digits before a task in a lane: see set_aside.lua. */
+#define STAMP 16
+/* Tasks that are put back in one call: their bytes pass through the script. */
+#define UNLANE_MAX 200
+
+/* --- names --------------------------------------------------------------- */
+
+char *
+rqueue_lane_key(const struct rqueue *q, struct slice name)
+{
+	struct buf key = BUF_INIT;
+
+	buf_addf(&key, "{%s}:lane:%.*s", q->keys[KEY_WAITING], (int)name.len,
+		 name.p);
+	if (key.failed) {
+		buf_done(&key);
+		return NULL;
+	}
+	return buf_take(&key);
+}
+
+struct slice
+rlane_task(struct slice member)
+{
+	if (member.len < STAMP)
+		return (struct slice){NULL, 0};
+	return (struct slice){member.p + STAMP, member.len - STAMP};
+}
+
+void
+rlanes_done(struct rlanes *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		free(l->keys[i]);
+	free(l->keys);
+	*l = (struct rlanes){.keys = NULL};
+}
+
+/* --- what this worker can run -------------------------------------------- */
+
+static int
+rtasks_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void
+rbroker_forget_tasks(struct rbroker *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n_tasks; i++)
+		free(b->tasks[i]);
+	free(b->tasks);
+	b->tasks = NULL;
+	b->n_tasks = 0;
+}
+
+static bool
+rtasks_same(const struct rbroker *b, char *const *tasks, size_t n)
+{
+	size_t i;
+
+	if (!b->serving || n != b->n_tasks)
+		return false;
+	for (i = 0; i < n; i++)
+		if (strcmp(b->tasks[i], tasks[i]) != 0)
+			return false;
+	return true;
+}
+
+/* What it could run before, it must not take any more; and a lane that nobody
+ * served may now be its own. */
+static void
+rtasks_replace(struct rbroker *b, char **tasks, size_t n)
+{
+	const bool same = rtasks_same(b, tasks, n);
+	unsigned int i;
+
+	rbroker_forget_tasks(b);
+	b->tasks = tasks;
+	b->n_tasks = n;
+	b->serving = true;
+	for (i = 0; i < b->n_queues && !same; i++) {
+		rlanes_done(&b->queues[i].lanes);
+		rqueue_wake(&b->queues[i]);
+	}
+}
+
+int
+rbroker_set_tasks(struct rbroker *b, const struct slice *names, size_t n)
+{
+	char **tasks = calloc(n + 1, sizeof(*tasks));
+	size_t i;
+
+	if (tasks == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		if ((tasks[i] = strndup(names[i].p, names[i].len)) != NULL)
+			continue;
+		while (i > 0)
+			free(tasks[--i]);
+		free(tasks);
+		return -1;
+	}
+	qsort(tasks, n, sizeof(*tasks), rtasks_compare);
+	rtasks_replace(b, tasks, n);
+	return 0;
+}
+
+static bool
+rtasks_have(const struct rbroker *b, const char *name)
+{
+	return b->n_tasks > 0 && bsearch(&name, b->tasks, b->n_tasks,
+					 sizeof(*b->tasks), rtasks_compare);
+}
+
+/* --- lanes to claim from ------------------------------------------------- */
+
+/* Whether it was not known; without memory it is told again with each claim. */
+static bool
+rlanes_add(struct rqueue *q, char *key)
+{
+	struct rlanes *l = &q->lanes;
+	char **wider;
+	size_t i;
+
+	for (i = 0; i < l->n && key != NULL; i++)
+		if (strcmp(l->keys[i], key) == 0)
+			break;
+	if (key == NULL || i < l->n ||
+	    (wider = reallocarray(l->keys, l->n + 1, sizeof(*wider))) == NULL) {
+		free(key);
+		return false;
+	}
+	l->keys = wider;
+	wider[l->n++] = key;
+	return true;
+}
+
+bool
+rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told)
+{
+	const size_t n = redis_reply_count(told);
+	struct slice name;
+	bool news = false;
+	char *text;
+	size_t i;
+
+	/* The first is the word "lanes". */
+	for (i = 1; i < n; i++) {
+		name = redis_reply_string(redis_reply_at(told, i));
+		text = name.p != NULL ? strndup(name.p, name.len) : NULL;
+		if (text != NULL && rtasks_have(q->broker, text) &&
+		    rlanes_add(q, rqueue_lane_key(q, name)))
+			news = true;
+		free(text);
+	}
+	return news;
+}
+
+/* --- what the workers can run -------------------------------------------- */
+
+/* A lane whose tasks go back. */
+struct unlane {
+	struct redis_request request;
+	struct rqueue *queue;
+	char *name;
+};
+
+static void
+runlane_free(struct redis_request *request)
+{
+	struct unlane *u = container_of(request, struct unlane, request);
+
+	free(u->name);
+	free(u);
+}
+
+static int
+runlane_send(struct unlane *u)
+{
+	struct rqueue *q = u->queue;
+	const struct slice name = slice_of(u->name);
+	char *lane = rqueue_lane_key(q, name), most[ARG_NUMBER_SIZE];
+	const struct slice keys[] = {
+	    slice_of(lane != NULL ? lane : ""), slice_of(q->keys[KEY_LANES]),
+	    slice_of(q->keys[KEY_SERVED]), slice_of(q->keys[KEY_DELAYED])};
+	const struct slice args[] = {name, arg_number(most, UNLANE_MAX)};
+	int sent = -1;
+
+	if (lane != NULL)
+		sent = redis_request_eval(&u->request,
+					  &q->broker->scripts[SCRIPT_UNLANE],
+					  REDIS_ARGS(keys), REDIS_ARGS(args));
+	free(lane);
+	return sent;
+}
+
+/* What fails is tried again with the next heartbeat, by us or another. */
+static void
+runlane_on_reply(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct unlane *u = container_of(request, struct unlane, request);
+
+	if (redis_fault(reply) == REDIS_FAULT_NONE)
+		rqueue_promote(u->queue);
+	if (redis_fault(reply) != REDIS_FAULT_NONE ||
+	    redis_reply_integer(reply) == 0 || runlane_send(u) != 0)
+		runlane_free(request);
+}
+
+static void
+rlane_put_back(struct rqueue *q, struct slice name)
+{
+	struct unlane *u = calloc(1, sizeof(*u));
+
+	if (u == NULL)
+		return;
+	*u = (struct unlane){.request = {.queue = q->broker->requests,
+					 .on_reply = runlane_on_reply,
+					 .drop = runlane_free},
+			     .queue = q,
+			     .name = strndup(name.p, name.len)};
+	if (u->name == NULL || runlane_send(u) != 0)
+		runlane_free(&u->request);
+}
+
+static void
+rserve_on_lapsed(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	const size_t n = redis_reply_count(reply);
+	struct slice name;
+	size_t i;
+
+	if (redis_fault(reply) != REDIS_FAULT_NONE || q->phase != RQUEUE_READY)
+		return;
+	for (i = 0; i < n; i++) {
+		name = redis_reply_string(redis_reply_at(reply, i));
+		if (name.p != NULL)
+			rlane_put_back(q, name);
+	}
+}
+
+/* The second argument is the empty name: that there is a worker at all. */
+void
+rbroker_serve(struct rbroker *b)
+{
+	struct slice *args = calloc(2 + b->n_tasks, sizeof(*args));
+	char life[ARG_NUMBER_SIZE];
+	struct rqueue *q;
+	size_t i;
+
+	if (args == NULL || !b->serving) {
+		free(args);
+		return;
+	}
+	args[0] = arg_number(life, (BROKER_HEARTBEAT_TTL_S - 1) * 1000);
+	args[1] = SLICE("");
+	for (i = 0; i < b->n_tasks; i++)
+		args[2 + i] = slice_of(b->tasks[i]);
+	for (q = b->queues; q < b->queues + b->n_queues; q++) {
+		const struct slice keys[] = {slice_of(q->keys[KEY_SERVED]),
+					     slice_of(q->keys[KEY_LANES])};
+
+		rbroker_eval(b, SCRIPT_SERVE, rserve_on_lapsed, q, 2, keys,
+			     2 + b->n_tasks, args);
+	}
+	free(args);
+}
+
+/* --- questions ----------------------------------------------------------- */
+
+struct served_query {
+	struct redis_request request;
+	struct rbroker *broker;
+	struct rqueue queue; /* its names */
+	bool again;
+	broker_value_fn *on_value;
+	void *arg;
+	size_t name_len;
+	char name[];
+};
+
+static void
+rserved_free(struct redis_request *request)
+{
+	struct served_query *s =
+	    container_of(request, struct served_query, request);
+
+	rqueue_done(&s->queue);
+	free(s);
+}
+
+static int
+rserved_send(struct served_query *s)
+{
+	const struct slice keys[] = {slice_of(s->queue.keys[KEY_SERVED])};
+	const struct slice args[] = {{s->name, s->name_len}};
+
+	return redis_request_eval(&s->request,
+				  &s->broker->scripts[SCRIPT_SERVED],
+				  REDIS_ARGS(keys), REDIS_ARGS(args));
+}
+
+static void
+rserved_on_reply(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct served_query *s =
+	    container_of(request, struct served_query, request);
+	const enum redis_fault fault = redis_fault(reply);
+	struct err err;
+
+	/* The server had forgotten the script: it comes with the next call. */
+	if (fault == REDIS_FAULT_SCRIPT && !s->again) {
+		s->again = true;
+		if (rserved_send(s) == 0)
+			return;
+	}
+	if (fault != REDIS_FAULT_NONE) {
+		redis_fault_err(s->broker->redis, "asking who runs a task",
+				reply, &err);
+		s->on_value((struct slice){NULL, 0}, &err, s->arg);
+	} else {
+		s->on_value(redis_reply_string(reply), NULL, s->arg);
+	}
+	rserved_free(request);
+}
+
+void
+rbroker_served(struct broker *broker, const struct broker_served *question,
+	       broker_value_fn *on_value, void *arg)
+{
+	struct rbroker *b = (struct rbroker *)broker;
+	const struct slice name = question->name;
+	struct served_query *s = calloc(1, sizeof(*s) + name.len + 1);
+	char *queue = strndup(question->queue.p, question->queue.len);
+	struct err err;
+
+	if (s == NULL || queue == NULL ||
+	    rqueue_init(&s->queue, b, queue, 0) != 0) {
+		free(queue);
+		free(s);
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+		return;
+	}
+	free(queue);
+	s->request = (struct redis_request){.queue = b->requests,
+					    .on_reply = rserved_on_reply,
+					    .drop = rserved_free};
+	s->broker = b;
+	s->on_value = on_value;
+	s->arg = arg;
+	s->name_len = name.len;
+	memcpy(s->name, name.p, name.len);
+	/* Out of reach: the answer is an error, and comes from the loop. */
+	if (rserved_send(s) != 0)
+		redis_request_later(&s->request);
+}

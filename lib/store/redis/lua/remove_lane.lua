@@ -1,0 +1,45 @@
+#!lua flags=allow-oom
+-- Looks for a task by its id in a lane, and takes it out. Searches a stretch a
+-- call, the last first, as remove.lua does in the rest of the queue.
+--
+-- KEYS  1 the lane (zset)   2 lanes (zset)
+-- ARGV  1 id   2 the lane's name   3 tasks to leave out
+--       4 how long to search, in µs, about
+-- Returns how many to leave out the next time, or -1 at the end of the lane; and
+-- then the task, if it was found.
+
+local id, start, effort = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local spelt = '"' .. string.gsub(id, '[\\"]', '\\%0') .. '"'
+
+local function is_it(task)
+  effort = effort - 0.8 - #task * 0.0015
+  if not string.find(task, spelt, 1, true) and
+    not string.find(task, '\\[/u]') then return false end
+  effort = effort - #task * 0.02
+  local ok, fields = pcall(cjson.decode, string.sub(task, 17))
+  return ok and type(fields) == 'table' and fields['id'] == id
+end
+
+-- What has the wrong type fails here, before anything has changed.
+redis.call('ZCARD', KEYS[2])
+local step, first = 50, start
+while effort > 0 do
+  local tasks = redis.call('ZREVRANGE', KEYS[1], start, start + step - 1)
+  for _, task in ipairs(tasks) do
+    if is_it(task) then
+      redis.call('ZREM', KEYS[1], task)
+      local left = redis.call('ZCARD', KEYS[1])
+      if left > 0 then
+        redis.call('ZADD', KEYS[2], left, ARGV[2])
+      else
+        redis.call('ZREM', KEYS[2], ARGV[2])
+      end
+      return {-1, string.sub(task, 17)}
+    end
+  end
+  start = start + #tasks
+  if #tasks < step then return {-1} end
+  step = 500
+end
+-- A little before, since others may take tasks out, too.
+return {start - math.min(64, math.floor((start - first) / 2))}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker: tasks that were set aside, and who can run them.
+ *
+ * A task that a worker cannot run goes to `set_aside`, under its name, if a living
+ * worker of the queue has that name; it keeps its priority and seq, so that it is
+ * claimed in the order in which it would have been. `served` says which names each
+ * worker has: it is emptied of a worker that leaves, or is seen dead, and does not
+ * count of one whose heartbeat has run out. Each heartbeat puts back what nobody
+ * can run any more.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/task.h"
+#include "store/sqlite/broker.h"
+
+/* Tasks of a lane that go back in one transaction: some milliseconds. */
+#define PUT_BACK_MAX 500
+/* Names that are kept for those who ask what is wrong, and for how long: twice
+ * the longest delay of such a task. */
+#define UNKNOWN_MAX INT64_C(100)
+#define UNKNOWN_MS (INT64_C(600) * 1000)
+
+/* --- claiming ------------------------------------------------------------ */
+
+static bool
+sclaim_before(const struct sclaim *a, const struct sclaim *b)
+{
+	return a->priority != b->priority ? a->priority < b->priority
+					  : a->seq < b->seq;
+}
+
+/* Both are in order already. */
+void
+sclaims_merge(struct sclaims *into, struct sclaims *from)
+{
+	struct sclaim *at = TAILQ_FIRST(into), *c;
+
+	while ((c = TAILQ_FIRST(from)) != NULL) {
+		TAILQ_REMOVE(from, c, link);
+		while (at != NULL && sclaim_before(at, c))
+			at = TAILQ_NEXT(at, link);
+		if (at != NULL)
+			TAILQ_INSERT_BEFORE(at, c, link);
+		else
+			TAILQ_INSERT_TAIL(into, c, link);
+	}
+}
+
+static int
+slane_read_one(struct sbroker *b, struct tx *tx, int64_t queue,
+	       struct slice name, int64_t n, struct sclaims *found,
+	       struct err *err)
+{
+	const enum statement_index sql = SQL_LANE_FIRST;
+	struct claiming *claiming = &b->claiming;
+	struct sclaim *c;
+	int more = tx_first(tx, err, sql, queue, name, n);
+
+	while (more == 1 && claiming->budget > 0) {
+		if ((c = sclaim_from_row(b, tx, sql, err)) == NULL)
+			return -1;
+		c->queue = queue;
+		c->aside = true;
+		TAILQ_INSERT_TAIL(found, c, link);
+		claiming->budget -= c->pub.bytes.len < claiming->budget
+					? c->pub.bytes.len
+					: claiming->budget;
+		more = tx_next(tx, err, sql);
+	}
+	if (more == 1)
+		tx_end(tx, sql);
+	return more < 0 ? -1 : 0;
+}
+
+int
+slanes_read_run(struct sbroker *b, struct tx *tx, int64_t queue, int64_t n,
+		struct sclaims *found, struct err *err)
+{
+	struct sclaims lane = TAILQ_HEAD_INITIALIZER(lane);
+	int more = tx_first(tx, err, SQL_LANES_OF, queue, b->worker_id);
+
+	for (; more == 1; more = tx_next(tx, err, SQL_LANES_OF)) {
+		if (slane_read_one(b, tx, queue, tx_bytes(tx, SQL_LANES_OF, 0),
+				   n, &lane, err) != 0) {
+			sclaims_free(&lane);
+			tx_end(tx, SQL_LANES_OF);
+			return -1;
+		}
+		sclaims_merge(found, &lane);
+	}
+	return more;
+}
+
+/* --- setting aside ------------------------------------------------------- */
+
+static int
+slane_is_served(struct tx *tx, int64_t queue, struct slice name,
+		struct err *err)
+{
+	int more = tx_first(tx, err, SQL_SERVED_BY, queue, name, tx_now(tx));
+
+	if (more == 1)
+		tx_end(tx, SQL_SERVED_BY);
+	return more;
+}
+
+static int
+slane_note_unknown(struct tx *tx, int64_t queue, struct slice name,
+		   struct err *err)
+{
+	int changed = tx_run(tx, err, SQL_UNKNOWN_ADD, queue, name, tx_now(tx));
+
+	if (changed <= 0)
+		return changed;
+	return tx_run(tx, err, SQL_UNKNOWN_TRIM, queue, tx_now(tx) - UNKNOWN_MS,
+		      UNKNOWN_MAX) < 0
+		   ? -1
+		   : 0;
+}
+
+/* Who can run its tasks, and has room, has emptied the lane before its first one
+ * comes: so that one wakes, and the others need not. */
+int
+slanes_set_aside_run(struct tx *tx, const struct sclaim *c, struct slice name,
+		     bool *ret_served, struct err *err)
+{
+	const int served = slane_is_served(tx, c->queue, name, err);
+	int changed, before;
+
+	*ret_served = served == 1;
+	if (served <= 0)
+		return served < 0 ? -1
+				  : slane_note_unknown(tx, c->queue, name, err);
+	changed =
+	    tx_run(tx, err, SQL_INFLIGHT_DROP, c->broker->worker_id, c->number);
+	if (changed <= 0)
+		return changed;
+	if ((before = tx_first(tx, err, SQL_LANE_ANY, c->queue, name)) < 0)
+		return -1;
+	if (before == 1)
+		tx_end(tx, SQL_LANE_ANY);
+	if (tx_run(tx, err, SQL_SET_ASIDE_ADD, c->queue, name, c->priority,
+		   c->seq, c->number) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_GROW, c->queue, (int64_t)1) < 0)
+		return -1;
+	if (before == 1)
+		return 1;
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
+}
+
+static int
+slane_put_back(struct tx *tx, int64_t queue, struct slice name, struct err *err)
+{
+	const int64_t n = PUT_BACK_MAX;
+
+	if (tx_run(tx, err, SQL_LANE_COPY_BACK, queue, name, n) < 0 ||
+	    tx_run(tx, err, SQL_LANE_CUT, queue, name, n) < 0)
+		return -1;
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
+}
+
+/* The rest of a long lane follows with the next heartbeats. */
+int
+slanes_reconcile_run(struct tx *tx, struct err *err)
+{
+	char name[TASK_NAME_MAX + 1] = "";
+	struct slice found;
+	int64_t queue = 0;
+	int more, served;
+
+	while ((more = tx_first(tx, err, SQL_LANE_NEXT, queue,
+				slice_of(name))) == 1) {
+		queue = tx_int(tx, SQL_LANE_NEXT, 0);
+		found = tx_bytes(tx, SQL_LANE_NEXT, 1);
+		/* As long as any task's name: task_decode() has looked. */
+		memcpy(name, found.p, found.len);
+		name[found.len] = '\0';
+		tx_end(tx, SQL_LANE_NEXT);
+		served = slane_is_served(tx, queue, slice_of(name), err);
+		if (served < 0 ||
+		    (served == 0 &&
+		     slane_put_back(tx, queue, slice_of(name), err) < 0))
+			return -1;
+	}
+	return more;
+}
+
+/* --- who can run what ---------------------------------------------------- */
+
+int
+slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
+		 struct slice names, bool anew, struct err *err)
+{
+	const char *end = names.p + names.len, *name;
+	unsigned int i;
+
+	if (anew && tx_run(tx, err, SQL_SERVED_LEAVE, worker_id) < 0)
+		return -1;
+	for (i = 0; i < b->n_queues; i++)
+		for (name = names.p; name < end; name += strlen(name) + 1)
+			if (tx_run(tx, err, SQL_SERVED_ADD,
+				   slice_of(b->queues[i].name), worker_id,
+				   slice_of(name)) < 0)
+				return -1;
+	return 0;
+}
+
+int
+slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
+		   struct err *err)
+{
+	const enum statement_index sql = SQL_UNKNOWN_NAMES;
+	int more =
+	    tx_first(tx, err, sql, queue, tx_now(tx) - UNKNOWN_MS, tx_now(tx));
+	struct buf names = BUF_INIT;
+	struct slice name;
+
+	for (; more == 1; more = tx_next(tx, err, sql)) {
+		name = tx_bytes(tx, sql, 0);
+		buf_add(&names, name.p, name.len);
+		buf_addc(&names, '\0');
+	}
+	if (more == 0 && names.failed)
+		more = err_nomem(err);
+	if (more == 0 && names.len > 0) {
+		ret_names->len = names.len;
+		ret_names->p = buf_take(&names);
+	} else {
+		buf_done(&names);
+	}
+	return more;
+}
+
+/* The question is the queue's name, a NUL, and the task's. */
+static int
+slanes_served_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct squestion *q = container_of(job, struct squestion, job);
+	const struct slice text = squestion_text(q);
+	const size_t len = strnlen(text.p, text.len);
+	const struct slice queue = {text.p, len};
+	const struct slice name = {text.p + len + 1, text.len - len - 1};
+	int known, any;
+	int64_t id;
+
+	buf_reset(&q->value);
+	q->found = false;
+	known = tx_first(tx, err, SQL_QUEUE_FIND, queue);
+	if (known <= 0)
+		return known;
+	id = tx_int(tx, SQL_QUEUE_FIND, 0);
+	tx_end(tx, SQL_QUEUE_FIND);
+	if ((known = slane_is_served(tx, id, name, err)) < 0 ||
+	    (any = slane_is_served(tx, id, SLICE(""), err)) < 0)
+		return -1;
+	if (known == 1 || any == 1)
+		buf_adds(&q->value, known == 1 ? "known" : "unknown");
+	q->found = known == 1 || any == 1;
+	return q->value.failed ? err_nomem(err) : 0;
+}
+
+void
+sbroker_served(struct broker *b, const struct broker_served *question,
+	       broker_value_fn *on_value, void *arg)
+{
+	static const struct database_job job = {.run = slanes_served_run,
+						.reads = true};
+	struct buf text = BUF_INIT;
+	struct err err;
+
+	buf_add(&text, question->queue.p, question->queue.len);
+	buf_addc(&text, '\0');
+	buf_add(&text, question->name.p, question->name.len);
+	if (text.failed) {
+		err_nomem(&err);
+		on_value((struct slice){NULL, 0}, &err, arg);
+	} else {
+		squestion_ask(b, &job, (struct slice){text.data, text.len},
+			      on_value, arg);
+	}
+	buf_done(&text);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Redis scripts by themselves: each gets each of its keys with the wrong
+ * type in turn, and must say so and change nothing.
+ */
+#include <hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis_server.h"
+#include "store/redis/scripts.h"
+#include "suite.h"
+
+#define KEYS_MAX 10
+#define ARGS_MAX 24
+/* A key that counts by being there, whatever it is; or that is replaced. */
+#define ANY(key) "*" key
+
+#define Q "flowrra:queue:io"
+#define K(suffix) "{flowrra:queue:io}:" suffix
+#define TASK "{\"id\":\"t\"}"
+/* Before a task in a lane. */
+#define STAMP "0000000000000001"
+#define TOMB "{\"withdrawn\":true}"
+
+static const struct script_case {
+	enum rscript script;
+	const char *keys[KEYS_MAX];
+	const char *args[ARGS_MAX];
+	/* Commands, words with spaces between, before the call. */
+	const char *world[8];
+} cases[] = {
+    {SCRIPT_BURY,
+     {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info")},
+     {TASK, "t", "{}", "0", "0"},
+     {"LPUSH " K("inflight:w") " " TASK}},
+    {SCRIPT_CLAIM,
+     {Q, K("levels"), K("inflight:w"), ANY(K("paused")), K("withdrawn"),
+      K("lanes"), K("p:5"), K("p:-3"), K("lane:n")},
+     {"10", "1000", "100000", TOMB},
+     {"LPUSH " Q " [1] [2]", "ZADD " K("levels") " 5 5 -3 -3",
+      "LPUSH " K("p:5") " [3]", "LPUSH " K("p:-3") " [4]",
+      "ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+    {SCRIPT_HEARTBEAT, {ANY("flowrra:worker:w")}, {"{}", "9"}, {NULL}},
+    {SCRIPT_HOLDING,
+     {ANY(K("fence:w")), K("inflight:w"), K("inflight:w#1")},
+     {"2"},
+     {"LPUSH " K("inflight:w#1") " [1]"}},
+    {SCRIPT_INDEX,
+     {"flowrra:completed", "flowrra:stats"},
+     {"succeeded", "100", "a", "b"},
+     {"LPUSH flowrra:completed c"}},
+    {SCRIPT_INFLIGHT,
+     {K("inflight:w"), K("dead"), K("dead:tasks"), K("dead:info"),
+      K("withdrawn")},
+     {"3", "\"w\"", TOMB, "1"},
+     {"LPUSH " K("inflight:w") " [1] [22222] " TOMB,
+      "SET " K("withdrawn") " 1"}},
+    {SCRIPT_NOTE, {ANY("flowrra:task:t")}, {"{}"}, {NULL}},
+    {SCRIPT_PAUSE, {ANY(K("paused"))}, {"1", "c", "{}"}, {NULL}},
+    {SCRIPT_PROMOTE,
+     {K("delayed"), Q, K("levels"), K("p:5")},
+     {"flowrra:control", "wake"},
+     {"ZADD " K("delayed") " 1 [1] 2 {\"priority\":5} 3 {\"priority\":9}"}},
+    {SCRIPT_PURGE,
+     {Q, K("levels"), K("delayed"), K("withdrawn"), K("p:5")},
+     {"10", "100000", TOMB},
+     {"LPUSH " Q " [1] " TOMB, "ZADD " K("levels") " 5 5",
+      "LPUSH " K("p:5") " [3]", "ZADD " K("delayed") " 1 [1]",
+      "SET " K("withdrawn") " 1"}},
+    {SCRIPT_QUEUE,
+     {Q, K("levels"), K("delayed"), K("dead"), ANY(K("paused")), K("withdrawn"),
+      K("p:5")},
+     {TOMB},
+     {"LPUSH " Q " [1]", "ZADD " K("levels") " 5 5", "LPUSH " K("p:5") " [3]"}},
+    {SCRIPT_RECENT, {"flowrra:completed"}, {"", "10"}, {NULL}},
+    {SCRIPT_RECORDS, {ANY("flowrra:task:t")}, {"1000"}, {NULL}},
+    {SCRIPT_RELEASE,
+     {K("inflight:w"), Q, K("levels"), K("delayed")},
+     {TASK, TASK, "0", "0", "flowrra:control", "wake"},
+     {"LPUSH " K("inflight:w") " " TASK}},
+    {SCRIPT_RELEASE,
+     {K("inflight:w"), K("p:5"), K("levels"), K("delayed")},
+     {TASK, TASK, "0", "5", "flowrra:control", "wake"},
+     {"LPUSH " K("inflight:w") " " TASK}},
+    {SCRIPT_RELEASE,
+     {K("inflight:w"), K("p:5"), K("levels"), K("delayed")},
+     {TASK, TASK, "1000", "5", "flowrra:control", "wake"},
+     {"LPUSH " K("inflight:w") " " TASK}},
+    {SCRIPT_REMOVE,
+     {Q, K("levels"), K("delayed"), K("withdrawn"), K("p:5")},
+     {"t", "d", "0", "2000", TOMB},
+     {"LPUSH " Q " [1]", "ZADD " K("levels") " 5 5",
+      "LPUSH " K("p:5") " " TASK}},
+    {SCRIPT_REQUEUE,
+     {K("dead"), K("dead:tasks"), K("dead:info"), Q, K("levels"), K("p:5")},
+     {"flowrra:control", "wake", "t", TASK, "5", "6", "u", "[2]", "0", "4"},
+     {"ZADD " K("dead") " 1 t 2 u", "HSET " K("dead:tasks") " t " TASK " u [2]",
+      "HSET " K("dead:info") " t {} u {}"}},
+    {SCRIPT_LANES,
+     {K("lanes"), K("served"), K("unknown")},
+     {NULL},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("unknown") " 9e12 n"}},
+    {SCRIPT_PURGE_LANE,
+     {K("lane:n"), K("lanes")},
+     {"n", "10", "1000"},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+    {SCRIPT_REMOVE_LANE,
+     {K("lane:n"), K("lanes")},
+     {"t", "n", "0", "1000"},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP TASK}},
+    {SCRIPT_SERVE,
+     {K("served"), K("lanes")},
+     {"9000", "", "n"},
+     {"ZADD " K("lanes") " 1 n"}},
+    {SCRIPT_SERVED, {K("served")}, {"n"}, {NULL}},
+    {SCRIPT_SET_ASIDE,
+     {K("inflight:w"), K("lane:n"), K("lanes"), K("served"), K("delayed"),
+      K("unknown")},
+     {TASK, TASK, "2000", "0", "n", "flowrra:control", "wake"},
+     {"LPUSH " K("inflight:w") " " TASK, "ZADD " K("served") " 9e12 n"}},
+    {SCRIPT_SET_ASIDE,
+     {K("inflight:w"), K("lane:n"), K("lanes"), K("served"), K("delayed"),
+      K("unknown")},
+     {TASK, TASK, "2000", "0", "n", "flowrra:control", "wake"},
+     {"LPUSH " K("inflight:w") " " TASK}},
+    {SCRIPT_UNLANE,
+     {K("lane:n"), K("lanes"), K("served"), K("delayed")},
+     {"n", "10"},
+     {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
+    {SCRIPT_RIGHTS, {NULL}, {"0", "1", "PING"}, {NULL}},
+    {SCRIPT_STORE, {ANY("flowrra:task:t")}, {"{}", "0"}, {NULL}},
+    {SCRIPT_SUBMIT,
+     {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"), K("p:5"),
+      K("unique:a"), K("unique:b")},
+     {"100",  "flowrra:control",
+      "wake", "1",
+      "6",    "5",
+      "0",    "0",
+      TASK,   "t",
+      "7",    "60",
+      "1",    "0",
+      "0",    "0",
+      "[2]",  "u",
+      "8",    "60"},
+     {"ZADD " K("levels") " 5 5", "LPUSH " K("p:5") " [3]"}},
+    {SCRIPT_TAKEOVER,
+     {K("fence:dead"), K("inflight:w#1"), K("inflight:dead"),
+      K("inflight:dead#1")},
+     {"7", "100", "1000", TOMB},
+     {"SET " K("fence:dead") " 7", "LPUSH " K("inflight:dead") " [1]",
+      "LPUSH " K("inflight:dead#1") " [2]"}},
+    {SCRIPT_VIEW_IN_FLIGHT,
+     {K("inflight:w"), K("inflight:w#1")},
+     {"2", "0", "0", "10", "1000", TOMB},
+     {"LPUSH " K("inflight:w") " [1]"}},
+    {SCRIPT_VIEW_SORTED,
+     {K("dead"), K("dead:tasks"), K("dead:info")},
+     {"0", "10", "1000"},
+     {"ZADD " K("dead") " 1 t"}},
+    {SCRIPT_VIEW_WAITING,
+     {Q, K("levels"), K("p:5")},
+     {"", "0", "10", "1000", TOMB},
+     {"LPUSH " Q " [1]", "ZADD " K("levels") " 5 5"}},
+};
+#define N_CASES (sizeof(cases) / sizeof(cases[0]))
+
+static struct redis_server *server;
+
+static void
+open_server(void)
+{
+	static const char *const args[] = {"--enable-debug-command", "yes",
+					   NULL};
+	const struct redis_server_options options = {.args = args};
+
+	server = redis_server_start(&options);
+}
+
+/* One command of words. */
+static void
+command_line(const char *line)
+{
+	char *text = strdup(line), *rest = text, *word;
+	const char *argv[16];
+	redisReply *reply;
+	redisContext *c;
+	int argc = 0;
+
+	while ((word = strsep(&rest, " ")) != NULL)
+		argv[argc++] = word;
+	c = redisConnectUnix(redis_server_unix_url(server) + strlen("unix://"));
+	ck_assert_int_eq(c->err, 0);
+	reply = redisCommandArgv(c, argc, argv, NULL);
+	ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", line,
+		      reply->str);
+	freeReplyObject(reply);
+	redisFree(c);
+	free(text);
+}
+
+static redisReply *
+call(const struct script_case *t)
+{
+	const char *argv[3 + KEYS_MAX + ARGS_MAX] = {"EVAL",
+						     rscripts[t->script].text};
+	char n[8];
+	redisReply *reply;
+	redisContext *c;
+	int argc = 3, i;
+
+	for (i = 0; i < KEYS_MAX && t->keys[i] != NULL; i++)
+		argv[argc++] = t->keys[i] + (t->keys[i][0] == '*');
+	snprintf(n, sizeof(n), "%d", i);
+	argv[2] = n;
+	for (i = 0; i < ARGS_MAX && t->args[i] != NULL; i++)
+		argv[argc++] = t->args[i];
+	c = redisConnectUnix(redis_server_unix_url(server) + strlen("unix://"));
+	ck_assert_int_eq(c->err, 0);
+	reply = redisCommandArgv(c, argc, argv, NULL);
+	redisFree(c);
+	return reply;
+}
+
+/* What all keys hold. */
+static char *
+digest(void)
+{
+	redisReply *reply = redis_server_command(server, "DEBUG DIGEST");
+	char *text = strdup(reply->str);
+
+	ck_assert_int_eq(reply->type, REDIS_REPLY_STATUS);
+	freeReplyObject(reply);
+	return text;
+}
+
+static void
+make_world(const struct script_case *t)
+{
+	size_t i;
+
+	redis_server_run(server, "FLUSHALL");
+	for (i = 0; i < 8 && t->world[i] != NULL; i++)
+		command_line(t->world[i]);
+}
+
+/* No key of ours is a stream. */
+static void
+spoil(const char *key)
+{
+	redis_server_run(server, "DEL %s", key);
+	redis_server_run(server, "XADD %s * a b", key);
+}
+
+START_TEST(a_key_of_the_wrong_type_is_an_error_and_loses_nothing)
+{
+	const struct script_case *t = &cases[_i];
+	const char *name = rscripts[t->script].name;
+	char *before, *after;
+	redisReply *reply;
+	int i;
+
+	open_server();
+	make_world(t);
+	reply = call(t);
+	ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", name,
+		      reply->str);
+	freeReplyObject(reply);
+	for (i = 0; i < KEYS_MAX && t->keys[i] != NULL; i++) {
+		if (t->keys[i][0] == '*')
+			continue;
+		make_world(t);
+		spoil(t->keys[i]);
+		before = digest();
+		reply = call(t);
+		ck_assert_msg(reply->type == REDIS_REPLY_ERROR &&
+				  strstr(reply->str, "WRONGTYPE") != NULL,
+			      "%s: no error for %s", name, t->keys[i]);
+		freeReplyObject(reply);
+		after = digest();
+		ck_assert_msg(strcmp(before, after) == 0,
+			      "%s: %s is wrong, and something has changed",
+			      name, t->keys[i]);
+		free(before);
+		free(after);
+	}
+	redis_server_stop(server);
+}
+END_TEST
+
+START_TEST(each_script_is_tested_with_wrong_types)
+{
+	size_t script, i;
+
+	for (script = 0; script < SCRIPT_COUNT; script++) {
+		for (i = 0; i < N_CASES && cases[i].script != script; i++)
+			;
+		ck_assert_msg(i < N_CASES, "no case for %s",
+			      rscripts[script].name);
+	}
+}
+END_TEST
+
+/* --- rights -------------------------------------------------------------- */
+
+static const char *const examples[] = {
+#define RIGHT(who, example, without) example,
+#include "store/redis/rights.def"
+#undef RIGHT
+};
+#define N_EXAMPLES (sizeof(examples) / sizeof(examples[0]))
+
+static bool
+is_among_the_rights(const char *command, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < N_EXAMPLES; i++)
+		if (strcspn(examples[i], " ") == len &&
+		    strncasecmp(examples[i], command, len) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(each_command_of_a_script_is_among_the_rights)
+{
+	const char *p;
+	size_t i;
+
+	for (i = 0; i < SCRIPT_COUNT; i++)
+		for (p = rscripts[i].text; (p = strstr(p, "call('")) != NULL;) {
+			p += strlen("call('");
+			ck_assert_msg(is_among_the_rights(p, strcspn(p, "'")),
+				      "%s: %.*s", rscripts[i].name,
+				      (int)strcspn(p, "'"), p);
+		}
+}
+END_TEST
+
+/* Of the ACL rule in the manual, in both directions. */
+START_TEST(the_manual_shows_just_the_rights_that_are_checked)
+{
+	char page[65536], word[64], *rule, *p;
+	FILE *f = fopen("conf/flowrra.conf.5", "re");
+	size_t i, n;
+
+	ck_assert_ptr_nonnull(f);
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	rule = strstr(page, "ACL SETUSER NAME");
+	ck_assert_ptr_nonnull(rule);
+	p = strstr(rule, "\n.Ed");
+	ck_assert_ptr_nonnull(p);
+	p[0] = ' ';
+	p[1] = '\0';
+	for (p = rule; *p != '\0'; p++)
+		if (*p == '\n')
+			*p = ' ';
+	for (i = 0; i < N_EXAMPLES; i++) {
+		n = (size_t)snprintf(word, sizeof(word), " +%.*s ",
+				     (int)strcspn(examples[i], " "),
+				     examples[i]);
+		ck_assert_uint_lt(n, sizeof(word));
+		ck_assert_msg(strcasestr(rule, word) != NULL,
+			      "not in the manual:%s", word);
+	}
+	for (p = rule; (p = strstr(p, " +")) != NULL;) {
+		p += 2;
+		ck_assert_msg(is_among_the_rights(p, strcspn(p, " ")),
+			      "nobody needs %.*s", (int)strcspn(p, " "), p);
+	}
+}
+END_TEST
+
+SUITE("redis-scripts")
+{
+	TEST(each_command_of_a_script_is_among_the_rights);
+	TEST(the_manual_shows_just_the_rights_that_are_checked);
+	TEST(each_script_is_tested_with_wrong_types);
+	TEST_LOOP(a_key_of_the_wrong_type_is_an_error_and_loses_nothing, 0,
+		  (int)N_CASES);
+}
