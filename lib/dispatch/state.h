@@ -252,7 +252,6 @@ struct ending {
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
-<<<<<<< HEAD
 /* Its claim is another worker's: nothing of it counts any more. */
 void outcome_lost(struct job *job);
 /* The same, when nothing runs for it any more. */
@@ -264,11 +263,9 @@ void outcome_kept_all(struct dispatch *d);
 /* A record of it was refused, since another worker may have its claim: whether
  * that is so is found out. */
 void outcome_fenced(struct job *job);
-=======
 /* No module of this worker handles it: it is set aside for others, or, when
  * there have been none for [worker] unknown_after, fails. */
 void outcome_unknown(struct job *job);
->>>>>>> main
 /* As if it had never been claimed. */
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */

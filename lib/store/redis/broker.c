@@ -88,11 +88,7 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		/* Not allowed to ask: take it as it is, and say so. */
 		redis_fault_err(r, "INFO", reply, &err);
-<<<<<<< HEAD
-=======
 		rrights_check_worker(b);
-		rbroker_start(b);
->>>>>>> main
 		b->opt.on_state(true, false, &err, b->opt.arg);
 		rbroker_enter(b);
 		return;
@@ -107,13 +103,9 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 	if (is_new &&
 	    rbroker_check(b, redis_check_persistence, info, &err) != 0)
 		b->opt.on_state(true, false, &err, b->opt.arg);
-<<<<<<< HEAD
-	rbroker_enter(b);
-=======
 	if (is_new)
 		rrights_check_worker(b);
-	rbroker_start(b);
->>>>>>> main
+	rbroker_enter(b);
 }
 
 static void
@@ -135,12 +127,9 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	/* Another server may answer next, of another version, which knows none
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
-<<<<<<< HEAD
 	rbroker_leave(b);
-=======
 	b->records = RECORDS_UNKNOWN;
 	b->set_works = false;
->>>>>>> main
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
 	for (i = 0; i < b->n_queues; i++)
@@ -150,46 +139,6 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 
 /* --- workers ----------------------------------------------------------- */
 
-<<<<<<< HEAD
-=======
-/* No answer is awaited: the next heartbeat follows soon, and a connection that
- * is broken shows by itself. */
-static void
-rbroker_heartbeat(struct broker *broker, struct slice description)
-{
-	struct rbroker *b = (struct rbroker *)broker;
-	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
-	const struct slice key = slice_of(b->worker_key);
-	const struct slice args[] = {
-	    description, arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
-	/* A hint for lists; whether a worker lives, its key alone tells. */
-	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
-				    arg_number(now, clock_wall_us() / 1000),
-				    slice_of(b->opt.worker)};
-	unsigned int i;
-
-	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
-	redis_command(b->redis, NULL, NULL, 4, add);
-	for (i = 0; i < b->n_queues; i++)
-		rqueue_bump_epoch(&b->queues[i]);
-	rbroker_serve(b);
-}
-
-static void
-rbroker_deregister(struct broker *broker)
-{
-	struct rbroker *b = (struct rbroker *)broker;
-	const struct slice del[] = {SLICE("DEL"), slice_of(b->worker_key)};
-	const struct slice rem[] = {SLICE("ZREM"), slice_of(RBROKER_WORKERS),
-				    slice_of(b->opt.worker)};
-
-	/* A worker that is not listed is never suspected: the list entry goes,
-	 * too, so that nobody waits for its heartbeat. */
-	redis_command(b->redis, NULL, NULL, 2, del);
-	redis_command(b->redis, NULL, NULL, 3, rem);
-}
-
->>>>>>> main
 /* No answer is awaited: a task that is not registered can be submitted all the
  * same, with the defaults. */
 static void

@@ -251,7 +251,6 @@ struct rbroker {
 	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
-<<<<<<< HEAD
 	/* The worker's hold on its id; see enter.c. */
 	enum renter_phase entering;
 	struct event *enter_again;
@@ -260,11 +259,9 @@ struct rbroker {
 	int64_t beat_ms;      /* when the first heartbeat under way was sent */
 	int64_t confirmed_ms; /* … and the last one that arrived; 0: none */
 	unsigned int beats_sent; /* that are under way */
-=======
 	char **tasks;	  /* names of tasks that it can run, sorted */
 	size_t n_tasks;
 	bool serving; /* it has said so */
->>>>>>> main
 	struct rqueue *queues;
 	unsigned int n_queues;
 };
@@ -291,7 +288,6 @@ int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 void rqueue_done(struct rqueue *q);
 /* Names the shards of a worker's in-flight list. */
 int rqueue_name_shards(struct rqueue *q);
-<<<<<<< HEAD
 /* The server was judged: the worker takes up its id, and its queues. */
 void rbroker_enter(struct rbroker *b);
 /* The connection is gone. */
@@ -302,7 +298,7 @@ bool rbroker_is_sure(const struct broker *b);
 int rbroker_open_enter(struct rbroker *b, struct err *err);
 /* The worker has its id (again): queues are compared, and tasks taken. */
 void rbroker_start(struct rbroker *b);
-=======
+
 /* --- levels.c: see there --------------------------------------------------- */
 
 void rlevels_done(struct rlevels *l);
@@ -340,7 +336,6 @@ void rbroker_serve(struct rbroker *b);
 void rbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
 
->>>>>>> main
 /* Opens what a worker needs: its queues, its timers, its ear. */
 int rbroker_open_worker(struct rbroker *b, struct err *err);
 

@@ -180,6 +180,7 @@ rbroker_heartbeat(struct broker *broker, struct slice description)
 	b->beats_sent++;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_bump_epoch(&b->queues[i]);
+	rbroker_serve(b);
 }
 
 /* A worker that is not listed is never suspected: the list entry goes, too, so

@@ -189,17 +189,12 @@ rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 {
 	struct rbroker *b = arg;
 
-<<<<<<< HEAD
-	if (b->entering == RENTER_IN && redis_state(b->redis) == REDIS_UP)
-		rbroker_check_liveness(b);
-=======
-	if (!b->checked || redis_state(b->redis) != REDIS_UP)
+	if (b->entering != RENTER_IN || redis_state(b->redis) != REDIS_UP)
 		return;
 	rbroker_check_liveness(b);
 	/* Nobody can tell us what has come: we look. */
 	if (!b->listening)
 		rbroker_wake_all(b);
->>>>>>> main
 }
 
 /* --- opening ------------------------------------------------------------ */

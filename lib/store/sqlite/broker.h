@@ -28,14 +28,11 @@ struct sclaim {
 	TAILQ_ENTRY(sclaim) link;
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
-<<<<<<< HEAD
+	bool aside;			      /* was set aside, not waiting */
 	bool settling;			      /* it ends by itself */
 	bool lost;    /* the worker was told that it is not on record */
 	bool doubted; /* broker_doubt() awaits an answer */
 	bool looked;  /* it is being looked for */
-=======
-	bool aside;			      /* was set aside, not waiting */
->>>>>>> main
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);

@@ -156,10 +156,6 @@ static const char *const migrations[] = {
     "ALTER TABLE delayed DROP COLUMN relative;"
     "DROP TABLE clock",
 
-<<<<<<< HEAD
-    /* 5: which process has a worker's name */
-    "ALTER TABLE workers ADD COLUMN token TEXT NOT NULL DEFAULT ''",
-=======
     /* 5: what each worker can run in each of its queues (the empty name: that
      * it is there); tasks set aside for those who can; names that nobody had */
     "CREATE TABLE served ("
@@ -177,7 +173,9 @@ static const char *const migrations[] = {
     " PRIMARY KEY (queue, name)) WITHOUT ROWID;"
     "ALTER TABLE queues ADD COLUMN set_aside INTEGER NOT NULL DEFAULT 0;"
     COUNTED("set_aside"),
->>>>>>> main
+
+    /* 6: which process has a worker's name */
+    "ALTER TABLE workers ADD COLUMN token TEXT NOT NULL DEFAULT ''",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -138,13 +138,9 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 		return enter_refuse(b, tx, err);
 	/* Not before the lock: orders go to the process that works. */
 	if (e->lock_fd < 0 ||
-<<<<<<< HEAD
 	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock,
 		   slice_of(b->opt.token)) < 0 ||
-=======
-	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock) < 0 ||
 	    tx_run(tx, err, SQL_SERVED_LEAVE, e->worker_id) < 0 ||
->>>>>>> main
 	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
 		return -1;
 	/* Older orders were for those who worked then. */
@@ -376,14 +372,14 @@ leave_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct sbroker *b = container_of(job, struct leaving, job)->broker;
 	const struct slice sock = tx_wake_socket(tx, err);
 
-<<<<<<< HEAD
-	if (sock.p == NULL || tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id,
-				     slice_of(b->opt.token)) < 0)
-=======
+	int left;
+
 	if (sock.p == NULL ||
-	    tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id) < 0 ||
-	    tx_run(tx, err, SQL_SERVED_LEAVE, b->worker_id) < 0)
->>>>>>> main
+	    (left = tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id,
+			   slice_of(b->opt.token))) < 0)
+		return -1;
+	/* Of another process with this name, all stays. */
+	if (left > 0 && tx_run(tx, err, SQL_SERVED_LEAVE, b->worker_id) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ? -1 : 0;
 }
