@@ -178,9 +178,10 @@ rtakeover_take(struct liveness_request *a)
 		     ok;
 	if (ok) {
 		keys[0] = slice_of(names[0]);
-		keys[1] = slice_of(q->shards[1].key);
-		for (i = 0; i <= SHARDS; i++)
-			keys[2 + i] = slice_of(names[1 + i]);
+		keys[1] = slice_of(names[1]);
+		keys[2] = slice_of(q->shards[1].key);
+		for (i = 0; i < SHARDS; i++)
+			keys[3 + i] = slice_of(names[2 + i]);
 		a->request.on_reply = rtakeover_on_taken;
 		ok = redis_request_eval(
 			 &a->request, &a->broker->scripts[SCRIPT_TAKEOVER],

@@ -8,7 +8,9 @@
 --       2 the mark that the claim remembers, with KEYS[2]
 -- Returns 1; 0 when the task is over; -1 when another worker has taken it over.
 
-local old = redis.call('GET', KEYS[1])
+-- What is no string is no record, and is replaced.
+local old = redis.pcall('GET', KEYS[1])
+if type(old) ~= 'string' then old = false end
 if old then
   -- The beginning of a record of ours; of another program's, all of it.
   local status = string.match(old, '^{"task_id":"[^"\\]*","status":"(%a+)"')
@@ -19,7 +21,7 @@ if old then
   if status == 'success' or status == 'failed' then return 0 end
 end
 -- A mark that is not there any more was too old to matter, or all is gone.
-local mark = KEYS[2] and redis.call('GET', KEYS[2])
-if mark and mark ~= ARGV[2] then return -1 end
+local mark = KEYS[2] and redis.pcall('GET', KEYS[2])
+if type(mark) == 'string' and mark ~= ARGV[2] then return -1 end
 redis.call('SET', KEYS[1], ARGV[1])
 return 1

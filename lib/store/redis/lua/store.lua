@@ -12,7 +12,9 @@
 -- reply was lost); 0 if another final one is there, which stays; -1 if another
 -- worker has taken the task over.
 
-local old = redis.call('GET', KEYS[1])
+-- What is no string is no record, and is replaced.
+local old = redis.pcall('GET', KEYS[1])
+if type(old) ~= 'string' then old = false end
 if old == ARGV[1] then return 1 end
 if old then
   -- The beginning of a record of ours; of another program's, all of it.
@@ -24,8 +26,8 @@ if old then
   if status == 'success' or status == 'failed' then return 0 end
 end
 -- A mark that is not there any more was too old to matter, or all is gone.
-local mark = KEYS[2] and redis.call('GET', KEYS[2])
-if mark and mark ~= ARGV[5] then return -1 end
+local mark = KEYS[2] and redis.pcall('GET', KEYS[2])
+if type(mark) == 'string' and mark ~= ARGV[5] then return -1 end
 if ARGV[2] == '0' then
   redis.call('SET', KEYS[1], ARGV[1])
 else

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Takes over what a dead worker had in flight in one queue.
 --
--- KEYS  1 the dead worker's epoch   2 our in-flight list
---       3 the mark of takeovers from the dead worker
+-- KEYS  1 the dead worker's epoch   2 the mark of takeovers from it
+--       3 our in-flight list
 --       4 … the parts of its in-flight list
 -- ARGV  1 the epoch as it was when the worker was first missed
 --       2 how many at most          3 bytes of the largest task to hand out
@@ -14,12 +14,12 @@
 
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {} end
 -- What has the wrong type fails here, before anything has changed.
-for i = 2, #KEYS do redis.call('LLEN', KEYS[i]) end
+for i = 3, #KEYS do redis.call('LLEN', KEYS[i]) end
 local left, largest = tonumber(ARGV[2]), tonumber(ARGV[3])
 local taken = {}
 for part = 4, #KEYS do
   while left > 0 do
-    local task = redis.call('LMOVE', KEYS[part], KEYS[2], 'RIGHT', 'LEFT')
+    local task = redis.call('LMOVE', KEYS[part], KEYS[3], 'RIGHT', 'LEFT')
     if not task then break end
     taken[#taken + 1] = #task <= largest and task ~= ARGV[4] and task or ''
     left = left - 1
@@ -28,6 +28,6 @@ end
 if #taken > 0 then
   -- Should it be alive after all, it stores nothing about them any more.
   local time = redis.call('TIME')
-  redis.call('SET', KEYS[3], time[1] .. '.' .. time[2], 'EX', ARGV[5])
+  redis.call('SET', KEYS[2], time[1] .. '.' .. time[2], 'EX', ARGV[5])
 end
 return taken
