@@ -62,11 +62,13 @@ static FILE *
 task_connect(struct err *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const char *given = getenv(VARIABLE), *colon = strchr(given, ':');
-	const size_t len = colon != NULL ? (size_t)(colon - given) : 0;
+	const char *given = getenv(VARIABLE), *colon;
 	FILE *stream;
+	size_t len;
 	int fd;
 
+	colon = given != NULL ? strchr(given, ':') : NULL;
+	len = colon != NULL ? (size_t)(colon - given) : 0;
 	if (len == 0 || len >= sizeof(address.sun_path)) {
 		err_set(err, ERR_USAGE, VARIABLE " is not NAME:TOKEN");
 		return NULL;

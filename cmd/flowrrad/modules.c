@@ -95,16 +95,16 @@ resolve_all(const char *text, struct err *err)
 static int
 add_exec(struct modules *m, struct err *err)
 {
-	char *path = resolve("exec", err), **more;
+	char *path, **more;
 	size_t n;
 
-	if (path == NULL)
+	if ((m->exec = resolve("exec", err)) == NULL)
 		return -1;
 	for (n = 0; m->paths[n] != NULL; n++)
-		if (strcmp(m->paths[n], path) == 0) {
-			free(path);
+		if (strcmp(m->paths[n], m->exec) == 0)
 			return 0;
-		}
+	if ((path = strdup(m->exec)) == NULL)
+		return err_nomem(err);
 	/* Room for one more, and for the NULL. */
 	if ((more = reallocarray(m->paths, n + 2, sizeof(*more))) == NULL) {
 		free(path);
@@ -238,11 +238,13 @@ modules_done(struct modules *m)
 {
 	conf_list_free(m->paths);
 	free(m->config);
+	free(m->exec);
 	*m = (struct modules){.paths = NULL};
 }
 
 struct pool_modules
 modules_loadable(const struct modules *m)
 {
-	return (struct pool_modules){(const char *const *)m->paths, m->config};
+	return (struct pool_modules){(const char *const *)m->paths, m->config,
+				     m->exec};
 }

@@ -12,6 +12,7 @@ struct err;
 struct modules {
 	char **paths; /* absolute, NULL-ended */
 	char *config; /* JSON by module name; see dispatch.h */
+	char *exec;   /* which of them runs commands; NULL: none */
 };
 
 /*

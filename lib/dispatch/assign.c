@@ -43,7 +43,10 @@ assign_first(struct dispatch *d, enum pool_kind kind)
 	job_unlink(job);
 	job_enter(job, JOB_RUNNING);
 	job->run.task = job->task;
-	return pool_run(d->pool, &job->run);
+	if (!pool_run(d->pool, &job->run))
+		return false;
+	timeout_assign(job);
+	return true;
 }
 
 void
@@ -56,9 +59,9 @@ assign_jobs(struct dispatch *d)
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		while (assign_first(d, kind))
 			;
-	/* What is left needs one more executor; the pool knows if it may. */
-	if (!TAILQ_EMPTY(&d->held[POOL_CPU]))
-		pool_start_cpu(d->pool);
+	for (kind = 0; kind < POOL_KINDS; kind++)
+		if (!TAILQ_EMPTY(&d->held[kind]))
+			pool_start(d->pool, kind);
 }
 
 /* --- claiming ---------------------------------------------------------- */
@@ -86,6 +89,24 @@ unsettled(const struct dispatch *d)
 	for (kind = 0; kind < POOL_KINDS; kind++)
 		alive += d->n_held[kind] + pool_running(d->pool, kind);
 	return minus(d->n_jobs, alive);
+}
+
+/* What to expect of a queue: what it brought last, or, if that cannot run here
+ * (it has brought nothing yet, or another configuration was loaded since), what
+ * can. */
+static enum pool_kind
+expected_kind(const struct dispatch *d, const struct queue *queue)
+{
+	static const enum pool_kind others[POOL_KINDS] = {
+	    [POOL_THREAD] = POOL_COMMAND,
+	    [POOL_ASYNC] = POOL_COMMAND,
+	    [POOL_CPU] = POOL_CPU_COMMAND,
+	    [POOL_COMMAND] = POOL_THREAD,
+	    [POOL_CPU_COMMAND] = POOL_CPU};
+
+	if (pool_slots(d->pool, queue->kind) > 0)
+		return queue->kind;
+	return others[queue->kind];
 }
 
 /* How many more jobs of each kind can be taken. */
@@ -121,10 +142,10 @@ assign_wants(struct dispatch *d)
 		return;
 	rooms_of(d, rooms);
 	for (i = 0; i < d->n_queues; i++)
-		hot[d->queues[i].kind] +=
+		hot[expected_kind(d, &d->queues[i])] +=
 		    now - d->queues[i].claimed_ms < HOT_MS;
 	for (i = 0; i < d->n_queues; i++) {
-		kind = d->queues[i].kind;
+		kind = expected_kind(d, &d->queues[i]);
 		is_hot = now - d->queues[i].claimed_ms < HOT_MS;
 		n = rooms[kind];
 		if (n > 0 && !worth_asking(d, kind, n))
@@ -149,6 +170,11 @@ release_old(struct dispatch *d, int64_t now)
 	bool left = false;
 
 	for (kind = 0; kind < POOL_KINDS; kind++) {
+		/* What is to run alone waits for its turn: as it is the first
+		 * of its queue, it would come back at once, and keep all that
+		 * is behind it. */
+		if (pool_kind_is_alone(kind))
+			continue;
 		/* An executor that is starting will have room soon. */
 		if (pool_is_starting(d->pool, kind)) {
 			left = left || !TAILQ_EMPTY(&d->held[kind]);

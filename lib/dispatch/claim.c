@@ -26,15 +26,24 @@
 
 /* --- where a task belongs ---------------------------------------------- */
 
-/* A task that was among the last ones of a dead process runs alone. */
 static enum pool_kind
 claim_kind(const struct job *job)
 {
+	if (job->handler->command)
+		return job->handler->cpu_bound ? POOL_CPU_COMMAND
+					       : POOL_COMMAND;
 	if (job->handler->cpu_bound)
 		return POOL_CPU;
-	if (job->handler->async)
-		return POOL_ASYNC;
-	return job->task->suspected > 0 ? POOL_CPU : POOL_THREAD;
+	return job->handler->async ? POOL_ASYNC : POOL_THREAD;
+}
+
+/* A task that was among the last ones of a dead process, or has crashed one,
+ * runs alone. */
+static bool
+claim_is_dangerous(const struct job *job)
+{
+	return job->task->suspected > 0 || job->task->crashes > 0 ||
+	       pool_kind_is_alone(job->run.kind);
 }
 
 /* What the task leaves open, its module says, and then the configuration. */
@@ -86,6 +95,7 @@ route(struct job *job)
 	struct dispatch *d = job->dispatch;
 	const struct handlers *handlers = pool_handlers(d->pool);
 	const struct task *task = job->task;
+	bool alone;
 
 	if (job->cancelled) {
 		outcome_cancelled(job);
@@ -110,9 +120,12 @@ route(struct job *job)
 		return;
 	}
 	claim_complete(job);
+	alone = claim_is_dangerous(job);
 	job->run.kind = claim_kind(job);
-	/* The next claims of this queue are taken to be of the same kind. */
+	/* What a queue brings is judged by what is usual. */
 	d->queues[job->claim->queue].kind = job->run.kind;
+	if (alone)
+		job->run.kind = pool_kind_alone(job->run.kind);
 	job_hold(job, false);
 }
 

@@ -15,14 +15,22 @@
  * heartbeat sends and every listing of workers reads. */
 #define NAMED_MAX 100
 
-/* How many jobs of a kind can run, and how many executors have. */
+/* Commands have slots of their own; those who look see them together with those
+ * of the modules. */
 static void
 write_slots(const struct dispatch *d, struct buf *out, struct slice key,
-	    enum pool_kind kind)
+	    enum pool_kind kind, enum pool_kind commands)
 {
+	unsigned int n = pool_slots(d->pool, kind);
+	unsigned int tasks = pool_running(d->pool, kind);
+
+	if (commands != kind) {
+		n += pool_slots(d->pool, commands);
+		tasks += pool_running(d->pool, commands);
+	}
 	buf_add(out, key.p, key.len);
-	write_whole(out, WRITE_FIRST("slots"), pool_slots(d->pool, kind));
-	write_whole(out, WRITE_NEXT("tasks"), pool_running(d->pool, kind));
+	write_whole(out, WRITE_FIRST("slots"), n);
+	write_whole(out, WRITE_NEXT("tasks"), tasks);
 	write_end(out);
 }
 
@@ -30,9 +38,9 @@ static void
 describe_slots(const struct dispatch *d, struct buf *out)
 {
 	buf_adds(out, ",\"slots\":");
-	write_slots(d, out, WRITE_FIRST("io"), POOL_THREAD);
-	write_slots(d, out, WRITE_NEXT("async"), POOL_ASYNC);
-	write_slots(d, out, WRITE_NEXT("cpu"), POOL_CPU);
+	write_slots(d, out, WRITE_FIRST("io"), POOL_THREAD, POOL_THREAD);
+	write_slots(d, out, WRITE_NEXT("async"), POOL_ASYNC, POOL_COMMAND);
+	write_slots(d, out, WRITE_NEXT("cpu"), POOL_CPU, POOL_CPU_COMMAND);
 	write_end(out);
 }
 
@@ -102,6 +110,31 @@ describe_memory(const struct dispatch *d, struct buf *out)
 		comma = ",";
 	}
 	buf_adds(out, "]}");
+}
+
+/* Executors that do not answer. */
+static void
+describe_stuck(const struct dispatch *d, struct buf *out)
+{
+	const struct executor *e = NULL;
+	struct pool_member member;
+	const char *comma = "";
+
+	buf_adds(out, ",\"stuck\":[");
+	while ((e = pool_next_executor(d->pool, e, &member)) != NULL) {
+		if (member.silent_s == 0)
+			continue;
+		buf_adds(out, comma);
+		write_whole(out, WRITE_FIRST("pid"), member.pid);
+		write_text(out, WRITE_NEXT("kind"), slice_of(member.kind));
+		write_whole(out, WRITE_NEXT("seconds"), member.silent_s);
+		if (member.blocker != NULL)
+			write_text(out, WRITE_NEXT("task"),
+				   slice_of(member.blocker->task->id));
+		write_end(out);
+		comma = ",";
+	}
+	buf_addc(out, ']');
 }
 
 static void
@@ -174,6 +207,7 @@ describe_worker(const struct dispatch *d, struct buf *out)
 	describe_reloads(d, out);
 	describe_slots(d, out);
 	describe_memory(d, out);
+	describe_stuck(d, out);
 	describe_totals(d, out);
 	describe_running(d, out);
 	write_end(out);

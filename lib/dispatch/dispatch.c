@@ -385,8 +385,11 @@ dispatch_note_reload(struct dispatch *d, const struct err *why)
 void
 dispatch_status(const struct dispatch *d, char *text, size_t size)
 {
-	unsigned int held = d->n_held[POOL_THREAD] + d->n_held[POOL_ASYNC] +
-			    d->n_held[POOL_CPU];
+	unsigned int held = 0;
+	enum pool_kind kind;
+
+	for (kind = 0; kind < POOL_KINDS; kind++)
+		held += d->n_held[kind];
 
 	snprintf(text, size, "%s%u tasks here, %u of them waiting; broker %s",
 		 dispatch_is_stopping(d) ? "stopping; "

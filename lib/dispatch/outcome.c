@@ -30,10 +30,6 @@
  */
 #define UNKNOWN_DELAY_MS INT64_C(2000)
 #define UNKNOWN_DELAY_MAX_MS INT64_C(300000)
-/* Times that a task may be among the last ones of a process. It is more than
- * max_crashes by default, since most of those that are suspected did nothing;
- * but it ends, for asynchronous tasks do not run alone the next time. */
-#define SUSPECTED_MAX 10
 
 /* What is done of it is in outcome_apply(); reasons are part of the format of
  * records. An attempt that was cancelled or expired has ended as somebody
@@ -538,16 +534,9 @@ outcome_suspect(struct job *job)
 		outcome_cancelled(job);
 		return;
 	}
-	/* No attempt has ended: no retry of the task's own. */
-	if (++counters.suspected > SUSPECTED_MAX) {
-		outcome_apply(
-		    job, &(struct ending){
-			     .outcome = OUTCOME_CRASHED,
-			     .text = SLICE("its executor died on each attempt"),
-			     .started_us = job->started_us,
-			     .finished_us = clock_wall_us()});
-		return;
-	}
+	/* Without end: the next time it runs alone, and is no suspect then. No
+	 * attempt has ended. */
+	counters.suspected++;
 	job_unlink(job);
 	prepare_retry(job, &counters, 0);
 	outcome_put_back(job);

@@ -156,8 +156,19 @@ on_run_done(struct pool_job *run, const struct ipc_done *done,
 					    .finished_us = done->finished_us});
 }
 
-/* It goes on elsewhere, uncounted: first of all, since it was claimed before
- * those that are held. */
+/* Twice is an accident; from then on a job that others disturb gets an executor
+ * of its own, so that it is never begun again and again for their sake. */
+#define DISTURBED_MAX 2
+
+/* Another job ended its executor. */
+static void
+run_disturbed(struct job *job)
+{
+	if (job->run.started && ++job->disturbed >= DISTURBED_MAX)
+		job->run.kind = pool_kind_alone(job->run.kind);
+}
+
+/* It goes on elsewhere, uncounted. */
 static void
 on_run_returned(struct pool_job *run, void *arg)
 {
@@ -213,12 +224,22 @@ log_crash(const struct job *job, const struct pool_exit *end)
 /* The last words of a handler say more than its process' status, which the
  * executor's own end may have changed. */
 static void
-apply_crash(struct job *job, const struct executor_exit *how)
+apply_crash_text(struct job *job, struct slice text)
 {
-	const int sig = how->spoken ? how->words.signal : how->signal;
 	/* It began, even if it was gone before it could say so. */
 	const int64_t started_us =
 	    job->started_us != 0 ? job->started_us : clock_wall_us();
+
+	outcome_apply(job, &(struct ending){.outcome = OUTCOME_CRASHED,
+					    .text = text,
+					    .started_us = started_us,
+					    .finished_us = clock_wall_us()});
+}
+
+static void
+apply_crash(struct job *job, const struct executor_exit *how)
+{
+	const int sig = how->spoken ? how->words.signal : how->signal;
 	const char *name = sigabbrev_np(sig), *meaning = sigdescr_np(sig);
 	char text[120];
 	int n;
@@ -236,10 +257,7 @@ apply_crash(struct job *job, const struct executor_exit *how)
 		n = snprintf(text, sizeof(text),
 			     "the handler ended its process (exit status %d)",
 			     how->status);
-	outcome_apply(job, &(struct ending){.outcome = OUTCOME_CRASHED,
-					    .text = {text, (size_t)n},
-					    .started_us = started_us,
-					    .finished_us = clock_wall_us()});
+	apply_crash_text(job, (struct slice){text, (size_t)n});
 }
 
 static void
@@ -256,6 +274,10 @@ on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
 		apply_overdue(job);
 		break;
 	case POOL_CRASHED:
+		if (end->why.len > 0) {
+			apply_crash_text(job, end->why);
+			break;
+		}
 		log_crash(job, end);
 		apply_crash(job, end->how);
 		break;
@@ -263,6 +285,7 @@ on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
 		outcome_suspect(job);
 		break;
 	case POOL_INNOCENT:
+		run_disturbed(job);
 		on_run_returned(run, arg);
 		break;
 	}
@@ -299,6 +322,13 @@ on_pool_change(void *arg)
 	dispatch_turn(arg);
 }
 
+/* Those who look are to see it now, and not with the next heartbeat. */
+static void
+on_pool_silent(void *arg)
+{
+	heartbeat_send(arg);
+}
+
 const struct pool_events run_events = {.find = find_run,
 				       .on_started = on_run_started,
 				       .on_progress = on_run_progress,
@@ -310,4 +340,5 @@ const struct pool_events run_events = {.find = find_run,
 				       .on_exit = on_run_exit,
 				       .on_ready = on_pool_ready,
 				       .on_reloaded = on_pool_reloaded,
-				       .on_change = on_pool_change};
+				       .on_change = on_pool_change,
+				       .on_silent = on_pool_silent};

@@ -76,6 +76,8 @@ struct job {
 	bool fenced;		  /* its record is not stored before it is
 				     known whether the claim is ours */
 	bool noted;		  /* there may be a record that says it runs */
+	/* Times that it had begun and was put back because of another job. */
+	unsigned int disturbed;
 	/* The `running` record, which is stored in passing. */
 	struct results_put running;
 	struct buf running_record;
@@ -310,6 +312,9 @@ void assign_unstick(struct dispatch *d);
 
 /* --- timeout.c ----------------------------------------------------------- */
 
+/* An executor has it: its timeout counts from now, until it is known when it
+ * has started. */
+void timeout_assign(struct job *job);
 /* It has started: its timeout counts from then. */
 void timeout_start(struct job *job);
 /* A person wants it to end, whatever it does now. */

@@ -3,6 +3,10 @@
  * Timeouts and cancellation: the handler is told to end, and when it has not
  * after a grace period, its executor is killed. A cpu executor runs nothing
  * else; the io executor is replaced first and lets its other jobs finish.
+ *
+ * The limit is ours to enforce: it counts from when an executor got the job, so
+ * that one that answers nothing does not suspend it. What waits in an executor
+ * is called back within ms, so for a job that is not stuck both are the same.
  */
 #include "dispatch/state.h"
 #include "util/clock.h"
@@ -37,13 +41,25 @@ kill_in(struct job *job, int64_t us)
 		evtimer_add(job->kill_timer, &tv);
 }
 
+static void
+timeout_arm(struct job *job)
+{
+	if (job->task->timeout_us > 0 && !job->cancelled)
+		kill_in(job, job->task->timeout_us +
+				 job->dispatch->conf->executor.kill_grace);
+}
+
+void
+timeout_assign(struct job *job)
+{
+	timeout_arm(job);
+}
+
 /* The executor itself tells the handler when the timeout is over. */
 void
 timeout_start(struct job *job)
 {
-	if (job->task->timeout_us > 0 && job->kill_timer == NULL)
-		kill_in(job, job->task->timeout_us +
-				 job->dispatch->conf->executor.kill_grace);
+	timeout_arm(job);
 }
 
 void

@@ -45,6 +45,7 @@ struct async {
 	pthread_mutex_t lock;
 	struct task_list inbox;
 	struct buf cancels; /* of uint32_t */
+	unsigned int pings; /* that the loop has not taken */
 	bool stopping;
 	bool stopped;
 	struct timer *wake;
@@ -220,6 +221,9 @@ async_begin_again(struct flowrra_task *t)
 	if (t->listed)
 		TAILQ_REMOVE(&l->unreported, t, unreported);
 	t->listed = false;
+	/* The timeout that is over was that of its waiting. */
+	t->told = false;
+	atomic_store_explicit(&t->cancelled, false, memory_order_relaxed);
 	task_report(t);
 	if (t->timer != NULL)
 		timer_set_us(t->timer, t->timeout_us);
@@ -280,6 +284,7 @@ async_on_wake(void *arg)
 	cancels = l->cancels;
 	l->cancels = (struct buf)BUF_INIT;
 	l->ending = l->stopping;
+	l->pings = 0;
 	pthread_mutex_unlock(&l->lock);
 	/* Those to be cancelled came before these tasks. */
 	for (i = 0; i < cancels.len; i += sizeof(number)) {
@@ -330,6 +335,7 @@ async_main(void *arg)
 {
 	struct async *l = arg;
 
+	crash_set_loop();
 	event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	/* Ends of the last turn: nobody else knows of them. */
 	outbox_flush(l->outbox);
@@ -467,6 +473,20 @@ async_report(struct async *l)
 	}
 	pthread_mutex_unlock(&l->lock);
 	return more;
+}
+
+/* The loop takes it when it wakes up for whatever is in its inbox. */
+unsigned int
+async_ping(struct async *l, uint32_t *ret_task)
+{
+	unsigned int missed;
+
+	pthread_mutex_lock(&l->lock);
+	missed = l->stopped ? 0 : l->pings++;
+	*ret_task = missed > 0 && l->entered != NULL ? l->entered->number : 0;
+	pthread_mutex_unlock(&l->lock);
+	timer_fire(l->wake);
+	return missed;
 }
 
 void

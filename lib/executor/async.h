@@ -33,6 +33,10 @@ void async_add(struct async *l, struct task_list *tasks);
 void async_recall(struct async *l, struct task_list *ret);
 void async_cancel(struct async *l, uint32_t number, struct flowrra_task **ret);
 bool async_report(struct async *l); /* a handler that holds up the loop */
+/* Asks the loop whether it still turns. Returns how many questions before this
+ * one it has not taken yet, and in *ret_task whose handler keeps it from that,
+ * 0 if it is not known. */
+unsigned int async_ping(struct async *l, uint32_t *ret_task);
 void async_stop(struct async *l);
 bool async_stopped(struct async *l);
 

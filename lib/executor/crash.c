@@ -28,11 +28,18 @@ static struct {
 /* Of this thread: several handlers run at once, and the signal is delivered to
  * the thread that has caused it. */
 static _Thread_local volatile uint32_t current_task;
+static _Thread_local volatile bool is_loop;
 
 void
 crash_set_task(uint32_t task)
 {
 	current_task = task;
+}
+
+void
+crash_set_loop(void)
+{
+	is_loop = true;
 }
 
 void
@@ -54,7 +61,11 @@ crash_armed(void)
 static void
 say(int sig, int status)
 {
-	struct ipc_last_words words = {current_task, sig, status};
+	struct ipc_last_words words = {.task = current_task,
+				       .signal = sig,
+				       .status = status,
+				       .thread = is_loop ? IPC_THREAD_LOOP
+							 : IPC_THREAD_ANY};
 	ssize_t n;
 
 	while (atomic_flag_test_and_set(&crash.said))

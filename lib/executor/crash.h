@@ -35,6 +35,10 @@ void crash_thread_done(struct crash_stack *stack);
 /* The task whose code the calling thread enters; 0: none. */
 void crash_set_task(uint32_t task);
 
+/* The calling thread runs the loop for asynchronous handlers: what crashes there
+ * without a task is a callback of one of theirs. */
+void crash_set_loop(void);
+
 /* What exit() is for a handler: last words, and the end. -1: the status is not
  * known. */
 _Noreturn void crash_exited(int status);

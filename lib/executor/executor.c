@@ -227,6 +227,20 @@ executor_on_recall(struct executor *e, const struct ipc_message *m)
 	return 0;
 }
 
+/* At once, by whoever reads: a busy loop answers later, and then the next PONG
+ * says how far behind it is. */
+static int
+executor_on_ping(struct executor *e, const struct ipc_message *m)
+{
+	struct ipc_pong pong = {.missed = 0};
+	struct outbox_frame frame = {.type = IPC_PONG, .fixed = &pong};
+
+	if (e->async != NULL)
+		pong.missed = async_ping(e->async, &frame.task);
+	outbox_put(e->outbox, &frame, true);
+	return 0;
+}
+
 static int
 executor_on_submitted(struct executor *e, const struct ipc_message *m)
 {
@@ -351,6 +365,7 @@ static const struct {
     [IPC_CANCEL] = {.take = executor_on_cancel},
     [IPC_RECALL] = {.take = executor_on_recall},
     [IPC_SUBMITTED] = {.take = executor_on_submitted},
+    [IPC_PING] = {.take = executor_on_ping},
     [IPC_STOP] = {.take = executor_on_stop},
 };
 

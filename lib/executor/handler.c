@@ -15,6 +15,7 @@
 #include "executor/text.h"
 #include "module/begin.h"
 #include "module/dump.h"
+#include "module/lost.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -190,6 +191,13 @@ flowrra_fail(struct flowrra_task *t, const char *format, ...)
 	handler_fail(t, false, format, ap);
 	va_end(ap);
 	return -1;
+}
+
+int
+flowrra_task_lost(struct flowrra_task *t, const char *why)
+{
+	t->lost = true;
+	return flowrra_fail(t, "%s", why);
 }
 
 int

@@ -187,7 +187,9 @@ task_end_result(const struct flowrra_task *t, const json_t *result,
 struct task_end
 task_end_failed(const struct flowrra_task *t, int code, struct buf *scratch)
 {
-	enum ipc_outcome outcome = t->final ? IPC_FAILED_FINAL : IPC_FAILED;
+	enum ipc_outcome outcome = t->lost    ? IPC_LOST
+				   : t->final ? IPC_FAILED_FINAL
+					      : IPC_FAILED;
 
 	if (t->error != NULL)
 		return (struct task_end){outcome, slice_of(t->error)};

@@ -60,7 +60,8 @@ struct flowrra_task {
 	void *data;
 	char *error; /* from flowrra_fail() */
 	bool final;
-	bool unbegun; /* flowrra_task_unbegun() */
+	bool unbegun;	 /* see module/begin.h */
+	bool lost;	 /* see module/lost.h */
 	bool has_socket; /* see task_socket.h */
 	atomic_bool cancelled;
 	int64_t timeout_us;

@@ -9,6 +9,7 @@
  */
 #include "executor/task_socket.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "executor/submit.h"
 #include "executor/task.h"
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/log.h"
 #include "util/uuid.h"
 
@@ -30,6 +32,9 @@
 /* Connections at a time, each with a thread; more wait to be accepted. A tree of
  * processes that submits with more of them gains nothing. */
 #define CONNECTIONS_MAX 32
+
+/* Between two tries while processes or descriptors are short. */
+#define SHORT_US 50000
 
 struct token {
 	LIST_ENTRY(token) entry;
@@ -259,39 +264,64 @@ connection_main(void *arg)
 	return NULL;
 }
 
-/* Lock held. Detached: the count says when all have ended. */
+/* Lock held, but not for the whole time: nothing can be started for a while. */
+static void
+sockets_wait_short(struct task_sockets *s)
+{
+	pthread_mutex_unlock(&s->lock);
+	usleep(SHORT_US);
+	pthread_mutex_lock(&s->lock);
+}
+
+/* Lock held. Detached: the count says when all have ended. While there are too
+ * many processes for one more thread, the command waits for its answer. */
+static int
+connection_start_thread(struct connection *c)
+{
+	struct task_sockets *s = c->sockets;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	while ((r = pthread_create(&thread, &attr, connection_main, c)) ==
+		   EAGAIN &&
+	       !s->stopping)
+		sockets_wait_short(s);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+/* Lock held. */
 static void
 connection_start(struct task_sockets *s, int fd)
 {
 	struct connection *c = calloc(1, sizeof(*c));
-	pthread_attr_t attr;
-	pthread_t thread;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (c != NULL) {
 		c->sockets = s;
 		c->fd = fd;
 		LIST_INSERT_HEAD(&s->connections, c, entry);
 		s->n_connections++;
 	}
-	if (c == NULL ||
-	    pthread_create(&thread, &attr, connection_main, c) != 0) {
+	if (c == NULL || connection_start_thread(c) != 0) {
 		close(fd);
 		if (c != NULL) {
 			LIST_REMOVE(c, entry);
 			s->n_connections--;
 		}
 		free(c);
+		/* A thread that has ended meanwhile may be waited for. */
+		pthread_cond_broadcast(&s->changed);
 	}
-	pthread_attr_destroy(&attr);
 }
 
 static void *
 listener_main(void *arg)
 {
 	struct task_sockets *s = arg;
-	int fd;
+	int fd, sys;
 
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
@@ -300,7 +330,11 @@ listener_main(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		/* Ended by shutdown(). */
 		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+		sys = errno;
 		pthread_mutex_lock(&s->lock);
+		/* The command waits in the backlog. */
+		if (fd < 0 && limits_is_short(sys))
+			sockets_wait_short(s);
 		if (fd >= 0 && !s->stopping)
 			connection_start(s, fd);
 		else if (fd >= 0)
@@ -319,23 +353,28 @@ sockets_open(struct task_sockets *s)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	char unique[UUID_TEXT_SIZE];
 	socklen_t len;
+	int sys;
 
 	if (s->fd >= 0)
 		return 0;
 	uuid_make(unique);
 	snprintf(s->name, sizeof(s->name), "flowrra-%s", unique);
-	strcpy(address.sun_path + 1, s->name);
+	memcpy(address.sun_path + 1, s->name, strlen(s->name));
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
 			  strlen(s->name));
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->fd >= 0 &&
 	    bind(s->fd, (const struct sockaddr *)&address, len) == 0 &&
-	    listen(s->fd, CONNECTIONS_MAX) == 0 &&
-	    pthread_create(&s->listener, NULL, listener_main, s) == 0)
-		return 0;
+	    listen(s->fd, CONNECTIONS_MAX) == 0) {
+		errno = pthread_create(&s->listener, NULL, listener_main, s);
+		if (errno == 0)
+			return 0;
+	}
+	sys = errno;
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+	errno = sys;
 	return -1;
 }
 
@@ -394,6 +433,7 @@ flowrra_task_socket(struct flowrra_task *task,
 	struct task_sockets *s = task->env->sockets;
 	struct token *token = NULL;
 
+	errno = 0;
 	pthread_mutex_lock(&s->lock);
 	if (!s->stopping && sockets_open(s) == 0)
 		token = token_of(s, task);

@@ -21,7 +21,7 @@ struct err;
 
 /* Raised by every change of messages.def or of a struct below, so that a mixed
  * installation is told apart from a broken one. */
-#define IPC_VERSION 1u
+#define IPC_VERSION 2u
 /* Twice the largest task or result that can be configured. A larger frame means
  * that the other side is broken. */
 #define IPC_FRAME_MAX (64u << 20)
@@ -86,9 +86,12 @@ struct ipc_started {
 };
 
 enum ipc_outcome {
-	IPC_SUCCESS,	 /* what follows is the result, JSON */
-	IPC_FAILED,	 /* what follows is the error's text */
-	IPC_FAILED_FINAL /* the same; the handler asks for no retry */
+	IPC_SUCCESS,	  /* what follows is the result, JSON */
+	IPC_FAILED,	  /* what follows is the error's text */
+	IPC_FAILED_FINAL, /* the same; the handler asks for no retry */
+	/* What ran it outside of the executor has died, and perhaps other tasks
+	 * with it: whose doing that was is not known. An error's text, too. */
+	IPC_LOST
 };
 
 struct ipc_done {
@@ -118,6 +121,18 @@ struct ipc_submitted {
 	int32_t code; /* enum err_code; the text is the error's message */
 };
 
+/* Counted in PINGs, not in time: a machine or a container that was frozen as a
+ * whole has missed no PING. */
+struct ipc_pong {
+	uint32_t missed; /* PINGs before this one that the loop did not take */
+};
+
+/* What the thread that dies was for. */
+enum ipc_thread {
+	IPC_THREAD_ANY, /* blocking handlers, the executor's own, a module's */
+	IPC_THREAD_LOOP /* asynchronous handlers and their callbacks */
+};
+
 /*
  * Written to IPC_CRASH_FD, in one write of less than PIPE_BUF, by the thread
  * that is about to die. `signal` is 0 when a handler called exit(), and
@@ -127,6 +142,7 @@ struct ipc_last_words {
 	uint32_t task; /* 0: no task was running on that thread */
 	int32_t signal;
 	int32_t status;
+	uint32_t thread; /* enum ipc_thread */
 };
 
 enum ipc_type {
@@ -169,6 +185,7 @@ union ipc_fixed {
 	struct ipc_log log;
 	struct ipc_submit submit;
 	struct ipc_submitted submitted;
+	struct ipc_pong pong;
 };
 ssize_t ipc_parse(struct slice bytes, enum ipc_direction direction,
 		  union ipc_fixed *scratch, struct ipc_message *ret,

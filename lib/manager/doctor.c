@@ -125,6 +125,35 @@ examine_backend(struct doctor *d)
 
 /* --- workers ----------------------------------------------------------- */
 
+/* Executors that it does not hear from. */
+static void
+examine_stuck(struct doctor *d, const json_t *worker, const char *name)
+{
+	const json_t *executor;
+	const char *kind, *task;
+	size_t i;
+
+	json_array_foreach (json_object_get(worker, "stuck"), i, executor) {
+		kind = member_text(executor, "kind");
+		task = member_text(executor, "task");
+		doctor_find(
+		    d, DOCTOR_WARNING, "workers",
+		    "Its handlers block the event loop, or the process was "
+		    "stopped; it is killed and replaced after [executor] "
+		    "stuck_grace.",
+		    "%s executor %lld of worker %s does not answer, since "
+		    "%lld s%s%s",
+		    kind != NULL ? kind : "an",
+		    (long long)json_integer_value(
+			json_object_get(executor, "pid")),
+		    name,
+		    (long long)json_integer_value(
+			json_object_get(executor, "seconds")),
+		    task != NULL ? "; it runs task " : "",
+		    task != NULL ? task : "");
+	}
+}
+
 /* A dead worker without tasks is no fault: it was stopped for good, and leaves
  * the list by itself. */
 static void
@@ -155,6 +184,8 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
+	if (strcmp(state, "dead") != 0)
+		examine_stuck(d, worker, name);
 	/* Somebody has told it to, and may have forgotten. */
 	if (strcmp(state, "quiet") == 0)
 		doctor_find(

@@ -57,7 +57,19 @@ executor_is_up(const struct executor *e)
 const char *
 executor_kind(const struct executor *e)
 {
-	return e->cpu ? "cpu" : "io";
+	static const char *const kinds[] = {[EXECUTOR_IO] = "io",
+					    [EXECUTOR_CPU] = "cpu",
+					    [EXECUTOR_ALONE] = "alone"};
+
+	if (e->role == EXECUTOR_IO && e->side == EXECUTOR_COMMANDS)
+		return "commands";
+	return kinds[e->role];
+}
+
+bool
+executor_is_serial(const struct executor *e)
+{
+	return e->role != EXECUTOR_IO;
 }
 
 pid_t
@@ -68,21 +80,39 @@ executor_pid(const struct executor *e)
 
 /* --- leaving ----------------------------------------------------------- */
 
-/* Whether it has jobs that may still end by themselves. */
+/* Whether its event loop is held by a job that is overdue itself. */
 static bool
-executor_has_hope(const struct executor *e)
+executor_loop_is_lost(const struct executor *e)
 {
 	const struct pool_job *job;
 
+	if (e->loop_behind > 0 && e->blocker != 0)
+		TAILQ_FOREACH (job, &e->jobs, link)
+			if (job->number == e->blocker)
+				return job->overdue;
+	return false;
+}
+
+/* Whether it has jobs that may still end by themselves. In one that does not
+ * answer, none is worth waiting for. */
+static bool
+executor_has_hope(const struct executor *e)
+{
+	const bool no_loop = executor_loop_is_lost(e);
+	const struct pool_job *job;
+
+	if (e->named && e->deaf > 0)
+		return false;
 	TAILQ_FOREACH (job, &e->jobs, link)
-		if (!job->overdue)
+		if (!job->overdue &&
+		    !(no_loop && pool_kind_is_async(job->kind)))
 			return true;
 	return false;
 }
 
 /* Stops it if it is retired and has nothing to do, or kills it if doomed. A
  * doomed one is not worth a STOP: its handlers have not heard CANCEL either. */
-static void
+void
 executor_check(struct executor *e)
 {
 	if (e->state == EXECUTOR_DOOMED && !executor_has_hope(e)) {
@@ -160,14 +190,16 @@ executor_remove(struct executor *e, struct pool_job *job)
 	executor_check(e);
 }
 
-/* Only cpu executors are renewed, as the configuration says: the io executor
- * would be drained for as long as its longest job takes. */
+/* Cpu executors are renewed as the configuration says; the io executor would be
+ * drained for as long as its longest job takes. What a suspect leaves behind
+ * must not be held against the next one. */
 void
 executor_count(struct executor *e)
 {
-	const int64_t most = e->limits->max_tasks_per_child;
+	const int64_t most =
+	    e->role == EXECUTOR_ALONE ? 1 : e->limits->max_tasks_per_child;
 
-	if (e->cpu && most > 0 && ++e->ended >= most &&
+	if (executor_is_serial(e) && most > 0 && ++e->ended >= most &&
 	    e->state == EXECUTOR_READY)
 		executor_retire(e);
 }
@@ -240,8 +272,8 @@ executor_limit_memory(const struct executor *e)
 			    (int)pid, strerrordesc_np(errno));
 }
 
-/* A cpu executor has one thread, as it runs one job at a time, and no event
- * loop: asynchronous handlers are the io executor's. */
+/* A cpu executor has no event loop: asynchronous handlers are the io
+ * executor's, or run alone. */
 static struct executor_process *
 executor_start(struct executor *e, const struct executor_options *o,
 	       struct err *err)
@@ -252,11 +284,12 @@ executor_start(struct executor *e, const struct executor_options *o,
 	    .executor = o->program,
 	    .modules = o->modules,
 	    .config = o->config,
-	    .threads = o->cpu ? 1 : (unsigned int)conf->io_workers,
-	    .asynchronous = !o->cpu && conf->async_tasks > 0,
+	    .threads =
+		o->role == EXECUTOR_IO ? (unsigned int)conf->io_workers : 1,
+	    .asynchronous = o->role != EXECUTOR_CPU && conf->async_tasks > 0,
 	    .max_result = (unsigned int)conf->max_result_size,
 	    /* The io executor is always to be there. */
-	    .spare_files = o->cpu ? POOL_SPARE_FILES : 0,
+	    .spare_files = o->role == EXECUTOR_IO ? 0 : POOL_SPARE_FILES,
 	    .on_ready = on_executor_ready,
 	    .on_message = on_executor_message,
 	    .on_line = on_executor_line,
@@ -278,14 +311,15 @@ executor_new(const struct executor_options *options, struct err *err)
 	e->events = options->events;
 	e->generation = options->generation;
 	e->limits = options->limits;
-	e->cpu = options->cpu;
+	e->role = options->role;
+	e->side = options->side;
 	e->ran_us = UNKNOWN_RUN_US;
 	TAILQ_INIT(&e->jobs);
 	if ((e->process = executor_start(e, options, err)) == NULL) {
 		free(e);
 		return NULL;
 	}
-	if (e->cpu)
+	if (e->role == EXECUTOR_CPU)
 		executor_limit_memory(e);
 	return e;
 }

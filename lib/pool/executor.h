@@ -36,6 +36,17 @@ enum executor_state {
 };
 #define EXECUTOR_BIT(name) (1u << EXECUTOR_##name)
 
+/* What an executor is for. */
+enum executor_role {
+	EXECUTOR_IO,	/* blocking jobs in threads, and asynchronous ones */
+	EXECUTOR_CPU,	/* one job after the other */
+	EXECUTOR_ALONE, /* one job of any kind in all its life */
+	EXECUTOR_ROLES
+};
+
+/* What it loads: see struct pool_modules. */
+enum executor_side { EXECUTOR_MODULES, EXECUTOR_COMMANDS, EXECUTOR_SIDES };
+
 /* What an executor tells. None may free it, but on_exit must. */
 struct executor_events {
 	/* Its process has come up and says what it can run. The answer is
@@ -55,12 +66,20 @@ struct executor {
 	struct generation *generation;	    /* its owner; outlives it */
 	const struct conf_executor *limits; /* the generation's */
 	struct executor_process *process;
-	bool cpu; /* one task at a time; else the io executor */
+	enum executor_role role;
+	enum executor_side side;
 	enum executor_state state;
 	bool recalling;			/* RECALLED is awaited, in any state */
 	unsigned int ended;		/* jobs that it has run */
 	struct pool_job_list jobs;	/* in the order they were sent */
 	unsigned int count[POOL_KINDS]; /* of `jobs` */
+	/* Of the watch (watch.c), in its turns: since when it owes an answer to
+	 * PING, and how long its event loop has been behind. */
+	unsigned int deaf, loop_behind;
+	uint32_t blocker; /* the job that keeps the loop, 0: not known */
+	bool pinged;	  /* PONG is awaited */
+	bool named;	  /* it was logged that it does not answer */
+	bool stuck;	  /* and it was killed for that */
 	double ran_us;	  /* moving average of how long jobs run */
 	int64_t moved_ms; /* when a job last ended, or the first was sent */
 };
@@ -71,7 +90,8 @@ struct executor_options {
 	const char *const *modules;
 	const char *config; /* for modules, JSON */
 	const struct conf_executor *limits;
-	bool cpu;
+	enum executor_role role;
+	enum executor_side side;
 	const struct executor_events *events;
 	struct generation *generation;
 };
@@ -83,9 +103,11 @@ struct executor *executor_new(const struct executor_options *options,
 void executor_free(struct executor *e);
 
 void executor_enter(struct executor *e, enum executor_state next);
+/* Whether only one of its jobs runs at a time: the first. */
+bool executor_is_serial(const struct executor *e);
 /* It has come up, and was not told to stop. */
 bool executor_is_up(const struct executor *e);
-/* "io" or "cpu". */
+/* "io", "commands", "cpu" or "alone". */
 const char *executor_kind(const struct executor *e);
 pid_t executor_pid(const struct executor *e);
 
@@ -104,6 +126,10 @@ void executor_recall(struct executor *e);
 bool executor_doom(struct executor *e);
 /* SIGKILL; on_exit follows. */
 void executor_kill(struct executor *e);
+
+/* Ends it if its time has come: to be called when it was found that jobs of it
+ * cannot end by themselves. */
+void executor_check(struct executor *e);
 
 void executor_add(struct executor *e, struct pool_job *job);
 void executor_remove(struct executor *e, struct pool_job *job);

@@ -33,10 +33,15 @@
 static void
 generation_free(struct generation *g)
 {
+	enum executor_side side;
 	char **m;
 
 	for (m = g->modules; m != NULL && *m != NULL; m++)
 		free(*m);
+	for (side = 0; side < EXECUTOR_SIDES; side++) {
+		handlers_done(&g->sides[side].handlers);
+		free(g->sides[side].modules);
+	}
 	free(g->modules);
 	free(g->config);
 	handlers_done(&g->handlers);
@@ -73,18 +78,20 @@ copy_modules(const char *const *list)
 
 /* The only place where executors begin; generation_drop() is where they end. */
 static struct executor *
-generation_start(struct generation *g, bool cpu, struct err *err)
+generation_start(struct generation *g, enum executor_role role,
+		 enum executor_side side, struct err *err)
 {
 	struct pool *p = g->pool;
-	const struct executor_options options = {
-	    .base = p->opt.base,
-	    .program = p->opt.executor,
-	    .modules = (const char *const *)g->modules,
-	    .config = g->config,
-	    .limits = &g->limits,
-	    .cpu = cpu,
-	    .events = p->executor_events,
-	    .generation = g};
+	const struct executor_options options = {.base = p->opt.base,
+						 .program = p->opt.executor,
+						 .modules =
+						     g->sides[side].modules,
+						 .config = g->config,
+						 .limits = &g->limits,
+						 .role = role,
+						 .side = side,
+						 .events = p->executor_events,
+						 .generation = g};
 	struct executor *e = executor_new(&options, err);
 
 	if (e == NULL)
@@ -149,10 +156,11 @@ generation_warn(const struct err *why)
 
 /* Starts an executor, or tries again later; NULL for now in that case. */
 static struct executor *
-generation_spawn(struct generation *g, bool cpu)
+generation_spawn(struct generation *g, enum executor_role role,
+		 enum executor_side side)
 {
 	struct err err;
-	struct executor *e = generation_start(g, cpu, &err);
+	struct executor *e = generation_start(g, role, side, &err);
 
 	if (e == NULL) {
 		generation_warn(&err);
@@ -162,9 +170,10 @@ generation_spawn(struct generation *g, bool cpu)
 }
 
 void
-generation_start_cpu(struct generation *g)
+generation_start_one(struct generation *g, enum executor_role role,
+		     enum executor_side side)
 {
-	generation_spawn(g, true);
+	generation_spawn(g, role, side);
 }
 
 /* Whether it is to have executors: it is in force, and the pool is not ending.
@@ -175,19 +184,72 @@ generation_is_wanted(const struct generation *g)
 	return g == g->pool->current && g->pool->phase == POOL_OPEN;
 }
 
-/* The io executor is always to be there. Cpu executors are started when there
- * are jobs for them: the user hears that it may ask for one again. */
+/* The io executor is always to be there. Others are started when there are jobs
+ * for them: the user hears that it may ask for one again. */
 static void
 on_respawn(evutil_socket_t fd, short what, void *arg)
 {
 	struct generation *g = arg;
 	const struct pool *p = g->pool;
+	enum executor_side side;
 
 	if (!generation_is_wanted(g))
 		return;
-	if (g->io == NULL)
-		g->io = generation_spawn(g, false);
+	for (side = 0; side < EXECUTOR_SIDES; side++)
+		if (generation_has(g, side) && g->sides[side].io == NULL)
+			g->sides[side].io =
+			    generation_spawn(g, EXECUTOR_IO, side);
 	p->events->on_change(p->opt.arg);
+}
+
+/* No modules at all are loaded by executors, too: they say so. */
+bool
+generation_has(const struct generation *g, enum executor_side side)
+{
+	return g->sides[side].modules[0] != NULL ||
+	       (side == EXECUTOR_MODULES &&
+		g->sides[EXECUTOR_COMMANDS].modules[0] == NULL);
+}
+
+/* Divides the modules; -1 when memory runs out. */
+static int
+generation_divide(struct generation *g, const char *commands)
+{
+	size_t n = 0, taken[EXECUTOR_SIDES] = {0};
+	enum executor_side side;
+	char **m;
+
+	while (g->modules[n] != NULL)
+		n++;
+	for (side = 0; side < EXECUTOR_SIDES; side++) {
+		g->sides[side].modules = calloc(n + 1, sizeof(char *));
+		if (g->sides[side].modules == NULL)
+			return -1;
+	}
+	for (m = g->modules; *m != NULL; m++) {
+		side = commands != NULL && strcmp(*m, commands) == 0
+			   ? EXECUTOR_COMMANDS
+			   : EXECUTOR_MODULES;
+		g->sides[side].modules[taken[side]++] = *m;
+	}
+	return 0;
+}
+
+/* That the program cannot be started at all is for the caller to know now;
+ * later it is a reason to try again. */
+static int
+generation_start_io(struct generation *g, struct err *err)
+{
+	enum executor_side side;
+
+	for (side = 0; side < EXECUTOR_SIDES; side++) {
+		if (!generation_has(g, side))
+			continue;
+		g->sides[side].io = generation_start(g, EXECUTOR_IO, side, err);
+		if (g->sides[side].io == NULL)
+			return -1;
+	}
+	return 0;
 }
 
 struct generation *
@@ -210,23 +272,26 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 	g->modules = copy_modules(modules->paths);
 	g->config = strdup(modules->config);
 	g->respawn = evtimer_new(p->opt.base, on_respawn, g);
-	if (g->modules == NULL || g->config == NULL || g->respawn == NULL) {
+	if (g->modules == NULL || g->config == NULL || g->respawn == NULL ||
+	    generation_divide(g, modules->commands) != 0) {
 		generation_free(g);
 		err_nomem(err);
 		return NULL;
 	}
-	/* That the program cannot be started at all is for the caller to know
-	 * now; later it is a reason to try again. What is short may be there in
-	 * a moment; but a reload can be had again, too. */
-	if ((g->io = generation_start(g, false, err)) != NULL)
+	if (generation_start_io(g, err) == 0)
 		return g;
-	if (p->current != NULL || !limits_is_short(err->sys)) {
-		generation_free(g);
-		return NULL;
+	/* What is short may be there in a moment, when the missing side is tried
+	 * again; but a reload can be had again, too. */
+	if (p->current == NULL && limits_is_short(err->sys)) {
+		generation_warn(err);
+		generation_respawn_later(g);
+		return g;
 	}
-	generation_warn(err);
-	generation_respawn_later(g);
-	return g;
+	/* The first side may have been started, the second was not. */
+	if (g->sides[EXECUTOR_MODULES].io != NULL)
+		generation_drop(g->sides[EXECUTOR_MODULES].io);
+	generation_release(g);
+	return NULL;
 }
 
 /* --- executors that end ------------------------------------------------ */
@@ -234,11 +299,13 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 void
 generation_replace(struct generation *g, const struct executor *e)
 {
-	if (g->io != e)
+	struct generation_side *side = &g->sides[e->side];
+
+	if (side->io != e)
 		return;
-	g->io = NULL;
+	side->io = NULL;
 	if (generation_is_wanted(g))
-		g->io = generation_spawn(g, false);
+		side->io = generation_spawn(g, EXECUTOR_IO, e->side);
 }
 
 static void
@@ -259,9 +326,11 @@ static void
 generation_abandon_reload(struct pool *p, const struct err *why)
 {
 	struct generation *g = p->next;
+	enum executor_side side;
 
 	p->next = NULL;
-	g->io = NULL;
+	for (side = 0; side < EXECUTOR_SIDES; side++)
+		g->sides[side].io = NULL;
 	generation_retire_all(g);
 	generation_release(g);
 	p->events->on_reloaded(why, p->opt.arg);
@@ -282,21 +351,22 @@ generation_lost_io(struct generation *g, const struct executor *e,
 	} else if (had_come_up) {
 		generation_replace(g, e);
 	} else {
-		g->io = NULL;
+		g->sides[e->side].io = NULL;
 		if (generation_is_wanted(g))
 			generation_respawn_later(g);
 	}
 }
 
-/* A cpu executor that worked needs no replacement now: its jobs go back to the
+/* One of the others that worked needs no replacement now: its jobs go back to the
  * user, who asks for one if there is no room for them. */
 void
 generation_lost(struct generation *g, const struct executor *e,
 		bool had_come_up)
 {
-	if (g->io == e)
+	if (g->sides[e->side].io == e)
 		generation_lost_io(g, e, had_come_up);
-	else if (e->cpu && !had_come_up && generation_is_wanted(g))
+	else if (e->role != EXECUTOR_IO && !had_come_up &&
+		 generation_is_wanted(g))
 		generation_respawn_later(g);
 }
 
@@ -317,25 +387,39 @@ generation_take_over(struct generation *g)
 	generation_release(old);
 }
 
-/* All executors of a generation load the same modules: the description of the
- * first one is that of all, and need not be compared. */
+/* All executors of a side load the same modules: the description of the first
+ * one is that of all, and need not be compared. */
 int
-generation_describe(struct generation *g, struct slice json, struct err *err)
+generation_describe(struct executor *e, struct slice json, struct err *err)
 {
-	return g->ready ? 0 : handlers_read(json, &g->handlers, err);
+	struct generation_side *side = &e->generation->sides[e->side];
+
+	return side->ready ? 0 : handlers_read(json, &side->handlers, err);
+}
+
+/* Brings the handlers of the sides together; true when all are known. */
+static bool
+generation_is_complete(struct generation *g)
+{
+	enum executor_side side;
+
+	for (side = 0; side < EXECUTOR_SIDES; side++)
+		if (generation_has(g, side) && !g->sides[side].ready)
+			return false;
+	for (side = 0; side < EXECUTOR_SIDES; side++)
+		handlers_add(&g->handlers, &g->sides[side].handlers,
+			     side == EXECUTOR_COMMANDS);
+	return true;
 }
 
 /* What was refused at the start is no reason to stay away; at a reload, the old
  * executors are better than new ones without a module. */
-void
-generation_came_up(struct generation *g)
+static void
+generation_is_up(struct generation *g)
 {
 	struct pool *p = g->pool;
 	size_t i;
 
-	g->failures = 0;
-	if (g->ready)
-		return;
 	for (i = 0; i < g->handlers.n_refused; i++)
 		log_error("%s", g->handlers.refused[i]);
 	if (g == p->next && g->handlers.n_refused > 0) {
@@ -353,4 +437,15 @@ generation_came_up(struct generation *g)
 		generation_take_over(g);
 	else
 		p->events->on_ready(p->opt.arg);
+}
+
+void
+generation_came_up(struct executor *e)
+{
+	struct generation *g = e->generation;
+
+	g->failures = 0;
+	g->sides[e->side].ready = true;
+	if (!g->ready && generation_is_complete(g))
+		generation_is_up(g);
 }

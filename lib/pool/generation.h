@@ -4,7 +4,9 @@
  * configuration each. Includes and calls go down only:
  *
  *	pool.c        opening, stopping, what there is; hears the executors
- *	report.c      what executors say of their jobs, and what their end says
+ *	report.c      what executors say of their jobs
+ *	blame.c       which jobs the end of an executor is held against
+ *	watch.c       whether executors still answer
  *	room.c        which job goes to which executor
  *	generation.c  executors of one configuration; reload
  *	executor.c    one executor: started, drained, killed
@@ -22,18 +24,27 @@
 
 TAILQ_HEAD(executor_list, executor);
 
+/* What its executors load is divided in two; a side with no modules has no
+ * executors, unless neither has any. */
+struct generation_side {
+	const char **modules;	  /* a part of the generation's, NULL-ended */
+	bool ready;		  /* it has come up once; `handlers` is known */
+	struct handlers handlers; /* until all sides are ready */
+	/* Gets the jobs of its kind. NULL: it ended, and another is due later,
+	 * or is not wanted. One that was replaced is in the pool's list
+	 * only. */
+	struct executor *io;
+};
+
 /* Executors that were started from the same configuration. */
 struct generation {
 	struct pool *pool;
 	struct conf_executor limits; /* of its executors, to their end */
 	char **modules;
 	char *config; /* for modules, JSON */
-	struct handlers handlers;
-	bool ready; /* it has come up once; `handlers` is known */
-	/* Gets the jobs of its kind. NULL: it ended, and another is due later,
-	 * or is not wanted. One that was replaced is in the pool's list
-	 * only. */
-	struct executor *io;
+	struct generation_side sides[EXECUTOR_SIDES];
+	struct handlers handlers; /* of both */
+	bool ready;		  /* both are */
 	unsigned int cpu_max;
 	unsigned int failures; /* executors in a row that did not come up */
 	struct event *respawn;
@@ -51,9 +62,10 @@ struct pool {
 	struct generation *current;
 	struct generation *next;	/* of a reload under way */
 	struct executor_list executors; /* of all generations, oldest first */
+	struct event *watch;		/* runs while any executor is busy */
 };
 
-/* Starts its io executor. The caller is its first user. */
+/* Starts its io executors. The caller is its first user. */
 struct generation *generation_new(struct pool *p,
 				  const struct conf_executor *conf,
 				  const struct pool_modules *modules,
@@ -61,18 +73,20 @@ struct generation *generation_new(struct pool *p,
 /* One executor or role less; the last one frees it. */
 void generation_release(struct generation *g);
 
-/* Starts a cpu executor, or tries again later. */
-void generation_start_cpu(struct generation *g);
+/* Starts an executor, or tries again later; not for EXECUTOR_IO. */
+void generation_start_one(struct generation *g, enum executor_role role,
+			  enum executor_side side);
+/* Whether there is anything to be run on this side. */
+bool generation_has(const struct generation *g, enum executor_side side);
 /* Logs why an executor could not be started; of what is short, once a
  * minute. */
 void generation_warn(const struct err *why);
 /* Whether a try to start executors is due later. */
 bool generation_is_waiting(const struct generation *g);
 /* An executor describes what it can run; the first one is believed. */
-int generation_describe(struct generation *g, struct slice json,
-			struct err *err);
-/* Its first executor, or another one, has come up. */
-void generation_came_up(struct generation *g);
+int generation_describe(struct executor *e, struct slice json, struct err *err);
+/* An executor has come up, perhaps the first of its side. */
+void generation_came_up(struct executor *e);
 /* `e` gets no more jobs: if it was the io executor, another takes over. */
 void generation_replace(struct generation *g, const struct executor *e);
 /* `e` has ended, and is about to be dropped. */

@@ -10,21 +10,27 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/err.h"
+
+static void
+handlers_drop(struct handler *h)
+{
+	free((char *)h->name.p);
+	free((char *)h->queue.p);
+	free((char *)h->description.p);
+}
 
 void
 handlers_done(struct handlers *h)
 {
 	size_t i;
 
-	for (i = 0; i < h->n; i++) {
-		free((char *)h->list[i].name.p);
-		free((char *)h->list[i].queue.p);
-		free((char *)h->list[i].description.p);
-	}
+	for (i = 0; i < h->n; i++)
+		handlers_drop(&h->list[i]);
 	for (i = 0; i < h->n_refused; i++)
 		free(h->refused[i]);
 	free(h->list);
@@ -110,6 +116,65 @@ handlers_compare_names(const void *a, const void *b)
 	const struct handler *x = a, *y = b;
 
 	return strcmp(x->name.p, y->name.p);
+}
+
+static void
+handlers_refuse_twin(struct handlers *h, const struct handler *twin)
+{
+	char *text;
+
+	if (asprintf(&text,
+		     "[task %s]: a task of this name exists already, in a "
+		     "module (rename the section)",
+		     twin->name.p) < 0)
+		return;
+	h->refused[h->n_refused++] = text;
+}
+
+/* Takes over one handler, or refuses it. */
+static void
+handlers_take(struct handlers *to, struct handler *h, size_t n_old)
+{
+	const struct handlers old = {.list = to->list, .n = n_old};
+
+	if (handlers_find(&old, h->name.p) == NULL) {
+		to->list[to->n++] = *h;
+		return;
+	}
+	handlers_refuse_twin(to, h);
+	handlers_drop(h);
+}
+
+void
+handlers_add(struct handlers *to, struct handlers *from, bool command)
+{
+	const size_t n_old = to->n;
+	/* Each handler may be refused, too. */
+	const size_t n_refused = to->n_refused + from->n_refused + from->n;
+	struct handler *list =
+	    reallocarray(to->list, n_old + from->n + 1, sizeof(*list));
+	char **refused =
+	    reallocarray(to->refused, n_refused + 1, sizeof(*refused));
+	size_t i;
+
+	if (list != NULL)
+		to->list = list;
+	if (refused != NULL)
+		to->refused = refused;
+	if (list == NULL || refused == NULL) {
+		handlers_done(from);
+		return;
+	}
+	for (i = 0; i < from->n; i++) {
+		from->list[i].command = command;
+		handlers_take(to, &from->list[i], n_old);
+	}
+	for (i = 0; i < from->n_refused; i++)
+		to->refused[to->n_refused++] = from->refused[i];
+	qsort(to->list, to->n, sizeof(*to->list), handlers_compare_names);
+	free(from->list);
+	free(from->refused);
+	*from = (struct handlers){.n = 0};
 }
 
 /* The reasons alone: each names its module already. */

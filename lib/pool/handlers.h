@@ -18,6 +18,7 @@ struct handler {
 	struct slice queue;
 	bool cpu_bound;
 	bool async;
+	bool command;	     /* it runs where no other module does */
 	int64_t max_retries; /* or TASK_UNSET, as the following */
 	struct retry_policy retry;
 	int64_t timeout_us;
@@ -35,6 +36,9 @@ struct handlers {
 /* Reads the JSON of a READY message. Empty it with handlers_done(). */
 int handlers_read(struct slice json, struct handlers *ret, struct err *err);
 void handlers_done(struct handlers *h);
+/* Moves all of `from` to `to`; a name that is there already is refused. They
+ * become commands' if `command`. Without memory, what does not fit is lost. */
+void handlers_add(struct handlers *to, struct handlers *from, bool command);
 /* NULL if there is none. */
 const struct handler *handlers_find(const struct handlers *h, const char *name);
 

@@ -11,8 +11,10 @@
 
 #include <stdlib.h>
 
+#include "pool/blame.h"
 #include "pool/generation.h"
 #include "pool/report.h"
+#include "pool/watch.h"
 #include "util/err.h"
 #include "util/log.h"
 
@@ -33,14 +35,14 @@ on_member_ready(struct executor *e, struct slice json)
 	struct err err;
 
 	if (e->state != EXECUTOR_UNWANTED &&
-	    generation_describe(g, json, &err) != 0) {
+	    generation_describe(e, json, &err) != 0) {
 		log_error("%s", err.msg);
 		executor_kill(e);
 		return;
 	}
 	executor_came_up(e);
 	if (e->state == EXECUTOR_READY)
-		generation_came_up(g);
+		generation_came_up(e);
 	pool_changed(g->pool);
 }
 
@@ -63,7 +65,7 @@ on_member_exit(struct executor *e, const struct executor_exit *end)
 {
 	struct pool *p = e->generation->pool;
 
-	report_exit(p, e, end);
+	blame_exit(p, e, end);
 	generation_lost(e->generation, e, end->ready);
 	generation_drop(e);
 	pool_changed(p);
@@ -90,8 +92,11 @@ pool_new(const struct pool_options *options, struct err *err)
 	p->events = options->events;
 	p->executor_events = &pool_executor_events;
 	TAILQ_INIT(&p->executors);
-	p->current = generation_new(p, options->conf, &options->modules, err);
+	if (watch_open(p, err) == 0)
+		p->current =
+		    generation_new(p, options->conf, &options->modules, err);
 	if (p->current == NULL) {
+		watch_close(p);
 		free(p);
 		return NULL;
 	}
@@ -110,6 +115,7 @@ pool_free(struct pool *p)
 	if (p->next != NULL)
 		generation_release(p->next);
 	generation_release(p->current);
+	watch_close(p);
 	free(p);
 }
 
@@ -146,7 +152,7 @@ pool_stop(struct pool *p)
 	}
 }
 
-/* The phase first: report_exit() must find it when the ends come. */
+/* The phase first: blame_exit() must find it when the ends come. */
 void
 pool_kill(struct pool *p)
 {
@@ -220,11 +226,15 @@ unsigned int
 pool_slots(const struct pool *p, enum pool_kind kind)
 {
 	const struct generation *g = p->current;
+	const bool command = kind == POOL_COMMAND || kind == POOL_CPU_COMMAND ||
+			     kind == POOL_ALONE_COMMAND;
 
-	if (kind == POOL_CPU)
+	if (!generation_has(g, command ? EXECUTOR_COMMANDS : EXECUTOR_MODULES))
+		return 0;
+	if (kind == POOL_CPU || kind == POOL_CPU_COMMAND)
 		return g->cpu_max;
-	return (unsigned int)(kind == POOL_ASYNC ? g->limits.async_tasks
-						 : g->limits.io_workers);
+	return (unsigned int)(pool_kind_is_async(kind) ? g->limits.async_tasks
+						       : g->limits.io_workers);
 }
 
 const struct handlers *
@@ -258,6 +268,10 @@ pool_next_executor(const struct pool *p, const struct executor *e,
 {
 	e = e != NULL ? TAILQ_NEXT(e, link) : TAILQ_FIRST(&p->executors);
 	if (e != NULL)
-		*ret = (struct pool_member){executor_pid(e), executor_kind(e)};
+		*ret = (struct pool_member){
+		    .pid = executor_pid(e),
+		    .kind = executor_kind(e),
+		    .blocker = watch_blocker(p, e),
+		    .silent_s = e->named ? watch_silent_s(e) : 0};
 	return e;
 }

@@ -36,8 +36,22 @@ enum pool_kind {
 	POOL_THREAD, /* a blocking handler, in a thread of the io executor */
 	POOL_ASYNC,  /* on the event loop of the io executor */
 	POOL_CPU,    /* alone in a cpu executor */
+	/* The same for commands: their executors load nothing but the module
+	 * that runs commands. So no other module can harm them, nor they it. */
+	POOL_COMMAND,
+	POOL_CPU_COMMAND,
+	POOL_ALONE, /* of the first two, alone in an executor that ends after it:
+		      * see POOL_SUSPECT */
+	POOL_ALONE_COMMAND,
 	POOL_KINDS
 };
+
+/* The kind for running such a job alone; its own if it runs alone anyway. */
+enum pool_kind pool_kind_alone(enum pool_kind kind);
+/* Whether it is of those that pool_kind_alone() makes. */
+bool pool_kind_is_alone(enum pool_kind kind);
+/* Whether such jobs share an event loop. */
+bool pool_kind_is_async(enum pool_kind kind);
 
 /*
  * One run of a task. The user embeds it in its own struct, fills in the first
@@ -58,15 +72,18 @@ struct pool_job {
 /* What the end of its executor means for a job. */
 enum pool_fate {
 	POOL_OVERDUE,  /* pool_kill_for() was called for it */
-	POOL_CRASHED,  /* it took the executor down */
-	POOL_SUSPECT,  /* it, or another one that ran with it, did */
+	POOL_CRASHED,  /* it took the executor down, or kept it from answering:
+			* it was named, or it ran alone */
+	POOL_SUSPECT,  /* it, or another one that ran with it, did: it is to run
+			* as POOL_ALONE */
 	POOL_INNOCENT, /* it had not begun, or is known not to be the cause */
 };
 
 struct pool_exit {
 	enum pool_fate fate;
-	const char *executor; /* "io" or "cpu" */
+	const char *executor; /* as in struct pool_member */
 	const struct executor_exit *how;
+	struct slice why; /* of POOL_CRASHED, where `how` does not tell */
 };
 
 /* What the pool tells its user. Texts are valid during the call only. */
@@ -104,6 +121,8 @@ struct pool_events {
 	void (*on_reloaded)(const struct err *why, void *arg);
 	/* Room may have changed, or the number of executors. */
 	void (*on_change)(void *arg);
+	/* An executor does not answer, or answers again: see pool_member. */
+	void (*on_silent)(void *arg);
 };
 
 /* --- opening and closing ----------------------------------------------- */
@@ -115,6 +134,8 @@ struct pool_modules {
 	 * Executors run the code of others: it holds nothing that is not for
 	 * the module of that name, above all no password of ours. */
 	const char *config;
+	/* Which of `paths` runs commands, as it stands there; NULL: none. */
+	const char *commands;
 };
 
 struct pool_options {
@@ -160,9 +181,9 @@ bool pool_is_empty(const struct pool *p);
 
 /* Gives the job to an executor; false if none has room. */
 bool pool_run(struct pool *p, struct pool_job *job);
-/* Jobs for cpu executors wait for room: starts one more, unless one is coming
- * up, or there are as many as there may be. */
-void pool_start_cpu(struct pool *p);
+/* Jobs of this kind wait for room: starts one more executor, unless those for it
+ * are always there, one is coming up, or there are as many as there may be. */
+void pool_start(struct pool *p, enum pool_kind kind);
 /* Tells the handler to end. */
 void pool_cancel(struct pool_job *job);
 /*
@@ -206,7 +227,10 @@ struct pool_job *pool_next_job(const struct pool *p,
 /* The same for executors. */
 struct pool_member {
 	pid_t pid;
-	const char *kind; /* "io" or "cpu" */
+	const char *kind; /* "io", "commands", "cpu" or "alone" */
+	/* It, or its event loop, has not answered for so long; 0: it answers. */
+	unsigned int silent_s;
+	const struct pool_job *blocker; /* what keeps its loop; NULL: unknown */
 };
 const struct executor *pool_next_executor(const struct pool *p,
 					  const struct executor *e,

@@ -6,7 +6,6 @@
 #include "util/buf.h"
 
 struct executor;
-struct executor_exit;
 struct ipc_message;
 struct pool;
 
@@ -15,8 +14,5 @@ struct pool;
 void report_message(struct pool *p, struct executor *e,
 		    const struct ipc_message *m);
 void report_line(struct pool *p, struct executor *e, struct slice line);
-/* It has ended: each of its jobs is given back, with what that means for it. */
-void report_exit(struct pool *p, struct executor *e,
-		 const struct executor_exit *end);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "core/task.h"
 #include "pool/generation.h"
+#include "pool/watch.h"
 #include "util/clock.h"
 
 /*
@@ -41,10 +42,60 @@ room_less(unsigned int a, unsigned int b)
 
 /* --- room -------------------------------------------------------------- */
 
+/* Which executors run which kind of job. */
+static const struct {
+	enum executor_role role;
+	enum executor_side side;
+	bool async;
+	enum pool_kind alone;
+} room_kinds[] = {
+    [POOL_THREAD] = {EXECUTOR_IO, EXECUTOR_MODULES, false, POOL_ALONE},
+    [POOL_ASYNC] = {EXECUTOR_IO, EXECUTOR_MODULES, true, POOL_ALONE},
+    [POOL_CPU] = {EXECUTOR_CPU, EXECUTOR_MODULES, false, POOL_CPU},
+    [POOL_COMMAND] = {EXECUTOR_IO, EXECUTOR_COMMANDS, true, POOL_ALONE_COMMAND},
+    [POOL_CPU_COMMAND] = {EXECUTOR_CPU, EXECUTOR_COMMANDS, false,
+			  POOL_CPU_COMMAND},
+    [POOL_ALONE] = {EXECUTOR_ALONE, EXECUTOR_MODULES, false, POOL_ALONE},
+    [POOL_ALONE_COMMAND] = {EXECUTOR_ALONE, EXECUTOR_COMMANDS, false,
+			    POOL_ALONE_COMMAND},
+};
+
+enum pool_kind
+pool_kind_alone(enum pool_kind kind)
+{
+	return room_kinds[kind].alone;
+}
+
+bool
+pool_kind_is_alone(enum pool_kind kind)
+{
+	return room_kinds[kind].role == EXECUTOR_ALONE;
+}
+
+bool
+pool_kind_is_async(enum pool_kind kind)
+{
+	return room_kinds[kind].async;
+}
+
+static bool
+room_is_for(const struct executor *e, enum pool_kind kind)
+{
+	return e->role == room_kinds[kind].role &&
+	       e->side == room_kinds[kind].side;
+}
+
+/* The one that is always there for this kind, or NULL. */
+static struct executor *
+room_io(const struct pool *p, enum pool_kind kind)
+{
+	return p->current->sides[room_kinds[kind].side].io;
+}
+
 static unsigned int
 slots_of(const struct executor *e)
 {
-	return e->cpu ? 1 : (unsigned int)e->limits->io_workers;
+	return executor_is_serial(e) ? 1 : (unsigned int)e->limits->io_workers;
 }
 
 /* How many blocking jobs the executor may have: one a slot, and as many as all
@@ -65,28 +116,41 @@ room_window(const struct executor *e)
 static unsigned int
 room_of(const struct executor *e, enum pool_kind kind)
 {
-	if (e->state != EXECUTOR_READY)
+	if (e->state != EXECUTOR_READY || e->named)
 		return 0;
-	if (kind == POOL_ASYNC)
+	/* It is for a single job, and none is sent behind it. */
+	if (pool_kind_is_alone(kind))
+		return TAILQ_EMPTY(&e->jobs) ? 1 : 0;
+	if (pool_kind_is_async(kind))
 		return room_less((unsigned int)e->limits->async_tasks,
-				 e->count[POOL_ASYNC]);
+				 e->count[kind]);
 	return room_less(room_window(e), e->count[kind]);
 }
 
+/* How many executors for this kind of job there may be. Suspects are few, mostly;
+ * as many run at the same time, each by itself, as would have in threads. */
+static unsigned int
+room_most(const struct generation *g, enum pool_kind kind)
+{
+	return room_kinds[kind].role == EXECUTOR_CPU
+		   ? g->cpu_max
+		   : (unsigned int)g->limits.io_workers;
+}
+
 /*
- * The cpu executors that count against cpu_max, and whether one of them is
- * coming up. A doomed one counts, as it still uses its core; a retired one does
- * not, since it ends by itself and its place is wanted now.
+ * The executors that count against that, and whether one of them is coming up.
+ * A doomed one counts, as it still uses its core; a retired one does not, since
+ * it ends by itself and its place is wanted now.
  */
 static unsigned int
-cpu_executors(const struct pool *p, bool *ret_starting)
+room_executors(const struct pool *p, enum pool_kind kind, bool *ret_starting)
 {
 	const struct executor *e;
 	unsigned int n = 0;
 
 	*ret_starting = false;
 	TAILQ_FOREACH (e, &p->executors, link) {
-		if (!e->cpu || e->generation != p->current)
+		if (!room_is_for(e, kind) || e->generation != p->current)
 			continue;
 		n += e->state == EXECUTOR_STARTING ||
 		     e->state == EXECUTOR_READY || e->state == EXECUTOR_DOOMED;
@@ -104,39 +168,48 @@ pool_room(const struct pool *p, enum pool_kind kind)
 	unsigned int n = 0;
 	bool starting;
 
-	if (kind != POOL_CPU)
-		return g->io == NULL ? 0 : room_of(g->io, kind);
+	e = room_io(p, kind);
+	if (room_kinds[kind].role == EXECUTOR_IO)
+		return e == NULL ? 0 : room_of(e, kind);
+	if (!generation_has(g, room_kinds[kind].side))
+		return 0;
 	TAILQ_FOREACH (e, &p->executors, link)
-		if (e->cpu)
-			n += room_of(e, POOL_CPU);
-	/* Executors for cpu-bound jobs are started when there are such jobs. */
+		if (room_is_for(e, kind))
+			n += room_of(e, kind);
+	/* Executors for such jobs are started when there are some. */
 	if (!generation_is_waiting(g))
-		n += room_less(g->cpu_max, cpu_executors(p, &starting));
+		n += room_less(room_most(g, kind),
+			       room_executors(p, kind, &starting));
 	return n;
 }
 
 bool
 pool_is_starting(const struct pool *p, enum pool_kind kind)
 {
-	const struct executor *io = p->current->io;
+	const struct executor *io = room_io(p, kind);
 	bool starting;
 
-	if (kind != POOL_CPU)
-		return io == NULL || !executor_is_up(io);
-	cpu_executors(p, &starting);
+	if (room_kinds[kind].role == EXECUTOR_IO)
+		return generation_has(p->current, room_kinds[kind].side) &&
+		       (io == NULL || !executor_is_up(io));
+	room_executors(p, kind, &starting);
 	return starting;
 }
 
 /* One after the other: by the time that one is up, the jobs that it was started
  * for may have been done by those that were there. */
 void
-pool_start_cpu(struct pool *p)
+pool_start(struct pool *p, enum pool_kind kind)
 {
+	struct generation *g = p->current;
 	bool starting;
 
-	if (p->phase == POOL_OPEN && !generation_is_waiting(p->current) &&
-	    cpu_executors(p, &starting) < p->current->cpu_max && !starting)
-		generation_start_cpu(p->current);
+	if (p->phase == POOL_OPEN && !generation_is_waiting(g) &&
+	    room_kinds[kind].role != EXECUTOR_IO &&
+	    room_executors(p, kind, &starting) < room_most(g, kind) &&
+	    !starting)
+		generation_start_one(g, room_kinds[kind].role,
+				     room_kinds[kind].side);
 }
 
 /* --- running ----------------------------------------------------------- */
@@ -149,14 +222,14 @@ room_choose(const struct pool *p, enum pool_kind kind)
 {
 	struct executor *e, *best = NULL;
 
-	if (kind != POOL_CPU) {
-		e = p->current->io;
+	if (room_kinds[kind].role == EXECUTOR_IO) {
+		e = room_io(p, kind);
 		return e != NULL && room_of(e, kind) > 0 ? e : NULL;
 	}
 	TAILQ_FOREACH (e, &p->executors, link) {
-		if (!e->cpu || room_of(e, POOL_CPU) == 0)
+		if (!room_is_for(e, kind) || room_of(e, kind) == 0)
 			continue;
-		if (best == NULL || e->count[POOL_CPU] < best->count[POOL_CPU])
+		if (best == NULL || e->count[kind] < best->count[kind])
 			best = e;
 	}
 	return best;
@@ -196,6 +269,7 @@ pool_run(struct pool *p, struct pool_job *job)
 	if (e == NULL)
 		return false;
 	executor_add(e, job);
+	watch_start(p);
 	send_job(e, job);
 	return true;
 }
@@ -220,7 +294,8 @@ pool_unstick(struct pool *p)
 	unsigned int n;
 
 	TAILQ_FOREACH (e, &p->executors, link) {
-		n = e->count[POOL_THREAD] + e->count[POOL_CPU];
+		n = e->count[POOL_THREAD] + e->count[POOL_CPU] +
+		    e->count[POOL_CPU_COMMAND];
 		if (n <= slots_of(e))
 			continue;
 		look_again = true;

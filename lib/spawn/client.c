@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawn/children.h"
 #include "spawn/send.h"
 #include "spawn/spawn.h"
 #include "util/err.h"
@@ -50,6 +51,11 @@
  * (pipe(7)). */
 #define DRAIN_MAX (2u << 20)
 
+/* SIGKILL works within ms. A process in an uninterruptible sleep may never end:
+ * as long as the spawner itself would, we wait for it. */
+#define BURIAL_MS 5000
+#define BURIAL_STEP_MS 5
+
 enum state {
 	WAITING, /* its orders have not been sent */
 	ASKED,	 /* they have */
@@ -70,6 +76,7 @@ struct spawn {
 	int signal_due;	     /* one that could not be sent yet */
 	unsigned int shorts; /* the spawner's, when it came */
 	bool signalled;	 /* one was to be sent: it does not begin once more */
+	bool withdrawn;	 /* it is to end unless it begins now */
 	uint64_t serial; /* the order of those that wait */
 	void (*on_output)(void *arg, int fd, const char *p, size_t len);
 	void (*on_end)(void *arg, const struct spawn_end *end);
@@ -90,6 +97,9 @@ struct spawner {
 	struct event *readable, *writable;
 	struct timer *turn;  /* starts and tells what was put off */
 	struct timer *again; /* while something is short */
+	/* After the spawner's death, until what it ran is gone. */
+	struct timer *burial;
+	unsigned int burials; /* steps of it that are left; 0: none */
 	struct spawn_list waiting, started, over;
 	unsigned int asked;
 	/* How many may be ASKED at once: 1 when something was short, and twice
@@ -315,7 +325,7 @@ spawn_not_begun(struct spawn *p, const char *step, int sys)
 		return;
 	}
 	spawn_wait_again(p);
-	if (p->signalled) {
+	if (p->signalled || p->withdrawn) {
 		end_failed(p, "begin before it was told to end", ECANCELED);
 		return;
 	}
@@ -366,18 +376,15 @@ close_process(struct spawner *s)
 	waitpid(s->pid, NULL, 0);
 }
 
-/* It is gone, and with it all programs: those that were asked for count as run,
- * as nobody knows how far they came. Those that wait get the next spawner. */
+/* What the spawner ran is gone: that is told. Those that were asked for count as
+ * run, as it is not known how far they came; whose doing the spawner's death was
+ * is not known either. */
 static void
-lose(struct spawner *s)
+tell_lost(struct spawner *s)
 {
 	struct spawn *p;
 
-	close_process(s);
 	while ((p = TAILQ_FIRST(&s->started)) != NULL) {
-		/* The kernel has killed it; the rest of its group, nobody. */
-		if (p->state == RUNNING)
-			kill(-p->pid, SIGKILL);
 		p->end = (struct spawn_end){
 		    .ran = true,
 		    .lost = true,
@@ -385,6 +392,37 @@ lose(struct spawner *s)
 			   "has died"};
 		end_later(p);
 	}
+	timer_fire(s->turn);
+}
+
+/* Its children are ours since it is reaped, and dead, mostly: the kernel kills
+ * them with it. Who changed its rights, or has left its group, is not. */
+static void
+spawner_on_burial(void *arg)
+{
+	struct spawner *s = arg;
+
+	if (children_kill() && --s->burials > 0) {
+		timer_set_ms(s->burial, BURIAL_STEP_MS);
+		return;
+	}
+	s->burials = 0;
+	tell_lost(s);
+}
+
+/* It is gone, and with it all programs. Those that wait get the next spawner. */
+static void
+lose(struct spawner *s)
+{
+	struct spawn *p;
+
+	close_process(s);
+	/* The kernel has killed the leaders; the rest of their groups, nobody. */
+	TAILQ_FOREACH (p, &s->started, link)
+		if (p->state == RUNNING)
+			kill(-p->pid, SIGKILL);
+	s->burials = BURIAL_MS / BURIAL_STEP_MS;
+	timer_fire(s->burial);
 }
 
 static void spawner_on_reply(evutil_socket_t fd, short what, void *arg);
@@ -415,6 +453,10 @@ open_process(struct spawner *s, struct err *err)
 	/* Two descriptors a program are soon more than the usual 1024. An
 	 * executor has done it before. */
 	limits_raise_files();
+	/* Should it die, what it ran is not to be lost sight of. */
+	if (children_adopt() != 0)
+		return err_sys(err, ERR_SYSTEM,
+			       "cannot adopt the children of %s", s->path);
 	/* Packets: an order and its descriptors stay together, and there is
 	 * nothing to be put in frames. */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -569,7 +611,7 @@ spawner_on_turn(void *arg)
 {
 	struct spawner *s = arg;
 
-	while (!s->is_short && s->asked < s->asked_max &&
+	while (s->burials == 0 && !s->is_short && s->asked < s->asked_max &&
 	       !TAILQ_EMPTY(&s->waiting))
 		spawner_ask_next(s);
 	tell_ends(s);
@@ -624,7 +666,8 @@ spawner_take_reply(struct spawner *s, const struct spawn_reply *r)
 		if (s->asked_max < ASKED_MAX)
 			s->asked_max *= 2;
 		timer_fire(s->turn);
-		if (p->shorts != s->shorts && p->on_begin != NULL)
+		if ((p->shorts != s->shorts || p->withdrawn) &&
+		    p->on_begin != NULL)
 			p->on_begin(p->arg);
 		break;
 	case SPAWN_FAILED:
@@ -669,7 +712,9 @@ spawner_new(struct event_base *base, const char *path, struct err *err)
 	s->asked_max = ASKED_MAX;
 	s->turn = timer_new(base, spawner_on_turn, s);
 	s->again = timer_new(base, spawner_on_again, s);
-	if (s->path != NULL && s->turn != NULL && s->again != NULL)
+	s->burial = timer_new(base, spawner_on_burial, s);
+	if (s->path != NULL && s->turn != NULL && s->again != NULL &&
+	    s->burial != NULL)
 		return s;
 fail:
 	spawner_free(s);
@@ -698,6 +743,9 @@ spawner_free(struct spawner *s)
 	free_list(&s->over);
 	timer_free(s->turn);
 	timer_free(s->again);
+	timer_free(s->burial);
+	if (s->burials > 0)
+		children_kill();
 	if (s->fd != -1)
 		close_process(s);
 	free(s->table);
@@ -736,6 +784,18 @@ fail:
 	return NULL;
 }
 
+bool
+spawn_withdraw(struct spawn *p)
+{
+	if (p->state == WAITING)
+		end_failed(p, "begin before it was told to end", ECANCELED);
+	else if (p->state == ASKED)
+		p->withdrawn = true;
+	else
+		return false;
+	return true;
+}
+
 void
 spawn_signal(struct spawn *p, int sig)
 {
@@ -743,7 +803,7 @@ spawn_signal(struct spawn *p, int sig)
 		end_failed(p, "begin before it was told to end", ECANCELED);
 		return;
 	}
-	if (p->state == OVER)
+	if (p->state == OVER || p->spawner->burials > 0)
 		return;
 	/* A second signal replaces one that is still due: KILL comes after
 	 * TERM, and says all. Orders are taken in their sequence, so one that

@@ -12,8 +12,10 @@
  * until something ends, and is tried again; only its on_short is told. A few
  * descriptors are left to the rest of the process.
  *
- * When the spawner dies, so do all programs, which is told as their end; the
- * next one gets a new spawner. The first one raises this process' limit on open
+ * When the spawner dies, so do all programs: they are killed with all that they
+ * have started, and their end is told when they are gone, so that none runs twice
+ * if it is started again. The next one gets a new spawner. A process with a
+ * spawner has no other children. The first one raises this process' limit on open
  * files as far as it may; programs find it as it was.
  */
 #ifndef SPAWN_CLIENT_H
@@ -63,6 +65,10 @@ struct spawn_options {
 /* NULL when memory runs out; all else is told by on_end. */
 struct spawn *spawn_start(struct spawner *s, const struct spawn_options *o,
 			  struct err *err);
+
+/* A program that has not begun ends, with ECANCELED; if it is about to begin,
+ * and does, on_begin says so. False if it has begun. */
+bool spawn_withdraw(struct spawn *p);
 
 /* Signals the whole process group. A program that has not been started yet
  * will not be. */

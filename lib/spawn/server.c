@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawn/children.h"
 #include "spawn/spawn.h"
 #include "spawn/start.h"
 #include "util/limits.h"
@@ -256,25 +256,6 @@ on_child(struct server *s)
 	}
 }
 
-/* All children, those that were adopted too. */
-static void
-kill_children(void)
-{
-	char path[64];
-	FILE *list;
-	int pid;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
-		 (int)getpid());
-	/* Without /proc, the groups have been killed all the same. */
-	if ((list = fopen(path, "re")) == NULL)
-		return;
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers */
-	while (fscanf(list, "%d", &pid) == 1)
-		kill(pid, SIGKILL);
-	fclose(list);
-}
-
 /* Killing goes on until nobody is left: those whose parents die are adopted
  * here, and killed in the next turn. */
 static void
@@ -283,16 +264,12 @@ end_all(struct server *s)
 	struct pollfd p = {.fd = s->children, .events = POLLIN};
 	struct signalfd_siginfo drop;
 	int turns;
-	pid_t pid;
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
 		kill(-s->programs[i].pid, SIGKILL);
 	for (turns = 0; turns < END_MS / END_STEP_MS; turns++) {
-		kill_children();
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			;
-		if (pid == -1 && errno == ECHILD)
+		if (!children_kill())
 			return;
 		poll(&p, 1, END_STEP_MS);
 		if (p.revents != 0 && read(p.fd, &drop, sizeof(drop)) < 0)
@@ -322,8 +299,7 @@ open_server(struct server *s)
 	/* Beside the socket's end of file: a child of the other side's might
 	 * hold that open. */
 	s->master = (int)syscall(SYS_pidfd_open, getppid(), 0);
-	if (s->children == -1 || s->master == -1 ||
-	    prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
+	if (s->children == -1 || s->master == -1 || children_adopt() != 0 ||
 	    fcntl(s->fd, F_SETFD, FD_CLOEXEC) != 0)
 		return -1;
 	return 0;

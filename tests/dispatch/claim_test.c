@@ -58,36 +58,6 @@ START_TEST(bytes_that_are_not_a_task_keep_their_queue_in_the_dead_list)
 }
 END_TEST
 
-START_TEST(an_unknown_task_is_left_to_others_for_a_while)
-{
-	struct worker *w = worker_begin();
-
-	worker_claim(w, "elsewhere", "[]", ",\"unknown\":1");
-	WAIT_FOR(w, "retry; ");
-	ck_journal(w, "retry; ");
-	ck_in(w->store.last_retry, "\"unknown\":2");
-	ck_in(w->store.last_retry, "\"current_retry\":0");
-	ck_assert_int_gt(w->store.last_settle.delay_ms, 0);
-	worker_end(w);
-}
-END_TEST
-
-START_TEST(a_task_that_no_worker_knows_goes_to_the_dead_list_in_the_end)
-{
-	struct worker *w = worker_begin();
-
-	worker_claim(w, "elsewhere", "[]",
-		     ",\"unknown\":5,\"history\":[{\"attempt\":1}]");
-	WAIT_FOR(w, "dead");
-	ck_journal(w, "failed; dead; ");
-	ck_in(w->store.last_info, "\"reason\":\"unknown_task\"");
-	/* That was not an attempt. */
-	ck_in(w->store.last_info, "\"history\":[{\"attempt\":1}]");
-	ck_record(w, "no module of any worker handles this task");
-	worker_end(w);
-}
-END_TEST
-
 /* --- where it runs ----------------------------------------------------- */
 
 START_TEST(a_job_runs_where_its_handler_says)
@@ -97,10 +67,12 @@ START_TEST(a_job_runs_where_its_handler_says)
 		const char *more;
 		enum pool_kind kind;
 	} jobs[] = {{"job", "", POOL_THREAD},
+		    {"job", ",\"crashes\":1", POOL_ALONE},
 		    {"async", "", POOL_ASYNC},
 		    {"cpu", "", POOL_CPU},
-		    {"job", ",\"suspected\":1", POOL_CPU},
-		    {"async", ",\"suspected\":1", POOL_ASYNC}};
+		    {"job", ",\"suspected\":1", POOL_ALONE},
+		    {"async", ",\"suspected\":1", POOL_ALONE},
+		    {"cpu", ",\"suspected\":1", POOL_CPU}};
 	struct worker *w = worker_begin();
 
 	STEPS(w, jobs[_i].name, jobs[_i].more, "started");
@@ -303,7 +275,7 @@ START_TEST(held_jobs_find_their_new_handlers_after_a_reload)
 	    "ready={\"tasks\":[{\"name\":\"job\",\"queue\":\"io\","
 	    "\"async\":true}]}",
 	    NULL};
-	const struct pool_modules next = {modules, "{}"};
+	const struct pool_modules next = {modules, "{}", NULL};
 	struct worker *w = worker_begin();
 	struct err err;
 
@@ -333,7 +305,7 @@ END_TEST
 START_TEST(a_reload_that_fails_leaves_all_as_it_was)
 {
 	static const char *const modules[] = {"exit=1", NULL};
-	const struct pool_modules next = {modules, "{}"};
+	const struct pool_modules next = {modules, "{}", NULL};
 	struct worker *w = worker_begin();
 	const struct conf *conf = w->dispatch->conf;
 	struct err err;
@@ -355,9 +327,7 @@ SUITE("dispatch-claim")
 	TEST(a_task_that_has_expired_does_not_run);
 	TEST(a_task_that_expires_later_runs);
 	TEST(bytes_that_are_not_a_task_keep_their_queue_in_the_dead_list);
-	TEST(an_unknown_task_is_left_to_others_for_a_while);
-	TEST(a_task_that_no_worker_knows_goes_to_the_dead_list_in_the_end);
-	TEST_LOOP(a_job_runs_where_its_handler_says, 0, 5);
+	TEST_LOOP(a_job_runs_where_its_handler_says, 0, 7);
 	TEST(a_task_overrides_what_its_module_says);
 	TEST(a_recovered_task_without_a_final_record_runs);
 	TEST(a_recovered_task_whose_record_makes_no_sense_runs);

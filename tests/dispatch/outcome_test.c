@@ -149,8 +149,8 @@ START_TEST(a_crash_is_tried_again_at_once)
 {
 	struct worker *w = worker_begin();
 
-	STEPS(w, "job", ",\"max_retries\":3,\"retry_delay\":60", "started",
-	      "kill=9");
+	STEPS(w, "job", ",\"max_retries\":3,\"retry_delay\":60,\"suspected\":1",
+	      "started", "kill=9");
 	WAIT_FOR(w, "retry; ");
 	ck_assert_int_eq(w->store.last_settle.delay_ms, 0);
 	ck_in(w->store.last_retry, "\"crashes\":1");
@@ -177,7 +177,7 @@ START_TEST(a_crash_that_came_before_the_start_was_told_has_a_start)
 {
 	struct worker *w = worker_begin();
 
-	STEPS(w, "job", ",\"max_retries\":0", "exit=4");
+	STEPS(w, "job", ",\"max_retries\":0,\"suspected\":1", "exit=4");
 	WAIT_FOR(w, "dead");
 	ck_record(w, "exit status 4");
 	ck_not_in(w->store.last_record, "\"started_at\":null");
@@ -225,16 +225,38 @@ START_TEST(those_that_ran_with_an_unknown_culprit_run_alone_the_next_time)
 }
 END_TEST
 
-START_TEST(a_task_that_was_suspected_too_often_counts_as_crashed)
+/* However often that was: only its own crash is held against it. */
+START_TEST(a_task_that_was_suspected_often_runs_alone_and_is_not_charged)
 {
 	struct worker *w = worker_begin();
 
-	/* Two asynchronous jobs of one process: neither runs alone. */
-	STEPS(w, "async", ",\"max_retries\":0,\"suspected\":10", "started");
+	STEPS(w, "async", ",\"max_retries\":0,\"suspected\":100", "ran=0",
+	      "done=1");
 	STEPS(w, "async", "", "started", "kill=9");
-	WAIT_FOR(w, "dead");
-	ck_in(w->store.last_info, "its executor died on each attempt");
+	WAIT_FOR(w, "ack");
 	WAIT_FOR(w, "retry; ");
+	ck_assert_uint_eq(worker_count(w, "dead"), 0);
+	worker_end(w);
+}
+END_TEST
+
+/* It had begun three times for the sake of others: from then on it is alone. */
+START_TEST(a_job_that_others_disturb_again_and_again_runs_alone)
+{
+	struct worker *w = worker_begin();
+	unsigned int i;
+
+	STEPS(w, "job", "", "started");
+	FAKE_WAIT(&w->store, w->dispatch->jobs[0]->run.started);
+	for (i = 1; i <= 2; i++) {
+		STEPS(w, "job", ",\"max_retries\":0", "started", "words=11:0",
+		      "kill=11");
+		FAKE_WAIT(&w->store,
+			  w->dispatch->jobs[0]->disturbed == i &&
+			      w->dispatch->jobs[0]->run.started &&
+			      w->dispatch->jobs[0]->state == JOB_RUNNING);
+	}
+	ck_assert_int_eq(w->dispatch->jobs[0]->run.kind, POOL_ALONE);
 	worker_end(w);
 }
 END_TEST
@@ -307,7 +329,8 @@ SUITE("dispatch-outcome")
 	TEST(the_last_words_of_a_handler_name_its_call_of_exit);
 	TEST(the_last_words_of_a_handler_name_its_signal);
 	TEST(those_that_ran_with_an_unknown_culprit_run_alone_the_next_time);
-	TEST(a_task_that_was_suspected_too_often_counts_as_crashed);
+	TEST(a_task_that_was_suspected_often_runs_alone_and_is_not_charged);
+	TEST(a_job_that_others_disturb_again_and_again_runs_alone);
 	TEST(a_suspect_that_a_person_cancelled_is_not_tried_again);
 	TEST(a_job_that_another_one_took_down_goes_on_uncounted);
 	TEST(each_record_is_published_while_somebody_listens);

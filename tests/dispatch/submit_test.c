@@ -167,7 +167,7 @@ START_TEST(an_answer_for_an_executor_that_is_gone_reaches_nobody)
 	struct worker *w = worker_begin();
 
 	w->store.hold_submits = true;
-	STEPS(w, "job", ",\"max_retries\":0",
+	STEPS(w, "job", ",\"max_retries\":0,\"suspected\":1",
 	      "submit={\"id\":\"s1\"," TASK_OF("job") "}", "kill=9");
 	WAIT_FOR(w, "dead");
 	w->store.hold_submits = false;

@@ -132,6 +132,147 @@ START_TEST(a_crashed_task_is_put_back_within_a_tenth_of_a_second)
 }
 END_TEST
 
+static size_t
+lines_of(struct world *w, const char *path)
+{
+	const char *p = world_read(w, path);
+	size_t n = 0;
+
+	for (; (p = strchr(p, '\n')) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* --- nobody pays for being near ------------------------------------------ */
+
+/* A crash in a callback has no task's name: last words say which thread it
+ * was, and the tasks of that thread run alone the next time. */
+START_TEST(a_crash_in_a_callback_is_charged_to_its_task_alone)
+{
+	const struct world_options o = {.modules = "demo crash mark",
+					.crashes = true,
+					.config =
+					    "[executor]\nio_workers = 4\n"};
+	struct world *w = world_start(&o);
+	const char *neighbours[10], *marked = submit(w, "mark marks 0.5"), *id;
+	size_t i;
+
+	for (i = 0; i < 10; i++)
+		neighbours[i] = submit(w, "timer 0.4");
+	wait_status(w, marked, "running");
+	for (i = 0; i < 10; i++)
+		wait_status(w, neighbours[i], "running");
+	id = submit(w, "crash.callback");
+	check_crashed(w, "io", id, "SIGSEGV");
+	for (i = 0; i < 10; i++)
+		expect_untouched(w, neighbours[i]);
+	expect_untouched(w, marked);
+	ck_assert_uint_le(lines_of(w, "marks"), 3);
+	ck_assert_int_eq(dead(w, "io"), 1);
+	world_stop(w);
+}
+END_TEST
+
+/* It is gone before it can say that it has begun, and leaves no last words:
+ * that its neighbours had begun is no reason to take them for it. */
+START_TEST(a_crash_without_last_words_is_found_by_running_suspects_alone)
+{
+	const struct world_options o = {.modules = "demo crash",
+					.crashes = true};
+	struct world *w = world_start(&o);
+	const char *neighbours[6], *killers[3];
+	size_t i;
+
+	for (i = 0; i < 6; i++)
+		neighbours[i] = submit(w, i % 2 ? "timer 0.4" : "sleep 0.4");
+	for (i = 0; i < 6; i++)
+		wait_status(w, neighbours[i], "running");
+	for (i = 0; i < 3; i++)
+		killers[i] = submit(w, "crash.raise 9");
+	for (i = 0; i < 3; i++) {
+		wait_status(w, killers[i], "failed");
+		ck_field(w, killers[i], "reason", "crashed");
+		ck_field(w, killers[i], "attempts", "3");
+	}
+	for (i = 0; i < 6; i++)
+		expect_untouched(w, neighbours[i]);
+	ck_assert_int_eq(dead(w, "io"), 3);
+	world_stop(w);
+}
+END_TEST
+
+/* --- commands ---------------------------------------------------------- */
+
+static const char killing_commands[] =
+    "[executor]\nmax_crashes = 3\n"
+    "[task killer]\ncommand = sh -c 'echo x >>kills; kill -9 $PPID; sleep 5'\n"
+    "[task nap]\ncommand = sh -c 'echo x >>naps; sleep 0.5'\n";
+
+START_TEST(a_command_that_kills_the_spawner_pays_alone)
+{
+	const struct world_options o = {
+	    .modules = "demo", .crashes = true, .config = killing_commands};
+	struct world *w = world_start(&o);
+	const char *naps[6], *timer = submit(w, "timer 0.7"), *id;
+	size_t i;
+
+	for (i = 0; i < 6; i++)
+		naps[i] = submit(w, "nap");
+	for (i = 0; i < 6; i++)
+		wait_status(w, naps[i], "running");
+	id = submit(w, "killer");
+	wait_status(w, id, "failed");
+	ck_field(w, id, "reason", "crashed");
+	ck_field(w, id, "attempts", "3");
+	for (i = 0; i < 6; i++)
+		expect_untouched(w, naps[i]);
+	expect_untouched(w, timer);
+	ck_assert_int_eq(dead(w, "io"), 1);
+	/* Once among the others, and three times alone. */
+	ck_assert_uint_eq(lines_of(w, "kills"), 4);
+	ck_assert_uint_le(lines_of(w, "naps"), 12);
+	world_stop(w);
+}
+END_TEST
+
+/* They run in processes of their own. */
+START_TEST(a_crash_in_a_module_does_not_touch_commands)
+{
+	const struct world_options o = {.modules = "demo crash",
+					.crashes = true,
+					.config = killing_commands};
+	struct world *w = world_start(&o);
+	const char *nap = submit(w, "nap"), *id;
+
+	wait_status(w, nap, "running");
+	id = submit(w, "crash.raise 9");
+	wait_status(w, id, "failed");
+	expect_untouched(w, nap);
+	ck_assert_uint_eq(lines_of(w, "naps"), 1);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_command_that_kills_its_executor_does_not_touch_modules)
+{
+	const struct world_options o = {
+	    .modules = "demo mark",
+	    .crashes = true,
+	    .config =
+		"[task killer]\ncommand = sh -c 'kill -9 $(ps -o ppid= -p "
+		"$PPID)'\nmax_retries = 0\n"};
+	struct world *w = world_start(&o);
+	const char *marked = submit(w, "mark marks 0.6"), *id;
+
+	wait_status(w, marked, "running");
+	id = submit(w, "killer");
+	wait_status(w, id, "failed");
+	expect_untouched(w, marked);
+	ck_assert_uint_eq(lines_of(w, "marks"), 1);
+	world_stop(w);
+}
+END_TEST
+
 /* --- killed from outside ------------------------------------------------- */
 
 START_TEST(when_the_io_executor_is_killed_nobody_is_to_blame)
@@ -183,6 +324,11 @@ SUITE("crash")
 		  (int)N_CRASHES);
 	TEST(a_child_of_a_handler_that_exits_is_no_crash);
 	TEST(a_crashed_task_is_put_back_within_a_tenth_of_a_second);
+	TEST(a_crash_in_a_callback_is_charged_to_its_task_alone);
+	TEST(a_crash_without_last_words_is_found_by_running_suspects_alone);
+	TEST(a_command_that_kills_the_spawner_pays_alone);
+	TEST(a_crash_in_a_module_does_not_touch_commands);
+	TEST(a_command_that_kills_its_executor_does_not_touch_modules);
 	TEST(when_the_io_executor_is_killed_nobody_is_to_blame);
 	TEST(when_a_cpu_executor_is_killed_its_task_pays);
 }

@@ -254,11 +254,13 @@ START_TEST(a_worker_with_too_few_files_says_how_many_it_needs)
 }
 END_TEST
 
-/* How many processes and threads a group has; sets how many it may have. */
+/* The threads of the worker itself. */
 static long
-processes_of(struct world *w, const char *group)
+threads_of(struct world *w, const struct worker *k)
 {
-	return strtol(run(w, "cat %s/pids.current", group)->out, NULL, 10);
+	return strtol(
+	    run(w, "ls /proc/%d/task | wc -l", (int)worker_pid(k))->out, NULL,
+	    10);
 }
 
 static void
@@ -282,12 +284,11 @@ start_short(struct world *w, long more)
 	    w,
 	    world_text(w, "echo $$ >%s/cgroup.procs; " WORLD_COMMAND, group));
 	executor = worker_executor(k);
-	/* Without it, for the count, and before another one is there. */
+	/* Before another one is there. The worker reaps the old one first. */
 	kill(worker_pid(k), SIGSTOP);
 	kill(executor, SIGKILL);
 	WAIT_UNTIL(is_gone(executor));
-	/* It is a zombie, which counts until the worker reaps it. */
-	allow(w, group, processes_of(w, group) - 1 + more);
+	allow(w, group, threads_of(w, k) + more);
 	kill(worker_pid(k), SIGCONT);
 	return group;
 }

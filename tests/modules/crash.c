@@ -2,6 +2,7 @@
 /* A task for every way to bring an executor down. crash_cpu.c has the same ones
  * for cpu executors. */
 #include <err.h>
+#include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -146,6 +147,24 @@ segv_async(struct flowrra_task *task, struct event_base *base,
 }
 
 static void
+on_callback(evutil_socket_t fd, short what, void *arg)
+{
+	*(volatile int *)nowhere = (int)what;
+}
+
+/* crash.callback [MS]: crashes in a callback of its own, after 20 ms by
+ * default, when the loop runs no handler. */
+static void
+segv_callback(struct flowrra_task *task, struct event_base *base,
+	      const json_t *args, const json_t *kwargs)
+{
+	const json_int_t ms = json_integer_value(json_array_get(args, 0));
+	const struct timeval tv = {.tv_usec = (ms > 0 ? ms : 20) * 1000};
+
+	event_base_once(base, -1, EV_TIMEOUT, on_callback, task, &tv);
+}
+
+static void
 finish_twice(struct flowrra_task *task, struct event_base *base,
 	     const json_t *args, const json_t *kwargs)
 {
@@ -177,6 +196,9 @@ static const struct flowrra_task_type tasks[] = {
      .cpu_bound = true,
      FLOWRRA_TASK_DEFAULTS},
     {.name = CRASH_PREFIX "async", .start = segv_async, FLOWRRA_TASK_DEFAULTS},
+    {.name = CRASH_PREFIX "callback",
+     .start = segv_callback,
+     FLOWRRA_TASK_DEFAULTS},
     {.name = CRASH_PREFIX "finish_twice",
      .start = finish_twice,
      FLOWRRA_TASK_DEFAULTS},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Handlers that misbehave without crashing. */
+#include <event2/event.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,22 @@ loop_async(struct flowrra_task *task, struct event_base *base,
 	   const json_t *args, const json_t *kwargs)
 {
 	loop(task, args, kwargs, NULL);
+}
+
+static void
+on_loop_callback(evutil_socket_t fd, short what, void *arg)
+{
+	loop(arg, NULL, NULL, NULL);
+}
+
+/* Blocks the event loop in a callback, not in the handler itself. */
+static void
+loop_callback(struct flowrra_task *task, struct event_base *base,
+	      const json_t *args, const json_t *kwargs)
+{
+	const struct timeval tv = {.tv_usec = 20000};
+
+	event_base_once(base, -1, EV_TIMEOUT, on_loop_callback, task, &tv);
 }
 
 /* flood [MEGABYTES]: 100 by default, in lines of 1000 bytes. */
@@ -109,6 +126,7 @@ static const struct flowrra_task_type tasks[] = {
     {.name = "loop", .run = loop, FLOWRRA_TASK_DEFAULTS},
     {.name = "loop_cpu", .run = loop, .cpu_bound = true, FLOWRRA_TASK_DEFAULTS},
     {.name = "loop_async", .start = loop_async, FLOWRRA_TASK_DEFAULTS},
+    {.name = "loop_callback", .start = loop_callback, FLOWRRA_TASK_DEFAULTS},
     {.name = "flood", .run = flood, FLOWRRA_TASK_DEFAULTS},
     {.name = "leakfd", .run = leakfd, FLOWRRA_TASK_DEFAULTS},
     {.name = "large", .run = large, FLOWRRA_TASK_DEFAULTS},

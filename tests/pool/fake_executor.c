@@ -28,6 +28,8 @@ struct fake_job {
 static struct ipc_channel channel;
 static struct fake_job jobs[JOBS_MAX];
 static bool is_cpu;
+static struct ipc_pong pong; /* what it answers to PING */
+static uint32_t blocker;
 
 /* --- what it says ------------------------------------------------------ */
 
@@ -81,7 +83,9 @@ say_last_words(uint32_t number, const char *value)
 	words.signal = (int32_t)strtol(value, &end, 10);
 	words.status = (int32_t)strtol(end + 1, &end, 10);
 	if (*end == ':')
-		words.task = (uint32_t)strtoul(end + 1, NULL, 10);
+		words.task = (uint32_t)strtoul(end + 1, &end, 10);
+	if (*end == ':')
+		words.thread = (uint32_t)strtoul(end + 1, NULL, 10);
 	if (write(IPC_CRASH_FD, &words, sizeof(words)) != sizeof(words))
 		_exit(98);
 }
@@ -118,6 +122,26 @@ static void
 step_final(struct fake_job *job, const char *value)
 {
 	say_done(job, IPC_FAILED_FINAL, false, value);
+}
+
+static void
+step_lost(struct fake_job *job, const char *value)
+{
+	say_done(job, IPC_LOST, false, value);
+}
+
+static void
+step_behind(struct fake_job *job, const char *value)
+{
+	pong.missed = (uint32_t)atoi(value);
+	blocker = job->number;
+}
+
+static void
+step_nameless(struct fake_job *job, const char *value)
+{
+	pong.missed = (uint32_t)atoi(value);
+	blocker = 0;
 }
 
 static void
@@ -337,7 +361,9 @@ static const struct {
     {"queued", step_queued},	 {"deaf", step_deaf},
     {"stall", step_stall},	 {"fork", step_fork},
     {"close", step_close},	 {"silent", step_silent},
-    {"hello", step_hello},	 {"ready", step_ready},
+    {"lost", step_lost},	 {"behind", step_behind},
+    {"nameless", step_nameless}, {"hello", step_hello},
+    {"ready", step_ready},
 };
 
 static void
@@ -493,6 +519,9 @@ told(const struct ipc_message *m)
 		break;
 	case IPC_SUBMITTED:
 		told_submitted(m);
+		break;
+	case IPC_PING:
+		say(IPC_PONG, blocker, &pong, "");
 		break;
 	case IPC_STOP:
 		_exit(0);

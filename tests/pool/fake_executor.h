@@ -33,7 +33,10 @@
  *	other=N		"started", for the job with the number N
  *	type=N, cut=N, bytes=TEXT, exit=STATUS	as above
  *	words=SIGNAL:STATUS	last words about this job; with a third
- *	number, about the job with that
+ *	number, about the job with that; with a fourth, of that thread
+ *	lost=TEXT	what ran it outside has died
+ *	behind=N	answers PING: N were missed since this job keeps the loop;
+ *	nameless=N	the same, but it is not known which job does
  *	kill=SIGNAL	a signal to itself
  *	queued		it does not begin: RECALL gives it back
  *	deaf		CANCEL does not end it

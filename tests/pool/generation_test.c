@@ -49,7 +49,7 @@ reload(struct user *u, const struct conf_executor *conf, const char *step,
        struct err *err)
 {
 	const char *steps[] = {step, NULL};
-	const struct pool_modules modules = {steps, "{}"};
+	const struct pool_modules modules = {steps, "{}", NULL};
 
 	return pool_reload(u->pool, conf, &modules, err);
 }
@@ -167,15 +167,15 @@ START_TEST(a_cpu_executor_that_does_not_come_up_is_not_tried_at_once)
 {
 	struct user *u = user_fake_up(&user_conf, "cpu:exit=1");
 
-	pool_start_cpu(u->pool);
+	pool_start(u->pool, POOL_CPU);
 	ck_assert_uint_eq(user_executors(u, "cpu"), 1);
 	WAIT(u, user_executors(u, "cpu") == 0);
 	/* Nobody may count on one now. */
 	ck_assert_uint_eq(pool_room(u->pool, POOL_CPU), 0);
-	pool_start_cpu(u->pool);
+	pool_start(u->pool, POOL_CPU);
 	ck_assert_uint_eq(user_executors(u, "cpu"), 0);
 	WAIT(u, pool_room(u->pool, POOL_CPU) == 1);
-	pool_start_cpu(u->pool);
+	pool_start(u->pool, POOL_CPU);
 	ck_assert_uint_eq(user_executors(u, "cpu"), 1);
 	/* All of this is nothing to the io executor. */
 	ck_assert(pool_has_room(u->pool, POOL_THREAD));
@@ -275,7 +275,7 @@ START_TEST(a_cpu_executor_that_is_coming_up_during_a_reload_goes_again)
 	struct user *u = user_fake_up(&user_conf, NULL);
 
 	reload_well(u, &user_conf, NULL);
-	pool_start_cpu(u->pool);
+	pool_start(u->pool, POOL_CPU);
 	WAIT(u, u->reloads == 1);
 	WAIT(u, user_executors(u, "cpu") == 0 && user_executors(u, "io") == 1);
 	user_close(u);
@@ -390,9 +390,9 @@ START_TEST(a_pool_that_stops_starts_no_executor)
 
 	WAIT(u, r->started);
 	pool_stop(u->pool);
-	pool_start_cpu(u->pool);
+	pool_start(u->pool, POOL_CPU);
 	WAIT(u, pool_is_empty(u->pool));
-	ck_assert_int_eq(r->fate, POOL_CRASHED);
+	ck_assert_int_eq(r->fate, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST

@@ -151,6 +151,43 @@ START_TEST(a_task_must_be_an_object)
 }
 END_TEST
 
+static struct handlers
+read_tasks(const char *json)
+{
+	struct handlers h;
+	struct err err;
+
+	ck_assert_msg(handlers_read(slice_of(json), &h, &err) == 0, "%s",
+		      err.msg);
+	return h;
+}
+
+/* Of modules and of commands, which other executors describe. */
+START_TEST(handlers_of_both_sides_are_found_and_a_twin_is_refused)
+{
+	struct handlers h = {.n = 0};
+	struct handlers modules =
+	    read_tasks("{\"tasks\":[{\"name\":\"m\",\"queue\":\"io\"},"
+		       "{\"name\":\"both\",\"queue\":\"io\"}],"
+		       "\"refused\":[{\"module\":\"x\",\"error\":\"no x\"}]}");
+	struct handlers commands =
+	    read_tasks("{\"tasks\":[{\"name\":\"both\",\"queue\":\"q\"},"
+		       "{\"name\":\"a\",\"queue\":\"io\"}]}");
+
+	handlers_add(&h, &modules, false);
+	handlers_add(&h, &commands, true);
+	ck_assert_uint_eq(h.n, 3);
+	ck_assert(handlers_find(&h, "a")->command);
+	ck_assert(!handlers_find(&h, "m")->command);
+	ck_assert(!handlers_find(&h, "both")->command);
+	ck_assert_uint_eq(h.n_refused, 2);
+	ck_assert_str_eq(h.refused[0], "no x");
+	ck_assert_ptr_nonnull(strstr(h.refused[1], "[task both]"));
+	ck_assert_uint_eq(modules.n + commands.n, 0);
+	handlers_done(&h);
+}
+END_TEST
+
 SUITE("pool-handlers")
 {
 	TEST(durations_are_microseconds);
@@ -162,4 +199,5 @@ SUITE("pool-handlers")
 	TEST(what_is_not_json_is_an_error);
 	TEST(names_and_queues_are_checked);
 	TEST(a_task_must_be_an_object);
+	TEST(handlers_of_both_sides_are_found_and_a_twin_is_refused);
 }

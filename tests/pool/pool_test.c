@@ -79,9 +79,9 @@ START_TEST(a_cpu_executor_is_started_when_it_is_needed)
 
 	ck_assert_uint_eq(pool_room(u->pool, POOL_CPU), 1);
 	ck_assert(!pool_has_room(u->pool, POOL_CPU));
-	pool_start_cpu(u->pool);
+	pool_start(u->pool, POOL_CPU);
 	ck_assert(pool_is_starting(u->pool, POOL_CPU));
-	pool_start_cpu(u->pool); /* no second one */
+	pool_start(u->pool, POOL_CPU); /* no second one */
 	WAIT(u, pool_has_room(u->pool, POOL_CPU));
 	ck_assert_uint_eq(pool_room(u->pool, POOL_CPU), 1);
 	r = user_run(u, 0, POOL_CPU, "resize", "[{}]");
@@ -182,7 +182,7 @@ START_TEST(a_reload_brings_other_handlers)
 	const char *modules[] = {strdup(driver_path("lib/flowrra/demo.so")),
 				 NULL};
 	struct user *u = begin();
-	const struct pool_modules next = {modules, "{}"};
+	const struct pool_modules next = {modules, "{}", NULL};
 	struct run *r = user_run(u, 0, POOL_THREAD, "sleep", "[0.3]");
 	struct err err;
 
@@ -203,7 +203,7 @@ START_TEST(a_reload_with_a_bad_module_changes_nothing)
 {
 	const char *modules[] = {"/nowhere/missing.so", NULL};
 	struct user *u = begin();
-	const struct pool_modules next = {modules, "{}"};
+	const struct pool_modules next = {modules, "{}", NULL};
 	struct err err;
 
 	ck_assert_int_eq(pool_reload(u->pool, &user_conf, &next, &err), 0);

@@ -254,11 +254,25 @@ START_TEST(last_words_about_a_job_that_it_does_not_have_blame_nobody_else)
 }
 END_TEST
 
-START_TEST(the_only_job_of_an_executor_is_blamed)
+/* What ran before it may have left something behind. */
+START_TEST(not_even_the_only_job_of_the_io_executor_is_blamed)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
 	struct run *r = STEPS(u, 0, POOL_ASYNC, "exit=5");
 
+	WAIT(u, r->ends == 1);
+	ck_assert_int_eq(r->fate, POOL_SUSPECT);
+	user_close(u);
+}
+END_TEST
+
+START_TEST(a_job_that_crashed_alone_is_blamed)
+{
+	struct user *u = user_fake_up(&user_conf, NULL);
+	struct run *r;
+
+	user_add(u, POOL_ALONE);
+	r = STEPS(u, 0, POOL_ALONE, "exit=5");
 	WAIT(u, r->ends == 1);
 	ck_assert_int_eq(r->fate, POOL_CRASHED);
 	ck_assert_int_eq(r->how.signal, 0);
@@ -267,37 +281,190 @@ START_TEST(the_only_job_of_an_executor_is_blamed)
 }
 END_TEST
 
-START_TEST(those_that_were_running_are_suspect)
+/* That one has not said that it has begun proves nothing: it may have been too
+ * short for that. */
+START_TEST(those_that_may_have_been_running_are_suspect)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
 	struct run *a = STEPS(u, 0, POOL_THREAD, "started");
-	struct run *waits = STEPS(u, 1, POOL_ASYNC, "queued");
-	struct run *b = STEPS(u, 2, POOL_THREAD, "started", "kill=9");
+	struct run *silent = STEPS(u, 1, POOL_ASYNC, "queued");
+	struct run *b = STEPS(u, 2, POOL_THREAD, "kill=9");
 
-	WAIT(u, a->ends && b->ends && waits->ends);
+	WAIT(u, a->ends && b->ends && silent->ends);
 	ck_assert_int_eq(a->fate, POOL_SUSPECT);
 	ck_assert_int_eq(b->fate, POOL_SUSPECT);
-	ck_assert_int_eq(waits->fate, POOL_INNOCENT);
+	ck_assert_int_eq(silent->fate, POOL_SUSPECT);
 	user_close(u);
 }
 END_TEST
 
-/* Too short to say that they have started: the first ones, by the slots. */
-START_TEST(as_many_as_there_are_slots_are_suspect_if_none_had_started)
+/* The executor has two threads, which take them in their order. */
+START_TEST(of_blocking_jobs_as_many_as_there_are_threads_are_suspect)
 {
 	struct user *u = user_fake_up(&user_conf, NULL);
-	struct run *a = STEPS(u, 0, POOL_THREAD, "queued");
-	struct run *b = STEPS(u, 1, POOL_THREAD, "queued");
-	struct run *c = STEPS(u, 2, POOL_ASYNC, "queued");
-	struct run *d = STEPS(u, 3, POOL_ASYNC, "exit=1");
+	struct run *runs[5];
+	unsigned int i;
 
-	WAIT(u, a->ends && b->ends && c->ends && d->ends);
+	/* Short ones, so that it gets more than it has threads. */
+	for (i = 0; i < 80; i++) {
+		runs[0] = STEPS(u, 0, POOL_THREAD, "ran=0", "done=1");
+		WAIT(u, runs[0]->done);
+	}
+	for (i = 0; i < 5; i++)
+		runs[i] = STEPS(u, i, POOL_THREAD, i < 4 ? "queued" : "exit=1");
+	WAIT(u, runs[0]->ends && runs[4]->ends);
+	for (i = 0; i < 5; i++)
+		ck_assert_int_eq(runs[i]->fate,
+				 i < 2 ? POOL_SUSPECT : POOL_INNOCENT);
+	/* The last comes back first, so that the first is put in front. */
+	ck_assert_uint_lt(runs[4]->back_as, runs[3]->back_as);
+	user_close(u);
+}
+END_TEST
+
+START_TEST(last_words_of_the_loop_make_only_its_jobs_suspect)
+{
+	struct user *u = user_fake_up(&user_conf, NULL);
+	struct run *thread = STEPS(u, 0, POOL_THREAD, "started");
+	struct run *a = STEPS(u, 1, POOL_ASYNC, "started");
+	struct run *b =
+	    STEPS(u, 2, POOL_ASYNC, "started", "words=11:0:0:1", "kill=11");
+
+	WAIT(u, a->ends && b->ends && thread->ends);
+	ck_assert_int_eq(thread->fate, POOL_INNOCENT);
 	ck_assert_int_eq(a->fate, POOL_SUSPECT);
 	ck_assert_int_eq(b->fate, POOL_SUSPECT);
-	ck_assert_int_eq(c->fate, POOL_INNOCENT);
-	ck_assert_int_eq(d->fate, POOL_INNOCENT);
-	/* The last comes back first, so that the first is put in front. */
-	ck_assert_uint_lt(d->back_as, c->back_as);
+	user_close(u);
+}
+END_TEST
+
+START_TEST(what_is_lost_outside_of_an_executor_is_suspect_and_alone_to_blame)
+{
+	struct user *u = user_fake_up(&user_conf, NULL);
+	struct run *r = STEPS(u, 0, POOL_ASYNC, "started", "lost=it died");
+
+	WAIT(u, r->ends == 1);
+	ck_assert_int_eq(r->fate, POOL_SUSPECT);
+	user_add(u, POOL_ALONE);
+	r = STEPS(u, 0, POOL_ALONE, "started", "lost=it died");
+	WAIT(u, r->ends == 1);
+	ck_assert_int_eq(r->fate, POOL_CRASHED);
+	ck_assert_str_eq(r->text, "it died");
+	user_close(u);
+}
+END_TEST
+
+START_TEST(an_executor_for_a_suspect_runs_nothing_else)
+{
+	struct user *u = user_fake_up(&user_conf, NULL);
+	struct run *r;
+	pid_t pid;
+
+	user_add(u, POOL_ALONE);
+	pid = user_executor(u, "alone", 0);
+	r = STEPS(u, 0, POOL_ALONE, "ran=0", "done=1");
+	ck_assert(!pool_has_room(u->pool, POOL_ALONE));
+	WAIT(u, r->done);
+	WAIT(u, user_executor(u, "alone", 0) != pid);
+	user_close(u);
+}
+END_TEST
+
+/* --- not answering ----------------------------------------------------- */
+
+static const struct conf_executor impatient = {.io_workers = 2,
+					       .cpu_workers = 1,
+					       .async_tasks = 2,
+					       .stuck_grace = 1000000,
+					       .max_result_size = 65536};
+
+START_TEST(a_job_that_keeps_the_loop_is_blamed_alone)
+{
+	struct user *u = user_fake_up(&impatient, NULL);
+	struct run *thread = STEPS(u, 0, POOL_THREAD, "started");
+	struct run *waits = STEPS(u, 1, POOL_ASYNC, "started");
+	struct run *keeps = STEPS(u, 2, POOL_ASYNC, "started", "behind=5");
+
+	WAIT(u, keeps->ends && waits->ends && thread->ends);
+	ck_assert_int_eq(keeps->fate, POOL_CRASHED);
+	ck_assert_ptr_nonnull(strstr(keeps->text, "kept the event loop"));
+	ck_assert_int_eq(waits->fate, POOL_INNOCENT);
+	ck_assert_int_eq(thread->fate, POOL_INNOCENT);
+	ck_assert_uint_ge(u->silents, 1);
+	WAIT(u, pool_has_room(u->pool, POOL_THREAD));
+	user_close(u);
+}
+END_TEST
+
+START_TEST(a_callback_that_keeps_the_loop_makes_its_jobs_suspect)
+{
+	struct user *u = user_fake_up(&impatient, NULL);
+	struct run *thread = STEPS(u, 0, POOL_THREAD, "started");
+	struct run *keeps = STEPS(u, 1, POOL_ASYNC, "nameless=5");
+
+	WAIT(u, keeps->ends && thread->ends);
+	ck_assert_int_eq(keeps->fate, POOL_SUSPECT);
+	ck_assert_int_eq(thread->fate, POOL_INNOCENT);
+	user_close(u);
+}
+END_TEST
+
+START_TEST(an_executor_that_answers_nothing_is_named_and_killed)
+{
+	struct conf_executor conf = impatient;
+	const struct executor *e;
+	struct pool_member member;
+	struct user *u;
+	struct run *r;
+
+	conf.stuck_grace = 4000000;
+	u = user_fake_up(&conf, NULL);
+	r = STEPS(u, 0, POOL_THREAD, "started", "kill=19");
+	WAIT(u, u->silents == 1);
+	e = pool_next_executor(u->pool, NULL, &member);
+	ck_assert_ptr_nonnull(e);
+	ck_assert_uint_ge(member.silent_s, 3);
+	/* Nothing more is sent to it. */
+	ck_assert(!pool_has_room(u->pool, POOL_THREAD));
+	ck_assert_uint_eq(r->ends, 0);
+	WAIT(u, r->ends == 1);
+	ck_assert_int_eq(r->fate, POOL_SUSPECT);
+	user_close(u);
+}
+END_TEST
+
+START_TEST(an_executor_that_answers_again_is_forgiven)
+{
+	struct user *u = user_fake_up(&user_conf, NULL);
+	struct run *r = STEPS(u, 0, POOL_THREAD, "started", "kill=19");
+	struct pool_member member;
+
+	WAIT(u, u->silents == 1);
+	pool_next_executor(u->pool, NULL, &member);
+	kill(member.pid, SIGCONT);
+	WAIT(u, u->silents == 2);
+	pool_next_executor(u->pool, NULL, &member);
+	ck_assert_uint_eq(member.silent_s, 0);
+	ck_assert(pool_has_room(u->pool, POOL_THREAD));
+	ck_assert_uint_eq(r->ends, 0);
+	user_close(u);
+}
+END_TEST
+
+/* It cannot have had its time while another one held the loop. */
+START_TEST(an_overdue_job_behind_one_that_keeps_the_loop_pays_nothing)
+{
+	struct user *u = user_fake_up(&user_conf, NULL);
+	struct run *waits = STEPS(u, 0, POOL_ASYNC, "started", "deaf");
+	struct run *keeps = STEPS(u, 1, POOL_ASYNC, "started", "behind=5");
+
+	WAIT(u, u->silents == 1);
+	pool_kill_for(&waits->job);
+	ck_assert_uint_eq(waits->ends, 0);
+	pool_kill_for(&keeps->job);
+	WAIT(u, waits->ends && keeps->ends);
+	ck_assert_int_eq(waits->fate, POOL_INNOCENT);
+	ck_assert_int_eq(keeps->fate, POOL_OVERDUE);
 	user_close(u);
 }
 END_TEST
@@ -348,7 +515,7 @@ START_TEST(a_result_that_was_sent_before_the_end_counts)
 	WAIT(u, a->ends == 1);
 	ck_assert(b->done);
 	ck_assert_uint_eq(b->ends, 0);
-	ck_assert_int_eq(a->fate, POOL_CRASHED); /* the only one left */
+	ck_assert_int_eq(a->fate, POOL_SUSPECT); /* the only one left */
 	user_close(u);
 }
 END_TEST
@@ -434,9 +601,19 @@ SUITE("pool-report")
 	TEST(in_a_cpu_executor_a_line_belongs_to_the_first_job);
 	TEST(last_words_tell_which_job_it_was);
 	TEST(last_words_about_a_job_that_it_does_not_have_blame_nobody_else);
-	TEST(the_only_job_of_an_executor_is_blamed);
-	TEST(those_that_were_running_are_suspect);
-	TEST(as_many_as_there_are_slots_are_suspect_if_none_had_started);
+	SUITE_TIMEOUT(20);
+	TEST(not_even_the_only_job_of_the_io_executor_is_blamed);
+	TEST(a_job_that_crashed_alone_is_blamed);
+	TEST(those_that_may_have_been_running_are_suspect);
+	TEST(of_blocking_jobs_as_many_as_there_are_threads_are_suspect);
+	TEST(last_words_of_the_loop_make_only_its_jobs_suspect);
+	TEST(what_is_lost_outside_of_an_executor_is_suspect_and_alone_to_blame);
+	TEST(an_executor_for_a_suspect_runs_nothing_else);
+	TEST(a_job_that_keeps_the_loop_is_blamed_alone);
+	TEST(a_callback_that_keeps_the_loop_makes_its_jobs_suspect);
+	TEST(an_executor_that_answers_nothing_is_named_and_killed);
+	TEST(an_executor_that_answers_again_is_forgiven);
+	TEST(an_overdue_job_behind_one_that_keeps_the_loop_pays_nothing);
 	TEST(a_cpu_executor_takes_only_its_first_job_down);
 	TEST(an_executor_without_jobs_may_end_and_is_replaced);
 	TEST(a_result_that_was_sent_before_the_end_counts);

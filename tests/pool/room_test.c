@@ -224,14 +224,14 @@ START_TEST(cpu_executors_are_started_one_by_one_up_to_the_limit)
 
 	ck_assert_uint_eq(user_executors(u, "cpu"), 0);
 	ck_assert_uint_eq(pool_room(u->pool, POOL_CPU), 2);
-	pool_start_cpu(u->pool);
-	pool_start_cpu(u->pool); /* one is coming up already */
+	pool_start(u->pool, POOL_CPU);
+	pool_start(u->pool, POOL_CPU); /* one is coming up already */
 	ck_assert_uint_eq(user_executors(u, "cpu"), 1);
 	ck_assert_uint_eq(pool_room(u->pool, POOL_CPU), 1);
 	WAIT(u, pool_has_room(u->pool, POOL_CPU));
 	user_add_cpu(u);
 	ck_assert_uint_eq(user_executors(u, "cpu"), 2);
-	pool_start_cpu(u->pool); /* there are as many as there may be */
+	pool_start(u->pool, POOL_CPU); /* there are as many as there may be */
 	ck_assert_uint_eq(user_executors(u, "cpu"), 2);
 	ck_assert_uint_eq(user_executors(u, "io"), 1);
 	user_close(u);

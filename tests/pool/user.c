@@ -14,6 +14,7 @@
 const struct conf_executor user_conf = {.io_workers = 2,
 					.cpu_workers = 1,
 					.async_tasks = 2,
+					.stuck_grace = 3600000000,
 					.max_result_size = 65536};
 
 /* --- what the pool calls ----------------------------------------------- */
@@ -31,7 +32,8 @@ static void
 note_text(char *to, size_t size, struct slice text)
 {
 	ck_assert_uint_lt(text.len, size);
-	memcpy(to, text.p, text.len);
+	if (text.len > 0)
+		memcpy(to, text.p, text.len);
 	to[text.len] = '\0';
 }
 
@@ -112,6 +114,7 @@ user_on_exit(struct pool_job *job, const struct pool_exit *end, void *arg)
 	r->ends++;
 	r->fate = end->fate;
 	r->how = *end->how;
+	note_text(r->text, sizeof(r->text), end->why);
 }
 
 static void
@@ -135,6 +138,12 @@ user_on_change(void *arg)
 	((struct user *)arg)->changes++;
 }
 
+static void
+user_on_silent(void *arg)
+{
+	((struct user *)arg)->silents++;
+}
+
 static const struct pool_events user_events = {.find = user_find,
 					       .on_started = user_on_started,
 					       .on_progress = user_on_progress,
@@ -146,7 +155,8 @@ static const struct pool_events user_events = {.find = user_find,
 					       .on_exit = user_on_exit,
 					       .on_ready = user_on_ready,
 					       .on_reloaded = user_on_reloaded,
-					       .on_change = user_on_change};
+					       .on_change = user_on_change,
+					       .on_silent = user_on_silent};
 
 /* --- opening and closing ----------------------------------------------- */
 
@@ -161,7 +171,7 @@ user_open(const char *executor, const struct conf_executor *conf,
 	u->pool = pool_new(&(struct pool_options){.base = u->base,
 						  .executor = executor,
 						  .conf = conf,
-						  .modules = {modules, "{}"},
+						  .modules = {modules, "{}", NULL},
 						  .events = &user_events,
 						  .arg = u},
 			   &err);
@@ -250,8 +260,10 @@ struct run *
 user_steps(struct user *u, unsigned int i, enum pool_kind kind,
 	   const char *const *steps)
 {
-	static const char *const names[] = {
-	    [POOL_THREAD] = "job", [POOL_ASYNC] = "async", [POOL_CPU] = "cpu"};
+	static const char *const names[] = {[POOL_THREAD] = "job",
+					    [POOL_ASYNC] = "async",
+					    [POOL_CPU] = "cpu",
+					    [POOL_ALONE] = "job"};
 	struct buf args = BUF_INIT;
 	struct run *r;
 	size_t n;
@@ -292,9 +304,15 @@ user_executors(const struct user *u, const char *kind)
 }
 
 void
+user_add(struct user *u, enum pool_kind kind)
+{
+	pool_start(u->pool, kind);
+	ck_assert(pool_is_starting(u->pool, kind));
+	WAIT(u, !pool_is_starting(u->pool, kind));
+}
+
+void
 user_add_cpu(struct user *u)
 {
-	pool_start_cpu(u->pool);
-	ck_assert(pool_is_starting(u->pool, POOL_CPU));
-	WAIT(u, !pool_is_starting(u->pool, POOL_CPU));
+	user_add(u, POOL_CPU);
 }

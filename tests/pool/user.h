@@ -38,7 +38,7 @@ struct run {
 	enum pool_fate fate;
 	struct executor_exit how;
 	struct ipc_done end;
-	char text[256]; /* result or error */
+	char text[256]; /* result or error, or why it crashed */
 	unsigned int progresses, logs, prints, submits;
 	int level;	 /* of the last log message */
 	char said[4096]; /* the last of what it told, logged or printed */
@@ -52,7 +52,7 @@ struct user {
 	struct run runs[USER_JOBS];
 	unsigned int back;
 	bool ready;
-	unsigned int reloads, changes;
+	unsigned int reloads, changes, silents;
 	struct err reload_err;
 };
 
@@ -96,7 +96,8 @@ struct run *user_steps(struct user *u, unsigned int i, enum pool_kind kind,
 /* The n-th executor of this kind, from 0; pid 0 if there is none. */
 pid_t user_executor(const struct user *u, const char *kind, unsigned int n);
 unsigned int user_executors(const struct user *u, const char *kind);
-/* Starts one more cpu executor, and waits until it is up. */
+/* Starts one more executor for jobs of this kind, and waits until it is up. */
+void user_add(struct user *u, enum pool_kind kind);
 void user_add_cpu(struct user *u);
 /* Whether the process behind a pidfd has ended. */
 bool user_has_ended(int pidfd);

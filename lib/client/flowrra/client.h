@@ -138,6 +138,10 @@ void flowrra_close(struct flowrra_client *client);
  * One task to run. Only `name` must be set; start from FLOWRRA_REQUEST_INIT,
  * which sets `size` and leaves the numbers that have no default of their own
  * FLOWRRA_UNSET. Nothing of a request is kept after the call.
+ *
+ * Values that no handler could take as they are are refused (FLOWRRA_DATA): a
+ * whole number beyond 64 bits, a number beyond the range of a double, a string
+ * with \u0000.
  */
 struct flowrra_request {
 	size_t size;	    /* sizeof(struct flowrra_request) */

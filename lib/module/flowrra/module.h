@@ -307,7 +307,8 @@ void flowrra_finish(struct flowrra_task *task, json_t *result);
  * For a handler that starts a command: the address by which flowrractl submit in
  * that command submits as flowrra_task_submit() does, without a credential, and
  * for as long as the task runs. The command finds it in the variable
- * FLOWRRA_TASK_SOCKET. Returns 0, or -1 when there is none.
+ * FLOWRRA_TASK_SOCKET. Returns 0, or -1 when there is none, with
+ * errno if something is short: EMFILE, EAGAIN, ENOMEM.
  */
 int flowrra_task_socket(struct flowrra_task *task,
 			char address[FLOWRRA_SOCKET_SIZE]);

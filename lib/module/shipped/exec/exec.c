@@ -17,6 +17,7 @@
 
 #include "flowrra/module.h"
 #include "module/begin.h"
+#include "module/lost.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
 #include "spawn/client.h"
@@ -58,6 +59,8 @@ on_end(const struct run_outcome *outcome, void *arg)
 		flowrra_task_unbegun(task);
 	if (outcome->success)
 		flowrra_finish(task, json_incref(outcome->result));
+	else if (outcome->lost)
+		flowrra_task_lost(task, outcome->error);
 	else if (outcome->final)
 		flowrra_fail_final(task, "%s", outcome->error);
 	else
@@ -111,6 +114,8 @@ on_blocking_end(const struct run_outcome *outcome, void *arg)
 		flowrra_task_unbegun(b->task);
 	if (outcome->success)
 		b->result = json_incref(outcome->result);
+	else if (outcome->lost)
+		b->status = flowrra_task_lost(b->task, outcome->error);
 	else if (outcome->final)
 		b->status = flowrra_fail_final(b->task, "%s", outcome->error);
 	else

@@ -8,6 +8,7 @@
  */
 #include "module/shipped/exec/line.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "core/task.h"
 #include "util/argv_template.h"
 #include "util/err.h"
+#include "util/limits.h"
 
 /* As JSON text: a number that was read and printed again would be another text
  * (1.10, 1e5). */
@@ -163,15 +165,20 @@ point_to(char **list, size_t n, char *text)
 	return text;
 }
 
-static void
-add_task_variables(struct flowrra_task *task, struct buf *out)
+static int
+add_task_variables(struct flowrra_task *task, struct buf *out, struct err *err)
 {
 	char address[FLOWRRA_SOCKET_SIZE] = "";
 
 	/* Without one, and without a store of its own, a command's flowrractl
-	 * is refused: nothing gets lost. */
-	if (flowrra_task_socket(task, address) != 0)
+	 * is refused: nothing gets lost. But what is short for a moment is no
+	 * reason for that. */
+	if (flowrra_task_socket(task, address) != 0) {
+		if (limits_is_short(errno))
+			return err_sys(err, ERR_SYSTEM,
+				       "cannot open a socket for submissions");
 		address[0] = '\0';
+	}
 	buf_addf(out, "FLOWRRA_TASK_SOCKET=%s", address);
 	buf_addc(out, '\0');
 	buf_addf(out, "FLOWRRA_TASK_ID=%s", flowrra_task_id(task));
@@ -180,6 +187,7 @@ add_task_variables(struct flowrra_task *task, struct buf *out)
 	buf_addc(out, '\0');
 	buf_addf(out, "FLOWRRA_TASK_ATTEMPT=%u", flowrra_task_attempt(task));
 	buf_addc(out, '\0');
+	return 0;
 }
 #define N_TASK_VARIABLES 4
 
@@ -200,9 +208,9 @@ line_make(struct line *l, const struct declared *d, struct flowrra_task *task,
 	char *text;
 
 	*l = (struct line){.argv = NULL};
-	if (fill_words(d->command, &a, &l->text, err) != 0)
+	if (fill_words(d->command, &a, &l->text, err) != 0 ||
+	    add_task_variables(task, &l->text, err) != 0)
 		goto fail;
-	add_task_variables(task, &l->text);
 	if (fill_words(d->environment, &a, &l->text, err) != 0)
 		goto fail;
 	l->argv = calloc(n_argv + 1, sizeof(char *));

@@ -32,7 +32,7 @@
  * all of it, flowrrad would kill its executor. */
 #define GRACE_PART 0.75
 
-/* Between two tries to begin without memory. */
+/* Between two tries to begin while memory, say, is short. */
 #define AGAIN_US 250000
 
 struct run {
@@ -45,7 +45,7 @@ struct run {
 	struct buf tail; /* the end of standard error */
 	bool cancelled;
 	struct event *kill;  /* NULL unless cancelled */
-	struct event *again; /* set while there is no memory to begin */
+	struct event *again; /* set while something is short */
 };
 
 /* --- output -------------------------------------------------------------- */
@@ -242,6 +242,9 @@ on_end(void *arg, const struct spawn_end *end)
 		end_ran(r, end->status);
 	else if (!end->ran && end->sys == ECANCELED)
 		run_unbegun(r);
+	else if (end->lost)
+		finish(r,
+		       &(struct run_outcome){.lost = true, .error = end->why});
 	else
 		/* Too long an argument list will be so again. */
 		fail(r, end->sys == E2BIG, end->why);
@@ -273,6 +276,11 @@ run_cancel(struct run *r)
 		return;
 	}
 	if (r->cancelled || r->program == NULL)
+		return;
+	/* A timeout does not count before the command has begun, and one that
+	 * begins in this moment gets another. */
+	if (flowrra_task_time_left(r->o.task) <= 0 &&
+	    spawn_withdraw(r->program))
 		return;
 	r->cancelled = true;
 	r->kill = event_new(r->o.base, -1, 0, on_kill, r);
@@ -330,18 +338,18 @@ begin(struct run *r, struct err *err)
 }
 
 static void
-run_warn_memory(const struct run *r)
+run_warn_short(const struct run *r, const struct err *why)
 {
 	char limit[LIMITS_TEXT_MAX];
 
-	if (!limits_warning_due(ENOMEM))
+	if (!limits_warning_due(why->sys))
 		return;
-	limits_explain(ENOMEM, limit);
-	flowrra_task_log(r->o.task, LOG_WARNING,
-			 "commands wait for memory to be started: %s", limit);
+	limits_explain(why->sys, limit);
+	flowrra_task_log(r->o.task, LOG_WARNING, "commands wait: %s: %s",
+			 why->msg, limit);
 }
 
-/* Begins, or waits for memory. A missing argument (ERR_DATA) is final; anything
+/* Begins, or waits for what is short. A missing argument (ERR_DATA) is final; anything
  * else may be better the next time. Returns false if that was the end. */
 static bool
 run_try(struct run *r)
@@ -351,8 +359,8 @@ run_try(struct run *r)
 
 	if (begin(r, &err) == 0)
 		return true;
-	if (err.sys == ENOMEM && event_add(r->again, &tv) == 0) {
-		run_warn_memory(r);
+	if (limits_is_short(err.sys) && event_add(r->again, &tv) == 0) {
+		run_warn_short(r, &err);
 		return true;
 	}
 	fail(r, err.code == ERR_DATA, err.msg);
@@ -362,7 +370,10 @@ run_try(struct run *r)
 static void
 on_again(evutil_socket_t fd, short what, void *arg)
 {
-	run_try(arg);
+	struct run *r = arg;
+
+	if (run_try(r) && r->program != NULL)
+		flowrra_task_begins(r->o.task);
 }
 
 struct run *
