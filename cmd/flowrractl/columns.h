@@ -8,7 +8,7 @@
 #define N_QUEUE_COLUMNS 7
 extern const struct column queue_columns[N_QUEUE_COLUMNS];
 
-#define N_WORKER_COLUMNS 9
+#define N_WORKER_COLUMNS 10
 extern const struct column worker_columns[N_WORKER_COLUMNS];
 
 #define N_RUNNING_COLUMNS 6

@@ -19,6 +19,13 @@ read_time(const json_t *value, int64_t *ret_us)
 		   : -1;
 }
 
+/* Whether what read_time() took has no offset. */
+static bool
+is_naive(const char *text)
+{
+	return strpbrk(text + strlen("2026-11-23T"), "Zz+-") == NULL;
+}
+
 /* To the second, in UTC, with the Z that says so. */
 void
 cell_time(const json_t *value, struct buf *out)
@@ -28,6 +35,11 @@ cell_time(const json_t *value, struct buf *out)
 
 	if (read_time(value, &us) != 0)
 		return;
+	/* A local time without an offset is shown as it is. */
+	if (is_naive(json_string_value(value))) {
+		buf_addf(out, "%.19s", json_string_value(value));
+		return;
+	}
 	clock_format(us, text);
 	buf_addf(out, "%.19sZ", text);
 }

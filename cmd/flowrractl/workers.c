@@ -8,6 +8,14 @@
 #include "util/err.h"
 #include "verb.h"
 
+/* How many modules and commands it could not load; the doctor names them. */
+static void
+cell_refused(const json_t *value, struct buf *out)
+{
+	if (json_array_size(value) > 0)
+		buf_addf(out, "%zu", json_array_size(value));
+}
+
 /* Shared with top (columns.h). For programs the order is part of the interface:
  * add new columns at the end. */
 const struct column worker_columns[N_WORKER_COLUMNS] = {
@@ -20,6 +28,7 @@ const struct column worker_columns[N_WORKER_COLUMNS] = {
     {"VERSION", "version", NULL, false},
     {"PID", "pid", NULL, true},
     {"QUEUES", "queues", cell_list, false},
+    {"REFUSED", "refused", cell_refused, true},
 };
 
 static int
@@ -88,6 +97,66 @@ send_order(struct ctl *ctl, const char *worker, enum worker_order order)
 
 ORDER(quiet, WORKER_QUIET, "Make a worker take no more tasks");
 ORDER(resume, WORKER_RESUME, "Make a quiet worker take tasks again");
-ORDER(reload, WORKER_RELOAD,
-      "Reload a worker's configuration and modules, as SIGHUP does");
 ORDER(stop, WORKER_STOP, "Stop a worker gracefully, as SIGTERM does");
+
+/* --- reload ------------------------------------------------------------ */
+
+struct reload_options {
+	double timeout_s;
+};
+
+/* New executors load their modules meanwhile, which takes some of them
+ * seconds. */
+static void
+reload_init(void *options)
+{
+	((struct reload_options *)options)->timeout_s = 30;
+}
+
+/* Unlike the others it waits: a reload may fail, and then a deployment must
+ * not go on. */
+static int
+run_reload(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	const struct reload_options *o = options;
+	struct err err = ERR_INIT;
+	json_t *answer;
+	bool told;
+	int status;
+
+	if ((status = ctl_open(ctl)) != 0)
+		return status;
+	answer = worker_reload(ctl->client, argv[0], o->timeout_s, &told, &err);
+	if (answer == NULL)
+		return complain_of_err(ctl, &err);
+	if (!told)
+		complain(ctl,
+			 "worker \"%s\" has an older version, which does not "
+			 "tell how its reload ends; its log does",
+			 argv[0]);
+	if (ctl->globals.json)
+		print_json_line(answer);
+	else
+		json_decref(answer);
+	return 0;
+}
+
+static const struct option_spec reload_options[] = {
+    VERB_OPTION(struct reload_options, 0, "timeout", "DURATION", SECONDS,
+		timeout_s, 0, 86400,
+		"wait at most this long for the outcome (30 s)"),
+};
+
+const struct verb verb_worker_reload = {
+    .name = "worker reload",
+    .summary = "Reload a worker's configuration and modules, as SIGHUP does",
+    .usage = "WORKER [--timeout DURATION]",
+    .options = reload_options,
+    .n_options = sizeof(reload_options) / sizeof(reload_options[0]),
+    .options_size = sizeof(struct reload_options),
+    .init = reload_init,
+    .min_args = 1,
+    .max_args = 1,
+    .words = WORD_WORKER,
+    .run = run_reload,
+};

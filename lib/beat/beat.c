@@ -134,8 +134,10 @@ make_outbox(struct beat *b, struct err *err)
 					       .on_sent = on_sent,
 					       .arg = b};
 
-	b->outbox = outbox_new(&options);
-	return b->outbox != NULL ? 0 : err_nomem(err);
+	if ((b->outbox = outbox_new(&options)) == NULL)
+		return err_nomem(err);
+	outbox_set_times(b->outbox, b->opt.conf->worker.foreign_times);
+	return 0;
 }
 
 /* --- opening and closing ----------------------------------------------- */
@@ -228,6 +230,7 @@ beat_reload(struct beat *b, const struct conf *conf)
 	/* check_interval and enabled may be others now. */
 	b->at.check = 0;
 	b->at.zones = 0;
+	outbox_set_times(b->outbox, conf->worker.foreign_times);
 	beat_forget_due(b);
 	beat_turn(b);
 }

@@ -91,9 +91,10 @@ ask_fate(struct beat *b, const struct schedule *s, bool *ret_busy)
 	schedule_task_id(s->id, s->last_run_us, id);
 	state = lookup_fate(b->lookup, id, &fate);
 	if (state == LOOKUP_KNOWN)
-		*ret_busy = fate == FATE_UNFINISHED ||
-			    (fate == FATE_NO_RECORD && age_us >= 0 &&
-			     age_us < HANDOVER_US && age_us < ttl_us);
+		*ret_busy =
+		    fate == FATE_UNFINISHED ||
+		    (fate == FATE_NO_RECORD && age_us >= 0 &&
+		     age_us < HANDOVER_US && (ttl_us == 0 || age_us < ttl_us));
 	return state;
 }
 

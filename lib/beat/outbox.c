@@ -63,6 +63,7 @@ struct batch {
 
 struct outbox {
 	struct outbox_options opt;
+	enum clock_form times; /* of records */
 	struct batch *sending; /* NULL: none */
 	/* Sent and to be marked, the latest first: marks have no order. */
 	struct batch *sent;
@@ -121,6 +122,12 @@ outbox_new(const struct outbox_options *options)
 	if (o != NULL)
 		o->opt = *options;
 	return o;
+}
+
+void
+outbox_set_times(struct outbox *o, enum clock_form times)
+{
+	o->times = times;
 }
 
 void
@@ -292,7 +299,7 @@ fill_submission(struct batch *t, const struct schedule_fire *fire, size_t *ends)
 	const struct slice id = slice_of(fire->task_id);
 	struct err err = ERR_INIT;
 
-	if (fire_record(fire, &t->records, &err) != 0) {
+	if (fire_record(fire, t->outbox->times, &t->records, &err) != 0) {
 		settle_fire(t, fire, &err);
 		return;
 	}

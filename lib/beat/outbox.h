@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/clock.h"
+
 struct broker;
 struct err;
 struct outbox;
@@ -50,6 +52,9 @@ struct outbox *outbox_new(const struct outbox_options *options);
 /* Calls nobody back. The broker and the results are closed before it: they use
  * what it owns. */
 void outbox_free(struct outbox *o);
+
+/* The form of times in the records that it makes from now on; utc before. */
+void outbox_set_times(struct outbox *o, enum clock_form times);
 
 enum outbox_age { OUTBOX_ALL, OUTBOX_OLD };
 /*

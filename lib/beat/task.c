@@ -36,7 +36,8 @@ fire_encode(const struct schedule *s, const struct registered *defaults,
 }
 
 int
-fire_record(const struct schedule_fire *fire, struct buf *out, struct err *err)
+fire_record(const struct schedule_fire *fire, enum clock_form times,
+	    struct buf *out, struct err *err)
 {
 	struct task *task;
 	struct result record;
@@ -47,6 +48,7 @@ fire_record(const struct schedule_fire *fire, struct buf *out, struct err *err)
 	record = result_pending(task);
 	record.task_id = slice_of(fire->task_id);
 	record.queue = slice_of(fire->queue);
+	record.times = times;
 	result_encode(&record, out);
 	task_free(task);
 	return out->failed ? err_nomem(err) : 0;

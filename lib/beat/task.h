@@ -7,6 +7,7 @@
 
 #include "codec/registered.h"
 #include "core/task.h"
+#include "util/clock.h"
 
 struct conf;
 struct err;
@@ -20,7 +21,7 @@ void fire_encode(const struct schedule *s, const struct registered *defaults,
 		 struct buf *out);
 
 /* Appends the pending record of a fire's task. ERR_DATA if it is no task. */
-int fire_record(const struct schedule_fire *fire, struct buf *out,
-		struct err *err);
+int fire_record(const struct schedule_fire *fire, enum clock_form times,
+		struct buf *out, struct err *err);
 
 #endif

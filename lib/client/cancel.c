@@ -31,6 +31,7 @@
 #include "core/task.h"
 #include "store/admin.h"
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/pending.h"
 
 /* Between a foreign worker's pop and its record lies a round trip to the
@@ -325,7 +326,8 @@ cancel_copy_member(void *arg, const struct scan_value *key,
  * and not printed from what was parsed of it: numbers keep their digits.
  */
 static int
-cancel_write_record(struct slice stored, struct buf *out, struct err *err)
+cancel_write_record(struct slice stored, enum clock_form times, struct buf *out,
+		    struct err *err)
 {
 	struct buf repaired = BUF_INIT;
 	int result;
@@ -344,7 +346,7 @@ cancel_write_record(struct slice stored, struct buf *out, struct err *err)
 	}
 	buf_adds(out, "\"status\":\"failed\",\"reason\":\"" CANCEL_REASON
 		      "\",\"error\":\"" CANCEL_ERROR "\"");
-	write_time(out, WRITE_NEXT("finished_at"), clock_wall_us());
+	write_time_as(out, WRITE_NEXT("finished_at"), times, clock_wall_us());
 	write_end(out);
 	return out->failed ? err_nomem(err) : result;
 }
@@ -361,6 +363,7 @@ cancel_store(const struct cancel *x, struct err *err)
 	int result;
 
 	result = cancel_write_record((struct slice){x->text.data, x->text.len},
+				     x->client->conf->worker.foreign_times,
 				     &text, err);
 	put.record = (struct slice){text.data, text.len};
 	if (result == 0)

@@ -199,10 +199,12 @@ milliseconds(int64_t us)
 /* Offsets, not pointers, since the buffer of a batch moves while it grows. The
  * record repeats the arguments: it must tell of a task that is long gone. */
 static void
-append_encoded(const struct task *task, struct buf *out, struct encoded *e)
+append_encoded(const struct task *task, enum clock_form times, struct buf *out,
+	       struct encoded *e)
 {
-	const struct result pending = result_pending(task);
+	struct result pending = result_pending(task);
 
+	pending.times = times;
 	e->id = out->len;
 	e->id_len = pending.task_id.len;
 	buf_add(out, task->id, e->id_len + 1);
@@ -256,7 +258,7 @@ encode_request(const struct encoder *encoder,
 		return -1;
 	if (encoder->reply_to != NULL)
 		task.reply_to = slice_of(encoder->reply_to);
-	append_encoded(&task, out, ret);
+	append_encoded(&task, c->conf->worker.foreign_times, out, ret);
 	append_unique(request, out, ret);
 	/* The batch stays good for the tasks that it has. */
 	if (out->failed) {

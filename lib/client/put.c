@@ -26,17 +26,18 @@ void
 put_send_failed(struct query *q)
 {
 	struct put_query *p = container_of(q, struct put_query, q);
-	const int64_t ttl_s = q->client->conf->backend.ttl / US_PER_S;
+	const int64_t ttl_us = q->client->conf->backend.ttl;
 
-	p->put = (struct results_put){.id = q->key,
-				      .record = p->record,
-				      .final = true,
-				      .failed = true,
-				      /* The store counts whole seconds, and
-				       * none of them would mean: for ever. */
-				      .ttl_s = ttl_s > 0 ? ttl_s : 1,
-				      .on_done = on_put_stored,
-				      .arg = q};
+	p->put =
+	    (struct results_put){.id = q->key,
+				 .record = p->record,
+				 .final = true,
+				 .failed = true,
+				 /* Whole seconds, rounded up; 0 means
+				       * for ever, here and there. */
+				 .ttl_s = (ttl_us + US_PER_S - 1) / US_PER_S,
+				 .on_done = on_put_stored,
+				 .arg = q};
 	results_put(q->client->results, &p->put);
 }
 

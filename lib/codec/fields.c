@@ -157,7 +157,7 @@ store_time(struct reader *r, const struct field *field,
 		len = sizeof(text) - 1;
 	memcpy(text, value->text.p, len);
 	text[len] = '\0';
-	if (clock_parse(text, target(r, field), err) != 0)
+	if (clock_parse_as(r->in->times, text, target(r, field), err) != 0)
 		return err_prefix(err, "field \"%s\"", field->name.p);
 	return 0;
 }

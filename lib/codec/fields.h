@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "codec/scan.h"
+#include "util/clock.h"
 
 struct err;
 
@@ -61,6 +62,7 @@ struct fields_in {
 	size_t n;
 	unsigned int max_depth;
 	struct buf *scratch;
+	enum clock_form times; /* what a time without an offset means */
 };
 int fields_read(const struct fields_in *in, struct slice text, void *base,
 		struct err *err);

@@ -64,10 +64,11 @@ text_or_null(struct buf *out, struct slice key, struct slice text)
 }
 
 static void
-time_or_null(struct buf *out, struct slice key, int64_t wall_us)
+time_or_null(struct buf *out, struct slice key, enum clock_form form,
+	     int64_t wall_us)
 {
 	if (wall_us != 0)
-		write_time(out, key, wall_us);
+		write_time_as(out, key, form, wall_us);
 	else
 		write_json(out, key, (struct slice){NULL, 0}, SLICE("null"));
 }
@@ -93,9 +94,10 @@ result_encode(const struct result *r, struct buf *out)
 	text_or_null(out, WRITE_NEXT("task_name"), r->task_name);
 	write_json(out, WRITE_NEXT("result"), r->result, SLICE("null"));
 	text_or_null(out, WRITE_NEXT("error"), r->error);
-	time_or_null(out, WRITE_NEXT("submitted_at"), r->submitted_us);
-	time_or_null(out, WRITE_NEXT("started_at"), r->started_us);
-	time_or_null(out, WRITE_NEXT("finished_at"), r->finished_us);
+	time_or_null(out, WRITE_NEXT("submitted_at"), r->times,
+		     r->submitted_us);
+	time_or_null(out, WRITE_NEXT("started_at"), r->times, r->started_us);
+	time_or_null(out, WRITE_NEXT("finished_at"), r->times, r->finished_us);
 	write_whole(out, WRITE_NEXT("retries"), r->retries);
 	write_json(out, WRITE_NEXT("args"), r->args, SLICE("[]"));
 	write_json(out, WRITE_NEXT("kwargs"), r->kwargs, SLICE("{}"));
@@ -129,10 +131,18 @@ int
 result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 	      struct err *err)
 {
+	return result_decode_as(CLOCK_FORM_UTC, bytes, scratch, ret, err);
+}
+
+int
+result_decode_as(enum clock_form times, struct slice bytes, struct buf *scratch,
+		 struct result *ret, struct err *err)
+{
 	const struct fields_in in = {.table = fields,
 				     .n = N_FIELDS,
 				     .max_depth = RESULT_DEPTH_MAX,
-				     .scratch = scratch};
+				     .scratch = scratch,
+				     .times = times};
 	struct record record = {.status = SLICE("")};
 
 	if (fields_read(&in, bytes, &record, err) != 0)

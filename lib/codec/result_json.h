@@ -24,9 +24,12 @@ void result_encode(const struct result *result, struct buf *out);
  */
 int result_decode(struct slice bytes, struct buf *scratch, struct result *ret,
 		  struct err *err);
+/* The same where times without an offset may be local (util/clock.h). */
+int result_decode_as(enum clock_form times, struct slice bytes,
+		     struct buf *scratch, struct result *ret, struct err *err);
 
 /*
- * The same for records that others have stored: one that cannot be read is
+ * As result_decode(), for records that others have stored: one that cannot be read is
  * repaired first (codec/repair.h). *ret_json is the record as it was read, which
  * is `bytes`, or lies in `repaired`.
  */

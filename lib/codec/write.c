@@ -123,6 +123,23 @@ write_time(struct buf *out, struct slice key, int64_t wall_us)
 }
 
 void
+write_time_as(struct buf *out, struct slice key, enum clock_form form,
+	      int64_t wall_us)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (form == CLOCK_FORM_UTC) {
+		write_time(out, key, wall_us);
+		return;
+	}
+	clock_format_as(form, wall_us, text);
+	write_bytes(out, key);
+	buf_addc(out, '"');
+	buf_adds(out, text);
+	buf_addc(out, '"');
+}
+
+void
 write_end(struct buf *out)
 {
 	buf_addc(out, '}');

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "util/buf.h"
+#include "util/clock.h"
 
 /* `name` is a literal that needs no escape. */
 #define WRITE_FIRST(name) SLICE("{\"" name "\":")
@@ -26,6 +27,8 @@ void write_double(struct buf *out, struct slice key, double value);
 /* Microseconds as seconds, always with a fraction: 1.0 */
 void write_seconds(struct buf *out, struct slice key, int64_t us);
 void write_time(struct buf *out, struct slice key, int64_t wall_us);
+void write_time_as(struct buf *out, struct slice key, enum clock_form form,
+		   int64_t wall_us);
 void write_end(struct buf *out);
 
 /* Appends a number in decimal digits. */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "util/buf.h"
+#include "util/clock.h"
 
 struct task;
 
@@ -57,6 +58,7 @@ struct result {
 	int64_t attempts;      /* attempts that were begun; 0: left out */
 	struct slice reason;   /* cancelled, expired, timeout, crashed, … */
 	struct slice progress; /* JSON */
+	enum clock_form times; /* how the times are written; not stored */
 };
 
 /*

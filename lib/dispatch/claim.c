@@ -161,7 +161,26 @@ take_in(struct job *job)
 
 /* --- tasks that were claimed before ------------------------------------ */
 
-/* What was recorded as finished is not run again, and stays as it is. */
+/* A foreign producer says when it submitted a task in the pending record only,
+ * which ours will replace. */
+static void
+claim_recall(struct job *job, struct slice json, const struct result *record)
+{
+	const enum clock_form form = job->dispatch->conf->worker.foreign_times;
+	struct buf scratch = BUF_INIT;
+	struct result local;
+
+	if (job->task->submitted_us != 0)
+		return;
+	job->task->submitted_us = record->submitted_us;
+	if (form == CLOCK_FORM_NAIVE &&
+	    result_decode_as(form, json, &scratch, &local, NULL) == 0)
+		job->task->submitted_us = local.submitted_us;
+	buf_done(&scratch);
+}
+
+/* What was recorded as finished is not run again, and stays as it is. A new
+ * claim is not doubted: whoever pushed the task wants it to run. */
 static void
 on_recorded(struct slice record, const struct err *err, void *arg)
 {
@@ -174,7 +193,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		outcome_drop(job);
 		return;
 	}
-	if (err != NULL) {
+	if (err != NULL && (job->claim->recovered || job->refused != NULL)) {
 		/* A guess could run it twice. */
 		ask_later(job);
 		return;
@@ -183,9 +202,12 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 		result_decode_repaired(record, &repaired, &scratch, &record,
 				       &result, NULL) == 0;
 	job->noted = known && result.status == RESULT_RUNNING;
+	if (known)
+		claim_recall(job, record, &result);
 	if (job->refused != NULL) {
 		outcome_refused(job, known ? &result : NULL);
-	} else if (known && result_status_final(result.status)) {
+	} else if (known && job->claim->recovered &&
+		   result_status_final(result.status)) {
 		log_job(job, LOG_LEVEL_info,
 			"task %s has already finished; not run again",
 			job->task->id);
@@ -220,7 +242,9 @@ claim_begin(struct job *job)
 
 	/* The command may have come before the task. */
 	job->cancelled = cancelled_ids_take(d->cancelled_ids, job->task);
-	if (job->claim->recovered)
+	/* Our own producers put the time into the task, which spares theirs the
+	 * question. */
+	if (job->claim->recovered || job->task->submitted_us == 0)
 		results_get(d->results, slice_of(job->task->id), on_recorded,
 			    job);
 	else

@@ -323,7 +323,8 @@ outcome_record(const struct job *job, enum result_status status,
 	    .attempts =
 		ending->started_us ? t->current_retry + 1 : t->current_retry,
 	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
-	    .progress = {job->progress.data, job->progress.len}};
+	    .progress = {job->progress.data, job->progress.len},
+	    .times = d->conf->worker.foreign_times};
 
 	result_encode(&record, out);
 }

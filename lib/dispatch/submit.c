@@ -159,8 +159,9 @@ static int
 request_encode(struct request *q, const struct task *t, struct err *err)
 {
 	const int64_t max = q->dispatch->conf->worker.max_task_size;
-	const struct result record = result_pending(t);
+	struct result record = result_pending(t);
 
+	record.times = q->dispatch->conf->worker.foreign_times;
 	task_encode(t, &q->bytes);
 	result_encode(&record, &q->record);
 	if (q->bytes.failed || q->record.failed || q->unique.failed)

@@ -11,7 +11,8 @@
 /* Made from the task alone: a purge takes out many, and to read the record of
  * each would double its work. So it lacks what a retry had noted there. */
 void
-cancel_record(const struct task *task, const char *queue, struct buf *out)
+cancel_record(const struct task *task, const char *queue, enum clock_form times,
+	      struct buf *out)
 {
 	const struct result record = {.task_id = slice_of(task->id),
 				      .status = RESULT_FAILED,
@@ -24,7 +25,8 @@ cancel_record(const struct task *task, const char *queue, struct buf *out)
 				      .kwargs = task->kwargs,
 				      .queue = slice_of(queue),
 				      .attempts = task->current_retry,
-				      .reason = SLICE(CANCEL_REASON)};
+				      .reason = SLICE(CANCEL_REASON),
+				      .times = times};
 
 	result_encode(&record, out);
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "util/buf.h"
+#include "util/clock.h"
 
 struct err;
 struct flowrra_client;
@@ -17,6 +18,7 @@ json_t *cancel_task(struct flowrra_client *c, const char *id, struct err *err);
 
 /* Appends the final record of a task that was taken out of `queue` before it
  * ran. */
-void cancel_record(const struct task *task, const char *queue, struct buf *out);
+void cancel_record(const struct task *task, const char *queue,
+		   enum clock_form times, struct buf *out);
 
 #endif

@@ -19,6 +19,7 @@
 #include "manager/query.h"
 #include "manager/queues.h"
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/err.h"
 
 /* A page of the list is changed as one batch, whose limit is the broker's. */
@@ -93,6 +94,7 @@ prepare(struct change *ch, struct dead_task *x)
 	/* Back to the queue whose list it is on, even if it names another. */
 	record = result_pending(x->task);
 	record.queue = slice_of(ch->queue);
+	record.times = ch->client->conf->worker.foreign_times;
 	result_encode(&record, &x->record);
 	if (x->retry_bytes.failed || x->record.failed)
 		err_nomem(&x->why);

@@ -18,8 +18,10 @@
 #include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/workers.h"
+#include "redis/url.h"
 #include "store/results.h"
 #include "util/clock.h"
+#include "util/conf.h"
 #include "util/err.h"
 
 #define US_PER_S 1e6
@@ -123,7 +125,53 @@ examine_backend(struct doctor *d)
 	json_decref(answer);
 }
 
+/* Of a URL of redis-py's, which has a word for it (redis/url.h). */
+static void
+examine_tls(struct doctor *d, const char *about, const char *text)
+{
+	struct redis_url url;
+
+	if (redis_url_parse(text, &url, NULL) != 0)
+		return;
+	if (url.tls && url.verify == REDIS_VERIFY_NOTHING)
+		doctor_find(d, DOCTOR_WARNING, about,
+			    "Replace ssl_cert_reqs=none in its URL by "
+			    "ssl_ca_certs= and the file of the CA's "
+			    "certificate.",
+			    "the server's certificate is not verified: anybody "
+			    "on the way to it can read and change tasks");
+	redis_url_done(&url);
+}
+
 /* --- workers ----------------------------------------------------------- */
+
+/* What a living worker could not load: tasks of those names wait. And what it
+ * could not take over when it was told to. */
+static void
+examine_modules(struct doctor *d, const json_t *worker, const char *name)
+{
+	const char *kept =
+	    member_text(json_object_get(worker, "reloads"), "error");
+	const char *text;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (worker_refused(worker), i, one) {
+		text = json_string_value(one);
+		doctor_find(d, DOCTOR_ERROR, "workers",
+			    "Correct it, or remove it from the configuration; "
+			    "then run flowrractl worker reload.",
+			    "worker %s could not load a module or command: %s",
+			    name,
+			    text != NULL ? text : "it does not say which");
+	}
+	if (kept != NULL && strcmp(member_text(worker, "state"), "dead") != 0)
+		doctor_find(d, DOCTOR_WARNING, "workers",
+			    "Correct it and run flowrractl worker reload.",
+			    "worker %s could not reload and keeps its old "
+			    "configuration: %s",
+			    name, kept);
+}
 
 /* Executors that it does not hear from. */
 static void
@@ -186,6 +234,7 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 	}
 	if (strcmp(state, "dead") != 0)
 		examine_stuck(d, worker, name);
+	examine_modules(d, worker, name);
 	/* Somebody has told it to, and may have forgotten. */
 	if (strcmp(state, "quiet") == 0)
 		doctor_find(
@@ -234,6 +283,8 @@ examine_all(struct doctor *d)
 		examine_workers(d);
 		doctor_queues(d);
 	}
+	examine_tls(d, "broker", d->client->conf->broker.url);
+	examine_tls(d, "backend", d->client->conf->backend.url);
 	doctor_files(d);
 	doctor_schedules(d);
 }

@@ -19,6 +19,8 @@
 #include "util/conf.h"
 
 #define US_PER_S 1e6
+/* As much of a worker's name as a message has: the longest (util/name.h). */
+#define WORKER_NAME_SHOWN 130
 
 struct health {
 	struct flowrra_client *client;
@@ -60,15 +62,16 @@ check_backend(struct health *h)
 }
 
 /* Healthy is at least one that takes tasks: those who are quiet or stopping
- * will not work off a queue. */
+ * will not work off a queue; and none that lacks a module, since its tasks
+ * wait for another worker, or for ever. */
 static void
 check_workers(struct health *h)
 {
 	struct err err = ERR_INIT;
 	json_t *list = workers_list(h->client, &err), *worker;
-	size_t i, alive = 0, running = 0;
+	size_t i, alive = 0, running = 0, lacking = 0;
 	const char *state;
-	char message[160];
+	char message[160 + WORKER_NAME_SHOWN] = "", lacks[WORKER_NAME_SHOWN];
 
 	if (list == NULL) {
 		add(h, "workers", false, err.msg);
@@ -78,6 +81,9 @@ check_workers(struct health *h)
 		state = member_text(worker, "state");
 		alive += strcmp(state, "dead") != 0;
 		running += strcmp(state, "running") == 0;
+		if (worker_refused(worker) != NULL && lacking++ == 0)
+			snprintf(lacks, sizeof(lacks), "%s",
+				 member_text(worker, "worker"));
 	}
 	json_decref(list);
 	/* The message says what to do next. */
@@ -89,10 +95,15 @@ check_workers(struct health *h)
 			 "%zu alive, but none takes tasks (flowrractl worker "
 			 "resume)",
 			 alive);
+	else if (lacking > 0)
+		snprintf(message, sizeof(message),
+			 "%zu alive, %zu could not load all modules (%s%s); "
+			 "flowrractl doctor names them",
+			 alive, lacking, lacks, lacking > 1 ? ", ..." : "");
 	else
 		snprintf(message, sizeof(message), "%zu alive, %zu take tasks",
 			 alive, running);
-	add(h, "workers", running > 0, message);
+	add(h, "workers", running > 0 && lacking == 0, message);
 }
 
 /* --- schedulers -------------------------------------------------------- */

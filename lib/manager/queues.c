@@ -18,6 +18,7 @@
 #include "manager/member.h"
 #include "manager/query.h"
 #include "util/closest.h"
+#include "util/conf.h"
 #include "util/err.h"
 #include "util/name.h"
 
@@ -37,23 +38,119 @@ is_used(const json_t *queue)
 	return json_is_true(json_object_get(queue, "paused"));
 }
 
-/* An empty queue is one if a producer or a worker has named it. 1 or 0; -1 with
- * *err. */
+/* --- names ------------------------------------------------------------- */
+
+/*
+ * The stores know the queues that one of our programs has named. A producer of
+ * another kind names none: it pushes. So those that are configured here, and
+ * those that workers serve, belong to the list in any case.
+ */
+
+/* Where `name` belongs in an array that is sorted by name. */
+static size_t
+queue_place(const json_t *queues, const char *name, bool *ret_found)
+{
+	size_t i, place = json_array_size(queues);
+	const char *one;
+	json_t *queue;
+	int order;
+
+	*ret_found = false;
+	json_array_foreach (queues, i, queue) {
+		one = member_text(queue, "queue");
+		order = one != NULL ? strcmp(one, name) : -1;
+		if (order == 0)
+			*ret_found = true;
+		if (order > 0 && i < place)
+			place = i;
+	}
+	return place;
+}
+
+/* Adds a queue that is not there yet. 0, or -1 with *err. */
+static int
+add_queue(struct flowrra_client *c, json_t *queues, const char *name,
+	  struct err *err)
+{
+	json_t *one;
+	bool found;
+	size_t at = queue_place(queues, name, &found);
+
+	/* What a worker says of itself may be anything. */
+	if (found || name_check_queue(slice_of(name), ERR_DATA, NULL) != 0)
+		return 0;
+	if ((one = query_queues(c, name, err)) == NULL)
+		return -1;
+	if (json_array_insert(queues, at, json_array_get(one, 0)) != 0) {
+		json_decref(one);
+		return err_nomem(err);
+	}
+	json_decref(one);
+	return 0;
+}
+
+static int
+add_configured(struct flowrra_client *c, json_t *queues, struct err *err)
+{
+	char **names = conf_list(c->conf->worker.queues);
+	int result = 0;
+	size_t i;
+
+	if (names == NULL)
+		return err_nomem(err);
+	for (i = 0; result == 0 && names[i] != NULL; i++)
+		result = add_queue(c, queues, names[i], err);
+	conf_list_free(names);
+	return result;
+}
+
+static int
+add_served(struct flowrra_client *c, json_t *queues, struct err *err)
+{
+	json_t *workers = query_workers(c, err), *worker, *name;
+	int result = workers != NULL ? 0 : -1;
+	size_t i, k;
+
+	json_array_foreach (workers, i, worker) {
+		if (!json_is_true(json_object_get(worker, "alive")))
+			continue;
+		json_array_foreach (
+		    json_object_get(json_object_get(worker, "description"),
+				    "queues"),
+		    k, name)
+			if (result == 0 && json_is_string(name))
+				result = add_queue(
+				    c, queues, json_string_value(name), err);
+	}
+	json_decref(workers);
+	return result;
+}
+
+/* All of them. */
+static json_t *
+all_queues(struct flowrra_client *c, struct err *err)
+{
+	json_t *all = query_queues(c, NULL, err);
+
+	if (all != NULL && add_configured(c, all, err) == 0 &&
+	    add_served(c, all, err) == 0)
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
+/* An empty queue is one if somebody has named it. 1 or 0; -1 with *err. */
 static int
 is_known(struct flowrra_client *c, const char *name, struct err *err)
 {
-	json_t *all = query_queues(c, NULL, err), *queue;
-	int known = all != NULL ? 0 : -1;
-	const char *one;
-	size_t i;
+	json_t *all = all_queues(c, err);
+	bool found = false;
 
-	json_array_foreach (all, i, queue) {
-		one = member_text(queue, "queue");
-		if (one != NULL && strcmp(one, name) == 0)
-			known = 1;
-	}
+	if (all == NULL)
+		return -1;
+	queue_place(all, name, &found);
 	json_decref(all);
-	return known;
+	return found;
 }
 
 json_t *
@@ -65,7 +162,8 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	if (name != NULL &&
 	    name_check_queue(slice_of(name), ERR_DATA, err) != 0)
 		return NULL;
-	if ((list = query_queues(c, name, err)) == NULL)
+	list = name != NULL ? query_queues(c, name, err) : all_queues(c, err);
+	if (list == NULL)
 		return NULL;
 	if (name != NULL && !is_used(json_array_get(list, 0)))
 		known = is_known(c, name, err);
@@ -105,6 +203,7 @@ struct purged {
 	size_t n;      /* records */
 	int64_t items; /* tasks, with those that could not be read */
 	const char *queue;
+	enum clock_form times; /* of the records */
 };
 
 static int
@@ -120,7 +219,7 @@ on_purged(const struct broker_item *item, void *arg, struct err *err)
 	p->at[p->n].id = p->text.len;
 	buf_add(&p->text, task->id, strlen(task->id) + 1);
 	p->at[p->n].record = p->text.len;
-	cancel_record(task, p->queue, &p->text);
+	cancel_record(task, p->queue, p->times, &p->text);
 	p->at[p->n].record_len = p->text.len - p->at[p->n].record;
 	p->n++;
 	task_free(task);
@@ -157,6 +256,7 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 	if (p == NULL)
 		return err_nomem(err);
 	p->queue = purge->queue;
+	p->times = c->conf->worker.foreign_times;
 	while (result == 0 && more) {
 		p->n = 0;
 		buf_reset(&p->text);

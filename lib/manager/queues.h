@@ -17,7 +17,9 @@ struct flowrra_client;
  *	{"queue", "waiting", "delayed", "in_flight", "dead", "oldest_at",
  *	 "next_due_at", "paused", "set_aside", "unknown"}
  * (manager/query.h). Of all queues, or of `name` alone; then
- * ERR_NOT_FOUND if nobody has named it.
+ * ERR_NOT_FOUND if nobody has named it. All are those that our programs have
+ * named, and those that are configured here or served by a living worker:
+ * a foreign producer names none.
  */
 json_t *queues_list(struct flowrra_client *c, const char *name,
 		    struct err *err);

@@ -8,7 +8,9 @@
  */
 #include "manager/workers.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "manager/member.h"
 #include "manager/query.h"
@@ -16,6 +18,9 @@
 #include "util/err.h"
 
 #define US_PER_S 1e6
+/* Between two looks at a worker that reloads. New executors are up after some
+ * tenths of a second; a look costs the broker one cheap question. */
+#define RELOAD_LOOK_MS 100L
 
 /* A worker of an older version has no "state". Whether it lives is the broker's
  * word, not the worker's last. */
@@ -104,6 +109,18 @@ workers_list(struct flowrra_client *c, struct err *err)
 	return list;
 }
 
+const json_t *
+worker_refused(const json_t *worker)
+{
+	const json_t *refused = json_object_get(worker, "refused");
+
+	/* A dead one runs nothing at all, which is worse. */
+	return json_array_size(refused) > 0 &&
+		       strcmp(member_text(worker, "state"), "dead") != 0
+		   ? refused
+		   : NULL;
+}
+
 /* --- orders ------------------------------------------------------------ */
 
 const char *
@@ -117,46 +134,155 @@ worker_order_name(enum worker_order order)
 	return names[order];
 }
 
-/* A command is published, and nobody answers: so a wrong name would go
- * unnoticed. Between this look and the command the worker may still end, which
- * is what most commands want. */
-static int
-check_alive(struct flowrra_client *c, const char *name, struct err *err)
+/* What a living worker says of itself; NULL with *err. A command is published,
+ * and nobody answers: so a wrong name would go unnoticed. Between this look and
+ * the command the worker may still end, which is what most commands want. */
+static json_t *
+living_worker(struct flowrra_client *c, const char *name, struct err *err)
 {
-	json_t *list = workers_list(c, err), *worker;
-	const char *state = NULL;
+	json_t *list = workers_list(c, err), *worker, *found = NULL;
 	size_t i;
-	int result;
 
 	if (list == NULL)
-		return -1;
+		return NULL;
 	json_array_foreach (list, i, worker)
 		if (strcmp(member_text(worker, "worker"), name) == 0)
-			state = member_text(worker, "state");
-	if (state == NULL)
-		result = err_set(err, ERR_NOT_FOUND,
-				 "unknown worker \"%.128s\"; `flowrractl "
-				 "workers` lists them",
-				 name);
-	else if (strcmp(state, "dead") == 0)
-		result = err_set(err, ERR_NOT_FOUND,
-				 "worker \"%.128s\" is dead", name);
-	else
-		result = 0;
+			found = json_incref(worker);
 	json_decref(list);
-	return result;
+	if (found == NULL) {
+		err_set(err, ERR_NOT_FOUND,
+			"unknown worker \"%.128s\"; `flowrractl workers` lists "
+			"them",
+			name);
+	} else if (strcmp(member_text(found, "state"), "dead") == 0) {
+		err_set(err, ERR_NOT_FOUND, "worker \"%.128s\" is dead", name);
+		json_decref(found);
+		found = NULL;
+	}
+	return found;
+}
+
+static int
+send_order(struct flowrra_client *c, const char *worker,
+	   enum worker_order order, struct err *err)
+{
+	return query_control(c,
+			     json_pack("{s:s,s:s}", "order",
+				       worker_order_name(order), "worker",
+				       worker),
+			     err);
 }
 
 json_t *
 worker_order(struct flowrra_client *c, const char *worker,
 	     enum worker_order order, struct err *err)
 {
-	const char *name = worker_order_name(order);
+	json_t *said = living_worker(c, worker, err);
 
-	if (check_alive(c, worker, err) != 0 ||
-	    query_control(
-		c, json_pack("{s:s,s:s}", "order", name, "worker", worker),
-		err) != 0)
+	json_decref(said);
+	if (said == NULL || send_order(c, worker, order, err) != 0)
 		return NULL;
-	return json_pack("{s:s,s:s}", "worker", worker, "order", name);
+	return json_pack("{s:s,s:s}", "worker", worker, "order",
+			 worker_order_name(order));
+}
+
+/* --- reloading --------------------------------------------------------- */
+
+/* A worker before its reload, to compare with. */
+struct reload {
+	const char *worker;
+	char *started_at; /* of that process */
+	json_int_t count; /* of its reloads */
+};
+
+/* -1: it does not tell, since it is of an older version. */
+static json_int_t
+reload_count(const json_t *said)
+{
+	const json_t *count =
+	    json_object_get(json_object_get(said, "reloads"), "count");
+
+	return json_is_integer(count) ? json_integer_value(count) : -1;
+}
+
+/* One look. 1: it has reloaded, 0: it has not ended yet, -1 with *err: it
+ * failed, or nobody will tell. */
+static int
+reload_look(struct flowrra_client *c, const struct reload *r, struct err *err)
+{
+	json_t *said = living_worker(c, r->worker, err);
+	const char *started_at, *why;
+	int result = 0;
+
+	if (said == NULL) {
+		if (err->code == ERR_NOT_FOUND)
+			err_set(err, ERR_UNAVAILABLE,
+				"worker \"%.128s\" ended while it reloaded; "
+				"its log has the reason",
+				r->worker);
+		return -1;
+	}
+	started_at = member_text(said, "started_at");
+	why = member_text(json_object_get(said, "reloads"), "error");
+	if (started_at == NULL || strcmp(started_at, r->started_at) != 0)
+		result = err_set(err, ERR_UNAVAILABLE,
+				 "worker \"%.128s\" was restarted while it "
+				 "reloaded; its log has the reason",
+				 r->worker);
+	else if (reload_count(said) > r->count)
+		result = why == NULL
+			     ? 1
+			     : err_set(err, ERR_CONFIG,
+				       "worker \"%.128s\" could not reload and "
+				       "keeps its old configuration: %s",
+				       r->worker, why);
+	json_decref(said);
+	return result;
+}
+
+/* A broker that is out of reach is awaited by each look (socket_timeout). */
+static int
+reload_await(struct flowrra_client *c, const struct reload *r, double timeout_s,
+	     struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = RELOAD_LOOK_MS * 1000000};
+	const int64_t begin_us = clock_mono_us();
+	int result;
+
+	while ((result = reload_look(c, r, err)) == 0) {
+		if ((double)(clock_mono_us() - begin_us) / US_PER_S >=
+		    timeout_s)
+			return err_set(err, ERR_TIMEOUT,
+				       "worker \"%.128s\" has not ended its "
+				       "reload after %g s; its log has the "
+				       "reason",
+				       r->worker, timeout_s);
+		nanosleep(&pause, NULL);
+	}
+	return result > 0 ? 0 : -1;
+}
+
+json_t *
+worker_reload(struct flowrra_client *c, const char *worker, double timeout_s,
+	      bool *ret_told, struct err *err)
+{
+	json_t *said = living_worker(c, worker, err);
+	const char *started_at = member_text(said, "started_at");
+	struct reload r = {.worker = worker, .count = reload_count(said)};
+	bool told = r.count >= 0 && started_at != NULL;
+	int status = -1;
+
+	if (said == NULL)
+		return NULL;
+	if (told && (r.started_at = strdup(started_at)) == NULL)
+		err_nomem(err);
+	else if (send_order(c, worker, WORKER_RELOAD, err) == 0)
+		status = told ? reload_await(c, &r, timeout_s, err) : 0;
+	free(r.started_at);
+	json_decref(said);
+	if (status != 0)
+		return NULL;
+	*ret_told = told;
+	return json_pack("{s:s,s:s,s:b}", "worker", worker, "order",
+			 worker_order_name(WORKER_RELOAD), "reloaded", told);
 }

@@ -3,6 +3,8 @@
 #ifndef MANAGER_WORKERS_H
 #define MANAGER_WORKERS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 struct err;
@@ -31,5 +33,20 @@ const char *worker_order_name(enum worker_order order);
  */
 json_t *worker_order(struct flowrra_client *c, const char *worker,
 		     enum worker_order order, struct err *err);
+
+/*
+ * Orders a reload and waits until the worker says how it has ended:
+ * {"worker", "order", "reloaded"}. NULL with *err: ERR_CONFIG and the worker's
+ * reason if it keeps its old configuration, ERR_TIMEOUT if it has said nothing
+ * after `timeout_s`. A worker of a version that does not tell is not awaited:
+ * then *ret_told and "reloaded" are false.
+ */
+json_t *worker_reload(struct flowrra_client *c, const char *worker,
+		      double timeout_s, bool *ret_told, struct err *err);
+
+/* What is wrong with the modules and commands that a living worker could not
+ * load: an array of texts, borrowed from an element of workers_list(); NULL if
+ * there are none. */
+const json_t *worker_refused(const json_t *worker);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS for rediss:// URLs. Certificates are always verified, and so is the name
- * in them. Each error message names the setting that is probably wrong. */
+/* TLS for rediss:// URLs. Certificates are verified, and so is the name in
+ * them, unless the URL says otherwise (enum redis_verify). Each error message names the setting that is probably wrong. */
 #include "redis/tls.h"
 
 #include <arpa/inet.h>
@@ -47,7 +47,11 @@ trust(SSL_CTX *ctx, const struct redis_url *url, struct err *err)
 		return openssl_err(err, ERR_CONFIG,
 				   "cannot read CA certificates (cafile=) from",
 				   url->cafile);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(ctx,
+			   url->verify == REDIS_VERIFY_NOTHING
+			       ? SSL_VERIFY_NONE
+			       : SSL_VERIFY_PEER,
+			   NULL);
 	return 0;
 }
 
@@ -134,10 +138,13 @@ is_address(const char *name)
 }
 
 /* RFC 6066 allows only names in SNI, and a certificate holds addresses in a
- * field of their own. */
+ * field of their own. SNI is sent in any case: a server may choose by it. */
 static int
-tls_expect(SSL *ssl, const char *name)
+tls_expect(SSL *ssl, const char *name, enum redis_verify verify)
 {
+	if (verify != REDIS_VERIFY_NAME)
+		return is_address(name) ||
+		       SSL_set_tlsext_host_name(ssl, name) == 1;
 	if (is_address(name))
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
 	return SSL_set1_host(ssl, name) == 1 &&
@@ -150,7 +157,8 @@ redis_tls_session(struct ssl_ctx_st *ctx, const struct redis_url *url,
 {
 	SSL *ssl = SSL_new(ctx);
 
-	if (ssl == NULL || tls_expect(ssl, expected_name(url)) != 1) {
+	if (ssl == NULL ||
+	    tls_expect(ssl, expected_name(url), url->verify) != 1) {
 		openssl_err(err, ERR_SYSTEM, "cannot prepare TLS for",
 			    expected_name(url));
 		SSL_free(ssl);
@@ -202,7 +210,7 @@ redis_tls_why(struct bufferevent *bev, const struct redis_url *url,
 	unsigned long e = first_error(bev), words = 0;
 	long verify = SSL_get_verify_result(ssl);
 
-	if (verify != X509_V_OK)
+	if (verify != X509_V_OK && url->verify != REDIS_VERIFY_NOTHING)
 		return err_set(
 		    err, ERR_UNAVAILABLE,
 		    "the server's certificate is not accepted: %s "

@@ -211,6 +211,16 @@ parse_ipv6_host(struct span s, struct span *ret_port, struct redis_url *url,
 	return 0;
 }
 
+/* Only without user and port: else a variable for the host was empty, more
+ * likely, and its tasks would be looked for on the wrong machine. */
+static int
+url_local_host(struct redis_url *url, struct err *err)
+{
+	url->port = DEFAULT_PORT;
+	url->host = strdup("localhost");
+	return url->host != NULL ? 0 : err_nomem(err);
+}
+
 static int
 url_parse_host(struct span s, struct redis_url *url, struct err *err)
 {
@@ -223,7 +233,8 @@ url_parse_host(struct span s, struct redis_url *url, struct err *err)
 	} else {
 		span_cut(&s, ':', &port);
 		if (span_empty(s))
-			return url_bad(err, "the host is missing");
+			return url_bad(err, "the host is missing (write "
+					    "localhost for this machine)");
 		if (url_decode(s, "host", &url->host, err) != 0)
 			return -1;
 		if (!is_host_name(url->host))
@@ -241,7 +252,8 @@ url_parse_host(struct span s, struct redis_url *url, struct err *err)
 	return 0;
 }
 
-/* The parameters of the query that are strings, and their fields. */
+/* The parameters of the query that are strings, and their fields; the second
+ * names are those of redis-py. */
 static const struct parameter {
 	const char *name;
 	size_t offset;
@@ -250,7 +262,29 @@ static const struct parameter {
     {"certfile", offsetof(struct redis_url, certfile)},
     {"keyfile", offsetof(struct redis_url, keyfile)},
     {"servername", offsetof(struct redis_url, servername)},
+    {"ssl_ca_certs", offsetof(struct redis_url, cafile)},
+    {"ssl_certfile", offsetof(struct redis_url, certfile)},
+    {"ssl_keyfile", offsetof(struct redis_url, keyfile)},
 };
+
+/* redis-py's parameters about the server's certificate. "optional" is as good
+ * as "required" for a client, whose server always has one. */
+static const struct {
+	const char *name;
+	const char *word;
+	enum redis_verify verify;
+} verifications[] = {
+    {"ssl_cert_reqs", "required", REDIS_VERIFY_NAME},
+    {"ssl_cert_reqs", "optional", REDIS_VERIFY_NAME},
+    {"ssl_cert_reqs", "none", REDIS_VERIFY_NOTHING},
+    {"ssl_check_hostname", "true", REDIS_VERIFY_NAME},
+    {"ssl_check_hostname", "yes", REDIS_VERIFY_NAME},
+    {"ssl_check_hostname", "1", REDIS_VERIFY_NAME},
+    {"ssl_check_hostname", "false", REDIS_VERIFY_ISSUER},
+    {"ssl_check_hostname", "no", REDIS_VERIFY_ISSUER},
+    {"ssl_check_hostname", "0", REDIS_VERIFY_ISSUER},
+};
+#define N_VERIFICATIONS (sizeof(verifications) / sizeof(verifications[0]))
 
 static bool
 span_is(struct span s, const char *word)
@@ -260,14 +294,56 @@ span_is(struct span s, const char *word)
 	return strlen(word) == len && memcmp(s.p, word, len) == 0;
 }
 
+static bool
+span_is_word(struct span s, const char *word)
+{
+	size_t len = (size_t)(s.end - s.p);
+
+	return strlen(word) == len && strncasecmp(s.p, word, len) == 0;
+}
+
+/* 1: it was one of those, 0: it was not, -1 with *err. The weaker of two
+ * counts, as in redis-py. */
+static int
+url_parse_verification(struct span key, struct span value,
+		       struct redis_url *url, struct err *err)
+{
+	const char *known = NULL;
+	size_t i;
+
+	for (i = 0; i < N_VERIFICATIONS; i++) {
+		if (!span_is(key, verifications[i].name))
+			continue;
+		known = verifications[i].name;
+		if (!span_is_word(value, verifications[i].word))
+			continue;
+		if (verifications[i].verify > url->verify)
+			url->verify = verifications[i].verify;
+		break;
+	}
+	if (known == NULL)
+		return 0;
+	if (i < N_VERIFICATIONS && url->tls)
+		return 1;
+	return err_set(err, ERR_CONFIG,
+		       !url->tls ? "Redis URL: %s= needs rediss://"
+		       : strcmp(known, "ssl_cert_reqs") == 0
+			   ? "Redis URL: %s= must be required, optional or none"
+			   : "Redis URL: %s= must be true or false",
+		       known);
+}
+
 static int
 url_parse_parameter(struct span key, struct span value, struct redis_url *url,
 		    struct err *err)
 {
+	int verification = url_parse_verification(key, value, url, err);
 	const struct parameter *p;
 	char **field;
 	size_t i;
 
+	if (verification != 0)
+		return verification > 0 ? 0 : -1;
 	for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
 		p = &parameters[i];
 		if (!span_is(key, p->name))
@@ -285,7 +361,9 @@ url_parse_parameter(struct span key, struct span value, struct redis_url *url,
 	}
 	return url_bad(err,
 		       "unknown parameter after the '?'; known: db, cafile, "
-		       "certfile, keyfile, servername");
+		       "certfile, keyfile, servername, ssl_ca_certs, "
+		       "ssl_certfile, ssl_keyfile, ssl_cert_reqs, "
+		       "ssl_check_hostname");
 }
 
 static int
@@ -359,8 +437,12 @@ parse_hierarchy(struct span s, enum scheme scheme, bool *ret_db_known,
 					    "unix:///path");
 		return parse_path(path, url, err);
 	}
-	if (url_parse_host(host, url, err) != 0)
+	if (span_empty(host) && url->password == NULL) {
+		if (url_local_host(url, err) != 0)
+			return -1;
+	} else if (url_parse_host(host, url, err) != 0) {
 		return -1;
+	}
 	if (path.end - path.p <= 1)
 		return 0;
 	*ret_db_known = true;

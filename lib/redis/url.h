@@ -8,9 +8,12 @@
  *
  * Parts may be percent-encoded (RFC 3986), and in a user or password the
  * characters :/?#[]@% and space must be; an IPv6 host stands in brackets. A
- * user needs a password (`user:@` for one that has none). Query parameters:
- *db=N; for rediss also cafile=, certfile=, keyfile= (paths) and servername=
- *(the name to verify, instead of the host).
+ * user needs a password (`user:@` for one that has none). A URL with nothing
+ * in the place of user, host and port (redis:///0) means localhost. Query
+ * parameters: db=N; for rediss also cafile=, certfile=, keyfile= (paths) and
+ * servername= (the name to verify, instead of the host), or what redis-py calls
+ * them: ssl_ca_certs=, ssl_certfile=, ssl_keyfile=, and its ssl_cert_reqs=
+ * (none, optional, required) and ssl_check_hostname= (true, false).
  */
 #ifndef REDIS_URL_H
 #define REDIS_URL_H
@@ -19,6 +22,13 @@
 #include <stdint.h>
 
 struct err;
+
+/* What is verified of a server's certificate. */
+enum redis_verify {
+	REDIS_VERIFY_NAME,   /* who issued it, and the name in it */
+	REDIS_VERIFY_ISSUER, /* not the name */
+	REDIS_VERIFY_NOTHING /* anybody may be at the other end */
+};
 
 struct redis_url {
 	bool tls;
@@ -29,6 +39,7 @@ struct redis_url {
 	char *user;					/* or NULL */
 	char *password;					/* or NULL */
 	char *cafile, *certfile, *keyfile, *servername; /* or NULL */
+	enum redis_verify verify;
 };
 
 /* Fills *ret, to be emptied by redis_url_done(). Errors are ERR_CONFIG, name

@@ -57,6 +57,7 @@ redis_url_copy(struct redis_url *ret, const struct redis_url *url)
 	    .tls = url->tls,
 	    .port = url->port,
 	    .db = url->db,
+	    .verify = url->verify,
 	};
 
 	if (text_copy(&copy.path, url->path) != 0 ||

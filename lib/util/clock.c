@@ -137,6 +137,31 @@ clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
 	memcpy(p, "00:00", sizeof("00:00"));
 }
 
+/* The zone is the process's (TZ, /etc/localtime). Where it cannot be told, the
+ * time is written in UTC, with its offset. */
+void
+clock_format_as(enum clock_form form, int64_t wall_us,
+		char text[CLOCK_TEXT_SIZE])
+{
+	const int64_t us = wall_us % US_PER_S;
+	const time_t s = wall_us / US_PER_S;
+	struct tm tm;
+	char *p = text;
+
+	if (form == CLOCK_FORM_UTC || us < 0 || s < 0 || s > FORMAT_MAX_S ||
+	    localtime_r(&s, &tm) == NULL) {
+		clock_format(wall_us, text);
+		return;
+	}
+	p = put_field(p, 4, tm.tm_year + 1900, '-');
+	p = put_field(p, 2, tm.tm_mon + 1, '-');
+	p = put_field(p, 2, tm.tm_mday, 'T');
+	p = put_field(p, 2, tm.tm_hour, ':');
+	p = put_field(p, 2, tm.tm_min, ':');
+	p = put_field(p, 2, tm.tm_sec, '.');
+	put_field(p, 6, (int)us, '\0');
+}
+
 /*
  * Reads exactly `digits` digits and then, unless it is NUL, the character
  * `end`. Returns what follows, or NULL.
@@ -177,14 +202,19 @@ read_fraction(const char *p, int64_t *ret_us)
 	return p;
 }
 
-/* Reads "Z", "+01:00" or nothing: seconds east of Greenwich. */
+/* Reads "Z", "+01:00" or nothing: seconds east of Greenwich. `naive` is what
+ * nothing means. */
 static const char *
-read_offset(const char *p, int64_t *ret_s)
+read_offset(const char *p, int64_t naive_s, int64_t *ret_s)
 {
 	int hours = 0;
 	int minutes = 0;
 	int sign = 0;
 
+	if (*p == '\0') {
+		*ret_s = naive_s;
+		return p;
+	}
 	if (*p == 'Z' || *p == 'z') {
 		p++;
 	} else if (*p == '+' || *p == '-') {
@@ -230,10 +260,28 @@ read_date_time(const char *p, struct tm *tm)
 	return p;
 }
 
-/* A time without an offset is taken as UTC, never as local time: the same task
+/* Seconds east of Greenwich at a local time. Of the two in the hour that a clock
+ * is set back by, mktime() takes one; -1 is its error, and a good second. */
+static int64_t
+local_offset_s(const struct tm *tm)
+{
+	struct tm local = *tm;
+
+	local.tm_isdst = -1;
+	return mktime(&local) != -1 ? local.tm_gmtoff : 0;
+}
+
+/* A time without an offset is taken as UTC, not as local time: the same task
  * must mean the same on every host. */
 int
 clock_parse(const char *text, int64_t *ret_wall_us, struct err *err)
+{
+	return clock_parse_as(CLOCK_FORM_UTC, text, ret_wall_us, err);
+}
+
+int
+clock_parse_as(enum clock_form form, const char *text, int64_t *ret_wall_us,
+	       struct err *err)
 {
 	const char *p = text;
 	int64_t offset_s = 0;
@@ -243,7 +291,10 @@ clock_parse(const char *text, int64_t *ret_wall_us, struct err *err)
 
 	if ((p = read_date_time(p, &tm)) == NULL ||
 	    (p = read_fraction(p, &fraction_us)) == NULL ||
-	    (p = read_offset(p, &offset_s)) == NULL || *p != '\0')
+	    (p = read_offset(p,
+			     form == CLOCK_FORM_NAIVE ? local_offset_s(&tm) : 0,
+			     &offset_s)) == NULL ||
+	    *p != '\0')
 		return err_set(err, ERR_DATA,
 			       "\"%.64s\" is not a time; write it as "
 			       "2026-11-23T11:53:08+00:00",

@@ -29,12 +29,28 @@ void clock_replace(const struct clock_source *source);
 #define CLOCK_TEXT_SIZE 33
 void clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE]);
 
+/*
+ * How a time is written where programs of other kinds read it, too, and what
+ * one without an offset means there.
+ *
+ *	utc	as clock_format() has it; without an offset it is UTC
+ *	naive	local time without an offset, as Python's
+ *		datetime.now().isoformat() has it
+ *
+ * A naive time is ambiguous in the hour that a clock is set back by.
+ */
+enum clock_form { CLOCK_FORM_UTC, CLOCK_FORM_NAIVE };
+void clock_format_as(enum clock_form form, int64_t wall_us,
+		     char text[CLOCK_TEXT_SIZE]);
+
 struct err;
 /*
  * Reads an RFC 3339 time; "T" may be a space, the fraction has 0 to 9 digits.
  * A time with no offset is taken as UTC. Years 1970 to 9999.
  */
 int clock_parse(const char *text, int64_t *ret_wall_us, struct err *err);
+int clock_parse_as(enum clock_form form, const char *text, int64_t *ret_wall_us,
+		   struct err *err);
 
 /*
  * Reads a duration: a number of seconds ("90", "1.5"), or numbers with the

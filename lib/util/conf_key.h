@@ -35,10 +35,11 @@ enum conf_type {
 	CONF_BOOL,
 	CONF_LEVEL,
 	CONF_FORMAT,
+	CONF_TIMES,
 };
 
 /* The flags of conf_keys.def and conf_task_keys.def. */
-enum { RELOAD = 1, OPTIONAL = 2, REPEATED = 4 };
+enum { RELOAD = 1, OPTIONAL = 2, REPEATED = 4, NEVER = 8 };
 
 struct conf_key {
 	const char *section;

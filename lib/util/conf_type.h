@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 
 /* Texts are never NULL; those that were not given are empty. */
@@ -28,12 +29,13 @@
 
 /* Those that are OPTIONAL are CONF_UNSET when they were not given. */
 #define CONF_C_UINT int64_t
-#define CONF_C_DURATION int64_t /* µs */
+#define CONF_C_DURATION int64_t /* µs; 0: never, where that is allowed */
 #define CONF_C_SIZE int64_t	/* bytes */
 
 #define CONF_C_BOOL bool
 #define CONF_C_LEVEL enum log_level
 #define CONF_C_FORMAT enum log_format
+#define CONF_C_TIMES enum clock_form
 
 /* No allowed value is negative. */
 #define CONF_UNSET (-1)

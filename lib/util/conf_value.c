@@ -69,6 +69,9 @@ print_size(int64_t bytes, struct buf *out)
 	buf_addf(out, "%" PRId64 "%s", bytes, units[i]);
 }
 
+/* The word in the place of a duration that has no end. */
+static const char NEVER_WORD[] = "never";
+
 static void
 print_integer(enum conf_type type, int64_t value, struct buf *out)
 {
@@ -87,6 +90,12 @@ static bool
 is_unset(const struct conf_key *key, int64_t value)
 {
 	return (key->flags & OPTIONAL) != 0 && value == CONF_UNSET;
+}
+
+static bool
+is_never(const struct conf_key *key, int64_t value)
+{
+	return (key->flags & NEVER) != 0 && value == 0;
 }
 
 static const char *
@@ -113,6 +122,9 @@ format_name(enum log_format format)
 	return names[format];
 }
 
+static const char *const times_names[] = {
+    [CLOCK_FORM_UTC] = "utc", [CLOCK_FORM_NAIVE] = "naive"};
+
 void
 conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 {
@@ -122,7 +134,9 @@ conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 	case CONF_UINT:
 	case CONF_DURATION:
 	case CONF_SIZE:
-		if (!is_unset(key, *(const int64_t *)value))
+		if (is_never(key, *(const int64_t *)value))
+			buf_adds(out, NEVER_WORD);
+		else if (!is_unset(key, *(const int64_t *)value))
 			print_integer(key->type, *(const int64_t *)value, out);
 		break;
 	case CONF_BOOL:
@@ -133,6 +147,9 @@ conf_key_print(const struct conf_key *key, const void *values, struct buf *out)
 		break;
 	case CONF_FORMAT:
 		buf_adds(out, format_name(*(const enum log_format *)value));
+		break;
+	case CONF_TIMES:
+		buf_adds(out, times_names[*(const enum clock_form *)value]);
 		break;
 	default:
 		buf_adds(out, *(char *const *)value);
@@ -151,6 +168,8 @@ refuse(const struct conf_key *key, const char *what, struct err *err)
 	print_integer(key->type, (int64_t)(key->min * unit), &text);
 	buf_adds(&text, " to ");
 	print_integer(key->type, (int64_t)(key->max * unit), &text);
+	if ((key->flags & NEVER) != 0)
+		buf_addf(&text, ", or %s", NEVER_WORD);
 	err_set(err, ERR_CONFIG, "%s; allowed: %s", what,
 		text.failed ? "see flowrra.conf(5)" : text.data);
 	buf_done(&text);
@@ -193,6 +212,10 @@ set_integer(const struct conf_key *key, int64_t *ret, const char *text,
 
 	if (*text == '\0' && (key->flags & OPTIONAL) != 0) {
 		*ret = CONF_UNSET;
+		return 0;
+	}
+	if ((key->flags & NEVER) != 0 && strcasecmp(text, NEVER_WORD) == 0) {
+		*ret = 0;
 		return 0;
 	}
 	if (key->type == CONF_DURATION) {
@@ -264,6 +287,21 @@ set_format(enum log_format *ret, const char *text, struct err *err)
 }
 
 static int
+set_times(enum clock_form *ret, const char *text, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(times_names); i++) {
+		if (strcmp(text, times_names[i]) == 0) {
+			*ret = (enum clock_form)i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_CONFIG,
+		       "not a form of times; allowed: utc, naive");
+}
+
+static int
 set_string(const struct conf_key *key, void *values, const char *text,
 	   struct err *err)
 {
@@ -309,6 +347,8 @@ set_trimmed(const struct conf_key *key, void *values, const char *text,
 		return set_level(value, text, err);
 	case CONF_FORMAT:
 		return set_format(value, text, err);
+	case CONF_TIMES:
+		return set_times(value, text, err);
 	case CONF_UINT:
 	case CONF_DURATION:
 	case CONF_SIZE:

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "suite.h"
 #include "util/err.h"
@@ -108,6 +109,31 @@ START_TEST(a_record_is_written_in_the_agreed_order)
 	    "\"started_at\":null,\"finished_at\":null,\"retries\":0,"
 	    "\"args\":[],\"kwargs\":{}}");
 	buf_done(&out);
+}
+END_TEST
+
+START_TEST(times_can_be_written_and_read_without_an_offset)
+{
+	struct buf scratch = BUF_INIT, out = BUF_INIT;
+	struct result naive = full, r;
+
+	setenv("TZ", "XXX-2", 1);
+	tzset();
+	naive.times = CLOCK_FORM_NAIVE;
+	result_encode(&naive, &out);
+	ck_assert_ptr_nonnull(strstr(
+	    out.data, "\"submitted_at\":\"2026-11-23T13:53:08.846827\","
+		      "\"started_at\":\"2026-11-23T13:53:08.900000\","
+		      "\"finished_at\":\"2026-11-23T13:53:09.000001\","));
+	ck_assert_int_eq(result_decode_as(CLOCK_FORM_NAIVE,
+					  (struct slice){out.data, out.len},
+					  &scratch, &r, NULL),
+			 0);
+	ck_assert_int_eq(r.finished_us, full.finished_us);
+	unsetenv("TZ");
+	tzset();
+	buf_done(&out);
+	buf_done(&scratch);
 }
 END_TEST
 
@@ -228,6 +254,7 @@ SUITE("result_json")
 {
 	TEST(a_record_of_the_python_package_is_understood);
 	TEST(a_record_is_written_in_the_agreed_order);
+	TEST(times_can_be_written_and_read_without_an_offset);
 	TEST(a_record_that_is_written_reads_back_the_same);
 	TEST(many_escaped_texts_all_stay_where_they_are);
 	TEST_LOOP(what_is_no_record_is_refused_and_the_reason_named, 0,

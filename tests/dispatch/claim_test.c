@@ -205,6 +205,49 @@ START_TEST(a_backend_that_is_back_is_asked_about_recovered_tasks_at_once)
 }
 END_TEST
 
+/* A foreign producer has said it in the pending record only. */
+START_TEST(when_a_foreign_task_was_submitted_its_record_tells)
+{
+	struct worker *w = worker_begin();
+
+	w->store.stored = "{\"task_id\":\"t1\",\"status\":\"pending\","
+			  "\"submitted_at\":\"2025-01-02T03:04:05.5\"}";
+	worker_claim_foreign(w, "job", "[\"done=1\"]");
+	WAIT_FOR(w, "ack");
+	ck_record(w, "\"submitted_at\":\"2025-01-02T03:04:05.500000+00:00\"");
+	/* Our own producers' tasks tell it themselves: nobody is asked, and
+	 * nothing has to be answered. */
+	w->store.hold_gets = true;
+	worker_claim(w, "job", "[\"done=1\"]", "");
+	FAKE_WAIT(&w->store, worker_count(w, "ack") == 2);
+	worker_end(w);
+}
+END_TEST
+
+/* The record of a task of another kind may be anything, and an old one may be
+ * final: the task was pushed to be run. */
+START_TEST(a_foreign_task_is_run_whatever_its_record_says)
+{
+	static const char *const records[] = {
+	    NULL, "nonsense", "{\"task_id\":\"t1\",\"status\":\"odd\"}",
+	    "{\"task_id\":\"t1\",\"status\":\"success\",\"result\":7}"};
+	struct worker *w = worker_begin();
+	unsigned int i;
+
+	for (i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		w->store.stored = records[i];
+		worker_claim_foreign(w, "job", "[\"done=1\"]");
+		FAKE_WAIT(&w->store, worker_count(w, "ack") == i + 1);
+		ck_not_in(w->store.last_record, "\"submitted_at\":null");
+	}
+	/* The backend is away: the task does not wait for it. */
+	err_set(&w->store.get_err, ERR_UNAVAILABLE, "gone");
+	worker_claim_foreign(w, "job", "[\"done=1\"]");
+	FAKE_WAIT(&w->store, worker_count(w, "success") == i + 1);
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_task_that_comes_before_any_executor_waits)
 {
 	struct worker *w = begin_without_executor();
@@ -336,6 +379,8 @@ SUITE("dispatch-claim")
 	TEST(a_recovered_task_that_was_cancelled_is_only_acknowledged);
 	TEST(a_task_is_not_run_on_the_guess_that_it_had_not_ended);
 	TEST(a_backend_that_is_back_is_asked_about_recovered_tasks_at_once);
+	TEST(when_a_foreign_task_was_submitted_its_record_tells);
+	TEST(a_foreign_task_is_run_whatever_its_record_says);
 	TEST(a_task_that_comes_before_any_executor_waits);
 	TEST(a_task_that_comes_before_any_executor_runs_when_there_is_one);
 	TEST(a_number_is_not_given_again_to_the_next_job);

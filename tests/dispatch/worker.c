@@ -168,11 +168,16 @@ static void
 put_task(struct worker *w, const char *name, const char *args, const char *more,
 	 bool recovered)
 {
+	const bool dated = strstr(more, "\"submitted_at\"") != NULL;
 	struct buf task = BUF_INIT;
 
+	/* As our own producers put it. */
 	buf_addf(&task,
-		 "{\"id\":\"t%u\",\"name\":\"%s\",\"args\":%s,\"kwargs\":{}%s}",
-		 ++w->tasks, name, args, more);
+		 "{\"id\":\"t%u\",\"name\":\"%s\",\"args\":%s,\"kwargs\":{}%s"
+		 "%s}",
+		 ++w->tasks, name, args,
+		 dated ? "" : ",\"submitted_at\":\"2020-01-02T03:04:05+00:00\"",
+		 more);
 	buf_addc(&task, '\0');
 	fake_store_claim(&w->store, 0, task.data, recovered);
 	buf_done(&task);
@@ -183,6 +188,13 @@ worker_claim(struct worker *w, const char *name, const char *args,
 	     const char *more)
 {
 	put_task(w, name, args, more, false);
+}
+
+void
+worker_claim_foreign(struct worker *w, const char *name, const char *args)
+{
+	/* null counts as absent. */
+	put_task(w, name, args, ",\"submitted_at\":null", false);
 }
 
 void

@@ -60,6 +60,8 @@ void worker_end(struct worker *w);
  */
 void worker_claim(struct worker *w, const char *name, const char *args,
 		  const char *more);
+/* The same for one that does not say when it was submitted. */
+void worker_claim_foreign(struct worker *w, const char *name, const char *args);
 /* The same for one that was claimed before. */
 void worker_recover(struct worker *w, const char *name, const char *args,
 		    const char *more);

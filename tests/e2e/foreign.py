@@ -29,10 +29,11 @@ listener.subscribe(f"flowrra:complete:{task['id']}")
 # The confirmation of the subscription.
 listener.get_message(timeout=10)
 
+submitted = datetime.utcnow().isoformat()
 server.set(key, json.dumps({
     "task_id": task["id"], "status": "pending", "task_name": name,
     "result": None, "error": None,
-    "submitted_at": datetime.utcnow().isoformat(), "started_at": None,
+    "submitted_at": submitted, "started_at": None,
     "finished_at": None, "retries": 0, "args": task["args"],
     "kwargs": task["kwargs"],
 }))
@@ -45,6 +46,8 @@ record = json.loads(server.get(key))
 for field in ("submitted_at", "started_at", "finished_at"):
     time = datetime.fromisoformat(record[field])
     assert time.utcoffset().total_seconds() == 0, record[field]
+# The task does not carry it; the pending record did.
+assert record["submitted_at"][:26] == submitted[:26], (record, submitted)
 assert record["task_id"] == task["id"], record
 assert record["task_name"] == name, record
 assert record["args"] == task["args"], record

@@ -281,7 +281,8 @@ START_TEST(a_worker_follows_its_orders)
 	ck_run(ctl(w, "worker resume test:1"), 0, "");
 	ck_run(ctl(w, "wait waits --timeout 20"), 0, "5\n");
 	ck_run(ctl(w, "worker reload test:1 --json"), 0,
-	       "{\"worker\":\"test:1\",\"order\":\"reload\"}\n");
+	       "{\"worker\":\"test:1\",\"order\":\"reload\","
+	       "\"reloaded\":true}\n");
 	worker_notified(worker_of(w), "RELOADING=1");
 	worker_notified(worker_of(w), "READY=1");
 	ck_run(ctl(w, "worker stop test:1"), 0, "");

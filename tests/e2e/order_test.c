@@ -4,6 +4,7 @@
  * control channel is what a program of any kind may have put there.
  */
 #include <event2/event.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,12 @@ status_of(struct world *w, const char *id)
 	return json_field(w, ctl(w, "result %s --json", id)->out, "status");
 }
 
+static void
+ck_has(const char *text, const char *part)
+{
+	ck_assert_msg(strstr(text, part) != NULL, "no %s in: %s", part, text);
+}
+
 /* --- to a worker --------------------------------------------------------- */
 
 START_TEST(a_quiet_worker_claims_nothing_until_it_is_to_resume)
@@ -176,6 +183,49 @@ START_TEST(a_worker_can_be_ordered_to_reload)
 	worker_notified(k, "RELOADING=1");
 	worker_notified(k, "READY=1");
 	WAIT_UNTIL(worker_logged(k, "reloaded"));
+	world_stop(w);
+}
+END_TEST
+
+/* What a deployment script relies on: its exit status is the outcome. */
+START_TEST(a_reload_by_flowrractl_ends_as_that_of_the_worker_does)
+{
+	struct world *w = begin(_i, NULL);
+
+	world_configure(w, "demo missing", NULL);
+	ck_complains(ctl(w, "worker reload test:1"), 78, "missing.so");
+	ck_has(ctl(w, "doctor --json")->out, "worker test:1 could not reload");
+	/* The old executors go on. */
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	world_configure(w, "demo plain", NULL);
+	ck_run(ctl(w, "worker reload test:1 --json"), 0,
+	       "{\"worker\":\"test:1\",\"order\":\"reload\","
+	       "\"reloaded\":true}\n");
+	/* It was no promise: what is new can be called. */
+	ck_has(ctl(w, "workers --json")->out, "plain.so");
+	/* A worker that stands still says nothing. */
+	worker_signal(worker_of(w), SIGSTOP);
+	ck_complains(ctl(w, "worker reload test:1 --timeout 0.3"), 3, "0.3 s");
+	worker_signal(worker_of(w), SIGCONT);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_worker_that_lacks_a_module_is_unhealthy)
+{
+	struct world *w = begin(_i, NULL);
+
+	worker_stop(worker_of(w));
+	world_configure(w, "demo missing", NULL);
+	worker_start(w, NULL);
+	WAIT_UNTIL(ctl(w, "health")->status == 69);
+	ck_has(ctl(w, "health")->out, "could not load all modules (test:1)");
+	ck_has(ctl(w, "doctor --json")->out, "missing.so");
+	ck_has(ctl(w, "doctor --json")->out, "worker test:1 could not load");
+	ck_assert_str_eq(ctl_ok(w, "workers | cut -f10"), "1");
+	world_configure(w, "demo", NULL);
+	ck_run(ctl(w, "worker reload test:1"), 0, "");
+	ck_assert_str_eq(ctl_ok(w, "workers | cut -f10"), "-");
 	world_stop(w);
 }
 END_TEST
@@ -267,12 +317,6 @@ description(struct world *w)
 	return text != NULL ? text : "";
 }
 
-static void
-ck_has(const char *text, const char *part)
-{
-	ck_assert_msg(strstr(text, part) != NULL, "no %s in: %s", part, text);
-}
-
 START_TEST(a_worker_describes_itself)
 {
 	struct world *w = begin(0, "[executor]\nio_workers = 3\n");
@@ -320,6 +364,9 @@ SUITE("orders")
 	TEST(a_quiet_worker_puts_back_what_comes_to_it_all_the_same);
 	TEST_LOOP(a_worker_can_be_ordered_to_stop, 0, KINDS);
 	TEST_LOOP(a_worker_can_be_ordered_to_reload, 0, KINDS);
+	TEST_LOOP(a_reload_by_flowrractl_ends_as_that_of_the_worker_does, 0,
+		  KINDS);
+	TEST_LOOP(a_worker_that_lacks_a_module_is_unhealthy, 0, KINDS);
 	TEST_LOOP(what_is_no_order_and_orders_to_others_are_ignored, 0, KINDS);
 	TEST_LOOP(an_order_to_cancel_that_comes_before_the_task_is_kept, 0,
 		  KINDS);

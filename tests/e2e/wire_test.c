@@ -59,6 +59,69 @@ START_TEST(a_python_program_submits_waits_and_reads_what_it_expects)
 }
 END_TEST
 
+START_TEST(a_python_program_that_subscribes_late_hears_of_the_end)
+{
+	struct world *w = world_start(NULL);
+
+	ck_run(run(w, "/usr/bin/python3 %s %s/redis.sock 300",
+		   world_source(w, "tests/e2e/foreign_wait.py"),
+		   redis_server_dir(world_redis(w))),
+	       0, "0\n");
+	world_stop(w);
+}
+END_TEST
+
+/* Its producer has named it to nobody, and no worker has been there. */
+START_TEST(a_queue_that_only_a_foreign_producer_uses_is_listed)
+{
+	static const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+
+	push(w, "{\"id\":\"" ID "\",\"name\":\"add\",\"args\":[1,2]}");
+	ck_run(ctl(w, "queues | cut -f1,2"), 0, "cpu\t0\nio\t1\n");
+	ck_run(ctl(w, "tasks pending | cut -f1"), 0, ID "\n");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl(w, "complete -- queues i")->out, "io"));
+	ck_assert_ptr_nonnull(
+	    strstr(ctl(w, "doctor --json")->out,
+		   "queue io has 1 tasks and no worker serves it"));
+	world_stop(w);
+}
+END_TEST
+
+static long long
+ttl_of(struct world *w, const char *id)
+{
+	return reply_integer(
+	    redis_server_command(world_redis(w), "TTL flowrra:task:%s", id));
+}
+
+/* Its lists compare times, which Python does not do with those of both forms.
+ */
+START_TEST(records_can_have_the_times_of_the_python_package)
+{
+	static const struct world_options o = {
+	    .config = "foreign_times = naive\n[backend]\nttl = never\n"};
+	const char *mine, *theirs = ID;
+	struct world *w = world_start(&o);
+
+	push(w, "{\"id\":\"" ID "\",\"name\":\"add\",\"args\":[1,2]}");
+	wait_status(w, theirs, "success");
+	mine = submit(w, "add 1 2 --queue nowhere --force");
+	ck_assert_uint_eq(strlen(field(w, mine, "submitted_at")),
+			  strlen("2026-11-23T11:53:08.846827"));
+	ck_run(ctl(w, "cancel %s", mine), 0, "");
+	ck_assert_uint_eq(strlen(field(w, mine, "finished_at")), 26);
+	ck_assert_uint_eq(strlen(field(w, theirs, "submitted_at")), 26);
+	ck_assert_uint_eq(strlen(field(w, theirs, "started_at")), 26);
+	ck_assert_uint_eq(strlen(field(w, theirs, "finished_at")), 26);
+	/* A backend without a ttl is what that package has by default. */
+	ck_assert_int_eq(ttl_of(w, theirs), -1);
+	ck_assert_int_eq(ttl_of(w, mine), -1);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(unknown_fields_survive_a_retry)
 {
 	static const char task[] =
@@ -169,6 +232,9 @@ SUITE("wire")
 	SUITE_TIMEOUT(90);
 	TEST(a_plain_push_of_another_programs_task_is_run);
 	TEST(a_python_program_submits_waits_and_reads_what_it_expects);
+	TEST(a_python_program_that_subscribes_late_hears_of_the_end);
+	TEST(a_queue_that_only_a_foreign_producer_uses_is_listed);
+	TEST(records_can_have_the_times_of_the_python_package);
 	TEST(unknown_fields_survive_a_retry);
 	TEST(whoever_listens_learns_of_the_end);
 	TEST(the_final_record_is_sent_where_its_task_says);

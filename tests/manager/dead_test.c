@@ -80,7 +80,7 @@ START_TEST(the_dead_are_listed_with_what_was_noted_of_them)
 		 "'died_at':'2026-11-23T11:59:56.000000+00:00',"
 		 "'reason':'failed','error':'no luck','worker':null,"
 		 "'attempts':3}]");
-	scene_journal_is("queues; view io; view cpu; ");
+	scene_journal_is("queues; workers; view io; view cpu; ");
 }
 END_TEST
 
@@ -162,8 +162,9 @@ START_TEST(a_task_is_put_back_with_all_its_attempts_and_a_record)
 		 "'missing':[],'tasks':[{'key':'a','task_id':'a','task_name':"
 		 "'add','queue':'io','outcome':'retried','message':null}]}");
 	/* The record is pending before anybody can claim the task. */
-	scene_journal_is("queues; view io; get a; reopen a; requeue io; "
-			 "view io; ");
+	scene_journal_is(
+	    "queues; workers; view io; get a; reopen a; requeue io; "
+	    "view io; ");
 	scene_is(scene_json(scene_record_of("a")),
 		 "{'task_id':'a','status':'pending','task_name':'add',"
 		 "'result':null,'error':null,'submitted_at':"
@@ -291,8 +292,9 @@ START_TEST(a_task_that_leaves_the_list_first_gets_its_old_record_back)
 		 "{'dry_run':false,'matched':1,'done':0,'refused':0,"
 		 "'missing':[],'tasks':[{'key':'a','task_id':'a','task_name':"
 		 "'add','queue':'io','outcome':'gone','message':null}]}");
-	scene_journal_is("queues; view io; get a; reopen a; requeue io; "
-			 "put a; counts; ");
+	scene_journal_is(
+	    "queues; workers; view io; get a; reopen a; requeue io; "
+	    "put a; counts; ");
 	scene_is(scene_json(scene_record_of("a")),
 		 "{'status':'failed','error':'old'}");
 }

@@ -298,6 +298,23 @@ START_TEST(clocks_that_differ_are_found)
 }
 END_TEST
 
+START_TEST(a_certificate_that_is_not_verified_is_a_warning)
+{
+	struct conf *conf = scene.client->conf;
+
+	be_well();
+	free(conf->broker.url);
+	conf->broker.url = strdup("rediss://u:pw@h?ssl_cert_reqs=none");
+	ck_assert_str_eq(findings(),
+			 "warning broker: the server's certificate is not "
+			 "verified: anybody on the way to it can read and "
+			 "change tasks\n");
+	free(conf->broker.url);
+	conf->broker.url = strdup("rediss://u:pw@h?ssl_check_hostname=no");
+	ck_assert_str_eq(findings(), "");
+}
+END_TEST
+
 START_TEST(workers_are_examined_one_by_one)
 {
 	ck_assert_str_eq(findings(), "error workers: no worker is alive\n");
@@ -315,6 +332,29 @@ START_TEST(workers_are_examined_one_by_one)
 	    "warning workers: worker old has version 0.0, this "
 	    "program " FLOWRRA_VERSION "\n"
 	    "warning workers: worker quiet is quiet: it takes no tasks\n");
+}
+END_TEST
+
+START_TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named)
+{
+	scene_worker("b", true, 0, "{'refused':[]}");
+	scene_worker("gone", false, 0, "{'refused':['module z: no']}");
+	component_is(WORKERS, true, "1 alive, 1 take tasks");
+	scene_worker("a:1", true, 0, "{'refused':['module x: no','y']}");
+	component_is(WORKERS, false,
+		     "2 alive, 1 could not load all modules (a:1); flowrractl "
+		     "doctor names them");
+	scene_worker("c", true, 0,
+		     "{'refused':[7],'reloads':{'count':1,'error':'bad'}}");
+	ck_assert_str_eq(
+	    findings(),
+	    "error workers: worker a:1 could not load a module or command: "
+	    "module x: no\n"
+	    "error workers: worker a:1 could not load a module or command: y\n"
+	    "error workers: worker c could not load a module or command: it "
+	    "does not say which\n"
+	    "warning workers: worker c could not reload and keeps its old "
+	    "configuration: bad\n");
 }
 END_TEST
 
@@ -466,7 +506,9 @@ SUITE("manager-health")
 	TEST(without_a_broker_that_is_what_is_wrong);
 	TEST(what_the_broker_finds_is_passed_on_the_errors_first);
 	TEST(clocks_that_differ_are_found);
+	TEST(a_certificate_that_is_not_verified_is_a_warning);
 	TEST(workers_are_examined_one_by_one);
+	TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named);
 	TEST(queues_are_examined_one_by_one);
 	TEST(the_dead_of_the_last_hour_are_counted_up_to_a_page);
 	TEST(schedules_are_examined);

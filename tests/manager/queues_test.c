@@ -29,7 +29,7 @@ START_TEST(queues_are_listed_with_what_is_in_them)
 		 "delayed':0,'in_flight':0,"
 		 "'dead':0,'oldest_at':null,'next_due_at':null,"
 		 "'paused':true,'set_aside':0,'unknown':[]}]");
-	scene_journal_is("queues; ");
+	scene_journal_is("queues; workers; ");
 }
 END_TEST
 
@@ -39,7 +39,7 @@ START_TEST(an_empty_queue_is_one_if_somebody_has_named_it)
 	scene_queue("paused", true);
 	scene_task("io", BROKER_WAITING, "a", 0);
 	scene_is(scene_column(list("empty"), "queue"), "['empty']");
-	scene_journal_is("queues empty; queues; ");
+	scene_journal_is("queues empty; queues; workers; ");
 	/* What is used need not be looked for. */
 	scene_is(scene_column(list("io"), "waiting"), "[1]");
 	scene_is(scene_column(list("paused"), "paused"), "[true]");
@@ -49,6 +49,24 @@ START_TEST(an_empty_queue_is_one_if_somebody_has_named_it)
 		      "no worker serves it");
 	scene_fail(SCENE_queues, 1, 1, ERR_REFUSED, "not allowed");
 	scene_refused(list("nope"), ERR_REFUSED, "not allowed");
+}
+END_TEST
+
+/* A producer of another kind has named none. */
+START_TEST(queues_that_are_configured_or_served_are_listed_in_any_case)
+{
+	scene_queue("cpu", false);
+	scene_worker("here:1", true, 0,
+		     "{'queues':['mail','io',7,'a b','cpu']}");
+	scene_worker("here:2", true, 0, "{'queues':'x'}");
+	scene_worker("here:3", false, 0, "{'queues':['gone']}");
+	scene_is(scene_column(list(NULL), "queue"), "['cpu','io','mail']");
+	scene_journal_is("queues; queues io; workers; queues mail; ");
+	scene_is(scene_column(list("mail"), "waiting"), "[0]");
+	scene_journal_is(
+	    "queues mail; queues; queues io; workers; queues mail; ");
+	scene_fail(SCENE_workers, 0, 1, ERR_REFUSED, "not allowed");
+	scene_refused(list(NULL), ERR_REFUSED, "not allowed");
 }
 END_TEST
 
@@ -159,11 +177,77 @@ START_TEST(an_order_goes_to_a_worker_that_lives)
 		 "{'worker':'here:1','order':'resume'}");
 	scene_is(order("here:1", WORKER_STOP),
 		 "{'worker':'here:1','order':'stop'}");
-	scene_is(order("here:1", WORKER_RELOAD),
-		 "{'worker':'here:1','order':'reload'}");
 	scene_refused(order("here:2", WORKER_STOP), ERR_NOT_FOUND,
 		      "worker \"here:2\" is dead");
 	scene_refused(order("nope", WORKER_STOP), ERR_NOT_FOUND,
+		      "unknown worker \"nope\"; `flowrractl workers` lists "
+		      "them");
+}
+END_TEST
+
+/* What the worker of a test says after the order; NULL: it is gone. */
+static const char *says_then;
+
+static void
+on_look(enum scene_call call)
+{
+	if (call == SCENE_control)
+		scene_worker_says("here:1", says_then);
+}
+
+static json_t *
+reload(const char *before, const char *then, double timeout_s, bool *ret_told)
+{
+	scene_worker_says("here:1", before);
+	says_then = then;
+	scene.on_call = on_look;
+	return worker_reload(scene.client, "here:1", timeout_s, ret_told,
+			     &scene.err);
+}
+
+#define BEFORE "{'started_at':'a','reloads':{'count':1,'error':'old'}}"
+
+START_TEST(a_reload_is_awaited_until_the_worker_says_how_it_has_ended)
+{
+	bool told = false;
+
+	scene_worker("here:1", true, 0, NULL);
+	scene_is(reload(BEFORE, "{'started_at':'a','reloads':{'count':2}}", 5,
+			&told),
+		 "{'worker':'here:1','order':'reload','reloaded':true}");
+	ck_assert(told);
+	scene_refused(reload(BEFORE,
+			     "{'started_at':'a','reloads':{'count':2,'error':"
+			     "'module x: no'}}",
+			     5, &told),
+		      ERR_CONFIG,
+		      "worker \"here:1\" could not reload and keeps its old "
+		      "configuration: module x: no");
+	/* The error of the reload before is not the answer. */
+	scene_refused(reload(BEFORE, BEFORE, 0.2, &told), ERR_TIMEOUT,
+		      "worker \"here:1\" has not ended its reload after 0.2 s; "
+		      "its log has the reason");
+	scene_refused(reload(BEFORE, "{'started_at':'b','reloads':{'count':0}}",
+			     5, &told),
+		      ERR_UNAVAILABLE,
+		      "worker \"here:1\" was restarted while it reloaded; its "
+		      "log has the reason");
+	scene_refused(reload(BEFORE, NULL, 5, &told), ERR_UNAVAILABLE,
+		      "worker \"here:1\" ended while it reloaded; its log has "
+		      "the reason");
+}
+END_TEST
+
+START_TEST(a_worker_that_does_not_tell_of_its_reloads_is_not_awaited)
+{
+	bool told = true;
+
+	scene_worker("here:1", true, 0, NULL);
+	scene_is(reload("{'started_at':'a'}", "{'started_at':'a'}", 5, &told),
+		 "{'worker':'here:1','order':'reload','reloaded':false}");
+	ck_assert(!told);
+	scene_refused(worker_reload(scene.client, "nope", 5, &told, &scene.err),
+		      ERR_NOT_FOUND,
 		      "unknown worker \"nope\"; `flowrractl workers` lists "
 		      "them");
 }
@@ -208,7 +292,7 @@ START_TEST(the_figures_are_sums_of_what_there_is)
 		 "{'waiting':2,'delayed':0,'in_flight':1,'dead':0,"
 		 "'succeeded':12,'failed':3,'queues':2,'paused':1,'workers':2,"
 		 "'slots':6,'registered':2}");
-	scene_journal_is("queues; workers; counts; names; ");
+	scene_journal_is("queues; workers; workers; counts; names; ");
 	scene.counts = (struct results_counts){.succeeded = 0};
 	scene.n_names = 0;
 	scene_is(scene_column(json_pack("[o]", stats()), "succeeded"), "[0]");
@@ -256,12 +340,15 @@ SUITE("manager-queues")
 	tcase_add_checked_fixture(suite_case_, scene_begin, scene_end);
 	TEST(queues_are_listed_with_what_is_in_them);
 	TEST(an_empty_queue_is_one_if_somebody_has_named_it);
+	TEST(queues_that_are_configured_or_served_are_listed_in_any_case);
 	TEST(a_name_that_no_queue_can_have_is_not_asked_for);
 	TEST(a_queue_is_paused_and_resumed);
 	TEST(a_worker_is_listed_with_what_it_says_of_itself);
 	TEST(what_a_worker_does_not_say_is_null);
 	TEST(the_state_of_a_worker_is_what_it_says_while_it_lives);
 	TEST(an_order_goes_to_a_worker_that_lives);
+	TEST(a_reload_is_awaited_until_the_worker_says_how_it_has_ended);
+	TEST(a_worker_that_does_not_tell_of_its_reloads_is_not_awaited);
 	TEST(an_order_fails_with_what_the_store_says_and_is_not_repeated);
 	TEST(the_figures_are_sums_of_what_there_is);
 	TEST(a_snapshot_has_all_that_a_live_view_shows);

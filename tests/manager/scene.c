@@ -137,6 +137,17 @@ scene_worker(const char *name, bool alive, int in_flight,
 		w->description = slice_of(keep_json(description));
 }
 
+void
+scene_worker_says(const char *name, const char *description)
+{
+	struct worker_info *w = scene_data.workers;
+
+	while (strcmp(w->name, name) != 0)
+		w++;
+	w->alive = description != NULL;
+	w->description = slice_of(keep_json(w->alive ? description : "{}"));
+}
+
 static size_t
 record_at(const char *id)
 {
@@ -181,7 +192,10 @@ load_conf(struct flowrra_client *c)
 {
 	char *url, *state_dir;
 	const char *settings[] = {"broker.socket_timeout=0.1",
-				  "backend.socket_timeout=0.1", NULL, NULL,
+				  "backend.socket_timeout=0.1",
+				  "worker.queues=io",
+				  NULL,
+				  NULL,
 				  NULL};
 
 	ck_assert_int_gt(asprintf(&url,
@@ -190,8 +204,8 @@ load_conf(struct flowrra_client *c)
 			 0);
 	ck_assert_int_gt(asprintf(&state_dir, "worker.state_dir=%s", scene.dir),
 			 0);
-	settings[2] = url;
-	settings[3] = state_dir;
+	settings[3] = url;
+	settings[4] = state_dir;
 	ck_assert_msg(conf_load("/dev/null", settings, &c->conf, &scene.err) ==
 			  0,
 		      "%s", scene.err.msg);

@@ -88,6 +88,8 @@ size_t scene_count(const char *queue, enum broker_location place);
 /* A worker; `description` is JSON, or NULL. */
 void scene_worker(const char *name, bool alive, int in_flight,
 		  const char *description);
+/* It now says this of itself; NULL: it is dead. */
+void scene_worker_says(const char *name, const char *description);
 /* The record of a task, in the place of what was there; and what is there now.
  * Quotes are as in scene_json(). */
 void scene_record(const char *id, const char *json);

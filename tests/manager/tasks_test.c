@@ -36,7 +36,7 @@ START_TEST(a_waiting_task_is_listed_as_its_record_will_be)
 		 "'started_at':null,'finished_at':null,'retries':1,'args':[1],"
 		 "'kwargs':{},'queue':'io','priority':0}]");
 	ck_assert(!query.stopped);
-	scene_journal_is("queues; view io; view io; ");
+	scene_journal_is("queues; workers; view io; view io; ");
 }
 END_TEST
 
@@ -258,7 +258,7 @@ START_TEST(a_question_is_asked_again_when_the_connection_breaks)
 	scene_task("io", BROKER_WAITING, "a", 0);
 	scene_fail(SCENE_view, 0, 1, ERR_UNAVAILABLE, "connection lost");
 	scene_is(scene_column(list(TASKS_PENDING), "task_id"), "['a']");
-	scene_journal_is("queues; view io; view io; view io; ");
+	scene_journal_is("queues; workers; view io; view io; view io; ");
 	scene_fail(SCENE_view, 0, 2, ERR_UNAVAILABLE, "connection lost");
 	scene_refused(list(TASKS_PENDING), ERR_UNAVAILABLE, "connection lost");
 	scene.client->conf->broker.retry_on_timeout = false;
@@ -344,7 +344,7 @@ START_TEST(a_task_that_has_finished_is_searched_on_the_dead_list_only)
 	scene_record("b", "{'status':'failed'}");
 	scene_is(show("b"), "{'task_id':'b','where':'finished','queue':null,"
 			    "'record':{'status':'failed'},'entry':null}");
-	scene_journal_is("get b; queues; ");
+	scene_journal_is("get b; queues; queues io; workers; ");
 	scene_dead("io", "b", SCENE_NOON_MS, "{'reason':'crashed'}");
 	scene_is(show("b"),
 		 "{'task_id':'b','where':'dead','queue':'io','record':"

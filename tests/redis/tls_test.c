@@ -112,6 +112,34 @@ START_TEST(a_certificate_for_another_name_is_not_accepted)
 }
 END_TEST
 
+START_TEST(what_is_verified_can_be_less_in_the_words_of_redis_py)
+{
+	struct session s;
+
+	start(false);
+	/* The name, and then the issuer, too. */
+	session_init(&s,
+		     url_of("127.0.0.1", "ca.crt",
+			    "&servername=redis.example.org&"
+			    "ssl_check_hostname=false"),
+		     NULL);
+	ck_assert_str_eq(session_ask(&s, "PING"), "PONG");
+	session_done(&s);
+	url_of("127.0.0.1", "other-ca.crt", "&ssl_check_hostname=false");
+	assert_down("certificate is not accepted: self-signed");
+	session_init(&s,
+		     url_of("127.0.0.1", "other-ca.crt", "&ssl_cert_reqs=none"),
+		     NULL);
+	ck_assert_str_eq(session_ask(&s, "PING"), "PONG");
+	/* A break is not the certificate's fault. */
+	redis_server_kill(server);
+	session_wait(&s, &s.downs, 1);
+	ck_assert_ptr_null(strstr(s.why.msg, "certificate"));
+	session_done(&s);
+	redis_server_stop(server);
+}
+END_TEST
+
 START_TEST(servername_names_the_certificate)
 {
 	struct session s;
@@ -201,6 +229,7 @@ SUITE("redis_tls")
 	TEST(a_certificate_of_another_ca_is_not_accepted);
 	TEST(the_system_s_cas_are_the_default);
 	TEST(a_certificate_for_another_name_is_not_accepted);
+	TEST(what_is_verified_can_be_less_in_the_words_of_redis_py);
 	TEST(servername_names_the_certificate);
 	TEST(a_client_certificate_is_shown_when_there_is_one);
 	TEST(tls_and_plain_do_not_mix_and_say_so);

@@ -17,6 +17,7 @@ static const struct good {
 		const char *path, *host, *user, *password;
 		const char *cafile, *certfile, *keyfile, *servername;
 		unsigned int port, db;
+		enum redis_verify verify;
 	} url;
 } good[] = {
     {"redis://h", "redis://h:6379/0", {.host = "h", .port = 6379}},
@@ -76,6 +77,30 @@ static const struct good {
       .db = 1,
       .certfile = "c",
       .keyfile = "k"}},
+    /* As redis-py takes them. */
+    {"redis:///1",
+     "redis://localhost:6379/1",
+     {.host = "localhost", .port = 6379, .db = 1}},
+    {"redis://?db=2",
+     "redis://localhost:6379/2",
+     {.host = "localhost", .port = 6379, .db = 2}},
+    {"rediss://h?ssl_ca_certs=a&ssl_certfile=c&ssl_keyfile=k",
+     "rediss://h:6379/0",
+     {.tls = true,
+      .host = "h",
+      .port = 6379,
+      .cafile = "a",
+      .certfile = "c",
+      .keyfile = "k"}},
+    {"rediss://h?ssl_cert_reqs=required&ssl_check_hostname=True",
+     "rediss://h:6379/0",
+     {.tls = true, .host = "h", .port = 6379}},
+    {"rediss://h?ssl_check_hostname=False&ssl_cert_reqs=optional",
+     "rediss://h:6379/0",
+     {.tls = true, .host = "h", .port = 6379, .verify = REDIS_VERIFY_ISSUER}},
+    {"rediss://h?ssl_cert_reqs=none&ssl_check_hostname=0",
+     "rediss://h:6379/0",
+     {.tls = true, .host = "h", .port = 6379, .verify = REDIS_VERIFY_NOTHING}},
     {"unix:///run/redis.sock",
      "unix:///run/redis.sock?db=0",
      {.path = "/run/redis.sock"}},
@@ -96,9 +121,9 @@ static const struct bad {
     {"redis:/h", "must begin with"},
     {"http://h", "must begin with"},
     {" redis://h", "must begin with"},
-    {"redis://", "host is missing"},
     {"redis://:6379", "host is missing"},
-    {"redis:///1", "host is missing"},
+    {"redis://:6379/1", "write localhost"},
+    {"redis://u:SECRET@/1", "write localhost"},
     {"redis://:SECRET@", "host is missing"},
     {"redis://SECRET@h", "user has no password"},
     {"redis://@h", "user has no password"},
@@ -135,6 +160,11 @@ static const struct bad {
     {"redis://h?cafile=x", "needs rediss"},
     {"rediss://h?cafile=", "cafile= is empty"},
     {"rediss://h?cafile=x&cafile=x", "cafile= is empty or given twice"},
+    {"rediss://h?ssl_ca_certs=x&cafile=x", "cafile= is empty or given twice"},
+    {"redis://h?ssl_cert_reqs=none", "ssl_cert_reqs= needs rediss"},
+    {"rediss://h?ssl_cert_reqs=NO", "must be required, optional or none"},
+    {"rediss://h?ssl_cert_reqs=", "must be required, optional or none"},
+    {"rediss://h?ssl_check_hostname=2", "must be true or false"},
     {"rediss://h?certfile=x", "needs keyfile="},
     {"rediss://h?keyfile=x", "needs keyfile="},
     {"rediss://h?servername=a%20b", "servername="},
@@ -182,6 +212,7 @@ START_TEST(a_good_url_means_what_it_says)
 	assert_text(url.certfile, g->url.certfile);
 	assert_text(url.keyfile, g->url.keyfile);
 	assert_text(url.servername, g->url.servername);
+	ck_assert_int_eq(url.verify, g->url.verify);
 	name = redis_url_name(&url);
 	ck_assert_str_eq(name, g->name);
 	free(name);
@@ -211,7 +242,8 @@ START_TEST(a_copy_shares_nothing)
 	struct redis_url url, copy;
 
 	ck_assert_int_eq(redis_url_parse("rediss://u:p@h:1/2?cafile=a&"
-					 "certfile=b&keyfile=c&servername=d",
+					 "certfile=b&keyfile=c&servername=d&"
+					 "ssl_cert_reqs=none",
 					 &url, NULL),
 			 0);
 	ck_assert_int_eq(redis_url_copy(&copy, &url), 0);
@@ -219,6 +251,7 @@ START_TEST(a_copy_shares_nothing)
 	ck_assert_str_eq(copy.user, "u");
 	ck_assert_str_eq(copy.password, "p");
 	ck_assert_str_eq(copy.servername, "d");
+	ck_assert_int_eq(copy.verify, REDIS_VERIFY_NOTHING);
 	ck_assert(copy.tls);
 	ck_assert_uint_eq(copy.db, 2);
 	redis_url_done(&copy);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What only the Redis backend has to do right. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,140 @@ START_TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once)
 	ck_assert(has("LINDEX flowrra:failed -1", "1"));
 	backend_close(r);
 	stage_close(&w);
+}
+END_TEST
+
+/* --- the second word --------------------------------------------------- */
+
+/* What a channel has heard, on a connection of its own. */
+struct ear {
+	redisContext *connection;
+	unsigned int heard;
+};
+
+static void
+ear_open(struct ear *e, const char *channel)
+{
+	redisReply *reply;
+
+	*e = (struct ear){.connection = redisConnect(
+			      "127.0.0.1", redis_server_port(w.server))};
+	ck_assert_ptr_nonnull(e->connection);
+	reply = redisCommand(e->connection, "SUBSCRIBE %s", channel);
+	ck_assert_ptr_nonnull(reply);
+	freeReplyObject(reply);
+}
+
+/* Takes what is there. */
+static unsigned int
+ear_heard(struct ear *e)
+{
+	struct pollfd fd = {.fd = e->connection->fd, .events = POLLIN};
+	redisReply *reply;
+
+	while (poll(&fd, 1, 0) == 1) {
+		ck_assert_int_eq(redisBufferRead(e->connection), REDIS_OK);
+		for (;;) {
+			redisGetReplyFromReader(e->connection, (void **)&reply);
+			if (reply == NULL)
+				break;
+			e->heard++;
+			freeReplyObject(reply);
+		}
+	}
+	return e->heard;
+}
+
+static void
+put_to(struct backend *r, const char *id, const char *reply_to,
+       unsigned int *stored)
+{
+	static struct results_put puts[8];
+	static char records[8][128];
+	static unsigned int n;
+	const unsigned int i = n++ % 8;
+
+	snprintf(records[i], sizeof(records[i]), RECORD, id, "success");
+	puts[i] = (struct results_put){.id = slice_of(id),
+				       .record = slice_of(records[i]),
+				       .final = true,
+				       .reply_to = slice_of(reply_to),
+				       .ttl_s = 60,
+				       .on_done = on_stored,
+				       .arg = stored};
+	results_put(r->results, &puts[i]);
+}
+
+START_TEST(who_subscribes_too_late_hears_of_the_end_all_the_same)
+{
+	unsigned int stored = 0, i;
+	struct ear late, other;
+	struct backend *r;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	/* More than once: the timer starts again. */
+	for (i = 1; i <= 3; i++) {
+		put_to(r, "late", "", &stored);
+		put_to(r, "other", "", &stored);
+		UNTIL(&w, stored == 2 * i);
+		/* It was published before the record was confirmed. */
+		ear_open(&late, "flowrra:complete:late");
+		UNTIL(&w, ear_heard(&late) == 1);
+		redisFree(late.connection);
+	}
+	/* Only where somebody listens: two first words a turn, and one
+	 * second. */
+	UNTIL(&w, has("INFO commandstats", "cmdstat_publish:calls=9,"));
+	/* Our own clients are told by themselves. */
+	ear_open(&other, "flowrra:complete:other");
+	put_to(r, "other", "address", &stored);
+	put_to(r, "late", "", &stored);
+	UNTIL(&w, stored == 8);
+	ear_open(&late, "flowrra:complete:late");
+	UNTIL(&w, ear_heard(&late) == 1);
+	ck_assert_uint_eq(ear_heard(&other), 1);
+	redisFree(late.connection);
+	redisFree(other.connection);
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(many_ends_are_asked_about_together)
+{
+	enum { N = 4000 };
+	struct results_put *puts = calloc(N, sizeof(*puts));
+	char(*ids)[8] = calloc(N, sizeof(*ids));
+	unsigned int stored = 0, i;
+	struct backend *r;
+	struct ear first, last;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	for (i = 0; i < N; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "%u", i);
+		puts[i] = (struct results_put){.id = slice_of(ids[i]),
+					       .record = SLICE("{}"),
+					       .final = true,
+					       .ttl_s = 60,
+					       .on_done = on_stored,
+					       .arg = &stored};
+	}
+	ear_open(&first, "flowrra:complete:0");
+	ear_open(&last, "flowrra:complete:3999");
+	for (i = 0; i < N; i++)
+		results_put(r->results, &puts[i]);
+	UNTIL(&w, stored == N);
+	UNTIL(&w, ear_heard(&first) == 2 && ear_heard(&last) == 2);
+	/* 250 in each question, and two that are not full. */
+	ck_assert(has("INFO commandstats", "cmdstat_pubsub|numsub:calls=16,"));
+	redisFree(first.connection);
+	redisFree(last.connection);
+	backend_close(r);
+	stage_close(&w);
+	free(puts);
+	free(ids);
 }
 END_TEST
 
@@ -385,6 +520,8 @@ SUITE("results-redis-only")
 	TEST(a_listener_is_told_when_events_may_have_been_missed);
 	TEST(an_event_may_be_large);
 	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
+	TEST(who_subscribes_too_late_hears_of_the_end_all_the_same);
+	TEST(many_ends_are_asked_about_together);
 	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
 	TEST(a_list_goes_on_however_much_it_has_grown);
 	TEST(

@@ -127,6 +127,39 @@ START_TEST(a_time_without_an_offset_is_utc)
 }
 END_TEST
 
+START_TEST(a_naive_time_is_local_where_a_backend_is_shared)
+{
+	char text[CLOCK_TEXT_SIZE];
+	int64_t us;
+
+	ck_assert_int_eq(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
+	tzset();
+	/* In winter, and in summer. */
+	clock_format_as(CLOCK_FORM_NAIVE, parsed("2026-01-01T23:30:00.5Z"),
+			text);
+	ck_assert_str_eq(text, "2026-01-02T00:30:00.500000");
+	ck_assert_int_eq(clock_parse_as(CLOCK_FORM_NAIVE, text, &us, NULL), 0);
+	ck_assert_int_eq(us, parsed("2026-01-01T23:30:00.5Z"));
+	clock_format_as(CLOCK_FORM_NAIVE, parsed("2026-07-01T12:00:00Z"), text);
+	ck_assert_str_eq(text, "2026-07-01T14:00:00.000000");
+	ck_assert_int_eq(clock_parse_as(CLOCK_FORM_NAIVE, text, &us, NULL), 0);
+	ck_assert_int_eq(us, parsed("2026-07-01T12:00:00Z"));
+	/* An offset is believed, and the other form is as it was. */
+	ck_assert_int_eq(
+	    clock_parse_as(CLOCK_FORM_NAIVE, "2026-07-01T12:00:00Z", &us, NULL),
+	    0);
+	ck_assert_int_eq(us, parsed("2026-07-01T12:00:00Z"));
+	clock_format_as(CLOCK_FORM_UTC, us, text);
+	ck_assert_str_eq(text, "2026-07-01T12:00:00.000000+00:00");
+	ck_assert_int_eq(parsed("2026-07-01T12:00:00"), us);
+	/* Out of range it is written without harm. */
+	clock_format_as(CLOCK_FORM_NAIVE, INT64_MAX, text);
+	ck_assert_uint_eq(strlen(text), CLOCK_TEXT_SIZE - 1);
+	unsetenv("TZ");
+	tzset();
+}
+END_TEST
+
 START_TEST(a_fraction_is_cut_to_microseconds)
 {
 	int64_t noon = parsed("2026-03-01T12:00:00Z");
@@ -251,6 +284,7 @@ SUITE("clock")
 	TEST(times_out_of_range_are_written_without_harm);
 	TEST(an_offset_is_taken_off);
 	TEST(a_time_without_an_offset_is_utc);
+	TEST(a_naive_time_is_local_where_a_backend_is_shared);
 	TEST(a_fraction_is_cut_to_microseconds);
 	TEST(a_leap_second_is_the_second_after_it);
 	TEST_LOOP(a_bad_time_is_refused, 0, N(bad_times));

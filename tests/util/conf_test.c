@@ -226,6 +226,15 @@ static const struct {
     {"[broker]\nsocket_timeout = 99ms",
      ":2: [broker] socket_timeout = \"99ms\": out of range; allowed: 100ms to "
      "1h"},
+    {"[broker]\nsocket_timeout = never",
+     ":2: [broker] socket_timeout = \"never\": not a duration such as 90 or "
+     "1h30m; allowed: 100ms to 1h"},
+    {"[backend]\nttl = 0",
+     ":2: [backend] ttl = \"0\": out of range; allowed: 1s to 3650d, or "
+     "never"},
+    {"[worker]\nforeign_times = local",
+     ":2: [worker] foreign_times = \"local\": not a form of times; allowed: "
+     "utc, naive"},
     {"[broker]\nretry_on_timeout = maybe",
      ":2: [broker] retry_on_timeout = \"maybe\": not yes or no; allowed: "
      "yes, true, on, 1, no, false, off, 0"},

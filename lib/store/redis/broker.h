@@ -259,7 +259,7 @@ struct rbroker {
 	int64_t beat_ms;      /* when the first heartbeat under way was sent */
 	int64_t confirmed_ms; /* … and the last one that arrived; 0: none */
 	unsigned int beats_sent; /* that are under way */
-	char **tasks;	  /* names of tasks that it can run, sorted */
+	char **tasks;	  /* names of tasks that it can run, and ""; sorted */
 	size_t n_tasks;
 	bool serving; /* it has said so */
 	struct rqueue *queues;
@@ -333,6 +333,8 @@ void rbroker_forget_tasks(struct rbroker *b);
 /* Says in each queue what this worker can run, and has tasks put back that
  * nobody can. */
 void rbroker_serve(struct rbroker *b);
+/* It goes, and what it can run lapses soon. */
+void rbroker_unserve(struct rbroker *b);
 void rbroker_served(struct broker *b, const struct broker_served *question,
 		    broker_value_fn *on_value, void *arg);
 

@@ -190,8 +190,10 @@ rbroker_deregister(struct broker *broker)
 {
 	struct rbroker *b = (struct rbroker *)broker;
 
-	if (b->entering == RENTER_IN)
-		renter_send(b, 0, NULL);
+	if (b->entering != RENTER_IN)
+		return;
+	rbroker_unserve(b);
+	renter_send(b, 0, NULL);
 }
 
 bool

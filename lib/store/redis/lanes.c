@@ -24,6 +24,9 @@
 #define STAMP 16
 /* Tasks that are put back in one call: their bytes pass through the script. */
 #define UNLANE_MAX 200
+/* What a worker says of names that it gives up: others that have them say so
+ * with their next heartbeats, which are nearer. */
+#define LAPSE_S (BROKER_HEARTBEAT_S + 1)
 
 /* --- names --------------------------------------------------------------- */
 
@@ -58,129 +61,6 @@ rlanes_done(struct rlanes *l)
 		free(l->keys[i]);
 	free(l->keys);
 	*l = (struct rlanes){.keys = NULL};
-}
-
-/* --- what this worker can run -------------------------------------------- */
-
-static int
-rtasks_compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void
-rbroker_forget_tasks(struct rbroker *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->n_tasks; i++)
-		free(b->tasks[i]);
-	free(b->tasks);
-	b->tasks = NULL;
-	b->n_tasks = 0;
-}
-
-static bool
-rtasks_same(const struct rbroker *b, char *const *tasks, size_t n)
-{
-	size_t i;
-
-	if (!b->serving || n != b->n_tasks)
-		return false;
-	for (i = 0; i < n; i++)
-		if (strcmp(b->tasks[i], tasks[i]) != 0)
-			return false;
-	return true;
-}
-
-/* What it could run before, it must not take any more; and a lane that nobody
- * served may now be its own. */
-static void
-rtasks_replace(struct rbroker *b, char **tasks, size_t n)
-{
-	const bool same = rtasks_same(b, tasks, n);
-	unsigned int i;
-
-	rbroker_forget_tasks(b);
-	b->tasks = tasks;
-	b->n_tasks = n;
-	b->serving = true;
-	for (i = 0; i < b->n_queues && !same; i++) {
-		rlanes_done(&b->queues[i].lanes);
-		rqueue_wake(&b->queues[i]);
-	}
-}
-
-int
-rbroker_set_tasks(struct rbroker *b, const struct slice *names, size_t n)
-{
-	char **tasks = calloc(n + 1, sizeof(*tasks));
-	size_t i;
-
-	if (tasks == NULL)
-		return -1;
-	for (i = 0; i < n; i++) {
-		if ((tasks[i] = strndup(names[i].p, names[i].len)) != NULL)
-			continue;
-		while (i > 0)
-			free(tasks[--i]);
-		free(tasks);
-		return -1;
-	}
-	qsort(tasks, n, sizeof(*tasks), rtasks_compare);
-	rtasks_replace(b, tasks, n);
-	return 0;
-}
-
-static bool
-rtasks_have(const struct rbroker *b, const char *name)
-{
-	return b->n_tasks > 0 && bsearch(&name, b->tasks, b->n_tasks,
-					 sizeof(*b->tasks), rtasks_compare);
-}
-
-/* --- lanes to claim from ------------------------------------------------- */
-
-/* Whether it was not known; without memory it is told again with each claim. */
-static bool
-rlanes_add(struct rqueue *q, char *key)
-{
-	struct rlanes *l = &q->lanes;
-	char **wider;
-	size_t i;
-
-	for (i = 0; i < l->n && key != NULL; i++)
-		if (strcmp(l->keys[i], key) == 0)
-			break;
-	if (key == NULL || i < l->n ||
-	    (wider = reallocarray(l->keys, l->n + 1, sizeof(*wider))) == NULL) {
-		free(key);
-		return false;
-	}
-	l->keys = wider;
-	wider[l->n++] = key;
-	return true;
-}
-
-bool
-rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told)
-{
-	const size_t n = redis_reply_count(told);
-	struct slice name;
-	bool news = false;
-	char *text;
-	size_t i;
-
-	/* The first is the word "lanes". */
-	for (i = 1; i < n; i++) {
-		name = redis_reply_string(redis_reply_at(told, i));
-		text = name.p != NULL ? strndup(name.p, name.len) : NULL;
-		if (text != NULL && rtasks_have(q->broker, text) &&
-		    rlanes_add(q, rqueue_lane_key(q, name)))
-			news = true;
-		free(text);
-	}
-	return news;
 }
 
 /* --- what the workers can run -------------------------------------------- */
@@ -267,31 +147,190 @@ rserve_on_lapsed(struct redis *r, const struct redis_reply *reply, void *arg)
 	}
 }
 
-/* The second argument is the empty name: that there is a worker at all. */
-void
-rbroker_serve(struct rbroker *b)
+/* Says in each queue that names are good for so long from now. */
+static void
+rserve_send(struct rbroker *b, char *const *names, size_t n, int64_t life_s)
 {
-	struct slice *args = calloc(2 + b->n_tasks, sizeof(*args));
+	struct slice *args = calloc(1 + n, sizeof(*args));
 	char life[ARG_NUMBER_SIZE];
 	struct rqueue *q;
 	size_t i;
 
-	if (args == NULL || !b->serving) {
-		free(args);
+	if (args == NULL)
 		return;
-	}
-	args[0] = arg_number(life, (BROKER_HEARTBEAT_TTL_S - 1) * 1000);
-	args[1] = SLICE("");
-	for (i = 0; i < b->n_tasks; i++)
-		args[2 + i] = slice_of(b->tasks[i]);
+	args[0] = arg_number(life, life_s * 1000);
+	for (i = 0; i < n; i++)
+		args[1 + i] = slice_of(names[i]);
 	for (q = b->queues; q < b->queues + b->n_queues; q++) {
 		const struct slice keys[] = {slice_of(q->keys[KEY_SERVED]),
 					     slice_of(q->keys[KEY_LANES])};
 
 		rbroker_eval(b, SCRIPT_SERVE, rserve_on_lapsed, q, 2, keys,
-			     2 + b->n_tasks, args);
+			     1 + n, args);
 	}
 	free(args);
+}
+
+void
+rbroker_serve(struct rbroker *b)
+{
+	if (b->serving)
+		rserve_send(b, b->tasks, b->n_tasks,
+			    BROKER_HEARTBEAT_TTL_S - 1);
+}
+
+void
+rbroker_unserve(struct rbroker *b)
+{
+	if (b->serving)
+		rserve_send(b, b->tasks, b->n_tasks, LAPSE_S);
+	b->serving = false;
+}
+
+/* --- what this worker can run -------------------------------------------- */
+
+static int
+rtasks_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void
+rbroker_forget_tasks(struct rbroker *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n_tasks; i++)
+		free(b->tasks[i]);
+	free(b->tasks);
+	b->tasks = NULL;
+	b->n_tasks = 0;
+}
+
+static bool
+rtasks_same(const struct rbroker *b, char *const *tasks, size_t n)
+{
+	size_t i;
+
+	if (!b->serving || n != b->n_tasks)
+		return false;
+	for (i = 0; i < n; i++)
+		if (strcmp(b->tasks[i], tasks[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Names that it had and has no more lapse soon. Both lists are sorted. */
+static void
+rtasks_drop(struct rbroker *b, char *const *tasks, size_t n)
+{
+	char **gone = calloc(b->n_tasks + 1, sizeof(*gone));
+	size_t i, k = 0, n_gone = 0;
+
+	for (i = 0; gone != NULL && b->serving && i < b->n_tasks; i++) {
+		while (k < n && strcmp(tasks[k], b->tasks[i]) < 0)
+			k++;
+		if (k == n || strcmp(tasks[k], b->tasks[i]) != 0)
+			gone[n_gone++] = b->tasks[i];
+	}
+	if (n_gone > 0)
+		rserve_send(b, gone, n_gone, LAPSE_S);
+	free(gone);
+}
+
+/* What it could run before, it must not take any more; and a lane that nobody
+ * served may now be its own. */
+static void
+rtasks_replace(struct rbroker *b, char **tasks, size_t n)
+{
+	const bool same = rtasks_same(b, tasks, n);
+	unsigned int i;
+
+	rtasks_drop(b, tasks, n);
+	rbroker_forget_tasks(b);
+	b->tasks = tasks;
+	b->n_tasks = n;
+	b->serving = true;
+	for (i = 0; i < b->n_queues && !same; i++) {
+		rlanes_done(&b->queues[i].lanes);
+		rqueue_wake(&b->queues[i]);
+	}
+}
+
+int
+rbroker_set_tasks(struct rbroker *b, const struct slice *names, size_t n)
+{
+	char **tasks = calloc(n + 1, sizeof(*tasks));
+	struct slice name = SLICE("");
+	size_t i;
+
+	/* The empty name says that there is a worker at all. */
+	for (i = 0; tasks != NULL && i <= n; i++) {
+		if ((tasks[i] = strndup(name.p, name.len)) == NULL)
+			break;
+		if (i < n)
+			name = names[i];
+	}
+	if (tasks == NULL || i <= n) {
+		while (tasks != NULL && i > 0)
+			free(tasks[--i]);
+		free(tasks);
+		return -1;
+	}
+	qsort(tasks, n + 1, sizeof(*tasks), rtasks_compare);
+	rtasks_replace(b, tasks, n + 1);
+	return 0;
+}
+
+static bool
+rtasks_have(const struct rbroker *b, const char *name)
+{
+	return b->n_tasks > 0 && bsearch(&name, b->tasks, b->n_tasks,
+					 sizeof(*b->tasks), rtasks_compare);
+}
+
+/* --- lanes to claim from ------------------------------------------------- */
+
+/* Whether it was not known; without memory it is told again with each claim. */
+static bool
+rlanes_add(struct rqueue *q, char *key)
+{
+	struct rlanes *l = &q->lanes;
+	char **wider;
+	size_t i;
+
+	for (i = 0; i < l->n && key != NULL; i++)
+		if (strcmp(l->keys[i], key) == 0)
+			break;
+	if (key == NULL || i < l->n ||
+	    (wider = reallocarray(l->keys, l->n + 1, sizeof(*wider))) == NULL) {
+		free(key);
+		return false;
+	}
+	l->keys = wider;
+	wider[l->n++] = key;
+	return true;
+}
+
+bool
+rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told)
+{
+	const size_t n = redis_reply_count(told);
+	struct slice name;
+	bool news = false;
+	char *text;
+	size_t i;
+
+	/* The first is the word "lanes". */
+	for (i = 1; i < n; i++) {
+		name = redis_reply_string(redis_reply_at(told, i));
+		text = name.p != NULL ? strndup(name.p, name.len) : NULL;
+		if (text != NULL && rtasks_have(q->broker, text) &&
+		    rlanes_add(q, rqueue_lane_key(q, name)))
+			news = true;
+		free(text);
+	}
+	return news;
 }
 
 /* --- questions ----------------------------------------------------------- */

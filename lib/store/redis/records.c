@@ -126,8 +126,10 @@ stored(struct pending *p, const struct redis_reply *reply, void *arg)
 	struct results_put *put = container_of(p, struct results_put, pending);
 
 	put->answer = rrecords_answer(reply);
-	if (put->final && put->answer == RESULTS_STORED)
+	if (put->final && put->answer == RESULTS_STORED) {
 		rresults_index(arg, put);
+		rresults_echo(arg, put);
+	}
 	put->on_done(put);
 }
 

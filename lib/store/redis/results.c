@@ -118,6 +118,7 @@ rresults_close(struct results *results)
 		event_free(r->subscriber_check);
 	rresults_index_close(r);
 	rresults_reply_close(r);
+	rresults_echo_close(r);
 	buf_done(&r->key);
 	redis_url_done(&r->url);
 	free(r->url_name);

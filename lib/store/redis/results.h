@@ -11,6 +11,7 @@
  *	pending.c	pending records
  *	watch.c		waits for records
  *	reply.c		final records that travel to their producer
+ *	echo.c		says once more that a record is final
  *	events.c	task events, published and listened to
  *
  * Calls go down: results.c calls all of them, they call ask.c and listener.c.
@@ -50,6 +51,14 @@ struct rresults {
 
 	struct ended ended[2];	    /* succeeded, failed */
 	struct event *turn_is_over; /* they are noted */
+
+	/* Channels on which it was said, in this period and in the one before
+	 * (echo.c). */
+	struct {
+		struct ended said[2];
+		unsigned int period; /* the index of this one */
+		struct event *timer; /* NULL: nothing was said yet */
+	} echo;
 
 	struct redis *listener; /* subscriptions; made by the first of them */
 	/* What the listener hears; set when the backend is opened. */
@@ -179,6 +188,13 @@ void rresults_reply_channel(struct buf *out, const struct results_put *put);
 bool rresults_reply_message(struct rresults *r, struct slice channel,
 			    struct slice payload);
 void rresults_reply_close(struct rresults *r);
+
+/* --- echo.c ------------------------------------------------------------ */
+
+/* A final record is stored: its channel hears of it again, a moment later, if
+ * its task has no reply_to. */
+void rresults_echo(struct rresults *r, const struct results_put *put);
+void rresults_echo_close(struct rresults *r);
 
 /* --- listener.c -------------------------------------------------------- */
 
