@@ -109,8 +109,7 @@ START_TEST(workers_are_told_with_what_they_have)
 	ck_assert_str_eq(b->name, "host:b");
 	ck_assert_int_eq(b->in_flight, 0);
 	/* The store may add to it which process it is. */
-	ck_assert_ptr_nonnull(
-	    strstr(op.told.descriptions[1], "\"slots\": 4}"));
+	ck_assert_ptr_nonnull(strstr(op.told.descriptions[1], "\"slots\": 4}"));
 	party_close(other);
 	op_close();
 }

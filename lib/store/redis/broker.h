@@ -259,7 +259,7 @@ struct rbroker {
 	int64_t beat_ms;      /* when the first heartbeat under way was sent */
 	int64_t confirmed_ms; /* … and the last one that arrived; 0: none */
 	unsigned int beats_sent; /* that are under way */
-	char **tasks;	  /* names of tasks that it can run, and ""; sorted */
+	char **tasks; /* names of tasks that it can run, and ""; sorted */
 	size_t n_tasks;
 	bool serving; /* it has said so */
 	struct rqueue *queues;

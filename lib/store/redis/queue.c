@@ -208,6 +208,7 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 {
 	const struct slice argv[] = {SLICE("SADD"), slice_of(b->queues_key),
 				     slice_of(name)};
+	const size_t size = strlen(name) + 1;
 	struct rnamed *named;
 
 	if (rnamed_find(b, name) != NULL)
@@ -215,10 +216,10 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 	if (b->n_named == NAMED_MAX)
 		rbroker_forget_named(b);
 	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
-	    (named = malloc(sizeof(*named) + strlen(name) + 1)) == NULL)
+	    (named = malloc(sizeof(*named) + size)) == NULL)
 		return;
 	named->levels = (struct rlevels){.names = NULL};
-	strcpy(named->name, name);
+	memcpy(named->name, name, size);
 	if (tsearch(named->name, &b->named, rqueue_compare_names) == NULL)
 		free(named);
 	else
