@@ -47,6 +47,13 @@ keep_text(struct buf *to, struct slice text)
 
 /* Confirms what is not held back. */
 static void
+confirm_put(struct results_put *put)
+{
+	put->answer = fake->answer;
+	put->on_done(put);
+}
+
+static void
 confirm_all(void)
 {
 	struct pending_list puts = TAILQ_HEAD_INITIALIZER(puts);
@@ -65,7 +72,7 @@ confirm_all(void)
 		if (fake->hold_lossy && put->lossy)
 			TAILQ_INSERT_TAIL(&fake->puts, p, link);
 		else
-			put->on_done(put);
+			confirm_put(put);
 	}
 	while ((p = TAILQ_FIRST(&settles)) != NULL) {
 		struct broker_settle *settle =
@@ -274,6 +281,26 @@ fake_broker_settle(struct broker *b, struct broker_settle *settle)
 	TAILQ_INSERT_TAIL(&fake->settles, &settle->pending, link);
 }
 
+static void
+fake_broker_drop(struct broker *b, struct broker_claim *claim)
+{
+	journal("drop");
+	forget_claim(container_of(claim, struct fake_claim, claim));
+}
+
+static void
+fake_broker_doubt(struct broker *b, struct broker_claim *claim)
+{
+	journal("doubt");
+	fake->doubted = claim;
+}
+
+static bool
+fake_broker_is_sure(const struct broker *b)
+{
+	return !fake->unsure;
+}
+
 static size_t
 fake_broker_unsettled(const struct broker *b)
 {
@@ -346,6 +373,9 @@ static const struct broker_ops fake_broker_ops = {
     .want = fake_broker_want,
     .idle = fake_broker_quiet,
     .settle = fake_broker_settle,
+    .drop = fake_broker_drop,
+    .doubt = fake_broker_doubt,
+    .is_sure = fake_broker_is_sure,
     .unsettled = fake_broker_unsettled,
     .heartbeat = fake_broker_heartbeat,
     .deregister = fake_broker_farewell,
@@ -558,6 +588,17 @@ fake_store_claim(struct fake_store *s, unsigned int queue, const char *task,
 }
 
 void
+fake_store_lose(struct fake_store *s, unsigned int i)
+{
+	struct fake_claim *c = TAILQ_FIRST(&claims);
+
+	for (; i > 0 && c != NULL; i--)
+		c = TAILQ_NEXT(c, link);
+	ck_assert_ptr_nonnull(c);
+	s->broker.on_lost(&c->claim, s->broker.arg);
+}
+
+void
 fake_store_claim_sample(struct fake_store *s, const char *head,
 			const char *tail, size_t whole)
 {
@@ -568,6 +609,7 @@ fake_store_claim_sample(struct fake_store *s, const char *head,
 	memcpy(c->bytes, head, strlen(head));
 	memcpy(c->bytes + (size_t)BROKER_SAMPLE * 2 - strlen(tail), tail,
 	       strlen(tail));
+	TAILQ_INSERT_TAIL(&claims, c, link);
 	c->claim = (struct broker_claim){
 	    .bytes = {c->bytes, (size_t)BROKER_SAMPLE * 2}, .whole = whole};
 	s->broker.on_claim(&c->claim, s->broker.arg);

@@ -50,6 +50,9 @@ struct fake_store {
 	bool claiming;	   /* claims are under way: the broker is not idle */
 	bool heard;	   /* somebody listens to events */
 	bool hold_claims;  /* no settlement is confirmed … */
+	bool unsure;	   /* the claims may be another worker's */
+	enum results_answer answer;   /* to each record */
+	struct broker_claim *doubted; /* by broker_doubt(), last */
 	struct err get_err;    /* results_get() fails, if it has a code */
 	struct err submit_err; /* submissions fail, if it has a code */
 	struct err create_err; /* no record can be made, if it has a code */
@@ -87,6 +90,8 @@ void fake_results_refuse(struct fake_store *s);
 /* The worker is given a claim. */
 void fake_store_claim(struct fake_store *s, unsigned int queue,
 		      const char *task, bool recovered);
+/* The worker is told that its claim number i, from 0, is another worker's. */
+void fake_store_lose(struct fake_store *s, unsigned int i);
 /* The same for a task of `whole` bytes, more than it takes. */
 void fake_store_claim_sample(struct fake_store *s, const char *head,
 			     const char *tail, size_t whole);

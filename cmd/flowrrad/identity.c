@@ -6,19 +6,31 @@
  * finds them there and gives them back at once; two with the same ID would take
  * each other's tasks for their own. So the ID is derived from the machine, and
  * a lock guards it.
+ *
+ * On another machine, with another file, the lock says nothing: there the
+ * broker sees that a heartbeat bears the token of another process. The file of
+ * the lock holds the token of the process that has it. Who gets the lock next
+ * knows by that which process is gone for sure, however short ago it was: a
+ * worker that was killed need not wait until its heartbeat has run out. A file
+ * that was copied, with its machine or without, says nothing either: the boot
+ * and the file's number stand in it, too.
  */
 #include "identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/log.h"
 #include "util/path.h"
 
 /* The directory as conf_keys.def says; free() it. */
@@ -59,10 +71,22 @@ beside(const char *dir, const char *id, const char *what)
 								     : path;
 }
 
+/* Whether the file that is locked still has the name. */
+static bool
+is_there(const struct identity *who)
+{
+	struct stat locked, named;
+
+	return fstat(who->lock_fd, &locked) == 0 &&
+	       lstat(who->path, &named) == 0 && locked.st_dev == named.st_dev &&
+	       locked.st_ino == named.st_ino;
+}
+
 /*
  * flock() and not a PID file: the kernel drops it when the process ends,
- * whatever ends it. The file stays, since to remove it would let a third
- * process lock a new file of that name while the second has the old one.
+ * whatever ends it. Files of ids that are not used any more are removed
+ * (leftovers.c), by who has the lock: so one that is locked may be gone by then,
+ * and another of that name be there.
  *
  * O_NOFOLLOW: if others may write to the directory, a link must not make us
  * create a file elsewhere. O_CLOEXEC: an executor that outlives us must not
@@ -76,14 +100,67 @@ take_lock(struct identity *who, struct err *err)
 	if (who->lock_fd < 0)
 		return err_sys(err, ERR_SYSTEM, "cannot open the lock %s",
 			       who->path);
-	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	if (flock(who->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		if (is_there(who))
+			return 0;
+		close(who->lock_fd);
+		return take_lock(who, err);
+	}
 	if (errno != EWOULDBLOCK)
 		return err_sys(err, ERR_SYSTEM, "cannot lock %s", who->path);
 	return err_set(err, ERR_REFUSED,
 		       "a worker with ID %s is already running (it holds %s); "
 		       "set another [worker] id",
 		       who->id, who->path);
+}
+
+/* --- the process before ------------------------------------------------ */
+
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+/* Of the file that is locked, in this boot of the machine: NULL if that cannot
+ * be told. free() it. */
+static char *
+lock_place(const struct identity *who)
+{
+	char boot[UUID_TEXT_SIZE] = "", *place = NULL;
+	struct stat st;
+	ssize_t n = -1;
+	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		n = read(fd, boot, sizeof(boot) - 1);
+		close(fd);
+	}
+	if (n <= 0 || fstat(who->lock_fd, &st) != 0)
+		return NULL;
+	boot[n] = '\0';
+	return asprintf(&place, "%s %ju:%ju", boot, (uintmax_t)st.st_dev,
+			(uintmax_t)st.st_ino) < 0
+		   ? NULL
+		   : place;
+}
+
+/* Reads who had the lock, and writes who has it. That the file cannot be
+ * written, on a full disk, only makes the next start take longer. */
+static void
+sign_lock(struct identity *who)
+{
+	char text[256] = "", *place = lock_place(who);
+	ssize_t n = pread(who->lock_fd, text, sizeof(text) - 1, 0);
+
+	uuid_make(who->token);
+	if (place == NULL)
+		return;
+	if (n > UUID_TEXT_SIZE && text[UUID_TEXT_SIZE - 1] == ' ' &&
+	    strcmp(text + UUID_TEXT_SIZE, place) == 0)
+		memcpy(who->predecessor, text, UUID_TEXT_SIZE - 1);
+	n = snprintf(text, sizeof(text), "%s %s", who->token, place);
+	if (pwrite(who->lock_fd, text, (size_t)n, 0) != n ||
+	    ftruncate(who->lock_fd, n) != 0)
+		log_warning("cannot write %s: %s", who->path,
+			    strerrordesc_np(errno));
+	free(place);
 }
 
 int
@@ -99,6 +176,7 @@ identity_take(const struct conf *conf, struct identity *ret, struct err *err)
 	    (ret->spool = beside(dir, ret->id, "spool")) == NULL) {
 		err_nomem(err);
 	} else if (path_make_dir(dir, err) == 0 && take_lock(ret, err) == 0) {
+		sign_lock(ret);
 		status = 0;
 	}
 	free(dir);

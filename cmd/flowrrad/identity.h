@@ -6,6 +6,8 @@
 #ifndef FLOWRRAD_IDENTITY_H
 #define FLOWRRAD_IDENTITY_H
 
+#include "util/uuid.h"
+
 struct conf;
 struct err;
 
@@ -14,6 +16,9 @@ struct identity {
 	char *path;  /* of the lock */
 	char *spool; /* path of the file for results that cannot be stored */
 	int lock_fd;
+	/* What tells this process from others with the same id, and the same of
+	 * the one that had the lock before and is gone; "" if none is known. */
+	char token[UUID_TEXT_SIZE], predecessor[UUID_TEXT_SIZE];
 };
 
 /* Finds or makes the state directory and takes the lock in it; ERR_REFUSED if

@@ -10,6 +10,7 @@
 #include "dispatch/dispatch.h"
 #include "files.h"
 #include "identity.h"
+#include "leftovers.h"
 #include "modules.h"
 #include "util/conf.h"
 #include "util/daemon.h"
@@ -133,7 +134,10 @@ start(struct daemon *d, void *arg, struct err *err)
 	if (identity_take(conf, &w->who, err) != 0)
 		return -1;
 	log_set_worker(w->who.id);
+	leftovers_adopt(&w->who);
 	options.worker = w->who.id;
+	options.token = w->who.token;
+	options.predecessor = w->who.predecessor;
 	options.spool = w->who.spool;
 	if ((w->queues = conf_list(conf->worker.queues)) == NULL)
 		return err_nomem(err);

@@ -8,12 +8,17 @@
  * may have returned to (a retry, or a worker that stopped) before the command
  * came. A worker that claims it in between finds the command, which is kept for
  * some seconds (dispatch/cancelled_ids.h).
+ *
+ * A worker of another program (the Python package, say) takes a task out of its
+ * queue and tells nobody but the record; it hears no commands. Such a task is
+ * refused: to record it as cancelled would be wrong as soon as it ends.
  */
 #include "client/cancel.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/load.h"
 #include "client/put.h"
@@ -28,6 +33,10 @@
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/pending.h"
+
+/* Between a foreign worker's pop and its record lies a round trip to the
+ * server: this is a hundred of them. */
+#define FOREIGN_MS 200
 
 /*
  * One task that is to be cancelled. Its record is edited rather than decoded: it may be another program's, with members that we do not know or
@@ -363,6 +372,11 @@ cancel_store(const struct cancel *x, struct err *err)
 	if (result != 0)
 		return err_prefix(
 		    err, "task %s was removed from its queue, but", x->id);
+	if (put.put.answer == RESULTS_ENDED)
+		return err_set(err, ERR_REFUSED,
+			       "cannot cancel task %s: it has finished "
+			       "meanwhile",
+			       x->id);
 	/* A program that cancels often ends right after. */
 	put_flush(x->client);
 	return 0;
@@ -387,20 +401,51 @@ cancel_order(const struct cancel *x, struct err *err)
 	return result;
 }
 
-/* It has not ended, and is nowhere: who removed it died before it could store
- * that. The record is read last, since a task ends there first. */
+/* Whether a worker of another program has the task, by its record: ours name
+ * themselves in it. */
+static bool
+cancel_is_foreign(const json_t *record)
+{
+	const char *status = cancel_text(record, "status");
+
+	return status != NULL && strcmp(status, "pending") != 0 &&
+	       cancel_text(record, "worker") == NULL;
+}
+
+/*
+ * It has not ended, and is nowhere: who removed it died before it could store
+ * that, or a worker of another program has it. That one says so in the record
+ * right after it has taken the task, so what still waits is looked at twice.
+ * The record is read last, since a task ends there first.
+ */
 static int
 cancel_find_lost(const struct cancel *x, bool *ret_lost, struct err *err)
 {
+	const struct timespec pause = {.tv_nsec = FOREIGN_MS * 1000000L};
 	bool held;
 	json_t *now;
+	int i, result = 0;
 
-	if (cancel_in_queues(x, cancel_find_held, &held, err) != 0 ||
-	    (now = cancel_record_now(x, NULL, err)) == NULL)
-		return -1;
-	*ret_lost = !held && json_is_object(now) && !cancel_is_final(now);
-	json_decref(now);
-	return 0;
+	*ret_lost = true;
+	for (i = 0; i < 2 && *ret_lost && result == 0; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		if (cancel_in_queues(x, cancel_find_held, &held, err) != 0 ||
+		    (now = cancel_record_now(x, NULL, err)) == NULL)
+			return -1;
+		*ret_lost =
+		    !held && json_is_object(now) && !cancel_is_final(now);
+		if (*ret_lost && cancel_is_foreign(now))
+			result = err_set(
+			    err, ERR_REFUSED,
+			    "cannot cancel task %s: a worker of another "
+			    "program runs it (its record names no worker, and "
+			    "no worker of Flowrra has it), which takes no "
+			    "commands; wait for its end, or stop that worker",
+			    x->id);
+		json_decref(now);
+	}
+	return result;
 }
 
 /*

@@ -22,7 +22,7 @@ enum cancel_outcome {
  * workers are told of one that runs, and its record shows what comes of it.
  *
  * ERR_DATA: not a valid id. ERR_NOT_FOUND: there is no record. ERR_REFUSED: it
- * has finished. After ERR_UNAVAILABLE the call can be repeated.
+ * has finished, or a worker of another program runs it. After ERR_UNAVAILABLE the call can be repeated.
  */
 int client_cancel(struct flowrra_client *c, const char *id,
 		  enum cancel_outcome *ret_outcome, struct err *err);

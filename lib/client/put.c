@@ -17,7 +17,8 @@ on_put_stored(struct results_put *put)
 
 	/* After the record is safe, so that a listener who then reads it does
 	 * not find the one before. */
-	results_changed(q->client->results, put->record);
+	if (put->answer == RESULTS_STORED)
+		results_changed(q->client->results, put->record);
 	query_end(q, NULL);
 }
 

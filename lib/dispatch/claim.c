@@ -189,6 +189,10 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	struct result result;
 	bool known;
 
+	if (job->lost) {
+		outcome_drop(job);
+		return;
+	}
 	if (err != NULL && (job->claim->recovered || job->refused != NULL)) {
 		/* A guess could run it twice. */
 		ask_later(job);
@@ -197,6 +201,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	known = record.p != NULL &&
 		result_decode_repaired(record, &repaired, &scratch, &record,
 				       &result, NULL) == 0;
+	job->noted = known && result.status == RESULT_RUNNING;
 	if (known)
 		claim_recall(job, record, &result);
 	if (job->refused != NULL) {

@@ -79,6 +79,8 @@ can_get_on(const struct job *job)
 		return to_backend;
 	case JOB_SETTLING:
 		return to_broker && (to_backend || !job->running_pending);
+	case JOB_DROPPED:
+		return to_backend;
 	case JOB_HELD:
 	case JOB_RUNNING:
 		break;
@@ -141,6 +143,7 @@ kill_all(struct dispatch *d)
 
 	enter_phase(d, PHASE_KILLING);
 	pool_kill(d->pool);
+	outcome_kept_all(d);
 	evtimer_add(d->stop_deadline, &tv);
 }
 
@@ -204,7 +207,8 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 		return;
 	/* In this order: room is counted when jobs are where they go; a worker
 	 * is done when all the others have had their say. */
-	assign_jobs(d);
+	if (broker_is_sure(d->broker))
+		assign_jobs(d);
 	if (!evtimer_pending(d->stall, NULL))
 		assign_unstick(d);
 	assign_wants(d);
@@ -234,6 +238,43 @@ static void
 on_claim(struct broker_claim *claim, void *arg)
 {
 	claim_take(arg, claim);
+}
+
+/* Claims are lost or doubted after a gap, which is rare: no index is kept. */
+static struct job *
+job_of_claim(struct dispatch *d, const struct broker_claim *claim)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->cap_jobs; i++)
+		if (d->jobs[i] != NULL && d->jobs[i]->claim == claim)
+			return d->jobs[i];
+	return NULL;
+}
+
+static void
+on_claim_lost(struct broker_claim *claim, void *arg)
+{
+	struct job *job = job_of_claim(arg, claim);
+
+	/* There was no memory for a job: it waits for this. */
+	if (job == NULL)
+		broker_drop(((struct dispatch *)arg)->broker, claim);
+	else
+		outcome_lost(job);
+	dispatch_turn(arg);
+}
+
+static void
+on_claim_kept(struct broker_claim *claim, void *arg)
+{
+	struct job *job = claim != NULL ? job_of_claim(arg, claim) : NULL;
+
+	if (claim == NULL)
+		outcome_kept_all(arg);
+	else if (job != NULL)
+		outcome_kept(job);
+	dispatch_turn(arg);
 }
 
 /* A stop may have waited for nothing but this. */
@@ -365,9 +406,13 @@ dispatch_open_stores(struct dispatch *d, struct err *err)
 	    .base = d->opt.base,
 	    .conf = d->conf,
 	    .worker = d->opt.worker,
+	    .token = d->opt.token,
+	    .predecessor = d->opt.predecessor,
 	    .queues = d->opt.queues,
 	    .n_queues = d->n_queues,
 	    .on_claim = on_claim,
+	    .on_lost = on_claim_lost,
+	    .on_kept = on_claim_kept,
 	    .on_idle = on_broker_quiet,
 	    .on_control = on_control,
 	    .on_broker_state = on_worker_broker_state,

@@ -28,8 +28,10 @@ struct dispatch_options {
 	struct event_base *base;
 	const struct conf *conf; /* borrowed until a reload replaced it */
 	const char *worker;	 /* the worker's stable id */
-	const char *executor;	 /* path of flowrra-executor */
-	const char *spool;	 /* a file for results that cannot be stored */
+	const char *token;	 /* of this process; both as in broker.h */
+	const char *predecessor;
+	const char *executor; /* path of flowrra-executor */
+	const char *spool;    /* a file for results that cannot be stored */
 	const char *const *queues; /* NULL-ended */
 	struct pool_modules modules;
 	/* Executors are up and the broker was reached for the first time. */

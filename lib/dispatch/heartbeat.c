@@ -112,7 +112,7 @@ void
 heartbeat_announce(struct dispatch *d)
 {
 	if (d->announced || d->announcing || dispatch_is_stopping(d) ||
-	    pool_handlers(d->pool) == NULL || !d->broker_state.up)
+	    pool_handlers(d->pool) == NULL || !broker_is_up(d->broker))
 		return;
 	d->announcing = true;
 	heartbeat_arrive(d);

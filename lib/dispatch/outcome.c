@@ -69,18 +69,99 @@ outcome_recalled(const struct result *record)
 	return OUTCOME_FAILED;
 }
 
-/* --- settling ---------------------------------------------------------- */
-
 static void
 on_settled(struct broker_settle *settle)
 {
 	job_free(settle->arg);
 }
 
+/* --- claims that are another worker's ----------------------------------- */
+
+static void
+outcome_forget(struct job *job)
+{
+	broker_drop(job->dispatch->broker, job->claim);
+	job_free(job);
+}
+
+void
+outcome_drop(struct job *job)
+{
+	job_unlink(job);
+	job_disarm(job);
+	job_enter(job, JOB_DROPPED);
+	/* The backend has its note, and answers. */
+	if (!job->running_pending)
+		outcome_forget(job);
+}
+
+/* One that is NEW, or STORING, is dropped when the backend answers. */
+void
+outcome_lost(struct job *job)
+{
+	if (job->lost)
+		return;
+	job->lost = true;
+	log_job(job, LOG_LEVEL_warning,
+		"task %s: another worker has taken it over; what this one did "
+		"for it does not count",
+		job->task != NULL ? job->task->id : "?");
+	if (job->state == JOB_RUNNING)
+		timeout_end(job);
+	else if (job->state == JOB_HELD || job->state == JOB_SETTLING ||
+		 job->fenced)
+		outcome_drop(job);
+}
+
+void
+outcome_fenced(struct job *job)
+{
+	broker_doubt(job->dispatch->broker, job->claim);
+}
+
+void
+outcome_kept(struct job *job)
+{
+	if (!job->fenced)
+		return;
+	job->fenced = false;
+	outcome_continue(job);
+}
+
+void
+outcome_kept_all(struct dispatch *d)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->cap_jobs; i++)
+		if (d->jobs[i] != NULL)
+			outcome_kept(d->jobs[i]);
+}
+
+/* --- settling ---------------------------------------------------------- */
+
+/*
+ * A backend of its own cannot see whether the claim is ours. So a final record
+ * waits for the broker to be sure of that, but not for one that will never
+ * answer, nor longer than a stop may take.
+ */
+static bool
+outcome_must_wait(const struct job *job)
+{
+	const struct dispatch *d = job->dispatch;
+
+	return !d->one_store && job->put.final && !d->broker_state.lost &&
+	       d->phase < PHASE_KILLING && !broker_is_sure(d->broker);
+}
+
 void
 outcome_continue(struct job *job)
 {
-	if (job->state == JOB_STORING)
+	if (job->state == JOB_DROPPED)
+		outcome_forget(job);
+	else if (job->state == JOB_STORING && outcome_must_wait(job))
+		job->fenced = true;
+	else if (job->state == JOB_STORING)
 		results_put(job->dispatch->results, &job->put);
 	else
 		broker_settle(job->dispatch->broker, &job->settle);
@@ -106,15 +187,6 @@ outcome_settle(struct job *job)
 	 * which may be gone by now if there was no memory. */
 	if (d->broker_state.lost)
 		dispatch_turn(d);
-}
-
-void
-outcome_release(struct job *job)
-{
-	job_unlink(job);
-	/* Its record stays `pending` or `running`: the next claim goes on. */
-	job->settle.disposition = BROKER_RELEASE;
-	outcome_settle(job);
 }
 
 /* The attempts that the task has behind it, with this one. */
@@ -246,7 +318,8 @@ outcome_record(const struct job *job, enum result_status status,
 	    .args = t->args,
 	    .kwargs = t->kwargs,
 	    .queue = slice_of(d->queues[job->claim->queue].name),
-	    .worker = slice_of(d->opt.worker),
+	    .worker = status != RESULT_PENDING ? slice_of(d->opt.worker)
+					       : (struct slice){NULL, 0},
 	    .attempts =
 		ending->started_us ? t->current_retry + 1 : t->current_retry,
 	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
@@ -269,9 +342,24 @@ static void
 on_stored(struct results_put *put)
 {
 	struct job *job = put->arg;
+	const enum broker_disposition disposition = job->settle.disposition;
 
+	if (job->lost) {
+		outcome_drop(job);
+		return;
+	}
+	if (put->answer == RESULTS_FENCED) {
+		job->fenced = true;
+		outcome_fenced(job);
+		return;
+	}
+	if (put->final && put->answer == RESULTS_ENDED)
+		log_job(job, LOG_LEVEL_notice,
+			"task %s has another final record already, which stays",
+			job->task->id);
 	/* Cancelled since: there is no other attempt after all. */
-	if (job->cancelled && job->settle.disposition == BROKER_RETRY)
+	if (job->cancelled &&
+	    (disposition == BROKER_RETRY || disposition == BROKER_RELEASE))
 		outcome_cancelled(job);
 	else
 		outcome_settle(job);
@@ -310,6 +398,7 @@ outcome_put(struct job *job, enum result_status status)
 				 .lossy = !final,
 				 .reply_to = job->task->reply_to,
 				 .ttl_s = dispatch_ttl_s(d),
+				 .claim = d->one_store ? job->claim : NULL,
 				 .on_done = on_stored,
 				 .arg = job};
 	/* An event may come before its record: those who listen want to know
@@ -329,6 +418,29 @@ outcome_store(struct job *job, enum result_status status,
 	buf_reset(&job->record);
 	outcome_record(job, status, ending, reason, &job->record);
 	outcome_put(job, status);
+}
+
+/* It goes back to its queue, as job->settle says, and no attempt has ended: a
+ * record that says that it runs has to say that it waits. */
+static void
+outcome_put_back(struct job *job)
+{
+	static const struct ending none = {.outcome = OUTCOME_SUCCESS};
+
+	if (job->noted) {
+		buf_reset(&job->progress);
+		outcome_store(job, RESULT_PENDING, &none, NULL);
+	} else {
+		outcome_settle(job);
+	}
+}
+
+void
+outcome_release(struct job *job)
+{
+	job_unlink(job);
+	job->settle.disposition = BROKER_RELEASE;
+	outcome_put_back(job);
 }
 
 /* What its producer said of it stays; the bytes may not say that much. */
@@ -423,11 +535,12 @@ outcome_suspect(struct job *job)
 		outcome_cancelled(job);
 		return;
 	}
-	/* Without end: the next time it runs alone, and is no suspect then. */
+	/* Without end: the next time it runs alone, and is no suspect then. No
+	 * attempt has ended. */
 	counters.suspected++;
 	job_unlink(job);
 	prepare_retry(job, &counters, 0);
-	outcome_settle(job);
+	outcome_put_back(job);
 }
 
 void

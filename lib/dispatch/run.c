@@ -90,7 +90,10 @@ on_running_stored(struct results_put *put)
 	struct job *job = put->arg;
 
 	job->running_pending = false;
-	if (job->state == JOB_STORING || job->state == JOB_SETTLING)
+	if (put->answer == RESULTS_FENCED && !job->lost)
+		outcome_fenced(job);
+	if (job->state == JOB_STORING || job->state == JOB_SETTLING ||
+	    job->state == JOB_DROPPED)
 		outcome_continue(job);
 	else if (job->running_again && job->state == JOB_RUNNING)
 		run_record(job);
@@ -101,9 +104,10 @@ static void
 run_record(struct job *job)
 {
 	job->running_again = job->running_pending;
-	if (job->running_pending)
+	if (job->running_pending || job->lost)
 		return;
 	job->running_pending = true;
+	job->noted = true;
 	buf_reset(&job->running_record);
 	outcome_record(job, RESULT_RUNNING,
 		       &(struct ending){.started_us = job->started_us}, NULL,
@@ -112,6 +116,7 @@ run_record(struct job *job)
 	    .id = slice_of(job->task->id),
 	    .record = {job->running_record.data, job->running_record.len},
 	    .lossy = true,
+	    .claim = job->dispatch->one_store ? job->claim : NULL,
 	    .on_done = on_running_stored,
 	    .arg = job};
 	outcome_tell(job->dispatch, job->running.record);
@@ -141,6 +146,10 @@ on_run_done(struct pool_job *run, const struct ipc_done *done,
 {
 	struct job *job = job_of(run);
 
+	if (job->lost) {
+		outcome_drop(job);
+		return;
+	}
 	outcome_apply(job, &(struct ending){.outcome = outcome_of(job, done),
 					    .text = text,
 					    .started_us = done->started_us,
@@ -165,7 +174,9 @@ on_run_returned(struct pool_job *run, void *arg)
 {
 	struct job *job = job_of(run);
 
-	if (job->cancelled)
+	if (job->lost)
+		outcome_drop(job);
+	else if (job->cancelled)
 		outcome_cancelled(job);
 	else if (dispatch_is_stopping(job->dispatch))
 		outcome_release(job);
@@ -254,6 +265,10 @@ on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
 {
 	struct job *job = job_of(run);
 
+	if (job->lost) {
+		outcome_drop(job);
+		return;
+	}
 	switch (end->fate) {
 	case POOL_OVERDUE:
 		apply_overdue(job);

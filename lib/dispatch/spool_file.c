@@ -236,6 +236,75 @@ spool_run(void *arg)
 	return NULL;
 }
 
+/* --- another worker's ---------------------------------------------------- */
+
+/* Whole or not at all: buf_add() after a reservation cannot fail. */
+static void
+spool_add_frame(struct buf *out, struct slice id, struct slice record)
+{
+	const struct frame f = {
+	    .magic = MAGIC,
+	    .id_len = (uint32_t)id.len,
+	    .record_len = (uint32_t)record.len,
+	    .sum = spool_checksum(spool_checksum(2166136261u, id), record)};
+
+	if (buf_reserve(out, sizeof(f) + id.len + record.len) != 0)
+		return;
+	buf_add(out, &f, sizeof(f));
+	buf_add(out, id.p, id.len);
+	buf_add(out, record.p, record.len);
+}
+
+static void
+spool_collect(struct slice id, struct slice record, void *arg)
+{
+	spool_add_frame(arg, id, record);
+}
+
+static void
+spool_ignore(struct slice id, struct slice record, void *arg)
+{
+}
+
+static int
+spool_open_fd(const char *path, int flags, struct err *err)
+{
+	/* Not through a link: somebody else could have put it there. */
+	const int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd >= 0
+		   ? fd
+		   : err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
+}
+
+int
+spool_file_adopt(const char *path, const char *other, struct err *err)
+{
+	struct spool_file from = {.path = (char *)other, .fd = -1},
+			  to = {.path = (char *)path, .fd = -1};
+	struct buf records = BUF_INIT;
+	int status = -1;
+
+	if ((from.fd = spool_open_fd(other, O_RDONLY, err)) < 0 ||
+	    (to.fd = spool_open_fd(path, O_RDWR | O_CREAT, err)) < 0 ||
+	    spool_load(&from, spool_collect, &records, err) != 0 ||
+	    spool_load(&to, spool_ignore, NULL, err) != 0)
+		goto out;
+	if (records.failed)
+		err_nomem(err);
+	else if (write_all(&to, (struct slice){records.data, records.len}) != 0)
+		err_sys(err, ERR_SYSTEM, "cannot write the spool %s", path);
+	else
+		status = 0;
+out:
+	if (from.fd >= 0)
+		close(from.fd);
+	if (to.fd >= 0)
+		close(to.fd);
+	buf_done(&records);
+	return status;
+}
+
 /* --- the loop's side ----------------------------------------------------- */
 
 /* Most workers never need it. If it cannot be started now, the next record
@@ -253,21 +322,11 @@ spool_start_thread(struct spool_file *s)
 void
 spool_file_put(struct spool_file *s, struct slice id, struct slice record)
 {
-	const struct frame f = {
-	    .magic = MAGIC,
-	    .id_len = (uint32_t)id.len,
-	    .record_len = (uint32_t)record.len,
-	    .sum = spool_checksum(spool_checksum(2166136261u, id), record)};
-
 	s->used = true;
 	pthread_mutex_lock(&s->lock);
-	/* Whole or not at all. Without memory it is left out: the record waits
-	 * for the backend in the job as well. */
-	if (buf_reserve(&s->waiting, sizeof(f) + id.len + record.len) == 0) {
-		buf_add(&s->waiting, &f, sizeof(f));
-		buf_add(&s->waiting, id.p, id.len);
-		buf_add(&s->waiting, record.p, record.len);
-	}
+	/* Without memory it is left out: the record waits for the backend in
+	 * the job as well. */
+	spool_add_frame(&s->waiting, id, record);
 	pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
 	spool_start_thread(s);
@@ -306,11 +365,8 @@ spool_file_open(const char *path,
 		err_nomem(err);
 		return NULL;
 	}
-	/* Not through a link: somebody else could have put it there. */
-	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->fd < 0)
-		err_sys(err, ERR_SYSTEM, "cannot open the spool %s", path);
-	else if (spool_load(s, on_record, arg, err) == 0) {
+	s->fd = spool_open_fd(path, O_RDWR | O_CREAT, err);
+	if (s->fd >= 0 && spool_load(s, on_record, arg, err) == 0) {
 		/* A retry must not hang on a wall clock that is set back. */
 		pthread_condattr_init(&monotonic);
 		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

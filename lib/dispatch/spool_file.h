@@ -27,6 +27,11 @@ struct spool_file *spool_file_open(const char *path,
 						     struct slice record,
 						     void *arg),
 				   void *arg, struct err *err);
+/*
+ * Adds the whole records of another spool, which nobody has open, to that at
+ * `path`, and flushes them. 0, or -1 with *err; then some may be in both.
+ */
+int spool_file_adopt(const char *path, const char *other, struct err *err);
 /* Writes what waits, and ends the thread. */
 void spool_file_close(struct spool_file *s);
 

@@ -22,7 +22,9 @@
  * A job is one claimed task. It waits (HELD) until the pool has room, is with
  * the pool (RUNNING) until that says what came of it, then its record is
  * being stored (STORING), then its claim settled (SETTLING). One list holds it
- * at any time; job_enter() moves it on.
+ * at any time; job_enter() moves it on. A job whose claim is another worker's
+ * by now is `lost`: it is DROPPED, with nothing stored or settled, as soon as
+ * nothing runs for it and no answer is due to it.
  */
 #ifndef DISPATCH_STATE_H
 #define DISPATCH_STATE_H
@@ -42,11 +44,12 @@
 
 /* X(name, states that may follow) */
 #define JOB_STATES(X)                                                          \
-	X(NEW, JOB_BIT(HELD) | JOB_BIT(STORING) | JOB_BIT(SETTLING))           \
-	X(HELD, JOB_BIT(RUNNING) | JOB_BIT(STORING) | JOB_BIT(SETTLING))       \
-	X(RUNNING, JOB_BIT(HELD) | JOB_BIT(STORING) | JOB_BIT(SETTLING))       \
-	X(STORING, JOB_BIT(STORING) | JOB_BIT(SETTLING))                       \
-	X(SETTLING, 0)
+	X(NEW, JOB_BIT(HELD) | JOB_ENDS)                                       \
+	X(HELD, JOB_BIT(RUNNING) | JOB_ENDS)                                   \
+	X(RUNNING, JOB_BIT(HELD) | JOB_ENDS)                                   \
+	X(STORING, JOB_ENDS)                                                   \
+	X(SETTLING, JOB_BIT(DROPPED))                                          \
+	X(DROPPED, 0)
 
 enum job_state {
 #define X(name, next) JOB_##name,
@@ -54,6 +57,7 @@ enum job_state {
 #undef X
 };
 #define JOB_BIT(name) (1u << JOB_##name)
+#define JOB_ENDS (JOB_BIT(STORING) | JOB_BIT(SETTLING) | JOB_BIT(DROPPED))
 
 struct job {
 	TAILQ_ENTRY(job) link; /* of held[], or of unsure */
@@ -68,6 +72,10 @@ struct job {
 	int64_t started_us;	  /* wall clock; 0: not known to have started */
 	struct event *kill_timer; /* tells, then kills; NULL: none */
 	bool cancelled;		  /* a person wants it to end */
+	bool lost;		  /* its claim is another worker's */
+	bool fenced;		  /* its record is not stored before it is
+				     known whether the claim is ours */
+	bool noted;		  /* there may be a record that says it runs */
 	/* Times that it had begun and was put back because of another job. */
 	unsigned int disturbed;
 	/* The `running` record, which is stored in passing. */
@@ -246,6 +254,17 @@ struct ending {
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
+/* Its claim is another worker's: nothing of it counts any more. */
+void outcome_lost(struct job *job);
+/* The same, when nothing runs for it any more. */
+void outcome_drop(struct job *job);
+/* Its claim was in doubt, and is still ours. */
+void outcome_kept(struct job *job);
+/* The same of all. */
+void outcome_kept_all(struct dispatch *d);
+/* A record of it was refused, since another worker may have its claim: whether
+ * that is so is found out. */
+void outcome_fenced(struct job *job);
 /* No module of this worker handles it: it is set aside for others, or, when
  * there have been none for [worker] unknown_after, fails. */
 void outcome_unknown(struct job *job);
@@ -300,6 +319,8 @@ void timeout_assign(struct job *job);
 void timeout_start(struct job *job);
 /* A person wants it to end, whatever it does now. */
 void timeout_cancel(struct job *job);
+/* It runs, and must not: the handler is told to end, and then killed. */
+void timeout_end(struct job *job);
 
 /* --- submit.c ---------------------------------------------------------- */
 

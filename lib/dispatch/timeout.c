@@ -63,6 +63,13 @@ timeout_start(struct job *job)
 }
 
 void
+timeout_end(struct job *job)
+{
+	pool_cancel(&job->run);
+	kill_in(job, job->dispatch->conf->executor.kill_grace);
+}
+
+void
 timeout_cancel(struct job *job)
 {
 	if (job->cancelled)
@@ -71,7 +78,6 @@ timeout_cancel(struct job *job)
 	if (job->state == JOB_HELD) {
 		outcome_cancelled(job);
 	} else if (job->state == JOB_RUNNING) {
-		pool_cancel(&job->run);
-		kill_in(job, job->dispatch->conf->executor.kill_grace);
+		timeout_end(job);
 	}
 }

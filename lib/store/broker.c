@@ -55,6 +55,24 @@ broker_settle(struct broker *b, struct broker_settle *settle)
 	b->ops->settle(b, settle);
 }
 
+void
+broker_drop(struct broker *b, struct broker_claim *claim)
+{
+	b->ops->drop(b, claim);
+}
+
+void
+broker_doubt(struct broker *b, struct broker_claim *claim)
+{
+	b->ops->doubt(b, claim);
+}
+
+bool
+broker_is_sure(const struct broker *b)
+{
+	return b->ops->is_sure(b);
+}
+
 size_t
 broker_unsettled(const struct broker *b)
 {

@@ -138,12 +138,28 @@ struct broker_options {
 
 	/* For workers; a producer leaves the rest empty. */
 	const char *worker; /* its stable id; NULL: a producer */
+	/*
+	 * What tells this process from another one with the same id: a text
+	 * that is random for each process, and that of the process that had the
+	 * id before on this machine and is gone for sure ("" if there is none).
+	 * While another one lives, on_state says `final` with ERR_REFUSED.
+	 */
+	const char *token, *predecessor;
 	const char *const *queues;
 	unsigned int n_queues;
 	size_t max_task; /* of larger ones, both ends are read */
 
 	/* A claim is there; settle it in the end. */
 	void (*on_claim)(struct broker_claim *claim, void *arg);
+	/*
+	 * The claim is not on record any more: another worker took this one for
+	 * dead, and the task over. It is neither settled nor recorded; the
+	 * worker ends what it runs for it, and drops it. Workers only.
+	 */
+	void (*on_lost)(struct broker_claim *claim, void *arg);
+	/* The answer to broker_doubt(), if the claim is on record. With NULL:
+	 * broker_is_sure() has become true again. */
+	void (*on_kept)(struct broker_claim *claim, void *arg);
 	/* broker_idle() has become true while nothing was wanted from some
 	 * queue. Workers only. */
 	void (*on_idle)(void *arg);
@@ -184,6 +200,17 @@ bool broker_idle(const struct broker *b);
 
 /* Settles a claim; cannot fail, but can take as long as the broker is away. */
 void broker_settle(struct broker *b, struct broker_settle *settle);
+/* Forgets a claim that on_lost has told of, at once. It is gone then. */
+void broker_drop(struct broker *b, struct broker_claim *claim);
+/* A record of the claim was fenced (results.h): whether the claim is on record
+ * is found out; on_lost or on_kept follows. */
+void broker_doubt(struct broker *b, struct broker_claim *claim);
+/*
+ * Whether the claims are this worker's for sure: its last heartbeat arrived
+ * less than BROKER_HEARTBEAT_TTL_S ago, and nothing has cast doubt on them
+ * since. While they are not, nothing more of them should be started.
+ */
+bool broker_is_sure(const struct broker *b);
 /* Settlements that have not been confirmed. */
 size_t broker_unsettled(const struct broker *b);
 
@@ -266,6 +293,9 @@ struct broker_ops {
 	void (*want)(struct broker *, unsigned int queue, unsigned int n);
 	bool (*idle)(const struct broker *);
 	void (*settle)(struct broker *, struct broker_settle *);
+	void (*drop)(struct broker *, struct broker_claim *);
+	void (*doubt)(struct broker *, struct broker_claim *);
+	bool (*is_sure)(const struct broker *);
 	size_t (*unsettled)(const struct broker *);
 	void (*heartbeat)(struct broker *, struct slice description);
 	void (*deregister)(struct broker *);

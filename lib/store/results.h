@@ -18,6 +18,7 @@
 #include "util/err.h"
 #include "util/pending.h"
 
+struct broker_claim;
 struct event_base;
 struct results;
 
@@ -38,11 +39,18 @@ void results_close(struct results *r);
 const char *results_name(const struct results *r);
 bool results_is_up(const struct results *r);
 
+/* What became of a record. */
+enum results_answer {
+	RESULTS_STORED, /* it is there; or it was lossy, and was given up */
+	RESULTS_ENDED,	/* the task has a final record, which stays */
+	RESULTS_FENCED	/* its claim is not on record any more */
+};
+
 /*
  * One record to store. The caller keeps it, and what its slices point to,
  * until on_done. A final record is stored with its life and its waiters are
- * told; only another final one can replace it. A record that is not final may
- * be `lossy`: given up when the backend cannot take it at once.
+ * told; nothing replaces it but results_reopen(). A record that is not final
+ * may be `lossy`: given up when the backend cannot take it at once.
  */
 struct results_put {
 	struct slice id;
@@ -52,6 +60,13 @@ struct results_put {
 	bool lossy;
 	struct slice reply_to; /* of its task, see results_reply_to() */
 	int64_t ttl_s;	       /* of a final record; 0: for ever */
+	/*
+	 * The claim that the record follows from, if the broker is the same
+	 * store, else NULL: the record is stored only while the claim is on
+	 * record. It must last until on_done.
+	 */
+	const struct broker_claim *claim;
+	enum results_answer answer; /* part of the answer */
 	void (*on_done)(struct results_put *put);
 	void *arg, *owner;	/* the caller's */
 	struct pending pending; /* the implementation's */

@@ -90,12 +90,16 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    /* Then a task and its record are stored in one step. */
 	    .with_results = stores_are_one(conf),
 	    .worker = o->worker,
+	    .token = o->token,
+	    .predecessor = o->predecessor,
 	    .queues = o->queues,
 	    .n_queues = o->n_queues,
 	    /* A task may be submitted at its full size; what a retry adds to it
 	     * must not send it to the dead list. */
 	    .max_task = (size_t)conf->worker.max_task_size + TASK_AGAIN_MAX,
 	    .on_claim = o->on_claim,
+	    .on_lost = o->on_lost,
+	    .on_kept = o->on_kept,
 	    .on_idle = o->on_idle,
 	    .on_control = o->on_control,
 	    .on_state = o->on_broker_state,

@@ -34,10 +34,12 @@ struct stores_options {
 				 void *arg);
 	void *arg; /* of all the callbacks */
 	/* For workers; a producer leaves these empty. */
-	const char *worker;
+	const char *worker, *token, *predecessor;
 	const char *const *queues;
 	unsigned int n_queues;
 	void (*on_claim)(struct broker_claim *claim, void *arg);
+	void (*on_lost)(struct broker_claim *claim, void *arg);
+	void (*on_kept)(struct broker_claim *claim, void *arg);
 	void (*on_idle)(void *arg);
 	void (*on_control)(struct slice message, void *arg);
 	/*

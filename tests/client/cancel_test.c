@@ -155,6 +155,26 @@ START_TEST(a_task_that_is_nowhere_is_recorded_as_cancelled)
 }
 END_TEST
 
+/* It is nowhere, too, but its record says who has it: nobody of ours. */
+START_TEST(a_task_that_a_foreign_worker_runs_is_refused)
+{
+	begin(KIND_REDIS);
+	redis_server_run(w.server, "SET flowrra:task:theirs %s",
+			 "{\"task_id\":\"theirs\",\"status\":\"running\"}");
+	ck_refuses("theirs", FLOWRRA_REFUSED,
+		   "cannot cancel task theirs: a worker of another program "
+		   "runs it (its record names no worker, and no worker of "
+		   "Flowrra has it), which takes no commands; wait for its "
+		   "end, or stop that worker");
+	/* One of ours had it, and died when it was removed. */
+	redis_server_run(w.server, "SET flowrra:task:ours %s",
+			 "{\"task_id\":\"ours\",\"status\":\"running\","
+			 "\"worker\":\"host:a\"}");
+	ck_cancels("ours");
+	end();
+}
+END_TEST
+
 START_TEST(what_has_finished_or_was_never_there_cannot_be_cancelled)
 {
 	begin(_i);
@@ -235,6 +255,7 @@ SUITE("client-cancel")
 	TEST_LOOP(what_has_finished_or_was_never_there_cannot_be_cancelled, 0,
 		  N_KINDS);
 	TEST_LOOP(a_wait_for_a_cancelled_task_ends, 0, N_KINDS);
+	TEST(a_task_that_a_foreign_worker_runs_is_refused);
 	TEST(a_foreign_record_is_cancelled_and_keeps_its_members);
 	TEST(without_a_server_nothing_is_cancelled);
 }

@@ -336,7 +336,7 @@ START_TEST(a_second_stop_releases_what_runs)
 	dispatch_stop(w->dispatch);
 	dispatch_stop(w->dispatch);
 	FAKE_WAIT(&w->store, w->stopped);
-	ck_journal(w, "running; release; deregister; ");
+	ck_journal(w, "running; pending; release; deregister; ");
 	worker_end(w);
 }
 END_TEST
@@ -354,7 +354,7 @@ START_TEST(a_worker_whose_claims_cannot_be_settled_stays_listed)
 	WAIT_FOR(w, "release");
 	worker_due(w, w->dispatch->stop_deadline);
 	FAKE_WAIT(&w->store, w->stopped);
-	ck_journal(w, "running; release; ");
+	ck_journal(w, "running; pending; release; ");
 	worker_end(w);
 }
 END_TEST

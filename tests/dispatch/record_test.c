@@ -75,11 +75,15 @@ START_TEST(a_claim_is_not_released_before_the_record_in_passing_is_there)
 	WAIT_FOR(w, "running");
 	dispatch_stop(w->dispatch);
 	dispatch_stop(w->dispatch);
-	FAKE_WAIT(&w->store, worker_job(w)->state == JOB_SETTLING);
+	FAKE_WAIT(&w->store, worker_job(w)->state == JOB_STORING);
 	ck_journal(w, "running; ");
 	w->store.hold_lossy = false;
 	FAKE_WAIT(&w->store, w->stopped);
-	ck_journal(w, "running; release; deregister; ");
+	ck_journal(w, "running; pending; release; deregister; ");
+	/* Whoever looks at it sees a task that waits, and nobody that runs it. */
+	ck_record(w, "\"status\":\"pending\"");
+	ck_record(w, "\"started_at\":null");
+	ck_not_in(w->store.last_record, "test:main");
 	worker_end(w);
 }
 END_TEST

@@ -234,6 +234,38 @@ START_TEST(a_spool_is_not_read_through_a_link)
 }
 END_TEST
 
+/* One worker's spool becomes a part of another's. */
+START_TEST(the_whole_records_of_another_spool_are_added)
+{
+	char other[80];
+	struct spool_file *s;
+	struct err err;
+
+	snprintf(other, sizeof(other), "%s-other", spool_path());
+	s = open_at(other);
+	put(s, "a", "1");
+	put(s, "b", "22");
+	spool_file_close(s);
+	/* The last one is cut short in both. */
+	ck_assert_int_eq(truncate(other, size_of(other) - 1), 0);
+	s = open_at(spool_path());
+	put(s, "c", "333");
+	put(s, "d", "4444");
+	spool_file_close(s);
+	ck_assert_int_eq(truncate(spool_path(), size_of(spool_path()) - 2), 0);
+	ck_assert_int_eq(spool_file_adopt(spool_path(), other, &err), 0);
+	ck_assert_str_eq(content_of(spool_path()), "c=333; a=1; ");
+	ck_assert_str_eq(content_of(other), "a=1; ");
+	/* Once more says too much, and no less. */
+	ck_assert_int_eq(spool_file_adopt(spool_path(), other, &err), 0);
+	ck_assert_str_eq(content_of(spool_path()), "c=333; a=1; a=1; ");
+	unlink(other);
+	ck_assert_int_eq(spool_file_adopt(spool_path(), other, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, other));
+	unlink(spool_path());
+}
+END_TEST
+
 START_TEST(a_directory_is_not_a_spool)
 {
 	struct err err;
@@ -497,6 +529,7 @@ SUITE("dispatch-spool")
 	TEST(a_record_whose_bytes_have_changed_is_left_out);
 	TEST(a_file_that_is_not_a_spool_holds_nothing);
 	TEST(a_spool_is_not_read_through_a_link);
+	TEST(the_whole_records_of_another_spool_are_added);
 	TEST(a_directory_is_not_a_spool);
 	TEST(records_wait_in_memory_until_the_disk_has_space);
 	TEST(a_full_disk_is_complained_about_once);

@@ -143,7 +143,7 @@ START_TEST(tasks_that_do_not_end_in_time_are_killed_and_released)
 	worker_due(w, w->dispatch->stop_deadline);
 	ck_assert_int_eq(w->dispatch->phase, PHASE_KILLING);
 	FAKE_WAIT(&w->store, w->stopped);
-	ck_journal(w, "running; release; deregister; ");
+	ck_journal(w, "running; pending; release; deregister; ");
 	worker_end(w);
 }
 END_TEST
@@ -173,7 +173,7 @@ START_TEST(a_worker_does_not_wait_for_its_stores_for_ever)
 	worker_due(w, w->dispatch->stop_deadline);
 	ck_assert(w->stopped);
 	/* It stays listed, so that others find what it had. */
-	ck_journal(w, "running; release; ");
+	ck_journal(w, "running; pending; release; ");
 	ck_assert_int_eq(w->dispatch->phase, PHASE_STOPPED);
 	/* What comes now comes too late. */
 	w->store.hold_claims = false;

@@ -81,6 +81,8 @@ worker_open(const struct worker_setup *setup)
 	struct worker *w = calloc(1, sizeof(*w));
 	struct dispatch_options options = {
 	    .worker = "test:main",
+	    .token = "token",
+	    .predecessor = "",
 	    .spool = w->spool,
 	    .queues = queues,
 	    .modules = {setup->modules ? setup->modules : none, "{}"},

@@ -101,7 +101,7 @@ START_TEST(a_task_that_is_nowhere_is_stored_as_failed)
 	scene_is(cancel("a"), "{'id':'a','outcome':'cancelled'}");
 	record_is("a", "{'queue':'io'," CANCELLED "}");
 	/* Nor does its queue have to be known. */
-	scene_record("b", "{'status':'running','queue':'gone'}");
+	scene_record("b", "{'status':'running','queue':'gone','worker':'w'}");
 	scene_is(cancel("b"), "{'id':'b','outcome':'cancelled'}");
 }
 END_TEST

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A task that leaves a mark each time it is begun, for tests that count. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -35,7 +36,23 @@ mark(struct flowrra_task *task, const json_t *args, const json_t *kwargs,
 	return 0;
 }
 
+/* The same; but the first one of a file fails for good, and late. */
+static int
+mark_first_fails(struct flowrra_task *task, const json_t *args,
+		 const json_t *kwargs, json_t **result)
+{
+	const char *path = json_string_value(json_array_get(args, 0));
+	const bool first = path != NULL && access(path, F_OK) != 0;
+	const int status = mark(task, args, kwargs, result);
+
+	return status == 0 && first ? flowrra_fail_final(task, "the first")
+				    : status;
+}
+
 static const struct flowrra_task_type tasks[] = {
+    {.name = "mark_first_fails",
+     .run = mark_first_fails,
+     FLOWRRA_TASK_DEFAULTS},
     {.name = "mark", .run = mark, FLOWRRA_TASK_DEFAULTS},
     {.name = "mark_cpu", .run = mark, .cpu_bound = true, FLOWRRA_TASK_DEFAULTS},
 };

@@ -155,6 +155,8 @@ live(int run, int out)
 	int sent;
 
 	options.worker = "host:w";
+	options.token = "token";
+	options.predecessor = "";
 	options.with_results = true;
 	options.on_claim = on_claim;
 	options.on_idle = on_idle;

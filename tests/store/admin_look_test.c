@@ -108,7 +108,8 @@ START_TEST(workers_are_told_with_what_they_have)
 	ck_assert_int_eq(a->in_flight, 2);
 	ck_assert_str_eq(b->name, "host:b");
 	ck_assert_int_eq(b->in_flight, 0);
-	ck_assert_str_eq(op.told.descriptions[1], "{\"slots\": 4}");
+	/* The store may add to it which process it is. */
+	ck_assert_ptr_nonnull(strstr(op.told.descriptions[1], "\"slots\": 4}"));
 	party_close(other);
 	op_close();
 }

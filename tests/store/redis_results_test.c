@@ -158,6 +158,7 @@ put_to(struct backend *r, const char *id, const char *reply_to,
 
 START_TEST(who_subscribes_too_late_hears_of_the_end_all_the_same)
 {
+	char id[8], beside[8], channel[40];
 	unsigned int stored = 0, i;
 	struct ear late, other;
 	struct backend *r;
@@ -166,11 +167,14 @@ START_TEST(who_subscribes_too_late_hears_of_the_end_all_the_same)
 	r = backend_open(&w);
 	/* More than once: the timer starts again. */
 	for (i = 1; i <= 3; i++) {
-		put_to(r, "late", "", &stored);
-		put_to(r, "other", "", &stored);
+		snprintf(id, sizeof(id), "late%u", i);
+		snprintf(beside, sizeof(beside), "other%u", i);
+		snprintf(channel, sizeof(channel), "flowrra:complete:%s", id);
+		put_to(r, id, "", &stored);
+		put_to(r, beside, "", &stored);
 		UNTIL(&w, stored == 2 * i);
 		/* It was published before the record was confirmed. */
-		ear_open(&late, "flowrra:complete:late");
+		ear_open(&late, channel);
 		UNTIL(&w, ear_heard(&late) == 1);
 		redisFree(late.connection);
 	}

@@ -130,6 +130,23 @@ on_idle(void *arg)
 }
 
 static void
+party_on_lost(struct broker_claim *claim, void *arg)
+{
+	struct party *p = arg;
+
+	p->lost[p->n_lost++] = claim;
+}
+
+static void
+party_on_kept(struct broker_claim *claim, void *arg)
+{
+	struct party *p = arg;
+
+	p->n_kept += claim != NULL;
+	p->trusts += claim == NULL;
+}
+
+static void
 on_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct party *p = arg;
@@ -144,23 +161,38 @@ on_state(bool up, bool final, const struct err *why, void *arg)
 }
 
 struct party *
-party_open(struct stage *w, const char *worker)
+party_begin(struct stage *w, const struct party_options *o)
 {
 	struct party *p = calloc(1, sizeof(*p));
 	struct broker_options options = w->options;
 	struct err err;
 
 	p->stage = w;
-	options.worker = worker;
+	options.worker = o->worker;
+	options.token = o->token;
+	options.predecessor = o->predecessor;
+	options.on_lost = party_on_lost;
+	options.on_kept = party_on_kept;
 	options.on_claim = on_claim;
 	options.on_control = on_control;
 	options.on_idle = on_idle;
 	options.on_state = on_state;
 	options.arg = p;
-	if (worker == NULL)
+	if (o->worker == NULL)
 		options.n_queues = 0;
 	p->broker = broker_open(&options, &err);
 	ck_assert_msg(p->broker != NULL, "%s", err.msg);
+	return p;
+}
+
+/* One that opens after another has closed is the same process. */
+struct party *
+party_open(struct stage *w, const char *worker)
+{
+	const struct party_options options = {
+	    .worker = worker, .token = worker, .predecessor = ""};
+	struct party *p = party_begin(w, &options);
+
 	UNTIL(w, p->ups > 0 || p->refused);
 	return p;
 }
@@ -473,7 +505,24 @@ backend_close(struct backend *r)
 static void
 on_stored(struct results_put *put)
 {
-	((struct backend *)put->arg)->stored++;
+	struct backend *r = put->arg;
+
+	r->answer = put->answer;
+	r->stored++;
+}
+
+static void
+backend_store(struct stage *w, struct backend *r, struct results_put *put)
+{
+	const size_t before = r->stored;
+
+	put->failed = put->record.p != NULL &&
+		      strstr(put->record.p, "\"failed\"") != NULL;
+	put->on_done = on_stored;
+	put->arg = r;
+	results_put(r->results, put);
+	called(w);
+	UNTIL(w, r->stored > before);
 }
 
 void
@@ -483,16 +532,23 @@ backend_put(struct stage *w, struct backend *r, const char *id,
 	struct results_put put = {.id = slice_of(id),
 				  .record = slice_of(record),
 				  .final = final,
-				  .failed =
-				      strstr(record, "\"failed\"") != NULL,
-				  .ttl_s = ttl_s,
-				  .on_done = on_stored,
-				  .arg = r};
-	const size_t before = r->stored;
+				  .ttl_s = ttl_s};
 
-	results_put(r->results, &put);
-	called(w);
-	UNTIL(w, r->stored > before);
+	backend_store(w, r, &put);
+}
+
+void
+backend_put_of(struct stage *w, struct backend *r, const char *id,
+	       const char *record, bool final, const struct broker_claim *claim)
+{
+	struct results_put put = {.id = slice_of(id),
+				  .record = slice_of(record),
+				  .final = final,
+				  .lossy = !final,
+				  .ttl_s = 60,
+				  .claim = claim};
+
+	backend_store(w, r, &put);
 }
 
 void

@@ -32,6 +32,9 @@ struct party {
 	struct broker_claim *claims[4096];
 	size_t n_claims; /* all, also those settled since */
 	size_t settled;
+	struct broker_claim *lost[64]; /* those that it lost, in their order */
+	size_t n_lost, n_kept;	       /* kept: with a claim */
+	unsigned int trusts;	       /* on_kept without one */
 	char order[256];
 	unsigned int orders;
 	/* The last answer. */
@@ -46,6 +49,7 @@ struct backend {
 	unsigned int ups, troubles;
 	size_t stored;
 	bool answered, found, none;
+	enum results_answer answer; /* to the last record */
 	char record[1024];
 	struct err err;
 };
@@ -71,6 +75,11 @@ void stage_linger(struct stage *w, int ms);
 
 /* `worker` NULL: a producer. Waits until it is up. */
 struct party *party_open(struct stage *w, const char *worker);
+/* The same for one that says which process it is; waits for nothing. */
+struct party_options {
+	const char *worker, *token, *predecessor;
+};
+struct party *party_begin(struct stage *w, const struct party_options *o);
 void party_close(struct party *p);
 /* Submits one task to "io" and returns the answer's code. */
 enum err_code party_submit(struct party *p, const char *id, const char *bytes,
@@ -116,6 +125,10 @@ struct backend *backend_open(struct stage *w);
 void backend_close(struct backend *r);
 void backend_put(struct stage *w, struct backend *r, const char *id,
 		 const char *record, bool final, int64_t ttl_s);
+/* A record that follows from a claim. */
+void backend_put_of(struct stage *w, struct backend *r, const char *id,
+		    const char *record, bool final,
+		    const struct broker_claim *claim);
 /* Asks, and returns the record, or NULL if there is none. */
 const char *backend_get(struct stage *w, struct backend *r, const char *id);
 void backend_on_record(struct slice record, const struct err *err, void *arg);

@@ -428,6 +428,23 @@ rstats_tell_workers(struct stats *s)
 	free(told);
 }
 
+/* What says of it in our queues whether it has come back. */
+static void
+forget_epochs(struct rbroker *b, const char *worker)
+{
+	struct slice argv[] = {SLICE("DEL"), {NULL, 0}};
+	unsigned int i;
+	char *key;
+
+	for (i = 0; i < b->n_queues; i++) {
+		if ((key = rqueue_epoch_key(&b->queues[i], worker)) == NULL)
+			continue;
+		argv[1] = slice_of(key);
+		redis_command(b->redis, NULL, NULL, 2, argv);
+		free(key);
+	}
+}
+
 /* One whose queues are not ours is another's to forget. */
 static void
 strike_off(struct stats *s)
@@ -441,6 +458,7 @@ strike_off(struct stats *s)
 			continue;
 		argv[2] = slice_of(row->info.name);
 		redis_command(s->query.broker->redis, NULL, NULL, 3, argv);
+		forget_epochs(s->query.broker, row->info.name);
 	}
 }
 

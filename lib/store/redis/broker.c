@@ -44,7 +44,7 @@ rbroker_check(const struct rbroker *b, redis_check_fn *fn, struct slice text,
  * again: a claim that nobody knows of would be hidden by one that has just been
  * taken out.
  */
-static void
+void
 rbroker_start(struct rbroker *b)
 {
 	unsigned int i;
@@ -89,8 +89,8 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 		/* Not allowed to ask: take it as it is, and say so. */
 		redis_fault_err(r, "INFO", reply, &err);
 		rrights_check_worker(b);
-		rbroker_start(b);
 		b->opt.on_state(true, false, &err, b->opt.arg);
+		rbroker_enter(b);
 		return;
 	}
 	rbroker_take_version(b, info);
@@ -105,7 +105,7 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 		b->opt.on_state(true, false, &err, b->opt.arg);
 	if (is_new)
 		rrights_check_worker(b);
-	rbroker_start(b);
+	rbroker_enter(b);
 }
 
 static void
@@ -127,6 +127,7 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	/* Another server may answer next, of another version, which knows none
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
+	rbroker_leave(b);
 	b->records = RECORDS_UNKNOWN;
 	b->set_works = false;
 	rbroker_forget_suspects(b);
@@ -137,44 +138,6 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 }
 
 /* --- workers ----------------------------------------------------------- */
-
-/* No answer is awaited: the next heartbeat follows soon, and a connection that
- * is broken shows by itself. */
-static void
-rbroker_heartbeat(struct broker *broker, struct slice description)
-{
-	struct rbroker *b = (struct rbroker *)broker;
-	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
-	const struct slice key = slice_of(b->worker_key);
-	const struct slice args[] = {
-	    description, arg_number(life, BROKER_HEARTBEAT_TTL_S - 1)};
-	/* A hint for lists; whether a worker lives, its key alone tells. */
-	const struct slice add[] = {SLICE("ZADD"), slice_of(RBROKER_WORKERS),
-				    arg_number(now, clock_wall_us() / 1000),
-				    slice_of(b->opt.worker)};
-	unsigned int i;
-
-	rbroker_eval(b, SCRIPT_HEARTBEAT, NULL, NULL, 1, &key, 2, args);
-	redis_command(b->redis, NULL, NULL, 4, add);
-	for (i = 0; i < b->n_queues; i++)
-		rqueue_bump_epoch(&b->queues[i]);
-	rbroker_serve(b);
-}
-
-static void
-rbroker_deregister(struct broker *broker)
-{
-	struct rbroker *b = (struct rbroker *)broker;
-	const struct slice del[] = {SLICE("DEL"), slice_of(b->worker_key)};
-	const struct slice rem[] = {SLICE("ZREM"), slice_of(RBROKER_WORKERS),
-				    slice_of(b->opt.worker)};
-
-	/* A worker that is not listed is never suspected: the list entry goes,
-	 * too, so that nobody waits for its heartbeat. */
-	rbroker_unserve(b);
-	redis_command(b->redis, NULL, NULL, 2, del);
-	redis_command(b->redis, NULL, NULL, 3, rem);
-}
 
 /* No answer is awaited: a task that is not registered can be submitted all the
  * same, with the defaults. */
@@ -215,7 +178,8 @@ rbroker_is_up(const struct broker *broker)
 {
 	const struct rbroker *b = (const struct rbroker *)broker;
 
-	return b->checked && redis_state(b->redis) == REDIS_UP;
+	return b->checked && redis_state(b->redis) == REDIS_UP &&
+	       (b->opt.worker == NULL || b->entering == RENTER_IN);
 }
 
 static void
@@ -236,6 +200,9 @@ rbroker_close(struct broker *broker)
 		event_free(b->reconcile);
 	if (b->liveness != NULL)
 		event_free(b->liveness);
+	if (b->enter_again != NULL)
+		event_free(b->enter_again);
+	buf_done(&b->description);
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);
 	redis_url_done(&b->url);
@@ -313,6 +280,9 @@ const struct broker_ops broker_redis = {
     .want = rbroker_want,
     .idle = rbroker_idle,
     .settle = rbroker_settle,
+    .drop = rbroker_drop,
+    .doubt = rbroker_doubt,
+    .is_sure = rbroker_is_sure,
     .unsettled = rbroker_unsettled,
     .heartbeat = rbroker_heartbeat,
     .deregister = rbroker_deregister,

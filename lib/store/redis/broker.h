@@ -3,6 +3,7 @@
  * The Redis broker, as its own files see it.
  *
  *	broker.c	the connection for commands, and the worker's heartbeat
+ *	enter.c		the worker's hold on its id: heartbeats, and rivals
  *	worker.c	a worker's queues: opened, woken, tried again
  *	claim.c		takes tasks
  *	delay.c		tasks for later
@@ -50,6 +51,13 @@
  */
 #define SHARDS 17
 
+/*
+ * How long the keys of a queue that name a worker outlive their last use: the
+ * epoch, and the mark of a takeover. A worker that is frozen for longer than a
+ * week comes back to records that are final, or gone.
+ */
+#define RQUEUE_MARK_TTL_S (7 * 24 * 3600)
+
 enum rqueue_key {
 	KEY_WAITING,
 	KEY_LEVELS,
@@ -86,13 +94,17 @@ struct rlanes {
  * server. It lives from the reply that brought it until the server has confirmed
  * its settlement; the worker holds `pub` in between.
  */
+#define RCLAIM_MARK_SIZE 40
 struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
 	unsigned int shard;
-	bool seen;	 /* met during the comparison that is under way */
-	bool adopted;	 /* recovered while its BLMOVE reply may still come */
-	bool leaving;	 /* its settlement was sent */
+	bool seen;    /* met during the comparison that is under way */
+	bool adopted; /* recovered while its BLMOVE reply may still come */
+	bool leaving; /* its settlement was sent */
+	bool lost;    /* the worker was told that it is not on record */
+	bool doubted; /* broker_doubt() awaits an answer */
+	char mark[RCLAIM_MARK_SIZE]; /* see fence.h */
 	uint64_t serial; /* counts all that ever came into the shard */
 	TAILQ_ENTRY(rclaim) link;
 	char bytes[];
@@ -101,17 +113,18 @@ struct rclaim {
 /*
  * A part of the in-flight list, and its image in memory. What the list has and
  * memory has not is lost until a comparison finds it; what memory has and the
- * list has not was settled, or taken over by another worker.
+ * list has not was settled, or taken over by another worker: that is told.
  */
 struct shard {
 	char *key;
 	TAILQ_HEAD(, rclaim) claims; /* the list from its tail to its head */
 	struct rclaim *oldest;	     /* that is not leaving; NULL: none */
 	uint64_t serial;	     /* of the newest */
-	unsigned int count;
+	unsigned int count;	     /* without those that are lost */
 	struct rqueue *queue;
-	bool reconciling;     /* the comparison is under way */
-	unsigned int unknown; /* met, but left: their reply may still come */
+	bool reconciling;      /* the comparison is under way */
+	uint64_t asked_serial; /* `serial` when it was asked for */
+	unsigned int unknown;  /* met, but left: their reply may still come */
 };
 
 /* Whether a worker's queue may take tasks. */
@@ -143,6 +156,14 @@ enum rqueue_move {
 	RQUEUE_MOVE_RETURNS /* what came during a pause: `releasing` */
 };
 
+/* Whether this process may call itself by the worker's id. */
+enum renter_phase {
+	RENTER_OUT,    /* not yet, or the connection is gone */
+	RENTER_ASKING, /* the server is being asked */
+	RENTER_IN,     /* it may */
+	RENTER_REFUSED /* another one has it; there is no way back */
+};
+
 /*
  * One queue. Producers and operators use only the names of its keys.
  *
@@ -156,6 +177,8 @@ struct rqueue {
 	char *name;
 	char *keys[KEY_COUNT];
 	char *epoch_key; /* of this worker */
+	char *mark_key;	 /* what a takeover from this worker changes … */
+	char mark[RCLAIM_MARK_SIZE]; /* … and what it was when last read */
 	char *wake; /* the order that tells workers to look at this queue */
 	struct rlevels levels; /* as the server told last */
 
@@ -169,6 +192,10 @@ struct rqueue {
 	enum rqueue_look look;
 	enum rqueue_move move;
 	unsigned int uncompared; /* shards, while RECOVERING */
+	/* Others may have taken claims over, until all are compared; and doubts
+	 * have come while that was under way. */
+	bool doubtful, doubted_again;
+	bool marked; /* the mark tells this process from those before it */
 	unsigned int wanted;
 	unsigned int asked; /* of those, asked for by the script; 0: none is */
 	unsigned int asked_shard;
@@ -224,7 +251,15 @@ struct rbroker {
 	bool version_known; /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
-	char **tasks;	  /* names of tasks that it can run, and ""; sorted */
+	/* The worker's hold on its id; see enter.c. */
+	enum renter_phase entering;
+	struct event *enter_again;
+	int64_t rival_ttl_ms;	/* of the other one's heartbeat; -1: none */
+	struct buf description; /* that was sent last */
+	int64_t beat_ms;      /* when the first heartbeat under way was sent */
+	int64_t confirmed_ms; /* … and the last one that arrived; 0: none */
+	unsigned int beats_sent; /* that are under way */
+	char **tasks; /* names of tasks that it can run, and ""; sorted */
 	size_t n_tasks;
 	bool serving; /* it has said so */
 	struct rqueue *queues;
@@ -253,6 +288,17 @@ int rqueue_init(struct rqueue *q, struct rbroker *b, const char *name,
 void rqueue_done(struct rqueue *q);
 /* Names the shards of a worker's in-flight list. */
 int rqueue_name_shards(struct rqueue *q);
+/* The server was judged: the worker takes up its id, and its queues. */
+void rbroker_enter(struct rbroker *b);
+/* The connection is gone. */
+void rbroker_leave(struct rbroker *b);
+void rbroker_heartbeat(struct broker *b, struct slice description);
+void rbroker_deregister(struct broker *b);
+bool rbroker_is_sure(const struct broker *b);
+int rbroker_open_enter(struct rbroker *b, struct err *err);
+/* The worker has its id (again): queues are compared, and tasks taken. */
+void rbroker_start(struct rbroker *b);
+
 /* --- levels.c: see there --------------------------------------------------- */
 
 void rlevels_done(struct rlevels *l);
@@ -300,6 +346,8 @@ int rbroker_open_worker(struct rbroker *b, struct err *err);
 char *rqueue_shard_key(const struct rqueue *q, const char *worker,
 		       unsigned int shard);
 char *rqueue_epoch_key(const struct rqueue *q, const char *worker);
+/* The same of the mark that a takeover leaves (fence.h). */
+char *rqueue_mark_key(const struct rqueue *q, const char *worker);
 
 /* The state of q->blocking has changed. */
 void rqueue_on_blocking_state(struct redis *r, enum redis_state state,
@@ -320,6 +368,10 @@ void rqueue_start(struct rqueue *q);
 void rqueue_bump_epoch(struct rqueue *q);
 /* That connection is gone. */
 void rqueue_stall(struct rqueue *q);
+/* Whether its claims are still on record has to be found out. */
+void rqueue_doubt(struct rqueue *q);
+/* None of them is. */
+void rqueue_lose_all(struct rqueue *q);
 /* Compares a shard of the in-flight list with memory. */
 void rqueue_reconcile_shard(struct rqueue *q, unsigned int shard);
 /* The same for all shards whose lengths say that it is needed. */
@@ -337,6 +389,14 @@ void rqueue_hand_over(struct rclaim *c);
 /* Both. */
 struct rclaim *rqueue_deliver(struct rqueue *q, unsigned int shard,
 			      struct slice bytes, bool recovered);
+/* Its settlement is sent, or it is lost: it counts no more among those that stay
+ * in the list. */
+void rclaim_leave(struct rclaim *c);
+/* The list has it no more: tells the worker, which drops it. */
+void rclaim_lose(struct rclaim *c);
+
+void rbroker_drop(struct broker *b, struct broker_claim *claim);
+void rbroker_doubt(struct broker *b, struct broker_claim *claim);
 
 /* Asks which of the listed workers are alive, and takes over from the dead. */
 void rbroker_check_liveness(struct rbroker *b);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "store/redis/broker.h"
+#include "store/redis/fence.h"
 
 /* After the server refused: it is full, loading, or being repaired, which takes
  * seconds at least. */
@@ -30,6 +31,7 @@ rqueue_keep(struct rqueue *q, unsigned int shard, struct slice bytes,
 	c->pub = (struct broker_claim){.queue = q->index,
 				       .bytes = {c->bytes, bytes.len},
 				       .recovered = recovered};
+	memcpy(c->mark, q->mark, sizeof(c->mark));
 	c->serial = ++q->shards[shard].serial;
 	TAILQ_INSERT_TAIL(&q->shards[shard].claims, c, link);
 	if (q->shards[shard].oldest == NULL)
@@ -57,6 +59,81 @@ rqueue_deliver(struct rqueue *q, unsigned int shard, struct slice bytes,
 	if (c != NULL)
 		rqueue_hand_over(c);
 	return c;
+}
+
+/* --- claims that another worker has --------------------------------------- */
+
+struct slice
+rclaim_mark_key(const struct broker_claim *claim)
+{
+	return slice_of(
+	    container_of(claim, const struct rclaim, pub)->queue->mark_key);
+}
+
+struct slice
+rclaim_mark(const struct broker_claim *claim)
+{
+	return slice_of(container_of(claim, const struct rclaim, pub)->mark);
+}
+
+void
+rclaim_lose(struct rclaim *c)
+{
+	struct shard *shard = &c->queue->shards[c->shard];
+	struct rbroker *b = c->queue->broker;
+
+	c->lost = true;
+	shard->count--;
+	rclaim_leave(c);
+	b->opt.on_lost(&c->pub, b->opt.arg);
+}
+
+void
+rbroker_drop(struct broker *broker, struct broker_claim *claim)
+{
+	struct rclaim *c = container_of(claim, struct rclaim, pub);
+
+	TAILQ_REMOVE(&c->queue->shards[c->shard].claims, c, link);
+	free(c);
+}
+
+/* The whole queue is looked at: what was taken over was so together. */
+void
+rbroker_doubt(struct broker *broker, struct broker_claim *claim)
+{
+	struct rclaim *c = container_of(claim, struct rclaim, pub);
+
+	c->doubted = true;
+	rqueue_doubt(c->queue);
+}
+
+/* Those whose settlement was sent end by themselves; one that was not handed
+ * over is nothing to the worker. */
+void
+rqueue_lose_all(struct rqueue *q)
+{
+	struct rclaim *c, *next;
+	unsigned int i;
+
+	for (i = 0; i < SHARDS; i++) {
+		for (c = TAILQ_FIRST(&q->shards[i].claims); c != NULL;
+		     c = next) {
+			next = TAILQ_NEXT(c, link);
+			if (!c->leaving && c != q->held)
+				rclaim_lose(c);
+		}
+	}
+}
+
+/* `oldest` only moves forward, so that all claims together cost one walk. */
+void
+rclaim_leave(struct rclaim *c)
+{
+	struct shard *shard = &c->queue->shards[c->shard];
+
+	c->leaving = true;
+	while (shard->oldest != NULL && shard->oldest->leaving)
+		shard->oldest = TAILQ_NEXT(shard->oldest, link);
 }
 
 /* --- replies that are errors ---------------------------------------------- */

@@ -99,6 +99,16 @@ rqueue_epoch_key(const struct rqueue *q, const char *worker)
 		   : key;
 }
 
+char *
+rqueue_mark_key(const struct rqueue *q, const char *worker)
+{
+	char *key = NULL;
+
+	return asprintf(&key, "{%s}:taken:%s", q->keys[KEY_WAITING], worker) < 0
+		   ? NULL
+		   : key;
+}
+
 /* Made once: the names are part of each claim and settlement. */
 int
 rqueue_name_shards(struct rqueue *q)
@@ -115,7 +125,8 @@ rqueue_name_shards(struct rqueue *q)
 			return -1;
 	}
 	q->epoch_key = rqueue_epoch_key(q, q->broker->opt.worker);
-	return q->epoch_key != NULL ? 0 : -1;
+	q->mark_key = rqueue_mark_key(q, q->broker->opt.worker);
+	return q->epoch_key != NULL && q->mark_key != NULL ? 0 : -1;
 }
 
 /*
@@ -146,6 +157,7 @@ rqueue_done(struct rqueue *q)
 	rlevels_done(&q->levels);
 	rlanes_done(&q->lanes);
 	free(q->epoch_key);
+	free(q->mark_key);
 	free(q->wake);
 	free(q->name);
 }
@@ -196,6 +208,7 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 {
 	const struct slice argv[] = {SLICE("SADD"), slice_of(b->queues_key),
 				     slice_of(name)};
+	const size_t size = strlen(name) + 1;
 	struct rnamed *named;
 
 	if (rnamed_find(b, name) != NULL)
@@ -203,10 +216,10 @@ rbroker_name_queue(struct rbroker *b, const char *name)
 	if (b->n_named == NAMED_MAX)
 		rbroker_forget_named(b);
 	if (redis_command(b->redis, NULL, NULL, 3, argv) != 0 ||
-	    (named = malloc(sizeof(*named) + strlen(name) + 1)) == NULL)
+	    (named = malloc(sizeof(*named) + size)) == NULL)
 		return;
 	named->levels = (struct rlevels){.names = NULL};
-	strcpy(named->name, name);
+	memcpy(named->name, name, size);
 	if (tsearch(named->name, &b->named, rqueue_compare_names) == NULL)
 		free(named);
 	else

@@ -12,11 +12,30 @@
  * whose BLMOVE reply is still on its way over another connection: while a
  * BLMOVE is under way, an unknown entry is adopted only when it is met a second
  * time, RECONCILE_S later; should the reply come after all, it is dropped.
+ *
+ * It goes the other way, too: a claim in memory that is not on record was taken
+ * over by another worker, while this one was frozen or cut off. The worker is
+ * told (rclaim_lose()), and so nothing is stored or settled for it. A claim
+ * that came after the look was asked for may well be missing in it: BLMOVE's
+ * replies come over another connection.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/redis/broker.h"
+
+/* All claims are compared. Something may have waited for that. */
+static void
+rqueue_trust(struct rqueue *q)
+{
+	struct rbroker *b = q->broker;
+
+	if (!q->doubtful)
+		return;
+	q->doubtful = false;
+	b->opt.on_kept(NULL, b->opt.arg);
+}
 
 /*
  * The last shard of a recovery makes the queue ready, and not sooner: what is
@@ -27,7 +46,6 @@ static void
 rshard_reconciled(struct shard *shard)
 {
 	struct rqueue *q = shard->queue;
-
 	bool last = false;
 
 	shard->reconciling = false;
@@ -35,7 +53,12 @@ rshard_reconciled(struct shard *shard)
 		if (--q->uncompared > 0)
 			return;
 		q->phase = RQUEUE_READY;
+		if (q->doubted_again) {
+			rqueue_doubt(q);
+			return;
+		}
 		last = true;
+		rqueue_trust(q);
 	}
 	q->on_compared(q, last);
 }
@@ -61,10 +84,39 @@ rshard_find(struct shard *shard, struct slice task, size_t whole)
 	struct rclaim *c;
 
 	TAILQ_FOREACH (c, &shard->claims, link)
-		if (!c->seen && c->pub.whole == whole &&
+		if (!c->seen && !c->lost && c->pub.whole == whole &&
 		    slice_eq(c->pub.bytes, task))
 			return c;
 	return NULL;
+}
+
+/* It is on record, and ours: whatever was taken over before, it was not. */
+static void
+rclaim_see(struct rclaim *c)
+{
+	struct rbroker *b = c->queue->broker;
+
+	c->seen = true;
+	memcpy(c->mark, c->queue->mark, sizeof(c->mark));
+	if (!c->doubted)
+		return;
+	c->doubted = false;
+	b->opt.on_kept(&c->pub, b->opt.arg);
+}
+
+/* Those that were not seen. Those whose settlement was sent end by themselves;
+ * one that was not handed over yet is met again. */
+static void
+rshard_lose(struct shard *shard)
+{
+	struct rclaim *c, *next;
+
+	for (c = TAILQ_FIRST(&shard->claims); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!c->seen && !c->lost && !c->leaving &&
+		    c->serial <= shard->asked_serial && c != shard->queue->held)
+			rclaim_lose(c);
+	}
 }
 
 static struct rclaim *
@@ -117,7 +169,7 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 		if (task.len == 0)
 			continue;
 		if ((c = rshard_find(shard, task, whole)) != NULL) {
-			c->seen = true;
+			rclaim_see(c);
 		} else if (certain || left_before > 0 || whole > 0) {
 			c = rshard_deliver(shard, task, whole);
 			/* What is too large comes no other way. */
@@ -127,6 +179,7 @@ rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 			shard->unknown++;
 		}
 	}
+	rshard_lose(shard);
 	rshard_reconciled(shard);
 }
 
@@ -152,12 +205,13 @@ rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
 	if (rbroker_eval(b, SCRIPT_INFLIGHT, rshard_on_entries, shard, 5, keys,
 			 4, args) == 0)
 		shard->reconciling = true;
+	shard->asked_serial = shard->serial;
 }
 
 /*
- * A list that is shorter is no reason: settlements that are confirmed leave
- * memory a moment later than the list. While something is there too much, the
- * length shows it again the next time.
+ * The answers to settlements come over the same connection, so memory is as
+ * long as the list, or something is wrong; but for shard 0, where the answer to
+ * a BLMOVE may have come first. Then the look finds that all is well.
  */
 static void
 rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
@@ -169,7 +223,7 @@ rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
 		rshard_failed(shard, reply);
 		return;
 	}
-	if (redis_reply_integer(reply) > shard->count)
+	if (redis_reply_integer(reply) != shard->count)
 		rqueue_reconcile_shard(q, (unsigned int)(shard - q->shards));
 	else
 		shard->unknown = 0;
@@ -194,23 +248,85 @@ rqueue_compare(struct rqueue *q)
 void
 rqueue_bump_epoch(struct rqueue *q)
 {
+	char life[ARG_NUMBER_SIZE];
 	const struct slice raise[] = {SLICE("INCR"), slice_of(q->epoch_key)};
+	const struct slice expire[] = {SLICE("EXPIRE"), slice_of(q->epoch_key),
+				       arg_number(life, RQUEUE_MARK_TTL_S)};
 
 	redis_command(q->broker->redis, NULL, NULL, 2, raise);
+	redis_command(q->broker->redis, NULL, NULL, 3, expire);
+}
+
+/*
+ * What a takeover leaves behind (fence.h). Only if it has changed, or if there
+ * is another doubt, are lists looked at whose length is right: one task may
+ * have gone and another one come.
+ */
+static void
+rqueue_on_mark(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	const struct slice mark = redis_reply_string(reply);
+	unsigned int i;
+
+	if (q->phase != RQUEUE_RECOVERING)
+		return;
+	q->uncompared = SHARDS;
+	if (redis_fault(reply) != REDIS_FAULT_NONE ||
+	    mark.len >= sizeof(q->mark))
+		return; /* the lengths, which follow, fail as well */
+	if (slice_eq(mark, slice_of(q->mark)) && !q->doubtful)
+		return;
+	memset(q->mark, 0, sizeof(q->mark));
+	if (mark.len > 0)
+		memcpy(q->mark, mark.p, mark.len);
+	for (i = 0; i < SHARDS; i++)
+		rqueue_reconcile_shard(q, i);
+}
+
+/* Whoever had this id before stores nothing any more, should it be frozen and
+ * not dead. */
+static void
+rqueue_set_mark(struct rqueue *q)
+{
+	char life[ARG_NUMBER_SIZE];
+	const struct slice set[] = {SLICE("SET"), slice_of(q->mark_key),
+				    slice_of(q->broker->opt.token), SLICE("EX"),
+				    arg_number(life, RQUEUE_MARK_TTL_S)};
+
+	if (!q->marked &&
+	    redis_command(q->broker->redis, NULL, NULL, 5, set) == 0)
+		q->marked = true;
 }
 
 void
 rqueue_start(struct rqueue *q)
 {
+	const struct slice get[] = {SLICE("GET"), slice_of(q->mark_key)};
 	unsigned int i;
 
 	rbroker_name_queue(q->broker, q->name);
 	q->phase = RQUEUE_RECOVERING;
-	q->uncompared = SHARDS;
+	q->doubted_again = false;
+	/* Answers to an earlier comparison come before that to GET. */
+	q->uncompared = UINT_MAX;
 	for (i = 0; i < SHARDS; i++)
 		q->shards[i].reconciling = false;
 	/* Before the list is read: a worker that believes this one dead must not
 	 * take what this one is about to find. See takeover.c. */
 	rqueue_bump_epoch(q);
+	rqueue_set_mark(q);
+	redis_command(q->broker->redis, rqueue_on_mark, q, 2, get);
 	rqueue_compare(q);
+}
+
+void
+rqueue_doubt(struct rqueue *q)
+{
+	q->doubtful = true;
+	/* Without a connection, the next one begins with a comparison. */
+	if (q->phase == RQUEUE_READY)
+		rqueue_start(q);
+	else
+		q->doubted_again = q->phase == RQUEUE_RECOVERING;
 }

@@ -3,49 +3,107 @@
  * The Redis backend: records of tasks that run, or have run.
  *
  * A final record must be kept and goes through the outbox. One that says that a
- * task runs may get lost, and must never replace a final one: a script sets it
- * (note.lua).
+ * task runs may get lost. Neither ever replaces a final one, and a record that
+ * follows from a claim is stored only while that is on record (fence.h): a
+ * script looks, and stores, in one step (store.lua, note.lua).
  */
 #include <stdlib.h>
+#include <string.h>
 
+#include "store/redis/fence.h"
 #include "store/redis/results.h"
 #include "store/redis/scripts.h"
 
-static int
-send_set(const struct rresults *r, const struct results_put *put,
-	 struct slice key, redis_reply_fn *fn, void *arg)
+/* The key of the record, and, if it follows from a claim, that of the mark. */
+static struct redis_args
+rrecords_keys(struct slice keys[2], struct slice record,
+	      const struct results_put *put)
 {
-	char text[ARG_NUMBER_SIZE];
-	const struct slice ttl = arg_number(text, put->ttl_s);
-	const struct slice set[] = {SLICE("SET"), key, put->record, SLICE("EX"),
-				    ttl};
-	const struct slice args[] = {put->record, ttl};
-
-	if (!put->final)
-		return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, 1,
-				  &key, 1, args);
-	/* A full server refuses SET but not a script that is allowed to write
-	 * all the same; SET is cheaper while it is not. */
-	if (r->full)
-		return redis_eval(r->redis, &rscripts[SCRIPT_STORE], fn, arg, 1,
-				  &key, 2, args);
-	return redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set);
+	keys[0] = record;
+	if (put->claim == NULL)
+		return (struct redis_args){keys, 1};
+	keys[1] = rclaim_mark_key(put->claim);
+	return (struct redis_args){keys, 2};
 }
 
-/* Who waits for it is told, and it is noted for those who ask for lists. */
-static void
-announce(struct rresults *r, const struct results_put *put)
+static struct slice
+rrecords_mark(const struct results_put *put)
 {
-	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
+	return put->claim != NULL ? rclaim_mark(put->claim) : SLICE("");
+}
+
+/*
+ * While the server is not full, the script goes without its line of flags,
+ * which only Redis 7 and later know: the text is the same, from its second line
+ * on.
+ */
+static const struct redis_script *
+rrecords_script(struct rresults *r)
+{
+	const struct redis_script *full = &rscripts[SCRIPT_STORE];
+
+	if (r->full)
+		return full;
+	r->store.name = full->name;
+	r->store.text = strchr(full->text, '\n') + 1;
+	return &r->store;
+}
+
+static int
+rrecords_send_final(struct rresults *r, const struct results_put *put,
+		    redis_reply_fn *fn, void *arg)
+{
+	char ttl[ARG_NUMBER_SIZE];
+	struct slice keys[2];
+	struct redis_args key;
+	struct slice args[5];
+	size_t done_at, reply_at;
+
+	/* One buffer for all three names, which moves as it grows. */
+	buf_reset(&r->key);
+	buf_adds(&r->key, ARG_RECORD);
+	buf_add(&r->key, put->id.p, put->id.len);
+	done_at = r->key.len;
+	buf_adds(&r->key, RRESULTS_COMPLETE);
+	buf_add(&r->key, put->id.p, put->id.len);
+	reply_at = r->key.len;
+	rresults_reply_channel(&r->key, put);
+	if (r->key.failed)
+		return -1;
+	key = rrecords_keys(keys, (struct slice){r->key.data, done_at}, put);
+	args[0] = put->record;
+	args[1] = arg_number(ttl, put->ttl_s);
+	args[2] = (struct slice){r->key.data + done_at, reply_at - done_at};
+	args[3] = (struct slice){r->key.data + reply_at, r->key.len - reply_at};
+	args[4] = rrecords_mark(put);
+	return redis_eval(r->redis, rrecords_script(r), fn, arg, key.n, key.v,
+			  5, args);
+}
+
+static int
+rrecords_send_note(struct rresults *r, const struct results_put *put,
+		   redis_reply_fn *fn, void *arg)
+{
+	const struct slice args[] = {put->record, rrecords_mark(put)};
+	struct slice keys[2];
+	struct redis_args key;
 
 	buf_reset(&r->key);
-	publish[1] = arg_key(&r->key, RRESULTS_COMPLETE, put->id);
-	/* Should the SET be refused, it only wakes somebody early. */
-	if (!r->key.failed)
-		redis_command(r->redis, NULL, NULL, 3, publish);
-	if (put->reply_to.len > 0)
-		rresults_reply(r, put);
-	rresults_index(r, put);
+	key = rrecords_keys(keys, arg_key(&r->key, ARG_RECORD, put->id), put);
+	if (r->key.failed)
+		return -1;
+	return redis_eval(r->redis, &rscripts[SCRIPT_NOTE], fn, arg, key.n,
+			  key.v, 2, args);
+}
+
+static enum results_answer
+rrecords_answer(const struct redis_reply *reply)
+{
+	if (redis_reply_type(reply) != REDIS_INTEGER)
+		return RESULTS_STORED; /* a lossy one, which was given up */
+	if (redis_reply_integer(reply) < 0)
+		return RESULTS_FENCED;
+	return redis_reply_integer(reply) == 0 ? RESULTS_ENDED : RESULTS_STORED;
 }
 
 static int
@@ -56,24 +114,22 @@ send_pending(struct pending *p, struct redis *redis, redis_reply_fn *fn,
 	struct rresults *r = container_of(o, struct rresults, outbox);
 	const struct results_put *put =
 	    container_of(p, struct results_put, pending);
-	struct slice key;
 
-	buf_reset(&r->key);
-	key = arg_key(&r->key, ARG_RECORD, put->id);
-	if (r->key.failed || send_set(r, put, key, fn, arg) != 0)
-		return -1;
-	if (put->final)
-		announce(r, put);
-	return 0;
+	return put->final ? rrecords_send_final(r, put, fn, arg)
+			  : rrecords_send_note(r, put, fn, arg);
 }
 
+/* What has ended is noted for those who ask for lists. */
 static void
 stored(struct pending *p, const struct redis_reply *reply, void *arg)
 {
 	struct results_put *put = container_of(p, struct results_put, pending);
 
-	if (put->final)
+	put->answer = rrecords_answer(reply);
+	if (put->final && put->answer == RESULTS_STORED) {
+		rresults_index(arg, put);
 		rresults_echo(arg, put);
+	}
 	put->on_done(put);
 }
 
@@ -99,6 +155,7 @@ on_lossy(struct redis_request *request, const struct redis_reply *reply)
 	struct results_put *put = call->arg;
 
 	free(call);
+	put->answer = rrecords_answer(reply);
 	put->on_done(put);
 }
 
@@ -108,14 +165,15 @@ put_lossy(struct rresults *r, struct results_put *put)
 	struct rresults_request *call = rresults_request_new(r, on_lossy, put);
 	struct buf key = BUF_INIT;
 	const struct slice name = arg_key(&key, ARG_RECORD, put->id);
+	const struct slice args[] = {put->record, rrecords_mark(put)};
+	struct slice keys[2];
 
 	if (call == NULL || key.failed) {
 		free(call);
 		put->on_done(put);
 	} else {
 		rresults_eval(&call->request, &rscripts[SCRIPT_NOTE],
-			      (struct redis_args){&name, 1},
-			      (struct redis_args){&put->record, 1});
+			      rrecords_keys(keys, name, put), REDIS_ARGS(args));
 	}
 	buf_done(&key);
 }
@@ -125,6 +183,7 @@ rresults_put(struct results *results, struct results_put *put)
 {
 	struct rresults *r = (struct rresults *)results;
 
+	put->answer = RESULTS_STORED;
 	if (put->lossy)
 		put_lossy(r, put);
 	else

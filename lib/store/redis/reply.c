@@ -56,19 +56,13 @@ rresults_reply_to(struct results *results)
 	return r->reply_ready ? r->reply_channel + strlen(REPLY) : NULL;
 }
 
-/*
- * It leaves together with the SET. Should that be refused, the worker keeps the
- * record and tries again: so the reply is early, but true.
- */
 void
-rresults_reply(struct rresults *r, const struct results_put *put)
+rresults_reply_channel(struct buf *out, const struct results_put *put)
 {
-	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, put->record};
-
-	buf_reset(&r->key);
-	publish[1] = arg_key(&r->key, REPLY, put->reply_to);
-	if (!r->key.failed)
-		redis_command(r->redis, NULL, NULL, 3, publish);
+	if (put->reply_to.len == 0)
+		return;
+	buf_adds(out, REPLY);
+	buf_add(out, put->reply_to.p, put->reply_to.len);
 }
 
 bool

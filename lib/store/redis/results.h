@@ -42,10 +42,11 @@ struct rresults {
 	struct results_options opt;
 	struct redis_url url;
 	char *url_name;
-	struct redis *redis;  /* commands */
-	struct outbox outbox; /* records that must be kept */
-	bool full;	      /* the server refused one as full */
-	struct buf key;	      /* of the record that is being sent */
+	struct redis *redis;	   /* commands */
+	struct outbox outbox;	   /* records that must be kept */
+	bool full;		   /* the server refused one as full */
+	struct redis_script store; /* how it goes to one that is not */
+	struct buf key;		   /* of the record that is being sent */
 	struct redis_requests *requests;
 
 	struct ended ended[2];	    /* succeeded, failed */
@@ -129,7 +130,7 @@ extern const struct outbox_ops rresults_records;
 
 int rresults_index_open(struct rresults *r, struct err *err);
 void rresults_index_close(struct rresults *r);
-/* A final record is on its way: so is the note of it, when the turn ends. */
+/* A final record is stored: the note of it leaves when the turn ends. */
 void rresults_index(struct rresults *r, const struct results_put *put);
 /* The list of the tasks that failed, or of the others, and its field of
  * RRESULTS_STATS. */
@@ -180,8 +181,9 @@ void rresults_watches_free(struct rresults *r);
 /* --- reply.c ----------------------------------------------------------- */
 
 const char *rresults_reply_to(struct results *results);
-/* Sends a final record to who awaits it. */
-void rresults_reply(struct rresults *r, const struct results_put *put);
+/* Appends the channel of the one who awaits the final record, if there is one:
+ * the script that stores it sends it there. */
+void rresults_reply_channel(struct buf *out, const struct results_put *put);
 /* A message on a channel: whether it was a reply, which was taken. */
 bool rresults_reply_message(struct rresults *r, struct slice channel,
 			    struct slice payload);

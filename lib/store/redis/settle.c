@@ -28,17 +28,6 @@ direction(const struct rclaim *c)
 	return SLICE("-1");
 }
 
-/* `oldest` only moves forward, so that all claims together cost one walk. */
-static void
-leave(struct rclaim *c)
-{
-	struct shard *shard = &c->queue->shards[c->shard];
-
-	c->leaving = true;
-	while (shard->oldest != NULL && shard->oldest->leaving)
-		shard->oldest = TAILQ_NEXT(shard->oldest, link);
-}
-
 /* The only settlement that needs no script, and by far the most frequent. */
 static int
 send_ack(struct rclaim *c, struct broker_settle *s, struct rbroker *b,
@@ -150,7 +139,7 @@ send_settlement(struct pending *p, struct redis *r, redis_reply_fn *on_reply,
 	sent = senders[s->disposition](c, s, c->queue->broker, on_reply,
 				       reply_arg);
 	/* After it was sent: direction() counts it among those that stay. */
-	leave(c);
+	rclaim_leave(c);
 	return sent;
 }
 

@@ -161,24 +161,27 @@ static void
 rtakeover_take(struct liveness_request *a)
 {
 	struct rqueue *q = a->queue;
-	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE];
+	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
+	    life[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
 	    slice_of(a->epoch), arg_number(most, TAKE_MAX),
 	    arg_number(largest, (int64_t)q->broker->opt.max_task),
-	    slice_of(RBROKER_WITHDRAWN)};
-	struct slice keys[2 + SHARDS];
-	char *names[1 + SHARDS] = {rqueue_epoch_key(q, a->id)};
-	bool ok = names[0] != NULL;
+	    slice_of(RBROKER_WITHDRAWN), arg_number(life, RQUEUE_MARK_TTL_S)};
+	struct slice keys[3 + SHARDS];
+	char *names[2 + SHARDS] = {rqueue_epoch_key(q, a->id),
+				   rqueue_mark_key(q, a->id)};
+	bool ok = names[0] != NULL && names[1] != NULL;
 	unsigned int i;
 
 	for (i = 0; i < SHARDS; i++)
-		ok = (names[1 + i] = rqueue_shard_key(q, a->id, i)) != NULL &&
+		ok = (names[2 + i] = rqueue_shard_key(q, a->id, i)) != NULL &&
 		     ok;
 	if (ok) {
 		keys[0] = slice_of(names[0]);
-		keys[1] = slice_of(q->shards[1].key);
+		keys[1] = slice_of(names[1]);
+		keys[2] = slice_of(q->shards[1].key);
 		for (i = 0; i < SHARDS; i++)
-			keys[2 + i] = slice_of(names[1 + i]);
+			keys[3 + i] = slice_of(names[2 + i]);
 		a->request.on_reply = rtakeover_on_taken;
 		ok = redis_request_eval(
 			 &a->request, &a->broker->scripts[SCRIPT_TAKEOVER],
@@ -186,7 +189,7 @@ rtakeover_take(struct liveness_request *a)
 	}
 	if (!ok)
 		rliveness_free(a);
-	for (i = 0; i <= SHARDS; i++)
+	for (i = 0; i < 2 + SHARDS; i++)
 		free(names[i]);
 }
 

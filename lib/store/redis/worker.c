@@ -57,7 +57,8 @@ rqueue_on_retry(evutil_socket_t fd, short what, void *arg)
 
 	if (q->phase == RQUEUE_READY)
 		rqueue_wake(q);
-	else if (redis_state(q->broker->redis) == REDIS_UP)
+	else if (q->broker->entering == RENTER_IN &&
+		 redis_state(q->broker->redis) == REDIS_UP)
 		rqueue_start(q);
 }
 
@@ -179,7 +180,7 @@ rbroker_on_reconcile(evutil_socket_t fd, short what, void *arg)
 
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_reconcile(&b->queues[i]);
-	if (b->checked && redis_state(b->redis) == REDIS_UP)
+	if (b->entering == RENTER_IN && redis_state(b->redis) == REDIS_UP)
 		rbroker_prune_workers(b);
 }
 
@@ -188,7 +189,7 @@ rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 {
 	struct rbroker *b = arg;
 
-	if (!b->checked || redis_state(b->redis) != REDIS_UP)
+	if (b->entering != RENTER_IN || redis_state(b->redis) != REDIS_UP)
 		return;
 	rbroker_check_liveness(b);
 	/* Nobody can tell us what has come: we look. */
@@ -251,6 +252,8 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 	for (i = 0; i < b->n_queues; i++)
 		if (rqueue_open(&b->queues[i], err) != 0)
 			return -1;
+	if (rbroker_open_enter(b, err) != 0)
+		return -1;
 	event_add(b->reconcile, &tv);
 	event_add(b->liveness, &liveness);
 	return open_control(b, err);

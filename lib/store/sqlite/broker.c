@@ -111,6 +111,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	b->lock_fd = b->timer_fd = -1;
 	sclaim_init(b);
 	ssettle_init(b);
+	sdoubt_init(b);
 	sworker_init(b);
 	if ((b->opt.worker != NULL && sbroker_open_worker(b, err) != 0) ||
 	    database_join(&b->user, &database, err) != 0) {
@@ -130,6 +131,9 @@ const struct broker_ops broker_sqlite = {
     .want = sbroker_want,
     .idle = sbroker_idle,
     .settle = sbroker_settle,
+    .drop = sbroker_drop,
+    .doubt = sbroker_doubt,
+    .is_sure = sbroker_is_sure,
     .unsettled = sbroker_unsettled,
     .heartbeat = sbroker_heartbeat,
     .deregister = sbroker_deregister,

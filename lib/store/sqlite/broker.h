@@ -29,6 +29,10 @@ struct sclaim {
 	struct sbroker *broker;
 	int64_t queue, number, priority, seq; /* as in the database */
 	bool aside;			      /* was set aside, not waiting */
+	bool settling;			      /* it ends by itself */
+	bool lost;    /* the worker was told that it is not on record */
+	bool doubted; /* broker_doubt() awaits an answer */
+	bool looked;  /* it is being looked for */
 	char bytes[];
 };
 TAILQ_HEAD(sclaims, sclaim);
@@ -64,6 +68,15 @@ struct settling {
 	size_t count; /* in both */
 };
 
+/* Whether claims are still on record: all of them are looked for. */
+struct doubting {
+	struct database_job job;
+	bool under_way, again;
+	int64_t *numbers; /* of those that are looked for */
+	bool *found;
+	size_t n;
+};
+
 /* Becoming known: everything is decided in the job, and taken over when that is
  * committed. */
 struct entering {
@@ -87,6 +100,8 @@ struct beating {
 	struct suspect *suspects;
 	size_t n_suspects;
 	unsigned int asleep; /* queues that we wait for, by the database */
+	bool late;	     /* the last one had run out */
+	bool rival;	     /* another process has this worker's name */
 };
 
 /* Reading orders: those after `last` are read, in the order they were given. */
@@ -111,6 +126,7 @@ struct sbroker {
 	struct sclaims claims;
 	struct claiming claiming;
 	struct settling settling;
+	struct doubting doubting;
 	struct entering entering;
 	struct beating beating;
 	struct ordering ordering;
@@ -134,6 +150,9 @@ void sclaims_free(struct sclaims *claims);
 /* One row of WAITING_FIRST or INFLIGHT_OF; NULL when memory runs out. */
 struct sclaim *sclaim_from_row(struct sbroker *b, struct tx *tx,
 			       enum statement_index row, struct err *err);
+/* Whether a claim is on record: 1, 0, or -1 with *err. */
+int sclaim_find_run(struct tx *tx, const struct broker_claim *claim,
+		    struct err *err);
 /* A task in flight with this worker goes back to its place in its queue. */
 int sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			const struct sclaim *c, int64_t priority,
@@ -162,6 +181,14 @@ int sdelay_promote_run(struct tx *tx, int64_t queue, struct err *err);
 void ssettle_init(struct sbroker *b);
 void sbroker_settle(struct broker *b, struct broker_settle *settle);
 size_t sbroker_unsettled(const struct broker *b);
+
+/* --- doubt.c ------------------------------------------------------------ */
+
+void sdoubt_init(struct sbroker *b);
+void sdoubt_all(struct sbroker *b);
+void sbroker_drop(struct broker *b, struct broker_claim *claim);
+void sbroker_doubt(struct broker *b, struct broker_claim *claim);
+bool sbroker_is_sure(const struct broker *b);
 
 /* --- worker.c ----------------------------------------------------------- */
 

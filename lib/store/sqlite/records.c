@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SQLite backend: records, and opening and closing. A record is pending from
- * the submission on, and final when the task has ended; a final one is only
- * replaced by another final one, or when an operator has the task run again.
+ * the submission on, and final when the task has ended; a final one is
+ * only replaced when an operator has the task run again.
  *
  * What has expired is not seen any more, and removed on the way: some old ones
  * with each transaction that stores new ones.
@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "store/sqlite/broker.h"
 
 /* As many as the I/O thread puts into one transaction. */
 #define PUT_MAX 1000
@@ -32,24 +34,49 @@ stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
 /* A final record wakes the processes that wait for it (watch.c); its place among
  * those that ended is the new total. */
 static int
-put_one(struct tx *tx, const struct results_put *put, struct stotals *totals,
-	struct err *err)
+put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
+	  struct err *err)
 {
 	int64_t expires = 0;
+	int changed;
 
-	/* That a task runs, say: a final record is not overwritten by it. */
-	if (!put->final)
-		return tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record) <
-			       0
-			   ? -1
-			   : 0;
 	if (put->ttl_s > 0)
 		expires = tx_now(tx) + put->ttl_s * 1000;
-	if (tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
-		   (int64_t)put->failed, ++totals->ended[put->failed]) < 0)
+	changed = tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
+			 (int64_t)put->failed, totals->ended[put->failed] + 1,
+			 tx_now(tx));
+	if (changed < 0)
 		return -1;
+	if (changed == 0) {
+		put->answer = RESULTS_ENDED;
+		return 0;
+	}
+	totals->ended[put->failed]++;
 	return tx_wake_all(tx, err, SQL_RECORD_WAITERS_TAKE,
 			   tx_first(tx, err, SQL_RECORD_WAITERS_TAKE, put->id));
+}
+
+/* The claim that the record follows from is looked for first: a worker that
+ * has lost it has nothing to say of the task any more. */
+static int
+put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
+	struct err *err)
+{
+	int found =
+	    put->claim != NULL ? sclaim_find_run(tx, put->claim, err) : 1;
+
+	put->answer = RESULTS_STORED;
+	if (found < 0)
+		return -1;
+	if (found == 0) {
+		put->answer = RESULTS_FENCED;
+		return 0;
+	}
+	if (put->final)
+		return put_final(tx, put, totals, err);
+	/* That a task runs, say: a final record is not overwritten by it. */
+	return tx_run(tx, err, SQL_RECORD_NOTE, put->id, put->record) < 0 ? -1
+									  : 0;
 }
 
 /* Twice as many expired ones may go as new ones come, so that there is an end to

@@ -173,6 +173,9 @@ static const char *const migrations[] = {
     " PRIMARY KEY (queue, name)) WITHOUT ROWID;"
     "ALTER TABLE queues ADD COLUMN set_aside INTEGER NOT NULL DEFAULT 0;"
     COUNTED("set_aside"),
+
+    /* 6: which process has a worker's name */
+    "ALTER TABLE workers ADD COLUMN token TEXT NOT NULL DEFAULT ''",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

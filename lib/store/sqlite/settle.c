@@ -32,8 +32,7 @@ settle_ack(struct tx *tx, struct sclaim *c, struct err *err)
 /*
  * The new bytes (they count the attempts) go into the task's row. Without a
  * delay it goes back under its old seq: there is nobody before it, so it is
- * first again. If the task is not ours any more, its bytes change all the same:
- * they describe the same task, with one attempt more, and it runs again anyway.
+ * first again. If the task is not ours any more, its bytes stay as they are.
  */
 static int
 settle_retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
@@ -42,6 +41,8 @@ settle_retry(struct tx *tx, struct sclaim *c, const struct broker_settle *s,
 	const int64_t worker_id = c->broker->worker_id;
 	int changed;
 
+	if ((changed = sclaim_find_run(tx, &c->pub, err)) <= 0)
+		return changed;
 	if (tx_run(tx, err, SQL_TASK_SET, c->number, s->retry_bytes) < 0)
 		return -1;
 	if (s->delay_ms <= 0)
@@ -212,6 +213,7 @@ sbroker_settle(struct broker *broker, struct broker_settle *settle)
 {
 	struct sbroker *b = (struct sbroker *)broker;
 
+	container_of(settle->claim, struct sclaim, pub)->settling = true;
 	TAILQ_INSERT_TAIL(&b->settling.waiting, &settle->pending, link);
 	b->settling.count++;
 	settle_push(b);

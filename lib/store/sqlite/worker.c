@@ -8,6 +8,7 @@
  * that is opened again needs no second entry.
  */
 #include <event2/event.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,6 +87,31 @@ name_queues(const struct sbroker *b, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* Another process has the name: names it, by the description that it gave. */
+static int
+enter_refuse(struct sbroker *b, struct tx *tx, struct err *err)
+{
+	struct entering *e = &b->entering;
+	const char *host = NULL;
+	struct slice text;
+	json_t *other;
+
+	if (tx_first(tx, err, SQL_WORKER_DESCRIPTION, e->worker_id) < 0)
+		return -1;
+	text = tx_bytes(tx, SQL_WORKER_DESCRIPTION, 0);
+	other = json_loadb(text.p, text.len, JSON_ALLOW_NUL, NULL);
+	host = json_string_value(json_object_get(other, "host"));
+	err_set(&e->refused, ERR_REFUSED,
+		"a worker with ID %s already uses this database: process %lld "
+		"on host %.64s; set another [worker] id, or FLOWRRA_WORKER_ID",
+		b->opt.worker,
+		(long long)json_integer_value(json_object_get(other, "pid")),
+		host != NULL ? host : "?");
+	json_decref(other);
+	tx_end(tx, SQL_WORKER_DESCRIPTION);
+	return 0;
+}
+
 /*
  * May run again after a rollback, hence what is undone first. A worker that is
  * refused has changed nothing: the row of its name is the other one's.
@@ -108,16 +134,12 @@ enter_run(struct database_job *job, struct tx *tx, struct err *err)
 	e->worker_id = tx_int(tx, SQL_WORKER_ENTER, 0);
 	tx_end(tx, SQL_WORKER_ENTER);
 	e->lock_fd = stakeover_lock(tx, e->worker_id, err);
-	if (e->lock_fd == -2) {
-		err_set(&e->refused, ERR_REFUSED,
-			"a worker with ID %s already uses this database; set "
-			"another [worker] id",
-			b->opt.worker);
-		return 0;
-	}
+	if (e->lock_fd == -2)
+		return enter_refuse(b, tx, err);
 	/* Not before the lock: orders go to the process that works. */
 	if (e->lock_fd < 0 ||
-	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock) < 0 ||
+	    tx_run(tx, err, SQL_WORKER_SOCKET, e->worker_id, sock,
+		   slice_of(b->opt.token)) < 0 ||
 	    tx_run(tx, err, SQL_SERVED_LEAVE, e->worker_id) < 0 ||
 	    tx_first(tx, err, SQL_ORDERS_LAST) < 0)
 		return -1;
@@ -239,6 +261,27 @@ count_waiters(struct sbroker *b, struct tx *tx, struct err *err)
 	return 0;
 }
 
+/* Whether the name is still this process', and whether it has told in time that
+ * it lives. */
+static int
+beat_check(struct sbroker *b, struct tx *tx, struct err *err)
+{
+	const int found = tx_first(tx, err, SQL_WORKER_LIVES, b->worker_id,
+				   slice_of(b->opt.token));
+	int64_t expires;
+
+	if (found < 0)
+		return -1;
+	b->beating.rival = found == 0;
+	b->beating.late = false;
+	if (found == 1) {
+		expires = tx_int(tx, SQL_WORKER_LIVES, 0);
+		b->beating.late = expires > 0 && expires < tx_now(tx);
+		tx_end(tx, SQL_WORKER_LIVES);
+	}
+	return 0;
+}
+
 /* The heartbeat is also when expired records go, 500 at most, and when dead
  * workers are looked for: every worker does it, so none has to be chosen. */
 static int
@@ -248,6 +291,10 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 	const struct slice description = {b->beating.description.data,
 					  b->beating.description.len};
 
+	if (beat_check(b, tx, err) != 0)
+		return -1;
+	if (b->beating.rival)
+		return 0;
 	if (tx_run(tx, err, SQL_WORKER_BEAT, b->worker_id, description,
 		   tx_now(tx) + BROKER_HEARTBEAT_TTL_S * INT64_C(1000)) < 0 ||
 	    tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), INT64_C(500)) < 0 ||
@@ -256,14 +303,44 @@ beat_run(struct database_job *job, struct tx *tx, struct err *err)
 	return slanes_reconcile_run(tx, err);
 }
 
+/* Another process has taken this worker for dead, and its name: there is no way
+ * back. What it had claimed is the other one's. */
+static void
+beat_lose(struct sbroker *b)
+{
+	struct sclaim *c, *next;
+	struct err why;
+
+	for (c = TAILQ_FIRST(&b->claims); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (c->settling || c->lost)
+			continue;
+		c->lost = true;
+		b->opt.on_lost(&c->pub, b->opt.arg);
+	}
+	err_set(&why, ERR_REFUSED,
+		"another process took over the worker ID %s while this one did "
+		"not respond; set another [worker] id for one of them",
+		b->opt.worker);
+	b->entered = false;
+	b->opt.on_state(false, true, &why, b->opt.arg);
+}
+
 static void
 beat_done(struct database_job *job, const struct err *err)
 {
 	struct sbroker *b = container_of(job, struct sbroker, beating.job);
 
 	b->beating.under_way = false;
-	if (err == NULL) /* else the next one may be luckier */
-		sclaim_check(b, b->beating.asleep);
+	if (err != NULL)
+		return; /* the next one may be luckier */
+	if (b->beating.rival) {
+		beat_lose(b);
+		return;
+	}
+	if (b->beating.late)
+		sdoubt_all(b);
+	sclaim_check(b, b->beating.asleep);
 }
 
 void
@@ -295,9 +372,14 @@ leave_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct sbroker *b = container_of(job, struct leaving, job)->broker;
 	const struct slice sock = tx_wake_socket(tx, err);
 
+	int left;
+
 	if (sock.p == NULL ||
-	    tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id) < 0 ||
-	    tx_run(tx, err, SQL_SERVED_LEAVE, b->worker_id) < 0)
+	    (left = tx_run(tx, err, SQL_WORKER_LEAVE, b->worker_id,
+			   slice_of(b->opt.token))) < 0)
+		return -1;
+	/* Of another process with this name, all stays. */
+	if (left > 0 && tx_run(tx, err, SQL_SERVED_LEAVE, b->worker_id) < 0)
 		return -1;
 	return tx_run(tx, err, SQL_QUEUE_WAITERS_LEAVE, sock) < 0 ? -1 : 0;
 }
@@ -363,4 +445,8 @@ sworker_done(struct sbroker *b)
 	buf_done(&b->beating.description);
 	buf_done(&b->ordering.messages);
 	free(b->beating.suspects);
+	if (b->doubting.under_way) {
+		free(b->doubting.numbers);
+		free(b->doubting.found);
+	}
 }

@@ -3,15 +3,25 @@
 -- reach the server, after what was sent over the next one.
 --
 -- KEYS  1 the record's key
+--       2 the mark of takeovers, of a record that follows from a claim
 -- ARGV  1 the record
--- Returns 1, or 0 when the task is over.
+--       2 the mark that the claim remembers, with KEYS[2]
+-- Returns 1; 0 when the task is over; -1 when another worker has taken it over.
 
--- Final records have a life; so may the pending ones of others.
-if redis.call('PTTL', KEYS[1]) >= 0 then
-  local ok, record = pcall(cjson.decode, redis.call('GET', KEYS[1]))
-  if ok and type(record) == 'table' and (record.status == 'success' or record.status == 'failed') then
-    return 0
+-- What is no string is no record, and is replaced.
+local old = redis.pcall('GET', KEYS[1])
+if type(old) ~= 'string' then old = false end
+if old then
+  -- The beginning of a record of ours; of another program's, all of it.
+  local status = string.match(old, '^{"task_id":"[^"\\]*","status":"(%a+)"')
+  if not status then
+    local ok, record = pcall(cjson.decode, old)
+    status = ok and type(record) == 'table' and record.status
   end
+  if status == 'success' or status == 'failed' then return 0 end
 end
+-- A mark that is not there any more was too old to matter, or all is gone.
+local mark = KEYS[2] and redis.pcall('GET', KEYS[2])
+if type(mark) == 'string' and mark ~= ARGV[2] then return -1 end
 redis.call('SET', KEYS[1], ARGV[1])
 return 1

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* Who owns a claim, a worker's id, and a final record: what broker.h and
+ * results.h promise of that, of every implementation. `_i` is the kind. */
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "redis_server.h"
+#include "store/stage.h"
+#include "suite.h"
+#include "util/err.h"
+
+#define TASK "{\"id\":\"1\",\"name\":\"t\"}"
+#define RUNNING "{\"task_id\":\"1\",\"status\":\"running\",\"task_name\":\"t\"}"
+#define SUCCESS "{\"task_id\":\"1\",\"status\":\"success\",\"task_name\":\"t\"}"
+#define FAILED "{\"task_id\":\"1\",\"status\":\"failed\",\"task_name\":\"t\"}"
+
+static struct stage w;
+
+/* A worker with one claim, and the records of its store. */
+static struct party *producer, *worker;
+static struct backend *records;
+
+static void
+open_with_claim(int kind)
+{
+	stage_open(&w, kind);
+	producer = party_open(&w, NULL);
+	worker = party_open(&w, "host:a");
+	records = backend_open(&w);
+	broker_heartbeat(worker->broker, SLICE("{\"host\":\"h1\",\"pid\":7}"));
+	ck_assert_int_eq(party_submit(producer, "1", TASK, 0, 0), ERR_NONE);
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->n_claims == 1);
+}
+
+static void
+close_all(void)
+{
+	backend_close(records);
+	party_close(worker);
+	party_close(producer);
+	stage_close(&w);
+}
+
+/* What a worker that takes over does to the claims of host:a. */
+static void
+take_over(bool tasks)
+{
+	if (w.kind == KIND_SQLITE) {
+		if (tasks)
+			stage_sql(&w, "DELETE FROM inflight");
+		return;
+	}
+	redis_server_run(w.server,
+			 "SET {flowrra:queue:io}:taken:host:a other EX 1000");
+	if (tasks)
+		redis_server_run(
+		    w.server, "EVAL %s 0",
+		    "for _, k in ipairs(redis.call('KEYS', '*:inflight:*')) do "
+		    "redis.call('DEL', k) end");
+}
+
+/* Another process has the key of host:a. */
+static void
+usurp(void)
+{
+	if (w.kind == KIND_SQLITE)
+		stage_sql(&w, "UPDATE workers SET token = 'other'");
+	else
+		redis_server_run(w.server, "SET flowrra:worker:host:a %s EX 9",
+				 "{\"token\":\"other\",\"host\":\"h2\","
+				 "\"pid\":8}");
+}
+
+static long long
+keys(const char *command)
+{
+	redisReply *reply = redis_server_command(w.server, command);
+	const long long n = reply->integer;
+
+	freeReplyObject(reply);
+	return n;
+}
+
+START_TEST(a_final_record_stays)
+{
+	stage_open(&w, _i);
+	records = backend_open(&w);
+	backend_put(&w, records, "1", SUCCESS, true, 60);
+	ck_assert_int_eq(records->answer, RESULTS_STORED);
+	backend_put(&w, records, "1", FAILED, true, 60);
+	ck_assert_int_eq(records->answer, RESULTS_ENDED);
+	ck_assert_str_eq(backend_get(&w, records, "1"), SUCCESS);
+	backend_put(&w, records, "1", RUNNING, false, 0);
+	ck_assert_str_eq(backend_get(&w, records, "1"), SUCCESS);
+	/* With no end of its life, too; and whoever wrote it. */
+	backend_put(&w, records, "2", SUCCESS, true, 0);
+	backend_put(&w, records, "2", RUNNING, false, 0);
+	backend_put(&w, records, "2", FAILED, true, 60);
+	ck_assert_str_eq(backend_get(&w, records, "2"), SUCCESS);
+	backend_close(records);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(a_final_record_of_a_foreign_program_stays)
+{
+	static const char foreign[] =
+	    "{\"result\": {\"status\": \"pending\"}, \"status\": \"success\", "
+	    "\"task_id\": \"1\"}";
+
+	stage_open(&w, _i);
+	records = backend_open(&w);
+	backend_put(&w, records, "1", foreign, true, 60);
+	backend_put(&w, records, "1", FAILED, true, 60);
+	ck_assert_str_eq(backend_get(&w, records, "1"), foreign);
+	backend_close(records);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(what_only_looks_like_a_final_record_is_replaced)
+{
+	stage_open(&w, _i);
+	records = backend_open(&w);
+	backend_put(&w, records, "1",
+		    "{\"task_id\":\"1\",\"status\":\"running\",\"kwargs\":"
+		    "{\"status\":\"success\"}}",
+		    false, 0);
+	backend_put(&w, records, "1", FAILED, true, 60);
+	ck_assert_str_eq(backend_get(&w, records, "1"), FAILED);
+	backend_close(records);
+	stage_close(&w);
+}
+END_TEST
+
+START_TEST(no_record_is_stored_for_a_claim_that_is_not_on_record)
+{
+	open_with_claim(_i);
+	backend_put_of(&w, records, "1", RUNNING, false, worker->claims[0]);
+	ck_assert_int_eq(records->answer, RESULTS_STORED);
+	take_over(true);
+	backend_put_of(&w, records, "1", SUCCESS, true, worker->claims[0]);
+	ck_assert_int_eq(records->answer, RESULTS_FENCED);
+	ck_assert_str_eq(backend_get(&w, records, "1"), RUNNING);
+	backend_put_of(&w, records, "1", RUNNING, false, worker->claims[0]);
+	ck_assert_int_eq(records->answer, RESULTS_FENCED);
+	/* The worker asks, and is told. */
+	broker_doubt(worker->broker, worker->claims[0]);
+	ck_assert(!broker_is_sure(worker->broker));
+	UNTIL(&w, worker->n_lost == 1);
+	ck_assert_ptr_eq(worker->lost[0], worker->claims[0]);
+	broker_drop(worker->broker, worker->lost[0]);
+	UNTIL(&w, worker->trusts == 1);
+	ck_assert(broker_is_sure(worker->broker));
+	ck_assert_uint_eq(worker->n_kept, 0);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_claim_that_is_on_record_outlives_a_doubt)
+{
+	open_with_claim(_i);
+	take_over(false);
+	broker_doubt(worker->broker, worker->claims[0]);
+	UNTIL(&w, worker->n_kept == 1);
+	backend_put_of(&w, records, "1", SUCCESS, true, worker->claims[0]);
+	ck_assert_int_eq(records->answer, RESULTS_STORED);
+	party_settle(worker, 0, BROKER_ACK);
+	ck_assert_uint_eq(worker->n_lost, 0);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_worker_that_finds_another_in_its_place_ends_with_nothing)
+{
+	open_with_claim(_i);
+	usurp();
+	broker_heartbeat(worker->broker, SLICE("{\"host\":\"h1\"}"));
+	UNTIL(&w, worker->refused);
+	ck_assert_int_eq(worker->why.code, ERR_REFUSED);
+	ck_assert_ptr_nonnull(strstr(worker->why.msg, "[worker] id"));
+	ck_assert_uint_eq(worker->n_lost, 1);
+	broker_drop(worker->broker, worker->lost[0]);
+	/* It does not take the other one off the list. */
+	broker_deregister(worker->broker);
+	stage_linger(&w, 100);
+	if (_i == KIND_REDIS)
+		ck_assert_int_eq(keys("EXISTS flowrra:worker:host:a"), 1);
+	else
+		ck_assert_int_eq(stage_sql(&w, "SELECT count(*) FROM workers "
+					       "WHERE port <> ''"),
+				 1);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_second_worker_with_one_id_is_refused_while_the_first_lives)
+{
+	const struct party_options twin = {
+	    .worker = "host:a", .token = "another", .predecessor = "third"};
+	struct party *second;
+
+	open_with_claim(_i);
+	second = party_begin(&w, &twin);
+	if (_i == KIND_REDIS) {
+		/* It does not know yet; a heartbeat tells. */
+		UNTIL(&w, strstr(second->why.msg, "waiting") != NULL);
+		ck_assert(!second->refused);
+		stage_linger(&w, 1200);
+		broker_heartbeat(worker->broker,
+				 SLICE("{\"host\":\"h1\",\"pid\":7}"));
+	}
+	UNTIL(&w, second->refused);
+	ck_assert_int_eq(second->why.code, ERR_REFUSED);
+	ck_assert_ptr_nonnull(strstr(second->why.msg, "host:a"));
+	ck_assert_ptr_nonnull(strstr(second->why.msg, "process 7 on host h1"));
+	ck_assert_ptr_nonnull(strstr(second->why.msg, "[worker] id"));
+	ck_assert_uint_eq(second->n_claims, 0);
+	party_close(second);
+	party_settle(worker, 0, BROKER_ACK);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_worker_whose_predecessor_is_dead_for_sure_need_not_wait)
+{
+	const struct party_options next = {
+	    .worker = "host:a", .token = "another", .predecessor = "host:a"};
+	struct party *second;
+
+	open_with_claim(_i);
+	party_close(worker);
+	second = party_begin(&w, &next);
+	UNTIL(&w, second->ups == 1 && second->n_claims == 1);
+	ck_assert(second->claims[0]->recovered);
+	ck_assert_ptr_null(strstr(second->why.msg, "waiting"));
+	worker = second;
+	close_all();
+}
+END_TEST
+
+#define CASES(kind)                                                            \
+	X(a_final_record_stays, kind)                                          \
+	X(a_final_record_of_a_foreign_program_stays, kind)                     \
+	X(what_only_looks_like_a_final_record_is_replaced, kind)               \
+	X(no_record_is_stored_for_a_claim_that_is_not_on_record, kind)         \
+	X(a_claim_that_is_on_record_outlives_a_doubt, kind)                    \
+	X(a_worker_that_finds_another_in_its_place_ends_with_nothing, kind)    \
+	X(a_second_worker_with_one_id_is_refused_while_the_first_lives, kind)  \
+	X(a_worker_whose_predecessor_is_dead_for_sure_need_not_wait, kind)
+
+#define X(name, kind) TEST_LOOP(name, kind, (kind) + 1);
+static void
+fill_redis(TCase *suite_case_)
+{
+	CASES(KIND_REDIS)
+}
+
+static void
+fill_sqlite(TCase *suite_case_)
+{
+	CASES(KIND_SQLITE)
+}
+#undef X
+
+__attribute__((constructor)) static void
+register_suites(void)
+{
+	suite_register("owner-redis", fill_redis);
+	suite_register("owner-sqlite", fill_sqlite);
+}
