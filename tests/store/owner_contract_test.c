@@ -196,6 +196,29 @@ START_TEST(a_worker_that_finds_another_in_its_place_ends_with_nothing)
 }
 END_TEST
 
+/* What it has asked for is answered after that, and is the other one's. */
+START_TEST(a_worker_that_finds_another_in_its_place_is_handed_nothing)
+{
+	open_with_claim(_i);
+	usurp();
+	if (_i == KIND_REDIS)
+		redis_server_run(w.server,
+				 "LPUSH {flowrra:queue:io}:inflight:host:a#1 "
+				 "%s",
+				 "{\"id\":\"2\",\"name\":\"t\"}");
+	broker_heartbeat(worker->broker, SLICE("{\"host\":\"h1\"}"));
+	broker_doubt(worker->broker, worker->claims[0]);
+	UNTIL(&w, worker->refused);
+	ck_assert_int_eq(party_submit(producer, "3", TASK, 0, 0), ERR_NONE);
+	broker_want(worker->broker, 0, 5);
+	stage_linger(&w, 300);
+	ck_assert_uint_eq(worker->n_claims, 1);
+	ck_assert_uint_eq(worker->n_lost, 1);
+	broker_drop(worker->broker, worker->lost[0]);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_second_worker_with_one_id_is_refused_while_the_first_lives)
 {
 	const struct party_options twin = {
@@ -248,6 +271,7 @@ END_TEST
 	X(no_record_is_stored_for_a_claim_that_is_not_on_record, kind)         \
 	X(a_claim_that_is_on_record_outlives_a_doubt, kind)                    \
 	X(a_worker_that_finds_another_in_its_place_ends_with_nothing, kind)    \
+	X(a_worker_that_finds_another_in_its_place_is_handed_nothing, kind)    \
 	X(a_second_worker_with_one_id_is_refused_while_the_first_lives, kind)  \
 	X(a_worker_whose_predecessor_is_dead_for_sure_need_not_wait, kind)
 

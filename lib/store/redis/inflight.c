@@ -22,8 +22,12 @@ struct rclaim *
 rqueue_keep(struct rqueue *q, unsigned int shard, struct slice bytes,
 	    bool recovered)
 {
-	struct rclaim *c = malloc(sizeof(*c) + bytes.len);
+	struct rclaim *c = NULL;
 
+	/* What was asked before another process had the ID is answered, and is
+	 * the other one's: it finds it when it reconciles. */
+	if (q->broker->entering != RENTER_REFUSED)
+		c = malloc(sizeof(*c) + bytes.len);
 	if (c == NULL)
 		return NULL; /* reconciling finds it again */
 	*c = (struct rclaim){.queue = q, .shard = shard, .seen = true};
