@@ -63,6 +63,18 @@ const struct row row_fleet_roll = {.name = "fleet-roll",
 
 /* --- twins --------------------------------------------------------------- */
 
+/* Tasks of so many ms for the workers that have the ledger, before others. */
+static void
+occupy_ledgers(struct scene *s, unsigned int n, const char *ms)
+{
+	struct flowrra_request first = FLOWRRA_REQUEST_INIT;
+
+	first.priority = -9;
+	for (; n > 0; n--)
+		scene_submit(s, n % 4 == 0 ? "ledger_cpu" : "ledger", ms,
+			     &first);
+}
+
 #define TWIN "exec flowrrad --config worker-1.conf"
 
 /* It ends with 77, and says whose the id is. */
@@ -83,6 +95,8 @@ replace_frozen(struct scene *s, unsigned int round)
 	struct frozen frozen;
 	int64_t begin;
 
+	occupy_ledgers(s, 4, "12000");
+	scene_sleep(500);
 	fleet_freeze(s, first, &frozen);
 	twin = worker_start(s->world,
 			    world_text(s->world,
@@ -131,20 +145,6 @@ const struct row row_fleet_twin = {.name = "fleet-twin",
 
 /* --- freezes ------------------------------------------------------------- */
 
-#define LONG_TASKS 8
-
-/* As many as two workers have threads, so that the one to freeze has some. */
-static void
-occupy_ledgers(struct scene *s)
-{
-	struct flowrra_request first = FLOWRRA_REQUEST_INIT;
-	unsigned int i;
-
-	first.priority = -9;
-	for (i = 0; i < LONG_TASKS; i++)
-		scene_submit(s, "ledger", "3000", &first);
-}
-
 /* Begun here, or taken over and begun there. */
 static unsigned int
 count_twice(struct scene *s)
@@ -180,7 +180,8 @@ fleet_freezes(struct scene *s)
 
 	fleet_start(s, &(struct fleet_options){.standby = true});
 	for (i = 0; i < times(s, 1, 5); i++) {
-		occupy_ledgers(s);
+		/* More than one worker can run: the one to freeze has some. */
+		occupy_ledgers(s, 16, "3000");
 		scene_sleep_between(s, 500, 1500);
 		fleet_freeze(s, s->workers[ROLE_LEDGER], &frozen);
 		fleet_freeze(s, s->workers[ROLE_COMMANDS], &other);
@@ -412,7 +413,7 @@ const struct row row_fleet_executor = {.name = "fleet-executor",
 				       .fault =
 					   "fleet: executors stop, and crash",
 				       .brokers = ON_BOTH,
-				       .runs = {0, 10},
+				       .runs = {1, 10},
 				       .run = executors_fail};
 
 /* --- reloads that are refused -------------------------------------------- */
