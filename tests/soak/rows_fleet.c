@@ -211,6 +211,7 @@ fleet_freezes(struct scene *s)
 			ck_assert_uint_gt(count_twice(s), 0);
 			fleet_blame_frozen(s, &frozen);
 			fleet_blame_frozen(s, &other);
+			verdict_note_records(s);
 			SCENE_WAIT_WITHIN(
 			    s, PATIENCE_MS,
 			    tells_of_lost(s->workers[ROLE_LEDGER]));

@@ -64,8 +64,8 @@ judge_record(struct scene *s, size_t i, const struct flowrra_record *r)
 		ended = e->executions[j].end_us != 0 &&
 			e->executions[j].attempt == r->attempts;
 	ck_assert_msg(ended,
-		      "task %s has succeeded, with attempt %lld, which has not "
-		      "come to its end",
+		      "the record of task %s is of attempt %lld, which is not "
+		      "one that came to its end",
 		      e->id, (long long)r->attempts);
 	ck_assert_msg(ledger_final(s->ledger, i, hash_text(r->json)),
 		      "the final record of task %s was replaced: %s", e->id,
