@@ -279,7 +279,6 @@ outcome_cancelled(struct job *job)
 				  .started_us = job->started_us});
 }
 
-/* One that is NEW, or STORING, is dropped when the backend answers. */
 void
 outcome_lost(struct job *job)
 {
