@@ -164,6 +164,7 @@ START_TEST(no_record_is_stored_for_a_claim_that_is_not_on_record)
 	backend_put_of(&w, records, "1", RUNNING, false, worker->claims[0]);
 	ck_assert_int_eq(records->answer, RESULTS_FENCED);
 	/* The worker asks, and is told. */
+	clock_replace(NULL);
 	broker_doubt(worker->broker, worker->claims[0]);
 	ck_assert(!broker_is_sure(worker->broker));
 	UNTIL(&w, worker->n_lost == 1);
