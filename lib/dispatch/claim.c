@@ -116,7 +116,7 @@ route(struct job *job)
 	}
 	job->handler = handlers_find(handlers, task->name);
 	if (job->handler == NULL) {
-		outcome_unknown(job);
+		unknown_take(job);
 		return;
 	}
 	claim_complete(job);
@@ -190,7 +190,7 @@ on_recorded(struct slice record, const struct err *err, void *arg)
 	bool known;
 
 	if (job->lost) {
-		outcome_drop(job);
+		settle_drop(job);
 		return;
 	}
 	if (err != NULL && (job->claim->recovered || job->refused != NULL)) {
@@ -265,7 +265,7 @@ claim_refuse(struct job *job, const char *reason, const char *error)
 	}
 	job->task = task_salvage(head, tail);
 	if (job->task == NULL) {
-		outcome_bury(job, reason, error);
+		bury_refused(job, reason, error);
 		return;
 	}
 	job->refused = reason;

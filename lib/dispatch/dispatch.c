@@ -143,7 +143,7 @@ kill_all(struct dispatch *d)
 
 	enter_phase(d, PHASE_KILLING);
 	pool_kill(d->pool);
-	outcome_kept_all(d);
+	settle_kept_all(d);
 	evtimer_add(d->stop_deadline, &tv);
 }
 
@@ -271,9 +271,9 @@ on_claim_kept(struct broker_claim *claim, void *arg)
 	struct job *job = claim != NULL ? job_of_claim(arg, claim) : NULL;
 
 	if (claim == NULL)
-		outcome_kept_all(arg);
+		settle_kept_all(arg);
 	else if (job != NULL)
-		outcome_kept(job);
+		settle_kept(job);
 	dispatch_turn(arg);
 }
 

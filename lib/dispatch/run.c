@@ -91,10 +91,10 @@ on_running_stored(struct results_put *put)
 
 	job->running_pending = false;
 	if (put->answer == RESULTS_FENCED && !job->lost)
-		outcome_fenced(job);
+		settle_fenced(job);
 	if (job->state == JOB_STORING || job->state == JOB_SETTLING ||
 	    job->state == JOB_DROPPED)
-		outcome_continue(job);
+		settle_continue(job);
 	else if (job->running_again && job->state == JOB_RUNNING)
 		run_record(job);
 }
@@ -147,7 +147,7 @@ on_run_done(struct pool_job *run, const struct ipc_done *done,
 	struct job *job = job_of(run);
 
 	if (job->lost) {
-		outcome_drop(job);
+		settle_drop(job);
 		return;
 	}
 	outcome_apply(job, &(struct ending){.outcome = outcome_of(job, done),
@@ -175,7 +175,7 @@ on_run_returned(struct pool_job *run, void *arg)
 	struct job *job = job_of(run);
 
 	if (job->lost)
-		outcome_drop(job);
+		settle_drop(job);
 	else if (job->cancelled)
 		outcome_cancelled(job);
 	else if (dispatch_is_stopping(job->dispatch))
@@ -266,7 +266,7 @@ on_run_exit(struct pool_job *run, const struct pool_exit *end, void *arg)
 	struct job *job = job_of(run);
 
 	if (job->lost) {
-		outcome_drop(job);
+		settle_drop(job);
 		return;
 	}
 	switch (end->fate) {

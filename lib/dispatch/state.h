@@ -5,7 +5,12 @@
  *	turn.c      asks for another turn; whether the worker stops
  *	job.c       jobs: their states, numbers and lists
  *	spool.c     finished work that the backend cannot take
+ *	ending.c    the ways in which an attempt ends
+ *	settle.c    a job gives its claim back, or drops it
+ *	bury.c      what goes to the dead list, and why
+ *	retry.c     whether there is another attempt, and when
  *	outcome.c   what follows from how an attempt ended
+ *	unknown.c   tasks that no module here handles
  *	claim.c     a claim becomes a job, or goes where it belongs
  *	assign.c    jobs go to the pool as it has room; how much to claim
  *	timeout.c   timeouts and cancellation
@@ -41,6 +46,7 @@
 #include "store/broker.h"
 #include "store/results.h"
 #include "util/conf.h"
+#include "util/log.h"
 
 /* X(name, states that may follow) */
 #define JOB_STATES(X)                                                          \
@@ -231,7 +237,7 @@ void spool_storing(struct job *job);
 /* At the end of a turn: what is stored need not be spooled. */
 void spool_turn(struct dispatch *d);
 
-/* --- outcome.c --------------------------------------------------------- */
+/* --- ending.c ---------------------------------------------------------- */
 
 enum outcome {
 	OUTCOME_SUCCESS,
@@ -251,45 +257,106 @@ struct ending {
 	int64_t started_us; /* wall clock; 0: it never started */
 	int64_t finished_us;
 };
+
+/* What is done of it is in outcome_apply(); reasons are part of the format of
+ * records. An attempt that was cancelled or expired has ended as somebody
+ * wanted: nobody has to look at it in the dead list. */
+struct ending_kind {
+	const char *reason; /* NULL: nothing to add */
+	bool retry;	    /* another attempt, if there are some left */
+	bool bury;	    /* else into the dead list */
+	enum log_level level;
+	const char *log; /* "task … (…) …" */
+};
+extern const struct ending_kind endings[]; /* by outcome */
+
+/* The outcome that a final record tells of. One with a reason that this version
+ * does not know is a failure. */
+enum outcome ending_recall(const struct result *record);
+/* Appends the attempts that the task has behind it (JSON), with this one, which
+ * `worker` made. */
+void ending_add_history(const struct job *job, const struct ending *ending,
+			struct slice worker, struct buf *out);
+/* A line of the log; `again`: there will be another attempt. */
+void ending_log(const struct job *job, const struct ending *ending, bool again);
+/* For the heartbeat: a crash is a failure or a retry, too. */
+void ending_count(struct totals *t, enum outcome outcome, bool again);
+
+/* --- settle.c ---------------------------------------------------------- */
+
+/* The job only has to give its claim back, as job->settle says; may free it. */
+void settle_job(struct job *job);
+/* Its note is stored, or lost: stores or settles, which waited for that. */
+void settle_continue(struct job *job);
+/* Its claim is another worker's, and nothing runs for it any more. */
+void settle_drop(struct job *job);
+/* A record of it was refused, since another worker may have its claim: whether
+ * that is so is found out. */
+void settle_fenced(struct job *job);
+/* Its claim was in doubt, and is still ours. */
+void settle_kept(struct job *job);
+/* The same of all. */
+void settle_kept_all(struct dispatch *d);
+
+/* --- bury.c ------------------------------------------------------------ */
+
+/* Not a task, or one that is too large: to the dead list, under no id. Settles
+ * it. */
+void bury_refused(struct job *job, const char *reason, const char *error);
+/* It has failed for good, at `worker`: job->settle says so. Settles nothing. */
+void bury_ended(struct job *job, const struct ending *ending,
+		struct slice worker);
+/* The same, in other words: why it lies in the dead list, for those who find it
+ * there. `history` is empty, or a JSON array; NULL: none. */
+void bury_as(struct job *job, const char *reason, struct slice error,
+	     int64_t attempts, const struct buf *history);
+/* A line of the log about what is no task that can run. */
+void bury_log_refusal(const struct job *job, const char *reason,
+		      struct slice error);
+
+/* --- retry.c ----------------------------------------------------------- */
+
+/* The task's counters as they came; each kind of retry raises its own. */
+struct task_counters retry_counters(const struct task *t);
+/* job->settle puts the same task back with other counters, due in delay_ms; as
+ * it came when there is no memory for that. */
+void retry_prepare(struct job *job, const struct task_counters *counters,
+		   int64_t delay_ms);
+/* Whether there is another attempt, and then prepares it. */
+bool retry_if_left(struct job *job, const struct ending *ending);
+
+/* --- outcome.c --------------------------------------------------------- */
+
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
-/* Its claim is another worker's: nothing of it counts any more. */
+/* Its claim is another worker's: nothing of it counts any more. One that is NEW,
+ * or STORING, is dropped when the backend answers. */
 void outcome_lost(struct job *job);
-/* The same, when nothing runs for it any more. */
-void outcome_drop(struct job *job);
-/* Its claim was in doubt, and is still ours. */
-void outcome_kept(struct job *job);
-/* The same of all. */
-void outcome_kept_all(struct dispatch *d);
-/* A record of it was refused, since another worker may have its claim: whether
- * that is so is found out. */
-void outcome_fenced(struct job *job);
-/* No module of this worker handles it: it is set aside for others, or, when
- * there have been none for [worker] unknown_after, fails. */
-void outcome_unknown(struct job *job);
 /* As if it had never been claimed. */
 void outcome_release(struct job *job);
 /* To the front of its queue, marked as one that must run alone. */
 void outcome_suspect(struct job *job);
-/* Not a task, or one that is too large: to the dead list, under no id. */
-void outcome_bury(struct job *job, const char *reason, const char *error);
 /*
- * The same for one that has an id (job->refused is set): its record becomes
- * failed, as far as `before` is not final. That is the record as it was, or
- * NULL if there is none, or none that can be read.
+ * Like bury_refused(), for one that has an id (job->refused is set): its record
+ * becomes failed, as far as `before` is not final. That is the record as it was,
+ * or NULL if there is none, or none that can be read.
  */
 void outcome_refused(struct job *job, const struct result *before);
 /* Its final record is stored already: only the claim is left to settle. */
 void outcome_recorded(struct job *job, const struct result *record);
-/* Its note is stored, or lost: stores or settles, which waited for that. */
-void outcome_continue(struct job *job);
 /* Tells those who listen to events of a record, if there are any. */
 void outcome_tell(struct dispatch *d, struct slice record);
 /* The record of a job in passing or at its end. */
 void outcome_record(const struct job *job, enum result_status status,
 		    const struct ending *ending, const char *reason,
 		    struct buf *out);
+
+/* --- unknown.c --------------------------------------------------------- */
+
+/* No module of this worker handles it: it is set aside for others, or, when
+ * there have been none for [worker] unknown_after, fails. */
+void unknown_take(struct job *job);
 
 /* --- claim.c ----------------------------------------------------------- */
 

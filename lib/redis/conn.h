@@ -93,6 +93,7 @@ struct redis {
 	struct bufferevent *bev; /* TLS */
 	struct redis_out out;
 	enum redis_flush flush; /* see transport.c */
+	int64_t flush_ms;	/* when that was asked for, monotonic */
 	struct event *flusher;
 	struct redis_reader *reader;
 	struct redis_ring due;

@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "redis/redis.h"
 #include "redis/url.h"
 #include "util/err.h"
 
@@ -74,15 +75,19 @@ dial_give_up(struct redis_dial *d)
 /*
  * TCP_NODELAY: Nagle's algorithm would hold a small command back until the one
  * before is acknowledged. SO_KEEPALIVE: the kernel finds a dead peer even while
- * the connection is idle.
+ * the connection is idle. TCP_USER_TIMEOUT: what it gets no answer for is not sent
+ * again later than that (see redis_drops_stale()).
  */
 static void
 tune(int fd)
 {
+	const unsigned int stale_ms = REDIS_STALE_MS;
 	const int on = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stale_ms,
+		   sizeof(stale_ms));
 }
 
 static void try_addresses(struct redis_dial *d);

@@ -106,6 +106,13 @@ struct redis *redis_new(struct event_base *base,
 void redis_free(struct redis *r);
 
 enum redis_state redis_state(const struct redis *r);
+/*
+ * Whether what is sent now reaches the server within REDIS_STALE_MS, or never: a
+ * process that stood still in between, and a kernel that gets no answer, give
+ * the connection up. With TLS it is not so.
+ */
+#define REDIS_STALE_MS 5000
+bool redis_drops_stale(const struct redis *r);
 /* The server's name for logs, without secrets. */
 const char *redis_name(const struct redis *r);
 /* Bytes that wait to be sent. */

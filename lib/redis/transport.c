@@ -98,13 +98,21 @@ redis_transport_flush(struct redis *r)
 	if (r->wire->send == NULL || r->flush != REDIS_FLUSH_NONE)
 		return;
 	r->flush = REDIS_FLUSH_SOON;
+	r->flush_ms = clock_mono_ms();
 	event_active(r->flusher, EV_TIMEOUT, 0);
+}
+
+bool
+redis_drops_stale(const struct redis *r)
+{
+	return r->wire != NULL && r->wire->send != NULL;
 }
 
 void
 redis_transport_on_flush(int fd, short what, void *arg)
 {
 	struct redis *r = arg;
+	struct err err;
 
 	/*
 	 * Activated a second time, it runs after all other events of this turn:
@@ -117,5 +125,11 @@ redis_transport_on_flush(int fd, short what, void *arg)
 		return;
 	}
 	r->flush = REDIS_FLUSH_NONE;
+	if (clock_mono_ms() - r->flush_ms > REDIS_STALE_MS) {
+		err_set(&err, ERR_UNAVAILABLE,
+			"this process stood still with commands to send");
+		redis_conn_fail(r, &err);
+		return;
+	}
 	r->wire->send(r);
 }

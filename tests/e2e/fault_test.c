@@ -176,6 +176,8 @@ in_flight_with(struct world *w, const char *text)
 	return redis_integer(world_redis(w), "EVAL %s 0 %s", script, text);
 }
 
+#define SUBMITTED "\"submitted_at\":\"2026-01-02T03:04:05+00:00\","
+
 START_TEST(a_task_goes_back_only_when_its_running_record_is_stored)
 {
 	const struct world_options o = {.modules = "demo mark",
@@ -186,22 +188,25 @@ START_TEST(a_task_goes_back_only_when_its_running_record_is_stored)
 	struct worker *k = worker_of(w);
 	int i;
 
-	/* What is submitted now is recorded later. */
+	/* What is submitted now is recorded later. Of a task that says when it
+	 * was submitted, no record is looked for. */
 	redis_server_pause(world_backend(w));
 	for (i = 0; i < 2; i++)
 		push(w, world_text(w,
-				   "{\"id\":\"%d\",\"name\":\"mark\","
+				   "{\"id\":\"%d\",\"name\":\"mark\"," SUBMITTED
 				   "\"args\":[\"first\",2]}",
 				   i));
 	WAIT_UNTIL(count_marks(w, "first") == 2);
 	/* That they run is told after a few ms, and so before the end of one
 	 * that runs for longer. */
-	push(w, "{\"id\":\"2\",\"name\":\"mark\",\"args\":[\"next\",0.1]}");
+	push(w, "{\"id\":\"2\",\"name\":\"mark\"," SUBMITTED
+		"\"args\":[\"next\",0.1]}");
 	WAIT_UNTIL(worker_logged(k, "task 2 (mark) succeeded"));
 	kill(worker_executor(k), SIGKILL);
 	WAIT_UNTIL(worker_logged(k, "was killed by SIGKILL"));
 	/* It would be claimed after the two. */
-	push(w, "{\"id\":\"3\",\"name\":\"mark\",\"args\":[\"last\"]}");
+	push(w, "{\"id\":\"3\",\"name\":\"mark\"," SUBMITTED
+		"\"args\":[\"last\"]}");
 	WAIT_UNTIL(count_marks(w, "last") == 1);
 	ck_assert_int_eq(in_flight_with(w, "\"suspected\":1"), 0);
 	redis_server_continue(world_backend(w));

@@ -20,7 +20,7 @@
 #include "util/limits.h"
 
 #define DEADLINE_S 10
-/* What client.c leaves to others, at least. */
+/* What ask.c leaves to others, at least. */
 #define RESERVE 8
 
 static struct event_base *base;

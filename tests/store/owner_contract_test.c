@@ -4,9 +4,12 @@
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "redis_server.h"
 #include "store/stage.h"
+#include "util/clock.h"
+
 #include "suite.h"
 #include "util/err.h"
 
@@ -43,10 +46,24 @@ close_all(void)
 	stage_close(&w);
 }
 
+/* A worker is held for dead twice as long after its last heartbeat. */
+static int64_t
+a_life_later(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec + BROKER_HEARTBEAT_TTL_S + 1) * 1000000LL +
+	       now.tv_nsec / 1000;
+}
+
 /* What a worker that takes over does to the claims of host:a. */
 static void
 take_over(bool tasks)
 {
+	static const struct clock_source later = {.mono_us = a_life_later};
+
+	clock_replace(&later);
 	if (w.kind == KIND_SQLITE) {
 		if (tasks)
 			stage_sql(&w, "DELETE FROM inflight");
@@ -147,6 +164,7 @@ START_TEST(no_record_is_stored_for_a_claim_that_is_not_on_record)
 	backend_put_of(&w, records, "1", RUNNING, false, worker->claims[0]);
 	ck_assert_int_eq(records->answer, RESULTS_FENCED);
 	/* The worker asks, and is told. */
+	clock_replace(NULL);
 	broker_doubt(worker->broker, worker->claims[0]);
 	ck_assert(!broker_is_sure(worker->broker));
 	UNTIL(&w, worker->n_lost == 1);

@@ -11,7 +11,7 @@
  *	takeover.c	finds workers that are dead, and takes their tasks
  *	inflight.c	claims in memory
  *	settle.c	ends claims
- *	submit.c	the producers' side
+ *	submit.h	leads to the producers' side
  *	registry.c	what workers have registered, and orders to them
  *	admin.h		leads to the operators' side
  *	levels.c	the lists of priorities, as keys

@@ -11,6 +11,8 @@
 #ifndef STORE_REDIS_FENCE_H
 #define STORE_REDIS_FENCE_H
 
+#include <stdbool.h>
+
 #include "util/buf.h"
 
 struct broker_claim;
@@ -19,5 +21,12 @@ struct broker_claim;
  * there was none. Both are the claim's. */
 struct slice rclaim_mark_key(const struct broker_claim *claim);
 struct slice rclaim_mark(const struct broker_claim *claim);
+
+/*
+ * Whether nobody can have taken the claim over, or can within the next seconds:
+ * a heartbeat was confirmed so lately that no other worker holds this one for
+ * dead for another BROKER_HEARTBEAT_TTL_S.
+ */
+bool rclaim_is_sure(const struct broker_claim *claim);
 
 #endif

@@ -80,6 +80,14 @@ rclaim_mark(const struct broker_claim *claim)
 	return slice_of(container_of(claim, const struct rclaim, pub)->mark);
 }
 
+bool
+rclaim_is_sure(const struct broker_claim *claim)
+{
+	const struct rclaim *c = container_of(claim, const struct rclaim, pub);
+
+	return !c->lost && rbroker_is_sure(&c->queue->broker->pub);
+}
+
 void
 rclaim_lose(struct rclaim *c)
 {

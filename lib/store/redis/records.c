@@ -6,6 +6,12 @@
  * task runs may get lost. Neither ever replaces a final one, and a record that
  * follows from a claim is stored only while that is on record (fence.h): a
  * script looks, and stores, in one step (store.lua, note.lua).
+ *
+ * That costs the server as much as all the rest of a short task. While nobody
+ * can have taken the claim over, there is nothing to look for, and SET does: a
+ * claim is one worker's, and a final record would have been found when it was
+ * claimed again. What is sent so must not lie about until that has changed: the
+ * connection drops what it could not send for a while (redis_drops_stale()).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +55,26 @@ rrecords_script(struct rresults *r)
 	return &r->store;
 }
 
+/* Who waits for it is told behind it: should the server refuse it, that only
+ * wakes somebody early. */
+static int
+rrecords_send_sure(struct rresults *r, const struct results_put *put,
+		   const struct slice *args, struct slice key,
+		   redis_reply_fn *fn, void *arg)
+{
+	const struct slice set[] = {SLICE("SET"), key, args[0], SLICE("EX"),
+				    args[1]};
+	const struct slice done[] = {SLICE("PUBLISH"), args[2], SLICE("done")};
+	const struct slice reply[] = {SLICE("PUBLISH"), args[3], args[0]};
+
+	if (redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set) != 0)
+		return -1;
+	redis_command(r->redis, NULL, NULL, 3, done);
+	if (args[3].len > 0)
+		redis_command(r->redis, NULL, NULL, 3, reply);
+	return 0;
+}
+
 static int
 rrecords_send_final(struct rresults *r, const struct results_put *put,
 		    redis_reply_fn *fn, void *arg)
@@ -76,6 +102,9 @@ rrecords_send_final(struct rresults *r, const struct results_put *put,
 	args[2] = (struct slice){r->key.data + done_at, reply_at - done_at};
 	args[3] = (struct slice){r->key.data + reply_at, r->key.len - reply_at};
 	args[4] = rrecords_mark(put);
+	if (put->claim != NULL && !r->full && redis_drops_stale(r->redis) &&
+	    rclaim_is_sure(put->claim))
+		return rrecords_send_sure(r, put, args, keys[0], fn, arg);
 	return redis_eval(r->redis, rrecords_script(r), fn, arg, key.n, key.v,
 			  5, args);
 }

@@ -367,7 +367,7 @@ records_close(struct results *results)
 	 * freed after it is no job's any more. */
 	sevents_leave(r);
 	database_leave(&r->user);
-	watches_done(&r->watches);
+	sresults_watches_done(r);
 	sevents_done(r);
 	/* Closed by its own callback: listen_done() frees it. */
 	if (r->listening.telling)
@@ -402,9 +402,14 @@ records_open(const struct results_options *options, struct err *err)
 	sevents_init(r);
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->sent);
-	sresults_watches_init(r);
+	if (sresults_watches_init(r) != 0) {
+		err_nomem(err);
+		free(r);
+		return NULL;
+	}
 	if (database_join(&r->user, &database, err) != 0) {
 		err_prefix(err, "[backend] url");
+		sresults_watches_done(r);
 		free(r);
 		return NULL;
 	}

@@ -84,6 +84,7 @@ struct sresults {
 
 	struct watches watches; /* of struct stopic */
 	struct look *looking;	/* under way */
+	struct timer *absent;	/* the next look for a file that is not there */
 	bool look_again;
 };
 
@@ -121,7 +122,10 @@ int sresults_listen(struct results *results, results_event_fn *on_event,
 
 /* --- watch.c ------------------------------------------------------------ */
 
-void sresults_watches_init(struct sresults *r);
+/* -1 when memory runs out. */
+int sresults_watches_init(struct sresults *r);
+/* After the database is left. */
+void sresults_watches_done(struct sresults *r);
 struct results_watch *sresults_watch(struct results *results, struct slice id,
 				     results_record_fn *on_record, void *arg,
 				     struct err *err);

@@ -11,6 +11,11 @@
 #include <string.h>
 
 #include "store/sqlite/results.h"
+#include "util/timer.h"
+
+/* Between two looks for a file that somebody may make: a person does not notice
+ * it, and a look that fails opens nothing. */
+#define ABSENT_MS 250
 
 /* A task that is watched. */
 struct stopic {
@@ -156,10 +161,25 @@ stopic_free(struct topic *topic)
 static const struct watches_ops stopic_ops = {.leave = stopic_leave,
 					      .free = stopic_free};
 
-void
+static void
+look_at_due(void *r)
+{
+	sresults_look(r);
+}
+
+int
 sresults_watches_init(struct sresults *r)
 {
 	watches_init(&r->watches, &stopic_ops);
+	r->absent = timer_new(r->opt.base, look_at_due, r);
+	return r->absent != NULL ? 0 : -1;
+}
+
+void
+sresults_watches_done(struct sresults *r)
+{
+	watches_done(&r->watches);
+	timer_free(r->absent);
 }
 
 /* --- looks ------------------------------------------------------------- */
@@ -191,8 +211,9 @@ look_done(struct database_job *job, const struct err *err)
 	size_t i;
 
 	/* It is tried until it succeeds; but without a file there is no record,
-	 * which is an answer. */
-	(void)err;
+	 * which is an answer. Nobody has noted then that we wait. */
+	if (err != NULL)
+		timer_set_ms(r->absent, ABSENT_MS);
 	for (i = 0; i < look->n; i++) {
 		seen = &look->seen[i];
 		if ((t = seen->topic) == NULL)
@@ -203,7 +224,7 @@ look_done(struct database_job *job, const struct err *err)
 		if (seen->found)
 			record =
 			    (struct slice){seen->record.data, seen->record.len};
-		t->waits = !seen->final;
+		t->waits = err == NULL && !seen->final;
 		watches_notify(&t->topic, record, seen->final, NULL);
 	}
 	look_drop(job);
