@@ -357,6 +357,22 @@ failed_at_first(const struct ledger_task *e, const struct execution *before,
 	       before->end_us != 0 && x->attempt == 2;
 }
 
+/* An executor of a frozen worker goes on with what it was given, and cannot know
+ * that another one has done it; soon after the thaw it is told. */
+static bool
+had_it_before(const struct ledger *l, const struct execution *x,
+	      int64_t settle_us)
+{
+	const struct fault *f;
+
+	for (f = l->faults; f < l->faults + l->n_faults; f++)
+		if (f->cause == CAUSE_FROZEN && f->pid == x->pid &&
+		    f->us <= x->start_us &&
+		    x->start_us <= f->until_us + settle_us)
+			return true;
+	return false;
+}
+
 enum cause
 ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 	       int64_t settle_us)
@@ -376,6 +392,8 @@ ledger_explain(const struct ledger *l, const struct ledger_task *e, size_t i,
 			return f->cause;
 	if (failed_at_first(e, before, x))
 		return CAUSE_RETRIED;
+	if (had_it_before(l, x, settle_us))
+		return CAUSE_FROZEN;
 	/* When it crashed is not known, but what came of it, at once. */
 	if ((before->end_us == 0 || x->start_us < before->end_us + settle_us) &&
 	    crashed(l, before->pid))

@@ -104,12 +104,12 @@ replace_frozen(struct scene *s, unsigned int round)
 				       world_dir(s->world), round));
 	scene_sleep_between(s, 0, 1000);
 	verdict_note_records(s);
+	fleet_blame_frozen(s, &frozen);
 	begin = now_ms();
 	worker_signal(first, SIGCONT);
 	ck_assert_int_eq(worker_end(first), 77);
 	scene_recovered(s, now_ms() - begin);
 	ck_assert(worker_logged(first, "another process has the worker ID"));
-	fleet_blame_frozen(s, &frozen);
 	s->workers[ROLE_LEDGER] = twin;
 }
 
@@ -204,13 +204,15 @@ fleet_freezes(struct scene *s)
 		scene_sleep_between(s, 25000, 28000);
 		expect_named(s);
 		verdict_note_records(s);
+		if (s->broker == SOAK_REDIS) {
+			fleet_blame_frozen(s, &frozen);
+			fleet_blame_frozen(s, &other);
+		}
 		worker_signal(s->workers[ROLE_LEDGER], SIGCONT);
 		worker_signal(s->workers[ROLE_COMMANDS], SIGCONT);
 		scene_sleep_between(s, 1000, 2000);
 		if (s->broker == SOAK_REDIS) {
 			ck_assert_uint_gt(count_twice(s), 0);
-			fleet_blame_frozen(s, &frozen);
-			fleet_blame_frozen(s, &other);
 			verdict_note_records(s);
 			SCENE_WAIT_WITHIN(
 			    s, PATIENCE_MS,
