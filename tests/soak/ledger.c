@@ -85,6 +85,7 @@ ledger_free(struct ledger *l)
 	tdestroy(l->by_id, keep_node);
 	for (i = 0; i < l->n; i++) {
 		free(l->entries[i]->id);
+		free(l->entries[i]->final);
 		free(l->entries[i]->executions);
 		free(l->entries[i]);
 	}
@@ -325,13 +326,14 @@ ledger_task_at(const struct ledger *l, size_t i)
 }
 
 bool
-ledger_final(struct ledger *l, size_t i, uint64_t record)
+ledger_final(struct ledger *l, size_t i, const char *record)
 {
 	struct ledger_task *e = ledger_entry(l, i);
 
-	if (e->final != 0)
-		return e->final == record;
-	e->final = record;
+	if (e->final != NULL)
+		return strcmp(e->final, record) == 0;
+	if ((e->final = strdup(record)) == NULL)
+		abort();
 	return true;
 }
 

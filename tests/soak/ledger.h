@@ -47,7 +47,7 @@ struct ledger_task {
 	bool acknowledged; /* else nobody knows if it was queued */
 	unsigned int traits;
 	int64_t due_us; /* not to be begun before; 0: at once */
-	uint64_t final; /* stands for its final record; 0: not seen yet */
+	char *final; /* its final record; NULL: not seen yet */
 	struct execution *executions;
 	size_t n;
 };
@@ -67,9 +67,9 @@ void ledger_fault(struct ledger *l, pid_t pid, enum cause cause);
 /* The same for a state, from then until now: what began in it is explained. */
 void ledger_fault_since(struct ledger *l, pid_t pid, enum cause cause,
 			int64_t since_us);
-/* The final record of the `i`th task, as a number. Returns false if another one
- * was told before: what is final must stay. */
-bool ledger_final(struct ledger *l, size_t i, uint64_t record);
+/* The final record of the `i`th task. Returns false if another one was told
+ * before: what is final must stay. */
+bool ledger_final(struct ledger *l, size_t i, const char *record);
 
 /* Reads what handlers have written since the last time. */
 void ledger_read(struct ledger *l);

@@ -67,9 +67,9 @@ judge_record(struct scene *s, size_t i, const struct flowrra_record *r)
 		      "the record of task %s is of attempt %lld, which is not "
 		      "one that came to its end",
 		      e->id, (long long)r->attempts);
-	ck_assert_msg(ledger_final(s->ledger, i, hash_text(r->json)),
-		      "the final record of task %s was replaced: %s", e->id,
-		      r->json);
+	ck_assert_msg(ledger_final(s->ledger, i, r->json),
+		      "the final record of task %s was replaced: %s by %s",
+		      e->id, e->final, r->json);
 }
 
 void
