@@ -177,6 +177,22 @@ START_TEST(no_record_is_stored_for_a_claim_that_is_not_on_record)
 }
 END_TEST
 
+/* Where its own heartbeat would still hold for a moment, if it had arrived at
+ * all: what is sent now may arrive later. */
+START_TEST(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record)
+{
+	open_with_claim(_i);
+	stage_linger(&w, 4500);
+	backend_put(&w, records, "1", SUCCESS, true, 60);
+	take_over(true);
+	usurp();
+	backend_put_of(&w, records, "1", FAILED, true, worker->claims[0]);
+	ck_assert_int_ne(records->answer, RESULTS_STORED);
+	ck_assert_str_eq(backend_get(&w, records, "1"), SUCCESS);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_claim_that_is_on_record_outlives_a_doubt)
 {
 	open_with_claim(_i);
@@ -287,6 +303,8 @@ END_TEST
 	X(a_final_record_of_a_foreign_program_stays, kind)                     \
 	X(what_only_looks_like_a_final_record_is_replaced, kind)               \
 	X(no_record_is_stored_for_a_claim_that_is_not_on_record, kind)         \
+	X(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record, \
+	  kind)                                                                \
 	X(a_claim_that_is_on_record_outlives_a_doubt, kind)                    \
 	X(a_worker_that_finds_another_in_its_place_ends_with_nothing, kind)    \
 	X(a_worker_that_finds_another_in_its_place_is_handed_nothing, kind)    \
