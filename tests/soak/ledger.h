@@ -47,7 +47,7 @@ struct ledger_task {
 	bool acknowledged; /* else nobody knows if it was queued */
 	unsigned int traits;
 	int64_t due_us; /* not to be begun before; 0: at once */
-	char *final; /* its final record; NULL: not seen yet */
+	char *final;	/* its final record; NULL: not seen yet */
 	struct execution *executions;
 	size_t n;
 };
