@@ -206,9 +206,9 @@ void broker_drop(struct broker *b, struct broker_claim *claim);
  * is found out; on_lost or on_kept follows. */
 void broker_doubt(struct broker *b, struct broker_claim *claim);
 /*
- * Whether the claims are this worker's for sure: its last heartbeat arrived
- * less than BROKER_HEARTBEAT_TTL_S ago, and nothing has cast doubt on them
- * since. While they are not, nothing more of them should be started.
+ * Whether the claims are this worker's for sure: its last heartbeat still keeps
+ * others out (less than BROKER_HEARTBEAT_TTL_S), and nothing has cast doubt on
+ * them since. While they are not, nothing more of them should be started.
  */
 bool broker_is_sure(const struct broker *b);
 /* Settlements that have not been confirmed. */

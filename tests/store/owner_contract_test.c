@@ -177,6 +177,31 @@ START_TEST(no_record_is_stored_for_a_claim_that_is_not_on_record)
 }
 END_TEST
 
+static int64_t
+seconds_later(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)(t.tv_sec + 5) * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Its heartbeat still keeps others out, but what is sent now may arrive later. */
+START_TEST(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record)
+{
+	static const struct clock_source later = {.mono_us = seconds_later};
+
+	open_with_claim(_i);
+	backend_put(&w, records, "1", SUCCESS, true, 60);
+	clock_replace(&later);
+	backend_put_of(&w, records, "1", FAILED, true, worker->claims[0]);
+	clock_replace(NULL);
+	ck_assert_int_eq(records->answer, RESULTS_ENDED);
+	ck_assert_str_eq(backend_get(&w, records, "1"), SUCCESS);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_claim_that_is_on_record_outlives_a_doubt)
 {
 	open_with_claim(_i);
@@ -287,6 +312,8 @@ END_TEST
 	X(a_final_record_of_a_foreign_program_stays, kind)                     \
 	X(what_only_looks_like_a_final_record_is_replaced, kind)               \
 	X(no_record_is_stored_for_a_claim_that_is_not_on_record, kind)         \
+	X(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record, \
+	  kind)                                                                \
 	X(a_claim_that_is_on_record_outlives_a_doubt, kind)                    \
 	X(a_worker_that_finds_another_in_its_place_ends_with_nothing, kind)    \
 	X(a_worker_that_finds_another_in_its_place_is_handed_nothing, kind)    \

@@ -31,6 +31,9 @@
 /* Before the next look at another process' heartbeat: it comes every
  * BROKER_HEARTBEAT_S, so a few looks tell. */
 #define LOOK_AGAIN_S 1
+/* How long a heartbeat keeps others out. The worker that takes over waits for
+ * twice BROKER_HEARTBEAT_TTL_S; one with the same ID only for this. */
+#define LIFE_S (BROKER_HEARTBEAT_TTL_S - 1)
 
 /* --- the other one ------------------------------------------------------- */
 
@@ -175,7 +178,7 @@ rbroker_heartbeat(struct broker *broker, struct slice description)
 	if (b->beats_sent == 0)
 		b->beat_ms = clock_mono_ms();
 	if (b->description.failed ||
-	    renter_send(b, BROKER_HEARTBEAT_TTL_S - 1, renter_on_beat) != 0)
+	    renter_send(b, LIFE_S, renter_on_beat) != 0)
 		return;
 	b->beats_sent++;
 	for (i = 0; i < b->n_queues; i++)
@@ -197,16 +200,21 @@ rbroker_deregister(struct broker *broker)
 }
 
 bool
-rbroker_is_sure(const struct broker *broker)
+rbroker_is_sure_for(const struct rbroker *b, int64_t ms)
 {
-	const struct rbroker *b = (const struct rbroker *)broker;
 	unsigned int i;
 
 	for (i = 0; i < b->n_queues; i++)
 		if (b->queues[i].doubtful)
 			return false;
-	return b->confirmed_ms != 0 && clock_mono_ms() - b->confirmed_ms <
-					   BROKER_HEARTBEAT_TTL_S * 1000;
+	return b->confirmed_ms != 0 &&
+	       clock_mono_ms() - b->confirmed_ms + ms < LIFE_S * 1000;
+}
+
+bool
+rbroker_is_sure(const struct broker *broker)
+{
+	return rbroker_is_sure_for((const struct rbroker *)broker, 0);
 }
 
 /* --- entering ------------------------------------------------------------ */
@@ -272,7 +280,7 @@ rbroker_enter(struct rbroker *b)
 		renter_describe_self(b);
 	b->entering = RENTER_ASKING;
 	b->beat_ms = clock_mono_ms();
-	if (renter_send(b, BROKER_HEARTBEAT_TTL_S - 1, renter_on_answer) != 0)
+	if (renter_send(b, LIFE_S, renter_on_answer) != 0)
 		b->entering = RENTER_OUT; /* the connection is gone */
 }
 

@@ -23,9 +23,9 @@ struct slice rclaim_mark_key(const struct broker_claim *claim);
 struct slice rclaim_mark(const struct broker_claim *claim);
 
 /*
- * Whether nobody can have taken the claim over, or can within the next seconds:
- * a heartbeat was confirmed so lately that no other worker holds this one for
- * dead for another BROKER_HEARTBEAT_TTL_S.
+ * Whether nobody can have the claim, or can before what is sent now has arrived
+ * (REDIS_STALE_MS): a heartbeat was confirmed so lately that no other worker
+ * holds this one for dead, and no other process gets its ID.
  */
 bool rclaim_is_sure(const struct broker_claim *claim);
 

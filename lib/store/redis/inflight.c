@@ -85,7 +85,8 @@ rclaim_is_sure(const struct broker_claim *claim)
 {
 	const struct rclaim *c = container_of(claim, const struct rclaim, pub);
 
-	return !c->lost && rbroker_is_sure(&c->queue->broker->pub);
+	return !c->lost &&
+	       rbroker_is_sure_for(c->queue->broker, REDIS_STALE_MS);
 }
 
 void
