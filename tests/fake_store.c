@@ -525,6 +525,7 @@ fake_store_done(struct fake_store *s)
 	buf_done(&s->last_info);
 	buf_done(&s->last_retry);
 	buf_done(&s->last_lane);
+	buf_done(&s->last_dead);
 	buf_done(&s->heartbeat);
 	fake = NULL;
 }
