@@ -228,6 +228,8 @@ sql_server_database(struct sql_server *s, const char *name)
 {
 	char *sql;
 
+	/* A test that failed may have left it paused. */
+	sql_server_continue(s);
 	sql = text("CREATE DATABASE %s", name);
 	sql_server_run(s, NULL, sql);
 	free(sql);
@@ -444,12 +446,45 @@ sql_server_restart(struct sql_server *s)
 	launch(s);
 }
 
+/* Whether all of its threads are (proc(5), task/TID/stat). */
+static bool
+is_stopped(pid_t pid)
+{
+	char pattern[64], line[512], *state;
+	bool stopped = true;
+	glob_t files;
+	FILE *file;
+	size_t i;
+
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stat", (int)pid);
+	if (glob(pattern, 0, NULL, &files) != 0)
+		die("cannot look at the server's threads");
+	for (i = 0; i < files.gl_pathc && stopped; i++) {
+		if ((file = fopen(files.gl_pathv[i], "r")) == NULL)
+			continue; /* that thread has ended */
+		state = fgets(line, sizeof(line), file) != NULL
+			    ? strrchr(line, ')')
+			    : NULL;
+		stopped = state == NULL || state[2] == 'T';
+		fclose(file);
+	}
+	globfree(&files);
+	return stopped;
+}
+
 void
 sql_server_pause(struct sql_server *s)
 {
+	const struct timespec moment = {.tv_nsec = 1000000};
+	unsigned int turn;
+
 	signal_all(s, SIGSTOP);
-	/* A server of many threads is not stopped at once. */
-	waitpid(s->pid, NULL, WUNTRACED);
+	/* A server of many threads is not stopped at once, and only its parent,
+	 * which need not be this process, could wait for it. */
+	for (turn = 0; turn < 5000 && !is_stopped(s->pid); turn++)
+		nanosleep(&moment, NULL);
+	if (!is_stopped(s->pid))
+		die("cannot pause the server");
 }
 
 void
