@@ -26,16 +26,16 @@ struct queued {
 	char text[];
 };
 
-/* All under the lock, but for the thread's own handle. */
+/* All under the lock, but for `write`, which is set before the thread starts. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more; /* there is an entry, or the end */
-	pthread_t thread;
+	pthread_cond_t over; /* the thread has ended; by the monotonic clock */
 	log_queue_write_fn *write;
 	struct queued *first, **last;
 	size_t bytes; /* those being written included */
 	unsigned long lost;
-	bool running, ending;
+	bool running, ending, ended;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	   .more = PTHREAD_COND_INITIALIZER,
 	   .last = &queue.first};
@@ -132,6 +132,10 @@ write_entries(void *arg)
 		if (lost > 0)
 			queue.write(NULL, lost);
 	}
+	pthread_mutex_lock(&queue.lock);
+	queue.ended = true;
+	pthread_cond_signal(&queue.over);
+	pthread_mutex_unlock(&queue.lock);
 	return arg;
 }
 
@@ -163,17 +167,25 @@ log_queue_put(const struct log_entry *entry)
 int
 log_queue_start(log_queue_write_fn *write)
 {
+	pthread_condattr_t monotonic;
 	sigset_t all, old;
+	pthread_t thread;
 
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&queue.over, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	queue.write = write;
+	queue.ending = queue.ended = false;
 	/* Signals are the loop's. */
 	sigfillset(&all);
-	queue.write = write;
-	queue.ending = false;
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errno = pthread_create(&queue.thread, NULL, write_entries, NULL);
+	errno = pthread_create(&thread, NULL, write_entries, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (errno != 0)
 		return -1;
+	/* Not joined: one that sleeps in write() ends with the process. */
+	pthread_detach(thread);
 	pthread_mutex_lock(&queue.lock);
 	queue.running = true;
 	pthread_mutex_unlock(&queue.lock);
@@ -184,16 +196,8 @@ void
 log_queue_stop(int64_t wait_us)
 {
 	struct timespec end;
-	bool running;
+	int r = 0;
 
-	pthread_mutex_lock(&queue.lock);
-	running = queue.running;
-	queue.running = false;
-	queue.ending = true;
-	pthread_cond_signal(&queue.more);
-	pthread_mutex_unlock(&queue.lock);
-	if (!running)
-		return;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += wait_us / 1000000;
 	end.tv_nsec += wait_us % 1000000 * 1000;
@@ -201,8 +205,14 @@ log_queue_stop(int64_t wait_us)
 		end.tv_sec++;
 		end.tv_nsec -= 1000000000;
 	}
-	/* One that sleeps in write() ends with the process. */
-	if (pthread_clockjoin_np(queue.thread, NULL, CLOCK_MONOTONIC, &end) !=
-	    0)
-		pthread_detach(queue.thread);
+	pthread_mutex_lock(&queue.lock);
+	if (queue.running) {
+		queue.running = false;
+		queue.ending = true;
+		pthread_cond_signal(&queue.more);
+		while (!queue.ended && r == 0)
+			r = pthread_cond_timedwait(&queue.over, &queue.lock,
+						   &end);
+	}
+	pthread_mutex_unlock(&queue.lock);
 }
