@@ -48,8 +48,12 @@ unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES)
 	$(TEST_ENV) $(B)/tests/unit $(SUITES)
 
 #: e2e      the tests of the whole, with real programs and servers, only
+# Most of its time goes by in waiting, so two suites run side by side; what one
+# prints is shown when it has ended.
 e2e: test-programs
-	$(TEST_ENV) $(B)/tests/e2e/run $(SUITES)
+	$(if $(SUITES),$(TEST_ENV) $(B)/tests/e2e/run $(SUITES),\
+	    $(B)/tests/e2e/run --list | $(TEST_ENV) xargs -P 2 -n 1 \
+	    tests/e2e/one $(B)/tests/e2e/run)
 
 #: demo     follows the tour of README.md, and shows it
 demo:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs the suites that were linked in: all, or those whose names are given as
- * arguments.
+ * arguments. With --list it prints their names.
  */
 #include "suite.h"
 
@@ -49,6 +49,11 @@ main(int argc, char **argv)
 	int failed;
 	size_t i;
 
+	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+		for (i = 0; i < n_suites; i++)
+			puts(suites[i].name);
+		return EXIT_SUCCESS;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	/* Whoever reads a log sees how far it is. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
