@@ -174,7 +174,7 @@ options_parse(const struct verb *verb, int argc, char **argv,
 		else if (store(find(&p, code), optarg, err) != 0)
 			return -1;
 	}
-	/* What follows "--", or the first word where there is no verb yet. */
+	/* What follows "--", or the first word before the verb is known. */
 	while (optind < argc)
 		words[n++] = argv[optind++];
 	return n;

@@ -23,7 +23,7 @@
 /* A pipe holds 64 KiB, a file comes in what is asked for: some hundred tasks
  * with each read(). */
 #define READ_BYTES (256 * 1024)
-/* A batch is sent with so many lines, or bytes of tasks and records. 512 lines
+/* A batch is sent with this many lines, or bytes of tasks and records. 512 lines
  * are one round trip to the broker; with more of them an error would be known
  * later. 2 MiB keep one batch of large tasks from holding the connection. */
 #define BATCH_LINES 512

@@ -129,7 +129,7 @@ static const struct column change_columns[] = {
     {"QUEUE", "queue", NULL, false},
 };
 
-/* An empty --error fits every task, and so is no selection. 0, or the exit
+/* An empty --error fits every task, and therefore selects nothing. 0, or the exit
  * status after a complaint. */
 static int
 check(struct ctl *ctl, const struct dead_options *o, int n_ids)

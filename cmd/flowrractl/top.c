@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The verb top: a live view of queues, workers and running tasks. One snapshot
  * (manager/stats.h) an interval; between two of them lie the rates. Where there
- * is no terminal it prints one frame and ends. */
+ * is not a terminal it prints one frame and ends. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@ struct broker_item;
 struct err;
 
 /* A new value; what a parser in C cannot take is repaired (codec/repair.h).
- * NULL with *err for what is no JSON even then. */
+ * NULL with *err if the text is not JSON even then. */
 json_t *load_json(struct slice text, struct err *err);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What can be read of bytes that task_decode() refuses: above all the id, so
- * that whoever waits for the task can be told that it will never run.
+ * that those who wait for the task can be told that it will never run.
  */
 #ifndef CODEC_SALVAGE_H
 #define CODEC_SALVAGE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a value of a task may be: the one definition for whoever submits, by
+ * What a value of a task may be: the one definition for all who submit, by
  * command line, library or module, and for the workers.
  *
  * An argument is any JSON value that every handler can take as it was written:

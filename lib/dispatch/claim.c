@@ -180,7 +180,7 @@ claim_recall(struct job *job, struct slice json, const struct result *record)
 }
 
 /* What was recorded as finished is not run again, and stays as it is. A new
- * claim is not doubted: whoever pushed the task wants it to run. */
+ * claim is not doubted: its producer pushed it to have it run. */
 static void
 on_recorded(struct slice record, const struct err *err, void *arg)
 {

@@ -190,7 +190,7 @@ outcome_suspect(struct job *job)
 		outcome_cancelled(job);
 		return;
 	}
-	/* Without end: the next time it runs alone, and is no suspect then. No
+	/* Without end: the next time it runs alone, and is not a suspect then. No
 	 * attempt has ended. */
 	counters.suspected++;
 	job_unlink(job);

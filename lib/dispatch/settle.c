@@ -98,7 +98,7 @@ settle_job(struct job *job)
 	s->priority = job->task != NULL ? job->task->priority : 0;
 	s->on_done = on_settled;
 	s->arg = job;
-	/* The record of its running must not come after those of whoever runs
+	/* The record of its running must not come after those of the worker that runs
 	 * it next. */
 	if (!job->running_pending)
 		settle_continue(job);

@@ -29,7 +29,7 @@
  * told so instead of corrupting memory. Large ones are not.
  */
 /* Together at most 1 MiB. A second end mostly comes in the same callback or the
- * next, long before so many tasks have ended. */
+ * next, long before that many tasks have ended. */
 #define ENDED_KEEP 256
 #define ENDED_SIZE_MAX 4096
 /* As in workers.c. */

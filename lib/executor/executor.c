@@ -227,7 +227,7 @@ executor_on_recall(struct executor *e, const struct ipc_message *m)
 	return 0;
 }
 
-/* At once, by whoever reads: a busy loop answers later, and then the next PONG
+/* At once, by the reader: a busy loop answers later, and then the next PONG
  * says how far behind it is. */
 static int
 executor_on_ping(struct executor *e, const struct ipc_message *m)

@@ -149,7 +149,7 @@ request(struct submits *s, uint32_t task, struct slice json, struct waiter *w)
 	outbox_put(s->outbox, &frame, true);
 	if (w == NULL)
 		return;
-	/* Without the lock: whoever reads now takes it for the answer. */
+	/* Without the lock: a reader takes it for the answer. */
 	s->on_wait(s->arg);
 	pthread_mutex_lock(&s->lock);
 	while (!w->answered)

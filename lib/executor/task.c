@@ -69,7 +69,7 @@ task_free(struct flowrra_task *t)
 	free(t);
 }
 
-/* The release pairs with the acquire of whoever reports it: the wall clock's
+/* The release pairs with the acquire of the thread that reports it: the wall clock's
  * time is there when the monotonic one is. */
 void
 task_begin(struct flowrra_task *t)

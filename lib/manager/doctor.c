@@ -202,7 +202,7 @@ examine_stuck(struct doctor *d, const json_t *worker, const char *name)
 	}
 }
 
-/* A dead worker without tasks is no fault: it was stopped for good, and leaves
+/* A dead worker without tasks is not a fault: it was stopped for good, and leaves
  * the list by itself. */
 static void
 examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)

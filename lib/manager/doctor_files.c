@@ -43,7 +43,7 @@ examine_conf(struct doctor *d)
 }
 
 /* The state directory: it holds the spool of records, which a worker stores as
- * they are. Whoever writes there decides what tasks have returned. */
+ * they are. Who writes there decides what tasks have returned. */
 static void
 examine_state_dir(struct doctor *d)
 {

@@ -59,7 +59,7 @@ number(const json_t *queue, const char *name)
 	return json_integer_value(json_object_get(queue, name));
 }
 
-/* Nothing waits: then a queue without a worker is no fault. */
+/* Nothing waits: then a queue without a worker is not a fault. */
 static void
 examine_servants(struct doctor *d, const json_t *queue, const char *name)
 {

@@ -40,7 +40,7 @@ count_paused(const json_t *queues)
 }
 
 /* What a worker says of its slots may be of another version, or anything: what
- * is no number counts as 0. */
+ * is not a number counts as 0. */
 static void
 count_workers(const json_t *workers, json_int_t *ret_alive,
 	      json_int_t *ret_slots)

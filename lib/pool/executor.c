@@ -257,7 +257,7 @@ on_executor_end(struct executor_process *process,
 /*
  * A handler that takes more than its share fails, and not the machine. In the
  * io executor the limit would hit jobs that are not the cause. That it cannot
- * be set (a hard limit that is lower already) is no reason not to work.
+ * be set (a hard limit that is lower already) does not stop it from working.
  */
 static void
 executor_limit_memory(const struct executor *e)

@@ -323,7 +323,7 @@ process_close_fds(int *fds, size_t n)
 			close(fds[i]);
 }
 
-/* Whether so many descriptors are left behind these: new ones have the lowest
+/* Whether this many descriptors are left behind these: new ones have the lowest
  * free numbers, so theirs say how many are taken. */
 static bool
 process_leaves(const struct process_ends *e, unsigned int spare)

@@ -36,7 +36,7 @@ struct executor_process_options {
 	unsigned int threads;
 	bool asynchronous;
 	unsigned int max_result;
-	/* It is not started unless so many descriptors are left. */
+	/* It is not started unless this many descriptors are left. */
 	unsigned int spare_files;
 	/* How long it may take to come up; 0: EXECUTOR_READY_MS. */
 	unsigned int ready_ms;

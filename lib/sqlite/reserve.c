@@ -62,7 +62,7 @@ reserve_size(const char *path, off_t there, bool new)
 }
 
 /* If the disk is full before all of it is there, it goes back as it was: the
- * last block is for whoever needs it. */
+ * last block is for those who need it. */
 static void
 reserve_grow(const char *path, int fd, bool new)
 {

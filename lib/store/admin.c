@@ -52,7 +52,7 @@ refusal_tell_page(const struct refusal *r)
 	r->on_page(NULL, &r->err, r->arg);
 }
 
-/* What cannot be there is not there, which is no error. */
+/* What cannot be there is not there, which is not an error. */
 static void
 refusal_tell_nothing(const struct refusal *r)
 {

@@ -171,7 +171,7 @@ conf_set_own(const struct conf_key *key, struct conf *conf, const char *text,
 	return 0;
 }
 
-/* A missing file is no error: systemd passes only the credentials that the unit
+/* A missing file is not an error: systemd passes only the credentials that the unit
  * names (systemd.exec(5), LoadCredential=). */
 static int
 load_credential(struct conf *conf, const struct conf_key *key,

@@ -3,7 +3,7 @@
  * Log entries on their way to a thread that may block.
  *
  * Standard error can be a pipe whose reader has stopped, and the journal a
- * socket that is full: whoever writes there sleeps until somebody reads. A
+ * socket that is full: a writer sleeps there until somebody reads. A
  * daemon's loop must not, or its heartbeat lapses and another worker runs its
  * tasks again. So it hands its entries to one thread. What has no room is
  * dropped and counted, and the count is logged in its place.

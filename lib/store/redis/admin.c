@@ -14,7 +14,7 @@
 
 #include "core/task.h"
 
-/* Once is usual, after a SCRIPT FLUSH. Whoever flushes all the time is not
+/* Once is usual, after a SCRIPT FLUSH. Somebody who flushes all the time is not
  * waited for. */
 #define FORGOTTEN_MAX 3
 

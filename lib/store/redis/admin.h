@@ -38,7 +38,7 @@ struct rquery {
 	bool again;
 };
 
-/* Takes one answer, which is no error; `index` says to what. */
+/* Takes one answer, which is not an error; `index` says to what. */
 typedef void rquery_take_fn(struct rquery *i, size_t index,
 			    const struct redis_reply *reply);
 
@@ -101,7 +101,7 @@ char *rworker_name(struct slice name);
  * few enough digits for the numbers of Lua, which are doubles. */
 #define CURSOR_OFFSET_MAX INT64_C(1000000000000)
 
-/* About so many bytes of tasks are shown in one page: little
+/* About this many bytes of tasks are shown in one page: little
  * memory on both sides, and a short stop of the server. */
 #define VIEW_BYTES (4 << 20)
 

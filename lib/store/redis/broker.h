@@ -295,7 +295,7 @@ void rbroker_leave(struct rbroker *b);
 void rbroker_heartbeat(struct broker *b, struct slice description);
 void rbroker_deregister(struct broker *b);
 bool rbroker_is_sure(const struct broker *b);
-/* Whether it is, and will be in so many ms. */
+/* Whether it is, and will be for this many ms. */
 bool rbroker_is_sure_for(const struct rbroker *b, int64_t ms);
 int rbroker_open_enter(struct rbroker *b, struct err *err);
 /* The worker has its id (again): queues are compared, and tasks taken. */

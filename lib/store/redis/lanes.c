@@ -13,7 +13,7 @@
  * What the workers of a queue can run is one sorted set, `served`: names by the
  * time until which they are good. Each worker says its own with each heartbeat,
  * so a name lapses with the last worker that has it; nobody has to know which
- * workers there are. Whoever finds a lane lapsed puts its tasks back.
+ * workers there are. The worker that finds a lane lapsed puts its tasks back.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -284,7 +284,7 @@ rqueue_on_mark(struct redis *r, const struct redis_reply *reply, void *arg)
 		rqueue_reconcile_shard(q, i);
 }
 
-/* Whoever had this id before stores nothing any more, should it be frozen and
+/* A process that had this ID before stores nothing any more, should it be frozen and
  * not dead. */
 static void
 rqueue_set_mark(struct rqueue *q)

@@ -364,7 +364,7 @@ records_close(struct results *results)
 	struct sresults *r = (struct sresults *)results;
 
 	/* The listener's last job is queued before the file is left; what is
-	 * freed after it is no job's any more. */
+	 * freed after it belongs to no job any more. */
 	sevents_leave(r);
 	database_leave(&r->user);
 	sresults_watches_done(r);

@@ -22,7 +22,7 @@ squestion_text(const struct squestion *q)
 	return (struct slice){q->text, q->len};
 }
 
-/* None is no error: `found` is false. */
+/* None is not an error: `found` is false. */
 static int
 get_run(struct database_job *job, struct tx *tx, struct err *err)
 {

@@ -3,7 +3,7 @@
  * One run of a command: from the task that wants it to what came of it.
  *
  * The run lives from run_start() to finish(), which is called once: when the
- * program has ended, or could not be started. A cancelled run is no exception:
+ * program has ended, or could not be started. A cancelled run is not an exception:
  * it ends when its program does.
  */
 #include "module/shipped/exec/run.h"
@@ -141,7 +141,7 @@ fail(struct run *r, bool final, const char *error)
 }
 
 /* The command was not started. Its timeout is over, or a person has cancelled
- * it, while it waited for what was short: that is no attempt of it. */
+ * it, while it waited for what was short: that does not count as an attempt. */
 static void
 run_unbegun(struct run *r)
 {

@@ -11,7 +11,7 @@
 -- Returns 1; 0 if the key was not there; or, of another process, its
 -- description and the ms that this is still good for.
 
--- What is no string is no heartbeat, and is replaced.
+-- A key of another type is not a heartbeat, and is replaced.
 local old = redis.pcall('GET', KEYS[1])
 if type(old) ~= 'string' then old = false end
 local gone = ARGV[4] ~= '' and old and string.find(old, ARGV[4], 1, true)

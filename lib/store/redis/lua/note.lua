@@ -8,7 +8,7 @@
 --       2 the mark that the claim remembers, with KEYS[2]
 -- Returns 1; 0 when the task is over; -1 when another worker has taken it over.
 
--- What is no string is no record, and is replaced.
+-- A key of another type is not a record, and is replaced.
 local old = redis.pcall('GET', KEYS[1])
 if type(old) ~= 'string' then old = false end
 if old then

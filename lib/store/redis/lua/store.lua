@@ -12,7 +12,7 @@
 -- reply was lost); 0 if another final one is there, which stays; -1 if another
 -- worker has taken the task over.
 
--- What is no string is no record, and is replaced.
+-- A key of another type is not a record, and is replaced.
 local old = redis.pcall('GET', KEYS[1])
 if type(old) ~= 'string' then old = false end
 if old == ARGV[1] then return 1 end
