@@ -147,79 +147,72 @@ START_TEST(an_identical_schedule_returns_the_id_of_the_first)
 }
 END_TEST
 
+/* Each with the field that the refusal must name. */
+static const struct {
+	const char *field;
+	struct schedule schedule;
+} bad_values[] = {
+    {"args",
+     {.task = "t", .rule = "1", .args = "{}", .settings = TASK_SETTINGS_UNSET}},
+    {"kwargs",
+     {.task = "t",
+      .rule = "1",
+      .kwargs = "[1",
+      .settings = TASK_SETTINGS_UNSET}},
+    {"task",
+     {.task = "no blank", .rule = "1", .settings = TASK_SETTINGS_UNSET}},
+    {"rule", {.task = "t", .settings = TASK_SETTINGS_UNSET}},
+    {"id",
+     {.id = "a b", .task = "t", .rule = "1", .settings = TASK_SETTINGS_UNSET}},
+    {"queue",
+     {.task = "t",
+      .rule = "1",
+      .queue = "a/b",
+      .settings = TASK_SETTINGS_UNSET}},
+    {"jitter_us",
+     {.task = "t",
+      .rule = "1",
+      .settings = TASK_SETTINGS_UNSET,
+      .jitter_us = -1}},
+    {"misfire",
+     {.task = "t",
+      .rule = "1",
+      .settings = TASK_SETTINGS_UNSET,
+      .misfire = 17}},
+    {"max_retries", {.task = "t", .rule = "1", .settings.max_retries = -2}},
+    {"retry_backoff",
+     {.task = "t", .rule = "1", .settings.retry.backoff = 0.5}},
+    {"retry_jitter",
+     {.task = "t",
+      .rule = "1",
+      .settings.retry = {.backoff = 1, .jitter = 1.5}}},
+    {"timeout",
+     {.task = "t",
+      .rule = "1",
+      .settings = {.retry.backoff = 1, .timeout_us = INT64_MAX}}},
+    {"expires_us",
+     {.task = "t",
+      .rule = "1",
+      .settings = TASK_SETTINGS_UNSET,
+      .expires_us = INT64_MAX}},
+};
+
 START_TEST(bad_values_are_refused_by_name)
 {
-	static const struct {
-		const char *field;
-		struct schedule schedule;
-	} cases[] = {
-	    {"args",
-	     {.task = "t",
-	      .rule = "1",
-	      .args = "{}",
-	      .settings = TASK_SETTINGS_UNSET}},
-	    {"kwargs",
-	     {.task = "t",
-	      .rule = "1",
-	      .kwargs = "[1",
-	      .settings = TASK_SETTINGS_UNSET}},
-	    {"task",
-	     {.task = "no blank",
-	      .rule = "1",
-	      .settings = TASK_SETTINGS_UNSET}},
-	    {"rule", {.task = "t", .settings = TASK_SETTINGS_UNSET}},
-	    {"id",
-	     {.id = "a b",
-	      .task = "t",
-	      .rule = "1",
-	      .settings = TASK_SETTINGS_UNSET}},
-	    {"queue",
-	     {.task = "t",
-	      .rule = "1",
-	      .queue = "a/b",
-	      .settings = TASK_SETTINGS_UNSET}},
-	    {"jitter_us",
-	     {.task = "t",
-	      .rule = "1",
-	      .settings = TASK_SETTINGS_UNSET,
-	      .jitter_us = -1}},
-	    {"misfire",
-	     {.task = "t",
-	      .rule = "1",
-	      .settings = TASK_SETTINGS_UNSET,
-	      .misfire = 17}},
-	    {"max_retries",
-	     {.task = "t", .rule = "1", .settings.max_retries = -2}},
-	    {"retry_backoff",
-	     {.task = "t", .rule = "1", .settings.retry.backoff = 0.5}},
-	    {"retry_jitter",
-	     {.task = "t",
-	      .rule = "1",
-	      .settings.retry = {.backoff = 1, .jitter = 1.5}}},
-	    {"timeout",
-	     {.task = "t",
-	      .rule = "1",
-	      .settings = {.retry.backoff = 1, .timeout_us = INT64_MAX}}},
-	    {"expires_us",
-	     {.task = "t",
-	      .rule = "1",
-	      .settings = TASK_SETTINGS_UNSET,
-	      .expires_us = INT64_MAX}},
-	};
 	char id[SCHEDULE_ID_MAX + 1];
 	struct world w;
 	bool existing;
 	size_t i;
 
 	world_open(&w, _i);
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof(bad_values) / sizeof(bad_values[0]); i++) {
 		ck_assert_int_eq(schedules_create(w.schedules,
-						  &cases[i].schedule, 1, id,
-						  &existing, &w.err),
+						  &bad_values[i].schedule, 1,
+						  id, &existing, &w.err),
 				 -1);
 		ck_assert_int_eq(w.err.code, ERR_DATA);
-		ck_assert_msg(strstr(w.err.msg, cases[i].field) != NULL, "%s",
-			      w.err.msg);
+		ck_assert_msg(strstr(w.err.msg, bad_values[i].field) != NULL,
+			      "%s", w.err.msg);
 	}
 	world_close(&w);
 }
