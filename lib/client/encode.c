@@ -23,6 +23,9 @@
 #include "util/uuid.h"
 
 #define US_PER_S 1e6
+/* 9999-12-31T23:59:59.999999, the last time that can be written. Beyond it,
+ * rounding to milliseconds may overflow, and the task would run at once. */
+#define AT_MAX_US INT64_C(253402300799999999)
 /* The limits that flowrra/client.h promises. The key is part of a name at the
  * server, so it must have some bound; an hour outlives most retries of a
  * producer, and forgets a key that nobody will use again. */
@@ -97,6 +100,9 @@ check_request_numbers(const struct flowrra_request *r, struct err *err)
 		return err_set(err, ERR_DATA, "cannot use delay with at");
 	if (r->at_us < 0 || r->expires_us < 0)
 		return err_set(err, ERR_DATA, "times must be after 1970");
+	if (r->at_us > AT_MAX_US)
+		return err_set(err, ERR_DATA,
+			       "at must be before the year 10000");
 	return 0;
 }
 

@@ -246,6 +246,11 @@ static const struct {
     BAD("retry_backoff 0.5", .name = "add", .retry_backoff = .5),
     BAD("retry_jitter 1.5", .name = "add", .retry_jitter = 1.5),
     BAD("cannot use ", .name = "add", .delay_s = 1, .at_us = 1),
+    BAD("times must be", .name = "add", .at_us = -1),
+    BAD("times must be", .name = "add", .expires_us = -1),
+    BAD("at must be before", .name = "add", .at_us = INT64_MAX),
+    BAD("at must be before", .name = "add",
+	.at_us = INT64_C(253402300800000000)), /* 10000 */
 };
 
 START_TEST(a_bad_request_is_an_error_and_nothing_is_queued)

@@ -154,11 +154,11 @@ struct flowrra_request {
 	int priority;	    /* a lower number runs first; default 0 */
 	int max_retries;    /* 0 to 1000000 */
 	/*
-	 * Run the task after this time, or at this time (since 1970, UTC); 0:
-	 * at once. The store's clock counts: that of the Redis server, or with
-	 * SQLite that of this machine. If it differs from this program's clock,
-	 * a task with at_us starts early or late by as much. If it is set while
-	 * the task waits, so does a task with delay_s.
+	 * Run the task after this time, or at this time (since 1970, UTC, up to
+	 * the year 9999); 0: at once. The store's clock counts: that of the
+	 * Redis server, or with SQLite that of this machine. If it differs from
+	 * this program's clock, a task with at_us starts early or late by as
+	 * much. If it is set while the task waits, so does a task with delay_s.
 	 */
 	double delay_s;
 	int64_t at_us;
