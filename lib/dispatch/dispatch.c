@@ -255,14 +255,17 @@ job_of_claim(struct dispatch *d, const struct broker_claim *claim)
 static void
 on_claim_lost(struct broker_claim *claim, void *arg)
 {
-	struct job *job = job_of_claim(arg, claim);
+	struct dispatch *d = arg;
+	struct job *job = job_of_claim(d, claim);
 
-	/* There was no memory for a job: it waits for this. */
-	if (job == NULL)
-		broker_drop(((struct dispatch *)arg)->broker, claim);
-	else
+	if (job != NULL) {
 		outcome_lost(job);
-	dispatch_turn(arg);
+	} else {
+		/* There was no memory for a job: it waits for this. */
+		TAILQ_REMOVE(&d->untaken, claim, link);
+		broker_drop(d->broker, claim);
+	}
+	dispatch_turn(d);
 }
 
 static void
