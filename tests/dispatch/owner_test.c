@@ -72,6 +72,24 @@ START_TEST(a_task_whose_record_is_on_its_way_is_forgotten_after_it)
 }
 END_TEST
 
+/* In a store of its own, nothing else would keep its record out. */
+START_TEST(a_lost_task_whose_record_waits_for_a_note_stores_nothing)
+{
+	struct worker *w = worker_begin_with("backend.url=redis://other");
+
+	w->store.hold_lossy = true;
+	ENDLESS(w);
+	WAIT_FOR(w, "running");
+	worker_cancel(w, "t1");
+	FAKE_WAIT(&w->store, worker_job(w)->state == JOB_STORING);
+	fake_store_lose(&w->store, 0);
+	w->store.hold_lossy = false;
+	WAIT_FOR(w, "drop");
+	ck_journal(w, "running; drop; ");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_recovered_task_is_forgotten_when_the_backend_answers)
 {
 	struct worker *w = worker_begin();
@@ -173,6 +191,7 @@ SUITE("dispatch-owner")
 	TEST(a_task_that_does_not_end_is_killed_and_forgotten);
 	TEST(a_task_that_waits_for_an_executor_is_forgotten_at_once);
 	TEST(a_task_whose_record_is_on_its_way_is_forgotten_after_it);
+	TEST(a_lost_task_whose_record_waits_for_a_note_stores_nothing);
 	TEST(a_recovered_task_is_forgotten_when_the_backend_answers);
 	TEST(nothing_is_started_while_the_claims_are_in_doubt);
 	TEST(a_record_that_was_fenced_is_stored_if_the_claim_is_ours);
