@@ -90,6 +90,22 @@ START_TEST(a_lost_task_whose_record_waits_for_a_note_stores_nothing)
 }
 END_TEST
 
+START_TEST(a_lost_task_that_no_module_handles_is_forgotten)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.served = "unknown";
+	w->store.hold_values = true;
+	worker_claim(w, "elsewhere", "[]", ",\"unknown\":295");
+	WAIT_FOR(w, "served?");
+	fake_store_lose(&w->store, 0);
+	w->store.hold_values = false;
+	WAIT_FOR(w, "drop");
+	ck_journal(w, "served?; drop; ");
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_recovered_task_is_forgotten_when_the_backend_answers)
 {
 	struct worker *w = worker_begin();
@@ -192,6 +208,7 @@ SUITE("dispatch-owner")
 	TEST(a_task_that_waits_for_an_executor_is_forgotten_at_once);
 	TEST(a_task_whose_record_is_on_its_way_is_forgotten_after_it);
 	TEST(a_lost_task_whose_record_waits_for_a_note_stores_nothing);
+	TEST(a_lost_task_that_no_module_handles_is_forgotten);
 	TEST(a_recovered_task_is_forgotten_when_the_backend_answers);
 	TEST(nothing_is_started_while_the_claims_are_in_doubt);
 	TEST(a_record_that_was_fenced_is_stored_if_the_claim_is_ours);
