@@ -106,6 +106,24 @@ START_TEST(a_lost_task_that_no_module_handles_is_forgotten)
 }
 END_TEST
 
+START_TEST(a_lost_task_that_begins_late_is_killed_all_the_same)
+{
+	struct worker *w = worker_begin_with("executor.kill_grace=20");
+	struct timeval due, later;
+
+	STEPS(w, "job", ",\"timeout\":100", "started");
+	FAKE_WAIT(&w->store, worker_job(w)->state == JOB_RUNNING);
+	fake_store_lose(&w->store, 0);
+	ck_assert(evtimer_pending(worker_job(w)->kill_timer, &due));
+	run_events.on_started(&worker_job(w)->run, 1, w->dispatch);
+	run_events.on_started(&worker_job(w)->run, 2, w->dispatch);
+	ck_assert_ptr_nonnull(worker_job(w)->kill_timer);
+	ck_assert(evtimer_pending(worker_job(w)->kill_timer, &later));
+	ck_assert_int_le(later.tv_sec, due.tv_sec);
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_recovered_task_is_forgotten_when_the_backend_answers)
 {
 	struct worker *w = worker_begin();
@@ -209,6 +227,7 @@ SUITE("dispatch-owner")
 	TEST(a_task_whose_record_is_on_its_way_is_forgotten_after_it);
 	TEST(a_lost_task_whose_record_waits_for_a_note_stores_nothing);
 	TEST(a_lost_task_that_no_module_handles_is_forgotten);
+	TEST(a_lost_task_that_begins_late_is_killed_all_the_same);
 	TEST(a_recovered_task_is_forgotten_when_the_backend_answers);
 	TEST(nothing_is_started_while_the_claims_are_in_doubt);
 	TEST(a_record_that_was_fenced_is_stored_if_the_claim_is_ours);
