@@ -330,6 +330,8 @@ on_worker_broker_state(bool up, bool final, const struct err *why, void *arg)
 	if (final) {
 		d->broker_state.up = false;
 		d->broker_state.lost = true;
+		/* What waits for it to be sure waits for nothing any more. */
+		settle_kept_all(d);
 		dispatch_fail(d, why);
 		return;
 	}

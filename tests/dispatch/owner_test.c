@@ -219,6 +219,22 @@ START_TEST(a_final_record_in_another_store_waits_for_the_broker_to_be_sure)
 }
 END_TEST
 
+START_TEST(a_record_that_waits_for_the_broker_is_stored_when_that_refuses)
+{
+	struct worker *w = worker_begin_with("backend.url=redis://other");
+
+	ENDLESS(w);
+	WAIT_FOR(w, "running");
+	w->store.unsure = true;
+	worker_cancel(w, "t1");
+	FAKE_WAIT(&w->store, worker_job(w)->state == JOB_STORING);
+	fake_broker_refuse(&w->store);
+	WAIT_FOR(w, "failed");
+	FAKE_WAIT(&w->store, w->stopped);
+	worker_end(w);
+}
+END_TEST
+
 SUITE("dispatch-owner")
 {
 	TEST(a_task_that_runs_for_another_is_told_to_end_and_forgotten);
@@ -234,4 +250,5 @@ SUITE("dispatch-owner")
 	TEST(a_record_that_was_fenced_is_dropped_if_the_claim_is_lost);
 	TEST(a_task_that_has_ended_elsewhere_is_settled_all_the_same);
 	TEST(a_final_record_in_another_store_waits_for_the_broker_to_be_sure);
+	TEST(a_record_that_waits_for_the_broker_is_stored_when_that_refuses);
 }
