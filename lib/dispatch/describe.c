@@ -59,8 +59,6 @@ describe_list(struct buf *out, struct slice key, const char *const *list)
 	buf_addc(out, ']');
 }
 
-/* What this process and each executor have resident, in bytes: those who look
- * for a module that leaks compare it over time. */
 /* A start goes on without what it could not load; those who watch must see it.
  */
 static void
@@ -90,6 +88,8 @@ describe_reloads(const struct dispatch *d, struct buf *out)
 	write_end(out);
 }
 
+/* What this process and each executor have resident, in bytes: those who look
+ * for a module that leaks compare it over time. */
 static void
 describe_memory(const struct dispatch *d, struct buf *out)
 {

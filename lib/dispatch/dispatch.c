@@ -255,14 +255,17 @@ job_of_claim(struct dispatch *d, const struct broker_claim *claim)
 static void
 on_claim_lost(struct broker_claim *claim, void *arg)
 {
-	struct job *job = job_of_claim(arg, claim);
+	struct dispatch *d = arg;
+	struct job *job = job_of_claim(d, claim);
 
-	/* There was no memory for a job: it waits for this. */
-	if (job == NULL)
-		broker_drop(((struct dispatch *)arg)->broker, claim);
-	else
+	if (job != NULL) {
 		outcome_lost(job);
-	dispatch_turn(arg);
+	} else {
+		/* There was no memory for a job: it waits for this. */
+		TAILQ_REMOVE(&d->untaken, claim, link);
+		broker_drop(d->broker, claim);
+	}
+	dispatch_turn(d);
 }
 
 static void
@@ -327,6 +330,8 @@ on_worker_broker_state(bool up, bool final, const struct err *why, void *arg)
 	if (final) {
 		d->broker_state.up = false;
 		d->broker_state.lost = true;
+		/* What waits for it to be sure waits for nothing any more. */
+		settle_kept_all(d);
 		dispatch_fail(d, why);
 		return;
 	}

@@ -68,6 +68,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
+	claim_ask_again(d);
 	claim_take_again(d);
 	heartbeat_send(d);
 	if (++d->beats % BEATS_A_REGISTRATION == 0)

@@ -34,9 +34,9 @@ on_run_started(struct pool_job *run, int64_t started_us, void *arg)
 {
 	struct job *job = job_of(run);
 
-	/* Only now does its time count: before, it waited in the executor. */
-	/* A handler that had to wait says so once more when it begins. */
-	if (job->started_us != 0 && !job->cancelled)
+	/* A handler that had to wait says so once more when it begins: only now
+	 * does its time count. */
+	if (job->started_us != 0 && !job->cancelled && !job->lost)
 		job_disarm(job);
 	job->started_us = started_us;
 	timeout_start(job);

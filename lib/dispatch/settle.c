@@ -79,6 +79,8 @@ settle_continue(struct job *job)
 {
 	if (job->state == JOB_DROPPED)
 		settle_forget(job);
+	else if (job->lost)
+		settle_drop(job);
 	else if (job->state == JOB_STORING && settle_must_wait(job))
 		job->fenced = true;
 	else if (job->state == JOB_STORING)

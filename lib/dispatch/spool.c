@@ -28,6 +28,16 @@ struct orphan {
 	char *record;
 };
 
+static void
+orphan_free(struct orphan *o)
+{
+	if (o == NULL)
+		return;
+	free(o->id);
+	free(o->record);
+	free(o);
+}
+
 /* The next turn sees whether that was the last, and clears the file. */
 static void
 on_delivered(struct results_put *put)
@@ -35,9 +45,7 @@ on_delivered(struct results_put *put)
 	struct orphan *o = put->arg;
 	struct dispatch *d = put->owner;
 
-	free(o->id);
-	free(o->record);
-	free(o);
+	orphan_free(o);
 	dispatch_turn(d);
 }
 
@@ -61,12 +69,16 @@ on_left_record(struct slice id, struct slice record, void *arg)
 	struct dispatch *d = arg;
 	struct orphan *o = calloc(1, sizeof(*o));
 
+	if (o != NULL) {
+		o->id = strndup(id.p, id.len);
+		o->record = strndup(record.p, record.len);
+	}
 	/* It stays in the file as long as that is not cleared. Tasks whose
 	 * claims are still there run again: no result is lost for good. */
-	if (o == NULL)
+	if (o == NULL || o->id == NULL || o->record == NULL) {
+		orphan_free(o);
 		return;
-	o->id = strndup(id.p, id.len);
-	o->record = strndup(record.p, record.len);
+	}
 	o->put = (struct results_put){.id = {o->id, id.len},
 				      .record = {o->record, record.len},
 				      .final = true,

@@ -331,7 +331,7 @@ void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
 /* Its claim is another worker's: nothing of it counts any more. One that is NEW,
- * or STORING, is dropped when the backend answers. */
+ * or STORING, is dropped when the store that was asked answers. */
 void outcome_lost(struct job *job);
 /* As if it had never been claimed. */
 void outcome_release(struct job *job);

@@ -44,7 +44,7 @@ kill_in(struct job *job, int64_t us)
 static void
 timeout_arm(struct job *job)
 {
-	if (job->task->timeout_us > 0 && !job->cancelled)
+	if (job->task->timeout_us > 0 && !job->cancelled && !job->lost)
 		kill_in(job, job->task->timeout_us +
 				 job->dispatch->conf->executor.kill_grace);
 }

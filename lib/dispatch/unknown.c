@@ -90,7 +90,9 @@ unknown_on_served(struct slice value, const struct err *err, void *arg)
 {
 	struct job *job = arg;
 
-	if (job->cancelled)
+	if (job->lost)
+		settle_drop(job);
+	else if (job->cancelled)
 		outcome_cancelled(job);
 	else if (err != NULL || slice_eq(value, SLICE("known")))
 		unknown_set_aside(job);

@@ -381,7 +381,6 @@ process_spawn(struct executor_process *p, const struct process_ends *e,
 	    .n_fds = 5,
 	    .new_group = true,
 	    .die_with_parent = true};
-
 	int r;
 
 	if (environment == NULL)

@@ -71,7 +71,6 @@ static void
 report_returned(struct pool *p, struct executor *e, struct pool_job *job,
 		const struct ipc_message *m)
 {
-
 	executor_remove(e, job);
 	p->events->on_returned(job, p->opt.arg);
 }

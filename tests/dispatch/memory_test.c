@@ -70,6 +70,21 @@ START_TEST(a_claim_waits_for_memory_and_runs_then)
 }
 END_TEST
 
+START_TEST(a_claim_that_is_lost_while_it_waits_for_memory_is_forgotten)
+{
+	struct worker *w = worker_begin_real();
+
+	w->store.before_claim = take_all_memory;
+	worker_claim(w, "add", "[1,2]", "");
+	w->store.before_claim = NULL;
+	give_memory_back();
+	fake_store_lose(&w->store, 0);
+	ck_journal(w, "drop; ");
+	ck_assert(TAILQ_EMPTY(&w->dispatch->untaken));
+	worker_end(w);
+}
+END_TEST
+
 START_TEST(a_claim_that_waits_for_memory_is_released_by_a_worker_that_stops)
 {
 	struct worker *w = worker_begin_real();
@@ -91,6 +106,7 @@ SUITE("memory")
 {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	TEST(a_claim_waits_for_memory_and_runs_then);
+	TEST(a_claim_that_is_lost_while_it_waits_for_memory_is_forgotten);
 	TEST(a_claim_that_waits_for_memory_is_released_by_a_worker_that_stops);
 #endif
 	(void)suite_case_;
