@@ -66,6 +66,7 @@ struct redis_plain {
 	int fd;
 	char *in; /* what was read last */
 	struct event *readable, *writable;
+	int64_t stuck_ms; /* when the socket took no more, monotonic */
 };
 
 struct redis {
@@ -153,6 +154,9 @@ void redis_transport_close(struct redis *r);
 void redis_transport_take(struct redis *r, const void *p, size_t len);
 /* Something was added to r->out. */
 void redis_transport_flush(struct redis *r);
+/* Whether what was to be sent at that time is too old by now: the connection is
+ * broken then (see redis_drops_stale()), and may be freed. */
+bool redis_transport_drop_stale(struct redis *r, int64_t since_ms);
 /* The event handler that redis_new() makes an event for. */
 void redis_transport_on_flush(int fd, short what, void *r);
 

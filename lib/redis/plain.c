@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "redis/conn.h"
+#include "util/clock.h"
 #include "util/err.h"
 
 /*
@@ -80,14 +81,20 @@ send_all(struct redis *r)
 		if (n > 0)
 			evbuffer_drain(r->out.buf, (size_t)n);
 	} while (n > 0 && evbuffer_get_length(r->out.buf) > 0);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		r->plain.stuck_ms = clock_mono_ms();
 		event_add(r->plain.writable, NULL);
+	}
 }
 
+/* The deadline would come too late: I/O goes before timers in a turn. */
 static void
 plain_on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	send_all(arg);
+	struct redis *r = arg;
+
+	if (!redis_transport_drop_stale(r, r->plain.stuck_ms))
+		send_all(r);
 }
 
 static void

@@ -108,11 +108,23 @@ redis_drops_stale(const struct redis *r)
 	return r->wire != NULL && r->wire->send != NULL;
 }
 
+bool
+redis_transport_drop_stale(struct redis *r, int64_t since_ms)
+{
+	struct err err;
+
+	if (clock_mono_ms() - since_ms <= REDIS_STALE_MS)
+		return false;
+	err_set(&err, ERR_UNAVAILABLE,
+		"this process stood still with commands to send");
+	redis_conn_fail(r, &err);
+	return true;
+}
+
 void
 redis_transport_on_flush(int fd, short what, void *arg)
 {
 	struct redis *r = arg;
-	struct err err;
 
 	/*
 	 * Activated a second time, it runs after all other events of this turn:
@@ -125,11 +137,6 @@ redis_transport_on_flush(int fd, short what, void *arg)
 		return;
 	}
 	r->flush = REDIS_FLUSH_NONE;
-	if (clock_mono_ms() - r->flush_ms > REDIS_STALE_MS) {
-		err_set(&err, ERR_UNAVAILABLE,
-			"this process stood still with commands to send");
-		redis_conn_fail(r, &err);
-		return;
-	}
-	r->wire->send(r);
+	if (!redis_transport_drop_stale(r, r->flush_ms))
+		r->wire->send(r);
 }

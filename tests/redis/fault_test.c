@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections to servers that misbehave. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fake.h"
 #include "redis/redis.h"
 #include "session.h"
 #include "suite.h"
+#include "util/clock.h"
 
 /* A fake server and a connection to it. */
 struct scene {
@@ -126,6 +129,44 @@ START_TEST(misconf_is_an_answer_like_any_other)
 	ck_assert_ptr_nonnull(strstr(session_ask(&sc.s, "SET k v"), "MISCONF"));
 	ck_assert_int_eq(sc.s.downs, 0);
 	scene_done(&sc);
+}
+END_TEST
+
+/* More than the kernel takes at once. */
+#define LARGE (64u << 20)
+
+static int64_t
+after_standing_still(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 +
+	       (REDIS_STALE_MS + 1000) * INT64_C(1000);
+}
+
+START_TEST(a_process_that_stood_still_sends_no_rest_of_a_command)
+{
+	const struct clock_source later = {.mono_us = after_standing_still};
+	struct scene sc = {.says = "+OK\r\n"};
+	struct slice argv[] = {SLICE("SET"), SLICE("k"), {NULL, LARGE}};
+	char *large = calloc(1, LARGE);
+
+	scene_init(&sc, answer_as_told,
+		   &(struct redis_options){.timeout_ms = 600000});
+	session_wait(&sc.s, &sc.s.ups, 1);
+	argv[2].p = large;
+	redis_command(sc.s.r, session_on_reply, &sc.s, 3, argv);
+	while (redis_backlog(sc.s.r) > LARGE)
+		event_base_loop(sc.s.base, EVLOOP_ONCE);
+	ck_assert_uint_gt(redis_backlog(sc.s.r), 0);
+	clock_replace(&later);
+	session_wait(&sc.s, &sc.s.downs, 1);
+	ck_assert_ptr_nonnull(strstr(sc.s.why.msg, "stood still"));
+	ck_assert_int_eq(sc.s.lost, 1);
+	clock_replace(NULL);
+	scene_done(&sc);
+	free(large);
 }
 END_TEST
 
@@ -408,6 +449,7 @@ SUITE("redis_fault")
 	TEST(a_reply_that_nobody_asked_for_breaks_the_connection);
 	TEST(a_huge_reply_is_refused_when_it_is_announced);
 	TEST(misconf_is_an_answer_like_any_other);
+	TEST(a_process_that_stood_still_sends_no_rest_of_a_command);
 	TEST_LOOP(a_server_that_is_not_ready_is_asked_again, 0,
 		  sizeof(not_yet) / sizeof(not_yet[0]));
 	TEST_LOOP(a_refused_password_is_final_and_never_shown, 0,

@@ -298,6 +298,32 @@ START_TEST(a_key_of_the_wrong_type_is_an_error_and_loses_nothing)
 }
 END_TEST
 
+/* The lane of the case, a full stretch of it, whose task is delayed already. */
+START_TEST(a_lane_whose_tasks_cannot_go_back_yet_is_left_for_later)
+{
+	struct script_case t;
+	redisReply *reply;
+	size_t i;
+
+	for (i = 0; cases[i].script != SCRIPT_UNLANE; i++)
+		;
+	t = cases[i];
+	t.args[1] = "1";
+	open_server();
+	make_world(&t);
+	command_line("ZADD " K("delayed") " 9000000000000 [5]");
+	reply = call(&t);
+	ck_assert_int_eq(reply->type, REDIS_REPLY_INTEGER);
+	ck_assert_int_eq(reply->integer, 0);
+	freeReplyObject(reply);
+	redis_server_run(server, "DEL " K("delayed"));
+	reply = call(&t);
+	ck_assert_int_eq(reply->integer, 1);
+	freeReplyObject(reply);
+	redis_server_stop(server);
+}
+END_TEST
+
 START_TEST(each_script_is_tested_with_wrong_types)
 {
 	size_t script, i;
@@ -387,6 +413,7 @@ SUITE("redis-scripts")
 	TEST(each_command_of_a_script_is_among_the_rights);
 	TEST(the_manual_shows_just_the_rights_that_are_checked);
 	TEST(each_script_is_tested_with_wrong_types);
+	TEST(a_lane_whose_tasks_cannot_go_back_yet_is_left_for_later);
 	TEST_LOOP(a_key_of_the_wrong_type_is_an_error_and_loses_nothing, 0,
 		  (int)N_CASES);
 }

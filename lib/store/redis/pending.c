@@ -154,8 +154,10 @@ rresults_reopen(struct results *results, struct slice id, struct slice record,
 	const struct slice argv[] = {SLICE("SET"),
 				     arg_key(&key, ARG_RECORD, id), record};
 
-	if (call == NULL)
-		return;
-	rresults_command(&call->request, REDIS_ARGS(argv));
+	/* Without a key, it is answered as if there were no server. */
+	if (call != NULL && key.failed)
+		redis_request_later(&call->request);
+	else if (call != NULL)
+		rresults_command(&call->request, REDIS_ARGS(argv));
 	buf_done(&key);
 }

@@ -41,9 +41,11 @@ get(struct results *results, struct slice id, results_record_fn *on_record,
 	const struct slice argv[] = {SLICE("GET"),
 				     arg_key(&key, ARG_RECORD, id)};
 
-	if (call == NULL)
-		return;
-	rresults_command(&call->request, REDIS_ARGS(argv));
+	/* Without a key, it is answered as if there were no server. */
+	if (call != NULL && key.failed)
+		redis_request_later(&call->request);
+	else if (call != NULL)
+		rresults_command(&call->request, REDIS_ARGS(argv));
 	buf_done(&key);
 }
 
