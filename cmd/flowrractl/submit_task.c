@@ -219,6 +219,12 @@ submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base)
 			status = one;
 		fflush(stdout);
 	}
+	if (ferror(stdin)) {
+		complain(ctl, "cannot read standard input: %s",
+			 strerror(errno));
+		if (err_exit_status(ERR_SYSTEM) > status)
+			status = err_exit_status(ERR_SYSTEM);
+	}
 	if (ferror(stream) || feof(stream))
 		complain(ctl, "giving up: lines after %zu were not submitted",
 			 number);

@@ -297,6 +297,23 @@ START_TEST(a_command_submits_through_its_worker)
 }
 END_TEST
 
+/* A folder can be opened, but not read: no task is lost unnoticed. */
+START_TEST(a_command_is_told_that_its_input_cannot_be_read)
+{
+	struct world *w = private_world(
+	    _i == 1, "[task inner]\ncommand = sh unread\nmax_retries = 0\n");
+	static const char script[] =
+	    "flowrractl submit --stdin </ 2>said; echo $? >>said\n";
+
+	world_write(w, "unread", script, sizeof(script) - 1);
+	ctl_ok(w, "submit inner --wait");
+	ck_run(run(w, "cat said"), 0,
+	       "flowrractl: submit: cannot read standard input: Is a "
+	       "directory\n71\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_command_submits_many_and_each_is_run_once)
 {
 	struct world *w = private_world(
@@ -543,6 +560,7 @@ SUITE("which-store")
 	TEST(the_services_user_and_root_have_the_services_store);
 	TEST_LOOP(a_command_is_not_led_to_another_store_than_its_workers, 0, 2);
 	TEST_LOOP(a_command_submits_through_its_worker, 0, 2);
+	TEST_LOOP(a_command_is_told_that_its_input_cannot_be_read, 0, 2);
 	TEST_LOOP(a_command_submits_many_and_each_is_run_once, 0, 2);
 	TEST_LOOP(a_token_ends_with_its_task, 0, 2);
 	TEST(a_full_disk_can_be_read_and_emptied);
