@@ -242,14 +242,17 @@ add_long_line(struct stream *s)
 static void
 add_line(struct stream *s, struct slice text)
 {
+	/* With its blanks: what follows the part of a long line that has come
+	 * may be anything. */
+	const bool too_long = text.len > s->line_max;
 	const struct batch *b;
 
 	s->number++;
 	while (text.len > 0 && strchr(" \t\r", text.p[text.len - 1]) != NULL)
 		text.len--;
-	if (text.len == 0)
+	if (text.len == 0 && !too_long)
 		return;
-	if (text.len > s->line_max)
+	if (too_long)
 		add_long_line(s);
 	else
 		add_task(s, text);
