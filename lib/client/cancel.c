@@ -39,8 +39,9 @@
 #define FOREIGN_MS 200
 
 /*
- * One task that is to be cancelled. Its record is edited rather than decoded: it may be another program's, with members that we do not know or
- * without some that we would insist on, and it must still be cancelled.
+ * One task that is to be cancelled. Its record is edited rather than decoded: it
+ * may be another program's, with members that we do not know or without some
+ * that we would insist on, and it must still be cancelled.
  */
 struct cancel {
 	struct flowrra_client *client;

@@ -22,7 +22,6 @@
 #include "util/err.h"
 #include "util/name.h"
 
-/* Whether there is, or was lately, something in it. */
 /* A queue that holds something is known, which saves the query for the list.
  * Paused counts: it was done to this queue. */
 static bool

@@ -228,10 +228,9 @@ request_max(const struct flowrra_client *c)
 
 /* --- words ------------------------------------------------------------- */
 
-/* Appends a JSON string, but nothing that was not there. */
-/* Fails where it would have to replace bytes that are not UTF-8: the task would
- * get another text than was typed. To read it back is the simplest way to know.
- */
+/* Appends a JSON string. Fails where it would have to replace bytes that are not
+ * UTF-8: the task would get another text than was typed. To read it back is the
+ * simplest way to know. */
 static int
 add_json_string(struct slice text, struct buf *out, struct err *err)
 {
