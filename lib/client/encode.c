@@ -101,7 +101,8 @@ check_request_numbers(const struct flowrra_request *r, struct err *err)
 	if (r->at_us < 0 || r->expires_us < 0)
 		return err_set(err, ERR_DATA, "times must be after 1970");
 	if (r->at_us > AT_MAX_US)
-		return err_set(err, ERR_DATA, "at must be before the year 10000");
+		return err_set(err, ERR_DATA,
+			       "at must be before the year 10000");
 	return 0;
 }
 

@@ -123,9 +123,10 @@ START_TEST(exit_statuses_say_whats_wrong_with_the_question)
 			    "submit --stdin"),
 		     65, "line 2");
 	/* The beginning of a line is not a task. */
-	ck_complains(run(w, "(printf '{\"name\":\"add\",\"args\":[1,2]}%%300000s"
-			    "oops\\n') | flowrractl --config flowrra.conf -o "
-			    "worker.max_task_size=1000 submit --stdin"),
+	ck_complains(run(w,
+			 "(printf '{\"name\":\"add\",\"args\":[1,2]}%%300000s"
+			 "oops\\n') | flowrractl --config flowrra.conf -o "
+			 "worker.max_task_size=1000 submit --stdin"),
 		     65, "line 1: longer than");
 	ck_complains(ctl(w, "submit add 1 2 --queue 'a b'"), 65, "queue");
 	submit(w, "add 1 2 --id taken");
