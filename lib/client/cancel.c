@@ -73,48 +73,6 @@ cancel_is_final(const json_t *record)
 
 /* --- queries ----------------------------------------------------------- */
 
-/* The answer as JSON, which is taken; json_null() if there is none, NULL with
- * *err. */
-static json_t *
-cancel_load(struct query *q, struct err *err)
-{
-	const struct slice text = {q->value.data, q->value.len};
-	json_t *json;
-
-	json = q->present ? load_json(text, err) : json_null();
-	if (json == NULL)
-		err_prefix(err, "cannot parse the answer as JSON");
-	buf_done(&q->value);
-	return json;
-}
-
-/* The record as it is now: an object, or json_null() if there is none. Its text
- * is appended to *ret_text, unless that is NULL. */
-static json_t *
-cancel_record_now(const struct cancel *x, struct buf *ret_text, struct err *err)
-{
-	struct query q = {.client = x->client,
-			  .send = query_send_record,
-			  .of_results = true,
-			  .key = slice_of(x->id)};
-	json_t *record;
-
-	if (query_run(&q, err) != 0)
-		return NULL;
-	if (ret_text != NULL && q.present)
-		buf_add(ret_text, q.value.data, q.value.len);
-	if ((record = cancel_load(&q, err)) == NULL) {
-		err_prefix(err, "the record of task %s", x->id);
-	} else if (!json_is_object(record) && !json_is_null(record)) {
-		err_set(err, ERR_DATA,
-			"cannot parse the record of task %s: not a JSON object",
-			x->id);
-		json_decref(record);
-		record = NULL;
-	}
-	return record;
-}
-
 /* A search for the task in one queue, page by page. */
 struct cancel_search {
 	struct query q; /* key: the queue */
@@ -432,7 +390,7 @@ cancel_find_lost(const struct cancel *x, bool *ret_lost, struct err *err)
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		if (cancel_in_queues(x, cancel_find_held, &held, err) != 0 ||
-		    (now = cancel_record_now(x, NULL, err)) == NULL)
+		    (now = load_record(x->client, x->id, NULL, err)) == NULL)
 			return -1;
 		*ret_lost =
 		    !held && json_is_object(now) && !cancel_is_final(now);
@@ -505,7 +463,7 @@ client_cancel(struct flowrra_client *c, const char *id,
 	if (!task_id_valid(slice_of(id)))
 		return err_set(err, ERR_DATA,
 			       "\"%.64s\" is not a valid task ID", id);
-	x.record = cancel_record_now(&x, &x.text, err);
+	x.record = load_record(c, id, &x.text, err);
 	if (x.record == NULL) {
 		buf_done(&x.text);
 		return -1;

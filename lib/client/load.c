@@ -2,6 +2,7 @@
 /* What lies at broker and backend, as JSON values. */
 #include "client/load.h"
 
+#include "client/client.h"
 #include "codec/repair.h"
 #include "codec/salvage.h"
 #include "codec/task_json.h"
@@ -48,4 +49,35 @@ load_task(const struct broker_item *item, struct err *err)
 	if (task_decode(item->bytes, &task, err) == 0)
 		return task;
 	return task_salvage(item->bytes, (struct slice){NULL, 0});
+}
+
+json_t *
+load_record(struct flowrra_client *c, const char *id, struct buf *ret_text,
+	    struct err *err)
+{
+	struct query q = {.client = c,
+			  .send = query_send_record,
+			  .of_results = true,
+			  .key = slice_of(id)};
+	struct slice text;
+	json_t *record;
+
+	if (query_run(&q, err) != 0)
+		return NULL;
+	text = (struct slice){q.value.data, q.value.len};
+	if (ret_text != NULL && q.present)
+		buf_add(ret_text, text.p, text.len);
+	record = q.present ? load_json(text, err) : json_null();
+	buf_done(&q.value);
+	if (record == NULL) {
+		err_prefix(err, "cannot parse the answer as JSON");
+		err_prefix(err, "the record of task %s", id);
+	} else if (!json_is_object(record) && !json_is_null(record)) {
+		err_set(err, ERR_DATA,
+			"cannot parse the record of task %s: not a JSON object",
+			id);
+		json_decref(record);
+		record = NULL;
+	}
+	return record;
 }

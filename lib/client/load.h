@@ -9,6 +9,7 @@
 
 struct broker_item;
 struct err;
+struct flowrra_client;
 
 /* A new value; what a parser in C cannot take is repaired (codec/repair.h).
  * NULL with *err if the text is not JSON even then. */
@@ -20,5 +21,13 @@ json_t *load_json(struct slice text, struct err *err);
  * err->code is ERR_NONE. NULL with *err if there is not even an id.
  */
 struct task *load_task(const struct broker_item *item, struct err *err);
+
+/*
+ * The record of a task as it is now: an object, or json_null() if there is none.
+ * Its text is appended to *ret_text, unless that is NULL. NULL with *err; a
+ * record may be another program's, and be anything.
+ */
+json_t *load_record(struct flowrra_client *c, const char *id,
+		    struct buf *ret_text, struct err *err);
 
 #endif

@@ -304,42 +304,10 @@ query_ping(struct flowrra_client *c, struct err *err)
 
 /* --- one record -------------------------------------------------------- */
 
-/* Takes the answer of a query as JSON; null if there is none. */
-static json_t *
-load(struct query *q, struct err *err)
-{
-	const struct slice text = {q->value.data, q->value.len};
-	json_t *json;
-
-	json = q->present ? load_json(text, err) : json_null();
-	if (json == NULL)
-		err_prefix(err, "cannot parse the answer as JSON");
-	buf_done(&q->value);
-	return json;
-}
-
 json_t *
 query_record(struct flowrra_client *c, const char *id, struct err *err)
 {
-	struct query q = {.client = c,
-			  .send = query_send_record,
-			  .of_results = true,
-			  .key = slice_of(id)};
-	json_t *record;
-
-	if (client_check(c, err) != 0 || query_run(&q, err) != 0)
-		return NULL;
-	/* A record may be another program's, and be anything. */
-	if ((record = load(&q, err)) == NULL) {
-		err_prefix(err, "the record of task %s", id);
-	} else if (!json_is_object(record) && !json_is_null(record)) {
-		err_set(err, ERR_DATA,
-			"cannot parse the record of task %s: not a JSON object",
-			id);
-		json_decref(record);
-		record = NULL;
-	}
-	return record;
+	return client_check(c, err) == 0 ? load_record(c, id, NULL, err) : NULL;
 }
 
 /* --- many records ------------------------------------------------------ */

@@ -308,8 +308,8 @@ START_TEST(a_command_is_told_that_its_input_cannot_be_read)
 	world_write(w, "unread", script, sizeof(script) - 1);
 	ctl_ok(w, "submit inner --wait");
 	ck_run(run(w, "cat said"), 0,
-	       "flowrractl: cannot read standard input: Is a directory\n"
-	       "71\n");
+	       "flowrractl: submit: cannot read standard input: Is a "
+	       "directory\n71\n");
 	world_stop(w);
 }
 END_TEST

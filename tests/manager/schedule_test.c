@@ -126,6 +126,8 @@ static const struct {
     {{.args = "{}"}, "args must be a JSON array"},
     {{.kwargs = "[]"}, "kwargs must be a JSON object"},
     {{.kwargs = "{"}, "kwargs: not JSON: "},
+    {{.args = "[1e400]"}, "args: the number 1e400 is beyond the range"},
+    {{.kwargs = "{\"k\":\"\\u0000\"}"}, "kwargs: a string holds \\u0000"},
     {{.tz = "Mars/Base"}, "unknown time zone \"Mars/Base\" in "},
     {{.tz = "Europe/Paris"},
      "the expression already has a time zone, Europe/Berlin; remove one of "
