@@ -172,9 +172,7 @@ forget_refused(struct flowrra_batch *b)
 	size_t n = 0, i;
 
 	for (i = 0; i < b->n_submits; i++)
-		if (b->submits[i].err.code == ERR_FULL ||
-		    b->submits[i].err.code == ERR_REFUSED ||
-		    is_another(&b->submits[i]))
+		if (broker_submit_left_nothing(&b->submits[i]))
 			b->ids[n++] = b->submits[i].id;
 	if (n > 0)
 		results_forget(b->client->results, b->ids, n);

@@ -57,8 +57,7 @@ on_request_submitted(struct broker_submit *batch, size_t n, void *arg)
 			 batch[0].duplicate ? batch[0].owner : "");
 
 	/* The record of a task that does not exist would pend for ever. */
-	if ((err.code != ERR_NONE || err.msg[0] != '\0') &&
-	    !q->dispatch->one_store)
+	if (!q->dispatch->one_store && broker_submit_left_nothing(&batch[0]))
 		results_forget(q->dispatch->results, &q->submit.id, 1);
 	request_finish(q, &err);
 }

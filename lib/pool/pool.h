@@ -171,8 +171,8 @@ bool pool_is_empty(const struct pool *p);
  * POOL_START_FILES more. */
 #define POOL_EXECUTOR_FILES 5
 #define POOL_START_FILES 6
-/* What the pool needs at least: an io executor and its successor, one cpu
- * executor. Further ones are started only if POOL_SPARE_FILES are left to the
+/* What the pool needs at least: an io executor, one for commands where there are
+ * some, else a successor, and one cpu executor. Further ones are started only if POOL_SPARE_FILES are left to the
  * rest of the process. */
 #define POOL_FILES (3 * POOL_EXECUTOR_FILES + POOL_START_FILES)
 #define POOL_SPARE_FILES 16

@@ -131,3 +131,18 @@ broker_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
 {
 	b->ops->control(b, message, on_sent, arg);
 }
+
+bool
+broker_submit_left_nothing(const struct broker_submit *submit)
+{
+	switch (submit->err.code) {
+	case ERR_NONE:
+		return submit->duplicate &&
+		       !slice_eq(slice_of(submit->owner), submit->id);
+	case ERR_FULL:
+	case ERR_REFUSED:
+		return true;
+	default:
+		return false; /* it may be queued all the same */
+	}
+}

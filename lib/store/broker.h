@@ -120,6 +120,10 @@ struct broker_submit {
 	struct err err; /* the answer; ERR_NONE: queued */
 };
 
+/* Whether the answer says for certain that this task was not queued, so that a
+ * record of it would wait for ever. */
+bool broker_submit_left_nothing(const struct broker_submit *submit);
+
 /* All of a batch have their answer. */
 typedef void broker_submitted_fn(struct broker_submit *batch, size_t n,
 				 void *arg);

@@ -154,10 +154,22 @@ START_TEST(a_record_without_a_task_is_taken_away_again)
 {
 	struct worker *w = begin_with_backend();
 
+	err_set(&w->store.submit_err, ERR_FULL, "full");
+	submit(w, TASK_OF("job"));
+	ck_answer(w, ERR_FULL, "full");
+	ck_journal(w, "submit; forget; success; ack; ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_record_of_what_may_be_queued_all_the_same_stays)
+{
+	struct worker *w = begin_with_backend();
+
 	err_set(&w->store.submit_err, ERR_UNAVAILABLE, "gone");
 	submit(w, TASK_OF("job"));
 	ck_answer(w, ERR_UNAVAILABLE, "gone");
-	ck_journal(w, "submit; forget; success; ack; ");
+	ck_journal(w, "submit; success; ack; ");
 	worker_end(w);
 }
 END_TEST
@@ -190,5 +202,6 @@ SUITE("dispatch-submit")
 	TEST(a_backend_of_its_own_has_the_record_before_the_broker_the_task);
 	TEST(a_task_without_a_record_is_not_submitted);
 	TEST(a_record_without_a_task_is_taken_away_again);
+	TEST(a_record_of_what_may_be_queued_all_the_same_stays);
 	TEST(an_answer_for_an_executor_that_is_gone_reaches_nobody);
 }
