@@ -81,6 +81,9 @@ struct spawn_user {
 	size_t n_groups;
 };
 
+/* Where programs are looked for when their environment has no PATH. */
+#define SPAWN_STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
+
 /* The orders for one program. */
 struct spawn_orders {
 	/* NULL-ended; an argv[0] without "/" is searched in envp's $PATH. */

@@ -17,9 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where programs are looked for when their environment has no PATH. */
-#define STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
-
 /* What parent and child share: vfork()'s child writes to the parent's memory,
  * and the parent goes on after it has become the program, or ended. */
 struct birth {
@@ -165,7 +162,7 @@ search_path(const struct spawn_orders *o)
 	for (e = o->envp; *e != NULL; e++)
 		if (strncmp(*e, "PATH=", 5) == 0)
 			return *e + 5;
-	return STANDARD_PATH;
+	return SPAWN_STANDARD_PATH;
 }
 
 pid_t

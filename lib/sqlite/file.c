@@ -166,8 +166,8 @@ static void
 file_say_absent(const struct tx *tx, struct err *err)
 {
 	err_set(err, ERR_NOT_FOUND,
-		"there is no database %s; a worker, or the first task that is "
-		"submitted, makes it%s",
+		"there is no database %s; start flowrrad, or flowrra-beat for "
+		"schedules, which makes it%s",
 		tx->path, file_slashes_hint(tx));
 }
 

@@ -215,6 +215,22 @@ START_TEST(a_check_names_what_cannot_be_loaded_and_starts_no_worker)
 	world_configure(w, "demo",
 			"[task t]\ncommand = true\nuser = nobody0\n");
 	ck_complains(run(w, "%s", check), 78, "no such user");
+	world_configure(w, "demo", "[task t]\ncommand = missing-program\n");
+	ck_complains(run(w, "%s", check), 78, "cannot run missing-program");
+	world_configure(w, "demo", "[task t]\ncommand = /etc/passwd\n");
+	ck_complains(run(w, "%s", check), 78, "cannot run /etc/passwd");
+	world_configure(w, "demo",
+			"[task t]\ncommand = true\ndirectory = /missing\n");
+	ck_complains(run(w, "%s", check), 78, "directory /missing");
+	/* The PATH is the command's own, and a relative program is in its
+	 * directory. */
+	world_configure(w, "demo",
+			"[task t]\ncommand = true\nenvironment = PATH=/etc\n");
+	ck_complains(run(w, "%s", check), 78, "cannot run true");
+	world_configure(w, "demo",
+			"[task t]\ncommand = bin/true\ndirectory = /usr\n"
+			"[task u]\ncommand = true\nenvironment = PATH={0}\n");
+	ck_run(run(w, "%s", check), 0, "flowrrad: the configuration is good\n");
 	world_configure(w, "demo", "[nonsense]\n");
 	ck_complains(run(w, "%s", check), 78, "nonsense");
 	/* Beside a worker that runs, too. */

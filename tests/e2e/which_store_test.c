@@ -525,6 +525,9 @@ START_TEST(who_only_asks_makes_no_database_and_is_told_so)
 	for (i = 0; i < N_QUESTIONS; i++)
 		ck_complains(ctl(w, "-o broker.url=%s %s", url, questions[i]),
 			     2, "there is no database");
+	/* It looks for the task's name first: that, too, only asks. */
+	ck_complains(ctl(w, "-o broker.url=%s submit add 2 3", url), 2,
+		     "start flowrrad");
 	ck_complains(ctl(w, "-o broker.url=%s wait x", url), 2, "no record");
 	ck_complains(ctl(w, "-o broker.url=%s queue purge io", url), 2,
 		     "there is no database");

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether the commands of tasks are there.
+ *
+ * Only --check asks: a program that is missing for a while, as during an
+ * upgrade, keeps no worker from starting, and its task is retried. The search
+ * is that of lib/spawn/start.c.
+ */
+#include "commands.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "spawn/spawn.h"
+#include "util/argv_template.h"
+#include "util/conf.h"
+#include "util/conf_task.h"
+#include "util/err.h"
+#include "util/log.h"
+
+/* 0, or what is wrong, as in errno. What only the task's user may see is left
+ * to that user: it is not known to be wrong. */
+static int
+check_program(const struct conf_task *t, const char *file)
+{
+	const bool in_directory = *file != '/' && *t->directory != '\0';
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s%s%s",
+		     in_directory ? t->directory : "", in_directory ? "/" : "",
+		     file) >= PATH_MAX)
+		return ENAMETOOLONG;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return EACCES;
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+		return 0;
+	if (errno == EACCES && *t->user != '\0' && geteuid() != 0)
+		return 0;
+	return errno;
+}
+
+static int
+search_program(const struct conf_task *t, const char *path, const char *name)
+{
+	char file[PATH_MAX];
+	int sys = ENOENT, r;
+	size_t len;
+
+	for (;; path += len + 1) {
+		len = strcspn(path, ":");
+		if (len > 0 && snprintf(file, sizeof(file), "%.*s/%s", (int)len,
+					path, name) < PATH_MAX) {
+			if ((r = check_program(t, file)) == 0)
+				return 0;
+			if (r != ENOENT && r != ENOTDIR)
+				sys = r;
+		}
+		if (path[len] == '\0')
+			return sys;
+	}
+}
+
+/* NULL if it depends on the task's arguments. */
+static const char *
+path_of(const struct argv_template *environment)
+{
+	const char *path = getenv("PATH");
+	size_t i;
+
+	for (i = 0; i < argv_template_count(environment); i++)
+		if (strncmp(argv_template_prefix(environment, i), "PATH=", 5) ==
+		    0)
+			return argv_template_is_fixed(environment, i)
+				   ? argv_template_prefix(environment, i) + 5
+				   : NULL;
+	return path != NULL ? path : SPAWN_STANDARD_PATH;
+}
+
+static int
+check_command(const struct conf_task *t, const struct argv_template *command,
+	      const struct argv_template *environment, struct err *err)
+{
+	const char *name = argv_template_prefix(command, 0), *path = NULL;
+	struct stat st;
+	int r;
+
+	if (*t->directory != '\0' && stat(t->directory, &st) != 0 &&
+	    (errno == ENOENT || errno == ENOTDIR))
+		return err_sys(err, ERR_CONFIG, "directory %s", t->directory);
+	if (strchr(name, '/') == NULL && (path = path_of(environment)) == NULL)
+		return 0;
+	r = path == NULL ? check_program(t, name)
+			 : search_program(t, path, name);
+	if (r == 0)
+		return 0;
+	errno = r;
+	return path == NULL
+		   ? err_sys(err, ERR_CONFIG, "cannot run %s", name)
+		   : err_sys(err, ERR_CONFIG, "cannot run %s, searched in %s",
+			     name, path);
+}
+
+static int
+check_task(const struct conf_task *t, struct err *err)
+{
+	struct argv_template *command, *environment = NULL;
+	int status = -1;
+
+	if ((command = argv_template_parse(t->command, err)) != NULL &&
+	    (environment = argv_template_parse(t->environment, err)) != NULL)
+		status = check_command(t, command, environment, err);
+	argv_template_free(command);
+	argv_template_free(environment);
+	return status;
+}
+
+size_t
+commands_missing(const struct conf *conf)
+{
+	struct err err = ERR_INIT;
+	size_t i, n = 0;
+
+	for (i = 0; i < conf->n_tasks; i++)
+		if (check_task(conf->tasks[i], &err) != 0) {
+			log_error("[task %s]: %s", conf->tasks[i]->name,
+				  err.msg);
+			n++;
+		}
+	return n;
+}
