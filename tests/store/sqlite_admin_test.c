@@ -225,6 +225,32 @@ START_TEST(a_worker_that_was_killed_is_known_to_be_dead_at_once)
 }
 END_TEST
 
+/* Other programs may write to the file, too. */
+START_TEST(names_in_the_file_may_be_longer_than_any_of_ours)
+{
+	stage_open(&w, KIND_SQLITE);
+	producer = party_open(&w, NULL);
+	party_submit(producer, "1", "[1]", 0, 0);
+	stage_sql(&w, "INSERT INTO sleepers (queue, port) "
+		      "SELECT queue, printf('%.*c', 5000, 'p') FROM waiting");
+	stage_sql(&w,
+		  "INSERT INTO set_aside (queue, name, priority, seq, number) "
+		  "SELECT queue, printf('%.*c', 5000, 'n'), priority, seq, "
+		  "number FROM waiting");
+	stage_sql(&w, "DELETE FROM waiting");
+	worker = party_open(&w, "host:a");
+	broker_want(worker->broker, 0, 1);
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	UNTIL(&w, worker->n_claims == 1);
+	ck_assert_int_eq(stage_sql(&w, "SELECT count(*) FROM sleepers "
+				       "WHERE length(port) = 5000"),
+			 0);
+	party_close(worker);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
 /* --- examining --------------------------------------------------------- */
 
 /* The text of all findings of a level. */
@@ -324,6 +350,7 @@ SUITE("operate-sqlite-only")
 	TEST(a_task_of_the_dead_list_that_runs_anew_is_found_by_its_record);
 	TEST(one_that_dies_again_is_in_the_dead_list_and_counted_once);
 	TEST(a_worker_that_was_killed_is_known_to_be_dead_at_once);
+	TEST(names_in_the_file_may_be_longer_than_any_of_ours);
 	TEST(an_examination_finds_nothing_wrong_with_a_sound_file);
 	TEST(an_examination_finds_files_that_are_open_to_others);
 	TEST(an_examination_finds_files_of_another_user);

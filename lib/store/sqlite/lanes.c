@@ -163,29 +163,39 @@ slane_put_back(struct tx *tx, int64_t queue, struct slice name, struct err *err)
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
+static int
+slane_look(struct tx *tx, int64_t queue, struct slice name, struct err *err)
+{
+	const int served = slane_is_served(tx, queue, name, err);
+
+	return served == 0 ? slane_put_back(tx, queue, name, err) : served;
+}
+
 /* The rest of a long lane follows with the next heartbeats. */
 int
 slanes_reconcile_run(struct tx *tx, struct err *err)
 {
-	char name[TASK_NAME_MAX + 1] = "";
+	struct buf name = BUF_INIT;
 	struct slice found;
 	int64_t queue = 0;
-	int more, served;
+	int more;
 
 	while ((more = tx_first(tx, err, SQL_LANE_NEXT, queue,
-				slice_of(name))) == 1) {
+				(struct slice){name.data, name.len})) == 1) {
 		queue = tx_int(tx, SQL_LANE_NEXT, 0);
 		found = tx_bytes(tx, SQL_LANE_NEXT, 1);
-		/* As long as any task's name: task_decode() has looked. */
-		memcpy(name, found.p, found.len);
-		name[found.len] = '\0';
+		buf_reset(&name);
+		buf_add(&name, found.p, found.len);
 		tx_end(tx, SQL_LANE_NEXT);
-		served = slane_is_served(tx, queue, slice_of(name), err);
-		if (served < 0 ||
-		    (served == 0 &&
-		     slane_put_back(tx, queue, slice_of(name), err) < 0))
-			return -1;
+		more =
+		    name.failed
+			? err_nomem(err)
+			: slane_look(tx, queue,
+				     (struct slice){name.data, name.len}, err);
+		if (more < 0)
+			break;
 	}
+	buf_done(&name);
 	return more;
 }
 

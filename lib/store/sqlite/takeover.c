@@ -213,9 +213,10 @@ stakeover_run(struct sbroker *b, struct tx *tx, struct err *err)
 
 /* Nobody waits at a wake socket that is not there any more. */
 static int
-takeover_drop_socket(struct tx *tx, const char *name, struct err *err)
+takeover_drop_socket(struct tx *tx, const char *name, size_t len,
+		     struct err *err)
 {
-	const struct slice sock = slice_of(name);
+	const struct slice sock = {name, len};
 
 	if (faccessat(tx_directory(tx, err), name, F_OK, 0) == 0)
 		return 0;
@@ -229,19 +230,32 @@ takeover_drop_socket(struct tx *tx, const char *name, struct err *err)
 int
 stakeover_sweep_run(struct tx *tx, struct err *err)
 {
-	char name[64] = "";
+	struct buf name = BUF_INIT;
 	struct slice sock;
 	int more;
 
-	/* First the sockets themselves go, then all rows that name none. */
+	/* First the sockets themselves go, then all rows that name none. What
+	 * stands there is kept whole, however long: the next name is the one
+	 * behind it. */
 	tx_sweep_sockets(tx);
-	while ((more = tx_first(tx, err, SQL_SOCKETS_WAITING,
-				slice_of(name))) == 1) {
+	buf_addc(&name, '\0');
+	while (!name.failed &&
+	       (more = tx_first(tx, err, SQL_SOCKETS_WAITING,
+				(struct slice){name.data, name.len - 1})) ==
+		   1) {
 		sock = tx_bytes(tx, SQL_SOCKETS_WAITING, 0);
-		snprintf(name, sizeof(name), "%.*s", (int)sock.len, sock.p);
+		buf_reset(&name);
+		buf_add(&name, sock.p, sock.len);
+		buf_addc(&name, '\0');
 		tx_end(tx, SQL_SOCKETS_WAITING);
-		if (takeover_drop_socket(tx, name, err) != 0)
-			return -1;
+		if (!name.failed &&
+		    takeover_drop_socket(tx, name.data, name.len - 1, err) != 0)
+			break;
 	}
+	if (name.failed)
+		more = err_nomem(err);
+	else if (more == 1)
+		more = -1;
+	buf_done(&name);
 	return more;
 }
