@@ -196,18 +196,17 @@ START_TEST(who_subscribes_too_late_hears_of_the_end_all_the_same)
 }
 END_TEST
 
-START_TEST(many_ends_are_asked_about_together)
-{
-	enum { N = 4000 };
-	struct results_put *puts = calloc(N, sizeof(*puts));
-	char(*ids)[8] = calloc(N, sizeof(*ids));
-	unsigned int stored = 0, i;
-	struct backend *r;
-	struct ear first, last;
+enum { MANY = 4000, EARS = 20 };
 
-	stage_open(&w, KIND_REDIS);
-	r = backend_open(&w);
-	for (i = 0; i < N; i++) {
+/* As many ends, at once. */
+static void
+put_many(struct backend *r)
+{
+	struct results_put *puts = calloc(MANY, sizeof(*puts));
+	char(*ids)[8] = calloc(MANY, sizeof(*ids));
+	unsigned int stored = 0, i;
+
+	for (i = 0; i < MANY; i++) {
 		snprintf(ids[i], sizeof(ids[i]), "%u", i);
 		puts[i] = (struct results_put){.id = slice_of(ids[i]),
 					       .record = SLICE("{}"),
@@ -216,20 +215,73 @@ START_TEST(many_ends_are_asked_about_together)
 					       .on_done = on_stored,
 					       .arg = &stored};
 	}
+	for (i = 0; i < MANY; i++)
+		results_put(r->results, &puts[i]);
+	UNTIL(&w, stored == MANY);
+	free(puts);
+	free(ids);
+}
+
+START_TEST(many_ends_are_asked_about_together)
+{
+	struct backend *r;
+	struct ear first, last;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
 	ear_open(&first, "flowrra:complete:0");
 	ear_open(&last, "flowrra:complete:3999");
-	for (i = 0; i < N; i++)
-		results_put(r->results, &puts[i]);
-	UNTIL(&w, stored == N);
+	put_many(r);
 	UNTIL(&w, ear_heard(&first) == 2 && ear_heard(&last) == 2);
-	/* 250 in each question, and two that are not full. */
-	ck_assert(has("INFO commandstats", "cmdstat_pubsub|numsub:calls=16,"));
+	/* Next to nobody waits: one question for each 3000, and one at the
+	 * end of the time. */
+	ck_assert(!has("INFO commandstats", "cmdstat_pubsub|numsub:"));
+	ck_assert(has("INFO commandstats", "cmdstat_pubsub|channels:calls=2,"));
 	redisFree(first.connection);
 	redisFree(last.connection);
 	backend_close(r);
 	stage_close(&w);
-	free(puts);
-	free(ids);
+}
+END_TEST
+
+/* `question`: what it is asked with, `before` it was changed. */
+static void
+hear_many(const char *change, const char *question)
+{
+	struct ear ears[EARS];
+	char channel[40];
+	struct backend *r;
+	unsigned int i;
+
+	stage_open(&w, KIND_REDIS);
+	redis_server_run(w.server, change);
+	r = backend_open(&w);
+	for (i = 0; i < EARS; i++) {
+		snprintf(channel, sizeof(channel), "flowrra:complete:%u",
+			 i * (MANY / EARS));
+		ear_open(&ears[i], channel);
+	}
+	put_many(r);
+	for (i = 0; i < EARS; i++) {
+		UNTIL(&w, ear_heard(&ears[i]) == 2);
+		redisFree(ears[i].connection);
+	}
+	ck_assert(has("INFO commandstats", question));
+	backend_close(r);
+	stage_close(&w);
+}
+
+START_TEST(where_many_wait_each_end_is_asked_about)
+{
+	/* 250 in each question, and two that are not full. */
+	hear_many("PING", "cmdstat_pubsub|numsub:calls=16,");
+}
+END_TEST
+
+START_TEST(who_may_not_list_channels_asks_about_each)
+{
+	hear_many("ACL SETUSER default -pubsub|channels",
+		  "cmdstat_pubsub|numsub:calls=16,");
 }
 END_TEST
 
@@ -526,6 +578,8 @@ SUITE("results-redis-only")
 	TEST(what_ends_in_one_turn_of_the_loop_is_noted_at_once);
 	TEST(who_subscribes_too_late_hears_of_the_end_all_the_same);
 	TEST(many_ends_are_asked_about_together);
+	TEST(where_many_wait_each_end_is_asked_about);
+	TEST(who_may_not_list_channels_asks_about_each);
 	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
 	TEST(a_list_goes_on_however_much_it_has_grown);
 	TEST(
