@@ -74,13 +74,32 @@ skip_exponent(const struct scan *s, const unsigned char *p,
 	return skip_digits(s, p);
 }
 
+/* What follows a whole number that is not negative and short, which most numbers
+ * are; NULL for any other. */
+static const unsigned char *
+scan_short_whole(const struct scan *s, const unsigned char *p)
+{
+	const unsigned char *begin = p;
+
+	while (is_digit(s, p))
+		p++;
+	if (p == begin || p - begin > WHOLE_DIGITS ||
+	    (*begin == '0' && p - begin > 1) ||
+	    (p < s->end && (*p == '.' || *p == 'e' || *p == 'E')))
+		return NULL;
+	return p;
+}
+
 /* The grammar of RFC 8259, section 6. `p` is at a digit or at '-'. */
 const unsigned char *
 scan_number(struct scan *s, const unsigned char *p)
 {
 	const unsigned char *begin = p, *exponent = NULL;
+	const unsigned char *end = scan_short_whole(s, p);
 	bool whole = true;
 
+	if (end != NULL)
+		return end;
 	if (*p == '-' && ++p < s->end && *p == 'I')
 		return scan_fail(s, p - 1, "-Infinity is not JSON");
 	if (p < s->end && *p == '0' && is_digit(s, p + 1))
