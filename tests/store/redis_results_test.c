@@ -286,7 +286,8 @@ hear_many(const char *change)
 	/* At most 250 in each question. */
 	ck_assert_int_ge(calls_of("pubsub|numsub"), 16);
 	ck_assert_int_lt(calls_of("pubsub|numsub"), 200);
-	ck_assert_int_le(calls_of("pubsub|channels"), 1);
+	/* Some leave before the first is answered. */
+	ck_assert_int_le(calls_of("pubsub|channels"), 4);
 	backend_close(r);
 	stage_close(&w);
 }
