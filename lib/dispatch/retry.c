@@ -40,6 +40,7 @@ retry_counters(const struct task *t)
 				      .suspected = t->suspected,
 				      .unknown = t->unknown,
 				      .unknown_since = t->unknown_since,
+				      .due_ms = t->due_ms,
 				      .history = t->history};
 }
 
@@ -72,6 +73,7 @@ retry_if_left(struct job *job, const struct ending *ending)
 	}
 	ending_add_history(job, ending, slice_of(job->dispatch->opt.worker),
 			   &history);
+	counters.due_ms = ending->finished_us / 1000 + delay_ms;
 	if (!history.failed)
 		counters.history = (struct slice){history.data, history.len};
 	retry_prepare(job, &counters, delay_ms);

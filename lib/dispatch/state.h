@@ -5,6 +5,7 @@
  *	turn.c      asks for another turn; whether the worker stops
  *	job.c       jobs: their states, numbers and lists
  *	spool.c     finished work that the backend cannot take
+ *	tally.c     counts of what has ended, for charts
  *	ending.c    the ways in which an attempt ends
  *	settle.c    a job gives its claim back, or drops it
  *	bury.c      what goes to the dead list, and why
@@ -41,6 +42,7 @@
 #include "core/result.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/spool_file.h"
+#include "dispatch/tally.h"
 #include "pool/handlers.h"
 #include "pool/pool.h"
 #include "store/broker.h"
@@ -94,8 +96,10 @@ struct job {
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;
-	struct buf retry_bytes; /* the task for a retry */
-	struct buf info;	/* for the dead list */
+	struct buf retry_bytes;	      /* the task for a retry */
+	struct buf info;	      /* for the dead list */
+	struct tally_attempt attempt; /* counted when its record is stored */
+	bool counts;		      /* there is one */
 	/* Bytes that are no task: NULL, or why (a reason of records) and what
 	 * exactly. `task` then has what could be salvaged. */
 	const char *refused;
@@ -179,6 +183,7 @@ struct dispatch {
 	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
+	struct tally *tally;
 	struct {
 		int64_t n;	/* that have ended, well or not */
 		struct err why; /* ERR_NONE: the last one went well */
@@ -281,6 +286,8 @@ void ending_add_history(const struct job *job, const struct ending *ending,
 void ending_log(const struct job *job, const struct ending *ending, bool again);
 /* For the heartbeat: a crash is a failure or a retry, too. */
 void ending_count(struct totals *t, enum outcome outcome, bool again);
+/* For the measures: what is counted when its record is stored. */
+void ending_measure(struct job *job, const struct ending *ending, bool again);
 
 /* --- settle.c ---------------------------------------------------------- */
 
