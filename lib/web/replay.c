@@ -83,7 +83,8 @@ replay_expire(struct web_replay *replay)
 {
 	struct answer *a, *before;
 
-	for (a = TAILQ_LAST(&replay->answers, answer_list); a != NULL; a = before) {
+	for (a = TAILQ_LAST(&replay->answers, answer_list); a != NULL;
+	     a = before) {
 		before = TAILQ_PREV(a, answer_list, by_age);
 		if (clock_mono_us() - a->at_us < LIFE_US &&
 		    replay->n < REPLAY_MAX && replay->bytes < REPLAY_BYTES_MAX)
