@@ -60,9 +60,9 @@ struct task_counters {
 	int64_t unknown;
 	int64_t unknown_since;
 	int64_t due_ms;
-	struct slice history; /* at most HISTORY_BYTES */
+	struct slice history; /* at most HISTORY_BYTES_MAX */
 };
-/* It adds fewer bytes than this. */
+/* It adds fewer bytes than this, with a history of HISTORY_BYTES. */
 #define TASK_AGAIN_MAX (HISTORY_BYTES + 256)
 void task_encode_again(const struct task *task,
 		       const struct task_counters *counters, struct buf *out);

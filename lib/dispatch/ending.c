@@ -38,7 +38,7 @@ ending_recall(const struct result *record)
 
 void
 ending_add_history(const struct job *job, const struct ending *ending,
-		   struct slice worker, struct buf *out)
+		   struct slice worker, size_t max, struct buf *out)
 {
 	const struct attempt attempt = {
 	    .number = job->task->current_retry + 1,
@@ -46,9 +46,10 @@ ending_add_history(const struct job *job, const struct ending *ending,
 	    .finished_us = ending->finished_us,
 	    .worker = worker,
 	    .reason = slice_of(endings[ending->outcome].reason),
-	    .error = ending->text};
+	    .error = ending->text,
+	    .output = {job->output.data, job->output.len}};
 
-	history_add(job->task->history, &attempt, out);
+	history_add(job->task->history, &attempt, max, out);
 }
 
 void

@@ -43,6 +43,11 @@ outcome_record(const struct job *job, enum result_status status,
 		ending->started_us ? t->current_retry + 1 : t->current_retry,
 	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
 	    .progress = {job->progress.data, job->progress.len},
+	    .output = status != RESULT_RUNNING && status != RESULT_PENDING
+			  ? history_tail((struct slice){job->output.data,
+							job->output.len},
+					 HISTORY_TEXT_MAX)
+			  : (struct slice){NULL, 0},
 	    .times = d->conf->worker.foreign_times};
 
 	result_encode(&record, out);

@@ -89,7 +89,9 @@ struct job {
 	/* The `running` record, which is stored in passing. */
 	struct results_put running;
 	struct buf running_record;
-	struct buf progress;  /* JSON; empty: none */
+	struct buf progress; /* JSON; empty: none */
+	struct buf
+	    output; /* the end of what this attempt prints: job_print() */
 	bool running_pending; /* a note is under way */
 	bool running_again;
 	/* The end. */
@@ -224,6 +226,8 @@ struct log_subject job_subject(const struct job *job);
 void job_hold(struct job *job, bool first);
 /* Takes it off the list of held jobs, if it is there. */
 void job_unlink(struct job *job);
+/* It has printed or logged a line; the end of it all is kept. */
+void job_print(struct job *job, struct slice line);
 /* Its time does not count any more. */
 void job_disarm(struct job *job);
 /* Settled: frees it. */
@@ -279,9 +283,9 @@ extern const struct ending_kind endings[]; /* by outcome */
  * does not know is a failure. */
 enum outcome ending_recall(const struct result *record);
 /* Appends the attempts that the task has behind it (JSON), with this one, which
- * `worker` made. */
+ * `worker` made; at most `max` bytes (codec/history.h). */
 void ending_add_history(const struct job *job, const struct ending *ending,
-			struct slice worker, struct buf *out);
+			struct slice worker, size_t max, struct buf *out);
 /* A line of the log; `again`: there will be another attempt. */
 void ending_log(const struct job *job, const struct ending *ending, bool again);
 /* For the heartbeat: a crash is a failure or a retry, too. */
