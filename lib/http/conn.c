@@ -3,6 +3,8 @@
  * A connection: its peer, its phase, and what it waits for.
  */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,11 @@
  * modem. */
 #define CONN_BODY_BYTES_PER_S 4096
 #define US_PER_S 1000000
+/* For the peer to read our last words, and to close; what it sends until then. */
+#define CONN_LINGER_MS 2000
+#define CONN_LINGER_MAX 1048576
+
+static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 
 struct http_conn *
 http_conn_of(struct MHD_Connection *mhd)
@@ -52,17 +59,63 @@ conn_name_peer(struct http_conn *conn)
 }
 
 static void
-conn_on_late(void *arg)
+conn_free(struct http_conn *conn)
 {
-	struct http_conn *conn = arg;
+	struct http_server *server = conn->server;
 
-	http_refuse_raw(conn, 408,
-			conn->phase == HTTP_BODY
-			    ? "The body of the request took too long."
-			    : "The head of the request took too long.");
+	event_del(&conn->watch);
+	timer_free(conn->timer);
+	if (conn->prev != NULL)
+		conn->prev->next = conn->next;
+	else
+		server->conns = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
+	server->n_conns--;
+	free(conn);
+	http_listeners_update(server);
 }
 
-/* Of an error no flag of the event tells, and more requests may have come. */
+static void
+conn_close(struct http_conn *conn)
+{
+	event_del(&conn->watch);
+	close(conn->fd);
+	conn_free(conn);
+}
+
+/*
+ * Closes our half, and waits for the peer to close its own: if bytes that nobody
+ * has read are there when a socket is closed, TCP resets the connection, and the
+ * peer may never see our reply (RFC 9112, section 9.6).
+ */
+static void
+conn_linger(struct http_conn *conn)
+{
+	conn->phase = HTTP_LINGER;
+	conn->mhd = NULL;
+	shutdown(conn->fd, SHUT_WR);
+	timer_set_ms(conn->timer, CONN_LINGER_MS);
+	event_del(&conn->watch);
+	event_assign(&conn->watch, conn->server->base, conn->fd,
+		     EV_READ | EV_PERSIST, conn_on_event, conn);
+	event_add(&conn->watch, NULL);
+}
+
+static void
+conn_discard(struct http_conn *conn)
+{
+	char bytes[4096];
+	ssize_t n = recv(conn->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n > 0)
+		conn->lingered += (size_t)n;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+	    conn->lingered > CONN_LINGER_MAX)
+		conn_close(conn);
+}
+
+/* Of an error no flag of an event tells, and more requests may have come. */
 static bool
 conn_is_over(int fd)
 {
@@ -71,14 +124,90 @@ conn_is_over(int fd)
 	return poll(&p, 1, 0) != 0;
 }
 
+/* --- the first head ------------------------------------------------------- */
+
+/* From here on the socket is libmicrohttpd's. When it fails it closes it, with or
+ * without the callback below. */
+static bool
+conn_hand_over(struct http_conn *conn)
+{
+	struct http_server *server = conn->server;
+	struct http_engine *engine = conn->engine;
+	enum MHD_Result rc;
+
+	server->arriving = conn;
+	rc = MHD_add_connection(engine->mhd, conn->fd,
+				(const struct sockaddr *)&conn->addr,
+				conn->addr_len);
+	http_engine_wake(engine);
+	if (rc != MHD_YES && server->arriving == conn)
+		conn_free(conn);
+	rc = rc == MHD_YES && server->arriving == conn ? MHD_YES : MHD_NO;
+	server->arriving = NULL;
+	return rc == MHD_YES;
+}
+
+static void
+conn_peek(struct http_conn *conn)
+{
+	size_t max = conn->server->limits.max_head;
+	struct http_request *request = http_request_new(conn);
+	ssize_t n = recv(conn->fd, conn->server->peeked, max + 1,
+			 MSG_PEEK | MSG_DONTWAIT);
+	int rc = -1;
+
+	if (n > 0 && request != NULL) {
+		rc = http_head_read(
+		    request, (struct slice){conn->server->peeked, (size_t)n},
+		    max);
+		if (rc == 1 && http_gate_judge(request) != 0)
+			rc = -1;
+	}
+	if (n < 0 && errno == EAGAIN)
+		rc = 0;
+	if (rc == 1)
+		conn_hand_over(conn);
+	else if (n <= 0 && rc < 0)
+		conn_close(conn);
+	else if (rc < 0)
+		http_refuse_raw(conn, request->refusal.status,
+				request->refusal.detail);
+	else if (conn_is_over(conn->fd))
+		conn_close(conn);
+	http_request_free(request);
+}
+
+/* --- events ---------------------------------------------------------------- */
+
+static void
+conn_on_late(void *arg)
+{
+	struct http_conn *conn = arg;
+
+	if (conn->phase == HTTP_LINGER || conn->phase == HTTP_IDLE)
+		http_conn_cut(conn);
+	else
+		http_refuse_raw(conn, 408,
+				conn->phase == HTTP_BODY
+				    ? "The body of the request took too long."
+				    : "The head of the request took too long.");
+}
+
 static void
 conn_on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_conn *conn = arg;
 
+	if (conn->phase == HTTP_LINGER) {
+		conn_discard(conn);
+		return;
+	}
 	if (conn->phase == HTTP_IDLE)
 		http_conn_phase(conn, HTTP_HEAD);
-	else if (conn_is_over(fd))
+	if (conn->mhd == NULL)
+		conn_peek(conn);
+	else if ((conn->phase == HTTP_ANSWER || conn->phase == HTTP_STREAM) &&
+		 conn_is_over(fd))
 		http_conn_cut(conn);
 }
 
@@ -99,11 +228,15 @@ http_conn_phase(struct http_conn *conn, enum http_phase phase)
 	conn->phase = phase;
 	switch (phase) {
 	case HTTP_IDLE:
-		timer_cancel(conn->timer);
+		/* libmicrohttpd has a time-out of its own. */
+		if (conn->mhd == NULL)
+			timer_set_us(conn->timer,
+				     conn->server->limits.idle_timeout_us);
+		else
+			timer_cancel(conn->timer);
 		conn_watch(conn, true);
 		break;
 	case HTTP_HEAD:
-		conn_watch(conn, false);
 		timer_set_us(conn->timer, us);
 		break;
 	case HTTP_BODY:
@@ -121,58 +254,68 @@ http_conn_phase(struct http_conn *conn, enum http_phase phase)
 		timer_cancel(conn->timer);
 		conn_watch(conn, false);
 		break;
+	case HTTP_LINGER:
+		break;
 	}
 }
 
 void
 http_conn_cut(struct http_conn *conn)
 {
+	struct http_request *request = conn->request;
+
 	event_del(&conn->watch);
 	timer_cancel(conn->timer);
-	if (conn->request != NULL)
-		http_request_gone(conn->request);
-	if (conn->request != NULL && conn->request->ws != NULL)
-		http_ws_cut(conn->request->ws);
+	if (conn->mhd == NULL) {
+		conn_close(conn);
+		return;
+	}
+	if (request != NULL)
+		http_request_gone(request);
+	if (request != NULL && request->ws != NULL)
+		http_ws_cut(request->ws);
 	shutdown(conn->fd, SHUT_RDWR);
 	http_engine_wake(conn->engine);
 }
 
-static void
-conn_free(struct http_conn *conn)
+/* A reply was written past libmicrohttpd: there is nothing more to say. */
+void
+http_conn_finish(struct http_conn *conn)
 {
-	struct http_server *server = conn->server;
-
-	event_del(&conn->watch);
-	timer_free(conn->timer);
-	if (conn->prev != NULL)
-		conn->prev->next = conn->next;
+	if (conn->mhd == NULL)
+		conn_linger(conn);
 	else
-		server->conns = conn->next;
-	if (conn->next != NULL)
-		conn->next->prev = conn->prev;
-	server->n_conns--;
-	free(conn);
-	http_listeners_update(server);
+		http_conn_cut(conn);
 }
 
-/* After the end libmicrohttpd closes the socket: nothing may watch it then. */
+/* At the end libmicrohttpd closes the socket: nothing may watch it then. A copy
+ * of it may linger. */
 void
 http_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context,
 		    enum MHD_ConnectionNotificationCode code)
 {
 	struct http_engine *engine = cls;
+	struct http_server *server = engine->server;
 	struct http_conn *conn = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		conn = engine->server->arriving;
-		conn->mhd = mhd;
-		*context = conn;
-	} else if (conn != NULL) {
-		*context = NULL;
-		if (engine->server->arriving == conn)
-			engine->server->arriving = NULL;
-		conn_free(conn);
+		server->arriving->mhd = mhd;
+		*context = server->arriving;
+		return;
 	}
+	if (conn == NULL)
+		return;
+	*context = NULL;
+	if (server->arriving == conn)
+		server->arriving = NULL;
+	event_del(&conn->watch);
+	conn->fd = conn->linger && !server->freeing
+		       ? fcntl(conn->fd, F_DUPFD_CLOEXEC, 0)
+		       : -1;
+	if (conn->fd >= 0)
+		conn_linger(conn);
+	else
+		conn_free(conn);
 }
 
 static void
@@ -202,6 +345,7 @@ http_conn_new(struct http_engine *engine, int fd,
 	conn->engine = engine;
 	conn->fd = fd;
 	conn->addr = *addr;
+	conn->addr_len = len;
 	conn->timer = timer_new(server->base, conn_on_late, conn);
 	if (conn->timer == NULL) {
 		free(conn);
@@ -213,14 +357,6 @@ http_conn_new(struct http_engine *engine, int fd,
 		     conn);
 	conn_name_peer(conn);
 	conn_link(conn);
-	server->arriving = conn;
-	/* When it fails it closes the socket, with or without the callback. */
-	if (MHD_add_connection(engine->mhd, fd, (const struct sockaddr *)addr,
-			       len) != MHD_YES &&
-	    server->arriving == conn)
-		conn_free(conn);
-	else if (server->arriving == conn)
+	if (!engine->tls || conn_hand_over(conn))
 		http_conn_phase(conn, HTTP_IDLE);
-	server->arriving = NULL;
-	http_engine_wake(engine);
 }

@@ -105,5 +105,5 @@ http_refuse_raw(struct http_conn *conn, unsigned int status, const char *detail)
 	/* Within TLS nothing can be said past libmicrohttpd. */
 	if (!conn->engine->tls)
 		send(conn->fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	http_conn_cut(conn);
+	http_conn_finish(conn);
 }

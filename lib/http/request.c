@@ -17,6 +17,16 @@
  * arrives, if it is no longer than this; else the connection ends at once. */
 #define REQUEST_DISCARD_MAX 262144
 
+struct http_request *
+http_request_new(struct http_conn *conn)
+{
+	struct http_request *request = calloc(1, sizeof(*request));
+
+	if (request != NULL)
+		request->conn = conn;
+	return request;
+}
+
 /* Called with the first line. Its result is the context of the calls below. */
 void *
 http_request_on_target(void *cls, const char *target,
@@ -28,12 +38,12 @@ http_request_on_target(void *cls, const char *target,
 
 	if (conn == NULL || target == NULL)
 		return NULL;
-	request = calloc(1, sizeof(*request));
+	request = http_request_new(conn);
 	if (request == NULL)
 		return NULL;
 	request->target = strdup(target);
 	if (request->target == NULL) {
-		free(request);
+		http_request_free(request);
 		return NULL;
 	}
 	request->where = target;
@@ -42,14 +52,15 @@ http_request_on_target(void *cls, const char *target,
 	question = strchr(target, '?');
 	if (question != NULL)
 		((char *)question)[1] = '\0';
-	request->conn = conn;
 	conn->request = request;
 	return request;
 }
 
-static void
-request_free(struct http_request *request)
+void
+http_request_free(struct http_request *request)
 {
+	if (request == NULL)
+		return;
 	if (request->reply != NULL)
 		MHD_destroy_response(request->reply);
 	buf_done(&request->body);
@@ -76,7 +87,7 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	if (request->ws != NULL)
 		http_ws_on_completed(request->ws);
 	conn->request = NULL;
-	request_free(request);
+	http_request_free(request);
 	if (!conn->server->freeing)
 		http_conn_phase(conn, HTTP_IDLE);
 }
@@ -124,9 +135,9 @@ http_request_answer(struct http_request *request, unsigned int status,
 	http_request_resume(request);
 }
 
-/* Hands the reply over. Before the body was read that ends the connection. */
+/* Hands the reply over. If it is early, before the body, the connection ends. */
 static enum MHD_Result
-request_send(struct http_request *request)
+request_send(struct http_request *request, bool early)
 {
 	struct MHD_Response *reply = request->reply;
 	enum MHD_Result rc;
@@ -134,6 +145,7 @@ request_send(struct http_request *request)
 	if (request->gone || reply == NULL)
 		return MHD_NO;
 	request->reply = NULL;
+	request->conn->linger |= early;
 	http_conn_phase(request->conn,
 			request->stream != NULL ? HTTP_STREAM : HTTP_SEND);
 	rc = MHD_queue_response(request->conn->mhd, request->status, reply);
@@ -162,7 +174,7 @@ request_begin(struct http_request *request, const char *method,
 	if (http_gate(request, request->conn->mhd, method, version) != 0) {
 		http_refuse(request, request->refusal.status,
 			    request->refusal.detail);
-		return request_send(request);
+		return request_send(request, true);
 	}
 	request->owned = true;
 	max = server->user.on_head(request, server->user.arg);
@@ -173,7 +185,7 @@ request_begin(struct http_request *request, const char *method,
 		return MHD_YES;
 	if (!request->owned && (expects_continue(request) ||
 				request->length > REQUEST_DISCARD_MAX))
-		return request_send(request);
+		return request_send(request, true);
 	http_conn_phase(request->conn, HTTP_BODY);
 	return MHD_YES;
 }
@@ -202,7 +214,7 @@ request_end(struct http_request *request)
 		server->user.on_request(request, server->user.arg);
 	}
 	if (!request->owned)
-		return request_send(request);
+		return request_send(request, false);
 	http_request_suspend(request);
 	return MHD_YES;
 }

@@ -66,6 +66,13 @@ http_engine_wake(struct http_engine *engine)
 	timer_fire(engine->timer);
 }
 
+/* From 1.0 on it parses strictly, if it is told to. */
+bool
+http_parser_is_strict(void)
+{
+	return MHD_get_version()[0] != '0';
+}
+
 /* Escapes stay: the gate decodes them by stricter rules. */
 static size_t
 engine_unescape(void *cls, struct MHD_Connection *mhd, char *text)
@@ -112,6 +119,8 @@ engine_start(struct http_engine *engine, const struct http_tls *tls)
 	    MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s(limits),
 	    /* Ours is reached first, and tells more. */
 	    MHD_OPTION_CONNECTION_LIMIT, limits->max_connections + 1,
+	    /* The gate is as strict before 1.0, and has its own replies. */
+	    MHD_OPTION_STRICT_FOR_CLIENT, http_parser_is_strict() ? 1 : 0,
 	    /* Twice: half of it is what a head is read into at first. */
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    2 * (limits->max_head + HTTP_REPLY_ROOM), MHD_OPTION_ARRAY, more,
@@ -185,6 +194,12 @@ http_server_new(struct event_base *base, const struct http_limits *limits,
 	}
 	server->base = base;
 	server->limits = *limits;
+	server->peeked = malloc(limits->max_head + 1);
+	if (server->peeked == NULL) {
+		free(server);
+		err_nomem(err);
+		return NULL;
+	}
 	server->user = *user;
 	return server;
 }
@@ -198,14 +213,16 @@ void
 http_server_free(struct http_server *server)
 {
 	struct http_engine *engine;
-	struct http_conn *conn;
+	struct http_conn *conn, *next;
 
 	if (server == NULL)
 		return;
 	server->freeing = true;
 	http_listeners_free(server);
-	for (conn = server->conns; conn != NULL; conn = conn->next)
+	for (conn = server->conns; conn != NULL; conn = next) {
+		next = conn->next;
 		http_conn_cut(conn);
+	}
 	while ((engine = server->engines) != NULL) {
 		server->engines = engine->next;
 		event_del(&engine->watch);
@@ -215,5 +232,9 @@ http_server_free(struct http_server *server)
 		timer_free(engine->timer);
 		free(engine);
 	}
+	/* Sockets that waited for the last bytes of their peers. */
+	while (server->conns != NULL)
+		http_conn_cut(server->conns);
+	free(server->peeked);
 	free(server);
 }

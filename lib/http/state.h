@@ -28,7 +28,8 @@ enum http_phase {
 	HTTP_BODY,   /* has a head, and a part of its body */
 	HTTP_ANSWER, /* the user has the request */
 	HTTP_SEND,   /* a reply goes out */
-	HTTP_STREAM, /* an event stream or a WebSocket goes on */
+	HTTP_STREAM, /* an event stream goes on */
+	HTTP_LINGER, /* closed by us; what comes is thrown away */
 };
 
 /* A daemon of libmicrohttpd in the loop: one for all plain listeners, and one
@@ -54,6 +55,7 @@ struct http_listener {
 struct http_conn {
 	struct http_server *server;
 	struct http_engine *engine;
+	/* NULL: it has not got it yet, or has closed it. */
 	struct MHD_Connection *mhd;
 	int fd;
 	enum http_phase phase;
@@ -61,8 +63,11 @@ struct http_conn {
 	struct timer *timer; /* of HTTP_HEAD and HTTP_BODY */
 	struct http_request *request;
 	struct sockaddr_storage addr;
+	socklen_t addr_len;
 	char peer[INET6_ADDRSTRLEN];
 	int64_t peer_uid;
+	bool linger;	 /* when it closes: unread bytes may be there */
+	size_t lingered; /* bytes that were thrown away */
 	struct http_conn *prev, *next; /* the newest first */
 };
 
@@ -114,6 +119,7 @@ struct http_server {
 	struct http_conn *conns;
 	struct http_conn *arriving; /* is being given to libmicrohttpd */
 	struct timer *accept_again; /* after a shortage of descriptors */
+	char *peeked;		    /* room for a head, and one byte */
 	unsigned int n_conns;
 	size_t n_streams;
 	bool quiet;
@@ -128,6 +134,9 @@ struct http_engine *http_engine_get(struct http_server *server,
 				    struct err *err);
 /* libmicrohttpd has something to do that no descriptor tells of. */
 void http_engine_wake(struct http_engine *engine);
+
+/* Whether libmicrohttpd refuses itself what the gate sees by places. */
+bool http_parser_is_strict(void);
 
 /* --- listen.c ------------------------------------------------------------ */
 
@@ -148,6 +157,9 @@ void http_conn_phase(struct http_conn *conn, enum http_phase phase);
 /* Ends it: what it waits for fails, and libmicrohttpd sees an end of file. */
 void http_conn_cut(struct http_conn *conn);
 
+/* Closes it behind a last reply that libmicrohttpd knows nothing of. */
+void http_conn_finish(struct http_conn *conn);
+
 /* --- request.c ------------------------------------------------------------ */
 
 void *http_request_on_target(void *cls, const char *target,
@@ -162,6 +174,8 @@ void http_request_on_completed(void *cls, struct MHD_Connection *mhd,
 /* libmicrohttpd leaves its connection alone, and looks at it again. */
 void http_request_suspend(struct http_request *request);
 void http_request_resume(struct http_request *request);
+struct http_request *http_request_new(struct http_conn *conn);
+void http_request_free(struct http_request *request);
 /* Its peer is gone: tells the user, and ends the connection. */
 void http_request_gone(struct http_request *request);
 /* Gives a reply to libmicrohttpd, now or with its next call. Takes `reply`,
@@ -171,10 +185,29 @@ void http_request_answer(struct http_request *request, unsigned int status,
 
 /* --- gate.c ---------------------------------------------------------------- */
 
+/* Notes why a request is refused, and returns -1. */
+int http_gate_refuse(struct http_request *request, unsigned int status,
+		     const char *detail);
+/* Copies a text into request->text, which has room for it. */
+struct slice http_gate_keep(struct http_request *request, const char *p,
+			    size_t len);
+int http_gate_add(struct http_request *request, struct slice name,
+		  struct slice value);
+/* Judges a head by its method, target and fields. */
+int http_gate_judge(struct http_request *request);
 /* Takes the head of `request` and judges it. 0: it is well-formed; path, query,
  * fields and length are set. -1: `refusal` is. */
 int http_gate(struct http_request *request, struct MHD_Connection *mhd,
 	      const char *method, const char *version);
+
+/* --- head.c ---------------------------------------------------------------- */
+
+/*
+ * Reads a head of at most `max` bytes into an empty request. 1; 0: its end is not
+ * there yet, and what is there is well-formed; -1: `refusal` says why.
+ */
+int http_head_read(struct http_request *request, struct slice bytes,
+		   size_t max);
 
 /* --- reply.c ---------------------------------------------------------------- */
 
