@@ -22,6 +22,7 @@
 #define CONN_LINGER_MAX 1048576
 
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
+static void conn_on_late(void *arg);
 
 struct http_conn *
 http_conn_of(struct MHD_Connection *mhd)
@@ -56,6 +57,46 @@ conn_name_peer(struct http_conn *conn)
 	if (conn->addr.ss_family == AF_UNIX &&
 	    getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
 		conn->peer_uid = cred.uid;
+}
+
+static void
+conn_link(struct http_conn *conn)
+{
+	struct http_server *server = conn->server;
+
+	conn->next = server->conns;
+	if (conn->next != NULL)
+		conn->next->prev = conn;
+	server->conns = conn;
+	server->n_conns++;
+}
+
+/* Takes a socket, and closes it on failure. */
+static struct http_conn *
+conn_alloc(struct http_engine *engine, int fd,
+	   const struct sockaddr_storage *addr, socklen_t len)
+{
+	struct http_server *server = engine->server;
+	struct http_conn *conn = calloc(1, sizeof(*conn));
+
+	if (conn != NULL)
+		conn->timer = timer_new(server->base, conn_on_late, conn);
+	if (conn == NULL || conn->timer == NULL) {
+		free(conn);
+		close(fd);
+		return NULL;
+	}
+	conn->server = server;
+	conn->engine = engine;
+	conn->fd = fd;
+	conn->addr = *addr;
+	conn->addr_len = len;
+	event_assign(&conn->watch, server->base, fd,
+		     EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, conn_on_event,
+		     conn);
+	conn_name_peer(conn);
+	conn_link(conn);
+	return conn;
 }
 
 static void
@@ -126,6 +167,39 @@ conn_is_over(int fd)
 
 /* --- the first head ------------------------------------------------------- */
 
+/*
+ * Between two requests a connection is parked: suspended, so that its next head
+ * is looked at before libmicrohttpd reads it, as the first one was. That needs
+ * libmicrohttpd to have read nothing of it, and bytes that are not TLS.
+ */
+void
+http_conns_park(struct http_engine *engine)
+{
+	struct http_conn *conn;
+
+	engine->parks = false;
+	for (conn = engine->server->conns; conn != NULL; conn = conn->next) {
+		if (!conn->parks || conn->engine != engine)
+			continue;
+		conn->parks = false;
+		if (conn->request != NULL || engine->tls)
+			continue;
+		conn->parked = true;
+		MHD_suspend_connection(conn->mhd);
+		http_conn_phase(conn, HTTP_IDLE);
+	}
+}
+
+static void
+conn_unpark(struct http_conn *conn)
+{
+	if (!conn->parked)
+		return;
+	conn->parked = false;
+	MHD_resume_connection(conn->mhd);
+	http_engine_wake(conn->engine);
+}
+
 /* From here on the socket is libmicrohttpd's. When it fails it closes it, with or
  * without the callback below. */
 static bool
@@ -165,15 +239,18 @@ conn_peek(struct http_conn *conn)
 	}
 	if (n < 0 && errno == EAGAIN)
 		rc = 0;
-	if (rc == 1)
+	if (rc == 1 && conn->parked)
+		conn_unpark(conn);
+	else if (rc == 1)
 		conn_hand_over(conn);
 	else if (n <= 0 && rc < 0)
-		conn_close(conn);
+		http_conn_cut(conn);
 	else if (rc < 0)
-		http_refuse_raw(conn, request->refusal.status,
+		http_refuse_raw(conn, request->method_name,
+				request->refusal.status,
 				request->refusal.detail);
 	else if (conn_is_over(conn->fd))
-		conn_close(conn);
+		http_conn_cut(conn);
 	http_request_free(request);
 }
 
@@ -187,7 +264,7 @@ conn_on_late(void *arg)
 	if (conn->phase == HTTP_LINGER || conn->phase == HTTP_IDLE)
 		http_conn_cut(conn);
 	else
-		http_refuse_raw(conn, 408,
+		http_refuse_raw(conn, NULL, 408,
 				conn->phase == HTTP_BODY
 				    ? "The body of the request took too long."
 				    : "The head of the request took too long.");
@@ -204,7 +281,7 @@ conn_on_event(evutil_socket_t fd, short what, void *arg)
 	}
 	if (conn->phase == HTTP_IDLE)
 		http_conn_phase(conn, HTTP_HEAD);
-	if (conn->mhd == NULL)
+	if (conn->mhd == NULL || conn->parked)
 		conn_peek(conn);
 	else if ((conn->phase == HTTP_ANSWER || conn->phase == HTTP_STREAM) &&
 		 conn_is_over(fd))
@@ -229,7 +306,7 @@ http_conn_phase(struct http_conn *conn, enum http_phase phase)
 	switch (phase) {
 	case HTTP_IDLE:
 		/* libmicrohttpd has a time-out of its own. */
-		if (conn->mhd == NULL)
+		if (conn->mhd == NULL || conn->parked)
 			timer_set_us(conn->timer,
 				     conn->server->limits.idle_timeout_us);
 		else
@@ -274,18 +351,80 @@ http_conn_cut(struct http_conn *conn)
 		http_request_gone(request);
 	if (request != NULL && request->ws != NULL)
 		http_ws_cut(request->ws);
+	conn->cut = true;
 	shutdown(conn->fd, SHUT_RDWR);
+	conn_unpark(conn);
 	http_engine_wake(conn->engine);
+}
+
+/*
+ * Takes the socket of a parked connection away from libmicrohttpd, which finds
+ * an end of file in its place. (A connection that is not suspended is in its
+ * epoll set, and would stay there under the old number.)
+ */
+static int
+conn_swap_socket(const struct http_conn *conn)
+{
+	int dead[2], fd;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		       dead) != 0)
+		return -1;
+	fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		dup3(dead[0], conn->fd, O_CLOEXEC);
+	close(dead[0]);
+	close(dead[1]);
+	return fd;
 }
 
 /* A reply was written past libmicrohttpd: there is nothing more to say. */
 void
 http_conn_finish(struct http_conn *conn)
 {
-	if (conn->mhd == NULL)
+	struct http_conn *rest;
+	int fd = -1;
+
+	event_del(&conn->watch);
+	if (conn->mhd == NULL) {
 		conn_linger(conn);
-	else
-		http_conn_cut(conn);
+		return;
+	}
+	if (conn->parked)
+		fd = conn_swap_socket(conn);
+	if (fd >= 0) {
+		rest =
+		    conn_alloc(conn->engine, fd, &conn->addr, conn->addr_len);
+		if (rest != NULL)
+			conn_linger(rest);
+	}
+	http_conn_cut(conn);
+}
+
+static bool
+conn_has_bad_length(const struct http_conn *conn)
+{
+	const char *length;
+
+	if (conn->request == NULL || conn->request->begun || conn->cut)
+		return false;
+	length = MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND,
+					     "Content-Length");
+	return length != NULL &&
+	       (*length == '\0' ||
+		length[strspn(length, "0123456789")] != '\0' ||
+		strlen(length) > HTTP_LENGTH_DIGITS);
+}
+
+void
+http_conns_refuse_length(struct http_engine *engine)
+{
+	struct http_conn *conn;
+
+	for (conn = engine->server->conns; conn != NULL; conn = conn->next)
+		if (conn->engine == engine && conn_has_bad_length(conn))
+			http_refuse_raw(conn, NULL, 400,
+					"The Content-Length is not a number.");
 }
 
 /* At the end libmicrohttpd closes the socket: nothing may watch it then. A copy
@@ -318,45 +457,12 @@ http_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context,
 		conn_free(conn);
 }
 
-static void
-conn_link(struct http_conn *conn)
-{
-	struct http_server *server = conn->server;
-
-	conn->next = server->conns;
-	if (conn->next != NULL)
-		conn->next->prev = conn;
-	server->conns = conn;
-	server->n_conns++;
-}
-
 void
 http_conn_new(struct http_engine *engine, int fd,
 	      const struct sockaddr_storage *addr, socklen_t len)
 {
-	struct http_server *server = engine->server;
-	struct http_conn *conn = calloc(1, sizeof(*conn));
+	struct http_conn *conn = conn_alloc(engine, fd, addr, len);
 
-	if (conn == NULL) {
-		close(fd);
-		return;
-	}
-	conn->server = server;
-	conn->engine = engine;
-	conn->fd = fd;
-	conn->addr = *addr;
-	conn->addr_len = len;
-	conn->timer = timer_new(server->base, conn_on_late, conn);
-	if (conn->timer == NULL) {
-		free(conn);
-		close(fd);
-		return;
-	}
-	event_assign(&conn->watch, server->base, fd,
-		     EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, conn_on_event,
-		     conn);
-	conn_name_peer(conn);
-	conn_link(conn);
-	if (!engine->tls || conn_hand_over(conn))
+	if (conn != NULL && (!engine->tls || conn_hand_over(conn)))
 		http_conn_phase(conn, HTTP_IDLE);
 }

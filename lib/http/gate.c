@@ -19,8 +19,6 @@
 
 /* No method that is registered has more than 17 letters. */
 #define GATE_METHOD_MAX 32
-/* Digits of a length that no int64_t overflows with. */
-#define GATE_LENGTH_DIGITS 18
 
 int
 http_gate_refuse(struct http_request *request, unsigned int status,
@@ -146,6 +144,7 @@ gate_take(struct http_request *request, struct MHD_Connection *mhd,
 			  mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
 			  ->header_size;
 
+	request->after = method + size;
 	if (size > request->conn->server->limits.max_head)
 		return http_gate_refuse(request, 431,
 					"The head of the request is too long.");
@@ -256,9 +255,9 @@ gate_check_framing(struct http_request *request)
 	    (length[strspn(length, "0123456789")] != '\0' || *length == '\0'))
 		return http_gate_refuse(request, 400,
 					"The Content-Length is not a number.");
-	if (length != NULL && strlen(length) > GATE_LENGTH_DIGITS)
-		return http_gate_refuse(request, 413,
-					"The body of the request is too long.");
+	if (length != NULL && strlen(length) > HTTP_LENGTH_DIGITS)
+		return http_gate_refuse(
+		    request, 400, "The Content-Length has too many digits.");
 	request->length = length != NULL ? strtoull(length, NULL, 10) : 0;
 	if (request->length > 0 &&
 	    (request->method == HTTP_GET || request->method == HTTP_DELETE))

@@ -36,7 +36,7 @@ http_request_on_target(void *cls, const char *target,
 	struct http_request *request;
 	const char *question;
 
-	if (conn == NULL || target == NULL)
+	if (conn == NULL || conn->cut || target == NULL)
 		return NULL;
 	request = http_request_new(conn);
 	if (request == NULL)
@@ -76,10 +76,12 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 {
 	struct http_request *request = *context;
 	struct http_conn *conn;
+	bool alone;
 
 	if (request == NULL)
 		return;
 	*context = NULL;
+	alone = request->alone;
 	conn = request->conn;
 	http_request_gone(request);
 	if (request->stream != NULL)
@@ -88,8 +90,11 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 		http_ws_on_completed(request->ws);
 	conn->request = NULL;
 	http_request_free(request);
-	if (!conn->server->freeing)
-		http_conn_phase(conn, HTTP_IDLE);
+	if (conn->server->freeing)
+		return;
+	conn->parks = alone && code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	conn->engine->parks |= conn->parks;
+	http_conn_phase(conn, HTTP_IDLE);
 }
 
 void
@@ -198,11 +203,18 @@ request_take(struct http_request *request, const char *data, size_t *size)
 		if (request->body.failed)
 			return MHD_NO;
 	}
+	request->after = data + *size;
 	*size = 0;
 	return MHD_YES;
 }
 
-/* All of it is there, or the reply to it. */
+/*
+ * All of it is there, or the reply to it.
+ *
+ * What was read with it stands right behind it, and libmicrohttpd's memory is
+ * zero where nothing was read. (A byte of an older request may be there, too:
+ * then the next head is left to libmicrohttpd.)
+ */
 static enum MHD_Result
 request_end(struct http_request *request)
 {
@@ -210,6 +222,8 @@ request_end(struct http_request *request)
 
 	if (request->owned && !request->given) {
 		request->given = true;
+		request->alone =
+		    !http_parser_is_strict() && *request->after == '\0';
 		http_conn_phase(request->conn, HTTP_ANSWER);
 		server->user.on_request(request, server->user.arg);
 	}

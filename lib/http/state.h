@@ -22,6 +22,9 @@
  * (LimitRequestFields). */
 #define HTTP_FIELDS_MAX 100
 
+/* Digits of a Content-Length that no int64_t overflows with. */
+#define HTTP_LENGTH_DIGITS 18
+
 enum http_phase {
 	HTTP_IDLE,   /* waits for the first byte of a head */
 	HTTP_HEAD,   /* has a part of a head */
@@ -41,6 +44,7 @@ struct http_engine {
 	struct timer *timer; /* when it wants to run though nothing came */
 	bool tls;
 	bool running; /* its callbacks are on the stack */
+	bool parks;   /* connections are to be parked */
 	struct http_engine *next;
 };
 
@@ -66,6 +70,9 @@ struct http_conn {
 	socklen_t addr_len;
 	char peer[INET6_ADDRSTRLEN];
 	int64_t peer_uid;
+	bool parks;	 /* when libmicrohttpd's turn is over */
+	bool parked;	 /* suspended until a head is there, and read here */
+	bool cut;	 /* what libmicrohttpd reads is nothing any more */
 	bool linger;	 /* when it closes: unread bytes may be there */
 	size_t lingered; /* bytes that were thrown away */
 	struct http_conn *prev, *next; /* the newest first */
@@ -87,6 +94,7 @@ struct http_request {
 	struct http_conn *conn;
 	char *target;	   /* as it came */
 	const char *where; /* and where it stands in libmicrohttpd's memory */
+	const char *after; /* and what stands behind the request there */
 	const char *query; /* within target */
 	char *path;	   /* decoded */
 	const char *method_name;
@@ -105,6 +113,7 @@ struct http_request {
 	bool owned;	/* the user has it and has not replied */
 	bool given;	/* on_request was called */
 	bool suspended; /* libmicrohttpd looks at nothing of it */
+	bool alone;	/* no byte of a next one was read with it */
 	bool gone;	/* is to be closed without a reply */
 	struct http_stream *stream;
 	struct http_ws *ws;
@@ -157,6 +166,10 @@ void http_conn_phase(struct http_conn *conn, enum http_phase phase);
 /* Ends it: what it waits for fails, and libmicrohttpd sees an end of file. */
 void http_conn_cut(struct http_conn *conn);
 
+/* Parks those that are to be. */
+void http_conns_park(struct http_engine *engine);
+/* Refuses those whose head has a length that is none. */
+void http_conns_refuse_length(struct http_engine *engine);
 /* Closes it behind a last reply that libmicrohttpd knows nothing of. */
 void http_conn_finish(struct http_conn *conn);
 
@@ -214,9 +227,10 @@ int http_head_read(struct http_request *request, struct slice bytes,
 /* Replies with a problem+json of its own, and closes the connection. */
 void http_refuse(struct http_request *request, unsigned int status,
 		 const char *detail);
-/* The same past libmicrohttpd, which would not take a reply now. */
-void http_refuse_raw(struct http_conn *conn, unsigned int status,
-		     const char *detail);
+/* The same past libmicrohttpd, which would not take a reply now. `method` may be
+ * NULL: it is not known. */
+void http_refuse_raw(struct http_conn *conn, const char *method,
+		     unsigned int status, const char *detail);
 /* Adds fields; -1 when memory runs out or a field is not one. */
 int http_add_fields(struct MHD_Response *response,
 		    const struct http_field *fields);
