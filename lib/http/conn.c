@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "http/state.h"
+#include "util/clock.h"
 #include "util/timer.h"
 
 /* The slowest body that is waited for, behind the time that a head has: of a
@@ -303,6 +304,9 @@ http_conn_phase(struct http_conn *conn, enum http_phase phase)
 	int64_t us = conn->server->limits.head_timeout_us;
 
 	conn->phase = phase;
+	conn->since_us = clock_mono_us();
+	if (phase == HTTP_IDLE && conn->server->crowded)
+		http_listeners_update(conn->server);
 	switch (phase) {
 	case HTTP_IDLE:
 		/* libmicrohttpd has a time-out of its own. */
@@ -401,30 +405,31 @@ http_conn_finish(struct http_conn *conn)
 	http_conn_cut(conn);
 }
 
-static bool
-conn_has_bad_length(const struct http_conn *conn)
+static unsigned int
+conn_unreadable(const struct http_conn *conn)
 {
-	const char *length;
-
 	if (conn->request == NULL || conn->request->begun || conn->cut)
-		return false;
-	length = MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND,
-					     "Content-Length");
-	return length != NULL &&
-	       (*length == '\0' ||
-		length[strspn(length, "0123456789")] != '\0' ||
-		strlen(length) > HTTP_LENGTH_DIGITS);
+		return 0;
+	return http_gate_unreadable(
+	    MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND,
+					"Content-Length"),
+	    MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND, "Cookie"));
 }
 
 void
-http_conns_refuse_length(struct http_engine *engine)
+http_conns_refuse_unread(struct http_engine *engine)
 {
 	struct http_conn *conn;
+	unsigned int status;
 
-	for (conn = engine->server->conns; conn != NULL; conn = conn->next)
-		if (conn->engine == engine && conn_has_bad_length(conn))
-			http_refuse_raw(conn, NULL, 400,
-					"The Content-Length is not a number.");
+	for (conn = engine->server->conns; conn != NULL; conn = conn->next) {
+		status = conn->engine == engine ? conn_unreadable(conn) : 0;
+		if (status != 0)
+			http_refuse_raw(
+			    conn, NULL, status,
+			    "The head of the request has no "
+			    "readable length, or too many cookies.");
+	}
 }
 
 /* At the end libmicrohttpd closes the socket: nothing may watch it then. A copy

@@ -230,6 +230,20 @@ gate_check_method(struct http_request *request)
 	return 0;
 }
 
+unsigned int
+http_gate_unreadable(const char *length, const char *cookie)
+{
+	size_t n = 0;
+
+	if (length != NULL &&
+	    (*length == '\0' || length[strspn(length, "0123456789")] != '\0' ||
+	     strlen(length) > HTTP_LENGTH_DIGITS))
+		return 400;
+	for (; cookie != NULL && *cookie != '\0'; cookie++)
+		n += *cookie == ';';
+	return n < HTTP_COOKIES_MAX ? 0 : 431;
+}
+
 /* How long the body is; a length that can be read in two ways is refused. */
 static int
 gate_check_framing(struct http_request *request)
@@ -237,6 +251,7 @@ gate_check_framing(struct http_request *request)
 	const char *length = http_header(request, "Content-Length");
 	const char *coding = http_header(request, "Transfer-Encoding");
 	const char *expect = http_header(request, "Expect");
+	unsigned int status;
 
 	if (coding != NULL && length != NULL)
 		return http_gate_refuse(
@@ -251,13 +266,12 @@ gate_check_framing(struct http_request *request)
 	     (request->method == HTTP_POST || request->method == HTTP_PUT)))
 		return http_gate_refuse(request, 411,
 					"The request needs a Content-Length.");
-	if (length != NULL &&
-	    (length[strspn(length, "0123456789")] != '\0' || *length == '\0'))
-		return http_gate_refuse(request, 400,
-					"The Content-Length is not a number.");
-	if (length != NULL && strlen(length) > HTTP_LENGTH_DIGITS)
+	status = http_gate_unreadable(length, http_header(request, "Cookie"));
+	if (status != 0)
 		return http_gate_refuse(
-		    request, 400, "The Content-Length has too many digits.");
+		    request, status,
+		    status == 400 ? "The Content-Length is not a number."
+				  : "The request has too many cookies.");
 	request->length = length != NULL ? strtoull(length, NULL, 10) : 0;
 	if (request->length > 0 &&
 	    (request->method == HTTP_GET || request->method == HTTP_DELETE))

@@ -124,7 +124,7 @@ http_request_gone(struct http_request *request)
 	request->gone = true;
 	request->owned = false;
 	http_request_resume(request);
-	if (owned && server->user.on_gone != NULL)
+	if (owned)
 		server->user.on_gone(request, server->user.arg);
 }
 
@@ -183,9 +183,11 @@ request_begin(struct http_request *request, const char *method,
 	}
 	request->owned = true;
 	max = server->user.on_head(request, server->user.arg);
-	if (request->owned && max >= 0 && request->length > (uint64_t)max)
+	if (request->owned && max >= 0 && request->length > (uint64_t)max) {
 		http_refuse(request, 413,
 			    "The body of the request is too long.");
+		server->user.on_gone(request, server->user.arg);
+	}
 	if (request->length == 0)
 		return MHD_YES;
 	if (!request->owned && (expects_continue(request) ||

@@ -87,15 +87,17 @@ engine_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 }
 
 /*
- * libmicrohttpd logs that it cannot read a Content-Length before it replies, with
- * a head that it then sends twice (to 0.9.77): ours goes out first, and closes.
- * Only pipelined requests and those within TLS come here unseen.
+ * libmicrohttpd logs that it cannot read a Content-Length, or that cookies take
+ * all its memory, before it replies, with a head that it sends twice (seen in
+ * 0.9.75): ours goes out first, and closes. Only requests that were pipelined
+ * and those within TLS come here unseen.
  */
 static void
 engine_on_log(void *cls, const char *format, va_list ap)
 {
-	if (strstr(format, "Content-Length") != NULL)
-		http_conns_refuse_length(cls);
+	if (strstr(format, "Content-Length") != NULL ||
+	    strstr(format, "memory in pool") != NULL)
+		http_conns_refuse_unread(cls);
 }
 
 /* Time-outs of idle connections and of peers that do not read are

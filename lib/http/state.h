@@ -25,6 +25,9 @@
 /* Digits of a Content-Length that no int64_t overflows with. */
 #define HTTP_LENGTH_DIGITS 18
 
+/* Browsers send at most 180 of a host; libmicrohttpd copies each. */
+#define HTTP_COOKIES_MAX 200
+
 enum http_phase {
 	HTTP_IDLE,   /* waits for the first byte of a head */
 	HTTP_HEAD,   /* has a part of a head */
@@ -63,6 +66,7 @@ struct http_conn {
 	struct MHD_Connection *mhd;
 	int fd;
 	enum http_phase phase;
+	int64_t since_us;    /* in that phase */
 	struct event watch;  /* of fd */
 	struct timer *timer; /* of HTTP_HEAD and HTTP_BODY */
 	struct http_request *request;
@@ -132,6 +136,7 @@ struct http_server {
 	unsigned int n_conns;
 	size_t n_streams;
 	bool quiet;
+	bool crowded; /* somebody waits for a connection to end */
 	bool freeing;
 };
 
@@ -150,7 +155,7 @@ bool http_parser_is_strict(void);
 /* --- listen.c ------------------------------------------------------------ */
 
 void http_listeners_free(struct http_server *server);
-/* Accepts, or not, as the limits say now. */
+/* Accepts again, unless the server is quiet. */
 void http_listeners_update(struct http_server *server);
 
 /* --- conn.c -------------------------------------------------------------- */
@@ -168,8 +173,8 @@ void http_conn_cut(struct http_conn *conn);
 
 /* Parks those that are to be. */
 void http_conns_park(struct http_engine *engine);
-/* Refuses those whose head has a length that is none. */
-void http_conns_refuse_length(struct http_engine *engine);
+/* Refuses those with a head of which libmicrohttpd's reply would have two. */
+void http_conns_refuse_unread(struct http_engine *engine);
 /* Closes it behind a last reply that libmicrohttpd knows nothing of. */
 void http_conn_finish(struct http_conn *conn);
 
@@ -206,6 +211,8 @@ struct slice http_gate_keep(struct http_request *request, const char *p,
 			    size_t len);
 int http_gate_add(struct http_request *request, struct slice name,
 		  struct slice value);
+/* Why libmicrohttpd could not read a head with these (NULL: not there), or 0. */
+unsigned int http_gate_unreadable(const char *length, const char *cookie);
 /* Judges a head by its method, target and fields. */
 int http_gate_judge(struct http_request *request);
 /* Takes the head of `request` and judges it. 0: it is well-formed; path, query,
