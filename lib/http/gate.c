@@ -19,12 +19,10 @@
 
 /* No method that is registered has more than 17 letters. */
 #define GATE_METHOD_MAX 32
-/* Digits of a length that no int64_t overflows with. */
-#define GATE_LENGTH_DIGITS 18
 
-/* Notes why a head is refused, and returns -1. */
-static int
-refuse(struct http_request *request, unsigned int status, const char *detail)
+int
+http_gate_refuse(struct http_request *request, unsigned int status,
+		 const char *detail)
 {
 	request->refusal.status = status;
 	request->refusal.detail = detail;
@@ -79,12 +77,12 @@ has_control(struct slice text, bool tab)
 struct gate_walk {
 	struct http_request *request;
 	const char *at; /* where the next field has to begin */
-	bool broken;	/* a part is not where it should be */
-	bool full;	/* too many fields */
+	bool by_place;
+	bool broken; /* a part is not where it should be */
 };
 
-static struct slice
-gate_keep(struct http_request *request, const char *p, size_t len)
+struct slice
+http_gate_keep(struct http_request *request, const char *p, size_t len)
 {
 	struct slice kept = {request->text.data + request->text.len, len};
 
@@ -93,34 +91,45 @@ gate_keep(struct http_request *request, const char *p, size_t len)
 	return kept;
 }
 
+int
+http_gate_add(struct http_request *request, struct slice name,
+	      struct slice value)
+{
+	struct http_pair *pair = &request->fields[request->n_fields];
+
+	if (request->n_fields == HTTP_FIELDS_MAX)
+		return http_gate_refuse(
+		    request, 431, "The request has too many header fields.");
+	while (value.len > 0 && (value.p[value.len - 1] == ' ' ||
+				 value.p[value.len - 1] == '\t'))
+		value.len--;
+	pair->name = http_gate_keep(request, name.p, name.len);
+	pair->value = http_gate_keep(request, value.p, value.len);
+	request->n_fields++;
+	return 0;
+}
+
 static enum MHD_Result
 gate_on_field(void *cls, enum MHD_ValueKind kind, const char *name,
 	      size_t name_len, const char *value, size_t value_len)
 {
 	struct gate_walk *walk = cls;
-	struct http_request *request = walk->request;
-	struct http_pair *pair = &request->fields[request->n_fields];
 	const char *p;
 
-	if (request->n_fields == HTTP_FIELDS_MAX) {
-		walk->full = true;
-		return MHD_NO;
+	if (value == NULL)
+		return MHD_YES;
+	if (walk->by_place) {
+		walk->broken = name != walk->at || value <= name + name_len;
+		for (p = name + name_len + 1; !walk->broken && p < value; p++)
+			walk->broken = *p != ' ' && *p != '\t';
+		walk->at = value + value_len + 2;
 	}
-	if (name != walk->at || value == NULL || value <= name + name_len) {
-		walk->broken = true;
+	if (walk->broken)
 		return MHD_NO;
-	}
-	for (p = name + name_len + 1; p < value; p++)
-		if (*p != ' ' && *p != '\t')
-			walk->broken = true;
-	walk->at = value + value_len + 2;
-	while (value_len > 0 &&
-	       (value[value_len - 1] == ' ' || value[value_len - 1] == '\t'))
-		value_len--;
-	pair->name = gate_keep(request, name, name_len);
-	pair->value = gate_keep(request, value, value_len);
-	request->n_fields++;
-	return walk->broken ? MHD_NO : MHD_YES;
+	return http_gate_add(walk->request, (struct slice){name, name_len},
+			     (struct slice){value, value_len}) == 0
+		   ? MHD_YES
+		   : MHD_NO;
 }
 
 /* The text has room for all, so that its parts never move. */
@@ -128,33 +137,36 @@ static int
 gate_take(struct http_request *request, struct MHD_Connection *mhd,
 	  const char *method, const char *version)
 {
-	struct gate_walk walk = {.request = request};
+	struct gate_walk walk = {.request = request,
+				 .by_place = !http_parser_is_strict()};
 	const char *end = request->where + strlen(request->target);
 	size_t size = MHD_get_connection_info(
 			  mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
 			  ->header_size;
 
+	request->after = method + size;
 	if (size > request->conn->server->limits.max_head)
-		return refuse(request, 431,
-			      "The head of the request is too long.");
+		return http_gate_refuse(request, 431,
+					"The head of the request is too long.");
 	if (buf_reserve(&request->text, 2 * size) != 0)
-		return refuse(request, 503,
-			      "There is no memory for the request.");
-	request->method_name = gate_keep(request, method, strlen(method)).p;
+		return http_gate_refuse(request, 503,
+					"There is no memory for the request.");
+	request->method_name =
+	    http_gate_keep(request, method, strlen(method)).p;
 	walk.broken =
 	    request->where != method + strlen(method) + 1 || version != end + 1;
 	walk.at = version + strlen(version) + 2;
 	if (!walk.broken)
 		MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, gate_on_field,
 					    &walk);
-	if (walk.full)
-		return refuse(request, 431,
-			      "The request has too many header fields.");
-	if (walk.broken || walk.at + 2 != method + size)
-		return refuse(request, 400,
-			      "The head of the request is malformed: a "
-			      "line that does not end in CRLF, a folded "
-			      "line, a NUL, or a space too much.");
+	if (request->refusal.status != 0)
+		return -1;
+	if (walk.by_place && (walk.broken || walk.at + 2 != method + size))
+		return http_gate_refuse(
+		    request, 400,
+		    "The head of the request is malformed: a "
+		    "line that does not end in CRLF, a folded "
+		    "line, a NUL, or a space too much.");
 	return 0;
 }
 
@@ -167,19 +179,22 @@ gate_check_fields(struct http_request *request)
 
 	for (i = 0; i < request->n_fields; i++) {
 		if (!is_token(request->fields[i].name))
-			return refuse(request, 400,
-				      "The name of a header field is not "
-				      "a token.");
+			return http_gate_refuse(
+			    request, 400,
+			    "The name of a header field is not "
+			    "a token.");
 		if (has_control(request->fields[i].value, true))
-			return refuse(request, 400,
-				      "The value of a header field has "
-				      "a control character.");
+			return http_gate_refuse(
+			    request, 400,
+			    "The value of a header field has "
+			    "a control character.");
 	}
 	for (i = 0; i < sizeof(gate_single) / sizeof(gate_single[0]); i++)
 		if (http_header_count(request, gate_single[i]) > 1)
-			return refuse(request, 400,
-				      "A header field that may come once "
-				      "comes twice.");
+			return http_gate_refuse(
+			    request, 400,
+			    "A header field that may come once "
+			    "comes twice.");
 	return 0;
 }
 
@@ -206,12 +221,27 @@ gate_check_method(struct http_request *request)
 
 	if (strlen(request->method_name) > GATE_METHOD_MAX ||
 	    !is_token(slice_of(request->method_name)))
-		return refuse(request, 400, "The method is not a token.");
+		return http_gate_refuse(request, 400,
+					"The method is not a token.");
 	request->method = HTTP_OTHER;
 	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcmp(request->method_name, methods[i].name) == 0)
 			request->method = methods[i].method;
 	return 0;
+}
+
+unsigned int
+http_gate_unreadable(const char *length, const char *cookie)
+{
+	size_t n = 0;
+
+	if (length != NULL &&
+	    (*length == '\0' || length[strspn(length, "0123456789")] != '\0' ||
+	     strlen(length) > HTTP_LENGTH_DIGITS))
+		return 400;
+	for (; cookie != NULL && *cookie != '\0'; cookie++)
+		n += *cookie == ';';
+	return n < HTTP_COOKIES_MAX ? 0 : 431;
 }
 
 /* How long the body is; a length that can be read in two ways is refused. */
@@ -221,34 +251,35 @@ gate_check_framing(struct http_request *request)
 	const char *length = http_header(request, "Content-Length");
 	const char *coding = http_header(request, "Transfer-Encoding");
 	const char *expect = http_header(request, "Expect");
+	unsigned int status;
 
 	if (coding != NULL && length != NULL)
-		return refuse(request, 400,
-			      "The request has both a Content-Length and "
-			      "a Transfer-Encoding.");
+		return http_gate_refuse(
+		    request, 400,
+		    "The request has both a Content-Length and "
+		    "a Transfer-Encoding.");
 	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
-		return refuse(request, 501,
-			      "This Transfer-Encoding is not supported.");
+		return http_gate_refuse(
+		    request, 501, "This Transfer-Encoding is not supported.");
 	if (coding != NULL ||
 	    (length == NULL &&
 	     (request->method == HTTP_POST || request->method == HTTP_PUT)))
-		return refuse(request, 411,
-			      "The request needs a Content-Length.");
-	if (length != NULL &&
-	    (length[strspn(length, "0123456789")] != '\0' || *length == '\0'))
-		return refuse(request, 400,
-			      "The Content-Length is not a number.");
-	if (length != NULL && strlen(length) > GATE_LENGTH_DIGITS)
-		return refuse(request, 413,
-			      "The body of the request is too long.");
+		return http_gate_refuse(request, 411,
+					"The request needs a Content-Length.");
+	status = http_gate_unreadable(length, http_header(request, "Cookie"));
+	if (status != 0)
+		return http_gate_refuse(
+		    request, status,
+		    status == 400 ? "The Content-Length is not a number."
+				  : "The request has too many cookies.");
 	request->length = length != NULL ? strtoull(length, NULL, 10) : 0;
 	if (request->length > 0 &&
 	    (request->method == HTTP_GET || request->method == HTTP_DELETE))
-		return refuse(request, 400,
-			      "A request with this method has no body.");
+		return http_gate_refuse(
+		    request, 400, "A request with this method has no body.");
 	if (expect != NULL && strcasecmp(expect, "100-continue") != 0)
-		return refuse(request, 417,
-			      "This expectation is not supported.");
+		return http_gate_refuse(request, 417,
+					"This expectation is not supported.");
 	return 0;
 }
 
@@ -311,47 +342,56 @@ gate_check_target(struct http_request *request)
 	struct slice raw;
 
 	if (target == NULL || *target != '/')
-		return refuse(request, 400,
-			      "The target is not a path of this host.");
+		return http_gate_refuse(
+		    request, 400, "The target is not a path of this host.");
 	for (p = target; *p != '\0'; p++)
 		if (*p <= ' ' || *p >= 0x7f || *p == '#')
-			return refuse(request, 400,
-				      "The target has a character that "
-				      "needs an escape.");
+			return http_gate_refuse(
+			    request, 400,
+			    "The target has a character that "
+			    "needs an escape.");
 	raw = (struct slice){target, strcspn(target, "?")};
 	request->query = target[raw.len] == '?' ? target + raw.len + 1 : "";
 	if (has_encoded_slash(raw) || memchr(raw.p, '\\', raw.len) != NULL ||
 	    http_unescape(raw, false, &path) != NULL || path.failed) {
 		buf_done(&path);
-		return refuse(request, 400,
-			      "The path has a bad escape, an encoded "
-			      "slash, or bytes that are not UTF-8.");
+		return http_gate_refuse(request, 400,
+					"The path has a bad escape, an encoded "
+					"slash, or bytes that are not UTF-8.");
 	}
 	request->path = buf_take(&path);
 	if (has_dots(request->path) ||
 	    has_control(slice_of(request->path), false))
-		return refuse(request, 400,
-			      "The path has a segment of dots, or a "
-			      "control character.");
+		return http_gate_refuse(request, 400,
+					"The path has a segment of dots, or a "
+					"control character.");
 	return 0;
+}
+
+int
+http_gate_judge(struct http_request *request)
+{
+	const char *host;
+
+	if (gate_check_fields(request) != 0)
+		return -1;
+	host = http_header(request, "Host");
+	if (host == NULL)
+		return http_gate_refuse(request, 400,
+					"The request has no Host.");
+	if (!is_authority(host))
+		return http_gate_refuse(request, 400, "The Host is malformed.");
+	if (gate_check_method(request) != 0 || gate_check_framing(request) != 0)
+		return -1;
+	return gate_check_target(request);
 }
 
 int
 http_gate(struct http_request *request, struct MHD_Connection *mhd,
 	  const char *method, const char *version)
 {
-	const char *host;
-
 	request->http_1_0 = strcmp(version, "HTTP/1.0") == 0;
-	if (gate_take(request, mhd, method, version) != 0 ||
-	    gate_check_fields(request) != 0)
+	if (gate_take(request, mhd, method, version) != 0)
 		return -1;
-	host = http_header(request, "Host");
-	if (host == NULL)
-		return refuse(request, 400, "The request has no Host.");
-	if (!is_authority(host))
-		return refuse(request, 400, "The Host is malformed.");
-	if (gate_check_method(request) != 0 || gate_check_framing(request) != 0)
-		return -1;
-	return gate_check_target(request);
+	return http_gate_judge(request);
 }

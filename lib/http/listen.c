@@ -52,17 +52,30 @@ peer_has_too_many(const struct http_server *server,
 	return n >= server->limits.max_per_peer;
 }
 
-/* The list has the newest first. */
 static void
 make_room(struct http_server *server)
 {
-	struct http_conn *conn, *oldest = NULL;
+	struct http_conn *conn, *idle = NULL;
 
 	for (conn = server->conns; conn != NULL; conn = conn->next)
-		if (conn->phase == HTTP_IDLE)
-			oldest = conn;
-	if (oldest != NULL)
-		http_conn_cut(oldest);
+		if (conn->phase == HTTP_IDLE && !conn->cut &&
+		    (idle == NULL || conn->since_us < idle->since_us))
+			idle = conn;
+	if (idle != NULL)
+		http_conn_cut(idle);
+}
+
+/* Somebody waits. The listeners do, too, until a connection has ended, or has
+ * become idle. */
+static void
+listener_at_limit(struct http_server *server)
+{
+	struct http_listener *l;
+
+	server->crowded = true;
+	for (l = server->listeners; l != NULL; l = l->next)
+		event_del(&l->event);
+	make_room(server);
 }
 
 static void
@@ -74,9 +87,13 @@ listener_on_ready(evutil_socket_t fd, short what, void *arg)
 	socklen_t len;
 	int i, peer;
 
-	for (i = 0; i < LISTEN_BATCH &&
-		    server->n_conns < server->limits.max_connections;
-	     i++) {
+	for (i = 0; i < LISTEN_BATCH; i++) {
+		if (server->n_conns >= server->limits.max_connections) {
+			/* The first time: somebody is known to wait. */
+			if (i == 0)
+				listener_at_limit(server);
+			return;
+		}
 		len = sizeof(addr);
 		memset(&addr, 0, sizeof(addr));
 		peer = accept4(l->fd, (struct sockaddr *)&addr, &len,
@@ -93,21 +110,18 @@ listener_on_ready(evutil_socket_t fd, short what, void *arg)
 		else
 			http_conn_new(l->engine, peer, &addr, len);
 	}
-	if (server->n_conns >= server->limits.max_connections)
-		make_room(server);
-	http_listeners_update(server);
 }
 
 void
 http_listeners_update(struct http_server *server)
 {
-	bool accepts = server->n_conns < server->limits.max_connections;
 	struct http_listener *l;
 
 	if (server->freeing)
 		return;
+	server->crowded = false;
 	for (l = server->listeners; l != NULL; l = l->next) {
-		if (accepts && !server->quiet)
+		if (!server->quiet)
 			event_add(&l->event, NULL);
 		else
 			event_del(&l->event);

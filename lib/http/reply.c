@@ -89,10 +89,12 @@ http_refuse(struct http_request *request, unsigned int status,
 
 /* A part of it may be lost if the socket is full: the peer has read nothing then. */
 void
-http_refuse_raw(struct http_conn *conn, unsigned int status, const char *detail)
+http_refuse_raw(struct http_conn *conn, const char *method, unsigned int status,
+		const char *detail)
 {
 	char body[REPLY_RAW_SIZE / 2], text[REPLY_RAW_SIZE];
 	int len = reply_problem(status, detail, body, sizeof(body));
+	bool head = method != NULL && strcmp(method, "HEAD") == 0;
 
 	len = snprintf(text, sizeof(text),
 		       "HTTP/1.1 %u %s\r\n"
@@ -101,9 +103,9 @@ http_refuse_raw(struct http_conn *conn, unsigned int status, const char *detail)
 		       "Cache-Control: no-store\r\n"
 		       "X-Content-Type-Options: nosniff\r\n"
 		       "Connection: close\r\n\r\n%s",
-		       status, http_status_text(status), len, body);
+		       status, http_status_text(status), len, head ? "" : body);
 	/* Within TLS nothing can be said past libmicrohttpd. */
 	if (!conn->engine->tls)
 		send(conn->fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	http_conn_cut(conn);
+	http_conn_finish(conn);
 }

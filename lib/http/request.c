@@ -17,6 +17,16 @@
  * arrives, if it is no longer than this; else the connection ends at once. */
 #define REQUEST_DISCARD_MAX 262144
 
+struct http_request *
+http_request_new(struct http_conn *conn)
+{
+	struct http_request *request = calloc(1, sizeof(*request));
+
+	if (request != NULL)
+		request->conn = conn;
+	return request;
+}
+
 /* Called with the first line. Its result is the context of the calls below. */
 void *
 http_request_on_target(void *cls, const char *target,
@@ -26,14 +36,14 @@ http_request_on_target(void *cls, const char *target,
 	struct http_request *request;
 	const char *question;
 
-	if (conn == NULL || target == NULL)
+	if (conn == NULL || conn->cut || target == NULL)
 		return NULL;
-	request = calloc(1, sizeof(*request));
+	request = http_request_new(conn);
 	if (request == NULL)
 		return NULL;
 	request->target = strdup(target);
 	if (request->target == NULL) {
-		free(request);
+		http_request_free(request);
 		return NULL;
 	}
 	request->where = target;
@@ -42,14 +52,15 @@ http_request_on_target(void *cls, const char *target,
 	question = strchr(target, '?');
 	if (question != NULL)
 		((char *)question)[1] = '\0';
-	request->conn = conn;
 	conn->request = request;
 	return request;
 }
 
-static void
-request_free(struct http_request *request)
+void
+http_request_free(struct http_request *request)
 {
+	if (request == NULL)
+		return;
 	if (request->reply != NULL)
 		MHD_destroy_response(request->reply);
 	buf_done(&request->body);
@@ -65,10 +76,12 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 {
 	struct http_request *request = *context;
 	struct http_conn *conn;
+	bool alone;
 
 	if (request == NULL)
 		return;
 	*context = NULL;
+	alone = request->alone;
 	conn = request->conn;
 	http_request_gone(request);
 	if (request->stream != NULL)
@@ -76,9 +89,12 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	if (request->ws != NULL)
 		http_ws_on_completed(request->ws);
 	conn->request = NULL;
-	request_free(request);
-	if (!conn->server->freeing)
-		http_conn_phase(conn, HTTP_IDLE);
+	http_request_free(request);
+	if (conn->server->freeing)
+		return;
+	conn->parks = alone && code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	conn->engine->parks |= conn->parks;
+	http_conn_phase(conn, HTTP_IDLE);
 }
 
 void
@@ -108,7 +124,7 @@ http_request_gone(struct http_request *request)
 	request->gone = true;
 	request->owned = false;
 	http_request_resume(request);
-	if (owned && server->user.on_gone != NULL)
+	if (owned)
 		server->user.on_gone(request, server->user.arg);
 }
 
@@ -124,9 +140,9 @@ http_request_answer(struct http_request *request, unsigned int status,
 	http_request_resume(request);
 }
 
-/* Hands the reply over. Before the body was read that ends the connection. */
+/* Hands the reply over. If it is early, before the body, the connection ends. */
 static enum MHD_Result
-request_send(struct http_request *request)
+request_send(struct http_request *request, bool early)
 {
 	struct MHD_Response *reply = request->reply;
 	enum MHD_Result rc;
@@ -134,6 +150,7 @@ request_send(struct http_request *request)
 	if (request->gone || reply == NULL)
 		return MHD_NO;
 	request->reply = NULL;
+	request->conn->linger |= early;
 	http_conn_phase(request->conn,
 			request->stream != NULL ? HTTP_STREAM : HTTP_SEND);
 	rc = MHD_queue_response(request->conn->mhd, request->status, reply);
@@ -162,18 +179,20 @@ request_begin(struct http_request *request, const char *method,
 	if (http_gate(request, request->conn->mhd, method, version) != 0) {
 		http_refuse(request, request->refusal.status,
 			    request->refusal.detail);
-		return request_send(request);
+		return request_send(request, true);
 	}
 	request->owned = true;
 	max = server->user.on_head(request, server->user.arg);
-	if (request->owned && max >= 0 && request->length > (uint64_t)max)
+	if (request->owned && max >= 0 && request->length > (uint64_t)max) {
 		http_refuse(request, 413,
 			    "The body of the request is too long.");
+		server->user.on_gone(request, server->user.arg);
+	}
 	if (request->length == 0)
 		return MHD_YES;
 	if (!request->owned && (expects_continue(request) ||
 				request->length > REQUEST_DISCARD_MAX))
-		return request_send(request);
+		return request_send(request, true);
 	http_conn_phase(request->conn, HTTP_BODY);
 	return MHD_YES;
 }
@@ -186,11 +205,18 @@ request_take(struct http_request *request, const char *data, size_t *size)
 		if (request->body.failed)
 			return MHD_NO;
 	}
+	request->after = data + *size;
 	*size = 0;
 	return MHD_YES;
 }
 
-/* All of it is there, or the reply to it. */
+/*
+ * All of it is there, or the reply to it.
+ *
+ * What was read with it stands right behind it, and libmicrohttpd's memory is
+ * zero where nothing was read. (A byte of an older request may be there, too:
+ * then the next head is left to libmicrohttpd.)
+ */
 static enum MHD_Result
 request_end(struct http_request *request)
 {
@@ -198,11 +224,13 @@ request_end(struct http_request *request)
 
 	if (request->owned && !request->given) {
 		request->given = true;
+		request->alone =
+		    !http_parser_is_strict() && *request->after == '\0';
 		http_conn_phase(request->conn, HTTP_ANSWER);
 		server->user.on_request(request, server->user.arg);
 	}
 	if (!request->owned)
-		return request_send(request);
+		return request_send(request, false);
 	http_request_suspend(request);
 	return MHD_YES;
 }

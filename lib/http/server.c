@@ -21,6 +21,10 @@
 /* For the head of a reply, beside that of the request: what a security policy
  * and a cookie take, several times over. */
 #define HTTP_REPLY_ROOM 8192
+/* Half of a connection's memory is what a head is read into at first. Up to 32
+ * KiB libmicrohttpd takes it from malloc(); beyond that it is zero at first, as
+ * request.c needs it. */
+#define HTTP_POOL_MIN 8192
 
 /* Its next time-out; zero when a connection has more to do at once. */
 static void
@@ -44,6 +48,8 @@ engine_run(struct http_engine *engine)
 	engine->running = true;
 	MHD_run(engine->mhd);
 	engine->running = false;
+	if (engine->parks)
+		http_conns_park(engine);
 	if (!engine->server->freeing)
 		engine_plan(engine);
 }
@@ -66,11 +72,32 @@ http_engine_wake(struct http_engine *engine)
 	timer_fire(engine->timer);
 }
 
+/* From 1.0 on it parses strictly, if it is told to. */
+bool
+http_parser_is_strict(void)
+{
+	return MHD_get_version()[0] != '0';
+}
+
 /* Escapes stay: the gate decodes them by stricter rules. */
 static size_t
 engine_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 {
 	return strlen(text);
+}
+
+/*
+ * libmicrohttpd logs that it cannot read a Content-Length, or that cookies take
+ * all its memory, before it replies, with a head that it sends twice (seen in
+ * 0.9.75): ours goes out first, and closes. Only requests that were pipelined
+ * and those within TLS come here unseen.
+ */
+static void
+engine_on_log(void *cls, const char *format, va_list ap)
+{
+	if (strstr(format, "Content-Length") != NULL ||
+	    strstr(format, "memory in pool") != NULL)
+		http_conns_refuse_unread(cls);
 }
 
 /* Time-outs of idle connections and of peers that do not read are
@@ -87,7 +114,8 @@ static struct MHD_Daemon *
 engine_start(struct http_engine *engine, const struct http_tls *tls)
 {
 	const struct http_limits *limits = &engine->server->limits;
-	unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+	unsigned int flags = MHD_USE_ERROR_LOG | MHD_USE_EPOLL |
+			     MHD_USE_NO_LISTEN_SOCKET |
 			     MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
 			     (tls != NULL ? MHD_USE_TLS : 0);
 	struct MHD_OptionItem more[4] = {{MHD_OPTION_END, 0, NULL}};
@@ -105,6 +133,8 @@ engine_start(struct http_engine *engine, const struct http_tls *tls)
 	}
 	return MHD_start_daemon(
 	    flags, 0, NULL, NULL, http_request_on_call, engine,
+	    /* First: what follows may be logged. */
+	    MHD_OPTION_EXTERNAL_LOGGER, engine_on_log, engine,
 	    MHD_OPTION_URI_LOG_CALLBACK, http_request_on_target, engine,
 	    MHD_OPTION_UNESCAPE_CALLBACK, engine_unescape, NULL,
 	    MHD_OPTION_NOTIFY_COMPLETED, http_request_on_completed, engine,
@@ -112,10 +142,11 @@ engine_start(struct http_engine *engine, const struct http_tls *tls)
 	    MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s(limits),
 	    /* Ours is reached first, and tells more. */
 	    MHD_OPTION_CONNECTION_LIMIT, limits->max_connections + 1,
-	    /* Twice: half of it is what a head is read into at first. */
+	    /* The gate is as strict before 1.0, and has its own replies. */
+	    MHD_OPTION_STRICT_FOR_CLIENT, http_parser_is_strict() ? 1 : 0,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    2 * (limits->max_head + HTTP_REPLY_ROOM), MHD_OPTION_ARRAY, more,
-	    MHD_OPTION_END);
+	    HTTP_POOL_MIN + 2 * (limits->max_head + HTTP_REPLY_ROOM),
+	    MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 /* The daemon of plain listeners is made at the first one's. */
@@ -185,6 +216,12 @@ http_server_new(struct event_base *base, const struct http_limits *limits,
 	}
 	server->base = base;
 	server->limits = *limits;
+	server->peeked = malloc(limits->max_head + 1);
+	if (server->peeked == NULL) {
+		free(server);
+		err_nomem(err);
+		return NULL;
+	}
 	server->user = *user;
 	return server;
 }
@@ -198,14 +235,16 @@ void
 http_server_free(struct http_server *server)
 {
 	struct http_engine *engine;
-	struct http_conn *conn;
+	struct http_conn *conn, *next;
 
 	if (server == NULL)
 		return;
 	server->freeing = true;
 	http_listeners_free(server);
-	for (conn = server->conns; conn != NULL; conn = conn->next)
+	for (conn = server->conns; conn != NULL; conn = next) {
+		next = conn->next;
 		http_conn_cut(conn);
+	}
 	while ((engine = server->engines) != NULL) {
 		server->engines = engine->next;
 		event_del(&engine->watch);
@@ -215,5 +254,9 @@ http_server_free(struct http_server *server)
 		timer_free(engine->timer);
 		free(engine);
 	}
+	/* Sockets that waited for the last bytes of their peers. */
+	while (server->conns != NULL)
+		http_conn_cut(server->conns);
+	free(server->peeked);
 	free(server);
 }
