@@ -9,12 +9,14 @@
 /* One line a file: declared, and listed below. */
 extern const struct web_route web_frame_routes[];
 extern const struct web_route web_health_routes[];
+extern const struct web_route web_logs_routes[];
 extern const struct web_route web_metrics_routes[];
 extern const struct web_route web_series_routes[];
 
 const struct web_route *const web_routes[] = {
     web_frame_routes,
     web_health_routes,
+    web_logs_routes,
     web_metrics_routes,
     web_series_routes,
     NULL,
