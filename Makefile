@@ -207,6 +207,7 @@ install: all
 	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)
 	$(call completion,fish,fish/vendor_completions.d/flowrractl.fish)
 	set -e; $(foreach u,$(UNITS),$(call fill,$u,$(unitdir));)
+	$(call put,644,$(wildcard systemd/*.socket),$(unitdir))
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \
