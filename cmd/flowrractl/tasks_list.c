@@ -77,9 +77,10 @@ static int
 list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
      const struct column *columns, size_t n)
 {
-	struct tasks_query query = {.filter = {o->queue, o->task},
-				    .limit = (size_t)o->limit,
-				    .depth = (size_t)o->depth};
+	struct tasks_query query = {
+	    .filter = {.queue = o->queue, .task = o->task},
+	    .limit = (size_t)o->limit,
+	    .depth = (size_t)o->depth};
 	struct err err = ERR_INIT;
 	json_t *tasks;
 	int status;

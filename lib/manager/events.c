@@ -12,9 +12,8 @@
 #include "store/results.h"
 #include "util/pending.h"
 
-/* `ended`: on_event has said so. What the store still delivers then is dropped.
- * `ended`: on_event has said so. What the store still delivers then is dropped.
- */
+/* `ended`: on_event or events_stop() has said so. What the store still delivers
+ * then is dropped. */
 struct following {
 	struct query q;
 	const struct events_follow *what;
@@ -39,9 +38,7 @@ matches(const json_t *event, const struct events_follow *what)
 	       is_text(task, "queue", what->queue);
 }
 
-/* Trouble does not end the listening: the store reconnects, and listens again.
- * Trouble does not end the listening: the store reconnects, and listens again.
- */
+/* Trouble does not end the listening: the store reconnects, and listens again. */
 static void
 on_event(struct slice text, const struct err *err, void *arg)
 {
@@ -74,12 +71,72 @@ begin_listening(struct query *q)
 		query_end(q, &err);
 }
 
-/* A query of its own, since results_listen() must be called on the loop. */
+/* --- the end ----------------------------------------------------------- */
+
+/* Something to be done on the loop, without a server. */
+struct errand {
+	struct op op;
+	struct flowrra_client *client;
+	struct following *following;
+	struct events_stop *stop;
+};
+
+/* Before anything is waited for, so that a stop finds it. */
 static void
-end_listening(struct query *q)
+errand_begin(struct op *op)
 {
-	results_listen(q->client->results, NULL, NULL, NULL);
-	query_end(q, NULL);
+	struct errand *e = container_of(op, struct errand, op);
+
+	if (e->stop != NULL) {
+		e->stop->following = e->following;
+		e->following->ended = e->stop->stopped;
+	}
+	loop_done(e->client->loop, op);
+}
+
+/* results_listen() must be called on the loop, and not from its own callback. */
+static void
+errand_end(struct op *op)
+{
+	struct errand *e = container_of(op, struct errand, op);
+
+	if (e->client->results != NULL)
+		results_listen(e->client->results, NULL, NULL, NULL);
+	if (e->stop != NULL)
+		e->stop->following = NULL;
+	loop_done(e->client->loop, op);
+}
+
+/* It may still wait for the backend. */
+static void
+errand_stop(struct op *op)
+{
+	struct errand *e = container_of(op, struct errand, op);
+	struct following *f = e->stop->following;
+
+	e->stop->stopped = true;
+	if (f != NULL && !f->ended) {
+		f->ended = true;
+		readiness_cancel(&f->q.waiter);
+		query_end(&f->q, NULL);
+	}
+	loop_done(e->client->loop, op);
+}
+
+static void
+errand_run(struct errand *e, void (*start)(struct op *op))
+{
+	e->op = (struct op){.start = start};
+	loop_call(e->client->loop, &e->op);
+}
+
+void
+events_stop(struct flowrra_client *c, struct events_stop *stop)
+{
+	struct errand e = {.client = c, .stop = stop};
+
+	if (client_check(c, NULL) == 0)
+		errand_run(&e, errand_stop);
 }
 
 int
@@ -91,14 +148,15 @@ events_follow(struct flowrra_client *c, const struct events_follow *what,
 				    .once = true,
 				    .send = begin_listening},
 			      .what = what};
-	/* Not from within its callback. */
-	struct query end = {.client = c,
-			    .of_results = true,
-			    .once = true,
-			    .send = end_listening};
+	struct errand errand = {
+	    .client = c, .following = &f, .stop = what->stop};
+	int result = 0;
 
-	if (client_check(c, err) != 0 || query_run(&f.q, err) != 0)
+	if (client_check(c, err) != 0)
 		return -1;
-	query_run(&end, NULL);
-	return 0;
+	errand_run(&errand, errand_begin);
+	if (!f.ended)
+		result = query_run(&f.q, err);
+	errand_run(&errand, errand_end);
+	return result;
 }

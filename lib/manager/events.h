@@ -5,8 +5,17 @@
 
 #include <jansson.h>
 
+#include <stdbool.h>
+
 struct err;
 struct flowrra_client;
+
+/* Ends one events_follow() from outside; zeroes at first. What is in it belongs to
+ * the client's loop. */
+struct events_stop {
+	void *following;
+	bool stopped;
+};
 
 /*
  * An event is
@@ -23,6 +32,7 @@ struct events_follow {
 	/* Some may have been missed, and why. */
 	void (*on_trouble)(const struct err *why, void *arg);
 	void *arg;
+	struct events_stop *stop; /* NULL: only on_event ends it */
 };
 
 /*
@@ -31,5 +41,9 @@ struct events_follow {
  */
 int events_follow(struct flowrra_client *c, const struct events_follow *follow,
 		  struct err *err);
+/* Ends it, at once, whatever happens or does not; it then returns 0. May come
+ * before it has begun, or after its end. From any thread, but not from its
+ * callbacks. */
+void events_stop(struct flowrra_client *c, struct events_stop *stop);
 
 #endif

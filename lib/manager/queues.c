@@ -246,7 +246,7 @@ store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
  * page. */
 static int
 purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
-	    int64_t *ret_n, struct err *err)
+	    int64_t *ret_n, bool *ret_stopped, struct err *err)
 {
 	struct purged *p = calloc(1, sizeof(*p));
 	bool more = true;
@@ -262,9 +262,11 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 		result = query_purge(c, purge->queue, on_purged, p, &more, err);
 		if (result == 0)
 			result = store_purged(c, p, err);
-		if (purge->on_progress != NULL)
-			purge->on_progress(p->items, purge->arg);
+		if (purge->on_progress != NULL &&
+		    purge->on_progress(p->items, purge->arg) != 0)
+			break;
 	}
+	*ret_stopped = result == 0 && more;
 	/* That much is done for good. */
 	if (result != 0 && p->items > 0)
 		err_prefix(err, "after %lld tasks", (long long)p->items);
@@ -280,7 +282,8 @@ json_t *
 queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 	     struct err *err)
 {
-	json_t *queues = queues_list(c, purge->queue, err), *queue;
+	json_t *queues = queues_list(c, purge->queue, err), *queue, *answer;
+	bool stopped = false;
 	int64_t n;
 	int result = 0;
 
@@ -291,11 +294,14 @@ queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 	    json_integer_value(json_object_get(queue, "delayed"));
 	json_decref(queues);
 	if (!purge->dry_run)
-		result = purge_pages(c, purge, &n, err);
-	return result == 0
-		   ? json_pack("{s:s,s:I,s:b}", "queue", purge->queue, "purged",
-			       (json_int_t)n, "dry_run", purge->dry_run)
-		   : NULL;
+		result = purge_pages(c, purge, &n, &stopped, err);
+	if (result != 0)
+		return NULL;
+	answer = json_pack("{s:s,s:I,s:b}", "queue", purge->queue, "purged",
+			   (json_int_t)n, "dry_run", purge->dry_run);
+	if (stopped)
+		json_object_set_new(answer, "stopped", json_true());
+	return answer;
 }
 
 /* --- tasks that nobody has --------------------------------------------- */

@@ -31,12 +31,13 @@ json_t *queues_pause(struct flowrra_client *c, const char *name, bool paused,
 /*
  * Takes all waiting and delayed tasks out of a queue, and stores for each that
  * it was cancelled: {"queue", "purged", "dry_run"}; with dry_run it only counts
- * them. `on_progress` (may be NULL) is told how many have gone so far.
+ * them. `on_progress` (may be NULL) is told how many have gone so far; if it does
+ * not return 0, the purge ends there, and says "stopped": true.
  */
 struct queues_purge {
 	const char *queue;
 	bool dry_run;
-	void (*on_progress)(int64_t purged, void *arg);
+	int (*on_progress)(int64_t purged, void *arg);
 	void *arg;
 };
 json_t *queues_purge(struct flowrra_client *c, const struct queues_purge *purge,

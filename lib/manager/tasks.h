@@ -11,13 +11,18 @@
 
 #include <jansson.h>
 
+#include "manager/page.h"
+#include "manager/task_filter.h"
 #include "manager/task_info.h"
 
 struct err;
 struct flowrra_client;
 
 enum tasks_state {
-	TASKS_PENDING,	 /* waiting or delayed at the broker */
+	TASKS_PENDING,	 /* waiting, delayed or to be retried */
+	TASKS_WAITING,	 /* in their queues */
+	TASKS_DELAYED,	 /* not due yet, and never tried */
+	TASKS_RETRYING,	 /* not due yet, and tried before */
 	TASKS_RUNNING,	 /* in flight at the broker, with their records */
 	TASKS_COMPLETED, /* the records of those that succeeded */
 	TASKS_FAILED	 /* and of those that failed */
@@ -37,6 +42,21 @@ struct tasks_query {
 /* An array, newest first. NULL with *err. */
 json_t *tasks_list(struct flowrra_client *c, enum tasks_state state,
 		   struct tasks_query *query, struct err *err);
+
+/*
+ * One step of a list (page.h), of any state but TASKS_PENDING. An item has the
+ * members of a task's info and of a record, null where they do not apply, among
+ * them max_retries, due_at and worker, and "state": "pending" (it waits),
+ * "delayed", "running", "retrying", "success" or "failed".
+ *
+ * The order is that of the stores: what waits or runs comes queue by queue, what
+ * is delayed or to be retried by when it is due, the last first, what has ended
+ * by when its record was stored, the last first. With a filter by error, worker
+ * or reason, of what is to be retried, a step may tell fewer than it could.
+ */
+json_t *tasks_page(struct flowrra_client *c, enum tasks_state state,
+		   const struct task_filter *filter, struct page_query *query,
+		   struct err *err);
 
 /*
  * One task, and where it is:

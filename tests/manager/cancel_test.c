@@ -202,12 +202,14 @@ END_TEST
 
 static int64_t progress[8];
 static size_t n_progress;
+static int64_t stop_at; /* tasks; 0: at the end */
 
-static void
+static int
 on_progress(int64_t purged, void *arg)
 {
 	ck_assert_ptr_eq(arg, progress);
 	progress[n_progress++] = purged;
+	return stop_at != 0 && purged >= stop_at;
 }
 
 static json_t *

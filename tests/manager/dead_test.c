@@ -9,6 +9,7 @@
 
 static struct dead_query query;
 static struct dead_change change;
+static int64_t stop_at; /* tasks; 0: at the end */
 static int64_t last_progress;
 
 static json_t *
@@ -23,10 +24,11 @@ run_change(void)
 	return dead_change(scene.client, &change, &scene.err);
 }
 
-static void
+static int
 on_progress(int64_t done, void *arg)
 {
 	last_progress = done;
+	return stop_at != 0 && done >= stop_at;
 }
 
 static void
@@ -96,11 +98,11 @@ START_TEST(all_that_a_filter_says_must_hold)
 	    {{.tasks.queue = "empty"}, "[]"},
 	    {{.tasks.task = "add"}, "['b','a']"},
 	    {{.tasks.task = "add", .tasks.queue = "io"}, "['a']"},
-	    {{.error = "luck"}, "['b','a']"},
-	    {{.error = "luck", .reason = "timeout"}, "['b']"},
-	    {{.reason = "luck"}, "[]"},
-	    {{.reason = "unreadable"}, "['k']"},
-	    {{.before_us = SCENE_NOON_US - 3000000}, "['a']"},
+	    {{.tasks.error = "luck"}, "['b','a']"},
+	    {{.tasks.error = "luck", .tasks.reason = "timeout"}, "['b']"},
+	    {{.tasks.reason = "luck"}, "[]"},
+	    {{.tasks.reason = "unreadable"}, "['k']"},
+	    {{.tasks.before_us = SCENE_NOON_US - 3000000}, "['a']"},
 	    {{.ids = k, .n_ids = 1}, "['k']"},
 	    {{.ids = c, .n_ids = 2}, "['c2']"},
 	    {{.ids = c2, .n_ids = 1}, "['c2']"},
