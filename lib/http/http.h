@@ -97,8 +97,11 @@ const char *http_path(const struct http_request *request);
 /* The query as it came, without "?"; "" if there is none. */
 const char *http_query(const struct http_request *request);
 /* A header by its name in any case; NULL if it is not there. One that may come
- * once (Host, Authorization, Cookie, Content-Type, Origin, …) came once. */
+ * once (Host, Authorization, Cookie, Content-Type, Origin, …) came once; of
+ * others this is the first. */
 const char *http_header(const struct http_request *request, const char *name);
+/* How often it is there: a header that a proxy vouches for must be there once. */
+size_t http_header_count(const struct http_request *request, const char *name);
 struct slice http_body(const struct http_request *request);
 /* The peer: "192.0.2.1" or "unix"; on a Unix socket its uid, else -1. */
 const char *http_peer(const struct http_request *request);
