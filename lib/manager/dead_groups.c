@@ -104,6 +104,10 @@ group_on_item(const struct broker_item *item, void *arg, struct err *err)
 	json_t *info, *members;
 
 	g->looked_at++;
+	/* The newest come first, so all that follow are too old as well. */
+	if (g->filter->tasks.after_us != 0 &&
+	    item->time_ms * US_PER_MS <= g->filter->tasks.after_us)
+		return 1;
 	if (!dead_matches(item, g->filter))
 		return 0;
 	info = task_info_of_dead(item, g->queue);

@@ -82,7 +82,8 @@ int query_walk(struct flowrra_client *c, struct query_walk *walk,
 	       struct err *err);
 
 /* One page at a time, for those who change what they see, or go on later. Begin
- * it with its first members, and on_item sees all of the page. */
+ * it with its first members, and on_item sees all of the page; where it says that
+ * it is enough, there is no other. */
 struct query_cursor {
 	const char *queue;
 	enum broker_location place;

@@ -167,7 +167,7 @@ query_next(struct flowrra_client *c, struct query_cursor *cursor,
 		result = query_run(&p.q, err);
 	buf_done(&cursor->next);
 	cursor->next = p.next;
-	cursor->more = result == 0 && p.next.len > 0;
+	cursor->more = result == 0 && !p.enough && p.next.len > 0;
 	return result;
 }
 

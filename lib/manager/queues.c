@@ -16,6 +16,7 @@
 #include "core/task.h"
 #include "manager/cancel.h"
 #include "manager/member.h"
+#include "manager/page.h"
 #include "manager/query.h"
 #include "util/closest.h"
 #include "util/conf.h"
@@ -186,6 +187,71 @@ queues_pause(struct flowrra_client *c, const char *name, bool paused,
 	    query_pause(c, name, paused, err) != 0)
 		return NULL;
 	return json_pack("{s:s,s:b}", "queue", name, "paused", paused);
+}
+
+/* --- levels ------------------------------------------------------------ */
+
+/* The levels of a queue as they are met: the one that runs last first. */
+struct level_count {
+	json_t *levels;
+	json_int_t waiting; /* of the last of them */
+	int32_t priority;
+	size_t seen;
+};
+
+static int
+level_end(struct level_count *l)
+{
+	return l->seen == 0
+		   ? 0
+		   : json_array_insert_new(l->levels, 0,
+					   json_pack("{s:i,s:I}", "priority",
+						     (int)l->priority,
+						     "waiting", l->waiting));
+}
+
+static int
+level_on_item(const struct broker_item *item, void *arg, struct err *err)
+{
+	struct level_count *l = arg;
+
+	if (l->seen > 0 && item->priority != l->priority) {
+		if (level_end(l) != 0)
+			return err_nomem(err);
+		l->waiting = 0;
+	}
+	l->priority = item->priority;
+	l->waiting++;
+	l->seen++;
+	return 0;
+}
+
+/* No store counts levels, and most queues are short, or have one. */
+json_t *
+queues_levels(struct flowrra_client *c, const char *name, struct err *err)
+{
+	struct level_count l = {.levels = json_array()};
+	struct query_cursor at = {
+	    .queue = name, .place = BROKER_WAITING, .n = BROKER_PAGE_MAX};
+	const int64_t end_us = clock_mono_us() + PAGE_TIME_US;
+	json_t *answer = NULL;
+	int result;
+
+	do
+		result = query_next(c, &at, level_on_item, &l, err);
+	while (result == 0 && at.more && l.seen < PAGE_DEPTH &&
+	       clock_mono_us() < end_us);
+	if (result == 0) {
+		answer = level_end(&l) == 0
+			     ? json_pack("{s:O,s:b}", "levels", l.levels,
+					 "complete", !at.more)
+			     : NULL;
+		if (answer == NULL)
+			err_nomem(err);
+	}
+	query_cursor_done(&at);
+	json_decref(l.levels);
+	return answer;
 }
 
 /* --- purging ----------------------------------------------------------- */

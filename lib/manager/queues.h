@@ -24,6 +24,15 @@ struct flowrra_client;
 json_t *queues_list(struct flowrra_client *c, const char *name,
 		    struct err *err);
 
+/*
+ * How many tasks wait in each priority of a queue, the one that runs first first:
+ *	{"levels": [{"priority", "waiting"}], "complete": bool}
+ * Of a long queue only those that run last are counted (as many as a step of
+ * page.h may look at); then it is not complete.
+ */
+json_t *queues_levels(struct flowrra_client *c, const char *name,
+		      struct err *err);
+
 /* Pauses a queue, or resumes it: {"queue", "paused"}. */
 json_t *queues_pause(struct flowrra_client *c, const char *name, bool paused,
 		     struct err *err);

@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "client/load.h"
-#include "codec/task_json.h"
 #include "codec/result_json.h"
+#include "codec/task_json.h"
 #include "core/result.h"
 #include "core/task.h"
 #include "manager/member.h"

@@ -64,10 +64,20 @@ json_t *tasks_page(struct flowrra_client *c, enum tasks_state state,
  *	 "finished" | "unknown", "queue": …,
  *	 "record": its record, or null,
  *	 "entry": as it lies at the broker (task_info.h), or null}
- * The entry of a dead one has info, task and bytes as well. "unknown" is what was
+ * The entry of a dead one has info, task and bytes as well; that of another has
+ * "history" if there are attempts behind it (codec/history.h). "unknown" is what was
  * not found among the newest `depth` of a queue. ERR_NOT_FOUND.
  */
 json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 		   struct err *err);
+
+/*
+ * Puts a dead task back into its queue (dead_change()), and deletes one that has
+ * ended: from the dead list, and its record. {"task_id", "outcome": "retried" or
+ * "deleted"}. ERR_NOT_FOUND: it is not on the dead list, or has no record either;
+ * ERR_REFUSED: it cannot be put back, or has not ended.
+ */
+json_t *tasks_retry(struct flowrra_client *c, const char *id, struct err *err);
+json_t *tasks_delete(struct flowrra_client *c, const char *id, struct err *err);
 
 #endif
