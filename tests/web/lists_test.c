@@ -143,6 +143,7 @@ end_tasks(struct desk *d, unsigned int n, const char *info)
 					 .on_results_state = hand_state,
 					 .worker = "host:a",
 					 .token = "1",
+					 .predecessor = "",
 					 .queues = queues,
 					 .n_queues = 1,
 					 .on_claim = hand_on_claim,
@@ -715,13 +716,13 @@ START_TEST(workers_and_the_overview_are_told)
 {
 	struct desk *d = desk_open((enum desk_store)_i);
 
+	submit(d, "a", "t", "[]", NULL, 0);
 	desk_get(d, "/api/v1/workers");
 	ck_assert_uint_eq(n_items(d), 0);
 	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/workers/nope", NULL),
 			  404);
 	ck_assert_uint_eq(
 	    desk_ask(d, "POST", "/api/v1/workers/nope/stop", NULL), 404);
-	submit(d, "a", "t", "[]", NULL, 0);
 	submit(d, "b", "t", "[]", NULL, 0);
 	end_tasks(d, 1, DISK);
 	desk_get(d, "/api/v1/overview");
