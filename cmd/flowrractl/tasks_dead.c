@@ -45,6 +45,8 @@ dead_init(void *options)
 	       "only tasks of this queue"),                                    \
 	    OPTION("task", "NAME", TEXT, filter.tasks.task, 0, 0,              \
 		   "only tasks with this name"),                               \
+	    OPTION("worker", "WORKER", TEXT, filter.tasks.worker, 0, 0,        \
+		   "only tasks that this worker had"),                         \
 	    OPTION("error", "TEXT", TEXT, filter.tasks.error, 0, 0,            \
 		   "only tasks with this text in their error"),                \
 	    OPTION("reason", "WORD", TEXT, filter.tasks.reason, 0, 0,          \
@@ -138,14 +140,15 @@ check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 	const bool filtered =
 	    f->tasks.queue != NULL || f->tasks.task != NULL ||
 	    (f->tasks.error != NULL && f->tasks.error[0] != '\0') ||
-	    f->tasks.reason != NULL || o->older_than_s > 0;
+	    f->tasks.reason != NULL || f->tasks.worker != NULL ||
+	    o->older_than_s > 0;
 
 	if (o->all && (n_ids > 0 || filtered))
 		complain(ctl, "cannot use --all with IDs or filters");
 	else if (!o->all && n_ids == 0 && !filtered)
-		complain(ctl,
-			 "missing selection: give IDs, a filter (--task, "
-			 "--queue, --error, --reason, --older-than) or --all");
+		complain(ctl, "missing selection: give IDs, a filter (--task, "
+			      "--queue, --worker, --error, --reason, "
+			      "--older-than) or --all");
 	else
 		return 0;
 	return err_exit_status(ERR_USAGE);
