@@ -133,6 +133,10 @@ uint64_t cron_seed(struct slice id);
 bool cron_next(const struct cron *cron, const struct tz *zone, int64_t after_us,
 	       int64_t *ret_us);
 
+/* Appends the rule in English words: "every weekday at 09:00", "every 90
+ * seconds". Values of H are told as they were drawn; the zone is not told. */
+void cron_words(const struct cron *cron, struct buf *out);
+
 /* Refuses (CRON_NEVER) a rule that does not fire after `after_us`. */
 int cron_check(const struct cron *cron, const struct tz *zone, int64_t after_us,
 	       struct cron_fault *fault, struct err *err);
