@@ -52,6 +52,8 @@ const struct verb *const verbs[] = {
     &verb_schedule_once,
     &verb_schedule_list,
     &verb_schedule_show,
+    &verb_schedule_fires,
+    &verb_schedule_edit,
     &verb_schedule_enable,
     &verb_schedule_disable,
     &verb_schedule_delete,
