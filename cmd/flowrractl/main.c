@@ -60,6 +60,8 @@ const struct verb *const verbs[] = {
     &verb_schedule_run,
     &verb_schedule_stats,
     &verb_schedule_next,
+    &verb_web_token,
+    &verb_web,
     &verb_completion,
     &verb_complete,
     &verb_version,

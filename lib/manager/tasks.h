@@ -38,6 +38,11 @@ struct tasks_query {
 json_t *tasks_list(struct flowrra_client *c, enum tasks_state state,
 		   struct tasks_query *query, struct err *err);
 
+/* The records of `n` tasks in one question: rets[i] is a new value, or NULL where
+ * there is none or it cannot be understood. 0, or -1 with *err. */
+int tasks_records(struct flowrra_client *c, const char *const *ids, size_t n,
+		  json_t **rets, struct err *err);
+
 /*
  * One task, and where it is:
  *	{"task_id": …, "where": "waiting" | "delayed" | "in_flight" | "dead" |
