@@ -42,11 +42,16 @@ struct http_field {
 };
 
 struct http_limits {
-	int64_t head_timeout_us; /* from the first byte of a head to its end */
-	int64_t idle_timeout_us; /* of a connection without a request */
-	size_t max_head;	 /* bytes */
+	/* From the first byte of a head to its end; a body has as long, and a
+	 * second for each 4 KiB. 408 if it takes longer. */
+	int64_t head_timeout_us;
+	/* Of a connection without a request, and of a peer that takes nothing of
+	 * a reply. Whole seconds count. */
+	int64_t idle_timeout_us;
+	size_t max_head; /* bytes */
+	/* At the limit the connection that is idle for longest makes room. */
 	unsigned int max_connections;
-	unsigned int max_per_peer; /* of an IP address; 0: any */
+	unsigned int max_per_peer; /* of an IPv4 address or IPv6 /64; 0: any */
 	size_t max_streams;	   /* event streams and WebSockets */
 	size_t max_backlog; /* bytes that a slow reader of a stream may owe */
 };
@@ -54,14 +59,16 @@ struct http_limits {
 struct http_user {
 	/*
 	 * The head is there and well-formed. Returns how long a body may be, in
-	 * bytes; or -1 if it has replied, and no body is read.
+	 * bytes (413 if it is longer); or -1 if it has replied: on_request is
+	 * not called then.
 	 */
 	int64_t (*on_head)(struct http_request *request, void *arg);
 	/* The whole request is there. It is replied to now or later, exactly
 	 * once, by http_reply(), http_stream_begin() or http_ws_begin(). */
 	void (*on_request)(struct http_request *request, void *arg);
-	/* The peer is gone before the reply: `request` ends with this call.
-	 * Its http_data() is the user's to free. */
+	/* The request ends without a reply of the user's, after on_head or
+	 * on_request: its peer is gone, or its body was too long or too slow.
+	 * It ends with this call. Its http_data() is the user's to free. */
 	void (*on_gone)(struct http_request *request, void *arg);
 	void *arg;
 };

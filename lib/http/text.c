@@ -6,6 +6,7 @@
 
 #include <microhttpd.h>
 #include <string.h>
+#include <strings.h>
 
 #include "http/http.h"
 #include "util/err.h"
@@ -187,6 +188,21 @@ http_cookie(const char *header, const char *name)
 		header += n;
 	}
 	return value;
+}
+
+bool
+http_has_token(const char *list, const char *token)
+{
+	size_t len;
+
+	while (list != NULL && *list != '\0') {
+		list += strspn(list, ", \t");
+		len = strcspn(list, ", \t");
+		if (len == strlen(token) && strncasecmp(list, token, len) == 0)
+			return true;
+		list += len;
+	}
+	return false;
 }
 
 /* RFC 3986, section 2.3: the characters that never need an escape. */

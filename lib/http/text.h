@@ -13,6 +13,9 @@
  */
 const char *http_unescape(struct slice in, bool form, struct buf *out);
 
+/* Whether a list of tokens ("keep-alive, Upgrade") has this one, in any case. */
+bool http_has_token(const char *list, const char *token);
+
 /* The code of a problem: "not_found". */
 const char *http_status_code(unsigned int status);
 

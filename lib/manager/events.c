@@ -11,12 +11,17 @@
 #include "manager/member.h"
 #include "store/results.h"
 #include "util/pending.h"
+#include "util/timer.h"
 
-/* `ended`: on_event or events_stop() has said so. What the store still delivers
+/* How soon it ends when nothing comes. */
+#define ASKED_MS 200
+
+/* `ended`: on_event, or `stopped`, has said so. What the store still delivers
  * then is dropped. */
 struct following {
 	struct query q;
 	const struct events_follow *what;
+	struct timer *timer; /* of `stopped` */
 	bool ended;
 };
 
@@ -38,7 +43,16 @@ matches(const json_t *event, const struct events_follow *what)
 	       is_text(task, "queue", what->queue);
 }
 
-/* Trouble does not end the listening: the store reconnects, and listens again. */
+static void
+following_end(struct following *f)
+{
+	timer_free(f->timer);
+	f->timer = NULL;
+	query_end(&f->q, NULL);
+}
+
+/* Trouble does not end the listening: the store reconnects, and listens again.
+ */
 static void
 on_event(struct slice text, const struct err *err, void *arg)
 {
@@ -58,7 +72,19 @@ on_event(struct slice text, const struct err *err, void *arg)
 		f->ended = f->what->on_event(event, f->what->arg) != 0;
 	json_decref(event);
 	if (f->ended)
-		query_end(&f->q, NULL);
+		following_end(f);
+}
+
+static void
+on_following_asked(void *arg)
+{
+	struct following *f = arg;
+
+	f->ended = f->what->stopped(f->what->arg);
+	if (f->ended)
+		following_end(f);
+	else
+		timer_set_ms(f->timer, ASKED_MS);
 }
 
 static void
@@ -67,76 +93,23 @@ begin_listening(struct query *q)
 	struct following *f = container_of(q, struct following, q);
 	struct err err = ERR_INIT;
 
-	if (results_listen(q->client->results, on_event, f, &err) != 0)
+	if (results_listen(q->client->results, on_event, f, &err) != 0) {
 		query_end(q, &err);
-}
-
-/* --- the end ----------------------------------------------------------- */
-
-/* Something to be done on the loop, without a server. */
-struct errand {
-	struct op op;
-	struct flowrra_client *client;
-	struct following *following;
-	struct events_stop *stop;
-};
-
-/* Before anything is waited for, so that a stop finds it. */
-static void
-errand_begin(struct op *op)
-{
-	struct errand *e = container_of(op, struct errand, op);
-
-	if (e->stop != NULL) {
-		e->stop->following = e->following;
-		e->following->ended = e->stop->stopped;
+		return;
 	}
-	loop_done(e->client->loop, op);
+	if (f->what->stopped == NULL)
+		return;
+	f->timer = timer_new(loop_base(q->client->loop), on_following_asked, f);
+	if (f->timer != NULL)
+		timer_set_ms(f->timer, ASKED_MS);
 }
 
-/* results_listen() must be called on the loop, and not from its own callback. */
+/* A query of its own, since results_listen() must be called on the loop. */
 static void
-errand_end(struct op *op)
+end_listening(struct query *q)
 {
-	struct errand *e = container_of(op, struct errand, op);
-
-	if (e->client->results != NULL)
-		results_listen(e->client->results, NULL, NULL, NULL);
-	if (e->stop != NULL)
-		e->stop->following = NULL;
-	loop_done(e->client->loop, op);
-}
-
-/* It may still wait for the backend. */
-static void
-errand_stop(struct op *op)
-{
-	struct errand *e = container_of(op, struct errand, op);
-	struct following *f = e->stop->following;
-
-	e->stop->stopped = true;
-	if (f != NULL && !f->ended) {
-		f->ended = true;
-		readiness_cancel(&f->q.waiter);
-		query_end(&f->q, NULL);
-	}
-	loop_done(e->client->loop, op);
-}
-
-static void
-errand_run(struct errand *e, void (*start)(struct op *op))
-{
-	e->op = (struct op){.start = start};
-	loop_call(e->client->loop, &e->op);
-}
-
-void
-events_stop(struct flowrra_client *c, struct events_stop *stop)
-{
-	struct errand e = {.client = c, .stop = stop};
-
-	if (client_check(c, NULL) == 0)
-		errand_run(&e, errand_stop);
+	results_listen(q->client->results, NULL, NULL, NULL);
+	query_end(q, NULL);
 }
 
 int
@@ -148,15 +121,14 @@ events_follow(struct flowrra_client *c, const struct events_follow *what,
 				    .once = true,
 				    .send = begin_listening},
 			      .what = what};
-	struct errand errand = {
-	    .client = c, .following = &f, .stop = what->stop};
-	int result = 0;
+	/* Not from within its callback. */
+	struct query end = {.client = c,
+			    .of_results = true,
+			    .once = true,
+			    .send = end_listening};
 
-	if (client_check(c, err) != 0)
+	if (client_check(c, err) != 0 || query_run(&f.q, err) != 0)
 		return -1;
-	errand_run(&errand, errand_begin);
-	if (!f.ended)
-		result = query_run(&f.q, err);
-	errand_run(&errand, errand_end);
-	return result;
+	query_run(&end, NULL);
+	return 0;
 }

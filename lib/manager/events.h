@@ -3,19 +3,12 @@
 #ifndef MANAGER_EVENTS_H
 #define MANAGER_EVENTS_H
 
-#include <jansson.h>
-
 #include <stdbool.h>
+
+#include <jansson.h>
 
 struct err;
 struct flowrra_client;
-
-/* Ends one events_follow() from outside; zeroes at first. What is in it belongs to
- * the client's loop. */
-struct events_stop {
-	void *following;
-	bool stopped;
-};
 
 /*
  * An event is
@@ -29,10 +22,12 @@ struct events_follow {
 	const char *id, *task, *queue;
 	/* Called for each, on the client's loop; not 0: that was the last. */
 	int (*on_event)(const json_t *event, void *arg);
+	/* Asked several times a second, on the client's loop, whether to end
+	 * although no event comes; NULL: it does not. */
+	bool (*stopped)(void *arg);
 	/* Some may have been missed, and why. */
 	void (*on_trouble)(const struct err *why, void *arg);
 	void *arg;
-	struct events_stop *stop; /* NULL: only on_event ends it */
 };
 
 /*
@@ -41,9 +36,5 @@ struct events_follow {
  */
 int events_follow(struct flowrra_client *c, const struct events_follow *follow,
 		  struct err *err);
-/* Ends it, at once, whatever happens or does not; it then returns 0. May come
- * before it has begun, or after its end. From any thread, but not from its
- * callbacks. */
-void events_stop(struct flowrra_client *c, struct events_stop *stop);
 
 #endif

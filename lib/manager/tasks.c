@@ -221,3 +221,10 @@ tasks_list(struct flowrra_client *c, enum tasks_state state,
 		query->stopped = false;
 	return list;
 }
+
+int
+tasks_records(struct flowrra_client *c, const char *const *ids, size_t n,
+	      json_t **rets, struct err *err)
+{
+	return query_records(c, ids, n, rets, err);
+}

@@ -43,6 +43,11 @@ struct tasks_query {
 json_t *tasks_list(struct flowrra_client *c, enum tasks_state state,
 		   struct tasks_query *query, struct err *err);
 
+/* The records of `n` tasks in one question: rets[i] is a new value, or NULL where
+ * there is none or it cannot be understood. 0, or -1 with *err. */
+int tasks_records(struct flowrra_client *c, const char *const *ids, size_t n,
+		  json_t **rets, struct err *err);
+
 /*
  * One step of a list (page.h), of any state but TASKS_PENDING. An item has the
  * members of a task's info and of a record, null where they do not apply, among

@@ -128,6 +128,7 @@ web_call_new(const struct web_shared *shared, const struct web_route *route,
 		return NULL;
 	}
 	call->shared = shared;
+	call->conf = shared->conf;
 	call->route = route;
 	call->who = ask->who;
 	call_make_id(call, ask->request_id);
@@ -184,13 +185,13 @@ web_client(const struct web_call *call)
 const struct conf *
 web_conf(const struct web_call *call)
 {
-	return call->shared->conf;
+	return call->conf;
 }
 
 struct schedules *
 web_schedules(struct web_call *call, struct err *err)
 {
-	const struct conf *conf = call->shared->conf;
+	const struct conf *conf = call->conf;
 	const struct schedules_options options = {
 	    .url = conf->scheduler.database_url,
 	    .timeout_ms = conf->web.timeout / 2000};
@@ -205,7 +206,7 @@ web_schedules(struct web_call *call, struct err *err)
 const char *
 web_prefix(const struct web_call *call)
 {
-	return call->shared->conf->web.prefix;
+	return call->conf->web.prefix;
 }
 
 const char *

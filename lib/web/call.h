@@ -16,6 +16,7 @@
 #include "web/routes.h"
 #include "web/web.h"
 
+struct visit;
 struct web_audit;
 struct web_jobs;
 struct web_mask;
@@ -23,7 +24,7 @@ struct web_replay;
 
 /* What all calls of a daemon share. Set up before the first, and not changed. */
 struct web_shared {
-	const struct conf *conf;
+	const struct conf *conf; /* changed by the loop: calls keep theirs */
 	struct flowrra_client *client;
 	const struct web_route *const *tables;
 	struct web_mask *mask;	   /* of viewers */
@@ -98,6 +99,7 @@ struct web_ask {
 
 struct web_call {
 	const struct web_shared *shared;
+	const struct conf *conf;
 	struct web_worker *worker; /* while it runs */
 	const struct web_route *route;
 	struct web_match match;
@@ -123,6 +125,7 @@ struct web_call {
 		int64_t count;
 	} change;
 	atomic_bool stopped;
+	struct visit *visit; /* of a route on the loop (WEB_LIVE) */
 };
 
 /*

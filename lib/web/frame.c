@@ -77,6 +77,19 @@ static const struct web_param frame_audit_params[] = {
      .help = "at most so many"},
     {NULL}};
 
+static const struct web_param frame_session_params[] = {
+    {"token", WEB_TEXT, WEB_BODY, .help = "a bearer token"},
+    {"code", WEB_TEXT, WEB_BODY, .help = "a code of `flowrractl web`"},
+    {"user", WEB_TEXT, WEB_BODY, .help = "a name of the users file"},
+    {"password", WEB_TEXT, WEB_BODY, .help = "and its password"},
+    {NULL}};
+static const struct web_param frame_events_params[] = {
+    {"topics", WEB_TEXT, WEB_QUERY, .required = true,
+     .help = "overview, queues, workers, running, schedules, dead, feed or "
+	     "task:ID, separated by commas"},
+    {"live", WEB_TEXT, WEB_QUERY, .help = "of the page; ignored"},
+    {NULL}};
+
 const struct web_route web_frame_routes[] = {
     {HTTP_GET, "/api/v1/me", WEB_METRICS, .run = frame_get_me,
      .summary = "Who asks, and what they may do.",
@@ -96,4 +109,24 @@ const struct web_route web_frame_routes[] = {
     {HTTP_GET, "/api/v1/openapi.json", WEB_VIEWER, .run = frame_get_openapi,
      .summary = "This description of the API.",
      .answer = "an OpenAPI 3.1 document"},
+    {HTTP_POST, "/api/v1/session", WEB_OPEN, WEB_LIVE | WEB_QUIET,
+     frame_session_params, frame_login,
+     .summary = "Logs in: a cookie for a browser.",
+     .answer = "user and role, and the cookie"},
+    {HTTP_DELETE, "/api/v1/session", WEB_OPEN, WEB_LIVE | WEB_QUIET,
+     .run = frame_logout, .summary = "Logs out.", .answer = "nothing"},
+    {HTTP_GET, "/api/v1/events", WEB_VIEWER, WEB_LIVE, frame_events_params,
+     frame_events,
+     .summary = "What changes, as server-sent events: first each topic whole, "
+		"then its changes.",
+     .answer = "a stream (text/event-stream) of events, named by their topic; "
+	       "stale and live when the stores go away and are back"},
+    {HTTP_GET, "/ws", WEB_VIEWER, WEB_LIVE | WEB_SEED, .run = frame_ws,
+     .summary = "A WebSocket: each change of a task, as it happens.",
+     .answer = "messages {\"type\": \"task.update\", \"task\": record}"},
+    {HTTP_GET, "/healthz", WEB_OPEN, WEB_LIVE, .run = frame_healthz,
+     .summary = "Whether the daemon runs.", .answer = "200"},
+    {HTTP_GET, "/readyz", WEB_OPEN, WEB_LIVE, .run = frame_readyz,
+     .summary = "Whether broker and backend have answered within 10 s.",
+     .answer = "200 or 503; a body only for those who are known"},
     WEB_ROUTES_END};

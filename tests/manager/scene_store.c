@@ -112,6 +112,14 @@ scene_names(struct broker *b, broker_names_fn *on_names, void *arg)
 }
 
 static void
+scene_registry(struct broker *b, broker_entries_fn *on_entries, void *arg)
+{
+	scene_called(
+	    SCENE_registry, SLICE(""),
+	    (struct scene_answer){.on_entries = on_entries, .arg = arg});
+}
+
+static void
 scene_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
 	      void *arg)
 {
@@ -298,6 +306,7 @@ const struct broker_ops scene_broker_ops = {.close = scene_broker_close,
 					    .name = scene_broker_name,
 					    .registered = scene_registered,
 					    .registered_names = scene_names,
+					    .registry = scene_registry,
 					    .control = scene_control,
 					    .admin = &admin_ops};
 
