@@ -30,6 +30,18 @@ struct search {
 	enum broker_location place;
 };
 
+/* The attempts that are behind it; none: no member. */
+static void
+add_history(json_t *info, const struct task *task)
+{
+	json_t *history =
+	    task->history.len > 0 ? load_json(task->history, NULL) : NULL;
+
+	if (json_is_array(history))
+		json_object_set(info, "history", history);
+	json_decref(history);
+}
+
 static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
@@ -44,10 +56,11 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	    (task = load_task(item, &why)) == NULL)
 		return 0;
 	is_it = strcmp(task->id, s->id) == 0;
+	if (is_it && (s->info = task_info_of(item, s->place, s->queue)) != NULL)
+		add_history(s->info, task);
 	task_free(task);
 	if (!is_it)
 		return 0;
-	s->info = task_info_of(item, s->place, s->queue);
 	return s->info != NULL ? 1 : err_nomem(err);
 }
 

@@ -8,10 +8,18 @@
 
 /* One line a file: declared, and listed below. */
 extern const struct web_route web_frame_routes[];
+extern const struct web_route web_overview_routes[];
+extern const struct web_route web_queues_routes[];
+extern const struct web_route web_tasks_routes[];
+extern const struct web_route web_submit_routes[];
+extern const struct web_route web_dead_routes[];
+extern const struct web_route web_workers_routes[];
 
 const struct web_route *const web_routes[] = {
-    web_frame_routes,
-    NULL,
+    web_frame_routes,	web_overview_routes,
+    web_queues_routes,	web_tasks_routes,
+    web_submit_routes,	web_dead_routes,
+    web_workers_routes, NULL,
 };
 
 /* The length of the first part of a path, up to a slash. */

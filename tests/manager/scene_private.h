@@ -45,6 +45,7 @@ struct scene_answer {
 	broker_workers_fn *on_workers;
 	broker_report_fn *on_report;
 	broker_names_fn *on_names;
+	broker_entries_fn *on_entries;
 	results_counts_fn *on_counts;
 	broker_deferred_fn *on_turn;
 	broker_page_fn *on_page;
