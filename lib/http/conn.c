@@ -183,7 +183,8 @@ http_conns_park(struct http_engine *engine)
 		if (!conn->parks || conn->engine != engine)
 			continue;
 		conn->parks = false;
-		if (conn->request != NULL || engine->tls)
+		if (conn->mhd == NULL || conn->request != NULL || conn->cut ||
+		    engine->tls)
 			continue;
 		conn->parked = true;
 		MHD_suspend_connection(conn->mhd);

@@ -81,7 +81,8 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	if (request == NULL)
 		return;
 	*context = NULL;
-	alone = request->alone;
+	alone =
+	    request->alone && request->status != MHD_HTTP_SWITCHING_PROTOCOLS;
 	conn = request->conn;
 	http_request_gone(request);
 	if (request->stream != NULL)
