@@ -84,7 +84,9 @@ void http_server_free(struct http_server *server);
 struct http_tls {
 	const char *certificates;
 	const char *key;
-	const char *client_ca; /* NULL: peers show no certificate */
+	/* Peers show a certificate that one of these has signed (403 otherwise).
+	 * NULL: they show none. */
+	const char *client_ca;
 };
 /* Accepts on a listening socket (TCP or Unix), which it closes in the end.
  * `tls` NULL: plain. */
