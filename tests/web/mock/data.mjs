@@ -2,7 +2,13 @@
 // What the mock server tells: rich, the same in each run, and hostile in places.
 
 let seed = 7;
-export const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
+// mulberry32: ids of its bits do not repeat.
+export function random() {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+}
 const pick = list => list[Math.floor(random() * list.length)];
 const iso = s => new Date(Date.now() + s * 1000).toISOString().replace('Z', '000Z');
 const hex = n => Array.from({length: n}, () => Math.floor(random() * 16).toString(16)).join('');

@@ -108,7 +108,7 @@ function nextFires(tz = 'Europe/Berlin') {
 function calendar(q) {
   const from = Date.parse(q.get('from')), hours = [];
   for (let i = 0; i < 168 && w.schedules.length; i++) {
-    const list = w.schedules.filter((_, k) => (i * 7 + k * 13) % 24 < (i % 24 === 2 ? 9 : i % 24 < 7 ? 1 : 2)).slice(0, 12).map((s, k) => ({id: s.id, count: k ? 1 : 12}));
+    const list = w.schedules.filter((_, k) => (i * 7 + k * 13) % 24 < (i % 24 === 2 ? 9 : i % 24 === 9 ? 6 : i % 24 < 7 ? 1 : 2)).slice(0, i % 24 === 2 ? 12 : (i * 7) % 5).map((s, k) => ({id: s.id, count: k ? 1 : 12}));
     if (list.length) hours.push({at: new Date(from + i * 36e5).toISOString(), count: list.reduce((n, s) => n + s.count, 0), schedules: list});
   }
   return {from: q.get('from'), days: 7, tz: 'UTC', hours, complete: true};
@@ -231,6 +231,7 @@ function push(topic, data) {
 function events(req, res, q) {
   const s = {res, topics: (q.get('topics') || '').split(','), n: 0};
   res.writeHead(200, {'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store'});
+  res.flushHeaders();
   streams.add(s);
   req.on('close', () => streams.delete(s));
   if (mode === 'away') return res.write(`event: stale\ndata: ${JSON.stringify({since: iso(-12), why: 'the store at 10.0.4.2 does not answer'})}\n\n`);
