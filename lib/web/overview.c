@@ -5,7 +5,6 @@
  * It is asked for once a second by each daemon while somebody looks. So what is
  * dear, the doctor and the dead of the last hour, is looked at seldom, and kept.
  */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "web/kept.h"
 #include "web/lists.h"
 #include "web/queues.h"
 #include "web/workers.h"
@@ -31,53 +31,8 @@
 /* Of schedules that are looked through for the next ones. */
 #define SCHEDULES_READ 1000
 
-/* --- what is kept ------------------------------------------------------ */
-
-/* An answer, and how long it is good. One thread makes a new one while the others
- * are given the old. */
-struct kept {
-	pthread_mutex_t lock;
-	const struct flowrra_client *of;
-	json_t *value; /* never changed: each reader has a reference */
-	int64_t until_us;
-	bool being_made;
-};
-static struct kept failures = {.lock = PTHREAD_MUTEX_INITIALIZER};
-static struct kept findings = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* NULL: it has to be made now, by the caller, who then gives it to kept_set(). */
-static json_t *
-kept_get(struct kept *k, const struct flowrra_client *client)
-{
-	json_t *value = NULL;
-
-	pthread_mutex_lock(&k->lock);
-	if (k->of == client && k->value != NULL &&
-	    (clock_mono_us() < k->until_us || k->being_made))
-		value = json_deep_copy(k->value);
-	else
-		k->being_made = true;
-	pthread_mutex_unlock(&k->lock);
-	return value;
-}
-
-/* `value` NULL: it could not be made; what was there may stay. */
-static void
-kept_set(struct kept *k, const struct flowrra_client *client,
-	 const json_t *value, int64_t good_us)
-{
-	json_t *copy = value != NULL ? json_deep_copy(value) : NULL;
-
-	pthread_mutex_lock(&k->lock);
-	k->being_made = false;
-	k->until_us = clock_mono_us() + good_us;
-	if (copy != NULL || k->of != client) {
-		json_decref(k->value);
-		k->value = copy;
-		k->of = client;
-	}
-	pthread_mutex_unlock(&k->lock);
-}
+static struct kept failures = KEPT_INIT;
+static struct kept findings = KEPT_INIT;
 
 /* --- parts ------------------------------------------------------------- */
 
