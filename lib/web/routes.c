@@ -8,9 +8,15 @@
 
 /* One line a file: declared, and listed below. */
 extern const struct web_route web_frame_routes[];
+extern const struct web_route web_calendar_routes[];
+extern const struct web_route web_registry_routes[];
+extern const struct web_route web_schedules_routes[];
 
 const struct web_route *const web_routes[] = {
     web_frame_routes,
+    web_calendar_routes,
+    web_registry_routes,
+    web_schedules_routes,
     NULL,
 };
 
