@@ -44,17 +44,18 @@ test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
     $(B)/tests/soak/clock_shim.so
 
 # Runs the suites of the program $(1). Most of their time goes by in waiting, so
-# $(2) of them run side by side; what one prints is shown when it has ended.
+# $(2) of them run side by side, in the order $(3), which brings the longest one
+# early; what one prints is shown when it has ended.
 suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
-    $(1) --list | sort -ru | $(TEST_ENV) xargs -P $(2) -n 1 tests/one $(1))
+    $(1) --list | $(3) | $(TEST_ENV) xargs -P $(2) -n 1 tests/one $(1))
 
 #: unit     the unit tests only; SUITES="conf log" runs some of them
 unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES)
-	$(call suites,$(B)/tests/unit,4)
+	$(call suites,$(B)/tests/unit,4,sort -ru)
 
 #: e2e      the tests of the whole, with real programs and servers, only
 e2e: test-programs
-	$(call suites,$(B)/tests/e2e/run,2)
+	$(call suites,$(B)/tests/e2e/run,3,sort -u)
 
 #: demo     follows the tour of README.md, and shows it
 demo:
