@@ -28,8 +28,6 @@
 /* The doctor asks about everything, files and databases too. */
 #define FINDINGS_KEPT_US (60 * US_PER_S)
 #define FIRES_SHOWN 8
-/* Of schedules that are looked through for the next ones. */
-#define SCHEDULES_READ 1000
 
 static struct kept failures = KEPT_INIT;
 static struct kept findings = KEPT_INIT;
@@ -83,22 +81,13 @@ overview_findings(struct web_call *call, struct err *err)
 	return counts;
 }
 
-static int
-fire_order(const void *a, const void *b)
-{
-	const struct schedule *x = a, *y = b;
-
-	return (x->next_run_us > y->next_run_us) -
-	       (x->next_run_us < y->next_run_us);
-}
-
 /* Without a database of schedules there are no fires, and nothing is wrong: the
  * Health page tells of it. */
 static json_t *
 overview_fires(struct web_call *call)
 {
-	const struct schedules_filter filter = {.only_enabled = true,
-						.limit = SCHEDULES_READ};
+	const struct schedules_filter filter = {
+	    .only_enabled = true, .limit = FIRES_SHOWN, .by_due = true};
 	struct err err = ERR_INIT;
 	struct schedules *schedules = web_schedules(call, &err);
 	struct schedules_list *list = NULL;
@@ -109,9 +98,7 @@ overview_fires(struct web_call *call)
 	if (schedules == NULL ||
 	    schedules_list(schedules, &filter, &list, &err) != 0)
 		return fires;
-	if (list->n > 0)
-		qsort(list->items, list->n, sizeof(*list->items), fire_order);
-	for (i = 0; i < list->n && json_array_size(fires) < FIRES_SHOWN; i++) {
+	for (i = 0; i < list->n; i++) {
 		s = &list->items[i];
 		if (s->next_run_us != 0)
 			json_array_append_new(

@@ -63,8 +63,9 @@ seed_slots(const json_t *workers, const char *kind)
 static json_t *
 seed_executor(json_int_t slots)
 {
-	return slots > 0 ? json_pack("{s:b,s:I}", "running", 1, "workers", slots)
-			 : json_null();
+	return slots > 0
+		   ? json_pack("{s:b,s:I}", "running", 1, "workers", slots)
+		   : json_null();
 }
 
 static bool
@@ -73,7 +74,8 @@ seed_has_scheduler(const struct schedules_stats *s, int64_t now_us)
 	size_t i;
 
 	for (i = 0; i < s->n_schedulers; i++)
-		if (now_us - s->schedulers[i].seen_us < HEALTH_SCHEDULER_LIFE_US)
+		if (now_us - s->schedulers[i].seen_us <
+		    HEALTH_SCHEDULER_LIFE_US)
 			return true;
 	return false;
 }
@@ -107,16 +109,16 @@ seed_get_stats(struct web_call *call, struct err *err)
 
 	if (all == NULL)
 		return -1;
-	answer = json_pack(
-	    "{s:{s:b},s:{s:o,s:o},s:{s:O,s:O},s:o}", "app", "running",
-	    json_integer_value(json_object_get(stats, "workers")) > 0,
-	    "executors", "io",
-	    seed_executor(seed_slots(workers, "io") +
-			  seed_slots(workers, "async")),
-	    "cpu", seed_executor(seed_slots(workers, "cpu")), "tasks",
-	    "registered", json_object_get(stats, "registered"), "pending",
-	    json_object_get(stats, "waiting"), "scheduler",
-	    seed_scheduler(call));
+	answer =
+	    json_pack("{s:{s:b},s:{s:o,s:o},s:{s:O,s:O},s:o}", "app", "running",
+		      json_integer_value(json_object_get(stats, "workers")) > 0,
+		      "executors", "io",
+		      seed_executor(seed_slots(workers, "io") +
+				    seed_slots(workers, "async")),
+		      "cpu", seed_executor(seed_slots(workers, "cpu")), "tasks",
+		      "registered", json_object_get(stats, "registered"),
+		      "pending", json_object_get(stats, "waiting"), "scheduler",
+		      seed_scheduler(call));
 	json_decref(all);
 	return web_answer(call, answer, err);
 }
@@ -143,9 +145,9 @@ seed_component(bool healthy, const char *what, const char *why)
 
 	snprintf(message, sizeof(message), "%s is %srunning", what,
 		 healthy ? "" : "not ");
-	return json_pack("{s:b,s:o}", "healthy", (int)healthy, "message",
-			 member_of_text(!healthy && why != NULL ? why
-								: message));
+	return json_pack(
+	    "{s:b,s:o}", "healthy", (int)healthy, "message",
+	    member_of_text(!healthy && why != NULL ? why : message));
 }
 
 static bool
@@ -183,11 +185,10 @@ seed_components(struct web_call *call, const json_t *found)
 				? seed_component(workers, "CPU executor", why)
 				: json_null());
 	scheduler = seed_is_healthy(found, "schedulers", &why);
-	json_object_set_new(
-	    all, "scheduler",
-	    seed_find_component(found, "schedulers") != NULL
-		? seed_component(scheduler, "Scheduler", why)
-		: json_null());
+	json_object_set_new(all, "scheduler",
+			    seed_find_component(found, "schedulers") != NULL
+				? seed_component(scheduler, "Scheduler", why)
+				: json_null());
 	json_decref(stats);
 	return all;
 }
@@ -235,8 +236,8 @@ seed_task(struct web_call *call, const json_t *entry)
 
 	return json_pack(
 	    "{s:O?,s:b,s:o,s:o}", "name", json_object_get(entry, "name"),
-	    "cpu_bound",
-	    json_is_true(json_object_get(entry, "cpu_bound")), "max_retries",
+	    "cpu_bound", json_is_true(json_object_get(entry, "cpu_bound")),
+	    "max_retries",
 	    seed_number(entry, "max_retries",
 			json_integer((json_int_t)conf->max_retries)),
 	    "retry_delay",
@@ -590,10 +591,10 @@ seed_delete(struct web_call *call, struct err *err)
 		deleted = schedules_delete(db, id, err) == 0;
 	if (!deleted && err->code != ERR_NOT_FOUND)
 		return seed_fault(call, err);
-	return web_answer(call,
-			  json_pack("{s:b,s:s}", "deleted", (int)deleted,
-				    "schedule_id", id),
-			  err);
+	return web_answer(
+	    call,
+	    json_pack("{s:b,s:s}", "deleted", (int)deleted, "schedule_id", id),
+	    err);
 }
 
 /* --- the table ----------------------------------------------------------- */
