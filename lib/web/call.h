@@ -120,7 +120,8 @@ struct web_call {
 	json_t *value;
 	struct buf bytes;
 	struct web_pairs fields;
-	char *field, *hint; /* of the problem */
+	char *field, *hint, *token; /* of the problem */
+	size_t column;
 	/* What was changed. */
 	struct {
 		char *action, *target;
@@ -164,6 +165,9 @@ struct problem {
 	unsigned int status;
 	const char *code; /* NULL: that of the status */
 	const char *detail, *field, *hint, *request_id;
+	/* Only told if there is a column. */
+	const char *token;
+	size_t column;
 	bool seed; /* {"error": detail} */
 };
 /* Appends it, as JSON. */

@@ -2,7 +2,6 @@
 /* Users with passwords (htpasswd's format) and bearer tokens. */
 #include "web/users.h"
 
-#include <crypt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -311,22 +310,4 @@ users_token(const struct web_users *users, const char *text)
 		if (secret_same(users->tokens.lines[i].digest, digest))
 			found = &users->tokens.lines[i];
 	return found;
-}
-
-bool
-users_check_password(const char *password, const char *hash)
-{
-	struct crypt_data *data = calloc(1, sizeof(*data));
-	const char *mine;
-	bool same = false;
-
-	if (data == NULL)
-		return false;
-	mine = crypt_r(password, hash, data);
-	/* A setting that crypt cannot do is answered with "*0". */
-	if (mine != NULL && mine[0] != '*')
-		same = secret_same(mine, hash);
-	explicit_bzero(data, sizeof(*data));
-	free(data);
-	return same;
 }

@@ -31,6 +31,7 @@
 	X(requeue)                                                             \
 	X(registered)                                                          \
 	X(names)                                                               \
+	X(registry)                                                            \
 	X(control)                                                             \
 	X(get)                                                                 \
 	X(put)                                                                 \
@@ -66,6 +67,7 @@ struct scene {
 	size_t n_measures;
 	const struct slice *names; /* what is registered */
 	size_t n_names;
+	const struct slice *registrations; /* of each name, for the registry */
 	struct slice unknown; /* in each queue: queue_stats.unknown */
 	const struct broker_finding *findings; /* of the examination */
 	size_t n_findings;

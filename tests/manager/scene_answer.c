@@ -64,6 +64,10 @@ give_typed(const struct scene_answer *a, const struct err *err)
 	else if (a->on_names != NULL)
 		a->on_names(err == NULL ? scene.names : NULL,
 			    err == NULL ? scene.n_names : 0, err, a->arg);
+	else if (a->on_entries != NULL)
+		a->on_entries(err == NULL ? scene.names : NULL,
+			      err == NULL ? scene.registrations : NULL,
+			      err == NULL ? scene.n_names : 0, err, a->arg);
 	else if (a->on_counts != NULL)
 		a->on_counts(err == NULL ? &scene.counts : NULL, err, a->arg);
 	else if (a->on_measures != NULL)

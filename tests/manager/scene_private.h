@@ -45,6 +45,7 @@ struct scene_answer {
 	broker_workers_fn *on_workers;
 	broker_report_fn *on_report;
 	broker_names_fn *on_names;
+	broker_entries_fn *on_entries;
 	results_counts_fn *on_counts;
 	results_measures_fn *on_measures;
 	enum measure_step step; /* of what was asked for */

@@ -113,6 +113,14 @@ scene_names(struct broker *b, broker_names_fn *on_names, void *arg)
 }
 
 static void
+scene_registry(struct broker *b, broker_entries_fn *on_entries, void *arg)
+{
+	scene_called(
+	    SCENE_registry, SLICE(""),
+	    (struct scene_answer){.on_entries = on_entries, .arg = arg});
+}
+
+static void
 scene_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
 	      void *arg)
 {
@@ -132,9 +140,11 @@ cursor_text(size_t at)
 
 /* The last that was put in comes first; the cursor says from where. */
 static void
-fill_page(struct scene_answer *a, struct slice queue, unsigned int places,
-	  struct slice cursor, unsigned int n)
+fill_page_until(struct scene_answer *a, struct slice queue, unsigned int places,
+		struct slice cursor, unsigned int n,
+		const struct broker_view *view)
 {
+	int64_t skip = cursor.len == 0 && view != NULL ? view->skip : 0;
 	size_t i =
 	    cursor.len > 0 ? strtoul(cursor.p, NULL, 10) : scene_data.n_items;
 
@@ -146,12 +156,24 @@ fill_page(struct scene_answer *a, struct slice queue, unsigned int places,
 		    (places & 1u << scene_data.items[i - 1].place) == 0 ||
 		    !slice_eq(queue, slice_of(scene_data.items[i - 1].queue)))
 			continue;
+		if (view != NULL && cursor.len == 0 && view->until_ms != 0 &&
+		    scene_data.items[i - 1].item.time_ms > view->until_ms)
+			continue;
+		if (skip-- > 0)
+			continue;
 		if (a->n == n) {
 			a->value = cursor_text(i);
 			break;
 		}
 		a->items[a->n++] = scene_data.items[i - 1].item;
 	}
+}
+
+static void
+fill_page(struct scene_answer *a, struct slice queue, unsigned int places,
+	  struct slice cursor, unsigned int n)
+{
+	fill_page_until(a, queue, places, cursor, n, NULL);
 }
 
 static void
@@ -163,8 +185,8 @@ scene_view(struct broker *b, const struct broker_view *view,
 			 (struct scene_answer){.on_page = on_page, .arg = arg});
 
 	if (a != NULL)
-		fill_page(a, view->queue, 1u << view->place, view->cursor,
-			  view->n);
+		fill_page_until(a, view->queue, 1u << view->place, view->cursor,
+				view->n, view);
 }
 
 #define WITHDRAWABLE (1u << BROKER_WAITING | 1u << BROKER_DELAYED)
@@ -285,6 +307,7 @@ const struct broker_ops scene_broker_ops = {.close = scene_broker_close,
 					    .name = scene_broker_name,
 					    .registered = scene_registered,
 					    .registered_names = scene_names,
+					    .registry = scene_registry,
 					    .control = scene_control,
 					    .admin = &admin_ops};
 

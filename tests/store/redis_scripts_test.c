@@ -170,7 +170,7 @@ static const struct script_case {
      {"LPUSH " K("inflight:w") " [1]"}},
     {SCRIPT_VIEW_SORTED,
      {K("dead"), K("dead:tasks"), K("dead:info")},
-     {"0", "10", "1000"},
+     {"0", "10", "1000", "5"},
      {"ZADD " K("dead") " 1 t"}},
     {SCRIPT_VIEW_WAITING,
      {Q, K("levels"), K("p:5")},
