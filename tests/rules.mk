@@ -31,10 +31,10 @@ TEST_MODULES := $(patsubst tests/modules/%.c,$(B)/tests/modules/%.so,\
 		$(wildcard tests/modules/*.c))
 
 $(B)/tests/unit: $(UNIT_OBJS) $(call ar,$(LIBS))
-	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(TEST_LIBS)
+	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(HTTP_LIBS) -lcrypt $(TEST_LIBS)
 
 $(B)/tests/e2e/run: $(E2E_OBJS) $(call ar,$(LIBS)) | $(B)/tests/libexec
-	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(TEST_LIBS)
+	$(link) -rdynamic $(inputs) $(STORE_LIBS) $(HTTP_LIBS) -lcrypt $(TEST_LIBS)
 
 $(B)/tests/modules/%.so: tests/modules/%.c
 	$(call say,LD) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -shared -MMD -MP \

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Icons: lines on a field of 24, in the colour of the text. */
+import {svg} from './h.js';
+
+const paths = {
+  overview: 'M4 4h7v7H4zM13 4h7v4h-7zM13 11h7v9h-7zM4 14h7v6H4z',
+  queues: 'M12 3 3 8l9 5 9-5zM3 12l9 5 9-5M3 16l9 5 9-5',
+  tasks: 'M9 6h12M9 12h12M9 18h12M4 6h.01M4 12h.01M4 18h.01',
+  workers: 'M6 6h12v12H6zM10 10h4v4h-4zM9 2v4M15 2v4M9 18v4M15 18v4M2 9h4M2 15h4M18 9h4M18 15h4',
+  schedules: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3 2',
+  calendar: 'M4 6h16v14H4zM4 10h16M8 3v5M16 3v5',
+  dead: 'M8 3h8l5 5v8l-5 5H8l-5-5V8zM9 9l6 6M15 9l-6 6',
+  enqueue: 'M12 5v14M5 12h14',
+  health: 'M3 12h4l3-8 4 16 3-8h4',
+  about: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 11v5M12 8h.01',
+  more: 'M5 12h.01M12 12h.01M19 12h.01',
+  pause: 'M8 5v14M16 5v14',
+  play: 'M7 4l13 8-13 8z',
+  stop: 'M6 6h12v12H6z',
+  trash: 'M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5',
+  retry: 'M4 12a8 8 0 1 0 2.5-5.8M4 4v4h4',
+  reload: 'M20 12a8 8 0 1 1-2.5-5.8M20 4v4h-4',
+  x: 'M6 6l12 12M18 6 6 18',
+  check: 'M5 12l5 5L20 7',
+  success: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM8 12l3 3 5-6',
+  failed: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9 9l6 6M15 9l-6 6',
+  running: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM10 8.5l5.5 3.5-5.5 3.5z',
+  pending: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM8 12h.01M12 12h.01M16 12h.01',
+  warning: 'M12 4 2.5 20h19zM12 10v4M12 17h.01',
+  copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
+  search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l5 5',
+  light: 'M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M19 5l-1.4 1.4M6.4 17.6 5 19',
+  dark: 'M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z',
+  system: 'M3 5h18v11H3zM8 20h8M12 16v4',
+  edit: 'M4 20l1-4L16 5l3 3L8 19zM14 7l3 3',
+  next: 'M9 5l7 7-7 7',
+  user: 'M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4 21c1-5 4-7 8-7s7 2 8 7',
+  out: 'M10 4H4v16h6M14 8l4 4-4 4M18 12H9',
+  help: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9.5 9.5a2.5 2.5 0 1 1 3.5 2.3c-.7.4-1 .9-1 1.7M12 17h.01',
+  cancel: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM5.6 5.6l12.8 12.8',
+  shell: 'M4 5h16v14H4zM7 9l3 3-3 3M12 15h4',
+  lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
+};
+const same = {delayed: 'schedules', retrying: 'retry', quiet: 'pause', paused: 'pause',
+  stopping: 'stop', error: 'failed', enabled: 'success', disabled: 'pause',
+  ended: 'check', 'set aside': 'warning', waiting: 'pending', in_flight: 'running',
+  finished: 'success', sent: 'success', missed: 'warning', skipped: 'next',
+  unsent: 'pending', unknown: 'help'};
+
+export const icon = name => svg('svg.icon', {viewBox: '0 0 24 24', 'aria-hidden': 'true'},
+  svg('path', {d: paths[same[name] || name] || paths.pending}));
