@@ -18,7 +18,7 @@
 
 #define SCHEDULES 12
 #define EDITS_MAX 200
-#define EDITS 150
+#define EDITS 100
 #define US_PER_S INT64_C(1000000)
 /* An edit may be overtaken by a claim for so long; then a fire of the old rule is
  * later than the edit says it was made. */
@@ -26,6 +26,7 @@
 
 /* The rules of a schedule, each from its edit on. */
 struct timeline {
+	int64_t start_us;
 	int n;
 	struct {
 		int64_t at_us, period_us;
@@ -46,6 +47,20 @@ apply(struct schedule_form *form, void *arg, struct schedule_fault *fault,
 	return 0;
 }
 
+/* Waits for the moment at which a schedule fires: an edit that comes right then
+ * finds a fire that is due and that nobody has claimed. */
+static void
+wait_for_fire(int i, unsigned int *seed)
+{
+	const int64_t now_us = clock_wall_us();
+	const int64_t past_us = (now_us - timelines[i].start_us) % US_PER_S;
+	const int64_t wait_us = US_PER_S - past_us + rand_r(seed) % 400;
+
+	nanosleep(&(struct timespec){.tv_sec = wait_us / US_PER_S,
+				     .tv_nsec = wait_us % US_PER_S * 1000},
+		  NULL);
+}
+
 /* One in three is of the description, which moves no fire. */
 static void
 edit_one(struct scene *s, unsigned int *seed)
@@ -55,8 +70,7 @@ edit_one(struct scene *s, unsigned int *seed)
 	struct schedule_fault fault;
 	struct err err = ERR_INIT;
 	char id[16], text[32];
-	struct schedule_edit edit = {
-	    .id = id, .apply = apply, .arg = text, .now_us = clock_wall_us()};
+	struct schedule_edit edit = {.id = id, .apply = apply, .arg = text};
 	int64_t period_s = 1 + rand_r(seed) % 2;
 	json_t *json;
 	bool stale;
@@ -66,6 +80,9 @@ edit_one(struct scene *s, unsigned int *seed)
 		snprintf(text, sizeof(text), "#%u", *seed);
 	else
 		snprintf(text, sizeof(text), "%ds", (int)period_s);
+	if (rand_r(seed) % 3 == 0)
+		wait_for_fire(i, seed);
+	edit.now_us = clock_wall_us();
 	json = schedule_edit(s->db, &edit, &stale, &fault, &err);
 	ck_assert_msg(json != NULL, "%s", err.msg);
 	json_decref(json);
@@ -209,6 +226,22 @@ all_is_sent(struct scene *s)
 	return sent;
 }
 
+static int64_t
+start_of(struct scene *s, int i)
+{
+	struct schedules_list *list;
+	struct err err = ERR_INIT;
+	int64_t start_us;
+	char id[16];
+
+	snprintf(id, sizeof(id), "s%d", i);
+	ck_assert_msg(schedules_get(s->db, id, &list, &err) == 0, "%s",
+		      err.msg);
+	start_us = list->items[0].start_us;
+	schedules_list_free(list);
+	return start_us;
+}
+
 START_TEST(edits_while_schedulers_run_and_die_lose_and_double_nothing)
 {
 	unsigned int seed = (unsigned int)now_ms(), victim;
@@ -221,6 +254,7 @@ START_TEST(edits_while_schedulers_run_and_die_lose_and_double_nothing)
 	scene_schedule(&s, SCHEDULES, 1000);
 	for (i = 0; i < SCHEDULES; i++) {
 		timelines[i].n = 1;
+		timelines[i].start_us = start_of(&s, i);
 		timelines[i].rules[0].at_us = 0;
 		timelines[i].rules[0].period_us = US_PER_S;
 	}
