@@ -38,6 +38,8 @@ const struct verb *const verbs[] = {
     &verb_worker_reload,
     &verb_worker_stop,
     &verb_tasks_pending,
+    &verb_tasks_delayed,
+    &verb_tasks_retrying,
     &verb_tasks_running,
     &verb_tasks_completed,
     &verb_tasks_failed,
