@@ -192,6 +192,7 @@ struct dispatch {
 	} reloads;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
+	bool turn_comes;    /* that event is active: once is enough */
 	struct event *heartbeat;
 	struct event *stall; /* looks for jobs that are stuck behind others */
 	struct event *stop_deadline; /* ends DRAINING, and then KILLING */
