@@ -101,7 +101,7 @@ struct job {
 	struct buf retry_bytes;	      /* the task for a retry */
 	struct buf info;	      /* for the dead list */
 	struct tally_attempt attempt; /* counted when its record is stored */
-	bool counts;		      /* there is one */
+	struct tally_cell *cell;      /* where; NULL: it does not count */
 	/* Bytes that are no task: NULL, or why (a reason of records) and what
 	 * exactly. `task` then has what could be salvaged. */
 	const char *refused;
