@@ -217,6 +217,15 @@ tasks_run_retry(struct web_call *call, struct err *err)
 }
 
 static int
+tasks_run_now(struct web_call *call, struct err *err)
+{
+	const char *id = web_text(call, "id");
+
+	web_audit(call, "task.run", id, 1);
+	return web_answer(call, tasks_run(web_client(call), id, err), err);
+}
+
+static int
 tasks_run_delete(struct web_call *call, struct err *err)
 {
 	const char *id = web_text(call, "id");
@@ -254,6 +263,10 @@ const struct web_route web_tasks_routes[] = {
     {HTTP_POST, "/api/v1/tasks/{id}/retry", WEB_OPERATOR, 0, task_params,
      tasks_run_retry, "Puts a dead task back into its queue.",
      "{\"task_id\", \"outcome\": \"retried\"}"},
+    {HTTP_POST, "/api/v1/tasks/{id}/run", WEB_OPERATOR, 0, task_params,
+     tasks_run_now,
+     "Makes a delayed task, or one that is to be retried, due now.",
+     "{\"task_id\", \"outcome\": \"due\"}"},
     {HTTP_DELETE, "/api/v1/tasks/{id}", WEB_OPERATOR, 0, task_params,
      tasks_run_delete, "Deletes a dead task, or a final record.",
      "{\"task_id\", \"outcome\": \"deleted\"}"},
