@@ -46,7 +46,7 @@ endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
 	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
-	libmicrohttpd
+	libmicrohttpd gnutls
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
 	   dist deb check-deb format clean help
@@ -62,7 +62,7 @@ pc         = $(shell pkg-config --libs $(1) 2>/dev/null)
 STORE_LIBS := $(call pc,libevent_core libevent_extra libevent_openssl openssl \
 	        hiredis sqlite3 jansson inih) -lm -ldl
 # libwslay has no file for pkg-config.
-HTTP_LIBS  := $(call pc,libmicrohttpd) -lwslay
+HTTP_LIBS  := $(call pc,libmicrohttpd gnutls) -lwslay
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CPPFLAGS  += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
 	     -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(PKG_CFLAGS)

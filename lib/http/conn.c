@@ -183,7 +183,8 @@ http_conns_park(struct http_engine *engine)
 		if (!conn->parks || conn->engine != engine)
 			continue;
 		conn->parks = false;
-		if (conn->request != NULL || engine->tls)
+		if (conn->mhd == NULL || conn->request != NULL || conn->cut ||
+		    engine->tls)
 			continue;
 		conn->parked = true;
 		MHD_suspend_connection(conn->mhd);
@@ -468,6 +469,11 @@ http_conn_new(struct http_engine *engine, int fd,
 {
 	struct http_conn *conn = conn_alloc(engine, fd, addr, len);
 
-	if (conn != NULL && (!engine->tls || conn_hand_over(conn)))
+	if (conn == NULL)
+		return;
+	/* Within TLS no first byte is seen: the handshake has a time, too. */
+	if (!engine->tls)
 		http_conn_phase(conn, HTTP_IDLE);
+	else if (conn_hand_over(conn))
+		http_conn_phase(conn, HTTP_HEAD);
 }

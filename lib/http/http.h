@@ -84,7 +84,9 @@ void http_server_free(struct http_server *server);
 struct http_tls {
 	const char *certificates;
 	const char *key;
-	const char *client_ca; /* NULL: peers show no certificate */
+	/* Peers show a certificate that one of these has signed (403 otherwise).
+	 * NULL: they show none. */
+	const char *client_ca;
 };
 /* Accepts on a listening socket (TCP or Unix), which it closes in the end.
  * `tls` NULL: plain. */
@@ -135,13 +137,14 @@ void http_reply(struct http_request *request, const struct http_reply *reply);
 /* --- event streams (text/event-stream) ---------------------------------- */
 
 struct http_stream_user {
+	/* The peer is gone; the stream ends with this call. */
 	void (*on_gone)(struct http_stream *stream, void *arg);
 	/* All that was owed has been taken. */
 	void (*on_drained)(struct http_stream *stream, void *arg);
 	void *arg;
 };
-/* Replies with 200 and a body without an end. NULL: too many (503 was replied),
- * or no memory. */
+/* Replies with 200 and a body without an end. NULL: it was replied to otherwise,
+ * because it is HEAD (200), there are too many or no memory (503). */
 struct http_stream *http_stream_begin(struct http_request *request,
 				      const struct http_field *fields,
 				      const struct http_stream_user *user);
@@ -152,6 +155,8 @@ struct http_stream *http_stream_begin(struct http_request *request,
 ssize_t http_stream_send(struct http_stream *stream, struct slice bytes);
 /* The number of bytes that the peer owes to take. */
 size_t http_stream_owed(const struct http_stream *stream);
+/* Ends it when the peer has taken what it owes. It is the user's no longer: no
+ * callback follows. */
 void http_stream_end(struct http_stream *stream);
 
 /* --- WebSockets (RFC 6455) ----------------------------------------------- */
@@ -159,17 +164,19 @@ void http_stream_end(struct http_stream *stream);
 struct http_ws_user {
 	/* A whole text message; binary ones are refused (1003). */
 	void (*on_text)(struct http_ws *ws, struct slice text, void *arg);
+	/* The peer has closed it, or is gone; it ends with this call. */
 	void (*on_gone)(struct http_ws *ws, void *arg);
 	void *arg;
 };
-/* Whether it asks for an upgrade to a WebSocket of version 13. */
+/* Whether it asks for an upgrade to a WebSocket. */
 bool http_ws_asked(const struct http_request *request);
 /* NULL: 400, 426 or 503 was replied. */
 struct http_ws *http_ws_begin(struct http_request *request,
 			      const struct http_ws_user *user);
 /* As http_stream_send(), a text message. */
 ssize_t http_ws_send(struct http_ws *ws, struct slice text);
-/* Closes with a code of RFC 6455, section 7.4. */
+/* Closes with a code of RFC 6455, section 7.4, before texts that are owed. It is the user's no longer: no
+ * callback follows. */
 void http_ws_close(struct http_ws *ws, unsigned int code, const char *why);
 
 /* --- texts -------------------------------------------------------------- */

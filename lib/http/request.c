@@ -7,6 +7,8 @@
  * until there is a reply. While the user has the request its connection is
  * suspended.
  */
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -81,7 +83,8 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	if (request == NULL)
 		return;
 	*context = NULL;
-	alone = request->alone;
+	alone =
+	    request->alone && request->status != MHD_HTTP_SWITCHING_PROTOCOLS;
 	conn = request->conn;
 	http_request_gone(request);
 	if (request->stream != NULL)
@@ -166,6 +169,27 @@ expects_continue(const struct http_request *request)
 	return expect != NULL && strcasecmp(expect, "100-continue") == 0;
 }
 
+/* libmicrohttpd asks for a certificate, and takes any, or none. */
+static bool
+request_is_certified(const struct http_request *request)
+{
+	gnutls_typed_vdata_st purpose = {
+	    .type = GNUTLS_DT_KEY_PURPOSE_OID,
+	    .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT,
+	};
+	const union MHD_ConnectionInfo *info;
+	unsigned int status = 0;
+
+	if (!request->conn->engine->verifies)
+		return true;
+	info = MHD_get_connection_info(request->conn->mhd,
+				       MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	return info != NULL &&
+	       gnutls_certificate_verify_peers(info->tls_session, &purpose, 1,
+					       &status) == GNUTLS_E_SUCCESS &&
+	       status == 0;
+}
+
 /* The head is there. A reply to a request without a body waits for the last
  * call, so that the connection goes on. */
 static enum MHD_Result
@@ -176,6 +200,11 @@ request_begin(struct http_request *request, const char *method,
 	int64_t max;
 
 	request->begun = true;
+	if (!request_is_certified(request)) {
+		http_refuse(request, 403,
+			    "A certificate that this server trusts is needed.");
+		return request_send(request, true);
+	}
 	if (http_gate(request, request->conn->mhd, method, version) != 0) {
 		http_refuse(request, request->refusal.status,
 			    request->refusal.detail);

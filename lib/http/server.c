@@ -18,6 +18,12 @@
 #include "util/timer.h"
 
 #define US_PER_S 1000000
+/* TLS 1.2 and 1.3: older ones are deprecated by RFC 8996. */
+#define ENGINE_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+/* Turns without anything new after which libmicrohttpd waits: more than it takes
+ * to send a reply in parts. */
+#define ENGINE_AGAIN_MAX 16
+#define ENGINE_AGAIN_MS 5
 /* For the head of a reply, beside that of the request: what a security policy
  * and a cookie take, several times over. */
 #define HTTP_REPLY_ROOM 8192
@@ -26,7 +32,12 @@
  * request.c needs it. */
 #define HTTP_POOL_MIN 8192
 
-/* Its next time-out; zero when a connection has more to do at once. */
+/*
+ * Its next time-out; zero when a connection has more to do at once. Those have
+ * their turns of the loop among the others, and not within one of them. While a
+ * peer takes its time in a handshake of TLS libmicrohttpd (0.9.75) says zero
+ * again and again: after some turns in which nothing came we believe it less.
+ */
 static void
 engine_plan(struct http_engine *engine)
 {
@@ -35,7 +46,9 @@ engine_plan(struct http_engine *engine)
 	if (MHD_get_timeout(engine->mhd, &ms) != MHD_YES)
 		timer_cancel(engine->timer);
 	else if (ms == 0)
-		timer_fire(engine->timer);
+		timer_set_ms(engine->timer, engine->n_again < ENGINE_AGAIN_MAX
+						? 0
+						: ENGINE_AGAIN_MS);
 	else
 		timer_set_ms(engine->timer, ms < INT64_MAX ? (int64_t)ms : 0);
 }
@@ -57,18 +70,25 @@ engine_run(struct http_engine *engine)
 static void
 engine_on_timer(void *arg)
 {
-	engine_run(arg);
+	struct http_engine *engine = arg;
+
+	engine->n_again++;
+	engine_run(engine);
 }
 
 static void
 engine_on_ready(evutil_socket_t fd, short what, void *arg)
 {
-	engine_run(arg);
+	struct http_engine *engine = arg;
+
+	engine->n_again = 0;
+	engine_run(engine);
 }
 
 void
 http_engine_wake(struct http_engine *engine)
 {
+	engine->n_again = 0;
 	timer_fire(engine->timer);
 }
 
@@ -118,18 +138,20 @@ engine_start(struct http_engine *engine, const struct http_tls *tls)
 			     MHD_USE_NO_LISTEN_SOCKET |
 			     MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
 			     (tls != NULL ? MHD_USE_TLS : 0);
-	struct MHD_OptionItem more[4] = {{MHD_OPTION_END, 0, NULL}};
+	struct MHD_OptionItem more[5] = {{MHD_OPTION_END, 0, NULL}};
 
 	if (tls != NULL) {
 		more[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0,
 						  (void *)tls->certificates};
 		more[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0,
 						  (void *)tls->key};
-		more[2] = (struct MHD_OptionItem){
+		more[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES,
+						  0, (void *)ENGINE_PRIORITIES};
+		more[3] = (struct MHD_OptionItem){
 		    tls->client_ca != NULL ? MHD_OPTION_HTTPS_MEM_TRUST
 					   : MHD_OPTION_END,
 		    0, (void *)tls->client_ca};
-		more[3] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+		more[4] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 	}
 	return MHD_start_daemon(
 	    flags, 0, NULL, NULL, http_request_on_call, engine,
@@ -163,6 +185,7 @@ engine_new(struct http_server *server, const struct http_tls *tls,
 	}
 	engine->server = server;
 	engine->tls = tls != NULL;
+	engine->verifies = tls != NULL && tls->client_ca != NULL;
 	engine->timer = timer_new(server->base, engine_on_timer, engine);
 	engine->mhd = engine_start(engine, tls);
 	if (engine->timer == NULL || engine->mhd == NULL) {

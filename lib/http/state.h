@@ -43,11 +43,13 @@ enum http_phase {
 struct http_engine {
 	struct http_server *server;
 	struct MHD_Daemon *mhd;
-	struct event watch;  /* of its epoll descriptor */
-	struct timer *timer; /* when it wants to run though nothing came */
+	struct event watch;   /* of its epoll descriptor */
+	struct timer *timer;  /* when it wants to run though nothing came */
+	unsigned int n_again; /* turns since something came */
 	bool tls;
-	bool running; /* its callbacks are on the stack */
-	bool parks;   /* connections are to be parked */
+	bool verifies; /* certificates of peers */
+	bool running;  /* its callbacks are on the stack */
+	bool parks;    /* connections are to be parked */
 	struct http_engine *next;
 };
 

@@ -108,6 +108,8 @@ stream_response(struct http_stream *stream, const struct http_field *fields)
 	return NULL;
 }
 
+/* Behind the head of a reply to HEAD libmicrohttpd would send the end of a body in
+ * chunks. */
 struct http_stream *
 http_stream_begin(struct http_request *request, const struct http_field *fields,
 		  const struct http_stream_user *user)
@@ -116,6 +118,14 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 	struct http_stream *stream;
 	struct MHD_Response *response = NULL;
 
+	if (strcmp(request->method_name, "GET") != 0) {
+		http_reply(request, &(struct http_reply){
+					.status = 200,
+					.type = "text/event-stream",
+					.fields = fields,
+				    });
+		return NULL;
+	}
 	if (server->n_streams >= server->limits.max_streams) {
 		http_refuse(request, 503, "There are too many streams.");
 		return NULL;

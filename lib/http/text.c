@@ -236,15 +236,11 @@ http_status_code(unsigned int status)
 		unsigned int status;
 		const char *code;
 	} codes[] = {
-	    {400, "bad_request"},
-	    {408, "timeout"},
-	    {411, "length_required"},
-	    {413, "too_large"},
-	    {414, "too_large"},
-	    {426, "upgrade_required"},
-	    {431, "too_large"},
-	    {501, "not_implemented"},
-	    {503, "busy"},
+	    {400, "bad_request"},      {403, "forbidden"},
+	    {408, "timeout"},	       {411, "length_required"},
+	    {413, "too_large"},	       {414, "too_large"},
+	    {426, "upgrade_required"}, {431, "too_large"},
+	    {501, "not_implemented"},  {503, "busy"},
 	    {505, "not_supported"},
 	};
 	size_t i;

@@ -37,6 +37,7 @@ struct http_ws {
 	struct timer *timer; /* of pings, and of closing */
 	struct buf early;    /* frames that came with the request */
 	bool left;	     /* by the user, who is told nothing more */
+	bool broken;	     /* the socket has ended */
 	bool quiet;	     /* nothing came since the last ping */
 };
 
@@ -96,7 +97,9 @@ ws_on_recv(wslay_event_context_ptr frames, uint8_t *p, size_t len, int flags,
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		ws->quiet = false;
-	else
+	else if (n == 0 || errno != EAGAIN)
+		ws->broken = true;
+	if (n <= 0)
 		wslay_event_set_error(frames, n < 0 && errno == EAGAIN
 						  ? WSLAY_ERR_WOULDBLOCK
 						  : WSLAY_ERR_CALLBACK_FAILURE);
@@ -184,13 +187,30 @@ ws_go_on(struct http_ws *ws)
 		timer_set_ms(ws->timer, WS_CLOSE_MS);
 }
 
+/*
+ * What came is no frame. wslay has queued a close without a code, which would
+ * tell nobody why: this one goes out in its place, unless a frame is half sent.
+ */
+static void
+ws_fail(struct http_ws *ws)
+{
+	static const unsigned char close_1002[] = {0x88, 2, 0x03, 0xea};
+
+	if (!ws->broken && !wslay_event_get_close_sent(ws->frames) &&
+	    wslay_event_get_queued_msg_count(ws->frames) <= 1)
+		send(ws->fd, close_1002, sizeof(close_1002),
+		     MSG_DONTWAIT | MSG_NOSIGNAL);
+	ws->request->conn->linger = !ws->broken;
+	ws_finish(ws);
+}
+
 static void
 ws_on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_ws *ws = arg;
 
 	if ((what & EV_READ) && wslay_event_recv(ws->frames) != 0)
-		ws_finish(ws);
+		ws_fail(ws);
 	else
 		ws_go_on(ws);
 }

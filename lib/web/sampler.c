@@ -190,6 +190,31 @@ sampler_by_key(const json_t *value, const char *key)
 	return rows;
 }
 
+/* Whether two rows are the same but for what changes by itself: pages can tell
+ * those from the times that stand beside them. */
+static bool
+sampler_same_row(json_t *a, json_t *b)
+{
+	static const char *const by_itself[] = {"uptime", "heartbeat_age",
+						"age"};
+	json_t *x, *y;
+	bool same;
+	size_t i;
+
+	if (b == NULL || json_equal(a, b))
+		return b != NULL;
+	x = json_copy(a);
+	y = json_copy(b);
+	for (i = 0; i < sizeof(by_itself) / sizeof(by_itself[0]); i++) {
+		json_object_del(x, by_itself[i]);
+		json_object_del(y, by_itself[i]);
+	}
+	same = json_equal(x, y);
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
 /* {"at", "changed": [rows], "removed": [keys]}; NULL: nothing has. */
 static json_t *
 sampler_diff_rows(const json_t *before, const json_t *now, const char *key)
@@ -200,7 +225,7 @@ sampler_diff_rows(const json_t *before, const json_t *now, const char *key)
 	const char *name;
 
 	json_object_foreach (new, name, row)
-		if (!json_equal(row, json_object_get(old, name)))
+		if (!sampler_same_row(row, json_object_get(old, name)))
 			json_array_append(changed, row);
 	json_object_foreach (old, name, row)
 		if (json_object_get(new, name) == NULL)

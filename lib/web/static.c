@@ -124,7 +124,8 @@ static_matches(const char *path, const char *page)
 			return false;
 		}
 	}
-	return *path == '\0' || (path[0] == '/' && path[1] == '\0');
+	return *path == '\0' ||
+	       (path[0] == '/' && path[1] == '\0' && path[-1] != '/');
 }
 
 bool

@@ -69,8 +69,13 @@ site_on_stream_gone(struct http_stream *stream, void *arg)
 {
 	struct site *site = arg;
 
+	unsigned int i;
+
 	site->streams_gone++;
 	site->stream = NULL;
+	for (i = 0; site->streams[i] != stream; i++)
+		ck_assert_uint_lt(i, site->n_streams);
+	site->streams[i] = site->streams[--site->n_streams];
 }
 
 static void
@@ -114,7 +119,7 @@ site_open_stream(struct site *site, struct http_request *request)
 	mine.arg = site;
 	stream = http_stream_begin(request, NULL, &mine);
 	if (stream != NULL)
-		site->stream = stream;
+		site->streams[site->n_streams++] = site->stream = stream;
 }
 
 static void
@@ -367,6 +372,16 @@ peer_poll(struct peer *peer)
 		buf_add(&peer->in, bytes, (size_t)n);
 	if (n == 0 || errno != EAGAIN)
 		peer->eof = true;
+}
+
+void
+peer_drain(struct peer *peer, size_t *total)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = recv(peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		*total += (size_t)n;
 }
 
 void

@@ -37,7 +37,9 @@ struct site {
 	int port;
 	char socket_path[108];
 	struct http_request *held;
-	struct http_stream *stream;
+	struct http_stream *stream;	  /* the last one */
+	struct http_stream *streams[600]; /* all, in no order */
+	unsigned int n_streams;
 	struct http_ws *ws;
 	struct buf text; /* what came through a WebSocket, a line each */
 	unsigned int heads;
@@ -85,6 +87,8 @@ void peer_send(struct peer *peer, const char *bytes, size_t len);
 void peer_say(struct peer *peer, const char *text);
 /* Reads what is there now. */
 void peer_poll(struct peer *peer);
+/* Throws away what is there now, and counts it; no turn. */
+void peer_drain(struct peer *peer, size_t *total);
 /* Waits for the end of the connection. */
 void peer_wait_eof(struct peer *peer);
 

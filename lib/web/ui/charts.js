@@ -71,7 +71,7 @@ export async function draw(box, {title, labels, sets, kind = 'bar', unit = '', s
     Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     box.chart = new Chart(canvas, {type: kind, options: options(kind, unit, still), data: {labels,
       datasets: sets.map(s => ({label: s.label, data: s.values, backgroundColor: colour(s.colour),
-        borderColor: colour(s.colour), borderWidth: kind === 'line' ? 1.5 : 0, pointRadius: 0,
+        borderColor: colour(s.colour), borderWidth: kind === 'line' ? 1.5 : 0, pointRadius: s.values.length < 3 ? 3 : 0,
         tension: 0.25, categoryPercentage: 0.9, barPercentage: 1, maxBarThickness: 24}))}});
   } catch (error) {
     console.error(error);
@@ -123,7 +123,7 @@ function cells(data, rows, lowest) {
 
 /* Where a duration lies among the rows. */
 function height(seconds, buckets, rows, lowest) {
-  const i = buckets.findIndex(b => seconds <= b);
+  const i = buckets.findIndex(b => b === null || seconds <= b);
   const k = i < 0 ? buckets.length - 1 : i, low = buckets[k - 1] ?? 0;
   const part = buckets[k] > low ? (seconds - low) / (buckets[k] - low) : 0.5;
   return (rows - (k - lowest + Math.min(1, part))) * 10;
@@ -143,7 +143,7 @@ function drawHeat(box, data, range, title) {
   const rows = highest - lowest + 1, width = data.points.length * 10;
   const marks = data.buckets.slice(lowest, highest + 1).reverse(), nth = Math.ceil(rows / 6);
   const names = ['p50', 'p95', 'p99'], end = data.points.length - 1;
-  fill(box, h('div.heat', h('div.y', {'aria-hidden': 'true'}, marks.map((b, i) => h('span', i % nth ? '' : dur(b)))),
+  fill(box, h('div.heat', h('div.y', {'aria-hidden': 'true'}, marks.map((b, i) => h('span', i % nth ? '' : b === null ? 'more' : dur(b)))),
     svg('svg', {viewBox: `0 0 ${width} ${rows * 10}`, preserveAspectRatio: 'none', role: 'img',
       'aria-label': `${title}; the table below has its values`},
     cells(data, rows, lowest), names.map(p => data[p] && curve(data[p], data, rows, lowest, p))),

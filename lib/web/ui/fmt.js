@@ -29,7 +29,8 @@ const given = n => n !== null && n !== undefined && Number.isFinite(Number(n));
 export const NONE = '\u2013';
 export const num = n => given(n) ? plain.format(n) : NONE;
 export const short = n => !given(n) ? NONE :
-  Math.abs(n) < 10000 ? plain.format(Math.round(n * 10) / 10) : compact.format(n);
+  Math.abs(n) < 10000 ? plain.format(Math.round(n * 10) / 10) :
+    compact.format(n).replace('K', 'k');
 export const plural = (n, one, many = one + 's') =>
   `${num(n)} ${Number(n) === 1 ? one : many}`;
 

@@ -95,7 +95,7 @@ function objectFields(schema, name, value, legend) {
     [key, schemaField(one, {name: key, value: value?.[key] ?? one.default,
       required: schema.required?.includes(key)})]);
   const el = h('fieldset', legend && h('legend', u(legend)),
-    schema.description && h('p.help', clip(schema.description, 500)), boxes.map(([, box]) => box));
+    schema.description && h('p.help', clip(schema.description, 500)), h('div.fields', boxes.map(([, box]) => box)));
   el.read = () => {
     const out = {};
     let faults = 0;
@@ -142,6 +142,12 @@ export function schemaField(schema, {name, value, required}) {
   return box;
 }
 
+function spread(values, out) {
+  for (const [name, value] of Object.entries(values))
+    if (/^\d+$/.test(name)) (out.args ??= [])[name] = value;
+    else (out.kwargs ??= {})[name] = value;
+}
+
 /*
  * What a registered task takes: {el, read() -> {args, kwargs}}. Its schema may
  * describe keyword arguments (an object) or positional ones (an array); a
@@ -153,8 +159,8 @@ export function argumentForm(task, given = {}) {
   const put = (member, box) => { parts.push([member, box]); el.append(box); };
   const holes = task?.placeholders || [];
   if (schema?.properties) {
-    put('kwargs', objectFields(schema, 'kwargs', given.kwargs, null));
-    if (given.args?.length) put('args', jsonField({label: 'Arguments', kind: 'array', value: given.args, fault: 'args', help: 'A JSON array.'}));
+    /* A property that is a whole number is the argument of that number. */
+    put('all', objectFields(schema, 'kwargs', {...given.args, ...given.kwargs}, null));
   } else if (schema?.prefixItems) {
     schema.prefixItems.forEach((one, i) => put(i, schemaField(one, {name: one.title || `argument ${i + 1}`,
       value: given.args?.[i] ?? one.default, required: i < (schema.minItems || 0)})));
@@ -178,7 +184,8 @@ export function argumentForm(task, given = {}) {
         const value = box.read();
         box.say?.('');
         if (value === undefined) continue;
-        if (typeof member === 'number') (out.args ??= [])[member] = value;
+        if (member === 'all') spread(value, out);
+        else if (typeof member === 'number') (out.args ??= [])[member] = value;
         else if (member === 'args' || member === 'kwargs') out[member] = value;
         else (out.kwargs ??= {})[member] = value;
       } catch (error) { box.say?.(error.message); fault = error; }

@@ -22,7 +22,8 @@ function hourDetail(hour) {
 
 /* Rows are days, columns are hours: a week fits a screen. */
 function grid(data, pick) {
-  const days = new Map(), max = Math.max(1, ...data.hours.map(x => x.count));
+  const days = new Map(), counts = data.hours.map(x => x.count), least = Math.min(...counts), most = Math.max(...counts);
+  const heat = n => most === least ? 3 : 1 + Math.round(8 * (n - least) / (most - least));
   for (let i = 0; i < data.days; i++) {
     const p = parts(new Date(Date.parse(data.from) + i * DAY + DAY / 2));
     days.set(`${p.year}-${p.month}-${p.day}`, {name: `${p.weekday.replace('.', '')} ${p.month}-${p.day}`, hours: new Map()});
@@ -39,7 +40,7 @@ function grid(data, pick) {
     h('thead', h('tr', h('td'), Array.from({length: 24}, (_, i) => h('th', {scope: 'col'}, String(i).padStart(2, '0'))))),
     h('tbody', [...days.values()].map(day => h('tr', h('th', {scope: 'row'}, day.name), Array.from({length: 24}, (_, i) => {
       const hour = day.hours.get(i);
-      return h('td', hour?.count ? h(`button.q${Math.min(9, Math.ceil(9 * Math.sqrt(hour.count / max)))}`, {type: 'button', onclick: () => pick(hour),
+      return h('td', hour?.count ? h(`button.q${heat(hour.count)}`, {type: 'button', onclick: () => pick(hour),
         'aria-label': `${day.name} ${i}:00, ${plural(hour.count, 'fire')} of ${plural(hour.schedules.length, 'schedule')}`}, hour.count > 999 ? '1k+' : String(hour.count)) : h('span.dim', '·'));
     }))))));
 }

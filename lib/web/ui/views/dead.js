@@ -32,21 +32,23 @@ async function change(verb, body, line, what) {
 const said = (verb, r) => r.matched ? `This would ${verb} ${plural(r.matched, 'task')}` +
   (r.refused ? `; ${num(r.refused)} would be refused, for they cannot be read.` : '.') : null;
 
-function groups(list, go) {
+function groups(list) {
   if (!list.items.length) return null;
   const max = Math.max(...list.items.map(g => g.count));
-  return card('By task and error', h('ul.rows.groups', list.items.slice(0, 20).map(g => h('li', link(`dead${query({task: g.task, reason: g.reason, error: clip(g.error || '', 80).replace('…', '')})}`,
+  const row = g => h('li', link(`dead${query({task: g.task, reason: g.reason, error: clip(g.error || '', 80).replace('…', '')})}`,
     h('span.grow', h('strong', u(clip(g.task || 'unreadable', 60))), h('span.sub', u(clip(g.error || '', 140)))), badge('failed', clip(g.reason || 'failed', 24)),
-    h('span.bar', {'aria-hidden': 'true'}, h('span', {css: {'--part': g.count / max}})), h('strong.num', num(g.count)), when(g.last_at))))),
+    h('span.bar', {'aria-hidden': 'true'}, h('span', {css: {'--part': g.count / max}})), h('strong.num', num(g.count)), when(g.last_at)));
+  return card('By task and error', h('ul.rows', list.items.slice(0, 8).map(row)),
+    list.items.length > 8 && h('details', h('summary', `${num(list.items.length - 8)} more groups`), h('ul.rows', list.items.slice(8, 100).map(row))),
   list.complete === false && h('p.dim', `Of the ${num(list.looked_at)} newest; there are more.`));
 }
 
 const columns = act => [
   {label: 'Task', wide: true, cell: t => [t.task_id ? h('a.strong', {href: `tasks/${encodeURIComponent(t.task_id)}`}, u(clip(t.task_name || 'unreadable', 60))) : h('a.strong', {href: `tasks/${encodeURIComponent(t.key)}`}, 'unreadable'), h('span.sub', taskLink(t.task_id || t.key))]},
   {label: 'Reason', cell: t => badge('failed', clip(t.reason || 'failed', 24))},
-  {label: 'Error', wide: true, cell: t => h('span.err', {title: clip(t.error, 400)}, u(clip(t.error, 110)))},
+  {label: 'Error', cell: t => h('span.err', {title: clip(t.error, 400)}, u(clip(t.error, 110)))},
   {label: 'Arguments', cell: t => brief(t.args, t.kwargs)},
-  {label: 'Queue', cell: t => h('a', {href: `queues/${encodeURIComponent(t.queue)}`}, u(clip(t.queue, 30)))},
+  {label: 'Queue', cell: t => h('a.cut', {href: `queues/${encodeURIComponent(t.queue)}`}, u(clip(t.queue, 40)))},
   {label: 'Attempts', num: true, cell: t => num(t.attempts)},
   {label: 'Died', num: true, cell: t => when(t.died_at)},
   {label: '', cell: t => [action('', 'retry', () => act('retry', [t.key || t.task_id]), {kind: 'ghost', key: 'r', title: 'Retry', 'aria-label': `Retry ${t.task_id || t.key}`}),

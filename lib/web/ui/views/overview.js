@@ -8,20 +8,16 @@ import {percentiles, throughput} from '../charts.js';
 import {icon} from '../icons.js';
 import {announce, badge, card, empty, firstTask, link, meter, spark, tile, when} from '../parts.js';
 
-const RATES = 40;
-const rates = [];
-
 function tiles({stats, workers, queues, rates: rate}) {
   const age = Math.max(0, ...queues.map(q => q.age || 0));
   return [
-    tile('Succeeded a minute', short(rate.succeeded), [spark(rates.map(r => r.succeeded), 'succeeded a minute')], 'tasks?state=success', 'success'),
-    tile('Failed a minute', short(rate.failed), `${short(rate.retried)} retried`, 'tasks?state=failed', rate.failed > 0 ? 'failed' : ''),
+    tile('Succeeded/min', short(rate.succeeded), `${short(stats.succeeded)} in all`, 'tasks?state=success', 'success'),
+    tile('Failed/min', short(rate.failed), `${short(rate.retried)} retried`, 'tasks?state=failed', rate.failed > 0 ? 'failed' : ''),
     tile('Waiting', short(stats.waiting), age ? `oldest ${dur(age)}` : 'nothing waits', 'tasks?state=pending', age > 300 ? 'retrying' : ''),
-    tile('Running', short(stats.in_flight), [meter(workers.busy, workers.slots, 'slots busy'), ` ${num(workers.busy)} of ${num(workers.slots)} slots`], 'tasks?state=running', 'running'),
+    tile('Running', short(stats.in_flight), [meter(workers.busy, workers.slots, 'slots busy'), ` ${num(workers.busy)}/${num(workers.slots)}`], 'tasks?state=running', 'running'),
     tile('Delayed', short(stats.delayed), 'due later', 'tasks?state=delayed'),
     tile('Dead', short(stats.dead), stats.dead ? 'want a decision' : 'none', 'dead', stats.dead ? 'failed' : ''),
-    tile('Workers', num(workers.running), [workers.quiet && `${workers.quiet} quiet `, workers.stopping && `${workers.stopping} stopping `,
-      workers.dead ? `${workers.dead} dead` : 'none dead'], 'workers', workers.dead || !workers.running ? 'failed' : ''),
+    tile('Workers', num(workers.running), ['quiet', 'stopping', 'dead'].filter(s => workers[s]).map(s => `${workers[s]} ${s}`).join(', ') || 'all well', 'workers', workers.dead || !workers.running ? 'failed' : ''),
   ];
 }
 
@@ -53,8 +49,6 @@ export async function view(ctx) {
   function show(data) {
     const {stats} = data;
     const nothing = !stats.succeeded && !stats.failed && !stats.waiting && !stats.in_flight && !stats.delayed && !stats.dead;
-    rates.push(data.rates);
-    if (rates.length > RATES) rates.shift();
     count({queues: short(stats.waiting) === '0' ? null : short(stats.waiting), dead: stats.dead ? short(stats.dead) : null,
       tasks: stats.in_flight ? short(stats.in_flight) : null});
     fill(top, findings(data.findings), nothing && card('Welcome', empty('No task yet', data.workers.running ? 'A worker is there and waits.' : 'No worker is alive yet.', firstTask())));

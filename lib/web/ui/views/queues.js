@@ -9,26 +9,29 @@ import {action, announce, ask, badge, card, copyAs, empty, firstTask, kv, link, 
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 
-function pauseButton(q, after) {
+/* In a row of a table the icon alone. */
+const look = (short, verb, name) => ({kind: short ? 'ghost' : verb === 'Purge' ? 'danger' : 'plain', title: verb, 'aria-label': `${verb} ${clip(name, 60)}`});
+
+function pauseButton(q, after, short) {
   const verb = q.paused ? 'resume' : 'pause', name = q.queue;
-  return action(q.paused ? 'Resume' : 'Pause', q.paused ? 'play' : 'pause', async () => {
+  return action(short ? '' : q.paused ? 'Resume' : 'Pause', q.paused ? 'play' : 'pause', async () => {
     if (await ask({title: `${q.paused ? 'Resume' : 'Pause'} queue ${clip(name, 60)}?`, verb: q.paused ? 'Resume' : 'Pause',
       text: q.paused ? 'Workers will take its tasks again.' : 'Workers will start no more of its tasks. Those that run go on; new ones are accepted and wait.',
       request: {method: 'POST', path: at`queues/${name}/${verb}`}, ctl: ctl('queue', verb, word(name)), done: `Queue ${verb}d`})) after();
-  }, {kind: 'ghost', title: `${verb} ${clip(name, 60)}`});
+  }, look(short, q.paused ? 'Resume' : 'Pause', name));
 }
 
-function purgeButton(q, after) {
+function purgeButton(q, after, short) {
   const name = q.queue, path = at`queues/${name}/purge`;
-  return action('Purge', 'trash', async () => {
+  return action(short ? '' : 'Purge', 'trash', async () => {
     if (await ask({title: `Purge queue ${clip(name, 60)}?`, verb: 'Purge', danger: true, type: name,
       text: 'Each waiting and delayed task is taken out and fails with the reason "cancelled".',
       dry: async () => {
-        const {purged} = await post(path, {dry_run: true});
+        const {purged} = await post(path, {dry_run: true, confirm: name});
         return purged ? `This would take out ${plural(purged, 'task')}.` : null;
       }, request: {method: 'POST', path, body: {confirm: name}}, ctl: ctl('queue', 'purge', word(name)),
       done: r => `${plural(r.purged ?? 0, 'task')} taken out`})) after();
-  }, {kind: 'ghost', title: `Purge ${clip(name, 60)}`});
+  }, look(short, 'Purge', name));
 }
 
 export async function view(ctx) {
@@ -43,10 +46,10 @@ export async function view(ctx) {
       {label: 'In flight', num: true, sort: 'in_flight', cell: q => num(q.in_flight)},
       {label: 'Dead', num: true, sort: 'dead', cell: q => q.dead ? link(`dead${query({queue: q.queue})}`, num(q.dead)) : '0'},
       {label: 'Oldest', num: true, sort: 'age', cell: q => dur(q.age)},
-      {label: 'A minute', num: true, sort: 'rate', cell: q => short(q.rate)},
+      {label: 'Per min', num: true, sort: 'rate', cell: q => short(q.rate)},
       {label: 'Last 5 min', cell: q => spark(q.spark)},
       {label: 'Empty in', num: true, sort: 'drain', cell: q => q.paused ? 'paused' : dur(q.drain)},
-      {label: '', cell: q => [pauseButton(q, load), purgeButton(q, load)]},
+      {label: '', cell: q => [pauseButton(q, load, true), purgeButton(q, load, true)]},
     ], empty: empty('No queue yet', 'A queue is there as soon as a worker serves it, or a task is submitted to it.', firstTask())});
   ctx.show(h('section.card.flush', table.el));
   const draw = () => {
@@ -82,7 +85,7 @@ export async function detail(ctx) {
       tile('Delayed', num(q.delayed), q.next_due_at ? ['next ', when(q.next_due_at)] : '', `tasks${query({state: 'delayed', queue: name})}`),
       tile('In flight', num(q.in_flight), '', `tasks${query({state: 'running', queue: name})}`, 'running'),
       tile('Dead', num(q.dead), '', `dead${query({queue: name})}`, q.dead ? 'failed' : ''),
-      tile('A minute', short(q.rate), q.drain ? `empty in ${dur(q.drain)}` : ''));
+      tile('Ended/min', short(q.rate), q.drain ? `empty in ${dur(q.drain)}` : ''));
     fill(side, card('Priorities', levels(q.levels || [])), card('More', kv([
       ['Oldest', when(q.oldest_at, true)], ['Set aside', num(q.set_aside), ' for workers that can run them'],
       ['Finished', link(`tasks${query({state: 'success', queue: name})}`, 'succeeded'), ', ', link(`tasks${query({state: 'failed', queue: name})}`, 'failed')]])));

@@ -5,7 +5,7 @@ import {at, del, get, mayWrite, post, query} from '../api.js';
 import {clip, num, word} from '../fmt.js';
 import {applyRows} from '../live.js';
 import {Pager} from '../pager.js';
-import {action, ask, badge, brief, copyAs, empty, link, spark, tabs, toast, when} from '../parts.js';
+import {action, ask, badge, copyAs, empty, link, spark, tabs, toast, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 
@@ -34,8 +34,7 @@ export function scheduleActions(s, after, short) {
 const columns = reload => [
   {label: 'Schedule', wide: true, cell: s => [h('a.strong', {href: at`schedules/${s.id}`}, u(clip(s.task, 60))), h('span.sub', u(clip(s.description || s.id, 80)))]},
   {label: 'State', cell: s => badge(s.state)},
-  {label: 'Rule', cell: s => [h('span', u(clip(s.words || s.rule, 80))), h('span.sub', h('code', u(clip(s.rule, 60))), s.tz !== 'UTC' && [' ', u(clip(s.tz, 40))])]},
-  {label: 'Arguments', cell: s => brief(s.args, s.kwargs)},
+  {label: 'Rule', wide: true, cell: s => [h('span', u(clip(s.words || s.rule, 80))), h('span.sub', h('code', u(clip(s.rule, 60))), s.tz !== 'UTC' && [' ', u(clip(s.tz, 40))])]},
   {label: 'Next', num: true, cell: s => when(s.next_run)},
   {label: 'Last', num: true, cell: s => when(s.last_run)},
   {label: 'Runs', num: true, cell: s => s.max_runs ? `${num(s.runs)} of ${num(s.max_runs)}` : num(s.runs)},

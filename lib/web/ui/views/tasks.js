@@ -50,14 +50,14 @@ function columns(state, reload) {
   const act = {pending: ['cancel'], delayed: ['run', 'cancel'], running: ['cancel'], retrying: ['run', 'cancel'], failed: ['retry', 'delete'], success: ['delete']}[state];
   return [
     {label: 'Task', wide: true, cell: t => [h('a.strong', {href: at`tasks/${t.task_id || ''}`}, u(clip(t.task_name || 'unreadable', 60))), h('span.sub', taskLink(t.task_id))]},
-    {label: 'State', cell: t => badge(t.state || t.status, state === 'failed' && t.reason ? clip(t.reason, 24) : null)},
+    state === 'failed' ? {label: 'Reason', cell: t => badge('failed', t.reason ? clip(t.reason, 24) : null)} : null,
     {label: 'Arguments', cell: t => brief(t.args, t.kwargs)},
-    {label: 'Queue', cell: t => h('a', {href: at`queues/${t.queue}`}, u(clip(t.queue, 30)))},
+    {label: 'Queue', cell: t => h('a.cut', {href: at`queues/${t.queue}`}, u(clip(t.queue, 40)))},
     state === 'running' ? {label: 'Progress', cell: t => progress(t.progress) || h('span.dim', '–')} : null,
-    state === 'failed' || state === 'retrying' ? {label: 'Error', wide: true, cell: t => h('span.err', {title: clip(t.error, 400)}, u(clip(t.error, 90)))} : null,
-    ['running', 'success', 'failed'].includes(state) ? {label: 'Worker', cell: t => t.worker ? h('a.dim', {href: at`workers/${t.worker}`}, u(clip(t.worker, 24))) : '–'} : null,
+    state === 'failed' || state === 'retrying' ? {label: 'Error', cell: t => h('span.err', {title: clip(t.error, 400)}, u(clip(t.error, 90)))} : null,
+    ['running', 'success', 'failed'].includes(state) ? {label: 'Worker', cell: t => t.worker ? h('a.dim.cut', {href: at`workers/${t.worker}`}, u(clip(t.worker, 40))) : '–'} : null,
     state === 'success' ? {label: 'Took', num: true, cell: t => dur(took(t))} : null,
-    {label: 'Retries', num: true, cell: t => t.max_retries ? `${num(t.retries)} of ${num(t.max_retries)}` : num(t.retries)},
+    state === 'pending' ? {label: 'Priority', num: true, cell: t => num(t.priority)} : {label: 'Retries', num: true, cell: t => t.max_retries ? `${num(t.retries)} of ${num(t.max_retries)}` : num(t.retries)},
     {label: time[0], num: true, cell: t => when(t[time[1]])},
     {label: '', cell: t => t.task_id ? act.map(verb => action('', VERBS[verb].sign, async () => {
       if (await actOn(verb, [t.task_id])) reload();
