@@ -35,12 +35,14 @@ change_dead(struct flowrra_client *c, const char *id, bool retry,
 	return result;
 }
 
+/* The same shape for all that is done to one task. */
 static json_t *
 outcome_of(const char *id, const char *outcome)
 {
 	return json_pack("{s:s,s:s}", "task_id", id, "outcome", outcome);
 }
 
+/* By its ID, or by its key where it could not be read. */
 json_t *
 tasks_retry(struct flowrra_client *c, const char *id, struct err *err)
 {
@@ -75,6 +77,7 @@ hasten_somewhere(struct flowrra_client *c, const char *id, const char *first,
 	return found;
 }
 
+/* The record is asked first: a queue is searched for what is known only. */
 json_t *
 tasks_run(struct flowrra_client *c, const char *id, struct err *err)
 {
