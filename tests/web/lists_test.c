@@ -659,6 +659,7 @@ END_TEST
 START_TEST(a_task_is_submitted_once_for_each_key)
 {
 	struct desk *d = desk_open((enum desk_store)_i);
+	struct web_replay *replay = d->shared.replay;
 	char *id;
 
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks",
@@ -690,6 +691,7 @@ START_TEST(a_task_is_submitted_once_for_each_key)
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{"), 422);
 	d->who.role = WEB_VIEWER;
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{}"), 403);
+	d->shared.replay = replay;
 	desk_close(d);
 }
 END_TEST
