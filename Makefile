@@ -45,7 +45,8 @@ WARNINGS += -Wno-unused-but-set-variable
 endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
-	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb
+	hiredis jansson inih libsystemd smartcols sqlite3 libpq libmariadb \
+	libmicrohttpd gnutls
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
 	   dist deb check-deb format clean help
@@ -60,6 +61,8 @@ endif
 pc         = $(shell pkg-config --libs $(1) 2>/dev/null)
 STORE_LIBS := $(call pc,libevent_core libevent_extra libevent_openssl openssl \
 	        hiredis sqlite3 jansson inih) -lm -ldl
+# libwslay has no file for pkg-config.
+HTTP_LIBS  := $(call pc,libmicrohttpd gnutls) -lwslay
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CPPFLAGS  += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
 	     -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(PKG_CFLAGS)
@@ -77,8 +80,10 @@ EXECUTOR_LIBS := executor module ipc util
 CLIENT_LIBS   := client $(STORE)
 BEAT_LIBS     := beat schedules cron $(STORE)
 CTL_LIBS      := manager client module $(BEAT_LIBS)
+WEB_LIBS      := web http $(CTL_LIBS)
 
 PROGRAMS := $(B)/bin/flowrrad $(B)/bin/flowrra-beat $(B)/bin/flowrractl \
+	    $(B)/bin/flowrra-web \
 	    $(B)/libexec/flowrra/flowrra-executor \
 	    $(B)/libexec/flowrra/flowrra-spawner
 SHARED   := $(B)/lib/libflowrra.so.0
@@ -107,7 +112,12 @@ $(B)/bin/flowrrad: $(call objs,cmd/flowrrad) $(call ar,$(DAEMON_LIBS))
 $(B)/bin/flowrra-beat: $(call objs,cmd/flowrra-beat) $(call ar,$(BEAT_LIBS))
 	$(link) -pie $(inputs) $(STORE_LIBS) $(call pc,libsystemd)
 
-$(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,$(CTL_LIBS))
+$(B)/bin/flowrra-web: $(call objs,cmd/flowrra-web) $(call ar,$(WEB_LIBS))
+	$(link) -pie $(inputs) $(STORE_LIBS) $(HTTP_LIBS) -lcrypt \
+	    $(call pc,libsystemd)
+
+# Of lib/web it has the codes to log in with.
+$(B)/bin/flowrractl: $(call objs,cmd/flowrractl) $(call ar,web $(CTL_LIBS))
 	$(link) -pie $(inputs) $(STORE_LIBS) $(call pc,smartcols)
 
 # Modules find the functions of flowrra/module.h in the executor itself.
@@ -143,7 +153,7 @@ $(B)/lib/flowrra/exec.so: $(call objs,lib/module/shipped/exec) \
     $(call ar,spawn module codec core util) lib/module/shipped/module.map
 	$(link) -shared -Wl,--version-script=lib/module/shipped/module.map $(inputs)
 
-$(B)/%.o: %.c | $(B)/gen/redis_scripts.def
+$(B)/%.o: %.c | $(B)/gen/redis_scripts.def $(B)/gen/web_ui.def
 	$(call say,CC) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define archive
@@ -157,6 +167,11 @@ LUA     := lib/store/redis/lua
 SCRIPTS := $(wildcard $(LUA)/*.lua)
 $(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(LUA)
 	$(call say,GEN) awk -f $< $(SCRIPTS) > $@
+
+# So do the pages of flowrra-web, by the assembler.
+UI_FOLDERS := $(shell find lib/web/ui -type d)
+$(B)/gen/web_ui.def: lib/web/embed $(wildcard $(addsuffix /*,$(UI_FOLDERS))) $(UI_FOLDERS)
+	$(call say,GEN) lib/web/embed lib/web/ui $@
 
 include tests/rules.mk
 
@@ -192,6 +207,7 @@ install: all
 	$(call completion,zsh,zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)/_flowrractl)
 	$(call completion,fish,fish/vendor_completions.d/flowrractl.fish)
 	set -e; $(foreach u,$(UNITS),$(call fill,$u,$(unitdir));)
+	$(call put,644,$(wildcard systemd/*.socket),$(unitdir))
 	$(call put,644,systemd/sysusers.d/flowrra.conf,$(sysusersdir))
 	$(call put,644,systemd/tmpfiles.d/flowrra.conf,$(tmpfilesdir))
 	$(call put,644,README.md LICENSE lib/module/shipped/demo.c \

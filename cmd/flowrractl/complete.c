@@ -84,6 +84,7 @@ kind_of(const struct option_spec *option)
 		     {"queue", WORD_QUEUE},
 		     {"NAME", WORD_TASK_NAME},
 		     {"name", WORD_TASK_NAME},
+		     {"WORKER", WORD_WORKER},
 		     {"ID", WORD_TASK_ID}};
 	size_t i;
 

@@ -107,10 +107,11 @@ struct purge_options {
 };
 
 /* A purge of a million tasks takes a while: the person sees that it moves. */
-static void
+static int
 on_progress(int64_t purged, void *arg)
 {
 	show_progress(arg, purged, "purged");
+	return 0;
 }
 
 static int

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cron/cron.h"
+#include "manager/schedule.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -61,4 +62,19 @@ complain_of_rule(struct ctl *ctl, const char *text,
 		fputc('~', stderr);
 	fputc('\n', stderr);
 	return status;
+}
+
+int
+complain_of_schedule(struct ctl *ctl, const char *rule,
+		     const struct schedule_fault *fault, const struct err *err)
+{
+	struct err more = *err;
+
+	if (fault->field != NULL && strcmp(fault->field, "task") == 0 &&
+	    strncmp(err->msg, "unknown task", strlen("unknown task")) == 0)
+		err_set(&more, err->code,
+			"%s (use --force to store the schedule anyway)",
+			err->msg);
+	return complain_of_rule(ctl, rule != NULL ? rule : "", &fault->cron,
+				&more);
 }

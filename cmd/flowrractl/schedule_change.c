@@ -4,44 +4,32 @@
  * (schedules_changed()). */
 #include <stdio.h>
 
-#include "flowrra/client.h"
-#include "manager/schedule.h"
+#include "manager/schedules.h"
 #include "schedule.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "verb.h"
 
-#define US_PER_S 1e6
-
 /* 0, or -1 with *err: ERR_NOT_FOUND for an ID that is not there. */
 typedef int change_fn(struct schedules *db, const char *id, struct err *err);
 
-/* Computes the next run from now on, since what was missed while the schedule
- * was disabled is not to be caught up. Between the two calls somebody may
- * change the schedule; its rule never changes, so that the answer stays right,
- * and one that was deleted is not found. */
+static int
+done(json_t *schedule)
+{
+	json_decref(schedule);
+	return schedule != NULL ? 0 : -1;
+}
+
 static int
 enable(struct schedules *db, const char *id, struct err *err)
 {
-	const int64_t now_us = clock_wall_us();
-	char tz_data[TZ_VERSION_SIZE];
-	struct schedules_list *found;
-	struct schedule_next next;
-	int status;
-
-	if (schedules_get(db, id, &found, err) != 0)
-		return -1;
-	status = schedule_resume(&found->items[0], now_us, tz_data, &next, err);
-	if (status == 0)
-		status = schedules_enable(db, id, &next, now_us, err);
-	schedules_list_free(found);
-	return status;
+	return done(schedule_enable(db, id, clock_wall_us(), err));
 }
 
 static int
 disable(struct schedules *db, const char *id, struct err *err)
 {
-	return schedules_disable(db, id, clock_wall_us(), err);
+	return done(schedule_disable(db, id, clock_wall_us(), err));
 }
 
 /* Prints nothing but with --json; `what` is then the member that becomes true.
@@ -82,65 +70,24 @@ run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 	return change_schedule(ctl, argv[0], schedules_delete, "deleted");
 }
 
-/* --- run --------------------------------------------------------------- */
-
-/* From the units of schedules (microseconds) to those of requests (seconds). */
-#define REQUESTED_INT(value) (int)(value)
-#define REQUESTED_NUMBER(value) (value)
-#define REQUESTED_SECONDS(value) (double)(value) / US_PER_S
-
-/* The task as a scheduler would send it, but with an ID of its own: it is a run
- * of its own, not the fire of a moment, and must not collide with one. What the
- * schedule leaves unset stays so, for the task's module to say. */
-static int
-submit_now(struct ctl *ctl, const struct schedule *s)
-{
-	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
-	struct flowrra_error error;
-	char id[FLOWRRA_ID_SIZE];
-	int status;
-
-	request.name = s->task;
-	request.args = s->args;
-	request.kwargs = s->kwargs;
-	request.priority = s->priority;
-	if (s->queue[0] != '\0')
-		request.queue = s->queue;
-#define TASK_SETTING(field, type, member, in_request, ...)                     \
-	if (s->settings.member != TASK_UNSET)                                  \
-		request.in_request = REQUESTED_##type(s->settings.member);
-#include "core/task_options.def"
-	if (s->expires_us > 0)
-		request.expires_us = clock_wall_us() + s->expires_us;
-	/* As a scheduler does: one with a queue goes there in any case. */
-	request.force = request.queue != NULL;
-	if ((status = ctl_open(ctl)) != 0)
-		return status;
-	if (flowrra_submit(ctl->client, &request, id, &error) != 0)
-		return complain_of(ctl, &error);
-	if (ctl->globals.json)
-		print_json_line(
-		    json_pack("{s:s,s:s}", "schedule", s->id, "id", id));
-	else
-		puts(id);
-	return 0;
-}
-
 static int
 run_run(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	struct schedules_list *found;
+	char id[FLOWRRA_ID_SIZE];
 	struct err err = ERR_INIT;
 	struct schedules *db;
 	int status = 0;
 
 	if ((db = open_schedules(ctl, false, &status)) == NULL)
 		return status;
-	if (schedules_get(db, argv[0], &found, &err) != 0) {
-		status = complain_of_err(ctl, &err);
-	} else {
-		status = submit_now(ctl, &found->items[0]);
-		schedules_list_free(found);
+	if ((status = ctl_open(ctl)) == 0) {
+		if (schedule_run(db, ctl->client, argv[0], NULL, id, &err) != 0)
+			status = complain_of_err(ctl, &err);
+		else if (ctl->globals.json)
+			print_json_line(json_pack("{s:s,s:s}", "schedule",
+						  argv[0], "id", id));
+		else
+			puts(id);
 	}
 	schedules_close(db);
 	return status;

@@ -4,8 +4,10 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "manager/schedule_json.h"
+#include "manager/schedules.h"
 #include "schedule.h"
 #include "schedules/schedules.h"
 #include "table.h"
@@ -14,15 +16,15 @@
 #include "verb.h"
 
 #define US_PER_S 1e6
-/* As many as one call gives by default: a database holds its read transaction
- * for some milliseconds at most, however many there are. */
-#define PAGE 1000
+/* As many as one call gives: a database holds its read transaction for some
+ * milliseconds at most, however many there are. */
+#define PAGE 500
 
 /* --- list -------------------------------------------------------------- */
 
 struct list_options {
 	bool enabled, disabled;
-	const char *task;
+	const char *task, *text, *order;
 };
 
 /* For programs the order is part of the interface: add new columns at the end.
@@ -36,79 +38,94 @@ static const struct column columns[] = {
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-/* All of them, page by page; NULL with *err. A page begins behind the last ID
+/* All of them, page by page; NULL with *err. A page begins behind the last one
  * of the one before, so that what is created or deleted meanwhile neither
  * repeats nor hides others. */
 static json_t *
-read_schedules(struct schedules *db, const struct list_options *o,
+read_schedules(struct schedules *db, struct schedule_query query,
 	       struct err *err)
 {
-	struct schedules_filter filter = {.only_enabled = o->enabled,
-					  .only_disabled = o->disabled,
-					  .task = o->task,
-					  .limit = PAGE};
-	char after[SCHEDULE_ID_MAX + 1];
-	json_t *all = json_array();
-	struct schedules_list *page;
-	size_t i, n;
+	json_t *all = json_array(), *page, *next = NULL;
 
+	query.limit = PAGE;
 	do {
-		if (schedules_list(db, &filter, &page, err) != 0) {
+		page = schedule_list(db, &query, err);
+		json_decref(next);
+		if (page == NULL) {
 			json_decref(all);
 			return NULL;
 		}
-		n = page->n;
-		for (i = 0; i < n; i++)
-			json_array_append_new(all,
-					      schedule_json(&page->items[i]));
-		if (n > 0)
-			snprintf(after, sizeof(after), "%s",
-				 page->items[n - 1].id);
-		filter.after = after;
-		schedules_list_free(page);
-	} while (n == PAGE);
+		json_array_extend(all, json_object_get(page, "items"));
+		next = json_incref(json_object_get(page, "next"));
+		query.cursor = json_string_value(next);
+		json_decref(page);
+	} while (query.cursor != NULL);
+	json_decref(next);
 	return all;
+}
+
+static int
+read_list_options(struct ctl *ctl, const struct list_options *o,
+		  struct schedule_query *ret)
+{
+	if (o->enabled && o->disabled) {
+		complain(ctl, "cannot use --enabled with --disabled");
+		return err_exit_status(ERR_USAGE);
+	}
+	if (o->order != NULL && strcmp(o->order, "id") != 0 &&
+	    strcmp(o->order, "next") != 0) {
+		complain(ctl, "--order \"%.64s\": not one of id, next",
+			 o->order);
+		return err_exit_status(ERR_DATA);
+	}
+	*ret = (struct schedule_query){
+	    .enabled = o->enabled    ? 1
+		       : o->disabled ? 0
+				     : -1,
+	    .task = o->task,
+	    .text = o->text,
+	    .by_next = o->order != NULL && strcmp(o->order, "next") == 0};
+	return 0;
 }
 
 static int
 run_list(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	const struct list_options *o = options;
+	struct schedule_query query;
 	struct err err = ERR_INIT;
 	struct schedules *db;
-	int status = 0;
+	int status;
 	json_t *list;
 
-	if (o->enabled && o->disabled) {
-		complain(ctl, "cannot use --enabled with --disabled");
-		return err_exit_status(ERR_USAGE);
-	}
-	if ((db = open_schedules(ctl, true, &status)) == NULL)
+	if ((status = read_list_options(ctl, options, &query)) != 0 ||
+	    (db = open_schedules(ctl, true, &status)) == NULL)
 		return status;
-	list = read_schedules(db, o, &err);
+	list = read_schedules(db, query, &err);
 	schedules_close(db);
 	if (list == NULL)
 		return complain_of_err(ctl, &err);
 	return print_list(ctl, columns, N_COLUMNS, list);
 }
 
+#define LIST_OPTION(...) VERB_OPTION(struct list_options, 0, __VA_ARGS__)
+
 static const struct option_spec list_options[] = {
-    {.name = "enabled",
-     .help = "only enabled schedules",
-     .value = {VALUE_FLAG, offsetof(struct list_options, enabled), 0, 0}},
-    {.name = "disabled",
-     .help = "only disabled schedules",
-     .value = {VALUE_FLAG, offsetof(struct list_options, disabled), 0, 0}},
-    {.name = "task",
-     .arg = "NAME",
-     .help = "only schedules of this task",
-     .value = {VALUE_TEXT, offsetof(struct list_options, task), 0, 0}},
+    LIST_OPTION("enabled", NULL, FLAG, enabled, 0, 0, "only enabled schedules"),
+    LIST_OPTION("disabled", NULL, FLAG, disabled, 0, 0,
+		"only disabled schedules"),
+    LIST_OPTION("task", "NAME", TEXT, task, 0, 0,
+		"only schedules of this task"),
+    LIST_OPTION("text", "TEXT", TEXT, text, 0, 0,
+		"only schedules with this text in the ID, task, rule or "
+		"description"),
+    LIST_OPTION("order", "ORDER", TEXT, order, 0, 0,
+		"id (the default), or next: the soonest due first"),
 };
 
 const struct verb verb_schedule_list = {
     .name = "schedule list",
     .summary = "List schedules",
-    .usage = "[--enabled|--disabled] [--task NAME]",
+    .usage = "[OPTION...]",
     .options = list_options,
     .n_options = sizeof(list_options) / sizeof(list_options[0]),
     .options_size = sizeof(struct list_options),
@@ -120,7 +137,6 @@ const struct verb verb_schedule_list = {
 static int
 run_show(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	struct schedules_list *found;
 	struct err err = ERR_INIT;
 	struct schedules *db;
 	json_t *schedule;
@@ -128,11 +144,9 @@ run_show(struct ctl *ctl, int argc, char **argv, void *options)
 
 	if ((db = open_schedules(ctl, true, &status)) == NULL)
 		return status;
-	if (schedules_get(db, argv[0], &found, &err) != 0) {
+	if ((schedule = schedule_show(db, argv[0], &err)) == NULL) {
 		status = complain_of_err(ctl, &err);
 	} else {
-		schedule = schedule_json(&found->items[0]);
-		schedules_list_free(found);
 		if (!ctl->globals.json)
 			print_members(schedule);
 		else

@@ -4,7 +4,7 @@
  * what submissions take their defaults from. */
 #include <jansson.h>
 
-#include "flowrra/client.h"
+#include "manager/registry.h"
 #include "table.h"
 #include "util/err.h"
 #include "verb.h"
@@ -25,76 +25,44 @@ static const struct column columns[] = {
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-/* The entry of a task, with its name in it; NULL with the exit status. */
-static json_t *
-get_entry(struct ctl *ctl, const char *name, int *ret_status)
-{
-	struct flowrra_error error;
-	json_t *entry;
-	char *text;
-
-	if (flowrra_registered(ctl->client, name, &text, &error) != 0) {
-		*ret_status = complain_of(ctl, &error);
-		return NULL;
-	}
-	entry = json_loads(text, 0, NULL);
-	flowrra_free(text);
-	if (!json_is_object(entry) ||
-	    json_object_set_new(entry, "name", json_string(name)) != 0) {
-		json_decref(entry);
-		complain(ctl,
-			 "cannot parse the registration of task \"%s\": not a "
-			 "JSON object",
-			 name);
-		*ret_status = err_exit_status(ERR_DATA);
-		return NULL;
-	}
-	return entry;
-}
-
 /* --- registered -------------------------------------------------------- */
 
-/* All entries, an array; NULL with the exit status. One question for each name,
- * but one connection: there are dozens of tasks, not thousands. */
+/* One that is broken is told of, and does not hide the others. */
 static json_t *
-get_entries(struct ctl *ctl, int *ret_status)
+leave_out_bad(struct ctl *ctl, json_t *list)
 {
-	json_t *list = json_array(), *names, *entry;
-	struct flowrra_error error;
-	char *text;
+	json_t *good = json_array(), *entry;
+	const char *fault;
 	size_t i;
 
-	if (flowrra_registered_names(ctl->client, &text, &error) != 0) {
-		*ret_status = complain_of(ctl, &error);
-		json_decref(list);
-		return NULL;
+	json_array_foreach (list, i, entry) {
+		fault = json_string_value(json_object_get(entry, "fault"));
+		if (fault == NULL)
+			json_array_append(good, entry);
+		else
+			complain(
+			    ctl,
+			    "cannot parse the registration of task "
+			    "\"%s\": %s",
+			    json_string_value(json_object_get(entry, "name")),
+			    fault);
 	}
-	names = json_loads(text, 0, NULL);
-	flowrra_free(text);
-	for (i = 0; i < json_array_size(names); i++) {
-		entry =
-		    get_entry(ctl, json_string_value(json_array_get(names, i)),
-			      ret_status);
-		/* One that has just gone, or is broken, does not hide the
-		 * others. */
-		if (entry != NULL)
-			json_array_append_new(list, entry);
-	}
-	json_decref(names);
-	return list;
+	json_decref(list);
+	return good;
 }
 
 static int
 run_registered(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	int status = 0;
+	struct err err = ERR_INIT;
 	json_t *list;
+	int status;
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	if ((list = get_entries(ctl, &status)) == NULL)
-		return status;
-	return print_list(ctl, columns, N_COLUMNS, list);
+	if ((list = registry_list(ctl->client, &err)) == NULL)
+		return complain_of_err(ctl, &err);
+	return print_list(ctl, columns, N_COLUMNS, leave_out_bad(ctl, list));
 }
 
 const struct verb verb_tasks_registered = {
@@ -126,13 +94,14 @@ static const struct column members[] = {
 static int
 run_info(struct ctl *ctl, int argc, char **argv, void *options)
 {
-	int status = 0;
+	struct err err = ERR_INIT;
 	json_t *entry;
+	int status;
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
-	if ((entry = get_entry(ctl, argv[0], &status)) == NULL)
-		return status;
+	if ((entry = registry_show(ctl->client, argv[0], &err)) == NULL)
+		return complain_of_err(ctl, &err);
 	if (ctl->globals.json) {
 		print_json_line(entry);
 		return 0;

@@ -19,7 +19,7 @@
 #define COMPLAINTS_MAX 20
 
 /* For all three verbs; each table fills its part. `older_than_s` becomes
- * filter.before_us when the verb runs, by the clock of this machine. */
+ * filter.tasks.before_us when the verb runs, by the clock of this machine. */
 struct dead_options {
 	struct dead_filter filter;
 	double older_than_s;
@@ -45,9 +45,11 @@ dead_init(void *options)
 	       "only tasks of this queue"),                                    \
 	    OPTION("task", "NAME", TEXT, filter.tasks.task, 0, 0,              \
 		   "only tasks with this name"),                               \
-	    OPTION("error", "TEXT", TEXT, filter.error, 0, 0,                  \
+	    OPTION("worker", "WORKER", TEXT, filter.tasks.worker, 0, 0,        \
+		   "only tasks that this worker had"),                         \
+	    OPTION("error", "TEXT", TEXT, filter.tasks.error, 0, 0,            \
 		   "only tasks with this text in their error"),                \
-	    OPTION("reason", "WORD", TEXT, filter.reason, 0, 0,                \
+	    OPTION("reason", "WORD", TEXT, filter.tasks.reason, 0, 0,          \
 		   "only tasks with this reason"),                             \
 	    OPTION("older-than", "DURATION", SECONDS, older_than_s, 0,         \
 		   3162240000, "only tasks that died at least this long ago")
@@ -71,7 +73,7 @@ static void
 complete_filter(struct dead_options *o)
 {
 	if (o->older_than_s > 0)
-		o->filter.before_us =
+		o->filter.tasks.before_us =
 		    clock_wall_us() - (int64_t)(o->older_than_s * US_PER_S);
 }
 
@@ -135,16 +137,18 @@ static int
 check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 {
 	const struct dead_filter *f = &o->filter;
-	const bool filtered = f->tasks.queue != NULL || f->tasks.task != NULL ||
-			      (f->error != NULL && f->error[0] != '\0') ||
-			      f->reason != NULL || o->older_than_s > 0;
+	const bool filtered =
+	    f->tasks.queue != NULL || f->tasks.task != NULL ||
+	    (f->tasks.error != NULL && f->tasks.error[0] != '\0') ||
+	    f->tasks.reason != NULL || f->tasks.worker != NULL ||
+	    o->older_than_s > 0;
 
 	if (o->all && (n_ids > 0 || filtered))
 		complain(ctl, "cannot use --all with IDs or filters");
 	else if (!o->all && n_ids == 0 && !filtered)
-		complain(ctl,
-			 "missing selection: give IDs, a filter (--task, "
-			 "--queue, --error, --reason, --older-than) or --all");
+		complain(ctl, "missing selection: give IDs, a filter (--task, "
+			      "--queue, --worker, --error, --reason, "
+			      "--older-than) or --all");
 	else
 		return 0;
 	return err_exit_status(ERR_USAGE);
@@ -217,12 +221,13 @@ struct progress {
 	const char *what;
 };
 
-static void
+static int
 on_progress(int64_t done, void *arg)
 {
 	const struct progress *p = arg;
 
 	show_progress(p->ctl, done, p->what);
+	return 0;
 }
 
 /* Whatever could not be done is complained of after what was done is printed. A

@@ -124,6 +124,18 @@ add_fires(struct beat *b, const struct schedule *s,
 	return 0;
 }
 
+/* Beside the outbox, for people. */
+static int
+note_skipped(const struct plan *p, struct schedule_verdict *v)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_skips; i++)
+		if (schedule_skip_add(v, &p->skips[i]) != 0)
+			return -1;
+	return 0;
+}
+
 /* People look for the reason why a task did not run. */
 static void
 log_skipped(const struct schedule *s, const struct plan *p)
@@ -149,7 +161,7 @@ apply(struct beat *b, const struct schedule *s, const struct rule *r,
 	const struct plan *p = &b->plan;
 
 	/* Out of memory: the claim fails as a whole. */
-	if (add_fires(b, s, defaults, v) != 0)
+	if (add_fires(b, s, defaults, v) != 0 || note_skipped(p, v) != 0)
 		return;
 	v->next.next_run_us = p->next_run_us;
 	v->next.due_us = p->due_us;

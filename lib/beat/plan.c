@@ -21,6 +21,14 @@ struct backlog {
 	bool missed; /* nobody was there for them */
 };
 
+/* What follows a fire: of a rule that was changed meanwhile nothing does, until
+ * the moment of the change. */
+static int64_t
+next_fire(const struct schedule *s, const struct rule *r, int64_t fire)
+{
+	return rule_next(r, fire < s->rule_us ? s->rule_us : fire);
+}
+
 /* Whether fires were missed, the first one decides: it has waited longest. */
 static struct backlog
 survey(const struct schedule *s, const struct rule *r, int64_t now_us)
@@ -35,7 +43,7 @@ survey(const struct schedule *s, const struct rule *r, int64_t now_us)
 		}
 		if (b.n++ == 0)
 			b.missed = now_us - due > PLAN_ON_TIME_US;
-		fire = rule_next(r, fire);
+		fire = next_fire(s, r, fire);
 	}
 	return b;
 }
@@ -103,6 +111,31 @@ plan_run(struct plan *p, int64_t fire, int64_t due, bool missed)
 	p->runs++;
 }
 
+/* Counts a fire, and notes it beside the one before if they are alike. With no
+ * room left it is noted beside the last of its reason. */
+static void
+plan_skip(struct plan *p, enum schedule_reason reason, int64_t fire)
+{
+	size_t i = p->n_skips;
+	struct schedule_skip *last;
+
+	p->skipped[reason]++;
+	if (i == 0 || p->skips[i - 1].reason != reason ||
+	    (p->n_fires > 0 &&
+	     p->fires[p->n_fires - 1] > p->skips[i - 1].fire_us)) {
+		if (i < PLAN_SKIPS_MAX) {
+			p->skips[p->n_skips++] =
+			    (struct schedule_skip){reason, fire, fire, 1};
+			return;
+		}
+		while (i > 1 && p->skips[i - 1].reason != reason)
+			i--;
+	}
+	last = &p->skips[i - 1];
+	last->last_us = fire;
+	last->n++;
+}
+
 void
 plan_make(const struct schedule *s, const struct rule *r, int64_t now_us,
 	  bool busy, struct plan *ret)
@@ -124,8 +157,8 @@ plan_make(const struct schedule *s, const struct rule *r, int64_t now_us,
 		if (reason == RUN)
 			plan_run(ret, fire, due, b.missed);
 		else
-			ret->skipped[reason]++;
-		fire = rule_next(r, fire);
+			plan_skip(ret, reason, fire);
+		fire = next_fire(s, r, fire);
 	}
 	ret->next_run_us = used_up(s, ret) ? 0 : fire;
 	ret->due_us = rule_due(r, ret->next_run_us);

@@ -25,11 +25,16 @@ struct rule;
  * still. */
 #define PLAN_FIRES_MAX 1000
 #define PLAN_SCAN_MAX 100000
+/* Runs of skipped fires that are told apart: each policy makes one or two. */
+#define PLAN_SKIPS_MAX 16
 
 struct plan {
 	int64_t next_run_us, due_us; /* 0, 0: it fires no more */
 	int64_t last_run_us, runs;
 	int64_t skipped[SCHEDULE_N_REASONS];
+	/* The same, as runs of fires with no other one in between. */
+	size_t n_skips;
+	struct schedule_skip skips[PLAN_SKIPS_MAX];
 	/* When the first of the fires was due that was not missed; 0: none. */
 	int64_t first_due_us;
 	size_t n_fires;
@@ -49,7 +54,8 @@ struct plan {
  *	overlap=skip		    none while `busy`, or one of this plan;
  *OVERLAP
  *
- * After max_runs tasks there are no more fires.
+ * After max_runs tasks there are no more fires. What follows a fire of the rule
+ * before (rule_us) is the first fire of the rule that holds now.
  */
 void plan_make(const struct schedule *s, const struct rule *r, int64_t now_us,
 	       bool busy, struct plan *ret);

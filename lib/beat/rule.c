@@ -7,6 +7,9 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+#define US_PER_S INT64_C(1000000)
+#define DAY_S 86400
+
 /* The anchor is for @every, which counts from it as an interval does. */
 static int
 read_cron(const struct schedule *s, struct tz_set *zones, struct rule *r,
@@ -91,6 +94,61 @@ rule_next(const struct rule *r, int64_t after_us)
 	else if (!cron_next(&r->cron, r->zone, after_us, &next))
 		next = 0;
 	return r->end_us != 0 && next > r->end_us ? 0 : next;
+}
+
+int64_t
+rule_count(const struct rule *r, int64_t from_us, int64_t to_us)
+{
+	if (from_us < r->start_us)
+		from_us = r->start_us;
+	/* A fire at the very end counts. */
+	if (r->end_us != 0 && to_us > r->end_us + 1)
+		to_us = r->end_us + 1;
+	if (r->type == SCHEDULE_ONCE)
+		return r->once_us >= from_us && r->once_us < to_us;
+	return cron_count(&r->cron, r->zone, from_us, to_us);
+}
+
+int32_t
+rule_offset_s(const struct rule *r, int64_t at_us)
+{
+	return tz_offset_s(r->zone, at_us / US_PER_S);
+}
+
+const char *
+rule_zone_name(const struct rule *r)
+{
+	return tz_name(r->zone);
+}
+
+/* Whether the clock shows the time again after it is set back, or shows it for
+ * the second time. No clock is set back by more than a day. */
+static bool
+is_fold(const struct tz *zone, int64_t at_s)
+{
+	int64_t change = tz_transition_s(zone, at_s - DAY_S), back_s;
+
+	for (; change < at_s + DAY_S; change = tz_transition_s(zone, change)) {
+		back_s =
+		    tz_offset_s(zone, change - 1) - tz_offset_s(zone, change);
+		if (back_s > 0 && at_s >= change - back_s &&
+		    at_s < change + back_s)
+			return true;
+	}
+	return false;
+}
+
+enum rule_note
+rule_note(const struct rule *r, int64_t fire_us)
+{
+	const int64_t at_s = fire_us / US_PER_S;
+	const int64_t local_us = fire_us + rule_offset_s(r, fire_us) * US_PER_S;
+
+	if (!rule_needs_zone(r))
+		return RULE_PLAIN;
+	if (!cron_names(&r->cron, local_us))
+		return RULE_GAP;
+	return is_fold(r->zone, at_s) ? RULE_FOLD : RULE_PLAIN;
 }
 
 /* The finaliser of splitmix64: each bit of the input moves all of the output.

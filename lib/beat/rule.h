@@ -47,6 +47,20 @@ int64_t rule_next(const struct rule *r, int64_t after_us);
  */
 int64_t rule_due(const struct rule *r, int64_t fire_us);
 
+/* How many fires there are from `from_us` on and before `to_us`. */
+int64_t rule_count(const struct rule *r, int64_t from_us, int64_t to_us);
+
+/* What is special about the local time of a fire. */
+enum rule_note {
+	RULE_PLAIN,
+	RULE_GAP, /* the clock leaves out the time that is meant */
+	RULE_FOLD /* the clock shows this time twice */
+};
+enum rule_note rule_note(const struct rule *r, int64_t fire_us);
+/* Seconds east of Greenwich at a moment, and the zone's name. */
+int32_t rule_offset_s(const struct rule *r, int64_t at_us);
+const char *rule_zone_name(const struct rule *r);
+
 /* Whether its fires depend on time zone data. */
 bool rule_needs_zone(const struct rule *r);
 

@@ -94,6 +94,9 @@ struct beat {
 	} at;
 	int64_t backoff_us, pause_us;
 
+	/* The last schedule whose old fires were thinned out. */
+	char thinned[SCHEDULE_ID_MAX + 1];
+
 	enum beat_due due_state;
 	int64_t next_due_us; /* of the wall clock */
 	bool look_all;	     /* at.look: for the young ones, too */

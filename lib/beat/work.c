@@ -26,9 +26,13 @@
 /* A package with new zones is noticed within the hour; they change some times a
  * year, with weeks of notice. */
 #define ZONES_US (3600 * US_PER_S)
-/* Fires stay in the outbox for so long after they were sent, so that a clock
- * that is set back makes no fire a second time: no clock is set back further. */
+/* Fires stay in the outbox for so long after they were sent at least, so that a
+ * clock that is set back makes no fire a second time: no clock is set back
+ * further. For people they stay longer, as [scheduler] says. */
 #define KEEP_US (2 * 86400 * US_PER_S)
+/* Schedules whose fires are counted at a time: each is two or three questions.
+ * All of 10,000 have had their turn within a morning. */
+#define THIN_MAX 50
 /* How long what another scheduler has locked is left alone, doubled each time
  * that it still is: from a commit on a fast disk to one of many rows. */
 #define PAUSE_MIN_US INT64_C(5000)
@@ -145,13 +149,47 @@ say_alive(struct beat *b, struct err *err)
 	return schedules_beat(b->db, &me, err);
 }
 
+/* The schedules go round, so that a turn never takes long. */
+static int
+thin_fires(struct beat *b, struct err *err)
+{
+	const struct conf_scheduler *conf = &b->opt.conf->scheduler;
+	const int64_t before_us = clock_wall_us() - KEEP_US;
+	int i;
+
+	for (i = 0; i < THIN_MAX && conf->history_fires > 0; i++) {
+		if (schedules_thin(b->db, (size_t)conf->history_fires,
+				   before_us, b->thinned, err) != 0)
+			return -1;
+		if (b->thinned[0] == '\0')
+			return 0;
+	}
+	return 0;
+}
+
+static int
+prune_fires(struct beat *b, int64_t mono, struct err *err)
+{
+	const int64_t kept_us = b->opt.conf->scheduler.history;
+	size_t n;
+
+	b->at.prune = mono + PRUNE_US;
+	if (schedules_prune(b->db,
+			    clock_wall_us() -
+				(kept_us > KEEP_US ? kept_us : KEEP_US),
+			    PRUNE_MAX, &n, err) != 0)
+		return -1;
+	/* A full piece: there is more. */
+	if (n == PRUNE_MAX)
+		b->at.prune = mono + US_PER_S;
+	return thin_fires(b, err);
+}
+
 /* What is to be done now and then. A time is moved on only after the work was
  * done, so that a failure is made up for; pruning alone may be missed. */
 static int
 do_chores(struct beat *b, int64_t mono, struct err *err)
 {
-	size_t n;
-
 	if (mono >= b->at.beat) {
 		if (say_alive(b, err) != 0)
 			return -1;
@@ -168,16 +206,7 @@ do_chores(struct beat *b, int64_t mono, struct err *err)
 		b->at.check = mono + b->opt.conf->scheduler.check_interval;
 		look_soon(b, mono);
 	}
-	if (mono < b->at.prune)
-		return 0;
-	b->at.prune = mono + PRUNE_US;
-	if (schedules_prune(b->db, clock_wall_us() - KEEP_US, PRUNE_MAX, &n,
-			    err) != 0)
-		return -1;
-	/* A full piece: there is more. */
-	if (n == PRUNE_MAX)
-		b->at.prune = mono + US_PER_S;
-	return 0;
+	return mono < b->at.prune ? 0 : prune_fires(b, mono, err);
 }
 
 /* Asked right before sleeping: see schedules_changed(). A change that comes

@@ -66,6 +66,7 @@ on_client_broker_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct flowrra_client *c = arg;
 
+	c->silent &= !up;
 	readiness_set(&c->broker_ready, up, final, why);
 }
 
@@ -74,6 +75,7 @@ on_client_results_state(bool up, bool final, const struct err *why, void *arg)
 {
 	struct flowrra_client *c = arg;
 
+	c->silent &= !up;
 	readiness_set(&c->results_ready, up, final, why);
 }
 
@@ -185,6 +187,15 @@ client_free(struct flowrra_client *c)
 	free(c);
 }
 
+static void
+client_init_readiness(struct flowrra_client *c)
+{
+	readiness_init(&c->broker_ready, loop_base(c->loop),
+		       c->conf->broker.socket_timeout / 1000);
+	readiness_init(&c->results_ready, loop_base(c->loop),
+		       stores_results_timeout_ms(c->conf));
+}
+
 static int
 client_open(struct flowrra_client *c, const struct flowrra_options *options,
 	    struct err *err)
@@ -194,10 +205,31 @@ client_open(struct flowrra_client *c, const struct flowrra_options *options,
 	    (c->loop = loop_new(err)) == NULL)
 		return -1;
 	/* Before the stores, whose callbacks report to it. */
-	readiness_init(&c->broker_ready, loop_base(c->loop),
-		       c->conf->broker.socket_timeout / 1000);
-	readiness_init(&c->results_ready, loop_base(c->loop),
-		       stores_results_timeout_ms(c->conf));
+	client_init_readiness(c);
+	return client_open_stores(c, err);
+}
+
+/* A store is given half of it, for an operation may wait twice: for one store and
+ * then for the other, or behind somebody else's question and then for its own.
+ * The stores take their time from the configuration when they are opened, so
+ * they are opened anew. */
+int
+client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err)
+{
+	const int64_t half_us = ms * 1000 / 2;
+	struct conf *conf = c->conf;
+
+	if (conf->broker.socket_timeout > half_us)
+		conf->broker.socket_timeout = half_us;
+	if (conf->backend.socket_timeout > half_us)
+		conf->backend.socket_timeout = half_us;
+	results_close(c->results);
+	broker_close(c->broker);
+	c->results = NULL;
+	c->broker = NULL;
+	client_init_readiness(c);
+	c->broker_ready.fast = c->results_ready.fast = true;
+	c->deadline_ms = ms;
 	return client_open_stores(c, err);
 }
 

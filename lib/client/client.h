@@ -32,6 +32,12 @@ struct flowrra_client {
 	struct results *results; /* see client_results() */
 	struct readiness broker_ready;
 	struct readiness results_ready;
+	/* See client_set_deadline(); 0: none. */
+	int64_t deadline_ms;
+	/* A question had no answer in time, and nothing was heard since: the
+	 * other connection to the same server is as dead, though it is not
+	 * known there yet. */
+	bool silent;
 	/* Anybody's: see results_reply_to(); as it was at the last call. */
 	const char *_Atomic reply_to;
 };
@@ -52,6 +58,16 @@ struct submission {
 int client_submit(struct flowrra_client *c, const struct submission *s,
 		  char id[FLOWRRA_ID_SIZE], struct err *err);
 
+/*
+ * From now on, an operation of this client that gets no answer fails after about
+ * `ms` (ERR_UNAVAILABLE), however many questions it asks, and at once
+ * (READINESS_AWAY_MS) while it is known that the server is away. Without this,
+ * each question waits for socket_timeout. To be called once, before the first
+ * operation. What must not be lost, the final record of a task that was taken
+ * out of its queue, is still waited for. 0, or -1 with *err.
+ */
+int client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err);
+
 /* Fills the caller's error, unless it is NULL, and returns -1. */
 int client_fail(struct flowrra_error *error, const struct err *err);
 /* -1 with *err unless the client may be used here. */
@@ -67,6 +83,7 @@ struct query {
 	struct flowrra_client *client;
 	bool of_results; /* to the backend, not the broker */
 	bool once;	 /* never send it twice */
+	int64_t begun_ms;
 	/* Sends it, on the loop. Its callback ends in query_answer() or in
 	 * query_end(). */
 	void (*send)(struct query *q);

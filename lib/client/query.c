@@ -12,18 +12,46 @@
 #include "codec/scan.h"
 #include "store/broker.h"
 #include "store/results.h"
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/pending.h"
 
+/* Whether it broke since the server said nothing, rather than at once. */
+static bool
+was_silent(const struct query *q)
+{
+	const int64_t deadline_ms = q->client->deadline_ms;
+
+	return deadline_ms > 0 &&
+	       clock_mono_ms() - q->begun_ms >= deadline_ms / 4;
+}
+
 /* A query that the server may have carried out is harmless to repeat, unless
- * it says `once`; the user can forbid it too, and then sees every fault. */
+ * it says `once`; the user can forbid it too, and then sees every fault. With a
+ * deadline there is no time for it after a silence. */
 static bool
 may_repeat(const struct query *q)
 {
 	const struct conf *conf = q->client->conf;
 
-	return !q->once && (q->of_results ? conf->backend.retry_on_timeout
-					  : conf->broker.retry_on_timeout);
+	return !q->once && !was_silent(q) &&
+	       (q->of_results ? conf->backend.retry_on_timeout
+			      : conf->broker.retry_on_timeout);
+}
+
+/* Which server to wait for: its own; but after a silence, with one server for
+ * both, that of the connection that is known to be broken. */
+static struct readiness *
+query_readiness(const struct query *q)
+{
+	struct flowrra_client *c = q->client;
+
+	if (c->silent && c->one_store && !c->broker_ready.up)
+		return &c->broker_ready;
+	if (c->silent && c->one_store && c->results != NULL &&
+	    !c->results_ready.up)
+		return &c->results_ready;
+	return q->of_results ? &c->results_ready : &c->broker_ready;
 }
 
 /* Waits for the server. The results are opened here, by the first query for
@@ -36,9 +64,7 @@ query_enter(struct query *q)
 	if (q->of_results && client_results(c, &q->op.err) == NULL)
 		loop_done(c->loop, &q->op);
 	else
-		readiness_await(q->of_results ? &c->results_ready
-					      : &c->broker_ready,
-				&q->waiter);
+		readiness_await(query_readiness(q), &q->waiter);
 }
 
 void
@@ -51,6 +77,9 @@ query_end(struct query *q, const struct err *err)
 		query_enter(q);
 		return;
 	}
+	q->client->silent = err != NULL && err->code == ERR_UNAVAILABLE
+				? q->client->silent || was_silent(q)
+				: false;
 	/* Without `err`, one that the callback has set stays. */
 	if (err != NULL)
 		q->op.err = *err;
@@ -151,6 +180,7 @@ query_send_record(struct query *q)
 static void
 query_prepare(struct query *q)
 {
+	q->begun_ms = q->client->deadline_ms > 0 ? clock_mono_ms() : 0;
 	q->op.start = on_query_start;
 	q->waiter.on_ready = on_query_ready;
 }

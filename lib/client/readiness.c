@@ -54,6 +54,33 @@ readiness_reason(const struct readiness *readiness)
 	return err;
 }
 
+/* How long an operation that begins now may wait. */
+static struct timeval
+readiness_patience(const struct readiness *readiness)
+{
+	const bool away = readiness->fast && !readiness->up &&
+			  readiness->why.code != ERR_NONE;
+	const int64_t ms = away && readiness->timeout_ms > READINESS_AWAY_MS
+			       ? READINESS_AWAY_MS
+			       : readiness->timeout_ms;
+
+	return (struct timeval){ms / 1000, ms % 1000 * 1000};
+}
+
+/* It is known now that it is away: those who wait need not do so any longer. */
+static void
+readiness_hurry(struct readiness *readiness)
+{
+	const struct timeval patience = readiness_patience(readiness);
+	struct readiness_waiter *waiter;
+
+	TAILQ_FOREACH (waiter, &readiness->waiting, next)
+		if (!waiter->hurried)
+			evtimer_add(&waiter->timer, &patience);
+	TAILQ_FOREACH (waiter, &readiness->waiting, next)
+		waiter->hurried = true;
+}
+
 void
 readiness_set(struct readiness *readiness, bool up, bool final,
 	      const struct err *why)
@@ -67,8 +94,11 @@ readiness_set(struct readiness *readiness, bool up, bool final,
 	if (why != NULL)
 		readiness->why = *why;
 	/* Down is no reason to wake: the store goes on trying. */
-	if (!up && !final)
+	if (!up && !final) {
+		if (readiness->fast)
+			readiness_hurry(readiness);
 		return;
+	}
 	err = readiness_reason(readiness);
 	/* A callback may put others into the queue: they find the state as it
 	 * is now and do not wait. */
@@ -88,8 +118,7 @@ on_readiness_timeout(evutil_socket_t fd, short what, void *arg)
 void
 readiness_await(struct readiness *readiness, struct readiness_waiter *waiter)
 {
-	struct timeval timeout = {readiness->timeout_ms / 1000,
-				  readiness->timeout_ms % 1000 * 1000};
+	const struct timeval timeout = readiness_patience(readiness);
 	struct err err;
 
 	/* At once, without a turn of the loop: the common case, and on the way
@@ -104,6 +133,7 @@ readiness_await(struct readiness *readiness, struct readiness_waiter *waiter)
 		return;
 	}
 	waiter->readiness = readiness;
+	waiter->hurried = readiness->fast && readiness->why.code != ERR_NONE;
 	evtimer_assign(&waiter->timer, readiness->base, on_readiness_timeout,
 		       waiter);
 	evtimer_add(&waiter->timer, &timeout);

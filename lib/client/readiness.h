@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whether a server is in reach. Operations proceed at once while it is, and
- * wait for it, for a limited time, while it is not. Belongs to the loop.
+ * wait for it, for a limited time, while it is not; or, with `fast`, give up at
+ * once while it is known that it is not. Belongs to the loop.
  */
 #ifndef CLIENT_READINESS_H
 #define CLIENT_READINESS_H
@@ -24,12 +25,19 @@ struct readiness_waiter {
 	/* The rest belongs to readiness.c. */
 	struct readiness *readiness; /* while it waits there; else NULL */
 	struct event timer;
+	bool hurried; /* its timer is that of `fast` */
 	TAILQ_ENTRY(readiness_waiter) next;
 };
+
+/* To a person that is at once; and it is enough to connect, since nobody else
+ * may turn the loop: a server that is back is found by those who ask. */
+#define READINESS_AWAY_MS 50
 
 struct readiness {
 	struct event_base *base;
 	int64_t timeout_ms; /* how long to wait for the server */
+	bool fast;	    /* … but no longer than READINESS_AWAY_MS once an
+			       attempt to reach it has failed */
 	bool up;
 	bool closed;	/* it will never be in reach */
 	struct err why; /* ERR_NONE: nothing is known yet */

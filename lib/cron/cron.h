@@ -97,12 +97,16 @@ enum cron_fault_code {
 #undef X
 };
 
+/* Longer hints are cut. */
+#define CRON_HINT_MAX 160
+
 /* What is wrong, for programs; the struct err says the same to people. */
 struct cron_fault {
 	enum cron_fault_code code;
 	const char *field; /* "hour", or NULL where no field is to blame */
 	size_t column;	   /* of the first byte that is wrong, from 1 */
 	size_t len;	   /* so many bytes are wrong */
+	char hint[CRON_HINT_MAX]; /* what to write instead; "" */
 };
 
 /*
@@ -132,6 +136,19 @@ uint64_t cron_seed(struct slice id);
  */
 bool cron_next(const struct cron *cron, const struct tz *zone, int64_t after_us,
 	       int64_t *ret_us);
+
+/* How many fires there are from `from_us` on and before `to_us`. Takes as long as
+ * there are hours with a fire, not fires; a zone whose hours are not those of
+ * UTC, or a change of clocks, costs more. */
+int64_t cron_count(const struct cron *cron, const struct tz *zone,
+		   int64_t from_us, int64_t to_us);
+
+/* Whether a local time (as if it were UTC) is one that the fields name. */
+bool cron_names(const struct cron *cron, int64_t local_us);
+
+/* Appends the rule in English words: "every weekday at 09:00", "every 90
+ * seconds". Values of H are told as they were drawn; the zone is not told. */
+void cron_words(const struct cron *cron, struct buf *out);
 
 /* Refuses (CRON_NEVER) a rule that does not fire after `after_us`. */
 int cron_check(const struct cron *cron, const struct tz *zone, int64_t after_us,

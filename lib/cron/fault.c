@@ -7,12 +7,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "util/err.h"
 
-/* Both keep a message within ERR_MSG_MAX, and on one line or two. */
+/* As CRON_HINT_MAX, it keeps a message within ERR_MSG_MAX, and on one line or
+ * two. */
 #define TOKEN_MAX 40
-#define HINT_MAX 160
 
 static const char *const texts[] = {
 #define X(code, text) [CRON_##code] = (text),
@@ -38,14 +39,9 @@ scan_fault(const struct scan *s, enum cron_fault_code code, const char *from,
 	const char *field = s->field < FIELDS ? fields[s->field].name : NULL;
 	size_t column = (size_t)(from - s->text) + 1;
 	char token[TOKEN_MAX + 4];
-	char advice[HINT_MAX];
+	char advice[CRON_HINT_MAX];
 	va_list args;
 
-	if (s->fault != NULL)
-		*s->fault = (struct cron_fault){.code = code,
-						.field = field,
-						.column = column,
-						.len = (size_t)(to - from)};
 	/* Nothing is there to be shown: the whole field is. */
 	if (from == to)
 		copy_token(s->start, s->stop, token);
@@ -54,6 +50,13 @@ scan_fault(const struct scan *s, enum cron_fault_code code, const char *from,
 	va_start(args, hint);
 	vsnprintf(advice, sizeof(advice), hint, args);
 	va_end(args);
+	if (s->fault != NULL) {
+		*s->fault = (struct cron_fault){.code = code,
+						.field = field,
+						.column = column,
+						.len = (size_t)(to - from)};
+		memcpy(s->fault->hint, advice, sizeof(advice));
+	}
 	return err_set(
 	    s->err, ERR_DATA, "cron expression: %s%scolumn %zu, \"%s\": %s; %s",
 	    field != NULL ? field : "", field != NULL ? " field, " : "", column,

@@ -197,6 +197,7 @@ describe_worker(const struct dispatch *d, struct buf *out)
 	write_whole(out, WRITE_NEXT("pid"), getpid());
 	write_text(out, WRITE_NEXT("version"), SLICE(FLOWRRA_VERSION));
 	write_time(out, WRITE_NEXT("started_at"), d->started_us);
+	write_time(out, WRITE_NEXT("heartbeat_at"), clock_wall_us());
 	write_text(out, WRITE_NEXT("state"), slice_of(state));
 	describe_list(out, WRITE_NEXT("queues"), d->opt.queues);
 	describe_list(out, WRITE_NEXT("modules"), pool_modules(d->pool));

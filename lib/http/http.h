@@ -42,11 +42,16 @@ struct http_field {
 };
 
 struct http_limits {
-	int64_t head_timeout_us; /* from the first byte of a head to its end */
-	int64_t idle_timeout_us; /* of a connection without a request */
-	size_t max_head;	 /* bytes */
+	/* From the first byte of a head to its end; a body has as long, and a
+	 * second for each 4 KiB. 408 if it takes longer. */
+	int64_t head_timeout_us;
+	/* Of a connection without a request, and of a peer that takes nothing of
+	 * a reply. Whole seconds count. */
+	int64_t idle_timeout_us;
+	size_t max_head; /* bytes */
+	/* At the limit the connection that is idle for longest makes room. */
 	unsigned int max_connections;
-	unsigned int max_per_peer; /* of an IP address; 0: any */
+	unsigned int max_per_peer; /* of an IPv4 address or IPv6 /64; 0: any */
 	size_t max_streams;	   /* event streams and WebSockets */
 	size_t max_backlog; /* bytes that a slow reader of a stream may owe */
 };
@@ -54,14 +59,16 @@ struct http_limits {
 struct http_user {
 	/*
 	 * The head is there and well-formed. Returns how long a body may be, in
-	 * bytes; or -1 if it has replied, and no body is read.
+	 * bytes (413 if it is longer); or -1 if it has replied: on_request is
+	 * not called then.
 	 */
 	int64_t (*on_head)(struct http_request *request, void *arg);
 	/* The whole request is there. It is replied to now or later, exactly
 	 * once, by http_reply(), http_stream_begin() or http_ws_begin(). */
 	void (*on_request)(struct http_request *request, void *arg);
-	/* The peer is gone before the reply: `request` ends with this call.
-	 * Its http_data() is the user's to free. */
+	/* The request ends without a reply of the user's, after on_head or
+	 * on_request: its peer is gone, or its body was too long or too slow.
+	 * It ends with this call. Its http_data() is the user's to free. */
 	void (*on_gone)(struct http_request *request, void *arg);
 	void *arg;
 };
@@ -77,7 +84,9 @@ void http_server_free(struct http_server *server);
 struct http_tls {
 	const char *certificates;
 	const char *key;
-	const char *client_ca; /* NULL: peers show no certificate */
+	/* Peers show a certificate that one of these has signed (403 otherwise).
+	 * NULL: they show none. */
+	const char *client_ca;
 };
 /* Accepts on a listening socket (TCP or Unix), which it closes in the end.
  * `tls` NULL: plain. */
@@ -97,8 +106,11 @@ const char *http_path(const struct http_request *request);
 /* The query as it came, without "?"; "" if there is none. */
 const char *http_query(const struct http_request *request);
 /* A header by its name in any case; NULL if it is not there. One that may come
- * once (Host, Authorization, Cookie, Content-Type, Origin, …) came once. */
+ * once (Host, Authorization, Cookie, Content-Type, Origin, …) came once; of
+ * others this is the first. */
 const char *http_header(const struct http_request *request, const char *name);
+/* How often it is there: a header that a proxy vouches for must be there once. */
+size_t http_header_count(const struct http_request *request, const char *name);
 struct slice http_body(const struct http_request *request);
 /* The peer: "192.0.2.1" or "unix"; on a Unix socket its uid, else -1. */
 const char *http_peer(const struct http_request *request);
@@ -125,13 +137,14 @@ void http_reply(struct http_request *request, const struct http_reply *reply);
 /* --- event streams (text/event-stream) ---------------------------------- */
 
 struct http_stream_user {
+	/* The peer is gone; the stream ends with this call. */
 	void (*on_gone)(struct http_stream *stream, void *arg);
 	/* All that was owed has been taken. */
 	void (*on_drained)(struct http_stream *stream, void *arg);
 	void *arg;
 };
-/* Replies with 200 and a body without an end. NULL: too many (503 was replied),
- * or no memory. */
+/* Replies with 200 and a body without an end. NULL: it was replied to otherwise,
+ * because it is HEAD (200), there are too many or no memory (503). */
 struct http_stream *http_stream_begin(struct http_request *request,
 				      const struct http_field *fields,
 				      const struct http_stream_user *user);
@@ -142,6 +155,8 @@ struct http_stream *http_stream_begin(struct http_request *request,
 ssize_t http_stream_send(struct http_stream *stream, struct slice bytes);
 /* The number of bytes that the peer owes to take. */
 size_t http_stream_owed(const struct http_stream *stream);
+/* Ends it when the peer has taken what it owes. It is the user's no longer: no
+ * callback follows. */
 void http_stream_end(struct http_stream *stream);
 
 /* --- WebSockets (RFC 6455) ----------------------------------------------- */
@@ -149,17 +164,19 @@ void http_stream_end(struct http_stream *stream);
 struct http_ws_user {
 	/* A whole text message; binary ones are refused (1003). */
 	void (*on_text)(struct http_ws *ws, struct slice text, void *arg);
+	/* The peer has closed it, or is gone; it ends with this call. */
 	void (*on_gone)(struct http_ws *ws, void *arg);
 	void *arg;
 };
-/* Whether it asks for an upgrade to a WebSocket of version 13. */
+/* Whether it asks for an upgrade to a WebSocket. */
 bool http_ws_asked(const struct http_request *request);
 /* NULL: 400, 426 or 503 was replied. */
 struct http_ws *http_ws_begin(struct http_request *request,
 			      const struct http_ws_user *user);
 /* As http_stream_send(), a text message. */
 ssize_t http_ws_send(struct http_ws *ws, struct slice text);
-/* Closes with a code of RFC 6455, section 7.4. */
+/* Closes with a code of RFC 6455, section 7.4, before texts that are owed. It is the user's no longer: no
+ * callback follows. */
 void http_ws_close(struct http_ws *ws, unsigned int code, const char *why);
 
 /* --- texts -------------------------------------------------------------- */

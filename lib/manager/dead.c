@@ -15,6 +15,7 @@
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "manager/member.h"
+#include "manager/page_merge.h"
 #include "manager/query.h"
 #include "manager/queues.h"
 #include "util/err.h"
@@ -23,58 +24,63 @@
 
 /* --- which ------------------------------------------------------------- */
 
-/* By a linear search: operators name a few, and a decoded task costs more than
- * all comparisons. */
+static int
+compare_name(const void *a, const void *b)
+{
+	const struct slice *name = a;
+	const char *id = *(const char *const *)b;
+	const size_t len = strlen(id);
+	const int order =
+	    memcmp(name->p, id, name->len < len ? name->len : len);
+
+	return order != 0 ? order : (name->len > len) - (name->len < len);
+}
+
+/* A person names a few; a program that names thousands has them sorted. */
 static bool
 is_listed(struct slice name, const struct dead_filter *filter)
 {
 	size_t i;
 
+	if (filter->sorted)
+		return bsearch(&name, filter->ids, filter->n_ids,
+			       sizeof(*filter->ids), compare_name) != NULL;
 	for (i = 0; i < filter->n_ids; i++)
 		if (slice_eq(name, slice_of(filter->ids[i])))
 			return true;
 	return false;
 }
 
-/* Reason and error stand in the note, which is parsed only for filters that
- * need it. */
+/* Worker, reason and error stand in the note, which is parsed only for filters
+ * that need it. */
 static bool
-info_matches(const struct broker_item *item, const struct dead_filter *filter)
+info_matches(const struct broker_item *item, const struct task_filter *filter)
 {
-	const char *reason, *error;
 	bool matches;
 	json_t *info;
 
-	if (filter->reason == NULL && filter->error == NULL)
+	if (filter->reason == NULL && filter->error == NULL &&
+	    filter->worker == NULL)
 		return true;
 	info = load_json(item->info, NULL);
-	reason = member_text(info, "reason");
-	error = member_text(info, "error");
-	matches = (filter->reason == NULL ||
-		   (reason != NULL && strcmp(reason, filter->reason) == 0)) &&
-		  (filter->error == NULL ||
-		   (error != NULL && strstr(error, filter->error) != NULL));
+	matches = task_filter_info(filter, info, NULL);
 	json_decref(info);
 	return matches;
 }
 
-/* By the task itself. A task that cannot be read has no name and no ID, so it
- * matches neither. */
+/* By its key or, where that is made up, by the id of the task itself. */
 static bool
-task_matches(const struct broker_item *item, const struct dead_filter *filter)
+id_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
-	const bool by_key = filter->ids == NULL || is_listed(item->key, filter);
 	struct task *task;
 	struct err why;
 	bool matches;
 
-	if (by_key && filter->tasks.task == NULL)
+	if (filter->ids == NULL || is_listed(item->key, filter))
 		return true;
 	if ((task = load_task(item, &why)) == NULL)
 		return false;
-	matches = (by_key || is_listed(slice_of(task->id), filter)) &&
-		  (filter->tasks.task == NULL ||
-		   strcmp(task->name, filter->tasks.task) == 0);
+	matches = is_listed(slice_of(task->id), filter);
 	task_free(task);
 	return matches;
 }
@@ -84,9 +90,9 @@ task_matches(const struct broker_item *item, const struct dead_filter *filter)
 bool
 dead_matches(const struct broker_item *item, const struct dead_filter *filter)
 {
-	return (filter->before_us == 0 ||
-		item->time_ms * US_PER_MS < filter->before_us) &&
-	       info_matches(item, filter) && task_matches(item, filter);
+	return task_filter_time(&filter->tasks, item->time_ms * US_PER_MS) &&
+	       info_matches(item, &filter->tasks) && id_matches(item, filter) &&
+	       task_filter_item(&filter->tasks, item);
 }
 
 /* --- the list ---------------------------------------------------------- */
@@ -123,8 +129,7 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 static bool
 any_filter(const struct dead_filter *f)
 {
-	return f->tasks.task != NULL || f->error != NULL || f->reason != NULL ||
-	       f->before_us != 0 || f->ids != NULL;
+	return !task_filter_is_any(&f->tasks) || f->ids != NULL;
 }
 
 /* One queue's list, the newest first, as deep as the query says. */
@@ -176,4 +181,79 @@ dead_list(struct flowrra_client *c, struct dead_query *query, struct err *err)
 	if (json_array_size(f.list) >= query->limit)
 		query->stopped = false;
 	return f.list;
+}
+
+/* --- in steps ---------------------------------------------------------- */
+
+/* Of TASKS_…, whose numbers are small: a cursor of one list is none of
+ * another. */
+#define DEAD_SEED 1000
+
+static uint64_t
+dead_hash(const struct dead_filter *filter)
+{
+	uint64_t hash = task_filter_hash(&filter->tasks, DEAD_SEED);
+	size_t i;
+
+	for (i = 0; i < filter->n_ids; i++)
+		hash = task_filter_hash(
+		    &(struct task_filter){.task = filter->ids[i]}, hash);
+	return hash;
+}
+
+/* A member of the task, null where it cannot be read. */
+static int
+add_part(json_t *info, const char *name, struct slice part)
+{
+	json_t *json = part.p != NULL ? load_json(part, NULL) : NULL;
+
+	return json_object_set_new(info, name,
+				   json != NULL ? json : json_null());
+}
+
+static json_t *
+dead_on_page_item(const struct broker_item *item, const char *queue, void *arg,
+		  struct err *err)
+{
+	const struct dead_filter *filter = arg;
+	const struct slice none = {NULL, 0};
+	struct task *task;
+	struct err why;
+	json_t *info;
+	int status;
+
+	if (!dead_matches(item, filter))
+		return NULL;
+	task = load_task(item, &why);
+	info = task_info_of_dead(item, queue);
+	status = add_part(info, "args", task != NULL ? task->args : none);
+	status |= add_part(info, "kwargs", task != NULL ? task->kwargs : none);
+	task_free(task);
+	if (info == NULL || status != 0) {
+		json_decref(info);
+		info = NULL;
+		err_nomem(err);
+	}
+	return info;
+}
+
+json_t *
+dead_page(struct flowrra_client *c, const struct dead_filter *filter,
+	  struct page_query *query, struct err *err)
+{
+	struct dead_filter own = *filter;
+	const struct page_merge merge = {.client = c,
+					 .place = BROKER_DEAD,
+					 .queue = filter->tasks.queue,
+					 .count = "dead",
+					 .hash = dead_hash(filter),
+					 .after_us = filter->tasks.after_us,
+					 .before_us = filter->tasks.before_us,
+					 .any = !any_filter(filter),
+					 .on_item = dead_on_page_item,
+					 .arg = &own};
+
+	return task_filter_check(&filter->tasks, err) == 0
+		   ? page_merge(&merge, query, NULL, err)
+		   : NULL;
 }

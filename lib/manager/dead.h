@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+#include "manager/page.h"
+#include "manager/task_filter.h"
 #include "manager/task_info.h"
 
 struct err;
@@ -19,12 +21,10 @@ struct flowrra_client;
 
 /* Which of them; all that is said must hold. */
 struct dead_filter {
-	struct task_filter tasks;
-	const char *error;	/* a part of the error's text */
-	const char *reason;	/* crashed, timeout, failed, … */
-	int64_t before_us;	/* that died before; 0: at any time */
-	const char *const *ids; /* ids, or keys; NULL: of any */
+	struct task_filter tasks; /* its times: when they died */
+	const char *const *ids;	  /* ids, or keys; NULL: of any */
 	size_t n_ids;
+	bool sorted; /* the ids, by strcmp(): then there may be many */
 };
 
 struct dead_query {
@@ -37,6 +37,21 @@ struct dead_query {
 /* An array of entries as task_info_of_dead() makes them, the newest first. */
 json_t *dead_list(struct flowrra_client *c, struct dead_query *query,
 		  struct err *err);
+/* One step of the list, the newest of all queues first: page.h. An item is as
+ * above, with args and kwargs (null if they cannot be read). */
+json_t *dead_page(struct flowrra_client *c, const struct dead_filter *filter,
+		  struct page_query *query, struct err *err);
+
+/*
+ * What they died of: {"items", "complete", "looked_at"}, where an item is
+ *	{"task", "reason", "error", "count", "first_at", "last_at", "queue"}
+ * of all with the same task, reason and first line of the error; those with the
+ * most first. "queue" is null if they are of several. Looks at as many of the
+ * newest as a step may, and tells at most DEAD_GROUPS_MAX.
+ */
+#define DEAD_GROUPS_MAX 500
+json_t *dead_groups(struct flowrra_client *c, const struct dead_filter *filter,
+		    struct err *err);
 
 /*
  * Puts dead tasks back into their queues, to be run anew with all their
@@ -55,7 +70,9 @@ struct dead_change {
 	struct dead_filter filter;
 	bool retry; /* else delete */
 	bool dry_run;
-	void (*on_progress)(int64_t done, void *arg); /* may be NULL */
+	/* May be NULL; not 0: it ends here, and the answer says how far it came.
+	 */
+	int (*on_progress)(int64_t done, void *arg);
 	void *arg;
 };
 json_t *dead_change(struct flowrra_client *c, const struct dead_change *change,

@@ -44,7 +44,10 @@ struct change {
 	const char *queue;
 	struct dead_task batch[BATCH];
 	size_t n;
-	bool *seen; /* of the filter's ids */
+	struct dead_filter filter; /* what is asked for, its ids sorted */
+	const char **ids;
+	bool *seen;   /* of the filter's ids */
+	bool stopped; /* by on_progress */
 	json_t *done, *refused;
 	int64_t n_done, n_refused, n_gone;
 	/* When the newest died that there was at the beginning: those that are
@@ -65,19 +68,40 @@ dead_task_done(struct dead_task *x)
 
 /* --- reading ----------------------------------------------------------- */
 
-/* What remains unseen at the end is reported as missing. */
-static void
-note_seen(struct change *ch, const struct broker_item *item)
+static int
+compare_ids(const void *a, const void *b)
 {
-	const struct dead_filter *f = &ch->what->filter;
-	struct err why;
-	struct task *task = f->n_ids > 0 ? load_task(item, &why) : NULL;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Notes all that are equal to a name: an id may be given twice. */
+static void
+note_name(struct change *ch, const char *name)
+{
+	const char *const *ids = ch->filter.ids, *const * found;
 	size_t i;
 
-	for (i = 0; i < f->n_ids; i++)
-		if (slice_eq(item->key, slice_of(f->ids[i])) ||
-		    (task != NULL && strcmp(f->ids[i], task->id) == 0))
-			ch->seen[i] = true;
+	found =
+	    bsearch(&name, ids, ch->filter.n_ids, sizeof(*ids), compare_ids);
+	if (found == NULL)
+		return;
+	for (i = (size_t)(found - ids); i > 0 && strcmp(ids[i - 1], name) == 0;)
+		i--;
+	for (; i < ch->filter.n_ids && strcmp(ids[i], name) == 0; i++)
+		ch->seen[i] = true;
+}
+
+/* What remains unseen at the end is reported as missing. */
+static void
+note_seen(struct change *ch, const struct broker_item *item, const char *key)
+{
+	struct err why;
+	struct task *task = ch->filter.n_ids > 0 ? load_task(item, &why) : NULL;
+
+	if (ch->filter.n_ids > 0)
+		note_name(ch, key);
+	if (task != NULL)
+		note_name(ch, task->id);
 	task_free(task);
 }
 
@@ -114,12 +138,12 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	 * pass. */
 	if (ch->n == BATCH || item->time_ms > ch->newest_ms)
 		return 0;
-	if (!dead_matches(item, &ch->what->filter))
+	if (!dead_matches(item, &ch->filter))
 		return 0;
 	if ((x->key = strndup(item->key.p, item->key.len)) == NULL)
 		return err_nomem(err);
 	task_decode(item->bytes, &x->task, &x->why);
-	note_seen(ch, item);
+	note_seen(ch, item, x->key);
 	/* To delete a task needs no understanding of it. */
 	if (!ch->what->retry)
 		x->why.code = ERR_NONE;
@@ -307,9 +331,10 @@ pass(struct change *ch, struct err *err)
 			result = change_batch(ch, err);
 		for (i = 0; i < BATCH; i++)
 			dead_task_done(&ch->batch[i]);
-		if (ch->what->on_progress != NULL)
-			ch->what->on_progress(ch->n_done, ch->what->arg);
-	} while (result == 0 && at.more);
+		if (ch->what->on_progress != NULL &&
+		    ch->what->on_progress(ch->n_done, ch->what->arg) != 0)
+			ch->stopped = true;
+	} while (result == 0 && at.more && !ch->stopped);
 	query_cursor_done(&at);
 	return result;
 }
@@ -332,7 +357,8 @@ change_queue(struct change *ch, struct err *err)
 		while (json_array_size(ch->refused) > listed)
 			json_array_remove(ch->refused, listed);
 		result = pass(ch, err);
-	} while (result == 0 && !ch->what->dry_run && ch->n_done > done);
+	} while (result == 0 && !ch->what->dry_run && !ch->stopped &&
+		 ch->n_done > done);
 	return result;
 }
 
@@ -348,7 +374,7 @@ change_queues(struct change *ch, struct err *err)
 
 	json_array_foreach (queues, i, queue) {
 		ch->queue = member_text(queue, "queue");
-		if (result == 0 &&
+		if (result == 0 && !ch->stopped &&
 		    json_integer_value(json_object_get(queue, "dead")) > 0)
 			result = change_queue(ch, err);
 	}
@@ -362,7 +388,7 @@ change_queues(struct change *ch, struct err *err)
 static json_t *
 answer(const struct change *ch)
 {
-	const struct dead_filter *f = &ch->what->filter;
+	const struct dead_filter *f = &ch->filter;
 	const json_int_t matched = (json_int_t)ch->n_done +
 				   (json_int_t)ch->n_refused +
 				   (json_int_t)ch->n_gone;
@@ -381,6 +407,26 @@ answer(const struct change *ch)
 			 missing, "tasks", ch->done);
 }
 
+/* A program may name thousands; each item of the list is looked up among them. */
+static int
+change_sort_ids(struct change *ch, struct err *err)
+{
+	const size_t n = ch->what->filter.n_ids;
+
+	ch->filter = ch->what->filter;
+	ch->seen = calloc(n + 1, sizeof(*ch->seen));
+	ch->ids = calloc(n + 1, sizeof(*ch->ids));
+	if (ch->seen == NULL || ch->ids == NULL)
+		return err_nomem(err);
+	if (n == 0)
+		return 0;
+	memcpy(ch->ids, ch->filter.ids, n * sizeof(*ch->ids));
+	qsort(ch->ids, n, sizeof(*ch->ids), compare_ids);
+	ch->filter.ids = ch->ids;
+	ch->filter.sorted = true;
+	return 0;
+}
+
 json_t *
 dead_change(struct flowrra_client *c, const struct dead_change *what,
 	    struct err *err)
@@ -388,10 +434,7 @@ dead_change(struct flowrra_client *c, const struct dead_change *what,
 	struct change *ch = calloc(1, sizeof(*ch));
 	json_t *json = NULL;
 
-	if (ch != NULL)
-		ch->seen = calloc(what->filter.n_ids + 1, sizeof(*ch->seen));
-	if (ch == NULL || ch->seen == NULL) {
-		free(ch);
+	if (ch == NULL) {
 		err_nomem(err);
 		return NULL;
 	}
@@ -399,11 +442,16 @@ dead_change(struct flowrra_client *c, const struct dead_change *what,
 	ch->what = what;
 	ch->done = json_array();
 	ch->refused = json_array();
-	if (change_queues(ch, err) == 0 && (json = answer(ch)) == NULL)
+	if (task_filter_check(&what->filter.tasks, err) == 0 &&
+	    change_sort_ids(ch, err) == 0 && change_queues(ch, err) == 0 &&
+	    (json = answer(ch)) == NULL)
 		err_nomem(err);
+	if (json != NULL && ch->stopped)
+		json_object_set_new(json, "stopped", json_true());
 	json_decref(ch->done);
 	json_decref(ch->refused);
 	free(ch->seen);
+	free(ch->ids);
 	free(ch);
 	return json;
 }

@@ -11,13 +11,17 @@
 #include "manager/member.h"
 #include "store/results.h"
 #include "util/pending.h"
+#include "util/timer.h"
 
-/* `ended`: on_event has said so. What the store still delivers then is dropped.
- * `ended`: on_event has said so. What the store still delivers then is dropped.
- */
+/* How soon it ends when nothing comes. */
+#define ASKED_MS 200
+
+/* `ended`: on_event, or `stopped`, has said so. What the store still delivers
+ * then is dropped. */
 struct following {
 	struct query q;
 	const struct events_follow *what;
+	struct timer *timer; /* of `stopped` */
 	bool ended;
 };
 
@@ -39,8 +43,15 @@ matches(const json_t *event, const struct events_follow *what)
 	       is_text(task, "queue", what->queue);
 }
 
+static void
+following_end(struct following *f)
+{
+	timer_free(f->timer);
+	f->timer = NULL;
+	query_end(&f->q, NULL);
+}
+
 /* Trouble does not end the listening: the store reconnects, and listens again.
- * Trouble does not end the listening: the store reconnects, and listens again.
  */
 static void
 on_event(struct slice text, const struct err *err, void *arg)
@@ -61,7 +72,19 @@ on_event(struct slice text, const struct err *err, void *arg)
 		f->ended = f->what->on_event(event, f->what->arg) != 0;
 	json_decref(event);
 	if (f->ended)
-		query_end(&f->q, NULL);
+		following_end(f);
+}
+
+static void
+on_following_asked(void *arg)
+{
+	struct following *f = arg;
+
+	f->ended = f->what->stopped(f->what->arg);
+	if (f->ended)
+		following_end(f);
+	else
+		timer_set_ms(f->timer, ASKED_MS);
 }
 
 static void
@@ -70,8 +93,15 @@ begin_listening(struct query *q)
 	struct following *f = container_of(q, struct following, q);
 	struct err err = ERR_INIT;
 
-	if (results_listen(q->client->results, on_event, f, &err) != 0)
+	if (results_listen(q->client->results, on_event, f, &err) != 0) {
 		query_end(q, &err);
+		return;
+	}
+	if (f->what->stopped == NULL)
+		return;
+	f->timer = timer_new(loop_base(q->client->loop), on_following_asked, f);
+	if (f->timer != NULL)
+		timer_set_ms(f->timer, ASKED_MS);
 }
 
 /* A query of its own, since results_listen() must be called on the loop. */

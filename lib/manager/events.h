@@ -3,6 +3,8 @@
 #ifndef MANAGER_EVENTS_H
 #define MANAGER_EVENTS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 struct err;
@@ -20,6 +22,9 @@ struct events_follow {
 	const char *id, *task, *queue;
 	/* Called for each, on the client's loop; not 0: that was the last. */
 	int (*on_event)(const json_t *event, void *arg);
+	/* Asked several times a second, on the client's loop, whether to end
+	 * although no event comes; NULL: it does not. */
+	bool (*stopped)(void *arg);
 	/* Some may have been missed, and why. */
 	void (*on_trouble)(const struct err *why, void *arg);
 	void *arg;

@@ -61,6 +61,18 @@ check_backend(struct health *h)
 	json_decref(answer);
 }
 
+int
+health_ping(struct flowrra_client *c, struct err *err)
+{
+	json_t *answer;
+
+	if (query_ping(c, err) != 0 ||
+	    (answer = query_record(c, "-", err)) == NULL)
+		return -1;
+	json_decref(answer);
+	return 0;
+}
+
 /* Healthy is at least one that takes tasks: those who are quiet or stopping
  * will not work off a queue; and none that lacks a module, since its tasks
  * wait for another worker, or for ever. */

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+struct err;
 struct flowrra_client;
 
 /*
@@ -18,6 +19,9 @@ struct flowrra_client;
 json_t *health_check(struct flowrra_client *c);
 /* Whether all of them are healthy. */
 bool health_is_good(const json_t *components);
+
+/* Whether broker and backend answer, a short question each: 0, or -1 with *err. */
+int health_ping(struct flowrra_client *c, struct err *err);
 
 /* A scheduler that has said nothing for so long is not there any more. */
 #define HEALTH_SCHEDULER_LIFE_US INT64_C(30000000)

@@ -81,12 +81,15 @@ struct query_walk {
 int query_walk(struct flowrra_client *c, struct query_walk *walk,
 	       struct err *err);
 
-/* One page at a time, for those who change what they see. Begin it with its
- * first two members, and on_item sees all of the page. */
+/* One page at a time, for those who change what they see, or go on later. Begin
+ * it with its first members, and on_item sees all of the page; where it says that
+ * it is enough, there is no other. */
 struct query_cursor {
 	const char *queue;
 	enum broker_location place;
-	bool more; /* the answer: there is another page */
+	unsigned int n; /* about how many; 0: half of what there may be */
+	int64_t until_ms, skip; /* of the first page: as in broker_view */
+	bool more;		/* the answer: there is another page */
 	struct buf next;
 };
 int query_next(struct flowrra_client *c, struct query_cursor *cursor,
@@ -114,6 +117,17 @@ struct query_list {
 };
 int query_list(struct flowrra_client *c, struct query_list *list,
 	       struct err *err);
+
+/* As struct query_cursor, of final records. */
+struct query_list_cursor {
+	bool failed;
+	unsigned int n;
+	bool more;
+	struct buf next;
+};
+int query_list_next(struct flowrra_client *c, struct query_list_cursor *cursor,
+		    query_record_fn *on_record, void *arg, struct err *err);
+void query_list_cursor_done(struct query_list_cursor *cursor);
 
 /* --- storing records --------------------------------------------------- */
 

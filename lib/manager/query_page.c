@@ -19,6 +19,7 @@ struct page {
 	struct query q;
 	enum broker_location place;
 	struct slice cursor;
+	int64_t until_ms, skip;
 	unsigned int n;
 	bool failed; /* of records */
 	query_item_fn *on_item;
@@ -72,8 +73,12 @@ static void
 send_view(struct query *q)
 {
 	const struct page *p = container_of(q, struct page, q);
-	const struct broker_view view = {
-	    .queue = q->key, .place = p->place, .cursor = p->cursor, .n = p->n};
+	const struct broker_view view = {.queue = q->key,
+					 .place = p->place,
+					 .cursor = p->cursor,
+					 .n = p->n,
+					 .until_ms = p->until_ms,
+					 .skip = p->skip};
 
 	broker_view(q->client->broker, &view, on_page, q);
 }
@@ -151,7 +156,9 @@ query_next(struct flowrra_client *c, struct query_cursor *cursor,
 			       .key = slice_of(cursor->queue)},
 			 .place = cursor->place,
 			 .cursor = {cursor->next.data, cursor->next.len},
-			 .n = BROKER_PAGE_MAX / 2,
+			 .until_ms = cursor->until_ms,
+			 .skip = cursor->skip,
+			 .n = cursor->n > 0 ? cursor->n : BROKER_PAGE_MAX / 2,
 			 .on_item = on_item,
 			 .arg = arg};
 	int result = client_check(c, err);
@@ -160,7 +167,7 @@ query_next(struct flowrra_client *c, struct query_cursor *cursor,
 		result = query_run(&p.q, err);
 	buf_done(&cursor->next);
 	cursor->next = p.next;
-	cursor->more = result == 0 && p.next.len > 0;
+	cursor->more = result == 0 && !p.enough && p.next.len > 0;
 	return result;
 }
 
@@ -266,4 +273,31 @@ query_list(struct flowrra_client *c, struct query_list *l, struct err *err)
 	    .arg = l->arg};
 
 	return walk(&p, l->depth, &l->more, err);
+}
+
+int
+query_list_next(struct flowrra_client *c, struct query_list_cursor *cursor,
+		query_record_fn *on_record, void *arg, struct err *err)
+{
+	struct page p = {
+	    .q = {.client = c, .send = send_list, .of_results = true},
+	    .failed = cursor->failed,
+	    .cursor = {cursor->next.data, cursor->next.len},
+	    .n = page_size(cursor->n, RESULTS_PAGE_MAX),
+	    .on_record = on_record,
+	    .arg = arg};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = query_run(&p.q, err);
+	buf_done(&cursor->next);
+	cursor->next = p.next;
+	cursor->more = result == 0 && p.next.len > 0;
+	return result;
+}
+
+void
+query_list_cursor_done(struct query_list_cursor *cursor)
+{
+	buf_done(&cursor->next);
 }

@@ -16,6 +16,7 @@
 #include "core/task.h"
 #include "manager/cancel.h"
 #include "manager/member.h"
+#include "manager/page.h"
 #include "manager/query.h"
 #include "util/closest.h"
 #include "util/conf.h"
@@ -188,6 +189,71 @@ queues_pause(struct flowrra_client *c, const char *name, bool paused,
 	return json_pack("{s:s,s:b}", "queue", name, "paused", paused);
 }
 
+/* --- levels ------------------------------------------------------------ */
+
+/* The levels of a queue as they are met: the one that runs last first. */
+struct level_count {
+	json_t *levels;
+	json_int_t waiting; /* of the last of them */
+	int32_t priority;
+	size_t seen;
+};
+
+static int
+level_end(struct level_count *l)
+{
+	return l->seen == 0
+		   ? 0
+		   : json_array_insert_new(l->levels, 0,
+					   json_pack("{s:i,s:I}", "priority",
+						     (int)l->priority,
+						     "waiting", l->waiting));
+}
+
+static int
+level_on_item(const struct broker_item *item, void *arg, struct err *err)
+{
+	struct level_count *l = arg;
+
+	if (l->seen > 0 && item->priority != l->priority) {
+		if (level_end(l) != 0)
+			return err_nomem(err);
+		l->waiting = 0;
+	}
+	l->priority = item->priority;
+	l->waiting++;
+	l->seen++;
+	return 0;
+}
+
+/* No store counts levels, and most queues are short, or have one. */
+json_t *
+queues_levels(struct flowrra_client *c, const char *name, struct err *err)
+{
+	struct level_count l = {.levels = json_array()};
+	struct query_cursor at = {
+	    .queue = name, .place = BROKER_WAITING, .n = BROKER_PAGE_MAX};
+	const int64_t end_us = clock_mono_us() + PAGE_TIME_US;
+	json_t *answer = NULL;
+	int result;
+
+	do
+		result = query_next(c, &at, level_on_item, &l, err);
+	while (result == 0 && at.more && l.seen < PAGE_DEPTH &&
+	       clock_mono_us() < end_us);
+	if (result == 0) {
+		answer = level_end(&l) == 0
+			     ? json_pack("{s:O,s:b}", "levels", l.levels,
+					 "complete", !at.more)
+			     : NULL;
+		if (answer == NULL)
+			err_nomem(err);
+	}
+	query_cursor_done(&at);
+	json_decref(l.levels);
+	return answer;
+}
+
 /* --- purging ----------------------------------------------------------- */
 
 /* The records of a page of tasks that are gone. They are made on the loop and
@@ -246,7 +312,7 @@ store_purged(struct flowrra_client *c, struct purged *p, struct err *err)
  * page. */
 static int
 purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
-	    int64_t *ret_n, struct err *err)
+	    int64_t *ret_n, bool *ret_stopped, struct err *err)
 {
 	struct purged *p = calloc(1, sizeof(*p));
 	bool more = true;
@@ -262,9 +328,11 @@ purge_pages(struct flowrra_client *c, const struct queues_purge *purge,
 		result = query_purge(c, purge->queue, on_purged, p, &more, err);
 		if (result == 0)
 			result = store_purged(c, p, err);
-		if (purge->on_progress != NULL)
-			purge->on_progress(p->items, purge->arg);
+		if (purge->on_progress != NULL &&
+		    purge->on_progress(p->items, purge->arg) != 0)
+			break;
 	}
+	*ret_stopped = result == 0 && more;
 	/* That much is done for good. */
 	if (result != 0 && p->items > 0)
 		err_prefix(err, "after %lld tasks", (long long)p->items);
@@ -280,7 +348,8 @@ json_t *
 queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 	     struct err *err)
 {
-	json_t *queues = queues_list(c, purge->queue, err), *queue;
+	json_t *queues = queues_list(c, purge->queue, err), *queue, *answer;
+	bool stopped = false;
 	int64_t n;
 	int result = 0;
 
@@ -291,11 +360,14 @@ queues_purge(struct flowrra_client *c, const struct queues_purge *purge,
 	    json_integer_value(json_object_get(queue, "delayed"));
 	json_decref(queues);
 	if (!purge->dry_run)
-		result = purge_pages(c, purge, &n, err);
-	return result == 0
-		   ? json_pack("{s:s,s:I,s:b}", "queue", purge->queue, "purged",
-			       (json_int_t)n, "dry_run", purge->dry_run)
-		   : NULL;
+		result = purge_pages(c, purge, &n, &stopped, err);
+	if (result != 0)
+		return NULL;
+	answer = json_pack("{s:s,s:I,s:b}", "queue", purge->queue, "purged",
+			   (json_int_t)n, "dry_run", purge->dry_run);
+	if (stopped)
+		json_object_set_new(answer, "stopped", json_true());
+	return answer;
 }
 
 /* --- tasks that nobody has --------------------------------------------- */

@@ -24,6 +24,15 @@ struct flowrra_client;
 json_t *queues_list(struct flowrra_client *c, const char *name,
 		    struct err *err);
 
+/*
+ * How many tasks wait in each priority of a queue, the one that runs first first:
+ *	{"levels": [{"priority", "waiting"}], "complete": bool}
+ * Of a long queue only those that run last are counted (as many as a step of
+ * page.h may look at); then it is not complete.
+ */
+json_t *queues_levels(struct flowrra_client *c, const char *name,
+		      struct err *err);
+
 /* Pauses a queue, or resumes it: {"queue", "paused"}. */
 json_t *queues_pause(struct flowrra_client *c, const char *name, bool paused,
 		     struct err *err);
@@ -31,12 +40,13 @@ json_t *queues_pause(struct flowrra_client *c, const char *name, bool paused,
 /*
  * Takes all waiting and delayed tasks out of a queue, and stores for each that
  * it was cancelled: {"queue", "purged", "dry_run"}; with dry_run it only counts
- * them. `on_progress` (may be NULL) is told how many have gone so far.
+ * them. `on_progress` (may be NULL) is told how many have gone so far; if it does
+ * not return 0, the purge ends there, and says "stopped": true.
  */
 struct queues_purge {
 	const char *queue;
 	bool dry_run;
-	void (*on_progress)(int64_t purged, void *arg);
+	int (*on_progress)(int64_t purged, void *arg);
 	void *arg;
 };
 json_t *queues_purge(struct flowrra_client *c, const struct queues_purge *purge,

@@ -4,8 +4,6 @@
  *
  * One table has all the fields, made from core/task_options.def, so that what a
  * program may say in JSON and what an operator may say in options are the same.
- * Strings are copied into one buffer, which is reserved at the beginning and
- * does not move.
  */
 #include "manager/request.h"
 
@@ -19,7 +17,7 @@
 #include "codec/value.h"
 #include "core/task.h"
 #include "flowrra/client.h"
-#include "manager/value.h"
+#include "manager/object.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -27,192 +25,42 @@
 /* Room for ids, names and numbers beside the arguments. */
 #define OPTIONS_BYTES 16384
 
-/* A field, and where in the request it goes. */
-struct request_field {
-	const char *name;
-	struct value_spec value;
-};
-
-static const struct request_field fields[] = {
-    {"name",
-     {.type = VALUE_TEXT, .offset = offsetof(struct flowrra_request, name)}},
-#define TASK_OPTION(field, kind, member, low, high, ...)                       \
-	{#field,                                                               \
-	 {.type = VALUE_##kind,                                                \
-	  .offset = offsetof(struct flowrra_request, member),                  \
-	  .min = (low),                                                        \
-	  .max = (high)}},
+static const struct object_member fields[] = {
+    {"name", .value = {.type = VALUE_TEXT,
+		       .offset = offsetof(struct flowrra_request, name)}},
+#define TASK_OPTION(field, of_type, member, low, high, ...)                    \
+	{#field, .value = {.type = VALUE_##of_type,                            \
+			   .offset = offsetof(struct flowrra_request, member), \
+			   .min = (low),                                       \
+			   .max = (high)}},
 #define SUBMIT_OPTION TASK_OPTION
 #include "core/task_options.def"
-    /* Not of a value's type: copied as they stand. */
-    {"args", {.offset = offsetof(struct flowrra_request, args)}},
-    {"kwargs", {.offset = offsetof(struct flowrra_request, kwargs)}},
+    {"args", OBJECT_ARRAY, {.offset = offsetof(struct flowrra_request, args)}},
+    {"kwargs",
+     OBJECT_OBJECT,
+     {.offset = offsetof(struct flowrra_request, kwargs)}},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
-#define N_VALUES (N_FIELDS - 2) /* the others are args and kwargs */
-_Static_assert(N_FIELDS <= 32, "a bit for each field");
+_Static_assert(N_FIELDS <= 64, "a bit for each field");
 
-/* What workers keep in a task; it begins anew when it is submitted. */
+/* What workers keep in a task; it begins anew when it is submitted. A task that
+ * was read from a queue or from the dead list can be so as it is. */
 static const char *const skipped[] = {
     "current_retry", "submitted_at", "crashes",	 "suspected",
-    "unknown",	     "history",	     "reply_to",
+    "unknown",	     "history",	     "reply_to", NULL,
 };
-
-/* One reading. */
-struct reader {
-	struct buf *scratch; /* has room for all that is put into it */
-	struct flowrra_request *request;
-	/* A bit for each field. JSON that names one twice is refused: readers
-	 * differ in which of the two they take. */
-	uint32_t seen;
-};
-
-#define BIT(name) (1u << SCAN_##name)
-
-/* What JSON has for each type of value. Durations and times come as numbers or
- * in an operator's words; a flag never as 0 or 1. */
-static const struct {
-	unsigned int accepts;
-	const char *wanted;
-} json_types[] = {
-    [VALUE_FLAG] = {BIT(TRUE) | BIT(FALSE), "true or false"},
-    [VALUE_SWITCH] = {BIT(TRUE) | BIT(FALSE), "true or false"},
-    [VALUE_TEXT] = {BIT(STRING), "a string"},
-    [VALUE_INT] = {BIT(NUMBER), "a whole number"},
-    [VALUE_NUMBER] = {BIT(NUMBER), "a number"},
-    [VALUE_SECONDS] = {BIT(NUMBER) | BIT(STRING),
-		       "a number of seconds or a duration (\"1h30m\")"},
-    [VALUE_TIME] = {BIT(STRING), "a time (\"2026-11-23T11:53:08+00:00\")"},
-    [VALUE_DEADLINE] = {BIT(STRING),
-			"a time, or a duration from now (\"1h30m\")"},
-};
-
-/* A copy that ends in a NUL and does not move. */
-static const char *
-keep_value(struct reader *r, const struct scan_value *value)
-{
-	size_t begin = r->scratch->len;
-
-	if (value->type == SCAN_STRING && value->escaped)
-		scan_unescape(value, r->scratch);
-	else
-		buf_add(r->scratch, value->text.p, value->text.len);
-	buf_addc(r->scratch, '\0');
-	return r->scratch->data + begin;
-}
-
-/* Arguments are not looked into: they are the task's, and are checked when the
- * request is encoded. */
-static int
-store_json(struct reader *r, const struct request_field *field,
-	   const struct scan_value *value, struct err *err)
-{
-	enum scan_type wanted =
-	    field == &fields[N_VALUES] ? SCAN_ARRAY : SCAN_OBJECT;
-
-	if (value->type != wanted)
-		return err_set(err, ERR_DATA, "\"%s\" must be %s", field->name,
-			       wanted == SCAN_ARRAY ? "an array" : "an object");
-	*(const char **)((char *)r->request + field->value.offset) =
-	    keep_value(r, value);
-	return 0;
-}
-
-/* Python writes 1e-05, which is no duration that a person would write. */
-static int
-store_request_seconds(struct reader *r, const struct request_field *field,
-		      const struct scan_value *value, struct err *err)
-{
-	const struct value_spec *spec = &field->value;
-	double seconds;
-
-	if (scan_double(value, &seconds, err) != 0)
-		return err_prefix(err, "\"%s\"", field->name);
-	if (!(seconds >= spec->min && seconds <= spec->max))
-		return err_set(err, ERR_DATA,
-			       "\"%s\": %g: out of range (%g to %g seconds)",
-			       field->name, seconds, spec->min, spec->max);
-	*(double *)((char *)r->request + spec->offset) = seconds;
-	return 0;
-}
-
-/* By way of its text, since value_set() reads those: so the ranges and messages
- * are the same as for options. All numbers of JSON are read by it as well, but
- * for seconds. */
-static int
-store_value(struct reader *r, const struct request_field *field,
-	    const struct scan_value *value, struct err *err)
-{
-	const char *text;
-
-	if ((json_types[field->value.type].accepts & (1u << value->type)) == 0)
-		return err_set(err, ERR_DATA, "\"%s\" must be %s", field->name,
-			       json_types[field->value.type].wanted);
-	if (field->value.type == VALUE_SECONDS && value->type == SCAN_NUMBER)
-		return store_request_seconds(r, field, value, err);
-	text = keep_value(r, value);
-	/* An escaped U+0000 would end the C string early, and hide the rest. */
-	if (strlen(text) + 1 <
-	    r->scratch->len - (size_t)(text - r->scratch->data))
-		return err_set(err, ERR_DATA, "\"%s\" contains a NUL byte",
-			       field->name);
-	if (value_set(&field->value, text, r->request, err) != 0)
-		return err_prefix(err, "\"%s\"", field->name);
-	return 0;
-}
-
-/* A task that was read from a queue or from the dead list can be submitted
- * again as it is: what workers had noted is skipped. Anything else is most
- * likely a spelling mistake. */
-static int
-unknown_field(struct slice name, struct err *err)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++)
-		if (slice_eq(name, slice_of(skipped[i])))
-			return 0;
-	return err_set(err, ERR_DATA, "unknown task field \"%.*s\"",
-		       (int)(name.len < 64 ? name.len : 64), name.p);
-}
-
-/* A null is "not given", as many libraries write it. */
-static int
-on_request_member(void *arg, const struct scan_value *key,
-		  const struct scan_value *value, struct err *err)
-{
-	struct reader *r = arg;
-	size_t i;
-
-	/* A linear search: about 20 names, compared by length first. */
-	for (i = 0; i < N_FIELDS; i++)
-		if (slice_eq(key->text, slice_of(fields[i].name)))
-			break;
-	if (i == N_FIELDS)
-		return unknown_field(key->text, err);
-	if ((r->seen & (1u << i)) != 0)
-		return err_set(err, ERR_DATA, "\"%s\" is given twice",
-			       fields[i].name);
-	r->seen |= 1u << i;
-	if (value->type == SCAN_NULL)
-		return 0;
-	return i >= N_VALUES ? store_json(r, &fields[i], value, err)
-			     : store_value(r, &fields[i], value, err);
-}
 
 int
 request_read(struct slice json, const struct flowrra_request *base,
 	     struct buf *scratch, struct flowrra_request *ret, struct err *err)
 {
+	static const struct object_spec spec = {.members = fields,
+						.n = N_FIELDS,
+						.skipped = skipped,
+						.what = "task field"};
 	struct flowrra_request request = *base;
-	struct reader r = {.scratch = scratch, .request = &request};
 
-	buf_reset(scratch);
-	/* Unescaping makes nothing longer, and each field's NUL has the room
-	 * of its name and quotes. */
-	if (buf_reserve(scratch, json.len + N_FIELDS) != 0)
-		return err_nomem(err);
-	if (scan_object(json, TASK_DEPTH_MAX, on_request_member, &r, err) != 0)
+	if (object_read(json, &spec, &request, scratch, NULL, err) != 0)
 		return -1;
 	if (request.name == NULL)
 		return err_set(err, ERR_DATA, "\"name\" is missing");

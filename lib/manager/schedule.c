@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Schedules from what operators write, in options or in a form: checked, with
- * all that is not said filled in, and with the first fire.
+ * all that is not said filled in, and with the next fire.
  *
  * The rule is read by the scheduler's own code (beat/rule.h), so that what is
  * accepted here is what fires there.
@@ -20,6 +20,33 @@
 #include "util/name.h"
 
 #define US_PER_S INT64_C(1000000)
+/* Old fires that an edit looks at, as many as a plan does (beat/plan.h). */
+#define OLD_FIRES_MAX 100000
+
+/* One drafting. */
+struct drafting {
+	const struct schedule_form *form;
+	const struct schedule *old; /* NULL: it is new */
+	int64_t now_us;
+	struct schedule_draft *draft;
+	struct schedule_fault *fault;
+	struct tz_set *zones;
+	bool again; /* it shall fire as before, but anew */
+};
+
+static bool
+is_given(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+/* Names the field that *err is about. */
+static int
+blame(const struct drafting *d, const char *field)
+{
+	d->fault->field = field;
+	return -1;
+}
 
 /* --- checks ------------------------------------------------------------ */
 
@@ -31,7 +58,7 @@ check_form_json(const char *what, const char *text, enum scan_type type,
 {
 	struct scan_value value;
 
-	if (text == NULL)
+	if (!is_given(text))
 		return 0;
 	if (value_scan(slice_of(text), TASK_DEPTH_MAX - 1, &value, err) != 0)
 		return err_prefix(err, "%s", what);
@@ -41,36 +68,57 @@ check_form_json(const char *what, const char *text, enum scan_type type,
 		       type == SCAN_ARRAY ? "array" : "object");
 }
 
+static int
+check_id(const char *id, struct err *err)
+{
+	if (!is_given(id) ||
+	    (strlen(id) <= SCHEDULE_ID_MAX && task_id_valid(slice_of(id))))
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "\"%.64s\" is not a valid ID: 1 to %d printable "
+		       "ASCII characters without spaces",
+		       id, SCHEDULE_ID_MAX);
+}
+
 /* All that would fail at each fire, days later and unseen, fails here. */
 static int
-check_form_names(const struct schedule_form *f, const char *task,
-		 struct err *err)
+check_texts(const struct drafting *d, struct err *err)
 {
-	if (name_check_task(slice_of(task), ERR_DATA, err) != 0)
-		return -1;
-	if (f->queue != NULL &&
+	const struct schedule_form *f = d->form;
+
+	if (!is_given(f->task)) {
+		err_set(err, ERR_DATA, "the name of the task is missing");
+		return blame(d, "task");
+	}
+	if (name_check_task(slice_of(f->task), ERR_DATA, err) != 0)
+		return blame(d, "task");
+	if (is_given(f->queue) &&
 	    name_check_queue(slice_of(f->queue), ERR_DATA, err) != 0)
-		return -1;
-	if (f->id != NULL && (strlen(f->id) > SCHEDULE_ID_MAX ||
-			      !task_id_valid(slice_of(f->id))))
-		return err_set(err, ERR_DATA,
-			       "\"%.64s\" is not a valid ID: 1 to %d printable "
-			       "ASCII characters without spaces",
-			       f->id, SCHEDULE_ID_MAX);
-	if (f->end_us != 0 && f->end_us <= f->start_us)
-		return err_set(
-		    err, ERR_DATA,
-		    "end-at is before start-at; set end-at after start-at");
+		return blame(d, "queue");
+	if (check_id(f->id, err) != 0)
+		return blame(d, "id");
+	if (f->end_us != 0 && f->end_us <= f->start_us) {
+		err_set(err, ERR_DATA,
+			"end-at is before start-at; set end-at after start-at");
+		return blame(d, "end_at");
+	}
+	if (check_form_json("args", f->args, SCAN_ARRAY, err) != 0)
+		return blame(d, "args");
+	if (check_form_json("kwargs", f->kwargs, SCAN_OBJECT, err) != 0)
+		return blame(d, "kwargs");
 	return 0;
 }
 
 /* The words are the database's; `of` returns -1 for another one. Not said means
- * `standard`. */
+ * `standard`, or is an error if that is -1. */
 static int
 choose_word(const char *what, const char *text, int (*of)(const char *),
 	    int standard, const char *choices, int *ret, struct err *err)
 {
-	*ret = text != NULL ? of(text) : standard;
+	if (!is_given(text) && standard < 0)
+		return err_set(err, ERR_DATA, "%s is missing: one of %s", what,
+			       choices);
+	*ret = is_given(text) ? of(text) : standard;
 	if (*ret >= 0)
 		return 0;
 	return err_set(err, ERR_DATA, "%s \"%.64s\": not one of %s", what, text,
@@ -80,24 +128,85 @@ choose_word(const char *what, const char *text, int (*of)(const char *),
 /* What is standard: a schedule that was missed fires once, for the latest time;
  * runs may overlap; and day fields are joined as cron does. */
 static int
-check_choices(const struct schedule_form *f, struct schedule *s,
-	      struct err *err)
+check_choices(const struct drafting *d, struct err *err)
 {
-	int misfire, overlap, day_match;
+	const struct schedule_form *f = d->form;
+	struct schedule *s = &d->draft->schedule;
+	int type, misfire, overlap, day_match;
 
+	if (choose_word("type", f->type, schedule_type_of, -1,
+			"cron, interval, once", &type, err) != 0)
+		return blame(d, "type");
 	if (choose_word("misfire", f->misfire, schedule_misfire_of,
-			SCHEDULE_LATEST, "skip, once, all", &misfire,
-			err) != 0 ||
-	    choose_word("overlap", f->overlap, schedule_overlap_of,
+			SCHEDULE_LATEST, "skip, once, all", &misfire, err) != 0)
+		return blame(d, "misfire");
+	if (choose_word("overlap", f->overlap, schedule_overlap_of,
 			SCHEDULE_OVERLAP_ALLOW, "allow, skip", &overlap,
-			err) != 0 ||
-	    choose_word("day-match", f->day_match, schedule_day_match_of,
+			err) != 0)
+		return blame(d, "overlap");
+	if (choose_word("day-match", f->day_match, schedule_day_match_of,
 			SCHEDULE_DAYS_OR, "or, and", &day_match, err) != 0)
-		return -1;
+		return blame(d, "day_match");
+	s->type = (enum schedule_type)type;
 	s->misfire = (enum schedule_misfire)misfire;
 	s->overlap = (enum schedule_overlap)overlap;
 	s->day_match = (enum schedule_day_match)day_match;
 	return 0;
+}
+
+/* --- fields ------------------------------------------------------------ */
+
+/* What is not set is so in both units. */
+static int64_t
+form_microseconds(double seconds)
+{
+	return seconds < 0 ? SCHEDULE_UNSET
+			   : (int64_t)(seconds * US_PER_S + 0.5);
+}
+
+/* From the units of a form to those of a schedule; words are read by
+ * check_choices(). */
+#define STORED_TEXT(value, stored) ((value) != NULL ? (value) : "")
+#define STORED_INT(value, stored) (value)
+#define STORED_NUMBER(value, stored) (value)
+#define STORED_SECONDS(value, stored) form_microseconds(value)
+#define STORED_SPAN(value, stored) form_microseconds(value)
+#define STORED_LIMIT(value, stored) form_microseconds(value)
+#define STORED_MOMENT(value, stored) (value)
+#define STORED_MISFIRE(value, stored) (stored)
+#define STORED_OVERLAP(value, stored) (stored)
+#define STORED_DAY_MATCH(value, stored) (stored)
+
+/* What needs no check. Texts are the form's. */
+static void
+fill_schedule(const struct drafting *d)
+{
+	const struct schedule_form *f = d->form;
+	struct schedule *s = &d->draft->schedule;
+
+	s->id = d->old != NULL ? d->old->id : f->id;
+	if (!is_given(s->id)) {
+		uuid_make(d->draft->id);
+		s->id = d->draft->id;
+	}
+	s->task = f->task;
+#define SCHEDULE_FIELD(field, type, member, stored, as, ...)                   \
+	s->stored = STORED_##as(f->member, s->stored);
+#define SCHEDULE_SETTING(field, type, member, stored, ...)                     \
+	s->stored = STORED_##type(f->member, s->stored);
+#define SCHEDULE_JSON_FIELD(field, kind, member, stored, ...)                  \
+	s->stored = f->member;
+#include "manager/schedule.def"
+	/* The database has these where nothing is said. */
+	s->args = is_given(s->args) ? s->args : "[]";
+	s->kwargs = is_given(s->kwargs) ? s->kwargs : "{}";
+	s->enabled = f->enabled;
+	s->created_us = d->old != NULL ? d->old->created_us : d->now_us;
+	if (d->old == NULL)
+		return;
+	s->last_run_us = d->old->last_run_us;
+	s->runs = d->old->runs;
+	s->rule_us = d->old->rule_us;
 }
 
 /* --- rules ------------------------------------------------------------- */
@@ -133,29 +242,30 @@ write_moment(const char *text, int64_t now_us, char rule[CLOCK_TEXT_SIZE],
 		return err_prefix(err, "not a time or \"in 10m\"");
 	}
 	clock_format(us, rule);
-	if (us > now_us)
-		return 0;
-	return err_set(err, ERR_DATA,
-		       "\"%.64s\" is in the past; give a future time", text);
+	return 0;
 }
 
 /* The rule's text. That of cron stays as it was written, since users want to
  * find it again. */
 static int
-fill_rule(struct schedule_draft *d, const char *rule, int64_t now_us,
-	  struct err *err)
+fill_rule(const struct drafting *d, struct err *err)
 {
-	struct schedule *s = &d->schedule;
+	struct schedule *s = &d->draft->schedule;
+	char *own = d->draft->rule;
+	const char *rule = d->form->rule;
 	struct slice zone;
 
-	s->rule = d->rule;
+	if (!is_given(rule))
+		return err_set(err, ERR_DATA, "the rule is missing");
+	s->rule = own;
 	if (s->type == SCHEDULE_INTERVAL)
-		return write_period(rule, d->rule, sizeof(d->rule), err);
+		return write_period(rule, own, sizeof(d->draft->rule), err);
 	if (s->type == SCHEDULE_ONCE)
-		return write_moment(rule, now_us, d->rule, err);
+		return write_moment(rule, d->now_us, own, err);
 	s->rule = rule;
 	zone = cron_zone(rule);
-	if (zone.p != NULL && s->tz != NULL && !slice_eq(zone, slice_of(s->tz)))
+	if (zone.p != NULL && is_given(s->tz) &&
+	    !slice_eq(zone, slice_of(s->tz)))
 		return err_set(err, ERR_DATA,
 			       "the expression already has a time zone, %.*s; "
 			       "remove one of the two",
@@ -163,151 +273,184 @@ fill_rule(struct schedule_draft *d, const char *rule, int64_t now_us,
 	return 0;
 }
 
-/* The first fire; ERR_DATA if there is none. */
-static int
-fill_next(struct schedule_draft *d, struct tz_set *zones, int64_t now_us,
-	  struct cron_fault *fault, struct err *err)
+/* Whether the two fire at the same times. */
+static bool
+same_times(const struct schedule *a, const struct schedule *b)
 {
-	struct schedule *s = &d->schedule;
-	struct schedule_next next;
-	struct rule rule;
+	return a->type == b->type && strcmp(a->rule, b->rule) == 0 &&
+	       strcmp(a->tz, b->tz) == 0 && a->day_match == b->day_match &&
+	       a->start_us == b->start_us && a->end_us == b->end_us &&
+	       a->jitter_us == b->jitter_us;
+}
 
-	if (rule_read(s, zones, &rule, fault, err) != 0)
-		return -1;
-	if (s->type == SCHEDULE_CRON &&
-	    cron_check(&rule.cron, rule.zone, now_us, fault, err) != 0)
-		return -1;
-	/* The next fire depends on the zones' data: with another version the
-	 * scheduler computes it again. */
-	if (rule_needs_zone(&rule) && tz_version(NULL, d->tz_data, err) != 0)
-		return -1;
-	next = rule_schedule(&rule, now_us, d->tz_data);
-	if (next.next_run_us == 0)
+static int
+check_rule(const struct drafting *d, const struct rule *rule, struct err *err)
+{
+	const struct schedule *s = &d->draft->schedule;
+
+	if (d->again)
+		return 0;
+	if (s->type == SCHEDULE_ONCE && rule->once_us <= d->now_us)
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\" is in the past; give a future time",
+			       d->form->rule);
+	if (s->type != SCHEDULE_CRON)
+		return 0;
+	return cron_check(&rule->cron, rule->zone, d->now_us, &d->fault->cron,
+			  err);
+}
+
+/* Fires of the old rule whose time has come: none is lost but those that would
+ * merge with the latest, and they are noted. False: there is none. */
+static bool
+keep_old_fire(const struct drafting *d)
+{
+	const struct schedule *old = d->old;
+	struct schedule *s = &d->draft->schedule;
+	struct schedule_skip *dropped = &d->draft->dropped;
+	struct rule rule;
+	int64_t next;
+
+	if (old == NULL || old->due_us == 0 || old->next_run_us > d->now_us ||
+	    rule_read(old, d->zones, &rule, NULL, NULL) != 0)
+		return false;
+	s->next_run_us = old->next_run_us;
+	s->due_us = old->due_us;
+	*dropped = (struct schedule_skip){.reason = SCHEDULE_CHANGED,
+					  .fire_us = old->next_run_us};
+	while (dropped->n < OLD_FIRES_MAX) {
+		next = rule_next(&rule, s->next_run_us < old->rule_us
+					    ? old->rule_us
+					    : s->next_run_us);
+		if (next == 0 || next > d->now_us)
+			break;
+		dropped->last_us = s->next_run_us;
+		dropped->n++;
+		s->next_run_us = next;
+		s->due_us = rule_due(&rule, next);
+	}
+	return true;
+}
+
+/* The first fire of the rule that holds now; ERR_DATA if there is none. A fire
+ * that was done by a clock which is ahead is not done again. */
+static int
+fill_first(const struct drafting *d, const struct rule *rule, struct err *err)
+{
+	struct schedule *s = &d->draft->schedule;
+	const int64_t after_us =
+	    s->last_run_us > d->now_us ? s->last_run_us : d->now_us;
+	const struct schedule_next next =
+	    rule_schedule(rule, after_us, d->draft->tz_data);
+
+	if (next.next_run_us == 0 && d->again)
+		return err_set(err, ERR_REFUSED,
+			       "schedule %s does not fire again: %s", s->id,
+			       s->type == SCHEDULE_ONCE ? "its time has passed"
+							: "its end has passed");
+	if (next.next_run_us == 0) {
+		d->fault->field = s->end_us != 0 ? "end_at" : "rule";
 		return err_set(err, ERR_DATA,
 			       "it never fires between its start and its end");
+	}
 	s->next_run_us = next.next_run_us;
-	/* The scheduler looks for what is due by this column only. */
-	s->due_us = s->enabled ? next.due_us : 0;
-	s->tz_data = next.tz_data;
+	s->due_us = next.due_us;
 	return 0;
 }
 
-/* TASK_UNSET leaves a setting to the task's registration, as in a
- * submission. */
-void
-schedule_form_init(struct schedule_form *form)
+/* The next fire, by the rule. */
+static int
+compute_next(const struct drafting *d, struct err *err)
 {
-	*form = (struct schedule_form){.max_catchup = SCHEDULE_CATCHUP_STANDARD,
-				       .grace_s = SCHEDULE_UNSET};
-#define TASK_SETTING(field, type, member, request, ...)                        \
-	form->request = TASK_UNSET;
-#include "core/task_options.def"
-}
-
-/* What is not set is so in both units. */
-static int64_t
-form_microseconds(double seconds)
-{
-	return seconds < 0 ? SCHEDULE_UNSET
-			   : (int64_t)(seconds * US_PER_S + 0.5);
-}
-
-/* From the units of a request to those of a schedule, by the type in the
- * table. */
-#define SETTING_OF_INT(value) (value)
-#define SETTING_OF_NUMBER(value) (value)
-#define SETTING_OF_SECONDS(value) form_microseconds(value)
-
-/* What needs no check. Texts are the form's. */
-static void
-fill_schedule(const struct schedule_form *f, struct schedule_draft *d,
-	      int64_t now_us)
-{
-	struct schedule *s = &d->schedule;
-
-	s->id = f->id;
-	if (s->id == NULL) {
-		uuid_make(d->id);
-		s->id = d->id;
-	}
-	s->tz = f->tz;
-	s->args = f->args;
-	s->kwargs = f->kwargs;
-	s->queue = f->queue;
-	s->description = f->description;
-	s->enabled = !f->disabled;
-#define TASK_SETTING(field, type, member, request, ...)                        \
-	s->settings.member = SETTING_OF_##type(f->request);
-#include "core/task_options.def"
-	s->expires_us = (int64_t)(f->expires_s * US_PER_S + 0.5);
-	s->priority = f->priority;
-	s->max_catchup = f->max_catchup;
-	s->grace_us = form_microseconds(f->grace_s);
-	s->jitter_us = (int64_t)(f->jitter_s * US_PER_S + 0.5);
-	s->start_us = f->start_us;
-	s->end_us = f->end_us;
-	s->max_runs = f->max_runs;
-	s->created_us = now_us;
-}
-
-int
-schedule_draft(const struct schedule_form *form, enum schedule_type type,
-	       const char *task, const char *rule, int64_t now_us,
-	       struct schedule_draft *ret, struct cron_fault *fault,
-	       struct err *err)
-{
-	struct tz_set *zones;
-	int status = -1;
-
-	*fault = (struct cron_fault){.code = CRON_NONE};
-	memset(ret, 0, sizeof(*ret));
-	ret->schedule.type = type;
-	ret->schedule.task = task;
-	fill_schedule(form, ret, now_us);
-	if (check_form_names(form, task, err) != 0 ||
-	    check_choices(form, &ret->schedule, err) != 0 ||
-	    check_form_json("args", form->args, SCAN_ARRAY, err) != 0 ||
-	    check_form_json("kwargs", form->kwargs, SCAN_OBJECT, err) != 0 ||
-	    fill_rule(ret, rule, now_us, err) != 0 ||
-	    (zones = tz_set_new(NULL, err)) == NULL)
-		return -1;
-	status = fill_next(ret, zones, now_us, fault, err);
-	tz_set_free(zones);
-	return status;
-}
-
-/* The next fire is computed from now: what a disabled schedule has missed is
- * not made up for. */
-int
-schedule_resume(const struct schedule *s, int64_t now_us,
-		char tz_data[TZ_VERSION_SIZE], struct schedule_next *ret,
-		struct err *err)
-{
-	struct tz_set *zones = tz_set_new(NULL, err);
+	struct schedule *s = &d->draft->schedule;
+	char *tz_data = d->draft->tz_data;
 	struct rule rule;
-	int status = -1;
 
-	if (zones == NULL)
+	d->fault->field = "rule";
+	if (rule_read(s, d->zones, &rule, &d->fault->cron, err) != 0) {
+		if (d->fault->cron.code == CRON_NONE && is_given(s->tz) &&
+		    s->type == SCHEDULE_CRON)
+			d->fault->field = "tz";
 		return -1;
-	if (rule_read(s, zones, &rule, NULL, err) != 0)
-		goto out;
+	}
+	if (check_rule(d, &rule, err) != 0)
+		return -1;
+	/* The next fire depends on the zones' data: with another version the
+	 * scheduler computes it again. */
 	tz_data[0] = '\0';
 	if (rule_needs_zone(&rule) && tz_version(NULL, tz_data, err) != 0)
-		goto out;
-	*ret = rule_schedule(&rule, now_us, tz_data);
-	if (ret->next_run_us == 0)
-		err_set(err, ERR_REFUSED, "schedule %s does not fire again: %s",
-			s->id,
-			s->type == SCHEDULE_ONCE ? "its time has passed"
-						 : "its end has passed");
-	else if (s->max_runs > 0 && s->runs >= s->max_runs)
-		err_set(err, ERR_REFUSED,
-			"schedule %s does not fire again: it has run %" PRId64
-			" times, its limit",
-			s->id, s->runs);
-	else
-		status = 0;
-out:
-	tz_set_free(zones);
+		return -1;
+	s->tz_data = tz_data;
+	if (d->old != NULL)
+		s->rule_us = d->now_us;
+	if (!keep_old_fire(d) && fill_first(d, &rule, err) != 0)
+		return -1;
+	d->fault->field = NULL;
+	return 0;
+}
+
+/* Whether it has run as often as it may. */
+static bool
+has_run_up(const struct schedule *s)
+{
+	return s->max_runs > 0 && s->runs >= s->max_runs;
+}
+
+/* What is edited and fires as before keeps its next fire: it may be due at this
+ * moment. */
+static int
+fill_next(struct drafting *d, struct err *err)
+{
+	const struct schedule *old = d->old;
+	struct schedule *s = &d->draft->schedule;
+	const bool renewed =
+	    old == NULL || !same_times(s, old) || is_given(old->fault) ||
+	    (s->enabled && !old->enabled) ||
+	    (old->next_run_us == 0 && has_run_up(old) && !has_run_up(s));
+
+	d->again = old != NULL && same_times(s, old);
+	if (!renewed) {
+		s->next_run_us = old->next_run_us;
+		s->due_us = old->due_us;
+		s->tz_data = old->tz_data;
+	} else if (compute_next(d, err) != 0) {
+		return -1;
+	} else if (old != NULL && s->enabled && has_run_up(s)) {
+		d->fault->field = "max_runs";
+		return err_set(err, ERR_REFUSED,
+			       "schedule %s does not fire again: it has run "
+			       "%" PRId64 " times, its limit",
+			       s->id, s->runs);
+	}
+	/* The scheduler looks for what is due by this column only. */
+	if (!s->enabled)
+		s->due_us = 0;
+	return 0;
+}
+
+int
+schedule_draft(const struct schedule_form *form, const struct schedule *old,
+	       int64_t now_us, struct schedule_draft *ret,
+	       struct schedule_fault *fault, struct err *err)
+{
+	struct drafting d = {.form = form,
+			     .old = old,
+			     .now_us = now_us,
+			     .draft = ret,
+			     .fault = fault};
+	int status;
+
+	*fault = (struct schedule_fault){.field = NULL};
+	memset(ret, 0, sizeof(*ret));
+	ret->schedule.fault = ret->schedule.tz_data = "";
+	if (check_texts(&d, err) != 0 || check_choices(&d, err) != 0)
+		return -1;
+	fill_schedule(&d);
+	if (fill_rule(&d, err) != 0)
+		return blame(&d, "rule");
+	if ((d.zones = tz_set_new(NULL, err)) == NULL)
+		return -1;
+	status = fill_next(&d, err);
+	tz_set_free(d.zones);
 	return status;
 }

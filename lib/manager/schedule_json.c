@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "client/load.h"
+#include "manager/schedule.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 
@@ -114,6 +115,18 @@ policies_json(const struct schedule *s)
 	    moment_json(s->updated_us));
 }
 
+static json_t *
+words_json(const struct schedule *s)
+{
+	struct buf words = BUF_INIT;
+	json_t *json;
+
+	schedule_words(s, &words);
+	json = json_stringn(words.data != NULL ? words.data : "", words.len);
+	buf_done(&words);
+	return json;
+}
+
 /* In the order in which a human reads it: what it is, when it runs, then its
  * policies. */
 json_t *
@@ -121,9 +134,9 @@ schedule_json(const struct schedule *s)
 {
 	json_t *policies = policies_json(s);
 	json_t *json = json_pack(
-	    "{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:I,s:o}", "id",
+	    "{s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:I,s:o}", "id",
 	    s->id, "task", s->task, "type", schedule_type_name(s->type), "rule",
-	    s->rule, "state", schedule_state(s), "tz",
+	    s->rule, "words", words_json(s), "state", schedule_state(s), "tz",
 	    s->tz[0] != '\0' ? s->tz : "UTC", "args", json_text(s->args),
 	    "kwargs", json_text(s->kwargs), "enabled", s->enabled, "next_run",
 	    moment_json(s->next_run_us), "last_run",

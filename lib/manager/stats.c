@@ -120,7 +120,8 @@ stats_snapshot(struct flowrra_client *c, size_t n_running, struct err *err)
 	if ((queues = queues_list(c, NULL, err)) != NULL &&
 	    (workers = workers_list(c, err)) != NULL &&
 	    (stats = figures(c, queues, workers, err)) != NULL &&
-	    (running = tasks_list(c, TASKS_RUNNING, &query, err)) != NULL)
+	    (running = n_running > 0 ? tasks_list(c, TASKS_RUNNING, &query, err)
+				     : json_array()) != NULL)
 		return json_pack("{s:o,s:o,s:o,s:o,s:o}", "at", at, "stats",
 				 stats, "queues", queues, "workers", workers,
 				 "running", running);

@@ -20,7 +20,8 @@ json_t *stats_get(struct flowrra_client *c, struct err *err);
 /*
  * All that a live view shows, one moment of it:
  *	{"at", "stats", "queues", "workers", "running"}
- * each as its own operation gives it; at most `n_running` running tasks.
+ * each as its own operation gives it; at most `n_running` running tasks,
+ * which are not looked for if that is 0.
  */
 json_t *stats_snapshot(struct flowrra_client *c, size_t n_running,
 		       struct err *err);

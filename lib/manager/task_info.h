@@ -16,12 +16,6 @@
 struct err;
 struct task;
 
-/* Which tasks: NULL is any. */
-struct task_filter {
-	const char *queue;
-	const char *task;
-};
-
 /* The info of a task that waits, is delayed or in flight. One that cannot be
  * read has a null id, and why in "error". NULL: no memory. */
 json_t *task_info_of(const struct broker_item *item, enum broker_location place,

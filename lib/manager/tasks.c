@@ -12,13 +12,10 @@
 #include <string.h>
 
 #include "client/load.h"
-#include "codec/result_json.h"
-#include "codec/task_json.h"
-#include "core/result.h"
-#include "core/task.h"
 #include "manager/member.h"
 #include "manager/query.h"
 #include "manager/queues.h"
+#include "manager/tasks_private.h"
 #include "util/err.h"
 
 /* In flight are no more tasks than there are slots. All are read, since the
@@ -29,34 +26,19 @@
 struct found {
 	json_t *list;
 	struct tasks_query *query;
+	enum tasks_state state;
 	enum broker_location place;
 	const char *queue;
 	size_t n, limit; /* of this walk */
+	bool joined;	 /* the filter waits for the records */
 };
 
-/* NULL is any name. */
-static bool
-is_name(struct slice name, const char *wanted)
-{
-	return wanted == NULL || slice_eq(name, slice_of(wanted));
-}
-
-/* Cheaper than to make an info of each. */
-static bool
-item_matches(const struct broker_item *item, const struct task_filter *filter)
-{
-	struct task *task;
-	struct err why;
-	bool matches;
-
-	if (filter->task == NULL)
-		return true;
-	if ((task = load_task(item, &why)) == NULL)
-		return false;
-	matches = is_name(slice_of(task->name), filter->task);
-	task_free(task);
-	return matches;
-}
+/* By which a filter means them. */
+static const char *const time_of[] = {
+    [TASKS_PENDING] = "submitted_at", [TASKS_WAITING] = "submitted_at",
+    [TASKS_DELAYED] = "due_at",	      [TASKS_RETRYING] = "due_at",
+    [TASKS_RUNNING] = "started_at",
+};
 
 /* Takes the info. 1: the list is full, which ends the walk. */
 static int
@@ -72,10 +54,19 @@ static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct found *f = arg;
+	const struct task_filter *filter = &f->query->filter;
+	json_t *info;
 
-	if (!item_matches(item, &f->query->filter))
+	if (!tasks_is_of_state(item, f->state) ||
+	    !task_filter_item(filter, item))
 		return 0;
-	return keep(f, task_info_of(item, f->place, f->queue), err);
+	info = task_info_of(item, f->place, f->queue);
+	if (info != NULL && !f->joined &&
+	    !task_filter_info(filter, info, time_of[f->state])) {
+		json_decref(info);
+		return 0;
+	}
+	return keep(f, info, err);
 }
 
 /* The limit counts for each place: the newest of all may lie in one of them. */
@@ -86,7 +77,7 @@ walk_place(struct flowrra_client *c, struct found *f, struct err *err)
 	    .queue = f->queue,
 	    .place = f->place,
 	    .depth = f->query->depth,
-	    .page = f->query->filter.task == NULL ? f->limit : 0,
+	    .page = task_filter_is_any(&f->query->filter) ? f->limit : 0,
 	    .on_item = on_item,
 	    .arg = f};
 
@@ -122,113 +113,67 @@ walk_queues(struct flowrra_client *c, struct found *f,
 
 /* --- at the broker ----------------------------------------------------- */
 
+/* Drops what the filter does not mean, now that the records are there. */
+static void
+drop_others(struct found *f)
+{
+	size_t i;
+
+	for (i = json_array_size(f->list); i > 0; i--)
+		if (!task_filter_info(&f->query->filter,
+				      json_array_get(f->list, i - 1),
+				      time_of[f->state]))
+			json_array_remove(f->list, i - 1);
+}
+
 /* Waiting and delayed ones together: to a user both are tasks that have not
  * begun. */
 static json_t *
-list_pending(struct flowrra_client *c, struct tasks_query *query,
-	     struct err *err)
+list_unfinished(struct flowrra_client *c, enum tasks_state state,
+		struct tasks_query *query, struct err *err)
 {
-	static const enum broker_location places[] = {BROKER_WAITING,
-						      BROKER_DELAYED};
-	struct found f = {
-	    .list = json_array(), .query = query, .limit = query->limit};
+	static const enum broker_location places[] = {
+	    BROKER_WAITING, BROKER_DELAYED, BROKER_IN_FLIGHT};
+	static const struct {
+		size_t first, n;
+	} of[] = {
+	    [TASKS_PENDING] = {0, 2}, [TASKS_WAITING] = {0, 1},
+	    [TASKS_DELAYED] = {1, 1}, [TASKS_RETRYING] = {1, 1},
+	    [TASKS_RUNNING] = {2, 1},
+	};
+	struct found f = {.list = json_array(),
+			  .query = query,
+			  .state = state,
+			  .limit = query->limit};
+	bool join = state == TASKS_RUNNING || state == TASKS_RETRYING;
 
-	if (walk_queues(c, &f, places, 2, err) != 0) {
+	f.joined = tasks_need_record(state, &query->filter);
+	join |= f.joined;
+	if (f.joined || state == TASKS_RUNNING)
+		f.limit = RUNNING_MAX;
+	if (walk_queues(c, &f, &places[of[state].first], of[state].n, err) !=
+		0 ||
+	    (join && tasks_join_records(c, f.list, state, err) != 0)) {
 		json_decref(f.list);
 		return NULL;
 	}
-	return task_info_newest(f.list, "submitted_at", query->limit, err);
-}
-
-/* What the record says goes before what the task says; but who has it now, only
- * the broker knows. */
-static void
-join(json_t *info, json_t *record)
-{
-	static const char *const brokers[] = {"queue", "worker"};
-	size_t i;
-
-	for (i = 0; i < 2; i++)
-		json_object_del(record, brokers[i]);
-	json_object_update(info, record);
-}
-
-/* The broker knows who has a task, the record when it began and how far it is.
- * Infos without an ID have no record. */
-static int
-join_records(struct flowrra_client *c, json_t *list, struct err *err)
-{
-	const size_t n = json_array_size(list);
-	const char **ids = calloc(n + 1, sizeof(*ids));
-	json_t **records = calloc(n + 1, sizeof(void *)), *info;
-	size_t i, k = 0;
-	int result = -1;
-
-	if (ids == NULL || records == NULL) {
-		err_nomem(err);
-	} else {
-		json_array_foreach (list, i, info)
-			if ((ids[k] = member_text(info, "task_id")) != NULL)
-				k++;
-		result = query_records(c, ids, k, records, err);
-		k = 0;
-		json_array_foreach (list, i, info) {
-			if (member_text(info, "task_id") == NULL)
-				continue;
-			if (result == 0 && records[k] != NULL)
-				join(info, records[k]);
-			json_decref(records[k++]);
-		}
-	}
-	free(records);
-	free(ids);
-	return result;
-}
-
-static json_t *
-list_running(struct flowrra_client *c, struct tasks_query *query,
-	     struct err *err)
-{
-	static const enum broker_location places[] = {BROKER_IN_FLIGHT};
-	struct found f = {
-	    .list = json_array(), .query = query, .limit = RUNNING_MAX};
-
-	if (walk_queues(c, &f, places, 1, err) != 0 ||
-	    join_records(c, f.list, err) != 0) {
-		json_decref(f.list);
-		return NULL;
-	}
-	return task_info_newest(f.list, "started_at", query->limit, err);
+	if (f.joined)
+		drop_others(&f);
+	return task_info_newest(
+	    f.list, state == TASKS_PENDING ? "submitted_at" : time_of[state],
+	    query->limit, err);
 }
 
 /* --- at the backend ---------------------------------------------------- */
-
-/* Decoded without making JSON: a filter drops most of them. */
-static bool
-record_matches(struct slice record, const struct task_filter *filter)
-{
-	struct buf scratch = BUF_INIT, repaired = BUF_INIT;
-	struct result result;
-	bool matches;
-
-	if (filter->task == NULL && filter->queue == NULL)
-		return true;
-	matches = result_decode_repaired(record, &repaired, &scratch, &record,
-					 &result, NULL) == 0 &&
-		  is_name(result.task_name, filter->task) &&
-		  is_name(result.queue, filter->queue);
-	buf_done(&scratch);
-	buf_done(&repaired);
-	return matches;
-}
 
 static int
 on_record(struct slice record, void *arg, struct err *err)
 {
 	struct found *f = arg;
+	int64_t finished_us;
 	json_t *json;
 
-	if (!record_matches(record, &f->query->filter))
+	if (!task_filter_record(&f->query->filter, record, &finished_us))
 		return 0;
 	/* One that cannot be read does not hide the others. */
 	if ((json = load_json(record, NULL)) == NULL)
@@ -242,7 +187,7 @@ list_final(struct flowrra_client *c, bool failed, struct tasks_query *query,
 	   struct err *err)
 {
 	const bool any =
-	    query->filter.task == NULL && query->filter.queue == NULL;
+	    task_filter_is_any(&query->filter) && query->filter.queue == NULL;
 	struct found f = {
 	    .list = json_array(), .query = query, .limit = query->limit};
 	struct query_list list = {.failed = failed,
@@ -266,13 +211,20 @@ tasks_list(struct flowrra_client *c, enum tasks_state state,
 	json_t *list;
 
 	query->stopped = false;
-	if (state == TASKS_PENDING)
-		list = list_pending(c, query, err);
-	else if (state == TASKS_RUNNING)
-		list = list_running(c, query, err);
+	if (task_filter_check(&query->filter, err) != 0)
+		return NULL;
+	if (state != TASKS_COMPLETED && state != TASKS_FAILED)
+		list = list_unfinished(c, state, query, err);
 	else
 		list = list_final(c, state == TASKS_FAILED, query, err);
 	if (json_array_size(list) >= query->limit)
 		query->stopped = false;
 	return list;
+}
+
+int
+tasks_records(struct flowrra_client *c, const char *const *ids, size_t n,
+	      json_t **rets, struct err *err)
+{
+	return query_records(c, ids, n, rets, err);
 }

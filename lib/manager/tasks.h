@@ -11,13 +11,18 @@
 
 #include <jansson.h>
 
+#include "manager/page.h"
+#include "manager/task_filter.h"
 #include "manager/task_info.h"
 
 struct err;
 struct flowrra_client;
 
 enum tasks_state {
-	TASKS_PENDING,	 /* waiting or delayed at the broker */
+	TASKS_PENDING,	 /* waiting, delayed or to be retried */
+	TASKS_WAITING,	 /* in their queues */
+	TASKS_DELAYED,	 /* not due yet, and never tried */
+	TASKS_RETRYING,	 /* not due yet, and tried before */
 	TASKS_RUNNING,	 /* in flight at the broker, with their records */
 	TASKS_COMPLETED, /* the records of those that succeeded */
 	TASKS_FAILED	 /* and of those that failed */
@@ -38,16 +43,46 @@ struct tasks_query {
 json_t *tasks_list(struct flowrra_client *c, enum tasks_state state,
 		   struct tasks_query *query, struct err *err);
 
+/* The records of `n` tasks in one question: rets[i] is a new value, or NULL where
+ * there is none or it cannot be understood. 0, or -1 with *err. */
+int tasks_records(struct flowrra_client *c, const char *const *ids, size_t n,
+		  json_t **rets, struct err *err);
+
+/*
+ * One step of a list (page.h), of any state but TASKS_PENDING. An item has the
+ * members of a task's info and of a record, null where they do not apply, among
+ * them max_retries, due_at and worker, and "state": "pending" (it waits),
+ * "delayed", "running", "retrying", "success" or "failed".
+ *
+ * The order is that of the stores: what waits or runs comes queue by queue, what
+ * is delayed or to be retried by when it is due, the last first, what has ended
+ * by when its record was stored, the last first. With a filter by error, worker
+ * or reason, of what is to be retried, a step may tell fewer than it could.
+ */
+json_t *tasks_page(struct flowrra_client *c, enum tasks_state state,
+		   const struct task_filter *filter, struct page_query *query,
+		   struct err *err);
+
 /*
  * One task, and where it is:
  *	{"task_id": …, "where": "waiting" | "delayed" | "in_flight" | "dead" |
  *	 "finished" | "unknown", "queue": …,
  *	 "record": its record, or null,
  *	 "entry": as it lies at the broker (task_info.h), or null}
- * The entry of a dead one has info, task and bytes as well. "unknown" is what was
- * not found among the newest `depth` of a queue. ERR_NOT_FOUND.
+ * and "attempts": those that it has behind it there (codec/history.h). The entry of
+ * a dead one has info, task and bytes as well. "unknown" is what was not found among
+ * the newest `depth` of a queue. ERR_NOT_FOUND.
  */
 json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 		   struct err *err);
+
+/*
+ * Puts a dead task back into its queue (dead_change()), and deletes one that has
+ * ended: from the dead list, and its record. {"task_id", "outcome": "retried" or
+ * "deleted"}. ERR_NOT_FOUND: it is not on the dead list, or has no record either;
+ * ERR_REFUSED: it cannot be put back, or has not ended.
+ */
+json_t *tasks_retry(struct flowrra_client *c, const char *id, struct err *err);
+json_t *tasks_delete(struct flowrra_client *c, const char *id, struct err *err);
 
 #endif

@@ -128,6 +128,25 @@ read_deadline(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* What has happened: "2h", or "-2h", is two hours ago. */
+static int
+read_past(const struct value_spec *spec, const char *text, void *target,
+	  struct err *err)
+{
+	int64_t us;
+
+	if (clock_parse(text, target, NULL) == 0)
+		return 0;
+	if (clock_parse_duration(text + (text[0] == '-'), &us, NULL) != 0)
+		return err_set(
+		    err, ERR_DATA,
+		    "\"%.64s\": not a time (2026-11-23T11:53:08+00:00) or a "
+		    "duration before now (90, 1h30m)",
+		    text);
+	*(int64_t *)target = clock_wall_us() - us;
+	return 0;
+}
+
 /* Further values of an option that may be given several times. */
 static int
 read_list(const struct value_spec *spec, const char *text, void *target,
@@ -152,7 +171,7 @@ value_set(const struct value_spec *spec, const char *text, void *base,
 	    [VALUE_TEXT] = read_text,	  [VALUE_INT] = read_int,
 	    [VALUE_NUMBER] = read_number, [VALUE_SECONDS] = read_seconds,
 	    [VALUE_TIME] = read_time,	  [VALUE_DEADLINE] = read_deadline,
-	    [VALUE_LIST] = read_list,
+	    [VALUE_PAST] = read_past,	  [VALUE_LIST] = read_list,
 	};
 
 	return readers[spec->type](spec, text, (char *)base + spec->offset,

@@ -20,6 +20,7 @@ struct err;
 	X(SECONDS, double)   /* clock_parse_duration(); in seconds */          \
 	X(TIME, int64_t)     /* clock_parse(); µs of the wall clock */        \
 	X(DEADLINE, int64_t) /* a time, or a duration from now */              \
+	X(PAST, int64_t)     /* a time, or a duration before now */            \
 	X(LIST, struct value_list)
 
 enum value_type {

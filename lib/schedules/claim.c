@@ -21,12 +21,19 @@
 /* As many as Q_ADD_FIRE and Q_SETTLE have parameters. */
 #define FIRE_VALUES 9
 #define SETTLE_VALUES 7
+#define SKIPPED_VALUES 6
 
 /* What one verdict was, its texts as places in `texts`. */
 struct decided {
 	size_t row;
 	struct schedule_verdict verdict;
 	size_t tz_data, fault;
+};
+
+/* Skipped fires of the schedule of a row. */
+struct noted {
+	size_t row;
+	struct schedule_skip skip;
 };
 
 struct schedules_plan {
@@ -37,6 +44,8 @@ struct schedules_plan {
 	size_t n_decided;
 	struct buf texts;
 	struct fires fires;
+	struct noted *noted; /* skipped fires */
+	size_t n_noted, noted_cap;
 	int64_t token; /* tells this claim's fires from others */
 };
 
@@ -53,6 +62,28 @@ schedule_fire_add(struct schedule_verdict *verdict,
 	whole.task_id = task_id;
 	whole.created_us = plan->claim->now_us;
 	return fires_add(&plan->fires, &whole);
+}
+
+int
+schedule_skip_add(struct schedule_verdict *verdict,
+		  const struct schedule_skip *skip)
+{
+	struct schedules_plan *plan = verdict->plan;
+	size_t cap = plan->noted_cap == 0 ? 16 : plan->noted_cap * 2;
+	struct noted *grown;
+
+	if (plan->n_noted == plan->noted_cap) {
+		grown = reallocarray(plan->noted, cap, sizeof(*grown));
+		if (grown == NULL) {
+			plan->texts.failed = true; /* as the claim is */
+			return -1;
+		}
+		plan->noted = grown;
+		plan->noted_cap = cap;
+	}
+	plan->noted[plan->n_noted++] = (struct noted){
+	    .row = plan->decided[plan->n_decided].row, .skip = *skip};
+	return 0;
 }
 
 /* Returns where the copy begins: `texts` may move until all are in. Texts that
@@ -152,6 +183,35 @@ write_schedules(struct db *db, const struct schedules_plan *plan,
 	if (result == 0 && n > 0)
 		result = db->driver->run_many(db, Q_SETTLE, values,
 					      SETTLE_VALUES, n, NULL, err);
+	free(values);
+	return result;
+}
+
+/* What was noted already, by a claim whose commit seemed to fail, stays. */
+static int
+write_noted(struct db *db, const struct schedules_plan *plan, struct err *err)
+{
+	struct db_value *values, *to;
+	const struct schedule_skip *skip;
+	size_t i;
+	int result;
+
+	if (plan->n_noted == 0)
+		return 0;
+	values = calloc(plan->n_noted, SKIPPED_VALUES * sizeof(*values));
+	if (values == NULL)
+		return err_nomem(err);
+	for (i = 0, to = values; i < plan->n_noted; i++, to += SKIPPED_VALUES) {
+		skip = &plan->noted[i].skip;
+		to[0] = *db_value(&plan->rows, plan->noted[i].row, 0);
+		to[1] = DB_I(skip->fire_us);
+		to[2] = DB_I(skip->last_us);
+		to[3] = DB_I(skip->n);
+		to[4] = DB_S(schedule_reason_name(skip->reason));
+		to[5] = DB_I(plan->claim->now_us);
+	}
+	result = db->driver->run_many(db, Q_ADD_SKIPPED, values, SKIPPED_VALUES,
+				      plan->n_noted, NULL, err);
 	free(values);
 	return result;
 }
@@ -287,7 +347,8 @@ claim(struct db *db, struct schedules_plan *plan, struct schedules_claimed *ret,
 	if (plan->texts.failed || fires_seal(&plan->fires) != 0)
 		return err_nomem(err);
 	/* Fires first: that a schedule goes on means that it has fired. */
-	if (write_fires(db, plan, err) != 0 || write_skips(db, plan, err) != 0)
+	if (write_fires(db, plan, err) != 0 ||
+	    write_skips(db, plan, err) != 0 || write_noted(db, plan, err) != 0)
 		return -1;
 	return write_schedules(db, plan, err);
 }
@@ -320,6 +381,7 @@ schedules_claim(struct schedules *s, const struct schedules_claim *c,
 		*ret = claimed;
 	fires_done(&plan.fires);
 	buf_done(&plan.texts);
+	free(plan.noted);
 	free(plan.decided);
 	db_rows_done(&plan.rows);
 	return result;

@@ -14,7 +14,7 @@
 #include "util/err.h"
 
 /* More than SQL_N_COLUMNS and the identity. */
-#define VALUES_MAX 40
+#define VALUES_MAX 48
 /* A change is noticed within a second; the question costs a read of one row,
  * which is in the server's memory. */
 #define POLL_MS 1000

@@ -71,6 +71,23 @@ static migration migrations[] = {
 	"EXECUTE flowrra_change",
 	"DEALLOCATE PREPARE flowrra_change",
     },
+    /* 3: rules that change; fires that were missed or skipped, one by one */
+    {
+	"SET @flowrra_change = if((SELECT count(*)"
+	" FROM information_schema.columns WHERE table_schema = database()"
+	" AND table_name = 'flowrra_schedules'"
+	" AND column_name = 'rule_us') = 0,"
+	" 'ALTER TABLE flowrra_schedules"
+	" ADD COLUMN rule_us bigint NOT NULL DEFAULT 0', 'DO 0')",
+	"PREPARE flowrra_change FROM @flowrra_change",
+	"EXECUTE flowrra_change",
+	"DEALLOCATE PREPARE flowrra_change",
+	"CREATE TABLE IF NOT EXISTS flowrra_skipped_fires ("
+	" schedule_id " KEY ", fire_us bigint NOT NULL,"
+	" last_us bigint NOT NULL, n bigint NOT NULL, reason " KEY ","
+	" noted_us bigint NOT NULL, PRIMARY KEY (schedule_id, fire_us),"
+	" KEY flowrra_skipped_fires_noted (noted_us))" TABLE,
+    },
 };
 
 /* What is there stays as it is, and counts as not changed. INSERT IGNORE would
@@ -89,6 +106,10 @@ const struct dialect sql_mysql = {
 		"INSERT INTO flowrra_fires (schedule_id, fire_us, task_id,"
 		" queue, priority, task, created_us, waits_us, claim)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)" KEEP("fire_us"),
+	    [Q_ADD_SKIPPED] =
+		"INSERT INTO flowrra_skipped_fires (schedule_id, fire_us,"
+		" last_us, n, reason, noted_us) VALUES (?, ?, ?, ?, ?, ?)" KEEP(
+		    "fire_us"),
 	    [Q_ADD_SKIP] =
 		"INSERT INTO flowrra_skips (schedule_id, reason, n, last_us)"
 		" VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE"
@@ -103,6 +124,14 @@ const struct dialect sql_mysql = {
 		" fires = VALUES(fires)",
 	    [Q_LIST] =
 		SQL_SELECT " WHERE id > ? AND (? = '' OR task = ?)"
+			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
+	    [Q_LIST_DUE] =
+		SQL_SELECT " WHERE due_us >= ? AND (due_us > ? OR id > ?)"
+			   " AND (? = '' OR task = ?) ORDER BY due_us, id"
+			   " LIMIT ?",
+	    [Q_LIST_IDLE] =
+		SQL_SELECT " WHERE due_us IS NULL AND id > ?"
+			   " AND (? = '' OR task = ?)"
 			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
 	    [Q_CLAIM_DUE] =
 		SQL_SELECT " FORCE INDEX (flowrra_schedules_due)"

@@ -38,6 +38,13 @@ static const struct {
 #undef X
 };
 
+static const char *const outcomes[] = {
+    [SCHEDULE_UNSENT] = "unsent",
+    [SCHEDULE_SENT] = "sent",
+    [SCHEDULE_MISSED] = "missed",
+    [SCHEDULE_SKIPPED] = "skipped",
+};
+
 /* The index, or -1. The lists are too short for anything faster. */
 static int
 find_word(const char *const *names, size_t n, const char *name)
@@ -72,6 +79,12 @@ const char *
 schedule_day_match_name(enum schedule_day_match day_match)
 {
 	return day_matches[day_match];
+}
+
+const char *
+schedule_outcome_name(enum schedule_outcome outcome)
+{
+	return outcomes[outcome];
 }
 
 int

@@ -157,9 +157,11 @@ schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 					  DB_I(bounded(limit))};
 	int64_t changed = 0;
 
-	/* The second statement has only the first of the two values. */
+	/* The others have only the first of the two values. */
 	if (db_enter(s->db, err) != 0 ||
 	    DB_RUN(s->db, Q_PRUNE, values, NULL, &changed, err) != 0 ||
+	    s->db->driver->run(s->db, Q_PRUNE_SKIPPED, values, 1, NULL, NULL,
+			       err) != 0 ||
 	    s->db->driver->run(s->db, Q_PRUNE_SCHEDULERS, values, 1, NULL, NULL,
 			       err) != 0)
 		return -1;

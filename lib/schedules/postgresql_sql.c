@@ -63,6 +63,17 @@ static migration migrations[] = {
 	" ADD COLUMN timeout_us bigint NOT NULL DEFAULT -1,"
 	" ADD COLUMN expires_us bigint NOT NULL DEFAULT 0",
     },
+    /* 3: rules that change; fires that were missed or skipped, one by one */
+    {
+	"ALTER TABLE flowrra_schedules"
+	" ADD COLUMN rule_us bigint NOT NULL DEFAULT 0",
+	"CREATE TABLE flowrra_skipped_fires ("
+	" schedule_id " KEY ", fire_us bigint NOT NULL,"
+	" last_us bigint NOT NULL, n bigint NOT NULL, reason " KEY ","
+	" noted_us bigint NOT NULL, PRIMARY KEY (schedule_id, fire_us))",
+	"CREATE INDEX flowrra_skipped_fires_noted"
+	" ON flowrra_skipped_fires (noted_us)",
+    },
 };
 
 const struct dialect sql_postgresql = {
@@ -73,6 +84,15 @@ const struct dialect sql_postgresql = {
 #include "schedules/upsert.def"
 	    [Q_LIST] =
 		SQL_SELECT " WHERE id > ? AND (?::text = '' OR task = ?)"
+			   " AND (?::bigint < 0 OR enabled = ?) ORDER BY id"
+			   " LIMIT ?",
+	    [Q_LIST_DUE] =
+		SQL_SELECT " WHERE due_us >= ? AND (due_us > ? OR id > ?)"
+			   " AND (?::text = '' OR task = ?)"
+			   " ORDER BY due_us, id LIMIT ?",
+	    [Q_LIST_IDLE] =
+		SQL_SELECT " WHERE due_us IS NULL AND id > ?"
+			   " AND (?::text = '' OR task = ?)"
 			   " AND (?::bigint < 0 OR enabled = ?) ORDER BY id"
 			   " LIMIT ?",
 	    [Q_CLAIM_DUE] =
@@ -119,8 +139,13 @@ const struct dialect sql_postgresql = {
 		" SELECT * FROM unnest(?::text[], ?::bigint[], ?::text[],"
 		" ?::text[], ?::integer[], ?::text[], ?::bigint[],"
 		" ?::bigint[], ?::bigint[]) ON CONFLICT DO NOTHING",
+	    [Q_ADD_SKIPPED] =
+		"INSERT INTO flowrra_skipped_fires (schedule_id, fire_us,"
+		" last_us, n, reason, noted_us)"
+		" SELECT * FROM unnest(?::text[], ?::bigint[], ?::bigint[],"
+		" ?::bigint[], ?::text[], ?::bigint[]) ON CONFLICT DO NOTHING",
 	    [Q_MARK] =
-		"UPDATE flowrra_fires f SET waits_us = NULL,"
+		"UPDATE flowrra_fires f SET waits_us = NULL, task = '',"
 		" marked_us = v.marked_us, refused = v.refused"
 		" FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bigint[])"
 		" AS v (marked_us, refused, schedule_id, fire_us)"

@@ -122,6 +122,7 @@ static const struct column columns[SQL_N_COLUMNS] = {
     N(runs, 0),
     T(tz_data, SCHEDULE_TZ_DATA_MAX),
     T(fault, SCHEDULE_TEXT_MAX),
+    N(rule_us, 0),
 };
 
 /* Reading, writing and checking all follow the table, and so agree. */

@@ -165,6 +165,111 @@ schedules_create(struct schedules *s, const struct schedule *schedule,
 		      err);
 }
 
+/* --- editing ------------------------------------------------------------- */
+
+/* The values of Q_UPDATE. */
+#define N_SET (SQL_N_COLUMNS - 4)
+#define N_UPDATE (N_SET + 4)
+
+static void
+update_values(const struct schedules_change *change,
+	      const struct schedule *schedule, const char *identity,
+	      struct db_value to[N_UPDATE])
+{
+	static const size_t kept[] = SQL_KEPT;
+	struct db_value values[SQL_N_COLUMNS];
+	size_t i, next = 0, n = 0;
+
+	row_write(schedule, values);
+	if (schedule->due_us == 0)
+		values[SQL_DUE_COLUMN].type = DB_NULL;
+	for (i = 0; i < SQL_N_COLUMNS; i++)
+		if (next < sizeof(kept) / sizeof(kept[0]) && i == kept[next])
+			next++;
+		else
+			to[n++] = values[i];
+	to[n++] = DB_S(identity);
+	to[n++] = DB_S(schedule->id);
+	to[n++] = DB_I(change->old_updated_us);
+	to[n++] = DB_I(change->old_next_run_us);
+}
+
+/* What the change drops has happened: it is noted as a claim notes it. */
+static int
+note_dropped(struct db *db, const char *id, const struct schedule_skip *skip,
+	     int64_t now_us, struct err *err)
+{
+	const char *reason = schedule_reason_name(skip->reason);
+	const struct db_value row[] = {
+	    DB_S(id),	   DB_I(skip->fire_us), DB_I(skip->last_us),
+	    DB_I(skip->n), DB_S(reason),	DB_I(now_us),
+	};
+	const struct db_value count[] = {DB_S(id), DB_S(reason), DB_I(skip->n),
+					 DB_I(now_us)};
+
+	if (DB_RUN(db, Q_ADD_SKIPPED, row, NULL, NULL, err) != 0)
+		return -1;
+	return DB_RUN(db, Q_ADD_SKIP, count, NULL, NULL, err);
+}
+
+/* Fires of a schedule are claimed while its row is locked, and so is it changed:
+ * a claim sees the one rule or the other. */
+static int
+update_row(struct db *db, const struct schedules_change *change,
+	   const struct schedule *schedule, bool *ret_done, struct err *err)
+{
+	char identity[ROW_IDENTITY_SIZE], other[SCHEDULE_ID_MAX + 1];
+	struct db_value values[N_UPDATE];
+	int64_t changed = 0;
+	int found;
+
+	if (row_identity(schedule, identity, err) != 0 ||
+	    (found = find_identical(db, identity, other, err)) < 0)
+		return -1;
+	if (found == 1 && strcmp(other, schedule->id) != 0)
+		return err_set(err, ERR_REFUSED,
+			       "schedule %s has the same task, rule and "
+			       "arguments; delete it or make a difference",
+			       other);
+	update_values(change, schedule, identity, values);
+	if (DB_RUN(db, Q_UPDATE, values, NULL, &changed, err) != 0)
+		return -1;
+	*ret_done = changed > 0;
+	if (changed == 0)
+		return 0;
+	if (change->dropped != NULL &&
+	    note_dropped(db, schedule->id, change->dropped,
+			 schedule->updated_us, err) != 0)
+		return -1;
+	return db->driver->notify(db, err);
+}
+
+static int check_there(struct db *db, const char *id, struct err *err);
+
+int
+schedules_update(struct schedules *s, const struct schedules_change *change,
+		 int64_t now_us, bool *ret_done, struct err *err)
+{
+	struct schedule new = *change->schedule;
+	bool done = false;
+
+	if (row_check(&new, err) != 0)
+		return -1;
+	/* Clocks differ, and two changes may come within a microsecond: each is
+	 * another version all the same. */
+	new.updated_us = now_us > change->old_updated_us
+			     ? now_us
+			     : change->old_updated_us + 1;
+	if (!new.enabled || new.next_run_us == 0)
+		new.due_us = 0;
+	if (db_enter(s->db, err) != 0 || db_begin(s->db, err) != 0 ||
+	    db_end(s->db, update_row(s->db, change, &new, &done, err), err) !=
+		0)
+		return -1;
+	*ret_done = done;
+	return done ? 0 : check_there(s->db, new.id, err);
+}
+
 /* --- looking ------------------------------------------------------------- */
 
 static int
@@ -191,31 +296,46 @@ schedules_get(struct schedules *s, const char *id, struct schedules_list **ret,
 	return result;
 }
 
+static int
+run_list(struct db *db, const struct schedules_filter *f, struct db_rows *rows,
+	 struct err *err)
+{
+	const bool idle = f->by_due && f->after_due_us == SCHEDULES_IDLE;
+	const char *task = f->task != NULL ? f->task : "";
+	const char *after = f->after != NULL ? f->after : "";
+	int64_t enabled = f->only_enabled ? 1 : f->only_disabled ? 0 : -1;
+	size_t limit = f->limit == 0	     ? LIST_USUAL
+		       : f->limit > LIST_MAX ? LIST_MAX
+					     : f->limit;
+	const struct db_value by_id[] = {
+	    DB_S(after),   DB_S(task),	  DB_S(task),
+	    DB_I(enabled), DB_I(enabled), DB_I((int64_t)limit),
+	};
+	const struct db_value by_due[] = {
+	    DB_I(f->after_due_us),
+	    DB_I(f->after_due_us),
+	    DB_S(after),
+	    DB_S(task),
+	    DB_S(task),
+	    DB_I((int64_t)limit),
+	};
+
+	if (f->by_due && !idle)
+		return DB_RUN(db, Q_LIST_DUE, by_due, rows, NULL, err);
+	return DB_RUN(db, idle ? Q_LIST_IDLE : Q_LIST, by_id, rows, NULL, err);
+}
+
 int
 schedules_list(struct schedules *s, const struct schedules_filter *filter,
 	       struct schedules_list **ret, struct err *err)
 {
 	static const struct schedules_filter all;
-	const struct schedules_filter *f = filter != NULL ? filter : &all;
-	const char *task = f->task != NULL ? f->task : "";
-	int64_t enabled = f->only_enabled ? 1 : f->only_disabled ? 0 : -1;
-	size_t limit = f->limit == 0	     ? LIST_USUAL
-		       : f->limit > LIST_MAX ? LIST_MAX
-					     : f->limit;
-	const struct db_value values[] = {
-	    DB_S(f->after != NULL ? f->after : ""),
-	    DB_S(task),
-	    DB_S(task),
-	    DB_I(enabled),
-	    DB_I(enabled),
-	    DB_I((int64_t)limit),
-	};
 	struct db_rows rows = DB_ROWS_INIT;
 	int result;
 
 	if (db_enter(s->db, err) != 0)
 		return -1;
-	result = DB_RUN(s->db, Q_LIST, values, &rows, NULL, err);
+	result = run_list(s->db, filter != NULL ? filter : &all, &rows, err);
 	if (result == 0)
 		result = row_read_list(&rows, ret, err);
 	db_rows_done(&rows);
@@ -319,6 +439,8 @@ schedules_delete(struct schedules *s, const char *id, struct err *err)
 	result = DB_RUN(db, Q_DELETE, values, NULL, &changed, err);
 	if (result == 0)
 		result = DB_RUN(db, Q_DELETE_SKIPS, values, NULL, NULL, err);
+	if (result == 0)
+		result = DB_RUN(db, Q_DELETE_SKIPPED, values, NULL, NULL, err);
 	if (result == 0 && changed > 0)
 		result = db->driver->notify(db, err);
 	if (db_end(db, result, err) != 0)

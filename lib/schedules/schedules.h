@@ -84,8 +84,8 @@ int schedule_day_match_of(const char *name);
 /*
  * Why a fire did not become a task. X(NAME, name, text)
  *
- * MERGED, MISFIRE, CATCHUP and LATE are missed fires: nobody was there for
- * them. OVERLAP and REFUSED are skipped ones.
+ * MERGED, MISFIRE, CATCHUP, LATE and CHANGED are missed fires: nobody was there
+ * for them. OVERLAP and REFUSED are skipped ones.
  */
 #define SCHEDULE_REASONS(X)                                                    \
 	X(MERGED, merged,                                                      \
@@ -93,6 +93,7 @@ int schedule_day_match_of(const char *name);
 	X(MISFIRE, misfire, "missed (misfire=skip)")                           \
 	X(CATCHUP, catchup, "missed, with more than max_catchup missed fires") \
 	X(LATE, late, "missed by more than its grace")                         \
+	X(CHANGED, changed, "missed before its rule was changed")              \
 	X(OVERLAP, overlap,                                                    \
 	  "the previous task had not finished (overlap=skip)")                 \
 	X(REFUSED, refused, "the queue did not accept it")
@@ -152,6 +153,10 @@ struct schedule {
 	 * in the database is no good. It is not due until it is enabled anew.
 	 * "": nothing is wrong. */
 	const char *fault;
+	/* Since when the rule is as it is; 0: from the beginning. A fire that is
+	 * due of the rule before is done, and what follows it is the rule's
+	 * first fire after this. */
+	int64_t rule_us;
 };
 
 /* The text of `SCHEDULE_TASK_ID_SIZE` bytes or fewer that is the id of the task
@@ -216,6 +221,33 @@ int schedules_create(struct schedules *s, const struct schedule *schedule,
 		     int64_t now_us, char ret_id[SCHEDULE_ID_MAX + 1],
 		     bool *ret_existing, struct err *err);
 
+/* Fires that did not become tasks: `n` of them, one after the other, for the
+ * same reason. */
+struct schedule_skip {
+	enum schedule_reason reason;
+	int64_t fire_us, last_us; /* the first and the last */
+	int64_t n;
+};
+
+/* A change of a schedule that was read before. */
+struct schedules_change {
+	/* As it shall be: all but created_us, last_run_us and runs, which stay.
+	 * updated_us is the change's own. */
+	const struct schedule *schedule;
+	int64_t old_updated_us, old_next_run_us; /* as they were read */
+	/* Fires that the change drops, to be noted and counted; or NULL. */
+	const struct schedule_skip *dropped;
+};
+
+/*
+ * Changes a schedule in place, unless somebody changed it or a fire was claimed
+ * since it was read: then *ret_done is false. Read it again; updated_us tells
+ * which of the two it was. ERR_NOT_FOUND; ERR_REFUSED: another schedule is
+ * identical; ERR_DATA: a value will not do.
+ */
+int schedules_update(struct schedules *s, const struct schedules_change *change,
+		     int64_t now_us, bool *ret_done, struct err *err);
+
 /* Schedules as an answer; schedules_list_free(). */
 struct schedules_list {
 	struct schedule *items;
@@ -232,8 +264,14 @@ struct schedules_filter {
 	const char *task;  /* NULL: any */
 	const char *after; /* ids behind this one only; to go on. NULL: all */
 	size_t limit;	   /* 1 to 10,000; 0: 1,000 */
+	/* Not by id, but by when they are due, and among those that are due at
+	 * the same time by id: behind (after_due_us, after). Those that are not
+	 * due at all are another list, by id, with SCHEDULES_IDLE. */
+	bool by_due;
+	int64_t after_due_us;
 };
-/* Schedules in the order of their ids. `filter` may be NULL. */
+#define SCHEDULES_IDLE INT64_MAX
+/* Schedules in the order of their ids, or by_due. `filter` may be NULL. */
 int schedules_list(struct schedules *s, const struct schedules_filter *filter,
 		   struct schedules_list **ret, struct err *err);
 
@@ -258,7 +296,7 @@ int schedules_set_next(struct schedules *s, const char *id,
 		       int64_t old_next_run_us,
 		       const struct schedule_next *next, bool *ret_done,
 		       struct err *err);
-/* Removes a schedule and its counters. Fires that are in the outbox have
+/* Removes a schedule, its counters and what is noted of skipped fires. Fires that are in the outbox have
  * happened, and are sent. ERR_NOT_FOUND. */
 int schedules_delete(struct schedules *s, const char *id, struct err *err);
 
@@ -303,6 +341,11 @@ struct schedule_verdict {
  * callback. 0, or -1 when memory runs out: the claim fails then. */
 int schedule_fire_add(struct schedule_verdict *verdict,
 		      const struct schedule_fire *fire);
+
+/* Notes fires that do not become tasks, for people who look for them; `skipped`
+ * counts them. 0, or -1 when memory runs out. */
+int schedule_skip_add(struct schedule_verdict *verdict,
+		      const struct schedule_skip *skip);
 
 /* Decides about a schedule. The row is locked and a transaction open: be
  * quick, and make no call on the handle. Not called for schedules with bad
@@ -360,10 +403,56 @@ int schedules_mark(struct schedules *s, const struct schedule_mark *marks,
 		   size_t n, int64_t now_us, struct err *err);
 
 /* Removes fires that were marked before `before_us`, at most `limit`; and
- * schedulers that were last seen before it. Keep fires for longer than any
+ * skipped ones and schedulers that were last seen before it. Keep fires for longer than any
  * clock may step back. *ret_n: how many fires went. */
 int schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 		    size_t *ret_n, struct err *err);
+
+/*
+ * Keeps of one schedule the last `keep` fires and the last `keep` notes of
+ * skipped ones, and all fires that were not marked before `before_us`. The
+ * schedule is the first with fires behind `id`, which becomes its id; "" when
+ * there is none, to begin again.
+ */
+int schedules_thin(struct schedules *s, size_t keep, int64_t before_us,
+		   char id[SCHEDULE_ID_MAX + 1], struct err *err);
+
+/* --- what has fired ------------------------------------------------------ */
+
+enum schedule_outcome {
+	SCHEDULE_UNSENT,  /* it is in the outbox */
+	SCHEDULE_SENT,	  /* its task was put into its queue */
+	SCHEDULE_MISSED,  /* see SCHEDULE_REASONS */
+	SCHEDULE_SKIPPED, /* likewise */
+	SCHEDULE_N_OUTCOMES
+};
+/* "unsent", "sent", "missed", "skipped" */
+const char *schedule_outcome_name(enum schedule_outcome outcome);
+
+/* A fire that was; or several in a row that did not become tasks. */
+struct schedule_past {
+	int64_t fire_us, last_us, n;
+	enum schedule_outcome outcome;
+	const char *task_id; /* "": no task */
+	int64_t sent_us;     /* or when it was noted that it is not; 0 */
+	const char *reason;  /* of SCHEDULE_REASONS; "": it was sent */
+	const char *refused; /* what the queue said; "" */
+};
+struct schedules_history {
+	struct schedule_past *items;
+	size_t n;
+};
+/* What is kept of the fires of a schedule before `before_us` (INT64_MAX: all),
+ * the latest first, at most `limit` (1 to 10,000). Of a schedule that is not
+ * there too, as long as its fires are kept. */
+int schedules_history(struct schedules *s, const char *id, int64_t before_us,
+		      size_t limit, struct schedules_history **ret,
+		      struct err *err);
+void schedules_history_free(struct schedules_history *history);
+
+/* How many fires of one schedule became no tasks since it was made. */
+int schedules_skipped(struct schedules *s, const char *id,
+		      int64_t ret[SCHEDULE_N_REASONS], struct err *err);
 
 /* When the first schedule is due; INT64_MAX: none. Costs the same for one
  * schedule and for millions. */

@@ -17,10 +17,14 @@
 	X(FIND_IDENTICAL, "identity")                                          \
 	X(GET, "id")                                                           \
 	X(LIST, "after, task, task, state, state, limit")                      \
+	X(LIST_DUE, "due, due, after, task, task, limit")                      \
+	X(LIST_IDLE, "after, task, task, state, state, limit")                 \
+	X(UPDATE, "SQL_SET, identity, id, old updated, old next_run")          \
 	X(ENABLE, "next_run, due, tz_data, now, id")                           \
 	X(DISABLE, "now, id")                                                  \
 	X(SET_NEXT, "next_run, due, tz_data, id, old next_run")                \
 	X(DELETE, "id")                                                        \
+	X(DELETE_SKIPPED, "id")                                                \
 	X(DELETE_SKIPS, "id")                                                  \
 	X(NEXT_DUE, "")                                                        \
 	X(CLAIM_DUE, "now, limit")                                             \
@@ -30,6 +34,16 @@
 	X(ADD_FIRE, "schedule, fire, task_id, queue, priority, task, created," \
 		    " waits, claim")                                           \
 	X(FIRE_CLAIM, "schedule, fire")                                        \
+	X(ADD_SKIPPED, "schedule, fire, last, n, reason, noted")               \
+	X(HISTORY, "schedule, before, limit")                                  \
+	X(SKIPPED, "schedule, before, limit")                                  \
+	X(SKIPS_OF, "schedule")                                                \
+	X(THIN_NEXT, "after")                                                  \
+	X(THIN_FROM, "schedule, keep")                                         \
+	X(THIN, "schedule, fire, marked before")                               \
+	X(THIN_SKIPPED_FROM, "schedule, keep")                                 \
+	X(THIN_SKIPPED, "schedule, fire")                                      \
+	X(PRUNE_SKIPPED, "before")                                             \
 	X(ADD_SKIP, "schedule, reason, n, last")                               \
 	X(UNSENT, "before, limit")                                             \
 	X(MARK, "now, refused, schedule, fire")                                \
@@ -89,12 +103,29 @@ extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 	" expires_us, priority, misfire, max_catchup, grace_us, overlap,"      \
 	" jitter_us, day_match, start_us, end_us, max_runs, created_us, "      \
 	"updated_us, last_run_us, next_run_us, due_us, runs,"                  \
-	" tz_data, fault"
+	" tz_data, fault, rule_us"
 #define SQL_SELECT "SELECT " SQL_COLUMNS " FROM flowrra_schedules"
-#define SQL_N_COLUMNS 35
+#define SQL_N_COLUMNS 36
 #define SQL_DUE_COLUMN 31 /* from 0 */
 #define SQL_COLUMN_MARKS                                                       \
 	"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
-	" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+	" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+/* The columns that an edit writes, in the order of SQL_COLUMNS: all but those
+ * that SQL_KEPT names, which are the id and what only fires change. */
+#define SQL_SET                                                                \
+	"task = ?, type = ?, rule = ?, tz = ?, args = ?, kwargs = ?,"          \
+	" queue = ?, description = ?, enabled = ?, max_retries = ?,"           \
+	" retry_delay_us = ?, retry_backoff_millionths = ?,"                   \
+	" retry_delay_max_us = ?, retry_jitter_millionths = ?,"                \
+	" timeout_us = ?, expires_us = ?, priority = ?, misfire = ?,"          \
+	" max_catchup = ?, grace_us = ?, overlap = ?, jitter_us = ?,"          \
+	" day_match = ?, start_us = ?, end_us = ?, max_runs = ?,"              \
+	" updated_us = ?, next_run_us = ?, due_us = ?, tz_data = ?,"           \
+	" fault = ?, rule_us = ?"
+/* Places in SQL_COLUMNS: id, created_us, last_run_us, runs. */
+#define SQL_KEPT                                                               \
+	{                                                                      \
+		0, 27, 29, 32                                                  \
+	}
 
 #endif

@@ -64,6 +64,18 @@ static migration migrations[] = {
 	"ALTER TABLE flowrra_schedules ADD COLUMN"
 	" expires_us INTEGER NOT NULL DEFAULT 0",
     },
+    /* 3: rules that change; fires that were missed or skipped, one by one */
+    {
+	"ALTER TABLE flowrra_schedules ADD COLUMN"
+	" rule_us INTEGER NOT NULL DEFAULT 0",
+	"CREATE TABLE flowrra_skipped_fires ("
+	" schedule_id TEXT NOT NULL, fire_us INTEGER NOT NULL,"
+	" last_us INTEGER NOT NULL, n INTEGER NOT NULL,"
+	" reason TEXT NOT NULL, noted_us INTEGER NOT NULL,"
+	" PRIMARY KEY (schedule_id, fire_us)) STRICT, WITHOUT ROWID",
+	"CREATE INDEX flowrra_skipped_fires_noted"
+	" ON flowrra_skipped_fires (noted_us)",
+    },
 };
 
 const struct dialect sql_sqlite = {
@@ -74,6 +86,14 @@ const struct dialect sql_sqlite = {
 #include "schedules/upsert.def"
 	    [Q_LIST] =
 		SQL_SELECT " WHERE id > ? AND (? = '' OR task = ?)"
+			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
+	    [Q_LIST_DUE] =
+		SQL_SELECT " WHERE due_us >= ? AND (due_us > ? OR id > ?)"
+			   " AND (? = '' OR task = ?) ORDER BY due_us, id"
+			   " LIMIT ?",
+	    [Q_LIST_IDLE] =
+		SQL_SELECT " WHERE +due_us IS NULL AND id > ?"
+			   " AND (? = '' OR task = ?)"
 			   " AND (? < 0 OR enabled = ?) ORDER BY id LIMIT ?",
 	    [Q_CLAIM_DUE] =
 		SQL_SELECT " WHERE due_us <= ? ORDER BY due_us LIMIT ?",

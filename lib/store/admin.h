@@ -78,6 +78,10 @@ struct broker_view {
 	struct slice cursor; /* empty: the first page; else `next` of the one
 				before */
 	unsigned int n;	     /* about how many; at most BROKER_PAGE_MAX */
+	/* DELAYED and DEAD, where there is no cursor: only those with this
+	 * time_ms or an earlier one, but for the first `skip` of them. 0: any. */
+	int64_t until_ms;
+	int64_t skip;
 };
 
 struct broker_item {

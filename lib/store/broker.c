@@ -119,6 +119,12 @@ broker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 }
 
 void
+broker_registry(struct broker *b, broker_entries_fn *on_entries, void *arg)
+{
+	b->ops->registry(b, on_entries, arg);
+}
+
+void
 broker_served(struct broker *b, const struct broker_served *question,
 	      broker_value_fn *on_value, void *arg)
 {

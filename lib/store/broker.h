@@ -270,6 +270,14 @@ typedef void broker_names_fn(const struct slice *names, size_t n,
 void broker_registered_names(struct broker *b, broker_names_fn *on_names,
 			     void *arg);
 
+/* `names` and `values` are NULL if err says why there is no answer. */
+typedef void broker_entries_fn(const struct slice *names,
+			       const struct slice *values, size_t n,
+			       const struct err *err, void *arg);
+/* All that is registered, as broker_registered() has it, sorted by the names. */
+void broker_registry(struct broker *b, broker_entries_fn *on_entries,
+		     void *arg);
+
 /*
  * Who can run a task of that name in a queue: the value is "known" if a living
  * worker of the queue has registered the name, "unknown" if it has workers and
@@ -311,6 +319,8 @@ struct broker_ops {
 			   broker_value_fn *on_value, void *arg);
 	void (*registered_names)(struct broker *, broker_names_fn *on_names,
 				 void *arg);
+	void (*registry)(struct broker *, broker_entries_fn *on_entries,
+			 void *arg);
 	void (*served)(struct broker *, const struct broker_served *question,
 		       broker_value_fn *on_value, void *arg);
 	void (*control)(struct broker *, struct slice message,

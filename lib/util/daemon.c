@@ -71,6 +71,18 @@ daemon_conf(const struct daemon *d)
 	return d->conf;
 }
 
+const char *
+daemon_config_file(const struct daemon *d)
+{
+	return d->config;
+}
+
+const char *const *
+daemon_settings(const struct daemon *d)
+{
+	return d->settings;
+}
+
 /* --- the service manager ----------------------------------------------- */
 
 /* A state that cannot be told now is told later, unless another one has taken

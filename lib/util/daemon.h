@@ -59,6 +59,11 @@ struct event_base *daemon_base(const struct daemon *d);
 /* The configuration in force: valid until a reload has replaced it. */
 const struct conf *daemon_conf(const struct daemon *d);
 
+/* Where that came from, for those who read it again: the file of -c (NULL: the
+ * standard places), and the settings of -o, NULL-ended. */
+const char *daemon_config_file(const struct daemon *d);
+const char *const *daemon_settings(const struct daemon *d);
+
 /* Somebody orders what the signals TERM and HUP do. */
 void daemon_stop(struct daemon *d);
 void daemon_reload(struct daemon *d);

@@ -310,6 +310,14 @@ set_fields(struct log_entry *e, const struct log_subject *about,
 	e->fields[LOG_FIELD_task_id] = about->task_id;
 	e->fields[LOG_FIELD_task_name] = about->task_name;
 	e->fields[LOG_FIELD_queue] = about->queue;
+	e->fields[LOG_FIELD_user] = about->user;
+	e->fields[LOG_FIELD_role] = about->role;
+	e->fields[LOG_FIELD_peer] = about->peer;
+	e->fields[LOG_FIELD_action] = about->action;
+	e->fields[LOG_FIELD_target] = about->target;
+	e->fields[LOG_FIELD_count] = about->count;
+	e->fields[LOG_FIELD_outcome] = about->outcome;
+	e->fields[LOG_FIELD_request_id] = about->request_id;
 	snprintf(attempt, 24, "%lld", about->attempt);
 	if (about->attempt > 0)
 		e->fields[LOG_FIELD_attempt] = attempt;

@@ -48,7 +48,15 @@ enum log_format {
 	X(task_id)                                                             \
 	X(task_name)                                                           \
 	X(queue)                                                               \
-	X(attempt)
+	X(attempt)                                                             \
+	X(user)                                                                \
+	X(role)                                                                \
+	X(peer)                                                                \
+	X(action)                                                              \
+	X(target)                                                              \
+	X(count)                                                               \
+	X(outcome)                                                             \
+	X(request_id)
 
 /* Names the program (borrowed) and finds out where standard error leads. */
 void log_init(const char *program);
@@ -83,6 +91,9 @@ struct log_subject {
 	const char *task_name;
 	const char *queue;
 	long long attempt; /* from 1 on */
+	/* Of a change that somebody has made, by flowrra-web. */
+	const char *user, *role, *peer;
+	const char *action, *target, *count, *outcome, *request_id;
 };
 
 /* A line about something. */

@@ -37,16 +37,18 @@ enum web_role {
 
 enum web_type { WEB_TEXT, WEB_INT, WEB_BOOL, WEB_TIME, WEB_SECONDS, WEB_JSON };
 
+enum web_place { WEB_PATH, WEB_QUERY, WEB_BODY };
+
 /* A parameter: of the path ("{id}" there), of the query, or a member of the JSON
- * body. The last of an array has no name. */
+ * body. The last of an array has no name. What is in no table is refused. */
 struct web_param {
 	const char *name;
 	enum web_type type;
-	enum { WEB_PATH, WEB_QUERY, WEB_BODY } in;
+	enum web_place in;
 	bool required;
 	/* The name is a prefix: "args." takes args.user.id. */
 	bool prefix;
-	/* Of WEB_INT. */
+	/* Of WEB_INT; both 0: any number. */
 	int64_t min, max;
 	const char *help; /* a sentence, for people */
 };
@@ -55,10 +57,15 @@ enum web_flags {
 	WEB_RAW_BODY = 1, /* the body is not one JSON value: web_body() */
 	WEB_ANY_BODY = 2, /* a JSON value whose members the function checks */
 	WEB_BIG_BODY = 4, /* as long as a task may be, not 64 KiB */
-	WEB_LIVE = 8,	  /* not by an operation thread: events, ws */
+	WEB_LIVE = 8,	  /* on the loop, it must not block: events, ws */
 	WEB_SEED = 16,	  /* of the Python package: below /api, with or without
 			     a slash at the end, errors as {"error": …} */
+	WEB_WAITS = 32, /* may take longer than [web] timeout, up to WEB_WAIT_S:
+			   on a thread of a second, small set */
+	WEB_QUIET = 64, /* changes nothing, though it is a POST: a preview. No
+			   limit of writes, no audit; good with read_only */
 };
+#define WEB_WAIT_S 60
 
 struct web_route {
 	enum http_method method;
@@ -84,6 +91,18 @@ struct flowrra_client *web_client(const struct web_call *call);
 /* The schedules' database, opened at its first use; NULL with *err. */
 struct schedules *web_schedules(struct web_call *call, struct err *err);
 const struct conf *web_conf(const struct web_call *call);
+/* What stands before all paths in URLs: "" or "/flowrra". */
+const char *web_prefix(const struct web_call *call);
+/* The value of a header: If-Match, Idempotency-Key, Content-Type, Accept; NULL if
+ * it was not sent. Others are not kept. */
+const char *web_header(const struct web_call *call, const char *name);
+/*
+ * The id of the task that this call submits, made of the user and the
+ * Idempotency-Key: a UUID, the same for ever. NULL without that header. A
+ * submission that is refused since the id is taken (ERR_REFUSED) has been made
+ * before. Answers to the same key within 24 h are repeated by the frame.
+ */
+const char *web_task_id(struct web_call *call);
 /* Who asks: a name for logs and reasons, and the role. */
 const char *web_user_name(const struct web_call *call);
 enum web_role web_user_role(const struct web_call *call);
@@ -107,6 +126,9 @@ int web_each(const struct web_call *call, const char *prefix,
 	     int (*on_pair)(const char *name, const char *value, void *arg,
 			    struct err *err),
 	     void *arg, struct err *err);
+/* The body of a route that takes any JSON (WEB_ANY_BODY), borrowed; NULL if it is
+ * empty. */
+json_t *web_body_json(const struct web_call *call);
 /* The body as it came. */
 struct slice web_body(const struct web_call *call);
 
@@ -119,10 +141,22 @@ int web_answer(struct web_call *call, json_t *value, struct err *err);
 int web_answer_bytes(struct web_call *call, const char *type,
 		     struct buf *bytes);
 void web_status(struct web_call *call, unsigned int status);
+/* A header of the answer: ETag, Location. Both are copied; the last one counts. */
+void web_field(struct web_call *call, const char *name, const char *value);
+/*
+ * What a failure of `run` becomes: the status that web_status() has set, if that
+ * is 400 or more, else that of the code: ERR_DATA 422, ERR_USAGE 400,
+ * ERR_NOT_FOUND 404, ERR_REFUSED and ERR_FAILED 409, ERR_FULL 429,
+ * ERR_UNAVAILABLE 503, ERR_TIMEOUT 504, all else 500. From 500 on the message
+ * goes to the log, not to the client.
+ */
 /* Names the member of the request that *err is about: "field" of the problem.
  * Returns -1. */
 int web_fault(struct web_call *call, const char *field, const char *hint,
 	      struct err *err);
+/* Where in that member it is wrong: "column" (from 1; 0: not told) and "token", the
+ * bytes themselves, of the problem. After web_fault(). */
+void web_fault_at(struct web_call *call, size_t column, struct slice token);
 /* Says what was changed, for the journal's audit record and the list on Health;
  * every route of the operator's role calls it. */
 void web_audit(struct web_call *call, const char *action, const char *target,
@@ -144,5 +178,7 @@ int web_job_begin(struct web_call *call, const char *action,
 				 struct err *err),
 		  void *arg, void (*release)(void *arg), struct err *err);
 bool web_job_progress(struct web_job *job, int64_t done);
+/* The name of who has begun it. */
+const char *web_job_user(const struct web_job *job);
 
 #endif

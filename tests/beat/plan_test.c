@@ -126,6 +126,24 @@ write_fires(const struct plan *p, char text[256])
 					(long long)(p->fires[i] - T0) / S);
 }
 
+/* The fires that are noted as skipped, in their order and each once. */
+static int64_t
+noted(const struct plan *p, enum schedule_reason reason)
+{
+	int64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < p->n_skips; i++) {
+		ck_assert_int_le(p->skips[i].fire_us, p->skips[i].last_us);
+		if (i > 0)
+			ck_assert_int_gt(p->skips[i].fire_us,
+					 p->skips[i - 1].last_us);
+		if (p->skips[i].reason == reason)
+			sum += p->skips[i].n;
+	}
+	return sum;
+}
+
 START_TEST(fires_become_tasks_as_the_policies_say)
 {
 	const struct row *r = &rows[_i];
@@ -153,9 +171,61 @@ START_TEST(fires_become_tasks_as_the_policies_say)
 	ck_assert_int_eq(p.due_us, p.next_run_us);
 	ck_assert_msg(p.skipped[r->reason] == r->skipped, "%s: skipped %lld",
 		      r->what, (long long)p.skipped[r->reason]);
+	ck_assert_int_eq(noted(&p, r->reason), r->skipped);
 	ck_assert_int_eq(p.runs, r->runs + (int64_t)p.n_fires);
 	ck_assert_int_eq(p.last_run_us,
 			 p.n_fires > 0 ? p.fires[p.n_fires - 1] : 77);
+}
+END_TEST
+
+START_TEST(after_a_fire_of_the_rule_before_the_new_one_fires_from_its_change_on)
+{
+	struct schedule s = make("1s");
+	static struct plan p;
+	struct rule rule;
+
+	/* The old rule fired at T0; it was changed three days later, and nobody
+	 * was there until a second and a half after. */
+	s.misfire = SCHEDULE_ALL;
+	s.max_catchup = 0;
+	s.rule_us = T0 + 259200 * S;
+	rule = rule_of(&s);
+	plan_make(&s, &rule, s.rule_us + 3 * S / 2, false, &p);
+	ck_assert_uint_eq(p.n_fires, 2);
+	ck_assert_int_eq(p.fires[0], T0);
+	ck_assert_int_eq(p.fires[1], s.rule_us + S);
+	ck_assert_int_eq(p.next_run_us, s.rule_us + 2 * S);
+	s.misfire = SCHEDULE_LATEST;
+	plan_make(&s, &rule, s.rule_us + 3 * S / 2, false, &p);
+	ck_assert_uint_eq(p.n_fires, 1);
+	ck_assert_int_eq(p.fires[0], s.rule_us + S);
+	ck_assert_int_eq(p.skipped[SCHEDULE_MERGED], 1);
+	ck_assert_uint_eq(p.n_skips, 1);
+	ck_assert_int_eq(p.skips[0].fire_us, T0);
+}
+END_TEST
+
+START_TEST(skipped_fires_are_noted_as_runs_between_those_that_ran)
+{
+	struct schedule s = make("60s");
+	static struct plan p;
+	struct rule rule = rule_of(&s);
+
+	s.misfire = SCHEDULE_ALL;
+	s.max_catchup = 3;
+	s.overlap = SCHEDULE_OVERLAP_SKIP;
+	plan_make(&s, &rule, T0 + 600 * S, false, &p);
+	/* Eleven wait: eight are too many, one runs, two overlap with it. */
+	ck_assert_uint_eq(p.n_fires, 1);
+	ck_assert_uint_eq(p.n_skips, 2);
+	ck_assert_int_eq(p.skips[0].reason, SCHEDULE_CATCHUP);
+	ck_assert_int_eq(p.skips[0].fire_us, T0);
+	ck_assert_int_eq(p.skips[0].last_us, T0 + 420 * S);
+	ck_assert_int_eq(p.skips[0].n, 8);
+	ck_assert_int_eq(p.fires[0], T0 + 480 * S);
+	ck_assert_int_eq(p.skips[1].reason, SCHEDULE_OVERLAP);
+	ck_assert_int_eq(p.skips[1].fire_us, T0 + 540 * S);
+	ck_assert_int_eq(p.skips[1].n, 2);
 }
 END_TEST
 
@@ -291,4 +361,7 @@ SUITE("plan")
 	TEST(a_moment_fires_once);
 	TEST(an_interval_without_a_start_counts_from_its_creation);
 	TEST(jitter_is_the_same_each_time_and_keeps_the_order);
+	TEST(
+	    after_a_fire_of_the_rule_before_the_new_one_fires_from_its_change_on);
+	TEST(skipped_fires_are_noted_as_runs_between_those_that_ran);
 }

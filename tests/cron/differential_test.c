@@ -61,6 +61,65 @@ compare(const struct tz *zone, uint64_t *state)
 	return found;
 }
 
+/* In spans that begin and end anywhere, some of them around a change. */
+static void
+compare_count(const struct tz *zone, uint64_t *state)
+{
+	const int64_t from = draw_moment(zone, state) * US_PER_S;
+	const int64_t to = from + draw(state, 8 * 3600) * US_PER_S;
+	struct err err = ERR_INIT;
+	int64_t at = from - 1, n = 0;
+	struct expression e;
+	struct cron cron;
+
+	expression_draw(&e, state);
+	ck_assert_int_eq(cron_parse(e.text, NULL, &cron, NULL, &err), 0);
+	while (cron_next(&cron, zone, at, &at) && at < to)
+		n++;
+	ck_assert_msg(cron_count(&cron, zone, from, to) == n,
+		      "\"%s\" in %s from %lld to %lld: %lld, not %lld", e.text,
+		      tz_name(zone), (long long)(from / US_PER_S),
+		      (long long)(to / US_PER_S),
+		      (long long)cron_count(&cron, zone, from, to),
+		      (long long)n);
+}
+
+START_TEST(fires_are_counted_as_they_come_one_by_one)
+{
+	struct err err = ERR_INIT;
+	struct tz_set *set = tz_set_new(NULL, &err);
+	struct cron every;
+	struct tz_names names;
+	const struct tz *zone;
+	uint64_t state = SEED + 1;
+	int64_t at, n, from, to;
+	size_t i;
+	int k;
+
+	ck_assert_msg(tz_names_read(NULL, &names, &err) == 0, "%s", err.msg);
+	for (i = 0; i < names.count; i++) {
+		zone = tz_find(set, slice_of(names.names[i]), &err);
+		ck_assert_msg(zone != NULL, "%s", err.msg);
+		for (k = 0; k < 40; k++)
+			compare_count(zone, &state);
+	}
+	for (k = 0; k < 1000; k++) {
+		ck_assert_int_eq(
+		    cron_interval((1 + draw(&state, 5000)) * US_PER_S,
+				  draw(&state, 9000) * US_PER_S, &every, &err),
+		    0);
+		from = draw(&state, 20000) * US_PER_S + draw(&state, 2);
+		to = from + draw(&state, 20000) * US_PER_S;
+		for (n = 0, at = from - 1;
+		     cron_next(&every, tz_utc(), at, &at) && at < to;)
+			n++;
+		ck_assert_int_eq(cron_count(&every, tz_utc(), from, to), n);
+	}
+	tz_names_done(&names);
+	tz_set_free(set);
+}
+END_TEST
+
 START_TEST(random_expressions_fire_when_the_slow_way_says)
 {
 	struct err err = ERR_INIT;
@@ -92,4 +151,5 @@ SUITE("cron-differential")
 {
 	SUITE_TIMEOUT(120);
 	TEST(random_expressions_fire_when_the_slow_way_says);
+	TEST(fires_are_counted_as_they_come_one_by_one);
 }

@@ -179,6 +179,37 @@ START_TEST(tasks_are_listed_by_their_state_the_newest_first)
 }
 END_TEST
 
+START_TEST(tasks_are_listed_by_worker_argument_error_and_time)
+{
+	struct world *w = begin(_i);
+
+	put(w, "later", "--delay 1h");
+	put(w, "now", "");
+	ck_only(w, "tasks pending --arg 0=2 --before 0s --after 1h --limit 1",
+		"task_id", "now");
+	ck_run(ctl(w, "tasks pending --arg 0=3"), 0, "");
+	ck_only(w, "tasks delayed", "task_id", "later");
+	ck_run(ctl(w, "tasks delayed --before 10m --json"), 0, "[]\n");
+	ck_run(ctl(w, "tasks retrying --json"), 0, "[]\n");
+	ck_complains(ctl(w, "tasks pending --arg x"), 65, "not PATH=VALUE");
+	ck_complains(ctl(w, "tasks pending --after then"), 64,
+		     "--after \"then\": not a time");
+	worker_start(w, NULL);
+	submit(w, "fail why --retry-delay 1h --max-retries 3 --id again");
+	WAIT_UNTIL(strcmp(ctl_ok(w, "tasks retrying --json"), "[]") != 0);
+	ck_only(w, "tasks retrying", "task_id", "again");
+	ck_only(w, "tasks retrying --error why", "error", "why");
+	ck_run(ctl(w, "tasks retrying --error nope --json"), 0, "[]\n");
+	ck_only(w, "tasks delayed", "task_id", "later");
+	ck_run(ctl(w, "wait now"), 0, "5\n");
+	ck_only(w, "tasks completed --worker test:1 --arg 1=3", "task_id",
+		"now");
+	ck_run(ctl(w, "tasks completed --worker nope --json"), 0, "[]\n");
+	ck_run(ctl(w, "tasks completed --before 1h --json"), 0, "[]\n");
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_list_says_when_it_stopped_looking)
 {
 	struct world *w = begin(_i);
@@ -430,6 +461,7 @@ SUITE("operate")
 	TEST(a_task_that_was_withdrawn_but_not_recorded_can_be_cancelled_again);
 	TEST_BOTH(a_unique_task_is_queued_once_and_gives_its_id_again);
 	TEST_BOTH(tasks_are_listed_by_their_state_the_newest_first);
+	TEST_BOTH(tasks_are_listed_by_worker_argument_error_and_time);
 	TEST_BOTH(a_list_says_when_it_stopped_looking);
 	TEST_BOTH(a_task_is_shown_with_where_it_is);
 	TEST(a_nul_in_a_string_hides_nothing);

@@ -202,12 +202,14 @@ END_TEST
 
 static int64_t progress[8];
 static size_t n_progress;
+static int64_t stop_at; /* tasks; 0: at the end */
 
-static void
+static int
 on_progress(int64_t purged, void *arg)
 {
 	ck_assert_ptr_eq(arg, progress);
 	progress[n_progress++] = purged;
+	return stop_at != 0 && purged >= stop_at;
 }
 
 static json_t *
@@ -255,6 +257,25 @@ START_TEST(a_purge_takes_what_waits_page_by_page_and_stores_its_end)
 }
 END_TEST
 
+START_TEST(a_purge_ends_where_it_is_told_to_and_says_how_far_it_came)
+{
+	fill();
+	scene.page_max = 1;
+	stop_at = 2;
+	scene_is(purge("io", false), "{'queue':'io','purged':2,'dry_run':false,"
+				     "'stopped':true}");
+	ck_assert_uint_eq(n_progress, 2);
+	ck_assert_uint_eq(scene_count("io", BROKER_WAITING), 1);
+	/* It was stored of what is gone. */
+	ck_assert_ptr_nonnull(scene_record_of("b"));
+	ck_assert_ptr_null(scene_record_of("a"));
+	/* At the end there is nothing to be stopped. */
+	stop_at = 1;
+	scene_is(purge("io", false),
+		 "{'queue':'io','purged':1,'dry_run':false}");
+}
+END_TEST
+
 START_TEST(a_dry_purge_only_counts)
 {
 	fill();
@@ -299,6 +320,7 @@ SUITE("manager-cancel")
 	TEST(who_has_withdrawn_a_task_but_cannot_store_that_says_so);
 	TEST(an_order_is_not_sent_twice);
 	TEST(a_purge_takes_what_waits_page_by_page_and_stores_its_end);
+	TEST(a_purge_ends_where_it_is_told_to_and_says_how_far_it_came);
 	TEST(a_dry_purge_only_counts);
 	TEST(a_purge_that_stops_half_way_says_how_far_it_came);
 }

@@ -9,6 +9,7 @@
 
 static struct dead_query query;
 static struct dead_change change;
+static int64_t stop_at; /* tasks; 0: at the end */
 static int64_t last_progress;
 
 static json_t *
@@ -23,10 +24,11 @@ run_change(void)
 	return dead_change(scene.client, &change, &scene.err);
 }
 
-static void
+static int
 on_progress(int64_t done, void *arg)
 {
 	last_progress = done;
+	return stop_at != 0 && done >= stop_at;
 }
 
 static void
@@ -96,11 +98,11 @@ START_TEST(all_that_a_filter_says_must_hold)
 	    {{.tasks.queue = "empty"}, "[]"},
 	    {{.tasks.task = "add"}, "['b','a']"},
 	    {{.tasks.task = "add", .tasks.queue = "io"}, "['a']"},
-	    {{.error = "luck"}, "['b','a']"},
-	    {{.error = "luck", .reason = "timeout"}, "['b']"},
-	    {{.reason = "luck"}, "[]"},
-	    {{.reason = "unreadable"}, "['k']"},
-	    {{.before_us = SCENE_NOON_US - 3000000}, "['a']"},
+	    {{.tasks.error = "luck"}, "['b','a']"},
+	    {{.tasks.error = "luck", .tasks.reason = "timeout"}, "['b']"},
+	    {{.tasks.reason = "luck"}, "[]"},
+	    {{.tasks.reason = "unreadable"}, "['k']"},
+	    {{.tasks.before_us = SCENE_NOON_US - 3000000}, "['a']"},
 	    {{.ids = k, .n_ids = 1}, "['k']"},
 	    {{.ids = c, .n_ids = 2}, "['c2']"},
 	    {{.ids = c2, .n_ids = 1}, "['c2']"},
@@ -225,6 +227,106 @@ START_TEST(ids_that_are_not_found_are_missing)
 	    (change.filter.tasks.queue = "nope", run_change()), ERR_NOT_FOUND,
 	    "no such queue \"nope\": it has never held a task, and no worker "
 	    "serves it");
+}
+END_TEST
+
+START_TEST(a_change_ends_where_it_is_told_to_and_says_how_far_it_came)
+{
+	json_t *answer;
+
+	bury();
+	scene.page_max = 1;
+	change.retry = false;
+	stop_at = 1;
+	answer = run_change();
+	ck_assert_int_eq(json_integer_value(json_object_get(answer, "done")),
+			 1);
+	ck_assert(json_is_true(json_object_get(answer, "stopped")));
+	json_decref(answer);
+	ck_assert_uint_eq(scene_count("io", BROKER_DEAD) +
+			      scene_count("cpu", BROKER_DEAD),
+			  3);
+	stop_at = 0;
+	answer = run_change();
+	ck_assert_int_eq(json_integer_value(json_object_get(answer, "done")),
+			 3);
+	ck_assert_ptr_null(json_object_get(answer, "stopped"));
+	json_decref(answer);
+}
+END_TEST
+
+/* In any order, twice, and more than an operator would type. */
+START_TEST(thousands_of_ids_can_be_named)
+{
+	enum { N = 3000 };
+	static char names[N][16];
+	static const char *ids[N + 2];
+	json_t *answer;
+	size_t i;
+
+	for (i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "t%zu", i);
+		ids[(i * 7) % N] = names[i];
+		if (i < 1000)
+			scene_dead("io", names[i], SCENE_NOON_MS - 5000, "{}");
+	}
+	ids[N] = "t5";
+	ids[N + 1] = "t2999";
+	change.filter = (struct dead_filter){.ids = ids, .n_ids = N + 2};
+	change.retry = false;
+	answer = run_change();
+	ck_assert_int_eq(json_integer_value(json_object_get(answer, "done")),
+			 1000);
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "missing")),
+			  N - 1000 + 1);
+	json_decref(answer);
+}
+END_TEST
+
+START_TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step)
+{
+	static const char *const queues[] = {"a", "b", "c"};
+	struct dead_filter filter = {.tasks = {.queue = NULL}};
+	struct page_query page;
+	char id[16], cursor[256] = "", seen[2048] = "";
+	json_t *answer, *item;
+	const char *next;
+	size_t i, n = 0;
+
+	/* Some died at the same time, in one queue and in several. */
+	for (i = 0; i < 60; i++) {
+		snprintf(id, sizeof(id), "%02zu", i);
+		scene_dead(queues[i % 3], id,
+			   SCENE_NOON_MS + (int64_t)(i / 4) * 1000, "{}");
+	}
+	scene.page_max = 2;
+	do {
+		page = (struct page_query){.cursor = cursor, .limit = 7};
+		answer = dead_page(scene.client, &filter, &page, &scene.err);
+		ck_assert_msg(answer != NULL, "%s", scene.err.msg);
+		json_array_foreach (json_object_get(answer, "items"), i, item) {
+			strcat(seen,
+			       json_string_value(json_object_get(item, "key")));
+			n++;
+		}
+		next = json_string_value(json_object_get(answer, "next"));
+		snprintf(cursor, sizeof(cursor), "%s",
+			 next != NULL ? next : "");
+		json_decref(answer);
+		/* What comes in at the front moves nothing. */
+		snprintf(id, sizeof(id), "new%zu", n);
+		scene_dead("b", id, SCENE_NOON_MS + 1000000, "{}");
+	} while (next != NULL);
+	ck_assert_uint_eq(n, 60);
+	/* The time never rises, and each is there once. */
+	for (i = 0; i < 60; i++) {
+		snprintf(id, sizeof(id), "%02zu", i);
+		ck_assert_ptr_nonnull(strstr(seen, id));
+		if (i > 0)
+			ck_assert_int_le(atoi(strndup(seen + 2 * i, 2)) / 4,
+					 atoi(strndup(seen + 2 * i - 2, 2)) /
+					     4);
+	}
 }
 END_TEST
 
@@ -367,6 +469,9 @@ SUITE("manager-dead")
 	TEST(a_dry_run_changes_nothing);
 	TEST(what_cannot_be_read_can_be_deleted_but_not_put_back);
 	TEST(ids_that_are_not_found_are_missing);
+	TEST(a_change_ends_where_it_is_told_to_and_says_how_far_it_came);
+	TEST(thousands_of_ids_can_be_named);
+	TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step);
 	TEST(pages_are_read_until_there_is_nothing_to_be_done);
 	TEST(the_first_thousand_are_listed_and_the_rest_counted);
 	TEST(what_dies_once_more_is_not_put_back_once_more);

@@ -2,6 +2,9 @@
 /* Following the events of tasks. */
 #include "manager/events.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "manager/scene.h"
 #include "suite.h"
 
@@ -71,6 +74,38 @@ START_TEST(events_of_what_is_asked_for_come_in_their_order)
 }
 END_TEST
 
+static atomic_bool ends;
+
+static bool
+on_asked(void *arg)
+{
+	return atomic_load(&ends);
+}
+
+static void *
+stop_soon(void *arg)
+{
+	atomic_store(&ends, true);
+	return NULL;
+}
+
+/* While nothing happens; or before it begins. */
+START_TEST(listening_ends_when_another_thread_says_so)
+{
+	static const char *const nothing[] = {NULL};
+	struct events_follow what = {.on_event = on_event, .stopped = on_asked};
+	pthread_t thread;
+
+	scene.heard = nothing;
+	if (_i == 1)
+		stop_soon(NULL);
+	ck_assert_int_eq(pthread_create(&thread, NULL, stop_soon, NULL), 0);
+	ck_assert_int_eq(events_follow(scene.client, &what, &scene.err), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	scene_journal_is("listen; unlisten; ");
+}
+END_TEST
+
 START_TEST(who_cannot_listen_is_told_at_once)
 {
 	const struct events_follow what = {.on_event = on_event};
@@ -92,5 +127,6 @@ SUITE("manager-events")
 	tcase_add_checked_fixture(suite_case_, scene_begin, scene_end);
 	TEST_LOOP(events_of_what_is_asked_for_come_in_their_order, 0,
 		  sizeof(cases) / sizeof(cases[0]));
+	TEST_LOOP(listening_ends_when_another_thread_says_so, 0, 2);
 	TEST(who_cannot_listen_is_told_at_once);
 }

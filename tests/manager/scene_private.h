@@ -45,7 +45,11 @@ struct scene_answer {
 	broker_workers_fn *on_workers;
 	broker_report_fn *on_report;
 	broker_names_fn *on_names;
+	broker_entries_fn *on_entries;
 	results_counts_fn *on_counts;
+	results_measures_fn *on_measures;
+	enum measure_step step; /* of what was asked for */
+	int64_t begin_s;
 	broker_deferred_fn *on_turn;
 	broker_page_fn *on_page;
 	results_page_fn *on_records;

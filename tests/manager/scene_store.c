@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The scene: its broker and its backend, over what a test has put in. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,14 @@ scene_names(struct broker *b, broker_names_fn *on_names, void *arg)
 }
 
 static void
+scene_registry(struct broker *b, broker_entries_fn *on_entries, void *arg)
+{
+	scene_called(
+	    SCENE_registry, SLICE(""),
+	    (struct scene_answer){.on_entries = on_entries, .arg = arg});
+}
+
+static void
 scene_control(struct broker *b, struct slice message, broker_value_fn *on_sent,
 	      void *arg)
 {
@@ -131,9 +140,11 @@ cursor_text(size_t at)
 
 /* The last that was put in comes first; the cursor says from where. */
 static void
-fill_page(struct scene_answer *a, struct slice queue, unsigned int places,
-	  struct slice cursor, unsigned int n)
+fill_page_until(struct scene_answer *a, struct slice queue, unsigned int places,
+		struct slice cursor, unsigned int n,
+		const struct broker_view *view)
 {
+	int64_t skip = cursor.len == 0 && view != NULL ? view->skip : 0;
 	size_t i =
 	    cursor.len > 0 ? strtoul(cursor.p, NULL, 10) : scene_data.n_items;
 
@@ -145,12 +156,24 @@ fill_page(struct scene_answer *a, struct slice queue, unsigned int places,
 		    (places & 1u << scene_data.items[i - 1].place) == 0 ||
 		    !slice_eq(queue, slice_of(scene_data.items[i - 1].queue)))
 			continue;
+		if (view != NULL && cursor.len == 0 && view->until_ms != 0 &&
+		    scene_data.items[i - 1].item.time_ms > view->until_ms)
+			continue;
+		if (skip-- > 0)
+			continue;
 		if (a->n == n) {
 			a->value = cursor_text(i);
 			break;
 		}
 		a->items[a->n++] = scene_data.items[i - 1].item;
 	}
+}
+
+static void
+fill_page(struct scene_answer *a, struct slice queue, unsigned int places,
+	  struct slice cursor, unsigned int n)
+{
+	fill_page_until(a, queue, places, cursor, n, NULL);
 }
 
 static void
@@ -162,8 +185,8 @@ scene_view(struct broker *b, const struct broker_view *view,
 			 (struct scene_answer){.on_page = on_page, .arg = arg});
 
 	if (a != NULL)
-		fill_page(a, view->queue, 1u << view->place, view->cursor,
-			  view->n);
+		fill_page_until(a, view->queue, 1u << view->place, view->cursor,
+				view->n, view);
 }
 
 #define WITHDRAWABLE (1u << BROKER_WAITING | 1u << BROKER_DELAYED)
@@ -284,6 +307,7 @@ const struct broker_ops scene_broker_ops = {.close = scene_broker_close,
 					    .name = scene_broker_name,
 					    .registered = scene_registered,
 					    .registered_names = scene_names,
+					    .registry = scene_registry,
 					    .control = scene_control,
 					    .admin = &admin_ops};
 
@@ -372,6 +396,26 @@ scene_results_list(struct results *r, bool failed, struct slice cursor,
 	}
 }
 
+/* Noted as "minute 1795435200". */
+static void
+scene_results_measures(struct results *r, enum measure_step step,
+		       int64_t begin_s, results_measures_fn *on_measures,
+		       void *arg)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s %" PRId64,
+		 step == MEASURE_MINUTE ? "minute"
+		 : step == MEASURE_HOUR ? "hour"
+					: "total",
+		 begin_s);
+	scene_called(SCENE_measures, slice_of(what),
+		     (struct scene_answer){.on_measures = on_measures,
+					   .step = step,
+					   .begin_s = begin_s,
+					   .arg = arg});
+}
+
 static void
 scene_results_counts(struct results *r, results_counts_fn *on_counts, void *arg)
 {
@@ -397,4 +441,6 @@ const struct results_ops scene_results_ops = {.close = scene_results_close,
 					      .listen = scene_results_listen,
 					      .list = scene_results_list,
 					      .counts = scene_results_counts,
+					      .measures =
+						  scene_results_measures,
 					      .reopen = scene_results_reopen};

@@ -2,11 +2,13 @@
 /* Schedules from what people write, and as JSON. */
 #include "manager/schedule.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/task.h"
 #include "manager/scene.h"
 #include "manager/schedule_json.h"
+#include "manager/schedules.h"
 #include "suite.h"
 #include "util/conf.h"
 
@@ -14,7 +16,7 @@
 
 static struct schedule_form form;
 static struct schedule_draft draft;
-static struct cron_fault fault;
+static struct schedule_fault fault;
 static const struct schedule_form *const drafted = &form;
 
 static void
@@ -28,8 +30,12 @@ begin(void)
 static const struct schedule_form *
 make(enum schedule_type type, const char *rule)
 {
-	return schedule_draft(&form, type, "add", rule, SCENE_NOON_US, &draft,
-			      &fault, &scene.err) == 0
+	form.type = schedule_type_name(type);
+	if (form.task == NULL)
+		form.task = "add";
+	form.rule = rule;
+	return schedule_draft(&form, NULL, SCENE_NOON_US, &draft, &fault,
+			      &scene.err) == 0
 		   ? drafted
 		   : NULL;
 }
@@ -68,7 +74,7 @@ START_TEST(a_rule_says_when_it_fires_first)
 	ck_assert_int_eq(draft.schedule.due_us, draft.schedule.next_run_us);
 	ck_assert_uint_gt(strlen(draft.schedule.id), 30);
 	/* One that is disabled knows when, but is not due. */
-	form.disabled = true;
+	form.enabled = false;
 	made(cases[_i].type, cases[_i].rule);
 	ck_assert_int_eq(draft.schedule.due_us, 0);
 	ck_assert_int_gt(draft.schedule.next_run_us, SCENE_NOON_US);
@@ -100,7 +106,8 @@ START_TEST(a_rule_that_is_none_is_refused)
 			      strlen(bad_rules[_i].words)) == 0,
 		      "%s", scene.err.msg);
 	/* Where an expression is wrong is told, too. */
-	ck_assert((fault.code != CRON_NONE) ==
+	ck_assert_str_eq(fault.field, "rule");
+	ck_assert((fault.cron.code != CRON_NONE) ==
 		  (bad_rules[_i].type == SCHEDULE_CRON));
 }
 END_TEST
@@ -152,12 +159,9 @@ END_TEST
 
 START_TEST(a_task_must_have_a_name_that_tasks_can_have)
 {
+	form.task = "a b";
 	scene_refused(
-	    schedule_draft(&form, SCHEDULE_INTERVAL, "a b", "5m", SCENE_NOON_US,
-			   &draft, &fault, &scene.err) == 0
-		? drafted
-		: NULL,
-	    ERR_DATA,
+	    make(SCHEDULE_INTERVAL, "5m"), ERR_DATA,
 	    "\"a b\" is not a valid task name; allowed: 1 to 200 of the "
 	    "characters A-Z a-z 0-9 _ . -");
 }
@@ -236,17 +240,21 @@ START_TEST(a_schedule_comes_back_from_the_database_as_json)
 	ck_assert_int_eq(schedules_get(db, id, &list, &scene.err), 0);
 	scene_is(schedule_json(&list->items[0]),
 		 "{'id':'report','task':'add','type':'interval',"
-		 "'rule':'1500ms','state':'enabled','tz':'UTC','enabled':true,"
+		 "'rule':'1500ms',"
+		 "'words':'every 1500 "
+		 "milliseconds','state':'enabled','tz':'UTC','enabled':true,"
 		 "'next_run':'2026-11-23T12:00:01.500000Z'," UNSET_JSON "}");
 	schedules_list_free(list);
 	ck_assert_int_eq(schedules_disable(db, id, SCENE_NOON_US, &scene.err),
 			 0);
 	ck_assert_int_eq(schedules_get(db, id, &list, &scene.err), 0);
-	scene_is(schedule_json(&list->items[0]),
-		 "{'id':'report','task':'add','type':'interval',"
-		 "'rule':'1500ms','state':'disabled','tz':'UTC',"
-		 "'enabled':false,'next_run':"
-		 "'2026-11-23T12:00:01.500000Z'," UNSET_JSON "}");
+	scene_is(
+	    schedule_json(&list->items[0]),
+	    "{'id':'report','task':'add','type':'interval',"
+	    "'rule':'1500ms',"
+	    "'words':'every 1500 milliseconds','state':'disabled','tz':'UTC',"
+	    "'enabled':false,'next_run':"
+	    "'2026-11-23T12:00:01.500000Z'," UNSET_JSON "}");
 	schedules_list_free(list);
 	schedules_close(db);
 }
@@ -312,7 +320,7 @@ START_TEST(figures_of_schedules_name_what_was_missed_and_skipped)
 	    schedule_stats_json(&stats, SCENE_NOON_US),
 	    "{'schedules':4,'enabled':3,'set_aside':1,'due':2,'unsent':1,"
 	    "'oldest_unsent':'2026-11-23T12:00:00Z','next_due':null,'runs':5,"
-	    "'missed':{'merged':0,'misfire':0,'catchup':0,'late':6},"
+	    "'missed':{'merged':0,'misfire':0,'catchup':0,'late':6,'changed':0},"
 	    "'skipped':{'overlap':7,'refused':0},'schedulers':[{'id':'a',"
 	    "'host':'here','pid':7,'started_at':'2026-11-23T11:00:00Z',"
 	    "'seen_at':'2026-11-23T11:59:58.500000Z','seen_ago':1.5,"
@@ -321,6 +329,36 @@ START_TEST(figures_of_schedules_name_what_was_missed_and_skipped)
 END_TEST
 
 /* --- enabling ------------------------------------------------------------ */
+
+/* As it stands in a database. */
+static struct schedule
+disabled_schedule(enum schedule_type type, const char *rule)
+{
+	return (struct schedule){.id = "s",
+				 .task = "add",
+				 .type = type,
+				 .rule = rule,
+				 .tz = "",
+				 .args = "[]",
+				 .kwargs = "{}",
+				 .queue = "",
+				 .description = "",
+				 .tz_data = "",
+				 .fault = "",
+				 .settings = TASK_SETTINGS_UNSET,
+				 .grace_us = SCHEDULE_UNSET};
+}
+
+static const struct schedule_form *
+resume(const struct schedule *s)
+{
+	schedule_form_of(s, &form);
+	form.enabled = true;
+	return schedule_draft(&form, s, SCENE_NOON_US, &draft, &fault,
+			      &scene.err) == 0
+		   ? drafted
+		   : NULL;
+}
 
 START_TEST(a_schedule_is_resumed_unless_it_cannot_fire_any_more)
 {
@@ -336,43 +374,160 @@ START_TEST(a_schedule_is_resumed_unless_it_cannot_fire_any_more)
 	     "schedule s does not fire again: it has run 9 times, its limit"},
 	    {SCHEDULE_CRON, "0 13 * * *", SCENE_NOON_US, 0, 0,
 	     "schedule s does not fire again: its end has passed"},
-	    {SCHEDULE_ONCE, "2026-11-23T11:00:00Z", 0, 0, 0,
+	    {SCHEDULE_ONCE, "2026-11-23T11:00:00.000000+00:00", 0, 0, 0,
 	     "schedule s does not fire again: its time has passed"},
 	};
-	const struct schedule s = {.id = "s",
-				   .task = "add",
-				   .type = cases[_i].type,
-				   .rule = cases[_i].rule,
-				   .tz = "",
-				   .end_us = cases[_i].end_us,
-				   .max_runs = cases[_i].max_runs,
-				   .runs = cases[_i].runs};
-	char tz_data[TZ_VERSION_SIZE];
-	struct schedule_next next;
-	int result =
-	    schedule_resume(&s, SCENE_NOON_US, tz_data, &next, &scene.err);
+	struct schedule s = disabled_schedule(cases[_i].type, cases[_i].rule);
 
+	s.end_us = cases[_i].end_us;
+	s.max_runs = cases[_i].max_runs;
+	s.runs = cases[_i].runs;
 	if (cases[_i].words != NULL) {
-		scene_refused(result == 0 ? drafted : NULL, ERR_REFUSED,
-			      cases[_i].words);
+		scene_refused(resume(&s), ERR_REFUSED, cases[_i].words);
 		return;
 	}
-	ck_assert_msg(result == 0, "%s", scene.err.msg);
-	ck_assert_int_eq(next.next_run_us, SCENE_NOON_US + HOUR_US);
-	ck_assert((tz_data[0] != '\0') == (strchr(s.rule, '/') != NULL));
+	ck_assert_msg(resume(&s) != NULL, "%s", scene.err.msg);
+	ck_assert_int_eq(draft.schedule.next_run_us, SCENE_NOON_US + HOUR_US);
+	ck_assert_int_eq(draft.schedule.due_us, SCENE_NOON_US + HOUR_US);
+	ck_assert((draft.tz_data[0] != '\0') == (strchr(s.rule, '/') != NULL));
 }
 END_TEST
 
 START_TEST(a_rule_that_cannot_be_read_is_not_resumed)
 {
-	const struct schedule s = {
-	    .id = "s", .type = SCHEDULE_CRON, .rule = "nonsense", .tz = ""};
-	char tz_data[TZ_VERSION_SIZE];
-	struct schedule_next next;
+	const struct schedule s = disabled_schedule(SCHEDULE_CRON, "nonsense");
 
-	ck_assert_int_eq(
-	    schedule_resume(&s, SCENE_NOON_US, tz_data, &next, &scene.err), -1);
+	ck_assert_ptr_null(resume(&s));
 	ck_assert_int_eq(scene.err.code, ERR_DATA);
+	ck_assert_str_eq(fault.field, "rule");
+}
+END_TEST
+
+/* --- JSON ---------------------------------------------------------------- */
+
+START_TEST(what_a_schedule_says_of_itself_makes_the_same_schedule)
+{
+	struct buf scratch = BUF_INIT;
+	struct schedule_form again;
+	struct schedule_draft copy;
+	const char *field;
+	struct schedule s;
+	char *text;
+	json_t *json;
+
+	form.id = "report";
+	form.tz = "Europe/Berlin";
+	form.args = "[1,{\"a\":2}]";
+	form.queue = "mail";
+	form.priority = -3;
+	form.timeout_s = 60;
+	form.retry_backoff = 1.5;
+	form.max_retries = 7;
+	form.expires_s = 0.25;
+	form.grace_s = 2;
+	form.jitter_s = 0.5;
+	form.misfire = "all";
+	form.overlap = "skip";
+	form.day_match = "and";
+	form.max_runs = 3;
+	form.max_catchup = 0;
+	form.end_us = SCENE_NOON_US + 9000 * HOUR_US;
+	form.enabled = false;
+	made(SCHEDULE_CRON, "0 14 1 * mon");
+	s = draft.schedule;
+	s.fault = "";
+	json = schedule_json(&s);
+	text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	schedule_form_init(&again);
+	ck_assert_msg(schedule_form_read(slice_of(text), &again, &scratch,
+					 &field, &scene.err) == 0,
+		      "%s", scene.err.msg);
+	ck_assert_int_eq(schedule_draft(&again, NULL, SCENE_NOON_US, &copy,
+					&fault, &scene.err),
+			 0);
+	json = schedule_json(&copy.schedule);
+	copy.schedule.fault = "";
+	free(text);
+	text = json_dumps(json, JSON_COMPACT);
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '"')
+			*p = '\'';
+	scene_is(schedule_json(&s), text);
+	json_decref(json);
+	free(text);
+	buf_done(&scratch);
+}
+END_TEST
+
+static const struct {
+	const char *json, *field, *words;
+} bad_json[] = {
+    {"{\"rule\":5}", "rule", "\"rule\" must be a string"},
+    {"{\"args\":{}}", "args", "\"args\" must be an array"},
+    {"{\"timeout\":-1}", "timeout", "\"timeout\": -1: out of range"},
+    {"{\"grace\":\"soon\"}", "grace", "\"grace\": \"soon\" is not a duration"},
+    {"{\"enabled\":1}", "enabled", "\"enabled\" must be true or false"},
+    {"{\"max_runs\":1,\"max_runs\":2}", "max_runs",
+     "\"max_runs\" is given twice"},
+    {"{\"tz\":\"UTC\",\"colour\":1}", NULL,
+     "unknown schedule field \"colour\""},
+    {"{", NULL, ""},
+    {"[]", NULL, ""},
+};
+
+START_TEST(a_bad_field_of_json_is_named)
+{
+	struct buf scratch = BUF_INIT;
+	const char *field = "none";
+
+	ck_assert_int_eq(schedule_form_read(slice_of(bad_json[_i].json), &form,
+					    &scratch, &field, &scene.err),
+			 -1);
+	ck_assert_int_eq(scene.err.code, ERR_DATA);
+	ck_assert_msg(strncmp(scene.err.msg, bad_json[_i].words,
+			      strlen(bad_json[_i].words)) == 0,
+		      "%s", scene.err.msg);
+	ck_assert_pstr_eq(field, bad_json[_i].field);
+	buf_done(&scratch);
+}
+END_TEST
+
+/* --- tasks that must be there --------------------------------------------- */
+
+static int
+create(const char *task, bool force, char id[SCHEDULE_ID_MAX + 1])
+{
+	struct schedules *db = database();
+	int64_t next_us;
+	bool existing;
+	int result;
+
+	form.task = task;
+	form.type = "interval";
+	form.rule = "5m";
+	form.force = force;
+	result = schedule_create(db, scene.client, &form, SCENE_NOON_US, id,
+				 &existing, &next_us, &fault, &scene.err);
+	if (result == 0)
+		ck_assert_int_eq(next_us, SCENE_NOON_US + INT64_C(300000000));
+	schedules_close(db);
+	return result;
+}
+
+START_TEST(a_task_that_no_worker_has_registered_is_refused_unless_forced)
+{
+	static const struct slice names[] = {{"resize", 6}};
+	char id[SCHEDULE_ID_MAX + 1];
+
+	scene.names = names;
+	scene.n_names = 1;
+	ck_assert_int_eq(create("resiez", false, id), -1);
+	ck_assert_int_eq(scene.err.code, ERR_DATA);
+	ck_assert_str_eq(fault.field, "task");
+	ck_assert_msg(strstr(scene.err.msg, "similar names: \"resize\"") != NULL,
+		      "%s", scene.err.msg);
+	ck_assert_int_eq(create("resiez", true, id), 0);
 }
 END_TEST
 
@@ -391,4 +546,8 @@ SUITE("manager-schedule")
 	TEST(figures_of_schedules_name_what_was_missed_and_skipped);
 	TEST_LOOP(a_schedule_is_resumed_unless_it_cannot_fire_any_more, 0, 5);
 	TEST(a_rule_that_cannot_be_read_is_not_resumed);
+	TEST(what_a_schedule_says_of_itself_makes_the_same_schedule);
+	TEST_LOOP(a_bad_field_of_json_is_named, 0,
+		  sizeof(bad_json) / sizeof(bad_json[0]));
+	TEST(a_task_that_no_worker_has_registered_is_refused_unless_forced);
 }

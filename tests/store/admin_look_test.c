@@ -235,6 +235,61 @@ START_TEST(the_dead_are_viewed_the_newest_first_with_key_and_reason)
 }
 END_TEST
 
+/* The tasks of a page that begins at a time, with a space behind each. */
+static const char *
+view_until(enum broker_location place, int64_t until_ms, int64_t skip)
+{
+	static char all[256];
+	const struct broker_view view = {.queue = SLICE("io"),
+					 .place = place,
+					 .n = 10,
+					 .until_ms = until_ms,
+					 .skip = skip};
+	size_t i, len = 0;
+
+	op_forget();
+	broker_view(op.producer->broker, &view, op_on_page, NULL);
+	op_wait_told();
+	ck_assert_msg(op.told.err.code == ERR_NONE, "%s", op.told.err.msg);
+	all[0] = '\0';
+	for (i = 0; i < op.told.n; i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s ",
+					op.told.items[i].bytes.p);
+	return all;
+}
+
+START_TEST(a_view_begins_at_a_time_and_leaves_some_out)
+{
+	int64_t due_ms[2];
+	int i;
+
+	op_open(_i);
+	op_submit("[1]", 0, HOUR_MS);
+	op_submit("[2]", 0, 2 * HOUR_MS);
+	op_submit("[3]", 0, 3 * HOUR_MS);
+	op_view(op.producer, BROKER_DELAYED, "", 10);
+	for (i = 0; i < 2; i++)
+		due_ms[i] = op.told.items[i].time_ms;
+	ck_assert_str_eq(view_until(BROKER_DELAYED, due_ms[0], 0),
+			 "[3] [2] [1] ");
+	ck_assert_str_eq(view_until(BROKER_DELAYED, due_ms[0] - 1, 0),
+			 "[2] [1] ");
+	ck_assert_str_eq(view_until(BROKER_DELAYED, due_ms[1], 1), "[1] ");
+	ck_assert_str_eq(view_until(BROKER_DELAYED, 0, 2), "[1] ");
+	ck_assert_str_eq(view_until(BROKER_DELAYED, 1, 0), "");
+	ck_assert_str_eq(view_until(BROKER_DELAYED, INT64_MAX, 5), "");
+	op_bury("[4]", "four", "{}");
+	op_view(op.producer, BROKER_DEAD, "", 10);
+	due_ms[0] = op.told.items[0].time_ms;
+	ck_assert_str_eq(view_until(BROKER_DEAD, due_ms[0], 0), "[4] ");
+	ck_assert_str_eq(view_until(BROKER_DEAD, due_ms[0] - 1, 0), "");
+	/* Where there is no time, there is nothing to begin at. */
+	op_submit("[5]", 0, 0);
+	ck_assert_str_eq(view_until(BROKER_WAITING, 1, 1), "[5] ");
+	op_close();
+}
+END_TEST
+
 START_TEST(pages_of_many_tasks_hold_each_of_them_once)
 {
 	enum { N = 1234 };
@@ -428,6 +483,7 @@ END_TEST
 	X(delayed_tasks_are_viewed_the_last_due_first, kind)                   \
 	X(tasks_in_flight_are_viewed_with_their_worker, kind)                  \
 	X(the_dead_are_viewed_the_newest_first_with_key_and_reason, kind)      \
+	X(a_view_begins_at_a_time_and_leaves_some_out, kind)                   \
 	X(pages_of_many_tasks_hold_each_of_them_once, kind)                    \
 	X(a_cursor_that_was_made_up_is_refused, kind)                          \
 	X(an_examination_names_the_server_and_what_to_do, kind)                \

@@ -494,6 +494,12 @@ START_TEST(the_registry_is_kept_and_told)
 	UNTIL(&w, producer->answered);
 	ck_assert_str_eq(producer->value, "a.one b.two ");
 	producer->answered = false;
+	broker_registry(producer->broker, party_on_entries, producer);
+	UNTIL(&w, producer->answered);
+	ck_assert_int_eq(producer->err.code, ERR_NONE);
+	ck_assert_str_eq(producer->value,
+			 "a.one={\"queue\":\"io\"} b.two={\"queue\":\"cpu\"} ");
+	producer->answered = false;
 	broker_registered(producer->broker, SLICE("none"), party_on_value,
 			  producer);
 	UNTIL(&w, producer->answered);

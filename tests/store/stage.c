@@ -336,6 +336,21 @@ party_on_value(struct slice value, const struct err *err, void *arg)
 }
 
 void
+party_on_entries(const struct slice *names, const struct slice *values,
+		 size_t n, const struct err *err, void *arg)
+{
+	struct party *p = arg;
+	size_t i, len = 0;
+
+	note_answer(p, err);
+	for (i = 0; i < n && len < sizeof(p->value); i++)
+		len += (size_t)snprintf(p->value + len, sizeof(p->value) - len,
+					"%.*s=%.*s ", (int)names[i].len,
+					names[i].p, (int)values[i].len,
+					values[i].p);
+}
+
+void
 party_on_names(const struct slice *names, size_t n, const struct err *err,
 	       void *arg)
 {

@@ -99,6 +99,9 @@ void party_settle_with(struct party *p, size_t i, struct broker_settle *s);
 bool party_has(const struct party *p, size_t i, const char *bytes);
 /* Note an answer; its `arg` is the party. */
 void party_on_value(struct slice value, const struct err *err, void *arg);
+/* `value` has the names with their values: "a={} b={} ". */
+void party_on_entries(const struct slice *names, const struct slice *values,
+		      size_t n, const struct err *err, void *arg);
 /* `value` has the names, each with a space behind it. */
 void party_on_names(const struct slice *names, size_t n, const struct err *err,
 		    void *arg);

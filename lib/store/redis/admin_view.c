@@ -28,8 +28,9 @@ struct view {
 	bool first;
 	int64_t level; /* or shard, IN_FLIGHT */
 	int64_t offset;
-	char *from;	/* worker, IN_FLIGHT */
-	char **workers; /* IN_FLIGHT: those from there on, in their order */
+	int64_t until_ms; /* see struct broker_view */
+	char *from;	  /* worker, IN_FLIGHT */
+	char **workers;	  /* IN_FLIGHT: those from there on, in their order */
 	size_t n_workers;
 
 	bool has_lanes; /* WAITING: they follow the levels */
@@ -265,7 +266,7 @@ ask_lane(struct rquery *i)
 	const struct slice keys[] = {slice_of(lane != NULL ? lane : "")};
 	const struct slice args[] = {arg_number(offset, there ? v->offset : 0),
 				     arg_number(n, v->n),
-				     arg_number(bytes, VIEW_BYTES)};
+				     arg_number(bytes, VIEW_BYTES), SLICE("")};
 
 	if (lane != NULL)
 		rquery_eval(i, take_lane, 0, SCRIPT_VIEW_SORTED,
@@ -281,14 +282,16 @@ ask_sorted(struct rquery *i)
 	struct view *v = container_of(i, struct view, query);
 	const bool dead = v->place == BROKER_DEAD;
 	char offset[ARG_NUMBER_SIZE], n[ARG_NUMBER_SIZE],
-	    bytes[ARG_NUMBER_SIZE];
+	    bytes[ARG_NUMBER_SIZE], above[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(v->queue.keys[dead ? KEY_DEAD : KEY_DELAYED]),
 	    slice_of(v->queue.keys[KEY_DEAD_TASKS]),
 	    slice_of(v->queue.keys[KEY_DEAD_INFO])};
-	const struct slice args[] = {arg_number(offset, v->offset),
-				     arg_number(n, v->n),
-				     arg_number(bytes, VIEW_BYTES)};
+	const struct slice args[] = {
+	    arg_number(offset, v->offset), arg_number(n, v->n),
+	    arg_number(bytes, VIEW_BYTES),
+	    v->first && v->until_ms != 0 ? arg_number(above, v->until_ms + 1)
+					 : SLICE("")};
 
 	rquery_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
 		    (struct redis_args){keys, dead ? 3 : 1}, REDIS_ARGS(args));
@@ -445,6 +448,9 @@ radmin_view(struct broker *broker, const struct broker_view *view,
 				   .free = view_free};
 	v->place = view->place;
 	v->n = view->n;
+	/* A score is a time with a fraction: what is above has the next ms. */
+	v->until_ms = view->until_ms < INT64_MAX ? view->until_ms : 0;
+	v->offset = view->skip;
 	v->on_page = on_page;
 	v->arg = arg;
 	/* An error here is the answer. */

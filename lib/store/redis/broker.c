@@ -290,6 +290,7 @@ const struct broker_ops broker_redis = {
     .submit = rbroker_submit,
     .registered = rbroker_registered,
     .registered_names = rbroker_registered_names,
+    .registry = rbroker_registry,
     .served = rbroker_served,
     .control = rbroker_control,
     .admin = &broker_redis_admin,

@@ -11,9 +11,10 @@
 struct registry_query {
 	struct redis_request request; /* that it begins with */
 	struct rbroker *broker;
-	/* One of them is NULL. */
+	/* One of them is not NULL, at most. */
 	broker_value_fn *on_value;
 	broker_names_fn *on_names;
+	broker_entries_fn *on_entries;
 	void *arg;
 };
 
@@ -32,6 +33,8 @@ rregistry_fail(const struct registry_query *q, const struct err *err)
 {
 	if (q->on_names != NULL)
 		q->on_names(NULL, 0, err, q->arg);
+	else if (q->on_entries != NULL)
+		q->on_entries(NULL, NULL, 0, err, q->arg);
 	else if (q->on_value != NULL)
 		q->on_value((struct slice){NULL, 0}, err, q->arg);
 }
@@ -57,8 +60,44 @@ answer_names(const struct registry_query *q, const struct redis_reply *reply)
 	free(names);
 }
 
-/* The kind of the reply tells which question it answers: HKEYS has an array,
- * HGET a string or nothing, PUBLISH a number that nobody needs. */
+/* A name with its value, side by side while they are sorted; compare_slices()
+ * looks at the first. */
+struct entry {
+	struct slice name, value;
+};
+
+/* HGETALL has names and values by turns. */
+static void
+answer_entries(const struct registry_query *q, const struct redis_reply *reply)
+{
+	const size_t n = redis_reply_count(reply) / 2;
+	struct entry *entries = calloc(n + 1, sizeof(*entries));
+	struct slice *slices = calloc(2 * n + 1, sizeof(*slices));
+	struct err err;
+	size_t i;
+
+	if (entries == NULL || slices == NULL) {
+		err_nomem(&err);
+		rregistry_fail(q, &err);
+		goto out;
+	}
+	for (i = 0; i < n; i++)
+		entries[i] = (struct entry){
+		    redis_reply_string(redis_reply_at(reply, 2 * i)),
+		    redis_reply_string(redis_reply_at(reply, 2 * i + 1))};
+	qsort(entries, n, sizeof(*entries), compare_slices);
+	for (i = 0; i < n; i++) {
+		slices[i] = entries[i].name;
+		slices[n + i] = entries[i].value;
+	}
+	q->on_entries(slices, slices + n, n, NULL, q->arg);
+out:
+	free(entries);
+	free(slices);
+}
+
+/* The kind of the reply tells which question it answers: HKEYS and HGETALL have
+ * an array, HGET a string or nothing, PUBLISH a number that nobody needs. */
 static void
 rregistry_on_answer(struct redis_request *request,
 		    const struct redis_reply *reply)
@@ -73,6 +112,8 @@ rregistry_on_answer(struct redis_request *request,
 		rregistry_fail(q, &err);
 	} else if (q->on_names != NULL) {
 		answer_names(q, reply);
+	} else if (q->on_entries != NULL) {
+		answer_entries(q, reply);
 	} else {
 		if (redis_reply_type(reply) == REDIS_STRING)
 			value = redis_reply_string(reply);
@@ -122,6 +163,16 @@ rbroker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 	const struct slice argv[] = {SLICE("HKEYS"),
 				     slice_of(RBROKER_REGISTRY)};
 	const struct registry_query q = {.on_names = on_names, .arg = arg};
+
+	rregistry_send(b, &q, REDIS_ARGS(argv));
+}
+
+void
+rbroker_registry(struct broker *b, broker_entries_fn *on_entries, void *arg)
+{
+	const struct slice argv[] = {SLICE("HGETALL"),
+				     slice_of(RBROKER_REGISTRY)};
+	const struct registry_query q = {.on_entries = on_entries, .arg = arg};
 
 	rregistry_send(b, &q, REDIS_ARGS(argv));
 }

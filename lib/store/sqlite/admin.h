@@ -45,6 +45,7 @@ struct spage {
 	size_t limit;
 	enum broker_location place; /* view */
 	int64_t after[2];	    /* view: the cursor; remove: the first */
+	int64_t skip;		    /* view: rows to leave out first */
 	char id[TASK_ID_MAX + 1];
 
 	/* The answer. */

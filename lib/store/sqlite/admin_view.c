@@ -80,7 +80,7 @@ spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 	int more;
 
 	more = tx_first(tx, err, sql, queue, page->after[0], page->after[1],
-			(int64_t)(page->limit - page->n));
+			(int64_t)(page->limit - page->n), page->skip);
 	for (; more == 1; more = tx_next(tx, err, sql)) {
 		if (page->n > before && page->text.len >= PAGE_BYTES)
 			break;
@@ -240,5 +240,9 @@ sadmin_view(struct broker *b, const struct broker_view *view,
 	page->job.reads = true;
 	page->place = view->place;
 	spage_set_cursor(page, view->cursor, 2);
+	if (view->cursor.len == 0 && view->until_ms != 0)
+		page->after[0] = view->until_ms;
+	if (view->cursor.len == 0)
+		page->skip = view->skip;
 	spage_post(b, page);
 }

@@ -141,6 +141,7 @@ const struct broker_ops broker_sqlite = {
     .submit = sbroker_submit,
     .registered = sbroker_registered,
     .registered_names = sbroker_registered_names,
+    .registry = sbroker_registry,
     .served = sbroker_served,
     .control = sbroker_control,
     .admin = &broker_sqlite_admin,

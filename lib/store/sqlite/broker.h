@@ -264,6 +264,8 @@ void sbroker_registered(struct broker *b, struct slice name,
 			broker_value_fn *on_value, void *arg);
 void sbroker_registered_names(struct broker *b, broker_names_fn *on_names,
 			      void *arg);
+void sbroker_registry(struct broker *b, broker_entries_fn *on_entries,
+		      void *arg);
 void sbroker_control(struct broker *b, struct slice message,
 		     broker_value_fn *on_sent, void *arg);
 

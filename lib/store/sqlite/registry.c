@@ -205,6 +205,107 @@ sbroker_registered_names(struct broker *b, broker_names_fn *on_names, void *arg)
 	database_post(&((struct sbroker *)b)->user, &q->job);
 }
 
+/* --- all entries --------------------------------------------------------- */
+
+struct entries_query {
+	struct database_job job;
+	broker_entries_fn *on_entries;
+	void *arg;
+	/* Names and descriptions by turns, with their lengths before them: a
+	 * description may be anything. */
+	struct buf text;
+	size_t n;
+};
+
+static void
+keep_bytes(struct buf *text, struct slice bytes)
+{
+	buf_add(text, &bytes.len, sizeof(bytes.len));
+	buf_add(text, bytes.p, bytes.len);
+}
+
+static int
+entries_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct entries_query *q = container_of(job, struct entries_query, job);
+	int more = tx_first(tx, err, SQL_REGISTRY_ALL);
+
+	/* A job may run again from the start. */
+	buf_reset(&q->text);
+	q->n = 0;
+	for (; more == 1; more = tx_next(tx, err, SQL_REGISTRY_ALL)) {
+		keep_bytes(&q->text, tx_bytes(tx, SQL_REGISTRY_ALL, 0));
+		keep_bytes(&q->text, tx_bytes(tx, SQL_REGISTRY_ALL, 1));
+		q->n++;
+	}
+	return more == 0 && q->text.failed ? err_nomem(err) : more;
+}
+
+static void
+entries_drop(struct database_job *job)
+{
+	struct entries_query *q = container_of(job, struct entries_query, job);
+
+	buf_done(&q->text);
+	free(q);
+}
+
+static struct slice
+next_bytes(const char **p)
+{
+	struct slice bytes;
+
+	memcpy(&bytes.len, *p, sizeof(bytes.len));
+	bytes.p = *p + sizeof(bytes.len);
+	*p = bytes.p + bytes.len;
+	return bytes;
+}
+
+static void
+entries_done(struct database_job *job, const struct err *err)
+{
+	struct entries_query *q = container_of(job, struct entries_query, job);
+	struct slice *slices = calloc(2 * q->n + 1, sizeof(*slices));
+	const char *p = q->text.data;
+	struct err nomem;
+	size_t i;
+
+	if (slices == NULL && err == NULL) {
+		err_nomem(&nomem);
+		err = &nomem;
+	}
+	for (i = 0; err == NULL && i < q->n; i++) {
+		slices[i] = next_bytes(&p);
+		slices[q->n + i] = next_bytes(&p);
+	}
+	if (err == NULL)
+		q->on_entries(slices, slices + q->n, q->n, NULL, q->arg);
+	else
+		q->on_entries(NULL, NULL, 0, err, q->arg);
+	free(slices);
+	entries_drop(job);
+}
+
+void
+sbroker_registry(struct broker *b, broker_entries_fn *on_entries, void *arg)
+{
+	struct entries_query *q = calloc(1, sizeof(*q));
+	struct err err;
+
+	if (q == NULL) {
+		err_nomem(&err);
+		on_entries(NULL, NULL, 0, &err, arg);
+		return;
+	}
+	q->job = (struct database_job){.run = entries_run,
+				       .done = entries_done,
+				       .drop = entries_drop,
+				       .reads = true};
+	q->on_entries = on_entries;
+	q->arg = arg;
+	database_post(&((struct sbroker *)b)->user, &q->job);
+}
+
 /* --- registering ------------------------------------------------------- */
 
 /* Names and descriptions follow one another in `text`. */

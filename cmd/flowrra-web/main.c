@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flowrra-web: the pages, the API, live events and metrics. This file wires
+ * configuration, signals and systemd (util/daemon.h) to lib/web, which does the
+ * work. A request comes in by lib/http, on the loop; a thread asks lib/manager.
+ */
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "util/daemon.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "web/server.h"
+
+#define FDS_MAX 16
+
+struct site {
+	struct daemon *daemon;
+	struct web *web;
+};
+
+static const char usage[] =
+    "usage: flowrra-web [-c FILE] [-o SECTION.KEY=VALUE]...\n"
+    "\n"
+    "Shows queues, tasks, workers and schedules in a browser, has an API for "
+    "programs,\n"
+    "and metrics. Where, and who may log in, is in [web] of the "
+    "configuration;\n"
+    "`flowrractl web` prints the URL.\n"
+    "\n"
+    "  -c, --config FILE         read this configuration file\n"
+    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
+    "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --check               check the configuration, and end\n"
+    "      --dump-config         print the configuration in force, and end\n"
+    "  -h, --help                print this help, and end\n"
+    "  -V, --version             print the version, and end\n"
+    "\n"
+    "Signals: TERM and INT stop it; HUP reads configuration, users and tokens\n"
+    "again. See flowrra-web(8) and flowrra.conf(5).\n";
+
+/* Sockets that systemd has opened: those of flowrra-web.socket. */
+static size_t
+take_sockets(int fds[FDS_MAX])
+{
+	const int n = sd_listen_fds(1);
+	size_t i;
+
+	for (i = 0; n > 0 && i < (size_t)n && i < FDS_MAX; i++)
+		fds[i] = SD_LISTEN_FDS_START + (int)i;
+	return i;
+}
+
+static int
+start(struct daemon *d, void *arg, struct err *err)
+{
+	struct site *s = arg;
+	int fds[FDS_MAX];
+	struct web_options options = {.base = daemon_base(d),
+				      .config_file = daemon_config_file(d),
+				      .settings = daemon_settings(d),
+				      .fds = fds};
+
+	s->daemon = d;
+	options.n_fds = take_sockets(fds);
+	if ((s->web = web_new(&options, err)) == NULL)
+		return -1;
+	log_notice("flowrra-web is ready");
+	daemon_ready(d);
+	return 0;
+}
+
+static int
+reload(void *arg, const struct conf *next, struct err *err)
+{
+	const struct site *s = arg;
+
+	if (web_reload(s->web, err) != 0)
+		return -1;
+	daemon_reloaded(s->daemon, NULL);
+	return 0;
+}
+
+/* Nothing need be finished: what threads do is awaited by finish(). */
+static int64_t
+stop(void *arg)
+{
+	const struct site *s = arg;
+
+	web_stop(s->web);
+	daemon_ended(s->daemon, NULL);
+	return 0;
+}
+
+static void
+status(const void *arg, char *text, size_t size)
+{
+	const struct site *s = arg;
+
+	web_status_line(s->web, text, size);
+}
+
+static void
+finish(void *arg)
+{
+	const struct site *s = arg;
+
+	web_free(s->web);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct daemon_program program = {.name = "flowrra-web",
+						      .usage = usage,
+						      .check = web_check,
+						      .start = start,
+						      .reload = reload,
+						      .stop = stop,
+						      .status = status,
+						      .finish = finish};
+	struct site s = {.web = NULL};
+
+	return daemon_run(&program, &s, argc, argv);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verb schedule edit: changes what is given, and leaves the rest.
+ *
+ * The options are those of the verbs that make schedules, but kept as texts until
+ * the schedule has been read: they are put into the form of what it is.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "core/task.h"
+#include "manager/schedules.h"
+#include "schedule.h"
+#include "schedules/schedules.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "verb.h"
+
+/* The fields, in the order of the table. */
+enum edit_field {
+#define SCHEDULE_WORD(field, ...) EDIT_##field,
+#define SCHEDULE_FIELD(field, ...) EDIT_##field,
+#define SCHEDULE_SETTING(field, ...) EDIT_##field,
+#define SCHEDULE_JSON_FIELD(field, ...) EDIT_##field,
+#include "manager/schedule.def"
+	EDIT_FIELDS
+};
+
+struct edit_options {
+	const char *texts[EDIT_FIELDS]; /* NULL: not given */
+	bool force;
+};
+
+#define OPTION(option, arg, field, help)                                       \
+	VERB_OPTION(struct edit_options, 0, option, arg, TEXT,                 \
+		    texts[EDIT_##field], 0, 0, help)
+
+static const struct option_spec edit_options[] = {
+#define SCHEDULE_WORD(field, member, stored, option, arg, help)                \
+	OPTION(option, arg, field, help),
+#define SCHEDULE_FIELD(field, type, member, stored, as, low, high, option,     \
+		       arg, help)                                              \
+	OPTION(option, arg, field, help),
+#define SCHEDULE_SETTING(field, type, member, stored, low, high, option, arg,  \
+			 help)                                                 \
+	OPTION(option, arg, field, help),
+#define SCHEDULE_JSON_FIELD(field, kind, member, stored, option, arg, help)    \
+	OPTION(option, arg, field, help),
+#include "manager/schedule.def"
+    VERB_OPTION(struct edit_options, 0, "force", NULL, FLAG, force, 0, 0,
+		"accept a task that no worker has registered"),
+};
+
+/* Where the texts go. */
+#define VALUE(kind, member, low, high)                                         \
+	{                                                                      \
+		.type = VALUE_##kind,                                          \
+		.offset = offsetof(struct schedule_form, member),              \
+		.min = (low), .max = (high)                                    \
+	}
+static const struct value_spec values[EDIT_FIELDS] = {
+#define SCHEDULE_WORD(field, member, ...) VALUE(TEXT, member, 0, 0),
+#define SCHEDULE_FIELD(field, type, member, stored, as, low, high, ...)        \
+	VALUE(type, member, low, high),
+#define SCHEDULE_SETTING(field, type, member, stored, low, high, ...)          \
+	VALUE(type, member, low, high),
+#define SCHEDULE_JSON_FIELD(field, kind, member, ...) VALUE(TEXT, member, 0, 0),
+#include "manager/schedule.def"
+};
+
+static const size_t value_sizes[] = {
+#define X(name, type) [VALUE_##name] = sizeof(type),
+    VALUE_TYPES(X)
+#undef X
+};
+
+/* An empty text is "as if it had not been given when the schedule was made". */
+static int
+apply_options(struct schedule_form *form, void *arg,
+	      struct schedule_fault *fault, struct err *err)
+{
+	const struct edit_options *o = arg;
+	struct schedule_form standard;
+	struct err why = ERR_INIT;
+	const struct value_spec *v;
+	size_t i;
+
+	schedule_form_init(&standard);
+	form->force = o->force;
+	for (i = 0; i < EDIT_FIELDS; i++) {
+		v = &values[i];
+		if (o->texts[i] == NULL)
+			continue;
+		if (o->texts[i][0] == '\0')
+			memcpy((char *)form + v->offset,
+			       (char *)&standard + v->offset,
+			       value_sizes[v->type]);
+		else if (value_set(v, o->texts[i], form, &why) != 0)
+			return err_set(err, ERR_DATA, "--%s %s",
+				       edit_options[i].name, why.msg);
+	}
+	return 0;
+}
+
+static bool
+is_anything_given(const struct edit_options *o)
+{
+	size_t i;
+
+	for (i = 0; i < EDIT_FIELDS; i++)
+		if (o->texts[i] != NULL)
+			return true;
+	return false;
+}
+
+static int
+run_edit(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	struct edit_options *o = options;
+	struct schedule_edit edit = {.id = argv[0],
+				     .apply = apply_options,
+				     .arg = o,
+				     .now_us = clock_wall_us()};
+	struct schedule_fault fault;
+	struct err err = ERR_INIT;
+	struct schedules *db;
+	json_t *schedule;
+	int status = 0;
+	bool stale;
+
+	if (!is_anything_given(o)) {
+		complain(ctl, "nothing to change: give an option");
+		return err_exit_status(ERR_USAGE);
+	}
+	/* Only a task's name is asked about at the broker. */
+	if (o->texts[EDIT_task] != NULL && !o->force &&
+	    (status = ctl_open(ctl)) != 0)
+		return status;
+	edit.client = ctl->client;
+	if ((db = open_schedules(ctl, false, &status)) == NULL)
+		return status;
+	schedule = schedule_edit(db, &edit, &stale, &fault, &err);
+	schedules_close(db);
+	if (schedule == NULL)
+		return complain_of_schedule(ctl, o->texts[EDIT_rule], &fault,
+					    &err);
+	if (ctl->globals.json)
+		print_json_line(schedule);
+	else
+		json_decref(schedule);
+	return 0;
+}
+
+const struct verb verb_schedule_edit = {
+    .name = "schedule edit",
+    .summary = "Change a schedule: what is given, and nothing else",
+    .usage = "ID OPTION...",
+    .options = edit_options,
+    .n_options = sizeof(edit_options) / sizeof(edit_options[0]),
+    .options_size = sizeof(struct edit_options),
+    .min_args = 1,
+    .max_args = 1,
+    .words = WORD_SCHEDULE,
+    .run = run_edit,
+};

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * WebSockets (RFC 6455): libmicrohttpd upgrades, wslay frames.
+ *
+ * After the upgrade the socket is ours; libmicrohttpd keeps its connection
+ * suspended until it is told that we have done with it.
+ */
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wslay/wslay.h>
+
+#include "http/state.h"
+#include "http/text.h"
+#include "util/timer.h"
+
+/* The longest message that a peer may send: what it has to say is short. */
+#define WS_MESSAGE_MAX 65536
+/* A peer that is silent is asked for a sign of life, twice, and then gone:
+ * proxies forget connections after a minute. */
+#define WS_PING_MS 25000
+/* How long a peer has for its part of closing. */
+#define WS_CLOSE_MS 5000
+#define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+/* 16 bytes in base64. */
+#define WS_KEY_LEN 24
+
+struct http_ws {
+	struct http_request *request;
+	struct http_ws_user user;
+	struct MHD_UpgradeResponseHandle *handle; /* NULL: not upgraded yet */
+	wslay_event_context_ptr frames;
+	int fd;
+	struct event readable;
+	struct event writable;
+	struct timer *timer; /* of pings, and of closing */
+	struct buf early;    /* frames that came with the request */
+	bool left;	     /* by the user, who is told nothing more */
+	bool broken;	     /* the socket has ended */
+	bool quiet;	     /* nothing came since the last ping */
+};
+
+/* --- the end ------------------------------------------------------------ */
+
+/* Lets go of the socket; libmicrohttpd closes it, and ends the request. */
+static void
+ws_finish(struct http_ws *ws)
+{
+	struct http_request *request = ws->request;
+	bool tell = !ws->left;
+
+	ws->left = true;
+	request->ws = NULL;
+	request->conn->server->n_streams--;
+	if (ws->handle != NULL) {
+		event_del(&ws->readable);
+		event_del(&ws->writable);
+	}
+	if (tell && ws->user.on_gone != NULL)
+		ws->user.on_gone(ws, ws->user.arg);
+	if (ws->handle != NULL) {
+		MHD_upgrade_action(ws->handle, MHD_UPGRADE_ACTION_CLOSE);
+		http_engine_wake(request->conn->engine);
+	}
+	if (ws->frames != NULL)
+		wslay_event_context_free(ws->frames);
+	timer_free(ws->timer);
+	buf_done(&ws->early);
+	free(ws);
+}
+
+void
+http_ws_cut(struct http_ws *ws)
+{
+	if (ws->handle != NULL)
+		ws_finish(ws);
+}
+
+/* --- frames --------------------------------------------------------------- */
+
+static ssize_t
+ws_on_recv(wslay_event_context_ptr frames, uint8_t *p, size_t len, int flags,
+	   void *arg)
+{
+	struct http_ws *ws = arg;
+	ssize_t n;
+
+	if (ws->early.len > 0) {
+		len = len < ws->early.len ? len : ws->early.len;
+		memcpy(p, ws->early.data, len);
+		buf_drain(&ws->early, len);
+		return (ssize_t)len;
+	}
+	do
+		n = recv(ws->fd, p, len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		ws->quiet = false;
+	else if (n == 0 || errno != EAGAIN)
+		ws->broken = true;
+	if (n <= 0)
+		wslay_event_set_error(frames, n < 0 && errno == EAGAIN
+						  ? WSLAY_ERR_WOULDBLOCK
+						  : WSLAY_ERR_CALLBACK_FAILURE);
+	return n > 0 ? n : -1;
+}
+
+static ssize_t
+ws_on_send(wslay_event_context_ptr frames, const uint8_t *p, size_t len,
+	   int flags, void *arg)
+{
+	struct http_ws *ws = arg;
+	ssize_t n;
+
+	do
+		n = send(ws->fd, p, len,
+			 MSG_DONTWAIT | MSG_NOSIGNAL |
+			     (flags & WSLAY_MSG_MORE ? MSG_MORE : 0));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		wslay_event_set_error(frames, errno == EAGAIN
+						  ? WSLAY_ERR_WOULDBLOCK
+						  : WSLAY_ERR_CALLBACK_FAILURE);
+	return n;
+}
+
+static void
+ws_on_message(wslay_event_context_ptr frames,
+	      const struct wslay_event_on_msg_recv_arg *message, void *arg)
+{
+	static const char why[] = "text only";
+	struct http_ws *ws = arg;
+
+	if (message->opcode == WSLAY_BINARY_FRAME)
+		wslay_event_queue_close(frames, WSLAY_CODE_UNSUPPORTED_DATA,
+					(const uint8_t *)why, sizeof(why) - 1);
+	if (message->opcode == WSLAY_TEXT_FRAME && !ws->left &&
+	    ws->user.on_text != NULL)
+		ws->user.on_text(ws,
+				 (struct slice){(const char *)message->msg,
+						message->msg_length},
+				 ws->user.arg);
+}
+
+static const struct wslay_event_callbacks ws_callbacks = {
+    .recv_callback = ws_on_recv,
+    .send_callback = ws_on_send,
+    .on_msg_recv_callback = ws_on_message,
+};
+
+static size_t
+ws_owed(const struct http_ws *ws)
+{
+	return wslay_event_get_queued_msg_length(ws->frames);
+}
+
+/* Sends what can be sent and waits for the rest, or ends it: both have closed, or
+ * the peer owes more than it may (its own pings count, too). */
+static void
+ws_go_on(struct http_ws *ws)
+{
+	bool reads, writes;
+
+	if (wslay_event_want_write(ws->frames) &&
+	    wslay_event_send(ws->frames) != 0) {
+		ws_finish(ws);
+		return;
+	}
+	reads = wslay_event_want_read(ws->frames);
+	writes = wslay_event_want_write(ws->frames);
+	if ((!reads && !writes) ||
+	    ws_owed(ws) > ws->request->conn->server->limits.max_backlog +
+			      WS_MESSAGE_MAX) {
+		ws_finish(ws);
+		return;
+	}
+	if (reads)
+		event_add(&ws->readable, NULL);
+	else
+		event_del(&ws->readable);
+	if (writes)
+		event_add(&ws->writable, NULL);
+	else
+		event_del(&ws->writable);
+	if (wslay_event_get_close_sent(ws->frames) && !timer_pending(ws->timer))
+		timer_set_ms(ws->timer, WS_CLOSE_MS);
+}
+
+/*
+ * What came is no frame. wslay has queued a close without a code, which would
+ * tell nobody why: this one goes out in its place, unless a frame is half sent.
+ */
+static void
+ws_fail(struct http_ws *ws)
+{
+	static const unsigned char close_1002[] = {0x88, 2, 0x03, 0xea};
+
+	if (!ws->broken && !wslay_event_get_close_sent(ws->frames) &&
+	    wslay_event_get_queued_msg_count(ws->frames) <= 1)
+		send(ws->fd, close_1002, sizeof(close_1002),
+		     MSG_DONTWAIT | MSG_NOSIGNAL);
+	ws->request->conn->linger = !ws->broken;
+	ws_finish(ws);
+}
+
+static void
+ws_on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_ws *ws = arg;
+
+	if ((what & EV_READ) && wslay_event_recv(ws->frames) != 0)
+		ws_fail(ws);
+	else
+		ws_go_on(ws);
+}
+
+static void
+ws_on_timer(void *arg)
+{
+	static const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
+	struct http_ws *ws = arg;
+
+	if (ws->quiet || wslay_event_get_close_sent(ws->frames) ||
+	    wslay_event_queue_msg(ws->frames, &ping) != 0) {
+		ws_finish(ws);
+		return;
+	}
+	ws->quiet = true;
+	timer_set_ms(ws->timer, WS_PING_MS);
+	ws_go_on(ws);
+}
+
+/* --- the beginning ---------------------------------------------------------- */
+
+static void
+ws_on_upgraded(void *cls, struct MHD_Connection *mhd, void *context,
+	       const char *early, size_t n_early, MHD_socket fd,
+	       struct MHD_UpgradeResponseHandle *handle)
+{
+	struct http_request *request = context;
+	struct http_ws *ws = cls;
+	struct event_base *base = request->conn->server->base;
+
+	ws->handle = handle;
+	ws->fd = fd;
+	event_assign(&ws->readable, base, fd, EV_READ | EV_PERSIST, ws_on_ready,
+		     ws);
+	event_assign(&ws->writable, base, fd, EV_WRITE, ws_on_ready, ws);
+	buf_add(&ws->early, early, n_early);
+	timer_set_ms(ws->timer, WS_PING_MS);
+	event_add(&ws->readable, NULL);
+	/* Not from here: the user's callbacks are not called from within
+	 * libmicrohttpd, which may hold a lock. */
+	event_active(&ws->readable, EV_READ, 0);
+}
+
+bool
+http_ws_asked(const struct http_request *request)
+{
+	return request->method == HTTP_GET &&
+	       strcmp(request->method_name, "GET") == 0 &&
+	       http_has_token(http_header(request, "Upgrade"), "websocket") &&
+	       http_has_token(http_header(request, "Connection"), "upgrade");
+}
+
+/* RFC 6455, section 4.2.2: base64(SHA-1(key + GUID)). */
+static int
+ws_accept(const char *key, char accept[32])
+{
+	char text[WS_KEY_LEN + sizeof(WS_GUID)];
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int n;
+
+	memcpy(text, key, WS_KEY_LEN);
+	memcpy(text + WS_KEY_LEN, WS_GUID, sizeof(WS_GUID));
+	if (EVP_Digest(text, strlen(text), digest, &n, EVP_sha1(), NULL) != 1)
+		return -1;
+	EVP_EncodeBlock((unsigned char *)accept, digest, (int)n);
+	return 0;
+}
+
+/* 16 bytes in base64: 22 digits and "==". */
+static bool
+ws_is_key(const char *key)
+{
+	return key != NULL && strlen(key) == WS_KEY_LEN &&
+	       strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			   "abcdefghijklmnopqrstuvwxyz0123456789+/") ==
+		   WS_KEY_LEN - 2 &&
+	       strcmp(key + WS_KEY_LEN - 2, "==") == 0;
+}
+
+static bool
+ws_refused(struct http_request *request)
+{
+	const char *version = http_header(request, "Sec-WebSocket-Version");
+	struct http_server *server = request->conn->server;
+
+	if (!http_ws_asked(request) || version == NULL ||
+	    strcmp(version, "13") != 0 || request->http_1_0)
+		http_refuse(request, 426,
+			    "This is for WebSockets, version 13.");
+	else if (!ws_is_key(http_header(request, "Sec-WebSocket-Key")))
+		http_refuse(request, 400,
+			    "The Sec-WebSocket-Key is malformed.");
+	else if (server->n_streams >= server->limits.max_streams)
+		http_refuse(request, 503, "There are too many streams.");
+	else
+		return false;
+	return true;
+}
+
+static struct MHD_Response *
+ws_response(struct http_ws *ws, const char *key)
+{
+	char accept[32];
+	const struct http_field fields[] = {
+	    {"Upgrade", "websocket"},
+	    {"Sec-WebSocket-Accept", accept},
+	    {NULL, NULL},
+	};
+	struct MHD_Response *response;
+
+	if (ws_accept(key, accept) != 0)
+		return NULL;
+	response = MHD_create_response_for_upgrade(ws_on_upgraded, ws);
+	if (response != NULL && http_add_fields(response, fields) != 0) {
+		MHD_destroy_response(response);
+		return NULL;
+	}
+	return response;
+}
+
+struct http_ws *
+http_ws_begin(struct http_request *request, const struct http_ws_user *user)
+{
+	struct http_server *server = request->conn->server;
+	struct MHD_Response *response = NULL;
+	struct http_ws *ws;
+
+	if (ws_refused(request))
+		return NULL;
+	ws = calloc(1, sizeof(*ws));
+	if (ws != NULL && wslay_event_context_server_init(
+			      &ws->frames, &ws_callbacks, ws) == 0) {
+		wslay_event_config_set_max_recv_msg_length(ws->frames,
+							   WS_MESSAGE_MAX);
+		ws->request = request;
+		ws->user = *user;
+		ws->timer = timer_new(server->base, ws_on_timer, ws);
+		if (ws->timer != NULL)
+			response = ws_response(
+			    ws, http_header(request, "Sec-WebSocket-Key"));
+	}
+	if (response == NULL) {
+		if (ws != NULL) {
+			wslay_event_context_free(ws->frames);
+			timer_free(ws->timer);
+		}
+		free(ws);
+		http_refuse(request, 503, "There is no memory for a stream.");
+		return NULL;
+	}
+	server->n_streams++;
+	request->ws = ws;
+	http_request_answer(request, 101, response);
+	return ws;
+}
+
+/* --- the user ---------------------------------------------------------------- */
+
+ssize_t
+http_ws_send(struct http_ws *ws, struct slice text)
+{
+	const struct wslay_event_msg message = {
+	    .opcode = WSLAY_TEXT_FRAME,
+	    .msg = (const uint8_t *)text.p,
+	    .msg_length = text.len,
+	};
+
+	if (ws->left ||
+	    ws_owed(ws) + text.len >
+		ws->request->conn->server->limits.max_backlog ||
+	    wslay_event_queue_msg(ws->frames, &message) != 0)
+		return -1;
+	if (ws->handle != NULL)
+		event_add(&ws->writable, NULL);
+	return (ssize_t)ws_owed(ws);
+}
+
+void
+http_ws_close(struct http_ws *ws, unsigned int code, const char *why)
+{
+	ws->left = true;
+	wslay_event_queue_close(ws->frames, (uint16_t)code,
+				(const uint8_t *)why, strlen(why));
+	if (ws->handle != NULL)
+		event_add(&ws->writable, NULL);
+	timer_set_ms(ws->timer, WS_CLOSE_MS);
+}
+
+/* Its connection ended before the upgrade. */
+void
+http_ws_on_completed(struct http_ws *ws)
+{
+	ws->handle = NULL;
+	ws_finish(ws);
+}

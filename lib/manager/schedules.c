@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* Changing schedules: each edit is tried until nobody was in between, or somebody
+ * has made it another schedule than the editor saw. */
+#include "manager/schedules.h"
+
+#include <string.h>
+
+#include "client/client.h"
+#include "client/registry.h"
+#include "core/task.h"
+#include "manager/schedule_json.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+#define US_PER_S 1e6
+/* A schedule is claimed once a second at most, and an edit takes milliseconds. */
+#define TRIES_MAX 20
+
+/* Whether a worker has registered the task: a typing error would only be found
+ * when the schedule fires, at night. */
+static int
+check_registered(struct flowrra_client *c, const char *task,
+		 struct schedule_fault *fault, struct err *err)
+{
+	struct registered entry;
+
+	if (client_check(c, err) == 0 &&
+	    registry_find(c, task, &entry, err) == 0)
+		return 0;
+	fault->field = "task";
+	if (err->code == ERR_NOT_FOUND)
+		err->code = ERR_DATA;
+	return -1;
+}
+
+/* --- making -------------------------------------------------------------- */
+
+int
+schedule_create(struct schedules *db, struct flowrra_client *c,
+		const struct schedule_form *form, int64_t now_us,
+		char ret_id[SCHEDULE_ID_MAX + 1], bool *ret_existing,
+		int64_t *ret_next_us, struct schedule_fault *fault,
+		struct err *err)
+{
+	struct schedule_draft draft;
+
+	/* The name of the task last, since it costs a question. */
+	if (schedule_draft(form, NULL, now_us, &draft, fault, err) != 0 ||
+	    (!form->force && check_registered(c, form->task, fault, err) != 0))
+		return -1;
+	if (schedules_create(db, &draft.schedule, now_us, ret_id, ret_existing,
+			     err) != 0) {
+		fault->field = err->code == ERR_REFUSED ? "id" : NULL;
+		return -1;
+	}
+	*ret_next_us = *ret_existing ? 0 : draft.schedule.next_run_us;
+	return 0;
+}
+
+/* --- editing ------------------------------------------------------------- */
+
+static json_t *
+read_schedule(struct schedules *db, const char *id, struct err *err)
+{
+	struct schedules_list *found;
+	json_t *json;
+
+	if (schedules_get(db, id, &found, err) != 0)
+		return NULL;
+	json = schedule_json(&found->items[0]);
+	schedules_list_free(found);
+	if (json == NULL)
+		err_nomem(err);
+	return json;
+}
+
+/* What an edit comes to. */
+enum edited { EDIT_FAILED, EDIT_DONE, EDIT_AGAIN };
+
+static enum edited
+edit_once(struct schedules *db, const struct schedule_edit *e,
+	  const struct schedule *old, struct schedule_fault *fault,
+	  struct err *err)
+{
+	struct schedules_change change = {.old_updated_us = old->updated_us,
+					  .old_next_run_us = old->next_run_us};
+	struct schedule_draft draft;
+	struct schedule_form form;
+	bool done;
+
+	schedule_form_of(old, &form);
+	if (e->apply(&form, e->arg, fault, err) != 0 ||
+	    schedule_draft(&form, old, e->now_us, &draft, fault, err) != 0)
+		return EDIT_FAILED;
+	if (!form.force && strcmp(form.task, old->task) != 0 &&
+	    check_registered(e->client, form.task, fault, err) != 0)
+		return EDIT_FAILED;
+	change.schedule = &draft.schedule;
+	if (draft.dropped.n > 0)
+		change.dropped = &draft.dropped;
+	if (schedules_update(db, &change, e->now_us, &done, err) != 0)
+		return EDIT_FAILED;
+	return done ? EDIT_DONE : EDIT_AGAIN;
+}
+
+static int
+was_changed(const char *id, struct err *err)
+{
+	return err_set(err, ERR_REFUSED,
+		       "schedule %s was changed by somebody else meanwhile; "
+		       "look at it again",
+		       id);
+}
+
+/* A claim in between moves the next fire, and the edit is tried anew with that;
+ * another edit in between is not overwritten, unless the editor has seen no
+ * version and wants its own fields only. */
+json_t *
+schedule_edit(struct schedules *db, const struct schedule_edit *e,
+	      bool *ret_stale, struct schedule_fault *fault, struct err *err)
+{
+	enum edited edited = EDIT_AGAIN;
+	struct schedules_list *found;
+	int tries;
+
+	*ret_stale = false;
+	*fault = (struct schedule_fault){.field = NULL};
+	for (tries = 0; edited == EDIT_AGAIN && tries < TRIES_MAX; tries++) {
+		if (schedules_get(db, e->id, &found, err) != 0)
+			return NULL;
+		*ret_stale = e->updated_us != 0 &&
+			     found->items[0].updated_us != e->updated_us;
+		edited = *ret_stale
+			     ? EDIT_FAILED
+			     : edit_once(db, e, &found->items[0], fault, err);
+		schedules_list_free(found);
+	}
+	if (edited == EDIT_AGAIN)
+		*ret_stale = true;
+	if (*ret_stale)
+		was_changed(e->id, err);
+	return edited == EDIT_DONE ? read_schedule(db, e->id, err) : NULL;
+}
+
+static int
+apply_enabled(struct schedule_form *form, void *arg,
+	      struct schedule_fault *fault, struct err *err)
+{
+	form->enabled = true;
+	/* Its task was registered when it was made, and may be away. */
+	form->force = true;
+	return 0;
+}
+
+/* Of a schedule that is enabled there is nothing to change; but if it has ended,
+ * that is said. */
+static int
+check_enabled(const struct schedule *s, int64_t now_us, struct err *err)
+{
+	struct schedule resumed = *s;
+	struct schedule_draft draft;
+	struct schedule_fault fault;
+	struct schedule_form form;
+
+	if (s->next_run_us != 0)
+		return 0;
+	resumed.enabled = false;
+	schedule_form_of(s, &form);
+	return schedule_draft(&form, &resumed, now_us, &draft, &fault, err);
+}
+
+json_t *
+schedule_enable(struct schedules *db, const char *id, int64_t now_us,
+		struct err *err)
+{
+	const struct schedule_edit edit = {
+	    .id = id, .apply = apply_enabled, .now_us = now_us};
+	struct schedules_list *found;
+	struct schedule_fault fault;
+	json_t *json = NULL;
+	bool stale, enabled;
+
+	if (schedules_get(db, id, &found, err) != 0)
+		return NULL;
+	enabled = found->items[0].enabled && found->items[0].fault[0] == '\0';
+	if (enabled && check_enabled(&found->items[0], now_us, err) == 0)
+		json = schedule_json(&found->items[0]);
+	schedules_list_free(found);
+	return enabled ? json : schedule_edit(db, &edit, &stale, &fault, err);
+}
+
+json_t *
+schedule_disable(struct schedules *db, const char *id, int64_t now_us,
+		 struct err *err)
+{
+	if (schedules_disable(db, id, now_us, err) != 0)
+		return NULL;
+	return read_schedule(db, id, err);
+}
+
+/* --- running ------------------------------------------------------------- */
+
+/* From the units of schedules (microseconds) to those of requests (seconds). */
+#define REQUESTED_INT(value) (int)(value)
+#define REQUESTED_NUMBER(value) (value)
+#define REQUESTED_SECONDS(value) (double)(value) / US_PER_S
+
+/* The task as a scheduler would send it. What the schedule leaves unset stays so,
+ * for the task's module to say. */
+static void
+fill_request(const struct schedule *s, struct flowrra_request *request)
+{
+	request->name = s->task;
+	request->args = s->args;
+	request->kwargs = s->kwargs;
+	request->priority = s->priority;
+	if (s->queue[0] != '\0')
+		request->queue = s->queue;
+#define TASK_SETTING(field, type, member, in_request, ...)                     \
+	if (s->settings.member != TASK_UNSET)                                  \
+		request->in_request = REQUESTED_##type(s->settings.member);
+#include "core/task_options.def"
+	if (s->expires_us > 0)
+		request->expires_us = clock_wall_us() + s->expires_us;
+	/* As a scheduler does: one with a queue goes there in any case. */
+	request->force = request->queue != NULL;
+}
+
+int
+schedule_run(struct schedules *db, struct flowrra_client *c, const char *id,
+	     const char *task_id, char ret_task_id[FLOWRRA_ID_SIZE],
+	     struct err *err)
+{
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	const struct submission submission = {.request = &request};
+	struct schedules_list *found;
+	int result;
+
+	if (schedules_get(db, id, &found, err) != 0)
+		return -1;
+	fill_request(&found->items[0], &request);
+	request.id = task_id;
+	result = client_submit(c, &submission, ret_task_id, err);
+	schedules_list_free(found);
+	return result;
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking at schedules: lists with a filter, and what has fired.
+ *
+ * A list is asked of the database page by page, and texts are looked for here:
+ * so a search means the same in all three databases, and can be ended after any
+ * schedule. A cursor says behind which one to go on.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cron/cron.h"
+#include "manager/query.h"
+#include "manager/schedule_json.h"
+#include "manager/schedules.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+#define LIMIT_MAX 500
+#define LIMIT_USUAL 50
+/* Of one request: the bars of the design. */
+#define LOOK_MAX 10000
+#define BUDGET_US INT64_C(200000)
+/* With a text, many are read for one that is found. */
+#define SEARCH_PAGE 500
+#define SPARK_FIRES 20
+
+static size_t
+bounded_limit(size_t limit)
+{
+	return limit == 0 ? LIMIT_USUAL : limit > LIMIT_MAX ? LIMIT_MAX : limit;
+}
+
+/* --- where a list goes on ------------------------------------------------ */
+
+/* The parts of a list: by id; or first what is due, then the rest. */
+enum list_part { PART_ID = 'i', PART_DUE = 'd', PART_IDLE = 'n' };
+
+struct list_place {
+	enum list_part part;
+	int64_t due_us;
+	char id[SCHEDULE_ID_MAX + 1]; /* "": at its beginning */
+};
+
+/* What makes a cursor one of this question. */
+static uint64_t
+question(const struct schedule_query *q)
+{
+	struct buf text = BUF_INIT;
+	uint64_t seed;
+
+	buf_addf(&text, "%d\n%d\n%s\n%s", q->enabled, q->by_next,
+		 q->task != NULL ? q->task : "",
+		 q->text != NULL ? q->text : "");
+	seed = cron_seed((struct slice){text.data, text.len});
+	buf_done(&text);
+	return seed;
+}
+
+static json_t *
+place_json(const struct schedule_query *q, const struct list_place *p)
+{
+	return json_sprintf("%c.%016" PRIx64 ".%" PRId64 ".%s", (char)p->part,
+			    question(q), p->due_us, p->id);
+}
+
+static int
+bad_cursor(struct err *err)
+{
+	return err_set(err, ERR_DATA,
+		       "the cursor is not one of this question; begin without "
+		       "it");
+}
+
+static int
+read_place(const struct schedule_query *q, struct list_place *ret,
+	   struct err *err)
+{
+	const char *text = q->cursor;
+	char part, *end;
+	uint64_t seed;
+
+	*ret = (struct list_place){.part = q->by_next ? PART_DUE : PART_ID};
+	if (text == NULL || text[0] == '\0')
+		return 0;
+	part = text[0];
+	if ((part == PART_ID) == q->by_next || strchr("idn", part) == NULL ||
+	    text[1] != '.')
+		return bad_cursor(err);
+	seed = strtoull(text + 2, &end, 16);
+	if (*end != '.' || seed != question(q))
+		return bad_cursor(err);
+	ret->part = (enum list_part)part;
+	ret->due_us = strtoll(end + 1, &end, 10);
+	if (*end != '.' || strlen(end + 1) > SCHEDULE_ID_MAX)
+		return bad_cursor(err);
+	strcpy(ret->id, end + 1);
+	return 0;
+}
+
+/* --- what is looked for --------------------------------------------------- */
+
+/* Letters of ASCII in any case; the rest by its bytes. */
+static bool
+has_text(const char *in, const char *text)
+{
+	const size_t len = strlen(text);
+
+	for (; *in != '\0'; in++)
+		if (strncasecmp(in, text, len) == 0)
+			return true;
+	return len == 0;
+}
+
+static bool
+schedule_has_text(const struct schedule *s, const char *text)
+{
+	struct buf words = BUF_INIT;
+	bool has;
+
+	if (text == NULL || has_text(s->id, text) || has_text(s->task, text) ||
+	    has_text(s->rule, text) || has_text(s->description, text))
+		return true;
+	schedule_words(s, &words);
+	has = words.data != NULL && has_text(words.data, text);
+	buf_done(&words);
+	return has;
+}
+
+/* The number of those that were missed or skipped. */
+static int
+add_missed(struct schedules *db, const char *id, json_t *item, struct err *err)
+{
+	int64_t skipped[SCHEDULE_N_REASONS], sum = 0;
+	int i;
+
+	if (schedules_skipped(db, id, skipped, err) != 0)
+		return -1;
+	for (i = 0; i < SCHEDULE_N_REASONS; i++)
+		sum += skipped[i];
+	json_object_set_new(item, "missed", json_integer(sum));
+	return 0;
+}
+
+static int
+add_spark(struct schedules *db, const char *id, json_t *item, struct err *err)
+{
+	struct schedules_history *h;
+	json_t *spark = json_array();
+	size_t i;
+
+	if (schedules_history(db, id, INT64_MAX, SPARK_FIRES, &h, err) != 0) {
+		json_decref(spark);
+		return -1;
+	}
+	for (i = h->n; i > 0; i--)
+		json_array_append_new(
+		    spark,
+		    json_integer(h->items[i - 1].outcome == SCHEDULE_SENT));
+	schedules_history_free(h);
+	json_object_set_new(item, "spark", spark);
+	return 0;
+}
+
+/* --- lists ---------------------------------------------------------------- */
+
+/* One list on its way. */
+struct listing {
+	struct schedules *db;
+	const struct schedule_query *query;
+	size_t limit, looked_at;
+	int64_t until_us; /* of the monotonic clock */
+	struct list_place place;
+	json_t *items;
+	bool full;  /* there is one more than fits */
+	bool ended; /* all was looked at */
+};
+
+/* A page of the database. */
+static int
+read_page(const struct listing *l, size_t n, struct schedules_list **ret,
+	  struct err *err)
+{
+	const struct schedule_query *q = l->query;
+	const struct schedules_filter filter = {
+	    .only_enabled = q->enabled == 1,
+	    .only_disabled = q->enabled == 0,
+	    .task = q->task,
+	    .after = l->place.id,
+	    .limit = n,
+	    .by_due = q->by_next,
+	    .after_due_us =
+		l->place.part == PART_IDLE ? SCHEDULES_IDLE : l->place.due_us,
+	};
+
+	return schedules_list(l->db, &filter, ret, err);
+}
+
+/* Takes a schedule, if it is looked for; the place is behind it then. */
+static int
+take_schedule(struct listing *l, const struct schedule *s, struct err *err)
+{
+	json_t *item;
+
+	if (schedule_has_text(s, l->query->text)) {
+		if (json_array_size(l->items) == l->limit) {
+			l->full = true;
+			return 0;
+		}
+		item = schedule_json(s);
+		if (l->query->figures &&
+		    (add_missed(l->db, s->id, item, err) != 0 ||
+		     add_spark(l->db, s->id, item, err) != 0)) {
+			json_decref(item);
+			return -1;
+		}
+		if (json_array_append_new(l->items, item) != 0)
+			return err_nomem(err);
+	}
+	l->looked_at++;
+	l->place.due_us = s->due_us;
+	snprintf(l->place.id, sizeof(l->place.id), "%s", s->id);
+	return 0;
+}
+
+static bool
+is_over(const struct listing *l)
+{
+	return l->full || l->ended || l->looked_at >= LOOK_MAX ||
+	       clock_mono_us() >= l->until_us;
+}
+
+/* The next part, or the end. */
+static void
+next_part(struct listing *l)
+{
+	if (l->place.part == PART_DUE)
+		l->place = (struct list_place){.part = PART_IDLE};
+	else
+		l->ended = true;
+}
+
+static int
+fill_list(struct listing *l, struct err *err)
+{
+	struct schedules_list *page;
+	size_t i, n;
+	int result = 0;
+
+	/* What is disabled is never due. */
+	if (l->place.part == PART_DUE && l->query->enabled == 0)
+		next_part(l);
+	while (!is_over(l) && result == 0) {
+		/* One more tells whether there is more. */
+		n = l->query->text != NULL
+			? SEARCH_PAGE
+			: l->limit - json_array_size(l->items) + 1;
+		if (read_page(l, n, &page, err) != 0)
+			return -1;
+		for (i = 0; i < page->n && result == 0 && !l->full; i++)
+			result = take_schedule(l, &page->items[i], err);
+		if (result == 0 && !l->full && page->n < n)
+			next_part(l);
+		schedules_list_free(page);
+	}
+	return result;
+}
+
+json_t *
+schedule_list(struct schedules *db, const struct schedule_query *query,
+	      struct err *err)
+{
+	struct listing l = {.db = db,
+			    .query = query,
+			    .limit = bounded_limit(query->limit),
+			    .until_us = clock_mono_us() + BUDGET_US,
+			    .items = json_array()};
+
+	if (read_place(query, &l.place, err) == 0 && fill_list(&l, err) == 0)
+		return json_pack("{s:o,s:o,s:b,s:I}", "items", l.items, "next",
+				 l.ended ? json_null()
+					 : place_json(query, &l.place),
+				 "complete", l.full || l.ended, "looked_at",
+				 (json_int_t)l.looked_at);
+	json_decref(l.items);
+	return NULL;
+}
+
+json_t *
+schedule_show(struct schedules *db, const char *id, struct err *err)
+{
+	struct schedules_list *found;
+	json_t *json;
+
+	if (schedules_get(db, id, &found, err) != 0)
+		return NULL;
+	json = schedule_json(&found->items[0]);
+	schedules_list_free(found);
+	if (json == NULL)
+		err_nomem(err);
+	else if (add_missed(db, id, json, err) == 0)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+/* --- what has fired -------------------------------------------------------- */
+
+/* The reason, or what the queue said. */
+static json_t *
+reason_json(const struct schedule_past *past)
+{
+	int i;
+
+	if (past->refused[0] != '\0')
+		return json_string(past->refused);
+	for (i = 0; i < SCHEDULE_N_REASONS; i++)
+		if (strcmp(past->reason,
+			   schedule_reason_name((enum schedule_reason)i)) == 0)
+			return json_string(
+			    schedule_reason_text((enum schedule_reason)i));
+	return past->reason[0] != '\0' ? json_string(past->reason)
+				       : json_null();
+}
+
+static json_t *
+past_json(const struct schedule_past *past)
+{
+	const bool task = past->task_id[0] != '\0';
+
+	return json_pack("{s:o,s:o,s:I,s:o,s:o,s:s,s:o,s:n}", "fire_at",
+			 moment_json(past->fire_us), "last_at",
+			 moment_json(past->last_us), "n", (json_int_t)past->n,
+			 "task_id",
+			 task ? json_string(past->task_id) : json_null(),
+			 "sent_at", moment_json(task ? past->sent_us : 0),
+			 "outcome", schedule_outcome_name(past->outcome),
+			 "reason", reason_json(past), "status");
+}
+
+/* The states of the tasks, as far as they have records; one question for all. */
+static int
+add_states(struct flowrra_client *c, const struct schedules_history *h,
+	   json_t *items, struct err *err)
+{
+	const char *ids[LIMIT_MAX];
+	json_t *records[LIMIT_MAX] = {NULL}, *status;
+	size_t at[LIMIT_MAX], i, n = 0;
+	int result;
+
+	for (i = 0; i < json_array_size(items); i++)
+		if (h->items[i].outcome == SCHEDULE_SENT) {
+			at[n] = i;
+			ids[n++] = h->items[i].task_id;
+		}
+	result = n == 0 ? 0 : query_records(c, ids, n, records, err);
+	for (i = 0; i < n; i++) {
+		status = json_object_get(records[i], "status");
+		if (json_is_string(status))
+			json_object_set(json_array_get(items, at[i]), "status",
+					status);
+		json_decref(records[i]);
+	}
+	return result;
+}
+
+/* A cursor is the last fire before which to go on. */
+static int
+read_before(const char *cursor, int64_t *ret, struct err *err)
+{
+	char *end;
+
+	*ret = INT64_MAX;
+	if (cursor == NULL || cursor[0] == '\0')
+		return 0;
+	*ret = strtoll(cursor, &end, 10);
+	return *end == '\0' && end != cursor ? 0 : bad_cursor(err);
+}
+
+/* Fires outlive their schedule for a while; but of one that never was, that is
+ * said. */
+static int
+check_known(struct schedules *db, const char *id, size_t n, struct err *err)
+{
+	struct schedules_list *found;
+
+	if (n > 0)
+		return 0;
+	if (schedules_get(db, id, &found, err) != 0)
+		return -1;
+	schedules_list_free(found);
+	return 0;
+}
+
+json_t *
+schedule_fires(struct schedules *db, struct flowrra_client *c, const char *id,
+	       const char *cursor, size_t limit, struct err *err)
+{
+	const size_t n = bounded_limit(limit);
+	struct schedules_history *h;
+	json_t *items = json_array(), *next = NULL;
+	int64_t before_us;
+	size_t i;
+	int result;
+
+	if (read_before(cursor, &before_us, err) != 0 ||
+	    schedules_history(db, id, before_us, n + 1, &h, err) != 0) {
+		json_decref(items);
+		return NULL;
+	}
+	for (i = 0; i < h->n && i < n; i++)
+		json_array_append_new(items, past_json(&h->items[i]));
+	if (h->n > n)
+		next = json_sprintf("%" PRId64, h->items[n - 1].fire_us);
+	result = check_known(db, id, h->n, err);
+	if (result == 0 && c != NULL)
+		result = add_states(c, h, items, err);
+	schedules_history_free(h);
+	if (result == 0)
+		return json_pack("{s:o,s:o,s:b,s:I}", "items", items, "next",
+				 next != NULL ? next : json_null(), "complete",
+				 1, "looked_at",
+				 (json_int_t)json_array_size(items));
+	json_decref(items);
+	json_decref(next);
+	return NULL;
+}

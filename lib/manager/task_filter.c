@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which tasks are meant.
+ *
+ * A list holds the filter against up to 10,000 tasks in one step, so that each
+ * test is made only if the filter needs it, the cheap ones first; arguments,
+ * which have to be parsed, last.
+ */
+#include "manager/task_filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/load.h"
+#include "codec/result_json.h"
+#include "codec/task_json.h"
+#include "core/result.h"
+#include "core/task.h"
+#include "manager/member.h"
+#include "util/err.h"
+
+/* FNV-1a: small, and good enough to notice that a filter is another one. */
+#define HASH_PRIME UINT64_C(1099511628211)
+
+/* --- checks ------------------------------------------------------------ */
+
+static int
+filter_check_text(const char *text, const char *what, struct err *err)
+{
+	if (text == NULL || strlen(text) <= TASK_FILTER_TEXT_MAX)
+		return 0;
+	return err_set(err, ERR_DATA, "%s: longer than %d bytes", what,
+		       TASK_FILTER_TEXT_MAX);
+}
+
+static int
+filter_check_arg(const struct task_arg *arg, struct err *err)
+{
+	const char *name = NULL;
+
+	if (strncmp(arg->path, "args.", 5) == 0)
+		name = arg->path + 5;
+	else if (strncmp(arg->path, "kwargs.", 7) == 0)
+		name = arg->path + 7;
+	if (name == NULL || *name == '\0')
+		return err_set(err, ERR_DATA,
+			       "\"%.64s\": not an argument; begin with args. "
+			       "or kwargs., as in kwargs.user.id",
+			       arg->path);
+	if (filter_check_text(arg->path, "an argument's name", err) != 0 ||
+	    filter_check_text(arg->value, "an argument's value", err) != 0)
+		return -1;
+	return 0;
+}
+
+int
+task_filter_check(const struct task_filter *f, struct err *err)
+{
+	size_t i;
+
+	if (f->n_args > TASK_FILTER_ARGS_MAX)
+		return err_set(err, ERR_DATA, "more than %d arguments",
+			       TASK_FILTER_ARGS_MAX);
+	for (i = 0; i < f->n_args; i++)
+		if (filter_check_arg(&f->args[i], err) != 0)
+			return -1;
+	if (f->after_us != 0 && f->before_us != 0 &&
+	    f->after_us >= f->before_us)
+		return err_set(err, ERR_DATA,
+			       "nothing is both after and before those times");
+	if (filter_check_text(f->task, "task", err) != 0 ||
+	    filter_check_text(f->worker, "worker", err) != 0 ||
+	    filter_check_text(f->error, "error", err) != 0 ||
+	    filter_check_text(f->reason, "reason", err) != 0)
+		return -1;
+	return 0;
+}
+
+bool
+task_filter_is_any(const struct task_filter *f)
+{
+	return f->task == NULL && f->worker == NULL && f->error == NULL &&
+	       f->reason == NULL && f->after_us == 0 && f->before_us == 0 &&
+	       f->n_args == 0;
+}
+
+/* With its length or, for NULL, another number, so that texts cannot run into one
+ * another. */
+static uint64_t
+hash_text(uint64_t hash, const char *text)
+{
+	const size_t len = text != NULL ? strlen(text) + 1 : 0;
+	size_t i;
+
+	hash = (hash ^ len) * HASH_PRIME;
+	for (i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * HASH_PRIME;
+	return hash;
+}
+
+static uint64_t
+hash_number(uint64_t hash, int64_t number)
+{
+	int i;
+
+	for (i = 0; i < 64; i += 8)
+		hash = (hash ^ ((uint64_t)number >> i & 255)) * HASH_PRIME;
+	return hash;
+}
+
+uint64_t
+task_filter_hash(const struct task_filter *f, uint64_t seed)
+{
+	uint64_t hash =
+	    hash_number(UINT64_C(14695981039346656037), (int64_t)seed);
+	size_t i;
+
+	hash = hash_text(hash, f->queue);
+	hash = hash_text(hash, f->task);
+	hash = hash_text(hash, f->worker);
+	hash = hash_text(hash, f->error);
+	hash = hash_text(hash, f->reason);
+	hash = hash_number(hash, f->after_us);
+	hash = hash_number(hash, f->before_us);
+	for (i = 0; i < f->n_args; i++) {
+		hash = hash_text(hash, f->args[i].path);
+		hash = hash_text(hash, f->args[i].value);
+	}
+	return hash;
+}
+
+/* --- arguments --------------------------------------------------------- */
+
+/* A string is its text; all else is what the text means as JSON, so that 1 and
+ * 1.0 are the same. */
+static bool
+value_is(const json_t *value, const char *text)
+{
+	json_t *wanted;
+	bool same;
+
+	if (json_is_string(value))
+		return json_string_length(value) == strlen(text) &&
+		       strcmp(json_string_value(value), text) == 0;
+	wanted = json_loads(text, JSON_DECODE_ANY, NULL);
+	if (json_is_number(value) && json_is_number(wanted) &&
+	    json_typeof(value) != json_typeof(wanted))
+		same = json_number_value(value) == json_number_value(wanted);
+	else
+		same = wanted != NULL && json_equal(value, wanted);
+	json_decref(wanted);
+	return same;
+}
+
+/* A place in an array; SIZE_MAX: that is no number. */
+static size_t
+index_of(const char *text, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || n > 100000000)
+			return SIZE_MAX;
+		n = n * 10 + (size_t)(text[i] - '0');
+	}
+	return len > 0 ? n : SIZE_MAX;
+}
+
+/* Follows the path as far as it goes. A name that has dots itself is found at the
+ * end of a path only. */
+static bool
+path_leads_to(const json_t *value, const char *path, const char *text)
+{
+	char name[TASK_FILTER_TEXT_MAX + 1];
+	const json_t *whole;
+	size_t len;
+
+	while (value != NULL) {
+		if ((whole = json_object_get(value, path)) != NULL)
+			return value_is(whole, text);
+		len = strcspn(path, ".");
+		if (len > TASK_FILTER_TEXT_MAX)
+			return false;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		/* NULL, too, where it is neither. */
+		value = json_is_array(value)
+			    ? json_array_get(value, index_of(path, len))
+			    : json_object_get(value, name);
+		if (path[len] == '\0')
+			return value != NULL && value_is(value, text);
+		path += len + 1;
+	}
+	return false;
+}
+
+/* "args." */
+static bool
+any_leads_to(const json_t *args, const json_t *kwargs, const char *path,
+	     const char *text)
+{
+	json_t *one;
+	size_t i;
+
+	if (index_of(path, strcspn(path, ".")) != SIZE_MAX)
+		return path_leads_to(args, path, text);
+	if (path_leads_to(kwargs, path, text))
+		return true;
+	json_array_foreach (args, i, one)
+		if (json_is_object(one) && path_leads_to(one, path, text))
+			return true;
+	return false;
+}
+
+/* Both parts are parsed once, for all that is asked of them. */
+static bool
+args_match(const struct task_filter *f, struct slice args, struct slice kwargs)
+{
+	json_t *list, *members;
+	bool matches = true;
+	size_t i;
+
+	if (f->n_args == 0)
+		return true;
+	list = args.p != NULL ? load_json(args, NULL) : NULL;
+	members = kwargs.p != NULL ? load_json(kwargs, NULL) : NULL;
+	for (i = 0; i < f->n_args && matches; i++)
+		matches = f->args[i].path[0] == 'k'
+			      ? path_leads_to(members, f->args[i].path + 7,
+					      f->args[i].value)
+			      : any_leads_to(list, members, f->args[i].path + 5,
+					     f->args[i].value);
+	json_decref(list);
+	json_decref(members);
+	return matches;
+}
+
+/* --- tests ------------------------------------------------------------- */
+
+/* NULL is any text. */
+static bool
+is_text(struct slice text, const char *wanted)
+{
+	return wanted == NULL || slice_eq(text, slice_of(wanted));
+}
+
+static bool
+has_text(struct slice text, const char *wanted)
+{
+	return wanted == NULL ||
+	       (text.p != NULL &&
+		memmem(text.p, text.len, wanted, strlen(wanted)) != NULL);
+}
+
+bool
+task_filter_time(const struct task_filter *f, int64_t time_us)
+{
+	return (f->after_us == 0 || time_us > f->after_us) &&
+	       (f->before_us == 0 || (time_us != 0 && time_us < f->before_us));
+}
+
+/* A task that cannot be read has no name and no arguments, so it matches
+ * neither. */
+bool
+task_filter_item(const struct task_filter *f, const struct broker_item *item)
+{
+	struct task *task;
+	struct err why;
+	bool matches;
+
+	if (item->worker.len > 0 && !is_text(item->worker, f->worker))
+		return false;
+	if (f->task == NULL && f->n_args == 0)
+		return true;
+	if ((task = load_task(item, &why)) == NULL)
+		return false;
+	matches = is_text(slice_of(task->name), f->task) &&
+		  args_match(f, task->args, task->kwargs);
+	task_free(task);
+	return matches;
+}
+
+static struct slice
+text_member(const json_t *info, const char *name)
+{
+	const char *text = member_text(info, name);
+
+	return text != NULL ? slice_of(text) : (struct slice){NULL, 0};
+}
+
+bool
+task_filter_info(const struct task_filter *f, const json_t *info,
+		 const char *time)
+{
+	return (f->worker == NULL ||
+		is_text(text_member(info, "worker"), f->worker)) &&
+	       (f->reason == NULL ||
+		is_text(text_member(info, "reason"), f->reason)) &&
+	       has_text(text_member(info, "error"), f->error) &&
+	       (time == NULL ||
+		task_filter_time(f, member_time_us(info, time)));
+}
+
+/* Decoded without making JSON: a filter drops most of them. */
+bool
+task_filter_record(const struct task_filter *f, struct slice record,
+		   int64_t *ret_finished_us)
+{
+	struct buf scratch = BUF_INIT, repaired = BUF_INIT;
+	struct result r = {.finished_us = 0};
+	bool matches;
+
+	*ret_finished_us = 0;
+	if (task_filter_is_any(f) && f->queue == NULL)
+		return true;
+	matches = result_decode_repaired(record, &repaired, &scratch, &record,
+					 &r, NULL) == 0 &&
+		  is_text(r.task_name, f->task) && is_text(r.queue, f->queue) &&
+		  is_text(r.worker, f->worker) &&
+		  is_text(r.reason, f->reason) && has_text(r.error, f->error) &&
+		  task_filter_time(f, r.finished_us) &&
+		  args_match(f, r.args, r.kwargs);
+	*ret_finished_us = r.finished_us;
+	buf_done(&scratch);
+	buf_done(&repaired);
+	return matches;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What the lists of tasks share. For lib/manager only. */
+#ifndef MANAGER_TASKS_PRIVATE_H
+#define MANAGER_TASKS_PRIVATE_H
+
+#include "manager/tasks.h"
+
+/* Whether a delayed one is of TASKS_DELAYED, or of TASKS_RETRYING; true for all
+ * other states. */
+bool tasks_is_of_state(const struct broker_item *item, enum tasks_state state);
+/* Whether the records have to be read before it can be said who is meant. */
+bool tasks_need_record(enum tasks_state state, const struct task_filter *f);
+/* Adds to infos what their records say. Infos without an ID have none. */
+int tasks_join_records(struct flowrra_client *c, json_t *infos,
+		       enum tasks_state state, struct err *err);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Who may come in: names of hosts and networks, and how often. */
+#include "web/access.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "util/clock.h"
+#include "util/err.h"
+
+/* --- names ---------------------------------------------------------------- */
+
+/* "[::1]:7480" and "localhost:7480" without their ports. False: neither. */
+static bool
+access_name_of(const char *host, char name[256])
+{
+	const char *end;
+	size_t n;
+
+	if (host[0] == '[') {
+		if ((end = strchr(host, ']')) == NULL)
+			return false;
+		n = (size_t)(end - host - 1);
+		host++;
+		end++;
+	} else {
+		n = strcspn(host, ":");
+		end = host + n;
+	}
+	if (n == 0 || n > 255 || (*end != '\0' && *end != ':'))
+		return false;
+	if (*end == ':' && end[1 + strspn(end + 1, "0123456789")] != '\0')
+		return false;
+	memcpy(name, host, n);
+	name[n] = '\0';
+	/* The root of the tree of names. */
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = '\0';
+	return true;
+}
+
+bool
+access_is_loopback(const char *address)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, address, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, address, &six) == 1 &&
+	       IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+/* "*.example.com" is a name below it, not itself. */
+static bool
+access_name_matches(const char *name, const char *pattern)
+{
+	const size_t n = strlen(name), m = strlen(pattern);
+
+	if (strncmp(pattern, "*.", 2) != 0)
+		return strcasecmp(name, pattern) == 0;
+	return n > m - 1 && strcasecmp(name + n - (m - 1), pattern + 1) == 0;
+}
+
+bool
+access_host(const char *host, char *const *hosts)
+{
+	char name[256], own[256];
+
+	if (host == NULL || !access_name_of(host, name))
+		return false;
+	if (strcasecmp(name, "localhost") == 0 || access_is_loopback(name) ||
+	    access_name_matches(name, "*.localhost"))
+		return true;
+	for (; *hosts != NULL; hosts++)
+		if (access_name_matches(name, *hosts) ||
+		    (access_name_of(*hosts, own) && strcasecmp(name, own) == 0))
+			return true;
+	return false;
+}
+
+/* --- networks --------------------------------------------------------------
+ */
+
+struct network {
+	int family;
+	unsigned char bytes[16];
+	unsigned int bits;
+};
+
+/* An address as 16 bytes; one of IPv4 in IPv6 is one of IPv4. */
+static bool
+network_parse_address(const char *text, struct network *ret)
+{
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+	unsigned char six[16];
+
+	if (inet_pton(AF_INET, text, ret->bytes) == 1) {
+		ret->family = AF_INET;
+		ret->bits = 32;
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, six) != 1)
+		return false;
+	if (memcmp(six, mapped, sizeof(mapped)) == 0) {
+		ret->family = AF_INET;
+		memcpy(ret->bytes, six + 12, 4);
+		ret->bits = 32;
+	} else {
+		ret->family = AF_INET6;
+		memcpy(ret->bytes, six, 16);
+		ret->bits = 128;
+	}
+	return true;
+}
+
+static bool
+network_parse(const char *text, struct network *ret)
+{
+	const char *slash = strchr(text, '/');
+	char address[64], *end = NULL;
+	unsigned long bits;
+
+	snprintf(address, sizeof(address), "%.*s",
+		 slash != NULL ? (int)(slash - text) : 63, text);
+	if (!network_parse_address(address, ret))
+		return false;
+	if (slash == NULL)
+		return true;
+	if (slash[1] < '0' || slash[1] > '9')
+		return false;
+	bits = strtoul(slash + 1, &end, 10);
+	if (*end != '\0' || bits > ret->bits)
+		return false;
+	ret->bits = (unsigned int)bits;
+	return true;
+}
+
+static bool
+network_has(const struct network *net, const struct network *address)
+{
+	const unsigned int whole = net->bits / 8, rest = net->bits % 8;
+
+	if (net->family != address->family ||
+	    memcmp(net->bytes, address->bytes, whole) != 0)
+		return false;
+	return rest == 0 ||
+	       ((net->bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
+}
+
+bool
+access_is_proxy(const char *peer, char *const *proxies)
+{
+	struct network net = {.bits = 0}, address = {.bits = 0};
+	const bool is_address = network_parse_address(peer, &address);
+
+	for (; *proxies != NULL; proxies++)
+		if (strcmp(peer, *proxies) == 0 ||
+		    (is_address && network_parse(*proxies, &net) &&
+		     network_has(&net, &address)))
+			return true;
+	return false;
+}
+
+int
+access_check_proxies(char *const *proxies, struct err *err)
+{
+	struct network net;
+
+	for (; *proxies != NULL; proxies++)
+		if (strcmp(*proxies, "unix") != 0 &&
+		    !network_parse(*proxies, &net))
+			return err_set(
+			    err, ERR_CONFIG,
+			    "[web] proxies: \"%.64s\" is neither an "
+			    "address (10.0.0.5, 10.0.0.0/8, ::1) nor "
+			    "unix",
+			    *proxies);
+	return 0;
+}
+
+void
+access_client(const char *peer, const char *forwarded_for, char *const *proxies,
+	      char text[ACCESS_PEER_SIZE])
+{
+	const char *end, *begin;
+
+	snprintf(text, ACCESS_PEER_SIZE, "%s", peer);
+	if (forwarded_for == NULL || !access_is_proxy(peer, proxies))
+		return;
+	/* From the right: what stands further left, a client can make up. */
+	for (end = forwarded_for + strlen(forwarded_for); end > forwarded_for;
+	     end = begin > forwarded_for ? begin - 1 : begin) {
+		for (begin = end; begin > forwarded_for && begin[-1] != ',';)
+			begin--;
+		begin += strspn(begin, " ");
+		if (begin >= end)
+			return;
+		snprintf(text, ACCESS_PEER_SIZE, "%.*s", (int)(end - begin),
+			 begin);
+		text[strcspn(text, " ,")] = '\0';
+		if (!access_is_proxy(text, proxies))
+			return;
+		while (begin > forwarded_for && begin[-1] != ',')
+			begin--;
+	}
+}
+
+/* --- requests of other sites -------------------------------------------------
+ */
+
+bool
+csrf_same_origin(const char *origin, const char *host, bool tls)
+{
+	const char *scheme = tls ? "https://" : "http://";
+	const char *port = tls ? ":443" : ":80";
+	size_t n, m;
+
+	if (origin == NULL || host == NULL ||
+	    strncasecmp(origin, scheme, strlen(scheme)) != 0)
+		return false;
+	origin += strlen(scheme);
+	if (strcasecmp(origin, host) == 0)
+		return true;
+	/* A port that the scheme implies may stand in Host. */
+	n = strlen(origin);
+	m = strlen(host);
+	return m == n + strlen(port) && strncasecmp(origin, host, n) == 0 &&
+	       strcmp(host + n, port) == 0;
+}
+
+/* A type that a form of another site cannot send without being asked first. */
+static bool
+csrf_is_json(const char *type)
+{
+	const size_t n = type != NULL ? strcspn(type, "; \t") : 0;
+
+	return (n == 16 && strncasecmp(type, "application/json", n) == 0) ||
+	       (n == 20 && strncasecmp(type, "application/x-ndjson", n) == 0);
+}
+
+const char *
+csrf_refuses(const struct csrf_request *r, bool *ret_type)
+{
+	*ret_type = false;
+	if (!r->writes || !r->ambient)
+		return NULL;
+	if (r->fetch_site != NULL) {
+		if (strcmp(r->fetch_site, "same-origin") != 0)
+			return "the request comes from another site";
+	} else if (r->origin != NULL) {
+		if (!csrf_same_origin(r->origin, r->host, r->tls))
+			return "the request comes from another site";
+	} else if (!r->peer) {
+		return "it does not say where it comes from: send the header "
+		       "Origin, or use a token";
+	}
+	if (r->body && !csrf_is_json(r->type)) {
+		*ret_type = true;
+		return "the type of the body is not application/json";
+	}
+	return NULL;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may come in at all: Host, trusted proxies, requests of other sites, and how
+ * often one may try. Nothing here knows who the user is. Not thread-safe.
+ */
+#ifndef WEB_ACCESS_H
+#define WEB_ACCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/* --- names ---------------------------------------------------------------- */
+
+/* Whether a Host header (with or without a port) names this server: one of the
+ * loopback, or of `hosts` (conf_list(); "*.example.com" is all below it). */
+bool access_host(const char *host, char *const *hosts);
+/* Whether an address is of the loopback. */
+bool access_is_loopback(const char *address);
+/* Whether a peer ("192.0.2.1", "unix") is one of `proxies`. */
+bool access_is_proxy(const char *peer, char *const *proxies);
+/* ERR_CONFIG: an element of `proxies` is no address, network or "unix". */
+int access_check_proxies(char *const *proxies, struct err *err);
+/* The client of a trusted proxy: the last of X-Forwarded-For that is not a proxy
+ * itself, into `text`; `peer` if there is none. */
+#define ACCESS_PEER_SIZE 64
+void access_client(const char *peer, const char *forwarded_for,
+		   char *const *proxies, char text[ACCESS_PEER_SIZE]);
+
+/* --- requests of other sites ----------------------------------------------- */
+
+struct csrf_request {
+	bool writes;  /* anything but GET */
+	bool ambient; /* the browser has added the credential itself */
+	bool peer;    /* … which is the uid of a Unix socket's peer */
+	bool body;    /* it has one, or its method may */
+	bool tls;     /* of the URL that the browser sees */
+	const char *fetch_site, *origin, *host, *type; /* headers, or NULL */
+};
+/* NULL: it may pass. Else why not, for people; *ret_type: because of its type. */
+const char *csrf_refuses(const struct csrf_request *request, bool *ret_type);
+/* Whether an Origin is this server: for upgrades, where it must be. */
+bool csrf_same_origin(const char *origin, const char *host, bool tls);
+
+/* --- how often ------------------------------------------------------------- */
+
+/* Of names: addresses that have failed to log in, users who write. A bounded
+ * number of them; the one that was quiet the longest is forgotten. */
+struct access_limits;
+struct access_limits *access_limits_new(struct err *err);
+void access_limits_free(struct access_limits *limits);
+
+/* Failed logins: 5 a minute, then a pause of a minute, which doubles with each
+ * further failure up to an hour. Returns the seconds to wait; 0: go on. */
+int64_t access_login_wait(struct access_limits *limits, const char *peer);
+void access_login_failed(struct access_limits *limits, const char *peer);
+void access_login_succeeded(struct access_limits *limits, const char *peer);
+/* Takes one of 20 writes a second, of which 40 may come at once. */
+bool access_write(struct access_limits *limits, const char *user);
+
+#endif

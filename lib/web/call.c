@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/* A call: made of a request, asked by its route, and answered. */
+#include "web/call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client/client.h"
+#include "schedules/schedules.h"
+#include "util/conf.h"
+#include "util/uuid.h"
+#include "web/mask.h"
+#include "web/replay.h"
+
+void
+web_worker_done(struct web_worker *worker)
+{
+	schedules_close(worker->schedules);
+	worker->schedules = NULL;
+}
+
+/* --- pairs --------------------------------------------------------------- */
+
+int
+web_pairs_add(struct web_pairs *pairs, const char *name, const char *value,
+	      struct err *err)
+{
+	struct web_pair *items =
+	    reallocarray(pairs->items, pairs->n + 1, sizeof(*pairs->items));
+	struct web_pair *pair;
+
+	if (items == NULL)
+		return err_nomem(err);
+	pairs->items = items;
+	pair = &items[pairs->n];
+	pair->name = strdup(name);
+	pair->value = strdup(value);
+	if (pair->name == NULL || pair->value == NULL) {
+		free(pair->name);
+		free(pair->value);
+		return err_nomem(err);
+	}
+	pairs->n++;
+	return 0;
+}
+
+const char *
+web_pairs_get(const struct web_pairs *pairs, const char *name)
+{
+	size_t i;
+
+	for (i = pairs->n; i > 0; i--)
+		if (strcasecmp(pairs->items[i - 1].name, name) == 0)
+			return pairs->items[i - 1].value;
+	return NULL;
+}
+
+void
+web_pairs_done(struct web_pairs *pairs)
+{
+	size_t i;
+
+	for (i = 0; i < pairs->n; i++) {
+		free(pairs->items[i].name);
+		free(pairs->items[i].value);
+	}
+	free(pairs->items);
+	*pairs = (struct web_pairs){.n = 0};
+}
+
+/* --- making -------------------------------------------------------------- */
+
+static int
+on_call_pair(const char *name, const char *value, void *arg, struct err *err)
+{
+	return web_pairs_add(arg, name, value, err);
+}
+
+/* What cannot be decoded is the client's mistake, found in web_call_run(). */
+static int
+call_read_query(struct web_call *call, const char *query, struct err *err)
+{
+	if (query == NULL || query[0] == '\0')
+		return 0;
+	return http_query_each(query, on_call_pair, &call->query, err);
+}
+
+static int
+call_copy(struct web_call *call, const struct web_ask *ask, struct err *err)
+{
+	size_t i;
+
+	call->peer = strdup(ask->peer != NULL ? ask->peer : "");
+	call->path = strdup(ask->path);
+	call->path_shown = strdup(ask->path);
+	if (call->peer == NULL || call->path == NULL ||
+	    call->path_shown == NULL)
+		return err_nomem(err);
+	for (i = 0; ask->headers != NULL && i < ask->headers->n; i++)
+		if (web_pairs_add(&call->headers, ask->headers->items[i].name,
+				  ask->headers->items[i].value, err) != 0)
+			return -1;
+	buf_add(&call->body, ask->body.p, ask->body.len);
+	return call->body.failed ? err_nomem(err) : 0;
+}
+
+/* Unique enough to find a line of the log by. */
+static void
+call_make_id(struct web_call *call, const char *given)
+{
+	char uuid[UUID_TEXT_SIZE];
+
+	uuid_make(uuid);
+	snprintf(call->id, sizeof(call->id), "%.*s", WEB_ID_SIZE - 1,
+		 given != NULL ? given : uuid + 14);
+}
+
+struct web_call *
+web_call_new(const struct web_shared *shared, const struct web_route *route,
+	     const struct web_ask *ask, struct err *err)
+{
+	struct web_call *call = calloc(1, sizeof(*call));
+
+	if (call == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	call->shared = shared;
+	call->conf = shared->conf;
+	call->route = route;
+	call->who = ask->who;
+	call_make_id(call, ask->request_id);
+	if (call_copy(call, ask, err) != 0) {
+		web_call_free(call);
+		return NULL;
+	}
+	routes_find(shared->tables, ask->method, call->path, &call->match);
+	if (call_read_query(call, ask->query, err) != 0) {
+		/* Told by web_call_run(), as all that is wrong with it. */
+		web_pairs_done(&call->query);
+		call->status = 400;
+		call->hint = strdup(err != NULL ? err->msg : "");
+	}
+	return call;
+}
+
+void
+web_call_free(struct web_call *call)
+{
+	const struct web_param *p;
+
+	if (call == NULL)
+		return;
+	for (p = call->route->params;
+	     call->values != NULL && p != NULL && p->name != NULL; p++)
+		json_decref(call->values[p - call->route->params].json);
+	free(call->values);
+	json_decref(call->json);
+	json_decref(call->value);
+	web_pairs_done(&call->query);
+	web_pairs_done(&call->headers);
+	web_pairs_done(&call->fields);
+	buf_done(&call->body);
+	buf_done(&call->bytes);
+	free(call->peer);
+	free(call->path);
+	free(call->path_shown);
+	free(call->field);
+	free(call->hint);
+	free(call->token);
+	free(call->change.action);
+	free(call->change.target);
+	free(call);
+}
+
+/* --- asked by the route --------------------------------------------------- */
+
+struct flowrra_client *
+web_client(const struct web_call *call)
+{
+	return call->shared->client;
+}
+
+const struct conf *
+web_conf(const struct web_call *call)
+{
+	return call->conf;
+}
+
+struct schedules *
+web_schedules(struct web_call *call, struct err *err)
+{
+	const struct conf *conf = call->conf;
+	const struct schedules_options options = {
+	    .url = conf->scheduler.database_url,
+	    .timeout_ms = conf->web.timeout / 2000};
+	struct web_worker *worker = call->worker;
+
+	if (worker->schedules == NULL &&
+	    conf_check_store(conf, CONF_STORE_SCHEDULES, err) == 0)
+		worker->schedules = schedules_open(&options, err);
+	return worker->schedules;
+}
+
+const char *
+web_prefix(const struct web_call *call)
+{
+	return call->conf->web.prefix;
+}
+
+const char *
+web_user_name(const struct web_call *call)
+{
+	return call->who.user;
+}
+
+enum web_role
+web_user_role(const struct web_call *call)
+{
+	return call->who.role;
+}
+
+bool
+web_stopped(const struct web_call *call)
+{
+	return atomic_load(&call->stopped) ||
+	       atomic_load(&call->shared->stopping);
+}
+
+const char *
+web_header(const struct web_call *call, const char *name)
+{
+	return web_pairs_get(&call->headers, name);
+}
+
+static const struct web_value *
+call_value(const struct web_call *call, const char *name)
+{
+	const struct web_param *p = call->route->params;
+	const struct web_value *value;
+
+	for (; p != NULL && p->name != NULL; p++)
+		if (!p->prefix && strcmp(p->name, name) == 0) {
+			value = &call->values[p - call->route->params];
+			return value->given ? value : NULL;
+		}
+	return NULL;
+}
+
+const char *
+web_text(const struct web_call *call, const char *name)
+{
+	const struct web_value *value = call_value(call, name);
+
+	return value != NULL ? value->text : NULL;
+}
+
+int64_t
+web_int(const struct web_call *call, const char *name, int64_t otherwise)
+{
+	const struct web_value *value = call_value(call, name);
+
+	return value != NULL ? value->whole : otherwise;
+}
+
+bool
+web_bool(const struct web_call *call, const char *name, bool otherwise)
+{
+	return web_int(call, name, otherwise) != 0;
+}
+
+int64_t
+web_time_us(const struct web_call *call, const char *name, int64_t otherwise)
+{
+	return web_int(call, name, otherwise);
+}
+
+double
+web_seconds(const struct web_call *call, const char *name, double otherwise)
+{
+	const struct web_value *value = call_value(call, name);
+
+	return value != NULL ? value->number : otherwise;
+}
+
+json_t *
+web_json(const struct web_call *call, const char *name)
+{
+	const struct web_value *value = call_value(call, name);
+
+	return value != NULL ? value->json : NULL;
+}
+
+json_t *
+web_body_json(const struct web_call *call)
+{
+	return call->json;
+}
+
+int
+web_each(const struct web_call *call, const char *prefix,
+	 int (*on_pair)(const char *name, const char *value, void *arg,
+			struct err *err),
+	 void *arg, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < call->query.n; i++) {
+		const struct web_pair *pair = &call->query.items[i];
+
+		if (strncmp(pair->name, prefix, strlen(prefix)) == 0 &&
+		    on_pair(pair->name, pair->value, arg, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct slice
+web_body(const struct web_call *call)
+{
+	return (struct slice){call->body.data != NULL ? call->body.data : "",
+			      call->body.len};
+}
+
+const char *
+web_task_id(struct web_call *call)
+{
+	const char *key = web_header(call, "Idempotency-Key");
+
+	if (key == NULL)
+		return NULL;
+	if (call->task_id[0] == '\0')
+		replay_task_id(call->who.user, key, call->task_id);
+	return call->task_id;
+}
+
+/* --- answered ------------------------------------------------------------- */
+
+int
+web_answer(struct web_call *call, json_t *value, struct err *err)
+{
+	if (value == NULL)
+		/* What could not be made says why, if it says anything. */
+		return err->code == ERR_NONE ? err_nomem(err) : -1;
+	json_decref(call->value);
+	call->value = value;
+	return 0;
+}
+
+int
+web_answer_bytes(struct web_call *call, const char *type, struct buf *bytes)
+{
+	buf_done(&call->bytes);
+	call->bytes = *bytes;
+	*bytes = (struct buf)BUF_INIT;
+	call->type = type;
+	return 0;
+}
+
+void
+web_status(struct web_call *call, unsigned int status)
+{
+	call->status = status;
+}
+
+void
+web_field(struct web_call *call, const char *name, const char *value)
+{
+	struct err err;
+
+	/* Without memory the answer is as good, but for its header. */
+	if (strpbrk(value, "\r\n") == NULL)
+		web_pairs_add(&call->fields, name, value, &err);
+}
+
+int
+web_fault(struct web_call *call, const char *field, const char *hint,
+	  struct err *err)
+{
+	free(call->field);
+	free(call->hint);
+	call->field = field != NULL ? strdup(field) : NULL;
+	call->hint = hint != NULL ? strdup(hint) : NULL;
+	return -1;
+}
+
+void
+web_fault_at(struct web_call *call, size_t column, struct slice token)
+{
+	free(call->token);
+	call->token = strndup(token.p, token.len);
+	call->column = column;
+}
+
+void
+web_audit(struct web_call *call, const char *action, const char *target,
+	  int64_t count)
+{
+	free(call->change.action);
+	free(call->change.target);
+	call->change.action = strdup(action);
+	call->change.target = strdup(target != NULL ? target : "");
+	call->change.count = count;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hub: what changes, to all who look.
+ *
+ * A sampler asks the GET route of each topic that somebody has subscribed to,
+ * once a second, and says what has changed; the hub sends that to all. A reader
+ * that is slow gets no backlog but, when it has caught up, the newest whole
+ * state. Nothing is asked while nobody looks, but whether the stores answer.
+ *
+ * Topics: overview, queues, workers, running, schedules, dead; task:ID, the
+ * record of a task; and feed, each change of a task as it happens, which costs
+ * the workers something.
+ */
+#ifndef WEB_HUB_H
+#define WEB_HUB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "web/web.h"
+
+struct err;
+struct event_base;
+struct web_hub;
+struct web_shared;
+
+#define HUB_TOPIC_MAX 256
+/* Topics of one subscriber; tasks that are watched by all. */
+#define HUB_TOPICS_MAX 16
+#define HUB_TASKS_MAX 256
+#define HUB_FEED_PER_S 50
+
+struct hub_options {
+	struct event_base *base;
+	const struct web_shared *shared; /* for the routes; its client is not
+					    used */
+	const char *config_file;	 /* of the hub's own clients */
+	const char *const *settings;
+	int64_t every_us; /* between two samples */
+};
+
+struct web_hub *hub_new(const struct hub_options *options, struct err *err);
+/* All subscribers must have left. Waits for the threads. */
+void hub_free(struct web_hub *hub);
+/* Has the threads end soon. */
+void hub_stop(struct web_hub *hub);
+
+/* When broker and backend answered last, on the monotonic clock; 0: never. */
+int64_t hub_answered_us(const struct web_hub *hub);
+/* Of /metrics and the status line. */
+size_t hub_subscribers(const struct web_hub *hub);
+
+/* Who looks. Callbacks come on the loop. */
+struct hub_reader {
+	/* Sends an event; -1: it has no room for it, and is told again what
+	 * comes of it after hub_drained(). NULL-ended `name`: overview, … */
+	int (*on_event)(const char *name, uint64_t id, struct slice json,
+			void *arg);
+	void *arg;
+	bool masked; /* a viewer */
+};
+struct hub_subscriber;
+/* ERR_USAGE names the topic that is none. */
+int hub_check_topics(char *const *topics, struct err *err);
+/* `topics` is a NULL-ended list. NULL with *err: ERR_USAGE names the topic that
+ * is none, ERR_REFUSED: there are too many tasks. Events may come before it
+ * returns. */
+struct hub_subscriber *hub_subscribe(struct web_hub *hub,
+				     const struct hub_reader *reader,
+				     char *const *topics, struct err *err);
+void hub_leave(struct hub_subscriber *subscriber);
+/* It has room again. */
+void hub_drained(struct hub_subscriber *subscriber);
+
+#endif

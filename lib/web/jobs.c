@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs: a list, and a thread for each that runs. The list ends with the process:
+ * what a job has done by then is done, and can be asked for anew. */
+#include "web/jobs.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "util/err.h"
+#include "util/uuid.h"
+#include "web/audit.h"
+#include "web/call.h"
+
+enum job_state { JOB_RUNNING, JOB_DONE, JOB_STOPPED, JOB_FAILED };
+static const char *const job_states[] = {[JOB_RUNNING] = "running",
+					 [JOB_DONE] = "done",
+					 [JOB_STOPPED] = "stopped",
+					 [JOB_FAILED] = "failed"};
+
+struct web_job {
+	struct web_jobs *jobs;
+	char id[UUID_TEXT_SIZE];
+	char request[WEB_ID_SIZE];
+	char *action, *target, *peer;
+	struct web_identity who;
+	struct flowrra_client *client;
+	json_t *(*run)(struct web_job *job, struct flowrra_client *client,
+		       void *arg, struct err *err);
+	void *arg;
+	void (*release)(void *arg);
+	pthread_t thread;
+	atomic_bool stop;
+	_Atomic int64_t done;
+	/* With the lock of the list. */
+	enum job_state state;
+	bool joinable; /* its thread has ended and was not joined */
+	json_t *result;
+	struct err err;
+	TAILQ_ENTRY(web_job) next;
+};
+
+struct web_jobs {
+	struct web_audit *audit;
+	pthread_mutex_t lock;
+	TAILQ_HEAD(job_list, web_job) list; /* the newest first */
+	size_t n, n_running;
+};
+
+struct web_jobs *
+jobs_new(struct web_audit *audit, struct err *err)
+{
+	struct web_jobs *jobs = calloc(1, sizeof(*jobs));
+
+	if (jobs == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	jobs->audit = audit;
+	pthread_mutex_init(&jobs->lock, NULL);
+	TAILQ_INIT(&jobs->list);
+	return jobs;
+}
+
+static void
+job_free(struct web_job *job)
+{
+	if (job->joinable)
+		pthread_join(job->thread, NULL);
+	if (job->release != NULL)
+		job->release(job->arg);
+	json_decref(job->result);
+	free(job->action);
+	free(job->target);
+	free(job->peer);
+	free(job);
+}
+
+void
+jobs_free(struct web_jobs *jobs)
+{
+	struct web_job *job;
+
+	if (jobs == NULL)
+		return;
+	pthread_mutex_lock(&jobs->lock);
+	TAILQ_FOREACH (job, &jobs->list, next)
+		atomic_store(&job->stop, true);
+	pthread_mutex_unlock(&jobs->lock);
+	while ((job = TAILQ_FIRST(&jobs->list)) != NULL) {
+		TAILQ_REMOVE(&jobs->list, job, next);
+		job_free(job);
+	}
+	pthread_mutex_destroy(&jobs->lock);
+	free(jobs);
+}
+
+/* --- running -------------------------------------------------------------- */
+
+static void
+job_audit(struct web_job *job)
+{
+	const struct audit_record record = {
+	    .user = job->who.user,
+	    .role = web_role_name((int)job->who.role),
+	    .peer = job->peer,
+	    .action = job->action,
+	    .target = job->target,
+	    .count = atomic_load(&job->done),
+	    .outcome = job->state == JOB_FAILED ? job->err.msg
+						: job_states[job->state],
+	    .request_id = job->request};
+
+	if (job->jobs->audit != NULL)
+		audit_add(job->jobs->audit, &record);
+}
+
+static void *
+job_thread(void *arg)
+{
+	struct web_job *job = arg;
+	struct err err = ERR_INIT;
+	json_t *result = job->run(job, job->client, job->arg, &err);
+
+	pthread_mutex_lock(&job->jobs->lock);
+	job->result = result;
+	job->err = err;
+	job->state = atomic_load(&job->stop) ? JOB_STOPPED
+		     : result != NULL	     ? JOB_DONE
+					     : JOB_FAILED;
+	job->jobs->n_running--;
+	pthread_mutex_unlock(&job->jobs->lock);
+	job_audit(job);
+	return NULL;
+}
+
+/* Those that ended long ago. With the lock held. */
+static void
+jobs_expire(struct web_jobs *jobs)
+{
+	struct web_job *job = TAILQ_LAST(&jobs->list, job_list), *before;
+
+	for (; job != NULL && jobs->n > JOBS_KEPT; job = before) {
+		before = TAILQ_PREV(job, job_list, next);
+		if (job->state == JOB_RUNNING)
+			continue;
+		TAILQ_REMOVE(&jobs->list, job, next);
+		jobs->n--;
+		job_free(job);
+	}
+}
+
+static int
+job_start(struct web_job *job, struct err *err)
+{
+	struct web_jobs *jobs = job->jobs;
+	sigset_t all, before;
+	int r = 0;
+
+	sigfillset(&all);
+	pthread_mutex_lock(&jobs->lock);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	jobs_expire(jobs);
+	if (jobs->n_running >= JOBS_RUNNING_MAX)
+		r = err_set(err, ERR_REFUSED,
+			    "%d jobs run already; wait for one, or stop it",
+			    JOBS_RUNNING_MAX);
+	else if (pthread_create(&job->thread, NULL, job_thread, job) != 0)
+		r = err_set(err, ERR_SYSTEM, "cannot start a thread");
+	if (r == 0) {
+		job->joinable = true;
+		jobs->n_running++;
+		jobs->n++;
+		TAILQ_INSERT_HEAD(&jobs->list, job, next);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_mutex_unlock(&jobs->lock);
+	return r;
+}
+
+static struct web_job *
+job_new(const struct web_call *call, const char *action)
+{
+	struct web_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return NULL;
+	job->jobs = call->shared->jobs;
+	uuid_make(job->id);
+	memcpy(job->request, call->id, sizeof(job->request));
+	job->who = call->who;
+	job->client = call->shared->client;
+	job->action = strdup(action);
+	job->target =
+	    strdup(call->change.target != NULL ? call->change.target : "");
+	job->peer = strdup(call->peer);
+	if (job->action != NULL && job->target != NULL && job->peer != NULL)
+		return job;
+	job_free(job);
+	return NULL;
+}
+
+int
+web_job_begin(struct web_call *call, const char *action,
+	      json_t *(*run)(struct web_job *job, struct flowrra_client *client,
+			     void *arg, struct err *err),
+	      void *arg, void (*release)(void *arg), struct err *err)
+{
+	struct web_job *job = job_new(call, action);
+	char place[64 + UUID_TEXT_SIZE], id[UUID_TEXT_SIZE];
+
+	if (job == NULL) {
+		if (release != NULL)
+			release(arg);
+		return err_nomem(err);
+	}
+	job->run = run;
+	job->arg = arg;
+	job->release = release;
+	/* It may have ended, and been dropped, when it is answered. */
+	memcpy(id, job->id, sizeof(id));
+	if (job_start(job, err) != 0) {
+		job_free(job);
+		return -1;
+	}
+	snprintf(place, sizeof(place), "%s/api/v1/jobs/%s", web_prefix(call),
+		 id);
+	web_field(call, "Location", place);
+	web_status(call, 202);
+	return web_answer(call, json_pack("{s:s}", "job", id), err);
+}
+
+bool
+web_job_progress(struct web_job *job, int64_t done)
+{
+	atomic_store(&job->done, done);
+	return !atomic_load(&job->stop);
+}
+
+const char *
+web_job_user(const struct web_job *job)
+{
+	return job->who.user;
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+/* With the lock held. */
+static json_t *
+job_json(struct web_job *job)
+{
+	json_t *result =
+	    job->result != NULL ? json_deep_copy(job->result) : json_null();
+	json_t *error =
+	    job->state == JOB_FAILED ? json_string(job->err.msg) : json_null();
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:o,s:o}", "job", job->id,
+			 "action", job->action, "user", job->who.user, "state",
+			 job_states[job->state], "done",
+			 (json_int_t)atomic_load(&job->done), "result", result,
+			 "error", error != NULL ? error : json_null());
+}
+
+static json_t *
+jobs_ask(struct web_jobs *jobs, const char *id, bool stop, struct err *err)
+{
+	json_t *value = NULL;
+	struct web_job *job;
+
+	pthread_mutex_lock(&jobs->lock);
+	TAILQ_FOREACH (job, &jobs->list, next)
+		if (strcmp(job->id, id) == 0)
+			break;
+	if (job == NULL) {
+		err_set(
+		    err, ERR_NOT_FOUND,
+		    "there is no job \"%.64s\"; the last %d are kept, until "
+		    "flowrra-web is restarted",
+		    id, JOBS_KEPT);
+	} else if (stop && job->state != JOB_RUNNING) {
+		err_set(err, ERR_REFUSED, "job %s has ended", job->id);
+	} else {
+		if (stop)
+			atomic_store(&job->stop, true);
+		if ((value = job_json(job)) == NULL)
+			err_nomem(err);
+	}
+	pthread_mutex_unlock(&jobs->lock);
+	return value;
+}
+
+json_t *
+jobs_get(struct web_jobs *jobs, const char *id, struct err *err)
+{
+	return jobs_ask(jobs, id, false, err);
+}
+
+json_t *
+jobs_stop(struct web_jobs *jobs, const char *id, struct err *err)
+{
+	return jobs_ask(jobs, id, true, err);
+}

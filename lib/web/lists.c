@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* What the routes of lists share. */
+#include "web/lists.h"
+
+#include "flowrra/client.h"
+#include "util/err.h"
+#include "web/call.h"
+
+#define LIMIT_STANDARD 50
+
+static int
+lists_on_arg(const char *name, const char *value, void *arg, struct err *err)
+{
+	struct lists_filter *f = arg;
+
+	if (f->tasks.n_args == TASK_FILTER_ARGS_MAX)
+		return err_set(err, ERR_USAGE, "more than %d arguments",
+			       TASK_FILTER_ARGS_MAX);
+	f->args[f->tasks.n_args++] = (struct task_arg){name, value};
+	return 0;
+}
+
+int
+lists_read_filter(struct web_call *call, struct lists_filter *f,
+		  struct err *err)
+{
+	f->tasks =
+	    (struct task_filter){.queue = web_text(call, "queue"),
+				 .task = web_text(call, "task"),
+				 .worker = web_text(call, "worker"),
+				 .error = web_text(call, "error"),
+				 .reason = web_text(call, "reason"),
+				 .after_us = web_time_us(call, "after", 0),
+				 .before_us = web_time_us(call, "before", 0),
+				 .args = f->args};
+	if (web_each(call, "args.", lists_on_arg, f, err) == 0 &&
+	    web_each(call, "kwargs.", lists_on_arg, f, err) == 0 &&
+	    task_filter_check(&f->tasks, err) == 0)
+		return 0;
+	web_status(call, 400);
+	return -1;
+}
+
+struct page_query
+lists_read_page(const struct web_call *call)
+{
+	return (struct page_query){
+	    .cursor = web_text(call, "cursor"),
+	    .limit = (size_t)web_int(call, "limit", LIMIT_STANDARD)};
+}
+
+int
+lists_answer(struct web_call *call, const struct page_query *query,
+	     json_t *list, struct err *err)
+{
+	if (list == NULL && query->bad_cursor) {
+		web_status(call, 400);
+		return web_fault(call, "cursor",
+				 "start the list without a cursor", err);
+	}
+	return web_answer(call, list, err);
+}
+
+const char *
+lists_member(const json_t *object, const char *name, bool *ret_bad)
+{
+	const json_t *member = json_object_get(object, name);
+
+	if (member != NULL && !json_is_null(member) && !json_is_string(member))
+		*ret_bad = true;
+	return json_string_value(member);
+}
+
+/* Its codes are exit statuses, each of one of ours. */
+int
+web_client_error(const struct flowrra_error *error, struct err *err)
+{
+	const int code = error->code;
+
+#define X(name, status, text)                                                  \
+	if (code == (status))                                                  \
+		return err_set(err, ERR_##name, "%s", error->message);
+	ERR_CODES(X)
+#undef X
+	return err_set(err, ERR_INTERNAL, "%s", error->message);
+}
+
+unsigned int
+web_status_of(const struct err *err)
+{
+	return problem_status(err->code);
+}
+
+const char *
+web_code_of(unsigned int status, const struct err *err)
+{
+	return problem_code(status, err->code);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Routes on the loop: whether the daemon lives, and is of use. */
+#include <string.h>
+
+#include "util/clock.h"
+#include "web/frame.h"
+#include "web/hub.h"
+#include "web/state.h"
+
+/* The stores have answered within this time: three of the hub's turns. */
+#define READY_US 10000000
+
+void
+live_run(struct visit *v)
+{
+	struct err err = ERR_INIT;
+
+	if (dispatch_make_call(v, &err) != 0) {
+		respond_refuse(v, 503, "there is no memory", NULL);
+		return;
+	}
+	v->call->visit = v;
+	if (v->call->status == 400)
+		err_set(&err, ERR_USAGE, "the query cannot be read: %.200s",
+			v->call->hint != NULL ? v->call->hint : "");
+	else if (web_params_check(v->call, &err) == 0 &&
+		 v->route->run(v->call, &err) == 0)
+		return;
+	problem_of_call(v->call, &err);
+	respond_call(v, v->call);
+}
+
+/* The loop turns, or this would not be answered. */
+int
+frame_healthz(struct web_call *call, struct err *err)
+{
+	respond_json(call->visit, 200, json_pack("{s:b}", "healthy", 1), NULL);
+	return 0;
+}
+
+/* For load balancers: what is wrong is for those who are known. */
+int
+frame_readyz(struct web_call *call, struct err *err)
+{
+	struct visit *v = call->visit;
+	const int64_t answered = hub_answered_us(v->web->hub);
+	const int64_t ago_us = clock_mono_us() - answered;
+	const bool ready = answered != 0 && ago_us < READY_US;
+	json_t *value = NULL;
+
+	if (v->who.role > WEB_OPEN)
+		value =
+		    json_pack("{s:b,s:o}", "ready", (int)ready, "answered",
+			      answered != 0 ? json_real((double)ago_us / 1e6)
+					    : json_null());
+	respond_json(v, ready ? 200 : 503, value, NULL);
+	return 0;
+}

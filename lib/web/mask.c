@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Masking by names of members. A text is looked through for names, too, since an
+ * error or the output of a command may quote an argument. */
+#include "web/mask.h"
+
+#include <ctype.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/conf.h"
+#include "util/err.h"
+
+/* A longer word is no name. */
+#define WORD_MAX 64
+
+struct web_mask {
+	char **patterns;
+};
+
+struct web_mask *
+mask_new(const char *hide, struct err *err)
+{
+	struct web_mask *mask = calloc(1, sizeof(*mask));
+
+	if (mask == NULL || (mask->patterns = conf_list(hide)) == NULL) {
+		free(mask);
+		err_nomem(err);
+		return NULL;
+	}
+	return mask;
+}
+
+void
+mask_free(struct web_mask *mask)
+{
+	if (mask == NULL)
+		return;
+	conf_list_free(mask->patterns);
+	free(mask);
+}
+
+static bool
+mask_hides(const struct web_mask *mask)
+{
+	return mask != NULL && mask->patterns[0] != NULL;
+}
+
+bool
+mask_matches(const struct web_mask *mask, const char *name)
+{
+	char **p;
+
+	for (p = mask->patterns; *p != NULL; p++)
+		if (fnmatch(*p, name, FNM_CASEFOLD) == 0)
+			return true;
+	return false;
+}
+
+/* --- texts ---------------------------------------------------------------- */
+
+static bool
+mask_is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+}
+
+/* Whether the word of `len` bytes is a name that is hidden. */
+static bool
+mask_word(const struct web_mask *mask, const char *word, size_t len)
+{
+	char name[WORD_MAX + 1];
+
+	if (len == 0 || len > WORD_MAX)
+		return false;
+	memcpy(name, word, len);
+	name[len] = '\0';
+	return mask_matches(mask, name);
+}
+
+/* Behind a name: how long the separator is, 0 if there is none. */
+static size_t
+mask_separator(const char *p)
+{
+	size_t n = strspn(p, "\\\"'");
+
+	n += strspn(p + n, " \t");
+	if (p[n] != ':' && p[n] != '=')
+		return 0;
+	n++;
+	return n + strspn(p + n, " \t");
+}
+
+/* The length of a value: quoted, or up to what ends one. */
+static size_t
+mask_value(const char *p)
+{
+	const size_t escape = *p == '\\';
+	const char quote = p[escape];
+	size_t n;
+
+	if (quote != '"' && quote != '\'')
+		return strcspn(p, " \t\r\n,;&)]}");
+	for (n = escape + 1; p[n] != '\0' && p[n] != quote; n++)
+		if (p[n] == '\\' && p[n + 1] != '\0' && escape == 0)
+			n++;
+	return p[n] != '\0' ? n + 1 : n;
+}
+
+void
+mask_text(const struct web_mask *mask, const char *text, struct buf *out)
+{
+	size_t word, gap, len;
+
+	while (*text != '\0') {
+		for (word = 0; mask_is_word(text[word]);)
+			word++;
+		if (word == 0) {
+			buf_addc(out, *text++);
+			continue;
+		}
+		buf_add(out, text, word);
+		gap = mask_word(mask, text, word) ? mask_separator(text + word)
+						  : 0;
+		text += word;
+		if (gap == 0)
+			continue;
+		buf_add(out, text, gap);
+		text += gap;
+		if ((len = mask_value(text)) > 0)
+			buf_adds(out, MASK_TEXT);
+		text += len;
+	}
+}
+
+/* --- JSON ------------------------------------------------------------------
+ */
+
+/* A text without a separator needs no look. */
+static json_t *
+mask_string(const struct web_mask *mask, const json_t *value)
+{
+	const char *text = json_string_value(value);
+	struct buf out = BUF_INIT;
+	json_t *masked = NULL;
+
+	if (text[strcspn(text, ":=")] == '\0')
+		return NULL;
+	mask_text(mask, text, &out);
+	if (!out.failed && out.data != NULL && strcmp(out.data, text) != 0)
+		masked = json_string(out.data);
+	buf_done(&out);
+	return masked;
+}
+
+/* A new value in the place of a member, or NULL: it stays, masked within. */
+static json_t *
+mask_value_of(const struct web_mask *mask, json_t *value)
+{
+	if (json_is_string(value))
+		return mask_string(mask, value);
+	mask_json(mask, value);
+	return NULL;
+}
+
+void
+mask_json(const struct web_mask *mask, json_t *value)
+{
+	json_t *member, *other;
+	const char *name;
+	void *next;
+	size_t i;
+
+	if (!mask_hides(mask))
+		return;
+	json_object_foreach_safe(value, next, name, member)
+	{
+		other = mask_matches(mask, name) ? json_string(MASK_TEXT)
+						 : mask_value_of(mask, member);
+		if (other != NULL)
+			json_object_set_new(value, name, other);
+	}
+	json_array_foreach (value, i, member)
+		if ((other = mask_value_of(mask, member)) != NULL)
+			json_array_set_new(value, i, other);
+}
+
+void
+mask_bytes(const struct web_mask *mask, const char *type, struct buf *bytes)
+{
+	struct buf out = BUF_INIT;
+	json_t *value = NULL, *other;
+	char *text;
+
+	if (!mask_hides(mask) || bytes->data == NULL)
+		return;
+	if (type != NULL && strstr(type, "json") != NULL)
+		value =
+		    json_loadb(bytes->data, bytes->len, JSON_DECODE_ANY, NULL);
+	if (value != NULL) {
+		if ((other = mask_value_of(mask, value)) != NULL) {
+			json_decref(value);
+			value = other;
+		}
+		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		buf_adds(&out, text != NULL ? text : "null");
+		free(text);
+		json_decref(value);
+	} else {
+		mask_text(mask, bytes->data, &out);
+	}
+	buf_done(bytes);
+	*bytes = out;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenAPI of the routes. Since the tables are what requests are checked by, the
+ * document cannot say anything else. */
+#include "web/openapi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "web/audit.h"
+#include "web/call.h"
+
+static const char *const openapi_methods[] = {[HTTP_GET] = "get",
+					      [HTTP_POST] = "post",
+					      [HTTP_PUT] = "put",
+					      [HTTP_DELETE] = "delete"};
+
+static json_t *
+openapi_schema(const struct web_param *p)
+{
+	static const char *const types[] = {[WEB_TEXT] = "string",
+					    [WEB_INT] = "integer",
+					    [WEB_BOOL] = "boolean",
+					    [WEB_TIME] = "string"};
+	json_t *schema;
+
+	if (p->type == WEB_JSON)
+		return json_object();
+	if (p->type == WEB_SECONDS)
+		return json_pack("{s:[s,s]}", "type", "number", "string");
+	schema = json_pack("{s:s}", "type", types[p->type]);
+	if (p->type == WEB_TIME)
+		json_object_set_new(schema, "format", json_string("date-time"));
+	if (p->type == WEB_INT && (p->min != 0 || p->max != 0)) {
+		json_object_set_new(schema, "minimum", json_integer(p->min));
+		json_object_set_new(schema, "maximum", json_integer(p->max));
+	}
+	return schema;
+}
+
+/* A prefix is what OpenAPI calls an exploded object: any name of that begin. */
+static json_t *
+openapi_parameter(const struct web_param *p)
+{
+	char name[80];
+	json_t *value;
+
+	snprintf(name, sizeof(name), "%s%s", p->name, p->prefix ? "*" : "");
+	value = json_pack("{s:s,s:s,s:b,s:o}", "name", name, "in",
+			  p->in == WEB_PATH ? "path" : "query", "required",
+			  (int)(p->required || p->in == WEB_PATH), "schema",
+			  openapi_schema(p));
+	if (p->help != NULL)
+		json_object_set_new(value, "description", json_string(p->help));
+	return value;
+}
+
+static json_t *
+openapi_parameters(const struct web_route *route)
+{
+	const struct web_param *p = route->params;
+	json_t *list = json_array();
+
+	for (; p != NULL && p->name != NULL; p++)
+		if (p->in != WEB_BODY)
+			json_array_append_new(list, openapi_parameter(p));
+	return list;
+}
+
+static json_t *
+openapi_member(const struct web_param *p)
+{
+	json_t *schema = openapi_schema(p);
+
+	if (p->help != NULL)
+		json_object_set_new(schema, "description",
+				    json_string(p->help));
+	return schema;
+}
+
+/* An object of the members that the table has. */
+static json_t *
+openapi_members(const struct web_route *route)
+{
+	const struct web_param *p = route->params;
+	json_t *members = json_object(), *required = json_array();
+	json_t *schema;
+
+	for (; p != NULL && p->name != NULL; p++) {
+		if (p->in != WEB_BODY)
+			continue;
+		json_object_set_new(members, p->name, openapi_member(p));
+		if (p->required)
+			json_array_append_new(required, json_string(p->name));
+	}
+	schema =
+	    json_pack("{s:s,s:o}", "type", "object", "properties", members);
+	if (json_array_size(required) > 0)
+		json_object_set(schema, "required", required);
+	json_decref(required);
+	if ((route->flags & WEB_ANY_BODY) == 0)
+		json_object_set_new(schema, "additionalProperties",
+				    json_false());
+	return schema;
+}
+
+static json_t *
+openapi_body(const struct web_route *route)
+{
+	const char *type = (route->flags & WEB_RAW_BODY) != 0
+			       ? "application/x-ndjson"
+			       : "application/json";
+
+	return json_pack("{s:{s:{s:o}}}", "content", type, "schema",
+			 (route->flags & WEB_RAW_BODY) != 0
+			     ? json_object()
+			     : openapi_members(route));
+}
+
+/* What is answered, and what any route may answer besides. */
+static json_t *
+openapi_answers(const struct web_route *route)
+{
+	const char *problem = (route->flags & WEB_SEED) != 0
+				  ? "#/components/responses/Error"
+				  : "#/components/responses/Problem";
+
+	return json_pack("{s:{s:s},s:{s:s},s:{s:s}}", "2XX", "description",
+			 route->answer != NULL ? route->answer : "", "4XX",
+			 "$ref", problem, "5XX", "$ref", problem);
+}
+
+static json_t *
+openapi_operation(const struct web_route *route)
+{
+	json_t *value = json_pack(
+	    "{s:s,s:o,s:o,s:s}", "summary", route->summary, "parameters",
+	    openapi_parameters(route), "responses", openapi_answers(route),
+	    "x-role", web_role_name((int)route->role));
+
+	if (route->method == HTTP_POST || route->method == HTTP_PUT)
+		json_object_set_new(value, "requestBody", openapi_body(route));
+	if (route->role == WEB_OPEN)
+		json_object_set_new(value, "security", json_array());
+	return value;
+}
+
+static json_t *
+openapi_paths(const struct web_route *const *tables)
+{
+	json_t *paths = json_object(), *path;
+	const struct web_route *route;
+
+	for (; *tables != NULL; tables++)
+		for (route = *tables; route->path != NULL; route++) {
+			path = json_object_get(paths, route->path);
+			if (path == NULL) {
+				path = json_object();
+				json_object_set_new(paths, route->path, path);
+			}
+			json_object_set_new(path,
+					    openapi_methods[route->method],
+					    openapi_operation(route));
+		}
+	return paths;
+}
+
+static json_t *
+openapi_components(void)
+{
+	json_t *problem = json_pack(
+	    "{s:s,s:{s:{s:s},s:{s:s},s:{s:[s,s]},s:{s:[s,s]},s:{s:[s,s]},"
+	    "s:{s:s}}}",
+	    "type", "object", "properties", "status", "type", "integer", "code",
+	    "type", "string", "detail", "type", "string", "null", "field",
+	    "type", "string", "null", "hint", "type", "string", "null",
+	    "request_id", "type", "string");
+
+	return json_pack("{s:{s:o},s:{s:{s:s,s:{s:{s:{s:s}}}},s:{s:s}},"
+			 "s:{s:{s:s,s:s},s:{s:s,s:s},s:{s:s,s:s,s:s}}}",
+			 "schemas", "Problem", problem, "responses", "Problem",
+			 "description", "What is wrong, and what to do.",
+			 "content", PROBLEM_TYPE, "schema", "$ref",
+			 "#/components/schemas/Problem", "Error", "description",
+			 "{\"error\": text}", "securitySchemes", "token",
+			 "type", "http", "scheme", "bearer", "password", "type",
+			 "http", "scheme", "basic", "session", "type", "apiKey",
+			 "in", "cookie", "name", "flowrra_session");
+}
+
+json_t *
+openapi_make(const struct web_route *const *tables, const char *prefix)
+{
+	return json_pack(
+	    "{s:s,s:{s:s,s:s},s:[{s:s}],s:o,s:o,s:[{s:[]},{s:[]},"
+	    "{s:[]}]}",
+	    "openapi", "3.1.0", "info", "title", "Flowrra", "version",
+	    FLOWRRA_VERSION, "servers", "url", prefix[0] != '\0' ? prefix : "/",
+	    "paths", openapi_paths(tables), "components", openapi_components(),
+	    "security", "token", "password", "session");
+}

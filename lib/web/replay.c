@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers by Idempotency-Key: a list, the newest first, and a digest of user,
+ * route and key to find one by. */
+#include "web/replay.h"
+
+#include <openssl/sha.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "util/clock.h"
+#include "util/err.h"
+#include "web/call.h"
+
+#define LIFE_US ((int64_t)REPLAY_LIFE_S * 1000000)
+#define BUCKETS 1024
+/* A longer answer is not kept: the request would be refused as done. */
+#define BODY_MAX (256u << 10)
+
+struct answer {
+	unsigned char key[SHA256_DIGEST_LENGTH];
+	unsigned char request[SHA256_DIGEST_LENGTH]; /* query and body */
+	bool done;
+	int64_t at_us; /* of the monotonic clock */
+	unsigned int status;
+	const char *type;
+	struct buf bytes;
+	struct web_pairs fields;
+	TAILQ_ENTRY(answer) by_age;
+	LIST_ENTRY(answer) by_key;
+};
+
+struct web_replay {
+	pthread_mutex_t lock;
+	TAILQ_HEAD(answer_list, answer) answers; /* the newest first */
+	LIST_HEAD(, answer) buckets[BUCKETS];
+	size_t n, bytes;
+};
+
+struct web_replay *
+replay_new(struct err *err)
+{
+	struct web_replay *replay = calloc(1, sizeof(*replay));
+
+	if (replay == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	pthread_mutex_init(&replay->lock, NULL);
+	TAILQ_INIT(&replay->answers);
+	return replay;
+}
+
+static void
+replay_drop(struct web_replay *replay, struct answer *a)
+{
+	TAILQ_REMOVE(&replay->answers, a, by_age);
+	LIST_REMOVE(a, by_key);
+	replay->n--;
+	replay->bytes -= a->bytes.len;
+	buf_done(&a->bytes);
+	web_pairs_done(&a->fields);
+	free(a);
+}
+
+void
+replay_free(struct web_replay *replay)
+{
+	if (replay == NULL)
+		return;
+	while (!TAILQ_EMPTY(&replay->answers))
+		replay_drop(replay, TAILQ_FIRST(&replay->answers));
+	pthread_mutex_destroy(&replay->lock);
+	free(replay);
+}
+
+/* The old ones, and as many as there must be room for. One that is under way is
+ * held by its call, and is not dropped. */
+static void
+replay_expire(struct web_replay *replay)
+{
+	struct answer *a, *before;
+
+	for (a = TAILQ_LAST(&replay->answers, answer_list); a != NULL;
+	     a = before) {
+		before = TAILQ_PREV(a, answer_list, by_age);
+		if (clock_mono_us() - a->at_us < LIFE_US &&
+		    replay->n < REPLAY_MAX && replay->bytes < REPLAY_BYTES_MAX)
+			break;
+		if (a->done)
+			replay_drop(replay, a);
+	}
+}
+
+/* Parts are kept apart by their NULs, which none of them has. */
+static void
+replay_digest(const char *const *parts, size_t n,
+	      unsigned char digest[SHA256_DIGEST_LENGTH])
+{
+	struct buf text = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		buf_add(&text, parts[i], strlen(parts[i]) + 1);
+	SHA256((const unsigned char *)text.data, text.len, digest);
+	buf_done(&text);
+}
+
+static void
+replay_key(const struct web_call *call, const char *key,
+	   unsigned char digest[SHA256_DIGEST_LENGTH])
+{
+	const char *const parts[] = {call->who.user, call->route->path,
+				     call->path_shown, key};
+
+	replay_digest(parts, sizeof(parts) / sizeof(parts[0]), digest);
+}
+
+/* What the request says, beside its path. */
+static void
+replay_request(const struct web_call *call,
+	       unsigned char digest[SHA256_DIGEST_LENGTH])
+{
+	struct buf text = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < call->query.n; i++)
+		buf_addf(&text, "%s=%s&", call->query.items[i].name,
+			 call->query.items[i].value);
+	buf_addc(&text, '\n');
+	buf_add(&text, call->body.data, call->body.len);
+	SHA256((const unsigned char *)text.data, text.len, digest);
+	buf_done(&text);
+}
+
+static struct answer *
+replay_find(struct web_replay *replay,
+	    const unsigned char digest[SHA256_DIGEST_LENGTH])
+{
+	struct answer *a;
+
+	LIST_FOREACH (
+	    a, &replay->buckets[(digest[0] << 8 | digest[1]) % BUCKETS], by_key)
+		if (memcmp(a->key, digest, sizeof(a->key)) == 0)
+			return a;
+	return NULL;
+}
+
+static int
+replay_check_key(struct web_call *call, const char *key, struct err *err)
+{
+	const size_t len = strlen(key);
+	size_t i = 0;
+
+	while (i < len && key[i] > ' ' && key[i] < 0x7f)
+		i++;
+	if (len > 0 && len <= REPLAY_KEY_MAX && i == len)
+		return 0;
+	err_set(err, ERR_USAGE,
+		"Idempotency-Key: not 1 to %d printable ASCII characters "
+		"without spaces",
+		REPLAY_KEY_MAX);
+	return web_fault(call, "Idempotency-Key", NULL, err);
+}
+
+/* The call becomes what the first one was. */
+static void
+replay_copy(const struct answer *a, struct web_call *call)
+{
+	size_t i;
+
+	call->status = a->status;
+	call->type = a->type;
+	buf_reset(&call->bytes);
+	buf_add(&call->bytes, a->bytes.data, a->bytes.len);
+	for (i = 0; i < a->fields.n; i++)
+		web_field(call, a->fields.items[i].name,
+			  a->fields.items[i].value);
+	web_field(call, "Idempotency-Replayed", "true");
+}
+
+/* With the lock held. */
+static int
+replay_again(const struct answer *a, struct web_call *call, struct err *err)
+{
+	unsigned char request[SHA256_DIGEST_LENGTH];
+
+	replay_request(call, request);
+	if (memcmp(request, a->request, sizeof(request)) != 0) {
+		err_set(err, ERR_DATA,
+			"Idempotency-Key: was used for another request");
+		return web_fault(call, "Idempotency-Key",
+				 "a key is for one request and its repetitions",
+				 err);
+	}
+	if (!a->done) {
+		web_field(call, "Retry-After", "1");
+		return err_set(err, ERR_REFUSED,
+			       "the first request with this Idempotency-Key is "
+			       "under way");
+	}
+	replay_copy(a, call);
+	return -1;
+}
+
+static int
+replay_add(struct web_replay *replay, const struct web_call *call,
+	   const unsigned char key[SHA256_DIGEST_LENGTH], struct err *err)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return err_nomem(err);
+	memcpy(a->key, key, sizeof(a->key));
+	replay_request(call, a->request);
+	a->at_us = clock_mono_us();
+	TAILQ_INSERT_HEAD(&replay->answers, a, by_age);
+	LIST_INSERT_HEAD(&replay->buckets[(key[0] << 8 | key[1]) % BUCKETS], a,
+			 by_key);
+	replay->n++;
+	return 0;
+}
+
+int
+replay_begin(struct web_replay *replay, struct web_call *call, struct err *err)
+{
+	const char *key = web_header(call, "Idempotency-Key");
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	struct answer *a;
+	int r;
+
+	if (replay_check_key(call, key, err) != 0)
+		return -1;
+	replay_key(call, key, digest);
+	pthread_mutex_lock(&replay->lock);
+	replay_expire(replay);
+	if ((a = replay_find(replay, digest)) != NULL)
+		r = replay_again(a, call, err);
+	else
+		r = replay_add(replay, call, digest, err);
+	pthread_mutex_unlock(&replay->lock);
+	return r;
+}
+
+/* Whether the client may send it again in the hope of another answer. */
+static bool
+replay_is_final(const struct web_call *call)
+{
+	return call->status < 500 && call->status != 409 &&
+	       call->status != 429 && call->bytes.len <= BODY_MAX;
+}
+
+void
+replay_end(struct web_replay *replay, struct web_call *call)
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	struct answer *a;
+	struct err err;
+	size_t i;
+
+	replay_key(call, web_header(call, "Idempotency-Key"), digest);
+	pthread_mutex_lock(&replay->lock);
+	if ((a = replay_find(replay, digest)) != NULL &&
+	    !replay_is_final(call)) {
+		replay_drop(replay, a);
+	} else if (a != NULL) {
+		a->done = true;
+		a->status = call->status;
+		a->type = call->type;
+		buf_add(&a->bytes, call->bytes.data, call->bytes.len);
+		replay->bytes += a->bytes.len;
+		for (i = 0; i < call->fields.n; i++)
+			web_pairs_add(&a->fields, call->fields.items[i].name,
+				      call->fields.items[i].value, &err);
+	}
+	pthread_mutex_unlock(&replay->lock);
+}
+
+void
+replay_task_id(const char *user, const char *key, char id[static 37])
+{
+	const char *const parts[] = {"flowrra-web", user, key};
+	unsigned char d[SHA256_DIGEST_LENGTH];
+
+	replay_digest(parts, sizeof(parts) / sizeof(parts[0]), d);
+	/* RFC 9562, section 5.8: version and variant are fixed. */
+	d[6] = (unsigned char)(0x80 | (d[6] & 0x0f));
+	d[8] = (unsigned char)(0x80 | (d[8] & 0x3f));
+	snprintf(id, 37,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+		 "%02x%02x%02x%02x%02x%02x",
+		 d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9],
+		 d[10], d[11], d[12], d[13], d[14], d[15]);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Running a call on an operation thread: parameters, an earlier answer of the
+ * same key, the route's function, masking, writing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "web/audit.h"
+#include "web/call.h"
+#include "web/mask.h"
+#include "web/replay.h"
+
+/* 0, or -1 with *err. */
+static int
+call_ask_route(struct web_call *call, struct web_worker *worker,
+	       struct err *err)
+{
+	call->worker = worker;
+	if (call->status == 400) {
+		/* The query could not be read. */
+		call->status = 0;
+		err_set(err, ERR_USAGE, "the query cannot be read: %.200s",
+			call->hint != NULL ? call->hint : "");
+		return web_fault(call, NULL, NULL, err);
+	}
+	if (web_params_check(call, err) != 0)
+		return -1;
+	*err = (struct err)ERR_INIT;
+	return call->route->run(call, err);
+}
+
+/* Writes call->value, which takes no more part in it. */
+static void
+call_write(struct web_call *call, struct err *err)
+{
+	char *text;
+
+	if (call->value == NULL)
+		return;
+	text = json_dumps(call->value, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(call->value);
+	call->value = NULL;
+	buf_reset(&call->bytes);
+	call->type = JSON_TYPE;
+	if (text == NULL) {
+		err_set(err, ERR_INTERNAL, "the answer cannot be written");
+		call->status = 500;
+		problem_of_call(call, err);
+		return;
+	}
+	buf_adds(&call->bytes, text);
+	free(text);
+}
+
+static void
+call_mask(struct web_call *call)
+{
+	json_t *copy;
+
+	if (call->who.role != WEB_VIEWER)
+		return;
+	if (call->value != NULL) {
+		/* Parts of it may be shared with what a route keeps. */
+		copy = json_deep_copy(call->value);
+		json_decref(call->value);
+		call->value = copy;
+		mask_json(call->shared->mask, copy);
+	} else {
+		mask_bytes(call->shared->mask, call->type, &call->bytes);
+	}
+}
+
+static bool
+call_replays(const struct web_call *call)
+{
+	return call->shared->replay != NULL &&
+	       call->route->method == HTTP_POST &&
+	       web_header(call, "Idempotency-Key") != NULL;
+}
+
+static void
+call_finish(struct web_call *call, int result, struct err *err)
+{
+	if (result != 0) {
+		problem_of_call(call, err);
+	} else {
+		if (call->status == 0)
+			call->status = 200;
+		call_mask(call);
+		call_write(call, err);
+	}
+	if (call->shared->audit != NULL)
+		audit_call(call->shared->audit, call,
+			   call->status < 400 ? NULL : err->msg);
+}
+
+void
+web_call_run(struct web_call *call, struct web_worker *worker)
+{
+	struct err err = ERR_INIT;
+	const bool replays = call_replays(call);
+
+	if (replays && replay_begin(call->shared->replay, call, &err) != 0) {
+		/* It is answered: as before, or since it is under way. */
+		if (err.code != ERR_NONE)
+			problem_of_call(call, &err);
+		return;
+	}
+	call_finish(call, call_ask_route(call, worker, &err), &err);
+	if (replays)
+		replay_end(call->shared->replay, call);
+}
+
+json_t *
+web_call_value(struct web_call *call, struct web_worker *worker,
+	       struct err *err)
+{
+	json_t *value;
+
+	*err = (struct err)ERR_INIT;
+	if (call_ask_route(call, worker, err) != 0)
+		return NULL;
+	value = call->value;
+	call->value = NULL;
+	if (value == NULL)
+		err_set(err, ERR_INTERNAL, "%s has no value",
+			call->route->path);
+	return value;
+}

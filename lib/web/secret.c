@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* Secrets: digests by OpenSSL, random bytes by the kernel, files that are never
+ * half-written. */
+#include "web/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "util/path.h"
+
+#define FILE_MAX 65536
+
+void
+secret_random(void *p, size_t len)
+{
+	if (getrandom(p, len, 0) != (ssize_t)len)
+		abort();
+}
+
+/* --- texts ---------------------------------------------------------------- */
+
+static const char secret_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void
+secret_encode(const void *bytes, size_t len, struct buf *out)
+{
+	const unsigned char *p = bytes;
+	unsigned int bits = 0, n = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		bits = bits << 8 | p[i];
+		for (n += 8; n >= 6; n -= 6)
+			buf_addc(out, secret_digits[bits >> (n - 6) & 63]);
+	}
+	if (n > 0)
+		buf_addc(out, secret_digits[bits << (6 - n) & 63]);
+}
+
+int
+secret_decode(struct slice text, struct buf *out)
+{
+	unsigned int bits = 0, n = 0;
+	const char *digit;
+	size_t i;
+	char c;
+
+	while (text.len > 0 && text.p[text.len - 1] == '=')
+		text.len--;
+	for (i = 0; i < text.len; i++) {
+		c = text.p[i] == '+' ? '-' : text.p[i] == '/' ? '_' : text.p[i];
+		digit = c != '\0' ? strchr(secret_digits, c) : NULL;
+		if (digit == NULL)
+			return -1;
+		bits = bits << 6 | (unsigned int)(digit - secret_digits);
+		if ((n += 6) >= 8)
+			buf_addc(out, (char)(bits >> (n -= 8) & 255));
+	}
+	/* What is left must be padding: one text for one value. */
+	return text.len % 4 != 1 && (bits & ((1u << n) - 1)) == 0 &&
+		       !out->failed
+		   ? 0
+		   : -1;
+}
+
+void
+secret_make(char text[SECRET_TEXT_SIZE])
+{
+	unsigned char bytes[SECRET_BYTES];
+	struct buf out = BUF_INIT;
+
+	secret_random(bytes, sizeof(bytes));
+	secret_encode(bytes, sizeof(bytes), &out);
+	snprintf(text, SECRET_TEXT_SIZE, "%s",
+		 out.data != NULL ? out.data : "");
+	buf_done(&out);
+}
+
+void
+secret_digest(const char *text, char hex[SECRET_HEX_SIZE])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	size_t i;
+
+	SHA256((const unsigned char *)text, strlen(text), digest);
+	for (i = 0; i < sizeof(digest); i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+void
+secret_hmac(const unsigned char key[SECRET_BYTES], struct slice text,
+	    unsigned char mac[SECRET_BYTES])
+{
+	unsigned int len = SECRET_BYTES;
+
+	HMAC(EVP_sha256(), key, SECRET_BYTES, (const unsigned char *)text.p,
+	     text.len, mac, &len);
+}
+
+bool
+secret_same(const char *a, const char *b)
+{
+	const size_t len = strlen(a);
+
+	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+int
+secret_read(const char *path, struct buf *out, struct err *err)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char part[4096];
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT
+			   ? 0
+			   : err_sys(err, ERR_CONFIG, "cannot read %s", path);
+	while ((n = read(fd, part, sizeof(part))) > 0 && out->len < FILE_MAX)
+		buf_add(out, part, (size_t)n);
+	close(fd);
+	explicit_bzero(part, sizeof(part));
+	if (n < 0)
+		return err_sys(err, ERR_CONFIG, "cannot read %s", path);
+	if (n > 0)
+		return err_set(err, ERR_CONFIG, "%s: longer than 64 KiB", path);
+	return out->failed ? err_nomem(err) : 1;
+}
+
+int
+secret_write(const char *path, struct slice bytes, unsigned int mode,
+	     struct err *err)
+{
+	struct buf other = BUF_INIT;
+	int fd, r = 0;
+
+	buf_addf(&other, "%s.%ld", path, (long)getpid());
+	if (other.failed)
+		return err_nomem(err);
+	unlink(other.data);
+	fd = open(other.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || fchmod(fd, mode) != 0 ||
+	    write(fd, bytes.p, bytes.len) != (ssize_t)bytes.len ||
+	    fsync(fd) != 0 || rename(other.data, path) != 0) {
+		r = err_sys(err, ERR_CONFIG, "cannot write %s", path);
+		unlink(other.data);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_done(&other);
+	return r;
+}
+
+/* The directory that conf_keys.def says. */
+static void
+secret_runtime_dir(const struct conf *conf, struct buf *out)
+{
+	const char *systemd = getenv("RUNTIME_DIRECTORY");
+	const char *user = getenv("XDG_RUNTIME_DIR");
+
+	if (conf->web.runtime_dir[0] != '\0')
+		buf_adds(out, conf->web.runtime_dir);
+	else if (systemd != NULL && systemd[0] == '/')
+		/* The first of them. */
+		buf_addf(out, "%.*s", (int)strcspn(systemd, ":"), systemd);
+	else if (!path_is_personal() || user == NULL || user[0] != '/')
+		buf_adds(out, "/run/flowrra");
+	else
+		buf_addf(out, "%s/flowrra", user);
+}
+
+char *
+secret_token_path(const struct conf *conf)
+{
+	struct buf path = BUF_INIT;
+
+	secret_runtime_dir(conf, &path);
+	buf_adds(&path, "/web.token");
+	if (path.failed) {
+		buf_done(&path);
+		return NULL;
+	}
+	return buf_take(&path);
+}
+
+/* --- codes ---------------------------------------------------------------- */
+
+/* "TIME.NONCE.MAC", all but the last in hexadecimal digits. */
+static void
+secret_code_sign(const char *token, int64_t until_s, uint64_t nonce,
+		 char code[SECRET_CODE_SIZE])
+{
+	unsigned char key[SECRET_BYTES], mac[SECRET_BYTES];
+	char text[64];
+	struct buf out = BUF_INIT;
+
+	SHA256((const unsigned char *)token, strlen(token), key);
+	snprintf(text, sizeof(text), "%" PRIx64 ".%016" PRIx64,
+		 (uint64_t)until_s, nonce);
+	secret_hmac(key, slice_of(text), mac);
+	secret_encode(mac, sizeof(mac), &out);
+	snprintf(code, SECRET_CODE_SIZE, "%s.%s", text,
+		 out.data != NULL ? out.data : "");
+	buf_done(&out);
+}
+
+void
+secret_code_make(const char *token, char code[SECRET_CODE_SIZE])
+{
+	uint64_t nonce;
+
+	secret_random(&nonce, sizeof(nonce));
+	secret_code_sign(token, clock_wall_us() / 1000000 + SECRET_CODE_LIFE_S,
+			 nonce, code);
+}
+
+bool
+secret_code_check(const char *token, const char *code, uint64_t *ret_nonce,
+		  int64_t *ret_until_s)
+{
+	char same[SECRET_CODE_SIZE];
+	const int64_t now_s = clock_wall_us() / 1000000;
+	uint64_t until = 0;
+
+	/* Read with bounds: what does not fit is not one of ours. */
+	if (strlen(code) >= SECRET_CODE_SIZE ||
+	    sscanf(code, "%15" SCNx64 ".%16" SCNx64, &until, ret_nonce) != 2)
+		return false;
+	*ret_until_s = (int64_t)until;
+	secret_code_sign(token, *ret_until_s, *ret_nonce, same);
+	return secret_same(code, same) && *ret_until_s >= now_s &&
+	       *ret_until_s <= now_s + SECRET_CODE_LIFE_S;
+}

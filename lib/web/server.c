@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* flowrra-web as a whole: made, reloaded, stopped. */
+#include "web/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "web/access.h"
+#include "web/audit.h"
+#include "web/figures.h"
+#include "web/hub.h"
+#include "web/jobs.h"
+#include "web/listen.h"
+#include "web/mask.h"
+#include "web/replay.h"
+#include "web/secret.h"
+#include "web/state.h"
+
+/* Requests that wait for an operation thread; then 503. */
+#define QUEUE_MAX 64
+/* Those that wait for a task, each a thread; and logins, one at a time. */
+#define WAITS_MAX 16
+#define LOGINS_MAX 32
+#define SAMPLE_US 1000000
+#define HEAD_MAX 8192
+#define HEAD_US 10000000
+#define IDLE_US 60000000
+/* More than a snapshot of any topic: what makes a reader slow is decided in
+ * events.c. */
+#define BACKLOG_MAX (2 << 20)
+
+/* --- checking ------------------------------------------------------------------ */
+
+static int
+web_check_prefix(const char *prefix, struct err *err)
+{
+	const size_t n = strlen(prefix);
+	const char *p = prefix;
+
+	while (*p == '/' || *p == '-' || *p == '_' || *p == '.' || *p == '~' ||
+	       (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
+	       (*p >= 'a' && *p <= 'z'))
+		p++;
+	if (n == 0 ||
+	    (prefix[0] == '/' && prefix[n - 1] != '/' && *p == '\0' &&
+	     strstr(prefix, "//") == NULL && strstr(prefix, "..") == NULL))
+		return 0;
+	return err_set(
+	    err, ERR_CONFIG,
+	    "[web] prefix: \"%.64s\" is not a path such as /flowrra, "
+	    "without a slash at its end",
+	    prefix);
+}
+
+int
+web_check(const struct conf *conf, struct err *err)
+{
+	const struct conf_web *web = &conf->web;
+
+	if (web_check_prefix(web->prefix, err) != 0 ||
+	    listen_check_words(conf, err) != 0)
+		return -1;
+	if ((web->tls_cert[0] != '\0') != (web->tls_key[0] != '\0'))
+		return err_set(err, ERR_CONFIG,
+			       "[web] tls_cert and tls_key: set both, or none");
+	if (web->tls_ca[0] != '\0' && web->tls_cert[0] == '\0')
+		return err_set(err, ERR_CONFIG,
+			       "[web] tls_ca: needs tls_cert and tls_key");
+	if (web->user_header[0] != '\0' && web->proxies[0] == '\0')
+		return err_set(err, ERR_CONFIG,
+			       "[web] user_header: name the proxies that may "
+			       "send it, in proxies");
+	return 0;
+}
+
+/* --- making ---------------------------------------------------------------------
+ */
+
+static int
+web_open_client(struct web *web, const struct web_options *o, struct err *err)
+{
+	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
+	struct flowrra_error error;
+
+	options.config_file = o->config_file;
+	options.settings = o->settings;
+	if (flowrra_open(&options, &web->shared.client, &error) != 0)
+		return err_set(err, ERR_CONFIG, "%s", error.message);
+	return 0;
+}
+
+static int
+web_make_shared(struct web *web, const struct web_options *o, struct err *err)
+{
+	struct web_shared *s = &web->shared;
+
+	s->conf = web->conf;
+	s->tables = web_routes;
+	return (s->mask = mask_new(web->conf->web.hide, err)) != NULL &&
+		       (s->audit = audit_new(err)) != NULL &&
+		       (s->jobs = jobs_new(s->audit, err)) != NULL &&
+		       (s->replay = replay_new(err)) != NULL &&
+		       (s->figures = figures_new(err)) != NULL &&
+		       web_open_client(web, o, err) == 0
+		   ? 0
+		   : -1;
+}
+
+static int
+web_make_threads(struct web *web, const struct web_options *o, struct err *err)
+{
+	const struct pool_options calls = {.base = o->base,
+					   .shared = &web->shared,
+					   .threads =
+					       (size_t)web->conf->web.threads,
+					   .queue = QUEUE_MAX};
+	const struct pool_options waits = {
+	    .base = o->base, .shared = &web->shared, .threads = WAITS_MAX};
+	const struct pool_options logins = {.base = o->base,
+					    .shared = &web->shared,
+					    .threads = 1,
+					    .queue = LOGINS_MAX};
+	const struct hub_options hub = {.base = o->base,
+					.shared = &web->shared,
+					.config_file = o->config_file,
+					.settings = o->settings,
+					.every_us = SAMPLE_US};
+
+	return (web->calls = pool_threads_new(&calls, err)) != NULL &&
+		       (web->waits = pool_threads_new(&waits, err)) != NULL &&
+		       (web->passwords = pool_threads_new(&logins, err)) !=
+			   NULL &&
+		       (web->hub = hub_new(&hub, err)) != NULL
+		   ? 0
+		   : -1;
+}
+
+static int
+web_make_http(struct web *web, const struct web_options *o, struct err *err)
+{
+	const struct conf_web *conf = &web->conf->web;
+	const struct http_limits limits = {
+	    .head_timeout_us = HEAD_US,
+	    .idle_timeout_us = IDLE_US,
+	    .max_head = HEAD_MAX,
+	    .max_connections = (unsigned int)conf->max_connections,
+	    .max_per_peer = (unsigned int)conf->max_per_peer,
+	    .max_streams = (size_t)conf->max_streams,
+	    .max_backlog = BACKLOG_MAX};
+	const struct http_user user = {.on_head = dispatch_head,
+				       .on_request = dispatch_request,
+				       .on_gone = dispatch_gone,
+				       .arg = web};
+
+	web->http = http_server_new(o->base, &limits, &user, err);
+	return web->http != NULL ? 0 : -1;
+}
+
+/* --- listening ------------------------------------------------------------------
+ */
+
+struct web_tls {
+	struct buf cert, key, ca;
+};
+
+static int
+web_read_pem(const char *path, const char *key, struct buf *out,
+	     struct err *err)
+{
+	int r;
+
+	if (path[0] == '\0')
+		return 0;
+	if ((r = secret_read(path, out, err)) == 0)
+		return err_set(err, ERR_CONFIG, "[web] %s: there is no %s", key,
+			       path);
+	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
+}
+
+static int
+web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
+{
+	const struct conf_web *conf = &web->conf->web;
+	struct web_tls t = {.cert = BUF_INIT};
+	struct http_tls tls;
+	size_t i;
+	int r;
+
+	r = web_read_pem(conf->tls_cert, "tls_cert", &t.cert, err) != 0 ||
+		    web_read_pem(conf->tls_key, "tls_key", &t.key, err) != 0 ||
+		    web_read_pem(conf->tls_ca, "tls_ca", &t.ca, err) != 0
+		? -1
+		: 0;
+	tls = (struct http_tls){t.cert.data, t.key.data, t.ca.data};
+	for (i = 0; r == 0 && i < n; i++)
+		r = http_server_listen(web->http, fds[i],
+				       t.cert.data != NULL ? &tls : NULL, err);
+	if (t.key.data != NULL)
+		explicit_bzero(t.key.data, t.key.len);
+	buf_done(&t.cert);
+	buf_done(&t.key);
+	buf_done(&t.ca);
+	return r;
+}
+
+static int
+web_listen(struct web *web, const struct web_options *o, struct err *err)
+{
+	int fds[LISTEN_MAX], n;
+
+	if (o->n_fds > 0)
+		return listen_check(web->conf, o->fds, o->n_fds, err) != 0
+			   ? -1
+			   : web_listen_all(web, o->fds, o->n_fds, err);
+	if ((n = listen_open(web->conf, fds, err)) < 0)
+		return -1;
+	return listen_check(web->conf, fds, (size_t)n, err) != 0
+		   ? -1
+		   : web_listen_all(web, fds, (size_t)n, err);
+}
+
+/* --- the configuration -----------------------------------------------------------
+ */
+
+static int
+web_load_conf(struct web *web, struct conf **ret, struct err *err)
+{
+	struct conf **confs =
+	    reallocarray(web->confs, web->n_confs + 1, sizeof(*confs));
+
+	if (confs == NULL)
+		return err_nomem(err);
+	web->confs = confs;
+	return conf_load(web->config_file, web->settings, ret, err);
+}
+
+/* It is in force from now on. */
+static void
+web_keep_conf(struct web *web, struct conf *conf)
+{
+	web->confs[web->n_confs++] = conf;
+	web->conf = conf;
+	web->shared.conf = conf;
+}
+
+static int
+web_first_conf(struct web *web, struct err *err)
+{
+	struct conf *conf;
+
+	if (web_load_conf(web, &conf, err) != 0)
+		return -1;
+	web_keep_conf(web, conf);
+	return 0;
+}
+
+struct web *
+web_new(const struct web_options *options, struct err *err)
+{
+	struct web *web = calloc(1, sizeof(*web));
+
+	if (web == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	web->base = options->base;
+	web->config_file = options->config_file;
+	web->settings = options->settings;
+	if (web_first_conf(web, err) != 0 ||
+	    (web->auth = auth_new(web->conf, err)) == NULL ||
+	    (web->limits = access_limits_new(err)) == NULL ||
+	    web_make_shared(web, options, err) != 0 ||
+	    web_make_threads(web, options, err) != 0 ||
+	    web_make_http(web, options, err) != 0 ||
+	    web_listen(web, options, err) != 0) {
+		web_free(web);
+		return NULL;
+	}
+	return web;
+}
+
+/* What holds a request first; then those who run calls; what they use last. */
+void
+web_free(struct web *web)
+{
+	if (web == NULL)
+		return;
+	atomic_store(&web->shared.stopping, true);
+	http_server_free(web->http);
+	hub_free(web->hub);
+	pool_threads_free(web->passwords);
+	pool_threads_free(web->waits);
+	pool_threads_free(web->calls);
+	jobs_free(web->shared.jobs);
+	audit_free(web->shared.audit);
+	replay_free(web->shared.replay);
+	figures_free(web->shared.figures);
+	mask_free(web->shared.mask);
+	flowrra_close(web->shared.client);
+	access_limits_free(web->limits);
+	auth_free(web->auth);
+	while (web->n_confs > 0)
+		conf_free(web->confs[--web->n_confs]);
+	free(web->confs);
+	free(web);
+}
+
+void
+web_stop(struct web *web)
+{
+	web->stopping = true;
+	atomic_store(&web->shared.stopping, true);
+	http_server_quiet(web->http);
+	hub_stop(web->hub);
+}
+
+int
+web_reload(struct web *web, struct err *err)
+{
+	struct web_auth *auth;
+	struct conf *conf;
+
+	if (web_load_conf(web, &conf, err) != 0)
+		return -1;
+	if ((auth = auth_new(conf, err)) == NULL) {
+		conf_free(conf);
+		return -1;
+	}
+	auth_free(web->auth);
+	web->auth = auth;
+	web_keep_conf(web, conf);
+	return 0;
+}
+
+void
+web_status_line(const struct web *web, char *text, size_t size)
+{
+	const int64_t answered = hub_answered_us(web->hub);
+	const bool away =
+	    answered == 0 || clock_mono_us() - answered > 10000000;
+
+	snprintf(text, size, "%zu requests, %zu refused, %zu live%s",
+		 web->n_requests, web->n_refused, hub_subscribers(web->hub),
+		 away ? "; the stores are out of reach" : "");
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Routes that submit tasks: one, with or without its result, and many, one a
+ * line.
+ *
+ * A task is what request_read() takes, as on the command line. With an
+ * Idempotency-Key the id is made of it, so that a repetition, after a lost answer
+ * or a restart, finds its task instead of making a second.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "flowrra/client.h"
+#include "manager/request.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "web/lists.h"
+
+/* One message to the broker; see flowrra_batch. */
+#define BATCH_LINES 256
+#define NDJSON_TYPE "application/x-ndjson; charset=utf-8"
+
+/* --- one task ---------------------------------------------------------- */
+
+/* The queue that it went into: its own, or that of the registration. */
+static json_t *
+submitted_json(struct web_call *call, const char *id,
+	       const struct flowrra_request *request)
+{
+	struct flowrra_record *record = NULL;
+	const char *queue = request->queue;
+	json_t *answer;
+
+	if (queue == NULL &&
+	    flowrra_result(web_client(call), id, &record, NULL) == 0)
+		queue = record->queue;
+	answer = json_pack("{s:s,s:s?}", "task_id", id, "queue", queue);
+	flowrra_record_free(record);
+	return answer;
+}
+
+/* The record once it is final; else 201, as without waiting: the task is
+ * queued, and its id is what the client needs. */
+static int
+submit_await(struct web_call *call, const char *id,
+	     const struct flowrra_request *request, struct err *err)
+{
+	const double wait_s = web_seconds(call, "wait", 0);
+	struct flowrra_record *record;
+	json_t *json;
+
+	if (wait_s <= 0 ||
+	    flowrra_wait(web_client(call), id,
+			 wait_s < WEB_WAIT_S ? wait_s : WEB_WAIT_S, &record,
+			 NULL) != 0) {
+		web_status(call, 201);
+		return web_answer(call, submitted_json(call, id, request), err);
+	}
+	json = json_loads(record->json, JSON_ALLOW_NUL, NULL);
+	flowrra_record_free(record);
+	return web_answer(call, json, err);
+}
+
+/* An id that the key has given, and that is taken, was submitted before. */
+static int
+submit_one(struct web_call *call, const struct flowrra_request *request,
+	   struct err *err)
+{
+	char id[FLOWRRA_ID_SIZE] = "";
+	struct flowrra_error error;
+
+	if (flowrra_submit(web_client(call), request, id, &error) != 0) {
+		if (error.code != FLOWRRA_REFUSED || request->id == NULL ||
+		    request->id != web_task_id(call))
+			return web_client_error(&error, err);
+		strcpy(id, request->id);
+	}
+	web_audit(call, "task.submit", id, 1);
+	return submit_await(call, id, request, err);
+}
+
+static int
+submit_run(struct web_call *call, struct err *err)
+{
+	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
+	struct flowrra_request request;
+	struct buf scratch = BUF_INIT;
+	int result;
+
+	result = request_read(web_body(call), &base, &scratch, &request, err);
+	if (result == 0 && request.id == NULL)
+		request.id = web_task_id(call);
+	if (result == 0)
+		result = submit_one(call, &request, err);
+	buf_done(&scratch);
+	return result;
+}
+
+/* --- many tasks -------------------------------------------------------- */
+
+/* Lines of one batch, and why some are in none. */
+struct submit_lines {
+	struct web_call *call;
+	struct flowrra_batch *batch;
+	struct {
+		size_t number;
+		bool is_task;
+		struct err err;
+	} lines[BATCH_LINES];
+	size_t n;
+	size_t number; /* of the last line, from 1 */
+	int64_t queued;
+	struct buf answers, scratch;
+};
+
+static void
+answer_line(struct submit_lines *s, json_t *line)
+{
+	char *text = json_dumps(line, JSON_COMPACT);
+
+	buf_adds(&s->answers, text != NULL ? text : "{}");
+	buf_addc(&s->answers, '\n');
+	free(text);
+	json_decref(line);
+}
+
+static void
+answer_problem(struct submit_lines *s, size_t number, const struct err *err)
+{
+	const unsigned int status = web_status_of(err);
+	json_t *text = json_string(err->msg);
+
+	answer_line(s, json_pack("{s:I,s:{s:i,s:s,s:o}}", "line",
+				 (json_int_t)number, "error", "status",
+				 (int)status, "code", web_code_of(status, err),
+				 "detail", text != NULL ? text : json_null()));
+}
+
+/* In the order of the lines. What was sent is answered, whatever follows. */
+static void
+settle_lines(struct submit_lines *s)
+{
+	struct flowrra_error error;
+	struct err err = ERR_INIT;
+	size_t i, task = 0;
+
+	if (flowrra_batch_count(s->batch) > 0 &&
+	    flowrra_batch_send(s->batch, NULL) == 0)
+		flowrra_batch_wait(s->batch, NULL);
+	for (i = 0; i < s->n; i++) {
+		if (!s->lines[i].is_task) {
+			answer_problem(s, s->lines[i].number, &s->lines[i].err);
+		} else if (flowrra_batch_answer(s->batch, task++, &error) ==
+			   0) {
+			s->queued++;
+			answer_line(
+			    s,
+			    json_pack("{s:I,s:s}", "line",
+				      (json_int_t)s->lines[i].number, "task_id",
+				      flowrra_batch_id(s->batch, task - 1)));
+		} else {
+			web_client_error(&error, &err);
+			answer_problem(s, s->lines[i].number, &err);
+		}
+	}
+	s->n = 0;
+	flowrra_batch_reset(s->batch);
+}
+
+static void
+add_line(struct submit_lines *s, struct slice text)
+{
+	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
+	struct err *err = &s->lines[s->n].err;
+	struct flowrra_request request;
+	struct flowrra_error error;
+
+	s->number++;
+	while (text.len > 0 && strchr(" \t\r", text.p[text.len - 1]) != NULL)
+		text.len--;
+	if (text.len == 0)
+		return;
+	s->lines[s->n].number = s->number;
+	s->lines[s->n].is_task = false;
+	err->code = ERR_NONE;
+	if (request_read(text, &base, &s->scratch, &request, err) == 0) {
+		if (flowrra_batch_add(s->batch, &request, &error) == 0)
+			s->lines[s->n].is_task = true;
+		else
+			web_client_error(&error, err);
+	}
+	if (++s->n == BATCH_LINES)
+		settle_lines(s);
+}
+
+static void
+add_lines(struct submit_lines *s, struct slice body)
+{
+	const char *end;
+	size_t len;
+
+	while (body.len > 0 && !web_stopped(s->call)) {
+		end = memchr(body.p, '\n', body.len);
+		len = end != NULL ? (size_t)(end - body.p) : body.len;
+		add_line(s, (struct slice){body.p, len});
+		len += end != NULL;
+		body = (struct slice){body.p + len, body.len - len};
+	}
+	settle_lines(s);
+}
+
+static int
+submit_run_batch(struct web_call *call, struct err *err)
+{
+	struct submit_lines *s = calloc(1, sizeof(*s));
+	struct flowrra_error error;
+	int result;
+
+	if (s == NULL)
+		return err_nomem(err);
+	s->call = call;
+	if (flowrra_batch_new(web_client(call), &s->batch, &error) != 0) {
+		free(s);
+		return web_client_error(&error, err);
+	}
+	add_lines(s, web_body(call));
+	web_audit(call, "task.submit", "batch", s->queued);
+	result = s->answers.failed
+		     ? err_nomem(err)
+		     : web_answer_bytes(call, NDJSON_TYPE, &s->answers);
+	flowrra_batch_free(s->batch);
+	buf_done(&s->answers);
+	buf_done(&s->scratch);
+	free(s);
+	return result;
+}
+
+/* --- the table --------------------------------------------------------- */
+
+static const struct web_param submit_params[] = {
+    LIST_QUERY("wait", WEB_SECONDS,
+	       "wait for the end of the task, so long at most, and answer its "
+	       "record; 60 s at most"),
+    {NULL}};
+
+const struct web_route web_submit_routes[] = {
+    {HTTP_POST, "/api/v1/tasks", WEB_OPERATOR,
+     WEB_RAW_BODY | WEB_BIG_BODY | WEB_WAITS, submit_params, submit_run,
+     "Submits a task: {\"name\", \"args\", \"kwargs\", \"queue\", …}.",
+     "201 {\"task_id\", \"queue\"}; with wait, 200 and the record of a task "
+     "that "
+     "has ended"},
+    {HTTP_POST, "/api/v1/tasks/batch", WEB_OPERATOR,
+     WEB_RAW_BODY | WEB_BIG_BODY, NULL, submit_run_batch,
+     "Submits many tasks, a JSON object on each line.",
+     "for each line a line: {\"line\", \"task_id\"}, or {\"line\", \"error\"}"},
+    WEB_ROUTES_END};

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* A server and its peers on one loop. */
+#include "site.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/err.h"
+
+#define SITE_BIG 1048576
+#define SITE_WAIT_US (10 * INT64_C(1000000))
+
+static char big[SITE_BIG];
+
+int64_t
+site_deadline(void)
+{
+	return clock_mono_us() + SITE_WAIT_US;
+}
+
+bool
+site_late(int64_t deadline)
+{
+	return clock_mono_us() > deadline;
+}
+
+static void
+site_on_release(void *arg)
+{
+	struct site *site = arg;
+
+	site->released++;
+}
+
+static void
+site_reply(struct http_request *request, unsigned int status, struct slice body)
+{
+	http_reply(request, &(struct http_reply){.status = status,
+						 .type = "text/plain",
+						 .body = body});
+}
+
+static int64_t
+site_on_head(struct http_request *request, void *arg)
+{
+	struct site *site = arg;
+
+	site->heads++;
+	if (strcmp(http_path(request), "/refused") == 0) {
+		site_reply(request, 401, SLICE("who are you?"));
+		return -1;
+	}
+	return 1000;
+}
+
+static void
+site_on_stream_gone(struct http_stream *stream, void *arg)
+{
+	struct site *site = arg;
+
+	unsigned int i;
+
+	site->streams_gone++;
+	site->stream = NULL;
+	for (i = 0; site->streams[i] != stream; i++)
+		ck_assert_uint_lt(i, site->n_streams);
+	site->streams[i] = site->streams[--site->n_streams];
+}
+
+static void
+site_on_drained(struct http_stream *stream, void *arg)
+{
+	struct site *site = arg;
+
+	site->drained++;
+}
+
+static void
+site_on_ws_text(struct http_ws *ws, struct slice text, void *arg)
+{
+	struct site *site = arg;
+
+	buf_add(&site->text, text.p, text.len);
+	buf_addc(&site->text, '\n');
+	if (slice_eq(text, SLICE("close me")))
+		http_ws_close(ws, 4000, "as you like");
+	else
+		http_ws_send(ws, text);
+}
+
+static void
+site_on_ws_gone(struct http_ws *ws, void *arg)
+{
+	struct site *site = arg;
+
+	site->ws_gone++;
+	site->ws = NULL;
+}
+
+static void
+site_open_stream(struct site *site, struct http_request *request)
+{
+	static const struct http_stream_user user = {
+	    .on_gone = site_on_stream_gone, .on_drained = site_on_drained};
+	struct http_stream_user mine = user;
+	struct http_stream *stream;
+
+	mine.arg = site;
+	stream = http_stream_begin(request, NULL, &mine);
+	if (stream != NULL)
+		site->streams[site->n_streams++] = site->stream = stream;
+}
+
+static void
+site_open_ws(struct site *site, struct http_request *request)
+{
+	const struct http_ws_user user = {.on_text = site_on_ws_text,
+					  .on_gone = site_on_ws_gone,
+					  .arg = site};
+	struct http_ws *ws = http_ws_begin(request, &user);
+
+	if (ws != NULL)
+		site->ws = ws;
+}
+
+static void
+site_tell(struct http_request *request, const char *a, const char *b)
+{
+	char text[512];
+	int len = snprintf(text, sizeof(text), "%s %s", a, b);
+
+	site_reply(request, 200, (struct slice){text, (size_t)len});
+}
+
+static void
+site_on_request(struct http_request *request, void *arg)
+{
+	const char *path = http_path(request);
+	struct site *site = arg;
+	char uid[32];
+
+	site->requests++;
+	if (strcmp(path, "/hold") == 0) {
+		site->held = request;
+	} else if (strcmp(path, "/stream") == 0) {
+		site_open_stream(site, request);
+	} else if (strcmp(path, "/ws") == 0) {
+		site_open_ws(site, request);
+	} else if (strcmp(path, "/echo") == 0) {
+		site_reply(request, 200, http_body(request));
+	} else if (strcmp(path, "/empty") == 0) {
+		http_reply(request, &(struct http_reply){.status = 204});
+	} else if (strcmp(path, "/close") == 0) {
+		http_reply(request, &(struct http_reply){.status = 200,
+							 .type = "text/plain",
+							 .body = SLICE("bye"),
+							 .close = true});
+	} else if (strcmp(path, "/big") == 0) {
+		http_reply(request,
+			   &(struct http_reply){.status = 200,
+						.type = "text/plain",
+						.body = {big, sizeof(big)},
+						.release = site_on_release,
+						.arg = site});
+	} else if (strcmp(path, "/peer") == 0) {
+		snprintf(uid, sizeof(uid), "%lld",
+			 (long long)http_peer_uid(request));
+		site_tell(request, http_peer(request), uid);
+	} else if (strcmp(path, "/hello") == 0) {
+		site_reply(request, 200, SLICE("hello"));
+	} else {
+		site_tell(request, path, http_query(request));
+	}
+}
+
+static void
+site_on_gone(struct http_request *request, void *arg)
+{
+	struct site *site = arg;
+
+	site->gone++;
+	if (site->held == request)
+		site->held = NULL;
+}
+
+void
+site_release(struct site *site)
+{
+	struct http_request *held = site->held;
+
+	site->held = NULL;
+	site_reply(held, 200, SLICE("released"));
+}
+
+void
+site_init(struct site *site)
+{
+	*site = (struct site){
+	    .base = event_base_new(),
+	    .limits = {.head_timeout_us = 5000000,
+		       .idle_timeout_us = 5000000,
+		       .max_head = 8192,
+		       .max_connections = 600,
+		       .max_per_peer = 0,
+		       .max_streams = 600,
+		       .max_backlog = 65536},
+	};
+	memset(big, 'b', sizeof(big));
+}
+
+static int
+site_listen_tcp(struct site *site)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	ck_assert_int_eq(listen(fd, 1024), 0);
+	getsockname(fd, (struct sockaddr *)&in, &len);
+	site->port = ntohs(in.sin_port);
+	return fd;
+}
+
+static int
+site_listen_unix(struct site *site)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(site->socket_path, sizeof(site->socket_path),
+		 "/tmp/http-test-%d.sock", (int)getpid());
+	strcpy(un.sun_path, site->socket_path);
+	unlink(un.sun_path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	ck_assert_int_eq(listen(fd, 1024), 0);
+	return fd;
+}
+
+void
+site_start(struct site *site)
+{
+	const struct http_user user = {.on_head = site_on_head,
+				       .on_request = site_on_request,
+				       .on_gone = site_on_gone,
+				       .arg = site};
+	struct err err;
+
+	site->server = http_server_new(site->base, &site->limits, &user, &err);
+	ck_assert_ptr_nonnull(site->server);
+	ck_assert_int_eq(
+	    http_server_listen(site->server, site_listen_tcp(site), NULL, &err),
+	    0);
+	ck_assert_int_eq(http_server_listen(site->server,
+					    site_listen_unix(site), NULL, &err),
+			 0);
+}
+
+void
+site_listen_tls(struct site *site, const struct http_tls *tls)
+{
+	struct err err;
+
+	ck_assert_int_eq(
+	    http_server_listen(site->server, site_listen_tcp(site), tls, &err),
+	    0);
+}
+
+void
+site_stop(struct site *site)
+{
+	http_server_free(site->server);
+	unlink(site->socket_path);
+	buf_done(&site->text);
+	event_base_free(site->base);
+}
+
+/* At most a millisecond of waiting, so that peers are looked at, too. */
+void
+site_turn(struct site *site)
+{
+	const struct timeval soon = {.tv_usec = 1000};
+
+	event_base_loopexit(site->base, &soon);
+	event_base_loop(site->base, EVLOOP_ONCE);
+}
+
+static struct peer
+peer_connect(struct site *site, int fd, const void *addr, socklen_t len)
+{
+	struct peer peer = {.site = site, .fd = fd};
+
+	ck_assert_int_eq(connect(fd, addr, len), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return peer;
+}
+
+struct peer
+peer_open(struct site *site)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons((uint16_t)site->port)};
+
+	return peer_connect(site, socket(AF_INET, SOCK_STREAM, 0), &in,
+			    sizeof(in));
+}
+
+struct peer
+peer_open_unix(struct site *site)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+	strcpy(un.sun_path, site->socket_path);
+	return peer_connect(site, socket(AF_UNIX, SOCK_STREAM, 0), &un,
+			    sizeof(un));
+}
+
+void
+peer_close(struct peer *peer)
+{
+	close(peer->fd);
+	buf_done(&peer->in);
+}
+
+/* A peer that is closed on the way is noticed where replies are read. */
+void
+peer_send(struct peer *peer, const char *bytes, size_t len)
+{
+	int64_t until = site_deadline();
+	ssize_t n;
+
+	while (len > 0) {
+		n = send(peer->fd, bytes, len, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			return;
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+		ck_assert(!site_late(until));
+		site_turn(peer->site);
+	}
+}
+
+void
+peer_say(struct peer *peer, const char *text)
+{
+	peer_send(peer, text, strlen(text));
+}
+
+void
+peer_poll(struct peer *peer)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	site_turn(peer->site);
+	while ((n = recv(peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		buf_add(&peer->in, bytes, (size_t)n);
+	if (n == 0 || errno != EAGAIN)
+		peer->eof = true;
+}
+
+void
+peer_drain(struct peer *peer, size_t *total)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = recv(peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		*total += (size_t)n;
+}
+
+void
+peer_wait_eof(struct peer *peer)
+{
+	SITE_WAIT(peer->site, (peer_poll(peer), peer->eof));
+}
+
+static const char *
+peer_head_end(const struct peer *peer)
+{
+	const char *end =
+	    peer->in.len > 0 ? strstr(peer->in.data, "\r\n\r\n") : NULL;
+
+	return end != NULL ? end + 4 : NULL;
+}
+
+void
+peer_reply_head(struct peer *peer, struct reply *reply)
+{
+	size_t len;
+
+	*reply = (struct reply){.status = 0};
+	SITE_WAIT(peer->site,
+		  (peer_poll(peer), peer_head_end(peer) != NULL || peer->eof));
+	ck_assert_msg(peer_head_end(peer) != NULL, "no reply, but an end");
+	len = (size_t)(peer_head_end(peer) - peer->in.data);
+	ck_assert_uint_lt(len, sizeof(reply->head));
+	memcpy(reply->head, peer->in.data, len);
+	buf_drain(&peer->in, len);
+	ck_assert_int_eq(sscanf(reply->head, "HTTP/1.1 %d ", &reply->status),
+			 1);
+}
+
+const char *
+reply_field(const struct reply *reply, const char *name)
+{
+	static char value[1024];
+	const char *p = reply->head;
+	size_t len = strlen(name);
+
+	while ((p = strstr(p, "\r\n")) != NULL) {
+		p += 2;
+		if (strncasecmp(p, name, len) == 0 && p[len] == ':') {
+			snprintf(value, sizeof(value), "%.*s",
+				 (int)strcspn(p + len + 2, "\r"), p + len + 2);
+			return value;
+		}
+	}
+	return "";
+}
+
+void
+peer_reply(struct peer *peer, struct reply *reply)
+{
+	size_t kept;
+
+	peer_reply_head(peer, reply);
+	reply->body_len =
+	    (size_t)strtoul(reply_field(reply, "Content-Length"), NULL, 10);
+	SITE_WAIT(peer->site, (peer->in.len >= reply->body_len ||
+			       (peer_poll(peer),
+				peer->eof || peer->in.len >= reply->body_len)));
+	ck_assert_uint_ge(peer->in.len, reply->body_len);
+	kept = reply->body_len < sizeof(reply->body) - 1
+		   ? reply->body_len
+		   : sizeof(reply->body) - 1;
+	if (kept > 0)
+		memcpy(reply->body, peer->in.data, kept);
+	buf_drain(&peer->in, reply->body_len);
+}
+
+void
+peer_ask(struct peer *peer, const char *text, struct reply *reply)
+{
+	peer_say(peer, text);
+	peer_reply(peer, reply);
+}
