@@ -15,9 +15,9 @@ const routes = [
   [/^$/, 'overview'], [/^queues$/, 'queues'], [/^queues\/([^/]+)$/, 'queues', 'detail'],
   [/^tasks$/, 'tasks'], [/^tasks\/([^/]+)$/, 'task', 'view', 'tasks'],
   [/^workers$/, 'workers'], [/^workers\/([^/]+)$/, 'workers', 'detail'],
-  [/^schedules$/, 'schedules'], [/^schedules\/new$/, 'schedule', 'form', 'schedules'],
+  [/^schedules$/, 'schedules'], [/^schedules\/new$/, 'schedule_form', 'form', 'schedules'],
   [/^schedules\/([^/]+)$/, 'schedule', 'view', 'schedules'],
-  [/^schedules\/([^/]+)\/edit$/, 'schedule', 'form', 'schedules'],
+  [/^schedules\/([^/]+)\/edit$/, 'schedule_form', 'form', 'schedules'],
   [/^calendar$/, 'calendar'], [/^dead$/, 'dead'], [/^enqueue$/, 'enqueue'],
   [/^health$/, 'health'], [/^login$/, 'login'], [/^about$/, 'about'],
 ];

@@ -105,7 +105,7 @@ export class Table {
       else this.body.insertBefore(line, at);
     }
     fill(this.below, rows.length ? null : this.empty);
-    this.table.classList.toggle('bare', !rows.length);
+    this.table.hidden = !rows.length;
     this.tell();
   }
 

@@ -17,7 +17,7 @@ function tiles({stats, workers, queues, rates: rate}) {
     tile('Running', short(stats.in_flight), [meter(workers.busy, workers.slots, 'slots busy'), ` ${num(workers.busy)}/${num(workers.slots)}`], 'tasks?state=running', 'running'),
     tile('Delayed', short(stats.delayed), 'due later', 'tasks?state=delayed'),
     tile('Dead', short(stats.dead), stats.dead ? 'want a decision' : 'none', 'dead', stats.dead ? 'failed' : ''),
-    tile('Workers', num(workers.running), ['quiet', 'stopping', 'dead'].filter(s => workers[s]).map(s => `${workers[s]} ${s}`).join(', ') || 'all well', 'workers', workers.dead || !workers.running ? 'failed' : ''),
+    tile('Workers', num(workers.running), ['quiet', 'stopping', 'dead'].filter(s => workers[s]).map(s => `${workers[s]} ${s}`).join(', ') || (workers.running ? 'all well' : 'none alive'), 'workers', workers.dead || !workers.running ? 'failed' : ''),
   ];
 }
 
