@@ -99,6 +99,8 @@ void query_send_control(struct query *q);    /* key: the command */
 void query_send_record(struct query *q);     /* key: a task's id */
 /* Sends and waits. 0, or -1 with *err; `value` is the caller's to free. */
 int query_run(struct query *q, struct err *err);
+/* The same of two that leave together. How `also` went is in its op.err. */
+int query_run_two(struct query *q, struct query *also, struct err *err);
 /* The same in two steps, to have several under way. */
 void query_begin(struct query *q);
 int query_finish(struct query *q, struct err *err);

@@ -285,13 +285,25 @@ loop_finish(struct loop *loop, struct op *op)
 }
 
 void
-loop_call(struct loop *loop, struct op *op)
+loop_call_two(struct loop *loop, struct op *op, struct op *also)
 {
 	pthread_mutex_lock(&loop->lock);
 	loop_enter(loop, op);
+	if (also != NULL)
+		loop_enter(loop, also);
 	loop_await(loop, op);
+	if (also != NULL)
+		loop_await(loop, also);
 	pthread_mutex_unlock(&loop->lock);
 	pthread_cond_destroy(&op->changed);
+	if (also != NULL)
+		pthread_cond_destroy(&also->changed);
+}
+
+void
+loop_call(struct loop *loop, struct op *op)
+{
+	loop_call_two(loop, op, NULL);
 }
 
 void

@@ -47,8 +47,10 @@ struct event_base *loop_base(struct loop *loop);
 void loop_begin(struct loop *loop, struct op *op);
 /* Waits until the operation is done. */
 void loop_finish(struct loop *loop, struct op *op);
-/* The two in one, cheaper. */
+/* The two in one, cheaper. Of two operations, both are set off before either is
+ * awaited; `also` may be NULL. */
 void loop_call(struct loop *loop, struct op *op);
+void loop_call_two(struct loop *loop, struct op *op, struct op *also);
 
 /* On the loop: the operation is done, and not to be looked at any more. */
 void loop_done(struct loop *loop, struct op *op);

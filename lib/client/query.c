@@ -205,6 +205,15 @@ query_run(struct query *q, struct err *err)
 	return query_outcome(q, err);
 }
 
+int
+query_run_two(struct query *q, struct query *also, struct err *err)
+{
+	query_prepare(q);
+	query_prepare(also);
+	loop_call_two(q->client->loop, &q->op, &also->op);
+	return query_outcome(q, err);
+}
+
 void
 query_begin(struct query *q)
 {

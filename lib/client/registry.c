@@ -221,16 +221,21 @@ registry_is_empty(struct flowrra_client *c)
  */
 static int
 registry_query(struct flowrra_client *c, const char *name, struct query *q,
-	       struct err *err)
+	       struct query *served, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = FIRST_PAUSE_MS * 1000000};
 	int64_t until = clock_mono_ms() + FIRST_WORKER_MS;
+	int rc;
 
 	for (;;) {
 		*q = (struct query){.client = c,
 				    .send = query_send_registered,
 				    .key = slice_of(name)};
-		if (query_run(q, err) != 0)
+		/* What was asked ahead of a registration says nothing. */
+		rc = served != NULL ? query_run_two(q, served, err)
+				    : query_run(q, err);
+		served = NULL;
+		if (rc != 0)
 			return -1;
 		if (q->present || clock_mono_ms() >= until ||
 		    !registry_is_empty(c))
@@ -239,18 +244,17 @@ registry_query(struct flowrra_client *c, const char *name, struct query *q,
 	}
 }
 
-int
-registry_find(struct flowrra_client *c, const char *name,
-	      struct registered *ret, struct err *err)
+/* Asks for an entry that is not in the cache; decodes it. */
+static int
+registry_fetch(struct flowrra_client *c, const char *name, struct query *served,
+	       struct registered *ret, struct err *err)
 {
 	struct query q;
 	int result;
 
-	if (cache_get(c->registry, name, ret))
-		return 0;
 	/* Without the lock: others may submit meanwhile. Two that ask for the
 	 * same name both get an answer, and store the same. */
-	if (registry_query(c, name, &q, err) != 0)
+	if (registry_query(c, name, &q, served, err) != 0)
 		return -1;
 	if (!q.present)
 		return registry_unknown(c, name, ERR_DATA, err);
@@ -262,6 +266,35 @@ registry_find(struct flowrra_client *c, const char *name,
 		return err_prefix(err, "the registration of task \"%s\"", name);
 	cache_put(c->registry, name, ret);
 	return 0;
+}
+
+/* Whether workers of the queue have the task, or none have said what they have:
+ * any other answer is asked for again, on the way to an error. */
+static bool
+served_is_good(const struct query *served)
+{
+	return served->op.err.code == ERR_NONE &&
+	       (!served->present || strcmp(served->value.data, "known") == 0);
+}
+
+int
+registry_find(struct flowrra_client *c, const char *name, const char *queue,
+	      struct registered *ret, struct err *err)
+{
+	struct query served = {
+	    .client = c, .send = query_send_served, .key = slice_of(name)};
+	int result;
+
+	if (cache_get(c->registry, name, ret))
+		return 0;
+	if (queue == NULL)
+		return registry_fetch(c, name, NULL, ret, err);
+	served.queue = slice_of(queue);
+	result = registry_fetch(c, name, &served, ret, err);
+	if (result == 0 && served_is_good(&served))
+		cache_set_served(c->registry, queue, name);
+	buf_done(&served.value);
+	return result;
 }
 
 /* --- who has it -------------------------------------------------------- */

@@ -15,9 +15,13 @@ struct registry;
 struct registry *registry_new(struct err *err);
 void registry_free(struct registry *registry);
 
-/* Finds an entry, asking the broker if need be. ERR_DATA, with close names,
- * if there is none. Any thread may call it. */
-int registry_find(struct flowrra_client *c, const char *name,
+/*
+ * Finds an entry, asking the broker if need be. ERR_DATA, with close names, if
+ * there is none. Any thread may call it. `queue`, or NULL, is where such a task
+ * is likely to go: the question of registry_check_served() leaves together with
+ * this one then.
+ */
+int registry_find(struct flowrra_client *c, const char *name, const char *queue,
 		  struct registered *ret, struct err *err);
 
 /*

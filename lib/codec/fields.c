@@ -195,7 +195,8 @@ find_field(const struct reader *r, struct slice name)
 	for (tried = 0; tried < in->n; tried++, at++) {
 		if (at >= in->n)
 			at = 0;
-		if (slice_eq(in->table[at].name, name))
+		if (in->table[at].name.len == name.len &&
+		    memcmp(in->table[at].name.p, name.p, name.len) == 0)
 			return at;
 	}
 	return in->n;

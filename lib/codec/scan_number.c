@@ -7,6 +7,7 @@
  */
 #include "codec/scan_int.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdint.h>
@@ -73,13 +74,32 @@ skip_exponent(const struct scan *s, const unsigned char *p,
 	return skip_digits(s, p);
 }
 
+/* What follows a whole number that is not negative and short, which most numbers
+ * are; NULL for any other. */
+static const unsigned char *
+scan_short_whole(const struct scan *s, const unsigned char *p)
+{
+	const unsigned char *begin = p;
+
+	while (is_digit(s, p))
+		p++;
+	if (p == begin || p - begin > WHOLE_DIGITS ||
+	    (*begin == '0' && p - begin > 1) ||
+	    (p < s->end && (*p == '.' || *p == 'e' || *p == 'E')))
+		return NULL;
+	return p;
+}
+
 /* The grammar of RFC 8259, section 6. `p` is at a digit or at '-'. */
 const unsigned char *
 scan_number(struct scan *s, const unsigned char *p)
 {
 	const unsigned char *begin = p, *exponent = NULL;
+	const unsigned char *end = scan_short_whole(s, p);
 	bool whole = true;
 
+	if (end != NULL)
+		return end;
 	if (*p == '-' && ++p < s->end && *p == 'I')
 		return scan_fail(s, p - 1, "-Infinity is not JSON");
 	if (p < s->end && *p == '0' && is_digit(s, p + 1))
@@ -132,15 +152,51 @@ range:
 	return err_set(err, ERR_DATA, "the number does not fit into 64 bits");
 }
 
+/* With at most so many digits, the digits without their point are a double that
+ * is exact, and so is the power of ten that they are to be divided by. */
+#define EXACT_DIGITS 15
+
+/* What nearly all numbers of a task are: "0.0", "2.5". One division rounds once,
+ * as strtod() does. False for any other. */
+static bool
+scan_short_double(struct slice text, double *ret)
+{
+	static const double powers[EXACT_DIGITS + 1] = {
+	    1e0, 1e1, 1e2,  1e3,  1e4,	1e5,  1e6,  1e7,
+	    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	const char *p = text.p, *end = p + text.len, *point = end;
+	const bool negative = *p == '-';
+	int64_t digits = 0;
+	double value;
+
+	/* A processor that calculates with more bits would round twice. */
+	if (FLT_EVAL_METHOD != 0 || text.len > EXACT_DIGITS + 1)
+		return false;
+	for (p += negative; p < end; p++) {
+		if (*p == '.')
+			point = p + 1;
+		else if (*p >= '0' && *p <= '9')
+			digits = digits * 10 + (*p - '0');
+		else
+			return false;
+	}
+	value = (double)digits / powers[end - point];
+	*ret = negative ? -value : value;
+	return true;
+}
+
 int
 scan_double(const struct scan_value *number, double *ret, struct err *err)
 {
-	/* glibc has this locale ready: nothing to free. Others write 1,5. */
-	locale_t locale = newlocale(LC_ALL_MASK, "C", NULL);
+	locale_t locale;
 	char small[64];
 	char *text = small;
 	double value;
 
+	if (scan_short_double(number->text, ret))
+		return 0;
+	/* glibc has this locale ready: nothing to free. Others write 1,5. */
+	locale = newlocale(LC_ALL_MASK, "C", NULL);
 	/* A copy with a NUL, since the number may be the last of its text. */
 	if (number->text.len >= sizeof(small) &&
 	    (text = malloc(number->text.len + 1)) == NULL)

@@ -38,13 +38,13 @@ assign_first(struct dispatch *d, enum pool_kind kind)
 {
 	struct job *job = TAILQ_FIRST(&d->held[kind]);
 
-	if (job == NULL || !pool_has_room(d->pool, kind))
+	if (job == NULL)
 		return false;
-	job_unlink(job);
-	job_enter(job, JOB_RUNNING);
 	job->run.task = job->task;
 	if (!pool_run(d->pool, &job->run))
 		return false;
+	job_unlink(job);
+	job_enter(job, JOB_RUNNING);
 	timeout_assign(job);
 	return true;
 }

@@ -203,6 +203,7 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *d = arg;
 
+	d->turn_comes = false;
 	if (d->phase == PHASE_STOPPED)
 		return;
 	/* In this order: room is counted when jobs are where they go; a worker

@@ -103,7 +103,10 @@ ending_measure(struct job *job, const struct ending *ending, bool again)
 {
 	const bool ran = ending->started_us != 0;
 
-	job->counts = true;
+	/* Here and not when it is stored: here the name is at hand, and there
+	 * it may have left the processor's cache. */
+	job->cell = tally_find(job->dispatch->tally, job->claim->queue,
+			       slice_of(job->task->name));
 	job->attempt = (struct tally_attempt){
 	    .how = ending->outcome == OUTCOME_SUCCESS ? MEASURE_SUCCEEDED
 		   : again			      ? MEASURE_RETRIED

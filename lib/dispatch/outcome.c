@@ -65,10 +65,9 @@ outcome_tell(struct dispatch *d, struct slice record)
 static void
 outcome_settle(struct job *job)
 {
-	if (job->counts && job->put.answer == RESULTS_STORED)
-		tally_add(job->dispatch->tally, job->claim->queue,
-			  slice_of(job->task->name), &job->attempt);
-	job->counts = false;
+	if (job->put.answer == RESULTS_STORED)
+		tally_add(job->dispatch->tally, job->cell, &job->attempt);
+	job->cell = NULL;
 	settle_job(job);
 }
 

@@ -101,7 +101,7 @@ struct job {
 	struct buf retry_bytes;	      /* the task for a retry */
 	struct buf info;	      /* for the dead list */
 	struct tally_attempt attempt; /* counted when its record is stored */
-	bool counts;		      /* there is one */
+	struct tally_cell *cell;      /* where; NULL: it does not count */
 	/* Bytes that are no task: NULL, or why (a reason of records) and what
 	 * exactly. `task` then has what could be salvaged. */
 	const char *refused;
@@ -192,6 +192,7 @@ struct dispatch {
 	} reloads;
 	struct err failure; /* why it stops by itself */
 	struct event *turn; /* the end of this turn of the loop */
+	bool turn_comes;    /* that event is active: once is enough */
 	struct event *heartbeat;
 	struct event *stall; /* looks for jobs that are stuck behind others */
 	struct event *stop_deadline; /* ends DRAINING, and then KILLING */

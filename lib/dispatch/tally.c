@@ -25,10 +25,10 @@
 _Static_assert(SLOTS >= 2 * TALLY_NAMES_MAX && (SLOTS & (SLOTS - 1)) == 0,
 	       "cells are found at the first or second try");
 
-struct cell {
+struct tally_cell {
 	uint32_t hash;
 	unsigned int queue;
-	struct cell *next; /* that has changed since the last batch */
+	struct tally_cell *next; /* that has changed since the last batch */
 	bool changed;
 	int64_t numbers[MEASURE_RUN_US + 1]; /* by enum measure_what */
 	uint32_t wait[BUCKETS], run[BUCKETS];
@@ -38,12 +38,12 @@ struct cell {
 
 struct tally {
 	struct tally_options opt;
-	struct cell *slots[SLOTS];
+	struct tally_cell *slots[SLOTS];
 	size_t n;
 	unsigned int n_queues;
 	char **queues;
-	struct cell **others; /* by queue; NULL: not needed yet */
-	struct cell *changed;
+	struct tally_cell **others; /* by queue; NULL: not needed yet */
+	struct tally_cell *changed;
 	struct timer *timer;
 	unsigned int under_way; /* batches */
 	/* Of the batch that is being made. */
@@ -75,10 +75,10 @@ tally_hash(unsigned int queue, struct slice task)
 	return (uint32_t)hash;
 }
 
-static struct cell *
+static struct tally_cell *
 cell_new(unsigned int queue, struct slice task, uint32_t hash)
 {
-	struct cell *c = calloc(1, sizeof(*c) + task.len);
+	struct tally_cell *c = calloc(1, sizeof(*c) + task.len);
 
 	if (c == NULL)
 		return NULL;
@@ -89,7 +89,7 @@ cell_new(unsigned int queue, struct slice task, uint32_t hash)
 	return c;
 }
 
-static struct cell *
+static struct tally_cell *
 cell_other(struct tally *t, unsigned int queue)
 {
 	if (t->others[queue] == NULL)
@@ -97,13 +97,12 @@ cell_other(struct tally *t, unsigned int queue)
 	return t->others[queue];
 }
 
-/* NULL when memory runs out: then it is not counted. */
-static struct cell *
-cell_find(struct tally *t, unsigned int queue, struct slice task)
+struct tally_cell *
+tally_find(struct tally *t, unsigned int queue, struct slice task)
 {
 	const uint32_t hash = tally_hash(queue, task);
 	size_t i = hash & (SLOTS - 1);
-	struct cell *c;
+	struct tally_cell *c;
 
 	for (; (c = t->slots[i]) != NULL; i = (i + 1) & (SLOTS - 1))
 		if (c->hash == hash && c->queue == queue &&
@@ -119,11 +118,9 @@ cell_find(struct tally *t, unsigned int queue, struct slice task)
 }
 
 void
-tally_add(struct tally *t, unsigned int queue, struct slice task,
+tally_add(struct tally *t, struct tally_cell *c,
 	  const struct tally_attempt *attempt)
 {
-	struct cell *c = cell_find(t, queue, task);
-
 	if (c == NULL)
 		return;
 	c->numbers[attempt->how]++;
@@ -173,7 +170,8 @@ batch_end(struct tally *t)
 }
 
 static void
-batch_add(struct tally *t, const struct cell *c, unsigned int what, int64_t n)
+batch_add(struct tally *t, const struct tally_cell *c, unsigned int what,
+	  int64_t n)
 {
 	if (n <= 0)
 		return;
@@ -191,7 +189,7 @@ batch_add(struct tally *t, const struct cell *c, unsigned int what, int64_t n)
 
 /* All that was counted of a task, which is none then. */
 static void
-batch_add_cell(struct tally *t, struct cell *c)
+batch_add_cell(struct tally *t, struct tally_cell *c)
 {
 	unsigned int i;
 
@@ -210,7 +208,7 @@ batch_add_cell(struct tally *t, struct cell *c)
 bool
 tally_send(struct tally *t)
 {
-	struct cell *c;
+	struct tally_cell *c;
 
 	timer_cancel(t->timer);
 	if (t->under_way > 0)
@@ -249,7 +247,7 @@ tally_add_queues(struct tally *t, const char *const *queues)
 	while (queues[t->n_queues] != NULL)
 		t->n_queues++;
 	t->queues = calloc(t->n_queues + 1, sizeof(char *));
-	t->others = calloc(t->n_queues + 1, sizeof(struct cell *));
+	t->others = calloc(t->n_queues + 1, sizeof(struct tally_cell *));
 	if (t->queues == NULL || t->others == NULL)
 		return -1;
 	for (i = 0; i < t->n_queues; i++)

@@ -48,8 +48,14 @@ struct tally_attempt {
 	int64_t wait_us;       /* negative: not known */
 	int64_t run_us;	       /* the same */
 };
-/* Counts it for a task; a name that is not valid counts as MEASURE_OTHER. */
-void tally_add(struct tally *t, unsigned int queue, struct slice task,
+/* The counts of one task. */
+struct tally_cell;
+/* Those of a task in a queue; a name that is not valid counts as MEASURE_OTHER.
+ * Good as long as the tally; NULL when memory runs out. */
+struct tally_cell *tally_find(struct tally *t, unsigned int queue,
+			      struct slice task);
+/* Counts it there; NULL: nowhere. */
+void tally_add(struct tally *t, struct tally_cell *cell,
 	       const struct tally_attempt *attempt);
 
 /*

@@ -8,7 +8,10 @@
 void
 dispatch_turn(struct dispatch *d)
 {
+	if (d->turn_comes)
+		return;
 	event_active(d->turn, EV_TIMEOUT, 0);
+	d->turn_comes = true;
 }
 
 bool

@@ -114,7 +114,7 @@ request_words_of(struct flowrra_client *c, const char *name,
 		*ret = REQUEST_JSON; /* refused when it is submitted */
 		return 0;
 	}
-	if (registry_find(c, name, &entry, err) != 0)
+	if (registry_find(c, name, NULL, &entry, err) != 0)
 		return -1;
 	*ret = entry.text ? REQUEST_TEXT : REQUEST_JSON;
 	return 0;

@@ -4,8 +4,8 @@
  * "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" (the only form in which binary arguments are
  * safe).
  *
- * The size is computed first, so that the bytes are written once, into memory
- * that is already reserved.
+ * What it can take at most is computed first, so that the bytes are written once,
+ * into memory that is already reserved.
  */
 #include "redis/format.h"
 
@@ -19,34 +19,41 @@
  * size of a TLS record, and of a read on our side. */
 #define CHUNK 16384
 
-static size_t
-digits(size_t n)
-{
-	size_t d = 1;
+/* The digits of any size_t. */
+#define DIGITS_MAX 20
+/* A header is a letter, digits, and the end of the line. */
+#define HEADER_MAX (1 + DIGITS_MAX + 2)
 
-	while (n >= 10) {
-		n /= 10;
-		d++;
-	}
-	return d;
-}
-
-/* Writes "<c><n>\r\n" and returns its end. */
+/* Writes the digits of n and returns their end. */
 static char *
-put_header(char *p, char c, size_t n)
+put_digits(char *p, size_t n)
 {
-	char *end;
+	char digits[DIGITS_MAX], *first = digits + sizeof(digits);
 
-	*p = c;
-	p += digits(n);
-	end = p + 1;
 	do {
-		*p-- = (char)('0' + n % 10);
+		*--first = (char)('0' + n % 10);
 		n /= 10;
 	} while (n != 0);
-	*end++ = '\r';
-	*end++ = '\n';
-	return end;
+	return mempcpy(p, first, (size_t)(digits + sizeof(digits) - first));
+}
+
+/* Writes "<c><n>\r\n" and returns its end. Most arguments are shorter than a
+ * hundred bytes. */
+static inline char *
+put_header(char *p, char c, size_t n)
+{
+	*p++ = c;
+	if (n < 10) {
+		*p++ = (char)('0' + n);
+	} else if (n < 100) {
+		*p++ = (char)('0' + n / 10);
+		*p++ = (char)('0' + n % 10);
+	} else {
+		p = put_digits(p, n);
+	}
+	*p++ = '\r';
+	*p++ = '\n';
+	return p;
 }
 
 static char *
@@ -60,27 +67,19 @@ put_arg(char *p, struct slice arg)
 	return p;
 }
 
-static size_t
-header_size(size_t n)
-{
-	return digits(n) + 3;
-}
-
 int
 redis_format(struct redis_out *out, const struct redis_args *parts,
 	     size_t n_parts)
 {
 	struct evbuffer_iovec v;
-	size_t argc = 0, size = 0, i, k;
+	size_t argc = 0, size = HEADER_MAX, i, k;
 	char *p;
 
 	for (i = 0; i < n_parts; i++) {
 		argc += parts[i].n;
 		for (k = 0; k < parts[i].n; k++)
-			size += header_size(parts[i].v[k].len) +
-				parts[i].v[k].len + 2;
+			size += HEADER_MAX + parts[i].v[k].len + 2;
 	}
-	size += header_size(argc);
 
 	/* The room that we remember is too large only if the buffer ran empty
 	 * and freed its memory; asking for what we need is right even then. */
@@ -93,6 +92,7 @@ redis_format(struct redis_out *out, const struct redis_args *parts,
 	for (i = 0; i < n_parts; i++)
 		for (k = 0; k < parts[i].n; k++)
 			p = put_arg(p, parts[i].v[k]);
+	size = (size_t)(p - (char *)v.iov_base);
 	out->room = v.iov_len - size;
 	v.iov_len = size;
 	return evbuffer_commit_space(out->buf, &v, 1);

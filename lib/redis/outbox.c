@@ -20,7 +20,10 @@
 static void
 on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
-	outbox_push(arg);
+	struct outbox *o = arg;
+
+	o->paused = false;
+	outbox_push(o);
 }
 
 int
@@ -47,8 +50,8 @@ pause_for_a_while(struct outbox *o)
 {
 	const struct timeval tv = {.tv_usec = PAUSE_MS * 1000};
 
-	if (!evtimer_pending(o->pause, NULL))
-		evtimer_add(o->pause, &tv);
+	if (!o->paused)
+		o->paused = evtimer_add(o->pause, &tv) == 0;
 }
 
 /* Takes the command off `sent` first: each branch either ends it or puts it on
@@ -84,7 +87,7 @@ outbox_on_reply(struct redis *r, const struct redis_reply *reply, void *arg)
 	TAILQ_INSERT_TAIL(&o->waiting, p, link);
 	/* All commands in flight are refused together. One warning is enough,
 	 * and the pause that the first starts marks the rest. */
-	if (!evtimer_pending(o->pause, NULL)) {
+	if (!o->paused) {
 		redis_fault_err(r, "a write", reply, &why);
 		pause_for_a_while(o);
 		o->ops->on_trouble(&why, o->arg);
@@ -105,8 +108,7 @@ outbox_push(struct outbox *o)
 {
 	struct pending *p;
 
-	if (o->redis == NULL || redis_state(o->redis) != REDIS_UP ||
-	    evtimer_pending(o->pause, NULL))
+	if (o->redis == NULL || redis_state(o->redis) != REDIS_UP || o->paused)
 		return;
 	while ((p = TAILQ_FIRST(&o->waiting)) != NULL) {
 		if (o->ops->send(p, o->redis, outbox_on_reply, p) != 0) {

@@ -37,6 +37,7 @@ struct outbox {
 	struct pending_list sent;
 	size_t count; /* in both */
 	struct event *pause;
+	bool paused; /* until that event */
 };
 
 /* `redis` may be set later, before outbox_push(). 0 or -1 with *err. */

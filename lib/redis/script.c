@@ -39,6 +39,7 @@ struct redis_loaded {
 static int
 sha1_hex(const char *text, char hex[2 * SHA1_SIZE + 1])
 {
+	static const char digits[] = "0123456789abcdef";
 	unsigned char sha[SHA1_SIZE];
 	unsigned int i;
 	SHA_CTX ctx;
@@ -47,8 +48,11 @@ sha1_hex(const char *text, char hex[2 * SHA1_SIZE + 1])
 	    SHA1_Update(&ctx, text, strlen(text)) != 1 ||
 	    SHA1_Final(sha, &ctx) != 1)
 		return -1;
-	for (i = 0; i < SHA1_SIZE; i++)
-		snprintf(hex + 2 * (size_t)i, 3, "%02x", sha[i]);
+	for (i = 0; i < SHA1_SIZE; i++) {
+		*hex++ = digits[sha[i] / 16];
+		*hex++ = digits[sha[i] % 16];
+	}
+	*hex = '\0';
 	return 0;
 }
 

@@ -47,8 +47,15 @@ buf_reset(struct buf *b)
 		b->data[0] = '\0';
 }
 
-int
-buf_reserve(struct buf *b, size_t more)
+/* Whether `more` bytes and the NUL behind them fit as it is. Appending asks this
+ * first: a record is made of some seventy pieces, and grows once. */
+static bool
+buf_has_room(const struct buf *b, size_t more)
+{
+	return b->cap - b->len > more && !b->failed;
+}
+
+static int __attribute__((noinline)) buf_grow(struct buf *b, size_t more)
 {
 	/* Doubled each time, so that n bytes cost O(n) copies; most texts of
 	 * this project fit the first. */
@@ -63,8 +70,6 @@ buf_reserve(struct buf *b, size_t more)
 	/* One byte more than asked for: the NUL behind the content. */
 	while (cap < b->len + more + 1)
 		cap *= 2;
-	if (cap == b->cap)
-		return 0;
 	if ((p = realloc(b->data, cap)) == NULL)
 		goto fail;
 	b->data = p;
@@ -75,10 +80,16 @@ fail:
 	return -1;
 }
 
+int
+buf_reserve(struct buf *b, size_t more)
+{
+	return buf_has_room(b, more) ? 0 : buf_grow(b, more);
+}
+
 void
 buf_add(struct buf *b, const void *p, size_t len)
 {
-	if (buf_reserve(b, len) != 0)
+	if (!buf_has_room(b, len) && buf_grow(b, len) != 0)
 		return;
 	/* An empty slice has no pointer, which memcpy() must not get. */
 	if (len > 0)
@@ -96,24 +107,35 @@ buf_adds(struct buf *b, const char *s)
 void
 buf_addc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	if (!buf_has_room(b, 1) && buf_grow(b, 1) != 0)
+		return;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
 }
 
 void
 buf_addf(struct buf *b, const char *fmt, ...)
 {
+	const size_t room = b->failed ? 0 : b->cap - b->len;
+	char *end = room > 0 ? b->data + b->len : NULL;
 	va_list ap, again;
 	int n;
 
 	va_start(ap, fmt);
-	/* The first call measures and uses up `ap`, the second one writes. */
+	/* The first call writes if there is room, and measures in any case. It
+	 * uses up `ap`. */
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	if (n < 0)
-		b->failed = true;
-	else if (buf_reserve(b, (size_t)n) == 0) {
+	n = vsnprintf(end, room, fmt, ap);
+	if (n >= 0 && (size_t)n < room) {
+		b->len += (size_t)n;
+	} else if (n >= 0 && buf_reserve(b, (size_t)n) == 0) {
 		vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
 		b->len += (size_t)n;
+	} else {
+		b->failed = true;
+		/* What was cut off does not count. */
+		if (end != NULL)
+			*end = '\0';
 	}
 	va_end(again);
 	va_end(ap);

@@ -9,7 +9,6 @@
  */
 #include "util/clock.h"
 
-#include <ctype.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -93,17 +92,51 @@ civil(int64_t days, int *year, int *month, int *day)
 	*year = (int)(era * 400) + years + (*month <= 2);
 }
 
-/* Writes `digits` decimal digits and the character `end`. printf() would take
- * most of the time that a result record takes. */
-static char *
-put_field(char *p, int digits, int value, char end)
+/* The way back: days since 1970-01-01. timegm() would search for them. */
+static int64_t
+days_from_civil(int year, int month, int day)
 {
-	int i;
+	const int64_t since = year - (month <= 2);
+	const int64_t era = (since >= 0 ? since : since - 399) / 400;
+	const int in_era = (int)(since - era * 400);
+	const int march = month > 2 ? month - 3 : month + 9;
+	const int in_year = (153 * march + 2) / 5 + day - 1;
 
-	for (i = digits - 1; i >= 0; i--, value /= 10)
-		p[i] = (char)('0' + value % 10);
-	p[digits] = end;
-	return p + digits + 1;
+	return era * 146097 + in_era * INT64_C(365) + in_era / 4 -
+	       in_era / 100 + in_year - 719468;
+}
+
+/* Writes two decimal digits and the character `end`. printf() would take most
+ * of the time that a result record takes. */
+static inline char *
+put_two(char *p, unsigned int value, char end)
+{
+	p[0] = (char)('0' + value / 10);
+	p[1] = (char)('0' + value % 10);
+	p[2] = end;
+	return p + 3;
+}
+
+struct clock_date {
+	unsigned int year, month, day, hour, minute, second, us;
+};
+
+/* Writes "2026-11-23T11:53:08.123456" and the character `end`. */
+static char *
+put_date(char *p, const struct clock_date *date, char end)
+{
+	const unsigned int us = date->us;
+
+	put_two(p, date->year / 100 % 100, '0');
+	p = put_two(p + 2, date->year % 100, '-');
+	p = put_two(p, date->month, '-');
+	p = put_two(p, date->day, 'T');
+	p = put_two(p, date->hour, ':');
+	p = put_two(p, date->minute, ':');
+	p = put_two(p, date->second, '.');
+	put_two(p, us / 10000, '0');
+	put_two(p + 2, us / 100 % 100, '0');
+	return put_two(p + 4, us % 100, end);
 }
 
 void
@@ -112,7 +145,8 @@ clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
 	int64_t us = wall_us % US_PER_S;
 	int64_t s = wall_us / US_PER_S;
 	int year, month, day, in_day;
-	char *p = text;
+	struct clock_date date;
+	char *p;
 
 	/* C rounds towards zero; before 1970 the fraction must count upwards
 	 * all the same. */
@@ -127,13 +161,14 @@ clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
 	if (in_day < 0)
 		in_day += 86400;
 	civil((s - in_day) / 86400, &year, &month, &day);
-	p = put_field(p, 4, year, '-');
-	p = put_field(p, 2, month, '-');
-	p = put_field(p, 2, day, 'T');
-	p = put_field(p, 2, in_day / 3600, ':');
-	p = put_field(p, 2, in_day / 60 % 60, ':');
-	p = put_field(p, 2, in_day % 60, '.');
-	p = put_field(p, 6, (int)us, '+');
+	date = (struct clock_date){.year = (unsigned int)year,
+				   .month = (unsigned int)month,
+				   .day = (unsigned int)day,
+				   .hour = (unsigned int)in_day / 3600,
+				   .minute = (unsigned int)in_day / 60 % 60,
+				   .second = (unsigned int)in_day % 60,
+				   .us = (unsigned int)us};
+	p = put_date(text, &date, '+');
 	memcpy(p, "00:00", sizeof("00:00"));
 }
 
@@ -145,21 +180,29 @@ clock_format_as(enum clock_form form, int64_t wall_us,
 {
 	const int64_t us = wall_us % US_PER_S;
 	const time_t s = wall_us / US_PER_S;
+	struct clock_date date;
 	struct tm tm;
-	char *p = text;
 
 	if (form == CLOCK_FORM_UTC || us < 0 || s < 0 || s > FORMAT_MAX_S ||
 	    localtime_r(&s, &tm) == NULL) {
 		clock_format(wall_us, text);
 		return;
 	}
-	p = put_field(p, 4, tm.tm_year + 1900, '-');
-	p = put_field(p, 2, tm.tm_mon + 1, '-');
-	p = put_field(p, 2, tm.tm_mday, 'T');
-	p = put_field(p, 2, tm.tm_hour, ':');
-	p = put_field(p, 2, tm.tm_min, ':');
-	p = put_field(p, 2, tm.tm_sec, '.');
-	put_field(p, 6, (int)us, '\0');
+	date = (struct clock_date){.year = (unsigned int)tm.tm_year + 1900,
+				   .month = (unsigned int)tm.tm_mon + 1,
+				   .day = (unsigned int)tm.tm_mday,
+				   .hour = (unsigned int)tm.tm_hour,
+				   .minute = (unsigned int)tm.tm_min,
+				   .second = (unsigned int)tm.tm_sec,
+				   .us = (unsigned int)us};
+	put_date(text, &date, '\0');
+}
+
+/* isdigit() looks into a table of the locale. */
+static inline bool
+clock_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
 }
 
 /*
@@ -172,7 +215,7 @@ clock_read_field(const char *p, int digits, char end, int *ret)
 	int value = 0;
 
 	while (digits-- > 0) {
-		if (!isdigit((unsigned char)*p))
+		if (!clock_is_digit(*p))
 			return NULL;
 		value = value * 10 + (*p++ - '0');
 	}
@@ -191,7 +234,7 @@ read_fraction(const char *p, int64_t *ret_us)
 	int digits = 0;
 
 	if (*p == '.') {
-		for (p++; isdigit((unsigned char)*p); p++, digits++) {
+		for (p++; clock_is_digit(*p); p++, digits++) {
 			scale /= 10;
 			us += (*p - '0') * scale;
 		}
@@ -271,6 +314,17 @@ local_offset_s(const struct tm *tm)
 	return mktime(&local) != -1 ? local.tm_gmtoff : 0;
 }
 
+/* Of a date and time that were checked, taken as UTC. */
+static int64_t
+seconds_of(const struct tm *tm)
+{
+	return days_from_civil(tm->tm_year + 1900, tm->tm_mon + 1,
+			       tm->tm_mday) *
+		   86400 +
+	       tm->tm_hour * INT64_C(3600) + tm->tm_min * INT64_C(60) +
+	       tm->tm_sec;
+}
+
 /* A time without an offset is taken as UTC, not as local time: the same task
  * must mean the same on every host. */
 int
@@ -299,7 +353,7 @@ clock_parse_as(enum clock_form form, const char *text, int64_t *ret_wall_us,
 			       "\"%.64s\" is not a time; write it as "
 			       "2026-11-23T11:53:08+00:00",
 			       text);
-	wall_us = (timegm(&tm) - offset_s) * US_PER_S + fraction_us;
+	wall_us = (seconds_of(&tm) - offset_s) * US_PER_S + fraction_us;
 	if (wall_us < 0 || wall_us / US_PER_S > FORMAT_MAX_S)
 		return err_set(
 		    err, ERR_DATA,
@@ -347,15 +401,15 @@ clock_read_number(const char *p, int64_t *ret_whole, int64_t *ret_billionths)
 	int64_t whole = 0;
 	int64_t billionths = 0;
 
-	if (!isdigit((unsigned char)*p))
+	if (!clock_is_digit(*p))
 		return NULL;
-	for (; isdigit((unsigned char)*p); p++)
+	for (; clock_is_digit(*p); p++)
 		if (whole <= DURATION_MAX_US)
 			whole = whole * 10 + (*p - '0');
 	if (*p == '.') {
-		if (!isdigit((unsigned char)*++p))
+		if (!clock_is_digit(*++p))
 			return NULL;
-		for (; isdigit((unsigned char)*p); p++) {
+		for (; clock_is_digit(*p); p++) {
 			scale /= 10;
 			billionths += (*p - '0') * scale;
 		}

@@ -11,6 +11,7 @@ extern const struct web_route web_frame_routes[];
 extern const struct web_route web_calendar_routes[];
 extern const struct web_route web_dead_routes[];
 extern const struct web_route web_health_routes[];
+extern const struct web_route web_logs_routes[];
 extern const struct web_route web_metrics_routes[];
 extern const struct web_route web_overview_routes[];
 extern const struct web_route web_queues_routes[];
@@ -28,6 +29,7 @@ const struct web_route *const web_routes[] = {
     web_calendar_routes,
     web_dead_routes,
     web_health_routes,
+    web_logs_routes,
     web_metrics_routes,
     web_overview_routes,
     web_queues_routes,

@@ -21,11 +21,14 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "web/call.h"
+#include "web/diff.h"
 #include "web/hub.h"
 #include "web/mask.h"
 
 /* Between two looks whether the stores answer, when nobody looks. */
 #define PING_US 3000000
+/* How long one question may take. */
+#define ASK_MS 4000
 /* Events that wait for the loop; more are dropped. */
 #define EVENTS_MAX 500
 
@@ -163,98 +166,8 @@ sampler_put_or_drop(struct sampler *s, struct sample *sample, int failed)
 		sampler_put(s, sample);
 }
 
-/* --- comparing ---------------------------------------------------------------- */
-
-static json_t *
-sampler_now(void)
-{
-	char at[CLOCK_TEXT_SIZE];
-
-	clock_format(clock_wall_us(), at);
-	return json_string(at);
-}
-
-/* Rows by their keys. */
-static json_t *
-sampler_by_key(const json_t *value, const char *key)
-{
-	json_t *rows = json_object(), *row;
-	const char *name;
-	size_t i;
-
-	json_array_foreach (json_object_get(value, "items"), i, row) {
-		name = json_string_value(json_object_get(row, key));
-		if (name != NULL)
-			json_object_set(rows, name, row);
-	}
-	return rows;
-}
-
-/* Whether two rows are the same but for what changes by itself: pages can tell
- * those from the times that stand beside them. */
-static bool
-sampler_same_row(json_t *a, json_t *b)
-{
-	static const char *const by_itself[] = {"uptime", "heartbeat_age",
-						"age"};
-	json_t *x, *y;
-	bool same;
-	size_t i;
-
-	if (b == NULL || json_equal(a, b))
-		return b != NULL;
-	x = json_copy(a);
-	y = json_copy(b);
-	for (i = 0; i < sizeof(by_itself) / sizeof(by_itself[0]); i++) {
-		json_object_del(x, by_itself[i]);
-		json_object_del(y, by_itself[i]);
-	}
-	same = json_equal(x, y);
-	json_decref(x);
-	json_decref(y);
-	return same;
-}
-
-/* {"at", "changed": [rows], "removed": [keys]}; NULL: nothing has. */
-static json_t *
-sampler_diff_rows(const json_t *before, const json_t *now, const char *key)
-{
-	json_t *old = sampler_by_key(before, key);
-	json_t *new = sampler_by_key(now, key);
-	json_t *changed = json_array(), *removed = json_array(), *row;
-	const char *name;
-
-	json_object_foreach (new, name, row)
-		if (!sampler_same_row(row, json_object_get(old, name)))
-			json_array_append(changed, row);
-	json_object_foreach (old, name, row)
-		if (json_object_get(new, name) == NULL)
-			json_array_append_new(removed, json_string(name));
-	json_decref(old);
-	json_decref(new);
-	if (json_array_size(changed) + json_array_size(removed) == 0) {
-		json_decref(changed);
-		json_decref(removed);
-		return NULL;
-	}
-	return json_pack("{s:o,s:o,s:o}", "at", sampler_now(), "changed",
-			 changed, "removed", removed);
-}
-
-/* The whole answer, unless it is the same but for its time. */
-static json_t *
-sampler_diff_whole(const json_t *before, json_t *now)
-{
-	json_t *a = json_copy((json_t *)before), *b = json_copy(now);
-	bool same;
-
-	json_object_del(a, "at");
-	json_object_del(b, "at");
-	same = json_equal(a, b);
-	json_decref(a);
-	json_decref(b);
-	return same ? NULL : json_incref(now);
-}
+/* --- comparing ------------------------------------------------------------------
+ */
 
 static struct known *
 sampler_known(struct sampler *s, const char *topic)
@@ -283,17 +196,6 @@ known_free(struct known *k)
 	free(k);
 }
 
-static json_t *
-sampler_snapshot(json_t *value)
-{
-	json_t *all = json_copy(value);
-
-	json_object_set_new(all, "snapshot", json_true());
-	if (json_object_get(all, "at") == NULL)
-		json_object_set_new(all, "at", sampler_now());
-	return all;
-}
-
 /* Takes the value: tells the hub what is new of it. */
 static void
 sampler_tell(struct sampler *s, const char *topic, const char *key,
@@ -306,15 +208,13 @@ sampler_tell(struct sampler *s, const char *topic, const char *key,
 
 	if (k == NULL ||
 	    (k->value != NULL &&
-	     (delta = key != NULL
-			  ? sampler_diff_rows(k->value, value, key)
-			  : sampler_diff_whole(k->value, value)) == NULL)) {
+	     (delta = key != NULL ? diff_rows(k->value, value, key)
+				  : diff_whole(k->value, value)) == NULL)) {
 		json_decref(value);
 		return;
 	}
 	if ((sample = sample_new(SAMPLE_STATE, topic)) != NULL) {
-		failed =
-		    sampler_write(s, sampler_snapshot(value), sample->full);
+		failed = sampler_write(s, diff_snapshot(value), sample->full);
 		if (delta != NULL)
 			failed |=
 			    sampler_write(s, json_incref(delta), sample->delta);
@@ -427,7 +327,7 @@ sampler_tell_state(struct sampler *s, bool stale)
 			 (answered > 0 ? clock_mono_us() - answered : 0),
 		     since);
 	value = stale ? json_pack("{s:s,s:s}", "since", since, "why", why)
-		      : json_pack("{s:o}", "at", sampler_now());
+		      : json_pack("{s:o}", "at", diff_now());
 	sampler_put_or_drop(s, sample, sampler_write(s, value, sample->delta));
 }
 
@@ -645,6 +545,7 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	if (sampler_open(o, &s->shared.client, err) != 0 ||
+	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
 	    sampler_open(o, &s->listener_client, err) != 0 ||
 	    sampler_start(s, err) != 0) {
 		sampler_free(s);

@@ -399,6 +399,94 @@ START_TEST(a_producer_names_its_queue_once_a_connection)
 END_TEST
 
 /* One that has left something, or whose queues are not ours, stays. */
+static const struct broker_submit recorded = {.queue = "io",
+					      .id = SLICE("a"),
+					      .bytes = SLICE("[1]"),
+					      .record = SLICE("{}")};
+
+START_TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step)
+{
+	struct broker_submit task = recorded;
+	struct party *producer;
+	redisReply *stats;
+	int i;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	for (i = 0; i < 3; i++) {
+		ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+		ck_assert_int_eq(number("LLEN flowrra:queue:io"), i + 1);
+		ck_assert_int_eq(number("EXISTS flowrra:task:a"), 1);
+	}
+	/* What that has shown is good for the rest of the connection. */
+	stats = redis_server_command(w.server, "INFO commandstats");
+	ck_assert_ptr_nonnull(strstr(stats->str, "cmdstat_evalsha:calls=1,"));
+	freeReplyObject(stats);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+/* On a new connection, for which the server was changed. */
+static enum err_code
+submit_first(const char *change, struct broker_submit *task)
+{
+	struct party *producer;
+	enum err_code code;
+
+	redis_server_run(w.server, "FLUSHALL");
+	producer = party_open(&w, NULL);
+	redis_server_run(w.server, change);
+	code = party_submit_with(producer, task);
+	party_close(producer);
+	return code;
+}
+
+START_TEST(a_first_task_whose_record_is_refused_is_not_queued)
+{
+	static const struct {
+		const char *before, *after;
+		enum err_code code;
+		int queued;
+	} cases[] = {
+	    {"ACL SETUSER default -mset -set", "ACL SETUSER default +@all",
+	     ERR_REFUSED, 0},
+	    {"ACL SETUSER default -lpush", "ACL SETUSER default +@all",
+	     ERR_REFUSED, 0},
+	    {"CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0",
+	     ERR_UNAVAILABLE, 0},
+	    {"SET flowrra:queue:io x", "DEL flowrra:queue:io", ERR_INTERNAL, 0},
+	    /* These have another way. */
+	    {"ACL SETUSER default -mset", "ACL SETUSER default +@all", ERR_NONE,
+	     1},
+	    {"ACL SETUSER default -llen", "ACL SETUSER default +@all", ERR_NONE,
+	     1},
+	    {"ACL SETUSER default -evalsha", "ACL SETUSER default +@all",
+	     ERR_NONE, 1},
+	    {"ACL SETUSER default -script", "ACL SETUSER default +@all",
+	     ERR_NONE, 1}};
+	struct broker_submit task = recorded;
+	enum err_code code;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		redis_server_run(w.server, "SCRIPT FLUSH");
+		code = submit_first(cases[i].before, &task);
+		redis_server_run(w.server, cases[i].after);
+		ck_assert_msg(code == cases[i].code, "%s: %d (%s)",
+			      cases[i].before, code, task.err.msg);
+		ck_assert_int_eq(number("LLEN flowrra:queue:io"),
+				 cases[i].queued);
+		if (cases[i].queued)
+			ck_assert_int_eq(number("EXISTS flowrra:task:a"), 1);
+	}
+	stage_close(&w);
+}
+END_TEST
+
 START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 {
 	struct party *worker;
@@ -580,6 +668,8 @@ SUITE("broker_redis")
 	TEST(who_is_told_that_the_server_is_gone_may_close_the_broker);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);
 	TEST(a_producer_names_its_queue_once_a_connection);
+	TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step);
+	TEST(a_first_task_whose_record_is_refused_is_not_queued);
 	TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list);
 	TEST(an_examination_tells_what_would_be_lost);
 	TEST(the_queue_key_may_be_gone_when_the_broker_is_open);

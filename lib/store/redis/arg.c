@@ -6,8 +6,8 @@
  */
 #include "store/redis/arg.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdint.h>
+#include <string.h>
 
 const char ARG_RECORD[] = "flowrra:task:";
 
@@ -25,9 +25,19 @@ const char RRESULTS_MEASURE[] = "flowrra:measure:";
 struct slice
 arg_number(char text[ARG_NUMBER_SIZE], int64_t value)
 {
-	int n = snprintf(text, ARG_NUMBER_SIZE, "%" PRId64, value);
+	/* As unsigned, since -INT64_MIN does not fit. */
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char digits[ARG_NUMBER_SIZE], *end = digits + sizeof(digits) - 1;
+	char *p = end;
 
-	return (struct slice){text, (size_t)n};
+	*end = '\0';
+	do
+		*--p = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (value < 0)
+		*--p = '-';
+	memcpy(text, p, (size_t)(end - p) + 1);
+	return (struct slice){text, (size_t)(end - p)};
 }
 
 struct slice

@@ -128,7 +128,7 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 	 * of our queues; and while we were away nobody's silence counts. */
 	b->version_known = false;
 	rbroker_leave(b);
-	b->records = RECORDS_UNKNOWN;
+	b->records = RECORDS_UNTRIED;
 	b->set_works = false;
 	rbroker_forget_suspects(b);
 	rbroker_forget_named(b);

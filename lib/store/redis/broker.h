@@ -218,7 +218,8 @@ struct rqueue {
 /* How pending records are stored; what works, the first answer of a connection
  * shows. */
 enum rbroker_records {
-	RECORDS_UNKNOWN,
+	RECORDS_UNTRIED,  /* together with the tasks, by a script */
+	RECORDS_UNKNOWN,  /* that does not work: the answer is awaited */
 	RECORDS_TOGETHER, /* by one MSET */
 	RECORDS_SINGLY	  /* each by its own SET */
 };
@@ -343,6 +344,9 @@ void rbroker_served(struct broker *b, const struct broker_served *question,
 /* Opens what a worker needs: its queues, its timers, its ear. */
 int rbroker_open_worker(struct rbroker *b, struct err *err);
 
+/* Appends the name of a queue's key, for who needs no other. Not KEY_WAITING. */
+void rqueue_add_key(struct buf *out, const struct rbroker *b, struct slice name,
+		    enum rqueue_key key);
 /* The names of a worker's in-flight list, of which `shard` says which, and of
  * its epoch; free() them. NULL when memory runs out. */
 char *rqueue_shard_key(const struct rqueue *q, const char *worker,

@@ -9,8 +9,10 @@
  * they read.
  *
  * It costs little: the channels of some hundredths of a second are asked about
- * together (PUBSUB NUMSUB), and only where somebody listens by then it is
- * published. Nothing depends on it: it may get lost with the connection.
+ * together, and only where somebody listens by then it is published. Mostly next
+ * to nobody waits that way, so the server is asked which channels there are
+ * (PUBSUB CHANNELS). If there are many, each is asked about (PUBSUB NUMSUB), for a
+ * while. Nothing depends on it: it may get lost with the connection.
  */
 #include <event2/event.h>
 #include <stdlib.h>
@@ -27,6 +29,10 @@
 #define ECHO_MAX 3000
 /* Channels in one question: the server looks them up in less than 0.1 ms. */
 #define ECHO_ASK_MAX 250
+/* So few are asked about one by one; and with more channels in a list, that is not
+ * asked for again in so many periods, some seconds: it may be long. */
+#define ECHO_FEW 16
+#define ECHO_EACH_PERIODS 100
 
 /* The answer is the channels, each with the number of its subscribers. */
 static void
@@ -69,20 +75,119 @@ recho_ask(struct rresults *r, const char *channel, const char *end)
 	return channel;
 }
 
+static void
+recho_ask_each(struct rresults *r, const struct ended *due)
+{
+	const char *channel = due->ids.data;
+	const char *end = channel + due->ids.len;
+
+	while (channel < end)
+		channel = recho_ask(r, channel, end);
+}
+
+/* --- which channels there are ---------------------------------------------- */
+
+struct recho_question {
+	struct redis_request request;
+	struct rresults *results;
+	struct ended due;
+};
+
+static void
+recho_free(struct redis_request *request)
+{
+	struct recho_question *q =
+	    container_of(request, struct recho_question, request);
+
+	buf_done(&q->due.ids);
+	free(q);
+}
+
+static bool
+recho_is_due(const struct ended *due, struct slice channel)
+{
+	const char *at = due->ids.data, *end = at + due->ids.len;
+	size_t len;
+
+	for (; at < end; at += len + 1) {
+		len = strlen(at);
+		if (slice_eq((struct slice){at, len}, channel))
+			return true;
+	}
+	return false;
+}
+
+/* A user may lack the right to ask that; it is the same as many channels. */
+static void
+recho_on_channels(struct redis_request *request,
+		  const struct redis_reply *reply)
+{
+	const struct recho_question *q =
+	    container_of(request, struct recho_question, request);
+	struct slice publish[] = {SLICE("PUBLISH"), {NULL, 0}, SLICE("done")};
+	struct rresults *r = q->results;
+	const size_t n = redis_reply_count(reply);
+	size_t i;
+
+	if (redis_fault(reply) != REDIS_FAULT_NONE || n > ECHO_FEW) {
+		r->echo.periods_each = ECHO_EACH_PERIODS;
+		recho_ask_each(r, &q->due);
+	} else {
+		for (i = 0; i < n; i++) {
+			publish[1] =
+			    redis_reply_string(redis_reply_at(reply, i));
+			if (recho_is_due(&q->due, publish[1]))
+				redis_command(r->redis, NULL, NULL, 3, publish);
+		}
+	}
+	recho_free(request);
+}
+
+/* Takes what is due; 0, or -1 and it is still there. */
+static int
+recho_ask_channels(struct rresults *r, struct ended *due)
+{
+	struct recho_question *q = malloc(sizeof(*q));
+	struct buf pattern = BUF_INIT;
+	struct slice argv[] = {SLICE("PUBSUB"), SLICE("CHANNELS"), {NULL, 0}};
+	int sent = -1;
+
+	argv[2] = arg_key(&pattern, RRESULTS_COMPLETE, SLICE("*"));
+	if (q != NULL && !pattern.failed) {
+		*q = (struct recho_question){
+		    .request = {.queue = r->requests,
+				.on_reply = recho_on_channels,
+				.drop = recho_free},
+		    .results = r,
+		    .due = *due};
+		sent = redis_request_command(&q->request, REDIS_ARGS(argv));
+	}
+	if (sent == 0)
+		*due = (struct ended){.ids = BUF_INIT};
+	else
+		free(q);
+	buf_done(&pattern);
+	return sent;
+}
+
+/* --- periods --------------------------------------------------------------- */
+
 /* What came in the period before is due, and what came in this one is next. */
 static void
 recho_period_ends(struct rresults *r)
 {
 	struct ended *due = &r->echo.said[r->echo.period ^ 1];
-	const char *channel = due->ids.data;
-	const char *end = channel + due->ids.len;
 
+	r->echo.period ^= 1;
+	if (r->echo.periods_each > 0)
+		r->echo.periods_each--;
 	/* A part that memory has cut off is no channel. */
-	while (due->n > 0 && !due->ids.failed && channel < end)
-		channel = recho_ask(r, channel, end);
+	if (due->n > 0 && !due->ids.failed &&
+	    (due->n <= ECHO_FEW || r->echo.periods_each > 0 ||
+	     recho_ask_channels(r, due) != 0))
+		recho_ask_each(r, due);
 	buf_reset(&due->ids);
 	due->n = 0;
-	r->echo.period ^= 1;
 }
 
 static void

@@ -179,7 +179,7 @@ rresults_index(struct rresults *r, const struct results_put *put)
 	buf_addc(&ended->ids, '\0');
 	if (++ended->n == BATCH_MAX)
 		send_note(r, put->failed);
-	else
+	else if (ended->n == 1) /* else it is on its way */
 		event_active(r->turn_is_over, EV_TIMEOUT, 0);
 }
 

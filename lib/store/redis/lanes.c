@@ -335,60 +335,127 @@ rqueue_learn_lanes(struct rqueue *q, const struct redis_reply *told)
 
 /* --- questions ----------------------------------------------------------- */
 
+/*
+ * Three plain commands that leave together, since a script would have to be
+ * loaded first: what time it is, until when the last of the workers is good for,
+ * and until when this task is. In this order: a name that comes between the
+ * last two is known.
+ */
+enum rserved_question {
+	SERVED_TIME,
+	SERVED_ANY,
+	SERVED_NAME,
+	SERVED_QUESTIONS
+};
+
 struct served_query {
-	struct redis_request request;
+	struct rserved_request {
+		struct redis_request request;
+		struct served_query *query;
+	} requests[SERVED_QUESTIONS];
+	unsigned int open; /* of these */
 	struct rbroker *broker;
-	struct rqueue queue; /* its names */
-	bool again;
+	double now_ms, any_ms, name_ms; /* until when */
+	struct err err;
 	broker_value_fn *on_value;
 	void *arg;
-	size_t name_len;
-	char name[];
 };
 
 static void
-rserved_free(struct redis_request *request)
+rserved_drop(struct redis_request *request)
 {
 	struct served_query *s =
-	    container_of(request, struct served_query, request);
+	    container_of(request, struct rserved_request, request)->query;
 
-	rqueue_done(&s->queue);
-	free(s);
+	if (--s->open == 0)
+		free(s);
 }
 
-static int
-rserved_send(struct served_query *s)
+/* Scores are milliseconds since 1970: whole numbers. */
+static double
+rserved_number(const struct redis_reply *reply)
 {
-	const struct slice keys[] = {slice_of(s->queue.keys[KEY_SERVED])};
-	const struct slice args[] = {{s->name, s->name_len}};
+	const struct slice text = redis_reply_string(reply);
 
-	return redis_request_eval(&s->request,
-				  &s->broker->scripts[SCRIPT_SERVED],
-				  REDIS_ARGS(keys), REDIS_ARGS(args));
+	return text.p != NULL ? strtod(text.p, NULL) : 0;
+}
+
+static void
+rserved_note(struct served_query *s, enum rserved_question question,
+	     const struct redis_reply *reply)
+{
+	switch (question) {
+	case SERVED_TIME:
+		s->now_ms = rserved_number(redis_reply_at(reply, 0)) * 1000 +
+			    rserved_number(redis_reply_at(reply, 1)) / 1000;
+		break;
+	case SERVED_ANY: /* the member, and its score */
+		s->any_ms = rserved_number(redis_reply_at(reply, 1));
+		break;
+	case SERVED_NAME:
+		s->name_ms = rserved_number(reply);
+		break;
+	case SERVED_QUESTIONS:
+		break;
+	}
+}
+
+static struct slice
+rserved_answer(const struct served_query *s)
+{
+	if (s->name_ms > s->now_ms)
+		return SLICE("known");
+	return s->any_ms > s->now_ms ? SLICE("unknown")
+				     : (struct slice){NULL, 0};
 }
 
 static void
 rserved_on_reply(struct redis_request *request, const struct redis_reply *reply)
 {
-	struct served_query *s =
-	    container_of(request, struct served_query, request);
-	const enum redis_fault fault = redis_fault(reply);
-	struct err err;
+	const struct rserved_request *one =
+	    container_of(request, struct rserved_request, request);
+	struct served_query *s = one->query;
 
-	/* The server had forgotten the script: it comes with the next call. */
-	if (fault == REDIS_FAULT_SCRIPT && !s->again) {
-		s->again = true;
-		if (rserved_send(s) == 0)
-			return;
-	}
-	if (fault != REDIS_FAULT_NONE) {
+	if (redis_fault(reply) == REDIS_FAULT_NONE)
+		rserved_note(s, (enum rserved_question)(one - s->requests),
+			     reply);
+	else if (s->err.code == ERR_NONE)
 		redis_fault_err(s->broker->redis, "asking who runs a task",
-				reply, &err);
-		s->on_value((struct slice){NULL, 0}, &err, s->arg);
-	} else {
-		s->on_value(redis_reply_string(reply), NULL, s->arg);
+				reply, &s->err);
+	if (--s->open > 0)
+		return;
+	if (s->err.code != ERR_NONE)
+		s->on_value((struct slice){NULL, 0}, &s->err, s->arg);
+	else
+		s->on_value(rserved_answer(s), NULL, s->arg);
+	free(s);
+}
+
+static void
+rserved_send(struct served_query *s, struct slice key, struct slice name)
+{
+	const struct slice time[] = {SLICE("TIME")};
+	const struct slice any[] = {SLICE("ZRANGE"), key, SLICE("-1"),
+				    SLICE("-1"), SLICE("WITHSCORES")};
+	const struct slice one[] = {SLICE("ZSCORE"), key, name};
+	const struct redis_args commands[SERVED_QUESTIONS] = {
+	    [SERVED_TIME] = REDIS_ARGS(time),
+	    [SERVED_ANY] = REDIS_ARGS(any),
+	    [SERVED_NAME] = REDIS_ARGS(one)};
+	unsigned int i;
+
+	for (i = 0; i < SERVED_QUESTIONS; i++) {
+		struct redis_request *request = &s->requests[i].request;
+
+		*request = (struct redis_request){.queue = s->broker->requests,
+						  .on_reply = rserved_on_reply,
+						  .drop = rserved_drop};
+		s->requests[i].query = s;
+		/* Out of reach: the answer is an error, and comes from the
+		 * loop. */
+		if (redis_request_command(request, commands[i]) != 0)
+			redis_request_later(request);
 	}
-	rserved_free(request);
 }
 
 void
@@ -396,29 +463,22 @@ rbroker_served(struct broker *broker, const struct broker_served *question,
 	       broker_value_fn *on_value, void *arg)
 {
 	struct rbroker *b = (struct rbroker *)broker;
-	const struct slice name = question->name;
-	struct served_query *s = calloc(1, sizeof(*s) + name.len + 1);
-	char *queue = strndup(question->queue.p, question->queue.len);
+	struct served_query *s = calloc(1, sizeof(*s));
+	struct buf key = BUF_INIT;
 	struct err err;
 
-	if (s == NULL || queue == NULL ||
-	    rqueue_init(&s->queue, b, queue, 0) != 0) {
-		free(queue);
+	rqueue_add_key(&key, b, question->queue, KEY_SERVED);
+	if (s == NULL || key.failed) {
 		free(s);
 		err_nomem(&err);
 		on_value((struct slice){NULL, 0}, &err, arg);
-		return;
+	} else {
+		s->broker = b;
+		s->open = SERVED_QUESTIONS;
+		s->on_value = on_value;
+		s->arg = arg;
+		rserved_send(s, (struct slice){key.data, key.len},
+			     question->name);
 	}
-	free(queue);
-	s->request = (struct redis_request){.queue = b->requests,
-					    .on_reply = rserved_on_reply,
-					    .drop = rserved_free};
-	s->broker = b;
-	s->on_value = on_value;
-	s->arg = arg;
-	s->name_len = name.len;
-	memcpy(s->name, name.p, name.len);
-	/* Out of reach: the answer is an error, and comes from the loop. */
-	if (rserved_send(s) != 0)
-		redis_request_later(&s->request);
+	buf_done(&key);
 }

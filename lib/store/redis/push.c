@@ -138,9 +138,8 @@ rpush_send(struct rbatch *batch, size_t first, size_t n, struct redis_args argv,
 			"%s is unreachable", batch->broker->url_name);
 }
 
-/* Whether LPUSH does all that the script would do: priority 0 is the list
- * itself, and its waiting workers are woken by BLMOVE. */
-static bool
+/* Priority 0 is the list itself, and its waiting workers are woken by BLMOVE. */
+bool
 rpush_is_plain(const struct rbroker *b, const struct broker_submit *task)
 {
 	return task->priority == 0 && task->delay_ms <= 0 && task->at_ms <= 0 &&

@@ -58,6 +58,14 @@ make_keys(struct rqueue *q, const char *prefix, const char *name)
 	return 0;
 }
 
+void
+rqueue_add_key(struct buf *out, const struct rbroker *b, struct slice name,
+	       enum rqueue_key key)
+{
+	buf_addf(out, "{%s:%.*s}:%s", b->queue_key, (int)name.len, name.p,
+		 key_suffixes[key]);
+}
+
 /* Enough for a producer and an operator, who need only names; a worker adds the
  * rest (worker.c). */
 int

@@ -58,8 +58,9 @@ struct rresults {
 	 * (echo.c). */
 	struct {
 		struct ended said[2];
-		unsigned int period; /* the index of this one */
-		struct event *timer; /* NULL: nothing was said yet */
+		unsigned int period;	   /* the index of this one */
+		unsigned int periods_each; /* left with a question for each */
+		struct event *timer;	   /* NULL: nothing was said yet */
 	} echo;
 
 	struct redis *listener; /* subscriptions; made by the first of them */

@@ -13,9 +13,12 @@
  * whether the task is pushed at all. Then come the tasks.
  *
  * A user may lack the right to store records, and a cluster refuses an MSET of
- * several slots. So the first records of a connection are awaited, too; a task
- * whose record is refused is not pushed. After that, they travel in front of the
- * tasks without a wait.
+ * several slots. A task whose record is refused must not be pushed. So the first
+ * batch of a connection, if it is a small one, is stored and pushed by one
+ * script, all of it or nothing; a program that submits one task and ends waits
+ * for one answer. If that is refused, or the batch is not of that kind, the
+ * first records are awaited. After that, they travel in front of the tasks
+ * without a wait.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +169,7 @@ send_records(struct rbatch *batch, struct redis_args argv)
 	size_t i;
 
 	if (run != NULL)
-		run->awaited = batch->broker->records == RECORDS_UNKNOWN;
+		run->awaited = batch->broker->records <= RECORDS_UNKNOWN;
 	if (count_run(run, run != NULL
 			       ? redis_request_command(&run->request, argv)
 			       : -1) == 0)
@@ -233,14 +236,123 @@ store_records(struct rbatch *batch)
 
 /* The first step. */
 static void
-rsubmit_start(struct redis_request *request, const struct redis_reply *none)
+rsubmit_in_steps(struct rbatch *batch)
 {
-	struct rbatch *batch = container_of(request, struct rbatch, request);
-
 	batch->reserving = 1;
 	if (batch->broker->opt.with_results)
 		store_records(batch);
 	reservation_ended(batch);
+}
+
+/* --- the first batch of a connection --------------------------------------- */
+
+/* Tasks of one call: what a program submits at once if it submits little. Lua
+ * takes far more, but the server does nothing else meanwhile. */
+#define ENTER_MAX 100
+
+/* What is refused otherwise is tried in steps, which say which of them it is. */
+static void
+on_entered(struct redis_request *request, const struct redis_reply *reply)
+{
+	struct rrun run = *container_of(request, struct rrun, request);
+	struct rbatch *batch = run.batch;
+	struct rbroker *b = batch->broker;
+	const enum redis_fault fault = redis_fault(reply);
+	size_t i;
+
+	free(container_of(request, struct rrun, request));
+	if (fault == REDIS_FAULT_REFUSED || fault == REDIS_FAULT_OTHER ||
+	    fault == REDIS_FAULT_SCRIPT) {
+		if (b->records == RECORDS_UNTRIED)
+			b->records = RECORDS_UNKNOWN;
+		rsubmit_in_steps(batch);
+		return;
+	}
+	if (fault == REDIS_FAULT_NONE && b->records <= RECORDS_UNKNOWN)
+		b->records = RECORDS_TOGETHER;
+	for (i = 0; fault != REDIS_FAULT_NONE && i < batch->n; i++)
+		rbatch_fail(&batch->tasks[i], b, reply);
+	rbatch_ended(batch);
+}
+
+/* Whether the script does all that the steps would do. */
+static bool
+can_enter(const struct rbatch *batch)
+{
+	const struct rbroker *b = batch->broker;
+	const struct broker_submit *task = batch->tasks;
+	size_t i;
+
+	if (b->records != RECORDS_UNTRIED || !b->opt.with_results ||
+	    batch->n > ENTER_MAX)
+		return false;
+	for (i = 0; i < batch->n; i++, task++)
+		if (!is_nobody_elses(task) || !rpush_is_plain(b, task) ||
+		    strcmp(task->queue, batch->tasks->queue) != 0)
+			return false;
+	return batch->n > 0;
+}
+
+/* Sends the script; its answer has the count of the batch that the steps would
+ * have. */
+static int
+enter_with(struct rbatch *batch, struct slice *keys, struct slice *args,
+	   const struct buf *names)
+{
+	struct rbroker *b = batch->broker;
+	struct rrun *run = rbatch_run(batch, 0, batch->n, on_entered);
+	size_t at = strlen(b->queue_key) + 1 + strlen(batch->tasks->queue), i;
+
+	keys[0] = (struct slice){names->data, at};
+	for (i = 0; i < batch->n; i++) {
+		const struct broker_submit *task = &batch->tasks[i];
+		size_t len = strlen(ARG_RECORD) + task->id.len;
+
+		keys[1 + i] = (struct slice){names->data + at, len};
+		args[i] = task->record;
+		args[batch->n + i] = task->bytes;
+		at += len;
+	}
+	if (run != NULL &&
+	    redis_request_eval(&run->request, &b->scripts[SCRIPT_ENTER],
+			       (struct redis_args){keys, 1 + batch->n},
+			       (struct redis_args){args, 2 * batch->n}) == 0)
+		return 0;
+	free(run);
+	return -1;
+}
+
+/* -1: nothing was sent. */
+static int
+enter(struct rbatch *batch)
+{
+	struct slice *slices = calloc(1 + 3 * batch->n, sizeof(*slices));
+	struct buf names = BUF_INIT;
+	int sent = -1;
+	size_t i;
+
+	buf_addf(&names, "%s:%s", batch->broker->queue_key,
+		 batch->tasks->queue);
+	for (i = 0; i < batch->n; i++)
+		arg_key(&names, ARG_RECORD, batch->tasks[i].id);
+	if (slices != NULL && !names.failed) {
+		rbroker_name_queue(batch->broker, batch->tasks->queue);
+		sent = enter_with(batch, slices, slices + 1 + batch->n, &names);
+	}
+	buf_done(&names);
+	free(slices);
+	return sent;
+}
+
+/* --- submitting ------------------------------------------------------------ */
+
+static void
+rsubmit_start(struct redis_request *request, const struct redis_reply *none)
+{
+	struct rbatch *batch = container_of(request, struct rbatch, request);
+
+	if (!can_enter(batch) || enter(batch) != 0)
+		rsubmit_in_steps(batch);
 }
 
 static void

@@ -38,6 +38,8 @@ struct rrun {
 
 /* --- push.c ------------------------------------------------------------- */
 
+/* Whether LPUSH does all that the submit script would do. */
+bool rpush_is_plain(const struct rbroker *b, const struct broker_submit *task);
 /* The second step: pushes all tasks that are not refused yet, in runs of one
  * queue and way. The caller holds a count of the batch. */
 void rpush_all(struct rbatch *batch);

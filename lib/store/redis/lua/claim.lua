@@ -45,22 +45,23 @@ local levels = redis.call('ZRANGE', KEYS[2], 0, 63)
 -- What `tasks` has of a list's end, the task that waits longest last, goes to
 -- the in-flight list. It is taken out when it is there.
 local function move(list, tasks)
-  local kept, gone = {}, 0
+  local kept, n, gone, size, at = {}, 0, 0, 0, #claimed
   for i = #tasks, 1, -1 do
-    if withdrawn and tasks[i] == ARGV[4] then
+    local task = tasks[i]
+    if withdrawn and task == ARGV[4] then
       gone = gone + 1
     else
-      kept[#kept + 1] = tasks[i]
+      n = n + 1
+      kept[n] = task
+      size = size + #task
+      claimed[at + n] = #task <= largest and task or ''
     end
   end
-  if #kept > 0 then redis.call('LPUSH', KEYS[3], unpack(kept)) end
+  budget = budget - size
+  if n > 0 then redis.call('LPUSH', KEYS[3], unpack(kept, 1, n)) end
   redis.call('LTRIM', list, 0, -1 - #tasks)
   if gone > 0 and redis.call('DECRBY', KEYS[5], gone) <= 0 then
     redis.call('DEL', KEYS[5])
-  end
-  for _, task in ipairs(kept) do
-    budget = budget - #task
-    claimed[#claimed + 1] = #task <= largest and task or ''
   end
 end
 

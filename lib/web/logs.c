@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET tasks/{id}/logs: what a task has printed and logged.
+ *
+ * The journal of this host has all of it, with times, if its worker runs here;
+ * otherwise there is what the stores keep of it: the end of each attempt's output
+ * and its error. A cursor goes on in the source that it came from.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/task.h"
+#include "manager/member.h"
+#include "manager/tasks.h"
+#include "util/err.h"
+#include "util/journal_read.h"
+#include "web/web.h"
+
+#define JOURNAL_LINES_MAX 500
+/* A page that is looked at asks every other second: no long queue is searched to
+ * its end for that. */
+#define LOGS_DEPTH 1000
+/* What a cursor begins with. */
+#define OF_JOURNAL "j:"
+#define OF_OUTPUT "o:"
+
+/* --- lines --------------------------------------------------------------- */
+
+static void
+add_line(json_t *lines, int64_t at_us, json_int_t attempt, const char *stream,
+	 struct slice text)
+{
+	json_t *line = json_stringn(text.p != NULL ? text.p : "", text.len);
+
+	/* The journal may have any bytes. */
+	if (line == NULL)
+		line = json_string("(not UTF-8)");
+	json_array_append_new(
+	    lines, json_pack("{s:o,s:o,s:s,s:o}", "at", member_of_time(at_us),
+			     "attempt",
+			     attempt > 0 ? json_integer(attempt) : json_null(),
+			     "stream", stream, "text", line));
+}
+
+static void
+add_text(json_t *lines, const json_t *of, const char *stream,
+	 json_int_t attempt)
+{
+	const bool error = strcmp(stream, "error") == 0;
+	const char *p = member_text(of, stream);
+	size_t len;
+
+	for (; p != NULL && *p != '\0'; p += len + (p[len] == '\n')) {
+		len = strcspn(p, "\n");
+		add_line(lines, error ? member_time_us(of, "finished_at") : 0,
+			 attempt, stream, (struct slice){p, len});
+	}
+}
+
+/* --- what the stores keep ------------------------------------------------- */
+
+/* The attempts, and then the last one, if it is not among them. */
+static json_t *
+kept_lines(const json_t *task)
+{
+	const json_t *record = json_object_get(task, "record");
+	const json_int_t last =
+	    json_integer_value(json_object_get(record, "attempts"));
+	json_t *lines = json_array(), *one;
+	json_int_t attempt = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(task, "attempts"), i, one) {
+		attempt = json_integer_value(json_object_get(one, "attempt"));
+		add_text(lines, one, "output", attempt);
+		add_text(lines, one, "error", attempt);
+	}
+	if (json_is_object(record) && (attempt == 0 || attempt != last)) {
+		add_text(lines, record, "output", last);
+		add_text(lines, record, "error", last);
+	}
+	return lines;
+}
+
+/* The cursor is how many lines were seen. */
+static json_t *
+logs_of_output(struct web_call *call, size_t seen, struct err *err)
+{
+	json_t *task =
+	    tasks_show(web_client(call), web_text(call, "id"), LOGS_DEPTH, err);
+	json_t *lines, *answer;
+	char next[32];
+	size_t i, n;
+
+	if (task == NULL)
+		return NULL;
+	lines = kept_lines(task);
+	json_decref(task);
+	n = json_array_size(lines);
+	/* It runs once more, and says less: from the beginning. */
+	if (seen > n)
+		seen = 0;
+	for (i = 0; i < seen; i++)
+		json_array_remove(lines, 0);
+	snprintf(next, sizeof(next), OF_OUTPUT "%zu", n);
+	answer = json_pack("{s:o,s:s,s:s}", "lines", lines, "next", next,
+			   "source", "output");
+	if (answer == NULL)
+		err_nomem(err);
+	return answer;
+}
+
+/* --- the journal ---------------------------------------------------------- */
+
+static void
+on_journal_line(const struct journal_line *line, void *arg)
+{
+	add_line(arg, line->at_us, line->attempt, "journal", line->text);
+}
+
+/* NULL without an error: there is nothing. */
+static json_t *
+logs_of_journal(const char *id, const char *after, bool always, struct err *err)
+{
+	json_t *lines = json_array(), *answer = NULL;
+	struct buf next = BUF_INIT;
+	int n;
+
+	buf_adds(&next, after);
+	n = journal_read(id, after, JOURNAL_LINES_MAX, on_journal_line, lines,
+			 &next, err);
+	if (n > 0 || (n == 0 && always)) {
+		answer =
+		    json_pack("{s:O,s:o,s:s}", "lines", lines, "next",
+			      json_sprintf(OF_JOURNAL "%s",
+					   next.data != NULL ? next.data : ""),
+			      "source", "journal");
+		if (answer == NULL)
+			err_nomem(err);
+	}
+	json_decref(lines);
+	buf_done(&next);
+	return answer;
+}
+
+/* --- the route ------------------------------------------------------------ */
+
+static int
+bad_cursor(struct web_call *call, struct err *err)
+{
+	web_status(call, 400);
+	err_set(err, ERR_USAGE, "after: not a cursor of this task's logs");
+	return web_fault(call, "after", "take \"next\" of the answer before",
+			 err);
+}
+
+static int
+get_logs(struct web_call *call, struct err *err)
+{
+	const char *id = web_text(call, "id"), *after = web_text(call, "after");
+	unsigned long seen = 0;
+	json_t *answer;
+	char *end;
+
+	if (!task_id_valid(slice_of(id))) {
+		err_set(err, ERR_NOT_FOUND, "\"%.64s\" is not a valid task ID",
+			id);
+		return web_fault(call, "id", NULL, err);
+	}
+	if (after != NULL && strncmp(after, OF_JOURNAL, 2) == 0) {
+		answer = logs_of_journal(id, after + 2, true, err);
+		return answer != NULL ? web_answer(call, answer, err)
+				      : bad_cursor(call, err);
+	}
+	if (after != NULL) {
+		if (strncmp(after, OF_OUTPUT, 2) != 0)
+			return bad_cursor(call, err);
+		seen = strtoul(after + 2, &end, 10);
+		if (*end != '\0' || after[2] < '0' || after[2] > '9')
+			return bad_cursor(call, err);
+	} else if ((answer = logs_of_journal(id, "", false, err)) != NULL) {
+		return web_answer(call, answer, err);
+	}
+	answer = logs_of_output(call, seen, err);
+	return answer != NULL ? web_answer(call, answer, err) : -1;
+}
+
+static const struct web_param logs_params[] = {
+    {.name = "id",
+     .type = WEB_TEXT,
+     .in = WEB_PATH,
+     .required = true,
+     .help = "The task."},
+    {.name = "after",
+     .type = WEB_TEXT,
+     .in = WEB_QUERY,
+     .help = "Only what follows: \"next\" of the answer before."},
+    {.name = NULL}};
+
+const struct web_route web_logs_routes[] = {
+    {.method = HTTP_GET,
+     .path = "/api/v1/tasks/{id}/logs",
+     .role = WEB_VIEWER,
+     .params = logs_params,
+     .run = get_logs,
+     .summary = "What a task has printed and logged.",
+     .answer = "{\"lines\": [{\"at\", \"attempt\", \"stream\", \"text\"}], "
+	       "\"next\", \"source\": \"journal\" (of this host) or "
+	       "\"output\" (the end of it, as the stores keep it)}"},
+    WEB_ROUTES_END};
