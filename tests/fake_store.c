@@ -3,6 +3,7 @@
 #include "fake_store.h"
 
 #include <event2/event.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,7 @@ struct fake_question {
 	results_created_fn *on_created;
 	broker_value_fn *on_value;
 	broker_submitted_fn *on_submitted;
+	results_measured_fn *on_measured;
 	struct broker_submit *batch;
 	struct err *errs;
 	size_t n;
@@ -120,6 +122,7 @@ is_held(const struct fake_question *q)
 {
 	return (q->on_submitted != NULL && fake->hold_submits) ||
 	       (q->on_value != NULL && fake->hold_values) ||
+	       (q->on_measured != NULL && fake->hold_measures) ||
 	       (q->on_record != NULL && fake->hold_gets);
 }
 
@@ -132,6 +135,8 @@ answer_question(struct fake_question q)
 		q.batch[i].err = fake->submit_err;
 	for (i = 0; q.errs != NULL && i < q.n; i++)
 		q.errs[i] = fake->create_err;
+	if (q.on_measured != NULL)
+		q.on_measured(fault(&fake->measure_err), q.arg);
 	if (q.on_record != NULL)
 		q.on_record(found(fault(&fake->get_err) ? NULL : fake->stored),
 			    fault(&fake->get_err), q.arg);
@@ -472,6 +477,30 @@ fake_results_event(struct results *r, struct slice event)
 	fake->events++;
 }
 
+static bool
+fake_results_is_up(const struct results *r)
+{
+	return fake->results_up;
+}
+
+/* The first of the answers: they come from the loop. */
+static void
+fake_results_measure(struct results *r, int64_t at_s,
+		     const struct measure *measures, size_t n,
+		     results_measured_fn *on_done, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		buf_addf(&fake->measured, "%.*s/%.*s %u+%" PRId64 "; ",
+			 (int)measures[i].queue.len, measures[i].queue.p,
+			 (int)measures[i].task.len, measures[i].task.p,
+			 measures[i].what, measures[i].n);
+	fake->measurings++;
+	ask((struct fake_question){
+	    .of = r, .on_measured = on_done, .arg = arg});
+}
+
 static const struct results_ops fake_results_ops = {
     .close = fake_results_close,
     .name = fake_results_name,
@@ -481,7 +510,9 @@ static const struct results_ops fake_results_ops = {
     .create = fake_results_create,
     .forget = fake_results_forget,
     .event = fake_results_event,
-    .heard = fake_results_heard};
+    .heard = fake_results_heard,
+    .is_up = fake_results_is_up,
+    .measure = fake_results_measure};
 
 struct results *
 fake_results_open(const struct results_options *options, struct err *err)
@@ -520,6 +551,7 @@ fake_store_done(struct fake_store *s)
 	buf_done(&s->last_task);
 	buf_done(&s->last_retry);
 	buf_done(&s->last_event);
+	buf_done(&s->measured);
 	buf_done(&s->journal);
 	buf_done(&s->last_record);
 	buf_done(&s->last_info);
@@ -547,6 +579,7 @@ fake_results_reach(struct fake_store *s, bool up)
 	struct err why;
 
 	err_set(&why, ERR_UNAVAILABLE, "the fake is out of reach");
+	s->results_up = up;
 	s->results.on_state(up, false, up ? NULL : &why, s->results.arg);
 }
 

@@ -43,6 +43,10 @@ struct fake_store {
 	struct buf last_task;  /* its bytes */
 	struct buf last_event; /* of those that results_event() published … */
 	unsigned int events;   /* … and how many there were */
+	/* "QUEUE/TASK WHAT+N; " of each that results_measure() was given, and
+	 * how often it was called. */
+	struct buf measured;
+	unsigned int measurings;
 	/* Faults. */
 	bool hold_records; /* no record is confirmed, until it is false again */
 	bool hold_lossy;   /* none that may be lost is … */
@@ -59,9 +63,11 @@ struct fake_store {
 	struct err value_err;  /* broker_registered() fails, if it has a code */
 	bool hold_submits;     /* no submission is answered … */
 	bool hold_values;      /* no broker_registered() is answered … */
-	const char *served;    /* what broker_served() finds; NULL: nobody */
-	struct buf last_lane;  /* of the last one that was set aside */
-	const char *stored;    /* what results_get() finds; NULL: nothing */
+	bool hold_measures;    /* no results_measure() is answered … */
+	struct err measure_err;	  /* it fails, if it has a code */
+	const char *served;	  /* what broker_served() finds; NULL: nobody */
+	struct buf last_lane;	  /* of the last one that was set aside */
+	const char *stored;	  /* what results_get() finds; NULL: nothing */
 	const char *registration; /* what broker_registered() finds */
 	/* Called when a claim is about to be given to the worker. */
 	void (*before_claim)(void);
@@ -70,6 +76,7 @@ struct fake_store {
 	struct results_options results;
 	struct pending_list puts, settles;
 	struct fake_questions *questions; /* that are not answered */
+	bool results_up;
 };
 
 void fake_store_init(struct fake_store *s, struct event_base *base);

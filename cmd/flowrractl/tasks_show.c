@@ -2,6 +2,8 @@
 /* The verb tasks show: one task, its record, and the place at the broker where
  * it lies (manager/tasks.h). */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "manager/tasks.h"
 #include "table.h"
@@ -18,16 +20,67 @@ show_init(void *options)
 	((struct show_options *)options)->depth = TASKS_DEPTH_STANDARD;
 }
 
-/* A part that is null is left out, with its heading. */
+/* Text of a task, line by line, so that it stays readable and cannot steer the
+ * terminal. */
+static void
+print_lines(const char *label, const json_t *text)
+{
+	char *copy, *line, *rest;
+
+	if (!json_is_string(text) || *json_string_value(text) == '\0' ||
+	    (copy = strdup(json_string_value(text))) == NULL)
+		return;
+	rest = copy;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		/* The last line has an end. */
+		if (rest == NULL && *line == '\0')
+			break;
+		mask_controls(line);
+		printf("%s%s\n", label, line);
+	}
+	free(copy);
+}
+
+/* A part that is null is left out, with its heading; what the last attempt has
+ * printed stands below, since it has many lines. */
 static void
 print_part(const json_t *task, const char *name)
 {
-	const json_t *part = json_object_get(task, name);
+	json_t *part = json_object_get(task, name), *copy;
 
 	if (!json_is_object(part))
 		return;
 	printf("\n%s\n", name);
-	print_members(part);
+	copy = json_copy(part);
+	json_object_del(copy, "output");
+	print_members(copy);
+	json_decref(copy);
+	if (json_object_get(part, "output") != NULL) {
+		printf("\noutput\n");
+		print_lines("  ", json_object_get(part, "output"));
+	}
+}
+
+/* Attempts that have failed, each with what it said. */
+static void
+print_attempts(const json_t *attempts)
+{
+	static const struct column head[] = {
+	    {"attempt", "attempt", NULL, false},
+	    {"started_at", "started_at", cell_time, false},
+	    {"finished_at", "finished_at", cell_time, false},
+	    {"worker", "worker", NULL, false},
+	    {"reason", "reason", NULL, false},
+	};
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (attempts, i, one) {
+		printf("\n");
+		print_columns(head, sizeof(head) / sizeof(head[0]), one);
+		print_lines("error: ", json_object_get(one, "error"));
+		print_lines("  ", json_object_get(one, "output"));
+	}
 }
 
 /* The record and the entry stand below, each member on a line. */
@@ -43,6 +96,7 @@ print_task(const json_t *task)
 	print_columns(head, sizeof(head) / sizeof(head[0]), task);
 	print_part(task, "record");
 	print_part(task, "entry");
+	print_attempts(json_object_get(task, "attempts"));
 }
 
 static int

@@ -262,6 +262,12 @@ encode_request(const struct encoder *encoder,
 	if (!request->force &&
 	    registry_check_served(c, task.queue, task.name, err) != 0)
 		return -1;
+	ret->delay_ms =
+	    milliseconds((int64_t)(request->delay_s * US_PER_S + 0.5));
+	ret->at_ms = milliseconds(request->at_us);
+	/* For its worker, which measures how long it has waited since. */
+	task.due_ms = ret->delay_ms > 0 ? clock_wall_us() / 1000 + ret->delay_ms
+					: ret->at_ms;
 	if (encoder->reply_to != NULL)
 		task.reply_to = slice_of(encoder->reply_to);
 	append_encoded(&task, c->conf->worker.foreign_times, out, ret);
@@ -275,9 +281,6 @@ encode_request(const struct encoder *encoder,
 	ret->priority = request->priority;
 	/* A UUID of our own cannot be taken: looking would cost a step. */
 	ret->exclusive = request->id != NULL;
-	ret->delay_ms =
-	    milliseconds((int64_t)(request->delay_s * US_PER_S + 0.5));
-	ret->at_ms = milliseconds(request->at_us);
 	/* Checked here, where the producer hears of it: a worker that is
 	 * given a larger one can only put it into the dead list. */
 	if ((int64_t)ret->bytes_len <= c->conf->worker.max_task_size)

@@ -46,6 +46,7 @@ static const struct field fields[] = {
     FIELD("attempts", WHOLE, result.attempts, .max = COUNTER_MAX),
     FIELD("reason", TEXT, result.reason),
     FIELD("progress", ANY, result.progress),
+    FIELD("output", TEXT, result.output),
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
@@ -87,7 +88,7 @@ result_encode(const struct result *r, struct buf *out)
 {
 	/* Mostly the only growth; what it leaves out, appending makes up. */
 	buf_reserve(out, RECORD_OVERHEAD + r->result.len + r->args.len +
-			     r->kwargs.len + r->progress.len);
+			     r->kwargs.len + r->progress.len + r->output.len);
 	write_text(out, WRITE_FIRST("task_id"), r->task_id);
 	write_text(out, WRITE_NEXT("status"),
 		   slice_of(result_status_text(r->status)));
@@ -109,6 +110,8 @@ result_encode(const struct result *r, struct buf *out)
 	if (r->progress.len > 0)
 		write_json(out, WRITE_NEXT("progress"), r->progress,
 			   SLICE("null"));
+	if (r->output.len > 0)
+		write_text(out, WRITE_NEXT("output"), r->output);
 	write_end(out);
 }
 

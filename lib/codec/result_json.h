@@ -3,7 +3,7 @@
  * Result records as JSON, the format that waiting programs of all languages
  * share: task_id, status, task_name, result, error, submitted_at, started_at,
  * finished_at (RFC 3339, UTC, microseconds), retries, args, kwargs; ours in
- * addition: queue, worker, attempts, reason, progress.
+ * addition: queue, worker, attempts, reason, progress, output.
  */
 #ifndef CODEC_RESULT_JSON_H
 #define CODEC_RESULT_JSON_H

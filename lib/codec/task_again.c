@@ -39,6 +39,7 @@ static const struct {
     COUNTER(suspected),
     COUNTER(unknown),
     COUNTER(unknown_since),
+    COUNTER(due_ms),
     COUNTER(history, .array = true),
 };
 #define N_COUNTERS (sizeof(table) / sizeof(table[0]))
@@ -123,7 +124,7 @@ on_counter_member(void *arg, const struct scan_value *key,
 	if (i == N_COUNTERS)
 		return 0;
 	s->seen[i] = true;
-	if (table[i].array && value->type != SCAN_ARRAY &&
+	if (value->type != (table[i].array ? SCAN_ARRAY : SCAN_NUMBER) &&
 	    value->type != SCAN_NULL)
 		return 0; /* another's, of the same name */
 	buf_add(s->out, s->done, (size_t)(value->text.p - s->done));

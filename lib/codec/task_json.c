@@ -22,6 +22,9 @@
 /* Seconds since 1970, which double holds exactly: some million years. */
 #define SECONDS_MAX 1e14
 
+/* Of "due_ms": to the year 33,658. */
+#define DUE_DIGITS 15
+
 /* A task whose slices still point into the bytes that came. Options that have
  * another type in the task, or another name, stand beside it. */
 struct draft {
@@ -29,6 +32,7 @@ struct draft {
 	struct slice id;
 	struct slice name;
 	struct slice queue;
+	struct slice due_ms;
 	int64_t priority;
 	int64_t expires_at;
 	bool cpu_bound;
@@ -60,6 +64,7 @@ enum {
 	AT_suspected,
 	AT_unknown,
 	AT_unknown_since,
+	AT_due_ms,
 	AT_history,
 	AT_reply_to,
 	N_FIELDS
@@ -102,6 +107,7 @@ static const struct field fields[N_FIELDS] = {
     FIELD(suspected, WHOLE, task.suspected, .max = COUNTER_MAX),
     FIELD(unknown, WHOLE, task.unknown, .max = COUNTER_MAX),
     FIELD(unknown_since, WHOLE, task.unknown_since, .max = SECONDS_MAX),
+    FIELD(due_ms, ANY, due_ms),
     FIELD(history, ANY, task.history),
     FIELD(reply_to, ANY, task.reply_to),
 };
@@ -187,6 +193,23 @@ reply_address(struct slice json)
 						     : (struct slice){NULL, 0};
 }
 
+/* A number of ours, of digits only; what is anything else is not ours. */
+static int64_t
+due_time(struct slice json)
+{
+	int64_t ms = 0;
+	size_t i;
+
+	if (json.len > DUE_DIGITS)
+		return 0;
+	for (i = 0; i < json.len; i++) {
+		if (json.p[i] < '0' || json.p[i] > '9')
+			return 0;
+		ms = 10 * ms + (json.p[i] - '0');
+	}
+	return ms;
+}
+
 /*
  * Makes one block of the draft and the bytes that it was read from: one
  * malloc() and one free() for each task. The bytes are kept, because a retry or
@@ -218,6 +241,7 @@ make_task(const struct draft *d, struct slice bytes, struct task **ret,
 	if (d->queue.p != NULL)
 		task->queue = put_text(&p, d->queue);
 	task->priority = (int32_t)d->priority;
+	task->due_ms = due_time(d->due_ms);
 	task->expires_us = d->expires_at;
 	task->cpu_bound = d->cpu_bound;
 	*ret = task;
@@ -311,5 +335,6 @@ task_encode(const struct task *task, struct buf *out)
 	write_if(out, WRITE_NEXT("suspected"), task->suspected);
 	write_if(out, WRITE_NEXT("unknown"), task->unknown);
 	write_if(out, WRITE_NEXT("unknown_since"), task->unknown_since);
+	write_if(out, WRITE_NEXT("due_ms"), task->due_ms);
 	write_end(out);
 }

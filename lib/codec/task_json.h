@@ -9,7 +9,8 @@
  * `id` and `name` must be there. Ours in addition, all optional: "queue",
  * "submitted_at", "expires_at" (RFC 3339), "timeout" (seconds),
  * "retry_backoff", "retry_delay_max" (seconds), "retry_jitter", "crashes",
- * "suspected", "unknown", "unknown_since" (seconds since 1970), "history" (codec/history.h), "reply_to" (where the
+ * "suspected", "unknown", "unknown_since" (seconds since 1970), "due_ms"
+ * (milliseconds since 1970), "history" (codec/history.h), "reply_to" (where the
  * submitter awaits the record, results/results.h). Durations are numbers of
  * seconds. null counts as absent for every optional field. Unknown fields are
  * kept, and so is a "history" that is not an array, or a "reply_to" that is not
@@ -58,9 +59,10 @@ struct task_counters {
 	int64_t suspected;
 	int64_t unknown;
 	int64_t unknown_since;
-	struct slice history; /* at most HISTORY_BYTES */
+	int64_t due_ms;
+	struct slice history; /* at most HISTORY_BYTES_MAX */
 };
-/* It adds fewer bytes than this. */
+/* It adds fewer bytes than this, with a history of HISTORY_BYTES. */
 #define TASK_AGAIN_MAX (HISTORY_BYTES + 256)
 void task_encode_again(const struct task *task,
 		       const struct task_counters *counters, struct buf *out);

@@ -58,6 +58,7 @@ struct result {
 	int64_t attempts;      /* attempts that were begun; 0: left out */
 	struct slice reason;   /* cancelled, expired, timeout, crashed, … */
 	struct slice progress; /* JSON */
+	struct slice output;   /* the end of what the last attempt printed */
 	enum clock_form times; /* how the times are written; not stored */
 };
 

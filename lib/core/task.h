@@ -77,8 +77,10 @@ struct task {
 				      process died and nobody knew whose fault */
 	int64_t unknown;	   /* times no worker knew its name */
 	int64_t unknown_since;	   /* the first of them, in s since 1970 */
-	struct slice history;	   /* of attempts; empty: none */
-	struct slice reply_to;	   /* see results_reply_to(); empty: none */
+	int64_t due_ms; /* when it was to run, if not at once: of a delay or a
+			   retry, by the clock of who set it; ms since 1970 */
+	struct slice history;  /* of attempts; empty: none */
+	struct slice reply_to; /* see results_reply_to(); empty: none */
 };
 
 /* As name_valid(), which is to be preferred, with name_check_task() and

@@ -71,7 +71,8 @@ bury_ended(struct job *job, const struct ending *ending, struct slice worker)
 
 	/* What could not run was not an attempt. */
 	if (ending->outcome != OUTCOME_UNKNOWN)
-		ending_add_history(job, ending, worker, &history);
+		ending_add_history(job, ending, worker, HISTORY_BYTES_MAX,
+				   &history);
 	else
 		buf_add(&history, job->task->history.p, job->task->history.len);
 	bury_as(job, endings[ending->outcome].reason, ending->text,

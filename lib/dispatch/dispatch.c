@@ -100,7 +100,7 @@ is_all_done(const struct dispatch *d)
 	     (!broker_idle(d->broker) || !TAILQ_EMPTY(&d->untaken))))
 		return false;
 	if (!d->broker_state.lost && !d->results_state.lost)
-		return d->n_jobs == 0;
+		return d->n_jobs == 0 && !tally_send(d->tally);
 	for (i = 0; i < d->cap_jobs; i++)
 		if (d->jobs[i] != NULL && can_get_on(d->jobs[i]))
 			return false;
@@ -290,6 +290,16 @@ on_broker_quiet(void *arg)
 		dispatch_turn(arg);
 }
 
+/* The last counts may be all that a stop has waited for. */
+static void
+on_tally_sent(void *arg)
+{
+	const struct dispatch *d = arg;
+
+	if (dispatch_is_stopping(d))
+		dispatch_turn(arg);
+}
+
 static void
 on_control(struct slice message, void *arg)
 {
@@ -472,6 +482,19 @@ dispatch_make_events(struct dispatch *d, struct err *err)
 }
 
 static int
+dispatch_open_tally(struct dispatch *d, struct err *err)
+{
+	const struct tally_options options = {.base = d->opt.base,
+					      .results = d->results,
+					      .queues = d->opt.queues,
+					      .on_sent = on_tally_sent,
+					      .arg = d};
+
+	d->tally = tally_new(&options, err);
+	return d->tally != NULL ? 0 : -1;
+}
+
+static int
 dispatch_open_pool(struct dispatch *d, struct err *err)
 {
 	const struct pool_options options = {.base = d->opt.base,
@@ -509,7 +532,8 @@ dispatch_new(const struct dispatch_options *options, struct err *err)
 	}
 	if (dispatch_make_events(d, err) != 0 ||
 	    dispatch_make_queues(d, err) != 0 ||
-	    dispatch_open_stores(d, err) != 0 || spool_open(d, err) != 0 ||
+	    dispatch_open_stores(d, err) != 0 ||
+	    dispatch_open_tally(d, err) != 0 || spool_open(d, err) != 0 ||
 	    dispatch_open_pool(d, err) != 0) {
 		dispatch_free(d);
 		return NULL;
@@ -527,6 +551,7 @@ dispatch_free(struct dispatch *d)
 	/* First the stores and the pool, which call back into jobs. */
 	broker_close(d->broker);
 	results_close(d->results);
+	tally_free(d->tally);
 	spool_close(d);
 	pool_free(d->pool);
 	for (i = 0; i < d->cap_jobs; i++)

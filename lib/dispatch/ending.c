@@ -38,7 +38,7 @@ ending_recall(const struct result *record)
 
 void
 ending_add_history(const struct job *job, const struct ending *ending,
-		   struct slice worker, struct buf *out)
+		   struct slice worker, size_t max, struct buf *out)
 {
 	const struct attempt attempt = {
 	    .number = job->task->current_retry + 1,
@@ -46,9 +46,10 @@ ending_add_history(const struct job *job, const struct ending *ending,
 	    .finished_us = ending->finished_us,
 	    .worker = worker,
 	    .reason = slice_of(endings[ending->outcome].reason),
-	    .error = ending->text};
+	    .error = ending->text,
+	    .output = {job->output.data, job->output.len}};
 
-	history_add(job->task->history, &attempt, out);
+	history_add(job->task->history, &attempt, max, out);
 }
 
 void
@@ -82,4 +83,31 @@ ending_count(struct totals *t, enum outcome outcome, bool again)
 	t->failed += outcome != OUTCOME_SUCCESS && !again;
 	t->retried += again;
 	t->crashed += outcome == OUTCOME_CRASHED;
+}
+
+/* It has waited since it was due, or submitted. Clocks of other hosts may be
+ * ahead: no task has waited for less than no time. */
+static int64_t
+ending_wait_us(const struct task *t, int64_t started_us)
+{
+	const int64_t since =
+	    t->due_ms != 0 ? t->due_ms * 1000 : t->submitted_us;
+
+	if (since == 0)
+		return -1;
+	return started_us > since ? started_us - since : 0;
+}
+
+void
+ending_measure(struct job *job, const struct ending *ending, bool again)
+{
+	const bool ran = ending->started_us != 0;
+
+	job->counts = true;
+	job->attempt = (struct tally_attempt){
+	    .how = ending->outcome == OUTCOME_SUCCESS ? MEASURE_SUCCEEDED
+		   : again			      ? MEASURE_RETRIED
+						      : MEASURE_FAILED,
+	    .wait_us = ran ? ending_wait_us(job->task, ending->started_us) : -1,
+	    .run_us = ran ? ending->finished_us - ending->started_us : -1};
 }

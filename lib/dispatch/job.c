@@ -148,6 +148,22 @@ job_disarm(struct job *job)
 	job->kill_timer = NULL;
 }
 
+/* Twice as much is collected before it is cut: each cut moves what is left. */
+void
+job_print(struct job *job, struct slice line)
+{
+	struct buf *out = &job->output;
+
+	line = history_tail(line, HISTORY_TEXT_MAX);
+	buf_add(out, line.p, line.len);
+	buf_addc(out, '\n');
+	if (out->len > 2 * HISTORY_TEXT_MAX)
+		buf_drain(out, out->len - HISTORY_TEXT_MAX);
+	/* It goes on with what comes: no task fails for want of that memory. */
+	if (out->failed)
+		buf_done(out);
+}
+
 void
 job_hold(struct job *job, bool first)
 {
@@ -159,6 +175,7 @@ job_hold(struct job *job, bool first)
 	job->held_ms = clock_mono_ms();
 	/* Its last start was not one, or it would not be here again. */
 	job->started_us = 0;
+	buf_reset(&job->output);
 	if (first)
 		TAILQ_INSERT_HEAD(&d->held[job->run.kind], job, link);
 	else
@@ -178,6 +195,7 @@ job_free(struct job *job)
 	task_free(job->task);
 	buf_done(&job->running_record);
 	buf_done(&job->progress);
+	buf_done(&job->output);
 	buf_done(&job->record);
 	buf_done(&job->retry_bytes);
 	buf_done(&job->info);

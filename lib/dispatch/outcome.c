@@ -43,6 +43,11 @@ outcome_record(const struct job *job, enum result_status status,
 		ending->started_us ? t->current_retry + 1 : t->current_retry,
 	    .reason = reason ? slice_of(reason) : (struct slice){NULL, 0},
 	    .progress = {job->progress.data, job->progress.len},
+	    .output = status != RESULT_RUNNING && status != RESULT_PENDING
+			  ? history_tail((struct slice){job->output.data,
+							job->output.len},
+					 HISTORY_TEXT_MAX)
+			  : (struct slice){NULL, 0},
 	    .times = d->conf->worker.foreign_times};
 
 	result_encode(&record, out);
@@ -53,6 +58,18 @@ outcome_tell(struct dispatch *d, struct slice record)
 {
 	if (results_heard(d->results))
 		results_changed(d->results, record);
+}
+
+/* What is counted is what is on record: an attempt whose worker dies before runs
+ * again, and counts then. */
+static void
+outcome_settle(struct job *job)
+{
+	if (job->counts && job->put.answer == RESULTS_STORED)
+		tally_add(job->dispatch->tally, job->claim->queue,
+			  slice_of(job->task->name), &job->attempt);
+	job->counts = false;
+	settle_job(job);
 }
 
 /* What the claim waited for is stored. Of a retry it may be known by now that a
@@ -81,7 +98,7 @@ on_stored(struct results_put *put)
 	    (disposition == BROKER_RETRY || disposition == BROKER_RELEASE))
 		outcome_cancelled(job);
 	else
-		settle_job(job);
+		outcome_settle(job);
 }
 
 /* What came of it is lost for want of memory. A record that is empty or cut off
@@ -215,6 +232,7 @@ outcome_refused(struct job *job, const struct result *before)
 		return;
 	}
 	job->dispatch->totals.failed++;
+	ending_measure(job, &ending, false);
 	buf_reset(&job->record);
 	if (before != NULL)
 		record_refusal(job, before, &job->record);
@@ -252,6 +270,7 @@ outcome_apply(struct job *job, const struct ending *ending)
 	again = retry_if_left(job, &end);
 	ending_log(job, &end, again);
 	ending_count(&job->dispatch->totals, outcome, again);
+	ending_measure(job, &end, again);
 	if (again) {
 		end.finished_us = 0;
 		outcome_store(job, RESULT_RETRYING, &end,

@@ -40,7 +40,24 @@ retry_counters(const struct task *t)
 				      .suspected = t->suspected,
 				      .unknown = t->unknown,
 				      .unknown_since = t->unknown_since,
+				      .due_ms = t->due_ms,
 				      .history = t->history};
+}
+
+/* As much as the task has room for, beside what it is without its history. A
+ * task that has none gets the little that every worker takes (TASK_AGAIN_MAX).
+ */
+static size_t
+retry_history_max(const struct job *job)
+{
+	const struct task *t = job->task;
+	const size_t bare =
+	    t->raw.len - t->history.len + TASK_AGAIN_MAX - HISTORY_BYTES;
+	const size_t max = (size_t)job->dispatch->conf->worker.max_task_size;
+
+	if (bare + HISTORY_BYTES >= max)
+		return HISTORY_BYTES;
+	return max - bare < HISTORY_BYTES_MAX ? max - bare : HISTORY_BYTES_MAX;
 }
 
 bool
@@ -71,7 +88,8 @@ retry_if_left(struct job *job, const struct ending *ending)
 			   1000;
 	}
 	ending_add_history(job, ending, slice_of(job->dispatch->opt.worker),
-			   &history);
+			   retry_history_max(job), &history);
+	counters.due_ms = ending->finished_us / 1000 + delay_ms;
 	if (!history.failed)
 		counters.history = (struct slice){history.data, history.len};
 	retry_prepare(job, &counters, delay_ms);

@@ -56,8 +56,9 @@ on_run_progress(struct pool_job *run, struct slice json, void *arg)
 static void
 on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
 {
-	const struct job *job = job_of(run);
+	struct job *job = job_of(run);
 
+	job_print(job, text);
 	log_job(job, (enum log_level)level, "task %s (%s): %.*s", job->task->id,
 		job->task->name, (int)text.len, text.p);
 }
@@ -65,8 +66,9 @@ on_run_log(struct pool_job *run, int level, struct slice text, void *arg)
 static void
 on_run_print(struct pool_job *run, struct slice line, void *arg)
 {
-	const struct job *job = job_of(run);
+	struct job *job = job_of(run);
 
+	job_print(job, line);
 	log_job(job, LOG_LEVEL_notice, "task %s (%s) prints: %.*s",
 		job->task->id, job->task->name, (int)line.len, line.p);
 }

@@ -5,6 +5,7 @@
  *	turn.c      asks for another turn; whether the worker stops
  *	job.c       jobs: their states, numbers and lists
  *	spool.c     finished work that the backend cannot take
+ *	tally.c     counts of what has ended, for charts
  *	ending.c    the ways in which an attempt ends
  *	settle.c    a job gives its claim back, or drops it
  *	bury.c      what goes to the dead list, and why
@@ -41,6 +42,7 @@
 #include "core/result.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/spool_file.h"
+#include "dispatch/tally.h"
 #include "pool/handlers.h"
 #include "pool/pool.h"
 #include "store/broker.h"
@@ -87,15 +89,19 @@ struct job {
 	/* The `running` record, which is stored in passing. */
 	struct results_put running;
 	struct buf running_record;
-	struct buf progress;  /* JSON; empty: none */
+	struct buf progress; /* JSON; empty: none */
+	struct buf
+	    output; /* the end of what this attempt prints: job_print() */
 	bool running_pending; /* a note is under way */
 	bool running_again;
 	/* The end. */
 	struct results_put put;
 	struct buf record;
 	struct broker_settle settle;
-	struct buf retry_bytes; /* the task for a retry */
-	struct buf info;	/* for the dead list */
+	struct buf retry_bytes;	      /* the task for a retry */
+	struct buf info;	      /* for the dead list */
+	struct tally_attempt attempt; /* counted when its record is stored */
+	bool counts;		      /* there is one */
 	/* Bytes that are no task: NULL, or why (a reason of records) and what
 	 * exactly. `task` then has what could be salvaged. */
 	const char *refused;
@@ -179,6 +185,7 @@ struct dispatch {
 	enum stop_phase phase;
 	int64_t started_us; /* wall clock */
 	struct totals totals;
+	struct tally *tally;
 	struct {
 		int64_t n;	/* that have ended, well or not */
 		struct err why; /* ERR_NONE: the last one went well */
@@ -219,6 +226,8 @@ struct log_subject job_subject(const struct job *job);
 void job_hold(struct job *job, bool first);
 /* Takes it off the list of held jobs, if it is there. */
 void job_unlink(struct job *job);
+/* It has printed or logged a line; the end of it all is kept. */
+void job_print(struct job *job, struct slice line);
 /* Its time does not count any more. */
 void job_disarm(struct job *job);
 /* Settled: frees it. */
@@ -274,13 +283,15 @@ extern const struct ending_kind endings[]; /* by outcome */
  * does not know is a failure. */
 enum outcome ending_recall(const struct result *record);
 /* Appends the attempts that the task has behind it (JSON), with this one, which
- * `worker` made. */
+ * `worker` made; at most `max` bytes (codec/history.h). */
 void ending_add_history(const struct job *job, const struct ending *ending,
-			struct slice worker, struct buf *out);
+			struct slice worker, size_t max, struct buf *out);
 /* A line of the log; `again`: there will be another attempt. */
 void ending_log(const struct job *job, const struct ending *ending, bool again);
 /* For the heartbeat: a crash is a failure or a retry, too. */
 void ending_count(struct totals *t, enum outcome outcome, bool again);
+/* For the measures: what is counted when its record is stored. */
+void ending_measure(struct job *job, const struct ending *ending, bool again);
 
 /* --- settle.c ---------------------------------------------------------- */
 

@@ -190,6 +190,10 @@ request_prepare(struct request *q, struct slice json, struct err *err)
 	    scan_object(json, TASK_DEPTH_MAX, on_request_member, &x, err) != 0)
 		return -1;
 	t = *q->task;
+	if (x.delay_s > 0)
+		t.due_ms = clock_wall_us() / 1000 + (int64_t)(x.delay_s * 1000);
+	else if (x.at_us > 0)
+		t.due_ms = x.at_us / 1000;
 	if (request_complete(q, &t, err) != 0 ||
 	    request_encode(q, &t, err) != 0)
 		return -1;

@@ -29,16 +29,17 @@ describe_task(const struct loader_task *task)
 	const struct flowrra_task_type *t = &task->type;
 
 	return json_pack(
-	    "{ss, sb, sb, ss, so, so, sf, sf, sf, sf, ss?, ss, ss*}", "name",
-	    t->name, "cpu_bound", t->cpu_bound, "async", t->start != NULL,
-	    "queue", t->queue, "max_retries",
+	    "{ss, sb, sb, ss, so, so, sf, sf, sf, sf, ss?, ss, ss*, so*}",
+	    "name", t->name, "cpu_bound", t->cpu_bound, "async",
+	    t->start != NULL, "queue", t->queue, "max_retries",
 	    ready_number(t->max_retries >= 0, json_integer(t->max_retries)),
 	    "retry_delay",
 	    ready_number(t->retry_delay >= 0, json_real(t->retry_delay)),
 	    "retry_backoff", t->retry_backoff, "retry_delay_max",
 	    t->retry_delay_max, "retry_jitter", t->retry_jitter, "timeout",
 	    t->timeout, "description", t->description, "module", task->module,
-	    "arguments", t->text_arguments ? "text" : NULL);
+	    "arguments", t->text_arguments ? "text" : NULL, "params",
+	    t->params != NULL ? json_loads(t->params, 0, NULL) : NULL);
 }
 
 static int

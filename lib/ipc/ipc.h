@@ -55,9 +55,9 @@ struct ipc_hello {
  * (optional) has for the name of a module an object that is handed to it, and
  * says what to be. READY answers with {"tasks": [{"name", "cpu_bound", "async",
  * "queue", "max_retries", "retry_delay", "retry_backoff", "retry_delay_max",
- * "retry_jitter", "timeout", "description", "module"}, …], "refused":
- * [{"module", "error"}, …]}; a number that the module leaves to the
- * configuration is null.
+ * "retry_jitter", "timeout", "description", "module", "params"},
+ * …], "refused": [{"module", "error"}, …]}; a number that the module leaves to
+ * the configuration is null, and params are left out where it has none.
  */
 struct ipc_init {
 	uint32_t version;      /* IPC_VERSION */

@@ -24,23 +24,12 @@ struct search {
 	const char *id;
 	size_t depth;
 	const char *where;
-	json_t *info; /* as it lies at the broker */
+	json_t *info;	  /* as it lies at the broker */
+	json_t *attempts; /* that it has behind it there; NULL: none */
 	/* Of the walk. */
 	const char *queue;
 	enum broker_location place;
 };
-
-/* The attempts that are behind it; none: no member. */
-static void
-add_history(json_t *info, const struct task *task)
-{
-	json_t *history =
-	    task->history.len > 0 ? load_json(task->history, NULL) : NULL;
-
-	if (json_is_array(history))
-		json_object_set(info, "history", history);
-	json_decref(history);
-}
 
 static int
 on_item(const struct broker_item *item, void *arg, struct err *err)
@@ -56,11 +45,12 @@ on_item(const struct broker_item *item, void *arg, struct err *err)
 	    (task = load_task(item, &why)) == NULL)
 		return 0;
 	is_it = strcmp(task->id, s->id) == 0;
-	if (is_it && (s->info = task_info_of(item, s->place, s->queue)) != NULL)
-		add_history(s->info, task);
+	if (is_it && task->history.len > 0)
+		s->attempts = load_json(task->history, NULL);
 	task_free(task);
 	if (!is_it)
 		return 0;
+	s->info = task_info_of(item, s->place, s->queue);
 	return s->info != NULL ? 1 : err_nomem(err);
 }
 
@@ -98,6 +88,8 @@ search_dead(struct search *s, const char *queue, struct err *err)
 		return -1;
 	if (json_array_size(list) > 0) {
 		s->info = json_incref(json_array_get(list, 0));
+		s->attempts = json_incref(json_object_get(
+		    json_object_get(s->info, "info"), "history"));
 		s->where = "dead";
 	}
 	json_decref(list);
@@ -157,6 +149,19 @@ search(struct search *s, const json_t *record, struct err *err)
 	return 0;
 }
 
+/* What a producer has put there may be anything: only objects are attempts. */
+static json_t *
+attempts_of(const struct search *s)
+{
+	json_t *attempts = json_array(), *one;
+	size_t i;
+
+	json_array_foreach (s->attempts, i, one)
+		if (json_is_object(one))
+			json_array_append(attempts, one);
+	return attempts;
+}
+
 json_t *
 tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 	   struct err *err)
@@ -182,12 +187,14 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 			queue = member_text(s.info, "queue");
 			if (queue == NULL)
 				queue = member_text(record, "queue");
-			answer = json_pack("{s:s,s:s,s:s?,s:O,s:O?}", "task_id",
-					   id, "where", s.where, "queue", queue,
-					   "record", record, "entry", s.info);
+			answer = json_pack(
+			    "{s:s,s:s,s:s?,s:O,s:O?,s:o}", "task_id", id,
+			    "where", s.where, "queue", queue, "record", record,
+			    "entry", s.info, "attempts", attempts_of(&s));
 		}
 	}
 	json_decref(record);
 	json_decref(s.info);
+	json_decref(s.attempts);
 	return answer;
 }

@@ -69,9 +69,9 @@ json_t *tasks_page(struct flowrra_client *c, enum tasks_state state,
  *	 "finished" | "unknown", "queue": …,
  *	 "record": its record, or null,
  *	 "entry": as it lies at the broker (task_info.h), or null}
- * The entry of a dead one has info, task and bytes as well; that of another has
- * "history" if there are attempts behind it (codec/history.h). "unknown" is what was
- * not found among the newest `depth` of a queue. ERR_NOT_FOUND.
+ * and "attempts": those that it has behind it there (codec/history.h). The entry of
+ * a dead one has info, task and bytes as well. "unknown" is what was not found among
+ * the newest `depth` of a queue. ERR_NOT_FOUND.
  */
 json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 		   struct err *err);

@@ -164,6 +164,41 @@ check_handler(const struct flowrra_task_type *t, struct err *err)
 	return 0;
 }
 
+/* What a form makes of it is for the form to say; here it has to be JSON that
+ * can be handed on. */
+static int
+check_params(const struct flowrra_task_type *t, struct err *err)
+{
+	const size_t len =
+	    t->params != NULL ? strnlen(t->params, FLOWRRA_PARAMS_MAX + 1) : 0;
+	json_error_t error;
+	json_t *schema;
+	bool object;
+
+	if (t->params == NULL)
+		return 0;
+	if (len > FLOWRRA_PARAMS_MAX)
+		return err_set(err, ERR_CONFIG,
+			       "task \"%s\": its params have more than %d "
+			       "bytes",
+			       t->name, FLOWRRA_PARAMS_MAX);
+	schema = json_loadb(t->params, len, JSON_REJECT_DUPLICATES, &error);
+	if (schema == NULL)
+		return err_set(err, ERR_CONFIG,
+			       "task \"%s\": its params are not JSON: %s (line "
+			       "%d, column %d)",
+			       t->name, error.text, error.line, error.column);
+	object = json_is_object(schema);
+	json_decref(schema);
+	if (object)
+		return 0;
+	return err_set(
+	    err, ERR_CONFIG,
+	    "task \"%s\": its params are not a JSON Schema, which is "
+	    "an object",
+	    t->name);
+}
+
 /* Copies as much as both sides know: what a module of an older minor version
  * lacks is zero, and what a newer one has in addition is ignored. */
 int
@@ -186,6 +221,8 @@ describe_read_task(const struct flowrra_module *m, size_t i,
 			       "task \"%s\": its description is not one line "
 			       "of UTF-8",
 			       t.name);
+	if (check_params(&t, err) != 0)
+		return -1;
 	*ret = t;
 	return 0;
 }

@@ -236,6 +236,12 @@ process_drain(struct executor_process *p)
 	output_drain(p->output);
 }
 
+void
+executor_process_read_output(struct executor_process *p)
+{
+	output_read(p->output);
+}
+
 /*
  * The pidfd is readable. In this order: look without reaping, kill the group
  * while its number is still taken, reap, deliver what is left, and only then

@@ -71,6 +71,10 @@ void executor_process_send(struct executor_process *p, enum ipc_type type,
 			   uint32_t task, const void *fixed,
 			   const struct slice *rest, size_t n_rest);
 
+/* Calls on_line with what its handlers have printed by now: what they say on two
+ * ways need not come in order. */
+void executor_process_read_output(struct executor_process *p);
+
 /* SIGKILL; on_end follows. */
 void executor_process_kill(struct executor_process *p);
 

@@ -74,6 +74,15 @@ on_output_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 void
+output_read(struct output *o)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		output_read_some(&o->streams[i], READ_BYTES);
+}
+
+void
 output_drain(struct output *o)
 {
 	size_t i;

@@ -22,6 +22,8 @@ struct output *output_new(struct event_base *base, int out, int error,
 			  output_line_fn *on_line,
 			  struct executor_process *process, void *arg);
 void output_free(struct output *o);
+/* Delivers the lines that are there by now. */
+void output_read(struct output *o);
 /* Delivers what is there, also a last line without its end. */
 void output_drain(struct output *o);
 

@@ -56,6 +56,10 @@ report_done(struct pool *p, struct executor *e, struct pool_job *job,
 		blame_lost(p, e, job, text);
 		return;
 	}
+	/* Its last lines belong to the attempt that has failed. Of a success they
+	 * are not worth a system call a task. */
+	if (done.outcome != IPC_SUCCESS)
+		executor_process_read_output(e->process);
 	/* Asynchronous jobs do not wait for one another: how long they take is
 	 * nothing that the room for others depends on. */
 	if (!pool_kind_is_async(job->kind))

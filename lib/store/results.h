@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/measures.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/pending.h"
@@ -218,6 +219,12 @@ struct results_ops {
 		       void *arg);
 	void (*reopen)(struct results *, struct slice id, struct slice record,
 		       results_record_fn *on_done, void *arg);
+	/* measures.h; `at_s` of the second is where the step begins. */
+	void (*measure)(struct results *, int64_t at_s,
+			const struct measure *measures, size_t n,
+			results_measured_fn *on_done, void *arg);
+	void (*measures)(struct results *, enum measure_step step, int64_t at_s,
+			 results_measures_fn *on_measures, void *arg);
 };
 
 struct results {

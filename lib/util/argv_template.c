@@ -322,6 +322,28 @@ argv_template_prefix(const struct argv_template *t, size_t i)
 	return t->text.data + piece_at(t, first_piece(t, i))->text;
 }
 
+void
+argv_template_each(
+    const struct argv_template *t,
+    void (*on_placeholder)(void *arg,
+			   const struct argv_template_placeholder *placeholder),
+    void *arg)
+{
+	const size_t n = t->pieces.len / sizeof(struct piece);
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct piece *piece = piece_at(t, i);
+
+		if (piece->placeholder)
+			on_placeholder(arg, &(struct argv_template_placeholder){
+						piece->named
+						    ? t->text.data + piece->text
+						    : NULL,
+						piece->number});
+	}
+}
+
 /* Appends to `out` and does not end the word: the caller decides what separates
  * words. */
 int

@@ -46,6 +46,14 @@ struct argv_template_placeholder {
 	unsigned int number;
 };
 
+/* Each placeholder of the template, in their order; one that is written twice
+ * comes twice. */
+void argv_template_each(
+    const struct argv_template *t,
+    void (*on_placeholder)(void *arg,
+			   const struct argv_template_placeholder *placeholder),
+    void *arg);
+
 /* Appends the value of a placeholder to `out`; -1 with *err if it has none. */
 typedef int
 argv_template_value_fn(void *arg,

@@ -169,6 +169,7 @@ web_call_free(struct web_call *call)
 	free(call->path_shown);
 	free(call->field);
 	free(call->hint);
+	free(call->token);
 	free(call->change.action);
 	free(call->change.target);
 	free(call);
@@ -383,6 +384,14 @@ web_fault(struct web_call *call, const char *field, const char *hint,
 	call->field = field != NULL ? strdup(field) : NULL;
 	call->hint = hint != NULL ? strdup(hint) : NULL;
 	return -1;
+}
+
+void
+web_fault_at(struct web_call *call, size_t column, struct slice token)
+{
+	free(call->token);
+	call->token = strndup(token.p, token.len);
+	call->column = column;
 }
 
 void

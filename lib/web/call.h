@@ -18,6 +18,7 @@
 
 struct visit;
 struct web_audit;
+struct web_figures;
 struct web_jobs;
 struct web_mask;
 struct web_replay;
@@ -27,10 +28,11 @@ struct web_shared {
 	const struct conf *conf; /* changed by the loop: calls keep theirs */
 	struct flowrra_client *client;
 	const struct web_route *const *tables;
-	struct web_mask *mask;	   /* of viewers */
-	struct web_audit *audit;   /* may be NULL, in tests */
-	struct web_jobs *jobs;	   /* NULL: no jobs can be begun */
-	struct web_replay *replay; /* answers by Idempotency-Key, or NULL */
+	struct web_mask *mask;	     /* of viewers */
+	struct web_audit *audit;     /* may be NULL, in tests */
+	struct web_jobs *jobs;	     /* NULL: no jobs can be begun */
+	struct web_replay *replay;   /* answers by Idempotency-Key, or NULL */
+	struct web_figures *figures; /* series, and counts of requests */
 	atomic_bool stopping;
 };
 
@@ -118,7 +120,8 @@ struct web_call {
 	json_t *value;
 	struct buf bytes;
 	struct web_pairs fields;
-	char *field, *hint; /* of the problem */
+	char *field, *hint, *token; /* of the problem */
+	size_t column;
 	/* What was changed. */
 	struct {
 		char *action, *target;
@@ -162,6 +165,9 @@ struct problem {
 	unsigned int status;
 	const char *code; /* NULL: that of the status */
 	const char *detail, *field, *hint, *request_id;
+	/* Only told if there is a column. */
+	const char *token;
+	size_t column;
 	bool seed; /* {"error": detail} */
 };
 /* Appends it, as JSON. */

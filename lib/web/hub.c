@@ -12,6 +12,8 @@
 #include "core/task.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "web/call.h"
+#include "web/figures.h"
 #include "web/sampler.h"
 
 /* Somebody looks at it. */
@@ -338,6 +340,8 @@ hub_subscribe(struct web_hub *hub, const struct hub_reader *reader,
 	s->feed_tokens = HUB_FEED_PER_S;
 	LIST_INSERT_HEAD(&hub->subscribers, s, next);
 	hub->n_subscribers++;
+	figures_streams(hub->options.shared->figures,
+			(int64_t)hub->n_subscribers);
 	for (; *topics != NULL; topics++)
 		if (subscriber_add(s, *topics, err) != 0) {
 			hub_leave(s);
@@ -361,6 +365,8 @@ hub_leave(struct hub_subscriber *s)
 		topic_leave(hub, s->topics[i].topic);
 	hub->n_feeds -= s->feed;
 	hub->n_subscribers--;
+	figures_streams(hub->options.shared->figures,
+			(int64_t)hub->n_subscribers);
 	LIST_REMOVE(s, next);
 	free(s);
 	hub_tell_sampler(hub);

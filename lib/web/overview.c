@@ -5,7 +5,6 @@
  * It is asked for once a second by each daemon while somebody looks. So what is
  * dear, the doctor and the dead of the last hour, is looked at seldom, and kept.
  */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "web/kept.h"
 #include "web/lists.h"
 #include "web/queues.h"
 #include "web/workers.h"
@@ -28,56 +28,9 @@
 /* The doctor asks about everything, files and databases too. */
 #define FINDINGS_KEPT_US (60 * US_PER_S)
 #define FIRES_SHOWN 8
-/* Of schedules that are looked through for the next ones. */
-#define SCHEDULES_READ 1000
 
-/* --- what is kept ------------------------------------------------------ */
-
-/* An answer, and how long it is good. One thread makes a new one while the others
- * are given the old. */
-struct kept {
-	pthread_mutex_t lock;
-	const struct flowrra_client *of;
-	json_t *value; /* never changed: each reader has a reference */
-	int64_t until_us;
-	bool being_made;
-};
-static struct kept failures = {.lock = PTHREAD_MUTEX_INITIALIZER};
-static struct kept findings = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* NULL: it has to be made now, by the caller, who then gives it to kept_set(). */
-static json_t *
-kept_get(struct kept *k, const struct flowrra_client *client)
-{
-	json_t *value = NULL;
-
-	pthread_mutex_lock(&k->lock);
-	if (k->of == client && k->value != NULL &&
-	    (clock_mono_us() < k->until_us || k->being_made))
-		value = json_deep_copy(k->value);
-	else
-		k->being_made = true;
-	pthread_mutex_unlock(&k->lock);
-	return value;
-}
-
-/* `value` NULL: it could not be made; what was there may stay. */
-static void
-kept_set(struct kept *k, const struct flowrra_client *client,
-	 const json_t *value, int64_t good_us)
-{
-	json_t *copy = value != NULL ? json_deep_copy(value) : NULL;
-
-	pthread_mutex_lock(&k->lock);
-	k->being_made = false;
-	k->until_us = clock_mono_us() + good_us;
-	if (copy != NULL || k->of != client) {
-		json_decref(k->value);
-		k->value = copy;
-		k->of = client;
-	}
-	pthread_mutex_unlock(&k->lock);
-}
+static struct kept failures = KEPT_INIT;
+static struct kept findings = KEPT_INIT;
 
 /* --- parts ------------------------------------------------------------- */
 
@@ -128,22 +81,13 @@ overview_findings(struct web_call *call, struct err *err)
 	return counts;
 }
 
-static int
-fire_order(const void *a, const void *b)
-{
-	const struct schedule *x = a, *y = b;
-
-	return (x->next_run_us > y->next_run_us) -
-	       (x->next_run_us < y->next_run_us);
-}
-
 /* Without a database of schedules there are no fires, and nothing is wrong: the
  * Health page tells of it. */
 static json_t *
 overview_fires(struct web_call *call)
 {
-	const struct schedules_filter filter = {.only_enabled = true,
-						.limit = SCHEDULES_READ};
+	const struct schedules_filter filter = {
+	    .only_enabled = true, .limit = FIRES_SHOWN, .by_due = true};
 	struct err err = ERR_INIT;
 	struct schedules *schedules = web_schedules(call, &err);
 	struct schedules_list *list = NULL;
@@ -154,9 +98,7 @@ overview_fires(struct web_call *call)
 	if (schedules == NULL ||
 	    schedules_list(schedules, &filter, &list, &err) != 0)
 		return fires;
-	if (list->n > 0)
-		qsort(list->items, list->n, sizeof(*list->items), fire_order);
-	for (i = 0; i < list->n && json_array_size(fires) < FIRES_SHOWN; i++) {
+	for (i = 0; i < list->n; i++) {
 		s = &list->items[i];
 		if (s->next_run_us != 0)
 			json_array_append_new(

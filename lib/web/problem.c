@@ -78,14 +78,21 @@ problem_json(const struct problem *p)
 {
 	const char *code =
 	    p->code != NULL ? p->code : problem_code(p->status, ERR_NONE);
+	json_t *json;
 
 	if (p->seed)
 		return json_pack("{s:o}", "error", problem_text(p->detail));
-	return json_pack("{s:i,s:s,s:o,s:o,s:o,s:o}", "status", (int)p->status,
-			 "code", code, "detail", problem_text(p->detail),
-			 "field", problem_text(p->field), "hint",
-			 problem_text(p->hint), "request_id",
-			 problem_text(p->request_id));
+	json =
+	    json_pack("{s:i,s:s,s:o,s:o,s:o,s:o}", "status", (int)p->status,
+		      "code", code, "detail", problem_text(p->detail), "field",
+		      problem_text(p->field), "hint", problem_text(p->hint),
+		      "request_id", problem_text(p->request_id));
+	if (p->column == 0)
+		return json;
+	json_object_set_new(json, "column",
+			    json_integer((json_int_t)p->column));
+	json_object_set_new(json, "token", problem_text(p->token));
+	return json;
 }
 
 void
@@ -124,6 +131,8 @@ problem_of_call(struct web_call *call, const struct err *err)
 		status >= 500 ? problem_said(status, err->code) : err->msg,
 	    .field = call->field,
 	    .hint = call->hint,
+	    .token = call->token,
+	    .column = call->column,
 	    .request_id = call->id,
 	    .seed = seed};
 

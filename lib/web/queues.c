@@ -7,11 +7,21 @@
 
 #include "manager/member.h"
 #include "manager/queues.h"
+#include "manager/series.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "web/call.h"
+#include "web/figures.h"
+#include "web/kept.h"
 #include "web/lists.h"
 
 #define US_PER_S 1e6
+#define MINUTE_US INT64_C(60000000)
+#define SPARK_MINUTES 5
+/* A minute that is over does not change; but queues come and go. Each costs the
+ * backend a question or more, so that of very many the first ones have some. */
+#define SPARKS_KEPT_US INT64_C(5000000)
+#define SPARKS_MAX 100
 
 /* A clock that is ahead of ours makes no negative age. */
 static json_t *
@@ -25,21 +35,148 @@ age_of(const json_t *queue)
 	return json_real(age_us > 0 ? (double)age_us / US_PER_S : 0);
 }
 
+/* --- rates ------------------------------------------------------------- */
+
+/* Points of a queue (NULL: all) in the last whole minutes, `n` of them; NULL: not
+ * known. */
+static json_t *
+rates_points(struct web_call *call, const char *queue, int64_t n)
+{
+	const int64_t minute_us =
+	    clock_wall_us() / MINUTE_US * MINUTE_US - MINUTE_US;
+	const struct series_query query = {.name = "tasks",
+					   .queue = queue,
+					   .from_us =
+					       minute_us - (n - 1) * MINUTE_US,
+					   .to_us = minute_us,
+					   .step_s = 60};
+	struct err err = ERR_INIT;
+	json_t *series, *points;
+
+	if (call->shared->figures == NULL)
+		return NULL;
+	series = series_get(figures_series(call->shared->figures),
+			    web_client(call), &query, &err);
+	points = json_incref(json_object_get(series, "points"));
+	json_decref(series);
+	return points;
+}
+
+static json_int_t
+point_number(const json_t *point, const char *name)
+{
+	return json_integer_value(json_object_get(point, name));
+}
+
+json_t *
+queues_overall_rates(struct web_call *call)
+{
+	json_t *points = rates_points(call, NULL, 1), *last, *rates;
+
+	last = json_array_get(points, json_array_size(points) - 1);
+	rates = json_pack("{s:O?,s:O?,s:O?}", "succeeded",
+			  json_object_get(last, "succeeded"), "failed",
+			  json_object_get(last, "failed"), "retried",
+			  json_object_get(last, "retried"));
+	json_decref(points);
+	return rates;
+}
+
+/* What ended in each of the last minutes, of each queue: {queue: [n, …]}. */
+static struct kept queue_sparks = KEPT_INIT;
+
+static json_t *
+sparks_make(struct web_call *call, const json_t *queues)
+{
+	json_t *sparks = json_object(), *queue, *points, *point, *spark;
+	const char *name;
+	size_t i, k;
+
+	json_array_foreach (queues, i, queue) {
+		if (i == SPARKS_MAX)
+			break;
+		name = member_text(queue, "queue");
+		if ((points = rates_points(call, name, SPARK_MINUTES)) == NULL)
+			continue;
+		spark = json_array();
+		json_array_foreach (points, k, point)
+			json_array_append_new(
+			    spark,
+			    json_integer(point_number(point, "succeeded") +
+					 point_number(point, "failed")));
+		json_object_set_new(sparks, name, spark);
+		json_decref(points);
+	}
+	return sparks;
+}
+
+/* Of all queues, whichever are shown: they are few, and a list asks again soon. */
+static json_t *
+sparks_get(struct web_call *call)
+{
+	json_t *sparks = kept_get(&queue_sparks, web_client(call)), *queues;
+	struct err err = ERR_INIT;
+
+	if (sparks != NULL)
+		return sparks;
+	if ((queues = queues_list(web_client(call), NULL, &err)) != NULL)
+		sparks = sparks_make(call, queues);
+	kept_set(&queue_sparks, web_client(call), sparks, SPARKS_KEPT_US);
+	json_decref(queues);
+	return sparks;
+}
+
+/* At this rate; not known where nothing ends. */
+static json_t *
+drain_of(const json_t *queue, double rate)
+{
+	const double waiting =
+	    (double)json_integer_value(json_object_get(queue, "waiting"));
+
+	if (waiting == 0)
+		return json_real(0);
+	return rate > 0 ? json_real(waiting / rate * 60) : json_null();
+}
+
+static int
+queue_add_figures(json_t *queue, const json_t *spark)
+{
+	const size_t n = json_array_size(spark);
+	double ended = 0;
+	json_t *one;
+	size_t i;
+	int status;
+
+	json_array_foreach (spark, i, one)
+		ended += (double)json_integer_value(one);
+	status = json_object_set_new(queue, "age", age_of(queue));
+	status |= json_object_set_new(
+	    queue, "rate", n > 0 ? json_real(ended / (double)n) : json_null());
+	status |= json_object_set_new(queue, "drain",
+				      n > 0 ? drain_of(queue, ended / (double)n)
+					    : json_null());
+	status |= json_object_set_new(queue, "spark",
+				      spark != NULL ? json_copy((json_t *)spark)
+						    : json_array());
+	return status;
+}
+
 int
 queues_add_figures(struct web_call *call, json_t *queues, struct err *err)
 {
-	json_t *queue;
+	json_t *sparks = sparks_get(call), *queue;
 	int status = 0;
 	size_t i;
 
-	json_array_foreach (queues, i, queue) {
-		status |= json_object_set_new(queue, "age", age_of(queue));
-		status |= json_object_set_new(queue, "rate", json_null());
-		status |= json_object_set_new(queue, "drain", json_null());
-		status |= json_object_set_new(queue, "spark", json_array());
-	}
+	json_array_foreach (queues, i, queue)
+		status |= queue_add_figures(
+		    queue,
+		    json_object_get(sparks, member_text(queue, "queue")));
+	json_decref(sparks);
 	return status == 0 ? 0 : err_nomem(err);
 }
+
+/* --- looking ----------------------------------------------------------- */
 
 static int
 queues_get_all(struct web_call *call, struct err *err)

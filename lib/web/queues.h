@@ -12,5 +12,8 @@ struct web_call;
  * minute), "drain" (s until it is empty, about), "spark" (ended in each of the
  * last 5 minutes). null, or empty, is what is not known. */
 int queues_add_figures(struct web_call *call, json_t *queues, struct err *err);
+/* {"succeeded", "failed", "retried"}: attempts that ended in the last whole
+ * minute; null: not known. */
+json_t *queues_overall_rates(struct web_call *call);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "util/conf.h"
 #include "util/timer.h"
+#include "web/figures.h"
 #include "web/state.h"
 #include "web/static.h"
 
@@ -90,6 +91,7 @@ respond(struct visit *v, struct http_reply *reply)
 {
 	struct http_request *request = v->request;
 
+	figures_count(v->web->shared.figures, v->route, reply->status);
 	v->request = NULL;
 	http_set_data(request, NULL);
 	http_reply(request, reply);

@@ -8,19 +8,39 @@
 
 /* One line a file: declared, and listed below. */
 extern const struct web_route web_frame_routes[];
+extern const struct web_route web_calendar_routes[];
+extern const struct web_route web_dead_routes[];
+extern const struct web_route web_health_routes[];
+extern const struct web_route web_metrics_routes[];
 extern const struct web_route web_overview_routes[];
 extern const struct web_route web_queues_routes[];
-extern const struct web_route web_tasks_routes[];
+extern const struct web_route web_registry_routes[];
+extern const struct web_route web_schedules_routes[];
+extern const struct web_route web_seed_routes[];
+extern const struct web_route web_series_routes[];
 extern const struct web_route web_submit_routes[];
-extern const struct web_route web_dead_routes[];
+extern const struct web_route web_tasks_routes[];
 extern const struct web_route web_workers_routes[];
 
+/* clang-format off */
 const struct web_route *const web_routes[] = {
-    web_frame_routes,	web_overview_routes,
-    web_queues_routes,	web_tasks_routes,
-    web_submit_routes,	web_dead_routes,
-    web_workers_routes, NULL,
+    web_frame_routes,
+    web_calendar_routes,
+    web_dead_routes,
+    web_health_routes,
+    web_metrics_routes,
+    web_overview_routes,
+    web_queues_routes,
+    web_registry_routes,
+    web_schedules_routes,
+    web_seed_routes,
+    web_series_routes,
+    web_submit_routes,
+    web_tasks_routes,
+    web_workers_routes,
+    NULL,
 };
+/* clang-format on */
 
 /* The length of the first part of a path, up to a slash. */
 static size_t

@@ -13,6 +13,7 @@
 #include "util/log.h"
 #include "web/access.h"
 #include "web/audit.h"
+#include "web/figures.h"
 #include "web/hub.h"
 #include "web/jobs.h"
 #include "web/listen.h"
@@ -105,6 +106,7 @@ web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 		       (s->audit = audit_new(err)) != NULL &&
 		       (s->jobs = jobs_new(s->audit, err)) != NULL &&
 		       (s->replay = replay_new(err)) != NULL &&
+		       (s->figures = figures_new(err)) != NULL &&
 		       web_open_client(web, o, err) == 0
 		   ? 0
 		   : -1;
@@ -298,6 +300,7 @@ web_free(struct web *web)
 	jobs_free(web->shared.jobs);
 	audit_free(web->shared.audit);
 	replay_free(web->shared.replay);
+	figures_free(web->shared.figures);
 	mask_free(web->shared.mask);
 	flowrra_close(web->shared.client);
 	access_limits_free(web->limits);

@@ -60,17 +60,6 @@ tasks_get_list(struct web_call *call, struct err *err)
 
 /* --- one task ---------------------------------------------------------- */
 
-/* The attempts behind it: of a dead one they stand in its bytes. */
-static const json_t *
-history_of(const json_t *entry)
-{
-	const json_t *history = json_object_get(entry, "history");
-
-	return history != NULL
-		   ? history
-		   : json_object_get(json_object_get(entry, "task"), "history");
-}
-
 /* The attempt that the record tells of, unless the history ends with it. */
 static json_t *
 last_attempt(const json_t *record, const json_t *history)
@@ -98,7 +87,7 @@ static json_t *
 attempts_of(const json_t *task)
 {
 	const json_t *record = json_object_get(task, "record");
-	const json_t *history = history_of(json_object_get(task, "entry"));
+	const json_t *history = json_object_get(task, "attempts");
 	json_t *attempts = json_array(), *one;
 	size_t i;
 

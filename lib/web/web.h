@@ -154,6 +154,9 @@ void web_field(struct web_call *call, const char *name, const char *value);
  * Returns -1. */
 int web_fault(struct web_call *call, const char *field, const char *hint,
 	      struct err *err);
+/* Where in that member it is wrong: "column" (from 1; 0: not told) and "token", the
+ * bytes themselves, of the problem. After web_fault(). */
+void web_fault_at(struct web_call *call, size_t column, struct slice token);
 /* Says what was changed, for the journal's audit record and the list on Health;
  * every route of the operator's role calls it. */
 void web_audit(struct web_call *call, const char *action, const char *target,

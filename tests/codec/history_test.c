@@ -20,13 +20,15 @@ slice_of_buf(const struct buf *b)
 	return (struct slice){b->data, b->len};
 }
 
+static size_t history_max = HISTORY_BYTES;
+
 /* Adds one attempt to *history. */
 static void
 add(struct buf *history, const struct attempt *attempt)
 {
 	struct buf out = BUF_INIT;
 
-	history_add(slice_of_buf(history), attempt, &out);
+	history_add(slice_of_buf(history), attempt, history_max, &out);
 	ck_assert(!out.failed);
 	buf_done(history);
 	*history = out;
@@ -124,20 +126,113 @@ START_TEST(a_long_error_is_cut_between_two_characters)
 {
 	struct attempt attempt = plain;
 	struct buf history = BUF_INIT;
-	char error[HISTORY_ERROR_MAX + 50];
+	char error[HISTORY_TEXT_MAX + 50];
 	const char *kept;
 	json_t *list;
 
 	memset(error, 'x', sizeof(error));
-	memcpy(error + HISTORY_ERROR_MAX - 1, "\xC3\xA4", 2);
+	memcpy(error + HISTORY_TEXT_MAX - 1, "\xC3\xA4", 2);
 	attempt.error = (struct slice){error, sizeof(error)};
+	history_max = HISTORY_BYTES_MAX;
 	add(&history, &attempt);
 	list = load(&history);
 	kept = json_string_value(
 	    json_object_get(json_array_get(list, 0), "error"));
-	ck_assert_uint_eq(strlen(kept), HISTORY_ERROR_MAX - 1);
-	ck_assert_uint_eq(strspn(kept, "x"), HISTORY_ERROR_MAX - 1);
+	ck_assert_uint_eq(strlen(kept), HISTORY_TEXT_MAX - 1);
+	ck_assert_uint_eq(strspn(kept, "x"), HISTORY_TEXT_MAX - 1);
 	json_decref(list);
+	buf_done(&history);
+}
+END_TEST
+
+START_TEST(the_last_attempts_are_whole_and_the_earlier_ones_short)
+{
+	static char text[HISTORY_TEXT_MAX];
+	struct attempt attempt = plain;
+	struct buf history = BUF_INIT;
+	json_t *list, *one;
+	size_t i;
+
+	memset(text, 'x', sizeof(text));
+	attempt.error = attempt.output = (struct slice){text, sizeof(text)};
+	history_max = HISTORY_BYTES_MAX;
+	for (i = 1; i <= HISTORY_MAX; i++) {
+		attempt.number = (int64_t)i;
+		add(&history, &attempt);
+		ck_assert_uint_le(history.len, HISTORY_BYTES_MAX);
+	}
+	list = load(&history);
+	ck_assert_uint_eq(json_array_size(list), HISTORY_MAX);
+	for (i = 0; i < HISTORY_MAX; i++) {
+		one = json_array_get(list, i);
+		ck_assert_int_eq(number(list, i), (json_int_t)i + 1);
+		ck_assert_uint_eq(
+		    json_string_length(json_object_get(one, "error")),
+		    i < HISTORY_MAX - 3 ? HISTORY_ERROR_MAX : HISTORY_TEXT_MAX);
+		ck_assert_uint_eq(
+		    json_string_length(json_object_get(one, "output")),
+		    i < HISTORY_MAX - 3 ? 0 : HISTORY_TEXT_MAX);
+	}
+	json_decref(list);
+	buf_done(&history);
+}
+END_TEST
+
+/* As it is where the task has no room, and where an earlier version reads. */
+START_TEST(in_little_room_what_the_last_attempt_said_is_cut)
+{
+	static char text[HISTORY_TEXT_MAX];
+	struct attempt attempt = plain;
+	struct buf history = BUF_INIT;
+	json_t *list, *last;
+	size_t i;
+
+	memset(text, '\1', sizeof(text));
+	attempt.error = attempt.output = (struct slice){text, sizeof(text)};
+	history_max = HISTORY_BYTES;
+	for (i = 1; i <= 4; i++) {
+		attempt.number = (int64_t)i;
+		add(&history, &attempt);
+		ck_assert_uint_le(history.len, HISTORY_BYTES);
+	}
+	list = load(&history);
+	ck_assert_uint_gt(json_array_size(list), 1);
+	last = json_array_get(list, json_array_size(list) - 1);
+	ck_assert_int_eq(number(list, json_array_size(list) - 1), 4);
+	ck_assert_uint_ge(json_string_length(json_object_get(last, "error")),
+			  HISTORY_ERROR_MAX);
+	json_decref(list);
+	buf_done(&history);
+}
+END_TEST
+
+START_TEST(of_what_was_printed_the_last_whole_lines_are_kept)
+{
+	const struct slice text = SLICE("one\ntwo\nthr\xC3\xA4\n");
+
+	ck_assert(slice_eq(history_tail(text, 100), text));
+	ck_assert(slice_eq(history_tail(text, 8), SLICE("thr\xC3\xA4\n")));
+	ck_assert(slice_eq(history_tail(text, 4), SLICE("r\xC3\xA4\n")));
+	/* No half character. */
+	ck_assert(slice_eq(history_tail(text, 2), SLICE("\n")));
+	ck_assert(slice_eq(history_head(SLICE("r\xC3\xA4x"), 2), SLICE("r")));
+	ck_assert(
+	    slice_eq(history_head(SLICE("r\xC3\xA4x"), 3), SLICE("r\xC3\xA4")));
+}
+END_TEST
+
+/* What an earlier version wrote stays as it is. */
+START_TEST(attempts_of_earlier_versions_are_kept_as_they_are)
+{
+	static const char old[] = "[{\"attempt\":1,\"odd\":[1.50],"
+				  "\"error\":\"\\u00e4\"}";
+	struct buf history = BUF_INIT;
+
+	buf_adds(&history, old);
+	buf_addc(&history, ']');
+	add(&history, &plain);
+	ck_assert_int_eq(strncmp(history.data, old, strlen(old)), 0);
+	ck_assert_uint_gt(history.len, strlen(old) + 100);
 	buf_done(&history);
 }
 END_TEST
@@ -170,5 +265,9 @@ SUITE("history")
 	TEST(the_oldest_of_too_many_attempts_goes);
 	TEST(a_history_is_never_longer_than_it_may_be);
 	TEST(a_long_error_is_cut_between_two_characters);
+	TEST(the_last_attempts_are_whole_and_the_earlier_ones_short);
+	TEST(in_little_room_what_the_last_attempt_said_is_cut);
+	TEST(of_what_was_printed_the_last_whole_lines_are_kept);
+	TEST(attempts_of_earlier_versions_are_kept_as_they_are);
 	TEST(what_is_no_history_is_begun_anew);
 }

@@ -479,9 +479,16 @@ static const struct {
     /* One that is not comes last, or stays away if it is 0. */
     {BASE "\"x\":1}", {0}, BASE "\"x\":1,\"current_retry\":0}"},
     {BASE "\"x\":1}",
-     {1, 2, 3, 4, 5, {NULL, 0}},
+     {1, 2, 3, 4, 5, 6, {NULL, 0}},
      BASE "\"x\":1,\"current_retry\":1,\"crashes\":2,\"suspected\":3,"
-	  "\"unknown\":4,\"unknown_since\":5}"},
+	  "\"unknown\":4,\"unknown_since\":5,\"due_ms\":6}"},
+    /* A time that is none of ours stays. */
+    {BASE "\"current_retry\":1,\"due_ms\":\"monday\"}",
+     {.current_retry = 2, .due_ms = 0},
+     BASE "\"current_retry\":2,\"due_ms\":\"monday\"}"},
+    {BASE "\"current_retry\":1,\"due_ms\":1}",
+     {.current_retry = 2, .due_ms = INT64_C(1764416000123)},
+     BASE "\"current_retry\":2,\"due_ms\":1764416000123}"},
     {BASE "\"crashes\":7,\"current_retry\":9}",
      {.current_retry = 10, .crashes = 0},
      BASE "\"crashes\":0,\"current_retry\":10}"},
@@ -527,9 +534,30 @@ START_TEST(a_retry_changes_the_counters_and_nothing_else)
 	ck_assert_int_eq(next->suspected, again[_i].counters.suspected);
 	ck_assert_int_eq(next->unknown, again[_i].counters.unknown);
 	ck_assert_int_eq(next->unknown_since, again[_i].counters.unknown_since);
+	ck_assert_int_eq(next->due_ms, again[_i].counters.due_ms);
 	task_free(next);
 	task_free(task);
 	buf_done(&out);
+}
+END_TEST
+
+START_TEST(a_time_that_is_no_number_of_ours_is_not_ours)
+{
+	static const char *const times[] = {
+	    "-1", "1.5", "1e3", "\"1\"", "[1]", "null", "1234567890123456"};
+	char text[200];
+	struct task *task;
+	size_t i;
+
+	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		snprintf(text, sizeof(text), BASE "\"due_ms\":%s}", times[i]);
+		task = decode(text);
+		ck_assert_int_eq(task->due_ms, 0);
+		task_free(task);
+	}
+	task = decode(BASE "\"due_ms\":1764416000123}");
+	ck_assert_int_eq(task->due_ms, INT64_C(1764416000123));
+	task_free(task);
 }
 END_TEST
 
@@ -556,5 +584,6 @@ SUITE("task_json")
 	TEST(a_task_is_written_with_all_that_is_set_of_it);
 	TEST(a_task_that_is_written_reads_back_the_same);
 	TEST_LOOP(a_retry_changes_the_counters_and_nothing_else, 0, N(again));
+	TEST(a_time_that_is_no_number_of_ours_is_not_ours);
 	TEST(freeing_no_task_is_safe);
 }

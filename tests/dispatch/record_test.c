@@ -230,6 +230,78 @@ START_TEST(handlers_log_and_print_in_the_name_of_their_task)
 }
 END_TEST
 
+START_TEST(what_an_attempt_printed_is_in_its_final_record)
+{
+	struct worker *w = worker_begin();
+
+	STEPS(w, "job", ",\"max_retries\":0", "started", "log=1:it smells",
+	      "print=of burning", "complain=fire", "failed=burnt");
+	WAIT_FOR(w, "dead");
+	ck_record(w, "\"error\":\"burnt\"");
+	ck_record(w, "it smells\\n");
+	ck_record(w, "of burning\\n");
+	ck_in(w->store.last_info, "\"output\":\"");
+	ck_in(w->store.last_info, "fire\\n");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(what_an_attempt_printed_goes_with_the_task_that_is_retried)
+{
+	struct worker *w = worker_begin();
+
+	STEPS(w, "job", ",\"max_retries\":1", "started", "print=first",
+	      "failed=oh");
+	WAIT_FOR(w, "retry; ");
+	ck_in(w->store.last_retry, "\"output\":\"first\\n\"");
+	ck_record(w, "\"output\":\"first\\n\"");
+	worker_end(w);
+}
+END_TEST
+
+/* Lines beyond are dropped by whole lines, the first ones first. */
+START_TEST(of_much_that_is_printed_the_end_is_kept)
+{
+	struct worker *w = worker_begin();
+	struct job *job;
+	char line[64];
+	int i;
+
+	STEPS(w, "job", "", "started");
+	WAIT_FOR(w, "running");
+	job = worker_job(w);
+	for (i = 0; i < 1000; i++) {
+		snprintf(line, sizeof(line), "line %d of a thousand", i);
+		job_print(job, slice_of(line));
+		ck_assert_uint_le(job->output.len, 2 * HISTORY_TEXT_MAX + 64);
+	}
+	worker_cancel(w, "t1");
+	WAIT_FOR(w, "failed; ");
+	ck_record(w, "line 999 of a thousand\\n\"");
+	ck_not_in(w->store.last_record, "line 800 ");
+	worker_end(w);
+}
+END_TEST
+
+START_TEST(a_task_near_its_limit_does_not_grow_by_what_it_prints)
+{
+	struct worker *w = worker_begin_with("worker.max_task_size=12000");
+	const char *steps[] = {"started", NULL, "failed=oh", NULL};
+	char *more = malloc(14000);
+	char text[2100] = "print=";
+
+	memset(text + 6, 'x', 2000);
+	steps[1] = text;
+	snprintf(more, 14000, ",\"max_retries\":1,\"pad\":\"%07000d\"", 0);
+	worker_steps(w, "job", more, steps);
+	WAIT_FOR(w, "retry; ");
+	ck_in(w->store.last_retry, "\"output\":\"x");
+	ck_assert_uint_le(w->store.last_retry.len, 12000 + TASK_AGAIN_MAX);
+	free(more);
+	worker_end(w);
+}
+END_TEST
+
 SUITE("dispatch-record")
 {
 	TEST(a_running_record_may_be_lost_and_has_no_end);
@@ -245,4 +317,8 @@ SUITE("dispatch-record")
 	TEST(a_store_that_goes_and_comes_is_logged_once_each);
 	TEST(the_same_trouble_with_a_store_is_logged_once_a_minute);
 	TEST(handlers_log_and_print_in_the_name_of_their_task);
+	TEST(what_an_attempt_printed_is_in_its_final_record);
+	TEST(what_an_attempt_printed_goes_with_the_task_that_is_retried);
+	TEST(of_much_that_is_printed_the_end_is_kept);
+	TEST(a_task_near_its_limit_does_not_grow_by_what_it_prints);
 }

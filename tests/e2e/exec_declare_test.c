@@ -21,10 +21,25 @@ START_TEST(declared_tasks_are_registered_like_others)
 	ck_assert_str_eq(json_field(w, r->out, "max_retries"), "7");
 	ck_assert_str_eq(json_field(w, r->out, "queue"), "cpu");
 	ck_assert_str_eq(json_field(w, r->out, "module"), "exec");
+	ck_assert_str_eq(json_field(w, r->out, "params.required"), "[\"0\"]");
 	ck_assert_ptr_nonnull(
 	    strstr(run(w, "flowrrad -c flowrra.conf --dump-config")->out,
 		   "[task greet]\ncommand = echo one {0}\n"));
 	ck_assert_str_eq(submit(w, "greet x --wait"), "\"one x\"");
+	world_stop(w);
+}
+END_TEST
+
+/* Over several lines, as it is written. */
+START_TEST(a_schema_of_the_configuration_is_registered)
+{
+	struct world *w = start("[task t]\ncommand = echo {0}\n"
+				"params = {\"type\": \"object\",\n"
+				"params = \"properties\": {\"0\": {}}}\n");
+
+	ck_assert_str_eq(
+	    json_field(w, ctl_ok(w, "tasks info t --json"), "params.type"),
+	    "object");
 	world_stop(w);
 }
 END_TEST
@@ -176,6 +191,7 @@ SUITE("exec-declare")
 {
 	SUITE_TIMEOUT(120);
 	TEST(declared_tasks_are_registered_like_others);
+	TEST(a_schema_of_the_configuration_is_registered);
 	TEST(the_module_may_be_named_all_the_same);
 	TEST(a_reload_brings_a_changed_file_into_force);
 	TEST(a_broken_file_keeps_what_is_there);

@@ -63,9 +63,15 @@ make_history(const struct task *task, struct buf *out)
 					.started_us = task->submitted_us,
 					.worker = SLICE("host:main"),
 					.reason = SLICE("failed"),
-					.error = task->args};
+					.error = task->args,
+					.output = task->raw};
 
-	history_add(task->history, &attempt, out);
+	/* And in the most room that there is. */
+	history_add(task->history, &attempt, HISTORY_BYTES_MAX, out);
+	must(!out->failed && out->len <= HISTORY_BYTES_MAX);
+	check_jansson((struct slice){out->data, out->len});
+	buf_reset(out);
+	history_add(task->history, &attempt, HISTORY_BYTES, out);
 	must(!out->failed && out->len <= HISTORY_BYTES);
 	check_jansson((struct slice){out->data, out->len});
 }

@@ -37,6 +37,7 @@
 	X(put)                                                                 \
 	X(list)                                                                \
 	X(counts)                                                              \
+	X(measures)                                                            \
 	X(reopen)                                                              \
 	X(listen)
 enum scene_call {
@@ -56,7 +57,15 @@ struct scene {
 	bool reversed;	/* answers of one turn come the last asked first */
 	bool hide_next; /* requeue: the item has left the list meanwhile */
 	struct results_counts counts; /* what the backend has counted */
-	const struct slice *names;    /* what is registered */
+	/* What it has measured, of each step; those that begin elsewhere are
+	 * empty. */
+	struct scene_measure {
+		enum measure_step step;
+		int64_t begin_s;
+		struct measure measure;
+	} measures[64];
+	size_t n_measures;
+	const struct slice *names; /* what is registered */
 	size_t n_names;
 	const struct slice *registrations; /* of each name, for the registry */
 	struct slice unknown; /* in each queue: queue_stats.unknown */

@@ -29,6 +29,20 @@ give_event(const char *event)
 		on_event(slice_of(event), NULL, event_arg);
 }
 
+static void
+give_measures(const struct scene_answer *a, const struct err *err)
+{
+	struct measure measures[64];
+	size_t i, n = 0;
+
+	for (i = 0; i < scene.n_measures; i++)
+		if (scene.measures[i].step == a->step &&
+		    scene.measures[i].begin_s == a->begin_s)
+			measures[n++] = scene.measures[i].measure;
+	a->on_measures(err == NULL ? measures : NULL, err == NULL ? n : 0, err,
+		       a->arg);
+}
+
 /* Returns whether it was one of these. */
 static bool
 give_typed(const struct scene_answer *a, const struct err *err)
@@ -56,6 +70,8 @@ give_typed(const struct scene_answer *a, const struct err *err)
 			      err == NULL ? scene.n_names : 0, err, a->arg);
 	else if (a->on_counts != NULL)
 		a->on_counts(err == NULL ? &scene.counts : NULL, err, a->arg);
+	else if (a->on_measures != NULL)
+		give_measures(a, err);
 	else if (a->on_turn != NULL)
 		a->on_turn(a->arg, false);
 	else

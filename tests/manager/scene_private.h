@@ -47,6 +47,9 @@ struct scene_answer {
 	broker_names_fn *on_names;
 	broker_entries_fn *on_entries;
 	results_counts_fn *on_counts;
+	results_measures_fn *on_measures;
+	enum measure_step step; /* of what was asked for */
+	int64_t begin_s;
 	broker_deferred_fn *on_turn;
 	broker_page_fn *on_page;
 	results_page_fn *on_records;

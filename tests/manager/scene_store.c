@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The scene: its broker and its backend, over what a test has put in. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -395,6 +396,26 @@ scene_results_list(struct results *r, bool failed, struct slice cursor,
 	}
 }
 
+/* Noted as "minute 1795435200". */
+static void
+scene_results_measures(struct results *r, enum measure_step step,
+		       int64_t begin_s, results_measures_fn *on_measures,
+		       void *arg)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s %" PRId64,
+		 step == MEASURE_MINUTE ? "minute"
+		 : step == MEASURE_HOUR ? "hour"
+					: "total",
+		 begin_s);
+	scene_called(SCENE_measures, slice_of(what),
+		     (struct scene_answer){.on_measures = on_measures,
+					   .step = step,
+					   .begin_s = begin_s,
+					   .arg = arg});
+}
+
 static void
 scene_results_counts(struct results *r, results_counts_fn *on_counts, void *arg)
 {
@@ -420,4 +441,6 @@ const struct results_ops scene_results_ops = {.close = scene_results_close,
 					      .listen = scene_results_listen,
 					      .list = scene_results_list,
 					      .counts = scene_results_counts,
+					      .measures =
+						  scene_results_measures,
 					      .reopen = scene_results_reopen};

@@ -339,11 +339,12 @@ START_TEST(a_task_that_has_finished_is_searched_on_the_dead_list_only)
 	scene_record("a", "{'status':'success','queue':'io'}");
 	scene_is(show("a"), "{'task_id':'a','where':'finished','queue':'io',"
 			    "'record':{'status':'success','queue':'io'},"
-			    "'entry':null}");
+			    "'entry':null,'attempts':[]}");
 	scene_journal_is("get a; ");
 	scene_record("b", "{'status':'failed'}");
-	scene_is(show("b"), "{'task_id':'b','where':'finished','queue':null,"
-			    "'record':{'status':'failed'},'entry':null}");
+	scene_is(show("b"),
+		 "{'task_id':'b','where':'finished','queue':null,"
+		 "'record':{'status':'failed'},'entry':null,'attempts':[]}");
 	scene_journal_is("get b; queues; queues io; workers; ");
 	scene_dead("io", "b", SCENE_NOON_MS, "{'reason':'crashed'}");
 	scene_is(show("b"),
@@ -356,7 +357,33 @@ START_TEST(a_task_that_has_finished_is_searched_on_the_dead_list_only)
 		 "'2026-11-23T12:00:00Z','current_retry':1},'bytes':'{\\\"id"
 		 "\\\":\\\"b\\\",\\\"name\\\":\\\"add\\\",\\\"args\\\":[1],"
 		 "\\\"submitted_at\\\":\\\"2026-11-23T12:00:00Z\\\","
-		 "\\\"current_retry\\\":1}'}}");
+		 "\\\"current_retry\\\":1}'},'attempts':[]}");
+}
+END_TEST
+
+START_TEST(a_task_is_shown_with_the_attempts_behind_it)
+{
+	json_t *answer;
+
+	scene_put("io", BROKER_DELAYED,
+		  "{\"id\":\"a\",\"name\":\"add\",\"history\":[5,"
+		  "{\"attempt\":1,\"output\":\"o\"},\"x\"]}",
+		  SCENE_NOON_MS);
+	ck_assert_ptr_nonnull(answer = show("a"));
+	scene_is(json_incref(json_object_get(answer, "attempts")),
+		 "[{'attempt':1,'output':'o'}]");
+	json_decref(answer);
+	scene_dead("io", "b", SCENE_NOON_MS,
+		   "{'reason':'failed','history':[{'attempt':7}]}");
+	ck_assert_ptr_nonnull(answer = show("b"));
+	scene_is(json_incref(json_object_get(answer, "attempts")),
+		 "[{'attempt':7}]");
+	json_decref(answer);
+	/* Of another program. */
+	scene_dead("io", "c", SCENE_NOON_MS, "{'history':'long'}");
+	ck_assert_ptr_nonnull(answer = show("c"));
+	scene_is(json_incref(json_object_get(answer, "attempts")), "[]");
+	json_decref(answer);
 }
 END_TEST
 
@@ -365,9 +392,10 @@ START_TEST(a_task_that_is_nowhere_is_unknown_or_not_found)
 	scene_task("io", BROKER_WAITING, "old", 0);
 	scene_task("io", BROKER_WAITING, "new", 0);
 	scene_record("old", "{'status':'pending','queue':'gone'}");
-	scene_is(show("old"),
-		 "{'task_id':'old','where':'unknown','queue':'gone','record':"
-		 "{'status':'pending','queue':'gone'},'entry':null}");
+	scene_is(
+	    show("old"),
+	    "{'task_id':'old','where':'unknown','queue':'gone','record':"
+	    "{'status':'pending','queue':'gone'},'entry':null,'attempts':[]}");
 	scene_record("old", "null");
 	query.depth = scene.page_max = 1;
 	scene_refused(show("old"), ERR_NOT_FOUND,
@@ -430,6 +458,7 @@ SUITE("manager-tasks")
 	TEST(a_child_may_not_use_the_client_of_its_parent);
 	TEST_LOOP(a_task_is_shown_with_its_record_and_where_it_is, 0, 3);
 	TEST(a_task_that_has_finished_is_searched_on_the_dead_list_only);
+	TEST(a_task_is_shown_with_the_attempts_behind_it);
 	TEST(a_task_that_is_nowhere_is_unknown_or_not_found);
 	TEST(a_record_that_cannot_be_read_is_an_error_that_names_the_task);
 	TEST_LOOP(a_search_fails_with_what_the_store_says, 0, 5);

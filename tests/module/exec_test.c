@@ -247,6 +247,43 @@ START_TEST(declared_tasks_are_described_like_others)
 }
 END_TEST
 
+START_TEST(a_command_says_what_it_takes_by_its_placeholders)
+{
+	json_t *ready, *task, *params;
+	size_t i;
+
+	declare("'a':{'command':'cp {0} {path} x{path} {0}',"
+		"'environment':'A={b}'},"
+		"'b':{'command':'true'},"
+		"'c':{'command':'true {0}','params':"
+		"'{\\\"type\\\":\\\"object\\\"}'}");
+	ready = json_loads(d.ready, 0, NULL);
+	json_array_foreach (json_object_get(ready, "tasks"), i, task) {
+		params = json_object_get(task, "params");
+		switch (*json_string_value(json_object_get(task, "name"))) {
+		case 'a':
+			ck_assert_str_eq(
+			    json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS),
+			    "{\"properties\":{\"0\":{\"type\":\"string\"},"
+			    "\"b\":{\"type\":\"string\"},"
+			    "\"path\":{\"type\":\"string\"}},"
+			    "\"required\":[\"0\",\"path\",\"b\"],"
+			    "\"type\":\"object\"}");
+			break;
+		case 'b':
+			ck_assert_ptr_null(params);
+			break;
+		default:
+			ck_assert_str_eq(json_dumps(params, JSON_COMPACT),
+					 "{\"type\":\"object\"}");
+		}
+	}
+	ck_assert_msg(i == 3, "%s", d.ready);
+	json_decref(ready);
+	driver_stop(&d);
+}
+END_TEST
+
 static const struct {
 	const char *tasks;
 	const char *words; /* a part of why it is refused */
@@ -261,6 +298,9 @@ static const struct {
     {"'t':{'command':'true','user':'no-such-user'}",
      "[task t]: no such user: no-such-user"},
     {"'t':{'command':'true','final_exit_codes':'300'}", "[task t]"},
+    {"'t':{'command':'true','params':'{'}", "[task t]: params: not JSON"},
+    {"'t':{'command':'true','params':'[]'}",
+     "[task t]: params: not a JSON Schema"},
 };
 
 START_TEST(declarations_that_make_no_sense_refuse_the_module)
@@ -282,6 +322,7 @@ SUITE("module-exec")
 	TEST(standard_error_is_logged_line_by_line);
 	TEST(a_cancelled_command_is_told_to_end);
 	TEST(declared_tasks_are_described_like_others);
+	TEST(a_command_says_what_it_takes_by_its_placeholders);
 	TEST_LOOP(declarations_that_make_no_sense_refuse_the_module, 0,
 		  sizeof(bad) / sizeof(bad[0]));
 }

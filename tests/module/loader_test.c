@@ -207,6 +207,10 @@ cancel(struct flowrra_task *task)
 	}
 #define RUN(...) TYPE(.run = run, __VA_ARGS__)
 
+/* Never ends, as far as a schema may go. */
+static char too_long[FLOWRRA_PARAMS_MAX + 1] = {[0 ... FLOWRRA_PARAMS_MAX] =
+						    ' '};
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -245,6 +249,14 @@ static const struct {
     {RUN(.queue = "a b"), "the queue's name"},
     {RUN(.description = "two\nlines"), "not one line"},
     {RUN(.description = "\xff"), "not one line of UTF-8"},
+    {RUN(.params = "{\"type\":\"object\"}"), NULL},
+    {RUN(.params = "{ \n \"properties\" : {} } \n"), NULL},
+    {RUN(.params = ""), "task \"t\": its params are not JSON"},
+    {RUN(.params = "{\"a\":1,\"a\":2}"), "its params are not JSON: duplicate"},
+    {RUN(.params = "{\n}}"), "line 2, column 2"},
+    {RUN(.params = "{\"a\":\"\xff\"}"), "its params are not JSON"},
+    {RUN(.params = "[]"), "its params are not a JSON Schema"},
+    {RUN(.params = too_long), "its params have more than 16384 bytes"},
 };
 #pragma GCC diagnostic pop
 
@@ -310,6 +322,31 @@ START_TEST(a_module_with_larger_descriptions_is_understood)
 	ck_assert_msg(check_module(&m, &err) == 0, "%s", err.msg);
 	ck_assert_int_eq(describe_read_task(&m, 1, &t, &err), 0);
 	ck_assert_str_eq(t.queue, "b");
+}
+END_TEST
+
+/* What comes behind their descriptions is not theirs. */
+START_TEST(a_module_of_an_older_version_has_no_params)
+{
+	struct {
+		char type[offsetof(struct flowrra_task_type, params)];
+		const char *behind;
+	} tasks = {.behind = "no JSON"};
+	const struct flowrra_task_type type = RUN(.queue = "a");
+	struct flowrra_module m = {.abi_major = FLOWRRA_MODULE_ABI_MAJOR,
+				   .abi_minor = 3,
+				   .name = "earlier",
+				   .tasks = (void *)&tasks,
+				   .n_tasks = 1,
+				   .task_size = sizeof(tasks.type)};
+	struct flowrra_task_type t;
+	struct err err = ERR_INIT;
+
+	memcpy(tasks.type, &type, sizeof(tasks.type));
+	ck_assert_msg(check_module(&m, &err) == 0, "%s", err.msg);
+	ck_assert_msg(describe_read_task(&m, 0, &t, &err) == 0, "%s", err.msg);
+	ck_assert_ptr_null(t.params);
+	ck_assert_str_eq(t.queue, "a");
 }
 END_TEST
 
@@ -397,6 +434,7 @@ SUITE("loader")
 		  sizeof(types) / sizeof(types[0]));
 	TEST(a_name_of_200_characters_is_the_longest);
 	TEST(a_module_with_larger_descriptions_is_understood);
+	TEST(a_module_of_an_older_version_has_no_params);
 	TEST(a_module_that_makes_no_sense_is_refused);
 	TEST(a_module_is_handed_its_own_configuration);
 	TEST(a_module_may_refuse_its_configuration);

@@ -10,6 +10,7 @@
 #include "client/client.h"
 #include "util/conf.h"
 #include "web/audit.h"
+#include "web/figures.h"
 #include "web/jobs.h"
 #include "web/mask.h"
 #include "web/replay.h"
@@ -54,8 +55,9 @@ desk_share(struct desk *d)
 	s->audit = audit_new(&err);
 	s->jobs = jobs_new(s->audit, &err);
 	s->replay = replay_new(&err);
+	s->figures = figures_new(&err);
 	ck_assert_msg(s->mask != NULL && s->audit != NULL && s->jobs != NULL &&
-			  s->replay != NULL,
+			  s->replay != NULL && s->figures != NULL,
 		      "%s", err.msg);
 	d->worker.shared = s;
 }
@@ -113,6 +115,7 @@ desk_close(struct desk *d)
 	jobs_free(d->shared.jobs);
 	audit_free(d->shared.audit);
 	replay_free(d->shared.replay);
+	figures_free(d->shared.figures);
 	mask_free(d->shared.mask);
 	web_worker_done(&d->worker);
 	flowrra_close(d->client);

@@ -725,7 +725,16 @@ START_TEST(workers_and_the_overview_are_told)
 	    desk_ask(d, "POST", "/api/v1/workers/nope/stop", NULL), 404);
 	submit(d, "b", "t", "[]", NULL, 0);
 	end_tasks(d, 1, DISK);
+	ck_assert_uint_eq(
+	    desk_ask(d, "POST", "/api/v1/schedules",
+		     "{\"id\":\"soon\",\"task\":\"t\",\"queue\":\"io\","
+		     "\"force\":true,\"type\":\"interval\","
+		     "\"rule\":\"5m\"}"),
+	    201);
 	desk_get(d, "/api/v1/overview");
+	ck_assert_str_eq(
+	    json_string_value(desk_at(d, "next_fires", "0", "id", NULL)),
+	    "soon");
 	ck_assert_int_eq(
 	    json_integer_value(desk_at(d, "stats", "waiting", NULL)), 1);
 	ck_assert_int_eq(

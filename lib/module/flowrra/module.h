@@ -60,7 +60,10 @@ extern "C" {
  * executor which of them a module has.
  */
 #define FLOWRRA_MODULE_ABI_MAJOR 1
-#define FLOWRRA_MODULE_ABI_MINOR 3
+#define FLOWRRA_MODULE_ABI_MINOR 4
+
+/* The longest `params`, in bytes. */
+#define FLOWRRA_PARAMS_MAX 16384
 
 /* Room for a task's id: 200 characters and a NUL. The ids that Flowrra makes
  * are UUIDs of 36 characters. */
@@ -146,6 +149,15 @@ struct flowrra_task_type {
 	/* Since 1.3. flowrractl(1) takes each word of a command line as a
 	 * string, even if it is JSON. */
 	bool text_arguments FLOWRRA_ADDED_(false);
+
+	/*
+	 * Since 1.4. What the task takes, for forms that submit it; or NULL. A
+	 * JSON Schema, as text of at most FLOWRRA_PARAMS_MAX bytes: an object
+	 * whose "properties" are the keyword arguments, and, with a number as
+	 * the name ("0", "1", …), the positional ones. What is submitted is
+	 * not checked against it: the handler does that.
+	 */
+	const char *params FLOWRRA_ADDED_(NULL);
 };
 
 /* All defaults: the name and the handler are assigned afterwards. */
@@ -163,7 +175,8 @@ struct flowrra_task_type {
 		    FLOWRRA_MEMBER_(retry_delay_max, 0),                       \
 		    FLOWRRA_MEMBER_(retry_jitter, 0),                          \
 		    FLOWRRA_MEMBER_(timeout, 0),                               \
-		    FLOWRRA_MEMBER_(text_arguments, false)                     \
+		    FLOWRRA_MEMBER_(text_arguments, false),                    \
+		    FLOWRRA_MEMBER_(params, NULL)                              \
 	}
 
 /* In C++ only since C++20. */

@@ -20,6 +20,7 @@ const char RBROKER_WITHDRAWN[] = "{\"withdrawn\":true}";
 const char RRESULTS_COMPLETE[] = "flowrra:complete:";
 const char RRESULTS_EVENTS[] = "flowrra:events";
 const char RRESULTS_STATS[] = "flowrra:stats";
+const char RRESULTS_MEASURE[] = "flowrra:measure:";
 
 struct slice
 arg_number(char text[ARG_NUMBER_SIZE], int64_t value)

@@ -39,5 +39,8 @@ extern const char RRESULTS_COMPLETE[];
 extern const char RRESULTS_EVENTS[];
 /* Hash: how many tasks succeeded and failed. */
 extern const char RRESULTS_STATS[];
+/* Followed by a minute (seconds since 1970), "hour:" and an hour, or "total": a
+ * hash of numbers (measures.h) by "what:queue:task". */
+extern const char RRESULTS_MEASURE[];
 
 #endif

@@ -193,4 +193,6 @@ const struct results_ops results_redis = {
     .list = rresults_list,
     .counts = rresults_counts,
     .reopen = rresults_reopen,
+    .measure = rresults_measure,
+    .measures = rresults_measures,
 };

@@ -8,6 +8,7 @@
  *	records.c	stores records of tasks that run or have run
  *	index.c		notes which tasks have ended
  *	list.c		lists and counts those
+ *	measure.c	counts of minutes, hours, and all there was
  *	pending.c	pending records
  *	watch.c		waits for records
  *	reply.c		final records that travel to their producer
@@ -46,6 +47,7 @@ struct rresults {
 	struct outbox outbox;	   /* records that must be kept */
 	bool full;		   /* the server refused one as full */
 	struct redis_script store; /* how it goes to one that is not */
+	struct redis_script measure; /* the same of counts */
 	struct buf key;		   /* of the record that is being sent */
 	struct redis_requests *requests;
 
@@ -143,6 +145,15 @@ void rresults_list(struct results *results, bool failed, struct slice cursor,
 		   unsigned int n, results_page_fn *on_page, void *arg);
 void rresults_counts(struct results *results, results_counts_fn *on_counts,
 		     void *arg);
+
+/* --- measure.c ---------------------------------------------------------- */
+
+void rresults_measure(struct results *results, int64_t at_s,
+		      const struct measure *measures, size_t n,
+		      results_measured_fn *on_done, void *arg);
+void rresults_measures(struct results *results, enum measure_step step,
+		       int64_t at_s, results_measures_fn *on_measures,
+		       void *arg);
 
 /* --- pending.c ---------------------------------------------------------- */
 

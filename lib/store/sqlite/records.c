@@ -434,4 +434,6 @@ const struct results_ops results_sqlite = {
     .list = sresults_list,
     .counts = sresults_counts,
     .reopen = sresults_reopen,
+    .measure = sresults_measure,
+    .measures = sresults_measures,
 };

@@ -2,7 +2,7 @@
 /*
  * The SQLite backend, as its own files see it: records.c keeps records, watch.c
  * waits for them, list.c reads and lists them, events.c tells of events and
- * listens.
+ * listens, measure.c keeps counts.
  *
  * Functions named *_run, and others with a struct tx, run in the file's I/O
  * thread, in a transaction; all else on the loop. What a job's struct holds is
@@ -103,6 +103,15 @@ void sresults_counts(struct results *results, results_counts_fn *on_counts,
 void sresults_reopen(struct results *results, struct slice id,
 		     struct slice record, results_record_fn *on_done,
 		     void *arg);
+
+/* --- measure.c ---------------------------------------------------------- */
+
+void sresults_measure(struct results *results, int64_t at_s,
+		      const struct measure *measures, size_t n,
+		      results_measured_fn *on_done, void *arg);
+void sresults_measures(struct results *results, enum measure_step step,
+		       int64_t at_s, results_measures_fn *on_measures,
+		       void *arg);
 
 /* --- events.c ----------------------------------------------------------- */
 

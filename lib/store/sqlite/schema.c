@@ -176,6 +176,13 @@ static const char *const migrations[] = {
 
     /* 6: which process has a worker's name */
     "ALTER TABLE workers ADD COLUMN token TEXT NOT NULL DEFAULT ''",
+
+    /* 7: measures (store/measures.h): of minutes (step 60), hours (3600), and
+     * all there was (step and begin 0), the times in seconds */
+    "CREATE TABLE measures ("
+    " step INTEGER NOT NULL, begin INTEGER NOT NULL, queue TEXT NOT NULL,"
+    " task TEXT NOT NULL, what INTEGER NOT NULL, n INTEGER NOT NULL,"
+    " PRIMARY KEY (step, begin, queue, task, what)) WITHOUT ROWID",
 };
 /* clang-format on */
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

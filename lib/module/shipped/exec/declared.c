@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "flowrra/module.h"
 #include "util/argv_template.h"
 #include "util/conf_key.h"
 #include "util/err.h"
@@ -140,6 +141,77 @@ inherit(struct declared *d, struct err *err)
 	return d->inherited.failed ? err_nomem(err) : 0;
 }
 
+/* --- parameters ---------------------------------------------------------- */
+
+/* A number is a name, too: that of a positional argument. A command takes texts,
+ * which is what its words are. */
+static void
+add_param(void *arg, const struct argv_template_placeholder *placeholder)
+{
+	json_t *properties = json_object_get(arg, "properties");
+	char number[16];
+	const char *name = placeholder->name;
+
+	if (name == NULL) {
+		snprintf(number, sizeof(number), "%u", placeholder->number);
+		name = number;
+	}
+	if (json_object_get(properties, name) != NULL)
+		return;
+	json_object_set_new(properties, name,
+			    json_pack("{s:s}", "type", "string"));
+	/* A placeholder without a value fails the task. */
+	json_array_append_new(json_object_get(arg, "required"),
+			      json_string(name));
+}
+
+static int
+make_params(struct declared *d, struct err *err)
+{
+	json_t *schema = json_pack("{s:s,s:{},s:[]}", "type", "object",
+				   "properties", "required");
+
+	if (schema == NULL)
+		return err_nomem(err);
+	argv_template_each(d->command, add_param, schema);
+	argv_template_each(d->environment, add_param, schema);
+	if (json_object_size(json_object_get(schema, "properties")) > 0)
+		d->params = json_dumps(schema, JSON_COMPACT);
+	json_decref(schema);
+	/* It helps those who fill in a form, and no more: a command of a
+	 * thousand placeholders runs without. */
+	if (d->params != NULL && strlen(d->params) > FLOWRRA_PARAMS_MAX) {
+		free(d->params);
+		d->params = NULL;
+	}
+	return 0;
+}
+
+/* Those of the configuration are checked here, where the section is known. */
+static int
+read_params(struct declared *d, struct err *err)
+{
+	json_error_t error;
+	json_t *schema;
+	bool parsed, object;
+
+	if (*d->conf->params == '\0')
+		return make_params(d, err);
+	schema = json_loads(d->conf->params, JSON_REJECT_DUPLICATES, &error);
+	parsed = schema != NULL;
+	object = json_is_object(schema);
+	json_decref(schema);
+	if (!parsed)
+		return err_set(err, ERR_CONFIG,
+			       "params: not JSON: %s (column %d)", error.text,
+			       error.column);
+	if (!object)
+		return err_set(err, ERR_CONFIG,
+			       "params: not a JSON Schema, which is an object");
+	d->params = strdup(d->conf->params);
+	return d->params != NULL ? 0 : err_nomem(err);
+}
+
 /* --- declarations -------------------------------------------------------- */
 
 /* Also for one that was made only half. */
@@ -157,6 +229,7 @@ declared_free(struct declared *d)
 	for (i = 0; d->of_user[i] != NULL; i++)
 		free(d->of_user[i]);
 	free(d->groups);
+	free(d->params);
 	free(d);
 }
 
@@ -205,7 +278,8 @@ declared_new(const char *name, json_t *keys, struct err *err)
 	    (d->environment = argv_template_parse(d->conf->environment, err)) !=
 		NULL &&
 	    conf_task_codes(d->conf->final_exit_codes, d->final, err) == 0 &&
-	    find_user(d, err) == 0 && inherit(d, err) == 0)
+	    read_params(d, err) == 0 && find_user(d, err) == 0 &&
+	    inherit(d, err) == 0)
 		return d;
 	declared_free(d);
 	err_prefix(err, "[task %s]", name);

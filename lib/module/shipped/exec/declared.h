@@ -32,6 +32,8 @@ struct declared {
 	char *of_user[5];
 	struct spawn_user user; /* if of_user[0] */
 	gid_t *groups;
+	/* What it takes (params of flowrra/module.h); NULL: nothing. */
+	char *params;
 };
 
 /* All of them. */

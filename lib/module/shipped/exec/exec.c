@@ -182,6 +182,7 @@ describe(const struct declared *d, struct flowrra_task_type *type)
 	    .cancel = t->cpu_bound ? NULL : cancel,
 	    .cpu_bound = t->cpu_bound,
 	    .text_arguments = strcmp(t->arguments, "text") == 0,
+	    .params = d->params,
 	    .max_retries = (int)t->max_retries,
 	    .retry_delay =
 		t->retry_delay < 0 ? -1 : (double)t->retry_delay / 1e6,

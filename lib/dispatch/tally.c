@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counts of attempts that ended here.
+ *
+ * A count must not cost what it counts: one task in ten thousand runs shorter
+ * than 50 µs. So the numbers of a task lie together in a cell, which is found by
+ * a hash of its name, and what changed since the last batch is one list of
+ * cells.
+ */
+#include "dispatch/tally.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/results.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/name.h"
+#include "util/timer.h"
+
+/* What a kill may lose; and a batch a second is nothing to a store. */
+#define SEND_MS 1000
+/* Twice as many as there are cells, and a power of two. */
+#define SLOTS 1024
+_Static_assert(SLOTS >= 2 * TALLY_NAMES_MAX && (SLOTS & (SLOTS - 1)) == 0,
+	       "cells are found at the first or second try");
+
+struct cell {
+	uint32_t hash;
+	unsigned int queue;
+	struct cell *next; /* that has changed since the last batch */
+	bool changed;
+	int64_t numbers[MEASURE_RUN_US + 1]; /* by enum measure_what */
+	uint32_t wait[BUCKETS], run[BUCKETS];
+	struct slice task;
+	char name[];
+};
+
+struct tally {
+	struct tally_options opt;
+	struct cell *slots[SLOTS];
+	size_t n;
+	unsigned int n_queues;
+	char **queues;
+	struct cell **others; /* by queue; NULL: not needed yet */
+	struct cell *changed;
+	struct timer *timer;
+	unsigned int under_way; /* batches */
+	/* Of the batch that is being made. */
+	struct measure batch[MEASURE_BATCH_MAX];
+	size_t batch_n;
+	int64_t at_s;
+};
+
+/* --- cells ------------------------------------------------------------- */
+
+/* As FNV-1a, but of eight bytes at a time: names are up to 200 bytes long, and
+ * nobody gains from a collision. The multiplier is Knuth's (MMIX). */
+static uint32_t
+tally_hash(unsigned int queue, struct slice task)
+{
+	uint64_t hash = task.len ^ (uint64_t)queue << 32, word;
+
+	while (task.len > 0) {
+		const size_t n =
+		    task.len < sizeof(word) ? task.len : sizeof(word);
+
+		word = 0;
+		memcpy(&word, task.p, n);
+		hash = (hash ^ word) * 6364136223846793005u;
+		hash ^= hash >> 32;
+		task.p += n;
+		task.len -= n;
+	}
+	return (uint32_t)hash;
+}
+
+static struct cell *
+cell_new(unsigned int queue, struct slice task, uint32_t hash)
+{
+	struct cell *c = calloc(1, sizeof(*c) + task.len);
+
+	if (c == NULL)
+		return NULL;
+	c->hash = hash;
+	c->queue = queue;
+	memcpy(c->name, task.p, task.len);
+	c->task = (struct slice){c->name, task.len};
+	return c;
+}
+
+static struct cell *
+cell_other(struct tally *t, unsigned int queue)
+{
+	if (t->others[queue] == NULL)
+		t->others[queue] = cell_new(queue, SLICE(MEASURE_OTHER), 0);
+	return t->others[queue];
+}
+
+/* NULL when memory runs out: then it is not counted. */
+static struct cell *
+cell_find(struct tally *t, unsigned int queue, struct slice task)
+{
+	const uint32_t hash = tally_hash(queue, task);
+	size_t i = hash & (SLOTS - 1);
+	struct cell *c;
+
+	for (; (c = t->slots[i]) != NULL; i = (i + 1) & (SLOTS - 1))
+		if (c->hash == hash && c->queue == queue &&
+		    slice_eq(c->task, task))
+			return c;
+	if (t->n == TALLY_NAMES_MAX || !name_valid(task, NAME_TASK_MAX))
+		return cell_other(t, queue);
+	if ((c = cell_new(queue, task, hash)) != NULL) {
+		t->slots[i] = c;
+		t->n++;
+	}
+	return c;
+}
+
+void
+tally_add(struct tally *t, unsigned int queue, struct slice task,
+	  const struct tally_attempt *attempt)
+{
+	struct cell *c = cell_find(t, queue, task);
+
+	if (c == NULL)
+		return;
+	c->numbers[attempt->how]++;
+	if (attempt->wait_us >= 0) {
+		c->numbers[MEASURE_WAIT_US] += attempt->wait_us;
+		c->wait[bucket_of(attempt->wait_us)]++;
+	}
+	if (attempt->run_us >= 0) {
+		c->numbers[MEASURE_RUN_US] += attempt->run_us;
+		c->run[bucket_of(attempt->run_us)]++;
+	}
+	if (c->changed)
+		return;
+	c->changed = true;
+	c->next = t->changed;
+	/* The first of a batch. */
+	if (t->changed == NULL && t->under_way == 0 && !timer_pending(t->timer))
+		timer_set_ms(t->timer, SEND_MS);
+	t->changed = c;
+}
+
+/* --- sending ----------------------------------------------------------- */
+
+/* Whatever came of it, it is over. More may have been counted meanwhile. */
+static void
+on_tally_stored(const struct err *err, void *arg)
+{
+	struct tally *t = arg;
+
+	if (--t->under_way > 0)
+		return;
+	if (t->changed != NULL)
+		timer_set_ms(t->timer, SEND_MS);
+	t->opt.on_sent(t->opt.arg);
+}
+
+static void
+batch_end(struct tally *t)
+{
+	const size_t n = t->batch_n;
+
+	if (n == 0)
+		return;
+	t->batch_n = 0;
+	results_measure(t->opt.results, t->at_s, t->batch, n, on_tally_stored,
+			t);
+}
+
+static void
+batch_add(struct tally *t, const struct cell *c, unsigned int what, int64_t n)
+{
+	if (n <= 0)
+		return;
+	/* Before the call, which without memory answers at once. */
+	if (t->batch_n == 0)
+		t->under_way++;
+	t->batch[t->batch_n++] =
+	    (struct measure){.queue = slice_of(t->queues[c->queue]),
+			     .task = c->task,
+			     .what = what,
+			     .n = n};
+	if (t->batch_n == MEASURE_BATCH_MAX)
+		batch_end(t);
+}
+
+/* All that was counted of a task, which is none then. */
+static void
+batch_add_cell(struct tally *t, struct cell *c)
+{
+	unsigned int i;
+
+	for (i = 0; i <= MEASURE_RUN_US; i++)
+		batch_add(t, c, i, c->numbers[i]);
+	for (i = 0; i < BUCKETS; i++) {
+		batch_add(t, c, MEASURE_WAIT + i, c->wait[i]);
+		batch_add(t, c, MEASURE_RUN + i, c->run[i]);
+	}
+	memset(c->numbers, 0, sizeof(c->numbers));
+	memset(c->wait, 0, sizeof(c->wait));
+	memset(c->run, 0, sizeof(c->run));
+	c->changed = false;
+}
+
+bool
+tally_send(struct tally *t)
+{
+	struct cell *c;
+
+	timer_cancel(t->timer);
+	if (t->under_way > 0)
+		return true;
+	if (t->changed == NULL)
+		return false;
+	if (!results_is_up(t->opt.results)) {
+		timer_set_ms(t->timer, SEND_MS);
+		return false;
+	}
+	t->at_s = clock_wall_us() / 1000000;
+	/* One more: the batches must not all be answered before the last. */
+	t->under_way++;
+	while ((c = t->changed) != NULL) {
+		t->changed = c->next;
+		batch_add_cell(t, c);
+	}
+	batch_end(t);
+	return --t->under_way > 0;
+}
+
+static void
+on_tally_due(void *arg)
+{
+	tally_send(arg);
+}
+
+/* --- the tally --------------------------------------------------------- */
+
+/* -1 when memory runs out. */
+static int
+tally_add_queues(struct tally *t, const char *const *queues)
+{
+	unsigned int i;
+
+	while (queues[t->n_queues] != NULL)
+		t->n_queues++;
+	t->queues = calloc(t->n_queues + 1, sizeof(char *));
+	t->others = calloc(t->n_queues + 1, sizeof(struct cell *));
+	if (t->queues == NULL || t->others == NULL)
+		return -1;
+	for (i = 0; i < t->n_queues; i++)
+		if ((t->queues[i] = strdup(queues[i])) == NULL)
+			return -1;
+	return 0;
+}
+
+struct tally *
+tally_new(const struct tally_options *options, struct err *err)
+{
+	struct tally *t = calloc(1, sizeof(*t));
+
+	if (t == NULL) {
+		err_nomem(err);
+		return NULL;
+	}
+	t->opt = *options;
+	t->timer = timer_new(options->base, on_tally_due, t);
+	if (t->timer == NULL || tally_add_queues(t, options->queues) != 0) {
+		tally_free(t);
+		err_nomem(err);
+		return NULL;
+	}
+	return t;
+}
+
+void
+tally_free(struct tally *t)
+{
+	size_t i;
+
+	if (t == NULL)
+		return;
+	for (i = 0; i < SLOTS; i++)
+		free(t->slots[i]);
+	for (i = 0; t->others != NULL && i < t->n_queues; i++)
+		free(t->others[i]);
+	for (i = 0; t->queues != NULL && i < t->n_queues; i++)
+		free(t->queues[i]);
+	free(t->others);
+	free(t->queues);
+	timer_free(t->timer);
+	free(t);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Figures that all calls share: the series (manager/series.h), what was replied
+ * to how many requests, and the text of /metrics, which is made at most every
+ * five seconds. Any thread may use it.
+ */
+#ifndef WEB_FIGURES_H
+#define WEB_FIGURES_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+
+struct err;
+struct series;
+struct web_figures;
+struct web_route;
+
+/* NULL with *err. */
+struct web_figures *figures_new(struct err *err);
+void figures_free(struct web_figures *figures);
+
+struct series *figures_series(struct web_figures *figures);
+
+/* A request was replied to; `route` is NULL for a page, a file, or nothing that
+ * there is. NULL `figures` counts nothing. */
+void figures_count(struct web_figures *figures, const struct web_route *route,
+		   unsigned int status);
+/* So many streams (events, ws) are open. */
+void figures_streams(struct web_figures *figures, int64_t n);
+
+/* Adds flowrra_web_requests and flowrra_web_streams. */
+struct metrics_text;
+void figures_write(struct web_figures *figures, struct metrics_text *out);
+
+/*
+ * Both forms of /metrics, kept for METRICS_LIFE_MS. While one thread makes them,
+ * others wait for it.
+ */
+#define METRICS_LIFE_MS 5000
+struct figures_metrics {
+	pthread_mutex_t lock;
+	int64_t made_ms; /* monotonic; 0: never */
+	struct buf openmetrics, text;
+};
+struct figures_metrics *figures_metrics(struct web_figures *figures);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes metrics for Prometheus. */
+#include "web/metrics_text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the scale: every second bound (1, 2 and 5 of each decade), from a
+ * millisecond on, is what queries of percentiles need. */
+#define FIRST_BOUND 6
+#define LAST_BOUND (BUCKETS - 2)
+
+static const char *const types[] = {[METRICS_GAUGE] = "gauge",
+				    [METRICS_COUNTER] = "counter",
+				    [METRICS_HISTOGRAM] = "histogram"};
+
+/* The end of a counter's name, which the older format has in the family's too. */
+static const char *
+metrics_suffix(const struct metrics_text *m)
+{
+	return m->type == METRICS_COUNTER ? "_total" : "";
+}
+
+void
+metrics_family(struct metrics_text *m, enum metrics_type type, const char *name,
+	       const char *unit, const char *help)
+{
+	m->name = name;
+	m->type = type;
+	buf_addf(m->openmetrics, "# TYPE %s %s\n", name, types[type]);
+	if (unit != NULL)
+		buf_addf(m->openmetrics, "# UNIT %s %s\n", name, unit);
+	buf_addf(m->openmetrics, "# HELP %s %s\n", name, help);
+	buf_addf(m->text, "# HELP %s%s %s\n# TYPE %s%s %s\n", name,
+		 metrics_suffix(m), help, name, metrics_suffix(m), types[type]);
+}
+
+/* --- samples ------------------------------------------------------------- */
+
+/* Names of workers may have anything in them. */
+static void
+add_value(struct buf *out, const char *value)
+{
+	for (; *value != '\0'; value++)
+		if (*value == '\n')
+			buf_adds(out, "\\n");
+		else if (*value == '\\' || *value == '"')
+			buf_addf(out, "\\%c", *value);
+		else
+			buf_addc(out, *value);
+}
+
+static void
+add_labels(struct buf *out, const struct metrics_label *labels, const char *le)
+{
+	const char *between = "{";
+
+	for (; labels->name != NULL; labels++) {
+		buf_addf(out, "%s%s=\"", between, labels->name);
+		add_value(out, labels->value);
+		buf_addc(out, '"');
+		between = ",";
+	}
+	if (le != NULL) {
+		buf_addf(out, "%sle=\"%s\"", between, le);
+		between = ",";
+	}
+	if (*between == ',')
+		buf_addc(out, '}');
+}
+
+/* The shortest digits that are the number: 0.1, and not 0.10000000000000001. */
+static void
+format_number(double value, char text[32])
+{
+	int digits;
+
+	for (digits = 15; digits < 18; digits++) {
+		snprintf(text, 32, "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+}
+
+/* Bounds are written as OpenMetrics wants numbers: "1.0", not "1". */
+static void
+format_bound(double value, char text[32])
+{
+	format_number(value, text);
+	if (strpbrk(text, ".e") == NULL)
+		strcat(text, ".0");
+}
+
+static void
+add_sample(struct metrics_text *m, const char *suffix,
+	   const struct metrics_label *labels, const char *le, double value)
+{
+	struct buf *const both[] = {m->openmetrics, m->text};
+	char number[32];
+	size_t i;
+
+	if (!isfinite(value))
+		return;
+	format_number(value, number);
+	for (i = 0; i < 2; i++) {
+		buf_addf(both[i], "%s%s", m->name, suffix);
+		add_labels(both[i], labels, le);
+		buf_addf(both[i], " %s\n", number);
+	}
+}
+
+void
+metrics_sample(struct metrics_text *m, const struct metrics_label *labels,
+	       double value)
+{
+	add_sample(m, metrics_suffix(m), labels, NULL, value);
+}
+
+/* Of the six bounds of a decade, 1, 2 and 5. */
+static bool
+is_told(unsigned int bucket)
+{
+	const unsigned int of_decade = bucket % 6;
+
+	return of_decade == 0 || of_decade == 2 || of_decade == 4;
+}
+
+void
+metrics_histogram(struct metrics_text *m, const struct metrics_label *labels,
+		  const int64_t counts[BUCKETS], double sum_s)
+{
+	char bound[32];
+	int64_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		n += counts[i];
+		if (i < FIRST_BOUND || i > LAST_BOUND || !is_told(i))
+			continue;
+		format_bound((double)bucket_bound_us(i) / 1e6, bound);
+		add_sample(m, "_bucket", labels, bound, (double)n);
+	}
+	add_sample(m, "_bucket", labels, "+Inf", (double)n);
+	add_sample(m, "_count", labels, NULL, (double)n);
+	add_sample(m, "_sum", labels, NULL, sum_s);
+}
+
+void
+metrics_end(struct metrics_text *m)
+{
+	buf_adds(m->openmetrics, "# EOF\n");
+}
