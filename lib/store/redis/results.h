@@ -6,6 +6,7 @@
  *	ask.c		requests, and their answers
  *	listener.c	the connection for subscriptions
  *	records.c	stores records of tasks that run or have run
+ *	finals.c	final records that the server has to look for, together
  *	index.c		notes which tasks have ended
  *	list.c		lists and counts those
  *	pending.c	pending records
@@ -37,6 +38,15 @@ struct ended {
 	unsigned int n;
 };
 
+/* A final record that waits for the end of the turn, and whom to tell of the
+ * answer (finals.c). */
+struct rfinal {
+	const struct results_put *put;
+	redis_reply_fn *on_reply;
+	void *arg;
+};
+#define RFINALS_MAX 32 /* in one call: it takes the server some 100 us */
+
 struct rresults {
 	struct results pub;
 	struct results_options opt;
@@ -46,7 +56,13 @@ struct rresults {
 	struct outbox outbox;	   /* records that must be kept */
 	bool full;		   /* the server refused one as full */
 	struct redis_script store; /* how it goes to one that is not */
-	struct buf key;		   /* of the record that is being sent */
+	struct {
+		struct rfinal due[RFINALS_MAX];
+		unsigned int n;
+		size_t bytes;
+		struct event *turn_is_over; /* they are sent */
+	} finals;
+	struct buf key; /* of the record that is being sent */
 	struct redis_requests *requests;
 
 	struct ended ended[2];	    /* succeeded, failed */
@@ -125,6 +141,16 @@ struct slice rresults_record(const struct redis_reply *reply);
 void rresults_put(struct results *results, struct results_put *put);
 size_t rresults_unconfirmed(const struct results *results);
 extern const struct outbox_ops rresults_records;
+
+/* --- finals.c ---------------------------------------------------------- */
+
+int rfinals_open(struct rresults *r, struct err *err);
+void rfinals_close(struct rresults *r);
+/* Sends one when the turn is over; the answer is 1, 0 or -1 (store.lua). -1:
+ * there is no memory for now. */
+int rfinals_add(struct rresults *r, struct rfinal final);
+/* Sends at once what waits for that: before a question that may be about it. */
+int rfinals_flush(struct rresults *r);
 
 /* --- index.c ----------------------------------------------------------- */
 
