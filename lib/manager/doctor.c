@@ -111,14 +111,26 @@ examine_broker(struct doctor *d)
 	return true;
 }
 
+/* On the loop, as on_report(). */
+static void
+on_backend_finding(const char *what, const char *remedy, void *arg)
+{
+	doctor_find(arg, DOCTOR_ERROR, "backend", remedy, "%s", what);
+}
+
 /* Any read will do; there is no task with the ID "-". */
 static void
 examine_backend(struct doctor *d)
 {
+	const size_t before = json_array_size(d->errors);
 	struct err err = ERR_INIT;
-	json_t *answer = query_record(d->client, "-", &err);
+	json_t *answer = NULL;
 
-	if (answer == NULL)
+	if (query_examine_backend(d->client, on_backend_finding, d, &err) == 0)
+		answer = query_record(d->client, "-", &err);
+	/* What the user may not do says more than a read that is refused. */
+	if (answer == NULL &&
+	    (err.code != ERR_REFUSED || json_array_size(d->errors) == before))
 		doctor_find(d, DOCTOR_ERROR, "backend",
 			    "Start it, or correct [backend] url.", "%s",
 			    err.msg);

@@ -341,7 +341,7 @@ END_TEST
 /* --- rights -------------------------------------------------------------- */
 
 static const char *const examples[] = {
-#define RIGHT(who, example, without) example,
+#define RIGHT(who, where, example, without) example,
 #include "store/redis/rights.def"
 #undef RIGHT
 };

@@ -66,6 +66,7 @@ rresults_on_state(struct redis *redis, enum redis_state state,
 		outbox_push(&r->outbox);
 		rfinals_flush(r);
 		rresults_watches_up(r);
+		rexamine_up(r);
 	}
 	r->opt.on_state(state == REDIS_UP, state == REDIS_REFUSED, why,
 			r->opt.arg);
@@ -195,4 +196,5 @@ const struct results_ops results_redis = {
     .list = rresults_list,
     .counts = rresults_counts,
     .reopen = rresults_reopen,
+    .examine = rresults_examine,
 };

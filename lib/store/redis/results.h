@@ -8,6 +8,7 @@
  *	records.c	stores records of tasks that run or have run
  *	finals.c	final records that the server has to look for, together
  *	index.c		notes which tasks have ended
+ *	examine.c	what its user may not do
  *	list.c		lists and counts those
  *	pending.c	pending records
  *	watch.c		waits for records
@@ -65,6 +66,8 @@ struct rresults {
 	struct buf key; /* of the record that is being sent */
 	struct redis_requests *requests;
 
+	size_t missing; /* rights of the user, by the last answer (examine.c) */
+
 	struct ended ended[2];	    /* succeeded, failed */
 	struct event *turn_is_over; /* they are noted */
 
@@ -111,6 +114,7 @@ struct rresults_request {
 	union {
 		results_record_fn *on_record;
 		results_counts_fn *on_counts;
+		results_findings_fn *on_findings;
 	};
 	void *arg;
 	size_t index; /* of the record in its batch */
@@ -169,6 +173,13 @@ void rresults_list(struct results *results, bool failed, struct slice cursor,
 		   unsigned int n, results_page_fn *on_page, void *arg);
 void rresults_counts(struct results *results, results_counts_fn *on_counts,
 		     void *arg);
+
+/* --- examine.c --------------------------------------------------------- */
+
+/* The connection is up: a worker hears what its user may not do. */
+void rexamine_up(struct rresults *r);
+void rresults_examine(struct results *results, results_findings_fn *on_findings,
+		      void *arg);
 
 /* --- pending.c ---------------------------------------------------------- */
 
