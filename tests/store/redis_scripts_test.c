@@ -140,7 +140,7 @@ static const struct script_case {
      {ANY("flowrra:task:t"), ANY("flowrra:task:u"), ANY(K("taken:w"))},
      {"2", "1000", "{}", "0", "done", "reply", "3", "mark", "{}", "9", "done",
       "", "0", ""},
-     {NULL}},
+     {"SET " K("taken:w") " mark"}},
     {SCRIPT_SUBMIT,
      {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"), K("p:5"),
       K("unique:a"), K("unique:b")},

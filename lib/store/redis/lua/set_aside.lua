@@ -41,6 +41,7 @@ else
   redis.call('ZADD', KEYS[5], string.format('%.0f', now + tonumber(ARGV[3])), ARGV[2])
   redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - UNKNOWN_MS)
   redis.call('ZADD', KEYS[6], now, ARGV[5])
+  redis.call('EXPIRE', KEYS[6], UNKNOWN_MS / 1000)
   local more = redis.call('ZRANGE', KEYS[6], 0, -UNKNOWN_MAX - 1)
   if #more > 0 then redis.call('ZREM', KEYS[6], unpack(more)) end
 end

@@ -31,13 +31,14 @@ local function store(key, at)
   local old, record = redis.pcall('GET', key), ARGV[at]
   if old == record then return 1 end
   if type(old) == 'string' and is_final(old) then return 0 end
-  -- A mark that is not there any more was too old to matter, or all is gone.
+  -- A mark that is not there any more has outlived its worker, which was away
+  -- for that long: it has to look what is in flight.
   local m = tonumber(ARGV[at + 4])
   if m > 0 and marks[m] == nil then
     local mark = redis.pcall('GET', KEYS[m])
-    marks[m] = type(mark) == 'string' and mark
+    marks[m] = type(mark) == 'string' and mark or ''
   end
-  if m > 0 and marks[m] and marks[m] ~= ARGV[at + 5] then return -1 end
+  if m > 0 and marks[m] ~= ARGV[at + 5] then return -1 end
   if ARGV[at + 1] == '0' then
     redis.call('SET', key, record)
   else
