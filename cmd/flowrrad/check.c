@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#include "commands.h"
 #include "modules.h"
 #include "pool/handlers.h"
 #include "util/conf.h"
@@ -44,15 +43,14 @@ static const struct pool_events check_events = {.on_ready = on_check_ready,
 						.on_change = on_check_change};
 
 static int
-check_result(const struct check *check, const struct conf *conf,
-	     struct err *err)
+check_result(const struct check *check, struct err *err)
 {
 	size_t n;
 
 	if (!check->ready)
 		return err_set(err, ERR_SYSTEM,
 			       "no executor has come up within %d s", CHECK_S);
-	n = pool_handlers(check->pool)->n_refused + commands_missing(conf);
+	n = pool_handlers(check->pool)->n_refused;
 	if (n > 0)
 		return err_set(
 		    err, ERR_CONFIG,
@@ -77,7 +75,7 @@ check_with(struct check *check, const struct conf *conf,
 		return -1;
 	event_base_loopexit(check->base, &tv);
 	event_base_dispatch(check->base);
-	return check_result(check, conf, err);
+	return check_result(check, err);
 }
 
 int

@@ -256,8 +256,10 @@ struct generation *
 generation_new(struct pool *p, const struct conf_executor *conf,
 	       const struct pool_modules *modules, struct err *err)
 {
+	const char *const *refused = modules->refused;
 	struct generation *g = calloc(1, sizeof(*g));
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t i;
 
 	if (g == NULL) {
 		err_nomem(err);
@@ -271,6 +273,11 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 		g->cpu_max = cores > 0 ? (unsigned int)cores : 1;
 	g->modules = copy_modules(modules->paths);
 	g->config = strdup(modules->config);
+	for (i = 0; refused != NULL && refused[i] != NULL; i++)
+		if (handlers_refuse(&g->handlers, refused[i], err) != 0) {
+			generation_free(g);
+			return NULL;
+		}
 	g->respawn = evtimer_new(p->opt.base, on_respawn, g);
 	if (g->modules == NULL || g->config == NULL || g->respawn == NULL ||
 	    generation_divide(g, modules->commands) != 0) {
@@ -394,7 +401,18 @@ generation_describe(struct executor *e, struct slice json, struct err *err)
 {
 	struct generation_side *side = &e->generation->sides[e->side];
 
-	return side->ready ? 0 : handlers_read(json, &side->handlers, err);
+	struct handlers *all = &e->generation->handlers;
+
+	if (side->ready)
+		return 0;
+	if (handlers_read(json, &side->handlers, err) != 0)
+		return -1;
+	/* Now, when a failure can still be told: none may get lost later. */
+	if (handlers_reserve(all, side->handlers.n, side->handlers.n_refused,
+			     err) == 0)
+		return 0;
+	handlers_done(&side->handlers);
+	return -1;
 }
 
 /* Brings the handlers of the sides together; true when all are known. */
@@ -430,7 +448,7 @@ generation_is_up(struct generation *g)
 		return;
 	}
 	g->ready = true;
-	if (g->handlers.n == 0)
+	if (g->handlers.n == 0 && g->handlers.n_refused == 0)
 		log_warning("no module is loaded, so no task can run; set "
 			    "[worker] modules");
 	if (g == p->next)

@@ -136,6 +136,9 @@ struct pool_modules {
 	const char *config;
 	/* Which of `paths` runs commands, as it stands there; NULL: none. */
 	const char *commands;
+	/* What is wrong with tasks that are left out already, NULL-ended; they
+	 * are told of like modules that cannot be loaded. May be NULL. */
+	const char *const *refused;
 };
 
 struct pool_options {

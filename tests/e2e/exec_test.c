@@ -2,6 +2,7 @@
 /* Tasks that the configuration declares: results, failures, arguments; on the
  * embedded default. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,8 +65,9 @@ static const char of_failures[] =
     "[task usage]\ncommand = sh -c 'exit 64'\n"
     "[task own]\ncommand = sh -c 'exit 9'\nfinal_exit_codes = 9\n"
     "[task killed]\ncommand = sh -c 'kill -SEGV $$'\n"
-    "[task missing]\ncommand = /nonexistent/program\n"
-    "[task no_place]\ncommand = true\ndirectory = /nonexistent\n"
+    /* These go missing when the worker has looked for them. */
+    "[task missing]\ncommand = %s/program\n"
+    "[task no_place]\ncommand = true\ndirectory = %s\n"
     "[task wants]\ncommand = echo {0} {path}\n"
     "[task flaky]\ncommand = sh -c 'test $FLOWRRA_TASK_ATTEMPT = 2'\n";
 
@@ -82,8 +84,16 @@ ck_failed(struct world *w, const char *command, const char *attempts,
 
 START_TEST(a_failure_tells_code_and_last_lines)
 {
-	struct world *w = start(of_failures);
+	char place[] = "/tmp/flowrra-place-XXXXXX", conf[4096], program[64];
+	struct world *w;
 
+	ck_assert_ptr_nonnull(mkdtemp(place));
+	snprintf(program, sizeof(program), "%s/program", place);
+	ck_assert_int_eq(symlink("/bin/true", program), 0);
+	snprintf(conf, sizeof(conf), of_failures, place, place);
+	w = start(conf);
+	ck_assert_int_eq(unlink(program), 0);
+	ck_assert_int_eq(rmdir(place), 0);
 	ck_failed(w, "bad", "2",
 		  "exit code 3: 42\n43\n44\n45\n46\n47\n48\n49\n50\nlast");
 	WAIT_UNTIL(worker_logged(worker_of(w), "(bad): 17"));
@@ -94,8 +104,7 @@ START_TEST(a_failure_tells_code_and_last_lines)
 	ck_failed(w, "own", "1", "exit code 9");
 	ck_failed(w, "killed", "2", "killed by SIGSEGV");
 	ck_failed(w, "missing", "2",
-		  "cannot start /nonexistent/program: could not execute it: No "
-		  "such file or directory");
+		  "/program: could not execute it: No such file or directory");
 	ck_failed(w, "no_place", "2", "could not enter its working directory");
 	ck_failed(w, "wants", "1", "lacks the argument {0}");
 	ck_failed(w, "wants 1", "1", "lacks the keyword argument \"path\"");

@@ -172,7 +172,7 @@ user_open(const char *executor, const struct conf_executor *conf,
 	    pool_new(&(struct pool_options){.base = u->base,
 					    .executor = executor,
 					    .conf = conf,
-					    .modules = {modules, "{}", NULL},
+					    .modules = {modules, "{}", NULL, NULL},
 					    .events = &user_events,
 					    .arg = u},
 		     &err);
