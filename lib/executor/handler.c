@@ -180,6 +180,8 @@ flowrra_task_begins(struct flowrra_task *t)
 {
 	if (t->loop != NULL)
 		async_begin_again(t);
+	else
+		task_begin_again(t);
 }
 
 int

@@ -82,6 +82,15 @@ task_begin(struct flowrra_task *t)
 	atomic_store_explicit(&t->started_mono_us, now, memory_order_release);
 }
 
+/* A person who has cancelled it meanwhile is not forgotten: unlike that of an
+ * asynchronous task, its timeout does not set the flag. */
+void
+task_begin_again(struct flowrra_task *t)
+{
+	task_begin(t);
+	task_report(t);
+}
+
 int64_t
 task_ran_us(const struct flowrra_task *t)
 {
@@ -126,7 +135,7 @@ task_cancel(struct flowrra_task *t)
 void
 task_report(struct flowrra_task *t)
 {
-	struct ipc_started started = {t->started_us};
+	struct ipc_started started = {atomic_load(&t->started_us)};
 	struct outbox_frame frame = {
 	    .type = IPC_STARTED, .task = t->number, .fixed = &started};
 
