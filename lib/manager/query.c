@@ -133,9 +133,9 @@ json_of_worker(const struct worker_info *w)
 		description =
 		    json_loadb(w->description.p, w->description.len,
 			       JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	return json_pack("{s:s,s:b,s:I,s:o}", "worker", w->name, "alive",
-			 w->alive, "in_flight", (json_int_t)w->in_flight,
-			 "description",
+	return json_pack("{s:s,s:b,s:b,s:I,s:o}", "worker", w->name, "alive",
+			 w->alive, "frozen", w->frozen, "in_flight",
+			 (json_int_t)w->in_flight, "description",
 			 description != NULL ? description : json_null());
 }
 
