@@ -199,7 +199,7 @@ START_TEST(
 	ck_assert_ptr_nonnull(
 	    strstr(ctl_ok(w, "workers --json"), "\"frozen\":true"));
 	/* What it says is true. */
-	worker_signal(first, SIGKILL);
+	worker_kill(first);
 	WAIT_UNTIL_WITHIN(LIFE_MS, strcmp(status_of(w, id), "success") == 0);
 	ck_assert_ptr_null(strstr(ctl(w, "doctor")->out, "kill -CONT"));
 	world_stop(w);
