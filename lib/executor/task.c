@@ -66,6 +66,7 @@ task_free(struct flowrra_task *t)
 	json_decref(t->args);
 	json_decref(t->kwargs);
 	free(t->error);
+	free(t->exact);
 	free(t);
 }
 
@@ -180,7 +181,9 @@ task_end_result(const struct flowrra_task *t, const json_t *result,
 	buf_reset(scratch);
 	if (result == NULL)
 		return (struct task_end){IPC_SUCCESS, SLICE("null")};
-	if (json_dump_callback(result, dump_some, &l, dump_flags(result)) == 0)
+	if ((t->exact != NULL ? dump_some(t->exact, strlen(t->exact), &l)
+			      : json_dump_callback(result, dump_some, &l,
+						   dump_flags(result))) == 0)
 		return end_text(IPC_SUCCESS, scratch);
 	buf_reset(scratch);
 	if (l.over)

@@ -59,6 +59,7 @@ struct flowrra_task {
 	json_t *kwargs;
 	void *data;
 	char *error; /* from flowrra_fail() */
+	char *exact; /* from flowrra_task_exact(); NULL: none */
 	bool final;
 	bool unbegun;	 /* see module/begin.h */
 	bool lost;	 /* see module/lost.h */

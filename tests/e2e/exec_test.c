@@ -15,6 +15,9 @@ static const char of_results[] =
     "[executor]\nmax_result_size = 64k\n"
     "[task json]\ncommand = echo '{ \"a\": [1, 0.1] }'\n"
     "[task number]\ncommand = printf 42\n"
+    "[task same]\ncommand = printf %s {0}\n"
+    "[task same_cpu]\ncommand = printf %s {0}\ncpu_bound = yes\n"
+    "[task twice]\ncommand = echo '{\"a\":1.10,\"a\":2.50}'\n"
     "[task two]\ncommand = echo '1 2'\n"
     "[task text]\ncommand = printf 'one\\n\\ntwo\\n\\n'\n"
     "[task nothing]\ncommand = true\n"
@@ -35,6 +38,13 @@ START_TEST(standard_output_is_the_result)
 
 	ck_assert_str_eq(submit(w, "json --wait"), "{\"a\":[1,0.1]}");
 	ck_assert_str_eq(submit(w, "number --wait"), "42");
+	/* A value arrives as it was printed. */
+	ck_assert_str_eq(submit(w, "same 1.10 --wait"), "1.10");
+	ck_assert_str_eq(submit(w, "same_cpu 1.10 --wait"), "1.10");
+	ck_assert_str_eq(submit(w, "same --wait -- -0"), "-0");
+	ck_assert_str_eq(submit(w, "same '{ \"a b\" : [1E2, -0.0] }' --wait"),
+			 "{\"a b\":[1E2,-0.0]}");
+	ck_assert_str_eq(submit(w, "twice --wait"), "{\"a\":2.5}");
 	ck_assert_str_eq(submit(w, "two --wait"), "\"1 2\"");
 	ck_assert_str_eq(submit(w, "text --wait"), "\"one\\n\\ntwo\\n\"");
 	ck_assert_str_eq(submit(w, "nothing --wait"), "null");
