@@ -276,7 +276,10 @@ START_TEST(a_command_finds_environment_directory_and_input)
 	ck_assert_int_gt(atoi(ctl_ok(w, "wait %s", id)), 900000);
 	run(w, "sed -i s/largest/long/ task");
 	id = end_of(w, ctl_ok(w, "submit --stdin < task"));
-	ck_told_part(w, id, "error", "Argument list too long");
+	ck_told_part(w, id, "error",
+		     "Argument list too long (the kernel takes 128 KiB in one "
+		     "argument or variable");
+	ck_told_part(w, id, "error", "standard input, which has the task");
 	ck_told(w, id, "attempts", "1");
 	world_stop(w);
 }
