@@ -220,15 +220,20 @@ on_process_deadline(evutil_socket_t fd, short what, void *arg)
 	executor_process_kill(p);
 }
 
+/* What a socket can hold, by far. What a handler has started, and has left its
+ * group, may have the socket, too, and write for as long as we read. */
+#define DRAIN_READS 16
+
 /* What it had sent before it died counts. The socket and the pipes outlive it,
  * so nothing of it is lost; what breaks now is of no interest any more. */
 static void
 process_drain(struct executor_process *p)
 {
+	unsigned int reads;
 	struct err err;
 	int n = 1;
 
-	while (n > 0 && !p->closed) {
+	for (reads = 0; n > 0 && !p->closed && reads < DRAIN_READS; reads++) {
 		n = ipc_channel_read(&p->channel, &err);
 		if (process_take_frames(p, &err) != 0)
 			break;

@@ -49,6 +49,35 @@ check_time(const char *text)
 					    : text[i] == pattern[i]);
 }
 
+/* The text of a function from the line before its name, without blanks. */
+static char *
+function_of(struct world *w, const char *file)
+{
+	char *text = world_read(w, world_source(w, file)), *to, *p;
+	char *begin = strstr(text, "add(struct flowrra_task *task"), *end;
+
+	ck_assert_ptr_nonnull(begin);
+	end = strstr(begin, "return 0;");
+	ck_assert_ptr_nonnull(end);
+	*end = '\0';
+	for (p = to = begin; *p != '\0'; p++)
+		if (strchr(" \t\n", *p) == NULL)
+			*to++ = *p;
+	*to = '\0';
+	return begin;
+}
+
+START_TEST(the_readmes_handler_is_that_of_the_demo_module)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+
+	ck_assert_str_eq(function_of(w, "README.md"),
+			 function_of(w, "lib/module/shipped/demo.c"));
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_result_as_json_has_all_fields)
 {
 	static const char *const times[] = {"submitted_at", "started_at",
@@ -245,6 +274,7 @@ SUITE("cli")
 {
 	SUITE_TIMEOUT(90);
 	TEST(the_readmes_commands_do_what_it_says);
+	TEST(the_readmes_handler_is_that_of_the_demo_module);
 	TEST(a_result_as_json_has_all_fields);
 	TEST(exit_statuses_say_what_became_of_a_task);
 	TEST(exit_statuses_say_whats_wrong_with_the_question);
