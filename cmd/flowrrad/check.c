@@ -22,6 +22,7 @@ struct check {
 	struct event_base *base;
 	struct pool *pool;
 	bool ready;
+	struct err why; /* it cannot get ready; ERR_NONE: not known yet */
 };
 
 static void
@@ -33,9 +34,14 @@ on_check_ready(void *arg)
 	event_base_loopbreak(check->base);
 }
 
+/* A module that ends its executor does so each time. */
 static void
 on_check_change(void *arg)
 {
+	struct check *check = arg;
+
+	if (check->pool != NULL && pool_start_failed(check->pool, &check->why))
+		event_base_loopbreak(check->base);
 }
 
 /* No job is given to the pool, so it has no other news. */
@@ -47,6 +53,10 @@ check_result(const struct check *check, struct err *err)
 {
 	size_t n;
 
+	if (!check->ready && check->why.code != ERR_NONE) {
+		*err = check->why;
+		return -1;
+	}
 	if (!check->ready)
 		return err_set(err, ERR_SYSTEM,
 			       "no executor has come up within %d s", CHECK_S);

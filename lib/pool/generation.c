@@ -343,17 +343,42 @@ generation_abandon_reload(struct pool *p, const struct err *why)
 	p->events->on_reloaded(why, p->opt.arg);
 }
 
+/* It did not come up: by a module, if one was being loaded. */
+static void
+generation_say_why(const struct executor_exit *end, struct err *why)
+{
+	const char *name = sigabbrev_np(end->signal);
+
+	if (end->loading == NULL)
+		err_set(why, ERR_UNAVAILABLE,
+			"the new executors did not start");
+	else if (end->signal != 0)
+		err_set(why, ERR_CONFIG,
+			"module %s: it ends the process that loads it: killed "
+			"by SIG%s",
+			end->loading, name != NULL ? name : "?");
+	else
+		err_set(why, ERR_CONFIG,
+			"module %s: it ends the process that loads it: exit "
+			"status %d",
+			end->loading, end->status);
+}
+
 /* The io executor has ended: it is replaced, at once if it had worked. */
 static void
 generation_lost_io(struct generation *g, const struct executor *e,
-		   bool had_come_up)
+		   const struct executor_exit *end)
 {
+	const bool had_come_up = end->ready;
 	struct pool *p = g->pool;
 	struct err why;
 
+	generation_say_why(end, &why);
+	if (end->loading != NULL) {
+		log_error("%s", why.msg);
+		p->start_failed = why;
+	}
 	if (g == p->next) {
-		err_set(&why, ERR_UNAVAILABLE,
-			"the new executors did not start");
 		generation_abandon_reload(p, &why);
 	} else if (had_come_up) {
 		generation_replace(g, e);
@@ -368,11 +393,11 @@ generation_lost_io(struct generation *g, const struct executor *e,
  * user, who asks for one if there is no room for them. */
 void
 generation_lost(struct generation *g, const struct executor *e,
-		bool had_come_up)
+		const struct executor_exit *end)
 {
 	if (g->sides[e->side].io == e)
-		generation_lost_io(g, e, had_come_up);
-	else if (e->role != EXECUTOR_IO && !had_come_up &&
+		generation_lost_io(g, e, end);
+	else if (e->role != EXECUTOR_IO && !end->ready &&
 		 generation_is_wanted(g))
 		generation_respawn_later(g);
 }
@@ -463,6 +488,7 @@ generation_came_up(struct executor *e)
 	struct generation *g = e->generation;
 
 	g->failures = 0;
+	g->pool->start_failed = (struct err)ERR_INIT;
 	g->sides[e->side].ready = true;
 	if (!g->ready && generation_is_complete(g))
 		generation_is_up(g);

@@ -220,6 +220,9 @@ unsigned int pool_slots(const struct pool *p, enum pool_kind kind);
 /* The handlers in force; NULL until the first executor is up. They last until
  * on_reloaded. */
 const struct handlers *pool_handlers(const struct pool *p);
+/* Why the executor that ended last did not come up, if it is known which module
+ * it was loading: false otherwise, and when one has come up since. */
+bool pool_start_failed(const struct pool *p, struct err *ret);
 /* The modules in force, NULL-ended. */
 const char *const *pool_modules(const struct pool *p);
 
