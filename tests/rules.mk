@@ -43,17 +43,19 @@ $(B)/tests/modules/%.so: tests/modules/%.c
 test-programs: all $(TEST_MODULES) $(B)/tests/unit $(B)/tests/e2e/run \
     $(B)/tests/soak/clock_shim.so
 
+# Runs the suites of the program $(1). Most of their time goes by in waiting, so
+# $(2) of them run side by side, in the order $(3), which brings the longest one
+# early; what one prints is shown when it has ended.
+suites = $(if $(SUITES),$(TEST_ENV) $(1) $(SUITES),\
+    $(1) --list | $(3) | $(TEST_ENV) xargs -P $(2) -n 1 tests/one $(1))
+
 #: unit     the unit tests only; SUITES="conf log" runs some of them
 unit: $(B)/tests/unit $(PROGRAMS) $(MODULES) $(DRIVERS) $(TEST_MODULES)
-	$(TEST_ENV) $(B)/tests/unit $(SUITES)
+	$(call suites,$(B)/tests/unit,4,sort -ru)
 
 #: e2e      the tests of the whole, with real programs and servers, only
-# Most of its time goes by in waiting, so two suites run side by side; what one
-# prints is shown when it has ended.
 e2e: test-programs
-	$(if $(SUITES),$(TEST_ENV) $(B)/tests/e2e/run $(SUITES),\
-	    $(B)/tests/e2e/run --list | $(TEST_ENV) xargs -P 2 -n 1 \
-	    tests/e2e/one $(B)/tests/e2e/run)
+	$(call suites,$(B)/tests/e2e/run,3,sort -u)
 
 #: demo     follows the tour of README.md, and shows it
 demo:

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUITES_MAX 128
+#define SUITES_MAX 256
 #define TIMEOUT_S 20
 
 static struct {

@@ -135,8 +135,8 @@ succeeded(struct run *r)
 {
 	size_t len = strlen(r->out);
 
-	ck_assert_msg(r->status == 0, "exit status %d: %.999s", r->status,
-		      r->err);
+	ck_assert_msg(r->status == 0, "exit status %d: %.999s%.999s", r->status,
+		      r->err, r->out);
 	if (len > 0 && r->out[len - 1] == '\n')
 		r->out[len - 1] = '\0';
 	return r->out;

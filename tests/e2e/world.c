@@ -157,17 +157,30 @@ module_paths(struct world *w, const char *names)
 	return paths;
 }
 
+/* Schedules of a world with Redis would live in this machine's own database. */
+static const char *
+schedules_of(struct world *w, const char *config)
+{
+	if (strncmp(w->url, "sqlite:", 7) == 0 ||
+	    strstr(config, "database_url") != NULL)
+		return "";
+	return world_text(
+	    w, "[scheduler]\ndatabase_url = sqlite://%s/schedules.db\n",
+	    w->dir);
+}
+
 void
 world_configure(struct world *w, const char *modules, const char *config)
 {
+	const char *more = config != NULL ? config : "";
 	const char *text = world_text(
 	    w,
-	    "[broker]\nurl = %s\n[backend]\nurl = %s\n"
+	    "[broker]\nurl = %s\n[backend]\nurl = %s\n%s"
 	    "[worker]\nid = test:1\nstate_dir = %s/state\n"
 	    "modules = %s\n%s",
 	    w->url, w->backend != NULL ? redis_server_unix_url(w->backend) : "",
-	    w->dir, module_paths(w, modules != NULL ? modules : "demo"),
-	    config != NULL ? config : "");
+	    schedules_of(w, more), w->dir,
+	    module_paths(w, modules != NULL ? modules : "demo"), more);
 
 	world_write(w, "flowrra.conf", text, strlen(text));
 }

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An HTTP/1.1 server (RFC 9110, RFC 9112) on a libevent loop: requests,
+ * replies, event streams and WebSockets.
+ *
+ * The library below (libmicrohttpd, wslay) is seen nowhere else. Everything
+ * happens on the thread of the loop; no call blocks. A gate refuses what is
+ * malformed or ambiguous before the user sees it: a name of a header that is no
+ * token, no Host or two, two Content-Lengths or a folded one, a
+ * Transfer-Encoding, a body on GET, HEAD or DELETE, a POST or PUT without a
+ * length (411), a head or a body that is too long (431, 413) or too slow.
+ */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/buf.h"
+
+struct err;
+struct event_base;
+struct http_request;
+struct http_server;
+struct http_stream;
+struct http_ws;
+
+enum http_method {
+	HTTP_GET, /* of HEAD too: the body is left out below */
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_DELETE,
+	HTTP_OTHER
+};
+
+/* A header of a reply; value NULL: left out. The last of an array has no name. */
+struct http_field {
+	const char *name;
+	const char *value;
+};
+
+struct http_limits {
+	int64_t head_timeout_us; /* from the first byte of a head to its end */
+	int64_t idle_timeout_us; /* of a connection without a request */
+	size_t max_head;	 /* bytes */
+	unsigned int max_connections;
+	unsigned int max_per_peer; /* of an IP address; 0: any */
+	size_t max_streams;	   /* event streams and WebSockets */
+	size_t max_backlog; /* bytes that a slow reader of a stream may owe */
+};
+
+struct http_user {
+	/*
+	 * The head is there and well-formed. Returns how long a body may be, in
+	 * bytes; or -1 if it has replied, and no body is read.
+	 */
+	int64_t (*on_head)(struct http_request *request, void *arg);
+	/* The whole request is there. It is replied to now or later, exactly
+	 * once, by http_reply(), http_stream_begin() or http_ws_begin(). */
+	void (*on_request)(struct http_request *request, void *arg);
+	/* The peer is gone before the reply: `request` ends with this call.
+	 * Its http_data() is the user's to free. */
+	void (*on_gone)(struct http_request *request, void *arg);
+	void *arg;
+};
+
+struct http_server *http_server_new(struct event_base *base,
+				    const struct http_limits *limits,
+				    const struct http_user *user,
+				    struct err *err);
+/* Closes all; streams' on_gone is called, requests' too. */
+void http_server_free(struct http_server *server);
+
+/* TLS of a listener: texts in PEM. */
+struct http_tls {
+	const char *certificates;
+	const char *key;
+	const char *client_ca; /* NULL: peers show no certificate */
+};
+/* Accepts on a listening socket (TCP or Unix), which it closes in the end.
+ * `tls` NULL: plain. */
+int http_server_listen(struct http_server *server, int fd,
+		       const struct http_tls *tls, struct err *err);
+/* Takes no more connections; those that are there go on. */
+void http_server_quiet(struct http_server *server);
+
+/* --- the request; valid until it is replied to --------------------------- */
+
+enum http_method http_method(const struct http_request *request);
+/* As it came: "GET", "PATCH". */
+const char *http_method_name(const struct http_request *request);
+/* The path, percent-decoded, UTF-8 without NUL; "/" first. A path with "..",
+ * an encoded slash or bad UTF-8 has been refused (400). */
+const char *http_path(const struct http_request *request);
+/* The query as it came, without "?"; "" if there is none. */
+const char *http_query(const struct http_request *request);
+/* A header by its name in any case; NULL if it is not there. One that may come
+ * once (Host, Authorization, Cookie, Content-Type, Origin, …) came once. */
+const char *http_header(const struct http_request *request, const char *name);
+struct slice http_body(const struct http_request *request);
+/* The peer: "192.0.2.1" or "unix"; on a Unix socket its uid, else -1. */
+const char *http_peer(const struct http_request *request);
+int64_t http_peer_uid(const struct http_request *request);
+bool http_is_tls(const struct http_request *request);
+/* A pointer of the user's. */
+void http_set_data(struct http_request *request, void *data);
+void *http_data(const struct http_request *request);
+
+/* --- the reply ---------------------------------------------------------- */
+
+struct http_reply {
+	unsigned int status;
+	const char *type; /* Content-Type; NULL with an empty body */
+	const struct http_field *fields;
+	struct slice body;
+	/* Called when `body` is not needed any more; NULL: it is copied. */
+	void (*release)(void *arg);
+	void *arg;
+	bool close; /* the connection, after it */
+};
+void http_reply(struct http_request *request, const struct http_reply *reply);
+
+/* --- event streams (text/event-stream) ---------------------------------- */
+
+struct http_stream_user {
+	void (*on_gone)(struct http_stream *stream, void *arg);
+	/* All that was owed has been taken. */
+	void (*on_drained)(struct http_stream *stream, void *arg);
+	void *arg;
+};
+/* Replies with 200 and a body without an end. NULL: too many (503 was replied),
+ * or no memory. */
+struct http_stream *http_stream_begin(struct http_request *request,
+				      const struct http_field *fields,
+				      const struct http_stream_user *user);
+/*
+ * Sends bytes, or keeps them until the peer takes them. Returns the bytes that
+ * are owed, or -1: they would be more than max_backlog, and nothing was kept.
+ */
+ssize_t http_stream_send(struct http_stream *stream, struct slice bytes);
+/* The number of bytes that the peer owes to take. */
+size_t http_stream_owed(const struct http_stream *stream);
+void http_stream_end(struct http_stream *stream);
+
+/* --- WebSockets (RFC 6455) ----------------------------------------------- */
+
+struct http_ws_user {
+	/* A whole text message; binary ones are refused (1003). */
+	void (*on_text)(struct http_ws *ws, struct slice text, void *arg);
+	void (*on_gone)(struct http_ws *ws, void *arg);
+	void *arg;
+};
+/* Whether it asks for an upgrade to a WebSocket of version 13. */
+bool http_ws_asked(const struct http_request *request);
+/* NULL: 400, 426 or 503 was replied. */
+struct http_ws *http_ws_begin(struct http_request *request,
+			      const struct http_ws_user *user);
+/* As http_stream_send(), a text message. */
+ssize_t http_ws_send(struct http_ws *ws, struct slice text);
+/* Closes with a code of RFC 6455, section 7.4. */
+void http_ws_close(struct http_ws *ws, unsigned int code, const char *why);
+
+/* --- texts -------------------------------------------------------------- */
+
+/* The value of `name` in a query (application/x-www-form-urlencoded), decoded
+ * into `scratch`, which is emptied first. 1, 0 if it is not there, -1 with *err
+ * if it comes twice or cannot be decoded (ERR_DATA). */
+int http_query_get(const char *query, const char *name, struct buf *scratch,
+		   struct err *err);
+/* Calls on_pair with each, decoded; its result not 0 ends it. */
+int http_query_each(const char *query,
+		    int (*on_pair)(const char *name, const char *value,
+				   void *arg, struct err *err),
+		    void *arg, struct err *err);
+/* The value of a cookie, borrowed from `header`; 0 bytes if it is not there. */
+struct slice http_cookie(const char *header, const char *name);
+/* Appends text so that it may stand in a path or a query. */
+void http_escape(const char *text, struct buf *out);
+/* The reason phrase: "Not Found". */
+const char *http_status_text(unsigned int status);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the routes of flowrra-web share.
+ *
+ * The API is tables of routes, one table a file: path, role, parameters and
+ * what is answered. They drive the dispatch, the check of parameters, the
+ * OpenAPI document and the manual's list, so that none of them can differ.
+ *
+ * A route's function runs on one of the operation threads, where it may block in
+ * lib/manager for at most [web] timeout. It reads the call and fills the answer;
+ * what is of HTTP (authentication, Host, CSRF, ETag, limits) has been done
+ * before it, or is done after it.
+ */
+#ifndef WEB_WEB_H
+#define WEB_WEB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "http/http.h"
+#include "util/buf.h"
+
+struct conf;
+struct err;
+struct flowrra_client;
+struct schedules;
+struct web_call;
+
+/* What a user may do; a higher one may what a lower one may, but for metrics. */
+enum web_role {
+	WEB_OPEN,     /* anybody: /healthz */
+	WEB_METRICS,  /* /metrics alone */
+	WEB_VIEWER,   /* looks, with what [web] hide says masked */
+	WEB_OPERATOR, /* changes */
+};
+
+enum web_type { WEB_TEXT, WEB_INT, WEB_BOOL, WEB_TIME, WEB_SECONDS, WEB_JSON };
+
+/* A parameter: of the path ("{id}" there), of the query, or a member of the JSON
+ * body. The last of an array has no name. */
+struct web_param {
+	const char *name;
+	enum web_type type;
+	enum { WEB_PATH, WEB_QUERY, WEB_BODY } in;
+	bool required;
+	/* The name is a prefix: "args." takes args.user.id. */
+	bool prefix;
+	/* Of WEB_INT. */
+	int64_t min, max;
+	const char *help; /* a sentence, for people */
+};
+
+enum web_flags {
+	WEB_RAW_BODY = 1, /* the body is not one JSON value: web_body() */
+	WEB_ANY_BODY = 2, /* a JSON value whose members the function checks */
+	WEB_BIG_BODY = 4, /* as long as a task may be, not 64 KiB */
+	WEB_LIVE = 8,	  /* not by an operation thread: events, ws */
+	WEB_SEED = 16,	  /* of the Python package: below /api, with or without
+			     a slash at the end, errors as {"error": …} */
+};
+
+struct web_route {
+	enum http_method method;
+	/* Below the prefix: "/api/v1/tasks/{id}". */
+	const char *path;
+	enum web_role role;
+	unsigned int flags;
+	const struct web_param *params;
+	/* 0 with the answer filled, or -1 with *err. */
+	int (*run)(struct web_call *call, struct err *err);
+	const char *summary; /* for the OpenAPI document: a sentence */
+	const char *answer;  /* and what is answered: a sentence, or a shape */
+};
+/* Ended by one without a path. routes.c lists the tables. */
+#define WEB_ROUTES_END                                                         \
+	{                                                                      \
+		.path = NULL                                                   \
+	}
+
+/* --- the call ----------------------------------------------------------- */
+
+struct flowrra_client *web_client(const struct web_call *call);
+/* The schedules' database, opened at its first use; NULL with *err. */
+struct schedules *web_schedules(struct web_call *call, struct err *err);
+const struct conf *web_conf(const struct web_call *call);
+/* Who asks: a name for logs and reasons, and the role. */
+const char *web_user_name(const struct web_call *call);
+enum web_role web_user_role(const struct web_call *call);
+/* Whether the client is gone, or the daemon stops: a long operation ends then. */
+bool web_stopped(const struct web_call *call);
+
+/* Parameters, checked as the table says. Those of the path and those required are
+ * there; NULL and `otherwise` where one is absent. Body members that are WEB_JSON
+ * are had by web_json(), borrowed. */
+const char *web_text(const struct web_call *call, const char *name);
+int64_t web_int(const struct web_call *call, const char *name,
+		int64_t otherwise);
+bool web_bool(const struct web_call *call, const char *name, bool otherwise);
+int64_t web_time_us(const struct web_call *call, const char *name,
+		    int64_t otherwise);
+double web_seconds(const struct web_call *call, const char *name,
+		   double otherwise);
+json_t *web_json(const struct web_call *call, const char *name);
+/* All parameters of the query whose names begin with `prefix`. */
+int web_each(const struct web_call *call, const char *prefix,
+	     int (*on_pair)(const char *name, const char *value, void *arg,
+			    struct err *err),
+	     void *arg, struct err *err);
+/* The body as it came. */
+struct slice web_body(const struct web_call *call);
+
+/* --- the answer --------------------------------------------------------- */
+
+/* Answers with JSON (takes it; NULL: no memory, ERR_SYSTEM). 200 unless
+ * web_status() was called. */
+int web_answer(struct web_call *call, json_t *value, struct err *err);
+/* Answers with bytes of another type (takes what `bytes` owns). */
+int web_answer_bytes(struct web_call *call, const char *type,
+		     struct buf *bytes);
+void web_status(struct web_call *call, unsigned int status);
+/* Names the member of the request that *err is about: "field" of the problem.
+ * Returns -1. */
+int web_fault(struct web_call *call, const char *field, const char *hint,
+	      struct err *err);
+/* Says what was changed, for the journal's audit record and the list on Health;
+ * every route of the operator's role calls it. */
+void web_audit(struct web_call *call, const char *action, const char *target,
+	       int64_t count);
+
+/* --- long operations ------------------------------------------------------ */
+
+/*
+ * Begins a job that outlives the call, on a thread of its own: `run` is given
+ * the job, tells web_job_progress(), which says whether to go on, and returns the
+ * final value or NULL with *err. Answers 202 {"job": id}; GET jobs/{id} has
+ * {"job", "action", "state": "running" | "done" | "stopped" | "failed", "done",
+ * "result", "error"}. `arg` is freed by `release`.
+ */
+struct web_job;
+int web_job_begin(struct web_call *call, const char *action,
+		  json_t *(*run)(struct web_job *job,
+				 struct flowrra_client *client, void *arg,
+				 struct err *err),
+		  void *arg, void (*release)(void *arg), struct err *err);
+bool web_job_progress(struct web_job *job, int64_t done);
+
+#endif
