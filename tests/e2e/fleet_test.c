@@ -252,7 +252,8 @@ START_TEST(tasks_whose_program_is_missing_wait_and_health_and_doctor_say_so)
 	/* It was not begun, and no attempt counts. */
 	ck_answer(w, world_text(w, "tasks show %s", id), "record.status",
 		  "pending");
-	ck_complains(ctl(w, "worker reload test:1"), 78, "cannot run ./program");
+	ck_complains(ctl(w, "worker reload test:1"), 78,
+		     "cannot run ./program");
 	/* Put right, it runs. */
 	ck_run(run(w, "printf '#!/bin/sh\\necho got $1\\n' > program && "
 		      "chmod +x program"),
