@@ -2,6 +2,8 @@
 /* What has changed between two answers of a route. */
 #include "web/diff.h"
 
+#include <stdbool.h>
+
 #include "util/clock.h"
 
 json_t *

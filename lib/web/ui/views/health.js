@@ -68,7 +68,7 @@ export async function view(ctx) {
   async function look() {
     try {
       const a = await get('server', {signal: ctx.signal});
-      dot.rtt = typeof a.rtt === 'object' ? a.rtt?.broker : a.rtt;
+      dot.rtt = a.broker?.rtt ?? a.rtt;
       seen.push([stamp(new Date().toISOString()).slice(11), dot.rtt]);
       if (seen.length > KEPT) seen.shift();
       const {rtt, ...rest} = a;
