@@ -87,6 +87,10 @@ browser:
 	@$(MAKE) --no-print-directory $(BROWSER)
 	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
+#: mount    the dashboard behind proxies and inside applications, only
+mount: all
+	@BUILD_DIR=$(B) tests/web/mount/check
+
 # In a container that boots the installed programs; skipped where none can.
 #: check-systemd runs the units for real; needs root and systemd-nspawn
 check-systemd: test-programs
@@ -106,6 +110,7 @@ check:
 	$(again) unit
 	$(again) e2e
 	$(again) tour
+	$(again) mount
 	$(again) soak-short
 	$(again) systemd-short
 
@@ -279,7 +284,7 @@ format:
 compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
-.PHONY: test-programs unit e2e demo tour check-systemd systemd-short check-deb \
+.PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
 	browser check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
 	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate coverage deps lint format compile-flags

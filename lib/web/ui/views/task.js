@@ -6,7 +6,7 @@ import {clip, dur, num, stamp, word, zone} from '../fmt.js';
 import {icon} from '../icons.js';
 import {action, announce, badge, card, copyAs, copyable, empty, json, kv, link, problem, progress, text, when} from '../parts.js';
 import {ctl} from '../shell.js';
-import {VERBS, actOn} from './tasks.js';
+import {VERBS, actOn} from '../verbs.js';
 
 const ms = iso => iso ? Date.parse(iso) : null;
 
