@@ -87,6 +87,12 @@ browser:
 	@$(MAKE) --no-print-directory $(BROWSER)
 	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
+#: browser-daemon the same with a worker, a scheduler and flowrra-web, on SQLite
+browser-daemon: all
+	@.ci/deps web
+	@$(MAKE) --no-print-directory $(BROWSER)
+	BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS)
+
 # In a container that boots the installed programs; skipped where none can.
 #: check-systemd runs the units for real; needs root and systemd-nspawn
 check-systemd: test-programs
@@ -280,6 +286,6 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour check-systemd systemd-short check-deb \
-	browser check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
+	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
 	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate coverage deps lint format compile-flags
