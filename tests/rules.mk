@@ -93,6 +93,10 @@ browser-daemon: all
 	@$(MAKE) --no-print-directory $(BROWSER)
 	BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS)
 
+#: mount    the dashboard behind proxies and inside applications, only
+mount: all
+	@BUILD_DIR=$(B) tests/web/mount/check
+
 # In a container that boots the installed programs; skipped where none can.
 #: check-systemd runs the units for real; needs root and systemd-nspawn
 check-systemd: test-programs
@@ -112,6 +116,7 @@ check:
 	$(again) unit
 	$(again) e2e
 	$(again) tour
+	$(again) mount
 	$(again) soak-short
 	$(again) systemd-short
 
@@ -287,5 +292,8 @@ compile-flags:
 
 .PHONY: test-programs unit e2e demo tour check-systemd systemd-short check-deb \
 	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
+=======
+.PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
+	browser check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
 	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate coverage deps lint format compile-flags

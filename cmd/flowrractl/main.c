@@ -209,6 +209,15 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 	return status;
 }
 
+static void
+warn_strange(const char *variable, const char *closest, void *arg)
+{
+	complain(arg,
+		 "the variable %s is none of Flowrra's and is ignored; did you "
+		 "mean %s?",
+		 variable, closest);
+}
+
 /* Parses up to the first word that is not an option, and finds the verb there.
  * Global options may stand before the verb and behind it. Returns the exit
  * status. */
@@ -240,6 +249,9 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 		unknown_verb(n, words, &err);
 		return usage(ctl, &err);
 	}
+	/* Who completes a word wants no other text. */
+	if (ctl->verb != &verb_complete)
+		conf_tell_strange(warn_strange, ctl);
 	/* The verb's last word stands where the program's name would. */
 	return run_verb(ctl, n - used + 1, words + used - 1);
 }

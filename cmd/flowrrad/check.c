@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#include "commands.h"
 #include "modules.h"
 #include "pool/handlers.h"
 #include "util/conf.h"
@@ -23,6 +22,7 @@ struct check {
 	struct event_base *base;
 	struct pool *pool;
 	bool ready;
+	struct err why; /* it cannot get ready; ERR_NONE: not known yet */
 };
 
 static void
@@ -34,9 +34,14 @@ on_check_ready(void *arg)
 	event_base_loopbreak(check->base);
 }
 
+/* A module that ends its executor does so each time. */
 static void
 on_check_change(void *arg)
 {
+	struct check *check = arg;
+
+	if (check->pool != NULL && pool_start_failed(check->pool, &check->why))
+		event_base_loopbreak(check->base);
 }
 
 /* No job is given to the pool, so it has no other news. */
@@ -44,15 +49,18 @@ static const struct pool_events check_events = {.on_ready = on_check_ready,
 						.on_change = on_check_change};
 
 static int
-check_result(const struct check *check, const struct conf *conf,
-	     struct err *err)
+check_result(const struct check *check, struct err *err)
 {
 	size_t n;
 
+	if (!check->ready && check->why.code != ERR_NONE) {
+		*err = check->why;
+		return -1;
+	}
 	if (!check->ready)
 		return err_set(err, ERR_SYSTEM,
 			       "no executor has come up within %d s", CHECK_S);
-	n = pool_handlers(check->pool)->n_refused + commands_missing(conf);
+	n = pool_handlers(check->pool)->n_refused;
 	if (n > 0)
 		return err_set(
 		    err, ERR_CONFIG,
@@ -77,7 +85,7 @@ check_with(struct check *check, const struct conf *conf,
 		return -1;
 	event_base_loopexit(check->base, &tv);
 	event_base_dispatch(check->base);
-	return check_result(check, conf, err);
+	return check_result(check, err);
 }
 
 int

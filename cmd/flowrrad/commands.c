@@ -2,9 +2,9 @@
 /*
  * Whether the commands of tasks are there.
  *
- * Only --check asks: a program that is missing for a while, as during an
- * upgrade, keeps no worker from starting, and its task is retried. The search
- * is that of lib/spawn/start.c.
+ * It is asked when a worker starts, reloads, or is checked; a program that goes
+ * missing later, as during an upgrade, is a failure of its task, which is
+ * retried. The search is that of lib/spawn/start.c.
  */
 #include "commands.h"
 
@@ -20,10 +20,8 @@
 
 #include "spawn/spawn.h"
 #include "util/argv_template.h"
-#include "util/conf.h"
 #include "util/conf_task.h"
 #include "util/err.h"
-#include "util/log.h"
 
 /* 0, or what is wrong, as in errno. What only the task's user may see is left
  * to that user: it is not known to be wrong. */
@@ -108,8 +106,8 @@ check_command(const struct conf_task *t, const struct argv_template *command,
 			     name, path);
 }
 
-static int
-check_task(const struct conf_task *t, struct err *err)
+int
+commands_find(const struct conf_task *t, struct err *err)
 {
 	struct argv_template *command, *environment = NULL;
 	int status = -1;
@@ -119,20 +117,7 @@ check_task(const struct conf_task *t, struct err *err)
 		status = check_command(t, command, environment, err);
 	argv_template_free(command);
 	argv_template_free(environment);
+	if (status != 0)
+		err_prefix(err, "[task %s]", t->name);
 	return status;
-}
-
-size_t
-commands_missing(const struct conf *conf)
-{
-	struct err err = ERR_INIT;
-	size_t i, n = 0;
-
-	for (i = 0; i < conf->n_tasks; i++)
-		if (check_task(conf->tasks[i], &err) != 0) {
-			log_error("[task %s]: %s", conf->tasks[i]->name,
-				  err.msg);
-			n++;
-		}
-	return n;
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "codec/scan.h"
+#include "commands.h"
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/conf_key.h"
@@ -91,6 +92,21 @@ resolve_all(const char *text, struct err *err)
 
 /* --- tasks of the configuration ------------------------------------------ */
 
+/* Without a task, it has nothing to load: somebody may have named it. */
+static void
+remove_exec(struct modules *m)
+{
+	char **from, **to = m->paths;
+
+	for (from = m->paths; *from != NULL; from++) {
+		if (strcmp(*from, m->exec) == 0)
+			free(*from);
+		else
+			*to++ = *from;
+	}
+	*to = NULL;
+}
+
 /* A declared task does not say which module runs it. */
 static int
 add_exec(struct modules *m, struct err *err)
@@ -98,8 +114,6 @@ add_exec(struct modules *m, struct err *err)
 	char *path, **more;
 	size_t n;
 
-	if ((m->exec = resolve("exec", err)) == NULL)
-		return -1;
 	for (n = 0; m->paths[n] != NULL; n++)
 		if (strcmp(m->paths[n], m->exec) == 0)
 			return 0;
@@ -181,23 +195,52 @@ write_task(const struct conf_task *t, struct buf *out)
 	buf_done(&value);
 }
 
+/*
+ * Which tasks have a program; the others are refused like a module that cannot
+ * be loaded: the worker starts without them, says so, and does not claim their
+ * tasks. Returns how many have one, or -1 with *err.
+ */
+static int
+find_commands(const struct conf *conf, bool *ret_found, struct modules *m,
+	      struct err *err)
+{
+	size_t i, n_refused = 0;
+	struct err why;
+	int n = 0;
+
+	if ((m->refused = calloc(conf->n_tasks + 1, sizeof(char *))) == NULL)
+		return err_nomem(err);
+	for (i = 0; i < conf->n_tasks; i++) {
+		ret_found[i] = commands_find(conf->tasks[i], &why) == 0;
+		n += ret_found[i];
+		if (!ret_found[i] &&
+		    (m->refused[n_refused++] = strdup(why.msg)) == NULL)
+			return err_nomem(err);
+	}
+	return n;
+}
+
 /* {"exec": …}, as lib/module/shipped/exec/declared.h describes it. */
 static char *
-write_config(const struct conf *conf)
+write_config(const struct conf *conf, const bool *found, bool any)
 {
 	struct buf out = BUF_INIT;
+	bool next = false;
 	size_t i;
 
 	buf_adds(&out, "{");
-	if (conf->n_tasks > 0) {
+	if (any) {
 		buf_addf(&out,
 			 "\"exec\":{\"kill_grace\":%.6f,"
 			 "\"max_result_size\":%" PRId64 ",\"tasks\":{",
 			 (double)conf->executor.kill_grace / 1e6,
 			 conf->executor.max_result_size);
 		for (i = 0; i < conf->n_tasks; i++) {
-			if (i > 0)
+			if (!found[i])
+				continue;
+			if (next)
 				buf_addc(&out, ',');
+			next = true;
 			write_task(conf->tasks[i], &out);
 		}
 		buf_adds(&out, "}}");
@@ -223,20 +266,37 @@ modules_check(const struct conf *conf, struct err *err)
 int
 modules_read(const struct conf *conf, struct modules *ret, struct err *err)
 {
+	bool *found = calloc(conf->n_tasks + 1, sizeof(*found));
+	int n, status = -1;
+
 	*ret = (struct modules){.paths = NULL};
-	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL)
-		return -1;
-	if (conf->n_tasks > 0 && add_exec(ret, err) != 0)
-		return -1;
-	if ((ret->config = write_config(conf)) == NULL)
-		return err_nomem(err);
-	return 0;
+	if (found == NULL) {
+		err_nomem(err);
+		goto done;
+	}
+	if ((ret->paths = resolve_all(conf->worker.modules, err)) == NULL ||
+	    (n = find_commands(conf, found, ret, err)) < 0)
+		goto done;
+	if (conf->n_tasks > 0 && (ret->exec = resolve("exec", err)) == NULL)
+		goto done;
+	if (n > 0 && add_exec(ret, err) != 0)
+		goto done;
+	if (n == 0 && conf->n_tasks > 0)
+		remove_exec(ret);
+	if ((ret->config = write_config(conf, found, n > 0)) == NULL)
+		err_nomem(err);
+	else
+		status = 0;
+done:
+	free(found);
+	return status;
 }
 
 void
 modules_done(struct modules *m)
 {
 	conf_list_free(m->paths);
+	conf_list_free(m->refused);
 	free(m->config);
 	free(m->exec);
 	*m = (struct modules){.paths = NULL};
@@ -246,5 +306,5 @@ struct pool_modules
 modules_loadable(const struct modules *m)
 {
 	return (struct pool_modules){(const char *const *)m->paths, m->config,
-				     m->exec};
+				     m->exec, (const char *const *)m->refused};
 }

@@ -10,9 +10,10 @@ struct conf;
 struct err;
 
 struct modules {
-	char **paths; /* absolute, NULL-ended */
-	char *config; /* JSON by module name; see dispatch.h */
-	char *exec;   /* which of them runs commands; NULL: none */
+	char **paths;	/* absolute, NULL-ended */
+	char *config;	/* JSON by module name; see dispatch.h */
+	char *exec;	/* which of them runs commands; NULL: none */
+	char **refused; /* what is wrong with tasks that cannot be run */
 };
 
 /*
@@ -21,7 +22,8 @@ struct modules {
  * looked up where modules are installed ("demo": ../lib/flowrra/demo.so, seen
  * from the program). Whether they can be loaded, the executor says. Where there
  * are [task NAME] sections, the module "exec" comes by itself, and is told of
- * them, and of nothing else but the limits for its commands. modules_done() it
+ * them, and of nothing else but the limits for its commands. A section whose
+ * program is missing is left out, and told among the refused. modules_done() it
  * in any case.
  */
 int modules_read(const struct conf *conf, struct modules *ret, struct err *err);

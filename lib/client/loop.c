@@ -24,6 +24,8 @@
 
 #include <event2/event.h>
 
+#include "util/limits.h"
+
 TAILQ_HEAD(op_list, op);
 
 struct loop {
@@ -47,6 +49,10 @@ on_loop_wake(evutil_socket_t fd, short what, void *arg)
 	if (read(fd, &count, sizeof(count)) == -1)
 		return;
 }
+
+/* What a client opens first: five of the loop (with its wake descriptor), and
+ * those of the embedded store. */
+#define LOOP_FILES 9
 
 static struct event_base *
 loop_base_new(void)
@@ -73,6 +79,9 @@ loop_new(struct err *err)
 		err_nomem(err);
 		return NULL;
 	}
+	/* libevent ends a process whose loop gets no descriptors. */
+	if (limits_check_files(LOOP_FILES, err) != 0)
+		goto fail_loop;
 	if ((loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {
 		err_sys(err, ERR_SYSTEM, "cannot make an event descriptor");
 		goto fail_loop;

@@ -52,6 +52,17 @@ ending_add_history(const struct job *job, const struct ending *ending,
 	history_add(job->task->history, &attempt, max, out);
 }
 
+/* It ended before an attempt began; perhaps before its handler was looked for,
+ * which says how many there may be. */
+static bool
+ending_has_no_attempt(const struct ending *ending)
+{
+	return ending->started_us == 0 &&
+	       (ending->outcome == OUTCOME_CANCELLED ||
+		ending->outcome == OUTCOME_EXPIRED ||
+		ending->outcome == OUTCOME_UNKNOWN);
+}
+
 void
 ending_log(const struct job *job, const struct ending *ending, bool again)
 {
@@ -66,6 +77,10 @@ ending_log(const struct job *job, const struct ending *ending, bool again)
 			"task %s (%s) succeeded after %" PRId64 " ms", t->id,
 			t->name,
 			(ending->finished_us - ending->started_us) / 1000);
+	else if (ending_has_no_attempt(ending))
+		log_job(job, endings[ending->outcome].level,
+			"task %s (%s) %s: %.*s", t->id, t->name,
+			endings[ending->outcome].log, (int)text.len, text.p);
 	else
 		log_job(job, endings[ending->outcome].level,
 			"task %s (%s) %s, attempt %" PRId64 " of %" PRId64

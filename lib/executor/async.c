@@ -120,8 +120,9 @@ async_forget(struct async *l, struct flowrra_task *t)
 	json_decref(t->args);
 	json_decref(t->kwargs);
 	free(t->error);
+	free(t->exact);
 	t->args = t->kwargs = NULL;
-	t->error = NULL;
+	t->error = t->exact = NULL;
 	t->timer = NULL;
 	place = &l->ended[l->next_ended++ % ENDED_KEEP];
 	task_free(*place);

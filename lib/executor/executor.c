@@ -326,6 +326,18 @@ start_threads(struct executor *e, const struct ipc_init *init)
 
 /* Modules are loaded before a thread is started: what they set up in their init
  * functions is seen by all threads, and needs no lock. */
+/* It must have left before the module's code runs. */
+static void
+executor_say_loading(const char *path, void *arg)
+{
+	struct executor *e = arg;
+	struct outbox_frame frame = {.type = IPC_LOADING,
+				     .rest = slice_of(path)};
+
+	outbox_put(e->outbox, &frame, true);
+	outbox_drain(e->outbox);
+}
+
 static int
 executor_on_init(struct executor *e, const struct ipc_message *m)
 {
@@ -345,7 +357,8 @@ executor_on_init(struct executor *e, const struct ipc_message *m)
 			       init->threads, THREADS_MAX);
 	e->env = (struct task_env){e->outbox, e->submits, e->sockets,
 				   init->max_result};
-	if (ready_load(e->loader, m->rest, &ready, e->err) != 0 ||
+	if (ready_load(e->loader, m->rest, executor_say_loading, e, &ready,
+		       e->err) != 0 ||
 	    start_threads(e, init) != 0) {
 		buf_done(&ready);
 		return -1;

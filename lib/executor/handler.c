@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "executor/async.h"
 #include "executor/outbox.h"
@@ -15,6 +16,7 @@
 #include "executor/text.h"
 #include "module/begin.h"
 #include "module/dump.h"
+#include "module/exact.h"
 #include "module/lost.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -180,6 +182,8 @@ flowrra_task_begins(struct flowrra_task *t)
 {
 	if (t->loop != NULL)
 		async_begin_again(t);
+	else
+		task_begin_again(t);
 }
 
 int
@@ -191,6 +195,13 @@ flowrra_fail(struct flowrra_task *t, const char *format, ...)
 	handler_fail(t, false, format, ap);
 	va_end(ap);
 	return -1;
+}
+
+void
+flowrra_task_exact(struct flowrra_task *t, const char *json, size_t length)
+{
+	free(t->exact);
+	t->exact = strndup(json, length);
 }
 
 int

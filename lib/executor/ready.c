@@ -43,7 +43,8 @@ describe_task(const struct loader_task *task)
 }
 
 static int
-load_all(struct loader *l, const json_t *modules, json_t *refused)
+load_all(struct loader *l, const json_t *modules, ready_loading_fn *on_loading,
+	 void *arg, json_t *refused)
 {
 	struct err err = ERR_INIT;
 	const char *path;
@@ -52,6 +53,7 @@ load_all(struct loader *l, const json_t *modules, json_t *refused)
 
 	json_array_foreach (modules, i, module) {
 		path = json_string_value(module);
+		on_loading(path ? path : "", arg);
 		if (loader_load(l, path ? path : "", &err) == 0)
 			continue;
 		/* It may hold what the dynamic linker says of a broken file. */
@@ -73,8 +75,8 @@ ready_append(const char *p, size_t len, void *arg)
 }
 
 int
-ready_load(struct loader *l, struct slice init, struct buf *ret_ready,
-	   struct err *err)
+ready_load(struct loader *l, struct slice init, ready_loading_fn *on_loading,
+	   void *arg, struct buf *ret_ready, struct err *err)
 {
 	json_t *tasks = json_array(), *refused = json_array(), *modules = NULL;
 	json_t *in = json_loadb(init.p, init.len, 0, NULL), *out = NULL;
@@ -87,7 +89,7 @@ ready_load(struct loader *l, struct slice init, struct buf *ret_ready,
 		goto done;
 	}
 	loader_configure(l, json_object_get(in, "config"));
-	r = load_all(l, modules, refused);
+	r = load_all(l, modules, on_loading, arg, refused);
 	/* It belongs to `in`, which goes; and modules look at it in init
 	 * only. */
 	loader_configure(l, NULL);

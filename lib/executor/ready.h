@@ -10,10 +10,12 @@ struct loader;
 
 /*
  * Loads the modules that INIT's JSON names and appends READY's JSON to
- * `ret_ready`. A refused module is told of there; -1 is for JSON that makes no
+ * `ret_ready`; on_loading is told of each before its code runs. A refused module is told of there; -1 is for JSON that makes no
  * sense, or no memory.
  */
-int ready_load(struct loader *l, struct slice init, struct buf *ret_ready,
+typedef void ready_loading_fn(const char *path, void *arg);
+int ready_load(struct loader *l, struct slice init,
+	       ready_loading_fn *on_loading, void *arg, struct buf *ret_ready,
 	       struct err *err);
 
 #endif

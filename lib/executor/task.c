@@ -66,6 +66,7 @@ task_free(struct flowrra_task *t)
 	json_decref(t->args);
 	json_decref(t->kwargs);
 	free(t->error);
+	free(t->exact);
 	free(t);
 }
 
@@ -80,6 +81,15 @@ task_begin(struct flowrra_task *t)
 	if (t->timeout_us > 0)
 		t->deadline_us = now + t->timeout_us;
 	atomic_store_explicit(&t->started_mono_us, now, memory_order_release);
+}
+
+/* A person who has cancelled it meanwhile is not forgotten: unlike that of an
+ * asynchronous task, its timeout does not set the flag. */
+void
+task_begin_again(struct flowrra_task *t)
+{
+	task_begin(t);
+	task_report(t);
 }
 
 int64_t
@@ -126,7 +136,7 @@ task_cancel(struct flowrra_task *t)
 void
 task_report(struct flowrra_task *t)
 {
-	struct ipc_started started = {t->started_us};
+	struct ipc_started started = {atomic_load(&t->started_us)};
 	struct outbox_frame frame = {
 	    .type = IPC_STARTED, .task = t->number, .fixed = &started};
 
@@ -171,7 +181,9 @@ task_end_result(const struct flowrra_task *t, const json_t *result,
 	buf_reset(scratch);
 	if (result == NULL)
 		return (struct task_end){IPC_SUCCESS, SLICE("null")};
-	if (json_dump_callback(result, dump_some, &l, dump_flags(result)) == 0)
+	if ((t->exact != NULL ? dump_some(t->exact, strlen(t->exact), &l)
+			      : json_dump_callback(result, dump_some, &l,
+						   dump_flags(result))) == 0)
 		return end_text(IPC_SUCCESS, scratch);
 	buf_reset(scratch);
 	if (l.over)

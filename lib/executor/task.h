@@ -59,18 +59,19 @@ struct flowrra_task {
 	json_t *kwargs;
 	void *data;
 	char *error; /* from flowrra_fail() */
+	char *exact; /* from flowrra_task_exact(); NULL: none */
 	bool final;
 	bool unbegun;	 /* see module/begin.h */
 	bool lost;	 /* see module/lost.h */
 	bool has_socket; /* see task_socket.h */
 	atomic_bool cancelled;
 	int64_t timeout_us;
-	int64_t deadline_us; /* monotonic; INT64_MAX: none */
-	int64_t started_us;  /* wall clock */
+	int64_t deadline_us;	    /* monotonic; INT64_MAX: none */
+	_Atomic int64_t started_us; /* wall clock */
 	/* Monotonic; 0: not yet. Set after the wall clock, by the thread that
 	 * runs the task, read by the one that reports STARTED. */
 	_Atomic int64_t started_mono_us;
-	bool reported; /* STARTED was sent */
+	atomic_bool reported; /* STARTED was sent */
 
 	/* Of an asynchronous task only. */
 	TAILQ_ENTRY(flowrra_task) unreported;
@@ -92,6 +93,9 @@ void task_free(struct flowrra_task *t);
 
 /* Starts its clocks. */
 void task_begin(struct flowrra_task *t);
+/* Starts them anew, and says so: what it did so far was to wait. For a blocking
+ * task, in the thread that runs it. */
+void task_begin_again(struct flowrra_task *t);
 /* Parses its arguments; -1 with *err, a text for the task's record. */
 int task_parse(struct flowrra_task *t, struct err *err);
 /* How long it has run. */

@@ -111,14 +111,26 @@ examine_broker(struct doctor *d)
 	return true;
 }
 
+/* On the loop, as on_report(). */
+static void
+on_backend_finding(const char *what, const char *remedy, void *arg)
+{
+	doctor_find(arg, DOCTOR_ERROR, "backend", remedy, "%s", what);
+}
+
 /* Any read will do; there is no task with the ID "-". */
 static void
 examine_backend(struct doctor *d)
 {
+	const size_t before = json_array_size(d->errors);
 	struct err err = ERR_INIT;
-	json_t *answer = query_record(d->client, "-", &err);
+	json_t *answer = NULL;
 
-	if (answer == NULL)
+	if (query_examine_backend(d->client, on_backend_finding, d, &err) == 0)
+		answer = query_record(d->client, "-", &err);
+	/* What the user may not do says more than a read that is refused. */
+	if (answer == NULL &&
+	    (err.code != ERR_REFUSED || json_array_size(d->errors) == before))
 		doctor_find(d, DOCTOR_ERROR, "backend",
 			    "Start it, or correct [backend] url.", "%s",
 			    err.msg);
@@ -202,6 +214,53 @@ examine_stuck(struct doctor *d, const json_t *worker, const char *name)
 	}
 }
 
+static void
+examine_frozen(struct doctor *d, const char *name, const char *pid,
+	       long long held)
+{
+	char remedy[200];
+
+	snprintf(remedy, sizeof(remedy),
+		 "Continue it (kill -CONT %s) if it was stopped, or end it "
+		 "(kill -KILL %s): some seconds later another worker takes its "
+		 "tasks over.",
+		 pid, pid);
+	doctor_find(d, DOCTOR_ERROR, "workers", remedy,
+		    "worker %s says nothing any more, but its process %s still "
+		    "exists: it keeps %lld tasks in flight, which no other "
+		    "worker takes over",
+		    name, pid, held);
+}
+
+/* What becomes of the tasks of a worker that says nothing depends on whether its
+ * process is gone: as long as it is not, it has them (lib/store/sqlite). */
+static void
+examine_dead(struct doctor *d, const json_t *worker, const char *name,
+	     size_t n_alive)
+{
+	const long long held =
+	    json_integer_value(json_object_get(worker, "in_flight"));
+	const long long pid =
+	    json_integer_value(json_object_get(worker, "pid"));
+	char number[32] = "PID";
+
+	/* Without a number: 0 would be this very process, and all beside it. */
+	if (pid > 0)
+		snprintf(number, sizeof(number), "%lld", pid);
+	if (json_is_true(json_object_get(worker, "frozen"))) {
+		examine_frozen(d, name, number, held);
+	} else if (held > 0) {
+		doctor_find(d, n_alive > 0 ? DOCTOR_WARNING : DOCTOR_ERROR,
+			    "workers",
+			    n_alive > 0 ? "Wait half a minute; another worker "
+					  "takes them over."
+					: "Start it again, or start another "
+					  "worker for its queues.",
+			    "worker %s is dead and has %lld tasks in flight",
+			    name, held);
+	}
+}
+
 /* A dead worker without tasks is not a fault: it was stopped for good, and leaves
  * the list by itself. */
 static void
@@ -210,20 +269,9 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 	const char *name = member_text(worker, "worker");
 	const char *state = member_text(worker, "state");
 	const char *version = member_text(worker, "version");
-	const long long held =
-	    json_integer_value(json_object_get(worker, "in_flight"));
 
 	if (strcmp(state, "dead") == 0) {
-		if (held > 0)
-			doctor_find(
-			    d, n_alive > 0 ? DOCTOR_WARNING : DOCTOR_ERROR,
-			    "workers",
-			    n_alive > 0 ? "Wait half a minute; another worker "
-					  "takes them over."
-					: "Start it again, or start another "
-					  "worker for its queues.",
-			    "worker %s is dead and has %lld tasks in flight",
-			    name, held);
+		examine_dead(d, worker, name, n_alive);
 	} else if (version != NULL && strcmp(version, FLOWRRA_VERSION) != 0) {
 		/* Versions may differ for the time of an upgrade, which
 		 * then should end. */

@@ -133,9 +133,9 @@ json_of_worker(const struct worker_info *w)
 		description =
 		    json_loadb(w->description.p, w->description.len,
 			       JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	return json_pack("{s:s,s:b,s:I,s:o}", "worker", w->name, "alive",
-			 w->alive, "in_flight", (json_int_t)w->in_flight,
-			 "description",
+	return json_pack("{s:s,s:b,s:b,s:I,s:o}", "worker", w->name, "alive",
+			 w->alive, "frozen", w->frozen, "in_flight",
+			 (json_int_t)w->in_flight, "description",
 			 description != NULL ? description : json_null());
 }
 
@@ -207,6 +207,46 @@ query_examine(struct flowrra_client *c, query_report_fn *on_told, void *arg,
 	struct examine_query e = {.q = {.client = c, .send = send_examine},
 				  .on_report = on_told,
 				  .arg = arg};
+
+	if (client_check(c, err) != 0)
+		return -1;
+	return query_run(&e.q, err);
+}
+
+struct findings_query {
+	struct query q;
+	query_finding_fn *on_finding;
+	void *arg;
+};
+
+static void
+on_findings(const struct results_finding *findings, size_t n,
+	    const struct err *err, void *arg)
+{
+	struct findings_query *e = arg;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		e->on_finding(findings[i].what, findings[i].remedy, e->arg);
+	query_end(&e->q, err);
+}
+
+static void
+send_examine_backend(struct query *q)
+{
+	results_examine(q->client->results, on_findings,
+			container_of(q, struct findings_query, q));
+}
+
+int
+query_examine_backend(struct flowrra_client *c, query_finding_fn *on_finding,
+		      void *arg, struct err *err)
+{
+	struct findings_query e = {.q = {.client = c,
+					 .of_results = true,
+					 .send = send_examine_backend},
+				   .on_finding = on_finding,
+				   .arg = arg};
 
 	if (client_check(c, err) != 0)
 		return -1;

@@ -38,6 +38,11 @@ typedef void query_report_fn(const struct broker_report *report, void *arg);
 /* 0, and on_told was called; or -1 with *err. */
 int query_examine(struct flowrra_client *c, query_report_fn *on_told, void *arg,
 		  struct err *err);
+/* The same of a backend of its own: each of its findings is told. */
+typedef void query_finding_fn(const char *what, const char *remedy, void *arg);
+int query_examine_backend(struct flowrra_client *c,
+			  query_finding_fn *on_finding, void *arg,
+			  struct err *err);
 /* How many tasks have ended: 0, or -1 with *err. */
 int query_counts(struct flowrra_client *c, struct results_counts *ret,
 		 struct err *err);

@@ -69,8 +69,8 @@ static json_t *
 describe(const json_t *worker)
 {
 	/* Those of its members that we tell better, and must not overwrite. */
-	static const char *const ours[] = {"id", "worker", "state", "in_flight",
-					   "stopping"};
+	static const char *const ours[] = {"id",     "worker",	  "state",
+					   "frozen", "in_flight", "stopping"};
 	static const char *const fields[] = {"host",	   "pid",    "version",
 					     "started_at", "uptime", "queues",
 					     "slots",	   "memory"};
@@ -81,6 +81,7 @@ describe(const json_t *worker)
 	json_object_set(all, "worker", json_object_get(worker, "worker"));
 	json_object_set_new(all, "state", json_string(state_of(worker, said)));
 	json_object_set(all, "in_flight", json_object_get(worker, "in_flight"));
+	json_object_set(all, "frozen", json_object_get(worker, "frozen"));
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		json_object_set_new(all, fields[i], json_null());
 	if (json_is_object(said) && (rest = json_deep_copy(said)) != NULL) {

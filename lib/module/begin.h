@@ -19,8 +19,9 @@ struct flowrra_task;
 void flowrra_task_unbegun(struct flowrra_task *task);
 
 /*
- * The work begins only now: the task's time and timeout count from here. For
- * asynchronous tasks, in the thread of their loop; does nothing for others.
+ * The work begins only now: the task's time and timeout count from here. To be
+ * called in the thread of its loop for an asynchronous task, and in the one that
+ * runs it for any other.
  */
 void flowrra_task_begins(struct flowrra_task *task);
 

@@ -43,7 +43,8 @@ struct executor_process {
 	struct ipc_channel channel;
 	struct output *output; /* standard output and error */
 	bool ready;	       /* READY has come: messages may follow */
-	bool closed; /* nothing more is read from the channel, or sent */
+	char *loading; /* the last module that it was going to load, or NULL */
+	bool closed;   /* nothing more is read from the channel, or sent */
 	/* All that is pending. */
 	struct event *on_frames;
 	struct event *on_room;
@@ -135,8 +136,9 @@ executor_process_send(struct executor_process *p, enum ipc_type type,
 	event_active(p->flush, EV_TIMEOUT, 0);
 }
 
-/* Before READY only HELLO may come. It has the executor's version, and INIT has
- * ours: the executor checks that as well, and then ends with a reason. */
+/* Before READY only HELLO may come, and LOADING. HELLO has the executor's version,
+ * and INIT has ours: the executor checks that as well, and then ends with a
+ * reason. */
 static int
 process_greet(struct executor_process *p, const struct ipc_message *m,
 	      struct err *err)
@@ -152,6 +154,11 @@ process_greet(struct executor_process *p, const struct ipc_message *m,
 		    "flowrrad and flowrra-executor must be installed "
 		    "together",
 		    hello->version, IPC_VERSION);
+	}
+	if (m->type == IPC_LOADING) {
+		free(p->loading);
+		p->loading = strndup(m->rest.p, m->rest.len);
+		return 0;
 	}
 	if (m->type != IPC_READY)
 		return err_set(err, ERR_INTERNAL, "%s before READY",
@@ -215,20 +222,28 @@ on_process_deadline(evutil_socket_t fd, short what, void *arg)
 	struct executor_process *p = arg;
 
 	if (!p->ready)
-		log_error("executor %d did not start within %g s; killing it",
-			  (int)p->pid, p->opt.ready_ms / 1e3);
+		log_error("executor %d did not start within %g s%s%s; killing "
+			  "it",
+			  (int)p->pid, p->opt.ready_ms / 1e3,
+			  p->loading != NULL ? "; it loads module " : "",
+			  p->loading != NULL ? p->loading : "");
 	executor_process_kill(p);
 }
+
+/* What a socket can hold, by far. What a handler has started, and has left its
+ * group, may have the socket, too, and write for as long as we read. */
+#define DRAIN_READS 16
 
 /* What it had sent before it died counts. The socket and the pipes outlive it,
  * so nothing of it is lost; what breaks now is of no interest any more. */
 static void
 process_drain(struct executor_process *p)
 {
+	unsigned int reads;
 	struct err err;
 	int n = 1;
 
-	while (n > 0 && !p->closed) {
+	for (reads = 0; n > 0 && !p->closed && reads < DRAIN_READS; reads++) {
 		n = ipc_channel_read(&p->channel, &err);
 		if (process_take_frames(p, &err) != 0)
 			break;
@@ -271,6 +286,7 @@ on_process_exit(evutil_socket_t fd, short what, void *arg)
 	event_del(p->on_room);
 	event_del(p->on_deadline);
 	end.ready = p->ready;
+	end.loading = p->ready ? NULL : p->loading;
 	if (info.si_code == CLD_EXITED)
 		end.status = info.si_status;
 	else
@@ -294,6 +310,7 @@ executor_process_free(struct executor_process *p)
 		waitpid(p->pid, NULL, 0);
 	}
 	output_free(p->output);
+	free(p->loading);
 	if (p->on_frames != NULL)
 		event_free(p->on_frames);
 	if (p->on_room != NULL)

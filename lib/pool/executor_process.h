@@ -18,10 +18,11 @@ struct event_base;
 
 /* How a process ended. */
 struct executor_exit {
-	int signal;  /* that killed it; 0: it exited */
-	int status;  /* exit status, if signal is 0 */
-	bool ready;  /* it had come up before */
-	bool spoken; /* it left last words: */
+	int signal;	     /* that killed it; 0: it exited */
+	int status;	     /* exit status, if signal is 0 */
+	bool ready;	     /* it had come up before; if not: */
+	const char *loading; /* the module that it was loading; or NULL */
+	bool spoken;	     /* it left last words: */
 	struct ipc_last_words words;
 };
 

@@ -256,8 +256,10 @@ struct generation *
 generation_new(struct pool *p, const struct conf_executor *conf,
 	       const struct pool_modules *modules, struct err *err)
 {
+	const char *const *refused = modules->refused;
 	struct generation *g = calloc(1, sizeof(*g));
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t i;
 
 	if (g == NULL) {
 		err_nomem(err);
@@ -271,6 +273,11 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 		g->cpu_max = cores > 0 ? (unsigned int)cores : 1;
 	g->modules = copy_modules(modules->paths);
 	g->config = strdup(modules->config);
+	for (i = 0; refused != NULL && refused[i] != NULL; i++)
+		if (handlers_refuse(&g->handlers, refused[i], err) != 0) {
+			generation_free(g);
+			return NULL;
+		}
 	g->respawn = evtimer_new(p->opt.base, on_respawn, g);
 	if (g->modules == NULL || g->config == NULL || g->respawn == NULL ||
 	    generation_divide(g, modules->commands) != 0) {
@@ -336,17 +343,42 @@ generation_abandon_reload(struct pool *p, const struct err *why)
 	p->events->on_reloaded(why, p->opt.arg);
 }
 
+/* It did not come up: by a module, if one was being loaded. */
+static void
+generation_say_why(const struct executor_exit *end, struct err *why)
+{
+	const char *name = sigabbrev_np(end->signal);
+
+	if (end->loading == NULL)
+		err_set(why, ERR_UNAVAILABLE,
+			"the new executors did not start");
+	else if (end->signal != 0)
+		err_set(why, ERR_CONFIG,
+			"module %s: it ends the process that loads it: killed "
+			"by SIG%s",
+			end->loading, name != NULL ? name : "?");
+	else
+		err_set(why, ERR_CONFIG,
+			"module %s: it ends the process that loads it: exit "
+			"status %d",
+			end->loading, end->status);
+}
+
 /* The io executor has ended: it is replaced, at once if it had worked. */
 static void
 generation_lost_io(struct generation *g, const struct executor *e,
-		   bool had_come_up)
+		   const struct executor_exit *end)
 {
+	const bool had_come_up = end->ready;
 	struct pool *p = g->pool;
 	struct err why;
 
+	generation_say_why(end, &why);
+	if (end->loading != NULL) {
+		log_error("%s", why.msg);
+		p->start_failed = why;
+	}
 	if (g == p->next) {
-		err_set(&why, ERR_UNAVAILABLE,
-			"the new executors did not start");
 		generation_abandon_reload(p, &why);
 	} else if (had_come_up) {
 		generation_replace(g, e);
@@ -361,11 +393,11 @@ generation_lost_io(struct generation *g, const struct executor *e,
  * user, who asks for one if there is no room for them. */
 void
 generation_lost(struct generation *g, const struct executor *e,
-		bool had_come_up)
+		const struct executor_exit *end)
 {
 	if (g->sides[e->side].io == e)
-		generation_lost_io(g, e, had_come_up);
-	else if (e->role != EXECUTOR_IO && !had_come_up &&
+		generation_lost_io(g, e, end);
+	else if (e->role != EXECUTOR_IO && !end->ready &&
 		 generation_is_wanted(g))
 		generation_respawn_later(g);
 }
@@ -394,7 +426,18 @@ generation_describe(struct executor *e, struct slice json, struct err *err)
 {
 	struct generation_side *side = &e->generation->sides[e->side];
 
-	return side->ready ? 0 : handlers_read(json, &side->handlers, err);
+	struct handlers *all = &e->generation->handlers;
+
+	if (side->ready)
+		return 0;
+	if (handlers_read(json, &side->handlers, err) != 0)
+		return -1;
+	/* Now, when a failure can still be told: none may get lost later. */
+	if (handlers_reserve(all, side->handlers.n, side->handlers.n_refused,
+			     err) == 0)
+		return 0;
+	handlers_done(&side->handlers);
+	return -1;
 }
 
 /* Brings the handlers of the sides together; true when all are known. */
@@ -430,7 +473,7 @@ generation_is_up(struct generation *g)
 		return;
 	}
 	g->ready = true;
-	if (g->handlers.n == 0)
+	if (g->handlers.n == 0 && g->handlers.n_refused == 0)
 		log_warning("no module is loaded, so no task can run; set "
 			    "[worker] modules");
 	if (g == p->next)
@@ -445,6 +488,7 @@ generation_came_up(struct executor *e)
 	struct generation *g = e->generation;
 
 	g->failures = 0;
+	g->pool->start_failed = (struct err)ERR_INIT;
 	g->sides[e->side].ready = true;
 	if (!g->ready && generation_is_complete(g))
 		generation_is_up(g);

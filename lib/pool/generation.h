@@ -62,6 +62,7 @@ struct pool {
 	struct generation *current;
 	struct generation *next;	/* of a reload under way */
 	struct executor_list executors; /* of all generations, oldest first */
+	struct err start_failed;	/* see pool_start_failed() */
 	struct event *watch;		/* runs while any executor is busy */
 };
 
@@ -91,7 +92,7 @@ void generation_came_up(struct executor *e);
 void generation_replace(struct generation *g, const struct executor *e);
 /* `e` has ended, and is about to be dropped. */
 void generation_lost(struct generation *g, const struct executor *e,
-		     bool had_come_up);
+		     const struct executor_exit *end);
 /* Frees an executor, and its generation if that was the last use of it. */
 void generation_drop(struct executor *e);
 

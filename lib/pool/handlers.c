@@ -118,16 +118,19 @@ handlers_compare_names(const void *a, const void *b)
 	return strcmp(x->name.p, y->name.p);
 }
 
+/* Without memory for a text, its name has to do. */
 static void
-handlers_refuse_twin(struct handlers *h, const struct handler *twin)
+handlers_refuse_twin(struct handlers *h, struct handler *twin)
 {
 	char *text;
 
 	if (asprintf(&text,
 		     "[task %s]: a task of this name exists already, in a "
 		     "module (rename the section)",
-		     twin->name.p) < 0)
-		return;
+		     twin->name.p) < 0) {
+		text = (char *)twin->name.p;
+		twin->name.p = NULL;
+	}
 	h->refused[h->n_refused++] = text;
 }
 
@@ -145,33 +148,59 @@ handlers_take(struct handlers *to, struct handler *h, size_t n_old)
 	handlers_drop(h);
 }
 
+int
+handlers_reserve(struct handlers *h, size_t n, size_t n_refused,
+		 struct err *err)
+{
+	/* Each handler may be refused, too. */
+	const size_t room = h->room + n,
+		     room_refused = room + n_refused + h->room_refused;
+	struct handler *list = reallocarray(h->list, room + 1, sizeof(*list));
+	char **refused;
+
+	if (list == NULL)
+		return err_nomem(err);
+	h->list = list;
+	refused = reallocarray(h->refused, room_refused + 1, sizeof(*refused));
+	if (refused == NULL)
+		return err_nomem(err);
+	h->refused = refused;
+	h->room = room;
+	h->room_refused = room_refused;
+	return 0;
+}
+
+int
+handlers_refuse(struct handlers *h, const char *why, struct err *err)
+{
+	char *text = strdup(why);
+
+	if (text == NULL)
+		return err_nomem(err);
+	if (handlers_reserve(h, 0, 1, err) != 0) {
+		free(text);
+		return -1;
+	}
+	h->refused[h->n_refused++] = text;
+	return 0;
+}
+
 void
 handlers_add(struct handlers *to, struct handlers *from, bool command)
 {
 	const size_t n_old = to->n;
-	/* Each handler may be refused, too. */
-	const size_t n_refused = to->n_refused + from->n_refused + from->n;
-	struct handler *list =
-	    reallocarray(to->list, n_old + from->n + 1, sizeof(*list));
-	char **refused =
-	    reallocarray(to->refused, n_refused + 1, sizeof(*refused));
 	size_t i;
 
-	if (list != NULL)
-		to->list = list;
-	if (refused != NULL)
-		to->refused = refused;
-	if (list == NULL || refused == NULL) {
-		handlers_done(from);
-		return;
-	}
 	for (i = 0; i < from->n; i++) {
 		from->list[i].command = command;
 		handlers_take(to, &from->list[i], n_old);
 	}
 	for (i = 0; i < from->n_refused; i++)
 		to->refused[to->n_refused++] = from->refused[i];
-	qsort(to->list, to->n, sizeof(*to->list), handlers_compare_names);
+	/* Without any, there may be no list. */
+	if (to->n > 1)
+		qsort(to->list, to->n, sizeof(*to->list),
+		      handlers_compare_names);
 	free(from->list);
 	free(from->refused);
 	*from = (struct handlers){.n = 0};

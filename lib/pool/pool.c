@@ -66,7 +66,7 @@ on_member_exit(struct executor *e, const struct executor_exit *end)
 	struct pool *p = e->generation->pool;
 
 	blame_exit(p, e, end);
-	generation_lost(e->generation, e, end->ready);
+	generation_lost(e->generation, e, end);
 	generation_drop(e);
 	pool_changed(p);
 }
@@ -241,6 +241,15 @@ const struct handlers *
 pool_handlers(const struct pool *p)
 {
 	return p->current->ready ? &p->current->handlers : NULL;
+}
+
+bool
+pool_start_failed(const struct pool *p, struct err *ret)
+{
+	if (p->start_failed.code == ERR_NONE)
+		return false;
+	*ret = p->start_failed;
+	return true;
 }
 
 const char *const *

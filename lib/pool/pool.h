@@ -136,6 +136,9 @@ struct pool_modules {
 	const char *config;
 	/* Which of `paths` runs commands, as it stands there; NULL: none. */
 	const char *commands;
+	/* What is wrong with tasks that are left out already, NULL-ended; they
+	 * are told of like modules that cannot be loaded. May be NULL. */
+	const char *const *refused;
 };
 
 struct pool_options {
@@ -217,6 +220,9 @@ unsigned int pool_slots(const struct pool *p, enum pool_kind kind);
 /* The handlers in force; NULL until the first executor is up. They last until
  * on_reloaded. */
 const struct handlers *pool_handlers(const struct pool *p);
+/* Why the executor that ended last did not come up, if it is known which module
+ * it was loading: false otherwise, and when one has come up since. */
+bool pool_start_failed(const struct pool *p, struct err *ret);
 /* The modules in force, NULL-ended. */
 const char *const *pool_modules(const struct pool *p);
 

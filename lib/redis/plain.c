@@ -82,7 +82,7 @@ send_all(struct redis *r)
 			evbuffer_drain(r->out.buf, (size_t)n);
 	} while (n > 0 && evbuffer_get_length(r->out.buf) > 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		r->plain.stuck_ms = clock_mono_ms();
+		r->plain.stuck_ms = clock_boot_ms();
 		event_add(r->plain.writable, NULL);
 	}
 }

@@ -98,7 +98,7 @@ redis_transport_flush(struct redis *r)
 	if (r->wire->send == NULL || r->flush != REDIS_FLUSH_NONE)
 		return;
 	r->flush = REDIS_FLUSH_SOON;
-	r->flush_ms = clock_mono_ms();
+	r->flush_ms = clock_boot_ms();
 	event_active(r->flusher, EV_TIMEOUT, 0);
 }
 
@@ -113,7 +113,7 @@ redis_transport_drop_stale(struct redis *r, int64_t since_ms)
 {
 	struct err err;
 
-	if (clock_mono_ms() - since_ms <= REDIS_STALE_MS)
+	if (clock_boot_ms() - since_ms <= REDIS_STALE_MS)
 		return false;
 	err_set(&err, ERR_UNAVAILABLE,
 		"this process stood still with commands to send");

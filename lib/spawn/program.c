@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/limits.h"
 #include "util/timer.h"
@@ -79,11 +80,29 @@ program_end(struct spawn *p)
 	timer_fire(s->turn);
 }
 
+/* Linux takes 32 pages in one argument or variable (MAX_ARG_STRLEN), and of all
+ * of them a quarter of the limit on the stack, 6 MiB at most (execve(2)). */
+static void
+program_explain_size(char *text, size_t size)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+
+	snprintf(text, size,
+		 " (the kernel takes %ld KiB in one argument or variable, and "
+		 "%ld KiB in all; let the command read them from its standard "
+		 "input, which has the task as JSON)",
+		 32 * page / 1024, sysconf(_SC_ARG_MAX) / 1024);
+}
+
 void
 program_fail(struct spawn *p, const char *step, int sys)
 {
-	snprintf(p->why, sizeof(p->why), "cannot start %s: could not %s: %s",
-		 p->program, step, strerrordesc_np(sys));
+	char size[256] = "";
+
+	if (sys == E2BIG)
+		program_explain_size(size, sizeof(size));
+	snprintf(p->why, sizeof(p->why), "cannot start %s: could not %s: %s%s",
+		 p->program, step, strerrordesc_np(sys), size);
 	p->end = (struct spawn_end){.why = p->why, .sys = sys};
 	program_end(p);
 }

@@ -50,6 +50,10 @@ void broker_queues(struct broker *b, struct slice queue,
 struct worker_info {
 	char name[TASK_ID_MAX + 1];
 	bool alive;
+	/* It is not alive, since it says nothing, but its process is: as long as
+	 * that is there, no other worker takes its tasks over. Only where the
+	 * store can tell (all its workers are on one machine). */
+	bool frozen;
 	int64_t in_flight; /* tasks */
 	/* The last one that it gave with broker_heartbeat(), valid JSON; empty
 	 * if there is none, or it has expired. */

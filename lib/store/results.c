@@ -154,3 +154,12 @@ results_reopen(struct results *r, struct slice id, struct slice record,
 {
 	r->ops->reopen(r, id, record, on_done, arg);
 }
+
+void
+results_examine(struct results *r, results_findings_fn *on_findings, void *arg)
+{
+	if (r->ops->examine != NULL)
+		r->ops->examine(r, on_findings, arg);
+	else
+		on_findings(NULL, 0, NULL, arg);
+}

@@ -28,6 +28,9 @@ struct results_options {
 	const char *url;
 	int64_t timeout_ms;
 	int64_t max_connections;
+	/* A worker's, and no broker of the same store tells: on_state warns of
+	 * what its user may not do. */
+	bool examine;
 	/* As in broker.h. */
 	void (*on_state)(bool up, bool final, const struct err *why, void *arg);
 	void *arg;
@@ -186,6 +189,19 @@ void results_counts(struct results *r, results_counts_fn *on_counts, void *arg);
 void results_reopen(struct results *r, struct slice id, struct slice record,
 		    results_record_fn *on_done, void *arg);
 
+/*
+ * What may be wrong with a store that has the records only, of what
+ * broker_examine() says of one with queues: the rights of its user. Nothing is
+ * changed. A store that has no such thing answers at once, with none.
+ */
+struct results_finding {
+	const char *what, *remedy;
+};
+typedef void results_findings_fn(const struct results_finding *findings,
+				 size_t n, const struct err *err, void *arg);
+void results_examine(struct results *r, results_findings_fn *on_findings,
+		     void *arg);
+
 /* What an implementation provides; store.h finds the one for a URL. */
 struct results_ops {
 	struct results *(*open)(const struct results_options *, struct err *);
@@ -217,6 +233,9 @@ struct results_ops {
 		     unsigned int n, results_page_fn *on_page, void *arg);
 	void (*counts)(struct results *, results_counts_fn *on_counts,
 		       void *arg);
+	/* NULL: there is nothing to examine. */
+	void (*examine)(struct results *, results_findings_fn *on_findings,
+			void *arg);
 	void (*reopen)(struct results *, struct slice id, struct slice record,
 		       results_record_fn *on_done, void *arg);
 	/* measures.h; `at_s` of the second is where the step begins. */

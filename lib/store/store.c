@@ -119,6 +119,7 @@ stores_open_results(const struct stores_options *o, struct err *err)
 	    .url = stores_are_one(conf) ? conf->broker.url : conf->backend.url,
 	    .timeout_ms = stores_results_timeout_ms(conf),
 	    .max_connections = conf->backend.max_connections,
+	    .examine = o->worker != NULL && !stores_are_one(conf),
 	    .on_state = o->on_results_state,
 	    .arg = o->arg};
 

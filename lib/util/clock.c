@@ -55,6 +55,15 @@ clock_mono_ms(void)
 }
 
 int64_t
+clock_boot_ms(void)
+{
+	int64_t (*source)(void) = atomic_load(&mono_source);
+
+	return (source != NULL ? source() : read_us(CLOCK_BOOTTIME)) /
+	       US_PER_MS;
+}
+
+int64_t
 clock_wall_us(void)
 {
 	int64_t (*source)(void) = atomic_load(&wall_source);

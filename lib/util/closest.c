@@ -7,6 +7,7 @@
 #include "util/closest.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,6 +62,30 @@ closest_distance(const char *a, const char *b)
 	return last[m];
 }
 
+bool
+closest_is_shuffled(const char *a, const char *b)
+{
+	int count[UCHAR_MAX + 1] = {0};
+	size_t i;
+
+	for (; *a != '\0'; a++)
+		count[tolower((unsigned char)*a)]++;
+	for (; *b != '\0'; b++)
+		count[tolower((unsigned char)*b)]--;
+	for (i = 0; i < sizeof(count) / sizeof(count[0]); i++)
+		if (count[i] != 0)
+			return false;
+	return true;
+}
+
+/* Whether another name, which is as close as the one at `at`, goes before it. */
+static bool
+closest_precedes(const struct closest *c, size_t at, const char *name)
+{
+	return closest_is_shuffled(c->name, name) &&
+	       !closest_is_shuffled(c->name, c->best[at].name);
+}
+
 void
 closest_put(struct closest *c, const char *name, size_t distance)
 {
@@ -72,7 +97,10 @@ closest_put(struct closest *c, const char *name, size_t distance)
 	if (c->count < CLOSEST_SHOWN)
 		c->count++;
 	/* After those that are as close: the order of the offers stays. */
-	for (i = c->count - 1; i > 0 && c->best[i - 1].distance > distance; i--)
+	for (i = c->count - 1; i > 0 && (c->best[i - 1].distance > distance ||
+					 (c->best[i - 1].distance == distance &&
+					  closest_precedes(c, i - 1, name)));
+	     i--)
 		c->best[i] = c->best[i - 1];
 	c->best[i].name = name;
 	c->best[i].distance = distance;

@@ -3,6 +3,7 @@
 #ifndef UTIL_CLOSEST_H
 #define UTIL_CLOSEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The names that one message can list and still be read. */
@@ -46,5 +47,8 @@ size_t closest_write(const struct closest *c, char text[CLOSEST_TEXT_SIZE]);
  * Texts of more than CLOSEST_LEN_MAX bytes are as far apart as can be.
  */
 size_t closest_distance(const char *a, const char *b);
+/* Whether they have the same letters: of two names that are as close, the one
+ * that was meant ("wroker" is as far from "broker" as from "worker"). */
+bool closest_is_shuffled(const char *a, const char *b);
 
 #endif

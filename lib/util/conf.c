@@ -210,15 +210,13 @@ load_credentials(struct conf *conf, struct err *err)
 	return 0;
 }
 
-/* Of "FLOWRRA_SECTION_KEY"; the longest is half of it. */
-#define VARIABLE_SIZE 64
-
-static void
-variable_name(const struct conf_key *key, char name[VARIABLE_SIZE])
+void
+conf_variable_name(const struct conf_key *key, char name[CONF_VARIABLE_SIZE])
 {
 	char *p;
 
-	snprintf(name, VARIABLE_SIZE, "FLOWRRA_%s_%s", key->section, key->name);
+	snprintf(name, CONF_VARIABLE_SIZE, "FLOWRRA_%s_%s", key->section,
+		 key->name);
 	for (p = name; *p != '\0'; p++)
 		*p = (char)toupper((unsigned char)*p);
 }
@@ -226,12 +224,12 @@ variable_name(const struct conf_key *key, char name[VARIABLE_SIZE])
 static int
 load_environment(struct conf *conf, struct err *err)
 {
-	char name[VARIABLE_SIZE];
+	char name[CONF_VARIABLE_SIZE];
 	const char *value;
 	size_t i;
 
 	for (i = 0; i < conf_n_keys; i++) {
-		variable_name(&conf_keys[i], name);
+		conf_variable_name(&conf_keys[i], name);
 		if ((value = getenv(name)) == NULL ||
 		    conf_set_own(&conf_keys[i], conf, value, err) == 0)
 			continue;
@@ -248,12 +246,12 @@ static int
 refuse_password(const struct conf_key *key, const char *value, struct err *err)
 {
 	struct buf masked = BUF_INIT;
-	char name[VARIABLE_SIZE];
+	char name[CONF_VARIABLE_SIZE];
 	int r = 0;
 
 	if (key->type != CONF_SECRET)
 		return 0;
-	variable_name(key, name);
+	conf_variable_name(key, name);
 	conf_key_mask(value, &masked);
 	if (masked.failed)
 		r = err_nomem(err);
@@ -425,14 +423,14 @@ is_private(const char *entry)
 	static const char *const of_service[] = {
 	    "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID",
 	    "WATCHDOG_USEC"};
-	char name[VARIABLE_SIZE];
+	char name[CONF_VARIABLE_SIZE];
 	size_t i;
 
 	for (i = 0; i < sizeof(of_service) / sizeof(of_service[0]); i++)
 		if (is_variable(entry, of_service[i]))
 			return true;
 	for (i = 0; i < conf_n_keys; i++) {
-		variable_name(&conf_keys[i], name);
+		conf_variable_name(&conf_keys[i], name);
 		if (conf_keys[i].type == CONF_SECRET &&
 		    is_variable(entry, name))
 			return true;

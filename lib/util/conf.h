@@ -100,6 +100,12 @@ void conf_dump(const struct conf *conf, FILE *out);
  */
 char *conf_frozen_changes(const struct conf *old, const struct conf *next);
 
+/* Tells of each variable of the environment that is none of ours, but close to
+ * one, which it names. */
+typedef void conf_strange_fn(const char *variable, const char *closest,
+			     void *arg);
+void conf_tell_strange(conf_strange_fn *tell, void *arg);
+
 /*
  * This process' environment without what is not for the code of others: the
  * variables of SECRET keys, and those by which a service manager speaks to its

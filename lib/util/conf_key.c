@@ -44,6 +44,17 @@ key_distance_limit(const char *name)
 	return strlen(name) / 4 + 2;
 }
 
+/* Whether a name is closer to what was typed than the best so far. */
+static bool
+key_is_closer(const char *typed, const char *name, size_t distance,
+	      const char *best, size_t best_distance)
+{
+	if (distance != best_distance || best == NULL)
+		return distance < best_distance;
+	return closest_is_shuffled(typed, name) &&
+	       !closest_is_shuffled(typed, best);
+}
+
 /* A section exists when a key has it: there is no second list to keep. */
 static bool
 section_exists(const char *section)
@@ -70,7 +81,8 @@ conf_key_check_section(const char *section, struct err *err)
 		return 0;
 	for (i = 0; i < LEN(conf_keys); i++) {
 		d = closest_distance(section, conf_keys[i].section);
-		if (d < best_distance) {
+		if (key_is_closer(section, conf_keys[i].section, d, best,
+				  best_distance)) {
 			best = conf_keys[i].section;
 			best_distance = d;
 		}
@@ -105,7 +117,9 @@ key_closest(const char *section, const char *name)
 		/* Another section's key must have that very name. */
 		if (strcmp(conf_keys[i].section, section) != 0)
 			d = d == 0 ? 1 : SIZE_MAX;
-		if (d < best_distance) {
+		if (key_is_closer(name, conf_keys[i].name, d,
+				  best != NULL ? best->name : NULL,
+				  best_distance)) {
 			best = &conf_keys[i];
 			best_distance = d;
 		}

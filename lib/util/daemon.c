@@ -348,6 +348,9 @@ make_loop(struct daemon *d, struct err *err)
 	/* A peer that closes its end is an error of write(), to be handled
 	 * there. */
 	signal(SIGPIPE, SIG_IGN);
+	/* libevent ends a process whose loop gets no descriptors. */
+	if (limits_check_files(LIMITS_CHECK_MAX, err) != 0)
+		return -1;
 	if ((d->base = make_base(d->program)) == NULL ||
 	    add_signal(d, &d->term, SIGTERM, on_stop_signal) != 0 ||
 	    add_signal(d, &d->interrupt, SIGINT, on_stop_signal) != 0 ||
@@ -466,6 +469,14 @@ daemon_check(const struct daemon *d, struct err *err)
 	return 0;
 }
 
+static void
+daemon_warn_strange(const char *variable, const char *closest, void *arg)
+{
+	log_warning("the variable %s is none of Flowrra's and is ignored; did "
+		    "you mean %s?",
+		    variable, closest);
+}
+
 /* --dump-config and --check stop before anything is opened: they must work
  * while another instance runs. */
 static int
@@ -478,6 +489,7 @@ daemon_loop(struct daemon *d, struct err *err)
 		return 0;
 	}
 	set_log(d->conf);
+	conf_tell_strange(daemon_warn_strange, NULL);
 	if (d->check)
 		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)

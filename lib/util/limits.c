@@ -9,6 +9,7 @@
 #include "util/limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/err.h"
 
 /* Between two warnings about the same limit. */
 #define REPEAT_MS 60000
@@ -284,4 +286,25 @@ limits_restore_files(void)
 {
 	if (found.rlim_max != 0)
 		setrlimit(RLIMIT_NOFILE, &found);
+}
+
+int
+limits_check_files(unsigned int n, struct err *err)
+{
+	int fds[LIMITS_CHECK_MAX], sys = 0;
+	char limit[LIMITS_TEXT_MAX];
+	unsigned int i;
+
+	for (i = 0; i < n && i < LIMITS_CHECK_MAX; i++)
+		if ((fds[i] = open("/", O_PATH | O_CLOEXEC)) < 0) {
+			sys = errno;
+			break;
+		}
+	while (i > 0)
+		close(fds[--i]);
+	if (sys == 0)
+		return 0;
+	limits_explain(sys, limit);
+	return err_set(err, ERR_SYSTEM, "%u more files have to be opened: %s",
+		       n, limit);
 }

@@ -41,6 +41,14 @@ void limits_raise_files(void);
 /* Gives a child the limit back that this process was started with.
  * Async-signal-safe. */
 void limits_restore_files(void);
+/*
+ * Whether so many more files can be opened: 0, or -1 with *err (ERR_SYSTEM) that
+ * names the limit. For what ends the whole process when it gets none, as
+ * event_base_new() does. `n` is at most LIMITS_CHECK_MAX.
+ */
+#define LIMITS_CHECK_MAX 16
+struct err;
+int limits_check_files(unsigned int n, struct err *err);
 /* How many files this process may have open. */
 uint64_t limits_files(void);
 

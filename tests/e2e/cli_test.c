@@ -49,6 +49,35 @@ check_time(const char *text)
 					    : text[i] == pattern[i]);
 }
 
+/* The text of a function from the line before its name, without blanks. */
+static char *
+function_of(struct world *w, const char *file)
+{
+	char *text = world_read(w, world_source(w, file)), *to, *p;
+	char *begin = strstr(text, "add(struct flowrra_task *task"), *end;
+
+	ck_assert_ptr_nonnull(begin);
+	end = strstr(begin, "return 0;");
+	ck_assert_ptr_nonnull(end);
+	*end = '\0';
+	for (p = to = begin; *p != '\0'; p++)
+		if (strchr(" \t\n", *p) == NULL)
+			*to++ = *p;
+	*to = '\0';
+	return begin;
+}
+
+START_TEST(the_readmes_handler_is_that_of_the_demo_module)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+
+	ck_assert_str_eq(function_of(w, "README.md"),
+			 function_of(w, "lib/module/shipped/demo.c"));
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_result_as_json_has_all_fields)
 {
 	static const char *const times[] = {"submitted_at", "started_at",
@@ -162,6 +191,58 @@ START_TEST(exit_statuses_tell_of_servers_out_of_reach_full_and_closed)
 }
 END_TEST
 
+/* libevent would end the process with 1. */
+START_TEST(too_few_open_files_are_named_with_their_limit)
+{
+	const struct world_options o = {.embedded = _i, .no_worker = true};
+	struct world *w = world_start(&o);
+	const char *submit = "submit add 1 2 --force --queue io";
+	int n, ok = 0;
+
+	for (n = 4; n < 20; n++) {
+		struct run *r =
+		    run(w,
+			"ulimit -n %d; exec flowrractl --config flowrra.conf "
+			"%s",
+			n, submit);
+
+		ok += r->status == 0;
+		if (r->status != 0)
+			ck_complains(
+			    r, 71,
+			    world_text(w,
+				       "the limit on open files is %d; raise "
+				       "LimitNOFILE= of the unit, or ulimit "
+				       "-n",
+				       n));
+	}
+	ck_assert_int_gt(ok, 0);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_variable_that_was_mistyped_is_told)
+{
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	struct run *r =
+	    run(w, "FLOWRRA_BROKER_ULR=x FLOWRRA_TASK_ID=1 FLOWRRA_MY_OWN=2 "
+		   "flowrractl --config flowrra.conf queues");
+	struct worker *k;
+
+	ck_assert_int_eq(r->status, 0);
+	ck_assert_ptr_nonnull(
+	    strstr(r->err, "the variable FLOWRRA_BROKER_ULR is none of "
+			   "Flowrra's and is ignored; did you mean "
+			   "FLOWRRA_BROKER_URL?"));
+	ck_assert_ptr_null(strstr(r->err, "MY_OWN"));
+	ck_assert_ptr_null(strstr(r->err, "TASK_ID"));
+	k = worker_start(w, "FLOWRRA_WROKER_ID=a " WORLD_COMMAND);
+	ck_assert(worker_logged(k, "did you mean FLOWRRA_WORKER_ID?"));
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_task_of_no_module_can_be_sent_by_force)
 {
 	struct world *w = world_start(NULL);
@@ -193,10 +274,13 @@ SUITE("cli")
 {
 	SUITE_TIMEOUT(90);
 	TEST(the_readmes_commands_do_what_it_says);
+	TEST(the_readmes_handler_is_that_of_the_demo_module);
 	TEST(a_result_as_json_has_all_fields);
 	TEST(exit_statuses_say_what_became_of_a_task);
 	TEST(exit_statuses_say_whats_wrong_with_the_question);
 	TEST(exit_statuses_tell_of_servers_out_of_reach_full_and_closed);
+	TEST_LOOP(too_few_open_files_are_named_with_their_limit, 0, 2);
+	TEST(a_variable_that_was_mistyped_is_told);
 	TEST(a_task_of_no_module_can_be_sent_by_force);
 	TEST(whoever_waits_is_woken_by_the_end);
 }

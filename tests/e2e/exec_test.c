@@ -2,6 +2,7 @@
 /* Tasks that the configuration declares: results, failures, arguments; on the
  * embedded default. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,9 @@ static const char of_results[] =
     "[executor]\nmax_result_size = 64k\n"
     "[task json]\ncommand = echo '{ \"a\": [1, 0.1] }'\n"
     "[task number]\ncommand = printf 42\n"
+    "[task same]\ncommand = printf %s {0}\n"
+    "[task same_cpu]\ncommand = printf %s {0}\ncpu_bound = yes\n"
+    "[task twice]\ncommand = echo '{\"a\":1.10,\"a\":2.50}'\n"
     "[task two]\ncommand = echo '1 2'\n"
     "[task text]\ncommand = printf 'one\\n\\ntwo\\n\\n'\n"
     "[task nothing]\ncommand = true\n"
@@ -34,6 +38,13 @@ START_TEST(standard_output_is_the_result)
 
 	ck_assert_str_eq(submit(w, "json --wait"), "{\"a\":[1,0.1]}");
 	ck_assert_str_eq(submit(w, "number --wait"), "42");
+	/* A value arrives as it was printed. */
+	ck_assert_str_eq(submit(w, "same 1.10 --wait"), "1.10");
+	ck_assert_str_eq(submit(w, "same_cpu 1.10 --wait"), "1.10");
+	ck_assert_str_eq(submit(w, "same --wait -- -0"), "-0");
+	ck_assert_str_eq(submit(w, "same '{ \"a b\" : [1E2, -0.0] }' --wait"),
+			 "{\"a b\":[1E2,-0.0]}");
+	ck_assert_str_eq(submit(w, "twice --wait"), "{\"a\":2.5}");
 	ck_assert_str_eq(submit(w, "two --wait"), "\"1 2\"");
 	ck_assert_str_eq(submit(w, "text --wait"), "\"one\\n\\ntwo\\n\"");
 	ck_assert_str_eq(submit(w, "nothing --wait"), "null");
@@ -64,8 +75,9 @@ static const char of_failures[] =
     "[task usage]\ncommand = sh -c 'exit 64'\n"
     "[task own]\ncommand = sh -c 'exit 9'\nfinal_exit_codes = 9\n"
     "[task killed]\ncommand = sh -c 'kill -SEGV $$'\n"
-    "[task missing]\ncommand = /nonexistent/program\n"
-    "[task no_place]\ncommand = true\ndirectory = /nonexistent\n"
+    /* These go missing when the worker has looked for them. */
+    "[task missing]\ncommand = %s/program\n"
+    "[task no_place]\ncommand = true\ndirectory = %s\n"
     "[task wants]\ncommand = echo {0} {path}\n"
     "[task flaky]\ncommand = sh -c 'test $FLOWRRA_TASK_ATTEMPT = 2'\n";
 
@@ -82,8 +94,16 @@ ck_failed(struct world *w, const char *command, const char *attempts,
 
 START_TEST(a_failure_tells_code_and_last_lines)
 {
-	struct world *w = start(of_failures);
+	char place[] = "/tmp/flowrra-place-XXXXXX", conf[4096], program[64];
+	struct world *w;
 
+	ck_assert_ptr_nonnull(mkdtemp(place));
+	snprintf(program, sizeof(program), "%s/program", place);
+	ck_assert_int_eq(symlink("/bin/true", program), 0);
+	snprintf(conf, sizeof(conf), of_failures, place, place);
+	w = start(conf);
+	ck_assert_int_eq(unlink(program), 0);
+	ck_assert_int_eq(rmdir(place), 0);
 	ck_failed(w, "bad", "2",
 		  "exit code 3: 42\n43\n44\n45\n46\n47\n48\n49\n50\nlast");
 	WAIT_UNTIL(worker_logged(worker_of(w), "(bad): 17"));
@@ -94,8 +114,7 @@ START_TEST(a_failure_tells_code_and_last_lines)
 	ck_failed(w, "own", "1", "exit code 9");
 	ck_failed(w, "killed", "2", "killed by SIGSEGV");
 	ck_failed(w, "missing", "2",
-		  "cannot start /nonexistent/program: could not execute it: No "
-		  "such file or directory");
+		  "/program: could not execute it: No such file or directory");
 	ck_failed(w, "no_place", "2", "could not enter its working directory");
 	ck_failed(w, "wants", "1", "lacks the argument {0}");
 	ck_failed(w, "wants 1", "1", "lacks the keyword argument \"path\"");
@@ -257,7 +276,10 @@ START_TEST(a_command_finds_environment_directory_and_input)
 	ck_assert_int_gt(atoi(ctl_ok(w, "wait %s", id)), 900000);
 	run(w, "sed -i s/largest/long/ task");
 	id = end_of(w, ctl_ok(w, "submit --stdin < task"));
-	ck_told_part(w, id, "error", "Argument list too long");
+	ck_told_part(w, id, "error",
+		     "Argument list too long (the kernel takes 128 KiB in one "
+		     "argument or variable");
+	ck_told_part(w, id, "error", "standard input, which has the task");
 	ck_told(w, id, "attempts", "1");
 	world_stop(w);
 }

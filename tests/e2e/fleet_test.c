@@ -222,6 +222,67 @@ START_TEST(tasks_whose_module_was_mistyped_wait_and_health_and_doctor_say_so)
 }
 END_TEST
 
+/* Of two tasks, one has no program: the worker starts all the same, and claims
+ * nothing of that one. */
+START_TEST(tasks_whose_program_is_missing_wait_and_health_and_doctor_say_so)
+{
+	static const char conf[] = "[task there]\ncommand = echo yes\n"
+				   "[task gone]\ncommand = ./program {0}\n"
+				   "directory = %s\n";
+	struct world *w = begin(_i);
+	struct worker *k;
+	const char *id;
+
+	world_configure(w, "demo", world_text(w, conf, world_dir(w)));
+	k = worker_start(w, NULL);
+	ck_assert(worker_logged(k, "[task gone]: cannot run ./program"));
+	ck_assert_str_eq(submit(w, "there --wait"), "\"yes\"");
+	id = submit(w, "gone 7 --force --queue io");
+	ck_run(run(w, "flowrractl -c flowrra.conf health | grep -c "
+		      "'could not load all modules'"),
+	       0, "1\n");
+	ck_assert_int_eq(ctl(w, "health")->status, 69);
+	ck_run(run(w, "flowrractl -c flowrra.conf doctor | grep -c "
+		      "'could not load a module or command: .task gone.: "
+		      "cannot run ./program'"),
+	       0, "1\n");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "workers --json"), "cannot run ./program"));
+	WAIT_UNTIL(count(w, "delayed") == 1);
+	/* It was not begun, and no attempt counts. */
+	ck_answer(w, world_text(w, "tasks show %s", id), "record.status",
+		  "pending");
+	ck_complains(ctl(w, "worker reload test:1"), 78,
+		     "cannot run ./program");
+	/* Put right, it runs. */
+	ck_run(run(w, "printf '#!/bin/sh\\necho got $1\\n' > program && "
+		      "chmod +x program"),
+	       0, "");
+	ctl_ok(w, "worker reload test:1");
+	ck_assert_ptr_nonnull(strstr(ctl_ok(w, "wait %s", id), "got 7"));
+	ck_assert_int_eq(ctl(w, "health")->status, 0);
+	worker_stop(k);
+	world_stop(w);
+}
+END_TEST
+
+/* Also if that was the only one. */
+START_TEST(a_worker_all_of_whose_programs_are_missing_starts)
+{
+	struct world *w = begin(_i);
+	struct worker *k;
+
+	world_configure(w, "demo exec", "[task gone]\ncommand = /missing\n");
+	k = worker_start(w, NULL);
+	ck_assert(worker_logged(k, "[task gone]: cannot run /missing"));
+	ck_assert(!worker_logged(k, "declares no task"));
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	ck_assert_int_eq(ctl(w, "health")->status, 69);
+	worker_stop(k);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(
     a_name_is_good_while_its_queue_has_no_worker_and_refused_when_others_serve_it)
 {
@@ -260,6 +321,9 @@ SUITE("fleet")
 	TEST_BOTH(set_aside_tasks_are_shown_cancelled_and_purged);
 	TEST_BOTH(
 	    tasks_whose_module_was_mistyped_wait_and_health_and_doctor_say_so);
+	TEST_BOTH(
+	    tasks_whose_program_is_missing_wait_and_health_and_doctor_say_so);
+	TEST_BOTH(a_worker_all_of_whose_programs_are_missing_starts);
 	TEST_BOTH(
 	    a_name_is_good_while_its_queue_has_no_worker_and_refused_when_others_serve_it);
 }

@@ -249,11 +249,14 @@ START_TEST(an_expired_task_is_not_begun)
 	const struct world_options o = {.no_worker = true};
 	struct world *w = world_start(&o);
 	const char *id = submit(w, "add 1 2 --force --queue io --expires 10ms");
+	struct worker *k;
 
 	/* The time passes while nobody is there to run it. */
 	run(w, "sleep 0.05");
-	worker_start(w, NULL);
+	k = worker_start(w, WORLD_COMMAND " -o worker.log_level=info");
 	wait_status(w, id, "failed");
+	WAIT_UNTIL(worker_logged(k, "(add) expired: "));
+	ck_assert(!worker_logged(k, "attempt"));
 	ck_field(w, id, "reason", "expired");
 	ck_field(w, id, "started_at", "null");
 	WAIT_UNTIL(in_flight(w, "io") == 0);

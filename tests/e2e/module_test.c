@@ -203,6 +203,34 @@ START_TEST(a_module_file_in_the_working_directory_needs_no_slash)
 }
 END_TEST
 
+START_TEST(a_module_that_ends_its_executor_is_named_at_once)
+{
+	static const char why[] = "bad_start.so: it ends the process that "
+				  "loads it: killed by SIGABRT";
+	const struct world_options o = {.no_worker = true};
+	struct world *w = world_start(&o);
+	int64_t begun;
+	struct worker *k;
+
+	world_configure(w, "demo", NULL);
+	k = worker_start(w, NULL);
+	world_configure(w, "demo bad_start", NULL);
+	begun = now_ms();
+	ck_complains(run(w, WORLD_COMMAND " --check"), 78, why);
+	/* Not after its patience with a slow disk, 12 s. */
+	ck_assert_int_lt(now_ms() - begun, 8000);
+	ck_complains(ctl(w, "worker reload test:1"), 78, why);
+	ck_assert(worker_logged(k, why));
+	/* It goes on. */
+	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
+	worker_stop(k);
+	k = worker_spawn(w, NULL);
+	WAIT_UNTIL(worker_logged(k, why));
+	worker_kill(k);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_check_names_what_cannot_be_loaded_and_starts_no_worker)
 {
 	const struct world_options o = {.no_worker = true};
@@ -249,6 +277,7 @@ SUITE("modules")
 	TEST(a_worker_without_modules_says_so);
 	TEST(what_is_wrong_with_a_start_is_said_with_its_place_and_remedy);
 	TEST(two_workers_do_not_share_an_id);
+	TEST(a_module_that_ends_its_executor_is_named_at_once);
 	TEST(a_check_names_what_cannot_be_loaded_and_starts_no_worker);
 	TEST(a_dump_is_a_configuration_without_secrets);
 	TEST(a_module_file_in_the_working_directory_needs_no_slash);

@@ -177,6 +177,35 @@ START_TEST(a_frozen_worker_drops_what_another_has_taken_over)
 }
 END_TEST
 
+/* Its process keeps its lock, so nobody takes its tasks over: nobody is told to
+ * wait for that. */
+START_TEST(
+    the_doctor_says_what_to_do_about_a_frozen_worker_of_the_embedded_store)
+{
+	struct world *w = world_start(&embedded);
+	struct worker *first = worker_of(w);
+	const char *id = submit(w, "mark_first_fails marks 1");
+	const char *cont =
+	    world_text(w, "kill -CONT %d", (int)worker_pid(first));
+	const char *out;
+
+	WAIT_UNTIL(strcmp(status_of(w, id), "running") == 0);
+	worker_signal(first, SIGSTOP);
+	worker_start(w, OTHER);
+	WAIT_UNTIL_WITHIN(LIFE_MS, strstr(ctl(w, "doctor")->out, cont) != NULL);
+	out = ctl(w, "doctor")->out;
+	ck_assert_ptr_nonnull(strstr(out, "keeps 1 tasks in flight"));
+	ck_assert_ptr_null(strstr(out, "Wait half a minute"));
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "workers --json"), "\"frozen\":true"));
+	/* What it says is true. */
+	worker_kill(first);
+	WAIT_UNTIL_WITHIN(LIFE_MS, strcmp(status_of(w, id), "success") == 0);
+	ck_assert_ptr_null(strstr(ctl(w, "doctor")->out, "kill -CONT"));
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(a_worker_that_was_cut_off_drops_what_another_has_taken_over)
 {
 	struct world_options o = marking;
@@ -310,6 +339,8 @@ SUITE("owner")
 	TEST(a_worker_that_was_killed_starts_elsewhere_when_its_life_is_over);
 	TEST(a_frozen_worker_ends_when_another_has_its_id);
 	TEST_LOOP(a_frozen_worker_drops_what_another_has_taken_over, 0, 2);
+	TEST(
+	    the_doctor_says_what_to_do_about_a_frozen_worker_of_the_embedded_store);
 	TEST(a_worker_that_was_cut_off_drops_what_another_has_taken_over);
 	TEST(results_that_another_id_has_left_are_delivered);
 	TEST(files_of_ids_that_are_not_used_any_more_go);

@@ -211,6 +211,51 @@ START_TEST(a_worker_and_the_doctor_name_each_right_that_is_missing)
 }
 END_TEST
 
+/* Of a backend that is another server, with a user of its own. */
+START_TEST(the_rights_on_a_separate_backend_are_examined_too)
+{
+	const struct world_options o = {.no_worker = true,
+					.separate_backend = true};
+	struct world *w = world_start(&o);
+	struct redis_server *backend = world_backend(w);
+	struct worker *k;
+	struct run *r;
+
+	redis_server_run(backend, manual_rule(w, "flow"));
+	redis_server_run(backend, "ACL SETUSER flow resetkeys ~flowrra:*");
+	setenv("FLOWRRA_BACKEND_URL",
+	       world_text(w, "redis://flow:geheim@127.0.0.1:%d",
+			  redis_server_port(backend)),
+	       1);
+	k = worker_start(w, NULL);
+	ck_assert_str_eq(submit(w, "add 1 1 --wait"), "2");
+	/* Rights on queues are none of its business. */
+	ck_assert(!worker_logged(k, "ACL SETUSER"));
+	ck_assert_ptr_null(strstr(ctl(w, "doctor")->out, "ACL SETUSER"));
+	worker_stop(k);
+	redis_server_run(backend,
+			 "ACL SETUSER flow -hincrby -subscribe resetchannels");
+	k = worker_start(w, NULL);
+	WAIT_UNTIL(worker_logged(k, "ACL SETUSER flow ~flowrra:* +hincrby"));
+	WAIT_UNTIL(worker_logged(
+	    k, "user flow PUBLISH on flowrra:complete:x: results are noticed"));
+	/* Who waits for results subscribes, not the worker. */
+	ck_assert(!worker_logged(k, "+subscribe"));
+	r = ctl(w, "doctor");
+	ck_assert_int_eq(r->status, 69);
+	ck_assert_ptr_nonnull(strstr(r->out, "backend"));
+	ck_assert_ptr_nonnull(
+	    strstr(r->out, "ACL SETUSER flow &flowrra:* +subscribe"));
+	redis_server_run(backend, "ACL SETUSER flow -evalsha");
+	r = ctl(w, "doctor");
+	ck_assert_int_eq(r->status, 69);
+	ck_assert_ptr_nonnull(strstr(r->out, "+evalsha"));
+	redis_server_run(backend, "ACL SETUSER flow +@all &*");
+	ck_assert_ptr_null(strstr(ctl(w, "doctor")->out, "ACL SETUSER"));
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(without_the_right_to_listen_delayed_tasks_run_all_the_same)
 {
 	struct world *w = begin_as_user(NULL, "resetchannels");
@@ -326,6 +371,7 @@ SUITE("rights")
 	SUITE_TIMEOUT(120);
 	TEST(the_rights_in_the_manual_are_enough_for_all_that_there_is);
 	TEST(a_worker_and_the_doctor_name_each_right_that_is_missing);
+	TEST(the_rights_on_a_separate_backend_are_examined_too);
 	TEST(without_the_right_to_listen_delayed_tasks_run_all_the_same);
 	TEST(without_the_right_to_listen_results_are_waited_for_all_the_same);
 	TEST(a_producer_without_channels_queues_delayed_tasks_once);

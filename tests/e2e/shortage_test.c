@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "e2e/load.h"
@@ -28,7 +29,10 @@ static const char of_commands[] =
     "[task wait]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
     "$FLOWRRA_TASK_ID >>marks; read line <gate'\n"
     "[task hasty]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
-    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.4'\ntimeout = 0.9\n";
+    "$FLOWRRA_TASK_ID >>marks; exec sleep 0.4'\ntimeout = 0.9\n"
+    "[task bound]\ncommand = sh -c 'echo $FLOWRRA_TASK_ATTEMPT "
+    "$FLOWRRA_TASK_ID >>marks; exec sleep 1'\ntimeout = 1.7\n"
+    "cpu_bound = yes\n";
 
 /* Each command that runs takes a line out of the gate, or waits for one: so as
  * many run as can, until the test lets them end. */
@@ -172,6 +176,56 @@ START_TEST(commands_wait_for_processes_of_the_user)
 	ck_all_ran_once(w, 100,
 			"of the user is 40; raise LimitNPROC= of the unit, or "
 			"ulimit -u");
+	world_stop(w);
+}
+END_TEST
+
+/* Takes all processes that the worker's user may have: the shell, which may have
+ * one more, ends when it gets no more. */
+static void
+take_processes(struct world *w)
+{
+	run(w,
+	    "prlimit --nproc=41 setpriv --reuid %d --regid %d --clear-groups "
+	    "sh -c 'while :; do sleep 3600 & echo $! >>taken; done' "
+	    ">/dev/null 2>&1",
+	    LONELY_UID, LONELY_UID);
+}
+
+/* It waits for less than its timeout, and then runs for less: together they are
+ * more. */
+START_TEST(the_time_of_a_cpu_bound_command_begins_when_it_does)
+{
+	const struct timespec most_of_it = {.tv_sec = 1};
+	struct world *w;
+	struct worker *k;
+	const char *id;
+
+	if (!is_root())
+		return;
+	w = open_world(_i == 0);
+	ck_assert_int_eq(
+	    run(w, "chown -R %d . && chmod -R a+rwX .", LONELY_UID)->status, 0);
+	k = worker_spawn(w, world_text(w,
+				       "exec prlimit --nproc=40 setpriv "
+				       "--reuid %d --regid %d --clear-groups "
+				       "flowrrad --config flowrra.conf",
+				       LONELY_UID, LONELY_UID));
+	ck_assert_int_eq(run(w, "chmod a+rw notify-*")->status, 0);
+	worker_notified(k, "READY=1");
+	/* The executor is there, with its spawner. */
+	ck_assert_str_eq(submit(w, "bound --wait"), "null");
+	take_processes(w);
+	id = submit(w, "bound");
+	WAIT_UNTIL(worker_logged(k, "of the user is 40; raise LimitNPROC="));
+	/* It takes a part of its timeout, not luck. */
+	nanosleep(&most_of_it, NULL);
+	ck_run(run(w, "kill $(cat taken)"), 0, "");
+	WAIT_UNTIL(json_field(w, ctl(w, "tasks show %s --json", id)->out,
+			      "record.status")[0] == 's');
+	ck_assert_str_eq(json_field(w, ctl_ok(w, "tasks show %s --json", id),
+				    "record.attempts"),
+			 "1");
 	world_stop(w);
 }
 END_TEST
@@ -346,6 +400,7 @@ SUITE("shortage")
 	TEST_LOOP(to_wait_for_descriptors_longer_than_the_timeout_is_no_attempt,
 		  0, 2);
 	TEST_LOOP(commands_wait_for_processes_of_the_user, 0, 2);
+	TEST_LOOP(the_time_of_a_cpu_bound_command_begins_when_it_does, 0, 2);
 	TEST_LOOP(commands_wait_for_processes_of_the_unit, 0, 2);
 	TEST_LOOP(a_worker_with_too_few_files_says_how_many_it_needs, 0, 2);
 	TEST_LOOP(tasks_wait_for_an_executor_that_cannot_be_started, 0, 2);

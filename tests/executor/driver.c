@@ -202,7 +202,8 @@ driver_expect(struct driver *d, enum ipc_type type)
 
 	do
 		m = driver_next(d);
-	while (m.type == IPC_STARTED && type != IPC_STARTED);
+	while ((m.type == IPC_STARTED && type != IPC_STARTED) ||
+	       (m.type == IPC_LOADING && type != IPC_LOADING));
 	ck_assert_msg(m.type == type, "%s of task %u came instead of %s",
 		      ipc_name(m.type), m.task, ipc_name(type));
 	return m;

@@ -120,7 +120,8 @@ START_TEST(a_worker_is_listed_with_what_it_says_of_itself)
 		     "{'slots':4,'tasks':1}},'memory':{'flowrrad':10,"
 		     "'executors':[{'bytes':5},{'bytes':6},{}]},'more':[1]}");
 	scene_is(workers(),
-		 "[{'worker':'here:1','state':'running','in_flight':2,"
+		 "[{'worker':'here:1','state':'running','in_flight':2,'frozen':"
+		 "false,"
 		 "'host':'here','pid':7,'version':'1.0','started_at':"
 		 "'2026-11-23T11:59:00Z','uptime':60.0,'queues':['io'],"
 		 "'slots':{'io':{'slots':4,'tasks':1}},'memory':{'flowrrad':"
@@ -133,13 +134,15 @@ START_TEST(what_a_worker_does_not_say_is_null)
 {
 	scene_worker("here:1", true, 0, NULL);
 	scene_worker("here:2", true, 0, "[1]");
-	scene_is(workers(),
-		 "[{'worker':'here:1','state':'running','in_flight':0,"
-		 "'host':null,'pid':null,'version':null,'started_at':null,"
-		 "'uptime':null,'queues':null,'slots':null,'memory':null},"
-		 "{'worker':'here:2','state':'running','in_flight':0,"
-		 "'host':null,'pid':null,'version':null,'started_at':null,"
-		 "'uptime':null,'queues':null,'slots':null,'memory':null}]");
+	scene_is(
+	    workers(),
+	    "[{'worker':'here:1','state':'running','in_flight':0,'frozen':"
+	    "false,"
+	    "'host':null,'pid':null,'version':null,'started_at':null,"
+	    "'uptime':null,'queues':null,'slots':null,'memory':null},"
+	    "{'worker':'here:2','state':'running','in_flight':0,'frozen':false,"
+	    "'host':null,'pid':null,'version':null,'started_at':null,"
+	    "'uptime':null,'queues':null,'slots':null,'memory':null}]");
 }
 END_TEST
 

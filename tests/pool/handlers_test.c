@@ -174,6 +174,8 @@ START_TEST(handlers_of_both_sides_are_found_and_a_twin_is_refused)
 	    read_tasks("{\"tasks\":[{\"name\":\"both\",\"queue\":\"q\"},"
 		       "{\"name\":\"a\",\"queue\":\"io\"}]}");
 
+	ck_assert_int_eq(handlers_reserve(&h, 2, 1, NULL), 0);
+	ck_assert_int_eq(handlers_reserve(&h, 2, 0, NULL), 0);
 	handlers_add(&h, &modules, false);
 	handlers_add(&h, &commands, true);
 	ck_assert_uint_eq(h.n, 3);

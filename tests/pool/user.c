@@ -168,14 +168,14 @@ user_open(const char *executor, const struct conf_executor *conf,
 	struct err err;
 
 	u->base = event_base_new();
-	u->pool =
-	    pool_new(&(struct pool_options){.base = u->base,
-					    .executor = executor,
-					    .conf = conf,
-					    .modules = {modules, "{}", NULL},
-					    .events = &user_events,
-					    .arg = u},
-		     &err);
+	u->pool = pool_new(
+	    &(struct pool_options){.base = u->base,
+				   .executor = executor,
+				   .conf = conf,
+				   .modules = {modules, "{}", NULL, NULL},
+				   .events = &user_events,
+				   .arg = u},
+	    &err);
 	ck_assert_msg(u->pool != NULL, "%s", err.msg);
 	ck_assert_ptr_null(pool_handlers(u->pool));
 	return u;

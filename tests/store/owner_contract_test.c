@@ -177,6 +177,100 @@ START_TEST(no_record_is_stored_for_a_claim_that_is_not_on_record)
 }
 END_TEST
 
+/* Frozen for so long that nothing of a takeover is left: SQLite has no mark. */
+START_TEST(
+    a_worker_that_was_frozen_for_longer_than_a_mark_lives_settles_nothing)
+{
+	open_with_claim(_i);
+	take_over(true);
+	if (_i == KIND_REDIS) {
+		redis_server_run(w.server, "PEXPIRE %s 1",
+				 "{flowrra:queue:io}:taken:host:a");
+		redis_server_run(w.server, "PEXPIRE %s 1",
+				 "{flowrra:queue:io}:fence:host:a");
+		redis_server_run(w.server, "PEXPIRE %s 1",
+				 "flowrra:worker:host:a");
+		UNTIL(&w, keys("EXISTS {flowrra:queue:io}:taken:host:a") == 0);
+		UNTIL(&w, keys("EXISTS {flowrra:queue:io}:fence:host:a") == 0);
+	}
+	backend_put(&w, records, "1", RUNNING, false, 0);
+	backend_put_of(&w, records, "1", SUCCESS, true, worker->claims[0]);
+	ck_assert_int_eq(records->answer, RESULTS_FENCED);
+	ck_assert_str_eq(backend_get(&w, records, "1"), RUNNING);
+	clock_replace(NULL);
+	broker_doubt(worker->broker, worker->claims[0]);
+	UNTIL(&w, worker->n_lost == 1);
+	broker_drop(worker->broker, worker->lost[0]);
+	/* And it goes on. */
+	UNTIL(&w, worker->trusts == 1);
+	ck_assert_int_eq(party_submit(producer, "2", TASK, 0, 0), ERR_NONE);
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->n_claims == 2);
+	backend_put_of(&w, records, "2", SUCCESS, true, worker->claims[1]);
+	ck_assert_int_eq(records->answer, RESULTS_STORED);
+	close_all();
+}
+END_TEST
+
+/* Such as a person may set: no claim can remember it. */
+START_TEST(a_mark_that_no_worker_has_made_is_mended)
+{
+	static const char *const garbage[] = {
+	    "SET %s "
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+	    "DEL %s", "LPUSH %s x"};
+	static const char key[] = "{flowrra:queue:io}:taken:host:a";
+	size_t i;
+
+	open_with_claim(_i);
+	for (i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
+		redis_server_run(w.server, "DEL %s", key);
+		redis_server_run(w.server, garbage[i], key);
+		backend_put_of(&w, records, "1", RUNNING, false,
+			       worker->claims[0]);
+		ck_assert_int_eq(records->answer, RESULTS_FENCED);
+		broker_doubt(worker->broker, worker->claims[0]);
+		UNTIL(&w, worker->n_kept == i + 1);
+		backend_put_of(&w, records, "1", RUNNING, false,
+			       worker->claims[0]);
+		ck_assert_int_eq(records->answer, RESULTS_STORED);
+	}
+	close_all();
+}
+END_TEST
+
+/* What is in flight goes with its tasks; all else that names a worker has to
+ * end by itself, when that never comes back. */
+START_TEST(each_key_that_names_a_worker_ends_by_itself)
+{
+	static const char lasting[] =
+	    "local n = 0; for _, k in ipairs(redis.call('KEYS', '*')) do "
+	    "if (string.find(k, 'host:a', 1, true) or "
+	    "string.find(k, ':served$') or string.find(k, ':unknown$')) and "
+	    "redis.call('TTL', k) < 0 then n = n + 1 end end return n";
+	struct broker_settle aside = {.disposition = BROKER_SET_ASIDE,
+				      .lane = SLICE("other"),
+				      .retry_bytes = SLICE(TASK),
+				      .delay_ms = 3600000};
+	const struct slice name = SLICE("t"), text = SLICE("{}");
+	redisReply *reply;
+
+	open_with_claim(_i);
+	broker_register(worker->broker, &name, &text, 1);
+	broker_heartbeat(worker->broker, SLICE("{\"host\":\"h1\",\"pid\":7}"));
+	party_settle_with(worker, 0, &aside);
+	UNTIL(&w, keys("EXISTS {flowrra:queue:io}:served") == 1);
+	ck_assert_int_eq(keys("EXISTS {flowrra:queue:io}:unknown"), 1);
+	ck_assert_int_eq(keys("EXISTS {flowrra:queue:io}:fence:host:a"), 1);
+	ck_assert_int_eq(keys("EXISTS {flowrra:queue:io}:taken:host:a"), 1);
+	reply = redis_server_command(w.server, "EVAL %s 0", lasting);
+	ck_assert_int_eq(reply->type, REDIS_REPLY_INTEGER);
+	ck_assert_int_eq(reply->integer, 0);
+	freeReplyObject(reply);
+	close_all();
+}
+END_TEST
+
 static int64_t
 seconds_later(void)
 {
@@ -307,17 +401,19 @@ START_TEST(a_worker_whose_predecessor_is_dead_for_sure_need_not_wait)
 }
 END_TEST
 
-#define CASES(kind)                                                            \
-	X(a_final_record_stays, kind)                                          \
-	X(a_final_record_of_a_foreign_program_stays, kind)                     \
-	X(what_only_looks_like_a_final_record_is_replaced, kind)               \
-	X(no_record_is_stored_for_a_claim_that_is_not_on_record, kind)         \
-	X(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record, \
-	  kind)                                                                \
-	X(a_claim_that_is_on_record_outlives_a_doubt, kind)                    \
-	X(a_worker_that_finds_another_in_its_place_ends_with_nothing, kind)    \
-	X(a_worker_that_finds_another_in_its_place_is_handed_nothing, kind)    \
-	X(a_second_worker_with_one_id_is_refused_while_the_first_lives, kind)  \
+#define CASES(kind)                                                              \
+	X(a_final_record_stays, kind)                                            \
+	X(a_final_record_of_a_foreign_program_stays, kind)                       \
+	X(what_only_looks_like_a_final_record_is_replaced, kind)                 \
+	X(no_record_is_stored_for_a_claim_that_is_not_on_record, kind)           \
+	X(a_worker_that_has_said_nothing_for_seconds_replaces_no_final_record,   \
+	  kind)                                                                  \
+	X(a_worker_that_was_frozen_for_longer_than_a_mark_lives_settles_nothing, \
+	  kind)                                                                  \
+	X(a_claim_that_is_on_record_outlives_a_doubt, kind)                      \
+	X(a_worker_that_finds_another_in_its_place_ends_with_nothing, kind)      \
+	X(a_worker_that_finds_another_in_its_place_is_handed_nothing, kind)      \
+	X(a_second_worker_with_one_id_is_refused_while_the_first_lives, kind)    \
 	X(a_worker_whose_predecessor_is_dead_for_sure_need_not_wait, kind)
 
 #define X(name, kind) TEST_LOOP(name, kind, (kind) + 1);
@@ -325,6 +421,8 @@ static void
 fill_redis(TCase *suite_case_)
 {
 	CASES(KIND_REDIS)
+	X(a_mark_that_no_worker_has_made_is_mended, KIND_REDIS)
+	X(each_key_that_names_a_worker_ends_by_itself, KIND_REDIS)
 }
 
 static void

@@ -652,8 +652,48 @@ START_TEST(a_level_that_is_no_number_stops_nothing_for_ever)
 }
 END_TEST
 
+/* Another program may push the same bytes twice: both count. */
+START_TEST(tasks_of_the_same_bytes_are_delayed_beside_each_other)
+{
+	static const char task[] = "{\"id\":\"1\",\"name\":\"t\"}";
+	struct broker_settle aside = {.disposition = BROKER_SET_ASIDE,
+				      .lane = SLICE("t"),
+				      .retry_bytes = SLICE("[\"again\"]"),
+				      .delay_ms = 1};
+	struct party *worker;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	worker = party_open(&w, "host:a");
+	for (i = 0; i < 3; i++)
+		redis_server_run(w.server, "LPUSH flowrra:queue:io %s", task);
+	broker_want(worker->broker, 0, 3);
+	UNTIL(&w, worker->n_claims == 3);
+	for (i = 0; i < 3; i++) {
+		if (_i == 0)
+			party_retry(worker, i, "[\"again\"]", 3600000);
+		else
+			party_settle_with(worker, i, &aside);
+	}
+	if (_i == 0)
+		ck_assert_int_eq(number("ZCARD {flowrra:queue:io}:delayed"), 3);
+	/* Each comes back. */
+	redis_server_run(w.server, "EVAL %s 0",
+			 "local d = '{flowrra:queue:io}:delayed' for _, m in "
+			 "ipairs(redis.call('ZRANGE', d, 0, -1)) do "
+			 "redis.call('ZADD', d, 1, m) end "
+			 "redis.call('PUBLISH', 'flowrra:control', "
+			 "'{\"order\":\"wake\",\"queue\":\"io\"}')");
+	broker_want(worker->broker, 0, 3);
+	UNTIL(&w, worker->n_claims == 6);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("broker_redis")
 {
+	TEST_LOOP(tasks_of_the_same_bytes_are_delayed_beside_each_other, 0, 2);
 	TEST(tasks_of_many_priorities_come_in_their_order);
 	TEST(a_worker_comes_back_for_what_one_claim_cannot_bring);
 	TEST(the_limit_of_a_queue_counts_priorities_of_others);

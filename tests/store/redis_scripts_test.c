@@ -144,9 +144,10 @@ static const struct script_case {
      {"ZADD " K("lanes") " 1 n", "ZADD " K("lane:n") " 0 " STAMP "[5]"}},
     {SCRIPT_RIGHTS, {NULL}, {"0", "1", "PING"}, {NULL}},
     {SCRIPT_STORE,
-     {ANY("flowrra:task:t"), ANY(K("taken:w"))},
-     {"{}", "0", "done", "reply", "mark"},
-     {NULL}},
+     {ANY("flowrra:task:t"), ANY("flowrra:task:u"), ANY(K("taken:w"))},
+     {"2", "1000", "{}", "0", "done", "reply", "3", "mark", "{}", "9", "done",
+      "", "0", ""},
+     {"SET " K("taken:w") " mark"}},
     {SCRIPT_SUBMIT,
      {Q, K("levels"), K("delayed"), K("withdrawn"), K("lanes"), K("p:5"),
       K("unique:a"), K("unique:b")},
@@ -216,8 +217,9 @@ command_line(const char *line)
 	free(text);
 }
 
+/* As this user; NULL: the default one. */
 static redisReply *
-call(const struct script_case *t)
+call_as(const struct script_case *t, const char *user)
 {
 	const char *argv[3 + KEYS_MAX + ARGS_MAX] = {"EVAL",
 						     rscripts[t->script].text};
@@ -234,9 +236,17 @@ call(const struct script_case *t)
 		argv[argc++] = t->args[i];
 	c = redisConnectUnix(redis_server_unix_url(server) + strlen("unix://"));
 	ck_assert_int_eq(c->err, 0);
+	if (user != NULL)
+		freeReplyObject(redisCommand(c, "AUTH %s password", user));
 	reply = redisCommandArgv(c, argc, argv, NULL);
 	redisFree(c);
 	return reply;
+}
+
+static redisReply *
+call(const struct script_case *t)
+{
+	return call_as(t, NULL);
 }
 
 /* What all keys hold. */
@@ -344,10 +354,112 @@ START_TEST(each_script_is_tested_with_wrong_types)
 }
 END_TEST
 
+/* --- Redis Cluster --------------------------------------------------------- */
+
+/* Scripts of the records and of the workers have keys that belong to no queue:
+ * on a cluster they cannot be called as they are. */
+static bool
+is_of_one_queue(const struct script_case *t)
+{
+	size_t i;
+
+	for (i = 0; i < KEYS_MAX && t->keys[i] != NULL; i++)
+		if (strstr(t->keys[i], Q) == NULL)
+			return false;
+	return true;
+}
+
+static void
+ck_called(const struct script_case *t, redisReply *reply)
+{
+	ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s",
+		      rscripts[t->script].name, reply->str);
+	freeReplyObject(reply);
+}
+
+static void
+open_cluster(void)
+{
+	static const char *const args[] = {"--cluster-enabled", "yes", NULL};
+	const struct redis_server_options options = {.args = args};
+	redisReply *reply;
+	bool ok;
+
+	server = redis_server_start(&options);
+	redis_server_run(server, "CLUSTER ADDSLOTSRANGE 0 16383");
+	do {
+		reply = redis_server_command(server, "CLUSTER INFO");
+		ok = strstr(reply->str, "cluster_state:ok") != NULL;
+		freeReplyObject(reply);
+	} while (!ok);
+}
+
+/* The server refuses keys of several slots. */
+START_TEST(each_script_of_one_queue_can_be_called_on_a_cluster)
+{
+	const struct script_case *t;
+	redisReply *reply;
+	size_t n = 0;
+
+	open_cluster();
+	for (t = cases; t < cases + N_CASES; t++) {
+		if (!is_of_one_queue(t))
+			continue;
+		make_world(t);
+		ck_called(t, call(t));
+		n++;
+	}
+	ck_assert_uint_ge(n, 27);
+	/* It would tell. */
+	for (t = cases; t->script != SCRIPT_HEARTBEAT; t++)
+		;
+	reply = call(t);
+	ck_assert_int_eq(reply->type, REDIS_REPLY_ERROR);
+	ck_assert_ptr_nonnull(strstr(reply->str, "CROSSSLOT"));
+	freeReplyObject(reply);
+	redis_server_stop(server);
+}
+END_TEST
+
+/* By a user who may touch just those: also in a pcall(), the server notes what
+ * it has refused. */
+START_TEST(no_script_touches_a_key_that_it_was_not_given)
+{
+	const struct script_case *t;
+	redisReply *log;
+	size_t i;
+
+	open_server();
+	for (t = cases; t < cases + N_CASES; t++) {
+		make_world(t);
+		redis_server_run(server, "ACL SETUSER narrow reset on "
+					 ">password +@all allchannels");
+		for (i = 0; i < KEYS_MAX && t->keys[i] != NULL; i++)
+			redis_server_run(server, "ACL SETUSER narrow ~%s",
+					 t->keys[i] + (t->keys[i][0] == '*'));
+		ck_called(t, call_as(t, "narrow"));
+		log = redis_server_command(server, "ACL LOG");
+		ck_assert_msg(log->elements == 0, "%s: %s",
+			      rscripts[t->script].name,
+			      log->element[0]->element[7]->str);
+		freeReplyObject(log);
+	}
+	/* It would tell. */
+	for (t = cases; t->script != SCRIPT_RECENT; t++)
+		;
+	redis_server_run(server, "ACL SETUSER narrow resetkeys");
+	freeReplyObject(call_as(t, "narrow"));
+	log = redis_server_command(server, "ACL LOG");
+	ck_assert_uint_gt(log->elements, 0);
+	freeReplyObject(log);
+	redis_server_stop(server);
+}
+END_TEST
+
 /* --- rights -------------------------------------------------------------- */
 
 static const char *const examples[] = {
-#define RIGHT(who, example, without) example,
+#define RIGHT(who, where, example, without) example,
 #include "store/redis/rights.def"
 #undef RIGHT
 };
@@ -420,6 +532,8 @@ SUITE("redis-scripts")
 	TEST(each_command_of_a_script_is_among_the_rights);
 	TEST(the_manual_shows_just_the_rights_that_are_checked);
 	TEST(each_script_is_tested_with_wrong_types);
+	TEST(each_script_of_one_queue_can_be_called_on_a_cluster);
+	TEST(no_script_touches_a_key_that_it_was_not_given);
 	TEST(a_lane_whose_tasks_cannot_go_back_yet_is_left_for_later);
 	TEST_LOOP(a_key_of_the_wrong_type_is_an_error_and_loses_nothing, 0,
 		  (int)N_CASES);

@@ -266,6 +266,8 @@ static const struct {
      ":2: unknown key \"nonsense_entirely\" in [broker]; flowrra.conf(5) lists "
      "the "
      "keys"},
+    {"[wroker]\n", ":1: unknown section [wroker]; did you mean [worker]?"},
+    {"[workr]\n", ":1: unknown section [workr]; did you mean [worker]?"},
     {"[borker]\n", ":1: unknown section [borker]; did you mean [broker]?"},
     {"[zzzzzzzzzzzz]\nx = 1",
      ":1: unknown section [zzzzzzzzzzzz]; known: broker, backend, executor, "

@@ -402,6 +402,7 @@ START_TEST(a_filter_that_can_match_nothing_is_a_bad_request)
 		ck_assert_msg(desk_ask(d, "GET", target, NULL) == 400, "%s: %u",
 			      bad[i], d->status);
 	}
+	submit(d, "a", "t", "[]", NULL, 0);
 	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/tasks?queue=nope", NULL),
 			  404);
 	memset(target, 'x', sizeof(target));

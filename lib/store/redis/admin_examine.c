@@ -117,6 +117,7 @@ static void
 take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 {
 	struct examination *e = container_of(i, struct examination, query);
+	const struct rrights of = rrights_of_broker(i->broker, true);
 	const size_t n = rrights_missing(reply);
 	struct missing_right *right;
 	size_t k;
@@ -129,8 +130,7 @@ take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 	}
 	for (k = 0; k < n; k++) {
 		right = &e->rights[e->n_rights++];
-		rrights_describe(i->broker, reply, k, &right->what,
-				 &right->remedy);
+		rrights_describe(&of, reply, k, &right->what, &right->remedy);
 		buf_addc(&right->what, '\0');
 		buf_addc(&right->remedy, '\0');
 		if (right->what.failed || right->remedy.failed)
@@ -141,7 +141,8 @@ take_rights(struct rquery *i, size_t none, const struct redis_reply *reply)
 static void
 ask_rights(struct rquery *i)
 {
-	const struct redis_args args = rrights_args(i->broker, true);
+	const struct rrights of = rrights_of_broker(i->broker, true);
+	const struct redis_args args = rrights_args(&of);
 
 	if (args.v != NULL)
 		rquery_eval_judged(i, take_rights, 0, SCRIPT_RIGHTS,

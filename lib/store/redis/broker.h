@@ -52,9 +52,10 @@
 #define SHARDS 17
 
 /*
- * How long the keys of a queue that name a worker outlive their last use: the
- * epoch, and the mark of a takeover. A worker that is frozen for longer than a
- * week comes back to records that are final, or gone.
+ * How long the keys of a queue that name a worker outlive its last heartbeat, or
+ * a takeover: the epoch and the mark. An epoch has to last through a takeover,
+ * which takes seconds. A worker that finds its mark gone was away for longer
+ * than that: it stores nothing before it has looked what is in flight.
  */
 #define RQUEUE_MARK_TTL_S (7 * 24 * 3600)
 

@@ -176,7 +176,7 @@ rbroker_heartbeat(struct broker *broker, struct slice description)
 		return;
 	renter_describe_as(b, description);
 	if (b->beats_sent == 0)
-		b->beat_ms = clock_mono_ms();
+		b->beat_ms = clock_boot_ms();
 	if (b->description.failed ||
 	    renter_send(b, LIFE_S, renter_on_beat) != 0)
 		return;
@@ -208,7 +208,7 @@ rbroker_is_sure_for(const struct rbroker *b, int64_t ms)
 		if (b->queues[i].doubtful)
 			return false;
 	return b->confirmed_ms != 0 &&
-	       clock_mono_ms() - b->confirmed_ms + ms < LIFE_S * 1000;
+	       clock_boot_ms() - b->confirmed_ms + ms < LIFE_S * 1000;
 }
 
 bool
@@ -279,7 +279,7 @@ rbroker_enter(struct rbroker *b)
 	if (b->description.len == 0)
 		renter_describe_self(b);
 	b->entering = RENTER_ASKING;
-	b->beat_ms = clock_mono_ms();
+	b->beat_ms = clock_boot_ms();
 	if (renter_send(b, LIFE_S, renter_on_answer) != 0)
 		b->entering = RENTER_OUT; /* the connection is gone */
 }

@@ -20,6 +20,7 @@
  * replies come over another connection.
  */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -245,43 +246,24 @@ rqueue_compare(struct rqueue *q)
 	}
 }
 
-void
-rqueue_bump_epoch(struct rqueue *q)
+static void
+rqueue_prolong(struct rqueue *q, const char *key)
 {
 	char life[ARG_NUMBER_SIZE];
-	const struct slice raise[] = {SLICE("INCR"), slice_of(q->epoch_key)};
-	const struct slice expire[] = {SLICE("EXPIRE"), slice_of(q->epoch_key),
+	const struct slice expire[] = {SLICE("EXPIRE"), slice_of(key),
 				       arg_number(life, RQUEUE_MARK_TTL_S)};
 
-	redis_command(q->broker->redis, NULL, NULL, 2, raise);
 	redis_command(q->broker->redis, NULL, NULL, 3, expire);
 }
 
-/*
- * What a takeover leaves behind (fence.h). Only if it has changed, or if there
- * is another doubt, are lists looked at whose length is right: one task may
- * have gone and another one come.
- */
-static void
-rqueue_on_mark(struct redis *r, const struct redis_reply *reply, void *arg)
+void
+rqueue_bump_epoch(struct rqueue *q)
 {
-	struct rqueue *q = arg;
-	const struct slice mark = redis_reply_string(reply);
-	unsigned int i;
+	const struct slice raise[] = {SLICE("INCR"), slice_of(q->epoch_key)};
 
-	if (q->phase != RQUEUE_RECOVERING)
-		return;
-	q->uncompared = SHARDS;
-	if (redis_fault(reply) != REDIS_FAULT_NONE ||
-	    mark.len >= sizeof(q->mark))
-		return; /* the lengths, which follow, fail as well */
-	if (slice_eq(mark, slice_of(q->mark)) && !q->doubtful)
-		return;
-	memset(q->mark, 0, sizeof(q->mark));
-	if (mark.len > 0)
-		memcpy(q->mark, mark.p, mark.len);
-	for (i = 0; i < SHARDS; i++)
-		rqueue_reconcile_shard(q, i);
+	redis_command(q->broker->redis, NULL, NULL, 2, raise);
+	rqueue_prolong(q, q->epoch_key);
+	rqueue_prolong(q, q->mark_key);
 }
 
 /* A process that had this ID before stores nothing any more, should it be frozen and
@@ -297,6 +279,48 @@ rqueue_set_mark(struct rqueue *q)
 	if (!q->marked &&
 	    redis_command(q->broker->redis, NULL, NULL, 5, set) == 0)
 		q->marked = true;
+}
+
+/* There is none (this worker was away for longer than it lives), or one that
+ * nobody of ours has made, which no claim could remember: it becomes ours. */
+static struct slice
+rqueue_mend_mark(struct rqueue *q)
+{
+	q->marked = false;
+	rqueue_set_mark(q);
+	return slice_of(q->broker->opt.token);
+}
+
+/*
+ * What a takeover leaves behind (fence.h). Only if it has changed, or if there
+ * is another doubt, are lists looked at whose length is right: one task may
+ * have gone and another one come.
+ */
+static void
+rqueue_on_mark(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	const enum redis_fault fault = redis_fault(reply);
+	struct slice mark = redis_reply_string(reply);
+	bool mended = false;
+	unsigned int i;
+
+	if (q->phase != RQUEUE_RECOVERING)
+		return;
+	q->uncompared = SHARDS;
+	/* With other faults, the lengths, which follow, fail as well. */
+	if (fault != REDIS_FAULT_NONE && fault != REDIS_FAULT_OTHER)
+		return;
+	if (fault == REDIS_FAULT_OTHER || mark.len == 0 ||
+	    mark.len >= sizeof(q->mark)) {
+		mark = rqueue_mend_mark(q);
+		mended = true;
+	}
+	if (!mended && slice_eq(mark, slice_of(q->mark)) && !q->doubtful)
+		return;
+	snprintf(q->mark, sizeof(q->mark), "%.*s", (int)mark.len, mark.p);
+	for (i = 0; i < SHARDS; i++)
+		rqueue_reconcile_shard(q, i);
 }
 
 void

@@ -7,11 +7,15 @@
  * follows from a claim is stored only while that is on record (fence.h): a
  * script looks, and stores, in one step (store.lua, note.lua).
  *
- * That costs the server as much as all the rest of a short task. While nobody
- * can have taken the claim over, there is nothing to look for, and SET does: a
- * claim is one worker's, and a final record would have been found when it was
- * claimed again. What is sent so must not lie about until that has changed: the
- * connection drops what it could not send for a while (redis_drops_stale()).
+ * That costs the server as much as all the rest of a short task, even if final
+ * records go together (finals.c). While nobody can have taken the claim over,
+ * there is nothing to look for, and SET does: a claim is one worker's, and a
+ * final record would have been found when it was claimed again.
+ * What is sent so must not lie about until that has changed: the connection
+ * drops what it could not send for a while (redis_drops_stale()).
+ *
+ * A backend that is another server than the broker has no mark to look for, and
+ * trusts nobody's clock: it always looks at the record that is there.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,51 +42,13 @@ rrecords_mark(const struct results_put *put)
 	return put->claim != NULL ? rclaim_mark(put->claim) : SLICE("");
 }
 
-/*
- * While the server is not full, the script goes without its line of flags,
- * which only Redis 7 and later know: the text is the same, from its second line
- * on.
- */
-static const struct redis_script *
-rrecords_script(struct rresults *r)
-{
-	const struct redis_script *full = &rscripts[SCRIPT_STORE];
-
-	if (r->full)
-		return full;
-	r->store.name = full->name;
-	r->store.text = strchr(full->text, '\n') + 1;
-	return &r->store;
-}
-
 /* Who waits for it is told behind it: should the server refuse it, that only
  * wakes somebody early. */
 static int
 rrecords_send_sure(struct rresults *r, const struct results_put *put,
-		   const struct slice *args, struct slice key,
 		   redis_reply_fn *fn, void *arg)
 {
-	const struct slice set[] = {SLICE("SET"), key, args[0], SLICE("EX"),
-				    args[1]};
-	const struct slice done[] = {SLICE("PUBLISH"), args[2], SLICE("done")};
-	const struct slice reply[] = {SLICE("PUBLISH"), args[3], args[0]};
-
-	if (redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set) != 0)
-		return -1;
-	redis_command(r->redis, NULL, NULL, 3, done);
-	if (args[3].len > 0)
-		redis_command(r->redis, NULL, NULL, 3, reply);
-	return 0;
-}
-
-static int
-rrecords_send_final(struct rresults *r, const struct results_put *put,
-		    redis_reply_fn *fn, void *arg)
-{
 	char ttl[ARG_NUMBER_SIZE];
-	struct slice keys[2];
-	struct redis_args key;
-	struct slice args[5];
 	size_t done_at, reply_at;
 
 	/* One buffer for all three names, which moves as it grows. */
@@ -96,17 +62,38 @@ rrecords_send_final(struct rresults *r, const struct results_put *put,
 	rresults_reply_channel(&r->key, put);
 	if (r->key.failed)
 		return -1;
-	key = rrecords_keys(keys, (struct slice){r->key.data, done_at}, put);
-	args[0] = put->record;
-	args[1] = arg_number(ttl, put->ttl_s);
-	args[2] = (struct slice){r->key.data + done_at, reply_at - done_at};
-	args[3] = (struct slice){r->key.data + reply_at, r->key.len - reply_at};
-	args[4] = rrecords_mark(put);
+
+	const struct slice set[] = {SLICE("SET"),
+				    {r->key.data, done_at},
+				    put->record,
+				    SLICE("EX"),
+				    arg_number(ttl, put->ttl_s)};
+	const struct slice done[] = {
+	    SLICE("PUBLISH"),
+	    {r->key.data + done_at, reply_at - done_at},
+	    SLICE("done")};
+	const struct slice reply[] = {
+	    SLICE("PUBLISH"),
+	    {r->key.data + reply_at, r->key.len - reply_at},
+	    put->record};
+
+	if (redis_command(r->redis, fn, arg, put->ttl_s > 0 ? 5 : 3, set) != 0)
+		return -1;
+	redis_command(r->redis, NULL, NULL, 3, done);
+	if (put->reply_to.len > 0)
+		redis_command(r->redis, NULL, NULL, 3, reply);
+	return 0;
+}
+
+static int
+rrecords_send_final(struct rresults *r, const struct results_put *put,
+		    redis_reply_fn *fn, void *arg)
+{
 	if (put->claim != NULL && !r->full && redis_drops_stale(r->redis) &&
 	    rclaim_is_sure(put->claim))
-		return rrecords_send_sure(r, put, args, keys[0], fn, arg);
-	return redis_eval(r->redis, rrecords_script(r), fn, arg, key.n, key.v,
-			  5, args);
+		return rrecords_send_sure(r, put, fn, arg);
+	return rfinals_add(
+	    r, (struct rfinal){.put = put, .on_reply = fn, .arg = arg});
 }
 
 static int

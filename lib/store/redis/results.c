@@ -64,7 +64,9 @@ rresults_on_state(struct redis *redis, enum redis_state state,
 		/* Records first, on the same connection: what watches ask for
 		 * then is in them. */
 		outbox_push(&r->outbox);
+		rfinals_flush(r);
 		rresults_watches_up(r);
+		rexamine_up(r);
 	}
 	r->opt.on_state(state == REDIS_UP, state == REDIS_REFUSED, why,
 			r->opt.arg);
@@ -119,6 +121,7 @@ rresults_close(struct results *results)
 	if (r->subscriber_check != NULL)
 		event_free(r->subscriber_check);
 	rresults_index_close(r);
+	rfinals_close(r);
 	rresults_reply_close(r);
 	rresults_echo_close(r);
 	buf_done(&r->key);
@@ -159,7 +162,7 @@ rresults_open(const struct results_options *options, struct err *err)
 	}
 	redis.url = &r->url;
 	redis.arg = r;
-	if (rresults_index_open(r, err) != 0 ||
+	if (rresults_index_open(r, err) != 0 || rfinals_open(r, err) != 0 ||
 	    outbox_init(&r->outbox, options->base, &rresults_records, r, err) !=
 		0 ||
 	    (r->redis = redis_new(options->base, &redis, err)) == NULL ||
@@ -195,4 +198,5 @@ const struct results_ops results_redis = {
     .reopen = rresults_reopen,
     .measure = rresults_measure,
     .measures = rresults_measures,
+    .examine = rresults_examine,
 };

@@ -6,7 +6,9 @@
  *	ask.c		requests, and their answers
  *	listener.c	the connection for subscriptions
  *	records.c	stores records of tasks that run or have run
+ *	finals.c	final records that the server has to look for, together
  *	index.c		notes which tasks have ended
+ *	examine.c	what its user may not do
  *	list.c		lists and counts those
  *	measure.c	counts of minutes, hours, and all there was
  *	pending.c	pending records
@@ -38,6 +40,15 @@ struct ended {
 	unsigned int n;
 };
 
+/* A final record that waits for the end of the turn, and whom to tell of the
+ * answer (finals.c). */
+struct rfinal {
+	const struct results_put *put;
+	redis_reply_fn *on_reply;
+	void *arg;
+};
+#define RFINALS_MAX 32 /* in one call: it takes the server some 100 us */
+
 struct rresults {
 	struct results pub;
 	struct results_options opt;
@@ -48,8 +59,16 @@ struct rresults {
 	bool full;		   /* the server refused one as full */
 	struct redis_script store; /* how it goes to one that is not */
 	struct redis_script measure; /* the same of counts */
-	struct buf key;		   /* of the record that is being sent */
+	struct {
+		struct rfinal due[RFINALS_MAX];
+		unsigned int n;
+		size_t bytes;
+		struct event *turn_is_over; /* they are sent */
+	} finals;
+	struct buf key; /* of the record that is being sent */
 	struct redis_requests *requests;
+
+	size_t missing; /* rights of the user, by the last answer (examine.c) */
 
 	struct ended ended[2];	    /* succeeded, failed */
 	struct event *turn_is_over; /* they are noted */
@@ -98,6 +117,7 @@ struct rresults_request {
 	union {
 		results_record_fn *on_record;
 		results_counts_fn *on_counts;
+		results_findings_fn *on_findings;
 	};
 	void *arg;
 	size_t index; /* of the record in its batch */
@@ -129,6 +149,16 @@ void rresults_put(struct results *results, struct results_put *put);
 size_t rresults_unconfirmed(const struct results *results);
 extern const struct outbox_ops rresults_records;
 
+/* --- finals.c ---------------------------------------------------------- */
+
+int rfinals_open(struct rresults *r, struct err *err);
+void rfinals_close(struct rresults *r);
+/* Sends one when the turn is over; the answer is 1, 0 or -1 (store.lua). -1:
+ * there is no memory for now. */
+int rfinals_add(struct rresults *r, struct rfinal final);
+/* Sends at once what waits for that: before a question that may be about it. */
+int rfinals_flush(struct rresults *r);
+
 /* --- index.c ----------------------------------------------------------- */
 
 int rresults_index_open(struct rresults *r, struct err *err);
@@ -155,6 +185,13 @@ void rresults_measure(struct results *results, int64_t at_s,
 void rresults_measures(struct results *results, enum measure_step step,
 		       int64_t at_s, results_measures_fn *on_measures,
 		       void *arg);
+
+/* --- examine.c --------------------------------------------------------- */
+
+/* The connection is up: a worker hears what its user may not do. */
+void rexamine_up(struct rresults *r);
+void rresults_examine(struct results *results, results_findings_fn *on_findings,
+		      void *arg);
 
 /* --- pending.c ---------------------------------------------------------- */
 

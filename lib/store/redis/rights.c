@@ -14,12 +14,13 @@
 
 struct right {
 	enum { EVERYBODY, WORKER, CLIENT, OPTIONAL } who;
+	enum { QUEUES, RECORDS, BOTH } where;
 	const char *example;
 	const char *without;
 };
 
 static const struct right rights[] = {
-#define RIGHT(who, example, without) {who, example, without},
+#define RIGHT(who, where, example, without) {who, where, example, without},
 #include "store/redis/rights.def"
 #undef RIGHT
 };
@@ -30,15 +31,15 @@ static const struct right rights[] = {
 /* What stands for a word of an example; `x` is the part that may be anything,
  * "*" in a pattern. */
 static void
-add_word(const struct rbroker *b, struct buf *out, struct slice word,
+add_word(const struct rrights *of, struct buf *out, struct slice word,
 	 const char *x)
 {
 	if (slice_eq(word, SLICE("Q")))
-		buf_addf(out, "%s:%s", b->queue_key, x);
+		buf_addf(out, "%s:%s", of->queue_key, x);
 	else if (slice_eq(word, SLICE("B")))
-		buf_addf(out, "{%s:%s}:%s", b->queue_key, x, x);
+		buf_addf(out, "{%s:%s}:%s", of->queue_key, x, x);
 	else if (slice_eq(word, SLICE("N")))
-		buf_adds(out, b->queues_key);
+		buf_adds(out, of->queues_key);
 	else if (slice_eq(word, SLICE("F")))
 		buf_addf(out, "flowrra:%s", x);
 	else
@@ -55,8 +56,28 @@ next_word(const char **rest)
 	return word;
 }
 
+struct rrights
+rrights_of_broker(const struct rbroker *b, bool all)
+{
+	return (struct rrights){.user = b->url.user,
+				.queues = true,
+				.records = b->opt.with_results,
+				.all = all,
+				.queue_key = b->queue_key,
+				.queues_key = b->queues_key};
+}
+
+static bool
+rrights_needs(const struct rrights *of, const struct right *right)
+{
+	if (right->who == OPTIONAL || (!of->all && right->who == CLIENT))
+		return false;
+	return (of->queues && right->where != RECORDS) ||
+	       (of->records && right->where != QUEUES);
+}
+
 struct redis_args
-rrights_args(const struct rbroker *b, bool all)
+rrights_args(const struct rrights *of)
 {
 	const size_t most = N_RIGHTS * (2 + WORDS_MAX);
 	struct redis_args args = {NULL, 0};
@@ -68,15 +89,14 @@ rrights_args(const struct rbroker *b, bool all)
 	for (i = 0; i < N_RIGHTS; i++) {
 		const char *rest = rights[i].example;
 
-		if (rights[i].who == OPTIONAL ||
-		    (!all && rights[i].who == CLIENT))
+		if (!rrights_needs(of, &rights[i]))
 			continue;
 		for (words = 0; next_word(&rest).len > 0; words++)
 			;
 		buf_addf(&text, "%zu%c%zu%c", i, '\0', words, '\0');
 		rest = rights[i].example;
 		while ((word = next_word(&rest)).len > 0) {
-			add_word(b, &text, word, "x");
+			add_word(of, &text, word, "x");
 			buf_addc(&text, '\0');
 		}
 		count += 2 + words;
@@ -118,7 +138,7 @@ object_of(const char *example)
 }
 
 static void
-add_remedy(const struct rbroker *b, struct buf *out, const struct right *right,
+add_remedy(const struct rrights *of, struct buf *out, const struct right *right,
 	   struct slice object)
 {
 	const char *p;
@@ -128,7 +148,7 @@ add_remedy(const struct rbroker *b, struct buf *out, const struct right *right,
 		if (memchr(object.p, ':', object.len) != NULL)
 			buf_adds(out, "flowrra:*");
 		else
-			add_word(b, out, object, "*");
+			add_word(of, out, object, "*");
 	}
 	buf_adds(out, " +");
 	for (p = right->example; *p != ' ' && *p != '\0'; p++)
@@ -137,14 +157,14 @@ add_remedy(const struct rbroker *b, struct buf *out, const struct right *right,
 
 /* The first two rights are those that the question itself needs. */
 void
-rrights_describe(const struct rbroker *b, const struct redis_reply *reply,
+rrights_describe(const struct rrights *of, const struct redis_reply *reply,
 		 size_t i, struct buf *what, struct buf *remedy)
 {
 	const bool no_scripts = redis_fault(reply) != REDIS_FAULT_NONE;
 	const int64_t index =
 	    no_scripts ? 0 : redis_reply_integer(redis_reply_at(reply, i));
 	const struct right *right;
-	const char *user = b->url.user != NULL ? b->url.user : "default";
+	const char *user = of->user != NULL ? of->user : "default";
 	struct slice object, name;
 
 	if (index < 0 || (size_t)index >= N_RIGHTS)
@@ -158,19 +178,20 @@ rrights_describe(const struct rbroker *b, const struct redis_reply *reply,
 		buf_adds(what, " or SCRIPT|LOAD");
 	if (object.len > 0) {
 		buf_adds(what, " on ");
-		add_word(b, what, object, "*");
+		add_word(of, what, object, "*");
 	}
 	buf_addf(what, ": %s", right->without);
 	buf_addf(remedy, "ACL SETUSER %s", user);
-	add_remedy(b, remedy, right, object);
+	add_remedy(of, remedy, right, object);
 	if (no_scripts)
 		buf_adds(remedy, " +script|load");
 }
 
-static void
-rrights_on_answer(struct redis *r, const struct redis_reply *reply, void *arg)
+void
+rrights_warn(const struct rrights *of, const struct redis_reply *reply,
+	     const char *server,
+	     void (*tell)(const struct err *what, void *arg), void *arg)
 {
-	struct rbroker *b = arg;
 	const size_t n = rrights_missing(reply);
 	struct buf what = BUF_INIT, remedy = BUF_INIT;
 	struct err err;
@@ -179,21 +200,39 @@ rrights_on_answer(struct redis *r, const struct redis_reply *reply, void *arg)
 	for (i = 0; i < n; i++) {
 		buf_reset(&what);
 		buf_reset(&remedy);
-		rrights_describe(b, reply, i, &what, &remedy);
+		rrights_describe(of, reply, i, &what, &remedy);
 		if (what.failed || remedy.failed || what.len == 0)
 			continue;
-		err_set(&err, ERR_REFUSED, "%s %.*s; %.*s", b->url_name,
+		err_set(&err, ERR_REFUSED, "%s %.*s; %.*s", server,
 			(int)what.len, what.data, (int)remedy.len, remedy.data);
-		b->opt.on_state(true, false, &err, b->opt.arg);
+		tell(&err, arg);
 	}
 	buf_done(&what);
 	buf_done(&remedy);
 }
 
+static void
+rrights_tell_broker(const struct err *what, void *arg)
+{
+	struct rbroker *b = arg;
+
+	b->opt.on_state(true, false, what, b->opt.arg);
+}
+
+static void
+rrights_on_answer(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rbroker *b = arg;
+	const struct rrights of = rrights_of_broker(b, false);
+
+	rrights_warn(&of, reply, b->url_name, rrights_tell_broker, b);
+}
+
 void
 rrights_check_worker(struct rbroker *b)
 {
-	const struct redis_args args = rrights_args(b, false);
+	const struct rrights of = rrights_of_broker(b, false);
+	const struct redis_args args = rrights_args(&of);
 
 	if (args.v != NULL)
 		rbroker_eval(b, SCRIPT_RIGHTS, rrights_on_answer, b, 0, NULL,

@@ -3,7 +3,8 @@
  * The Lua scripts. Each file lua/NAME.lua is one: SCRIPT_NAME, which make puts
  * into redis_scripts.def.
  *
- * All keys that a script touches are in KEYS, it looks at their types before it
+ * All keys that a script touches are in KEYS; those of one queue are in one slot
+ * of a cluster (those of records and workers are not). It looks at their types before it
  * changes anything, and it takes nothing out before that which replaces it is
  * in: wherever it stops, no task is lost.
  */

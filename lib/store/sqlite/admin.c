@@ -306,6 +306,7 @@ add_worker(struct worker_query *q, struct tx *tx, struct err *err)
 	memcpy(w->name, name.p, name.len);
 	w->alive = tx_int(tx, sql, 3) > tx_now(tx) &&
 		   !stakeover_is_dead(tx, tx_int(tx, sql, 0));
+	w->frozen = !w->alive && stakeover_is_there(tx, tx_int(tx, sql, 0));
 	w->in_flight = tx_int(tx, sql, 4);
 	if (scan_check(description, TASK_DEPTH_MAX, &value, NULL) != 0)
 		return 0;

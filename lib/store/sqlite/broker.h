@@ -233,6 +233,8 @@ int stakeover_lock(struct tx *tx, int64_t id, struct err *err);
 int stakeover_run(struct sbroker *b, struct tx *tx, struct err *err);
 /* Whether a worker's process is gone for sure. */
 bool stakeover_is_dead(struct tx *tx, int64_t id);
+/* Whether its process is there for sure, however long it has said nothing. */
+bool stakeover_is_there(struct tx *tx, int64_t id);
 /* Removes what processes that are gone left behind. */
 int stakeover_sweep_run(struct tx *tx, struct err *err);
 

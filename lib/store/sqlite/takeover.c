@@ -98,6 +98,12 @@ stakeover_is_dead(struct tx *tx, int64_t id)
 	return look_at(tx, id, NULL) == DEAD;
 }
 
+bool
+stakeover_is_there(struct tx *tx, int64_t id)
+{
+	return look_at(tx, id, NULL) == ALIVE;
+}
+
 /* Whether it was seen dead before, long enough ago. The first time it is put on
  * the list; if memory runs out, the next heartbeat does that. */
 static bool

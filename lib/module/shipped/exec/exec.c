@@ -17,6 +17,7 @@
 
 #include "flowrra/module.h"
 #include "module/begin.h"
+#include "module/exact.h"
 #include "module/lost.h"
 #include "module/shipped/exec/declared.h"
 #include "module/shipped/exec/run.h"
@@ -49,6 +50,13 @@ the_spawner(struct event_base *base)
 
 /* --- on the executor's event loop ---------------------------------------- */
 
+static void
+set_exact(struct flowrra_task *task, const struct run_outcome *outcome)
+{
+	if (outcome->exact.len > 0)
+		flowrra_task_exact(task, outcome->exact.p, outcome->exact.len);
+}
+
 /* A reference of its own for the result: the run drops the other one. */
 static void
 on_end(const struct run_outcome *outcome, void *arg)
@@ -57,6 +65,7 @@ on_end(const struct run_outcome *outcome, void *arg)
 
 	if (outcome->unbegun)
 		flowrra_task_unbegun(task);
+	set_exact(task, outcome);
 	if (outcome->success)
 		flowrra_finish(task, json_incref(outcome->result));
 	else if (outcome->lost)
@@ -112,6 +121,7 @@ on_blocking_end(const struct run_outcome *outcome, void *arg)
 	b->over = true;
 	if (outcome->unbegun)
 		flowrra_task_unbegun(b->task);
+	set_exact(b->task, outcome);
 	if (outcome->success)
 		b->result = json_incref(outcome->result);
 	else if (outcome->lost)

@@ -7,6 +7,7 @@
 #include "module/shipped/exec/result.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "util/utf8.h"
 
@@ -47,6 +48,37 @@ as_text(struct slice output)
 		string = json_stringn(text.data ? text.data : "", text.len);
 	buf_done(&text);
 	return string;
+}
+
+static void
+add_compact(struct buf *out, struct slice json)
+{
+	const char *p = json.p, *end = json.p + json.len;
+	bool in_string = false;
+
+	for (; p < end; p++) {
+		if (!in_string && strchr(" \t\r\n", *p) != NULL)
+			continue;
+		buf_addc(out, *p);
+		if (in_string && *p == '\\')
+			buf_addc(out, *++p);
+		else if (*p == '"')
+			in_string = !in_string;
+	}
+}
+
+/* Called for what is JSON: no byte of it is NUL, and a backslash is not the
+ * last one. */
+void
+result_exact(struct slice output, struct buf *text)
+{
+	json_t *value =
+	    json_loadb(output.p, output.len,
+		       JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+
+	if (value != NULL && !too_deep(value, DEPTH_MAX))
+		add_compact(text, output);
+	json_decref(value);
 }
 
 json_t *

@@ -153,16 +153,21 @@ run_unbegun(struct run *r)
 static void
 succeed(struct run *r)
 {
+	const struct slice output = {r->out.data, r->out.len};
 	struct run_outcome outcome = {.success = true};
+	struct buf exact = BUF_INIT;
 
 	if (!r->out.failed)
-		outcome.result =
-		    result_of((struct slice){r->out.data, r->out.len});
+		outcome.result = result_of(output);
 	if (outcome.result == NULL) {
 		fail(r, false, "out of memory for the command's output");
 		return;
 	}
+	result_exact(output, &exact);
+	if (!exact.failed)
+		outcome.exact = (struct slice){exact.data, exact.len};
 	finish(r, &outcome);
+	buf_done(&exact);
 	json_decref(outcome.result);
 }
 

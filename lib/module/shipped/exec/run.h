@@ -21,11 +21,12 @@ struct spawner;
 /* What came of it. */
 struct run_outcome {
 	bool success;
-	bool final;	   /* if not: another try would not help */
-	bool lost;	   /* if not: the spawner died, see module/lost.h */
-	bool unbegun;	   /* not started, for want of something */
-	json_t *result;	   /* borrowed; NULL unless success */
-	const char *error; /* NULL if success */
+	bool final;	    /* if not: another try would not help */
+	bool lost;	    /* if not: the spawner died, see module/lost.h */
+	bool unbegun;	    /* not started, for want of something */
+	json_t *result;	    /* borrowed; NULL unless success */
+	struct slice exact; /* the same as text, or empty (module/exact.h) */
+	const char *error;  /* NULL if success */
 };
 
 struct run_options {

@@ -20,8 +20,10 @@ if old then
   end
   if status == 'success' or status == 'failed' then return 0 end
 end
--- A mark that is not there any more was too old to matter, or all is gone.
+-- A mark that is not there any more has outlived its worker, which was away for
+-- that long: it has to look what is in flight.
 local mark = KEYS[2] and redis.pcall('GET', KEYS[2])
-if type(mark) == 'string' and mark ~= ARGV[2] then return -1 end
+if type(mark) ~= 'string' then mark = '' end
+if KEYS[2] and mark ~= ARGV[2] then return -1 end
 redis.call('SET', KEYS[1], ARGV[1])
 return 1

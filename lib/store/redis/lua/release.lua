@@ -8,6 +8,22 @@
 --       5 control channel       6 the wake order for this queue
 -- Returns 1, or 0 when the task is not in flight (it went back before).
 
+-- The delayed set has each text once; two tasks may have the same, since
+-- producers of other programs may push one twice. Blanks behind it are nothing
+-- to JSON: the time in them makes it another member.
+local function apart(task, key, time)
+  while redis.call('ZSCORE', key, task) do
+    local number, blanks = time[1] % 86400 * 1000000 + time[2], {}
+    for i = 1, 37 do
+      blanks[i] = number % 2 == 0 and ' ' or '\t'
+      number = math.floor(number / 2)
+    end
+    task = task .. table.concat(blanks)
+    time[2] = time[2] + 1
+  end
+  return task
+end
+
 -- What has the wrong type fails here, before anything has changed.
 redis.call('LLEN', KEYS[2])
 redis.call('ZCARD', KEYS[3])
@@ -17,7 +33,8 @@ local wake = ARGV[3] ~= '0' or ARGV[4] ~= '0'
 if ARGV[3] ~= '0' then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  redis.call('ZADD', KEYS[4], string.format('%.0f', now + tonumber(ARGV[3])), ARGV[2])
+  redis.call('ZADD', KEYS[4], string.format('%.0f', now + tonumber(ARGV[3])),
+    apart(ARGV[2], KEYS[4], time))
 else
   if ARGV[4] ~= '0' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[4]) end
   redis.call('RPUSH', KEYS[2], ARGV[2])

@@ -25,6 +25,8 @@ for i = 2, #ARGV do
   end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+-- Longer than any member is good for: the one who comes next may say less.
+redis.call('EXPIRE', KEYS[1], 60)
 
 local lapsed = {}
 for _, name in ipairs(lanes) do

@@ -14,6 +14,22 @@
 -- the longest delay.
 local UNKNOWN_MAX, UNKNOWN_MS = 100, 600000
 
+-- The delayed set has each text once; two tasks may have the same, since
+-- producers of other programs may push one twice. Blanks behind it are nothing
+-- to JSON: the time in them makes it another member.
+local function apart(task, key, time)
+  while redis.call('ZSCORE', key, task) do
+    local number, blanks = time[1] % 86400 * 1000000 + time[2], {}
+    for i = 1, 37 do
+      blanks[i] = number % 2 == 0 and ' ' or '\t'
+      number = math.floor(number / 2)
+    end
+    task = task .. table.concat(blanks)
+    time[2] = time[2] + 1
+  end
+  return task
+end
+
 -- What has the wrong type fails here, before anything has changed.
 local length = redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', KEYS[3])
@@ -38,9 +54,11 @@ if served then
   -- Who can run them, and has room, has emptied the lane before this one.
   wake = length == 0
 else
-  redis.call('ZADD', KEYS[5], string.format('%.0f', now + tonumber(ARGV[3])), ARGV[2])
+  redis.call('ZADD', KEYS[5], string.format('%.0f', now + tonumber(ARGV[3])),
+    apart(ARGV[2], KEYS[5], time))
   redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - UNKNOWN_MS)
   redis.call('ZADD', KEYS[6], now, ARGV[5])
+  redis.call('EXPIRE', KEYS[6], UNKNOWN_MS / 1000)
   local more = redis.call('ZRANGE', KEYS[6], 0, -UNKNOWN_MAX - 1)
   if #more > 0 then redis.call('ZREM', KEYS[6], unpack(more)) end
 end

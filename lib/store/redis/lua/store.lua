@@ -1,38 +1,57 @@
 #!lua flags=allow-oom
--- Stores the final record of a task, and tells who waits for it. A full server
--- must take it, or its tasks could not be drained.
+-- Stores the final records of tasks, and tells who waits for them. A full server
+-- must take them, or its tasks could not be drained.
 --
--- KEYS  1 the record's key
---       2 the mark of takeovers, of a record that follows from a claim
--- ARGV  1 the record   2 seconds that it lives, 0 for ever
---       3 channel of those who watch the task
---       4 channel of the one who awaits the record, or ''
---       5 the mark that the claim remembers, with KEYS[2]
--- Returns 1, also if this record is there already (it was sent before and the
--- reply was lost); 0 if another final one is there, which stays; -1 if another
--- worker has taken the task over.
+-- KEYS  the records' keys; behind them the marks of takeovers
+-- ARGV  1 how many records   2 bytes of old records to look into before it stops
+--       then for each record:  the record, seconds that it lives, 0 for ever,
+--       channel of those who watch the task, channel of the one who awaits the
+--       record, or '', which of the KEYS is the mark of its claim, 0 if it
+--       follows from none, the mark that the claim remembers
+-- Returns for each record 1, also if it is there already (it was sent before and
+-- the reply was lost); 0 if another final one is there, which stays; -1 if
+-- another worker has taken the task over. The answer may be short: those that
+-- are missing were not looked at.
 
--- A key of another type is not a record, and is replaced.
-local old = redis.pcall('GET', KEYS[1])
-if type(old) ~= 'string' then old = false end
-if old == ARGV[1] then return 1 end
-if old then
+local left, answers, marks = tonumber(ARGV[2]), {}, {}
+
+local function is_final(old)
   -- The beginning of a record of ours; of another program's, all of it.
   local status = string.match(old, '^{"task_id":"[^"\\]*","status":"(%a+)"')
   if not status then
     local ok, record = pcall(cjson.decode, old)
     status = ok and type(record) == 'table' and record.status
+    left = left - #old
   end
-  if status == 'success' or status == 'failed' then return 0 end
+  return status == 'success' or status == 'failed'
 end
--- A mark that is not there any more was too old to matter, or all is gone.
-local mark = KEYS[2] and redis.pcall('GET', KEYS[2])
-if type(mark) == 'string' and mark ~= ARGV[5] then return -1 end
-if ARGV[2] == '0' then
-  redis.call('SET', KEYS[1], ARGV[1])
-else
-  redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+
+local function store(key, at)
+  -- A key of another type is not a record, and is replaced.
+  local old, record = redis.pcall('GET', key), ARGV[at]
+  if old == record then return 1 end
+  if type(old) == 'string' and is_final(old) then return 0 end
+  -- A mark that is not there any more has outlived its worker, which was away
+  -- for that long: it has to look what is in flight.
+  local m = tonumber(ARGV[at + 4])
+  if m > 0 and marks[m] == nil then
+    local mark = redis.pcall('GET', KEYS[m])
+    marks[m] = type(mark) == 'string' and mark or ''
+  end
+  if m > 0 and marks[m] ~= ARGV[at + 5] then return -1 end
+  if ARGV[at + 1] == '0' then
+    redis.call('SET', key, record)
+  else
+    redis.call('SET', key, record, 'EX', ARGV[at + 1])
+  end
+  -- Who may not publish has stored it all the same, and so have its neighbours.
+  redis.pcall('PUBLISH', ARGV[at + 2], 'done')
+  if ARGV[at + 3] ~= '' then redis.pcall('PUBLISH', ARGV[at + 3], record) end
+  return 1
 end
-redis.call('PUBLISH', ARGV[3], 'done')
-if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[1]) end
-return 1
+
+for i = 1, tonumber(ARGV[1]) do
+  if left <= 0 then break end
+  answers[i] = store(KEYS[i], 6 * i - 3)
+end
+return answers
