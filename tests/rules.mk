@@ -290,10 +290,7 @@ format:
 compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
-.PHONY: test-programs unit e2e demo tour check-systemd systemd-short check-deb \
-	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
-=======
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
-	browser check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
-	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
+	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat \
+	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate coverage deps lint format compile-flags
