@@ -210,9 +210,12 @@ users_load(struct users_file *file,
 	file->size = st.st_size;
 	if (users_check_mode(file->path, &st, err) != 0)
 		return -1;
-	r = secret_read(file->path, &next.text, err) == 1
-		? users_parse(&next, read_line, err)
-		: -1;
+	r = secret_read(file->path, &next.text, err);
+	if (r == 0)
+		r = err_set(err, ERR_CONFIG, "cannot read %s: it is gone",
+			    file->path);
+	else if (r == 1)
+		r = users_parse(&next, read_line, err);
 	if (r != 0) {
 		users_file_done(&next);
 		return -1;
