@@ -54,10 +54,10 @@ struct rresults {
 	struct results_options opt;
 	struct redis_url url;
 	char *url_name;
-	struct redis *redis;	     /* commands */
-	struct outbox outbox;	     /* records that must be kept */
-	bool full;		     /* the server refused one as full */
-	struct redis_script store;   /* how it goes to one that is not */
+	struct redis *redis;	   /* commands */
+	struct outbox outbox;	   /* records that must be kept */
+	bool full;		   /* the server refused one as full */
+	struct redis_script store; /* how it goes to one that is not */
 	struct redis_script measure; /* the same of counts */
 	struct {
 		struct rfinal due[RFINALS_MAX];
