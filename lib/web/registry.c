@@ -26,8 +26,6 @@ registry_figures(struct web_call *call)
 	struct err err = ERR_INIT;
 	json_t *figures;
 
-	if (call->shared->figures == NULL)
-		return json_null();
 	figures = series_figures(figures_series(call->shared->figures),
 				 web_client(call), &query, &err);
 	return figures != NULL ? figures : json_null();

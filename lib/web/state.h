@@ -62,7 +62,6 @@ void dispatch_gone(struct http_request *request, void *arg);
  */
 
 /* All of them take the request away from the visit. */
-void respond_problem(struct visit *v, const struct problem *problem);
 void respond_refuse(struct visit *v, unsigned int status, const char *detail,
 		    const char *hint);
 /* 405, with the methods (bits, as in struct web_match) that the path has. */
