@@ -87,6 +87,12 @@ browser:
 	@$(MAKE) --no-print-directory $(BROWSER)
 	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
+#: browser-daemon the same with a worker, a scheduler and flowrra-web, on SQLite
+browser-daemon: all
+	@.ci/deps web
+	@$(MAKE) --no-print-directory $(BROWSER)
+	BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS)
+
 #: mount    the dashboard behind proxies and inside applications, only
 mount: all
 	@BUILD_DIR=$(B) tests/web/mount/check
@@ -285,6 +291,6 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
-	browser check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
-	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
+	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat \
+	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate coverage deps lint format compile-flags
