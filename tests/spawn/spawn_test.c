@@ -535,7 +535,7 @@ START_TEST(without_processes_programs_wait_for_others)
 	}
 	ck_assert_int_eq(setresuid(LONELY_UID, LONELY_UID, LONELY_UID), 0);
 	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &few), 0);
-	ck_all_run(100, "echo $1; exec sleep 0.02");
+	ck_all_run(100, "echo $1; exec sleep 0.2");
 	ck_assert_int_eq(n_warnings, 1);
 	ck_assert_msg(strstr(warning, "could not make a process for sh") !=
 			  NULL,
