@@ -9,6 +9,19 @@
 #include "web/mask.h"
 #include "web/replay.h"
 
+/* The embedded database is made by the first worker: until then it is a store that
+ * is away, not a task or a queue that is not there. lib/sqlite says so. */
+static int
+call_explain(struct err *err)
+{
+	static const char absent[] = "there is no database ";
+
+	if (err->code == ERR_NOT_FOUND &&
+	    strncmp(err->msg, absent, sizeof(absent) - 1) == 0)
+		err->code = ERR_UNAVAILABLE;
+	return -1;
+}
+
 /* 0, or -1 with *err. */
 static int
 call_ask_route(struct web_call *call, struct web_worker *worker,
@@ -25,7 +38,7 @@ call_ask_route(struct web_call *call, struct web_worker *worker,
 	if (web_params_check(call, err) != 0)
 		return -1;
 	*err = (struct err)ERR_INIT;
-	return call->route->run(call, err);
+	return call->route->run(call, err) == 0 ? 0 : call_explain(err);
 }
 
 /* Writes call->value, which takes no more part in it. */

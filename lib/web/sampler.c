@@ -26,6 +26,8 @@
 
 /* Between two looks whether the stores answer, when nobody looks. */
 #define PING_US 3000000
+/* How long one question may take. */
+#define ASK_MS 4000
 /* Events that wait for the loop; more are dropped. */
 #define EVENTS_MAX 500
 
@@ -645,6 +647,7 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	if (sampler_open(o, &s->shared.client, err) != 0 ||
+	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
 	    sampler_open(o, &s->listener_client, err) != 0 ||
 	    sampler_start(s, err) != 0) {
 		sampler_free(s);

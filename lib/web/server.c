@@ -92,7 +92,9 @@ web_open_client(struct web *web, const struct web_options *o, struct err *err)
 	options.settings = o->settings;
 	if (flowrra_open(&options, &web->shared.client, &error) != 0)
 		return err_set(err, ERR_CONFIG, "%s", error.message);
-	return 0;
+	/* The client's own answer comes before the 504. */
+	return client_set_deadline(web->shared.client,
+				   web->conf->web.timeout / 1000 * 4 / 5, err);
 }
 
 static int

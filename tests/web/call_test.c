@@ -49,6 +49,17 @@ START_TEST(a_number_out_of_its_range_is_refused_with_the_range)
 }
 END_TEST
 
+START_TEST(a_database_that_nobody_has_made_yet_is_out_of_reach)
+{
+	struct desk *d = desk_open(DESK_SQLITE);
+
+	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/queues", NULL), 503);
+	ck_assert_str_eq(problem_text_of(d, "code"), "unreachable");
+	ck_assert_ptr_null(strstr(d->bytes.data, d->dir));
+	desk_close(d);
+}
+END_TEST
+
 START_TEST(an_unknown_job_is_not_found)
 {
 	struct desk *d = desk_open(DESK_SQLITE);
@@ -122,6 +133,7 @@ SUITE("web-call")
 {
 	TEST(a_parameter_that_is_in_no_table_is_refused_with_the_close_one);
 	TEST(a_number_out_of_its_range_is_refused_with_the_range);
+	TEST(a_database_that_nobody_has_made_yet_is_out_of_reach);
 	TEST(an_unknown_job_is_not_found);
 	TEST(the_description_has_every_route_and_resolves_its_references);
 	TEST(a_path_parameter_stands_in_the_table_of_its_route);
