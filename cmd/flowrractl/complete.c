@@ -80,12 +80,9 @@ kind_of(const struct option_spec *option)
 	static const struct {
 		const char *arg;
 		enum word_kind kind;
-	} kinds[] = {{"QUEUE", WORD_QUEUE},
-		     {"queue", WORD_QUEUE},
-		     {"NAME", WORD_TASK_NAME},
-		     {"name", WORD_TASK_NAME},
-		     {"WORKER", WORD_WORKER},
-		     {"ID", WORD_TASK_ID}};
+	} kinds[] = {{"QUEUE", WORD_QUEUE},    {"queue", WORD_QUEUE},
+		     {"NAME", WORD_TASK_NAME}, {"name", WORD_TASK_NAME},
+		     {"WORKER", WORD_WORKER},  {"ID", WORD_TASK_ID}};
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

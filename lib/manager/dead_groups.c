@@ -97,6 +97,7 @@ group_add(struct grouping *g, json_t *members, int64_t died_us, struct err *err)
 	return status == 0 ? 0 : err_nomem(err);
 }
 
+/* On the loop: a note is small, but there may be 10,000 of them in a step. */
 static int
 group_on_item(const struct broker_item *item, void *arg, struct err *err)
 {
@@ -123,6 +124,7 @@ group_on_item(const struct broker_item *item, void *arg, struct err *err)
 
 /* --- walking ----------------------------------------------------------- */
 
+/* In turns, so that a queue with a million does not hide the others. */
 static int
 group_queues(struct grouping *g, struct query_cursor *cursors, size_t n,
 	     struct err *err)
@@ -188,6 +190,7 @@ count_of(const void *group)
 	    json_object_get(*(json_t *const *)group, "count"));
 }
 
+/* What kills most is what is to be mended first. */
 static int
 most_first(const void *a, const void *b)
 {

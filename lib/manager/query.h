@@ -100,6 +100,10 @@ void query_cursor_done(struct query_cursor *cursor);
 int query_purge(struct flowrra_client *c, const char *queue,
 		query_item_fn *on_item, void *arg, bool *ret_more,
 		struct err *err);
+/* broker_hasten(), to the end of the search: 1, 0 if it is not delayed there; -1
+ * with *err. */
+int query_hasten(struct flowrra_client *c, const char *queue, const char *id,
+		 struct err *err);
 /* broker_requeue(); each of the batch has its answer, or -1 with *err: then
  * nobody knows. */
 int query_requeue(struct flowrra_client *c, const char *queue,

@@ -19,6 +19,7 @@ struct page {
 	struct query q;
 	enum broker_location place;
 	struct slice cursor;
+	struct slice id; /* of the one that is to be due */
 	int64_t until_ms, skip;
 	unsigned int n;
 	bool failed; /* of records */
@@ -192,6 +193,38 @@ query_purge(struct flowrra_client *c, const char *queue, query_item_fn *on_item,
 
 	/* One page: its cursor does not matter, what it shows is gone. */
 	return walk(&p, 0, ret_more, err);
+}
+
+/* --- delayed ones ------------------------------------------------------ */
+
+static void
+send_hasten(struct query *q)
+{
+	const struct page *p = container_of(q, struct page, q);
+
+	broker_hasten(q->client->broker, q->key, p->id, p->cursor, on_page, q);
+}
+
+static int
+hasten_on_item(const struct broker_item *item, void *arg, struct err *err)
+{
+	*(bool *)arg = true;
+	return 1;
+}
+
+/* May be sent twice: what is due stays so. */
+int
+query_hasten(struct flowrra_client *c, const char *queue, const char *id,
+	     struct err *err)
+{
+	bool found = false, more;
+	struct page p = {
+	    .q = {.client = c, .send = send_hasten, .key = slice_of(queue)},
+	    .id = slice_of(id),
+	    .on_item = hasten_on_item,
+	    .arg = &found};
+
+	return walk(&p, SIZE_MAX, &more, err) == 0 ? found : -1;
 }
 
 /* --- the dead ---------------------------------------------------------- */

@@ -77,6 +77,13 @@ json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 		   struct err *err);
 
 /*
+ * Makes a delayed task, or one that is to be retried, due now: {"task_id",
+ * "outcome": "due"}. ERR_NOT_FOUND: there is no record of it; ERR_REFUSED: it is
+ * not delayed (any more).
+ */
+json_t *tasks_run(struct flowrra_client *c, const char *id, struct err *err);
+
+/*
  * Puts a dead task back into its queue (dead_change()), and deletes one that has
  * ended: from the dead list, and its record. {"task_id", "outcome": "retried" or
  * "deleted"}. ERR_NOT_FOUND: it is not on the dead list, or has no record either;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One task that has ended: it runs once more, or its traces go. */
+/* One task: a delayed one is due now; one that has ended runs once more, or its
+ * traces go. */
 #include <string.h>
 
 #include "client/put.h"
@@ -7,6 +8,7 @@
 #include "manager/dead.h"
 #include "manager/member.h"
 #include "manager/query.h"
+#include "manager/queues.h"
 #include "manager/tasks.h"
 #include "store/results.h"
 #include "util/err.h"
@@ -33,12 +35,14 @@ change_dead(struct flowrra_client *c, const char *id, bool retry,
 	return result;
 }
 
+/* The same shape for all that is done to one task. */
 static json_t *
 outcome_of(const char *id, const char *outcome)
 {
 	return json_pack("{s:s,s:s}", "task_id", id, "outcome", outcome);
 }
 
+/* By its ID, or by its key where it could not be read. */
 json_t *
 tasks_retry(struct flowrra_client *c, const char *id, struct err *err)
 {
@@ -47,6 +51,54 @@ tasks_retry(struct flowrra_client *c, const char *id, struct err *err)
 	if (found == 0)
 		err_set(err, ERR_NOT_FOUND, "no dead task with ID %.200s", id);
 	return found > 0 ? outcome_of(id, "retried") : NULL;
+}
+
+/* --- running now -------------------------------------------------------- */
+
+/* In the queue that its record names, which is where most are, else in all. */
+static int
+hasten_somewhere(struct flowrra_client *c, const char *id, const char *first,
+		 struct err *err)
+{
+	json_t *queues, *queue;
+	int found = 0;
+	size_t i;
+
+	if (first != NULL && (found = query_hasten(c, first, id, err)) != 0)
+		return found;
+	if ((queues = queues_list(c, NULL, err)) == NULL)
+		return -1;
+	json_array_foreach (queues, i, queue)
+		if (found == 0 &&
+		    json_integer_value(json_object_get(queue, "delayed")) > 0)
+			found = query_hasten(c, member_text(queue, "queue"), id,
+					     err);
+	json_decref(queues);
+	return found;
+}
+
+/* The record is asked first: a queue is searched for what is known only. */
+json_t *
+tasks_run(struct flowrra_client *c, const char *id, struct err *err)
+{
+	json_t *record;
+	int found = -1;
+
+	if (!task_id_valid(slice_of(id))) {
+		err_set(err, ERR_DATA, "\"%.64s\" is not a valid task ID", id);
+		return NULL;
+	}
+	if ((record = query_record(c, id, err)) == NULL)
+		return NULL;
+	if (json_is_null(record))
+		err_set(err, ERR_NOT_FOUND, "no record of task %.200s", id);
+	else
+		found =
+		    hasten_somewhere(c, id, member_text(record, "queue"), err);
+	json_decref(record);
+	if (found == 0)
+		err_set(err, ERR_REFUSED, "task %.200s is not delayed", id);
+	return found > 0 ? outcome_of(id, "due") : NULL;
 }
 
 /* --- deleting ---------------------------------------------------------- */

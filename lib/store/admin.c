@@ -204,6 +204,22 @@ broker_remove(struct broker *b, struct slice queue, struct slice id,
 }
 
 void
+broker_hasten(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	const struct refusal nothing = {
+	    .tell = refusal_tell_nothing, .on_page = on_page, .arg = arg};
+	struct err err;
+
+	if (name_check_queue(queue, ERR_DATA, &err) != 0)
+		refuse_page(b, &err, on_page, arg);
+	else if (!task_id_valid(id))
+		refuse(b, &nothing);
+	else
+		b->ops->admin->hasten(b, queue, id, cursor, on_page, arg);
+}
+
+void
 broker_requeue(struct broker *b, struct slice queue,
 	       struct broker_requeue *batch, size_t n,
 	       broker_requeued_fn *on_done, void *arg)

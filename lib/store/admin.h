@@ -161,6 +161,14 @@ void broker_purge(struct broker *b, struct slice queue, unsigned int n,
 void broker_remove(struct broker *b, struct slice queue, struct slice id,
 		   struct slice cursor, broker_page_fn *on_page, void *arg);
 
+/*
+ * Makes one delayed task due now, and shows it; its bytes and its priority stay.
+ * Else as broker_remove(): a page without items and without `next` means that it
+ * is not delayed (any more).
+ */
+void broker_hasten(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
+
 /* One that is to leave the dead list. */
 struct broker_requeue {
 	struct slice key; /* as in struct broker_item */
@@ -204,6 +212,8 @@ struct broker_admin_ops {
 	void (*purge)(struct broker *, struct slice queue, unsigned int n,
 		      broker_page_fn *on_page, void *arg);
 	void (*remove)(struct broker *, struct slice queue, struct slice id,
+		       struct slice cursor, broker_page_fn *on_page, void *arg);
+	void (*hasten)(struct broker *, struct slice queue, struct slice id,
 		       struct slice cursor, broker_page_fn *on_page, void *arg);
 	void (*requeue)(struct broker *, struct slice queue,
 			struct broker_requeue *batch, size_t n,

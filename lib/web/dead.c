@@ -17,6 +17,7 @@
 /* More than anybody selects by hand; a filter has no limit. */
 #define IDS_MAX 10000
 
+/* The newest of all queues first: what died now is what people come for. */
 static int
 dead_get_list(struct web_call *call, struct err *err)
 {
@@ -72,6 +73,7 @@ dead_bad(struct web_call *call, const char *field, const char *what,
 	return web_fault(call, field, NULL, err);
 }
 
+/* They are borrowed from the body, which the order keeps. */
 static int
 dead_read_ids(struct web_call *call, struct dead_order *order, struct err *err)
 {
@@ -160,6 +162,7 @@ dead_read_filter(struct web_call *call, struct dead_order *order,
 	return web_fault(call, "filter", NULL, err);
 }
 
+/* Not 0 ends it, behind a page: what was changed by then stays so. */
 static int
 dead_on_progress(int64_t done, void *job)
 {
@@ -177,12 +180,14 @@ dead_run_job(struct web_job *job, struct flowrra_client *client, void *arg,
 	return dead_change(client, &order->change, err);
 }
 
+/* Nobody waits for the answer any more. */
 static int
 dead_stop_if_gone(int64_t done, void *call)
 {
 	return web_stopped(call);
 }
 
+/* Both at once could mean "and" or "or", so neither is guessed. */
 static int
 dead_read_order(struct web_call *call, struct dead_order *order,
 		struct err *err)

@@ -6,8 +6,11 @@
 #include "util/err.h"
 #include "web/call.h"
 
+/* A screen and a half of rows. */
 #define LIMIT_STANDARD 50
 
+/* The texts are the call's, which lasts longer than any filter. One argument more
+ * than fits is an error: left out, it would widen the list. */
 static int
 lists_on_arg(const char *name, const char *value, void *arg, struct err *err)
 {
@@ -20,6 +23,8 @@ lists_on_arg(const char *name, const char *value, void *arg, struct err *err)
 	return 0;
 }
 
+/* All that is wrong with a filter is the query's fault, so that a client need not
+ * tell 400 from 422 here. */
 int
 lists_read_filter(struct web_call *call, struct lists_filter *f,
 		  struct err *err)
@@ -49,6 +54,8 @@ lists_read_page(const struct web_call *call)
 	    .limit = (size_t)web_int(call, "limit", LIMIT_STANDARD)};
 }
 
+/* A cursor is the only thing of a list that can be outdated by a new version, or a
+ * changed filter; so it says what to do. */
 int
 lists_answer(struct web_call *call, const struct page_query *query,
 	     json_t *list, struct err *err)
@@ -85,6 +92,7 @@ web_client_error(const struct flowrra_error *error, struct err *err)
 	return err_set(err, ERR_INTERNAL, "%s", error->message);
 }
 
+/* For lines of a batch, each of which has an answer of its own. */
 unsigned int
 web_status_of(const struct err *err)
 {

@@ -62,12 +62,14 @@ rates_points(struct web_call *call, const char *queue, int64_t n)
 	return points;
 }
 
+/* What is not a number, as of a minute without anything, counts as 0. */
 static json_int_t
 point_number(const json_t *point, const char *name)
 {
 	return json_integer_value(json_object_get(point, name));
 }
 
+/* The running minute would show a rate that grows from 0 each time. */
 json_t *
 queues_overall_rates(struct web_call *call)
 {
@@ -85,6 +87,7 @@ queues_overall_rates(struct web_call *call)
 /* What ended in each of the last minutes, of each queue: {queue: [n, …]}. */
 static struct kept queue_sparks = KEPT_INIT;
 
+/* A queue that is new since then has none until they are made anew. */
 static json_t *
 sparks_make(struct web_call *call, const json_t *queues)
 {
@@ -138,6 +141,7 @@ drain_of(const json_t *queue, double rate)
 	return rate > 0 ? json_real(waiting / rate * 60) : json_null();
 }
 
+/* Figures of one; without a spark they are not known, and null. */
 static int
 queue_add_figures(json_t *queue, const json_t *spark)
 {
@@ -192,6 +196,7 @@ queues_get_all(struct web_call *call, struct err *err)
 	return web_answer(call, json_pack("{s:o}", "items", queues), err);
 }
 
+/* The list of one queue also tells whether there is such a queue. */
 static int
 queues_get_one(struct web_call *call, struct err *err)
 {
@@ -216,6 +221,7 @@ queues_get_one(struct web_call *call, struct err *err)
 	return web_answer(call, queue, err);
 }
 
+/* Nothing more is claimed once this is answered; what runs goes on. */
 static int
 queues_set_paused(struct web_call *call, bool paused, struct err *err)
 {
@@ -240,12 +246,14 @@ queues_run_resume(struct web_call *call, struct err *err)
 
 /* --- purging ----------------------------------------------------------- */
 
+/* Between two pages: what is taken out by then has its record. */
 static int
 purge_on_progress(int64_t purged, void *job)
 {
 	return web_job_progress(job, purged) ? 0 : 1;
 }
 
+/* On the job's own thread, for a million tasks take a minute. */
 static json_t *
 purge_run_job(struct web_job *job, struct flowrra_client *client, void *arg,
 	      struct err *err)

@@ -68,6 +68,7 @@ seed_executor(json_int_t slots)
 		   : json_null();
 }
 
+/* One that has been heard of lately: there may be several, on any machine. */
 static bool
 seed_has_scheduler(const struct schedules_stats *s, int64_t now_us)
 {
@@ -100,6 +101,8 @@ seed_scheduler(struct web_call *call)
 	return json;
 }
 
+/* One snapshot, so that the figures fit together. "pending" are those that wait, as
+ * the package counts the length of its queue. */
 static int
 seed_get_stats(struct web_call *call, struct err *err)
 {
@@ -138,6 +141,8 @@ seed_find_component(const json_t *components, const char *name)
 	return NULL;
 }
 
+/* The package's words where all is well, since people have alerts on them; where it is
+ * not, the reason, which the package never tells. */
 static json_t *
 seed_component(bool healthy, const char *what, const char *why)
 {
@@ -150,6 +155,7 @@ seed_component(bool healthy, const char *what, const char *why)
 	    member_of_text(!healthy && why != NULL ? why : message));
 }
 
+/* *ret_why is what our own check says of it. */
 static bool
 seed_is_healthy(const json_t *components, const char *name,
 		const char **ret_why)
@@ -193,6 +199,7 @@ seed_components(struct web_call *call, const json_t *found)
 	return all;
 }
 
+/* Healthy is what is, or is not there. */
 static int
 seed_get_health(struct web_call *call, struct err *err)
 {
@@ -229,6 +236,7 @@ seed_number(const json_t *entry, const char *name, json_t *otherwise)
 	return json_incref((json_t *)value);
 }
 
+/* Four members, whatever else is registered. */
 static json_t *
 seed_task(struct web_call *call, const json_t *entry)
 {
@@ -245,6 +253,7 @@ seed_task(struct web_call *call, const json_t *entry)
 			json_real((double)conf->retry_delay / US_PER_S)));
 }
 
+/* An entry that cannot be read is none that could be submitted. */
 static int
 seed_get_tasks(struct web_call *call, struct err *err)
 {
@@ -298,6 +307,7 @@ seed_rule(const json_t *schedule, const char *type)
 	return json_string(text);
 }
 
+/* Without arguments, as there: a list of many is not to hold a megabyte of each. */
 static json_t *
 seed_schedule(const json_t *s)
 {
@@ -334,6 +344,7 @@ seed_add_page(json_t *answer, const json_t *page)
 		   : NULL;
 }
 
+/* All of them in one answer, as there; read in pages, which hold no lock for long. */
 static int
 seed_get_schedules(struct web_call *call, struct err *err)
 {
@@ -359,6 +370,7 @@ seed_get_schedules(struct web_call *call, struct err *err)
 	return web_answer(call, answer, err);
 }
 
+/* Settings that are left to the task are shown as they are configured. */
 static int
 seed_get_schedule(struct web_call *call, struct err *err)
 {
@@ -429,6 +441,7 @@ seed_read_json(const json_t *body, const char *name, bool array, char **ret,
 		   : err_nomem(err);
 }
 
+/* The package takes anything here, and stores it: then no scheduler can read it. */
 static int
 seed_read_options(const json_t *body, struct seed_form *f, struct err *err)
 {
@@ -469,6 +482,7 @@ seed_read_rule(const json_t *body, const char *name, struct seed_form *f,
 	return 0;
 }
 
+/* Members that it does not know are passed over, as there. */
 static int
 seed_read_form(const json_t *body, const char *rule, struct seed_form *f,
 	       struct err *err)
@@ -541,6 +555,7 @@ seed_make_once(struct web_call *call, struct err *err)
 
 /* --- changing schedules -------------------------------------------------- */
 
+/* That one is enabled, or disabled, already is no error. */
 static int
 seed_switch(struct web_call *call, bool on, struct err *err)
 {

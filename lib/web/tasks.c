@@ -12,6 +12,8 @@
 #include "util/err.h"
 #include "web/lists.h"
 
+/* As the pages call them. The first one is the default: what waits is what people
+ * look for when they come without a question. */
 static const struct {
 	const char *name;
 	enum tasks_state state;
@@ -24,6 +26,7 @@ static const struct {
 
 /* --- lists ------------------------------------------------------------- */
 
+/* A state that is not known is an error with all that are, not an empty list. */
 static int
 tasks_read_state(struct web_call *call, enum tasks_state *ret, struct err *err)
 {
@@ -42,6 +45,8 @@ tasks_read_state(struct web_call *call, enum tasks_state *ret, struct err *err)
 			 err);
 }
 
+/* One step. The page goes on by itself, or asks its user, where it is not
+ * complete. */
 static int
 tasks_get_list(struct web_call *call, struct err *err)
 {
@@ -144,6 +149,8 @@ lift_bytes(json_t *task)
 	return status;
 }
 
+/* A task is looked for where its record says that it is, among the newest of a
+ * queue; where it is not found there, "where" says so rather than to scan on. */
 static int
 tasks_get_one(struct web_call *call, struct err *err)
 {
@@ -198,6 +205,8 @@ tasks_get_result(struct web_call *call, struct err *err)
 
 /* --- changes ----------------------------------------------------------- */
 
+/* "ordered" is an answer, too: the worker ends it when it can, and the record tells
+ * what came of it. */
 static int
 tasks_run_cancel(struct web_call *call, struct err *err)
 {
@@ -207,6 +216,8 @@ tasks_run_cancel(struct web_call *call, struct err *err)
 	return web_answer(call, cancel_task(web_client(call), id, err), err);
 }
 
+/* Of a task that is not on the dead list any more there are no bytes: then it can be
+ * submitted anew, from its record, which is another request. */
 static int
 tasks_run_retry(struct web_call *call, struct err *err)
 {
@@ -216,6 +227,17 @@ tasks_run_retry(struct web_call *call, struct err *err)
 	return web_answer(call, tasks_retry(web_client(call), id, err), err);
 }
 
+/* Not moved, but due: so it keeps its place behind those that wait already. */
+static int
+tasks_run_now(struct web_call *call, struct err *err)
+{
+	const char *id = web_text(call, "id");
+
+	web_audit(call, "task.run", id, 1);
+	return web_answer(call, tasks_run(web_client(call), id, err), err);
+}
+
+/* What has not ended is to be cancelled first, which its worker has to know. */
 static int
 tasks_run_delete(struct web_call *call, struct err *err)
 {
@@ -254,6 +276,10 @@ const struct web_route web_tasks_routes[] = {
     {HTTP_POST, "/api/v1/tasks/{id}/retry", WEB_OPERATOR, 0, task_params,
      tasks_run_retry, "Puts a dead task back into its queue.",
      "{\"task_id\", \"outcome\": \"retried\"}"},
+    {HTTP_POST, "/api/v1/tasks/{id}/run", WEB_OPERATOR, 0, task_params,
+     tasks_run_now,
+     "Makes a delayed task, or one that is to be retried, due now.",
+     "{\"task_id\", \"outcome\": \"due\"}"},
     {HTTP_DELETE, "/api/v1/tasks/{id}", WEB_OPERATOR, 0, task_params,
      tasks_run_delete, "Deletes a dead task, or a final record.",
      "{\"task_id\", \"outcome\": \"deleted\"}"},

@@ -17,6 +17,7 @@
 /* Of one worker, that are shown. */
 #define RUNNING_MAX 100
 
+/* By our clock; a worker whose clock is ahead has just spoken. */
 static json_t *
 heartbeat_age(const json_t *worker)
 {
@@ -28,6 +29,8 @@ heartbeat_age(const json_t *worker)
 	return json_real(age_us > 0 ? (double)age_us / US_PER_S : 0);
 }
 
+/* The processes stand in what a worker says of its memory; pages want them as rows.
+ */
 int
 workers_add_figures(json_t *workers)
 {
@@ -86,6 +89,7 @@ workers_count(const json_t *workers)
 
 /* --- looking ----------------------------------------------------------- */
 
+/* Both routes show the same of a worker, so that rows can be compared. */
 static json_t *
 workers_with_figures(struct web_call *call, struct err *err)
 {
@@ -123,6 +127,7 @@ workers_running(struct web_call *call, const char *name, struct err *err)
 	return items;
 }
 
+/* A dead worker is shown as long as its tasks are not another's. */
 static int
 workers_get_one(struct web_call *call, struct err *err)
 {
@@ -153,6 +158,8 @@ workers_get_one(struct web_call *call, struct err *err)
 
 /* --- commands ---------------------------------------------------------- */
 
+/* A command is published, and nobody answers but for a reload: what came of it is
+ * seen in the list. */
 static int
 workers_command(struct web_call *call, enum worker_order order, struct err *err)
 {

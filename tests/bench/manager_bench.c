@@ -57,12 +57,51 @@ list(enum tasks_state state, const char *task, size_t limit)
 static json_t *
 dead(const char *error)
 {
-	struct dead_query query = {.filter = {.error = error},
+	struct dead_query query = {.filter = {.tasks = {.error = error}},
 				   .limit = 20,
 				   .depth = TASKS_DEPTH_STANDARD};
 	struct err err = ERR_INIT;
 
 	return dead_list(client, &query, &err);
+}
+
+/* The step of a list that is `n` steps deep, as a page of the dashboard asks for
+ * it: what is measured is the last one. */
+static json_t *
+page(enum tasks_state state, const char *task, size_t n)
+{
+	const struct task_filter filter = {.task = task};
+	struct page_query query = {.limit = 50};
+	struct err err = ERR_INIT;
+	json_t *answer = NULL, *before = NULL;
+
+	for (; n > 0; n--) {
+		query.cursor =
+		    json_string_value(json_object_get(before, "next"));
+		answer = tasks_page(client, state, &filter, &query, &err);
+		json_decref(before);
+		before = answer;
+	}
+	return answer;
+}
+
+static json_t *
+dead_step(const char *error)
+{
+	const struct dead_filter filter = {.tasks = {.error = error}};
+	struct page_query query = {.limit = 50};
+	struct err err = ERR_INIT;
+
+	return dead_page(client, &filter, &query, &err);
+}
+
+static json_t *
+groups(void)
+{
+	const struct dead_filter filter = {.tasks = {.queue = NULL}};
+	struct err err = ERR_INIT;
+
+	return dead_groups(client, &filter, &err);
 }
 
 #define OPERATION(name, expression)                                            \
@@ -90,8 +129,22 @@ OPERATION(show_finished, tasks_show(client, "f77", TASKS_DEPTH_STANDARD, &err))
 OPERATION(show_running, tasks_show(client, "t77", TASKS_DEPTH_STANDARD, &err))
 OPERATION(take_snapshot, stats_snapshot(client, 100, &err))
 OPERATION(examine, doctor_examine(client))
+OPERATION(page_waiting, page(TASKS_WAITING, NULL, 1))
+OPERATION(page_waiting_10, page(TASKS_WAITING, NULL, 10))
+OPERATION(page_delayed, page(TASKS_DELAYED, NULL, 1))
+OPERATION(page_delayed_10, page(TASKS_DELAYED, NULL, 10))
+OPERATION(page_running, page(TASKS_RUNNING, NULL, 1))
+OPERATION(page_completed, page(TASKS_COMPLETED, NULL, 1))
+OPERATION(page_dead, dead_step(NULL))
+OPERATION(step_waiting, page(TASKS_WAITING, "none", 1))
+OPERATION(step_delayed, page(TASKS_DELAYED, "none", 1))
+OPERATION(step_completed, page(TASKS_COMPLETED, "none", 1))
+OPERATION(step_dead, dead_step("none"))
+OPERATION(group_dead, groups())
+OPERATION(levels, queues_levels(client, "io", &err))
 
-/* Those that look through the newest 10,000 take as long as that takes. */
+/* Those that look through the newest 10,000 take as long as that takes; those in
+ * parentheses are the dashboard's, no command's. */
 static const struct {
 	const char *arguments;
 	json_t *(*run)(void);
@@ -114,6 +167,19 @@ static const struct {
     {"tasks pending --task none", search_pending, true},
     {"tasks completed --task none", search_completed, true},
     {"tasks dead --error none", search_dead, true},
+    {"(50 waiting)", page_waiting, false},
+    {"(50 waiting, 10 times)", page_waiting_10, true},
+    {"(50 delayed)", page_delayed, false},
+    {"(50 delayed, 10 times)", page_delayed_10, true},
+    {"(50 running)", page_running, false},
+    {"(50 completed)", page_completed, false},
+    {"(50 dead)", page_dead, false},
+    {"(a step through what waits)", step_waiting, true},
+    {"(a step through what is delayed)", step_delayed, true},
+    {"(a step through what completed)", step_completed, true},
+    {"(a step through the dead)", step_dead, true},
+    {"(the dead, grouped)", group_dead, true},
+    {"(levels of a queue)", levels, true},
 };
 
 /* --- measuring --------------------------------------------------------- */
@@ -180,10 +246,11 @@ measure_process(const char *arguments, double ms[ROUNDS])
 static bool
 report(struct redis_server *server, size_t i)
 {
-	double manager[ROUNDS], process[ROUNDS], command;
+	double manager[ROUNDS], process[ROUNDS] = {0}, command;
 
 	measure(operations[i].run, manager);
-	measure_process(operations[i].arguments, process);
+	if (operations[i].arguments[0] != '(')
+		measure_process(operations[i].arguments, process);
 	command = operate_longest_ms(server);
 	printf("%-34s %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f\n",
 	       operations[i].arguments, manager[0], manager[ROUNDS / 2],

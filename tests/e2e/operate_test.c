@@ -202,8 +202,16 @@ START_TEST(tasks_are_listed_by_worker_argument_error_and_time)
 	ck_run(ctl(w, "tasks retrying --error nope --json"), 0, "[]\n");
 	ck_only(w, "tasks delayed", "task_id", "later");
 	ck_run(ctl(w, "wait now"), 0, "5\n");
-	ck_only(w, "tasks completed --worker test:1 --arg 1=3", "task_id",
-		"now");
+	ck_run(ctl(w, "tasks run later --json"), 0,
+	       "{\"task_id\":\"later\",\"outcome\":\"due\"}\n");
+	ck_run(ctl(w, "wait later --timeout 20"), 0, "5\n");
+	ck_complains(ctl(w, "tasks run later again nope"), 77,
+		     "task later is not delayed");
+	/* It has failed once more. */
+	WAIT_UNTIL(strstr(ctl_ok(w, "tasks retrying --json"),
+			  "\"retries\":2") != NULL);
+	ck_only(w, "tasks completed --worker test:1 --arg 1=3 --limit 1",
+		"task_id", "later");
 	ck_run(ctl(w, "tasks completed --worker nope --json"), 0, "[]\n");
 	ck_run(ctl(w, "tasks completed --before 1h --json"), 0, "[]\n");
 	world_stop(w);

@@ -198,6 +198,117 @@ START_TEST(a_task_of_a_schedule_is_stopped_at_its_timeout)
 }
 END_TEST
 
+/* --- editing ------------------------------------------------------------- */
+
+START_TEST(an_edit_changes_what_is_given_and_nothing_else)
+{
+	struct world *w = start();
+	const char *shown;
+
+	ctl_ok(w, "schedule cron add '0 9 * * MON-FRI' --tz Europe/Berlin "
+		  "--args '[2,3]' --description 'a sum' --timeout 30 --id sum");
+	ck_run(ctl(w, "schedule edit sum --rule '30 8 * * *' --queue cpu"), 0,
+	       "");
+	shown = ctl_ok(w, "schedule show sum --json");
+	ck_assert_str_eq(json_field(w, shown, "rule"), "30 8 * * *");
+	ck_assert_str_eq(json_field(w, shown, "words"),
+			 "every day at 08:30, Europe/Berlin time");
+	ck_assert_str_eq(json_field(w, shown, "queue"), "cpu");
+	ck_assert_str_eq(json_field(w, shown, "args"), "[2,3]");
+	ck_assert_str_eq(json_field(w, shown, "description"), "a sum");
+	ck_assert_str_eq(json_field(w, shown, "timeout"), "30.0");
+	/* An empty value is as if it had not been given. */
+	shown = ctl_ok(w, "schedule edit sum --timeout '' --tz '' --json");
+	ck_assert_str_eq(json_field(w, shown, "timeout"), "null");
+	ck_assert_str_eq(json_field(w, shown, "tz"), "UTC");
+	ctl_ok(w, "schedule edit sum --type interval --rule 5m --json");
+	ck_assert_ptr_nonnull(
+	    strstr(ctl_ok(w, "schedule list --text 'EVERY 5 MIN'"), "sum"));
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(edits_at_the_same_time_are_both_made)
+{
+	struct world *w = start();
+	const char *shown;
+	int i;
+
+	ctl_ok(w, "schedule interval add 1h --id sum");
+	for (i = 0; i < 5; i++) {
+		ck_run(run(w,
+			   "flowrractl -c flowrra.conf schedule edit "
+			   "sum --priority %d & "
+			   "flowrractl -c flowrra.conf schedule edit "
+			   "sum --max-runs %d & wait",
+			   i + 1, i + 10),
+		       0, "");
+		shown = ctl_ok(w, "schedule show sum --json");
+		ck_assert_str_eq(json_field(w, shown, "priority"),
+				 world_text(w, "%d", i + 1));
+		ck_assert_str_eq(json_field(w, shown, "max_runs"),
+				 world_text(w, "%d", i + 10));
+	}
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_bad_edit_is_refused_and_changes_nothing)
+{
+	static const struct {
+		const char *words;
+		int status;
+		const char *part;
+	} cases[] = {
+	    {"edit sum --rule '0 25 * * *'", 65, "\n  0 25 * * *\n    ^~\n"},
+	    {"edit sum --priority many", 65, "--priority"},
+	    {"edit sum --task ad", 65, "--force"},
+	    {"edit sum --tz Europe/Berln", 65, "Europe/Berlin"},
+	    {"edit sum --type weekly", 65, "cron, interval, once"},
+	    {"edit sum", 64, "give an option"},
+	    {"edit nobody --queue cpu", 2, "nobody"},
+	    {"edit sum --rule '0 8 * * *'", 77, "other"},
+	    {"fires nobody", 2, "nobody"},
+	    {"list --order size", 65, "id, next"},
+	};
+	struct world *w = start();
+	const char *before;
+	size_t i;
+
+	ctl_ok(w, "schedule cron add '0 9 * * *' --id sum");
+	ctl_ok(w, "schedule cron add '0 8 * * *' --id other");
+	before = ctl_ok(w, "schedule show sum --json");
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_complains(ctl(w, "schedule %s", cases[i].words),
+			     cases[i].status, cases[i].part);
+	ck_assert_str_eq(ctl_ok(w, "schedule show sum --json"), before);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_schedule_that_is_edited_fires_by_the_new_rule)
+{
+	struct world *w = start();
+	const char *fires;
+
+	start_beat(w);
+	ctl_ok(w, "schedule interval add 1h --args '[1,2]' --id sum");
+	ctl_ok(w, "schedule edit sum --rule 1s --json");
+	WAIT_UNTIL(
+	    strcmp(json_field(w, ctl_ok(w, "schedule show sum --json"), "runs"),
+		   "0") != 0);
+	ctl_ok(w, "schedule edit sum --rule 1h --json");
+	/* What has fired is there, with the state of its task. */
+	WAIT_UNTIL((fires = ctl_ok(w, "schedule fires sum --status --json "
+				      "--limit 1"),
+		    strstr(fires, "\"status\":\"success\"") != NULL ||
+			strstr(fires, "\"status\": \"success\"") != NULL));
+	ck_assert_ptr_nonnull(strstr(fires, "sum:"));
+	ck_assert_ptr_nonnull(strstr(ctl_ok(w, "schedule fires sum"), "sent"));
+	world_stop(w);
+}
+END_TEST
+
 SUITE("schedule-verbs")
 {
 	SUITE_TIMEOUT(120);
@@ -209,4 +320,8 @@ SUITE("schedule-verbs")
 	TEST(a_schedule_waits_for_its_last_task);
 	TEST(a_fired_task_has_the_options_of_its_schedule);
 	TEST(a_task_of_a_schedule_is_stopped_at_its_timeout);
+	TEST(an_edit_changes_what_is_given_and_nothing_else);
+	TEST(edits_at_the_same_time_are_both_made);
+	TEST(a_bad_edit_is_refused_and_changes_nothing);
+	TEST(a_schedule_that_is_edited_fires_by_the_new_rule);
 }

@@ -28,6 +28,7 @@
 	X(pause)                                                               \
 	X(purge)                                                               \
 	X(remove)                                                              \
+	X(hasten)                                                              \
 	X(requeue)                                                             \
 	X(registered)                                                          \
 	X(names)                                                               \

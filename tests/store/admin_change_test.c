@@ -9,6 +9,47 @@
 
 /* --- pausing ----------------------------------------------------------- */
 
+/* Whether it was delayed, and is due now. */
+static bool
+hasten(const char *id)
+{
+	char cursor[512] = "";
+
+	do {
+		op_forget();
+		broker_hasten(op.producer->broker, SLICE("io"), slice_of(id),
+			      slice_of(cursor), op_on_page, NULL);
+		op_wait_told();
+		ck_assert_msg(op.told.err.code == ERR_NONE, "%s",
+			      op.told.err.msg);
+		snprintf(cursor, sizeof(cursor), "%s", op.told.next);
+	} while (op.told.n == 0 && cursor[0] != '\0');
+	return op.told.n == 1;
+}
+
+#define TASK(id) "{\"id\":\"" id "\",\"name\":\"t\"}"
+
+/* A worker that waits for a task gets it at once. */
+START_TEST(a_delayed_task_can_be_made_due)
+{
+	op_open(_i);
+	op_submit(TASK("later"), 3, 3600000);
+	op_submit(TASK("last"), 0, 7200000);
+	broker_want(op.worker->broker, 0, 5);
+	op_nothing_comes(op.worker);
+	ck_assert(!hasten("nope"));
+	ck_assert(hasten("later"));
+	ck_assert_str_eq(op.told.items[0].bytes.p, TASK("later"));
+	UNTIL(&op.stage, op.worker->n_claims == 1);
+	ck_assert(party_has(op.worker, 0, TASK("later")));
+	/* It is in flight, and not delayed any more. */
+	ck_assert(!hasten("later"));
+	ck_assert_str_eq(op_view_all(op.producer, BROKER_DELAYED, 2),
+			 TASK("last") " ");
+	op_close();
+}
+END_TEST
+
 START_TEST(a_paused_queue_gives_nothing_until_it_is_resumed)
 {
 	struct party *other;
@@ -405,6 +446,7 @@ END_TEST
 	X(the_dead_are_deleted_or_put_into_the_queue_again, kind)              \
 	X(one_that_had_no_id_is_exhumed_by_the_name_that_was_made_up, kind)    \
 	X(an_idle_worker_is_woken_by_what_was_exhumed, kind)                   \
-	X(many_dead_are_exhumed_in_one_call, kind)
+	X(many_dead_are_exhumed_in_one_call, kind)                             \
+	X(a_delayed_task_can_be_made_due, kind)
 
 OPERATE_SUITES

@@ -104,7 +104,7 @@ static const struct script_case {
      {"LPUSH " K("inflight:w") " " TASK}},
     {SCRIPT_REMOVE,
      {Q, K("levels"), K("delayed"), K("withdrawn"), K("p:5")},
-     {"t", "d", "0", "2000", TOMB},
+     {"t", "d", "0", "2000", TOMB, "", ""},
      {"LPUSH " Q " [1]", "ZADD " K("levels") " 5 5",
       "LPUSH " K("p:5") " " TASK}},
     {SCRIPT_REQUEUE,

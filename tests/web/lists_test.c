@@ -633,6 +633,27 @@ START_TEST(a_task_is_shown_with_its_attempts_and_its_result)
 }
 END_TEST
 
+START_TEST(a_delayed_task_is_run_now)
+{
+	struct desk *d = desk_open((enum desk_store)_i);
+
+	submit(d, "later", "t", "[1]", NULL, 3600);
+	submit(d, "waits", "t", "[1]", NULL, 0);
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/later/run", NULL),
+			  200);
+	ck_assert_str_eq(text_at(d, "outcome"), "due");
+	/* A worker gets both. */
+	end_tasks(d, 2, NULL);
+	desk_get(d, "/api/v1/tasks/later");
+	ck_assert_str_eq(text_at(d, "where"), "finished");
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/later/run", NULL),
+			  409);
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/nope/run", NULL),
+			  404);
+	desk_close(d);
+}
+END_TEST
+
 /* --- submitting ----------------------------------------------------------- */
 
 START_TEST(a_task_is_submitted_once_for_each_key)
@@ -813,6 +834,7 @@ SUITE("web-lists")
 	TEST_BOTH(all_that_matches_is_put_back_by_a_job);
 	TEST_BOTH(a_queue_is_shown_paused_and_purged);
 	TEST_BOTH(a_task_is_shown_with_its_attempts_and_its_result);
+	TEST_BOTH(a_delayed_task_is_run_now);
 	TEST_BOTH(a_task_is_submitted_once_for_each_key);
 	TEST_BOTH(each_line_of_a_batch_has_its_answer);
 	TEST_BOTH(workers_and_the_overview_are_told);

@@ -434,5 +434,6 @@ const struct broker_admin_ops broker_redis_admin = {
     .pause = radmin_pause,
     .purge = radmin_purge,
     .remove = radmin_remove,
+    .hasten = radmin_hasten,
     .requeue = radmin_requeue,
 };

@@ -117,6 +117,8 @@ void radmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
 void radmin_remove(struct broker *b, struct slice queue, struct slice id,
 		   struct slice cursor, broker_page_fn *on_page, void *arg);
+void radmin_hasten(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
 void radmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);

@@ -36,6 +36,7 @@ struct change {
 	char *lane,
 	    *next_lane; /* WITHDRAW, PURGE: of those, in which to look */
 	bool has_lanes; /* they follow the rest */
+	bool hastens;	/* the delayed alone: they become due */
 };
 
 static void
@@ -304,7 +305,7 @@ rchange_take_removed(struct rquery *i, size_t none,
 	if (place.len > 0)
 		buf_addf(&next, "%.*s:%" PRId64, (int)place.len, place.p,
 			 redis_reply_integer(redis_reply_at(reply, 1)));
-	else if (c->has_lanes && redis_reply_count(reply) == 2)
+	else if (c->has_lanes && !c->hastens && redis_reply_count(reply) == 2)
 		buf_adds(&next, "l:0:");
 	rchange_tell(c, reply, 2, &next);
 	buf_done(&next);
@@ -372,9 +373,14 @@ rchange_ask_remove(struct rquery *i)
 				     slice_of(c->queue.keys[KEY_LEVELS]),
 				     slice_of(c->queue.keys[KEY_DELAYED]),
 				     slice_of(c->queue.keys[KEY_WITHDRAWN])};
-	const struct slice args[] = {
-	    slice_of(c->id), slice_of(c->place), arg_number(offset, c->offset),
-	    arg_number(effort, SEARCH_US), slice_of(RBROKER_WITHDRAWN)};
+	const struct slice args[] = {slice_of(c->id),
+				     slice_of(c->place),
+				     arg_number(offset, c->offset),
+				     arg_number(effort, SEARCH_US),
+				     slice_of(RBROKER_WITHDRAWN),
+				     c->hastens ? slice_of(RBROKER_CONTROL)
+						: SLICE(""),
+				     slice_of(c->queue.wake)};
 
 	const struct slice lanes[] = {SLICE("EXISTS"),
 				      slice_of(c->queue.keys[KEY_LANES])};
@@ -420,22 +426,48 @@ rchange_read_cursor(struct change *c, struct slice cursor, struct err *err)
 	return 0;
 }
 
-void
-radmin_remove(struct broker *b, struct slice queue, struct slice id,
-	      struct slice cursor, broker_page_fn *on_page, void *arg)
+static void
+rchange_begin_remove(struct broker *b, struct slice queue, struct slice id,
+		     struct slice cursor, const struct change *what)
 {
-	const struct rquery query = {.what = "removing a task",
+	const struct rquery query = {.what = what->hastens ? "making a task due"
+							   : "removing a task",
 				     .ask = rchange_ask_remove,
 				     .answered = on_page_asked};
-	struct change *c = taking_new(b, queue, &query, on_page, arg);
+	struct change *c =
+	    taking_new(b, queue, &query, what->on_page, what->arg);
 
 	if (c == NULL)
 		return;
+	c->hastens = what->hastens;
 	if (c->query.err.code == ERR_NONE &&
 	    rchange_read_cursor(c, cursor, &c->query.err) == 0 &&
 	    (c->id = strndup(id.p, id.len)) == NULL)
 		err_nomem(&c->query.err);
+	/* A place that is not among the delayed. */
+	if (c->query.err.code == ERR_NONE && c->hastens &&
+	    (c->place == NULL || strcmp(c->place, "d") != 0))
+		cursor_bad(&c->query.err);
 	rquery_begin(&c->query);
+}
+
+void
+radmin_remove(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	const struct change what = {.on_page = on_page, .arg = arg};
+
+	rchange_begin_remove(b, queue, id, cursor, &what);
+}
+
+void
+radmin_hasten(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	const struct change what = {
+	    .on_page = on_page, .arg = arg, .hastens = true};
+
+	rchange_begin_remove(b, queue, id, cursor, &what);
 }
 
 /* --- the dead ---------------------------------------------------------- */

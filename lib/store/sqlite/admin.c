@@ -434,5 +434,6 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .pause = sadmin_pause,
     .purge = sadmin_purge,
     .remove = sadmin_remove,
+    .hasten = sadmin_hasten,
     .requeue = sadmin_requeue,
 };

@@ -47,6 +47,7 @@ struct spage {
 	int64_t after[2];	    /* view: the cursor; remove: the first */
 	int64_t skip;		    /* view: rows to leave out first */
 	char id[TASK_ID_MAX + 1];
+	bool hastens; /* remove: it becomes due, if it is delayed, and stays */
 
 	/* The answer. */
 	struct spage_row rows[BROKER_PAGE_MAX];
@@ -88,6 +89,8 @@ void sadmin_pause(struct broker *b, struct slice queue, bool paused,
 void sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 		  broker_page_fn *on_page, void *arg);
 void sadmin_remove(struct broker *b, struct slice queue, struct slice id,
+		   struct slice cursor, broker_page_fn *on_page, void *arg);
+void sadmin_hasten(struct broker *b, struct slice queue, struct slice id,
 		   struct slice cursor, broker_page_fn *on_page, void *arg);
 void sadmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,

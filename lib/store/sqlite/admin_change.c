@@ -172,6 +172,27 @@ locate(struct tx *tx, int64_t queue, struct spage_row *row,
 	return more;
 }
 
+/* A delayed task is due now; who waits for the queue looks anew. */
+static int
+hasten(struct tx *tx, int64_t queue, const struct spage_row *row,
+       struct err *err)
+{
+	int more = tx_first(tx, err, SQL_TASK_DELAYED, row->number);
+	int64_t priority;
+
+	if (more != 1)
+		return -1;
+	priority = tx_int(tx, SQL_TASK_DELAYED, 1);
+	tx_end(tx, SQL_TASK_DELAYED);
+	if (tx_run(tx, err, SQL_DELAYED_DROP, queue, row->time_ms,
+		   row->number) < 0 ||
+	    tx_run(tx, err, SQL_DELAYED_ADD, queue, tx_now(tx), row->number,
+		   priority) < 0)
+		return -1;
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
+}
+
 /* Takes a task out, wherever it waits, and shows it. 1, 0 or -1 as above. */
 static int
 take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
@@ -184,12 +205,16 @@ take(struct spage *page, struct tx *tx, int64_t queue, int64_t number,
 
 	if ((found = locate(tx, queue, &row, &place, err)) <= 0)
 		return found;
+	if (page->hastens && place != BROKER_DELAYED)
+		return 0;
 	if ((found = tx_first(tx, err, SQL_TASK_GET, number)) <= 0)
 		return found;
 	pieces[SPAGE_BYTES] = tx_bytes(tx, SQL_TASK_GET, 0);
 	found = spage_add(page, &row, pieces, err);
 	tx_end(tx, SQL_TASK_GET);
-	if (found != 0 || drop(page, tx, queue, place, 0, err) != 0)
+	if (found != 0 ||
+	    (page->hastens ? hasten(tx, queue, &row, err)
+			   : drop(page, tx, queue, place, 0, err)) != 0)
 		return -1;
 	return 1;
 }
@@ -278,12 +303,10 @@ sremove_run(struct database_job *job, struct tx *tx, struct err *err)
 	return take(page, tx, queue, number, err) < 0 ? -1 : 0;
 }
 
-void
-sadmin_remove(struct broker *b, struct slice queue, struct slice id,
-	      struct slice cursor, broker_page_fn *on_page, void *arg)
+static void
+sremove_post(struct broker *b, struct spage *page, struct slice id,
+	     struct slice cursor)
 {
-	struct spage *page = spage_new(sremove_run, queue, 1, on_page, arg);
-
 	if (page == NULL)
 		return;
 	page->job.sync = DATABASE_NOW;
@@ -292,6 +315,25 @@ sadmin_remove(struct broker *b, struct slice queue, struct slice id,
 	memcpy(page->id, id.p, id.len);
 	spage_set_cursor(page, cursor, 1);
 	spage_post(b, page);
+}
+
+void
+sadmin_remove(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	sremove_post(b, spage_new(sremove_run, queue, 1, on_page, arg), id,
+		     cursor);
+}
+
+void
+sadmin_hasten(struct broker *b, struct slice queue, struct slice id,
+	      struct slice cursor, broker_page_fn *on_page, void *arg)
+{
+	struct spage *page = spage_new(sremove_run, queue, 1, on_page, arg);
+
+	if (page != NULL)
+		page->hastens = true;
+	sremove_post(b, page, id, cursor);
 }
 
 /* --- the dead ---------------------------------------------------------- */

@@ -12,6 +12,8 @@
 --         there
 --       4 how long to search, in µs, about
 --       5 what stands in the place of a task that was withdrawn
+--       6 not empty: a delayed one is not taken out, but due from now on, and only
+--         those are searched; the control channel   7 the wake order
 -- Returns {where to go on, tasks to leave out there}, an empty place if all has
 -- been searched, and then the task, if it was found. Where a list is not in KEYS,
 -- returns a list of the levels in a list.
@@ -86,11 +88,18 @@ if place == 'd' then
   local task, at = search(function(first, last)
     return redis.call('ZREVRANGE', KEYS[3], first, last)
   end)
+  if task and ARGV[6] ~= '' then
+    local now = redis.call('TIME')
+    redis.call('ZADD', KEYS[3], math.floor(now[1] * 1000 + now[2] / 1000), task)
+    redis.pcall('PUBLISH', ARGV[6], ARGV[7])
+    return {'', 0, task}
+  end
   if task then
     redis.call('ZREM', KEYS[3], task)
     return {'', 0, task}
   end
   if at then return {'d', at} end
+  if ARGV[6] ~= '' then return {'', 0} end
   start = 0
 end
 
