@@ -25,7 +25,7 @@ check_registered(struct flowrra_client *c, const char *task,
 	struct registered entry;
 
 	if (client_check(c, err) == 0 &&
-	    registry_find(c, task, &entry, err) == 0)
+	    registry_find(c, task, NULL, &entry, err) == 0)
 		return 0;
 	fault->field = "task";
 	if (err->code == ERR_NOT_FOUND)

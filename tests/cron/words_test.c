@@ -17,7 +17,7 @@
 
 #define VECTORS "tests/cron/vectors.tsv"
 #define SEED UINT64_C(20261124)
-#define EXPRESSIONS 5000
+#define EXPRESSIONS 2000
 #define DAYS_A_RULE 400
 
 static const char *const months[] = {
@@ -496,6 +496,7 @@ END_TEST
 
 SUITE("cron-words")
 {
+	SUITE_TIMEOUT(120);
 	TEST_LOOP(a_rule_is_told_as_a_person_would_tell_it, 0,
 		  sizeof(cases) / sizeof(cases[0]));
 	TEST(every_expression_that_parses_has_words);

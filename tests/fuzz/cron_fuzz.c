@@ -36,6 +36,20 @@ check_fires(const struct cron *cron, int64_t after_us)
 	}
 }
 
+/* Whatever can be parsed has words, of printable ASCII. */
+static void
+check_words(const struct cron *cron)
+{
+	struct buf words = BUF_INIT;
+	size_t i;
+
+	cron_words(cron, &words);
+	must(words.failed || words.len > 0);
+	for (i = 0; i < words.len; i++)
+		must(words.data[i] >= ' ' && words.data[i] <= '~');
+	buf_done(&words);
+}
+
 static void
 check_fault(const char *text, const struct cron_fault *fault,
 	    const struct err *err)
@@ -71,6 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_fires(&cron, (int64_t)(options.seed % 7258118400) *
 				       INT64_C(1000000));
 		check_fires(&cron, INT64_MIN);
+		check_words(&cron);
 	}
 	free(text);
 	return 0;

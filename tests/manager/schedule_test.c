@@ -320,7 +320,8 @@ START_TEST(figures_of_schedules_name_what_was_missed_and_skipped)
 	    schedule_stats_json(&stats, SCENE_NOON_US),
 	    "{'schedules':4,'enabled':3,'set_aside':1,'due':2,'unsent':1,"
 	    "'oldest_unsent':'2026-11-23T12:00:00Z','next_due':null,'runs':5,"
-	    "'missed':{'merged':0,'misfire':0,'catchup':0,'late':6,'changed':0},"
+	    "'missed':{'merged':0,'misfire':0,'catchup':0,'late':6,'changed':0}"
+	    ","
 	    "'skipped':{'overlap':7,'refused':0},'schedulers':[{'id':'a',"
 	    "'host':'here','pid':7,'started_at':'2026-11-23T11:00:00Z',"
 	    "'seen_at':'2026-11-23T11:59:58.500000Z','seen_ago':1.5,"
@@ -525,7 +526,8 @@ START_TEST(a_task_that_no_worker_has_registered_is_refused_unless_forced)
 	ck_assert_int_eq(create("resiez", false, id), -1);
 	ck_assert_int_eq(scene.err.code, ERR_DATA);
 	ck_assert_str_eq(fault.field, "task");
-	ck_assert_msg(strstr(scene.err.msg, "similar names: \"resize\"") != NULL,
+	ck_assert_msg(strstr(scene.err.msg, "similar names: \"resize\"") !=
+			  NULL,
 		      "%s", scene.err.msg);
 	ck_assert_int_eq(create("resiez", true, id), 0);
 }
