@@ -137,12 +137,12 @@ soak-mutants: soak-programs
 # --- fuzzing -----------------------------------------------------------------
 
 FUZZ_SECONDS ?= 30
-FUZZ_LIBS := util core codec cron ipc redis
+FUZZ_LIBS := util core codec cron ipc redis http
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 $(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
 	$(call say,LD) $(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ \
-	    $(inputs) $(STORE_LIBS)
+	    $(inputs) $(STORE_LIBS) $(HTTP_LIBS)
 
 fuzzers: $(FUZZERS)
 

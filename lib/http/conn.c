@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection: its peer, its phase, and what it waits for.
+ * A connection: its peer, its phase, what it waits for, and its end.
+ *
+ * While it is in libmicrohttpd's hands it ends when libmicrohttpd says so: to cut
+ * it is to let libmicrohttpd see an end of file.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -72,10 +75,9 @@ conn_link(struct http_conn *conn)
 	server->n_conns++;
 }
 
-/* Takes a socket, and closes it on failure. */
-static struct http_conn *
-conn_alloc(struct http_engine *engine, int fd,
-	   const struct sockaddr_storage *addr, socklen_t len)
+struct http_conn *
+http_conn_alloc(struct http_engine *engine, int fd,
+		const struct sockaddr_storage *addr, socklen_t len)
 {
 	struct http_server *server = engine->server;
 	struct http_conn *conn = calloc(1, sizeof(*conn));
@@ -100,8 +102,8 @@ conn_alloc(struct http_engine *engine, int fd,
 	return conn;
 }
 
-static void
-conn_free(struct http_conn *conn)
+void
+http_conn_free(struct http_conn *conn)
 {
 	struct http_server *server = conn->server;
 
@@ -123,7 +125,7 @@ conn_close(struct http_conn *conn)
 {
 	event_del(&conn->watch);
 	close(conn->fd);
-	conn_free(conn);
+	http_conn_free(conn);
 }
 
 /*
@@ -131,8 +133,8 @@ conn_close(struct http_conn *conn)
  * has read are there when a socket is closed, TCP resets the connection, and the
  * peer may never see our reply (RFC 9112, section 9.6).
  */
-static void
-conn_linger(struct http_conn *conn)
+void
+http_conn_linger(struct http_conn *conn)
 {
 	conn->phase = HTTP_LINGER;
 	conn->mhd = NULL;
@@ -144,6 +146,7 @@ conn_linger(struct http_conn *conn)
 	event_add(&conn->watch, NULL);
 }
 
+/* Until the peer closes, too. Who sends without an end is not waited for. */
 static void
 conn_discard(struct http_conn *conn)
 {
@@ -157,103 +160,12 @@ conn_discard(struct http_conn *conn)
 		conn_close(conn);
 }
 
-/* Of an error no flag of an event tells, and more requests may have come. */
-static bool
-conn_is_over(int fd)
+bool
+http_conn_is_over(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
 
 	return poll(&p, 1, 0) != 0;
-}
-
-/* --- the first head ------------------------------------------------------- */
-
-/*
- * Between two requests a connection is parked: suspended, so that its next head
- * is looked at before libmicrohttpd reads it, as the first one was. That needs
- * libmicrohttpd to have read nothing of it, and bytes that are not TLS.
- */
-void
-http_conns_park(struct http_engine *engine)
-{
-	struct http_conn *conn;
-
-	engine->parks = false;
-	for (conn = engine->server->conns; conn != NULL; conn = conn->next) {
-		if (!conn->parks || conn->engine != engine)
-			continue;
-		conn->parks = false;
-		if (conn->mhd == NULL || conn->request != NULL || conn->cut ||
-		    engine->tls)
-			continue;
-		conn->parked = true;
-		MHD_suspend_connection(conn->mhd);
-		http_conn_phase(conn, HTTP_IDLE);
-	}
-}
-
-static void
-conn_unpark(struct http_conn *conn)
-{
-	if (!conn->parked)
-		return;
-	conn->parked = false;
-	MHD_resume_connection(conn->mhd);
-	http_engine_wake(conn->engine);
-}
-
-/* From here on the socket is libmicrohttpd's. When it fails it closes it, with or
- * without the callback below. */
-static bool
-conn_hand_over(struct http_conn *conn)
-{
-	struct http_server *server = conn->server;
-	struct http_engine *engine = conn->engine;
-	enum MHD_Result rc;
-
-	server->arriving = conn;
-	rc = MHD_add_connection(engine->mhd, conn->fd,
-				(const struct sockaddr *)&conn->addr,
-				conn->addr_len);
-	http_engine_wake(engine);
-	if (rc != MHD_YES && server->arriving == conn)
-		conn_free(conn);
-	rc = rc == MHD_YES && server->arriving == conn ? MHD_YES : MHD_NO;
-	server->arriving = NULL;
-	return rc == MHD_YES;
-}
-
-static void
-conn_peek(struct http_conn *conn)
-{
-	size_t max = conn->server->limits.max_head;
-	struct http_request *request = http_request_new(conn);
-	ssize_t n = recv(conn->fd, conn->server->peeked, max + 1,
-			 MSG_PEEK | MSG_DONTWAIT);
-	int rc = -1;
-
-	if (n > 0 && request != NULL) {
-		rc = http_head_read(
-		    request, (struct slice){conn->server->peeked, (size_t)n},
-		    max);
-		if (rc == 1 && http_gate_judge(request) != 0)
-			rc = -1;
-	}
-	if (n < 0 && errno == EAGAIN)
-		rc = 0;
-	if (rc == 1 && conn->parked)
-		conn_unpark(conn);
-	else if (rc == 1)
-		conn_hand_over(conn);
-	else if (n <= 0 && rc < 0)
-		http_conn_cut(conn);
-	else if (rc < 0)
-		http_refuse_raw(conn, request->method_name,
-				request->refusal.status,
-				request->refusal.detail);
-	else if (conn_is_over(conn->fd))
-		http_conn_cut(conn);
-	http_request_free(request);
 }
 
 /* --- events ---------------------------------------------------------------- */
@@ -272,6 +184,8 @@ conn_on_late(void *arg)
 				    : "The head of the request took too long.");
 }
 
+/* Bytes have come, or the peer has ended. While libmicrohttpd reads, both are its
+ * own affair. */
 static void
 conn_on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -284,9 +198,9 @@ conn_on_event(evutil_socket_t fd, short what, void *arg)
 	if (conn->phase == HTTP_IDLE)
 		http_conn_phase(conn, HTTP_HEAD);
 	if (conn->mhd == NULL || conn->parked)
-		conn_peek(conn);
+		http_conn_peek(conn);
 	else if ((conn->phase == HTTP_ANSWER || conn->phase == HTTP_STREAM) &&
-		 conn_is_over(fd))
+		 http_conn_is_over(fd))
 		http_conn_cut(conn);
 }
 
@@ -358,79 +272,8 @@ http_conn_cut(struct http_conn *conn)
 		http_ws_cut(request->ws);
 	conn->cut = true;
 	shutdown(conn->fd, SHUT_RDWR);
-	conn_unpark(conn);
+	http_conn_unpark(conn);
 	http_engine_wake(conn->engine);
-}
-
-/*
- * Takes the socket of a parked connection away from libmicrohttpd, which finds
- * an end of file in its place. (A connection that is not suspended is in its
- * epoll set, and would stay there under the old number.)
- */
-static int
-conn_swap_socket(const struct http_conn *conn)
-{
-	int dead[2], fd;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-		       dead) != 0)
-		return -1;
-	fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
-	if (fd >= 0)
-		dup3(dead[0], conn->fd, O_CLOEXEC);
-	close(dead[0]);
-	close(dead[1]);
-	return fd;
-}
-
-/* A reply was written past libmicrohttpd: there is nothing more to say. */
-void
-http_conn_finish(struct http_conn *conn)
-{
-	struct http_conn *rest;
-	int fd = -1;
-
-	event_del(&conn->watch);
-	if (conn->mhd == NULL) {
-		conn_linger(conn);
-		return;
-	}
-	if (conn->parked)
-		fd = conn_swap_socket(conn);
-	if (fd >= 0) {
-		rest =
-		    conn_alloc(conn->engine, fd, &conn->addr, conn->addr_len);
-		if (rest != NULL)
-			conn_linger(rest);
-	}
-	http_conn_cut(conn);
-}
-
-static unsigned int
-conn_unreadable(const struct http_conn *conn)
-{
-	if (conn->request == NULL || conn->request->begun || conn->cut)
-		return 0;
-	return http_gate_unreadable(
-	    MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND,
-					"Content-Length"),
-	    MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND, "Cookie"));
-}
-
-void
-http_conns_refuse_unread(struct http_engine *engine)
-{
-	struct http_conn *conn;
-	unsigned int status;
-
-	for (conn = engine->server->conns; conn != NULL; conn = conn->next) {
-		status = conn->engine == engine ? conn_unreadable(conn) : 0;
-		if (status != 0)
-			http_refuse_raw(
-			    conn, NULL, status,
-			    "The head of the request has no "
-			    "readable length, or too many cookies.");
-	}
 }
 
 /* At the end libmicrohttpd closes the socket: nothing may watch it then. A copy
@@ -458,22 +301,22 @@ http_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context,
 		       ? fcntl(conn->fd, F_DUPFD_CLOEXEC, 0)
 		       : -1;
 	if (conn->fd >= 0)
-		conn_linger(conn);
+		http_conn_linger(conn);
 	else
-		conn_free(conn);
+		http_conn_free(conn);
 }
 
 void
 http_conn_new(struct http_engine *engine, int fd,
 	      const struct sockaddr_storage *addr, socklen_t len)
 {
-	struct http_conn *conn = conn_alloc(engine, fd, addr, len);
+	struct http_conn *conn = http_conn_alloc(engine, fd, addr, len);
 
 	if (conn == NULL)
 		return;
 	/* Within TLS no first byte is seen: the handshake has a time, too. */
 	if (!engine->tls)
 		http_conn_phase(conn, HTTP_IDLE);
-	else if (conn_hand_over(conn))
+	else if (http_conn_hand_over(conn))
 		http_conn_phase(conn, HTTP_HEAD);
 }

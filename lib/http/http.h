@@ -46,7 +46,8 @@ struct http_limits {
 	 * second for each 4 KiB. 408 if it takes longer. */
 	int64_t head_timeout_us;
 	/* Of a connection without a request, and of a peer that takes nothing of
-	 * a reply. Whole seconds count. */
+	 * a reply. Whole seconds count. A WebSocket is asked for a sign of life
+	 * as often, or every 25 s. */
 	int64_t idle_timeout_us;
 	size_t max_head; /* bytes */
 	/* At the limit the connection that is idle for longest makes room. */

@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "http/state.h"
 #include "http/text.h"
+#include "util/clock.h"
 
 /* A head and a body of static texts. */
 #define REPLY_RAW_SIZE 1024
+/* Streams and memory are short for longer than a moment. */
+#define REPLY_RETRY_S "5"
 
 int
 http_add_fields(struct MHD_Response *response, const struct http_field *fields)
@@ -70,9 +74,14 @@ void
 http_refuse(struct http_request *request, unsigned int status,
 	    const char *detail)
 {
-	static const struct http_field fields[] = {
+	const bool upgrade = status == 426, busy = status == 503;
+	const struct http_field fields[] = {
 	    {"Cache-Control", "no-store"},
 	    {"X-Content-Type-Options", "nosniff"},
+	    /* RFC 9110, section 15.5.22, and RFC 6455, section 4.4. */
+	    {"Upgrade", upgrade ? "websocket" : NULL},
+	    {"Sec-WebSocket-Version", upgrade ? "13" : NULL},
+	    {"Retry-After", busy ? REPLY_RETRY_S : NULL},
 	    {NULL, NULL},
 	};
 	char text[REPLY_RAW_SIZE];
@@ -92,18 +101,25 @@ void
 http_refuse_raw(struct http_conn *conn, const char *method, unsigned int status,
 		const char *detail)
 {
-	char body[REPLY_RAW_SIZE / 2], text[REPLY_RAW_SIZE];
+	char body[REPLY_RAW_SIZE / 2], text[REPLY_RAW_SIZE], date[64];
 	int len = reply_problem(status, detail, body, sizeof(body));
+	time_t now = (time_t)(clock_wall_us() / 1000000);
+	struct tm tm;
 	bool head = method != NULL && strcmp(method, "HEAD") == 0;
 
+	/* The daemons' locale is "C", as RFC 9110, section 5.6.7, has it. */
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
+		 gmtime_r(&now, &tm));
 	len = snprintf(text, sizeof(text),
 		       "HTTP/1.1 %u %s\r\n"
+		       "Date: %s\r\n"
 		       "Content-Type: application/problem+json\r\n"
 		       "Content-Length: %d\r\n"
 		       "Cache-Control: no-store\r\n"
 		       "X-Content-Type-Options: nosniff\r\n"
 		       "Connection: close\r\n\r\n%s",
-		       status, http_status_text(status), len, head ? "" : body);
+		       status, http_status_text(status), date, len,
+		       head ? "" : body);
 	/* Within TLS nothing can be said past libmicrohttpd. */
 	if (!conn->engine->tls)
 		send(conn->fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -27,10 +27,9 @@
 /* For the head of a reply, beside that of the request: what a security policy
  * and a cookie take, several times over. */
 #define HTTP_REPLY_ROOM 8192
-/* Half of a connection's memory is what a head is read into at first. Up to 32
- * KiB libmicrohttpd takes it from malloc(); beyond that it is zero at first, as
- * request.c needs it. */
-#define HTTP_POOL_MIN 8192
+/* Up to 32 KiB libmicrohttpd takes a connection's memory from malloc(); beyond
+ * that it is zero at first, as request.c needs it. */
+#define HTTP_POOL_MIN 40960
 
 /*
  * Its next time-out; zero when a connection has more to do at once. Those have
@@ -130,6 +129,15 @@ idle_timeout_s(const struct http_limits *limits)
 	return s < 1 ? 1 : (unsigned int)s;
 }
 
+/* A head is read into half of it at first. */
+static size_t
+engine_pool_size(const struct http_limits *limits)
+{
+	size_t size = 2 * (limits->max_head + HTTP_REPLY_ROOM);
+
+	return size > HTTP_POOL_MIN ? size : HTTP_POOL_MIN;
+}
+
 static struct MHD_Daemon *
 engine_start(struct http_engine *engine, const struct http_tls *tls)
 {
@@ -166,8 +174,7 @@ engine_start(struct http_engine *engine, const struct http_tls *tls)
 	    MHD_OPTION_CONNECTION_LIMIT, limits->max_connections + 1,
 	    /* The gate is as strict before 1.0, and has its own replies. */
 	    MHD_OPTION_STRICT_FOR_CLIENT, http_parser_is_strict() ? 1 : 0,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    HTTP_POOL_MIN + 2 * (limits->max_head + HTTP_REPLY_ROOM),
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, engine_pool_size(limits),
 	    MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 

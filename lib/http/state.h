@@ -162,7 +162,13 @@ void http_listeners_update(struct http_server *server);
 
 /* --- conn.c -------------------------------------------------------------- */
 
-/* Takes a socket (closes it on failure). */
+/* Takes a socket, and closes it on failure. */
+struct http_conn *http_conn_alloc(struct http_engine *engine, int fd,
+				  const struct sockaddr_storage *addr,
+				  socklen_t len);
+/* Not its socket. */
+void http_conn_free(struct http_conn *conn);
+/* The same as http_conn_alloc(), and waits for its first head. */
 void http_conn_new(struct http_engine *engine, int fd,
 		   const struct sockaddr_storage *addr, socklen_t len);
 /* Of libmicrohttpd: a connection begins or has ended. */
@@ -173,8 +179,22 @@ void http_conn_phase(struct http_conn *conn, enum http_phase phase);
 /* Ends it: what it waits for fails, and libmicrohttpd sees an end of file. */
 void http_conn_cut(struct http_conn *conn);
 
+/* Whether the peer has ended. Of an error no flag of an event tells, and bytes
+ * may have come, too. */
+bool http_conn_is_over(int fd);
+/* Closes a socket that is ours when the peer has read what was sent. */
+void http_conn_linger(struct http_conn *conn);
+
+/* --- peek.c ----------------------------------------------------------------- */
+
+/* Looks at a head before libmicrohttpd does: hands it over, refuses it, or waits
+ * for more of it. */
+void http_conn_peek(struct http_conn *conn);
+/* Gives the connection to libmicrohttpd. false: it has ended. */
+bool http_conn_hand_over(struct http_conn *conn);
 /* Parks those that are to be. */
 void http_conns_park(struct http_engine *engine);
+void http_conn_unpark(struct http_conn *conn);
 /* Refuses those with a head of which libmicrohttpd's reply would have two. */
 void http_conns_refuse_unread(struct http_engine *engine);
 /* Closes it behind a last reply that libmicrohttpd knows nothing of. */

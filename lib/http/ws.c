@@ -17,9 +17,10 @@
 
 /* The longest message that a peer may send: what it has to say is short. */
 #define WS_MESSAGE_MAX 65536
-/* A peer that is silent is asked for a sign of life, twice, and then gone:
- * proxies forget connections after a minute. */
-#define WS_PING_MS 25000
+/* How often a peer is asked for a sign of life, if idle connections may wait as
+ * long: proxies forget connections after a minute. If none came by the next time
+ * the peer is gone. */
+#define WS_PING_US 25000000
 /* How long a peer has for its part of closing. */
 #define WS_CLOSE_MS 5000
 #define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -38,6 +39,7 @@ struct http_ws {
 	struct buf early;    /* frames that came with the request */
 	bool left;	     /* by the user, who is told nothing more */
 	bool broken;	     /* the socket has ended */
+	bool closing;	     /* the peer has WS_CLOSE_MS left */
 	bool quiet;	     /* nothing came since the last ping */
 };
 
@@ -216,18 +218,27 @@ ws_on_ready(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+ws_plan_ping(struct http_ws *ws)
+{
+	int64_t us = ws->request->conn->server->limits.idle_timeout_us;
+
+	timer_set_us(ws->timer, us < WS_PING_US ? us : WS_PING_US);
+}
+
+static void
 ws_on_timer(void *arg)
 {
 	static const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
 	struct http_ws *ws = arg;
 
-	if (ws->quiet || wslay_event_get_close_sent(ws->frames) ||
+	if (ws->quiet || ws->closing ||
+	    wslay_event_get_close_sent(ws->frames) ||
 	    wslay_event_queue_msg(ws->frames, &ping) != 0) {
 		ws_finish(ws);
 		return;
 	}
 	ws->quiet = true;
-	timer_set_ms(ws->timer, WS_PING_MS);
+	ws_plan_ping(ws);
 	ws_go_on(ws);
 }
 
@@ -248,7 +259,7 @@ ws_on_upgraded(void *cls, struct MHD_Connection *mhd, void *context,
 		     ws);
 	event_assign(&ws->writable, base, fd, EV_WRITE, ws_on_ready, ws);
 	buf_add(&ws->early, early, n_early);
-	timer_set_ms(ws->timer, WS_PING_MS);
+	ws_plan_ping(ws);
 	event_add(&ws->readable, NULL);
 	/* Not from here: the user's callbacks are not called from within
 	 * libmicrohttpd, which may hold a lock. */
@@ -397,6 +408,7 @@ http_ws_close(struct http_ws *ws, unsigned int code, const char *why)
 				(const uint8_t *)why, strlen(why));
 	if (ws->handle != NULL)
 		event_add(&ws->writable, NULL);
+	ws->closing = true;
 	timer_set_ms(ws->timer, WS_CLOSE_MS);
 }
 

@@ -346,6 +346,47 @@ START_TEST(a_flood_of_pings_ends)
 }
 END_TEST
 
+START_TEST(a_peer_that_gives_no_sign_of_life_is_gone)
+{
+	struct site site;
+	struct peer dead, alive;
+
+	site_init(&site);
+	site.limits.idle_timeout_us = 1000000;
+	site_start(&site);
+	dead = open_ws(&site);
+	alive = open_ws(&site);
+	expect_frame(&alive, FIN | PING, "");
+	say_frame(&alive, FIN | PONG, "");
+	expect_frame(&alive, FIN | PING, "");
+	say_frame(&alive, FIN | PONG, "");
+	peer_wait_eof(&dead);
+	say_frame(&alive, FIN | TEXT, "alive");
+	expect_frame(&alive, FIN | TEXT, "alive");
+	ck_assert_uint_eq(site.ws_gone, 1);
+	peer_close(&dead);
+	peer_close(&alive);
+	site_stop(&site);
+}
+END_TEST
+
+START_TEST(a_peer_that_does_not_close_is_not_waited_for)
+{
+	struct site site;
+	struct peer peer;
+
+	site_init(&site);
+	site_start(&site);
+	peer = open_ws(&site);
+	http_ws_close(site.ws, 1001, "going away");
+	expect_close(&peer, 1001);
+	peer_wait_eof(&peer);
+	ck_assert_uint_eq(site.ws_gone, 0);
+	peer_close(&peer);
+	site_stop(&site);
+}
+END_TEST
+
 START_TEST(what_is_no_upgrade_is_refused)
 {
 	static const struct {
@@ -380,6 +421,9 @@ START_TEST(what_is_no_upgrade_is_refused)
 		peer = peer_open(&site);
 		peer_ask(&peer, tries[i].text, &reply);
 		ck_assert_int_eq(reply.status, tries[i].status);
+		if (reply.status == 426)
+			ck_assert_str_eq(reply_field(&reply, "Upgrade"),
+					 "websocket");
 		peer_close(&peer);
 	}
 	ck_assert_ptr_null(site.ws);
@@ -415,6 +459,8 @@ SUITE("http-ws")
 	TEST(the_user_closes);
 	TEST(a_peer_that_does_not_read_is_not_waited_for);
 	TEST(a_flood_of_pings_ends);
+	TEST(a_peer_that_gives_no_sign_of_life_is_gone);
+	TEST(a_peer_that_does_not_close_is_not_waited_for);
 	TEST(what_is_no_upgrade_is_refused);
 	TEST(a_server_is_freed_with_its_websockets);
 }
