@@ -49,7 +49,7 @@ PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl 
 	libmicrohttpd gnutls
 # Without this, a missing package would show as a missing header somewhere.
 NO_PKGS := deps check coverage asan tsan lint fuzz demo bench bench-peers bench-growth \
-	   dist deb check-deb format clean help
+	   dist deb check-deb browser format clean help
 ifneq ($(filter-out $(NO_PKGS),$(or $(MAKECMDGOALS),all)),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p || echo $$p; \
 	     done 2>/dev/null)
@@ -171,10 +171,14 @@ SCRIPTS := $(wildcard $(LUA)/*.lua)
 $(B)/gen/redis_scripts.def: $(LUA)/embed.awk $(SCRIPTS) $(LUA)
 	$(call say,GEN) awk -f $< $(SCRIPTS) > $@
 
-# So do the pages of flowrra-web, by the assembler.
+# So do the pages of flowrra-web, by the assembler. Their charts are drawn by
+# Chart.js, which Debian has in libjs-chart.js.
+CHART_JS ?= /usr/share/javascript/chart.js/chart.min.js
+$(CHART_JS):
+	$(error $@ is missing; `make deps` installs it, or set CHART_JS)
 UI_FOLDERS := $(shell find lib/web/ui -type d)
-$(B)/gen/web_ui.def: lib/web/embed $(wildcard $(addsuffix /*,$(UI_FOLDERS))) $(UI_FOLDERS)
-	$(call say,GEN) lib/web/embed lib/web/ui $@
+$(B)/gen/web_ui.def: lib/web/embed $(CHART_JS) $(wildcard $(addsuffix /*,$(UI_FOLDERS))) $(UI_FOLDERS)
+	$(call say,GEN) lib/web/embed lib/web/ui $@ $(CHART_JS)
 
 include tests/rules.mk
 

@@ -69,6 +69,24 @@ tour: all
 	@mkdir -p $(B)/tests
 	@BUILD_DIR=$(B) tests/tour >$(B)/tests/tour.log || { cat $(B)/tests/tour.log; false; }
 
+# The pages of flowrra-web in Debian's chromium. What drives it is npm's, and
+# used by the tests alone; the versions are pinned here.
+BROWSER_PACKAGES := playwright-core@1.65.1 axe-core@4.14.1
+BROWSER := build/browser/node_modules/.of-$(subst @,-,$(firstword $(BROWSER_PACKAGES)))-$(subst @,-,$(lastword $(BROWSER_PACKAGES)))
+$(BROWSER):
+	@mkdir -p build/browser
+	npm install --prefix build/browser --no-audit --no-fund --no-save --silent \
+	    --ignore-scripts $(BROWSER_PACKAGES)
+	@touch $@
+
+#: browser  the pages in chromium, beside a mock; BROWSER_TESTS="purge dry" some
+# FLOWRRA_WEB_URL and FLOWRRA_WEB_TOKEN name a daemon instead of the mock.
+# Pictures of all pages are in build/browser/screenshots then.
+browser:
+	@.ci/deps web
+	@$(MAKE) --no-print-directory $(BROWSER)
+	node tests/web/browser/run.mjs $(BROWSER_TESTS)
+
 # In a container that boots the installed programs; skipped where none can.
 #: check-systemd runs the units for real; needs root and systemd-nspawn
 check-systemd: test-programs
@@ -262,6 +280,6 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour check-systemd systemd-short check-deb \
-	check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
+	browser check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
 	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate coverage deps lint format compile-flags

@@ -40,7 +40,7 @@ export async function call(method, path, body, {signal, headers = {}} = {}) {
   }
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
-  if (problem.status === 401 && !path.startsWith('session'))
+  if (problem.status === 401 && path !== 'session' && path !== 'me')
     document.dispatchEvent(new CustomEvent('flowrra:login'));
   throw problem;
 }

@@ -46,14 +46,21 @@ export function go(path, {replace} = {}) {
 }
 
 class Context {
-  constructor(params, signal) {
-    Object.assign(this, {params, signal, go, query: new URLSearchParams(location.search)});
+  constructor(params, signal, stays) {
+    Object.assign(this, {params, signal, stays, go, query: new URLSearchParams(location.search),
+      name: h('h1', {tabindex: -1}), sub: h('div'), actions: h('div.actions'), body: h('div.body', skeleton(8))});
+    this.header = h('header.page', h('div', this.name, this.sub), this.actions);
   }
   show(...children) { fill(this.body, ...children); }
   /* The page's name, what can be done there, and what stands below the name. */
   head(title, actions, sub) {
     document.title = `${title} – ${env.label ? env.label + ' – ' : ''}Flowrra`;
-    fill(this.header, h('div', h('h1', {tabindex: -1}, u(title)), sub), h('div.actions', actions));
+    fill(this.name, u(title));
+    fill(this.sub, sub);
+    fill(this.actions, ...[actions]);
+    /* Readers begin with the page's name; once, for it is drawn again and again. */
+    if (!this.named && !this.stays) this.name.focus({preventScroll: true});
+    this.named = true;
   }
   /* Changes the page's query; null takes a member out. The view stays. */
   setQuery(members, push) {
@@ -77,11 +84,12 @@ export async function render(stay) {
   const found = routes.find(([pattern]) => pattern.test(path));
   here = found ? found[3] || found[1] : null;
   drawNav();
-  const ctx = new Context(found ? found[0].exec(path).slice(1).map(decodeURIComponent) : [], signal);
-  ctx.header = h('header.page');
-  ctx.body = h('div.body', skeleton(8));
+  const ctx = new Context(found ? found[0].exec(path).slice(1).map(decodeURIComponent) : [], signal, stay);
   document.body.classList.toggle('bare', here === 'login');
-  if (!stay) fill(main, ctx.header, ctx.body);
+  if (!stay) {
+    main.replaceChildren(ctx.header, ctx.body);
+    scrollTo(0, 0);
+  }
   live.idle();
   try {
     if (!found) throw new Problem(404, {detail: `There is no page "${path}"`});
@@ -93,13 +101,9 @@ export async function render(stay) {
   } catch (error) {
     if (signal.aborted || error.name === 'AbortError') return;
     main.replaceChildren(ctx.header, ctx.body);
-    if (!ctx.header.firstChild)
+    if (!ctx.named)
       ctx.head(pages.find(([id]) => id === here)?.[2] || 'Not found', []);
     fill(ctx.body, problem(error, () => render()));
-  }
-  if (!stay) {
-    scrollTo(0, 0);
-    main.querySelector('h1')?.focus({preventScroll: true});
   }
 }
 
@@ -114,6 +118,8 @@ document.addEventListener('click', event => {
   go(url.href);
 });
 addEventListener('popstate', () => render());
+/* Charts are drawn in the colours of their time. */
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => render(true));
 document.addEventListener('flowrra:entered', () => drawControls());
 document.addEventListener('flowrra:login', () => {
   if (here !== 'login') go('login?next=' + encodeURIComponent((pathOf(new URL(location.href)) || '') + location.search), {replace: true});

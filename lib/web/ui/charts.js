@@ -59,7 +59,7 @@ export async function draw(box, {title, labels, sets, kind = 'bar', unit = '', s
   const canvas = h('canvas', {role: 'img', 'aria-label': `${title}; the table below has its values`});
   const old = box.chart, open = box.querySelector('details')?.open;
   fill(box, h('div.canvas', canvas), h('details', {open}, h('summary', 'As a table'),
-    h('div.scroll', {tabindex: 0, role: 'region', 'aria-label': `${title}, values`},
+    h('div.scroll', {tabindex: 0, role: 'group', 'aria-label': `${title}, values`},
       h('table.small', h('caption', title), h('thead', h('tr', h('th', {scope: 'col'}, `Time (${zone.name})`),
         sets.map(s => h('th.num', {scope: 'col'}, s.label)))),
       h('tbody', labels.map((l, i) => h('tr', h('th', {scope: 'row'}, l),
@@ -149,7 +149,7 @@ function drawHeat(box, data, range, title) {
     cells(data, rows, lowest), names.map(p => data[p] && curve(data[p], data, rows, lowest, p))),
     h('div.x', {'aria-hidden': 'true'}, [0, end >> 1, end].map(i => h('span', label(data.points[i].at, range))))),
   h('p.legend', names.map(p => data[p] && h(`span.${p}`, p, ' ', h('strong', dur(data[p].findLast(v => v !== null)))))),
-  h('details', {open}, h('summary', 'As a table'), h('div.scroll', {tabindex: 0, role: 'region', 'aria-label': `${title}, values`},
+  h('details', {open}, h('summary', 'As a table'), h('div.scroll', {tabindex: 0, role: 'group', 'aria-label': `${title}, values`},
     h('table.small', h('caption', title), h('thead', h('tr', h('th', {scope: 'col'}, `Time (${zone.name})`),
       names.map(p => h('th.num', {scope: 'col'}, p)))),
     h('tbody', data.points.map((p, i) => h('tr', h('th', {scope: 'row'}, stamp(p.at)),

@@ -49,10 +49,19 @@ export function jsonField({value, kind, rows = 4, ...more}) {
   return box;
 }
 
-/* Engines say "position 17"; people look for a line. */
+/* Engines tell the place or do not; people look for a line. So the first place
+ * that no JSON has is looked for: what stands before it is what a value, a comma
+ * or a bracket may follow. */
 function place(text, message) {
+  const token = /\s+|"(?:[^"\\\n]|\\.)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|(?:true|false|null)(?!\w)|[[\]{},:]/y;
+  while (token.lastIndex < text.length) {
+    const from = token.lastIndex;
+    if (!token.exec(text)) return said(text, from, 'this is not JSON');
+  }
   const at = /position (\d+)/.exec(message)?.[1];
-  if (!at || /line \d+/.test(message)) return message;
+  return at ? said(text, Number(at), message) : message;
+}
+function said(text, at, message) {
   const before = text.slice(0, at).split('\n');
   return `Line ${before.length}, column ${before.at(-1).length + 1}: ${message}`;
 }
@@ -158,10 +167,12 @@ export function argumentForm(task, given = {}) {
   const parts = [];
   const put = (member, box) => { parts.push([member, box]); el.append(box); };
   const holes = task?.placeholders || [];
-  if (schema?.properties) {
+  /* Arguments that the schema has no field for are kept as JSON. */
+  const fits = Object.keys({...given.args, ...given.kwargs}).every(name => schema?.properties?.[name]);
+  if (schema?.properties && fits) {
     /* A property that is a whole number is the argument of that number. */
     put('all', objectFields(schema, 'kwargs', {...given.args, ...given.kwargs}, null));
-  } else if (schema?.prefixItems) {
+  } else if (schema?.prefixItems && !given.kwargs) {
     schema.prefixItems.forEach((one, i) => put(i, schemaField(one, {name: one.title || `argument ${i + 1}`,
       value: given.args?.[i] ?? one.default, required: i < (schema.minItems || 0)})));
   } else if (holes.length) {

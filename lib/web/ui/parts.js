@@ -74,7 +74,7 @@ export const skeleton = (lines = 6) => h('div.skeleton', {'aria-hidden': 'true'}
   Array.from({length: lines}, () => h('span')));
 
 export function empty(title, text, ...more) {
-  return h('div.empty', icon('search'), h('h3', title), text && h('p', text), ...more);
+  return h('div.empty', icon('search'), h('p.title', title), text && h('p', text), ...more);
 }
 
 export const firstTask = () => h('div.first',
@@ -162,7 +162,7 @@ export function problem(error, retry) {
     remedies[status] || ['That did not work', null];
   if (!(error instanceof Problem)) console.error(error);
   return h('div.problem', {role: 'alert', 'data-status': status}, icon('warning'),
-    h('div', h('h3', title), h('p', field && h('code', field, ': '), clip(detail || error.message, 600)),
+    h('div', h('p.title', title), h('p', field && h('code', field, ': '), clip(detail || error.message, 600)),
       (hint || remedy) && h('p.dim', hint || remedy),
       id && h('p.dim', 'Request ', h('code', id))),
     retry && button('Try again', 'retry', retry),
@@ -301,7 +301,7 @@ function coloured(text) {
 }
 
 export function text(value, name = 'text') {
-  const whole = String(value), pre = h('pre.code', {tabindex: 0, role: 'region', 'aria-label': name});
+  const whole = String(value), pre = h('pre.code', {tabindex: 0, role: 'group', 'aria-label': name});
   const head = whole.slice(0, SHOWN);
   append(pre, h('code', u(head)));
   return h('div.codebox', button('', 'copy', () => copy(whole),
@@ -317,7 +317,7 @@ export function json(value, name = 'JSON') {
   if (whole.length > SHOWN) return text(whole, name);
   return h('div.codebox', button('', 'copy', () => copy(whole),
     {kind: 'ghost', title: `Copy ${name}`, 'aria-label': `Copy ${name}`}),
-  h('pre.code', {tabindex: 0, role: 'region', 'aria-label': name}, h('code', coloured(whole))));
+  h('pre.code', {tabindex: 0, role: 'group', 'aria-label': name}, h('code', coloured(whole))));
 }
 
 /* In a line of a table. */

@@ -37,21 +37,26 @@ export class Table {
   }
 
   drawHead() {
-    const desc = this.order.startsWith('-'), by = this.order.replace('-', '');
     if (this.select)
       this.all = h('input', {type: 'checkbox', 'aria-label': 'Select all shown',
         onchange: event => this.selectAll(event.target.checked)});
-    fill(this.head, this.select && h('th.pick', {role: 'columnheader', scope: 'col'}, this.all),
-      this.columns.map(column => this.headCell(column, by, desc)));
+    const cells = this.columns.map(column => this.headCell(column));
+    fill(this.head, this.select && h('th.pick', {role: 'columnheader', scope: 'col'}, this.all), cells);
+    this.heads = cells;
+    this.markHead();
   }
 
-  headCell(column, by, desc) {
-    const mine = column.sort && by === column.label;
-    return h(`th${column.num ? '.num' : ''}`, {role: 'columnheader', scope: 'col',
-      'aria-sort': column.sort ? mine ? desc ? 'descending' : 'ascending' : 'none' : null},
+  markHead() {
+    const desc = this.order.startsWith('-'), by = this.order.replace('-', '');
+    this.columns.forEach((column, i) => column.sort && this.heads[i].setAttribute('aria-sort',
+      column.label === by ? desc ? 'descending' : 'ascending' : 'none'));
+  }
+
+  headCell(column) {
+    return h(`th${column.num ? '.num' : ''}`, {role: 'columnheader', scope: 'col'},
     column.sort ? h('button.sort', {type: 'button', onclick: () => {
-      this.order = mine && !desc ? '-' + column.label : column.label;
-      this.drawHead();
+      this.order = this.order === column.label ? '-' + column.label : column.label;
+      this.markHead();
       this.onOrder?.(this.order);
       this.update(this.rows);
     }}, column.label) : column.label || h('span.sr', 'Actions'));

@@ -93,7 +93,7 @@ function show(id) {
 }
 
 function fault422(rule) {
-  const at = /[^\d*\/,\-\sA-Z@a-z#?+]/.exec(rule), fields = rule.trim().split(/\s+/);
+  const at = /[^\d*\/,\-\sA-Z@#?+]/.exec(rule), fields = rule.trim().split(/\s+/);
   if (at) throw new Fault(422, 'data', `unexpected "${at[0]}" in the field of hours`, {field: 'rule', column: at.index + 1, token: at[0], hint: 'a field is *, values, ranges and steps'});
   if (!rule.startsWith('@') && (fields.length < 5 || fields.length > 7)) throw new Fault(422, 'data', `an expression has 5 to 7 fields, and this one has ${fields.length}`, {field: 'rule', column: 1, token: fields[0], hint: 'such as 0 9 * * MON-FRI'});
 }

@@ -36,7 +36,7 @@ function grid(data, pick) {
     const old = day.hours.get(Number(p.hour));
     day.hours.set(Number(p.hour), old ? {...old, count: old.count + hour.count, schedules: [...old.schedules, ...hour.schedules]} : hour);
   }
-  return h('div.scroll', {tabindex: 0, role: 'region', 'aria-label': 'Calendar'}, h('table.calendar', h('caption.sr', 'Fires by day and hour'),
+  return h('div.scroll', {tabindex: 0, role: 'group', 'aria-label': 'Calendar'}, h('table.calendar', h('caption.sr', 'Fires by day and hour'),
     h('thead', h('tr', h('td'), Array.from({length: 24}, (_, i) => h('th', {scope: 'col'}, String(i).padStart(2, '0'))))),
     h('tbody', [...days.values()].map(day => h('tr', h('th', {scope: 'row'}, day.name), Array.from({length: 24}, (_, i) => {
       const hour = day.hours.get(i);

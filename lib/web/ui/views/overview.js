@@ -13,7 +13,7 @@ function tiles({stats, workers, queues, rates: rate}) {
   return [
     tile('Succeeded/min', short(rate.succeeded), `${short(stats.succeeded)} in all`, 'tasks?state=success', 'success'),
     tile('Failed/min', short(rate.failed), `${short(rate.retried)} retried`, 'tasks?state=failed', rate.failed > 0 ? 'failed' : ''),
-    tile('Waiting', short(stats.waiting), age ? `oldest ${dur(age)}` : 'nothing waits', 'tasks?state=pending', age > 300 ? 'retrying' : ''),
+    tile('Waiting', short(stats.waiting), age ? `oldest ${dur(age).split(' ').slice(0, 2).join(' ')}` : 'nothing waits', 'tasks?state=pending', age > 300 ? 'retrying' : ''),
     tile('Running', short(stats.in_flight), [meter(workers.busy, workers.slots, 'slots busy'), ` ${num(workers.busy)}/${num(workers.slots)}`], 'tasks?state=running', 'running'),
     tile('Delayed', short(stats.delayed), 'due later', 'tasks?state=delayed'),
     tile('Dead', short(stats.dead), stats.dead ? 'want a decision' : 'none', 'dead', stats.dead ? 'failed' : ''),
@@ -23,8 +23,8 @@ function tiles({stats, workers, queues, rates: rate}) {
 
 const failures = list => !list.length ? empty('No failures in the last hour', 'Failures show here by task and error.') :
   h('ul.rows', list.map(f => h('li', link(`dead${query({task: f.task, reason: f.reason})}`,
-    h('span.grow', h('strong', u(clip(f.task, 60))), h('span.sub', u(clip(f.error || f.reason, 120)))),
-    badge('failed', f.reason), h('strong.num', num(f.count)), when(f.last_at)))));
+    h('span.grow', h('strong', u(clip(f.task, 60))), h('span.sub', when(f.last_at), ' · ', u(clip(f.error || f.reason, 120)))),
+    badge('failed', clip(f.reason || 'failed', 24)), h('strong.num', num(f.count))))));
 
 const fires = list => !list.length ? empty('No schedule is due', 'A schedule submits a task at its times.', link('schedules/new', 'Make one')) :
   h('ul.rows', list.map(f => h('li', link(at`schedules/${f.id}`,

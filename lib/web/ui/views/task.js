@@ -65,7 +65,7 @@ const attemptRow = (a, record) => {
       h('strong.num', a.started_at && a.finished_at ? dur((ms(a.finished_at) - ms(a.started_at)) / 1000) : '')),
     kv([['Started', when(a.started_at, true)], ['Finished', when(a.finished_at, true)],
       ['Worker', a.worker ? h('a', {href: at`workers/${a.worker}`}, u(clip(a.worker, 80))) : '–']]),
-    a.error && [h('h4', 'Error'), text(a.error, 'error')], a.output && [h('h4', 'Output'), text(a.output, 'output')]);
+    a.error && [h('h3.minor', 'Error'), text(a.error, 'error')], a.output && [h('h3.minor', 'Output'), text(a.output, 'output')]);
 };
 
 /* --- bytes ------------------------------------------------------------------- */
@@ -85,13 +85,13 @@ function dump(shown) {
 /* --- logs -------------------------------------------------------------------- */
 
 function logs(ctx, id) {
-  const box = h('div', h('p.dim', 'Lines that the task printed, kept by its worker.')), lines = h('ol.log', {tabindex: 0, role: 'region', 'aria-label': 'Log'});
+  const box = h('div', h('p.dim', 'Lines that the task printed, kept by its worker.')), lines = h('ol'), scroll = h('div.log', {tabindex: 0, role: 'group', 'aria-label': 'Lines'}, lines);
   let after = null;
   async function more() {
     try {
       const page = await get(at`tasks/${id}/logs` + (after ? `?after=${encodeURIComponent(after)}` : ''), {signal: ctx.signal});
       after = page.next || after;
-      if (page.lines.length && !lines.isConnected) fill(box, lines);
+      if (page.lines.length && !lines.isConnected) fill(box, scroll);
       lines.append(...page.lines.slice(-2000).map(l => h('li', {'data-stream': l.stream}, h('time', {datetime: l.at}, stamp(l.at).slice(11)), u(clip(l.text, 4000)))));
     } catch (error) {
       if (error.name !== 'AbortError' && error.status !== 404) fill(box, problem(error, more));

@@ -55,9 +55,9 @@ function columns(state, reload) {
     {label: 'Queue', cell: t => h('a.cut', {href: at`queues/${t.queue}`}, u(clip(t.queue, 40)))},
     state === 'running' ? {label: 'Progress', cell: t => progress(t.progress) || h('span.dim', '–')} : null,
     state === 'failed' || state === 'retrying' ? {label: 'Error', cell: t => h('span.err', {title: clip(t.error, 400)}, u(clip(t.error, 90)))} : null,
-    ['running', 'success', 'failed'].includes(state) ? {label: 'Worker', cell: t => t.worker ? h('a.dim.cut', {href: at`workers/${t.worker}`}, u(clip(t.worker, 40))) : '–'} : null,
+    ['running', 'success'].includes(state) ? {label: 'Worker', cell: t => t.worker ? h('a.dim.cut', {href: at`workers/${t.worker}`}, u(clip(t.worker, 40))) : '–'} : null,
     state === 'success' ? {label: 'Took', num: true, cell: t => dur(took(t))} : null,
-    state === 'pending' ? {label: 'Priority', num: true, cell: t => num(t.priority)} : {label: 'Retries', num: true, cell: t => t.max_retries ? `${num(t.retries)} of ${num(t.max_retries)}` : num(t.retries)},
+    state === 'failed' ? null : state === 'pending' ? {label: 'Priority', num: true, cell: t => num(t.priority)} : {label: 'Retries', num: true, cell: t => t.max_retries ? `${num(t.retries)} of ${num(t.max_retries)}` : num(t.retries)},
     {label: time[0], num: true, cell: t => when(t[time[1]])},
     {label: '', cell: t => t.task_id ? act.map(verb => action('', VERBS[verb].sign, async () => {
       if (await actOn(verb, [t.task_id])) reload();

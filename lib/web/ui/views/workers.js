@@ -27,7 +27,7 @@ function orders(w, after, short) {
 const slots = w => Object.values(w.slots || {}).reduce(([used, all], s) => [used + (s.tasks || 0), all + (s.slots || 0)], [0, 0]);
 const used = w => {
   const [n, all] = slots(w);
-  return all ? [meter(n, all, 'slots used'), ` ${num(n)} of ${num(all)}`] : '–';
+  return all ? [meter(n, all, 'slots used'), ` ${num(n)}/${num(all)}`] : '–';
 };
 /* The version that most have; another one is marked. */
 function usual(list) {
@@ -41,14 +41,13 @@ export async function view(ctx) {
   let most = null;
   const table = new Table({caption: 'Workers', key: w => w.worker, order: ctx.query.get('sort') || '', onOrder: sort => ctx.setQuery({sort}), columns: [
     {label: 'Worker', sort: 'worker', wide: true, cell: w => [h('a.strong', {href: at`workers/${w.worker}`}, u(clip(w.worker, 60))), h('span.sub', u(clip(w.host || '', 60)), w.pid ? `, pid ${w.pid}` : '')]},
-    {label: 'State', sort: 'state', cell: w => [badge(w.state), w.refused?.length ? badge('warning', plural(w.refused.length, 'module') + ' refused') : null]},
-    {label: 'Version', sort: 'version', cell: w => w.version === most || !w.version ? w.version || '–' : badge('warning', `${w.version} differs`)},
+    {label: 'State', sort: 'state', cell: w => [badge(w.state), ' ', w.refused?.length ? badge('warning', `${num(w.refused.length)} refused`) : null]},
+    {label: 'Version', sort: 'version', cell: w => w.version === most || !w.version ? w.version || '–' : badge('warning', w.version)},
     {label: 'Queues', cell: w => (w.queues || []).slice(0, 3).map(q => h('a.chip', {href: at`queues/${q}`}, u(clip(q, 24)))).concat(w.queues?.length > 3 ? h('span.dim', `+${w.queues.length - 3}`) : [])},
     {label: 'Slots', cell: used, sort: w => slots(w)[0]},
     {label: 'Memory', num: true, sort: w => w.memory?.total, cell: w => bytes(w.memory?.total)},
     {label: 'Attempts', num: true, sort: w => w.totals?.succeeded, cell: w => [num(w.totals?.succeeded), h('span.sub', w.totals?.failed ? `${num(w.totals.failed)} failed` : 'none failed')]},
-    {label: 'Up', num: true, sort: 'uptime', cell: w => dur(w.uptime && Math.floor(w.uptime / 60) * 60)},
-    {label: 'Heartbeat', num: true, sort: 'heartbeat_age', cell: w => w.heartbeat_age === null || w.heartbeat_age === undefined ? '–' : `${dur(Math.round(w.heartbeat_age))} ago`},
+    {label: 'Heartbeat', num: true, sort: 'heartbeat_age', cell: w => w.heartbeat_age === null || w.heartbeat_age === undefined ? '–' : [`${dur(Math.round(w.heartbeat_age))} ago`, h('span.sub', `up ${dur(w.uptime && Math.floor(w.uptime / 60) * 60)}`)]},
     {label: '', cell: w => orders(w, load, true)},
   ], empty: empty('No worker', 'Start one: it takes tasks from its queues.', h('p', h('code', 'systemctl start flowrrad')))});
   ctx.head('Workers', [copyAs(() => ({ctl: ctl('workers'), path: 'workers'}))]);
