@@ -24,8 +24,9 @@
 #include "web/hub.h"
 #include "web/mask.h"
 
-/* Between two looks whether the stores answer, when nobody looks. */
-#define PING_US 3000000
+/* Between two looks whether the stores answer, when nobody looks: with the time
+ * that one may take, less than readiness is good for (live.c). */
+#define PING_US 5000000
 /* How long one question may take. */
 #define ASK_MS 4000
 /* Events that wait for the loop; more are dropped. */
@@ -582,9 +583,12 @@ listener_thread(void *arg)
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec++;
 		pthread_mutex_lock(&s->lock);
-		/* An error is tried again in a second. */
-		if (!atomic_load(&s->stop))
+		/* An error is tried again in a second; without a feed nothing
+		 * need be. */
+		if (!atomic_load(&s->stop) && atomic_load(&s->feed))
 			pthread_cond_timedwait(&s->changed, &s->lock, &until);
+		while (!atomic_load(&s->stop) && !atomic_load(&s->feed))
+			pthread_cond_wait(&s->changed, &s->lock);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return NULL;
