@@ -214,6 +214,11 @@ $(B)/tests/bench/web_bench: $(B)/tests/bench/web_bench.o $(BENCH_FILL) $(BENCH_S
     $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
 	$(link) $(inputs) $(STORE_LIBS)
 
+$(B)/tests/bench/viewers_bench: $(B)/tests/bench/viewers_bench.o $(BENCH_SITE) \
+    $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
+    $(SERVER_OBJS) $(B)/lib/util.a
+	$(link) $(inputs) $(STORE_LIBS)
+
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(link) -shared $(inputs)
 
@@ -248,10 +253,13 @@ bench-operate: all $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/operate_bench sqlite)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
 
-#: bench-web measures the calls of the dashboard, with a million tasks
-bench-web: all $(B)/tests/bench/web_bench
+#: bench-web measures the dashboard: its calls with a million tasks, 500 viewers
+bench-web: all $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_bench \
+    $(B)/tests/bench/module.so
 	@$(TEST_ENV) $(B)/tests/bench/web_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/web_bench sqlite)
+	@$(TEST_ENV) $(B)/tests/bench/viewers_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/viewers_bench sqlite)
 
 # Compiled for gcov: as written, so that each line can be told from the next.
 ifeq ($(CONFIG),coverage)
