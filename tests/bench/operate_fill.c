@@ -177,7 +177,7 @@ operate_fill_redis(struct redis_server *server, long tasks)
 #define FAILED_RECORD                                                          \
 	"{\"task_id\":\"x%ld\",\"status\":\"failed\",\"task_name\":"           \
 	"\"app.mail.task%ld\",\"result\":null,"                                \
-	"\"error\":\"disk-%ld-full\",\"reason\":\"failed\","                \
+	"\"error\":\"disk-%ld-full\",\"reason\":\"failed\","                   \
 	"\"submitted_at\":\"2026-11-23T10:00:00.000000+00:00\","               \
 	"\"started_at\":\"2026-11-23T10:00:01.000000+00:00\","                 \
 	"\"finished_at\":\"2026-11-23T10:00:02.000000+00:00\","                \
@@ -266,7 +266,7 @@ operate_vary_redis(struct redis_server *server)
 
 /* ?1 tasks; of every second one, the record is there as well. */
 static const char *const rows[] = {
-    "INSERT INTO queues (id, name, size, next) VALUES "
+    "INSERT OR REPLACE INTO queues (id, name, size, next) VALUES "
     "(1, 'io', ?1 + ?1 / 10, 2 * ?1 + 100000), (2, 'cpu', 0, 1), "
     "(3, 'mail', 0, 1)",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
@@ -277,7 +277,7 @@ static const char *const rows[] = {
     "1 << 40 | (i + 1), 0 FROM n",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
     "?1 / 10) INSERT INTO delayed SELECT 1, 1900000000000 + i, "
-    "1 << 40 | (?1 + i + 1), 0, 0 FROM n",
+    "1 << 40 | (?1 + i + 1), 0 FROM n",
     "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 2 FROM n WHERE i + 2 < ?1) "
     "INSERT INTO results (id, record, final, task) SELECT 't' || i, "
     "CAST(printf('" RECORD "', i) AS BLOB), 0, 1 << 40 | (i + 1) FROM n",
@@ -295,7 +295,8 @@ static const char *const few_rows[] = {
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
     "INSERT INTO inflight SELECT 1 + i % 50, 2 << 40 | (i + 1), 2, 0, i FROM n",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
-    "INSERT INTO workers SELECT i + 1, 'host:' || i, '{}', 0, '-' FROM n",
+    "INSERT INTO workers (id, name, description, expires, port) SELECT i + 1, "
+    "'host:' || i, '{}', 0, '-' FROM n",
     "INSERT INTO tasks SELECT number, '{}' FROM inflight",
 };
 
@@ -367,7 +368,7 @@ static const char *const varied_rows[] = {
     "UPDATE totals SET failed = 50000",
     COUNT_TO(
 	"?1 * 60") "INSERT INTO measures SELECT 60, unixepoch() / 60 * 60 "
-		   "- 60 * (i / ?1), 'q' || i % ?1, 'app.mail.task' || i % ?1, "
+		   "- 60 * (i / ?1), 'q' || (i % ?1), 'app.mail.task' || (i % ?1), "
 		   "w.value, 7 FROM n, json_each('[0,1,3,4,105,210]') AS w",
 };
 

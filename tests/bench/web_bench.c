@@ -19,7 +19,7 @@
 #include <hiredis.h>
 
 #include "flowrra/client.h"
-#include "manager/stats.h"
+#include "manager/cancel.h"
 #include "operate_fill.h"
 #include "redis_server.h"
 #include "util/clock.h"
@@ -172,16 +172,23 @@ pid_of(struct redis_server *server)
 	return pid;
 }
 
-/* Makes the file and its tables. */
+/* Makes the file and its tables: by a task, which goes again. */
 static void
 make_sqlite(const char *url)
 {
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
 	struct flowrra_client *client;
+	struct flowrra_error why;
 	struct err err = ERR_INIT;
 
-	if (flowrra_open(NULL, &client, NULL) != 0)
-		errx(1, "%s cannot be opened", url);
-	json_decref(stats_get(client, &err));
+	request.name = "demo.noop";
+	request.id = "first";
+	request.queue = "io";
+	request.force = true;
+	if (flowrra_open(NULL, &client, &why) != 0 ||
+	    flowrra_submit(client, &request, NULL, &why) != 0)
+		errx(1, "%s: %s", url, why.message);
+	json_decref(cancel_task(client, "first", &err));
 	flowrra_close(client);
 }
 
