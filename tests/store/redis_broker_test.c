@@ -398,7 +398,6 @@ START_TEST(a_producer_names_its_queue_once_a_connection)
 }
 END_TEST
 
-/* One that has left something, or whose queues are not ours, stays. */
 static const struct broker_submit recorded = {.queue = "io",
 					      .id = SLICE("a"),
 					      .bytes = SLICE("[1]"),
@@ -422,6 +421,30 @@ START_TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step)
 	/* What that has shown is good for the rest of the connection. */
 	stats = redis_server_command(w.server, "INFO commandstats");
 	ck_assert_ptr_nonnull(strstr(stats->str, "cmdstat_evalsha:calls=1,"));
+	freeReplyObject(stats);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+/* A script copies what it is given, and nobody else is served meanwhile. */
+START_TEST(a_first_task_that_is_large_goes_without_a_script)
+{
+	static char large[300000];
+	struct broker_submit task = recorded;
+	struct party *producer;
+	redisReply *stats;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	memset(large, 'x', sizeof(large));
+	task.bytes = (struct slice){large, sizeof(large)};
+	ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+	ck_assert_int_eq(number("LLEN flowrra:queue:io"), 1);
+	ck_assert_int_eq(number("EXISTS flowrra:task:a"), 1);
+	stats = redis_server_command(w.server, "INFO commandstats");
+	ck_assert_ptr_null(strstr(stats->str, "cmdstat_evalsha:"));
 	freeReplyObject(stats);
 	party_close(producer);
 	stage_close(&w);
@@ -487,6 +510,7 @@ START_TEST(a_first_task_whose_record_is_refused_is_not_queued)
 }
 END_TEST
 
+/* One that has left something, or whose queues are not ours, stays. */
 START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 {
 	struct party *worker;
@@ -710,6 +734,7 @@ SUITE("broker_redis")
 	TEST(a_producer_names_its_queue_once_a_connection);
 	TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step);
 	TEST(a_first_task_whose_record_is_refused_is_not_queued);
+	TEST(a_first_task_that_is_large_goes_without_a_script);
 	TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list);
 	TEST(an_examination_tells_what_would_be_lost);
 	TEST(the_queue_key_may_be_gone_when_the_broker_is_open);
