@@ -537,6 +537,8 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 	s->shared.conf = o->shared->conf;
 	s->shared.tables = o->shared->tables;
 	s->shared.mask = o->shared->mask;
+	/* Without them what is pushed has no rates. */
+	s->shared.figures = o->shared->figures;
 	s->worker.shared = &s->shared;
 	TAILQ_INIT(&s->found);
 	pthread_mutex_init(&s->lock, NULL);
