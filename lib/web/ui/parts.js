@@ -3,6 +3,7 @@
 import {append, fill, h, svg, u} from './h.js';
 import {Problem, call, del, get, mayWrite} from './api.js';
 import {ago, bytes, clip, num, stamp, word, zone} from './fmt.js';
+import {refocus} from './focus.js';
 import {icon} from './icons.js';
 
 /* --- small ones ------------------------------------------------------------- */
@@ -186,6 +187,7 @@ export function modal(title, ...children) {
   dialog.addEventListener('close', () => {
     dialog.remove();
     if (before?.isConnected) before.focus();
+    refocus();
   });
   document.body.append(dialog);
   return dialog;
@@ -227,7 +229,7 @@ export function ask({title, text, danger, type, dry, request, ctl, run, verb, do
     }}, text && h('p', text), status, field,
     (ctl || request) && h('details', h('summary', 'The same in a shell'),
       shellLines({ctl, ...request})),
-    h('footer', button('Cancel', null, () => dialog.close()), go)));
+    h('footer', button(verb === 'Cancel' ? 'Back' : 'Cancel', null, () => dialog.close()), go)));
     dialog.addEventListener('close', () => resolve(answered));
 
     async function doIt() {
@@ -245,6 +247,7 @@ export function ask({title, text, danger, type, dry, request, ctl, run, verb, do
       } catch (error) {
         fill(status, problem(error));
         check();
+        go.focus();
       }
     }
     check();
