@@ -7,7 +7,8 @@
 #include "web/hub.h"
 #include "web/state.h"
 
-/* The stores have answered within this time: three of the hub's turns. */
+/* The stores have answered within this time: two turns of a sampler that nobody
+ * keeps busy. */
 #define READY_US 10000000
 
 void

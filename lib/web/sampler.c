@@ -24,9 +24,9 @@
 #include "web/diff.h"
 #include "web/hub.h"
 
-/* Between two looks whether the stores answer, when nobody looks: three of them
- * fit into the time after which /readyz says no (live.c). */
-#define PING_US 3000000
+/* Between two looks whether the stores answer, when nobody looks: with the time
+ * that one may take, less than readiness is good for (live.c). */
+#define PING_US 5000000
 /* How long one question may take: less than the shortest [web] timeout that
  * people set, so that pages learn that the stores are away before they ask. */
 #define ASK_MS 4000
@@ -266,11 +266,14 @@ listener_thread(void *arg)
 		if (atomic_load(&s->feed) &&
 		    events_follow(s->listener_client, &follow, &err) != 0)
 			log_debug("events: %s", err.msg);
-		/* An error is tried again in a second. */
 		until = sampler_moment(sampler_now_us() + US_PER_S);
 		pthread_mutex_lock(&s->lock);
-		if (!atomic_load(&s->stop))
+		/* An error is tried again in a second; without a feed nothing
+		 * need be. */
+		if (!atomic_load(&s->stop) && atomic_load(&s->feed))
 			pthread_cond_timedwait(&s->changed, &s->lock, &until);
+		while (!atomic_load(&s->stop) && !atomic_load(&s->feed))
+			pthread_cond_wait(&s->changed, &s->lock);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return NULL;

@@ -375,8 +375,8 @@ END_TEST
 /* A full disk, or a machine that went down in between, leaves such files. */
 START_TEST(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start)
 {
-	static const char *const lists[] = {
-	    "", "\n\n", "no numbers\n", "ffffffffffffffffff 1\n\n00 9"};
+	static const char *const lists[] = {"", "\n\n", "no numbers\n",
+					    "ffffffffffffffffff 1\n\n00 9"};
 	char path[256];
 	struct err err;
 
