@@ -209,6 +209,23 @@ access_client(const char *peer, const char *forwarded_for, char *const *proxies,
 	}
 }
 
+void
+access_network(const char *peer, char text[ACCESS_PEER_SIZE])
+{
+	struct network net = {.bits = 0};
+	char address[INET6_ADDRSTRLEN] = "";
+
+	if (!network_parse_address(peer, &net)) {
+		snprintf(text, ACCESS_PEER_SIZE, "%s", peer);
+		return;
+	}
+	if (net.family == AF_INET6)
+		memset(net.bytes + 8, 0, 8);
+	inet_ntop(net.family, net.bytes, address, sizeof(address));
+	snprintf(text, ACCESS_PEER_SIZE, "%s%s", address,
+		 net.family == AF_INET6 ? "/64" : "");
+}
+
 /* --- requests of other sites -------------------------------------------------
  */
 

@@ -28,6 +28,9 @@ int access_check_proxies(char *const *proxies, struct err *err);
 #define ACCESS_PEER_SIZE 64
 void access_client(const char *peer, const char *forwarded_for,
 		   char *const *proxies, char text[ACCESS_PEER_SIZE]);
+/* What one subscriber has of the Internet: an IPv4 address or an IPv6 /64; another
+ * text as it is. */
+void access_network(const char *peer, char text[ACCESS_PEER_SIZE]);
 
 /* --- requests of other sites ----------------------------------------------- */
 
@@ -52,11 +55,17 @@ struct access_limits;
 struct access_limits *access_limits_new(struct err *err);
 void access_limits_free(struct access_limits *limits);
 
-/* Failed logins: 5 a minute, then a pause of a minute, which doubles with each
- * further failure up to an hour. Returns the seconds to wait; 0: go on. */
-int64_t access_login_wait(struct access_limits *limits, const char *peer);
-void access_login_failed(struct access_limits *limits, const char *peer);
-void access_login_succeeded(struct access_limits *limits, const char *peer);
+/* Failed logins of a network (access_network()): 5 a minute, then a pause of a
+ * minute, which doubles with each further failure up to an hour. Of the name of a
+ * user, from all networks: 20 a minute, then a pause of a minute, which does not
+ * hold where the user has logged in within the last day. `user` NULL: by a token
+ * or a code, which nobody guesses. Returns the seconds to wait; 0: go on. */
+int64_t access_login_wait(struct access_limits *limits, const char *peer,
+			  const char *user);
+void access_login_failed(struct access_limits *limits, const char *peer,
+			 const char *user);
+void access_login_succeeded(struct access_limits *limits, const char *peer,
+			    const char *user);
 /* Takes one of 20 writes a second, of which 40 may come at once. */
 bool access_write(struct access_limits *limits, const char *user);
 

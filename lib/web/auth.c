@@ -264,11 +264,11 @@ auth_ask_password(struct web_auth *auth, const char *user, const char *password,
 	const char *hash;
 
 	users_refresh(auth->users);
-	hash = users_hash(auth->users, user);
+	if ((hash = users_hash(auth->users, user)) == NULL)
+		hash = users_decoy(auth->users);
 	snprintf(ret->user, sizeof(ret->user), "%s", user);
 	snprintf(ret->password, sizeof(ret->password), "%s", password);
-	snprintf(ret->hash, sizeof(ret->hash), "%s",
-		 hash != NULL ? hash : users_nobody);
+	snprintf(ret->hash, sizeof(ret->hash), "%s", hash);
 }
 
 bool
@@ -441,7 +441,7 @@ auth_identify(struct web_auth *auth, const struct auth_request *r,
 	const char *value;
 
 	auth_set_who(who, WEB_BY_NOTHING, "", WEB_OPEN);
-	ret_password->hash[0] = '\0';
+	ret_password->hash[0] = ret_password->user[0] = '\0';
 	if ((value = r->header(r->arg, "Authorization")) != NULL)
 		return auth_by_authorization(auth, value, who, ret_password);
 	if (header[0] != '\0' && (value = r->header(r->arg, header)) != NULL &&

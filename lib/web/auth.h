@@ -42,7 +42,8 @@ struct auth_password {
 };
 
 enum auth_answer {
-	AUTH_KNOWN,    /* *ret_who */
+	AUTH_KNOWN,    /* *ret_who; by a password that is remembered if
+			  ret_password->hash is not "" */
 	AUTH_NOBODY,   /* there is no credential */
 	AUTH_WRONG,    /* there is one, and it is wrong */
 	AUTH_PASSWORD, /* *ret_password */

@@ -132,12 +132,41 @@ dispatch_find(struct visit *v)
 	return -1;
 }
 
+/* `user` NULL: it was no password. */
 static int
-dispatch_refuse_login(struct visit *v)
+dispatch_refuse_login(struct visit *v, const char *user)
 {
-	access_login_failed(v->web->limits, v->peer);
+	access_login_failed(v->web->limits, v->peer, user);
 	respond_refuse(v, 401, "the token or the password is wrong", NULL);
 	return -1;
+}
+
+/* 1: it is to be checked first. Neither a right one nor a wrong one is looked at
+ * while its peer or its user has to wait: one that is remembered would answer
+ * guesses at once. */
+static int
+dispatch_take_password(struct visit *v, const struct auth_password *password)
+{
+	const int64_t wait_s = access_login_wait(
+	    v->web->limits, v->peer,
+	    password->user[0] != '\0' ? password->user : NULL);
+
+	if (wait_s > 0) {
+		v->who = (struct web_identity){.kind = WEB_BY_NOTHING};
+		respond_later(v, 429, "too many failed logins", wait_s);
+		return -1;
+	}
+	if (v->who.kind != WEB_BY_NOTHING)
+		return 0;
+	if (password->hash[0] == '\0')
+		return dispatch_refuse_login(v, NULL);
+	if ((v->password = malloc(sizeof(*password))) == NULL) {
+		respond_refuse(v, 503, "there is no memory", NULL);
+		return -1;
+	}
+	*v->password = *password;
+	v->ask_password = true;
+	return 1;
 }
 
 /* 1: a password is to be checked first. */
@@ -146,35 +175,25 @@ dispatch_identify(struct visit *v)
 {
 	const struct auth_request request = visit_auth_request(v->request);
 	struct auth_password password;
-	int64_t wait_s;
 	int r = 0;
 
 	switch (auth_identify(v->web->auth, &request, &v->who, &password)) {
 	case AUTH_KNOWN:
+		if (password.hash[0] != '\0')
+			r = dispatch_take_password(v, &password);
+		break;
 	case AUTH_NOBODY:
-		return 0;
+		break;
 	case AUTH_FORGED:
 		respond_refuse(v, 403,
 			       "the header that names the user does not come "
 			       "from a trusted proxy, or comes twice",
 			       "[web] proxies has the trusted ones");
-		return -1;
-	default:
+		r = -1;
 		break;
-	}
-	/* Neither a right one nor a wrong one is looked at. */
-	if ((wait_s = access_login_wait(v->web->limits, v->peer)) > 0) {
-		respond_later(v, 429, "too many failed logins", wait_s);
-		r = -1;
-	} else if (password.hash[0] == '\0') {
-		r = dispatch_refuse_login(v);
-	} else if ((v->password = malloc(sizeof(password))) == NULL) {
-		respond_refuse(v, 503, "there is no memory", NULL);
-		r = -1;
-	} else {
-		*v->password = password;
-		v->ask_password = true;
-		r = 1;
+	default:
+		r = dispatch_take_password(v, &password);
+		break;
 	}
 	explicit_bzero(&password, sizeof(password));
 	return r;
@@ -429,9 +448,10 @@ on_password_done(struct pool_work *work)
 		visit_release(v);
 	} else if (!v->password_good ||
 		   !auth_password(v->web->auth, v->password, &v->who)) {
-		dispatch_refuse_login(v);
+		dispatch_refuse_login(v, v->password->user);
 	} else {
-		access_login_succeeded(v->web->limits, v->peer);
+		access_login_succeeded(v->web->limits, v->peer,
+				       v->password->user);
 		if (dispatch_authorize(v) == 0)
 			dispatch_go_on(v);
 	}
