@@ -64,12 +64,18 @@ call_write(struct web_call *call, struct err *err)
 	free(text);
 }
 
+bool
+web_is_masked(const struct web_call *call)
+{
+	return call->who.role != WEB_OPERATOR && mask_hides(call->shared->mask);
+}
+
 static void
 call_mask(struct web_call *call)
 {
 	json_t *copy;
 
-	if (call->who.role != WEB_VIEWER)
+	if (!web_is_masked(call))
 		return;
 	if (call->value != NULL) {
 		/* Parts of it may be shared with what a route keeps. */

@@ -134,7 +134,7 @@ sampler_write(const struct sampler *s, json_t *value, char *texts[SEEN_N])
 
 	texts[SEEN_WHOLE] = json_dumps(value, JSON_COMPACT);
 	if (masked != NULL)
-		mask_json(s->shared.mask, masked);
+		mask_json(s->options->shared->mask, masked);
 	texts[SEEN_MASKED] =
 	    masked != NULL ? json_dumps(masked, JSON_COMPACT) : NULL;
 	json_decref(masked);
@@ -536,7 +536,6 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 	s->wake = wake;
 	s->shared.conf = o->shared->conf;
 	s->shared.tables = o->shared->tables;
-	s->shared.mask = o->shared->mask;
 	s->worker.shared = &s->shared;
 	TAILQ_INIT(&s->found);
 	pthread_mutex_init(&s->lock, NULL);

@@ -23,6 +23,7 @@ struct web {
 	/* All that were in force: calls and threads may still read them. */
 	struct conf **confs;
 	size_t n_confs;
+	struct web_mask **masks; /* as many */
 	struct web_shared shared;
 	struct http_server *http;
 	struct web_auth *auth;
