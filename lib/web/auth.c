@@ -21,7 +21,7 @@
 #include "web/session.h"
 #include "web/users.h"
 
-/* Passwords that were right, and codes that were used, for a while. */
+/* Passwords that were right, for a while. */
 #define REMEMBERED 64
 #define REMEMBER_US 300000000
 
@@ -38,11 +38,6 @@ struct web_auth {
 		int64_t until_us;
 	} passwords[REMEMBERED];
 	size_t next_password;
-	struct {
-		uint64_t nonce;
-		int64_t until_s;
-	} codes[REMEMBERED];
-	size_t next_code;
 };
 
 /* --- making --------------------------------------------------------------- */
@@ -66,18 +61,25 @@ auth_start_token(struct web_auth *auth, struct err *err)
 	*slash = '\0';
 	r = path_make_dir(auth->token_path, err);
 	*slash = '/';
-	if (r == 0)
-		r = secret_read(auth->token_path, &text, err);
+	if (r == 0 &&
+	    (r = secret_read_own(auth->token_path, &text, err)) == 0) {
+		secret_make(auth->token);
+		buf_addf(&text, "%s\n", auth->token);
+		r = secret_create(auth->token_path,
+				  (struct slice){text.data, text.len}, 0640,
+				  err);
+		buf_reset(&text);
+		/* Another daemon may have been faster. */
+		if (r == 0)
+			r = secret_read_own(auth->token_path, &text, err);
+	}
 	if (r == 1 && text.len >= SECRET_TEXT_SIZE - 1) {
 		memcpy(auth->token, text.data, SECRET_TEXT_SIZE - 1);
 		r = 0;
 	} else if (r >= 0) {
-		secret_make(auth->token);
-		buf_reset(&text);
-		buf_addf(&text, "%s\n", auth->token);
-		r = secret_write(auth->token_path,
-				 (struct slice){text.data, text.len}, 0640,
-				 err);
+		r = err_set(err, ERR_CONFIG,
+			    "%s: not a token; remove it, and start again",
+			    auth->token_path);
 	}
 	buf_done(&text);
 	return r;
@@ -206,24 +208,17 @@ auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 	return true;
 }
 
-/* A code is remembered until it would be over: it is good once. */
+/* It is good once, whatever is reloaded or restarted meanwhile. */
 bool
 auth_code(struct web_auth *auth, const char *code, struct web_identity *who)
 {
 	uint64_t nonce;
 	int64_t until_s;
-	size_t i;
 
 	if (auth->token[0] == '\0' ||
-	    !secret_code_check(auth->token, code, &nonce, &until_s))
+	    !secret_code_check(auth->token, code, &nonce, &until_s) ||
+	    !session_spend(auth->sessions, nonce, until_s))
 		return false;
-	for (i = 0; i < REMEMBERED; i++)
-		if (auth->codes[i].nonce == nonce &&
-		    auth->codes[i].until_s == until_s)
-			return false;
-	auth->codes[auth->next_code].nonce = nonce;
-	auth->codes[auth->next_code].until_s = until_s;
-	auth->next_code = (auth->next_code + 1) % REMEMBERED;
 	auth_set_who(who, WEB_BY_START, "start", WEB_OPERATOR);
 	return true;
 }
@@ -356,7 +351,7 @@ auth_credential(struct web_auth *auth, const struct session *session,
 	switch (session->kind) {
 	case WEB_BY_START:
 		*ret_role = WEB_OPERATOR;
-		return auth->token[0] != '\0' ? "start" : NULL;
+		return auth->token[0] != '\0' ? auth->token : NULL;
 	case WEB_BY_TOKEN:
 		token = users_token_named(auth->users, session->user);
 		if (token == NULL)
