@@ -329,9 +329,9 @@ auth_by_authorization(struct web_auth *auth, const char *value,
 
 static enum auth_answer
 auth_by_proxy(struct web_auth *auth, const char *user, size_t n,
-	      const char *peer, struct web_identity *who)
+	      const struct auth_request *r, struct web_identity *who)
 {
-	if (n != 1 || !access_is_proxy(peer, auth->proxies))
+	if (n != 1 || !access_is_proxy(r->peer, r->uid, auth->proxies))
 		return AUTH_FORGED;
 	if (!users_name_valid(user))
 		return AUTH_WRONG;
@@ -385,6 +385,9 @@ auth_by_session(struct web_auth *auth, const char *cookies,
 	auth_set_who(who, session.kind, session.user, role);
 	who->cookie = true;
 	who->ambient = true;
+	who->until_s = session.until_s;
+	who->nonce = session.nonce;
+	memcpy(who->stamp, session.stamp, sizeof(who->stamp));
 	return true;
 }
 
@@ -403,29 +406,82 @@ auth_was_forwarded(const struct auth_request *r)
 	return false;
 }
 
+/* The role that a peer of a Unix socket has; WEB_OPEN: none. */
+static enum web_role
+auth_role_of_peer(const struct web_auth *auth, const char *name, bool self)
+{
+	enum web_role role;
+	const size_t n = strlen(name);
+	char *const *p;
+
+	for (p = auth->peers; *p != NULL; p++)
+		if (strncmp(*p, name, n) == 0 && (*p)[n] == ':' &&
+		    users_role(*p + n + 1, &role) == 0)
+			return role;
+	return self ? WEB_OPERATOR : WEB_OPEN;
+}
+
 static bool
 auth_by_peer(const struct web_auth *auth, const struct auth_request *r,
 	     struct web_identity *who)
 {
 	char name[PATH_USER_SIZE];
 	enum web_role role;
-	char *const *p;
-	size_t n;
 
 	if (r->uid < 0 || auth_was_forwarded(r) ||
-	    access_is_proxy("unix", auth->proxies))
+	    access_is_proxy(r->peer, r->uid, auth->proxies))
 		return false;
 	path_user_name((uid_t)r->uid, name);
-	n = strlen(name);
-	for (p = auth->peers; *p != NULL; p++)
-		if (strncmp(*p, name, n) == 0 && (*p)[n] == ':' &&
-		    users_role(*p + n + 1, &role) == 0)
-			break;
-	if (*p == NULL && (uid_t)r->uid != geteuid())
+	role = auth_role_of_peer(auth, name, (uid_t)r->uid == geteuid());
+	if (role == WEB_OPEN)
 		return false;
-	auth_set_who(who, WEB_BY_PEER, name, *p != NULL ? role : WEB_OPERATOR);
+	auth_set_who(who, WEB_BY_PEER, name, role);
 	who->ambient = true;
 	return true;
+}
+
+/* A session, of which what it was begun by is there. */
+static bool
+auth_session_holds(struct web_auth *auth, const struct web_identity *who)
+{
+	struct session session = {
+	    .kind = who->kind, .until_s = who->until_s, .nonce = who->nonce};
+	char stamp[SESSION_STAMP_SIZE];
+	enum web_role role = WEB_OPEN;
+	const char *credential;
+
+	memcpy(session.stamp, who->stamp, sizeof(session.stamp));
+	memcpy(session.user, who->user, sizeof(session.user));
+	if (session_is_over(auth->sessions, &session) ||
+	    (credential = auth_credential(auth, &session, &role)) == NULL)
+		return false;
+	session_stamp(auth->sessions, credential, stamp);
+	return role == who->role && secret_same(stamp, session.stamp);
+}
+
+bool
+auth_holds(struct web_auth *auth, const struct web_identity *who)
+{
+	struct session session = {.kind = who->kind};
+	enum web_role role = WEB_OPEN;
+	char name[PATH_USER_SIZE];
+
+	if (who->cookie)
+		return auth_session_holds(auth, who);
+	switch (who->kind) {
+	case WEB_BY_PROXY:
+		return auth->conf->web.user_header[0] != '\0' &&
+		       auth_role_of_user(auth, who->user) == who->role;
+	case WEB_BY_PEER:
+		path_user_name(geteuid(), name);
+		return auth_role_of_peer(auth, who->user,
+					 strcmp(name, who->user) == 0) ==
+		       who->role;
+	default:
+		memcpy(session.user, who->user, sizeof(session.user));
+		return auth_credential(auth, &session, &role) != NULL &&
+		       role == who->role;
+	}
 }
 
 enum auth_answer
@@ -441,8 +497,8 @@ auth_identify(struct web_auth *auth, const struct auth_request *r,
 		return auth_by_authorization(auth, value, who, ret_password);
 	if (header[0] != '\0' && (value = r->header(r->arg, header)) != NULL &&
 	    value[0] != '\0')
-		return auth_by_proxy(auth, value, r->count(r->arg, header),
-				     r->peer, who);
+		return auth_by_proxy(auth, value, r->count(r->arg, header), r,
+				     who);
 	if ((value = r->header(r->arg, "Cookie")) != NULL &&
 	    auth_by_session(auth, value, who))
 		return AUTH_KNOWN;
@@ -456,7 +512,7 @@ auth_peer(const struct web_auth *auth, const struct auth_request *r,
 	  char text[static 64])
 {
 	/* Of two, the proxy's cannot be told. */
-	access_client(r->peer,
+	access_client(r->peer, r->uid,
 		      r->count(r->arg, "X-Forwarded-For") == 1
 			  ? r->header(r->arg, "X-Forwarded-For")
 			  : NULL,
@@ -468,7 +524,7 @@ auth_is_https(const struct web_auth *auth, const struct auth_request *r)
 {
 	const char *proto = r->header(r->arg, "X-Forwarded-Proto");
 
-	if (proto != NULL && access_is_proxy(r->peer, auth->proxies))
+	if (proto != NULL && access_is_proxy(r->peer, r->uid, auth->proxies))
 		return strcasecmp(proto, "https") == 0;
 	return r->tls;
 }

@@ -70,10 +70,36 @@ START_TEST(a_proxy_is_an_address_a_network_or_the_unix_socket)
 	size_t i;
 
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		ck_assert_msg(access_is_proxy(good[i], proxies), "%s", good[i]);
+		ck_assert_msg(access_is_proxy(good[i], -1, proxies), "%s",
+			      good[i]);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_msg(!access_is_proxy(bad[i], proxies), "%s", bad[i]);
-	ck_assert(!access_is_proxy("unix", none));
+		ck_assert_msg(!access_is_proxy(bad[i], -1, proxies), "%s",
+			      bad[i]);
+	ck_assert(!access_is_proxy("unix", -1, none));
+}
+END_TEST
+
+START_TEST(one_system_user_of_the_unix_socket_is_a_proxy_others_are_not)
+{
+	char own[64], number[32];
+	char *const by_name[] = {(char *)"unix:root", NULL};
+	char *const by_number[] = {number, NULL};
+	char *const none[] = {(char *)"unix:no-such-user", NULL};
+	struct err err;
+
+	snprintf(number, sizeof(number), "unix:%d", 4711);
+	snprintf(own, sizeof(own), "unix");
+	ck_assert(access_is_proxy(own, 0, by_name));
+	ck_assert(!access_is_proxy(own, 4711, by_name));
+	ck_assert(!access_is_proxy(own, -1, by_name));
+	ck_assert(access_is_proxy(own, 4711, by_number));
+	ck_assert(!access_is_proxy(own, 0, by_number));
+	/* No address is called so. */
+	ck_assert(!access_is_proxy("unix:root", 0, by_name));
+	ck_assert_int_eq(access_check_proxies(by_name, &err), 0);
+	ck_assert_int_eq(access_check_proxies(none, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "no-such-user"));
+	ck_assert(!access_has_tcp_proxy(by_name));
 }
 END_TEST
 
@@ -108,6 +134,11 @@ static const struct {
     {"unix", "10.0.0.1", "10.0.0.1"},
     {"unix", "", "unix"},
     {"unix", ",,", "unix"},
+    /* With its port, of which it has many; what is no address is not one. */
+    {"unix", "6.6.6.6, 1.1.1.1:4711", "1.1.1.1"},
+    {"unix", "[2001:db8::7]:4711", "2001:db8::7"},
+    {"unix", "1.1.1.1, unknown", "unix"},
+    {"unix", "1.1.1.1, unix", "unix"},
 };
 
 START_TEST(the_client_of_a_proxy_is_the_last_that_no_proxy_is)
@@ -116,7 +147,8 @@ START_TEST(the_client_of_a_proxy_is_the_last_that_no_proxy_is)
 					NULL};
 	char text[ACCESS_PEER_SIZE];
 
-	access_client(clients[_i].peer, clients[_i].forwarded, proxies, text);
+	access_client(clients[_i].peer, -1, clients[_i].forwarded, proxies,
+		      text);
 	ck_assert_str_eq(text, clients[_i].client);
 }
 END_TEST
@@ -466,6 +498,7 @@ SUITE("web-access")
 {
 	TEST_LOOP(only_names_of_this_server_are_taken_for_a_host, 0, N(hosts));
 	TEST(a_proxy_is_an_address_a_network_or_the_unix_socket);
+	TEST(one_system_user_of_the_unix_socket_is_a_proxy_others_are_not);
 	TEST(a_proxy_that_is_no_address_is_refused);
 	TEST_LOOP(the_client_of_a_proxy_is_the_last_that_no_proxy_is, 0,
 		  N(clients));
