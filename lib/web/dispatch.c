@@ -134,12 +134,41 @@ dispatch_find(struct visit *v)
 	return -1;
 }
 
+/* `user` NULL: it was no password. */
 int
-dispatch_refuse_login(struct visit *v)
+dispatch_refuse_login(struct visit *v, const char *user)
 {
-	access_login_failed(v->web->limits, v->peer);
+	access_login_failed(v->web->limits, v->peer, user);
 	respond_refuse(v, 401, "the token or the password is wrong", NULL);
 	return -1;
+}
+
+/* 1: it is to be checked first. Neither a right one nor a wrong one is looked at
+ * while its peer or its user has to wait: one that is remembered would answer
+ * guesses at once. */
+static int
+dispatch_take_password(struct visit *v, const struct auth_password *password)
+{
+	const int64_t wait_s = access_login_wait(
+	    v->web->limits, v->peer,
+	    password->user[0] != '\0' ? password->user : NULL);
+
+	if (wait_s > 0) {
+		v->who = (struct web_identity){.kind = WEB_BY_NOTHING};
+		respond_later(v, 429, "too many failed logins", wait_s);
+		return -1;
+	}
+	if (v->who.kind != WEB_BY_NOTHING)
+		return 0;
+	if (password->hash[0] == '\0')
+		return dispatch_refuse_login(v, NULL);
+	if ((v->password = malloc(sizeof(*password))) == NULL) {
+		respond_refuse(v, 503, "there is no memory", NULL);
+		return -1;
+	}
+	*v->password = *password;
+	v->ask_password = true;
+	return 1;
 }
 
 /* 1: a password is to be checked first. */
@@ -148,35 +177,25 @@ dispatch_identify(struct visit *v)
 {
 	const struct auth_request request = visit_auth_request(v->request);
 	struct auth_password password;
-	int64_t wait_s;
 	int r = 0;
 
 	switch (auth_identify(v->web->auth, &request, &v->who, &password)) {
 	case AUTH_KNOWN:
+		if (password.hash[0] != '\0')
+			r = dispatch_take_password(v, &password);
+		break;
 	case AUTH_NOBODY:
-		return 0;
+		break;
 	case AUTH_FORGED:
 		respond_refuse(v, 403,
 			       "the header that names the user does not come "
 			       "from a trusted proxy, or comes twice",
 			       "[web] proxies has the trusted ones");
-		return -1;
-	default:
+		r = -1;
 		break;
-	}
-	/* Neither a right one nor a wrong one is looked at. */
-	if ((wait_s = access_login_wait(v->web->limits, v->peer)) > 0) {
-		respond_later(v, 429, "too many failed logins", wait_s);
-		r = -1;
-	} else if (password.hash[0] == '\0') {
-		r = dispatch_refuse_login(v);
-	} else if ((v->password = malloc(sizeof(password))) == NULL) {
-		respond_refuse(v, 503, "there is no memory", NULL);
-		r = -1;
-	} else {
-		*v->password = password;
-		v->ask_password = true;
-		r = 1;
+	default:
+		r = dispatch_take_password(v, &password);
+		break;
 	}
 	explicit_bzero(&password, sizeof(password));
 	return r;

@@ -17,6 +17,8 @@
 #define BEAT_MS 15000
 
 struct viewer {
+	struct web *web;
+	struct web_identity who;
 	struct http_stream *stream;
 	struct hub_subscriber *subscriber;
 	struct timer *beat;
@@ -51,6 +53,12 @@ on_viewer_beat(void *arg)
 {
 	struct viewer *viewer = arg;
 
+	/* A page that may still see it comes again, and is asked who it is. */
+	if (!auth_holds(viewer->web->auth, &viewer->who)) {
+		http_stream_end(viewer->stream);
+		viewer_free(viewer);
+		return;
+	}
 	/* One that reads nothing has the beats before. */
 	if (http_stream_owed(viewer->stream) == 0)
 		http_stream_send(viewer->stream, SLICE(": beat\n\n"));
@@ -137,6 +145,8 @@ frame_events(struct web_call *call, struct err *err)
 		conf_list_free(topics);
 		return err_nomem(err);
 	}
+	viewer->web = web;
+	viewer->who = v->who;
 	if (viewer_begin(viewer, v) != 0) {
 		viewer_free(viewer);
 	} else {

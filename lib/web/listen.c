@@ -127,6 +127,9 @@ listen_open_one(const char *word, struct err *err)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (address.any.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	/* Nobody else may connect, not even for a moment. */
+	if (address.any.sa_family == AF_UNIX)
+		fchmod(fd, SOCKET_MODE);
 	if (bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
 	    (address.any.sa_family == AF_UNIX &&
 	     chmod(address.path.sun_path, SOCKET_MODE) != 0)) {
@@ -164,6 +167,17 @@ listen_open(const struct conf *conf, int fds[LISTEN_MAX], struct err *err)
 
 /* --- safe ---------------------------------------------------------------------- */
 
+/* One that comes by a Unix socket protects nobody on the network. */
+static bool
+listen_has_proxy(const struct conf *conf)
+{
+	char **proxies = conf_list(conf->web.proxies);
+	const bool has = proxies != NULL && access_has_tcp_proxy(proxies);
+
+	conf_list_free(proxies);
+	return has;
+}
+
 static int
 listen_check_address(const struct conf *conf,
 		     const union listen_address *address, struct err *err)
@@ -176,12 +190,12 @@ listen_check_address(const struct conf *conf,
 		inet_ntop(AF_INET6, &address->six.sin6_addr, text,
 			  sizeof(text));
 	if (text[0] == '\0' || access_is_loopback(text) ||
-	    conf->web.tls_cert[0] != '\0' || conf->web.proxies[0] != '\0')
+	    conf->web.tls_cert[0] != '\0' || listen_has_proxy(conf))
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "[web] listen: others reach %s, and passwords would "
 		       "travel in clear text; set tls_cert and tls_key, or the "
-		       "proxies that stand before it",
+		       "addresses of the proxies that stand before it",
 		       text);
 }
 

@@ -5,6 +5,7 @@
 
 #include "util/log.h"
 #include "web/call.h"
+#include "web/mask.h"
 
 static const struct {
 	unsigned int status;
@@ -124,7 +125,8 @@ problem_of_call(struct web_call *call, const struct err *err)
 	const unsigned int status =
 	    call->status >= 400 ? call->status : problem_status(err->code);
 	const bool seed = (call->route->flags & WEB_SEED) != 0;
-	const struct problem problem = {
+	struct buf shown = BUF_INIT;
+	struct problem problem = {
 	    .status = status,
 	    .code = problem_code(status, err->code),
 	    .detail =
@@ -139,12 +141,18 @@ problem_of_call(struct web_call *call, const struct err *err)
 	if (status >= 500)
 		log_warning("request %s, %s: %s", call->id, call->route->path,
 			    err->msg);
+	/* It may quote what it is about: the error of a task. */
+	if (status < 500 && web_is_masked(call)) {
+		mask_text(call->shared->mask, err->msg, &shown);
+		problem.detail = shown.data;
+	}
 	call->status = status;
 	json_decref(call->value);
 	call->value = NULL;
 	call->type = seed ? JSON_TYPE : PROBLEM_TYPE;
 	buf_reset(&call->bytes);
 	problem_write(&problem, &call->bytes);
+	buf_done(&shown);
 	if (status == 503)
 		web_field(call, "Retry-After", "2");
 }

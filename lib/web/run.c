@@ -57,13 +57,19 @@ call_write(struct web_call *call, struct err *err)
 	free(text);
 }
 
+bool
+web_is_masked(const struct web_call *call)
+{
+	return call->who.role != WEB_OPERATOR && mask_hides(call->shared->mask);
+}
+
 /* -1: there is no memory, and what is not masked is not shown. */
 static int
 call_mask(struct web_call *call, struct err *err)
 {
 	json_t *copy;
 
-	if (call->who.role != WEB_VIEWER)
+	if (!web_is_masked(call))
 		return 0;
 	if (call->value == NULL) {
 		mask_bytes(call->shared->mask, call->type, &call->bytes);

@@ -102,10 +102,8 @@ web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 {
 	struct web_shared *s = &web->shared;
 
-	s->conf = web->conf;
 	s->tables = web_routes;
-	return (s->mask = mask_new(web->conf->web.hide, err)) != NULL &&
-		       (s->audit = audit_new(err)) != NULL &&
+	return (s->audit = audit_new(err)) != NULL &&
 		       (s->jobs = jobs_new(s->audit, err)) != NULL &&
 		       (s->replay = replay_new(err)) != NULL &&
 		       (s->figures = figures_new(err)) != NULL &&
@@ -230,25 +228,38 @@ web_listen(struct web *web, const struct web_options *o, struct err *err)
 /* --- the configuration -----------------------------------------------------------
  */
 
+/* With room for it among those that are kept. */
 static int
 web_load_conf(struct web *web, struct conf **ret, struct err *err)
 {
-	struct conf **confs =
-	    reallocarray(web->confs, web->n_confs + 1, sizeof(*confs));
+	struct web_mask **masks =
+	    reallocarray(web->masks, web->n_confs + 1, sizeof(*masks));
+	struct conf **confs;
 
+	if (masks == NULL)
+		return err_nomem(err);
+	web->masks = masks;
+	confs = reallocarray(web->confs, web->n_confs + 1, sizeof(*confs));
 	if (confs == NULL)
 		return err_nomem(err);
 	web->confs = confs;
 	return conf_load(web->config_file, web->settings, ret, err);
 }
 
-/* It is in force from now on. */
-static void
-web_keep_conf(struct web *web, struct conf *conf)
+/* It is in force from now on, with what it hides. */
+static int
+web_keep_conf(struct web *web, struct conf *conf, struct err *err)
 {
+	struct web_mask *mask = mask_new(conf->web.hide, err);
+
+	if (mask == NULL)
+		return -1;
+	web->masks[web->n_confs] = mask;
 	web->confs[web->n_confs++] = conf;
 	web->conf = conf;
 	web->shared.conf = conf;
+	web->shared.mask = mask;
+	return 0;
 }
 
 static int
@@ -258,8 +269,10 @@ web_first_conf(struct web *web, struct err *err)
 
 	if (web_load_conf(web, &conf, err) != 0)
 		return -1;
-	web_keep_conf(web, conf);
-	return 0;
+	if (web_keep_conf(web, conf, err) == 0)
+		return 0;
+	conf_free(conf);
+	return -1;
 }
 
 struct web *
@@ -303,12 +316,14 @@ web_free(struct web *web)
 	audit_free(web->shared.audit);
 	replay_free(web->shared.replay);
 	figures_free(web->shared.figures);
-	mask_free(web->shared.mask);
 	flowrra_close(web->shared.client);
 	access_limits_free(web->limits);
 	auth_free(web->auth);
-	while (web->n_confs > 0)
-		conf_free(web->confs[--web->n_confs]);
+	while (web->n_confs > 0) {
+		mask_free(web->masks[--web->n_confs]);
+		conf_free(web->confs[web->n_confs]);
+	}
+	free(web->masks);
 	free(web->confs);
 	free(web);
 }
@@ -330,13 +345,14 @@ web_reload(struct web *web, struct err *err)
 
 	if (web_load_conf(web, &conf, err) != 0)
 		return -1;
-	if ((auth = auth_new(conf, err)) == NULL) {
+	if ((auth = auth_new(conf, err)) == NULL ||
+	    web_keep_conf(web, conf, err) != 0) {
+		auth_free(auth);
 		conf_free(conf);
 		return -1;
 	}
 	auth_free(web->auth);
 	web->auth = auth;
-	web_keep_conf(web, conf);
 	return 0;
 }
 
