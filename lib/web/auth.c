@@ -21,6 +21,8 @@
 
 /* --- making --------------------------------------------------------------- */
 
+/* Peers of a Unix socket do not count: they are on this machine, and could have
+ * the token as well. */
 static bool
 auth_is_configured(const struct conf_web *web)
 {
@@ -64,6 +66,7 @@ auth_start_token(struct web_auth *auth, struct err *err)
 	return r;
 }
 
+/* At the start, or people would find out by being refused. */
 static int
 auth_check_peers(char *const *peers, struct err *err)
 {
@@ -134,6 +137,7 @@ auth_new(const struct conf *conf, struct err *err)
 	return auth;
 }
 
+/* All of it is overwritten: it has the token and the key. */
 void
 auth_free(struct web_auth *auth)
 {
@@ -171,6 +175,7 @@ auth_role_of_user(const struct web_auth *auth, const char *user)
 	return WEB_VIEWER;
 }
 
+/* The token of the start is compared first; of a file all are. */
 bool
 auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 {
@@ -204,6 +209,7 @@ auth_code(struct web_auth *auth, const char *code, struct web_identity *who)
 
 /* --- the ways, in their order ----------------------------------------------- */
 
+/* An unknown scheme is a wrong credential, not none. */
 static enum auth_answer
 auth_by_authorization(struct web_auth *auth, const char *value,
 		      struct web_identity *who, struct auth_password *ret)
@@ -280,6 +286,7 @@ auth_by_peer(const struct web_auth *auth, const struct auth_request *r,
 	return true;
 }
 
+/* The order is that of auth.h. */
 enum auth_answer
 auth_identify(struct web_auth *auth, const struct auth_request *r,
 	      struct web_identity *who, struct auth_password *ret_password)

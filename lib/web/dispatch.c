@@ -24,6 +24,7 @@
 /* What a submission says of a task beside its arguments. */
 #define TASK_ROOM (16 << 10)
 
+/* The bridge to auth.h, which tests ask without a server. */
 static const char *
 dispatch_header(const void *arg, const char *name)
 {
@@ -62,6 +63,8 @@ dispatch_path(const struct web *web, const char *path)
 	return path[0] != '\0' ? path : "/";
 }
 
+/* In one piece with its path: one that does not fit into memory is refused
+ * before anything is done. */
 static struct visit *
 visit_new(struct web *web, struct http_request *request)
 {
@@ -83,6 +86,7 @@ visit_new(struct web *web, struct http_request *request)
 	return v;
 }
 
+/* HEAD is a GET here. */
 static bool
 visit_writes(const struct visit *v)
 {
@@ -91,6 +95,8 @@ visit_writes(const struct visit *v)
 
 /* --- checks: 0, or -1 and it is replied to ----------------------------------- */
 
+/* A page of another site whose name was made to point here (DNS rebinding) has
+ * that name in Host. Probes of load balancers use addresses. */
 static int
 dispatch_check_host(struct visit *v)
 {
@@ -208,6 +214,8 @@ dispatch_may(enum web_role have, enum web_role need)
 	return need == WEB_OPEN || have >= need;
 }
 
+/* 401 for those who may log in, 403 for those who have: the page shows the one
+ * as its login, the other as a message. */
 static int
 dispatch_check_role(struct visit *v)
 {
@@ -231,6 +239,7 @@ dispatch_check_role(struct visit *v)
 	return 0;
 }
 
+/* What a browser sends by itself proves nothing about who made it send that. */
 static int
 dispatch_check_origin(struct visit *v)
 {
@@ -256,6 +265,7 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
+/* Of one user: a script that runs wild fills the queues of others. */
 static int
 dispatch_check_limit(struct visit *v)
 {
@@ -266,6 +276,7 @@ dispatch_check_limit(struct visit *v)
 	return -1;
 }
 
+/* Pages and files are for all: what is on them is known from the package. */
 int
 dispatch_authorize(struct visit *v)
 {
@@ -278,6 +289,7 @@ dispatch_authorize(struct visit *v)
 
 /* --- the head ---------------------------------------------------------------- */
 
+/* A task has to fit, with what is said of it; NDJSON of many tasks more. */
 static int64_t
 dispatch_body_max(const struct visit *v)
 {
@@ -292,6 +304,7 @@ dispatch_body_max(const struct visit *v)
 		   : task_max;
 }
 
+/* Called with the head alone: a body that will not be read need not be sent. */
 int64_t
 dispatch_head(struct http_request *request, void *arg)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Server-sent events: a stream of what changes. */
+/*
+ * Server-sent events: a stream of what changes.
+ *
+ * A stream is begun before its subscription, as events may come from within
+ * that, and it ends by either side: on_viewer_gone() is the one place that
+ * frees it.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +30,7 @@ struct viewer {
 	struct timer *beat;
 };
 
+/* The hub first: it must not call one that is half gone. */
 static void
 viewer_free(struct viewer *viewer)
 {
@@ -39,6 +46,8 @@ on_viewer_gone(struct http_stream *stream, void *arg)
 	viewer_free(arg);
 }
 
+/* It may come before there is a subscription: the first bytes are the retry
+ * line. */
 static void
 on_viewer_drained(struct http_stream *stream, void *arg)
 {
@@ -87,6 +96,7 @@ on_viewer_event(const char *name, uint64_t id, struct slice json, void *arg)
 	return r;
 }
 
+/* Who is no operator sees masked texts, whatever else their role is. */
 static int
 viewer_subscribe(struct viewer *viewer, struct visit *v, char *const *topics,
 		 struct err *err)
@@ -123,6 +133,8 @@ viewer_begin(struct viewer *viewer, struct visit *v)
 	return viewer->stream != NULL ? 0 : -1;
 }
 
+/* What is wrong with the topics is told while there can still be a status for
+ * it. */
 int
 frame_events(struct web_call *call, struct err *err)
 {

@@ -29,6 +29,7 @@ union listen_address {
 	struct sockaddr_un path;
 };
 
+/* With the three forms that there are. */
 static int
 listen_bad(const char *word, struct err *err)
 {
@@ -141,6 +142,8 @@ listen_open_one(const char *word, struct err *err)
 	return fd;
 }
 
+/* All or none: a daemon that listens on half of what it was told is found out
+ * late. */
 int
 listen_open(const struct conf *conf, int fds[LISTEN_MAX], struct err *err)
 {
@@ -178,6 +181,7 @@ listen_has_proxy(const struct conf *conf)
 	return has;
 }
 
+/* An address of all interfaces (0.0.0.0, ::) is not of the loopback. */
 static int
 listen_check_address(const struct conf *conf,
 		     const union listen_address *address, struct err *err)
@@ -199,6 +203,7 @@ listen_check_address(const struct conf *conf,
 		       text);
 }
 
+/* Of sockets as they are: systemd may have opened them elsewhere. */
 int
 listen_check(const struct conf *conf, const int *fds, size_t n, struct err *err)
 {
@@ -217,6 +222,8 @@ listen_check(const struct conf *conf, const int *fds, size_t n, struct err *err)
 	return 0;
 }
 
+/* The same before anything is opened, for a mistake is to be told by a check of
+ * the configuration, too. */
 int
 listen_check_words(const struct conf *conf, struct err *err)
 {

@@ -11,6 +11,8 @@
  * keeps busy. */
 #define READY_US 10000000
 
+/* The same checks as on a thread (run.c), but for what only POSTs have; the
+ * function replies by itself, or fails and is replied for. */
 void
 live_run(struct visit *v)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Logging in and out: POST and DELETE session. */
+/*
+ * Logging in and out: POST and DELETE session.
+ *
+ * Both are routes on the loop, since they answer with a cookie and need no
+ * store. A failure says the same whatever was wrong, takes as long for a user
+ * that there is not, and counts.
+ */
 #include <string.h>
 
 #include "util/log.h"
@@ -9,6 +15,7 @@
 #include "web/state.h"
 #include "web/users.h"
 
+/* Logins are in the trail by what they came to; a credential never is. */
 static void
 login_audit(struct visit *v, const char *user, const char *action,
 	    const char *outcome)
@@ -25,6 +32,7 @@ login_audit(struct visit *v, const char *user, const char *action,
 	audit_add(v->web->shared.audit, &record);
 }
 
+/* One sentence for all kinds: which of them was right is not told. */
 static void
 login_refuse(struct visit *v, const char *user)
 {
@@ -64,6 +72,7 @@ login_accept(struct visit *v)
 
 /* --- by a password, which a thread checks ------------------------------------ */
 
+/* Whose request is gone has not logged in: nobody would have the cookie. */
 static void
 on_login_done(struct pool_work *work)
 {
@@ -79,6 +88,7 @@ on_login_done(struct pool_work *work)
 		login_refuse(v, v->password->user);
 }
 
+/* A name or a password that cannot be is refused without a hash, but counted. */
 static int
 login_by_password(struct visit *v, const char *user, const char *password,
 		  struct err *err)
@@ -126,6 +136,7 @@ frame_login(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* Without a session it is done as well: the cookie is taken back. */
 int
 frame_logout(struct web_call *call, struct err *err)
 {

@@ -26,6 +26,7 @@ static const struct {
 		     {503, "busy"},
 		     {504, "timeout"}};
 
+/* What is not in here is our own fault. */
 unsigned int
 problem_status(enum err_code code)
 {
@@ -50,6 +51,7 @@ problem_status(enum err_code code)
 	}
 }
 
+/* Two statuses mean two things each, which a client treats differently. */
 const char *
 problem_code(unsigned int status, enum err_code code)
 {
@@ -96,6 +98,7 @@ problem_json(const struct problem *p)
 	return json;
 }
 
+/* Without memory an empty object: the status says what there is to say. */
 void
 problem_write(const struct problem *problem, struct buf *out)
 {
@@ -119,6 +122,8 @@ problem_said(unsigned int status, enum err_code code)
 	return "the server could not do it; its log says why";
 }
 
+/* What the route has put into the answer by then is thrown away, but for its
+ * headers. */
 void
 problem_of_call(struct web_call *call, const struct err *err)
 {

@@ -36,6 +36,7 @@ secret_random(void *p, size_t len)
 static const char secret_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/* Six bits a digit, most significant first (RFC 4648, section 5). */
 void
 secret_encode(const void *bytes, size_t len, struct buf *out)
 {
@@ -91,6 +92,8 @@ secret_make(char text[SECRET_TEXT_SIZE])
 	buf_done(&out);
 }
 
+/* Tokens are random, so that a fast digest without salt will do; passwords are
+ * not (users.c). */
 void
 secret_digest(const char *text, char hex[SECRET_HEX_SIZE])
 {
@@ -112,6 +115,7 @@ secret_hmac(const unsigned char key[SECRET_BYTES], struct slice text,
 	     text.len, mac, &len);
 }
 
+/* The length may show: it is that of a digest, or of a MAC. */
 bool
 secret_same(const char *a, const char *b)
 {
@@ -252,6 +256,7 @@ secret_runtime_dir(const struct conf *conf, struct buf *out)
 		buf_addf(out, "%s/flowrra", user);
 }
 
+/* Where `flowrractl web` looks for it, by the same configuration. */
 char *
 secret_token_path(const struct conf *conf)
 {
@@ -287,6 +292,8 @@ secret_code_sign(const char *token, int64_t until_s, uint64_t nonce,
 	buf_done(&out);
 }
 
+/* Of the token alone: who may read that may log in, and needs no daemon for it.
+ */
 void
 secret_code_make(const char *token, char code[SECRET_CODE_SIZE])
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* flowrra-web as a whole: made, reloaded, stopped. */
+/*
+ * flowrra-web as a whole: made, reloaded, stopped.
+ *
+ * The order in which it is made is that of need, and web_free() goes backwards:
+ * first what holds requests, then the threads, last what both use. Sockets are
+ * opened at the end, so that nobody is let in before all works, and a mistake
+ * in the configuration is told before that.
+ */
 #include "web/server.h"
 
 #include <stdio.h>
@@ -37,6 +44,8 @@
 
 /* --- checking ------------------------------------------------------------------ */
 
+/* What stands in URLs, cookies and the page unescaped has to be harmless in all
+ * three. */
 static int
 web_check_prefix(const char *prefix, struct err *err)
 {
@@ -58,6 +67,8 @@ web_check_prefix(const char *prefix, struct err *err)
 	    prefix);
 }
 
+/* What no type of a key can check by itself. Also of --check, without opening
+ * anything. */
 int
 web_check(const struct conf *conf, struct err *err)
 {
@@ -112,6 +123,9 @@ web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 		   : -1;
 }
 
+/* Three pools, so that no kind of work can hold up another: calls, which answer
+ * within [web] timeout; those that wait for a task; and password hashes, one at
+ * a time, since each takes a processor for a while on purpose. */
 static int
 web_make_threads(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -141,6 +155,7 @@ web_make_threads(struct web *web, const struct web_options *o, struct err *err)
 		   : -1;
 }
 
+/* Slow heads are cut by lib/http, before anything here is asked. */
 static int
 web_make_http(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -183,6 +198,7 @@ web_read_pem(const char *path, const char *key, struct buf *out,
 	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
 }
 
+/* The key is overwritten once GnuTLS has a copy. */
 static int
 web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
 {
@@ -209,6 +225,8 @@ web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
 	return r;
 }
 
+/* Sockets that systemd has opened are checked as well: the unit may say what
+ * our configuration would refuse. */
 static int
 web_listen(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -275,6 +293,8 @@ web_first_conf(struct web *web, struct err *err)
 	return -1;
 }
 
+/* On failure what there is by then is freed by web_free(), which takes anything
+ * that was begun. */
 struct web *
 web_new(const struct web_options *options, struct err *err)
 {
@@ -328,6 +348,8 @@ web_free(struct web *web)
 	free(web);
 }
 
+/* New connections are refused, calls are told to end, and readers of streams
+ * are let go; the daemon frees all when it has nothing more to do. */
 void
 web_stop(struct web *web)
 {
@@ -337,6 +359,8 @@ web_stop(struct web *web)
 	hub_stop(web->hub);
 }
 
+/* All or nothing: with a mistake in it, the old one stays in force. Listeners,
+ * threads and stores need a restart. */
 int
 web_reload(struct web *web, struct err *err)
 {
@@ -356,6 +380,7 @@ web_reload(struct web *web, struct err *err)
 	return 0;
 }
 
+/* For systemctl status; the same 10 s as /readyz. */
 void
 web_status_line(const struct web *web, char *text, size_t size)
 {

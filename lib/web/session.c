@@ -96,6 +96,7 @@ sessions_free(struct web_sessions *s)
 
 /* --- cookies -------------------------------------------------------------- */
 
+/* A MAC and not a digest: from a cookie nobody can tell what it was made of. */
 void
 session_stamp(const struct web_sessions *s, const char *credential,
 	      char stamp[SESSION_STAMP_SIZE])

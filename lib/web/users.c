@@ -32,6 +32,7 @@ struct web_users {
 	int64_t looked_us;
 };
 
+/* Words of the configuration and of the tokens file. */
 int
 users_role(const char *name, enum web_role *ret)
 {
@@ -51,6 +52,8 @@ users_role(const char *name, enum web_role *ret)
 	return -1;
 }
 
+/* A name stands in logs, cookies and reasons: no blanks, no colons, no control
+ * characters. */
 bool
 users_name_valid(const char *name)
 {
@@ -267,6 +270,8 @@ users_free(struct web_users *users)
 	free(users);
 }
 
+/* At most once a second: it is called with each request, and stat() may be
+ * slow. */
 void
 users_refresh(struct web_users *users)
 {
@@ -283,6 +288,7 @@ users_refresh(struct web_users *users)
 /* --- looking up ------------------------------------------------------------
  */
 
+/* A file of people, not of a directory service: it is short. */
 static const struct token *
 users_find(const struct users_file *file, const char *name)
 {

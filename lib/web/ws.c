@@ -42,6 +42,8 @@ on_listener_beat(void *arg)
 	listener_free(listener);
 }
 
+/* Its owner in all cases but one: a listener whose subscription failed was
+ * never in the hub. */
 static void
 on_listener_gone(struct http_ws *ws, void *arg)
 {
