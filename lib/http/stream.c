@@ -26,6 +26,7 @@ struct http_stream {
 	struct timer *drained; /* on_drained is not called from within others */
 };
 
+/* Bytes that the kernel has taken count as sent. */
 size_t
 http_stream_owed(const struct http_stream *stream)
 {
@@ -41,6 +42,7 @@ stream_forget(struct http_stream *stream)
 	stream->taken = 0;
 }
 
+/* Not from within libmicrohttpd: the user may send, or end the stream. */
 static void
 stream_on_drained(void *arg)
 {
@@ -51,6 +53,7 @@ stream_on_drained(void *arg)
 		stream->user.on_drained(stream, stream->user.arg);
 }
 
+/* Zero bytes and no suspension would have libmicrohttpd ask at once again. */
 static ssize_t
 stream_on_wanted(void *cls, uint64_t pos, char *bytes, size_t max)
 {
@@ -88,6 +91,7 @@ http_stream_on_completed(struct http_stream *stream)
 	free(stream);
 }
 
+/* Without a length: in chunks, or to the end of the connection in HTTP/1.0. */
 static struct MHD_Response *
 stream_response(struct http_stream *stream, const struct http_field *fields)
 {
@@ -153,6 +157,8 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 	return stream;
 }
 
+/* What was taken is moved away only when it is the larger part, so that each
+ * byte is moved once on the average. */
 ssize_t
 http_stream_send(struct http_stream *stream, struct slice bytes)
 {

@@ -109,6 +109,7 @@ send_queues(struct query *q)
 		      container_of(q, struct json_query, q));
 }
 
+/* In one question, however many there are. */
 json_t *
 query_queues(struct flowrra_client *c, const char *name, struct err *err)
 {
@@ -308,6 +309,7 @@ send_names(struct query *q)
 				container_of(q, struct total_query, q));
 }
 
+/* For a count: names are short, and a fleet has some hundreds. */
 int
 query_registered(struct flowrra_client *c, size_t *ret_n, struct err *err)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the manager asks the backend of tasks that it knows by their ids. */
+/*
+ * What the manager asks the backend of tasks that it knows by their ids: one,
+ * or as many as a page shows, which travel together.
+ */
 #include <stdlib.h>
 
 #include "client/load.h"
@@ -9,6 +12,7 @@
 
 /* --- one record -------------------------------------------------------- */
 
+/* Any thread: it waits for the client's loop. */
 json_t *
 query_record(struct flowrra_client *c, const char *id, struct err *err)
 {
