@@ -13,7 +13,7 @@
 #include "util/err.h"
 
 #define DEPTH 10
-#define RANDOM_DOUBLES 100000
+#define RANDOM_DOUBLES 20000
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {

@@ -132,12 +132,12 @@ START_TEST(days_of_ten_thousand_years_are_the_c_librarys)
 	int64_t day;
 	int i;
 
-	for (day = first; day <= last; day += 17) {
+	for (day = first; day <= last; day += 101) {
 		random = random * 1664525u + 1013904223u;
 		time_is_the_librarys(day * 86400 + random % 86400,
 				     (int)(random >> 8) % 1000000);
 	}
-	for (i = 0; i < 9999 * N(ends); i++) {
+	for (i = 0; i < 9999 * N(ends); i += 4) {
 		/* 400 years have 146097 days. */
 		day = first + (int64_t)(i / N(ends)) * 146097 / 400 +
 		      ends[i % N(ends)];
