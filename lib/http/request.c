@@ -296,12 +296,6 @@ http_method(const struct http_request *request)
 }
 
 const char *
-http_method_name(const struct http_request *request)
-{
-	return request->method_name;
-}
-
-const char *
 http_path(const struct http_request *request)
 {
 	return request->path;

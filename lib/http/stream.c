@@ -112,6 +112,27 @@ stream_response(struct http_stream *stream, const struct http_field *fields)
 	return NULL;
 }
 
+/* NULL, and nothing of it is left, without memory. */
+static struct http_stream *
+stream_new(struct http_request *request, const struct http_stream_user *user,
+	   const struct http_field *fields, struct MHD_Response **ret)
+{
+	struct http_stream *stream = calloc(1, sizeof(*stream));
+
+	if (stream == NULL)
+		return NULL;
+	stream->request = request;
+	stream->user = *user;
+	stream->drained =
+	    timer_new(request->conn->server->base, stream_on_drained, stream);
+	*ret = stream->drained != NULL ? stream_response(stream, fields) : NULL;
+	if (*ret != NULL)
+		return stream;
+	timer_free(stream->drained);
+	free(stream);
+	return NULL;
+}
+
 /* Behind the head of a reply to HEAD libmicrohttpd would send the end of a body in
  * chunks. */
 struct http_stream *
@@ -120,7 +141,7 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 {
 	struct http_server *server = request->conn->server;
 	struct http_stream *stream;
-	struct MHD_Response *response = NULL;
+	struct MHD_Response *response;
 
 	if (strcmp(request->method_name, "GET") != 0) {
 		http_reply(request, &(struct http_reply){
@@ -134,20 +155,7 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 		http_refuse(request, 503, "There are too many streams.");
 		return NULL;
 	}
-	stream = calloc(1, sizeof(*stream));
-	if (stream != NULL) {
-		stream->request = request;
-		stream->user = *user;
-		stream->drained =
-		    timer_new(server->base, stream_on_drained, stream);
-		response = stream_response(stream, fields);
-	}
-	if (stream == NULL || stream->drained == NULL || response == NULL) {
-		if (response != NULL)
-			MHD_destroy_response(response);
-		if (stream != NULL)
-			timer_free(stream->drained);
-		free(stream);
+	if ((stream = stream_new(request, user, fields, &response)) == NULL) {
 		http_refuse(request, 503, "There is no memory for a stream.");
 		return NULL;
 	}
