@@ -559,6 +559,22 @@ START_TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out)
 }
 END_TEST
 
+/* A disk that was full leaves such a file. */
+START_TEST(an_empty_token_file_is_named_and_not_used)
+{
+	struct world *w = begin(1);
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/web.token", world_dir(w));
+	ck_assert_ptr_nonnull(f = fopen(path, "w"));
+	fclose(f);
+	ck_complains(ctl(w, "web -o web.runtime_dir=%s", world_dir(w)), 78,
+		     "web.token: not a token");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -579,5 +595,6 @@ SUITE("web")
 	TEST_LOOP(the_feed_tells_of_tasks_as_they_end, 0, 2);
 	TEST_LOOP(five_hundred_streams_are_told_of_a_change, 0, 2);
 	TEST(with_a_frozen_store_the_daemon_answers_and_says_so);
+	TEST(an_empty_token_file_is_named_and_not_used);
 	TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out);
 }
