@@ -13,6 +13,7 @@ struct delayed {
 	const struct task_filter *filter;
 };
 
+/* Without a record: whether it is retried is in its bytes. */
 static json_t *
 delayed_on_item(const struct broker_item *item, const char *queue, void *arg,
 		struct err *err)
