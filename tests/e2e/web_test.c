@@ -354,6 +354,10 @@ START_TEST(what_is_unsafe_is_refused_at_the_start)
 	    {"-o web.prefix=flowrra", "is not a path"},
 	    {"-o web.user_header=X-Remote-User", "name the proxies"},
 	    {"-o web.proxies=proxy", "is neither an address"},
+	    {"-o web.proxies=unix:no-such-user", "there is no system user"},
+	    /* That proxy encrypts nothing on the network. */
+	    {"-o web.listen=0.0.0.0:7480 -o web.proxies=unix",
+	     "set tls_cert and tls_key"},
 	    {"-o web.tls_cert=x", "set both, or none"},
 	    {"-o web.tokens=missing", "cannot read missing"},
 	};
@@ -559,6 +563,72 @@ START_TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out)
 }
 END_TEST
 
+/* Of what is open when a user logs out. */
+START_TEST(a_stream_ends_with_the_login)
+{
+	struct world *w = begin(_i);
+	struct site *s = site_start(w, "");
+	struct run *stream, *other;
+
+	log_in(s);
+	stream = run_start(w,
+			   "exec curl -sN -b jar 'http://127.0.0.1:%d/api/v1/"
+			   "events?topics=queues' >events",
+			   s->port);
+	/* One that has logged in otherwise goes on. */
+	other = run_start(w,
+			  "exec curl -sN -H 'Authorization: Bearer %s' "
+			  "'http://127.0.0.1:%d/api/v1/events?topics=queues' "
+			  ">others",
+			  s->token, s->port);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "event: queues") != NULL);
+	WAIT_UNTIL(strstr(world_read(w, "others"), "event: queues") != NULL);
+	ck_assert_int_eq(
+	    site_ask(s, "/api/v1/session", "-X DELETE -b jar " SAME), 204);
+	ck_assert_int_eq(run_end(w, stream)->status, 0);
+	ck_assert_int_eq(kill(other->pid, 0), 0);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+/* Who else may connect to the socket is not believed. */
+START_TEST(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy)
+{
+	struct world *w = begin(_i);
+	const char *me = world_text(w, "%d", (int)getuid());
+	struct site *s;
+
+	s = site_start(w, world_text(w,
+				     "-o web.proxies=unix:%s "
+				     "-o web.user_header=X-Remote-User "
+				     "-o web.operators=alice",
+				     me));
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Remote-User: alice'"),
+			 200);
+	ck_assert_str_eq(site_cut(s, "\"role\":\""), "operator");
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "--unix-socket web.sock"),
+			 401);
+	site_stop(s);
+	s = site_start(w, world_text(w,
+				     "-o web.proxies=unix:%d "
+				     "-o web.user_header=X-Remote-User "
+				     "-o web.operators=alice",
+				     (int)getuid() + 4711));
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Remote-User: alice'"),
+			 403);
+	/* They are who they are. */
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "--unix-socket web.sock"),
+			 200);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -574,6 +644,9 @@ SUITE("web")
 	TEST(pages_and_files_are_packed_cached_and_locked_down);
 	TEST(failed_logins_and_hasty_changes_are_limited);
 	TEST_LOOP(a_password_that_is_remembered_answers_no_guesses, 0, 2);
+	TEST_LOOP(a_stream_ends_with_the_login, 0, 2);
+	TEST_LOOP(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy, 0,
+		  2);
 	TEST(what_is_unsafe_is_refused_at_the_start);
 	TEST_LOOP(a_stream_begins_with_all_and_goes_on_with_what_changes, 0, 2);
 	TEST_LOOP(the_feed_tells_of_tasks_as_they_end, 0, 2);
