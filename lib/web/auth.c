@@ -293,7 +293,9 @@ auth_basic(struct web_auth *auth, const char *text, struct web_identity *who,
 	enum auth_answer answer = AUTH_WRONG;
 	char *colon;
 
-	if (secret_decode(slice_of(text), &plain) == 0 && plain.data != NULL &&
+	/* Without a users file no password is right. */
+	if (auth->conf->web.users[0] != '\0' &&
+	    secret_decode(slice_of(text), &plain) == 0 && plain.data != NULL &&
 	    strlen(plain.data) == plain.len &&
 	    (colon = strchr(plain.data, ':')) != NULL) {
 		*colon++ = '\0';

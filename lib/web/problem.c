@@ -119,6 +119,14 @@ problem_said(unsigned int status, enum err_code code)
 	return "the server could not do it; its log says why";
 }
 
+const char *
+problem_shown(const struct err *err)
+{
+	const unsigned int status = problem_status(err->code);
+
+	return status >= 500 ? problem_said(status, err->code) : err->msg;
+}
+
 void
 problem_of_call(struct web_call *call, const struct err *err)
 {

@@ -629,6 +629,59 @@ START_TEST(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy)
 }
 END_TEST
 
+/* A connection that has sent a head and waits to be told to go on. */
+static int
+begin_long_body(const struct site *s, const char *credential)
+{
+	const int fd = site_connect(s);
+	char head[512];
+	int n;
+
+	n = snprintf(head, sizeof(head),
+		     "POST /api/v1/tasks/batch HTTP/1.1\r\nHost: localhost\r\n"
+		     "Authorization: %s\r\nContent-Type: application/json\r\n"
+		     "Expect: 100-continue\r\nContent-Length: 16000000\r\n\r\n",
+		     credential);
+	ck_assert_int_eq(write(fd, head, (size_t)n), n);
+	return fd;
+}
+
+/* "Basic eDp5" is x:y. */
+START_TEST(nobody_fills_the_memory_with_bodies_without_a_password)
+{
+	struct world *w = begin(false);
+	const char *line = "alice:$2b$04$abcdefghijklmnopqrstuuinwY/"
+			   "tkBVrn3xrxQI/TgnMHhkvl85RW\n";
+	char reply[64];
+	struct site *s;
+	int fds[3], i;
+	ssize_t n;
+
+	world_write(w, "users", line, strlen(line));
+	run(w, "chmod 600 users");
+	s = site_start(w, "-o web.users=users");
+	for (i = 0; i < 3; i++) {
+		fds[i] = begin_long_body(s, "Basic eDp5");
+		n = read(fds[i], reply, sizeof(reply) - 1);
+		ck_assert_int_gt(n, 12);
+		reply[n] = '\0';
+		ck_assert_msg(strncmp(reply + 9, i < 2 ? "100" : "503", 3) == 0,
+			      "%d: %s", i, reply);
+	}
+	/* Those that are gone make room. */
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	WAIT_UNTIL(site_ask(s, "/api/v1/me", "-u alice:sesame") == 200);
+	fds[0] = begin_long_body(s, "Basic eDp5");
+	n = read(fds[0], reply, sizeof(reply) - 1);
+	ck_assert_int_gt(n, 12);
+	ck_assert_int_eq(strncmp(reply + 9, "100", 3), 0);
+	close(fds[0]);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -647,6 +700,7 @@ SUITE("web")
 	TEST_LOOP(a_stream_ends_with_the_login, 0, 2);
 	TEST_LOOP(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy, 0,
 		  2);
+	TEST(nobody_fills_the_memory_with_bodies_without_a_password);
 	TEST(what_is_unsafe_is_refused_at_the_start);
 	TEST_LOOP(a_stream_begins_with_all_and_goes_on_with_what_changes, 0, 2);
 	TEST_LOOP(the_feed_tells_of_tasks_as_they_end, 0, 2);
