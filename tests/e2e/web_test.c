@@ -682,6 +682,44 @@ START_TEST(nobody_fills_the_memory_with_bodies_without_a_password)
 }
 END_TEST
 
+/* A viewer who looks already, and one who comes later. */
+START_TEST(a_reload_hides_more_from_viewers_at_once)
+{
+	struct world *w = begin(_i);
+	char *line = ctl_ok(w, "web token eve viewer 2>token");
+	char *token = strstr(world_read(w, "token"), "again: ");
+	const char *id = "t1";
+	struct site *s;
+
+	world_write(w, "tokens", line, strlen(line));
+	run(w, "chmod 600 tokens");
+	s = site_start(w, "-o web.tokens=tokens -o web.peers=root:operator");
+	token = world_text(w, "%.*s", (int)strcspn(token + 7, "\n"), token + 7);
+	ck_assert_int_eq(site_ask(s, "/api/v1/tasks",
+				  "--unix-socket web.sock " JSON
+				  "-d '{\"id\":\"%s\",\"name\":\"x\",\"queue\":"
+				  "\"none\",\"force\":true,\"kwargs\":"
+				  "{\"colour\":\"sesame\"}}'",
+				  id),
+			 201);
+	run_start(w,
+		  "exec curl -sN -H 'Authorization: Bearer %s' "
+		  "'http://127.0.0.1:%d/api/v1/events?topics=task:%s' >events",
+		  token, s->port, id);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "sesame") != NULL);
+	world_configure(w, "demo", "[web]\nhide = colour\n");
+	ck_assert_int_eq(kill(s->daemon->pid, SIGHUP), 0);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "\"colour\":\"•••\"") !=
+		   NULL);
+	ck_assert_int_eq(site_ask(s, "/api/v1/tasks/t1",
+				  "-H 'Authorization: Bearer %s'", token),
+			 200);
+	ck_assert_ptr_null(strstr(s->body, "sesame"));
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -706,5 +744,6 @@ SUITE("web")
 	TEST_LOOP(the_feed_tells_of_tasks_as_they_end, 0, 2);
 	TEST_LOOP(five_hundred_streams_are_told_of_a_change, 0, 2);
 	TEST(with_a_frozen_store_the_daemon_answers_and_says_so);
+	TEST_LOOP(a_reload_hides_more_from_viewers_at_once, 0, 2);
 	TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out);
 }
