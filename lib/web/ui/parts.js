@@ -27,6 +27,9 @@ setInterval(() => {
 }, 1000);
 
 export const link = (href, ...children) => h('a', {href}, ...children);
+/* A link among buttons. */
+export const linkButton = (text, sign, href, {kind = 'plain', key, ...more} = {}) =>
+  h(`a.button.${kind}`, {href, 'data-key': key, 'aria-keyshortcuts': key, ...more}, icon(sign), h('span', text));
 export const card = (title, ...children) =>
   h('section.card', {'aria-label': typeof title === 'string' ? title : null},
     title && h('h2', title), ...children);
@@ -43,8 +46,9 @@ export function meter(used, total, label) {
 }
 
 export function progress(p) {
-  const total = p && typeof p === 'object' ? p.total : 100;
-  const done = p && typeof p === 'object' ? p.done ?? p.current : p;
+  /* Modules report what they like: a percentage, or one of these pairs. */
+  const it = p && typeof p === 'object' ? p : {done: p, total: 100};
+  const total = it.total ?? it.of ?? 100, done = it.done ?? it.current ?? it.step ?? it.percent;
   if (typeof done !== 'number') return null;
   const part = total > 0 ? Math.min(1, done / total) : 0;
   return h('span.progress', h('progress', {max: 1, value: part, 'aria-label': 'progress'}),
