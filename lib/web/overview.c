@@ -133,9 +133,7 @@ overview_complete(struct web_call *call, json_t *all, struct err *err)
 	status |= json_object_set(all, "running",
 				  json_object_get(stats, "in_flight"));
 	status |= json_object_set_new(all, "next_fires", overview_fires(call));
-	status |= json_object_set_new(
-	    all, "rates",
-	    json_pack("{s:n,s:n,s:n}", "succeeded", "failed", "retried"));
+	status |= json_object_set_new(all, "rates", queues_overall_rates(call));
 	if (status != 0)
 		return err_nomem(err);
 	return queues_add_figures(call, json_object_get(all, "queues"), err);

@@ -18,6 +18,7 @@
 #include "manager/events.h"
 #include "manager/health.h"
 #include "manager/tasks.h"
+#include "module/dump.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "web/call.h"
@@ -132,11 +133,11 @@ sampler_write(const struct sampler *s, json_t *value, char *texts[SEEN_N])
 {
 	json_t *masked = json_deep_copy(value);
 
-	texts[SEEN_WHOLE] = json_dumps(value, JSON_COMPACT);
+	texts[SEEN_WHOLE] = json_dumps(value, dump_flags(value));
 	if (masked != NULL)
 		mask_json(s->shared.mask, masked);
 	texts[SEEN_MASKED] =
-	    masked != NULL ? json_dumps(masked, JSON_COMPACT) : NULL;
+	    masked != NULL ? json_dumps(masked, dump_flags(masked)) : NULL;
 	json_decref(masked);
 	json_decref(value);
 	return texts[SEEN_WHOLE] != NULL && texts[SEEN_MASKED] != NULL ? 0 : -1;
