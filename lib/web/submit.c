@@ -275,7 +275,19 @@ submit_run_batch(struct web_call *call, struct err *err)
 
 /* --- the table --------------------------------------------------------- */
 
+/* Members of the body stand here to be described: request_read() checks them. */
 static const struct web_param submit_params[] = {
+    {.name = "name",
+     .type = WEB_TEXT,
+     .in = WEB_BODY,
+     .required = true,
+     .help = "the name of a registered task"},
+    LIST_BODY("args", WEB_JSON, "an array; empty by default"),
+    LIST_BODY("kwargs", WEB_JSON, "an object; empty by default"),
+    LIST_BODY("queue", WEB_TEXT, "that of the registration by default"),
+    LIST_BODY("id", WEB_TEXT, "the ID; one is made up by default"),
+    LIST_BODY("delay", WEB_SECONDS, "so long it is not begun"),
+    LIST_BODY("at", WEB_TIME, "until then it is not begun"),
     LIST_QUERY("wait", WEB_SECONDS,
 	       "wait for the end of the task, so long at most, and answer its "
 	       "record; 60 s at most"),
@@ -289,7 +301,7 @@ const struct web_route web_submit_routes[] = {
      "that "
      "has ended"},
     {HTTP_POST, "/api/v1/tasks/batch", WEB_OPERATOR,
-     WEB_RAW_BODY | WEB_BIG_BODY, NULL, submit_run_batch,
+     WEB_RAW_BODY | WEB_BIG_BODY | WEB_LINES, NULL, submit_run_batch,
      "Submits many tasks, a JSON object on each line.",
      "for each line a line: {\"line\", \"task_id\"}, or {\"line\", \"error\"}"},
     WEB_ROUTES_END};
