@@ -196,6 +196,8 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 				      id, "where", s.where, "queue", queue,
 				      "record", record, "entry", s.info,
 				      "attempts", attempts_of(&s, record));
+			/* It would be told twice. */
+			json_object_del(record, "history");
 		}
 	}
 	json_decref(record);

@@ -162,8 +162,6 @@ tasks_get_one(struct web_call *call, struct err *err)
 	if (task == NULL)
 		return -1;
 	status = json_object_set_new(task, "attempts", attempts_of(task));
-	/* They are among the attempts. */
-	json_object_del(json_object_get(task, "record"), "history");
 	status |= json_object_set_new(task, "schedule", schedule_of(id));
 	status |= lift_bytes(task);
 	if (status == 0)
