@@ -230,7 +230,7 @@ uninstall: all
 	@rm -rf $(B)/uninstall
 	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(B))/uninstall >/dev/null
 	cd $(B)/uninstall && find . ! -type d | sed 's|^\.|$(DESTDIR)|' | xargs -d '\n' rm -f
-	@cd $(B)/uninstall && find . -depth -type d -name flowrra | \
+	@cd $(B)/uninstall && find . -depth -type d -path "*/flowrra*" | \
 	    sed 's|^\.|$(DESTDIR)|' | xargs -d '\n' -r rmdir --ignore-fail-on-non-empty
 	@rm -rf $(B)/uninstall
 

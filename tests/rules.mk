@@ -87,6 +87,12 @@ browser:
 	@$(MAKE) --no-print-directory $(BROWSER)
 	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
+#: browser-daemon the same with a worker, a scheduler and flowrra-web, on SQLite
+browser-daemon: all
+	@.ci/deps web
+	@$(MAKE) --no-print-directory $(BROWSER)
+	BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS)
+
 #: mount    the dashboard behind proxies and inside applications, only
 mount: all
 	@BUILD_DIR=$(B) tests/web/mount/check
@@ -188,7 +194,8 @@ fuzz:
 
 BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(B)/tests/bench/operate_fill.o
-BENCH_RUN  := $(filter-out %_bench.o %/module.o $(BENCH_FILL),$(BENCH_OBJS))
+BENCH_SITE := $(B)/tests/bench/web_site.o
+BENCH_RUN  := $(filter-out %_bench.o %/module.o $(BENCH_FILL) $(BENCH_SITE),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so \
 		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
@@ -212,6 +219,15 @@ $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
 
 $(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/web_bench: $(B)/tests/bench/web_bench.o $(BENCH_FILL) $(BENCH_SITE) \
+    $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/viewers_bench: $(B)/tests/bench/viewers_bench.o $(BENCH_SITE) \
+    $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
+    $(SERVER_OBJS) $(B)/lib/util.a
 	$(link) $(inputs) $(STORE_LIBS)
 
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
@@ -247,6 +263,14 @@ bench-operate: all $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
 	@$(TEST_ENV) $(B)/tests/bench/manager_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/operate_bench sqlite)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
+
+#: bench-web measures the dashboard: its calls with a million tasks, 500 viewers
+bench-web: all $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_bench \
+    $(B)/tests/bench/module.so
+	@$(TEST_ENV) $(B)/tests/bench/web_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/web_bench sqlite)
+	@$(TEST_ENV) $(B)/tests/bench/viewers_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/viewers_bench sqlite)
 
 # Compiled for gcov: as written, so that each line can be told from the next.
 ifeq ($(CONFIG),coverage)
@@ -285,6 +309,6 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
-	browser check asan tsan soak-programs soak soak-short soak-beat soak-sqlite \
-	soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
-	bench-beat bench-operate coverage deps lint format compile-flags
+	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat \
+	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
+	bench-beat bench-operate bench-web coverage deps lint format compile-flags

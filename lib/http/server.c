@@ -107,7 +107,7 @@ engine_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 /*
  * libmicrohttpd logs that it cannot read a Content-Length, or that cookies take
- * all its memory, before it replies, with a head that it sends twice (seen in
+ * all its memory (as it believes of some), before it replies, with a head that it sends twice (seen in
  * 0.9.75): ours goes out first, and closes. Only requests that were pipelined
  * and those within TLS come here unseen.
  */

@@ -27,7 +27,7 @@
 
 #define US_PER_MS 1000
 /* Of a queue, in the first page: fewer are not worth a question. */
-#define PAGE_LEAST 16
+#define PAGE_LEAST 8
 
 /* A queue, as far as it was read. */
 struct source {
@@ -121,6 +121,9 @@ merge_read(struct merging *m, size_t at, struct err *err)
 		return -1;
 	s->read = true;
 	s->more = s->cursor.more;
+	/* One that is read again and again has most of what is wanted. */
+	s->cursor.n = s->cursor.n < BROKER_PAGE_MAX / 2 ? 2 * s->cursor.n
+							: BROKER_PAGE_MAX;
 	if (merge_is_past(m, s))
 		s->more = false;
 	m->step.looked_at += m->n - before;
@@ -294,12 +297,15 @@ source_begin(const struct merging *m, struct source *s, const char *queue,
 	}
 }
 
-/* All first pages together are one step's. */
+/* All first pages together are one step's; if any task will do, twice what is
+ * wanted, for it may lie evenly in all queues. */
 static unsigned int
 merge_page_size(const struct merging *m, size_t n_queues)
 {
-	const size_t fair = PAGE_DEPTH / (n_queues > 0 ? n_queues : 1);
 	const size_t limit = m->step.query->limit;
+	const size_t queues = n_queues > 0 ? n_queues : 1;
+	const size_t fair = m->what->any && queues > 1 ? 2 * limit / queues
+						       : PAGE_DEPTH / queues;
 	size_t n = fair < BROKER_PAGE_MAX ? fair : BROKER_PAGE_MAX;
 
 	if (m->what->any && limit < n)

@@ -178,7 +178,9 @@ steps_on_record(struct slice record, void *arg, struct err *err)
 static int
 steps_read(struct steps *s, struct err *err)
 {
-	const bool any = task_filter_is_any(s->filter);
+	/* What has ended is one list, of all queues. */
+	const bool any = task_filter_is_any(s->filter) &&
+			 (!is_final(s) || s->filter->queue == NULL);
 	const size_t wanted = s->skip + page_wanted(&s->step);
 	const unsigned int n = any && wanted < BROKER_PAGE_MAX
 				   ? (unsigned int)wanted

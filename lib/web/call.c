@@ -78,13 +78,15 @@ on_call_pair(const char *name, const char *value, void *arg, struct err *err)
 	return web_pairs_add(arg, name, value, err);
 }
 
-/* What cannot be decoded is the client's mistake, found in web_call_run(). */
-static int
-call_read_query(struct web_call *call, const char *query, struct err *err)
+/* What cannot be decoded is the client's mistake, told by web_params_check(): a
+ * call is made all the same, so that it is audited and answered as any other. */
+static void
+call_read_query(struct web_call *call, const char *query)
 {
-	if (query == NULL || query[0] == '\0')
-		return 0;
-	return http_query_each(query, on_call_pair, &call->query, err);
+	if (query == NULL || http_query_each(query, on_call_pair, &call->query,
+					     &call->bad_query) == 0)
+		return;
+	web_pairs_done(&call->query);
 }
 
 static int
@@ -137,12 +139,7 @@ web_call_new(const struct web_shared *shared, const struct web_route *route,
 		return NULL;
 	}
 	routes_find(shared->tables, ask->method, call->path, &call->match);
-	if (call_read_query(call, ask->query, err) != 0) {
-		/* Told by web_call_run(), as all that is wrong with it. */
-		web_pairs_done(&call->query);
-		call->status = 400;
-		call->hint = strdup(err != NULL ? err->msg : "");
-	}
+	call_read_query(call, ask->query);
 	return call;
 }
 
@@ -286,14 +283,6 @@ web_seconds(const struct web_call *call, const char *name, double otherwise)
 }
 
 json_t *
-web_json(const struct web_call *call, const char *name)
-{
-	const struct web_value *value = call_value(call, name);
-
-	return value != NULL ? value->json : NULL;
-}
-
-json_t *
 web_body_json(const struct web_call *call)
 {
 	return call->json;
@@ -331,8 +320,9 @@ web_task_id(struct web_call *call)
 
 	if (key == NULL)
 		return NULL;
-	if (call->task_id[0] == '\0')
-		replay_task_id(call->who.user, key, call->task_id);
+	if (call->task_id[0] == '\0' &&
+	    replay_task_id(call->who.user, key, call->task_id) != 0)
+		return NULL;
 	return call->task_id;
 }
 

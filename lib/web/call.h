@@ -23,9 +23,14 @@ struct web_jobs;
 struct web_mask;
 struct web_replay;
 
-/* What all calls of a daemon share. Set up before the first, and not changed. */
+/*
+ * What all calls of a daemon share. Set up before the first, and not changed, but
+ * for `conf`, which the loop reads and a reload replaces: a call takes it along
+ * when it is made, on the loop, and threads look at the call's. What it points to
+ * may be used by any thread; the rest locks for itself.
+ */
 struct web_shared {
-	const struct conf *conf; /* changed by the loop: calls keep theirs */
+	const struct conf *conf;
 	struct flowrra_client *client;
 	const struct web_route *const *tables;
 	struct web_mask *mask;	     /* of viewers */
@@ -110,6 +115,7 @@ struct web_call {
 	char *peer, *path, *path_shown;
 	/* The request. */
 	struct web_pairs query, headers;
+	struct err bad_query; /* why it cannot be read; ERR_NONE: it can */
 	struct buf body;
 	json_t *json;		  /* the body, unless it is raw */
 	struct web_value *values; /* as many as the route has parameters */
@@ -140,8 +146,8 @@ struct web_call *web_call_new(const struct web_shared *shared,
 			      const struct web_ask *ask, struct err *err);
 void web_call_free(struct web_call *call);
 
-/* Checks the parameters (params.c) and fills call->values: -1 with *err, after
- * web_fault(). */
+/* Checks all that the request says (params.c) and fills call->values: -1 with
+ * *err, after web_fault(). Before the route's function, wherever that runs. */
 int web_params_check(struct web_call *call, struct err *err);
 
 /*

@@ -2,19 +2,21 @@
 /*
  * From the head of a request to its route: what is refused is refused in the
  * order Host, path, method, credential, role, other sites, limits; all of it,
- * where a password need not be checked first, before a body is read.
+ * where a password need not be checked first, before a body is read. What passes
+ * goes on in dispatch_run.c.
+ *
+ * Cheap checks go before dear ones, and none of them tells more than the peer
+ * may know: that a path exists is in the manual, that a user exists is not.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/conf.h"
-#include "util/timer.h"
 #include "util/uuid.h"
 #include "web/access.h"
 #include "web/audit.h"
 #include "web/state.h"
 #include "web/static.h"
-#include "web/users.h"
 
 /* Of what routes read by web_body() in one piece, and all else. */
 #define BODY_MAX (64 << 10)
@@ -132,7 +134,7 @@ dispatch_find(struct visit *v)
 	return -1;
 }
 
-static int
+int
 dispatch_refuse_login(struct visit *v)
 {
 	access_login_failed(v->web->limits, v->peer);
@@ -245,7 +247,7 @@ dispatch_check_limit(struct visit *v)
 	return -1;
 }
 
-static int
+int
 dispatch_authorize(struct visit *v)
 {
 	return v->route == NULL || (dispatch_check_role(v) == 0 &&
@@ -289,194 +291,4 @@ dispatch_head(struct http_request *request, void *arg)
 	if (r == 0 && dispatch_authorize(v) != 0)
 		return -1;
 	return dispatch_body_max(v);
-}
-
-/* --- the call ---------------------------------------------------------------- */
-
-/* The headers that routes may ask for (web_header()). */
-static int
-dispatch_copy_headers(const struct http_request *request,
-		      struct web_pairs *pairs, struct err *err)
-{
-	static const char *const names[] = {"If-Match", "If-None-Match",
-					    "Idempotency-Key", "Content-Type",
-					    "Accept"};
-	const char *value;
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if ((value = http_header(request, names[i])) != NULL &&
-		    web_pairs_add(pairs, names[i], value, err) != 0)
-			return -1;
-	return 0;
-}
-
-int
-dispatch_make_call(struct visit *v, struct err *err)
-{
-	struct web_pairs headers = {.n = 0};
-	const struct web_ask ask = {.method = http_method(v->request),
-				    .path = v->path,
-				    .query = http_query(v->request),
-				    .body = http_body(v->request),
-				    .headers = &headers,
-				    .who = v->who,
-				    .peer = v->peer,
-				    .request_id = v->id};
-	int r = dispatch_copy_headers(v->request, &headers, err);
-
-	if (r == 0)
-		v->call = web_call_new(&v->web->shared, v->route, &ask, err);
-	web_pairs_done(&headers);
-	return v->call != NULL ? 0 : -1;
-}
-
-static void
-on_call_run(struct pool_work *work, struct web_worker *worker)
-{
-	struct visit *v = (struct visit *)work;
-
-	web_call_run(v->call, worker);
-}
-
-/* Nobody may wait for it any more. */
-static void
-on_call_done(struct pool_work *work)
-{
-	struct visit *v = (struct visit *)work;
-
-	v->in_pool = false;
-	if (v->request != NULL)
-		respond_call(v, v->call);
-	else
-		visit_release(v);
-}
-
-/* The late answer is dropped. */
-static void
-on_call_deadline(void *arg)
-{
-	struct visit *v = arg;
-
-	atomic_store(&v->call->stopped, true);
-	respond_refuse(v, 504, "there was no answer in time",
-		       "[web] timeout says how long a request may take");
-}
-
-static bool
-dispatch_set_deadline(struct visit *v)
-{
-	int64_t us = v->web->conf->web.timeout;
-
-	if ((v->route->flags & WEB_WAITS) != 0)
-		us += (int64_t)WEB_WAIT_S * 1000000;
-	v->deadline = timer_new(v->web->base, on_call_deadline, v);
-	return v->deadline != NULL && timer_set_us(v->deadline, us) == 0;
-}
-
-static void
-dispatch_put(struct visit *v)
-{
-	struct pool_threads *pool =
-	    (v->route->flags & WEB_WAITS) != 0 ? v->web->waits : v->web->calls;
-	struct err err = ERR_INIT;
-
-	if (dispatch_make_call(v, &err) != 0 || !dispatch_set_deadline(v)) {
-		respond_refuse(v, 503, "there is no memory", NULL);
-		return;
-	}
-	v->work.run = on_call_run;
-	v->work.on_done = on_call_done;
-	v->in_pool = true;
-	if (pool_put(pool, &v->work) != 0) {
-		v->in_pool = false;
-		respond_refuse(v, 503, "too many requests wait already", NULL);
-	}
-}
-
-static void
-dispatch_go_on(struct visit *v)
-{
-	if (v->route == NULL && strncmp(v->path, "/static/", 8) == 0)
-		respond_static(v);
-	else if (v->route == NULL)
-		respond_page(v);
-	else if ((v->route->flags & WEB_LIVE) != 0)
-		live_run(v);
-	else
-		dispatch_put(v);
-}
-
-/* --- passwords ---------------------------------------------------------------- */
-
-static void
-on_password_run(struct pool_work *work, struct web_worker *worker)
-{
-	struct visit *v = (struct visit *)work;
-
-	v->password_good =
-	    users_check_password(v->password->password, v->password->hash);
-}
-
-static void
-on_password_done(struct pool_work *work)
-{
-	struct visit *v = (struct visit *)work;
-
-	v->in_pool = false;
-	v->ask_password = false;
-	if (v->request == NULL) {
-		visit_release(v);
-	} else if (!v->password_good ||
-		   !auth_password(v->web->auth, v->password, &v->who)) {
-		dispatch_refuse_login(v);
-	} else {
-		access_login_succeeded(v->web->limits, v->peer);
-		if (dispatch_authorize(v) == 0)
-			dispatch_go_on(v);
-	}
-}
-
-static void
-dispatch_ask_password(struct visit *v)
-{
-	v->work.run = on_password_run;
-	v->work.on_done = on_password_done;
-	v->in_pool = true;
-	if (pool_put(v->web->passwords, &v->work) != 0) {
-		v->in_pool = false;
-		respond_refuse(v, 503, "too many logins at the same time",
-			       NULL);
-	}
-}
-
-/* --- the whole request ---------------------------------------------------------
- */
-
-void
-dispatch_request(struct http_request *request, void *arg)
-{
-	struct visit *v = http_data(request);
-
-	if (v->web->stopping)
-		respond_refuse(v, 503, "the server stops", NULL);
-	else if (v->ask_password)
-		dispatch_ask_password(v);
-	else
-		dispatch_go_on(v);
-}
-
-void
-dispatch_gone(struct http_request *request, void *arg)
-{
-	struct visit *v = http_data(request);
-
-	if (v == NULL)
-		return;
-	v->request = NULL;
-	if (v->call != NULL)
-		atomic_store(&v->call->stopped, true);
-	if (v->deadline != NULL)
-		timer_cancel(v->deadline);
-	visit_release(v);
 }

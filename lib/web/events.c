@@ -67,7 +67,6 @@ on_viewer_event(const char *name, uint64_t id, struct slice json, void *arg)
 
 	if (http_stream_owed(viewer->stream) > OWED_MAX)
 		return -1;
-	/* The feed's events are those of the seed, and say less here. */
 	buf_addf(&text, "event: %s\nid: %llu\ndata: ", name,
 		 (unsigned long long)id);
 	buf_add(&text, json.p, json.len);

@@ -23,6 +23,7 @@ struct figures_route {
 
 struct web_figures {
 	struct series *series;
+	struct kept kept[FIGURES_N_KEPT];
 	struct figures_metrics metrics;
 	pthread_mutex_t lock; /* of what follows */
 	struct figures_route routes[ROUTES_MAX];
@@ -34,6 +35,7 @@ struct web_figures *
 figures_new(struct err *err)
 {
 	struct web_figures *f = calloc(1, sizeof(*f));
+	size_t i;
 
 	if (f == NULL) {
 		err_nomem(err);
@@ -43,6 +45,8 @@ figures_new(struct err *err)
 		free(f);
 		return NULL;
 	}
+	for (i = 0; i < FIGURES_N_KEPT; i++)
+		kept_init(&f->kept[i]);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_mutex_init(&f->metrics.lock, NULL);
 	return f;
@@ -51,9 +55,13 @@ figures_new(struct err *err)
 void
 figures_free(struct web_figures *f)
 {
+	size_t i;
+
 	if (f == NULL)
 		return;
 	series_free(f->series);
+	for (i = 0; i < FIGURES_N_KEPT; i++)
+		kept_done(&f->kept[i]);
 	buf_done(&f->metrics.openmetrics);
 	buf_done(&f->metrics.text);
 	pthread_mutex_destroy(&f->metrics.lock);
@@ -65,6 +73,12 @@ struct series *
 figures_series(struct web_figures *f)
 {
 	return f->series;
+}
+
+struct kept *
+figures_kept(struct web_figures *f, enum figures_kept which)
+{
+	return &f->kept[which];
 }
 
 struct figures_metrics *
@@ -80,8 +94,6 @@ figures_count(struct web_figures *f, const struct web_route *route,
 {
 	size_t i;
 
-	if (f == NULL)
-		return;
 	pthread_mutex_lock(&f->lock);
 	for (i = 0; i < f->n; i++)
 		if (f->routes[i].route == route &&
@@ -97,8 +109,7 @@ figures_count(struct web_figures *f, const struct web_route *route,
 void
 figures_streams(struct web_figures *f, int64_t n)
 {
-	if (f != NULL)
-		atomic_store(&f->streams, n);
+	atomic_store(&f->streams, n);
 }
 
 void

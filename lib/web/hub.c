@@ -19,6 +19,7 @@
 /* Somebody looks at it. */
 struct hub_topic {
 	char name[HUB_TOPIC_MAX];
+	uint64_t id;	    /* of this time that somebody looks (topics.h) */
 	size_t n;	    /* how many */
 	char *full[SEEN_N]; /* its newest state; NULL: not known yet */
 	LIST_ENTRY(hub_topic) next;
@@ -48,7 +49,7 @@ struct web_hub {
 	LIST_HEAD(, hub_topic) topics;
 	LIST_HEAD(, hub_subscriber) subscribers;
 	size_t n_topics, n_subscribers, n_feeds;
-	uint64_t id;
+	uint64_t id, topic_id; /* the last of an event, and of a topic */
 	char *stale; /* what is told of the stores being away; NULL: are not */
 };
 
@@ -220,16 +221,17 @@ on_hub_wake(evutil_socket_t fd, short what, void *arg)
 static void
 hub_tell_sampler(struct web_hub *hub)
 {
-	const char **names = calloc(hub->n_topics + 1, sizeof(*names));
+	struct topic_wanted *wanted =
+	    calloc(hub->n_topics + 1, sizeof(*wanted));
 	struct hub_topic *t;
 	size_t n = 0;
 
-	if (names == NULL)
+	if (wanted == NULL)
 		return; /* the next change tells it */
 	LIST_FOREACH (t, &hub->topics, next)
-		names[n++] = t->name;
-	sampler_want(hub->sampler, names, hub->n_feeds > 0);
-	free(names);
+		wanted[n++] = (struct topic_wanted){t->name, t->id};
+	sampler_want(hub->sampler, wanted, hub->n_feeds > 0);
+	free(wanted);
 }
 
 static int
@@ -293,6 +295,7 @@ topic_join(struct web_hub *hub, const char *name, struct err *err)
 			return NULL;
 		}
 		memcpy(t->name, name, strlen(name) + 1);
+		t->id = ++hub->topic_id;
 		LIST_INSERT_HEAD(&hub->topics, t, next);
 		hub->n_topics++;
 	}

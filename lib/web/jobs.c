@@ -38,7 +38,7 @@ struct web_job {
 	_Atomic int64_t done;
 	/* With the lock of the list. */
 	enum job_state state;
-	bool joinable; /* its thread has ended and was not joined */
+	bool joinable; /* it has a thread, which job_free() joins */
 	json_t *result;
 	struct err err;
 	TAILQ_ENTRY(web_job) next;
@@ -239,12 +239,6 @@ web_job_progress(struct web_job *job, int64_t done)
 {
 	atomic_store(&job->done, done);
 	return !atomic_load(&job->stop);
-}
-
-const char *
-web_job_user(const struct web_job *job)
-{
-	return job->who.user;
 }
 
 /* --- asking --------------------------------------------------------------- */

@@ -20,11 +20,8 @@ live_run(struct visit *v)
 		return;
 	}
 	v->call->visit = v;
-	if (v->call->status == 400)
-		err_set(&err, ERR_USAGE, "the query cannot be read: %.200s",
-			v->call->hint != NULL ? v->call->hint : "");
-	else if (web_params_check(v->call, &err) == 0 &&
-		 v->route->run(v->call, &err) == 0)
+	if (web_params_check(v->call, &err) == 0 &&
+	    v->route->run(v->call, &err) == 0)
 		return;
 	problem_of_call(v->call, &err);
 	respond_call(v, v->call);

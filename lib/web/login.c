@@ -63,15 +63,6 @@ login_accept(struct visit *v)
 /* --- by a password, which a thread checks ------------------------------------ */
 
 static void
-on_login_run(struct pool_work *work, struct web_worker *worker)
-{
-	struct visit *v = (struct visit *)work;
-
-	v->password_good =
-	    users_check_password(v->password->password, v->password->hash);
-}
-
-static void
 on_login_done(struct pool_work *work)
 {
 	struct visit *v = (struct visit *)work;
@@ -99,14 +90,7 @@ login_by_password(struct visit *v, const char *user, const char *password,
 	    (v->password = calloc(1, sizeof(*v->password))) == NULL)
 		return err_nomem(err);
 	auth_ask_password(v->web->auth, user, password, v->password);
-	v->work.run = on_login_run;
-	v->work.on_done = on_login_done;
-	v->in_pool = true;
-	if (pool_put(v->web->passwords, &v->work) != 0) {
-		v->in_pool = false;
-		respond_refuse(v, 503, "too many logins at the same time",
-			       NULL);
-	}
+	dispatch_check_password(v, on_login_done);
 	return 0;
 }
 

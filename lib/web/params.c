@@ -11,8 +11,9 @@
 #include "util/closest.h"
 #include "web/call.h"
 
+/* Whether any number will do. */
 static bool
-param_is_whole(const struct web_param *p)
+param_is_unbounded(const struct web_param *p)
 {
 	return p->min == 0 && p->max == 0;
 }
@@ -41,7 +42,7 @@ param_bad_int(struct web_call *call, const struct web_param *p, struct err *err)
 {
 	char what[96] = "a whole number";
 
-	if (!param_is_whole(p))
+	if (!param_is_unbounded(p))
 		snprintf(what, sizeof(what),
 			 "a whole number (%" PRId64 " to %" PRId64 ")", p->min,
 			 p->max);
@@ -52,7 +53,7 @@ static int
 param_set_int(struct web_call *call, const struct web_param *p, int64_t value,
 	      struct web_value *ret, struct err *err)
 {
-	if (!param_is_whole(p) && (value < p->min || value > p->max))
+	if (!param_is_unbounded(p) && (value < p->min || value > p->max))
 		return param_bad_int(call, p, err);
 	ret->whole = value;
 	return 0;
@@ -344,6 +345,11 @@ web_params_check(struct web_call *call, struct err *err)
 	const struct web_param *p = call->route->params;
 	size_t n = 0;
 
+	if (call->bad_query.code != ERR_NONE) {
+		err_set(err, ERR_USAGE, "the query cannot be read: %.200s",
+			call->bad_query.msg);
+		return web_fault(call, NULL, NULL, err);
+	}
 	while (p != NULL && p[n].name != NULL)
 		n++;
 	call->values = calloc(n + 1, sizeof(*call->values));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The routes of registered tasks. */
+/* The routes of registered tasks: what workers offer, and how it has gone. */
 #include "manager/registry.h"
 
 #include <string.h>
@@ -55,7 +55,7 @@ count_workers(const json_t *workers, const char *name)
 }
 
 static int
-run_registry_list(struct web_call *call, struct err *err)
+registry_get_all(struct web_call *call, struct err *err)
 {
 	json_t *items = registry_list(web_client(call), err), *workers, *item;
 	size_t i;
@@ -74,30 +74,22 @@ run_registry_list(struct web_call *call, struct err *err)
 	return web_answer(call, json_pack("{s:o}", "items", items), err);
 }
 
-/* Of the last hour; null where there is no series of it. */
+/* Of the last hour. The task is registered at the broker, which answers: with the
+ * backend away its figures are null, and the rest is told. */
 static json_t *
 registry_figures(struct web_call *call)
 {
-	static const char *const names[] = {"succeeded", "failed", "retried",
-					    "p50",	 "p95",	   "p99"};
 	const struct series_query query = {.task = web_text(call, "name")};
 	struct err err = ERR_INIT;
-	json_t *all = series_figures(figures_series(call->shared->figures),
-				     web_client(call), &query, &err);
-	json_t *figures = json_object();
-	size_t i;
+	json_t *figures;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		json_object_set(figures, names[i],
-				json_object_get(all, names[i]) != NULL
-				    ? json_object_get(all, names[i])
-				    : json_null());
-	json_decref(all);
-	return figures;
+	figures = series_figures(figures_series(call->shared->figures),
+				 web_client(call), &query, &err);
+	return figures != NULL ? figures : json_null();
 }
 
 static int
-run_registry_show(struct web_call *call, struct err *err)
+registry_get_one(struct web_call *call, struct err *err)
 {
 	json_t *entry =
 	    registry_show(web_client(call), web_text(call, "name"), err);
@@ -121,14 +113,14 @@ static const struct web_param name_params[] = {{.name = "name",
 					       {.name = NULL}};
 
 const struct web_route web_registry_routes[] = {
-    {HTTP_GET, "/api/v1/registry", WEB_VIEWER, 0, NULL, run_registry_list,
+    {HTTP_GET, "/api/v1/registry", WEB_VIEWER, 0, NULL, registry_get_all,
      "Lists the tasks that workers have registered.",
      "{items: [{name, queue, cpu_bound, max_retries, retry_delay, timeout, "
      "description, params, workers, ...}]}"},
     {HTTP_GET, "/api/v1/registry/{name}", WEB_VIEWER, 0, name_params,
-     run_registry_show, "Shows a registered task.",
+     registry_get_one, "Shows a registered task.",
      "{name, queue, cpu_bound, max_retries, retry_delay, timeout, "
-     "description, params, workers, figures: {succeeded, failed, retried, p50, "
-     "p95, "
-     "p99} of the last hour, ...}"},
+     "description, params, workers, ..., figures of the last hour: {succeeded, "
+     "failed, "
+     "retried, p50, p95, p99, wait}}"},
     WEB_ROUTES_END};

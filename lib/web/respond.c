@@ -120,8 +120,8 @@ respond_add_challenge(const struct visit *v, struct fields *fields)
 }
 
 static void
-respond_problem_with(struct visit *v, const struct problem *problem,
-		     struct fields *fields)
+respond_problem(struct visit *v, const struct problem *problem,
+		struct fields *fields)
 {
 	struct problem p = *problem;
 	struct buf body = BUF_INIT;
@@ -144,14 +144,6 @@ respond_problem_with(struct visit *v, const struct problem *problem,
 }
 
 void
-respond_problem(struct visit *v, const struct problem *problem)
-{
-	struct fields fields = {.n = 0};
-
-	respond_problem_with(v, problem, &fields);
-}
-
-void
 respond_refuse(struct visit *v, unsigned int status, const char *detail,
 	       const char *hint)
 {
@@ -161,7 +153,7 @@ respond_refuse(struct visit *v, unsigned int status, const char *detail,
 
 	if (status == 503)
 		fields_add(&fields, "Retry-After", "1");
-	respond_problem_with(v, &problem, &fields);
+	respond_problem(v, &problem, &fields);
 }
 
 void
@@ -183,7 +175,7 @@ respond_allow(struct visit *v, unsigned int methods)
 				 sizeof(allow) - strlen(allow), "%s%s",
 				 allow[0] != '\0' ? ", " : "", names[i]);
 	fields_add(&fields, "Allow", allow);
-	respond_problem_with(v, &problem, &fields);
+	respond_problem(v, &problem, &fields);
 }
 
 void
@@ -196,7 +188,7 @@ respond_later(struct visit *v, unsigned int status, const char *detail,
 
 	snprintf(after, sizeof(after), "%lld", (long long)after_s);
 	fields_add(&fields, "Retry-After", after);
-	respond_problem_with(v, &problem, &fields);
+	respond_problem(v, &problem, &fields);
 }
 
 /* --- answers --------------------------------------------------------------- */
@@ -251,6 +243,11 @@ respond_call(struct visit *v, struct web_call *call)
 	char etag[48];
 	size_t i;
 
+	/* A part of an answer would look like another one. */
+	if (call->bytes.failed) {
+		respond_refuse(v, 503, "there is no memory", NULL);
+		return;
+	}
 	fields_add_all(&fields, respond_api_fields);
 	fields_add(&fields, "X-Request-Id", call->id);
 	for (i = 0; i < call->fields.n; i++)
@@ -304,6 +301,11 @@ respond_page(struct visit *v)
 	/* The version is for those who are known. */
 	static_page(v->web->conf, v->who.role > WEB_OPEN ? FLOWRRA_VERSION : "",
 		    &body);
+	if (body.failed) {
+		buf_done(&body);
+		respond_refuse(v, 503, "there is no memory", NULL);
+		return;
+	}
 	fields_add_all(&fields, page_fields);
 	fields_add(&fields, "X-Request-Id", v->id);
 	respond_make_etag((struct slice){body.data, body.len}, etag);

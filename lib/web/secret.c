@@ -152,8 +152,10 @@ secret_write(const char *path, struct slice bytes, unsigned int mode,
 	int fd, r = 0;
 
 	buf_addf(&other, "%s.%ld", path, (long)getpid());
-	if (other.failed)
+	if (other.failed) {
+		buf_done(&other);
 		return err_nomem(err);
+	}
 	unlink(other.data);
 	fd = open(other.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || fchmod(fd, mode) != 0 ||

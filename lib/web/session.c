@@ -61,7 +61,22 @@ session_load_key(struct web_sessions *s, const char *path, struct err *err)
 	return r;
 }
 
-/* Two numbers a line; a line that is none is of no use to anybody. */
+static int
+session_add_revoked(struct web_sessions *s, const struct revoked *one,
+		    struct err *err)
+{
+	struct revoked *list =
+	    reallocarray(s->revoked, s->n_revoked + 1, sizeof(*list));
+
+	if (list == NULL)
+		return err_nomem(err);
+	s->revoked = list;
+	list[s->n_revoked++] = *one;
+	return 0;
+}
+
+/* Two numbers a line; a line that is none is of no use to anybody. What has
+ * expired by itself need not be remembered. */
 static int
 session_load_revoked(struct web_sessions *s, struct err *err)
 {
@@ -70,18 +85,14 @@ session_load_revoked(struct web_sessions *s, struct err *err)
 	char *line, *save = NULL;
 	int r = secret_read(s->list_path, &text, err);
 
-	for (line = r == 1 ? strtok_r(text.data, "\n", &save) : NULL;
-	     line != NULL; line = strtok_r(NULL, "\n", &save)) {
+	/* An empty file has no text at all. */
+	line = r == 1 && text.len > 0 ? strtok_r(text.data, "\n", &save) : NULL;
+	for (; r >= 0 && line != NULL; line = strtok_r(NULL, "\n", &save))
 		if (sscanf(line, "%16" SCNx64 " %18" SCNd64, &one.nonce,
-			   &one.until_s) != 2 ||
-		    one.until_s < session_now_s())
-			continue;
-		s->revoked = reallocarray(s->revoked, s->n_revoked + 1,
-					  sizeof(*s->revoked));
-		if (s->revoked == NULL)
-			abort(); /* at the start, with a small file */
-		s->revoked[s->n_revoked++] = one;
-	}
+			   &one.until_s) == 2 &&
+		    one.until_s >= session_now_s() &&
+		    session_add_revoked(s, &one, err) != 0)
+			r = -1;
 	buf_done(&text);
 	return r < 0 ? -1 : 0;
 }
@@ -235,17 +246,15 @@ int
 session_revoke(struct web_sessions *s, const struct session *session,
 	       struct err *err)
 {
-	struct revoked *list =
-	    reallocarray(s->revoked, s->n_revoked + 1, sizeof(*list));
+	const struct revoked one = {session->nonce, session->until_s};
+	struct revoked *list;
 	struct buf text = BUF_INIT;
 	size_t i, n = 0;
 	int r;
 
-	if (list == NULL)
-		return err_nomem(err);
-	s->revoked = list;
-	list[s->n_revoked++] =
-	    (struct revoked){session->nonce, session->until_s};
+	if (session_add_revoked(s, &one, err) != 0)
+		return -1;
+	list = s->revoked;
 	for (i = 0; i < s->n_revoked; i++)
 		if (list[i].until_s >= session_now_s())
 			list[n++] = list[i];

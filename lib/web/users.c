@@ -183,6 +183,16 @@ users_check_mode(const char *path, const struct stat *st, struct err *err)
 		       "%s: others may read or change it; chmod 640", path);
 }
 
+static bool
+users_is_read(const struct users_file *file, const struct stat *st)
+{
+	return file->changed.tv_sec == st->st_mtim.tv_sec &&
+	       file->changed.tv_nsec == st->st_mtim.tv_nsec &&
+	       file->size == st->st_size;
+}
+
+/* Reads it, if it has changed. What is wrong leaves what was read before: an
+ * editor that is half done must not lock all out. */
 static int
 users_load(struct users_file *file,
 	   int (*read_line)(char *, struct token *, struct err *),
@@ -201,18 +211,19 @@ users_load(struct users_file *file,
 		file->size = -1;
 		return err_sys(err, ERR_CONFIG, "cannot read %s", file->path);
 	}
-	if (file->changed.tv_sec == st.st_mtim.tv_sec &&
-	    file->changed.tv_nsec == st.st_mtim.tv_nsec &&
-	    file->size == st.st_size)
+	if (users_is_read(file, &st))
 		return 0;
 	/* Also if it is wrong: it is not read, and not told, again. */
 	file->changed = st.st_mtim;
 	file->size = st.st_size;
 	if (users_check_mode(file->path, &st, err) != 0)
 		return -1;
-	r = secret_read(file->path, &next.text, err) == 1
-		? users_parse(&next, read_line, err)
-		: -1;
+	r = secret_read(file->path, &next.text, err);
+	if (r == 0)
+		r = err_set(err, ERR_CONFIG, "cannot read %s: it is gone",
+			    file->path);
+	else if (r == 1)
+		r = users_parse(&next, read_line, err);
 	if (r != 0) {
 		users_file_done(&next);
 		return -1;

@@ -152,6 +152,7 @@ START_TEST(words_are_completed_from_verbs_and_servers)
 	put(w, "some-task", "");
 	worker_start(w, NULL);
 	ck_run(ctl(w, "complete -- tasks ret"), 0,
+	       "retrying\tList failed tasks that will be retried\n"
 	       "retry\tRequeue dead tasks\n");
 	ck_run(ctl(w, "complete -- queue pause i"), 0, "io\t\n");
 	ck_run(ctl(w, "complete -- submit ad"), 0, "add\ttask\n");

@@ -72,6 +72,8 @@ static const struct script_case {
      {ANY("flowrra:task:t"), ANY(K("taken:w"))},
      {"{}", "mark"},
      {NULL}},
+    {SCRIPT_MARK, {ANY(K("taken:w"))}, {"9", "token"}, {NULL}},
+    {SCRIPT_MARK, {K("fence:w")}, {"9", ""}, {NULL}},
     {SCRIPT_PAUSE, {ANY(K("paused"))}, {"1", "c", "{}"}, {NULL}},
     {SCRIPT_PROMOTE,
      {K("delayed"), Q, K("levels"), K("p:5")},
@@ -409,7 +411,7 @@ START_TEST(each_script_of_one_queue_can_be_called_on_a_cluster)
 		ck_called(t, call(t));
 		n++;
 	}
-	ck_assert_uint_ge(n, 27);
+	ck_assert_uint_ge(n, 28);
 	/* It would tell. */
 	for (t = cases; t->script != SCRIPT_HEARTBEAT; t++)
 		;

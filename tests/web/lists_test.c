@@ -766,6 +766,7 @@ START_TEST(workers_and_the_overview_are_told)
 	ck_assert_int_eq(
 	    json_integer_value(desk_at(d, "workers", "slots", NULL)), 0);
 	ck_assert(json_is_integer(desk_at(d, "findings", "errors", NULL)));
+	ck_assert(json_is_integer(desk_at(d, "rates", "succeeded", NULL)));
 	ck_assert(json_is_array(desk_at(d, "next_fires", NULL)));
 	ck_assert(json_is_array(desk_at(d, "queues", NULL)));
 	desk_close(d);

@@ -256,13 +256,23 @@ rqueue_prolong(struct rqueue *q, const char *key)
 	redis_command(q->broker->redis, NULL, NULL, 3, expire);
 }
 
+/* A mark, or an epoch to be raised if there is no `value`: 0, or -1. */
+static int
+rqueue_note(struct rqueue *q, const char *key, const char *value)
+{
+	char life[ARG_NUMBER_SIZE];
+	const struct slice keys[] = {slice_of(key)};
+	const struct slice args[] = {arg_number(life, RQUEUE_MARK_TTL_S),
+				     slice_of(value)};
+
+	return rbroker_eval(q->broker, SCRIPT_MARK, NULL, NULL, 1, keys, 2,
+			    args);
+}
+
 void
 rqueue_bump_epoch(struct rqueue *q)
 {
-	const struct slice raise[] = {SLICE("INCR"), slice_of(q->epoch_key)};
-
-	redis_command(q->broker->redis, NULL, NULL, 2, raise);
-	rqueue_prolong(q, q->epoch_key);
+	rqueue_note(q, q->epoch_key, "");
 	rqueue_prolong(q, q->mark_key);
 }
 
@@ -271,13 +281,8 @@ rqueue_bump_epoch(struct rqueue *q)
 static void
 rqueue_set_mark(struct rqueue *q)
 {
-	char life[ARG_NUMBER_SIZE];
-	const struct slice set[] = {SLICE("SET"), slice_of(q->mark_key),
-				    slice_of(q->broker->opt.token), SLICE("EX"),
-				    arg_number(life, RQUEUE_MARK_TTL_S)};
-
 	if (!q->marked &&
-	    redis_command(q->broker->redis, NULL, NULL, 5, set) == 0)
+	    rqueue_note(q, q->mark_key, q->broker->opt.token) == 0)
 		q->marked = true;
 }
 

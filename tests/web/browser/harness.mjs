@@ -73,7 +73,7 @@ export async function settled(page) {
 }
 
 const tests = [];
-export const test = (name, run, {mockOnly} = {}) => tests.push({name, run, mockOnly});
+export const test = (name, run, {mockOnly, realOnly} = {}) => tests.push({name, run, mockOnly, realOnly});
 export const ok = (value, what) => { if (!value) throw new Error(what); };
 export const equal = (a, b, what) => { if (JSON.stringify(a) !== JSON.stringify(b)) throw new Error(`${what}: ${JSON.stringify(a)} is not ${JSON.stringify(b)}`); };
 
@@ -81,8 +81,9 @@ export const equal = (a, b, what) => { if (JSON.stringify(a) !== JSON.stringify(
 export async function runAll() {
   const wanted = process.argv.slice(2);
   let failed = 0, skipped = 0, ran = 0;
-  for (const {name, run, mockOnly} of tests) {
+  for (const {name, run, mockOnly, realOnly} of tests) {
     if (wanted.length && !wanted.some(word => name.includes(word))) continue;
+    if (realOnly && !real) continue;
     if (real && mockOnly) { skipped++; continue; }
     const begin = Date.now();
     ran++;

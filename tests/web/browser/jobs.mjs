@@ -29,7 +29,7 @@ test('g and a letter go to each page, and ? shows the keys', async () => {
     await press(page, '?');
     await page.waitForSelector('dialog[open] .keys');
     await press(page, 'Escape');
-    equal(await page.locator('dialog').count(), 0, 'dialogs');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
   });
 });
 

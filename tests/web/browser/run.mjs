@@ -8,6 +8,7 @@ import './pages.mjs';
 import './safety.mjs';
 import './jobs.mjs';
 import './live.mjs';
+import './daemon.mjs';
 
 env.mock = real ? null : await startMock();
 env.url = real || env.mock.url;

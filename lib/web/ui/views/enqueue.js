@@ -45,8 +45,8 @@ export async function view(ctx) {
   const given = {args: read('args'), kwargs: read('kwargs')};
   ctx.head('Enqueue', [], h('p.sub', 'Submits one task.'));
   if (!tasks.length) return ctx.show(card(null, empty('No task is registered', 'A worker registers the tasks of its modules when it starts.', firstTask())));
-  let args = null;
-  const name = field({label: 'Task', required: true, fault: 'name', help: `${short(tasks.length)} registered; write a part of the name.`}, input({value: q.get('name') || tasks[0].name, list: 'tasks', onchange: pick}));
+  let args = null, picked = null;
+  const name = field({label: 'Task', required: true, fault: 'name', help: `${short(tasks.length)} registered; write a part of the name.`}, input({value: q.get('name') || tasks[0].name, list: 'tasks', oninput: pick}));
   const options = OPTIONS.map(([key, label, get, help, more]) => ({key, get, box: field({label, help, fault: key}, input({value: q.get(key) || '', ...more}))}));
   const force = h('input', {type: 'checkbox'}), argBox = h('div'), side = h('div'), numbers = h('div'), trouble = h('div'), answer = h('div', {'aria-live': 'polite'});
   const body = () => {
@@ -64,8 +64,11 @@ export async function view(ctx) {
     h('details.card', {open: options.some(o => q.get(o.key) && o.key !== 'queue')}, h('summary', 'Options'), h('div.fields', options.map(o => o.box)), h('label.check', force, 'Submit although no worker has registered it (needs a queue)')),
     h('footer', h('button.primary', {type: 'submit'}, 'Submit'), button('Copy as', 'shell', show, {kind: 'ghost'}), button('Schedule instead', 'schedules', schedule, {kind: 'ghost'})), answer);
 
+  /* While it is typed: only another task brings other fields. */
   function pick() {
     const task = tasks.find(t => t.name === name.control.value);
+    if (args && task === picked) return;
+    picked = task;
     args = argumentForm(task, given);
     fill(argBox, args.el);
     fill(side, task ? about(task) : card('Task', empty('Not registered', 'No worker has registered a task of this name.')));

@@ -45,8 +45,8 @@ export async function form(ctx) {
   const [s, etag] = await given(ctx), editing = !!ctx.params[0];
   const tasks = (await known('registry')).items;
   if (!mayWrite()) throw new Problem(403, {});
-  let type = s.type || 'cron', args = null;
-  const task = field({label: 'Task', required: true, fault: 'task', help: 'A registered task.'}, input(s.task, {list: 'tasks', onchange: () => drawArgs()}));
+  let type = s.type || 'cron', args = null, picked = null;
+  const task = field({label: 'Task', required: true, fault: 'task', help: 'A registered task.'}, input(s.task, {list: 'tasks', oninput: () => drawArgs()}));
   const tz = field({label: 'Time zone', fault: 'tz', help: 'The expression is read in this zone.'}, input(s.tz || 'UTC', {list: 'zones'}));
   const rule = field({label: 'Rule', required: true, fault: 'rule', help: ' '}, input(s.rule, {class: 'mono'}));
   const id = field({label: 'ID', fault: 'id', help: 'A new UUID, if empty.'}, input('')), more = settings(s), start = h('label.check', h('input', {type: 'checkbox', checked: s.enabled !== false}), 'Enabled');
@@ -62,6 +62,8 @@ export async function form(ctx) {
 
   function drawArgs() {
     const found = tasks.find(t => t.name === task.control.value);
+    if (args && found === picked) return;
+    picked = found;
     args = argumentForm(found, {args: s.args, kwargs: s.kwargs});
     fill(argBox, found?.description && h('p.help', u(clip(found.description, 400))), args.el);
   }

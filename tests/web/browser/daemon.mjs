@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// With a daemon, and a worker that has the demo module: what a user does, done.
+
+import {ok, test} from './harness.mjs';
+import {ask, on} from './env.mjs';
+
+const confirm = async page => {
+  const go = page.locator('dialog footer button').nth(1);
+  await go.waitFor();
+  await page.waitForFunction(() => { const b = [...document.querySelectorAll('dialog footer button')].at(-1); return b && !b.disabled; });
+  await go.click();
+};
+
+async function enqueue(page, name, args, options = {}) {
+  await page.locator('input[list=tasks]').fill(name);
+  await page.getByLabel('Arguments', {exact: true}).fill(JSON.stringify(args));
+  if (Object.keys(options).length) await page.click('summary:has-text("Options")');
+  for (const [label, value] of Object.entries(options)) await page.getByLabel(label, {exact: true}).fill(value);
+  await page.locator('button[type=submit]').click();
+  const id = await page.getAttribute('.banner a', 'title');
+  await page.click('.banner a');
+  return id;
+}
+
+test('a task that is enqueued by the form runs, and its page shows the result by itself', async () => {
+  await on('enqueue', {}, async page => {
+    await enqueue(page, 'sleep', [1]);
+    await page.waitForSelector('header.page .s-success', {timeout: 15000});
+    ok(await page.locator('.timeline rect').count() >= 1, 'no timeline');
+  });
+}, {realOnly: true});
+
+test('a task that fails is found by its error, retried after a dry run, and deleted', async () => {
+  const mark = `browser-${Date.now()}`;
+  await on('enqueue', {}, async page => {
+    const id = await enqueue(page, 'fail', [mark], {Retries: '0'});
+    await page.waitForSelector('header.page .s-failed', {timeout: 15000});
+    await page.goto(page.url().replace(/tasks\/.*/, `dead?error=${mark}`));
+    await page.waitForSelector(`tr[data-row="${id}"]`);
+    await page.click('text=Delete all that match');
+    await page.waitForSelector('dialog >> text=This would delete 1 task');
+    await confirm(page);
+    await page.waitForSelector('.toast >> text=1 deleted');
+    await page.waitForSelector('.empty');
+  });
+}, {realOnly: true});
+
+test('a delayed task is cancelled from its page', async () => {
+  await on('enqueue', {}, async page => {
+    await enqueue(page, 'add', [1, 2], {Delay: '1h'});
+    await page.waitForSelector('header.page .s-delayed');
+    await page.click('header.page button:has-text("Cancel")');
+    await confirm(page);
+    await page.waitForSelector('header.page .s-failed');
+  });
+}, {realOnly: true});
+
+test('a queue is paused and resumed, and the list says so by push', async () => {
+  await on('queues/io', {}, async page => {
+    await page.click('header.page button:has-text("Pause")');
+    await confirm(page);
+    await page.waitForSelector('header.page .s-paused');
+    ok((await ask('queues/io')).paused, 'the daemon does not say so');
+    await page.click('header.page button:has-text("Resume")');
+    await confirm(page);
+    await page.waitForSelector('header.page .s-enabled');
+  });
+}, {realOnly: true});
+
+test('a schedule is made with a preview, edited, run, disabled and deleted', async () => {
+  await on('schedules/new?task=add', {}, async page => {
+    const rule = page.getByLabel('Cron expression');
+    await rule.fill('0 25 * * *');
+    await page.waitForFunction(() => /Column \d+/.test([...document.querySelectorAll('.fault')].map(e => e.innerText).join()));
+    await rule.fill('0 9 * * MON-FRI');
+    await page.getByLabel('Time zone').fill('Europe/Berlin');
+    await page.waitForSelector('[aria-label=Preview] tbody tr >> nth=9');
+    await page.getByLabel('Arguments', {exact: true}).fill('[2,3]');
+    await page.locator('button[type=submit]').click();
+    await page.waitForURL(/schedules\/[0-9a-f-]{36}$/);
+    await page.waitForSelector('main table.small tbody tr');
+    await page.click('header.page >> text=Edit');
+    await page.click('summary:has-text("Settings")');
+    await page.getByLabel('Description').fill('made by a test');
+    await page.locator('button[type=submit]').click();
+    await page.waitForSelector('p >> text=made by a test');
+    await page.click('header.page >> text=Run now');
+    await confirm(page);
+    await page.waitForSelector('.toast >> text=Submitted');
+    await page.click('header.page >> text=Disable');
+    await page.waitForSelector('header.page .s-disabled');
+    await page.click('header.page >> text=Delete');
+    await confirm(page);
+    await page.waitForURL(/schedules$/);
+  });
+}, {realOnly: true});
