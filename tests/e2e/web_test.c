@@ -229,7 +229,7 @@ START_TEST(hosts_paths_and_methods_that_are_not_ours_are_refused)
 	ck_assert_ptr_nonnull(strstr(s->head, "Allow: GET, HEAD"));
 	ck_assert_int_eq(site_ask_in(s, "/api/v1/me?x=1", "-k"), 400);
 	ck_assert_str_eq(site_cut(s, "\"field\":\""), "x");
-	ck_assert_int_eq(site_ask_in(s, "/api/v1/tasks", JSON "-d '{'"), 422);
+	ck_assert_int_eq(site_ask_in(s, "/api/v1/tasks", JSON "-d '{'"), 400);
 	/* 70 KiB where 64 may be. */
 	run(w, "head -c 70000 /dev/zero >big");
 	ck_assert_int_eq(site_ask_in(s, "/api/v1/queues/io/pause",
@@ -276,6 +276,24 @@ START_TEST(pages_and_files_are_packed_cached_and_locked_down)
 	ck_assert_int_eq(
 	    site_ask(s, "/static/../../etc/passwd", "--path-as-is"), 400);
 	ck_assert_int_eq(site_ask(s, "/static/%2e%2e/x", "--path-as-is"), 400);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_registered_task_tells_its_workers_and_figures)
+{
+	struct world *w = begin(_i);
+	struct site *s = site_start(w, "");
+
+	ctl_ok(w, "submit add 1 2 --wait");
+	WAIT_UNTIL(site_ask_in(s, "/api/v1/registry/add", "-g") == 200 &&
+		   strstr(s->body, "\"workers\":1") != NULL);
+	/* They are sent once a second. */
+	WAIT_UNTIL(site_ask_in(s, "/api/v1/registry/add", "-g") == 200 &&
+		   strstr(s->body, "\"figures\":{\"succeeded\":1,") != NULL);
+	ck_assert_int_eq(site_ask_in(s, "/api/v1/registry", "-g"), 200);
+	ck_assert_ptr_nonnull(strstr(s->body, "\"workers\":1"));
 	site_stop(s);
 	world_stop(w);
 }
@@ -749,6 +767,7 @@ SUITE("web")
 	    0, 2);
 	TEST(hosts_paths_and_methods_that_are_not_ours_are_refused);
 	TEST(pages_and_files_are_packed_cached_and_locked_down);
+	TEST_LOOP(a_registered_task_tells_its_workers_and_figures, 0, 2);
 	TEST(failed_logins_and_hasty_changes_are_limited);
 	TEST_LOOP(a_password_that_is_remembered_answers_no_guesses, 0, 2);
 	TEST_LOOP(a_stream_ends_with_the_login, 0, 2);
