@@ -50,6 +50,7 @@ static const struct {
 struct candidate {
 	size_t at;
 	json_t *info;
+	size_t bytes;
 };
 
 /* A step through pages that follow one another. */
@@ -64,8 +65,9 @@ struct steps {
 	/* Of this page. */
 	size_t skip, n;
 	struct candidate found[BROKER_PAGE_MAX];
-	size_t n_found;
-	bool past; /* all that follows ended too long ago */
+	size_t n_found, found_bytes;
+	size_t cut; /* what follows is too much; 0: nothing */
+	bool past;  /* all that follows ended too long ago */
 };
 _Static_assert(RESULTS_PAGE_MAX <= BROKER_PAGE_MAX, "a page fits");
 
@@ -130,7 +132,7 @@ tasks_info_of_item(const struct broker_item *item, enum tasks_state state,
 
 /* Takes the info. */
 static int
-steps_find(struct steps *s, json_t *info, struct err *err)
+steps_find(struct steps *s, json_t *info, size_t bytes, struct err *err)
 {
 	if (info == NULL)
 		return -1;
@@ -138,8 +140,18 @@ steps_find(struct steps *s, json_t *info, struct err *err)
 		json_decref(info);
 		return err_set(err, ERR_INTERNAL, "a page is too long");
 	}
-	s->found[s->n_found++] = (struct candidate){s->n - 1, info};
+	s->found[s->n_found++] = (struct candidate){s->n - 1, info, bytes};
+	s->found_bytes += bytes;
 	return 0;
+}
+
+/* Of the page that was read there is enough: the rest is for the next step. */
+static bool
+steps_is_cut(struct steps *s)
+{
+	if (s->found_bytes >= PAGE_BYTES && s->cut == 0)
+		s->cut = s->n - 1;
+	return s->cut != 0;
 }
 
 static int
@@ -147,10 +159,13 @@ steps_on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct steps *s = arg;
 
-	if (s->n++ < s->skip || !task_filter_item(s->filter, item))
+	page_count(&s->step, item->bytes.len);
+	if (s->n++ < s->skip || steps_is_cut(s) ||
+	    !task_filter_item(s->filter, item))
 		return 0;
 	return steps_find(
-	    s, tasks_info_of_item(item, s->state, s->queue.queue, err), err);
+	    s, tasks_info_of_item(item, s->state, s->queue.queue, err),
+	    item->bytes.len, err);
 }
 
 /* One that cannot be read does not hide the others. */
@@ -162,7 +177,8 @@ steps_on_record(struct slice record, void *arg, struct err *err)
 	bool meant;
 	json_t *info;
 
-	if (s->n++ < s->skip)
+	page_count(&s->step, record.len);
+	if (s->n++ < s->skip || steps_is_cut(s))
 		return 0;
 	meant = task_filter_record(s->filter, record, &finished_us);
 	if (finished_us != 0 && s->filter->after_us != 0 &&
@@ -174,7 +190,7 @@ steps_on_record(struct slice record, void *arg, struct err *err)
 		json_decref(info);
 		return 0;
 	}
-	return steps_find(s, info, err);
+	return steps_find(s, info, record.len, err);
 }
 
 /* Reads the page that begins at `cursor`, which is kept. */
@@ -185,12 +201,12 @@ steps_read(struct steps *s, struct err *err)
 	const bool any = task_filter_is_any(s->filter) &&
 			 (!is_final(s) || s->filter->queue == NULL);
 	const size_t wanted = s->skip + page_wanted(&s->step);
-	const unsigned int n = any && wanted < BROKER_PAGE_MAX
-				   ? (unsigned int)wanted
-				   : BROKER_PAGE_MAX;
+	const unsigned int n = (unsigned int)page_fitting(
+	    &s->step,
+	    any && wanted < BROKER_PAGE_MAX ? wanted : BROKER_PAGE_MAX);
 	struct buf *next = is_final(s) ? &s->record.next : &s->queue.next;
 
-	s->n = s->n_found = 0;
+	s->n = s->n_found = s->found_bytes = s->cut = 0;
 	buf_reset(&s->cursor);
 	buf_add(&s->cursor, next->data != NULL ? next->data : "", next->len);
 	if (s->cursor.failed)
@@ -243,11 +259,11 @@ steps_tell(struct steps *s)
 		if (!is_final(s) &&
 		    !task_filter_info(s->filter, one->info, time))
 			continue;
-		json_array_append(s->step.items, one->info);
+		page_add(&s->step, one->info, one->bytes);
 		if (page_wanted(&s->step) == 0)
 			return one->at + 1;
 	}
-	return s->n;
+	return s->cut != 0 ? s->cut : s->n;
 }
 
 static void

@@ -73,6 +73,7 @@ audit_text(const char *text)
 static json_t *
 audit_record_json(const struct audit_record *r)
 {
+	const char *said = r->said != NULL ? r->said : r->outcome;
 	char at[CLOCK_TEXT_SIZE];
 
 	clock_format(clock_wall_us(), at);
@@ -80,8 +81,8 @@ audit_record_json(const struct audit_record *r)
 			 "user", audit_text(r->user), "role", r->role, "peer",
 			 audit_text(r->peer), "action", audit_text(r->action),
 			 "target", audit_text(r->target), "count",
-			 (json_int_t)r->count, "outcome",
-			 audit_text(r->outcome), "request_id", r->request_id);
+			 (json_int_t)r->count, "outcome", audit_text(said),
+			 "request_id", r->request_id);
 }
 
 /* The line is written first: it is what counts. */
@@ -129,6 +130,8 @@ audit_call(struct web_audit *audit, const struct web_call *call,
 	    .target = call->change.target != NULL ? call->change.target : "",
 	    .count = call->change.count,
 	    .outcome = why != NULL ? why : "done",
+	    /* From 500 on it may name paths and servers. */
+	    .said = why != NULL && call->status >= 500 ? "failed" : NULL,
 	    .request_id = call->id};
 
 	/* Those that were tried count as well. */

@@ -192,21 +192,6 @@ auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 	return true;
 }
 
-/* It is good once, whatever is reloaded or restarted meanwhile. */
-bool
-auth_code(struct web_auth *auth, const char *code, struct web_identity *who)
-{
-	uint64_t nonce;
-	int64_t until_s;
-
-	if (auth->token[0] == '\0' ||
-	    !secret_code_check(auth->token, code, &nonce, &until_s) ||
-	    !session_spend(auth->sessions, nonce, until_s))
-		return false;
-	auth_set_who(who, WEB_BY_START, "start", WEB_OPERATOR);
-	return true;
-}
-
 /* --- the ways, in their order ----------------------------------------------- */
 
 /* An unknown scheme is a wrong credential, not none. */

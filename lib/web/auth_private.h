@@ -36,6 +36,10 @@ enum web_role auth_role_of_user(const struct web_auth *auth, const char *user);
 enum web_role auth_role_of_peer(const struct web_auth *auth, const char *name,
 				bool self);
 
+/* The role that a peer of a Unix socket has; WEB_OPEN: none. */
+enum web_role auth_role_of_peer(const struct web_auth *auth, const char *name,
+				bool self);
+
 /* --- auth_password.c -------------------------------------------------------- */
 
 /* "NAME:PASSWORD" in base64. AUTH_PASSWORD fills *ret, unless it is remembered. */

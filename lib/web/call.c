@@ -333,12 +333,17 @@ const char *
 web_task_id(struct web_call *call)
 {
 	const char *key = web_header(call, "Idempotency-Key");
+	char who[WEB_USER_MAX + 16];
 
 	if (key == NULL)
 		return NULL;
-	if (call->task_id[0] == '\0' &&
-	    replay_task_id(call->who.user, key, call->task_id) != 0)
-		return NULL;
+	if (call->task_id[0] == '\0') {
+		/* No name has a blank: a token "a" is not the user "a". */
+		snprintf(who, sizeof(who), "%d %s", (int)call->who.kind,
+			 call->who.user);
+		if (replay_task_id(who, key, call->task_id) != 0)
+			return NULL;
+	}
 	return call->task_id;
 }
 

@@ -173,6 +173,8 @@ json_t *web_call_value(struct web_call *call, struct web_worker *worker,
 
 /* The status that an error is answered with, and its code in lower-case snake. */
 unsigned int problem_status(enum err_code code);
+/* What a client may read of a failure: its message, if it is the client's. */
+const char *problem_shown(const struct err *err);
 const char *problem_code(unsigned int status, enum err_code code);
 
 struct problem {

@@ -21,6 +21,9 @@
 /* Of what routes read by web_body() in one piece, and all else. */
 #define BODY_MAX (64 << 10)
 #define RAW_BODY_MAX (16 << 20)
+/* Of all requests whose passwords are checked when their bodies are there: nobody
+ * fills the memory without a password. */
+#define UNPROVEN_MAX (32 << 20)
 /* What a submission says of a task beside its arguments. */
 #define TASK_ROOM (16 << 10)
 
@@ -304,6 +307,28 @@ dispatch_body_max(const struct visit *v)
 		   : task_max;
 }
 
+/* A password takes time, so a body comes before it is known to be right. */
+static int
+dispatch_reserve(struct visit *v)
+{
+	const char *text = http_header(v->request, "Content-Length");
+	const int64_t length = text != NULL ? strtoll(text, NULL, 10) : 0;
+
+	/* Refused as too long in any case, or too short to matter. */
+	if (length > dispatch_body_max(v) || length <= BODY_MAX)
+		return 0;
+	if (v->web->unproven > UNPROVEN_MAX - length) {
+		respond_refuse(v, 503,
+			       "too many long requests whose password is not "
+			       "checked yet",
+			       "a token, or a session, is checked at once");
+		return -1;
+	}
+	v->unproven = length;
+	v->web->unproven += length;
+	return 0;
+}
+
 /* Called with the head alone: a body that will not be read need not be sent. */
 int64_t
 dispatch_head(struct http_request *request, void *arg)
@@ -320,7 +345,7 @@ dispatch_head(struct http_request *request, void *arg)
 		return -1;
 	if ((r = dispatch_identify(v)) < 0)
 		return -1;
-	if (r == 0 && dispatch_authorize(v) != 0)
+	if ((r == 0 ? dispatch_authorize(v) : dispatch_reserve(v)) != 0)
 		return -1;
 	return dispatch_body_max(v);
 }

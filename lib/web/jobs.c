@@ -125,6 +125,7 @@ job_audit(struct web_job *job)
 	    .count = atomic_load(&job->done),
 	    .outcome = job->state == JOB_FAILED ? job->err.msg
 						: job_states[job->state],
+	    .said = job->state == JOB_FAILED ? problem_shown(&job->err) : NULL,
 	    .request_id = job->request};
 
 	if (job->jobs->audit != NULL)
@@ -265,8 +266,9 @@ job_json(struct web_job *job)
 {
 	json_t *result =
 	    job->result != NULL ? json_deep_copy(job->result) : json_null();
-	json_t *error =
-	    job->state == JOB_FAILED ? json_string(job->err.msg) : json_null();
+	json_t *error = job->state == JOB_FAILED
+			    ? json_string(problem_shown(&job->err))
+			    : json_null();
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:o,s:o}", "job", job->id,
 			 "action", job->action, "user", job->who.user, "state",

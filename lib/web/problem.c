@@ -122,6 +122,14 @@ problem_said(unsigned int status, enum err_code code)
 	return "the server could not do it; its log says why";
 }
 
+const char *
+problem_shown(const struct err *err)
+{
+	const unsigned int status = problem_status(err->code);
+
+	return status >= 500 ? problem_said(status, err->code) : err->msg;
+}
+
 /* What the route has put into the answer by then is thrown away, but for its
  * headers. */
 void

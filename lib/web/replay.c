@@ -136,7 +136,11 @@ static int
 replay_key(const struct web_call *call, const char *key,
 	   unsigned char digest[SHA256_DIGEST_LENGTH])
 {
-	const char *const parts[] = {call->who.user, call->route->path,
+	/* A token and a user of one name are not the same, nor is one whose
+	 * role has changed: they may see other things. */
+	const char who[] = {(char)('a' + call->who.kind),
+			    (char)('a' + call->who.role), '\0'};
+	const char *const parts[] = {who, call->who.user, call->route->path,
 				     call->path_shown, key};
 
 	return replay_digest(parts, sizeof(parts) / sizeof(parts[0]), digest);

@@ -45,7 +45,7 @@ static const struct http_field page_fields[] = {
     ALL_FIELDS,
     {"Content-Security-Policy", PAGE_POLICY},
     {"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
-    {"Cache-Control", "no-cache"},
+    {"Cache-Control", "private, no-cache"},
     {NULL, NULL}};
 
 /* Its URL has the digest of its bytes. */
@@ -85,6 +85,7 @@ visit_release(struct visit *v)
 {
 	if (v == NULL || v->request != NULL || v->in_pool)
 		return;
+	v->web->unproven -= v->unproven;
 	timer_free(v->deadline);
 	web_call_free(v->call);
 	if (v->password != NULL)

@@ -160,6 +160,8 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 	struct err err = ERR_INIT;
 	int r = health_ping(s->shared.client, &err);
 
+	/* A reload changes what is hidden. */
+	s->shared.mask = s->options->shared->mask;
 	if (r == 0) {
 		atomic_store(&s->answered_us, clock_mono_us());
 		r = topics_ask(s->topics, wanted, &err);

@@ -40,7 +40,7 @@
 #define IDLE_US 60000000
 /* More than a snapshot of any topic: what makes a reader slow is decided in
  * events.c. */
-#define BACKLOG_MAX (2 << 20)
+#define BACKLOG_MAX (4 << 20)
 
 /* --- checking ------------------------------------------------------------------ */
 

@@ -32,6 +32,8 @@ struct web {
 	struct web_hub *hub;
 	bool stopping;
 	size_t n_requests, n_refused;
+	/* Bytes of long bodies that come before their password is checked. */
+	int64_t unproven;
 };
 
 /* A request on its way. It lives until it is replied to, and, if an operation
@@ -44,6 +46,7 @@ struct visit {
 	struct web_call *call;
 	struct timer *deadline;
 	bool in_pool;
+	int64_t unproven;  /* its part of web->unproven */
 	bool ask_password; /* before anything else */
 	bool password_good;
 	struct auth_password *password;

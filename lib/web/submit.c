@@ -19,6 +19,8 @@
 
 /* One message to the broker; see flowrra_batch. */
 #define BATCH_LINES 256
+/* Of a request: each has an answer, which may be longer than itself. */
+#define LINES_MAX 100000
 #define NDJSON_TYPE "application/x-ndjson; charset=utf-8"
 
 /* --- one task ---------------------------------------------------------- */
@@ -199,6 +201,18 @@ add_line(struct submit_lines *s, struct slice text)
 		settle_lines(s);
 }
 
+/* What is behind was not looked at, and its client is told so. */
+static void
+refuse_rest(struct submit_lines *s)
+{
+	settle_lines(s);
+	answer_line(s, json_pack("{s:i,s:{s:i,s:s,s:s}}", "line", LINES_MAX + 1,
+				 "error", "status", 413, "code", "too_large",
+				 "detail",
+				 "this line and those after it were not "
+				 "submitted; send them in another batch"));
+}
+
 /* A client that is gone gets no answer: what was sent is queued, the rest is
  * not. */
 static void
@@ -208,6 +222,10 @@ add_lines(struct submit_lines *s, struct slice body)
 	size_t len;
 
 	while (body.len > 0 && !web_stopped(s->call)) {
+		if (s->number == LINES_MAX) {
+			refuse_rest(s);
+			return;
+		}
 		end = memchr(body.p, '\n', body.len);
 		len = end != NULL ? (size_t)(end - body.p) : body.len;
 		add_line(s, (struct slice){body.p, len});

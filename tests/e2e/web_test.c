@@ -354,6 +354,10 @@ START_TEST(what_is_unsafe_is_refused_at_the_start)
 	    {"-o web.prefix=flowrra", "is not a path"},
 	    {"-o web.user_header=X-Remote-User", "name the proxies"},
 	    {"-o web.proxies=proxy", "is neither an address"},
+	    {"-o web.proxies=unix:no-such-user", "there is no system user"},
+	    /* That proxy encrypts nothing on the network. */
+	    {"-o web.listen=0.0.0.0:7480 -o web.proxies=unix",
+	     "set tls_cert and tls_key"},
 	    {"-o web.tls_cert=x", "set both, or none"},
 	    {"-o web.tokens=missing", "cannot read missing"},
 	};
@@ -575,6 +579,125 @@ START_TEST(an_empty_token_file_is_named_and_not_used)
 }
 END_TEST
 
+/* Of what is open when a user logs out. */
+START_TEST(a_stream_ends_with_the_login)
+{
+	struct world *w = begin(_i);
+	struct site *s = site_start(w, "");
+	struct run *stream, *other;
+
+	log_in(s);
+	stream = run_start(w,
+			   "exec curl -sN -b jar 'http://127.0.0.1:%d/api/v1/"
+			   "events?topics=queues' >events",
+			   s->port);
+	/* One that has logged in otherwise goes on. */
+	other = run_start(w,
+			  "exec curl -sN -H 'Authorization: Bearer %s' "
+			  "'http://127.0.0.1:%d/api/v1/events?topics=queues' "
+			  ">others",
+			  s->token, s->port);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "event: queues") != NULL);
+	WAIT_UNTIL(strstr(world_read(w, "others"), "event: queues") != NULL);
+	ck_assert_int_eq(
+	    site_ask(s, "/api/v1/session", "-X DELETE -b jar " SAME), 204);
+	ck_assert_int_eq(run_end(w, stream)->status, 0);
+	ck_assert_int_eq(kill(other->pid, 0), 0);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+/* Who else may connect to the socket is not believed. */
+START_TEST(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy)
+{
+	struct world *w = begin(_i);
+	const char *me = world_text(w, "%d", (int)getuid());
+	struct site *s;
+
+	s = site_start(w, world_text(w,
+				     "-o web.proxies=unix:%s "
+				     "-o web.user_header=X-Remote-User "
+				     "-o web.operators=alice",
+				     me));
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Remote-User: alice'"),
+			 200);
+	ck_assert_str_eq(site_cut(s, "\"role\":\""), "operator");
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "--unix-socket web.sock"),
+			 401);
+	site_stop(s);
+	s = site_start(w, world_text(w,
+				     "-o web.proxies=unix:%d "
+				     "-o web.user_header=X-Remote-User "
+				     "-o web.operators=alice",
+				     (int)getuid() + 4711));
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Remote-User: alice'"),
+			 403);
+	/* They are who they are. */
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "--unix-socket web.sock"),
+			 200);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+/* A connection that has sent a head and waits to be told to go on. */
+static int
+begin_long_body(const struct site *s, const char *credential)
+{
+	const int fd = site_connect(s);
+	char head[512];
+	int n;
+
+	n = snprintf(head, sizeof(head),
+		     "POST /api/v1/tasks/batch HTTP/1.1\r\nHost: localhost\r\n"
+		     "Authorization: %s\r\nContent-Type: application/json\r\n"
+		     "Expect: 100-continue\r\nContent-Length: 16000000\r\n\r\n",
+		     credential);
+	ck_assert_int_eq(write(fd, head, (size_t)n), n);
+	return fd;
+}
+
+/* "Basic eDp5" is x:y. */
+START_TEST(nobody_fills_the_memory_with_bodies_without_a_password)
+{
+	struct world *w = begin(false);
+	const char *line = "alice:$2b$04$abcdefghijklmnopqrstuuinwY/"
+			   "tkBVrn3xrxQI/TgnMHhkvl85RW\n";
+	char reply[64];
+	struct site *s;
+	int fds[3], i;
+	ssize_t n;
+
+	world_write(w, "users", line, strlen(line));
+	run(w, "chmod 600 users");
+	s = site_start(w, "-o web.users=users");
+	for (i = 0; i < 3; i++) {
+		fds[i] = begin_long_body(s, "Basic eDp5");
+		n = read(fds[i], reply, sizeof(reply) - 1);
+		ck_assert_int_gt(n, 12);
+		reply[n] = '\0';
+		ck_assert_msg(strncmp(reply + 9, i < 2 ? "100" : "503", 3) == 0,
+			      "%d: %s", i, reply);
+	}
+	/* Those that are gone make room. */
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	WAIT_UNTIL(site_ask(s, "/api/v1/me", "-u alice:sesame") == 200);
+	fds[0] = begin_long_body(s, "Basic eDp5");
+	n = read(fds[0], reply, sizeof(reply) - 1);
+	ck_assert_int_gt(n, 12);
+	ck_assert_int_eq(strncmp(reply + 9, "100", 3), 0);
+	close(fds[0]);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -590,6 +713,10 @@ SUITE("web")
 	TEST(pages_and_files_are_packed_cached_and_locked_down);
 	TEST(failed_logins_and_hasty_changes_are_limited);
 	TEST_LOOP(a_password_that_is_remembered_answers_no_guesses, 0, 2);
+	TEST_LOOP(a_stream_ends_with_the_login, 0, 2);
+	TEST_LOOP(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy, 0,
+		  2);
+	TEST(nobody_fills_the_memory_with_bodies_without_a_password);
 	TEST(what_is_unsafe_is_refused_at_the_start);
 	TEST_LOOP(a_stream_begins_with_all_and_goes_on_with_what_changes, 0, 2);
 	TEST_LOOP(the_feed_tells_of_tasks_as_they_end, 0, 2);

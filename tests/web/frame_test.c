@@ -215,10 +215,17 @@ START_TEST(a_request_with_a_key_is_run_once_for_each_user)
 	ck_assert_uint_eq(post_run(d, "", "k", "{\"x\":1}"), 200);
 	ck_assert_int_eq(runs, 2);
 	ck_assert_str_ne(d->bytes.data, first);
+	/* A token of that name is another, and sees no answer of the user's. */
+	free(first);
+	first = strdup(d->bytes.data);
+	d->who.kind = WEB_BY_USER;
+	post_run(d, "", "k", "{\"x\":1}");
+	ck_assert_int_eq(runs, 3);
+	ck_assert_str_ne(d->bytes.data, first);
 	/* Without a key, each is a request of its own. */
 	post_run(d, "", NULL, "");
 	post_run(d, "", NULL, "");
-	ck_assert_int_eq(runs, 4);
+	ck_assert_int_eq(runs, 5);
 	free(first);
 	desk_close(d);
 }

@@ -880,6 +880,66 @@ START_TEST(the_error_of_a_failed_task_is_masked_in_a_problem_too)
 }
 END_TEST
 
+/* A line of one byte has an answer of hundreds. */
+START_TEST(a_batch_of_many_lines_has_an_answer_with_an_end)
+{
+	struct desk *d = desk_open((enum desk_store)_i);
+	const size_t n = 1000000;
+	char *body = malloc(2 * n + 1), *last;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		memcpy(body + 2 * i, "1\n", 2);
+	body[2 * n] = '\0';
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/batch", body),
+			  200);
+	ck_assert_uint_lt(d->bytes.len, 32 << 20);
+	last = strstr(d->bytes.data, "{\"line\":100001,");
+	ck_assert_ptr_nonnull(last);
+	ck_assert_ptr_nonnull(strstr(last, "\"status\":413"));
+	ck_assert_str_eq(strchr(last, '\n'), "\n");
+	free(body);
+	desk_close(d);
+}
+END_TEST
+
+/* 40 MiB in 40 tasks: no answer is longer than two of them, and none is missed. */
+START_TEST(a_list_of_long_tasks_comes_in_short_answers)
+{
+	static const char *const lists[] = {
+	    "/api/v1/tasks?state=pending&limit=500",
+	    "/api/v1/tasks?state=delayed&limit=500"};
+	struct desk *d = desk_open((enum desk_store)_i);
+	const size_t len = 1000 << 10;
+	char *args = malloc(len + 1), id[8], at[1024];
+	const char *next;
+	size_t i, l, n;
+
+	memset(args, 'x', len);
+	memcpy(args, "[\"", 2);
+	memcpy(args + len - 2, "\"]", 3);
+	for (i = 0; i < 40; i++) {
+		snprintf(id, sizeof(id), "l%zu", i);
+		submit(d, id, "long", args, NULL, i % 2 ? 1000 + (double)i : 0);
+	}
+	for (l = 0; l < 2; l++) {
+		snprintf(at, sizeof(at), "%s", lists[l]);
+		for (n = 0, next = ""; next != NULL; n += n_items(d)) {
+			desk_get(d, at);
+			ck_assert_uint_lt(d->bytes.len, 3 << 20);
+			next = json_string_value(desk_at(d, "next", NULL));
+			snprintf(at, sizeof(at), "%s&cursor=%s", lists[l],
+				 next != NULL ? next : "");
+			ck_assert_msg(n_items(d) > 0 || next == NULL, "%s: %zu",
+				      at, n);
+		}
+		ck_assert_uint_eq(n, 20);
+	}
+	free(args);
+	desk_close(d);
+}
+END_TEST
+
 SUITE("web-lists")
 {
 	SUITE_TIMEOUT(120);
@@ -896,6 +956,8 @@ SUITE("web-lists")
 	TEST_BOTH(a_task_is_shown_with_its_attempts_and_its_result);
 	TEST_BOTH(a_viewer_finds_nothing_by_what_is_hidden);
 	TEST_BOTH(the_error_of_a_failed_task_is_masked_in_a_problem_too);
+	TEST_BOTH(a_batch_of_many_lines_has_an_answer_with_an_end);
+	TEST_BOTH(a_list_of_long_tasks_comes_in_short_answers);
 	TEST_BOTH(a_delayed_task_is_run_now);
 	TEST_BOTH(a_task_is_submitted_once_for_each_key);
 	TEST_BOTH(each_line_of_a_batch_has_its_answer);
