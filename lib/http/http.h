@@ -89,6 +89,13 @@ struct http_tls {
 	 * NULL: they show none. */
 	const char *client_ca;
 };
+/*
+ * Whether these can be used: 0, or -1, an error that says why not, and in
+ * *ret_bad which of them it is.
+ */
+enum http_tls_part { HTTP_TLS_CERTIFICATES, HTTP_TLS_KEY, HTTP_TLS_CLIENT_CA };
+int http_tls_check(const struct http_tls *tls, enum http_tls_part *ret_bad,
+		   struct err *err);
 /* Accepts on a listening socket (TCP or Unix), which it closes in the end.
  * `tls` NULL: plain. */
 int http_server_listen(struct http_server *server, int fd,

@@ -85,6 +85,27 @@ auth_check_peers(char *const *peers, struct err *err)
 	return 0;
 }
 
+int
+auth_check(const struct conf *conf, struct err *err)
+{
+	const struct conf_web *web = &conf->web;
+	char **proxies = conf_list(web->proxies);
+	char **peers = conf_list(web->peers);
+	struct web_users *users = NULL;
+
+	if (proxies == NULL || peers == NULL)
+		err_nomem(err);
+	else if (access_check_proxies(proxies, err) == 0 &&
+		 auth_check_peers(peers, err) == 0)
+		users = users_new(web->users, web->tokens, err);
+	conf_list_free(proxies);
+	conf_list_free(peers);
+	if (users == NULL)
+		return -1;
+	users_free(users);
+	return 0;
+}
+
 static char *
 auth_state_dir(const struct conf_web *web)
 {

@@ -19,6 +19,9 @@ struct conf;
 struct err;
 struct web_auth;
 
+/* Whether auth_new() would find what the configuration names. Changes nothing. */
+int auth_check(const struct conf *conf, struct err *err);
+
 /* Reads the files that the configuration names; makes the token of the start if
  * there is no other way to log in. */
 struct web_auth *auth_new(const struct conf *conf, struct err *err);

@@ -67,6 +67,84 @@ web_check_prefix(const char *prefix, struct err *err)
 	    prefix);
 }
 
+/* --- TLS ------------------------------------------------------------------------
+ */
+
+struct web_tls {
+	struct buf cert, key, ca;
+};
+
+static int
+web_read_pem(const char *path, const char *key, struct buf *out,
+	     struct err *err)
+{
+	int r;
+
+	if (path[0] == '\0')
+		return 0;
+	if ((r = secret_read(path, out, err)) == 0)
+		return err_set(err, ERR_CONFIG, "[web] %s: there is no %s", key,
+			       path);
+	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
+}
+
+static void
+web_drop_tls(struct web_tls *t)
+{
+	if (t->key.data != NULL)
+		explicit_bzero(t->key.data, t->key.len);
+	buf_done(&t->cert);
+	buf_done(&t->key);
+	buf_done(&t->ca);
+}
+
+/* Names the file that is wrong: libmicrohttpd would not. */
+static int
+web_check_tls(const struct conf_web *conf, const struct http_tls *tls,
+	      struct err *err)
+{
+	const char *const bad[][2] = {
+	    [HTTP_TLS_CERTIFICATES] = {"tls_cert", conf->tls_cert},
+	    [HTTP_TLS_KEY] = {"tls_key", conf->tls_key},
+	    [HTTP_TLS_CLIENT_CA] = {"tls_ca", conf->tls_ca}};
+	enum http_tls_part part;
+
+	if (http_tls_check(tls, &part, err) == 0)
+		return 0;
+	return err_prefix(err, "[web] %s: %s", bad[part][0], bad[part][1]);
+}
+
+/* Fills in *t, which web_drop_tls() empties, and *ret, which borrows from it.
+ * Without certificates nothing is in them. */
+static int
+web_load_tls(const struct conf_web *conf, struct web_tls *t,
+	     struct http_tls *ret, struct err *err)
+{
+	if (web_read_pem(conf->tls_cert, "tls_cert", &t->cert, err) != 0 ||
+	    web_read_pem(conf->tls_key, "tls_key", &t->key, err) != 0 ||
+	    web_read_pem(conf->tls_ca, "tls_ca", &t->ca, err) != 0)
+		return -1;
+	if (conf->tls_cert[0] == '\0')
+		return 0;
+	/* An empty file has no text. */
+	ret->certificates = t->cert.data != NULL ? t->cert.data : "";
+	ret->key = t->key.data != NULL ? t->key.data : "";
+	if (conf->tls_ca[0] != '\0')
+		ret->client_ca = t->ca.data != NULL ? t->ca.data : "";
+	return web_check_tls(conf, ret, err);
+}
+
+int
+web_probe(const struct conf *conf, struct err *err)
+{
+	struct web_tls t = {.cert = BUF_INIT};
+	struct http_tls tls = {.key = NULL};
+	int r = web_load_tls(&conf->web, &t, &tls, err);
+
+	web_drop_tls(&t);
+	return r == 0 ? auth_check(conf, err) : -1;
+}
+
 /* What no type of a key can check by itself. Also of --check, without opening
  * anything. */
 int
@@ -180,48 +258,20 @@ web_make_http(struct web *web, const struct web_options *o, struct err *err)
 /* --- listening ------------------------------------------------------------------
  */
 
-struct web_tls {
-	struct buf cert, key, ca;
-};
-
-static int
-web_read_pem(const char *path, const char *key, struct buf *out,
-	     struct err *err)
-{
-	int r;
-
-	if (path[0] == '\0')
-		return 0;
-	if ((r = secret_read(path, out, err)) == 0)
-		return err_set(err, ERR_CONFIG, "[web] %s: there is no %s", key,
-			       path);
-	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
-}
-
 /* The key is overwritten once GnuTLS has a copy. */
 static int
 web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
 {
-	const struct conf_web *conf = &web->conf->web;
 	struct web_tls t = {.cert = BUF_INIT};
-	struct http_tls tls;
+	struct http_tls tls = {.key = NULL};
 	size_t i;
-	int r;
+	int r = web_load_tls(&web->conf->web, &t, &tls, err);
 
-	r = web_read_pem(conf->tls_cert, "tls_cert", &t.cert, err) != 0 ||
-		    web_read_pem(conf->tls_key, "tls_key", &t.key, err) != 0 ||
-		    web_read_pem(conf->tls_ca, "tls_ca", &t.ca, err) != 0
-		? -1
-		: 0;
-	tls = (struct http_tls){t.cert.data, t.key.data, t.ca.data};
 	for (i = 0; r == 0 && i < n; i++)
 		r = http_server_listen(web->http, fds[i],
-				       t.cert.data != NULL ? &tls : NULL, err);
-	if (t.key.data != NULL)
-		explicit_bzero(t.key.data, t.key.len);
-	buf_done(&t.cert);
-	buf_done(&t.key);
-	buf_done(&t.ca);
+				       tls.certificates != NULL ? &tls : NULL,
+				       err);
+	web_drop_tls(&t);
 	return r;
 }
 
