@@ -97,6 +97,8 @@ add_state(json_t *info, enum tasks_state state)
 	size_t i;
 	int status;
 
+	/* The attempts are the affair of who looks at one task. */
+	json_object_del(info, "history");
 	status =
 	    json_object_set_new(info, "state", json_string(states[state].name));
 	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)

@@ -118,9 +118,11 @@ void
 audit_call(struct web_audit *audit, const struct web_call *call,
 	   const char *why)
 {
+	/* A dry run that was answered has changed nothing. */
 	const bool writes = call->route->role == WEB_OPERATOR &&
 			    call->route->method != HTTP_GET &&
-			    (call->route->flags & WEB_QUIET) == 0;
+			    (call->route->flags & WEB_QUIET) == 0 &&
+			    (why != NULL || !web_bool(call, "dry_run", false));
 	const struct audit_record record = {
 	    .user = call->who.user,
 	    .role = web_role_name(call->who.role),
@@ -129,7 +131,10 @@ audit_call(struct web_audit *audit, const struct web_call *call,
 						  : call->route->path,
 	    .target = call->change.target != NULL ? call->change.target : "",
 	    .count = call->change.count,
-	    .outcome = why != NULL ? why : "done",
+	    /* A job has a record of its own when it ends. */
+	    .outcome = why != NULL	     ? why
+		       : call->status == 202 ? "begun"
+					     : "done",
 	    /* From 500 on it may name paths and servers. */
 	    .said = why != NULL && call->status >= 500 ? "failed" : NULL,
 	    .request_id = call->id};

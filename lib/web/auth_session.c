@@ -69,8 +69,6 @@ auth_by_session(struct web_auth *auth, const char *cookies,
 	return true;
 }
 
-/* --- later ---------------------------------------------------------------- */
-
 /* A session, of which what it was begun by is there. */
 static bool
 auth_session_holds(struct web_auth *auth, const struct web_identity *who)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "module/dump.h"
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -288,7 +289,7 @@ mask_bytes(const struct web_mask *mask, const char *type, struct buf *bytes)
 			json_decref(value);
 			value = other;
 		}
-		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		text = json_dumps(value, dump_flags(value));
 		buf_adds(&out, text != NULL ? text : "null");
 		free(text);
 		json_decref(value);

@@ -348,7 +348,10 @@ params_check_missing(struct web_call *call, struct err *err)
 	const struct web_param *p = call->route->params;
 
 	for (; p != NULL && p->name != NULL; p++) {
+		/* What reads a body itself tells better what it lacks. */
 		if (!p->required || p->prefix ||
+		    (p->in == WEB_BODY &&
+		     (call->route->flags & WEB_RAW_BODY) != 0) ||
 		    call->values[p - call->route->params].given)
 			continue;
 		err_set(err, ERR_USAGE, "%s: is missing in %s", p->name,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/dump.h"
 #include "util/conf.h"
 #include "util/timer.h"
 #include "web/figures.h"
@@ -286,7 +287,8 @@ void
 respond_json(struct visit *v, unsigned int status, json_t *value,
 	     const struct http_field *more)
 {
-	char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
+	char *text =
+	    value != NULL ? json_dumps(value, dump_flags(value)) : NULL;
 	struct fields fields = {.n = 0};
 	struct http_reply reply = {.status = status, .fields = fields.items};
 

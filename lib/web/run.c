@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/dump.h"
 #include "web/audit.h"
 #include "web/call.h"
 #include "web/mask.h"
@@ -48,7 +49,7 @@ call_write(struct web_call *call, struct err *err)
 
 	if (call->value == NULL)
 		return;
-	text = json_dumps(call->value, JSON_COMPACT | JSON_ENCODE_ANY);
+	text = json_dumps(call->value, dump_flags(call->value));
 	json_decref(call->value);
 	call->value = NULL;
 	buf_reset(&call->bytes);

@@ -78,6 +78,17 @@ schedules_make(struct web_call *call, struct schedules *db,
 	if (schedule_create(db, web_client(call), form, clock_wall_us(), id,
 			    &existing, &next_us, &fault, err) != 0)
 		return schedules_fail(call, &fault, form->rule, err);
+	/* Under the ID that was asked for there is none. */
+	if (existing && form->id != NULL && form->id[0] != '\0' &&
+	    strcmp(form->id, id) != 0) {
+		err_set(
+		    err, ERR_REFUSED,
+		    "an identical schedule has the ID %s (task, type, rule, "
+		    "time zone and arguments)",
+		    id);
+		return web_fault(call, "id",
+				 "use that one, or leave out the ID", err);
+	}
 	if (!existing) {
 		web_audit(call, "schedule.create", id, 1);
 		web_status(call, 201);

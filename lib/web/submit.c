@@ -7,11 +7,15 @@
  * Idempotency-Key the id is made of it, so that a repetition, after a lost answer
  * or a restart, finds its task instead of making a second.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
+#include "codec/scan.h"
+#include "codec/task_json.h"
 #include "flowrra/client.h"
+#include "manager/member.h"
 #include "manager/request.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -74,12 +78,28 @@ submit_one(struct web_call *call, const struct flowrra_request *request,
 
 	if (flowrra_submit(web_client(call), request, id, &error) != 0) {
 		if (error.code != FLOWRRA_REFUSED || request->id == NULL ||
-		    request->id != web_task_id(call))
-			return web_client_error(&error, err);
-		strcpy(id, request->id);
+		    request->id != web_task_id(call)) {
+			web_client_error(&error, err);
+			return web_fault(call, request_field(err->msg), NULL,
+					 err);
+		}
+		snprintf(id, sizeof(id), "%s", request->id);
 	}
 	web_audit(call, "task.submit", id, 1);
 	return submit_await(call, id, request, err);
+}
+
+/* Where the text as a whole is wrong, what is no JSON is another error than what is
+ * no object; only then it is worth a second look. */
+static int
+submit_refused(struct web_call *call, const char *field, struct err *err)
+{
+	struct scan_value value;
+
+	if (field == NULL &&
+	    scan_check(web_body(call), TASK_DEPTH_MAX, &value, NULL) != 0)
+		web_status(call, 400);
+	return web_fault(call, field, NULL, err);
 }
 
 /* An ID in the body goes before that of the key: somebody has chosen it. */
@@ -89,13 +109,17 @@ submit_run(struct web_call *call, struct err *err)
 	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
 	struct flowrra_request request;
 	struct buf scratch = BUF_INIT;
+	const char *field;
 	int result;
 
-	result = request_read(web_body(call), &base, &scratch, &request, err);
-	if (result == 0 && request.id == NULL)
-		request.id = web_task_id(call);
-	if (result == 0)
+	if (request_read(web_body(call), &base, &scratch, &request, &field,
+			 err) == 0) {
+		if (request.id == NULL)
+			request.id = web_task_id(call);
 		result = submit_one(call, &request, err);
+	} else {
+		result = submit_refused(call, field, err);
+	}
 	buf_done(&scratch);
 	return result;
 }
@@ -109,6 +133,7 @@ struct submit_lines {
 	struct {
 		size_t number;
 		bool is_task;
+		char field[32]; /* that the error is about; "": it says */
 		struct err err;
 	} lines[BATCH_LINES];
 	size_t n;
@@ -130,17 +155,22 @@ answer_line(struct submit_lines *s, json_t *line)
 	json_decref(line);
 }
 
-/* The same shape as that of a request that failed. */
+/* A problem as of a request of its own; its id is that of the whole. */
 static void
-answer_problem(struct submit_lines *s, size_t number, const struct err *err)
+answer_problem(struct submit_lines *s, size_t i, const struct err *err)
 {
 	const unsigned int status = web_status_of(err);
-	json_t *text = json_string(err->msg);
+	const char *field = s->lines[i].field[0] != '\0'
+				? s->lines[i].field
+				: request_field(err->msg);
 
-	answer_line(s, json_pack("{s:I,s:{s:i,s:s,s:o}}", "line",
-				 (json_int_t)number, "error", "status",
-				 (int)status, "code", web_code_of(status, err),
-				 "detail", text != NULL ? text : json_null()));
+	answer_line(
+	    s, json_pack("{s:I,s:{s:i,s:s,s:o,s:o,s:n}}", "line",
+			 (json_int_t)s->lines[i].number, "error", "status",
+			 (int)status, "code", web_code_of(status, err),
+			 "detail", member_of_text(err->msg), "field",
+			 field != NULL ? member_of_text(field) : json_null(),
+			 "hint"));
 }
 
 /* In the order of the lines. What was sent is answered, whatever follows. */
@@ -156,7 +186,7 @@ settle_lines(struct submit_lines *s)
 		flowrra_batch_wait(s->batch, NULL);
 	for (i = 0; i < s->n; i++) {
 		if (!s->lines[i].is_task) {
-			answer_problem(s, s->lines[i].number, &s->lines[i].err);
+			answer_problem(s, i, &s->lines[i].err);
 		} else if (flowrra_batch_answer(s->batch, task++, &error) ==
 			   0) {
 			s->queued++;
@@ -167,7 +197,7 @@ settle_lines(struct submit_lines *s)
 				      flowrra_batch_id(s->batch, task - 1)));
 		} else {
 			web_client_error(&error, &err);
-			answer_problem(s, s->lines[i].number, &err);
+			answer_problem(s, i, &err);
 		}
 	}
 	s->n = 0;
@@ -180,8 +210,10 @@ add_line(struct submit_lines *s, struct slice text)
 {
 	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
 	struct err *err = &s->lines[s->n].err;
+	char *ret_field = s->lines[s->n].field;
 	struct flowrra_request request;
 	struct flowrra_error error;
+	const char *field;
 
 	s->number++;
 	while (text.len > 0 && strchr(" \t\r", text.p[text.len - 1]) != NULL)
@@ -190,12 +222,17 @@ add_line(struct submit_lines *s, struct slice text)
 		return;
 	s->lines[s->n].number = s->number;
 	s->lines[s->n].is_task = false;
+	*ret_field = '\0';
 	err->code = ERR_NONE;
-	if (request_read(text, &base, &s->scratch, &request, err) == 0) {
-		if (flowrra_batch_add(s->batch, &request, &error) == 0)
-			s->lines[s->n].is_task = true;
-		else
-			web_client_error(&error, err);
+	if (request_read(text, &base, &s->scratch, &request, &field, err) !=
+	    0) {
+		/* Its name may be of the client's making: only if it fits. */
+		if (field != NULL && strlen(field) < sizeof(s->lines->field))
+			memcpy(ret_field, field, strlen(field) + 1);
+	} else if (flowrra_batch_add(s->batch, &request, &error) == 0) {
+		s->lines[s->n].is_task = true;
+	} else {
+		web_client_error(&error, err);
 	}
 	if (++s->n == BATCH_LINES)
 		settle_lines(s);
@@ -264,7 +301,19 @@ submit_run_batch(struct web_call *call, struct err *err)
 
 /* --- the table --------------------------------------------------------- */
 
+/* Members of the body stand here to be described: request_read() checks them. */
 static const struct web_param submit_params[] = {
+    {.name = "name",
+     .type = WEB_TEXT,
+     .in = WEB_BODY,
+     .required = true,
+     .help = "the name of a registered task"},
+    LIST_BODY("args", WEB_JSON, "an array; empty by default"),
+    LIST_BODY("kwargs", WEB_JSON, "an object; empty by default"),
+    LIST_BODY("queue", WEB_TEXT, "that of the registration by default"),
+    LIST_BODY("id", WEB_TEXT, "the ID; one is made up by default"),
+    LIST_BODY("delay", WEB_SECONDS, "so long it is not begun"),
+    LIST_BODY("at", WEB_TIME, "until then it is not begun"),
     LIST_QUERY("wait", WEB_SECONDS,
 	       "wait for the end of the task, so long at most, and answer its "
 	       "record; 60 s at most"),
@@ -278,7 +327,7 @@ const struct web_route web_submit_routes[] = {
      "that "
      "has ended"},
     {HTTP_POST, "/api/v1/tasks/batch", WEB_OPERATOR,
-     WEB_RAW_BODY | WEB_BIG_BODY, NULL, submit_run_batch,
+     WEB_RAW_BODY | WEB_BIG_BODY | WEB_LINES, NULL, submit_run_batch,
      "Submits many tasks, a JSON object on each line.",
      "for each line a line: {\"line\", \"task_id\"}, or {\"line\", \"error\"}"},
     WEB_ROUTES_END};

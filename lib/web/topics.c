@@ -38,6 +38,7 @@ struct known {
 	char *topic;
 	uint64_t id;
 	json_t *value;
+	const struct web_mask *mask; /* by which viewers were told */
 	LIST_ENTRY(known) next;
 };
 
@@ -137,6 +138,12 @@ topics_tell(struct topics *topics, const struct topic_wanted *wanted,
 	struct known *k = topics_known(topics, wanted);
 	json_t *delta = NULL;
 
+	/* Viewers do not see any longer what is hidden since a reload. */
+	if (k != NULL && k->mask != topics->shared->mask) {
+		json_decref(k->value);
+		k->value = NULL;
+		k->mask = topics->shared->mask;
+	}
 	if (value == NULL || k == NULL ||
 	    (k->value != NULL &&
 	     (delta = key != NULL ? diff_rows(k->value, value, key)

@@ -229,7 +229,7 @@ START_TEST(hosts_paths_and_methods_that_are_not_ours_are_refused)
 	ck_assert_ptr_nonnull(strstr(s->head, "Allow: GET, HEAD"));
 	ck_assert_int_eq(site_ask_in(s, "/api/v1/me?x=1", "-k"), 400);
 	ck_assert_str_eq(site_cut(s, "\"field\":\""), "x");
-	ck_assert_int_eq(site_ask_in(s, "/api/v1/tasks", JSON "-d '{'"), 422);
+	ck_assert_int_eq(site_ask_in(s, "/api/v1/tasks", JSON "-d '{'"), 400);
 	/* 70 KiB where 64 may be. */
 	run(w, "head -c 70000 /dev/zero >big");
 	ck_assert_int_eq(site_ask_in(s, "/api/v1/queues/io/pause",
@@ -276,6 +276,24 @@ START_TEST(pages_and_files_are_packed_cached_and_locked_down)
 	ck_assert_int_eq(
 	    site_ask(s, "/static/../../etc/passwd", "--path-as-is"), 400);
 	ck_assert_int_eq(site_ask(s, "/static/%2e%2e/x", "--path-as-is"), 400);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+START_TEST(a_registered_task_tells_its_workers_and_figures)
+{
+	struct world *w = begin(_i);
+	struct site *s = site_start(w, "");
+
+	ctl_ok(w, "submit add 1 2 --wait");
+	WAIT_UNTIL(site_ask_in(s, "/api/v1/registry/add", "-g") == 200 &&
+		   strstr(s->body, "\"workers\":1") != NULL);
+	/* They are sent once a second. */
+	WAIT_UNTIL(site_ask_in(s, "/api/v1/registry/add", "-g") == 200 &&
+		   strstr(s->body, "\"figures\":{\"succeeded\":1,") != NULL);
+	ck_assert_int_eq(site_ask_in(s, "/api/v1/registry", "-g"), 200);
+	ck_assert_ptr_nonnull(strstr(s->body, "\"workers\":1"));
 	site_stop(s);
 	world_stop(w);
 }
@@ -698,6 +716,44 @@ START_TEST(nobody_fills_the_memory_with_bodies_without_a_password)
 }
 END_TEST
 
+/* A viewer who looks already, and one who comes later. */
+START_TEST(a_reload_hides_more_from_viewers_at_once)
+{
+	struct world *w = begin(_i);
+	char *line = ctl_ok(w, "web token eve viewer 2>token");
+	char *token = strstr(world_read(w, "token"), "again: ");
+	const char *id = "t1";
+	struct site *s;
+
+	world_write(w, "tokens", line, strlen(line));
+	run(w, "chmod 600 tokens");
+	s = site_start(w, "-o web.tokens=tokens -o web.peers=root:operator");
+	token = world_text(w, "%.*s", (int)strcspn(token + 7, "\n"), token + 7);
+	ck_assert_int_eq(site_ask(s, "/api/v1/tasks",
+				  "--unix-socket web.sock " JSON
+				  "-d '{\"id\":\"%s\",\"name\":\"x\",\"queue\":"
+				  "\"none\",\"force\":true,\"kwargs\":"
+				  "{\"colour\":\"sesame\"}}'",
+				  id),
+			 201);
+	run_start(w,
+		  "exec curl -sN -H 'Authorization: Bearer %s' "
+		  "'http://127.0.0.1:%d/api/v1/events?topics=task:%s' >events",
+		  token, s->port, id);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "sesame") != NULL);
+	world_configure(w, "demo", "[web]\nhide = colour\n");
+	ck_assert_int_eq(kill(s->daemon->pid, SIGHUP), 0);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "\"colour\":\"•••\"") !=
+		   NULL);
+	ck_assert_int_eq(site_ask(s, "/api/v1/tasks/t1",
+				  "-H 'Authorization: Bearer %s'", token),
+			 200);
+	ck_assert_ptr_null(strstr(s->body, "sesame"));
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -711,6 +767,7 @@ SUITE("web")
 	    0, 2);
 	TEST(hosts_paths_and_methods_that_are_not_ours_are_refused);
 	TEST(pages_and_files_are_packed_cached_and_locked_down);
+	TEST_LOOP(a_registered_task_tells_its_workers_and_figures, 0, 2);
 	TEST(failed_logins_and_hasty_changes_are_limited);
 	TEST_LOOP(a_password_that_is_remembered_answers_no_guesses, 0, 2);
 	TEST_LOOP(a_stream_ends_with_the_login, 0, 2);
@@ -723,5 +780,6 @@ SUITE("web")
 	TEST_LOOP(five_hundred_streams_are_told_of_a_change, 0, 2);
 	TEST(with_a_frozen_store_the_daemon_answers_and_says_so);
 	TEST(an_empty_token_file_is_named_and_not_used);
+	TEST_LOOP(a_reload_hides_more_from_viewers_at_once, 0, 2);
 	TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out);
 }

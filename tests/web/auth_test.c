@@ -372,6 +372,22 @@ START_TEST(a_logged_out_session_stays_so_after_a_restart)
 }
 END_TEST
 
+/* A full disk, or a machine that went down in between, leaves such files. */
+START_TEST(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start)
+{
+	static const char *const lists[] = {"", "\n\n", "no numbers\n",
+					    "ffffffffffffffffff 1\n\n00 9"};
+	char path[256];
+	struct err err;
+
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	snprintf(path, sizeof(path), "%s/state/web.revoked", dir);
+	ck_assert_int_eq(secret_write(path, slice_of(lists[_i]), 0600, &err),
+			 0);
+	ck_assert_msg(load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(a_code_that_was_used_is_used_after_a_reload_too)
 {
 	struct buf token = BUF_INIT;
@@ -498,22 +514,6 @@ START_TEST(a_token_or_a_key_that_others_have_put_there_is_refused)
 		unlink(file(names[i]));
 	}
 	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
-}
-END_TEST
-
-/* A full disk, or a machine that went down in between, leaves such files. */
-START_TEST(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start)
-{
-	static const char *const lists[] = {"", "\n\n", "no numbers\n",
-					    "ffffffffffffffffff 1\n\n00 9"};
-	char path[256];
-	struct err err;
-
-	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
-	snprintf(path, sizeof(path), "%s/state/web.revoked", dir);
-	ck_assert_int_eq(secret_write(path, slice_of(lists[_i]), 0600, &err),
-			 0);
-	ck_assert_msg(load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
 }
 END_TEST
 
@@ -696,13 +696,13 @@ SUITE("web-auth")
 	TEST(a_forged_cookie_is_no_cookie);
 	TEST(a_session_outlives_a_restart_but_not_its_time);
 	TEST(a_logged_out_session_stays_so_after_a_restart);
+	TEST_LOOP(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start,
+		  0, 4);
 	TEST(a_code_that_was_used_is_used_after_a_reload_too);
 	TEST(a_session_ends_with_the_token_of_the_start);
 	TEST(no_number_of_logouts_keeps_the_daemon_from_starting);
 	TEST(two_daemons_with_one_directory_have_one_key_and_one_list);
 	TEST(a_token_or_a_key_that_others_have_put_there_is_refused);
-	TEST_LOOP(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start,
-		  0, 4);
 	TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash);
 	TEST_LOOP(a_users_file_with_weak_hashes_is_refused_with_its_line, 0,
 		  sizeof(bad_users) / sizeof(bad_users[0]));

@@ -472,7 +472,7 @@ START_TEST(the_dead_are_listed_grouped_put_back_and_deleted)
 			  200);
 	ck_assert_str_eq(text_at(d, "outcome"), "retried");
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/x1/retry", NULL),
-			  404);
+			  409);
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/tasks/x1", NULL), 409);
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/tasks/x2", NULL), 200);
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/tasks/x2", NULL), 404);
@@ -689,7 +689,7 @@ START_TEST(a_task_is_submitted_once_for_each_key)
 	    desk_ask(d, "POST", "/api/v1/tasks",
 		     "{\"name\":\"t\",\"queue\":\"io\",\"nmae\":1}"),
 	    422);
-	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{"), 422);
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{"), 400);
 	d->who.role = WEB_VIEWER;
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{}"), 403);
 	d->shared.replay = replay;
