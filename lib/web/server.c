@@ -336,7 +336,7 @@ web_first_conf(struct web *web, struct err *err)
 {
 	struct conf *conf = NULL;
 
-	if (web_load_conf(web, &conf, err) != 0)
+	if (web_load_conf(web, &conf, err) != 0 || conf == NULL)
 		return -1;
 	if (web_keep_conf(web, conf, err) == 0)
 		return 0;
@@ -418,7 +418,7 @@ web_reload(struct web *web, struct err *err)
 	struct web_auth *auth;
 	struct conf *conf = NULL;
 
-	if (web_load_conf(web, &conf, err) != 0)
+	if (web_load_conf(web, &conf, err) != 0 || conf == NULL)
 		return -1;
 	if ((auth = auth_new(conf, err)) == NULL ||
 	    web_keep_conf(web, conf, err) != 0) {
