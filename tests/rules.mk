@@ -59,7 +59,7 @@ e2e: test-programs
 
 #: demo     follows the tour of README.md, and shows it
 demo:
-	@.ci/deps build
+	@.ci/deps build tour
 	$(again) $(JOBS) all
 	@BUILD_DIR=$(B) tests/tour
 
@@ -76,7 +76,7 @@ BROWSER := build/browser/node_modules/.of-$(subst @,-,$(firstword $(BROWSER_PACK
 $(BROWSER):
 	@mkdir -p build/browser
 	npm install --prefix build/browser --no-audit --no-fund --no-save --silent \
-	    --ignore-scripts $(BROWSER_PACKAGES)
+	    --ignore-scripts --fetch-retries 1 --fetch-timeout 30000 $(BROWSER_PACKAGES)
 	@touch $@
 
 #: browser  the pages in chromium, beside a mock; BROWSER_TESTS="purge dry" some
@@ -87,11 +87,18 @@ browser:
 	@$(MAKE) --no-print-directory $(BROWSER)
 	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
+# Skipped where npm cannot be reached, and has not been before.
 #: browser-daemon the same with a worker, a scheduler and flowrra-web, on SQLite
 browser-daemon: all
 	@.ci/deps web
-	@$(MAKE) --no-print-directory $(BROWSER)
-	BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS)
+	@if $(MAKE) --no-print-directory $(BROWSER); then \
+	    BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS); \
+	else \
+	    echo "browser-daemon: skipped: npm cannot install $(BROWSER_PACKAGES)"; \
+	fi
+
+# Pages are the same with sanitizers, and only slower.
+browser-short: $(if $(filter release,$(CONFIG)),browser-daemon)
 
 #: mount    the dashboard behind proxies and inside applications, only
 mount: all
@@ -111,12 +118,13 @@ check-deb: deb
 
 #: check    installs what is missing, builds everything, runs all tests
 check:
-	@.ci/deps build test
+	@.ci/deps build test $(if $(filter release,$(CONFIG)),web)
 	$(again) $(JOBS) test-programs
 	$(again) unit
 	$(again) e2e
 	$(again) tour
 	$(again) mount
+	$(again) browser-short
 	$(again) soak-short
 	$(again) systemd-short
 
@@ -309,6 +317,6 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
-	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat \
+	browser browser-daemon browser-short check asan tsan soak-programs soak soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate bench-web coverage deps lint format compile-flags

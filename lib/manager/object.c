@@ -162,6 +162,8 @@ on_object_member(void *arg, const struct scan_value *key,
 	return 0;
 }
 
+/* Into a copy where half a form would matter: callers hand in one
+ * (manager/schedule.h). */
 int
 object_read(struct slice json, const struct object_spec *spec, void *base,
 	    struct buf *scratch, const char **ret_name, struct err *err)

@@ -3,7 +3,7 @@
  * Lists of tasks by their state, in steps.
  *
  * What waits or runs is read queue by queue, in the order of the store; what is
- * delayed is merged by its time (page_merge.h); what has ended is one list of the
+ * delayed is merged by its time (tasks_delayed.c); what has ended is one list of the
  * backend. A place of the first and the last is "SKIP:QUEUE:CURSOR": a page of the
  * store, by the cursor that it begins at, and how many of it were told.
  */
@@ -15,7 +15,7 @@
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "manager/member.h"
-#include "manager/page_merge.h"
+#include "manager/page.h"
 #include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/tasks.h"
@@ -69,6 +69,12 @@ struct steps {
 };
 _Static_assert(RESULTS_PAGE_MAX <= BROKER_PAGE_MAX, "a page fits");
 
+bool
+tasks_is_joined(enum tasks_state state, const struct task_filter *filter)
+{
+	return states[state].joined || tasks_need_record(state, filter);
+}
+
 static bool
 is_final(const struct steps *s)
 {
@@ -98,10 +104,9 @@ add_state(json_t *info, enum tasks_state state)
 	return status;
 }
 
-/* The info of one at the broker, with what only its bytes say. */
-static json_t *
-info_of_item(const struct broker_item *item, enum tasks_state state,
-	     const char *queue, struct err *err)
+json_t *
+tasks_info_of_item(const struct broker_item *item, enum tasks_state state,
+		   const char *queue, struct err *err)
 {
 	json_t *info = task_info_of(item, states[state].place, queue);
 	struct err why;
@@ -144,8 +149,8 @@ steps_on_item(const struct broker_item *item, void *arg, struct err *err)
 
 	if (s->n++ < s->skip || !task_filter_item(s->filter, item))
 		return 0;
-	return steps_find(s, info_of_item(item, s->state, s->queue.queue, err),
-			  err);
+	return steps_find(
+	    s, tasks_info_of_item(item, s->state, s->queue.queue, err), err);
 }
 
 /* One that cannot be read does not hide the others. */
@@ -212,8 +217,7 @@ steps_join(struct steps *s, struct err *err)
 	int result;
 
 	if (is_final(s) || s->n_found == 0 ||
-	    (!states[s->state].joined &&
-	     !tasks_need_record(s->state, s->filter)))
+	    !tasks_is_joined(s->state, s->filter))
 		return 0;
 	if ((list = json_array()) == NULL)
 		return err_nomem(err);
@@ -433,65 +437,7 @@ page_of_pages(struct flowrra_client *c, enum tasks_state state,
 	return answer;
 }
 
-/* --- delayed ones ------------------------------------------------------ */
-
-struct delayed {
-	enum tasks_state state;
-	const struct task_filter *filter;
-};
-
-static json_t *
-delayed_on_item(const struct broker_item *item, const char *queue, void *arg,
-		struct err *err)
-{
-	const struct delayed *d = arg;
-
-	if (!task_filter_time(d->filter, item->time_ms * 1000) ||
-	    !tasks_is_of_state(item, d->state) ||
-	    !task_filter_item(d->filter, item))
-		return NULL;
-	return info_of_item(item, d->state, queue, err);
-}
-
-/* An error and a worker are those of the last attempt, which the record has. */
-static int
-delayed_finish(const struct page_merge *merge, json_t *items, struct err *err)
-{
-	const struct delayed *d = merge->arg;
-	size_t i;
-
-	if (!states[d->state].joined && !tasks_need_record(d->state, d->filter))
-		return 0;
-	if (tasks_join_records(merge->client, items, d->state, err) != 0)
-		return -1;
-	/* What the filter then drops makes a page shorter, and no other. */
-	for (i = json_array_size(items); i > 0; i--)
-		if (!task_filter_info(d->filter, json_array_get(items, i - 1),
-				      NULL))
-			json_array_remove(items, i - 1);
-	return 0;
-}
-
-static json_t *
-page_of_delayed(struct flowrra_client *c, enum tasks_state state,
-		const struct task_filter *filter, struct page_query *query,
-		struct err *err)
-{
-	struct delayed d = {state, filter};
-	const struct page_merge merge = {.client = c,
-					 .place = BROKER_DELAYED,
-					 .queue = filter->queue,
-					 .count = "delayed",
-					 .hash =
-					     task_filter_hash(filter, state),
-					 .after_us = filter->after_us,
-					 .before_us = filter->before_us,
-					 .any = task_filter_is_any(filter),
-					 .on_item = delayed_on_item,
-					 .arg = &d};
-
-	return page_merge(&merge, query, delayed_finish, err);
-}
+/* --- all of them ------------------------------------------------------- */
 
 json_t *
 tasks_page(struct flowrra_client *c, enum tasks_state state,
@@ -501,6 +447,6 @@ tasks_page(struct flowrra_client *c, enum tasks_state state,
 	if (task_filter_check(filter, err) != 0)
 		return NULL;
 	return state == TASKS_DELAYED || state == TASKS_RETRYING
-		   ? page_of_delayed(c, state, filter, query, err)
+		   ? tasks_page_of_delayed(c, state, filter, query, err)
 		   : page_of_pages(c, state, filter, query, err);
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The audit trail: a ring of JSON objects, and a line of the log for each. */
+/*
+ * The audit trail: a ring of JSON objects, and a line of the log for each.
+ *
+ * The log is the record that lasts; the ring is for the page, and ends with the
+ * process.
+ */
 #include "web/audit.h"
 
 #include <pthread.h>
@@ -64,6 +69,7 @@ audit_text(const char *text)
 	return value != NULL ? value : json_string("(not UTF-8)");
 }
 
+/* The time is ours, not the client's. */
 static json_t *
 audit_record_json(const struct audit_record *r)
 {
@@ -78,6 +84,7 @@ audit_record_json(const struct audit_record *r)
 			 audit_text(r->outcome), "request_id", r->request_id);
 }
 
+/* The line is written first: it is what counts. */
 void
 audit_add(struct web_audit *audit, const struct audit_record *r)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passwords and codes.
+ * Passwords.
  *
  * A hash takes some hundred milliseconds by design, and Basic sends the password
  * with each request: so one that was right is remembered for a while, as a MAC
@@ -50,11 +50,11 @@ auth_ask_password(struct web_auth *auth, const char *user, const char *password,
 	const char *hash;
 
 	users_refresh(auth->users);
-	hash = users_hash(auth->users, user);
+	if ((hash = users_hash(auth->users, user)) == NULL)
+		hash = users_decoy(auth->users);
 	snprintf(ret->user, sizeof(ret->user), "%s", user);
 	snprintf(ret->password, sizeof(ret->password), "%s", password);
-	snprintf(ret->hash, sizeof(ret->hash), "%s",
-		 hash != NULL ? hash : users_nobody);
+	snprintf(ret->hash, sizeof(ret->hash), "%s", hash);
 }
 
 bool
@@ -100,28 +100,4 @@ auth_basic(struct web_auth *auth, const char *text, struct web_identity *who,
 	if (answer == AUTH_PASSWORD && auth_remembers(auth, ret))
 		return auth_password(auth, ret, who) ? AUTH_KNOWN : AUTH_WRONG;
 	return answer;
-}
-
-/* --- codes ---------------------------------------------------------------- */
-
-/* A code is remembered until it would be over: it is good once. */
-bool
-auth_code(struct web_auth *auth, const char *code, struct web_identity *who)
-{
-	uint64_t nonce;
-	int64_t until_s;
-	size_t i;
-
-	if (auth->token[0] == '\0' ||
-	    !secret_code_check(auth->token, code, &nonce, &until_s))
-		return false;
-	for (i = 0; i < AUTH_REMEMBERED; i++)
-		if (auth->codes[i].nonce == nonce &&
-		    auth->codes[i].until_s == until_s)
-			return false;
-	auth->codes[auth->next_code].nonce = nonce;
-	auth->codes[auth->next_code].until_s = until_s;
-	auth->next_code = (auth->next_code + 1) % AUTH_REMEMBERED;
-	auth_set_who(who, WEB_BY_START, "start", WEB_OPERATOR);
-	return true;
 }

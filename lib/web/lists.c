@@ -5,6 +5,7 @@
 #include "flowrra/client.h"
 #include "util/err.h"
 #include "web/call.h"
+#include "web/mask.h"
 
 /* A screen and a half of rows. */
 #define LIMIT_STANDARD 50
@@ -23,6 +24,12 @@ lists_on_arg(const char *name, const char *value, void *arg, struct err *err)
 	return 0;
 }
 
+static void
+lists_show(json_t *value, void *mask)
+{
+	mask_json(mask, value);
+}
+
 /* All that is wrong with a filter is the query's fault, so that a client need not
  * tell 400 from 422 here. */
 int
@@ -38,6 +45,11 @@ lists_read_filter(struct web_call *call, struct lists_filter *f,
 				 .after_us = web_time_us(call, "after", 0),
 				 .before_us = web_time_us(call, "before", 0),
 				 .args = f->args};
+	/* A filter must not find what a viewer is not shown. */
+	if (web_is_masked(call)) {
+		f->tasks.show = lists_show;
+		f->tasks.show_arg = call->shared->mask;
+	}
 	if (web_each(call, "args.", lists_on_arg, f, err) == 0 &&
 	    web_each(call, "kwargs.", lists_on_arg, f, err) == 0 &&
 	    task_filter_check(&f->tasks, err) == 0)

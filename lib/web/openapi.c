@@ -15,6 +15,8 @@ static const char *const openapi_methods[] = {[HTTP_GET] = "get",
 					      [HTTP_PUT] = "put",
 					      [HTTP_DELETE] = "delete"};
 
+/* A time may be written in two ways, of which the format names the first; what
+ * is refused is told by the answer. */
 static json_t *
 openapi_schema(const struct web_param *p)
 {
@@ -55,6 +57,7 @@ openapi_parameter(const struct web_param *p)
 	return value;
 }
 
+/* Those of the path and the query; members of the body are in its schema. */
 static json_t *
 openapi_parameters(const struct web_route *route)
 {
@@ -104,6 +107,7 @@ openapi_members(const struct web_route *route)
 	return schema;
 }
 
+/* A route that reads bytes says in its summary of what kind. */
 static json_t *
 openapi_body(const struct web_route *route)
 {
@@ -130,6 +134,7 @@ openapi_answers(const struct web_route *route)
 			 "$ref", problem, "5XX", "$ref", problem);
 }
 
+/* The role is an extension: OpenAPI has scopes for OAuth alone. */
 static json_t *
 openapi_operation(const struct web_route *route)
 {
@@ -145,6 +150,7 @@ openapi_operation(const struct web_route *route)
 	return value;
 }
 
+/* Several methods of one path stand in several tables. */
 static json_t *
 openapi_paths(const struct web_route *const *tables)
 {
@@ -165,6 +171,7 @@ openapi_paths(const struct web_route *const *tables)
 	return paths;
 }
 
+/* The shapes that all routes share. */
 static json_t *
 openapi_components(void)
 {

@@ -80,6 +80,7 @@ submit_one(struct web_call *call, const struct flowrra_request *request,
 	return submit_await(call, id, request, err);
 }
 
+/* An ID in the body goes before that of the key: somebody has chosen it. */
 static int
 submit_run(struct web_call *call, struct err *err)
 {
@@ -114,6 +115,8 @@ struct submit_lines {
 	struct buf answers, scratch;
 };
 
+/* Each line is an answer of its own: what cannot be written does not take the
+ * others along. */
 static void
 answer_line(struct submit_lines *s, json_t *line)
 {
@@ -125,6 +128,7 @@ answer_line(struct submit_lines *s, json_t *line)
 	json_decref(line);
 }
 
+/* The same shape as that of a request that failed. */
 static void
 answer_problem(struct submit_lines *s, size_t number, const struct err *err)
 {
@@ -168,6 +172,7 @@ settle_lines(struct submit_lines *s)
 	flowrra_batch_reset(s->batch);
 }
 
+/* Blank lines are passed over, but counted: the number is that of an editor. */
 static void
 add_line(struct submit_lines *s, struct slice text)
 {
@@ -194,6 +199,8 @@ add_line(struct submit_lines *s, struct slice text)
 		settle_lines(s);
 }
 
+/* A client that is gone gets no answer: what was sent is queued, the rest is
+ * not. */
 static void
 add_lines(struct submit_lines *s, struct slice body)
 {
@@ -210,6 +217,7 @@ add_lines(struct submit_lines *s, struct slice body)
 	settle_lines(s);
 }
 
+/* On the heap: errors of 256 lines are too much for a stack. */
 static int
 submit_run_batch(struct web_call *call, struct err *err)
 {

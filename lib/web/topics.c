@@ -42,15 +42,15 @@ struct known {
 };
 
 struct topics {
-	const struct web_shared *shared;
+	const struct web_shared *shared, *daemon;
 	struct samples *samples;
 	struct web_worker worker;
 	LIST_HEAD(, known) known;
 };
 
 struct topics *
-topics_new(const struct web_shared *shared, struct samples *samples,
-	   struct err *err)
+topics_new(const struct web_shared *shared, const struct web_shared *daemon,
+	   struct samples *samples, struct err *err)
 {
 	struct topics *topics = calloc(1, sizeof(*topics));
 
@@ -59,6 +59,7 @@ topics_new(const struct web_shared *shared, struct samples *samples,
 		return NULL;
 	}
 	topics->shared = shared;
+	topics->daemon = daemon;
 	topics->samples = samples;
 	topics->worker.shared = shared;
 	return topics;
@@ -110,7 +111,7 @@ static int
 topics_put(struct topics *topics, const char *topic, json_t *value,
 	   json_t *delta)
 {
-	const struct web_mask *mask = topics->shared->mask;
+	const struct web_mask *mask = topics->daemon->mask;
 	struct sample *sample = sample_new(SAMPLE_STATE, topic);
 
 	if (sample == NULL)

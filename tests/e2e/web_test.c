@@ -312,6 +312,37 @@ START_TEST(failed_logins_and_hasty_changes_are_limited)
 }
 END_TEST
 
+START_TEST(a_password_that_is_remembered_answers_no_guesses)
+{
+	struct world *w = begin(_i);
+	const char *line = "alice:$2b$04$abcdefghijklmnopqrstuuinwY/"
+			   "tkBVrn3xrxQI/TgnMHhkvl85RW\n";
+	struct site *s;
+	int i;
+
+	world_write(w, "users", line, strlen(line));
+	run(w, "chmod 600 users");
+	s = site_start(w, "-o web.users=users -o web.proxies=unix");
+	/* alice is at work, at one address; another one guesses. */
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "-u alice:sesame"), 200);
+	for (i = 0; i < 5; i++)
+		ck_assert_int_eq(site_ask(s, "/api/v1/me",
+					  "--unix-socket web.sock "
+					  "-H 'X-Forwarded-For: 203.0.113.7' "
+					  "-u alice:guess%d",
+					  i),
+				 401);
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Forwarded-For: 203.0.113.7' "
+				  "-u alice:sesame"),
+			 429);
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "-u alice:sesame"), 200);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(what_is_unsafe_is_refused_at_the_start)
 {
 	static const struct {
@@ -528,6 +559,22 @@ START_TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out)
 }
 END_TEST
 
+/* A disk that was full leaves such a file. */
+START_TEST(an_empty_token_file_is_named_and_not_used)
+{
+	struct world *w = begin(1);
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/web.token", world_dir(w));
+	ck_assert_ptr_nonnull(f = fopen(path, "w"));
+	fclose(f);
+	ck_complains(ctl(w, "web -o web.runtime_dir=%s", world_dir(w)), 78,
+		     "web.token: not a token");
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -542,10 +589,12 @@ SUITE("web")
 	TEST(hosts_paths_and_methods_that_are_not_ours_are_refused);
 	TEST(pages_and_files_are_packed_cached_and_locked_down);
 	TEST(failed_logins_and_hasty_changes_are_limited);
+	TEST_LOOP(a_password_that_is_remembered_answers_no_guesses, 0, 2);
 	TEST(what_is_unsafe_is_refused_at_the_start);
 	TEST_LOOP(a_stream_begins_with_all_and_goes_on_with_what_changes, 0, 2);
 	TEST_LOOP(the_feed_tells_of_tasks_as_they_end, 0, 2);
 	TEST_LOOP(five_hundred_streams_are_told_of_a_change, 0, 2);
 	TEST(with_a_frozen_store_the_daemon_answers_and_says_so);
+	TEST(an_empty_token_file_is_named_and_not_used);
 	TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out);
 }

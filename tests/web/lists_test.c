@@ -93,7 +93,7 @@ hand_on_claim(struct broker_claim *claim, void *arg)
 		 "\"kwargs\":{},\"queue\":\"io\",\"worker\":\"host:a\"}",
 		 id, failed ? "failed" : "success",
 		 json_string_value(json_object_get(task, "name")),
-		 failed ? "\"disk full\"" : "null", at % 10);
+		 failed ? "\"disk full, password=sesame\"" : "null", at % 10);
 	json_decref(task);
 	*settle = (struct broker_settle){
 	    .claim = claim,
@@ -824,6 +824,62 @@ END_TEST
 
 #define TEST_BOTH(name) TEST_LOOP(name, 0, DESK_N_STORES)
 
+/* A filter that matched what is hidden would confirm each guess. */
+START_TEST(a_viewer_finds_nothing_by_what_is_hidden)
+{
+	static const char *const guesses[] = {
+	    "/api/v1/tasks?args.user.password=sesame",
+	    "/api/v1/tasks?kwargs.user.password=sesame",
+	    "/api/v1/tasks?kwargs.user={\"name\":\"a\",\"password\":"
+	    "\"sesame\"}",
+	    "/api/v1/tasks?args.1=sesame",
+	    "/api/v1/dead?error=password=ses",
+	    "/api/v1/dead/groups?error=password=s",
+	    "/api/v1/tasks?state=failed&error=password=s"};
+	struct desk *d = desk_open((enum desk_store)_i);
+	size_t i;
+
+	submit(d, "w", "t", "[1]", NULL, 0);
+	end_tasks(d, 1,
+		  "{\"reason\":\"failed\",\"error\":\"disk password=sesame\"}");
+	submit(d, "s", "t", "[\"--password\",\"sesame\"]",
+	       "{\"user\":{\"name\":\"a\",\"password\":\"sesame\"}}", 0);
+	for (i = 0; i < 6; i++) {
+		desk_get(d, guesses[i]);
+		ck_assert_msg(n_items(d) == 1, "%s: %zu", guesses[i],
+			      n_items(d));
+	}
+	d->who.role = WEB_VIEWER;
+	for (i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
+		desk_get(d, guesses[i]);
+		ck_assert_msg(n_items(d) == 0, "%s", guesses[i]);
+	}
+	desk_get(d, "/api/v1/tasks?kwargs.user.name=a");
+	ck_assert_uint_eq(n_items(d), 1);
+	desk_get(d, "/api/v1/dead?error=disk");
+	ck_assert_uint_eq(n_items(d), 1);
+	ck_assert_str_eq(item_text(d, 0, "error"), "disk password=•••");
+	desk_close(d);
+}
+END_TEST
+
+/* Problems quote what they are about. */
+START_TEST(the_error_of_a_failed_task_is_masked_in_a_problem_too)
+{
+	struct desk *d = desk_open((enum desk_store)_i);
+
+	submit(d, "w", "t", "[1]", NULL, 0);
+	end_tasks(d, 1,
+		  "{\"reason\":\"failed\",\"error\":\"password=sesame\"}");
+	d->who.role = WEB_VIEWER;
+	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/tasks/w/result", NULL),
+			  409);
+	ck_assert_msg(strstr(d->bytes.data, "sesame") == NULL, "%s",
+		      d->bytes.data);
+	desk_close(d);
+}
+END_TEST
+
 SUITE("web-lists")
 {
 	SUITE_TIMEOUT(120);
@@ -838,6 +894,8 @@ SUITE("web-lists")
 	TEST_BOTH(all_that_matches_is_put_back_by_a_job);
 	TEST_BOTH(a_queue_is_shown_paused_and_purged);
 	TEST_BOTH(a_task_is_shown_with_its_attempts_and_its_result);
+	TEST_BOTH(a_viewer_finds_nothing_by_what_is_hidden);
+	TEST_BOTH(the_error_of_a_failed_task_is_masked_in_a_problem_too);
 	TEST_BOTH(a_delayed_task_is_run_now);
 	TEST_BOTH(a_task_is_submitted_once_for_each_key);
 	TEST_BOTH(each_line_of_a_batch_has_its_answer);
