@@ -93,6 +93,11 @@ browser-daemon: all
 	@$(MAKE) --no-print-directory $(BROWSER)
 	BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS)
 
+#: browser-picture that of the overview which README shows, made anew
+browser-picture:
+	@$(MAKE) --no-print-directory browser-daemon BROWSER_TESTS=picture
+	cp build/browser/screenshots/flowrra-web.png cmd/flowrra-web/
+
 #: mount    the dashboard behind proxies and inside applications, only
 mount: all
 	@BUILD_DIR=$(B) tests/web/mount/check
@@ -291,6 +296,6 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
-	browser browser-daemon check asan tsan soak-programs soak soak-short soak-beat \
+	browser browser-daemon browser-picture check asan tsan soak-programs soak soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate coverage deps lint format compile-flags

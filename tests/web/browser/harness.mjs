@@ -111,6 +111,9 @@ export async function agree(page, text) {
   ok(now.inMain && now.seen, `after the dialog the focus is on ${now.tag} "${now.name}"`);
 }
 
+// Pages that do not disturb each other; most of it is waiting.
+export const atOnce = (list, run) => Promise.all(list.map(run));
+
 const tests = [];
 export const test = (name, run, {mockOnly, realOnly} = {}) => tests.push({name, run, mockOnly, realOnly});
 export const ok = (value, what) => { if (!value) throw new Error(what); };
