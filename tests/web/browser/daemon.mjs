@@ -27,7 +27,7 @@ test('the overview of a busy installation is a picture of at most 150 kB', async
   await on('', {height: 800}, async page => {
     await page.waitForFunction(() => document.body.dataset.mode === 'live' && document.querySelector('.chart canvas') && document.querySelector('.heat'));
     for (const name of ['Succeeded/min', 'Waiting', 'Running', 'Dead'])
-      ok(/[1-9]/.test(await page.innerText(`.tile:has(.name >> text="${name}") .value`)), `${name} is nothing`);
+      ok(/[1-9]/.test(await page.locator('.tile', {hasText: name}).locator('.value').innerText()), `${name} is nothing`);
     await page.mouse.move(1270, 400);
     const picture = await page.screenshot({path: `${SHOTS}/flowrra-web.png`});
     ok(picture.length < 150000, `${picture.length} bytes`);
