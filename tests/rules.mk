@@ -59,7 +59,7 @@ e2e: test-programs
 
 #: demo     follows the tour of README.md, and shows it
 demo:
-	@.ci/deps build
+	@.ci/deps build tour
 	$(again) $(JOBS) all
 	@BUILD_DIR=$(B) tests/tour
 
@@ -76,7 +76,7 @@ BROWSER := build/browser/node_modules/.of-$(subst @,-,$(firstword $(BROWSER_PACK
 $(BROWSER):
 	@mkdir -p build/browser
 	npm install --prefix build/browser --no-audit --no-fund --no-save --silent \
-	    --ignore-scripts $(BROWSER_PACKAGES)
+	    --ignore-scripts --fetch-retries 1 --fetch-timeout 30000 $(BROWSER_PACKAGES)
 	@touch $@
 
 #: browser  the pages in chromium, beside a mock; BROWSER_TESTS="purge dry" some
@@ -87,11 +87,18 @@ browser:
 	@$(MAKE) --no-print-directory $(BROWSER)
 	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
+# Skipped where npm cannot be reached, and has not been before.
 #: browser-daemon the same with a worker, a scheduler and flowrra-web, on SQLite
 browser-daemon: all
 	@.ci/deps web
-	@$(MAKE) --no-print-directory $(BROWSER)
-	BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS)
+	@if $(MAKE) --no-print-directory $(BROWSER); then \
+	    BUILD_DIR=$(abspath $(B)) tests/web/browser/daemon $(BROWSER_TESTS); \
+	else \
+	    echo "browser-daemon: skipped: npm cannot install $(BROWSER_PACKAGES)"; \
+	fi
+
+# Pages are the same with sanitizers, and only slower.
+browser-short: $(if $(filter release,$(CONFIG)),browser-daemon)
 
 #: browser-picture that of the overview which README shows, made anew
 browser-picture:
@@ -116,12 +123,13 @@ check-deb: deb
 
 #: check    installs what is missing, builds everything, runs all tests
 check:
-	@.ci/deps build test
+	@.ci/deps build test $(if $(filter release,$(CONFIG)),web)
 	$(again) $(JOBS) test-programs
 	$(again) unit
 	$(again) e2e
 	$(again) tour
 	$(again) mount
+	$(again) browser-short
 	$(again) soak-short
 	$(again) systemd-short
 
@@ -199,7 +207,8 @@ fuzz:
 
 BENCH_OBJS := $(call test_objs,tests/bench/*.c)
 BENCH_FILL := $(B)/tests/bench/operate_fill.o
-BENCH_RUN  := $(filter-out %_bench.o %/module.o $(BENCH_FILL),$(BENCH_OBJS))
+BENCH_SITE := $(B)/tests/bench/web_site.o
+BENCH_RUN  := $(filter-out %_bench.o %/module.o $(BENCH_FILL) $(BENCH_SITE),$(BENCH_OBJS))
 BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so \
 		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
@@ -223,6 +232,15 @@ $(B)/tests/bench/operate_bench: $(B)/tests/bench/operate_bench.o $(BENCH_FILL) \
 
 $(B)/tests/bench/manager_bench: $(B)/tests/bench/manager_bench.o $(BENCH_FILL) \
     $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/web_bench: $(B)/tests/bench/web_bench.o $(BENCH_FILL) $(BENCH_SITE) \
+    $(SERVER_OBJS) $(call ar,$(CTL_LIBS))
+	$(link) $(inputs) $(STORE_LIBS)
+
+$(B)/tests/bench/viewers_bench: $(B)/tests/bench/viewers_bench.o $(BENCH_SITE) \
+    $(addprefix $(B)/tests/bench/,files.o options.o program.o system.o usage.o) \
+    $(SERVER_OBJS) $(B)/lib/util.a
 	$(link) $(inputs) $(STORE_LIBS)
 
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
@@ -258,6 +276,14 @@ bench-operate: all $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
 	@$(TEST_ENV) $(B)/tests/bench/manager_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/operate_bench sqlite)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/manager_bench sqlite)
+
+#: bench-web measures the dashboard: its calls with a million tasks, 500 viewers
+bench-web: all $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_bench \
+    $(B)/tests/bench/module.so
+	@$(TEST_ENV) $(B)/tests/bench/web_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/web_bench sqlite)
+	@$(TEST_ENV) $(B)/tests/bench/viewers_bench $(or $(BENCH),redis)
+	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/viewers_bench sqlite)
 
 # Compiled for gcov: as written, so that each line can be told from the next.
 ifeq ($(CONFIG),coverage)
@@ -296,6 +322,7 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
-	browser browser-daemon browser-picture check asan tsan soak-programs soak soak-short soak-beat \
+	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
+	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
-	bench-beat bench-operate coverage deps lint format compile-flags
+	bench-beat bench-operate bench-web coverage deps lint format compile-flags

@@ -43,7 +43,7 @@ wanted(const char *name, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	SRunner *runner = srunner_create(NULL);
+	SRunner *runner;
 	TCase *tcase;
 	Suite *suite;
 	int failed;
@@ -54,6 +54,7 @@ main(int argc, char **argv)
 			puts(suites[i].name);
 		return EXIT_SUCCESS;
 	}
+	runner = srunner_create(NULL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Whoever reads a log sees how far it is. */
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -114,6 +114,7 @@ main(int argc, char **argv)
 	static const struct daemon_program program = {.name = "flowrra-web",
 						      .usage = usage,
 						      .check = web_check,
+						      .probe = web_probe,
 						      .start = start,
 						      .reload = reload,
 						      .stop = stop,

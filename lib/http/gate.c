@@ -230,18 +230,58 @@ gate_check_method(struct http_request *request)
 	return 0;
 }
 
-unsigned int
-http_gate_unreadable(const char *length, const char *cookie)
+/*
+ * libmicrohttpd (0.9.75) takes a quotation mark that is all of a value for the
+ * opening and the closing one, and the value for -1 bytes long. Its cookies end
+ * at a comma, too.
+ */
+static bool
+gate_is_lone_quote(const char *cookie)
 {
-	size_t n = 0;
+	const char *p = cookie + strcspn(cookie, ",;=");
+	bool quoted;
 
+	for (; *p != '\0'; p += strcspn(p, ",;=")) {
+		if (*p++ != '=')
+			continue;
+		if (strcmp(p, "\"") == 0)
+			return true;
+		for (quoted = false;
+		     *p != '\0' && (quoted || (*p != ',' && *p != ';')); p++)
+			quoted ^= *p == '"';
+	}
+	return false;
+}
+
+static size_t
+gate_count_cookies(const char *cookie)
+{
+	size_t n = 1;
+
+	for (; *cookie != '\0'; cookie++)
+		n += *cookie == ';' || *cookie == ',';
+	return n;
+}
+
+unsigned int
+http_gate_unreadable(const char *length, const char *cookie,
+		     const char **ret_detail)
+{
 	if (length != NULL &&
 	    (*length == '\0' || length[strspn(length, "0123456789")] != '\0' ||
-	     strlen(length) > HTTP_LENGTH_DIGITS))
+	     strlen(length) > HTTP_LENGTH_DIGITS)) {
+		*ret_detail = "The Content-Length is not a number.";
 		return 400;
-	for (; cookie != NULL && *cookie != '\0'; cookie++)
-		n += *cookie == ';';
-	return n < HTTP_COOKIES_MAX ? 0 : 431;
+	}
+	if (cookie != NULL && gate_count_cookies(cookie) > HTTP_COOKIES_MAX) {
+		*ret_detail = "The request has too many cookies.";
+		return 431;
+	}
+	if (cookie != NULL && gate_is_lone_quote(cookie)) {
+		*ret_detail = "The value of a cookie is a lone quotation mark.";
+		return 400;
+	}
+	return 0;
 }
 
 /* How long the body is; a length that can be read in two ways is refused. */
@@ -251,6 +291,7 @@ gate_check_framing(struct http_request *request)
 	const char *length = http_header(request, "Content-Length");
 	const char *coding = http_header(request, "Transfer-Encoding");
 	const char *expect = http_header(request, "Expect");
+	const char *detail;
 	unsigned int status;
 
 	if (coding != NULL && length != NULL)
@@ -266,12 +307,10 @@ gate_check_framing(struct http_request *request)
 	     (request->method == HTTP_POST || request->method == HTTP_PUT)))
 		return http_gate_refuse(request, 411,
 					"The request needs a Content-Length.");
-	status = http_gate_unreadable(length, http_header(request, "Cookie"));
+	status = http_gate_unreadable(length, http_header(request, "Cookie"),
+				      &detail);
 	if (status != 0)
-		return http_gate_refuse(
-		    request, status,
-		    status == 400 ? "The Content-Length is not a number."
-				  : "The request has too many cookies.");
+		return http_gate_refuse(request, status, detail);
 	request->length = length != NULL ? strtoull(length, NULL, 10) : 0;
 	if (request->length > 0 &&
 	    (request->method == HTTP_GET || request->method == HTTP_DELETE))

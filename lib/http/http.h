@@ -89,6 +89,13 @@ struct http_tls {
 	 * NULL: they show none. */
 	const char *client_ca;
 };
+/*
+ * Whether these can be used: 0, or -1, an error that says why not, and in
+ * *ret_bad which of them it is.
+ */
+enum http_tls_part { HTTP_TLS_CERTIFICATES, HTTP_TLS_KEY, HTTP_TLS_CLIENT_CA };
+int http_tls_check(const struct http_tls *tls, enum http_tls_part *ret_bad,
+		   struct err *err);
 /* Accepts on a listening socket (TCP or Unix), which it closes in the end.
  * `tls` NULL: plain. */
 int http_server_listen(struct http_server *server, int fd,
@@ -99,8 +106,6 @@ void http_server_quiet(struct http_server *server);
 /* --- the request; valid until it is replied to --------------------------- */
 
 enum http_method http_method(const struct http_request *request);
-/* As it came: "GET", "PATCH". */
-const char *http_method_name(const struct http_request *request);
 /* The path, percent-decoded, UTF-8 without NUL; "/" first. A path with "..",
  * an encoded slash or bad UTF-8 has been refused (400). */
 const char *http_path(const struct http_request *request);

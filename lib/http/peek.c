@@ -153,14 +153,15 @@ http_conn_finish(struct http_conn *conn)
 }
 
 static unsigned int
-conn_unreadable(const struct http_conn *conn)
+conn_unreadable(const struct http_conn *conn, const char **ret_detail)
 {
 	if (conn->request == NULL || conn->request->begun || conn->cut)
 		return 0;
 	return http_gate_unreadable(
 	    MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND,
 					"Content-Length"),
-	    MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND, "Cookie"));
+	    MHD_lookup_connection_value(conn->mhd, MHD_HEADER_KIND, "Cookie"),
+	    ret_detail);
 }
 
 /* Which of them it is that libmicrohttpd cannot read its log does not tell. */
@@ -168,14 +169,13 @@ void
 http_conns_refuse_unread(struct http_engine *engine)
 {
 	struct http_conn *conn;
+	const char *detail;
 	unsigned int status;
 
 	for (conn = engine->server->conns; conn != NULL; conn = conn->next) {
-		status = conn->engine == engine ? conn_unreadable(conn) : 0;
+		status =
+		    conn->engine == engine ? conn_unreadable(conn, &detail) : 0;
 		if (status != 0)
-			http_refuse_raw(
-			    conn, NULL, status,
-			    "The head of the request has no "
-			    "readable length, or too many cookies.");
+			http_refuse_raw(conn, NULL, status, detail);
 	}
 }

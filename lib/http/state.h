@@ -233,8 +233,10 @@ struct slice http_gate_keep(struct http_request *request, const char *p,
 			    size_t len);
 int http_gate_add(struct http_request *request, struct slice name,
 		  struct slice value);
-/* Why libmicrohttpd could not read a head with these (NULL: not there), or 0. */
-unsigned int http_gate_unreadable(const char *length, const char *cookie);
+/* With what status to refuse a head with these (NULL: not there), since
+ * libmicrohttpd cannot read it, and why; or 0. */
+unsigned int http_gate_unreadable(const char *length, const char *cookie,
+				  const char **ret_detail);
 /* Judges a head by its method, target and fields. */
 int http_gate_judge(struct http_request *request);
 /* Takes the head of `request` and judges it. 0: it is well-formed; path, query,

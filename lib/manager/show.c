@@ -105,9 +105,10 @@ static const struct {
 	      {BROKER_IN_FLIGHT, "in_flight"}};
 #define N_PLACES (sizeof(places) / sizeof(places[0]))
 
-/* In one queue, or in all. */
+/* In one queue, or in all. One whose record says that it runs is looked for there
+ * first: elsewhere it is only if it moves just now. */
 static int
-search_queues(struct search *s, const char *only, struct err *err)
+search_queues(struct search *s, const char *only, bool runs, struct err *err)
 {
 	json_t *queues = queues_list(s->client, only, err), *queue;
 	int result = queues != NULL ? 0 : -1;
@@ -115,6 +116,9 @@ search_queues(struct search *s, const char *only, struct err *err)
 
 	json_array_foreach (queues, i, queue) {
 		s->queue = member_text(queue, "queue");
+		if (runs && result == 0 && s->info == NULL)
+			result =
+			    search_place(s, BROKER_IN_FLIGHT, "in_flight", err);
 		for (k = 0; k < N_PLACES && result == 0 && s->info == NULL; k++)
 			result = search_place(s, places[k].place,
 					      places[k].where, err);
@@ -133,12 +137,13 @@ search(struct search *s, const json_t *record, struct err *err)
 	const char *status = member_text(record, "status");
 	const char *queue = member_text(record, "queue");
 	const bool failed = status != NULL && strcmp(status, "failed") == 0;
+	const bool runs = status != NULL && strcmp(status, "running") == 0;
 
 	if (status != NULL && strcmp(status, "success") == 0) {
 		s->where = "finished";
 		return 0;
 	}
-	if (!failed && search_queues(s, queue, err) != 0 &&
+	if (!failed && search_queues(s, queue, runs, err) != 0 &&
 	    err->code != ERR_NOT_FOUND)
 		return -1;
 	if (s->info == NULL && search_dead(s, queue, err) != 0 &&
@@ -151,12 +156,16 @@ search(struct search *s, const json_t *record, struct err *err)
 
 /* What a producer has put there may be anything: only objects are attempts. */
 static json_t *
-attempts_of(const struct search *s)
+attempts_of(const struct search *s, const json_t *record)
 {
 	json_t *attempts = json_array(), *one;
+	const json_t *history = s->attempts;
 	size_t i;
 
-	json_array_foreach (s->attempts, i, one)
+	/* One that succeeded lies nowhere any more. */
+	if (history == NULL)
+		history = json_object_get(record, "history");
+	json_array_foreach (history, i, one)
 		if (json_is_object(one))
 			json_array_append(attempts, one);
 	return attempts;
@@ -187,10 +196,13 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 			queue = member_text(s.info, "queue");
 			if (queue == NULL)
 				queue = member_text(record, "queue");
-			answer = json_pack(
-			    "{s:s,s:s,s:s?,s:O,s:O?,s:o}", "task_id", id,
-			    "where", s.where, "queue", queue, "record", record,
-			    "entry", s.info, "attempts", attempts_of(&s));
+			answer =
+			    json_pack("{s:s,s:s,s:s?,s:O,s:O?,s:o}", "task_id",
+				      id, "where", s.where, "queue", queue,
+				      "record", record, "entry", s.info,
+				      "attempts", attempts_of(&s, record));
+			/* It would be told twice. */
+			json_object_del(record, "history");
 		}
 	}
 	json_decref(record);

@@ -1,52 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Authentication: the ways to say who one is, one after the other. */
+/*
+ * Authentication: the ways to say who one is, one after the other. What a request
+ * says of itself goes before what a browser adds to it unasked, and a wrong
+ * credential is never passed over for another one: a script with an outdated
+ * token must not become whoever owns the socket.
+ */
 #include "web/auth.h"
 
-#include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
-#include "util/log.h"
 #include "util/path.h"
 #include "web/access.h"
-#include "web/secret.h"
-#include "web/session.h"
-#include "web/users.h"
-
-/* Passwords that were right, and codes that were used, for a while. */
-#define REMEMBERED 64
-#define REMEMBER_US 300000000
-
-struct web_auth {
-	const struct conf *conf;
-	struct web_users *users;
-	struct web_sessions *sessions;
-	char **hosts, **proxies, **operators, **peers;
-	char token[SECRET_TEXT_SIZE]; /* of the start; "": there is none */
-	char *token_path;
-	unsigned char key[SECRET_BYTES]; /* of this process */
-	struct {
-		unsigned char mac[SECRET_BYTES];
-		int64_t until_us;
-	} passwords[REMEMBERED];
-	size_t next_password;
-	struct {
-		uint64_t nonce;
-		int64_t until_s;
-	} codes[REMEMBERED];
-	size_t next_code;
-};
+#include "web/auth_private.h"
 
 /* --- making --------------------------------------------------------------- */
 
+/* Peers of a Unix socket do not count: they are on this machine, and could have
+ * the token as well. */
 static bool
 auth_is_configured(const struct conf_web *web)
 {
@@ -66,23 +42,31 @@ auth_start_token(struct web_auth *auth, struct err *err)
 	*slash = '\0';
 	r = path_make_dir(auth->token_path, err);
 	*slash = '/';
-	if (r == 0)
-		r = secret_read(auth->token_path, &text, err);
+	if (r == 0 &&
+	    (r = secret_read_own(auth->token_path, &text, err)) == 0) {
+		secret_make(auth->token);
+		buf_addf(&text, "%s\n", auth->token);
+		r = secret_create(auth->token_path,
+				  (struct slice){text.data, text.len}, 0640,
+				  err);
+		buf_reset(&text);
+		/* Another daemon may have been faster. */
+		if (r == 0)
+			r = secret_read_own(auth->token_path, &text, err);
+	}
 	if (r == 1 && text.len >= SECRET_TEXT_SIZE - 1) {
 		memcpy(auth->token, text.data, SECRET_TEXT_SIZE - 1);
 		r = 0;
 	} else if (r >= 0) {
-		secret_make(auth->token);
-		buf_reset(&text);
-		buf_addf(&text, "%s\n", auth->token);
-		r = secret_write(auth->token_path,
-				 (struct slice){text.data, text.len}, 0640,
-				 err);
+		r = err_set(err, ERR_CONFIG,
+			    "%s: not a token; remove it, and start again",
+			    auth->token_path);
 	}
 	buf_done(&text);
 	return r;
 }
 
+/* At the start, or people would find out by being refused. */
 static int
 auth_check_peers(char *const *peers, struct err *err)
 {
@@ -98,6 +82,27 @@ auth_check_peers(char *const *peers, struct err *err)
 				       "operator or metrics",
 				       *peers);
 	}
+	return 0;
+}
+
+int
+auth_check(const struct conf *conf, struct err *err)
+{
+	const struct conf_web *web = &conf->web;
+	char **proxies = conf_list(web->proxies);
+	char **peers = conf_list(web->peers);
+	struct web_users *users = NULL;
+
+	if (proxies == NULL || peers == NULL)
+		err_nomem(err);
+	else if (access_check_proxies(proxies, err) == 0 &&
+		 auth_check_peers(peers, err) == 0)
+		users = users_new(web->users, web->tokens, err);
+	conf_list_free(proxies);
+	conf_list_free(peers);
+	if (users == NULL)
+		return -1;
+	users_free(users);
 	return 0;
 }
 
@@ -153,6 +158,7 @@ auth_new(const struct conf *conf, struct err *err)
 	return auth;
 }
 
+/* All of it is overwritten: it has the token and the key. */
 void
 auth_free(struct web_auth *auth)
 {
@@ -171,7 +177,7 @@ auth_free(struct web_auth *auth)
 
 /* --- who ------------------------------------------------------------------- */
 
-static void
+void
 auth_set_who(struct web_identity *who, enum web_kind kind, const char *user,
 	     enum web_role role)
 {
@@ -179,7 +185,7 @@ auth_set_who(struct web_identity *who, enum web_kind kind, const char *user,
 	snprintf(who->user, sizeof(who->user), "%s", user);
 }
 
-static enum web_role
+enum web_role
 auth_role_of_user(const struct web_auth *auth, const char *user)
 {
 	char *const *p;
@@ -190,6 +196,7 @@ auth_role_of_user(const struct web_auth *auth, const char *user)
 	return WEB_VIEWER;
 }
 
+/* The token of the start is compared first; of a file all are. */
 bool
 auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 {
@@ -206,118 +213,9 @@ auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 	return true;
 }
 
-/* A code is remembered until it would be over: it is good once. */
-bool
-auth_code(struct web_auth *auth, const char *code, struct web_identity *who)
-{
-	uint64_t nonce;
-	int64_t until_s;
-	size_t i;
-
-	if (auth->token[0] == '\0' ||
-	    !secret_code_check(auth->token, code, &nonce, &until_s))
-		return false;
-	for (i = 0; i < REMEMBERED; i++)
-		if (auth->codes[i].nonce == nonce &&
-		    auth->codes[i].until_s == until_s)
-			return false;
-	auth->codes[auth->next_code].nonce = nonce;
-	auth->codes[auth->next_code].until_s = until_s;
-	auth->next_code = (auth->next_code + 1) % REMEMBERED;
-	auth_set_who(who, WEB_BY_START, "start", WEB_OPERATOR);
-	return true;
-}
-
-/* --- passwords ------------------------------------------------------------- */
-
-static void
-auth_password_mac(const struct web_auth *auth, const struct auth_password *p,
-		  unsigned char mac[SECRET_BYTES])
-{
-	struct buf text = BUF_INIT;
-
-	buf_addf(&text, "%s%c%s%c%s", p->user, 0, p->password, 0, p->hash);
-	secret_hmac(auth->key, (struct slice){text.data, text.len}, mac);
-	if (text.data != NULL)
-		explicit_bzero(text.data, text.len);
-	buf_done(&text);
-}
-
-static bool
-auth_remembers(const struct web_auth *auth, const struct auth_password *p)
-{
-	unsigned char mac[SECRET_BYTES];
-	size_t i;
-
-	auth_password_mac(auth, p, mac);
-	for (i = 0; i < REMEMBERED; i++)
-		if (auth->passwords[i].until_us > clock_mono_us() &&
-		    memcmp(auth->passwords[i].mac, mac, sizeof(mac)) == 0)
-			return true;
-	return false;
-}
-
-void
-auth_ask_password(struct web_auth *auth, const char *user, const char *password,
-		  struct auth_password *ret)
-{
-	const char *hash;
-
-	users_refresh(auth->users);
-	hash = users_hash(auth->users, user);
-	snprintf(ret->user, sizeof(ret->user), "%s", user);
-	snprintf(ret->password, sizeof(ret->password), "%s", password);
-	snprintf(ret->hash, sizeof(ret->hash), "%s",
-		 hash != NULL ? hash : users_nobody);
-}
-
-bool
-auth_password(struct web_auth *auth, const struct auth_password *p,
-	      struct web_identity *who)
-{
-	const char *hash = users_hash(auth->users, p->user);
-
-	if (hash == NULL || strcmp(hash, p->hash) != 0)
-		return false;
-	auth_password_mac(auth, p, auth->passwords[auth->next_password].mac);
-	auth->passwords[auth->next_password].until_us =
-	    clock_mono_us() + REMEMBER_US;
-	auth->next_password = (auth->next_password + 1) % REMEMBERED;
-	auth_set_who(who, WEB_BY_USER, p->user,
-		     auth_role_of_user(auth, p->user));
-	who->ambient = true;
-	return true;
-}
-
-/* "NAME:PASSWORD" in base64. */
-static enum auth_answer
-auth_basic(struct web_auth *auth, const char *text, struct web_identity *who,
-	   struct auth_password *ret)
-{
-	struct buf plain = BUF_INIT;
-	enum auth_answer answer = AUTH_WRONG;
-	char *colon;
-
-	if (secret_decode(slice_of(text), &plain) == 0 && plain.data != NULL &&
-	    strlen(plain.data) == plain.len &&
-	    (colon = strchr(plain.data, ':')) != NULL) {
-		*colon++ = '\0';
-		if (users_name_valid(plain.data) &&
-		    strlen(colon) < sizeof(ret->password)) {
-			auth_ask_password(auth, plain.data, colon, ret);
-			answer = AUTH_PASSWORD;
-		}
-	}
-	if (plain.data != NULL)
-		explicit_bzero(plain.data, plain.len);
-	buf_done(&plain);
-	if (answer == AUTH_PASSWORD && auth_remembers(auth, ret))
-		return auth_password(auth, ret, who) ? AUTH_KNOWN : AUTH_WRONG;
-	return answer;
-}
-
 /* --- the ways, in their order ----------------------------------------------- */
 
+/* An unknown scheme is a wrong credential, not none. */
 static enum auth_answer
 auth_by_authorization(struct web_auth *auth, const char *value,
 		      struct web_identity *who, struct auth_password *ret)
@@ -334,63 +232,15 @@ auth_by_authorization(struct web_auth *auth, const char *value,
 
 static enum auth_answer
 auth_by_proxy(struct web_auth *auth, const char *user, size_t n,
-	      const char *peer, struct web_identity *who)
+	      const struct auth_request *r, struct web_identity *who)
 {
-	if (n != 1 || !access_is_proxy(peer, auth->proxies))
+	if (n != 1 || !access_is_proxy(r->peer, r->uid, auth->proxies))
 		return AUTH_FORGED;
 	if (!users_name_valid(user))
 		return AUTH_WRONG;
 	auth_set_who(who, WEB_BY_PROXY, user, auth_role_of_user(auth, user));
 	who->ambient = true;
 	return AUTH_KNOWN;
-}
-
-/* The credential of a session, as it is now; NULL: it is there no more. */
-static const char *
-auth_credential(struct web_auth *auth, const struct session *session,
-		enum web_role *ret_role)
-{
-	const struct token *token;
-
-	users_refresh(auth->users);
-	switch (session->kind) {
-	case WEB_BY_START:
-		*ret_role = WEB_OPERATOR;
-		return auth->token[0] != '\0' ? "start" : NULL;
-	case WEB_BY_TOKEN:
-		token = users_token_named(auth->users, session->user);
-		if (token == NULL)
-			return NULL;
-		*ret_role = token->role;
-		return token->digest;
-	case WEB_BY_USER:
-		*ret_role = auth_role_of_user(auth, session->user);
-		return users_hash(auth->users, session->user);
-	default:
-		return NULL;
-	}
-}
-
-static bool
-auth_by_session(struct web_auth *auth, const char *cookies,
-		struct web_identity *who)
-{
-	char stamp[SESSION_STAMP_SIZE];
-	struct session session;
-	enum web_role role;
-	const char *credential;
-
-	if (!session_read(auth->sessions, http_cookie(cookies, SESSION_COOKIE),
-			  &session) ||
-	    (credential = auth_credential(auth, &session, &role)) == NULL)
-		return false;
-	session_stamp(auth->sessions, credential, stamp);
-	if (!secret_same(stamp, session.stamp))
-		return false;
-	auth_set_who(who, session.kind, session.user, role);
-	who->cookie = true;
-	who->ambient = true;
-	return true;
 }
 
 /* What came through a proxy is not its peer's own. */
@@ -408,31 +258,41 @@ auth_was_forwarded(const struct auth_request *r)
 	return false;
 }
 
+/* The role that a peer of a Unix socket has; WEB_OPEN: none. */
+enum web_role
+auth_role_of_peer(const struct web_auth *auth, const char *name, bool self)
+{
+	enum web_role role;
+	const size_t n = strlen(name);
+	char *const *p;
+
+	for (p = auth->peers; *p != NULL; p++)
+		if (strncmp(*p, name, n) == 0 && (*p)[n] == ':' &&
+		    users_role(*p + n + 1, &role) == 0)
+			return role;
+	return self ? WEB_OPERATOR : WEB_OPEN;
+}
+
 static bool
 auth_by_peer(const struct web_auth *auth, const struct auth_request *r,
 	     struct web_identity *who)
 {
 	char name[PATH_USER_SIZE];
 	enum web_role role;
-	char *const *p;
-	size_t n;
 
 	if (r->uid < 0 || auth_was_forwarded(r) ||
-	    access_is_proxy("unix", auth->proxies))
+	    access_is_proxy(r->peer, r->uid, auth->proxies))
 		return false;
 	path_user_name((uid_t)r->uid, name);
-	n = strlen(name);
-	for (p = auth->peers; *p != NULL; p++)
-		if (strncmp(*p, name, n) == 0 && (*p)[n] == ':' &&
-		    users_role(*p + n + 1, &role) == 0)
-			break;
-	if (*p == NULL && (uid_t)r->uid != geteuid())
+	role = auth_role_of_peer(auth, name, (uid_t)r->uid == geteuid());
+	if (role == WEB_OPEN)
 		return false;
-	auth_set_who(who, WEB_BY_PEER, name, *p != NULL ? role : WEB_OPERATOR);
+	auth_set_who(who, WEB_BY_PEER, name, role);
 	who->ambient = true;
 	return true;
 }
 
+/* The order is that of auth.h. */
 enum auth_answer
 auth_identify(struct web_auth *auth, const struct auth_request *r,
 	      struct web_identity *who, struct auth_password *ret_password)
@@ -441,13 +301,13 @@ auth_identify(struct web_auth *auth, const struct auth_request *r,
 	const char *value;
 
 	auth_set_who(who, WEB_BY_NOTHING, "", WEB_OPEN);
-	ret_password->hash[0] = '\0';
+	ret_password->hash[0] = ret_password->user[0] = '\0';
 	if ((value = r->header(r->arg, "Authorization")) != NULL)
 		return auth_by_authorization(auth, value, who, ret_password);
 	if (header[0] != '\0' && (value = r->header(r->arg, header)) != NULL &&
 	    value[0] != '\0')
-		return auth_by_proxy(auth, value, r->count(r->arg, header),
-				     r->peer, who);
+		return auth_by_proxy(auth, value, r->count(r->arg, header), r,
+				     who);
 	if ((value = r->header(r->arg, "Cookie")) != NULL &&
 	    auth_by_session(auth, value, who))
 		return AUTH_KNOWN;
@@ -461,7 +321,7 @@ auth_peer(const struct web_auth *auth, const struct auth_request *r,
 	  char text[static 64])
 {
 	/* Of two, the proxy's cannot be told. */
-	access_client(r->peer,
+	access_client(r->peer, r->uid,
 		      r->count(r->arg, "X-Forwarded-For") == 1
 			  ? r->header(r->arg, "X-Forwarded-For")
 			  : NULL,
@@ -473,7 +333,7 @@ auth_is_https(const struct web_auth *auth, const struct auth_request *r)
 {
 	const char *proto = r->header(r->arg, "X-Forwarded-Proto");
 
-	if (proto != NULL && access_is_proxy(r->peer, auth->proxies))
+	if (proto != NULL && access_is_proxy(r->peer, r->uid, auth->proxies))
 		return strcasecmp(proto, "https") == 0;
 	return r->tls;
 }
@@ -482,55 +342,4 @@ bool
 auth_host(const struct web_auth *auth, const char *host)
 {
 	return access_host(host, auth->hosts);
-}
-
-/* --- sessions --------------------------------------------------------------- */
-
-static void
-auth_cookie_attributes(const struct web_auth *auth, bool https, int64_t life_s,
-		       struct buf *out)
-{
-	buf_addf(out,
-		 "; Path=%s/; Max-Age=%" PRId64 "; HttpOnly; SameSite=Strict%s",
-		 auth->conf->web.prefix, life_s, https ? "; Secure" : "");
-}
-
-int
-auth_begin_session(struct web_auth *auth, const struct web_identity *who,
-		   bool https, struct buf *out, struct err *err)
-{
-	const int64_t life_s = auth->conf->web.session_life / 1000000;
-	struct session session = {
-	    .kind = who->kind, .until_s = clock_wall_us() / 1000000 + life_s};
-	const char *credential;
-	enum web_role role;
-
-	snprintf(session.user, sizeof(session.user), "%s", who->user);
-	if ((credential = auth_credential(auth, &session, &role)) == NULL)
-		return err_set(err, ERR_REFUSED,
-			       "who comes by a proxy or a Unix socket needs no "
-			       "session");
-	session_stamp(auth->sessions, credential, session.stamp);
-	buf_adds(out, SESSION_COOKIE "=");
-	session_write(auth->sessions, &session, out);
-	auth_cookie_attributes(auth, https, life_s, out);
-	return out->failed ? err_nomem(err) : 0;
-}
-
-void
-auth_end_session(struct web_auth *auth, const char *cookies, bool https,
-		 struct buf *out)
-{
-	struct session session;
-	struct err err;
-
-	if (cookies != NULL &&
-	    session_read(auth->sessions, http_cookie(cookies, SESSION_COOKIE),
-			 &session) &&
-	    session_revoke(auth->sessions, &session, &err) != 0)
-		log_error("a session is logged out until the next start only: "
-			  "%s",
-			  err.msg);
-	buf_adds(out, SESSION_COOKIE "=");
-	auth_cookie_attributes(auth, https, 0, out);
 }

@@ -23,12 +23,18 @@ struct web_jobs;
 struct web_mask;
 struct web_replay;
 
-/* What all calls of a daemon share. Set up before the first, and not changed. */
+/*
+ * What all calls of a daemon share. Set up before the first, and not changed, but
+ * for `conf`, which the loop reads and a reload replaces: a call takes it along
+ * when it is made, on the loop, and threads look at the call's. What it points to
+ * may be used by any thread; the rest locks for itself.
+ */
 struct web_shared {
-	const struct conf *conf; /* changed by the loop: calls keep theirs */
+	const struct conf *conf;
 	struct flowrra_client *client;
 	const struct web_route *const *tables;
-	struct web_mask *mask;	     /* of viewers */
+	/* Of viewers. A reload changes it; those before it stay. */
+	_Atomic(struct web_mask *) mask;
 	struct web_audit *audit;     /* may be NULL, in tests */
 	struct web_jobs *jobs;	     /* NULL: no jobs can be begun */
 	struct web_replay *replay;   /* answers by Idempotency-Key, or NULL */
@@ -83,6 +89,10 @@ struct web_identity {
 	bool cookie;  /* shown by a session's cookie */
 	bool ambient; /* a browser adds it to requests by itself */
 	char user[WEB_USER_MAX + 1];
+	/* Of the cookie: session.h. */
+	int64_t until_s;
+	uint64_t nonce;
+	char stamp[24];
 };
 
 /* What a call is made of; copied. */
@@ -110,6 +120,7 @@ struct web_call {
 	char *peer, *path, *path_shown;
 	/* The request. */
 	struct web_pairs query, headers;
+	struct err bad_query; /* why it cannot be read; ERR_NONE: it can */
 	struct buf body;
 	json_t *json;		  /* the body, unless it is raw */
 	struct web_value *values; /* as many as the route has parameters */
@@ -131,6 +142,9 @@ struct web_call {
 	struct visit *visit; /* of a route on the loop (WEB_LIVE) */
 };
 
+/* Whether what [web] hide says is hidden from who asks. */
+bool web_is_masked(const struct web_call *call);
+
 /*
  * Makes the call of a route that was found. NULL: no memory. Free it with
  * web_call_free().
@@ -140,8 +154,8 @@ struct web_call *web_call_new(const struct web_shared *shared,
 			      const struct web_ask *ask, struct err *err);
 void web_call_free(struct web_call *call);
 
-/* Checks the parameters (params.c) and fills call->values: -1 with *err, after
- * web_fault(). */
+/* Checks all that the request says (params.c) and fills call->values: -1 with
+ * *err, after web_fault(). Before the route's function, wherever that runs. */
 int web_params_check(struct web_call *call, struct err *err);
 
 /*
@@ -159,6 +173,8 @@ json_t *web_call_value(struct web_call *call, struct web_worker *worker,
 
 /* The status that an error is answered with, and its code in lower-case snake. */
 unsigned int problem_status(enum err_code code);
+/* What a client may read of a failure: its message, if it is the client's. */
+const char *problem_shown(const struct err *err);
 const char *problem_code(unsigned int status, enum err_code code);
 
 struct problem {

@@ -2,26 +2,32 @@
 /*
  * From the head of a request to its route: what is refused is refused in the
  * order Host, path, method, credential, role, other sites, limits; all of it,
- * where a password need not be checked first, before a body is read.
+ * where a password need not be checked first, before a body is read. What passes
+ * goes on in dispatch_run.c.
+ *
+ * Cheap checks go before dear ones, and none of them tells more than the peer
+ * may know: that a path exists is in the manual, that a user exists is not.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/conf.h"
-#include "util/timer.h"
 #include "util/uuid.h"
 #include "web/access.h"
 #include "web/audit.h"
 #include "web/state.h"
 #include "web/static.h"
-#include "web/users.h"
 
 /* Of what routes read by web_body() in one piece, and all else. */
 #define BODY_MAX (64 << 10)
 #define RAW_BODY_MAX (16 << 20)
+/* Of all requests whose passwords are checked when their bodies are there: nobody
+ * fills the memory without a password. */
+#define UNPROVEN_MAX (32 << 20)
 /* What a submission says of a task beside its arguments. */
 #define TASK_ROOM (16 << 10)
 
+/* The bridge to auth.h, which tests ask without a server. */
 static const char *
 dispatch_header(const void *arg, const char *name)
 {
@@ -60,6 +66,8 @@ dispatch_path(const struct web *web, const char *path)
 	return path[0] != '\0' ? path : "/";
 }
 
+/* In one piece with its path: one that does not fit into memory is refused
+ * before anything is done. */
 static struct visit *
 visit_new(struct web *web, struct http_request *request)
 {
@@ -81,6 +89,7 @@ visit_new(struct web *web, struct http_request *request)
 	return v;
 }
 
+/* HEAD is a GET here. */
 static bool
 visit_writes(const struct visit *v)
 {
@@ -89,6 +98,8 @@ visit_writes(const struct visit *v)
 
 /* --- checks: 0, or -1 and it is replied to ----------------------------------- */
 
+/* A page of another site whose name was made to point here (DNS rebinding) has
+ * that name in Host. Probes of load balancers use addresses. */
 static int
 dispatch_check_host(struct visit *v)
 {
@@ -132,12 +143,41 @@ dispatch_find(struct visit *v)
 	return -1;
 }
 
-static int
-dispatch_refuse_login(struct visit *v)
+/* `user` NULL: it was no password. */
+int
+dispatch_refuse_login(struct visit *v, const char *user)
 {
-	access_login_failed(v->web->limits, v->peer);
+	access_login_failed(v->web->limits, v->peer, user);
 	respond_refuse(v, 401, "the token or the password is wrong", NULL);
 	return -1;
+}
+
+/* 1: it is to be checked first. Neither a right one nor a wrong one is looked at
+ * while its peer or its user has to wait: one that is remembered would answer
+ * guesses at once. */
+static int
+dispatch_take_password(struct visit *v, const struct auth_password *password)
+{
+	const int64_t wait_s = access_login_wait(
+	    v->web->limits, v->peer,
+	    password->user[0] != '\0' ? password->user : NULL);
+
+	if (wait_s > 0) {
+		v->who = (struct web_identity){.kind = WEB_BY_NOTHING};
+		respond_later(v, 429, "too many failed logins", wait_s);
+		return -1;
+	}
+	if (v->who.kind != WEB_BY_NOTHING)
+		return 0;
+	if (password->hash[0] == '\0')
+		return dispatch_refuse_login(v, NULL);
+	if ((v->password = malloc(sizeof(*password))) == NULL) {
+		respond_refuse(v, 503, "there is no memory", NULL);
+		return -1;
+	}
+	*v->password = *password;
+	v->ask_password = true;
+	return 1;
 }
 
 /* 1: a password is to be checked first. */
@@ -146,35 +186,25 @@ dispatch_identify(struct visit *v)
 {
 	const struct auth_request request = visit_auth_request(v->request);
 	struct auth_password password;
-	int64_t wait_s;
 	int r = 0;
 
 	switch (auth_identify(v->web->auth, &request, &v->who, &password)) {
 	case AUTH_KNOWN:
+		if (password.hash[0] != '\0')
+			r = dispatch_take_password(v, &password);
+		break;
 	case AUTH_NOBODY:
-		return 0;
+		break;
 	case AUTH_FORGED:
 		respond_refuse(v, 403,
 			       "the header that names the user does not come "
 			       "from a trusted proxy, or comes twice",
 			       "[web] proxies has the trusted ones");
-		return -1;
-	default:
+		r = -1;
 		break;
-	}
-	/* Neither a right one nor a wrong one is looked at. */
-	if ((wait_s = access_login_wait(v->web->limits, v->peer)) > 0) {
-		respond_later(v, 429, "too many failed logins", wait_s);
-		r = -1;
-	} else if (password.hash[0] == '\0') {
-		r = dispatch_refuse_login(v);
-	} else if ((v->password = malloc(sizeof(password))) == NULL) {
-		respond_refuse(v, 503, "there is no memory", NULL);
-		r = -1;
-	} else {
-		*v->password = password;
-		v->ask_password = true;
-		r = 1;
+	default:
+		r = dispatch_take_password(v, &password);
+		break;
 	}
 	explicit_bzero(&password, sizeof(password));
 	return r;
@@ -187,6 +217,8 @@ dispatch_may(enum web_role have, enum web_role need)
 	return need == WEB_OPEN || have >= need;
 }
 
+/* 401 for those who may log in, 403 for those who have: the page shows the one
+ * as its login, the other as a message. */
 static int
 dispatch_check_role(struct visit *v)
 {
@@ -210,6 +242,7 @@ dispatch_check_role(struct visit *v)
 	return 0;
 }
 
+/* What a browser sends by itself proves nothing about who made it send that. */
 static int
 dispatch_check_origin(struct visit *v)
 {
@@ -235,6 +268,7 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
+/* Of one user: a script that runs wild fills the queues of others. */
 static int
 dispatch_check_limit(struct visit *v)
 {
@@ -245,7 +279,8 @@ dispatch_check_limit(struct visit *v)
 	return -1;
 }
 
-static int
+/* Pages and files are for all: what is on them is known from the package. */
+int
 dispatch_authorize(struct visit *v)
 {
 	return v->route == NULL || (dispatch_check_role(v) == 0 &&
@@ -257,6 +292,7 @@ dispatch_authorize(struct visit *v)
 
 /* --- the head ---------------------------------------------------------------- */
 
+/* A task has to fit, with what is said of it; NDJSON of many tasks more. */
 static int64_t
 dispatch_body_max(const struct visit *v)
 {
@@ -271,6 +307,29 @@ dispatch_body_max(const struct visit *v)
 		   : task_max;
 }
 
+/* A password takes time, so a body comes before it is known to be right. */
+static int
+dispatch_reserve(struct visit *v)
+{
+	const char *text = http_header(v->request, "Content-Length");
+	const int64_t length = text != NULL ? strtoll(text, NULL, 10) : 0;
+
+	/* Refused as too long in any case, or too short to matter. */
+	if (length > dispatch_body_max(v) || length <= BODY_MAX)
+		return 0;
+	if (v->web->unproven > UNPROVEN_MAX - length) {
+		respond_refuse(v, 503,
+			       "too many long requests whose password is not "
+			       "checked yet",
+			       "a token, or a session, is checked at once");
+		return -1;
+	}
+	v->unproven = length;
+	v->web->unproven += length;
+	return 0;
+}
+
+/* Called with the head alone: a body that will not be read need not be sent. */
 int64_t
 dispatch_head(struct http_request *request, void *arg)
 {
@@ -286,197 +345,7 @@ dispatch_head(struct http_request *request, void *arg)
 		return -1;
 	if ((r = dispatch_identify(v)) < 0)
 		return -1;
-	if (r == 0 && dispatch_authorize(v) != 0)
+	if ((r == 0 ? dispatch_authorize(v) : dispatch_reserve(v)) != 0)
 		return -1;
 	return dispatch_body_max(v);
-}
-
-/* --- the call ---------------------------------------------------------------- */
-
-/* The headers that routes may ask for (web_header()). */
-static int
-dispatch_copy_headers(const struct http_request *request,
-		      struct web_pairs *pairs, struct err *err)
-{
-	static const char *const names[] = {"If-Match", "If-None-Match",
-					    "Idempotency-Key", "Content-Type",
-					    "Accept"};
-	const char *value;
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if ((value = http_header(request, names[i])) != NULL &&
-		    web_pairs_add(pairs, names[i], value, err) != 0)
-			return -1;
-	return 0;
-}
-
-int
-dispatch_make_call(struct visit *v, struct err *err)
-{
-	struct web_pairs headers = {.n = 0};
-	const struct web_ask ask = {.method = http_method(v->request),
-				    .path = v->path,
-				    .query = http_query(v->request),
-				    .body = http_body(v->request),
-				    .headers = &headers,
-				    .who = v->who,
-				    .peer = v->peer,
-				    .request_id = v->id};
-	int r = dispatch_copy_headers(v->request, &headers, err);
-
-	if (r == 0)
-		v->call = web_call_new(&v->web->shared, v->route, &ask, err);
-	web_pairs_done(&headers);
-	return v->call != NULL ? 0 : -1;
-}
-
-static void
-on_call_run(struct pool_work *work, struct web_worker *worker)
-{
-	struct visit *v = (struct visit *)work;
-
-	web_call_run(v->call, worker);
-}
-
-/* Nobody may wait for it any more. */
-static void
-on_call_done(struct pool_work *work)
-{
-	struct visit *v = (struct visit *)work;
-
-	v->in_pool = false;
-	if (v->request != NULL)
-		respond_call(v, v->call);
-	else
-		visit_release(v);
-}
-
-/* The late answer is dropped. */
-static void
-on_call_deadline(void *arg)
-{
-	struct visit *v = arg;
-
-	atomic_store(&v->call->stopped, true);
-	respond_refuse(v, 504, "there was no answer in time",
-		       "[web] timeout says how long a request may take");
-}
-
-static bool
-dispatch_set_deadline(struct visit *v)
-{
-	int64_t us = v->web->conf->web.timeout;
-
-	if ((v->route->flags & WEB_WAITS) != 0)
-		us += (int64_t)WEB_WAIT_S * 1000000;
-	v->deadline = timer_new(v->web->base, on_call_deadline, v);
-	return v->deadline != NULL && timer_set_us(v->deadline, us) == 0;
-}
-
-static void
-dispatch_put(struct visit *v)
-{
-	struct pool_threads *pool =
-	    (v->route->flags & WEB_WAITS) != 0 ? v->web->waits : v->web->calls;
-	struct err err = ERR_INIT;
-
-	if (dispatch_make_call(v, &err) != 0 || !dispatch_set_deadline(v)) {
-		respond_refuse(v, 503, "there is no memory", NULL);
-		return;
-	}
-	v->work.run = on_call_run;
-	v->work.on_done = on_call_done;
-	v->in_pool = true;
-	if (pool_put(pool, &v->work) != 0) {
-		v->in_pool = false;
-		respond_refuse(v, 503, "too many requests wait already", NULL);
-	}
-}
-
-static void
-dispatch_go_on(struct visit *v)
-{
-	if (v->route == NULL && strncmp(v->path, "/static/", 8) == 0)
-		respond_static(v);
-	else if (v->route == NULL)
-		respond_page(v);
-	else if ((v->route->flags & WEB_LIVE) != 0)
-		live_run(v);
-	else
-		dispatch_put(v);
-}
-
-/* --- passwords ---------------------------------------------------------------- */
-
-static void
-on_password_run(struct pool_work *work, struct web_worker *worker)
-{
-	struct visit *v = (struct visit *)work;
-
-	v->password_good =
-	    users_check_password(v->password->password, v->password->hash);
-}
-
-static void
-on_password_done(struct pool_work *work)
-{
-	struct visit *v = (struct visit *)work;
-
-	v->in_pool = false;
-	v->ask_password = false;
-	if (v->request == NULL) {
-		visit_release(v);
-	} else if (!v->password_good ||
-		   !auth_password(v->web->auth, v->password, &v->who)) {
-		dispatch_refuse_login(v);
-	} else {
-		access_login_succeeded(v->web->limits, v->peer);
-		if (dispatch_authorize(v) == 0)
-			dispatch_go_on(v);
-	}
-}
-
-static void
-dispatch_ask_password(struct visit *v)
-{
-	v->work.run = on_password_run;
-	v->work.on_done = on_password_done;
-	v->in_pool = true;
-	if (pool_put(v->web->passwords, &v->work) != 0) {
-		v->in_pool = false;
-		respond_refuse(v, 503, "too many logins at the same time",
-			       NULL);
-	}
-}
-
-/* --- the whole request ---------------------------------------------------------
- */
-
-void
-dispatch_request(struct http_request *request, void *arg)
-{
-	struct visit *v = http_data(request);
-
-	if (v->web->stopping)
-		respond_refuse(v, 503, "the server stops", NULL);
-	else if (v->ask_password)
-		dispatch_ask_password(v);
-	else
-		dispatch_go_on(v);
-}
-
-void
-dispatch_gone(struct http_request *request, void *arg)
-{
-	struct visit *v = http_data(request);
-
-	if (v == NULL)
-		return;
-	v->request = NULL;
-	if (v->call != NULL)
-		atomic_store(&v->call->stopped, true);
-	if (v->deadline != NULL)
-		timer_cancel(v->deadline);
-	visit_release(v);
 }

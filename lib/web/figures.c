@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures that all calls share. */
+/*
+ * Figures that all calls share. Those of requests are counted by the loop and
+ * read by the thread that makes /metrics; each group has a lock of its own, so
+ * that none waits for a store that another asks.
+ */
 #include "web/figures.h"
 
 #include <stdatomic.h>
@@ -23,6 +27,7 @@ struct figures_route {
 
 struct web_figures {
 	struct series *series;
+	struct kept kept[FIGURES_N_KEPT];
 	struct figures_metrics metrics;
 	pthread_mutex_t lock; /* of what follows */
 	struct figures_route routes[ROUTES_MAX];
@@ -34,6 +39,7 @@ struct web_figures *
 figures_new(struct err *err)
 {
 	struct web_figures *f = calloc(1, sizeof(*f));
+	size_t i;
 
 	if (f == NULL) {
 		err_nomem(err);
@@ -43,6 +49,8 @@ figures_new(struct err *err)
 		free(f);
 		return NULL;
 	}
+	for (i = 0; i < FIGURES_N_KEPT; i++)
+		kept_init(&f->kept[i]);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_mutex_init(&f->metrics.lock, NULL);
 	return f;
@@ -51,9 +59,13 @@ figures_new(struct err *err)
 void
 figures_free(struct web_figures *f)
 {
+	size_t i;
+
 	if (f == NULL)
 		return;
 	series_free(f->series);
+	for (i = 0; i < FIGURES_N_KEPT; i++)
+		kept_done(&f->kept[i]);
 	buf_done(&f->metrics.openmetrics);
 	buf_done(&f->metrics.text);
 	pthread_mutex_destroy(&f->metrics.lock);
@@ -67,6 +79,13 @@ figures_series(struct web_figures *f)
 	return f->series;
 }
 
+struct kept *
+figures_kept(struct web_figures *f, enum figures_kept which)
+{
+	return &f->kept[which];
+}
+
+/* The lock is held while the text is made: see metrics.c. */
 struct figures_metrics *
 figures_metrics(struct web_figures *f)
 {
@@ -80,8 +99,6 @@ figures_count(struct web_figures *f, const struct web_route *route,
 {
 	size_t i;
 
-	if (f == NULL)
-		return;
 	pthread_mutex_lock(&f->lock);
 	for (i = 0; i < f->n; i++)
 		if (f->routes[i].route == route &&
@@ -97,10 +114,11 @@ figures_count(struct web_figures *f, const struct web_route *route,
 void
 figures_streams(struct web_figures *f, int64_t n)
 {
-	if (f != NULL)
-		atomic_store(&f->streams, n);
+	atomic_store(&f->streams, n);
 }
 
+/* Pages and files are one route: each path a series would be one for each name
+ * that somebody makes up. */
 void
 figures_write(struct web_figures *f, struct metrics_text *out)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Figures that all calls share: the series (manager/series.h), what was replied
- * to how many requests, and the text of /metrics, which is made at most every
- * five seconds. Any thread may use it.
+ * Figures that all calls share: the series (manager/series.h), answers that are
+ * dear, what was replied to how many requests, and the text of /metrics, which is
+ * made at most every five seconds. Any thread may use it.
  */
 #ifndef WEB_FIGURES_H
 #define WEB_FIGURES_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "util/buf.h"
+#include "web/kept.h"
 
 struct err;
 struct series;
@@ -24,8 +25,17 @@ void figures_free(struct web_figures *figures);
 
 struct series *figures_series(struct web_figures *figures);
 
+/* What the overview and the lists of queues are asked for each second. */
+enum figures_kept {
+	FIGURES_SPARKS,	  /* queues.c */
+	FIGURES_FAILURES, /* overview.c */
+	FIGURES_FINDINGS,
+	FIGURES_N_KEPT
+};
+struct kept *figures_kept(struct web_figures *figures, enum figures_kept which);
+
 /* A request was replied to; `route` is NULL for a page, a file, or nothing that
- * there is. NULL `figures` counts nothing. */
+ * there is. */
 void figures_count(struct web_figures *figures, const struct web_route *route,
 		   unsigned int status);
 /* So many streams (events, ws) are open. */

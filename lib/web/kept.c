@@ -5,13 +5,29 @@
 
 #include "util/clock.h"
 
+void
+kept_init(struct kept *k)
+{
+	*k = (struct kept){.value = NULL};
+	pthread_mutex_init(&k->lock, NULL);
+}
+
+void
+kept_done(struct kept *k)
+{
+	json_decref(k->value);
+	pthread_mutex_destroy(&k->lock);
+}
+
+/* At the beginning there is no old one: then all who ask at once make it, rather
+ * than to wait with the lock for a store. */
 json_t *
-kept_get(struct kept *k, const struct flowrra_client *client)
+kept_get(struct kept *k)
 {
 	json_t *value = NULL;
 
 	pthread_mutex_lock(&k->lock);
-	if (k->of == client && k->value != NULL &&
+	if (k->value != NULL &&
 	    (clock_mono_us() < k->until_us || k->being_made))
 		value = json_deep_copy(k->value);
 	else
@@ -21,18 +37,16 @@ kept_get(struct kept *k, const struct flowrra_client *client)
 }
 
 void
-kept_set(struct kept *k, const struct flowrra_client *client,
-	 const json_t *value, int64_t good_us)
+kept_set(struct kept *k, const json_t *value, int64_t good_us)
 {
 	json_t *copy = value != NULL ? json_deep_copy(value) : NULL;
 
 	pthread_mutex_lock(&k->lock);
 	k->being_made = false;
 	k->until_us = clock_mono_us() + good_us;
-	if (copy != NULL || k->of != client) {
+	if (copy != NULL) {
 		json_decref(k->value);
 		k->value = copy;
-		k->of = client;
 	}
 	pthread_mutex_unlock(&k->lock);
 }

@@ -7,9 +7,12 @@
 #include "web/hub.h"
 #include "web/state.h"
 
-/* The stores have answered within this time: three of the hub's turns. */
+/* The stores have answered within this time: two turns of a sampler that nobody
+ * keeps busy. */
 #define READY_US 10000000
 
+/* The same checks as on a thread (run.c), but for what only POSTs have; the
+ * function replies by itself, or fails and is replied for. */
 void
 live_run(struct visit *v)
 {
@@ -20,11 +23,8 @@ live_run(struct visit *v)
 		return;
 	}
 	v->call->visit = v;
-	if (v->call->status == 400)
-		err_set(&err, ERR_USAGE, "the query cannot be read: %.200s",
-			v->call->hint != NULL ? v->call->hint : "");
-	else if (web_params_check(v->call, &err) == 0 &&
-		 v->route->run(v->call, &err) == 0)
+	if (web_params_check(v->call, &err) == 0 &&
+	    v->route->run(v->call, &err) == 0)
 		return;
 	problem_of_call(v->call, &err);
 	respond_call(v, v->call);

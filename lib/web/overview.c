@@ -16,7 +16,8 @@
 #include "schedules/schedules.h"
 #include "util/clock.h"
 #include "util/err.h"
-#include "web/kept.h"
+#include "web/call.h"
+#include "web/figures.h"
 #include "web/lists.h"
 #include "web/queues.h"
 #include "web/workers.h"
@@ -29,9 +30,6 @@
 #define FINDINGS_KEPT_US (60 * US_PER_S)
 #define FIRES_SHOWN 8
 
-static struct kept failures = KEPT_INIT;
-static struct kept findings = KEPT_INIT;
-
 /* --- parts ------------------------------------------------------------- */
 
 /* What the dead of the last hour died of. */
@@ -41,7 +39,9 @@ overview_failures(struct web_call *call, struct err *err)
 	struct flowrra_client *client = web_client(call);
 	const struct dead_filter filter = {
 	    .tasks = {.after_us = clock_wall_us() - FAILURES_OF_US}};
-	json_t *items = kept_get(&failures, client), *groups;
+	struct kept *kept =
+	    figures_kept(call->shared->figures, FIGURES_FAILURES);
+	json_t *items = kept_get(kept), *groups;
 
 	if (items != NULL)
 		return items;
@@ -49,7 +49,7 @@ overview_failures(struct web_call *call, struct err *err)
 	items = json_incref(json_object_get(groups, "items"));
 	while (json_array_size(items) > FAILURES_SHOWN)
 		json_array_remove(items, json_array_size(items) - 1);
-	kept_set(&failures, client, items, FAILURES_KEPT_US);
+	kept_set(kept, items, FAILURES_KEPT_US);
 	json_decref(groups);
 	return items;
 }
@@ -58,7 +58,9 @@ static json_t *
 overview_findings(struct web_call *call, struct err *err)
 {
 	struct flowrra_client *client = web_client(call);
-	json_t *counts = kept_get(&findings, client), *all, *one;
+	struct kept *kept =
+	    figures_kept(call->shared->figures, FIGURES_FINDINGS);
+	json_t *counts = kept_get(kept), *all, *one;
 	json_int_t errors = 0, warnings = 0;
 	const char *level;
 	size_t i;
@@ -66,7 +68,7 @@ overview_findings(struct web_call *call, struct err *err)
 	if (counts != NULL)
 		return counts;
 	if ((all = doctor_examine(client)) == NULL) {
-		kept_set(&findings, client, NULL, 0);
+		kept_set(kept, NULL, 0);
 		err_nomem(err);
 		return NULL;
 	}
@@ -76,7 +78,7 @@ overview_findings(struct web_call *call, struct err *err)
 		warnings += level != NULL && strcmp(level, "warning") == 0;
 	}
 	counts = json_pack("{s:I,s:I}", "errors", errors, "warnings", warnings);
-	kept_set(&findings, client, counts, FINDINGS_KEPT_US);
+	kept_set(kept, counts, FINDINGS_KEPT_US);
 	json_decref(all);
 	return counts;
 }

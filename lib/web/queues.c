@@ -12,7 +12,6 @@
 #include "util/err.h"
 #include "web/call.h"
 #include "web/figures.h"
-#include "web/kept.h"
 #include "web/lists.h"
 
 #define US_PER_S 1e6
@@ -53,8 +52,6 @@ rates_points(struct web_call *call, const char *queue, int64_t n)
 	struct err err = ERR_INIT;
 	json_t *series, *points;
 
-	if (call->shared->figures == NULL)
-		return NULL;
 	series = series_get(figures_series(call->shared->figures),
 			    web_client(call), &query, &err);
 	points = json_incref(json_object_get(series, "points"));
@@ -84,10 +81,8 @@ queues_overall_rates(struct web_call *call)
 	return rates;
 }
 
-/* What ended in each of the last minutes, of each queue: {queue: [n, …]}. */
-static struct kept queue_sparks = KEPT_INIT;
-
-/* A queue that is new since then has none until they are made anew. */
+/* What ended in each of the last minutes, of each queue: {queue: [n, …]}. A queue
+ * that is new since then has none until they are made anew. */
 static json_t *
 sparks_make(struct web_call *call, const json_t *queues)
 {
@@ -117,14 +112,15 @@ sparks_make(struct web_call *call, const json_t *queues)
 static json_t *
 sparks_get(struct web_call *call)
 {
-	json_t *sparks = kept_get(&queue_sparks, web_client(call)), *queues;
+	struct kept *kept = figures_kept(call->shared->figures, FIGURES_SPARKS);
+	json_t *sparks = kept_get(kept), *queues;
 	struct err err = ERR_INIT;
 
 	if (sparks != NULL)
 		return sparks;
 	if ((queues = queues_list(web_client(call), NULL, &err)) != NULL)
 		sparks = sparks_make(call, queues);
-	kept_set(&queue_sparks, web_client(call), sparks, SPARKS_KEPT_US);
+	kept_set(kept, sparks, SPARKS_KEPT_US);
 	json_decref(queues);
 	return sparks;
 }
@@ -180,6 +176,14 @@ queues_add_figures(struct web_call *call, json_t *queues, struct err *err)
 	return status == 0 ? 0 : err_nomem(err);
 }
 
+/* What is wrong with a question about one queue is its name. */
+static int
+queues_failed(struct web_call *call, struct err *err)
+{
+	return web_fault(call, err->code == ERR_DATA ? "queue" : NULL, NULL,
+			 err);
+}
+
 /* --- looking ----------------------------------------------------------- */
 
 static int
@@ -205,7 +209,7 @@ queues_get_one(struct web_call *call, struct err *err)
 	json_t *levels;
 
 	if (queues == NULL)
-		return -1;
+		return queues_failed(call, err);
 	levels = queues_levels(web_client(call), name, err);
 	if (levels == NULL || queues_add_figures(call, queues, err) != 0) {
 		json_decref(levels);
@@ -226,10 +230,12 @@ static int
 queues_set_paused(struct web_call *call, bool paused, struct err *err)
 {
 	const char *name = web_text(call, "queue");
+	json_t *answer;
 
 	web_audit(call, paused ? "queue.pause" : "queue.resume", name, 1);
-	return web_answer(
-	    call, queues_pause(web_client(call), name, paused, err), err);
+	answer = queues_pause(web_client(call), name, paused, err);
+	return answer != NULL ? web_answer(call, answer, err)
+			      : queues_failed(call, err);
 }
 
 static int
@@ -290,7 +296,7 @@ queues_run_purge(struct web_call *call, struct err *err)
 		return -1;
 	/* An unknown queue is told at once, not by a job. */
 	if ((counted = queues_purge(web_client(call), &dry, err)) == NULL)
-		return -1;
+		return queues_failed(call, err);
 	if (web_bool(call, "dry_run", false))
 		return web_answer(call, counted, err);
 	web_audit(call, "queue.purge", dry.queue,

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers by Idempotency-Key: a list, the newest first, and a digest of user,
- * route and key to find one by. */
+/*
+ * Answers by Idempotency-Key: a list, the newest first, and a digest of user,
+ * route and key to find one by.
+ *
+ * A first request puts in an answer that is not done: so a repetition that
+ * comes meanwhile is told to wait, rather than to be run beside it. What the
+ * key was used for is compared by a second digest.
+ *
+ * All is bounded, by number and by bytes; in memory, because what must hold
+ * across restarts, a submission, has its task's ID made of the key.
+ */
 #include "web/replay.h"
 
 #include <openssl/sha.h>
@@ -19,7 +28,7 @@
 /* A longer answer is not kept: the request would be refused as done. */
 #define BODY_MAX (256u << 10)
 
-struct answer {
+struct replay_answer {
 	unsigned char key[SHA256_DIGEST_LENGTH];
 	unsigned char request[SHA256_DIGEST_LENGTH]; /* query and body */
 	bool done;
@@ -28,14 +37,14 @@ struct answer {
 	const char *type;
 	struct buf bytes;
 	struct web_pairs fields;
-	TAILQ_ENTRY(answer) by_age;
-	LIST_ENTRY(answer) by_key;
+	TAILQ_ENTRY(replay_answer) by_age;
+	LIST_ENTRY(replay_answer) by_key;
 };
 
 struct web_replay {
 	pthread_mutex_t lock;
-	TAILQ_HEAD(answer_list, answer) answers; /* the newest first */
-	LIST_HEAD(, answer) buckets[BUCKETS];
+	TAILQ_HEAD(answer_list, replay_answer) answers; /* the newest first */
+	LIST_HEAD(, replay_answer) buckets[BUCKETS];
 	size_t n, bytes;
 };
 
@@ -53,8 +62,9 @@ replay_new(struct err *err)
 	return replay;
 }
 
+/* With the lock, but at the end. */
 static void
-replay_drop(struct web_replay *replay, struct answer *a)
+replay_drop(struct web_replay *replay, struct replay_answer *a)
 {
 	TAILQ_REMOVE(&replay->answers, a, by_age);
 	LIST_REMOVE(a, by_key);
@@ -81,7 +91,7 @@ replay_free(struct web_replay *replay)
 static void
 replay_expire(struct web_replay *replay)
 {
-	struct answer *a, *before;
+	struct replay_answer *a, *before;
 
 	for (a = TAILQ_LAST(&replay->answers, answer_list); a != NULL;
 	     a = before) {
@@ -94,8 +104,21 @@ replay_expire(struct web_replay *replay)
 	}
 }
 
+/* Of what there is no memory for there is no digest: that of a part of it could be
+ * another one's, and show one user the answer of another. Takes the text. */
+static int
+replay_hash(struct buf *text, unsigned char digest[SHA256_DIGEST_LENGTH])
+{
+	const int result = text->failed ? -1 : 0;
+
+	if (result == 0)
+		SHA256((const unsigned char *)text->data, text->len, digest);
+	buf_done(text);
+	return result;
+}
+
 /* Parts are kept apart by their NULs, which none of them has. */
-static void
+static int
 replay_digest(const char *const *parts, size_t n,
 	      unsigned char digest[SHA256_DIGEST_LENGTH])
 {
@@ -104,22 +127,27 @@ replay_digest(const char *const *parts, size_t n,
 
 	for (i = 0; i < n; i++)
 		buf_add(&text, parts[i], strlen(parts[i]) + 1);
-	SHA256((const unsigned char *)text.data, text.len, digest);
-	buf_done(&text);
+	return replay_hash(&text, digest);
 }
 
-static void
+/* The user is in it: a key is no secret, and must not show one the answer of
+ * another. */
+static int
 replay_key(const struct web_call *call, const char *key,
 	   unsigned char digest[SHA256_DIGEST_LENGTH])
 {
-	const char *const parts[] = {call->who.user, call->route->path,
+	/* A token and a user of one name are not the same, nor is one whose
+	 * role has changed: they may see other things. */
+	const char who[] = {(char)('a' + call->who.kind),
+			    (char)('a' + call->who.role), '\0'};
+	const char *const parts[] = {who, call->who.user, call->route->path,
 				     call->path_shown, key};
 
-	replay_digest(parts, sizeof(parts) / sizeof(parts[0]), digest);
+	return replay_digest(parts, sizeof(parts) / sizeof(parts[0]), digest);
 }
 
 /* What the request says, beside its path. */
-static void
+static int
 replay_request(const struct web_call *call,
 	       unsigned char digest[SHA256_DIGEST_LENGTH])
 {
@@ -131,15 +159,15 @@ replay_request(const struct web_call *call,
 			 call->query.items[i].value);
 	buf_addc(&text, '\n');
 	buf_add(&text, call->body.data, call->body.len);
-	SHA256((const unsigned char *)text.data, text.len, digest);
-	buf_done(&text);
+	return replay_hash(&text, digest);
 }
 
-static struct answer *
+/* The digest is as good as random: its first bytes are the hash. */
+static struct replay_answer *
 replay_find(struct web_replay *replay,
 	    const unsigned char digest[SHA256_DIGEST_LENGTH])
 {
-	struct answer *a;
+	struct replay_answer *a;
 
 	LIST_FOREACH (
 	    a, &replay->buckets[(digest[0] << 8 | digest[1]) % BUCKETS], by_key)
@@ -148,6 +176,7 @@ replay_find(struct web_replay *replay,
 	return NULL;
 }
 
+/* Printable, as it stands in logs, and short: many are kept. */
 static int
 replay_check_key(struct web_call *call, const char *key, struct err *err)
 {
@@ -167,7 +196,7 @@ replay_check_key(struct web_call *call, const char *key, struct err *err)
 
 /* The call becomes what the first one was. */
 static void
-replay_copy(const struct answer *a, struct web_call *call)
+replay_copy(const struct replay_answer *a, struct web_call *call)
 {
 	size_t i;
 
@@ -183,11 +212,13 @@ replay_copy(const struct answer *a, struct web_call *call)
 
 /* With the lock held. */
 static int
-replay_again(const struct answer *a, struct web_call *call, struct err *err)
+replay_again(const struct replay_answer *a, struct web_call *call,
+	     struct err *err)
 {
 	unsigned char request[SHA256_DIGEST_LENGTH];
 
-	replay_request(call, request);
+	if (replay_request(call, request) != 0)
+		return err_nomem(err);
 	if (memcmp(request, a->request, sizeof(request)) != 0) {
 		err_set(err, ERR_DATA,
 			"Idempotency-Key: was used for another request");
@@ -205,41 +236,48 @@ replay_again(const struct answer *a, struct web_call *call, struct err *err)
 	return -1;
 }
 
+/* With the lock held. */
 static int
 replay_add(struct web_replay *replay, const struct web_call *call,
-	   const unsigned char key[SHA256_DIGEST_LENGTH], struct err *err)
+	   const unsigned char key[SHA256_DIGEST_LENGTH],
+	   struct replay_answer **ret, struct err *err)
 {
-	struct answer *a = calloc(1, sizeof(*a));
+	struct replay_answer *a = calloc(1, sizeof(*a));
 
-	if (a == NULL)
+	if (a == NULL || replay_request(call, a->request) != 0) {
+		free(a);
 		return err_nomem(err);
+	}
 	memcpy(a->key, key, sizeof(a->key));
-	replay_request(call, a->request);
 	a->at_us = clock_mono_us();
 	TAILQ_INSERT_HEAD(&replay->answers, a, by_age);
 	LIST_INSERT_HEAD(&replay->buckets[(key[0] << 8 | key[1]) % BUCKETS], a,
 			 by_key);
 	replay->n++;
+	*ret = a;
 	return 0;
 }
 
+/* Found or put in under one lock: of two at the same time one is the first. */
 int
-replay_begin(struct web_replay *replay, struct web_call *call, struct err *err)
+replay_begin(struct web_replay *replay, struct web_call *call,
+	     struct replay_answer **ret, struct err *err)
 {
 	const char *key = web_header(call, "Idempotency-Key");
 	unsigned char digest[SHA256_DIGEST_LENGTH];
-	struct answer *a;
+	struct replay_answer *a;
 	int r;
 
 	if (replay_check_key(call, key, err) != 0)
 		return -1;
-	replay_key(call, key, digest);
+	if (replay_key(call, key, digest) != 0)
+		return err_nomem(err);
 	pthread_mutex_lock(&replay->lock);
 	replay_expire(replay);
 	if ((a = replay_find(replay, digest)) != NULL)
 		r = replay_again(a, call, err);
 	else
-		r = replay_add(replay, call, digest, err);
+		r = replay_add(replay, call, digest, ret, err);
 	pthread_mutex_unlock(&replay->lock);
 	return r;
 }
@@ -252,39 +290,44 @@ replay_is_final(const struct web_call *call)
 	       call->status != 429 && call->bytes.len <= BODY_MAX;
 }
 
-void
-replay_end(struct web_replay *replay, struct web_call *call)
+/* -1: there is no memory for all of it. */
+static int
+replay_keep(struct replay_answer *a, const struct web_call *call)
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	struct answer *a;
 	struct err err;
 	size_t i;
 
-	replay_key(call, web_header(call, "Idempotency-Key"), digest);
+	a->status = call->status;
+	a->type = call->type;
+	buf_add(&a->bytes, call->bytes.data, call->bytes.len);
+	for (i = 0; i < call->fields.n; i++)
+		if (web_pairs_add(&a->fields, call->fields.items[i].name,
+				  call->fields.items[i].value, &err) != 0)
+			return -1;
+	return a->bytes.failed ? -1 : 0;
+}
+
+/* What may be tried again is forgotten, and the key with it. */
+void
+replay_end(struct web_replay *replay, struct replay_answer *a,
+	   const struct web_call *call)
+{
 	pthread_mutex_lock(&replay->lock);
-	if ((a = replay_find(replay, digest)) != NULL &&
-	    !replay_is_final(call)) {
+	a->done = replay_is_final(call) && replay_keep(a, call) == 0;
+	replay->bytes += a->bytes.len;
+	if (!a->done)
 		replay_drop(replay, a);
-	} else if (a != NULL) {
-		a->done = true;
-		a->status = call->status;
-		a->type = call->type;
-		buf_add(&a->bytes, call->bytes.data, call->bytes.len);
-		replay->bytes += a->bytes.len;
-		for (i = 0; i < call->fields.n; i++)
-			web_pairs_add(&a->fields, call->fields.items[i].name,
-				      call->fields.items[i].value, &err);
-	}
 	pthread_mutex_unlock(&replay->lock);
 }
 
-void
+int
 replay_task_id(const char *user, const char *key, char id[static 37])
 {
 	const char *const parts[] = {"flowrra-web", user, key};
 	unsigned char d[SHA256_DIGEST_LENGTH];
 
-	replay_digest(parts, sizeof(parts) / sizeof(parts[0]), d);
+	if (replay_digest(parts, sizeof(parts) / sizeof(parts[0]), d) != 0)
+		return -1;
 	/* RFC 9562, section 5.8: version and variant are fixed. */
 	d[6] = (unsigned char)(0x80 | (d[6] & 0x0f));
 	d[8] = (unsigned char)(0x80 | (d[8] & 0x3f));
@@ -293,4 +336,5 @@ replay_task_id(const char *user, const char *key, char id[static 37])
 		 "%02x%02x%02x%02x%02x%02x",
 		 d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9],
 		 d[10], d[11], d[12], d[13], d[14], d[15]);
+	return 0;
 }

@@ -16,8 +16,10 @@ extern const struct web_route web_metrics_routes[];
 extern const struct web_route web_overview_routes[];
 extern const struct web_route web_queues_routes[];
 extern const struct web_route web_registry_routes[];
+extern const struct web_route web_schedules_change_routes[];
 extern const struct web_route web_schedules_routes[];
 extern const struct web_route web_seed_routes[];
+extern const struct web_route web_seed_schedules_routes[];
 extern const struct web_route web_series_routes[];
 extern const struct web_route web_submit_routes[];
 extern const struct web_route web_tasks_routes[];
@@ -34,8 +36,10 @@ const struct web_route *const web_routes[] = {
     web_overview_routes,
     web_queues_routes,
     web_registry_routes,
+    web_schedules_change_routes,
     web_schedules_routes,
     web_seed_routes,
+    web_seed_schedules_routes,
     web_series_routes,
     web_submit_routes,
     web_tasks_routes,

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a call on an operation thread: parameters, an earlier answer of the
- * same key, the route's function, masking, writing. */
+/*
+ * Running a call on an operation thread: parameters, an earlier answer of the
+ * same key, the route's function, masking, writing.
+ *
+ * The order matters. A repetition is found before the parameters are looked at,
+ * since it has to be answered as the first one was; masking comes before
+ * writing, and an answer is kept for repetitions as its user has seen it.
+ */
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/dump.h"
 #include "web/audit.h"
 #include "web/call.h"
 #include "web/mask.h"
@@ -28,13 +35,6 @@ call_ask_route(struct web_call *call, struct web_worker *worker,
 	       struct err *err)
 {
 	call->worker = worker;
-	if (call->status == 400) {
-		/* The query could not be read. */
-		call->status = 0;
-		err_set(err, ERR_USAGE, "the query cannot be read: %.200s",
-			call->hint != NULL ? call->hint : "");
-		return web_fault(call, NULL, NULL, err);
-	}
 	if (web_params_check(call, err) != 0)
 		return -1;
 	*err = (struct err)ERR_INIT;
@@ -49,7 +49,7 @@ call_write(struct web_call *call, struct err *err)
 
 	if (call->value == NULL)
 		return;
-	text = json_dumps(call->value, JSON_COMPACT | JSON_ENCODE_ANY);
+	text = json_dumps(call->value, dump_flags(call->value));
 	json_decref(call->value);
 	call->value = NULL;
 	buf_reset(&call->bytes);
@@ -64,24 +64,35 @@ call_write(struct web_call *call, struct err *err)
 	free(text);
 }
 
-static void
-call_mask(struct web_call *call)
+bool
+web_is_masked(const struct web_call *call)
+{
+	return call->who.role != WEB_OPERATOR && mask_hides(call->shared->mask);
+}
+
+/* -1: there is no memory, and what is not masked is not shown. */
+static int
+call_mask(struct web_call *call, struct err *err)
 {
 	json_t *copy;
 
-	if (call->who.role != WEB_VIEWER)
-		return;
-	if (call->value != NULL) {
-		/* Parts of it may be shared with what a route keeps. */
-		copy = json_deep_copy(call->value);
-		json_decref(call->value);
-		call->value = copy;
-		mask_json(call->shared->mask, copy);
-	} else {
+	if (!web_is_masked(call))
+		return 0;
+	if (call->value == NULL) {
 		mask_bytes(call->shared->mask, call->type, &call->bytes);
+		return call->bytes.failed ? err_nomem(err) : 0;
 	}
+	/* Parts of it may be shared with what a route keeps. */
+	copy = json_deep_copy(call->value);
+	json_decref(call->value);
+	call->value = copy;
+	if (copy == NULL)
+		return err_nomem(err);
+	mask_json(call->shared->mask, copy);
+	return 0;
 }
 
+/* GET, PUT and DELETE may be repeated by themselves. */
 static bool
 call_replays(const struct web_call *call)
 {
@@ -90,15 +101,17 @@ call_replays(const struct web_call *call)
 	       web_header(call, "Idempotency-Key") != NULL;
 }
 
+/* Attempts that failed are in the audit trail, too, with their reason. */
 static void
 call_finish(struct web_call *call, int result, struct err *err)
 {
+	if (result == 0)
+		result = call_mask(call, err);
 	if (result != 0) {
 		problem_of_call(call, err);
 	} else {
 		if (call->status == 0)
 			call->status = 200;
-		call_mask(call);
 		call_write(call, err);
 	}
 	if (call->shared->audit != NULL)
@@ -109,10 +122,12 @@ call_finish(struct web_call *call, int result, struct err *err)
 void
 web_call_run(struct web_call *call, struct web_worker *worker)
 {
-	struct err err = ERR_INIT;
 	const bool replays = call_replays(call);
+	struct replay_answer *answer = NULL;
+	struct err err = ERR_INIT;
 
-	if (replays && replay_begin(call->shared->replay, call, &err) != 0) {
+	if (replays &&
+	    replay_begin(call->shared->replay, call, &answer, &err) != 0) {
 		/* It is answered: as before, or since it is under way. */
 		if (err.code != ERR_NONE)
 			problem_of_call(call, &err);
@@ -120,9 +135,11 @@ web_call_run(struct web_call *call, struct web_worker *worker)
 	}
 	call_finish(call, call_ask_route(call, worker, &err), &err);
 	if (replays)
-		replay_end(call->shared->replay, call);
+		replay_end(call->shared->replay, answer, call);
 }
 
+/* For the sampler, whose answers are masked for some of their readers and not
+ * for others. */
 json_t *
 web_call_value(struct web_call *call, struct web_worker *worker,
 	       struct err *err)

@@ -1,89 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sampler. A topic is a GET route of the API: what it answers is compared
- * with what it answered before, row by row where it has rows.
+ * The hub's two threads.
+ *
+ * Each has a client of its own, so that a snapshot waits for no page's request
+ * and delays none. What the loop wants is handed over under the lock; what the
+ * threads find goes back through samples.h. Nothing else is shared but the
+ * atomics, and the parts of struct web_shared that any thread may use.
  */
 #include "web/sampler.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/client.h"
 #include "manager/events.h"
 #include "manager/health.h"
-#include "manager/tasks.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "web/call.h"
 #include "web/diff.h"
 #include "web/hub.h"
-#include "web/mask.h"
 
-/* Between two looks whether the stores answer, when nobody looks. */
-#define PING_US 3000000
-/* How long one question may take. */
+/* Between two looks whether the stores answer, when nobody looks: with the time
+ * that one may take, less than readiness is good for (live.c). */
+#define PING_US 5000000
+/* How long one question may take: less than the shortest [web] timeout that
+ * people set, so that pages learn that the stores are away before they ask. */
 #define ASK_MS 4000
-/* Events that wait for the loop; more are dropped. */
-#define EVENTS_MAX 500
-
-/* A topic and the route that it is; `key` names the rows. */
-static const struct topic_route {
-	const char *topic, *path, *query, *key;
-} topic_routes[] = {
-    {"overview", "/api/v1/overview", "", NULL},
-    {"queues", "/api/v1/queues", "", "queue"},
-    {"workers", "/api/v1/workers", "", "worker"},
-    {"running", "/api/v1/tasks", "state=running&limit=200", "task_id"},
-    {"schedules", "/api/v1/schedules", "limit=200&order=next", "id"},
-    {"dead", "/api/v1/dead", "limit=50", "key"}};
-
-/* What a topic said the last time. */
-struct known {
-	char *topic;
-	json_t *value;
-	LIST_ENTRY(known) next;
-};
+#define US_PER_S 1000000
 
 struct sampler {
 	const struct hub_options *options;
 	struct web_shared shared; /* with a client of its own */
-	struct web_worker worker;
+	struct samples *samples;
+	struct topics *topics; /* the sampler's */
+	bool stale;	       /* the sampler's */
 	struct flowrra_client *listener_client;
 	pthread_t sampling, listening;
 	bool sampling_begun, listening_begun;
-	int wake;
-	LIST_HEAD(, known) known; /* the sampler's */
-	bool stale;		  /* the sampler's */
 	_Atomic int64_t answered_us;
 	atomic_bool stop, feed;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
-	char **wanted;
+	struct topic_wanted *wanted;
 	bool again;
-	TAILQ_HEAD(, sample) found;
-	size_t n_events;
 };
-
-void
-sample_free(struct sample *sample)
-{
-	size_t i;
-
-	if (sample == NULL)
-		return;
-	for (i = 0; i < SEEN_N; i++) {
-		free(sample->full[i]);
-		free(sample->delta[i]);
-	}
-	free(sample->topic);
-	free(sample);
-}
 
 int64_t
 sampler_answered_us(const struct sampler *s)
@@ -91,221 +55,74 @@ sampler_answered_us(const struct sampler *s)
 	return atomic_load(&s->answered_us);
 }
 
-/* --- to the loop ------------------------------------------------------------- */
-
-static void
-sampler_put(struct sampler *s, struct sample *sample)
-{
-	const uint64_t one = 1;
-
-	pthread_mutex_lock(&s->lock);
-	if (sample->kind == SAMPLE_EVENT && s->n_events >= EVENTS_MAX) {
-		sample_free(sample);
-		sample = NULL;
-	} else {
-		s->n_events += sample->kind == SAMPLE_EVENT;
-		TAILQ_INSERT_TAIL(&s->found, sample, next);
-	}
-	pthread_mutex_unlock(&s->lock);
-	while (sample != NULL && write(s->wake, &one, sizeof(one)) < 0 &&
-	       errno == EINTR)
-		;
-}
-
 struct sample *
 sampler_take(struct sampler *s)
 {
-	struct sample *sample;
+	return samples_take(s->samples);
+}
 
+/* --- what is wanted ------------------------------------------------------- */
+
+static void
+wanted_free(struct topic_wanted *wanted)
+{
+	struct topic_wanted *w;
+
+	for (w = wanted; w != NULL && w->name != NULL; w++)
+		free(w->name);
+	free(wanted);
+}
+
+/* NULL without memory. */
+static struct topic_wanted *
+wanted_copy(const struct topic_wanted *wanted)
+{
+	struct topic_wanted *copy;
+	size_t n = 0, i;
+
+	while (wanted[n].name != NULL)
+		n++;
+	if ((copy = calloc(n + 1, sizeof(*copy))) == NULL)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		copy[i].id = wanted[i].id;
+		if ((copy[i].name = strdup(wanted[i].name)) == NULL) {
+			wanted_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+static bool
+wanted_same(const struct topic_wanted *a, const struct topic_wanted *b)
+{
+	for (; a->name != NULL && b->name != NULL; a++, b++)
+		if (a->id != b->id || strcmp(a->name, b->name) != 0)
+			return false;
+	return a->name == NULL && b->name == NULL;
+}
+
+int
+sampler_want(struct sampler *s, const struct topic_wanted *topics, bool feed)
+{
+	struct topic_wanted *wanted = wanted_copy(topics);
+
+	if (wanted == NULL)
+		return -1;
 	pthread_mutex_lock(&s->lock);
-	if ((sample = TAILQ_FIRST(&s->found)) != NULL) {
-		TAILQ_REMOVE(&s->found, sample, next);
-		s->n_events -= sample->kind == SAMPLE_EVENT;
-	}
+	/* One more who looks at the same is no reason to ask at once. */
+	if (!wanted_same(s->wanted, wanted))
+		s->again = true;
+	wanted_free(s->wanted);
+	s->wanted = wanted;
+	atomic_store(&s->feed, feed);
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
-	return sample;
-}
-
-/* Both forms; takes the value. -1: there is no memory. */
-static int
-sampler_write(const struct sampler *s, json_t *value, char *texts[SEEN_N])
-{
-	json_t *masked = json_deep_copy(value);
-
-	texts[SEEN_WHOLE] = json_dumps(value, JSON_COMPACT);
-	if (masked != NULL)
-		mask_json(s->shared.mask, masked);
-	texts[SEEN_MASKED] =
-	    masked != NULL ? json_dumps(masked, JSON_COMPACT) : NULL;
-	json_decref(masked);
-	json_decref(value);
-	return texts[SEEN_WHOLE] != NULL && texts[SEEN_MASKED] != NULL ? 0 : -1;
-}
-
-static struct sample *
-sample_new(enum sample_kind kind, const char *topic)
-{
-	struct sample *sample = calloc(1, sizeof(*sample));
-
-	if (sample == NULL)
-		return NULL;
-	sample->kind = kind;
-	if ((sample->topic = strdup(topic)) == NULL) {
-		free(sample);
-		return NULL;
-	}
-	return sample;
-}
-
-static void
-sampler_put_or_drop(struct sampler *s, struct sample *sample, int failed)
-{
-	if (failed != 0)
-		sample_free(sample);
-	else
-		sampler_put(s, sample);
-}
-
-/* --- comparing ------------------------------------------------------------------
- */
-
-static struct known *
-sampler_known(struct sampler *s, const char *topic)
-{
-	struct known *k;
-
-	LIST_FOREACH (k, &s->known, next)
-		if (strcmp(k->topic, topic) == 0)
-			return k;
-	if ((k = calloc(1, sizeof(*k))) == NULL)
-		return NULL;
-	if ((k->topic = strdup(topic)) == NULL) {
-		free(k);
-		return NULL;
-	}
-	LIST_INSERT_HEAD(&s->known, k, next);
-	return k;
-}
-
-static void
-known_free(struct known *k)
-{
-	LIST_REMOVE(k, next);
-	json_decref(k->value);
-	free(k->topic);
-	free(k);
-}
-
-/* Takes the value: tells the hub what is new of it. */
-static void
-sampler_tell(struct sampler *s, const char *topic, const char *key,
-	     json_t *value)
-{
-	struct known *k = sampler_known(s, topic);
-	struct sample *sample;
-	json_t *delta = NULL;
-	int failed;
-
-	if (k == NULL ||
-	    (k->value != NULL &&
-	     (delta = key != NULL ? diff_rows(k->value, value, key)
-				  : diff_whole(k->value, value)) == NULL)) {
-		json_decref(value);
-		return;
-	}
-	if ((sample = sample_new(SAMPLE_STATE, topic)) != NULL) {
-		failed = sampler_write(s, diff_snapshot(value), sample->full);
-		if (delta != NULL)
-			failed |=
-			    sampler_write(s, json_incref(delta), sample->delta);
-		sampler_put_or_drop(s, sample, failed);
-	}
-	json_decref(delta);
-	json_decref(k->value);
-	k->value = value;
-}
-
-/* --- asking ------------------------------------------------------------------- */
-
-static json_t *
-sampler_ask_route(struct sampler *s, const struct topic_route *t,
-		  struct err *err)
-{
-	const struct web_ask ask = {
-	    .method = HTTP_GET,
-	    .path = t->path,
-	    .query = t->query,
-	    .body = SLICE(""),
-	    .who = {.role = WEB_OPERATOR, .user = "hub"},
-	    .peer = ""};
-	char path[64];
-	struct web_match match;
-	struct web_call *call;
-	json_t *value;
-
-	snprintf(path, sizeof(path), "%s", t->path);
-	routes_find(s->shared.tables, HTTP_GET, path, &match);
-	if (match.route == NULL) {
-		err_set(err, ERR_NOT_FOUND, "no route %s", t->path);
-		return NULL;
-	}
-	if ((call = web_call_new(&s->shared, match.route, &ask, err)) == NULL)
-		return NULL;
-	value = web_call_value(call, &s->worker, err);
-	web_call_free(call);
-	return value;
-}
-
-static int
-sampler_ask_topic(struct sampler *s, const char *topic, struct err *err)
-{
-	json_t *value;
-	size_t i;
-
-	for (i = 0; i < sizeof(topic_routes) / sizeof(topic_routes[0]); i++) {
-		if (strcmp(topic_routes[i].topic, topic) != 0)
-			continue;
-		if ((value = sampler_ask_route(s, &topic_routes[i], err)) ==
-		    NULL)
-			return -1;
-		sampler_tell(s, topic, topic_routes[i].key, value);
-		return 0;
-	}
 	return 0;
 }
 
-/* The records of all tasks that are watched, in one question. */
-static int
-sampler_ask_tasks(struct sampler *s, char *const *wanted, struct err *err)
-{
-	const char *ids[HUB_TASKS_MAX];
-	json_t *records[HUB_TASKS_MAX] = {NULL}, *progress;
-	char topic[HUB_TOPIC_MAX];
-	size_t n = 0, i;
-	int r;
-
-	for (; *wanted != NULL && n < HUB_TASKS_MAX; wanted++)
-		if (strncmp(*wanted, "task:", 5) == 0)
-			ids[n++] = *wanted + 5;
-	if (n == 0)
-		return 0;
-	r = tasks_records(s->shared.client, ids, n, records, err);
-	for (i = 0; i < n && r == 0; i++) {
-		snprintf(topic, sizeof(topic), "task:%s", ids[i]);
-		progress = json_object_get(records[i], "progress");
-		sampler_tell(s, topic, NULL,
-			     json_pack("{s:o,s:o}", "record",
-				       records[i] != NULL
-					   ? json_incref(records[i])
-					   : json_null(),
-				       "progress",
-				       progress != NULL ? json_incref(progress)
-							: json_null()));
-	}
-	for (i = 0; i < n; i++)
-		json_decref(records[i]);
-	return r;
-}
+/* --- the sampler ---------------------------------------------------------- */
 
 /* One event when the stores go away, and one when they are back. */
 static void
@@ -318,103 +135,75 @@ sampler_tell_state(struct sampler *s, bool stale)
 	char since[CLOCK_TEXT_SIZE];
 	json_t *value;
 
-	if (stale == s->stale ||
-	    (sample = sample_new(stale ? SAMPLE_STALE : SAMPLE_LIVE, "")) ==
-		NULL)
+	if (stale == s->stale)
 		return;
-	s->stale = stale;
+	sample = sample_new(stale ? SAMPLE_STALE : SAMPLE_LIVE, "");
+	if (sample == NULL)
+		return; /* in the next turn */
 	clock_format(clock_wall_us() -
 			 (answered > 0 ? clock_mono_us() - answered : 0),
 		     since);
 	value = stale ? json_pack("{s:s,s:s}", "since", since, "why", why)
 		      : json_pack("{s:o}", "at", diff_now());
-	sampler_put_or_drop(s, sample, sampler_write(s, value, sample->delta));
-}
-
-/* What is not wanted any more is forgotten: it would be old. */
-static void
-sampler_forget(struct sampler *s, char *const *wanted)
-{
-	struct known *k, *next;
-	char *const *p;
-
-	for (k = LIST_FIRST(&s->known); k != NULL; k = next) {
-		next = LIST_NEXT(k, next);
-		for (p = wanted; *p != NULL; p++)
-			if (strcmp(*p, k->topic) == 0)
-				break;
-		if (*p == NULL)
-			known_free(k);
+	if (sample_write(s->options->shared->mask, value, sample->delta) != 0) {
+		sample_free(sample);
+		return;
 	}
+	s->stale = stale;
+	samples_put(s->samples, sample);
 }
 
+/* The ping comes first: with the stores away, one question waits, not all. */
 static void
-sampler_turn(struct sampler *s, char *const *wanted)
+sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 {
 	struct err err = ERR_INIT;
-	char *const *p;
-	int r;
+	int r = health_ping(s->shared.client, &err);
 
-	sampler_forget(s, wanted);
-	if ((r = health_ping(s->shared.client, &err)) == 0)
+	/* A reload changes what is hidden. */
+	s->shared.mask = s->options->shared->mask;
+	if (r == 0) {
 		atomic_store(&s->answered_us, clock_mono_us());
-	for (p = wanted; r == 0 && *p != NULL; p++)
-		if (sampler_ask_topic(s, *p, &err) != 0) {
-			r = err.code == ERR_UNAVAILABLE ? -1 : 0;
-			log_debug("topic %s: %s", *p, err.msg);
-		}
-	if (r == 0)
-		r = sampler_ask_tasks(s, wanted, &err);
+		r = topics_ask(s->topics, wanted, &err);
+	}
+	/* What a stop has cut short says nothing of the stores. */
 	if (!atomic_load(&s->stop))
 		sampler_tell_state(s, r != 0);
 }
 
-/* --- the threads ---------------------------------------------------------------
- */
-
-static char **
-topics_copy(const char *const *topics)
+/* Of the condition's clock, which tests do not replace. */
+static int64_t
+sampler_now_us(void)
 {
-	size_t n = 0, i;
-	char **copy;
+	struct timespec now;
 
-	while (topics[n] != NULL)
-		n++;
-	if ((copy = calloc(n + 1, sizeof(*copy))) == NULL)
-		return NULL;
-	for (i = 0; i < n; i++)
-		if ((copy[i] = strdup(topics[i])) == NULL)
-			break;
-	return copy;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-static void
-topics_free(char **topics)
+static struct timespec
+sampler_moment(int64_t us)
 {
-	char **p;
-
-	for (p = topics; p != NULL && *p != NULL; p++)
-		free(*p);
-	free(topics);
+	return (struct timespec){.tv_sec = (time_t)(us / US_PER_S),
+				 .tv_nsec = (long)(us % US_PER_S) * 1000};
 }
 
 /* Until the next turn is due, or something else is wanted. */
-static char **
+static struct topic_wanted *
 sampler_wait(struct sampler *s, int64_t began_us)
 {
+	struct topic_wanted *wanted;
 	struct timespec until;
-	char **wanted;
-	int64_t us;
 	int r = 0;
 
 	pthread_mutex_lock(&s->lock);
-	us = began_us + (s->wanted[0] != NULL ? s->options->every_us : PING_US);
-	until.tv_sec = (time_t)(us / 1000000);
-	until.tv_nsec = (long)(us % 1000000) * 1000;
+	until = sampler_moment(began_us + (s->wanted[0].name != NULL
+					       ? s->options->every_us
+					       : PING_US));
 	while (r == 0 && !s->again && !atomic_load(&s->stop))
 		r = pthread_cond_timedwait(&s->changed, &s->lock, &until);
 	s->again = false;
-	wanted = topics_copy((const char *const *)s->wanted);
+	wanted = wanted_copy(s->wanted);
 	pthread_mutex_unlock(&s->lock);
 	return wanted;
 }
@@ -423,37 +212,23 @@ static void *
 sampler_thread(void *arg)
 {
 	struct sampler *s = arg;
-	struct timespec now;
-	char **wanted;
+	struct topic_wanted *wanted;
 	int64_t began_us = 0;
 
 	while (!atomic_load(&s->stop)) {
 		wanted = sampler_wait(s, began_us);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		began_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+		began_us = sampler_now_us();
 		if (wanted != NULL && !atomic_load(&s->stop))
 			sampler_turn(s, wanted);
-		topics_free(wanted);
+		wanted_free(wanted);
 	}
-	while (!LIST_EMPTY(&s->known))
-		known_free(LIST_FIRST(&s->known));
-	web_worker_done(&s->worker);
+	/* Here: drivers of databases keep things of the thread that used them. */
+	topics_free(s->topics);
+	s->topics = NULL;
 	return NULL;
 }
 
-static int
-on_listener_event(const json_t *event, void *arg)
-{
-	struct sampler *s = arg;
-	struct sample *sample = sample_new(SAMPLE_EVENT, "feed");
-
-	if (sample != NULL)
-		sampler_put_or_drop(s, sample,
-				    sampler_write(s,
-						  json_incref((json_t *)event),
-						  sample->delta));
-	return atomic_load(&s->stop) || !atomic_load(&s->feed);
-}
+/* --- the listener --------------------------------------------------------- */
 
 static bool
 on_listener_asked(void *arg)
@@ -463,6 +238,22 @@ on_listener_asked(void *arg)
 	return atomic_load(&s->stop) || !atomic_load(&s->feed);
 }
 
+static int
+on_listener_event(const json_t *event, void *arg)
+{
+	struct sampler *s = arg;
+	struct sample *sample = sample_new(SAMPLE_EVENT, "feed");
+
+	if (sample != NULL &&
+	    sample_write(s->options->shared->mask, json_incref((json_t *)event),
+			 sample->delta) == 0)
+		samples_put(s->samples, sample);
+	else
+		sample_free(sample);
+	return on_listener_asked(s);
+}
+
+/* Follows only while there is a feed: a listener makes each worker publish. */
 static void *
 listener_thread(void *arg)
 {
@@ -470,25 +261,27 @@ listener_thread(void *arg)
 	const struct events_follow follow = {.on_event = on_listener_event,
 					     .stopped = on_listener_asked,
 					     .arg = s};
-	struct err err;
 	struct timespec until;
+	struct err err;
 
 	while (!atomic_load(&s->stop)) {
 		if (atomic_load(&s->feed) &&
 		    events_follow(s->listener_client, &follow, &err) != 0)
 			log_debug("events: %s", err.msg);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec++;
+		until = sampler_moment(sampler_now_us() + US_PER_S);
 		pthread_mutex_lock(&s->lock);
-		/* An error is tried again in a second. */
-		if (!atomic_load(&s->stop))
+		/* An error is tried again in a second; without a feed nothing
+		 * need be. */
+		if (!atomic_load(&s->stop) && atomic_load(&s->feed))
 			pthread_cond_timedwait(&s->changed, &s->lock, &until);
+		while (!atomic_load(&s->stop) && !atomic_load(&s->feed))
+			pthread_cond_wait(&s->changed, &s->lock);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return NULL;
 }
 
-/* --- life ---------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static int
 sampler_open(const struct hub_options *o, struct flowrra_client **ret,
@@ -521,11 +314,33 @@ sampler_start(struct sampler *s, struct err *err)
 		   : err_set(err, ERR_SYSTEM, "cannot start a thread");
 }
 
+/* The condition has the monotonic clock: a stepped one must not stop samples. */
+static void
+sampler_init_locks(struct sampler *s)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* Of the daemon's, what any thread may use; jobs, audit and replays are of
+ * requests, which these are not, and the mask is replaced by a reload. */
+static void
+sampler_share(struct sampler *s, const struct web_shared *shared)
+{
+	s->shared.conf = shared->conf;
+	s->shared.tables = shared->tables;
+	s->shared.figures = shared->figures;
+}
+
 struct sampler *
 sampler_new(const struct hub_options *o, int wake, struct err *err)
 {
 	struct sampler *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (s == NULL || (s->wanted = calloc(1, sizeof(*s->wanted))) == NULL) {
 		free(s);
@@ -533,22 +348,16 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 		return NULL;
 	}
 	s->options = o;
-	s->wake = wake;
-	s->shared.conf = o->shared->conf;
-	s->shared.tables = o->shared->tables;
-	s->shared.mask = o->shared->mask;
-	/* Without them what is pushed has no rates. */
-	s->shared.figures = o->shared->figures;
-	s->worker.shared = &s->shared;
-	TAILQ_INIT(&s->found);
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
-	if (sampler_open(o, &s->shared.client, err) != 0 ||
+	sampler_init_locks(s);
+	sampler_share(s, o->shared);
+	if ((s->samples = samples_new(wake, err)) == NULL ||
+	    (s->topics = topics_new(&s->shared, o->shared, s->samples, err)) ==
+		NULL ||
+	    sampler_open(o, &s->shared.client, err) != 0 ||
 	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
 	    sampler_open(o, &s->listener_client, err) != 0 ||
+	    /* Else a backend that is away holds up the stop. */
+	    client_set_deadline(s->listener_client, ASK_MS, err) != 0 ||
 	    sampler_start(s, err) != 0) {
 		sampler_free(s);
 		return NULL;
@@ -569,8 +378,6 @@ sampler_stop(struct sampler *s)
 void
 sampler_free(struct sampler *s)
 {
-	struct sample *sample;
-
 	if (s == NULL)
 		return;
 	sampler_stop(s);
@@ -578,41 +385,12 @@ sampler_free(struct sampler *s)
 		pthread_join(s->sampling, NULL);
 	if (s->listening_begun)
 		pthread_join(s->listening, NULL);
+	topics_free(s->topics);
 	flowrra_close(s->shared.client);
 	flowrra_close(s->listener_client);
-	while ((sample = sampler_take(s)) != NULL)
-		sample_free(sample);
-	topics_free(s->wanted);
+	samples_free(s->samples);
+	wanted_free(s->wanted);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
-}
-
-static bool
-topics_same(char *const *a, char *const *b)
-{
-	while (*a != NULL && *b != NULL && strcmp(*a, *b) == 0) {
-		a++;
-		b++;
-	}
-	return *a == NULL && *b == NULL;
-}
-
-int
-sampler_want(struct sampler *s, const char *const *topics, bool feed)
-{
-	char **wanted = topics_copy(topics);
-
-	if (wanted == NULL)
-		return -1;
-	pthread_mutex_lock(&s->lock);
-	/* One more who looks at the same is no reason to ask at once. */
-	if (!topics_same(s->wanted, wanted))
-		s->again = true;
-	topics_free(s->wanted);
-	s->wanted = wanted;
-	atomic_store(&s->feed, feed);
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-	return 0;
 }

@@ -1,49 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hub's threads: the sampler, which asks routes, and the listener, which
+ * The hub's threads: the sampler, which asks for topics, and the listener, which
  * follows the events of tasks while somebody wants them. What they find is put
- * into a queue for the loop. Private to the hub.
+ * into a queue for the loop (samples.h). Private to the hub; the loop calls.
  */
 #ifndef WEB_SAMPLER_H
 #define WEB_SAMPLER_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
+
+#include "web/samples.h"
+#include "web/topics.h"
 
 struct err;
 struct hub_options;
 struct sampler;
 
-/* The two forms of a text: as it is, and as viewers see it. */
-enum { SEEN_WHOLE, SEEN_MASKED, SEEN_N };
-
-enum sample_kind {
-	SAMPLE_STATE, /* of a topic */
-	SAMPLE_EVENT, /* of the feed */
-	SAMPLE_STALE, /* the stores are away; `delta` says why */
-	SAMPLE_LIVE   /* and back */
-};
-struct sample {
-	enum sample_kind kind;
-	char *topic;
-	char *full[SEEN_N];  /* all of it; NULL for events */
-	char *delta[SEEN_N]; /* what has changed since; NULL: `full` is the
-				first */
-	TAILQ_ENTRY(sample) next;
-};
-void sample_free(struct sample *sample);
-
-/* `wake` is an eventfd of the loop's. */
+/* `options` must last; `wake` is an eventfd of the loop's. */
 struct sampler *sampler_new(const struct hub_options *options, int wake,
 			    struct err *err);
+/* Has the threads end soon, without waiting for them. */
 void sampler_stop(struct sampler *s);
+/* Waits for the threads: a store that does not answer takes its deadline. */
 void sampler_free(struct sampler *s);
 
-/* What is to be asked from now on, at once: NULL-ended, copied. */
-int sampler_want(struct sampler *s, const char *const *topics, bool feed);
+/* What is to be asked for from now on, at once if it is another set than before;
+ * copied, the last has no name. 0, or -1 without memory: as before. */
+int sampler_want(struct sampler *s, const struct topic_wanted *topics,
+		 bool feed);
 /* The next of what was found; NULL: there is none. */
 struct sample *sampler_take(struct sampler *s);
+/* When the stores answered last, by the monotonic clock; 0: never. */
 int64_t sampler_answered_us(const struct sampler *s);
 
 #endif

@@ -36,7 +36,9 @@ int web_reload(struct web *web, struct err *err);
 /* One line for people. */
 void web_status_line(const struct web *web, char *text, size_t size);
 
-/* Whether this machine can do what [web] says: names, files, addresses. */
+/* Whether [web] makes sense: names and addresses. */
 int web_check(const struct conf *conf, struct err *err);
+/* Whether what it names is there and in order: certificates, users and tokens. */
+int web_probe(const struct conf *conf, struct err *err);
 
 #endif

@@ -23,6 +23,7 @@ struct web {
 	/* All that were in force: calls and threads may still read them. */
 	struct conf **confs;
 	size_t n_confs;
+	struct web_mask **masks; /* as many */
 	struct web_shared shared;
 	struct http_server *http;
 	struct web_auth *auth;
@@ -31,6 +32,8 @@ struct web {
 	struct web_hub *hub;
 	bool stopping;
 	size_t n_requests, n_refused;
+	/* Bytes of long bodies that come before their password is checked. */
+	int64_t unproven;
 };
 
 /* A request on its way. It lives until it is replied to, and, if an operation
@@ -43,6 +46,7 @@ struct visit {
 	struct web_call *call;
 	struct timer *deadline;
 	bool in_pool;
+	int64_t unproven;  /* its part of web->unproven */
 	bool ask_password; /* before anything else */
 	bool password_good;
 	struct auth_password *password;
@@ -55,14 +59,29 @@ struct visit {
 /* --- dispatch.c: from the head of a request to its route -------------------- */
 
 int64_t dispatch_head(struct http_request *request, void *arg);
+/* Role, other sites, limits, once it is known who asks: 0, or -1 and it is replied
+ * to. */
+int dispatch_authorize(struct visit *v);
+/* 401, which counts as a failed login; `user` NULL: it was no password. Returns
+ * -1. */
+int dispatch_refuse_login(struct visit *v, const char *user);
+struct auth_request visit_auth_request(const struct http_request *request);
+
+/* --- dispatch_run.c: from there to its answer -------------------------------- */
+
 void dispatch_request(struct http_request *request, void *arg);
 void dispatch_gone(struct http_request *request, void *arg);
+/* Has a thread check v->password; then `on_done`, on the loop, with
+ * v->password_good, or without a request that is gone. */
+void dispatch_check_password(struct visit *v,
+			     void (*on_done)(struct pool_work *work));
+/* The call of a visit, v->call. */
+int dispatch_make_call(struct visit *v, struct err *err);
 
 /* --- respond.c: replies ------------------------------------------------------
  */
 
 /* All of them take the request away from the visit. */
-void respond_problem(struct visit *v, const struct problem *problem);
 void respond_refuse(struct visit *v, unsigned int status, const char *detail,
 		    const char *hint);
 /* 405, with the methods (bits, as in struct web_match) that the path has. */
@@ -89,12 +108,5 @@ void visit_release(struct visit *v);
 /* Runs the function of a route on the loop, which replies now or later, by
  * call->visit, or returns -1 with *err. */
 void live_run(struct visit *v);
-
-/* --- dispatch.c ----------------------------------------------------------------
- */
-
-struct auth_request visit_auth_request(const struct http_request *request);
-/* The call of a visit, v->call. */
-int dispatch_make_call(struct visit *v, struct err *err);
 
 #endif

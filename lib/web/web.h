@@ -62,7 +62,8 @@ enum web_flags {
 			     a slash at the end, errors as {"error": …} */
 	WEB_WAITS = 32, /* may take longer than [web] timeout, up to WEB_WAIT_S:
 			   on a thread of a second, small set */
-	WEB_QUIET = 64, /* changes nothing, though it is a POST: a preview. No
+	WEB_LINES = 128, /* with WEB_RAW_BODY: many JSON values, one a line */
+	WEB_QUIET = 64,	 /* changes nothing, though it is a POST: a preview. No
 			   limit of writes, no audit; good with read_only */
 };
 #define WEB_WAIT_S 60
@@ -110,8 +111,8 @@ enum web_role web_user_role(const struct web_call *call);
 bool web_stopped(const struct web_call *call);
 
 /* Parameters, checked as the table says. Those of the path and those required are
- * there; NULL and `otherwise` where one is absent. Body members that are WEB_JSON
- * are had by web_json(), borrowed. */
+ * there; NULL and `otherwise` where one is absent. Members
+ * that are WEB_JSON stand in web_body_json(). */
 const char *web_text(const struct web_call *call, const char *name);
 int64_t web_int(const struct web_call *call, const char *name,
 		int64_t otherwise);
@@ -120,7 +121,6 @@ int64_t web_time_us(const struct web_call *call, const char *name,
 		    int64_t otherwise);
 double web_seconds(const struct web_call *call, const char *name,
 		   double otherwise);
-json_t *web_json(const struct web_call *call, const char *name);
 /* All parameters of the query whose names begin with `prefix`. */
 int web_each(const struct web_call *call, const char *prefix,
 	     int (*on_pair)(const char *name, const char *value, void *arg,
@@ -178,7 +178,5 @@ int web_job_begin(struct web_call *call, const char *action,
 				 struct err *err),
 		  void *arg, void (*release)(void *arg), struct err *err);
 bool web_job_progress(struct web_job *job, int64_t done);
-/* The name of who has begun it. */
-const char *web_job_user(const struct web_job *job);
 
 #endif

@@ -6,6 +6,7 @@
 #include <hiredis.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <time.h>
 
 #include "redis_server.h"
 
@@ -157,11 +158,115 @@ operate_fill_redis(struct redis_server *server, long tasks)
 	redisFree(c);
 }
 
+/* --- variety ----------------------------------------------------------- */
+
+/* Of each queue; half of the delayed ones are to be retried. */
+#define VARIED_WAITING 500
+#define VARIED_DELAYED 50
+#define VARIED_DEAD 20
+#define VARIED_FAILED 50000
+#define VARIED_MINUTES 60
+#define VARIED_DUE_MS 1900000000000
+
+#define VARIED_TASK                                                            \
+	"{\"id\":\"%s%ld\",\"name\":\"app.mail.task%ld\","                     \
+	"\"args\":[%ld,\"hello\"],\"kwargs\":{\"user\":%ld},"                  \
+	"\"max_retries\":3,\"retry_delay\":1.0,\"current_retry\":%ld,"         \
+	"\"priority\":0,\"cpu_bound\":false,\"queue\":\"q%ld\","               \
+	"\"submitted_at\":\"2026-11-23T10:00:00.000000+00:00\"}"
+#define FAILED_RECORD                                                          \
+	"{\"task_id\":\"x%ld\",\"status\":\"failed\",\"task_name\":"           \
+	"\"app.mail.task%ld\",\"result\":null,"                                \
+	"\"error\":\"disk-%ld-full\",\"reason\":\"failed\","                   \
+	"\"submitted_at\":\"2026-11-23T10:00:00.000000+00:00\","               \
+	"\"started_at\":\"2026-11-23T10:00:01.000000+00:00\","                 \
+	"\"finished_at\":\"2026-11-23T10:00:02.000000+00:00\","                \
+	"\"retries\":3,\"args\":[%ld,\"hello\"],\"kwargs\":{},"                \
+	"\"queue\":\"q%ld\",\"worker\":\"host:1\"}"
+#define REGISTRATION                                                           \
+	"{\"cpu_bound\":false,\"max_retries\":3,\"retry_delay\":1.0,"          \
+	"\"timeout\":300.0,\"queue\":\"q%ld\"}"
+
+static void
+vary_queue(redisContext *c, long q)
+{
+	long i, n;
+
+	for (i = 0; i < VARIED_WAITING; i++) {
+		n = q * VARIED_WAITING + i;
+		redisAppendCommand(c, "LPUSH flowrra:queue:q%ld " VARIED_TASK,
+				   q, "v", n, n % OPERATE_QUEUES, n, n, 0L, q);
+	}
+	for (i = 0; i < VARIED_DELAYED; i++) {
+		n = q * VARIED_DELAYED + i;
+		redisAppendCommand(
+		    c, "ZADD {flowrra:queue:q%ld}:delayed %ld " VARIED_TASK, q,
+		    VARIED_DUE_MS + n, "w", n, n % OPERATE_QUEUES, n, n, i % 2,
+		    q);
+	}
+	for (i = 0; i < VARIED_DEAD; i++) {
+		n = q * VARIED_DEAD + i;
+		redisAppendCommand(c, "ZADD {flowrra:queue:q%ld}:dead %ld z%ld",
+				   q, 1790000000000 + n, n);
+		redisAppendCommand(
+		    c, "HSET {flowrra:queue:q%ld}:dead:tasks z%ld " VARIED_TASK,
+		    q, n, "z", n, n % OPERATE_QUEUES, n, n, 3L, q);
+		redisAppendCommand(c,
+				   "HSET {flowrra:queue:q%ld}:dead:info z%ld "
+				   "{\"reason\":\"failed\"}",
+				   q, n);
+	}
+	redisAppendCommand(c, "SADD flowrra:queues q%ld", q);
+	redisAppendCommand(
+	    c, "HSET flowrra:registry app.mail.task%ld " REGISTRATION, q, q);
+	drain(c, VARIED_WAITING + VARIED_DELAYED + 3 * VARIED_DEAD + 2);
+}
+
+/* Of each queue, those that ended and two buckets, in each minute. */
+static void
+vary_measures(redisContext *c, long minute_s)
+{
+	static const int whats[] = {0, 1, 3, 4, 105, 210};
+	const size_t n = sizeof(whats) / sizeof(whats[0]);
+	size_t i;
+	long q;
+
+	for (q = 0; q < OPERATE_QUEUES; q++)
+		for (i = 0; i < n; i++)
+			redisAppendCommand(
+			    c,
+			    "HSET flowrra:measure:%ld %d:q%ld:app.mail.task%ld "
+			    "7",
+			    minute_s, whats[i], q, q);
+	drain(c, OPERATE_QUEUES * (long)n);
+}
+
+void
+operate_vary_redis(struct redis_server *server)
+{
+	redisContext *c = connect_directly(server);
+	const long now_s = (long)time(NULL) / 60 * 60;
+	long i;
+
+	for (i = 0; i < OPERATE_QUEUES; i++)
+		vary_queue(c, i);
+	for (i = 0; i < VARIED_FAILED; i++) {
+		redisAppendCommand(c, "SET flowrra:task:x%ld " FAILED_RECORD, i,
+				   i, i % OPERATE_QUEUES, i % 7, i,
+				   i % OPERATE_QUEUES);
+		redisAppendCommand(c, "LPUSH flowrra:failed x%ld", i);
+	}
+	drain(c, 2 * i);
+	for (i = 0; i < VARIED_MINUTES; i++)
+		vary_measures(c, now_s - 60 * i);
+	redisFree(c);
+}
+
 /* --- SQLite ------------------------------------------------------------ */
 
 /* ?1 tasks; of every second one, the record is there as well. */
 static const char *const rows[] = {
-    "INSERT INTO queues (id, name, size, next) VALUES "
+    "INSERT OR REPLACE INTO queues (id, name, size, next) VALUES "
     "(1, 'io', ?1 + ?1 / 10, 2 * ?1 + 100000), (2, 'cpu', 0, 1), "
     "(3, 'mail', 0, 1)",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
@@ -172,7 +277,7 @@ static const char *const rows[] = {
     "1 << 40 | (i + 1), 0 FROM n",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < "
     "?1 / 10) INSERT INTO delayed SELECT 1, 1900000000000 + i, "
-    "1 << 40 | (?1 + i + 1), 0, 0 FROM n",
+    "1 << 40 | (?1 + i + 1), 0 FROM n",
     "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 2 FROM n WHERE i + 2 < ?1) "
     "INSERT INTO results (id, record, final, task) SELECT 't' || i, "
     "CAST(printf('" RECORD "', i) AS BLOB), 0, 1 << 40 | (i + 1) FROM n",
@@ -190,7 +295,8 @@ static const char *const few_rows[] = {
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
     "INSERT INTO inflight SELECT 1 + i % 50, 2 << 40 | (i + 1), 2, 0, i FROM n",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
-    "INSERT INTO workers SELECT i + 1, 'host:' || i, '{}', 0, '-' FROM n",
+    "INSERT INTO workers (id, name, description, expires, port) SELECT i + 1, "
+    "'host:' || i, '{}', 0, '-' FROM n",
     "INSERT INTO tasks SELECT number, '{}' FROM inflight",
 };
 
@@ -225,6 +331,69 @@ operate_fill_sqlite(const char *url, long tasks)
 	sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
 				  NULL);
 	sqlite3_close(db);
+}
+
+/* The numbers of the queues begin at 10. ?1 queues. */
+#define COUNT_TO(n)                                                            \
+	"WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 "   \
+	"< " n ") "
+static const char *const varied_rows[] = {
+    COUNT_TO("?1") "INSERT INTO queues (id, name, size, next) SELECT 10 + i, "
+		   "'q' || i, 550, 100000 FROM n",
+    COUNT_TO("?1 * 500") "INSERT INTO tasks SELECT (10 + i / 500) << 40 | "
+			 "(i % 500 + 1), CAST(printf('" VARIED_TASK
+			 "', 'v', i, i % ?1, i, i, 0, "
+			 "i / 500) AS BLOB) FROM n",
+    COUNT_TO("?1 * 500") "INSERT INTO waiting SELECT 10 + i / 500, 0, "
+			 "i % 500 + 1, (10 + i / 500) << 40 | (i % 500 + 1), 0 "
+			 "FROM n",
+    COUNT_TO("?1 * 50") "INSERT INTO tasks SELECT (10 + i / 50) << 40 | "
+			"(i % 50 + 1000), CAST(printf('" VARIED_TASK
+			"', 'w', i, i % ?1, i, i, "
+			"i % 2, i / 50) AS BLOB) FROM n",
+    COUNT_TO("?1 * 50") "INSERT INTO delayed SELECT 10 + i / 50, "
+			"1900000000000 + i, (10 + i / 50) << 40 | (i % 50 + "
+			"1000), 0 FROM n",
+    COUNT_TO("?1 * 20") "INSERT INTO dead (queue, died, id, bytes, info) "
+			"SELECT 10 + i / 20, 1790000000000 + i, 'z' || i, "
+			"CAST(printf('" VARIED_TASK
+			"', 'z', i, i % ?1, i, i, 3, i / 20) AS BLOB), "
+			"'{\"reason\":\"failed\"}' FROM n",
+    COUNT_TO("?1") "INSERT INTO registry SELECT 'app.mail.task' || i, "
+		   "printf('" REGISTRATION "', i) FROM n",
+    COUNT_TO("50000") "INSERT INTO results (id, record, final, failed, ended) "
+		      "SELECT 'x' || i, CAST(printf('" FAILED_RECORD
+		      "', i, i % ?1, i % 7, i, "
+		      "i % ?1) AS BLOB), 1, 1, i + 1 FROM n",
+    "UPDATE totals SET failed = 50000",
+    COUNT_TO(
+	"?1 * 60") "INSERT INTO measures SELECT 60, unixepoch() / 60 * 60 "
+		   "- 60 * (i / ?1), 'q' || (i % ?1), 'app.mail.task' || (i % "
+		   "?1), "
+		   "w.value, 7 FROM n, json_each('[0,1,3,4,105,210]') AS w",
+};
+
+static void
+run_all_rows(const char *url, const char *const *all, size_t n, long number)
+{
+	sqlite3 *db;
+	size_t i;
+
+	if (sqlite3_open(url + strlen("sqlite://"), &db) != SQLITE_OK)
+		errx(71, "%s cannot be opened", url);
+	for (i = 0; i < n; i++)
+		run_rows(db, all[i], number);
+	sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+				  NULL);
+	sqlite3_close(db);
+}
+
+void
+operate_vary_sqlite(const char *url)
+{
+	run_all_rows(url, varied_rows,
+		     sizeof(varied_rows) / sizeof(varied_rows[0]),
+		     OPERATE_QUEUES);
 }
 
 /* --- how long ------------------------------------------------------------ */

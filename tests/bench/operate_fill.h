@@ -14,6 +14,13 @@ struct redis_server;
 void operate_fill_redis(struct redis_server *server, long tasks);
 void operate_fill_sqlite(const char *url, long tasks);
 
+/* And variety beside it: OPERATE_QUEUES queues, q0 and so on, in each of which
+ * tasks of many names wait, are delayed, are to be retried, and are dead;
+ * failures; a registration of each name; and an hour of measures. */
+#define OPERATE_QUEUES 200
+void operate_vary_redis(struct redis_server *server);
+void operate_vary_sqlite(const char *url);
+
 /* The longest command since it was last asked, of a server whose slow log takes
  * all that is of interest; 0 with no server. */
 double operate_longest_ms(struct redis_server *server);

@@ -2,7 +2,9 @@
 /* The JSON scanner: what it refuses and says, and how it reads values. */
 #include "codec/scan.h"
 
+#include <inttypes.h>
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include "util/err.h"
 
 #define DEPTH 10
+#define RANDOM_DOUBLES 20000
+#define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
 	const char *text;
@@ -448,7 +452,88 @@ START_TEST(doubles_are_exact_finite_and_of_no_country)
 }
 END_TEST
 
-#define N(array) (sizeof(array) / sizeof((array)[0]))
+/* Every bit, and the sign of zero. */
+static void
+double_is_strtods(const char *text)
+{
+	double ours = 7, theirs = strtod(text, NULL);
+
+	ck_assert_msg(double_of(text, &ours) == 0, "%s is refused", text);
+	ck_assert_msg(memcmp(&ours, &theirs, sizeof(ours)) == 0,
+		      "%s is read as %.17g", text, ours);
+}
+
+/* Halfway between two doubles, at the ends of the ranges that are exact, and
+ * where doubles become subnormal. */
+static const char *const hard_doubles[] = {
+    "-0",
+    "-0.0",
+    "0.000000000000000",
+    "-0.00000000000000",
+    "9007199254740991",
+    "9007199254740992",
+    "9007199254740993",
+    "9007199254740995",
+    "-9007199254740993",
+    "9999999999999999",
+    "-999999999999999",
+    "999999999999999.9",
+    "99999999999999.99",
+    "9.99999999999999",
+    "0.99999999999999",
+    "0.123456789012345",
+    "900719925474099.3",
+    "1.00000000000000011102230246251565",
+    "17976931348623157e292",
+    "2.2250738585072011e-308",
+    "2.2250738585072014e-308",
+    "4.9406564584124654e-324",
+    "2.4703282292062327e-324",
+    "2.4703282292062328e-324",
+    "5e-324",
+    "8.5e-1",
+    "1E+2",
+    "123456789012345678",
+    "1234567890123456789",
+    "0.30000000000000004",
+    "7.2057594037927933e16",
+};
+
+START_TEST(doubles_are_what_strtod_reads)
+{
+	uint64_t seed = 88172645463325252u, bits;
+	char text[400];
+	double d;
+	int i;
+
+	for (i = 0; i < (int)N(hard_doubles); i++)
+		double_is_strtods(hard_doubles[i]);
+	for (i = 0; i < RANDOM_DOUBLES; i++) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		bits = seed * 2685821657736338717u;
+		memcpy(&d, &bits, sizeof(d));
+		/* Of any size, and of the sizes that tasks have. */
+		if (i % 2 != 0)
+			d = (double)(int64_t)bits /
+			    (double)(1ull << (bits & 63));
+		if (!isfinite(d) || (i % 5 > 2 && fabs(d) > 1e18))
+			continue;
+		/* As programs print them, and as people write them. */
+		if (i % 5 > 2)
+			snprintf(text, sizeof(text), "%.*f", i % 4, d);
+		else
+			snprintf(text, sizeof(text), "%.*g", 15 + i % 5, d);
+		double_is_strtods(text);
+		/* Up to 17 digits, with the point anywhere. */
+		snprintf(text, sizeof(text), "%s%" PRIu64 ".%0*" PRIu64,
+			 bits & 1 ? "-" : "", bits >> (20 + seed % 44),
+			 (int)(1 + seed % 15), seed >> (14 + bits % 50));
+		double_is_strtods(text);
+	}
+}
+END_TEST
 
 SUITE("scan")
 {
@@ -469,4 +554,5 @@ SUITE("scan")
 	TEST_LOOP(any_bytes_become_a_string_that_reads_back, 0, N(quoted));
 	TEST(whole_numbers_fill_64_bits_and_no_more);
 	TEST(doubles_are_exact_finite_and_of_no_country);
+	TEST(doubles_are_what_strtod_reads);
 }

@@ -52,6 +52,8 @@ static const struct bad battery[] = {
      413},
     {"a length behind a name with a space",
      BYTES("POST /echo HTTP/1.1\r\n" H "Content-Length : 3\r\n\r\nabc"), 400},
+    {"a cookie that is a quotation mark",
+     BYTES("GET /echo HTTP/1.1\r\n" H "Cookie: a=\"x\"; b=\"\r\n\r\n"), 400},
     {"chunks",
      BYTES("POST /echo HTTP/1.1\r\n" H
 	   "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),

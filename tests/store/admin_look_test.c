@@ -115,6 +115,53 @@ START_TEST(workers_are_told_with_what_they_have)
 }
 END_TEST
 
+/* Many enough that it is asked first who may have anything where. "host:a" lists
+ * another queue than that whose tasks it has; the last one is dead, and lists
+ * nothing. */
+START_TEST(among_many_queues_and_workers_none_in_flight_is_missed)
+{
+	struct broker_submit task = {.id = SLICE("1"), .bytes = SLICE("{}")};
+	struct party *others[11];
+	char name[16];
+	size_t i;
+
+	op_open(_i);
+	for (i = 0; i < 28; i++) {
+		snprintf(name, sizeof(name), "q%zu", i);
+		task.queue = name;
+		ck_assert_int_eq(party_submit_with(op.producer, &task),
+				 ERR_NONE);
+	}
+	for (i = 0; i < 11; i++) {
+		snprintf(name, sizeof(name), "host:%zu", 10 + i);
+		others[i] = party_open(&op.stage, name);
+		broker_heartbeat(others[i]->broker,
+				 SLICE("{\"queues\":[\"io\",\"q7\"]}"));
+	}
+	op_submit("[1]", 0, 0);
+	op_submit("[2]", 0, 0);
+	op_take(op.worker, 1);
+	op_take(others[10], 1);
+	broker_heartbeat(op.worker->broker, SLICE("{\"queues\":[\"q7\"]}"));
+	while (op_workers(op.producer) < 12)
+		;
+	op_silence("host:20");
+	ck_assert_uint_ge(op_queues(op.producer), 29);
+	for (i = 0; i < op.told.n; i++)
+		ck_assert_int_eq(op.told.queues[i].in_flight,
+				 strcmp(op.told.queues[i].name, "io") == 0 ? 2
+									   : 0);
+	ck_assert_uint_eq(op_workers(op.producer), 12);
+	ck_assert_int_eq(op.told.workers[11].in_flight, 1);
+	ck_assert_str_eq(op.told.workers[11].name, "host:a");
+	ck_assert_int_eq(op.told.workers[10].in_flight, 1);
+	ck_assert(!op.told.workers[10].alive);
+	for (i = 0; i < 11; i++)
+		party_close(others[i]);
+	op_close();
+}
+END_TEST
+
 START_TEST(a_worker_that_is_silent_is_not_alive_and_one_that_left_is_gone)
 {
 	struct party *other;
@@ -477,6 +524,7 @@ END_TEST
 	X(an_unknown_queue_is_empty_and_stays_unknown, kind)                   \
 	X(all_queues_that_were_named_are_told_in_their_order, kind)            \
 	X(workers_are_told_with_what_they_have, kind)                          \
+	X(among_many_queues_and_workers_none_in_flight_is_missed, kind)        \
 	X(a_worker_that_is_silent_is_not_alive_and_one_that_left_is_gone,      \
 	  kind)                                                                \
 	X(waiting_tasks_are_viewed_the_newest_first_and_level_by_level, kind)  \

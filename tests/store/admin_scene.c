@@ -40,7 +40,7 @@ op_on_queues(const struct queue_stats *queues, size_t n, const struct err *err,
 	ck_assert((err != NULL) == (queues == NULL));
 	if (err != NULL)
 		op.told.err = *err;
-	ck_assert_uint_le(n, 8);
+	ck_assert_uint_le(n, TOLD_MAX);
 	op.told.n = n;
 	if (n > 0)
 		memcpy(op.told.queues, queues, n * sizeof(*queues));
@@ -55,7 +55,7 @@ on_workers(const struct worker_info *workers, size_t n, const struct err *err,
 	op.told.times++;
 	if (err != NULL)
 		op.told.err = *err;
-	ck_assert_uint_le(n, 8);
+	ck_assert_uint_le(n, TOLD_MAX);
 	op.told.n = n;
 	for (i = 0; i < n; i++) {
 		op.told.workers[i] = workers[i];

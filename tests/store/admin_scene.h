@@ -14,13 +14,14 @@
 
 /* --- asking ------------------------------------------------------------ */
 
+#define TOLD_MAX 32
 /* What has been told. */
 struct told {
 	unsigned int times;
 	struct err err;
-	struct queue_stats queues[8];
-	struct worker_info workers[8];
-	char descriptions[8][64]; /* of the workers */
+	struct queue_stats queues[TOLD_MAX];
+	struct worker_info workers[TOLD_MAX];
+	char descriptions[TOLD_MAX][64]; /* of the workers */
 	struct broker_item items[BROKER_PAGE_MAX];
 	char *texts[BROKER_PAGE_MAX][4]; /* what they point to */
 	size_t n;			 /* queues, workers or items */

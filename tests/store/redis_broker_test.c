@@ -398,7 +398,6 @@ START_TEST(a_producer_names_its_queue_once_a_connection)
 }
 END_TEST
 
-/* One that has left something, or whose queues are not ours, stays. */
 static const struct broker_submit recorded = {.queue = "io",
 					      .id = SLICE("a"),
 					      .bytes = SLICE("[1]"),
@@ -423,6 +422,89 @@ START_TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step)
 	stats = redis_server_command(w.server, "INFO commandstats");
 	ck_assert_ptr_nonnull(strstr(stats->str, "cmdstat_evalsha:calls=1,"));
 	freeReplyObject(stats);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+/* A script copies what it is given, and nobody else is served meanwhile. */
+START_TEST(a_first_task_that_is_large_goes_without_a_script)
+{
+	static char large[300000];
+	struct broker_submit task = recorded;
+	struct party *producer;
+	redisReply *stats;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	memset(large, 'x', sizeof(large));
+	task.bytes = (struct slice){large, sizeof(large)};
+	ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+	ck_assert_int_eq(number("LLEN flowrra:queue:io"), 1);
+	ck_assert_int_eq(number("EXISTS flowrra:task:a"), 1);
+	stats = redis_server_command(w.server, "INFO commandstats");
+	ck_assert_ptr_null(strstr(stats->str, "cmdstat_evalsha:"));
+	freeReplyObject(stats);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+/* How often the server has carried out a command. */
+static int
+calls_of(const char *command)
+{
+	redisReply *stats = redis_server_command(w.server, "INFO commandstats");
+	char label[64];
+	const char *at;
+	int n;
+
+	snprintf(label, sizeof(label), "cmdstat_%s:calls=", command);
+	at = strstr(stats->str, label);
+	n = at != NULL ? atoi(at + strlen(label)) : 0;
+	freeReplyObject(stats);
+	return n;
+}
+
+static void
+on_batch(struct broker_submit *tasks, size_t n, void *arg)
+{
+	bool *done = arg;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ck_assert_int_eq(tasks[i].err.code, ERR_NONE);
+	*done = true;
+}
+
+/* Queued as they are, and as delayed ones. */
+START_TEST(a_batch_of_any_size_holds_the_server_for_moments)
+{
+	enum { N_TASKS = 60, SIZE = 100000 };
+	static char texts[N_TASKS][SIZE];
+	static struct broker_submit tasks[N_TASKS];
+	struct party *producer;
+	bool done = false;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	for (i = 0; i < N_TASKS; i++) {
+		memset(texts[i], 'a' + (int)i % 26, SIZE);
+		texts[i][0] = (char)('0' + i / 26);
+		tasks[i] = (struct broker_submit){.queue = "io",
+						  .id = SLICE("x"),
+						  .bytes = {texts[i], SIZE},
+						  .delay_ms = _i * 3600000};
+	}
+	broker_submit(producer->broker, tasks, N_TASKS, on_batch, &done);
+	UNTIL(&w, done);
+	/* 2 MiB at once, or 256 KiB through a script. */
+	ck_assert_int_eq(calls_of(_i ? "evalsha" : "lpush"), _i ? 30 : 3);
+	ck_assert_int_eq(number(_i ? "ZCARD {flowrra:queue:io}:delayed"
+				   : "LLEN flowrra:queue:io"),
+			 N_TASKS);
 	party_close(producer);
 	stage_close(&w);
 }
@@ -487,6 +569,7 @@ START_TEST(a_first_task_whose_record_is_refused_is_not_queued)
 }
 END_TEST
 
+/* One that has left something, or whose queues are not ours, stays. */
 START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 {
 	struct party *worker;
@@ -710,6 +793,8 @@ SUITE("broker_redis")
 	TEST(a_producer_names_its_queue_once_a_connection);
 	TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step);
 	TEST(a_first_task_whose_record_is_refused_is_not_queued);
+	TEST(a_first_task_that_is_large_goes_without_a_script);
+	TEST_LOOP(a_batch_of_any_size_holds_the_server_for_moments, 0, 2);
 	TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list);
 	TEST(an_examination_tells_what_would_be_lost);
 	TEST(the_queue_key_may_be_gone_when_the_broker_is_open);

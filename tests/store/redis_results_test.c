@@ -316,7 +316,7 @@ struct finals {
 };
 
 static void
-finals_put(struct backend *r, struct finals *f, const char *status)
+finals_begin(struct backend *r, struct finals *f, const char *status)
 {
 	int i;
 
@@ -334,6 +334,12 @@ finals_put(struct backend *r, struct finals *f, const char *status)
 					 .arg = &f->stored};
 		results_put(r->results, &f->puts[i]);
 	}
+}
+
+static void
+finals_put(struct backend *r, struct finals *f, const char *status)
+{
+	finals_begin(r, f, status);
 	UNTIL(&w, f->stored == N_FINALS);
 }
 
@@ -447,6 +453,31 @@ START_TEST(a_record_is_stored_for_a_user_who_may_not_publish)
 	finals_put(r, &f, "success");
 	ck_assert_int_eq(f.puts[0].answer, RESULTS_STORED);
 	ck_assert_ptr_nonnull(strstr(backend_get(&w, r, "99"), "success"));
+	backend_close(r);
+	stage_close(&w);
+}
+END_TEST
+
+/* One that the server never takes is tried again and again, alone. */
+START_TEST(a_final_record_that_is_refused_holds_no_other_back)
+{
+	struct backend *r;
+	struct finals f;
+
+	stage_open(&w, KIND_REDIS);
+	r = backend_open(&w);
+	redis_server_run(w.server,
+			 "ACL SETUSER default resetkeys ~flowrra:[^t]* "
+			 "~flowrra:task:[^4]* ~flowrra:task:4 "
+			 "~flowrra:task:4[^2]*");
+	finals_begin(r, &f, "success");
+	UNTIL(&w, f.stored == N_FINALS - 1);
+	/* So it goes with what comes later. */
+	put_to(r, "late", "", &f.stored);
+	UNTIL(&w, f.stored == N_FINALS);
+	redis_server_run(w.server, "ACL SETUSER default allkeys");
+	UNTIL(&w, f.stored == N_FINALS + 1);
+	ck_assert_ptr_nonnull(strstr(backend_get(&w, r, "42"), "success"));
 	backend_close(r);
 	stage_close(&w);
 }
@@ -752,6 +783,7 @@ SUITE("results-redis-only")
 	TEST(many_large_records_of_other_programs_hold_no_server_for_long);
 	TEST(final_records_outlive_a_server_that_forgets_restarts_or_is_full);
 	TEST(a_record_is_stored_for_a_user_who_may_not_publish);
+	TEST(a_final_record_that_is_refused_holds_no_other_back);
 	TEST(the_list_of_what_has_ended_does_not_grow_for_ever);
 	TEST(a_list_goes_on_however_much_it_has_grown);
 	TEST(

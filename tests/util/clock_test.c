@@ -2,6 +2,7 @@
 /* Tests of the clocks, and of times and durations as text. */
 #include "util/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -95,6 +96,55 @@ START_TEST(a_time_survives_being_written_and_read)
 	clock_format(times[_i].us, text);
 	ck_assert_str_eq(text, times[_i].text);
 	ck_assert_int_eq(parsed(text), times[_i].us);
+}
+END_TEST
+
+/* Of the years 1 to 9999, what the C library writes and reads. */
+static void
+time_is_the_librarys(int64_t s, int us)
+{
+	char ours[CLOCK_TEXT_SIZE], theirs[64];
+	const time_t time = s;
+	int64_t back = -1;
+	struct tm tm;
+
+	ck_assert_ptr_nonnull(gmtime_r(&time, &tm));
+	snprintf(theirs, sizeof(theirs),
+		 "%04d-%02d-%02dT%02d:%02d:%02d.%06d+00:00", tm.tm_year + 1900,
+		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 us);
+	clock_format(s * S + us, ours);
+	ck_assert_str_eq(ours, theirs);
+	if (s < 0) {
+		ck_assert_int_eq(clock_parse(ours, &back, NULL), -1);
+		return;
+	}
+	ck_assert_int_eq(clock_parse(ours, &back, NULL), 0);
+	ck_assert_int_eq(back, s * S + us);
+}
+
+START_TEST(days_of_ten_thousand_years_are_the_c_librarys)
+{
+	/* The ends of a year, and of its February, by days since 1970. */
+	static const int ends[] = {0, 57, 58, 59, 60, 364, 365};
+	const int64_t first = -719162, last = 2932896;
+	uint32_t random = 1;
+	int64_t day;
+	int i;
+
+	for (day = first; day <= last; day += 101) {
+		random = random * 1664525u + 1013904223u;
+		time_is_the_librarys(day * 86400 + random % 86400,
+				     (int)(random >> 8) % 1000000);
+	}
+	for (i = 0; i < 9999 * N(ends); i += 4) {
+		/* 400 years have 146097 days. */
+		day = first + (int64_t)(i / N(ends)) * 146097 / 400 +
+		      ends[i % N(ends)];
+		if (day <= last)
+			time_is_the_librarys(day * 86400 + i % 2 * 86399,
+					     i % 3 * 499999);
+	}
 }
 END_TEST
 
@@ -281,6 +331,7 @@ SUITE("clock")
 	TEST(the_monotonic_clock_does_not_run_backwards);
 	TEST(a_test_can_replace_the_clocks_and_give_them_back);
 	TEST_LOOP(a_time_survives_being_written_and_read, 0, N(times));
+	TEST(days_of_ten_thousand_years_are_the_c_librarys);
 	TEST(times_out_of_range_are_written_without_harm);
 	TEST(an_offset_is_taken_off);
 	TEST(a_time_without_an_offset_is_utc);

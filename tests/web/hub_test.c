@@ -129,6 +129,22 @@ START_TEST(the_first_event_is_all_and_the_next_what_has_changed)
 }
 END_TEST
 
+START_TEST(a_page_that_is_loaded_again_gets_all_again)
+{
+	struct reader r = {.n = 0}, again = {.n = 0};
+
+	begin(_i, "");
+	look(&r, false, "queues", NULL);
+	await(&r, "\"snapshot\":true");
+	/* Both before the sampler has its turn. */
+	leave(&r);
+	look(&again, false, "queues", NULL);
+	await(&again, "\"snapshot\":true");
+	leave(&again);
+	end();
+}
+END_TEST
+
 START_TEST(nothing_is_sent_while_nothing_changes)
 {
 	struct reader r = {.n = 0}, other = {.n = 0};
@@ -245,6 +261,7 @@ SUITE("web-hub")
 {
 	TEST_LOOP(the_first_event_is_all_and_the_next_what_has_changed, 0,
 		  DESK_N_STORES);
+	TEST_LOOP(a_page_that_is_loaded_again_gets_all_again, 0, DESK_N_STORES);
 	TEST_LOOP(nothing_is_sent_while_nothing_changes, 0, DESK_N_STORES);
 	TEST_LOOP(a_slow_reader_gets_the_newest_state_and_no_backlog, 0,
 		  DESK_N_STORES);

@@ -3,7 +3,7 @@
  * The operators' part of the Redis broker, as its own files see it.
  *
  *	admin.c		queries: what all of them are made of
- *	admin_stats.c	the state of the queues and of the workers
+ *	admin_stats.h	leads to the state of the queues and of the workers
  *	admin_view.c	pages of tasks
  *	admin_change.c	pause, purge, remove, requeue
  *	admin_examine.c	what may be wrong with the server

@@ -3,49 +3,27 @@
  * The Redis broker: how the queues and the workers are.
  *
  * It first asks for the names of both, and then, queue by queue, what is
- * in it and how much of that each worker has in flight.
+ * in it and how much of that each worker has in flight. Where many queues and
+ * many workers are, it asks in between who may have anything in which queue.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/scan.h"
 #include "core/task.h"
-#include "store/redis/admin.h"
+#include "store/redis/admin_stats.h"
 #include "util/clock.h"
 
-/* So many workers are asked about in one call: 17 lists each make 850 lengths,
- * still a short stop of the server. */
-#define WORKERS_A_CALL 50
 /* A worker that is dead stays on the list so long: if it has left nothing, a day,
  * so that operators see who is missing; and in any case a month, for then
  * nobody serves its queues. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
 #define LISTED_MAX_MS (30 * LISTED_MS)
+/* Up to so many queues times workers, each pair is asked about: that takes the
+ * server some 5 ms. Beyond, it pays to ask first which of them need be. */
+#define PAIRS_MAX 250
 /* The year 5138: what is due later is not told. */
 #define DUE_MAX_MS INT64_C(100000000000000)
-
-struct worker_row {
-	struct worker_info info; /* its description is ours to free */
-	bool served;		 /* one of our queues */
-};
-
-struct stats {
-	struct rquery query;
-	/* What is wanted: the queues, the workers, or to take those off the
-	 * list that have been dead for long. */
-	enum { QUEUES, WORKERS, PRUNE } what;
-	union {
-		broker_queues_fn *on_queues;
-		broker_workers_fn *on_workers;
-	};
-	void *arg;
-
-	struct queue_stats *queues; /* `unknown` is ours to free */
-	struct rlevels *levels;	    /* of each, as far as they were told */
-	size_t n_queues;
-	struct worker_row *workers;
-	size_t n_workers;
-};
 
 static void
 rstats_free(struct rquery *i)
@@ -61,6 +39,7 @@ rstats_free(struct rquery *i)
 	for (k = 0; k < s->n_workers; k++)
 		free((char *)s->workers[k].info.description.p);
 	free(s->levels);
+	free(s->strangers);
 	free(s->queues);
 	free(s->workers);
 	free(s);
@@ -264,93 +243,7 @@ ask_queue(struct stats *s, size_t index, const struct rqueue *q)
 			   REDIS_ARGS(keys), REDIS_ARGS(args));
 }
 
-/* --- what workers hold ------------------------------------------------- */
-
-/* `index` tells the queue and the first worker of a call. */
-static void
-take_holding(struct rquery *i, size_t index, const struct redis_reply *reply)
-{
-	struct stats *s = container_of(i, struct stats, query);
-	struct queue_stats *queue = &s->queues[index / (s->n_workers + 1)];
-	const size_t first = index % (s->n_workers + 1);
-	struct worker_row *worker;
-	int64_t n;
-	size_t k;
-
-	for (k = 0; k < redis_reply_count(reply); k++) {
-		if (first + k >= s->n_workers)
-			break;
-		n = redis_reply_integer(redis_reply_at(reply, k));
-		worker = &s->workers[first + k];
-		if (n < 0)
-			continue;
-		worker->served = true;
-		worker->info.in_flight += n;
-		queue->in_flight += n;
-	}
-}
-
-static void
-ask_holding(struct stats *s, size_t index, const struct rqueue *q)
-{
-	char shards[ARG_NUMBER_SIZE];
-	const struct slice args[] = {arg_number(shards, SHARDS)};
-	char *names[WORKERS_A_CALL];
-	struct slice *keys;
-	size_t first, n;
-
-	for (first = 0; first < s->n_workers; first += n) {
-		for (n = 0; n < WORKERS_A_CALL && first + n < s->n_workers; n++)
-			names[n] = s->workers[first + n].info.name;
-		keys = rqueue_worker_keys(q, names, n, true);
-		if (keys == NULL) {
-			err_nomem(&s->query.err);
-			return;
-		}
-		rquery_eval(&s->query, take_holding,
-			    index * (s->n_workers + 1) + first, SCRIPT_HOLDING,
-			    (struct redis_args){keys, n * (1 + SHARDS)},
-			    REDIS_ARGS(args));
-		free(keys);
-	}
-}
-
-static void
-take_word(struct rquery *i, size_t index, const struct redis_reply *reply)
-{
-	struct stats *s = container_of(i, struct stats, query);
-	const struct slice word = redis_reply_string(reply);
-	struct worker_info *info = &s->workers[index].info;
-	struct scan_value value;
-	char *copy;
-
-	info->alive = redis_reply_type(reply) == REDIS_STRING;
-	if (!info->alive || scan_check(word, TASK_DEPTH_MAX, &value, NULL) != 0)
-		return;
-	/* Asked again, there is one already. */
-	free((char *)info->description.p);
-	info->description = (struct slice){NULL, 0};
-	if ((copy = strndup(word.p, word.len)) == NULL)
-		err_nomem(&i->err);
-	else
-		info->description = (struct slice){copy, word.len};
-}
-
-/* What a worker said last, while that is good. */
-static void
-ask_word(struct stats *s, size_t index)
-{
-	struct buf key = BUF_INIT;
-	struct slice argv[] = {SLICE("GET"), {NULL, 0}};
-
-	buf_addf(&key, "%s%s", RBROKER_WORKER, s->workers[index].info.name);
-	argv[1] = (struct slice){key.data, key.len};
-	if (key.failed)
-		err_nomem(&s->query.err);
-	else
-		rquery_command(&s->query, take_word, index, REDIS_ARGS(argv));
-	buf_done(&key);
-}
+/* --- the state -------------------------------------------------------- */
 
 static void
 forget_counts(struct stats *s)
@@ -388,12 +281,12 @@ ask_state(struct rquery *i)
 			ask_queue(s, k, &q);
 			ask_queue_lanes(s, k, &q);
 		}
-		ask_holding(s, k, &q);
+		rstats_ask_holding(s, k, &q);
 		q.levels = (struct rlevels){.names = NULL};
 		rqueue_done(&q);
 	}
-	for (k = 0; k < s->n_workers && s->what != QUEUES; k++)
-		ask_word(s, k);
+	if (s->what != QUEUES && s->strangers == NULL)
+		rstats_ask_words(i);
 }
 
 /* --- answers ----------------------------------------------------------- */
@@ -477,14 +370,34 @@ rstats_on_state(struct rquery *i)
 }
 
 static void
+rstats_on_strangers(struct rquery *i)
+{
+	if (i->err.code == ERR_NONE)
+		rquery_next(i, ask_state, rstats_on_state);
+	else
+		rstats_on_state(i);
+}
+
+static void
+rstats_on_words(struct rquery *i)
+{
+	if (i->err.code == ERR_NONE)
+		rquery_next(i, rstats_ask_strangers, rstats_on_strangers);
+	else
+		rstats_on_state(i);
+}
+
+static void
 on_names(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
 
-	if (i->err.code == ERR_NONE && (s->what == QUEUES || s->n_workers > 0))
-		rquery_next(i, ask_state, rstats_on_state);
-	else
+	if (i->err.code != ERR_NONE || (s->what != QUEUES && s->n_workers == 0))
 		rstats_on_state(i);
+	else if (s->what != PRUNE && s->n_queues * s->n_workers > PAIRS_MAX)
+		rquery_next(i, rstats_ask_words, rstats_on_words);
+	else
+		rquery_next(i, ask_state, rstats_on_state);
 }
 
 /* --- beginning --------------------------------------------------------- */

@@ -130,6 +130,20 @@ rfinals_arguments(struct rresults *r, struct rfinals_args *a)
 	}
 }
 
+/*
+ * The server takes a call or refuses it as a whole, so one record that it never
+ * takes (the user lacks the right to its key) would hold back those beside it for
+ * ever. Those that wait are sent one by one then.
+ */
+static void
+rfinals_note_refusal(struct rresults *r, const struct redis_reply *reply)
+{
+	const enum redis_fault fault = redis_fault(reply);
+
+	if (fault == REDIS_FAULT_REFUSED || fault == REDIS_FAULT_OTHER)
+		r->finals.alone = r->outbox.count;
+}
+
 static void
 rfinals_on_reply(struct redis_request *request, const struct redis_reply *reply)
 {
@@ -140,6 +154,7 @@ rfinals_on_reply(struct redis_request *request, const struct redis_reply *reply)
 	const struct rfinal *final;
 	const struct redis_reply *answer;
 
+	rfinals_note_refusal(r, reply);
 	for (final = call->finals; final < call->finals + call->n; final++) {
 		answer =
 		    answers
@@ -209,9 +224,12 @@ rfinals_add(struct rresults *r, struct rfinal final)
 {
 	/* What is full leaves before, not behind, the one that fills it: that is
 	 * not among those that are sent before this returns. */
-	if ((r->finals.n == RFINALS_MAX || r->finals.bytes >= BYTES_MAX) &&
+	if ((r->finals.n == RFINALS_MAX || r->finals.bytes >= BYTES_MAX ||
+	     (r->finals.n > 0 && r->finals.alone > 0)) &&
 	    rfinals_flush(r) != 0)
 		return -1;
+	if (r->finals.alone > 0)
+		r->finals.alone--;
 	r->finals.due[r->finals.n++] = final;
 	r->finals.bytes += final.put->record.len;
 	event_active(r->finals.turn_is_over, EV_TIMEOUT, 0);

@@ -54,15 +54,16 @@ struct rresults {
 	struct results_options opt;
 	struct redis_url url;
 	char *url_name;
-	struct redis *redis;	   /* commands */
-	struct outbox outbox;	   /* records that must be kept */
-	bool full;		   /* the server refused one as full */
-	struct redis_script store; /* how it goes to one that is not */
+	struct redis *redis;	     /* commands */
+	struct outbox outbox;	     /* records that must be kept */
+	bool full;		     /* the server refused one as full */
+	struct redis_script store;   /* how it goes to one that is not */
 	struct redis_script measure; /* the same of counts */
 	struct {
 		struct rfinal due[RFINALS_MAX];
 		unsigned int n;
 		size_t bytes;
+		size_t alone; /* so many go in a call of their own */
 		struct event *turn_is_over; /* they are sent */
 	} finals;
 	struct buf key; /* of the record that is being sent */

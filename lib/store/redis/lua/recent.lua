@@ -12,6 +12,7 @@
 -- for from its old place on, for a while. If it is gone, so is all behind it.
 local function find(cursor)
   local place, last = string.match(cursor, '^(%d+):(.*)$')
+  if redis.call('LRANGE', KEYS[1], place, place)[1] == last then return place end
   for chunk = 1, 5 do
     local ids = redis.call('LRANGE', KEYS[1], place, place + 999)
     for i, id in ipairs(ids) do

@@ -31,9 +31,15 @@ local function read(worker, list, start)
 end
 
 local shards, start = tonumber(ARGV[1]), tonumber(ARGV[3])
+local busy
 for i = tonumber(ARGV[2]), #KEYS - 1 do
   local worker = math.floor(i / shards)
-  local stopped = read(worker, KEYS[i + 1], start)
+  -- Most workers have nothing: one question tells that.
+  if busy == nil or i % shards == 0 then
+    local first = worker * shards
+    busy = redis.call('EXISTS', unpack(KEYS, first + 1, first + shards)) > 0
+  end
+  local stopped = busy and read(worker, KEYS[i + 1], start)
   if stopped then
     page[1], page[2], page[3] = worker, i % shards, stopped
     return page

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sessions: what a login becomes for a browser, and whether it still holds.
+ *
+ * A cookie holds no role: that is looked up with each request, and the stamp in
+ * it is of the credential that it began with. So a token that is taken out of its
+ * file, or a password that is changed, ends its sessions without a list of them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/conf.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "util/path.h"
+#include "web/auth_private.h"
+
+/* The credential of a session, as it is now; NULL: it is there no more. */
+static const char *
+auth_credential(struct web_auth *auth, const struct session *session,
+		enum web_role *ret_role)
+{
+	const struct token *token;
+
+	users_refresh(auth->users);
+	switch (session->kind) {
+	case WEB_BY_START:
+		*ret_role = WEB_OPERATOR;
+		return auth->token[0] != '\0' ? auth->token : NULL;
+	case WEB_BY_TOKEN:
+		token = users_token_named(auth->users, session->user);
+		if (token == NULL)
+			return NULL;
+		*ret_role = token->role;
+		return token->digest;
+	case WEB_BY_USER:
+		*ret_role = auth_role_of_user(auth, session->user);
+		return users_hash(auth->users, session->user);
+	default:
+		return NULL;
+	}
+}
+
+bool
+auth_by_session(struct web_auth *auth, const char *cookies,
+		struct web_identity *who)
+{
+	char stamp[SESSION_STAMP_SIZE];
+	struct session session;
+	enum web_role role;
+	const char *credential;
+
+	if (!session_read(auth->sessions, http_cookie(cookies, SESSION_COOKIE),
+			  &session) ||
+	    (credential = auth_credential(auth, &session, &role)) == NULL)
+		return false;
+	session_stamp(auth->sessions, credential, stamp);
+	if (!secret_same(stamp, session.stamp))
+		return false;
+	auth_set_who(who, session.kind, session.user, role);
+	who->cookie = true;
+	who->ambient = true;
+	who->until_s = session.until_s;
+	who->nonce = session.nonce;
+	memcpy(who->stamp, session.stamp, sizeof(who->stamp));
+	return true;
+}
+
+/* A session, of which what it was begun by is there. */
+static bool
+auth_session_holds(struct web_auth *auth, const struct web_identity *who)
+{
+	struct session session = {
+	    .kind = who->kind, .until_s = who->until_s, .nonce = who->nonce};
+	char stamp[SESSION_STAMP_SIZE];
+	enum web_role role = WEB_OPEN;
+	const char *credential;
+
+	memcpy(session.stamp, who->stamp, sizeof(session.stamp));
+	memcpy(session.user, who->user, sizeof(session.user));
+	if (session_is_over(auth->sessions, &session) ||
+	    (credential = auth_credential(auth, &session, &role)) == NULL)
+		return false;
+	session_stamp(auth->sessions, credential, stamp);
+	return role == who->role && secret_same(stamp, session.stamp);
+}
+
+bool
+auth_holds(struct web_auth *auth, const struct web_identity *who)
+{
+	struct session session = {.kind = who->kind};
+	enum web_role role = WEB_OPEN;
+	char name[PATH_USER_SIZE];
+
+	if (who->cookie)
+		return auth_session_holds(auth, who);
+	switch (who->kind) {
+	case WEB_BY_PROXY:
+		return auth->conf->web.user_header[0] != '\0' &&
+		       auth_role_of_user(auth, who->user) == who->role;
+	case WEB_BY_PEER:
+		path_user_name(geteuid(), name);
+		return auth_role_of_peer(auth, who->user,
+					 strcmp(name, who->user) == 0) ==
+		       who->role;
+	default:
+		memcpy(session.user, who->user, sizeof(session.user));
+		return auth_credential(auth, &session, &role) != NULL &&
+		       role == who->role;
+	}
+}
+
+/* --- begin and end -------------------------------------------------------- */
+
+static void
+auth_cookie_attributes(const struct web_auth *auth, bool https, int64_t life_s,
+		       struct buf *out)
+{
+	buf_addf(out,
+		 "; Path=%s/; Max-Age=%" PRId64 "; HttpOnly; SameSite=Strict%s",
+		 auth->conf->web.prefix, life_s, https ? "; Secure" : "");
+}
+
+int
+auth_begin_session(struct web_auth *auth, const struct web_identity *who,
+		   bool https, struct buf *out, struct err *err)
+{
+	const int64_t life_s = auth->conf->web.session_life / 1000000;
+	struct session session = {
+	    .kind = who->kind, .until_s = clock_wall_us() / 1000000 + life_s};
+	const char *credential;
+	enum web_role role;
+
+	snprintf(session.user, sizeof(session.user), "%s", who->user);
+	if ((credential = auth_credential(auth, &session, &role)) == NULL)
+		return err_set(err, ERR_REFUSED,
+			       "who comes by a proxy or a Unix socket needs no "
+			       "session");
+	session_stamp(auth->sessions, credential, session.stamp);
+	buf_adds(out, SESSION_COOKIE "=");
+	session_write(auth->sessions, &session, out);
+	auth_cookie_attributes(auth, https, life_s, out);
+	return out->failed ? err_nomem(err) : 0;
+}
+
+void
+auth_end_session(struct web_auth *auth, const char *cookies, bool https,
+		 struct buf *out)
+{
+	struct session session;
+	struct err err;
+
+	if (cookies != NULL &&
+	    session_read(auth->sessions, http_cookie(cookies, SESSION_COOKIE),
+			 &session) &&
+	    session_revoke(auth->sessions, &session, &err) != 0)
+		log_error("a session is logged out until the next start only: "
+			  "%s",
+			  err.msg);
+	buf_adds(out, SESSION_COOKIE "=");
+	auth_cookie_attributes(auth, https, 0, out);
+}

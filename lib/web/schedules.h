@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What the routes of schedules share. A form is the body; its members are those of
+ * manager/schedule.def, which flowrractl has as options. */
+#ifndef WEB_SCHEDULES_H
+#define WEB_SCHEDULES_H
+
+#include "manager/schedule.h"
+#include "web/lists.h"
+
+#define SCHEDULE_ID_PARAM LIST_PATH("id", "the schedule's ID")
+#define SCHEDULE_ANSWER                                                        \
+	"The schedule, with its rule in words and its state; ETag is its "     \
+	"version."
+
+/* What is wrong with a form: the field, and where in an expression. Returns -1. */
+int schedules_fail(struct web_call *call, const struct schedule_fault *fault,
+		   const char *rule, struct err *err);
+/* Reads the body into a form, whose texts lie in `scratch`. */
+int schedules_read_form(struct web_call *call, struct schedule_form *form,
+			struct buf *scratch, struct err *err);
+/* Answers with a schedule (taken; NULL: *err); its version is its ETag. */
+int schedules_answer(struct web_call *call, json_t *schedule, struct err *err);
+
+#endif
