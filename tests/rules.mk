@@ -100,6 +100,11 @@ browser-daemon: all
 # Pages are the same with sanitizers, and only slower.
 browser-short: $(if $(filter release,$(CONFIG)),browser-daemon)
 
+#: browser-picture that of the overview which README shows, made anew
+browser-picture:
+	@$(MAKE) --no-print-directory browser-daemon BROWSER_TESTS=picture
+	cp build/browser/screenshots/flowrra-web.png cmd/flowrra-web/
+
 #: mount    the dashboard behind proxies and inside applications, only
 mount: all
 	@BUILD_DIR=$(B) tests/web/mount/check
@@ -317,6 +322,7 @@ compile-flags:
 	@printf '%s\n' $(CPPFLAGS) -std=gnu11
 
 .PHONY: test-programs unit e2e demo tour mount check-systemd systemd-short check-deb \
-	browser browser-daemon browser-short check asan tsan soak-programs soak soak-short soak-beat \
+	browser browser-daemon browser-short browser-picture check asan tsan soak-programs soak \
+	soak-short soak-beat \
 	soak-sqlite soak-mutants fuzzers fuzz bench-programs bench bench-peers bench-growth \
 	bench-beat bench-operate bench-web coverage deps lint format compile-flags

@@ -40,7 +40,6 @@ const paths = {
   help: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9.5 9.5a2.5 2.5 0 1 1 3.5 2.3c-.7.4-1 .9-1 1.7M12 17h.01',
   cancel: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM5.6 5.6l12.8 12.8',
   shell: 'M4 5h16v14H4zM7 9l3 3-3 3M12 15h4',
-  lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
 };
 const same = {delayed: 'schedules', retrying: 'retry', quiet: 'pause', paused: 'pause',
   stopping: 'stop', error: 'failed', enabled: 'success', disabled: 'pause',

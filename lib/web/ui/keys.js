@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The keyboard: single keys, which can be switched off (WCAG 2.1.4). */
-import {h} from './h.js';
-import {modal} from './parts.js';
 
 const jumps = {o: '', q: 'queues', t: 'tasks', w: 'workers', s: 'schedules', d: 'dead', h: 'health',
   c: 'calendar', n: 'enqueue'};
-const map = [['g o', 'Overview'], ['g q', 'Queues'], ['g t', 'Tasks'], ['g w', 'Workers'], ['g s', 'Schedules'],
-  ['g c', 'Calendar'], ['g d', 'Dead'], ['g h', 'Health'], ['/', 'Search'], ['j', 'Next row'], ['k', 'Previous row'],
-  ['x', 'Select the row'], ['Enter', 'Open the row'], ['r', 'Retry'], ['c', 'Cancel the task'],
-  ['n', 'Enqueue a task'], ['p', 'Pause updates, or go on'], ['?', 'This help'], ['Esc', 'Close, leave a field']];
 
-const off = () => {
+export const off = () => {
   try { return localStorage.getItem('flowrra.keys') === 'off'; } catch { return false; }
 };
 
-export function keySwitch() {
-  return h('label.check', h('input', {type: 'checkbox', checked: !off(), onchange: event => {
-    try { localStorage.setItem('flowrra.keys', event.target.checked ? 'on' : 'off'); } catch { /* stays on */ }
-  }}), 'Single-key shortcuts');
-}
-
-export const keyTable = () => h('dl.keys', map.map(([keys, what]) => h('div',
-  h('dt', keys.split(' ').map(k => h('kbd', k))), h('dd', what))));
-
-export function helpDialog() {
-  if (document.querySelector('dialog[open]')) return;
-  modal('Keyboard', keyTable(), h('footer', keySwitch())).showModal();
-}
+/* Loaded when somebody asks. */
+export const helpDialog = () => import('./help.js').then(help => help.helpDialog());
 
 function rowOf(el) { return el?.closest?.('tr[data-row]'); }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // With a daemon, and a worker that has the demo module: what a user does, done.
 
-import {ok, test} from './harness.mjs';
+import {SHOTS, ok, test} from './harness.mjs';
 import {ask, on} from './env.mjs';
 
 const confirm = async page => {
@@ -21,6 +21,18 @@ async function enqueue(page, name, args, options = {}) {
   await page.click('.banner a');
   return id;
 }
+
+// What README shows: `make browser-picture` copies it.
+test('the overview of a busy installation is a picture of at most 150 kB', async () => {
+  await on('', {height: 800}, async page => {
+    await page.waitForFunction(() => document.body.dataset.mode === 'live' && document.querySelector('.chart canvas') && document.querySelector('.heat'));
+    for (const name of ['Succeeded/min', 'Waiting', 'Running', 'Dead'])
+      ok(/[1-9]/.test(await page.locator('.tile', {hasText: name}).locator('.value').innerText()), `${name} is nothing`);
+    await page.mouse.move(1270, 400);
+    const picture = await page.screenshot({path: `${SHOTS}/flowrra-web.png`});
+    ok(picture.length < 150000, `${picture.length} bytes`);
+  });
+}, {realOnly: true});
 
 test('a task that is enqueued by the form runs, and its page shows the result by itself', async () => {
   await on('enqueue', {}, async page => {

@@ -44,9 +44,9 @@ export async function close() {
 }
 
 // A page that remembers what went wrong: refused by the policy, thrown, logged.
-export async function open(base, path = '', {width = 1280, height = 1000, theme = 'light', expect = [], ...more} = {}) {
+export async function open(base, path = '', {width = 1280, height = 1000, theme = 'light', expect = [], anonymous, ...more} = {}) {
   const context = await browser.newContext({viewport: {width, height}, colorScheme: theme, reducedMotion: 'reduce', baseURL: base, ...more});
-  if (real && process.env.FLOWRRA_WEB_TOKEN)
+  if (real && process.env.FLOWRRA_WEB_TOKEN && !anonymous)
     await context.setExtraHTTPHeaders({Authorization: `Bearer ${process.env.FLOWRRA_WEB_TOKEN}`});
   const page = await context.newPage();
   page.faults = [];
@@ -110,6 +110,9 @@ export async function agree(page, text) {
   const now = await focused(page);
   ok(now.inMain && now.seen, `after the dialog the focus is on ${now.tag} "${now.name}"`);
 }
+
+// Pages that do not disturb each other; most of it is waiting.
+export const atOnce = (list, run) => Promise.all(list.map(run));
 
 const tests = [];
 export const test = (name, run, {mockOnly, realOnly} = {}) => tests.push({name, run, mockOnly, realOnly});

@@ -26,6 +26,7 @@ test('single keys can be switched off', async () => {
   await reset();
   await on('', {}, async page => {
     await press(page, '?');
+    await page.waitForSelector('dialog[open]');
     await tabTo(page, 'Single-key shortcuts', {limit: 4});
     await press(page, 'Space', 'Escape', 'g', 'q');
     ok(await page.innerText('main h1') === 'Overview', 'a key still worked');

@@ -3,7 +3,7 @@
 
 import {readFile, readdir} from 'node:fs/promises';
 import {gzipSync} from 'node:zlib';
-import {AXE, SHOTS, equal, ok, open, real, settled, startMock, test} from './harness.mjs';
+import {AXE, SHOTS, atOnce, equal, ok, open, real, settled, startMock, test} from './harness.mjs';
 import {on, pages, reset} from './env.mjs';
 
 const overflow = page => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -84,22 +84,22 @@ test('each page shows its data in both themes and at 360 px, with no fault, no r
 
 test('each list that is empty says why, and the overview names three commands to a first task', async () => {
   await reset({mode: 'empty'});
-  for (const path of ['', 'queues', 'tasks', 'workers', 'schedules', 'dead', 'enqueue', 'calendar'])
-    await on(path, {}, async page => {
+  await atOnce(['', 'queues', 'tasks', 'workers', 'schedules', 'dead', 'enqueue', 'calendar'], path =>
+    on(path, {}, async page => {
       await page.waitForSelector('.empty .title');
       await page.screenshot({path: `${SHOTS}/empty-${path || 'overview'}.png`});
-    });
+    }));
   await on('', {}, async page => equal(await page.locator('.first li').count(), 3, 'commands'));
 }, {mockOnly: true});
 
 test('with the store away each page says so, with a remedy, and tries again', async () => {
   await reset({mode: 'away'});
-  for (const path of ['', 'queues', 'tasks', 'workers', 'schedules', 'dead', 'health', 'calendar'])
-    await on(path, {}, async page => {
+  await atOnce(['', 'queues', 'tasks', 'workers', 'schedules', 'dead', 'health', 'calendar'], path =>
+    on(path, {}, async page => {
       await page.waitForSelector('.problem[data-status="503"]');
       ok((await page.locator('.problem').first().innerText()).includes('flowrractl doctor'), 'no remedy');
       await page.screenshot({path: `${SHOTS}/away-${path || 'overview'}.png`});
-    });
+    }));
   await on('queues', {}, async page => {
     await page.waitForSelector('.problem');
     await reset();
@@ -110,12 +110,12 @@ test('with the store away each page says so, with a remedy, and tries again', as
 
 test('forced colours and reduced motion keep every page readable', async () => {
   await reset();
-  for (const path of ['', 'tasks?state=failed', 'calendar'])
-    await on(path, {forcedColors: 'active'}, async page => {
+  await atOnce(['', 'tasks?state=failed', 'calendar'], path =>
+    on(path, {forcedColors: 'active'}, async page => {
       ok(await page.locator('h1').first().isVisible(), 'no heading');
       const moving = await page.evaluate(() => document.getAnimations().filter(a => a.playState === 'running' && a.effect.getComputedTiming().duration > 1).length);
       equal(moving, 0, 'animations');
-    });
+    }));
 });
 
 if (!real) test('the frame works below a prefix', async () => {

@@ -9,6 +9,7 @@ import './safety.mjs';
 import './jobs.mjs';
 import './live.mjs';
 import './daemon.mjs';
+import './keyboard.mjs';
 
 env.mock = real ? null : await startMock();
 env.url = real || env.mock.url;

@@ -2,7 +2,7 @@
 // Hostile texts are inert; roles see what they may do; nothing leaves the page.
 
 import {HOSTILE} from '../mock/data.mjs';
-import {equal, ok, open, test} from './harness.mjs';
+import {atOnce, equal, ok, open, test} from './harness.mjs';
 import {ask, env, on, reset} from './env.mjs';
 
 test('a task with megabytes of arguments is shown in part, quickly, and whole on demand', async () => {
@@ -60,15 +60,15 @@ test('a one-time code in the fragment logs in, and leaves the address bar', asyn
 for (const [who, order] of [['a viewer', {role: 'viewer'}], ['an operator of a read-only server', {readonly: true}]])
   test(`${who} sees no action, and is told on a page that only an operator may use`, async () => {
     await reset(order);
-    for (const path of ['queues', 'tasks?state=failed', 'dead', 'workers', 'schedules'])
-      await on(path, {}, async page => {
+    await atOnce(['queues', 'tasks?state=failed', 'dead', 'workers', 'schedules'], path =>
+      on(path, {}, async page => {
         await page.waitForSelector('tr[data-row]');
         const text = await page.evaluate(() => [...document.querySelectorAll('main button, main a.button')].filter(b => !b.closest('.tabs')).map(b => b.title || b.innerText).join('|'));
         ok(!/Pause|Purge|Retry|Delete|Stop|Quiet|Enable|Run now|New|Enqueue/.test(text), `${path}: ${text}`);
         equal(await page.locator('.pick').count(), 0, `boxes on ${path}`);
-      });
-    for (const path of ['enqueue', 'schedules/new'])
-      await on(path, {}, async page => ok((await page.innerText('.problem[data-status="403"]')).includes('operator'), 'no remedy'));
+      }));
+    await atOnce(['enqueue', 'schedules/new'], path =>
+      on(path, {}, async page => ok((await page.innerText('.problem[data-status="403"]')).includes('operator'), 'no remedy')));
   }, {mockOnly: true});
 
 test('a name with quotes and commands is quoted in the command line that is offered', async () => {

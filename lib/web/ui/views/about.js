@@ -3,7 +3,7 @@
 import {h, u} from '../h.js';
 import {me} from '../api.js';
 import {env} from '../app.js';
-import {keySwitch, keyTable} from '../keys.js';
+import {keySwitch, keyTable} from '../help.js';
 import {card, kv} from '../parts.js';
 
 export async function view(ctx) {

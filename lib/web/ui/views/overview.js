@@ -32,7 +32,7 @@ const fires = list => !list.length ? empty('No schedule is due', 'A schedule sub
 
 const queueRows = list => h('ul.rows', [...list].sort((a, b) => b.waiting - a.waiting).slice(0, 8).map(q =>
   h('li', link(at`queues/${q.queue}`, h('span.grow', h('strong', u(clip(q.queue, 60))),
-    h('span.sub', q.age ? `oldest ${dur(q.age)}` : 'nothing waits', q.drain ? `, empty in ${dur(q.drain)}` : '')),
+    h('span.sub', q.age ? `oldest ${dur(q.age)}` : 'nothing waits', q.drain && !q.paused ? `, empty in ${dur(q.drain)}` : '')),
   q.paused && badge('paused'), spark(q.spark), h('strong.num', short(q.waiting))))));
 
 const findings = ({errors, warnings}) => errors || warnings ?

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* One schedule: its fires, past and next, and its settings. */
 import {fill, h, u} from '../h.js';
+import {json} from '../code.js';
 import {at, get, query} from '../api.js';
 import {between, clip, dur, plural, word} from '../fmt.js';
 import {fireList} from '../fires.js';
 import {Pager} from '../pager.js';
-import {badge, card, copyAs, empty, json, kv, link, problem, skeleton, taskLink, when} from '../parts.js';
+import {badge, card, copyAs, empty, kv, link, problem, skeleton, taskLink, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 import {scheduleActions} from './schedules.js';

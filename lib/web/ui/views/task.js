@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* One task: where it is, each attempt, what went in and what came out. */
 import {fill, h, svg, u} from '../h.js';
+import {json, text} from '../code.js';
 import {at, get} from '../api.js';
 import {between, clip, dur, exact, num, stamp, word, zone} from '../fmt.js';
 import {icon} from '../icons.js';
-import {action, announce, badge, card, copyAs, copyable, empty, json, kv, link, problem, progress, text, when} from '../parts.js';
+import {action, announce, badge, card, copyAs, copyable, empty, kv, link, problem, progress, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {VERBS, actOn} from '../verbs.js';
 
