@@ -40,19 +40,42 @@ static const struct option_spec next_options[] = {
     OPTION("id", "ID", TEXT, id, 0, 0, "the schedule's ID, on which H depends"),
 };
 
+/* More of them say nothing new. */
+#define NOTES_MAX 5
+
+/* On standard error: scripts read the times. */
+static void
+print_note(struct ctl *ctl, const struct rule *rule, int64_t at, const char *tz)
+{
+	static const char *const notes[] = {
+	    [RULE_GAP] = "leaves out the local time that is meant; it fires "
+			 "right after",
+	    [RULE_FOLD] = "shows this local time twice"};
+	char text[MOMENT_SIZE];
+
+	moment_text(at, text);
+	complain(ctl, "%s: the clock of %s %s", text, tz,
+		 notes[rule_note(rule, at)]);
+}
+
 /* Fewer than asked for if the expression ends. With --json the array is printed
  * as one line, and so as a whole. */
 static void
-print_next(const struct ctl *ctl, const struct rule *rule,
+print_next(struct ctl *ctl, const struct rule *rule,
 	   const struct next_options *o)
 {
 	json_t *list = json_array();
 	int64_t at = o->after_us;
 	char text[MOMENT_SIZE];
-	int i;
+	int i, notes = 0;
 
 	for (i = 0; i < o->count && (at = rule_next(rule, at)) != 0; i++) {
 		moment_text(at, text);
+		if (o->tz != NULL && notes < NOTES_MAX &&
+		    rule_note(rule, at) != RULE_PLAIN) {
+			print_note(ctl, rule, at, o->tz);
+			notes++;
+		}
 		if (ctl->globals.json)
 			json_array_append_new(list, json_string(text));
 		else

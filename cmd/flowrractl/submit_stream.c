@@ -214,7 +214,8 @@ add_task(struct stream *s, struct slice text)
 	struct flowrra_error error;
 	struct err err = ERR_INIT;
 
-	if (request_read(text, s->base, &s->scratch, &request, &err) != 0) {
+	if (request_read(text, s->base, &s->scratch, &request, NULL, &err) !=
+	    0) {
 		add_problem(s, err_exit_status(err.code), err.msg);
 	} else if (flowrra_batch_add(b->tasks, &request, &error) != 0) {
 		add_problem(s, error.code, error.message);

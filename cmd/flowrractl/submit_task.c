@@ -183,7 +183,7 @@ take_line(struct ctl *ctl, FILE *stream, const struct flowrra_request *base,
 	char *id = NULL;
 	int status = 0;
 
-	if (request_read(text, base, &scratch, &request, &err) != 0)
+	if (request_read(text, base, &scratch, &request, NULL, &err) != 0)
 		status = err_exit_status(err.code);
 	else
 		id = task_ask(stream, &request, &status, &err);

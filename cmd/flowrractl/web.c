@@ -78,6 +78,12 @@ web_add_code(const struct conf *conf, struct buf *out, struct err *err)
 			    "there is no %s: flowrra-web does not run, or has "
 			    "another [web] runtime_dir",
 			    path);
+	/* An empty file has no text at all. */
+	if (r == 1 && token.len < SECRET_TEXT_SIZE - 1)
+		r = err_set(err, ERR_CONFIG,
+			    "%s: not a token; remove it, and start flowrra-web "
+			    "again",
+			    path);
 	if (r == 1) {
 		token.data[strcspn(token.data, "\n")] = '\0';
 		secret_code_make(token.data, code);

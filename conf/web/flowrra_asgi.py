@@ -20,6 +20,9 @@ import httpx
 HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer",
        b"transfer-encoding", b"upgrade"}
 
+# What the application has looked at, and what a client could make up.
+OWN = {b"authorization", b"cookie", b"forwarded", b"x-forwarded-for"}
+
 
 class FlowrraWeb:
     def __init__(self, user, socket="/run/flowrra/web.sock",
@@ -39,9 +42,11 @@ class FlowrraWeb:
         if not name:
             return await self.plain(send, 403, b"log in first\n")
         # What a browser claims to be counts for nothing.
-        drop = HOP | {self.header}
+        drop = HOP | OWN | {self.header}
         headers = [(k, v) for k, v in scope["headers"] if k not in drop]
         headers.append((self.header, str(name).encode()))
+        if scope.get("client"):
+            headers.append((b"x-forwarded-for", scope["client"][0].encode()))
         path = (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0]
         if scope["query_string"]:
             path += b"?" + scope["query_string"]

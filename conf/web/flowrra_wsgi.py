@@ -18,6 +18,9 @@ from urllib.parse import quote
 HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
        "te", "trailer", "trailers", "transfer-encoding", "upgrade"}
 
+# What the application has looked at, and what a client could make up.
+OWN = {"authorization", "cookie", "forwarded", "x-forwarded-for"}
+
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
@@ -52,11 +55,13 @@ class FlowrraWeb:
         if environ.get("QUERY_STRING"):
             path += "?" + environ["QUERY_STRING"]
         # What a browser claims to be counts for nothing.
-        drop = HOP | {self.header.lower()}
+        drop = HOP | OWN | {self.header.lower()}
         headers = {k[5:].replace("_", "-"): v for k, v in environ.items()
                    if k.startswith("HTTP_")
                    and k[5:].replace("_", "-").lower() not in drop}
         headers[self.header] = str(name)
+        if environ.get("REMOTE_ADDR"):
+            headers["X-Forwarded-For"] = environ["REMOTE_ADDR"]
         body = None
         if environ.get("CONTENT_LENGTH"):
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))

@@ -47,6 +47,7 @@ static const struct field fields[] = {
     FIELD("reason", TEXT, result.reason),
     FIELD("progress", ANY, result.progress),
     FIELD("output", TEXT, result.output),
+    FIELD("history", ARRAY, result.history),
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= FIELDS_MAX, "a bit for each field");
@@ -88,7 +89,8 @@ result_encode(const struct result *r, struct buf *out)
 {
 	/* Mostly the only growth; what it leaves out, appending makes up. */
 	buf_reserve(out, RECORD_OVERHEAD + r->result.len + r->args.len +
-			     r->kwargs.len + r->progress.len + r->output.len);
+			     r->kwargs.len + r->progress.len + r->output.len +
+			     r->history.len);
 	write_text(out, WRITE_FIRST("task_id"), r->task_id);
 	write_text(out, WRITE_NEXT("status"),
 		   slice_of(result_status_text(r->status)));
@@ -112,6 +114,8 @@ result_encode(const struct result *r, struct buf *out)
 			   SLICE("null"));
 	if (r->output.len > 0)
 		write_text(out, WRITE_NEXT("output"), r->output);
+	if (r->history.len > 0)
+		write_json(out, WRITE_NEXT("history"), r->history, SLICE("[]"));
 	write_end(out);
 }
 

@@ -59,6 +59,7 @@ struct result {
 	struct slice reason;   /* cancelled, expired, timeout, crashed, … */
 	struct slice progress; /* JSON */
 	struct slice output;   /* the end of what the last attempt printed */
+	struct slice history;  /* JSON: attempts before it; empty: none */
 	enum clock_form times; /* how the times are written; not stored */
 };
 

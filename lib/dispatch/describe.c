@@ -14,6 +14,8 @@
 /* The most running tasks that are named: some 20 KiB, which every
  * heartbeat sends and every listing of workers reads. */
 #define NAMED_MAX 100
+/* The most registered tasks that are named: some 5 KiB as a rule. */
+#define TASKS_NAMED_MAX 200
 
 /* Commands have slots of their own; those who look see them together with those
  * of the modules. */
@@ -55,6 +57,25 @@ describe_list(struct buf *out, struct slice key, const char *const *list)
 		if (text != list)
 			buf_addc(out, ',');
 		scan_quote(out, slice_of(*text));
+	}
+	buf_addc(out, ']');
+}
+
+/* Of more tasks their names would be most of each heartbeat; then there is no
+ * member, and nobody knows. */
+static void
+describe_tasks(const struct handlers *handlers, struct buf *out)
+{
+	size_t i;
+
+	write_whole(out, WRITE_NEXT("tasks"), (int64_t)handlers->n);
+	if (handlers->n > TASKS_NAMED_MAX)
+		return;
+	buf_adds(out, ",\"task_names\":[");
+	for (i = 0; i < handlers->n; i++) {
+		if (i > 0)
+			buf_addc(out, ',');
+		scan_quote(out, handlers->list[i].name);
 	}
 	buf_addc(out, ']');
 }
@@ -202,8 +223,7 @@ describe_worker(const struct dispatch *d, struct buf *out)
 	describe_list(out, WRITE_NEXT("queues"), d->opt.queues);
 	describe_list(out, WRITE_NEXT("modules"), pool_modules(d->pool));
 	if (pool_handlers(d->pool) != NULL)
-		write_whole(out, WRITE_NEXT("tasks"),
-			    (int64_t)pool_handlers(d->pool)->n);
+		describe_tasks(pool_handlers(d->pool), out);
 	describe_refused(d, out);
 	describe_reloads(d, out);
 	describe_slots(d, out);

@@ -48,6 +48,10 @@ outcome_record(const struct job *job, enum result_status status,
 							job->output.len},
 					 HISTORY_TEXT_MAX)
 			  : (struct slice){NULL, 0},
+	    /* Else it would be gone with the task; a dead one is kept. Most
+	     * tasks have none, so it costs them nothing. */
+	    .history =
+		status == RESULT_SUCCESS ? t->history : (struct slice){NULL, 0},
 	    .times = d->conf->worker.foreign_times};
 
 	result_encode(&record, out);

@@ -28,6 +28,7 @@
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 static void conn_on_late(void *arg);
 
+/* NULL: it has ended, or was never ours. */
 struct http_conn *
 http_conn_of(struct MHD_Connection *mhd)
 {
@@ -37,6 +38,8 @@ http_conn_of(struct MHD_Connection *mhd)
 	return info != NULL ? info->socket_context : NULL;
 }
 
+/* An IPv4 peer of a socket of both is shown as one of IPv4: lists of networks
+ * have it that way. */
 static void
 conn_name_peer(struct http_conn *conn)
 {
@@ -63,6 +66,7 @@ conn_name_peer(struct http_conn *conn)
 		conn->peer_uid = cred.uid;
 }
 
+/* A list through the connections: they end in any order. */
 static void
 conn_link(struct http_conn *conn)
 {
@@ -160,6 +164,7 @@ conn_discard(struct http_conn *conn)
 		conn_close(conn);
 }
 
+/* POLLRDHUP, for a half that is closed ends a request here. */
 bool
 http_conn_is_over(int fd)
 {

@@ -106,8 +106,6 @@ void http_server_quiet(struct http_server *server);
 /* --- the request; valid until it is replied to --------------------------- */
 
 enum http_method http_method(const struct http_request *request);
-/* As it came: "GET", "PATCH". */
-const char *http_method_name(const struct http_request *request);
 /* The path, percent-decoded, UTF-8 without NUL; "/" first. A path with "..",
  * an encoded slash or bad UTF-8 has been refused (400). */
 const char *http_path(const struct http_request *request);

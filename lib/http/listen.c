@@ -38,6 +38,8 @@ same_peer(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 	return false; /* on a Unix socket no address is another one's */
 }
 
+/* All connections are looked at: there are some thousands at the most, and
+ * accepting one takes longer. */
 static bool
 peer_has_too_many(const struct http_server *server,
 		  const struct sockaddr_storage *addr)
@@ -52,6 +54,7 @@ peer_has_too_many(const struct http_server *server,
 	return n >= server->limits.max_per_peer;
 }
 
+/* The one that waits for the longest is the least likely to be used again. */
 static void
 make_room(struct http_server *server)
 {
@@ -112,6 +115,7 @@ listener_on_ready(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Each end of a connection may let one in. */
 void
 http_listeners_update(struct http_server *server)
 {
@@ -170,6 +174,7 @@ http_server_quiet(struct http_server *server)
 	http_listeners_update(server);
 }
 
+/* Their sockets are the server's since http_server_listen(). */
 void
 http_listeners_free(struct http_server *server)
 {

@@ -19,6 +19,7 @@
  * arrives, if it is no longer than this; else the connection ends at once. */
 #define REQUEST_DISCARD_MAX 262144
 
+/* Of a head that is only looked at, too (peek.c). */
 struct http_request *
 http_request_new(struct http_conn *conn)
 {
@@ -72,6 +73,8 @@ http_request_free(struct http_request *request)
 	free(request);
 }
 
+/* Called for each request that libmicrohttpd has begun, however it ended: the
+ * one place where a request is freed that it knows of. */
 void
 http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 			  enum MHD_RequestTerminationCode code)
@@ -100,6 +103,7 @@ http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	http_conn_phase(conn, HTTP_IDLE);
 }
 
+/* libmicrohttpd would call again and again while there is no reply. */
 void
 http_request_suspend(struct http_request *request)
 {
@@ -118,6 +122,7 @@ http_request_resume(struct http_request *request)
 	http_engine_wake(request->conn->engine);
 }
 
+/* The user is told last: it may look at the request once more. */
 void
 http_request_gone(struct http_request *request)
 {
@@ -161,6 +166,7 @@ request_send(struct http_request *request, bool early)
 	return rc;
 }
 
+/* Such a peer waits for a word before it sends the body. */
 static bool
 expects_continue(const struct http_request *request)
 {
@@ -226,6 +232,7 @@ request_begin(struct http_request *request, const char *method,
 	return MHD_YES;
 }
 
+/* A body that nobody owns is read and thrown away. */
 static enum MHD_Result
 request_take(struct http_request *request, const char *data, size_t *size)
 {
@@ -264,6 +271,8 @@ request_end(struct http_request *request)
 	return MHD_YES;
 }
 
+/* libmicrohttpd calls with the head, with each part of the body, and at the
+ * end. */
 enum MHD_Result
 http_request_on_call(void *cls, struct MHD_Connection *mhd, const char *url,
 		     const char *method, const char *version, const char *data,
@@ -287,12 +296,6 @@ http_method(const struct http_request *request)
 }
 
 const char *
-http_method_name(const struct http_request *request)
-{
-	return request->method_name;
-}
-
-const char *
 http_path(const struct http_request *request)
 {
 	return request->path;
@@ -304,6 +307,7 @@ http_query(const struct http_request *request)
 	return request->query;
 }
 
+/* A linear search: a head has a dozen fields. */
 const char *
 http_header(const struct http_request *request, const char *name)
 {

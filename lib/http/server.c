@@ -52,6 +52,8 @@ engine_plan(struct http_engine *engine)
 		timer_set_ms(engine->timer, ms < INT64_MAX ? (int64_t)ms : 0);
 }
 
+/* It may be called from within itself, by a callback that wakes it: then the
+ * running turn sees to that. */
 static void
 engine_run(struct http_engine *engine)
 {
@@ -66,6 +68,7 @@ engine_run(struct http_engine *engine)
 		engine_plan(engine);
 }
 
+/* Counted: see engine_plan(). */
 static void
 engine_on_timer(void *arg)
 {
@@ -75,6 +78,7 @@ engine_on_timer(void *arg)
 	engine_run(engine);
 }
 
+/* Something has come, so that its zeros are believed again. */
 static void
 engine_on_ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -84,6 +88,7 @@ engine_on_ready(evutil_socket_t fd, short what, void *arg)
 	engine_run(engine);
 }
 
+/* In the next turn of the loop: not from within a callback of libmicrohttpd. */
 void
 http_engine_wake(struct http_engine *engine)
 {

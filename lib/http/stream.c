@@ -26,6 +26,7 @@ struct http_stream {
 	struct timer *drained; /* on_drained is not called from within others */
 };
 
+/* Bytes that the kernel has taken count as sent. */
 size_t
 http_stream_owed(const struct http_stream *stream)
 {
@@ -41,6 +42,7 @@ stream_forget(struct http_stream *stream)
 	stream->taken = 0;
 }
 
+/* Not from within libmicrohttpd: the user may send, or end the stream. */
 static void
 stream_on_drained(void *arg)
 {
@@ -51,6 +53,7 @@ stream_on_drained(void *arg)
 		stream->user.on_drained(stream, stream->user.arg);
 }
 
+/* Zero bytes and no suspension would have libmicrohttpd ask at once again. */
 static ssize_t
 stream_on_wanted(void *cls, uint64_t pos, char *bytes, size_t max)
 {
@@ -88,6 +91,7 @@ http_stream_on_completed(struct http_stream *stream)
 	free(stream);
 }
 
+/* Without a length: in chunks, or to the end of the connection in HTTP/1.0. */
 static struct MHD_Response *
 stream_response(struct http_stream *stream, const struct http_field *fields)
 {
@@ -108,6 +112,27 @@ stream_response(struct http_stream *stream, const struct http_field *fields)
 	return NULL;
 }
 
+/* NULL, and nothing of it is left, without memory. */
+static struct http_stream *
+stream_new(struct http_request *request, const struct http_stream_user *user,
+	   const struct http_field *fields, struct MHD_Response **ret)
+{
+	struct http_stream *stream = calloc(1, sizeof(*stream));
+
+	if (stream == NULL)
+		return NULL;
+	stream->request = request;
+	stream->user = *user;
+	stream->drained =
+	    timer_new(request->conn->server->base, stream_on_drained, stream);
+	*ret = stream->drained != NULL ? stream_response(stream, fields) : NULL;
+	if (*ret != NULL)
+		return stream;
+	timer_free(stream->drained);
+	free(stream);
+	return NULL;
+}
+
 /* Behind the head of a reply to HEAD libmicrohttpd would send the end of a body in
  * chunks. */
 struct http_stream *
@@ -116,7 +141,7 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 {
 	struct http_server *server = request->conn->server;
 	struct http_stream *stream;
-	struct MHD_Response *response = NULL;
+	struct MHD_Response *response;
 
 	if (strcmp(request->method_name, "GET") != 0) {
 		http_reply(request, &(struct http_reply){
@@ -130,20 +155,7 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 		http_refuse(request, 503, "There are too many streams.");
 		return NULL;
 	}
-	stream = calloc(1, sizeof(*stream));
-	if (stream != NULL) {
-		stream->request = request;
-		stream->user = *user;
-		stream->drained =
-		    timer_new(server->base, stream_on_drained, stream);
-		response = stream_response(stream, fields);
-	}
-	if (stream == NULL || stream->drained == NULL || response == NULL) {
-		if (response != NULL)
-			MHD_destroy_response(response);
-		if (stream != NULL)
-			timer_free(stream->drained);
-		free(stream);
+	if ((stream = stream_new(request, user, fields, &response)) == NULL) {
 		http_refuse(request, 503, "There is no memory for a stream.");
 		return NULL;
 	}
@@ -153,6 +165,8 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 	return stream;
 }
 
+/* What was taken is moved away only when it is the larger part, so that each
+ * byte is moved once on the average. */
 ssize_t
 http_stream_send(struct http_stream *stream, struct slice bytes)
 {

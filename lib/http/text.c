@@ -24,6 +24,7 @@ text_hex_digit(char c)
 	return -1;
 }
 
+/* From where this text begins: what stands before it was checked. */
 static const char *
 text_check_utf8(const struct buf *text, size_t from)
 {
@@ -37,6 +38,7 @@ text_check_utf8(const struct buf *text, size_t from)
 	return NULL;
 }
 
+/* What was decoded by then stays in `out`: the caller throws it away. */
 const char *
 http_unescape(struct slice in, bool form, struct buf *out)
 {
@@ -190,6 +192,7 @@ http_cookie(const char *header, const char *name)
 	return value;
 }
 
+/* As in Connection and Upgrade (RFC 9110, section 5.6.1). */
 bool
 http_has_token(const char *list, const char *token)
 {
@@ -229,6 +232,7 @@ http_status_text(unsigned int status)
 	return text != NULL ? text : "Unknown";
 }
 
+/* Only what this folder replies by itself; routes have codes of their own. */
 const char *
 http_status_code(unsigned int status)
 {

@@ -72,6 +72,7 @@ ws_finish(struct http_ws *ws)
 	free(ws);
 }
 
+/* One that was not upgraded yet ends with its request. */
 void
 http_ws_cut(struct http_ws *ws)
 {
@@ -81,6 +82,7 @@ http_ws_cut(struct http_ws *ws)
 
 /* --- frames --------------------------------------------------------------- */
 
+/* Frames that came with the request are read before the socket. */
 static ssize_t
 ws_on_recv(wslay_event_context_ptr frames, uint8_t *p, size_t len, int flags,
 	   void *arg)
@@ -108,6 +110,7 @@ ws_on_recv(wslay_event_context_ptr frames, uint8_t *p, size_t len, int flags,
 	return n > 0 ? n : -1;
 }
 
+/* MSG_MORE, so that a head and its text are one packet. */
 static ssize_t
 ws_on_send(wslay_event_context_ptr frames, const uint8_t *p, size_t len,
 	   int flags, void *arg)
@@ -217,6 +220,7 @@ ws_on_ready(evutil_socket_t fd, short what, void *arg)
 		ws_go_on(ws);
 }
 
+/* Any frame of the peer is a sign of life, a pong or not. */
 static void
 ws_plan_ping(struct http_ws *ws)
 {
@@ -225,6 +229,8 @@ ws_plan_ping(struct http_ws *ws)
 	timer_set_us(ws->timer, us < WS_PING_US ? us : WS_PING_US);
 }
 
+/* Of a close that was sent, and of a ping that nobody answered, the time is
+ * over. */
 static void
 ws_on_timer(void *arg)
 {
@@ -302,6 +308,7 @@ ws_is_key(const char *key)
 	       strcmp(key + WS_KEY_LEN - 2, "==") == 0;
 }
 
+/* In this order: what it is not, what it lacks, what we lack. */
 static bool
 ws_refused(struct http_request *request)
 {
@@ -343,6 +350,8 @@ ws_response(struct http_ws *ws, const char *key)
 	return response;
 }
 
+/* The socket is the user's only when libmicrohttpd has sent the 101: texts are
+ * queued until then. */
 struct http_ws *
 http_ws_begin(struct http_request *request, const struct http_ws_user *user)
 {
@@ -400,6 +409,7 @@ http_ws_send(struct http_ws *ws, struct slice text)
 	return (ssize_t)ws_owed(ws);
 }
 
+/* What is owed is dropped behind it: the user has said its last word. */
 void
 http_ws_close(struct http_ws *ws, unsigned int code, const char *why)
 {

@@ -55,6 +55,7 @@ struct change {
 	int64_t newest_ms;
 };
 
+/* Good for a new one, and for one that was never filled. */
 static void
 dead_task_done(struct dead_task *x)
 {
@@ -427,6 +428,7 @@ change_sort_ids(struct change *ch, struct err *err)
 	return 0;
 }
 
+/* Queue by queue, in the order of their names. */
 json_t *
 dead_change(struct flowrra_client *c, const struct dead_change *what,
 	    struct err *err)

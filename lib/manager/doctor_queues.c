@@ -138,8 +138,8 @@ examine_dead(struct doctor *d, const json_t *queue, const char *name)
 	doctor_find(
 	    d, DOCTOR_WARNING, "queues",
 	    "List them with flowrractl tasks dead; retry or delete them.",
-	    "queue %s: %lld tasks%s died within the last hour", name, recent.n,
-	    walk.more ? " or more" : "");
+	    "queue %s: %lld task%s%s died within the last hour", name, recent.n,
+	    recent.n == 1 ? "" : "s", walk.more ? " or more" : "");
 }
 
 /* They wait and come again: nothing is lost while it is put right. */

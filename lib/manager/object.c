@@ -120,15 +120,20 @@ store_value(struct object_reader *r, const struct object_member *member,
 /* What an answer has can be sent again as it is: what nobody may set is passed
  * over. Anything else is most likely a spelling mistake. */
 static int
-unknown_member(const struct object_spec *spec, struct slice name,
-	       struct err *err)
+unknown_member(struct object_reader *r, struct slice name, struct err *err)
 {
+	const size_t begin = r->scratch->len;
 	const char *const *skipped;
 
-	for (skipped = spec->skipped; *skipped != NULL; skipped++)
+	for (skipped = r->spec->skipped; *skipped != NULL; skipped++)
 		if (slice_eq(name, slice_of(*skipped)))
 			return 0;
-	return err_set(err, ERR_DATA, "unknown %s \"%.*s\"", spec->what,
+	/* There is room for it, as for any text of the object. */
+	buf_add(r->scratch, name.p, name.len);
+	buf_addc(r->scratch, '\0');
+	if (!r->scratch->failed)
+		r->name = r->scratch->data + begin;
+	return err_set(err, ERR_DATA, "unknown %s \"%.*s\"", r->spec->what,
 		       (int)(name.len < 64 ? name.len : 64), name.p);
 }
 
@@ -146,7 +151,7 @@ on_object_member(void *arg, const struct scan_value *key,
 		if (slice_eq(key->text, slice_of(r->spec->members[i].name)))
 			break;
 	if (i == r->spec->n)
-		return unknown_member(r->spec, key->text, err);
+		return unknown_member(r, key->text, err);
 	member = &r->spec->members[i];
 	r->name = member->name;
 	if ((r->seen & (UINT64_C(1) << i)) != 0)
@@ -162,6 +167,8 @@ on_object_member(void *arg, const struct scan_value *key,
 	return 0;
 }
 
+/* Into a copy where half a form would matter: callers hand in one
+ * (manager/schedule.h). */
 int
 object_read(struct slice json, const struct object_spec *spec, void *base,
 	    struct buf *scratch, const char **ret_name, struct err *err)

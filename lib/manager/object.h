@@ -40,8 +40,8 @@ struct object_spec {
  * Reads a JSON object into the struct at `base`. null counts as absent, and what
  * is absent stays as it is. Durations are numbers of seconds or strings
  * ("1h30m"). ERR_DATA names the member: an unknown one, one that comes twice, one
- * of the wrong type or range; *ret_name (may be NULL) is its name as the table has
- * it, or NULL.
+ * of the wrong type or range; *ret_name (may be NULL) is its name, or NULL if it
+ * is the whole that is wrong.
  *
  * Strings lie in `scratch`, which is emptied first.
  */

@@ -16,6 +16,13 @@
 #include "util/clock.h"
 #include "util/err.h"
 
+/* Of one step, read from the store: enough for 10,000 tasks of 6 KiB. */
+#define READ_BYTES ((size_t)64 << 20)
+/* Of one question to the store. */
+#define LOOK_BYTES ((size_t)8 << 20)
+#define FIRST_LOOK 50
+#define LEAST_LOOK 8
+
 #define HASH_DIGITS 16
 /* A place holds a name of a queue, a store's cursor (at most a task's ID and
  * two numbers), and two numbers. */
@@ -82,16 +89,54 @@ page_step_done(struct page_step *step)
 size_t
 page_wanted(const struct page_step *step)
 {
-	return step->query->limit - json_array_size(step->items);
+	return step->item_bytes < PAGE_BYTES
+		   ? step->query->limit - json_array_size(step->items)
+		   : 0;
+}
+
+void
+page_count(struct page_step *step, size_t bytes)
+{
+	step->n_read++;
+	step->read_bytes += bytes;
+}
+
+static size_t
+page_depth(const struct page_step *step)
+{
+	return step->query->depth > 0 ? step->query->depth : PAGE_DEPTH;
+}
+
+/* A first look tells how long they are; what is left out of it costs a question
+ * more, where a list is long. */
+size_t
+page_fitting(const struct page_step *step, size_t n)
+{
+	const size_t depth = page_depth(step);
+	size_t fit = FIRST_LOOK;
+
+	if (step->n_read > 0)
+		fit = LOOK_BYTES / (step->read_bytes / step->n_read + 1);
+	if (fit < LEAST_LOOK)
+		fit = LEAST_LOOK;
+	if (step->looked_at < depth && depth - step->looked_at < fit)
+		fit = depth - step->looked_at;
+	return n < fit ? n : fit;
+}
+
+void
+page_add(struct page_step *step, json_t *item, size_t bytes)
+{
+	json_array_append(step->items, item);
+	step->item_bytes += bytes;
 }
 
 bool
 page_is_over(const struct page_step *step)
 {
-	const size_t depth =
-	    step->query->depth > 0 ? step->query->depth : PAGE_DEPTH;
-
-	return step->looked_at >= depth || clock_mono_us() >= step->end_us;
+	return step->looked_at >= page_depth(step) ||
+	       step->read_bytes >= READ_BYTES ||
+	       clock_mono_us() >= step->end_us;
 }
 
 void
@@ -110,7 +155,7 @@ page_next(struct page_step *step, const char *fmt, ...)
 json_t *
 page_answer(struct page_step *step, struct err *err)
 {
-	const bool full = page_wanted(step) == 0;
+	const bool full = json_array_size(step->items) == step->query->limit;
 	json_t *next = step->next.len > 0
 			   ? json_stringn(step->next.data, step->next.len)
 			   : NULL;

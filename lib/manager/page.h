@@ -8,6 +8,8 @@
  *	 "looked_at": n}
  * "next" is null at the end. "complete" is false where the step ended before it
  * had found `limit` items or come to the end: there may be others, or none.
+ * A step has at most 1 MiB of tasks, or one that is longer: so a list of long ones
+ * comes in more steps than it has `limit`s, with "complete" false.
  * "looked_at" are the tasks of this step, found or not. What comes, goes or
  * moves between two steps may be missed, or come twice.
  */
@@ -28,6 +30,9 @@ struct err;
 /* 20 pages of a store, which fit into the time below where the tasks are small
  * and the server is near. */
 #define PAGE_DEPTH 10000
+/* Of the tasks in an answer: of 500 that are 1 MiB long each, no process should
+ * have all at once. */
+#define PAGE_BYTES ((size_t)1 << 20)
 /* A person waits that long without a thought. */
 #define PAGE_TIME_US INT64_C(200000)
 
@@ -52,6 +57,8 @@ struct page_step {
 	uint64_t hash; /* of the list and the filter */
 	int64_t end_us;
 	size_t looked_at;
+	/* What came from the store, and what is among the items. */
+	size_t n_read, read_bytes, item_bytes;
 	json_t *items;
 	struct buf next; /* empty: the end */
 };
@@ -61,7 +68,14 @@ struct page_step {
 int page_step_begin(struct page_step *step, struct page_query *query,
 		    uint64_t hash, struct slice *ret_place, struct err *err);
 void page_step_done(struct page_step *step);
+/* How many items more, 0: there are enough, or their bytes are. */
 size_t page_wanted(const struct page_step *step);
+/* The store has given an entry. */
+void page_count(struct page_step *step, size_t bytes);
+/* How many of `n` entries to ask the store for, by what came so far. */
+size_t page_fitting(const struct page_step *step, size_t n);
+/* Appends an item, which was so long in the store. */
+void page_add(struct page_step *step, json_t *item, size_t bytes);
 /* Whether the step has looked at enough. */
 bool page_is_over(const struct page_step *step);
 /* Sets where the next step begins; the text is printf()'s. */

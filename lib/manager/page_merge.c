@@ -31,6 +31,7 @@
 
 /* A queue, as far as it was read. */
 struct source {
+	unsigned int most; /* entries of a page */
 	struct query_cursor cursor;
 	bool read, more;
 	int64_t low_ms; /* the time of the last that was read */
@@ -41,6 +42,7 @@ struct entry {
 	int64_t time_ms;
 	size_t source, number; /* in the order in which they came */
 	json_t *info;	       /* NULL: it is not meant */
+	size_t bytes;
 };
 
 struct merging {
@@ -95,10 +97,13 @@ merge_on_item(const struct broker_item *item, void *arg, struct err *err)
 
 	if (e == NULL)
 		return -1;
+	page_count(&m->step, item->bytes.len);
 	if (item->time_ms > 0 && item->time_ms < s->low_ms)
 		s->low_ms = item->time_ms;
-	*e = (struct entry){
-	    .time_ms = s->low_ms, .source = m->at, .number = m->n};
+	*e = (struct entry){.time_ms = s->low_ms,
+			    .source = m->at,
+			    .number = m->n,
+			    .bytes = item->bytes.len};
 	if (merge_is_past(m, s))
 		return 1; /* and so are all behind it */
 	e->info = m->what->on_item(item, s->cursor.queue, m->what->arg, &why);
@@ -117,6 +122,9 @@ merge_read(struct merging *m, size_t at, struct err *err)
 	const size_t before = m->n;
 
 	m->at = at;
+	s->cursor.n = (unsigned int)page_fitting(&m->step, s->most);
+	if (s->cursor.n < PAGE_LEAST)
+		s->cursor.n = PAGE_LEAST;
 	if (query_next(m->what->client, &s->cursor, merge_on_item, m, err) != 0)
 		return -1;
 	s->read = true;
@@ -255,7 +263,8 @@ merge_tell(struct merging *m)
 	/* What is final comes before what is not. */
 	for (i = 0; i < n && page_wanted(&m->step) > 0; i++) {
 		if (m->entries[i].info != NULL)
-			json_array_append(m->step.items, m->entries[i].info);
+			page_add(&m->step, m->entries[i].info,
+				 m->entries[i].bytes);
 	}
 	m->step.looked_at = i;
 	if (i < m->n || merge_behind(m, SIZE_MAX) != SIZE_MAX)
@@ -286,7 +295,7 @@ source_begin(const struct merging *m, struct source *s, const char *queue,
 	const struct page_merge *what = m->what;
 	int order = m->from_ms != 0 ? strcmp(queue, m->from_queue) : 0;
 
-	*s = (struct source){.low_ms = INT64_MAX};
+	*s = (struct source){.low_ms = INT64_MAX, .most = n};
 	s->cursor =
 	    (struct query_cursor){.queue = queue, .place = what->place, .n = n};
 	if (m->from_ms != 0) {

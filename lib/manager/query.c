@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the manager asks for one answer: queues, workers, the server, totals and
- * records; and what it tells: commands, pauses.
+ * What the manager asks for one answer: queues, workers, the server and totals;
+ * and what it tells: commands, pauses. Records: query_records.c.
  *
  * Stores answer with structs, on the client's loop, and what they point to is
  * gone when the callback returns. So the callback makes the JSON, while the
@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/load.h"
 #include "manager/member.h"
 #include "store/results.h"
 #include "util/err.h"
@@ -110,6 +109,7 @@ send_queues(struct query *q)
 		      container_of(q, struct json_query, q));
 }
 
+/* In one question, however many there are. */
 json_t *
 query_queues(struct flowrra_client *c, const char *name, struct err *err)
 {
@@ -309,6 +309,7 @@ send_names(struct query *q)
 				container_of(q, struct total_query, q));
 }
 
+/* For a count: names are short, and a fleet has some hundreds. */
 int
 query_registered(struct flowrra_client *c, size_t *ret_n, struct err *err)
 {
@@ -339,90 +340,6 @@ query_ping(struct flowrra_client *c, struct err *err)
 	if (result == 0)
 		result = query_run(&q, err);
 	buf_done(&q.value);
-	return result;
-}
-
-/* --- one record -------------------------------------------------------- */
-
-json_t *
-query_record(struct flowrra_client *c, const char *id, struct err *err)
-{
-	return client_check(c, err) == 0 ? load_record(c, id, NULL, err) : NULL;
-}
-
-/* --- many records ------------------------------------------------------ */
-
-/* One query for all of them: they travel together. */
-struct records {
-	struct query q;
-	const char *const *ids;
-	size_t n, left;
-	struct err err; /* of the first that failed */
-	struct wanted {
-		struct records *all;
-		json_t **ret;
-	} * wanted;
-};
-
-/* One that cannot be read counts as none: the others are still worth showing.
- * Answers may come in any order, hence `w`. */
-static void
-on_record(struct slice record, const struct err *err, void *arg)
-{
-	const struct wanted *w = arg;
-	struct records *all = w->all;
-	json_t *json = NULL;
-
-	if (err != NULL && all->err.code == ERR_NONE)
-		all->err = *err;
-	else if (err == NULL && record.len > 0)
-		json = load_json(record, NULL);
-	if (json_is_object(json))
-		*w->ret = json;
-	else
-		json_decref(json);
-	if (--all->left == 0)
-		query_end(&all->q,
-			  all->err.code != ERR_NONE ? &all->err : NULL);
-}
-
-/* `once` (see query_records()) makes sure that this is called once: a second
- * time, answers of the first could still come. */
-static void
-send_records(struct query *q)
-{
-	struct records *all = container_of(q, struct records, q);
-	size_t i;
-
-	all->left = all->n;
-	for (i = 0; i < all->n; i++)
-		results_get(q->client->results, slice_of(all->ids[i]),
-			    on_record, &all->wanted[i]);
-}
-
-int
-query_records(struct flowrra_client *c, const char *const *ids, size_t n,
-	      json_t **rets, struct err *err)
-{
-	struct records all = {.q = {.client = c,
-				    .send = send_records,
-				    .of_results = true,
-				    .once = true},
-			      .ids = ids,
-			      .n = n};
-	int result;
-	size_t i;
-
-	if (n == 0)
-		return 0;
-	if (client_check(c, err) != 0)
-		return -1;
-	if ((all.wanted = calloc(n, sizeof(*all.wanted))) == NULL)
-		return err_nomem(err);
-	for (i = 0; i < n; i++)
-		all.wanted[i] = (struct wanted){&all, &rets[i]};
-	result = query_run(&all.q, err);
-	free(all.wanted);
 	return result;
 }
 

@@ -78,6 +78,8 @@ send_registry(struct query *q)
 			container_of(q, struct registry_query, q));
 }
 
+/* One question for all of them: a fleet has hundreds, each some hundred bytes.
+ */
 json_t *
 registry_list(struct flowrra_client *c, struct err *err)
 {
@@ -93,6 +95,8 @@ registry_list(struct flowrra_client *c, struct err *err)
 	return NULL;
 }
 
+/* Names that are alike are named: most who ask for an unknown one have mistyped
+ * it. */
 json_t *
 registry_show(struct flowrra_client *c, const char *name, struct err *err)
 {

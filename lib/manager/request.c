@@ -52,7 +52,8 @@ static const char *const skipped[] = {
 
 int
 request_read(struct slice json, const struct flowrra_request *base,
-	     struct buf *scratch, struct flowrra_request *ret, struct err *err)
+	     struct buf *scratch, struct flowrra_request *ret,
+	     const char **ret_field, struct err *err)
 {
 	static const struct object_spec spec = {.members = fields,
 						.n = N_FIELDS,
@@ -60,12 +61,30 @@ request_read(struct slice json, const struct flowrra_request *base,
 						.what = "task field"};
 	struct flowrra_request request = *base;
 
-	if (object_read(json, &spec, &request, scratch, NULL, err) != 0)
+	if (object_read(json, &spec, &request, scratch, ret_field, err) != 0)
 		return -1;
-	if (request.name == NULL)
+	if (request.name == NULL) {
+		if (ret_field != NULL)
+			*ret_field = "name";
 		return err_set(err, ERR_DATA, "\"name\" is missing");
+	}
 	*ret = request;
 	return 0;
+}
+
+const char *
+request_field(const char *message)
+{
+	const size_t len = strcspn(message, " ");
+	size_t i;
+
+	if (strncmp(message, "unknown task ", 13) == 0)
+		return "name";
+	for (i = 0; i < N_FIELDS; i++)
+		if (strlen(fields[i].name) == len &&
+		    strncmp(fields[i].name, message, len) == 0)
+			return fields[i].name;
+	return NULL;
 }
 
 size_t

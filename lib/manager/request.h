@@ -21,11 +21,16 @@ struct flowrra_request;
  * other field is an error, and so is one that comes twice.
  *
  * Strings of *ret lie in `scratch`, which is emptied first, or where those of
- * `base` do.
+ * `base` do. *ret_field (may be NULL) is the name of the field that an error is
+ * about, in `scratch` too; NULL if it is the whole.
  */
 int request_read(struct slice json, const struct flowrra_request *base,
 		 struct buf *scratch, struct flowrra_request *ret,
-		 struct err *err);
+		 const char **ret_field, struct err *err);
+
+/* The field that a message of a refused submission is about: those of the client
+ * library begin with its name. NULL: none is named. */
+const char *request_field(const char *message);
 
 /* Appends a request as such an object, on one line; times are numbers of µs since
  * 1970 (at_us) or strings. */

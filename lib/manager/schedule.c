@@ -68,6 +68,7 @@ check_form_json(const char *what, const char *text, enum scan_type type,
 		       type == SCAN_ARRAY ? "array" : "object");
 }
 
+/* The ID of each fire begins with it, hence shorter than that of a task. */
 static int
 check_id(const char *id, struct err *err)
 {

@@ -35,6 +35,8 @@ check_registered(struct flowrra_client *c, const char *task,
 
 /* --- making -------------------------------------------------------------- */
 
+/* A name that no worker knows is most likely misspelt; `force` is for workers
+ * that are not there yet. */
 int
 schedule_create(struct schedules *db, struct flowrra_client *c,
 		const struct schedule_form *form, int64_t now_us,
@@ -59,6 +61,7 @@ schedule_create(struct schedules *db, struct flowrra_client *c,
 
 /* --- editing ------------------------------------------------------------- */
 
+/* As it is stored now: another one may have changed it since. */
 static json_t *
 read_schedule(struct schedules *db, const char *id, struct err *err)
 {
@@ -189,6 +192,8 @@ schedule_enable(struct schedules *db, const char *id, int64_t now_us,
 	return enabled ? json : schedule_edit(db, &edit, &stale, &fault, err);
 }
 
+/* Not by an edit: a schedule that cannot be read any more must be able to be
+ * switched off. */
 json_t *
 schedule_disable(struct schedules *db, const char *id, int64_t now_us,
 		 struct err *err)
@@ -226,6 +231,7 @@ fill_request(const struct schedule *s, struct flowrra_request *request)
 	request->force = request->queue != NULL;
 }
 
+/* With an ID of its own it is no fire: history and overlap are not touched. */
 int
 schedule_run(struct schedules *db, struct flowrra_client *c, const char *id,
 	     const char *task_id, char ret_task_id[FLOWRRA_ID_SIZE],

@@ -28,6 +28,7 @@
 #define SEARCH_PAGE 500
 #define SPARK_FIRES 20
 
+/* Out of range is not an error here: routes and options check for themselves. */
 static size_t
 bounded_limit(size_t limit)
 {
@@ -115,6 +116,7 @@ has_text(const char *in, const char *text)
 	return len == 0;
 }
 
+/* Words are made last, for they cost the most. */
 static bool
 schedule_has_text(const struct schedule *s, const char *text)
 {
@@ -145,6 +147,7 @@ add_missed(struct schedules *db, const char *id, json_t *item, struct err *err)
 	return 0;
 }
 
+/* The latest come first from the database, and a picture has them last. */
 static int
 add_spark(struct schedules *db, const char *id, json_t *item, struct err *err)
 {
@@ -226,6 +229,7 @@ take_schedule(struct listing *l, const struct schedule *s, struct err *err)
 	return 0;
 }
 
+/* Asked between pages: one page is read within milliseconds. */
 static bool
 is_over(const struct listing *l)
 {
@@ -243,6 +247,7 @@ next_part(struct listing *l)
 		l->ended = true;
 }
 
+/* With a text many are read for one that is shown: hence larger pages. */
 static int
 fill_list(struct listing *l, struct err *err)
 {
@@ -269,6 +274,8 @@ fill_list(struct listing *l, struct err *err)
 	return result;
 }
 
+/* What is found within the bounds is an answer; "complete" and "next" say what
+ * it lacks. */
 json_t *
 schedule_list(struct schedules *db, const struct schedule_query *query,
 	      struct err *err)

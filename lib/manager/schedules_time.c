@@ -33,6 +33,8 @@ local_json(int64_t at_us, int32_t offset_s)
 	    offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
+/* The rule's own zone is the one that people think in, so that both times are
+ * told. */
 static json_t *
 next_json(const struct schedule *s, const struct rule *rule, int64_t at_us,
 	  size_t n)
@@ -76,6 +78,7 @@ next_of_schedule(const struct schedule *s, int64_t after_us, size_t n,
 	return json;
 }
 
+/* By the rule as it is stored: of one that is disabled, too. */
 json_t *
 schedule_next_fires(struct schedules *db, const char *id, int64_t after_us,
 		    size_t n, struct err *err)
@@ -132,6 +135,8 @@ struct calendar {
 	struct calendar_hour hours[DAYS_MAX * 24];
 };
 
+/* The list of an hour is short and kept in order: most schedules fire in an
+ * hour once, and are only counted. */
 static int
 hour_add(struct calendar_hour *hour, const char *id, int64_t count,
 	 struct err *err)
@@ -188,6 +193,7 @@ calendar_add(struct calendar *c, const struct schedule *s, struct err *err)
 	return 0;
 }
 
+/* By their next fires: if the time is over, those that come soonest are in. */
 static int
 calendar_fill(struct calendar *c, struct schedules *db, struct err *err)
 {
@@ -267,6 +273,8 @@ calendar_free(struct calendar *c)
 	free(c);
 }
 
+/* Hours of UTC, of which none is left out and none comes twice; pages show them in
+ * their zone. */
 json_t *
 schedule_calendar(struct schedules *db, int64_t from_us, int days,
 		  int64_t budget_us, struct err *err)

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Series: points, percentiles, names and totals of what series_read.c has. */
+/*
+ * Series: points, percentiles and figures of what series_read.c has.
+ *
+ * All is summed up from slots, each of which is a minute or an hour of all
+ * queues and tasks: so one that was read serves any question about that time. A
+ * percentile is that of a histogram; its error is the width of a bucket
+ * (core/buckets.h).
+ */
 #include "manager/series.h"
 
 #include <stdlib.h>
@@ -24,6 +31,8 @@ struct sums {
 	int64_t wait[BUCKETS], run[BUCKETS];
 };
 
+/* One number stands for each kind of measure, so that a new one is a place in
+ * an array. */
 static void
 sums_add(struct sums *sums, const struct measure *m)
 {
@@ -35,6 +44,8 @@ sums_add(struct sums *sums, const struct measure *m)
 		sums->numbers[m->what] += m->n;
 }
 
+/* Names are compared for each measure: a slot has as many as tasks ended under
+ * different names. */
 static void
 sums_add_slot(struct sums *sums, const struct series_slot *slot,
 	      const struct series_query *query)
@@ -129,6 +140,7 @@ span_name(const char *name, enum series_name *ret, struct err *err)
 	    name != NULL ? name : "");
 }
 
+/* Others than these the stores do not have. */
 static int
 span_step(struct span *span, int64_t step_s, int64_t length_s, struct err *err)
 {
@@ -143,6 +155,8 @@ span_step(struct span *span, int64_t step_s, int64_t length_s, struct err *err)
 	return 0;
 }
 
+/* Both ends are moved to where a step begins: a point is a whole step, and the
+ * last one may still run. */
 static int
 span_make(const struct series_query *q, struct span *ret, struct err *err)
 {
@@ -209,6 +223,7 @@ bounds_json(struct used used)
 	return bounds;
 }
 
+/* Attempts, by how they ended. */
 static json_t *
 point_tasks(const struct sums *sums, int64_t at_s)
 {
@@ -361,6 +376,7 @@ span_sum(struct series *s, struct flowrra_client *c, const struct span *span,
 	return 0;
 }
 
+/* A chart of 5,000 points needs some megabytes while it is made, and no more. */
 json_t *
 series_get(struct series *s, struct flowrra_client *c,
 	   const struct series_query *query, struct err *err)

@@ -38,6 +38,7 @@ struct series {
 
 /* --- places ------------------------------------------------------------ */
 
+/* A ring for each step; the total has one place. */
 static size_t
 place_of(enum measure_step step, int64_t begin_s)
 {
@@ -87,6 +88,8 @@ slot_find(struct series *s, enum measure_step step, int64_t begin_s,
 	return slot;
 }
 
+/* With the lock. Beyond the bound nothing is kept, rather than to throw out
+ * what is asked for each second. */
 static void
 slot_keep(struct series *s, struct series_slot *slot)
 {
@@ -148,6 +151,8 @@ slot_make(const struct measure *measures, size_t n)
 	return slot;
 }
 
+/* On the client's loop; query_end() wakes the thread that waits, and orders its
+ * view of what was written here. */
 static void
 on_slot_read(const struct measure *measures, size_t n, const struct err *err,
 	     void *arg)
@@ -185,6 +190,7 @@ send_reading(struct query *q)
 				 &all->wanted[i]);
 }
 
+/* Emptied for the next ones. */
 static int
 reading_run(struct reading *all, struct err *err)
 {
@@ -225,6 +231,8 @@ read_missing(struct flowrra_client *c, enum measure_step step, int64_t begin_s,
 	return result;
 }
 
+/* Two threads may read the same slot at once: the later one is kept, and each
+ * has its own. */
 int
 series_read(struct series *s, struct flowrra_client *c, enum measure_step step,
 	    int64_t begin_s, struct series_slot **slots, size_t n,

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Series: all that was ever counted, by task and queue, and the names in it. */
+/*
+ * Series: all that was ever counted, by task and queue, and the names in it.
+ *
+ * Metrics need one series a task and queue, and must not grow without end:
+ * beyond SERIES_TASKS_MAX tasks the others are summed up under one name.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +14,7 @@
 
 /* --- names ------------------------------------------------------------- */
 
+/* By bytes: the order is for grouping, and the same everywhere. */
 static int
 compare_texts(struct slice a, struct slice b)
 {
@@ -52,6 +58,7 @@ sort_measures(const struct series_slot *slot,
 	return sorted;
 }
 
+/* Equal ones stand together once they are sorted. */
 static json_t *
 names_of(const struct series_slot *slot, bool tasks)
 {
@@ -163,6 +170,7 @@ totals_count(const struct measure *const *sorted, size_t n)
 	return count;
 }
 
+/* The total is one slot, read once a second at the most. */
 int
 series_totals(struct series *s, struct flowrra_client *c,
 	      struct series_total **ret, size_t *ret_n, struct err *err)

@@ -156,12 +156,16 @@ search(struct search *s, const json_t *record, struct err *err)
 
 /* What a producer has put there may be anything: only objects are attempts. */
 static json_t *
-attempts_of(const struct search *s)
+attempts_of(const struct search *s, const json_t *record)
 {
 	json_t *attempts = json_array(), *one;
+	const json_t *history = s->attempts;
 	size_t i;
 
-	json_array_foreach (s->attempts, i, one)
+	/* One that succeeded lies nowhere any more. */
+	if (history == NULL)
+		history = json_object_get(record, "history");
+	json_array_foreach (history, i, one)
 		if (json_is_object(one))
 			json_array_append(attempts, one);
 	return attempts;
@@ -192,10 +196,13 @@ tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 			queue = member_text(s.info, "queue");
 			if (queue == NULL)
 				queue = member_text(record, "queue");
-			answer = json_pack(
-			    "{s:s,s:s,s:s?,s:O,s:O?,s:o}", "task_id", id,
-			    "where", s.where, "queue", queue, "record", record,
-			    "entry", s.info, "attempts", attempts_of(&s));
+			answer =
+			    json_pack("{s:s,s:s,s:s?,s:O,s:O?,s:o}", "task_id",
+				      id, "where", s.where, "queue", queue,
+				      "record", record, "entry", s.info,
+				      "attempts", attempts_of(&s, record));
+			/* It would be told twice. */
+			json_object_del(record, "history");
 		}
 	}
 	json_decref(record);

@@ -212,26 +212,40 @@ any_leads_to(const json_t *args, const json_t *kwargs, const char *path,
 	return false;
 }
 
+static void
+args_put(json_t *both, const char *name, struct slice text)
+{
+	json_t *value = text.p != NULL ? load_json(text, NULL) : NULL;
+
+	if (value != NULL)
+		json_object_set_new(both, name, value);
+}
+
 /* Both parts are parsed once, for all that is asked of them. */
 static bool
 args_match(const struct task_filter *f, struct slice args, struct slice kwargs)
 {
-	json_t *list, *members;
+	const json_t *list, *members;
 	bool matches = true;
+	json_t *both;
 	size_t i;
 
 	if (f->n_args == 0)
 		return true;
-	list = args.p != NULL ? load_json(args, NULL) : NULL;
-	members = kwargs.p != NULL ? load_json(kwargs, NULL) : NULL;
+	both = json_object();
+	args_put(both, "args", args);
+	args_put(both, "kwargs", kwargs);
+	if (f->show != NULL)
+		f->show(both, f->show_arg);
+	list = json_object_get(both, "args");
+	members = json_object_get(both, "kwargs");
 	for (i = 0; i < f->n_args && matches; i++)
 		matches = f->args[i].path[0] == 'k'
 			      ? path_leads_to(members, f->args[i].path + 7,
 					      f->args[i].value)
 			      : any_leads_to(list, members, f->args[i].path + 5,
 					     f->args[i].value);
-	json_decref(list);
-	json_decref(members);
+	json_decref(both);
 	return matches;
 }
 
@@ -250,6 +264,27 @@ has_text(struct slice text, const char *wanted)
 	return wanted == NULL ||
 	       (text.p != NULL &&
 		memmem(text.p, text.len, wanted, strlen(wanted)) != NULL);
+}
+
+/* The error holds the text, in what may be seen of it. */
+static bool
+has_error(const struct task_filter *f, struct slice error)
+{
+	json_t *shown;
+	const char *text;
+	bool has;
+
+	if (!has_text(error, f->error))
+		return false;
+	if (f->show == NULL || f->error == NULL)
+		return true;
+	shown = json_pack("{s:s%}", "error", error.p, error.len);
+	if (shown != NULL)
+		f->show(shown, f->show_arg);
+	text = json_string_value(json_object_get(shown, "error"));
+	has = text != NULL && strstr(text, f->error) != NULL;
+	json_decref(shown);
+	return has;
 }
 
 bool
@@ -296,7 +331,7 @@ task_filter_info(const struct task_filter *f, const json_t *info,
 		is_text(text_member(info, "worker"), f->worker)) &&
 	       (f->reason == NULL ||
 		is_text(text_member(info, "reason"), f->reason)) &&
-	       has_text(text_member(info, "error"), f->error) &&
+	       has_error(f, text_member(info, "error")) &&
 	       (time == NULL ||
 		task_filter_time(f, member_time_us(info, time)));
 }
@@ -317,7 +352,7 @@ task_filter_record(const struct task_filter *f, struct slice record,
 					 &r, NULL) == 0 &&
 		  is_text(r.task_name, f->task) && is_text(r.queue, f->queue) &&
 		  is_text(r.worker, f->worker) &&
-		  is_text(r.reason, f->reason) && has_text(r.error, f->error) &&
+		  is_text(r.reason, f->reason) && has_error(f, r.error) &&
 		  task_filter_time(f, r.finished_us) &&
 		  args_match(f, r.args, r.kwargs);
 	*ret_finished_us = r.finished_us;

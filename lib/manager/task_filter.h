@@ -47,6 +47,13 @@ struct task_filter {
 	int64_t after_us, before_us;
 	const struct task_arg *args;
 	size_t n_args;
+	/*
+	 * Changes {"args", "kwargs"} or {"error"} to what the asker may see of
+	 * it: arguments and errors match by that alone, for else the answers to
+	 * guesses would tell what is hidden. NULL: all may be seen.
+	 */
+	void (*show)(json_t *value, void *arg);
+	void *show_arg;
 };
 
 /* ERR_DATA, with what is wrong, if it can match nothing. */

@@ -69,7 +69,8 @@ json_t *tasks_page(struct flowrra_client *c, enum tasks_state state,
  *	 "finished" | "unknown", "queue": …,
  *	 "record": its record, or null,
  *	 "entry": as it lies at the broker (task_info.h), or null}
- * and "attempts": those that it has behind it there (codec/history.h). The entry of
+ * and "attempts": those that it has behind it there (codec/history.h), or had before
+ * the one that succeeded. The entry of
  * a dead one has info, task and bytes as well. "unknown" is what was not found among
  * the newest `depth` of a queue. ERR_NOT_FOUND.
  */

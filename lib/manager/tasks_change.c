@@ -42,6 +42,24 @@ outcome_of(const char *id, const char *outcome)
 	return json_pack("{s:s,s:s}", "task_id", id, "outcome", outcome);
 }
 
+/* That there is such a task is another mistake than a wrong ID. */
+static void
+explain_not_dead(struct flowrra_client *c, const char *id, struct err *err)
+{
+	json_t *record =
+	    task_id_valid(slice_of(id)) ? query_record(c, id, err) : NULL;
+	const char *status = member_text(record, "status");
+
+	if (status != NULL)
+		err_set(err, ERR_REFUSED,
+			"task %.200s is not on the dead list; its status is "
+			"%.32s",
+			id, status);
+	else
+		err_set(err, ERR_NOT_FOUND, "no dead task with ID %.200s", id);
+	json_decref(record);
+}
+
 /* By its ID, or by its key where it could not be read. */
 json_t *
 tasks_retry(struct flowrra_client *c, const char *id, struct err *err)
@@ -49,7 +67,7 @@ tasks_retry(struct flowrra_client *c, const char *id, struct err *err)
 	const int found = change_dead(c, id, true, err);
 
 	if (found == 0)
-		err_set(err, ERR_NOT_FOUND, "no dead task with ID %.200s", id);
+		explain_not_dead(c, id, err);
 	return found > 0 ? outcome_of(id, "retried") : NULL;
 }
 

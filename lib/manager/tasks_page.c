@@ -3,7 +3,7 @@
  * Lists of tasks by their state, in steps.
  *
  * What waits or runs is read queue by queue, in the order of the store; what is
- * delayed is merged by its time (page_merge.h); what has ended is one list of the
+ * delayed is merged by its time (tasks_delayed.c); what has ended is one list of the
  * backend. A place of the first and the last is "SKIP:QUEUE:CURSOR": a page of the
  * store, by the cursor that it begins at, and how many of it were told.
  */
@@ -15,7 +15,7 @@
 #include "codec/task_json.h"
 #include "core/task.h"
 #include "manager/member.h"
-#include "manager/page_merge.h"
+#include "manager/page.h"
 #include "manager/query.h"
 #include "manager/queues.h"
 #include "manager/tasks.h"
@@ -50,6 +50,7 @@ static const struct {
 struct candidate {
 	size_t at;
 	json_t *info;
+	size_t bytes;
 };
 
 /* A step through pages that follow one another. */
@@ -64,10 +65,17 @@ struct steps {
 	/* Of this page. */
 	size_t skip, n;
 	struct candidate found[BROKER_PAGE_MAX];
-	size_t n_found;
-	bool past; /* all that follows ended too long ago */
+	size_t n_found, found_bytes;
+	size_t cut; /* what follows is too much; 0: nothing */
+	bool past;  /* all that follows ended too long ago */
 };
 _Static_assert(RESULTS_PAGE_MAX <= BROKER_PAGE_MAX, "a page fits");
+
+bool
+tasks_is_joined(enum tasks_state state, const struct task_filter *filter)
+{
+	return states[state].joined || tasks_need_record(state, filter);
+}
 
 static bool
 is_final(const struct steps *s)
@@ -89,6 +97,8 @@ add_state(json_t *info, enum tasks_state state)
 	size_t i;
 	int status;
 
+	/* The attempts are the affair of who looks at one task. */
+	json_object_del(info, "history");
 	status =
 	    json_object_set_new(info, "state", json_string(states[state].name));
 	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
@@ -98,10 +108,9 @@ add_state(json_t *info, enum tasks_state state)
 	return status;
 }
 
-/* The info of one at the broker, with what only its bytes say. */
-static json_t *
-info_of_item(const struct broker_item *item, enum tasks_state state,
-	     const char *queue, struct err *err)
+json_t *
+tasks_info_of_item(const struct broker_item *item, enum tasks_state state,
+		   const char *queue, struct err *err)
 {
 	json_t *info = task_info_of(item, states[state].place, queue);
 	struct err why;
@@ -125,7 +134,7 @@ info_of_item(const struct broker_item *item, enum tasks_state state,
 
 /* Takes the info. */
 static int
-steps_find(struct steps *s, json_t *info, struct err *err)
+steps_find(struct steps *s, json_t *info, size_t bytes, struct err *err)
 {
 	if (info == NULL)
 		return -1;
@@ -133,8 +142,18 @@ steps_find(struct steps *s, json_t *info, struct err *err)
 		json_decref(info);
 		return err_set(err, ERR_INTERNAL, "a page is too long");
 	}
-	s->found[s->n_found++] = (struct candidate){s->n - 1, info};
+	s->found[s->n_found++] = (struct candidate){s->n - 1, info, bytes};
+	s->found_bytes += bytes;
 	return 0;
+}
+
+/* Of the page that was read there is enough: the rest is for the next step. */
+static bool
+steps_is_cut(struct steps *s)
+{
+	if (s->found_bytes >= PAGE_BYTES && s->cut == 0)
+		s->cut = s->n - 1;
+	return s->cut != 0;
 }
 
 static int
@@ -142,10 +161,13 @@ steps_on_item(const struct broker_item *item, void *arg, struct err *err)
 {
 	struct steps *s = arg;
 
-	if (s->n++ < s->skip || !task_filter_item(s->filter, item))
+	page_count(&s->step, item->bytes.len);
+	if (s->n++ < s->skip || steps_is_cut(s) ||
+	    !task_filter_item(s->filter, item))
 		return 0;
-	return steps_find(s, info_of_item(item, s->state, s->queue.queue, err),
-			  err);
+	return steps_find(
+	    s, tasks_info_of_item(item, s->state, s->queue.queue, err),
+	    item->bytes.len, err);
 }
 
 /* One that cannot be read does not hide the others. */
@@ -157,7 +179,8 @@ steps_on_record(struct slice record, void *arg, struct err *err)
 	bool meant;
 	json_t *info;
 
-	if (s->n++ < s->skip)
+	page_count(&s->step, record.len);
+	if (s->n++ < s->skip || steps_is_cut(s))
 		return 0;
 	meant = task_filter_record(s->filter, record, &finished_us);
 	if (finished_us != 0 && s->filter->after_us != 0 &&
@@ -169,7 +192,7 @@ steps_on_record(struct slice record, void *arg, struct err *err)
 		json_decref(info);
 		return 0;
 	}
-	return steps_find(s, info, err);
+	return steps_find(s, info, record.len, err);
 }
 
 /* Reads the page that begins at `cursor`, which is kept. */
@@ -180,12 +203,12 @@ steps_read(struct steps *s, struct err *err)
 	const bool any = task_filter_is_any(s->filter) &&
 			 (!is_final(s) || s->filter->queue == NULL);
 	const size_t wanted = s->skip + page_wanted(&s->step);
-	const unsigned int n = any && wanted < BROKER_PAGE_MAX
-				   ? (unsigned int)wanted
-				   : BROKER_PAGE_MAX;
+	const unsigned int n = (unsigned int)page_fitting(
+	    &s->step,
+	    any && wanted < BROKER_PAGE_MAX ? wanted : BROKER_PAGE_MAX);
 	struct buf *next = is_final(s) ? &s->record.next : &s->queue.next;
 
-	s->n = s->n_found = 0;
+	s->n = s->n_found = s->found_bytes = s->cut = 0;
 	buf_reset(&s->cursor);
 	buf_add(&s->cursor, next->data != NULL ? next->data : "", next->len);
 	if (s->cursor.failed)
@@ -212,8 +235,7 @@ steps_join(struct steps *s, struct err *err)
 	int result;
 
 	if (is_final(s) || s->n_found == 0 ||
-	    (!states[s->state].joined &&
-	     !tasks_need_record(s->state, s->filter)))
+	    !tasks_is_joined(s->state, s->filter))
 		return 0;
 	if ((list = json_array()) == NULL)
 		return err_nomem(err);
@@ -239,11 +261,11 @@ steps_tell(struct steps *s)
 		if (!is_final(s) &&
 		    !task_filter_info(s->filter, one->info, time))
 			continue;
-		json_array_append(s->step.items, one->info);
+		page_add(&s->step, one->info, one->bytes);
 		if (page_wanted(&s->step) == 0)
 			return one->at + 1;
 	}
-	return s->n;
+	return s->cut != 0 ? s->cut : s->n;
 }
 
 static void
@@ -433,65 +455,7 @@ page_of_pages(struct flowrra_client *c, enum tasks_state state,
 	return answer;
 }
 
-/* --- delayed ones ------------------------------------------------------ */
-
-struct delayed {
-	enum tasks_state state;
-	const struct task_filter *filter;
-};
-
-static json_t *
-delayed_on_item(const struct broker_item *item, const char *queue, void *arg,
-		struct err *err)
-{
-	const struct delayed *d = arg;
-
-	if (!task_filter_time(d->filter, item->time_ms * 1000) ||
-	    !tasks_is_of_state(item, d->state) ||
-	    !task_filter_item(d->filter, item))
-		return NULL;
-	return info_of_item(item, d->state, queue, err);
-}
-
-/* An error and a worker are those of the last attempt, which the record has. */
-static int
-delayed_finish(const struct page_merge *merge, json_t *items, struct err *err)
-{
-	const struct delayed *d = merge->arg;
-	size_t i;
-
-	if (!states[d->state].joined && !tasks_need_record(d->state, d->filter))
-		return 0;
-	if (tasks_join_records(merge->client, items, d->state, err) != 0)
-		return -1;
-	/* What the filter then drops makes a page shorter, and no other. */
-	for (i = json_array_size(items); i > 0; i--)
-		if (!task_filter_info(d->filter, json_array_get(items, i - 1),
-				      NULL))
-			json_array_remove(items, i - 1);
-	return 0;
-}
-
-static json_t *
-page_of_delayed(struct flowrra_client *c, enum tasks_state state,
-		const struct task_filter *filter, struct page_query *query,
-		struct err *err)
-{
-	struct delayed d = {state, filter};
-	const struct page_merge merge = {.client = c,
-					 .place = BROKER_DELAYED,
-					 .queue = filter->queue,
-					 .count = "delayed",
-					 .hash =
-					     task_filter_hash(filter, state),
-					 .after_us = filter->after_us,
-					 .before_us = filter->before_us,
-					 .any = task_filter_is_any(filter),
-					 .on_item = delayed_on_item,
-					 .arg = &d};
-
-	return page_merge(&merge, query, delayed_finish, err);
-}
+/* --- all of them ------------------------------------------------------- */
 
 json_t *
 tasks_page(struct flowrra_client *c, enum tasks_state state,
@@ -501,6 +465,6 @@ tasks_page(struct flowrra_client *c, enum tasks_state state,
 	if (task_filter_check(filter, err) != 0)
 		return NULL;
 	return state == TASKS_DELAYED || state == TASKS_RETRYING
-		   ? page_of_delayed(c, state, filter, query, err)
+		   ? tasks_page_of_delayed(c, state, filter, query, err)
 		   : page_of_pages(c, state, filter, query, err);
 }

@@ -3,12 +3,13 @@
 #include "web/access.h"
 
 #include <arpa/inet.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "util/clock.h"
+#include "util/buf.h"
 #include "util/err.h"
 
 /* --- names ---------------------------------------------------------------- */
@@ -151,62 +152,165 @@ network_has(const struct network *net, const struct network *address)
 	       ((net->bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }
 
+#define PROXY_UNIX "unix"
+
+/* The name of the user behind "unix:"; NULL: it is another kind of proxy. */
+static const char *
+proxy_user(const char *proxy)
+{
+	const size_t n = strlen(PROXY_UNIX ":");
+
+	return strncmp(proxy, PROXY_UNIX ":", n) == 0 ? proxy + n : NULL;
+}
+
+/* By number, or by its name now: a user may be made anew. -1: there is none. */
+static int64_t
+proxy_uid(const char *user)
+{
+	struct passwd entry, *found = NULL;
+	char buffer[4096], *end;
+	unsigned long uid;
+
+	if (user[0] >= '0' && user[0] <= '9') {
+		uid = strtoul(user, &end, 10);
+		return *end == '\0' && uid < UINT32_MAX ? (int64_t)uid : -1;
+	}
+	if (getpwnam_r(user, &entry, buffer, sizeof(buffer), &found) != 0 ||
+	    found == NULL)
+		return -1;
+	return (int64_t)found->pw_uid;
+}
+
+static bool
+proxy_is_unix_peer(const char *proxy, int64_t uid)
+{
+	const char *user = proxy_user(proxy);
+
+	return strcmp(proxy, PROXY_UNIX) == 0 ||
+	       (user != NULL && uid >= 0 && proxy_uid(user) == uid);
+}
+
 bool
-access_is_proxy(const char *peer, char *const *proxies)
+access_is_proxy(const char *peer, int64_t uid, char *const *proxies)
 {
 	struct network net = {.bits = 0}, address = {.bits = 0};
+	const bool is_unix = strcmp(peer, PROXY_UNIX) == 0;
 	const bool is_address = network_parse_address(peer, &address);
 
 	for (; *proxies != NULL; proxies++)
-		if (strcmp(peer, *proxies) == 0 ||
+		if ((is_unix && proxy_is_unix_peer(*proxies, uid)) ||
 		    (is_address && network_parse(*proxies, &net) &&
 		     network_has(&net, &address)))
 			return true;
 	return false;
 }
 
+static int
+access_check_proxy(const char *proxy, struct err *err)
+{
+	const char *user = proxy_user(proxy);
+	struct network net;
+
+	if (user != NULL && proxy_uid(user) < 0)
+		return err_set(err, ERR_CONFIG,
+			       "[web] proxies: \"%.64s\": there is no system "
+			       "user \"%.32s\"",
+			       proxy, user);
+	if (user != NULL || strcmp(proxy, PROXY_UNIX) == 0 ||
+	    network_parse(proxy, &net))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "[web] proxies: \"%.64s\" is neither an address "
+		       "(10.0.0.5, 10.0.0.0/8, ::1) nor unix:USER nor unix",
+		       proxy);
+}
+
 int
 access_check_proxies(char *const *proxies, struct err *err)
+{
+	for (; *proxies != NULL; proxies++)
+		if (access_check_proxy(*proxies, err) != 0)
+			return -1;
+	return 0;
+}
+
+bool
+access_has_tcp_proxy(char *const *proxies)
 {
 	struct network net;
 
 	for (; *proxies != NULL; proxies++)
-		if (strcmp(*proxies, "unix") != 0 &&
-		    !network_parse(*proxies, &net))
-			return err_set(
-			    err, ERR_CONFIG,
-			    "[web] proxies: \"%.64s\" is neither an "
-			    "address (10.0.0.5, 10.0.0.0/8, ::1) nor "
-			    "unix",
-			    *proxies);
-	return 0;
+		if (network_parse(*proxies, &net))
+			return true;
+	return false;
+}
+
+/* "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]:80": some proxies add the port, of
+ * which a client has many. False: it is no address. */
+static bool
+client_parse(struct slice text, char ret[ACCESS_PEER_SIZE])
+{
+	struct network net = {.bits = 0};
+	char *colon;
+
+	while (text.len > 0 && text.p[text.len - 1] == ' ')
+		text.len--;
+	for (; text.len > 0 && *text.p == ' '; text.len--)
+		text.p++;
+	if (text.len == 0 || text.len >= ACCESS_PEER_SIZE)
+		return false;
+	memcpy(ret, text.p, text.len);
+	ret[text.len] = '\0';
+	if (ret[0] == '[') {
+		memmove(ret, ret + 1, text.len);
+		ret[strcspn(ret, "]")] = '\0';
+	} else if ((colon = strchr(ret, ':')) != NULL &&
+		   strchr(colon + 1, ':') == NULL) {
+		*colon = '\0';
+	}
+	return network_parse_address(ret, &net);
 }
 
 void
-access_client(const char *peer, const char *forwarded_for, char *const *proxies,
-	      char text[ACCESS_PEER_SIZE])
+access_client(const char *peer, int64_t uid, const char *forwarded_for,
+	      char *const *proxies, char text[ACCESS_PEER_SIZE])
 {
+	char one[ACCESS_PEER_SIZE];
 	const char *end, *begin;
 
 	snprintf(text, ACCESS_PEER_SIZE, "%s", peer);
-	if (forwarded_for == NULL || !access_is_proxy(peer, proxies))
+	if (forwarded_for == NULL || !access_is_proxy(peer, uid, proxies))
 		return;
 	/* From the right: what stands further left, a client can make up. */
-	for (end = forwarded_for + strlen(forwarded_for); end > forwarded_for;
-	     end = begin > forwarded_for ? begin - 1 : begin) {
+	end = forwarded_for + strlen(forwarded_for);
+	for (;; end = begin - 1) {
 		for (begin = end; begin > forwarded_for && begin[-1] != ',';)
 			begin--;
-		begin += strspn(begin, " ");
-		if (begin >= end)
+		if (!client_parse((struct slice){begin, (size_t)(end - begin)},
+				  one))
 			return;
-		snprintf(text, ACCESS_PEER_SIZE, "%.*s", (int)(end - begin),
-			 begin);
-		text[strcspn(text, " ,")] = '\0';
-		if (!access_is_proxy(text, proxies))
+		memcpy(text, one, sizeof(one));
+		if (begin == forwarded_for ||
+		    !access_is_proxy(text, -1, proxies))
 			return;
-		while (begin > forwarded_for && begin[-1] != ',')
-			begin--;
 	}
+}
+
+void
+access_network(const char *peer, char text[ACCESS_PEER_SIZE])
+{
+	struct network net = {.bits = 0};
+	char address[INET6_ADDRSTRLEN] = "";
+
+	if (!network_parse_address(peer, &net)) {
+		snprintf(text, ACCESS_PEER_SIZE, "%s", peer);
+		return;
+	}
+	if (net.family == AF_INET6)
+		memset(net.bytes + 8, 0, 8);
+	inet_ntop(net.family, net.bytes, address, sizeof(address));
+	snprintf(text, ACCESS_PEER_SIZE, "%s%s", address,
+		 net.family == AF_INET6 ? "/64" : "");
 }
 
 /* --- requests of other sites -------------------------------------------------

@@ -19,15 +19,22 @@ struct err;
 bool access_host(const char *host, char *const *hosts);
 /* Whether an address is of the loopback. */
 bool access_is_loopback(const char *address);
-/* Whether a peer ("192.0.2.1", "unix") is one of `proxies`. */
-bool access_is_proxy(const char *peer, char *const *proxies);
-/* ERR_CONFIG: an element of `proxies` is no address, network or "unix". */
+/* Whether a peer ("192.0.2.1"; "unix" with its uid) is one of `proxies`:
+ * addresses, networks, "unix" for all who come by a Unix socket, or "unix:USER"
+ * for one system user of those. */
+bool access_is_proxy(const char *peer, int64_t uid, char *const *proxies);
+/* ERR_CONFIG: an element of `proxies` is none of that, or there is no such user. */
 int access_check_proxies(char *const *proxies, struct err *err);
-/* The client of a trusted proxy: the last of X-Forwarded-For that is not a proxy
- * itself, into `text`; `peer` if there is none. */
+/* Whether one of them comes by TCP. */
+bool access_has_tcp_proxy(char *const *proxies);
+/* The client of a trusted proxy: the last address of X-Forwarded-For, without a
+ * port, that is not a proxy itself, into `text`; `peer` if there is none. */
 #define ACCESS_PEER_SIZE 64
-void access_client(const char *peer, const char *forwarded_for,
+void access_client(const char *peer, int64_t uid, const char *forwarded_for,
 		   char *const *proxies, char text[ACCESS_PEER_SIZE]);
+/* What one subscriber has of the Internet: an IPv4 address or an IPv6 /64; another
+ * text as it is. */
+void access_network(const char *peer, char text[ACCESS_PEER_SIZE]);
 
 /* --- requests of other sites ----------------------------------------------- */
 
@@ -52,11 +59,17 @@ struct access_limits;
 struct access_limits *access_limits_new(struct err *err);
 void access_limits_free(struct access_limits *limits);
 
-/* Failed logins: 5 a minute, then a pause of a minute, which doubles with each
- * further failure up to an hour. Returns the seconds to wait; 0: go on. */
-int64_t access_login_wait(struct access_limits *limits, const char *peer);
-void access_login_failed(struct access_limits *limits, const char *peer);
-void access_login_succeeded(struct access_limits *limits, const char *peer);
+/* Failed logins of a network (access_network()): 5 a minute, then a pause of a
+ * minute, which doubles with each further failure up to an hour. Of the name of a
+ * user, from all networks: 20 a minute, then a pause of a minute, which does not
+ * hold where the user has logged in within the last day. `user` NULL: by a token
+ * or a code, which nobody guesses. Returns the seconds to wait; 0: go on. */
+int64_t access_login_wait(struct access_limits *limits, const char *peer,
+			  const char *user);
+void access_login_failed(struct access_limits *limits, const char *peer,
+			 const char *user);
+void access_login_succeeded(struct access_limits *limits, const char *peer,
+			    const char *user);
 /* Takes one of 20 writes a second, of which 40 may come at once. */
 bool access_write(struct access_limits *limits, const char *user);
 

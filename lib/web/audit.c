@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The audit trail: a ring of JSON objects, and a line of the log for each. */
+/*
+ * The audit trail: a ring of JSON objects, and a line of the log for each.
+ *
+ * The log is the record that lasts; the ring is for the page, and ends with the
+ * process.
+ */
 #include "web/audit.h"
 
 #include <pthread.h>
@@ -64,9 +69,11 @@ audit_text(const char *text)
 	return value != NULL ? value : json_string("(not UTF-8)");
 }
 
+/* The time is ours, not the client's. */
 static json_t *
 audit_record_json(const struct audit_record *r)
 {
+	const char *said = r->said != NULL ? r->said : r->outcome;
 	char at[CLOCK_TEXT_SIZE];
 
 	clock_format(clock_wall_us(), at);
@@ -74,10 +81,11 @@ audit_record_json(const struct audit_record *r)
 			 "user", audit_text(r->user), "role", r->role, "peer",
 			 audit_text(r->peer), "action", audit_text(r->action),
 			 "target", audit_text(r->target), "count",
-			 (json_int_t)r->count, "outcome",
-			 audit_text(r->outcome), "request_id", r->request_id);
+			 (json_int_t)r->count, "outcome", audit_text(said),
+			 "request_id", r->request_id);
 }
 
+/* The line is written first: it is what counts. */
 void
 audit_add(struct web_audit *audit, const struct audit_record *r)
 {
@@ -110,9 +118,11 @@ void
 audit_call(struct web_audit *audit, const struct web_call *call,
 	   const char *why)
 {
+	/* A dry run that was answered has changed nothing. */
 	const bool writes = call->route->role == WEB_OPERATOR &&
 			    call->route->method != HTTP_GET &&
-			    (call->route->flags & WEB_QUIET) == 0;
+			    (call->route->flags & WEB_QUIET) == 0 &&
+			    (why != NULL || !web_bool(call, "dry_run", false));
 	const struct audit_record record = {
 	    .user = call->who.user,
 	    .role = web_role_name(call->who.role),
@@ -121,7 +131,12 @@ audit_call(struct web_audit *audit, const struct web_call *call,
 						  : call->route->path,
 	    .target = call->change.target != NULL ? call->change.target : "",
 	    .count = call->change.count,
-	    .outcome = why != NULL ? why : "done",
+	    /* A job has a record of its own when it ends. */
+	    .outcome = why != NULL	     ? why
+		       : call->status == 202 ? "begun"
+					     : "done",
+	    /* From 500 on it may name paths and servers. */
+	    .said = why != NULL && call->status >= 500 ? "failed" : NULL,
 	    .request_id = call->id};
 
 	/* Those that were tried count as well. */

@@ -18,6 +18,8 @@ struct web_call;
 
 struct audit_record {
 	const char *user, *role, *peer, *action, *target, *outcome, *request_id;
+	/* The outcome in the list; NULL: the same. The log has it all. */
+	const char *said;
 	int64_t count;
 };
 

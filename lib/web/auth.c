@@ -21,6 +21,8 @@
 
 /* --- making --------------------------------------------------------------- */
 
+/* Peers of a Unix socket do not count: they are on this machine, and could have
+ * the token as well. */
 static bool
 auth_is_configured(const struct conf_web *web)
 {
@@ -40,23 +42,31 @@ auth_start_token(struct web_auth *auth, struct err *err)
 	*slash = '\0';
 	r = path_make_dir(auth->token_path, err);
 	*slash = '/';
-	if (r == 0)
-		r = secret_read(auth->token_path, &text, err);
+	if (r == 0 &&
+	    (r = secret_read_own(auth->token_path, &text, err)) == 0) {
+		secret_make(auth->token);
+		buf_addf(&text, "%s\n", auth->token);
+		r = secret_create(auth->token_path,
+				  (struct slice){text.data, text.len}, 0640,
+				  err);
+		buf_reset(&text);
+		/* Another daemon may have been faster. */
+		if (r == 0)
+			r = secret_read_own(auth->token_path, &text, err);
+	}
 	if (r == 1 && text.len >= SECRET_TEXT_SIZE - 1) {
 		memcpy(auth->token, text.data, SECRET_TEXT_SIZE - 1);
 		r = 0;
 	} else if (r >= 0) {
-		secret_make(auth->token);
-		buf_reset(&text);
-		buf_addf(&text, "%s\n", auth->token);
-		r = secret_write(auth->token_path,
-				 (struct slice){text.data, text.len}, 0640,
-				 err);
+		r = err_set(err, ERR_CONFIG,
+			    "%s: not a token; remove it, and start again",
+			    auth->token_path);
 	}
 	buf_done(&text);
 	return r;
 }
 
+/* At the start, or people would find out by being refused. */
 static int
 auth_check_peers(char *const *peers, struct err *err)
 {
@@ -148,6 +158,7 @@ auth_new(const struct conf *conf, struct err *err)
 	return auth;
 }
 
+/* All of it is overwritten: it has the token and the key. */
 void
 auth_free(struct web_auth *auth)
 {
@@ -185,6 +196,7 @@ auth_role_of_user(const struct web_auth *auth, const char *user)
 	return WEB_VIEWER;
 }
 
+/* The token of the start is compared first; of a file all are. */
 bool
 auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 {
@@ -203,6 +215,7 @@ auth_token(struct web_auth *auth, const char *token, struct web_identity *who)
 
 /* --- the ways, in their order ----------------------------------------------- */
 
+/* An unknown scheme is a wrong credential, not none. */
 static enum auth_answer
 auth_by_authorization(struct web_auth *auth, const char *value,
 		      struct web_identity *who, struct auth_password *ret)
@@ -219,9 +232,9 @@ auth_by_authorization(struct web_auth *auth, const char *value,
 
 static enum auth_answer
 auth_by_proxy(struct web_auth *auth, const char *user, size_t n,
-	      const char *peer, struct web_identity *who)
+	      const struct auth_request *r, struct web_identity *who)
 {
-	if (n != 1 || !access_is_proxy(peer, auth->proxies))
+	if (n != 1 || !access_is_proxy(r->peer, r->uid, auth->proxies))
 		return AUTH_FORGED;
 	if (!users_name_valid(user))
 		return AUTH_WRONG;
@@ -245,31 +258,41 @@ auth_was_forwarded(const struct auth_request *r)
 	return false;
 }
 
+/* The role that a peer of a Unix socket has; WEB_OPEN: none. */
+enum web_role
+auth_role_of_peer(const struct web_auth *auth, const char *name, bool self)
+{
+	enum web_role role;
+	const size_t n = strlen(name);
+	char *const *p;
+
+	for (p = auth->peers; *p != NULL; p++)
+		if (strncmp(*p, name, n) == 0 && (*p)[n] == ':' &&
+		    users_role(*p + n + 1, &role) == 0)
+			return role;
+	return self ? WEB_OPERATOR : WEB_OPEN;
+}
+
 static bool
 auth_by_peer(const struct web_auth *auth, const struct auth_request *r,
 	     struct web_identity *who)
 {
 	char name[PATH_USER_SIZE];
 	enum web_role role;
-	char *const *p;
-	size_t n;
 
 	if (r->uid < 0 || auth_was_forwarded(r) ||
-	    access_is_proxy("unix", auth->proxies))
+	    access_is_proxy(r->peer, r->uid, auth->proxies))
 		return false;
 	path_user_name((uid_t)r->uid, name);
-	n = strlen(name);
-	for (p = auth->peers; *p != NULL; p++)
-		if (strncmp(*p, name, n) == 0 && (*p)[n] == ':' &&
-		    users_role(*p + n + 1, &role) == 0)
-			break;
-	if (*p == NULL && (uid_t)r->uid != geteuid())
+	role = auth_role_of_peer(auth, name, (uid_t)r->uid == geteuid());
+	if (role == WEB_OPEN)
 		return false;
-	auth_set_who(who, WEB_BY_PEER, name, *p != NULL ? role : WEB_OPERATOR);
+	auth_set_who(who, WEB_BY_PEER, name, role);
 	who->ambient = true;
 	return true;
 }
 
+/* The order is that of auth.h. */
 enum auth_answer
 auth_identify(struct web_auth *auth, const struct auth_request *r,
 	      struct web_identity *who, struct auth_password *ret_password)
@@ -278,13 +301,13 @@ auth_identify(struct web_auth *auth, const struct auth_request *r,
 	const char *value;
 
 	auth_set_who(who, WEB_BY_NOTHING, "", WEB_OPEN);
-	ret_password->hash[0] = '\0';
+	ret_password->hash[0] = ret_password->user[0] = '\0';
 	if ((value = r->header(r->arg, "Authorization")) != NULL)
 		return auth_by_authorization(auth, value, who, ret_password);
 	if (header[0] != '\0' && (value = r->header(r->arg, header)) != NULL &&
 	    value[0] != '\0')
-		return auth_by_proxy(auth, value, r->count(r->arg, header),
-				     r->peer, who);
+		return auth_by_proxy(auth, value, r->count(r->arg, header), r,
+				     who);
 	if ((value = r->header(r->arg, "Cookie")) != NULL &&
 	    auth_by_session(auth, value, who))
 		return AUTH_KNOWN;
@@ -298,7 +321,7 @@ auth_peer(const struct web_auth *auth, const struct auth_request *r,
 	  char text[static 64])
 {
 	/* Of two, the proxy's cannot be told. */
-	access_client(r->peer,
+	access_client(r->peer, r->uid,
 		      r->count(r->arg, "X-Forwarded-For") == 1
 			  ? r->header(r->arg, "X-Forwarded-For")
 			  : NULL,
@@ -310,7 +333,7 @@ auth_is_https(const struct web_auth *auth, const struct auth_request *r)
 {
 	const char *proto = r->header(r->arg, "X-Forwarded-Proto");
 
-	if (proto != NULL && access_is_proxy(r->peer, auth->proxies))
+	if (proto != NULL && access_is_proxy(r->peer, r->uid, auth->proxies))
 		return strcasecmp(proto, "https") == 0;
 	return r->tls;
 }

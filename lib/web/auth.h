@@ -45,7 +45,8 @@ struct auth_password {
 };
 
 enum auth_answer {
-	AUTH_KNOWN,    /* *ret_who */
+	AUTH_KNOWN,    /* *ret_who; by a password that is remembered if
+			  ret_password->hash is not "" */
 	AUTH_NOBODY,   /* there is no credential */
 	AUTH_WRONG,    /* there is one, and it is wrong */
 	AUTH_PASSWORD, /* *ret_password */
@@ -59,6 +60,11 @@ enum auth_answer auth_identify(struct web_auth *auth,
  * remembered for some minutes, so that not each request takes so long. */
 bool auth_password(struct web_auth *auth, const struct auth_password *password,
 		   struct web_identity *ret_who);
+
+/* Whether who was known some time ago is so now, with the same role: for streams,
+ * which outlive a logout. Of those who come by a proxy or a Unix socket it is what
+ * the configuration says of them. */
+bool auth_holds(struct web_auth *auth, const struct web_identity *who);
 
 /* The peer as it is to be shown and counted, behind trusted proxies. */
 void auth_peer(const struct web_auth *auth, const struct auth_request *request,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passwords and codes.
+ * Passwords.
  *
  * A hash takes some hundred milliseconds by design, and Basic sends the password
  * with each request: so one that was right is remembered for a while, as a MAC
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/conf.h"
 #include "web/auth_private.h"
 
 /* Long enough for a script, short enough for one who reads our memory. */
@@ -50,11 +51,11 @@ auth_ask_password(struct web_auth *auth, const char *user, const char *password,
 	const char *hash;
 
 	users_refresh(auth->users);
-	hash = users_hash(auth->users, user);
+	if ((hash = users_hash(auth->users, user)) == NULL)
+		hash = users_decoy(auth->users);
 	snprintf(ret->user, sizeof(ret->user), "%s", user);
 	snprintf(ret->password, sizeof(ret->password), "%s", password);
-	snprintf(ret->hash, sizeof(ret->hash), "%s",
-		 hash != NULL ? hash : users_nobody);
+	snprintf(ret->hash, sizeof(ret->hash), "%s", hash);
 }
 
 bool
@@ -84,7 +85,9 @@ auth_basic(struct web_auth *auth, const char *text, struct web_identity *who,
 	enum auth_answer answer = AUTH_WRONG;
 	char *colon;
 
-	if (secret_decode(slice_of(text), &plain) == 0 && plain.data != NULL &&
+	/* Without a users file no password is right. */
+	if (auth->conf->web.users[0] != '\0' &&
+	    secret_decode(slice_of(text), &plain) == 0 && plain.data != NULL &&
 	    strlen(plain.data) == plain.len &&
 	    (colon = strchr(plain.data, ':')) != NULL) {
 		*colon++ = '\0';
@@ -104,24 +107,17 @@ auth_basic(struct web_auth *auth, const char *text, struct web_identity *who,
 
 /* --- codes ---------------------------------------------------------------- */
 
-/* A code is remembered until it would be over: it is good once. */
+/* It is good once, whatever is reloaded or restarted meanwhile. */
 bool
 auth_code(struct web_auth *auth, const char *code, struct web_identity *who)
 {
 	uint64_t nonce;
 	int64_t until_s;
-	size_t i;
 
 	if (auth->token[0] == '\0' ||
-	    !secret_code_check(auth->token, code, &nonce, &until_s))
+	    !secret_code_check(auth->token, code, &nonce, &until_s) ||
+	    !session_spend(auth->sessions, nonce, until_s))
 		return false;
-	for (i = 0; i < AUTH_REMEMBERED; i++)
-		if (auth->codes[i].nonce == nonce &&
-		    auth->codes[i].until_s == until_s)
-			return false;
-	auth->codes[auth->next_code].nonce = nonce;
-	auth->codes[auth->next_code].until_s = until_s;
-	auth->next_code = (auth->next_code + 1) % AUTH_REMEMBERED;
 	auth_set_who(who, WEB_BY_START, "start", WEB_OPERATOR);
 	return true;
 }

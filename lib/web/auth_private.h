@@ -8,8 +8,8 @@
 #include "web/session.h"
 #include "web/users.h"
 
-/* Passwords that were right, and codes that were used: more than log in within
- * the time for which they are remembered. The oldest makes room. */
+/* Passwords that were right: more than log in within the time for which they are
+ * remembered. The oldest makes room. */
 #define AUTH_REMEMBERED 64
 
 struct web_auth {
@@ -25,11 +25,6 @@ struct web_auth {
 		int64_t until_us;
 	} passwords[AUTH_REMEMBERED];
 	size_t next_password;
-	struct {
-		uint64_t nonce;
-		int64_t until_s;
-	} codes[AUTH_REMEMBERED];
-	size_t next_code;
 };
 
 /* Fills an identity; nothing of a browser's is set. */
@@ -37,6 +32,13 @@ void auth_set_who(struct web_identity *who, enum web_kind kind,
 		  const char *user, enum web_role role);
 /* Of one who is not known by a token, which has a role of its own. */
 enum web_role auth_role_of_user(const struct web_auth *auth, const char *user);
+/* Of a peer of a Unix socket; `self`: it is our own user. WEB_OPEN: none. */
+enum web_role auth_role_of_peer(const struct web_auth *auth, const char *name,
+				bool self);
+
+/* The role that a peer of a Unix socket has; WEB_OPEN: none. */
+enum web_role auth_role_of_peer(const struct web_auth *auth, const char *name,
+				bool self);
 
 /* --- auth_password.c -------------------------------------------------------- */
 

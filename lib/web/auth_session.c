@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sessions: what a login becomes for a browser.
+ * Sessions: what a login becomes for a browser, and whether it still holds.
  *
  * A cookie holds no role: that is looked up with each request, and the stamp in
  * it is of the credential that it began with. So a token that is taken out of its
  * file, or a password that is changed, ends its sessions without a list of them.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/log.h"
+#include "util/path.h"
 #include "web/auth_private.h"
 
 /* The credential of a session, as it is now; NULL: it is there no more. */
@@ -26,7 +29,7 @@ auth_credential(struct web_auth *auth, const struct session *session,
 	switch (session->kind) {
 	case WEB_BY_START:
 		*ret_role = WEB_OPERATOR;
-		return auth->token[0] != '\0' ? "start" : NULL;
+		return auth->token[0] != '\0' ? auth->token : NULL;
 	case WEB_BY_TOKEN:
 		token = users_token_named(auth->users, session->user);
 		if (token == NULL)
@@ -60,7 +63,54 @@ auth_by_session(struct web_auth *auth, const char *cookies,
 	auth_set_who(who, session.kind, session.user, role);
 	who->cookie = true;
 	who->ambient = true;
+	who->until_s = session.until_s;
+	who->nonce = session.nonce;
+	memcpy(who->stamp, session.stamp, sizeof(who->stamp));
 	return true;
+}
+
+/* A session, of which what it was begun by is there. */
+static bool
+auth_session_holds(struct web_auth *auth, const struct web_identity *who)
+{
+	struct session session = {
+	    .kind = who->kind, .until_s = who->until_s, .nonce = who->nonce};
+	char stamp[SESSION_STAMP_SIZE];
+	enum web_role role = WEB_OPEN;
+	const char *credential;
+
+	memcpy(session.stamp, who->stamp, sizeof(session.stamp));
+	memcpy(session.user, who->user, sizeof(session.user));
+	if (session_is_over(auth->sessions, &session) ||
+	    (credential = auth_credential(auth, &session, &role)) == NULL)
+		return false;
+	session_stamp(auth->sessions, credential, stamp);
+	return role == who->role && secret_same(stamp, session.stamp);
+}
+
+bool
+auth_holds(struct web_auth *auth, const struct web_identity *who)
+{
+	struct session session = {.kind = who->kind};
+	enum web_role role = WEB_OPEN;
+	char name[PATH_USER_SIZE];
+
+	if (who->cookie)
+		return auth_session_holds(auth, who);
+	switch (who->kind) {
+	case WEB_BY_PROXY:
+		return auth->conf->web.user_header[0] != '\0' &&
+		       auth_role_of_user(auth, who->user) == who->role;
+	case WEB_BY_PEER:
+		path_user_name(geteuid(), name);
+		return auth_role_of_peer(auth, who->user,
+					 strcmp(name, who->user) == 0) ==
+		       who->role;
+	default:
+		memcpy(session.user, who->user, sizeof(session.user));
+		return auth_credential(auth, &session, &role) != NULL &&
+		       role == who->role;
+	}
 }
 
 /* --- begin and end -------------------------------------------------------- */

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A call: made of a request, asked by its route, and answered. */
+/*
+ * A call: made of a request, asked by its route, and answered.
+ *
+ * It belongs to one thread at a time: to the loop, until it is put into a pool,
+ * to the thread that runs it, and to the loop again. Only `stopped` is written
+ * by one while another reads.
+ */
 #include "web/call.h"
 
 #include <stdio.h>
@@ -14,6 +20,8 @@
 #include "web/mask.h"
 #include "web/replay.h"
 
+/* On the thread that has used it: drivers of databases keep things of their
+ * threads. */
 void
 web_worker_done(struct web_worker *worker)
 {
@@ -23,6 +31,7 @@ web_worker_done(struct web_worker *worker)
 
 /* --- pairs --------------------------------------------------------------- */
 
+/* Without memory the list is as it was. */
 int
 web_pairs_add(struct web_pairs *pairs, const char *name, const char *value,
 	      struct err *err)
@@ -46,6 +55,7 @@ web_pairs_add(struct web_pairs *pairs, const char *name, const char *value,
 	return 0;
 }
 
+/* From the end: of a header that a route sets twice the last one counts. */
 const char *
 web_pairs_get(const struct web_pairs *pairs, const char *name)
 {
@@ -89,6 +99,7 @@ call_read_query(struct web_call *call, const char *query)
 	web_pairs_done(&call->query);
 }
 
+/* All that may be gone with the request. */
 static int
 call_copy(struct web_call *call, const struct web_ask *ask, struct err *err)
 {
@@ -119,6 +130,7 @@ call_make_id(struct web_call *call, const char *given)
 		 given != NULL ? given : uuid + 14);
 }
 
+/* The path is cut up by routes_find(), hence a second copy to be shown. */
 struct web_call *
 web_call_new(const struct web_shared *shared, const struct web_route *route,
 	     const struct web_ask *ask, struct err *err)
@@ -186,6 +198,8 @@ web_conf(const struct web_call *call)
 	return call->conf;
 }
 
+/* Opened at its first use: most calls need none, and it may be out of reach.
+ * Half of [web] timeout, so that an answer that says so still comes in time. */
 struct schedules *
 web_schedules(struct web_call *call, struct err *err)
 {
@@ -232,6 +246,7 @@ web_header(const struct web_call *call, const char *name)
 	return web_pairs_get(&call->headers, name);
 }
 
+/* A table has a dozen rows at the most. */
 static const struct web_value *
 call_value(const struct web_call *call, const char *name)
 {
@@ -288,6 +303,7 @@ web_body_json(const struct web_call *call)
 	return call->json;
 }
 
+/* In the order of the query, those that come twice as well. */
 int
 web_each(const struct web_call *call, const char *prefix,
 	 int (*on_pair)(const char *name, const char *value, void *arg,
@@ -317,12 +333,17 @@ const char *
 web_task_id(struct web_call *call)
 {
 	const char *key = web_header(call, "Idempotency-Key");
+	char who[WEB_USER_MAX + 16];
 
 	if (key == NULL)
 		return NULL;
-	if (call->task_id[0] == '\0' &&
-	    replay_task_id(call->who.user, key, call->task_id) != 0)
-		return NULL;
+	if (call->task_id[0] == '\0') {
+		/* No name has a blank: a token "a" is not the user "a". */
+		snprintf(who, sizeof(who), "%d %s", (int)call->who.kind,
+			 call->who.user);
+		if (replay_task_id(who, key, call->task_id) != 0)
+			return NULL;
+	}
 	return call->task_id;
 }
 
@@ -339,6 +360,7 @@ web_answer(struct web_call *call, json_t *value, struct err *err)
 	return 0;
 }
 
+/* Takes the memory, without a copy: metrics and batches may be long. */
 int
 web_answer_bytes(struct web_call *call, const char *type, struct buf *bytes)
 {
@@ -365,6 +387,7 @@ web_field(struct web_call *call, const char *name, const char *value)
 		web_pairs_add(&call->fields, name, value, &err);
 }
 
+/* What cannot be copied is left out; the message says it all. */
 int
 web_fault(struct web_call *call, const char *field, const char *hint,
 	  struct err *err)
@@ -384,6 +407,7 @@ web_fault_at(struct web_call *call, size_t column, struct slice token)
 	call->column = column;
 }
 
+/* Noted here, written down with the outcome when the call is over (run.c). */
 void
 web_audit(struct web_call *call, const char *action, const char *target,
 	  int64_t count)

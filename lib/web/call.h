@@ -33,7 +33,8 @@ struct web_shared {
 	const struct conf *conf;
 	struct flowrra_client *client;
 	const struct web_route *const *tables;
-	struct web_mask *mask;	     /* of viewers */
+	/* Of viewers. A reload changes it; those before it stay. */
+	_Atomic(struct web_mask *) mask;
 	struct web_audit *audit;     /* may be NULL, in tests */
 	struct web_jobs *jobs;	     /* NULL: no jobs can be begun */
 	struct web_replay *replay;   /* answers by Idempotency-Key, or NULL */
@@ -88,6 +89,10 @@ struct web_identity {
 	bool cookie;  /* shown by a session's cookie */
 	bool ambient; /* a browser adds it to requests by itself */
 	char user[WEB_USER_MAX + 1];
+	/* Of the cookie: session.h. */
+	int64_t until_s;
+	uint64_t nonce;
+	char stamp[24];
 };
 
 /* What a call is made of; copied. */
@@ -137,6 +142,9 @@ struct web_call {
 	struct visit *visit; /* of a route on the loop (WEB_LIVE) */
 };
 
+/* Whether what [web] hide says is hidden from who asks. */
+bool web_is_masked(const struct web_call *call);
+
 /*
  * Makes the call of a route that was found. NULL: no memory. Free it with
  * web_call_free().
@@ -165,6 +173,8 @@ json_t *web_call_value(struct web_call *call, struct web_worker *worker,
 
 /* The status that an error is answered with, and its code in lower-case snake. */
 unsigned int problem_status(enum err_code code);
+/* What a client may read of a failure: its message, if it is the client's. */
+const char *problem_shown(const struct err *err);
 const char *problem_code(unsigned int status, enum err_code code);
 
 struct problem {

@@ -103,10 +103,11 @@ dead_read_time(struct web_call *call, const json_t *filter, const char *name,
 	bool bad = false;
 	const char *text = lists_member(filter, name, &bad);
 
-	if (bad || (text != NULL && clock_parse(text, ret_us, NULL) != 0))
-		return dead_bad(call, name,
-				"not a time (\"2026-11-23T12:00:00Z\")", err);
-	return 0;
+	if (!bad && (text == NULL || clock_parse(text, ret_us, NULL) == 0))
+		return 0;
+	err_set(err, ERR_USAGE, "%s: not a time (\"2026-11-23T12:00:00Z\")",
+		name);
+	return web_fault(call, name, NULL, err);
 }
 
 /* An unknown member is an error: a filter that does not filter changes all. */
@@ -156,10 +157,11 @@ dead_read_filter(struct web_call *call, struct dead_order *order,
 	if (dead_read_time(call, filter, "before", &f->before_us, err) != 0 ||
 	    dead_read_time(call, filter, "after", &f->after_us, err) != 0)
 		return -1;
-	if (task_filter_check(f, err) == 0)
+	if (lists_check_filter(f, err) == 0)
 		return 0;
 	web_status(call, 400);
-	return web_fault(call, "filter", NULL, err);
+	return web_fault(call, lists_bad_queue(f) ? "queue" : "filter", NULL,
+			 err);
 }
 
 /* Not 0 ends it, behind a page: what was changed by then stays so. */

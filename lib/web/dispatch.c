@@ -21,9 +21,13 @@
 /* Of what routes read by web_body() in one piece, and all else. */
 #define BODY_MAX (64 << 10)
 #define RAW_BODY_MAX (16 << 20)
+/* Of all requests whose passwords are checked when their bodies are there: nobody
+ * fills the memory without a password. */
+#define UNPROVEN_MAX (32 << 20)
 /* What a submission says of a task beside its arguments. */
 #define TASK_ROOM (16 << 10)
 
+/* The bridge to auth.h, which tests ask without a server. */
 static const char *
 dispatch_header(const void *arg, const char *name)
 {
@@ -62,6 +66,8 @@ dispatch_path(const struct web *web, const char *path)
 	return path[0] != '\0' ? path : "/";
 }
 
+/* In one piece with its path: one that does not fit into memory is refused
+ * before anything is done. */
 static struct visit *
 visit_new(struct web *web, struct http_request *request)
 {
@@ -83,6 +89,7 @@ visit_new(struct web *web, struct http_request *request)
 	return v;
 }
 
+/* HEAD is a GET here. */
 static bool
 visit_writes(const struct visit *v)
 {
@@ -91,6 +98,8 @@ visit_writes(const struct visit *v)
 
 /* --- checks: 0, or -1 and it is replied to ----------------------------------- */
 
+/* A page of another site whose name was made to point here (DNS rebinding) has
+ * that name in Host. Probes of load balancers use addresses. */
 static int
 dispatch_check_host(struct visit *v)
 {
@@ -134,12 +143,41 @@ dispatch_find(struct visit *v)
 	return -1;
 }
 
+/* `user` NULL: it was no password. */
 int
-dispatch_refuse_login(struct visit *v)
+dispatch_refuse_login(struct visit *v, const char *user)
 {
-	access_login_failed(v->web->limits, v->peer);
+	access_login_failed(v->web->limits, v->peer, user);
 	respond_refuse(v, 401, "the token or the password is wrong", NULL);
 	return -1;
+}
+
+/* 1: it is to be checked first. Neither a right one nor a wrong one is looked at
+ * while its peer or its user has to wait: one that is remembered would answer
+ * guesses at once. */
+static int
+dispatch_take_password(struct visit *v, const struct auth_password *password)
+{
+	const int64_t wait_s = access_login_wait(
+	    v->web->limits, v->peer,
+	    password->user[0] != '\0' ? password->user : NULL);
+
+	if (wait_s > 0) {
+		v->who = (struct web_identity){.kind = WEB_BY_NOTHING};
+		respond_later(v, 429, "too many failed logins", wait_s);
+		return -1;
+	}
+	if (v->who.kind != WEB_BY_NOTHING)
+		return 0;
+	if (password->hash[0] == '\0')
+		return dispatch_refuse_login(v, NULL);
+	if ((v->password = malloc(sizeof(*password))) == NULL) {
+		respond_refuse(v, 503, "there is no memory", NULL);
+		return -1;
+	}
+	*v->password = *password;
+	v->ask_password = true;
+	return 1;
 }
 
 /* 1: a password is to be checked first. */
@@ -148,35 +186,25 @@ dispatch_identify(struct visit *v)
 {
 	const struct auth_request request = visit_auth_request(v->request);
 	struct auth_password password;
-	int64_t wait_s;
 	int r = 0;
 
 	switch (auth_identify(v->web->auth, &request, &v->who, &password)) {
 	case AUTH_KNOWN:
+		if (password.hash[0] != '\0')
+			r = dispatch_take_password(v, &password);
+		break;
 	case AUTH_NOBODY:
-		return 0;
+		break;
 	case AUTH_FORGED:
 		respond_refuse(v, 403,
 			       "the header that names the user does not come "
 			       "from a trusted proxy, or comes twice",
 			       "[web] proxies has the trusted ones");
-		return -1;
-	default:
+		r = -1;
 		break;
-	}
-	/* Neither a right one nor a wrong one is looked at. */
-	if ((wait_s = access_login_wait(v->web->limits, v->peer)) > 0) {
-		respond_later(v, 429, "too many failed logins", wait_s);
-		r = -1;
-	} else if (password.hash[0] == '\0') {
-		r = dispatch_refuse_login(v);
-	} else if ((v->password = malloc(sizeof(password))) == NULL) {
-		respond_refuse(v, 503, "there is no memory", NULL);
-		r = -1;
-	} else {
-		*v->password = password;
-		v->ask_password = true;
-		r = 1;
+	default:
+		r = dispatch_take_password(v, &password);
+		break;
 	}
 	explicit_bzero(&password, sizeof(password));
 	return r;
@@ -189,6 +217,8 @@ dispatch_may(enum web_role have, enum web_role need)
 	return need == WEB_OPEN || have >= need;
 }
 
+/* 401 for those who may log in, 403 for those who have: the page shows the one
+ * as its login, the other as a message. */
 static int
 dispatch_check_role(struct visit *v)
 {
@@ -212,6 +242,7 @@ dispatch_check_role(struct visit *v)
 	return 0;
 }
 
+/* What a browser sends by itself proves nothing about who made it send that. */
 static int
 dispatch_check_origin(struct visit *v)
 {
@@ -237,6 +268,7 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
+/* Of one user: a script that runs wild fills the queues of others. */
 static int
 dispatch_check_limit(struct visit *v)
 {
@@ -247,6 +279,7 @@ dispatch_check_limit(struct visit *v)
 	return -1;
 }
 
+/* Pages and files are for all: what is on them is known from the package. */
 int
 dispatch_authorize(struct visit *v)
 {
@@ -259,6 +292,7 @@ dispatch_authorize(struct visit *v)
 
 /* --- the head ---------------------------------------------------------------- */
 
+/* A task has to fit, with what is said of it; NDJSON of many tasks more. */
 static int64_t
 dispatch_body_max(const struct visit *v)
 {
@@ -273,6 +307,29 @@ dispatch_body_max(const struct visit *v)
 		   : task_max;
 }
 
+/* A password takes time, so a body comes before it is known to be right. */
+static int
+dispatch_reserve(struct visit *v)
+{
+	const char *text = http_header(v->request, "Content-Length");
+	const int64_t length = text != NULL ? strtoll(text, NULL, 10) : 0;
+
+	/* Refused as too long in any case, or too short to matter. */
+	if (length > dispatch_body_max(v) || length <= BODY_MAX)
+		return 0;
+	if (v->web->unproven > UNPROVEN_MAX - length) {
+		respond_refuse(v, 503,
+			       "too many long requests whose password is not "
+			       "checked yet",
+			       "a token, or a session, is checked at once");
+		return -1;
+	}
+	v->unproven = length;
+	v->web->unproven += length;
+	return 0;
+}
+
+/* Called with the head alone: a body that will not be read need not be sent. */
 int64_t
 dispatch_head(struct http_request *request, void *arg)
 {
@@ -288,7 +345,7 @@ dispatch_head(struct http_request *request, void *arg)
 		return -1;
 	if ((r = dispatch_identify(v)) < 0)
 		return -1;
-	if (r == 0 && dispatch_authorize(v) != 0)
+	if ((r == 0 ? dispatch_authorize(v) : dispatch_reserve(v)) != 0)
 		return -1;
 	return dispatch_body_max(v);
 }

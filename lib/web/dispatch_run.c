@@ -36,6 +36,8 @@ dispatch_copy_headers(const struct http_request *request,
 	return 0;
 }
 
+/* A copy of what it needs: the request may be gone while a thread still works
+ * on it. */
 int
 dispatch_make_call(struct visit *v, struct err *err)
 {
@@ -56,6 +58,8 @@ dispatch_make_call(struct visit *v, struct err *err)
 	return v->call != NULL ? 0 : -1;
 }
 
+/* On a thread. Nothing of the visit is touched but its call: the loop has the
+ * rest. */
 static void
 on_call_run(struct pool_work *work, struct web_worker *worker)
 {
@@ -88,6 +92,8 @@ on_call_deadline(void *arg)
 		       "[web] timeout says how long a request may take");
 }
 
+/* The client of the stores gives up before that (server.c), with a better
+ * reason. */
 static bool
 dispatch_set_deadline(struct visit *v)
 {
@@ -99,6 +105,8 @@ dispatch_set_deadline(struct visit *v)
 	return v->deadline != NULL && timer_set_us(v->deadline, us) == 0;
 }
 
+/* The deadline is set first: from pool_put() on the thread may be faster than
+ * this. */
 static void
 dispatch_put(struct visit *v)
 {
@@ -119,6 +127,8 @@ dispatch_put(struct visit *v)
 	}
 }
 
+/* Where there is no route it is a file or a page: dispatch_find() has seen to
+ * that. */
 static void
 dispatch_go_on(struct visit *v)
 {
@@ -134,6 +144,7 @@ dispatch_go_on(struct visit *v)
 
 /* --- passwords ---------------------------------------------------------------- */
 
+/* On a thread; the password is the visit's, which waits for it. */
 static void
 on_password_run(struct pool_work *work, struct web_worker *worker)
 {
@@ -143,6 +154,8 @@ on_password_run(struct pool_work *work, struct web_worker *worker)
 	    users_check_password(v->password->password, v->password->hash);
 }
 
+/* The user may be gone from the file since, which auth_password() looks up
+ * again. The checks that need a role come now. */
 static void
 on_password_done(struct pool_work *work)
 {
@@ -154,9 +167,10 @@ on_password_done(struct pool_work *work)
 		visit_release(v);
 	} else if (!v->password_good ||
 		   !auth_password(v->web->auth, v->password, &v->who)) {
-		dispatch_refuse_login(v);
+		dispatch_refuse_login(v, v->password->user);
 	} else {
-		access_login_succeeded(v->web->limits, v->peer);
+		access_login_succeeded(v->web->limits, v->peer,
+				       v->password->user);
 		if (dispatch_authorize(v) == 0)
 			dispatch_go_on(v);
 	}
@@ -180,6 +194,7 @@ dispatch_check_password(struct visit *v, void (*on_done)(struct pool_work *))
 /* --- the whole request ---------------------------------------------------------
  */
 
+/* The body is there. Between the head and this a stop may have come. */
 void
 dispatch_request(struct http_request *request, void *arg)
 {
@@ -193,6 +208,7 @@ dispatch_request(struct http_request *request, void *arg)
 		dispatch_go_on(v);
 }
 
+/* The peer has ended it. A thread that has the call learns so by `stopped`. */
 void
 dispatch_gone(struct http_request *request, void *arg)
 {

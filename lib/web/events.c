@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Server-sent events: a stream of what changes. */
+/*
+ * Server-sent events: a stream of what changes.
+ *
+ * A stream is begun before its subscription, as events may come from within
+ * that, and it ends by either side: on_viewer_gone() is the one place that
+ * frees it.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +23,14 @@
 #define BEAT_MS 15000
 
 struct viewer {
+	struct web *web;
+	struct web_identity who;
 	struct http_stream *stream;
 	struct hub_subscriber *subscriber;
 	struct timer *beat;
 };
 
+/* The hub first: it must not call one that is half gone. */
 static void
 viewer_free(struct viewer *viewer)
 {
@@ -37,6 +46,8 @@ on_viewer_gone(struct http_stream *stream, void *arg)
 	viewer_free(arg);
 }
 
+/* It may come before there is a subscription: the first bytes are the retry
+ * line. */
 static void
 on_viewer_drained(struct http_stream *stream, void *arg)
 {
@@ -51,6 +62,12 @@ on_viewer_beat(void *arg)
 {
 	struct viewer *viewer = arg;
 
+	/* A page that may still see it comes again, and is asked who it is. */
+	if (!auth_holds(viewer->web->auth, &viewer->who)) {
+		http_stream_end(viewer->stream);
+		viewer_free(viewer);
+		return;
+	}
 	/* One that reads nothing has the beats before. */
 	if (http_stream_owed(viewer->stream) == 0)
 		http_stream_send(viewer->stream, SLICE(": beat\n\n"));
@@ -79,6 +96,7 @@ on_viewer_event(const char *name, uint64_t id, struct slice json, void *arg)
 	return r;
 }
 
+/* Who is no operator sees masked texts, whatever else their role is. */
 static int
 viewer_subscribe(struct viewer *viewer, struct visit *v, char *const *topics,
 		 struct err *err)
@@ -115,6 +133,8 @@ viewer_begin(struct viewer *viewer, struct visit *v)
 	return viewer->stream != NULL ? 0 : -1;
 }
 
+/* What is wrong with the topics is told while there can still be a status for
+ * it. */
 int
 frame_events(struct web_call *call, struct err *err)
 {
@@ -137,6 +157,8 @@ frame_events(struct web_call *call, struct err *err)
 		conf_list_free(topics);
 		return err_nomem(err);
 	}
+	viewer->web = web;
+	viewer->who = v->who;
 	if (viewer_begin(viewer, v) != 0) {
 		viewer_free(viewer);
 	} else {

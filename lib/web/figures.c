@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures that all calls share. */
+/*
+ * Figures that all calls share. Those of requests are counted by the loop and
+ * read by the thread that makes /metrics; each group has a lock of its own, so
+ * that none waits for a store that another asks.
+ */
 #include "web/figures.h"
 
 #include <stdatomic.h>
@@ -81,6 +85,7 @@ figures_kept(struct web_figures *f, enum figures_kept which)
 	return &f->kept[which];
 }
 
+/* The lock is held while the text is made: see metrics.c. */
 struct figures_metrics *
 figures_metrics(struct web_figures *f)
 {
@@ -112,6 +117,8 @@ figures_streams(struct web_figures *f, int64_t n)
 	atomic_store(&f->streams, n);
 }
 
+/* Pages and files are one route: each path a series would be one for each name
+ * that somebody makes up. */
 void
 figures_write(struct web_figures *f, struct metrics_text *out)
 {

@@ -53,6 +53,7 @@ frame_capabilities(const struct web_call *call)
 	return list;
 }
 
+/* Before the first page is drawn: hence nothing here asks a store. */
 static int
 frame_get_me(struct web_call *call, struct err *err)
 {

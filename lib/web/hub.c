@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The hub, on the loop: topics, who has subscribed to them, and who is behind. */
+/*
+ * The hub, on the loop: topics, who has subscribed to them, and who is behind.
+ *
+ * Nothing is queued for a reader. It is either up to date, and gets the next
+ * change, or behind, and gets the newest whole state when it has room: so a
+ * reader on a slow line costs as much memory as a fast one, and sees what is,
+ * not what was.
+ *
+ * The names of topics are shared: a hundred pages on one topic are one question
+ * to the stores. All of the hub belongs to the loop; its threads are behind
+ * sampler.h.
+ */
 #include "web/hub.h"
 
 #include <event2/event.h>
@@ -77,6 +88,8 @@ hub_send(struct hub_subscriber *s, const char *name, const char *text)
 				  s->reader.arg);
 }
 
+/* Which of the two forms a reader may see is fixed when it comes: a stream ends
+ * when its role does (events.c). */
 static int
 hub_seen(const struct hub_subscriber *s)
 {
@@ -92,6 +105,8 @@ hub_send_whole(struct hub_subscriber *s, struct subscription *one)
 	one->behind = text == NULL || hub_send(s, one->topic->name, text) != 0;
 }
 
+/* Topic by topic; one that finds no room again stays behind for the next time.
+ */
 void
 hub_drained(struct hub_subscriber *s)
 {
@@ -102,6 +117,8 @@ hub_drained(struct hub_subscriber *s)
 			hub_send_whole(s, &s->topics[i]);
 }
 
+/* The delta is only good on top of the state before: who was owed that gets
+ * all. */
 static void
 hub_send_change(struct hub_subscriber *s, struct subscription *one,
 		const struct sample *sample)
@@ -164,6 +181,7 @@ hub_may_feed(struct hub_subscriber *s)
 	return true;
 }
 
+/* A reader may leave from within its callback, hence the next one first. */
 static void
 hub_take_event(struct web_hub *hub, const struct sample *sample)
 {
@@ -176,6 +194,9 @@ hub_take_event(struct web_hub *hub, const struct sample *sample)
 	}
 }
 
+/* Of both forms the whole one: it has no data of tasks. It is kept for those
+ * who come while the stores are away, who would else wait for a state that
+ * cannot come. */
 static void
 hub_take_trouble(struct web_hub *hub, struct sample *sample)
 {
@@ -195,6 +216,8 @@ hub_take_trouble(struct web_hub *hub, struct sample *sample)
 	}
 }
 
+/* The counter is emptied first: what is put in behind that wakes the loop
+ * again. */
 static void
 on_hub_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -234,6 +257,7 @@ hub_tell_sampler(struct web_hub *hub)
 	free(wanted);
 }
 
+/* Names of tasks are checked as anywhere: they go to a store. */
 static int
 hub_check_topic(const char *name, struct err *err)
 {
@@ -266,6 +290,8 @@ hub_check_topics(char *const *topics, struct err *err)
 	return 0;
 }
 
+/* The last one to leave takes the state along. It would be old before anybody
+ * asks for it. */
 static void
 topic_leave(struct web_hub *hub, struct hub_topic *t)
 {
@@ -285,7 +311,9 @@ topic_join(struct web_hub *hub, const char *name, struct err *err)
 {
 	struct hub_topic *t = hub_find(hub, name);
 
-	if (t == NULL && hub->n_topics >= HUB_TASKS_MAX) {
+	/* Those that have names are few, and for all. */
+	if (t == NULL && strncmp(name, "task:", 5) == 0 &&
+	    hub->n_topics >= HUB_TASKS_MAX) {
 		err_set(err, ERR_REFUSED, "too many tasks are watched already");
 		return NULL;
 	}
@@ -303,6 +331,8 @@ topic_join(struct web_hub *hub, const char *name, struct err *err)
 	return t;
 }
 
+/* A topic that is named twice counts once, so that the bound is on what is
+ * asked. */
 static int
 subscriber_add(struct hub_subscriber *s, const char *name, struct err *err)
 {
@@ -327,6 +357,8 @@ subscriber_add(struct hub_subscriber *s, const char *name, struct err *err)
 	return 0;
 }
 
+/* It is in the list before its topics are, so that hub_leave() undoes as much
+ * as was done. */
 struct hub_subscriber *
 hub_subscribe(struct web_hub *hub, const struct hub_reader *reader,
 	      char *const *topics, struct err *err)
@@ -377,6 +409,7 @@ hub_leave(struct hub_subscriber *s)
 
 /* --- life ----------------------------------------------------------------------- */
 
+/* The sampler comes last: its threads may put something in at once. */
 struct web_hub *
 hub_new(const struct hub_options *options, struct err *err)
 {
@@ -406,6 +439,7 @@ hub_stop(struct web_hub *hub)
 	sampler_stop(hub->sampler);
 }
 
+/* The threads end first; what they put in by then lies in their queue. */
 void
 hub_free(struct web_hub *hub)
 {

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs: a list, and a thread for each that runs. The list ends with the process:
- * what a job has done by then is done, and can be asked for anew. */
+/*
+ * Jobs: a list, and a thread for each that runs. The list ends with the
+ * process: what a job has done by then is done, and it can be begun again for
+ * the rest.
+ *
+ * A job has a thread of its own, since it may take minutes, and an operation
+ * thread is for those who wait. What another thread may look at is under the
+ * lock of the list or atomic; the rest is the job's thread's, and was set
+ * before that began.
+ */
 #include "web/jobs.h"
 
 #include <pthread.h>
@@ -66,6 +74,7 @@ jobs_new(struct web_audit *audit, struct err *err)
 	return jobs;
 }
 
+/* Waits for its thread, which has been told to stop, or has ended. */
 static void
 job_free(struct web_job *job)
 {
@@ -80,6 +89,8 @@ job_free(struct web_job *job)
 	free(job);
 }
 
+/* The lock is let go before the threads are waited for: they take it at their
+ * end. */
 void
 jobs_free(struct web_jobs *jobs)
 {
@@ -101,6 +112,7 @@ jobs_free(struct web_jobs *jobs)
 
 /* --- running -------------------------------------------------------------- */
 
+/* A second line in the trail: the first one said that it was begun. */
 static void
 job_audit(struct web_job *job)
 {
@@ -113,12 +125,14 @@ job_audit(struct web_job *job)
 	    .count = atomic_load(&job->done),
 	    .outcome = job->state == JOB_FAILED ? job->err.msg
 						: job_states[job->state],
+	    .said = job->state == JOB_FAILED ? problem_shown(&job->err) : NULL,
 	    .request_id = job->request};
 
 	if (job->jobs->audit != NULL)
 		audit_add(job->jobs->audit, &record);
 }
 
+/* Stopped is what somebody wanted, even if it has ended by itself just then. */
 static void *
 job_thread(void *arg)
 {
@@ -154,6 +168,7 @@ jobs_expire(struct web_jobs *jobs)
 	}
 }
 
+/* With all signals blocked: they are the loop's. */
 static int
 job_start(struct web_job *job, struct err *err)
 {
@@ -182,6 +197,7 @@ job_start(struct web_job *job, struct err *err)
 	return r;
 }
 
+/* It is audited when the request is gone, hence copies. */
 static struct web_job *
 job_new(const struct web_call *call, const char *action)
 {
@@ -234,6 +250,7 @@ web_job_begin(struct web_call *call, const char *action,
 	return web_answer(call, json_pack("{s:s}", "job", id), err);
 }
 
+/* Any thread may read the number at any moment. */
 bool
 web_job_progress(struct web_job *job, int64_t done)
 {
@@ -249,8 +266,9 @@ job_json(struct web_job *job)
 {
 	json_t *result =
 	    job->result != NULL ? json_deep_copy(job->result) : json_null();
-	json_t *error =
-	    job->state == JOB_FAILED ? json_string(job->err.msg) : json_null();
+	json_t *error = job->state == JOB_FAILED
+			    ? json_string(problem_shown(&job->err))
+			    : json_null();
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:o,s:o}", "job", job->id,
 			 "action", job->action, "user", job->who.user, "state",
@@ -259,6 +277,8 @@ job_json(struct web_job *job)
 			 "error", error != NULL ? error : json_null());
 }
 
+/* One place for both, so that a job that is stopped is shown as it was at that
+ * moment. */
 static json_t *
 jobs_ask(struct web_jobs *jobs, const char *id, bool stop, struct err *err)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How often: failed logins of an address, writes of a user. A table with a fixed
- * number of places, so that nobody can fill the memory with made-up names. */
+/* How often: failed logins of a network and of a user, writes of a user. A table
+ * with a fixed number of places, so that nobody can fill the memory with made-up
+ * names; which place a name has depends on a secret, so that nobody can have
+ * another name forgotten by choosing names. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,20 +10,29 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "web/access.h"
+#include "web/secret.h"
 
 /* A name has one of WAYS places, which its hash finds. */
 #define SETS 512
 #define WAYS 8
 
+/* Of a network. */
 #define LOGIN_FREE 5
 #define LOGIN_WINDOW_US 60000000
 #define LOGIN_PAUSE_S 60
 #define LOGIN_PAUSE_MAX_S 3600
+/* Of a user's name, from all networks: the pause does not grow, since strangers can
+ * bring it about. */
+#define USER_FREE 20
+/* A user may log in from where it has done so, in spite of that pause. */
+#define KNOWN_US ((int64_t)86400 * 1000000)
 #define WRITES_PER_S 20
 #define WRITES_BURST 40
 
 struct place {
-	char name[72]; /* "l:" or "w:", and an address or the begin of a user */
+	/* The kind: l(ogins of a network), u(ser's logins), k(nown user at a
+	 * network) or w(rites); and a digest of the name, in full. */
+	char name[SECRET_HEX_SIZE + 2];
 	int64_t used_us;
 	/* Logins. */
 	unsigned int failures;
@@ -31,6 +42,7 @@ struct place {
 };
 
 struct access_limits {
+	uint32_t seed;
 	struct place places[SETS][WAYS];
 };
 
@@ -41,6 +53,8 @@ access_limits_new(struct err *err)
 
 	if (limits == NULL)
 		err_nomem(err);
+	else
+		secret_random(&limits->seed, sizeof(limits->seed));
 	return limits;
 }
 
@@ -52,9 +66,9 @@ access_limits_free(struct access_limits *limits)
 
 /* FNV-1a. */
 static unsigned int
-limits_hash(const char *name)
+limits_hash(uint32_t seed, const char *name)
 {
-	unsigned int hash = 2166136261u;
+	unsigned int hash = 2166136261u ^ seed;
 
 	for (; *name != '\0'; name++)
 		hash = (hash ^ (unsigned char)*name) * 16777619u;
@@ -67,11 +81,12 @@ limits_place(struct access_limits *limits, char kind, const char *name)
 {
 	const int64_t now = clock_mono_us();
 	struct place *set, *oldest;
-	char key[72];
+	char digest[SECRET_HEX_SIZE], key[SECRET_HEX_SIZE + 2];
 	size_t i;
 
-	snprintf(key, sizeof(key), "%c:%s", kind, name);
-	set = limits->places[limits_hash(key) % SETS];
+	secret_digest(name, digest);
+	snprintf(key, sizeof(key), "%c:%s", kind, digest);
+	set = limits->places[limits_hash(limits->seed, key) % SETS];
 	oldest = &set[0];
 	for (i = 0; i < WAYS; i++) {
 		if (strcmp(set[i].name, key) == 0) {
@@ -89,49 +104,105 @@ limits_place(struct access_limits *limits, char kind, const char *name)
 	return oldest;
 }
 
-int64_t
-access_login_wait(struct access_limits *limits, const char *peer)
+/* --- logins ---------------------------------------------------------------- */
+
+/* Logins of the network of a peer. */
+static struct place *
+limits_of_peer(struct access_limits *limits, const char *peer)
 {
-	const struct place *p = limits_place(limits, 'l', peer);
+	char network[ACCESS_PEER_SIZE];
+
+	access_network(peer, network);
+	return limits_place(limits, 'l', network);
+}
+
+/* A user at the network of a peer. */
+static struct place *
+limits_of_known(struct access_limits *limits, const char *peer,
+		const char *user)
+{
+	char network[ACCESS_PEER_SIZE], name[ACCESS_PEER_SIZE + 256];
+
+	access_network(peer, network);
+	snprintf(name, sizeof(name), "%s %s", network, user);
+	return limits_place(limits, 'k', name);
+}
+
+static int64_t
+place_wait_s(const struct place *p)
+{
 	const int64_t left_us = p->until_us - clock_mono_us();
 
 	return left_us > 0 ? (left_us + 999999) / 1000000 : 0;
 }
 
-void
-access_login_failed(struct access_limits *limits, const char *peer)
+int64_t
+access_login_wait(struct access_limits *limits, const char *peer,
+		  const char *user)
 {
-	struct place *p = limits_place(limits, 'l', peer);
+	const int64_t peer_s = place_wait_s(limits_of_peer(limits, peer));
+	int64_t user_s;
+
+	if (user == NULL ||
+	    limits_of_known(limits, peer, user)->until_us > clock_mono_us())
+		return peer_s;
+	user_s = place_wait_s(limits_place(limits, 'u', user));
+	return user_s > peer_s ? user_s : peer_s;
+}
+
+/* One more failure, of which `most` are free in a minute; then a pause, which
+ * doubles up to `pause_max_s`. */
+static void
+place_failed(struct place *p, unsigned int most, int64_t pause_max_s)
+{
 	const int64_t now = clock_mono_us();
 	int64_t pause_s = LOGIN_PAUSE_S;
 	unsigned int i;
 
-	/* Failures are forgotten a minute after the pause. */
+	/* Failures are forgotten when the longest pause has passed without
+	 * one. */
 	if (p->failures == 0 ||
-	    (p->failures < LOGIN_FREE
-		 ? now - p->first_us > LOGIN_WINDOW_US
-		 : now > p->until_us + (int64_t)LOGIN_PAUSE_MAX_S * 1000000)) {
+	    (p->failures < most ? now - p->first_us > LOGIN_WINDOW_US
+				: now > p->until_us + pause_max_s * 1000000)) {
 		p->failures = 0;
 		p->first_us = now;
 	}
 	p->used_us = now;
-	if (++p->failures < LOGIN_FREE)
+	if (++p->failures < most)
 		return;
-	for (i = LOGIN_FREE; i < p->failures && pause_s < LOGIN_PAUSE_MAX_S;
-	     i++)
+	for (i = most; i < p->failures && pause_s < pause_max_s; i++)
 		pause_s *= 2;
-	if (pause_s > LOGIN_PAUSE_MAX_S)
-		pause_s = LOGIN_PAUSE_MAX_S;
+	if (pause_s > pause_max_s)
+		pause_s = pause_max_s;
 	p->until_us = now + pause_s * 1000000;
 }
 
 void
-access_login_succeeded(struct access_limits *limits, const char *peer)
+access_login_failed(struct access_limits *limits, const char *peer,
+		    const char *user)
 {
-	struct place *p = limits_place(limits, 'l', peer);
+	place_failed(limits_of_peer(limits, peer), LOGIN_FREE,
+		     LOGIN_PAUSE_MAX_S);
+	if (user != NULL)
+		place_failed(limits_place(limits, 'u', user), USER_FREE,
+			     LOGIN_PAUSE_S);
+}
+
+/* The failures of the user stay: another network has made them, or this one, of
+ * which a success must not buy more guesses. */
+void
+access_login_succeeded(struct access_limits *limits, const char *peer,
+		       const char *user)
+{
+	struct place *p = limits_of_peer(limits, peer);
 
 	p->failures = 0;
 	p->until_us = 0;
+	if (user == NULL)
+		return;
+	p = limits_of_known(limits, peer, user);
+	p->used_us = clock_mono_us();
+	p->until_us = p->used_us + KNOWN_US;
 }
 
 bool

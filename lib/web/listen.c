@@ -29,6 +29,7 @@ union listen_address {
 	struct sockaddr_un path;
 };
 
+/* With the three forms that there are. */
 static int
 listen_bad(const char *word, struct err *err)
 {
@@ -127,6 +128,9 @@ listen_open_one(const char *word, struct err *err)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (address.any.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	/* Nobody else may connect, not even for a moment. */
+	if (address.any.sa_family == AF_UNIX)
+		fchmod(fd, SOCKET_MODE);
 	if (bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
 	    (address.any.sa_family == AF_UNIX &&
 	     chmod(address.path.sun_path, SOCKET_MODE) != 0)) {
@@ -138,6 +142,8 @@ listen_open_one(const char *word, struct err *err)
 	return fd;
 }
 
+/* All or none: a daemon that listens on half of what it was told is found out
+ * late. */
 int
 listen_open(const struct conf *conf, int fds[LISTEN_MAX], struct err *err)
 {
@@ -164,6 +170,18 @@ listen_open(const struct conf *conf, int fds[LISTEN_MAX], struct err *err)
 
 /* --- safe ---------------------------------------------------------------------- */
 
+/* One that comes by a Unix socket protects nobody on the network. */
+static bool
+listen_has_proxy(const struct conf *conf)
+{
+	char **proxies = conf_list(conf->web.proxies);
+	const bool has = proxies != NULL && access_has_tcp_proxy(proxies);
+
+	conf_list_free(proxies);
+	return has;
+}
+
+/* An address of all interfaces (0.0.0.0, ::) is not of the loopback. */
 static int
 listen_check_address(const struct conf *conf,
 		     const union listen_address *address, struct err *err)
@@ -176,15 +194,16 @@ listen_check_address(const struct conf *conf,
 		inet_ntop(AF_INET6, &address->six.sin6_addr, text,
 			  sizeof(text));
 	if (text[0] == '\0' || access_is_loopback(text) ||
-	    conf->web.tls_cert[0] != '\0' || conf->web.proxies[0] != '\0')
+	    conf->web.tls_cert[0] != '\0' || listen_has_proxy(conf))
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "[web] listen: others reach %s, and passwords would "
 		       "travel in clear text; set tls_cert and tls_key, or the "
-		       "proxies that stand before it",
+		       "addresses of the proxies that stand before it",
 		       text);
 }
 
+/* Of sockets as they are: systemd may have opened them elsewhere. */
 int
 listen_check(const struct conf *conf, const int *fds, size_t n, struct err *err)
 {
@@ -203,6 +222,8 @@ listen_check(const struct conf *conf, const int *fds, size_t n, struct err *err)
 	return 0;
 }
 
+/* The same before anything is opened, for a mistake is to be told by a check of
+ * the configuration, too. */
 int
 listen_check_words(const struct conf *conf, struct err *err)
 {

@@ -2,9 +2,11 @@
 /* What the routes of lists share. */
 #include "web/lists.h"
 
+#include "core/task.h"
 #include "flowrra/client.h"
 #include "util/err.h"
 #include "web/call.h"
+#include "web/mask.h"
 
 /* A screen and a half of rows. */
 #define LIMIT_STANDARD 50
@@ -23,6 +25,32 @@ lists_on_arg(const char *name, const char *value, void *arg, struct err *err)
 	return 0;
 }
 
+static void
+lists_show(json_t *value, void *mask)
+{
+	mask_json(mask, value);
+}
+
+bool
+lists_bad_queue(const struct task_filter *f)
+{
+	return f->queue != NULL &&
+	       !task_name_valid(slice_of(f->queue), TASK_QUEUE_MAX);
+}
+
+/* The queue first: a job would find out only when it has begun. */
+int
+lists_check_filter(const struct task_filter *f, struct err *err)
+{
+	if (lists_bad_queue(f))
+		return err_set(
+		    err, ERR_DATA,
+		    "\"%.64s\" is not a valid queue name; allowed: 1 "
+		    "to %d of the characters A-Z a-z 0-9 _ . -",
+		    f->queue, TASK_QUEUE_MAX);
+	return task_filter_check(f, err);
+}
+
 /* All that is wrong with a filter is the query's fault, so that a client need not
  * tell 400 from 422 here. */
 int
@@ -38,12 +66,18 @@ lists_read_filter(struct web_call *call, struct lists_filter *f,
 				 .after_us = web_time_us(call, "after", 0),
 				 .before_us = web_time_us(call, "before", 0),
 				 .args = f->args};
+	/* A filter must not find what a viewer is not shown. */
+	if (web_is_masked(call)) {
+		f->tasks.show = lists_show;
+		f->tasks.show_arg = call->shared->mask;
+	}
 	if (web_each(call, "args.", lists_on_arg, f, err) == 0 &&
 	    web_each(call, "kwargs.", lists_on_arg, f, err) == 0 &&
-	    task_filter_check(&f->tasks, err) == 0)
+	    lists_check_filter(&f->tasks, err) == 0)
 		return 0;
 	web_status(call, 400);
-	return -1;
+	return web_fault(call, lists_bad_queue(&f->tasks) ? "queue" : NULL,
+			 NULL, err);
 }
 
 struct page_query

@@ -67,6 +67,9 @@ struct page_query lists_read_page(const struct web_call *call);
 /* Answers with a list (taken); a cursor that will not do is 400. */
 int lists_answer(struct web_call *call, const struct page_query *query,
 		 json_t *list, struct err *err);
+/* task_filter_check(), and whether there can be such a queue. */
+int lists_check_filter(const struct task_filter *filter, struct err *err);
+bool lists_bad_queue(const struct task_filter *filter);
 /* The status and the code that an error is answered with. */
 unsigned int web_status_of(const struct err *err);
 const char *web_code_of(unsigned int status, const struct err *err);

@@ -7,9 +7,12 @@
 #include "web/hub.h"
 #include "web/state.h"
 
-/* The stores have answered within this time: three of the hub's turns. */
+/* The stores have answered within this time: two turns of a sampler that nobody
+ * keeps busy. */
 #define READY_US 10000000
 
+/* The same checks as on a thread (run.c), but for what only POSTs have; the
+ * function replies by itself, or fails and is replied for. */
 void
 live_run(struct visit *v)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Logging in and out: POST and DELETE session. */
+/*
+ * Logging in and out: POST and DELETE session.
+ *
+ * Both are routes on the loop, since they answer with a cookie and need no
+ * store. A failure says the same whatever was wrong, takes as long for a user
+ * that there is not, and counts.
+ */
 #include <string.h>
 
 #include "util/log.h"
@@ -9,6 +15,7 @@
 #include "web/state.h"
 #include "web/users.h"
 
+/* Logins are in the trail by what they came to; a credential never is. */
 static void
 login_audit(struct visit *v, const char *user, const char *action,
 	    const char *outcome)
@@ -25,10 +32,12 @@ login_audit(struct visit *v, const char *user, const char *action,
 	audit_add(v->web->shared.audit, &record);
 }
 
+/* One sentence for all kinds: which of them was right is not told. */
 static void
 login_refuse(struct visit *v, const char *user)
 {
-	access_login_failed(v->web->limits, v->peer);
+	access_login_failed(v->web->limits, v->peer,
+			    user[0] != '\0' ? user : NULL);
 	login_audit(v, user, "login", "refused");
 	respond_refuse(v, 401, "the name, password, token or code is wrong",
 		       "a code of `flowrractl web` is good once, for five "
@@ -44,7 +53,8 @@ login_accept(struct visit *v)
 	struct http_field fields[] = {{"Set-Cookie", NULL}, {NULL, NULL}};
 	struct err err = ERR_INIT;
 
-	access_login_succeeded(v->web->limits, v->peer);
+	access_login_succeeded(v->web->limits, v->peer,
+			       v->who.kind == WEB_BY_USER ? v->who.user : NULL);
 	if (auth_begin_session(v->web->auth, &v->who,
 			       auth_is_https(v->web->auth, &request), &cookie,
 			       &err) != 0) {
@@ -62,6 +72,7 @@ login_accept(struct visit *v)
 
 /* --- by a password, which a thread checks ------------------------------------ */
 
+/* Whose request is gone has not logged in: nobody would have the cookie. */
 static void
 on_login_done(struct pool_work *work)
 {
@@ -77,6 +88,7 @@ on_login_done(struct pool_work *work)
 		login_refuse(v, v->password->user);
 }
 
+/* A name or a password that cannot be is refused without a hash, but counted. */
 static int
 login_by_password(struct visit *v, const char *user, const char *password,
 		  struct err *err)
@@ -104,7 +116,7 @@ frame_login(struct web_call *call, struct err *err)
 	const char *code = web_text(call, "code");
 	const char *user = web_text(call, "user");
 	const char *password = web_text(call, "password");
-	const int64_t wait_s = access_login_wait(v->web->limits, v->peer);
+	const int64_t wait_s = access_login_wait(v->web->limits, v->peer, user);
 
 	if (wait_s > 0) {
 		respond_later(v, 429, "too many failed logins", wait_s);
@@ -124,6 +136,7 @@ frame_login(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* Without a session it is done as well: the cookie is taken back. */
 int
 frame_logout(struct web_call *call, struct err *err)
 {

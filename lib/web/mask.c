@@ -7,13 +7,15 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "module/dump.h"
 #include "util/buf.h"
 #include "util/conf.h"
 #include "util/err.h"
 
 /* A longer word is no name. */
-#define WORD_MAX 64
+#define WORD_MAX 255
 
 struct web_mask {
 	char **patterns;
@@ -41,7 +43,7 @@ mask_free(struct web_mask *mask)
 	free(mask);
 }
 
-static bool
+bool
 mask_hides(const struct web_mask *mask)
 {
 	return mask != NULL && mask->patterns[0] != NULL;
@@ -63,49 +65,109 @@ mask_matches(const struct web_mask *mask, const char *name)
 static bool
 mask_is_word(char c)
 {
-	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.' ||
+	       (unsigned char)c >= 0x80;
 }
 
-/* Whether the word of `len` bytes is a name that is hidden. */
+/* Whether the word of `len` bytes is a name that is hidden: as a whole, as an
+ * option of a command ("--password"), or as the last part of a path of names
+ * ("db.password"). */
 static bool
 mask_word(const struct web_mask *mask, const char *word, size_t len)
 {
 	char name[WORD_MAX + 1];
+	const char *bare, *dot;
 
 	if (len == 0 || len > WORD_MAX)
 		return false;
 	memcpy(name, word, len);
 	name[len] = '\0';
-	return mask_matches(mask, name);
+	bare = name + strspn(name, "-");
+	dot = strrchr(bare, '.');
+	return mask_matches(mask, name) || mask_matches(mask, bare) ||
+	       (dot != NULL && mask_matches(mask, dot + 1));
 }
 
-/* Behind a name: how long the separator is, 0 if there is none. */
+/* Behind a name: how long the separator is, 0 if there is none. Behind an option
+ * it may be a blank. */
 static size_t
-mask_separator(const char *p)
+mask_separator(const char *p, bool option)
 {
-	size_t n = strspn(p, "\\\"'");
+	size_t n = strspn(p, "\\\"']"), blank;
 
-	n += strspn(p + n, " \t");
-	if (p[n] != ':' && p[n] != '=')
-		return 0;
-	n++;
+	blank = strspn(p + n, " \t");
+	if (p[n + blank] != ':' && p[n + blank] != '=')
+		return option && blank > 0 && p[n + blank] != '-' ? n + blank
+								  : 0;
+	n += blank + 1;
+	n += strspn(p + n, "=>");
 	return n + strspn(p + n, " \t");
 }
 
-/* The length of a value: quoted, or up to what ends one. */
+/* The length of a quoted text that begins with `escapes` backslashes and a quote:
+ * it ends with the same. */
+static size_t
+mask_quoted(const char *p, size_t escapes)
+{
+	const char quote = p[escapes];
+	size_t n = escapes + 1, run = 0;
+
+	for (; p[n] != '\0'; n++) {
+		if (p[n] == quote &&
+		    (escapes == 0 ? run % 2 == 0 : run <= escapes))
+			return n + 1;
+		run = p[n] == '\\' ? run + 1 : 0;
+	}
+	return n;
+}
+
+/* The length of a list or an object, up to its end. */
+static size_t
+mask_bracket(const char *p)
+{
+	size_t n = 0, depth = 0, escapes;
+
+	while (p[n] != '\0') {
+		escapes = strspn(p + n, "\\");
+		if (p[n + escapes] == '"' || p[n + escapes] == '\'') {
+			n += mask_quoted(p + n, escapes);
+			continue;
+		}
+		n += escapes;
+		if (p[n] == '\0')
+			break;
+		depth += strchr("[{(", p[n]) != NULL;
+		depth -= strchr("]})", p[n]) != NULL;
+		n++;
+		if (depth == 0)
+			break;
+	}
+	return n;
+}
+
+/* The length of a value: quoted, in brackets, or up to what ends one. */
 static size_t
 mask_value(const char *p)
 {
-	const size_t escape = *p == '\\';
-	const char quote = p[escape];
-	size_t n;
+	static const char *const schemes[] = {"Bearer ", "Basic ", "Digest ",
+					      "Token "};
+	/* b'…', u"…" of Python. */
+	const size_t letters =
+	    isalpha((unsigned char)p[0]) && (p[1] == '"' || p[1] == '\'');
+	const size_t escapes = strspn(p, "\\");
+	size_t i;
 
-	if (quote != '"' && quote != '\'')
-		return strcspn(p, " \t\r\n,;&)]}");
-	for (n = escape + 1; p[n] != '\0' && p[n] != quote; n++)
-		if (p[n] == '\\' && p[n + 1] != '\0' && escape == 0)
-			n++;
-	return p[n] != '\0' ? n + 1 : n;
+	if (letters > 0)
+		return 1 + mask_quoted(p + 1, 0);
+	if (p[escapes] == '"' || p[escapes] == '\'')
+		return mask_quoted(p, escapes);
+	if (*p == '[' || *p == '{' || *p == '(')
+		return mask_bracket(p);
+	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncasecmp(p, schemes[i], strlen(schemes[i])) == 0)
+			return strlen(schemes[i]) +
+			       strcspn(p + strlen(schemes[i]), " \t\r\n,;&)]}");
+	return strcspn(p, " \t\r\n,;&)]}");
 }
 
 void
@@ -121,8 +183,9 @@ mask_text(const struct web_mask *mask, const char *text, struct buf *out)
 			continue;
 		}
 		buf_add(out, text, word);
-		gap = mask_word(mask, text, word) ? mask_separator(text + word)
-						  : 0;
+		gap = mask_word(mask, text, word)
+			  ? mask_separator(text + word, text[0] == '-')
+			  : 0;
 		text += word;
 		if (gap == 0)
 			continue;
@@ -145,7 +208,7 @@ mask_string(const struct web_mask *mask, const json_t *value)
 	struct buf out = BUF_INIT;
 	json_t *masked = NULL;
 
-	if (text[strcspn(text, ":=")] == '\0')
+	if (text[strcspn(text, ":=-")] == '\0')
 		return NULL;
 	mask_text(mask, text, &out);
 	if (!out.failed && out.data != NULL && strcmp(out.data, text) != 0)
@@ -164,10 +227,28 @@ mask_value_of(const struct web_mask *mask, json_t *value)
 	return NULL;
 }
 
+/* In base64 no name is found. */
+static bool
+mask_hides_member(const struct web_mask *mask, const char *name)
+{
+	return mask_matches(mask, name) || strcmp(name, "bytes_base64") == 0;
+}
+
+/* ["--password", "x"]: the element behind an option is its value. */
+static bool
+mask_is_option(const struct web_mask *mask, const json_t *before)
+{
+	const char *text = json_string_value(before);
+
+	return text != NULL && text[0] == '-' &&
+	       mask_word(mask, text, strlen(text));
+}
+
 void
 mask_json(const struct web_mask *mask, json_t *value)
 {
 	json_t *member, *other;
+	bool option = false;
 	const char *name;
 	void *next;
 	size_t i;
@@ -176,14 +257,19 @@ mask_json(const struct web_mask *mask, json_t *value)
 		return;
 	json_object_foreach_safe(value, next, name, member)
 	{
-		other = mask_matches(mask, name) ? json_string(MASK_TEXT)
-						 : mask_value_of(mask, member);
+		other = mask_hides_member(mask, name)
+			    ? json_string(MASK_TEXT)
+			    : mask_value_of(mask, member);
 		if (other != NULL)
 			json_object_set_new(value, name, other);
 	}
-	json_array_foreach (value, i, member)
-		if ((other = mask_value_of(mask, member)) != NULL)
+	json_array_foreach (value, i, member) {
+		other = option ? json_string(MASK_TEXT)
+			       : mask_value_of(mask, member);
+		option = !option && mask_is_option(mask, member);
+		if (other != NULL)
 			json_array_set_new(value, i, other);
+	}
 }
 
 void
@@ -203,7 +289,7 @@ mask_bytes(const struct web_mask *mask, const char *type, struct buf *bytes)
 			json_decref(value);
 			value = other;
 		}
-		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		text = json_dumps(value, dump_flags(value));
 		buf_adds(&out, text != NULL ? text : "null");
 		free(text);
 		json_decref(value);

@@ -3,7 +3,9 @@
  * Masking: what viewers do not see ([web] hide).
  *
  * The value of a member whose name matches becomes "•••", wherever it stands;
- * in any text, so does what follows such a name and ":" or "=".
+ * in any text, so does what follows such a name and ":" or "=", or, where the
+ * name is an option of a command ("--password"), a blank. Bytes that are shown
+ * in base64 are hidden as a whole.
  */
 #ifndef WEB_MASK_H
 #define WEB_MASK_H
@@ -23,6 +25,8 @@ struct web_mask;
 struct web_mask *mask_new(const char *hide, struct err *err);
 void mask_free(struct web_mask *mask);
 
+/* Whether it hides anything. */
+bool mask_hides(const struct web_mask *mask);
 bool mask_matches(const struct web_mask *mask, const char *name);
 /* Changes `value`. NULL for `mask` hides nothing. */
 void mask_json(const struct web_mask *mask, json_t *value);

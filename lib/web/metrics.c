@@ -48,6 +48,7 @@ age_s(const json_t *object, const char *name)
 
 /* --- queues ------------------------------------------------------------ */
 
+/* In one family, so that a sum over states is all that a queue holds. */
 static void
 write_queue_tasks(struct metrics_text *m, const json_t *queues)
 {
@@ -93,6 +94,7 @@ write_queues(struct metrics_text *m, const json_t *queues)
 
 /* --- workers ----------------------------------------------------------- */
 
+/* All four states, at 0 too: a series that comes and goes breaks alerts. */
 static void
 write_worker_states(struct metrics_text *m, const json_t *workers)
 {
@@ -112,6 +114,8 @@ write_worker_states(struct metrics_text *m, const json_t *workers)
 		metrics_sample(m, METRICS_LABELS({"state", states[k]}), n[k]);
 }
 
+/* A dead worker's last figures would be counted until somebody else has its
+ * tasks. */
 static bool
 is_alive(const json_t *worker)
 {
@@ -162,6 +166,8 @@ longest_running_s(const json_t *workers)
 	return longest;
 }
 
+/* The worker is a label of its memory alone: one series each, for as long as it
+ * lives. */
 static void
 write_workers(struct metrics_text *m, const json_t *workers)
 {
@@ -189,6 +195,7 @@ write_workers(struct metrics_text *m, const json_t *workers)
 
 /* --- tasks ------------------------------------------------------------- */
 
+/* Counters of the stores, not of this process: a restart does not reset them. */
 static void
 write_outcomes(struct metrics_text *m, const struct series_total *totals,
 	       size_t n)
@@ -258,6 +265,7 @@ write_totals(struct metrics_text *m, const struct series_total *totals,
 
 /* --- schedules --------------------------------------------------------- */
 
+/* All reasons, at 0 too. */
 static void
 write_schedules(struct metrics_text *m, const struct schedules_stats *s)
 {
@@ -302,6 +310,8 @@ struct look {
 	bool backend;
 };
 
+/* One look at each store; what fails is left out, and the next look tries
+ * again. */
 static void
 metrics_look(struct web_call *call, struct look *look)
 {
@@ -335,6 +345,7 @@ look_done(struct look *look)
 		schedules_stats_free(look->schedules);
 }
 
+/* First, so that it is there whatever else is not. */
 static void
 write_up(struct metrics_text *m, const struct look *look)
 {
@@ -353,6 +364,7 @@ write_up(struct metrics_text *m, const struct look *look)
 	metrics_sample(m, METRICS_NO_LABELS, look->rtt_s);
 }
 
+/* In the order in which people read it. */
 static void
 metrics_make(struct web_call *call, struct metrics_text *m)
 {

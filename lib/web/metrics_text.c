@@ -24,6 +24,7 @@ metrics_suffix(const struct metrics_text *m)
 	return m->type == METRICS_COUNTER ? "_total" : "";
 }
 
+/* OpenMetrics wants the type first; the older format has no order. */
 void
 metrics_family(struct metrics_text *m, enum metrics_type type, const char *name,
 	       const char *unit, const char *help)
@@ -53,6 +54,7 @@ add_value(struct buf *out, const char *value)
 			buf_addc(out, *value);
 }
 
+/* The bound of a histogram comes last, as Prometheus writes it itself. */
 static void
 add_labels(struct buf *out, const struct metrics_label *labels, const char *le)
 {
@@ -94,6 +96,7 @@ format_bound(double value, char text[32])
 		strcat(text, ".0");
 }
 
+/* A value that is not finite breaks sums; a series that is missing does not. */
 static void
 add_sample(struct metrics_text *m, const char *suffix,
 	   const struct metrics_label *labels, const char *le, double value)
@@ -128,6 +131,7 @@ is_told(unsigned int bucket)
 	return of_decade == 0 || of_decade == 2 || of_decade == 4;
 }
 
+/* Counts are summed up: each bucket has all that are smaller. */
 void
 metrics_histogram(struct metrics_text *m, const struct metrics_label *labels,
 		  const int64_t counts[BUCKETS], double sum_s)

@@ -3,6 +3,7 @@
  * document cannot say anything else. */
 #include "web/openapi.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@ static const char *const openapi_methods[] = {[HTTP_GET] = "get",
 					      [HTTP_PUT] = "put",
 					      [HTTP_DELETE] = "delete"};
 
+/* A time may be written in two ways, of which the format names the first; what
+ * is refused is told by the answer. */
 static json_t *
 openapi_schema(const struct web_param *p)
 {
@@ -55,6 +58,7 @@ openapi_parameter(const struct web_param *p)
 	return value;
 }
 
+/* Those of the path and the query; members of the body are in its schema. */
 static json_t *
 openapi_parameters(const struct web_route *route)
 {
@@ -98,23 +102,69 @@ openapi_members(const struct web_route *route)
 	if (json_array_size(required) > 0)
 		json_object_set(schema, "required", required);
 	json_decref(required);
-	if ((route->flags & WEB_ANY_BODY) == 0)
+	if ((route->flags & (WEB_ANY_BODY | WEB_RAW_BODY)) == 0)
 		json_object_set_new(schema, "additionalProperties",
 				    json_false());
 	return schema;
 }
 
+/* A route that reads bytes says in its summary of what kind. */
 static json_t *
 openapi_body(const struct web_route *route)
 {
-	const char *type = (route->flags & WEB_RAW_BODY) != 0
-			       ? "application/x-ndjson"
-			       : "application/json";
+	const bool lines = (route->flags & WEB_LINES) != 0;
 
-	return json_pack("{s:{s:{s:o}}}", "content", type, "schema",
-			 (route->flags & WEB_RAW_BODY) != 0
-			     ? json_object()
-			     : openapi_members(route));
+	return json_pack("{s:{s:{s:o}}}", "content",
+			 lines ? "application/x-ndjson" : "application/json",
+			 "schema",
+			 lines ? json_object() : openapi_members(route));
+}
+
+/* "getQueues", "postQueuesPauseOfQueue": the method, the literal parts of the path
+ * with what tells versions apart left out, and what stands in braces. Generators
+ * make names of functions of it, so it has letters and digits only. */
+static json_t *
+openapi_id(const struct web_route *route)
+{
+	static const char version[] = "/api/v1/";
+	const bool ours = strncmp(route->path, version, strlen(version)) == 0;
+	const char *p = ours ? route->path + strlen(version) - 1 : route->path;
+	bool begins = false;
+	char id[128];
+	size_t n;
+
+	n = (size_t)snprintf(id, sizeof(id), "%s",
+			     openapi_methods[route->method]);
+	for (; *p != '\0' && n + 4 < sizeof(id); p++) {
+		if (*p == '{') {
+			id[n++] = 'B';
+			id[n++] = 'y';
+		}
+		if (isalnum((unsigned char)*p)) {
+			id[n++] =
+			    begins ? (char)toupper((unsigned char)*p) : *p;
+			begins = false;
+		} else {
+			begins = true;
+		}
+	}
+	id[n] = '\0';
+	return json_string(id);
+}
+
+/* The page of the description that it belongs to: the first part of its path. */
+static json_t *
+openapi_tag(const struct web_route *route)
+{
+	static const char version[] = "/api/v1/";
+	const char *p = route->path;
+
+	if ((route->flags & WEB_SEED) != 0)
+		return json_string("Python package");
+	if (strncmp(p, version, strlen(version)) != 0)
+		return json_string("probes");
+	p += strlen(version);
+	return json_pack("s%", p, strcspn(p, "/."));
 }
 
 /* What is answered, and what any route may answer besides. */
@@ -130,11 +180,13 @@ openapi_answers(const struct web_route *route)
 			 "$ref", problem, "5XX", "$ref", problem);
 }
 
+/* The role is an extension: OpenAPI has scopes for OAuth alone. */
 static json_t *
 openapi_operation(const struct web_route *route)
 {
 	json_t *value = json_pack(
-	    "{s:s,s:o,s:o,s:s}", "summary", route->summary, "parameters",
+	    "{s:o,s:[o],s:s,s:o,s:o,s:s}", "operationId", openapi_id(route),
+	    "tags", openapi_tag(route), "summary", route->summary, "parameters",
 	    openapi_parameters(route), "responses", openapi_answers(route),
 	    "x-role", web_role_name((int)route->role));
 
@@ -145,6 +197,7 @@ openapi_operation(const struct web_route *route)
 	return value;
 }
 
+/* Several methods of one path stand in several tables. */
 static json_t *
 openapi_paths(const struct web_route *const *tables)
 {
@@ -165,6 +218,7 @@ openapi_paths(const struct web_route *const *tables)
 	return paths;
 }
 
+/* The shapes that all routes share. */
 static json_t *
 openapi_components(void)
 {

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Parameters, checked as the table of the route says: types, ranges, what is
- * missing and what is in no table. Each error names the parameter. */
+/*
+ * Parameters, checked as the table of the route says: types, ranges, what is
+ * missing and what is in no table. Each error names the parameter, and its help
+ * from the table is the hint.
+ *
+ * All of it is checked before the route's function runs, so that no function
+ * has a half-read request; manager/object.h checks forms, which have members of
+ * their own.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +25,7 @@ param_is_unbounded(const struct web_param *p)
 	return p->min == 0 && p->max == 0;
 }
 
+/* For messages. */
 static const char *
 param_place(const struct web_param *p)
 {
@@ -37,6 +45,7 @@ param_bad(struct web_call *call, const struct web_param *p, const char *what,
 	return web_fault(call, p->name, p->help, err);
 }
 
+/* Its range is the help that is needed most. */
 static int
 param_bad_int(struct web_call *call, const struct web_param *p, struct err *err)
 {
@@ -49,6 +58,7 @@ param_bad_int(struct web_call *call, const struct web_param *p, struct err *err)
 	return param_bad(call, p, what, err);
 }
 
+/* Of a query and of a body. */
 static int
 param_set_int(struct web_call *call, const struct web_param *p, int64_t value,
 	      struct web_value *ret, struct err *err)
@@ -59,6 +69,8 @@ param_set_int(struct web_call *call, const struct web_param *p, int64_t value,
 	return 0;
 }
 
+/* strtoll() takes blanks and a plus sign; neither is how a number is written in
+ * a URL, where a plus is a blank. */
 static int
 param_read_int(struct web_call *call, const struct web_param *p,
 	       const char *text, struct web_value *ret, struct err *err)
@@ -74,6 +86,8 @@ param_read_int(struct web_call *call, const struct web_param *p,
 	return param_set_int(call, p, value, ret, err);
 }
 
+/* The words of JSON, of shells and of people; no others, since "off" in one
+ * place would be looked for in all. */
 static int
 param_read_bool(struct web_call *call, const struct web_param *p,
 		const char *text, struct web_value *ret, struct err *err)
@@ -109,6 +123,7 @@ param_read_time(struct web_call *call, const struct web_param *p,
 	return 0;
 }
 
+/* A number without a unit is seconds, as anywhere. */
 static int
 param_read_seconds(struct web_call *call, const struct web_param *p,
 		   const char *text, struct web_value *ret, struct err *err)
@@ -122,6 +137,7 @@ param_read_seconds(struct web_call *call, const struct web_param *p,
 	return 0;
 }
 
+/* Duplicates are refused: readers differ in which of two they take. */
 static int
 param_read_json(struct web_call *call, const struct web_param *p,
 		const char *text, struct web_value *ret, struct err *err)
@@ -201,6 +217,7 @@ param_take_member(struct web_call *call, const struct web_param *p,
 		   : param_bad(call, p, "a duration", err);
 }
 
+/* A prefix is compared as such; no table has two that begin alike. */
 static const struct web_param *
 param_find(const struct web_call *call, enum web_place in, const char *name)
 {
@@ -255,6 +272,7 @@ params_check_query(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* Values of the path are there, or the route would not have been found. */
 static int
 params_check_path(struct web_call *call, struct err *err)
 {
@@ -280,6 +298,7 @@ params_bad_body(struct web_call *call, const json_error_t *why, struct err *err)
 	return web_fault(call, NULL, NULL, err);
 }
 
+/* An empty body is none, as curl sends it with -X POST. */
 static int
 params_load_body(struct web_call *call, struct err *err)
 {
@@ -299,6 +318,8 @@ params_load_body(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* Any other JSON than an object has no members to check: WEB_ANY_BODY is for
+ * those. */
 static int
 params_check_body(struct web_call *call, struct err *err)
 {
@@ -320,13 +341,17 @@ params_check_body(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* Last: what is there and wrong says more than what is not there. */
 static int
 params_check_missing(struct web_call *call, struct err *err)
 {
 	const struct web_param *p = call->route->params;
 
 	for (; p != NULL && p->name != NULL; p++) {
+		/* What reads a body itself tells better what it lacks. */
 		if (!p->required || p->prefix ||
+		    (p->in == WEB_BODY &&
+		     (call->route->flags & WEB_RAW_BODY) != 0) ||
 		    call->values[p - call->route->params].given)
 			continue;
 		err_set(err, ERR_USAGE, "%s: is missing in %s", p->name,

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Operation threads: a queue of work, and one of what is done, of which an
- * eventfd tells the loop. */
+/*
+ * Operation threads: a queue of work, and one of what is done, of which an
+ * eventfd tells the loop.
+ *
+ * A pool of our own rather than one of a library, for two things: the queue has
+ * an end, beyond which work is refused at once, and each thread has its own
+ * struct web_worker, in which connections of databases live that no two threads
+ * may share.
+ */
 #include "web/pool.h"
 
 #include <errno.h>
@@ -59,6 +66,8 @@ pool_take(struct pool_threads *pool)
 	return work;
 }
 
+/* A thread lives as long as the pool: what it has opened, a database say, is
+ * worth keeping. */
 static void *
 pool_thread(void *arg)
 {
@@ -105,6 +114,7 @@ on_pool_wake(evutil_socket_t fd, short what, void *arg)
 	pool_drain(arg);
 }
 
+/* Without a thread: a daemon that nobody asks needs none. */
 struct pool_threads *
 pool_threads_new(const struct pool_options *o, struct err *err)
 {
@@ -134,6 +144,9 @@ pool_threads_new(const struct pool_options *o, struct err *err)
 	return pool;
 }
 
+/* Work that was never begun is given back by on_done as well, so that what it
+ * holds is released in one place; the loop does not turn any more, hence here.
+ */
 void
 pool_threads_free(struct pool_threads *pool)
 {
@@ -175,6 +188,8 @@ pool_grow(struct pool_threads *pool)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* What runs does not count against the queue, and a thread is added only if all
+ * that there are have something to do. */
 int
 pool_put(struct pool_threads *pool, struct pool_work *work)
 {

@@ -5,6 +5,7 @@
 
 #include "util/log.h"
 #include "web/call.h"
+#include "web/mask.h"
 
 static const struct {
 	unsigned int status;
@@ -25,6 +26,7 @@ static const struct {
 		     {503, "busy"},
 		     {504, "timeout"}};
 
+/* What is not in here is our own fault. */
 unsigned int
 problem_status(enum err_code code)
 {
@@ -49,6 +51,7 @@ problem_status(enum err_code code)
 	}
 }
 
+/* Two statuses mean two things each, which a client treats differently. */
 const char *
 problem_code(unsigned int status, enum err_code code)
 {
@@ -95,6 +98,7 @@ problem_json(const struct problem *p)
 	return json;
 }
 
+/* Without memory an empty object: the status says what there is to say. */
 void
 problem_write(const struct problem *problem, struct buf *out)
 {
@@ -118,13 +122,24 @@ problem_said(unsigned int status, enum err_code code)
 	return "the server could not do it; its log says why";
 }
 
+const char *
+problem_shown(const struct err *err)
+{
+	const unsigned int status = problem_status(err->code);
+
+	return status >= 500 ? problem_said(status, err->code) : err->msg;
+}
+
+/* What the route has put into the answer by then is thrown away, but for its
+ * headers. */
 void
 problem_of_call(struct web_call *call, const struct err *err)
 {
 	const unsigned int status =
 	    call->status >= 400 ? call->status : problem_status(err->code);
 	const bool seed = (call->route->flags & WEB_SEED) != 0;
-	const struct problem problem = {
+	struct buf shown = BUF_INIT;
+	struct problem problem = {
 	    .status = status,
 	    .code = problem_code(status, err->code),
 	    .detail =
@@ -139,12 +154,18 @@ problem_of_call(struct web_call *call, const struct err *err)
 	if (status >= 500)
 		log_warning("request %s, %s: %s", call->id, call->route->path,
 			    err->msg);
+	/* It may quote what it is about: the error of a task. */
+	if (status < 500 && web_is_masked(call)) {
+		mask_text(call->shared->mask, err->msg, &shown);
+		problem.detail = shown.data;
+	}
 	call->status = status;
 	json_decref(call->value);
 	call->value = NULL;
 	call->type = seed ? JSON_TYPE : PROBLEM_TYPE;
 	buf_reset(&call->bytes);
 	problem_write(&problem, &call->bytes);
+	buf_done(&shown);
 	if (status == 503)
 		web_field(call, "Retry-After", "2");
 }

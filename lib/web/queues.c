@@ -176,6 +176,14 @@ queues_add_figures(struct web_call *call, json_t *queues, struct err *err)
 	return status == 0 ? 0 : err_nomem(err);
 }
 
+/* What is wrong with a question about one queue is its name. */
+static int
+queues_failed(struct web_call *call, struct err *err)
+{
+	return web_fault(call, err->code == ERR_DATA ? "queue" : NULL, NULL,
+			 err);
+}
+
 /* --- looking ----------------------------------------------------------- */
 
 static int
@@ -201,7 +209,7 @@ queues_get_one(struct web_call *call, struct err *err)
 	json_t *levels;
 
 	if (queues == NULL)
-		return -1;
+		return queues_failed(call, err);
 	levels = queues_levels(web_client(call), name, err);
 	if (levels == NULL || queues_add_figures(call, queues, err) != 0) {
 		json_decref(levels);
@@ -222,10 +230,12 @@ static int
 queues_set_paused(struct web_call *call, bool paused, struct err *err)
 {
 	const char *name = web_text(call, "queue");
+	json_t *answer;
 
 	web_audit(call, paused ? "queue.pause" : "queue.resume", name, 1);
-	return web_answer(
-	    call, queues_pause(web_client(call), name, paused, err), err);
+	answer = queues_pause(web_client(call), name, paused, err);
+	return answer != NULL ? web_answer(call, answer, err)
+			      : queues_failed(call, err);
 }
 
 static int
@@ -286,7 +296,7 @@ queues_run_purge(struct web_call *call, struct err *err)
 		return -1;
 	/* An unknown queue is told at once, not by a job. */
 	if ((counted = queues_purge(web_client(call), &dry, err)) == NULL)
-		return -1;
+		return queues_failed(call, err);
 	if (web_bool(call, "dry_run", false))
 		return web_answer(call, counted, err);
 	web_audit(call, "queue.purge", dry.queue,

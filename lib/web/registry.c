@@ -2,18 +2,75 @@
 /* The routes of registered tasks: what workers offer, and how it has gone. */
 #include "manager/registry.h"
 
+#include <string.h>
+
+#include "manager/member.h"
 #include "manager/series.h"
+#include "manager/workers.h"
 #include "util/err.h"
 #include "web/call.h"
 #include "web/figures.h"
+#include "web/web.h"
+
+/* Whether a worker has a task: 1 or 0; -1: it has too many to tell, or is of an
+ * earlier version. */
+static int
+worker_has(const json_t *worker, const char *name)
+{
+	const json_t *names = json_object_get(worker, "task_names");
+	const char *one;
+	json_t *text;
+	size_t i;
+
+	if (!json_is_array(names))
+		return -1;
+	json_array_foreach ((json_t *)names, i, text)
+		if ((one = json_string_value(text)) != NULL &&
+		    strcmp(one, name) == 0)
+			return 1;
+	return 0;
+}
+
+/* How many workers that live have a task; null where one of them does not tell. */
+static json_t *
+count_workers(const json_t *workers, const char *name)
+{
+	json_int_t n = 0;
+	const char *state;
+	json_t *worker;
+	size_t i;
+	int has;
+
+	if (workers == NULL || name == NULL)
+		return json_null();
+	json_array_foreach ((json_t *)workers, i, worker) {
+		state = member_text(worker, "state");
+		if (state == NULL || strcmp(state, "dead") == 0)
+			continue;
+		if ((has = worker_has(worker, name)) < 0)
+			return json_null();
+		n += has;
+	}
+	return json_integer(n);
+}
 
 static int
 registry_get_all(struct web_call *call, struct err *err)
 {
-	json_t *items = registry_list(web_client(call), err);
+	json_t *items = registry_list(web_client(call), err), *workers, *item;
+	size_t i;
 
 	if (items == NULL)
 		return -1;
+	if ((workers = workers_list(web_client(call), err)) == NULL) {
+		json_decref(items);
+		return -1;
+	}
+	json_array_foreach (items, i, item)
+		json_object_set_new(
+		    item, "workers",
+		    count_workers(workers, member_text(item, "name")));
+	json_decref(workers);
 	return web_answer(call, json_pack("{s:o}", "items", items), err);
 }
 
@@ -36,9 +93,14 @@ registry_get_one(struct web_call *call, struct err *err)
 {
 	json_t *entry =
 	    registry_show(web_client(call), web_text(call, "name"), err);
+	json_t *workers;
 
 	if (entry == NULL)
 		return -1;
+	workers = workers_list(web_client(call), err);
+	json_object_set_new(entry, "workers",
+			    count_workers(workers, web_text(call, "name")));
+	json_decref(workers);
 	json_object_set_new(entry, "figures", registry_figures(call));
 	return web_answer(call, entry, err);
 }
@@ -54,10 +116,11 @@ const struct web_route web_registry_routes[] = {
     {HTTP_GET, "/api/v1/registry", WEB_VIEWER, 0, NULL, registry_get_all,
      "Lists the tasks that workers have registered.",
      "{items: [{name, queue, cpu_bound, max_retries, retry_delay, timeout, "
-     "description, params, ...}]}"},
+     "description, params, workers, ...}]}"},
     {HTTP_GET, "/api/v1/registry/{name}", WEB_VIEWER, 0, name_params,
      registry_get_one, "Shows a registered task.",
      "{name, queue, cpu_bound, max_retries, retry_delay, timeout, "
-     "description, params, ..., figures of the last hour: {succeeded, failed, "
+     "description, params, workers, ..., figures of the last hour: {succeeded, "
+     "failed, "
      "retried, p50, p95, p99, wait}}"},
     WEB_ROUTES_END};

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers by Idempotency-Key: a list, the newest first, and a digest of user,
- * route and key to find one by. */
+/*
+ * Answers by Idempotency-Key: a list, the newest first, and a digest of user,
+ * route and key to find one by.
+ *
+ * A first request puts in an answer that is not done: so a repetition that
+ * comes meanwhile is told to wait, rather than to be run beside it. What the
+ * key was used for is compared by a second digest.
+ *
+ * All is bounded, by number and by bytes; in memory, because what must hold
+ * across restarts, a submission, has its task's ID made of the key.
+ */
 #include "web/replay.h"
 
 #include <openssl/sha.h>
@@ -53,6 +62,7 @@ replay_new(struct err *err)
 	return replay;
 }
 
+/* With the lock, but at the end. */
 static void
 replay_drop(struct web_replay *replay, struct replay_answer *a)
 {
@@ -120,11 +130,17 @@ replay_digest(const char *const *parts, size_t n,
 	return replay_hash(&text, digest);
 }
 
+/* The user is in it: a key is no secret, and must not show one the answer of
+ * another. */
 static int
 replay_key(const struct web_call *call, const char *key,
 	   unsigned char digest[SHA256_DIGEST_LENGTH])
 {
-	const char *const parts[] = {call->who.user, call->route->path,
+	/* A token and a user of one name are not the same, nor is one whose
+	 * role has changed: they may see other things. */
+	const char who[] = {(char)('a' + call->who.kind),
+			    (char)('a' + call->who.role), '\0'};
+	const char *const parts[] = {who, call->who.user, call->route->path,
 				     call->path_shown, key};
 
 	return replay_digest(parts, sizeof(parts) / sizeof(parts[0]), digest);
@@ -146,6 +162,7 @@ replay_request(const struct web_call *call,
 	return replay_hash(&text, digest);
 }
 
+/* The digest is as good as random: its first bytes are the hash. */
 static struct replay_answer *
 replay_find(struct web_replay *replay,
 	    const unsigned char digest[SHA256_DIGEST_LENGTH])
@@ -159,6 +176,7 @@ replay_find(struct web_replay *replay,
 	return NULL;
 }
 
+/* Printable, as it stands in logs, and short: many are kept. */
 static int
 replay_check_key(struct web_call *call, const char *key, struct err *err)
 {
@@ -218,6 +236,7 @@ replay_again(const struct replay_answer *a, struct web_call *call,
 	return -1;
 }
 
+/* With the lock held. */
 static int
 replay_add(struct web_replay *replay, const struct web_call *call,
 	   const unsigned char key[SHA256_DIGEST_LENGTH],
@@ -239,6 +258,7 @@ replay_add(struct web_replay *replay, const struct web_call *call,
 	return 0;
 }
 
+/* Found or put in under one lock: of two at the same time one is the first. */
 int
 replay_begin(struct web_replay *replay, struct web_call *call,
 	     struct replay_answer **ret, struct err *err)
@@ -287,6 +307,7 @@ replay_keep(struct replay_answer *a, const struct web_call *call)
 	return a->bytes.failed ? -1 : 0;
 }
 
+/* What may be tried again is forgotten, and the key with it. */
 void
 replay_end(struct web_replay *replay, struct replay_answer *a,
 	   const struct web_call *call)

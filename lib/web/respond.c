@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies: headers that all have, problems, answers of calls, pages and files. */
+/*
+ * Replies: headers that all have, problems, answers of calls, pages and files.
+ *
+ * A reply ends the request, and with it the visit's hold on it: each function
+ * here takes the request away before it hands the reply over, since that may
+ * already tell of the request's end.
+ */
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/dump.h"
 #include "util/conf.h"
 #include "util/timer.h"
 #include "web/figures.h"
@@ -39,7 +46,7 @@ static const struct http_field page_fields[] = {
     ALL_FIELDS,
     {"Content-Security-Policy", PAGE_POLICY},
     {"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
-    {"Cache-Control", "no-cache"},
+    {"Cache-Control", "private, no-cache"},
     {NULL, NULL}};
 
 /* Its URL has the digest of its bytes. */
@@ -55,6 +62,7 @@ struct fields {
 	size_t n;
 };
 
+/* Beyond the bound they are left out; routes have two or three of their own. */
 static void
 fields_add(struct fields *fields, const char *name, const char *value)
 {
@@ -63,6 +71,7 @@ fields_add(struct fields *fields, const char *name, const char *value)
 	fields->items[fields->n].name = NULL;
 }
 
+/* The last has no name; NULL: there are none. */
 static void
 fields_add_all(struct fields *fields, const struct http_field *more)
 {
@@ -77,6 +86,7 @@ visit_release(struct visit *v)
 {
 	if (v == NULL || v->request != NULL || v->in_pool)
 		return;
+	v->web->unproven -= v->unproven;
 	timer_free(v->deadline);
 	web_call_free(v->call);
 	if (v->password != NULL)
@@ -100,6 +110,8 @@ respond(struct visit *v, struct http_reply *reply)
 
 /* --- problems -------------------------------------------------------------- */
 
+/* Before a route is found a problem has the shape of our own API: the paths of
+ * the package are all known. */
 static bool
 respond_is_seed(const struct visit *v)
 {
@@ -118,6 +130,7 @@ respond_add_challenge(const struct visit *v, struct fields *fields)
 		       : "Bearer realm=\"Flowrra\"");
 }
 
+/* What the peer is told has the number of the line in the log: there is more. */
 static void
 respond_problem(struct visit *v, const struct problem *problem,
 		struct fields *fields)
@@ -142,6 +155,7 @@ respond_problem(struct visit *v, const struct problem *problem,
 	buf_done(&body);
 }
 
+/* A 503 of ours is over soon: the queue is short, or memory is. */
 void
 respond_refuse(struct visit *v, unsigned int status, const char *detail,
 	       const char *hint)
@@ -155,6 +169,7 @@ respond_refuse(struct visit *v, unsigned int status, const char *detail,
 	respond_problem(v, &problem, &fields);
 }
 
+/* RFC 9110, section 15.5.6: a 405 has to say what is allowed. */
 void
 respond_allow(struct visit *v, unsigned int methods)
 {
@@ -177,6 +192,7 @@ respond_allow(struct visit *v, unsigned int methods)
 	respond_problem(v, &problem, &fields);
 }
 
+/* In whole seconds, as RFC 9110, section 10.2.3, has it. */
 void
 respond_later(struct visit *v, unsigned int status, const char *detail,
 	      int64_t after_s)
@@ -233,6 +249,8 @@ respond_try_etag(struct visit *v, struct web_call *call, struct fields *fields,
 	return respond_has(http_header(v->request, "If-None-Match"), given);
 }
 
+/* A 304 has no body, and no type; a 204 neither. What a call has counted as
+ * changed is in the audit trail whatever becomes of the reply. */
 void
 respond_call(struct visit *v, struct web_call *call)
 {
@@ -264,11 +282,13 @@ respond_call(struct visit *v, struct web_call *call)
 	respond(v, &reply);
 }
 
+/* For routes on the loop, which have no call to answer by. */
 void
 respond_json(struct visit *v, unsigned int status, json_t *value,
 	     const struct http_field *more)
 {
-	char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
+	char *text =
+	    value != NULL ? json_dumps(value, dump_flags(value)) : NULL;
 	struct fields fields = {.n = 0};
 	struct http_reply reply = {.status = status, .fields = fields.items};
 
@@ -286,6 +306,8 @@ respond_json(struct visit *v, unsigned int status, json_t *value,
 
 /* --- pages and files -------------------------------------------------------- */
 
+/* The same for all paths of pages: what is shown is decided in the browser. Its
+ * ETag saves the body, not the question: a new version must be seen at once. */
 void
 respond_page(struct visit *v)
 {
@@ -317,6 +339,7 @@ respond_page(struct visit *v)
 	buf_done(&body);
 }
 
+/* A body without a release is copied (http.h). */
 static void
 respond_release_nothing(void *arg)
 {

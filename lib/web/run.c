@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a call on an operation thread: parameters, an earlier answer of the
- * same key, the route's function, masking, writing. */
+/*
+ * Running a call on an operation thread: parameters, an earlier answer of the
+ * same key, the route's function, masking, writing.
+ *
+ * The order matters. A repetition is found before the parameters are looked at,
+ * since it has to be answered as the first one was; masking comes before
+ * writing, and an answer is kept for repetitions as its user has seen it.
+ */
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/dump.h"
 #include "web/audit.h"
 #include "web/call.h"
 #include "web/mask.h"
@@ -42,7 +49,7 @@ call_write(struct web_call *call, struct err *err)
 
 	if (call->value == NULL)
 		return;
-	text = json_dumps(call->value, JSON_COMPACT | JSON_ENCODE_ANY);
+	text = json_dumps(call->value, dump_flags(call->value));
 	json_decref(call->value);
 	call->value = NULL;
 	buf_reset(&call->bytes);
@@ -57,13 +64,19 @@ call_write(struct web_call *call, struct err *err)
 	free(text);
 }
 
+bool
+web_is_masked(const struct web_call *call)
+{
+	return call->who.role != WEB_OPERATOR && mask_hides(call->shared->mask);
+}
+
 /* -1: there is no memory, and what is not masked is not shown. */
 static int
 call_mask(struct web_call *call, struct err *err)
 {
 	json_t *copy;
 
-	if (call->who.role != WEB_VIEWER)
+	if (!web_is_masked(call))
 		return 0;
 	if (call->value == NULL) {
 		mask_bytes(call->shared->mask, call->type, &call->bytes);
@@ -79,6 +92,7 @@ call_mask(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* GET, PUT and DELETE may be repeated by themselves. */
 static bool
 call_replays(const struct web_call *call)
 {
@@ -87,6 +101,7 @@ call_replays(const struct web_call *call)
 	       web_header(call, "Idempotency-Key") != NULL;
 }
 
+/* Attempts that failed are in the audit trail, too, with their reason. */
 static void
 call_finish(struct web_call *call, int result, struct err *err)
 {
@@ -123,6 +138,8 @@ web_call_run(struct web_call *call, struct web_worker *worker)
 		replay_end(call->shared->replay, answer, call);
 }
 
+/* For the sampler, whose answers are masked for some of their readers and not
+ * for others. */
 json_t *
 web_call_value(struct web_call *call, struct web_worker *worker,
 	       struct err *err)

@@ -145,7 +145,7 @@ sampler_tell_state(struct sampler *s, bool stale)
 		     since);
 	value = stale ? json_pack("{s:s,s:s}", "since", since, "why", why)
 		      : json_pack("{s:o}", "at", diff_now());
-	if (sample_write(s->shared.mask, value, sample->delta) != 0) {
+	if (sample_write(s->options->shared->mask, value, sample->delta) != 0) {
 		sample_free(sample);
 		return;
 	}
@@ -160,6 +160,8 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 	struct err err = ERR_INIT;
 	int r = health_ping(s->shared.client, &err);
 
+	/* A reload changes what is hidden. */
+	s->shared.mask = s->options->shared->mask;
 	if (r == 0) {
 		atomic_store(&s->answered_us, clock_mono_us());
 		r = topics_ask(s->topics, wanted, &err);
@@ -243,7 +245,7 @@ on_listener_event(const json_t *event, void *arg)
 	struct sample *sample = sample_new(SAMPLE_EVENT, "feed");
 
 	if (sample != NULL &&
-	    sample_write(s->shared.mask, json_incref((json_t *)event),
+	    sample_write(s->options->shared->mask, json_incref((json_t *)event),
 			 sample->delta) == 0)
 		samples_put(s->samples, sample);
 	else
@@ -326,13 +328,12 @@ sampler_init_locks(struct sampler *s)
 }
 
 /* Of the daemon's, what any thread may use; jobs, audit and replays are of
- * requests, which these are not. */
+ * requests, which these are not, and the mask is replaced by a reload. */
 static void
 sampler_share(struct sampler *s, const struct web_shared *shared)
 {
 	s->shared.conf = shared->conf;
 	s->shared.tables = shared->tables;
-	s->shared.mask = shared->mask;
 	s->shared.figures = shared->figures;
 }
 
@@ -350,10 +351,13 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 	sampler_init_locks(s);
 	sampler_share(s, o->shared);
 	if ((s->samples = samples_new(wake, err)) == NULL ||
-	    (s->topics = topics_new(&s->shared, s->samples, err)) == NULL ||
+	    (s->topics = topics_new(&s->shared, o->shared, s->samples, err)) ==
+		NULL ||
 	    sampler_open(o, &s->shared.client, err) != 0 ||
 	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
 	    sampler_open(o, &s->listener_client, err) != 0 ||
+	    /* Else a backend that is away holds up the stop. */
+	    client_set_deadline(s->listener_client, ASK_MS, err) != 0 ||
 	    sampler_start(s, err) != 0) {
 		sampler_free(s);
 		return NULL;

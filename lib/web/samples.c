@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "module/dump.h"
 #include "util/err.h"
 #include "web/mask.h"
 
@@ -68,11 +69,11 @@ sample_write(const struct web_mask *mask, json_t *value, char *texts[SEEN_N])
 {
 	json_t *masked = json_deep_copy(value);
 
-	texts[SEEN_WHOLE] = json_dumps(value, JSON_COMPACT);
+	texts[SEEN_WHOLE] = json_dumps(value, dump_flags(value));
 	if (masked != NULL)
 		mask_json(mask, masked);
 	texts[SEEN_MASKED] =
-	    masked != NULL ? json_dumps(masked, JSON_COMPACT) : NULL;
+	    masked != NULL ? json_dumps(masked, dump_flags(masked)) : NULL;
 	json_decref(masked);
 	json_decref(value);
 	return texts[SEEN_WHOLE] != NULL && texts[SEEN_MASKED] != NULL ? 0 : -1;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes that look at schedules; schedules_change.c has the others. */
+/*
+ * Routes that look at schedules; schedules_change.c has the others. All ask the
+ * schedules' database alone, so that they answer while broker and backend are
+ * away; fires ask for the states of their tasks, too.
+ */
 #include "web/schedules.h"
 
 #include <string.h>
@@ -50,6 +54,7 @@ schedules_get_all(struct web_call *call, struct err *err)
 			    : schedules_bad_cursor(call, err);
 }
 
+/* With its version, which an edit has to name. */
 static int
 schedules_get_one(struct web_call *call, struct err *err)
 {
@@ -61,6 +66,7 @@ schedules_get_one(struct web_call *call, struct err *err)
 	    call, schedule_show(db, web_text(call, "id"), err), err);
 }
 
+/* Of one that was deleted, too, as long as its fires are kept. */
 static int
 schedules_get_fires(struct web_call *call, struct err *err)
 {
@@ -76,6 +82,7 @@ schedules_get_fires(struct web_call *call, struct err *err)
 			    : schedules_bad_cursor(call, err);
 }
 
+/* By the scheduler's own code: what is shown is what will be. */
 static int
 schedules_get_next(struct web_call *call, struct err *err)
 {
@@ -90,6 +97,8 @@ schedules_get_next(struct web_call *call, struct err *err)
 	return next != NULL ? web_answer(call, next, err) : -1;
 }
 
+/* Of a form that nobody has sent yet: it is asked with each key that is
+ * pressed, and changes nothing. */
 static int
 schedules_run_preview(struct web_call *call, struct err *err)
 {

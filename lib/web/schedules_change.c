@@ -34,6 +34,8 @@ schedules_fail(struct web_call *call, const struct schedule_fault *fault,
 	return -1;
 }
 
+/* The frame has checked types alone; what may be said of a schedule is known in
+ * one place. */
 int
 schedules_read_form(struct web_call *call, struct schedule_form *form,
 		    struct buf *scratch, struct err *err)
@@ -76,6 +78,17 @@ schedules_make(struct web_call *call, struct schedules *db,
 	if (schedule_create(db, web_client(call), form, clock_wall_us(), id,
 			    &existing, &next_us, &fault, err) != 0)
 		return schedules_fail(call, &fault, form->rule, err);
+	/* Under the ID that was asked for there is none. */
+	if (existing && form->id != NULL && form->id[0] != '\0' &&
+	    strcmp(form->id, id) != 0) {
+		err_set(
+		    err, ERR_REFUSED,
+		    "an identical schedule has the ID %s (task, type, rule, "
+		    "time zone and arguments)",
+		    id);
+		return web_fault(call, "id",
+				 "use that one, or leave out the ID", err);
+	}
 	if (!existing) {
 		web_audit(call, "schedule.create", id, 1);
 		web_status(call, 201);
@@ -85,6 +98,7 @@ schedules_make(struct web_call *call, struct schedules *db,
 	return schedules_answer(call, schedule_show(db, id, err), err);
 }
 
+/* The database first: without one the form need not be read. */
 static int
 schedules_run_make(struct web_call *call, struct err *err)
 {
@@ -177,6 +191,8 @@ schedules_replace(struct web_call *call, struct schedules *db,
 	return schedules_answer(call, schedule, err);
 }
 
+/* Whether the form says "enabled" is seen in the body: the form itself has a
+ * default. */
 static int
 schedules_run_edit(struct web_call *call, struct err *err)
 {
@@ -203,6 +219,7 @@ schedules_run_edit(struct web_call *call, struct err *err)
 	return result;
 }
 
+/* What it has fired stays for a while; its tasks are not touched. */
 static int
 schedules_run_delete(struct web_call *call, struct err *err)
 {
@@ -216,6 +233,7 @@ schedules_run_delete(struct web_call *call, struct err *err)
 	return web_answer(call, json_null(), err);
 }
 
+/* What it has missed meanwhile is not made up for. */
 static int
 schedules_run_enable(struct web_call *call, struct err *err)
 {
@@ -229,6 +247,7 @@ schedules_run_enable(struct web_call *call, struct err *err)
 	    call, schedule_enable(db, id, clock_wall_us(), err), err);
 }
 
+/* A fire that was claimed is still sent. */
 static int
 schedules_run_disable(struct web_call *call, struct err *err)
 {

@@ -22,7 +22,7 @@
 #include "util/err.h"
 #include "util/path.h"
 
-#define FILE_MAX 65536
+#define FILE_MAX (1 << 20)
 
 void
 secret_random(void *p, size_t len)
@@ -36,6 +36,7 @@ secret_random(void *p, size_t len)
 static const char secret_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/* Six bits a digit, most significant first (RFC 4648, section 5). */
 void
 secret_encode(const void *bytes, size_t len, struct buf *out)
 {
@@ -91,6 +92,8 @@ secret_make(char text[SECRET_TEXT_SIZE])
 	buf_done(&out);
 }
 
+/* Tokens are random, so that a fast digest without salt will do; passwords are
+ * not (users.c). */
 void
 secret_digest(const char *text, char hex[SECRET_HEX_SIZE])
 {
@@ -112,6 +115,7 @@ secret_hmac(const unsigned char key[SECRET_BYTES], struct slice text,
 	     text.len, mac, &len);
 }
 
+/* The length may show: it is that of a digest, or of a MAC. */
 bool
 secret_same(const char *a, const char *b)
 {
@@ -122,17 +126,13 @@ secret_same(const char *a, const char *b)
 
 /* --- files ---------------------------------------------------------------- */
 
-int
-secret_read(const char *path, struct buf *out, struct err *err)
+/* Of an open file, which it closes. */
+static int
+secret_read_fd(int fd, const char *path, struct buf *out, struct err *err)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	char part[4096];
 	ssize_t n;
 
-	if (fd < 0)
-		return errno == ENOENT
-			   ? 0
-			   : err_sys(err, ERR_CONFIG, "cannot read %s", path);
 	while ((n = read(fd, part, sizeof(part))) > 0 && out->len < FILE_MAX)
 		buf_add(out, part, (size_t)n);
 	close(fd);
@@ -140,8 +140,70 @@ secret_read(const char *path, struct buf *out, struct err *err)
 	if (n < 0)
 		return err_sys(err, ERR_CONFIG, "cannot read %s", path);
 	if (n > 0)
-		return err_set(err, ERR_CONFIG, "%s: longer than 64 KiB", path);
+		return err_set(err, ERR_CONFIG, "%s: longer than 1 MiB", path);
 	return out->failed ? err_nomem(err) : 1;
+}
+
+int
+secret_read(const char *path, struct buf *out, struct err *err)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno == ENOENT
+			   ? 0
+			   : err_sys(err, ERR_CONFIG, "cannot read %s", path);
+	return secret_read_fd(fd, path, out, err);
+}
+
+int
+secret_read_own(const char *path, struct buf *out, struct err *err)
+{
+	/* A FIFO would make the daemon wait for ever. */
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+				      O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT
+			   ? 0
+			   : err_sys(err, ERR_CONFIG, "cannot read %s", path);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (st.st_uid == geteuid() || st.st_uid == 0) &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return secret_read_fd(fd, path, out, err);
+	close(fd);
+	return err_set(err, ERR_CONFIG,
+		       "%s: it is not a file of this user, or others may "
+		       "change it; remove it, and start again",
+		       path);
+}
+
+/* A file of another name beside it, which is complete; its name in `ret`. */
+static int
+secret_write_beside(const char *path, struct slice bytes, unsigned int mode,
+		    struct buf *ret)
+{
+	uint64_t number;
+	int fd, r;
+
+	/* Two daemons with one directory may have the same process id. */
+	secret_random(&number, sizeof(number));
+	buf_addf(ret, "%s.%016" PRIx64, path, number);
+	if (ret->failed)
+		return -1;
+	fd = open(ret->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	r = fchmod(fd, mode) == 0 &&
+		    write(fd, bytes.p, bytes.len) == (ssize_t)bytes.len &&
+		    fsync(fd) == 0
+		? 0
+		: -1;
+	close(fd);
+	if (r != 0)
+		unlink(ret->data);
+	return r;
 }
 
 int
@@ -149,23 +211,29 @@ secret_write(const char *path, struct slice bytes, unsigned int mode,
 	     struct err *err)
 {
 	struct buf other = BUF_INIT;
-	int fd, r = 0;
+	int r = secret_write_beside(path, bytes, mode, &other);
 
-	buf_addf(&other, "%s.%ld", path, (long)getpid());
-	if (other.failed) {
-		buf_done(&other);
-		return err_nomem(err);
-	}
-	unlink(other.data);
-	fd = open(other.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || fchmod(fd, mode) != 0 ||
-	    write(fd, bytes.p, bytes.len) != (ssize_t)bytes.len ||
-	    fsync(fd) != 0 || rename(other.data, path) != 0) {
+	if (r == 0 && (r = rename(other.data, path)) != 0)
+		unlink(other.data);
+	if (r != 0)
 		r = err_sys(err, ERR_CONFIG, "cannot write %s", path);
+	buf_done(&other);
+	return r;
+}
+
+int
+secret_create(const char *path, struct slice bytes, unsigned int mode,
+	      struct err *err)
+{
+	struct buf other = BUF_INIT;
+	int r = secret_write_beside(path, bytes, mode, &other);
+
+	if (r == 0) {
+		r = link(other.data, path) == 0 || errno == EEXIST ? 0 : -1;
 		unlink(other.data);
 	}
-	if (fd >= 0)
-		close(fd);
+	if (r != 0)
+		r = err_sys(err, ERR_CONFIG, "cannot write %s", path);
 	buf_done(&other);
 	return r;
 }
@@ -188,6 +256,7 @@ secret_runtime_dir(const struct conf *conf, struct buf *out)
 		buf_addf(out, "%s/flowrra", user);
 }
 
+/* Where `flowrractl web` looks for it, by the same configuration. */
 char *
 secret_token_path(const struct conf *conf)
 {
@@ -223,6 +292,8 @@ secret_code_sign(const char *token, int64_t until_s, uint64_t nonce,
 	buf_done(&out);
 }
 
+/* Of the token alone: who may read that may log in, and needs no daemon for it.
+ */
 void
 secret_code_make(const char *token, char code[SECRET_CODE_SIZE])
 {

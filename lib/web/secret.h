@@ -42,12 +42,20 @@ void secret_encode(const void *p, size_t len, struct buf *out);
 /* Of base64url, or of base64 with padding. -1: it is not. */
 int secret_decode(struct slice text, struct buf *out);
 
-/* The content of a file of at most 64 KiB: 1, 0 if it is not there, -1 with
+/* The content of a file of at most 1 MiB: 1, 0 if it is not there, -1 with
  * *err. */
 int secret_read(const char *path, struct buf *out, struct err *err);
+/* The same of a file that we have made: a plain one, no link, which belongs to us
+ * or root, and which nobody else may change. What others have put there is an
+ * error, since who knows a secret gets in. */
+int secret_read_own(const char *path, struct buf *out, struct err *err);
 /* Makes a file with these bytes in the place of one that is there, or not. */
 int secret_write(const char *path, struct slice bytes, unsigned int mode,
 		 struct err *err);
+/* Makes a file with these bytes if there is none: of two that do it at the same
+ * time one wins, and both read what it has written. */
+int secret_create(const char *path, struct slice bytes, unsigned int mode,
+		  struct err *err);
 
 /* "web.token" in [web] runtime_dir; free() it. NULL when memory runs out. */
 char *secret_token_path(const struct conf *conf);

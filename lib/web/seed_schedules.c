@@ -14,6 +14,7 @@
 #include "manager/member.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
+#include "module/dump.h"
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -182,7 +183,7 @@ seed_read_json(const json_t *body, const char *name, bool array, char **ret,
 		return 0;
 	if (array ? !json_is_array(value) : !json_is_object(value))
 		return seed_bad(err, name, array ? "an array" : "an object");
-	return (*ret = json_dumps(value, JSON_COMPACT)) != NULL
+	return (*ret = json_dumps(value, dump_flags(value))) != NULL
 		   ? 0
 		   : err_nomem(err);
 }

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* flowrra-web as a whole: made, reloaded, stopped. */
+/*
+ * flowrra-web as a whole: made, reloaded, stopped.
+ *
+ * The order in which it is made is that of need, and web_free() goes backwards:
+ * first what holds requests, then the threads, last what both use. Sockets are
+ * opened at the end, so that nobody is let in before all works, and a mistake
+ * in the configuration is told before that.
+ */
 #include "web/server.h"
 
 #include <stdio.h>
@@ -33,10 +40,12 @@
 #define IDLE_US 60000000
 /* More than a snapshot of any topic: what makes a reader slow is decided in
  * events.c. */
-#define BACKLOG_MAX (2 << 20)
+#define BACKLOG_MAX (4 << 20)
 
 /* --- checking ------------------------------------------------------------------ */
 
+/* What stands in URLs, cookies and the page unescaped has to be harmless in all
+ * three. */
 static int
 web_check_prefix(const char *prefix, struct err *err)
 {
@@ -136,6 +145,8 @@ web_probe(const struct conf *conf, struct err *err)
 	return r == 0 ? auth_check(conf, err) : -1;
 }
 
+/* What no type of a key can check by itself. Also of --check, without opening
+ * anything. */
 int
 web_check(const struct conf *conf, struct err *err)
 {
@@ -180,10 +191,8 @@ web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 {
 	struct web_shared *s = &web->shared;
 
-	s->conf = web->conf;
 	s->tables = web_routes;
-	return (s->mask = mask_new(web->conf->web.hide, err)) != NULL &&
-		       (s->audit = audit_new(err)) != NULL &&
+	return (s->audit = audit_new(err)) != NULL &&
 		       (s->jobs = jobs_new(s->audit, err)) != NULL &&
 		       (s->replay = replay_new(err)) != NULL &&
 		       (s->figures = figures_new(err)) != NULL &&
@@ -192,6 +201,9 @@ web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 		   : -1;
 }
 
+/* Three pools, so that no kind of work can hold up another: calls, which answer
+ * within [web] timeout; those that wait for a task; and password hashes, one at
+ * a time, since each takes a processor for a while on purpose. */
 static int
 web_make_threads(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -221,6 +233,7 @@ web_make_threads(struct web *web, const struct web_options *o, struct err *err)
 		   : -1;
 }
 
+/* Slow heads are cut by lib/http, before anything here is asked. */
 static int
 web_make_http(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -245,6 +258,7 @@ web_make_http(struct web *web, const struct web_options *o, struct err *err)
 /* --- listening ------------------------------------------------------------------
  */
 
+/* The key is overwritten once GnuTLS has a copy. */
 static int
 web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
 {
@@ -261,6 +275,8 @@ web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
 	return r;
 }
 
+/* Sockets that systemd has opened are checked as well: the unit may say what
+ * our configuration would refuse. */
 static int
 web_listen(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -280,25 +296,38 @@ web_listen(struct web *web, const struct web_options *o, struct err *err)
 /* --- the configuration -----------------------------------------------------------
  */
 
+/* With room for it among those that are kept. */
 static int
 web_load_conf(struct web *web, struct conf **ret, struct err *err)
 {
-	struct conf **confs =
-	    reallocarray(web->confs, web->n_confs + 1, sizeof(*confs));
+	struct web_mask **masks =
+	    reallocarray(web->masks, web->n_confs + 1, sizeof(*masks));
+	struct conf **confs;
 
+	if (masks == NULL)
+		return err_nomem(err);
+	web->masks = masks;
+	confs = reallocarray(web->confs, web->n_confs + 1, sizeof(*confs));
 	if (confs == NULL)
 		return err_nomem(err);
 	web->confs = confs;
 	return conf_load(web->config_file, web->settings, ret, err);
 }
 
-/* It is in force from now on. */
-static void
-web_keep_conf(struct web *web, struct conf *conf)
+/* It is in force from now on, with what it hides. */
+static int
+web_keep_conf(struct web *web, struct conf *conf, struct err *err)
 {
+	struct web_mask *mask = mask_new(conf->web.hide, err);
+
+	if (mask == NULL)
+		return -1;
+	web->masks[web->n_confs] = mask;
 	web->confs[web->n_confs++] = conf;
 	web->conf = conf;
 	web->shared.conf = conf;
+	web->shared.mask = mask;
+	return 0;
 }
 
 static int
@@ -308,10 +337,14 @@ web_first_conf(struct web *web, struct err *err)
 
 	if (web_load_conf(web, &conf, err) != 0)
 		return -1;
-	web_keep_conf(web, conf);
-	return 0;
+	if (web_keep_conf(web, conf, err) == 0)
+		return 0;
+	conf_free(conf);
+	return -1;
 }
 
+/* On failure what there is by then is freed by web_free(), which takes anything
+ * that was begun. */
 struct web *
 web_new(const struct web_options *options, struct err *err)
 {
@@ -353,16 +386,20 @@ web_free(struct web *web)
 	audit_free(web->shared.audit);
 	replay_free(web->shared.replay);
 	figures_free(web->shared.figures);
-	mask_free(web->shared.mask);
 	flowrra_close(web->shared.client);
 	access_limits_free(web->limits);
 	auth_free(web->auth);
-	while (web->n_confs > 0)
-		conf_free(web->confs[--web->n_confs]);
+	while (web->n_confs > 0) {
+		mask_free(web->masks[--web->n_confs]);
+		conf_free(web->confs[web->n_confs]);
+	}
+	free(web->masks);
 	free(web->confs);
 	free(web);
 }
 
+/* New connections are refused, calls are told to end, and readers of streams
+ * are let go; the daemon frees all when it has nothing more to do. */
 void
 web_stop(struct web *web)
 {
@@ -372,6 +409,8 @@ web_stop(struct web *web)
 	hub_stop(web->hub);
 }
 
+/* All or nothing: with a mistake in it, the old one stays in force. Listeners,
+ * threads and stores need a restart. */
 int
 web_reload(struct web *web, struct err *err)
 {
@@ -380,16 +419,18 @@ web_reload(struct web *web, struct err *err)
 
 	if (web_load_conf(web, &conf, err) != 0)
 		return -1;
-	if ((auth = auth_new(conf, err)) == NULL) {
+	if ((auth = auth_new(conf, err)) == NULL ||
+	    web_keep_conf(web, conf, err) != 0) {
+		auth_free(auth);
 		conf_free(conf);
 		return -1;
 	}
 	auth_free(web->auth);
 	web->auth = auth;
-	web_keep_conf(web, conf);
 	return 0;
 }
 
+/* For systemctl status; the same 10 s as /readyz. */
 void
 web_status_line(const struct web *web, char *text, size_t size)
 {

@@ -10,21 +10,16 @@
 
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/log.h"
 #include "util/path.h"
+#include "web/revoked.h"
 #include "web/secret.h"
 
 #define COOKIE_MAX 1024
 
-struct revoked {
-	uint64_t nonce;
-	int64_t until_s;
-};
-
 struct web_sessions {
 	unsigned char key[SECRET_BYTES];
-	char *list_path;
-	struct revoked *revoked;
-	size_t n_revoked;
+	struct web_revoked *revoked;
 };
 
 static int64_t
@@ -35,21 +30,26 @@ session_now_s(void)
 
 /* --- the key -------------------------------------------------------------- */
 
+/* One that is there stays; of two daemons that make it at once both have the one
+ * that is there in the end. */
 static int
 session_load_key(struct web_sessions *s, const char *path, struct err *err)
 {
 	struct buf key = BUF_INIT;
-	int r = secret_read(path, &key, err);
+	int r = secret_read_own(path, &key, err);
 
 	if (r == 0) {
 		secret_random(s->key, sizeof(s->key));
-		r = secret_write(
+		r = secret_create(
 		    path, (struct slice){(const char *)s->key, sizeof(s->key)},
 		    0600, err);
-	} else if (r == 1 && key.len == sizeof(s->key)) {
+		if (r == 0)
+			r = secret_read_own(path, &key, err);
+	}
+	if (r == 1 && key.len == sizeof(s->key)) {
 		memcpy(s->key, key.data, sizeof(s->key));
 		r = 0;
-	} else if (r == 1) {
+	} else if (r >= 0) {
 		r = err_set(err, ERR_CONFIG,
 			    "%s: not a key of %d bytes; remove it, and all log "
 			    "in again",
@@ -61,64 +61,25 @@ session_load_key(struct web_sessions *s, const char *path, struct err *err)
 	return r;
 }
 
-static int
-session_add_revoked(struct web_sessions *s, const struct revoked *one,
-		    struct err *err)
-{
-	struct revoked *list =
-	    reallocarray(s->revoked, s->n_revoked + 1, sizeof(*list));
-
-	if (list == NULL)
-		return err_nomem(err);
-	s->revoked = list;
-	list[s->n_revoked++] = *one;
-	return 0;
-}
-
-/* Two numbers a line; a line that is none is of no use to anybody. What has
- * expired by itself need not be remembered. */
-static int
-session_load_revoked(struct web_sessions *s, struct err *err)
-{
-	struct buf text = BUF_INIT;
-	struct revoked one;
-	char *line, *save = NULL;
-	int r = secret_read(s->list_path, &text, err);
-
-	/* An empty file has no text at all. */
-	line = r == 1 && text.len > 0 ? strtok_r(text.data, "\n", &save) : NULL;
-	for (; r >= 0 && line != NULL; line = strtok_r(NULL, "\n", &save))
-		if (sscanf(line, "%16" SCNx64 " %18" SCNd64, &one.nonce,
-			   &one.until_s) == 2 &&
-		    one.until_s >= session_now_s() &&
-		    session_add_revoked(s, &one, err) != 0)
-			r = -1;
-	buf_done(&text);
-	return r < 0 ? -1 : 0;
-}
-
 struct web_sessions *
 sessions_new(const char *dir, struct err *err)
 {
 	struct web_sessions *s = calloc(1, sizeof(*s));
-	struct buf path = BUF_INIT;
+	struct buf list = BUF_INIT, key = BUF_INIT;
+	int r = -1;
 
-	if (s == NULL) {
-		err_nomem(err);
-		return NULL;
-	}
-	buf_addf(&path, "%s/web.revoked", dir);
-	s->list_path = buf_take(&path);
-	buf_addf(&path, "%s/web.key", dir);
-	if (path.failed || s->list_path == NULL)
+	buf_addf(&list, "%s/web.revoked", dir);
+	buf_addf(&key, "%s/web.key", dir);
+	if (s == NULL || list.failed || key.failed)
 		err_nomem(err);
 	else if (path_make_dir(dir, err) == 0 &&
-		 session_load_key(s, path.data, err) == 0 &&
-		 session_load_revoked(s, err) == 0) {
-		buf_done(&path);
+		 session_load_key(s, key.data, err) == 0 &&
+		 (s->revoked = revoked_new(list.data, key.data, err)) != NULL)
+		r = 0;
+	buf_done(&list);
+	buf_done(&key);
+	if (r == 0)
 		return s;
-	}
-	buf_done(&path);
 	sessions_free(s);
 	return NULL;
 }
@@ -129,13 +90,13 @@ sessions_free(struct web_sessions *s)
 	if (s == NULL)
 		return;
 	explicit_bzero(s->key, sizeof(s->key));
-	free(s->list_path);
-	free(s->revoked);
+	revoked_free(s->revoked);
 	free(s);
 }
 
 /* --- cookies -------------------------------------------------------------- */
 
+/* A MAC and not a digest: from a cookie nobody can tell what it was made of. */
 void
 session_stamp(const struct web_sessions *s, const char *credential,
 	      char stamp[SESSION_STAMP_SIZE])
@@ -184,15 +145,14 @@ session_write(const struct web_sessions *s, struct session *session,
 	buf_done(&mac);
 }
 
-static bool
-session_is_revoked(const struct web_sessions *s, uint64_t nonce)
+bool
+session_is_over(const struct web_sessions *s, const struct session *session)
 {
-	size_t i;
+	struct revoked one = {session->nonce, session->until_s, ""};
 
-	for (i = 0; i < s->n_revoked; i++)
-		if (s->revoked[i].nonce == nonce)
-			return true;
-	return false;
+	memcpy(one.stamp, session->stamp, sizeof(one.stamp));
+	return session->until_s <= session_now_s() ||
+	       revoked_has(s->revoked, &one);
 }
 
 /* Of a text that we have signed. */
@@ -233,41 +193,34 @@ session_read(const struct web_sessions *s, struct slice cookie,
 		good = secret_decode((struct slice){text.p + 2, text.len - 2},
 				     &plain) == 0 &&
 		       plain.data != NULL && session_parse(plain.data, ret) &&
-		       ret->until_s > session_now_s() &&
-		       !session_is_revoked(s, ret->nonce);
+		       !session_is_over(s, ret);
 	buf_done(&same);
 	buf_done(&given);
 	buf_done(&plain);
 	return good;
 }
 
-/* The whole list, without what is over: it is short. */
 int
 session_revoke(struct web_sessions *s, const struct session *session,
 	       struct err *err)
 {
-	const struct revoked one = {session->nonce, session->until_s};
-	struct revoked *list;
-	struct buf text = BUF_INIT;
-	size_t i, n = 0;
-	int r;
+	struct revoked one = {session->nonce, session->until_s, ""};
 
-	if (session_add_revoked(s, &one, err) != 0)
-		return -1;
-	list = s->revoked;
-	for (i = 0; i < s->n_revoked; i++)
-		if (list[i].until_s >= session_now_s())
-			list[n++] = list[i];
-	s->n_revoked = n;
-	for (i = 0; i < n; i++)
-		buf_addf(&text, "%016" PRIx64 " %" PRId64 "\n", list[i].nonce,
-			 list[i].until_s);
-	r = text.failed ? err_nomem(err)
-			: secret_write(
-			      s->list_path,
-			      (struct slice){text.data != NULL ? text.data : "",
-					     text.len},
-			      0600, err);
-	buf_done(&text);
-	return r;
+	memcpy(one.stamp, session->stamp, sizeof(one.stamp));
+	return revoked_add(s->revoked, &one, err);
+}
+
+bool
+session_spend(struct web_sessions *s, uint64_t nonce, int64_t until_s)
+{
+	const struct revoked one = {nonce, until_s, "code"};
+	struct err err;
+
+	if (revoked_has(s->revoked, &one))
+		return false;
+	if (revoked_add(s->revoked, &one, &err) != 0)
+		log_error("a code that was used is good again after a restart: "
+			  "%s",
+			  err.msg);
+	return true;
 }

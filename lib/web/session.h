@@ -44,8 +44,13 @@ void session_write(const struct web_sessions *s, struct session *session,
 /* Whether it is one of ours, neither over nor logged out. */
 bool session_read(const struct web_sessions *s, struct slice cookie,
 		  struct session *ret);
-/* It is logged out. */
+/* Whether one that was read is over or logged out by now. */
+bool session_is_over(const struct web_sessions *s,
+		     const struct session *session);
+/* It is logged out, for all daemons with this directory. */
 int session_revoke(struct web_sessions *s, const struct session *session,
 		   struct err *err);
+/* Uses something that is good once, up to `until_s`. False: it was used. */
+bool session_spend(struct web_sessions *s, uint64_t nonce, int64_t until_s);
 
 #endif

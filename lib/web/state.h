@@ -23,6 +23,7 @@ struct web {
 	/* All that were in force: calls and threads may still read them. */
 	struct conf **confs;
 	size_t n_confs;
+	struct web_mask **masks; /* as many */
 	struct web_shared shared;
 	struct http_server *http;
 	struct web_auth *auth;
@@ -31,6 +32,8 @@ struct web {
 	struct web_hub *hub;
 	bool stopping;
 	size_t n_requests, n_refused;
+	/* Bytes of long bodies that come before their password is checked. */
+	int64_t unproven;
 };
 
 /* A request on its way. It lives until it is replied to, and, if an operation
@@ -43,6 +46,7 @@ struct visit {
 	struct web_call *call;
 	struct timer *deadline;
 	bool in_pool;
+	int64_t unproven;  /* its part of web->unproven */
 	bool ask_password; /* before anything else */
 	bool password_good;
 	struct auth_password *password;
@@ -58,8 +62,9 @@ int64_t dispatch_head(struct http_request *request, void *arg);
 /* Role, other sites, limits, once it is known who asks: 0, or -1 and it is replied
  * to. */
 int dispatch_authorize(struct visit *v);
-/* 401, which counts as a failed login. Returns -1. */
-int dispatch_refuse_login(struct visit *v);
+/* 401, which counts as a failed login; `user` NULL: it was no password. Returns
+ * -1. */
+int dispatch_refuse_login(struct visit *v, const char *user);
 struct auth_request visit_auth_request(const struct http_request *request);
 
 /* --- dispatch_run.c: from there to its answer -------------------------------- */

@@ -49,6 +49,8 @@ static_measure(void)
 #undef UI
 }
 
+/* Of all files together: modules import each other by relative paths, so that
+ * they have to move as one. */
 const char *
 static_digest(void)
 {
@@ -70,6 +72,7 @@ static_find(const char *name)
 	return NULL;
 }
 
+/* With nosniff a browser takes nothing for what it is not said to be. */
 const char *
 static_type(const char *name)
 {
@@ -111,6 +114,7 @@ static const char *const static_pages[] = {"/",
 					   "/about",
 					   "/index.html"};
 
+/* One slash at the end is forgiven: people type it. */
 static bool
 static_matches(const char *path, const char *page)
 {
@@ -141,6 +145,7 @@ static_is_page(const char *path)
 
 /* --- the page -------------------------------------------------------------- */
 
+/* For texts of elements and values of attributes, in double quotes. */
 static void
 static_add_html(struct buf *out, const char *text)
 {
@@ -184,6 +189,8 @@ static_value(const char *name, size_t len, const struct conf *conf,
 	return "";
 }
 
+/* The file is ours, so a place that is not closed ends the filling, and no
+ * more. */
 void
 static_page(const struct conf *conf, const char *version, struct buf *out)
 {

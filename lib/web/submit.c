@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "codec/scan.h"
+#include "codec/task_json.h"
 #include "flowrra/client.h"
+#include "manager/member.h"
 #include "manager/request.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -19,6 +22,8 @@
 
 /* One message to the broker; see flowrra_batch. */
 #define BATCH_LINES 256
+/* Of a request: each has an answer, which may be longer than itself. */
+#define LINES_MAX 100000
 #define NDJSON_TYPE "application/x-ndjson; charset=utf-8"
 
 /* --- one task ---------------------------------------------------------- */
@@ -72,27 +77,48 @@ submit_one(struct web_call *call, const struct flowrra_request *request,
 
 	if (flowrra_submit(web_client(call), request, id, &error) != 0) {
 		if (error.code != FLOWRRA_REFUSED || request->id == NULL ||
-		    request->id != web_task_id(call))
-			return web_client_error(&error, err);
+		    request->id != web_task_id(call)) {
+			web_client_error(&error, err);
+			return web_fault(call, request_field(err->msg), NULL,
+					 err);
+		}
 		strcpy(id, request->id);
 	}
 	web_audit(call, "task.submit", id, 1);
 	return submit_await(call, id, request, err);
 }
 
+/* Where the text as a whole is wrong, what is no JSON is another error than what is
+ * no object; only then it is worth a second look. */
+static int
+submit_refused(struct web_call *call, const char *field, struct err *err)
+{
+	struct scan_value value;
+
+	if (field == NULL &&
+	    scan_check(web_body(call), TASK_DEPTH_MAX, &value, NULL) != 0)
+		web_status(call, 400);
+	return web_fault(call, field, NULL, err);
+}
+
+/* An ID in the body goes before that of the key: somebody has chosen it. */
 static int
 submit_run(struct web_call *call, struct err *err)
 {
 	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
 	struct flowrra_request request;
 	struct buf scratch = BUF_INIT;
+	const char *field;
 	int result;
 
-	result = request_read(web_body(call), &base, &scratch, &request, err);
-	if (result == 0 && request.id == NULL)
-		request.id = web_task_id(call);
-	if (result == 0)
+	if (request_read(web_body(call), &base, &scratch, &request, &field,
+			 err) == 0) {
+		if (request.id == NULL)
+			request.id = web_task_id(call);
 		result = submit_one(call, &request, err);
+	} else {
+		result = submit_refused(call, field, err);
+	}
 	buf_done(&scratch);
 	return result;
 }
@@ -106,6 +132,7 @@ struct submit_lines {
 	struct {
 		size_t number;
 		bool is_task;
+		char field[32]; /* that the error is about; "": it says */
 		struct err err;
 	} lines[BATCH_LINES];
 	size_t n;
@@ -114,6 +141,8 @@ struct submit_lines {
 	struct buf answers, scratch;
 };
 
+/* Each line is an answer of its own: what cannot be written does not take the
+ * others along. */
 static void
 answer_line(struct submit_lines *s, json_t *line)
 {
@@ -125,16 +154,22 @@ answer_line(struct submit_lines *s, json_t *line)
 	json_decref(line);
 }
 
+/* A problem as of a request of its own; its id is that of the whole. */
 static void
-answer_problem(struct submit_lines *s, size_t number, const struct err *err)
+answer_problem(struct submit_lines *s, size_t i, const struct err *err)
 {
 	const unsigned int status = web_status_of(err);
-	json_t *text = json_string(err->msg);
+	const char *field = s->lines[i].field[0] != '\0'
+				? s->lines[i].field
+				: request_field(err->msg);
 
-	answer_line(s, json_pack("{s:I,s:{s:i,s:s,s:o}}", "line",
-				 (json_int_t)number, "error", "status",
-				 (int)status, "code", web_code_of(status, err),
-				 "detail", text != NULL ? text : json_null()));
+	answer_line(
+	    s, json_pack("{s:I,s:{s:i,s:s,s:o,s:o,s:n}}", "line",
+			 (json_int_t)s->lines[i].number, "error", "status",
+			 (int)status, "code", web_code_of(status, err),
+			 "detail", member_of_text(err->msg), "field",
+			 field != NULL ? member_of_text(field) : json_null(),
+			 "hint"));
 }
 
 /* In the order of the lines. What was sent is answered, whatever follows. */
@@ -150,7 +185,7 @@ settle_lines(struct submit_lines *s)
 		flowrra_batch_wait(s->batch, NULL);
 	for (i = 0; i < s->n; i++) {
 		if (!s->lines[i].is_task) {
-			answer_problem(s, s->lines[i].number, &s->lines[i].err);
+			answer_problem(s, i, &s->lines[i].err);
 		} else if (flowrra_batch_answer(s->batch, task++, &error) ==
 			   0) {
 			s->queued++;
@@ -161,20 +196,23 @@ settle_lines(struct submit_lines *s)
 				      flowrra_batch_id(s->batch, task - 1)));
 		} else {
 			web_client_error(&error, &err);
-			answer_problem(s, s->lines[i].number, &err);
+			answer_problem(s, i, &err);
 		}
 	}
 	s->n = 0;
 	flowrra_batch_reset(s->batch);
 }
 
+/* Blank lines are passed over, but counted: the number is that of an editor. */
 static void
 add_line(struct submit_lines *s, struct slice text)
 {
 	const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
 	struct err *err = &s->lines[s->n].err;
+	char *ret_field = s->lines[s->n].field;
 	struct flowrra_request request;
 	struct flowrra_error error;
+	const char *field;
 
 	s->number++;
 	while (text.len > 0 && strchr(" \t\r", text.p[text.len - 1]) != NULL)
@@ -183,17 +221,36 @@ add_line(struct submit_lines *s, struct slice text)
 		return;
 	s->lines[s->n].number = s->number;
 	s->lines[s->n].is_task = false;
+	*ret_field = '\0';
 	err->code = ERR_NONE;
-	if (request_read(text, &base, &s->scratch, &request, err) == 0) {
-		if (flowrra_batch_add(s->batch, &request, &error) == 0)
-			s->lines[s->n].is_task = true;
-		else
-			web_client_error(&error, err);
+	if (request_read(text, &base, &s->scratch, &request, &field, err) !=
+	    0) {
+		/* Its name may be of the client's making: only if it fits. */
+		if (field != NULL && strlen(field) < sizeof(s->lines->field))
+			strcpy(ret_field, field);
+	} else if (flowrra_batch_add(s->batch, &request, &error) == 0) {
+		s->lines[s->n].is_task = true;
+	} else {
+		web_client_error(&error, err);
 	}
 	if (++s->n == BATCH_LINES)
 		settle_lines(s);
 }
 
+/* What is behind was not looked at, and its client is told so. */
+static void
+refuse_rest(struct submit_lines *s)
+{
+	settle_lines(s);
+	answer_line(s, json_pack("{s:i,s:{s:i,s:s,s:s}}", "line", LINES_MAX + 1,
+				 "error", "status", 413, "code", "too_large",
+				 "detail",
+				 "this line and those after it were not "
+				 "submitted; send them in another batch"));
+}
+
+/* A client that is gone gets no answer: what was sent is queued, the rest is
+ * not. */
 static void
 add_lines(struct submit_lines *s, struct slice body)
 {
@@ -201,6 +258,10 @@ add_lines(struct submit_lines *s, struct slice body)
 	size_t len;
 
 	while (body.len > 0 && !web_stopped(s->call)) {
+		if (s->number == LINES_MAX) {
+			refuse_rest(s);
+			return;
+		}
 		end = memchr(body.p, '\n', body.len);
 		len = end != NULL ? (size_t)(end - body.p) : body.len;
 		add_line(s, (struct slice){body.p, len});
@@ -210,6 +271,7 @@ add_lines(struct submit_lines *s, struct slice body)
 	settle_lines(s);
 }
 
+/* On the heap: errors of 256 lines are too much for a stack. */
 static int
 submit_run_batch(struct web_call *call, struct err *err)
 {
@@ -238,7 +300,19 @@ submit_run_batch(struct web_call *call, struct err *err)
 
 /* --- the table --------------------------------------------------------- */
 
+/* Members of the body stand here to be described: request_read() checks them. */
 static const struct web_param submit_params[] = {
+    {.name = "name",
+     .type = WEB_TEXT,
+     .in = WEB_BODY,
+     .required = true,
+     .help = "the name of a registered task"},
+    LIST_BODY("args", WEB_JSON, "an array; empty by default"),
+    LIST_BODY("kwargs", WEB_JSON, "an object; empty by default"),
+    LIST_BODY("queue", WEB_TEXT, "that of the registration by default"),
+    LIST_BODY("id", WEB_TEXT, "the ID; one is made up by default"),
+    LIST_BODY("delay", WEB_SECONDS, "so long it is not begun"),
+    LIST_BODY("at", WEB_TIME, "until then it is not begun"),
     LIST_QUERY("wait", WEB_SECONDS,
 	       "wait for the end of the task, so long at most, and answer its "
 	       "record; 60 s at most"),
@@ -252,7 +326,7 @@ const struct web_route web_submit_routes[] = {
      "that "
      "has ended"},
     {HTTP_POST, "/api/v1/tasks/batch", WEB_OPERATOR,
-     WEB_RAW_BODY | WEB_BIG_BODY, NULL, submit_run_batch,
+     WEB_RAW_BODY | WEB_BIG_BODY | WEB_LINES, NULL, submit_run_batch,
      "Submits many tasks, a JSON object on each line.",
      "for each line a line: {\"line\", \"task_id\"}, or {\"line\", \"error\"}"},
     WEB_ROUTES_END};

@@ -211,9 +211,15 @@ static int
 tasks_run_cancel(struct web_call *call, struct err *err)
 {
 	const char *id = web_text(call, "id");
+	json_t *answer;
 
 	web_audit(call, "task.cancel", id, 1);
-	return web_answer(call, cancel_task(web_client(call), id, err), err);
+	answer = cancel_task(web_client(call), id, err);
+	/* As all that is done to a task; "id" is what flowrractl prints. */
+	if (answer != NULL)
+		json_object_set(answer, "task_id",
+				json_object_get(answer, "id"));
+	return web_answer(call, answer, err);
 }
 
 /* Of a task that is not on the dead list any more there are no bytes: then it can be
@@ -272,7 +278,7 @@ const struct web_route web_tasks_routes[] = {
      "the JSON that the task returned"},
     {HTTP_POST, "/api/v1/tasks/{id}/cancel", WEB_OPERATOR, 0, task_params,
      tasks_run_cancel, "Cancels a task that has not finished.",
-     "{\"id\", \"outcome\": \"cancelled\" or \"ordered\"}"},
+     "{\"task_id\", \"id\", \"outcome\": \"cancelled\" or \"ordered\"}"},
     {HTTP_POST, "/api/v1/tasks/{id}/retry", WEB_OPERATOR, 0, task_params,
      tasks_run_retry, "Puts a dead task back into its queue.",
      "{\"task_id\", \"outcome\": \"retried\"}"},

@@ -38,19 +38,20 @@ struct known {
 	char *topic;
 	uint64_t id;
 	json_t *value;
+	const struct web_mask *mask; /* by which viewers were told */
 	LIST_ENTRY(known) next;
 };
 
 struct topics {
-	const struct web_shared *shared;
+	const struct web_shared *shared, *daemon;
 	struct samples *samples;
 	struct web_worker worker;
 	LIST_HEAD(, known) known;
 };
 
 struct topics *
-topics_new(const struct web_shared *shared, struct samples *samples,
-	   struct err *err)
+topics_new(const struct web_shared *shared, const struct web_shared *daemon,
+	   struct samples *samples, struct err *err)
 {
 	struct topics *topics = calloc(1, sizeof(*topics));
 
@@ -59,6 +60,7 @@ topics_new(const struct web_shared *shared, struct samples *samples,
 		return NULL;
 	}
 	topics->shared = shared;
+	topics->daemon = daemon;
 	topics->samples = samples;
 	topics->worker.shared = shared;
 	return topics;
@@ -110,7 +112,7 @@ static int
 topics_put(struct topics *topics, const char *topic, json_t *value,
 	   json_t *delta)
 {
-	const struct web_mask *mask = topics->shared->mask;
+	const struct web_mask *mask = topics->daemon->mask;
 	struct sample *sample = sample_new(SAMPLE_STATE, topic);
 
 	if (sample == NULL)
@@ -133,6 +135,12 @@ topics_tell(struct topics *topics, const struct topic_wanted *wanted,
 	struct known *k = topics_known(topics, wanted);
 	json_t *delta = NULL;
 
+	/* Viewers do not see any longer what is hidden since a reload. */
+	if (k != NULL && k->mask != topics->shared->mask) {
+		json_decref(k->value);
+		k->value = NULL;
+		k->mask = topics->shared->mask;
+	}
 	if (value == NULL || k == NULL ||
 	    (k->value != NULL &&
 	     (delta = key != NULL ? diff_rows(k->value, value, key)

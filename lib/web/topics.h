@@ -28,8 +28,10 @@ struct topic_wanted {
 	uint64_t id;
 };
 
-/* NULL with *err. `shared` has a client that no other thread waits for. */
+/* NULL with *err. `shared` has a client that no other thread waits for; `daemon`
+ * has the mask that is in force. */
 struct topics *topics_new(const struct web_shared *shared,
+			  const struct web_shared *daemon,
 			  struct samples *samples, struct err *err);
 void topics_free(struct topics *topics);
 

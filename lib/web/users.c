@@ -14,7 +14,7 @@
 
 /* A bcrypt hash of a password that nobody knows, at the cost that htpasswd -B
  * has. */
-const char users_nobody[] =
+static const char users_nobody[] =
     "$2y$05$Q1Q7FCpUxMhwy5Yb1b0cFuM2E1Hn4qJm1iR1Yl0k3Sd3vW7mY9b5e";
 
 /* One file: its lines cut into fields, which lie in `text`. */
@@ -32,6 +32,7 @@ struct web_users {
 	int64_t looked_us;
 };
 
+/* Words of the configuration and of the tokens file. */
 int
 users_role(const char *name, enum web_role *ret)
 {
@@ -51,6 +52,8 @@ users_role(const char *name, enum web_role *ret)
 	return -1;
 }
 
+/* A name stands in logs, cookies and reasons: no blanks, no colons, no control
+ * characters. */
 bool
 users_name_valid(const char *name)
 {
@@ -267,6 +270,8 @@ users_free(struct web_users *users)
 	free(users);
 }
 
+/* At most once a second: it is called with each request, and stat() may be
+ * slow. */
 void
 users_refresh(struct web_users *users)
 {
@@ -283,6 +288,7 @@ users_refresh(struct web_users *users)
 /* --- looking up ------------------------------------------------------------
  */
 
+/* A file of people, not of a directory service: it is short. */
 static const struct token *
 users_find(const struct users_file *file, const char *name)
 {
@@ -300,6 +306,14 @@ users_hash(const struct web_users *users, const char *name)
 	const struct token *line = users_find(&users->users, name);
 
 	return line != NULL ? line->digest : NULL;
+}
+
+/* What the first user has: it takes as long. That its password may be right does
+ * no harm, since no user has that name. */
+const char *
+users_decoy(const struct web_users *users)
+{
+	return users->users.n > 0 ? users->users.lines[0].digest : users_nobody;
 }
 
 const struct token *

@@ -23,9 +23,9 @@ void users_refresh(struct web_users *users);
 
 /* The hash of a user's password; NULL: there is no such user. */
 const char *users_hash(const struct web_users *users, const char *name);
-/* For those who are not there: to be checked all the same, so that it takes as
- * long to find out. */
-extern const char users_nobody[];
+/* A hash for those who are not there: to be checked all the same, so that it takes
+ * as long to find out. */
+const char *users_decoy(const struct web_users *users);
 /* Whether a password has that hash. Takes 50 ms and more; any thread. */
 bool users_check_password(const char *password, const char *hash);
 

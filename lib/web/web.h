@@ -62,7 +62,8 @@ enum web_flags {
 			     a slash at the end, errors as {"error": …} */
 	WEB_WAITS = 32, /* may take longer than [web] timeout, up to WEB_WAIT_S:
 			   on a thread of a second, small set */
-	WEB_QUIET = 64, /* changes nothing, though it is a POST: a preview. No
+	WEB_LINES = 128, /* with WEB_RAW_BODY: many JSON values, one a line */
+	WEB_QUIET = 64,	 /* changes nothing, though it is a POST: a preview. No
 			   limit of writes, no audit; good with read_only */
 };
 #define WEB_WAIT_S 60

@@ -64,6 +64,7 @@ count_slots(const json_t *worker, json_int_t *slots, json_int_t *busy)
 	}
 }
 
+/* Dead ones are counted, but their slots are nobody's. */
 json_t *
 workers_count(const json_t *workers)
 {
@@ -103,6 +104,7 @@ workers_with_figures(struct web_call *call, struct err *err)
 	return workers;
 }
 
+/* Few enough for one answer: a worker is a process with a configuration. */
 static int
 workers_get_all(struct web_call *call, struct err *err)
 {

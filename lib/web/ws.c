@@ -3,24 +3,51 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/timer.h"
 #include "web/access.h"
 #include "web/frame.h"
 #include "web/hub.h"
 #include "web/state.h"
 
+/* How often it is asked whether the listener may still listen. */
+#define BEAT_MS 15000
+
 struct listener {
+	struct web *web;
+	struct web_identity who;
+	struct timer *beat;
 	struct http_ws *ws;
 	struct hub_subscriber *subscriber;
 };
 
 static void
-on_listener_gone(struct http_ws *ws, void *arg)
+listener_free(struct listener *listener)
+{
+	if (listener->subscriber != NULL)
+		hub_leave(listener->subscriber);
+	timer_free(listener->beat);
+	free(listener);
+}
+
+static void
+on_listener_beat(void *arg)
 {
 	struct listener *listener = arg;
 
-	if (listener->subscriber != NULL)
-		hub_leave(listener->subscriber);
-	free(listener);
+	if (auth_holds(listener->web->auth, &listener->who)) {
+		timer_set_ms(listener->beat, BEAT_MS);
+		return;
+	}
+	http_ws_close(listener->ws, 1008, "log in again");
+	listener_free(listener);
+}
+
+/* Its owner in all cases but one: a listener whose subscription failed was
+ * never in the hub. */
+static void
+on_listener_gone(struct http_ws *ws, void *arg)
+{
+	listener_free(arg);
 }
 
 /* A listener has nothing to say; the seed's send "ping". */
@@ -71,17 +98,25 @@ frame_ws(struct web_call *call, struct err *err)
 			       NULL);
 		return 0;
 	}
-	if ((listener = calloc(1, sizeof(*listener))) == NULL)
+	listener = calloc(1, sizeof(*listener));
+	if (listener == NULL ||
+	    (listener->beat =
+		 timer_new(v->web->base, on_listener_beat, listener)) == NULL) {
+		free(listener);
 		return err_nomem(err);
+	}
+	listener->web = v->web;
+	listener->who = v->who;
+	timer_set_ms(listener->beat, BEAT_MS);
 	reader.arg = user.arg = listener;
 	v->request = NULL;
 	http_set_data(request, NULL);
 	if ((listener->ws = http_ws_begin(request, &user)) == NULL)
-		free(listener);
+		listener_free(listener);
 	else if ((listener->subscriber = hub_subscribe(v->web->hub, &reader,
 						       topics, err)) == NULL) {
 		http_ws_close(listener->ws, 1013, "try again later");
-		free(listener);
+		listener_free(listener);
 	}
 	visit_release(v);
 	return 0;

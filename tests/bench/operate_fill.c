@@ -368,7 +368,8 @@ static const char *const varied_rows[] = {
     "UPDATE totals SET failed = 50000",
     COUNT_TO(
 	"?1 * 60") "INSERT INTO measures SELECT 60, unixepoch() / 60 * 60 "
-		   "- 60 * (i / ?1), 'q' || (i % ?1), 'app.mail.task' || (i % ?1), "
+		   "- 60 * (i / ?1), 'q' || (i % ?1), 'app.mail.task' || (i % "
+		   "?1), "
 		   "w.value, 7 FROM n, json_each('[0,1,3,4,105,210]') AS w",
 };
 

@@ -198,6 +198,8 @@ START_TEST(a_worker_describes_itself_and_what_it_runs)
 	static const char *const parts[] = {
 	    "\"id\":\"test:main\"",
 	    "\"queues\":[\"io\",\"cpu\"]",
+	    "\"task_names\":[\"",
+	    "\"job\"",
 	    "\"io\":{\"slots\":2,\"tasks\":1}",
 	    "\"async\":{\"slots\":1000,\"tasks\":1}",
 	    "\"cpu\":{\"slots\":1,\"tasks\":0}",

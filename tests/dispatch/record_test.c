@@ -259,6 +259,22 @@ START_TEST(what_an_attempt_printed_goes_with_the_task_that_is_retried)
 }
 END_TEST
 
+/* The task itself is gone then. */
+START_TEST(a_success_keeps_the_attempts_before_it)
+{
+	struct worker *w = worker_begin();
+
+	STEPS(w, "job",
+	      ",\"current_retry\":1,\"max_retries\":2,\"history\":[{"
+	      "\"attempt\":1,\"error\":\"oh\"}]",
+	      "started", "done=1");
+	WAIT_FOR(w, "ack");
+	ck_record(w, "\"status\":\"success\"");
+	ck_record(w, "\"history\":[{\"attempt\":1,\"error\":\"oh\"}]");
+	worker_end(w);
+}
+END_TEST
+
 /* Lines beyond are dropped by whole lines, the first ones first. */
 START_TEST(of_much_that_is_printed_the_end_is_kept)
 {
@@ -319,6 +335,7 @@ SUITE("dispatch-record")
 	TEST(handlers_log_and_print_in_the_name_of_their_task);
 	TEST(what_an_attempt_printed_is_in_its_final_record);
 	TEST(what_an_attempt_printed_goes_with_the_task_that_is_retried);
+	TEST(a_success_keeps_the_attempts_before_it);
 	TEST(of_much_that_is_printed_the_end_is_kept);
 	TEST(a_task_near_its_limit_does_not_grow_by_what_it_prints);
 }

@@ -71,6 +71,7 @@ END_TEST
 static const char of_failures[] =
     "[executor]\nmax_retries = 1\nretry_delay = 0\n"
     "[task bad]\ncommand = sh -c 'seq 50 >&2; printf last >&2; exit 3'\n"
+    "[task told]\ncommand = sh -c 'echo so far; echo oh >&2; exit 64'\n"
     "[task nul]\ncommand = sh -c 'printf \"a\\000b\" >&2; exit 3'\n"
     "[task usage]\ncommand = sh -c 'exit 64'\n"
     "[task own]\ncommand = sh -c 'exit 9'\nfinal_exit_codes = 9\n"
@@ -111,6 +112,9 @@ START_TEST(a_failure_tells_code_and_last_lines)
 		  "exit code 3: a\xef\xbf\xbd"
 		  "b");
 	ck_failed(w, "usage", "1", "exit code 64");
+	/* Standard output is no result then, but tells how far it came. */
+	ck_failed(w, "told", "1", "exit code 64: oh");
+	ck_told_part(w, end_of(w, submit(w, "told")), "output", "so far\n");
 	ck_failed(w, "own", "1", "exit code 9");
 	ck_failed(w, "killed", "2", "killed by SIGSEGV");
 	ck_failed(w, "missing", "2",

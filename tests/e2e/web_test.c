@@ -229,7 +229,7 @@ START_TEST(hosts_paths_and_methods_that_are_not_ours_are_refused)
 	ck_assert_ptr_nonnull(strstr(s->head, "Allow: GET, HEAD"));
 	ck_assert_int_eq(site_ask_in(s, "/api/v1/me?x=1", "-k"), 400);
 	ck_assert_str_eq(site_cut(s, "\"field\":\""), "x");
-	ck_assert_int_eq(site_ask_in(s, "/api/v1/tasks", JSON "-d '{'"), 422);
+	ck_assert_int_eq(site_ask_in(s, "/api/v1/tasks", JSON "-d '{'"), 400);
 	/* 70 KiB where 64 may be. */
 	run(w, "head -c 70000 /dev/zero >big");
 	ck_assert_int_eq(site_ask_in(s, "/api/v1/queues/io/pause",
@@ -281,6 +281,24 @@ START_TEST(pages_and_files_are_packed_cached_and_locked_down)
 }
 END_TEST
 
+START_TEST(a_registered_task_tells_its_workers_and_figures)
+{
+	struct world *w = begin(_i);
+	struct site *s = site_start(w, "");
+
+	ctl_ok(w, "submit add 1 2 --wait");
+	WAIT_UNTIL(site_ask_in(s, "/api/v1/registry/add", "-g") == 200 &&
+		   strstr(s->body, "\"workers\":1") != NULL);
+	/* They are sent once a second. */
+	WAIT_UNTIL(site_ask_in(s, "/api/v1/registry/add", "-g") == 200 &&
+		   strstr(s->body, "\"figures\":{\"succeeded\":1,") != NULL);
+	ck_assert_int_eq(site_ask_in(s, "/api/v1/registry", "-g"), 200);
+	ck_assert_ptr_nonnull(strstr(s->body, "\"workers\":1"));
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(failed_logins_and_hasty_changes_are_limited)
 {
 	struct world *w = begin(_i);
@@ -312,6 +330,37 @@ START_TEST(failed_logins_and_hasty_changes_are_limited)
 }
 END_TEST
 
+START_TEST(a_password_that_is_remembered_answers_no_guesses)
+{
+	struct world *w = begin(_i);
+	const char *line = "alice:$2b$04$abcdefghijklmnopqrstuuinwY/"
+			   "tkBVrn3xrxQI/TgnMHhkvl85RW\n";
+	struct site *s;
+	int i;
+
+	world_write(w, "users", line, strlen(line));
+	run(w, "chmod 600 users");
+	s = site_start(w, "-o web.users=users -o web.proxies=unix");
+	/* alice is at work, at one address; another one guesses. */
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "-u alice:sesame"), 200);
+	for (i = 0; i < 5; i++)
+		ck_assert_int_eq(site_ask(s, "/api/v1/me",
+					  "--unix-socket web.sock "
+					  "-H 'X-Forwarded-For: 203.0.113.7' "
+					  "-u alice:guess%d",
+					  i),
+				 401);
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Forwarded-For: 203.0.113.7' "
+				  "-u alice:sesame"),
+			 429);
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "-u alice:sesame"), 200);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 START_TEST(what_is_unsafe_is_refused_at_the_start)
 {
 	static const struct {
@@ -323,6 +372,10 @@ START_TEST(what_is_unsafe_is_refused_at_the_start)
 	    {"-o web.prefix=flowrra", "is not a path"},
 	    {"-o web.user_header=X-Remote-User", "name the proxies"},
 	    {"-o web.proxies=proxy", "is neither an address"},
+	    {"-o web.proxies=unix:no-such-user", "there is no system user"},
+	    /* That proxy encrypts nothing on the network. */
+	    {"-o web.listen=0.0.0.0:7480 -o web.proxies=unix",
+	     "set tls_cert and tls_key"},
 	    {"-o web.tls_cert=x", "set both, or none"},
 	    {"-o web.tokens=missing", "cannot read missing"},
 	};
@@ -528,6 +581,179 @@ START_TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out)
 }
 END_TEST
 
+/* A disk that was full leaves such a file. */
+START_TEST(an_empty_token_file_is_named_and_not_used)
+{
+	struct world *w = begin(1);
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/web.token", world_dir(w));
+	ck_assert_ptr_nonnull(f = fopen(path, "w"));
+	fclose(f);
+	ck_complains(ctl(w, "web -o web.runtime_dir=%s", world_dir(w)), 78,
+		     "web.token: not a token");
+	world_stop(w);
+}
+END_TEST
+
+/* Of what is open when a user logs out. */
+START_TEST(a_stream_ends_with_the_login)
+{
+	struct world *w = begin(_i);
+	struct site *s = site_start(w, "");
+	struct run *stream, *other;
+
+	log_in(s);
+	stream = run_start(w,
+			   "exec curl -sN -b jar 'http://127.0.0.1:%d/api/v1/"
+			   "events?topics=queues' >events",
+			   s->port);
+	/* One that has logged in otherwise goes on. */
+	other = run_start(w,
+			  "exec curl -sN -H 'Authorization: Bearer %s' "
+			  "'http://127.0.0.1:%d/api/v1/events?topics=queues' "
+			  ">others",
+			  s->token, s->port);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "event: queues") != NULL);
+	WAIT_UNTIL(strstr(world_read(w, "others"), "event: queues") != NULL);
+	ck_assert_int_eq(
+	    site_ask(s, "/api/v1/session", "-X DELETE -b jar " SAME), 204);
+	ck_assert_int_eq(run_end(w, stream)->status, 0);
+	ck_assert_int_eq(kill(other->pid, 0), 0);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+/* Who else may connect to the socket is not believed. */
+START_TEST(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy)
+{
+	struct world *w = begin(_i);
+	const char *me = world_text(w, "%d", (int)getuid());
+	struct site *s;
+
+	s = site_start(w, world_text(w,
+				     "-o web.proxies=unix:%s "
+				     "-o web.user_header=X-Remote-User "
+				     "-o web.operators=alice",
+				     me));
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Remote-User: alice'"),
+			 200);
+	ck_assert_str_eq(site_cut(s, "\"role\":\""), "operator");
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "--unix-socket web.sock"),
+			 401);
+	site_stop(s);
+	s = site_start(w, world_text(w,
+				     "-o web.proxies=unix:%d "
+				     "-o web.user_header=X-Remote-User "
+				     "-o web.operators=alice",
+				     (int)getuid() + 4711));
+	ck_assert_int_eq(site_ask(s, "/api/v1/me",
+				  "--unix-socket web.sock "
+				  "-H 'X-Remote-User: alice'"),
+			 403);
+	/* They are who they are. */
+	ck_assert_int_eq(site_ask(s, "/api/v1/me", "--unix-socket web.sock"),
+			 200);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+/* A connection that has sent a head and waits to be told to go on. */
+static int
+begin_long_body(const struct site *s, const char *credential)
+{
+	const int fd = site_connect(s);
+	char head[512];
+	int n;
+
+	n = snprintf(head, sizeof(head),
+		     "POST /api/v1/tasks/batch HTTP/1.1\r\nHost: localhost\r\n"
+		     "Authorization: %s\r\nContent-Type: application/json\r\n"
+		     "Expect: 100-continue\r\nContent-Length: 16000000\r\n\r\n",
+		     credential);
+	ck_assert_int_eq(write(fd, head, (size_t)n), n);
+	return fd;
+}
+
+/* "Basic eDp5" is x:y. */
+START_TEST(nobody_fills_the_memory_with_bodies_without_a_password)
+{
+	struct world *w = begin(false);
+	const char *line = "alice:$2b$04$abcdefghijklmnopqrstuuinwY/"
+			   "tkBVrn3xrxQI/TgnMHhkvl85RW\n";
+	char reply[64];
+	struct site *s;
+	int fds[3], i;
+	ssize_t n;
+
+	world_write(w, "users", line, strlen(line));
+	run(w, "chmod 600 users");
+	s = site_start(w, "-o web.users=users");
+	for (i = 0; i < 3; i++) {
+		fds[i] = begin_long_body(s, "Basic eDp5");
+		n = read(fds[i], reply, sizeof(reply) - 1);
+		ck_assert_int_gt(n, 12);
+		reply[n] = '\0';
+		ck_assert_msg(strncmp(reply + 9, i < 2 ? "100" : "503", 3) == 0,
+			      "%d: %s", i, reply);
+	}
+	/* Those that are gone make room. */
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	WAIT_UNTIL(site_ask(s, "/api/v1/me", "-u alice:sesame") == 200);
+	fds[0] = begin_long_body(s, "Basic eDp5");
+	n = read(fds[0], reply, sizeof(reply) - 1);
+	ck_assert_int_gt(n, 12);
+	ck_assert_int_eq(strncmp(reply + 9, "100", 3), 0);
+	close(fds[0]);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
+/* A viewer who looks already, and one who comes later. */
+START_TEST(a_reload_hides_more_from_viewers_at_once)
+{
+	struct world *w = begin(_i);
+	char *line = ctl_ok(w, "web token eve viewer 2>token");
+	char *token = strstr(world_read(w, "token"), "again: ");
+	const char *id = "t1";
+	struct site *s;
+
+	world_write(w, "tokens", line, strlen(line));
+	run(w, "chmod 600 tokens");
+	s = site_start(w, "-o web.tokens=tokens -o web.peers=root:operator");
+	token = world_text(w, "%.*s", (int)strcspn(token + 7, "\n"), token + 7);
+	ck_assert_int_eq(site_ask(s, "/api/v1/tasks",
+				  "--unix-socket web.sock " JSON
+				  "-d '{\"id\":\"%s\",\"name\":\"x\",\"queue\":"
+				  "\"none\",\"force\":true,\"kwargs\":"
+				  "{\"colour\":\"sesame\"}}'",
+				  id),
+			 201);
+	run_start(w,
+		  "exec curl -sN -H 'Authorization: Bearer %s' "
+		  "'http://127.0.0.1:%d/api/v1/events?topics=task:%s' >events",
+		  token, s->port, id);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "sesame") != NULL);
+	world_configure(w, "demo", "[web]\nhide = colour\n");
+	ck_assert_int_eq(kill(s->daemon->pid, SIGHUP), 0);
+	WAIT_UNTIL(strstr(world_read(w, "events"), "\"colour\":\"•••\"") !=
+		   NULL);
+	ck_assert_int_eq(site_ask(s, "/api/v1/tasks/t1",
+				  "-H 'Authorization: Bearer %s'", token),
+			 200);
+	ck_assert_ptr_null(strstr(s->body, "sesame"));
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web")
 {
 	SUITE_TIMEOUT(120);
@@ -541,11 +767,19 @@ SUITE("web")
 	    0, 2);
 	TEST(hosts_paths_and_methods_that_are_not_ours_are_refused);
 	TEST(pages_and_files_are_packed_cached_and_locked_down);
+	TEST_LOOP(a_registered_task_tells_its_workers_and_figures, 0, 2);
 	TEST(failed_logins_and_hasty_changes_are_limited);
+	TEST_LOOP(a_password_that_is_remembered_answers_no_guesses, 0, 2);
+	TEST_LOOP(a_stream_ends_with_the_login, 0, 2);
+	TEST_LOOP(one_system_user_of_the_unix_socket_is_trusted_as_a_proxy, 0,
+		  2);
+	TEST(nobody_fills_the_memory_with_bodies_without_a_password);
 	TEST(what_is_unsafe_is_refused_at_the_start);
 	TEST_LOOP(a_stream_begins_with_all_and_goes_on_with_what_changes, 0, 2);
 	TEST_LOOP(the_feed_tells_of_tasks_as_they_end, 0, 2);
 	TEST_LOOP(five_hundred_streams_are_told_of_a_change, 0, 2);
 	TEST(with_a_frozen_store_the_daemon_answers_and_says_so);
+	TEST(an_empty_token_file_is_named_and_not_used);
+	TEST_LOOP(a_reload_hides_more_from_viewers_at_once, 0, 2);
 	TEST(a_reload_takes_new_users_and_keeps_what_is_wrong_out);
 }

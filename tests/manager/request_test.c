@@ -20,7 +20,8 @@ read_json(const char *json)
 {
 	static const struct flowrra_request base = FLOWRRA_REQUEST_INIT;
 
-	return request_read(slice_of(json), &base, &scratch, &request, &err);
+	return request_read(slice_of(json), &base, &scratch, &request, NULL,
+			    &err);
 }
 
 START_TEST(a_task_needs_only_a_name)
@@ -89,7 +90,7 @@ START_TEST(what_a_line_does_not_say_stays_as_it_was)
 	base.priority = 5;
 	ck_assert_int_eq(request_read(slice_of("{\"queue\":null,"
 					       "\"priority\":1}"),
-				      &base, &scratch, &request, &err),
+				      &base, &scratch, &request, NULL, &err),
 			 0);
 	ck_assert_str_eq(request.name, "base");
 	ck_assert_str_eq(request.queue, "q");

@@ -70,10 +70,36 @@ START_TEST(a_proxy_is_an_address_a_network_or_the_unix_socket)
 	size_t i;
 
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		ck_assert_msg(access_is_proxy(good[i], proxies), "%s", good[i]);
+		ck_assert_msg(access_is_proxy(good[i], -1, proxies), "%s",
+			      good[i]);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_msg(!access_is_proxy(bad[i], proxies), "%s", bad[i]);
-	ck_assert(!access_is_proxy("unix", none));
+		ck_assert_msg(!access_is_proxy(bad[i], -1, proxies), "%s",
+			      bad[i]);
+	ck_assert(!access_is_proxy("unix", -1, none));
+}
+END_TEST
+
+START_TEST(one_system_user_of_the_unix_socket_is_a_proxy_others_are_not)
+{
+	char own[64], number[32];
+	char *const by_name[] = {(char *)"unix:root", NULL};
+	char *const by_number[] = {number, NULL};
+	char *const none[] = {(char *)"unix:no-such-user", NULL};
+	struct err err;
+
+	snprintf(number, sizeof(number), "unix:%d", 4711);
+	snprintf(own, sizeof(own), "unix");
+	ck_assert(access_is_proxy(own, 0, by_name));
+	ck_assert(!access_is_proxy(own, 4711, by_name));
+	ck_assert(!access_is_proxy(own, -1, by_name));
+	ck_assert(access_is_proxy(own, 4711, by_number));
+	ck_assert(!access_is_proxy(own, 0, by_number));
+	/* No address is called so. */
+	ck_assert(!access_is_proxy("unix:root", 0, by_name));
+	ck_assert_int_eq(access_check_proxies(by_name, &err), 0);
+	ck_assert_int_eq(access_check_proxies(none, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "no-such-user"));
+	ck_assert(!access_has_tcp_proxy(by_name));
 }
 END_TEST
 
@@ -108,6 +134,11 @@ static const struct {
     {"unix", "10.0.0.1", "10.0.0.1"},
     {"unix", "", "unix"},
     {"unix", ",,", "unix"},
+    /* With its port, of which it has many; what is no address is not one. */
+    {"unix", "6.6.6.6, 1.1.1.1:4711", "1.1.1.1"},
+    {"unix", "[2001:db8::7]:4711", "2001:db8::7"},
+    {"unix", "1.1.1.1, unknown", "unix"},
+    {"unix", "1.1.1.1, unix", "unix"},
 };
 
 START_TEST(the_client_of_a_proxy_is_the_last_that_no_proxy_is)
@@ -116,7 +147,8 @@ START_TEST(the_client_of_a_proxy_is_the_last_that_no_proxy_is)
 					NULL};
 	char text[ACCESS_PEER_SIZE];
 
-	access_client(clients[_i].peer, clients[_i].forwarded, proxies, text);
+	access_client(clients[_i].peer, -1, clients[_i].forwarded, proxies,
+		      text);
 	ck_assert_str_eq(text, clients[_i].client);
 }
 END_TEST
@@ -312,20 +344,20 @@ START_TEST(after_five_failed_logins_an_address_waits_twice_as_long_each_time)
 
 	clock_replace(&test_clock);
 	for (i = 0; i < 4; i++)
-		access_login_failed(limits, "192.0.2.1");
-	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1"), 0);
-	access_login_failed(limits, "192.0.2.1");
-	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1"), 60);
-	ck_assert_int_eq(access_login_wait(limits, "192.0.2.2"), 0);
+		access_login_failed(limits, "192.0.2.1", NULL);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", NULL), 0);
+	access_login_failed(limits, "192.0.2.1", NULL);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", NULL), 60);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.2", NULL), 0);
 	now_us += 61000000;
-	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1"), 0);
-	access_login_failed(limits, "192.0.2.1");
-	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1"), 120);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", NULL), 0);
+	access_login_failed(limits, "192.0.2.1", NULL);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", NULL), 120);
 	for (i = 0; i < 20; i++)
-		access_login_failed(limits, "192.0.2.1");
-	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1"), 3600);
-	access_login_succeeded(limits, "192.0.2.1");
-	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1"), 0);
+		access_login_failed(limits, "192.0.2.1", NULL);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", NULL), 3600);
+	access_login_succeeded(limits, "192.0.2.1", NULL);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", NULL), 0);
 	clock_replace(NULL);
 	access_limits_free(limits);
 }
@@ -339,10 +371,79 @@ START_TEST(failed_logins_that_are_minutes_apart_are_not_counted_together)
 
 	clock_replace(&test_clock);
 	for (i = 0; i < 20; i++) {
-		access_login_failed(limits, "192.0.2.1");
+		access_login_failed(limits, "192.0.2.1", NULL);
 		now_us += 20000000;
-		ck_assert_int_eq(access_login_wait(limits, "192.0.2.1"), 0);
+		ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", NULL),
+				 0);
 	}
+	clock_replace(NULL);
+	access_limits_free(limits);
+}
+END_TEST
+
+START_TEST(the_addresses_of_one_ipv6_subscriber_are_counted_together)
+{
+	struct err err;
+	struct access_limits *limits = access_limits_new(&err);
+	char peer[64];
+	int i;
+
+	clock_replace(&test_clock);
+	for (i = 0; i < 5; i++) {
+		snprintf(peer, sizeof(peer), "2001:db8:0:1::%x", i);
+		access_login_failed(limits, peer, NULL);
+	}
+	ck_assert_int_gt(
+	    access_login_wait(limits, "2001:db8:0:1:9:9:9:9", NULL), 0);
+	ck_assert_int_eq(access_login_wait(limits, "2001:db8:0:2::1", NULL), 0);
+	for (i = 0; i < 5; i++)
+		access_login_failed(limits, "::ffff:192.0.2.77", NULL);
+	ck_assert_int_gt(access_login_wait(limits, "192.0.2.77", NULL), 0);
+	clock_replace(NULL);
+	access_limits_free(limits);
+}
+END_TEST
+
+START_TEST(guesses_at_one_user_from_many_addresses_are_counted_together)
+{
+	struct err err;
+	struct access_limits *limits = access_limits_new(&err);
+	char peer[32];
+	int i;
+
+	clock_replace(&test_clock);
+	access_login_succeeded(limits, "192.0.2.1", "alice");
+	for (i = 0; i < 20; i++) {
+		snprintf(peer, sizeof(peer), "198.51.100.%d", i);
+		ck_assert_int_eq(access_login_wait(limits, peer, "alice"), 0);
+		access_login_failed(limits, peer, "alice");
+	}
+	ck_assert_int_eq(access_login_wait(limits, "203.0.113.1", "alice"), 60);
+	/* Others, and alice where she works, are not kept out. */
+	ck_assert_int_eq(access_login_wait(limits, "203.0.113.1", "bob"), 0);
+	ck_assert_int_eq(access_login_wait(limits, "203.0.113.1", NULL), 0);
+	ck_assert_int_eq(access_login_wait(limits, "192.0.2.1", "alice"), 0);
+	access_login_failed(limits, "203.0.113.1", "alice");
+	ck_assert_int_eq(access_login_wait(limits, "203.0.113.1", "alice"), 60);
+	now_us += 61000000;
+	ck_assert_int_eq(access_login_wait(limits, "203.0.113.1", "alice"), 0);
+	clock_replace(NULL);
+	access_limits_free(limits);
+}
+END_TEST
+
+START_TEST(a_login_of_ones_own_buys_no_guesses_at_another_user)
+{
+	struct err err;
+	struct access_limits *limits = access_limits_new(&err);
+	int i;
+
+	clock_replace(&test_clock);
+	for (i = 0; i < 20; i++) {
+		access_login_failed(limits, "192.0.2.1", "alice");
+		access_login_succeeded(limits, "192.0.2.1", "mallory");
+	}
+	ck_assert_int_gt(access_login_wait(limits, "192.0.2.1", "alice"), 0);
 	clock_replace(NULL);
 	access_limits_free(limits);
 }
@@ -379,13 +480,13 @@ START_TEST(made_up_names_take_no_more_memory_and_forget_nobody_at_work)
 
 	clock_replace(&test_clock);
 	for (i = 0; i < 5; i++)
-		access_login_failed(limits, "192.0.2.1");
+		access_login_failed(limits, "192.0.2.1", NULL);
 	for (i = 0; i < 1000; i++) {
 		now_us += 1000;
 		snprintf(name, sizeof(name), "198.51.100.%d", i);
-		access_login_failed(limits, name);
+		access_login_failed(limits, name, NULL);
 	}
-	ck_assert_int_gt(access_login_wait(limits, "192.0.2.1"), 0);
+	ck_assert_int_gt(access_login_wait(limits, "192.0.2.1", NULL), 0);
 	clock_replace(NULL);
 	access_limits_free(limits);
 }
@@ -397,12 +498,16 @@ SUITE("web-access")
 {
 	TEST_LOOP(only_names_of_this_server_are_taken_for_a_host, 0, N(hosts));
 	TEST(a_proxy_is_an_address_a_network_or_the_unix_socket);
+	TEST(one_system_user_of_the_unix_socket_is_a_proxy_others_are_not);
 	TEST(a_proxy_that_is_no_address_is_refused);
 	TEST_LOOP(the_client_of_a_proxy_is_the_last_that_no_proxy_is, 0,
 		  N(clients));
 	TEST_LOOP(a_change_comes_from_our_pages_or_with_a_token, 0, N(sites));
 	TEST(after_five_failed_logins_an_address_waits_twice_as_long_each_time);
 	TEST(failed_logins_that_are_minutes_apart_are_not_counted_together);
+	TEST(the_addresses_of_one_ipv6_subscriber_are_counted_together);
+	TEST(guesses_at_one_user_from_many_addresses_are_counted_together);
+	TEST(a_login_of_ones_own_buys_no_guesses_at_another_user);
 	TEST(a_user_makes_twenty_changes_a_second);
 	TEST(made_up_names_take_no_more_memory_and_forget_nobody_at_work);
 }

@@ -375,8 +375,8 @@ END_TEST
 /* A full disk, or a machine that went down in between, leaves such files. */
 START_TEST(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start)
 {
-	static const char *const lists[] = {
-	    "", "\n\n", "no numbers\n", "ffffffffffffffffff 1\n\n00 9"};
+	static const char *const lists[] = {"", "\n\n", "no numbers\n",
+					    "ffffffffffffffffff 1\n\n00 9"};
 	char path[256];
 	struct err err;
 
@@ -385,6 +385,135 @@ START_TEST(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start)
 	ck_assert_int_eq(secret_write(path, slice_of(lists[_i]), 0600, &err),
 			 0);
 	ck_assert_msg(load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(a_code_that_was_used_is_used_after_a_reload_too)
+{
+	struct buf token = BUF_INIT;
+	char code[SECRET_CODE_SIZE];
+	struct err err;
+
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(secret_read(file("run/web.token"), &token, &err), 1);
+	token.data[token.len - 1] = '\0';
+	secret_code_make(token.data, code);
+	ck_assert(auth_code(auth, code, &who));
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	ck_assert(!auth_code(auth, code, &who));
+	buf_done(&token);
+}
+END_TEST
+
+START_TEST(a_session_ends_with_the_token_of_the_start)
+{
+	struct err err;
+	char *cookie;
+
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	who = (struct web_identity){.kind = WEB_BY_START, .user = "start"};
+	cookie = begin_session();
+	unlink(file("run/web.token"));
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(ask_with("Cookie", cookie), AUTH_NOBODY);
+	free(cookie);
+}
+END_TEST
+
+/* The list of them used to be too long to be read, and then nothing started. */
+START_TEST(no_number_of_logouts_keeps_the_daemon_from_starting)
+{
+	struct buf gone = BUF_INIT;
+	struct err err;
+	char *cookie = NULL, *first = NULL;
+	struct stat st;
+	int i;
+
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	for (i = 0; i < 3000; i++) {
+		who = (struct web_identity){.kind = WEB_BY_START,
+					    .user = "start"};
+		free(cookie);
+		cookie = begin_session();
+		if (first == NULL)
+			first = strdup(cookie);
+		buf_reset(&gone);
+		auth_end_session(auth, cookie, true, &gone);
+	}
+	ck_assert_int_eq(stat(file("state/web.revoked"), &st), 0);
+	ck_assert_int_lt(st.st_size, 65536);
+	ck_assert_msg(load(&err, NULL, NULL, NULL) == 0, "%s", err.msg);
+	ck_assert_int_eq(ask_with("Cookie", cookie), AUTH_NOBODY);
+	ck_assert_int_eq(ask_with("Cookie", first), AUTH_NOBODY);
+	/* Who logs in later is in. */
+	wall_us += 1000000;
+	who = (struct web_identity){.kind = WEB_BY_START, .user = "start"};
+	free(cookie);
+	cookie = begin_session();
+	ck_assert_int_eq(ask_with("Cookie", cookie), AUTH_KNOWN);
+	free(cookie);
+	free(first);
+	buf_done(&gone);
+}
+END_TEST
+
+START_TEST(two_daemons_with_one_directory_have_one_key_and_one_list)
+{
+	struct web_auth *one;
+	struct buf gone = BUF_INIT;
+	struct err err;
+	char *cookie, *other;
+
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	one = auth;
+	ck_assert_ptr_nonnull(auth = auth_new(conf, &err));
+	who = (struct web_identity){.kind = WEB_BY_START, .user = "start"};
+	cookie = begin_session();
+	other = begin_session();
+	auth_end_session(auth, cookie, true, &gone);
+	buf_reset(&gone);
+	auth_end_session(one, other, true, &gone);
+	mono_us += 1500000;
+	ck_assert_int_eq(ask_with("Cookie", cookie), AUTH_NOBODY);
+	ck_assert_int_eq(ask_with("Cookie", other), AUTH_NOBODY);
+	auth_free(auth);
+	auth = one;
+	ck_assert_int_eq(ask_with("Cookie", cookie), AUTH_NOBODY);
+	ck_assert_int_eq(ask_with("Cookie", other), AUTH_NOBODY);
+	/* … and after a restart of either. */
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(ask_with("Cookie", cookie), AUTH_NOBODY);
+	ck_assert_int_eq(ask_with("Cookie", other), AUTH_NOBODY);
+	free(cookie);
+	free(other);
+	buf_done(&gone);
+}
+END_TEST
+
+START_TEST(a_token_or_a_key_that_others_have_put_there_is_refused)
+{
+	static const char *const names[] = {"run/web.token", "state/web.key"};
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+		/* Others may write to it. */
+		ck_assert_int_eq(chmod(file(names[i]), 0666), 0);
+		ck_assert_int_eq(load(&err, NULL, NULL, NULL), -1);
+		ck_assert_ptr_nonnull(strstr(err.msg, names[i]));
+		/* A link to a text that they know. */
+		unlink(file(names[i]));
+		put("known", "0123456789012345678901234567890123456789012\n");
+		ck_assert_int_eq(symlink(file("known"), file(names[i])), 0);
+		ck_assert_int_eq(load(&err, NULL, NULL, NULL), -1);
+		/* One that would never be read to its end. */
+		unlink(file(names[i]));
+		ck_assert_int_eq(mkfifo(file(names[i]), 0600), 0);
+		ck_assert_int_eq(load(&err, NULL, NULL, NULL), -1);
+		unlink(file(names[i]));
+	}
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
 }
 END_TEST
 
@@ -419,7 +548,8 @@ START_TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash)
 	ck_assert(!users_check_password(password.password, password.hash));
 	ck_assert_int_eq(ask_with("Authorization", "Basic bm9ib2R5Ong="),
 			 AUTH_PASSWORD);
-	ck_assert_str_eq(password.hash, users_nobody);
+	/* It takes as long as a user's. */
+	ck_assert_str_eq(password.hash, sesame);
 	ck_assert(!users_check_password(password.password, password.hash));
 	ck_assert(!auth_password(auth, &password, &who));
 	ck_assert_int_eq(ask_with("Authorization", "Basic ***"), AUTH_WRONG);
@@ -568,6 +698,11 @@ SUITE("web-auth")
 	TEST(a_logged_out_session_stays_so_after_a_restart);
 	TEST_LOOP(an_empty_or_damaged_list_of_logouts_does_not_stop_the_start,
 		  0, 4);
+	TEST(a_code_that_was_used_is_used_after_a_reload_too);
+	TEST(a_session_ends_with_the_token_of_the_start);
+	TEST(no_number_of_logouts_keeps_the_daemon_from_starting);
+	TEST(two_daemons_with_one_directory_have_one_key_and_one_list);
+	TEST(a_token_or_a_key_that_others_have_put_there_is_refused);
 	TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash);
 	TEST_LOOP(a_users_file_with_weak_hashes_is_refused_with_its_line, 0,
 		  sizeof(bad_users) / sizeof(bad_users[0]));

@@ -60,6 +60,32 @@ START_TEST(a_database_that_nobody_has_made_yet_is_out_of_reach)
 }
 END_TEST
 
+/* What changes something is the operator's, and only what probes and logins need
+ * is open. */
+START_TEST(no_route_is_open_or_changes_things_by_oversight)
+{
+	static const char *const open[] = {"/api/v1/session", "/healthz",
+					   "/readyz"};
+	const struct web_route *const *table;
+	const struct web_route *r;
+	size_t i;
+
+	for (table = web_routes; *table != NULL; table++)
+		for (r = *table; r->path != NULL; r++) {
+			for (i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+				if (strcmp(open[i], r->path) == 0)
+					break;
+			ck_assert_msg((r->role == WEB_OPEN) ==
+					  (i < sizeof(open) / sizeof(open[0])),
+				      "%s", r->path);
+			ck_assert_msg(r->method == HTTP_GET ||
+					  r->role == WEB_OPERATOR ||
+					  (r->flags & WEB_QUIET) != 0,
+				      "%s", r->path);
+		}
+}
+END_TEST
+
 START_TEST(an_unknown_job_is_not_found)
 {
 	struct desk *d = desk_open(DESK_SQLITE);
@@ -134,6 +160,7 @@ SUITE("web-call")
 	TEST(a_parameter_that_is_in_no_table_is_refused_with_the_close_one);
 	TEST(a_number_out_of_its_range_is_refused_with_the_range);
 	TEST(a_database_that_nobody_has_made_yet_is_out_of_reach);
+	TEST(no_route_is_open_or_changes_things_by_oversight);
 	TEST(an_unknown_job_is_not_found);
 	TEST(the_description_has_every_route_and_resolves_its_references);
 	TEST(a_path_parameter_stands_in_the_table_of_its_route);

@@ -32,6 +32,21 @@ static const struct {
     {"password", "password"},
     {"password=\"open", "password=•••"},
     {"", ""},
+    /* Commands, paths of names, Python, headers, text within text. */
+    {"run --password=sesame x", "run --password=••• x"},
+    {"run --password sesame x", "run --password ••• x"},
+    {"run --password --x", "run --password --x"},
+    {"db.password: sesame", "db.password: •••"},
+    {"--db.password=sesame", "--db.password=•••"},
+    {"{'password': b'a b', 'x': 1}", "{'password': •••, 'x': 1}"},
+    {"d['password'] = 'a b'", "d['password'] = •••"},
+    {"password => a b", "password => ••• b"},
+    {"{\"a_secret\": [\"a\", \"b]\"], \"x\": 1}",
+     "{\"a_secret\": •••, \"x\": 1}"},
+    {"secret={'a': {'b': 1}} x", "secret=••• x"},
+    {"{\\\"password\\\": \\\"a\\\\\\\"b\\\", x}", "{\\\"password\\\": •••, x}"},
+    {"x-secret: Bearer abc.def x", "x-secret: ••• x"},
+    {"secret=[open", "secret=•••"},
 };
 
 START_TEST(a_text_is_masked_behind_the_names_that_are_hidden)
@@ -43,6 +58,25 @@ START_TEST(a_text_is_masked_behind_the_names_that_are_hidden)
 	mask_text(mask, texts[_i].text, &out);
 	ck_assert_str_eq(out.data != NULL ? out.data : "", texts[_i].masked);
 	buf_done(&out);
+	mask_free(mask);
+}
+END_TEST
+
+START_TEST(a_value_behind_an_option_and_bytes_in_base64_are_masked)
+{
+	struct err err;
+	struct web_mask *mask = mask_new("password", &err);
+	json_t *value = json_loads(
+	    "{\"args\":[\"--password\",\"x\",\"y\"],\"bytes_base64\":\"cA==\"}",
+	    0, NULL);
+	json_t *wanted = json_loads("{\"args\":[\"--password\",\"•••\",\"y\"],"
+				    "\"bytes_base64\":\"•••\"}",
+				    0, NULL);
+
+	mask_json(mask, value);
+	ck_assert(json_equal(value, wanted));
+	json_decref(value);
+	json_decref(wanted);
 	mask_free(mask);
 }
 END_TEST
@@ -181,10 +215,17 @@ START_TEST(a_request_with_a_key_is_run_once_for_each_user)
 	ck_assert_uint_eq(post_run(d, "", "k", "{\"x\":1}"), 200);
 	ck_assert_int_eq(runs, 2);
 	ck_assert_str_ne(d->bytes.data, first);
+	/* A token of that name is another, and sees no answer of the user's. */
+	free(first);
+	first = strdup(d->bytes.data);
+	d->who.kind = WEB_BY_USER;
+	post_run(d, "", "k", "{\"x\":1}");
+	ck_assert_int_eq(runs, 3);
+	ck_assert_str_ne(d->bytes.data, first);
 	/* Without a key, each is a request of its own. */
 	post_run(d, "", NULL, "");
 	post_run(d, "", NULL, "");
-	ck_assert_int_eq(runs, 4);
+	ck_assert_int_eq(runs, 5);
 	free(first);
 	desk_close(d);
 }
@@ -606,6 +647,7 @@ SUITE("web-frame")
 {
 	TEST_LOOP(a_text_is_masked_behind_the_names_that_are_hidden, 0,
 		  N(texts));
+	TEST(a_value_behind_an_option_and_bytes_in_base64_are_masked);
 	TEST(members_are_masked_at_any_depth_and_in_any_type);
 	TEST(a_request_with_a_key_is_run_once_for_each_user);
 	TEST(a_failure_that_may_pass_is_not_repeated);

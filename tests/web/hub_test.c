@@ -219,6 +219,23 @@ START_TEST(viewers_are_told_what_they_may_see)
 }
 END_TEST
 
+/* As in the answers of the routes, whose figures it shares. */
+START_TEST(what_is_pushed_has_its_rates)
+{
+	struct reader r = {.n = 0};
+
+	begin(_i, "");
+	look(&r, false, "overview", "queues");
+	await(&r, "overview: ");
+	await(&r, "queues: ");
+	ck_assert(has(&r, "\"rates\":{\"succeeded\":0"));
+	ck_assert(has(&r, "\"spark\":[0,0,0,0,0]"));
+	ck_assert(!has(&r, "\"spark\":[]"));
+	leave(&r);
+	end();
+}
+END_TEST
+
 START_TEST(topics_that_are_none_are_refused)
 {
 	static char *const bad[][2] = {{(char *)"nothing", NULL},
@@ -249,5 +266,6 @@ SUITE("web-hub")
 	TEST_LOOP(a_slow_reader_gets_the_newest_state_and_no_backlog, 0,
 		  DESK_N_STORES);
 	TEST_LOOP(viewers_are_told_what_they_may_see, 0, DESK_N_STORES);
+	TEST_LOOP(what_is_pushed_has_its_rates, 0, DESK_N_STORES);
 	TEST(topics_that_are_none_are_refused);
 }

@@ -93,7 +93,7 @@ hand_on_claim(struct broker_claim *claim, void *arg)
 		 "\"kwargs\":{},\"queue\":\"io\",\"worker\":\"host:a\"}",
 		 id, failed ? "failed" : "success",
 		 json_string_value(json_object_get(task, "name")),
-		 failed ? "\"disk full\"" : "null", at % 10);
+		 failed ? "\"disk full, password=sesame\"" : "null", at % 10);
 	json_decref(task);
 	*settle = (struct broker_settle){
 	    .claim = claim,
@@ -472,7 +472,7 @@ START_TEST(the_dead_are_listed_grouped_put_back_and_deleted)
 			  200);
 	ck_assert_str_eq(text_at(d, "outcome"), "retried");
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/x1/retry", NULL),
-			  404);
+			  409);
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/tasks/x1", NULL), 409);
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/tasks/x2", NULL), 200);
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/tasks/x2", NULL), 404);
@@ -689,7 +689,7 @@ START_TEST(a_task_is_submitted_once_for_each_key)
 	    desk_ask(d, "POST", "/api/v1/tasks",
 		     "{\"name\":\"t\",\"queue\":\"io\",\"nmae\":1}"),
 	    422);
-	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{"), 422);
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{"), 400);
 	d->who.role = WEB_VIEWER;
 	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks", "{}"), 403);
 	d->shared.replay = replay;
@@ -824,6 +824,122 @@ END_TEST
 
 #define TEST_BOTH(name) TEST_LOOP(name, 0, DESK_N_STORES)
 
+/* A filter that matched what is hidden would confirm each guess. */
+START_TEST(a_viewer_finds_nothing_by_what_is_hidden)
+{
+	static const char *const guesses[] = {
+	    "/api/v1/tasks?args.user.password=sesame",
+	    "/api/v1/tasks?kwargs.user.password=sesame",
+	    "/api/v1/tasks?kwargs.user={\"name\":\"a\",\"password\":"
+	    "\"sesame\"}",
+	    "/api/v1/tasks?args.1=sesame",
+	    "/api/v1/dead?error=password=ses",
+	    "/api/v1/dead/groups?error=password=s",
+	    "/api/v1/tasks?state=failed&error=password=s"};
+	struct desk *d = desk_open((enum desk_store)_i);
+	size_t i;
+
+	submit(d, "w", "t", "[1]", NULL, 0);
+	end_tasks(d, 1,
+		  "{\"reason\":\"failed\",\"error\":\"disk password=sesame\"}");
+	submit(d, "s", "t", "[\"--password\",\"sesame\"]",
+	       "{\"user\":{\"name\":\"a\",\"password\":\"sesame\"}}", 0);
+	for (i = 0; i < 6; i++) {
+		desk_get(d, guesses[i]);
+		ck_assert_msg(n_items(d) == 1, "%s: %zu", guesses[i],
+			      n_items(d));
+	}
+	d->who.role = WEB_VIEWER;
+	for (i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
+		desk_get(d, guesses[i]);
+		ck_assert_msg(n_items(d) == 0, "%s", guesses[i]);
+	}
+	desk_get(d, "/api/v1/tasks?kwargs.user.name=a");
+	ck_assert_uint_eq(n_items(d), 1);
+	desk_get(d, "/api/v1/dead?error=disk");
+	ck_assert_uint_eq(n_items(d), 1);
+	ck_assert_str_eq(item_text(d, 0, "error"), "disk password=•••");
+	desk_close(d);
+}
+END_TEST
+
+/* Problems quote what they are about. */
+START_TEST(the_error_of_a_failed_task_is_masked_in_a_problem_too)
+{
+	struct desk *d = desk_open((enum desk_store)_i);
+
+	submit(d, "w", "t", "[1]", NULL, 0);
+	end_tasks(d, 1,
+		  "{\"reason\":\"failed\",\"error\":\"password=sesame\"}");
+	d->who.role = WEB_VIEWER;
+	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/tasks/w/result", NULL),
+			  409);
+	ck_assert_msg(strstr(d->bytes.data, "sesame") == NULL, "%s",
+		      d->bytes.data);
+	desk_close(d);
+}
+END_TEST
+
+/* A line of one byte has an answer of hundreds. */
+START_TEST(a_batch_of_many_lines_has_an_answer_with_an_end)
+{
+	struct desk *d = desk_open((enum desk_store)_i);
+	const size_t n = 1000000;
+	char *body = malloc(2 * n + 1), *last;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		memcpy(body + 2 * i, "1\n", 2);
+	body[2 * n] = '\0';
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/batch", body),
+			  200);
+	ck_assert_uint_lt(d->bytes.len, 32 << 20);
+	last = strstr(d->bytes.data, "{\"line\":100001,");
+	ck_assert_ptr_nonnull(last);
+	ck_assert_ptr_nonnull(strstr(last, "\"status\":413"));
+	ck_assert_str_eq(strchr(last, '\n'), "\n");
+	free(body);
+	desk_close(d);
+}
+END_TEST
+
+/* 40 MiB in 40 tasks: no answer is longer than two of them, and none is missed. */
+START_TEST(a_list_of_long_tasks_comes_in_short_answers)
+{
+	static const char *const lists[] = {
+	    "/api/v1/tasks?state=pending&limit=500",
+	    "/api/v1/tasks?state=delayed&limit=500"};
+	struct desk *d = desk_open((enum desk_store)_i);
+	const size_t len = 1000 << 10;
+	char *args = malloc(len + 1), id[8], at[1024];
+	const char *next;
+	size_t i, l, n;
+
+	memset(args, 'x', len);
+	memcpy(args, "[\"", 2);
+	memcpy(args + len - 2, "\"]", 3);
+	for (i = 0; i < 40; i++) {
+		snprintf(id, sizeof(id), "l%zu", i);
+		submit(d, id, "long", args, NULL, i % 2 ? 1000 + (double)i : 0);
+	}
+	for (l = 0; l < 2; l++) {
+		snprintf(at, sizeof(at), "%s", lists[l]);
+		for (n = 0, next = ""; next != NULL; n += n_items(d)) {
+			desk_get(d, at);
+			ck_assert_uint_lt(d->bytes.len, 3 << 20);
+			next = json_string_value(desk_at(d, "next", NULL));
+			snprintf(at, sizeof(at), "%s&cursor=%s", lists[l],
+				 next != NULL ? next : "");
+			ck_assert_msg(n_items(d) > 0 || next == NULL, "%s: %zu",
+				      at, n);
+		}
+		ck_assert_uint_eq(n, 20);
+	}
+	free(args);
+	desk_close(d);
+}
+END_TEST
+
 SUITE("web-lists")
 {
 	SUITE_TIMEOUT(120);
@@ -838,6 +954,10 @@ SUITE("web-lists")
 	TEST_BOTH(all_that_matches_is_put_back_by_a_job);
 	TEST_BOTH(a_queue_is_shown_paused_and_purged);
 	TEST_BOTH(a_task_is_shown_with_its_attempts_and_its_result);
+	TEST_BOTH(a_viewer_finds_nothing_by_what_is_hidden);
+	TEST_BOTH(the_error_of_a_failed_task_is_masked_in_a_problem_too);
+	TEST_BOTH(a_batch_of_many_lines_has_an_answer_with_an_end);
+	TEST_BOTH(a_list_of_long_tasks_comes_in_short_answers);
 	TEST_BOTH(a_delayed_task_is_run_now);
 	TEST_BOTH(a_task_is_submitted_once_for_each_key);
 	TEST_BOTH(each_line_of_a_batch_has_its_answer);

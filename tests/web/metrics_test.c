@@ -311,7 +311,7 @@ END_TEST
 
 SUITE("web-metrics")
 {
-	SUITE_TIMEOUT(60);
+	SUITE_TIMEOUT(240);
 	TEST_LOOP(the_reader_of_the_tests_is_strict, 0,
 		  sizeof(forms) / sizeof(forms[0]));
 	TEST(whatever_is_written_is_well_formed);

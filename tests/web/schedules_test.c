@@ -106,7 +106,7 @@ static const struct {
     {"{\"type\":\"interval\",\"rule\":\"5m\",\"task\":\"a b\","
      "\"force\":true}",
      422, "task", "", "", "null"},
-    {"{\"colour\":1}", 422, "null", "", "", "null"},
+    {"{\"colour\":1}", 422, "colour", "", "", "null"},
     {"[]", 422, "null", "", "", "null"},
 };
 
@@ -372,6 +372,9 @@ START_TEST(registered_tasks_are_told_as_their_modules_say)
 	desk_get(d, "/api/v1/registry/resize");
 	ck_assert(json_is_integer(desk_at(d, "figures", "succeeded", NULL)));
 	ck_assert_str_eq(said(d, "queue"), "io");
+	ck_assert_int_eq(json_integer_value(desk_at(d, "workers", NULL)), 0);
+	ck_assert(json_is_integer(desk_at(d, "workers", NULL)));
+	ck_assert(json_is_integer(desk_at(d, "figures", "succeeded", NULL)));
 	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/registry/resiez", NULL),
 			  404);
 	ck_assert_ptr_nonnull(strstr(said(d, "detail"), "resize"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis broker: pausing queues, taking tasks out of them, and putting tasks
- * of the dead list back.
+ * The Redis broker: pausing queues, and taking tasks out of them. Tasks of the
+ * dead list are put back by admin_requeue.c.
  *
  * A queue may hold millions of tasks, and a script holds up all of the server:
  * so each call does a bounded stretch and says where to go on. The caller goes
@@ -16,10 +16,6 @@
 /* A search goes on for about so long in one call, by the reckoning of
  * remove.lua: what other clients wait meanwhile. */
 #define SEARCH_US 2000
-/* So many of the dead are put into one call: their new bytes travel with it, and
- * the arguments lie on the stack. */
-#define EXHUME_A_CALL 100
-
 struct change {
 	struct rquery query;
 	struct rqueue queue;
@@ -468,138 +464,4 @@ radmin_hasten(struct broker *b, struct slice queue, struct slice id,
 	    .on_page = on_page, .arg = arg, .hastens = true};
 
 	rchange_begin_remove(b, queue, id, cursor, &what);
-}
-
-/* --- the dead ---------------------------------------------------------- */
-
-struct requeue {
-	struct rquery query;
-	struct rqueue queue;
-	struct broker_requeue *batch;
-	size_t n;
-	bool *answered;
-	broker_requeued_fn *on_done;
-	void *arg;
-};
-
-static void
-rchange_requeue_free(struct rquery *i)
-{
-	struct requeue *e = container_of(i, struct requeue, query);
-
-	rqueue_done(&e->queue);
-	free(e->answered);
-	free(e);
-}
-
-static void
-rchange_take_requeued(struct rquery *i, size_t first,
-		      const struct redis_reply *reply)
-{
-	struct requeue *e = container_of(i, struct requeue, query);
-	size_t k;
-
-	for (k = 0; k < redis_reply_count(reply) && first + k < e->n; k++) {
-		e->batch[first + k].found =
-		    redis_reply_integer(redis_reply_at(reply, k)) != 0;
-		e->answered[first + k] = true;
-	}
-}
-
-static void
-ask_stretch(struct requeue *e, size_t first, size_t n)
-{
-	const struct slice keys[] = {slice_of(e->queue.keys[KEY_DEAD]),
-				     slice_of(e->queue.keys[KEY_DEAD_TASKS]),
-				     slice_of(e->queue.keys[KEY_DEAD_INFO]),
-				     slice_of(e->queue.keys[KEY_WAITING]),
-				     slice_of(e->queue.keys[KEY_LEVELS])};
-	struct slice args[2 + 4 * EXHUME_A_CALL] = {slice_of(RBROKER_CONTROL),
-						    slice_of(e->queue.wake)};
-	char levels[EXHUME_A_CALL][2][ARG_NUMBER_SIZE];
-	const struct broker_requeue *one = &e->batch[first];
-	struct slice *arg = args + 2;
-	size_t k;
-
-	/* A list may be named more than once: a call has few. The fourth of the
-	 * keys is that of priority 0. */
-	rlevels_done(&e->queue.levels);
-	for (k = 0; k < n; k++, one++) {
-		arg[1] = one->retry_bytes;
-		*arg = one->key;
-		arg[2] = arg_number(levels[k][0], one->priority);
-		if (one->priority != 0 &&
-		    rlevels_add(&e->queue.levels, arg[2]) != 0) {
-			err_nomem(&e->query.err);
-			return;
-		}
-		arg[3] = arg_number(
-		    levels[k][1],
-		    one->priority != 0 ? 5 + (int64_t)e->queue.levels.n : 4);
-		arg += 4;
-	}
-	rquery_eval_levels(&e->query, rchange_take_requeued, first,
-			   SCRIPT_REQUEUE, &e->queue, REDIS_ARGS(keys),
-			   (struct redis_args){args, 2 + 4 * n});
-}
-
-static void
-rchange_ask_requeue(struct rquery *i)
-{
-	struct requeue *e = container_of(i, struct requeue, query);
-	size_t first, n;
-
-	for (first = 0; first < e->n; first += n) {
-		n = e->n - first;
-		n = n < EXHUME_A_CALL ? n : EXHUME_A_CALL;
-		/* Asked again, a stretch that was answered would find its tasks
-		 * gone, and say so. */
-		if (!e->answered[first])
-			ask_stretch(e, first, n);
-	}
-}
-
-static void
-rchange_on_requeued(struct rquery *i)
-{
-	const struct requeue *e = container_of(i, struct requeue, query);
-	size_t k;
-
-	/* A part may have succeeded: each task has an answer of its own. */
-	for (k = 0; k < e->n; k++)
-		if (!e->answered[k])
-			e->batch[k].err = i->err;
-	e->on_done(e->batch, e->n, e->arg);
-	rchange_requeue_free(i);
-}
-
-void
-radmin_requeue(struct broker *b, struct slice queue,
-	       struct broker_requeue *batch, size_t n,
-	       broker_requeued_fn *on_done, void *arg)
-{
-	struct requeue *e = calloc(1, sizeof(*e));
-	bool *flags = calloc(n + 1, sizeof(*flags));
-	size_t k;
-
-	if (e == NULL || flags == NULL) {
-		for (k = 0; k < n; k++)
-			err_nomem(&batch[k].err);
-		free(flags);
-		free(e);
-		on_done(batch, n, arg);
-		return;
-	}
-	*e = (struct requeue){.query = {.broker = (struct rbroker *)b,
-					.what = "requeuing tasks",
-					.ask = rchange_ask_requeue,
-					.answered = rchange_on_requeued,
-					.free = rchange_requeue_free},
-			      .batch = batch,
-			      .n = n,
-			      .answered = flags,
-			      .on_done = on_done,
-			      .arg = arg};
-	rqueue_of_name(&e->queue, e->query.broker, queue, &e->query.err);
-	rquery_begin(&e->query);
 }

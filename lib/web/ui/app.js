@@ -3,6 +3,7 @@
 import {fill, h, u} from './h.js';
 import {Problem, del, get, me} from './api.js';
 import {dur, zone} from './fmt.js';
+import {forget, keepFocus} from './focus.js';
 import {icon} from './icons.js';
 import {bindKeys, helpDialog} from './keys.js';
 import * as live from './live.js';
@@ -87,6 +88,7 @@ export async function render(stay) {
   const ctx = new Context(found ? found[0].exec(path).slice(1).map(decodeURIComponent) : [], signal, stay);
   document.body.classList.toggle('bare', here === 'login');
   if (!stay) {
+    forget();
     main.replaceChildren(ctx.header, ctx.body);
     scrollTo(0, 0);
   }
@@ -229,6 +231,7 @@ async function start() {
     if (error.status !== 401) toast(error.message, 'bad');
   }
   if (env.readonly === 'true' || env.readonly === '1' || env.readonly === 'yes') me.read_only = true;
+  keepFocus(document.querySelector('.frame'));
   drawStatus();
   drawControls();
   bindKeys({go, togglePause});

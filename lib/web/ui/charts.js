@@ -54,16 +54,18 @@ function options(kind, unit, still) {
       tooltip: {callbacks: {label: item => ` ${item.dataset.label}: ${unit === 's' ? dur(item.raw) : num(item.raw)}`}}}};
 }
 
+/* The same for those who read, or copy. rows: [[time, [text, ...]], ...] */
+const table = (title, open, names, rows) => h('details', {open}, h('summary', 'As a table'),
+  h('div.scroll', {tabindex: 0, role: 'group', 'aria-label': `${title}, values`}, h('table.small', h('caption', title),
+    h('thead', h('tr', h('th', {scope: 'col'}, `Time (${zone.name})`), names.map(n => h('th.num', {scope: 'col'}, n)))),
+    h('tbody', rows.map(([time, texts]) => h('tr', h('th', {scope: 'row'}, time), texts.map(t => h('td.num', t))))))));
+
 /* sets: [{label, colour, values}] */
 export async function draw(box, {title, labels, sets, kind = 'bar', unit = '', still}) {
   const canvas = h('canvas', {role: 'img', 'aria-label': `${title}; the table below has its values`});
   const old = box.chart, open = box.querySelector('details')?.open;
-  fill(box, h('div.canvas', canvas), h('details', {open}, h('summary', 'As a table'),
-    h('div.scroll', {tabindex: 0, role: 'group', 'aria-label': `${title}, values`},
-      h('table.small', h('caption', title), h('thead', h('tr', h('th', {scope: 'col'}, `Time (${zone.name})`),
-        sets.map(s => h('th.num', {scope: 'col'}, s.label)))),
-      h('tbody', labels.map((l, i) => h('tr', h('th', {scope: 'row'}, l),
-        sets.map(s => h('td.num', unit === 's' ? dur(s.values[i]) : num(s.values[i]))))))))));
+  fill(box, h('div.canvas', canvas), table(title, open, sets.map(s => s.label),
+    labels.map((l, i) => [l, sets.map(s => unit === 's' ? dur(s.values[i]) : num(s.values[i]))])));
   try {
     const Chart = await load();
     old?.destroy();
@@ -110,50 +112,65 @@ export function throughput(ctx, title, more = {}) {
 
 /* --- heat map ---------------------------------------------------------------- */
 
-/* Columns are points of time, rows are classes of duration, the long ones above. */
-function cells(data, rows, lowest) {
-  const max = Math.max(1, ...data.points.flatMap(p => p.counts));
-  const out = [];
-  data.points.forEach((point, x) => point.counts.forEach((n, i) => {
-    if (n) out.push(svg(`rect.q${Math.min(9, Math.ceil(9 * Math.sqrt(n / max)))}`,
-      {x: x * 10, y: (rows - 1 - (i - lowest)) * 10, width: 9.4, height: 9.4}));
-  }));
-  return out;
+/* A scale of fewer rows says nothing of where they lie. */
+const ROWS_MIN = 6;
+const MARKS = [1, 1.5, 2, 3, 5, 7];
+
+/* The bound after one on the server's scale (core/buckets.h), or before it. */
+function beside(bound, up) {
+  const ten = 10 ** Math.floor(Math.log10(bound) + 1e-9), mark = bound / ten;
+  const found = up ? MARKS.find(m => m > mark * 1.01) : MARKS.findLast(m => m < mark * 0.99);
+  return found ? found * ten : up ? ten * 10 : ten * 0.7;
 }
+
+/* The rows that are used, and so many around them that the scale can be seen. */
+function widened({buckets, points, ...rest}) {
+  const used = buckets.map((_, i) => points.some(p => p.counts[i] > 0));
+  const lowest = used.indexOf(true), highest = used.lastIndexOf(true);
+  if (lowest < 0) return null;
+  const bounds = buckets.slice(lowest, highest + 1);
+  let below = 0;
+  for (let up = true; bounds.length < ROWS_MIN; up = !up)
+    if (up && bounds.at(-1) !== null) bounds.push(beside(bounds.at(-1), true));
+    else if (bounds[0] !== null) { bounds.unshift(beside(bounds[0], false)); below++; }
+    else break;
+  return {...rest, buckets: bounds, below: beside(bounds[0] ?? 1, false), points: points.map(p => ({at: p.at,
+    counts: bounds.map((_, i) => p.counts[i - below + lowest] || 0)}))};
+}
+
+const level = (n, max) => Math.min(9, Math.ceil(9 * Math.sqrt(n / max)));
+
+/* Columns are points of time, rows are classes of duration, the long ones above. */
+const cells = (data, max, range) => data.points.flatMap((point, x) => point.counts.map((n, i) => n ?
+  svg(`rect.q${level(n, max)}`, {x: x * 10, y: (data.buckets.length - 1 - i) * 10, width: 9.4, height: 9.4},
+    svg('title', `${label(point.at, range)}: ${num(n)} of ${dur(data.buckets[i - 1] ?? data.below)} to ${data.buckets[i] === null ? 'more' : dur(data.buckets[i])}`)) : null));
+
+/* Which colour is how many: the shades that whole numbers can have. */
+const shades = max => h('span.shades', 'attempts', [...new Set([0.02, 0.12, 0.35, 0.65, 1].map(part => Math.max(1, Math.round(part * max))))]
+  .map(n => h('span', svg('svg', {viewBox: '0 0 10 10', 'aria-hidden': 'true'}, svg(`rect.q${level(n, max)}`, {width: 10, height: 10, rx: 2})), short(n))));
 
 /* Where a duration lies among the rows. */
-function height(seconds, buckets, rows, lowest) {
-  const i = buckets.findIndex(b => b === null || seconds <= b);
-  const k = i < 0 ? buckets.length - 1 : i, low = buckets[k - 1] ?? 0;
-  const part = buckets[k] > low ? (seconds - low) / (buckets[k] - low) : 0.5;
-  return (rows - (k - lowest + Math.min(1, part))) * 10;
+function height(seconds, {buckets, below}) {
+  const i = buckets.findIndex(b => b === null || seconds <= b), k = i < 0 ? buckets.length - 1 : i;
+  const low = buckets[k - 1] ?? below, part = buckets[k] > low ? (seconds - low) / (buckets[k] - low) : 0.5;
+  return (buckets.length - k - Math.max(0, Math.min(1, part))) * 10;
 }
 
-function curve(values, data, rows, lowest, name) {
-  const points = values.map((v, x) => v === null || v === undefined ? null :
-    `${x * 10 + 5},${height(v, data.buckets, rows, lowest).toFixed(1)}`).filter(Boolean);
-  return svg(`polyline.${name}`, {points: points.join(' ')});
-}
+const curve = (values, data, name) => svg(`polyline.${name}`, {points: values.map((v, x) => v === null || v === undefined ? null :
+  `${x * 10 + 5},${height(v, data).toFixed(1)}`).filter(Boolean).join(' ')});
 
-function drawHeat(box, data, range, title) {
-  const used = data.buckets.map((_, i) => data.points.some(p => p.counts[i] > 0));
-  const lowest = Math.max(0, used.indexOf(true)), highest = used.lastIndexOf(true);
-  const open = box.querySelector('details')?.open;
-  if (highest < 0) return void fill(box, empty('No task has ended in this time', 'Percentiles need tasks that ran.'));
-  const rows = highest - lowest + 1, width = data.points.length * 10;
-  const marks = data.buckets.slice(lowest, highest + 1).reverse(), nth = Math.ceil(rows / 6);
+function drawHeat(box, answer, range, title) {
+  const data = widened(answer), open = box.querySelector('details')?.open;
+  if (!data) return void fill(box, empty('No task has ended in this time', 'Percentiles need tasks that ran.'));
+  const rows = data.buckets.length, nth = Math.ceil(rows / 7), max = Math.max(...data.points.flatMap(p => p.counts));
   const names = ['p50', 'p95', 'p99'], end = data.points.length - 1;
-  fill(box, h('div.heat', h('div.y', {'aria-hidden': 'true'}, marks.map((b, i) => h('span', i % nth ? '' : b === null ? 'more' : dur(b)))),
-    svg('svg', {viewBox: `0 0 ${width} ${rows * 10}`, preserveAspectRatio: 'none', role: 'img',
+  fill(box, h('div.heat', h('div.y', {'aria-hidden': 'true'}, data.buckets.toReversed().map((b, i) => h('span', i % nth ? '' : b === null ? 'more' : dur(b)))),
+    svg('svg', {viewBox: `0 0 ${data.points.length * 10} ${rows * 10}`, preserveAspectRatio: 'none', role: 'img',
       'aria-label': `${title}; the table below has its values`},
-    cells(data, rows, lowest), names.map(p => data[p] && curve(data[p], data, rows, lowest, p))),
+    cells(data, max, range), names.map(p => data[p] && curve(data[p], data, p))),
     h('div.x', {'aria-hidden': 'true'}, [0, end >> 1, end].map(i => h('span', label(data.points[i].at, range))))),
-  h('p.legend', names.map(p => data[p] && h(`span.${p}`, p, ' ', h('strong', dur(data[p].findLast(v => v !== null)))))),
-  h('details', {open}, h('summary', 'As a table'), h('div.scroll', {tabindex: 0, role: 'group', 'aria-label': `${title}, values`},
-    h('table.small', h('caption', title), h('thead', h('tr', h('th', {scope: 'col'}, `Time (${zone.name})`),
-      names.map(p => h('th.num', {scope: 'col'}, p)))),
-    h('tbody', data.points.map((p, i) => h('tr', h('th', {scope: 'row'}, stamp(p.at)),
-      names.map(n => h('td.num', dur(data[n]?.[i])))))))))); 
+  h('p.legend', names.map(p => data[p] && h(`span.curve.${p}`, p, ' ', h('strong', dur(data.all?.[p] ?? data[p].findLast(v => v !== null))))), h('span.grow'), shades(max)),
+  table(title, open, names, data.points.map((p, i) => [stamp(p.at), names.map(n => dur(data[n]?.[i]))])));
 }
 
 /* A card with the durations, or waits, of one task. */
@@ -167,12 +184,11 @@ export function percentiles(ctx, task) {
     try {
       if (!task && !names.length) {
         names = (await get('series/names', {signal: ctx.signal})).tasks;
-        fill(select, names.map(n => h('option', {value: n}, n)));
-        chosen = names[0];
-        if (!chosen) return void fill(box, empty('No durations yet', 'They come with the first tasks that run.'));
+        fill(select, h('option', {value: ''}, 'All tasks'), names.map(n => h('option', {value: n}, n)));
+        if (!names.length) return void fill(box, empty('No durations yet', 'They come with the first tasks that run.'));
       }
       const data = await get(seriesQuery(range, {name, task: chosen}), {signal: ctx.signal});
-      drawHeat(box, data, range, `${name === 'wait' ? 'Wait' : 'Duration'} of ${chosen}`);
+      drawHeat(box, data, range, `${name === 'wait' ? 'Wait' : 'Duration'} of ${chosen || 'all tasks'}`);
     } catch (error) {
       if (error.name !== 'AbortError') fill(box, problem(error, show));
     }

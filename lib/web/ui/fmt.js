@@ -28,8 +28,8 @@ const compact = new Intl.NumberFormat('en',
 const given = n => n !== null && n !== undefined && Number.isFinite(Number(n));
 export const NONE = '\u2013';
 export const num = n => given(n) ? plain.format(n) : NONE;
-export const short = n => !given(n) ? NONE :
-  Math.abs(n) < 10000 ? plain.format(Math.round(n * 10) / 10) :
+export const short = (n, from = 10000) => !given(n) ? NONE :
+  Math.abs(n) < from ? plain.format(Math.round(n * 10) / 10) :
     compact.format(n).replace('K', 'k');
 export const plural = (n, one, many = one + 's') =>
   `${num(n)} ${Number(n) === 1 ? one : many}`;
@@ -69,6 +69,15 @@ export const zone = {
     return this.local ? Intl.DateTimeFormat().resolvedOptions().timeZone : 'UTC';
   },
 };
+
+/* Seconds since 1970 with their microseconds, which Date has not; null if none. */
+export function exact(iso) {
+  const whole = Date.parse(iso ?? '');
+  if (isNaN(whole)) return null;
+  const fraction = /\.(\d+)/.exec(iso);
+  return fraction ? Math.floor(whole / 1000) + Number(`0.${fraction[1]}`) : whole / 1000;
+}
+export const between = (from, to) => from && to ? Math.max(0, Number((exact(to) - exact(from)).toFixed(6))) : null;
 
 export function parts(date, tz = zone.local ? undefined : 'UTC') {
   const format = new Intl.DateTimeFormat('en-CA', {timeZone: tz,

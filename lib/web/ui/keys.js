@@ -38,11 +38,10 @@ function move(step) {
   to?.scrollIntoView({block: 'nearest'});
 }
 
-/* Of the row in focus, or of the page. */
+/* Of what is selected, else of the row in focus, else of the page. */
 function press(key) {
-  const row = rowOf(document.activeElement);
-  const button = row?.querySelector(`[data-key="${key}"]`) ||
-    document.querySelector(`main header.page [data-key="${key}"], main .bulk:not([hidden]) [data-key="${key}"]`);
+  const of = `[data-key="${key}"]`, button = document.querySelector(`main .bulk:not([hidden]) ${of}`) ||
+    rowOf(document.activeElement)?.querySelector(of) || document.querySelector(`main header.page ${of}`);
   button?.click();
   return !!button;
 }

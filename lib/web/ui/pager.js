@@ -60,6 +60,8 @@ export class Pager {
     if (this.error) return void fill(this.el, problem(this.error, () => this.page(50)));
     if (this.busy) return void fill(this.el, h('span', `Found ${num(this.rows.length)}, ${looked} \u2026 `),
       button('Stop', 'stop', () => this.stop()));
+    /* The empty table says it already. */
+    if (!this.rows.length && !this.next) return void fill(this.el);
     const shown = plural(this.rows.length, this.noun);
     fill(this.el, h('span', this.next ? `${shown}, ${looked}` : `${shown}, that is all`),
       this.next && button('Go on', 'next', () => this.page(50)));

@@ -3,6 +3,7 @@
 import {append, fill, h, svg, u} from './h.js';
 import {Problem, call, del, get, mayWrite} from './api.js';
 import {ago, bytes, clip, num, stamp, word, zone} from './fmt.js';
+import {refocus} from './focus.js';
 import {icon} from './icons.js';
 
 /* --- small ones ------------------------------------------------------------- */
@@ -27,6 +28,9 @@ setInterval(() => {
 }, 1000);
 
 export const link = (href, ...children) => h('a', {href}, ...children);
+/* A link among buttons. */
+export const linkButton = (text, sign, href, {kind = 'plain', key, ...more} = {}) =>
+  h(`a.button.${kind}`, {href, 'data-key': key, 'aria-keyshortcuts': key, ...more}, icon(sign), h('span', text));
 export const card = (title, ...children) =>
   h('section.card', {'aria-label': typeof title === 'string' ? title : null},
     title && h('h2', title), ...children);
@@ -43,8 +47,9 @@ export function meter(used, total, label) {
 }
 
 export function progress(p) {
-  const total = p && typeof p === 'object' ? p.total : 100;
-  const done = p && typeof p === 'object' ? p.done ?? p.current : p;
+  /* Modules report what they like: a percentage, or one of these pairs. */
+  const it = p && typeof p === 'object' ? p : {done: p, total: 100};
+  const total = it.total ?? it.of ?? 100, done = it.done ?? it.current ?? it.step ?? it.percent;
   if (typeof done !== 'number') return null;
   const part = total > 0 ? Math.min(1, done / total) : 0;
   return h('span.progress', h('progress', {max: 1, value: part, 'aria-label': 'progress'}),
@@ -182,6 +187,7 @@ export function modal(title, ...children) {
   dialog.addEventListener('close', () => {
     dialog.remove();
     if (before?.isConnected) before.focus();
+    refocus();
   });
   document.body.append(dialog);
   return dialog;
@@ -223,7 +229,7 @@ export function ask({title, text, danger, type, dry, request, ctl, run, verb, do
     }}, text && h('p', text), status, field,
     (ctl || request) && h('details', h('summary', 'The same in a shell'),
       shellLines({ctl, ...request})),
-    h('footer', button('Cancel', null, () => dialog.close()), go)));
+    h('footer', button(verb === 'Cancel' ? 'Back' : 'Cancel', null, () => dialog.close()), go)));
     dialog.addEventListener('close', () => resolve(answered));
 
     async function doIt() {
@@ -241,6 +247,7 @@ export function ask({title, text, danger, type, dry, request, ctl, run, verb, do
       } catch (error) {
         fill(status, problem(error));
         check();
+        go.focus();
       }
     }
     check();

@@ -72,6 +72,45 @@ export async function settled(page) {
   await page.waitForFunction(() => !document.querySelector('main .skeleton'), null, {timeout: 10000});
 }
 
+// --- by the keyboard alone ---
+
+export const press = async (page, ...keys) => { for (const key of keys) await page.keyboard.press(key); };
+export const focused = page => page.evaluate(() => {
+  const e = document.activeElement;
+  if (e === document.body) return {tag: 'body', name: '', inMain: false, seen: false};
+  const style = getComputedStyle(e), label = e.labels?.[0]?.innerText || '';
+  return {tag: e.localName, name: [label, e.innerText, e.title, e.getAttribute('aria-label')].filter(Boolean).join('|'), inMain: !!e.closest('main, dialog, .controls'),
+    seen: e.localName === 'h1' || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2)};
+});
+
+// Tabs until something of that name has the focus, which has to be seen on all
+// that is passed.
+export async function tabTo(page, wanted, {limit = 90, key = 'Tab'} = {}) {
+  for (let i = 0; i < limit; i++) {
+    const now = await focused(page);
+    if (wanted instanceof RegExp ? wanted.test(now.name) : now.name.includes(wanted)) return;
+    await page.keyboard.press(key);
+    const next = await focused(page);
+    if (next.tag !== 'body' && !next.seen) throw new Error(`the focus on "${next.name.slice(0, 60)}" (${next.tag}) cannot be seen`);
+  }
+  throw new Error(`"${wanted}" cannot be reached by ${key}`);
+}
+
+// What the open dialog asks, answered: it begins on Cancel, or in its field.
+export async function agree(page, text) {
+  await page.waitForSelector('dialog[open]');
+  if (text) await page.waitForSelector(`dialog >> text=${text}`);
+  await page.waitForFunction(() => { const b = [...document.querySelectorAll('dialog footer button')].at(-1); return b && !b.disabled; });
+  const name = await page.locator('dialog footer button').last().innerText();
+  await tabTo(page, new RegExp(`(^|\\|)${name}(\\||$)`), {limit: 12});
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => !document.querySelector('dialog'));
+  // An action draws the page again, and the focus is back on it.
+  await page.waitForFunction(() => document.activeElement !== document.body);
+  const now = await focused(page);
+  ok(now.inMain && now.seen, `after the dialog the focus is on ${now.tag} "${now.name}"`);
+}
+
 const tests = [];
 export const test = (name, run, {mockOnly, realOnly} = {}) => tests.push({name, run, mockOnly, realOnly});
 export const ok = (value, what) => { if (!value) throw new Error(what); };

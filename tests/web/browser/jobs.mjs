@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The main jobs of an operator, by the keyboard alone.
 
-import {equal, ok, test} from './harness.mjs';
+import {agree, equal, ok, press, tabTo, test} from './harness.mjs';
 import {ask, env, on, reset} from './env.mjs';
 
 const calls = async (method, part) => (await env.mock.calls()).filter(c => c.method === method && c.path.includes(part));
-const press = async (page, ...keys) => { for (const key of keys) await page.keyboard.press(key); };
 const heading = (page, text) => page.waitForFunction(t => document.querySelector('main h1')?.innerText === t, text);
-
-// Tabs until the element with that text has the focus.
-async function tabTo(page, text, limit = 60) {
-  for (let i = 0; i < limit; i++) {
-    const now = await page.evaluate(() => { const e = document.activeElement; return `${e.innerText || ''}|${e.title || ''}|${e.getAttribute('aria-label') || ''}`; });
-    if (now.includes(text)) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error(`"${text}" cannot be reached by Tab`);
-}
 
 test('g and a letter go to each page, and ? shows the keys', async () => {
   await reset();
@@ -37,7 +26,7 @@ test('single keys can be switched off', async () => {
   await reset();
   await on('', {}, async page => {
     await press(page, '?');
-    await page.locator('dialog input[type=checkbox]').focus();
+    await tabTo(page, 'Single-key shortcuts', {limit: 4});
     await press(page, 'Space', 'Escape', 'g', 'q');
     ok(await page.innerText('main h1') === 'Overview', 'a key still worked');
   });
@@ -46,9 +35,7 @@ test('single keys can be switched off', async () => {
 test('the skip link leads to the content', async () => {
   await reset();
   await on('queues', {}, async page => {
-    await page.evaluate(() => { document.activeElement.blur(); });
-    await page.keyboard.press('Tab');
-    await page.evaluate(() => document.querySelector('.skip').focus());
+    await tabTo(page, 'Skip to the content', {key: 'Shift+Tab'});
     await press(page, 'Enter');
     equal(await page.evaluate(() => document.activeElement.id), 'main', 'focus');
     ok(page.url().endsWith('queues'), page.url());
@@ -119,13 +106,10 @@ test('rows are walked with j and k, selected with x, and retried after a dry run
     await page.waitForSelector('tr[data-row]');
     await press(page, 'j', 'x', 'j', 'x', 'j', 'k');
     await page.waitForSelector('.bulk:not([hidden]) >> text=2 tasks selected');
-    await page.evaluate(() => document.activeElement.blur());
     await press(page, 'r');
     await page.waitForSelector('dialog >> text=This would retry 2 tasks');
     equal((await calls('POST', '/retry')).length, 0, 'something was done before the answer');
-    await tabTo(page, 'Retry', 12);
-    await page.evaluate(() => [...document.querySelectorAll('dialog footer button')].at(-1).focus());
-    await press(page, 'Enter');
+    await agree(page);
     await page.waitForSelector('.toast >> text=2 done');
     equal((await calls('POST', '/retry')).length, 2, 'requests');
   });
@@ -140,7 +124,7 @@ test('everything that matches is retried as a job, after a dry run that says how
     await page.waitForSelector('dialog >> text=/This would retry \\d+ tasks/');
     const dry = (await calls('POST', 'dead/retry'))[0].body;
     equal([dry.dry_run, dry.filter], [true, {reason: 'failed'}], 'dry run');
-    await page.click('dialog footer button >> nth=1');
+    await agree(page);
     await page.waitForSelector('.toast >> text=/\\d+ retried/');
     await page.waitForSelector('.empty, tr[data-row]');
   });
@@ -166,20 +150,16 @@ test('a purge wants a dry run and the name of the queue', async () => {
 test('a queue is paused and resumed, and a worker made quiet', async () => {
   await reset();
   await on('queues/io', {}, async page => {
-    await tabTo(page, 'Pause', 30);
-    await page.locator('header.page button:has-text("Pause")').focus();
+    await tabTo(page, /^Pause\|/);
     await press(page, 'Enter');
-    await page.waitForSelector('dialog[open]');
-    await page.locator('dialog footer button').nth(1).focus();
-    await press(page, 'Enter');
+    await agree(page);
     await page.waitForSelector('header.page >> text=Resume');
   });
   const name = (await ask('workers')).items[0].worker;
   await on(`workers/${encodeURIComponent(name)}`, {}, async page => {
-    await page.locator('header.page button:has-text("Quiet")').focus();
+    await tabTo(page, 'Quiet');
     await press(page, 'Enter');
-    await page.locator('dialog footer button').nth(1).focus();
-    await press(page, 'Enter');
+    await agree(page);
     await page.waitForSelector('header.page .s-quiet');
   });
 }, {mockOnly: true});
@@ -197,7 +177,7 @@ test('a task is enqueued from a form made of its schema, and its faults stand at
     const line = await page.innerText('dialog .shell code >> nth=0');
     equal(line, `flowrractl submit resize --kwargs '{"src":"s3://a/b.jpg","width":640,"quality":0.8,"format":"png"}'`, 'command');
     await press(page, 'Escape');
-    await page.locator('button[type=submit]').focus();
+    await tabTo(page, 'Submit');
     await press(page, 'Enter');
     await page.waitForSelector('.banner >> text=Submitted');
     equal((await calls('POST', 'tasks'))[0].body, {name: 'resize', kwargs: {src: 's3://a/b.jpg', width: 640, quality: 0.8, format: 'png'}}, 'body');
@@ -226,7 +206,7 @@ test('a schedule is made with a preview that names the column of a fault', async
     await rule.fill('0 9 * * MON-FRI');
     await page.waitForSelector('[aria-label=Preview] tbody tr >> nth=9');
     ok((await page.innerText('[aria-label=Preview]')).includes('clocks go forward'), 'no note of a gap');
-    await page.locator('button[type=submit]').focus();
+    await tabTo(page, 'Create');
     await press(page, 'Enter');
     await page.waitForSelector('.toast >> text=Schedule created');
     await page.waitForURL(/schedules\/[0-9a-f-]{36}$/);
@@ -252,9 +232,7 @@ test('a task is cancelled from its page by its key', async () => {
   const id = (await ask('tasks?state=running')).items[0].task_id;
   await on(`tasks/${id}`, {}, async page => {
     await press(page, 'c');
-    await page.waitForSelector('dialog[open]');
-    await page.locator('dialog footer button').nth(1).focus();
-    await press(page, 'Enter');
+    await agree(page);
     await page.waitForSelector('header.page .s-failed');
   });
 }, {mockOnly: true});
@@ -263,7 +241,7 @@ test('sorting a column is said to readers and stands in the URL', async () => {
   await reset();
   await on('queues', {}, async page => {
     const head = page.locator('th', {hasText: 'Waiting'});
-    await head.locator('button').focus();
+    await tabTo(page, /^Waiting$/);
     await press(page, 'Enter', 'Enter');
     equal(await head.getAttribute('aria-sort'), 'descending', 'aria-sort');
     ok(page.url().includes('sort=-Waiting'), page.url());
@@ -276,12 +254,13 @@ test('times switch between UTC and local, and the theme between light and dark',
   await on('queues/io', {timezoneId: 'Asia/Kolkata'}, async page => {
     const title = () => page.locator('main time').first().getAttribute('title');
     ok((await title()).endsWith('UTC'), await title());
-    await page.click('[data-do=zone]');
+    await tabTo(page, 'Times in UTC', {key: 'Shift+Tab'});
+    await press(page, 'Enter');
     await page.waitForFunction(() => /Asia\/(Kolkata|Calcutta)/.test(document.querySelector('main time')?.title));
     const colour = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await colour();
-    await page.click('[data-do=theme]');
-    await page.click('[data-do=theme]');
+    await tabTo(page, 'Theme: system');
+    await press(page, 'Enter', 'Enter');
     await page.waitForFunction(was => getComputedStyle(document.body).backgroundColor !== was, light);
     await page.reload();
     await page.waitForSelector('main h1');

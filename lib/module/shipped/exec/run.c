@@ -28,6 +28,10 @@
 /* What of standard error an error shows. */
 #define TAIL_BYTES 2048
 #define TAIL_LINES 10
+/* What of standard output a failed command leaves: as much as its attempt keeps
+ * (codec/history.h), in fewer lines than the log takes from one executor. */
+#define OUTPUT_BYTES 4096
+#define OUTPUT_LINES 50
 /* The part of [executor] kill_grace that a command has to end by itself; after
  * all of it, flowrrad would kill its executor. */
 #define GRACE_PART 0.75
@@ -116,6 +120,28 @@ add_tail(const struct run *r, struct buf *out)
 		buf_adds(out, ": ");
 	/* A NUL byte must not end the error. */
 	utf8_add(out, begin, (size_t)(end - begin));
+}
+
+/* What a command that failed wrote to standard output is no result; its end says
+ * what was done until then, so it goes where standard error goes. */
+static void
+tell_output(struct run *r)
+{
+	const char *p = r->out.data, *end = p + r->out.len, *begin, *line;
+	size_t lines = 0;
+
+	if (r->out.len == 0)
+		return;
+	while (end > p && end[-1] == '\n')
+		end--;
+	for (begin = end; begin > p && end - begin < OUTPUT_BYTES; begin--)
+		if (begin[-1] == '\n' && ++lines == OUTPUT_LINES)
+			break;
+	for (; begin < end; begin = line + 1) {
+		if ((line = memchr(begin, '\n', (size_t)(end - begin))) == NULL)
+			line = end;
+		on_error_line(r, (struct slice){begin, (size_t)(line - begin)});
+	}
 }
 
 /* --- the end ------------------------------------------------------------- */
@@ -214,6 +240,7 @@ end_ran(struct run *r, int status)
 			 r->o.all->max_result_size);
 	} else {
 		describe_end(r, status, &error);
+		tell_output(r);
 	}
 	fail(r, final, error.failed ? "it failed" : error.data);
 	buf_done(&error);

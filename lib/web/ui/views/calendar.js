@@ -2,7 +2,7 @@
 /* The week by hour: how many fires, and where they meet. */
 import {fill, h, u} from '../h.js';
 import {at, get, query} from '../api.js';
-import {clip, num, parts, plural, stamp, zone} from '../fmt.js';
+import {clip, num, parts, plural, short, stamp, zone} from '../fmt.js';
 import {badge, button, card, copyAs, empty, link} from '../parts.js';
 
 const DAY = 86400000;
@@ -41,7 +41,7 @@ function grid(data, pick) {
     h('tbody', [...days.values()].map(day => h('tr', h('th', {scope: 'row'}, day.name), Array.from({length: 24}, (_, i) => {
       const hour = day.hours.get(i);
       return h('td', hour?.count ? h(`button.q${heat(hour.count)}`, {type: 'button', onclick: () => pick(hour),
-        'aria-label': `${day.name} ${i}:00, ${plural(hour.count, 'fire')} of ${plural(hour.schedules.length, 'schedule')}`}, hour.count > 999 ? '1k+' : String(hour.count)) : h('span.dim', '·'));
+        'aria-label': `${day.name} ${i}:00, ${plural(hour.count, 'fire')} of ${plural(hour.schedules.length, 'schedule')}`}, short(hour.count, 1000)) : h('span.dim', '·'));
     }))))));
 }
 
@@ -53,7 +53,7 @@ export async function view(ctx) {
   const side = h('div', {'aria-live': 'polite'}), to = days => ctx.go(`calendar?from=${new Date(from.getTime() + days * DAY).toISOString()}`);
   const busiest = [...data.hours].sort((a, b) => b.count - a.count || b.schedules.length - a.schedules.length).slice(0, 5).filter(x => x.count);
   const pick = hour => fill(side, hourDetail(hour));
-  ctx.head('Calendar', [button('Week before', null, () => to(-7)), button('This week', null, () => ctx.go('calendar')), button('Week after', null, () => to(7)), copyAs(() => ({path}))],
+  ctx.head('Calendar', [copyAs(() => ({path})), button('Week before', 'back', () => to(-7)), button('This week', 'calendar', () => ctx.go('calendar')), button('Week after', 'next', () => to(7))],
     h('p.sub', `${stamp(from).slice(0, 10)} to ${stamp(new Date(from.getTime() + 6 * DAY)).slice(0, 10)}, hours in ${zone.name}`));
   pick(null);
   ctx.show(data.complete === false && h('div.banner', {'data-state': 'retrying'}, badge('warning', 'Not all'), 'There are more schedules than were looked at.'),

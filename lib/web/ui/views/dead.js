@@ -70,8 +70,8 @@ export async function view(ctx) {
   const groupBox = h('div', skeleton(4));
   const loadGroups = () => get('dead/groups', {signal: ctx.signal}).then(list => { fill(groupBox, groups(list)); }, e => { if (e.name !== 'AbortError') fill(groupBox, problem(e, loadGroups)); });
   const pager = new Pager({signal: ctx.signal, noun: 'dead task', fetch: (cursor, signal) => get(`dead${filterQuery(once, {cursor, limit: 50})}`, {signal}), onRows: rows => table.update(rows)});
-  ctx.head('Dead', [action(some ? 'Retry all that match' : 'Retry all', 'retry', () => all('retry')), action(some ? 'Delete all that match' : 'Delete all', 'trash', () => all('delete'), {kind: 'danger'}),
-    copyAs(() => ({ctl: deadLine('dead', filter), path: `dead${filterQuery(filter)}`}))]);
+  ctx.head('Dead', [copyAs(() => ({ctl: deadLine('dead', filter), path: `dead${filterQuery(filter)}`})),
+    action(some ? 'Retry all that match' : 'Retry all', 'retry', () => all('retry')), action(some ? 'Delete all that match' : 'Delete all', 'trash', () => all('delete'), {kind: 'danger'})]);
   ctx.show(line.el, some ? null : groupBox, bulk, h('section.card.flush', table.el, pager.el));
   if (!some) loadGroups();
   await pager.first();

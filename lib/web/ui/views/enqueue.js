@@ -26,8 +26,8 @@ const OPTIONS = [
 function about(task) {
   return card('Task', h('p.strong', u(clip(task.name, 80))), task.description ? h('p', u(clip(task.description, 600))) : null, kv([
     ['Queue', h('a', {href: at`queues/${task.queue || ''}`}, u(clip(task.queue || '–', 60)))], ['Kind', task.cpu_bound ? 'CPU-bound' : 'I/O'],
-    ['Retries', num(task.max_retries)], ['Time limit', task.timeout ? dur(task.timeout) : 'none'],
-    ['Workers', task.workers ? num(task.workers) : badge('warning', 'none alive has it')]]));
+    ['Retries', task.max_retries === null || task.max_retries === undefined ? 'as in [executor]' : num(task.max_retries)], ['Time limit', task.timeout ? dur(task.timeout) : 'none'],
+    task.workers !== undefined && ['Workers', task.workers ? num(task.workers) : badge('warning', 'none alive has it')]]));
 }
 
 async function figures(box, name, signal) {

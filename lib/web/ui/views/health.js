@@ -4,7 +4,7 @@ import {fill, h, u} from '../h.js';
 import {get} from '../api.js';
 import {bytes, clip, dur, num, plural, stamp} from '../fmt.js';
 import {draw} from '../charts.js';
-import {badge, card, copyAs, copyable, empty, kv, problem, skeleton, tile, when} from '../parts.js';
+import {badge, card, copyAs, copyable, empty, kv, linkButton, problem, skeleton, tile, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 
@@ -29,8 +29,10 @@ function schedulers(s) {
 }
 
 function flat(value, prefix = '') {
-  return Object.entries(value || {}).flatMap(([name, one]) => one && typeof one === 'object' && !Array.isArray(one) ? flat(one, `${prefix}${name} `) :
-    [[`${prefix}${name}`.replaceAll('_', ' '), u(clip(/bytes|memory/.test(name) && typeof one === 'number' ? bytes(one) : typeof one === 'string' ? one : JSON.stringify(one), 120))]]);
+  const said = (name, one) => typeof one === 'string' ? one : typeof one === 'boolean' ? one ? 'yes' : 'no' :
+    typeof one !== 'number' ? JSON.stringify(one) : /bytes|memory/.test(name) ? bytes(one) : /rtt|skew/.test(name) ? dur(one) : num(one);
+  return Object.entries(value || {}).filter(([, one]) => one !== null).flatMap(([name, one]) => one && typeof one === 'object' && !Array.isArray(one) ? flat(one, `${prefix}${name} `) :
+    [[`${prefix}${name}`.replaceAll('_', ' '), u(clip(said(name, one), 120))]]);
 }
 
 const auditTable = () => new Table({caption: 'Who did what', key: a => `${a.request_id} ${a.at} ${a.target}`, columns: [
@@ -49,7 +51,7 @@ function part(ctx, path, box, show) {
 export async function view(ctx) {
   const components = h('div'), doctor = h('div'), beat = h('div'), facts = h('div'), top = h('div.tiles'), chart = h('div.chart'), auditBox = h('div'), audit = auditTable();
   const seen = [], dot = {};
-  ctx.head('Health', [h('a.button.plain', {href: 'metrics', target: '_blank'}, 'Metrics'), copyAs(() => ({ctl: ctl('doctor'), path: 'doctor'}))]);
+  ctx.head('Health', [copyAs(() => ({ctl: ctl('doctor'), path: 'doctor'})), linkButton('Metrics', 'overview', 'metrics', {target: '_blank'})]);
   ctx.show(top, h('div.grid', card('Components', components), card('Doctor', doctor)), card('Latency to the store', chart), h('div.grid', card('Schedulers', beat), card('Server', facts)),
     h('section.card.flush', {'aria-label': 'Audit'}, h('h2', 'Audit'), auditBox));
   const drawTop = () => fill(top, tile('Components', dot.healthy === undefined ? '…' : dot.healthy ? 'Healthy' : 'Unhealthy', '', null, dot.healthy === false ? 'failed' : 'success'),

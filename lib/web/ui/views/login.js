@@ -42,5 +42,5 @@ export async function view(ctx) {
   if (code) {
     history.replaceState(null, '', location.pathname + location.search);
     await enter({code});
-  }
+  } else token.control.focus();
 }

@@ -11,10 +11,10 @@ import {announce, badge, card, empty, firstTask, link, meter, spark, tile, when}
 function tiles({stats, workers, queues, rates: rate}) {
   const age = Math.max(0, ...queues.map(q => q.age || 0));
   return [
-    tile('Succeeded/min', short(rate.succeeded), `${short(stats.succeeded)} in all`, 'tasks?state=success', 'success'),
-    tile('Failed/min', short(rate.failed), `${short(rate.retried)} retried`, 'tasks?state=failed', rate.failed > 0 ? 'failed' : ''),
+    tile('Succeeded/min', short(rate.succeeded ?? 0), `${short(stats.succeeded)} in all`, 'tasks?state=success', 'success'),
+    tile('Failed/min', short(rate.failed ?? 0), `${short(rate.retried ?? 0)} retried`, 'tasks?state=failed', rate.failed > 0 ? 'failed' : ''),
     tile('Waiting', short(stats.waiting), age ? `oldest ${dur(age).split(' ').slice(0, 2).join(' ')}` : 'nothing waits', 'tasks?state=pending', age > 300 ? 'retrying' : ''),
-    tile('Running', short(stats.in_flight), [meter(workers.busy, workers.slots, 'slots busy'), ` ${num(workers.busy)}/${num(workers.slots)}`], 'tasks?state=running', 'running'),
+    tile('Running', short(stats.in_flight), [meter(workers.busy, workers.slots, 'slots busy'), ` of ${short(workers.slots, 1000)}`], 'tasks?state=running', 'running'),
     tile('Delayed', short(stats.delayed), 'due later', 'tasks?state=delayed'),
     tile('Dead', short(stats.dead), stats.dead ? 'want a decision' : 'none', 'dead', stats.dead ? 'failed' : ''),
     tile('Workers', num(workers.running), ['quiet', 'stopping', 'dead'].filter(s => workers[s]).map(s => `${workers[s]} ${s}`).join(', ') || (workers.running ? 'all well' : 'none alive'), 'workers', workers.dead || !workers.running ? 'failed' : ''),
@@ -36,8 +36,8 @@ const queueRows = list => h('ul.rows', [...list].sort((a, b) => b.waiting - a.wa
   q.paused && badge('paused'), spark(q.spark), h('strong.num', short(q.waiting))))));
 
 const findings = ({errors, warnings}) => errors || warnings ?
-  h('a.banner', {href: 'health', 'data-state': errors ? 'failed' : 'retrying'}, icon('warning'), h('strong', [errors && plural(errors, 'error'),
-    errors && warnings ? ' and ' : '', warnings && plural(warnings, 'warning')]), ' – the doctor names the remedies', icon('next')) : null;
+  h('a.banner', {href: 'health', 'data-state': errors ? 'failed' : 'retrying'}, icon('warning'), h('strong', [errors ? plural(errors, 'error') : null,
+    errors && warnings ? ' and ' : null, warnings ? plural(warnings, 'warning') : null]), ' – the doctor names the remedies', icon('next')) : null;
 
 export async function view(ctx) {
   const first = await get('overview', {signal: ctx.signal});

@@ -46,7 +46,7 @@ export async function view(ctx) {
       {label: 'In flight', num: true, sort: 'in_flight', cell: q => num(q.in_flight)},
       {label: 'Dead', num: true, sort: 'dead', cell: q => q.dead ? link(`dead${query({queue: q.queue})}`, num(q.dead)) : '0'},
       {label: 'Oldest', num: true, sort: 'age', cell: q => dur(q.age)},
-      {label: 'Per min', num: true, sort: 'rate', cell: q => short(q.rate)},
+      {label: 'Per min', num: true, sort: 'rate', cell: q => short(q.rate ?? 0)},
       {label: 'Last 5 min', cell: q => spark(q.spark)},
       {label: 'Empty in', num: true, sort: 'drain', cell: q => q.paused ? 'paused' : dur(q.drain)},
       {label: '', cell: q => [pauseButton(q, load, true), purgeButton(q, load, true)]},
@@ -77,7 +77,7 @@ export async function detail(ctx) {
   const chart = throughput(ctx, 'Throughput', {queue: name});
   const load = async () => { q = await get(path, {signal: ctx.signal}); draw(); };
   function draw() {
-    ctx.head(name, [pauseButton(q, load), purgeButton(q, load), copyAs(() => ({ctl: ctl('queues', word(name)), path}))],
+    ctx.head(name, [copyAs(() => ({ctl: ctl('queues', word(name)), path})), pauseButton(q, load), purgeButton(q, load)],
       h('p.sub', link('queues', 'Queues'), ' ', q.paused ? badge('paused') : badge('enabled', 'open')));
     fill(warn, q.unknown?.length ? h('div.banner', {'data-state': 'retrying'}, badge('warning', 'No worker has'),
       q.unknown.slice(0, 5).map(n => h('code', u(clip(n, 60)))), ' – start a worker whose modules have it, or cancel the tasks.') : null);
@@ -85,7 +85,7 @@ export async function detail(ctx) {
       tile('Delayed', num(q.delayed), q.next_due_at ? ['next ', when(q.next_due_at)] : '', `tasks${query({state: 'delayed', queue: name})}`),
       tile('In flight', num(q.in_flight), '', `tasks${query({state: 'running', queue: name})}`, 'running'),
       tile('Dead', num(q.dead), '', `dead${query({queue: name})}`, q.dead ? 'failed' : ''),
-      tile('Ended/min', short(q.rate), q.drain ? `empty in ${dur(q.drain)}` : ''));
+      tile('Ended/min', short(q.rate ?? 0), q.drain ? `empty in ${dur(q.drain)}` : ''));
     fill(side, card('Priorities', levels(q.levels || [])), card('More', kv([
       ['Oldest', when(q.oldest_at, true)], ['Set aside', num(q.set_aside), ' for workers that can run them'],
       ['Finished', link(`tasks${query({state: 'success', queue: name})}`, 'succeeded'), ', ', link(`tasks${query({state: 'failed', queue: name})}`, 'failed')]])));

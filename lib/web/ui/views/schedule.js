@@ -2,7 +2,7 @@
 /* One schedule: its fires, past and next, and its settings. */
 import {fill, h, u} from '../h.js';
 import {at, get, query} from '../api.js';
-import {clip, dur, plural, word} from '../fmt.js';
+import {between, clip, dur, plural, word} from '../fmt.js';
 import {fireList} from '../fires.js';
 import {Pager} from '../pager.js';
 import {badge, card, copyAs, empty, json, kv, link, problem, skeleton, taskLink, when} from '../parts.js';
@@ -13,8 +13,8 @@ import {scheduleActions} from './schedules.js';
 const fireTable = () => new Table({caption: 'Past fires', key: f => f.fire_at, columns: [
   {label: 'Fire', cell: f => when(f.fire_at, true)}, {label: 'Outcome', cell: f => [badge(f.outcome), f.reason && h('span.sub', u(clip(f.reason, 60)))]},
   {label: 'Task', cell: f => f.task_id ? taskLink(f.task_id) : '–'}, {label: 'Its state', cell: f => f.status ? badge(f.status) : '–'},
-  {label: 'Late by', num: true, cell: f => f.sent_at ? dur(Math.max(0, (new Date(f.sent_at) - new Date(f.fire_at)) / 1000)) : '–'}],
-empty: empty('It has not fired yet', 'Each fire shows here with its task, for two days.')});
+  {label: 'Late by', num: true, cell: f => dur(between(f.fire_at, f.sent_at))}],
+empty: empty('It has not fired yet', 'Each fire shows here with its task, as long as [scheduler] history says.')});
 
 const policies = s => card('Settings', kv([['Rule', u(clip(s.words || s.rule, 120))], [s.type === 'cron' ? 'Expression' : 'Written', h('code', u(clip(s.rule, 100)))], ['Zone', u(s.tz)],
   ['Queue', s.queue ? h('a', {href: at`queues/${s.queue}`}, u(clip(s.queue, 60))) : "the task's own"], ['Misfires', s.misfire], ['Overlap', s.overlap],
@@ -26,8 +26,8 @@ export async function view(ctx) {
   const s = await get(path, {signal: ctx.signal});
   const next = h('div', skeleton(4)), table = fireTable();
   const pager = new Pager({signal: ctx.signal, noun: 'fire', fetch: (cursor, signal) => get(`${path}/fires${query({cursor, limit: 50})}`, {signal}), onRows: rows => table.update(rows)});
-  ctx.head(clip(s.task, 80), [scheduleActions(s, what => what === 'deleted' ? ctx.go('schedules') : ctx.reload()),
-    copyAs(() => ({ctl: ctl('schedule', 'show', word(id)), path}))],
+  ctx.head(clip(s.task, 80), [copyAs(() => ({ctl: ctl('schedule', 'show', word(id)), path})),
+    scheduleActions(s, what => what === 'deleted' ? ctx.go('schedules') : ctx.reload())],
   h('p.sub', link('schedules', 'Schedules'), ' ', badge(s.state), ' ', h('code', u(clip(id, 60)))));
   ctx.show(s.fault && h('div.banner', {'data-state': 'failed'}, badge('failed', 'set aside'), u(clip(s.fault, 300)), ' – edit it, then enable it.'),
     s.description && h('p', u(clip(s.description, 400))), h('div.split', h('div.stack', card('Next fires', next), h('section.card.flush', {'aria-label': 'Past fires'}, h('h2', 'Past fires'), table.el, pager.el)),

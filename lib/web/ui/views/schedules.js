@@ -3,9 +3,10 @@
 import {h, u} from '../h.js';
 import {at, del, get, mayWrite, post, query} from '../api.js';
 import {clip, num, word} from '../fmt.js';
+import {icon} from '../icons.js';
 import {applyRows} from '../live.js';
 import {Pager} from '../pager.js';
-import {action, ask, badge, copyAs, empty, link, spark, tabs, toast, when} from '../parts.js';
+import {action, ask, badge, copyAs, empty, link, linkButton, spark, tabs, toast, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {Table} from '../table.js';
 
@@ -23,7 +24,7 @@ export function scheduleActions(s, after, short) {
       if (answer) after();
     }, name('Run now')),
     action(short ? '' : verb === 'enable' ? 'Enable' : 'Disable', verb === 'enable' ? 'success' : 'pause', () => act(at`schedules/${id}/${verb}`, `Schedule ${verb}d`), name(verb === 'enable' ? 'Enable' : 'Disable')),
-    !short && mayWrite() && h('a.button.plain', {href: at`schedules/${id}/edit`}, 'Edit'),
+    !short && mayWrite() && linkButton('Edit', 'edit', at`schedules/${id}/edit`),
     !short && action('Delete', 'trash', async () => {
       if (await ask({title: `Delete schedule ${clip(id, 40)}?`, verb: 'Delete', danger: true, text: 'It does not fire again. Fires that were claimed already are still sent.',
         run: () => del(at`schedules/${id}`).then(() => ({})), request: {method: 'DELETE', path: at`schedules/${id}`}, ctl: ctl('schedule', 'delete', word(id)), done: 'Schedule deleted'})) after('deleted');
@@ -53,21 +54,23 @@ export async function view(ctx) {
     empty('No schedule yet', 'A schedule submits a task by a cron expression, a period, or once.', mayWrite() && link('schedules/new', 'Make one'),
       h('p', h('code', "flowrractl schedule cron add '0 9 * * MON-FRI' --args '[2,3]'"))) :
     empty('Nothing matches', 'No schedule is like that.', link('schedules', 'Show all'))});
-  const pager = new Pager({signal: ctx.signal, noun: 'schedule', fetch: (cursor, signal) => get(`schedules${query({...filter, cursor, limit: 50})}`, {signal}),
+  const pager = new Pager({signal: ctx.signal, noun: 'schedule', fetch: (cursor, signal) => get(`schedules${query({...filter, spark: true, cursor, limit: 50})}`, {signal}),
     onRows: list => { rows.clear(); list.forEach(s => rows.set(s.id, s)); table.update(list); }});
   ctx.head('Schedules', [copyAs(() => ({ctl: ctl('schedule', 'list', filter.enabled === 'true' && '--enabled', filter.enabled === 'false' && '--disabled',
-    filter.task && `--task ${word(filter.task)}`), path: `schedules${query(filter)}`})), h('a.button.plain', {href: 'calendar'}, 'Calendar'),
-  mayWrite() && h('a.button.primary', {href: 'schedules/new', 'data-key': 'n'}, 'New schedule')]);
+    filter.task && `--task ${word(filter.task)}`), path: `schedules${query(filter)}`})), linkButton('Calendar', 'calendar', 'calendar'),
+  mayWrite() && linkButton('New schedule', 'enqueue', 'schedules/new', {kind: 'primary', key: 'n'})]);
   const form = h('form.search', {role: 'search', onsubmit: event => { event.preventDefault(); ctx.go(`schedules${own({text: event.target.text.value})}`); }},
-    h('input', {type: 'search', name: 'text', value: filter.text || '', 'data-search': '', 'aria-label': 'Search schedules', placeholder: 'Task, ID or description'}));
+    icon('search'), h('input', {type: 'search', name: 'text', value: filter.text || '', 'data-search': '', 'aria-label': 'Search schedules', placeholder: 'Task, ID or description'}), h('kbd', {'aria-hidden': 'true'}, '/'));
   ctx.show(h('div.row', tabs('State', [['', 'All'], ['true', 'Enabled'], ['false', 'Disabled']], filter.enabled || '', enabled => ctx.go(`schedules${own({enabled})}`)),
     tabs('Order', [['next', 'By next run'], ['id', 'By ID']], filter.order, order => ctx.go(`schedules${own({order: order === 'next' ? null : order})}`)), form),
   h('section.card.flush', table.el, pager.el));
   await pager.first();
   ctx.watch(['schedules'], (topic, data) => {
     if (data.items && !plainly) return;
-    const known = new Set(rows.keys());
-    applyRows(rows, data.items ? {changed: data.items} : {changed: (data.changed || []).filter(s => known.has(s.id) || plainly), removed: data.removed}, 'id');
+    /* What is pushed has no counts of fires: those of the list stay. */
+    const changed = (data.items || data.changed || []).filter(s => rows.has(s.id) || plainly)
+      .map(s => ({...s, spark: s.spark ?? rows.get(s.id)?.spark, missed: s.missed ?? rows.get(s.id)?.missed}));
+    applyRows(rows, {changed, removed: data.removed}, 'id');
     table.update([...rows.values()]);
   });
 }

@@ -2,13 +2,13 @@
 /* One task: where it is, each attempt, what went in and what came out. */
 import {fill, h, svg, u} from '../h.js';
 import {at, get} from '../api.js';
-import {clip, dur, num, stamp, word, zone} from '../fmt.js';
+import {between, clip, dur, exact, num, stamp, word, zone} from '../fmt.js';
 import {icon} from '../icons.js';
 import {action, announce, badge, card, copyAs, copyable, empty, json, kv, link, problem, progress, text, when} from '../parts.js';
 import {ctl} from '../shell.js';
 import {VERBS, actOn} from '../verbs.js';
 
-const ms = iso => iso ? Date.parse(iso) : null;
+const ms = iso => iso ? exact(iso) * 1000 : null;
 
 /* --- timeline ---------------------------------------------------------------- */
 
@@ -27,6 +27,7 @@ function spans(record, attempts, due) {
   });
   if (!record.finished_at && (!attempts.length || attempts.at(-1).finished_at))
     add(due ? 'delayed' : record.status === 'retrying' ? 'retrying' : 'pending', Math.max(Date.now(), ms(due) || 0), due ? 'delayed' : 'waits');
+  if (record.status === 'failed' && out.length) out.at(-1).end = attempts.length ? 'died' : 'ended without an attempt';
   return out;
 }
 
@@ -44,7 +45,9 @@ function timeline(list) {
       return rect;
     })),
   h('ol.steps', list.map(s => h('li', {'data-kind': s.kind}, icon(s.kind), h('span.grow', s.name),
-    h('time.dim', {datetime: new Date(s.from).toISOString(), title: `${stamp(s.from)} ${zone.name}`}, stamp(s.from).slice(11)), h('strong.num', dur((s.to - s.from) / 1000)))))];
+    h('time.dim', {datetime: new Date(s.from).toISOString(), title: `${stamp(s.from)} ${zone.name}`}, stamp(s.from).slice(11)), h('strong.num', dur((s.to - s.from) / 1000)))),
+    list.at(-1).end && h('li', {'data-kind': 'failed'}, icon('dead'), h('span.grow', list.at(-1).end),
+      h('time.dim', {datetime: new Date(list.at(-1).to).toISOString()}, stamp(list.at(-1).to).slice(11)), h('strong.num', '')))];
 }
 
 /* The last attempt stands in the record itself. */
@@ -62,13 +65,19 @@ const attemptRow = (a, record) => {
   return h('details.attempt', {open: bad && a.attempt === Math.max(a.attempt, record?.attempts || 0)},
     h('summary', badge(bad ? 'failed' : ok ? 'success' : 'running', bad ? clip(a.reason || 'failed', 30) : null), h('strong', `Attempt ${a.attempt}`),
       h('span.dim', when(a.started_at)), h('span.grow'), a.worker && h('span.dim', u(clip(a.worker, 40))),
-      h('strong.num', a.started_at && a.finished_at ? dur((ms(a.finished_at) - ms(a.started_at)) / 1000) : '')),
+      h('strong.num', a.started_at && a.finished_at ? dur(between(a.started_at, a.finished_at)) : '')),
     kv([['Started', when(a.started_at, true)], ['Finished', when(a.finished_at, true)],
       ['Worker', a.worker ? h('a', {href: at`workers/${a.worker}`}, u(clip(a.worker, 80))) : '–']]),
     a.error && [h('h3.minor', 'Error'), text(a.error, 'error')], a.output && [h('h3.minor', 'Output'), text(a.output, 'output')]);
 };
 
 /* --- bytes ------------------------------------------------------------------- */
+
+/* What can be read is shown as JSON, and folded; a dump is for what cannot. */
+function stored(shown) {
+  const it = shown.entry || shown;
+  return it.task ? h('details.card', h('summary', 'As stored'), json(it.task, 'the task as stored')) : dump(it);
+}
 
 function dump(shown) {
   const raw = shown.bytes_base64 ? atob(shown.bytes_base64) : shown.bytes;
@@ -79,7 +88,7 @@ function dump(shown) {
     lines.push(`${i.toString(16).padStart(6, '0')}  ${part.map(b => b.toString(16).padStart(2, '0')).join(' ').padEnd(47)}  ` +
       part.map(b => b > 31 && b < 127 ? String.fromCharCode(b) : '.').join(''));
   }
-  return card('Raw bytes', h('p.dim', 'It could not be read as a task; these are its first bytes.'), text(lines.join('\n'), 'bytes'));
+  return card('Raw bytes', h('p.dim', 'It could not be read as a task; these are its first bytes.'), h('pre.code.dump', {tabindex: 0, role: 'group', 'aria-label': 'bytes'}, h('code', lines.join('\n'))));
 }
 
 /* --- logs -------------------------------------------------------------------- */
@@ -113,12 +122,12 @@ function actions(ctx, id, state, shown) {
   const record = shown.record || shown.entry || {};
   const edit = new URLSearchParams({name: record.task_name || '', args: JSON.stringify(record.args ?? []),
     kwargs: JSON.stringify(record.kwargs ?? {}), queue: record.queue || shown.queue || ''});
-  return [...Object.entries(VERBS).filter(([, v]) => v.states.includes(state)).map(([verb, v]) => action(v.title, v.sign, async () => {
+  return [copyAs(() => ({ctl: ctl('tasks', 'show', word(id)), path: at`tasks/${id}`})),
+  ...Object.entries(VERBS).filter(([, v]) => v.states.includes(state)).map(([verb, v]) => action(v.title, v.sign, async () => {
     if (!await actOn(verb, [id])) return;
     if (verb === 'delete') ctx.go('tasks'); else ctx.reload();
   }, {key: v.key, kind: v.danger ? 'danger' : 'plain'})),
-  record.task_name && edit.toString().length < 6000 && action('Resubmit', 'edit', () => ctx.go('enqueue?' + edit), {title: 'Opens the form with these arguments'}),
-  copyAs(() => ({ctl: ctl('tasks', 'show', word(id)), path: at`tasks/${id}`}))];
+  record.task_name && edit.toString().length < 6000 && action('Resubmit', 'edit', () => ctx.go('enqueue?' + edit), {title: 'Opens the form with these arguments'})];
 }
 
 export async function view(ctx) {
@@ -133,7 +142,7 @@ export async function view(ctx) {
     fill(bar, state === 'running' && progress(record.progress) && h('div.bigprogress', progress(record.progress)));
     fill(left, card('Timeline', timeline(spans(record, list, (shown.entry || {}).due_at))),
       card('Attempts', list.length ? list.map(a => attemptRow(a, record)).reverse() : empty('No attempt yet', 'A worker has not taken it.')),
-      state === 'success' ? card('Result', json(record.result, 'result')) : null, dump(shown.entry?.bytes || shown.entry?.bytes_base64 ? shown.entry : shown));
+      state === 'success' ? card('Result', json(record.result, 'result')) : null, stored(shown));
     [...left.querySelectorAll('details')].forEach((d, i) => { if (open[i] !== undefined) d.open = open[i]; });
     fill(right, facts(shown, record), card('Arguments', json(record.args ?? [], 'arguments')),
       card('Keyword arguments', json(record.kwargs ?? {}, 'keyword arguments')));

@@ -2,7 +2,7 @@
 /* Tasks by their state, with the search line; selection and bulk. */
 import {fill, h, u} from '../h.js';
 import {at, get, mayWrite} from '../api.js';
-import {clip, dur, num, plural} from '../fmt.js';
+import {between, clip, dur, num, plural} from '../fmt.js';
 import {Pager} from '../pager.js';
 import {action, announce, badge, brief, button, copyAs, empty, firstTask, link, problem, progress, taskLink, tabs, when} from '../parts.js';
 import {SearchLine, filterOf, filterQuery, fixed} from '../search.js';
@@ -12,8 +12,6 @@ import {VERBS, actOn} from '../verbs.js';
 
 const STATES = [['pending', 'Pending', 'waiting'], ['delayed', 'Delayed', 'delayed'], ['running', 'Running', 'in_flight'],
   ['retrying', 'Retrying'], ['success', 'Succeeded', 'succeeded'], ['failed', 'Failed', 'failed']];
-
-const took = t => t.started_at && t.finished_at ? (new Date(t.finished_at) - new Date(t.started_at)) / 1000 : null;
 
 function columns(state, reload) {
   const time = {pending: ['Submitted', 'submitted_at'], delayed: ['Due', 'due_at'], running: ['Started', 'started_at'],
@@ -27,7 +25,7 @@ function columns(state, reload) {
     state === 'running' ? {label: 'Progress', cell: t => progress(t.progress) || h('span.dim', '–')} : null,
     state === 'failed' || state === 'retrying' ? {label: 'Error', cell: t => h('span.err', {title: clip(t.error, 400)}, u(clip(t.error, 90)))} : null,
     ['running', 'success'].includes(state) ? {label: 'Worker', cell: t => t.worker ? h('a.dim.cut', {href: at`workers/${t.worker}`}, u(clip(t.worker, 40))) : '–'} : null,
-    state === 'success' ? {label: 'Took', num: true, cell: t => dur(took(t))} : null,
+    state === 'success' ? {label: 'Took', num: true, cell: t => dur(between(t.started_at, t.finished_at))} : null,
     state === 'failed' || state === 'running' ? null : state === 'pending' ? {label: 'Priority', num: true, cell: t => num(t.priority)} : {label: 'Retries', num: true, cell: t => t.max_retries ? `${num(t.retries)} of ${num(t.max_retries)}` : num(t.retries)},
     {label: time[0], num: true, cell: t => when(t[time[1]])},
     {label: '', cell: t => t.task_id ? act.map(verb => action('', VERBS[verb].sign, async () => {

@@ -24,10 +24,12 @@ function orders(w, after, short) {
     }, {kind: short ? 'ghost' : order === 'stop' ? 'danger' : 'plain', title, 'aria-label': `${title} ${clip(w.worker, 60)}`}));
 }
 
-const slots = w => Object.values(w.slots || {}).reduce(([used, all], s) => [used + (s.tasks || 0), all + (s.slots || 0)], [0, 0]);
+/* Of what occupies a thread or a process; of the others there are thousands. */
+const slots = w => Object.entries(w.slots || {}).filter(([kind]) => kind !== 'async').map(([, s]) => s).reduce(([used, all], s) => [used + (s.tasks || 0), all + (s.slots || 0)], [0, 0]);
 const used = w => {
   const [n, all] = slots(w);
-  return all ? [meter(n, all, 'slots used'), ` ${num(n)}/${num(all)}`] : '–';
+  const waits = w.slots?.async?.tasks;
+  return all ? [meter(n, all, 'slots used'), ` ${num(n)}/${num(all)}`, waits ? h('span.sub', `${num(waits)} async`) : null] : '–';
 };
 /* The version that most have; another one is marked. */
 function usual(list) {
@@ -46,7 +48,7 @@ export async function view(ctx) {
     {label: 'Queues', cell: w => (w.queues || []).slice(0, 3).map(q => h('a.chip', {href: at`queues/${q}`}, u(clip(q, 24)))).concat(w.queues?.length > 3 ? h('span.dim', `+${w.queues.length - 3}`) : [])},
     {label: 'Slots', cell: used, sort: w => slots(w)[0]},
     {label: 'Memory', num: true, sort: w => w.memory?.total, cell: w => bytes(w.memory?.total)},
-    {label: 'Attempts', num: true, sort: w => w.totals?.succeeded, cell: w => [num(w.totals?.succeeded), h('span.sub', w.totals?.failed ? `${num(w.totals.failed)} failed` : 'none failed')]},
+    {label: 'Attempts', num: true, sort: w => w.totals?.succeeded, cell: w => [num(w.totals?.succeeded), w.totals?.failed ? h('span.sub', `${num(w.totals.failed)} failed`) : null]},
     {label: 'Heartbeat', num: true, sort: 'heartbeat_age', cell: w => w.heartbeat_age === null || w.heartbeat_age === undefined ? '–' : [`${dur(Math.round(w.heartbeat_age))} ago`, h('span.sub', `up ${dur(w.uptime && Math.floor(w.uptime / 60) * 60)}`)]},
     {label: '', cell: w => orders(w, load, true)},
   ], empty: empty('No worker', 'Start one: it takes tasks from its queues.', h('p', h('code', 'systemctl start flowrrad')))});
@@ -66,14 +68,14 @@ export async function view(ctx) {
 const executors = w => (w.executors || w.memory?.executors || []).map(e => h('li', h('span.grow', h('strong', u(clip(e.kind || 'executor', 30))), h('span.sub', `pid ${e.pid}`)), h('span.num', bytes(e.bytes ?? e.rss))));
 
 function parts(w) {
-  return [card('Slots', kv(Object.entries(w.slots || {}).map(([kind, s]) => [kind, meter(s.tasks, s.slots, kind), ` ${num(s.tasks)} of ${num(s.slots)}`]))),
-    card('Executors', executors(w).length ? h('ul.rows', executors(w)) : empty('None', 'It has no executor at present.')),
-    card('Modules', w.modules?.length ? h('ul.chips', w.modules.map(m => h('li.chip', u(clip(typeof m === 'string' ? m : m.name || JSON.stringify(m), 60))))) : empty('None', 'Name them in [worker] modules.'),
-      w.refused?.length ? h('ul.rows', w.refused.map(r => h('li', badge('failed', 'refused'), h('span.grow', u(clip(r, 300)))))) : null),
-    card('Facts', kv([['Host', u(clip(w.host || '–', 80))], ['Pid', String(w.pid ?? '–')], ['Version', w.version || '–'], ['Started', when(w.started_at, true)],
-      ['Queues', (w.queues || []).map(q => h('a.chip', {href: at`queues/${q}`}, u(clip(q, 40))))],
-      w.reloads && ['Reloads', num(w.reloads.count), w.reloads.error && [' ', badge('failed', 'last one failed'), ' ', u(clip(w.reloads.error, 200))]],
-      w.stuck?.length && ['Stuck', w.stuck.map(s => [badge('warning', `${s.kind}, ${dur(s.seconds)}`), ' ', s.task ? taskLink(s.task) : null])]]))];
+  return [card('Facts', kv([['Host', u(clip(w.host || '–', 80))], ['Pid', String(w.pid ?? '–')], ['Version', w.version || '–'], ['Started', when(w.started_at, true)],
+    ['Queues', (w.queues || []).map(q => h('a.chip', {href: at`queues/${q}`}, u(clip(q, 40))))],
+    w.reloads && ['Reloads', num(w.reloads.count), w.reloads.error && [' ', badge('failed', 'last one failed'), ' ', u(clip(w.reloads.error, 200))]],
+    w.stuck?.length ? ['Stuck', w.stuck.map(s => [badge('warning', `${s.kind}, ${dur(s.seconds)}`), ' ', s.task ? taskLink(s.task) : null])] : null])),
+  card('Executors', executors(w).length ? h('ul.rows', executors(w)) : empty('None', 'It has no executor at present.')),
+  card('Slots', kv(Object.entries(w.slots || {}).map(([kind, s]) => [kind, meter(s.tasks, s.slots, kind), ` ${num(s.tasks)} of ${num(s.slots)}`]))),
+  card('Modules', w.modules?.length ? h('ul.chips', w.modules.map(m => typeof m === 'string' ? m : m.name || JSON.stringify(m)).map(m => h('li.chip', {title: clip(m, 400)}, u(clip(m.split('/').at(-1), 60))))) : empty('None', 'Name them in [worker] modules.'),
+      w.refused?.length ? h('ul.rows', w.refused.map(r => h('li', badge('failed', 'refused'), h('span.grow', u(clip(r, 300)))))) : null)];
 }
 
 export async function detail(ctx) {
@@ -88,8 +90,8 @@ export async function detail(ctx) {
   const load = async () => { w = await get(path, {signal: ctx.signal}); draw(); };
   function draw() {
     const [n, all] = slots(w);
-    ctx.head(name, [orders(w, load), copyAs(() => ({ctl: ctl('workers', '--json'), path}))], h('p.sub', link('workers', 'Workers'), ' ', badge(w.state)));
-    fill(top, tile('Slots used', `${num(n)} of ${num(all)}`, meter(n, all, 'slots')), tile('In flight', num(w.in_flight)), tile('Memory', bytes(w.memory?.total)),
+    ctx.head(name, [copyAs(() => ({ctl: ctl('workers', '--json'), path})), orders(w, load)], h('p.sub', link('workers', 'Workers'), ' ', badge(w.state)));
+    fill(top, tile('Slots used', `${num(n)}/${num(all)}`, meter(n, all, 'slots')), tile('In flight', num(w.in_flight)), tile('Memory', bytes(w.memory?.total)),
       tile('Succeeded', num(w.totals?.succeeded), `${num(w.totals?.retried)} retried`), tile('Failed', num(w.totals?.failed), `${num(w.totals?.crashed)} crashed`),
       tile('Heartbeat', w.heartbeat_age === null || w.heartbeat_age === undefined ? '–' : `${dur(Math.round(w.heartbeat_age))} ago`, `up ${dur(w.uptime && Math.floor(w.uptime / 60) * 60)}`));
     table.update(w.running || []);
