@@ -111,7 +111,7 @@ read_arg(const char *text, char **ret_path, const char **ret_value)
 		return -1;
 	path[0] = '\0';
 	if (!whole)
-		strcpy(path, "args.");
+		memcpy(path, "args.", sizeof("args."));
 	strncat(path, text, len);
 	*ret_path = path;
 	*ret_value = equals + 1;

@@ -203,7 +203,7 @@ static json_t *
 group_items(const json_t *groups)
 {
 	const size_t n = json_object_size(groups);
-	json_t **sorted = calloc(n + 1, sizeof(*sorted));
+	json_t **sorted = calloc(n + 1, sizeof(json_t *));
 	json_t *items = json_array(), *group;
 	const char *key;
 	size_t i = 0;
@@ -212,7 +212,7 @@ group_items(const json_t *groups)
 		json_object_foreach ((json_t *)groups, key, group)
 			sorted[i++] = group;
 	if (i > 0)
-		qsort(sorted, n, sizeof(*sorted), most_first);
+		qsort(sorted, n, sizeof(json_t *), most_first);
 	for (i = 0; sorted != NULL && i < n; i++)
 		json_array_append(items, sorted[i]);
 	free(sorted);

@@ -133,7 +133,7 @@ check_choices(const struct drafting *d, struct err *err)
 {
 	const struct schedule_form *f = d->form;
 	struct schedule *s = &d->draft->schedule;
-	int type, misfire, overlap, day_match;
+	int type = 0, misfire = 0, overlap = 0, day_match = 0;
 
 	if (choose_word("type", f->type, schedule_type_of, -1,
 			"cron, interval, once", &type, err) != 0)

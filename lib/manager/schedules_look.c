@@ -98,7 +98,7 @@ read_place(const struct schedule_query *q, struct list_place *ret,
 	ret->due_us = strtoll(end + 1, &end, 10);
 	if (*end != '.' || strlen(end + 1) > SCHEDULE_ID_MAX)
 		return bad_cursor(err);
-	strcpy(ret->id, end + 1);
+	memcpy(ret->id, end + 1, strlen(end + 1) + 1);
 	return 0;
 }
 

@@ -165,6 +165,8 @@ span_make(const struct series_query *q, struct span *ret, struct err *err)
 	    q->from_us != 0 ? q->from_us
 			    : to_us - (int64_t)SPAN_STANDARD_S * US_PER_S;
 
+	ret->step = MEASURE_MINUTE;
+	ret->n = 1;
 	if (q->queue != NULL &&
 	    name_check_queue(slice_of(q->queue), ERR_DATA, err) != 0)
 		return err_prefix(err, "queue");
@@ -356,7 +358,8 @@ span_sum(struct series *s, struct flowrra_client *c, const struct span *span,
 	 const struct series_query *query, struct sums *sums, struct sums *all,
 	 struct err *err)
 {
-	struct series_slot **slots = calloc(span->n, sizeof(*slots));
+	struct series_slot **slots =
+	    calloc(span->n, sizeof(struct series_slot *));
 	size_t i;
 
 	if (slots == NULL)
@@ -382,7 +385,7 @@ series_get(struct series *s, struct flowrra_client *c,
 	   const struct series_query *query, struct err *err)
 {
 	struct sums all = {.numbers = {0}}, *sums;
-	struct span span;
+	struct span span = {.name = SERIES_TASKS};
 	json_t *answer = NULL;
 
 	if (span_name(query->name, &span.name, err) != 0 ||

@@ -47,14 +47,15 @@ static const struct measure **
 sort_measures(const struct series_slot *slot,
 	      int (*compare)(const void *, const void *))
 {
-	const struct measure **sorted = calloc(slot->n + 1, sizeof(*sorted));
+	const struct measure **sorted =
+	    calloc(slot->n + 1, sizeof(struct measure *));
 	size_t i;
 
 	if (sorted == NULL)
 		return NULL;
 	for (i = 0; i < slot->n; i++)
 		sorted[i] = &slot->measures[i];
-	qsort(sorted, slot->n, sizeof(*sorted), compare);
+	qsort(sorted, slot->n, sizeof(struct measure *), compare);
 	return sorted;
 }
 

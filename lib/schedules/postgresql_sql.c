@@ -140,10 +140,11 @@ const struct dialect sql_postgresql = {
 		" ?::text[], ?::integer[], ?::text[], ?::bigint[],"
 		" ?::bigint[], ?::bigint[]) ON CONFLICT DO NOTHING",
 	    [Q_ADD_SKIPPED] =
-		"INSERT INTO flowrra_skipped_fires (schedule_id, fire_us,"
-		" last_us, n, reason, noted_us)"
-		" SELECT * FROM unnest(?::text[], ?::bigint[], ?::bigint[],"
-		" ?::bigint[], ?::text[], ?::bigint[]) ON CONFLICT DO NOTHING",
+		("INSERT INTO flowrra_skipped_fires (schedule_id, fire_us,"
+		 " last_us, n, reason, noted_us)"
+		 " SELECT * FROM unnest(?::text[], ?::bigint[], ?::bigint[],"
+		 " ?::bigint[], ?::text[], ?::bigint[]) ON CONFLICT DO "
+		 "NOTHING"),
 	    [Q_MARK] =
 		"UPDATE flowrra_fires f SET waits_us = NULL, task = '',"
 		" marked_us = v.marked_us, refused = v.refused"

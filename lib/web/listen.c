@@ -112,7 +112,7 @@ listen_remove_stale(const union listen_address *address, socklen_t len)
 static int
 listen_open_one(const char *word, struct err *err)
 {
-	union listen_address address;
+	union listen_address address = {.any = {.sa_family = AF_UNSPEC}};
 	socklen_t len = 0;
 	const int one = 1;
 	int fd;
@@ -207,7 +207,7 @@ listen_check_address(const struct conf *conf,
 int
 listen_check(const struct conf *conf, const int *fds, size_t n, struct err *err)
 {
-	union listen_address address;
+	union listen_address address = {.any = {.sa_family = AF_UNSPEC}};
 	socklen_t len;
 	size_t i;
 
@@ -228,7 +228,7 @@ int
 listen_check_words(const struct conf *conf, struct err *err)
 {
 	char **words = conf_list(conf->web.listen);
-	union listen_address address;
+	union listen_address address = {.any = {.sa_family = AF_UNSPEC}};
 	socklen_t len;
 	int i, r = 0;
 

@@ -93,7 +93,7 @@ format_bound(double value, char text[32])
 {
 	format_number(value, text);
 	if (strpbrk(text, ".e") == NULL)
-		strcat(text, ".0");
+		memcpy(text + strlen(text), ".0", sizeof(".0"));
 }
 
 /* A value that is not finite breaks sums; a series that is missing does not. */

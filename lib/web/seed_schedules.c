@@ -50,7 +50,7 @@ seed_rule(const json_t *schedule, const char *type)
 		return json_incref(json_object_get(schedule, "rule"));
 	snprintf(text, sizeof(text), "%.17g", (double)us / SEED_US_PER_S);
 	if (strchr(text, '.') == NULL)
-		strcat(text, ".0");
+		memcpy(text + strlen(text), ".0", sizeof(".0"));
 	return json_string(text);
 }
 

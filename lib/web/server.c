@@ -300,14 +300,15 @@ web_listen(struct web *web, const struct web_options *o, struct err *err)
 static int
 web_load_conf(struct web *web, struct conf **ret, struct err *err)
 {
-	struct web_mask **masks =
-	    reallocarray(web->masks, web->n_confs + 1, sizeof(*masks));
+	struct web_mask **masks = reallocarray(web->masks, web->n_confs + 1,
+					       sizeof(struct web_mask *));
 	struct conf **confs;
 
 	if (masks == NULL)
 		return err_nomem(err);
 	web->masks = masks;
-	confs = reallocarray(web->confs, web->n_confs + 1, sizeof(*confs));
+	confs =
+	    reallocarray(web->confs, web->n_confs + 1, sizeof(struct conf *));
 	if (confs == NULL)
 		return err_nomem(err);
 	web->confs = confs;
@@ -333,9 +334,9 @@ web_keep_conf(struct web *web, struct conf *conf, struct err *err)
 static int
 web_first_conf(struct web *web, struct err *err)
 {
-	struct conf *conf;
+	struct conf *conf = NULL;
 
-	if (web_load_conf(web, &conf, err) != 0)
+	if (web_load_conf(web, &conf, err) != 0 || conf == NULL)
 		return -1;
 	if (web_keep_conf(web, conf, err) == 0)
 		return 0;
@@ -415,9 +416,9 @@ int
 web_reload(struct web *web, struct err *err)
 {
 	struct web_auth *auth;
-	struct conf *conf;
+	struct conf *conf = NULL;
 
-	if (web_load_conf(web, &conf, err) != 0)
+	if (web_load_conf(web, &conf, err) != 0 || conf == NULL)
 		return -1;
 	if ((auth = auth_new(conf, err)) == NULL ||
 	    web_keep_conf(web, conf, err) != 0) {

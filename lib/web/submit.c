@@ -7,6 +7,7 @@
  * Idempotency-Key the id is made of it, so that a repetition, after a lost answer
  * or a restart, finds its task instead of making a second.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,7 @@ submit_one(struct web_call *call, const struct flowrra_request *request,
 			return web_fault(call, request_field(err->msg), NULL,
 					 err);
 		}
-		strcpy(id, request->id);
+		snprintf(id, sizeof(id), "%s", request->id);
 	}
 	web_audit(call, "task.submit", id, 1);
 	return submit_await(call, id, request, err);
@@ -227,7 +228,7 @@ add_line(struct submit_lines *s, struct slice text)
 	    0) {
 		/* Its name may be of the client's making: only if it fits. */
 		if (field != NULL && strlen(field) < sizeof(s->lines->field))
-			strcpy(ret_field, field);
+			memcpy(ret_field, field, strlen(field) + 1);
 	} else if (flowrra_batch_add(s->batch, &request, &error) == 0) {
 		s->lines[s->n].is_task = true;
 	} else {

@@ -69,7 +69,6 @@ topics_new(const struct web_shared *shared, const struct web_shared *daemon,
 static void
 known_free(struct known *k)
 {
-	LIST_REMOVE(k, next);
 	json_decref(k->value);
 	free(k->topic);
 	free(k);
@@ -78,10 +77,14 @@ known_free(struct known *k)
 void
 topics_free(struct topics *topics)
 {
+	struct known *k, *next;
+
 	if (topics == NULL)
 		return;
-	while (!LIST_EMPTY(&topics->known))
-		known_free(LIST_FIRST(&topics->known));
+	for (k = LIST_FIRST(&topics->known); k != NULL; k = next) {
+		next = LIST_NEXT(k, next);
+		known_free(k);
+	}
 	web_worker_done(&topics->worker);
 	free(topics);
 }
@@ -263,8 +266,10 @@ topics_forget(struct topics *topics, const struct topic_wanted *wanted)
 		for (w = wanted; w->name != NULL; w++)
 			if (w->id == k->id && strcmp(w->name, k->topic) == 0)
 				break;
-		if (w->name == NULL)
+		if (w->name == NULL) {
+			LIST_REMOVE(k, next);
 			known_free(k);
+		}
 	}
 }
 

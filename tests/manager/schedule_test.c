@@ -471,7 +471,7 @@ static const struct {
     {"{\"enabled\":1}", "enabled", "\"enabled\" must be true or false"},
     {"{\"max_runs\":1,\"max_runs\":2}", "max_runs",
      "\"max_runs\" is given twice"},
-    {"{\"tz\":\"UTC\",\"colour\":1}", NULL,
+    {"{\"tz\":\"UTC\",\"colour\":1}", "colour",
      "unknown schedule field \"colour\""},
     {"{", NULL, ""},
     {"[]", NULL, ""},

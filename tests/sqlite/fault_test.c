@@ -345,7 +345,7 @@ naps(void)
 #ifdef __SANITIZE_THREAD__ /* which has a thread of its own */
 #define NAPS_MAX 1000
 #else
-#define NAPS_MAX 2
+#define NAPS_MAX 4 /* in two seconds, some of them for a page of memory */
 #endif
 
 START_TEST(an_idle_worker_uses_no_processor_time)

@@ -774,8 +774,52 @@ START_TEST(tasks_of_the_same_bytes_are_delayed_beside_each_other)
 }
 END_TEST
 
+/* One of them is cancelled, one made due, and one purged: each time just one. */
+START_TEST(of_delayed_tasks_of_the_same_bytes_one_is_taken_at_a_time)
+{
+	static const char task[] = "{\"id\":\"1\",\"name\":\"t\"}";
+	const char *delayed = "ZCARD {flowrra:queue:io}:delayed";
+	struct party *worker;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	worker = party_open(&w, "host:a");
+	for (i = 0; i < 4; i++)
+		redis_server_run(w.server, "LPUSH flowrra:queue:io %s", task);
+	broker_want(worker->broker, 0, 4);
+	UNTIL(&w, worker->n_claims == 4);
+	for (i = 0; i < 4; i++)
+		party_retry(worker, i, task, 3600000);
+	ck_assert_int_eq(number(delayed), 4);
+	ck_assert(withdraw(worker, "1"));
+	ck_assert_int_eq(number(delayed), 3);
+	worker->answered = false;
+	broker_hasten(worker->broker, SLICE("io"), SLICE("1"), SLICE(""),
+		      on_page, worker);
+	UNTIL(&w, worker->answered);
+	ck_assert_uint_eq(n_taken, 1);
+	/* Blanks may stand behind it by now, which are nothing to JSON. */
+	broker_want(worker->broker, 0, 1);
+	UNTIL(&w, worker->n_claims == 5);
+	ck_assert_int_eq(
+	    memcmp(worker->claims[4]->bytes.p, task, sizeof(task) - 1), 0);
+	ck_assert_int_eq(number(delayed), 2);
+	purge(worker, 1);
+	ck_assert_int_eq(number(delayed), 1);
+	/* Once more, among what has blanks already. */
+	party_retry(worker, 4, task, 3600000);
+	ck_assert_int_eq(number(delayed), 2);
+	ck_assert(withdraw(worker, "1"));
+	ck_assert(withdraw(worker, "1"));
+	ck_assert(!withdraw(worker, "1"));
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
 SUITE("broker_redis")
 {
+	TEST(of_delayed_tasks_of_the_same_bytes_one_is_taken_at_a_time);
 	TEST_LOOP(tasks_of_the_same_bytes_are_delayed_beside_each_other, 0, 2);
 	TEST(tasks_of_many_priorities_come_in_their_order);
 	TEST(a_worker_comes_back_for_what_one_claim_cannot_bring);

@@ -343,6 +343,50 @@ START_TEST(a_lane_whose_tasks_cannot_go_back_yet_is_left_for_later)
 }
 END_TEST
 
+/* Calls the case of final records when the mark and the second record are these. */
+static void
+ck_stored(const char *mark, const char *second, int first_answer,
+	  int second_answer)
+{
+	redisReply *reply;
+	size_t i;
+
+	for (i = 0; cases[i].script != SCRIPT_STORE; i++)
+		;
+	redis_server_run(server, "FLUSHALL");
+	if (mark != NULL)
+		redis_server_run(server, "SET %s %s", K("taken:w"), mark);
+	redis_server_run(server, "SET flowrra:task:u %s", second);
+	reply = call(&cases[i]);
+	ck_assert_int_eq(reply->type, REDIS_REPLY_ARRAY);
+	ck_assert_uint_eq(reply->elements, 2);
+	ck_assert_int_eq(reply->element[0]->integer, first_answer);
+	ck_assert_int_eq(reply->element[1]->integer, second_answer);
+	freeReplyObject(reply);
+	reply = redis_server_command(server, "EXISTS flowrra:task:t");
+	ck_assert_int_eq(reply->integer, first_answer == 1);
+	freeReplyObject(reply);
+}
+
+/* Of a worker that was frozen: what is fenced or over decides nothing for the
+ * record that goes in the same call. */
+START_TEST(each_final_record_of_a_call_has_an_answer_of_its_own)
+{
+	static const char over[] = "{\"task_id\":\"u\",\"status\":\"failed\"}";
+	static const char foreign[] =
+	    "{\"task_id\":\"\\u0075\",\"status\":\"success\"}";
+
+	open_server();
+	ck_stored("mark", "{}", 1, 1);
+	ck_stored("mark", over, 1, 0);
+	ck_stored("mark", foreign, 1, 0);
+	ck_stored("other", "[1]", -1, 1);
+	ck_stored(NULL, "no JSON", -1, 1);
+	ck_stored("other", over, -1, 0);
+	redis_server_stop(server);
+}
+END_TEST
+
 START_TEST(each_script_is_tested_with_wrong_types)
 {
 	size_t script, i;
@@ -533,6 +577,7 @@ SUITE("redis-scripts")
 {
 	TEST(each_command_of_a_script_is_among_the_rights);
 	TEST(the_manual_shows_just_the_rights_that_are_checked);
+	TEST(each_final_record_of_a_call_has_an_answer_of_its_own);
 	TEST(each_script_is_tested_with_wrong_types);
 	TEST(each_script_of_one_queue_can_be_called_on_a_cluster);
 	TEST(no_script_touches_a_key_that_it_was_not_given);

@@ -52,7 +52,7 @@ measure_field_read(struct slice field, struct measure *ret)
 		return false;
 	memcpy(number, field.p, len);
 	number[len] = '\0';
-	ret->what = (unsigned int)atoi(number);
+	ret->what = (unsigned int)strtoul(number, NULL, 10);
 	rest = colon + 1;
 	len = field.len - len - 1;
 	if ((colon = memchr(rest, ':', len)) == NULL)
