@@ -41,7 +41,7 @@ function grid(data, pick) {
     h('tbody', [...days.values()].map(day => h('tr', h('th', {scope: 'row'}, day.name), Array.from({length: 24}, (_, i) => {
       const hour = day.hours.get(i);
       return h('td', hour?.count ? h(`button.q${heat(hour.count)}`, {type: 'button', onclick: () => pick(hour),
-        'aria-label': `${day.name} ${i}:00, ${plural(hour.count, 'fire')} of ${plural(hour.schedules.length, 'schedule')}`}, short(hour.count, 1000)) : h('span.dim', '·'));
+        'aria-label': `${day.name} ${i}:00, ${short(hour.count, 1000)} ${hour.count === 1 ? 'fire' : 'fires'} of ${plural(hour.schedules.length, 'schedule')}`}, short(hour.count, 1000)) : h('span.dim', '·'));
     }))))));
 }
 
