@@ -235,7 +235,7 @@ START_TEST(tasks_whose_program_is_missing_wait_and_health_and_doctor_say_so)
 
 	world_configure(w, "demo", world_text(w, conf, world_dir(w)));
 	k = worker_start(w, NULL);
-	ck_assert(worker_logged(k, "[task gone]: cannot run ./program"));
+	WAIT_UNTIL(worker_logged(k, "[task gone]: cannot run ./program"));
 	ck_assert_str_eq(submit(w, "there --wait"), "\"yes\"");
 	id = submit(w, "gone 7 --force --queue io");
 	ck_run(run(w, "flowrractl -c flowrra.conf health | grep -c "
