@@ -238,7 +238,7 @@ START_TEST(a_variable_that_was_mistyped_is_told)
 	ck_assert_ptr_null(strstr(r->err, "MY_OWN"));
 	ck_assert_ptr_null(strstr(r->err, "TASK_ID"));
 	k = worker_start(w, "FLOWRRA_WROKER_ID=a " WORLD_COMMAND);
-	ck_assert(worker_logged(k, "did you mean FLOWRRA_WORKER_ID?"));
+	WAIT_UNTIL(worker_logged(k, "did you mean FLOWRRA_WORKER_ID?"));
 	world_stop(w);
 }
 END_TEST

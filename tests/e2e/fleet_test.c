@@ -274,7 +274,7 @@ START_TEST(a_worker_all_of_whose_programs_are_missing_starts)
 
 	world_configure(w, "demo exec", "[task gone]\ncommand = /missing\n");
 	k = worker_start(w, NULL);
-	ck_assert(worker_logged(k, "[task gone]: cannot run /missing"));
+	WAIT_UNTIL(worker_logged(k, "[task gone]: cannot run /missing"));
 	ck_assert(!worker_logged(k, "declares no task"));
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	ck_assert_int_eq(ctl(w, "health")->status, 69);

@@ -220,7 +220,7 @@ START_TEST(a_module_that_ends_its_executor_is_named_at_once)
 	/* Not after its patience with a slow disk, 12 s. */
 	ck_assert_int_lt(now_ms() - begun, 8000);
 	ck_complains(ctl(w, "worker reload test:1"), 78, why);
-	ck_assert(worker_logged(k, why));
+	WAIT_UNTIL(worker_logged(k, why));
 	/* It goes on. */
 	ck_assert_str_eq(submit(w, "add 1 2 --wait"), "3");
 	worker_stop(k);

@@ -46,10 +46,10 @@ refuse_the_second(struct world *w)
 	WAIT_UNTIL(strcmp(status_of(w, id), "running") == 0);
 	second = worker_spawn(w, ELSEWHERE);
 	ck_assert_int_eq(worker_end(second), 77);
-	ck_assert(worker_logged(second, "test:1"));
-	ck_assert(worker_logged(
+	WAIT_UNTIL(worker_logged(second, "test:1"));
+	WAIT_UNTIL(worker_logged(
 	    second, world_text(w, "process %d on host", worker_pid(first))));
-	ck_assert(worker_logged(second, "[worker] id"));
+	WAIT_UNTIL(worker_logged(second, "[worker] id"));
 	ck_assert(!worker_logged(second, "is ready"));
 	WAIT_UNTIL(strcmp(status_of(w, id), "success") == 0);
 	ck_assert_uint_eq(count_marks(w, "marks"), 1);
@@ -72,7 +72,7 @@ START_TEST(a_worker_that_was_killed_starts_elsewhere_when_its_life_is_over)
 	worker_kill(worker_of(w));
 	second = worker_spawn(w, ELSEWHERE);
 	WAIT_UNTIL_WITHIN(LIFE_MS, worker_logged(second, "is ready"));
-	ck_assert(worker_logged(second, "waiting for the end"));
+	WAIT_UNTIL(worker_logged(second, "waiting for the end"));
 	wait_status(w, id, "success");
 	ck_assert_uint_eq(count_marks(w, "marks"), 2);
 	world_stop(w);
@@ -92,7 +92,7 @@ START_TEST(a_frozen_worker_ends_when_another_has_its_id)
 	wait_status(w, id, "success");
 	worker_signal(first, SIGCONT);
 	ck_assert_int_eq(worker_end(first), 77);
-	ck_assert(worker_logged(first, "another process has the worker ID"));
+	WAIT_UNTIL(worker_logged(first, "another process has the worker ID"));
 	ck_field(w, id, "status", "success");
 	WAIT_UNTIL(in_flight(w, "io") == 0);
 	/* The second one is still known. */
@@ -255,7 +255,7 @@ START_TEST(results_that_another_id_has_left_are_delivered)
 	worker_kill(worker_of(w));
 	redis_server_continue(world_backend(w));
 	next = worker_start(w, WORLD_COMMAND " -o worker.id=test:9");
-	ck_assert(worker_logged(next, "results that another worker left"));
+	WAIT_UNTIL(worker_logged(next, "results that another worker left"));
 	wait_status(w, id, "success");
 	ck_field(w, id, "worker", "test:1");
 	ck_run(run(w, "ls state"), 0,

@@ -67,7 +67,7 @@ check_stuck(struct world *w, const char *task)
 		ck_assert_str_eq(told(w, neighbours[i], "retries"), "0");
 		ctl_ok(w, "cancel %s", neighbours[i]);
 	}
-	ck_assert(worker_logged(worker_of(w), "does not answer"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "does not answer"));
 }
 
 START_TEST(a_handler_that_blocks_the_loop_pays_alone)
@@ -109,7 +109,7 @@ START_TEST(an_executor_that_is_stopped_is_named_and_replaced)
 	ck_assert_ptr_nonnull(strstr(ctl_ok(w, "workers --json"), "\"stuck\""));
 	untouched(w, a);
 	untouched(w, b);
-	ck_assert(worker_logged(worker_of(w), "does not answer"));
+	WAIT_UNTIL(worker_logged(worker_of(w), "does not answer"));
 	WAIT_UNTIL(!is_named(w));
 	world_stop(w);
 }
