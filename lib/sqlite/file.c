@@ -36,6 +36,10 @@
  * moved; when it is eight times as long, they are waited for. */
 #define LOG_PAGES 2000
 #define LOG_PAGES_MAX (8 * LOG_PAGES)
+/* A longer one (1 MiB) is not left by the last process that has the file: who
+ * opens it next reads the log from its beginning, which takes 3 ms with the other
+ * limit, and as long as a whole submission. */
+#define LOG_PAGES_LEFT 250
 /* What the log file may keep of its size once it was moved: to overwrite it is
  * cheaper than to grow it again. Four times the length at which it is moved. */
 #define LOG_SIZE "33554432"
@@ -389,8 +393,8 @@ file_set_up(struct tx *tx, struct err *err)
 		    tx->name);
 	sqlite3_extended_result_codes(tx->db, 1);
 	sqlite3_busy_handler(tx->db, file_on_busy, tx);
-	/* A producer, which may be short-lived, does not checkpoint when it
-	 * ends: a worker does it as well. */
+	/* A producer, which may be short-lived, does not checkpoint each time it
+	 * ends: see file_close(). */
 	sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
 			  (int)!tx->worker, NULL);
 	if (file_exec(tx, "PRAGMA synchronous = FULL;"
@@ -470,6 +474,9 @@ file_close(struct tx *tx)
 		sqlite3_finalize(tx->statements[i]);
 	free(tx->statements);
 	tx->statements = NULL;
+	if (tx->db != NULL && tx->log_pages >= LOG_PAGES_LEFT)
+		sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
+				  NULL);
 	sqlite3_close(tx->db);
 	tx->db = NULL;
 }
