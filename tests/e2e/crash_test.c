@@ -61,9 +61,9 @@ START_TEST(a_crash_in_the_io_executor_harms_no_neighbour)
 	const struct world_options o = {.modules = "demo crash",
 					.crashes = true};
 	struct world *w = world_start(&o);
-	const char *neighbours[] = {submit(w, "sleep 0.4"),
-				    submit(w, "sleep 0.4"),
-				    submit(w, "timer 0.4")};
+	const char *neighbours[] = {submit(w, "sleep 1.2"),
+				    submit(w, "sleep 1.2"),
+				    submit(w, "timer 1.2")};
 	const char *id;
 	size_t i;
 
@@ -154,11 +154,11 @@ START_TEST(a_crash_in_a_callback_is_charged_to_its_task_alone)
 					.config =
 					    "[executor]\nio_workers = 4\n"};
 	struct world *w = world_start(&o);
-	const char *neighbours[10], *marked = submit(w, "mark marks 0.5"), *id;
+	const char *neighbours[10], *marked = submit(w, "mark marks 1"), *id;
 	size_t i;
 
 	for (i = 0; i < 10; i++)
-		neighbours[i] = submit(w, "timer 0.4");
+		neighbours[i] = submit(w, "timer 0.8");
 	wait_status(w, marked, "running");
 	for (i = 0; i < 10; i++)
 		wait_status(w, neighbours[i], "running");
@@ -184,7 +184,7 @@ START_TEST(a_crash_without_last_words_is_found_by_running_suspects_alone)
 	size_t i;
 
 	for (i = 0; i < 6; i++)
-		neighbours[i] = submit(w, i % 2 ? "timer 0.4" : "sleep 0.4");
+		neighbours[i] = submit(w, i % 2 ? "timer 0.8" : "sleep 0.8");
 	for (i = 0; i < 6; i++)
 		wait_status(w, neighbours[i], "running");
 	for (i = 0; i < 3; i++)
