@@ -40,8 +40,9 @@ LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDFLAGS)
 endif
 ifeq ($(CONFIG),fuzz)
 CC       := clang-14
-# To clang a volatile variable that is only written is an oversight.
-WARNINGS += -Wno-unused-but-set-variable
+# To clang a volatile variable that is only written is an oversight, and so is an
+# initializer that names some members and leaves the others 0.
+WARNINGS += -Wno-unused-but-set-variable -Wno-missing-field-initializers
 endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
