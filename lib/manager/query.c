@@ -61,11 +61,11 @@ append(json_t *list, json_t *item)
 static json_t *
 json_of_names(struct slice names)
 {
-	const char *name = names.p, *end = name + names.len;
 	json_t *list = json_array();
+	size_t at;
 
-	for (; names.p != NULL && name < end; name += strlen(name) + 1)
-		json_array_append_new(list, json_string(name));
+	for (at = 0; at < names.len; at += strlen(names.p + at) + 1)
+		json_array_append_new(list, json_string(names.p + at));
 	return list;
 }
 
