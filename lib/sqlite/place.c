@@ -107,6 +107,8 @@ place_say_absent(const struct tx *tx, struct err *err)
 		"there is no database %s; start flowrrad, or flowrra-beat for "
 		"schedules, which makes it%s",
 		tx->path, place_slashes_hint(tx));
+	if (err != NULL)
+		err->sys = ENOENT;
 }
 
 /* The file lies in a directory of another user. Returns -1 and names the first

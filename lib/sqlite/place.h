@@ -12,7 +12,8 @@ struct tx;
 
 /*
  * Looks at tx->path. 0: the file is there, and may be used. 1 with *err: it is
- * not there, and `create` is not set. -1 with *err: it cannot be used or made;
+ * not there, and `create` is not set (ERR_NOT_FOUND with ENOENT, by which those
+ * who look for something in it can tell that all of it is missing). -1 with *err: it cannot be used or made;
  * *ret_final, which the caller has set to false, says whether only a person can
  * put that right.
  */
