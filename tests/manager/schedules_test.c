@@ -494,13 +494,13 @@ END_TEST
 
 START_TEST(what_has_fired_is_shown_page_by_page)
 {
-	json_t *page;
+	json_t *page, *first;
 
 	world_open(&w, _i);
 	make("a", "interval", "60s", NULL);
 	claim(NOON_US + 60 * S);
 	claim(NOON_US + 300 * S);
-	page = schedule_fires(w.schedules, NULL, "a", NULL, 2, &w.err);
+	first = page = schedule_fires(w.schedules, NULL, "a", NULL, 2, &w.err);
 	ck_assert_str_eq(column(page, "outcome"), "sent missed");
 	ck_assert_str_eq(column(page, "n"), "1 3");
 	ck_assert_str_eq(column(page, "fire_at"),
@@ -509,9 +509,15 @@ START_TEST(what_has_fired_is_shown_page_by_page)
 			 "2026-11-23T12:05:00Z 2026-11-23T12:04:00Z");
 	ck_assert_str_eq(column(page, "task_id"), "a:20261123T120500Z null");
 	ck_assert_str_eq(column(page, "sent_at"), "2026-11-23T12:05:00Z null");
-	json_decref(page);
-	page = schedule_fires(w.schedules, NULL, "a", "1795435320000000", 2,
-			      &w.err);
+	/* A cursor goes with its own schedule only. */
+	ck_assert_ptr_null(schedule_fires(
+	    w.schedules, NULL, "b",
+	    json_string_value(json_object_get(first, "next")), 2, &w.err));
+	ck_assert_int_eq(w.err.code, ERR_DATA);
+	page = schedule_fires(w.schedules, NULL, "a",
+			      json_string_value(json_object_get(first, "next")),
+			      2, &w.err);
+	json_decref(first);
 	ck_assert_str_eq(column(page, "fire_at"), "2026-11-23T12:01:00Z");
 	ck_assert_str_eq(member(page, "next"), "null");
 	json_decref(page);
