@@ -71,6 +71,9 @@ struct http_user {
 	 * on_request: its peer is gone, or its body was too long or too slow.
 	 * It ends with this call. Its http_data() is the user's to free. */
 	void (*on_gone)(struct http_request *request, void *arg);
+	/* A peer waits because descriptors or memory have run short (`sys`);
+	 * each time it is tried again. NULL: it is not told. */
+	void (*on_short)(int sys, void *arg);
 	void *arg;
 };
 

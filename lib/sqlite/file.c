@@ -318,6 +318,7 @@ file_is_gone(const struct tx *tx)
 /*
  * A file that was deleted or replaced can still be written, and all of it is
  * lost when the last process closes it: so nothing is written into it any more.
+ * Nor is it read: who only looks would take what was there once for what is.
  * To look costs a system call: little beside a transaction.
  */
 static int
@@ -337,8 +338,8 @@ int
 file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 {
 	const bool flush = sync == DATABASE_NOW;
-	/* Readers may go on with what they see. */
-	if (writes && file_check_place(tx, err) != 0)
+
+	if (file_check_place(tx, err) != 0)
 		return -1;
 	/* Can only be changed between transactions. */
 	if (writes && flush != (tx->sync == DATABASE_NOW)) {

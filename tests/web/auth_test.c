@@ -457,6 +457,31 @@ START_TEST(no_number_of_logouts_keeps_the_daemon_from_starting)
 }
 END_TEST
 
+START_TEST(a_clock_that_is_ahead_for_a_while_brings_no_logout_back)
+{
+	struct buf gone = BUF_INIT;
+	char *first, *second;
+	struct err err;
+
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	who = (struct web_identity){.kind = WEB_BY_START, .user = "start"};
+	first = begin_session();
+	auth_end_session(auth, first, true, &gone);
+	/* In that time somebody else logs out, and the daemon starts again. */
+	wall_us += 400 * INT64_C(86400000000);
+	who = (struct web_identity){.kind = WEB_BY_START, .user = "start"};
+	second = begin_session();
+	auth_end_session(auth, second, true, &gone);
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	wall_us -= 400 * INT64_C(86400000000);
+	ck_assert_int_eq(load(&err, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(ask_with("Cookie", first), AUTH_NOBODY);
+	free(first);
+	free(second);
+	buf_done(&gone);
+}
+END_TEST
+
 START_TEST(two_daemons_with_one_directory_have_one_key_and_one_list)
 {
 	struct web_auth *one;
@@ -701,6 +726,7 @@ SUITE("web-auth")
 	TEST(a_code_that_was_used_is_used_after_a_reload_too);
 	TEST(a_session_ends_with_the_token_of_the_start);
 	TEST(no_number_of_logouts_keeps_the_daemon_from_starting);
+	TEST(a_clock_that_is_ahead_for_a_while_brings_no_logout_back);
 	TEST(two_daemons_with_one_directory_have_one_key_and_one_list);
 	TEST(a_token_or_a_key_that_others_have_put_there_is_refused);
 	TEST(a_password_is_checked_and_remembered_and_ends_with_its_hash);
