@@ -451,11 +451,7 @@ END_TEST
 
 #define STREAMS 500
 /* A sanitizer's own memory is not counted against it. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RESIDENT_KIB (4 << 20)
-#else
-#define RESIDENT_KIB (100 << 10)
-#endif
+#define RESIDENT_KIB (SANITIZED ? 4 << 20 : 100 << 10)
 
 /* Reads what is there; true: it has seen `wanted` by now. */
 static bool
