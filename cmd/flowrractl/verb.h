@@ -160,6 +160,9 @@ int ctl_each_task(struct ctl *ctl, int argc, char **argv, const char *member,
 /* The verb whose name `words` begin with; *ret_used says how many words it has.
  * NULL: none. */
 const struct verb *find_verb(int n, char **words, int *ret_used);
+/* Sets ERR_USAGE with what could have been meant by words that no verb has: all
+ * verbs of the group, if the first word is one; else those with a close name. */
+void unknown_verb(int n, char **words, struct err *err);
 
 /* Help: of the program, or of a verb; of the verbs that begin with a word
  * (false: none does); and all of it as JSON. */
