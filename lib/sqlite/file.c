@@ -78,6 +78,7 @@ file_on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 	struct tx *tx = arg;
 
 	tx->log_pages = pages;
+	tx->log_moved = false;
 	return SQLITE_OK;
 }
 
@@ -296,11 +297,15 @@ file_close(struct tx *tx)
 		sqlite3_finalize(tx->statements[i]);
 	free(tx->statements);
 	tx->statements = NULL;
-	if (tx->db != NULL && tx->log_pages >= LOG_PAGES_LEFT)
+	/* What was moved is read all the same, until a commit overwrites it. */
+	if (tx->db != NULL &&
+	    (tx->log_pages >= LOG_PAGES_LEFT || tx->log_moved))
 		sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
 				  NULL);
 	sqlite3_close(tx->db);
 	tx->db = NULL;
+	tx->log_pages = 0;
+	tx->log_moved = false;
 }
 
 bool
@@ -431,6 +436,7 @@ file_checkpoint(struct tx *tx, bool all)
 		return;
 	/* If it fails now, the next one will see to it. */
 	sqlite3_wal_checkpoint_v2(tx->db, NULL, mode, NULL, NULL);
+	tx->log_moved = tx->log_pages >= LOG_PAGES_LEFT;
 	tx->log_pages = 0; /* the next commit sets it again */
 }
 

@@ -34,7 +34,8 @@ struct tx {
 	int64_t waiting_since_ms;
 	atomic_bool hurry; /* somebody waits for the end: little patience */
 	enum database_sync sync; /* the mode the connection is in */
-	int log_pages;		 /* of the write-ahead log */
+	int log_pages;		 /* of the write-ahead log, to be moved */
+	bool log_moved; /* a long one, since the last commit: yet as long */
 	bool gone;	/* see file_is_gone(); nothing is written then */
 	int64_t now_ms; /* wall clock */
 	struct wake_socket socket;
