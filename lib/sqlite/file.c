@@ -308,16 +308,6 @@ file_close(struct tx *tx)
 	tx->log_moved = false;
 }
 
-bool
-file_is_gone(const struct tx *tx)
-{
-	int moved = 0;
-
-	return sqlite3_file_control(tx->db, "main", SQLITE_FCNTL_HAS_MOVED,
-				    &moved) == SQLITE_OK &&
-	       moved != 0;
-}
-
 /* --- transactions ------------------------------------------------------ */
 
 /*
@@ -329,7 +319,11 @@ file_is_gone(const struct tx *tx)
 static int
 file_check_place(struct tx *tx, struct err *err)
 {
-	if (!file_is_gone(tx))
+	int moved = 0;
+
+	if (sqlite3_file_control(tx->db, "main", SQLITE_FCNTL_HAS_MOVED,
+				 &moved) != SQLITE_OK ||
+	    moved == 0)
 		return 0;
 	tx->gone = true;
 	return err_set(err, ERR_UNAVAILABLE,
