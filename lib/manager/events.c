@@ -13,15 +13,23 @@
 #include "util/pending.h"
 #include "util/timer.h"
 
-/* How soon it ends when nothing comes. */
+/* How often `stopped` is asked: a person who leaves does not notice the delay,
+ * and five questions a second cost nothing. */
 #define ASKED_MS 200
 
-/* `ended`: on_event, or `stopped`, has said so. What the store still delivers
- * then is dropped. */
+/*
+ * One who follows. It is an operation of its own, not a query: a query cannot
+ * be left while it waits for the backend, and `stopped` counts from the first
+ * moment. `ended`: on_event or `stopped` has said so; what the store still
+ * delivers then is dropped.
+ */
 struct following {
-	struct query q;
+	struct op op;
+	struct readiness_waiter waiter;
+	struct flowrra_client *client;
 	const struct events_follow *what;
 	struct timer *timer; /* of `stopped` */
+	bool listens;	     /* the store has been told to */
 	bool ended;
 };
 
@@ -43,12 +51,18 @@ matches(const json_t *event, const struct events_follow *what)
 	       is_text(task, "queue", what->queue);
 }
 
+/* The thread that waits goes on. It ends the listening itself, since the store
+ * does not allow that from within its callback. */
 static void
-following_end(struct following *f)
+following_end(struct following *f, const struct err *err)
 {
+	f->ended = true;
+	readiness_cancel(&f->waiter);
 	timer_free(f->timer);
 	f->timer = NULL;
-	query_end(&f->q, NULL);
+	if (err != NULL)
+		f->op.err = *err;
+	loop_done(f->client->loop, &f->op);
 }
 
 /* Trouble does not end the listening: the store reconnects, and listens again.
@@ -68,11 +82,10 @@ on_event(struct slice text, const struct err *err, void *arg)
 	}
 	/* Anybody may publish on the channel. */
 	event = load_json(text, NULL);
-	if (json_is_object(event) && matches(event, f->what))
-		f->ended = f->what->on_event(event, f->what->arg) != 0;
+	if (json_is_object(event) && matches(event, f->what) &&
+	    f->what->on_event(event, f->what->arg) != 0)
+		following_end(f, NULL);
 	json_decref(event);
-	if (f->ended)
-		following_end(f);
 }
 
 static void
@@ -80,55 +93,81 @@ on_following_asked(void *arg)
 {
 	struct following *f = arg;
 
-	f->ended = f->what->stopped(f->what->arg);
-	if (f->ended)
-		following_end(f);
+	if (f->what->stopped(f->what->arg))
+		following_end(f, NULL);
 	else
 		timer_set_ms(f->timer, ASKED_MS);
 }
 
 static void
-begin_listening(struct query *q)
+on_following_ready(struct readiness_waiter *waiter, const struct err *why)
 {
-	struct following *f = container_of(q, struct following, q);
+	struct following *f = container_of(waiter, struct following, waiter);
 	struct err err = ERR_INIT;
 
-	if (results_listen(q->client->results, on_event, f, &err) != 0) {
-		query_end(q, &err);
-		return;
-	}
-	if (f->what->stopped == NULL)
-		return;
-	f->timer = timer_new(loop_base(q->client->loop), on_following_asked, f);
-	if (f->timer != NULL)
-		timer_set_ms(f->timer, ASKED_MS);
+	if (why != NULL)
+		following_end(f, why);
+	else if (results_listen(f->client->results, on_event, f, &err) != 0)
+		following_end(f, &err);
+	else
+		f->listens = true;
 }
 
-/* A query of its own, since results_listen() must be called on the loop. */
+/* The timer comes before the wait: a backend that is absent must not hold
+ * somebody who wants to leave. */
 static void
-end_listening(struct query *q)
+on_following_start(struct op *op)
 {
-	results_listen(q->client->results, NULL, NULL, NULL);
-	query_end(q, NULL);
+	struct following *f = container_of(op, struct following, op);
+	struct err err = ERR_INIT;
+
+	if (client_results(f->client, &err) == NULL) {
+		following_end(f, &err);
+		return;
+	}
+	if (f->what->stopped != NULL) {
+		f->timer = timer_new(loop_base(f->client->loop),
+				     on_following_asked, f);
+		if (f->timer == NULL) {
+			err_nomem(&err);
+			following_end(f, &err);
+			return;
+		}
+		timer_set_ms(f->timer, ASKED_MS);
+	}
+	readiness_await(&f->client->results_ready, &f->waiter);
+}
+
+/* Whether or not the backend is in reach: the store forgets the listener, and
+ * does not subscribe for it when it reconnects. */
+static void
+on_following_left(struct op *op)
+{
+	struct following *f = container_of(op, struct following, op);
+
+	results_listen(f->client->results, NULL, NULL, NULL);
+	loop_done(f->client->loop, op);
 }
 
 int
 events_follow(struct flowrra_client *c, const struct events_follow *what,
 	      struct err *err)
 {
-	struct following f = {.q = {.client = c,
-				    .of_results = true,
-				    .once = true,
-				    .send = begin_listening},
+	struct following f = {.op = {.start = on_following_start},
+			      .waiter = {.on_ready = on_following_ready},
+			      .client = c,
 			      .what = what};
-	/* Not from within its callback. */
-	struct query end = {.client = c,
-			    .of_results = true,
-			    .once = true,
-			    .send = end_listening};
 
-	if (client_check(c, err) != 0 || query_run(&f.q, err) != 0)
+	if (client_check(c, err) != 0)
 		return -1;
-	query_run(&end, NULL);
+	loop_call(c->loop, &f.op);
+	if (f.op.err.code != ERR_NONE) {
+		*err = f.op.err;
+		return -1;
+	}
+	if (f.listens) {
+		f.op = (struct op){.start = on_following_left};
+		loop_call(c->loop, &f.op);
+	}
 	return 0;
 }

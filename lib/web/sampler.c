@@ -357,8 +357,6 @@ sampler_new(const struct hub_options *o, int wake, struct err *err)
 	    sampler_open(o, &s->shared.client, err) != 0 ||
 	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
 	    sampler_open(o, &s->listener_client, err) != 0 ||
-	    /* Else a backend that is away holds up the stop. */
-	    client_set_deadline(s->listener_client, ASK_MS, err) != 0 ||
 	    sampler_start(s, err) != 0) {
 		sampler_free(s);
 		return NULL;
