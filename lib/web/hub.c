@@ -245,7 +245,8 @@ hub_tell_sampler(struct web_hub *hub)
 	if (wanted == NULL)
 		return; /* the next change tells it */
 	LIST_FOREACH (t, &hub->topics, next)
-		wanted[n++] = (struct topic_wanted){t->name, t->id};
+		wanted[n++] =
+		    (struct topic_wanted){.name = t->name, .id = t->id};
 	sampler_want(hub->sampler, wanted, hub->n_feeds > 0);
 	free(wanted);
 }
@@ -429,6 +430,12 @@ void
 hub_stop(struct web_hub *hub)
 {
 	sampler_stop(hub->sampler);
+}
+
+void
+hub_again(struct web_hub *hub)
+{
+	sampler_again(hub->sampler);
 }
 
 /* The threads end first; what they put in by then lies in their queue. */

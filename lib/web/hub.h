@@ -3,9 +3,10 @@
  * The hub: what changes, to all who look.
  *
  * A sampler asks the GET route of each topic that somebody has subscribed to,
- * once a second, and says what has changed; the hub sends that to all. A reader
- * that is slow gets no backlog but, when it has caught up, the newest whole
- * state. Nothing is asked while nobody looks, but whether the stores answer.
+ * once a second, and says what has changed; the hub sends that to all. A task is
+ * asked for only when its record has changed. A reader that is slow gets no
+ * backlog but, when it has caught up, the newest whole state. Nothing is asked
+ * while nobody looks, but whether the stores answer.
  *
  * Topics: overview, queues, workers, running, schedules, dead; task:ID, the
  * record of a task; and feed, each change of a task as it happens, which costs
@@ -39,7 +40,7 @@ struct hub_options {
 					    used */
 	const char *config_file;	 /* of the hub's own clients */
 	const char *const *settings;
-	int64_t every_us; /* between two samples */
+	int64_t every_us; /* between two samples, of all but tasks */
 };
 
 struct web_hub *hub_new(const struct hub_options *options, struct err *err);
@@ -47,6 +48,8 @@ struct web_hub *hub_new(const struct hub_options *options, struct err *err);
 void hub_free(struct web_hub *hub);
 /* Has the threads end soon. */
 void hub_stop(struct web_hub *hub);
+/* Tells all readers at once what they may see now: [web] hide has changed. */
+void hub_again(struct web_hub *hub);
 
 /* When broker and backend answered last, on the monotonic clock; 0: never. */
 int64_t hub_answered_us(const struct web_hub *hub);

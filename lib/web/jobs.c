@@ -12,7 +12,6 @@
 #include "web/jobs.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +19,10 @@
 #include <sys/queue.h>
 
 #include "util/err.h"
-#include "util/limits.h"
 #include "util/uuid.h"
 #include "web/audit.h"
 #include "web/call.h"
+#include "web/thread.h"
 
 enum job_state { JOB_RUNNING, JOB_DONE, JOB_STOPPED, JOB_FAILED };
 static const char *const job_states[] = {[JOB_RUNNING] = "running",
@@ -169,32 +168,28 @@ jobs_expire(struct web_jobs *jobs)
 	}
 }
 
-/* With all signals blocked: they are the loop's. */
+/* The lock is held until the job is counted: its thread may end at once, and
+ * takes itself off then. */
 static int
 job_start(struct web_job *job, struct err *err)
 {
 	struct web_jobs *jobs = job->jobs;
-	sigset_t all, before;
-	int r = 0, sys;
+	int r;
 
-	sigfillset(&all);
 	pthread_mutex_lock(&jobs->lock);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	jobs_expire(jobs);
 	if (jobs->n_running >= JOBS_RUNNING_MAX)
 		r = err_set(err, ERR_REFUSED,
 			    "%d jobs run already; wait for one, or stop it",
 			    JOBS_RUNNING_MAX);
-	else if ((sys = pthread_create(&job->thread, NULL, job_thread, job)) !=
-		 0)
-		r = limits_no_thread(sys, err);
+	else
+		r = thread_start(&job->thread, job_thread, job, err);
 	if (r == 0) {
 		job->joinable = true;
 		jobs->n_running++;
 		jobs->n++;
 		TAILQ_INSERT_HEAD(&jobs->list, job, next);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_mutex_unlock(&jobs->lock);
 	return r;
 }

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -22,6 +21,7 @@
 #include "util/err.h"
 #include "util/limits.h"
 #include "util/log.h"
+#include "web/thread.h"
 
 TAILQ_HEAD(pool_list, pool_work);
 
@@ -174,28 +174,20 @@ pool_threads_free(struct pool_threads *pool)
 	free(pool);
 }
 
-/* Signals are the loop's. With the lock held. */
+/* One more, if it can be had; else those that are there do all. With the lock. */
 static void
 pool_grow(struct pool_threads *pool)
 {
-	sigset_t all, before;
 	struct err err;
-	int sys;
 
 	if (pool->n_threads == pool->max_threads)
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	sys = pthread_create(&pool->threads[pool->n_threads], NULL, pool_thread,
-			     pool);
-	if (sys == 0)
+	if (thread_start(&pool->threads[pool->n_threads], pool_thread, pool,
+			 &err) == 0)
 		pool->n_threads++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (sys != 0 && limits_warning_due(sys)) {
-		limits_no_thread(sys, &err);
+	else if (limits_warning_due(err.sys))
 		log_warning("%zu threads for requests, not %zu: %s",
 			    pool->n_threads, pool->max_threads, err.msg);
-	}
 }
 
 /* What runs does not count against the queue, and a thread is added only if all

@@ -476,6 +476,7 @@ web_reload(struct web *web, struct err *err)
 	}
 	auth_free(web->auth);
 	web->auth = auth;
+	hub_again(web->hub);
 	return 0;
 }
 

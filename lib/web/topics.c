@@ -49,6 +49,12 @@ struct topics {
 	LIST_HEAD(, known) known;
 };
 
+const char *
+topic_task(const char *name)
+{
+	return strncmp(name, "task:", 5) == 0 ? name + 5 : NULL;
+}
+
 struct topics *
 topics_new(const struct web_shared *shared, const struct web_shared *daemon,
 	   struct samples *samples, struct err *err)
@@ -226,7 +232,7 @@ topics_task_json(json_t *record)
 	    progress != NULL ? json_incref(progress) : json_null());
 }
 
-/* The records of all tasks that are watched, in one question. */
+/* The records of all tasks that are due, in one question. */
 static int
 topics_ask_tasks(struct topics *topics, const struct topic_wanted *wanted,
 		 struct err *err)
@@ -238,10 +244,8 @@ topics_ask_tasks(struct topics *topics, const struct topic_wanted *wanted,
 	int r;
 
 	for (; wanted->name != NULL && n < HUB_TASKS_MAX; wanted++)
-		if (strncmp(wanted->name, "task:", 5) == 0) {
-			of[n] = wanted;
-			ids[n++] = wanted->name + 5;
-		}
+		if (wanted->due && (ids[n] = topic_task(wanted->name)) != NULL)
+			of[n++] = wanted;
 	if (n == 0)
 		return 0;
 	r = tasks_records(topics->shared->client, ids, n, records, err);
@@ -282,7 +286,7 @@ topics_ask(struct topics *topics, const struct topic_wanted *wanted,
 
 	topics_forget(topics, wanted);
 	for (w = wanted; w->name != NULL; w++)
-		if (topics_ask_one(topics, w, err) != 0) {
+		if (w->due && topics_ask_one(topics, w, err) != 0) {
 			log_debug("topic %s: %s", w->name, err->msg);
 			if (err->code == ERR_UNAVAILABLE)
 				return -1;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The hub: first all, then what changes; a slow reader gets the newest state. */
 #include <event2/event.h>
+#include <hiredis.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/clock.h"
 #include "util/conf.h"
 #include "web/desk.h"
+#include "web/hand.h"
 #include "web/hub.h"
 
 #define TURN_US 20000
@@ -40,28 +42,36 @@ has(const struct reader *r, const char *text)
 	return r->log.data != NULL && strstr(r->log.data, text) != NULL;
 }
 
+/* Lets the hub work for so long. */
+static void
+linger(int64_t ms)
+{
+	const struct timeval moment = {.tv_usec = (suseconds_t)ms * 1000};
+
+	event_base_loopexit(base, &moment);
+	event_base_dispatch(base);
+}
+
 /* Lets the hub work until `text` has come to the reader. */
 static void
 await(struct reader *r, const char *text)
 {
 	const int64_t deadline = clock_mono_us() + 15000000;
-	const struct timeval moment = {.tv_usec = 10000};
 
 	while (!has(r, text)) {
 		ck_assert_msg(clock_mono_us() < deadline, "no %s in %.2000s",
 			      text, r->log.data);
-		event_base_loopexit(base, &moment);
-		event_base_dispatch(base);
+		linger(10);
 	}
 }
 
 static void
-begin(enum desk_store store, const char *hide)
+begin_every(enum desk_store store, const char *hide, int64_t every_us)
 {
 	static char broker[256], schedules[256], masks[256];
 	static const char *settings[] = {broker, schedules, masks, NULL};
 	const char *const more[] = {masks, NULL};
-	struct hub_options options = {.every_us = TURN_US};
+	struct hub_options options = {.every_us = every_us};
 	struct err err;
 
 	snprintf(masks, sizeof(masks), "web.hide=%s", hide);
@@ -79,6 +89,12 @@ begin(enum desk_store store, const char *hide)
 	options.settings = settings;
 	hub = hub_new(&options, &err);
 	ck_assert_msg(hub != NULL, "%s", err.msg);
+}
+
+static void
+begin(enum desk_store store, const char *hide)
+{
+	begin_every(store, hide, TURN_US);
 }
 
 static void
@@ -219,6 +235,78 @@ START_TEST(viewers_are_told_what_they_may_see)
 }
 END_TEST
 
+/* The sampler's turns are too far apart to tell any of it: each step is told since
+ * the store says so, and long before a task is looked at by itself. */
+START_TEST(a_task_is_told_as_soon_as_it_changes)
+{
+	const int64_t begun_us = clock_mono_us();
+	struct reader r = {.n = 0};
+	char record[256];
+
+	begin_every(_i, "", INT64_C(3600) * 1000000);
+	desk_submit_as(desk, "t1", "first", "[]", "{}", 0);
+	look(&r, false, "task:t1", NULL);
+	await(&r, "\"status\":\"pending\"");
+	/* Twice, so that one look which the first caused cannot pass for both. */
+	snprintf(record, sizeof(record),
+		 "{\"task_id\":\"t1\",\"status\":\"running\","
+		 "\"task_name\":\"first\",\"progress\":{\"current\":3}}");
+	hand_note(desk, "t1", record);
+	await(&r, "\"current\":3");
+	snprintf(record, sizeof(record),
+		 "{\"task_id\":\"t1\",\"status\":\"retrying\","
+		 "\"task_name\":\"first\"}");
+	hand_note(desk, "t1", record);
+	await(&r, "retrying");
+	hand_end_tasks(desk, 2, NULL);
+	await(&r, "\"status\":\"success\"");
+	ck_assert_int_lt(clock_mono_us() - begun_us, 10000000);
+	leave(&r);
+	end();
+}
+END_TEST
+
+/* What the server was asked since the last call of this. */
+static char *
+asked_of_redis(void)
+{
+	struct redisReply *reply =
+	    redis_server_command(desk->redis, "INFO commandstats");
+	char *text = strdup(reply->str);
+
+	freeReplyObject(reply);
+	redis_server_run(desk->redis, "CONFIG RESETSTAT");
+	return text;
+}
+
+START_TEST(a_task_that_does_not_change_costs_no_question)
+{
+	struct reader r = {.n = 0}, other = {.n = 0};
+	char *asked;
+
+	begin(DESK_REDIS, "");
+	desk_submit_as(desk, "t1", "first", "[]", "{}", 0);
+	desk_submit_as(desk, "t2", "first", "[]", "{}", 0);
+	look(&r, false, "task:t1", NULL);
+	look(&other, false, "task:t2", NULL);
+	await(&r, "\"status\":\"pending\"");
+	await(&other, "\"status\":\"pending\"");
+	/* The first look of the follower, and what it causes. */
+	linger(600);
+	free(asked_of_redis());
+	linger(10 * TURN_US / 1000);
+	asked = asked_of_redis();
+	ck_assert_msg(strstr(asked, "cmdstat_get:") == NULL &&
+			  strstr(asked, "cmdstat_evalsha:") == NULL,
+		      "%s", asked);
+	free(asked);
+	ck_assert_uint_eq(r.n, 1);
+	leave(&other);
+	leave(&r);
+	end();
+}
+END_TEST
+
 /* As in the answers of the routes, whose figures it shares. */
 START_TEST(what_is_pushed_has_its_rates)
 {
@@ -266,6 +354,8 @@ SUITE("web-hub")
 	TEST_LOOP(a_slow_reader_gets_the_newest_state_and_no_backlog, 0,
 		  DESK_N_STORES);
 	TEST_LOOP(viewers_are_told_what_they_may_see, 0, DESK_N_STORES);
+	TEST_LOOP(a_task_is_told_as_soon_as_it_changes, 0, DESK_N_STORES);
+	TEST(a_task_that_does_not_change_costs_no_question);
 	TEST_LOOP(what_is_pushed_has_its_rates, 0, DESK_N_STORES);
 	TEST(topics_that_are_none_are_refused);
 }
