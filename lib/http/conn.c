@@ -183,10 +183,10 @@ conn_on_late(void *arg)
 	if (conn->phase == HTTP_LINGER || conn->phase == HTTP_IDLE)
 		http_conn_cut(conn);
 	else
-		http_refuse_raw(conn, NULL, 408,
+		http_refuse_raw(conn, conn->request, 408,
 				conn->phase == HTTP_BODY
-				    ? "The body of the request took too long."
-				    : "The head of the request took too long.");
+				    ? "the body of the request took too long"
+				    : "the head of the request took too long");
 }
 
 /* Bytes have come, or the peer has ended. While libmicrohttpd reads, both are its

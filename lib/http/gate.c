@@ -99,7 +99,7 @@ http_gate_add(struct http_request *request, struct slice name,
 
 	if (request->n_fields == HTTP_FIELDS_MAX)
 		return http_gate_refuse(
-		    request, 431, "The request has too many header fields.");
+		    request, 431, "the request has too many header fields");
 	while (value.len > 0 && (value.p[value.len - 1] == ' ' ||
 				 value.p[value.len - 1] == '\t'))
 		value.len--;
@@ -147,10 +147,10 @@ gate_take(struct http_request *request, struct MHD_Connection *mhd,
 	request->after = method + size;
 	if (size > request->conn->server->limits.max_head)
 		return http_gate_refuse(request, 431,
-					"The head of the request is too long.");
+					"the head of the request is too long");
 	if (buf_reserve(&request->text, 2 * size) != 0)
 		return http_gate_refuse(request, 503,
-					"There is no memory for the request.");
+					"there is no memory for the request");
 	request->method_name =
 	    http_gate_keep(request, method, strlen(method)).p;
 	walk.broken =
@@ -164,9 +164,9 @@ gate_take(struct http_request *request, struct MHD_Connection *mhd,
 	if (walk.by_place && (walk.broken || walk.at + 2 != method + size))
 		return http_gate_refuse(
 		    request, 400,
-		    "The head of the request is malformed: a "
-		    "line that does not end in CRLF, a folded "
-		    "line, a NUL, or a space too much.");
+		    "the head of the request is malformed: a line that does "
+		    "not end in CRLF, a folded line, a NUL, or an extra "
+		    "space");
 	return 0;
 }
 
@@ -181,20 +181,17 @@ gate_check_fields(struct http_request *request)
 		if (!is_token(request->fields[i].name))
 			return http_gate_refuse(
 			    request, 400,
-			    "The name of a header field is not "
-			    "a token.");
+			    "the name of a header field is not a token");
 		if (has_control(request->fields[i].value, true))
-			return http_gate_refuse(
-			    request, 400,
-			    "The value of a header field has "
-			    "a control character.");
+			return http_gate_refuse(request, 400,
+						"the value of a header field "
+						"has a control character");
 	}
 	for (i = 0; i < sizeof(gate_single) / sizeof(gate_single[0]); i++)
 		if (http_header_count(request, gate_single[i]) > 1)
 			return http_gate_refuse(
 			    request, 400,
-			    "A header field that may come once "
-			    "comes twice.");
+			    "a header field that may come once comes twice");
 	return 0;
 }
 
@@ -222,7 +219,7 @@ gate_check_method(struct http_request *request)
 	if (strlen(request->method_name) > GATE_METHOD_MAX ||
 	    !is_token(slice_of(request->method_name)))
 		return http_gate_refuse(request, 400,
-					"The method is not a token.");
+					"the method is not a token");
 	request->method = HTTP_OTHER;
 	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcmp(request->method_name, methods[i].name) == 0)
@@ -270,15 +267,15 @@ http_gate_unreadable(const char *length, const char *cookie,
 	if (length != NULL &&
 	    (*length == '\0' || length[strspn(length, "0123456789")] != '\0' ||
 	     strlen(length) > HTTP_LENGTH_DIGITS)) {
-		*ret_detail = "The Content-Length is not a number.";
+		*ret_detail = "the Content-Length is not a number";
 		return 400;
 	}
 	if (cookie != NULL && gate_count_cookies(cookie) > HTTP_COOKIES_MAX) {
-		*ret_detail = "The request has too many cookies.";
+		*ret_detail = "the request has too many cookies";
 		return 431;
 	}
 	if (cookie != NULL && gate_is_lone_quote(cookie)) {
-		*ret_detail = "The value of a cookie is a lone quotation mark.";
+		*ret_detail = "the value of a cookie is a lone quotation mark";
 		return 400;
 	}
 	return 0;
@@ -295,18 +292,17 @@ gate_check_framing(struct http_request *request)
 	unsigned int status;
 
 	if (coding != NULL && length != NULL)
-		return http_gate_refuse(
-		    request, 400,
-		    "The request has both a Content-Length and "
-		    "a Transfer-Encoding.");
+		return http_gate_refuse(request, 400,
+					"the request has both a Content-Length "
+					"and a Transfer-Encoding");
 	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
 		return http_gate_refuse(
-		    request, 501, "This Transfer-Encoding is not supported.");
+		    request, 501, "this Transfer-Encoding is not supported");
 	if (coding != NULL ||
 	    (length == NULL &&
 	     (request->method == HTTP_POST || request->method == HTTP_PUT)))
 		return http_gate_refuse(request, 411,
-					"The request needs a Content-Length.");
+					"the request needs a Content-Length");
 	status = http_gate_unreadable(length, http_header(request, "Cookie"),
 				      &detail);
 	if (status != 0)
@@ -315,10 +311,10 @@ gate_check_framing(struct http_request *request)
 	if (request->length > 0 &&
 	    (request->method == HTTP_GET || request->method == HTTP_DELETE))
 		return http_gate_refuse(
-		    request, 400, "A request with this method has no body.");
+		    request, 400, "a request with this method has no body");
 	if (expect != NULL && strcasecmp(expect, "100-continue") != 0)
 		return http_gate_refuse(request, 417,
-					"This expectation is not supported.");
+					"this expectation is not supported");
 	return 0;
 }
 
@@ -382,28 +378,27 @@ gate_check_target(struct http_request *request)
 
 	if (target == NULL || *target != '/')
 		return http_gate_refuse(
-		    request, 400, "The target is not a path of this host.");
+		    request, 400, "the target is not a path of this host");
 	for (p = target; *p != '\0'; p++)
 		if (*p <= ' ' || *p >= 0x7f || *p == '#')
 			return http_gate_refuse(
 			    request, 400,
-			    "The target has a character that "
-			    "needs an escape.");
+			    "the target has a character that needs an escape");
 	raw = (struct slice){target, strcspn(target, "?")};
 	request->query = target[raw.len] == '?' ? target + raw.len + 1 : "";
 	if (has_encoded_slash(raw) || memchr(raw.p, '\\', raw.len) != NULL ||
 	    http_unescape(raw, false, &path) != NULL || path.failed) {
 		buf_done(&path);
 		return http_gate_refuse(request, 400,
-					"The path has a bad escape, an encoded "
-					"slash, or bytes that are not UTF-8.");
+					"the path has a bad escape, an encoded "
+					"slash, or bytes that are not UTF-8");
 	}
 	request->path = buf_take(&path);
 	if (has_dots(request->path) ||
 	    has_control(slice_of(request->path), false))
-		return http_gate_refuse(request, 400,
-					"The path has a segment of dots, or a "
-					"control character.");
+		return http_gate_refuse(
+		    request, 400,
+		    "the path has a segment of dots, or a control character");
 	return 0;
 }
 
@@ -417,9 +412,9 @@ http_gate_judge(struct http_request *request)
 	host = http_header(request, "Host");
 	if (host == NULL)
 		return http_gate_refuse(request, 400,
-					"The request has no Host.");
+					"the request has no Host");
 	if (!is_authority(host))
-		return http_gate_refuse(request, 400, "The Host is malformed.");
+		return http_gate_refuse(request, 400, "the Host is malformed");
 	if (gate_check_method(request) != 0 || gate_check_framing(request) != 0)
 		return -1;
 	return gate_check_target(request);

@@ -40,12 +40,12 @@ head_version(struct http_request *request, struct slice version)
 	if (version.len != 8 || memcmp(version.p, "HTTP/", 5) != 0 ||
 	    version.p[6] != '.' || version.p[5] < '0' || version.p[5] > '9' ||
 	    version.p[7] < '0' || version.p[7] > '9')
-		return http_gate_refuse(request, 400,
-					"The first line is not that of an HTTP "
-					"request.");
+		return http_gate_refuse(
+		    request, 400,
+		    "the first line is not that of an HTTP request");
 	if (version.p[5] != '1')
 		return http_gate_refuse(request, 505,
-					"Only HTTP/1.1 is spoken here.");
+					"only HTTP/1.1 is supported");
 	request->http_1_0 = version.p[7] == '0';
 	return 0;
 }
@@ -58,22 +58,22 @@ head_first_line(struct http_request *request, struct slice line)
 	size_t left;
 
 	if (target == NULL)
-		return http_gate_refuse(request, 400,
-					"The first line is not that of an HTTP "
-					"request.");
+		return http_gate_refuse(
+		    request, 400,
+		    "the first line is not that of an HTTP request");
 	target++;
 	left = (size_t)(line.p + line.len - target);
 	version = memchr(target, ' ', left);
 	if (version == NULL)
 		return http_gate_refuse(request, 400,
-					"The first line has no version.");
+					"the first line has no version");
 	version++;
 	request->method_name =
 	    http_gate_keep(request, line.p, (size_t)(target - 1 - line.p)).p;
 	request->target = strndup(target, (size_t)(version - 1 - target));
 	if (request->target == NULL)
 		return http_gate_refuse(request, 503,
-					"There is no memory for the request.");
+					"there is no memory for the request");
 	return head_version(
 	    request,
 	    (struct slice){version, (size_t)(line.p + line.len - version)});
@@ -87,10 +87,10 @@ head_field(struct http_request *request, struct slice line)
 
 	if (line.p[0] == ' ' || line.p[0] == '\t')
 		return http_gate_refuse(request, 400,
-					"A header field is folded.");
+					"a header field is folded");
 	if (colon == NULL)
 		return http_gate_refuse(request, 400,
-					"A line of the head has no colon.");
+					"a line of the head has no colon");
 	value = colon + 1;
 	len = (size_t)(line.p + line.len - value);
 	while (len > 0 && (*value == ' ' || *value == '\t')) {
@@ -143,15 +143,15 @@ http_head_read(struct http_request *request, struct slice bytes, size_t max)
 					"This is not HTTP; is it TLS?");
 	if (buf_reserve(&request->text, 2 * bytes.len) != 0)
 		return http_gate_refuse(request, 503,
-					"There is no memory for the request.");
+					"there is no memory for the request");
 	rc = head_lines(request, bytes);
 	if (rc < 0 && request->refusal.status == 0)
-		return http_gate_refuse(request, 400,
-					"A line of the head does not end in "
-					"CRLF, or has a NUL.");
+		return http_gate_refuse(
+		    request, 400,
+		    "a line of the head does not end in CRLF, or has a NUL");
 	if (rc == 0 && bytes.len > max)
 		return http_gate_refuse(
 		    request, request->method_name != NULL ? 431 : 414,
-		    "The head of the request is too long.");
+		    "the head of the request is too long");
 	return rc;
 }

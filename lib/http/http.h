@@ -74,6 +74,9 @@ struct http_user {
 	/* A peer waits because descriptors or memory have run short (`sys`);
 	 * each time it is tried again. NULL: it is not told. */
 	void (*on_short)(int sys, void *arg);
+	/* Headers that the user's replies have, for the server's own refusals;
+	 * the last has no name. NULL: none. */
+	const struct http_field *refusal_fields;
 	void *arg;
 };
 
@@ -109,6 +112,12 @@ void http_server_quiet(struct http_server *server);
 /* --- the request; valid until it is replied to --------------------------- */
 
 enum http_method http_method(const struct http_request *request);
+/* What its reply, its problems and the log call it by: unique, and made here for
+ * each. */
+#define HTTP_ID_SIZE 24
+const char *http_id(const struct http_request *request);
+/* One for what is not a request. */
+void http_make_id(char id[HTTP_ID_SIZE]);
 /* The path, percent-decoded, UTF-8 without NUL; "/" first. A path with "..",
  * an encoded slash or bad UTF-8 has been refused (400). */
 const char *http_path(const struct http_request *request);
@@ -142,6 +151,29 @@ struct http_reply {
 	bool close; /* the connection, after it */
 };
 void http_reply(struct http_request *request, const struct http_reply *reply);
+
+/* --- problems ----------------------------------------------------------- */
+
+/* What is refused or has failed, as programs read it: RFC 9457, with members of
+ * our own. The server's own refusals are such; so should be the user's. */
+#define HTTP_PROBLEM_TYPE "application/problem+json"
+struct http_problem {
+	unsigned int status;
+	const char *code; /* NULL: that of the status */
+	/* Texts; NULL, and what is not UTF-8, become null. */
+	const char *detail, *field, *hint, *request_id;
+	/* Where in the field it is wrong, in bytes from 1, and what stands there;
+	 * 0: both are left out. */
+	size_t column;
+	const char *token;
+};
+/* Appends it, a JSON object. */
+void http_problem_write(const struct http_problem *problem, struct buf *out);
+/* The code of a status: "not_found". */
+const char *http_problem_code(unsigned int status);
+/* Replies with one, without the user's help, and closes the connection. */
+void http_refuse(struct http_request *request, unsigned int status,
+		 const char *detail);
 
 /* --- event streams (text/event-stream) ---------------------------------- */
 

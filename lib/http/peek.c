@@ -100,8 +100,7 @@ http_conn_peek(struct http_conn *conn)
 	else if (rc < 0 && (request == NULL || request->refusal.status == 0))
 		http_conn_cut(conn);
 	else if (rc < 0)
-		http_refuse_raw(conn, request->method_name,
-				request->refusal.status,
+		http_refuse_raw(conn, request, request->refusal.status,
 				request->refusal.detail);
 	http_request_free(request);
 }
@@ -176,6 +175,6 @@ http_conns_refuse_unread(struct http_engine *engine)
 		status =
 		    conn->engine == engine ? conn_unreadable(conn, &detail) : 0;
 		if (status != 0)
-			http_refuse_raw(conn, NULL, status, detail);
+			http_refuse_raw(conn, conn->request, status, detail);
 	}
 }

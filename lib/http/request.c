@@ -25,8 +25,10 @@ http_request_new(struct http_conn *conn)
 {
 	struct http_request *request = calloc(1, sizeof(*request));
 
-	if (request != NULL)
-		request->conn = conn;
+	if (request == NULL)
+		return NULL;
+	request->conn = conn;
+	http_make_id(request->id);
 	return request;
 }
 
@@ -208,7 +210,7 @@ request_begin(struct http_request *request, const char *method,
 	request->begun = true;
 	if (!request_is_certified(request)) {
 		http_refuse(request, 403,
-			    "A certificate that this server trusts is needed.");
+			    "a certificate that this server trusts is needed");
 		return request_send(request, true);
 	}
 	if (http_gate(request, request->conn->mhd, method, version) != 0) {
@@ -220,7 +222,7 @@ request_begin(struct http_request *request, const char *method,
 	max = server->user.on_head(request, server->user.arg);
 	if (request->owned && max >= 0 && request->length > (uint64_t)max) {
 		http_refuse(request, 413,
-			    "The body of the request is too long.");
+			    "the body of the request is too long");
 		server->user.on_gone(request, server->user.arg);
 	}
 	if (request->length == 0)
@@ -293,6 +295,12 @@ enum http_method
 http_method(const struct http_request *request)
 {
 	return request->method;
+}
+
+const char *
+http_id(const struct http_request *request)
+{
+	return request->id;
 }
 
 const char *

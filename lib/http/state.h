@@ -98,6 +98,7 @@ struct http_refusal {
 
 struct http_request {
 	struct http_conn *conn;
+	char id[HTTP_ID_SIZE];
 	char *target;	   /* as it came */
 	const char *where; /* and where it stands in libmicrohttpd's memory */
 	const char *after; /* and what stands behind the request there */
@@ -255,12 +256,9 @@ int http_head_read(struct http_request *request, struct slice bytes,
 
 /* --- reply.c ---------------------------------------------------------------- */
 
-/* Replies with a problem+json of its own, and closes the connection. */
-void http_refuse(struct http_request *request, unsigned int status,
-		 const char *detail);
-/* The same past libmicrohttpd, which would not take a reply now. `method` may be
- * NULL: it is not known. */
-void http_refuse_raw(struct http_conn *conn, const char *method,
+/* The same past libmicrohttpd, which would not take a reply now. `request` is what
+ * is known of it; NULL: nothing is. */
+void http_refuse_raw(struct http_conn *conn, const struct http_request *request,
 		     unsigned int status, const char *detail);
 /* Adds fields; -1 when memory runs out or a field is not one. */
 int http_add_fields(struct MHD_Response *response,

@@ -152,11 +152,11 @@ http_stream_begin(struct http_request *request, const struct http_field *fields,
 		return NULL;
 	}
 	if (server->n_streams >= server->limits.max_streams) {
-		http_refuse(request, 503, "There are too many streams.");
+		http_refuse(request, 503, "there are too many streams");
 		return NULL;
 	}
 	if ((stream = stream_new(request, user, fields, &response)) == NULL) {
-		http_refuse(request, 503, "There is no memory for a stream.");
+		http_refuse(request, 503, "there is no memory for a stream");
 		return NULL;
 	}
 	server->n_streams++;

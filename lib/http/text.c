@@ -179,26 +179,3 @@ http_status_text(unsigned int status)
 
 	return text != NULL ? text : "Unknown";
 }
-
-/* Only what this folder replies by itself; routes have codes of their own. */
-const char *
-http_status_code(unsigned int status)
-{
-	static const struct {
-		unsigned int status;
-		const char *code;
-	} codes[] = {
-	    {400, "bad_request"},      {403, "forbidden"},
-	    {408, "timeout"},	       {411, "length_required"},
-	    {413, "too_large"},	       {414, "too_large"},
-	    {426, "upgrade_required"}, {431, "too_large"},
-	    {501, "not_implemented"},  {503, "busy"},
-	    {505, "not_supported"},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].status == status)
-			return codes[i].code;
-	return "internal";
-}

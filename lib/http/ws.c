@@ -317,13 +317,11 @@ ws_refused(struct http_request *request)
 
 	if (!http_ws_asked(request) || version == NULL ||
 	    strcmp(version, "13") != 0 || request->http_1_0)
-		http_refuse(request, 426,
-			    "This is for WebSockets, version 13.");
+		http_refuse(request, 426, "this path is for WebSockets, version 13");
 	else if (!ws_is_key(http_header(request, "Sec-WebSocket-Key")))
-		http_refuse(request, 400,
-			    "The Sec-WebSocket-Key is malformed.");
+		http_refuse(request, 400, "the Sec-WebSocket-Key is malformed");
 	else if (server->n_streams >= server->limits.max_streams)
-		http_refuse(request, 503, "There are too many streams.");
+		http_refuse(request, 503, "there are too many streams");
 	else
 		return false;
 	return true;
@@ -379,7 +377,7 @@ http_ws_begin(struct http_request *request, const struct http_ws_user *user)
 			timer_free(ws->timer);
 		}
 		free(ws);
-		http_refuse(request, 503, "There is no memory for a stream.");
+		http_refuse(request, 503, "there is no memory for a stream");
 		return NULL;
 	}
 	server->n_streams++;

@@ -16,7 +16,6 @@
 #include "client/client.h"
 #include "schedules/schedules.h"
 #include "util/conf.h"
-#include "util/uuid.h"
 #include "web/mask.h"
 #include "web/replay.h"
 
@@ -119,17 +118,6 @@ call_copy(struct web_call *call, const struct web_ask *ask, struct err *err)
 	return call->body.failed ? err_nomem(err) : 0;
 }
 
-/* Unique enough to find a line of the log by. */
-static void
-call_make_id(struct web_call *call, const char *given)
-{
-	char uuid[UUID_TEXT_SIZE];
-
-	uuid_make(uuid);
-	snprintf(call->id, sizeof(call->id), "%.*s", WEB_ID_SIZE - 1,
-		 given != NULL ? given : uuid + 14);
-}
-
 /* The path is cut up by routes_find(), hence a second copy to be shown. */
 struct web_call *
 web_call_new(const struct web_shared *shared, const struct web_route *route,
@@ -145,7 +133,10 @@ web_call_new(const struct web_shared *shared, const struct web_route *route,
 	call->conf = shared->conf;
 	call->route = route;
 	call->who = ask->who;
-	call_make_id(call, ask->request_id);
+	if (ask->request_id != NULL)
+		snprintf(call->id, sizeof(call->id), "%s", ask->request_id);
+	else
+		http_make_id(call->id);
 	if (call_copy(call, ask, err) != 0) {
 		web_call_free(call);
 		return NULL;

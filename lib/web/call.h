@@ -107,15 +107,13 @@ struct web_ask {
 	const char *request_id; /* NULL: made up */
 };
 
-#define WEB_ID_SIZE 24
-
 struct web_call {
 	const struct web_shared *shared;
 	const struct conf *conf;
 	struct web_worker *worker; /* while it runs */
 	const struct web_route *route;
 	struct web_match match;
-	char id[WEB_ID_SIZE]; /* of the request */
+	char id[HTTP_ID_SIZE]; /* of the request */
 	struct web_identity who;
 	char *peer, *path, *path_shown;
 	/* The request. */
@@ -177,18 +175,10 @@ unsigned int problem_status(enum err_code code);
 const char *problem_shown(const struct err *err);
 const char *problem_code(unsigned int status, enum err_code code);
 
-struct problem {
-	unsigned int status;
-	const char *code; /* NULL: that of the status */
-	const char *detail, *field, *hint, *request_id;
-	/* Only told if there is a column. */
-	const char *token;
-	size_t column;
-	bool seed; /* {"error": detail} */
-};
-/* Appends it, as JSON. */
-void problem_write(const struct problem *problem, struct buf *out);
-#define PROBLEM_TYPE "application/problem+json"
+/* Appends it, as JSON; with `seed` in the form of the package: {"error": detail}.
+ * Returns its type. */
+const char *problem_write(const struct http_problem *problem, bool seed,
+			  struct buf *out);
 #define JSON_TYPE "application/json; charset=utf-8"
 /* Makes a failed call's answer of *err. */
 void problem_of_call(struct web_call *call, const struct err *err);

@@ -8,11 +8,11 @@
  * Cheap checks go before dear ones, and none of them tells more than the peer
  * may know: that a path exists is in the manual, that a user exists is not.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/conf.h"
-#include "util/uuid.h"
 #include "web/access.h"
 #include "web/audit.h"
 #include "web/state.h"
@@ -74,15 +74,13 @@ visit_new(struct web *web, struct http_request *request)
 	const char *path = dispatch_path(web, http_path(request));
 	struct visit *v = calloc(1, sizeof(*v) + strlen(path) + 1);
 	const struct auth_request who = visit_auth_request(request);
-	char uuid[UUID_TEXT_SIZE];
 
 	if (v == NULL)
 		return NULL;
 	v->web = web;
 	v->request = request;
 	strcpy(v->path, path); /* NOLINT: it was measured */
-	uuid_make(uuid);
-	memcpy(v->id, uuid + 14, sizeof(v->id) - 1);
+	snprintf(v->id, sizeof(v->id), "%s", http_id(request));
 	auth_peer(web->auth, &who, v->peer);
 	http_set_data(request, v);
 	web->n_requests++;
@@ -338,7 +336,7 @@ dispatch_head(struct http_request *request, void *arg)
 	int r;
 
 	if (v == NULL) {
-		http_reply(request, &(struct http_reply){.status = 503});
+		http_refuse(request, 503, "there is no memory");
 		return -1;
 	}
 	if (dispatch_check_host(v) != 0 || dispatch_find(v) != 0)

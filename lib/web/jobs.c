@@ -33,7 +33,7 @@ static const char *const job_states[] = {[JOB_RUNNING] = "running",
 struct web_job {
 	struct web_jobs *jobs;
 	char id[UUID_TEXT_SIZE];
-	char request[WEB_ID_SIZE];
+	char request[HTTP_ID_SIZE];
 	char *action, *target, *peer;
 	struct web_identity who;
 	struct flowrra_client *client;

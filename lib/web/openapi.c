@@ -234,7 +234,7 @@ openapi_components(void)
 			 "s:{s:{s:s,s:s},s:{s:s,s:s},s:{s:s,s:s,s:s}}}",
 			 "schemas", "Problem", problem, "responses", "Problem",
 			 "description", "What is wrong, and what to do.",
-			 "content", PROBLEM_TYPE, "schema", "$ref",
+			 "content", HTTP_PROBLEM_TYPE, "schema", "$ref",
 			 "#/components/schemas/Problem", "Error", "description",
 			 "{\"error\": text}", "securitySchemes", "token",
 			 "type", "http", "scheme", "bearer", "password", "type",

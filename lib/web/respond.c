@@ -132,23 +132,24 @@ respond_add_challenge(const struct visit *v, struct fields *fields)
 
 /* What the peer is told has the number of the line in the log: there is more. */
 static void
-respond_problem(struct visit *v, const struct problem *problem,
+respond_problem(struct visit *v, const struct http_problem *problem,
 		struct fields *fields)
 {
-	struct problem p = *problem;
+	struct http_problem p = *problem;
 	struct buf body = BUF_INIT;
 	struct http_reply reply;
 
-	p.seed = respond_is_seed(v);
+	const char *type;
+
 	p.request_id = v->id;
-	problem_write(&p, &body);
+	type = problem_write(&p, respond_is_seed(v), &body);
 	fields_add_all(fields, respond_api_fields);
 	fields_add(fields, "X-Request-Id", v->id);
 	if (p.status == 401)
 		respond_add_challenge(v, fields);
 	v->web->n_refused++;
 	reply = (struct http_reply){.status = p.status,
-				    .type = p.seed ? JSON_TYPE : PROBLEM_TYPE,
+				    .type = type,
 				    .fields = fields->items,
 				    .body = {body.data, body.len}};
 	respond(v, &reply);
@@ -160,7 +161,7 @@ void
 respond_refuse(struct visit *v, unsigned int status, const char *detail,
 	       const char *hint)
 {
-	const struct problem problem = {
+	const struct http_problem problem = {
 	    .status = status, .detail = detail, .hint = hint};
 	struct fields fields = {.n = 0};
 
@@ -177,7 +178,7 @@ respond_allow(struct visit *v, unsigned int methods)
 					    [HTTP_POST] = "POST",
 					    [HTTP_PUT] = "PUT",
 					    [HTTP_DELETE] = "DELETE"};
-	const struct problem problem = {
+	const struct http_problem problem = {
 	    .status = 405, .detail = "this path does not have this method"};
 	struct fields fields = {.n = 0};
 	char allow[64] = "";
@@ -197,7 +198,8 @@ void
 respond_later(struct visit *v, unsigned int status, const char *detail,
 	      int64_t after_s)
 {
-	const struct problem problem = {.status = status, .detail = detail};
+	const struct http_problem problem = {.status = status,
+					     .detail = detail};
 	struct fields fields = {.n = 0};
 	char after[24];
 

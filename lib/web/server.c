@@ -296,6 +296,7 @@ web_make_http(struct web *web, const struct web_options *o, struct err *err)
 				       .on_request = dispatch_request,
 				       .on_gone = dispatch_gone,
 				       .on_short = web_on_short,
+				       .refusal_fields = respond_api_fields,
 				       .arg = web};
 
 	web_limit_connections(conf, &limits);

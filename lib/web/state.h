@@ -51,7 +51,7 @@ struct visit {
 	bool password_good;
 	struct auth_password *password;
 	struct web_identity who;
-	char id[WEB_ID_SIZE];
+	char id[HTTP_ID_SIZE];
 	char peer[64];
 	char path[]; /* below the prefix */
 };

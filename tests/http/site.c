@@ -57,6 +57,7 @@ site_on_head(struct http_request *request, void *arg)
 	struct site *site = arg;
 
 	site->heads++;
+	memcpy(site->id, http_id(request), sizeof(site->id));
 	if (strcmp(http_path(request), "/refused") == 0) {
 		site_reply(request, 401, SLICE("who are you?"));
 		return -1;
@@ -261,10 +262,13 @@ site_on_short(int sys, void *arg)
 void
 site_start(struct site *site)
 {
+	static const struct http_field fields[] = {{"X-Site", "yes"},
+						   {NULL, NULL}};
 	const struct http_user user = {.on_head = site_on_head,
 				       .on_request = site_on_request,
 				       .on_gone = site_on_gone,
 				       .on_short = site_on_short,
+				       .refusal_fields = fields,
 				       .arg = site};
 	struct err err;
 

@@ -16,6 +16,8 @@
  *	/hold		nothing, until site_release()
  *	/stream		an event stream: site->stream
  *	/ws		a WebSocket: site->ws; a text comes back
+ *
+ * Its refusals have "X-Site: yes".
  */
 #ifndef TESTS_HTTP_SITE_H
 #define TESTS_HTTP_SITE_H
@@ -41,7 +43,8 @@ struct site {
 	struct http_stream *streams[600]; /* all, in no order */
 	unsigned int n_streams;
 	struct http_ws *ws;
-	struct buf text; /* what came through a WebSocket, a line each */
+	char id[HTTP_ID_SIZE]; /* of the last head */
+	struct buf text;       /* what came through a WebSocket, a line each */
 	unsigned int heads;
 	unsigned int requests;
 	unsigned int gone; /* requests whose peer left before the reply */
