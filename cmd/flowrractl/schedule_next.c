@@ -77,7 +77,7 @@ print_next(struct ctl *ctl, const struct rule *rule,
 			notes++;
 		}
 		if (ctl->globals.json)
-			json_array_append_new(list, json_string(text));
+			json_array_append_new(list, moment_json(at));
 		else
 			puts(text);
 	}

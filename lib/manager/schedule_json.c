@@ -6,14 +6,15 @@
 #include <stdio.h>
 
 #include "client/load.h"
+#include "manager/member.h"
 #include "manager/schedule.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 
 #define US_PER_S 1e6
 
-/* Most schedules fire on whole seconds: then a fraction of zeros is left
- * out. */
+/* For people. Most schedules fire on whole seconds: then a fraction of zeros is
+ * left out. */
 void
 moment_text(int64_t us, char text[MOMENT_SIZE])
 {
@@ -30,12 +31,7 @@ moment_text(int64_t us, char text[MOMENT_SIZE])
 json_t *
 moment_json(int64_t us)
 {
-	char text[MOMENT_SIZE];
-
-	if (us == 0 || us == INT64_MAX)
-		return json_null();
-	moment_text(us, text);
-	return json_string(text);
+	return us == INT64_MAX ? json_null() : member_of_time(us);
 }
 
 static json_t *

@@ -19,7 +19,7 @@
 
 /* --- next fires ----------------------------------------------------------- */
 
-/* "2026-11-23T10:00:00+01:00", the local time. */
+/* "2026-11-23T10:00:00.000000+01:00", the local time. */
 static json_t *
 local_json(int64_t at_us, int32_t offset_s)
 {
@@ -28,9 +28,8 @@ local_json(int64_t at_us, int32_t offset_s)
 	char text[CLOCK_TEXT_SIZE];
 
 	clock_format(local_us, text);
-	return json_sprintf(
-	    "%.*s%c%02u:%02u", local_us % US_PER_S == 0 ? 19 : 26, text,
-	    offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
+	return json_sprintf("%.26s%c%02u:%02u", text, offset_s < 0 ? '-' : '+',
+			    minutes / 60, minutes % 60);
 }
 
 /* The rule's own zone is the one that people think in, so that both times are

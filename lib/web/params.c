@@ -104,6 +104,26 @@ param_read_bool(struct web_call *call, const struct web_param *p,
 	return param_bad(call, p, "true or false", err);
 }
 
+/*
+ * A time that was copied from an answer into a URL ends in "+00:00", of which the
+ * query's own rules make " 00:00". No time has a blank before its offset, so the
+ * plus sign is put back; people should not have to write %2B.
+ */
+static int
+param_read_moment(const char *text, int64_t *ret)
+{
+	char mended[2 * CLOCK_TEXT_SIZE];
+	const size_t n = strlen(text);
+
+	if (n > 6 && n < sizeof(mended) && text[n - 6] == ' ' &&
+	    text[n - 3] == ':') {
+		memcpy(mended, text, n + 1);
+		mended[n - 6] = '+';
+		text = mended;
+	}
+	return clock_parse(text, ret, NULL);
+}
+
 /* A moment, or a duration before or after now: "-2h". */
 static int
 param_read_time(struct web_call *call, const struct web_param *p,
@@ -112,7 +132,7 @@ param_read_time(struct web_call *call, const struct web_param *p,
 	const bool before = text[0] == '-';
 	int64_t us;
 
-	if (clock_parse(text, &ret->whole, NULL) == 0)
+	if (param_read_moment(text, &ret->whole) == 0)
 		return 0;
 	if (clock_parse_duration(text + before, &us, NULL) != 0)
 		return param_bad(call, p,

@@ -51,7 +51,7 @@ int
 schedules_answer(struct web_call *call, json_t *schedule, struct err *err)
 {
 	const json_t *updated = json_object_get(schedule, "updated_at");
-	char etag[MOMENT_SIZE + 2];
+	char etag[CLOCK_TEXT_SIZE + 2];
 
 	if (schedule == NULL)
 		return -1;
@@ -145,7 +145,7 @@ static int
 schedules_read_version(struct web_call *call, int64_t *ret, struct err *err)
 {
 	const char *text = web_header(call, "If-Match");
-	char moment[MOMENT_SIZE];
+	char moment[CLOCK_TEXT_SIZE];
 	size_t len = text != NULL ? strlen(text) : 0;
 
 	*ret = 0;
