@@ -6,13 +6,11 @@
  * suspended until it is told that we have done with it.
  */
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wslay/wslay.h>
 
 #include "http/state.h"
-#include "http/text.h"
 #include "util/timer.h"
 
 /* The longest message that a peer may send: what it has to say is short. */
@@ -23,9 +21,6 @@
 #define WS_PING_US 25000000
 /* How long a peer has for its part of closing. */
 #define WS_CLOSE_MS 5000
-#define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-/* 16 bytes in base64. */
-#define WS_KEY_LEN 24
 
 struct http_ws {
 	struct http_request *request;
@@ -272,65 +267,10 @@ ws_on_upgraded(void *cls, struct MHD_Connection *mhd, void *context,
 	event_active(&ws->readable, EV_READ, 0);
 }
 
-bool
-http_ws_asked(const struct http_request *request)
-{
-	return request->method == HTTP_GET &&
-	       strcmp(request->method_name, "GET") == 0 &&
-	       http_has_token(http_header(request, "Upgrade"), "websocket") &&
-	       http_has_token(http_header(request, "Connection"), "upgrade");
-}
-
-/* RFC 6455, section 4.2.2: base64(SHA-1(key + GUID)). */
-static int
-ws_accept(const char *key, char accept[32])
-{
-	char text[WS_KEY_LEN + sizeof(WS_GUID)];
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int n;
-
-	memcpy(text, key, WS_KEY_LEN);
-	memcpy(text + WS_KEY_LEN, WS_GUID, sizeof(WS_GUID));
-	if (EVP_Digest(text, strlen(text), digest, &n, EVP_sha1(), NULL) != 1)
-		return -1;
-	EVP_EncodeBlock((unsigned char *)accept, digest, (int)n);
-	return 0;
-}
-
-/* 16 bytes in base64: 22 digits and "==". */
-static bool
-ws_is_key(const char *key)
-{
-	return key != NULL && strlen(key) == WS_KEY_LEN &&
-	       strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			   "abcdefghijklmnopqrstuvwxyz0123456789+/") ==
-		   WS_KEY_LEN - 2 &&
-	       strcmp(key + WS_KEY_LEN - 2, "==") == 0;
-}
-
-/* In this order: what it is not, what it lacks, what we lack. */
-static bool
-ws_refused(struct http_request *request)
-{
-	const char *version = http_header(request, "Sec-WebSocket-Version");
-	struct http_server *server = request->conn->server;
-
-	if (!http_ws_asked(request) || version == NULL ||
-	    strcmp(version, "13") != 0 || request->http_1_0)
-		http_refuse(request, 426, "this path is for WebSockets, version 13");
-	else if (!ws_is_key(http_header(request, "Sec-WebSocket-Key")))
-		http_refuse(request, 400, "the Sec-WebSocket-Key is malformed");
-	else if (server->n_streams >= server->limits.max_streams)
-		http_refuse(request, 503, "there are too many streams");
-	else
-		return false;
-	return true;
-}
-
 static struct MHD_Response *
 ws_response(struct http_ws *ws, const char *key)
 {
-	char accept[32];
+	char accept[HTTP_WS_ACCEPT_SIZE];
 	const struct http_field fields[] = {
 	    {"Upgrade", "websocket"},
 	    {"Sec-WebSocket-Accept", accept},
@@ -338,7 +278,7 @@ ws_response(struct http_ws *ws, const char *key)
 	};
 	struct MHD_Response *response;
 
-	if (ws_accept(key, accept) != 0)
+	if (http_ws_accept(key, accept) != 0)
 		return NULL;
 	response = MHD_create_response_for_upgrade(ws_on_upgraded, ws);
 	if (response != NULL && http_add_fields(response, fields) != 0) {
@@ -357,7 +297,7 @@ http_ws_begin(struct http_request *request, const struct http_ws_user *user)
 	struct MHD_Response *response = NULL;
 	struct http_ws *ws;
 
-	if (ws_refused(request))
+	if (http_ws_refuses(request))
 		return NULL;
 	ws = calloc(1, sizeof(*ws));
 	if (ws != NULL && wslay_event_context_server_init(
