@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The gate: refuses heads that are malformed, or that a proxy before us could
- * read in another way than libmicrohttpd does (request smuggling, RFC 9112,
- * section 11.2).
+ * The gate: judges a head, whether it was taken from libmicrohttpd's memory
+ * (gate_take.c) or read here (head.c).
  *
- * libmicrohttpd takes bare line feeds, NULs and folded fields. It cuts the head
- * where it has read it, so the places of its parts tell what stood between them:
- * a line ended in CRLF if two bytes follow it. Where a part does not begin at
- * the end of the one before it, something else was there.
+ * It refuses what is malformed, and what a proxy in front of us could read in
+ * another way than libmicrohttpd does. Two readings of the same bytes let an
+ * attacker smuggle a request past the checks of the proxy (RFC 9112, section
+ * 11.2). Where the RFC leaves a choice the stricter one is taken: browsers and
+ * libraries send nothing of what is refused.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -29,7 +29,8 @@ http_gate_refuse(struct http_request *request, unsigned int status,
 	return -1;
 }
 
-/* What a head has once, if at all: of two a proxy could take the other one. */
+/* Fields that a head has once or not at all. Of two, a proxy could check the one
+ * and we could believe the other. */
 static const char *const gate_single[] = {
     "Authorization",
     "Content-Length",
@@ -45,7 +46,8 @@ static const char *const gate_single[] = {
     "Sec-WebSocket-Version",
 };
 
-/* RFC 9110, section 5.6.2. */
+/* RFC 9110, section 5.6.2. A blank before the colon makes the name none: readers
+ * differ in whether it belongs to the name (RFC 9112, section 5.1). */
 static bool
 is_token(struct slice text)
 {
@@ -59,6 +61,9 @@ is_token(struct slice text)
 	return text.len > 0;
 }
 
+/* Such a character could begin a line of its own in a log, or in a head that a
+ * value is copied into. A tab is a blank in a value (RFC 9110, section 5.5), but
+ * not in a path. */
 static bool
 has_control(struct slice text, bool tab)
 {
@@ -74,6 +79,7 @@ has_control(struct slice text, bool tab)
 
 /* --- judging it ------------------------------------------------------------- */
 
+/* Names before values: what follows looks fields up by their names. */
 static int
 gate_check_fields(struct http_request *request)
 {
@@ -97,7 +103,9 @@ gate_check_fields(struct http_request *request)
 	return 0;
 }
 
-/* RFC 3986, section 3.2: a name or an address, and a port. */
+/* RFC 3986, section 3.2: a name or an address, and a port. Without user
+ * information, which no browser sends here, and which would hide the real name
+ * from a person ("our.name@evil"). Whether the name is ours the user decides. */
 static bool
 is_authority(const char *host)
 {
@@ -106,6 +114,7 @@ is_authority(const char *host)
 						  "0123456789.-_~:[]")] == '\0';
 }
 
+/* Methods differ in case (RFC 9110, section 9.1): "get" is another one. */
 static int
 gate_check_method(struct http_request *request)
 {
@@ -152,6 +161,7 @@ gate_is_lone_quote(const char *cookie)
 	return false;
 }
 
+/* As libmicrohttpd divides them; empty ones count, which errs to the safe side. */
 static size_t
 gate_count_cookies(const char *cookie)
 {
@@ -162,6 +172,9 @@ gate_count_cookies(const char *cookie)
 	return n;
 }
 
+/* What libmicrohttpd would answer itself, with a head that it sends twice. Only
+ * these values are needed, so that one that it has not let us see yet can be
+ * judged, too (http_conns_refuse_unread()). */
 unsigned int
 http_gate_unreadable(const char *length, const char *cookie,
 		     const char **ret_detail)
@@ -183,7 +196,12 @@ http_gate_unreadable(const char *length, const char *cookie,
 	return 0;
 }
 
-/* How long the body is; a length that can be read in two ways is refused. */
+/*
+ * How long the body is (RFC 9112, section 6.3). A length that can be read in two
+ * ways is refused, for it is what smuggling is made of: both fields together, or
+ * a sign, a blank or a comma in a number. Bodies in chunks are not read at all;
+ * 411 asks for a length in their place.
+ */
 static int
 gate_check_framing(struct http_request *request)
 {
@@ -259,6 +277,8 @@ has_dots(const char *path)
 	return false;
 }
 
+/* "%2F" and "%5C". A proxy that matches paths before it decodes them sees other
+ * segments than one that decodes first. */
 static bool
 has_encoded_slash(struct slice raw)
 {
@@ -271,6 +291,8 @@ has_encoded_slash(struct slice raw)
 	return false;
 }
 
+/* The path is decoded once, here, and judged as decoded; nobody decodes it again,
+ * so that "%252e" stays a name. The query is left as it came. */
 static int
 gate_check_target(struct http_request *request)
 {
@@ -304,6 +326,7 @@ gate_check_target(struct http_request *request)
 	return 0;
 }
 
+/* Host before the rest: an absolute target is compared with it. */
 int
 http_gate_judge(struct http_request *request)
 {

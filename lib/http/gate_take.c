@@ -48,6 +48,8 @@ http_gate_add(struct http_request *request, struct slice name,
 	return 0;
 }
 
+/* A field begins where the one before it ended, and has a colon and blanks
+ * between its parts: a folded line, a NUL or a bare line feed would show here. */
 static enum MHD_Result
 gate_on_field(void *cls, enum MHD_ValueKind kind, const char *name,
 	      size_t name_len, const char *value, size_t value_len)
@@ -71,7 +73,8 @@ gate_on_field(void *cls, enum MHD_ValueKind kind, const char *name,
 		   : MHD_NO;
 }
 
-/* The text has room for all, so that its parts never move. */
+/* The text has room for all, so that its parts never move: the head at most, and
+ * a NUL behind each part of it. */
 static int
 gate_take(struct http_request *request, struct MHD_Connection *mhd,
 	  const char *method, const char *version)
@@ -109,6 +112,7 @@ gate_take(struct http_request *request, struct MHD_Connection *mhd,
 	return 0;
 }
 
+/* HTTP/1.0 is taken: health checks of load balancers speak it. */
 int
 http_gate(struct http_request *request, struct MHD_Connection *mhd,
 	  const char *method, const char *version)

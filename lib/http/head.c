@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the head of a request as RFC 9112 has it, and not a byte more leniently.
+ * Reads the head of a request by the letter of RFC 9112, without leniency.
  *
  * The first head of a plain connection is read here before libmicrohttpd has the
  * connection: its own pages for what it cannot read are not those of our API,
@@ -10,8 +10,9 @@
 
 #include "http/state.h"
 
-/* A line without its CRLF. 1; 0: its end is not there yet; -1: it has another
- * end. */
+/* Takes a line without its CRLF. 1; 0: its end is not there yet; -1: it has another
+ * end. A bare LF may be taken for a line's end (RFC 9112, section 2.2), but who
+ * does so sees other lines than who does not. */
 static int
 head_line(struct slice *rest, struct slice *line)
 {
@@ -34,6 +35,8 @@ head_line(struct slice *rest, struct slice *line)
 	return 0;
 }
 
+/* RFC 9112, section 2.3: by its form, not by a list. 505 tells a client of HTTP/2
+ * that asks without TLS more than 400 would. */
 static int
 head_version(struct http_request *request, struct slice version)
 {
@@ -50,7 +53,8 @@ head_version(struct http_request *request, struct slice version)
 	return 0;
 }
 
-/* Method, target and version, with one space between them. */
+/* Method, target and version, with one space between them (RFC 9112, section 3).
+ * More spaces would be a target with a space, which the gate refuses. */
 static int
 head_first_line(struct http_request *request, struct slice line)
 {
@@ -79,6 +83,8 @@ head_first_line(struct http_request *request, struct slice line)
 	    (struct slice){version, (size_t)(line.p + line.len - version)});
 }
 
+/* Blanks around the value are not part of it; http_gate_add() takes those behind
+ * it off. Folding is obsolete (RFC 9112, section 5.2), and read in three ways. */
 static int
 head_field(struct http_request *request, struct slice line)
 {
@@ -133,6 +139,8 @@ head_lines(struct http_request *request, struct slice rest)
 	return rc;
 }
 
+/* With too many bytes and no end the first line tells what is too long: a target
+ * (414) or the fields (431). */
 int
 http_head_read(struct http_request *request, struct slice bytes, size_t max)
 {

@@ -5,10 +5,10 @@
  *
  * The library below (libmicrohttpd, wslay) is seen nowhere else. Everything
  * happens on the thread of the loop; no call blocks. A gate refuses what is
- * malformed or ambiguous before the user sees it: a name of a header that is no
- * token, no Host or two, two Content-Lengths or a folded one, a
+ * malformed or ambiguous before the user sees it: the name of a header that is
+ * not a token, no Host or two, two Content-Lengths or a folded one, a
  * Transfer-Encoding, a body on GET, HEAD or DELETE, a POST or PUT without a
- * length (411), a head or a body that is too long (431, 413) or too slow.
+ * length (411), a head or a body that is too long (431, 413) or too slow (408).
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -196,7 +196,7 @@ struct http_stream *http_stream_begin(struct http_request *request,
 ssize_t http_stream_send(struct http_stream *stream, struct slice bytes);
 /* The number of bytes that the peer owes to take. */
 size_t http_stream_owed(const struct http_stream *stream);
-/* Ends it when the peer has taken what it owes. It is the user's no longer: no
+/* Ends it when the peer has taken what it owes. It is no longer the user's: no
  * callback follows. */
 void http_stream_end(struct http_stream *stream);
 
@@ -216,8 +216,8 @@ struct http_ws *http_ws_begin(struct http_request *request,
 			      const struct http_ws_user *user);
 /* As http_stream_send(), a text message. */
 ssize_t http_ws_send(struct http_ws *ws, struct slice text);
-/* Closes with a code of RFC 6455, section 7.4, before texts that are owed. It is the user's no longer: no
- * callback follows. */
+/* Closes with a code of RFC 6455, section 7.4; texts that are owed are dropped. It
+ * is no longer the user's: no callback follows. */
 void http_ws_close(struct http_ws *ws, unsigned int code, const char *why);
 
 /* --- texts -------------------------------------------------------------- */

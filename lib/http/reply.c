@@ -9,7 +9,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* Streams and memory are short for longer than a moment. */
+/* In a 503: a shortage of streams or of memory lasts for longer than a moment. */
 #define REPLY_RETRY_S "5"
 
 int
@@ -23,6 +23,8 @@ http_add_fields(struct MHD_Response *response, const struct http_field *fields)
 	return 0;
 }
 
+/* libmicrohttpd takes no const body, but does not write to it either. A NULL would
+ * be an error even with no bytes. */
 static struct MHD_Response *
 reply_with_body(const struct http_reply *reply)
 {
@@ -35,7 +37,8 @@ reply_with_body(const struct http_reply *reply)
 	    reply->body.len, body, reply->release, reply->arg);
 }
 
-/* What cannot be replied ends the connection: the peer sees that. */
+/* What cannot be replied ends the connection: the peer sees that. A body that is
+ * not copied is released in any case, once. */
 void
 http_reply(struct http_request *request, const struct http_reply *reply)
 {
@@ -99,6 +102,8 @@ refusal_make(struct refusal *r, const struct http_conn *conn,
 		  detail);
 }
 
+/* The connection closes: after a head that was refused nobody knows where the next
+ * one begins. */
 void
 http_refuse(struct http_request *request, unsigned int status,
 	    const char *detail)

@@ -3,7 +3,8 @@
  * WebSockets (RFC 6455): libmicrohttpd upgrades, wslay frames.
  *
  * After the upgrade the socket is ours; libmicrohttpd keeps its connection
- * suspended until it is told that we have done with it.
+ * suspended until it is told that we are done with it. wslay checks what a peer
+ * sends: masks, lengths, UTF-8 and the order of fragments.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +41,8 @@ struct http_ws {
 
 /* --- the end ------------------------------------------------------------ */
 
-/* Lets go of the socket; libmicrohttpd closes it, and ends the request. */
+/* Lets go of the socket; libmicrohttpd closes it, and ends the request. The user is
+ * told before anything is freed: it may look at what it had. */
 static void
 ws_finish(struct http_ws *ws)
 {
@@ -125,6 +127,7 @@ ws_on_send(wslay_event_context_ptr frames, const uint8_t *p, size_t len,
 	return n;
 }
 
+/* Control frames are wslay's; a message is given to the user whole. */
 static void
 ws_on_message(wslay_event_context_ptr frames,
 	      const struct wslay_event_on_msg_recv_arg *message, void *arg)
@@ -149,6 +152,7 @@ static const struct wslay_event_callbacks ws_callbacks = {
     .on_msg_recv_callback = ws_on_message,
 };
 
+/* With the heads of frames; what the kernel has taken is not in it. */
 static size_t
 ws_owed(const struct http_ws *ws)
 {
@@ -188,8 +192,9 @@ ws_go_on(struct http_ws *ws)
 }
 
 /*
- * What came is no frame. wslay has queued a close without a code, which would
- * tell nobody why: this one goes out in its place, unless a frame is half sent.
+ * What came is not a frame. wslay has queued a close without a code, which would
+ * tell nobody why: this one (1002, a protocol error) goes out in its place, unless
+ * a frame is half sent.
  */
 static void
 ws_fail(struct http_ws *ws)
@@ -224,8 +229,8 @@ ws_plan_ping(struct http_ws *ws)
 	timer_set_us(ws->timer, us < WS_PING_US ? us : WS_PING_US);
 }
 
-/* Of a close that was sent, and of a ping that nobody answered, the time is
- * over. */
+/* The time is over for the peer's part of closing, or for its answer to a ping; or
+ * it is time for the next ping. */
 static void
 ws_on_timer(void *arg)
 {
@@ -288,8 +293,8 @@ ws_response(struct http_ws *ws, const char *key)
 	return response;
 }
 
-/* The socket is the user's only when libmicrohttpd has sent the 101: texts are
- * queued until then. */
+/* The socket is ours only when libmicrohttpd has sent the 101: texts are queued
+ * until then. */
 struct http_ws *
 http_ws_begin(struct http_request *request, const struct http_ws_user *user)
 {
@@ -347,7 +352,7 @@ http_ws_send(struct http_ws *ws, struct slice text)
 	return (ssize_t)ws_owed(ws);
 }
 
-/* What is owed is dropped behind it: the user has said its last word. */
+/* What is owed is dropped: the user has said its last word. */
 void
 http_ws_close(struct http_ws *ws, unsigned int code, const char *why)
 {
