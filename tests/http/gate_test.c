@@ -239,15 +239,11 @@ START_TEST(a_malformed_request_gets_one_answer)
 {
 	const struct bad *bad = &battery[_i];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	check_refused(&peer, bad);
 	ck_assert_uint_eq(site.requests, 0);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -255,18 +251,14 @@ START_TEST(so_does_one_behind_a_good_one)
 {
 	const struct bad *bad = &battery[_i];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer, "GET /hello HTTP/1.1\r\n" H "\r\n", &reply);
 	ck_assert_int_eq(reply.status, 200);
 	check_refused(&peer, bad);
 	ck_assert_uint_eq(site.requests, 1);
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 
@@ -276,13 +268,10 @@ START_TEST(one_that_was_sent_with_a_good_one_is_refused)
 	static const char good[] = "GET /hello HTTP/1.1\r\n" H "\r\n";
 	const struct bad *bad = &battery[_i];
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 	char both[1024];
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	memcpy(both, good, sizeof(good) - 1);
 	memcpy(both + sizeof(good) - 1, bad->bytes, bad->len);
 	peer_send(&peer, both, sizeof(good) - 1 + bad->len);
@@ -299,8 +288,7 @@ START_TEST(one_that_was_sent_with_a_good_one_is_refused)
 				  count_heads(peer.in.data) == 0,
 			      "%s: %s", bad->what, peer.in.data);
 	}
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 

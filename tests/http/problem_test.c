@@ -106,12 +106,9 @@ END_TEST
 START_TEST(a_refusal_has_the_id_that_the_user_knows)
 {
 	struct site site;
-	struct peer peer;
+	struct peer peer = site_open(&site);
 	struct reply reply;
 
-	site_init(&site);
-	site_start(&site);
-	peer = peer_open(&site);
 	peer_ask(&peer,
 		 "POST /echo HTTP/1.1\r\nHost: a\r\n"
 		 "Expect: 100-continue\r\nContent-Length: 9999\r\n\r\n",
@@ -120,8 +117,7 @@ START_TEST(a_refusal_has_the_id_that_the_user_knows)
 	ck_assert_uint_eq(strlen(site.id), 22);
 	ck_assert_str_eq(reply_field(&reply, "X-Request-Id"), site.id);
 	ck_assert_ptr_nonnull(strstr(reply.body, site.id));
-	peer_close(&peer);
-	site_stop(&site);
+	site_close(&site, &peer);
 }
 END_TEST
 

@@ -85,6 +85,9 @@ struct peer {
 };
 
 struct peer peer_open(struct site *site);
+/* A site as site_init() makes it, started, and its first peer; and both away. */
+struct peer site_open(struct site *site);
+void site_close(struct site *site, struct peer *peer);
 struct peer peer_open_unix(struct site *site);
 void peer_close(struct peer *peer);
 void peer_send(struct peer *peer, const char *bytes, size_t len);
