@@ -9,7 +9,7 @@
  * which reports its progress a thousand times a second costs ten questions.
  *
  * It has a client of its own, so that a snapshot waits for no page's request and
- * delays none; the follower and the listener, which only wait, share another
+ * delays none; the follower and the feeder, which only wait, share another
  * one. What the loop wants is handed over under the lock; what the threads find
  * goes back through samples.h. Nothing else is shared but the atomics, and the
  * parts of struct web_shared that any thread may use.
@@ -24,9 +24,9 @@
 #include "util/clock.h"
 #include "web/call.h"
 #include "web/diff.h"
+#include "web/feeder.h"
 #include "web/follower.h"
 #include "web/hub.h"
-#include "web/listener.h"
 #include "web/thread.h"
 
 /* Between two looks whether the stores answer, when no topic is asked for: with
@@ -45,7 +45,7 @@ struct sampler {
 	struct web_shared shared; /* with a client of its own */
 	struct flowrra_client *waiting_client;
 	struct samples *samples;
-	struct listener *listener;
+	struct feeder *feeder;
 	struct follower *follower;
 	_Atomic int64_t answered_us;
 	/* The thread's own, on the clock of web_thread_now_us(). */
@@ -144,7 +144,7 @@ sampler_want(struct sampler *s, const struct topic_wanted *topics, bool feed)
 	}
 	pthread_mutex_unlock(&s->thread.lock);
 	follower_want(s->follower, topics);
-	listener_want(s->listener, feed);
+	feeder_want(s->feeder, feed);
 	return 0;
 }
 
@@ -354,8 +354,8 @@ sampler_begin(struct sampler *s, int wake, struct err *err)
 		return -1;
 	follower.client = s->waiting_client;
 	return (s->follower = follower_new(&follower, err)) != NULL &&
-		       (s->listener = listener_new(s->waiting_client, o->shared,
-						   s->samples, err)) != NULL &&
+		       (s->feeder = feeder_new(s->waiting_client, o->shared,
+					       s->samples, err)) != NULL &&
 		       web_thread_begin(&s->thread, sampler_thread, s, err) == 0
 		   ? 0
 		   : -1;
@@ -387,8 +387,8 @@ sampler_stop(struct sampler *s)
 	web_thread_stop(&s->thread);
 	if (s->follower != NULL)
 		follower_stop(s->follower);
-	if (s->listener != NULL)
-		listener_stop(s->listener);
+	if (s->feeder != NULL)
+		feeder_stop(s->feeder);
 }
 
 /* All are told to end before the first is waited for. What the others call goes
@@ -400,7 +400,7 @@ sampler_free(struct sampler *s)
 		return;
 	sampler_stop(s);
 	follower_free(s->follower);
-	listener_free(s->listener);
+	feeder_free(s->feeder);
 	web_thread_done(&s->thread);
 	topics_free(s->topics);
 	flowrra_close(s->shared.client);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hub's threads: the sampler, which asks for topics, the follower, which
- * hears when a task has changed, and the listener, which hears the events of all
+ * hears when a task has changed, and the feeder, which hears the events of all
  * tasks while somebody wants them. What they find is put into a queue for the
  * loop (samples.h). Private to the hub; the loop calls.
  */

@@ -29,8 +29,8 @@
 #include "web/listen.h"
 #include "web/mask.h"
 #include "web/replay.h"
-#include "web/secret.h"
 #include "web/state.h"
+#include "web/tls.h"
 
 /* Requests that wait for an operation thread; then 503. */
 #define QUEUE_MAX 64
@@ -50,132 +50,6 @@
 #define FILES_OWN 40
 #define FILES_OF_THREAD 4
 #define CONNECTIONS_MIN 8
-
-/* --- checking ------------------------------------------------------------------ */
-
-/* What stands in URLs, cookies and the page unescaped has to be harmless in all
- * three. */
-static int
-web_check_prefix(const char *prefix, struct err *err)
-{
-	const size_t n = strlen(prefix);
-	const char *p = prefix;
-
-	while (*p == '/' || *p == '-' || *p == '_' || *p == '.' || *p == '~' ||
-	       (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
-	       (*p >= 'a' && *p <= 'z'))
-		p++;
-	if (n == 0 ||
-	    (prefix[0] == '/' && prefix[n - 1] != '/' && *p == '\0' &&
-	     strstr(prefix, "//") == NULL && strstr(prefix, "..") == NULL))
-		return 0;
-	return err_set(
-	    err, ERR_CONFIG,
-	    "[web] prefix: \"%.64s\" is not a path such as /flowrra, "
-	    "without a slash at its end",
-	    prefix);
-}
-
-/* --- TLS ------------------------------------------------------------------------
- */
-
-struct web_tls {
-	struct buf cert, key, ca;
-};
-
-static int
-web_read_pem(const char *path, const char *key, struct buf *out,
-	     struct err *err)
-{
-	int r;
-
-	if (path[0] == '\0')
-		return 0;
-	if ((r = secret_read(path, out, err)) == 0)
-		return err_set(err, ERR_CONFIG, "[web] %s: there is no %s", key,
-			       path);
-	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
-}
-
-static void
-web_drop_tls(struct web_tls *t)
-{
-	if (t->key.data != NULL)
-		explicit_bzero(t->key.data, t->key.len);
-	buf_done(&t->cert);
-	buf_done(&t->key);
-	buf_done(&t->ca);
-}
-
-/* Names the file that is wrong: libmicrohttpd would not. */
-static int
-web_check_tls(const struct conf_web *conf, const struct http_tls *tls,
-	      struct err *err)
-{
-	const char *const bad[][2] = {
-	    [HTTP_TLS_CERTIFICATES] = {"tls_cert", conf->tls_cert},
-	    [HTTP_TLS_KEY] = {"tls_key", conf->tls_key},
-	    [HTTP_TLS_CLIENT_CA] = {"tls_ca", conf->tls_ca}};
-	enum http_tls_part part;
-
-	if (http_tls_check(tls, &part, err) == 0)
-		return 0;
-	return err_prefix(err, "[web] %s: %s", bad[part][0], bad[part][1]);
-}
-
-/* Fills in *t, which web_drop_tls() empties, and *ret, which borrows from it.
- * Without certificates nothing is in them. */
-static int
-web_load_tls(const struct conf_web *conf, struct web_tls *t,
-	     struct http_tls *ret, struct err *err)
-{
-	if (web_read_pem(conf->tls_cert, "tls_cert", &t->cert, err) != 0 ||
-	    web_read_pem(conf->tls_key, "tls_key", &t->key, err) != 0 ||
-	    web_read_pem(conf->tls_ca, "tls_ca", &t->ca, err) != 0)
-		return -1;
-	if (conf->tls_cert[0] == '\0')
-		return 0;
-	/* An empty file has no text. */
-	ret->certificates = t->cert.data != NULL ? t->cert.data : "";
-	ret->key = t->key.data != NULL ? t->key.data : "";
-	if (conf->tls_ca[0] != '\0')
-		ret->client_ca = t->ca.data != NULL ? t->ca.data : "";
-	return web_check_tls(conf, ret, err);
-}
-
-int
-web_probe(const struct conf *conf, struct err *err)
-{
-	struct web_tls t = {.cert = BUF_INIT};
-	struct http_tls tls = {.key = NULL};
-	int r = web_load_tls(&conf->web, &t, &tls, err);
-
-	web_drop_tls(&t);
-	return r == 0 ? auth_check(conf, err) : -1;
-}
-
-/* What no type of a key can check by itself. Also of --check, without opening
- * anything. */
-int
-web_check(const struct conf *conf, struct err *err)
-{
-	const struct conf_web *web = &conf->web;
-
-	if (web_check_prefix(web->prefix, err) != 0 ||
-	    listen_check_words(conf, err) != 0)
-		return -1;
-	if ((web->tls_cert[0] != '\0') != (web->tls_key[0] != '\0'))
-		return err_set(err, ERR_CONFIG,
-			       "[web] tls_cert and tls_key: set both, or none");
-	if (web->tls_ca[0] != '\0' && web->tls_cert[0] == '\0')
-		return err_set(err, ERR_CONFIG,
-			       "[web] tls_ca: needs tls_cert and tls_key");
-	if (web->user_header[0] != '\0' && web->proxies[0] == '\0')
-		return err_set(err, ERR_CONFIG,
-			       "[web] user_header: name the proxies that may "
-			       "send it, in proxies");
-	return 0;
-}
 
 /* --- making ---------------------------------------------------------------------
  */
@@ -314,13 +188,13 @@ web_listen_all(struct web *web, const int *fds, size_t n, struct err *err)
 	struct web_tls t = {.cert = BUF_INIT};
 	struct http_tls tls = {.key = NULL};
 	size_t i;
-	int r = web_load_tls(&web->conf->web, &t, &tls, err);
+	int r = web_tls_load(&web->conf->web, &t, &tls, err);
 
 	for (i = 0; r == 0 && i < n; i++)
 		r = http_server_listen(web->http, fds[i],
 				       tls.certificates != NULL ? &tls : NULL,
 				       err);
-	web_drop_tls(&t);
+	web_tls_drop(&t);
 	return r;
 }
 

@@ -4,27 +4,27 @@
  * somebody wants them: a listener makes each worker publish every record.
  * Private to the hub.
  */
-#ifndef WEB_LISTENER_H
-#define WEB_LISTENER_H
+#ifndef WEB_FEEDER_H
+#define WEB_FEEDER_H
 
 #include <stdbool.h>
 
 struct err;
 struct flowrra_client;
-struct listener;
+struct feeder;
 struct samples;
 struct web_shared;
 
 /* Other threads may use `client` as well; `daemon` has the mask that is in force;
  * events go into `samples`. All three must last. */
-struct listener *listener_new(struct flowrra_client *client,
-			      const struct web_shared *daemon,
-			      struct samples *samples, struct err *err);
+struct feeder *feeder_new(struct flowrra_client *client,
+			  const struct web_shared *daemon,
+			  struct samples *samples, struct err *err);
 /* Whether somebody wants events from now on. */
-void listener_want(struct listener *l, bool feed);
+void feeder_want(struct feeder *f, bool feed);
 /* Has the thread end soon, without waiting for it. */
-void listener_stop(struct listener *l);
+void feeder_stop(struct feeder *f);
 /* Waits for the thread. NULL is allowed. */
-void listener_free(struct listener *l);
+void feeder_free(struct feeder *f);
 
 #endif
