@@ -131,6 +131,8 @@ web_client(const struct web_call *call)
 	return call->shared->client;
 }
 
+/* That of the moment in which the call was made, on the loop: a reload in between
+ * must not change the rules of a request half-way. */
 const struct conf *
 web_conf(const struct web_call *call)
 {
@@ -172,6 +174,8 @@ web_user_role(const struct web_call *call)
 	return call->who.role;
 }
 
+/* Any thread may ask; a route that goes through a long list does so now and
+ * then. */
 bool
 web_stopped(const struct web_call *call)
 {
@@ -268,6 +272,8 @@ web_body(const struct web_call *call)
 			      call->body.len};
 }
 
+/* Made at the first question, since most calls have no key. The kind and the name of
+ * the user are in it: two users with one key submit two tasks. */
 const char *
 web_task_id(struct web_call *call)
 {
@@ -277,7 +283,8 @@ web_task_id(struct web_call *call)
 	if (key == NULL)
 		return NULL;
 	if (call->task_id[0] == '\0') {
-		/* No name has a blank: a token "a" is not the user "a". */
+		/* A blank divides them, which no name has: the token "a" is not
+		 * the user "a". */
 		snprintf(who, sizeof(who), "%d %s", (int)call->who.kind,
 			 call->who.user);
 		if (replay_task_id(who, key, call->task_id) != 0)
@@ -310,12 +317,15 @@ web_answer_bytes(struct web_call *call, const char *type, struct buf *bytes)
 	return 0;
 }
 
+/* Also before a failure: web.h says what becomes of it then. */
 void
 web_status(struct web_call *call, unsigned int status)
 {
 	call->status = status;
 }
 
+/* A line break would begin a header of its own (response splitting), and may be in
+ * what a client has sent: such a value is left out. */
 void
 web_field(struct web_call *call, const char *name, const char *value)
 {
@@ -338,6 +348,7 @@ web_fault(struct web_call *call, const char *field, const char *hint,
 	return -1;
 }
 
+/* A token may be cut out of a longer text, hence its length. */
 void
 web_fault_at(struct web_call *call, size_t column, struct slice token)
 {

@@ -37,6 +37,7 @@ web_check_prefix(const char *prefix, struct err *err)
 	    prefix);
 }
 
+/* Reads files, and so not for a check of the words alone. */
 int
 web_probe(const struct conf *conf, struct err *err)
 {

@@ -21,8 +21,8 @@
 /* Of what routes read by web_body() in one piece, and all else. */
 #define BODY_MAX (64 << 10)
 #define RAW_BODY_MAX (16 << 20)
-/* Of all requests whose passwords are checked when their bodies are there: nobody
- * fills the memory without a password. */
+/* Of all requests together whose passwords are checked only when their bodies are
+ * there: nobody can fill the memory without a password. */
 #define UNPROVEN_MAX (32 << 20)
 /* What a submission says of a task beside its arguments. */
 #define TASK_ROOM (16 << 10)
@@ -141,7 +141,7 @@ dispatch_find(struct visit *v)
 	return -1;
 }
 
-/* `user` NULL: it was no password. */
+/* `user` NULL: it was not a password. Known and unknown names are answered alike. */
 int
 dispatch_refuse_login(struct visit *v, const char *user)
 {
@@ -266,7 +266,7 @@ dispatch_check_origin(struct visit *v)
 	return -1;
 }
 
-/* Of one user: a script that runs wild fills the queues of others. */
+/* Of one user: a script out of control must not fill the queues of others. */
 static int
 dispatch_check_limit(struct visit *v)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that listens to the events of tasks. */
+/*
+ * The thread that listens to the events of tasks.
+ *
+ * While it listens each worker publishes every record, which costs it up to half
+ * of its speed: so it listens only while somebody reads the feed, and leaves as
+ * soon as the last reader has.
+ */
 #include "web/feeder.h"
 
 #include <stdlib.h>
@@ -90,6 +96,7 @@ feeder_want(struct feeder *f, bool feed)
 	pthread_mutex_unlock(&f->thread.lock);
 }
 
+/* The thread sleeps until there is a feed. */
 struct feeder *
 feeder_new(struct flowrra_client *client, const struct web_shared *daemon,
 	   struct samples *samples, struct err *err)

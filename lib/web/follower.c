@@ -46,6 +46,7 @@ ids_free(struct ids *ids)
 	*ids = (struct ids){NULL, 0};
 }
 
+/* 0, or -1 without memory, and the list is as it was. */
 static int
 ids_add(struct ids *ids, const char *id)
 {
@@ -93,6 +94,7 @@ ids_copy(const struct ids *from, struct ids *ret)
 	return 0;
 }
 
+/* In the same order: the hub keeps that. */
 static bool
 ids_same(const struct ids *a, const struct ids *b)
 {
@@ -106,6 +108,7 @@ ids_same(const struct ids *a, const struct ids *b)
 
 /* --- the thread ----------------------------------------------------------- */
 
+/* On the client's loop, which one of the threads that wait for it turns. */
 static void
 on_follower_change(const char *id, void *arg)
 {

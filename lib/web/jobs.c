@@ -152,7 +152,8 @@ job_thread(void *arg)
 	return NULL;
 }
 
-/* Those that ended long ago. With the lock held. */
+/* Drops the oldest of those that have ended, beyond the number that is kept. With
+ * the lock held: their threads have let go of it for good. */
 static void
 jobs_expire(struct web_jobs *jobs)
 {
@@ -304,12 +305,14 @@ jobs_ask(struct web_jobs *jobs, const char *id, bool stop, struct err *err)
 	return value;
 }
 
+/* For any viewer: that a job runs explains what its page shows. */
 json_t *
 jobs_get(struct web_jobs *jobs, const char *id, struct err *err)
 {
 	return jobs_ask(jobs, id, false, err);
 }
 
+/* Stops it at the next web_job_progress(); what is done by then stays done. */
 json_t *
 jobs_stop(struct web_jobs *jobs, const char *id, struct err *err)
 {

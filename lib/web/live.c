@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes on the loop: whether the daemon lives, and is of use. */
+/*
+ * Routes on the loop, and the two of them that probes ask.
+ *
+ * They never block: what they tell of the stores is what the sampler has found,
+ * which looks every five seconds at least.
+ */
 #include <string.h>
 
 #include "util/clock.h"

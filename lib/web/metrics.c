@@ -66,6 +66,7 @@ metrics_look(struct web_call *call, struct look *look)
 		look->schedules = NULL;
 }
 
+/* All of it may be NULL. */
 static void
 look_done(struct look *look)
 {
@@ -116,8 +117,8 @@ metrics_make(struct web_call *call, struct metrics_text *m)
 	look_done(&look);
 }
 
-/* Who takes neither gets the newer one, which names its counters as they are
- * named in the manual. */
+/* A client that asks for neither gets the newer one, which names its counters as the
+ * manual does. */
 static bool
 wants_text(const struct web_call *call)
 {
@@ -127,7 +128,8 @@ wants_text(const struct web_call *call)
 	       strstr(accept, "text/plain") != NULL;
 }
 
-/* Three scrapers at once cost the stores one look. */
+/* Several scrapers cost the stores one look: the first makes the text with the lock
+ * held, the others wait for it. */
 static int
 get_metrics(struct web_call *call, struct err *err)
 {

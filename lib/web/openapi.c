@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenAPI of the routes. Since the tables are what requests are checked by, the
- * document cannot say anything else. */
+/*
+ * OpenAPI 3.1 of the routes. Since the tables are what requests are checked by, the
+ * document cannot say anything else; a route that is added is described with it.
+ *
+ * Each value of jansson is made and handed on: without memory json_pack() frees
+ * what it was given, and the document as a whole is NULL.
+ */
 #include "web/openapi.h"
 
 #include <ctype.h>
@@ -71,6 +76,7 @@ openapi_parameters(const struct web_route *route)
 	return list;
 }
 
+/* A member of a body; whether it is required stands beside it, in the object. */
 static json_t *
 openapi_member(const struct web_param *p)
 {
@@ -242,6 +248,8 @@ openapi_components(void)
 			 "in", "cookie", "name", "flowrra_session");
 }
 
+/* `prefix` is where clients find it: [web] prefix. Any of the three ways to
+ * authenticate is enough, hence a list of them. */
 json_t *
 openapi_make(const struct web_route *const *tables, const char *prefix)
 {

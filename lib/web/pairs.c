@@ -46,6 +46,7 @@ web_pairs_get(const struct web_pairs *pairs, const char *name)
 	return NULL;
 }
 
+/* Empty afterwards, and may be filled again. */
 void
 web_pairs_done(struct web_pairs *pairs)
 {

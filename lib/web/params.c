@@ -174,6 +174,7 @@ param_read_text(struct web_call *call, const struct web_param *p,
 	return 0; /* as it is */
 }
 
+/* By type: what of a query or a path, which is always a text, becomes a value. */
 typedef int param_read_fn(struct web_call *call, const struct web_param *p,
 			  const char *text, struct web_value *ret,
 			  struct err *err);
@@ -182,6 +183,7 @@ static param_read_fn *const param_readers[] = {
     [WEB_BOOL] = param_read_bool,	[WEB_TIME] = param_read_time,
     [WEB_SECONDS] = param_read_seconds, [WEB_JSON] = param_read_json};
 
+/* Twice is a mistake: of two values one would be passed over, unseen. */
 static int
 param_take_text(struct web_call *call, const struct web_param *p,
 		const char *text, struct err *err)
@@ -273,6 +275,7 @@ param_unknown(struct web_call *call, enum web_place in, const char *name,
 	return web_fault(call, name, hint, err);
 }
 
+/* In the order of the query, so that the first mistake is told first. */
 static int
 params_check_query(struct web_call *call, struct err *err)
 {
@@ -381,6 +384,7 @@ params_check_missing(struct web_call *call, struct err *err)
 	return 0;
 }
 
+/* Path, query, body, and at last what is missing. */
 int
 web_params_check(struct web_call *call, struct err *err)
 {

@@ -106,6 +106,7 @@ pool_drain(struct pool_threads *pool)
 	}
 }
 
+/* The counter is emptied first: what is done later wakes the loop again. */
 static void
 on_pool_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -116,7 +117,7 @@ on_pool_wake(evutil_socket_t fd, short what, void *arg)
 	pool_drain(arg);
 }
 
-/* Without a thread: a daemon that nobody asks needs none. */
+/* No thread is begun here: a daemon that nobody asks needs none. */
 struct pool_threads *
 pool_threads_new(const struct pool_options *o, struct err *err)
 {

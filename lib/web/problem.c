@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors as answers: application/problem+json. What a store or the system says
- * from 500 on may name paths and servers, so it goes to the log only. */
+/*
+ * Errors as answers: which status and code a failure has, and what a client may
+ * read of it. The form is lib/http's.
+ *
+ * Up to 499 the mistake is the client's, and the message is for it. What a store or
+ * the system says from 500 on may name paths, servers and other people's tasks, so
+ * that goes to the log only; both have the id of the request.
+ */
 #include <string.h>
 
 #include "util/log.h"

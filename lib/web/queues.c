@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes of the queues: how they are, and what may be done to one. */
+/*
+ * Routes of the queues: how they are, and what may be done to one.
+ *
+ * Rates come from whole minutes that the workers have counted, not from two looks
+ * of ours: so all daemons tell the same, and a page that is just opened has them,
+ * too.
+ */
 #include "web/queues.h"
 
 #include <stdlib.h>
@@ -82,7 +88,7 @@ queues_overall_rates(struct web_call *call)
 }
 
 /* What ended in each of the last minutes, of each queue: {queue: [n, …]}. A queue
- * that is new since then has none until they are made anew. */
+ * that is new since then has none until they are made again. */
 static json_t *
 sparks_make(struct web_call *call, const json_t *queues)
 {
@@ -186,6 +192,7 @@ queues_failed(struct web_call *call, struct err *err)
 
 /* --- looking ----------------------------------------------------------- */
 
+/* All in one answer: queues are named in configurations, and so are few. */
 static int
 queues_get_all(struct web_call *call, struct err *err)
 {
@@ -283,6 +290,8 @@ purge_check(struct web_call *call, const char *queue, struct err *err)
 			 "give the queue's name, or \"dry_run\": true", err);
 }
 
+/* Counted first, in every case: the job and the audit trail say how many there
+ * were. */
 static int
 queues_run_purge(struct web_call *call, struct err *err)
 {

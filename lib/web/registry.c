@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The routes of registered tasks: what workers offer, and how it has gone. */
+/*
+ * The routes of registered tasks: what workers offer, and how it has gone.
+ *
+ * A registration outlives its worker, so each tells how many live workers have the
+ * task: 0 warns somebody who is about to submit one.
+ */
 #include "manager/registry.h"
 
 #include <string.h>
@@ -54,6 +59,7 @@ count_workers(const json_t *workers, const char *name)
 	return json_integer(n);
 }
 
+/* The workers are asked for once, for all tasks. */
 static int
 registry_get_all(struct web_call *call, struct err *err)
 {
@@ -88,6 +94,7 @@ registry_figures(struct web_call *call)
 	return figures != NULL ? figures : json_null();
 }
 
+/* Without an answer about workers or figures the task is shown all the same. */
 static int
 registry_get_one(struct web_call *call, struct err *err)
 {

@@ -57,6 +57,7 @@ static const struct http_field file_fields[] = {
     {"Vary", "Accept-Encoding"},
     {NULL, NULL}};
 
+/* Headers of a reply while it is put together; values are borrowed. */
 struct fields {
 	struct http_field items[FIELDS_MAX + 1];
 	size_t n;
@@ -81,6 +82,7 @@ fields_add_all(struct fields *fields, const struct http_field *more)
 
 /* --- the end of a visit ---------------------------------------------------- */
 
+/* Called by whichever lets go, the request or the pool; the last one frees it. */
 void
 visit_release(struct visit *v)
 {
@@ -210,7 +212,8 @@ respond_later(struct visit *v, unsigned int status, const char *detail,
 
 /* --- answers --------------------------------------------------------------- */
 
-/* Strong: of the very bytes. */
+/* A strong validator (RFC 9110, section 8.8.1): a digest of the very bytes, cut to
+ * 128 bits. */
 static void
 respond_make_etag(struct slice bytes, char etag[48])
 {
@@ -225,7 +228,8 @@ respond_make_etag(struct slice bytes, char etag[48])
 	etag[34] = '\0';
 }
 
-/* Whether the client has it already: one of a list, or "*". */
+/* If-None-Match (RFC 9110, section 13.1.2): one of a list, or "*". Ours have no commas
+ * and no backslashes, so that a search for the text is enough. */
 static bool
 respond_has(const char *if_none_match, const char *etag)
 {

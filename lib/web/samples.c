@@ -109,6 +109,7 @@ samples_free(struct samples *samples)
 	free(samples);
 }
 
+/* A state is never dropped: the next delta would be on top of nothing. */
 void
 samples_put(struct samples *samples, struct sample *sample)
 {
@@ -125,7 +126,7 @@ samples_put(struct samples *samples, struct sample *sample)
 	pthread_mutex_unlock(&samples->lock);
 	if (full)
 		sample_free(sample);
-	/* A full counter has told the loop already. */
+	/* Behind the lock. A full counter has told the loop already. */
 	while (!full && write(samples->wake, &one, sizeof(one)) < 0 &&
 	       errno == EINTR)
 		;
