@@ -27,6 +27,21 @@ web_worker_done(struct web_worker *worker)
 	worker->schedules = NULL;
 }
 
+/* The stores need not be in reach: an error is one of the configuration. */
+int
+web_client_open(const char *config_file, const char *const *settings,
+		struct flowrra_client **ret, struct err *err)
+{
+	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
+	struct flowrra_error error;
+
+	options.config_file = config_file;
+	options.settings = settings;
+	if (flowrra_open(&options, ret, &error) != 0)
+		return err_set(err, ERR_CONFIG, "%s", error.message);
+	return 0;
+}
+
 /* --- making -------------------------------------------------------------- */
 
 static int

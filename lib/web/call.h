@@ -140,6 +140,11 @@ struct web_call {
 	struct visit *visit; /* of a route on the loop (WEB_LIVE) */
 };
 
+/* Opens a client of the stores by the configuration that the daemon has. 0, or -1
+ * with *err. */
+int web_client_open(const char *config_file, const char *const *settings,
+		    struct flowrra_client **ret, struct err *err);
+
 /* Whether what [web] hide says is hidden from who asks. */
 bool web_is_masked(const struct web_call *call);
 

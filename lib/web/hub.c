@@ -26,10 +26,19 @@
 static const char *const hub_names[] = {"overview", "queues", "workers",
 					"running",  "dead",   "schedules"};
 
+/* For /readyz and the status line; the sampler pings also while nobody looks. */
 int64_t
 hub_answered_us(const struct web_hub *hub)
 {
 	return sampler_answered_us(hub->sampler);
+}
+
+bool
+hub_is_ready(const struct web_hub *hub)
+{
+	const int64_t answered = hub_answered_us(hub);
+
+	return answered != 0 && clock_mono_us() - answered < HUB_READY_US;
 }
 
 size_t
@@ -75,6 +84,7 @@ hub_check_topic(const char *name, struct err *err)
 		       name);
 }
 
+/* Before a stream is begun: a mistake can still be answered with a status. */
 int
 hub_check_topics(char *const *topics, struct err *err)
 {
@@ -106,6 +116,7 @@ topic_leave(struct web_hub *hub, struct hub_topic *t)
 	free(t);
 }
 
+/* Somebody looks at it as well, or as the first. */
 static struct hub_topic *
 topic_join(struct web_hub *hub, const char *name, struct err *err)
 {
@@ -189,6 +200,7 @@ hub_subscribe(struct web_hub *hub, const struct hub_reader *reader,
 	return s;
 }
 
+/* Also within on_event(): hub_tell.c takes the next reader before it calls one. */
 void
 hub_leave(struct hub_subscriber *s)
 {
@@ -232,6 +244,7 @@ hub_new(const struct hub_options *options, struct err *err)
 	return NULL;
 }
 
+/* Readers stay, and are told nothing more. */
 void
 hub_stop(struct web_hub *hub)
 {

@@ -53,6 +53,9 @@ void hub_again(struct web_hub *hub);
 
 /* When broker and backend answered last, on the monotonic clock; 0: never. */
 int64_t hub_answered_us(const struct web_hub *hub);
+/* Whether that is lately enough: two turns of a sampler that nobody keeps busy. */
+#define HUB_READY_US INT64_C(10000000)
+bool hub_is_ready(const struct web_hub *hub);
 /* Of /metrics and the status line. */
 size_t hub_subscribers(const struct web_hub *hub);
 

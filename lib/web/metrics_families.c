@@ -58,6 +58,7 @@ write_queue_tasks(struct metrics_text *m, const json_t *queues)
 			    number_of(queue, states[k]));
 }
 
+/* Family by family, since a format wants the samples of one together. */
 void
 metrics_write_queues(struct metrics_text *m, const json_t *queues)
 {
@@ -135,7 +136,8 @@ write_slots(struct metrics_text *m, const json_t *workers)
 		       slots > busy ? slots - busy : 0);
 }
 
-/* Workers name some of what they run, the first that began first. */
+/* A worker names only some of what it runs, but in the order in which it began: the
+ * oldest is always among them. */
 static double
 longest_running_s(const json_t *workers)
 {
@@ -237,6 +239,7 @@ write_times(struct metrics_text *m, const struct series_total *totals, size_t n,
 	}
 }
 
+/* The two histograms have the same samples, from different counts. */
 void
 metrics_write_totals(struct metrics_text *m, const struct series_total *totals,
 		     size_t n)

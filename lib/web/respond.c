@@ -27,6 +27,9 @@
 	"img-src 'self' data:; connect-src 'self'; form-action 'self'; "       \
 	"base-uri 'self'; frame-ancestors 'none'; "                            \
 	"require-trusted-types-for 'script'"
+/* For every reply, of any kind: no guessing of types (which would make a script of an
+ * answer), no URL of ours to other sites, no window or frame of another origin that
+ * reads or shows us. */
 #define ALL_FIELDS                                                             \
 	{"X-Content-Type-Options", "nosniff"},                                 \
 	    {"Referrer-Policy", "no-referrer"},                                \
@@ -36,6 +39,8 @@
 		"X-Frame-Options", "DENY"                                      \
 	}
 
+/* An answer of the API is data: nothing in it may run or be shown as a page, and it
+ * is nobody's to keep. */
 const struct http_field respond_api_fields[] = {
     ALL_FIELDS,
     {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
@@ -49,7 +54,7 @@ static const struct http_field page_fields[] = {
     {"Cache-Control", "private, no-cache"},
     {NULL, NULL}};
 
-/* Its URL has the digest of its bytes. */
+/* Its URL has the digest of its bytes, so that what is at that URL never changes. */
 static const struct http_field file_fields[] = {
     ALL_FIELDS,
     {"Content-Security-Policy", PAGE_POLICY},

@@ -61,6 +61,7 @@ struct sampler {
 	bool changed; /* some of them are due before the next round */
 };
 
+/* Any thread may ask: it is the one thing of the sampler that is atomic. */
 int64_t
 sampler_answered_us(const struct sampler *s)
 {
@@ -314,20 +315,6 @@ sampler_thread(void *arg)
 
 /* --- life ----------------------------------------------------------------- */
 
-static int
-sampler_open(const struct hub_options *o, struct flowrra_client **ret,
-	     struct err *err)
-{
-	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
-	struct flowrra_error error;
-
-	options.config_file = o->config_file;
-	options.settings = o->settings;
-	if (flowrra_open(&options, ret, &error) != 0)
-		return err_set(err, ERR_CONFIG, "%s", error.message);
-	return 0;
-}
-
 /* Of the daemon's, what any thread may use; jobs, audit and replays are of
  * requests, which these are not, and the mask is replaced by a reload. */
 static void
@@ -338,6 +325,7 @@ sampler_share(struct sampler *s, const struct web_shared *shared)
 	s->shared.figures = shared->figures;
 }
 
+/* The thread comes last: what it uses must be there. */
 static int
 sampler_begin(struct sampler *s, int wake, struct err *err)
 {
@@ -348,9 +336,11 @@ sampler_begin(struct sampler *s, int wake, struct err *err)
 	if ((s->samples = samples_new(wake, err)) == NULL ||
 	    (s->topics = topics_new(&s->shared, o->shared, s->samples, err)) ==
 		NULL ||
-	    sampler_open(o, &s->shared.client, err) != 0 ||
+	    web_client_open(o->config_file, o->settings, &s->shared.client,
+			    err) != 0 ||
 	    client_set_deadline(s->shared.client, ASK_MS, err) != 0 ||
-	    sampler_open(o, &s->waiting_client, err) != 0)
+	    web_client_open(o->config_file, o->settings, &s->waiting_client,
+			    err) != 0)
 		return -1;
 	follower.client = s->waiting_client;
 	return (s->follower = follower_new(&follower, err)) != NULL &&

@@ -54,21 +54,19 @@
 /* --- making ---------------------------------------------------------------------
  */
 
+/* One client for all operation threads: they share its connections. Its own answer,
+ * which has a better reason, comes before the 504. */
 static int
 web_open_client(struct web *web, const struct web_options *o, struct err *err)
 {
-	struct flowrra_options options = FLOWRRA_OPTIONS_INIT;
-	struct flowrra_error error;
-
-	options.config_file = o->config_file;
-	options.settings = o->settings;
-	if (flowrra_open(&options, &web->shared.client, &error) != 0)
-		return err_set(err, ERR_CONFIG, "%s", error.message);
-	/* The client's own answer comes before the 504. */
+	if (web_client_open(o->config_file, o->settings, &web->shared.client,
+			    err) != 0)
+		return -1;
 	return client_set_deadline(web->shared.client,
 				   web->conf->web.timeout / 1000 * 4 / 5, err);
 }
 
+/* What any thread may use; each part locks for itself. */
 static int
 web_make_shared(struct web *web, const struct web_options *o, struct err *err)
 {
@@ -355,15 +353,11 @@ web_reload(struct web *web, struct err *err)
 	return 0;
 }
 
-/* For systemctl status; the same 10 s as /readyz. */
+/* For systemctl status, by the same measure as /readyz. */
 void
 web_status_line(const struct web *web, char *text, size_t size)
 {
-	const int64_t answered = hub_answered_us(web->hub);
-	const bool away =
-	    answered == 0 || clock_mono_us() - answered > 10000000;
-
 	snprintf(text, size, "%zu requests, %zu refused, %zu live%s",
 		 web->n_requests, web->n_refused, hub_subscribers(web->hub),
-		 away ? "; the stores are out of reach" : "");
+		 hub_is_ready(web->hub) ? "" : "; the stores are out of reach");
 }

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes of the tasks: lists by their state, and one task. */
+/*
+ * Routes of the tasks: lists by their state, and one task.
+ *
+ * A task may be in a queue, with a worker, among the dead, or a record alone; the
+ * manager looks in all of these places, and the routes here make one shape of it.
+ * An operator's word is never taken for done: what a worker has to do first is
+ * answered as "ordered".
+ */
 #include "manager/tasks.h"
 
 #include <stdlib.h>
@@ -27,7 +34,7 @@ static const struct {
 
 /* --- lists ------------------------------------------------------------- */
 
-/* A state that is not known is an error with all that are, not an empty list. */
+/* An unknown state is an error that names all states, not an empty list. */
 static int
 tasks_read_state(struct web_call *call, enum tasks_state *ret, struct err *err)
 {
@@ -134,7 +141,7 @@ schedule_of(const char *id)
 			 "fire_at", fire_at);
 }
 
-/* Bytes that cannot be read stand at the top, where the page looks. */
+/* Bytes that could not be read as a task stand at the top, where the page looks. */
 static int
 lift_bytes(json_t *task)
 {
@@ -222,8 +229,8 @@ tasks_run_cancel(struct web_call *call, struct err *err)
 	return web_answer(call, answer, err);
 }
 
-/* Of a task that is not on the dead list any more there are no bytes: then it can be
- * submitted anew, from its record, which is another request. */
+/* Only what is on the dead list has its bytes still. Another task can be submitted
+ * again from its record, which is another request (resubmit on the page). */
 static int
 tasks_run_retry(struct web_call *call, struct err *err)
 {
@@ -243,7 +250,7 @@ tasks_run_now(struct web_call *call, struct err *err)
 	return web_answer(call, tasks_run(web_client(call), id, err), err);
 }
 
-/* What has not ended is to be cancelled first, which its worker has to know. */
+/* A task that has not ended must be cancelled first: its worker has to know. */
 static int
 tasks_run_delete(struct web_call *call, struct err *err)
 {

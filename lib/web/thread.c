@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads beside the loop. */
+/*
+ * Threads beside the loop.
+ *
+ * They block in the client library and in drivers of databases, which the loop may
+ * not. All signals are the loop's: one that was given to a thread would interrupt a
+ * query for nothing.
+ */
 #include "web/thread.h"
 
 #include <signal.h>
@@ -52,6 +58,8 @@ web_thread_begin(struct web_thread *t, void *(*run)(void *arg), void *arg,
 	return t->begun ? 0 : -1;
 }
 
+/* With the lock, so that a thread which has just looked at `stop`, and is about to
+ * wait, cannot miss it. */
 void
 web_thread_stop(struct web_thread *t)
 {
@@ -80,6 +88,7 @@ web_thread_now_us(void)
 	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
+/* A time that has passed is no wait at all, but lets go of the lock once. */
 void
 web_thread_wait(struct web_thread *t, int64_t until_us)
 {

@@ -2,6 +2,11 @@
 /*
  * Topics: asked, compared with what they said before, row by row where they have
  * rows, and told.
+ *
+ * What was said last is kept as a value, and compared as one: so it does not
+ * matter in which order a store gives members. A change that could not be told for
+ * want of memory makes all of it new the next time, since a delta is only good on
+ * top of what readers have.
  */
 #include "web/topics.h"
 
@@ -97,6 +102,7 @@ topics_free(struct topics *topics)
 
 /* --- comparing ------------------------------------------------------------ */
 
+/* What is known of a topic; made at the first question. NULL without memory. */
 static struct known *
 topics_known(struct topics *topics, const struct topic_wanted *wanted)
 {
@@ -201,7 +207,7 @@ topics_ask_route(struct topics *topics, const struct topic_route *t,
 	return value;
 }
 
-/* Those of tasks are none of the routes. */
+/* A topic of a task is not one of the routes, and is passed over here. */
 static int
 topics_ask_one(struct topics *topics, const struct topic_wanted *wanted,
 	       struct err *err)
@@ -258,7 +264,7 @@ topics_ask_tasks(struct topics *topics, const struct topic_wanted *wanted,
 	return r;
 }
 
-/* What is not wanted any more is forgotten: it would be old. */
+/* Forgets what nobody wants any more: it would be old when somebody does again. */
 static void
 topics_forget(struct topics *topics, const struct topic_wanted *wanted)
 {

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes of the workers: how they are, and commands to one. */
+/*
+ * Routes of the workers: how they are, and commands to one.
+ *
+ * A worker describes itself in its heartbeat, and that is all that is known of it:
+ * a command is published, and whether it was obeyed is seen in a later heartbeat.
+ * A worker whose heartbeat has expired is "dead", and stays listed until another
+ * one has taken its tasks over.
+ */
 #include "web/workers.h"
 
 #include <string.h>
@@ -51,7 +58,7 @@ workers_add_figures(json_t *workers)
 	return status == 0 ? 0 : -1;
 }
 
-/* What a worker says of its slots may be anything; a dead one has none. */
+/* Any program may write a heartbeat: what is not a number counts as 0. */
 static void
 count_slots(const json_t *worker, json_int_t *slots, json_int_t *busy)
 {
@@ -234,6 +241,6 @@ const struct web_route web_workers_routes[] = {
      "{\"worker\", \"order\"}"},
     {HTTP_POST, "/api/v1/workers/{worker}/reload", WEB_OPERATOR, WEB_WAITS,
      worker_params, workers_run_reload,
-     "Lets a worker read its configuration and modules anew.",
+     "Lets a worker read its configuration and modules again.",
      "{\"worker\", \"order\", \"reloaded\"}"},
     WEB_ROUTES_END};
