@@ -168,7 +168,7 @@ dead_read_filter(struct web_call *call, struct dead_order *order,
 			 err);
 }
 
-/* Not 0 ends it, behind a page: what was changed by then stays so. */
+/* Not 0 ends the change after a page; what is changed already stays so. */
 static int
 dead_on_progress(int64_t done, void *job)
 {

@@ -5,7 +5,7 @@
  * where a password need not be checked first, before a body is read. What passes
  * goes on in dispatch_run.c.
  *
- * Cheap checks go before dear ones, and none of them tells more than the peer
+ * Cheap checks go before costly ones, and none of them tells more than the peer
  * may know: that a path exists is in the manual, that a user exists is not.
  */
 #include <stdio.h>

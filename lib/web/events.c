@@ -60,7 +60,7 @@ on_viewer_drained(struct http_stream *stream, void *arg)
 }
 
 /* A stream outlives requests by hours, so every 15 s it is asked whether its
- * credential still holds. A comment line is no event to a page, but keeps proxies
+ * credential still holds. A comment line is not an event, but keeps proxies
  * from ending the connection. */
 static void
 on_viewer_beat(void *arg)
@@ -101,7 +101,7 @@ on_viewer_event(const char *name, uint64_t id, struct slice json, void *arg)
 	return r;
 }
 
-/* Who is no operator sees masked texts, whatever else their role is. */
+/* Readers other than operators see masked texts, whatever their role is. */
 static int
 viewer_subscribe(struct viewer *viewer, struct visit *v, char *const *topics,
 		 struct err *err)

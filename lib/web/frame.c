@@ -32,7 +32,7 @@ frame_stop_job(struct web_call *call, struct err *err)
 	return web_answer(call, jobs_stop(call->shared->jobs, id, err), err);
 }
 
-/* For viewers, too: who changed what is no secret from colleagues. */
+/* For viewers, too: who changed what is not a secret among colleagues. */
 static int
 frame_get_audit(struct web_call *call, struct err *err)
 {
@@ -63,7 +63,7 @@ frame_capabilities(const struct web_call *call)
 	return list;
 }
 
-/* Before the first page is drawn: hence nothing here asks a store. */
+/* A page asks this before it draws anything, so nothing here asks a store. */
 static int
 frame_get_me(struct web_call *call, struct err *err)
 {
@@ -85,7 +85,7 @@ static const struct web_param frame_job_params[] = {
     {NULL}};
 static const struct web_param frame_audit_params[] = {
     {"limit", WEB_INT, WEB_QUERY, .min = 1, .max = AUDIT_MAX,
-     .help = "at most so many"},
+     .help = "at most this many"},
     {NULL}};
 
 static const struct web_param frame_session_params[] = {

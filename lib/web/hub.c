@@ -257,7 +257,7 @@ hub_again(struct web_hub *hub)
 	sampler_again(hub->sampler);
 }
 
-/* The threads end first; what they put in by then lies in their queue. */
+/* The threads end first; what they have put into their queue is freed with it. */
 void
 hub_free(struct web_hub *hub)
 {

@@ -59,7 +59,7 @@ bool hub_is_ready(const struct web_hub *hub);
 /* Of /metrics and the status line. */
 size_t hub_subscribers(const struct web_hub *hub);
 
-/* Who looks. Callbacks come on the loop. */
+/* A reader. Callbacks come on the loop. */
 struct hub_reader {
 	/* Sends an event; -1: it has no room for it, and is told again what
 	 * comes of it after hub_drained(). NULL-ended `name`: overview, … */
@@ -69,11 +69,10 @@ struct hub_reader {
 	bool masked; /* a viewer */
 };
 struct hub_subscriber;
-/* ERR_USAGE names the topic that is none. */
+/* 0, or -1 with ERR_USAGE, which names the unknown topic. */
 int hub_check_topics(char *const *topics, struct err *err);
-/* `topics` is a NULL-ended list. NULL with *err: ERR_USAGE names the topic that
- * is none, ERR_REFUSED: there are too many tasks. Events may come before it
- * returns. */
+/* `topics` is a NULL-ended list. NULL with *err: ERR_USAGE names an unknown topic,
+ * ERR_REFUSED: too many tasks are watched. Events may come before it returns. */
 struct hub_subscriber *hub_subscribe(struct web_hub *hub,
 				     const struct hub_reader *reader,
 				     char *const *topics, struct err *err);

@@ -108,7 +108,7 @@ hub_may_feed(struct hub_subscriber *s)
 			   clock_mono_us());
 }
 
-/* A reader may leave from within its callback, hence the next one first. */
+/* The next reader is taken first, since one may leave from within its callback. */
 static void
 hub_take_event(struct web_hub *hub, const struct sample *sample)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Jobs: a list, and a thread for each that runs. The list ends with the
- * process: what a job has done by then is done, and it can be begun again for
+ * process: what a job has done until then is done, and it can be begun again for
  * the rest.
  *
  * A job has a thread of its own, since it may take minutes, and an operation
@@ -195,7 +195,7 @@ job_start(struct web_job *job, struct err *err)
 	return r;
 }
 
-/* It is audited when the request is gone, hence copies. */
+/* Copies: it is audited when the request is gone. */
 static struct web_job *
 job_new(const struct web_call *call, const char *action)
 {
@@ -218,6 +218,8 @@ job_new(const struct web_call *call, const char *action)
 	return NULL;
 }
 
+/* `arg` is the job's from here on, also if it cannot be begun. The answer is 202 with
+ * its place (RFC 9110, section 15.3.3). */
 int
 web_job_begin(struct web_call *call, const char *action,
 	      json_t *(*run)(struct web_job *job, struct flowrra_client *client,
@@ -312,7 +314,7 @@ jobs_get(struct web_jobs *jobs, const char *id, struct err *err)
 	return jobs_ask(jobs, id, false, err);
 }
 
-/* Stops it at the next web_job_progress(); what is done by then stays done. */
+/* Stops it at the next web_job_progress(); what it has done stays done. */
 json_t *
 jobs_stop(struct web_jobs *jobs, const char *id, struct err *err)
 {

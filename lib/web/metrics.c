@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * GET /metrics: what Prometheus reads. Never a worker and a task in one series,
- * and no more names of tasks than the series have: so many workers or names make
- * it no larger than a store can bear.
+ * and no more names of tasks than the series of the backend have (500), so that
+ * the text stays of a size that a monitor can bear.
  *
  * What is out of reach is left out, and flowrra_up says so: a monitor has to tell
  * a broker that is away from a flowrra-web that is.

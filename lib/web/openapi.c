@@ -249,7 +249,7 @@ openapi_components(void)
 }
 
 /* `prefix` is where clients find it: [web] prefix. Any of the three ways to
- * authenticate is enough, hence a list of them. */
+ * authenticate is enough, so they are a list. */
 json_t *
 openapi_make(const struct web_route *const *tables, const char *prefix)
 {

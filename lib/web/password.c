@@ -11,7 +11,7 @@
 #include "web/users.h"
 
 /* crypt_r(): several threads may check. Its state is some 32 KiB and has the
- * password in it, hence the heap, and the end. */
+ * password in it: hence the heap, and the overwriting. */
 bool
 users_check_password(const char *password, const char *hash)
 {

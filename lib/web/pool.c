@@ -148,7 +148,7 @@ pool_threads_new(const struct pool_options *o, struct err *err)
 }
 
 /* Work that was never begun is given back by on_done as well, so that what it
- * holds is released in one place; the loop does not turn any more, hence here.
+ * holds is released in one place; the loop does not turn any more.
  */
 void
 pool_threads_free(struct pool_threads *pool)

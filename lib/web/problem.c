@@ -92,8 +92,8 @@ problem_shown(const struct err *err)
 	return status >= 500 ? problem_said(status, err->code) : err->msg;
 }
 
-/* What the route has put into the answer by then is thrown away, but for its
- * headers. */
+/* What the route has put into the answer before it failed is thrown away, but for
+ * its headers. */
 void
 problem_of_call(struct web_call *call, const struct err *err)
 {

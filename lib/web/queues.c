@@ -259,7 +259,7 @@ queues_run_resume(struct web_call *call, struct err *err)
 
 /* --- purging ----------------------------------------------------------- */
 
-/* Between two pages: what is taken out by then has its record. */
+/* Asked between two pages: each task that is out of the queue has its record. */
 static int
 purge_on_progress(int64_t purged, void *job)
 {

@@ -136,8 +136,8 @@ static int
 replay_key(const struct web_call *call, const char *key,
 	   unsigned char digest[SHA256_DIGEST_LENGTH])
 {
-	/* A token and a user of one name are not the same, nor is one whose
-	 * role has changed: they may see other things. */
+	/* A token and a user of one name are different, and so is a user before
+	 * and after a change of role: they may see other things. */
 	const char who[] = {(char)('a' + call->who.kind),
 			    (char)('a' + call->who.role), '\0'};
 	const char *const parts[] = {who, call->who.user, call->route->path,

@@ -133,8 +133,8 @@ sampler_want(struct sampler *s, const struct topic_wanted *topics, bool feed)
 	if (wanted == NULL)
 		return -1;
 	pthread_mutex_lock(&s->thread.lock);
-	/* One more who looks at the same is no reason to ask at once, and what
-	 * is due stays so. */
+	/* Another reader of the same topics is not a reason to ask at once; what
+	 * is due stays due. */
 	if (wanted_same(s->wanted, wanted)) {
 		wanted_free(wanted);
 	} else {
@@ -240,8 +240,8 @@ sampler_round_due(const struct sampler *s)
 	return s->round_us + (often ? s->options->every_us : PING_US);
 }
 
-/* Waits until a turn is due. While the stores are away a change is no reason: it
- * would only wait for them as well. With the lock. */
+/* Waits until a turn is due. While the stores are away a change does not cause one:
+ * it would only wait for them as well. With the lock. */
 static void
 sampler_sleep(struct sampler *s)
 {

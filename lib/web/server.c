@@ -38,8 +38,12 @@
 #define WAITS_MAX 16
 #define LOGINS_MAX 32
 #define SAMPLE_US 1000000
+/* A browser sends 1 to 2 KiB with its cookies; proxies and Apache have about this
+ * limit themselves. */
 #define HEAD_MAX 8192
+/* For a head on a slow line; a peer that dribbles holds its place no longer. */
 #define HEAD_US 10000000
+/* Pages keep their connection between two clicks. */
 #define IDLE_US 60000000
 /* More than a snapshot of any topic: what makes a reader slow is decided in
  * events.c. */
@@ -265,8 +269,8 @@ web_first_conf(struct web *web, struct err *err)
 	return -1;
 }
 
-/* On failure what there is by then is freed by web_free(), which takes anything
- * that was begun. */
+/* On failure web_free() frees what was made before: it takes a server at any stage
+ * of this. */
 struct web *
 web_new(const struct web_options *options, struct err *err)
 {

@@ -14,6 +14,12 @@
 
 #include "util/conf.h"
 
+/*
+ * The build makes web_ui.def, with a line UI(number, name, file, gzipped file) for
+ * each file. It is included several times: for the bytes, which an assembler puts
+ * between two labels; for their declarations; for the table; and for the lengths. A
+ * NUL behind the bytes lets index.html be read as a string.
+ */
 #define UI_LABEL(n, part) "flowrra_ui_" #n part
 #define UI_INCLUDE(n, part, file)                                              \
 	UI_LABEL(n, part)                                                      \

@@ -88,7 +88,7 @@ web_thread_now_us(void)
 	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-/* A time that has passed is no wait at all, but lets go of the lock once. */
+/* If the time has passed it only lets go of the lock for a moment. */
 void
 web_thread_wait(struct web_thread *t, int64_t until_us)
 {
