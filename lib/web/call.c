@@ -241,6 +241,7 @@ web_bool(const struct web_call *call, const char *name, bool otherwise)
 	return web_int(call, name, otherwise) != 0;
 }
 
+/* Microseconds since 1970; params.c has read it. */
 int64_t
 web_time_us(const struct web_call *call, const char *name, int64_t otherwise)
 {

@@ -137,7 +137,8 @@ dead_check_members(struct web_call *call, const json_t *filter, struct err *err)
 	return 0;
 }
 
-/* An empty filter means all, which has to be asked for by its presence. */
+/* An empty filter means all: it has to be there, so that nobody asks for all by
+ * leaving something out. */
 static int
 dead_read_filter(struct web_call *call, struct dead_order *order,
 		 struct err *err)
@@ -211,7 +212,12 @@ dead_read_order(struct web_call *call, struct dead_order *order,
 		      : dead_read_filter(call, order, err);
 }
 
-/* A dry run, and what was selected by hand, are answered at once. */
+/*
+ * A dry run, and what was selected by hand, are answered at once: they touch a
+ * bounded number of entries. What a filter names is a job. The body is copied, for
+ * a job outlives its request; an audit record is written in any case but a dry run,
+ * which changes nothing.
+ */
 static int
 dead_run(struct web_call *call, bool retry, struct err *err)
 {

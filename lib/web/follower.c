@@ -174,6 +174,7 @@ follower_thread(void *arg)
 
 /* --- for the sampler ------------------------------------------------------ */
 
+/* Called with each list that the loop makes; most are the same as before. */
 void
 follower_want(struct follower *f, const struct topic_wanted *topics)
 {

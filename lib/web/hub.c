@@ -49,6 +49,8 @@ hub_subscribers(const struct web_hub *hub)
 
 /* --- subscribing --------------------------------------------------------------- */
 
+/* The whole list each time: the sampler compares it, and most often it is as it
+ * was. */
 static void
 hub_tell_sampler(struct web_hub *hub)
 {
@@ -122,7 +124,7 @@ topic_join(struct web_hub *hub, const char *name, struct err *err)
 {
 	struct hub_topic *t = hub_find_topic(hub, name);
 
-	/* Those that have names are few, and for all. */
+	/* Only tasks have a bound: the other topics are six, and for all. */
 	if (t == NULL && strncmp(name, "task:", 5) == 0 &&
 	    hub->n_topics >= HUB_TASKS_MAX) {
 		err_set(err, ERR_REFUSED, "too many tasks are watched already");

@@ -24,6 +24,7 @@
 #include "util/err.h"
 #include "web/access.h"
 
+/* Peers that wait while the limit of connections is reached, or the loop is busy. */
 #define BACKLOG 128
 /* The group of the service may connect: a proxy is a member of it. */
 #define SOCKET_MODE 0660

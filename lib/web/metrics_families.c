@@ -19,6 +19,8 @@
 
 #define US_PER_S 1e6
 
+/* What is missing, or not a number, counts as 0: a heartbeat of an older version
+ * lacks members. */
 static double
 number_of(const json_t *object, const char *name)
 {

@@ -16,6 +16,7 @@
 #include "web/audit.h"
 #include "web/call.h"
 
+/* HEAD is not described: it is answered wherever GET is. */
 static const char *const openapi_methods[] = {[HTTP_GET] = "get",
 					      [HTTP_POST] = "post",
 					      [HTTP_PUT] = "put",
@@ -224,7 +225,9 @@ openapi_paths(const struct web_route *const *tables)
 	return paths;
 }
 
-/* The shapes that all routes share. */
+/* The shapes that all routes share: the problem of lib/http, and the three ways to
+ * say who one is. Answers are described in words (web_route.answer), since their
+ * shapes belong to the manager. */
 static json_t *
 openapi_components(void)
 {

@@ -157,6 +157,7 @@ overview_get(struct web_call *call, struct err *err)
 	return -1;
 }
 
+/* The topic "overview" of the hub is this route, too. */
 const struct web_route web_overview_routes[] = {
     {HTTP_GET, "/api/v1/overview", WEB_VIEWER, 0, NULL, overview_get,
      "Tells how the whole is, at a glance.",

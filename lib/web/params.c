@@ -25,7 +25,7 @@ param_is_unbounded(const struct web_param *p)
 	return p->min == 0 && p->max == 0;
 }
 
-/* For messages. */
+/* Where a parameter stands, for messages. */
 static const char *
 param_place(const struct web_param *p)
 {
@@ -58,7 +58,7 @@ param_bad_int(struct web_call *call, const struct web_param *p, struct err *err)
 	return param_bad(call, p, what, err);
 }
 
-/* Of a query and of a body. */
+/* The range of the table holds for a number of a query and of a body alike. */
 static int
 param_set_int(struct web_call *call, const struct web_param *p, int64_t value,
 	      struct web_value *ret, struct err *err)

@@ -143,7 +143,8 @@ drain_of(const json_t *queue, double rate)
 	return rate > 0 ? json_real(waiting / rate * 60) : json_null();
 }
 
-/* Figures of one; without a spark they are not known, and null. */
+/* The figures of one queue. Where the backend does not answer they are null: 0 would
+ * say that nothing ends. */
 static int
 queue_add_figures(json_t *queue, const json_t *spark)
 {
@@ -232,7 +233,8 @@ queues_get_one(struct web_call *call, struct err *err)
 	return web_answer(call, queue, err);
 }
 
-/* Nothing more is claimed once this is answered; what runs goes on. */
+/* Workers claim nothing more once this is answered; what runs goes on, and tasks can
+ * still be submitted. */
 static int
 queues_set_paused(struct web_call *call, bool paused, struct err *err)
 {
@@ -319,6 +321,7 @@ queues_run_purge(struct web_call *call, struct err *err)
 
 /* --- the table --------------------------------------------------------- */
 
+/* The names of parameters of paths are those in the paths, without braces. */
 static const struct web_param queue_params[] = {
     LIST_PATH("queue", "the name of a queue"), {NULL}};
 static const struct web_param queue_purge_params[] = {

@@ -17,8 +17,8 @@
 #include "web/figures.h"
 #include "web/web.h"
 
-/* Whether a worker has a task: 1 or 0; -1: it has too many to tell, or is of an
- * earlier version. */
+/* Whether a worker has a task: 1 or 0; -1: it cannot be told, since its heartbeat
+ * has no room for the names of all its tasks, or is of an earlier version. */
 static int
 worker_has(const json_t *worker, const char *name)
 {

@@ -155,6 +155,7 @@ static const struct web_param schedules_list_params[] = {
 static const struct web_param schedules_fires_params[] = {
     SCHEDULE_ID_PARAM, LIST_PARAMS, {.name = NULL}};
 
+/* How many fires are computed; a page shows ten. */
 #define N_PARAM                                                                \
 	{                                                                      \
 		.name = "n", .type = WEB_INT, .in = WEB_QUERY, .min = 1,       \

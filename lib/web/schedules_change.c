@@ -124,6 +124,8 @@ struct schedule_replacing {
 	bool keeps_enabled; /* the body does not say */
 };
 
+/* Called with the schedule as it was read; once more if a scheduler has changed it
+ * in between. */
 static int
 schedules_apply_form(struct schedule_form *form, void *arg,
 		     struct schedule_fault *fault, struct err *err)

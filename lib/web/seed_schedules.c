@@ -191,7 +191,8 @@ seed_read_json(const json_t *body, const char *name, bool array, char **ret,
 		   : err_nomem(err);
 }
 
-/* The package takes anything here, and stores it: then no scheduler can read it. */
+/* The package stores whatever it is given here, and then no scheduler can read the
+ * schedule, its own included. */
 static int
 seed_read_options(const json_t *body, struct seed_form *f, struct err *err)
 {
@@ -286,6 +287,8 @@ seed_make(struct web_call *call, const char *type, const char *rule,
 	return web_answer(call, json_pack("{s:s}", "schedule_id", id), err);
 }
 
+/* Its members of a rule have other names for each type: "cron", "interval",
+ * "run_at". */
 static int
 seed_make_cron(struct web_call *call, struct err *err)
 {

@@ -63,6 +63,7 @@ get_names(struct web_call *call, struct err *err)
 	return names != NULL ? web_answer(call, names, err) : -1;
 }
 
+/* Steps are those that the workers count by: nothing in between is known. */
 static const struct web_param series_params[] = {
     {.name = "name",
      .type = WEB_TEXT,

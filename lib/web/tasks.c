@@ -95,7 +95,8 @@ last_attempt(const json_t *record, const json_t *history)
 			 json_object_get(record, "error"));
 }
 
-/* Copies, so that each can get the members that it lacks. */
+/* All attempts in one form: those of the history, and the one that the record tells
+ * of. Copies, so that each can get the members that it lacks. */
 static json_t *
 attempts_of(const json_t *task)
 {

@@ -60,6 +60,8 @@ topic_task(const char *name)
 	return strncmp(name, "task:", 5) == 0 ? name + 5 : NULL;
 }
 
+/* The worker is that of the sampler's thread: it keeps its connection to the
+ * schedules' database from turn to turn. */
 struct topics *
 topics_new(const struct web_shared *shared, const struct web_shared *daemon,
 	   struct samples *samples, struct err *err)

@@ -189,6 +189,8 @@ workers_command(struct web_call *call, enum worker_order order, struct err *err)
 	    err);
 }
 
+/* Names of orders are also the last part of the path, and of the action in the audit
+ * trail: worker.quiet. */
 static int
 workers_run_quiet(struct web_call *call, struct err *err)
 {
