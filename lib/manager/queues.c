@@ -186,10 +186,12 @@ static int
 find_add_configured(struct flowrra_client *c, json_t *queues, struct err *err)
 {
 	char **names = conf_list(c->conf->worker.queues);
-	int result = names != NULL ? 0 : err_nomem(err);
+	int result = 0;
 	size_t i, at;
 	bool found;
 
+	if (names == NULL)
+		return err_nomem(err);
 	for (i = 0; result == 0 && names[i] != NULL; i++) {
 		at = queue_place(queues, names[i], &found);
 		if (!found && json_array_insert_new(

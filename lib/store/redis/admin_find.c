@@ -160,7 +160,7 @@ rfind_tell(struct stats *s)
 
 	if (found == NULL && s->query.err.code == ERR_NONE)
 		err_nomem(&s->query.err);
-	if (s->query.err.code != ERR_NONE) {
+	if (found == NULL || s->query.err.code != ERR_NONE) {
 		s->on_found(NULL, 0, &s->query.err, s->arg);
 		free(found);
 		return;
