@@ -123,6 +123,7 @@ schedule_reason_text(enum schedule_reason reason)
 	return reasons[reason].text;
 }
 
+/* The others had somebody there, who decided against a task. */
 bool
 schedule_reason_is_missed(enum schedule_reason reason)
 {
