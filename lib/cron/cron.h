@@ -105,7 +105,7 @@ struct cron_fault {
 	enum cron_fault_code code;
 	const char *field; /* "hour", or NULL where no field is to blame */
 	size_t column;	   /* of the first byte that is wrong, from 1 */
-	size_t len;	   /* so many bytes are wrong */
+	size_t len;	   /* bytes that are wrong, from there on */
 	char hint[CRON_HINT_MAX]; /* what to write instead; "" */
 };
 

@@ -26,6 +26,7 @@ in_field(const struct scan *s, char letter)
 	return strchr(fields[s->field].letters, letter) != NULL;
 }
 
+/* The advice is the field's own list of what it takes. */
 static int
 not_understood(const struct scan *s)
 {
