@@ -54,7 +54,11 @@ int schedule_form_read(struct slice json, struct schedule_form *form,
 /* What is to blame for an error, for programs. */
 struct schedule_fault {
 	const char *field; /* its name in JSON; NULL: none */
-	/* Where an expression is wrong; CRON_NONE: it is not, or it is none. */
+	/* No worker has registered the task, or its registration cannot be read:
+	 * the form's `force` stores the schedule all the same. */
+	bool forcible;
+	/* Where an expression is wrong; CRON_NONE: it is not, or the rule is not
+	 * an expression. */
 	struct cron_fault cron;
 };
 

@@ -28,6 +28,8 @@ check_registered(struct flowrra_client *c, const char *task,
 	    registry_find(c, task, NULL, &entry, err) == 0)
 		return 0;
 	fault->field = "task";
+	/* Not where the broker is away: that is to be waited for, not forced. */
+	fault->forcible = err->code == ERR_DATA;
 	if (err->code == ERR_NOT_FOUND)
 		err->code = ERR_DATA;
 	return -1;

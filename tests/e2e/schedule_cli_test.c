@@ -60,6 +60,11 @@ START_TEST(an_identical_schedule_is_made_once)
 	ck_assert_str_ne(ctl_ok(w, "schedule interval add 5m --args '[1, 3]'"),
 			 "five");
 	ck_complains(ctl(w, "schedule interval add 10m --id five"), 77, "five");
+	ck_complains(ctl(w, "schedule interval ad 10m"), 65,
+		     "similar names: \"add\"");
+	ck_complains(ctl(w, "schedule interval ad 10m"), 65, "--force");
+	ck_complains(ctl(w, "schedule edit five --task ad"), 65, "--force");
+	ck_complains(ctl(w, "schedule interval 'a d' 10m"), 65, "name");
 	world_stop(w);
 }
 END_TEST

@@ -528,10 +528,15 @@ START_TEST(a_task_that_no_worker_has_registered_is_refused_unless_forced)
 	ck_assert_int_eq(create("resiez", false, id), -1);
 	ck_assert_int_eq(scene.err.code, ERR_DATA);
 	ck_assert_str_eq(fault.field, "task");
+	ck_assert(fault.forcible);
 	ck_assert_msg(strstr(scene.err.msg, "similar names: \"resize\"") !=
 			  NULL,
 		      "%s", scene.err.msg);
 	ck_assert_int_eq(create("resiez", true, id), 0);
+	/* A name that no task can have is not stored by force either. */
+	ck_assert_int_eq(create("re size", true, id), -1);
+	ck_assert_str_eq(fault.field, "task");
+	ck_assert(!fault.forcible);
 }
 END_TEST
 
