@@ -48,8 +48,7 @@ const struct verb verb_queues = {
 
 /* --- pause and resume -------------------------------------------------- */
 
-/* Nothing is printed without --json: it has done what was asked, as mv(1) and
- * systemctl(1) have. */
+/* Tasks that run go on; only claims stop. */
 static int
 pause_queue(struct ctl *ctl, const char *name, bool paused)
 {
@@ -61,10 +60,7 @@ pause_queue(struct ctl *ctl, const char *name, bool paused)
 		return status;
 	if ((answer = queues_pause(ctl->client, name, paused, &err)) == NULL)
 		return complain_of_err(ctl, &err);
-	if (ctl->globals.json)
-		print_json_line(answer);
-	else
-		json_decref(answer);
+	print_if_json(ctl, answer);
 	return 0;
 }
 

@@ -64,6 +64,8 @@ read_schedules(struct schedules *db, struct schedule_query query,
 	return all;
 }
 
+/* Two options that exclude each other are refused, rather than one of them
+ * ignored. */
 static int
 read_list_options(struct ctl *ctl, const struct list_options *o,
 		  struct schedule_query *ret)

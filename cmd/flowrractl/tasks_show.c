@@ -99,6 +99,8 @@ print_task(const json_t *task)
 	print_attempts(json_object_get(task, "attempts"));
 }
 
+/* A task without a record is shown as long as it lies in a queue, and one that
+ * is nowhere as long as it has a record. */
 static int
 run_show(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The items of a field: values, ranges and steps, in the dialects of Vixie cron,
- * Quartz and Jenkins where they agree. Where they do not, an error says so:
- * a schedule that fires at another time than was meant is worse.
+ * The items of a field: values, ranges and steps, in the dialects of Vixie
+ * cron, Quartz and Jenkins where they agree. Where they do not, an error says
+ * so: a schedule that fires at another time than was meant is worse.
  */
 #include "cron/field.h"
 

@@ -22,7 +22,8 @@
 #define NONE (INT64_MAX / 2)
 #define NO_DAY UINT32_MAX
 /* The longest gap whose missed times fire after it; see cron.h. Clocks are put
- * forward by less; a zone that changes its side of the date line skips a day. */
+ * forward by less; a zone that changes its side of the date line skips a
+ * day. */
 #define GAP_REPLAYED_S (3 * 3600)
 
 /* The set must not be empty. */
@@ -40,10 +41,10 @@ first_time(const struct cron *c)
 	       lowest(c->seconds);
 }
 
-/* The first second of the day that matches, from `from` on; or DAY_S. Each field
- * either holds what was asked for, or the next one of it with the first of all
- * smaller fields. Shifts are by 59 at most, and by one more in a step of its own:
- * no shift is as wide as its type. */
+/* The first second of the day that matches, from `from` on; or DAY_S. Each
+ * field either holds what was asked for, or the next one of it with the first
+ * of all smaller fields. Shifts are by 59 at most, and by one more in a step of
+ * its own: no shift is as wide as its type. */
 static unsigned int
 time_from(const struct cron *c, unsigned int from)
 {
@@ -68,8 +69,8 @@ time_from(const struct cron *c, unsigned int from)
 	return DAY_S;
 }
 
-/* The set of weekdays, counted from `first`: seven bits, turned so that the bit of
- * `first` is bit 0. */
+/* The set of weekdays, counted from `first`: seven bits, turned so that the bit
+ * of `first` is bit 0. */
 static inline uint64_t
 rotate(unsigned int weekdays, unsigned int first)
 {
@@ -82,8 +83,8 @@ nearest_weekday(unsigned int day, unsigned int first, unsigned int len)
 {
 	unsigned int weekday = (first + day) % 7;
 
-	/* Saturday goes back, Sunday forward; at the ends of the month it is the
-	 * other way round, by two days. */
+	/* Saturday goes back, Sunday forward; at the ends of the month it is
+	 * the other way round, by two days. */
 	if (weekday == 6)
 		return day == 0 ? day + 2 : day - 1;
 	if (weekday == 0)

@@ -160,8 +160,8 @@ set_flags(struct cron *c)
 		c->flags |= CRON_EVERY_DAY;
 }
 
-/* Finds where each field begins and ends before it reads any: their number tells
- * which the first is. */
+/* Finds where each field begins and ends before it reads any: their number
+ * tells which the first is. */
 static int
 read_fields(struct scan *s, const char *p)
 {
@@ -204,8 +204,8 @@ read_fields(struct scan *s, const char *p)
 	return 0;
 }
 
-/* "@every" and what follows. clock_parse_duration() wants a text that ends, so the
- * word is copied. */
+/* "@every" and what follows. clock_parse_duration() wants a text that ends, so
+ * the word is copied. */
 static int
 read_every(struct scan *s, const char *p, int64_t anchor_us)
 {

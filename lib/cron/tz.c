@@ -20,8 +20,8 @@
 #include "util/closest.h"
 #include "util/err.h"
 
-/* The largest files of the tz database have 4 KiB. This keeps what is not one of
- * them from filling memory. */
+/* The largest files of the tz database have 4 KiB. This keeps what is not one
+ * of them from filling memory. */
 #define FILE_MAX (1 << 20)
 
 /* UTC needs no file: schedules without a zone work where tzdata is missing. */
@@ -250,8 +250,8 @@ tz_keep(struct tz_set *set, size_t at, struct tz *zone, struct err *err)
 	return 0;
 }
 
-/* A zone that is not found is looked for again the next time: tzdata may have been
- * installed by then. */
+/* A zone that is not found is looked for again the next time: tzdata may have
+ * been installed by then. */
 const struct tz *
 tz_find(struct tz_set *set, struct slice name, struct err *err)
 {

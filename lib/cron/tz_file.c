@@ -142,8 +142,8 @@ check_block(const struct block *b)
 	return NULL;
 }
 
-/* Finds the block to use, and the footer, which may be empty. Version 2 and later
- * repeat the data with 64 bits behind that with 32, which is skipped. */
+/* Finds the block to use, and the footer, which may be empty. Version 2 and
+ * later repeat the data with 64 bits behind that with 32, which is skipped. */
 static const char *
 tz_file_read(struct slice bytes, struct block *b, struct slice *footer)
 {
@@ -183,9 +183,9 @@ struct list {
 	size_t count;
 };
 
-/* Adds a span, in the order of time, unless nothing changes with it. Spans before
- * BEGIN_S fall together into the first one, which reaches back to the beginning
- * of time; the last of them gives it its offset. */
+/* Adds a span, in the order of time, unless nothing changes with it. Spans
+ * before BEGIN_S fall together into the first one, which reaches back to the
+ * beginning of time; the last of them gives it its offset. */
 static void
 span_add(struct list *l, int64_t start_s, int32_t offset_s)
 {

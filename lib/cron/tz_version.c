@@ -98,7 +98,8 @@ tz_checksum(const char *folder, uint64_t *ret, struct err *err)
 	return 0;
 }
 
-/* The checksum reads some 600 files, and only where no file names the version. */
+/* The checksum reads some 600 files, and only where no file names the
+ * version. */
 int
 tz_version(const char *folder, char version[TZ_VERSION_SIZE], struct err *err)
 {

@@ -50,8 +50,8 @@ struct run {
 	unsigned int first, last, step, n;
 };
 
-/* The set is not empty. The step is the one that its ends and number leave; then
- * each member has to be there. */
+/* The set is not empty. The step is the one that its ends and number leave;
+ * then each member has to be there. */
 static struct run
 run_of(uint64_t set)
 {
@@ -417,8 +417,8 @@ add_period(struct buf *out, int64_t us)
 			 units[i].name);
 }
 
-/* The time in the first form that fits: times of the day if there are few, then a
- * frequency, then field by field. */
+/* The time in the first form that fits: times of the day if there are few, then
+ * a frequency, then field by field. */
 void
 cron_words(const struct cron *c, struct buf *out)
 {

@@ -244,8 +244,8 @@ write_skips(struct db *db, const struct schedules_plan *plan, struct err *err)
 	return 0;
 }
 
-/* Leaves those in the plan that are this claim's, which its token tells. The rest
- * was in the outbox before: the claim that put it there sends it. */
+/* Leaves those in the plan that are this claim's, which its token tells. The
+ * rest was in the outbox before: the claim that put it there sends it. */
 static int
 drop_old_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 {

@@ -178,9 +178,9 @@ db_end(struct db *db, int result, struct err *err)
 	db->in_transaction = false;
 	if (result == 0 && open)
 		result = db->driver->exec(db, "COMMIT", "committing", err);
-	/* If the ROLLBACK fails as well, the connection is dropped, and the server
-	 * rolls back by itself. So it is when the answer of a COMMIT was lost:
-	 * nobody knows then whether it was carried out. */
+	/* If the ROLLBACK fails as well, the connection is dropped, and the
+	 * server rolls back by itself. So it is when the answer of a COMMIT was
+	 * lost: nobody knows then whether it was carried out. */
 	if (result != 0 && db->connected &&
 	    db->driver->exec(db, "ROLLBACK", "rolling back", NULL) != 0)
 		db_disconnect(db);

@@ -73,8 +73,8 @@ fires_seal(struct fires *f)
 	return 0;
 }
 
-/* `list` is the first member of what is given away: schedules_fires_free() casts
- * it back. */
+/* `list` is the first member of what is given away: schedules_fires_free()
+ * casts it back. */
 struct schedules_fires *
 fires_take(struct fires *f)
 {

@@ -38,8 +38,8 @@ schedules_farewell(struct schedules *s, const char *id, struct err *err)
 
 /* --- figures ------------------------------------------------------------- */
 
-/* The figures with the rows that the schedulers borrow from; `stats` is first, for
- * schedules_stats_free(). */
+/* The figures with the rows that the schedulers borrow from; `stats` is first,
+ * for schedules_stats_free(). */
 struct figures {
 	struct schedules_stats stats;
 	struct db_rows rows;
@@ -66,7 +66,8 @@ read_counts(struct db *db, const char *id, int64_t now_us,
 	return result;
 }
 
-/* Each figure has a statement of its own, which an index answers or one table. */
+/* Each figure has a statement of its own, which an index answers or one
+ * table. */
 static int
 read_unsent(struct db *db, const char *id, struct schedules_stats *to,
 	    struct err *err)

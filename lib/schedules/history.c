@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What has fired: fires that were sent stay in the outbox for a while, and those
- * that became no tasks are noted beside it. For people only, but for one thing:
- * a fire that is there is not made a second time (schedules_thin()).
+ * What has fired: fires that were sent stay in the outbox for a while, and
+ * those that became no tasks are noted beside it. For people only, but for one
+ * thing: a fire that is there is not made a second time (schedules_thin()).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,8 @@
 
 /* --- reading ------------------------------------------------------------- */
 
-/* The answer, with the rows that it borrows from; `list` is the first member, so
- * that schedules_history_free() finds them. */
+/* The answer, with the rows that it borrows from; `list` is the first member,
+ * so that schedules_history_free() finds them. */
 struct history {
 	struct schedules_history list;
 	struct db_rows sent, skipped;
@@ -97,8 +97,8 @@ merge_history(struct history *h, size_t limit, struct err *err)
 	return 0;
 }
 
-/* Each of the two lists may have all that are asked for: `n` of both are read, and
- * the merge stops at `n`. */
+/* Each of the two lists may have all that are asked for: `n` of both are read,
+ * and the merge stops at `n`. */
 int
 schedules_history(struct schedules *s, const char *id, int64_t before_us,
 		  size_t limit, struct schedules_history **ret, struct err *err)

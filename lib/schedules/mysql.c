@@ -35,8 +35,8 @@ my_free(struct db *db)
 	free(my);
 }
 
-/* The name is made of a URL that was read to its end: `database` is the last part
- * to be set, and tells whether the URL or the memory was at fault. */
+/* The name is made of a URL that was read to its end: `database` is the last
+ * part to be set, and tells whether the URL or the memory was at fault. */
 static struct db *
 my_open(const char *url, struct err *err)
 {
@@ -309,8 +309,8 @@ my_run_many(struct db *db, enum query query, const struct db_value *values,
 /* --- changes ------------------------------------------------------------- */
 
 /* In the transaction of the change: the counter moves when the change can be
- * seen. Its row is the one thing that all changes of schedules lock; claims leave
- * it alone. */
+ * seen. Its row is the one thing that all changes of schedules lock; claims
+ * leave it alone. */
 static int
 my_notify(struct db *db, struct err *err)
 {

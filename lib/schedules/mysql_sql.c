@@ -96,9 +96,9 @@ static migration migrations[] = {
 #define KEEP(column) " ON DUPLICATE KEY UPDATE " column " = " column
 
 /*
- * Where an index is forced, it decides what is locked: FOR UPDATE locks each row
- * that is looked at, and a scan would lock them all. count() and sum() are cast,
- * since they are decimals, which the driver takes for texts.
+ * Where an index is forced, it decides what is locked: FOR UPDATE locks each
+ * row that is looked at, and a scan would lock them all. count() and sum() are
+ * cast, since they are decimals, which the driver takes for texts.
  */
 const struct dialect sql_mysql = {
     .begin = "START TRANSACTION",

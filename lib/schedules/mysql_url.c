@@ -17,7 +17,8 @@ bad(struct err *err, const char *what)
 	return err_set(err, ERR_CONFIG, "[scheduler] database_url: %s", what);
 }
 
-/* The value of a hexadecimal digit, or -1. Setting bit 5 makes a letter small. */
+/* The value of a hexadecimal digit, or -1. Setting bit 5 makes a letter
+ * small. */
 static int
 hex(char c)
 {

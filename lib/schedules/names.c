@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words for what a schedule can be, and the ids of its tasks. The words stand
- * in databases and in people's scripts: they are never changed.
+ * The words for what a schedule can be, and the ids of its tasks. The words
+ * stand in databases and in people's scripts: they are never changed.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
 /*
  * The outbox: fires that wait to be sent, and when the next ones come.
  *
- * A fire waits while waits_us is set; a mark makes that NULL and drops the task's
- * text. The index of those that wait holds only them, so that a look at the
- * outbox costs the same after a million fires as after ten.
+ * A fire waits while waits_us is set; a mark makes that NULL and drops the
+ * task's text. The index of those that wait holds only them, so that a look at
+ * the outbox costs the same after a million fires as after ten.
  */
 #include <stdlib.h>
 #include <string.h>

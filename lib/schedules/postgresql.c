@@ -13,8 +13,9 @@
 
 /* More than SQL_N_COLUMNS and the identity. */
 #define PARAMETERS_MAX 40
-/* The types of numbers, of catalog/pg_type.dat; the client library has no header
- * with them. They never change: stored data of all versions relies on them. */
+/* The types of numbers, of catalog/pg_type.dat; the client library has no
+ * header with them. They never change: stored data of all versions relies on
+ * them. */
 #define INT8_OID 20
 #define INT2_OID 21
 #define INT4_OID 23
@@ -289,7 +290,8 @@ pg_run_many(struct db *db, enum query query, const struct db_value *values,
 
 /* --- changes ------------------------------------------------------------- */
 
-/* The server delivers it when the transaction commits, and not if that fails. */
+/* The server delivers it when the transaction commits, and not if that
+ * fails. */
 static int
 pg_notify(struct db *db, struct err *err)
 {

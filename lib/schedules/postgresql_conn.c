@@ -71,11 +71,11 @@ pg_conn_done(struct pg_conn *c)
 
 /*
  * What a class of errors means for a scheduler; see appendix A of the manual of
- * PostgreSQL. Entries of five characters stand before those of their class, since
- * the first that fits counts. ERR_UNAVAILABLE is waited out: broken connections
- * (08), deadlocks (40), no memory or connections (53), a lock that was held
- * (55P03), a shutdown or a timeout (57), the disk (58). What is not here is the
- * server's own mistake, or ours.
+ * PostgreSQL. Entries of five characters stand before those of their class,
+ * since the first that fits counts. ERR_UNAVAILABLE is waited out: broken
+ * connections (08), deadlocks (40), no memory or connections (53), a lock that
+ * was held (55P03), a shutdown or a timeout (57), the disk (58). What is not
+ * here is the server's own mistake, or ours.
  */
 static const struct {
 	const char *state;
@@ -268,8 +268,8 @@ int
 pg_conn_connect(struct pg_conn *c, struct db *db, struct err *err)
 {
 	char timeout[24];
-	/* "dbname" is the URL. The parameters before it are defaults that it may
-	 * set otherwise; the encoding is ours to choose. */
+	/* "dbname" is the URL. The parameters before it are defaults that it
+	 * may set otherwise; the encoding is ours to choose. */
 	const char *const keywords[] = {
 	    "fallback_application_name", "tcp_user_timeout",
 	    "keepalives_idle",		 "dbname",

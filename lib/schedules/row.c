@@ -34,7 +34,8 @@ struct column {
 	int64_t min;	/* NUMBER, and SETTINGs as they are stored */
 	int64_t max;	/* SETTINGs */
 	size_t max_len; /* TEXT */
-	/* A literal: a row that is not valid has no memory of its own for it. */
+	/* A literal: a row that is not valid has no memory of its own for
+	 * it. */
 	const char *fault;
 	const char *empty; /* TEXT: what "" and NULL mean */
 	const char *(*word)(unsigned int value); /* WORD: for writing */
@@ -232,8 +233,8 @@ row_check(const struct schedule *s, struct err *err)
 	return 0;
 }
 
-/* A byte of the form 10xxxxxx continues a character of UTF-8: the cut moves back
- * to one that begins. */
+/* A byte of the form 10xxxxxx continues a character of UTF-8: the cut moves
+ * back to one that begins. */
 struct slice
 row_cut(const char *text, size_t max)
 {
@@ -281,8 +282,8 @@ row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
 
 /* --- reading ------------------------------------------------------------- */
 
-/* False: the value is not valid. Where that may leave `to` untouched, row_read()
- * has put something harmless there. */
+/* False: the value is not valid. Where that may leave `to` untouched,
+ * row_read() has put something harmless there. */
 static bool
 read_column(const struct db_value *v, const struct column *c, char *to)
 {
@@ -351,8 +352,8 @@ row_read(const struct db_rows *rows, size_t row, struct schedule *ret)
 }
 
 /* A list with the rows it borrows from: its texts are copied once, from the
- * driver into `rows`, however long args are. `list` is the first member, so that
- * schedules_list_free() finds the rest. */
+ * driver into `rows`, however long args are. `list` is the first member, so
+ * that schedules_list_free() finds the rest. */
 struct list {
 	struct schedules_list list;
 	struct db_rows rows;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Handles, and what people do with schedules. Each change is a transaction of its
- * own that also tells those who watch: a scheduler that sleeps until tomorrow
- * must learn of a schedule that is due in a second.
+ * Handles, and what people do with schedules. Each change is a transaction of
+ * its own that also tells those who watch: a scheduler that sleeps until
+ * tomorrow must learn of a schedule that is due in a second.
  */
 #include "schedules/schedules.h"
 
@@ -86,8 +86,8 @@ schedules_schema_version(const struct schedules *s)
 
 /* --- creating ------------------------------------------------------------ */
 
-/* 1: there is an identical one. Its unique index answers, so that this costs the
- * same for any number of schedules. */
+/* 1: there is an identical one. Its unique index answers, so that this costs
+ * the same for any number of schedules. */
 static int
 find_identical(struct db *db, const char *identity,
 	       char ret_id[SCHEDULE_ID_MAX + 1], struct err *err)
@@ -107,9 +107,9 @@ find_identical(struct db *db, const char *identity,
 
 /*
  * Asks first, and inserts if nothing is found: most programs create the same
- * schedules at each start, and a question takes no lock. Between the two somebody
- * else may create it, which the unique index notices; the statement then changes
- * nothing, rather than fail and end the transaction.
+ * schedules at each start, and a question takes no lock. Between the two
+ * somebody else may create it, which the unique index notices; the statement
+ * then changes nothing, rather than fail and end the transaction.
  */
 static int
 insert(struct db *db, const struct schedule *schedule, const char *identity,
@@ -145,8 +145,8 @@ insert(struct db *db, const struct schedule *schedule, const char *identity,
 	return db->driver->notify(db, err);
 }
 
-/* All checks come before the database is asked: what is wrong with a schedule is
- * told with the server away, too. */
+/* All checks come before the database is asked: what is wrong with a schedule
+ * is told with the server away, too. */
 int
 schedules_create(struct schedules *s, const struct schedule *schedule,
 		 int64_t now_us, char ret_id[SCHEDULE_ID_MAX + 1],
@@ -176,8 +176,8 @@ schedules_create(struct schedules *s, const struct schedule *schedule,
 
 /* --- editing ------------------------------------------------------------- */
 
-/* The values of Q_UPDATE: all columns but the four of SQL_KEPT; then the identity,
- * the ID, and the two by which a change in between is noticed. */
+/* The values of Q_UPDATE: all columns but the four of SQL_KEPT; then the
+ * identity, the ID, and the two by which a change in between is noticed. */
 #define N_SET (SQL_N_COLUMNS - 4)
 #define N_UPDATE (N_SET + 4)
 
@@ -224,9 +224,10 @@ note_dropped(struct db *db, const char *id, const struct schedule_skip *skip,
 }
 
 /*
- * A claim locks the row of a schedule, and so does the UPDATE here: a claim sees
- * the old rule or the new one, never a part of each. What the editor read before
- * may be outdated; the statement's WHERE compares it, and changes no row then.
+ * A claim locks the row of a schedule, and so does the UPDATE here: a claim
+ * sees the old rule or the new one, never a part of each. What the editor read
+ * before may be outdated; the statement's WHERE compares it, and changes no row
+ * then.
  */
 static int
 update_row(struct db *db, const struct schedules_change *change,

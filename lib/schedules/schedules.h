@@ -149,11 +149,11 @@ struct schedule {
 	const char *tz_data; /* version of the time zone data that next_run_us
 				was computed with; "": needs none */
 	/* Why it is set aside, for a person: its rule does not parse, a value
-	 * in the database is not valid. It is not due until it is enabled again.
-	 * "": nothing is wrong. */
+	 * in the database is not valid. It is not due until it is enabled
+	 * again. "": nothing is wrong. */
 	const char *fault;
-	/* Since when the rule is as it is; 0: from the beginning. A fire that is
-	 * due of the rule before is done, and what follows it is the rule's
+	/* Since when the rule is as it is; 0: from the beginning. A fire that
+	 * is due of the rule before is done, and what follows it is the rule's
 	 * first fire after this. */
 	int64_t rule_us;
 };
@@ -295,8 +295,8 @@ int schedules_set_next(struct schedules *s, const char *id,
 		       int64_t old_next_run_us,
 		       const struct schedule_next *next, bool *ret_done,
 		       struct err *err);
-/* Removes a schedule, its counters and what is noted of skipped fires. Fires that
- * are in the outbox have happened, and are sent. ERR_NOT_FOUND. */
+/* Removes a schedule, its counters and what is noted of skipped fires. Fires
+ * that are in the outbox have happened, and are sent. ERR_NOT_FOUND. */
 int schedules_delete(struct schedules *s, const char *id, struct err *err);
 
 /* --- fires --------------------------------------------------------------- */
@@ -328,8 +328,8 @@ struct schedule_verdict {
 	struct schedule_next next; /* next_run_us 0: it fires no more */
 	int64_t last_run_us;
 	int64_t runs;
-	/* Fires that did not become tasks, to be added to its counters; at first
-	 * 0. */
+	/* Fires that did not become tasks, to be added to its counters; at
+	 * first 0. */
 	int64_t skipped[SCHEDULE_N_REASONS];
 	/* Not "" or NULL: set the schedule aside, for this reason. */
 	const char *fault;
@@ -402,9 +402,9 @@ struct schedule_mark {
 int schedules_mark(struct schedules *s, const struct schedule_mark *marks,
 		   size_t n, int64_t now_us, struct err *err);
 
-/* Removes fires that were marked before `before_us`, at most `limit`; and skipped
- * ones and schedulers that were last seen before it. Keep fires for longer than
- * any clock may step back. *ret_n: how many fires went. */
+/* Removes fires that were marked before `before_us`, at most `limit`; and
+ * skipped ones and schedulers that were last seen before it. Keep fires for
+ * longer than any clock may step back. *ret_n: how many fires went. */
 int schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 		    size_t *ret_n, struct err *err);
 

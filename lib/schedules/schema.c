@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Brings the schema up to date. Programs of several versions may be started at
- * the same time on an empty or an old database: one of them migrates, the others
- * wait for its lock and then find nothing to do.
+ * the same time on an empty or an old database: one of them migrates, the
+ * others wait for its lock and then find nothing to do.
  */
 #include "schedules/schema.h"
 

@@ -94,8 +94,8 @@ struct dialect {
 
 extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 
-/* The columns of a schedule, as row.c reads and writes them. Those of the task's
- * settings stand in the order of core/task_options.def. */
+/* The columns of a schedule, as row.c reads and writes them. Those of the
+ * task's settings stand in the order of core/task_options.def. */
 #define SQL_COLUMNS                                                            \
 	"id, task, type, rule, tz, args, kwargs, queue, description, enabled," \
 	" max_retries, retry_delay_us, retry_backoff_millionths,"              \

@@ -3,7 +3,8 @@
  * Schedules in SQLite, in the file of the embedded queues.
  *
  * A change wakes the ports of those who watch, before it is committed; they
- * take the writers' lock once, and so go on when the change is there to be seen.
+ * take the writers' lock once, and so go on when the change is there to be
+ * seen.
  */
 #include <poll.h>
 #include <sqlite3.h>
@@ -16,8 +17,8 @@
 #include "util/err.h"
 #include "util/path.h"
 
-/* An absolute path follows, so that a URL has three slashes: a relative one would
- * mean another file in each program's working directory. */
+/* An absolute path follows, so that a URL has three slashes: a relative one
+ * would mean another file in each program's working directory. */
 static const char SCHEME[] = "sqlite://";
 
 struct lite {
@@ -37,8 +38,8 @@ lite_free(struct db *db)
 	free(l);
 }
 
-/* find_driver() has looked at the scheme. No file is touched yet: a scheduler may
- * be started before the disk is mounted. */
+/* find_driver() has looked at the scheme. No file is touched yet: a scheduler
+ * may be started before the disk is mounted. */
 static struct db *
 lite_open(const char *url, struct err *err)
 {
@@ -100,8 +101,8 @@ lite_disconnect(struct db *db)
 	struct db_value port[1] = {DB_S(l->tx.socket.name)};
 	size_t i;
 
-	/* Statements go before the connection: SQLite would keep a database open
-	 * that still has some. */
+	/* Statements go before the connection: SQLite would keep a database
+	 * open that still has some. */
 	if (db->connected && l->tx.socket.fd >= 0)
 		DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, NULL);
 	wake_socket_done(&l->tx.socket);
@@ -187,8 +188,8 @@ take_row(sqlite3_stmt *stmt, struct db_rows *rows)
 }
 
 /* Runs to the end even without `rows`: a statement that was left in the middle
- * would hold its lock. It is reset whatever comes, for the same reason, but only
- * after the message was taken, which a reset may change. */
+ * would hold its lock. It is reset whatever comes, for the same reason, but
+ * only after the message was taken, which a reset may change. */
 static int
 lite_run(struct db *db, enum query query, const struct db_value *values,
 	 size_t n, struct db_rows *rows, int64_t *changed, struct err *err)
@@ -305,7 +306,8 @@ lite_changed(struct db *db, bool *ret, struct err *err)
 		return 0;
 	wake_socket_drain(&l->tx.socket);
 	*ret = true;
-	/* The process that woke us still holds the lock, until all can be seen. */
+	/* The process that woke us still holds the lock, until all can be
+	 * seen. */
 	if (lite_exec(db, "BEGIN IMMEDIATE", "waiting for a change", err) != 0)
 		return -1;
 	return lite_exec(db, "COMMIT", "waiting for a change", err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Waiting for changes. A handle watches from its first question on, until its
- * connection breaks; the question after that is true, since nobody knows what was
- * missed in between.
+ * connection breaks; the question after that is true, since nobody knows what
+ * was missed in between.
  */
 #include <errno.h>
 #include <limits.h>
@@ -46,8 +46,8 @@ shorter(int64_t a, int64_t b)
 }
 
 /* Asks before each nap: what a call has read from its connection does not make
- * the descriptor readable any more. A database that cannot tell ends the nap each
- * poll_ms. */
+ * the descriptor readable any more. A database that cannot tell ends the nap
+ * each poll_ms. */
 int
 schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
 	       enum schedules_woken *ret, struct err *err)

@@ -496,8 +496,7 @@ daemon_check(const struct daemon *d, struct err *err)
 static void
 daemon_warn_strange(const char *variable, const char *closest, void *arg)
 {
-	log_warning("the variable %s is none of Flowrra's and is ignored; did "
-		    "you mean %s?",
+	log_warning("ignoring the unknown variable %s; did you mean %s?",
 		    variable, closest);
 }
 
