@@ -107,7 +107,7 @@ extern const size_t n_global_options;
 
 /*
  * Parses argv[1…] with the verb's options (NULL: none) and the global ones into
- * `options` and `globals`. Words that are no options, negative numbers among
+ * `options` and `globals`. Words that are not options, negative numbers among
  * them, are moved to `words` (room for argc), in their order; with no verb,
  * parsing ends at the first. Returns their number, or -1 with *err: ERR_USAGE,
  * or ERR_DATA for a value.

@@ -187,7 +187,7 @@ dispatch_stop(struct dispatch *d)
 static void
 dispatch_fail(struct dispatch *d, const struct err *why)
 {
-	/* Several connections may say the same, but that is no hurry. */
+	/* Several connections may say the same, but that is not urgent. */
 	if (d->failure.code == ERR_NONE)
 		d->failure = *why;
 	if (dispatch_is_stopping(d))

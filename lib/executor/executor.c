@@ -58,7 +58,7 @@ struct executor {
 	struct workers *workers; /* NULL before INIT */
 	struct async *async;	 /* NULL if there is none */
 	struct task_env env;
-	/* Of whoever reads: see workers.h. */
+	/* Of the thread that reads: see workers.h. */
 	struct task_list blocking; /* read, not yet handed over */
 	struct task_list asynchronous;
 	bool stopping;
@@ -105,7 +105,7 @@ executor_on_tick(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		return; /* it was set anew meanwhile */
+		return; /* it was set again meanwhile */
 	atomic_store(&e->ticking, false);
 	/* In this order: a worker that is about to put an end without writing
 	 * it has another task, so the tick goes on. */

@@ -40,7 +40,7 @@ struct page_query {
 	/* What the step before gave as "next"; NULL or empty: the first. It
 	 * goes with the same list and filter only. */
 	const char *cursor;
-	size_t limit; /* at most so many items: 1 to PAGE_LIMIT_MAX */
+	size_t limit; /* of items: 1 to PAGE_LIMIT_MAX */
 	/* What a step may look at; 0: the two above. It ends behind the page of
 	 * the store with which it has come so far. */
 	size_t depth;
@@ -63,8 +63,8 @@ struct page_step {
 	struct buf next; /* empty: the end */
 };
 
-/* Begins a step; *ret_place is what page_next() had written, empty for the first
- * one. -1 with *err; page_step_done() is due in any case. */
+/* Begins a step; *ret_place is what page_next() had written, empty for the
+ * first one. -1 with *err; page_step_done() is due in any case. */
 int page_step_begin(struct page_step *step, struct page_query *query,
 		    uint64_t hash, struct slice *ret_place, struct err *err);
 void page_step_done(struct page_step *step);

@@ -181,7 +181,7 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 /* --- where tasks are --------------------------------------------------- */
 
 /* Those that are configured here, if they are not there yet: tasks of a foreign
- * producer may be in them, and who looks finds out. */
+ * producer may be in them. The caller reads the queues next, and sees. */
 static int
 find_add_configured(struct flowrra_client *c, json_t *queues, struct err *err)
 {

@@ -43,8 +43,8 @@ static const struct object_member fields[] = {
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= 64, "a bit for each field");
 
-/* What workers keep in a task; it begins anew when it is submitted. A task that
- * was read from a queue or from the dead list can be so as it is. */
+/* What workers keep in a task; it begins again when it is submitted. A task
+ * that was read from a queue or from the dead list can be so as it is. */
 static const char *const skipped[] = {
     "current_retry", "submitted_at", "crashes",	 "suspected",
     "unknown",	     "history",	     "reply_to", NULL,
@@ -95,9 +95,9 @@ request_max(const struct flowrra_client *c)
 
 /* --- words ------------------------------------------------------------- */
 
-/* Appends a JSON string. Fails where it would have to replace bytes that are not
- * UTF-8: the task would get another text than was typed. To read it back is the
- * simplest way to know. */
+/* Appends a JSON string. Fails where it would have to replace bytes that are
+ * not UTF-8: the task would get another text than was typed. To read it back is
+ * the simplest way to know. */
 static int
 add_json_string(struct slice text, struct buf *out, struct err *err)
 {

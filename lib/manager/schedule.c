@@ -31,7 +31,7 @@ struct drafting {
 	struct schedule_draft *draft;
 	struct schedule_fault *fault;
 	struct tz_set *zones;
-	bool again; /* it shall fire as before, but anew */
+	bool again; /* it fires by the same rule, but from now on */
 };
 
 static bool

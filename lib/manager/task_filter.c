@@ -84,8 +84,8 @@ task_filter_is_any(const struct task_filter *f)
 	       f->n_args == 0;
 }
 
-/* With its length or, for NULL, another number, so that texts cannot run into one
- * another. */
+/* With its length or, for NULL, another number, so that texts cannot run into
+ * one another. */
 static uint64_t
 hash_text(uint64_t hash, const char *text)
 {
@@ -152,7 +152,7 @@ value_is(const json_t *value, const char *text)
 	return same;
 }
 
-/* A place in an array; SIZE_MAX: that is no number. */
+/* A place in an array; SIZE_MAX: that is not a number. */
 static size_t
 index_of(const char *text, size_t len)
 {
@@ -166,8 +166,8 @@ index_of(const char *text, size_t len)
 	return len > 0 ? n : SIZE_MAX;
 }
 
-/* Follows the path as far as it goes. A name that has dots itself is found at the
- * end of a path only. */
+/* Follows the path as far as it goes. A name that has dots itself is found at
+ * the end of a path only. */
 static bool
 path_leads_to(const json_t *value, const char *path, const char *text)
 {

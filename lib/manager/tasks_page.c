@@ -3,9 +3,10 @@
  * Lists of tasks by their state, in steps.
  *
  * What waits or runs is read queue by queue, in the order of the store; what is
- * delayed is merged by its time (tasks_delayed.c); what has ended is one list of the
- * backend. A place of the first and the last is "SKIP:QUEUE:CURSOR": a page of the
- * store, by the cursor that it begins at, and how many of it were told.
+ * delayed is merged by its time (tasks_delayed.c); what has ended is one list
+ * of the backend. A place of the first and the last is "SKIP:QUEUE:CURSOR": a
+ * page of the store, by the cursor that it begins at, and how many of it were
+ * told.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -94,7 +95,7 @@ add_state(json_t *info, enum tasks_state state)
 	size_t i;
 	int status;
 
-	/* The attempts are the affair of who looks at one task. */
+	/* The attempts are shown with one task only (tasks_show()). */
 	json_object_del(info, "history");
 	status =
 	    json_object_set_new(info, "state", json_string(states[state].name));
@@ -243,8 +244,8 @@ steps_join(struct steps *s, struct err *err)
 	return result;
 }
 
-/* Tells what was found, until there is enough. Returns how many of the page were
- * looked at. */
+/* Tells what was found, until there is enough. Returns how many of the page
+ * were looked at. */
 static size_t
 steps_tell(struct steps *s)
 {
@@ -281,8 +282,8 @@ steps_set_next(struct steps *s, const char *queue, size_t skip,
 		  cursor != NULL && cursor->data != NULL ? cursor->data : "");
 }
 
-/* Pages of one list, from where its cursor stands. *ret_ended: it is at its end;
- * else the step is over, and its next place is set. */
+/* Pages of one list, from where its cursor stands. *ret_ended: it is at its
+ * end; else the step is over, and its next place is set. */
 static int
 steps_walk(struct steps *s, const char *queue, bool *ret_ended, struct err *err)
 {

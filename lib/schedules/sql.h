@@ -86,7 +86,7 @@ struct dialect {
 	/* Makes the table of the version; may be run again at any time. */
 	const char *make_version;
 	/* In their order; each leads to the version that is its place, from 1.
-	 * Where a migration is no transaction (MySQL), each statement can be
+	 * Where a migration is not a transaction (MySQL), each statement can be
 	 * repeated after a crash. */
 	migration *migrations;
 	size_t n_migrations;

@@ -14,13 +14,14 @@
 #include "store/redis/admin_stats.h"
 #include "util/clock.h"
 
-/* A worker that is dead stays on the list so long: if it has left nothing, a day,
- * so that operators see who is missing; and in any case a month, for then
+/* A worker that is dead stays on the list so long: if it has left nothing, a
+ * day, so that operators see who is missing; and in any case a month, for then
  * nobody serves its queues. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
 #define LISTED_MAX_MS (30 * LISTED_MS)
-/* Up to so many queues times workers, each pair is asked about: that takes the
- * server some 5 ms. Beyond, it pays to ask first which of them need be. */
+/* Up to this product of queues and workers, each pair is asked about: that
+ * takes the server some 5 ms. Beyond, it pays to ask first which of them need
+ * be. */
 #define PAIRS_MAX 250
 /* The year 5138: what is due later is not told. */
 #define DUE_MAX_MS INT64_C(100000000000000)

@@ -3,8 +3,8 @@
  * The Redis broker: pages of tasks.
  *
  * A cursor says where the next page begins: in the waiting tasks by level and
- * offset, and behind them in the lanes by name and offset, in the sorted sets by offset, in what is in flight by shard, offset
- * and worker.
+ * offset, and behind them in the lanes by name and offset, in the sorted sets
+ * by offset, in what is in flight by shard, offset and worker.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 
 #include "store/redis/admin.h"
 
-/* So many workers are looked at in one call: if they have nothing in flight, the
- * script has read 40 × 17 empty lists, still a short stop of the server. */
+/* Workers that one call looks at: if they have nothing in flight, the script
+ * has read 40 × 17 empty lists, still a short stop of the server. */
 #define WORKERS_A_CALL 40
 
 struct view {

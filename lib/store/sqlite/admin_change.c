@@ -172,7 +172,7 @@ locate(struct tx *tx, int64_t queue, struct spage_row *row,
 	return more;
 }
 
-/* A delayed task is due now; who waits for the queue looks anew. */
+/* A delayed task is due now; workers that wait for the queue look again. */
 static int
 hasten(struct tx *tx, int64_t queue, const struct spage_row *row,
        struct err *err)

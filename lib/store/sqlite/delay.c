@@ -6,14 +6,15 @@
  *
  * A due task is moved behind those that wait, under a new seq: it was not first
  * before, so it does not overtake. The mover is the claim that needs it; there
- * is no process whose work it would be.
+ * is no server process whose work it would be.
  */
 #include "store/sqlite/broker.h"
 
 int
 sdelay_add_run(struct tx *tx, const struct sdelayed *d, struct err *err)
 {
-	/* tx_now() is rounded down, and no delay is to be shorter than asked. */
+	/* tx_now() is rounded down, and no delay is to be shorter than
+	 * asked. */
 	const int64_t due_ms =
 	    d->at_ms != 0 ? d->at_ms : tx_now(tx) + 1 + d->delay_ms;
 

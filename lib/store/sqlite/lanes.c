@@ -2,12 +2,12 @@
 /*
  * The SQLite broker: tasks that were set aside, and who can run them.
  *
- * A task that a worker cannot run goes to `set_aside`, under its name, if a living
- * worker of the queue has that name; it keeps its priority and seq, so that it is
- * claimed in the order in which it would have been. `served` says which names each
- * worker has: it is emptied of a worker that leaves, or is seen dead, and does not
- * count of one whose heartbeat has run out. Each heartbeat puts back what nobody
- * can run any more.
+ * A task that a worker cannot run goes to `set_aside`, under its name, if a
+ * living worker of the queue has that name; it keeps its priority and seq, so
+ * that it is claimed in the order in which it would have been. `served` says
+ * which names each worker has: it is emptied of a worker that leaves, or is
+ * seen dead, and does not count of one whose heartbeat has run out. Each
+ * heartbeat puts back what nobody can run any more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -120,8 +120,8 @@ slane_note_unknown(struct tx *tx, int64_t queue, struct slice name,
 		   : 0;
 }
 
-/* Who can run its tasks, and has room, has emptied the lane before its first one
- * comes: so that one wakes, and the others need not. */
+/* Who can run its tasks, and has room, has emptied the lane before its first
+ * one comes: so that one wakes, and the others need not. */
 int
 slanes_set_aside_run(struct tx *tx, const struct sclaim *c, struct slice name,
 		     bool *ret_served, struct err *err)
@@ -203,12 +203,12 @@ slanes_reconcile_run(struct tx *tx, struct err *err)
 
 int
 slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
-		 struct slice names, bool anew, struct err *err)
+		 struct slice names, bool only, struct err *err)
 {
 	const char *end = names.p + names.len, *name;
 	unsigned int i;
 
-	if (anew && tx_run(tx, err, SQL_SERVED_LEAVE, worker_id) < 0)
+	if (only && tx_run(tx, err, SQL_SERVED_LEAVE, worker_id) < 0)
 		return -1;
 	for (i = 0; i < b->n_queues; i++)
 		for (name = names.p; name < end; name += strlen(name) + 1)

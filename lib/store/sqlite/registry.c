@@ -314,7 +314,7 @@ struct registration {
 	const struct sbroker *broker;
 	int64_t worker_id; /* 0: not known yet */
 	struct buf served; /* names, each with a NUL */
-	bool anew;
+	bool only;
 	struct buf text;
 	size_t n;
 	size_t lens[];
@@ -340,7 +340,7 @@ register_run(struct database_job *job, struct tx *tx, struct err *err)
 		return 0;
 	return slanes_serve_run(r->broker, tx, r->worker_id,
 				(struct slice){r->served.data, r->served.len},
-				r->anew, err);
+				r->only, err);
 }
 
 static void
@@ -363,7 +363,7 @@ register_done(struct database_job *job, const struct err *err)
 	/* It is registered again soon. */
 	if (err != NULL)
 		buf_reset(&b->served);
-	else if (r->anew)
+	else if (r->only)
 		sclaim_wake(b);
 	register_drop(job);
 }
@@ -383,7 +383,7 @@ register_names(struct registration *r, struct sbroker *b,
 	}
 	/* The empty name says that there is a worker. */
 	buf_addc(&r->served, '\0');
-	r->anew = b->served.len != r->served.len || r->served.failed ||
+	r->only = b->served.len != r->served.len || r->served.failed ||
 		  memcmp(b->served.data, r->served.data, r->served.len) != 0;
 	if (r->worker_id == 0 || r->served.failed)
 		return;

@@ -4,8 +4,9 @@
  *
  * A topic is a task that somebody watches. A look reads the records of all
  * topics that want one, in one job; in the same transaction it writes this
- * process' port among the waiters of those that are not final yet, so whoever
- * makes one final wakes us. Then all that are not final are looked at again.
+ * process' port among the waiters of those that are not final yet, so that the
+ * process that makes one final wakes us. Then all that are not final are looked
+ * at again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,8 @@ struct seen {
 	bool found, final;
 };
 
-/* At most one is under way; another one that is asked for meanwhile follows. The
- * ids are copied, since topics may end before the I/O thread reads them. */
+/* At most one is under way; another one that is asked for meanwhile follows.
+ * The ids are copied, since topics may end before the I/O thread reads them. */
 struct look {
 	struct database_job job;
 	struct sresults *results;
