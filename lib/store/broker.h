@@ -72,11 +72,10 @@ struct broker_settle {
 	int64_t delay_ms;	  /* RETRY */
 	int32_t priority;	  /* RELEASE, SET_ASIDE, RETRY with no delay */
 	struct slice lane;	  /* SET_ASIDE: the task's name */
-	struct slice id; /* BURY: the task's id, or empty if it has none */
-	bool
-	    salvaged; /* BURY: the id was read from bytes that are not a task: a
-			      dead entry that has it already stays, and this one
-			      gets a name of its own */
+	struct slice id;	  /* BURY: the task's id, or empty */
+	/* BURY: the id was read from bytes that are not a task: a dead entry
+	 * that has it already stays, and this one gets a name of its own. */
+	bool salvaged;
 	struct slice info; /* BURY: JSON object: reason, error, … */
 	void (*on_done)(struct broker_settle *settle);
 	void *arg;		/* the caller's */

@@ -54,6 +54,8 @@ spage_add(struct spage *page, const struct spage_row *row,
 	return page->text.failed ? err_nomem(err) : 0;
 }
 
+/* All VIEW_ statements have the same columns; those that a place lacks are
+ * empty. */
 static int
 add_row(struct spage *page, struct tx *tx, enum statement_index sql,
 	struct err *err)

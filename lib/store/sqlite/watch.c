@@ -124,6 +124,7 @@ topic_part_done(struct database_job *job, const struct err *err)
 	topic_part_drop(job);
 }
 
+/* Takes our port off the waiters of a task that nobody watches any more. */
 static void
 topic_part(const struct stopic *t)
 {
@@ -185,6 +186,7 @@ sresults_watches_done(struct sresults *r)
 
 /* --- looks ------------------------------------------------------------- */
 
+/* Also when the file is left with the look in the queue. */
 static void
 look_drop(struct database_job *job)
 {
@@ -249,6 +251,8 @@ look_count(struct sresults *r, size_t *ret_bytes)
 	return n;
 }
 
+/* Each topic knows its place in the look, so that it can leave while the look
+ * is under way. */
 static void
 look_fill(struct sresults *r, struct look *look)
 {
@@ -267,6 +271,8 @@ look_fill(struct sresults *r, struct look *look)
 	}
 }
 
+/* Without memory nothing is looked at: the next event of the file, or the next
+ * watch, looks again. */
 void
 sresults_look(struct sresults *r)
 {
@@ -310,6 +316,7 @@ stopic_new(struct sresults *r, struct slice id)
 	return &t->topic;
 }
 
+/* Watches of one task share a topic, and with it one row among its waiters. */
 struct results_watch *
 sresults_watch(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)
