@@ -413,6 +413,14 @@ struct submit_request {
 void submit_for(struct dispatch *d, const struct submit_request *request,
 		struct slice json);
 
+/* --- stop.c ------------------------------------------------------------- */
+
+int stop_open(struct dispatch *d, struct err *err);
+/* At the end of each turn: whether a stop has nothing left to wait for. */
+void stop_check(struct dispatch *d);
+/* The worker cannot go on: a store will never let it in again. */
+void stop_fail(struct dispatch *d, const struct err *why);
+
 /* --- describe.c -------------------------------------------------------- */
 
 void describe_worker(const struct dispatch *d, struct buf *out);
