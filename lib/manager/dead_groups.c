@@ -2,9 +2,9 @@
 /*
  * What the dead died of, counted.
  *
- * Errors often end in a number or a name that differs each time; so only the first
- * line counts, and no more of it than a screen shows. The newest of each queue are
- * looked at, a page of each in turn, as many as a step may.
+ * Errors often end in a number or a name that differs each time; so only the
+ * first line counts, and no more of it than a screen shows. The newest of each
+ * queue are looked at, a page of each in turn, as many as a step may.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +17,13 @@
 #include "manager/queues.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/utf8.h"
 
 #define US_PER_MS 1000
 /* Of an error, in bytes. */
 #define GROUP_ERROR_MAX 200
 
+/* A count under way. */
 struct grouping {
 	struct flowrra_client *client;
 	const struct dead_filter *filter;
@@ -37,15 +39,10 @@ struct grouping {
 static json_t *
 group_error(const char *error)
 {
-	size_t len = error != NULL ? strcspn(error, "\r\n") : 0;
-
 	if (error == NULL)
 		return json_null();
-	if (len > GROUP_ERROR_MAX)
-		for (len = GROUP_ERROR_MAX; len > 0; len--)
-			if (((unsigned char)error[len] & 0xc0) != 0x80)
-				break;
-	return json_stringn(error, len);
+	return json_stringn(
+	    error, utf8_cut(error, strcspn(error, "\r\n"), GROUP_ERROR_MAX));
 }
 
 /* One more of a group; the newest come first in a queue, but not over all. */
@@ -68,7 +65,9 @@ group_count(json_t *group, const char *queue, int64_t died_us)
 	return status;
 }
 
-/* Takes the three; each may be null. */
+/* Takes the three members that a group has in common; each may be null. Their
+ * JSON is the key. Beyond DEAD_GROUPS_MAX a new group is left out, but known
+ * ones go on counting. */
 static int
 group_add(struct grouping *g, json_t *members, int64_t died_us, struct err *err)
 {
@@ -153,6 +152,7 @@ group_queues(struct grouping *g, struct query_cursor *cursors, size_t n,
 	return 0;
 }
 
+/* Only queues with dead tasks get a cursor. */
 static int
 group_walk(struct grouping *g, struct err *err)
 {
@@ -199,6 +199,7 @@ most_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
+/* Without memory the list is empty rather than unsorted. */
 static json_t *
 group_items(const json_t *groups)
 {

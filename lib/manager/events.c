@@ -87,6 +87,8 @@ on_following_asked(void *arg)
 		timer_set_ms(f->timer, ASKED_MS);
 }
 
+/* Runs until on_event or `stopped` ends it. Without memory for the timer,
+ * `stopped` is not asked, and only on_event can. */
 static void
 begin_listening(struct query *q)
 {

@@ -252,6 +252,7 @@ health_check(struct flowrra_client *c)
 	return h.components;
 }
 
+/* One component that is not healthy is enough. */
 bool
 health_is_good(const json_t *components)
 {

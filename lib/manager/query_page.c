@@ -92,9 +92,8 @@ send_purge(struct query *q)
 
 /* --- walking ----------------------------------------------------------- */
 
-/* The cursor is what the page before has left. */
-/* The two buffers change places: the store reads the old cursor while the
- * callback writes the new one. */
+/* The cursor is what the page before has left. The two buffers change places:
+ * the store reads the old cursor while the callback writes the new one. */
 static int
 turn_page(struct page *p, struct buf *cursor, struct err *err)
 {

@@ -284,6 +284,8 @@ same_times(const struct schedule *a, const struct schedule *b)
 	       a->jitter_us == b->jitter_us;
 }
 
+/* A rule that fires by the same times as before is not judged again: it may
+ * have fires behind it only. */
 static int
 check_rule(const struct drafting *d, const struct rule *rule, struct err *err)
 {
@@ -429,6 +431,8 @@ fill_next(struct drafting *d, struct err *err)
 	return 0;
 }
 
+/* In the order of what a person sees: the form's own mistakes first, then those
+ * that need the rule, then those that need the zones' files. */
 int
 schedule_draft(const struct schedule_form *form, const struct schedule *old,
 	       int64_t now_us, struct schedule_draft *ret,

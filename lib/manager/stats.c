@@ -79,8 +79,8 @@ stats_of(const json_t *queues, const json_t *workers,
 			 "registered", (json_int_t)registered);
 }
 
-/* Those of which the figures are made. */
-/* Queues and workers are the caller's, which shows them as well. */
+/* Asks for the rest of the figures. Queues and workers are the caller's, which
+ * shows them as well. */
 static json_t *
 figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	struct err *err)
@@ -94,6 +94,7 @@ figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	return stats_of(queues, workers, &counts, registered);
 }
 
+/* Questions whose cost does not grow with the number of tasks. */
 json_t *
 stats_get(struct flowrra_client *c, struct err *err)
 {

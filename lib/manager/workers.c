@@ -163,6 +163,7 @@ living_worker(struct flowrra_client *c, const char *name, struct err *err)
 	return found;
 }
 
+/* To all workers: each takes the orders that have its name. */
 static int
 send_order(struct flowrra_client *c, const char *worker,
 	   enum worker_order order, struct err *err)
@@ -263,6 +264,8 @@ reload_await(struct flowrra_client *c, const struct reload *r, double timeout_s,
 	return result > 0 ? 0 : -1;
 }
 
+/* The count is read before the order is sent: any reload that ends later was
+ * asked for by us, or by somebody who asked at the same time. */
 json_t *
 worker_reload(struct flowrra_client *c, const char *worker, double timeout_s,
 	      bool *ret_told, struct err *err)

@@ -10,6 +10,7 @@
 
 #include "core/task.h"
 #include "util/err.h"
+#include "util/utf8.h"
 
 /* What a fraction is stored as, in a column of whole numbers. A backoff of 1.5
  * and a jitter of 0.1 need no more, and whole numbers are the same in all three
@@ -233,19 +234,10 @@ row_check(const struct schedule *s, struct err *err)
 	return 0;
 }
 
-/* A byte of the form 10xxxxxx continues a character of UTF-8: the cut moves
- * back to one that begins. */
 struct slice
 row_cut(const char *text, size_t max)
 {
-	struct slice s = slice_of(text);
-
-	if (s.len <= max)
-		return s;
-	for (s.len = max;
-	     s.len > 0 && ((unsigned char)text[s.len] & 0xc0) == 0x80;)
-		s.len--;
-	return s;
+	return (struct slice){text, utf8_cut(text, strlen(text), max)};
 }
 
 void
