@@ -22,6 +22,8 @@ const struct column queue_columns[N_QUEUE_COLUMNS] = {
     {"STATE", "paused", cell_paused, false},
 };
 
+/* With a name, that queue alone; an unknown one is an error, for it is most
+ * likely misspelt. */
 static int
 run_queues(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -98,6 +100,8 @@ const struct verb verb_queue_resume = {
 
 /* --- purge ------------------------------------------------------------- */
 
+/* Dead tasks and those in flight stay: the one are looked into, the others
+ * run. */
 struct purge_options {
 	bool dry_run;
 };

@@ -57,6 +57,8 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 
 /* --- result ------------------------------------------------------------ */
 
+/* Does not wait: a task that has not finished is told as such, with status
+ * 3. */
 static int
 run_result(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -114,6 +114,8 @@ is_anything_given(const struct edit_options *o)
 	return false;
 }
 
+/* schedule_edit() reads the schedule, has apply_options() change it, and tries
+ * again if somebody else has changed it meanwhile. */
 static int
 run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -220,6 +220,7 @@ print_stats(const struct schedules_stats *s, int64_t now_us)
 		printf("scheduler    none is running\n");
 }
 
+/* One `now`, for what is due and for how long ago schedulers were seen. */
 static int
 run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -168,6 +168,7 @@ list_filtered(struct ctl *ctl, enum tasks_state state,
 	return status;
 }
 
+/* Paths of --arg get their root here, and are freed here. */
 static int
 list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
      const struct column *columns, size_t n)

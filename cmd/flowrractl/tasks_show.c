@@ -83,7 +83,8 @@ print_attempts(const json_t *attempts)
 	}
 }
 
-/* The record and the entry stand below, each member on a line. */
+/* Where the task is, in short; below it the record and the entry, each member
+ * on a line, and then the attempts that failed. */
 static void
 print_task(const json_t *task)
 {

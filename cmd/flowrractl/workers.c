@@ -92,6 +92,7 @@ send_order(struct ctl *ctl, const char *worker, enum worker_order order)
 	    .run = run_##word,                                                 \
 	}
 
+/* reload is not among them: it waits. */
 ORDER(quiet, WORKER_QUIET, "Make a worker take no more tasks");
 ORDER(resume, WORKER_RESUME, "Make a quiet worker take tasks again");
 ORDER(stop, WORKER_STOP, "Stop a worker gracefully, as SIGTERM does");

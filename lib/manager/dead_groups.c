@@ -152,7 +152,6 @@ group_queues(struct grouping *g, struct query_cursor *cursors, size_t n,
 	return 0;
 }
 
-/* Only queues with dead tasks get a cursor. */
 static int
 group_walk(struct grouping *g, struct err *err)
 {

@@ -25,6 +25,7 @@ struct following {
 	bool ended;
 };
 
+/* NULL is any text, also where the event has none. */
 static bool
 is_text(const json_t *task, const char *name, const char *wanted)
 {

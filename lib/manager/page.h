@@ -40,7 +40,7 @@ struct page_query {
 	/* What the step before gave as "next"; NULL or empty: the first. It
 	 * goes with the same list and filter only. */
 	const char *cursor;
-	size_t limit; /* of items: 1 to PAGE_LIMIT_MAX */
+	size_t limit; /* at most so many items: 1 to PAGE_LIMIT_MAX */
 	/* What a step may look at; 0: the two above. It ends behind the page of
 	 * the store with which it has come so far. */
 	size_t depth;

@@ -98,8 +98,8 @@ registry_list(struct flowrra_client *c, struct err *err)
 	return NULL;
 }
 
-/* Names that are alike are named: most who ask for an unknown one have mistyped
- * it. */
+/* The message has close names: most users who ask for an unknown task have
+ * mistyped it. */
 json_t *
 registry_show(struct flowrra_client *c, const char *name, struct err *err)
 {

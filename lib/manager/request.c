@@ -155,6 +155,8 @@ check_argument(const struct scan_value *value, struct err *err)
 		       *value->inexact != '\\' ? " (--string)" : "");
 }
 
+/* A word that is JSON is taken as it is, unless the task takes texts; any other
+ * word is a string. So 5 is a number and 5a needs no quotes. */
 int
 request_argument(const char *text, enum request_words words, struct buf *out,
 		 struct err *err)

@@ -178,7 +178,8 @@ form_microseconds(double seconds)
 #define STORED_OVERLAP(value, stored) (stored)
 #define STORED_DAY_MATCH(value, stored) (stored)
 
-/* What needs no check. Texts are the form's. */
+/* What needs no check. Texts are the form's, so that the draft must not outlive
+ * it. */
 static void
 fill_schedule(const struct drafting *d)
 {
@@ -361,7 +362,8 @@ fill_first(const struct drafting *d, const struct rule *rule, struct err *err)
 	return 0;
 }
 
-/* The next fire, by the rule. */
+/* The next fire, by the rule. While this runs, `field` names the rule: most of
+ * what can fail here is about it. */
 static int
 compute_next(const struct drafting *d, struct err *err)
 {

@@ -210,7 +210,8 @@ take_schedule(struct listing *l, const struct schedule *s, struct err *err)
 	return 0;
 }
 
-/* Asked between pages: one page is read within milliseconds. */
+/* Whether the answer is complete, full, or has taken long enough. Asked between
+ * pages: one page is read within milliseconds. */
 static bool
 is_over(const struct listing *l)
 {
@@ -414,6 +415,8 @@ fill_fires(struct schedules *db, struct flowrra_client *c, const char *id,
 	return result;
 }
 
+/* The hash of a cursor is that of the ID: one of another schedule is
+ * refused. */
 json_t *
 schedule_fires(struct schedules *db, struct flowrra_client *c, const char *id,
 	       const char *cursor, size_t limit, struct err *err)

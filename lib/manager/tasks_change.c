@@ -61,7 +61,8 @@ explain_not_dead(struct flowrra_client *c, const char *id, struct err *err)
 	json_decref(record);
 }
 
-/* By its ID, or by its key where it could not be read. */
+/* By its ID, or by its key where it could not be read. With a filter of one ID
+ * it is the change of many that flowrractl and the pages make. */
 json_t *
 tasks_retry(struct flowrra_client *c, const char *id, struct err *err)
 {
