@@ -2,9 +2,9 @@
 /*
  * Steps of lists: their cursors, and their ends.
  *
- * A cursor is text: 16 digits that say of which list and filter it is, a dot, and
- * a place that only the list understands. It comes back from a browser, so each
- * part is checked before it is used, and a store checks its own.
+ * A cursor is text: 16 digits that say of which list and filter it is, a dot,
+ * and a place that only the list understands. It comes back from a browser, so
+ * each part is checked before it is used, and a store checks its own.
  */
 #include "manager/page.h"
 
@@ -161,7 +161,7 @@ page_answer(struct page_step *step, struct err *err)
 			   : NULL;
 	json_t *answer;
 
-	/* A cursor that is no UTF-8 has the bytes of another program's worker;
+	/* A cursor that is not UTF-8 has the bytes of another program's worker;
 	 * the list ends there rather than fail. */
 	answer =
 	    step->next.failed

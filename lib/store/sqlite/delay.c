@@ -5,8 +5,8 @@
  * file run on one machine, so they agree on the clock, also after it was set.
  *
  * A due task is moved behind those that wait, under a new seq: it was not first
- * before, so it does not overtake. The mover is the claim that needs it; there
- * is no server process whose work it would be.
+ * before, so it does not overtake. The mover is the claim that needs it; no
+ * server process does it.
  */
 #include "store/sqlite/broker.h"
 
