@@ -26,6 +26,11 @@ struct flowrra_client;
 json_t *queues_list(struct flowrra_client *c, const char *name,
 		    struct err *err);
 
+/* All of them, and *ret_workers as of workers_list(): it has to be asked for the
+ * queues, too. NULL with *err. */
+json_t *queues_and_workers(struct flowrra_client *c, json_t **ret_workers,
+			   struct err *err);
+
 /*
  * Where to look for tasks at a place: an array, in the order of their names, of
  * {"queue", "newest_ms"} (query_find()). It may have queues that are empty there.
