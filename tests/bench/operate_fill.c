@@ -395,23 +395,3 @@ operate_vary_sqlite(const char *url)
 		     sizeof(varied_rows) / sizeof(varied_rows[0]),
 		     OPERATE_QUEUES);
 }
-
-/* --- how long ------------------------------------------------------------ */
-
-double
-operate_longest_ms(struct redis_server *server)
-{
-	redisReply *log;
-	long long us = 0;
-	size_t i;
-
-	if (server == NULL)
-		return 0;
-	log = redis_server_command(server, "SLOWLOG GET -1");
-	for (i = 0; i < log->elements; i++)
-		if (log->element[i]->element[2]->integer > us)
-			us = log->element[i]->element[2]->integer;
-	freeReplyObject(log);
-	redis_server_run(server, "SLOWLOG RESET");
-	return (double)us / 1e3;
-}
