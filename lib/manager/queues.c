@@ -280,6 +280,9 @@ queues_pause(struct flowrra_client *c, const char *name, bool paused,
 
 /* --- levels ------------------------------------------------------------ */
 
+/* Of a long queue: a page of one queue asks for more than its levels. */
+#define LEVELS_DEPTH (PAGE_DEPTH / 2)
+
 /* The levels of a queue as they are met: the one that runs last first. */
 struct level_count {
 	json_t *levels;
@@ -322,13 +325,13 @@ queues_levels(struct flowrra_client *c, const char *name, struct err *err)
 	struct level_count l = {.levels = json_array()};
 	struct query_cursor at = {
 	    .queue = name, .place = BROKER_WAITING, .n = BROKER_PAGE_MAX};
-	const int64_t end_us = clock_mono_us() + PAGE_TIME_US;
+	const int64_t end_us = clock_mono_us() + PAGE_QUICK_US;
 	json_t *answer = NULL;
 	int result;
 
 	do
 		result = query_next(c, &at, level_on_item, &l, err);
-	while (result == 0 && at.more && l.seen < PAGE_DEPTH &&
+	while (result == 0 && at.more && l.seen < LEVELS_DEPTH &&
 	       clock_mono_us() < end_us);
 	if (result == 0) {
 		answer = level_end(&l) == 0

@@ -43,8 +43,8 @@ json_t *queues_find(struct flowrra_client *c, const char *name,
 /*
  * How many tasks wait in each priority of a queue, the one that runs first first:
  *	{"levels": [{"priority", "waiting"}], "complete": bool}
- * Of a long queue only those that run last are counted (as many as a step of
- * page.h may look at); then it is not complete.
+ * Of a long queue only those that run last are counted (half of what a step of
+ * page.h may look at, for PAGE_QUICK_US); then it is not complete.
  */
 json_t *queues_levels(struct flowrra_client *c, const char *name,
 		      struct err *err);
