@@ -165,7 +165,11 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 	s->shared.mask = s->options->shared->mask;
 	if (r == 0) {
 		atomic_store(&s->answered_us, clock_mono_us());
+		/* A page has several topics: what is new of all leaves in one
+		 * write a reader. */
+		samples_hold(s->samples);
 		r = topics_ask(s->topics, wanted, &err);
+		samples_release(s->samples);
 	}
 	/* What a stop has cut short says nothing of the stores. */
 	if (!atomic_load(&s->stop))
