@@ -22,6 +22,9 @@
 #define LOOK_BYTES ((size_t)8 << 20)
 #define FIRST_LOOK 50
 #define LEAST_LOOK 8
+/* Fewer entries are not worth a step: where a store is slow, or they lie in as
+ * many queues. */
+#define STEP_LEAST 300
 
 #define HASH_DIGITS 16
 /* A place holds a name of a queue, a store's cursor (at most a task's ID and
@@ -60,13 +63,17 @@ int
 page_step_begin(struct page_step *step, struct page_query *query, uint64_t hash,
 		struct slice *ret_place, struct err *err)
 {
+	const int64_t now_us = clock_mono_us();
 	const int64_t time_us =
 	    query->time_us > 0 ? query->time_us : PAGE_TIME_US;
 
-	*step = (struct page_step){.query = query,
-				   .hash = hash,
-				   .end_us = clock_mono_us() + time_us,
-				   .items = json_array()};
+	*step = (struct page_step){
+	    .query = query,
+	    .hash = hash,
+	    .quick_us = now_us + time_us,
+	    .end_us =
+		now_us + (time_us < PAGE_TIME_US ? PAGE_TIME_US : time_us),
+	    .items = json_array()};
 	query->bad_cursor = false;
 	*ret_place = (struct slice){NULL, 0};
 	if (step->items == NULL)
@@ -134,9 +141,11 @@ page_add(struct page_step *step, json_t *item, size_t bytes)
 bool
 page_is_over(const struct page_step *step)
 {
+	const int64_t now_us = clock_mono_us();
+
 	return step->looked_at >= page_depth(step) ||
-	       step->read_bytes >= READ_BYTES ||
-	       clock_mono_us() >= step->end_us;
+	       step->read_bytes >= READ_BYTES || now_us >= step->end_us ||
+	       (now_us >= step->quick_us && step->looked_at >= STEP_LEAST);
 }
 
 void

@@ -73,8 +73,11 @@ json_t *tasks_page(struct flowrra_client *c, enum tasks_state state,
  * and "attempts": those that it has behind it there (codec/history.h), or had before
  * the one that succeeded. The entry of
  * a dead one has info, task and bytes as well. "unknown" is what was not found among
- * the newest `depth` of a queue. ERR_NOT_FOUND.
+ * the newest `depth` of a queue; with TASKS_DEPTH_QUICK, among as many of the newest
+ * as can be looked at in PAGE_QUICK_US, some of each queue. ERR_NOT_FOUND, which
+ * says how much was looked at if that was not all.
  */
+#define TASKS_DEPTH_QUICK 0
 json_t *tasks_show(struct flowrra_client *c, const char *id, size_t depth,
 		   struct err *err);
 

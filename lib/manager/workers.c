@@ -96,16 +96,24 @@ describe(const json_t *worker)
 }
 
 json_t *
+workers_describe(const json_t *known)
+{
+	json_t *list = json_array(), *worker;
+	size_t i;
+
+	json_array_foreach (known, i, worker)
+		json_array_append_new(list, describe(worker));
+	return list;
+}
+
+json_t *
 workers_list(struct flowrra_client *c, struct err *err)
 {
-	json_t *known = query_workers(c, err), *list, *worker;
-	size_t i;
+	json_t *known = query_workers(c, err), *list;
 
 	if (known == NULL)
 		return NULL;
-	list = json_array();
-	json_array_foreach (known, i, worker)
-		json_array_append_new(list, describe(worker));
+	list = workers_describe(known);
 	json_decref(known);
 	return list;
 }
