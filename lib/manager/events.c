@@ -19,6 +19,7 @@ struct listening {
 	const struct events_follow *what;
 };
 
+/* NULL is any text, also where the event has none. */
 static bool
 is_text(const json_t *task, const char *name, const char *wanted)
 {

@@ -6,15 +6,15 @@
 #include <stdio.h>
 
 #include "client/load.h"
-#include "manager/member.h"
 #include "manager/schedule.h"
 #include "schedules/schedules.h"
 #include "util/clock.h"
 
 #define US_PER_S 1e6
 
-/* For people. Most schedules fire on whole seconds: then a fraction of zeros is
- * left out. */
+/* With the offset of records and of all other times of ours, so that texts of one
+ * answer can be compared. Most schedules fire on whole seconds: a fraction of
+ * zeros is left out then, as Python's isoformat() does. */
 void
 moment_text(int64_t us, char text[MOMENT_SIZE])
 {
@@ -22,16 +22,21 @@ moment_text(int64_t us, char text[MOMENT_SIZE])
 
 	clock_format(us, full);
 	if (us % 1000000 == 0)
-		snprintf(text, MOMENT_SIZE, "%.19sZ", full);
+		snprintf(text, MOMENT_SIZE, "%.19s+00:00", full);
 	else
-		snprintf(text, MOMENT_SIZE, "%.26sZ", full);
+		snprintf(text, MOMENT_SIZE, "%.26s+00:00", full);
 }
 
 /* INT64_MAX is "never again", as the scheduler stores it. */
 json_t *
 moment_json(int64_t us)
 {
-	return us == INT64_MAX ? json_null() : member_of_time(us);
+	char text[MOMENT_SIZE];
+
+	if (us == 0 || us == INT64_MAX)
+		return json_null();
+	moment_text(us, text);
+	return json_string(text);
 }
 
 static json_t *

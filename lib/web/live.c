@@ -3,7 +3,7 @@
  * Routes on the loop, and the two of them that probes ask.
  *
  * They never block: what they tell of the stores is what the sampler has found,
- * which looks every five seconds at least.
+ * which looks every six seconds at least.
  */
 #include <string.h>
 

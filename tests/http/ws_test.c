@@ -198,7 +198,7 @@ START_TEST(fragments_are_one_message_and_pings_may_stand_between)
 }
 END_TEST
 
-/* RFC 6455, section 5.1, 5.2, 5.5, 8.1 and 7.4.1: what is no frame of a client. */
+/* RFC 6455, section 5.1, 5.2, 5.5, 8.1 and 7.4.1: frames that no client may send. */
 START_TEST(a_frame_that_is_wrong_closes)
 {
 	static const struct {

@@ -342,6 +342,7 @@ stopic_new(struct sresults *r, struct slice id)
 	return &t->topic;
 }
 
+/* Watches of one task share a topic, and with it one row among its waiters. */
 static struct results_watch *
 stopic_watch(struct results *results, struct slice id, bool follows,
 	     results_record_fn *on_record, void *arg, struct err *err)
