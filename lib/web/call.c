@@ -281,6 +281,7 @@ web_each(const struct web_call *call, const char *prefix,
 	return 0;
 }
 
+/* Never NULL: an empty body is an empty text. */
 struct slice
 web_body(const struct web_call *call)
 {

@@ -51,7 +51,7 @@ dead_get_groups(struct web_call *call, struct err *err)
 /* What a job needs when the request is gone. */
 struct dead_order {
 	struct dead_change change;
-	json_t *body; /* its texts point here */
+	json_t *body; /* the texts of the change point into it */
 	const char **ids;
 };
 

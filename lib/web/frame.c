@@ -50,7 +50,8 @@ frame_get_openapi(struct web_call *call, struct err *err)
 	    call, openapi_make(call->shared->tables, web_prefix(call)), err);
 }
 
-/* What this user may do, for pages that leave out what they may not. */
+/* What this user may do. A page leaves out the rest; the frame refuses it in any
+ * case. */
 static json_t *
 frame_capabilities(const struct web_call *call)
 {

@@ -277,8 +277,8 @@ job_json(struct web_job *job)
 			 "error", error != NULL ? error : json_null());
 }
 
-/* One place for both, so that a job that is stopped is shown as it was at that
- * moment. */
+/* Finds a job, and stops it or not, under one lock: the answer shows it as it was at
+ * the moment of the stop. */
 static json_t *
 jobs_ask(struct web_jobs *jobs, const char *id, bool stop, struct err *err)
 {

@@ -116,6 +116,8 @@ is_alive(const json_t *worker)
 	return state != NULL && strcmp(state, "dead") != 0;
 }
 
+/* A worker that is told to shrink may be busy with more than it has for a moment:
+ * what is free is never negative. */
 static void
 write_slots(struct metrics_text *m, const json_t *workers)
 {

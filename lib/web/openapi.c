@@ -89,7 +89,8 @@ openapi_member(const struct web_param *p)
 	return schema;
 }
 
-/* An object of the members that the table has. */
+/* An object of the members that the table has. The frame refuses all others, and so
+ * does the schema, unless the route checks its body itself. */
 static json_t *
 openapi_members(const struct web_route *route)
 {
@@ -204,7 +205,7 @@ openapi_operation(const struct web_route *route)
 	return value;
 }
 
-/* Several methods of one path stand in several tables. */
+/* Methods of one path may stand in several tables, and become one object. */
 static json_t *
 openapi_paths(const struct web_route *const *tables)
 {

@@ -33,7 +33,8 @@
 
 /* --- parts ------------------------------------------------------------- */
 
-/* What the dead of the last hour died of. */
+/* What the dead of the last hour died of: the FAILURES_SHOWN groups that the manager
+ * has put first. */
 static json_t *
 overview_failures(struct web_call *call, struct err *err)
 {

@@ -28,7 +28,8 @@
 #define SPARKS_KEPT_US INT64_C(5000000)
 #define SPARKS_MAX 100
 
-/* A clock that is ahead of ours makes no negative age. */
+/* Seconds; null: nothing waits. The time is the broker's or a producer's, and may be
+ * ahead of ours: then the age is 0, not negative. */
 static json_t *
 age_of(const json_t *queue)
 {

@@ -80,8 +80,8 @@ registry_get_all(struct web_call *call, struct err *err)
 	return web_answer(call, json_pack("{s:o}", "items", items), err);
 }
 
-/* Of the last hour. The task is registered at the broker, which answers: with the
- * backend away its figures are null, and the rest is told. */
+/* Of the last hour. The registration is the broker's, and the figures the backend's,
+ * which may be away alone: then the figures are null, and the rest is told. */
 static json_t *
 registry_figures(struct web_call *call)
 {

@@ -24,6 +24,7 @@
 #include "web/call.h"
 
 #define LIFE_US ((int64_t)REPLAY_LIFE_S * 1000000)
+/* Ten answers a bucket when there are as many as may be kept. */
 #define BUCKETS 1024
 /* A longer answer is not kept: the request would be refused as done. */
 #define BODY_MAX (256u << 10)

@@ -18,6 +18,7 @@
 #include "web/state.h"
 #include "web/static.h"
 
+/* Twice what a reply has: some eight of every reply, and those of its route. */
 #define FIELDS_MAX 32
 
 /* What a page may load and do. Script only from here; no text becomes markup

@@ -70,7 +70,8 @@ schedules_get_one(struct web_call *call, struct err *err)
 	    call, schedule_show(db, web_text(call, "id"), err), err);
 }
 
-/* Of one that was deleted, too, as long as its fires are kept. */
+/* Also of a schedule that was deleted, as long as its fires are kept: what it has
+ * done is still of interest. */
 static int
 schedules_get_fires(struct web_call *call, struct err *err)
 {

@@ -151,7 +151,8 @@ seed_get_schedule(struct web_call *call, struct err *err)
 
 /* --- making schedules ---------------------------------------------------- */
 
-/* What the body says, in texts that last as long as the call. */
+/* What the body says. Its texts are the body's, and last as long as the call; the
+ * rest is freed by seed_make(). */
 struct seed_form {
 	struct schedule_form form;
 	char *args, *kwargs;
@@ -175,7 +176,8 @@ seed_read_text(const json_t *body, const char *name, const char **ret,
 	return bad ? seed_bad(err, name, "a string") : 0;
 }
 
-/* Its arguments; the package has () and None for none. */
+/* Arguments become a text of JSON, as the database has them. null stands for none,
+ * as None does in the package. */
 static int
 seed_read_json(const json_t *body, const char *name, bool array, char **ret,
 	       struct err *err)

@@ -26,7 +26,8 @@
 
 /* One message to the broker; see flowrra_batch. */
 #define BATCH_LINES 256
-/* Of a request: each has an answer, which may be longer than itself. */
+/* Lines of a request: each has an answer, which may be longer than itself, and all
+ * answers are in memory until the last line is done. */
 #define LINES_MAX 100000
 #define NDJSON_TYPE "application/x-ndjson; charset=utf-8"
 

@@ -246,7 +246,8 @@ tasks_run_retry(struct web_call *call, struct err *err)
 	return web_answer(call, tasks_retry(web_client(call), id, err), err);
 }
 
-/* Not moved, but due: so it keeps its place behind those that wait already. */
+/* It is not moved in front, but made due now: it stands behind those that wait
+ * already. */
 static int
 tasks_run_now(struct web_call *call, struct err *err)
 {

@@ -195,7 +195,7 @@ topics_ask_route(struct topics *topics, const struct topic_route *t,
 	struct web_call *call;
 	json_t *value;
 
-	/* A copy: finding a route writes to its path. */
+	/* A copy: routes_find() cuts up the path that it is given. */
 	snprintf(path, sizeof(path), "%s", t->path);
 	routes_find(topics->shared->tables, HTTP_GET, path, &match);
 	if (match.route == NULL) {

@@ -21,7 +21,7 @@
 #define US_PER_S 1e6
 /* A worker loads its modules within some seconds; a page waits that long. */
 #define RELOAD_TIMEOUT_S 8.0
-/* Of one worker, that are shown. */
+/* Running tasks of one worker that are shown; it has as many as it has slots. */
 #define RUNNING_MAX 100
 
 /* By our clock; a worker whose clock is ahead has just spoken. */
