@@ -40,8 +40,9 @@ LDHARDEN := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDFLAGS)
 endif
 ifeq ($(CONFIG),fuzz)
 CC       := clang-14
-# To clang a volatile variable that is only written is an oversight.
-WARNINGS += -Wno-unused-but-set-variable
+# To clang a volatile variable that is only written is an oversight, and so is an
+# initializer that names some members and leaves the others 0.
+WARNINGS += -Wno-unused-but-set-variable -Wno-missing-field-initializers
 endif
 
 PKGS := libevent_core libevent_extra libevent_pthreads libevent_openssl openssl \
@@ -60,12 +61,12 @@ endif
 
 pc         = $(shell pkg-config --libs $(1) 2>/dev/null)
 # The loader looks for each symbol in the libraries in this order. Most symbols, by
-# far, are those that libcrypto and SQLite want of themselves and of libc: with
-# these in front, a program starts with a fifth less work.
-STORE_LIBS := -lcrypto -lsqlite3 -lc $(call pc,libevent_core libevent_extra libevent_openssl openssl \
-	        hiredis sqlite3 jansson inih) -lm -ldl
+# far, are those that SQLite wants of itself and of libc: with these in front, a
+# program starts with less work.
+STORE_LIBS := -lsqlite3 -lc $(call pc,libevent_core libevent_extra hiredis sqlite3 \
+	        jansson inih) -lm -ldl
 # libwslay has no file for pkg-config.
-HTTP_LIBS  := $(call pc,libmicrohttpd gnutls) -lwslay
+HTTP_LIBS  := $(call pc,libmicrohttpd gnutls openssl) -lwslay
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CPPFLAGS  += -D_GNU_SOURCE -DINI_HANDLER_LINENO=1 -DFLOWRRA_VERSION='"$(VERSION)"' \
 	     -Ilib -Ilib/module -Ilib/client -I$(B)/gen $(PKG_CFLAGS)
@@ -156,7 +157,7 @@ $(B)/lib/flowrra/exec.so: $(call objs,lib/module/shipped/exec) \
     $(call ar,spawn module codec core util) lib/module/shipped/module.map
 	$(link) -shared -Wl,--version-script=lib/module/shipped/module.map $(inputs)
 
-$(B)/%.o: %.c | $(B)/gen/redis_scripts.def $(B)/gen/web_ui.def
+$(B)/%.o: %.c | $(B)/gen/redis_scripts.def $(B)/gen/web_ui.def $(B)/gen/tls_library.h
 	$(call say,CC) $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define archive
@@ -164,6 +165,18 @@ $(B)/lib/$(1).a: $(call objs,lib/$(1))
 	$$(call say,AR) rm -f $$@ && $$(AR) rcs $$@ $$^
 endef
 $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
+
+# The library of TLS is loaded, not linked (lib/redis/openssl.h). An object that
+# nobody loads links it, so that its name is the linker's choice; packages take
+# what they depend on from it, too.
+$(B)/gen/tls_library.so:
+	$(call say,GEN) echo | $(CC) -shared -x c - -o $@ -Wl,--no-as-needed \
+	    $(call pc,libevent_openssl)
+
+$(B)/gen/tls_library.h: $(B)/gen/tls_library.so
+	$(call say,GEN) readelf -d $< | sed -n \
+	    's/.*(NEEDED).*\[\(libevent_openssl.*\)\]/#define TLS_LIBRARY "\1"/p' > $@
+	@grep -q . $@
 
 # Lua scripts become C. A change of the folder is a script that came or went.
 LUA     := lib/store/redis/lua

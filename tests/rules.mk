@@ -182,9 +182,12 @@ FUZZ_SECONDS ?= 30
 FUZZ_LIBS := util core codec cron ipc redis http
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
+# Those of flowrra-web ask its routes, and so have a store below them.
+$(filter %/web_fuzz %/web_auth_fuzz,$(FUZZERS)): $(call ar,$(WEB_LIBS))
+
 $(FUZZERS): %: %.o $(call ar,$(FUZZ_LIBS))
 	$(call say,LD) $(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ \
-	    $(inputs) $(STORE_LIBS) $(HTTP_LIBS)
+	    $(inputs) $(STORE_LIBS) $(HTTP_LIBS) -lcrypt $(call pc,libsystemd)
 
 fuzzers: $(FUZZERS)
 

@@ -12,6 +12,8 @@
 
 #define SUITES_MAX 256
 #define TIMEOUT_S 20
+/* How much longer all limits are under sanitizers, if not said otherwise. */
+#define SANITIZED_FACTOR "3"
 
 static struct {
 	const char *name;
@@ -54,6 +56,8 @@ main(int argc, char **argv)
 			puts(suites[i].name);
 		return EXIT_SUCCESS;
 	}
+	if (SANITIZED)
+		setenv("CK_TIMEOUT_MULTIPLIER", SANITIZED_FACTOR, 0);
 	runner = srunner_create(NULL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Whoever reads a log sees how far it is. */

@@ -28,6 +28,15 @@ void suite_register(const char *name, void (*fill)(TCase *));
 #define TEST(name) tcase_add_test(suite_case_, name)
 #define TEST_LOOP(name, first, end)                                            \
 	tcase_add_loop_test(suite_case_, name, first, end)
+/*
+ * Sanitizers make all slower, and keep memory of their own: a test that bounds
+ * the one or the other asks for this. The limit below is longer under them.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
 /* Seconds that a test of this suite may take; the default is 20. */
 #define SUITE_TIMEOUT(seconds) tcase_set_timeout(suite_case_, seconds)
 

@@ -25,22 +25,13 @@ struct scheduler {
 };
 
 static const char usage[] =
-    "usage: flowrra-beat [-c FILE] [-o SECTION.KEY=VALUE]...\n"
-    "\n"
     "Puts the tasks of schedules into their queues when they are due. Any "
     "number of\n"
-    "them may run on one database.\n"
-    "\n"
-    "  -c, --config FILE         read this configuration file\n"
-    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
-    "      --log-format FORMAT   text or json, as [worker] log_format\n"
-    "      --check               check the configuration, and end\n"
-    "      --dump-config         print the configuration in force, and end\n"
-    "  -h, --help                print this help, and end\n"
-    "  -V, --version             print the version, and end\n"
-    "\n"
+    "them may run on one database.\n";
+
+static const char notes[] =
     "Signals: TERM and INT stop it; HUP reads configuration and time zones\n"
-    "anew. See flowrra-beat(8) and flowrra.conf(5).\n";
+    "again. See flowrra-beat(8) and flowrra.conf(5).\n";
 
 /* A scheduler that is disabled is ready all the same: it can be enabled by a
  * reload. */
@@ -104,8 +95,7 @@ reload(void *arg, const struct conf *next, struct err *err)
 	const struct scheduler *s = arg;
 
 	beat_reload(s->beat, next);
-	daemon_reloaded(s->daemon, NULL);
-	return 0;
+	return 1;
 }
 
 static int64_t
@@ -138,6 +128,8 @@ main(int argc, char **argv)
 {
 	static const struct daemon_program program = {.name = "flowrra-beat",
 						      .usage = usage,
+						      .notes = notes,
+						      .private_memory = true,
 						      .precise_timers = true,
 						      .start = start,
 						      .reload = reload,

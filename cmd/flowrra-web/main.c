@@ -20,22 +20,11 @@ struct site {
 };
 
 static const char usage[] =
-    "usage: flowrra-web [-c FILE] [-o SECTION.KEY=VALUE]...\n"
-    "\n"
-    "Shows queues, tasks, workers and schedules in a browser, has an API for "
-    "programs,\n"
-    "and metrics. Where, and who may log in, is in [web] of the "
-    "configuration;\n"
-    "`flowrractl web` prints the URL.\n"
-    "\n"
-    "  -c, --config FILE         read this configuration file\n"
-    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
-    "      --log-format FORMAT   text or json, as [worker] log_format\n"
-    "      --check               check the configuration, and end\n"
-    "      --dump-config         print the configuration in force, and end\n"
-    "  -h, --help                print this help, and end\n"
-    "  -V, --version             print the version, and end\n"
-    "\n"
+    "Shows queues, tasks, workers and schedules in a browser, has an API for\n"
+    "programs, and metrics. Where, and who may log in, is in [web] of the\n"
+    "configuration; `flowrractl web` prints the URL.\n";
+
+static const char notes[] =
     "Signals: TERM and INT stop it; HUP reads configuration, users and tokens\n"
     "again. See flowrra-web(8) and flowrra.conf(5).\n";
 
@@ -75,10 +64,7 @@ reload(void *arg, const struct conf *next, struct err *err)
 {
 	const struct site *s = arg;
 
-	if (web_reload(s->web, err) != 0)
-		return -1;
-	daemon_reloaded(s->daemon, NULL);
-	return 0;
+	return web_reload(s->web, err) == 0 ? 1 : -1;
 }
 
 /* Nothing need be finished: what threads do is awaited by finish(). */
@@ -113,6 +99,8 @@ main(int argc, char **argv)
 {
 	static const struct daemon_program program = {.name = "flowrra-web",
 						      .usage = usage,
+						      .notes = notes,
+						      .private_memory = true,
 						      .check = web_check,
 						      .probe = web_probe,
 						      .start = start,

@@ -47,8 +47,9 @@ print_help(const struct verb *verb)
 	size_t i;
 
 	if (verb != NULL) {
-		printf("Usage: flowrractl %s %s\n%s.\n", verb->name,
-		       verb->usage, verb->summary);
+		printf("Usage: flowrractl %s%s%s\n%s.\n", verb->name,
+		       verb->usage[0] != '\0' ? " " : "", verb->usage,
+		       verb->summary);
 		if (verb->n_options > 0)
 			printf("\nOptions:\n");
 		print_options(verb->options, verb->n_options);
@@ -148,6 +149,7 @@ static int
 run_help(struct ctl *ctl, int argc, char **argv, void *options)
 {
 	const char *second = argc > 1 ? argv[1] : "";
+	struct err err = ERR_INIT;
 	char name[64];
 	size_t i;
 
@@ -165,7 +167,8 @@ run_help(struct ctl *ctl, int argc, char **argv, void *options)
 	}
 	if (argc == 1 && print_help_group(argv[0]))
 		return 0;
-	complain(ctl, "unknown command \"%s\"", name);
+	unknown_verb(argc, argv, &err);
+	complain(ctl, "%s; see flowrractl --help", err.msg);
 	return err_exit_status(ERR_USAGE);
 }
 

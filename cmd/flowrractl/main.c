@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "flowrra/client.h"
+#include "util/closest.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/proc.h"
@@ -114,14 +115,41 @@ find_verb(int n, char **words, int *ret_used)
 	return NULL;
 }
 
-/* Sets ERR_USAGE with what could have been meant: all verbs of the group, if
- * the first word is one. The longest group, tasks, has some 130 bytes of names.
- */
-static void
+/* The verbs whose names are close to what was typed, or that have its first
+ * word as their second: "retry" is "tasks retry". Returns how many. */
+static size_t
+verb_write_closest(int n, char **words, char text[CLOSEST_TEXT_SIZE])
+{
+	/* A name that is longer than this is close to none of ours. */
+	char typed[64];
+	struct closest closest = CLOSEST_INIT(typed);
+	const char *space;
+	char group[16];
+	size_t i;
+
+	snprintf(typed, sizeof(typed), "%s %s", words[0],
+		 n > 1 ? words[1] : "");
+	for (i = 0; verbs[i] != NULL; i++) {
+		space = strchr(verbs[i]->name, ' ');
+		snprintf(group, sizeof(group), "%.*s",
+			 (int)strcspn(verbs[i]->name, " "), verbs[i]->name);
+		if (space != NULL && strcmp(space + 1, words[0]) == 0)
+			closest_put(&closest, verbs[i]->name, 0);
+		else if (space != NULL && n > 1)
+			closest_offer(&closest, verbs[i]->name);
+		else if (closest_distance(words[0], group) <=
+			 strlen(words[0]) / 3)
+			closest_put(&closest, verbs[i]->name, 1);
+	}
+	return closest_write(&closest, text);
+}
+
+/* The longest group, tasks, has some 200 bytes of names. */
+void
 unknown_verb(int n, char **words, struct err *err)
 {
 	size_t length = strlen(words[0]), len, i;
-	char known[384] = "";
+	char known[384] = "", close[CLOSEST_TEXT_SIZE];
 
 	for (i = 0; verbs[i] != NULL; i++) {
 		len = strlen(known);
@@ -130,7 +158,11 @@ unknown_verb(int n, char **words, struct err *err)
 			snprintf(known + len, sizeof(known) - len, "%s%s",
 				 len > 0 ? ", " : "", verbs[i]->name);
 	}
-	if (known[0] == '\0')
+	if (known[0] == '\0' && verb_write_closest(n, words, close) > 0)
+		err_set(err, ERR_USAGE,
+			"unknown command \"%.64s\"; did you mean %s?", words[0],
+			close);
+	else if (known[0] == '\0')
 		err_set(err, ERR_USAGE, "unknown command \"%.64s\"", words[0]);
 	else if (n < 2)
 		err_set(err, ERR_USAGE,
@@ -190,9 +222,9 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 			  &err);
 	if (n >= 0 && !ctl->globals.help &&
 	    (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args)))
-		n = err_set(&err, ERR_USAGE, "too %s arguments; usage: %s %s",
+		n = err_set(&err, ERR_USAGE, "too %s arguments; usage: %s%s%s",
 			    n < verb->min_args ? "few" : "many", verb->name,
-			    verb->usage);
+			    verb->usage[0] != '\0' ? " " : "", verb->usage);
 	if (n < 0)
 		status = usage(ctl, &err);
 	else if (ctl->globals.help)

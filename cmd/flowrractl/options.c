@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/closest.h"
 #include "util/err.h"
 #include "verb.h"
 
@@ -92,6 +93,30 @@ find(const struct parser *p, int code)
 	return NULL;
 }
 
+/* Of a long option that is none, or the beginning of several. */
+static int
+wrong_long(const struct parser *p, const char *word, struct err *err)
+{
+	char typed[64], close[CLOSEST_TEXT_SIZE] = "";
+	struct closest closest = CLOSEST_INIT(typed);
+	size_t len, i;
+	int n;
+
+	snprintf(typed, sizeof(typed), "%.*s", (int)strcspn(word + 2, "="),
+		 word + 2);
+	for (n = 0; n < p->n; n++)
+		closest_offer(&closest, p->targets[n].spec->name);
+	for (i = 0; i < closest.count; i++) {
+		len = strlen(close);
+		snprintf(close + len, sizeof(close) - len, "%s--%s",
+			 i > 0 ? ", " : "", closest.best[i].name);
+	}
+	return err_set(err, ERR_USAGE,
+		       "unknown or ambiguous option \"%.64s\"%s%s%s", word,
+		       close[0] != '\0' ? "; did you mean " : "", close,
+		       close[0] != '\0' ? "?" : "");
+}
+
 /* getopt_long() has found something wrong with the word before optind. */
 static int
 wrong(const struct parser *p, int code, char **argv, struct err *err)
@@ -109,11 +134,8 @@ wrong(const struct parser *p, int code, char **argv, struct err *err)
 		return err_set(err, ERR_USAGE, "--%s takes no value",
 			       target->spec->name);
 	if (strncmp(word, "--", 2) == 0)
-		err_set(err, ERR_USAGE, "unknown or ambiguous option \"%.64s\"",
-			word);
-	else
-		err_set(err, ERR_USAGE, "unknown option \"-%c\"", optopt);
-	return -1;
+		return wrong_long(p, word, err);
+	return err_set(err, ERR_USAGE, "unknown option \"-%c\"", optopt);
 }
 
 /* An option without a value is a flag, and becomes true. */

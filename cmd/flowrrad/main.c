@@ -32,23 +32,15 @@ struct worker {
 };
 
 static const char usage[] =
-    "usage: flowrrad [-c FILE] [-o SECTION.KEY=VALUE]...\n"
-    "\n"
     "Takes tasks from the broker's queues, has executors run them, and stores\n"
-    "their results.\n"
-    "\n"
-    "  -c, --config FILE         read this configuration file\n"
-    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
-    "      --log-format FORMAT   text or json, as [worker] log_format\n"
-    "      --check               check the configuration, load all modules,\n"
-    "                            and end\n"
-    "      --dump-config         print the configuration in force, and end\n"
-    "  -h, --help                print this help, and end\n"
-    "  -V, --version             print the version, and end\n"
+    "their results.\n";
+
+static const char notes[] =
+    "--check also loads all modules.\n"
     "\n"
     "Signals: TERM and INT stop it when what runs has finished, a second one "
     "at\n"
-    "once; HUP loads configuration and modules anew. See flowrrad(8) and\n"
+    "once; HUP loads configuration and modules again. See flowrrad(8) and\n"
     "flowrra.conf(5).\n";
 
 /* Executors are up and the broker has been reached: only now does systemd start
@@ -166,9 +158,6 @@ reload(void *arg, const struct conf *next, struct err *err)
 	return status;
 }
 
-/* Returns how many microseconds the daemon waits for the end. The first call
- * lets what runs finish; the second, a person who does not want to wait, gives
- * it no time. */
 static void
 reloaded(void *arg, const struct err *why)
 {
@@ -177,6 +166,9 @@ reloaded(void *arg, const struct err *why)
 	dispatch_note_reload(w->dispatch, why);
 }
 
+/* Returns how many microseconds the daemon waits for the end. The first call
+ * lets what runs finish; the second, a person who does not want to wait, gives
+ * it no time. */
 static int64_t
 stop(void *arg)
 {
@@ -222,6 +214,7 @@ main(int argc, char **argv)
 {
 	static const struct daemon_program program = {.name = "flowrrad",
 						      .usage = usage,
+						      .notes = notes,
 						      .check = check,
 						      .probe = check_modules,
 						      .start = start,

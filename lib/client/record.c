@@ -127,7 +127,7 @@ flowrra_record_free(struct flowrra_record *record)
 }
 
 /* The id is checked here: a bad one would be part of a key at the server. */
-static int
+int
 record_fetch(struct flowrra_client *c, const char *id,
 	     struct flowrra_record **ret, struct err *err)
 {

@@ -71,6 +71,9 @@ struct http_user {
 	 * on_request: its peer is gone, or its body was too long or too slow.
 	 * It ends with this call. Its http_data() is the user's to free. */
 	void (*on_gone)(struct http_request *request, void *arg);
+	/* A peer waits because descriptors or memory have run short (`sys`);
+	 * each time it is tried again. NULL: it is not told. */
+	void (*on_short)(int sys, void *arg);
 	void *arg;
 };
 
@@ -187,20 +190,15 @@ void http_ws_close(struct http_ws *ws, unsigned int code, const char *why);
 
 /* --- texts -------------------------------------------------------------- */
 
-/* The value of `name` in a query (application/x-www-form-urlencoded), decoded
- * into `scratch`, which is emptied first. 1, 0 if it is not there, -1 with *err
- * if it comes twice or cannot be decoded (ERR_DATA). */
-int http_query_get(const char *query, const char *name, struct buf *scratch,
-		   struct err *err);
-/* Calls on_pair with each, decoded; its result not 0 ends it. */
+/* Takes a query (application/x-www-form-urlencoded) apart: calls on_pair with each
+ * name and value, decoded; its result not 0 ends it. -1 with *err (ERR_DATA) if
+ * one cannot be decoded. */
 int http_query_each(const char *query,
 		    int (*on_pair)(const char *name, const char *value,
 				   void *arg, struct err *err),
 		    void *arg, struct err *err);
 /* The value of a cookie, borrowed from `header`; 0 bytes if it is not there. */
 struct slice http_cookie(const char *header, const char *name);
-/* Appends text so that it may stand in a path or a query. */
-void http_escape(const char *text, struct buf *out);
 /* The reason phrase: "Not Found". */
 const char *http_status_text(unsigned int status);
 

@@ -2,7 +2,8 @@
 /*
  * Listening sockets: who may connect.
  *
- * At the limit of connections the one that has been idle for longest makes room.
+ * At the limit of connections, or of descriptors, the one that has been idle for
+ * longest makes room.
  * If none is idle, peers wait in the socket's backlog.
  */
 #include <errno.h>
@@ -81,6 +82,19 @@ listener_at_limit(struct http_server *server)
 	make_room(server);
 }
 
+/* One that is idle makes room here, too. */
+static void
+listener_is_short(struct http_listener *l, int sys)
+{
+	struct http_server *server = l->server;
+
+	event_del(&l->event);
+	make_room(server);
+	timer_set_ms(server->accept_again, LISTEN_SHORT_MS);
+	if (server->user.on_short != NULL)
+		server->user.on_short(sys, server->user.arg);
+}
+
 static void
 listener_on_ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -102,10 +116,11 @@ listener_on_ready(evutil_socket_t fd, short what, void *arg)
 		peer = accept4(l->fd, (struct sockaddr *)&addr, &len,
 			       SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (peer < 0) {
-			if (!limits_is_short(errno))
+			/* Without a descriptor it says so even if nobody
+			 * waits; the first time somebody does. */
+			if (errno == EAGAIN || !limits_is_short(errno) || i > 0)
 				return;
-			event_del(&l->event);
-			timer_set_ms(server->accept_again, LISTEN_SHORT_MS);
+			listener_is_short(l, errno);
 			return;
 		}
 		if (peer_has_too_many(server, &addr))

@@ -10,6 +10,8 @@
 #include "http/state.h"
 #include "http/text.h"
 #include "util/clock.h"
+#include "util/log.h"
+#include "util/uuid.h"
 
 /* A head and a body of static texts. */
 #define REPLY_RAW_SIZE 1024
@@ -61,13 +63,32 @@ http_reply(struct http_request *request, const struct http_reply *reply)
 	http_request_answer(request, reply->status, response);
 }
 
+/* The form of the ids that the API gives requests: the last 22 of a UUID. */
+#define REPLY_ID_SIZE 24
+
+/* What a peer quotes to an operator who asks what it was. There is no other sign
+ * of a request that was refused here: its user has not seen it. */
+static void
+reply_note(const struct http_conn *conn, unsigned int status,
+	   const char *detail, char id[REPLY_ID_SIZE])
+{
+	char uuid[UUID_TEXT_SIZE];
+
+	uuid_make(uuid);
+	snprintf(id, REPLY_ID_SIZE, "%s", uuid + 14);
+	log_debug("request %s, from %s: %u, %s", id, conn->peer, status,
+		  detail);
+}
+
 /* The shape of RFC 9457 that the API uses, with texts that need no escapes. */
 static int
-reply_problem(unsigned int status, const char *detail, char *text, size_t size)
+reply_problem(unsigned int status, const char *detail, const char *id,
+	      char *text, size_t size)
 {
 	return snprintf(text, size,
-			"{\"status\":%u,\"code\":\"%s\",\"detail\":\"%s\"}\n",
-			status, http_status_code(status), detail);
+			"{\"status\":%u,\"code\":\"%s\",\"detail\":\"%s\","
+			"\"field\":null,\"hint\":null,\"request_id\":\"%s\"}\n",
+			status, http_status_code(status), detail, id);
 }
 
 void
@@ -75,7 +96,9 @@ http_refuse(struct http_request *request, unsigned int status,
 	    const char *detail)
 {
 	const bool upgrade = status == 426, busy = status == 503;
+	char id[REPLY_ID_SIZE];
 	const struct http_field fields[] = {
+	    {"X-Request-Id", id},
 	    {"Cache-Control", "no-store"},
 	    {"X-Content-Type-Options", "nosniff"},
 	    /* RFC 9110, section 15.5.22, and RFC 6455, section 4.4. */
@@ -85,8 +108,10 @@ http_refuse(struct http_request *request, unsigned int status,
 	    {NULL, NULL},
 	};
 	char text[REPLY_RAW_SIZE];
-	int len = reply_problem(status, detail, text, sizeof(text));
+	int len;
 
+	reply_note(request->conn, status, detail, id);
+	len = reply_problem(status, detail, id, text, sizeof(text));
 	http_reply(request, &(struct http_reply){
 				.status = status,
 				.type = "application/problem+json",
@@ -102,11 +127,14 @@ http_refuse_raw(struct http_conn *conn, const char *method, unsigned int status,
 		const char *detail)
 {
 	char body[REPLY_RAW_SIZE / 2], text[REPLY_RAW_SIZE], date[64];
-	int len = reply_problem(status, detail, body, sizeof(body));
+	char id[REPLY_ID_SIZE];
+	int len;
 	time_t now = (time_t)(clock_wall_us() / 1000000);
 	struct tm tm;
 	bool head = method != NULL && strcmp(method, "HEAD") == 0;
 
+	reply_note(conn, status, detail, id);
+	len = reply_problem(status, detail, id, body, sizeof(body));
 	/* The daemons' locale is "C", as RFC 9110, section 5.6.7, has it. */
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
 		 gmtime_r(&now, &tm));
@@ -117,8 +145,9 @@ http_refuse_raw(struct http_conn *conn, const char *method, unsigned int status,
 		       "Content-Length: %d\r\n"
 		       "Cache-Control: no-store\r\n"
 		       "X-Content-Type-Options: nosniff\r\n"
+		       "X-Request-Id: %s\r\n"
 		       "Connection: close\r\n\r\n%s",
-		       status, http_status_text(status), date, len,
+		       status, http_status_text(status), date, len, id,
 		       head ? "" : body);
 	/* Within TLS nothing can be said past libmicrohttpd. */
 	if (!conn->engine->tls)

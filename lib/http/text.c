@@ -129,42 +129,6 @@ http_query_each(const char *query,
 	return rc;
 }
 
-struct query_search {
-	const char *name;
-	struct buf *value;
-	bool found;
-};
-
-static int
-query_on_pair(const char *name, const char *value, void *arg, struct err *err)
-{
-	struct query_search *search = arg;
-
-	if (strcmp(name, search->name) != 0)
-		return 0;
-	if (search->found)
-		return err_set(err, ERR_DATA,
-			       "the query has the parameter \"%.64s\" twice; "
-			       "give it once",
-			       name);
-	search->found = true;
-	buf_adds(search->value, value);
-	return search->value->failed ? err_nomem(err) : 0;
-}
-
-int
-http_query_get(const char *query, const char *name, struct buf *scratch,
-	       struct err *err)
-{
-	struct query_search search = {.name = name, .value = scratch};
-
-	buf_reset(scratch);
-	buf_adds(scratch, "");
-	if (http_query_each(query, query_on_pair, &search, err) != 0)
-		return -1;
-	return search.found;
-}
-
 /* Pairs of "name=value", as RFC 6265, section 4.2.1, has them: divided by "; ",
  * but browsers differ in the space. The first of a name counts: it is that of the
  * longest path. */
@@ -206,22 +170,6 @@ http_has_token(const char *list, const char *token)
 		list += len;
 	}
 	return false;
-}
-
-/* RFC 3986, section 2.3: the characters that never need an escape. */
-void
-http_escape(const char *text, struct buf *out)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz"
-				    "0123456789-._~";
-
-	for (; *text != '\0'; text++) {
-		if (strchr(plain, *text) != NULL)
-			buf_addc(out, *text);
-		else
-			buf_addf(out, "%%%02X", (unsigned char)*text);
-	}
 }
 
 const char *

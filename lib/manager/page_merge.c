@@ -33,7 +33,7 @@
 struct source {
 	unsigned int most; /* entries of a page */
 	struct query_cursor cursor;
-	bool read, more;
+	bool more;
 	int64_t low_ms; /* the time of the last that was read */
 };
 
@@ -127,11 +127,7 @@ merge_read(struct merging *m, size_t at, struct err *err)
 		s->cursor.n = PAGE_LEAST;
 	if (query_next(m->what->client, &s->cursor, merge_on_item, m, err) != 0)
 		return -1;
-	s->read = true;
 	s->more = s->cursor.more;
-	/* One that is read again and again has most of what is wanted. */
-	s->cursor.n = s->cursor.n < BROKER_PAGE_MAX / 2 ? 2 * s->cursor.n
-							: BROKER_PAGE_MAX;
 	if (merge_is_past(m, s))
 		s->more = false;
 	m->step.looked_at += m->n - before;
@@ -200,21 +196,17 @@ merge_count_final(const struct merging *m, size_t *ret_items)
 	return n;
 }
 
-/* Each queue is read at least once, and the one that is behind a page further in
- * each step: so the list moves on, whatever the bounds. */
+/* A queue is read when it is the one that is behind, at first by the time of its
+ * newest: most have nothing that is as late as what is wanted. A step ends with
+ * something whose order is final, so the list moves on, whatever the bounds. */
 static int
 merge_fill(struct merging *m, struct err *err)
 {
-	size_t i, at, items;
+	size_t at, items;
 
-	for (i = 0; i < m->n_sources; i++)
-		if (merge_read(m, i, err) != 0)
-			return -1;
 	while ((at = merge_behind(m, SIZE_MAX)) != SIZE_MAX) {
 		if (merge_count_final(m, &items) > 0 &&
-		    items >= m->step.query->limit)
-			break;
-		if (page_is_over(&m->step))
+		    (items >= m->step.query->limit || page_is_over(&m->step)))
 			break;
 		if (merge_read(m, at, err) != 0)
 			return -1;
@@ -286,65 +278,56 @@ merge_read_place(struct merging *m, struct slice place, struct err *err)
 	return 0;
 }
 
+/* Of one queue at a time: if any task will do, not more than is wanted; and where
+ * there are several, it may lie evenly in all of them. */
+static unsigned int
+merge_page_size(const struct merging *m)
+{
+	const size_t limit = m->step.query->limit;
+	const size_t n =
+	    m->what->any && limit < BROKER_PAGE_MAX ? limit : BROKER_PAGE_MAX;
+
+	return n > PAGE_LEAST ? (unsigned int)n : PAGE_LEAST;
+}
+
 /* Where a queue begins: what has the place's time lies, in the queues before
  * the place's, in front of it, and in those behind it after it. */
 static void
-source_begin(const struct merging *m, struct source *s, const char *queue,
-	     unsigned int n)
+source_begin(const struct merging *m, struct source *s, const json_t *found)
 {
 	const struct page_merge *what = m->what;
+	const char *queue = member_text(found, "queue");
+	const int64_t newest_ms =
+	    json_integer_value(json_object_get(found, "newest_ms"));
 	int order = m->from_ms != 0 ? strcmp(queue, m->from_queue) : 0;
 
-	*s = (struct source){.low_ms = INT64_MAX, .most = n};
-	s->cursor =
-	    (struct query_cursor){.queue = queue, .place = what->place, .n = n};
+	*s = (struct source){.low_ms = newest_ms > 0 ? newest_ms : INT64_MAX,
+			     .most = merge_page_size(m),
+			     .more = true};
+	s->cursor = (struct query_cursor){.queue = queue, .place = what->place};
 	if (m->from_ms != 0) {
 		s->cursor.until_ms = order < 0 ? m->from_ms - 1 : m->from_ms;
 		s->cursor.skip = order == 0 ? m->from_skip : 0;
 	} else if (what->before_us > 0) {
 		s->cursor.until_ms = what->before_us / US_PER_MS;
 	}
+	if (s->cursor.until_ms > 0 && s->cursor.until_ms < s->low_ms)
+		s->low_ms = s->cursor.until_ms;
+	if (merge_is_past(m, s))
+		s->more = false;
 }
 
-/* All first pages together are one step's; if any task will do, twice what is
- * wanted, for it may lie evenly in all queues. */
-static unsigned int
-merge_page_size(const struct merging *m, size_t n_queues)
-{
-	const size_t limit = m->step.query->limit;
-	const size_t queues = n_queues > 0 ? n_queues : 1;
-	const size_t fair = m->what->any && queues > 1 ? 2 * limit / queues
-						       : PAGE_DEPTH / queues;
-	size_t n = fair < BROKER_PAGE_MAX ? fair : BROKER_PAGE_MAX;
-
-	if (m->what->any && limit < n)
-		n = limit;
-	return n > PAGE_LEAST ? (unsigned int)n : PAGE_LEAST;
-}
-
-static bool
-source_has(const struct merging *m, const json_t *queue)
-{
-	return json_integer_value(json_object_get(queue, m->what->count)) > 0;
-}
-
-/* Queues that have none are left out, which saves a question each. */
 static int
 merge_begin(struct merging *m, const json_t *queues, struct err *err)
 {
 	const json_t *queue;
-	size_t i, n = 0;
+	size_t i;
 
 	m->sources = calloc(json_array_size(queues) + 1, sizeof(*m->sources));
 	if (m->sources == NULL)
 		return err_nomem(err);
 	json_array_foreach (queues, i, queue)
-		n += source_has(m, queue);
-	json_array_foreach (queues, i, queue)
-		if (source_has(m, queue))
-			source_begin(m, &m->sources[m->n_sources++],
-				     member_text(queue, "queue"),
-				     merge_page_size(m, n));
+		source_begin(m, &m->sources[m->n_sources++], queue);
 	return 0;
 }
 
@@ -373,7 +356,8 @@ page_merge(const struct page_merge *what, struct page_query *query,
 
 	if (page_step_begin(&m.step, query, what->hash, &place, err) == 0 &&
 	    merge_read_place(&m, place, err) == 0 &&
-	    (queues = queues_list(what->client, what->queue, err)) != NULL &&
+	    (queues = queues_find(what->client, what->queue, what->place,
+				  err)) != NULL &&
 	    merge_begin(&m, queues, err) == 0 && merge_fill(&m, err) == 0) {
 		merge_tell(&m);
 		if (finish == NULL || finish(what, m.step.items, err) == 0)

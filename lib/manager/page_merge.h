@@ -18,7 +18,6 @@ struct page_merge {
 	struct flowrra_client *client;
 	enum broker_location place; /* BROKER_DELAYED or BROKER_DEAD */
 	const char *queue;	    /* NULL: of all */
-	const char *count; /* the member of a queue that says how many */
 	uint64_t hash;
 	int64_t after_us, before_us; /* as in struct task_filter */
 	bool any;		     /* most items are shown */

@@ -61,11 +61,11 @@ append(json_t *list, json_t *item)
 static json_t *
 json_of_names(struct slice names)
 {
-	const char *name = names.p, *end = name + names.len;
 	json_t *list = json_array();
+	size_t at;
 
-	for (; names.p != NULL && name < end; name += strlen(name) + 1)
-		json_array_append_new(list, json_string(name));
+	for (at = 0; at < names.len; at += strlen(names.p + at) + 1)
+		json_array_append_new(list, json_string(names.p + at));
 	return list;
 }
 
@@ -119,6 +119,50 @@ query_queues(struct flowrra_client *c, const char *name, struct err *err)
 		  .key = slice_of(name != NULL ? name : "")}};
 
 	return json_query_run(&j, err);
+}
+
+struct find_query {
+	struct json_query j;
+	enum broker_location place;
+};
+
+static void
+on_found(const struct queue_found *found, size_t n, const struct err *err,
+	 void *arg)
+{
+	struct json_query *j = arg;
+	json_t *list;
+	size_t i;
+
+	if (err != NULL) {
+		query_end(&j->q, err);
+		return;
+	}
+	list = json_array();
+	for (i = 0; i < n && list != NULL; i++)
+		list = append(list, json_pack("{s:s,s:I}", "queue",
+					      found[i].name, "newest_ms",
+					      (json_int_t)found[i].newest_ms));
+	json_query_end(j, list);
+}
+
+static void
+send_find(struct query *q)
+{
+	struct json_query *j = container_of(q, struct json_query, q);
+
+	broker_find(q->client->broker,
+		    container_of(j, struct find_query, j)->place, on_found, j);
+}
+
+json_t *
+query_find(struct flowrra_client *c, enum broker_location place,
+	   struct err *err)
+{
+	struct find_query f = {.j = {.q = {.client = c, .send = send_find}},
+			       .place = place};
+
+	return json_query_run(&f.j, err);
 }
 
 /* The store has checked the description by its own scanner. What jansson does

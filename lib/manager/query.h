@@ -27,6 +27,14 @@
 json_t *query_queues(struct flowrra_client *c, const char *name,
 		     struct err *err);
 /*
+ * The queues that may have tasks at a place, in the order of their names: a new
+ * array of
+ *	{"queue": "io", "newest_ms": the latest time there, or 0}
+ * (see broker_find()). NULL with *err.
+ */
+json_t *query_find(struct flowrra_client *c, enum broker_location place,
+		   struct err *err);
+/*
  * The workers on record, in the order of their names: a new array of
  *	{"worker": "host:main", "alive": true, "in_flight": 2,
  *	 "description": what it said of itself, or null}

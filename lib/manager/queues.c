@@ -178,6 +178,71 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	return NULL;
 }
 
+/* --- where tasks are --------------------------------------------------- */
+
+/* Those that are configured here, if they are not there yet: tasks of a foreign
+ * producer may be in them, and who looks finds out. */
+static int
+find_add_configured(struct flowrra_client *c, json_t *queues, struct err *err)
+{
+	char **names = conf_list(c->conf->worker.queues);
+	int result = names != NULL ? 0 : err_nomem(err);
+	size_t i, at;
+	bool found;
+
+	for (i = 0; result == 0 && names[i] != NULL; i++) {
+		at = queue_place(queues, names[i], &found);
+		if (!found && json_array_insert_new(
+				  queues, at,
+				  json_pack("{s:s,s:i}", "queue", names[i],
+					    "newest_ms", 0)) != 0)
+			result = err_nomem(err);
+	}
+	conf_list_free(names);
+	return result;
+}
+
+/* One: its state tells whether there are any. */
+static json_t *
+find_in_one(struct flowrra_client *c, const char *name, const char *count,
+	    struct err *err)
+{
+	json_t *list = queues_list(c, name, err), *found;
+	const json_t *queue = json_array_get(list, 0);
+
+	if (list == NULL)
+		return NULL;
+	found = json_integer_value(json_object_get(queue, count)) > 0
+		    ? json_pack("[{s:s,s:i}]", "queue", name, "newest_ms", 0)
+		    : json_array();
+	json_decref(list);
+	if (found == NULL)
+		err_nomem(err);
+	return found;
+}
+
+json_t *
+queues_find(struct flowrra_client *c, const char *name,
+	    enum broker_location place, struct err *err)
+{
+	static const char *const counts[] = {[BROKER_WAITING] = "waiting",
+					     [BROKER_DELAYED] = "delayed",
+					     [BROKER_IN_FLIGHT] = "in_flight",
+					     [BROKER_DEAD] = "dead"};
+	json_t *found;
+
+	if (name != NULL)
+		return find_in_one(c, name, counts[place], err);
+	found = query_find(c, place, err);
+	if (found != NULL && find_add_configured(c, found, err) != 0) {
+		json_decref(found);
+		found = NULL;
+	}
+	return found;
+}
+
+/* --- changes ------------------------------------------------------------- */
+
 /* An unknown queue can be paused before its first task comes. */
 json_t *
 queues_pause(struct flowrra_client *c, const char *name, bool paused,

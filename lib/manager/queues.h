@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "store/admin.h"
+
 struct buf;
 struct err;
 struct flowrra_client;
@@ -23,6 +25,15 @@ struct flowrra_client;
  */
 json_t *queues_list(struct flowrra_client *c, const char *name,
 		    struct err *err);
+
+/*
+ * Where to look for tasks at a place: an array, in the order of their names, of
+ * {"queue", "newest_ms"} (query_find()). It may have queues that are empty there.
+ * With `name` that one alone, or none if nothing is there; ERR_NOT_FOUND as above.
+ * For lists, since it costs a tenth of queues_list().
+ */
+json_t *queues_find(struct flowrra_client *c, const char *name,
+		    enum broker_location place, struct err *err);
 
 /*
  * How many tasks wait in each priority of a queue, the one that runs first first:

@@ -13,17 +13,13 @@
 #include <strings.h>
 
 #include "cron/cron.h"
+#include "manager/page.h"
 #include "manager/query.h"
 #include "manager/schedule_json.h"
 #include "manager/schedules.h"
-#include "util/clock.h"
 #include "util/err.h"
 
-#define LIMIT_MAX 500
 #define LIMIT_USUAL 50
-/* Of one request: the bars of the design. */
-#define LOOK_MAX 10000
-#define BUDGET_US INT64_C(200000)
 /* With a text, many are read for one that is found. */
 #define SEARCH_PAGE 500
 #define SPARK_FIRES 20
@@ -32,7 +28,9 @@
 static size_t
 bounded_limit(size_t limit)
 {
-	return limit == 0 ? LIMIT_USUAL : limit > LIMIT_MAX ? LIMIT_MAX : limit;
+	return limit == 0		? LIMIT_USUAL
+	       : limit > PAGE_LIMIT_MAX ? PAGE_LIMIT_MAX
+					: limit;
 }
 
 /* --- where a list goes on ------------------------------------------------ */
@@ -44,6 +42,16 @@ struct list_place {
 	enum list_part part;
 	int64_t due_us;
 	char id[SCHEDULE_ID_MAX + 1]; /* "": at its beginning */
+};
+
+/* One list on its way. */
+struct listing {
+	struct schedules *db;
+	const struct schedule_query *query;
+	struct page_step step;
+	struct list_place place;
+	bool full;  /* there is one more than fits */
+	bool ended; /* all was looked at */
 };
 
 /* What makes a cursor one of this question. */
@@ -61,44 +69,27 @@ question(const struct schedule_query *q)
 	return seed;
 }
 
-static json_t *
-place_json(const struct schedule_query *q, const struct list_place *p)
-{
-	return json_sprintf("%c.%016" PRIx64 ".%" PRId64 ".%s", (char)p->part,
-			    question(q), p->due_us, p->id);
-}
-
+/* Of a cursor, what stands behind the hash of the question (page.c): the part,
+ * when the last schedule was due, and its id, which is compared only: it may be
+ * anything that fits. */
 static int
-bad_cursor(struct err *err)
+read_place(struct listing *l, struct slice text, struct err *err)
 {
-	return err_set(err, ERR_DATA,
-		       "the cursor is not one of this question; begin without "
-		       "it");
-}
+	struct list_place *p = &l->place;
+	char *end;
 
-static int
-read_place(const struct schedule_query *q, struct list_place *ret,
-	   struct err *err)
-{
-	const char *text = q->cursor;
-	char part, *end;
-	uint64_t seed;
-
-	*ret = (struct list_place){.part = q->by_next ? PART_DUE : PART_ID};
-	if (text == NULL || text[0] == '\0')
+	*p =
+	    (struct list_place){.part = l->query->by_next ? PART_DUE : PART_ID};
+	if (text.len == 0)
 		return 0;
-	part = text[0];
-	if ((part == PART_ID) == q->by_next || strchr("idn", part) == NULL ||
-	    text[1] != '.')
-		return bad_cursor(err);
-	seed = strtoull(text + 2, &end, 16);
-	if (*end != '.' || seed != question(q))
-		return bad_cursor(err);
-	ret->part = (enum list_part)part;
-	ret->due_us = strtoll(end + 1, &end, 10);
+	if (strchr("idn", text.p[0]) == NULL ||
+	    (text.p[0] == PART_ID) == l->query->by_next || text.p[1] != '.')
+		return page_bad(&l->step, err);
+	p->part = (enum list_part)text.p[0];
+	p->due_us = strtoll(text.p + 2, &end, 10);
 	if (*end != '.' || strlen(end + 1) > SCHEDULE_ID_MAX)
-		return bad_cursor(err);
-	memcpy(ret->id, end + 1, strlen(end + 1) + 1);
+		return page_bad(&l->step, err);
+	memcpy(p->id, end + 1, strlen(end + 1) + 1);
 	return 0;
 }
 
@@ -170,18 +161,6 @@ add_spark(struct schedules *db, const char *id, json_t *item, struct err *err)
 
 /* --- lists ---------------------------------------------------------------- */
 
-/* One list on its way. */
-struct listing {
-	struct schedules *db;
-	const struct schedule_query *query;
-	size_t limit, looked_at;
-	int64_t until_us; /* of the monotonic clock */
-	struct list_place place;
-	json_t *items;
-	bool full;  /* there is one more than fits */
-	bool ended; /* all was looked at */
-};
-
 /* A page of the database. */
 static int
 read_page(const struct listing *l, size_t n, struct schedules_list **ret,
@@ -209,7 +188,7 @@ take_schedule(struct listing *l, const struct schedule *s, struct err *err)
 	json_t *item;
 
 	if (schedule_has_text(s, l->query->text)) {
-		if (json_array_size(l->items) == l->limit) {
+		if (page_wanted(&l->step) == 0) {
 			l->full = true;
 			return 0;
 		}
@@ -220,10 +199,10 @@ take_schedule(struct listing *l, const struct schedule *s, struct err *err)
 			json_decref(item);
 			return -1;
 		}
-		if (json_array_append_new(l->items, item) != 0)
+		if (json_array_append_new(l->step.items, item) != 0)
 			return err_nomem(err);
 	}
-	l->looked_at++;
+	l->step.looked_at++;
 	l->place.due_us = s->due_us;
 	snprintf(l->place.id, sizeof(l->place.id), "%s", s->id);
 	return 0;
@@ -233,8 +212,7 @@ take_schedule(struct listing *l, const struct schedule *s, struct err *err)
 static bool
 is_over(const struct listing *l)
 {
-	return l->full || l->ended || l->looked_at >= LOOK_MAX ||
-	       clock_mono_us() >= l->until_us;
+	return l->full || l->ended || page_is_over(&l->step);
 }
 
 /* The next part, or the end. */
@@ -260,9 +238,8 @@ fill_list(struct listing *l, struct err *err)
 		next_part(l);
 	while (!is_over(l) && result == 0) {
 		/* One more tells whether there is more. */
-		n = l->query->text != NULL
-			? SEARCH_PAGE
-			: l->limit - json_array_size(l->items) + 1;
+		n = l->query->text != NULL ? SEARCH_PAGE
+					   : page_wanted(&l->step) + 1;
 		if (read_page(l, n, &page, err) != 0)
 			return -1;
 		for (i = 0; i < page->n && result == 0 && !l->full; i++)
@@ -280,20 +257,23 @@ json_t *
 schedule_list(struct schedules *db, const struct schedule_query *query,
 	      struct err *err)
 {
-	struct listing l = {.db = db,
-			    .query = query,
-			    .limit = bounded_limit(query->limit),
-			    .until_us = clock_mono_us() + BUDGET_US,
-			    .items = json_array()};
+	struct page_query page = {.cursor = query->cursor,
+				  .limit = bounded_limit(query->limit)};
+	struct listing l = {.db = db, .query = query};
+	json_t *answer = NULL;
+	struct slice place;
 
-	if (read_place(query, &l.place, err) == 0 && fill_list(&l, err) == 0)
-		return json_pack("{s:o,s:o,s:b,s:I}", "items", l.items, "next",
-				 l.ended ? json_null()
-					 : place_json(query, &l.place),
-				 "complete", l.full || l.ended, "looked_at",
-				 (json_int_t)l.looked_at);
-	json_decref(l.items);
-	return NULL;
+	if (page_step_begin(&l.step, &page, question(query), &place, err) ==
+		0 &&
+	    read_place(&l, place, err) == 0 && fill_list(&l, err) == 0) {
+		if (!l.ended)
+			page_next(&l.step, "%c.%" PRId64 ".%s",
+				  (char)l.place.part, l.place.due_us,
+				  l.place.id);
+		answer = page_answer(&l.step, err);
+	}
+	page_step_done(&l.step);
+	return answer;
 }
 
 json_t *
@@ -353,9 +333,9 @@ static int
 add_states(struct flowrra_client *c, const struct schedules_history *h,
 	   json_t *items, struct err *err)
 {
-	const char *ids[LIMIT_MAX];
-	json_t *records[LIMIT_MAX] = {NULL}, *status;
-	size_t at[LIMIT_MAX], i, n = 0;
+	const char *ids[PAGE_LIMIT_MAX];
+	json_t *records[PAGE_LIMIT_MAX] = {NULL}, *status;
+	size_t at[PAGE_LIMIT_MAX], i, n = 0;
 	int result;
 
 	for (i = 0; i < json_array_size(items); i++)
@@ -374,17 +354,18 @@ add_states(struct flowrra_client *c, const struct schedules_history *h,
 	return result;
 }
 
-/* A cursor is the last fire before which to go on. */
+/* The place of a cursor is the last fire before which to go on. */
 static int
-read_before(const char *cursor, int64_t *ret, struct err *err)
+read_before(struct page_step *step, struct slice place, int64_t *ret,
+	    struct err *err)
 {
 	char *end;
 
 	*ret = INT64_MAX;
-	if (cursor == NULL || cursor[0] == '\0')
+	if (place.len == 0)
 		return 0;
-	*ret = strtoll(cursor, &end, 10);
-	return *end == '\0' && end != cursor ? 0 : bad_cursor(err);
+	*ret = strtoll(place.p, &end, 10);
+	return *end == '\0' && end != place.p ? 0 : page_bad(step, err);
 }
 
 /* Fires outlive their schedule for a while; but of one that never was, that is
@@ -402,36 +383,46 @@ check_known(struct schedules *db, const char *id, size_t n, struct err *err)
 	return 0;
 }
 
+/* Fires before before_us, into a step; one more tells whether there are more. */
+static int
+fill_fires(struct schedules *db, struct flowrra_client *c, const char *id,
+	   int64_t before_us, struct page_step *step, struct err *err)
+{
+	const size_t n = page_wanted(step);
+	struct schedules_history *h;
+	size_t i;
+	int result;
+
+	if (schedules_history(db, id, before_us, n + 1, &h, err) != 0)
+		return -1;
+	for (i = 0; i < h->n && i < n; i++)
+		json_array_append_new(step->items, past_json(&h->items[i]));
+	step->looked_at = json_array_size(step->items);
+	if (h->n > n)
+		page_next(step, "%" PRId64, h->items[n - 1].fire_us);
+	result = check_known(db, id, h->n, err);
+	if (result == 0 && c != NULL)
+		result = add_states(c, h, step->items, err);
+	schedules_history_free(h);
+	return result;
+}
+
 json_t *
 schedule_fires(struct schedules *db, struct flowrra_client *c, const char *id,
 	       const char *cursor, size_t limit, struct err *err)
 {
-	const size_t n = bounded_limit(limit);
-	struct schedules_history *h;
-	json_t *items = json_array(), *next = NULL;
+	struct page_query page = {.cursor = cursor,
+				  .limit = bounded_limit(limit)};
+	struct page_step step;
+	json_t *answer = NULL;
+	struct slice place;
 	int64_t before_us;
-	size_t i;
-	int result;
 
-	if (read_before(cursor, &before_us, err) != 0 ||
-	    schedules_history(db, id, before_us, n + 1, &h, err) != 0) {
-		json_decref(items);
-		return NULL;
-	}
-	for (i = 0; i < h->n && i < n; i++)
-		json_array_append_new(items, past_json(&h->items[i]));
-	if (h->n > n)
-		next = json_sprintf("%" PRId64, h->items[n - 1].fire_us);
-	result = check_known(db, id, h->n, err);
-	if (result == 0 && c != NULL)
-		result = add_states(c, h, items, err);
-	schedules_history_free(h);
-	if (result == 0)
-		return json_pack("{s:o,s:o,s:b,s:I}", "items", items, "next",
-				 next != NULL ? next : json_null(), "complete",
-				 1, "looked_at",
-				 (json_int_t)json_array_size(items));
-	json_decref(items);
-	json_decref(next);
-	return NULL;
+	if (page_step_begin(&step, &page, cron_seed(slice_of(id)), &place,
+			    err) == 0 &&
+	    read_before(&step, place, &before_us, err) == 0 &&
+	    fill_fires(db, c, id, before_us, &step, err) == 0)
+		answer = page_answer(&step, err);
+	page_step_done(&step);
+	return answer;
 }

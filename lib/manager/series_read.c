@@ -24,9 +24,15 @@
 #define PLACES (MINUTE_PLACES + HOUR_PLACES + 1)
 /* Together; what comes then is not kept. */
 #define KEPT_BYTES_MAX (size_t)(32u << 20)
-/* Counts of a minute come at most this long after its end: a worker sends them
- * each second, and clocks of hosts differ. */
+/* Counts of a minute come at most this long after its end, where the clocks of
+ * hosts agree: a worker sends them each second. */
 #define LATE_S 120
+/* Which they may not: a worker an hour behind us fills the minute that was over
+ * here an hour ago, and a clock that was set ahead and back has ended minutes
+ * that are still to come. So no minute is ever known for good: one that ended a
+ * while ago is read again after an eighth of that while, which costs all minutes
+ * of a chart together less than a question a second. */
+#define AGAIN_PART 8
 /* Questions under way at a time: an answer may have 300 kB. */
 #define READ_AT_ONCE 100
 
@@ -58,12 +64,18 @@ place_of(enum measure_step step, int64_t begin_s)
 
 /* Whether it need not be read again. Many viewers of one second share it. */
 static bool
-slot_is_fresh(const struct series_slot *slot, int64_t now_s)
+slot_is_fresh(const struct series_slot *slot)
 {
-	if (slot->step != MEASURE_TOTAL &&
-	    slot->read_s >= slot->begin_s + (int64_t)slot->step + LATE_S)
-		return true;
-	return slot->read_s == now_s;
+	const int64_t read_s = (clock_mono_us() - slot->read_us) / 1000000;
+	int64_t over_s;
+
+	if (slot->step == MEASURE_TOTAL)
+		return read_s < 1;
+	/* By the clock as it is now: what it was when this was read may have
+	 * been wrong. */
+	over_s =
+	    clock_wall_us() / 1000000 - slot->begin_s - (int64_t)slot->step;
+	return read_s < (over_s >= LATE_S ? over_s / AGAIN_PART : 1);
 }
 
 /* With the lock. */
@@ -76,13 +88,12 @@ slot_unref(struct series_slot *slot)
 
 /* NULL: it is to be read. */
 static struct series_slot *
-slot_find(struct series *s, enum measure_step step, int64_t begin_s,
-	  int64_t now_s)
+slot_find(struct series *s, enum measure_step step, int64_t begin_s)
 {
 	struct series_slot *slot = s->kept[place_of(step, begin_s)];
 
 	if (slot == NULL || slot->step != step || slot->begin_s != begin_s ||
-	    !slot_is_fresh(slot, now_s))
+	    !slot_is_fresh(slot))
 		return NULL;
 	slot->refs++;
 	return slot;
@@ -172,7 +183,7 @@ on_slot_read(const struct measure *measures, size_t n, const struct err *err,
 	if (err == NULL && (slot = slot_make(measures, n)) != NULL) {
 		slot->step = all->step;
 		slot->begin_s = w->begin_s;
-		slot->read_s = clock_wall_us() / 1000000;
+		slot->read_us = clock_mono_us();
 		*w->ret = slot;
 	} else if (err == NULL) {
 		err_nomem(&all->err);
@@ -246,7 +257,6 @@ series_read(struct series *s, struct flowrra_client *c, enum measure_step step,
 	    int64_t begin_s, struct series_slot **slots, size_t n,
 	    struct err *err)
 {
-	const int64_t now_s = clock_wall_us() / 1000000;
 	bool *read = calloc(n + 1, sizeof(*read));
 	int result = -1;
 	size_t i;
@@ -255,8 +265,8 @@ series_read(struct series *s, struct flowrra_client *c, enum measure_step step,
 		return err_nomem(err);
 	pthread_mutex_lock(&s->lock);
 	for (i = 0; i < n; i++) {
-		slots[i] = slot_find(
-		    s, step, begin_s + (int64_t)i * (int64_t)step, now_s);
+		slots[i] =
+		    slot_find(s, step, begin_s + (int64_t)i * (int64_t)step);
 		read[i] = slots[i] == NULL;
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -13,7 +13,7 @@
 struct series_slot {
 	enum measure_step step;
 	int64_t begin_s;
-	int64_t read_s;	   /* when; wall clock */
+	int64_t read_us;   /* when; monotonic clock */
 	unsigned int refs; /* of the cache, and of those who use it */
 	size_t bytes;
 	size_t n;

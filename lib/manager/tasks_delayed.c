@@ -55,7 +55,6 @@ tasks_page_of_delayed(struct flowrra_client *c, enum tasks_state state,
 	const struct page_merge merge = {.client = c,
 					 .place = BROKER_DELAYED,
 					 .queue = filter->queue,
-					 .count = "delayed",
 					 .hash =
 					     task_filter_hash(filter, state),
 					 .after_us = filter->after_us,

@@ -33,17 +33,14 @@ static const struct {
 	const char *name;
 	const char *time;
 	enum broker_location place;
-	const char *count; /* of queues_list() */
-	bool joined;	   /* always */
+	bool joined; /* always */
 } states[] = {
-    [TASKS_WAITING] = {"pending", "submitted_at", BROKER_WAITING, "waiting",
-		       false},
-    [TASKS_DELAYED] = {"delayed", "due_at", BROKER_DELAYED, "delayed", false},
-    [TASKS_RETRYING] = {"retrying", "due_at", BROKER_DELAYED, "delayed", true},
-    [TASKS_RUNNING] = {"running", "started_at", BROKER_IN_FLIGHT, "in_flight",
-		       true},
-    [TASKS_COMPLETED] = {"success", "finished_at", 0, NULL, false},
-    [TASKS_FAILED] = {"failed", "finished_at", 0, NULL, false},
+    [TASKS_WAITING] = {"pending", "submitted_at", BROKER_WAITING, false},
+    [TASKS_DELAYED] = {"delayed", "due_at", BROKER_DELAYED, false},
+    [TASKS_RETRYING] = {"retrying", "due_at", BROKER_DELAYED, true},
+    [TASKS_RUNNING] = {"running", "started_at", BROKER_IN_FLIGHT, true},
+    [TASKS_COMPLETED] = {"success", "finished_at", 0, false},
+    [TASKS_FAILED] = {"failed", "finished_at", 0, false},
 };
 
 /* One that was found in a page, and its place there. */
@@ -398,9 +395,7 @@ walk_all(struct steps *s, const struct place *place, const json_t *queues,
 
 	json_array_foreach (queues, i, queue) {
 		name = member_text(queue, "queue");
-		if (strcmp(name, place->queue) < 0 ||
-		    json_integer_value(
-			json_object_get(queue, states[s->state].count)) == 0)
+		if (strcmp(name, place->queue) < 0)
 			continue;
 		/* The last was read to its end, and there is enough. */
 		if (page_wanted(&s->step) == 0 ||
@@ -441,7 +436,9 @@ page_of_pages(struct flowrra_client *c, enum tasks_state state,
 	    read_place(s, text, &place, err) == 0) {
 		if (is_final(s))
 			result = walk_final(s, &place, err);
-		else if ((queues = queues_list(c, filter->queue, err)) != NULL)
+		else if ((queues = queues_find(c, filter->queue,
+					       states[state].place, err)) !=
+			 NULL)
 			result = walk_all(s, &place, queues, err);
 	}
 	if (result == 0)

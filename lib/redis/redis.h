@@ -62,7 +62,8 @@ enum redis_fault {
 				 out */
 	REDIS_FAULT_READONLY, /* READONLY: not carried out; the connection has
 				 been closed and will look for a writable one */
-	REDIS_FAULT_REFUSED,  /* NOAUTH, NOPERM, WRONGPASS: the user may not */
+	REDIS_FAULT_REFUSED,  /* NOAUTH, NOPERM, WRONGPASS, or a script's words:
+			       * the user may not */
 	REDIS_FAULT_OTHER     /* anything else: a defect, here or there */
 };
 enum redis_fault redis_fault(const struct redis_reply *reply_or_null);

@@ -138,6 +138,21 @@ unwrap(struct slice s)
 	return (struct slice){at, s.len - (size_t)(at - s.p)};
 }
 
+/* What the user may not do in a script has no code of its own; the words are of
+ * Redis to 7.0, and since. */
+static bool
+fault_is_of_script_rights(struct slice s)
+{
+	static const char *const words[] = {"The user executing the script ",
+					    "ACL failure in script: "};
+	size_t i;
+
+	for (i = 0; begins_with_word(s, "ERR") && i < 2; i++)
+		if (memmem(s.p, s.len, words[i], strlen(words[i])) != NULL)
+			return true;
+	return false;
+}
+
 enum redis_fault
 redis_fault(const struct redis_reply *reply_or_null)
 {
@@ -152,7 +167,8 @@ redis_fault(const struct redis_reply *reply_or_null)
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (begins_with_word(s, faults[i].code))
 			return faults[i].fault;
-	return REDIS_FAULT_OTHER;
+	return fault_is_of_script_rights(s) ? REDIS_FAULT_REFUSED
+					    : REDIS_FAULT_OTHER;
 }
 
 /*

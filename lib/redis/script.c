@@ -11,21 +11,12 @@
  * The sums are stored with the connection and not with the script, which
  * several threads may share.
  */
-/* The functions of 1.1: those that came after them read OpenSSL's configuration
- * and load its providers first, which takes a lone submission longer than all
- * else that it does. */
-#define OPENSSL_API_COMPAT 10100
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "redis/conn.h"
-
-/*
- * Bytes in a SHA-1 (FIPS 180-4); Redis names scripts by its hexadecimal form.
- */
-#define SHA1_SIZE 20
+#include "util/sha.h"
 
 /* A script that was sent to the server on this connection. */
 struct redis_loaded {
@@ -36,29 +27,10 @@ struct redis_loaded {
 	uint64_t at; /* the number of its SCRIPT LOAD among the commands */
 };
 
-static int
-sha1_hex(const char *text, char hex[2 * SHA1_SIZE + 1])
-{
-	static const char digits[] = "0123456789abcdef";
-	unsigned char sha[SHA1_SIZE];
-	unsigned int i;
-	SHA_CTX ctx;
-
-	if (SHA1_Init(&ctx) != 1 ||
-	    SHA1_Update(&ctx, text, strlen(text)) != 1 ||
-	    SHA1_Final(sha, &ctx) != 1)
-		return -1;
-	for (i = 0; i < SHA1_SIZE; i++) {
-		*hex++ = digits[sha[i] / 16];
-		*hex++ = digits[sha[i] % 16];
-	}
-	*hex = '\0';
-	return 0;
-}
-
 static struct redis_loaded *
 script_find(struct redis *r, const struct redis_script *script)
 {
+	unsigned char digest[SHA1_SIZE];
 	struct redis_loaded *wider, *l;
 	size_t i;
 
@@ -77,8 +49,9 @@ script_find(struct redis *r, const struct redis_script *script)
 	if (l->text == script->text)
 		return l;
 	l->loaded = false;
-	if (sha1_hex(script->text, l->sha) != 0)
-		return NULL;
+	/* By its hexadecimal form Redis names the script. */
+	sha1(slice_of(script->text), digest);
+	sha_hex(digest, sizeof(digest), l->sha);
 	l->text = script->text;
 	return l;
 }

@@ -8,12 +8,12 @@
  * for an index of MySQL.
  */
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "schedules/row.h"
 #include "util/err.h"
+#include "util/sha.h"
 
 /* Appends JSON in the one way of writing it; "[]" for nothing. */
 static int
@@ -61,10 +61,8 @@ int
 row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 	     struct err *err)
 {
-	static const char digits[] = "0123456789abcdef";
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[SHA256_SIZE];
 	struct buf all = BUF_INIT;
-	unsigned int i, len = 0;
 	int result;
 
 	add_text(&all, s->task);
@@ -75,15 +73,10 @@ row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 	if (result == 0)
 		result =
 		    add_json(&all, "kwargs", s->kwargs, "{}", JSON_OBJECT, err);
-	if (result == 0 &&
-	    (all.failed || EVP_Digest(all.data, all.len, digest, &len,
-				      EVP_sha256(), NULL) != 1))
+	if (result == 0 && all.failed)
 		result = err_nomem(err);
-	for (i = 0; i < len && i * 2 + 2 < ROW_IDENTITY_SIZE; i++) {
-		text[i * 2] = digits[digest[i] >> 4];
-		text[i * 2 + 1] = digits[digest[i] & 15];
-	}
-	text[i * 2] = '\0';
+	sha256((struct slice){all.data, all.len}, digest);
+	sha_hex(digest, sizeof(digest), text);
 	buf_done(&all);
 	return result;
 }

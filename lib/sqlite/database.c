@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "sqlite/io.h"
+#include "util/limits.h"
 #include "util/path.h"
 
 static const char SCHEME[] = "sqlite://";
@@ -248,8 +249,7 @@ database_start_thread(struct database *db, struct err *err)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (status == 0)
 		return 0;
-	return err_set(err, ERR_SYSTEM, "cannot start a thread: %s",
-		       strerror(status));
+	return limits_no_thread(status, err);
 }
 
 /* Takes `name`, also when it fails. NULL with *err. */

@@ -188,21 +188,6 @@ check_sockets_owner(const struct examination *e, struct finding *f)
 
 /* --- the file ---------------------------------------------------------- */
 
-static bool
-check_gone(const struct examination *e, struct finding *f)
-{
-	if (!file_is_gone(e->tx))
-		return false;
-	f->error = true;
-	snprintf(f->what, sizeof(f->what),
-		 "%s was deleted or replaced while this program had it open",
-		 e->tx->path);
-	snprintf(f->remedy, sizeof(f->remedy),
-		 "stop all programs that use it, restore the file if you have "
-		 "it, and start them again");
-	return true;
-}
-
 /* Our own connection set WAL when it opened the file. */
 static bool
 check_journal(const struct examination *e, struct finding *f)
@@ -276,11 +261,9 @@ check_header(const struct examination *e, struct finding *f)
 
 /* In the order in which they are reported. */
 static check_fn *const checks[] = {
-    check_room,		 check_file_system,
-    check_file_mode,	 check_directory_mode,
-    check_log_owner,	 check_shm_owner,
-    check_sockets_owner, check_gone,
-    check_journal,	 check_log,
+    check_room,		  check_file_system, check_file_mode,
+    check_directory_mode, check_log_owner,   check_shm_owner,
+    check_sockets_owner,  check_journal,     check_log,
     check_header,
 };
 

@@ -7,14 +7,11 @@
  * the file (a checkpoint) and giving free pages back happen here rather than
  * inside a commit, where SQLite would do it, so that no job waits for them.
  *
- * Nothing here may open and close the database's path on its own: by POSIX, to
- * close any descriptor of a file drops all locks that the process has on it.
+ * Whether the file is there, and ours, is place.c's to say. Nothing here may open
+ * and close the database's path on its own, for the reason given there.
  */
 #include "sqlite/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +19,13 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sqlite/fault.h"
 #include "sqlite/identity.h"
+#include "sqlite/place.h"
 #include "sqlite/reserve.h"
 #include "util/buf.h"
 #include "util/clock.h"
-#include "util/path.h"
 
 /* The log is moved into the file when it has this many pages, twice SQLite's
  * default: 8 MiB, which takes some milliseconds. Readers can keep it from being
@@ -82,182 +78,11 @@ file_on_log(void *arg, sqlite3 *db, const char *schema, int pages)
 	struct tx *tx = arg;
 
 	tx->log_pages = pages;
+	tx->log_moved = false;
 	return SQLITE_OK;
 }
 
 /* --- opening ----------------------------------------------------------- */
-
-/* For the default place, all directories above it; else only the last one, so
- * that a mistyped path is an error. */
-static int
-file_make_dir(struct tx *tx, struct err *err)
-{
-	const char *slash = strrchr(tx->path, '/');
-	char *dir = strndup(tx->path, (size_t)(slash - tx->path));
-	int result = 0;
-
-	if (dir == NULL)
-		return err_nomem(err);
-	if (tx->default_place)
-		result = path_make_dir(dir, err);
-	else if (dir[0] != '\0' && mkdir(dir, 0700) != 0 && errno != EEXIST)
-		result = err_sys(err, ERR_CONFIG,
-				 "cannot create %s, the directory of the "
-				 "database",
-				 dir);
-	free(dir);
-	return result;
-}
-
-/* What root makes for a service, in the service's directory, is the service's:
- * it could not open it otherwise. */
-static int
-file_give_to_owner(const struct tx *tx, int fd)
-{
-	const char *slash = strrchr(tx->path, '/');
-	char *dir = strndup(tx->path, (size_t)(slash - tx->path) + 1);
-	struct stat st;
-	int result = 0;
-
-	if (geteuid() == 0 && (dir == NULL || stat(dir, &st) != 0 ||
-			       fchown(fd, st.st_uid, st.st_gid) != 0))
-		result = -1;
-	free(dir);
-	return result;
-}
-
-/*
- * Makes an empty file that only its owner may read. Under another name first:
- * to close a descriptor of the database would drop the locks that another
- * thread of this process may have on it by then.
- */
-static int
-file_make(const struct tx *tx, struct err *err)
-{
-	char *temporary = NULL;
-	int fd, result = 0;
-
-	if (asprintf(&temporary, "%s.XXXXXX", tx->path) < 0)
-		return err_nomem(err);
-	if ((fd = mkostemp(temporary, O_CLOEXEC)) < 0) { /* mode 0600 */
-		result =
-		    err_sys(err, ERR_UNAVAILABLE, "cannot create %s", tx->path);
-	} else {
-		result = file_give_to_owner(tx, fd);
-		close(fd);
-		if (result != 0 ||
-		    (link(temporary, tx->path) != 0 && errno != EEXIST))
-			result = err_sys(err, ERR_UNAVAILABLE,
-					 "cannot create %s", tx->path);
-		unlink(temporary);
-	}
-	free(temporary);
-	return result;
-}
-
-/* A path right below the root is most likely meant to be relative: SQLAlchemy
- * and the Python package read three slashes that way. */
-static const char *
-file_slashes_hint(const struct tx *tx)
-{
-	return strrchr(tx->path, '/') == tx->path
-		   ? "; sqlite:/// is followed by an absolute path without its "
-		     "first slash, so that this file lies in the root directory"
-		   : "";
-}
-
-static void
-file_say_absent(const struct tx *tx, struct err *err)
-{
-	err_set(err, ERR_NOT_FOUND,
-		"there is no database %s; start flowrrad, or flowrra-beat for "
-		"schedules, which makes it%s",
-		tx->path, file_slashes_hint(tx));
-}
-
-/* The file lies in a directory of another user. Returns -1 and names the first
- * directory on the path that keeps us out, and its owner. */
-static int
-file_refuse_directory(const struct tx *tx, struct err *err)
-{
-	char *path = strdup(tx->path), *slash;
-	char owner[PATH_USER_SIZE];
-	struct stat st;
-
-	while (path != NULL && (slash = strrchr(path, '/')) != NULL &&
-	       slash != path) {
-		*slash = '\0';
-		if (stat(path, &st) == 0)
-			break;
-	}
-	if (path == NULL || path[0] == '\0' || stat(path, &st) != 0) {
-		free(path);
-		return err_set(err, ERR_REFUSED,
-			       "cannot open %s: Permission denied", tx->path);
-	}
-	path_user_name(st.st_uid, owner);
-	err_set(err, ERR_REFUSED,
-		"cannot open %s: %s belongs to user %u (%s), and this process "
-		"runs as user %u; run it as that user, or name another store",
-		tx->path, path, (unsigned int)st.st_uid, owner,
-		(unsigned int)geteuid());
-	free(path);
-	return -1;
-}
-
-/* Judges a file that is there. One of another user is refused even if it is
- * writable: the -wal and -shm files that we made beside it would lock its owner
- * out. */
-static int
-file_judge(const struct tx *tx, const struct stat *st, struct err *err)
-{
-	if (!S_ISREG(st->st_mode))
-		return err_set(
-		    err, ERR_CONFIG,
-		    "%s is not a regular file; name a file for the tasks",
-		    tx->path);
-	if (geteuid() != 0 && st->st_uid != geteuid())
-		return err_set(
-		    err, ERR_REFUSED,
-		    "%s belongs to user %u, but this process runs as user %u; "
-		    "run it as that user, or name another file",
-		    tx->path, (unsigned int)st->st_uid,
-		    (unsigned int)geteuid());
-	if (geteuid() != 0 && (st->st_mode & 0600) != 0600)
-		return err_set(err, ERR_REFUSED,
-			       "%s is read-only; make it writable (chmod 600)",
-			       tx->path);
-	return 0;
-}
-
-/* Says in plain words what would make SQLite fail later. A file that is not
- * there is made if `create` is set, else it is 1. */
-static int
-file_find_or_make(struct tx *tx, bool create, bool *ret_final, struct err *err)
-{
-	struct stat st;
-	int result;
-
-	if (stat(tx->path, &st) != 0 && errno == ENOENT) {
-		if (!create)
-			return 1;
-		if (file_make_dir(tx, err) != 0) {
-			*ret_final = true;
-			return -1;
-		}
-		return file_make(tx, err);
-	}
-	if (stat(tx->path, &st) != 0) {
-		*ret_final = errno == EACCES || errno == ENOTDIR;
-		if (errno == EACCES)
-			return file_refuse_directory(tx, err);
-		return err_sys(err, ERR_UNAVAILABLE, "cannot open %s",
-			       tx->path);
-	}
-	result = file_judge(tx, &st, err);
-	*ret_final = result != 0;
-	return result;
-}
 
 static int
 file_exec(struct tx *tx, const char *sql)
@@ -453,9 +278,7 @@ file_open(struct tx *tx, bool create, bool *ret_final, struct err *err)
 
 	*ret_final = false;
 	tx->gone = false;
-	result = file_find_or_make(tx, create, ret_final, err);
-	if (result == 1)
-		file_say_absent(tx, err);
+	result = place_find_or_make(tx, create, ret_final, err);
 	if (result != 0)
 		return result;
 	result = file_open_there(tx, ret_final, err);
@@ -474,21 +297,15 @@ file_close(struct tx *tx)
 		sqlite3_finalize(tx->statements[i]);
 	free(tx->statements);
 	tx->statements = NULL;
-	if (tx->db != NULL && tx->log_pages >= LOG_PAGES_LEFT)
+	/* What was moved is read all the same, until a commit overwrites it. */
+	if (tx->db != NULL &&
+	    (tx->log_pages >= LOG_PAGES_LEFT || tx->log_moved))
 		sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
 				  NULL);
 	sqlite3_close(tx->db);
 	tx->db = NULL;
-}
-
-bool
-file_is_gone(const struct tx *tx)
-{
-	int moved = 0;
-
-	return sqlite3_file_control(tx->db, "main", SQLITE_FCNTL_HAS_MOVED,
-				    &moved) == SQLITE_OK &&
-	       moved != 0;
+	tx->log_pages = 0;
+	tx->log_moved = false;
 }
 
 /* --- transactions ------------------------------------------------------ */
@@ -496,12 +313,17 @@ file_is_gone(const struct tx *tx)
 /*
  * A file that was deleted or replaced can still be written, and all of it is
  * lost when the last process closes it: so nothing is written into it any more.
+ * Nor is it read: who only looks would take what was there once for what is.
  * To look costs a system call: little beside a transaction.
  */
 static int
 file_check_place(struct tx *tx, struct err *err)
 {
-	if (!file_is_gone(tx))
+	int moved = 0;
+
+	if (sqlite3_file_control(tx->db, "main", SQLITE_FCNTL_HAS_MOVED,
+				 &moved) != SQLITE_OK ||
+	    moved == 0)
 		return 0;
 	tx->gone = true;
 	return err_set(err, ERR_UNAVAILABLE,
@@ -515,8 +337,8 @@ int
 file_begin(struct tx *tx, bool writes, enum database_sync sync, struct err *err)
 {
 	const bool flush = sync == DATABASE_NOW;
-	/* Readers may go on with what they see. */
-	if (writes && file_check_place(tx, err) != 0)
+
+	if (file_check_place(tx, err) != 0)
 		return -1;
 	/* Can only be changed between transactions. */
 	if (writes && flush != (tx->sync == DATABASE_NOW)) {
@@ -608,6 +430,7 @@ file_checkpoint(struct tx *tx, bool all)
 		return;
 	/* If it fails now, the next one will see to it. */
 	sqlite3_wal_checkpoint_v2(tx->db, NULL, mode, NULL, NULL);
+	tx->log_moved = tx->log_pages >= LOG_PAGES_LEFT;
 	tx->log_pages = 0; /* the next commit sets it again */
 }
 

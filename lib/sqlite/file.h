@@ -34,8 +34,9 @@ struct tx {
 	int64_t waiting_since_ms;
 	atomic_bool hurry; /* somebody waits for the end: little patience */
 	enum database_sync sync; /* the mode the connection is in */
-	int log_pages;		 /* of the write-ahead log */
-	bool gone;	/* see file_is_gone(); nothing is written then */
+	int log_pages;		 /* of the write-ahead log, to be moved */
+	bool log_moved; /* a long one, since the last commit: yet as long */
+	bool gone; /* deleted or replaced since it was opened: used no more */
 	int64_t now_ms; /* wall clock */
 	struct wake_socket socket;
 	char (*wakes)[WAKE_SOCKET_NAME_LEN + 1];
@@ -52,11 +53,9 @@ struct tx {
 int file_open(struct tx *tx, bool create, bool *ret_final, struct err *err);
 void file_close(struct tx *tx);
 
-/* Whether the file was deleted, or replaced by another one, since it was
- * opened: what is written into it is lost. */
-bool file_is_gone(const struct tx *tx);
-
-/* Begins and ends a transaction. file_commit() sends the wake-ups first. */
+/* Begins and ends a transaction; none begins in a file that was deleted, or
+ * replaced by another one, since it was opened. file_commit() sends the
+ * wake-ups first. */
 int file_begin(struct tx *tx, bool writes, enum database_sync sync,
 	       struct err *err);
 int file_commit(struct tx *tx, struct err *err);

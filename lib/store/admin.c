@@ -141,6 +141,13 @@ broker_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 }
 
 void
+broker_find(struct broker *b, enum broker_location place,
+	    broker_found_fn *on_found, void *arg)
+{
+	b->ops->admin->find(b, place, on_found, arg);
+}
+
+void
 broker_view(struct broker *b, const struct broker_view *view,
 	    broker_page_fn *on_page, void *arg)
 {

@@ -75,6 +75,24 @@ enum broker_location {
 	BROKER_DEAD
 };
 
+/* A queue in which there may be tasks. */
+struct queue_found {
+	char name[TASK_QUEUE_MAX + 1];
+	/* DELAYED and DEAD: no task there has a later time_ms; 0: that is not
+	 * known. */
+	int64_t newest_ms;
+};
+typedef void broker_found_fn(const struct queue_found *found, size_t n,
+			     const struct err *err, void *arg);
+/*
+ * The queues that may have tasks at a place, in the order of their names: all
+ * that have any, and perhaps others. Those that living workers say they serve
+ * are among them, whether they were named or not. Much cheaper than
+ * broker_queues(); for those who look into them next.
+ */
+void broker_find(struct broker *b, enum broker_location place,
+		 broker_found_fn *on_found, void *arg);
+
 #define BROKER_PAGE_MAX 500
 struct broker_view {
 	struct slice queue;
@@ -207,6 +225,8 @@ struct broker_admin_ops {
 		       broker_queues_fn *on_queues, void *arg);
 	void (*workers)(struct broker *, broker_workers_fn *on_workers,
 			void *arg);
+	void (*find)(struct broker *, enum broker_location place,
+		     broker_found_fn *on_found, void *arg);
 	void (*view)(struct broker *, const struct broker_view *view,
 		     broker_page_fn *on_page, void *arg);
 	void (*examine)(struct broker *, broker_report_fn *on_report,

@@ -210,22 +210,24 @@ daemon_check_conf(const struct conf *conf, struct err *err)
 		   : 0;
 }
 
-/* reload() may take several turns of the loop (executors are replaced one after
- * the other) and ends with daemon_reloaded(), also when it succeeds at once. */
+/* reload() may take several turns of the loop: executors are replaced one after
+ * the other. */
 static void
 on_conf_read(struct conf *conf, const struct err *why, void *arg)
 {
 	struct daemon *d = arg;
 	struct err err;
+	int result = -1;
 
 	if (why != NULL)
 		err = *why;
 	conf_read_free(d->reading);
 	d->reading = NULL;
 	d->next = conf;
-	if (why != NULL || daemon_check_conf(conf, &err) != 0 ||
-	    d->program->reload(d->arg, conf, &err) != 0)
-		daemon_reloaded(d, &err);
+	if (why == NULL && daemon_check_conf(conf, &err) == 0)
+		result = d->program->reload(d->arg, conf, &err);
+	if (result != 0)
+		daemon_reloaded(d, result > 0 ? NULL : &err);
 }
 
 static void
@@ -388,6 +390,28 @@ daemon_finish(struct daemon *d)
 
 /* --- the command line -------------------------------------------------- */
 
+/* What each daemon says of these before and after is its own. */
+static const char daemon_options[] =
+    "\n"
+    "  -c, --config FILE         read this configuration file\n"
+    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
+    "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --check               check the configuration, and end\n"
+    "      --dump-config         print the configuration in force, and end\n"
+    "  -h, --help                print this help, and end\n"
+    "  -V, --version             print the version, and end\n"
+    "\n";
+
+static void
+daemon_print_usage(const struct daemon_program *program)
+{
+	fprintf(stdout, "usage: %s [-c FILE] [-o SECTION.KEY=VALUE]...\n\n",
+		program->name);
+	fputs(program->usage, stdout);
+	fputs(daemon_options, stdout);
+	fputs(program->notes, stdout);
+}
+
 /* Returns as take_option() does. */
 static int
 add_setting(struct daemon *d, const char *setting)
@@ -422,7 +446,7 @@ take_option(struct daemon *d, int c)
 		d->check = true;
 		return -1;
 	case 'h':
-		fputs(d->program->usage, stdout);
+		daemon_print_usage(d->program);
 		return 0;
 	case 'V':
 		fprintf(stdout, "%s " FLOWRRA_VERSION "\n", d->program->name);
@@ -514,6 +538,8 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 
 	proc_hold_standard_fds();
 	proc_reset_signals();
+	if (program->private_memory)
+		proc_forbid_dumps();
 	limits_raise_files();
 	log_init(program->name);
 	log_set_journal(journal_send);

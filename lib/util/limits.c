@@ -266,6 +266,22 @@ limits_explain(int sys, char ret[LIMITS_TEXT_MAX])
 	}
 }
 
+/* Its stack is memory, too: of that and of processes the one that is set for this
+ * process is the likelier. */
+int
+limits_no_thread(int sys, struct err *err)
+{
+	char limit[LIMITS_TEXT_MAX];
+
+	if (!limits_is_short(sys))
+		return err_set(err, ERR_SYSTEM, "cannot start a thread: %s",
+			       strerrordesc_np(sys));
+	limits_explain(limits_soft(RLIMIT_AS) != RLIM_INFINITY ? ENOMEM : sys,
+		       limit);
+	return err_set(err, ERR_SYSTEM, "cannot start a thread: %s: %s",
+		       strerrordesc_np(sys), limit);
+}
+
 /* --- open files ---------------------------------------------------------- */
 
 void

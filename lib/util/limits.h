@@ -27,6 +27,11 @@ bool limits_is_short(int sys);
  * of the unit, or ulimit -n". */
 void limits_explain(int sys, char ret[LIMITS_TEXT_MAX]);
 
+/* That a thread could not be started, whose pthread_create() has returned `sys`:
+ * sets *err (ERR_SYSTEM), with the limit where it is one. Returns -1. */
+struct err;
+int limits_no_thread(int sys, struct err *err);
+
 /* Whether a warning about this errno is due: a minute after the last one about
  * the same limit. Any thread may ask. */
 bool limits_warning_due(int sys);
@@ -47,7 +52,6 @@ void limits_restore_files(void);
  * event_base_new() does. `n` is at most LIMITS_CHECK_MAX.
  */
 #define LIMITS_CHECK_MAX 16
-struct err;
 int limits_check_files(unsigned int n, struct err *err);
 /* How many files this process may have open. */
 uint64_t limits_files(void);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -232,6 +233,18 @@ proc_beside(const char *relative, struct err *err)
 		return NULL;
 	}
 	return path;
+}
+
+/* Either of the two keeps a core file from being written (core(5)); the limit is
+ * what an operator sees in /proc/PID/limits. No failure is possible with these
+ * arguments: anybody may lower a limit. */
+void
+proc_forbid_dumps(void)
+{
+	const struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
 }
 
 /*

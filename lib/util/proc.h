@@ -50,6 +50,13 @@ void proc_hold_standard_fds(void);
  */
 void proc_reset_signals(void);
 
+/*
+ * Keeps the memory of this process from others of its user: it leaves no core
+ * file, and they cannot trace it or read its /proc/PID/mem. Programs that it
+ * starts inherit the limit on core files (0), not the rest.
+ */
+void proc_forbid_dumps(void);
+
 /* Bytes of memory that a process has resident; 0 if that cannot be told. */
 int64_t proc_resident(pid_t pid);
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "core/task.h"
+#include "util/bucket.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "web/call.h"
@@ -47,8 +48,7 @@ struct hub_subscriber {
 	struct subscription topics[HUB_TOPICS_MAX];
 	size_t n;
 	bool feed;
-	double feed_tokens;
-	int64_t feed_us;
+	struct bucket events; /* that it may still be told of the feed */
 	LIST_ENTRY(hub_subscriber) next;
 };
 
@@ -165,20 +165,13 @@ hub_take_state(struct web_hub *hub, struct sample *sample)
 	}
 }
 
-/* At most HUB_FEED_PER_S of them; what is more, or finds no room, is left out. */
+/* What is more, or finds no room, is left out: the feed is to be looked at, and
+ * nobody reads more in a second. */
 static bool
 hub_may_feed(struct hub_subscriber *s)
 {
-	const int64_t now = clock_mono_us();
-
-	s->feed_tokens += (double)(now - s->feed_us) / 1e6 * HUB_FEED_PER_S;
-	s->feed_us = now;
-	if (s->feed_tokens > HUB_FEED_PER_S)
-		s->feed_tokens = HUB_FEED_PER_S;
-	if (s->feed_tokens < 1)
-		return false;
-	s->feed_tokens -= 1;
-	return true;
+	return bucket_take(&s->events, HUB_FEED_PER_S, HUB_FEED_PER_S,
+			   clock_mono_us());
 }
 
 /* A reader may leave from within its callback, hence the next one first. */
@@ -371,8 +364,7 @@ hub_subscribe(struct web_hub *hub, const struct hub_reader *reader,
 	}
 	s->hub = hub;
 	s->reader = *reader;
-	s->feed_us = clock_mono_us();
-	s->feed_tokens = HUB_FEED_PER_S;
+	s->events = bucket_full(HUB_FEED_PER_S, clock_mono_us());
 	LIST_INSERT_HEAD(&hub->subscribers, s, next);
 	hub->n_subscribers++;
 	figures_streams(hub->options.shared->figures,

@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/uuid.h"
 #include "web/audit.h"
 #include "web/call.h"
@@ -174,7 +175,7 @@ job_start(struct web_job *job, struct err *err)
 {
 	struct web_jobs *jobs = job->jobs;
 	sigset_t all, before;
-	int r = 0;
+	int r = 0, sys;
 
 	sigfillset(&all);
 	pthread_mutex_lock(&jobs->lock);
@@ -184,8 +185,9 @@ job_start(struct web_job *job, struct err *err)
 		r = err_set(err, ERR_REFUSED,
 			    "%d jobs run already; wait for one, or stop it",
 			    JOBS_RUNNING_MAX);
-	else if (pthread_create(&job->thread, NULL, job_thread, job) != 0)
-		r = err_set(err, ERR_SYSTEM, "cannot start a thread");
+	else if ((sys = pthread_create(&job->thread, NULL, job_thread, job)) !=
+		 0)
+		r = limits_no_thread(sys, err);
 	if (r == 0) {
 		job->joinable = true;
 		jobs->n_running++;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/bucket.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "web/access.h"
@@ -37,8 +38,7 @@ struct place {
 	/* Logins. */
 	unsigned int failures;
 	int64_t first_us, until_us;
-	/* Writes. */
-	double tokens;
+	struct bucket writes;
 };
 
 struct access_limits {
@@ -97,8 +97,8 @@ limits_place(struct access_limits *limits, char kind, const char *name)
 			oldest = &set[i];
 	}
 	if (strcmp(oldest->name, key) != 0) {
-		*oldest =
-		    (struct place){.tokens = WRITES_BURST, .used_us = now};
+		*oldest = (struct place){
+		    .writes = bucket_full(WRITES_BURST, now), .used_us = now};
 		memcpy(oldest->name, key, sizeof(key));
 	}
 	return oldest;
@@ -211,12 +211,6 @@ access_write(struct access_limits *limits, const char *user)
 	struct place *p = limits_place(limits, 'w', user);
 	const int64_t now = clock_mono_us();
 
-	p->tokens += (double)(now - p->used_us) / 1e6 * WRITES_PER_S;
-	if (p->tokens > WRITES_BURST)
-		p->tokens = WRITES_BURST;
 	p->used_us = now;
-	if (p->tokens < 1)
-		return false;
-	p->tokens -= 1;
-	return true;
+	return bucket_take(&p->writes, WRITES_PER_S, WRITES_BURST, now);
 }

@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "util/err.h"
+#include "util/limits.h"
+#include "util/log.h"
 
 TAILQ_HEAD(pool_list, pool_work);
 
@@ -177,15 +179,23 @@ static void
 pool_grow(struct pool_threads *pool)
 {
 	sigset_t all, before;
+	struct err err;
+	int sys;
 
 	if (pool->n_threads == pool->max_threads)
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&pool->threads[pool->n_threads], NULL, pool_thread,
-			   pool) == 0)
+	sys = pthread_create(&pool->threads[pool->n_threads], NULL, pool_thread,
+			     pool);
+	if (sys == 0)
 		pool->n_threads++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (sys != 0 && limits_warning_due(sys)) {
+		limits_no_thread(sys, &err);
+		log_warning("%zu threads for requests, not %zu: %s",
+			    pool->n_threads, pool->max_threads, err.msg);
+	}
 }
 
 /* What runs does not count against the queue, and a thread is added only if all

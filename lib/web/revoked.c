@@ -69,27 +69,8 @@ revoked_join(struct web_revoked *r, const char *stamp)
 	r->n = n;
 }
 
-static int
-revoked_put(struct web_revoked *r, const struct revoked *one, struct err *err)
-{
-	struct revoked *items;
-	size_t i, n = 0;
-
-	if (revoked_find(r, one) != NULL)
-		return 0;
-	items = reallocarray(r->items, r->n + 1, sizeof(*items));
-	if (items == NULL)
-		return err_nomem(err);
-	r->items = items;
-	items[r->n++] = *one;
-	for (i = 0; i < r->n; i++)
-		n += strcmp(items[i].stamp, one->stamp) == 0;
-	if (n > REVOKED_EACH || (n > 1 && r->n > REVOKED_ALL))
-		revoked_join(r, one->stamp);
-	return 0;
-}
-
-/* Those that would have ended by now. */
+/* Those that would have ended by now. Only where room is needed: a clock that is
+ * ahead for a moment would otherwise bring them back. */
 static void
 revoked_expire(struct web_revoked *r)
 {
@@ -100,6 +81,44 @@ revoked_expire(struct web_revoked *r)
 		if (r->items[i].until_s >= now_s)
 			r->items[n++] = r->items[i];
 	r->n = n;
+}
+
+static size_t
+revoked_count_of(const struct web_revoked *r, const char *stamp)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < r->n; i++)
+		n += strcmp(r->items[i].stamp, stamp) == 0;
+	return n;
+}
+
+static bool
+revoked_is_full(const struct web_revoked *r, const char *stamp)
+{
+	const size_t n = revoked_count_of(r, stamp);
+
+	return n > REVOKED_EACH || (n > 1 && r->n > REVOKED_ALL);
+}
+
+static int
+revoked_put(struct web_revoked *r, const struct revoked *one, struct err *err)
+{
+	struct revoked *items;
+
+	if (revoked_find(r, one) != NULL)
+		return 0;
+	items = reallocarray(r->items, r->n + 1, sizeof(*items));
+	if (items == NULL)
+		return err_nomem(err);
+	r->items = items;
+	items[r->n++] = *one;
+	if (!revoked_is_full(r, one->stamp))
+		return 0;
+	revoked_expire(r);
+	if (revoked_is_full(r, one->stamp))
+		revoked_join(r, one->stamp);
+	return 0;
 }
 
 /* --- the file ---------------------------------------------------------------- */
@@ -118,7 +137,6 @@ revoked_parse(struct web_revoked *r, char *text, struct err *err)
 		/* NOLINTNEXTLINE(cert-err34-c): the digits have bounds */
 		if (sscanf(line, "%16" SCNx64 " %18" SCNd64 " %23s", &one.nonce,
 			   &one.until_s, one.stamp) == 3 &&
-		    one.until_s >= clock_wall_us() / 1000000 &&
 		    revoked_put(r, &one, err) != 0)
 			return -1;
 	}
@@ -228,7 +246,6 @@ revoked_add(struct web_revoked *r, const struct revoked *one, struct err *err)
 
 	if (lock >= 0)
 		flock(lock, LOCK_EX);
-	revoked_expire(r);
 	result = revoked_put(r, one, err) != 0 || revoked_load(r, err) != 0 ||
 			 revoked_save(r, err) != 0
 		     ? -1

@@ -4,8 +4,10 @@
  * were used, in a file of the state directory. Daemons that share the directory
  * share the list, too.
  *
- * The list is bounded: of one credential it names so many, then all that would
- * end no later than the last of them are over. Not thread-safe.
+ * The list is bounded: of one credential it names so many, then those leave that
+ * have ended by themselves, and then all that would end no later than the last of
+ * them are over. An entry says when it ends by the wall clock, which may step: so
+ * one stays, as long as there is room, beyond its end. Not thread-safe.
  */
 #ifndef WEB_REVOKED_H
 #define WEB_REVOKED_H

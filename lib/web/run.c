@@ -7,8 +7,8 @@
  * since it has to be answered as the first one was; masking comes before
  * writing, and an answer is kept for repetitions as its user has seen it.
  */
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "module/dump.h"
 #include "web/audit.h"
@@ -17,14 +17,12 @@
 #include "web/replay.h"
 
 /* The embedded database is made by the first worker: until then it is a store that
- * is away, not a task or a queue that is not there. lib/sqlite says so. */
+ * is away, not a task or a queue that is not there. ENOENT tells the two apart
+ * (sqlite/place.h). */
 static int
 call_explain(struct err *err)
 {
-	static const char absent[] = "there is no database ";
-
-	if (err->code == ERR_NOT_FOUND &&
-	    strncmp(err->msg, absent, sizeof(absent) - 1) == 0)
+	if (err->code == ERR_NOT_FOUND && err->sys == ENOENT)
 		err->code = ERR_UNAVAILABLE;
 	return -1;
 }

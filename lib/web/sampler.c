@@ -19,6 +19,7 @@
 #include "manager/events.h"
 #include "manager/health.h"
 #include "util/clock.h"
+#include "util/limits.h"
 #include "util/log.h"
 #include "web/call.h"
 #include "web/diff.h"
@@ -301,17 +302,17 @@ static int
 sampler_start(struct sampler *s, struct err *err)
 {
 	sigset_t all, before;
+	int sys;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	s->sampling_begun =
-	    pthread_create(&s->sampling, NULL, sampler_thread, s) == 0;
-	s->listening_begun =
-	    pthread_create(&s->listening, NULL, listener_thread, s) == 0;
+	sys = pthread_create(&s->sampling, NULL, sampler_thread, s);
+	s->sampling_begun = sys == 0;
+	if (sys == 0)
+		sys = pthread_create(&s->listening, NULL, listener_thread, s);
+	s->listening_begun = s->sampling_begun && sys == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return s->sampling_begun && s->listening_begun
-		   ? 0
-		   : err_set(err, ERR_SYSTEM, "cannot start a thread");
+	return sys == 0 ? 0 : limits_no_thread(sys, err);
 }
 
 /* The condition has the monotonic clock: a stepped one must not stop samples. */

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Secrets: digests by OpenSSL, random bytes by the kernel, files that are never
- * half-written. */
+/* Secrets: digests, random bytes by the kernel, files that are never half-written.
+ */
 #include "web/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +17,7 @@
 #include "util/conf.h"
 #include "util/err.h"
 #include "util/path.h"
+#include "util/sha.h"
 
 #define FILE_MAX (1 << 20)
 
@@ -97,22 +94,17 @@ secret_make(char text[SECRET_TEXT_SIZE])
 void
 secret_digest(const char *text, char hex[SECRET_HEX_SIZE])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	size_t i;
+	unsigned char digest[SHA256_SIZE];
 
-	SHA256((const unsigned char *)text, strlen(text), digest);
-	for (i = 0; i < sizeof(digest); i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	sha256(slice_of(text), digest);
+	sha_hex(digest, sizeof(digest), hex);
 }
 
 void
 secret_hmac(const unsigned char key[SECRET_BYTES], struct slice text,
 	    unsigned char mac[SECRET_BYTES])
 {
-	unsigned int len = SECRET_BYTES;
-
-	HMAC(EVP_sha256(), key, SECRET_BYTES, (const unsigned char *)text.p,
-	     text.len, mac, &len);
+	sha256_hmac((struct slice){(const char *)key, SECRET_BYTES}, text, mac);
 }
 
 /* The length may show: it is that of a digest, or of a MAC. */
@@ -120,8 +112,15 @@ bool
 secret_same(const char *a, const char *b)
 {
 	const size_t len = strlen(a);
+	/* The compiler must not stop at the first that differs. */
+	volatile unsigned char differs = 0;
+	size_t i;
 
-	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
+	if (len != strlen(b))
+		return false;
+	for (i = 0; i < len; i++)
+		differs |= (unsigned char)(a[i] ^ b[i]);
+	return differs == 0;
 }
 
 /* --- files ---------------------------------------------------------------- */
@@ -282,7 +281,7 @@ secret_code_sign(const char *token, int64_t until_s, uint64_t nonce,
 	char text[64];
 	struct buf out = BUF_INIT;
 
-	SHA256((const unsigned char *)token, strlen(token), key);
+	sha256(slice_of(token), key);
 	snprintf(text, sizeof(text), "%" PRIx64 ".%016" PRIx64,
 		 (uint64_t)until_s, nonce);
 	secret_hmac(key, slice_of(text), mac);

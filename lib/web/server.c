@@ -9,6 +9,8 @@
  */
 #include "web/server.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/err.h"
+#include "util/limits.h"
 #include "util/log.h"
 #include "web/access.h"
 #include "web/audit.h"
@@ -41,6 +44,12 @@
 /* More than a snapshot of any topic: what makes a reader slow is decided in
  * events.c. */
 #define BACKLOG_MAX (4 << 20)
+/* Files that are open without a connection: some 30 when it is ready, and those
+ * that a check of the health opens for a moment; then the schedules of each
+ * thread, with SQLite three. */
+#define FILES_OWN 40
+#define FILES_OF_THREAD 4
+#define CONNECTIONS_MIN 8
 
 /* --- checking ------------------------------------------------------------------ */
 
@@ -233,12 +242,49 @@ web_make_threads(struct web *web, const struct web_options *o, struct err *err)
 		   : -1;
 }
 
+/* Peers wait meanwhile; the limit is to be raised, or somebody holds them all. */
+static void
+web_on_short(int sys, void *arg)
+{
+	char limit[LIMITS_TEXT_MAX];
+
+	(void)arg;
+	if (!limits_warning_due(sys))
+		return;
+	limits_explain(sys, limit);
+	log_warning("connections wait until others end: %s", limit);
+}
+
+/* What a low limit on open files leaves for connections. Requests need some
+ * themselves: a peer that holds all there are would have them fail. */
+static void
+web_limit_connections(const struct conf_web *conf, struct http_limits *limits)
+{
+	const uint64_t files = limits_files();
+	const uint64_t own =
+	    FILES_OWN + FILES_OF_THREAD * (size_t)conf->threads;
+	const uint64_t room =
+	    files > own + CONNECTIONS_MIN ? files - own : CONNECTIONS_MIN;
+	char limit[LIMITS_TEXT_MAX];
+
+	if (room >= limits->max_connections)
+		return;
+	limits_explain(EMFILE, limit);
+	log_warning("at most %" PRIu64 " connections, not [web] "
+		    "max_connections = %u: %s",
+		    room, limits->max_connections, limit);
+	limits->max_connections = (unsigned int)room;
+	/* Streams stay: others need a place beside them. */
+	if (limits->max_streams > room / 2)
+		limits->max_streams = room / 2;
+}
+
 /* Slow heads are cut by lib/http, before anything here is asked. */
 static int
 web_make_http(struct web *web, const struct web_options *o, struct err *err)
 {
 	const struct conf_web *conf = &web->conf->web;
-	const struct http_limits limits = {
+	struct http_limits limits = {
 	    .head_timeout_us = HEAD_US,
 	    .idle_timeout_us = IDLE_US,
 	    .max_head = HEAD_MAX,
@@ -249,8 +295,10 @@ web_make_http(struct web *web, const struct web_options *o, struct err *err)
 	const struct http_user user = {.on_head = dispatch_head,
 				       .on_request = dispatch_request,
 				       .on_gone = dispatch_gone,
+				       .on_short = web_on_short,
 				       .arg = web};
 
+	web_limit_connections(conf, &limits);
 	web->http = http_server_new(o->base, &limits, &user, err);
 	return web->http != NULL ? 0 : -1;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/record.h"
 #include "flowrra/client.h"
 #include "manager/cancel.h"
 #include "manager/member.h"
@@ -177,11 +178,10 @@ tasks_get_result(struct web_call *call, struct err *err)
 	const char *id = web_text(call, "id");
 	struct buf text = BUF_INIT;
 	struct flowrra_record *record;
-	struct flowrra_error error;
 	int result = 0;
 
-	if (flowrra_result(web_client(call), id, &record, &error) != 0)
-		return web_client_error(&error, err);
+	if (record_fetch(web_client(call), id, &record, err) != 0)
+		return -1;
 	if (record->state == FLOWRRA_SUCCESS) {
 		buf_adds(&text,
 			 record->result != NULL ? record->result : "null");

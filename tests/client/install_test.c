@@ -125,17 +125,11 @@ START_TEST(the_distribution_has_all_sources_and_is_always_the_same)
 }
 END_TEST
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
-
 SUITE("install")
 {
 	SUITE_TIMEOUT(300);
 	/* A sanitizer's run time would have to be in the example as well. */
-	if (sanitized)
+	if (SANITIZED)
 		return;
 	TEST(the_example_builds_against_the_installed_copy_and_runs);
 	TEST(an_uninstallation_leaves_what_is_not_ours);

@@ -8,9 +8,9 @@
 
 #ifdef __SANITIZE_ADDRESS__
 /* It makes other ends of some crashes. */
-#define SANITIZED 1
+#define ENDS_ALTERED 1
 #else
-#define SANITIZED 0
+#define ENDS_ALTERED 0
 #endif
 
 static const struct {
@@ -48,7 +48,7 @@ check_crashed(struct world *w, const char *queue, const char *id,
 	WAIT_UNTIL(dead(w, queue) == 1);
 	info = dead_info(w, queue, id);
 	ck_assert_str_eq(json_field(w, info, "reason"), "crashed");
-	if (!SANITIZED)
+	if (!ENDS_ALTERED)
 		ck_assert_msg(strstr(json_field(w, info, "error"), error) !=
 				  NULL,
 			      "%s", info);
@@ -108,7 +108,7 @@ START_TEST(a_child_of_a_handler_that_exits_is_no_crash)
 
 	const char *status = submit(w, "crash.fork_exit 3 --wait");
 
-	if (!SANITIZED)
+	if (!ENDS_ALTERED)
 		ck_assert_str_eq(status, "3");
 	world_stop(w);
 }
@@ -126,7 +126,7 @@ START_TEST(a_crashed_task_is_put_back_within_a_tenth_of_a_second)
 	/* Three attempts, so three times put back and once buried. */
 	wait_status(w, id, "failed");
 	took = now_ms() - begin;
-	if (!SANITIZED)
+	if (!ENDS_ALTERED)
 		ck_assert_int_lt(took, 3 * 300);
 	world_stop(w);
 }

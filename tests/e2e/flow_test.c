@@ -6,12 +6,6 @@
 #include "e2e/look.h"
 #include "e2e/worker.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-
 /* 100,000 tasks; the first waves make the buffers as large as they get. */
 #define WAVE 20000
 #define WAVES 5

@@ -137,3 +137,38 @@ site_cut(struct site *s, const char *before)
 	at += strlen(before);
 	return world_text(s->w, "%.*s", (int)strcspn(at, "\""), at);
 }
+
+struct world *
+site_world(bool embedded)
+{
+	const struct world_options o = {.embedded = embedded,
+					.config =
+					    "[broker]\nsocket_timeout = 2\n"
+					    "[backend]\nsocket_timeout = 2\n"};
+
+	return world_start(&o);
+}
+
+void
+site_log_in(struct site *s)
+{
+	const char *url = ctl_ok(s->w,
+				 "web -o web.runtime_dir=%s/run "
+				 "-o web.listen=127.0.0.1:%d",
+				 world_dir(s->w), s->port);
+	const char *code = strstr(url, "#code=");
+
+	ck_assert_msg(code != NULL, "%s", url);
+	code += strlen("#code=");
+	ck_assert_int_eq(site_ask(s, "/api/v1/session",
+				  "-c jar " SITE_JSON SITE_SAME
+				  "-d '{\"code\":\"%s\"}'",
+				  code),
+			 200);
+	ck_assert_ptr_nonnull(strstr(s->head, "HttpOnly; SameSite=Strict"));
+	/* It is good once. */
+	ck_assert_int_eq(site_ask(s, "/api/v1/session",
+				  SITE_JSON SITE_SAME "-d '{\"code\":\"%s\"}'",
+				  code),
+			 401);
+}

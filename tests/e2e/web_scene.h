@@ -5,6 +5,11 @@
 
 #include "e2e/world.h"
 
+/* Headers for site_ask(). */
+#define SITE_JSON "-H 'Content-Type: application/json' "
+#define SITE_SAME "-H 'Sec-Fetch-Site: same-origin' "
+#define SITE_CROSS "-H 'Sec-Fetch-Site: cross-site' "
+
 struct site {
 	struct world *w;
 	struct run *daemon;
@@ -14,6 +19,8 @@ struct site {
 	char *body, *head;    /* of the last answer */
 };
 
+/* A world whose store is given up on after two seconds. */
+struct world *site_world(bool embedded);
 /* Starts one and waits until it answers. `settings` may be "". */
 struct site *site_start(struct world *w, const char *settings);
 /* SIGKILL, or SIGTERM; then site_again() starts the same. */
@@ -35,5 +42,7 @@ site_ask_in(struct site *s, const char *path, const char *fmt, ...);
 char *site_cut(struct site *s, const char *before);
 /* A TCP connection to it. */
 int site_connect(const struct site *s);
+/* Logs in by `flowrractl web`, and has curl keep the cookie in the file "jar". */
+void site_log_in(struct site *s);
 
 #endif

@@ -433,9 +433,29 @@ START_TEST(the_log_has_who_has_changed_what)
 }
 END_TEST
 
+START_TEST(its_memory_is_in_no_core_file)
+{
+	const struct world_options o = {.embedded = true, .no_worker = true};
+	struct world *w = world_start(&o);
+	struct site *s = site_start(w, "");
+	const char *const limits =
+	    run(w, "grep '^Max core file size' /proc/%d/limits",
+		(int)s->daemon->pid)
+		->out;
+
+	ck_assert_msg(
+	    strstr(limits,
+		   "Max core file size        0                    0 ") != NULL,
+	    "%s", limits);
+	site_stop(s);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("web-wire")
 {
 	SUITE_TIMEOUT(120);
+	TEST(its_memory_is_in_no_core_file);
 	TEST(with_a_certificate_only_tls_is_spoken);
 	TEST(with_an_authority_clients_must_show_a_certificate_of_it);
 	TEST(a_wrong_file_or_name_is_told_at_the_start_and_by_the_check);

@@ -188,6 +188,7 @@ count_heads(const char *text)
 static void
 check_refused(struct peer *peer, const struct bad *bad)
 {
+	const char *id;
 	struct reply reply;
 
 	peer_send(peer, bad->bytes, bad->len);
@@ -206,6 +207,13 @@ check_refused(struct peer *peer, const struct bad *bad)
 			     "application/problem+json") == 0,
 		      "%s: %s", bad->what, reply.head);
 	ck_assert_str_eq(reply_field(&reply, "Connection"), "close");
+	/* As of all replies of the API: an operator finds it in the log. */
+	id = reply_field(&reply, "X-Request-Id");
+	ck_assert_msg(strlen(id) == 22, "%s: %s", bad->what, reply.head);
+	if (strncmp(bad->bytes, "HEAD", 4) != 0)
+		ck_assert_msg(strstr(reply.body, "\"request_id\":\"") != NULL &&
+				  strstr(reply.body, id) != NULL,
+			      "%s: %s", bad->what, reply.body);
 }
 
 START_TEST(a_malformed_request_gets_one_answer)

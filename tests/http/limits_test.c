@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "site.h"
 #include "suite.h"
@@ -300,6 +301,32 @@ START_TEST(at_the_limit_the_idle_make_room)
 }
 END_TEST
 
+/* The client's descriptors are this process', too: it has its own before. */
+START_TEST(without_descriptors_the_idle_make_room)
+{
+	struct rlimit few;
+	struct site site;
+	struct peer idle, late;
+	struct reply reply;
+
+	site_init(&site);
+	site_start(&site);
+	idle = peer_open(&site);
+	peer_ask(&idle, GET("/hello"), &reply);
+	late = peer_open(&site);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &few), 0);
+	few.rlim_cur = (rlim_t)late.fd + 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	peer_ask(&late, GET("/hello"), &reply);
+	ck_assert_int_eq(reply.status, 200);
+	ck_assert_uint_ge(site.shortages, 1);
+	peer_wait_eof(&idle);
+	peer_close(&idle);
+	peer_close(&late);
+	site_stop(&site);
+}
+END_TEST
+
 START_TEST(at_the_limit_others_wait_for_the_busy)
 {
 	struct site site;
@@ -361,6 +388,7 @@ SUITE("http-limits")
 	TEST_LOOP(many_parameters_and_cookies_do_no_harm, 0, 4);
 	TEST(a_peer_has_so_and_so_many_connections);
 	TEST(at_the_limit_the_idle_make_room);
+	TEST(without_descriptors_the_idle_make_room);
 	TEST(at_the_limit_others_wait_for_the_busy);
 	TEST(a_quiet_server_takes_no_more_connections);
 }

@@ -249,12 +249,22 @@ site_listen_unix(struct site *site)
 	return fd;
 }
 
+static void
+site_on_short(int sys, void *arg)
+{
+	struct site *site = arg;
+
+	ck_assert_int_eq(sys, EMFILE);
+	site->shortages++;
+}
+
 void
 site_start(struct site *site)
 {
 	const struct http_user user = {.on_head = site_on_head,
 				       .on_request = site_on_request,
 				       .on_gone = site_on_gone,
+				       .on_short = site_on_short,
 				       .arg = site};
 	struct err err;
 

@@ -48,8 +48,9 @@ struct site {
 	unsigned int streams_gone;
 	unsigned int drained;
 	unsigned int ws_gone;
-	unsigned int released; /* bodies that were given back */
-	bool forever;	       /* http_ws_send() floods until it is refused */
+	unsigned int shortages; /* a peer waited for a descriptor */
+	unsigned int released;	/* bodies that were given back */
+	bool forever;		/* http_ws_send() floods until it is refused */
 };
 
 void site_init(struct site *site);

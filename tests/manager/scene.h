@@ -23,6 +23,7 @@
 #define SCENE_CALLS(X)                                                         \
 	X(queues)                                                              \
 	X(workers)                                                             \
+	X(find)                                                                \
 	X(view)                                                                \
 	X(examine)                                                             \
 	X(pause)                                                               \

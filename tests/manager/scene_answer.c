@@ -55,6 +55,8 @@ give_typed(const struct scene_answer *a, const struct err *err)
 
 	if (a->on_queues != NULL)
 		a->on_queues(err == NULL ? a->queues : NULL, a->n, err, a->arg);
+	else if (a->on_found != NULL)
+		a->on_found(err == NULL ? a->found : NULL, a->n, err, a->arg);
 	else if (a->on_workers != NULL)
 		a->on_workers(err == NULL ? scene_data.workers : NULL,
 			      err == NULL ? scene_data.n_workers : 0, err,

@@ -43,6 +43,7 @@ struct scene_answer {
 	broker_value_fn *on_value;
 	broker_queues_fn *on_queues;
 	broker_workers_fn *on_workers;
+	broker_found_fn *on_found;
 	broker_report_fn *on_report;
 	broker_names_fn *on_names;
 	broker_entries_fn *on_entries;
@@ -60,6 +61,7 @@ struct scene_answer {
 	struct err err;
 	struct slice value; /* the cursor of pages */
 	struct queue_stats queues[SCENE_NAMES_MAX];
+	struct queue_found found[SCENE_NAMES_MAX];
 	struct broker_item items[BROKER_PAGE_MAX];
 	struct slice records[RESULTS_PAGE_MAX];
 	struct broker_requeue *batch;

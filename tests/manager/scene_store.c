@@ -74,6 +74,36 @@ scene_workers(struct broker *b, broker_workers_fn *on_workers, void *arg)
 	    (struct scene_answer){.on_workers = on_workers, .arg = arg});
 }
 
+/* With the time of the newest, as it is now. */
+static void
+scene_find(struct broker *b, enum broker_location place,
+	   broker_found_fn *on_found, void *arg)
+{
+	static const char *const names[] = {"waiting", "delayed", "in_flight",
+					    "dead"};
+	struct scene_answer *a = scene_called(
+	    SCENE_find, slice_of(names[place]),
+	    (struct scene_answer){.on_found = on_found, .arg = arg});
+	const struct scene_item *one;
+	struct queue_found *found;
+	size_t i, k;
+
+	for (i = 0; a != NULL && i < scene_data.n_queues; i++) {
+		if (scene_count(scene_data.queues[i].name, place) == 0)
+			continue;
+		found = &a->found[a->n++];
+		snprintf(found->name, sizeof(found->name), "%s",
+			 scene_data.queues[i].name);
+		for (k = 0; k < scene_data.n_items; k++) {
+			one = &scene_data.items[k];
+			if (one->queue == scene_data.queues[i].name &&
+			    one->place == place && !one->gone &&
+			    one->item.time_ms > found->newest_ms)
+				found->newest_ms = one->item.time_ms;
+		}
+	}
+}
+
 static void
 scene_examine(struct broker *b, broker_report_fn *on_report, void *arg)
 {
@@ -305,6 +335,7 @@ scene_requeue(struct broker *b, struct slice queue,
 
 static const struct broker_admin_ops admin_ops = {.defer = scene_defer,
 						  .queues = scene_queues,
+						  .find = scene_find,
 						  .workers = scene_workers,
 						  .view = scene_view,
 						  .examine = scene_examine,

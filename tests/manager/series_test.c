@@ -13,25 +13,42 @@
 
 static struct series *series;
 
-/* The second after noon. */
+/* Since noon, by both clocks; `ahead` is what the wall clock is wrong by. */
+static int64_t passed, ahead;
+
 static int64_t
-later_wall(void)
+series_wall(void)
 {
-	return SCENE_NOON_US + 1 * S;
+	return SCENE_NOON_US + passed + ahead;
+}
+
+static int64_t
+series_mono(void)
+{
+	return 1000 * S + passed;
+}
+
+static void
+time_passes(int64_t us)
+{
+	passed += us;
 }
 
 static void
 a_second_passes(void)
 {
-	static const struct clock_source later = {.wall_us = later_wall};
-
-	clock_replace(&later);
+	time_passes(1 * S);
 }
 
 static void
 begin(void)
 {
+	static const struct clock_source clock = {.mono_us = series_mono,
+						  .wall_us = series_wall};
+
 	scene_begin();
+	passed = ahead = 0;
+	clock_replace(&clock);
 	series = series_new(&scene.err);
 	ck_assert_ptr_nonnull(series);
 }
@@ -178,6 +195,35 @@ START_TEST(a_minute_that_grew_is_read_again)
 }
 END_TEST
 
+/* As those of a worker whose clock is an hour behind. */
+START_TEST(counts_that_come_an_hour_late_are_seen)
+{
+	json_t *points;
+
+	begin();
+	json_decref(get("tasks", NULL, NULL, 60, 60));
+	put(MEASURE_MINUTE, NOON_S - 3600, "io", "a", MEASURE_SUCCEEDED, 1);
+	time_passes(600 * S);
+	points = succeeded(get("tasks", NULL, NULL, 60, 60));
+	ck_assert_int_eq(json_integer_value(json_array_get(points, 0)), 1);
+	json_decref(points);
+	end();
+}
+END_TEST
+
+START_TEST(a_clock_that_was_ahead_has_ended_no_minute)
+{
+	begin();
+	ahead = 3600 * S;
+	json_decref(get("tasks", NULL, NULL, 0, 60));
+	ahead = 0;
+	put(MEASURE_MINUTE, NOON_S, "io", "a", MEASURE_SUCCEEDED, 1);
+	a_second_passes();
+	scene_is(succeeded(get("tasks", NULL, NULL, 0, 60)), "[1]");
+	end();
+}
+END_TEST
+
 START_TEST(a_store_that_fails_is_an_error_and_forgets_nothing)
 {
 	begin();
@@ -257,6 +303,8 @@ SUITE("manager-series")
 	TEST(a_histogram_has_the_buckets_that_are_used_and_percentiles);
 	TEST(what_is_over_is_read_once);
 	TEST(a_minute_that_grew_is_read_again);
+	TEST(counts_that_come_an_hour_late_are_seen);
+	TEST(a_clock_that_was_ahead_has_ended_no_minute);
 	TEST(a_store_that_fails_is_an_error_and_forgets_nothing);
 	TEST(what_is_wrong_with_a_query_is_named);
 	TEST(names_are_those_that_were_ever_counted);

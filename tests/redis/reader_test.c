@@ -186,6 +186,29 @@ START_TEST(an_error_reply_is_understood_by_its_first_word)
 }
 END_TEST
 
+START_TEST(what_a_user_may_not_do_in_a_script_is_refused)
+{
+	ck_assert_int_eq(
+	    fault_of("-ERR The user executing the script can't run this "
+		     "command or subcommand script: 7e60, on "
+		     "@user_script:1.\r\n"),
+	    REDIS_FAULT_REFUSED);
+	ck_assert_int_eq(
+	    fault_of("-ERR Error running script (call to f_1): "
+		     "@user_script:1: @user_script: 1: The user executing the "
+		     "script can't access at least one of the keys mentioned "
+		     "in the command arguments\r\n"),
+	    REDIS_FAULT_REFUSED);
+	ck_assert_int_eq(
+	    fault_of("-ERR ACL failure in script: User u has no permissions "
+		     "to run the 'set' command script: 7e60\r\n"),
+	    REDIS_FAULT_REFUSED);
+	ck_assert_int_eq(fault_of("-WRONGTYPE The user executing the script "
+				  "can't\r\n"),
+			 REDIS_FAULT_OTHER);
+}
+END_TEST
+
 static int64_t
 integer_of(const char *digits)
 {
@@ -220,5 +243,6 @@ SUITE("redis_reader")
 	TEST(a_reply_of_more_bytes_than_allowed_is_refused);
 	TEST(what_is_no_reply_is_an_error);
 	TEST(an_error_reply_is_understood_by_its_first_word);
+	TEST(what_a_user_may_not_do_in_a_script_is_refused);
 	TEST(a_string_of_digits_is_a_number);
 }

@@ -158,6 +158,62 @@ world_create(struct world *w, int n, int64_t due_us)
 	ck_assert_str_eq(ret_id, id);
 }
 
+struct schedules_list *
+world_get(struct world *w, const char *id)
+{
+	struct schedules_list *list;
+
+	OK(w, schedules_get(w->schedules, id, &list, &w->err));
+	ck_assert_int_eq(list->n, 1);
+	return list;
+}
+
+/* --- people's calls ------------------------------------------------------ */
+const struct schedule world_full = {
+    .id = "weekly",
+    .task = "report.send",
+    .type = SCHEDULE_CRON,
+    .rule = "0 9 * * MON-FRI",
+    .tz = "Europe/Berlin",
+    .args = "[\"w\xc3\xb6"
+	    "chentlich\", {\"a\": [1, 2]}]",
+    .kwargs = "{\"to\": \"all\"}",
+    .queue = "cpu",
+    .description = "It's \"quoted\", with a \\ and a ?",
+    .enabled = true,
+    .settings = {.max_retries = 7,
+		 .retry = {.delay_us = 1500000,
+			   .backoff = 1.25,
+			   .delay_max_us = 3600000000,
+			   .jitter = 0.1},
+		 .timeout_us = 0},
+    .expires_us = 90000000,
+    .priority = -3,
+    .misfire = SCHEDULE_ALL,
+    .max_catchup = 5,
+    .grace_us = 60000000,
+    .overlap = SCHEDULE_OVERLAP_SKIP,
+    .jitter_us = 30000000,
+    .day_match = SCHEDULE_DAYS_AND,
+    .start_us = 1700000000000000,
+    .end_us = 1900000000000000,
+    .max_runs = 100,
+    .next_run_us = 1800000000000000,
+    .due_us = 1800000000000123,
+    .tz_data = "2026a",
+};
+
+const char *
+world_store(struct world *w, const struct schedule *schedule,
+	    bool *ret_existing)
+{
+	static char id[SCHEDULE_ID_MAX + 1];
+
+	OK(w, schedules_create(w->schedules, schedule, 42, id, ret_existing,
+			       &w->err));
+	return id;
+}
+
 void
 world_decide(const struct schedule *schedule, struct schedule_verdict *verdict,
 	     void *arg)

@@ -47,6 +47,13 @@ void world_run(struct world *w, const char *fmt, ...)
 
 /* An enabled schedule "s<n>" that is due at `due_us`, stored. */
 void world_create(struct world *w, int n, int64_t due_us);
+/* "weekly", with each field other than its default, due in 2027. */
+extern const struct schedule world_full;
+/* Stores it at 42; its id, valid until the next call. */
+const char *world_store(struct world *w, const struct schedule *schedule,
+			bool *ret_existing);
+/* The one schedule of that id; schedules_list_free() it. */
+struct schedules_list *world_get(struct world *w, const char *id);
 /* A claim of what is due, with world_decide(): it fires at its next run, and
  * again `*(int64_t *)arg` later (NULL: never). */
 schedule_decide_fn world_decide;

@@ -317,15 +317,28 @@ START_TEST(an_examination_finds_files_of_another_user)
 }
 END_TEST
 
-START_TEST(an_examination_finds_a_file_that_is_damaged_or_gone)
+START_TEST(an_examination_finds_a_file_that_is_damaged)
 {
 	open_scene();
 	submit("1", 0, 0);
 	/* By another process: to close it here would drop SQLite's locks. */
 	run("printf Rubbish | dd of=\"$FILE\" conv=notrunc status=none");
 	ck_assert_ptr_nonnull(strstr(findings("error"), "damaged"));
+	close_scene();
+}
+END_TEST
+
+/* What it would find is about a file that others no longer see. */
+START_TEST(a_file_that_was_replaced_is_not_examined_but_named)
+{
+	open_scene();
+	submit("1", 0, 0);
 	run("cp \"$FILE\" \"$FILE.new\" && mv \"$FILE.new\" \"$FILE\"");
-	ck_assert_ptr_nonnull(strstr(findings("error"), "replaced"));
+	producer->answered = false;
+	broker_examine(producer->broker, party_on_report, producer);
+	UNTIL(&w, producer->answered);
+	ck_assert_int_eq(producer->err.code, ERR_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(producer->err.msg, "replaced"));
 	close_scene();
 }
 END_TEST
@@ -354,6 +367,7 @@ SUITE("operate-sqlite-only")
 	TEST(an_examination_finds_nothing_wrong_with_a_sound_file);
 	TEST(an_examination_finds_files_that_are_open_to_others);
 	TEST(an_examination_finds_files_of_another_user);
-	TEST(an_examination_finds_a_file_that_is_damaged_or_gone);
+	TEST(an_examination_finds_a_file_that_is_damaged);
+	TEST(a_file_that_was_replaced_is_not_examined_but_named);
 	TEST(an_examination_finds_a_clock_that_was_set_back);
 }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -215,8 +217,35 @@ START_TEST(closed_standard_descriptors_are_no_files_of_others)
 }
 END_TEST
 
+/* The limit is raised first, as far as it goes: else an environment that allows
+ * no core files would hide a fault. */
+START_TEST(a_process_that_forbids_dumps_leaves_no_core_file)
+{
+	struct rlimit limit;
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_CORE, &limit), 0);
+	proc_forbid_dumps();
+	ck_assert_int_eq(prctl(PR_GET_DUMPABLE), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+	ck_assert_uint_eq(limit.rlim_cur, 0);
+	ck_assert_uint_eq(limit.rlim_max, 0);
+	if ((pid = fork()) == 0) {
+		signal(SIGABRT, SIG_DFL);
+		abort();
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert(!WCOREDUMP(status));
+}
+END_TEST
+
 SUITE("proc")
 {
+	TEST(a_process_that_forbids_dumps_leaves_no_core_file);
 	TEST(a_child_has_the_given_descriptors_and_no_other);
 	TEST(descriptors_that_trade_places_arrive_right);
 	TEST(a_missing_program_is_an_error_that_names_it);

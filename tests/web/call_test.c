@@ -51,11 +51,16 @@ END_TEST
 
 START_TEST(a_database_that_nobody_has_made_yet_is_out_of_reach)
 {
+	static const char *const targets[] = {
+	    "/api/v1/queues", "/api/v1/tasks/x", "/api/v1/tasks/x/result"};
 	struct desk *d = desk_open(DESK_SQLITE);
+	size_t i;
 
-	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/queues", NULL), 503);
-	ck_assert_str_eq(problem_text_of(d, "code"), "unreachable");
-	ck_assert_ptr_null(strstr(d->bytes.data, d->dir));
+	for (i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		ck_assert_uint_eq(desk_ask(d, "GET", targets[i], NULL), 503);
+		ck_assert_str_eq(problem_text_of(d, "code"), "unreachable");
+		ck_assert_ptr_null(strstr(d->bytes.data, d->dir));
+	}
 	desk_close(d);
 }
 END_TEST

@@ -249,3 +249,76 @@ desk_submit(struct desk *d, const char *name, const char *args_json,
 		      "%s", error.message);
 	return strdup(id);
 }
+
+const char *
+desk_text(const struct desk *d, const char *name)
+{
+	const char *text = json_string_value(desk_at(d, name, NULL));
+
+	return text != NULL ? text : "";
+}
+
+int64_t
+desk_number(const struct desk *d, const char *name)
+{
+	return json_integer_value(desk_at(d, name, NULL));
+}
+
+size_t
+desk_n_items(const struct desk *d)
+{
+	return json_array_size(desk_at(d, "items", NULL));
+}
+
+const char *
+desk_item(const struct desk *d, size_t i, const char *name)
+{
+	const char *text = json_string_value(json_object_get(
+	    json_array_get(desk_at(d, "items", NULL), i), name));
+
+	return text != NULL ? text : "";
+}
+
+void
+desk_submit_as(struct desk *d, const char *id, const char *name,
+	       const char *args, const char *kwargs, double delay_s)
+{
+	struct flowrra_request request = FLOWRRA_REQUEST_INIT;
+	struct flowrra_error error;
+
+	request.id = id;
+	request.name = name;
+	request.args = args;
+	request.kwargs = kwargs;
+	request.queue = "io";
+	request.delay_s = delay_s;
+	request.force = true;
+	ck_assert_msg(flowrra_submit(d->client, &request, NULL, &error) == 0,
+		      "%s", error.message);
+}
+
+const char *
+desk_walk(struct desk *d, const char *target, size_t *ret_steps)
+{
+	static char ids[8192], at[1024];
+	size_t i, len = 0, steps = 0;
+	const char *next;
+
+	ids[0] = '\0';
+	snprintf(at, sizeof(at), "%s", target);
+	do {
+		desk_get(d, at);
+		steps++;
+		for (i = 0; i < desk_n_items(d); i++)
+			len +=
+			    (size_t)snprintf(ids + len, sizeof(ids) - len,
+					     "%s ", desk_item(d, i, "task_id"));
+		next = json_string_value(desk_at(d, "next", NULL));
+		snprintf(at, sizeof(at), "%s&cursor=%s", target,
+			 next != NULL ? next : "");
+		ck_assert_uint_lt(steps, 100);
+	} while (next != NULL);
+	if (ret_steps != NULL)
+		*ret_steps = steps;
+	return ids;
+}

@@ -62,5 +62,22 @@ json_t *desk_at(const struct desk *d, ...) __attribute__((sentinel));
  * is the caller's to free. */
 char *desk_submit(struct desk *d, const char *name, const char *args_json,
 		  const char *queue);
+/* The same with an id and more of a request, to "io". */
+void desk_submit_as(struct desk *d, const char *id, const char *name,
+		    const char *args, const char *kwargs, double delay_s);
+
+/* Members of the answer: "" or 0 if they are not there. */
+const char *desk_text(const struct desk *d, const char *name);
+int64_t desk_number(const struct desk *d, const char *name);
+/* How many "items" it has, and a text of item i. */
+size_t desk_n_items(const struct desk *d);
+const char *desk_item(const struct desk *d, size_t i, const char *name);
+/* Goes through the list at `target` (which has a query) by its cursors: the ids
+ * of its tasks, each with a space behind, valid until the next call. The number
+ * of steps is stored in *ret_steps, unless that is NULL. */
+const char *desk_walk(struct desk *d, const char *target, size_t *ret_steps);
+
+/* A test that runs over each store, as desk_open(_i). */
+#define TEST_BOTH(name) TEST_LOOP(name, 0, DESK_N_STORES)
 
 #endif

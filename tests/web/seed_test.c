@@ -298,8 +298,6 @@ START_TEST(what_cannot_be_a_schedule_is_an_error_with_a_text)
 }
 END_TEST
 
-#define TEST_BOTH(name) TEST_LOOP(name, 0, DESK_N_STORES)
-
 SUITE("web-seed")
 {
 	SUITE_TIMEOUT(60);

@@ -429,6 +429,7 @@ const struct broker_admin_ops broker_redis_admin = {
     .defer = radmin_defer,
     .queues = radmin_queues,
     .workers = radmin_workers,
+    .find = radmin_find,
     .view = radmin_view,
     .examine = radmin_examine,
     .pause = radmin_pause,

@@ -4,6 +4,7 @@
  *
  *	admin.c		queries: what all of them are made of
  *	admin_stats.h	leads to the state of the queues and of the workers
+ *	admin_find.c	which queues have tasks at a place
  *	admin_view.c	pages of tasks
  *	admin_change.c	pause, purge, remove, requeue
  *	admin_examine.c	what may be wrong with the server
@@ -108,6 +109,8 @@ char *rworker_name(struct slice name);
 void radmin_queues(struct broker *b, struct slice queue,
 		   broker_queues_fn *on_queues, void *arg);
 void radmin_workers(struct broker *b, broker_workers_fn *on_workers, void *arg);
+void radmin_find(struct broker *b, enum broker_location place,
+		 broker_found_fn *on_found, void *arg);
 void radmin_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
 void radmin_examine(struct broker *b, broker_report_fn *on_report, void *arg);

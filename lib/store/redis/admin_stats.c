@@ -25,7 +25,7 @@
 /* The year 5138: what is due later is not told. */
 #define DUE_MAX_MS INT64_C(100000000000000)
 
-static void
+void
 rstats_free(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
@@ -355,7 +355,7 @@ strike_off(struct stats *s)
 	}
 }
 
-static void
+void
 rstats_on_state(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
@@ -364,12 +364,14 @@ rstats_on_state(struct rquery *i)
 		rstats_tell_queues(s);
 	else if (s->what == WORKERS)
 		rstats_tell_workers(s);
+	else if (s->what == FIND)
+		rfind_tell(s);
 	else if (i->err.code == ERR_NONE)
 		strike_off(s);
 	rstats_free(i);
 }
 
-static void
+void
 rstats_on_strangers(struct rquery *i)
 {
 	if (i->err.code == ERR_NONE)
@@ -392,7 +394,10 @@ on_names(struct rquery *i)
 {
 	struct stats *s = container_of(i, struct stats, query);
 
-	if (i->err.code != ERR_NONE || (s->what != QUEUES && s->n_workers == 0))
+	if (s->what == FIND && i->err.code == ERR_NONE)
+		rquery_next(i, rfind_ask, rfind_answered);
+	else if (i->err.code != ERR_NONE ||
+		 (s->what != QUEUES && s->n_workers == 0))
 		rstats_on_state(i);
 	else if (s->what != PRUNE && s->n_queues * s->n_workers > PAIRS_MAX)
 		rquery_next(i, rstats_ask_words, rstats_on_words);
@@ -402,7 +407,7 @@ on_names(struct rquery *i)
 
 /* --- beginning --------------------------------------------------------- */
 
-static struct stats *
+struct stats *
 rstats_new(struct broker *b, int what)
 {
 	struct stats *s = calloc(1, sizeof(*s));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of queues and workers, as its two files see it: admin_stats.c asks
+ * The state of queues and workers, as its files see it: admin_stats.c asks
  * for names, and for what is in each queue, and tells; admin_holding.c asks what
- * workers say, and what each of them has in flight in each queue.
+ * workers say, and what each of them has in flight in each queue; admin_find.c
+ * asks only which queues have anything.
  */
 #ifndef STORE_REDIS_ADMIN_STATS_H
 #define STORE_REDIS_ADMIN_STATS_H
@@ -19,14 +20,16 @@ struct worker_row {
 
 struct stats {
 	struct rquery query;
-	/* What is wanted: the queues, the workers, or to take those off the
-	 * list that have been dead for long. */
-	enum { QUEUES, WORKERS, PRUNE } what;
+	/* What is wanted: the queues, the workers, to take those off the list
+	 * that have been dead for long, or the queues with tasks at a place. */
+	enum { QUEUES, WORKERS, PRUNE, FIND } what;
 	union {
 		broker_queues_fn *on_queues;
 		broker_workers_fn *on_workers;
+		broker_found_fn *on_found;
 	};
 	void *arg;
+	enum broker_location place; /* FIND */
 
 	struct queue_stats *queues; /* `unknown` is ours to free */
 	struct rlevels *levels;	    /* of each, as far as they were told */
@@ -36,6 +39,20 @@ struct stats {
 	struct worker_row *workers;
 	size_t n_workers;
 };
+
+/* A query that begins with the names of queues and workers; NULL without
+ * memory. */
+struct stats *rstats_new(struct broker *b, int what);
+void rstats_free(struct rquery *i);
+/* Tells what was asked for, or the error, and frees. */
+void rstats_on_state(struct rquery *i);
+/* It is known who may have any: goes on with what they have. */
+void rstats_on_strangers(struct rquery *i);
+
+/* FIND: asks, when the names are known; and tells. */
+void rfind_ask(struct rquery *i);
+void rfind_answered(struct rquery *i);
+void rfind_tell(struct stats *s);
 
 /* What each worker said last, while that is good. */
 void rstats_ask_words(struct rquery *i);

@@ -430,6 +430,7 @@ const struct broker_admin_ops broker_sqlite_admin = {
     .defer = sadmin_defer,
     .queues = sadmin_queues,
     .workers = sadmin_workers,
+    .find = sadmin_find,
     .view = sadmin_view,
     .examine = sadmin_examine,
     .pause = sadmin_pause,

@@ -3,6 +3,7 @@
  * The operators' part of the SQLite broker, as its own files see it.
  *
  *	admin.c		the state of queues and workers
+ *	admin_find.c	which queues have tasks at a place
  *	admin_view.c	pages of tasks
  *	admin_change.c	pause, purge, remove, requeue
  *	admin_examine.c	what may be wrong with the file
@@ -75,6 +76,8 @@ int spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 int spage_add(struct spage *page, const struct spage_row *row,
 	      const struct slice pieces[SPAGE_PIECES], struct err *err);
 void spage_reset(struct spage *page);
+void sadmin_find(struct broker *b, enum broker_location place,
+		 broker_found_fn *on_found, void *arg);
 void sadmin_view(struct broker *b, const struct broker_view *view,
 		 broker_page_fn *on_page, void *arg);
 

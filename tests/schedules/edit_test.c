@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* What schedules.h promises of edits, for each database. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "suite.h"
+#include "world.h"
+
+/* Changes the description of s1, as it was read in `old`. */
+static bool
+edit(struct world *w, const struct schedule *old, const char *description,
+     int64_t now_us)
+{
+	struct schedule new = *old;
+	const struct schedules_change change = {
+	    .schedule = &new,
+	    .old_updated_us = old->updated_us,
+	    .old_next_run_us = old->next_run_us};
+	bool done;
+
+	new.description = description;
+	OK(w, schedules_update(w->schedules, &change, now_us, &done, &w->err));
+	return done;
+}
+
+START_TEST(an_edit_changes_all_but_what_fires_change)
+{
+	struct schedule new = world_full;
+	struct schedules_change change = {.schedule = &new,
+					  .old_updated_us = 42,
+					  .old_next_run_us =
+					      world_full.next_run_us};
+	struct schedules_list *list;
+	const struct schedule *s;
+	struct world w;
+	bool existing, done;
+
+	world_open(&w, _i);
+	world_store(&w, &world_full, &existing);
+	new.task = "report.send_all";
+	new.type = SCHEDULE_INTERVAL;
+	new.rule = "90s";
+	new.tz = "";
+	new.kwargs = "{}";
+	new.queue = "";
+	new.misfire = SCHEDULE_SKIP;
+	new.settings.retry.backoff = TASK_UNSET;
+	new.priority = 4;
+	new.rule_us = 77;
+	new.next_run_us = 1800000000000500;
+	new.due_us = 1800000000000501;
+	new.tz_data = "";
+	/* These are not the edit's to change. */
+	new.runs = 99;
+	new.last_run_us = 98;
+	new.created_us = 97;
+	OK(&w, schedules_update(w.schedules, &change, 100, &done, &w.err));
+	ck_assert(done);
+	list = world_get(&w, "weekly");
+	s = list->items;
+	ck_assert_str_eq(s->task, "report.send_all");
+	ck_assert_int_eq(s->type, SCHEDULE_INTERVAL);
+	ck_assert_str_eq(s->rule, "90s");
+	ck_assert_str_eq(s->tz, "");
+	ck_assert_str_eq(s->args, world_full.args);
+	ck_assert_str_eq(s->kwargs, "{}");
+	ck_assert_str_eq(s->queue, "");
+	ck_assert_str_eq(s->description, world_full.description);
+	ck_assert(s->enabled);
+	ck_assert_int_eq(s->settings.max_retries, 7);
+	ck_assert(s->settings.retry.backoff == TASK_UNSET);
+	ck_assert_int_eq(s->priority, 4);
+	ck_assert_int_eq(s->misfire, SCHEDULE_SKIP);
+	ck_assert_int_eq(s->max_runs, world_full.max_runs);
+	ck_assert_int_eq(s->rule_us, 77);
+	ck_assert_int_eq(s->next_run_us, new.next_run_us);
+	ck_assert_int_eq(s->due_us, new.due_us);
+	ck_assert_str_eq(s->tz_data, "");
+	ck_assert_int_eq(s->updated_us, 100);
+	ck_assert_int_eq(s->created_us, 42);
+	ck_assert_int_eq(s->runs, 0);
+	ck_assert_int_eq(s->last_run_us, 0);
+	schedules_list_free(list);
+	/* It is found by what it is now, and not by what it was. */
+	new.id = NULL;
+	ck_assert_str_eq(world_store(&w, &new, &existing), "weekly");
+	ck_assert(existing);
+	world_store(&w,
+		    &(struct schedule){.id = "second",
+				       .task = world_full.task,
+				       .type = world_full.type,
+				       .rule = world_full.rule,
+				       .tz = world_full.tz,
+				       .args = world_full.args,
+				       .kwargs = world_full.kwargs,
+				       .settings = TASK_SETTINGS_UNSET},
+		    &existing);
+	ck_assert(!existing);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(of_two_edits_of_one_version_the_first_is_done)
+{
+	struct schedules_list *list, *again;
+	struct world w;
+
+	world_open(&w, _i);
+	world_create(&w, 1, 1000);
+	list = world_get(&w, "s1");
+	ck_assert(edit(&w, list->items, "one", 2000));
+	ck_assert(!edit(&w, list->items, "two", 3000));
+	again = world_get(&w, "s1");
+	ck_assert_str_eq(again->items->description, "one");
+	/* A clock that is behind makes another version all the same. */
+	ck_assert(edit(&w, again->items, "three", 5));
+	schedules_list_free(list);
+	list = world_get(&w, "s1");
+	ck_assert_int_gt(list->items->updated_us, again->items->updated_us);
+	schedules_list_free(list);
+	schedules_list_free(again);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(an_edit_that_a_claim_has_overtaken_is_not_done)
+{
+	struct schedules_claimed claimed;
+	struct schedules_list *list, *again;
+	int64_t period = 1000;
+	struct world w;
+
+	world_open(&w, _i);
+	world_create(&w, 1, 1000);
+	list = world_get(&w, "s1");
+	world_claim(&w, 1500, 9, &period, &claimed);
+	ck_assert_uint_eq(claimed.fires->n, 1);
+	schedules_fires_free(claimed.fires);
+	ck_assert(!edit(&w, list->items, "late", 1600));
+	again = world_get(&w, "s1");
+	/* The version is the same: it can be tried again. */
+	ck_assert_int_eq(again->items->updated_us, list->items->updated_us);
+	ck_assert_int_eq(again->items->next_run_us, 2000);
+	ck_assert(edit(&w, again->items, "late", 1600));
+	schedules_list_free(list);
+	schedules_list_free(again);
+	list = world_get(&w, "s1");
+	ck_assert_int_eq(list->items->runs, 1);
+	ck_assert_int_eq(list->items->last_run_us, 1000);
+	schedules_list_free(list);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(an_edit_into_an_identical_or_a_missing_schedule_is_refused)
+{
+	struct schedules_list *list;
+	struct schedule new;
+	struct schedules_change change = {.schedule = &new};
+	struct world w;
+	bool done = true;
+
+	world_open(&w, _i);
+	world_create(&w, 1, 1000);
+	world_create(&w, 2, 1000);
+	list = world_get(&w, "s2");
+	new = *list->items;
+	new.args = "[ 1 ]";
+	change.old_updated_us = new.updated_us;
+	change.old_next_run_us = new.next_run_us;
+	ck_assert_int_eq(
+	    schedules_update(w.schedules, &change, 9000, &done, &w.err), -1);
+	ck_assert_int_eq(w.err.code, ERR_REFUSED);
+	ck_assert_ptr_nonnull(strstr(w.err.msg, "schedule s1 "));
+	new.args = "{";
+	ck_assert_int_eq(
+	    schedules_update(w.schedules, &change, 9000, &done, &w.err), -1);
+	ck_assert_int_eq(w.err.code, ERR_DATA);
+	new.args = "[3]";
+	OK(&w, schedules_delete(w.schedules, "s2", &w.err));
+	ck_assert_int_eq(
+	    schedules_update(w.schedules, &change, 9000, &done, &w.err), -1);
+	ck_assert_int_eq(w.err.code, ERR_NOT_FOUND);
+	schedules_list_free(list);
+	world_close(&w);
+}
+END_TEST
+
+static void
+edit_often(struct world *w, int fd)
+{
+	struct schedules_list *list;
+	int done = 0, tries;
+	char text[32];
+
+	for (tries = 0; done < 20 && tries < 10000; tries++) {
+		OK(w, schedules_get(w->schedules, "s1", &list, &w->err));
+		snprintf(text, sizeof(text), "%d", (int)getpid());
+		done += edit(w, list->items, text, list->items->updated_us + 1);
+		schedules_list_free(list);
+	}
+	_exit(done == 20 ? 0 : 1);
+}
+
+/* Each edit adds one to the version: none of them was lost. */
+START_TEST(edits_of_several_processes_are_done_one_after_the_other)
+{
+	struct schedules_list *list;
+	struct world w;
+	pid_t pids[4];
+	int i;
+
+	world_open(&w, _i);
+	world_create(&w, 1, 1000);
+	schedules_disconnect(w.schedules);
+	for (i = 0; i < 4; i++)
+		pids[i] = world_fork(&w, edit_often, -1);
+	for (i = 0; i < 4; i++)
+		ck_assert_int_eq(world_reap(pids[i]), 0);
+	list = world_get(&w, "s1");
+	ck_assert_int_eq(list->items->updated_us, 1000 + 4 * 20);
+	schedules_list_free(list);
+	world_close(&w);
+}
+END_TEST
+
+SUITE("schedules-edit")
+{
+	SUITE_TIMEOUT(60);
+	tcase_add_unchecked_fixture(suite_case_, world_setup, world_teardown);
+	TEST_LOOP(an_edit_changes_all_but_what_fires_change, 0, N_WORLDS);
+	TEST_LOOP(of_two_edits_of_one_version_the_first_is_done, 0, N_WORLDS);
+	TEST_LOOP(an_edit_that_a_claim_has_overtaken_is_not_done, 0, N_WORLDS);
+	TEST_LOOP(an_edit_into_an_identical_or_a_missing_schedule_is_refused, 0,
+		  N_WORLDS);
+	TEST_LOOP(edits_of_several_processes_are_done_one_after_the_other, 0,
+		  N_WORLDS);
+}

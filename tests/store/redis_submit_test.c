@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* How producers submit to Redis: names of queues, first tasks, batches. */
+#include <hiredis.h>
+#include <string.h>
+
+#include "redis_server.h"
+#include "store/redis_stage.h"
+#include "store/stage.h"
+#include "suite.h"
+
+static struct stage w;
+
+START_TEST(a_producer_names_its_queue_once_a_connection)
+{
+	struct party *producer;
+	redisReply *stats;
+	int i;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	for (i = 0; i < 10; i++)
+		party_submit(producer, "1", "[1]", i % 2, 0);
+	stats = redis_server_command(w.server, "INFO commandstats");
+	ck_assert_ptr_nonnull(strstr(stats->str, "cmdstat_sadd:calls=1,"));
+	freeReplyObject(stats);
+	/* The server may be another. */
+	redis_server_run(w.server, "FLUSHALL");
+	redis_server_run(w.server, "CLIENT KILL TYPE normal");
+	UNTIL(&w, producer->ups == 2);
+	party_submit(producer, "1", "[1]", 0, 0);
+	ck_assert_int_eq(stage_number(&w, "SISMEMBER flowrra:queues io"), 1);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+static const struct broker_submit recorded = {.queue = "io",
+					      .id = SLICE("a"),
+					      .bytes = SLICE("[1]"),
+					      .record = SLICE("{}")};
+
+START_TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step)
+{
+	struct broker_submit task = recorded;
+	struct party *producer;
+	redisReply *stats;
+	int i;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	for (i = 0; i < 3; i++) {
+		ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+		ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"),
+				 i + 1);
+		ck_assert_int_eq(stage_number(&w, "EXISTS flowrra:task:a"), 1);
+	}
+	/* What that has shown is good for the rest of the connection. */
+	stats = redis_server_command(w.server, "INFO commandstats");
+	ck_assert_ptr_nonnull(strstr(stats->str, "cmdstat_evalsha:calls=1,"));
+	freeReplyObject(stats);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+/* A script copies what it is given, and nobody else is served meanwhile. */
+START_TEST(a_first_task_that_is_large_goes_without_a_script)
+{
+	static char large[300000];
+	struct broker_submit task = recorded;
+	struct party *producer;
+	redisReply *stats;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	producer = party_open(&w, NULL);
+	memset(large, 'x', sizeof(large));
+	task.bytes = (struct slice){large, sizeof(large)};
+	ck_assert_int_eq(party_submit_with(producer, &task), ERR_NONE);
+	ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"), 1);
+	ck_assert_int_eq(stage_number(&w, "EXISTS flowrra:task:a"), 1);
+	stats = redis_server_command(w.server, "INFO commandstats");
+	ck_assert_ptr_null(strstr(stats->str, "cmdstat_evalsha:"));
+	freeReplyObject(stats);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+static void
+on_batch(struct broker_submit *tasks, size_t n, void *arg)
+{
+	bool *done = arg;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ck_assert_int_eq(tasks[i].err.code, ERR_NONE);
+	*done = true;
+}
+
+/* Queued as they are, and as delayed ones. */
+START_TEST(a_batch_of_any_size_holds_the_server_for_moments)
+{
+	enum { N_TASKS = 60, SIZE = 100000 };
+	static char texts[N_TASKS][SIZE];
+	static struct broker_submit tasks[N_TASKS];
+	struct party *producer;
+	bool done = false;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	producer = party_open(&w, NULL);
+	for (i = 0; i < N_TASKS; i++) {
+		memset(texts[i], 'a' + (int)i % 26, SIZE);
+		texts[i][0] = (char)('0' + i / 26);
+		tasks[i] = (struct broker_submit){.queue = "io",
+						  .id = SLICE("x"),
+						  .bytes = {texts[i], SIZE},
+						  .delay_ms = _i * 3600000};
+	}
+	broker_submit(producer->broker, tasks, N_TASKS, on_batch, &done);
+	UNTIL(&w, done);
+	/* 2 MiB at once, or 256 KiB through a script. */
+	ck_assert_int_eq(stage_calls(&w, _i ? "evalsha" : "lpush"),
+			 _i ? 30 : 3);
+	ck_assert_int_eq(
+	    stage_number(&w, _i ? "ZCARD {flowrra:queue:io}:delayed"
+				: "LLEN flowrra:queue:io"),
+	    N_TASKS);
+	party_close(producer);
+	stage_close(&w);
+}
+END_TEST
+
+/* On a new connection, for which the server was changed. */
+static enum err_code
+submit_first(const char *change, struct broker_submit *task)
+{
+	struct party *producer;
+	enum err_code code;
+
+	redis_server_run(w.server, "FLUSHALL");
+	producer = party_open(&w, NULL);
+	redis_server_run(w.server, change);
+	code = party_submit_with(producer, task);
+	party_close(producer);
+	return code;
+}
+
+START_TEST(a_first_task_whose_record_is_refused_is_not_queued)
+{
+	static const struct {
+		const char *before, *after;
+		enum err_code code;
+		int queued;
+	} cases[] = {
+	    {"ACL SETUSER default -mset -set", "ACL SETUSER default +@all",
+	     ERR_REFUSED, 0},
+	    {"ACL SETUSER default -lpush", "ACL SETUSER default +@all",
+	     ERR_REFUSED, 0},
+	    {"CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0",
+	     ERR_UNAVAILABLE, 0},
+	    {"SET flowrra:queue:io x", "DEL flowrra:queue:io", ERR_INTERNAL, 0},
+	    /* These have another way. */
+	    {"ACL SETUSER default -mset", "ACL SETUSER default +@all", ERR_NONE,
+	     1},
+	    {"ACL SETUSER default -llen", "ACL SETUSER default +@all", ERR_NONE,
+	     1},
+	    {"ACL SETUSER default -evalsha", "ACL SETUSER default +@all",
+	     ERR_NONE, 1},
+	    {"ACL SETUSER default -script", "ACL SETUSER default +@all",
+	     ERR_NONE, 1}};
+	struct broker_submit task = recorded;
+	enum err_code code;
+	size_t i;
+
+	stage_open(&w, KIND_REDIS);
+	w.options.with_results = true;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		redis_server_run(w.server, "SCRIPT FLUSH");
+		code = submit_first(cases[i].before, &task);
+		redis_server_run(w.server, cases[i].after);
+		ck_assert_msg(code == cases[i].code, "%s: %d (%s)",
+			      cases[i].before, code, task.err.msg);
+		ck_assert_int_eq(stage_number(&w, "LLEN flowrra:queue:io"),
+				 cases[i].queued);
+		if (cases[i].queued)
+			ck_assert_int_eq(
+			    stage_number(&w, "EXISTS flowrra:task:a"), 1);
+	}
+	stage_close(&w);
+}
+END_TEST
+
+SUITE("broker_redis-submit")
+{
+	TEST(a_producer_names_its_queue_once_a_connection);
+	TEST(the_first_task_of_a_connection_comes_with_its_record_in_one_step);
+	TEST(a_first_task_whose_record_is_refused_is_not_queued);
+	TEST(a_first_task_that_is_large_goes_without_a_script);
+	TEST_LOOP(a_batch_of_any_size_holds_the_server_for_moments, 0, 2);
+}
