@@ -8,6 +8,12 @@ export const env = {mock: null, url: null};
 const headers = () => real && process.env.FLOWRRA_WEB_TOKEN ? {Authorization: `Bearer ${process.env.FLOWRRA_WEB_TOKEN}`} : {};
 export const ask = async path => (await fetch(env.url + 'api/v1/' + path, {headers: headers()})).json();
 
+export async function tell(method, path, body) {
+  const answer = await fetch(env.url + 'api/v1/' + path, {method, headers: {...headers(), 'Content-Type': 'application/json'}, body: JSON.stringify(body)});
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.status === 204 ? null : answer.json();
+}
+
 // All pages, with things that are there.
 export async function pages() {
   const first = async (path, key) => (await ask(path)).items?.[0]?.[key];
