@@ -13,22 +13,30 @@ const badge = state => [s => !!document.querySelector(`header.page .s-${s}`), st
 const submit = async (name, more) => (await tell('POST', 'tasks', {name, ...more})).task_id;
 const number = n => n.toLocaleString('en-US');
 
-// A task more in a queue that nobody takes from.
-const fill = () => submit('resize', {kwargs: {w: 1}, queue: 'images'});
+// Tasks more in a queue that nobody takes from, by one request.
+const fill = (n = 1) => tell('POST', 'tasks/batch', Array(n).fill({name: 'resize', kwargs: {w: 1}, queue: 'images'}));
 const waiting = async () => (await ask('queues/images')).waiting;
+
+// Others wait, too, and are worked off meanwhile: of sixty more, forty are seen.
+async function more(selector) {
+  const n = (await ask('overview')).stats.waiting;
+  await fill(60);
+  return [([where, least]) => [...document.querySelectorAll(where)].some(x => /waiting|pending/i.test(x.innerText) && Number(x.innerText.replace(/\boldest.*/s, '').replace(/\D/g, '')) >= least), [selector, n + 40]];
+}
+const gone = key => [k => ![...document.querySelectorAll('tr[data-row]')].some(r => r.dataset.row === k), key];
 
 // module and page: begin() makes what is changed, and names the page; change()
 // changes it, and tells what has to be seen then.
 const pushed = {
-  'overview': async () => ({path: '', change: async () => {
-    const n = (await ask('overview')).stats.waiting;
-    for (let i = 0; i < 500; i += 50) await Promise.all(Array.from({length: 50}, fill));
-    return [([least]) => { const v = [...document.querySelectorAll('.tile')].find(t => t.querySelector('.name').innerText === 'Waiting')?.querySelector('.value').innerText; return v && Number(v.replace(/\D/g, '')) >= least; }, [n + 400]];
-  }}),
+  'overview': async () => ({path: '', change: () => more('.tile')}),
   'queues': async () => ({path: 'queues', change: async () => { await fill(); return inRow('images', number(await waiting())); }}),
   'queues, one': async () => ({path: 'queues/images', change: async () => { await fill(); return [t => document.querySelector('main').innerText.includes(t), number(await waiting())]; }}),
-  'tasks': async () => ({path: 'tasks', change: async () => { await fill(); return [() => !!document.querySelector('.fresh'), null]; }}),
-  'tasks, running': async () => ({path: 'tasks?state=running', change: async () => { await submit('sleep', {args: [5]}); return [() => !!document.querySelector('.fresh'), null]; }}),
+  'tasks': async () => ({path: 'tasks', change: () => more('.tabs button, .tabs a')}),
+  'tasks, running': async () => {
+    const id = await submit('timer', {args: [600]});
+    for (const end = Date.now() + 8000; !(await ask('tasks?state=running&task=timer')).items.some(t => t.task_id === id);) ok(Date.now() < end, 'the task does not run');
+    return {path: 'tasks?state=running', change: async () => { await tell('POST', `tasks/${id}/cancel`, {}); return gone(id); }};
+  },
   'task': async () => {
     const id = await submit('add', {args: [1, 2], delay: 3600});
     return {path: `tasks/${id}`, change: async () => { await tell('POST', `tasks/${id}/cancel`, {}); return badge('failed'); }};
@@ -45,7 +53,7 @@ const pushed = {
   },
   'dead': async () => {
     const {key} = (await ask('dead')).items[0];
-    return {path: 'dead', change: async () => { await tell('POST', 'dead/delete', {ids: [key]}); return [k => ![...document.querySelectorAll('tr[data-row]')].some(r => r.dataset.row === k), key]; }};
+    return {path: 'dead', change: async () => { await tell('POST', 'dead/delete', {ids: [key]}); return gone(key); }};
   },
 };
 async function quiet(worker, after, seen) {
