@@ -17,7 +17,8 @@ const table = [
   ['tasks', 'tasks', ROWS, EMPTY, AWAY],
   ['running', 'tasks', ROWS, EMPTY, AWAY],
   ['failed', 'tasks', ROWS, EMPTY, AWAY],
-  ['task', 'task', '.timeline', GONE, AWAY],
+  // One that was cancelled before it ran has no timeline.
+  ['task', 'task', 'header.page .badge', GONE, AWAY],
   ['task-done', 'task', '.timeline', GONE, AWAY],
   ['workers', 'workers', ROWS, EMPTY, AWAY],
   ['worker', 'workers', 'header.page .badge', GONE, AWAY],
