@@ -100,7 +100,7 @@ struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
 	unsigned int shard;
-	bool seen;    /* met during the comparison that is under way */
+	bool seen;    /* the comparison that is under way has passed it */
 	bool adopted; /* recovered while its BLMOVE reply may still come */
 	bool leaving; /* its settlement was sent */
 	bool lost;    /* the worker was told that it is not on record */
@@ -110,6 +110,9 @@ struct rclaim {
 	TAILQ_ENTRY(rclaim) link;
 	char bytes[];
 };
+
+/* With its ID, which is at the beginning, a task differs from all others. */
+#define RSHARD_LAST_MAX 128
 
 /*
  * A part of the in-flight list, and its image in memory. What the list has and
@@ -123,9 +126,16 @@ struct shard {
 	uint64_t serial;	     /* of the newest */
 	unsigned int count;	     /* without those that are lost */
 	struct rqueue *queue;
-	bool reconciling;      /* the comparison is under way */
-	uint64_t asked_serial; /* `serial` when it was asked for */
-	unsigned int unknown;  /* met, but left: their reply may still come */
+	unsigned int unknown; /* met, but left: their reply may still come */
+	bool reconciling;     /* the comparison is under way: */
+	struct comparison {
+		uint64_t asked_serial; /* `serial` when it began */
+		unsigned int passed;   /* entries from the list's tail on … */
+		char last[RSHARD_LAST_MAX]; /* … how the last of them begins */
+		size_t last_len;
+		unsigned int unknown_before; /* `unknown` when it began */
+		bool again; /* entries have moved: it begins once more */
+	} comparison;
 };
 
 /* Whether a worker's queue may take tasks. */
@@ -381,6 +391,8 @@ void rqueue_doubt(struct rqueue *q);
 void rqueue_lose_all(struct rqueue *q);
 /* Compares a shard of the in-flight list with memory. */
 void rqueue_reconcile_shard(struct rqueue *q, unsigned int shard);
+/* During a comparison a claim is settled that it has passed. */
+void rshard_entry_leaves(struct shard *shard, struct slice task);
 /* The same for all shards whose lengths say that it is needed. */
 void rqueue_compare(struct rqueue *q);
 /* Wakes the queue, or recovers it, in a moment. */

@@ -31,11 +31,11 @@
 #define BLOCK_MS 5000
 /*
  * One claim. 512 tasks keep the executors busy while the next claim is on its
- * way, and are a short stop of the server; the bytes are what both sides can
- * hold at once.
+ * way, and are a short stop of the server; so are the bytes, which it copies
+ * several times.
  */
 #define CLAIM_MAX 512
-#define CLAIM_BYTES (4u << 20)
+#define CLAIM_BYTES (1u << 20)
 /* Of its script, before the lists of levels and the lanes. */
 #define CLAIM_KEYS 6
 

@@ -19,9 +19,9 @@
 #include "store/redis/broker.h"
 #include "util/clock.h"
 
-/* Tasks a call: each may be of the largest size, and the reply must fit into
- * memory. The rest follows at once. */
+/* Of one call, which may not keep the server long. The rest follows at once. */
 #define TAKE_MAX 100
+#define TAKE_BYTES (512u << 10)
 
 /*
  * A listed worker whose heartbeat is missing. It is on the list from the first
@@ -150,23 +150,23 @@ rtakeover_on_taken(struct redis_request *request,
 		else
 			rqueue_reconcile_shard(q, 1);
 	}
-	if (n == TAKE_MAX)
-		rtakeover_take(a);
-	else
-		rliveness_free(a);
+	rtakeover_take(a);
 }
 
-/* Takes a stretch; `a` is freed in the end. */
+/* Takes a stretch, until there is none; `a` is freed in the end. */
 static void
 rtakeover_take(struct liveness_request *a)
 {
 	struct rqueue *q = a->queue;
 	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
-	    life[ARG_NUMBER_SIZE];
+	    life[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
-	    slice_of(a->epoch), arg_number(most, TAKE_MAX),
+	    slice_of(a->epoch),
+	    arg_number(most, TAKE_MAX),
 	    arg_number(largest, (int64_t)q->broker->opt.max_task),
-	    slice_of(RBROKER_WITHDRAWN), arg_number(life, RQUEUE_MARK_TTL_S)};
+	    slice_of(RBROKER_WITHDRAWN),
+	    arg_number(life, RQUEUE_MARK_TTL_S),
+	    arg_number(bytes, TAKE_BYTES)};
 	struct slice keys[3 + SHARDS];
 	char *names[2 + SHARDS] = {rqueue_epoch_key(q, a->id),
 				   rqueue_mark_key(q, a->id)};
