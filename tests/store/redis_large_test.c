@@ -193,7 +193,7 @@ START_TEST(what_a_dead_worker_had_is_taken_over_stretch_by_stretch)
 	fill("{flowrra:queue:io}:inflight:host:b#1",
 	     "redis.call('LPUSH', KEYS[1], large(i))");
 	redis_server_run(w.server, "ZADD flowrra:workers %lld host:b",
-			 (long long)clock_wall_us() / 1000);
+			 (long long)clock_wall_us() / 1000 - 11000);
 	worker = party_open(&w, "host:a");
 	/* It is missed, its epoch is asked for, and it is missed again. */
 	UNTIL(&w, calls("exists") >= 2);
@@ -206,6 +206,28 @@ START_TEST(what_a_dead_worker_had_is_taken_over_stretch_by_stretch)
 	/* 6 MB, of which one script moves about half a MB. */
 	ck_assert_int_gt(calls("evalsha"), 10);
 	clock_replace(NULL);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
+/* Each worker used to ask for each other one each second. */
+START_TEST(a_large_fleet_that_is_well_is_not_asked_for)
+{
+	struct party *worker;
+	redisReply *reply;
+
+	open_large_stage();
+	worker = party_open(&w, "host:a");
+	broker_heartbeat(worker->broker, SLICE("{}"));
+	reply = redis_server_command(
+	    w.server, "EVAL %s 1 flowrra:workers",
+	    "local t = redis.call('TIME') for i = 1, 1000 do "
+	    "redis.call('ZADD', KEYS[1], t[1] * 1000, 'h' .. i) end");
+	freeReplyObject(reply);
+	redis_server_run(w.server, "CONFIG RESETSTAT");
+	UNTIL(&w, calls("zrangebyscore") >= 6);
+	ck_assert_int_eq(calls("exists"), 0);
 	party_close(worker);
 	stage_close(&w);
 }
@@ -277,6 +299,7 @@ SUITE("broker_redis_large")
 		  5);
 	TEST(a_list_that_has_moved_is_looked_at_from_its_end_again);
 	TEST(what_a_dead_worker_had_is_taken_over_stretch_by_stretch);
+	TEST(a_large_fleet_that_is_well_is_not_asked_for);
 	TEST(large_ones_that_are_due_are_moved_a_few_at_a_time);
 	TEST_LOOP(the_priority_of_what_is_due_is_that_of_the_task, 0, 9);
 }

@@ -253,6 +253,7 @@ struct rbroker {
 	struct redis_requests *requests;
 	struct event *liveness; /* the next check of the other workers */
 	TAILQ_HEAD(, suspect) suspects;
+	int64_t long_missed; /* where the next check of those goes on */
 	struct event
 	    *reconcile;	   /* the next comparison of what is in flight with
 				   memory */

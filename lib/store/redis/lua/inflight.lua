@@ -57,7 +57,7 @@ local function show(task)
 end
 
 if passed > 0 then
-  local last = redis.call('LINDEX', KEYS[1], -passed)
+  local last = redis.call('LRANGE', KEYS[1], -passed, -passed)[1]
   if not last or string.sub(last, 1, #ARGV[7]) ~= ARGV[7] then return {-1} end
 end
 -- Few at first, since their size is not known.
