@@ -6,6 +6,8 @@
  *	enter.c		the worker's hold on its id: heartbeats, and rivals
  *	worker.c	a worker's queues: opened, woken, tried again
  *	claim.c		takes tasks
+ *	wait.c		waits for the next task of an empty queue
+ *	track.c		the same for more queues than there are waiters
  *	delay.c		tasks for later
  *	reconcile.c	finds claims that were lost
  *	takeover.c	finds workers that are dead, and takes their tasks
@@ -25,8 +27,7 @@
  * callback on_compared of a queue.
  *
  * A worker has one connection for commands, one that listens for orders, and
- * one for each queue that waits in BLMOVE while the queue is empty. Claims by
- * script, settlements and the comparison of what is in flight share the
+ * a few that wait in BLMOVE for empty queues. Claims by script, settlements and the comparison of what is in flight share the
  * connection for commands, so that their order there is their order at the
  * server.
  */
@@ -197,7 +198,6 @@ struct rqueue {
 	struct rlanes lanes;
 	struct shard shards[SHARDS];
 	unsigned int next_shard;
-	struct redis *blocking;
 	enum rqueue_phase phase;
 	enum rqueue_content content;
 	enum rqueue_look look;
@@ -210,7 +210,9 @@ struct rqueue {
 	unsigned int wanted;
 	unsigned int asked; /* of those, asked for by the script; 0: none is */
 	unsigned int asked_shard;
-	int64_t blocking_id; /* CLIENT ID of that connection, for UNBLOCK */
+	struct rwaiter *waiter; /* while `move` is RQUEUE_MOVE_WAITS */
+	bool armed; /* the server tells when the list of priority 0 changes */
+	int64_t task_ms; /* when one of those two last brought something */
 	/* CLIENT UNBLOCK is under way, on the other connection: it may outlive
 	 * the BLMOVE that it is for, hence not a state of `move`. */
 	bool unblocking;
@@ -224,6 +226,21 @@ struct rqueue {
 	void (*on_compared)(struct rqueue *q, bool last);
 	struct event *due;   /* the next delayed task is due */
 	struct event *retry; /* after an error reply */
+};
+
+/* Connections that wait, and those beside them: for commands, for orders, and for
+ * what the server watches. */
+#define RWAITERS_MAX 4
+#define RBROKER_OTHERS 3
+
+/* A connection that waits in BLMOVE for one queue at a time. */
+struct rwaiter {
+	struct rbroker *broker;
+	struct redis *redis;
+	struct rqueue *queue; /* whose BLMOVE is under way; NULL: it is free */
+	struct rqueue *next;  /* to which it goes then, or NULL */
+	struct rqueue
+	    *lost; /* whose answer went with the connection, or NULL */
 };
 
 /* How pending records are stored; what works, the first answer of a connection
@@ -261,7 +278,15 @@ struct rbroker {
 	char run_id[48];   /* of the server that they are of; "": unknown */
 	unsigned int deaf; /* how often in a row `control` could not listen */
 	bool listening;
-	bool version_known; /* the scripts are those for it */
+	struct rwaiter waiters[RWAITERS_MAX];
+	unsigned int n_waiters;
+	/* Of a worker that has more queues than waiters; see track.c. */
+	struct redis *watch;
+	bool watching;		  /* it is told of changes */
+	bool tracking;		  /* queues can be armed */
+	bool watch_failed;	  /* that was said */
+	unsigned int watch_downs; /* while the server was there */
+	bool version_known;	  /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
 	/* The worker's hold on its id; see enter.c. */
@@ -367,9 +392,23 @@ char *rqueue_epoch_key(const struct rqueue *q, const char *worker);
 /* The same of the mark that a takeover leaves (fence.h). */
 char *rqueue_mark_key(const struct rqueue *q, const char *worker);
 
-/* The state of q->blocking has changed. */
-void rqueue_on_blocking_state(struct redis *r, enum redis_state state,
-			      const struct err *why, void *arg);
+/* As many waiters as there are queues, or as there may be. 0, or -1 with *err. */
+int rbroker_open_waiters(struct rbroker *b, struct err *err);
+void rbroker_close_waiters(struct rbroker *b);
+/* Waits for a task of a queue that is empty, in one way or the other; or
+ * not any more. */
+void rqueue_wait(struct rqueue *q);
+void rqueue_stop_waiting(struct rqueue *q);
+/* Nothing is wanted, and this was the last answer: says so. */
+void rqueue_tell_quiet(const struct rqueue *q);
+int rbroker_open_watch(struct rbroker *b, struct err *err);
+void rbroker_close_watch(struct rbroker *b);
+/* Has the server tell when the queue changes. */
+void rqueue_arm(struct rqueue *q);
+/* Has the server watch lists, from the connection for commands on. */
+void rbroker_track(struct rbroker *b);
+/* Gives busy queues the waiters of dull ones. */
+void rbroker_move_waiters(struct rbroker *b);
 /* Takes what it may, in whatever way is right now. */
 void rqueue_pump(struct rqueue *q);
 /* Something may be there: looks for waiting and for due tasks. */
