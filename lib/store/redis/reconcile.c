@@ -280,25 +280,28 @@ rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
  * a BLMOVE may have come first. Then the look finds that all is well.
  */
 static void
-rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
+rshard_compare(struct shard *shard, int64_t length)
 {
-	struct shard *shard = arg;
-	struct rqueue *q = shard->queue;
-
-	if (redis_fault(reply) != REDIS_FAULT_NONE) {
-		rshard_failed(shard, reply);
-		return;
-	}
-	if (redis_reply_integer(reply) != shard->count)
-		rqueue_reconcile_shard(q, (unsigned int)(shard - q->shards));
+	if (length != shard->count)
+		rqueue_reconcile_shard(
+		    shard->queue, (unsigned int)(shard - shard->queue->shards));
 	else
 		shard->unknown = 0;
 	if (!shard->reconciling)
 		rshard_reconciled(shard);
 }
 
-void
-rqueue_compare(struct rqueue *q)
+static void
+rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		rshard_failed(arg, reply);
+	else
+		rshard_compare(arg, redis_reply_integer(reply));
+}
+
+static void
+rqueue_compare_lengths(struct rqueue *q)
 {
 	unsigned int i;
 
@@ -309,6 +312,52 @@ rqueue_compare(struct rqueue *q)
 		redis_command(q->broker->redis, rshard_on_length, &q->shards[i],
 			      2, argv);
 	}
+}
+
+/* Of a queue that has nothing in flight, as most of many have: no shard is
+ * there. */
+static void
+rqueue_on_existence(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	unsigned int i;
+
+	if (redis_fault(reply) != REDIS_FAULT_NONE) {
+		for (i = 0; i < SHARDS; i++)
+			rshard_failed(&q->shards[i], reply);
+	} else if (redis_reply_integer(reply) != 0) {
+		rqueue_compare_lengths(q);
+	} else {
+		for (i = 0; i < SHARDS; i++)
+			rshard_compare(&q->shards[i], 0);
+	}
+}
+
+static bool
+rqueue_has_claims(const struct rqueue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < SHARDS; i++)
+		if (!TAILQ_EMPTY(&q->shards[i].claims))
+			return true;
+	return false;
+}
+
+void
+rqueue_compare(struct rqueue *q)
+{
+	struct slice argv[1 + SHARDS] = {SLICE("EXISTS")};
+	unsigned int i;
+
+	if (rqueue_has_claims(q)) {
+		rqueue_compare_lengths(q);
+		return;
+	}
+	for (i = 0; i < SHARDS; i++)
+		argv[1 + i] = slice_of(q->shards[i].key);
+	redis_command(q->broker->redis, rqueue_on_existence, q, 1 + SHARDS,
+		      argv);
 }
 
 static void
@@ -389,8 +438,10 @@ rqueue_on_mark(struct redis *r, const struct redis_reply *reply, void *arg)
 	if (!mended && slice_eq(mark, slice_of(q->mark)) && !q->doubtful)
 		return;
 	snprintf(q->mark, sizeof(q->mark), "%.*s", (int)mark.len, mark.p);
+	/* Of those without claims, the lengths tell all. */
 	for (i = 0; i < SHARDS; i++)
-		rqueue_reconcile_shard(q, i);
+		if (!TAILQ_EMPTY(&q->shards[i].claims))
+			rqueue_reconcile_shard(q, i);
 }
 
 void
