@@ -167,9 +167,13 @@ START_TEST(what_comes_by_blmove_in_a_pause_is_given_back)
 }
 END_TEST
 
-/* One that has left something, or whose queues are not ours, stays. */
+#define DAY_MS INT64_C(86400000)
+
+/* One that has left something stays, though nobody was there for more than a month
+ * or a clock says so: nobody else would find what it has left. */
 START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 {
+	const int64_t now_ms = clock_wall_us() / 1000;
 	struct party *worker;
 
 	stage_open(&w, KIND_REDIS);
@@ -184,12 +188,10 @@ START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 	redis_server_run(w.server, "SET {flowrra:queue:io}:fence:late 3");
 	redis_server_run(w.server,
 			 "ZADD flowrra:workers %lld gone %lld left %lld alive "
-			 "%lld strange %lld late",
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 80000000);
+			 "%lld strange %lld late %lld forgotten",
+			 now_ms - DAY_MS - 1000, now_ms - 40 * DAY_MS,
+			 now_ms - 40 * DAY_MS, now_ms - 29 * DAY_MS,
+			 now_ms - DAY_MS + 9000000, now_ms - 31 * DAY_MS);
 	party_close(worker);
 	worker = party_open(&w, "host:a");
 	/* The worker itself is on the list, too. */
