@@ -451,6 +451,11 @@ START_TEST(schedules_are_examined)
 			 "warning schedules: scheduler old is 5.5 s late\n"
 			 "warning schedules: 1 schedules cannot fire and were "
 			 "set aside\n");
+	add_scheduler("old", SCENE_NOON_US + 7200000000, 0);
+	ck_assert_ptr_nonnull(
+	    strstr(findings(),
+		   "warning clock: the clock of scheduler old is 7200 s "
+		   "ahead of this machine's: it fires that much earlier\n"));
 	break_database("nonsense://x");
 	ck_assert_ptr_eq(strstr(findings(), "error schedules: "), findings());
 }
