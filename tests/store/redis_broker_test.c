@@ -210,6 +210,38 @@ START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 }
 END_TEST
 
+/* It crashed, and was started again with fewer queues. A name that nobody has is
+ * listed for those who serve them. */
+START_TEST(what_a_worker_has_in_queues_that_it_left_is_left_to_others)
+{
+	struct party *worker;
+
+	stage_open(&w, KIND_REDIS);
+	redis_server_run(w.server, "SADD flowrra:queues gpu io");
+	redis_server_run(w.server,
+			 "LPUSH {flowrra:queue:gpu}:inflight:host:a [1]");
+	redis_server_run(w.server,
+			 "LPUSH {flowrra:queue:gpu}:inflight:host:a#7 [2] [3]");
+	redis_server_run(w.server,
+			 "LPUSH {flowrra:queue:gpu}:inflight:host:b [4]");
+	worker = party_open(&w, "host:a");
+	UNTIL(&w, stage_number(&w, "LLEN {flowrra:queue:gpu}:inflight:host:a."
+				   "left#1") == 3);
+	ck_assert_int_eq(
+	    stage_number(&w, "EXISTS {flowrra:queue:gpu}:inflight:host:a "
+			     "{flowrra:queue:gpu}:inflight:host:a#7"),
+	    0);
+	ck_assert_int_eq(
+	    stage_number(&w, "EXISTS {flowrra:queue:gpu}:inflight:host:b"), 1);
+	ck_assert_int_gt(stage_number(&w, "ZSCORE flowrra:workers host:a.left"),
+			 0);
+	ck_assert_int_eq(stage_number(&w, "EXISTS flowrra:worker:host:a.left"),
+			 0);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
 /* The test's server writes nothing to disk. */
 START_TEST(an_examination_tells_what_would_be_lost)
 {
@@ -244,6 +276,7 @@ SUITE("broker_redis")
 	TEST(who_is_told_that_the_server_is_gone_may_close_the_broker);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);
 	TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list);
+	TEST(what_a_worker_has_in_queues_that_it_left_is_left_to_others);
 	TEST(an_examination_tells_what_would_be_lost);
 	TEST(the_queue_key_may_be_gone_when_the_broker_is_open);
 }
