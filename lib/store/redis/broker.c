@@ -52,8 +52,10 @@ rbroker_start(struct rbroker *b)
 	b->checked = true;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_start(&b->queues[i]);
-	if (b->opt.worker != NULL)
+	if (b->opt.worker != NULL) {
+		rbroker_leave_strays(b);
 		rbroker_prune_workers(b);
+	}
 	outbox_push(&b->outbox);
 	/* At last: the caller may submit at once, and may close the broker. */
 	b->opt.on_state(true, false, NULL, b->opt.arg);

@@ -10,6 +10,7 @@
  *	track.c		the same for more queues than there are waiters
  *	delay.c		tasks for later
  *	reconcile.c	finds claims that were lost
+ *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
  *	inflight.c	claims in memory
  *	settle.c	ends claims
@@ -421,6 +422,9 @@ void rqueue_on_due(int fd, short what, void *arg);
 bool rqueue_reply_lost(const struct redis_reply *reply);
 /* The connection for commands is up (again): recover, then take tasks. */
 void rqueue_start(struct rqueue *q);
+/* Leaves to others what this worker had in flight in queues that it does not serve
+ * any more. With each connection: a script that failed is made up for. */
+void rbroker_leave_strays(struct rbroker *b);
 /* Proves to the other workers that this one lives; see takeover.c. */
 void rqueue_bump_epoch(struct rqueue *q);
 /* That connection is gone. */
