@@ -61,6 +61,9 @@
  */
 #define RQUEUE_MARK_TTL_S (7 * 24 * 3600)
 
+/* What one call of takeover.lua moves, about: it may not keep the server long. */
+#define RTAKEOVER_BYTES (512u << 10)
+
 enum rqueue_key {
 	KEY_WAITING,
 	KEY_LEVELS,

@@ -73,7 +73,7 @@ stray_on_moved(struct redis_request *request, const struct redis_reply *reply)
 	const size_t n = redis_reply_count(reply);
 
 	s->moved += n;
-	if (redis_fault(reply) == REDIS_FAULT_NONE && n == STRAY_MAX) {
+	if (redis_fault(reply) == REDIS_FAULT_NONE && n > 0) {
 		stray_move(s);
 		return;
 	}
@@ -87,10 +87,14 @@ stray_on_moved(struct redis_request *request, const struct redis_reply *reply)
 static void
 stray_move(struct stray *s)
 {
-	char most[ARG_NUMBER_SIZE], life[ARG_NUMBER_SIZE];
-	const struct slice args[] = {SLICE(""), arg_number(most, STRAY_MAX),
-				     SLICE("0"), slice_of(RBROKER_WITHDRAWN),
-				     arg_number(life, RQUEUE_MARK_TTL_S)};
+	char most[ARG_NUMBER_SIZE], life[ARG_NUMBER_SIZE],
+	    bytes[ARG_NUMBER_SIZE];
+	const struct slice args[] = {SLICE(""),
+				     arg_number(most, STRAY_MAX),
+				     SLICE("0"),
+				     slice_of(RBROKER_WITHDRAWN),
+				     arg_number(life, RQUEUE_MARK_TTL_S),
+				     arg_number(bytes, RTAKEOVER_BYTES)};
 	char *epoch = rqueue_epoch_key(&s->queue, s->heir);
 	char *mark = rqueue_mark_key(&s->queue, s->heir);
 	char *list = rqueue_shard_key(&s->queue, s->heir, 1);

@@ -21,9 +21,8 @@
 #include "store/redis/broker.h"
 #include "util/clock.h"
 
-/* Of one call, which may not keep the server long. The rest follows at once. */
+/* Tasks a call. The rest follows at once. */
 #define TAKE_MAX 100
-#define TAKE_BYTES (512u << 10)
 
 /* Of those that are missing, this many are asked for in a second; it takes longer to
  * learn of the rest. */
@@ -172,7 +171,7 @@ rtakeover_take(struct liveness_request *a)
 	    arg_number(largest, (int64_t)q->broker->opt.max_task),
 	    slice_of(RBROKER_WITHDRAWN),
 	    arg_number(life, RQUEUE_MARK_TTL_S),
-	    arg_number(bytes, TAKE_BYTES)};
+	    arg_number(bytes, RTAKEOVER_BYTES)};
 	struct slice keys[3 + SHARDS];
 	char *names[2 + SHARDS] = {rqueue_epoch_key(q, a->id),
 				   rqueue_mark_key(q, a->id)};
