@@ -85,9 +85,7 @@ $(BROWSER):
 browser:
 	@.ci/deps web
 	@$(MAKE) --no-print-directory $(BROWSER)
-	@lib/web/embed lib/web/ui build/browser/web_ui.def $(CHART_JS)
-	UI_FILES=$(CURDIR)/build/browser/web_ui \
-	    node tests/web/browser/run.mjs $(BROWSER_TESTS)
+	node tests/web/browser/run.mjs $(BROWSER_TESTS)
 
 # Skipped where npm cannot be reached, and has not been before.
 #: browser-daemon the same with workers, a scheduler and flowrra-web, on both stores

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A stand-in for flowrra-web, for the browser tests: it serves the pages with
+// A stand-in for flowrra-web, for the browser tests: it serves lib/web/ui with
 // the headers of the daemon, and answers in the API's shapes. POST /mock sets
 // what it is: {"mode": "data" | "empty" | "away", "role", "readonly", "sse"}.
 
 import {createServer} from 'node:http';
 import {readFile} from 'node:fs/promises';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import {empty, iso, random, series, uuid, world} from './data.mjs';
 
-// As lib/web/embed packs them.
-const UI = process.env.UI_FILES;
+const UI = join(dirname(fileURLToPath(import.meta.url)), '../../../lib/web/ui');
+const CHART = '/usr/share/javascript/chart.js/chart.min.js';
 export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 const TYPES = {js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', html: 'text/html; charset=utf-8'};
 const prefix = process.env.MOCK_PREFIX || '';
@@ -259,7 +260,7 @@ async function api(req, res, path, q) {
 }
 
 async function file(res, name) {
-  const bytes = await readFile(join(UI, name));
+  const bytes = await readFile(name === 'chart.js' ? CHART : join(UI, name));
   res.writeHead(200, {'Content-Type': TYPES[name.split('.').at(-1)], 'Cache-Control': 'public, max-age=31536000, immutable', 'X-Content-Type-Options': 'nosniff'});
   res.end(bytes);
 }
