@@ -37,11 +37,10 @@ static int
 put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	  struct err *err)
 {
-	int64_t expires = 0;
+	const int64_t expires =
+	    put->ttl_s > 0 ? tx_now(tx) + put->ttl_s * 1000 : 0;
 	int changed;
 
-	if (put->ttl_s > 0)
-		expires = tx_now(tx) + put->ttl_s * 1000;
 	changed = tx_run(tx, err, SQL_RECORD_END, put->id, put->record, expires,
 			 (int64_t)put->failed, totals->ended[put->failed] + 1,
 			 tx_now(tx));
@@ -52,7 +51,7 @@ put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 		return 0;
 	}
 	totals->ended[put->failed]++;
-	return totals->awaited ? swake_record_run(tx, put->id, err) : 0;
+	return totals->awaited == 1 ? swake_record_run(tx, put->id, err) : 0;
 }
 
 /* The claim that the record follows from is looked for first: a worker that
@@ -82,11 +81,11 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 static int
 records_expire(struct tx *tx, int64_t n, struct err *err)
 {
-	const int expired = tx_any(tx, err, SQL_RECORDS_EXPIRED, tx_now(tx));
+	int expired = tx_any(tx, err, SQL_RECORDS_EXPIRED, tx_now(tx));
 
-	if (expired <= 0)
-		return expired;
-	return tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n) < 0 ? -1 : 0;
+	if (expired == 1)
+		expired = tx_run(tx, err, SQL_RECORDS_EXPIRE, tx_now(tx), n);
+	return expired < 0 ? -1 : 0;
 }
 
 /* Twice as many expired ones may go as new ones come, so that there is an end
@@ -98,13 +97,11 @@ put_run(struct database_job *job, struct tx *tx, struct err *err)
 	struct stotals totals;
 	struct pending *p;
 	int64_t n = 16;
-	int awaited;
 
 	if (stotals_get(tx, &totals, err) != 0 ||
 	    sevents_heard_run(tx, &r->put_heard, err) != 0 ||
-	    (awaited = tx_any(tx, err, SQL_RECORD_WAITERS_ANY)) < 0)
+	    (totals.awaited = tx_any(tx, err, SQL_RECORD_WAITERS_ANY)) < 0)
 		return -1;
-	totals.awaited = awaited == 1;
 	TAILQ_FOREACH (p, &r->sent, link) {
 		n += 2;
 		if (put_one(tx, container_of(p, struct results_put, pending),

@@ -22,7 +22,7 @@ struct look;
 /* How many tasks have ended; also the place of the last one in their list. */
 struct stotals {
 	int64_t ended[2]; /* those that succeeded, those that failed */
-	bool awaited;	  /* while records are stored: somebody waits for one */
+	int awaited; /* 1, while records are stored: somebody waits for one */
 };
 
 /* Events on their way into the database. One job at a time for each of these.
