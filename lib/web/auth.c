@@ -7,6 +7,7 @@
  */
 #include "web/auth.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,15 +92,18 @@ auth_check(const struct conf *conf, struct err *err)
 	const struct conf_web *web = &conf->web;
 	char **proxies = conf_list(web->proxies);
 	char **peers = conf_list(web->peers);
+	char **hosts = conf_list(web->hosts);
 	struct web_users *users = NULL;
 
-	if (proxies == NULL || peers == NULL)
+	if (proxies == NULL || peers == NULL || hosts == NULL)
 		err_nomem(err);
-	else if (access_check_proxies(proxies, err) == 0 &&
+	else if (access_check_hosts(hosts, err) == 0 &&
+		 access_check_proxies(proxies, err) == 0 &&
 		 auth_check_peers(peers, err) == 0)
 		users = users_new(web->users, web->tokens, err);
 	conf_list_free(proxies);
 	conf_list_free(peers);
+	conf_list_free(hosts);
 	if (users == NULL)
 		return -1;
 	users_free(users);
@@ -111,6 +115,18 @@ auth_state_dir(const struct conf_web *web)
 {
 	return web->state_dir[0] != '\0' ? strdup(web->state_dir)
 					 : path_state_dir();
+}
+
+/* The files of another user's daemon, such as the service's, are in the way. */
+static int
+auth_hint_dir(struct err *err, const char *key)
+{
+	return err->code == ERR_REFUSED || err->sys == EACCES
+		   ? err_hint(err,
+			      "a flowrra-web of another user needs a directory "
+			      "of its own in [web] %s",
+			      key)
+		   : -1;
 }
 
 static int
@@ -132,12 +148,16 @@ auth_load(struct web_auth *auth, struct err *err)
 	}
 	auth->sessions = sessions_new(dir, err);
 	free(dir);
-	if (auth->sessions == NULL ||
+	if (auth->sessions == NULL)
+		return auth_hint_dir(err, "state_dir");
+	if (access_check_hosts(auth->hosts, err) != 0 ||
 	    access_check_proxies(auth->proxies, err) != 0 ||
 	    auth_check_peers(auth->peers, err) != 0 ||
 	    (auth->users = users_new(web->users, web->tokens, err)) == NULL)
 		return -1;
-	return auth_is_configured(web) ? 0 : auth_start_token(auth, err);
+	return auth_is_configured(web) || auth_start_token(auth, err) == 0
+		   ? 0
+		   : auth_hint_dir(err, "runtime_dir");
 }
 
 struct web_auth *
