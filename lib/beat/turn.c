@@ -179,6 +179,9 @@ arm(struct beat *b, int64_t mono)
 void
 beat_end(struct beat *b, const struct err *why)
 {
+	/* Broker and backend may both say the same of one store. */
+	if (b->phase == BEAT_STOPPED)
+		return;
 	beat_enter(b, BEAT_STOPPED);
 	b->opt.on_stopped(why, b->opt.arg);
 }

@@ -387,6 +387,24 @@ query_ping(struct flowrra_client *c, struct err *err)
 	return result;
 }
 
+static void
+send_try(struct query *q)
+{
+	broker_try(q->client->broker, query_answer, q);
+}
+
+int
+query_try(struct flowrra_client *c, struct err *err)
+{
+	struct query q = {.client = c, .send = send_try};
+	int result = client_check(c, err);
+
+	if (result == 0)
+		result = query_run(&q, err);
+	buf_done(&q.value);
+	return result;
+}
+
 /* --- orders ------------------------------------------------------------ */
 
 int

@@ -267,6 +267,7 @@ database_new(const struct database_options *options, char *name,
 	db->base = options->base;
 	db->name = name;
 	db->path = name + strlen(SCHEME);
+	db->creates = options->creates || options->worker;
 	db->tx = (struct tx){.path = db->path,
 			     .name = db->path,
 			     .default_place = options->url == NULL ||

@@ -139,6 +139,9 @@ struct broker_options {
 	int64_t max_connections;
 	int64_t max_queue_size; /* of submissions; 0: none */
 	bool with_results;	/* results live in the same store */
+	/* Of a daemon that needs the store: makes one that is only a file at
+	 * once, or says that it cannot. A worker always does. */
+	bool creates;
 
 	/* For workers; a producer leaves the rest empty. */
 	const char *worker; /* its stable id; NULL: a producer */

@@ -89,6 +89,7 @@ stores_open_broker(const struct stores_options *o, struct err *err)
 	    .max_queue_size = conf->executor.max_queue_size,
 	    /* Then a task and its record are stored in one step. */
 	    .with_results = stores_are_one(conf),
+	    .creates = o->creates,
 	    .worker = o->worker,
 	    .token = o->token,
 	    .predecessor = o->predecessor,

@@ -33,6 +33,7 @@ struct stores_options {
 	void (*on_results_state)(bool up, bool final, const struct err *why,
 				 void *arg);
 	void *arg; /* of all the callbacks */
+	bool creates;
 	/* For workers; a producer leaves these empty. */
 	const char *worker, *token, *predecessor;
 	const char *const *queues;

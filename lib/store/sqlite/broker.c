@@ -98,6 +98,7 @@ sbroker_open(const struct broker_options *options, struct err *err)
 	    .url = options->url,
 	    .timeout_ms = options->timeout_ms,
 	    .description = &statements_description,
+	    .creates = options->creates,
 	    .worker = options->worker != NULL};
 	struct sbroker *b = calloc(1, sizeof(*b));
 
