@@ -87,10 +87,14 @@ START_TEST(with_a_frozen_store_the_daemon_answers_and_says_so)
 	ck_assert_int_lt(now_ms() - began, 1500);
 	WAIT_UNTIL(strstr(world_read(w, "events"), "event: stale") != NULL);
 	WAIT_UNTIL(site_ask(s, "/readyz", "-k") == 503);
+	WAIT_UNTIL(strstr(world_read(w, s->daemon->files[1]),
+			  "warning: stores: ") != NULL);
 	redis_server_continue(world_redis(w));
 	WAIT_UNTIL(site_ask(s, "/readyz", "-k") == 200);
 	WAIT_UNTIL(strstr(world_read(w, "events"), "event: live") != NULL);
 	WAIT_UNTIL(site_ask_in(s, "/api/v1/queues", "-k") == 200);
+	ck_assert_ptr_nonnull(strstr(world_read(w, s->daemon->files[1]),
+				     "notice: stores are reachable again"));
 	site_stop(s);
 	world_stop(w);
 }
