@@ -245,7 +245,7 @@ static void
 warn_strange(const char *variable, const char *closest, void *arg)
 {
 	complain(arg,
-		 "the variable %s is none of Flowrra's and is ignored; did you "
+		 "the variable %s is unknown and is ignored; did you "
 		 "mean %s?",
 		 variable, closest);
 }

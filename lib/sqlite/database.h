@@ -124,6 +124,8 @@ struct database_options {
  */
 int database_join(struct database_user *user,
 		  const struct database_options *options, struct err *err);
+/* What database_join() would say of a URL; opens no file. */
+int database_check_url(const char *url, struct err *err);
 /* Jobs that can be carried out at once still are; nobody is called back. */
 void database_leave(struct database_user *user);
 

@@ -301,6 +301,8 @@ void broker_control(struct broker *b, struct slice message,
 /* What an implementation provides; store.h finds the one for a URL. */
 struct broker_ops {
 	const char *const *schemes; /* "redis://", … NULL at the end */
+	/* What open() would say of a URL; asks no server, and opens no file. */
+	int (*check_url)(const char *url, struct err *err);
 	struct broker *(*open)(const struct broker_options *, struct err *);
 	void (*close)(struct broker *);
 	const char *(*name)(const struct broker *);

@@ -76,6 +76,9 @@ int stores_open(const struct stores_options *options, struct stores *ret,
 struct results *stores_open_results(const struct stores_options *options,
 				    struct err *err);
 
+/* What stores_open() would say of the URLs; asks no server, and opens no file. */
+int stores_check(const struct conf *conf, struct err *err);
+
 /* Whether records are stored where the queues are: [backend] has no URL, or the
  * same text as [broker]. Two different URLs of one store work too; they only
  * cost an extra connection, and a submission in two steps. */

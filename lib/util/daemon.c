@@ -496,7 +496,7 @@ daemon_check(const struct daemon *d, struct err *err)
 static void
 daemon_warn_strange(const char *variable, const char *closest, void *arg)
 {
-	log_warning("the variable %s is none of Flowrra's and is ignored; did "
+	log_warning("the variable %s is unknown and is ignored; did "
 		    "you mean %s?",
 		    variable, closest);
 }
