@@ -100,7 +100,7 @@ browser-daemon: all
 # Pages are the same with sanitizers, and only slower.
 browser-short: $(if $(filter release,$(CONFIG)),browser-daemon)
 
-#: browser-picture that of the overview which README shows, made anew
+#: browser-picture takes the picture of the overview that README.md shows
 browser-picture:
 	@$(MAKE) --no-print-directory browser-daemon BROWSER_TESTS=picture
 	cp build/browser/screenshots/flowrra-web.png cmd/flowrra-web/

@@ -119,6 +119,8 @@ listen_failed(const char *word, struct err *err)
 	if (sys == EADDRINUSE)
 		err_hint(err, "another flowrra-web or program has it (ss -lptn "
 			      "shows which): stop that, or set another one");
+	else if (sys == ENOENT)
+		err_hint(err, "make its directory first, or set another one");
 	else if (sys == EADDRNOTAVAIL)
 		err_hint(err, "this machine does not have that address");
 	else if (sys == EACCES || sys == EPERM)

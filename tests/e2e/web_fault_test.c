@@ -26,6 +26,8 @@ START_TEST(what_is_unsafe_is_refused_at_the_start)
 	    {"-o web.listen=0.0.0.0:7480 -o web.proxies=unix",
 	     "set tls_cert and tls_key"},
 	    {"-o web.tls_cert=x", "set both, or none"},
+	    {"-o web.listen=unix:/nowhere/web.sock",
+	     "make its directory first"},
 	    {"-o web.tokens=missing", "[web] tokens: cannot read missing"},
 	    {"-o web.hosts=http://tasks.example.com", "leave out http://"},
 	};
