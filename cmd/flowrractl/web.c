@@ -55,7 +55,8 @@ web_add_host(const struct conf_web *web, struct buf *out, struct err *err)
 	} else if (*p == NULL && name == NULL) {
 		r = err_set(err, ERR_CONFIG,
 			    "flowrra-web listens on a Unix socket only; put "
-			    "the name of the proxy before it into [web] hosts");
+			    "the name of the proxy before it into [web] hosts, "
+			    "or add 127.0.0.1:7480 to [web] listen");
 	} else if (*p == NULL || strncmp(*p, "0.0.0.0:", 8) == 0 ||
 		   strncmp(*p, "[::]:", 5) == 0) {
 		port = *p != NULL ? strrchr(*p, ':') : "";

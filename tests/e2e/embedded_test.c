@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "e2e/world.h"
 
@@ -68,6 +69,33 @@ START_TEST(a_lock_that_is_not_given_back_is_told_with_its_holder)
 }
 END_TEST
 
+/* In a mount namespace of its own, which goes with it; only root has them. */
+START_TEST(a_full_disk_is_not_healthy)
+{
+	static const char script[] =
+	    "mkdir disk && mount -t tmpfs -o size=2m none disk || exit 99\n"
+	    "C=\"flowrractl -o broker.url=sqlite://$PWD/disk/f.db\"\n"
+	    "$C submit x --force --queue io --id x || exit 1\n"
+	    "cat /dev/zero >disk/fill 2>/dev/null\n"
+	    "$C health | grep \"^broker\"\n"
+	    "rm disk/fill\n"
+	    "$C health | grep -o \"^broker.healthy\"\n";
+	const struct world_options options = {.embedded = true,
+					      .no_worker = true};
+	struct world *w = world_start(&options);
+	struct run *r = run(w, "exec unshare -m sh -c '%s'", script);
+
+	if (geteuid() == 0 && r->status != 99 &&
+	    strstr(r->err, "unshare") == NULL) {
+		ck_assert_msg(strstr(r->out, "broker\tunhealthy") != NULL &&
+				  strstr(r->out, "the disk is full") != NULL &&
+				  strstr(r->out, "broker\thealthy") != NULL,
+			      "%d: %s%s", r->status, r->out, r->err);
+	}
+	world_stop(w);
+}
+END_TEST
+
 /* Root may write everywhere, but not there. */
 START_TEST(a_scheduler_does_not_call_a_store_reachable_that_it_cannot_make)
 {
@@ -121,6 +149,7 @@ SUITE("embedded")
 	SUITE_TIMEOUT(60);
 	TEST(a_worker_whose_database_is_deleted_says_so_and_ends);
 	TEST(a_lock_that_is_not_given_back_is_told_with_its_holder);
+	TEST(a_full_disk_is_not_healthy);
 	TEST(a_scheduler_does_not_call_a_store_reachable_that_it_cannot_make);
 	TEST(what_becomes_of_tasks_is_heard);
 }
