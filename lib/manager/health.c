@@ -28,6 +28,7 @@ struct health {
 	struct err trouble; /* of the broker */
 };
 
+/* A message is the server's words now and then, and may be anything. */
 static void
 add(struct health *h, const char *component, bool healthy, const char *message)
 {
@@ -107,9 +108,9 @@ describe_workers(const struct workers_seen *seen, char *message, size_t size)
 			 seen->alive, seen->running);
 }
 
-/* Healthy is at least one that takes tasks: those who are quiet or stopping
- * will not work off a queue; and none that lacks a module, since its tasks
- * wait for another worker, or for ever. */
+/* Healthy: at least one worker takes tasks, since those that are quiet or
+ * stopping will not work off a queue; and no worker lacks a module, since the
+ * tasks of that module wait for another worker, or for ever. */
 static void
 check_workers(struct health *h)
 {
@@ -274,6 +275,7 @@ health_check(struct flowrra_client *c)
 	return h.components;
 }
 
+/* One component that is not healthy is enough. */
 bool
 health_is_good(const json_t *components)
 {

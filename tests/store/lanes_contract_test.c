@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of lanes, on each broker: tasks that a worker cannot run wait for
- * those that can. */
+/* The contract of lanes, on each broker: tasks that a worker cannot run wait
+ * for those that can. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +10,26 @@
 #include "util/clock.h"
 
 static struct stage w;
+/* A producer, a worker that can run the tasks, and one that cannot. */
+static struct party *producer, *can, *cannot;
+
+static void
+begin(int kind)
+{
+	stage_open(&w, kind);
+	producer = party_open(&w, NULL);
+	can = party_open(&w, "host:a");
+	cannot = party_open(&w, "host:b");
+}
+
+static void
+end(void)
+{
+	party_close(cannot);
+	party_close(can);
+	party_close(producer);
+	stage_close(&w);
+}
 
 /* Says that a worker can run tasks of these names, and waits until others see
  * it. */
@@ -77,7 +97,7 @@ START_TEST(what_living_workers_can_run_is_told)
 {
 	static const char *const two[] = {"a.one", "b.two"};
 	static const char *const none[] = {NULL};
-	struct party *producer, *worker, *other;
+	struct party *worker, *other;
 
 	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
@@ -100,12 +120,8 @@ END_TEST
 START_TEST(what_is_set_aside_comes_to_a_worker_that_can_run_it)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *can, *cannot;
 
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	can = party_open(&w, "host:a");
-	cannot = party_open(&w, "host:b");
+	begin(_i);
 	serve(can, name, 1);
 	serve(cannot, name, 0);
 	broker_want(cannot->broker, 0, 3);
@@ -125,24 +141,17 @@ START_TEST(what_is_set_aside_comes_to_a_worker_that_can_run_it)
 	party_settle(can, 1, BROKER_ACK);
 	ck_assert_int_eq(queue(producer)->set_aside, 0);
 	ck_assert_int_eq(queue(producer)->in_flight, 0);
-	party_close(cannot);
-	party_close(can);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
 START_TEST(an_idle_worker_has_what_is_set_aside_for_it_at_once)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *can, *cannot;
 	int64_t began;
 	size_t i;
 
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	can = party_open(&w, "host:a");
-	cannot = party_open(&w, "host:b");
+	begin(_i);
 	serve(can, name, 1);
 	broker_want(cannot->broker, 0, 1);
 	for (i = 0; i < 5; i++) {
@@ -159,21 +168,15 @@ START_TEST(an_idle_worker_has_what_is_set_aside_for_it_at_once)
 		ck_assert_int_lt(clock_mono_ms() - began, 100);
 		party_settle(can, i, BROKER_ACK);
 	}
-	party_close(cannot);
-	party_close(can);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
 START_TEST(what_nobody_can_run_comes_again_and_its_name_is_told)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *cannot;
 
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	cannot = party_open(&w, "host:b");
+	begin(_i);
 	serve(cannot, name, 1);
 	broker_want(cannot->broker, 0, 5);
 	party_submit(producer, "1", "[1]", 0, 0);
@@ -184,9 +187,7 @@ START_TEST(what_nobody_can_run_comes_again_and_its_name_is_told)
 	ck_assert_int_eq(queue(producer)->set_aside, 0);
 	UNTIL(&w, cannot->n_claims == 2);
 	ck_assert(party_has(cannot, 1, "[91]"));
-	party_close(cannot);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
@@ -201,14 +202,10 @@ START_TEST(what_is_set_aside_keeps_its_priority)
 		     {"[6]", NULL, -3}};
 	static const char *const wanted[] = {"[1]", "[3]", "[6]", "[2]",
 					     "[4]", "[5]", "[0]"};
-	struct party *producer, *can, *cannot;
 	struct broker_settle s;
 	size_t i;
 
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	can = party_open(&w, "host:a");
-	cannot = party_open(&w, "host:b");
+	begin(_i);
 	serve(can, name, 2);
 	for (i = 0; i < 7; i++) {
 		party_submit(producer, "1", tasks[i].bytes, tasks[i].priority,
@@ -228,17 +225,14 @@ START_TEST(what_is_set_aside_keeps_its_priority)
 	UNTIL(&w, can->n_claims == 7);
 	for (i = 0; i < 7; i++)
 		ck_assert_msg(party_has(can, i, wanted[i]), "%zu", i);
-	party_close(cannot);
-	party_close(can);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
 START_TEST(a_worker_that_learns_a_name_has_its_lane_at_once)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *busy, *learner;
+	struct party *busy, *learner;
 
 	stage_open(&w, _i);
 	producer = party_open(&w, NULL);
@@ -267,13 +261,9 @@ END_TEST
 START_TEST(a_lane_goes_back_to_its_queue_when_nobody_can_run_it_any_more)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *can, *cannot;
 	size_t i;
 
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	can = party_open(&w, "host:a");
-	cannot = party_open(&w, "host:b");
+	begin(_i);
 	serve(can, name, 1);
 	serve(cannot, name, 0);
 	broker_want(cannot->broker, 0, 3);
@@ -301,17 +291,14 @@ START_TEST(a_lane_goes_back_to_its_queue_when_nobody_can_run_it_any_more)
 	ck_assert(party_has(cannot, 4, "[2]"));
 	ck_assert(party_has(cannot, 5, "[3]"));
 	ck_assert_int_eq(queue(producer)->set_aside, 0);
-	party_close(cannot);
-	party_close(can);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
 START_TEST(a_name_that_one_worker_gives_up_is_known_while_another_has_it)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *one, *other;
+	struct party *one, *other;
 	int i;
 
 	stage_open(&w, _i);
@@ -345,7 +332,6 @@ END_TEST
 START_TEST(what_is_set_aside_counts_for_the_limit_of_its_queue)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *can, *cannot;
 
 	stage_open(&w, _i);
 	w.options.max_queue_size = 2;
@@ -359,22 +345,15 @@ START_TEST(what_is_set_aside_counts_for_the_limit_of_its_queue)
 	set_aside(cannot, 0, "n", "[9]");
 	ck_assert_int_eq(party_submit(producer, "2", "[2]", 0, 0), ERR_NONE);
 	ck_assert_int_eq(party_submit(producer, "3", "[3]", 0, 0), ERR_FULL);
-	party_close(cannot);
-	party_close(can);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
 START_TEST(a_paused_queue_keeps_what_is_set_aside)
 {
 	static const char *const name[] = {"n"};
-	struct party *producer, *can, *cannot;
 
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	can = party_open(&w, "host:a");
-	cannot = party_open(&w, "host:b");
+	begin(_i);
 	serve(can, name, 1);
 	broker_want(cannot->broker, 0, 1);
 	party_submit(producer, "1", "[1]", 0, 0);
@@ -391,10 +370,7 @@ START_TEST(a_paused_queue_keeps_what_is_set_aside)
 	broker_pause(producer->broker, SLICE("io"), false, party_on_value,
 		     producer);
 	UNTIL(&w, can->n_claims == 1);
-	party_close(cannot);
-	party_close(can);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
