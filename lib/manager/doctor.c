@@ -19,6 +19,7 @@
 #include "manager/queues.h"
 #include "manager/workers.h"
 #include "redis/url.h"
+#include "store/broker.h"
 #include "store/results.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -91,24 +92,41 @@ on_report(const struct broker_report *report, void *arg)
 			    "broker", f->remedy, "%s", f->what);
 }
 
-/* False if the broker does not answer: then nothing can be said of queues and
- * workers. */
+const char *
+doctor_remedy(const char *url, const char *of_server, const char *of_file)
+{
+	return url == NULL || url[0] == '\0' ||
+		       strncmp(url, "sqlite:", strlen("sqlite:")) == 0
+		   ? of_file
+		   : of_server;
+}
+
+/* False if the broker does not answer, or takes no changes: then nothing can be
+ * said of queues and workers. */
 static bool
 examine_broker(struct doctor *d)
 {
+	const char *remedy = doctor_remedy(
+	    d->client->conf->broker.url,
+	    "Start it, or correct [broker] url; flowrractl --dump-config shows "
+	    "the effective configuration.",
+	    "Put that right, or name another store in [broker] url.");
 	const int64_t asked_us = clock_wall_us();
 	struct broker_examination e = {.doctor = d};
 	struct err err = ERR_INIT;
 
 	if (query_examine(d->client, on_report, &e, &err) != 0) {
-		doctor_find(d, DOCTOR_ERROR, "broker",
-			    "Start it, or correct [broker] url; flowrractl "
-			    "--dump-config shows the effective configuration.",
-			    "%s", err.msg);
+		doctor_find(d, DOCTOR_ERROR, "broker", remedy, "%s", err.msg);
 		return false;
 	}
-	examine_clock(d, e.clock_us, asked_us, clock_wall_us());
-	return true;
+	d->broker_us = e.clock_us;
+	d->broker_read_us = clock_wall_us();
+	examine_clock(d, e.clock_us, asked_us, d->broker_read_us);
+	/* Heartbeats cannot be stored, either: what is there is old. */
+	if (query_try(d->client, &err) == 0)
+		return true;
+	doctor_find(d, DOCTOR_ERROR, "broker", remedy, "%s", err.msg);
+	return false;
 }
 
 /* On the loop, as on_report(). */
@@ -132,8 +150,11 @@ examine_backend(struct doctor *d)
 	if (answer == NULL &&
 	    (err.code != ERR_REFUSED || json_array_size(d->errors) == before))
 		doctor_find(d, DOCTOR_ERROR, "backend",
-			    "Start it, or correct [backend] url.", "%s",
-			    err.msg);
+			    doctor_remedy(d->client->conf->backend.url,
+					  "Start it, or correct [backend] url.",
+					  "Put that right, or name another "
+					  "store in [backend] url."),
+			    "%s", err.msg);
 	json_decref(answer);
 }
 
@@ -261,6 +282,34 @@ examine_dead(struct doctor *d, const json_t *worker, const char *name,
 	}
 }
 
+/* It has said when it spoke, by its own clock, at most a life ago. It stamps records
+ * by that, and drops tasks that have expired: what one worker runs, another one
+ * would not. */
+static void
+examine_worker_clock(struct doctor *d, const json_t *worker, const char *name)
+{
+	const int64_t at_us = member_time_us(worker, "heartbeat_at");
+	const int64_t latest_us =
+	    d->broker_us + clock_wall_us() - d->broker_read_us;
+	const int64_t earliest_us =
+	    d->broker_us - BROKER_HEARTBEAT_TTL_S * INT64_C(1000000);
+	const int64_t off_us = at_us > latest_us     ? at_us - latest_us
+			       : at_us < earliest_us ? at_us - earliest_us
+						     : 0;
+
+	if (at_us != 0 && d->broker_us != 0 &&
+	    (off_us > OFFSET_MAX_US || off_us < -OFFSET_MAX_US))
+		doctor_find(d, DOCTOR_WARNING, "clock",
+			    "Synchronize the clock of its machine with NTP "
+			    "(chrony or systemd-timesyncd): tasks that expire "
+			    "are judged by it.",
+			    "the clock of worker %s is about %.0f s %s the "
+			    "broker's",
+			    name,
+			    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
+			    off_us < 0 ? "behind" : "ahead of");
+}
+
 /* A dead worker without tasks is not a fault: it was stopped for good, and leaves
  * the list by itself. */
 static void
@@ -280,8 +329,10 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
-	if (strcmp(state, "dead") != 0)
+	if (strcmp(state, "dead") != 0) {
 		examine_stuck(d, worker, name);
+		examine_worker_clock(d, worker, name);
+	}
 	examine_modules(d, worker, name);
 	/* Somebody has told it to, and may have forgotten. */
 	if (strcmp(state, "quiet") == 0)

@@ -3,6 +3,8 @@
 #ifndef MANAGER_DOCTOR_PRIVATE_H
 #define MANAGER_DOCTOR_PRIVATE_H
 
+#include <stdint.h>
+
 #include <jansson.h>
 
 struct flowrra_client;
@@ -13,12 +15,19 @@ struct doctor {
 	struct flowrra_client *client;
 	json_t *errors, *warnings;
 	json_t *queues, *workers; /* NULL: the broker is out of reach */
+	/* The broker's clock, 0 if it is not known, and ours when it was read. */
+	int64_t broker_us, broker_read_us;
 };
 
 /* Notes a finding. `remedy` is a whole sentence. */
 void doctor_find(struct doctor *d, enum doctor_level level, const char *about,
 		 const char *remedy, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* The remedy for a store that fails: a file cannot be started, and its message
+ * says by itself what is to be put right. */
+const char *doctor_remedy(const char *url, const char *of_server,
+			  const char *of_file);
 
 void doctor_queues(struct doctor *d);
 void doctor_files(struct doctor *d);

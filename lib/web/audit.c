@@ -104,8 +104,9 @@ audit_add(struct web_audit *audit, const struct audit_record *r)
 
 	snprintf(count, sizeof(count), "%lld", (long long)r->count);
 	log_about(LOG_LEVEL_notice, &about, "%s (%s, from %s): %s%s%s: %s",
-		  r->user, r->role, r->peer, r->action,
-		  r->target[0] != '\0' ? " " : "", r->target, r->outcome);
+		  r->user[0] != '\0' ? r->user : "nobody", r->role, r->peer,
+		  r->action, r->target[0] != '\0' ? " " : "", r->target,
+		  r->outcome);
 	if (value == NULL)
 		return;
 	pthread_mutex_lock(&audit->lock);
@@ -135,16 +136,13 @@ audit_call(struct web_audit *audit, const struct web_call *call,
 						  : call->route->path,
 	    .target = call->change.target != NULL ? call->change.target : "",
 	    .count = call->change.count,
-	    /* A job has a record of its own when it ends. */
-	    .outcome = why != NULL	     ? why
-		       : call->status == 202 ? "begun"
-					     : "done",
+	    .outcome = why != NULL ? why : "done",
 	    /* From 500 on it may name paths and servers. */
 	    .said = why != NULL && call->status >= 500 ? "failed" : NULL,
 	    .request_id = call->id};
 
-	/* Those that were tried count as well. */
-	if (call->change.action != NULL || writes)
+	/* Those that were tried count as well. A job has its own records. */
+	if (call->status != 202 && (call->change.action != NULL || writes))
 		audit_add(audit, &record);
 }
 

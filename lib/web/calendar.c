@@ -36,7 +36,7 @@ static const struct web_param calendar_params[] = {
      .in = WEB_QUERY,
      .min = 1,
      .max = 31,
-     .help = "the number of days; 7 by default"},
+     .help = "how many days; 7 by default"},
     {.name = NULL}};
 
 const struct web_route web_calendar_routes[] = {

@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include "schedules/schedules.h"
+#include "store/store.h"
 #include "util/conf.h"
 #include "util/err.h"
 #include "web/auth.h"
@@ -56,7 +58,9 @@ web_check(const struct conf *conf, struct err *err)
 {
 	const struct conf_web *web = &conf->web;
 
-	if (web_check_prefix(web->prefix, err) != 0 ||
+	if (stores_check(conf, err) != 0 ||
+	    schedules_check_url(conf->scheduler.database_url, err) != 0 ||
+	    web_check_prefix(web->prefix, err) != 0 ||
 	    listen_check_words(conf, err) != 0)
 		return -1;
 	if ((web->tls_cert[0] != '\0') != (web->tls_key[0] != '\0'))

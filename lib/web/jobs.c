@@ -112,9 +112,10 @@ jobs_free(struct web_jobs *jobs)
 
 /* --- running -------------------------------------------------------------- */
 
-/* A second line in the trail: the first one said that it was begun. */
+/* Two lines in the trail. The first is written before the thread starts: it would
+ * come after the second of a short job, and be missing after a crash. */
 static void
-job_audit(struct web_job *job)
+job_audit(struct web_job *job, int64_t count, const char *begun)
 {
 	const struct audit_record record = {
 	    .user = job->who.user,
@@ -122,9 +123,10 @@ job_audit(struct web_job *job)
 	    .peer = job->peer,
 	    .action = job->action,
 	    .target = job->target,
-	    .count = atomic_load(&job->done),
-	    .outcome = job->state == JOB_FAILED ? job->err.msg
-						: job_states[job->state],
+	    .count = count,
+	    .outcome = begun != NULL		  ? begun
+		       : job->state == JOB_FAILED ? job->err.msg
+						  : job_states[job->state],
 	    .said = job->state == JOB_FAILED ? problem_shown(&job->err) : NULL,
 	    .request_id = job->request};
 
@@ -148,7 +150,7 @@ job_thread(void *arg)
 					     : JOB_FAILED;
 	job->jobs->n_running--;
 	pthread_mutex_unlock(&job->jobs->lock);
-	job_audit(job);
+	job_audit(job, atomic_load(&job->done), NULL);
 	return NULL;
 }
 
@@ -172,19 +174,21 @@ jobs_expire(struct web_jobs *jobs)
 /* The lock is held until the job is counted: its thread may end at once, and
  * takes itself off then. */
 static int
-job_start(struct web_job *job, struct err *err)
+job_start(struct web_job *job, int64_t counted, struct err *err)
 {
 	struct web_jobs *jobs = job->jobs;
 	int r;
 
 	pthread_mutex_lock(&jobs->lock);
 	jobs_expire(jobs);
-	if (jobs->n_running >= JOBS_RUNNING_MAX)
+	if (jobs->n_running >= JOBS_RUNNING_MAX) {
 		r = err_set(err, ERR_REFUSED,
 			    "%d jobs run already; wait for one, or stop it",
 			    JOBS_RUNNING_MAX);
-	else
+	} else {
+		job_audit(job, counted, "begun");
 		r = thread_start(&job->thread, job_thread, job, err);
+	}
 	if (r == 0) {
 		job->joinable = true;
 		jobs->n_running++;
@@ -218,6 +222,18 @@ job_new(const struct web_call *call, const char *action)
 	return NULL;
 }
 
+/* What was to be done first, counting say, may have taken too long: nobody would
+ * learn the job's id, so as to stop it. */
+static int
+job_is_wanted(const struct web_call *call, struct err *err)
+{
+	if (!web_stopped(call))
+		return 0;
+	return err_set(err, ERR_TIMEOUT,
+		       "nobody waits for the answer any more; the job was not "
+		       "begun");
+}
+
 /* `arg` is the job's from here on, also if it cannot be begun. The answer is 202 with
  * its place (RFC 9110, section 15.3.3). */
 int
@@ -239,7 +255,8 @@ web_job_begin(struct web_call *call, const char *action,
 	job->release = release;
 	/* It may have ended, and been dropped, when it is answered. */
 	memcpy(id, job->id, sizeof(id));
-	if (job_start(job, err) != 0) {
+	if (job_is_wanted(call, err) != 0 ||
+	    job_start(job, call->change.count, err) != 0) {
 		job_free(job);
 		return -1;
 	}

@@ -22,6 +22,7 @@
 #include "client/client.h"
 #include "manager/health.h"
 #include "util/clock.h"
+#include "util/log.h"
 #include "web/call.h"
 #include "web/diff.h"
 #include "web/feeder.h"
@@ -51,6 +52,7 @@ struct sampler {
 	/* The thread's own, on the clock of web_thread_now_us(). */
 	struct topics *topics;
 	bool stale;
+	bool away;	  /* the log has said so */
 	bool failed;	  /* the last turn; then the next asks for all */
 	int64_t turn_us;  /* when the last one began */
 	int64_t round_us; /* … and the last that was not only of changes */
@@ -209,6 +211,20 @@ sampler_tell_state(struct sampler *s, bool stale)
 	samples_put(s->samples, sample);
 }
 
+/* Readers of the log learn why, once: the pages do not say it, since it may
+ * have a path in it. */
+static void
+sampler_log(struct sampler *s, const struct err *why)
+{
+	if (s->away == (why != NULL))
+		return;
+	s->away = why != NULL;
+	if (s->away)
+		log_warning("stores: %s; retrying", why->msg);
+	else
+		log_notice("stores are reachable again");
+}
+
 /* The ping comes first: with the stores away, one question waits, not all. */
 static void
 sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
@@ -216,6 +232,8 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 	struct err err = ERR_INIT;
 	int r = health_ping(s->shared.client, &err);
 
+	if (!atomic_load(&s->thread.stop))
+		sampler_log(s, r != 0 ? &err : NULL);
 	/* A reload changes what is hidden. */
 	s->shared.mask = s->options->shared->mask;
 	if (r == 0) {

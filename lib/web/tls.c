@@ -8,6 +8,7 @@
  */
 #include "web/tls.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "util/conf.h"
@@ -25,6 +26,9 @@ web_tls_read(const char *path, const char *key, struct buf *out,
 	if ((r = secret_read(path, out, err)) == 0)
 		return err_set(err, ERR_CONFIG, "[web] %s: there is no %s", key,
 			       path);
+	if (r < 0 && err != NULL && err->sys == EACCES)
+		err_hint(err, "let the group of flowrra-web read it: chgrp "
+			      "flowrra, chmod 640");
 	return r == 1 ? 0 : err_prefix(err, "[web] %s", key);
 }
 

@@ -132,8 +132,7 @@ swatch_changed_run(struct tx *tx, struct slice id, struct err *err)
 	if (id.len > TASK_ID_MAX)
 		return 0; /* no task has it */
 	memcpy(changes + 1, id.p, id.len);
-	return tx_wake_all(tx, err, SQL_RECORD_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_RECORD_WAITERS_TAKE, name));
+	return swake_record_run(tx, name, err);
 }
 
 /* --- topics ------------------------------------------------------------ */
