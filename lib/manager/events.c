@@ -104,10 +104,13 @@ begin_listening(struct query *q)
 		timer_set_ms(f->timer, ASKED_MS);
 }
 
-/* A query of its own, since results_listen() must be called on the loop. */
+/* A query of its own, since results_listen() must be called on the loop. What it
+ * has to say to the store leaves with this call: the next one may come in hours,
+ * and workers publish to a listener that does not say that it left. */
 static void
 end_listening(struct query *q)
 {
+	q->op.flush = true;
 	results_listen(q->client->results, NULL, NULL, NULL);
 	query_end(q, NULL);
 }
