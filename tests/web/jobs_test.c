@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Jobs: what they tell, how they are stopped, and how many there are. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,6 +103,35 @@ START_TEST(a_job_tells_how_far_it_is_and_what_came_of_it)
 }
 END_TEST
 
+/* Waits until the trail says how a job ended: that comes behind its state. */
+static void
+await_audited(struct desk *d, const char *outcome)
+{
+	const int64_t deadline = clock_mono_us() + 10000000;
+	char wanted[64];
+
+	snprintf(wanted, sizeof(wanted), "\"outcome\":\"%s\"", outcome);
+	do {
+		ck_assert_int_lt(clock_mono_us(), deadline);
+		desk_get(d, "/api/v1/audit");
+	} while (strstr(d->bytes.data, "\"test.job\"") == NULL ||
+		 strstr(d->bytes.data, wanted) == NULL);
+}
+
+START_TEST(the_end_of_a_job_is_audited_as_its_beginning_is)
+{
+	struct desk *d = desk_open(DESK_SQLITE);
+	unsigned int status;
+	char *id = begin_job(d, &status), target[80];
+
+	snprintf(target, sizeof(target), "/api/v1/jobs/%s", id);
+	ck_assert_uint_eq(desk_ask(d, "DELETE", target, NULL), 200);
+	await_audited(d, "stopped");
+	free(id);
+	desk_close(d);
+}
+END_TEST
+
 START_TEST(a_job_can_be_stopped_and_is_when_the_daemon_ends)
 {
 	struct desk *d = desk_open(DESK_SQLITE);
@@ -168,6 +198,7 @@ END_TEST
 SUITE("web-jobs")
 {
 	TEST(a_job_tells_how_far_it_is_and_what_came_of_it);
+	TEST(the_end_of_a_job_is_audited_as_its_beginning_is);
 	TEST(a_job_can_be_stopped_and_is_when_the_daemon_ends);
 	TEST(no_more_than_eight_jobs_run_at_the_same_time);
 	TEST(the_last_hundred_jobs_are_kept);
