@@ -100,7 +100,7 @@ browser-daemon: all
 # Pages are the same with sanitizers, and only slower.
 browser-short: $(if $(filter release,$(CONFIG)),browser-daemon)
 
-#: browser-picture that of the overview which README shows, made anew
+#: browser-picture the picture of the overview that README shows
 browser-picture:
 	@$(MAKE) --no-print-directory browser-daemon BROWSER_TESTS=picture
 	cp build/browser/screenshots/flowrra-web.png cmd/flowrra-web/
@@ -209,10 +209,10 @@ fuzz:
 # --- measuring ---------------------------------------------------------------
 
 BENCH_OBJS := $(call test_objs,tests/bench/*.c)
-BENCH_FILL := $(B)/tests/bench/operate_fill.o
+BENCH_FILL := $(addprefix $(B)/tests/bench/,operate_fill.o longest.o)
 BENCH_SITE := $(B)/tests/bench/web_site.o
-BENCH_RUN  := $(filter-out %_bench.o %/module.o $(BENCH_FILL) $(BENCH_SITE),$(BENCH_OBJS))
-BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so \
+BENCH_RUN  := $(filter-out %_bench.o %/module.o %/steps.o $(BENCH_FILL) $(BENCH_SITE),$(BENCH_OBJS))
+BENCH_PROGRAMS := $(B)/tests/bench/run $(B)/tests/bench/module.so $(B)/tests/bench/steps.so \
 		  $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJS)))
 # Of the library as users have it, or of what it does not show them.
 BENCH_LIBS := $(SHARED) $(call ar,cron core util)
@@ -249,6 +249,10 @@ $(B)/tests/bench/viewers_bench: $(B)/tests/bench/viewers_bench.o $(BENCH_SITE) \
 $(B)/tests/bench/module.so: $(B)/tests/bench/module.o
 	$(link) -shared $(inputs)
 
+# In the place of SQLite's own, which it calls.
+$(B)/tests/bench/steps.so: $(B)/tests/bench/steps.o
+	$(link) -shared $(inputs)
+
 bench-programs: all $(BENCH_PROGRAMS)
 
 #: bench    measures throughput and latency; BENCH=--help lists its options
@@ -282,7 +286,7 @@ bench-operate: all $(B)/tests/bench/operate_bench $(B)/tests/bench/manager_bench
 
 #: bench-web measures the dashboard: its calls with a million tasks, 500 viewers
 bench-web: all $(B)/tests/bench/web_bench $(B)/tests/bench/viewers_bench \
-    $(B)/tests/bench/module.so
+    $(B)/tests/bench/module.so $(B)/tests/bench/steps.so
 	@$(TEST_ENV) $(B)/tests/bench/web_bench $(or $(BENCH),redis)
 	$(if $(BENCH),,@$(TEST_ENV) $(B)/tests/bench/web_bench sqlite)
 	@$(TEST_ENV) $(B)/tests/bench/viewers_bench $(or $(BENCH),redis)

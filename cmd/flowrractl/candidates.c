@@ -41,6 +41,7 @@ is_one_line(const char *text)
 	return text[strcspn(text, "\t\r\n")] == '\0';
 }
 
+/* `what` is left out where it would end the line; the word is still of use. */
 void
 print_candidate(const char *word, const char *what, const char *prefix)
 {

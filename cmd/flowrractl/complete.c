@@ -22,7 +22,7 @@ static const char *const quick[] = {"broker.socket_timeout=0.3",
  * that value. */
 struct line {
 	const struct verb *verb; /* NULL: not yet */
-	char *words[3];		 /* the first that are no options */
+	char *words[3];		 /* the first that are not options */
 	int n;
 	const struct option_spec *option; /* whose value comes next */
 };
@@ -60,6 +60,7 @@ find_option(const struct line *line, const char *word)
 			     : find_in(global_options, n_global_options, word);
 }
 
+/* Only long names: one letter is typed sooner than it is completed. */
 static void
 print_options_of(const struct option_spec *options, size_t n,
 		 const char *prefix)
@@ -137,6 +138,7 @@ take_setting(struct ctl *ctl, const struct option_spec *option,
 		value_set(&option->value, value, &ctl->globals, NULL);
 }
 
+/* Reads what stands before the last word, as run() in main.c will read it. */
 static void
 read_line(struct ctl *ctl, int n, char **words, struct line *line)
 {
@@ -166,6 +168,8 @@ print_verbs_after(const char *before, const struct verb *verb,
 	print_verbs(strcmp(before, verb->name) != 0 ? before : NULL, prefix);
 }
 
+/* The last of argv is the word under the cursor; it may be empty. To have no
+ * candidates is not an error. */
 static int
 run_complete(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -221,6 +225,8 @@ static const char bash[] =
     "}\n"
     "complete -o bashdefault -o default -F _flowrractl flowrractl\n";
 
+/* zsh's _describe takes "word:description", so that colons in words are quoted.
+ * The last lines work for a file in $fpath as well as for eval. */
 static const char zsh[] =
     "#compdef flowrractl\n"
     "_flowrractl()\n"
@@ -244,6 +250,7 @@ static const char zsh[] =
     "\tcompdef _flowrractl flowrractl\n"
     "fi\n";
 
+/* fish takes candidates as they are printed, with the tab. */
 static const char fish[] =
     "function __flowrractl_complete\n"
     "\tset -l words (commandline -opc) (commandline -ct)\n"

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs that do the same to each task of a list: cancel, tasks run. */
+/* The verbs that do the same to each task of a list: cancel, and tasks run. The
+ * work is manager/cancel.h and manager/tasks.h. */
+#include "manager/cancel.h"
 #include "manager/member.h"
+#include "manager/tasks.h"
 #include "util/err.h"
 #include "verb.h"
 
+/* What a verb does to one task: an answer, which is new, or NULL with *err. */
+typedef json_t *each_task_fn(struct flowrra_client *c, const char *id,
+			     struct err *err);
+
 /* The exit status of one task. Where it was refused there is a line as well, so
  * that a program can match lines with IDs; the complaint goes to standard error
- * all the same. */
+ * all the same. `member` is the ID's name in the answers of this verb. */
 static int
-ctl_one_task(struct ctl *ctl, const char *id, const char *member,
-	     ctl_task_fn *fn)
+each_task_one(struct ctl *ctl, const char *id, const char *member,
+	      each_task_fn *fn)
 {
 	struct err err = ERR_INIT;
 	json_t *answer = fn(ctl->client, id, &err);
@@ -21,26 +28,55 @@ ctl_one_task(struct ctl *ctl, const char *id, const char *member,
 		    json_pack("{s:o,s:i,s:o}", member, member_of_text(id),
 			      "code", status, "error", member_of_text(err.msg));
 	}
-	if (ctl->globals.json)
-		print_json_line(answer);
-	else
-		json_decref(answer);
+	print_if_json(ctl, answer);
 	return status;
 }
 
-/* One that is refused does not keep the others from it. The highest status wins:
- * those of servers (69) are above those of tasks (2), and a person looks at those
- * first. */
-int
-ctl_each_task(struct ctl *ctl, int argc, char **argv, const char *member,
-	      ctl_task_fn *fn)
+/* A task that is refused does not keep the others from it. The highest status
+ * wins: those of servers (69) are above those of tasks (2), and a person looks
+ * at those first. */
+static int
+each_task(struct ctl *ctl, int argc, char **argv, const char *member,
+	  each_task_fn *fn)
 {
 	int status, one, i;
 
 	if ((status = ctl_open(ctl)) != 0)
 		return status;
 	for (i = 0; i < argc; i++)
-		if ((one = ctl_one_task(ctl, argv[i], member, fn)) > status)
+		if ((one = each_task_one(ctl, argv[i], member, fn)) > status)
 			status = one;
 	return status;
 }
+
+static int
+run_cancel(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	return each_task(ctl, argc, argv, "id", cancel_task);
+}
+
+static int
+run_tasks_run(struct ctl *ctl, int argc, char **argv, void *options)
+{
+	return each_task(ctl, argc, argv, "task_id", tasks_run);
+}
+
+const struct verb verb_cancel = {
+    .name = "cancel",
+    .summary = "Cancel waiting or running tasks",
+    .usage = "ID...",
+    .min_args = 1,
+    .max_args = -1,
+    .words = WORD_TASK_ID,
+    .run = run_cancel,
+};
+
+const struct verb verb_tasks_run = {
+    .name = "tasks run",
+    .summary = "Run delayed tasks, or those to be retried, now",
+    .usage = "ID...",
+    .min_args = 1,
+    .max_args = -1,
+    .words = WORD_TASK_ID,
+    .run = run_tasks_run,
+};

@@ -51,6 +51,8 @@ on_trouble(const struct err *why, void *arg)
 	complain(o->ctl, "some events may be missing: %s", why->msg);
 }
 
+/* Returns when --count was reached or nobody reads; a signal ends the program
+ * as any other. */
 static int
 run_events(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -87,8 +87,8 @@ run_health(struct ctl *ctl, int argc, char **argv, void *options)
 	status = print_list(ctl, health_columns, 3, components);
 	if (good || status != 0)
 		return status;
-	/* Who has waited learns that the time is over, as with every other
-	 * wait; who has not learns that something is out of reach. */
+	/* With --wait the status says that the time is over, as with every
+	 * other wait; without it, that something is out of reach. */
 	return o->wait ? FLOWRRA_TIMEOUT : FLOWRRA_UNAVAILABLE;
 }
 

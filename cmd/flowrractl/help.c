@@ -145,6 +145,7 @@ print_help_json(void)
 
 /* --- verbs ------------------------------------------------------------- */
 
+/* "help tasks retry", "help tasks", "help": as --help behind the same words. */
 static int
 run_help(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -197,8 +197,8 @@ dump_config(struct ctl *ctl)
  * that only its own file knows: here it is options_size bytes, zeroed, then
  * filled by init and by the table. Returns the exit status.
  *
- * Too many arguments are complained of, but not beside --help: who asks for
- * help need not be right.
+ * Too many arguments are complained of, but not beside --help: a user who asks
+ * for help need not be right.
  */
 static int
 run_verb(struct ctl *ctl, int argc, char **argv)
@@ -241,12 +241,12 @@ run_verb(struct ctl *ctl, int argc, char **argv)
 	return status;
 }
 
+/* A variable FLOWRRA_… that no key has: most likely misspelt, and then the
+ * value would silently be the default. */
 static void
 warn_strange(const char *variable, const char *closest, void *arg)
 {
-	complain(arg,
-		 "the variable %s is none of Flowrra's and is ignored; did you "
-		 "mean %s?",
+	complain(arg, "ignoring the unknown variable %s; did you mean %s?",
 		 variable, closest);
 }
 
@@ -281,7 +281,7 @@ run(struct ctl *ctl, int argc, char **argv, char **words)
 		unknown_verb(n, words, &err);
 		return usage(ctl, &err);
 	}
-	/* Who completes a word wants no other text. */
+	/* A shell that completes a word would show any other text. */
 	if (ctl->verb != &verb_complete)
 		conf_tell_strange(warn_strange, ctl);
 	/* The verb's last word stands where the program's name would. */

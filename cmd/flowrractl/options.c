@@ -93,7 +93,7 @@ find(const struct parser *p, int code)
 	return NULL;
 }
 
-/* Of a long option that is none, or the beginning of several. */
+/* Of a long option that is unknown, or the beginning of several. */
 static int
 wrong_long(const struct parser *p, const char *word, struct err *err)
 {

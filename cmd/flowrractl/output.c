@@ -149,3 +149,12 @@ print_json_line(json_t *json)
 	free(text);
 	json_decref(json);
 }
+
+void
+print_if_json(struct ctl *ctl, json_t *json)
+{
+	if (ctl->globals.json)
+		print_json_line(json);
+	else
+		json_decref(json);
+}

@@ -22,6 +22,8 @@ const struct column queue_columns[N_QUEUE_COLUMNS] = {
     {"STATE", "paused", cell_paused, false},
 };
 
+/* With a name, that queue alone; an unknown one is an error, for it is most
+ * likely misspelt. */
 static int
 run_queues(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -48,8 +50,7 @@ const struct verb verb_queues = {
 
 /* --- pause and resume -------------------------------------------------- */
 
-/* Nothing is printed without --json: it has done what was asked, as mv(1) and
- * systemctl(1) have. */
+/* Tasks that run go on; only claims stop. */
 static int
 pause_queue(struct ctl *ctl, const char *name, bool paused)
 {
@@ -61,10 +62,7 @@ pause_queue(struct ctl *ctl, const char *name, bool paused)
 		return status;
 	if ((answer = queues_pause(ctl->client, name, paused, &err)) == NULL)
 		return complain_of_err(ctl, &err);
-	if (ctl->globals.json)
-		print_json_line(answer);
-	else
-		json_decref(answer);
+	print_if_json(ctl, answer);
 	return 0;
 }
 
@@ -102,6 +100,8 @@ const struct verb verb_queue_resume = {
 
 /* --- purge ------------------------------------------------------------- */
 
+/* Dead tasks and those in flight stay: the one are looked into, the others
+ * run. */
 struct purge_options {
 	bool dry_run;
 };

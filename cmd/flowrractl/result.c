@@ -11,9 +11,8 @@
 #include "util/err.h"
 #include "verb.h"
 
-/* What a record says, as an exit status. */
-/* "Not finished" is the same as "timed out waiting": result is a wait with no
- * patience. */
+/* What a record says, as an exit status. "Not finished" is the same as "timed
+ * out waiting": result is a wait with no patience. */
 static int
 status_of(const struct flowrra_record *record)
 {
@@ -58,6 +57,8 @@ print_record(struct ctl *ctl, const struct flowrra_record *record,
 
 /* --- result ------------------------------------------------------------ */
 
+/* Does not wait: a task that has not finished is told as such, with status
+ * 3. */
 static int
 run_result(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -125,6 +126,8 @@ wait_and_print(struct ctl *ctl, size_t n, const char *const *ids,
 	return result == 0 ? status : complain_of(ctl, &error);
 }
 
+/* Records that have come before a timeout are printed all the same: one slow
+ * task does not hide the results of the others. */
 static int
 run_wait(struct ctl *ctl, int argc, char **argv, void *options)
 {

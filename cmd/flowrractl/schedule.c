@@ -70,8 +70,7 @@ complain_of_schedule(struct ctl *ctl, const char *rule,
 {
 	struct err more = *err;
 
-	if (fault->field != NULL && strcmp(fault->field, "task") == 0 &&
-	    strncmp(err->msg, "unknown task", strlen("unknown task")) == 0)
+	if (fault->forcible)
 		err_set(&more, err->code,
 			"%s (use --force to store the schedule anyway)",
 			err->msg);

@@ -13,6 +13,7 @@
 /* 0, or -1 with *err: ERR_NOT_FOUND for an ID that is not there. */
 typedef int change_fn(struct schedules *db, const char *id, struct err *err);
 
+/* The schedule as it is now is of no use here. */
 static int
 done(json_t *schedule)
 {
@@ -70,6 +71,8 @@ run_delete(struct ctl *ctl, int argc, char **argv, void *options)
 	return change_schedule(ctl, argv[0], schedules_delete, "deleted");
 }
 
+/* The task gets an ID of its own: it is not a fire, and neither the history nor
+ * the overlap of the schedule know of it. */
 static int
 run_run(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -2,8 +2,8 @@
 /*
  * The verb schedule edit: changes what is given, and leaves the rest.
  *
- * The options are those of the verbs that make schedules, but kept as texts until
- * the schedule has been read: they are put into the form of what it is.
+ * The options are those of the verbs that make schedules, but kept as texts
+ * until the schedule has been read: they are put into the form of what it is.
  */
 #include <stdint.h>
 #include <string.h>
@@ -102,6 +102,7 @@ apply_options(struct schedule_form *form, void *arg,
 	return 0;
 }
 
+/* --force alone changes nothing, and does not count. */
 static bool
 is_anything_given(const struct edit_options *o)
 {
@@ -113,6 +114,8 @@ is_anything_given(const struct edit_options *o)
 	return false;
 }
 
+/* schedule_edit() reads the schedule, has apply_options() change it, and tries
+ * again if somebody else has changed it meanwhile. */
 static int
 run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -144,10 +147,7 @@ run_edit(struct ctl *ctl, int argc, char **argv, void *options)
 	if (schedule == NULL)
 		return complain_of_schedule(ctl, o->texts[EDIT_rule], &fault,
 					    &err);
-	if (ctl->globals.json)
-		print_json_line(schedule);
-	else
-		json_decref(schedule);
+	print_if_json(ctl, schedule);
 	return 0;
 }
 

@@ -55,6 +55,7 @@ read_fires(struct ctl *ctl, struct schedules *db, const char *id,
 	return all;
 }
 
+/* The client is opened for --status only: without it the database is enough. */
 static int
 run_fires(struct ctl *ctl, int argc, char **argv, void *options)
 {

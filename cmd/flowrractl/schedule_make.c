@@ -75,7 +75,8 @@ print_made(struct ctl *ctl, const char *id, bool existing, int64_t next_us)
 			 id);
 }
 
-/* argv: the task, and the rule. */
+/* argv: the task, and the rule. With --force the broker is not asked, and may
+ * be down: only the database is needed then. */
 static int
 make(struct ctl *ctl, const char *type, char **argv, struct make_options *o)
 {

@@ -87,6 +87,8 @@ print_next(struct ctl *ctl, const struct rule *rule,
 		json_decref(list);
 }
 
+/* A schedule that is made up for it, so that the rule is read as a scheduler
+ * reads it, with its checks. */
 static int
 read_next(const char *text, const struct next_options *o, struct tz_set *zones,
 	  struct rule *ret, struct cron_fault *fault, struct err *err)

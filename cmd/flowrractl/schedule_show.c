@@ -64,6 +64,8 @@ read_schedules(struct schedules *db, struct schedule_query query,
 	return all;
 }
 
+/* Two options that exclude each other are refused, rather than one of them
+ * ignored. */
 static int
 read_list_options(struct ctl *ctl, const struct list_options *o,
 		  struct schedule_query *ret)
@@ -218,6 +220,7 @@ print_stats(const struct schedules_stats *s, int64_t now_us)
 		printf("scheduler    none is running\n");
 }
 
+/* One `now`, for what is due and for how long ago schedulers were seen. */
 static int
 run_stats(struct ctl *ctl, int argc, char **argv, void *options)
 {

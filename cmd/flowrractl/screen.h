@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Takes the terminal over. It is given back by screen_close(), and by any
- * signal that ends the program. -1: it is no terminal. */
+ * signal that ends the program. -1: it is not a terminal. */
 int screen_open(void);
 void screen_close(void);
 

@@ -90,7 +90,8 @@ print_since(struct ctl *ctl, json_t *answer)
 	return status;
 }
 
-/* Without a span, the last hour. */
+/* Without a span, the last hour. The sums of a day by the minute would be 1440
+ * lines: longer spans are told by the hour. */
 static int
 run_since(struct ctl *ctl, const struct stats_options *o)
 {

@@ -39,6 +39,8 @@ submit_init(void *options)
 
 #define OPTION(...) VERB_OPTION(struct submit_options, 0, __VA_ARGS__)
 
+/* The task's own options stand between those of its arguments and those of the
+ * verb, in the order of their table; --help lists them so. */
 static const struct option_spec submit_options[] = {
     OPTION("args", "JSON", TEXT, request.args, 0, 0,
 	   "positional arguments, a JSON array"),
@@ -100,7 +102,8 @@ struct words {
 	struct buf args, kwargs;
 };
 
-/* Arguments and keywords become JSON. */
+/* Arguments and keywords become JSON, in buffers that the request then borrows
+ * from; called a second time, they replace the first. */
 static int
 read_words(struct submit_options *o, struct words *w, enum request_words how,
 	   struct err *err)
@@ -122,9 +125,10 @@ read_words(struct submit_options *o, struct words *w, enum request_words how,
 	return 0;
 }
 
-/* Most tasks take words as JSON; only the broker knows which do not, and within
- * a task nobody asks it. What is registered is kept for a while, so the
- * submission need not ask again. */
+/* Words were read as texts so far, to find mistakes. Most tasks take them as
+ * JSON; only the broker knows which do not, and within a task it is not asked.
+ * The client keeps what is registered for a while: the submission need not ask
+ * again. */
 static int
 reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 	     struct err *err)
@@ -138,6 +142,31 @@ reread_words(struct ctl *ctl, struct submit_options *o, struct words *w,
 	    request_words_of(ctl->client, o->request.name, &how, err) != 0)
 		return -1;
 	return how == REQUEST_TEXT ? 0 : read_words(o, w, how, err);
+}
+
+void
+submit_print_id(struct ctl *ctl, const char *id)
+{
+	if (!ctl->globals.json) {
+		puts(id);
+		return;
+	}
+	fputs("{\"id\":", stdout);
+	print_quoted(id);
+	puts("}");
+}
+
+void
+submit_print_problem(struct ctl *ctl, size_t number, int status,
+		     const char *problem)
+{
+	complain(ctl, "line %zu: %s", number, problem);
+	if (ctl->globals.json) {
+		printf("{\"line\":%zu,\"code\":%d,\"error\":", number, status);
+		print_quoted(problem);
+		putchar('}');
+	}
+	putchar('\n');
 }
 
 /* The task's status with --wait, else 0 once it is queued. Where waiting fails
@@ -168,16 +197,12 @@ submit_one(struct ctl *ctl, const struct submit_options *o)
 		flowrra_record_free(record);
 		return status;
 	}
-	if (ctl->globals.json) {
-		printf("{\"id\":");
-		print_quoted(id);
-		printf("}\n");
-	} else {
-		puts(id);
-	}
+	submit_print_id(ctl, id);
 	return 0;
 }
 
+/* Four ways: one task or many, by the client or by the worker of the task that
+ * runs this command. */
 static int
 run_submit(struct ctl *ctl, int argc, char **argv, void *options)
 {

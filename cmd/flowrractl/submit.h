@@ -4,6 +4,7 @@
 #define FLOWRRACTL_SUBMIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "flowrra/client.h"
 
@@ -17,6 +18,14 @@ struct ctl;
  * of all.
  */
 int submit_stream(struct ctl *ctl, const struct flowrra_request *base);
+
+/* The line of a task that was queued, and that of one that was not: the nth
+ * line belongs to the nth task. Without --json the ID, or an empty line and a
+ * complaint that names the line; with --json {"id"}, or {"line", "code",
+ * "error"}. */
+void submit_print_id(struct ctl *ctl, const char *id);
+void submit_print_problem(struct ctl *ctl, size_t number, int status,
+			  const char *problem);
 
 /* Whether this is within a command that a task runs, and nothing names a store:
  * then the task's worker submits. */

@@ -3,8 +3,8 @@
  * submit --stdin: many tasks, one a line.
  *
  * Lines go into batches, some of which are under way while the next is filled;
- * their answers are printed in order. Whoever writes slowly is not kept
- * waiting: when there is nothing to read, what has come is sent.
+ * their answers are printed in order. A slow writer is not kept waiting: when
+ * there is nothing to read, what has come is sent.
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,9 +23,10 @@
 /* A pipe holds 64 KiB, a file comes in what is asked for: some hundred tasks
  * with each read(). */
 #define READ_BYTES (256 * 1024)
-/* A batch is sent with this many lines, or bytes of tasks and records. 512 lines
- * are one round trip to the broker; with more of them an error would be known
- * later. 2 MiB keep one batch of large tasks from holding the connection. */
+/* A batch is sent with this many lines, or bytes of tasks and records. 512
+ * lines are one round trip to the broker; with more of them an error would be
+ * known later. 2 MiB keep one batch of large tasks from holding the
+ * connection. */
 #define BATCH_LINES 512
 #define BATCH_BYTES (2 * 1024 * 1024)
 /* Five under way and one being filled: enough to hide a round trip of some
@@ -55,13 +56,13 @@ struct stream {
 	struct ctl *ctl;
 	const struct flowrra_request *base;
 	struct batch batches[BATCHES];
-	size_t first, under_way; /* those that have been sent, in a ring */
-	struct buf input, scratch;
-	size_t number; /* of the last line, from 1 */
-	size_t line_max;
-	size_t answered;
-	bool skipping; /* the rest of a line that is too long */
-	bool hopeless; /* nobody takes tasks, or answers, any more */
+	size_t first, under_way;   /* those that have been sent, in a ring */
+	struct buf input, scratch; /* scratch: strings of one request */
+	size_t number;		   /* of the last line, from 1 */
+	size_t line_max;	   /* bytes */
+	size_t answered;	   /* lines, for the progress */
+	bool skipping;		   /* the rest of a line that is too long */
+	bool hopeless; /* the server takes no tasks, or stdout no answers */
 	int status;
 };
 
@@ -83,33 +84,11 @@ note_status(struct stream *s, int status)
 
 /* --- answers ----------------------------------------------------------- */
 
-/* Every line that is not empty is answered with one line: the nth answer
- * belongs to the nth task. */
-static void
-print_queued(const struct stream *s, const char *id)
-{
-	if (!s->ctl->globals.json) {
-		fputs(id, stdout);
-		putchar('\n');
-		return;
-	}
-	fputs("{\"id\":", stdout);
-	print_quoted(id);
-	fputs("}\n", stdout);
-}
-
-/* Without --json an empty line stands for the ID that there is none of. */
 static void
 print_problem(struct stream *s, size_t number, int status, const char *problem)
 {
-	complain(s->ctl, "line %zu: %s", number, problem);
+	submit_print_problem(s->ctl, number, status, problem);
 	note_status(s, status);
-	if (s->ctl->globals.json) {
-		printf("{\"line\":%zu,\"code\":%d,\"error\":", number, status);
-		print_quoted(problem);
-		putchar('}');
-	}
-	putchar('\n');
 }
 
 /* Whether a problem is one of the server, and the next task will have it. */
@@ -138,7 +117,8 @@ print_answers(struct stream *s, struct batch *b)
 							    : "no memory");
 			free(line->problem);
 		} else if (flowrra_batch_answer(b->tasks, task, &error) == 0) {
-			print_queued(s, flowrra_batch_id(b->tasks, task++));
+			submit_print_id(s->ctl,
+					flowrra_batch_id(b->tasks, task++));
 		} else {
 			print_problem(s, line->number, error.code,
 				      error.message);
@@ -172,6 +152,7 @@ settle_first(struct stream *s)
 	print_answers(s, b);
 }
 
+/* In the order in which they were sent, which is that of their lines. */
 static void
 settle_all(struct stream *s)
 {
@@ -181,6 +162,9 @@ settle_all(struct stream *s)
 
 /* --- lines ------------------------------------------------------------- */
 
+/* Sends the batch that is being filled, and goes on with the next of the ring.
+ * A batch without tasks, whose lines were all bad, goes the same way: its
+ * complaints keep their place. */
 static void
 send_batch(struct stream *s)
 {
@@ -206,6 +190,8 @@ add_problem(struct stream *s, int status, const char *problem)
 	    .number = s->number, .problem = strdup(problem), .status = status};
 }
 
+/* Reads the line and puts its task into the batch, where the client checks it:
+ * both kinds of mistakes take the line's place. */
 static void
 add_task(struct stream *s, struct slice text)
 {
@@ -352,6 +338,7 @@ read_all(struct stream *s)
 			 s->number);
 }
 
+/* On the heap: the batches have some 100 KiB of lines. */
 int
 submit_stream(struct ctl *ctl, const struct flowrra_request *base)
 {

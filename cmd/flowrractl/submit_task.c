@@ -23,7 +23,8 @@
 /* "NAME:TOKEN" of the executor's socket. */
 #define VARIABLE "FLOWRRA_TASK_SOCKET"
 
-/* A store that was named for this call, or for this command, is meant. */
+/* A store that was named for this call, or for this command, is meant: then the
+ * client of that store submits, with its own credential. */
 static bool
 names_a_store(const struct globals *g)
 {
@@ -132,6 +133,8 @@ task_ask(FILE *stream, const struct flowrra_request *request, int *ret_status,
 	return id;
 }
 
+/* A connection for one task: the executor's listener answers at once, and a
+ * command that submits many uses --stdin. */
 int
 submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
 	       char id[FLOWRRA_ID_SIZE])
@@ -152,27 +155,7 @@ submit_by_task(struct ctl *ctl, const struct flowrra_request *request,
 	return status;
 }
 
-/* As submit_stream() prints it. */
-static int
-answer_line(struct ctl *ctl, size_t number, const char *id, int status,
-	    const struct err *err)
-{
-	if (id == NULL)
-		complain(ctl, "line %zu: %s", number, err->msg);
-	if (!ctl->globals.json) {
-		puts(id != NULL ? id : "");
-	} else if (id != NULL) {
-		printf("{\"id\":");
-		print_quoted(id);
-		puts("}");
-	} else {
-		printf("{\"line\":%zu,\"code\":%d,\"error\":", number, status);
-		print_quoted(err->msg);
-		puts("}");
-	}
-	return status;
-}
-
+/* Reads one line, asks for its task, and prints the answer. */
 static int
 take_line(struct ctl *ctl, FILE *stream, const struct flowrra_request *base,
 	  struct slice text, size_t number)
@@ -187,12 +170,17 @@ take_line(struct ctl *ctl, FILE *stream, const struct flowrra_request *base,
 		status = err_exit_status(err.code);
 	else
 		id = task_ask(stream, &request, &status, &err);
-	status = answer_line(ctl, number, id, status, &err);
+	if (id != NULL)
+		submit_print_id(ctl, id);
+	else
+		submit_print_problem(ctl, number, status, err.msg);
 	free(id);
 	buf_done(&scratch);
 	return status;
 }
 
+/* Line by line, each with its answer before the next is read: the worker queues
+ * them, so that there is nothing to win by sending ahead. */
 int
 submit_stream_by_task(struct ctl *ctl, const struct flowrra_request *base)
 {

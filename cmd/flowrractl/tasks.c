@@ -27,7 +27,8 @@ static const struct column columns[] = {
 
 /* --- registered -------------------------------------------------------- */
 
-/* One that is broken is told of, and does not hide the others. */
+/* A broken registration is complained of, and does not hide the others: another
+ * program may have written it. */
 static json_t *
 leave_out_bad(struct ctl *ctl, json_t *list)
 {

@@ -69,6 +69,8 @@ static const struct option_spec change_options[] = {
 	   "change nothing; show the tasks that would change"),
 };
 
+/* The age becomes a time once, when the verb runs: a change that takes minutes
+ * must not reach tasks that die meanwhile. */
 static void
 complete_filter(struct dead_options *o)
 {
@@ -131,8 +133,8 @@ static const struct column change_columns[] = {
     {"QUEUE", "queue", NULL, false},
 };
 
-/* An empty --error fits every task, and therefore selects nothing. 0, or the exit
- * status after a complaint. */
+/* An empty --error fits every task, and therefore selects nothing. 0, or the
+ * exit status after a complaint. */
 static int
 check(struct ctl *ctl, const struct dead_options *o, int n_ids)
 {
@@ -221,6 +223,7 @@ struct progress {
 	const char *what;
 };
 
+/* 0: go on. */
 static int
 on_progress(int64_t done, void *arg)
 {

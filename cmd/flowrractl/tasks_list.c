@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs that list tasks by their state: pending, delayed, retrying, running,
- * completed and failed. One function and one table of options; what differs is the state and
- * the columns. */
+/* The verbs that list tasks by their state: pending, delayed, retrying,
+ * running, completed and failed. One function and one table of options; what
+ * differs is the state and the columns. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,7 +118,8 @@ read_arg(const char *text, char **ret_path, const char **ret_value)
 	return 0;
 }
 
-/* Reads the arguments of the filter. 0, or the exit status after a complaint. */
+/* Reads the arguments of the filter. 0, or the exit status after a
+ * complaint. */
 static int
 read_args(struct ctl *ctl, const struct list_options *o, char **paths,
 	  struct task_arg *args)
@@ -142,6 +143,7 @@ read_args(struct ctl *ctl, const struct list_options *o, char **paths,
 	return 0;
 }
 
+/* Opens the client only now: mistakes in options cost no connection. */
 static int
 list_filtered(struct ctl *ctl, enum tasks_state state,
 	      struct tasks_query *query, const struct column *columns, size_t n)
@@ -166,6 +168,7 @@ list_filtered(struct ctl *ctl, enum tasks_state state,
 	return status;
 }
 
+/* Paths of --arg get their root here, and are freed here. */
 static int
 list(struct ctl *ctl, enum tasks_state state, const struct list_options *o,
      const struct column *columns, size_t n)

@@ -83,7 +83,8 @@ print_attempts(const json_t *attempts)
 	}
 }
 
-/* The record and the entry stand below, each member on a line. */
+/* Where the task is, in short; below it the record and the entry, each member
+ * on a line, and then the attempts that failed. */
 static void
 print_task(const json_t *task)
 {
@@ -99,6 +100,8 @@ print_task(const json_t *task)
 	print_attempts(json_object_get(task, "attempts"));
 }
 
+/* A task without a record is shown as long as it lies in a queue, and one that
+ * is nowhere as long as it has a record. */
 static int
 run_show(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -44,6 +44,7 @@ struct view {
 	size_t width;
 };
 
+/* 0 for what is not there: jansson takes NULL all the way. */
 static long long
 figure(const json_t *snapshot, const char *name)
 {
@@ -143,6 +144,7 @@ view_done(struct view *v)
 	json_decref(v->before);
 }
 
+/* -2: the terminal is gone (screen_key()). */
 static bool
 wants_to_end(int key)
 {
@@ -168,6 +170,8 @@ live(struct ctl *ctl, struct view *v, int interval_ms)
 	screen_close();
 }
 
+/* The first snapshot comes before the screen is taken over: if there is none,
+ * the complaint stands where the command was typed. */
 static int
 run_top(struct ctl *ctl, int argc, char **argv, void *options)
 {

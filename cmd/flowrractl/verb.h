@@ -107,7 +107,7 @@ extern const size_t n_global_options;
 
 /*
  * Parses argv[1…] with the verb's options (NULL: none) and the global ones into
- * `options` and `globals`. Words that are no options, negative numbers among
+ * `options` and `globals`. Words that are not options, negative numbers among
  * them, are moved to `words` (room for argc), in their order; with no verb,
  * parsing ends at the first. Returns their number, or -1 with *err: ERR_USAGE,
  * or ERR_DATA for a value.
@@ -145,23 +145,16 @@ void print_quoted(const char *text);
 
 /* Prints JSON as one line, and takes it. */
 void print_json_line(json_t *json);
-
-/* What a verb does to one task: an answer, which is new, or NULL with *err. */
-typedef json_t *ctl_task_fn(struct flowrra_client *c, const char *id,
-			    struct err *err);
-/*
- * Does it to each task of argv, and returns the exit status: the highest of all.
- * With --json each ID has one line of output, in their order; where it was
- * refused, {member: ID, "code", "error"}.
- */
-int ctl_each_task(struct ctl *ctl, int argc, char **argv, const char *member,
-		  ctl_task_fn *fn);
+/* The same with --json only: for verbs that print nothing when they have done
+ * what was asked, as mv(1) does. */
+void print_if_json(struct ctl *ctl, json_t *json);
 
 /* The verb whose name `words` begin with; *ret_used says how many words it has.
  * NULL: none. */
 const struct verb *find_verb(int n, char **words, int *ret_used);
 /* Sets ERR_USAGE with what could have been meant by words that no verb has: all
- * verbs of the group, if the first word is one; else those with a close name. */
+ * verbs of the group, if the first word is one; else those with a close
+ * name. */
 void unknown_verb(int n, char **words, struct err *err);
 
 /* Help: of the program, or of a verb; of the verbs that begin with a word

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verbs web and web token. The first prints the URL of flowrra-web, which
- * logs in who may read the token of its start: a code in the fragment, which
- * browsers send to nobody. The second makes a token for a program. Neither asks
- * a server.
+ * The verbs web and web token. The first prints the URL of flowrra-web. Users
+ * who may read the token of its start get a code in the URL's fragment, which
+ * logs them in; browsers send fragments to no server. The second makes a token
+ * for a program. Neither asks a server.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,8 @@
 #include "web/secret.h"
 #include "web/users.h"
 
+/* As flowrra-web reads it: both then agree on the address and the runtime
+ * directory. */
 static struct conf *
 web_conf_of(const struct ctl *ctl, struct err *err)
 {
@@ -57,7 +59,8 @@ web_add_host(const struct conf_web *web, struct buf *out, struct err *err)
 	return r;
 }
 
-/* 1 and the code of the token of the start; 0: one logs in otherwise. */
+/* 1 and the code of the token of the start; 0: users log in with tokens, names
+ * or a proxy of their own, and there is no such token. */
 static int
 web_add_code(const struct conf *conf, struct buf *out, struct err *err)
 {
@@ -75,8 +78,8 @@ web_add_code(const struct conf *conf, struct buf *out, struct err *err)
 	}
 	if ((r = secret_read(path, &token, err)) == 0)
 		r = err_set(err, ERR_UNAVAILABLE,
-			    "there is no %s: flowrra-web does not run, or has "
-			    "another [web] runtime_dir",
+			    "%s does not exist: flowrra-web is not running, or "
+			    "has another [web] runtime_dir",
 			    path);
 	/* An empty file has no text at all. */
 	if (r == 1 && token.len < SECRET_TEXT_SIZE - 1)
@@ -95,6 +98,8 @@ web_add_code(const struct conf *conf, struct buf *out, struct err *err)
 	return r;
 }
 
+/* The code lives for some minutes and logs in once: a URL in a shell's history
+ * opens nothing later. */
 static int
 run_web(struct ctl *ctl, int argc, char **argv, void *options)
 {
@@ -124,6 +129,8 @@ run_web(struct ctl *ctl, int argc, char **argv, void *options)
 	return r >= 0 ? 0 : complain_of_err(ctl, &err);
 }
 
+/* The server keeps the digest only: the file of tokens is of no use to a
+ * thief. */
 static int
 run_web_token(struct ctl *ctl, int argc, char **argv, void *options)
 {

@@ -68,10 +68,7 @@ send_order(struct ctl *ctl, const char *worker, enum worker_order order)
 	answer = worker_order(ctl->client, worker, order, &err);
 	if (answer == NULL)
 		return complain_of_err(ctl, &err);
-	if (ctl->globals.json)
-		print_json_line(answer);
-	else
-		json_decref(answer);
+	print_if_json(ctl, answer);
 	return 0;
 }
 
@@ -95,6 +92,7 @@ send_order(struct ctl *ctl, const char *worker, enum worker_order order)
 	    .run = run_##word,                                                 \
 	}
 
+/* reload is not among them: it waits. */
 ORDER(quiet, WORKER_QUIET, "Make a worker take no more tasks");
 ORDER(resume, WORKER_RESUME, "Make a quiet worker take tasks again");
 ORDER(stop, WORKER_STOP, "Stop a worker gracefully, as SIGTERM does");
@@ -134,10 +132,7 @@ run_reload(struct ctl *ctl, int argc, char **argv, void *options)
 			 "worker \"%s\" has an older version, which does not "
 			 "tell how its reload ends; its log does",
 			 argv[0]);
-	if (ctl->globals.json)
-		print_json_line(answer);
-	else
-		json_decref(answer);
+	print_if_json(ctl, answer);
 	return 0;
 }
 

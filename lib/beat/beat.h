@@ -52,7 +52,7 @@ void beat_free(struct beat *b);
 void beat_stop(struct beat *b);
 
 /* Goes on with another configuration, which is borrowed as the first one was.
- * Reads the time zones anew, and what depends on them is computed anew. */
+ * Reads the time zones again, and computes again what depends on them. */
 void beat_reload(struct beat *b, const struct conf *conf);
 
 /* One line for people. */

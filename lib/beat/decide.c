@@ -17,12 +17,12 @@
 #include "util/err.h"
 #include "util/log.h"
 
-/* When somebody who has to be asked is out of reach, the schedule is due again
- * so much later: it would be claimed in a circle else. Within the 5 s that a
- * fire may be late and is not missed (PLAN_ON_TIME_US), so that the fire is
- * tried twice before its misfire policy applies. */
+/* When a server that has to be asked is out of reach, the schedule is due again
+ * after this time: otherwise it would be claimed in a circle. Within the 5 s
+ * that a fire may be late and is not missed (PLAN_ON_TIME_US), so that the fire
+ * is tried twice before its misfire policy applies. */
 #define POSTPONE_US INT64_C(2000000)
-/* A task may be enqueued so long after its fire, by another scheduler: until
+/* A task may be enqueued this long after its fire, by another scheduler: until
  * then it has no record and is not finished all the same. Twice OUTBOX_OLD_US,
  * after which another scheduler sends it, and some time to do so. */
 #define HANDOVER_US INT64_C(5000000)
@@ -46,8 +46,8 @@ postpone(struct beat *b, const struct schedule *s, struct schedule_verdict *v)
 	v->next.due_us = b->now_us + POSTPONE_US;
 }
 
-/* The rule, or -1 and a verdict without it: what no edit can mend is tried again,
- * what only an edit can mend sets the schedule aside until then. */
+/* The rule, or -1 and a verdict without it: what no edit can mend is tried
+ * again, what only an edit can mend sets the schedule aside until then. */
 static int
 read_rule(struct beat *b, const struct schedule *s, struct rule *ret,
 	  struct schedule_verdict *v)

@@ -20,7 +20,7 @@ void fire_encode(const struct schedule *s, const struct registered *defaults,
 		 const struct conf *conf, const char *task_id, int64_t now_us,
 		 struct buf *out);
 
-/* Appends the pending record of a fire's task. ERR_DATA if it is no task. */
+/* Appends the pending record of a fire's task. ERR_DATA if it is not a task. */
 int fire_record(const struct schedule_fire *fire, enum clock_form times,
 		struct buf *out, struct err *err);
 

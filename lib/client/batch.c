@@ -431,7 +431,7 @@ flowrra_batch_wait(struct flowrra_batch *b, struct flowrra_error *error)
 		err_set(&err, ERR_USAGE, "the batch was not sent");
 		return client_fail(error, &err);
 	}
-	/* A second wait has nothing to wait for, and is no error. */
+	/* A second wait has nothing to wait for, and is not an error. */
 	if (b->state == UNDER_WAY)
 		loop_finish(b->client->loop, &b->op);
 	b->state = ANSWERED;

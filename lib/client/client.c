@@ -19,8 +19,8 @@
 #include "store/store.h"
 #include "util/conf.h"
 
-/* What a caller must at least know of the options. A smaller size is no older
- * version, but a struct that was never initialized. */
+/* What a caller must at least know of the options. A smaller size is not an
+ * older version, but a struct that was never initialized. */
 #define OPTIONS_MIN (offsetof(struct flowrra_options, backend_url))
 
 const char *
@@ -209,10 +209,10 @@ client_open(struct flowrra_client *c, const struct flowrra_options *options,
 	return client_open_stores(c, err);
 }
 
-/* A store is given half of it, for an operation may wait twice: for one store and
- * then for the other, or behind somebody else's question and then for its own.
- * The stores take their time from the configuration when they are opened, so
- * they are opened anew. */
+/* A store is given half of it, for an operation may wait twice: for one store
+ * and then for the other, or behind somebody else's question and then for its
+ * own. The stores take their time from the configuration when they are opened,
+ * so they are opened again. */
 int
 client_set_deadline(struct flowrra_client *c, int64_t ms, struct err *err)
 {

@@ -150,12 +150,16 @@ sigpipe_block(struct sigpipe *old)
 {
 	sigset_t pending, only;
 
-	sigemptyset(&pending);
-	sigpending(&pending);
-	old->was_pending = sigismember(&pending, SIGPIPE) == 1;
 	sigemptyset(&only);
 	sigaddset(&only, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &only, &old->mask);
+	old->was_pending = false;
+	/* One that was not blocked would have been delivered. */
+	if (sigismember(&old->mask, SIGPIPE) != 1)
+		return;
+	sigemptyset(&pending);
+	sigpending(&pending);
+	old->was_pending = sigismember(&pending, SIGPIPE) == 1;
 }
 
 /* Takes away the SIGPIPE that our own writes have caused, but none that was
@@ -173,7 +177,8 @@ sigpipe_restore(const struct sigpipe *old)
 		sigaddset(&only, SIGPIPE);
 		sigtimedwait(&only, NULL, &at_once);
 	}
-	pthread_sigmask(SIG_SETMASK, &old->mask, NULL);
+	if (sigismember(&old->mask, SIGPIPE) != 1)
+		pthread_sigmask(SIG_SETMASK, &old->mask, NULL);
 }
 
 /* Lock held, but not while operations are set off. */

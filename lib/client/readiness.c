@@ -3,9 +3,9 @@
  * Whether a server is in reach, and waiting for it.
  *
  * The store reports each attempt to connect; we keep the last outcome and a
- * list of the operations that wait. An operation waits for timeout_ms only once:
- * a store that is down then costs a caller that long, not for ever, and a short
- * outage costs nothing but time.
+ * list of the operations that wait. An operation waits for timeout_ms only
+ * once: a store that is down then costs a caller that long, not for ever, and a
+ * short outage costs nothing but time.
  */
 #include "client/readiness.h"
 
@@ -93,7 +93,8 @@ readiness_set(struct readiness *readiness, bool up, bool final,
 	/* With `up`, it may be a warning: a later failure replaces it. */
 	if (why != NULL)
 		readiness->why = *why;
-	/* Down is no reason to wake: the store goes on trying. */
+	/* A store that is down does not wake the caller: the store goes on
+	 * trying. */
 	if (!up && !final) {
 		if (readiness->fast)
 			readiness_hurry(readiness);

@@ -36,8 +36,8 @@ static const struct {
     TEXT(args, args),	  TEXT(kwargs, kwargs),	 TEXT(queue, queue),
     TEXT(worker, worker),
 };
-/* Texts first to last as in struct flowrra_record; the order decides nothing but
- * where they lie behind the struct. */
+/* Texts first to last as in struct flowrra_record; the order decides nothing
+ * but where they lie behind the struct. */
 #define N_TEXTS (sizeof(texts) / sizeof(texts[0]))
 
 static struct slice
@@ -66,8 +66,8 @@ record_copy(struct slice json, const struct result *result)
 	char *end;
 	size_t i;
 
-	/* Each with its NUL. That the texts stand in `json` already is no help:
-	 * there they are escaped, and end in a quote. */
+	/* Each with its NUL. That the texts stand in `json` already does not
+	 * help: there they are escaped, and end in a quote. */
 	for (i = 0; i < N_TEXTS; i++)
 		size += record_text(result, i).len + 1;
 	if ((record = calloc(1, size)) == NULL)

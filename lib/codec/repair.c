@@ -98,7 +98,7 @@ repair_json(struct slice text, struct buf *out)
 			p = repair_string(p + 1, end, out);
 			continue;
 		}
-		/* memchr(), since the NUL is no mark. */
+		/* memchr(), since the NUL is not a mark. */
 		for (word = p;
 		     p < end && memchr(marks, *p, sizeof(marks) - 1) == NULL;
 		     p++)

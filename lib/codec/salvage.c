@@ -24,7 +24,7 @@
 struct found_text {
 	char text[TASK_ID_MAX + 1];
 	bool found;
-	bool unsure; /* it is there twice, or is no text */
+	bool unsure; /* it is there twice, or is not a text */
 };
 
 struct salvager {

@@ -74,8 +74,8 @@ skip_exponent(const struct scan *s, const unsigned char *p,
 	return skip_digits(s, p);
 }
 
-/* What follows a whole number that is not negative and short, which most numbers
- * are; NULL for any other. */
+/* What follows a whole number that is not negative and short, which most
+ * numbers are; NULL for any other. */
 static const unsigned char *
 scan_short_whole(const struct scan *s, const unsigned char *p)
 {
@@ -152,12 +152,12 @@ range:
 	return err_set(err, ERR_DATA, "the number does not fit into 64 bits");
 }
 
-/* With at most so many digits, the digits without their point are a double that
- * is exact, and so is the power of ten that they are to be divided by. */
+/* With at most this many digits, the digits without their point are a double
+ * that is exact, and so is the power of ten that they are to be divided by. */
 #define EXACT_DIGITS 15
 
-/* What nearly all numbers of a task are: "0.0", "2.5". One division rounds once,
- * as strtod() does. False for any other. */
+/* What nearly all numbers of a task are: "0.0", "2.5". One division rounds
+ * once, as strtod() does. False for any other. */
 static bool
 scan_short_double(struct slice text, double *ret)
 {

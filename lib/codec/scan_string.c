@@ -88,8 +88,8 @@ read_hex4(const unsigned char *p)
 	return value;
 }
 
-/* U+D800 to U+DFFF are no characters: UTF-16 writes one beyond U+FFFF as a high
- * and a low one of these, and JSON has taken that over. */
+/* U+D800 to U+DFFF are not characters: UTF-16 writes one beyond U+FFFF as a
+ * high and a low one of these, and JSON has taken that over. */
 static bool
 is_surrogate(int code)
 {

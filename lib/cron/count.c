@@ -63,6 +63,7 @@ cron_count(const struct cron *c, const struct tz *zone, int64_t from_us,
 	return n;
 }
 
+/* In UTC a local time is an instant: no zone can move it away. */
 bool
 cron_names(const struct cron *c, int64_t local_us)
 {

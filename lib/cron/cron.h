@@ -43,11 +43,12 @@
 struct err;
 struct tz;
 
-/* Unix time begins with 1970. The set of years (struct cron) has four words, and
- * the days (days.h) and time zones (tz_span.h) end with 2199. */
+/* Unix time begins with 1970. The set of years (struct cron) has four words,
+ * and the days (days.h) and time zones (tz_span.h) end with 2199. */
 #define CRON_YEAR_MIN 1970
 #define CRON_YEAR_MAX 2199
-/* Twice an expression with every value of all fields but the year written out. */
+/* Twice an expression with every value of all fields but the year written
+ * out. */
 #define CRON_TEXT_MAX 1024
 
 /*
@@ -105,7 +106,7 @@ struct cron_fault {
 	enum cron_fault_code code;
 	const char *field; /* "hour", or NULL where no field is to blame */
 	size_t column;	   /* of the first byte that is wrong, from 1 */
-	size_t len;	   /* so many bytes are wrong */
+	size_t len;	   /* bytes that are wrong, from there on */
 	char hint[CRON_HINT_MAX]; /* what to write instead; "" */
 };
 
@@ -137,9 +138,9 @@ uint64_t cron_seed(struct slice id);
 bool cron_next(const struct cron *cron, const struct tz *zone, int64_t after_us,
 	       int64_t *ret_us);
 
-/* How many fires there are from `from_us` on and before `to_us`. Takes as long as
- * there are hours with a fire, not fires; a zone whose hours are not those of
- * UTC, or a change of clocks, costs more. */
+/* How many fires there are from `from_us` on and before `to_us`. Takes as long
+ * as there are hours with a fire, not fires; a zone whose hours are not those
+ * of UTC, or a change of clocks, costs more. */
 int64_t cron_count(const struct cron *cron, const struct tz *zone,
 		   int64_t from_us, int64_t to_us);
 

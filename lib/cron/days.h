@@ -2,7 +2,7 @@
 /*
  * The Gregorian calendar of the years 1970 to 2199, counted in days since
  * 1970-01-01, as fast as it can be told from them: between 1968 and 2200 only
- * one year, 2100, is no leap year although 4 divides it.
+ * one year, 2100, is not a leap year although 4 divides it.
  */
 #ifndef CRON_DAYS_H
 #define CRON_DAYS_H

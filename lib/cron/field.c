@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of the fields; a field is a list of items. Reading a field makes a set
- * of bits, which is all that the search for the next fire looks at.
+ * The table of the fields; a field is a list of items. Reading a field makes a
+ * set of bits, which is all that the search for the next fire looks at.
  */
 #include "cron/field.h"
 

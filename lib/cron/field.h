@@ -63,7 +63,8 @@ int scan_fault(const struct scan *s, enum cron_fault_code code,
 	       const char *from, const char *to, const char *hint, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* Reads a field: its values, and in s->cron what is no value. */
+/* Reads a field: its values into *ret, and all else (L, LW, nW, n#k) into
+ * s->cron. */
 int field_read(struct scan *s, struct field_set *ret);
 /* Reads an item of a field's list, and adds its values. */
 int item_read(struct scan *s, struct field_set *set);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The items of a field: values, ranges and steps, in the dialects of Vixie cron,
- * Quartz and Jenkins where they agree. Where they do not, an error says so:
- * a schedule that fires at another time than was meant is worse.
+ * The items of a field: values, ranges and steps, in the dialects of Vixie
+ * cron, Quartz and Jenkins where they agree. Where they do not, an error says
+ * so: a schedule that fires at another time than was meant is worse.
  */
 #include "cron/field.h"
 
@@ -26,6 +26,7 @@ in_field(const struct scan *s, char letter)
 	return strchr(fields[s->field].letters, letter) != NULL;
 }
 
+/* The advice is the field's own list of what it takes. */
 static int
 not_understood(const struct scan *s)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The items of a field that are no values: H, which spreads schedules evenly and
- * is the same each time for the same schedule (Jenkins has it), and L, the last
- * day.
+ * The items of a field that are not values: H, which spreads schedules evenly
+ * and is the same each time for the same schedule (Jenkins has it), and L, the
+ * last day.
  */
 #include "cron/field.h"
 

@@ -22,7 +22,8 @@
 #define NONE (INT64_MAX / 2)
 #define NO_DAY UINT32_MAX
 /* The longest gap whose missed times fire after it; see cron.h. Clocks are put
- * forward by less; a zone that changes its side of the date line skips a day. */
+ * forward by less; a zone that changes its side of the date line skips a
+ * day. */
 #define GAP_REPLAYED_S (3 * 3600)
 
 /* The set must not be empty. */
@@ -40,7 +41,10 @@ first_time(const struct cron *c)
 	       lowest(c->seconds);
 }
 
-/* The first second of the day that matches, from `from` on; or DAY_S. */
+/* The first second of the day that matches, from `from` on; or DAY_S. Each
+ * field either holds what was asked for, or the next one of it with the first
+ * of all smaller fields. Shifts are by 59 at most, and by one more in a step of
+ * its own: no shift is as wide as its type. */
 static unsigned int
 time_from(const struct cron *c, unsigned int from)
 {
@@ -65,8 +69,8 @@ time_from(const struct cron *c, unsigned int from)
 	return DAY_S;
 }
 
-/* The set of weekdays as it looks to one who begins to count at `first`. */
-/* Seven bits, of which `first` comes to the front. */
+/* The set of weekdays, counted from `first`: seven bits, turned so that the bit
+ * of `first` is bit 0. */
 static inline uint64_t
 rotate(unsigned int weekdays, unsigned int first)
 {
@@ -79,6 +83,8 @@ nearest_weekday(unsigned int day, unsigned int first, unsigned int len)
 {
 	unsigned int weekday = (first + day) % 7;
 
+	/* Saturday goes back, Sunday forward; at the ends of the month it is
+	 * the other way round, by two days. */
 	if (weekday == 6)
 		return day == 0 ? day + 2 : day - 1;
 	if (weekday == 0)
@@ -104,7 +110,8 @@ special_days(const struct cron *c, unsigned int first, unsigned int len)
 	return days;
 }
 
-/* The days of the month that n#k and nL mean. */
+/* The days of the month that n#k and nL mean. The fifth week ends behind most
+ * months; month_days() cuts it off. */
 static uint64_t
 special_weekdays(const struct cron *c, unsigned int first, unsigned int len)
 {
@@ -155,7 +162,8 @@ year_from(const struct cron *c, unsigned int year)
 	return CRON_YEAR_MAX + 1;
 }
 
-/* The first day that matches in the months `months` of a year; or NO_DAY. */
+/* The first day that matches in the months `months` of a year; or NO_DAY.
+ * `months & months - 1` is the set without its lowest member. */
 static unsigned int
 next_day_in_year(const struct cron *c, unsigned int year, unsigned int months)
 {
@@ -212,6 +220,7 @@ local_from(const struct cron *c, int64_t from)
 {
 	unsigned int today, day, time;
 
+	/* Days are counted from 1970; that is early enough for any schedule. */
 	if (from < 0)
 		from = 0;
 	if (from >= END_S)
@@ -262,7 +271,8 @@ next_fixed(const struct cron *c, const struct tz *zone, int64_t after_s)
 	return NONE;
 }
 
-/* Every instant that matches, span by span. */
+/* Every instant that matches, span by span: what repeats within a day goes on
+ * through a fold, which shows its hour twice, and has nothing in a gap. */
 static int64_t
 next_wildcard(const struct cron *c, const struct tz *zone, int64_t after_s)
 {
@@ -277,7 +287,7 @@ next_wildcard(const struct cron *c, const struct tz *zone, int64_t after_s)
 		span++;
 		start = span->start_s + span->offset_s;
 		/* Nothing matches in [from, local): only what a fold shows
-		 * again, or a gap leaves out, is to be sought anew. */
+		 * again, or a gap leaves out, has to be searched. */
 		if (start < from || start > local) {
 			from = start;
 			local = local_from(c, from);

@@ -74,7 +74,7 @@ cron_zone(const char *text)
 	return (struct slice){p, (size_t)(skip_word(p) - p)};
 }
 
-/* No field is to blame. */
+/* No field is to blame: FIELDS is behind the last of them. */
 static int
 field_count(struct scan *s, unsigned int count)
 {
@@ -160,6 +160,8 @@ set_flags(struct cron *c)
 		c->flags |= CRON_EVERY_DAY;
 }
 
+/* Finds where each field begins and ends before it reads any: their number
+ * tells which the first is. */
 static int
 read_fields(struct scan *s, const char *p)
 {
@@ -202,7 +204,8 @@ read_fields(struct scan *s, const char *p)
 	return 0;
 }
 
-/* "@every" and what follows. */
+/* "@every" and what follows. clock_parse_duration() wants a text that ends, so
+ * the word is copied. */
 static int
 read_every(struct scan *s, const char *p, int64_t anchor_us)
 {
@@ -227,6 +230,7 @@ read_every(struct scan *s, const char *p, int64_t anchor_us)
 	return 0;
 }
 
+/* A word that is longer than all of them is not compared. */
 static int
 unknown_macro(const struct scan *s, const char *from, const char *to)
 {
@@ -294,6 +298,7 @@ parse_all(struct scan *s, const char *p, int64_t anchor_us)
 	return *p == '@' ? read_macro(s, p, anchor_us) : read_fields(s, p);
 }
 
+/* Into a local first: *ret stays as it was if anything is wrong. */
 int
 cron_parse(const char *text, const struct cron_options *options,
 	   struct cron *ret, struct cron_fault *fault, struct err *err)

@@ -20,8 +20,8 @@
 #include "util/closest.h"
 #include "util/err.h"
 
-/* The largest files of the tz database have 4 KiB. This keeps what is not one of
- * them from filling memory. */
+/* The largest files of the tz database have 4 KiB. This keeps what is not one
+ * of them from filling memory. */
 #define FILE_MAX (1 << 20)
 
 /* UTC needs no file: schedules without a zone work where tzdata is missing. */
@@ -96,7 +96,7 @@ tz_set_free(struct tz_set *set)
 	free(set);
 }
 
-/* Where a name is in the set, or belongs. */
+/* Where a name is in the set, or belongs. A search by halves. */
 static size_t
 tz_position(const struct tz_set *set, const char *name, bool *ret_found)
 {
@@ -119,7 +119,7 @@ tz_position(const struct tz_set *set, const char *name, bool *ret_found)
 	return low;
 }
 
-/* Says that there is no such zone, with names that are close. */
+/* Says that the zone is unknown, with names that are close. */
 static void
 unknown(const struct tz_set *set, const char *name, struct err *err)
 {
@@ -228,9 +228,8 @@ tz_load(const struct tz_set *set, const char *name, struct err *err)
 	return zone;
 }
 
-/* Puts a zone into the set, which then owns it. */
-/* In order, so that tz_position() can halve. Zones are few and moves are
- * rare. */
+/* Puts a zone into the set, which then owns it. In order, so that tz_position()
+ * can halve; zones are few and moves are rare. */
 static int
 tz_keep(struct tz_set *set, size_t at, struct tz *zone, struct err *err)
 {
@@ -251,6 +250,8 @@ tz_keep(struct tz_set *set, size_t at, struct tz *zone, struct err *err)
 	return 0;
 }
 
+/* A zone that is not found is looked for again the next time: tzdata may have
+ * been installed by then. */
 const struct tz *
 tz_find(struct tz_set *set, struct slice name, struct err *err)
 {

@@ -19,7 +19,7 @@
 /* zic writes no more, and known zones have a tenth of it. */
 #define TRANSITIONS_MAX 2000
 #define TYPES_MAX 256 /* an index is one byte */
-/* What ended before 1969 matters to nobody. */
+/* Spans that ended before 1969 are left out: nothing fires before 1970. */
 #define BEGIN_S INT64_C(-31536000)
 #define RULE_FROM 1970
 /* One more than is asked for: a summer may last beyond it. Its own leap day is
@@ -36,6 +36,7 @@ struct block {
 	const unsigned char *end;
 };
 
+/* What is left of the file. */
 struct cursor {
 	const unsigned char *p;
 	const unsigned char *end;
@@ -141,7 +142,8 @@ check_block(const struct block *b)
 	return NULL;
 }
 
-/* Finds the block to use, and the footer, which may be empty. */
+/* Finds the block to use, and the footer, which may be empty. Version 2 and
+ * later repeat the data with 64 bits behind that with 32, which is skipped. */
 static const char *
 tz_file_read(struct slice bytes, struct block *b, struct slice *footer)
 {
@@ -181,7 +183,9 @@ struct list {
 	size_t count;
 };
 
-/* Adds a span, in the order of time, unless nothing changes with it. */
+/* Adds a span, in the order of time, unless nothing changes with it. Spans
+ * before BEGIN_S fall together into the first one, which reaches back to the
+ * beginning of time; the last of them gives it its offset. */
 static void
 span_add(struct list *l, int64_t start_s, int32_t offset_s)
 {
@@ -204,6 +208,7 @@ span_add(struct list *l, int64_t start_s, int32_t offset_s)
 	    (struct tz_span){.start_s = start_s, .offset_s = offset_s};
 }
 
+/* Where a summer begins, or ends. */
 struct change {
 	int64_t at_s;
 	bool summer;
@@ -263,7 +268,9 @@ collect(struct list *l, const struct block *b, const struct tz_rule *rule)
 		add_rule(l, rule, at_s);
 }
 
-/* Completes the spans that have been collected. */
+/* Completes the spans that have been collected: for each, the latest local time
+ * that any span before it has shown; behind them, the guard that ends every
+ * search; and the places where searches begin. */
 static void
 tz_file_finish(struct tz *zone)
 {

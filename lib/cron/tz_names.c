@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the zones in a folder. A name comes from people and becomes a path: it is
- * checked before any file is touched.
+ * Finds the zones in a folder. A name comes from people and becomes a path: it
+ * is checked before any file is touched.
  */
 #include "cron/tz.h"
 
@@ -72,6 +72,7 @@ struct list {
 	struct err *err;
 };
 
+/* Names that were copied before a failure are freed with the list. */
 static int
 add_name(struct list *l, const char *name)
 {
@@ -128,7 +129,8 @@ visit(struct list *l, const char *folder, const char *below, const char *entry,
 	return tz_names_walk(l, folder, name, depth + 1);
 }
 
-/* `below` is "" or ends in a slash. */
+/* `below` is "" or ends in a slash. A folder that cannot be opened fails the
+ * whole walk: half of the names would look like all of them. */
 static int
 tz_names_walk(struct list *l, const char *folder, const char *below, int depth)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the rule of a footer (the TZ of POSIX, with the extensions of RFC 8536),
- * and applies it to a year. Transitions in a file end some time; the rule says
- * how it goes on.
+ * Reads the rule of a footer (the TZ of POSIX, with the extensions of RFC
+ * 8536), and applies it to a year. Transitions in a file end some time; the
+ * rule says how it goes on.
  */
 #include "cron/tz_rule.h"
 
@@ -130,6 +130,9 @@ rule_change(struct text *t, struct tz_day *ret)
 	return good;
 }
 
+/* "CET-1CEST,M3.5.0,M10.5.0/3": a name and an offset; then, if there is a
+ * summer, its name, its offset, and when it begins and ends. POSIX lets a
+ * system choose the changes if they are missing; here that is an error. */
 int
 tz_rule_parse(struct slice text, struct tz_rule *ret)
 {
@@ -183,6 +186,7 @@ rule_day_in_year(const struct tz_day *day, unsigned int year)
 	return (int)(start + found);
 }
 
+/* The time of a change is local, by the clock that it ends: `offset_s`. */
 static int64_t
 instant_s(const struct tz_day *day, unsigned int year, int32_t offset_s)
 {

@@ -13,8 +13,8 @@
 
 #include "util/err.h"
 
-/* Where a version may stand, and what stands before it. */
-/* Debian's packages have tzdata.zi, some other systems +VERSION. */
+/* Where a version may stand, and what stands before it: Debian's packages have
+ * tzdata.zi, some other systems +VERSION. */
 static const struct {
 	const char *file;
 	const char *before;
@@ -74,7 +74,7 @@ add_bytes(uint64_t sum, const void *bytes, size_t len)
 static int
 tz_checksum(const char *folder, uint64_t *ret, struct err *err)
 {
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	uint64_t sum = UINT64_C(0xcbf29ce484222325); /* where FNV-1a begins */
 	struct tz_names names;
 	char bytes[8192];
 	size_t i, got;
@@ -98,6 +98,8 @@ tz_checksum(const char *folder, uint64_t *ret, struct err *err)
 	return 0;
 }
 
+/* The checksum reads some 600 files, and only where no file names the
+ * version. */
 int
 tz_version(const char *folder, char version[TZ_VERSION_SIZE], struct err *err)
 {

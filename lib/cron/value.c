@@ -36,8 +36,8 @@ find_name(const struct field *field, const char *p, size_t len)
 	return -1;
 }
 
-/* The name that is meant, if one begins in the same way or is one mistake
- * away; else NULL. */
+/* The name that is meant, if one begins in the same way ("MONDAY") or is one
+ * mistake away; else NULL. */
 static const char *
 close_name(const struct field *field, const char *p, size_t len)
 {

@@ -50,6 +50,8 @@ struct run {
 	unsigned int first, last, step, n;
 };
 
+/* The set is not empty. The step is the one that its ends and number leave;
+ * then each member has to be there. */
 static struct run
 run_of(uint64_t set)
 {
@@ -69,6 +71,7 @@ run_of(uint64_t set)
 	return r;
 }
 
+/* 1st, 2nd, 3rd, 4th; but 11th, 12th, 13th. */
 static const char *
 ordinal_end(unsigned int n)
 {
@@ -344,6 +347,8 @@ which_days(const struct cron *c, bool *ret_month, bool *ret_week)
 	*ret_week = !all_weekdays;
 }
 
+/* "or" and "only" are the two meanings of two day fields, which people take for
+ * each other: the words tell which one it is. */
 static void
 add_days(struct buf *out, const struct cron *c, bool month, bool week)
 {
@@ -412,6 +417,8 @@ add_period(struct buf *out, int64_t us)
 			 units[i].name);
 }
 
+/* The time in the first form that fits: times of the day if there are few, then
+ * a frequency, then field by field. */
 void
 cron_words(const struct cron *c, struct buf *out)
 {

@@ -27,7 +27,7 @@ control_cancel(struct dispatch *d, struct slice id)
 		return;
 	for (i = 0; i < d->cap_jobs; i++) {
 		job = d->jobs[i];
-		/* One that is lost may be here a second time, claimed anew. */
+		/* One that is lost may be here a second time, claimed again. */
 		if (job != NULL && job->task != NULL && !job->lost &&
 		    slice_eq(slice_of(job->task->id), id))
 			break;

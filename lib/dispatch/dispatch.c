@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatcher: opening, stopping, and the end of each turn of its loop.
+ * The dispatcher: opening, and the end of each turn of its loop.
  *
  * Most of what happens only changes a job and asks for a turn
  * (dispatch_turn()). At the end of the loop's turn on_dispatch_turn() looks
@@ -10,8 +10,6 @@
  */
 #include "dispatch/dispatch.h"
 
-#include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,179 +20,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What stopping may take beyond the tasks: telling broker and backend. As long
- * as their socket_timeout is by default. */
-#define DEREGISTER_S 5
 /* Before the log says the same of a store again: often enough for those who
  * look at the last lines only. */
 #define REPEAT_MS 60000
-
-/* --- stopping ---------------------------------------------------------- */
-
-static const struct {
-	const char *name;
-	unsigned int next;
-} phases[] = {
-#define X(phase, following)                                                    \
-	[PHASE_##phase] = {.name = #phase, .next = (following)},
-    STOP_PHASES(X)
-#undef X
-};
-
-/* As job_enter(): a step that is not in the table is a mistake of this
- * program. */
-static void
-enter_phase(struct dispatch *d, enum stop_phase next)
-{
-	assert(phases[d->phase].next & (1u << next));
-	log_debug("worker: %s -> %s", phases[d->phase].name, phases[next].name);
-	d->phase = next;
-}
-
-static void
-release_held(struct dispatch *d)
-{
-	enum pool_kind kind;
-	struct job *job;
-
-	/* The last first: each goes to the front of its queue. */
-	for (kind = 0; kind < POOL_KINDS; kind++)
-		while ((job = TAILQ_LAST(&d->held[kind], job_list)) != NULL)
-			outcome_release(job);
-}
-
-/* Whether the job can still get on: who is refused for good by a store need
- * not wait for its answers. */
-static bool
-can_get_on(const struct job *job)
-{
-	const struct dispatch *d = job->dispatch;
-	const bool to_broker = !d->broker_state.lost;
-	const bool to_backend = !d->results_state.lost;
-
-	switch (job->state) {
-	case JOB_NEW: /* the backend is asked about it, and then it settles */
-		return to_broker && to_backend;
-	case JOB_STORING:
-		return to_backend;
-	case JOB_SETTLING:
-		return to_broker && (to_backend || !job->running_pending);
-	case JOB_DROPPED:
-		return to_backend;
-	case JOB_HELD:
-	case JOB_RUNNING:
-		break;
-	}
-	return true;
-}
-
-/* Whether a stop has nothing left to wait for. A store that has refused the
- * worker for good never answers: jobs that only wait for it do not count. */
-static bool
-is_all_done(const struct dispatch *d)
-{
-	uint32_t i;
-
-	if (!pool_is_empty(d->pool) ||
-	    (!d->broker_state.lost &&
-	     (!broker_idle(d->broker) || !TAILQ_EMPTY(&d->untaken))))
-		return false;
-	if (!d->broker_state.lost && !d->results_state.lost)
-		return d->n_jobs == 0 && !tally_send(d->tally);
-	for (i = 0; i < d->cap_jobs; i++)
-		if (d->jobs[i] != NULL && can_get_on(d->jobs[i]))
-			return false;
-	return true;
-}
-
-/* Nothing runs, nothing is to be told: the end. */
-static void
-check_stopped(struct dispatch *d)
-{
-	const bool failed = d->failure.code != ERR_NONE;
-
-	if (d->phase == PHASE_RUNNING || d->phase == PHASE_STOPPED)
-		return;
-	/* Something may have come back from the pool, or been on its way. */
-	release_held(d);
-	if (d->phase != PHASE_ABANDONED && !is_all_done(d))
-		return;
-	enter_phase(d, PHASE_STOPPED);
-	evtimer_del(d->stop_deadline);
-	evtimer_del(d->heartbeat);
-	/* A worker with something in flight stays listed: if this worker does
-	 * not come back, another one finds it dead. */
-	if (d->n_jobs > 0 || !TAILQ_EMPTY(&d->untaken))
-		log_warning("%" PRIu32
-			    " tasks could not be released or stored; they stay "
-			    "in flight until this worker starts again",
-			    d->n_jobs);
-	else
-		broker_deregister(d->broker);
-	d->opt.on_stopped(failed ? &d->failure : NULL, d->opt.arg);
-}
-
-/* Tasks that still run are released when their executors have ended: they are
- * innocent, see pool_kill(). */
-static void
-kill_all(struct dispatch *d)
-{
-	struct timeval tv = {.tv_sec = DEREGISTER_S};
-
-	enter_phase(d, PHASE_KILLING);
-	pool_kill(d->pool);
-	settle_kept_all(d);
-	evtimer_add(d->stop_deadline, &tv);
-}
-
-static void
-on_stop_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	struct dispatch *d = arg;
-
-	if (d->phase == PHASE_DRAINING) {
-		log_notice("tasks still run after [worker] stop_timeout; "
-			   "killing and releasing them");
-		kill_all(d);
-	} else if (d->phase == PHASE_KILLING) {
-		enter_phase(d, PHASE_ABANDONED);
-		check_stopped(d);
-	}
-}
-
-void
-dispatch_stop(struct dispatch *d)
-{
-	const int64_t us = d->conf->worker.stop_timeout;
-	const struct timeval tv = {.tv_sec = us / 1000000,
-				   .tv_usec = us % 1000000};
-
-	if (d->phase == PHASE_DRAINING)
-		kill_all(d);
-	if (d->phase != PHASE_RUNNING)
-		return;
-	enter_phase(d, PHASE_DRAINING);
-	evtimer_add(d->stop_deadline, &tv);
-	pool_stop(d->pool);
-	/* At once, not at the end of the turn: each claim that is not made need
-	 * not be put back. */
-	assign_wants(d);
-	heartbeat_send(d);
-	dispatch_turn(d);
-}
-
-/* The worker cannot go on: a store will never let it in again. */
-static void
-dispatch_fail(struct dispatch *d, const struct err *why)
-{
-	/* Several connections may say the same, but that is no hurry. */
-	if (d->failure.code == ERR_NONE)
-		d->failure = *why;
-	if (dispatch_is_stopping(d))
-		dispatch_turn(d);
-	else
-		dispatch_stop(d);
-}
 
 /* --- the end of a turn ------------------------------------------------- */
 
@@ -215,7 +43,7 @@ on_dispatch_turn(evutil_socket_t fd, short what, void *arg)
 	assign_wants(d);
 	spool_turn(d);
 	heartbeat_announce(d);
-	check_stopped(d);
+	stop_check(d);
 }
 
 /* While this timer is set, jobs wait that may have to be called back. */
@@ -343,7 +171,7 @@ on_worker_broker_state(bool up, bool final, const struct err *why, void *arg)
 		d->broker_state.lost = true;
 		/* What waits for it to be sure waits for nothing any more. */
 		settle_kept_all(d);
-		dispatch_fail(d, why);
+		stop_fail(d, why);
 		return;
 	}
 	log_state(&d->broker_state, up, "broker", broker_name(d->broker), why);
@@ -360,7 +188,7 @@ on_worker_results_state(bool up, bool final, const struct err *why, void *arg)
 	if (final) {
 		d->results_state.lost = true;
 		spool_lost(d);
-		dispatch_fail(d, why);
+		stop_fail(d, why);
 		return;
 	}
 	/* A warning about a backend that is up is not a return. */
@@ -474,12 +302,10 @@ dispatch_make_events(struct dispatch *d, struct err *err)
 
 	d->turn = evtimer_new(base, on_dispatch_turn, d);
 	d->stall = evtimer_new(base, on_stall, d);
-	d->stop_deadline = evtimer_new(base, on_stop_deadline, d);
 	d->ask_again = evtimer_new(base, on_ask_again, d);
-	if (d->turn == NULL || d->stall == NULL || d->stop_deadline == NULL ||
-	    d->ask_again == NULL)
+	if (d->turn == NULL || d->stall == NULL || d->ask_again == NULL)
 		return err_nomem(err);
-	return heartbeat_open(d, err);
+	return stop_open(d, err) != 0 ? -1 : heartbeat_open(d, err);
 }
 
 static int

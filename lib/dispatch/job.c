@@ -17,7 +17,7 @@
 #include "util/pending.h"
 
 /*
- * A job's number: index below, serial above; 0 is no job. An executor may
+ * A job's number: index below, serial above; 0 is not a job. An executor may
  * speak of a job that is over while another one has its place, so a number
  * comes again only after 4095 others. 20 bits are a million jobs: as many as
  * [executor] async_tasks allows.
@@ -101,7 +101,7 @@ job_number(struct dispatch *d, struct job *job)
 	i %= d->cap_jobs;
 	d->free_hint = i + 1;
 	d->serial = (d->serial + 1) & (UINT32_MAX >> INDEX_BITS);
-	/* Index 0 with serial 0 would be the number that is no job. */
+	/* Index 0 with serial 0 would be the number that is not a job. */
 	if (d->serial == 0)
 		d->serial = 1;
 	d->jobs[i] = job;

@@ -24,8 +24,8 @@
 #include "util/log.h"
 
 #define MAGIC 0x4c505346u /* "FSPL" */
-/* Before the next try, when the disk was full: it is no hurry, since all waits
- * in memory meanwhile. */
+/* Before the next try, when the disk was full: it is not urgent, since all
+ * waits in memory meanwhile. */
 #define RETRY_S 1
 /* Larger lengths are damage: the largest result and the largest arguments make
  * half of that each. */

@@ -19,8 +19,8 @@ struct spool_file;
 
 /*
  * Opens or makes the file and calls on_record for each whole record in it; a
- * last one that is cut short is left out, since whoever wrote it was killed
- * before it counted.
+ * last one that is cut short is left out, since the process that wrote it was
+ * killed before it counted.
  */
 struct spool_file *spool_file_open(const char *path,
 				   void (*on_record)(struct slice id,

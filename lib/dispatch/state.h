@@ -102,8 +102,8 @@ struct job {
 	struct buf info;	      /* for the dead list */
 	struct tally_attempt attempt; /* counted when its record is stored */
 	struct tally_cell *cell;      /* where; NULL: it does not count */
-	/* Bytes that are no task: NULL, or why (a reason of records) and what
-	 * exactly. `task` then has what could be salvaged. */
+	/* Bytes that are not a task: NULL, or why (a reason of records) and
+	 * what exactly. `task` then has what could be salvaged. */
 	const char *refused;
 	struct buf refusal;
 };
@@ -322,7 +322,7 @@ void bury_ended(struct job *job, const struct ending *ending,
  * there. `history` is empty, or a JSON array; NULL: none. */
 void bury_as(struct job *job, const char *reason, struct slice error,
 	     int64_t attempts, const struct buf *history);
-/* A line of the log about what is no task that can run. */
+/* A line of the log about bytes, or a task, that cannot run. */
 void bury_log_refusal(const struct job *job, const char *reason,
 		      struct slice error);
 
@@ -342,8 +342,8 @@ bool retry_if_left(struct job *job, const struct ending *ending);
 void outcome_apply(struct job *job, const struct ending *ending);
 /* It is to end, and does not run. */
 void outcome_cancelled(struct job *job);
-/* Its claim is another worker's: nothing of it counts any more. One that is NEW,
- * or STORING, is dropped when the store that was asked answers. */
+/* Its claim is another worker's: nothing of it counts any more. One that is
+ * NEW, or STORING, is dropped when the store that was asked answers. */
 void outcome_lost(struct job *job);
 /* As if it had never been claimed. */
 void outcome_release(struct job *job);
@@ -351,8 +351,8 @@ void outcome_release(struct job *job);
 void outcome_suspect(struct job *job);
 /*
  * Like bury_refused(), for one that has an id (job->refused is set): its record
- * becomes failed, as far as `before` is not final. That is the record as it was,
- * or NULL if there is none, or none that can be read.
+ * becomes failed, as far as `before` is not final. That is the record as it
+ * was, or NULL if there is none, or none that can be read.
  */
 void outcome_refused(struct job *job, const struct result *before);
 /* Its final record is stored already: only the claim is left to settle. */
@@ -412,6 +412,14 @@ struct submit_request {
 /* Submits a task (JSON), and answers. */
 void submit_for(struct dispatch *d, const struct submit_request *request,
 		struct slice json);
+
+/* --- stop.c ------------------------------------------------------------- */
+
+int stop_open(struct dispatch *d, struct err *err);
+/* At the end of each turn: whether a stop has nothing left to wait for. */
+void stop_check(struct dispatch *d);
+/* The worker cannot go on: a store will never let it in again. */
+void stop_fail(struct dispatch *d, const struct err *why);
 
 /* --- describe.c -------------------------------------------------------- */
 

@@ -104,7 +104,7 @@ request_complete(struct request *q, struct task *t, struct err *err)
 	return 0;
 }
 
-/* What is no part of a task, but of its submission. */
+/* Fields of a submission that are not part of the task. */
 struct request_extras {
 	double delay_s, unique_s;
 	int64_t at_us;

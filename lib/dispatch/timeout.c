@@ -25,9 +25,9 @@ on_kill_timer(evutil_socket_t fd, short what, void *arg)
 	pool_kill_for(&job->run);
 }
 
-/* Kills the job's executor after this many µs, unless it ends before. A timer that
- * is set already is set anew. Without memory there is none: then the handler
- * is only told. */
+/* Kills the job's executor after this many µs, unless it ends before. A timer
+ * that is set already is set again. Without memory there is none: then the
+ * handler is only told. */
 static void
 kill_in(struct job *job, int64_t us)
 {

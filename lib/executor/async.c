@@ -26,10 +26,10 @@
 
 /*
  * Ended tasks are kept for a while, so that a module that ends one twice is
- * told so instead of corrupting memory. Large ones are not.
+ * told so instead of corrupting memory. Large ones are not; together they take
+ * 1 MiB at most. A second end mostly comes in the same callback or the next,
+ * long before that many tasks have ended.
  */
-/* Together at most 1 MiB. A second end mostly comes in the same callback or the
- * next, long before that many tasks have ended. */
 #define ENDED_KEEP 256
 #define ENDED_SIZE_MAX 4096
 /* As in workers.c. */

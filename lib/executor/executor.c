@@ -58,7 +58,7 @@ struct executor {
 	struct workers *workers; /* NULL before INIT */
 	struct async *async;	 /* NULL if there is none */
 	struct task_env env;
-	/* Of whoever reads: see workers.h. */
+	/* Of the thread that reads: see workers.h. */
 	struct task_list blocking; /* read, not yet handed over */
 	struct task_list asynchronous;
 	bool stopping;
@@ -105,7 +105,7 @@ executor_on_tick(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		return; /* it was set anew meanwhile */
+		return; /* it was set again meanwhile */
 	atomic_store(&e->ticking, false);
 	/* In this order: a worker that is about to put an end without writing
 	 * it has another task, so the tick goes on. */
@@ -217,6 +217,8 @@ executor_on_cancel(struct executor *e, const struct ipc_message *m)
 	return 0;
 }
 
+/* flowrrad takes back what has not begun; RECALLED says that all of it was
+ * sent. */
 static int
 executor_on_recall(struct executor *e, const struct ipc_message *m)
 {
@@ -324,9 +326,8 @@ start_threads(struct executor *e, const struct ipc_init *init)
 	return 0;
 }
 
-/* Modules are loaded before a thread is started: what they set up in their init
- * functions is seen by all threads, and needs no lock. */
-/* It must have left before the module's code runs. */
+/* Names the module before its code runs, and waits until the message has left:
+ * if the executor dies in it, flowrrad knows by which. */
 static void
 executor_say_loading(const char *path, void *arg)
 {
@@ -338,6 +339,8 @@ executor_say_loading(const char *path, void *arg)
 	outbox_drain(e->outbox);
 }
 
+/* Modules are loaded before a thread is started: what they set up in their init
+ * functions is seen by all threads, and needs no lock. */
 static int
 executor_on_init(struct executor *e, const struct ipc_message *m)
 {
@@ -445,6 +448,7 @@ executor_is_socket(int fd)
 	       type == SOCK_STREAM;
 }
 
+/* Nothing is undone on failure: the process ends. */
 static int
 make_parts(struct executor *e, int fd)
 {
@@ -474,6 +478,7 @@ make_parts(struct executor *e, int fd)
 	return 0;
 }
 
+/* The first message; flowrrad compares the version before it sends INIT. */
 static void
 say_hello(struct executor *e)
 {

@@ -110,6 +110,7 @@ has_room(const struct flowrra_task *t)
 	return true;
 }
 
+/* Written at once, and not with the next batch: a person looks at it. */
 int
 flowrra_task_progress(struct flowrra_task *t, const json_t *progress)
 {
@@ -197,6 +198,8 @@ flowrra_fail(struct flowrra_task *t, const char *format, ...)
 	return -1;
 }
 
+/* The result in the handler's own bytes, which JSON readers would round.
+ * Without memory there is none, and the JSON value stands. */
 void
 flowrra_task_exact(struct flowrra_task *t, const char *json, size_t length)
 {

@@ -2,8 +2,8 @@
 /*
  * The outbox: what all threads of an executor send to flowrrad.
  *
- * Frames are collected and written many at a time. Whoever puts one says
- * whether it is urgent; one that is not waits for the next urgent one, for
+ * Frames are collected and written many at a time. The caller that puts one
+ * says whether it is urgent; one that is not waits for the next urgent one, for
  * OUTBOX_BATCH of them, or for the executor's tick. Writing is done by one
  * thread at a time, without the lock; what the others put meanwhile goes out
  * right after. When the socket is full, the event loop goes on.
@@ -21,8 +21,8 @@ struct err;
 struct event_base;
 struct outbox;
 
-/* Enough that the system call hardly counts for each of them, and few enough that
- * flowrrad gets something to do before the tick. */
+/* Enough that the system call hardly counts for each of them, and few enough
+ * that flowrrad gets something to do before the tick. */
 #define OUTBOX_BATCH 64u
 
 /* `fd` is borrowed; `base` has locks (evthread). */

@@ -40,7 +40,7 @@ task_new(const struct ipc_message *run, const struct ipc_run_parts *parts,
 	t->attempt = r->attempt;
 	t->max_attempts = r->max_attempts;
 	t->size = size;
-	/* Who allows more than a hundred years means no limit. */
+	/* More than a hundred years are meant as no limit. */
 	t->timeout_us = r->timeout_us > TIMEOUT_MAX_US ? 0 : r->timeout_us;
 	t->deadline_us = INT64_MAX;
 	p = t->text;
@@ -70,8 +70,8 @@ task_free(struct flowrra_task *t)
 	free(t);
 }
 
-/* The release pairs with the acquire of the thread that reports it: the wall clock's
- * time is there when the monotonic one is. */
+/* The release pairs with the acquire of the thread that reports it: the wall
+ * clock's time is there when the monotonic one is. */
 void
 task_begin(struct flowrra_task *t)
 {
@@ -127,6 +127,7 @@ task_parse(struct flowrra_task *t, struct err *err)
 	return 0;
 }
 
+/* Any thread: the handler looks at the flag when it likes. */
 void
 task_cancel(struct flowrra_task *t)
 {

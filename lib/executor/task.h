@@ -93,8 +93,8 @@ void task_free(struct flowrra_task *t);
 
 /* Starts its clocks. */
 void task_begin(struct flowrra_task *t);
-/* Starts them anew, and says so: what it did so far was to wait. For a blocking
- * task, in the thread that runs it. */
+/* Starts them again, and says so: what it did so far was to wait. For a
+ * blocking task, in the thread that runs it. */
 void task_begin_again(struct flowrra_task *t);
 /* Parses its arguments; -1 with *err, a text for the task's record. */
 int task_parse(struct flowrra_task *t, struct err *err);

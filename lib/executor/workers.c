@@ -36,7 +36,7 @@ struct worker {
 
 /* Who reads from flowrrad. */
 enum lead {
-	LEAD_NOBODY, /* whoever is idle next, or the next tick finds somebody */
+	LEAD_NOBODY, /* the next idle thread takes it, or the next tick finds one */
 	LEAD_WORKER,
 	LEAD_LOOP /* the event loop's thread */
 };
@@ -385,7 +385,7 @@ report_locked(struct workers *w)
 	return more;
 }
 
-/* Finds somebody who reads, and who runs what is queued. */
+/* Finds a thread that reads, and threads that run what is queued. */
 static void
 staff_locked(struct workers *w)
 {

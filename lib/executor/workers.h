@@ -9,10 +9,10 @@
  * out to be long, an idle thread or, if all are busy, the event loop's thread
  * takes it at the next tick. So whatever flowrrad says is heard within a tick.
  *
- * Whoever reads adds, recalls and cancels. The threads take one task at a time;
- * one is woken for a batch, and wakes the next one if it leaves tasks behind,
- * unless the batch is so short that one thread is as fast. Should that prove
- * wrong by the next tick, the rest of the batch starts then.
+ * The thread that reads adds, recalls and cancels. The threads take one task at
+ * a time; one is woken for a batch, and wakes the next one if it leaves tasks
+ * behind, unless the batch is so short that one thread is as fast. Should that
+ * prove wrong by the next tick, the rest of the batch starts then.
  */
 #ifndef EXECUTOR_WORKERS_H
 #define EXECUTOR_WORKERS_H

@@ -54,7 +54,7 @@ json_t *dead_groups(struct flowrra_client *c, const struct dead_filter *filter,
 		    struct err *err);
 
 /*
- * Puts dead tasks back into their queues, to be run anew with all their
+ * Puts dead tasks back into their queues, to be run again with all their
  * attempts, or deletes them. Answers
  *	{"dry_run", "matched": n, "done": n, "refused": n, "missing": [id, …],
  *	 "tasks": [{"key", "task_id", "task_name", "queue", "outcome",
@@ -70,8 +70,8 @@ struct dead_change {
 	struct dead_filter filter;
 	bool retry; /* else delete */
 	bool dry_run;
-	/* May be NULL; not 0: it ends here, and the answer says how far it came.
-	 */
+	/* May be NULL; not 0: it ends here, and the answer says how far it
+	 * came. */
 	int (*on_progress)(int64_t done, void *arg);
 	void *arg;
 };

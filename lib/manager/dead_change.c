@@ -69,6 +69,7 @@ dead_task_done(struct dead_task *x)
 
 /* --- reading ----------------------------------------------------------- */
 
+/* For qsort() and bsearch() alike. */
 static int
 compare_ids(const void *a, const void *b)
 {
@@ -408,7 +409,8 @@ answer(const struct change *ch)
 			 missing, "tasks", ch->done);
 }
 
-/* A program may name thousands; each item of the list is looked up among them. */
+/* A program may name thousands; each item of the list is looked up among
+ * them. */
 static int
 change_sort_ids(struct change *ch, struct err *err)
 {

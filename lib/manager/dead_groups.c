@@ -2,9 +2,9 @@
 /*
  * What the dead died of, counted.
  *
- * Errors often end in a number or a name that differs each time; so only the first
- * line counts, and no more of it than a screen shows. The newest of each queue are
- * looked at, a page of each in turn, as many as a step may.
+ * Errors often end in a number or a name that differs each time; so only the
+ * first line counts, and no more of it than a screen shows. The newest of each
+ * queue are looked at, a page of each in turn, as many as a step may.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +17,20 @@
 #include "manager/queues.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/utf8.h"
 
 #define US_PER_MS 1000
 /* Of an error, in bytes. */
 #define GROUP_ERROR_MAX 200
+/* Entries of all queues together in the first look, and of each: some
+ * milliseconds of the server. */
+#define FIRST_LOOK 2000
+#define FIRST_LEAST 5
+#define FIRST_MOST 250
+/* Queues that are asked together then. */
+#define AT_ONCE 20
 
+/* A count under way. */
 struct grouping {
 	struct flowrra_client *client;
 	const struct dead_filter *filter;
@@ -37,15 +46,10 @@ struct grouping {
 static json_t *
 group_error(const char *error)
 {
-	size_t len = error != NULL ? strcspn(error, "\r\n") : 0;
-
 	if (error == NULL)
 		return json_null();
-	if (len > GROUP_ERROR_MAX)
-		for (len = GROUP_ERROR_MAX; len > 0; len--)
-			if (((unsigned char)error[len] & 0xc0) != 0x80)
-				break;
-	return json_stringn(error, len);
+	return json_stringn(
+	    error, utf8_cut(error, strcspn(error, "\r\n"), GROUP_ERROR_MAX));
 }
 
 /* One more of a group; the newest come first in a queue, but not over all. */
@@ -68,7 +72,9 @@ group_count(json_t *group, const char *queue, int64_t died_us)
 	return status;
 }
 
-/* Takes the three; each may be null. */
+/* Takes the three members that a group has in common; each may be null. Their
+ * JSON is the key. Beyond DEAD_GROUPS_MAX a new group is left out, but known
+ * ones go on counting. */
 static int
 group_add(struct grouping *g, json_t *members, int64_t died_us, struct err *err)
 {
@@ -122,58 +128,110 @@ group_on_item(const struct broker_item *item, void *arg, struct err *err)
 	return group_add(g, members, item->time_ms * US_PER_MS, err);
 }
 
+/* Answers of several queues come one after the other. */
+static int
+group_on_cursor(const struct broker_item *item, void *arg, struct err *err)
+{
+	const struct query_cursor *cursor = arg;
+	struct grouping *g = cursor->arg;
+
+	g->queue = cursor->queue;
+	return group_on_item(item, g, err);
+}
+
 /* --- walking ----------------------------------------------------------- */
 
-/* In turns, so that a queue with a million does not hide the others. */
+/* Pages of some queues, which leave together. Those that are at their end leave
+ * the others' row; *ret_n are left of it. */
 static int
-group_queues(struct grouping *g, struct query_cursor *cursors, size_t n,
+group_next(struct grouping *g, struct query_cursor *cursors, size_t *n,
+	   struct err *err)
+{
+	size_t i, left = 0;
+
+	if (query_next_all(g->client, cursors, *n, group_on_cursor, err) != 0)
+		return -1;
+	for (i = 0; i < *n; i++)
+		if (cursors[i].more)
+			cursors[left++] = cursors[i];
+		else
+			query_cursor_done(&cursors[i]);
+	*n = left;
+	return 0;
+}
+
+/* In turns, so that a queue with a million does not hide the others: of each a
+ * few, and then some queues at a time, a little deeper, while there is time. */
+static int
+group_queues(struct grouping *g, struct query_cursor *cursors, size_t *n,
 	     struct err *err)
 {
-	const int64_t end_us = clock_mono_us() + PAGE_TIME_US;
-	bool more = n > 0;
-	size_t i;
+	const int64_t end_us = clock_mono_us() + PAGE_QUICK_US;
+	size_t at = 0, some, left;
 
-	while (more) {
-		more = false;
-		for (i = 0; i < n; i++) {
-			if (!cursors[i].more)
-				continue;
-			if (g->looked_at >= PAGE_DEPTH ||
-			    clock_mono_us() >= end_us) {
-				g->whole = false;
-				return 0;
-			}
-			g->queue = cursors[i].queue;
-			if (query_next(g->client, &cursors[i], group_on_item, g,
-				       err) != 0)
-				return -1;
-			more |= cursors[i].more;
+	if (group_next(g, cursors, n, err) != 0)
+		return -1;
+	while (*n > 0) {
+		if (g->looked_at >= PAGE_DEPTH || clock_mono_us() >= end_us) {
+			g->whole = false;
+			return 0;
 		}
+		at = at < *n ? at : 0;
+		some = left = *n - at < AT_ONCE ? *n - at : AT_ONCE;
+		if (group_next(g, &cursors[at], &left, err) != 0)
+			return -1;
+		memmove(&cursors[at + left], &cursors[at + some],
+			(*n - at - some) * sizeof(*cursors));
+		*n -= some - left;
+		at += left;
 	}
 	return 0;
+}
+
+/* A queue whose newest is too old has none that counts; 0 says nothing. */
+static size_t
+group_begin(struct grouping *g, const json_t *queues,
+	    struct query_cursor *cursors)
+{
+	const int64_t after_us = g->filter->tasks.after_us;
+	const size_t each = FIRST_LOOK / (json_array_size(queues) + 1);
+	int64_t newest_ms;
+	json_t *queue;
+	size_t i, n = 0;
+
+	json_array_foreach (queues, i, queue) {
+		newest_ms =
+		    json_integer_value(json_object_get(queue, "newest_ms"));
+		if (newest_ms != 0 && after_us != 0 &&
+		    newest_ms <= after_us / US_PER_MS)
+			continue;
+		cursors[n++] = (struct query_cursor){
+		    .queue = member_text(queue, "queue"),
+		    .place = BROKER_DEAD,
+		    .n = each < FIRST_LEAST  ? FIRST_LEAST
+			 : each < FIRST_MOST ? (unsigned int)each
+					     : FIRST_MOST,
+		    .arg = g};
+	}
+	return n;
 }
 
 static int
 group_walk(struct grouping *g, struct err *err)
 {
-	json_t *queues = queues_list(g->client, g->filter->tasks.queue, err);
+	json_t *queues =
+	    queues_find(g->client, g->filter->tasks.queue, BROKER_DEAD, err);
 	struct query_cursor *cursors;
-	json_t *queue;
-	size_t i, n = 0;
+	size_t n = 0;
 	int result;
 
 	if (queues == NULL)
 		return -1;
 	cursors = calloc(json_array_size(queues) + 1, sizeof(*cursors));
-	json_array_foreach (queues, i, queue)
-		if (cursors != NULL &&
-		    json_integer_value(json_object_get(queue, "dead")) > 0)
-			cursors[n++] = (struct query_cursor){
-			    .queue = member_text(queue, "queue"),
-			    .place = BROKER_DEAD,
-			    .more = true};
-	result =
-	    cursors != NULL ? group_queues(g, cursors, n, err) : err_nomem(err);
+	if (cursors != NULL)
+		n = group_begin(g, queues, cursors);
+	result = cursors != NULL ? group_queues(g, cursors, &n, err)
+				 : err_nomem(err);
 	while (n > 0)
 		query_cursor_done(&cursors[--n]);
 	free(cursors);
@@ -199,6 +257,7 @@ most_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
+/* Without memory the list is empty rather than unsorted. */
 static json_t *
 group_items(const json_t *groups)
 {

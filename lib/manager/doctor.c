@@ -317,9 +317,7 @@ examine_all(struct doctor *d)
 	struct err err = ERR_INIT;
 
 	if (examine_broker(d)) {
-		d->queues = queues_list(d->client, NULL, &err);
-		if (d->queues != NULL)
-			d->workers = workers_list(d->client, &err);
+		d->queues = queues_and_workers(d->client, &d->workers, &err);
 		if (d->workers == NULL)
 			doctor_find(d, DOCTOR_ERROR, "broker", "Try again.",
 				    "%s", err.msg);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor: tasks that are stuck in queues. A queue is judged by what waits
  * in it and by the workers that say they serve it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "manager/doctor_private.h"
@@ -17,6 +18,10 @@
 /* What died within the last hour is news; older ones an operator has seen, and
  * keeps on purpose. */
 #define RECENT_US (3600 * US_PER_S)
+/* Of the dead, in all queues together, and at least in each: a short stop of the
+ * server, however many queues there are. */
+#define RECENT_MOST 4000
+#define RECENT_LEAST 20
 
 /* What a worker says of itself may be of another version: anything but a list
  * of strings counts as no queue. */
@@ -102,6 +107,7 @@ examine_delayed(struct doctor *d, const json_t *queue, const char *name)
 		    (long long)(late_us / US_PER_S));
 }
 
+/* What died in a queue since then. */
 struct recent {
 	int64_t since_ms;
 	long long n;
@@ -111,7 +117,8 @@ struct recent {
 static int
 count_recent(const struct broker_item *item, void *arg, struct err *err)
 {
-	struct recent *r = arg;
+	const struct query_cursor *cursor = arg;
+	struct recent *r = cursor->arg;
 
 	if (item->time_ms < r->since_ms)
 		return 1;
@@ -119,27 +126,65 @@ count_recent(const struct broker_item *item, void *arg, struct err *err)
 	return 0;
 }
 
-/* One page is enough: more than that is "or more". An error is left to the
- * other examinations. */
-static void
-examine_dead(struct doctor *d, const json_t *queue, const char *name)
+/* Those of which the newest may be as late; 0: that is not known. */
+static size_t
+recent_queues(const json_t *found, int64_t since_ms, struct recent *recent,
+	      struct query_cursor *cursors)
 {
-	struct recent recent = {.since_ms =
-				    (clock_wall_us() - RECENT_US) / 1000};
-	struct query_walk walk = {.queue = name,
-				  .place = BROKER_DEAD,
-				  .depth = BROKER_PAGE_MAX,
-				  .on_item = count_recent,
-				  .arg = &recent};
+	const size_t each = RECENT_MOST / (json_array_size(found) + 1);
+	json_int_t newest_ms;
+	json_t *one;
+	size_t i, n = 0;
 
-	if (number(queue, "dead") == 0 ||
-	    query_walk(d->client, &walk, NULL) != 0 || recent.n == 0)
-		return;
-	doctor_find(
-	    d, DOCTOR_WARNING, "queues",
-	    "List them with flowrractl tasks dead; retry or delete them.",
-	    "queue %s: %lld task%s%s died within the last hour", name, recent.n,
-	    recent.n == 1 ? "" : "s", walk.more ? " or more" : "");
+	json_array_foreach (found, i, one) {
+		newest_ms =
+		    json_integer_value(json_object_get(one, "newest_ms"));
+		if (newest_ms != 0 && newest_ms < since_ms)
+			continue;
+		recent[n] = (struct recent){.since_ms = since_ms};
+		cursors[n] = (struct query_cursor){
+		    .queue = member_text(one, "queue"),
+		    .place = BROKER_DEAD,
+		    .n = each < RECENT_LEAST	  ? RECENT_LEAST
+			 : each < BROKER_PAGE_MAX ? (unsigned int)each
+						  : BROKER_PAGE_MAX,
+		    .arg = &recent[n]};
+		n++;
+	}
+	return n;
+}
+
+/* One page of each is enough, and all leave together: more than that is "or more".
+ * An error is left to the other examinations. */
+static void
+doctor_dead(struct doctor *d)
+{
+	const int64_t since_ms = (clock_wall_us() - RECENT_US) / 1000;
+	json_t *found = queues_find(d->client, NULL, BROKER_DEAD, NULL);
+	const size_t size = json_array_size(found) + 1;
+	struct recent *recent = calloc(size, sizeof(*recent));
+	struct query_cursor *cursors = calloc(size, sizeof(*cursors));
+	size_t n = 0, i;
+
+	if (recent != NULL && cursors != NULL)
+		n = recent_queues(found, since_ms, recent, cursors);
+	if (n > 0)
+		query_next_all(d->client, cursors, n, count_recent, NULL);
+	for (i = 0; i < n; i++) {
+		if (recent[i].n > 0)
+			doctor_find(d, DOCTOR_WARNING, "queues",
+				    "List them with flowrractl tasks dead; "
+				    "retry or delete them.",
+				    "queue %s: %lld task%s%s died within the "
+				    "last hour",
+				    cursors[i].queue, recent[i].n,
+				    recent[i].n == 1 ? "" : "s",
+				    cursors[i].more ? " or more" : "");
+		query_cursor_done(&cursors[i]);
+	}
+	free(cursors);
+	free(recent);
+	json_decref(found);
 }
 
 /* They wait and come again: nothing is lost while it is put right. */
@@ -179,6 +224,6 @@ doctor_queues(struct doctor *d)
 			examine_delayed(d, queue, name);
 		examine_servants(d, queue, name);
 		examine_unknown(d, queue);
-		examine_dead(d, queue, name);
 	}
+	doctor_dead(d);
 }

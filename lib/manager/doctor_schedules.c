@@ -75,6 +75,7 @@ examine_figures(struct doctor *d, const struct schedules_stats *s,
 			    (double)(now_us - s->oldest_unsent_us) / US_PER_S);
 }
 
+/* The handle only reads: an examination makes no database file. */
 void
 doctor_schedules(struct doctor *d)
 {

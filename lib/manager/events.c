@@ -25,6 +25,7 @@ struct following {
 	bool ended;
 };
 
+/* NULL is any text, also where the event has none. */
 static bool
 is_text(const json_t *task, const char *name, const char *wanted)
 {
@@ -87,6 +88,8 @@ on_following_asked(void *arg)
 		timer_set_ms(f->timer, ASKED_MS);
 }
 
+/* Runs until on_event or `stopped` ends it. Without memory for the timer,
+ * `stopped` is not asked, and only on_event can. */
 static void
 begin_listening(struct query *q)
 {

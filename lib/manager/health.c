@@ -27,6 +27,7 @@ struct health {
 	json_t *components;
 };
 
+/* A message is the server's words now and then, and may be anything. */
 static void
 add(struct health *h, const char *component, bool healthy, const char *message)
 {
@@ -77,9 +78,9 @@ health_ping(struct flowrra_client *c, struct err *err)
 	return 0;
 }
 
-/* Healthy is at least one that takes tasks: those who are quiet or stopping
- * will not work off a queue; and none that lacks a module, since its tasks
- * wait for another worker, or for ever. */
+/* Healthy: at least one worker takes tasks, since those that are quiet or
+ * stopping will not work off a queue; and no worker lacks a module, since the
+ * tasks of that module wait for another worker, or for ever. */
 static void
 check_workers(struct health *h)
 {
@@ -252,6 +253,7 @@ health_check(struct flowrra_client *c)
 	return h.components;
 }
 
+/* One component that is not healthy is enough. */
 bool
 health_is_good(const json_t *components)
 {

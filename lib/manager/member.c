@@ -8,9 +8,8 @@
 
 #include "util/clock.h"
 
-/* Times are written in UTC with microseconds, whatever the clock of the reader.
- * Times are written in UTC with microseconds, whatever the clock of the reader.
- */
+/* In UTC, whatever the clock of the reader, and always with microseconds: so that
+ * texts sort as times do. */
 json_t *
 member_of_time(int64_t wall_us)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON objects by a table. Strings are copied into one buffer, which is reserved
- * at the beginning and does not move.
+ * JSON objects by a table. Strings are copied into one buffer, which is
+ * reserved at the beginning and does not move.
  */
 #include "manager/object.h"
 
@@ -56,8 +56,8 @@ keep_value(struct object_reader *r, const struct scan_value *value)
 	return r->scratch->data + begin;
 }
 
-/* Arguments are not looked into: they are the task's, and are checked when it is
- * encoded. */
+/* Arguments are not looked into: they are the task's, and are checked when it
+ * is encoded. */
 static int
 store_json(struct object_reader *r, const struct object_member *member,
 	   const struct scan_value *value, struct err *err)
@@ -73,7 +73,7 @@ store_json(struct object_reader *r, const struct object_member *member,
 	return 0;
 }
 
-/* Python writes 1e-05, which is no duration that a person would write. */
+/* Python writes 1e-05, which is not a duration that a person would write. */
 static int
 store_seconds(struct object_reader *r, const struct object_member *member,
 	      const struct scan_value *value, struct err *err)

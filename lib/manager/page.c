@@ -2,9 +2,9 @@
 /*
  * Steps of lists: their cursors, and their ends.
  *
- * A cursor is text: 16 digits that say of which list and filter it is, a dot, and
- * a place that only the list understands. It comes back from a browser, so each
- * part is checked before it is used, and a store checks its own.
+ * A cursor is text: 16 digits that say of which list and filter it is, a dot,
+ * and a place that only the list understands. It comes back from a browser, so
+ * each part is checked before it is used, and a store checks its own.
  */
 #include "manager/page.h"
 
@@ -22,6 +22,9 @@
 #define LOOK_BYTES ((size_t)8 << 20)
 #define FIRST_LOOK 50
 #define LEAST_LOOK 8
+/* Fewer entries are not worth a step: where a store is slow, or they lie in as
+ * many queues. */
+#define STEP_LEAST 300
 
 #define HASH_DIGITS 16
 /* A place holds a name of a queue, a store's cursor (at most a task's ID and
@@ -60,13 +63,17 @@ int
 page_step_begin(struct page_step *step, struct page_query *query, uint64_t hash,
 		struct slice *ret_place, struct err *err)
 {
+	const int64_t now_us = clock_mono_us();
 	const int64_t time_us =
 	    query->time_us > 0 ? query->time_us : PAGE_TIME_US;
 
-	*step = (struct page_step){.query = query,
-				   .hash = hash,
-				   .end_us = clock_mono_us() + time_us,
-				   .items = json_array()};
+	*step = (struct page_step){
+	    .query = query,
+	    .hash = hash,
+	    .quick_us = now_us + time_us,
+	    .end_us =
+		now_us + (time_us < PAGE_TIME_US ? PAGE_TIME_US : time_us),
+	    .items = json_array()};
 	query->bad_cursor = false;
 	*ret_place = (struct slice){NULL, 0};
 	if (step->items == NULL)
@@ -134,9 +141,11 @@ page_add(struct page_step *step, json_t *item, size_t bytes)
 bool
 page_is_over(const struct page_step *step)
 {
+	const int64_t now_us = clock_mono_us();
+
 	return step->looked_at >= page_depth(step) ||
-	       step->read_bytes >= READ_BYTES ||
-	       clock_mono_us() >= step->end_us;
+	       step->read_bytes >= READ_BYTES || now_us >= step->end_us ||
+	       (now_us >= step->quick_us && step->looked_at >= STEP_LEAST);
 }
 
 void
@@ -161,7 +170,7 @@ page_answer(struct page_step *step, struct err *err)
 			   : NULL;
 	json_t *answer;
 
-	/* A cursor that is no UTF-8 has the bytes of another program's worker;
+	/* A cursor that is not UTF-8 has the bytes of another program's worker;
 	 * the list ends there rather than fail. */
 	answer =
 	    step->next.failed

@@ -35,14 +35,20 @@ struct err;
 #define PAGE_BYTES ((size_t)1 << 20)
 /* A person waits that long without a thought. */
 #define PAGE_TIME_US INT64_C(200000)
+/* Of a page in a browser, which asks for the next step by itself: with what comes
+ * before and after it, a step is there in 50 ms, also on a machine that is half as
+ * fast as it should be. */
+#define PAGE_QUICK_US INT64_C(25000)
 
 struct page_query {
 	/* What the step before gave as "next"; NULL or empty: the first. It
 	 * goes with the same list and filter only. */
 	const char *cursor;
 	size_t limit; /* at most so many items: 1 to PAGE_LIMIT_MAX */
-	/* What a step may look at; 0: the two above. It ends behind the page of
-	 * the store with which it has come so far. */
+	/* What a step may look at, and how long; 0: PAGE_DEPTH and PAGE_TIME_US.
+	 * It ends behind the page of the store with which it has come so far. If
+	 * it is to end sooner than after PAGE_TIME_US, it goes on until then
+	 * while it has looked at few. */
 	size_t depth;
 	int64_t time_us;
 	/* The answer, with an error: it is about the cursor. */
@@ -54,8 +60,8 @@ struct page_query {
 /* One step. */
 struct page_step {
 	struct page_query *query;
-	uint64_t hash; /* of the list and the filter */
-	int64_t end_us;
+	uint64_t hash;		  /* of the list and the filter */
+	int64_t quick_us, end_us; /* when it should end, and has to */
 	size_t looked_at;
 	/* What came from the store, and what is among the items. */
 	size_t n_read, read_bytes, item_bytes;
@@ -63,8 +69,8 @@ struct page_step {
 	struct buf next; /* empty: the end */
 };
 
-/* Begins a step; *ret_place is what page_next() had written, empty for the first
- * one. -1 with *err; page_step_done() is due in any case. */
+/* Begins a step; *ret_place is what page_next() had written, empty for the
+ * first one. -1 with *err; page_step_done() is due in any case. */
 int page_step_begin(struct page_step *step, struct page_query *query,
 		    uint64_t hash, struct slice *ret_place, struct err *err);
 void page_step_done(struct page_step *step);

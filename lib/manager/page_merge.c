@@ -4,13 +4,13 @@
  *
  * From each queue a page is read, then the next one of the queue that has come
  * least far back, until enough is known: what is later than all that was not
- * looked at yet is in its final order, and can be told. The rest of the pages is
- * read again by the next step.
+ * looked at yet is in its final order, and can be told. The rest of the pages
+ * is read again by the next step.
  *
- * A place is "TIME:SKIP:QUEUE": everything before that time is still to come, and
- * of what has that very time, the queues from QUEUE on, in it but for the first
- * SKIP. So it is short, however many queues there are, and what comes in at
- * the front moves nothing.
+ * A place is "TIME:SKIP:QUEUE": everything before that time is still to come,
+ * and of what has that very time, the queues from QUEUE on, in it but for the
+ * first SKIP. So it is short, however many queues there are, and what comes in
+ * at the front moves nothing.
  */
 #include "manager/page_merge.h"
 
@@ -85,8 +85,8 @@ merge_is_past(const struct merging *m, const struct source *s)
 	       s->low_ms <= m->what->after_us / US_PER_MS;
 }
 
-/* A score that is no time counts as the one before it, so that the order of the
- * store is kept. */
+/* A score that is not a time counts as the one before it, so that the order of
+ * the store is kept. */
 static int
 merge_on_item(const struct broker_item *item, void *arg, struct err *err)
 {
@@ -175,8 +175,8 @@ merge_is_before(const struct merging *m, const struct entry *e, size_t behind)
 	       (e->time_ms == low_ms && e->source < behind);
 }
 
-/* How many entries, or items, from the first on, are in their final order: those
- * of the queue that is behind compete with the others only. */
+/* How many entries, or items, from the first on, are in their final order:
+ * those of the queue that is behind compete with the others only. */
 static size_t
 merge_count_final(const struct merging *m, size_t *ret_items)
 {
@@ -196,9 +196,10 @@ merge_count_final(const struct merging *m, size_t *ret_items)
 	return n;
 }
 
-/* A queue is read when it is the one that is behind, at first by the time of its
- * newest: most have nothing that is as late as what is wanted. A step ends with
- * something whose order is final, so the list moves on, whatever the bounds. */
+/* A queue is read when it is the one that is behind, at first by the time of
+ * its newest: most have nothing that is as late as what is wanted. A step ends
+ * with something whose order is final, so the list moves on, whatever the
+ * bounds. */
 static int
 merge_fill(struct merging *m, struct err *err)
 {
@@ -278,8 +279,8 @@ merge_read_place(struct merging *m, struct slice place, struct err *err)
 	return 0;
 }
 
-/* Of one queue at a time: if any task will do, not more than is wanted; and where
- * there are several, it may lie evenly in all of them. */
+/* Of one queue at a time: if any task will do, not more than is wanted; and
+ * where there are several, it may lie evenly in all of them. */
 static unsigned int
 merge_page_size(const struct merging *m)
 {

@@ -69,6 +69,7 @@ json_of_names(struct slice names)
 	return list;
 }
 
+/* Each member of the struct that people look at, under its name in the API. */
 static json_t *
 json_of_queue(const struct queue_stats *s)
 {
@@ -257,6 +258,7 @@ query_examine(struct flowrra_client *c, query_report_fn *on_told, void *arg,
 	return query_run(&e.q, err);
 }
 
+/* Findings of the backend; on_finding is called on the loop, for each. */
 struct findings_query {
 	struct query q;
 	query_finding_fn *on_finding;
@@ -389,6 +391,7 @@ query_ping(struct flowrra_client *c, struct err *err)
 
 /* --- orders ------------------------------------------------------------ */
 
+/* Takes the order. It reaches the workers that listen now; nobody answers. */
 int
 query_control(struct flowrra_client *c, json_t *order, struct err *err)
 {

@@ -102,11 +102,17 @@ struct query_cursor {
 	enum broker_location place;
 	unsigned int n; /* about how many; 0: half of what there may be */
 	int64_t until_ms, skip; /* of the first page: as in broker_view */
+	const char *key;	/* DEAD: only this one; NULL: any */
+	void *arg;		/* the caller's */
 	bool more;		/* the answer: there is another page */
 	struct buf next;
 };
 int query_next(struct flowrra_client *c, struct query_cursor *cursor,
 	       query_item_fn *on_item, void *arg, struct err *err);
+/* The same of many, which leave together; on_item is given the cursor itself as
+ * its `arg`. Asked again after a lost connection, it may see items twice. */
+int query_next_all(struct flowrra_client *c, struct query_cursor *cursors,
+		   size_t n, query_item_fn *on_item, struct err *err);
 void query_cursor_done(struct query_cursor *cursor);
 
 /* Takes a page out of a queue; *ret_more: there may be another. */

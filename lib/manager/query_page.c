@@ -19,7 +19,8 @@ struct page {
 	struct query q;
 	enum broker_location place;
 	struct slice cursor;
-	struct slice id; /* of the one that is to be due */
+	struct slice
+	    id; /* of the one that is to be due; or a key of the dead */
 	int64_t until_ms, skip;
 	unsigned int n;
 	bool failed; /* of records */
@@ -79,7 +80,8 @@ send_view(struct query *q)
 					 .cursor = p->cursor,
 					 .n = p->n,
 					 .until_ms = p->until_ms,
-					 .skip = p->skip};
+					 .skip = p->skip,
+					 .key = p->id};
 
 	broker_view(q->client->broker, &view, on_page, q);
 }
@@ -92,9 +94,8 @@ send_purge(struct query *q)
 
 /* --- walking ----------------------------------------------------------- */
 
-/* The cursor is what the page before has left. */
-/* The two buffers change places: the store reads the old cursor while the
- * callback writes the new one. */
+/* The cursor is what the page before has left. The two buffers change places:
+ * the store reads the old cursor while the callback writes the new one. */
 static int
 turn_page(struct page *p, struct buf *cursor, struct err *err)
 {
@@ -148,27 +149,70 @@ query_walk(struct flowrra_client *c, struct query_walk *w, struct err *err)
 
 /* Half of what is allowed, since a page may be a little longer than asked for.
  */
+static struct page
+page_of_cursor(struct flowrra_client *c, const struct query_cursor *cursor,
+	       query_item_fn *on_item, void *arg)
+{
+	return (struct page){
+	    .q = {.client = c,
+		  .send = send_view,
+		  .key = slice_of(cursor->queue)},
+	    .place = cursor->place,
+	    .cursor = {cursor->next.data, cursor->next.len},
+	    .id = slice_of(cursor->key != NULL ? cursor->key : ""),
+	    .until_ms = cursor->until_ms,
+	    .skip = cursor->skip,
+	    .n = cursor->n > 0 ? cursor->n : BROKER_PAGE_MAX / 2,
+	    .on_item = on_item,
+	    .arg = arg};
+}
+
+static void
+cursor_follow(struct query_cursor *cursor, struct page *p, bool good)
+{
+	buf_done(&cursor->next);
+	cursor->next = p->next;
+	cursor->more = good && !p->enough && p->next.len > 0;
+}
+
 int
 query_next(struct flowrra_client *c, struct query_cursor *cursor,
 	   query_item_fn *on_item, void *arg, struct err *err)
 {
-	struct page p = {.q = {.client = c,
-			       .send = send_view,
-			       .key = slice_of(cursor->queue)},
-			 .place = cursor->place,
-			 .cursor = {cursor->next.data, cursor->next.len},
-			 .until_ms = cursor->until_ms,
-			 .skip = cursor->skip,
-			 .n = cursor->n > 0 ? cursor->n : BROKER_PAGE_MAX / 2,
-			 .on_item = on_item,
-			 .arg = arg};
+	struct page p = page_of_cursor(c, cursor, on_item, arg);
 	int result = client_check(c, err);
 
 	if (result == 0)
 		result = query_run(&p.q, err);
-	buf_done(&cursor->next);
-	cursor->next = p.next;
-	cursor->more = result == 0 && !p.enough && p.next.len > 0;
+	cursor_follow(cursor, &p, result == 0);
+	return result;
+}
+
+/* The first error is told; all must have ended before. */
+int
+query_next_all(struct flowrra_client *c, struct query_cursor *cursors, size_t n,
+	       query_item_fn *on_item, struct err *err)
+{
+	struct page *pages = calloc(n + 1, sizeof(*pages));
+	int result = 0;
+	size_t i;
+
+	if (pages == NULL)
+		return err_nomem(err);
+	if (client_check(c, err) != 0) {
+		free(pages);
+		return -1;
+	}
+	for (i = 0; i < n; i++) {
+		pages[i] = page_of_cursor(c, &cursors[i], on_item, &cursors[i]);
+		query_begin(&pages[i].q);
+	}
+	for (i = 0; i < n; i++) {
+		if (query_finish(&pages[i].q, result == 0 ? err : NULL) != 0)
+			result = -1;
+		cursor_follow(&cursors[i], &pages[i], result == 0);
+	}
+	free(pages);
 	return result;
 }
 

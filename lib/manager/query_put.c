@@ -56,6 +56,7 @@ put_all(struct flowrra_client *c, void (*send)(struct query *q),
 	return result;
 }
 
+/* One flush for all: their events have left when this returns. */
 int
 query_put_failed(struct flowrra_client *c, const struct query_put *puts,
 		 size_t n, struct err *err)

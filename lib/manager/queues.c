@@ -18,6 +18,7 @@
 #include "manager/member.h"
 #include "manager/page.h"
 #include "manager/query.h"
+#include "manager/workers.h"
 #include "util/closest.h"
 #include "util/conf.h"
 #include "util/err.h"
@@ -104,11 +105,13 @@ add_configured(struct flowrra_client *c, json_t *queues, struct err *err)
 	return result;
 }
 
+/* What living workers say they serve; `workers` as query_workers() tells them. */
 static int
-add_served(struct flowrra_client *c, json_t *queues, struct err *err)
+add_served(struct flowrra_client *c, json_t *queues, const json_t *workers,
+	   struct err *err)
 {
-	json_t *workers = query_workers(c, err), *worker, *name;
-	int result = workers != NULL ? 0 : -1;
+	json_t *worker, *name;
+	int result = 0;
 	size_t i, k;
 
 	json_array_foreach (workers, i, worker) {
@@ -122,19 +125,24 @@ add_served(struct flowrra_client *c, json_t *queues, struct err *err)
 				result = add_queue(
 				    c, queues, json_string_value(name), err);
 	}
-	json_decref(workers);
 	return result;
 }
 
-/* All of them. */
+/* All of them; *ret_workers is as query_workers() tells it, NULL if there is an
+ * error. */
 static json_t *
-all_queues(struct flowrra_client *c, struct err *err)
+all_queues(struct flowrra_client *c, json_t **ret_workers, struct err *err)
 {
-	json_t *all = query_queues(c, NULL, err);
+	json_t *all = query_queues(c, NULL, err), *workers = NULL;
 
+	*ret_workers = NULL;
 	if (all != NULL && add_configured(c, all, err) == 0 &&
-	    add_served(c, all, err) == 0)
+	    (workers = query_workers(c, err)) != NULL &&
+	    add_served(c, all, workers, err) == 0) {
+		*ret_workers = workers;
 		return all;
+	}
+	json_decref(workers);
 	json_decref(all);
 	return NULL;
 }
@@ -143,12 +151,13 @@ all_queues(struct flowrra_client *c, struct err *err)
 static int
 is_known(struct flowrra_client *c, const char *name, struct err *err)
 {
-	json_t *all = all_queues(c, err);
+	json_t *workers, *all = all_queues(c, &workers, err);
 	bool found = false;
 
 	if (all == NULL)
 		return -1;
 	queue_place(all, name, &found);
+	json_decref(workers);
 	json_decref(all);
 	return found;
 }
@@ -156,13 +165,15 @@ is_known(struct flowrra_client *c, const char *name, struct err *err)
 json_t *
 queues_list(struct flowrra_client *c, const char *name, struct err *err)
 {
-	json_t *list;
+	json_t *list, *workers = NULL;
 	int known = 1;
 
 	if (name != NULL &&
 	    name_check_queue(slice_of(name), ERR_DATA, err) != 0)
 		return NULL;
-	list = name != NULL ? query_queues(c, name, err) : all_queues(c, err);
+	list = name != NULL ? query_queues(c, name, err)
+			    : all_queues(c, &workers, err);
+	json_decref(workers);
 	if (list == NULL)
 		return NULL;
 	if (name != NULL && !is_used(json_array_get(list, 0)))
@@ -178,18 +189,33 @@ queues_list(struct flowrra_client *c, const char *name, struct err *err)
 	return NULL;
 }
 
+json_t *
+queues_and_workers(struct flowrra_client *c, json_t **ret_workers,
+		   struct err *err)
+{
+	json_t *known, *queues = all_queues(c, &known, err);
+
+	if (queues == NULL)
+		return NULL;
+	*ret_workers = workers_describe(known);
+	json_decref(known);
+	return queues;
+}
+
 /* --- where tasks are --------------------------------------------------- */
 
 /* Those that are configured here, if they are not there yet: tasks of a foreign
- * producer may be in them, and who looks finds out. */
+ * producer may be in them. The caller reads the queues next, and sees. */
 static int
 find_add_configured(struct flowrra_client *c, json_t *queues, struct err *err)
 {
 	char **names = conf_list(c->conf->worker.queues);
-	int result = names != NULL ? 0 : err_nomem(err);
+	int result = 0;
 	size_t i, at;
 	bool found;
 
+	if (names == NULL)
+		return err_nomem(err);
 	for (i = 0; result == 0 && names[i] != NULL; i++) {
 		at = queue_place(queues, names[i], &found);
 		if (!found && json_array_insert_new(
@@ -256,6 +282,9 @@ queues_pause(struct flowrra_client *c, const char *name, bool paused,
 
 /* --- levels ------------------------------------------------------------ */
 
+/* Of a long queue: a page of one queue asks for more than its levels. */
+#define LEVELS_DEPTH (PAGE_DEPTH / 2)
+
 /* The levels of a queue as they are met: the one that runs last first. */
 struct level_count {
 	json_t *levels;
@@ -298,13 +327,13 @@ queues_levels(struct flowrra_client *c, const char *name, struct err *err)
 	struct level_count l = {.levels = json_array()};
 	struct query_cursor at = {
 	    .queue = name, .place = BROKER_WAITING, .n = BROKER_PAGE_MAX};
-	const int64_t end_us = clock_mono_us() + PAGE_TIME_US;
+	const int64_t end_us = clock_mono_us() + PAGE_QUICK_US;
 	json_t *answer = NULL;
 	int result;
 
 	do
 		result = query_next(c, &at, level_on_item, &l, err);
-	while (result == 0 && at.more && l.seen < PAGE_DEPTH &&
+	while (result == 0 && at.more && l.seen < LEVELS_DEPTH &&
 	       clock_mono_us() < end_us);
 	if (result == 0) {
 		answer = level_end(&l) == 0

@@ -26,6 +26,11 @@ struct flowrra_client;
 json_t *queues_list(struct flowrra_client *c, const char *name,
 		    struct err *err);
 
+/* All of them, and *ret_workers as of workers_list(): it has to be asked for the
+ * queues, too. NULL with *err. */
+json_t *queues_and_workers(struct flowrra_client *c, json_t **ret_workers,
+			   struct err *err);
+
 /*
  * Where to look for tasks at a place: an array, in the order of their names, of
  * {"queue", "newest_ms"} (query_find()). It may have queues that are empty there.
@@ -38,8 +43,8 @@ json_t *queues_find(struct flowrra_client *c, const char *name,
 /*
  * How many tasks wait in each priority of a queue, the one that runs first first:
  *	{"levels": [{"priority", "waiting"}], "complete": bool}
- * Of a long queue only those that run last are counted (as many as a step of
- * page.h may look at); then it is not complete.
+ * Of a long queue only those that run last are counted (half of what a step of
+ * page.h may look at, for PAGE_QUICK_US); then it is not complete.
  */
 json_t *queues_levels(struct flowrra_client *c, const char *name,
 		      struct err *err);

@@ -11,6 +11,7 @@
 #include "util/err.h"
 #include "util/pending.h"
 
+/* A query whose answer is made on the loop, entry by entry. */
 struct registry_query {
 	struct query q;
 	json_t *list;
@@ -18,7 +19,7 @@ struct registry_query {
 };
 
 /* The entry with its name in it, which is told last by the module, but comes
- * first here. NULL: it is no JSON object. */
+ * first here. NULL: the text is not a JSON object. */
 static json_t *
 entry_json(struct slice name, struct slice text, struct err *err)
 {
@@ -42,6 +43,7 @@ entry_json(struct slice name, struct slice text, struct err *err)
 	return NULL;
 }
 
+/* An entry that cannot be read, so that its name is shown all the same. */
 static json_t *
 bad_entry(struct slice name, const struct err *why)
 {
@@ -52,6 +54,7 @@ bad_entry(struct slice name, const struct err *why)
 			 member_of_text(why->msg));
 }
 
+/* On the loop; `names` and `values` are the store's until it returns. */
 static void
 on_entries(const struct slice *names, const struct slice *values, size_t n,
 	   const struct err *err, void *arg)
@@ -95,8 +98,8 @@ registry_list(struct flowrra_client *c, struct err *err)
 	return NULL;
 }
 
-/* Names that are alike are named: most who ask for an unknown one have mistyped
- * it. */
+/* The message has close names: most users who ask for an unknown task have
+ * mistyped it. */
 json_t *
 registry_show(struct flowrra_client *c, const char *name, struct err *err)
 {

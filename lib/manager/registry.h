@@ -13,10 +13,10 @@ struct flowrra_client;
  * array of what their modules say, with "name" in it:
  *	{"name", "queue", "cpu_bound", "max_retries", "retry_delay",
  *	 "description", "params", …}
- * One that is no JSON object is {"name", "fault": text}. NULL with *err.
+ * One that is not a JSON object is {"name", "fault": text}. NULL with *err.
  */
 json_t *registry_list(struct flowrra_client *c, struct err *err);
-/* One. ERR_NOT_FOUND, with similar names; ERR_DATA: it is no JSON object. */
+/* One. ERR_NOT_FOUND, with similar names; ERR_DATA: it is not a JSON object. */
 json_t *registry_show(struct flowrra_client *c, const char *name,
 		      struct err *err);
 

@@ -43,8 +43,8 @@ static const struct object_member fields[] = {
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 _Static_assert(N_FIELDS <= 64, "a bit for each field");
 
-/* What workers keep in a task; it begins anew when it is submitted. A task that
- * was read from a queue or from the dead list can be so as it is. */
+/* What workers keep in a task; it begins again when it is submitted. A task
+ * that was read from a queue or from the dead list can be so as it is. */
 static const char *const skipped[] = {
     "current_retry", "submitted_at", "crashes",	 "suspected",
     "unknown",	     "history",	     "reply_to", NULL,
@@ -72,6 +72,7 @@ request_read(struct slice json, const struct flowrra_request *base,
 	return 0;
 }
 
+/* An unknown task is the one message that does not begin with its field. */
 const char *
 request_field(const char *message)
 {
@@ -95,9 +96,9 @@ request_max(const struct flowrra_client *c)
 
 /* --- words ------------------------------------------------------------- */
 
-/* Appends a JSON string. Fails where it would have to replace bytes that are not
- * UTF-8: the task would get another text than was typed. To read it back is the
- * simplest way to know. */
+/* Appends a JSON string. Fails where it would have to replace bytes that are
+ * not UTF-8: the task would get another text than was typed. To read it back is
+ * the simplest way to know. */
 static int
 add_json_string(struct slice text, struct buf *out, struct err *err)
 {
@@ -121,6 +122,8 @@ add_json_string(struct slice text, struct buf *out, struct err *err)
 		       (int)(text.len < 64 ? text.len : 64), text.p);
 }
 
+/* What the registration says; the name is checked when the task is submitted,
+ * where the message about it belongs. */
 int
 request_words_of(struct flowrra_client *c, const char *name,
 		 enum request_words *ret, struct err *err)
@@ -139,7 +142,8 @@ request_words_of(struct flowrra_client *c, const char *name,
 	return 0;
 }
 
-/* The remedy for a number is the option's. */
+/* A number that JSON readers would round is refused; the advice is the option
+ * that takes it as text, which does not help with a bad escape. */
 static int
 check_argument(const struct scan_value *value, struct err *err)
 {
@@ -151,6 +155,8 @@ check_argument(const struct scan_value *value, struct err *err)
 		       *value->inexact != '\\' ? " (--string)" : "");
 }
 
+/* A word that is JSON is taken as it is, unless the task takes texts; any other
+ * word is a string. So 5 is a number and 5a needs no quotes. */
 int
 request_argument(const char *text, enum request_words words, struct buf *out,
 		 struct err *err)
@@ -162,7 +168,8 @@ request_argument(const char *text, enum request_words words, struct buf *out,
 		return add_json_string(slice_of(text), out, err);
 	if (check_argument(&value, err) != 0)
 		return -1;
-	/* With its quotes, if it is a string. */
+	/* As it was typed: a string with its quotes, a number with its
+	 * digits. */
 	buf_adds(out, text);
 	return out->failed ? err_nomem(err) : 0;
 }
@@ -197,6 +204,7 @@ check_key(const char *const *texts, size_t i, size_t len, struct err *err)
 	return 0;
 }
 
+/* A key ends at the first '=': values may have more of them. */
 int
 request_keywords(const char *const *texts, size_t n, enum request_words words,
 		 struct buf *out, struct err *err)
@@ -229,6 +237,7 @@ request_keywords(const char *const *texts, size_t n, enum request_words words,
 
 /* --- writing ------------------------------------------------------------- */
 
+/* What is not set is left out: the reader has the same defaults. */
 static void
 write_text(struct buf *out, const char *name, const char *text)
 {
@@ -271,6 +280,8 @@ write_time(struct buf *out, const char *name, int64_t us)
 	write_text(out, name, text);
 }
 
+/* For the way to another process, one request a line. "at_us" and not "at": the
+ * reader must not round it to the text's precision. */
 void
 request_write(const struct flowrra_request *r, struct buf *out)
 {

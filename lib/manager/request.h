@@ -16,7 +16,7 @@ struct flowrra_request;
  * Reads a request from a JSON object: "name" and, all optional, "args" (array),
  * "kwargs" (object), and the fields of core/task_options.def. null counts as
  * absent; what is absent stays as in `base`. Durations are numbers of seconds
- * or strings ("1h30m"). What a submission starts anew (current_retry,
+ * or strings ("1h30m"). What a submission starts again (current_retry,
  * submitted_at, crashes, suspected, unknown, history, reply_to) is skipped; any
  * other field is an error, and so is one that comes twice.
  *
@@ -28,12 +28,12 @@ int request_read(struct slice json, const struct flowrra_request *base,
 		 struct buf *scratch, struct flowrra_request *ret,
 		 const char **ret_field, struct err *err);
 
-/* The field that a message of a refused submission is about: those of the client
- * library begin with its name. NULL: none is named. */
+/* The field that a message of a refused submission is about: those of the
+ * client library begin with its name. NULL: none is named. */
 const char *request_field(const char *message);
 
-/* Appends a request as such an object, on one line; times are numbers of µs since
- * 1970 (at_us) or strings. */
+/* Appends a request as such an object, on one line; times are numbers of µs
+ * since 1970 (at_us) or strings. */
 void request_write(const struct flowrra_request *request, struct buf *out);
 
 /* The longest JSON object that can be a task ([worker] max_task_size), with

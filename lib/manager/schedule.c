@@ -31,7 +31,7 @@ struct drafting {
 	struct schedule_draft *draft;
 	struct schedule_fault *fault;
 	struct tz_set *zones;
-	bool again; /* it shall fire as before, but anew */
+	bool again; /* it fires by the same rule, but from now on */
 };
 
 static bool
@@ -178,7 +178,8 @@ form_microseconds(double seconds)
 #define STORED_OVERLAP(value, stored) (stored)
 #define STORED_DAY_MATCH(value, stored) (stored)
 
-/* What needs no check. Texts are the form's. */
+/* What needs no check. Texts are the form's, so that the draft must not outlive
+ * it. */
 static void
 fill_schedule(const struct drafting *d)
 {
@@ -284,6 +285,8 @@ same_times(const struct schedule *a, const struct schedule *b)
 	       a->jitter_us == b->jitter_us;
 }
 
+/* A rule that fires by the same times as before is not judged again: it may
+ * have fires behind it only. */
 static int
 check_rule(const struct drafting *d, const struct rule *rule, struct err *err)
 {
@@ -359,7 +362,8 @@ fill_first(const struct drafting *d, const struct rule *rule, struct err *err)
 	return 0;
 }
 
-/* The next fire, by the rule. */
+/* The next fire, by the rule. While this runs, `field` names the rule: most of
+ * what can fail here is about it. */
 static int
 compute_next(const struct drafting *d, struct err *err)
 {
@@ -429,6 +433,8 @@ fill_next(struct drafting *d, struct err *err)
 	return 0;
 }
 
+/* In the order of what a person sees: the form's own mistakes first, then those
+ * that need the rule, then those that need the zones' files. */
 int
 schedule_draft(const struct schedule_form *form, const struct schedule *old,
 	       int64_t now_us, struct schedule_draft *ret,

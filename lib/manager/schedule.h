@@ -23,7 +23,8 @@ struct schedule_form {
 	const char *tz, *args, *kwargs, *queue, *description;
 	const char *misfire, *overlap, *day_match;
 	int priority;
-	/* The task's settings, named as in struct flowrra_request; TASK_UNSET */
+	/* The task's settings, named as in struct flowrra_request;
+	 * TASK_UNSET */
 	int max_retries;
 	double retry_delay_s, retry_backoff, retry_delay_max_s, retry_jitter;
 	double timeout_s;
@@ -42,9 +43,9 @@ void schedule_form_init(struct schedule_form *form);
 /* What would make a schedule as it is; texts are the schedule's. */
 void schedule_form_of(const struct schedule *s, struct schedule_form *ret);
 /*
- * Reads what a JSON object says into the form, and leaves the rest as it is. What
- * only schedule_json() tells (next_run, state …) is passed over, so that an
- * answer can be sent back. Strings lie in `scratch`, which is emptied first.
+ * Reads what a JSON object says into the form, and leaves the rest as it is.
+ * What only schedule_json() tells (next_run, state …) is passed over, so that
+ * an answer can be sent back. Strings lie in `scratch`, which is emptied first.
  * ERR_DATA; *ret_field (may be NULL) is the name of the field, or NULL.
  */
 int schedule_form_read(struct slice json, struct schedule_form *form,
@@ -54,7 +55,11 @@ int schedule_form_read(struct slice json, struct schedule_form *form,
 /* What is to blame for an error, for programs. */
 struct schedule_fault {
 	const char *field; /* its name in JSON; NULL: none */
-	/* Where an expression is wrong; CRON_NONE: it is not, or it is none. */
+	/* No worker has registered the task, or its registration cannot be
+	 * read: the form's `force` stores the schedule all the same. */
+	bool forcible;
+	/* Where an expression is wrong; CRON_NONE: it is not, or the rule is
+	 * not an expression. */
 	struct cron_fault cron;
 };
 
@@ -66,7 +71,7 @@ struct schedule_draft {
 	 * holds no more, and the latest of them alone is still done. */
 	struct schedule_skip dropped;
 	char id[UUID_TEXT_SIZE];
-	char rule[CLOCK_TEXT_SIZE]; /* of what is no expression */
+	char rule[CLOCK_TEXT_SIZE]; /* of an interval or a time */
 	char tz_data[TZ_VERSION_SIZE];
 };
 
@@ -75,10 +80,10 @@ struct schedule_draft {
  * ("300", "5m"), or a moment ("2026-12-24T18:00:00+01:00", "in 10m") that has
  * not passed.
  *
- * `old` is the schedule that is edited, or NULL: where nothing is said anew of
- * when it fires, its next fire stays. A fire of the old rule whose time has come
- * stays the next one, so that none is lost; then the new rule holds, from now_us
- * on.
+ * `old` is the schedule that is edited, or NULL: where the form says nothing
+ * new of when it fires, its next fire stays. A fire of the old rule whose time
+ * has come stays the next one, so that none is lost; then the new rule holds,
+ * from now_us on.
  *
  * ERR_DATA, and ERR_SYSTEM if a zone's file cannot be read; `fault` is filled.
  * ERR_REFUSED: it would not fire any more. *ret must not move.

@@ -12,8 +12,9 @@
 
 #define US_PER_S 1e6
 
-/* Most schedules fire on whole seconds: then a fraction of zeros is left
- * out. */
+/* With the offset of records and of all other times of ours, so that texts of one
+ * answer can be compared. Most schedules fire on whole seconds: a fraction of
+ * zeros is left out then, as Python's isoformat() does. */
 void
 moment_text(int64_t us, char text[MOMENT_SIZE])
 {
@@ -21,9 +22,9 @@ moment_text(int64_t us, char text[MOMENT_SIZE])
 
 	clock_format(us, full);
 	if (us % 1000000 == 0)
-		snprintf(text, MOMENT_SIZE, "%.19sZ", full);
+		snprintf(text, MOMENT_SIZE, "%.19s+00:00", full);
 	else
-		snprintf(text, MOMENT_SIZE, "%.26sZ", full);
+		snprintf(text, MOMENT_SIZE, "%.26s+00:00", full);
 }
 
 /* INT64_MAX is "never again", as the scheduler stores it. */

@@ -31,8 +31,8 @@ json_t *schedule_json(const struct schedule *s);
  */
 json_t *schedule_stats_json(const struct schedules_stats *s, int64_t now_us);
 
-/* "2026-11-23T09:00:00Z", with a fraction if there is one. */
-#define MOMENT_SIZE 32
+/* "2026-11-23T09:00:00+00:00", with a fraction if there is one. */
+#define MOMENT_SIZE 33
 void moment_text(int64_t us, char text[MOMENT_SIZE]);
 /* The same as JSON; null for 0. */
 json_t *moment_json(int64_t us);

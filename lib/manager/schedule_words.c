@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* When a schedule fires, in words. */
+/* When a schedule fires, in words. Each function returns -1 for a rule that
+ * cannot be read, without saying why: the list shows the rule itself then, and
+ * `fault` has the reason. */
 #include <stdio.h>
 #include <time.h>
 
@@ -26,6 +28,7 @@ once_words(const struct schedule *s, struct buf *out)
 	return 0;
 }
 
+/* By the words of cron's @every, which means the same. */
 static int
 interval_words(const struct schedule *s, struct buf *out)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Changing schedules: each edit is tried until nobody was in between, or somebody
- * has made it another schedule than the editor saw. */
+/* Changing schedules: each edit is tried until nobody was in between, or
+ * somebody has made it another schedule than the editor saw. */
 #include "manager/schedules.h"
 
 #include <string.h>
@@ -13,7 +13,8 @@
 #include "util/err.h"
 
 #define US_PER_S 1e6
-/* A schedule is claimed once a second at most, and an edit takes milliseconds. */
+/* A schedule is claimed once a second at most, and an edit takes
+ * milliseconds. */
 #define TRIES_MAX 20
 
 /* Whether a worker has registered the task: a typing error would only be found
@@ -28,6 +29,9 @@ check_registered(struct flowrra_client *c, const char *task,
 	    registry_find(c, task, NULL, &entry, err) == 0)
 		return 0;
 	fault->field = "task";
+	/* Not where the broker is away: that is to be waited for, not
+	 * forced. */
+	fault->forcible = err->code == ERR_DATA;
 	if (err->code == ERR_NOT_FOUND)
 		err->code = ERR_DATA;
 	return -1;
@@ -115,9 +119,9 @@ was_changed(const char *id, struct err *err)
 		       id);
 }
 
-/* A claim in between moves the next fire, and the edit is tried anew with that;
- * another edit in between is not overwritten, unless the editor has seen no
- * version and wants its own fields only. */
+/* A claim in between moves the next fire, and the edit is tried again with
+ * that; another edit in between is not overwritten, unless the editor has seen
+ * no version and wants its own fields only. */
 json_t *
 schedule_edit(struct schedules *db, const struct schedule_edit *e,
 	      bool *ret_stale, struct schedule_fault *fault, struct err *err)
@@ -155,8 +159,8 @@ apply_enabled(struct schedule_form *form, void *arg,
 	return 0;
 }
 
-/* Of a schedule that is enabled there is nothing to change; but if it has ended,
- * that is said. */
+/* Of a schedule that is enabled there is nothing to change; but if it has
+ * ended, that is said. */
 static int
 check_enabled(const struct schedule *s, int64_t now_us, struct err *err)
 {
@@ -210,8 +214,8 @@ schedule_disable(struct schedules *db, const char *id, int64_t now_us,
 #define REQUESTED_NUMBER(value) (value)
 #define REQUESTED_SECONDS(value) (double)(value) / US_PER_S
 
-/* The task as a scheduler would send it. What the schedule leaves unset stays so,
- * for the task's module to say. */
+/* The task as a scheduler would send it. What the schedule leaves unset stays
+ * so, for the task's module to say. */
 static void
 fill_request(const struct schedule *s, struct flowrra_request *request)
 {
@@ -231,7 +235,8 @@ fill_request(const struct schedule *s, struct flowrra_request *request)
 	request->force = request->queue != NULL;
 }
 
-/* With an ID of its own it is no fire: history and overlap are not touched. */
+/* With an ID of its own it is not a fire: history and overlap are not
+ * touched. */
 int
 schedule_run(struct schedules *db, struct flowrra_client *c, const char *id,
 	     const char *task_id, char ret_task_id[FLOWRRA_ID_SIZE],

@@ -62,11 +62,11 @@ json_t *schedule_fires(struct schedules *db, struct flowrra_client *c,
 		       struct err *err);
 
 /*
- * The next fires of a schedule after `after_us`:
- * {"items": [{"at", "local", "note": null | "gap" | "fold"}], "tz", "words"}
- * "local" has the zone's offset. A gap: the clock leaves out the time that is
- * meant, and it fires behind; a fold: the clock shows this time twice. Less than
- * `n` (1 to 1,000) if it ends.
+ * The next fires of a schedule after `after_us`: {"items": [{"at", "local",
+ * "note": null | "gap" | "fold"}], "tz", "words"} "local" has the zone's
+ * offset. A gap: the clock leaves out the time that is meant, and it fires
+ * behind; a fold: the clock shows this time twice. Less than `n` (1 to 1,000)
+ * if it ends.
  */
 json_t *schedule_next_fires(struct schedules *db, const char *id,
 			    int64_t after_us, size_t n, struct err *err);
@@ -77,13 +77,13 @@ json_t *schedule_preview(const struct schedule_form *form, int64_t after_us,
 			 struct err *err);
 
 /*
- * How many fires there are in each hour of `days` (1 to 31) days from the hour of
- * from_us on: {"from", "days", "tz": "UTC", "complete", "looked_at", "hours":
- * [{"at", "count", "schedules": [{"id", "count"}], "others"}]}. Of an hour the
- * ten schedules with the most fires are named; "others" is how many more there
- * are. Hours without fires are left out. What will be disabled, or run up to its
- * max_runs, is not known. "complete" is false if budget_us (0: 500 ms) was too
- * short for all schedules; those that are due first are in.
+ * How many fires there are in each hour of `days` (1 to 31) days from the hour
+ * of from_us on: {"from", "days", "tz": "UTC", "complete", "looked_at",
+ * "hours": [{"at", "count", "schedules": [{"id", "count"}], "others"}]}. Of an
+ * hour the ten schedules with the most fires are named; "others" is how many
+ * more there are. Hours without fires are left out. What will be disabled, or
+ * run up to its max_runs, is not known. "complete" is false if budget_us (0:
+ * 500 ms) was too short for all schedules; those that are due first are in.
  */
 json_t *schedule_calendar(struct schedules *db, int64_t from_us, int days,
 			  int64_t budget_us, struct err *err);
@@ -91,11 +91,11 @@ json_t *schedule_calendar(struct schedules *db, int64_t from_us, int days,
 /* --- changing ------------------------------------------------------------ */
 
 /*
- * Makes a schedule. Unless the form says force, a worker must have registered its
- * task (ERR_DATA); `c` is not asked otherwise, and may be NULL then. *ret_id is
- * that of the new one, or of an identical one that exists. Errors as
- * schedule_draft() and schedules_create(); *ret_next_us is its next fire, 0 if it
- * existed.
+ * Makes a schedule. Unless the form says force, a worker must have registered
+ * its task (ERR_DATA); `c` is not asked otherwise, and may be NULL then.
+ * *ret_id is that of the new one, or of an identical one that exists. Errors as
+ * schedule_draft() and schedules_create(); *ret_next_us is its next fire, 0 if
+ * it existed.
  */
 int schedule_create(struct schedules *db, struct flowrra_client *c,
 		    const struct schedule_form *form, int64_t now_us,
@@ -103,8 +103,9 @@ int schedule_create(struct schedules *db, struct flowrra_client *c,
 		    int64_t *ret_next_us, struct schedule_fault *fault,
 		    struct err *err);
 
-/* Changes a form that says what the schedule is; texts that it puts in must last
- * as long as the edit. It may be called several times. 0, or -1 with *err. */
+/* Changes a form that says what the schedule is; texts that it puts in must
+ * last as long as the edit. It may be called several times. 0, or -1 with
+ * *err. */
 typedef int schedule_apply_fn(struct schedule_form *form, void *arg,
 			      struct schedule_fault *fault, struct err *err);
 
@@ -120,10 +121,10 @@ struct schedule_edit {
 	int64_t now_us;
 };
 /*
- * Changes a schedule in place. A fire that is due stays, and the rest follows the
- * new rule. ERR_REFUSED if somebody else was faster (*ret_stale is true then), an
- * identical schedule exists, or it would not fire any more; ERR_NOT_FOUND;
- * ERR_DATA. Returns schedule_json(), or NULL with *err.
+ * Changes a schedule in place. A fire that is due stays, and the rest follows
+ * the new rule. ERR_REFUSED if somebody else was faster (*ret_stale is true
+ * then), an identical schedule exists, or it would not fire any more;
+ * ERR_NOT_FOUND; ERR_DATA. Returns schedule_json(), or NULL with *err.
  */
 json_t *schedule_edit(struct schedules *db, const struct schedule_edit *edit,
 		      bool *ret_stale, struct schedule_fault *fault,
@@ -138,7 +139,7 @@ json_t *schedule_disable(struct schedules *db, const char *id, int64_t now_us,
 			 struct err *err);
 
 /* Submits the task of a schedule now, as a scheduler would, under an id of its
- * own (`task_id`; NULL: a new UUID): it is no fire of the schedule. */
+ * own (`task_id`; NULL: a new UUID): it is not a fire of the schedule. */
 int schedule_run(struct schedules *db, struct flowrra_client *c, const char *id,
 		 const char *task_id, char ret_task_id[FLOWRRA_ID_SIZE],
 		 struct err *err);

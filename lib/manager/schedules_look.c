@@ -22,9 +22,11 @@
 #define LIMIT_USUAL 50
 /* With a text, many are read for one that is found. */
 #define SEARCH_PAGE 500
+/* Fires of a small picture: as many bars as fit beside a name. */
 #define SPARK_FIRES 20
 
-/* Out of range is not an error here: routes and options check for themselves. */
+/* Out of range is not an error here: routes and options check for
+ * themselves. */
 static size_t
 bounded_limit(size_t limit)
 {
@@ -208,7 +210,8 @@ take_schedule(struct listing *l, const struct schedule *s, struct err *err)
 	return 0;
 }
 
-/* Asked between pages: one page is read within milliseconds. */
+/* Whether the answer is complete, full, or has taken long enough. Asked between
+ * pages: one page is read within milliseconds. */
 static bool
 is_over(const struct listing *l)
 {
@@ -276,6 +279,7 @@ schedule_list(struct schedules *db, const struct schedule_query *query,
 	return answer;
 }
 
+/* With the number of fires that were missed, but without a picture. */
 json_t *
 schedule_show(struct schedules *db, const char *id, struct err *err)
 {
@@ -294,7 +298,8 @@ schedule_show(struct schedules *db, const char *id, struct err *err)
 	return NULL;
 }
 
-/* --- what has fired -------------------------------------------------------- */
+/* --- what has fired
+ * -------------------------------------------------------- */
 
 /* The reason, or what the queue said. */
 static json_t *
@@ -313,6 +318,7 @@ reason_json(const struct schedule_past *past)
 				       : json_null();
 }
 
+/* "status" is filled in later, for those that ask for it. */
 static json_t *
 past_json(const struct schedule_past *past)
 {
@@ -328,7 +334,8 @@ past_json(const struct schedule_past *past)
 			 "reason", reason_json(past), "status");
 }
 
-/* The states of the tasks, as far as they have records; one question for all. */
+/* The states of the tasks, as far as they have records; one question for
+ * all. */
 static int
 add_states(struct flowrra_client *c, const struct schedules_history *h,
 	   json_t *items, struct err *err)
@@ -383,7 +390,8 @@ check_known(struct schedules *db, const char *id, size_t n, struct err *err)
 	return 0;
 }
 
-/* Fires before before_us, into a step; one more tells whether there are more. */
+/* Fires before before_us, into a step; one more tells whether there are
+ * more. */
 static int
 fill_fires(struct schedules *db, struct flowrra_client *c, const char *id,
 	   int64_t before_us, struct page_step *step, struct err *err)
@@ -407,6 +415,8 @@ fill_fires(struct schedules *db, struct flowrra_client *c, const char *id,
 	return result;
 }
 
+/* The hash of a cursor is that of the ID: one of another schedule is
+ * refused. */
 json_t *
 schedule_fires(struct schedules *db, struct flowrra_client *c, const char *id,
 	       const char *cursor, size_t limit, struct err *err)

@@ -15,7 +15,7 @@
 
 #define US_PER_S INT64_C(1000000)
 #define HOUR_US (3600 * US_PER_S)
-#define NEXT_MAX 1000
+#define NEXT_MAX 1000 /* fires of one answer */
 
 /* --- next fires ----------------------------------------------------------- */
 
@@ -93,6 +93,8 @@ schedule_next_fires(struct schedules *db, const char *id, int64_t after_us,
 	return json;
 }
 
+/* A form that is not stored, and may lack what does not change when it
+ * fires. */
 json_t *
 schedule_preview(const struct schedule_form *form, int64_t after_us, size_t n,
 		 struct schedule_fault *fault, struct err *err)
@@ -111,8 +113,11 @@ schedule_preview(const struct schedule_form *form, int64_t after_us, size_t n,
 /* --- the calendar --------------------------------------------------------- */
 
 #define DAYS_MAX 31
+/* Schedules that an hour names; the others are counted. */
 #define NAMED_MAX 10
 #define PAGE 500
+/* A person waits for the page. With a million schedules the answer is of those
+ * that fire soonest, and says so. */
 #define BUDGET_US INT64_C(500000)
 
 /* An hour, with the schedules that fire in it most, the most first. */
@@ -125,6 +130,7 @@ struct calendar_hour {
 	} named[NAMED_MAX];
 };
 
+/* One calendar while it is filled; some 140 KiB, and so not on the stack. */
 struct calendar {
 	int64_t from_us, to_us;
 	int days;
@@ -166,8 +172,8 @@ runs_left(const struct schedule *s)
 	return s->max_runs > 0 ? s->max_runs - s->runs : INT64_MAX;
 }
 
-/* From hour to hour with a fire. The next fire may be an old rule's, and is past
- * then. */
+/* From hour to hour with a fire. The next fire may be an old rule's, and is
+ * past then. */
 static int
 calendar_add(struct calendar *c, const struct schedule *s, struct err *err)
 {
@@ -244,6 +250,7 @@ hour_json(const struct calendar *c, size_t i)
 			 "others", (json_int_t)hour->others);
 }
 
+/* Hours without fires are left out. */
 static json_t *
 calendar_json(const struct calendar *c)
 {
@@ -273,8 +280,8 @@ calendar_free(struct calendar *c)
 	free(c);
 }
 
-/* Hours of UTC, of which none is left out and none comes twice; pages show them in
- * their zone. */
+/* Hours of UTC, of which none is left out and none comes twice; pages show them
+ * in their zone. */
 json_t *
 schedule_calendar(struct schedules *db, int64_t from_us, int days,
 		  int64_t budget_us, struct err *err)

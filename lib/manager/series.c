@@ -80,6 +80,7 @@ percentile_json(const int64_t counts[BUCKETS], double part)
 	return s < 0 ? json_null() : json_real(s);
 }
 
+/* Each by its name, so that a new one is a row in the table above. */
 static void
 percentiles_set(json_t *object, const int64_t counts[BUCKETS])
 {
@@ -121,6 +122,7 @@ struct span {
 	size_t n;
 };
 
+/* Messages about the query begin with the parameter that they are about. */
 static int
 span_name(const char *name, enum series_name *ret, struct err *err)
 {
@@ -140,7 +142,7 @@ span_name(const char *name, enum series_name *ret, struct err *err)
 	    name != NULL ? name : "");
 }
 
-/* Others than these the stores do not have. */
+/* The stores keep minutes and hours only. 0 leaves the choice to us. */
 static int
 span_step(struct span *span, int64_t step_s, int64_t length_s, struct err *err)
 {
@@ -197,6 +199,7 @@ struct used {
 	size_t first, n;
 };
 
+/* Tasks of one kind fill a few of the buckets: the others are not sent. */
 static struct used
 used_buckets(const int64_t counts[BUCKETS])
 {
@@ -209,6 +212,7 @@ used_buckets(const int64_t counts[BUCKETS])
 	return (struct used){first < BUCKETS ? first : 0, end - first};
 }
 
+/* Upper bounds in seconds; the last bucket has none. */
 static json_t *
 bounds_json(struct used used)
 {
@@ -265,6 +269,7 @@ point_figures(const struct sums *sums, int64_t at_s)
 	return figures;
 }
 
+/* All points have the same buckets, so that a heat map needs no alignment. */
 static json_t *
 point_counts(const int64_t counts[BUCKETS], struct used used, int64_t at_s)
 {
@@ -284,7 +289,8 @@ histogram_of(const struct sums *sums, enum series_name name)
 	return name == SERIES_WAIT ? sums->wait : sums->run;
 }
 
-/* Of a histogram, beside its points. */
+/* What a histogram has beside its points: percentiles of each point, the bounds
+ * of the buckets, and a summary of the whole span. */
 static void
 set_histogram(json_t *answer, const struct span *span, const struct sums *sums,
 	      const struct sums *all)
@@ -329,6 +335,7 @@ point_json(const struct span *span, const struct sums *sums, struct used used,
 	return point_counts(histogram_of(sums, span->name), used, at_s);
 }
 
+/* "to" is where the last step ends, which may be ahead of now. */
 static json_t *
 points_json(const struct span *span, const struct sums *sums,
 	    const struct sums *all)
@@ -379,7 +386,8 @@ span_sum(struct series *s, struct flowrra_client *c, const struct span *span,
 	return 0;
 }
 
-/* A chart of 5,000 points needs some megabytes while it is made, and no more. */
+/* A chart of 5,000 points needs some megabytes while it is made, and no
+ * more. */
 json_t *
 series_get(struct series *s, struct flowrra_client *c,
 	   const struct series_query *query, struct err *err)
@@ -402,6 +410,7 @@ series_get(struct series *s, struct flowrra_client *c,
 	return answer;
 }
 
+/* The figures of the whole span alone: no point is made. */
 json_t *
 series_figures(struct series *s, struct flowrra_client *c,
 	       const struct series_query *query, struct err *err)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The servers behind it all. Each is asked something that costs it nothing, and
- * the time is taken: so it is that of a way there and back. */
+/*
+ * The servers behind it all. Each is asked something that costs it nothing, and
+ * the time is taken: so it is that of a way there and back. A server that does
+ * not answer is told as down, with the reason; the answer is made all the same,
+ * since it is looked at when something is wrong.
+ */
 #include "manager/server.h"
 
 #include "manager/member.h"
@@ -18,6 +22,7 @@ seconds_since(int64_t began_us)
 	return (double)(clock_mono_us() - began_us) / US_PER_S;
 }
 
+/* -1: the broker does not answer. */
 double
 server_broker_rtt(struct flowrra_client *c)
 {
@@ -27,7 +32,8 @@ server_broker_rtt(struct flowrra_client *c)
 	return query_ping(c, &err) == 0 ? seconds_since(began_us) : -1;
 }
 
-/* On the loop. */
+/* On the loop. Our clock is read when the report comes, so that half a way is
+ * in the skew: enough to find a clock that is minutes wrong. */
 static void
 server_on_report(const struct broker_report *report, void *arg)
 {
@@ -67,6 +73,7 @@ server_broker(struct flowrra_client *c)
 	return broker;
 }
 
+/* The question for counts opens the backend, if nothing has done so before. */
 static json_t *
 server_backend(struct flowrra_client *c)
 {

@@ -79,8 +79,8 @@ stats_of(const json_t *queues, const json_t *workers,
 			 "registered", (json_int_t)registered);
 }
 
-/* Those of which the figures are made. */
-/* Queues and workers are the caller's, which shows them as well. */
+/* Asks for the rest of the figures. Queues and workers are the caller's, which
+ * shows them as well. */
 static json_t *
 figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	struct err *err)
@@ -94,13 +94,14 @@ figures(struct flowrra_client *c, const json_t *queues, const json_t *workers,
 	return stats_of(queues, workers, &counts, registered);
 }
 
+/* Questions whose cost does not grow with the number of tasks. */
 json_t *
 stats_get(struct flowrra_client *c, struct err *err)
 {
-	json_t *queues = queues_list(c, NULL, err), *workers = NULL;
+	json_t *workers = NULL, *queues = queues_and_workers(c, &workers, err);
 	json_t *stats = NULL;
 
-	if (queues != NULL && (workers = workers_list(c, err)) != NULL)
+	if (queues != NULL)
 		stats = figures(c, queues, workers, err);
 	json_decref(workers);
 	json_decref(queues);
@@ -117,8 +118,7 @@ stats_snapshot(struct flowrra_client *c, size_t n_running, struct err *err)
 	json_t *at = member_of_time(clock_wall_us()), *queues, *workers = NULL;
 	json_t *stats = NULL, *running = NULL;
 
-	if ((queues = queues_list(c, NULL, err)) != NULL &&
-	    (workers = workers_list(c, err)) != NULL &&
+	if ((queues = queues_and_workers(c, &workers, err)) != NULL &&
 	    (stats = figures(c, queues, workers, err)) != NULL &&
 	    (running = n_running > 0 ? tasks_list(c, TASKS_RUNNING, &query, err)
 				     : json_array()) != NULL)

@@ -24,6 +24,8 @@
 
 /* --- checks ------------------------------------------------------------ */
 
+/* Texts are searched for in each task that is looked at: their length bounds
+ * what a question costs. */
 static int
 filter_check_text(const char *text, const char *what, struct err *err)
 {
@@ -33,6 +35,7 @@ filter_check_text(const char *text, const char *what, struct err *err)
 		       TASK_FILTER_TEXT_MAX);
 }
 
+/* An argument needs its root: "id" alone could be meant of either. */
 static int
 filter_check_arg(const struct task_arg *arg, struct err *err)
 {
@@ -76,6 +79,7 @@ task_filter_check(const struct task_filter *f, struct err *err)
 	return 0;
 }
 
+/* The queue does not count: lists are of a queue anyway. */
 bool
 task_filter_is_any(const struct task_filter *f)
 {
@@ -84,8 +88,8 @@ task_filter_is_any(const struct task_filter *f)
 	       f->n_args == 0;
 }
 
-/* With its length or, for NULL, another number, so that texts cannot run into one
- * another. */
+/* With its length or, for NULL, another number, so that texts cannot run into
+ * one another. */
 static uint64_t
 hash_text(uint64_t hash, const char *text)
 {
@@ -98,6 +102,8 @@ hash_text(uint64_t hash, const char *text)
 	return hash;
 }
 
+/* Byte by byte, the lowest first, on any machine: a cursor may be used on
+ * another one. */
 static uint64_t
 hash_number(uint64_t hash, int64_t number)
 {
@@ -152,7 +158,7 @@ value_is(const json_t *value, const char *text)
 	return same;
 }
 
-/* A place in an array; SIZE_MAX: that is no number. */
+/* A place in an array; SIZE_MAX: that is not a number. */
 static size_t
 index_of(const char *text, size_t len)
 {
@@ -166,8 +172,8 @@ index_of(const char *text, size_t len)
 	return len > 0 ? n : SIZE_MAX;
 }
 
-/* Follows the path as far as it goes. A name that has dots itself is found at the
- * end of a path only. */
+/* Follows the path as far as it goes. A name that has dots itself is found at
+ * the end of a path only. */
 static bool
 path_leads_to(const json_t *value, const char *path, const char *text)
 {
@@ -194,7 +200,9 @@ path_leads_to(const json_t *value, const char *path, const char *text)
 	return false;
 }
 
-/* "args." */
+/* "args.": a number is a place among the positional arguments; any other name
+ * is looked for in the keyword arguments and in each positional one that is an
+ * object, since people do not know which way the task was called. */
 static bool
 any_leads_to(const json_t *args, const json_t *kwargs, const char *path,
 	     const char *text)
@@ -212,6 +220,7 @@ any_leads_to(const json_t *args, const json_t *kwargs, const char *path,
 	return false;
 }
 
+/* Arguments that cannot be parsed are left out, and match nothing. */
 static void
 args_put(json_t *both, const char *name, struct slice text)
 {
@@ -258,6 +267,7 @@ is_text(struct slice text, const char *wanted)
 	return wanted == NULL || slice_eq(text, slice_of(wanted));
 }
 
+/* NULL is found in any text, also where there is none. */
 static bool
 has_text(struct slice text, const char *wanted)
 {
@@ -287,6 +297,7 @@ has_error(const struct task_filter *f, struct slice error)
 	return has;
 }
 
+/* A time that is not known (0) is not before any other. */
 bool
 task_filter_time(const struct task_filter *f, int64_t time_us)
 {

@@ -197,7 +197,7 @@ task_info_of_dead(const struct broker_item *item, const char *queue)
 	return info;
 }
 
-/* For bytes that are no text. */
+/* For bytes that are not a text. */
 static json_t *
 base64(struct slice bytes)
 {

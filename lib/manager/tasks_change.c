@@ -13,7 +13,8 @@
 #include "store/results.h"
 #include "util/err.h"
 
-/* What became of one on the dead list: 1; 0 if it is not there; -1 with *err. */
+/* What became of one on the dead list: 1; 0 if it is not there; -1 with
+ * *err. */
 static int
 change_dead(struct flowrra_client *c, const char *id, bool retry,
 	    struct err *err)
@@ -60,7 +61,8 @@ explain_not_dead(struct flowrra_client *c, const char *id, struct err *err)
 	json_decref(record);
 }
 
-/* By its ID, or by its key where it could not be read. */
+/* By its ID, or by its key where it could not be read. With a filter of one ID
+ * it is the change of many that flowrractl and the pages make. */
 json_t *
 tasks_retry(struct flowrra_client *c, const char *id, struct err *err)
 {
@@ -121,7 +123,8 @@ tasks_run(struct flowrra_client *c, const char *id, struct err *err)
 
 /* --- deleting ---------------------------------------------------------- */
 
-/* results_forget() has no answer; put_flush() waits until it was carried out. */
+/* results_forget() has no answer; put_flush() waits until it was carried
+ * out. */
 static void
 send_forget(struct query *q)
 {
@@ -129,6 +132,8 @@ send_forget(struct query *q)
 	query_end(q, NULL);
 }
 
+/* 0 once the store has carried it out: a reader who asks next finds no
+ * record. */
 static int
 delete_record(struct flowrra_client *c, const char *id, struct err *err)
 {

@@ -3,9 +3,10 @@
  * Lists of tasks by their state, in steps.
  *
  * What waits or runs is read queue by queue, in the order of the store; what is
- * delayed is merged by its time (tasks_delayed.c); what has ended is one list of the
- * backend. A place of the first and the last is "SKIP:QUEUE:CURSOR": a page of the
- * store, by the cursor that it begins at, and how many of it were told.
+ * delayed is merged by its time (tasks_delayed.c); what has ended is one list
+ * of the backend. A place of the first and the last is "SKIP:QUEUE:CURSOR": a
+ * page of the store, by the cursor that it begins at, and how many of it were
+ * told.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -74,6 +75,7 @@ tasks_is_joined(enum tasks_state state, const struct task_filter *filter)
 	return states[state].joined || tasks_need_record(state, filter);
 }
 
+/* What has ended is in the backend, and all else in the broker's queues. */
 static bool
 is_final(const struct steps *s)
 {
@@ -94,7 +96,7 @@ add_state(json_t *info, enum tasks_state state)
 	size_t i;
 	int status;
 
-	/* The attempts are the affair of who looks at one task. */
+	/* The attempts are shown with one task only (tasks_show()). */
 	json_object_del(info, "history");
 	status =
 	    json_object_set_new(info, "state", json_string(states[state].name));
@@ -105,6 +107,9 @@ add_state(json_t *info, enum tasks_state state)
 	return status;
 }
 
+/* The item's info, with the number of retries that its task allows. NULL with
+ * *err: only memory can be missing, since bytes that are not a task have an
+ * info as well. */
 json_t *
 tasks_info_of_item(const struct broker_item *item, enum tasks_state state,
 		   const char *queue, struct err *err)
@@ -153,6 +158,8 @@ steps_is_cut(struct steps *s)
 	return s->cut != 0;
 }
 
+/* On the loop. Items that the page before has told are counted and passed over:
+ * a cursor of the store stands at the beginning of a page only. */
 static int
 steps_on_item(const struct broker_item *item, void *arg, struct err *err)
 {
@@ -217,6 +224,7 @@ steps_read(struct steps *s, struct err *err)
 		   : query_next(s->client, &s->queue, steps_on_item, s, err);
 }
 
+/* Whether the list goes on behind the page that was read. */
 static bool
 steps_more(const struct steps *s)
 {
@@ -243,8 +251,8 @@ steps_join(struct steps *s, struct err *err)
 	return result;
 }
 
-/* Tells what was found, until there is enough. Returns how many of the page were
- * looked at. */
+/* Tells what was found, until there is enough. Returns how many of the page
+ * were looked at. */
 static size_t
 steps_tell(struct steps *s)
 {
@@ -265,6 +273,7 @@ steps_tell(struct steps *s)
 	return s->cut != 0 ? s->cut : s->n;
 }
 
+/* The infos that were told are held by the step by now. */
 static void
 steps_forget(struct steps *s)
 {
@@ -272,6 +281,7 @@ steps_forget(struct steps *s)
 		json_decref(s->found[--s->n_found].info);
 }
 
+/* The place where the next step begins; see the top for its form. */
 static void
 steps_set_next(struct steps *s, const char *queue, size_t skip,
 	       const struct buf *cursor)
@@ -281,8 +291,8 @@ steps_set_next(struct steps *s, const char *queue, size_t skip,
 		  cursor != NULL && cursor->data != NULL ? cursor->data : "");
 }
 
-/* Pages of one list, from where its cursor stands. *ret_ended: it is at its end;
- * else the step is over, and its next place is set. */
+/* Pages of one list, from where its cursor stands. *ret_ended: it is at its
+ * end; else the step is over, and its next place is set. */
 static int
 steps_walk(struct steps *s, const char *queue, bool *ret_ended, struct err *err)
 {
@@ -316,12 +326,16 @@ steps_walk(struct steps *s, const char *queue, bool *ret_ended, struct err *err)
 
 /* --- lists ------------------------------------------------------------- */
 
+/* A place that was read from a cursor; the beginning of all if that is
+ * empty. */
 struct place {
 	int64_t skip;
 	char queue[TASK_QUEUE_MAX + 1];
 	struct slice cursor;
 };
 
+/* The cursor comes from a client: each part is checked, and the store checks
+ * its own. */
 static int
 read_place(struct steps *s, struct slice text, struct place *ret,
 	   struct err *err)
@@ -384,6 +398,8 @@ walk_queue(struct steps *s, const struct place *place, const char *name,
 	return steps_walk(s, name, ret_ended, err);
 }
 
+/* Queues before that of the place were told by steps before; a queue that came
+ * meanwhile is told if its name is behind. */
 static int
 walk_all(struct steps *s, const struct place *place, const json_t *queues,
 	 struct err *err)
@@ -413,6 +429,7 @@ walk_all(struct steps *s, const struct place *place, const json_t *queues,
 	return 0;
 }
 
+/* On the heap: a page of candidates has some 12 KiB. */
 static json_t *
 page_of_pages(struct flowrra_client *c, enum tasks_state state,
 	      const struct task_filter *filter, struct page_query *query,

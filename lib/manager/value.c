@@ -37,6 +37,7 @@ read_switch(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* The caller's text is borrowed, of the command line or of a scratch buffer. */
 static int
 read_text(const struct value_spec *spec, const char *text, void *target,
 	  struct err *err)
@@ -66,6 +67,8 @@ read_int(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* strtod() also takes hexadecimal, "inf" and "nan", and the locale's decimal
+ * point: only the bytes of a JSON number are let through. */
 static int
 read_number(const struct value_spec *spec, const char *text, void *target,
 	    struct err *err)
@@ -73,7 +76,7 @@ read_number(const struct value_spec *spec, const char *text, void *target,
 	char *end;
 	double number = strtod(text, &end);
 
-	/* Nor hexadecimal, "inf" or "nan". */
+	/* Written so that a NaN is out of range. */
 	if (text[0] == '\0' || text[strspn(text, "-0123456789.eE+")] != '\0' ||
 	    *end != '\0' || !(number >= spec->min && number <= spec->max))
 		return err_set(err, ERR_DATA,
@@ -162,6 +165,8 @@ read_list(const struct value_spec *spec, const char *text, void *target,
 	return 0;
 }
 
+/* `base` is the struct that the row's offset is in; nothing is stored on
+ * failure. */
 int
 value_set(const struct value_spec *spec, const char *text, void *base,
 	  struct err *err)

@@ -96,16 +96,24 @@ describe(const json_t *worker)
 }
 
 json_t *
+workers_describe(const json_t *known)
+{
+	json_t *list = json_array(), *worker;
+	size_t i;
+
+	json_array_foreach (known, i, worker)
+		json_array_append_new(list, describe(worker));
+	return list;
+}
+
+json_t *
 workers_list(struct flowrra_client *c, struct err *err)
 {
-	json_t *known = query_workers(c, err), *list, *worker;
-	size_t i;
+	json_t *known = query_workers(c, err), *list;
 
 	if (known == NULL)
 		return NULL;
-	list = json_array();
-	json_array_foreach (known, i, worker)
-		json_array_append_new(list, describe(worker));
+	list = workers_describe(known);
 	json_decref(known);
 	return list;
 }
@@ -163,6 +171,7 @@ living_worker(struct flowrra_client *c, const char *name, struct err *err)
 	return found;
 }
 
+/* To all workers: each takes the orders that have its name. */
 static int
 send_order(struct flowrra_client *c, const char *worker,
 	   enum worker_order order, struct err *err)
@@ -263,6 +272,8 @@ reload_await(struct flowrra_client *c, const struct reload *r, double timeout_s,
 	return result > 0 ? 0 : -1;
 }
 
+/* The count is read before the order is sent: any reload that ends later was
+ * asked for by us, or by somebody who asked at the same time. */
 json_t *
 worker_reload(struct flowrra_client *c, const char *worker, double timeout_s,
 	      bool *ret_told, struct err *err)

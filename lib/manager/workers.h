@@ -20,6 +20,8 @@ struct flowrra_client;
  * "cpu": …, "async": …}. What it does not say is null.
  */
 json_t *workers_list(struct flowrra_client *c, struct err *err);
+/* The same of an answer of query_workers(). */
+json_t *workers_describe(const json_t *known);
 
 enum worker_order {
 	WORKER_QUIET,  /* take no more tasks */

@@ -287,8 +287,8 @@ generation_new(struct pool *p, const struct conf_executor *conf,
 	}
 	if (generation_start_io(g, err) == 0)
 		return g;
-	/* What is short may be there in a moment, when the missing side is tried
-	 * again; but a reload can be had again, too. */
+	/* What is short may be there in a moment, when the missing side is
+	 * tried again; but a reload can be had again, too. */
 	if (p->current == NULL && limits_is_short(err->sys)) {
 		generation_warn(err);
 		generation_respawn_later(g);
@@ -389,8 +389,8 @@ generation_lost_io(struct generation *g, const struct executor *e,
 	}
 }
 
-/* One of the others that worked needs no replacement now: its jobs go back to the
- * user, who asks for one if there is no room for them. */
+/* One of the others that worked needs no replacement now: its jobs go back to
+ * the user, who asks for one if there is no room for them. */
 void
 generation_lost(struct generation *g, const struct executor *e,
 		const struct executor_exit *end)
@@ -455,8 +455,8 @@ generation_is_complete(struct generation *g)
 	return true;
 }
 
-/* What was refused at the start is no reason to stay away; at a reload, the old
- * executors are better than new ones without a module. */
+/* What was refused at the start does not keep the worker away; at a reload, the
+ * old executors are better than new ones without a module. */
 static void
 generation_is_up(struct generation *g)
 {

@@ -37,7 +37,7 @@ struct handlers {
 /* Reads the JSON of a READY message. Empty it with handlers_done(). */
 int handlers_read(struct slice json, struct handlers *ret, struct err *err);
 void handlers_done(struct handlers *h);
-/* Makes room for so many more, and for so many that are refused. -1 with *err
+/* Makes room for `n` more, and for `n_refused` that are refused. -1 with *err
  * when memory runs out. */
 int handlers_reserve(struct handlers *h, size_t n, size_t n_refused,
 		     struct err *err);

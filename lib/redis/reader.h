@@ -37,8 +37,8 @@ int redis_reader_feed(struct redis_reader *reader, const void *p, size_t len,
 
 /*
  * Fetches the next whole reply, which is good until the next call: 1; 0 if
- * there is none yet; -1 with *err if the bytes are no reply, or too many. After
- * an error the reader is of no more use.
+ * there is none yet; -1 with *err if the bytes are not a reply, or too many.
+ * After an error the reader is of no more use.
  */
 int redis_reader_next(struct redis_reader *reader,
 		      const struct redis_reply **ret, struct err *err);

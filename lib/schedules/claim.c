@@ -23,7 +23,8 @@
 #define SETTLE_VALUES 7
 #define SKIPPED_VALUES 6
 
-/* What one verdict was, its texts as places in `texts`. */
+/* What one verdict was, its texts as places in `texts`. Without a plan in the
+ * verdict it is of a row that could not be read: only its fault is written. */
 struct decided {
 	size_t row;
 	struct schedule_verdict verdict;
@@ -36,11 +37,12 @@ struct noted {
 	struct schedule_skip skip;
 };
 
+/* A claim under way, between the rows that were locked and what is written. */
 struct schedules_plan {
 	const struct schedules_claim *claim;
-	struct db_rows rows;
-	const char *current; /* id of the schedule in the callback */
-	struct decided *decided;
+	struct db_rows rows;	 /* each is locked until the transaction ends */
+	const char *current;	 /* id of the schedule in the callback */
+	struct decided *decided; /* one for each row, in their order */
 	size_t n_decided;
 	struct buf texts;
 	struct fires fires;
@@ -49,6 +51,8 @@ struct schedules_plan {
 	int64_t token; /* tells this claim's fires from others */
 };
 
+/* The ID of the task is made here and not by the caller: it is the key against
+ * duplicates, and must be the same whenever the fire is computed again. */
 int
 schedule_fire_add(struct schedule_verdict *verdict,
 		  const struct schedule_fire *fire)
@@ -91,10 +95,10 @@ schedule_skip_add(struct schedule_verdict *verdict,
 static size_t
 keep_text(struct buf *texts, const char *text, size_t max)
 {
+	struct slice kept = row_cut(text != NULL ? text : "", max);
 	size_t at = texts->len;
 
-	if (text != NULL)
-		buf_add(texts, text, strnlen(text, max));
+	buf_add(texts, kept.p, kept.len);
 	buf_addc(texts, '\0');
 	return at;
 }
@@ -134,12 +138,7 @@ decide(struct schedules_plan *plan, size_t row, struct schedules_claimed *ret)
 
 /* --- writing ------------------------------------------------------------- */
 
-static struct db_value
-text_value(const char *p, size_t len)
-{
-	return (struct db_value){.type = DB_TEXT, .s = {p, len}};
-}
-
+/* The parameters of Q_SETTLE, in its order. */
 static void
 settle_values(const struct schedules_plan *plan, const struct decided *d,
 	      struct db_value *to)
@@ -158,6 +157,8 @@ settle_values(const struct schedules_plan *plan, const struct decided *d,
 	to[6] = *db_value(&plan->rows, d->row, 0);
 }
 
+/* Schedules that are set aside for bad data go one by one: they are rare, and
+ * their other columns must stay as they are for a person to look at. */
 static int
 write_schedules(struct db *db, const struct schedules_plan *plan,
 		struct err *err)
@@ -216,7 +217,8 @@ write_noted(struct db *db, const struct schedules_plan *plan, struct err *err)
 	return result;
 }
 
-/* One by one: reasons are rare, and most claims have none. */
+/* The counters, which outlive the notes that thinning removes. One by one:
+ * reasons are rare, and most claims have none. */
 static int
 write_skips(struct db *db, const struct schedules_plan *plan, struct err *err)
 {
@@ -242,7 +244,8 @@ write_skips(struct db *db, const struct schedules_plan *plan, struct err *err)
 	return 0;
 }
 
-/* Leaves those in the plan that are this claim's. */
+/* Leaves those in the plan that are this claim's, which its token tells. The
+ * rest was in the outbox before: the claim that put it there sends it. */
 static int
 drop_old_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 {
@@ -268,6 +271,8 @@ drop_old_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 	return result;
 }
 
+/* Writes all of them into the outbox, and keeps in the plan those that are new
+ * there: what the caller is to send. */
 static int
 write_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 {
@@ -288,8 +293,8 @@ write_fires(struct db *db, struct schedules_plan *plan, struct err *err)
 		to[2] = DB_S(f->task_id);
 		to[3] = DB_S(f->queue);
 		to[4] = DB_I(f->priority);
-		to[5] = text_value(f->task, strlen(f->task));
-		to[6] = to[7] = DB_I(f->created_us);
+		to[5] = DB_S(f->task);
+		to[6] = to[7] = DB_I(f->created_us); /* it waits from now on */
 		to[8] = DB_I(plan->token);
 	}
 	/* A fire that is there already is left as it is and not counted:
@@ -326,6 +331,8 @@ select_rows(struct db *db, struct schedules_plan *plan, struct err *err)
 	return DB_RUN(db, Q_CLAIM_DUE, due, &plan->rows, NULL, err);
 }
 
+/* Inside the transaction. Nothing here is undone on failure: the rollback does
+ * that, and the plan is thrown away. */
 static int
 claim(struct db *db, struct schedules_plan *plan, struct schedules_claimed *ret,
       struct err *err)

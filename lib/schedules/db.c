@@ -24,6 +24,7 @@ query_name(enum query query)
 
 /* --- rows ---------------------------------------------------------------- */
 
+/* Also right for rows that were never filled, and twice. */
 void
 db_rows_done(struct db_rows *rows)
 {
@@ -158,6 +159,8 @@ db_enter(struct db *db, struct err *err)
 
 /* --- transactions -------------------------------------------------------- */
 
+/* The flag says whether there is something to commit: a call that broke the
+ * connection has ended the transaction, too. */
 int
 db_begin(struct db *db, struct err *err)
 {
@@ -175,8 +178,9 @@ db_end(struct db *db, int result, struct err *err)
 	db->in_transaction = false;
 	if (result == 0 && open)
 		result = db->driver->exec(db, "COMMIT", "committing", err);
-	/* If even that fails, the server does it when the connection is gone;
-	 * it also is if the commit's answer was lost. */
+	/* If the ROLLBACK fails as well, the connection is dropped, and the
+	 * server rolls back by itself. So it is when the answer of a COMMIT was
+	 * lost: nobody knows then whether it was carried out. */
 	if (result != 0 && db->connected &&
 	    db->driver->exec(db, "ROLLBACK", "rolling back", NULL) != 0)
 		db_disconnect(db);

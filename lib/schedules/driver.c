@@ -50,6 +50,7 @@ load_driver(const char *name, struct err *err)
 	return driver;
 }
 
+/* The URL is not quoted: it may hold a password, however it begins. */
 static const struct db_driver *
 find_driver(const char *url, struct err *err)
 {

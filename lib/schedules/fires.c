@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The texts lie in one block, in the order of the members below. */
+/* For NULL: the texts lie in one block, four for each fire, in the order of
+ * fires_add(); a missing one would shift the rest. */
 static const char *const empty = "";
 
+/* With its NUL, which is where the next one begins. */
 static void
 add_text(struct fires *f, const char *text)
 {
@@ -71,6 +73,8 @@ fires_seal(struct fires *f)
 	return 0;
 }
 
+/* `list` is the first member of what is given away: schedules_fires_free()
+ * casts it back. */
 struct schedules_fires *
 fires_take(struct fires *f)
 {

@@ -38,7 +38,8 @@ schedules_farewell(struct schedules *s, const char *id, struct err *err)
 
 /* --- figures ------------------------------------------------------------- */
 
-/* The figures with the rows that the schedulers borrow from. */
+/* The figures with the rows that the schedulers borrow from; `stats` is first,
+ * for schedules_stats_free(). */
 struct figures {
 	struct schedules_stats stats;
 	struct db_rows rows;
@@ -65,6 +66,8 @@ read_counts(struct db *db, const char *id, int64_t now_us,
 	return result;
 }
 
+/* Each figure has a statement of its own, which an index answers or one
+ * table. */
 static int
 read_unsent(struct db *db, const char *id, struct schedules_stats *to,
 	    struct err *err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What has fired: fires that were sent stay in the outbox for a while, and those
- * that became no tasks are noted beside it. For people only, but for one thing:
- * a fire that is there is not made a second time (schedules_thin()).
+ * What has fired: fires that were sent stay in the outbox for a while, and
+ * those that became no tasks are noted beside it. For people only, but for one
+ * thing: a fire that is there is not made a second time (schedules_thin()).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +16,15 @@
 
 /* --- reading ------------------------------------------------------------- */
 
-/* The answer, with the rows that it borrows from. */
+/* The answer, with the rows that it borrows from; `list` is the first member,
+ * so that schedules_history_free() finds them. */
 struct history {
 	struct schedules_history list;
 	struct db_rows sent, skipped;
 };
 
+/* A row of Q_HISTORY. A mark with a reason is of a fire that the queue refused:
+ * its task ID was never used. */
 static struct schedule_past
 past_fire(const struct db_rows *rows, size_t i)
 {
@@ -44,7 +47,8 @@ past_fire(const struct db_rows *rows, size_t i)
 	};
 }
 
-/* A reason that this program does not know, of a newer one, counts as missed. */
+/* A row of Q_SKIPPED. A reason that this program does not know, of a newer one,
+ * counts as missed. */
 static struct schedule_past
 past_skip(const struct db_rows *rows, size_t i)
 {
@@ -93,6 +97,8 @@ merge_history(struct history *h, size_t limit, struct err *err)
 	return 0;
 }
 
+/* Each of the two lists may have all that are asked for: `n` of both are read,
+ * and the merge stops at `n`. */
 int
 schedules_history(struct schedules *s, const char *id, int64_t before_us,
 		  size_t limit, struct schedules_history **ret, struct err *err)
@@ -153,8 +159,8 @@ schedules_skipped(struct schedules *s, const char *id,
 
 /* --- thinning ------------------------------------------------------------ */
 
-/* The first fire, counted from the latest, that is one too many. 1: there is
- * one; 0: there are not so many. */
+/* The latest fire that is beyond the first `keep` of them. 1: there is one; 0:
+ * the schedule has no more than `keep`. */
 static int
 find_limit(struct db *db, enum query query, const char *id, size_t keep,
 	   int64_t *ret_us, struct err *err)

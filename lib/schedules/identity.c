@@ -57,6 +57,8 @@ add_text(struct buf *out, const char *text)
 	buf_addc(out, '\0');
 }
 
+/* Queue, settings and description do not count: a program that changes one of
+ * them would get a second schedule beside the first, and each task twice. */
 int
 row_identity(const struct schedule *s, char text[ROW_IDENTITY_SIZE],
 	     struct err *err)

@@ -13,7 +13,7 @@
 #include "schedules/mysql_conn.h"
 #include "util/err.h"
 
-/* More than SQL_N_COLUMNS and the identity. */
+/* More than SQL_N_COLUMNS and the identity, and than any row has columns. */
 #define VALUES_MAX 48
 /* A change is noticed within a second; the question costs a read of one row,
  * which is in the server's memory. */
@@ -35,6 +35,8 @@ my_free(struct db *db)
 	free(my);
 }
 
+/* The name is made of a URL that was read to its end: `database` is the last
+ * part to be set, and tells whether the URL or the memory was at fault. */
 static struct db *
 my_open(const char *url, struct err *err)
 {
@@ -63,6 +65,8 @@ my_connect(struct db *db, struct err *err)
 	return my_conn_connect(&((struct my *)db)->conn, db, err);
 }
 
+/* Statements belong to the session: they are closed first, and prepared again
+ * when they are next needed. */
 static void
 my_disconnect(struct db *db)
 {
@@ -126,6 +130,8 @@ prepare(struct my *my, enum query query, struct err *err)
 	return -1;
 }
 
+/* Values are bound and not written into the text: none of them can change what
+ * the statement does. */
 static int
 execute(struct my *my, enum query query, const struct db_value *values,
 	size_t n, struct err *err)
@@ -261,6 +267,7 @@ out:
 	return result;
 }
 
+/* The statement is there no more if a failure has dropped the connection. */
 static int
 my_run(struct db *db, enum query query, const struct db_value *values, size_t n,
        struct db_rows *rows, int64_t *changed, struct err *err)
@@ -301,6 +308,9 @@ my_run_many(struct db *db, enum query query, const struct db_value *values,
 
 /* --- changes ------------------------------------------------------------- */
 
+/* In the transaction of the change: the counter moves when the change can be
+ * seen. Its row is the one thing that all changes of schedules lock; claims
+ * leave it alone. */
 static int
 my_notify(struct db *db, struct err *err)
 {

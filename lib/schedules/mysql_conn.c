@@ -14,7 +14,7 @@
 #define MARIADB_MIN 100600
 #define MYSQL_MIN 80001
 
-/* Those that not all headers name. */
+/* Errors that not all headers name, as the lists of both servers have them. */
 #define READ_ONLY_MODE 1836
 #define READ_ONLY_TRANSACTION 1792
 #define MARIADB_TIMEOUT 1969
@@ -64,6 +64,7 @@ breaks(unsigned int number)
 	       number == ER_SERVER_SHUTDOWN || number == ER_CONNECTION_KILLED;
 }
 
+/* Before the connection is dropped: `text` may lie in it. */
 int
 my_conn_fail(struct db *db, unsigned int number, const char *text,
 	     const char *what, struct err *err)
@@ -121,6 +122,8 @@ check_server(struct my_conn *c, struct db *db, struct err *err)
 		       db->name, info);
 }
 
+/* A session is not taken over as the server's configuration has it: with lax
+ * modes MySQL stores a cut value and warns, which nobody would read. */
 static int
 set_session(struct db *db, unsigned int timeout_s, struct err *err)
 {

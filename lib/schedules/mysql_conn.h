@@ -20,8 +20,8 @@ int my_conn_connect(struct my_conn *c, struct db *db, struct err *err);
 void my_conn_close(struct my_conn *c);
 void my_conn_done(struct my_conn *c);
 
-/* Sets *err from an error; drops a connection that is no good any more. Returns
- * -1. */
+/* Sets *err from an error; drops a connection that cannot be used again.
+ * Returns -1. */
 int my_conn_fail(struct db *db, unsigned int number, const char *text,
 		 const char *what, struct err *err);
 

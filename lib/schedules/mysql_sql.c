@@ -8,7 +8,8 @@
 #include "schedules/sql.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-/* Compared by bytes; none of them has a blank, or anything beyond ASCII. */
+/* Compared by bytes; none of them has a blank, or anything beyond ASCII, which
+ * keeps a key of two of them below the 767 bytes of older row formats. */
 #define KEY "varchar(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
 #define TEXT "varchar(2048) NOT NULL"
 #define WORD "varchar(128) NOT NULL"
@@ -94,6 +95,11 @@ static migration migrations[] = {
  * let bad values pass, too. */
 #define KEEP(column) " ON DUPLICATE KEY UPDATE " column " = " column
 
+/*
+ * Where an index is forced, it decides what is locked: FOR UPDATE locks each
+ * row that is looked at, and a scan would lock them all. count() and sum() are
+ * cast, since they are decimals, which the driver takes for texts.
+ */
 const struct dialect sql_mysql = {
     .begin = "START TRANSACTION",
     .queries =

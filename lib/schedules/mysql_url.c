@@ -17,6 +17,8 @@ bad(struct err *err, const char *what)
 	return err_set(err, ERR_CONFIG, "[scheduler] database_url: %s", what);
 }
 
+/* The value of a hexadecimal digit, or -1. Setting bit 5 makes a letter
+ * small. */
 static int
 hex(char c)
 {
@@ -26,9 +28,8 @@ hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A decoded copy of a part. */
-/* `*ret` is replaced: the last one of two parameters counts. A NUL could hide
- * the rest of a text. */
+/* A decoded copy of a part. `*ret` is replaced: the last one of two parameters
+ * counts. A NUL could hide the rest of a text. */
 static int
 decode(const char *p, size_t len, char **ret, struct err *err)
 {
@@ -121,6 +122,7 @@ parse_tls(const char *mode, struct my_url *url, struct err *err)
 	    err, "sslmode must be disable, require, verify-ca or verify-full");
 }
 
+/* Unknown parameters are refused: a misspelt sslmode must not mean "no TLS". */
 static int
 parse_parameter(const char *p, size_t len, struct my_url *url, struct err *err)
 {
@@ -170,6 +172,8 @@ parse_parameters(const char *p, struct my_url *url, struct err *err)
 	}
 }
 
+/* find_driver() has seen the "://". The database is decoded last; my_open()
+ * relies on that. */
 int
 my_url_parse(const char *text, struct my_url *url, struct err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words for what a schedule can be, and the ids of its tasks. The words stand
- * in databases and in people's scripts: they are never changed.
+ * The words for what a schedule can be, and the ids of its tasks. The words
+ * stand in databases and in people's scripts: they are never changed.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -123,6 +123,7 @@ schedule_reason_text(enum schedule_reason reason)
 	return reasons[reason].text;
 }
 
+/* The others had somebody there, who decided against a task. */
 bool
 schedule_reason_is_missed(enum schedule_reason reason)
 {

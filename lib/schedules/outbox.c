@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The outbox: fires that wait to be sent, and when the next ones come. */
+/*
+ * The outbox: fires that wait to be sent, and when the next ones come.
+ *
+ * A fire waits while waits_us is set; a mark makes that NULL and drops the
+ * task's text. The index of those that wait holds only them, so that a look at
+ * the outbox costs the same after a million fires as after ten.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +21,7 @@
  * round trips are few all the same. */
 #define MARKS 1000
 
+/* A limit comes from the caller; an answer is in memory as a whole. */
 static int64_t
 bounded(size_t limit)
 {
@@ -50,6 +57,8 @@ read_fires(const struct db_rows *rows, struct schedules_fires **ret,
 	return err_nomem(err);
 }
 
+/* Takes no lock: two schedulers that find the same fires both send them, which
+ * the broker's key makes harmless. A lock would have to outlive the sending. */
 int
 schedules_unsent(struct schedules *s, int64_t before_us, size_t limit,
 		 struct schedules_fires **ret, struct err *err)
@@ -77,11 +86,10 @@ mark_values(const struct schedule_mark *mark, int64_t now_us,
 {
 	to[0] = DB_I(now_us);
 	to[1] = (struct db_value){.type = DB_NULL};
-	if (mark->refused != NULL) {
-		to[1] = DB_S(mark->refused);
-		if (to[1].s.len > SCHEDULE_TEXT_MAX)
-			to[1].s.len = SCHEDULE_TEXT_MAX;
-	}
+	if (mark->refused != NULL)
+		to[1] = (struct db_value){
+		    .type = DB_TEXT,
+		    .s = row_cut(mark->refused, SCHEDULE_TEXT_MAX)};
 	to[2] = DB_S(mark->schedule);
 	to[3] = DB_I(mark->fire_us);
 }
@@ -106,6 +114,7 @@ mark_refused(struct db *db, const struct schedule_mark *mark, int64_t now_us,
 	return changed > 0 ? DB_RUN(db, Q_ADD_SKIP, skip, NULL, NULL, err) : 0;
 }
 
+/* In one transaction: `n` is MARKS at most. */
 static int
 mark_some(struct db *db, const struct schedule_mark *marks, size_t n,
 	  int64_t now_us, struct err *err)
@@ -149,6 +158,7 @@ schedules_mark(struct schedules *s, const struct schedule_mark *marks, size_t n,
 	return 0;
 }
 
+/* No transaction around the three: each removes what nothing else refers to. */
 int
 schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 		size_t *ret_n, struct err *err)
@@ -171,6 +181,7 @@ schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 
 /* --- what comes ---------------------------------------------------------- */
 
+/* The first entry of the index of due schedules. */
 int
 schedules_next_due(struct schedules *s, int64_t *ret_us, struct err *err)
 {

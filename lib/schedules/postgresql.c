@@ -13,7 +13,9 @@
 
 /* More than SQL_N_COLUMNS and the identity. */
 #define PARAMETERS_MAX 40
-/* Of pg_type.h, which is the server's. */
+/* The types of numbers, of catalog/pg_type.dat; the client library has no
+ * header with them. They never change: stored data of all versions relies on
+ * them. */
 #define INT8_OID 20
 #define INT2_OID 21
 #define INT4_OID 23
@@ -67,6 +69,7 @@ pg_disconnect(struct db *db)
 	pg_conn_close(&((struct pg *)db)->conn);
 }
 
+/* For what has no values. `sql` may hold several statements, as SET does. */
 static int
 pg_exec(struct db *db, const char *sql, const char *what, struct err *err)
 {
@@ -83,7 +86,8 @@ pg_exec(struct db *db, const char *sql, const char *what, struct err *err)
 
 /* --- statements ---------------------------------------------------------- */
 
-/* A '?' becomes "$1", "$2", … */
+/* A '?' becomes "$1", "$2", … No statement has a '?' that means anything else:
+ * operators of JSON are not used, nor is there one in a literal. */
 static void
 number_parameters(const char *sql, struct buf *out)
 {
@@ -170,6 +174,7 @@ take_rows(const PGresult *result, struct db_rows *rows)
 		}
 }
 
+/* Numbers go as text, too: the server converts them to what the column is. */
 static int
 pg_run(struct db *db, enum query query, const struct db_value *values, size_t n,
        struct db_rows *rows, int64_t *changed, struct err *err)
@@ -285,6 +290,8 @@ pg_run_many(struct db *db, enum query query, const struct db_value *values,
 
 /* --- changes ------------------------------------------------------------- */
 
+/* The server delivers it when the transaction commits, and not if that
+ * fails. */
 static int
 pg_notify(struct db *db, struct err *err)
 {

@@ -69,7 +69,14 @@ pg_conn_done(struct pg_conn *c)
 
 /* --- errors -------------------------------------------------------------- */
 
-/* The longest prefix of an SQLSTATE counts; the order is that of looking. */
+/*
+ * What a class of errors means for a scheduler; see appendix A of the manual of
+ * PostgreSQL. Entries of five characters stand before those of their class,
+ * since the first that fits counts. ERR_UNAVAILABLE is waited out: broken
+ * connections (08), deadlocks (40), no memory or connections (53), a lock that
+ * was held (55P03), a shutdown or a timeout (57), the disk (58). What is not
+ * here is the server's own mistake, or ours.
+ */
 static const struct {
 	const char *state;
 	enum err_code code;
@@ -132,7 +139,8 @@ pg_conn_fail(struct pg_conn *c, struct db *db, const PGresult *result,
 
 /* --- waiting ------------------------------------------------------------- */
 
-/* 0 when the socket is ready, -1 at the deadline. */
+/* 0 when the socket is ready, or broke, which the next call on it shows; -1 at
+ * the deadline. A signal only begins the wait again. */
 static int
 await(struct pg_conn *c, struct db *db, short events)
 {
@@ -260,7 +268,8 @@ int
 pg_conn_connect(struct pg_conn *c, struct db *db, struct err *err)
 {
 	char timeout[24];
-	/* What comes before the URL it can set otherwise. */
+	/* "dbname" is the URL. The parameters before it are defaults that it
+	 * may set otherwise; the encoding is ours to choose. */
 	const char *const keywords[] = {
 	    "fallback_application_name", "tcp_user_timeout",
 	    "keepalives_idle",		 "dbname",
@@ -280,6 +289,7 @@ pg_conn_connect(struct pg_conn *c, struct db *db, struct err *err)
 	return set_session(c, db, err);
 }
 
+/* PQfinish() takes NULL, and does not wait for the server. */
 void
 pg_conn_close(struct pg_conn *c)
 {

@@ -26,7 +26,7 @@ void pg_conn_close(struct pg_conn *c);
 PGresult *pg_conn_result(struct pg_conn *c, struct db *db, const char *what,
 			 struct err *err);
 /* Sets *err from a result (NULL: from the connection); drops a connection that
- * is no good any more. Returns -1. */
+ * cannot be used again. Returns -1. */
 int pg_conn_fail(struct pg_conn *c, struct db *db, const PGresult *result,
 		 const char *what, struct err *err);
 

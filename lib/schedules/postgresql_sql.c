@@ -117,7 +117,8 @@ const struct dialect sql_postgresql = {
 			" FROM flowrra_skips WHERE ?::text = ''"
 			" OR schedule_id = ? GROUP BY reason",
 	    [Q_NOTIFY] = "NOTIFY flowrra_schedules",
-	    /* Ends with the transaction. */
+	    /* Ends with the transaction. The number means nothing; it must only
+	     * be the same in all versions. */
 	    [Q_LOCK_SCHEMA] = "SELECT pg_advisory_xact_lock("
 			      "7311424861746725)",
 	    [Q_HAS_VERSION] = "SELECT count(*) FROM pg_class"

@@ -10,10 +10,11 @@
 
 #include "core/task.h"
 #include "util/err.h"
+#include "util/utf8.h"
 
-/* What a fraction is stored as, in a column of whole numbers. */
-/* A backoff of 1.5 and a jitter of 0.1 need no more, and whole numbers are the
- * same in all three databases. */
+/* What a fraction is stored as, in a column of whole numbers. A backoff of 1.5
+ * and a jitter of 0.1 need no more, and whole numbers are the same in all three
+ * databases. */
 #define MILLIONTHS_PER_1 1e6
 
 /* How a member is stored. */
@@ -28,16 +29,18 @@ enum kind {
 };
 
 struct column {
-	const char *name;
+	const char *name; /* for messages: what people call the member */
 	enum kind kind;
-	size_t offset;
+	size_t offset;	/* in struct schedule */
 	int64_t min;	/* NUMBER, and SETTINGs as they are stored */
 	int64_t max;	/* SETTINGs */
 	size_t max_len; /* TEXT */
+	/* A literal: a row that is not valid has no memory of its own for
+	 * it. */
 	const char *fault;
-	const char *empty;
-	const char *(*word)(unsigned int value);
-	int (*value)(const char *word);
+	const char *empty; /* TEXT: what "" and NULL mean */
+	const char *(*word)(unsigned int value); /* WORD: for writing */
+	int (*value)(const char *word);		 /* WORD: for reading, or -1 */
 };
 
 /* The functions of schedules.h take each an enum of its own. */
@@ -165,6 +168,8 @@ setting_is_valid(const struct column *c, int64_t stored)
 
 /* --- writing ------------------------------------------------------------- */
 
+/* Only names and rules, never the value: a message goes into logs, and args may
+ * hold what should not be there. */
 static int
 bad_column(struct err *err, const char *name, const char *what)
 {
@@ -189,6 +194,8 @@ check_column(const struct schedule *s, const struct column *c, struct err *err)
 	if ((c->kind == SETTING || c->kind == SETTING_FRACTION) &&
 	    !setting_is_valid(c, setting_of(s, c)))
 		return bad_column(err, c->name, "is out of range");
+	/* SCHEDULE_ALL is the greatest of the enums. A caller's mistake: those
+	 * who read words from people have refused unknown ones before. */
 	if (c->kind == WORD &&
 	    *(const unsigned int *)member(s, c) > SCHEDULE_ALL)
 		return bad_column(err, c->name,
@@ -221,23 +228,16 @@ row_check(const struct schedule *s, struct err *err)
 		    "must be a queue name: letters, digits, '_', '.' and '-'");
 	if (s->rule == NULL || s->rule[0] == '\0')
 		return bad_column(err, "rule", "is missing");
+	/* It would be stored as enabled and never fire. */
 	if (s->enabled && s->next_run_us != 0 && s->due_us == 0)
 		return bad_column(err, "due_us", "is missing");
 	return 0;
 }
 
-/* Cut at the end of a character. */
-static struct slice
-cut_text(const char *text, size_t max)
+struct slice
+row_cut(const char *text, size_t max)
 {
-	struct slice s = slice_of(text);
-
-	if (s.len <= max)
-		return s;
-	for (s.len = max;
-	     s.len > 0 && ((unsigned char)text[s.len] & 0xc0) == 0x80;)
-		s.len--;
-	return s;
+	return (struct slice){text, utf8_cut(text, strlen(text), max)};
 }
 
 void
@@ -250,7 +250,7 @@ row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
 		switch (c->kind) {
 		case TEXT:
 			values[i] = DB_S("");
-			values[i].s = cut_text(column_text(s, c), c->max_len);
+			values[i].s = row_cut(column_text(s, c), c->max_len);
 			break;
 		case NUMBER:
 			values[i] = DB_I(*(const int64_t *)member(s, c));
@@ -274,7 +274,8 @@ row_write(const struct schedule *s, struct db_value values[SQL_N_COLUMNS])
 
 /* --- reading ------------------------------------------------------------- */
 
-/* False: the value is no good. */
+/* False: the value is not valid. Where that may leave `to` untouched,
+ * row_read() has put something harmless there. */
 static bool
 read_column(const struct db_value *v, const struct column *c, char *to)
 {
@@ -342,12 +343,16 @@ row_read(const struct db_rows *rows, size_t row, struct schedule *ret)
 	return fault == NULL;
 }
 
-/* A list with the rows it borrows from. */
+/* A list with the rows it borrows from: its texts are copied once, from the
+ * driver into `rows`, however long args are. `list` is the first member, so
+ * that schedules_list_free() finds the rest. */
 struct list {
 	struct schedules_list list;
 	struct db_rows rows;
 };
 
+/* Takes the rows over, also if memory runs out later: the caller's
+ * db_rows_done() then frees what is left, which is nothing. */
 int
 row_read_list(struct db_rows *rows, struct schedules_list **ret,
 	      struct err *err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Handles, and what people do with schedules. Each change is a transaction of its
- * own that also tells those who watch: a scheduler that sleeps until tomorrow
- * must learn of a schedule that is due in a second.
+ * Handles, and what people do with schedules. Each change is a transaction of
+ * its own that also tells those who watch: a scheduler that sleeps until
+ * tomorrow must learn of a schedule that is due in a second.
  */
 #include "schedules/schedules.h"
 
@@ -86,7 +86,8 @@ schedules_schema_version(const struct schedules *s)
 
 /* --- creating ------------------------------------------------------------ */
 
-/* 1: there is an identical one. */
+/* 1: there is an identical one. Its unique index answers, so that this costs
+ * the same for any number of schedules. */
 static int
 find_identical(struct db *db, const char *identity,
 	       char ret_id[SCHEDULE_ID_MAX + 1], struct err *err)
@@ -104,6 +105,12 @@ find_identical(struct db *db, const char *identity,
 	return result;
 }
 
+/*
+ * Asks first, and inserts if nothing is found: most programs create the same
+ * schedules at each start, and a question takes no lock. Between the two
+ * somebody else may create it, which the unique index notices; the statement
+ * then changes nothing, rather than fail and end the transaction.
+ */
 static int
 insert(struct db *db, const struct schedule *schedule, const char *identity,
        char ret_id[SCHEDULE_ID_MAX + 1], bool *ret_existing, struct err *err)
@@ -138,6 +145,8 @@ insert(struct db *db, const struct schedule *schedule, const char *identity,
 	return db->driver->notify(db, err);
 }
 
+/* All checks come before the database is asked: what is wrong with a schedule
+ * is told with the server away, too. */
 int
 schedules_create(struct schedules *s, const struct schedule *schedule,
 		 int64_t now_us, char ret_id[SCHEDULE_ID_MAX + 1],
@@ -167,10 +176,12 @@ schedules_create(struct schedules *s, const struct schedule *schedule,
 
 /* --- editing ------------------------------------------------------------- */
 
-/* The values of Q_UPDATE. */
+/* The values of Q_UPDATE: all columns but the four of SQL_KEPT; then the
+ * identity, the ID, and the two by which a change in between is noticed. */
 #define N_SET (SQL_N_COLUMNS - 4)
 #define N_UPDATE (N_SET + 4)
 
+/* Walks the columns and SQL_KEPT, which is sorted, side by side. */
 static void
 update_values(const struct schedules_change *change,
 	      const struct schedule *schedule, const char *identity,
@@ -212,8 +223,12 @@ note_dropped(struct db *db, const char *id, const struct schedule_skip *skip,
 	return DB_RUN(db, Q_ADD_SKIP, count, NULL, NULL, err);
 }
 
-/* Fires of a schedule are claimed while its row is locked, and so is it changed:
- * a claim sees the one rule or the other. */
+/*
+ * A claim locks the row of a schedule, and so does the UPDATE here: a claim
+ * sees the old rule or the new one, never a part of each. What the editor read
+ * before may be outdated; the statement's WHERE compares it, and changes no row
+ * then.
+ */
 static int
 update_row(struct db *db, const struct schedules_change *change,
 	   const struct schedule *schedule, bool *ret_done, struct err *err)
@@ -272,6 +287,7 @@ schedules_update(struct schedules *s, const struct schedules_change *change,
 
 /* --- looking ------------------------------------------------------------- */
 
+/* IDs are printable ASCII, or nothing would have been stored under them. */
 static int
 not_found(const char *id, struct err *err)
 {
@@ -296,6 +312,9 @@ schedules_get(struct schedules *s, const char *id, struct schedules_list **ret,
 	return result;
 }
 
+/* Two orders, three statements: each follows one index from where the last page
+ * ended, so that a page costs the same wherever it is. A filter is given twice,
+ * since a parameter has no name in all dialects. */
 static int
 run_list(struct db *db, const struct schedules_filter *f, struct db_rows *rows,
 	 struct err *err)
@@ -360,7 +379,8 @@ change(struct db *db, enum query query, const struct db_value *values, size_t n,
 	return db_end(db, result, err);
 }
 
-/* MySQL counts rows that are what they shall be as not changed. */
+/* That no row changed has two reasons: there is none, or it already was as it
+ * should be, which MySQL counts as not changed. Only the first is an error. */
 static int
 check_there(struct db *db, const char *id, struct err *err)
 {
@@ -405,6 +425,8 @@ schedules_disable(struct schedules *s, const char *id, int64_t now_us,
 	return changed > 0 ? 0 : check_there(s->db, id, err);
 }
 
+/* No error if the schedule is gone: *ret_done says enough to a scheduler, which
+ * goes on with the next one. */
 int
 schedules_set_next(struct schedules *s, const char *id, int64_t old_next_run_us,
 		   const struct schedule_next *next, bool *ret_done,
@@ -425,7 +447,8 @@ schedules_set_next(struct schedules *s, const char *id, int64_t old_next_run_us,
 	return 0;
 }
 
-/* Fires stay in the outbox: they have happened. */
+/* Fires stay in the outbox: they have happened. The notes go with the schedule,
+ * in one transaction: a new one with the same ID begins with none. */
 int
 schedules_delete(struct schedules *s, const char *id, struct err *err)
 {

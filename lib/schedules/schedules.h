@@ -11,18 +11,17 @@
  * is made of the same two. After the commit the caller puts the fires into the
  * broker, with the task's id as the key against duplicates, and marks them as
  * sent. A scheduler that dies in between leaves fires behind that are not sent:
- * whoever finds them old sends them, which the broker's key makes harmless. So
- * at whatever point a process dies, a fire is enqueued exactly once.
+ * the next scheduler that finds them old sends them, which the broker's key makes
+ * harmless. So at whatever point a process dies, a fire is enqueued exactly once.
  *
  * The loop of a scheduler, with calls of this header:
  *
- *	schedules_claim(DUE) until it claims fewer than its limit;
+ *	schedules_claim() until it claims fewer than its limit;
  *	    each time: enqueue the fires, schedules_mark() them
  *	schedules_unsent(): enqueue, schedules_mark()	   at start, then seldom
  *	schedules_beat(), schedules_prune()		   seldom
  *	schedules_next_due()
- *	schedules_wait() until then, or a change	   or with
- *schedules_fd()
+ *	schedules_wait() until then, or until a change
  *
  * The calls block: a scheduler has nothing to do but these, and its timing is
  * its own. No call takes much longer than options.timeout_ms (the resolution
@@ -71,7 +70,7 @@ enum schedule_day_match { SCHEDULE_DAYS_OR, SCHEDULE_DAYS_AND };
 
 /* "cron", "interval", "once"; "skip", "once", "all"; "allow", "skip"; "or",
  * "and": what is stored, and what people write. The second kind returns -1 for
- * what is none of them. */
+ * any other word. */
 const char *schedule_type_name(enum schedule_type type);
 const char *schedule_misfire_name(enum schedule_misfire misfire);
 const char *schedule_overlap_name(enum schedule_overlap overlap);
@@ -109,8 +108,8 @@ const char *schedule_reason_text(enum schedule_reason reason);
 bool schedule_reason_is_missed(enum schedule_reason reason);
 
 /*
- * A schedule. Strings are never NULL ("" where there is nothing) in what a call
- * returns; NULL is as good as "" in what it is given.
+ * A schedule. In what a call returns, strings are never NULL ("" where there is
+ * nothing); in what a call is given, NULL means "".
  */
 struct schedule {
 	const char *id;
@@ -150,11 +149,11 @@ struct schedule {
 	const char *tz_data; /* version of the time zone data that next_run_us
 				was computed with; "": needs none */
 	/* Why it is set aside, for a person: its rule does not parse, a value
-	 * in the database is no good. It is not due until it is enabled anew.
-	 * "": nothing is wrong. */
+	 * in the database is not valid. It is not due until it is enabled
+	 * again. "": nothing is wrong. */
 	const char *fault;
-	/* Since when the rule is as it is; 0: from the beginning. A fire that is
-	 * due of the rule before is done, and what follows it is the rule's
+	/* Since when the rule is as it is; 0: from the beginning. A fire that
+	 * is due of the rule before is done, and what follows it is the rule's
 	 * first fire after this. */
 	int64_t rule_us;
 };
@@ -296,8 +295,8 @@ int schedules_set_next(struct schedules *s, const char *id,
 		       int64_t old_next_run_us,
 		       const struct schedule_next *next, bool *ret_done,
 		       struct err *err);
-/* Removes a schedule, its counters and what is noted of skipped fires. Fires that are in the outbox have
- * happened, and are sent. ERR_NOT_FOUND. */
+/* Removes a schedule, its counters and what is noted of skipped fires. Fires
+ * that are in the outbox have happened, and are sent. ERR_NOT_FOUND. */
 int schedules_delete(struct schedules *s, const char *id, struct err *err);
 
 /* --- fires --------------------------------------------------------------- */
@@ -329,8 +328,9 @@ struct schedule_verdict {
 	struct schedule_next next; /* next_run_us 0: it fires no more */
 	int64_t last_run_us;
 	int64_t runs;
-	int64_t
-	    skipped[SCHEDULE_N_REASONS]; /* fires more of them; at first 0 */
+	/* Fires that did not become tasks, to be added to its counters; at
+	 * first 0. */
+	int64_t skipped[SCHEDULE_N_REASONS];
 	/* Not "" or NULL: set the schedule aside, for this reason. */
 	const char *fault;
 	struct schedules_plan *plan; /* for schedule_fire_add() */
@@ -357,7 +357,7 @@ struct schedules_claim {
 	/*
 	 * NULL: schedules that are due at now_us, the longest due first.
 	 * Else: enabled ones whose tz_data is neither "" nor this one, to have
-	 * their next run computed anew, in the order of their ids; behind
+	 * their next run computed again, in the order of their ids; behind
 	 * `after`, if that is not NULL.
 	 */
 	const char *tz_data;
@@ -403,8 +403,8 @@ int schedules_mark(struct schedules *s, const struct schedule_mark *marks,
 		   size_t n, int64_t now_us, struct err *err);
 
 /* Removes fires that were marked before `before_us`, at most `limit`; and
- * skipped ones and schedulers that were last seen before it. Keep fires for longer than any
- * clock may step back. *ret_n: how many fires went. */
+ * skipped ones and schedulers that were last seen before it. Keep fires for
+ * longer than any clock may step back. *ret_n: how many fires went. */
 int schedules_prune(struct schedules *s, int64_t before_us, size_t limit,
 		    size_t *ret_n, struct err *err);
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Brings the schema up to date. Programs of several versions may be started at
- * the same time on an empty or an old database: one of them migrates, the others
- * wait for its lock and then find nothing to do.
+ * the same time on an empty or an old database: one of them migrates, the
+ * others wait for its lock and then find nothing to do.
  */
 #include "schedules/schema.h"
 
 #include "schedules/db.h"
 #include "util/err.h"
 
+/* The one number of an answer; 0 if it is empty. */
 static int
 ask_schema(struct db *db, enum query query, int64_t *ret, struct err *err)
 {
@@ -92,7 +93,8 @@ update(struct db *db, const struct dialect *sql, struct err *err)
 	return result;
 }
 
-/* The usual case first, without a lock: nothing to do. */
+/* The usual case first, without a lock: nothing to do. SQLite locks with the
+ * transaction itself, PostgreSQL until it ends, MySQL by a name. */
 int
 schema_update(struct db *db, const struct dialect *sql, struct err *err)
 {

@@ -86,7 +86,7 @@ struct dialect {
 	/* Makes the table of the version; may be run again at any time. */
 	const char *make_version;
 	/* In their order; each leads to the version that is its place, from 1.
-	 * Where a migration is no transaction (MySQL), each statement can be
+	 * Where a migration is not a transaction (MySQL), each statement can be
 	 * repeated after a crash. */
 	migration *migrations;
 	size_t n_migrations;
@@ -94,8 +94,8 @@ struct dialect {
 
 extern const struct dialect sql_sqlite, sql_postgresql, sql_mysql;
 
-/* The columns of a schedule, as row.c reads and writes them. Those of the task's
- * settings stand in the order of core/task_options.def. */
+/* The columns of a schedule, as row.c reads and writes them. Those of the
+ * task's settings stand in the order of core/task_options.def. */
 #define SQL_COLUMNS                                                            \
 	"id, task, type, rule, tz, args, kwargs, queue, description, enabled," \
 	" max_retries, retry_delay_us, retry_backoff_millionths,"              \

@@ -3,7 +3,8 @@
  * Schedules in SQLite, in the file of the embedded queues.
  *
  * A change wakes the ports of those who watch, before it is committed; they
- * take the writers' lock once, and so go on when the change is there to be seen.
+ * take the writers' lock once, and so go on when the change is there to be
+ * seen.
  */
 #include <poll.h>
 #include <sqlite3.h>
@@ -16,14 +17,16 @@
 #include "util/err.h"
 #include "util/path.h"
 
-/* Followed by an absolute path, so with three slashes. */
+/* An absolute path follows, so that a URL has three slashes: a relative one
+ * would mean another file in each program's working directory. */
 static const char SCHEME[] = "sqlite://";
 
 struct lite {
 	struct db db;
 	char *path;
-	struct tx tx; /* the connection */
-	sqlite3_stmt *statements[N_QUERIES];
+	struct tx
+	    tx; /* the connection; its socket is the port of schedules_fd() */
+	sqlite3_stmt *statements[N_QUERIES]; /* NULL until first used */
 };
 
 static void
@@ -35,6 +38,8 @@ lite_free(struct db *db)
 	free(l);
 }
 
+/* find_driver() has looked at the scheme. No file is touched yet: a scheduler
+ * may be started before the disk is mounted. */
 static struct db *
 lite_open(const char *url, struct err *err)
 {
@@ -70,7 +75,8 @@ lite_open(const char *url, struct err *err)
 	return &l->db;
 }
 
-/* Opens the file, and makes it, with its folder, if it is not there. */
+/* Opens the file, and makes it, with its folder, if it is not there and the
+ * handle is not for reading only. */
 static int
 lite_connect(struct db *db, struct err *err)
 {
@@ -95,6 +101,8 @@ lite_disconnect(struct db *db)
 	struct db_value port[1] = {DB_S(l->tx.socket.name)};
 	size_t i;
 
+	/* Statements go before the connection: SQLite would keep a database
+	 * open that still has some. */
 	if (db->connected && l->tx.socket.fd >= 0)
 		DB_RUN(db, Q_DROP_PORT, port, NULL, NULL, NULL);
 	wake_socket_done(&l->tx.socket);
@@ -153,6 +161,8 @@ lite_bind(sqlite3_stmt *stmt, const struct db_value *values, size_t n)
 			sqlite3_bind_null(stmt, i + 1);
 }
 
+/* The text first, then its length: sqlite3_column_bytes() before the conversion
+ * could be that of another encoding. */
 static void
 take_row(sqlite3_stmt *stmt, struct db_rows *rows)
 {
@@ -177,6 +187,9 @@ take_row(sqlite3_stmt *stmt, struct db_rows *rows)
 	}
 }
 
+/* Runs to the end even without `rows`: a statement that was left in the middle
+ * would hold its lock. It is reset whatever comes, for the same reason, but
+ * only after the message was taken, which a reset may change. */
 static int
 lite_run(struct db *db, enum query query, const struct db_value *values,
 	 size_t n, struct db_rows *rows, int64_t *changed, struct err *err)
@@ -232,7 +245,8 @@ lite_run_many(struct db *db, enum query query, const struct db_value *values,
 /* --- changes ------------------------------------------------------------- */
 
 /* Inside the transaction of the change; see above. A port that nobody has open
- * any more is removed. */
+ * any more is removed, and so is text that is not the name of a port: it would
+ * be a path of somebody else's choice. */
 static int
 lite_notify(struct db *db, struct err *err)
 {
@@ -278,6 +292,8 @@ readable(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
+/* The first question has made the port: what changed before is unknown, so that
+ * it counts as a change. */
 static int
 lite_changed(struct db *db, bool *ret, struct err *err)
 {
@@ -290,7 +306,8 @@ lite_changed(struct db *db, bool *ret, struct err *err)
 		return 0;
 	wake_socket_drain(&l->tx.socket);
 	*ret = true;
-	/* The process that woke us still holds the lock, until all can be seen. */
+	/* The process that woke us still holds the lock, until all can be
+	 * seen. */
 	if (lite_exec(db, "BEGIN IMMEDIATE", "waiting for a change", err) != 0)
 		return -1;
 	return lite_exec(db, "COMMIT", "waiting for a change", err);

@@ -2,6 +2,10 @@
 /*
  * Statements and schema in SQLite's words. The tables lie in the file of the
  * queues, whose own version is another (store/sqlite/schema.h).
+ *
+ * A '+' before a column keeps the planner from that column's index: a walk
+ * along the IDs needs no sort. Rows are not locked: BEGIN IMMEDIATE takes the
+ * one lock of writers, and claims wait for each other.
  */
 #include "schedules/sql.h"
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for changes. */
+/*
+ * Waiting for changes. A handle watches from its first question on, until its
+ * connection breaks; the question after that is true, since nobody knows what
+ * was missed in between.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -41,6 +45,9 @@ shorter(int64_t a, int64_t b)
 	return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
+/* Asks before each nap: what a call has read from its connection does not make
+ * the descriptor readable any more. A database that cannot tell ends the nap
+ * each poll_ms. */
 int
 schedules_wait(struct schedules *s, int fd, int64_t timeout_ms,
 	       enum schedules_woken *ret, struct err *err)

@@ -52,8 +52,9 @@ become_user(const struct spawn_user *user)
 {
 	int fd;
 
-	/* Who writes to /dev/stderr opens the pipe anew, and it belongs to the
-	 * spawner's user. Others than the program do not find it in /proc. */
+	/* A program that writes to /dev/stderr opens the pipe again, and it
+	 * belongs to the spawner's user. Others than the program do not find it
+	 * in /proc. */
 	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
 		fchmod(fd, S_IRUSR | S_IWUSR | S_IWGRP | S_IWOTH);
 	/* Groups while we may still change them, the user last; real, effective
@@ -83,7 +84,7 @@ start_execute(const char *file, const struct spawn_orders *o)
 }
 
 /* Tries each directory of `path`; what execvp() does besides, running a file
- * that is no program in a shell, is not wanted. */
+ * that is not a program in a shell, is not wanted. */
 static void
 execute_in(const char *path, const struct spawn_orders *o)
 {
@@ -117,7 +118,8 @@ start_become(const struct birth *b)
 	sigset_t none;
 
 	/* To kill it, a group would do. But in the spawner's session it could
-	 * open the terminal of whoever started the daemon, and type on it. */
+	 * open the terminal of the person who started the daemon, and type on
+	 * it. */
 	if (setsid() == -1)
 		return SPAWN_STEP_SESSION;
 	if (start_place_fds(b->fds) != 0)

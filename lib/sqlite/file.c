@@ -7,8 +7,8 @@
  * the file (a checkpoint) and giving free pages back happen here rather than
  * inside a commit, where SQLite would do it, so that no job waits for them.
  *
- * Whether the file is there, and ours, is place.c's to say. Nothing here may open
- * and close the database's path on its own, for the reason given there.
+ * Whether the file is there, and ours, is place.c's to say. Nothing here may
+ * open and close the database's path on its own, for the reason given there.
  */
 #include "sqlite/file.h"
 
@@ -33,8 +33,8 @@
 #define LOG_PAGES 2000
 #define LOG_PAGES_MAX (8 * LOG_PAGES)
 /* A longer one (1 MiB) is not left by the last process that has the file: who
- * opens it next reads the log from its beginning, which takes 3 ms with the other
- * limit, and as long as a whole submission. */
+ * opens it next reads the log from its beginning, which takes 3 ms with the
+ * other limit, and as long as a whole submission. */
 #define LOG_PAGES_LEFT 250
 /* What the log file may keep of its size once it was moved: to overwrite it is
  * cheaper than to grow it again. Four times the length at which it is moved. */
@@ -185,8 +185,8 @@ file_connect(struct tx *tx, struct err *err)
 
 /*
  * auto_vacuum has to be set before the first table is made. Later it would
- * change nothing, but SQLite would write it all the same: who only opens a file
- * must neither wait for a lock nor need room on the disk.
+ * change nothing, but SQLite would write it all the same: a program that only
+ * opens a file must neither wait for a lock nor need room on the disk.
  */
 static int
 file_set_up_new(struct tx *tx, struct err *err)
@@ -218,8 +218,8 @@ file_set_up(struct tx *tx, struct err *err)
 		    tx->name);
 	sqlite3_extended_result_codes(tx->db, 1);
 	sqlite3_busy_handler(tx->db, file_on_busy, tx);
-	/* A producer, which may be short-lived, does not checkpoint each time it
-	 * ends: see file_close(). */
+	/* A producer, which may be short-lived, does not checkpoint each time
+	 * it ends: see file_close(). */
 	sqlite3_db_config(tx->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
 			  (int)!tx->worker, NULL);
 	if (file_exec(tx, "PRAGMA synchronous = FULL;"
@@ -313,7 +313,7 @@ file_close(struct tx *tx)
 /*
  * A file that was deleted or replaced can still be written, and all of it is
  * lost when the last process closes it: so nothing is written into it any more.
- * Nor is it read: who only looks would take what was there once for what is.
+ * It is not read either: a reader would take what was there once for what is.
  * To look costs a system call: little beside a transaction.
  */
 static int

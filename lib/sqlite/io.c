@@ -345,7 +345,8 @@ io_on_upgrade(const struct err *what, void *database)
  * Lock held, but not while it works. The state says how it went; after a
  * failure that is not final, REOPEN_MS pass before the next try. Only a worker
  * makes a file that is not there at once: for others the database is up without
- * it, and the first job that writes makes it. Who only asks leaves no file.
+ * it, and the first job that writes makes it. A program that only asks leaves
+ * no file.
  */
 static void
 io_reopen(struct database *db)

@@ -157,6 +157,8 @@ broker_view(struct broker *b, const struct broker_view *view,
 	checked.n = page_limit(view->n);
 	if (view->place != BROKER_DELAYED && view->place != BROKER_DEAD)
 		checked.until_ms = checked.skip = 0;
+	if (view->place != BROKER_DEAD)
+		checked.key = (struct slice){NULL, 0};
 	if (name_check_queue(view->queue, ERR_DATA, &err) != 0)
 		refuse_page(b, &err, on_page, arg);
 	else

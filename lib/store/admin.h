@@ -104,6 +104,9 @@ struct broker_view {
 	 * time_ms or an earlier one, but for the first `skip` of them. 0: any. */
 	int64_t until_ms;
 	int64_t skip;
+	/* DEAD: only the one with this key; empty: any. A key that none has is
+	 * no error. */
+	struct slice key;
 };
 
 struct broker_item {

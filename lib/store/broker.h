@@ -72,10 +72,10 @@ struct broker_settle {
 	int64_t delay_ms;	  /* RETRY */
 	int32_t priority;	  /* RELEASE, SET_ASIDE, RETRY with no delay */
 	struct slice lane;	  /* SET_ASIDE: the task's name */
-	struct slice id;   /* BURY: the task's id, or empty if it has none */
-	bool salvaged;	   /* BURY: the id is what bytes say that are no task: a
-			      dead entry that has it already stays, and this one
-			      gets a name of its own */
+	struct slice id;	  /* BURY: the task's id, or empty */
+	/* BURY: the id was read from bytes that are not a task: a dead entry
+	 * that has it already stays, and this one gets a name of its own. */
+	bool salvaged;
 	struct slice info; /* BURY: JSON object: reason, error, … */
 	void (*on_done)(struct broker_settle *settle);
 	void *arg;		/* the caller's */
@@ -91,9 +91,9 @@ struct broker_submit {
 	struct slice bytes; /* the task, JSON */
 	int32_t priority;
 	/*
-	 * For later: a delay, which is added to the wall clock of the store when
-	 * the task is stored, or a time of that clock in ms since 1970. Both 0:
-	 * at once.
+	 * For later: a delay, which is added to the wall clock of the store
+	 * when the task is stored, or a time of that clock in ms since 1970.
+	 * Both 0: at once.
 	 */
 	int64_t delay_ms, at_ms;
 	/*
@@ -274,7 +274,8 @@ void broker_registered_names(struct broker *b, broker_names_fn *on_names,
 typedef void broker_entries_fn(const struct slice *names,
 			       const struct slice *values, size_t n,
 			       const struct err *err, void *arg);
-/* All that is registered, as broker_registered() has it, sorted by the names. */
+/* All that is registered, as broker_registered() has it, sorted by the
+ * names. */
 void broker_registry(struct broker *b, broker_entries_fn *on_entries,
 		     void *arg);
 

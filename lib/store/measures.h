@@ -2,7 +2,7 @@
 /*
  * Measures: how many attempts ended, in which way and how fast, a minute, a
  * queue and a task. Workers add what they have counted, about once a second;
- * whoever draws a chart reads a minute, an hour, or all there was. Part of the
+ * a chart reads a minute, an hour, or all there was. Part of the
  * contract of results.h, whose rules hold.
  *
  * A store adds each count to its minute, to its hour and to the total in one

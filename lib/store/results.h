@@ -173,8 +173,9 @@ void results_list(struct results *r, bool failed, struct slice cursor,
 		  unsigned int n, results_page_fn *on_page, void *arg);
 
 /*
- * How many tasks have ended since the backend has been in use. Good for rates and totals, not for accounts: a worker that loses its
- * connection at the wrong moment may count a few of them twice.
+ * How many tasks have ended since the backend has been in use. Good for rates
+ * and totals, not for accounts: a worker that loses its connection at the wrong
+ * moment may count a few of them twice.
  */
 struct results_counts {
 	int64_t succeeded, failed;
@@ -185,7 +186,7 @@ typedef void results_counts_fn(const struct results_counts *counts,
 void results_counts(struct results *r, results_counts_fn *on_counts, void *arg);
 
 /* Puts a pending record in the place of whatever is there, a final one too: the
- * task is to run anew. `record` of the answer is empty. */
+ * task is to run again. `record` of the answer is empty. */
 void results_reopen(struct results *r, struct slice id, struct slice record,
 		    results_record_fn *on_done, void *arg);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A token bucket: so many a second, and a burst of so many at once.
+ * A token bucket: a rate per second, and a burst that may come at once.
  *
  * It has no clock and no lock of its own: the caller passes the time, of the
  * monotonic clock, and one thread uses it.

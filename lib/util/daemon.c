@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemons have in common: the command line, the configuration and its
- * reload, signals, the service manager, the event loop.
+ * What the daemons have in common: the configuration and its reload, signals,
+ * the service manager, the event loop. daemon_args.c has the command line.
  *
  * A program fills a struct daemon_program with what differs. Its life: start()
  * before the loop, reload() and stop() from the loop, finish() after it.
@@ -10,7 +10,6 @@
 #include "util/daemon.h"
 
 #include <event2/event.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "util/clock.h"
 #include "util/conf.h"
 #include "util/conf_read.h"
+#include "util/daemon_args.h"
 #include "util/err.h"
 #include "util/journal.h"
 #include "util/limits.h"
@@ -27,8 +27,6 @@
 #include "util/notify.h"
 #include "util/proc.h"
 
-/* Each key once, and as many again. */
-#define SETTINGS_MAX 64
 /* How old `systemctl status` may be: it costs one datagram each time. */
 #define STATUS_S 5
 /* Twice the longest, which has two assignments and a number of 64 bits. */
@@ -41,11 +39,7 @@
 struct daemon {
 	const struct daemon_program *program;
 	void *arg;
-	const char *config;
-	const char *settings[SETTINGS_MAX + 1];
-	size_t n_settings;
-	char log_format[64]; /* one of the settings */
-	bool dump, check;    /* print or check the configuration, and end */
+	struct daemon_args args;
 	struct conf *conf;
 	/* A reload under way: it is being read, then taken over. */
 	struct conf_read *reading;
@@ -74,13 +68,13 @@ daemon_conf(const struct daemon *d)
 const char *
 daemon_config_file(const struct daemon *d)
 {
-	return d->config;
+	return d->args.config;
 }
 
 const char *const *
 daemon_settings(const struct daemon *d)
 {
-	return d->settings;
+	return d->args.settings;
 }
 
 /* --- the service manager ----------------------------------------------- */
@@ -198,8 +192,8 @@ daemon_reloaded(struct daemon *d, const struct err *why)
 		tell_ready(d);
 }
 
-/* A worker that looked where nobody submits would be as bad as the reverse. What
- * it has for itself is announced to the commands that its tasks run. */
+/* A worker that looked where nobody submits would be as bad as the reverse.
+ * What it has for itself is announced to the commands that its tasks run. */
 static int
 daemon_check_conf(const struct conf *conf, struct err *err)
 {
@@ -234,8 +228,8 @@ static void
 daemon_start_reload(struct daemon *d)
 {
 	const struct conf_read_options options = {.base = d->base,
-						  .path = d->config,
-						  .settings = d->settings,
+						  .path = d->args.config,
+						  .settings = d->args.settings,
 						  .check = d->program->check,
 						  .on_done = on_conf_read,
 						  .arg = d};
@@ -388,98 +382,7 @@ daemon_finish(struct daemon *d)
 	libevent_global_shutdown();
 }
 
-/* --- the command line -------------------------------------------------- */
-
-/* What each daemon says of these before and after is its own. */
-static const char daemon_options[] =
-    "\n"
-    "  -c, --config FILE         read this configuration file\n"
-    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
-    "      --log-format FORMAT   text or json, as [worker] log_format\n"
-    "      --check               check the configuration, and end\n"
-    "      --dump-config         print the configuration in force, and end\n"
-    "  -h, --help                print this help, and end\n"
-    "  -V, --version             print the version, and end\n"
-    "\n";
-
-static void
-daemon_print_usage(const struct daemon_program *program)
-{
-	fprintf(stdout, "usage: %s [-c FILE] [-o SECTION.KEY=VALUE]...\n\n",
-		program->name);
-	fputs(program->usage, stdout);
-	fputs(daemon_options, stdout);
-	fputs(program->notes, stdout);
-}
-
-/* Returns as take_option() does. */
-static int
-add_setting(struct daemon *d, const char *setting)
-{
-	if (d->n_settings == SETTINGS_MAX) {
-		fprintf(stderr, "%s: too many -o\n", d->program->name);
-		return err_exit_status(ERR_USAGE);
-	}
-	d->settings[d->n_settings++] = setting;
-	return -1;
-}
-
-/* Returns -1 to go on, or the exit status. --log-format becomes a setting like
- * those of -o and is kept in order with them, so the last one counts. */
-static int
-take_option(struct daemon *d, int c)
-{
-	switch (c) {
-	case 'c':
-		d->config = optarg;
-		return -1;
-	case 'o':
-		return add_setting(d, optarg);
-	case 'F':
-		snprintf(d->log_format, sizeof(d->log_format),
-			 "worker.log_format=%s", optarg);
-		return add_setting(d, d->log_format);
-	case 'D':
-		d->dump = true;
-		return -1;
-	case 'K':
-		d->check = true;
-		return -1;
-	case 'h':
-		daemon_print_usage(d->program);
-		return 0;
-	case 'V':
-		fprintf(stdout, "%s " FLOWRRA_VERSION "\n", d->program->name);
-		return 0;
-	default:
-		fprintf(stderr, "Try %s --help.\n", d->program->name);
-		return err_exit_status(ERR_USAGE);
-	}
-}
-
-static int
-parse_arguments(struct daemon *d, int argc, char **argv)
-{
-	static const struct option options[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"check", no_argument, NULL, 'K'},
-	    {"dump-config", no_argument, NULL, 'D'},
-	    {"help", no_argument, NULL, 'h'},
-	    {"log-format", required_argument, NULL, 'F'},
-	    {"version", no_argument, NULL, 'V'},
-	    {NULL, 0, NULL, 0}};
-	int c, status = -1;
-
-	while (status < 0 &&
-	       (c = getopt_long(argc, argv, "c:o:hV", options, NULL)) != -1)
-		status = take_option(d, c);
-	if (status < 0 && optind < argc) {
-		fprintf(stderr, "%s: unexpected argument \"%s\"\n",
-			d->program->name, argv[optind]);
-		status = err_exit_status(ERR_USAGE);
-	}
-	return status;
-}
+/* --- the whole --------------------------------------------------------- */
 
 /* --check: everything that a start or a reload needs of this machine. */
 static int
@@ -496,8 +399,7 @@ daemon_check(const struct daemon *d, struct err *err)
 static void
 daemon_warn_strange(const char *variable, const char *closest, void *arg)
 {
-	log_warning("the variable %s is none of Flowrra's and is ignored; did "
-		    "you mean %s?",
+	log_warning("ignoring the unknown variable %s; did you mean %s?",
 		    variable, closest);
 }
 
@@ -506,15 +408,15 @@ daemon_warn_strange(const char *variable, const char *closest, void *arg)
 static int
 daemon_loop(struct daemon *d, struct err *err)
 {
-	if (conf_load(d->config, d->settings, &d->conf, err) != 0)
+	if (conf_load(d->args.config, d->args.settings, &d->conf, err) != 0)
 		return -1;
-	if (d->dump) {
+	if (d->args.dump) {
 		conf_dump(d->conf, stdout);
 		return 0;
 	}
 	set_log(d->conf);
 	conf_tell_strange(daemon_warn_strange, NULL);
-	if (d->check)
+	if (d->args.check)
 		return daemon_check(d, err);
 	if (d->program->check != NULL && d->program->check(d->conf, err) != 0)
 		return -1;
@@ -543,7 +445,7 @@ daemon_run(const struct daemon_program *program, void *arg, int argc,
 	limits_raise_files();
 	log_init(program->name);
 	log_set_journal(journal_send);
-	if ((status = parse_arguments(&d, argc, argv)) >= 0)
+	if ((status = daemon_args_parse(program, argc, argv, &d.args)) >= 0)
 		return status;
 	if (daemon_loop(&d, &err) != 0) {
 		log_error("%s", err.msg);

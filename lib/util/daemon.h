@@ -28,9 +28,9 @@ struct daemon_program {
 	/* Due times are to be met closer than by milliseconds. */
 	bool precise_timers;
 	/*
-	 * No core files (proc_forbid_dumps()): its memory holds what must not lie
-	 * on a disk. Not for a worker: its tasks would inherit the limit, and
-	 * its core is what shows why it has crashed under them.
+	 * No core files (proc_forbid_dumps()): its memory holds what must not
+	 * lie on a disk. Not for a worker: its tasks would inherit the limit,
+	 * and its core is what shows why it has crashed under them.
 	 */
 	bool private_memory;
 	/* Whether this machine can do what the configuration says. May block:
@@ -43,9 +43,9 @@ struct daemon_program {
 	int (*start)(struct daemon *d, void *arg, struct err *err);
 	/*
 	 * Reloads: 1 if it is done, 0 if it goes on and daemon_reloaded() will
-	 * tell the end, -1 with *err. `next` takes the place of daemon_conf() at
-	 * the end, if all went well; what borrows from the old one must have let
-	 * go by then.
+	 * tell the end, -1 with *err. `next` takes the place of daemon_conf()
+	 * at the end, if all went well; what borrows from the old one must have
+	 * let go by then.
 	 */
 	int (*reload)(void *arg, const struct conf *next, struct err *err);
 	/* A reload is over, wherever it failed (why), or done (NULL). May be
@@ -79,7 +79,8 @@ void daemon_reload(struct daemon *d);
 
 /* It does its work from now on. */
 void daemon_ready(struct daemon *d);
-/* A reload that went on is over: `why` is NULL, or says why all stays as it was. */
+/* A reload that went on is over: `why` is NULL, or says why all stays as it
+ * was. */
 void daemon_reloaded(struct daemon *d, const struct err *why);
 /* It has ended: as it was told to (NULL), or since it cannot go on. */
 void daemon_ended(struct daemon *d, const struct err *why);

@@ -266,8 +266,8 @@ limits_explain(int sys, char ret[LIMITS_TEXT_MAX])
 	}
 }
 
-/* Its stack is memory, too: of that and of processes the one that is set for this
- * process is the likelier. */
+/* Its stack is memory, too: of that and of processes the one that is set for
+ * this process is the likelier. */
 int
 limits_no_thread(int sys, struct err *err)
 {
@@ -295,7 +295,7 @@ limits_raise_files(void)
 	setrlimit(RLIMIT_NOFILE, &all);
 }
 
-/* Failing is no reason not to run a program: lowering to what was allowed
+/* A failure does not keep a program from running: lowering to what was allowed
  * before cannot fail. */
 void
 limits_restore_files(void)

@@ -27,8 +27,8 @@ bool limits_is_short(int sys);
  * of the unit, or ulimit -n". */
 void limits_explain(int sys, char ret[LIMITS_TEXT_MAX]);
 
-/* That a thread could not be started, whose pthread_create() has returned `sys`:
- * sets *err (ERR_SYSTEM), with the limit where it is one. Returns -1. */
+/* That a thread could not be started, whose pthread_create() has returned
+ * `sys`: sets *err (ERR_SYSTEM), with the limit where it is one. Returns -1. */
 struct err;
 int limits_no_thread(int sys, struct err *err);
 
@@ -47,7 +47,7 @@ void limits_raise_files(void);
  * Async-signal-safe. */
 void limits_restore_files(void);
 /*
- * Whether so many more files can be opened: 0, or -1 with *err (ERR_SYSTEM) that
+ * Whether `n` more files can be opened: 0, or -1 with *err (ERR_SYSTEM) that
  * names the limit. For what ends the whole process when it gets none, as
  * event_base_new() does. `n` is at most LIMITS_CHECK_MAX.
  */

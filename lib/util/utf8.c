@@ -45,6 +45,18 @@ utf8_length(const void *text, size_t left)
 	return len;
 }
 
+/* A byte of the form 10xxxxxx continues a character: the cut moves back to one
+ * that begins. */
+size_t
+utf8_cut(const char *text, size_t len, size_t max)
+{
+	if (len <= max)
+		return len;
+	while (max > 0 && continues((unsigned char)text[max], 0x80, 0xBF))
+		max--;
+	return max;
+}
+
 /*
  * Each bad byte becomes one replacement character, and plain stretches are
  * copied in one piece. A NUL counts as bad: the readers of this text take C

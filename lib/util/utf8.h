@@ -11,7 +11,11 @@ struct buf;
  * none that is well-formed begins there. */
 size_t utf8_length(const void *p, size_t len);
 
-/* Appends a text; each byte of it that belongs to no character becomes
+/* How many bytes of a text fit into `max`: all `len`, or fewer, cut between two
+ * characters. */
+size_t utf8_cut(const char *text, size_t len, size_t max);
+
+/* Appends a text; each byte of it that does not belong to a character becomes
  * U+FFFD, and so does NUL, which few others can bear. */
 void utf8_add(struct buf *out, const char *text, size_t len);
 

@@ -85,6 +85,7 @@ lists_read_page(const struct web_call *call)
 {
 	return (struct page_query){
 	    .cursor = web_text(call, "cursor"),
+	    .time_us = PAGE_QUICK_US,
 	    .limit = (size_t)web_int(call, "limit", LIMIT_STANDARD)};
 }
 

@@ -322,8 +322,7 @@ metrics_look(struct web_call *call, struct look *look)
 
 	*look = (struct look){.rtt_s = server_broker_rtt(client)};
 	if (look->rtt_s >= 0) {
-		look->queues = queues_list(client, NULL, &err);
-		look->workers = workers_list(client, &err);
+		look->queues = queues_and_workers(client, &look->workers, &err);
 	}
 	/* Where both are one store, one wait for it is enough. */
 	if (look->rtt_s >= 0 || !client->one_store)

@@ -27,10 +27,10 @@
 
 /* Between two looks whether the stores answer, when nobody looks: with the time
  * that one may take, less than readiness is good for (live.c). */
-#define PING_US 5000000
+#define PING_US 6000000
 /* How long one question may take: less than the shortest [web] timeout that
  * people set, so that pages learn that the stores are away before they ask. */
-#define ASK_MS 4000
+#define ASK_MS 3500
 #define US_PER_S 1000000
 
 struct sampler {
@@ -165,7 +165,11 @@ sampler_turn(struct sampler *s, const struct topic_wanted *wanted)
 	s->shared.mask = s->options->shared->mask;
 	if (r == 0) {
 		atomic_store(&s->answered_us, clock_mono_us());
+		/* A page has several topics: what is new of all leaves in one
+		 * write a reader. */
+		samples_hold(s->samples);
 		r = topics_ask(s->topics, wanted, &err);
+		samples_release(s->samples);
 	}
 	/* What a stop has cut short says nothing of the stores. */
 	if (!atomic_load(&s->stop))

@@ -28,6 +28,8 @@ struct samples {
 	pthread_mutex_t lock; /* of what follows */
 	TAILQ_HEAD(, sample) list;
 	size_t n_events;
+	bool held;   /* states do not wake the loop */
+	bool unread; /* of those that were put meanwhile */
 };
 
 /* --- one ------------------------------------------------------------------ */
@@ -109,26 +111,56 @@ samples_free(struct samples *samples)
 	free(samples);
 }
 
+/* A full counter has told the loop already. */
+static void
+samples_wake(struct samples *samples)
+{
+	const uint64_t one = 1;
+
+	while (write(samples->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
 void
 samples_put(struct samples *samples, struct sample *sample)
 {
 	const bool event = sample->kind == SAMPLE_EVENT;
-	const uint64_t one = 1;
-	bool full;
+	bool full, quiet;
 
 	pthread_mutex_lock(&samples->lock);
 	full = event && samples->n_events >= EVENTS_MAX;
+	quiet = samples->held && !event;
 	if (!full) {
 		samples->n_events += event;
 		TAILQ_INSERT_TAIL(&samples->list, sample, next);
 	}
+	samples->unread |= quiet;
 	pthread_mutex_unlock(&samples->lock);
 	if (full)
 		sample_free(sample);
-	/* A full counter has told the loop already. */
-	while (!full && write(samples->wake, &one, sizeof(one)) < 0 &&
-	       errno == EINTR)
-		;
+	else if (!quiet)
+		samples_wake(samples);
+}
+
+void
+samples_hold(struct samples *samples)
+{
+	pthread_mutex_lock(&samples->lock);
+	samples->held = true;
+	pthread_mutex_unlock(&samples->lock);
+}
+
+void
+samples_release(struct samples *samples)
+{
+	bool unread;
+
+	pthread_mutex_lock(&samples->lock);
+	unread = samples->unread;
+	samples->held = samples->unread = false;
+	pthread_mutex_unlock(&samples->lock);
+	if (unread)
+		samples_wake(samples);
 }
 
 struct sample *

@@ -48,6 +48,10 @@ struct samples *samples_new(int wake, struct err *err);
 void samples_free(struct samples *samples);
 /* Any thread. Takes the sample; an event beyond the bound is dropped. */
 void samples_put(struct samples *samples, struct sample *sample);
+/* From the thread that puts in states: those that are put between the two wake the
+ * loop once, at the end. Events of other threads do at once. */
+void samples_hold(struct samples *samples);
+void samples_release(struct samples *samples);
 /* The next one, which is the caller's; NULL: there is none. */
 struct sample *samples_take(struct samples *samples);
 

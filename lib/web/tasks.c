@@ -150,18 +150,23 @@ lift_bytes(json_t *task)
 	return status;
 }
 
-/* A task is looked for where its record says that it is, among the newest of a
- * queue; where it is not found there, "where" says so rather than to scan on. */
+/* A task is looked for where its record says that it is, or among some of the
+ * newest of each queue; where it is not found there, "where" or the error says so
+ * rather than to scan on. */
 static int
 tasks_get_one(struct web_call *call, struct err *err)
 {
 	const char *id = web_text(call, "id");
-	json_t *task =
-	    tasks_show(web_client(call), id, TASKS_DEPTH_STANDARD, err);
+	json_t *task = tasks_show(web_client(call), id, TASKS_DEPTH_QUICK, err);
 	int status;
 
 	if (task == NULL)
-		return -1;
+		return web_fault(call, NULL,
+				 err->code == ERR_NOT_FOUND
+				     ? "flowrractl tasks show --depth N ID "
+				       "looks at more"
+				     : NULL,
+				 err);
 	status = json_object_set_new(task, "attempts", attempts_of(task));
 	status |= json_object_set_new(task, "schedule", schedule_of(id));
 	status |= lift_bytes(task);

@@ -18,9 +18,9 @@
 #include "web/samples.h"
 
 /*
- * A topic and the route that it is; `key` names the rows, NULL: it has none. The
- * limits are what a page shows at a time, with room to scroll: a snapshot has to
- * fit into a reader's backlog (server.c).
+ * A topic and the route that it is, in the order of the questions; `key` names the
+ * rows, NULL: it has none. The limits are what a page shows at a time, with room to
+ * scroll: a snapshot has to fit into a reader's backlog (server.c).
  */
 static const struct topic_route {
 	const char *topic, *path, *query, *key;
@@ -46,6 +46,7 @@ struct topics {
 	const struct web_shared *shared, *daemon;
 	struct samples *samples;
 	struct web_worker worker;
+	json_t *queues; /* of this turn's overview; NULL: it was not asked */
 	LIST_HEAD(, known) known;
 };
 
@@ -195,22 +196,37 @@ topics_ask_route(struct topics *topics, const struct topic_route *t,
 	return value;
 }
 
-/* Those of tasks are none of the routes. */
-static int
-topics_ask_one(struct topics *topics, const struct topic_wanted *wanted,
-	       struct err *err)
+/* The overview has the queues as their own route tells them, which is most of what
+ * both cost the stores. */
+static json_t *
+topics_ask_value(struct topics *topics, const struct topic_route *t,
+		 struct err *err)
 {
 	json_t *value;
-	size_t i;
 
-	for (i = 0; i < N_ROUTES; i++) {
-		if (strcmp(topic_routes[i].topic, wanted->name) != 0)
-			continue;
-		value = topics_ask_route(topics, &topic_routes[i], err);
-		if (value == NULL)
-			return -1;
-		topics_tell(topics, wanted, topic_routes[i].key, value);
-	}
+	if (strcmp(t->topic, "queues") == 0 && topics->queues != NULL)
+		return json_pack("{s:O}", "items", topics->queues);
+	value = topics_ask_route(topics, t, err);
+	if (strcmp(t->topic, "overview") == 0)
+		topics->queues = json_incref(json_object_get(value, "queues"));
+	return value;
+}
+
+/* If it is wanted. Those of tasks are none of the routes. */
+static int
+topics_ask_one(struct topics *topics, const struct topic_route *t,
+	       const struct topic_wanted *wanted, struct err *err)
+{
+	json_t *value;
+
+	for (; wanted->name != NULL; wanted++)
+		if (strcmp(t->topic, wanted->name) == 0)
+			break;
+	if (wanted->name == NULL)
+		return 0;
+	if ((value = topics_ask_value(topics, t, err)) == NULL)
+		return -1;
+	topics_tell(topics, wanted, t->key, value);
 	return 0;
 }
 
@@ -274,18 +290,32 @@ topics_forget(struct topics *topics, const struct topic_wanted *wanted)
 }
 
 /* A route that fails for a reason of its own does not hold up the others. */
+static int
+topics_ask_routes(struct topics *topics, const struct topic_wanted *wanted,
+		  struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < N_ROUTES; i++)
+		if (topics_ask_one(topics, &topic_routes[i], wanted, err) !=
+		    0) {
+			log_debug("topic %s: %s", topic_routes[i].topic,
+				  err->msg);
+			if (err->code == ERR_UNAVAILABLE)
+				return -1;
+		}
+	return 0;
+}
+
 int
 topics_ask(struct topics *topics, const struct topic_wanted *wanted,
 	   struct err *err)
 {
-	const struct topic_wanted *w;
+	int result;
 
 	topics_forget(topics, wanted);
-	for (w = wanted; w->name != NULL; w++)
-		if (topics_ask_one(topics, w, err) != 0) {
-			log_debug("topic %s: %s", w->name, err->msg);
-			if (err->code == ERR_UNAVAILABLE)
-				return -1;
-		}
-	return topics_ask_tasks(topics, wanted, err);
+	result = topics_ask_routes(topics, wanted, err);
+	json_decref(topics->queues);
+	topics->queues = NULL;
+	return result == 0 ? topics_ask_tasks(topics, wanted, err) : -1;
 }

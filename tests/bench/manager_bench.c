@@ -21,6 +21,7 @@
 #include <jansson.h>
 
 #include "flowrra/client.h"
+#include "longest.h"
 #include "manager/dead.h"
 #include "manager/doctor.h"
 #include "manager/health.h"
@@ -251,7 +252,7 @@ report(struct redis_server *server, size_t i)
 	measure(operations[i].run, manager);
 	if (operations[i].arguments[0] != '(')
 		measure_process(operations[i].arguments, process);
-	command = operate_longest_ms(server);
+	command = longest_command(server).ms;
 	printf("%-34s %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f\n",
 	       operations[i].arguments, manager[0], manager[ROUNDS / 2],
 	       manager[ROUNDS - 1], command, process[0], process[ROUNDS / 2]);
@@ -289,7 +290,7 @@ fill(bool sqlite, long tasks)
 	} else {
 		operate_fill_redis(server, tasks);
 	}
-	operate_longest_ms(server);
+	longest_command(server);
 	free(broker);
 	free(schedules);
 	return server;

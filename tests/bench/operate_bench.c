@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "longest.h"
 #include "operate_fill.h"
 #include "redis_server.h"
 #include "store/admin.h"
@@ -260,7 +261,7 @@ compare(const void *a, const void *b)
 static void
 report(const char *name, double *ms, size_t n)
 {
-	const double longest = operate_longest_ms(bench.server);
+	const double longest = longest_command(bench.server).ms;
 	double sum = 0;
 	size_t i;
 
@@ -455,7 +456,7 @@ main(int argc, char **argv)
 		operate_fill_redis(bench.server, bench.tasks);
 	else
 		operate_fill_sqlite(bench.url, bench.tasks);
-	operate_longest_ms(bench.server);
+	longest_command(bench.server);
 	printf("%-34s %6s %9s %9s %9s %9s\n",
 	       "with as many waiting tasks:", "calls", "ms in all", "median",
 	       "longest", "command");

@@ -25,10 +25,6 @@
 	"\"started_at\":\"2026-11-23T10:00:01.000000+00:00\","                 \
 	"\"finished_at\":null,\"retries\":0,\"args\":[%ld,\"hello\"],"         \
 	"\"kwargs\":{},\"queue\":\"io\",\"worker\":\"host:1\"}"
-#define RECORD                                                                 \
-	"{\"task_id\":\"f%ld\",\"status\":\"success\","                        \
-	"\"task_name\":\"demo.noop\",\"result\":null}"
-
 #define WORKER                                                                 \
 	"{\"id\":\"host:%ld\",\"host\":\"host\",\"pid\":1,\"version\":"        \
 	"\"0.1.0\",\"started_at\":\"2026-11-23T10:00:00.000000+00:00\","       \
@@ -280,10 +276,12 @@ static const char *const rows[] = {
     "1 << 40 | (?1 + i + 1), 0 FROM n",
     "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 2 FROM n WHERE i + 2 < ?1) "
     "INSERT INTO results (id, record, final, task) SELECT 't' || i, "
-    "CAST(printf('" RECORD "', i) AS BLOB), 0, 1 << 40 | (i + 1) FROM n",
+    "CAST(printf('" FULL_RECORD "', 't', i, iif(i < 1000, 'running', "
+    "'pending'), i, i) AS BLOB), 0, 1 << 40 | (i + 1) FROM n",
     "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 / 10) "
     "INSERT INTO results (id, record, final, failed, ended) SELECT 'f' || i, "
-    "CAST(printf('" RECORD "', i) AS BLOB), 1, 0, i FROM n",
+    "CAST(printf('" FULL_RECORD "', 'f', i, 'success', i, i) AS BLOB), 1, 0, "
+    "i FROM n",
     "UPDATE totals SET succeeded = ?1 / 10",
 };
 /* The same for ?1 of the dead, in flight and workers. */
@@ -293,11 +291,13 @@ static const char *const few_rows[] = {
     "1790000000000 + i, 'd' || i, CAST(printf('" TASK "', i, i, 0) AS BLOB), "
     "'{}' FROM n",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
-    "INSERT INTO inflight SELECT 1 + i % 50, 2 << 40 | (i + 1), 2, 0, i FROM n",
+    "INSERT INTO inflight SELECT 1 + i % 50, 1 << 40 | 1 << 30 | i, 1, 0, i "
+    "FROM n",
     "WITH n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
     "INSERT INTO workers (id, name, description, expires, port) SELECT i + 1, "
     "'host:' || i, '{}', 0, '-' FROM n",
-    "INSERT INTO tasks SELECT number, '{}' FROM inflight",
+    "INSERT INTO tasks SELECT number, CAST(printf('" TASK
+    "', seq, seq, 0) AS BLOB) FROM inflight",
 };
 
 static void
@@ -394,24 +394,4 @@ operate_vary_sqlite(const char *url)
 	run_all_rows(url, varied_rows,
 		     sizeof(varied_rows) / sizeof(varied_rows[0]),
 		     OPERATE_QUEUES);
-}
-
-/* --- how long ------------------------------------------------------------ */
-
-double
-operate_longest_ms(struct redis_server *server)
-{
-	redisReply *log;
-	long long us = 0;
-	size_t i;
-
-	if (server == NULL)
-		return 0;
-	log = redis_server_command(server, "SLOWLOG GET -1");
-	for (i = 0; i < log->elements; i++)
-		if (log->element[i]->element[2]->integer > us)
-			us = log->element[i]->element[2]->integer;
-	freeReplyObject(log);
-	redis_server_run(server, "SLOWLOG RESET");
-	return (double)us / 1e3;
 }

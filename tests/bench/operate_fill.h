@@ -21,8 +21,4 @@ void operate_fill_sqlite(const char *url, long tasks);
 void operate_vary_redis(struct redis_server *server);
 void operate_vary_sqlite(const char *url);
 
-/* The longest command since it was last asked, of a server whose slow log takes
- * all that is of interest; 0 with no server. */
-double operate_longest_ms(struct redis_server *server);
-
 #endif

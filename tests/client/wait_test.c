@@ -290,6 +290,42 @@ START_TEST(a_server_that_came_back_is_used_again)
 }
 END_TEST
 
+/* Whether SIGPIPE is blocked (1), and one is pending (2). */
+static int
+sigpipe_state(void)
+{
+	sigset_t mask, pending;
+
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	sigpending(&pending);
+	return (sigismember(&mask, SIGPIPE) == 1 ? 1 : 0) |
+	       (sigismember(&pending, SIGPIPE) == 1 ? 2 : 0);
+}
+
+START_TEST(what_the_host_does_about_sigpipe_stays_as_it_was)
+{
+	const struct timespec at_once = {0};
+	sigset_t only;
+
+	signal(SIGPIPE, SIG_DFL);
+	begin();
+	fixture_submit(client, id);
+	ck_assert_int_eq(sigpipe_state(), 0);
+	sigemptyset(&only);
+	sigaddset(&only, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &only, NULL);
+	fixture_submit(client, id);
+	ck_assert_int_eq(sigpipe_state(), 1);
+	/* Of the host's own doing: it is not ours to take. */
+	raise(SIGPIPE);
+	fixture_submit(client, id);
+	ck_assert_int_eq(sigpipe_state(), 3);
+	ck_assert_int_eq(sigtimedwait(&only, NULL, &at_once), SIGPIPE);
+	pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+	end();
+}
+END_TEST
+
 static void *
 wait_for_five(void *arg)
 {
@@ -373,6 +409,7 @@ SUITE("wait")
 	TEST(a_wrong_url_is_an_error_of_opening_that_shows_no_password);
 	TEST(a_wrong_password_is_refused_at_once_and_not_shown);
 	TEST_LOOP(a_server_that_came_back_is_used_again, 0, 2);
+	TEST(what_the_host_does_about_sigpipe_stays_as_it_was);
 	TEST(a_wait_lasts_through_a_restart_of_the_server);
 	TEST(a_submission_that_gets_no_answer_says_what_may_have_become_of_it);
 	TEST(a_child_cannot_use_or_harm_its_parents_client);

@@ -30,6 +30,18 @@ ck_answer(struct worker *w, enum err_code code, const char *text)
 	ck_record(w, text);
 }
 
+/* One submission: how it is answered, and what the stores see until the job is
+ * settled. */
+static void
+ck_submission(struct worker *w, enum err_code code, const char *text,
+	      const char *journal)
+{
+	submit(w, TASK_OF("job"));
+	ck_answer(w, code, text);
+	ck_journal(w, journal);
+	worker_end(w);
+}
+
 static struct worker *
 begin_with_backend(void)
 {
@@ -132,11 +144,9 @@ START_TEST(the_broker_says_no)
 	struct worker *w = worker_begin();
 
 	err_set(&w->store.submit_err, ERR_FULL, "the queue is full");
-	submit(w, TASK_OF("job"));
-	ck_answer(w, ERR_FULL, "the queue is full");
 	/* The record was part of the submission, which left nothing behind. */
-	ck_journal(w, "submit; success; ack; ");
-	worker_end(w);
+	ck_submission(w, ERR_FULL, "the queue is full",
+		      "submit; success; ack; ");
 }
 END_TEST
 
@@ -144,10 +154,7 @@ START_TEST(a_backend_of_its_own_has_the_record_before_the_broker_the_task)
 {
 	struct worker *w = begin_with_backend();
 
-	submit(w, TASK_OF("job"));
-	ck_answer(w, ERR_NONE, "");
-	ck_journal(w, "submit; success; ack; ");
-	worker_end(w);
+	ck_submission(w, ERR_NONE, "", "submit; success; ack; ");
 }
 END_TEST
 
@@ -156,10 +163,7 @@ START_TEST(a_task_without_a_record_is_not_submitted)
 	struct worker *w = begin_with_backend();
 
 	err_set(&w->store.create_err, ERR_REFUSED, "the id is in use");
-	submit(w, TASK_OF("job"));
-	ck_answer(w, ERR_REFUSED, "the id is in use");
-	ck_journal(w, "success; ack; ");
-	worker_end(w);
+	ck_submission(w, ERR_REFUSED, "the id is in use", "success; ack; ");
 }
 END_TEST
 
@@ -168,10 +172,7 @@ START_TEST(a_record_without_a_task_is_taken_away_again)
 	struct worker *w = begin_with_backend();
 
 	err_set(&w->store.submit_err, ERR_FULL, "full");
-	submit(w, TASK_OF("job"));
-	ck_answer(w, ERR_FULL, "full");
-	ck_journal(w, "submit; forget; success; ack; ");
-	worker_end(w);
+	ck_submission(w, ERR_FULL, "full", "submit; forget; success; ack; ");
 }
 END_TEST
 
@@ -180,10 +181,7 @@ START_TEST(a_record_of_what_may_be_queued_all_the_same_stays)
 	struct worker *w = begin_with_backend();
 
 	err_set(&w->store.submit_err, ERR_UNAVAILABLE, "gone");
-	submit(w, TASK_OF("job"));
-	ck_answer(w, ERR_UNAVAILABLE, "gone");
-	ck_journal(w, "submit; success; ack; ");
-	worker_end(w);
+	ck_submission(w, ERR_UNAVAILABLE, "gone", "submit; success; ack; ");
 }
 END_TEST
 

@@ -112,7 +112,7 @@ START_TEST(a_failure_tells_code_and_last_lines)
 		  "exit code 3: a\xef\xbf\xbd"
 		  "b");
 	ck_failed(w, "usage", "1", "exit code 64");
-	/* Standard output is no result then, but tells how far it came. */
+	/* Standard output is not the result then, but tells how far it came. */
 	ck_failed(w, "told", "1", "exit code 64: oh");
 	ck_told_part(w, end_of(w, submit(w, "told")), "output", "so far\n");
 	ck_failed(w, "own", "1", "exit code 9");

@@ -60,6 +60,11 @@ START_TEST(an_identical_schedule_is_made_once)
 	ck_assert_str_ne(ctl_ok(w, "schedule interval add 5m --args '[1, 3]'"),
 			 "five");
 	ck_complains(ctl(w, "schedule interval add 10m --id five"), 77, "five");
+	ck_complains(ctl(w, "schedule interval ad 10m"), 65,
+		     "similar names: \"add\"");
+	ck_complains(ctl(w, "schedule interval ad 10m"), 65, "--force");
+	ck_complains(ctl(w, "schedule edit five --task ad"), 65, "--force");
+	ck_complains(ctl(w, "schedule interval 'a d' 10m"), 65, "name");
 	world_stop(w);
 }
 END_TEST
@@ -100,20 +105,21 @@ START_TEST(the_next_fires_need_no_server)
 
 	ck_run(ctl(w, "schedule next '0 9 * * MON-FRI' --tz Europe/Berlin "
 		      "--after 2026-03-28T00:00:00Z --count 2"),
-	       0, "2026-03-30T07:00:00Z\n2026-03-31T07:00:00Z\n");
+	       0, "2026-03-30T07:00:00+00:00\n2026-03-31T07:00:00+00:00\n");
 	ck_run(ctl(w, "schedule next '@yearly' --after 2026-03-28T00:00:00Z "
 		      "--count 1 --json"),
-	       0, "[\"2027-01-01T00:00:00Z\"]\n");
+	       0, "[\"2027-01-01T00:00:00+00:00\"]\n");
 	/* What the clock does is told beside the times. */
 	r = ctl(w, "schedule next '30 2 28 3 *' --tz Europe/Berlin "
 		   "--after 2027-01-01T00:00:00Z --count 1");
-	ck_assert_str_eq(r->out, "2027-03-28T01:00:00Z\n");
+	ck_assert_str_eq(r->out, "2027-03-28T01:00:00+00:00\n");
 	ck_assert_ptr_nonnull(strstr(
-	    r->err, "2027-03-28T01:00:00Z: the clock of Europe/Berlin leaves "
-		    "out"));
+	    r->err,
+	    "2027-03-28T01:00:00+00:00: the clock of Europe/Berlin leaves "
+	    "out"));
 	r = ctl(w, "schedule next '30 2 31 10 *' --tz Europe/Berlin "
 		   "--after 2027-01-01T00:00:00Z --count 1 --quiet");
-	ck_assert_str_eq(r->out, "2027-10-31T00:30:00Z\n");
+	ck_assert_str_eq(r->out, "2027-10-31T00:30:00+00:00\n");
 	ck_assert_str_eq(r->err, "");
 	world_stop(w);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams of flowrra-web, by curl and by sockets: what they tell, and when they end. */
+/* Streams of flowrra-web, by curl and by sockets: what they tell, and when they
+ * end. */
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ START_TEST(a_stream_begins_with_all_and_goes_on_with_what_changes)
 		   NULL);
 	WAIT_UNTIL(strstr(world_read(w, "events"),
 			  world_text(w, "event: task:%s", id)) != NULL);
-	/* It ends: its record says so, and it is no row of running any more. */
+	/* It ends: its record says so, and it leaves the rows of running
+	 * tasks. */
 	WAIT_UNTIL(strstr(world_read(w, "events"), "\"status\":\"success\"") !=
 		   NULL);
 	WAIT_UNTIL(strstr(world_read(w, "events"),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* flowrra-web as a whole, by curl: who gets in, what is refused, and what it shows. */
+/* flowrra-web as a whole, by curl: who gets in, what is refused, and what it
+ * shows. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -232,7 +233,7 @@ START_TEST(pages_and_files_are_packed_cached_and_locked_down)
 	ck_assert_int_eq(site_ask(s, world_text(w, "/flowrra/%s", file), "-k"),
 			 200);
 	ck_assert_ptr_null(strstr(s->head, "Content-Encoding"));
-	/* Another version's, and what is no file. */
+	/* Another version's, and names that are not files. */
 	ck_assert_int_eq(site_ask(s, "/static/0123456789abcdef/app.js", "-k"),
 			 404);
 	ck_assert_int_eq(

@@ -12,10 +12,11 @@
 
 #define JSON "-H 'Content-Type: application/json' "
 
-/* --- TLS ------------------------------------------------------------------------ */
+/* --- TLS
+ * ------------------------------------------------------------------------ */
 
-/* An authority, a server's and a client's certificate of it, and one that nobody
- * has signed. */
+/* An authority, a server's and a client's certificate of it, and one that
+ * nobody has signed. */
 static void
 make_certificates(struct world *w)
 {
@@ -130,7 +131,7 @@ START_TEST(with_an_authority_clients_must_show_a_certificate_of_it)
 			   s->token),
 		&status);
 	ck_assert_int_eq(status, 403);
-	/* The certificate is no login. */
+	/* The certificate does not log in. */
 	ask_tls(s, "/api/v1/me",
 		"--cacert ca.crt --cert client.crt --key client.key", &status);
 	ck_assert_int_eq(status, 401);
@@ -185,10 +186,12 @@ START_TEST(a_wrong_file_or_name_is_told_at_the_start_and_by_the_check)
 }
 END_TEST
 
-/* --- the WebSocket -------------------------------------------------------------- */
+/* --- the WebSocket
+ * -------------------------------------------------------------- */
 
-/* Starts a client that writes what it hears to the file "heard", and waits until
- * events come: workers are told of a listener some time after it has begun. */
+/* Starts a client that writes what it hears to the file "heard", and waits
+ * until events come: workers are told of a listener some time after it has
+ * begun. */
 static void
 listen_for_updates(struct site *s)
 {
@@ -368,7 +371,8 @@ START_TEST(a_websocket_gets_at_most_fifty_events_a_second)
 }
 END_TEST
 
-/* --- the log --------------------------------------------------------------------- */
+/* --- the log
+ * --------------------------------------------------------------------- */
 
 /* The record of a line of the log with that action and outcome, or NULL. */
 static json_t *

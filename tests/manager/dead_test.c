@@ -6,6 +6,7 @@
 
 #include "manager/scene.h"
 #include "suite.h"
+#include "util/clock.h"
 
 static struct dead_query query;
 static struct dead_change change;
@@ -330,6 +331,88 @@ START_TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step)
 }
 END_TEST
 
+static int64_t slow_us;
+
+static int64_t
+slow_mono(void)
+{
+	return slow_us;
+}
+
+static int64_t
+slow_wall(void)
+{
+	return SCENE_NOON_US;
+}
+
+static void
+slow_view(enum scene_call call)
+{
+	slow_us += call == SCENE_view ? 5000 : 0;
+}
+
+/* Pages of two, each of which takes 5 ms: one of each queue, and one turn more. */
+START_TEST(groups_end_in_time_and_say_that_they_are_not_whole)
+{
+	static const struct clock_source slow = {slow_mono, slow_wall};
+	static const char *const queues[] = {"a", "b", "c", "d"};
+	struct dead_filter filter = {.tasks = {.queue = NULL}};
+	json_t *answer;
+	char id[16];
+	size_t i;
+
+	for (i = 0; i < 400; i++) {
+		snprintf(id, sizeof(id), "%zu", i);
+		scene_dead(queues[i % 4], id, SCENE_NOON_MS,
+			   i % 4 == 3 ? "{'error':'x'}" : "{}");
+	}
+	clock_replace(&slow);
+	scene.page_max = 2;
+	scene.on_call = slow_view;
+	answer = dead_groups(scene.client, &filter, &scene.err);
+	ck_assert_msg(answer != NULL, "%s", scene.err.msg);
+	ck_assert(json_is_false(json_object_get(answer, "complete")));
+	ck_assert_int_gt(
+	    json_integer_value(json_object_get(answer, "looked_at")), 7);
+	ck_assert_int_lt(
+	    json_integer_value(json_object_get(answer, "looked_at")), 40);
+	/* No queue hides another: the last one has the other group. */
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "items")), 2);
+	json_decref(answer);
+}
+END_TEST
+
+START_TEST(groups_count_all_that_there_is_time_for)
+{
+	static const struct clock_source slow = {slow_mono, slow_wall};
+	struct dead_filter filter = {.tasks = {.queue = NULL}};
+	char id[16], queue[16];
+	json_t *answer;
+	size_t i;
+
+	/* Of different lengths, and more than are asked together. */
+	for (i = 0; i < 2000; i++) {
+		snprintf(id, sizeof(id), "%zu", i);
+		snprintf(queue, sizeof(queue), "q%zu", i % (3 + i % 26));
+		scene_dead(queue, id, SCENE_NOON_MS, "{}");
+	}
+	clock_replace(&slow);
+	scene.page_max = 3;
+	answer = dead_groups(scene.client, &filter, &scene.err);
+	ck_assert_msg(answer != NULL, "%s", scene.err.msg);
+	ck_assert(json_is_true(json_object_get(answer, "complete")));
+	scene_is(scene_column(json_incref(json_object_get(answer, "items")),
+			      "count"),
+		 "[2000]");
+	json_decref(answer);
+	/* What died before is not looked for. */
+	buf_reset(&scene.journal);
+	filter.tasks.after_us = SCENE_NOON_US;
+	json_decref(dead_groups(scene.client, &filter, &scene.err));
+	ck_assert_ptr_null(strstr(scene.journal.data, "view q"));
+}
+END_TEST
+
 START_TEST(pages_are_read_until_there_is_nothing_to_be_done)
 {
 	char id[16];
@@ -472,6 +555,8 @@ SUITE("manager-dead")
 	TEST(a_change_ends_where_it_is_told_to_and_says_how_far_it_came);
 	TEST(thousands_of_ids_can_be_named);
 	TEST(the_dead_of_all_queues_are_merged_by_time_step_by_step);
+	TEST(groups_end_in_time_and_say_that_they_are_not_whole);
+	TEST(groups_count_all_that_there_is_time_for);
 	TEST(pages_are_read_until_there_is_nothing_to_be_done);
 	TEST(the_first_thousand_are_listed_and_the_rest_counted);
 	TEST(what_dies_once_more_is_not_put_back_once_more);

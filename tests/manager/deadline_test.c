@@ -219,7 +219,7 @@ START_TEST(a_locked_file_holds_a_change_no_longer_than_the_deadline)
 			 SQLITE_OK);
 	ck_assert_int_le(failure_ms(ask_pause, ERR_UNAVAILABLE),
 			 DEADLINE_MS + SLACK_MS);
-	/* Who only looks is not held up. */
+	/* A reader is not held up. */
 	await_answer(ask_stats);
 	ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL),
 			 SQLITE_OK);

@@ -189,6 +189,9 @@ fill_page_until(struct scene_answer *a, struct slice queue, unsigned int places,
 		if (view != NULL && cursor.len == 0 && view->until_ms != 0 &&
 		    scene_data.items[i - 1].item.time_ms > view->until_ms)
 			continue;
+		if (view != NULL && view->key.len > 0 &&
+		    !slice_eq(view->key, scene_data.items[i - 1].item.key))
+			continue;
 		if (skip-- > 0)
 			continue;
 		if (a->n == n) {

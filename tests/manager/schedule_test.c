@@ -222,8 +222,8 @@ database(void)
 	"'expires':null,'priority':0,'description':null,'fault':null,"         \
 	"'misfire':'once','max_catchup':1000,'grace':null,"                    \
 	"'overlap':'allow','jitter':0.0,'day_match':'or','start_at':null,"     \
-	"'end_at':null,'max_runs':0,'created_at':'2026-11-23T12:00:00Z',"      \
-	"'updated_at':'2026-11-23T12:00:00Z'"
+	"'end_at':null,'max_runs':0,'created_at':'2026-11-23T12:00:00+00:00'," \
+	"'updated_at':'2026-11-23T12:00:00+00:00'"
 
 START_TEST(a_schedule_comes_back_from_the_database_as_json)
 {
@@ -243,7 +243,8 @@ START_TEST(a_schedule_comes_back_from_the_database_as_json)
 		 "'rule':'1500ms',"
 		 "'words':'every 1500 "
 		 "milliseconds','state':'enabled','tz':'UTC','enabled':true,"
-		 "'next_run':'2026-11-23T12:00:01.500000Z'," UNSET_JSON "}");
+		 "'next_run':'2026-11-23T12:00:01.500000+00:00'," UNSET_JSON
+		 "}");
 	schedules_list_free(list);
 	ck_assert_int_eq(schedules_disable(db, id, SCENE_NOON_US, &scene.err),
 			 0);
@@ -254,7 +255,7 @@ START_TEST(a_schedule_comes_back_from_the_database_as_json)
 	    "'rule':'1500ms',"
 	    "'words':'every 1500 milliseconds','state':'disabled','tz':'UTC',"
 	    "'enabled':false,'next_run':"
-	    "'2026-11-23T12:00:01.500000Z'," UNSET_JSON "}");
+	    "'2026-11-23T12:00:01.500000+00:00'," UNSET_JSON "}");
 	schedules_list_free(list);
 	schedules_close(db);
 }
@@ -319,12 +320,13 @@ START_TEST(figures_of_schedules_name_what_was_missed_and_skipped)
 	scene_is(
 	    schedule_stats_json(&stats, SCENE_NOON_US),
 	    "{'schedules':4,'enabled':3,'set_aside':1,'due':2,'unsent':1,"
-	    "'oldest_unsent':'2026-11-23T12:00:00Z','next_due':null,'runs':5,"
+	    "'oldest_unsent':'2026-11-23T12:00:00+00:00','next_due':null,'runs'"
+	    ":5,"
 	    "'missed':{'merged':0,'misfire':0,'catchup':0,'late':6,'changed':0}"
 	    ","
 	    "'skipped':{'overlap':7,'refused':0},'schedulers':[{'id':'a',"
-	    "'host':'here','pid':7,'started_at':'2026-11-23T11:00:00Z',"
-	    "'seen_at':'2026-11-23T11:59:58.500000Z','seen_ago':1.5,"
+	    "'host':'here','pid':7,'started_at':'2026-11-23T11:00:00+00:00',"
+	    "'seen_at':'2026-11-23T11:59:58.500000+00:00','seen_ago':1.5,"
 	    "'lag':0.25,'max_lag':0.5,'fires':9}]}");
 }
 END_TEST
@@ -526,10 +528,15 @@ START_TEST(a_task_that_no_worker_has_registered_is_refused_unless_forced)
 	ck_assert_int_eq(create("resiez", false, id), -1);
 	ck_assert_int_eq(scene.err.code, ERR_DATA);
 	ck_assert_str_eq(fault.field, "task");
+	ck_assert(fault.forcible);
 	ck_assert_msg(strstr(scene.err.msg, "similar names: \"resize\"") !=
 			  NULL,
 		      "%s", scene.err.msg);
 	ck_assert_int_eq(create("resiez", true, id), 0);
+	/* A name that no task can have is not stored by force either. */
+	ck_assert_int_eq(create("re size", true, id), -1);
+	ck_assert_str_eq(fault.field, "task");
+	ck_assert(!fault.forcible);
 }
 END_TEST
 

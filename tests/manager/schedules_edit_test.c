@@ -74,7 +74,7 @@ START_TEST(an_edit_of_what_does_not_move_fires_leaves_the_next_one)
 	ck_assert_msg(json != NULL, "%s", planner.w.err.msg);
 	ck_assert_str_eq(planner_member(json, "description"), "an hourly sum");
 	ck_assert_str_eq(planner_member(json, "next_run"),
-			 "2026-11-23T13:00:00Z");
+			 "2026-11-23T13:00:00+00:00");
 	json_decref(json);
 	planner.n_fired = 0;
 	planner_claim(PLANNER_NOON_US + PLANNER_HOUR_US + 3 * S);
@@ -95,7 +95,7 @@ START_TEST(a_rule_that_is_changed_in_time_fires_by_the_new_rule_only)
 	ck_assert_str_eq(planner_member(json, "rule"), "90s");
 	ck_assert_str_eq(planner_member(json, "words"), "every 90 seconds");
 	ck_assert_str_eq(planner_member(json, "next_run"),
-			 "2026-11-23T12:01:30Z");
+			 "2026-11-23T12:01:30+00:00");
 	json_decref(json);
 	planner.n_fired = 0;
 	planner_claim(PLANNER_NOON_US + 90 * S);
@@ -178,7 +178,7 @@ START_TEST(an_edit_goes_on_when_a_scheduler_was_in_between)
 	ck_assert_int_eq(e.calls, 2);
 	ck_assert(!stale);
 	ck_assert_str_eq(planner_member(json, "next_run"),
-			 "2026-11-23T13:20:00Z");
+			 "2026-11-23T13:20:00+00:00");
 	ck_assert_str_eq(planner_member(json, "runs"), "1");
 	json_decref(json);
 	planner_claim(PLANNER_NOON_US + PLANNER_HOUR_US + 2 * S);
@@ -243,7 +243,7 @@ START_TEST(a_schedule_is_enabled_from_now_on_and_left_alone_if_it_is)
 			       PLANNER_NOON_US + PLANNER_HOUR_US + S,
 			       &planner.w.err);
 	ck_assert_str_eq(planner_member(json, "next_run"),
-			 "2026-11-23T13:00:00Z");
+			 "2026-11-23T13:00:00+00:00");
 	json_decref(json);
 	json = schedule_disable(planner.w.schedules, "a",
 				PLANNER_NOON_US + PLANNER_HOUR_US + 2 * S,
@@ -254,7 +254,7 @@ START_TEST(a_schedule_is_enabled_from_now_on_and_left_alone_if_it_is)
 			       PLANNER_NOON_US + 9 * PLANNER_HOUR_US,
 			       &planner.w.err);
 	ck_assert_str_eq(planner_member(json, "next_run"),
-			 "2026-11-23T22:00:00Z");
+			 "2026-11-23T22:00:00+00:00");
 	ck_assert_str_eq(planner_member(json, "state"), "enabled");
 	json_decref(json);
 	planner_claim(PLANNER_NOON_US + PLANNER_HOUR_US);

@@ -159,13 +159,13 @@ START_TEST(what_has_fired_is_shown_page_by_page)
 	ck_assert_str_eq(planner_column(page, "outcome"), "sent missed");
 	ck_assert_str_eq(planner_column(page, "n"), "1 3");
 	ck_assert_str_eq(planner_column(page, "fire_at"),
-			 "2026-11-23T12:05:00Z 2026-11-23T12:02:00Z");
+			 "2026-11-23T12:05:00+00:00 2026-11-23T12:02:00+00:00");
 	ck_assert_str_eq(planner_column(page, "last_at"),
-			 "2026-11-23T12:05:00Z 2026-11-23T12:04:00Z");
+			 "2026-11-23T12:05:00+00:00 2026-11-23T12:04:00+00:00");
 	ck_assert_str_eq(planner_column(page, "task_id"),
 			 "a:20261123T120500Z null");
 	ck_assert_str_eq(planner_column(page, "sent_at"),
-			 "2026-11-23T12:05:00Z null");
+			 "2026-11-23T12:05:00+00:00 null");
 	/* A cursor goes with its own schedule only. */
 	ck_assert_ptr_null(
 	    schedule_fires(planner.w.schedules, NULL, "b",
@@ -177,7 +177,7 @@ START_TEST(what_has_fired_is_shown_page_by_page)
 			      2, &planner.w.err);
 	json_decref(first);
 	ck_assert_str_eq(planner_column(page, "fire_at"),
-			 "2026-11-23T12:01:00Z");
+			 "2026-11-23T12:01:00+00:00");
 	ck_assert_str_eq(planner_member(page, "next"), "null");
 	json_decref(page);
 	ck_assert_ptr_null(schedule_fires(planner.w.schedules, NULL, "a",
@@ -229,8 +229,8 @@ START_TEST(gaps_and_folds_of_the_clock_are_named)
 	json =
 	    preview("30 * * * *", "Europe/Berlin", "2026-10-24T23:45:00Z", 4);
 	ck_assert_str_eq(planner_column(json, "at"),
-			 "2026-10-25T00:30:00Z 2026-10-25T01:30:00Z "
-			 "2026-10-25T02:30:00Z 2026-10-25T03:30:00Z");
+			 "2026-10-25T00:30:00+00:00 2026-10-25T01:30:00+00:00 "
+			 "2026-10-25T02:30:00+00:00 2026-10-25T03:30:00+00:00");
 	ck_assert_str_eq(planner_column(json, "note"), "fold fold null null");
 	json_decref(json);
 	json = preview("30 2 * * *", "America/St_Johns", "2026-06-01T00:00:00Z",
@@ -282,7 +282,8 @@ START_TEST(the_next_fires_of_a_schedule_are_its_own)
 	planner_make("b", "once", "in 10m", NULL);
 	json = schedule_next_fires(planner.w.schedules, "b", PLANNER_NOON_US, 3,
 				   &planner.w.err);
-	ck_assert_str_eq(planner_column(json, "at"), "2026-11-23T12:10:00Z");
+	ck_assert_str_eq(planner_column(json, "at"),
+			 "2026-11-23T12:10:00+00:00");
 	json_decref(json);
 	ck_assert_ptr_null(schedule_next_fires(
 	    planner.w.schedules, "c", PLANNER_NOON_US, 3, &planner.w.err));
@@ -322,12 +323,14 @@ START_TEST(a_calendar_counts_the_fires_of_all_schedules_by_the_hour)
 	ck_assert_msg(json != NULL, "%s", planner.w.err.msg);
 	ck_assert_str_eq(planner_member(json, "complete"), "true");
 	ck_assert_str_eq(planner_member(json, "looked_at"), "4");
-	ck_assert_str_eq(planner_member(json, "from"), "2026-11-23T12:00:00Z");
+	ck_assert_str_eq(planner_member(json, "from"),
+			 "2026-11-23T12:00:00+00:00");
 	/* Five mornings, each second of a week, each half hour, and once. That
 	 * of noon is the moment of its making, and counts in the hour. */
 	ck_assert_int_eq(calendar_sum(json), 5 + 604800 + 336 + 1);
 	hour = json_array_get(json_object_get(json, "hours"), 1);
-	ck_assert_str_eq(planner_member(hour, "at"), "2026-11-23T13:00:00Z");
+	ck_assert_str_eq(planner_member(hour, "at"),
+			 "2026-11-23T13:00:00+00:00");
 	ck_assert_str_eq(planner_member(hour, "count"), "3603");
 	ck_assert_str_eq(planner_member(hour, "schedules"),
 			 "[{\"id\":\"second\",\"count\":3600},"

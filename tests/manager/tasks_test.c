@@ -6,6 +6,7 @@
 
 #include "manager/scene.h"
 #include "suite.h"
+#include "util/clock.h"
 #include "util/conf.h"
 
 #define AT_NOON "'2026-11-23T12:00:00.000000+00:00'"
@@ -399,12 +400,92 @@ START_TEST(a_task_that_is_nowhere_is_unknown_or_not_found)
 	scene_record("old", "null");
 	query.depth = scene.page_max = 1;
 	scene_refused(show("old"), ERR_NOT_FOUND,
-		      "no record of task old, and no queue holds it");
+		      "no record of task old, and it is not among the 1 tasks "
+		      "that were looked at, the newest of each queue");
 	query.depth = 2;
 	scene_is(scene_column(json_pack("[o]", show("old")), "where"),
 		 "['waiting']");
 	scene_refused(show("a b"), ERR_DATA, "\"a b\" is not a valid task ID");
 	scene_refused(show(""), ERR_DATA, "\"\" is not a valid task ID");
+}
+END_TEST
+
+START_TEST(a_quick_look_finds_a_task_wherever_it_is)
+{
+	static const struct {
+		enum broker_location place;
+		const char *where;
+	} places[] = {{BROKER_WAITING, "'waiting'"},
+		      {BROKER_DELAYED, "'delayed'"},
+		      {BROKER_IN_FLIGHT, "'in_flight'"},
+		      {BROKER_DEAD, "'dead'"}};
+	json_t *answer;
+
+	query.depth = TASKS_DEPTH_QUICK;
+	scene_task("cpu", BROKER_WAITING, "other", SCENE_NOON_MS);
+	if (places[_i].place == BROKER_DEAD)
+		scene_dead("io", "a", SCENE_NOON_MS, "{'reason':'crashed'}");
+	else
+		scene_task("io", places[_i].place, "a", SCENE_NOON_MS);
+	ck_assert_ptr_nonnull(answer = show("a"));
+	scene_is(json_incref(json_object_get(answer, "where")),
+		 places[_i].where);
+	scene_is(json_incref(json_object_get(answer, "queue")), "'io'");
+	json_decref(answer);
+	scene_refused(show("b"), ERR_NOT_FOUND,
+		      "no record of task b, and no queue holds it");
+}
+END_TEST
+
+static int64_t slow_us;
+
+static int64_t
+slow_mono(void)
+{
+	return slow_us;
+}
+
+static int64_t
+slow_wall(void)
+{
+	return SCENE_NOON_US;
+}
+
+static void
+slow_view(enum scene_call call)
+{
+	slow_us += call == SCENE_view ? 5000 : 0;
+}
+
+/* Pages of one item, each of which takes 5 ms: four for a first look at each place,
+ * and one more. */
+START_TEST(a_quick_look_ends_in_time_and_says_what_it_left_out)
+{
+	static const struct clock_source slow = {slow_mono, slow_wall};
+	char id[24];
+	int i;
+
+	clock_replace(&slow);
+	query.depth = TASKS_DEPTH_QUICK;
+	scene.page_max = 1;
+	scene.on_call = slow_view;
+	for (i = 0; i < 50; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		scene_task("io", BROKER_WAITING, id, 0);
+	}
+	/* The newest is looked at first, the oldest is not reached. */
+	scene_is(scene_column(json_pack("[o]", show("t49")), "where"),
+		 "['waiting']");
+	scene_refused(show("t0"), ERR_NOT_FOUND,
+		      "no record of task t0, and it is not among the 2 tasks "
+		      "that were looked at, the newest of each queue");
+	/* One that runs is looked for to the end, as its record says. */
+	scene_task("io", BROKER_IN_FLIGHT, "r", 0);
+	for (i = 0; i < 9; i++)
+		scene_task("io", BROKER_IN_FLIGHT, "x", 0);
+	scene_record("r", "{'status':'running','queue':'io'}");
+	scene_is(scene_column(json_pack("[o]", show("r")), "where"),
+		 "['in_flight']");
 }
 END_TEST
 
@@ -460,6 +541,8 @@ SUITE("manager-tasks")
 	TEST(a_task_that_has_finished_is_searched_on_the_dead_list_only);
 	TEST(a_task_is_shown_with_the_attempts_behind_it);
 	TEST(a_task_that_is_nowhere_is_unknown_or_not_found);
+	TEST_LOOP(a_quick_look_finds_a_task_wherever_it_is, 0, 4);
+	TEST(a_quick_look_ends_in_time_and_says_what_it_left_out);
 	TEST(a_record_that_cannot_be_read_is_an_error_that_names_the_task);
 	TEST_LOOP(a_search_fails_with_what_the_store_says, 0, 5);
 }

@@ -77,8 +77,8 @@ START_TEST(unsent_fires_are_shown_until_they_are_marked_and_pruned_after)
 	struct schedules_claimed claimed;
 	struct schedules_fires *fires;
 	struct schedules_stats *stats;
-	struct schedule_mark marks[2] = {
-	    {"s1", 1000, NULL}, {"s2", 1000, "its \"queue\" is world_full"}};
+	struct schedule_mark marks[2] = {{"s1", 1000, NULL},
+					 {"s2", 1000, "its \"queue\" is full"}};
 	struct world w;
 	size_t pruned;
 
@@ -128,7 +128,7 @@ decide_stale(const struct schedule *schedule, struct schedule_verdict *verdict,
 		verdict->fault = "the zone is gone";
 }
 
-START_TEST(schedules_of_other_time_zone_data_are_computed_anew)
+START_TEST(schedules_of_other_time_zone_data_are_computed_again)
 {
 	struct schedules_claim claim = {
 	    .tz_data = "new", .limit = 1, .decide = decide_stale};
@@ -178,6 +178,54 @@ START_TEST(schedules_of_other_time_zone_data_are_computed_anew)
 }
 END_TEST
 
+/* One byte of the "ü" would fit. */
+static void
+long_text(char text[SCHEDULE_TEXT_MAX + 8])
+{
+	memset(text, 'x', SCHEDULE_TEXT_MAX - 1);
+	strcpy(text + SCHEDULE_TEXT_MAX - 1, "\xc3\xbc...");
+}
+
+static void
+decide_long_fault(const struct schedule *schedule,
+		  struct schedule_verdict *verdict, void *arg)
+{
+	verdict->fault = arg;
+}
+
+START_TEST(long_texts_are_cut_between_two_characters)
+{
+	char text[SCHEDULE_TEXT_MAX + 8];
+	struct schedules_claim claim = {.now_us = 2000,
+					.limit = 9,
+					.decide = decide_long_fault,
+					.arg = text};
+	const struct schedule_mark mark = {"s1", 1000, text};
+	struct schedules_claimed claimed;
+	struct schedules_history *h;
+	struct schedules_list *list;
+	struct world w;
+
+	world_open(&w, _i);
+	long_text(text);
+	world_create(&w, 1, 1000);
+	world_claim(&w, 1500, 9, NULL, &claimed);
+	schedules_fires_free(claimed.fires);
+	OK(&w, schedules_mark(w.schedules, &mark, 1, 1700, &w.err));
+	OK(&w, schedules_history(w.schedules, "s1", INT64_MAX, 9, &h, &w.err));
+	ck_assert_uint_eq(strlen(h->items[0].refused), SCHEDULE_TEXT_MAX - 1);
+	schedules_history_free(h);
+	world_create(&w, 2, 1000);
+	OK(&w, schedules_claim(w.schedules, &claim, &claimed, &w.err));
+	ck_assert_uint_eq(claimed.set_aside, 1);
+	schedules_fires_free(claimed.fires);
+	list = world_get(&w, "s2");
+	ck_assert_uint_eq(strlen(list->items->fault), SCHEDULE_TEXT_MAX - 1);
+	schedules_list_free(list);
+	world_close(&w);
+}
+END_TEST
+
 SUITE("schedules-claim")
 {
 	SUITE_TIMEOUT(60);
@@ -186,6 +234,7 @@ SUITE("schedules-claim")
 	TEST_LOOP(a_fire_that_is_in_the_outbox_is_not_given_again, 0, N_WORLDS);
 	TEST_LOOP(unsent_fires_are_shown_until_they_are_marked_and_pruned_after,
 		  0, N_WORLDS);
-	TEST_LOOP(schedules_of_other_time_zone_data_are_computed_anew, 0,
+	TEST_LOOP(schedules_of_other_time_zone_data_are_computed_again, 0,
 		  N_WORLDS);
+	TEST_LOOP(long_texts_are_cut_between_two_characters, 0, N_WORLDS);
 }

@@ -106,8 +106,7 @@ END_TEST
 
 START_TEST(a_refused_fire_says_what_the_queue_said)
 {
-	const struct schedule_mark mark = {"s1", 1000,
-					   "the queue is world_full"};
+	const struct schedule_mark mark = {"s1", 1000, "the queue is full"};
 	struct schedules_claimed claimed;
 	struct schedules_history *h;
 	struct world w;
@@ -121,7 +120,7 @@ START_TEST(a_refused_fire_says_what_the_queue_said)
 	ck_assert_uint_eq(h->n, 1);
 	ck_assert_int_eq(h->items[0].outcome, SCHEDULE_SKIPPED);
 	ck_assert_str_eq(h->items[0].reason, "refused");
-	ck_assert_str_eq(h->items[0].refused, "the queue is world_full");
+	ck_assert_str_eq(h->items[0].refused, "the queue is full");
 	ck_assert_str_eq(h->items[0].task_id, "");
 	schedules_history_free(h);
 	world_close(&w);

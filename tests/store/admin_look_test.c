@@ -337,6 +337,47 @@ START_TEST(a_view_begins_at_a_time_and_leaves_some_out)
 }
 END_TEST
 
+/* The key goes with each page of the dead; elsewhere it says nothing. */
+static const char *
+view_key(enum broker_location place, const char *key)
+{
+	const struct broker_view view = {.queue = SLICE("io"),
+					 .place = place,
+					 .cursor = SLICE(""),
+					 .n = 10,
+					 .key = slice_of(key)};
+	static char all[64];
+	size_t i, len = 0;
+
+	op_forget();
+	broker_view(op.producer->broker, &view, op_on_page, NULL);
+	op_wait_told();
+	ck_assert_msg(op.told.err.code == ERR_NONE, "%s", op.told.err.msg);
+	ck_assert_str_eq(op.told.next, "");
+	all[0] = '\0';
+	for (i = 0; i < op.told.n; i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s ",
+					op.told.items[i].bytes.p);
+	return all;
+}
+
+START_TEST(one_of_the_dead_is_found_by_its_key)
+{
+	op_open(_i);
+	op_bury("[1]", "one", "{\"n\":1}");
+	op_bury("[2]", "two", "{\"n\":2}");
+	ck_assert_str_eq(view_key(BROKER_DEAD, "one"), "[1] ");
+	ck_assert_str_eq(op.told.items[0].info.p, "{\"n\":1}");
+	ck_assert(slice_eq(op.told.items[0].key, SLICE("one")));
+	ck_assert_int_gt(op.told.items[0].time_ms, 0);
+	ck_assert_str_eq(view_key(BROKER_DEAD, "three"), "");
+	ck_assert_str_eq(view_key(BROKER_DEAD, "on"), "");
+	op_submit("[3]", 0, 0);
+	ck_assert_str_eq(view_key(BROKER_WAITING, "one"), "[3] ");
+	op_close();
+}
+END_TEST
+
 START_TEST(pages_of_many_tasks_hold_each_of_them_once)
 {
 	enum { N = 1234 };
@@ -532,6 +573,7 @@ END_TEST
 	X(tasks_in_flight_are_viewed_with_their_worker, kind)                  \
 	X(the_dead_are_viewed_the_newest_first_with_key_and_reason, kind)      \
 	X(a_view_begins_at_a_time_and_leaves_some_out, kind)                   \
+	X(one_of_the_dead_is_found_by_its_key, kind)                           \
 	X(pages_of_many_tasks_hold_each_of_them_once, kind)                    \
 	X(a_cursor_that_was_made_up_is_refused, kind)                          \
 	X(an_examination_names_the_server_and_what_to_do, kind)                \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of lanes, on each broker: tasks that a worker cannot run wait for
- * those that can. */
+/* The contract of lanes, on each broker: tasks that a worker cannot run wait
+ * for those that can. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,9 +10,26 @@
 #include "util/clock.h"
 
 static struct stage w;
-/* One that submits, one that can run tasks of the name, and one that cannot. */
+/* A producer, a worker that can run the tasks, and one that cannot. */
 static struct party *producer, *can, *cannot;
-static const char *const one_name[] = {"n"};
+
+static void
+begin(int kind)
+{
+	stage_open(&w, kind);
+	producer = party_open(&w, NULL);
+	can = party_open(&w, "host:a");
+	cannot = party_open(&w, "host:b");
+}
+
+static void
+end(void)
+{
+	party_close(cannot);
+	party_close(can);
+	party_close(producer);
+	stage_close(&w);
+}
 
 /* Says that a worker can run tasks of these names, and waits until others see
  * it. */
@@ -76,36 +93,6 @@ queue(struct party *p)
 	return &p->stats;
 }
 
-static void
-open_three(void)
-{
-	producer = party_open(&w, NULL);
-	can = party_open(&w, "host:a");
-	cannot = party_open(&w, "host:b");
-	serve(can, one_name, 1);
-}
-
-static void
-close_three(void)
-{
-	party_close(cannot);
-	party_close(can);
-	party_close(producer);
-	stage_close(&w);
-}
-
-/* `cannot` claims one task more, and sets it aside. */
-static void
-set_one_aside(const char *bytes)
-{
-	const size_t n = cannot->n_claims;
-
-	broker_want(cannot->broker, 0, 1);
-	party_submit(producer, "1", bytes, 0, 0);
-	UNTIL(&w, cannot->n_claims == n + 1);
-	set_aside(cannot, n, "n", "[9]");
-}
-
 START_TEST(what_living_workers_can_run_is_told)
 {
 	static const char *const two[] = {"a.one", "b.two"};
@@ -132,10 +119,11 @@ END_TEST
 
 START_TEST(what_is_set_aside_comes_to_a_worker_that_can_run_it)
 {
+	static const char *const name[] = {"n"};
 
-	stage_open(&w, _i);
-	open_three();
-	serve(cannot, one_name, 0);
+	begin(_i);
+	serve(can, name, 1);
+	serve(cannot, name, 0);
 	broker_want(cannot->broker, 0, 3);
 	party_submit(producer, "1", "[1]", 0, 0);
 	party_submit(producer, "2", "[2]", 0, 0);
@@ -153,17 +141,18 @@ START_TEST(what_is_set_aside_comes_to_a_worker_that_can_run_it)
 	party_settle(can, 1, BROKER_ACK);
 	ck_assert_int_eq(queue(producer)->set_aside, 0);
 	ck_assert_int_eq(queue(producer)->in_flight, 0);
-	close_three();
+	end();
 }
 END_TEST
 
 START_TEST(an_idle_worker_has_what_is_set_aside_for_it_at_once)
 {
+	static const char *const name[] = {"n"};
 	int64_t began;
 	size_t i;
 
-	stage_open(&w, _i);
-	open_three();
+	begin(_i);
+	serve(can, name, 1);
 	broker_want(cannot->broker, 0, 1);
 	for (i = 0; i < 5; i++) {
 		broker_want(can->broker, 0, 0);
@@ -179,16 +168,16 @@ START_TEST(an_idle_worker_has_what_is_set_aside_for_it_at_once)
 		ck_assert_int_lt(clock_mono_ms() - began, 100);
 		party_settle(can, i, BROKER_ACK);
 	}
-	close_three();
+	end();
 }
 END_TEST
 
 START_TEST(what_nobody_can_run_comes_again_and_its_name_is_told)
 {
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	cannot = party_open(&w, "host:b");
-	serve(cannot, one_name, 1);
+	static const char *const name[] = {"n"};
+
+	begin(_i);
+	serve(cannot, name, 1);
 	broker_want(cannot->broker, 0, 5);
 	party_submit(producer, "1", "[1]", 0, 0);
 	UNTIL(&w, cannot->n_claims == 1);
@@ -198,15 +187,13 @@ START_TEST(what_nobody_can_run_comes_again_and_its_name_is_told)
 	ck_assert_int_eq(queue(producer)->set_aside, 0);
 	UNTIL(&w, cannot->n_claims == 2);
 	ck_assert(party_has(cannot, 1, "[91]"));
-	party_close(cannot);
-	party_close(producer);
-	stage_close(&w);
+	end();
 }
 END_TEST
 
 START_TEST(what_is_set_aside_keeps_its_priority)
 {
-	static const char *const names[] = {"n", "m"};
+	static const char *const name[] = {"n", "m"};
 	static const struct {
 		const char *bytes, *lane;
 		int32_t priority;
@@ -218,11 +205,8 @@ START_TEST(what_is_set_aside_keeps_its_priority)
 	struct broker_settle s;
 	size_t i;
 
-	stage_open(&w, _i);
-	producer = party_open(&w, NULL);
-	can = party_open(&w, "host:a");
-	cannot = party_open(&w, "host:b");
-	serve(can, names, 2);
+	begin(_i);
+	serve(can, name, 2);
 	for (i = 0; i < 7; i++) {
 		party_submit(producer, "1", tasks[i].bytes, tasks[i].priority,
 			     0);
@@ -241,12 +225,13 @@ START_TEST(what_is_set_aside_keeps_its_priority)
 	UNTIL(&w, can->n_claims == 7);
 	for (i = 0; i < 7; i++)
 		ck_assert_msg(party_has(can, i, wanted[i]), "%zu", i);
-	close_three();
+	end();
 }
 END_TEST
 
 START_TEST(a_worker_that_learns_a_name_has_its_lane_at_once)
 {
+	static const char *const name[] = {"n"};
 	struct party *busy, *learner;
 	int64_t began;
 
@@ -254,8 +239,8 @@ START_TEST(a_worker_that_learns_a_name_has_its_lane_at_once)
 	producer = party_open(&w, NULL);
 	busy = party_open(&w, "host:a");
 	learner = party_open(&w, "host:b");
-	serve(busy, one_name, 1);
-	serve(learner, one_name, 0);
+	serve(busy, name, 1);
+	serve(learner, name, 0);
 	broker_want(learner->broker, 0, 1);
 	party_submit(producer, "1", "[1]", 0, 0);
 	UNTIL(&w, learner->n_claims == 1);
@@ -265,7 +250,7 @@ START_TEST(a_worker_that_learns_a_name_has_its_lane_at_once)
 	ck_assert_uint_eq(learner->n_claims, 1);
 	/* As after a reload. It would look by itself in five seconds. */
 	began = clock_mono_ms();
-	serve(learner, one_name, 1);
+	serve(learner, name, 1);
 	UNTIL(&w, learner->n_claims == 2);
 	ck_assert_int_lt(clock_mono_ms() - began, 3000);
 	ck_assert(party_has(learner, 1, "[1]"));
@@ -278,11 +263,12 @@ END_TEST
 
 START_TEST(a_lane_goes_back_to_its_queue_when_nobody_can_run_it_any_more)
 {
+	static const char *const name[] = {"n"};
 	size_t i;
 
-	stage_open(&w, _i);
-	open_three();
-	serve(cannot, one_name, 0);
+	begin(_i);
+	serve(can, name, 1);
+	serve(cannot, name, 0);
 	broker_want(cannot->broker, 0, 3);
 	for (i = 0; i < 3; i++)
 		party_submit(producer, "1",
@@ -295,7 +281,7 @@ START_TEST(a_lane_goes_back_to_its_queue_when_nobody_can_run_it_any_more)
 		set_aside(cannot, i, "n", "[9]");
 	ck_assert_int_eq(queue(producer)->set_aside, 3);
 	/* A reload without the module. */
-	serve(can, one_name, 0);
+	serve(can, name, 0);
 	broker_want(cannot->broker, 0, 3);
 	/* The name lapses, and a heartbeat finds its lane. */
 	for (i = 0; cannot->n_claims < 6; i++) {
@@ -308,12 +294,13 @@ START_TEST(a_lane_goes_back_to_its_queue_when_nobody_can_run_it_any_more)
 	ck_assert(party_has(cannot, 4, "[2]"));
 	ck_assert(party_has(cannot, 5, "[3]"));
 	ck_assert_int_eq(queue(producer)->set_aside, 0);
-	close_three();
+	end();
 }
 END_TEST
 
 START_TEST(a_name_that_one_worker_gives_up_is_known_while_another_has_it)
 {
+	static const char *const name[] = {"n"};
 	struct party *one, *other;
 	int i;
 
@@ -321,9 +308,9 @@ START_TEST(a_name_that_one_worker_gives_up_is_known_while_another_has_it)
 	producer = party_open(&w, NULL);
 	one = party_open(&w, "host:a");
 	other = party_open(&w, "host:b");
-	serve(one, one_name, 1);
-	serve(other, one_name, 1);
-	serve(one, one_name, 0);
+	serve(one, name, 1);
+	serve(other, name, 1);
+	serve(one, name, 0);
 	for (i = 0; i < 6; i++) {
 		ck_assert_str_eq(served(producer, "n"), "known");
 		stage_linger(&w, 1000);
@@ -332,7 +319,7 @@ START_TEST(a_name_that_one_worker_gives_up_is_known_while_another_has_it)
 		broker_heartbeat(one->broker, SLICE("{}"));
 		broker_heartbeat(other->broker, SLICE("{}"));
 	}
-	serve(other, one_name, 0);
+	serve(other, name, 0);
 	for (i = 0; strcmp(served(producer, "n"), "unknown") != 0; i++) {
 		ck_assert_int_lt(i, 30);
 		broker_heartbeat(one->broker, SLICE("{}"));
@@ -347,22 +334,30 @@ END_TEST
 
 START_TEST(what_is_set_aside_counts_for_the_limit_of_its_queue)
 {
+	static const char *const name[] = {"n"};
 
 	stage_open(&w, _i);
 	w.options.max_queue_size = 2;
-	open_three();
-	set_one_aside("[1]");
+	producer = party_open(&w, NULL);
+	can = party_open(&w, "host:a");
+	cannot = party_open(&w, "host:b");
+	serve(can, name, 1);
+	broker_want(cannot->broker, 0, 1);
+	party_submit(producer, "1", "[1]", 0, 0);
+	UNTIL(&w, cannot->n_claims == 1);
+	set_aside(cannot, 0, "n", "[9]");
 	ck_assert_int_eq(party_submit(producer, "2", "[2]", 0, 0), ERR_NONE);
 	ck_assert_int_eq(party_submit(producer, "3", "[3]", 0, 0), ERR_FULL);
-	close_three();
+	end();
 }
 END_TEST
 
 START_TEST(a_paused_queue_keeps_what_is_set_aside)
 {
+	static const char *const name[] = {"n"};
 
-	stage_open(&w, _i);
-	open_three();
+	begin(_i);
+	serve(can, name, 1);
 	broker_want(cannot->broker, 0, 1);
 	party_submit(producer, "1", "[1]", 0, 0);
 	UNTIL(&w, cannot->n_claims == 1);
@@ -378,7 +373,7 @@ START_TEST(a_paused_queue_keeps_what_is_set_aside)
 	broker_pause(producer->broker, SLICE("io"), false, party_on_value,
 		     producer);
 	UNTIL(&w, can->n_claims == 1);
-	close_three();
+	end();
 }
 END_TEST
 

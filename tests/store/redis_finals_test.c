@@ -155,7 +155,7 @@ START_TEST(final_records_outlive_a_server_that_forgets_restarts_or_is_full)
 }
 END_TEST
 
-/* Whoever waits notices late, but no record is lost, nor those beside it. */
+/* Those who wait notice late, but neither this record is lost nor others. */
 START_TEST(a_record_is_stored_for_a_user_who_may_not_publish)
 {
 	struct backend *r;

@@ -31,7 +31,22 @@ static const struct {
     {{"\xe2\x82z", 3}, FFFD FFFD "z"},
 };
 
-START_TEST(what_is_no_utf8_is_replaced)
+START_TEST(a_cut_is_between_two_characters)
+{
+	static const char text[] = "a\xc3\xbc\xe2\x82\xac"; /* 1, 2, 3 bytes */
+	static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6};
+	size_t max;
+
+	for (max = 0; max < sizeof(kept) / sizeof(kept[0]); max++)
+		ck_assert_uint_eq(utf8_cut(text, sizeof(text) - 1, max),
+				  kept[max]);
+	/* Continuation bytes alone: nothing is left, and nothing before the
+	 * text is read. */
+	ck_assert_uint_eq(utf8_cut("\x80\x80\x80", 3, 2), 0);
+}
+END_TEST
+
+START_TEST(what_is_not_utf8_is_replaced)
 {
 	struct buf out = BUF_INIT;
 
@@ -116,7 +131,8 @@ END_TEST
 
 SUITE("text")
 {
-	TEST_LOOP(what_is_no_utf8_is_replaced, 0,
+	TEST(a_cut_is_between_two_characters);
+	TEST_LOOP(what_is_not_utf8_is_replaced, 0,
 		  sizeof(texts) / sizeof(texts[0]));
 	TEST(output_is_cut_into_lines);
 	TEST(a_long_line_is_cut_off);

@@ -27,6 +27,36 @@ START_TEST(the_first_event_is_all_and_the_next_what_has_changed)
 }
 END_TEST
 
+/* Both are one question then; what the rows say does not tell. */
+START_TEST(the_queues_are_told_beside_the_overview_as_alone)
+{
+	struct reader both = {.n = 0}, alone = {.n = 0};
+	const char *row;
+
+	begin(_i, "");
+	look(&alone, false, "queues", NULL);
+	await(&alone, "\"snapshot\":true");
+	look(&both, false, "queues", "overview");
+	await(&both, "overview: ");
+	row = strstr(both.log.data, "queues: ");
+	ck_assert_ptr_nonnull(row);
+	ck_assert_ptr_nonnull(strstr(row, "\"items\":[{\"queue\":"));
+	ck_assert_ptr_nonnull(strstr(row, "\"spark\":["));
+	buf_reset(&alone.log);
+	buf_reset(&both.log);
+	free(desk_submit(desk, "second", "[]", "io"));
+	await(&both, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
+	await(&both, "overview: ");
+	await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
+	leave(&both);
+	/* The overview's are not kept for a turn without it. */
+	free(desk_submit(desk, "third", "[]", "io"));
+	await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":3");
+	leave(&alone);
+	end();
+}
+END_TEST
+
 START_TEST(a_page_that_is_loaded_again_gets_all_again)
 {
 	struct reader r = {.n = 0}, again = {.n = 0};
@@ -243,6 +273,8 @@ END_TEST
 SUITE("web-hub")
 {
 	TEST_LOOP(the_first_event_is_all_and_the_next_what_has_changed, 0,
+		  DESK_N_STORES);
+	TEST_LOOP(the_queues_are_told_beside_the_overview_as_alone, 0,
 		  DESK_N_STORES);
 	TEST_LOOP(a_page_that_is_loaded_again_gets_all_again, 0, DESK_N_STORES);
 	TEST_LOOP(nothing_is_sent_while_nothing_changes, 0, DESK_N_STORES);

@@ -64,7 +64,7 @@ START_TEST(a_schedule_is_made_shown_and_deleted)
 	ck_assert_str_eq(said(d, "args"), "[1]");
 	ck_assert_str_eq(said(d, "missed"), "0");
 	ck_assert_uint_eq(strlen(etag(d)),
-			  strlen("\"2026-11-23T12:00:00.000000Z\""));
+			  strlen("\"2026-11-23T12:00:00.000000+00:00\""));
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/schedules/mail", NULL),
 			  204);
 	ck_assert_uint_eq(desk_ask(d, "DELETE", "/api/v1/schedules/mail", NULL),
@@ -298,7 +298,7 @@ START_TEST(next_and_past_fires_are_told)
 		 "/api/v1/schedules/mail/next?n=2&after=2026-11-23T00:00:00Z");
 	ck_assert_str_eq(
 	    json_string_value(desk_at(d, "items", "1", "at", NULL)),
-	    "2026-11-24T08:00:00Z");
+	    "2026-11-24T08:00:00+00:00");
 	desk_get(d, "/api/v1/schedules/mail/fires");
 	ck_assert_uint_eq(json_array_size(desk_at(d, "items", NULL)), 0);
 	ck_assert_uint_eq(
@@ -318,7 +318,7 @@ START_TEST(the_calendar_has_the_week)
 
 	make_mail(d);
 	desk_get(d, "/api/v1/calendar?from=2026-11-23T00:30:00Z&days=7");
-	ck_assert_str_eq(said(d, "from"), "2026-11-23T00:00:00Z");
+	ck_assert_str_eq(said(d, "from"), "2026-11-23T00:00:00+00:00");
 	ck_assert_str_eq(said(d, "complete"), "true");
 	ck_assert_uint_eq(json_array_size(desk_at(d, "hours", NULL)), 5);
 	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/calendar?days=99", NULL),

@@ -161,7 +161,7 @@ take_version(struct rquery *i, size_t none, const struct redis_reply *reply)
 	i->again = true;
 }
 
-/* Who only submits needs not know how old the server is. */
+/* A producer need not know how old the server is. */
 static void
 ask_version(struct rquery *i)
 {

@@ -61,9 +61,9 @@ void rquery_eval_judged(struct rquery *i, rquery_take_fn *take, size_t index,
 			struct redis_args args);
 
 /*
- * Whether the reply is no answer, but the levels of a queue, of which the script
- * lacked a list. They are noted then, and the whole phase is asked again: the
- * script has done nothing.
+ * Whether the reply is not an answer, but the levels of a queue, of which the
+ * script lacked a list. They are noted then, and the whole phase is asked
+ * again: the script has done nothing.
  */
 bool rquery_take_levels(struct rquery *i, struct rlevels *levels,
 			const struct redis_reply *reply);
@@ -82,9 +82,9 @@ struct slice *rqueue_worker_keys(const struct rqueue *q, char *const *workers,
 				 size_t n, bool epochs);
 
 /*
- * Asks for the names of a queue's lanes, which have any order. rlanes_pick() then
- * finds the first by name from `from` on (NULL: the first of all) and the one
- * behind it: copies, NULL where there is none; free() them.
+ * Asks for the names of a queue's lanes, which have any order. rlanes_pick()
+ * then finds the first by name from `from` on (NULL: the first of all) and the
+ * one behind it: copies, NULL where there is none; free() them.
  */
 void rquery_ask_lanes(struct rquery *i, rquery_take_fn *take,
 		      const struct rqueue *q);

@@ -14,7 +14,8 @@
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
 
-/* Scores beyond are no times: as in view_sorted.lua, which counts them as 0. */
+/* Scores beyond are not times: as in view_sorted.lua, which counts them as
+ * 0. */
 #define FIND_SCORE_MAX 9007199254740992.0
 
 /* The rows are not told, so two of their members serve here: `waiting` is not 0
@@ -132,8 +133,8 @@ find_on_served(void *arg, const struct scan_value *value, struct err *err)
 	return 0;
 }
 
-/* Whether there is anything in those was not asked: that takes one more round
- * trip, and who looks finds out. */
+/* Whether anything is in those was not asked: that takes one more round trip,
+ * and the caller, who reads them next, sees it. */
 static void
 find_add_served(struct stats *s)
 {
@@ -160,7 +161,7 @@ rfind_tell(struct stats *s)
 
 	if (found == NULL && s->query.err.code == ERR_NONE)
 		err_nomem(&s->query.err);
-	if (s->query.err.code != ERR_NONE) {
+	if (found == NULL || s->query.err.code != ERR_NONE) {
 		s->on_found(NULL, 0, &s->query.err, s->arg);
 		free(found);
 		return;

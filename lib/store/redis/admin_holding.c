@@ -17,8 +17,8 @@
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
 
-/* So many workers are asked about in one call: 18 keys each, still a short stop
- * of the server. */
+/* Workers that one call asks about: 18 keys each, still a short stop of the
+ * server. */
 #define WORKERS_A_CALL 50
 
 /* --- what they say ----------------------------------------------------- */
@@ -54,7 +54,7 @@ take_word(struct rquery *i, size_t index, const struct redis_reply *reply)
 		return;
 	}
 	row->info.description = (struct slice){copy, word.len};
-	/* What is no object lists nothing. */
+	/* A text that is not an object lists nothing. */
 	if (scan_object(row->info.description, TASK_DEPTH_MAX, on_word_member,
 			&row->listed, NULL) != 0)
 		row->listed = (struct slice){NULL, 0};
@@ -94,7 +94,8 @@ rstats_lists(const struct worker_row *row, const char *queue)
 					       quoted, (size_t)n) != NULL;
 }
 
-/* A living worker that says which queues it has, and this one is not of them. */
+/* A living worker that says which queues it has, and this one is not of
+ * them. */
 static bool
 rstats_is_elsewhere(const struct worker_row *row, const char *queue)
 {

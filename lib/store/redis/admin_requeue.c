@@ -2,17 +2,17 @@
 /*
  * The Redis broker: putting tasks of the dead list back, or deleting them.
  *
- * A batch goes out in stretches, all under way at the same time, so that it costs
- * one round trip. Each stretch is one script: a task of it leaves the dead list
- * and waits again in one step, or neither. After a broken connection only those
- * that were not answered are asked again.
+ * A batch goes out in stretches, all under way at the same time, so that it
+ * costs one round trip. Each stretch is one script: a task of it leaves the
+ * dead list and waits again in one step, or neither. After a broken connection
+ * only those that were not answered are asked again.
  */
 #include <stdlib.h>
 
 #include "store/redis/admin.h"
 
-/* So many of the dead are put into one call: their new bytes travel with it, and
- * the arguments lie on the stack. */
+/* Dead tasks in one call: their new bytes travel with it, and the arguments lie
+ * on the stack. */
 #define REQUEUE_A_CALL 100
 
 struct requeue {

@@ -9,21 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/scan.h"
 #include "core/task.h"
 #include "store/redis/admin_stats.h"
 #include "util/clock.h"
 
-/* A worker that is dead stays on the list so long: if it has left nothing, a day,
- * so that operators see who is missing; and in any case a month, for then
+/* A worker that is dead stays on the list so long: if it has left nothing, a
+ * day, so that operators see who is missing; and in any case a month, for then
  * nobody serves its queues. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
 #define LISTED_MAX_MS (30 * LISTED_MS)
-/* Up to so many queues times workers, each pair is asked about: that takes the
- * server some 5 ms. Beyond, it pays to ask first which of them need be. */
+/* Up to this product of queues and workers, each pair is asked about: that
+ * takes the server some 5 ms. Beyond, it pays to ask first which of them need
+ * be. */
 #define PAIRS_MAX 250
-/* The year 5138: what is due later is not told. */
-#define DUE_MAX_MS INT64_C(100000000000000)
 
 void
 rstats_free(struct rquery *i)
@@ -130,119 +128,6 @@ ask_names(struct rquery *i)
 		rquery_command(i, take_queue_names, 0, REDIS_ARGS(argv));
 }
 
-/* --- queues ------------------------------------------------------------ */
-
-static int
-on_task_member(void *arg, const struct scan_value *key,
-	       const struct scan_value *value, struct err *err)
-{
-	if (value->type == SCAN_STRING && !value->escaped &&
-	    slice_eq(key->text, SLICE("submitted_at")))
-		*(struct slice *)arg = value->text;
-	return 0;
-}
-
-/* When a task says it was submitted; 0 if it does not. */
-static int64_t
-submitted_us(struct slice task)
-{
-	struct slice at = {NULL, 0};
-	char text[64];
-	int64_t us;
-
-	if (scan_object(task, TASK_DEPTH_MAX, on_task_member, &at, NULL) != 0 ||
-	    at.len == 0 || at.len >= sizeof(text))
-		return 0;
-	memcpy(text, at.p, at.len);
-	text[at.len] = '\0';
-	return clock_parse(text, &us, NULL) == 0 ? us : 0;
-}
-
-/* -1: none is delayed. A score that was made by hand may be anything: it must
- * not overflow in microseconds. */
-static int64_t
-due_us(int64_t due_ms)
-{
-	return due_ms > 0 && due_ms < DUE_MAX_MS ? due_ms * 1000 : 0;
-}
-
-static void
-take_queue(struct rquery *i, size_t index, const struct redis_reply *reply)
-{
-	struct stats *s = container_of(i, struct stats, query);
-	struct queue_stats *row = &s->queues[index];
-	int64_t us;
-	size_t k;
-
-	if (rquery_take_levels(i, &s->levels[index], reply))
-		return;
-	row->waiting = redis_reply_integer(redis_reply_at(reply, 0));
-	row->delayed = redis_reply_integer(redis_reply_at(reply, 1));
-	row->dead = redis_reply_integer(redis_reply_at(reply, 2));
-	row->paused = redis_reply_integer(redis_reply_at(reply, 3)) != 0;
-	row->next_due_us =
-	    due_us(redis_reply_integer(redis_reply_at(reply, 4)));
-	for (k = 5; k < redis_reply_count(reply); k++) {
-		us = submitted_us(redis_reply_string(redis_reply_at(reply, k)));
-		if (us > 0 && (row->oldest_us == 0 || us < row->oldest_us))
-			row->oldest_us = us;
-	}
-}
-
-static void
-take_queue_lanes(struct rquery *i, size_t index,
-		 const struct redis_reply *reply)
-{
-	struct stats *s = container_of(i, struct stats, query);
-	struct queue_stats *row = &s->queues[index];
-	struct buf names = BUF_INIT;
-	struct slice name;
-	size_t k;
-
-	row->set_aside = redis_reply_integer(redis_reply_at(reply, 0));
-	for (k = 1; k < redis_reply_count(reply); k++) {
-		name = redis_reply_string(redis_reply_at(reply, k));
-		/* Anybody may have put anything there. */
-		if (!task_name_valid(name, TASK_NAME_MAX))
-			continue;
-		buf_add(&names, name.p, name.len);
-		buf_addc(&names, '\0');
-	}
-	/* Asked again, there is one already. */
-	free((char *)row->unknown.p);
-	row->unknown = (struct slice){NULL, names.len};
-	if (names.failed)
-		err_nomem(&i->err);
-	else if (names.len > 0)
-		row->unknown.p = buf_take(&names);
-	else
-		buf_done(&names);
-}
-
-static void
-ask_queue_lanes(struct stats *s, size_t index, const struct rqueue *q)
-{
-	const struct slice keys[] = {slice_of(q->keys[KEY_LANES]),
-				     slice_of(q->keys[KEY_SERVED]),
-				     slice_of(q->keys[KEY_UNKNOWN])};
-
-	rquery_eval(&s->query, take_queue_lanes, index, SCRIPT_LANES,
-		    REDIS_ARGS(keys), (struct redis_args){NULL, 0});
-}
-
-static void
-ask_queue(struct stats *s, size_t index, const struct rqueue *q)
-{
-	const struct slice keys[] = {
-	    slice_of(q->keys[KEY_WAITING]), slice_of(q->keys[KEY_LEVELS]),
-	    slice_of(q->keys[KEY_DELAYED]), slice_of(q->keys[KEY_DEAD]),
-	    slice_of(q->keys[KEY_PAUSED]),  slice_of(q->keys[KEY_WITHDRAWN])};
-	const struct slice args[] = {slice_of(RBROKER_WITHDRAWN)};
-
-	rquery_eval_levels(&s->query, take_queue, index, SCRIPT_QUEUE, q,
-			   REDIS_ARGS(keys), REDIS_ARGS(args));
-}
-
 /* --- the state -------------------------------------------------------- */
 
 static void
@@ -277,10 +162,8 @@ ask_state(struct rquery *i)
 			return;
 		}
 		q.levels = s->levels[k]; /* stays the row's */
-		if (s->what == QUEUES) {
-			ask_queue(s, k, &q);
-			ask_queue_lanes(s, k, &q);
-		}
+		if (s->what == QUEUES)
+			rstats_ask_queue(s, k, &q);
 		rstats_ask_holding(s, k, &q);
 		q.levels = (struct rlevels){.names = NULL};
 		rqueue_done(&q);
@@ -381,6 +264,14 @@ rstats_on_strangers(struct rquery *i)
 }
 
 static void
+rstats_ask_first(struct rquery *i)
+{
+	rstats_ask_words(i);
+	if (container_of(i, struct stats, query)->what == QUEUES)
+		rstats_ask_levels(i);
+}
+
+static void
 rstats_on_words(struct rquery *i)
 {
 	if (i->err.code == ERR_NONE)
@@ -400,7 +291,7 @@ on_names(struct rquery *i)
 		 (s->what != QUEUES && s->n_workers == 0))
 		rstats_on_state(i);
 	else if (s->what != PRUNE && s->n_queues * s->n_workers > PAIRS_MAX)
-		rquery_next(i, rstats_ask_words, rstats_on_words);
+		rquery_next(i, rstats_ask_first, rstats_on_words);
 	else
 		rquery_next(i, ask_state, rstats_on_state);
 }

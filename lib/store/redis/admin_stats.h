@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The state of queues and workers, as its files see it: admin_stats.c asks
- * for names, and for what is in each queue, and tells; admin_holding.c asks what
- * workers say, and what each of them has in flight in each queue; admin_find.c
- * asks only which queues have anything.
+ * for names, and tells; admin_queue.c asks what is in each queue; admin_holding.c
+ * asks what workers say, and what each of them has in flight in each queue;
+ * admin_find.c asks only which queues have anything.
  */
 #ifndef STORE_REDIS_ADMIN_STATS_H
 #define STORE_REDIS_ADMIN_STATS_H
@@ -53,6 +53,12 @@ void rstats_on_strangers(struct rquery *i);
 void rfind_ask(struct rquery *i);
 void rfind_answered(struct rquery *i);
 void rfind_tell(struct stats *s);
+
+/* What is in a queue. */
+void rstats_ask_queue(struct stats *s, size_t index, const struct rqueue *q);
+/* Which levels each queue has; rstats_ask_queue() works without, and takes a round
+ * trip more where there are any. */
+void rstats_ask_levels(struct rquery *i);
 
 /* What each worker said last, while that is good. */
 void rstats_ask_words(struct rquery *i);

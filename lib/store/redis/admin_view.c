@@ -3,8 +3,8 @@
  * The Redis broker: pages of tasks.
  *
  * A cursor says where the next page begins: in the waiting tasks by level and
- * offset, and behind them in the lanes by name and offset, in the sorted sets by offset, in what is in flight by shard, offset
- * and worker.
+ * offset, and behind them in the lanes by name and offset, in the sorted sets
+ * by offset, in what is in flight by shard, offset and worker.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 
 #include "store/redis/admin.h"
 
-/* So many workers are looked at in one call: if they have nothing in flight, the
- * script has read 40 × 17 empty lists, still a short stop of the server. */
+/* Workers that one call looks at: if they have nothing in flight, the script
+ * has read 40 × 17 empty lists, still a short stop of the server. */
 #define WORKERS_A_CALL 40
 
 struct view {
@@ -29,8 +29,9 @@ struct view {
 	int64_t level; /* or shard, IN_FLIGHT */
 	int64_t offset;
 	int64_t until_ms; /* see struct broker_view */
-	char *from;	  /* worker, IN_FLIGHT */
-	char **workers;	  /* IN_FLIGHT: those from there on, in their order */
+	char *key;
+	char *from;	/* worker, IN_FLIGHT */
+	char **workers; /* IN_FLIGHT: those from there on, in their order */
 	size_t n_workers;
 
 	bool has_lanes; /* WAITING: they follow the levels */
@@ -51,6 +52,7 @@ view_free(struct rquery *i)
 	free(v->from);
 	free(v->lane);
 	free(v->next_lane);
+	free(v->key);
 	rqueue_done(&v->queue);
 	free(v);
 }
@@ -264,9 +266,9 @@ ask_lane(struct rquery *i)
 	    bytes[ARG_NUMBER_SIZE];
 	char *lane = rqueue_lane_key(&v->queue, slice_of(v->lane));
 	const struct slice keys[] = {slice_of(lane != NULL ? lane : "")};
-	const struct slice args[] = {arg_number(offset, there ? v->offset : 0),
-				     arg_number(n, v->n),
-				     arg_number(bytes, VIEW_BYTES), SLICE("")};
+	const struct slice args[] = {
+	    arg_number(offset, there ? v->offset : 0), arg_number(n, v->n),
+	    arg_number(bytes, VIEW_BYTES), SLICE(""), SLICE("")};
 
 	if (lane != NULL)
 		rquery_eval(i, take_lane, 0, SCRIPT_VIEW_SORTED,
@@ -291,7 +293,8 @@ ask_sorted(struct rquery *i)
 	    arg_number(offset, v->offset), arg_number(n, v->n),
 	    arg_number(bytes, VIEW_BYTES),
 	    v->first && v->until_ms != 0 ? arg_number(above, v->until_ms + 1)
-					 : SLICE("")};
+					 : SLICE(""),
+	    slice_of(v->key != NULL ? v->key : "")};
 
 	rquery_eval(i, take_sorted, 0, SCRIPT_VIEW_SORTED,
 		    (struct redis_args){keys, dead ? 3 : 1}, REDIS_ARGS(args));
@@ -453,9 +456,12 @@ radmin_view(struct broker *broker, const struct broker_view *view,
 	v->offset = view->skip;
 	v->on_page = on_page;
 	v->arg = arg;
-	/* An error here is the answer. */
-	if (rqueue_of_name(&v->queue, v->query.broker, view->queue,
-			   &v->query.err) == 0)
+	/* An error here is the answer. A key with a NUL is found by none. */
+	if (view->key.len > 0 &&
+	    (v->key = strndup(view->key.p, view->key.len)) == NULL)
+		err_nomem(&v->query.err);
+	else if (rqueue_of_name(&v->queue, v->query.broker, view->queue,
+				&v->query.err) == 0)
 		rview_read_cursor(v, view->cursor, &v->query.err);
 	rquery_begin(&v->query);
 }

@@ -95,7 +95,7 @@ rbroker_on_info(struct redis *r, const struct redis_reply *reply, void *arg)
 	}
 	rbroker_take_version(b, info);
 	is_new = rbroker_is_new(b, info);
-	/* A server that may drop keys to make room is no place for tasks. */
+	/* A server that may drop keys to make room would lose tasks. */
 	if (is_new && rbroker_check(b, redis_check_eviction, info, &err) != 0) {
 		b->opt.on_state(false, true, &err, b->opt.arg);
 		return;

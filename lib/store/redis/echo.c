@@ -9,10 +9,11 @@
  * they read.
  *
  * It costs little: the channels of some hundredths of a second are asked about
- * together, and only where somebody listens by then it is published. Mostly next
- * to nobody waits that way, so the server is asked which channels there are
- * (PUBSUB CHANNELS). If there are many, each is asked about (PUBSUB NUMSUB), for a
- * while. Nothing depends on it: it may get lost with the connection.
+ * together, and only where somebody listens by then it is published. Mostly
+ * next to nobody waits that way, so the server is asked which channels there
+ * are (PUBSUB CHANNELS). If there are many, each is asked about (PUBSUB
+ * NUMSUB), for a while. Nothing depends on it: it may get lost with the
+ * connection.
  */
 #include <event2/event.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@
 #define ECHO_MAX 3000
 /* Channels in one question: the server looks them up in less than 0.1 ms. */
 #define ECHO_ASK_MAX 250
-/* So few are asked about one by one; and with more channels in a list, that is not
- * asked for again in so many periods, some seconds: it may be long. */
+/* So few are asked about one by one; and with more channels in a list, that is
+ * not asked for again after this many periods, some seconds: it may be long. */
 #define ECHO_FEW 16
 #define ECHO_EACH_PERIODS 100
 
@@ -85,7 +86,8 @@ recho_ask_each(struct rresults *r, const struct ended *due)
 		channel = recho_ask(r, channel, end);
 }
 
-/* --- which channels there are ---------------------------------------------- */
+/* --- which channels there are
+ * ---------------------------------------------- */
 
 struct recho_question {
 	struct redis_request request;
@@ -170,7 +172,8 @@ recho_ask_channels(struct rresults *r, struct ended *due)
 	return sent;
 }
 
-/* --- periods --------------------------------------------------------------- */
+/* --- periods
+ * --------------------------------------------------------------- */
 
 /* What came in the period before is due, and what came in this one is next. */
 static void
@@ -181,7 +184,7 @@ recho_period_ends(struct rresults *r)
 	r->echo.period ^= 1;
 	if (r->echo.periods_each > 0)
 		r->echo.periods_each--;
-	/* A part that memory has cut off is no channel. */
+	/* A part that memory has cut off is not a channel. */
 	if (due->n > 0 && !due->ids.failed &&
 	    (due->n <= ECHO_FEW || r->echo.periods_each > 0 ||
 	     recho_ask_channels(r, due) != 0))

@@ -44,7 +44,7 @@ rexamine_tell(const struct err *what, void *arg)
 }
 
 /* Once for as long as the same number is missing: a connection that breaks
- * often is no news. */
+ * often is not news. */
 static void
 rexamine_on_worker(struct redis_request *request,
 		   const struct redis_reply *reply)

@@ -42,8 +42,8 @@ rrecords_mark(const struct results_put *put)
 	return put->claim != NULL ? rclaim_mark(put->claim) : SLICE("");
 }
 
-/* Who waits for it is told behind it: should the server refuse it, that only
- * wakes somebody early. */
+/* Those who wait for the record are told behind it: should the server refuse
+ * it, that only wakes somebody early. */
 static int
 rrecords_send_sure(struct rresults *r, const struct results_put *put,
 		   redis_reply_fn *fn, void *arg)

@@ -63,7 +63,7 @@ struct rresults {
 		struct rfinal due[RFINALS_MAX];
 		unsigned int n;
 		size_t bytes;
-		size_t alone; /* so many go in a call of their own */
+		size_t alone;		    /* sent in a call of their own */
 		struct event *turn_is_over; /* they are sent */
 	} finals;
 	struct buf key; /* of the record that is being sent */
@@ -88,7 +88,8 @@ struct rresults {
 	struct {
 		void (*on_message)(struct rresults *r, struct slice channel,
 				   struct slice payload);
-		/* It hears nothing for now, or may not: each time it has tried. */
+		/* It hears nothing for now, or may not: each time it has
+		 * tried. */
 		void (*on_down)(struct rresults *r, const struct err *why);
 		/* It will never be let in again. */
 		void (*on_refused)(struct rresults *r, const struct err *why);

@@ -10,7 +10,7 @@
 
 #include "store/redis/broker.h"
 
-/* Who is asked about, and what he needs. */
+/* The user that is asked about, and what that user needs. */
 struct rrights {
 	const char *user;     /* NULL: the default one */
 	bool queues, records; /* that are on this server */

@@ -85,8 +85,8 @@ rresults_watches_init(struct rresults *r)
 	TAILQ_INIT(&r->awaited);
 }
 
-/* A record that cannot be read is not final: it may be replaced by one that can,
- * and those who wait have their own limit. */
+/* A record that cannot be read is not final: it may be replaced by one that
+ * can, and those who wait have their own limit. */
 static bool
 rtopic_is_final(struct slice record)
 {
@@ -212,7 +212,8 @@ rresults_watches_refused(struct rresults *r, const struct err *why)
 {
 	struct rtopic *t;
 
-	/* From the beginning each time: who is told may end others, too. */
+	/* From the beginning each time: a watcher that is told may end others,
+	 * too. */
 	while ((t = rtopic_first_to_refuse(r)) != NULL) {
 		t->refused = true;
 		watches_notify(&t->topic, (struct slice){NULL, 0}, false, why);

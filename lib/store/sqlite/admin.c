@@ -95,7 +95,7 @@ sadmin_has_id(struct slice bytes, struct slice id)
 
 /* --- queues ------------------------------------------------------------ */
 
-/* Columns of QUEUES_SURVEY. */
+/* Columns of QUEUES_SURVEY and QUEUE_SURVEY. */
 enum { ID, NAME, WAITING, DELAYED, DEAD, PAUSED, DUE, IN_FLIGHT, SET_ASIDE };
 
 /* The I/O thread's while the job is under way; `stats` grows there. */
@@ -169,9 +169,9 @@ add_stats(struct queue_query *q, struct slice name, struct err *err)
 }
 
 static int
-add_queue(struct queue_query *q, struct tx *tx, struct err *err)
+add_queue(struct queue_query *q, struct tx *tx, enum statement_index sql,
+	  struct err *err)
 {
-	const enum statement_index sql = SQL_QUEUES_SURVEY;
 	const struct slice name = tx_bytes(tx, sql, NAME);
 	struct queue_stats *s;
 
@@ -204,13 +204,16 @@ queues_run(struct database_job *job, struct tx *tx, struct err *err)
 {
 	struct queue_query *q = container_of(job, struct queue_query, job);
 	const struct slice name = slice_of(q->queue);
+	const enum statement_index sql =
+	    name.len > 0 ? SQL_QUEUE_SURVEY : SQL_QUEUES_SURVEY;
 	int more;
 
 	/* A job may run again from the start. */
 	drop_stats(q);
-	more = tx_first(tx, err, SQL_QUEUES_SURVEY, name);
-	for (; more == 1; more = tx_next(tx, err, SQL_QUEUES_SURVEY))
-		if (add_queue(q, tx, err) != 0)
+	more = name.len > 0 ? tx_first(tx, err, sql, name)
+			    : tx_first(tx, err, sql);
+	for (; more == 1; more = tx_next(tx, err, sql))
+		if (add_queue(q, tx, sql, err) != 0)
 			return -1;
 	/* One that nobody has named is empty. */
 	if (more == 0 && q->n == 0 && name.len > 0 &&

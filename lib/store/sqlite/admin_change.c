@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: pausing queues, taking tasks out of them, and putting
- * those of the dead list back. Each is flushed to disk before it is answered.
+ * The SQLite broker: pausing queues, and taking tasks out of them. Each is
+ * flushed to disk before it is answered: an operator who has read that a task
+ * is gone must not meet it again after a power cut.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "store/sqlite/admin.h"
 #include "store/sqlite/schema.h"
 
-/* A search for an id looks at so much at a time: some milliseconds. */
+/* What one job of a search for an id looks at: some milliseconds, in which no
+ * other job runs. The caller goes on with a cursor. */
 #define SEARCH_ROWS 4000
 #define SEARCH_BYTES (4u << 20)
 
@@ -36,6 +36,7 @@ set_paused(struct database_job *job, struct tx *tx, bool paused,
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
+/* Two functions, since a question carries a text and no more. */
 static int
 pause_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -60,6 +61,8 @@ sadmin_pause(struct broker *b, struct slice queue, bool paused,
 
 /* --- taking out -------------------------------------------------------- */
 
+/* A view shows tasks of lanes among those that wait: a row that is not in the
+ * one table is in the other. */
 static int
 drop_waiting(struct tx *tx, int64_t queue, const struct spage_row *row,
 	     struct err *err)
@@ -71,7 +74,8 @@ drop_waiting(struct tx *tx, int64_t queue, const struct spage_row *row,
 			    : tx_run(tx, err, SQL_SET_ASIDE_DROP, row->number);
 }
 
-/* Takes what was read of a place out of the queue. */
+/* Takes what was read of a place, the rows from `first` on, out of the queue,
+ * and the tasks out of the file. */
 static int
 drop(struct spage *page, struct tx *tx, int64_t queue,
      enum broker_location place, size_t first, struct err *err)
@@ -125,7 +129,8 @@ purge_run(struct database_job *job, struct tx *tx, struct err *err)
 	if (!page->more &&
 	    purge_place(page, tx, queue, BROKER_DELAYED, err) != 0)
 		return -1;
-	/* The next page is always the first. */
+	/* The next page is always the first: the cursor only says that there
+	 * is one. */
 	page->n_next = page->more ? 1 : 0;
 	return 0;
 }
@@ -145,7 +150,8 @@ sadmin_purge(struct broker *b, struct slice queue, unsigned int n,
 	spage_post(b, page);
 }
 
-/* Where a task waits. Returns 1, 0 if it does not, or -1. */
+/* Where a task waits, with the keys by which it is taken out there. Returns 1,
+ * 0 if it does not wait (it is in flight, or gone), or -1. */
 static int
 locate(struct tx *tx, int64_t queue, struct spage_row *row,
        enum broker_location *ret_place, struct err *err)
@@ -172,7 +178,9 @@ locate(struct tx *tx, int64_t queue, struct spage_row *row,
 	return more;
 }
 
-/* A delayed task is due now; who waits for the queue looks anew. */
+/* A delayed task is due now; workers that wait for the queue look again. It
+ * stays delayed until one of them promotes it: this process need not know the
+ * seq that it gets. */
 static int
 hasten(struct tx *tx, int64_t queue, const struct spage_row *row,
        struct err *err)
@@ -278,6 +286,8 @@ search(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
 	return taken < 0 ? -1 : 0;
 }
 
+/* By the record if there is one, which is one look; else by reading the queue.
+ * A cursor means that the record was asked before. */
 static int
 sremove_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -303,6 +313,7 @@ sremove_run(struct database_job *job, struct tx *tx, struct err *err)
 	return take(page, tx, queue, number, err) < 0 ? -1 : 0;
 }
 
+/* `page` is NULL without memory; spage_new() has answered then. */
 static void
 sremove_post(struct broker *b, struct spage *page, struct slice id,
 	     struct slice cursor)
@@ -334,160 +345,4 @@ sadmin_hasten(struct broker *b, struct slice queue, struct slice id,
 	if (page != NULL)
 		page->hastens = true;
 	sremove_post(b, page, id, cursor);
-}
-
-/* --- the dead ---------------------------------------------------------- */
-
-/* The batch is the caller's, and stays until on_done. */
-struct requeue_job {
-	struct database_job job;
-	char queue[TASK_QUEUE_MAX + 1];
-	struct broker_requeue *batch;
-	size_t n;
-	broker_requeued_fn *on_done;
-	void *arg;
-};
-
-/* A name that was made up: "#" and a number. 0: it is none. */
-static int64_t
-made_up(struct slice key)
-{
-	const struct slice digits = {key.p + 1, key.len - 1};
-	int64_t number;
-
-	if (key.len < 2 || key.p[0] != '#' ||
-	    cursor_read(digits, &number, 1, NULL) != 0)
-		return 0;
-	return number;
-}
-
-/* The row in `dead`: 1, 0 if there is none, or -1. */
-static int
-find_dead(struct tx *tx, int64_t queue, struct slice key, int64_t *ret_number,
-	  struct err *err)
-{
-	enum statement_index sql = SQL_DEAD_FIND;
-	int more = tx_first(tx, err, sql, queue, key);
-
-	if (more == 0) {
-		sql = SQL_DEAD_NAMELESS;
-		more = tx_first(tx, err, sql, queue, made_up(key));
-	}
-	if (more == 1) {
-		*ret_number = tx_int(tx, sql, 0);
-		tx_end(tx, sql);
-	}
-	return more;
-}
-
-/* Behind those that wait in its level: it is a new task to the queue. Its
- * record goes with it, so that a search by ID finds it. */
-static int
-put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
-	  struct err *err)
-{
-	int64_t serial, number;
-
-	if (tx_first(tx, err, SQL_QUEUE_NEXT, queue) < 0)
-		return -1;
-	serial = tx_int(tx, SQL_QUEUE_NEXT, 0);
-	tx_end(tx, SQL_QUEUE_NEXT);
-	number = queue << SCHEMA_SERIAL_BITS | serial;
-	if (tx_run(tx, err, SQL_TASK_ADD, number, e->retry_bytes) < 0 ||
-	    tx_run(tx, err, SQL_WAITING_ADD, queue, (int64_t)e->priority,
-		   serial, number, INT64_C(0)) < 0 ||
-	    tx_run(tx, err, SQL_QUEUE_GROW, queue, INT64_C(1)) < 0 ||
-	    tx_run(tx, err, SQL_RECORD_MOVE, e->key, number) < 0)
-		return -1;
-	return 0;
-}
-
-/* All of a batch is one transaction, so that an error leaves each where it
- * was. */
-static int
-srequeue_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
-	     struct err *err)
-{
-	int64_t number;
-	int found = find_dead(tx, queue, e->key, &number, err);
-
-	if (found < 0)
-		return -1;
-	e->found = found == 1;
-	if (!e->found)
-		return 0;
-	if (tx_run(tx, err, SQL_DEAD_DROP, number) < 0)
-		return -1;
-	return e->retry_bytes.len > 0 ? put_again(tx, queue, e, err) : 0;
-}
-
-static int
-srequeue_run(struct database_job *job, struct tx *tx, struct err *err)
-{
-	struct requeue_job *x = container_of(job, struct requeue_job, job);
-	int64_t queue;
-	int known;
-	size_t i;
-
-	/* A job may run again from the start. */
-	for (i = 0; i < x->n; i++)
-		x->batch[i].found = false;
-	known = sadmin_queue_run(tx, slice_of(x->queue), &queue, err);
-	if (known <= 0)
-		return known;
-	for (i = 0; i < x->n; i++)
-		if (srequeue_one(tx, queue, &x->batch[i], err) != 0)
-			return -1;
-	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
-			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
-}
-
-static void
-srequeue_drop(struct database_job *job)
-{
-	free(container_of(job, struct requeue_job, job));
-}
-
-static void
-srequeue_done(struct database_job *job, const struct err *err)
-{
-	struct requeue_job x = *container_of(job, struct requeue_job, job);
-	size_t i;
-
-	for (i = 0; i < x.n && err != NULL; i++) {
-		x.batch[i].err = *err;
-		x.batch[i].found = false;
-	}
-	srequeue_drop(job);
-	x.on_done(x.batch, x.n, x.arg);
-}
-
-void
-sadmin_requeue(struct broker *broker, struct slice queue,
-	       struct broker_requeue *batch, size_t n,
-	       broker_requeued_fn *on_done, void *arg)
-{
-	struct sbroker *b = (struct sbroker *)broker;
-	struct requeue_job *x = calloc(1, sizeof(*x));
-	size_t i;
-
-	if (x == NULL) {
-		for (i = 0; i < n; i++)
-			err_nomem(&batch[i].err);
-		on_done(batch, n, arg);
-		return;
-	}
-	*x = (struct requeue_job){.job = {.run = srequeue_run,
-					  .done = srequeue_done,
-					  .drop = srequeue_drop,
-					  .sync = DATABASE_NOW,
-					  .absent = DATABASE_FAIL,
-					  .frees = true,
-					  .rows = (unsigned int)n},
-				  .batch = batch,
-				  .n = n,
-				  .on_done = on_done,
-				  .arg = arg};
-	memcpy(x->queue, queue.p, queue.len);
-	database_post(&b->user, &x->job);
 }

@@ -54,6 +54,8 @@ spage_add(struct spage *page, const struct spage_row *row,
 	return page->text.failed ? err_nomem(err) : 0;
 }
 
+/* All VIEW_ statements have the same columns; those that a place lacks are
+ * empty. */
 static int
 add_row(struct spage *page, struct tx *tx, enum statement_index sql,
 	struct err *err)
@@ -94,6 +96,21 @@ spage_read_run(struct spage *page, struct tx *tx, int64_t queue,
 	return (int)(page->n - before);
 }
 
+/* One that has an ID; the others have none that anybody could look for. */
+static int
+view_key_run(struct spage *page, struct tx *tx, int64_t queue, struct err *err)
+{
+	const enum statement_index sql = SQL_VIEW_DEAD_KEY;
+	const int more = tx_first(tx, err, sql, queue, slice_of(page->id));
+
+	if (more != 1)
+		return more;
+	if (add_row(page, tx, sql, err) != 0)
+		return -1;
+	tx_end(tx, sql);
+	return 0;
+}
+
 static int
 view_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -105,6 +122,8 @@ view_run(struct database_job *job, struct tx *tx, struct err *err)
 	known = sadmin_queue_run(tx, slice_of(page->queue), &queue, err);
 	if (known <= 0)
 		return known;
+	if (page->id[0] != '\0')
+		return view_key_run(page, tx, queue, err);
 	if (spage_read_run(page, tx, queue, page->place, err) < 0)
 		return -1;
 	if (page->more) {
@@ -244,5 +263,9 @@ sadmin_view(struct broker *b, const struct broker_view *view,
 		page->after[0] = view->until_ms;
 	if (view->cursor.len == 0)
 		page->skip = view->skip;
+	/* No ID is longer, so that one that is cut is nobody's. */
+	if (view->key.len > 0)
+		snprintf(page->id, sizeof(page->id), "%.*s", (int)view->key.len,
+			 view->key.p);
 	spage_post(b, page);
 }

@@ -48,6 +48,8 @@ sbroker_name(const struct broker *broker)
 	return database_name(&((const struct sbroker *)broker)->user);
 }
 
+/* A worker is up once it has entered: before, it could neither claim nor
+ * settle. */
 static bool
 sbroker_is_up(const struct broker *broker)
 {

@@ -2,14 +2,14 @@
 /*
  * The SQLite broker, as its own files see it.
  *
- * A task's way: submit.c stores it, delay.c keeps it if it is for later, claim.c
- * takes it, settle.c ends the claim. worker.c says that the worker lives, and
- * takeover.c takes over what dead ones left. lanes.c has what a worker cannot
- * run, and who can. broker.c opens and closes;
- * registry.c has the other questions of producers, admin*.c those of operators.
+ * A task's way: submit.c stores it, delay.c keeps it if it is for later,
+ * claim.c takes it, settle.c ends the claim. worker.c says that the worker
+ * lives, and takeover.c takes over what dead ones left. lanes.c has what a
+ * worker cannot run, and who can. broker.c opens and closes; registry.c has the
+ * other questions of producers, admin*.c those of operators.
  *
- * Functions named *_run, and what they call, run in the file's I/O thread, in
- * a transaction; all else on the loop. What a job's struct holds is the I/O
+ * Functions named *_run, and what they call, run in the file's I/O thread, in a
+ * transaction; all else on the loop. What a job's struct holds is the I/O
  * thread's while the job is under way.
  */
 #ifndef STORE_SQLITE_BROKER_H
@@ -22,7 +22,8 @@
 
 struct event;
 
-/* A task that is this worker's: it has a row in `inflight` until it is settled. */
+/* A task that is this worker's: it has a row in `inflight` until it is
+ * settled. */
 struct sclaim {
 	struct broker_claim pub;
 	TAILQ_ENTRY(sclaim) link;
@@ -215,10 +216,11 @@ int slanes_set_aside_run(struct tx *tx, const struct sclaim *c,
 			 struct slice name, bool *ret_served, struct err *err);
 /* Puts tasks back that no living worker can run. */
 int slanes_reconcile_run(struct tx *tx, struct err *err);
-/* What this worker can run, each name with a NUL; `anew`: and nothing else. */
+/* What this worker can run, each name with a NUL; `only`: and nothing else. */
 int slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
-		     struct slice names, bool anew, struct err *err);
-/* Names that were met and nobody has, each with a NUL; the caller frees them. */
+		     struct slice names, bool only, struct err *err);
+/* Names that were met and nobody has, each with a NUL; the caller frees
+ * them. */
 int slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
 		       struct err *err);
 void sbroker_served(struct broker *b, const struct broker_served *question,

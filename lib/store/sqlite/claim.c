@@ -114,8 +114,8 @@ sclaim_put_back_run(struct tx *tx, struct err *err, int64_t worker_id,
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, c->queue));
 }
 
-/* The queue's id; 0 with *err. A queue that does not exist yet is made: a worker
- * must be able to wait for it. */
+/* The queue's id; 0 with *err. A queue that does not exist yet is made: a
+ * worker must be able to wait for it. */
 static int64_t
 claim_queue_id(struct tx *tx, const char *name, bool *ret_paused,
 	       int64_t *ret_set_aside, struct err *err)
@@ -165,8 +165,8 @@ claim_read_first(struct sbroker *b, struct tx *tx, unsigned int index,
 	return more < 0 ? -1 : n;
 }
 
-/* Puts what was read on record as this worker's. From this commit on the task is
- * in `inflight`, so it is never lost: it is settled, or recovered. */
+/* Puts what was read on record as this worker's. From this commit on the task
+ * is in `inflight`, so it is never lost: it is settled, or recovered. */
 static int
 record_claims(struct sbroker *b, struct tx *tx, struct sclaims *read,
 	      struct err *err)

@@ -5,15 +5,16 @@
  * file run on one machine, so they agree on the clock, also after it was set.
  *
  * A due task is moved behind those that wait, under a new seq: it was not first
- * before, so it does not overtake. The mover is the claim that needs it; there
- * is no process whose work it would be.
+ * before, so it does not overtake. The mover is the claim that needs it; no
+ * server process does it.
  */
 #include "store/sqlite/broker.h"
 
 int
 sdelay_add_run(struct tx *tx, const struct sdelayed *d, struct err *err)
 {
-	/* tx_now() is rounded down, and no delay is to be shorter than asked. */
+	/* tx_now() is rounded down, and no delay is to be shorter than
+	 * asked. */
 	const int64_t due_ms =
 	    d->at_ms != 0 ? d->at_ms : tx_now(tx) + 1 + d->delay_ms;
 

@@ -5,16 +5,16 @@
  * A listener has a row with its wake socket and the event that it read last. A
  * process that tells something writes rows only while there is a listener, and
  * wakes those that are asleep: that found nothing more to read, in the
- * transaction in which they looked. Rows that all have read are removed, and the
- * oldest ones when there are too many: numbers follow one another, so a listener
- * sees that some are missing.
+ * transaction in which they looked. Rows that all have read are removed, and
+ * the oldest ones when there are too many: numbers follow one another, so a
+ * listener sees that some are missing.
  *
  * A new listener wakes every process that has a wake socket, and each of them
  * looks whether it is heard now, as it does with all records that it stores.
  *
  * Events are for people who watch: they may be missed, and that is told, but
- * they must never slow down the tasks. So they are not flushed, not tried again,
- * and bounded at each place where they wait.
+ * they must never slow down the tasks. So they are not flushed, not tried
+ * again, and bounded at each place where they wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,9 @@
 #include "store/sqlite/results.h"
 #include "util/clock.h"
 
-/* What is kept for listeners that do not read: a bound for the file, and for how
- * far a listener that was stopped may lag. It is told that some are missing. */
+/* What is kept for listeners that do not read: a bound for the file, and for
+ * how far a listener that was stopped may lag. It is told that some are
+ * missing. */
 #define EVENTS_MAX 10000
 #define EVENTS_BYTES (INT64_C(64) << 20)
 #define EVENTS_LIFE_MS (INT64_C(60) * 1000)

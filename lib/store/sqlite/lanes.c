@@ -2,12 +2,12 @@
 /*
  * The SQLite broker: tasks that were set aside, and who can run them.
  *
- * A task that a worker cannot run goes to `set_aside`, under its name, if a living
- * worker of the queue has that name; it keeps its priority and seq, so that it is
- * claimed in the order in which it would have been. `served` says which names each
- * worker has: it is emptied of a worker that leaves, or is seen dead, and does not
- * count of one whose heartbeat has run out. Each heartbeat puts back what nobody
- * can run any more.
+ * A task that a worker cannot run goes to `set_aside`, under its name, if a
+ * living worker of the queue has that name; it keeps its priority and seq, so
+ * that it is claimed in the order in which it would have been. `served` says
+ * which names each worker has: it is emptied of a worker that leaves, or is
+ * seen dead, and does not count of one whose heartbeat has run out. Each
+ * heartbeat puts back what nobody can run any more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +24,8 @@
 
 /* --- claiming ------------------------------------------------------------ */
 
+/* As the queue orders them: by priority, the smaller number first, then by
+ * seq. */
 static bool
 sclaim_before(const struct sclaim *a, const struct sclaim *b)
 {
@@ -48,6 +50,7 @@ sclaims_merge(struct sclaims *into, struct sclaims *from)
 	}
 }
 
+/* The first `n` of a lane, as far as the bytes of one claim go. */
 static int
 slane_read_one(struct sbroker *b, struct tx *tx, int64_t queue,
 	       struct slice name, int64_t n, struct sclaims *found,
@@ -74,6 +77,7 @@ slane_read_one(struct sbroker *b, struct tx *tx, int64_t queue,
 	return more < 0 ? -1 : 0;
 }
 
+/* Each lane is sorted, and so is what was found before: merging keeps it so. */
 int
 slanes_read_run(struct sbroker *b, struct tx *tx, int64_t queue, int64_t n,
 		struct sclaims *found, struct err *err)
@@ -95,6 +99,7 @@ slanes_read_run(struct sbroker *b, struct tx *tx, int64_t queue, int64_t n,
 
 /* --- setting aside ------------------------------------------------------- */
 
+/* 1: a worker of the queue that lives has the name; 0: none has it; or -1. */
 static int
 slane_is_served(struct tx *tx, int64_t queue, struct slice name,
 		struct err *err)
@@ -106,6 +111,8 @@ slane_is_served(struct tx *tx, int64_t queue, struct slice name,
 	return more;
 }
 
+/* Written once a second at most for each name, and then old ones are removed:
+ * names are anybody's to make up, and the table must not grow with them. */
 static int
 slane_note_unknown(struct tx *tx, int64_t queue, struct slice name,
 		   struct err *err)
@@ -120,8 +127,8 @@ slane_note_unknown(struct tx *tx, int64_t queue, struct slice name,
 		   : 0;
 }
 
-/* Who can run its tasks, and has room, has emptied the lane before its first one
- * comes: so that one wakes, and the others need not. */
+/* Workers that can run its tasks, and have room, have emptied the lane before
+ * its first task comes: so that task wakes them, and the next ones need not. */
 int
 slanes_set_aside_run(struct tx *tx, const struct sclaim *c, struct slice name,
 		     bool *ret_served, struct err *err)
@@ -163,6 +170,7 @@ slane_put_back(struct tx *tx, int64_t queue, struct slice name, struct err *err)
 			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
 }
 
+/* A lane that somebody serves stays. */
 static int
 slane_look(struct tx *tx, int64_t queue, struct slice name, struct err *err)
 {
@@ -171,7 +179,9 @@ slane_look(struct tx *tx, int64_t queue, struct slice name, struct err *err)
 	return served == 0 ? slane_put_back(tx, queue, name, err) : served;
 }
 
-/* The rest of a long lane follows with the next heartbeats. */
+/* Lane by lane, each found by its place behind the last one: tasks that go back
+ * are not in the way of the search. The rest of a long lane follows with the
+ * next heartbeats. */
 int
 slanes_reconcile_run(struct tx *tx, struct err *err)
 {
@@ -203,12 +213,12 @@ slanes_reconcile_run(struct tx *tx, struct err *err)
 
 int
 slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
-		 struct slice names, bool anew, struct err *err)
+		 struct slice names, bool only, struct err *err)
 {
 	const char *end = names.p + names.len, *name;
 	unsigned int i;
 
-	if (anew && tx_run(tx, err, SQL_SERVED_LEAVE, worker_id) < 0)
+	if (only && tx_run(tx, err, SQL_SERVED_LEAVE, worker_id) < 0)
 		return -1;
 	for (i = 0; i < b->n_queues; i++)
 		for (name = names.p; name < end; name += strlen(name) + 1)
@@ -219,6 +229,8 @@ slanes_serve_run(const struct sbroker *b, struct tx *tx, int64_t worker_id,
 	return 0;
 }
 
+/* *ret_names stays as it was if there are none; else it is the caller's to
+ * free, each name with a NUL. */
 int
 slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
 		   struct err *err)
@@ -245,7 +257,8 @@ slanes_unknown_run(struct tx *tx, int64_t queue, struct slice *ret_names,
 	return more;
 }
 
-/* The question is the queue's name, a NUL, and the task's. */
+/* The question is the queue's name, a NUL, and the task's. Without an answer no
+ * living worker has said what it serves: then nothing is known. */
 static int
 slanes_served_run(struct database_job *job, struct tx *tx, struct err *err)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite backend: what it is asked, and what an operator has it do. Questions
- * are marked as such (`reads`): they see the last commit, and wait for no lock.
+ * The SQLite backend: what it is asked, and what an operator has it do.
+ * Questions are marked as such (`reads`): they see the last commit, and wait
+ * for no lock.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -54,8 +55,8 @@ question_get_run(struct database_job *job, struct tx *tx, struct err *err)
 	return q->answer.failed ? err_nomem(err) : 0;
 }
 
-/* An operator has the task run again: the only way from a final record back to a
- * pending one. */
+/* An operator has the task run again: the only way from a final record back to
+ * a pending one. */
 static int
 question_reopen_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -76,6 +77,7 @@ question_drop(struct database_job *job)
 	free(q);
 }
 
+/* An empty record counts as none, as NULL does. */
 static void
 question_done(struct database_job *job, const struct err *err)
 {
@@ -141,6 +143,7 @@ sresults_reopen(struct results *results, struct slice id, struct slice record,
 
 /* --- counts ------------------------------------------------------------ */
 
+/* A question without an argument. */
 struct counting {
 	struct database_job job;
 	results_counts_fn *on_counts;
@@ -200,6 +203,8 @@ sresults_counts(struct results *results, results_counts_fn *on_counts,
 
 /* --- pages ------------------------------------------------------------- */
 
+/* A page, with its question. The records lie in `text`, one after the other;
+ * their lengths are kept, since the text moves while it grows. */
 struct listing {
 	struct database_job job;
 	results_page_fn *on_page;
@@ -265,7 +270,8 @@ list_drop(struct database_job *job)
 	free(l);
 }
 
-/* Slices of the records are made here, since the text may move while it grows. */
+/* Slices of the records are made here, since the text may move while it
+ * grows. */
 static void
 list_done(struct database_job *job, const struct err *err)
 {
@@ -289,8 +295,8 @@ list_done(struct database_job *job, const struct err *err)
 	list_drop(job);
 }
 
-/* A wrong cursor goes through the queue as well, so that on_page is never called
- * before this returns. */
+/* A wrong cursor goes through the queue as well, so that on_page is never
+ * called before this returns. */
 void
 sresults_list(struct results *results, bool failed, struct slice cursor,
 	      unsigned int n, results_page_fn *on_page, void *arg)

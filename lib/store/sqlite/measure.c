@@ -13,8 +13,8 @@
 #include "util/name.h"
 
 /* The rows that are removed once a minute, at most: more than a minute adds, so
- * that there is an end; few enough that a clock which is set to another year for
- * a moment does not take all history along. */
+ * that there is an end; few enough that a clock which is set to another year
+ * for a moment does not take all history along. */
 #define EXPIRE_ROWS (MEASURE_FIELDS_MAX + 1000)
 
 /* --- adding ------------------------------------------------------------ */
@@ -63,6 +63,8 @@ measure_room(struct tx *tx, const int64_t where[2], int64_t *ret,
 	return 0;
 }
 
+/* Each number goes into three rows, of the minute, the hour and the total: a
+ * reader of an hour need not add sixty minutes. */
 static int
 measure_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -123,6 +125,8 @@ measure_keep_name(struct slice name, char **text)
 	return copy;
 }
 
+/* One block for the job, its measures and their names: the caller's need not
+ * outlive the call. */
 void
 sresults_measure(struct results *results, int64_t at_s,
 		 const struct measure *measures, size_t n,

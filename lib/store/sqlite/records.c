@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite backend: records, and opening and closing. A record is pending from
- * the submission on, and final when the task has ended; a final one is
+ * The SQLite backend: records, and opening and closing. A record is pending
+ * from the submission on, and final when the task has ended; a final one is
  * only replaced when an operator has the task run again.
  *
  * What has expired is not seen any more, and removed on the way: some old ones
@@ -31,8 +31,8 @@ stotals_get(struct tx *tx, struct stotals *totals, struct err *err)
 	return 0;
 }
 
-/* A final record wakes the processes that wait for it (watch.c); its place among
- * those that ended is the new total. */
+/* A final record wakes the processes that wait for it (watch.c); its place
+ * among those that ended is the new total. */
 static int
 put_final(struct tx *tx, struct results_put *put, struct stotals *totals,
 	  struct err *err)
@@ -79,8 +79,8 @@ put_one(struct tx *tx, struct results_put *put, struct stotals *totals,
 									  : 0;
 }
 
-/* Twice as many expired ones may go as new ones come, so that there is an end to
- * them; and 16 more, so that lone ones help, too. */
+/* Twice as many expired ones may go as new ones come, so that there is an end
+ * to them; and 16 more, so that lone ones help, too. */
 static int
 put_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -145,7 +145,8 @@ put_done(struct database_job *job, const struct err *err)
 	(void)err; /* it is tried until it succeeds */
 	r->putting = false;
 	r->heard = r->put_heard;
-	/* Off the list before callbacks store more, which records_push() would send. */
+	/* Off the list before callbacks store more, which records_push() would
+	 * send. */
 	TAILQ_CONCAT(&sent, &r->sent, link);
 	records_push(r);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {

@@ -22,7 +22,7 @@ squestion_text(const struct squestion *q)
 	return (struct slice){q->text, q->len};
 }
 
-/* None is not an error: `found` is false. */
+/* A name that nobody has registered is not an error: `found` is false. */
 static int
 get_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -40,7 +40,7 @@ get_run(struct database_job *job, struct tx *tx, struct err *err)
 	return q->value.failed ? err_nomem(err) : 0;
 }
 
-/* The command first, then the sockets: who is woken finds it. */
+/* The command first, then the sockets: a worker that is woken finds it. */
 static int
 control_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -63,6 +63,7 @@ question_drop(struct database_job *job)
 	free(q);
 }
 
+/* A value that is found but empty is not NULL: NULL says that there is none. */
 static void
 question_done(struct database_job *job, const struct err *err)
 {
@@ -76,6 +77,8 @@ question_done(struct database_job *job, const struct err *err)
 	question_drop(job);
 }
 
+/* The text is copied behind the question: the I/O thread reads it when the
+ * caller has long returned. */
 void
 squestion_ask(struct broker *broker, const struct database_job *job,
 	      struct slice text, broker_value_fn *on_value, void *arg)
@@ -122,6 +125,7 @@ sbroker_control(struct broker *b, struct slice message,
 
 /* --- names ------------------------------------------------------------- */
 
+/* All names that workers have registered, living or not. */
 struct names_query {
 	struct database_job job;
 	broker_names_fn *on_names;
@@ -131,6 +135,7 @@ struct names_query {
 	size_t n;
 };
 
+/* In the order of the names, which the index has. */
 static int
 names_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -217,6 +222,7 @@ struct entries_query {
 	size_t n;
 };
 
+/* The length is copied as it is in memory: it is read in the same process. */
 static void
 keep_bytes(struct buf *text, struct slice bytes)
 {
@@ -250,6 +256,7 @@ entries_drop(struct database_job *job)
 	free(q);
 }
 
+/* memcpy(), since the length may lie at any address. */
 static struct slice
 next_bytes(const char **p)
 {
@@ -261,6 +268,7 @@ next_bytes(const char **p)
 	return bytes;
 }
 
+/* Names in the first half of one array, descriptions in the second. */
 static void
 entries_done(struct database_job *job, const struct err *err)
 {
@@ -314,12 +322,15 @@ struct registration {
 	const struct sbroker *broker;
 	int64_t worker_id; /* 0: not known yet */
 	struct buf served; /* names, each with a NUL */
-	bool anew;
+	bool only;
 	struct buf text;
 	size_t n;
 	size_t lens[];
 };
 
+/* A description replaces that of any worker before: the last to start is the
+ * newest. Without a number, what this worker serves is noted after it
+ * entered. */
 static int
 register_run(struct database_job *job, struct tx *tx, struct err *err)
 {
@@ -340,7 +351,7 @@ register_run(struct database_job *job, struct tx *tx, struct err *err)
 		return 0;
 	return slanes_serve_run(r->broker, tx, r->worker_id,
 				(struct slice){r->served.data, r->served.len},
-				r->anew, err);
+				r->only, err);
 }
 
 static void
@@ -363,7 +374,7 @@ register_done(struct database_job *job, const struct err *err)
 	/* It is registered again soon. */
 	if (err != NULL)
 		buf_reset(&b->served);
-	else if (r->anew)
+	else if (r->only)
 		sclaim_wake(b);
 	register_drop(job);
 }
@@ -383,7 +394,7 @@ register_names(struct registration *r, struct sbroker *b,
 	}
 	/* The empty name says that there is a worker. */
 	buf_addc(&r->served, '\0');
-	r->anew = b->served.len != r->served.len || r->served.failed ||
+	r->only = b->served.len != r->served.len || r->served.failed ||
 		  memcmp(b->served.data, r->served.data, r->served.len) != 0;
 	if (r->worker_id == 0 || r->served.failed)
 		return;
@@ -391,6 +402,7 @@ register_names(struct registration *r, struct sbroker *b,
 	buf_add(&b->served, r->served.data, r->served.len);
 }
 
+/* Nobody is told of a failure: tasks are registered again soon. */
 void
 sbroker_register(struct broker *broker, const struct slice *names,
 		 const struct slice *descriptions, size_t n)

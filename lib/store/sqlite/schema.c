@@ -3,12 +3,12 @@
  * The schema of the database.
  *
  * A task's bytes are written once, into `tasks`, and never move; small rows of
- * `waiting`, `delayed` and `inflight` say where the task is, so that a claim
- * of hundreds touches few pages. A task's number is its queue's id and a
- * serial: unique for ever, and in the order of submission. `seq` orders the
- * tasks of one priority; a task keeps it while it is in flight, so that one
- * that is put back is where it was: first. It also keeps it in `set_aside`, where
- * it waits for a worker that has its name.
+ * `waiting`, `delayed` and `inflight` say where the task is, so that a claim of
+ * hundreds touches few pages. A task's number is its queue's id and a serial:
+ * unique for ever, and in the order of submission. `seq` orders the tasks of
+ * one priority; a task keeps it while it is in flight, so that one that is put
+ * back is where it was: first. It also keeps it in `set_aside`, where it waits
+ * for a worker that has its name.
  *
  * A task is found by its id through the record of it: results.task is its
  * number, and where a number waits is known, but for those that `waiting_moved`

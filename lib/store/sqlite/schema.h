@@ -10,7 +10,7 @@
 
 #include "sqlite/description.h"
 
-/* A task's number is its queue's id and, in so many bits, the queue's serial.
+/* A task's number is its queue's id and, in the lower bits, the queue's serial.
  */
 #define SCHEMA_SERIAL_BITS 40
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQLite broker: ending claims, where a task's way ends or turns back. Every
- * settlement begins by taking the task off the record of what is in flight with
- * this worker, and does nothing if it is not there: another worker took us for
- * dead and has put it back, or the settlement was carried out before.
+ * The SQLite broker: ending claims, where a task's way ends or turns back.
+ * Every settlement begins by taking the task off the record of what is in
+ * flight with this worker, and does nothing if it is not there: another worker
+ * took us for dead and has put it back, or the settlement was carried out
+ * before.
  *
  * That a task is done with, or goes back as it was, need not be flushed before
  * it is confirmed: what a power cut takes back is found in flight by the
@@ -183,7 +184,8 @@ settle_done(struct database_job *job, const struct err *err)
 
 	(void)err; /* it is tried until it succeeds */
 	settling->under_way = false;
-	/* Off the list before callbacks settle more, which settle_push() would send. */
+	/* Off the list before callbacks settle more, which settle_push() would
+	 * send. */
 	TAILQ_CONCAT(&sent, &settling->sent, link);
 	settle_push(b);
 	while ((p = TAILQ_FIRST(&sent)) != NULL) {

@@ -134,9 +134,9 @@ submit_store_record(const struct sbroker *b, struct tx *tx,
 }
 
 /*
- * In this order: a duplicate is answered as one also when the queue is full, and
- * a task that is refused leaves nothing behind. A refusal sets task->err; it is
- * not a failure of the job.
+ * In this order: a duplicate is answered as one also when the queue is full,
+ * and a task that is refused leaves nothing behind. A refusal sets task->err;
+ * it is not a failure of the job.
  */
 static int
 submit_add_task(const struct sbroker *b, struct tx *tx, struct target *t,

@@ -29,8 +29,8 @@
 
 /* Twice what executors may take to notice that their worker is gone. */
 #define GRACE_MS 2000
-/* At once, as much as a transaction should have; the rest at the next heartbeat.
- */
+/* At once, as much as a transaction should have; the rest at the next
+ * heartbeat. */
 #define TAKE_MAX 1000
 /* How long a worker that left nothing is remembered: a restart within it keeps
  * its number. */
@@ -137,7 +137,8 @@ takeover_acquit(struct beating *beating, int64_t id)
 			    beating->suspects[--beating->n_suspects];
 }
 
-/* Puts a dead worker's tasks back where they were, and wakes who waits there. */
+/* Puts a dead worker's tasks back where they were, and wakes who waits
+ * there. */
 static int
 takeover_take_tasks(struct tx *tx, int64_t id, struct err *err)
 {
@@ -189,7 +190,8 @@ takeover_judge(struct sbroker *b, struct tx *tx, int64_t id, bool has_tasks,
 		takeover_acquit(&b->beating, id);
 		return 0;
 	}
-	/* It can run nothing any more, which changes no row but the first time. */
+	/* It can run nothing any more, which changes no row but the first
+	 * time. */
 	if (tx_run(tx, err, SQL_SERVED_LEAVE, id) < 0)
 		return -1;
 	if (!has_tasks)

@@ -4,8 +4,9 @@
  *
  * A topic is a task that somebody watches. A look reads the records of all
  * topics that want one, in one job; in the same transaction it writes this
- * process' port among the waiters of those that are not final yet, so whoever
- * makes one final wakes us. Then all that are not final are looked at again.
+ * process' port among the waiters of those that are not final yet, so that the
+ * process that makes one final wakes us. Then all that are not final are looked
+ * at again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,8 @@ struct seen {
 	bool found, final;
 };
 
-/* At most one is under way; another one that is asked for meanwhile follows. The
- * ids are copied, since topics may end before the I/O thread reads them. */
+/* At most one is under way; another one that is asked for meanwhile follows.
+ * The ids are copied, since topics may end before the I/O thread reads them. */
 struct look {
 	struct database_job job;
 	struct sresults *results;
@@ -123,6 +124,7 @@ topic_part_done(struct database_job *job, const struct err *err)
 	topic_part_drop(job);
 }
 
+/* Takes our port off the waiters of a task that nobody watches any more. */
 static void
 topic_part(const struct stopic *t)
 {
@@ -184,6 +186,7 @@ sresults_watches_done(struct sresults *r)
 
 /* --- looks ------------------------------------------------------------- */
 
+/* Also when the file is left with the look in the queue. */
 static void
 look_drop(struct database_job *job)
 {
@@ -248,6 +251,8 @@ look_count(struct sresults *r, size_t *ret_bytes)
 	return n;
 }
 
+/* Each topic knows its place in the look, so that it can leave while the look
+ * is under way. */
 static void
 look_fill(struct sresults *r, struct look *look)
 {
@@ -266,6 +271,8 @@ look_fill(struct sresults *r, struct look *look)
 	}
 }
 
+/* Without memory nothing is looked at: the next event of the file, or the next
+ * watch, looks again. */
 void
 sresults_look(struct sresults *r)
 {
@@ -309,6 +316,7 @@ stopic_new(struct sresults *r, struct slice id)
 	return &t->topic;
 }
 
+/* Watches of one task share a topic, and with it one row among its waiters. */
 struct results_watch *
 sresults_watch(struct results *results, struct slice id,
 	       results_record_fn *on_record, void *arg, struct err *err)

@@ -74,7 +74,8 @@ recover(struct sbroker *b, struct tx *tx, struct err *err)
 	return more;
 }
 
-/* Others see them from now on. */
+/* Makes the queues of this worker that are not there yet, so that operators see
+ * them from now on. */
 static int
 name_queues(const struct sbroker *b, struct tx *tx, struct err *err)
 {
@@ -205,8 +206,8 @@ order_run(struct database_job *job, struct tx *tx, struct err *err)
 	return more;
 }
 
-/* The next look may be under way while orders are handed out: it has a buffer of
- * its own. */
+/* The next look may be under way while orders are handed out: it has a buffer
+ * of its own. */
 static void
 order_done(struct database_job *job, const struct err *err)
 {
@@ -359,6 +360,7 @@ sbroker_heartbeat(struct broker *broker, struct slice description)
 	database_post(&b->user, &b->beating.job);
 }
 
+/* The last job of a worker that stops. */
 struct leaving {
 	struct database_job job;
 	struct sbroker *broker;

@@ -14,9 +14,9 @@
  */
 json_t *result_of(struct slice output);
 
-/* Appends the value of result_of() as it was printed, without the blanks between
- * its parts; nothing if it has to be written anew: it is text, or an object in
- * it has a member twice. */
+/* Appends the value of result_of() as it was printed, without the blanks
+ * between its parts; nothing if it has to be written again: it is text, or an
+ * object in it has a member twice. */
 void result_exact(struct slice output, struct buf *text);
 
 #endif

@@ -3,8 +3,8 @@
  * One run of a command: from the task that wants it to what came of it.
  *
  * The run lives from run_start() to finish(), which is called once: when the
- * program has ended, or could not be started. A cancelled run is not an exception:
- * it ends when its program does.
+ * program has ended, or could not be started. A cancelled run is not an
+ * exception: it ends when its program does.
  */
 #include "module/shipped/exec/run.h"
 
@@ -122,8 +122,8 @@ add_tail(const struct run *r, struct buf *out)
 	utf8_add(out, begin, (size_t)(end - begin));
 }
 
-/* What a command that failed wrote to standard output is no result; its end says
- * what was done until then, so it goes where standard error goes. */
+/* What a command that failed wrote to standard output is not a result; its end
+ * says what was done until then, so it goes where standard error goes. */
 static void
 tell_output(struct run *r)
 {
@@ -381,8 +381,9 @@ run_warn_short(const struct run *r, const struct err *why)
 			 why->msg, limit);
 }
 
-/* Begins, or waits for what is short. A missing argument (ERR_DATA) is final; anything
- * else may be better the next time. Returns false if that was the end. */
+/* Begins, or waits for what is short. A missing argument (ERR_DATA) is final;
+ * anything else may be better the next time. Returns false if that was the
+ * end. */
 static bool
 run_try(struct run *r)
 {

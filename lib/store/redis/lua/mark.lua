@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Notes who a worker is, or that it begins anew (fence.h). A full server refuses
+-- Notes who a worker is, or that it begins again (fence.h). A full server refuses
 -- SET and INCR, and a worker that drains it would not know its claims for its own.
 --
 -- KEYS  1 a mark, or an epoch

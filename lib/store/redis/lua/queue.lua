@@ -1,17 +1,19 @@
--- Says what is in a queue.
+-- Says what is in a queue, and which names of tasks no living worker has.
 --
 -- KEYS  1 queue (list)   2 levels (zset)   3 delayed (zset)   4 dead (zset)
 --       5 paused         6 how many withdrawn ones lie among the waiting
---       7 … lists of the levels
+--       7 lanes (zset)   8 served (zset)   9 unknown (zset)
+--       10 … lists of the levels
 -- ARGV  1 what stands in the place of a task that was withdrawn
 -- Returns {waiting, delayed, dead, 1 if paused, when the first delayed is due
--- in ms or -1}, and then of each level (of the first 100) the task that waits
+-- in ms or -1, set aside, how many names}, the names that were met within ten
+-- minutes, and then of each level (of the first 100) the task that waits
 -- longest, or '' if it is large. Where
 -- a list is not in KEYS, returns a list of the levels in a list.
 
 local waiting, oldest, lists = 0, {}, {}
 
-for i = 7, #KEYS do
+for i = 10, #KEYS do
   lists[string.match(KEYS[i], ':p:(-?%d+)$')] = KEYS[i]
 end
 local levels = redis.call('ZRANGE', KEYS[2], 0, -1)
@@ -37,8 +39,25 @@ for _, level in ipairs(levels) do look(lists[level]) end
 local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
 local due = tonumber(first[2] or -1)
 if due ~= due or math.abs(due) > 2 ^ 53 then due = -1 end
-return {
+
+local set_aside, names = 0, {}
+local lanes = redis.call('ZRANGE', KEYS[7], 0, -1, 'WITHSCORES')
+for i = 2, #lanes, 2 do set_aside = set_aside + tonumber(lanes[i]) end
+if redis.call('EXISTS', KEYS[9]) == 1 then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], now - 600000, '+inf')) do
+    if tonumber(redis.call('ZSCORE', KEYS[8], name) or 0) <= now then
+      names[#names + 1] = name
+    end
+  end
+end
+
+local answer = {
   math.max(0, waiting - tonumber(redis.call('GET', KEYS[6]) or 0)),
   redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4]),
-  redis.call('EXISTS', KEYS[5]), math.floor(due), unpack(oldest)
+  redis.call('EXISTS', KEYS[5]), math.floor(due), set_aside, #names
 }
+for _, name in ipairs(names) do answer[#answer + 1] = name end
+for _, task in ipairs(oldest) do answer[#answer + 1] = task end
+return answer

@@ -1,5 +1,5 @@
--- Shows records. What has expired is left out, what is no record, and what was
--- shown: a task that ended twice is in the list twice.
+-- Shows records. Left out are those that have expired, keys that are not records,
+-- and those that were shown: a task that ended twice is in the list twice.
 --
 -- KEYS  the records
 -- ARGV  1 bytes to stop behind

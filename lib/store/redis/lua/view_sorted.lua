@@ -4,6 +4,7 @@
 -- ARGV  1 how many to leave out   2 how many at most
 --       3 bytes in all, about, at most
 --       4 leaves out those with this score or a higher one first; may be empty
+--       5 only this member; may be empty
 -- Returns {how many to leave out for the next page, -1 if that was all}, and
 -- then of each its member, score, task and info; of the delayed the latter two
 -- are empty.
@@ -22,6 +23,27 @@ if ARGV[4] ~= '' then
   start = start + low
 end
 
+local function add(member, score)
+  local task, info = '', ''
+  score = tonumber(score)
+  if score ~= score or math.abs(score) > 2 ^ 53 then score = 0 end
+  if #KEYS == 3 then
+    task = redis.call('HGET', KEYS[2], member) or ''
+    info = redis.call('HGET', KEYS[3], member) or ''
+  end
+  page[#page + 1] = member
+  page[#page + 1] = math.floor(score)
+  page[#page + 1] = task
+  page[#page + 1] = info
+  budget = budget - #member - #task - #info
+end
+
+if ARGV[5] and ARGV[5] ~= '' then
+  local score = redis.call('ZSCORE', KEYS[1], ARGV[5])
+  if score then add(ARGV[5], score) end
+  return page
+end
+
 while true do
   if want <= 0 or budget <= 0 then
     page[1] = start
@@ -29,19 +51,7 @@ while true do
   end
   local count = math.min(want, 50)
   local found = redis.call('ZREVRANGE', KEYS[1], start, start + count - 1, 'WITHSCORES')
-  for i = 1, #found, 2 do
-    local score, task, info = tonumber(found[i + 1]), '', ''
-    if score ~= score or math.abs(score) > 2 ^ 53 then score = 0 end
-    if #KEYS == 3 then
-      task = redis.call('HGET', KEYS[2], found[i]) or ''
-      info = redis.call('HGET', KEYS[3], found[i]) or ''
-    end
-    page[#page + 1] = found[i]
-    page[#page + 1] = math.floor(score)
-    page[#page + 1] = task
-    page[#page + 1] = info
-    budget = budget - #found[i] - #task - #info
-  end
+  for i = 1, #found, 2 do add(found[i], found[i + 1]) end
   if #found < 2 * count then break end
   start, want = start + count, want - count
 end

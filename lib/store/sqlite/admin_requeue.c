@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SQLite broker: putting dead tasks back into their queues, or deleting
+ * them. Flushed to disk before it is answered.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/sqlite/admin.h"
+#include "store/sqlite/schema.h"
+
+/* The batch is the caller's, and stays until on_done. */
+struct requeue_job {
+	struct database_job job;
+	char queue[TASK_QUEUE_MAX + 1];
+	struct broker_requeue *batch;
+	size_t n;
+	broker_requeued_fn *on_done;
+	void *arg;
+};
+
+/* A dead task without an ID is shown as "#" and its number. 0: the key is
+ * not such a name; rows are counted from 1. */
+static int64_t
+made_up(struct slice key)
+{
+	const struct slice digits = {key.p + 1, key.len - 1};
+	int64_t number;
+
+	if (key.len < 2 || key.p[0] != '#' ||
+	    cursor_read(digits, &number, 1, NULL) != 0)
+		return 0;
+	return number;
+}
+
+/* The row in `dead`: 1, 0 if there is none, or -1. The ID goes first: a task
+ * may have been given one that looks like a made-up name. */
+static int
+find_dead(struct tx *tx, int64_t queue, struct slice key, int64_t *ret_number,
+	  struct err *err)
+{
+	enum statement_index sql = SQL_DEAD_FIND;
+	int more = tx_first(tx, err, sql, queue, key);
+
+	if (more == 0) {
+		sql = SQL_DEAD_NAMELESS;
+		more = tx_first(tx, err, sql, queue, made_up(key));
+	}
+	if (more == 1) {
+		*ret_number = tx_int(tx, sql, 0);
+		tx_end(tx, sql);
+	}
+	return more;
+}
+
+/* Behind those that wait in its level: it is a new task to the queue. Its
+ * record goes with it, so that a search by ID finds it. */
+static int
+put_again(struct tx *tx, int64_t queue, const struct broker_requeue *e,
+	  struct err *err)
+{
+	int64_t serial, number;
+
+	if (tx_first(tx, err, SQL_QUEUE_NEXT, queue) < 0)
+		return -1;
+	serial = tx_int(tx, SQL_QUEUE_NEXT, 0);
+	tx_end(tx, SQL_QUEUE_NEXT);
+	number = queue << SCHEMA_SERIAL_BITS | serial;
+	if (tx_run(tx, err, SQL_TASK_ADD, number, e->retry_bytes) < 0 ||
+	    tx_run(tx, err, SQL_WAITING_ADD, queue, (int64_t)e->priority,
+		   serial, number, INT64_C(0)) < 0 ||
+	    tx_run(tx, err, SQL_QUEUE_GROW, queue, INT64_C(1)) < 0 ||
+	    tx_run(tx, err, SQL_RECORD_MOVE, e->key, number) < 0)
+		return -1;
+	return 0;
+}
+
+/* All of a batch is one transaction, so that an error leaves each where it
+ * was. */
+static int
+srequeue_one(struct tx *tx, int64_t queue, struct broker_requeue *e,
+	     struct err *err)
+{
+	int64_t number;
+	int found = find_dead(tx, queue, e->key, &number, err);
+
+	if (found < 0)
+		return -1;
+	e->found = found == 1;
+	if (!e->found)
+		return 0;
+	if (tx_run(tx, err, SQL_DEAD_DROP, number) < 0)
+		return -1;
+	return e->retry_bytes.len > 0 ? put_again(tx, queue, e, err) : 0;
+}
+
+/* Workers are woken once for the whole batch, and after it: they see all of
+ * it. */
+static int
+srequeue_run(struct database_job *job, struct tx *tx, struct err *err)
+{
+	struct requeue_job *x = container_of(job, struct requeue_job, job);
+	int64_t queue;
+	int known;
+	size_t i;
+
+	/* A job may run again from the start. */
+	for (i = 0; i < x->n; i++)
+		x->batch[i].found = false;
+	known = sadmin_queue_run(tx, slice_of(x->queue), &queue, err);
+	if (known <= 0)
+		return known;
+	for (i = 0; i < x->n; i++)
+		if (srequeue_one(tx, queue, &x->batch[i], err) != 0)
+			return -1;
+	return tx_wake_all(tx, err, SQL_QUEUE_WAITERS_TAKE,
+			   tx_first(tx, err, SQL_QUEUE_WAITERS_TAKE, queue));
+}
+
+static void
+srequeue_drop(struct database_job *job)
+{
+	free(container_of(job, struct requeue_job, job));
+}
+
+/* The job is freed before the callback, which may requeue the next batch. */
+static void
+srequeue_done(struct database_job *job, const struct err *err)
+{
+	struct requeue_job x = *container_of(job, struct requeue_job, job);
+	size_t i;
+
+	for (i = 0; i < x.n && err != NULL; i++) {
+		x.batch[i].err = *err;
+		x.batch[i].found = false;
+	}
+	srequeue_drop(job);
+	x.on_done(x.batch, x.n, x.arg);
+}
+
+void
+sadmin_requeue(struct broker *broker, struct slice queue,
+	       struct broker_requeue *batch, size_t n,
+	       broker_requeued_fn *on_done, void *arg)
+{
+	struct sbroker *b = (struct sbroker *)broker;
+	struct requeue_job *x = calloc(1, sizeof(*x));
+	size_t i;
+
+	if (x == NULL) {
+		for (i = 0; i < n; i++)
+			err_nomem(&batch[i].err);
+		on_done(batch, n, arg);
+		return;
+	}
+	*x = (struct requeue_job){.job = {.run = srequeue_run,
+					  .done = srequeue_done,
+					  .drop = srequeue_drop,
+					  .sync = DATABASE_NOW,
+					  .absent = DATABASE_FAIL,
+					  .frees = true,
+					  .rows = (unsigned int)n},
+				  .batch = batch,
+				  .n = n,
+				  .on_done = on_done,
+				  .arg = arg};
+	memcpy(x->queue, queue.p, queue.len);
+	database_post(&b->user, &x->job);
+}

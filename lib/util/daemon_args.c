@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line of the daemons. All have the same options, so that a unit, a
+ * script or a person need not know which of them it starts.
+ */
+#include "util/daemon_args.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "util/daemon.h"
+#include "util/err.h"
+
+/* What each daemon says of these before and after is its own. */
+static const char daemon_options[] =
+    "\n"
+    "  -c, --config FILE         read this configuration file\n"
+    "  -o SECTION.KEY=VALUE      set a key, before all other sources\n"
+    "      --log-format FORMAT   text or json, as [worker] log_format\n"
+    "      --check               check the configuration, and end\n"
+    "      --dump-config         print the configuration in force, and end\n"
+    "  -h, --help                print this help, and end\n"
+    "  -V, --version             print the version, and end\n"
+    "\n";
+
+static void
+daemon_print_usage(const struct daemon_program *program)
+{
+	fprintf(stdout, "usage: %s [-c FILE] [-o SECTION.KEY=VALUE]...\n\n",
+		program->name);
+	fputs(program->usage, stdout);
+	fputs(daemon_options, stdout);
+	fputs(program->notes, stdout);
+}
+
+/* Returns as daemon_take_option() does. */
+static int
+daemon_add_setting(const struct daemon_program *program, const char *setting,
+		   struct daemon_args *a)
+{
+	if (a->n_settings == DAEMON_SETTINGS_MAX) {
+		fprintf(stderr, "%s: too many -o\n", program->name);
+		return err_exit_status(ERR_USAGE);
+	}
+	a->settings[a->n_settings++] = setting;
+	return -1;
+}
+
+/* Returns -1 to go on, or the exit status. --log-format becomes a setting like
+ * those of -o and is kept in order with them, so the last one counts. */
+static int
+daemon_take_option(const struct daemon_program *program, int c,
+		   struct daemon_args *a)
+{
+	switch (c) {
+	case 'c':
+		a->config = optarg;
+		return -1;
+	case 'o':
+		return daemon_add_setting(program, optarg, a);
+	case 'F':
+		snprintf(a->log_format, sizeof(a->log_format),
+			 "worker.log_format=%s", optarg);
+		return daemon_add_setting(program, a->log_format, a);
+	case 'D':
+		a->dump = true;
+		return -1;
+	case 'K':
+		a->check = true;
+		return -1;
+	case 'h':
+		daemon_print_usage(program);
+		return 0;
+	case 'V':
+		fprintf(stdout, "%s " FLOWRRA_VERSION "\n", program->name);
+		return 0;
+	default:
+		fprintf(stderr, "Try %s --help.\n", program->name);
+		return err_exit_status(ERR_USAGE);
+	}
+}
+
+int
+daemon_args_parse(const struct daemon_program *program, int argc, char **argv,
+		  struct daemon_args *ret)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"check", no_argument, NULL, 'K'},
+	    {"dump-config", no_argument, NULL, 'D'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"log-format", required_argument, NULL, 'F'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0}};
+	int c, status = -1;
+
+	while (status < 0 &&
+	       (c = getopt_long(argc, argv, "c:o:hV", options, NULL)) != -1)
+		status = daemon_take_option(program, c, ret);
+	if (status < 0 && optind < argc) {
+		fprintf(stderr, "%s: unexpected argument \"%s\"\n",
+			program->name, argv[optind]);
+		status = err_exit_status(ERR_USAGE);
+	}
+	return status;
+}

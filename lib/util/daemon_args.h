@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of the daemons. Private to util/daemon.c. */
+#ifndef UTIL_DAEMON_ARGS_H
+#define UTIL_DAEMON_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct daemon_program;
+
+/* Each key once, and as many again. */
+#define DAEMON_SETTINGS_MAX 64
+
+/* What the command line says. Strings are those of argv; must not move, since a
+ * setting may be `log_format`. */
+struct daemon_args {
+	const char *config; /* NULL: the standard places */
+	const char *settings[DAEMON_SETTINGS_MAX + 1]; /* NULL-ended */
+	size_t n_settings;
+	char log_format[64]; /* one of the settings */
+	bool dump, check;    /* print or check the configuration, and end */
+};
+
+/* Parses into *ret, which is zeroed. -1 to go on; or the exit status, after
+ * help, the version or a complaint was printed. */
+int daemon_args_parse(const struct daemon_program *program, int argc,
+		      char **argv, struct daemon_args *ret);
+
+#endif
