@@ -33,27 +33,27 @@ START_TEST(the_queues_are_told_beside_the_overview_as_alone)
 	struct reader both = {.n = 0}, alone = {.n = 0};
 	const char *row;
 
-	begin(_i, "");
-	look(&alone, false, "queues", NULL);
-	await(&alone, "\"snapshot\":true");
-	look(&both, false, "queues", "overview");
-	await(&both, "overview: ");
+	readers_begin(_i, "");
+	reader_look(&alone, false, "queues", NULL);
+	reader_await(&alone, "\"snapshot\":true");
+	reader_look(&both, false, "queues", "overview");
+	reader_await(&both, "overview: ");
 	row = strstr(both.log.data, "queues: ");
 	ck_assert_ptr_nonnull(row);
 	ck_assert_ptr_nonnull(strstr(row, "\"items\":[{\"queue\":"));
 	ck_assert_ptr_nonnull(strstr(row, "\"spark\":["));
 	buf_reset(&alone.log);
 	buf_reset(&both.log);
-	free(desk_submit(desk, "second", "[]", "io"));
-	await(&both, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
-	await(&both, "overview: ");
-	await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
-	leave(&both);
+	free(desk_submit(readers.desk, "second", "[]", "io"));
+	reader_await(&both, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
+	reader_await(&both, "overview: ");
+	reader_await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":2");
+	reader_leave(&both);
 	/* The overview's are not kept for a turn without it. */
-	free(desk_submit(desk, "third", "[]", "io"));
-	await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":3");
-	leave(&alone);
-	end();
+	free(desk_submit(readers.desk, "third", "[]", "io"));
+	reader_await(&alone, "\"changed\":[{\"queue\":\"io\",\"waiting\":3");
+	reader_leave(&alone);
+	readers_end();
 }
 END_TEST
 
