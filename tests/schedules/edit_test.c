@@ -134,11 +134,15 @@ START_TEST(of_two_edits_of_one_version_the_first_is_done)
 	ck_assert(!edit(&w, list->items, "two", 3000));
 	again = world_get(&w, "s1");
 	ck_assert_str_eq(again->items->description, "one");
-	/* A clock that is behind makes another version all the same. */
+	/* A clock that is behind, or stands, makes another version, too. */
 	ck_assert(edit(&w, again->items, "three", 5));
 	schedules_list_free(list);
 	list = world_get(&w, "s1");
 	ck_assert_int_gt(list->items->updated_us, again->items->updated_us);
+	ck_assert(edit(&w, list->items, "four", list->items->updated_us));
+	schedules_list_free(again);
+	again = world_get(&w, "s1");
+	ck_assert_int_gt(again->items->updated_us, list->items->updated_us);
 	schedules_list_free(list);
 	schedules_list_free(again);
 	world_close(&w);
