@@ -250,6 +250,53 @@ START_TEST(edits_of_several_processes_are_done_one_after_the_other)
 }
 END_TEST
 
+/* In another process. */
+static void
+edit_one(struct world *w, int fd)
+{
+	struct schedules_list *list = world_get(w, "s1");
+
+	ck_assert(edit(w, list->items, "edited", 2000));
+	schedules_list_free(list);
+}
+
+static void
+disable_one(struct world *w, int fd)
+{
+	OK(w, schedules_disable(w->schedules, "s1", 2000, &w->err));
+}
+
+static void
+delete_one(struct world *w, int fd)
+{
+	OK(w, schedules_delete(w->schedules, "s1", &w->err));
+}
+
+/* Else a scheduler would fire by the old rule until it looks by itself. */
+START_TEST(who_waits_is_woken_by_each_kind_of_change)
+{
+	static void (*const changes[])(struct world * w, int fd) = {
+	    edit_one, disable_one, delete_one};
+	enum schedules_woken woken;
+	struct world w;
+	size_t i;
+	pid_t pid;
+
+	world_open(&w, _i);
+	world_create(&w, 1, 1000);
+	OK(&w, schedules_wait(w.schedules, -1, 1, &woken, &w.err));
+	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		OK(&w, schedules_wait(w.schedules, -1, 1, &woken, &w.err));
+		ck_assert_int_eq(woken, SCHEDULES_TIMEOUT);
+		pid = world_fork(&w, changes[i], -1);
+		OK(&w, schedules_wait(w.schedules, -1, 15000, &woken, &w.err));
+		ck_assert_msg(woken == SCHEDULES_CHANGED, "change %zu", i);
+		ck_assert_int_eq(world_reap(pid), 0);
+	}
+	world_close(&w);
+}
+END_TEST
+
 SUITE("schedules-edit")
 {
 	SUITE_TIMEOUT(60);
@@ -260,6 +307,7 @@ SUITE("schedules-edit")
 	TEST_LOOP(an_edit_that_a_claim_has_overtaken_is_not_done, 0, N_WORLDS);
 	TEST_LOOP(an_edit_into_an_identical_or_a_missing_schedule_is_refused, 0,
 		  N_WORLDS);
+	TEST_LOOP(who_waits_is_woken_by_each_kind_of_change, 0, N_WORLDS);
 	TEST_LOOP(edits_of_several_processes_are_done_one_after_the_other, 0,
 		  N_WORLDS);
 }
