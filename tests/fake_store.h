@@ -13,7 +13,7 @@
 #include "store/broker.h"
 #include "store/results.h"
 
-#define FAKE_QUEUES 8
+#define FAKE_QUEUES 32
 
 struct fake_store {
 	struct event_base *base;

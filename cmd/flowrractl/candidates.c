@@ -46,9 +46,11 @@ void
 print_candidate(const char *word, const char *what, const char *prefix)
 {
 	if (word != NULL && is_plain(word) &&
-	    strncmp(word, prefix, strlen(prefix)) == 0)
-		printf("%s\t%s\n", word,
-		       what != NULL && is_one_line(what) ? what : "");
+	    strncmp(word, prefix, strlen(prefix)) == 0) {
+		printf("%s\t", word);
+		print_masked(what != NULL && is_one_line(what) ? what : "", 0);
+		putchar('\n');
+	}
 }
 
 /* Of each row, the word and what it is. */

@@ -128,9 +128,11 @@ print_findings(const json_t *findings)
 	size_t i;
 
 	json_array_foreach (findings, i, one) {
-		printf("%s: %s: ",
-		       json_string_value(json_object_get(one, "level")),
-		       json_string_value(json_object_get(one, "about")));
+		printf("%s: ",
+		       json_string_value(json_object_get(one, "level")));
+		print_masked(json_string_value(json_object_get(one, "about")),
+			     0);
+		fputs(": ", stdout);
 		print_cell(&what[0], one);
 		printf("\n  ");
 		print_cell(&remedy[0], one);

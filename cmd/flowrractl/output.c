@@ -13,6 +13,7 @@
 #include "module/dump.h"
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/utf8.h"
 #include "verb.h"
 
 /* Opens no connection yet: that is done by the first question, which waits for
@@ -31,7 +32,8 @@ ctl_open(struct ctl *ctl)
 }
 
 /* In place, byte for byte: the length stays. C2 80 to C2 9F are the C1 controls
- * in UTF-8, of which terminals obey CSI (9B) as they obey ESC [. */
+ * in UTF-8, of which terminals obey CSI (9B) as they obey ESC [. What turns text
+ * round would show the cells behind it in another order. */
 void
 mask_controls(char *text)
 {
@@ -42,7 +44,20 @@ mask_controls(char *text)
 			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
 		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
 			p[0] = p[1] = '?';
+		else if (utf8_turns(p, strnlen((char *)p, 3)))
+			p[0] = p[1] = p[2] = '?';
 	}
+}
+
+void
+print_masked(const char *text, int width)
+{
+	char *copy = strdup(text);
+
+	if (copy != NULL)
+		mask_controls(copy);
+	printf("%-*s", width, copy != NULL ? copy : "?");
+	free(copy);
 }
 
 void

@@ -209,13 +209,16 @@ print_stats(const struct schedules_stats *s, int64_t now_us)
 	       s->schedules, s->enabled, s->set_aside, s->due, next, s->runs,
 	       s->unsent);
 	print_reasons(s);
-	for (i = 0; i < s->n_schedulers; i++)
-		printf("scheduler    %s: %" PRId64
+	for (i = 0; i < s->n_schedulers; i++) {
+		fputs("scheduler    ", stdout);
+		print_masked(s->schedulers[i].id, 0);
+		printf(": %" PRId64
 		       " fires, lag %.3f s, at most %.3f s, seen %.0f s ago\n",
-		       s->schedulers[i].id, s->schedulers[i].fires,
+		       s->schedulers[i].fires,
 		       (double)s->schedulers[i].lag_us / US_PER_S,
 		       (double)s->schedulers[i].max_lag_us / US_PER_S,
 		       (double)(now_us - s->schedulers[i].seen_us) / US_PER_S);
+	}
 	if (s->n_schedulers == 0)
 		printf("scheduler    none is running\n");
 }

@@ -217,7 +217,9 @@ print_columns(const struct column *columns, size_t n, const json_t *object)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		printf("%-16s ", columns[i].title);
+		/* That of a member is as a task, or who wrote it, has it. */
+		print_masked(columns[i].title, 16);
+		putchar(' ');
 		print_cell(&columns[i], object);
 		putchar('\n');
 	}

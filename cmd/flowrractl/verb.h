@@ -130,8 +130,11 @@ int complain_of(struct ctl *ctl, const struct flowrra_error *error);
 int complain_of_err(struct ctl *ctl, const struct err *err);
 
 /* Replaces control characters, those of ASCII and those that UTF-8 writes as C2
- * 80 to C2 9F: what tasks say must not steer a terminal. */
+ * 80 to C2 9F, and what turns text round (utf8_turns()): what tasks say must not
+ * steer a terminal. */
 void mask_controls(char *text);
+/* Prints a text of others in `width` columns at least, masked. */
+void print_masked(const char *text, int width);
 
 /* "12000 purged", rewritten in place, on a terminal that may be written to. */
 void show_progress(struct ctl *ctl, long long n, const char *what);

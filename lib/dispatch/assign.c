@@ -17,6 +17,11 @@
 /* A queue that brought nothing for so long is asked for one task only: it
  * covers a claim on a slow network and the run of short jobs. */
 #define HOT_MS 100
+/* Of more busy queues than this, some take turns: each with a claim of this many
+ * tasks at least, for so long. */
+#define TURNS_MIN 8
+#define SHARE_MIN 16
+#define ROTATE_MS 2
 /* Jobs that have ended and wait for backend and broker: with more of them,
  * nothing is claimed until the servers have caught up. Plenty for a batch;
  * twice as many took 1.5 MiB and an eighth more processor time, since they do
@@ -128,34 +133,111 @@ rooms_of(const struct dispatch *d, unsigned int *rooms)
 	}
 }
 
+static bool
+queue_is_hot(const struct queue *queue, int64_t now)
+{
+	return now - queue->claimed_ms < HOT_MS;
+}
+
+/* What is known when room is shared out, of each kind. */
+struct sharing {
+	unsigned int rooms[POOL_KINDS]; /* how many more jobs can be taken */
+	unsigned int hot[POOL_KINDS];	/* queues that bring tasks */
+	unsigned int turns[POOL_KINDS]; /* how many of those are asked at a
+					   time; 0: all */
+	unsigned int met[POOL_KINDS];	/* how many were given their share */
+};
+
+/* Of many busy queues some take turns, since a claim of one task costs as much
+ * as one of ten. */
+static unsigned int
+sharing_turns(const struct sharing *s, enum pool_kind kind)
+{
+	const unsigned int n = s->rooms[kind] / SHARE_MIN;
+
+	if (s->hot[kind] <= TURNS_MIN || s->hot[kind] <= n)
+		return 0;
+	return n > 0 ? n : 1;
+}
+
+static void
+sharing_begin(struct sharing *s, const struct dispatch *d, int64_t now)
+{
+	enum pool_kind kind;
+	unsigned int i;
+
+	*s = (struct sharing){.met = {0}};
+	rooms_of(d, s->rooms);
+	for (i = 0; i < d->n_queues; i++)
+		if (queue_is_hot(&d->queues[i], now))
+			s->hot[expected_kind(d, &d->queues[i])]++;
+	for (kind = 0; kind < POOL_KINDS; kind++)
+		s->turns[kind] = sharing_turns(s, kind);
+}
+
+/* By the clock, and not with each turn of the loop, in which claims are still
+ * under way. */
+static void
+rotate_turns(struct dispatch *d, const struct sharing *s, int64_t now)
+{
+	const struct timeval tv = {.tv_usec = ROTATE_MS * 1000};
+	const bool due = now - d->rotated_ms >= ROTATE_MS;
+	enum pool_kind kind;
+
+	for (kind = 0; kind < POOL_KINDS; kind++) {
+		if (s->turns[kind] == 0)
+			continue;
+		if (due) {
+			d->first[kind] += s->turns[kind];
+			d->rotated_ms = now;
+		}
+		if (!evtimer_pending(d->rotate, NULL))
+			evtimer_add(d->rotate, &tv);
+	}
+}
+
+/* Queues that bring tasks share the room; the others could make it overflow,
+ * and are asked for one to show that they are there. */
+static unsigned int
+share_of(struct sharing *s, const struct dispatch *d, enum pool_kind kind,
+	 bool is_hot)
+{
+	const unsigned int room = s->rooms[kind], hot = s->hot[kind],
+			   turns = s->turns[kind];
+	unsigned int nth;
+
+	if (room <= 1 || hot == 0)
+		return room;
+	if (!is_hot)
+		return 1;
+	if (turns == 0)
+		return (room + hot - 1) / hot;
+	/* Counted from the one whose turn it is first. */
+	nth = (s->met[kind]++ + hot - d->first[kind] % hot) % hot;
+	return nth < turns ? (room + turns - 1) / turns : 0;
+}
+
 void
 assign_wants(struct dispatch *d)
 {
-	unsigned int rooms[POOL_KINDS] = {0}, hot[POOL_KINDS] = {0}, i, n;
-	int64_t now = clock_mono_ms();
+	const int64_t now = clock_mono_ms();
 	enum pool_kind kind;
-	bool is_hot;
+	struct sharing s;
+	unsigned int i;
 
 	/* A broker that is away keeps what it was told last, and a stop must
 	 * reach it all the same. */
 	if (!d->broker_state.up && !dispatch_is_stopping(d))
 		return;
-	rooms_of(d, rooms);
-	for (i = 0; i < d->n_queues; i++)
-		hot[expected_kind(d, &d->queues[i])] +=
-		    now - d->queues[i].claimed_ms < HOT_MS;
+	sharing_begin(&s, d, now);
+	rotate_turns(d, &s, now);
 	for (i = 0; i < d->n_queues; i++) {
 		kind = expected_kind(d, &d->queues[i]);
-		is_hot = now - d->queues[i].claimed_ms < HOT_MS;
-		n = rooms[kind];
-		if (n > 0 && !worth_asking(d, kind, n))
+		if (s.rooms[kind] > 0 && !worth_asking(d, kind, s.rooms[kind]))
 			continue;
-		/* Those that bring tasks share the room; the others could make
-		 * it overflow, and are asked for one to show that they are
-		 * there. */
-		if (n > 1 && hot[kind] > 0)
-			n = is_hot ? (n + hot[kind] - 1) / hot[kind] : 1;
-		broker_want(d->broker, i, n);
+		broker_want(
+		    d->broker, i,
+		    share_of(&s, d, kind, queue_is_hot(&d->queues[i], now)));
 	}
 }
 

@@ -302,8 +302,10 @@ dispatch_make_events(struct dispatch *d, struct err *err)
 
 	d->turn = evtimer_new(base, on_dispatch_turn, d);
 	d->stall = evtimer_new(base, on_stall, d);
+	d->rotate = evtimer_new(base, on_dispatch_turn, d);
 	d->ask_again = evtimer_new(base, on_ask_again, d);
-	if (d->turn == NULL || d->stall == NULL || d->ask_again == NULL)
+	if (d->turn == NULL || d->stall == NULL || d->rotate == NULL ||
+	    d->ask_again == NULL)
 		return err_nomem(err);
 	return stop_open(d, err) != 0 ? -1 : heartbeat_open(d, err);
 }
@@ -392,6 +394,8 @@ dispatch_free(struct dispatch *d)
 		event_free(d->turn);
 	if (d->stall != NULL)
 		event_free(d->stall);
+	if (d->rotate != NULL)
+		event_free(d->rotate);
 	if (d->stop_deadline != NULL)
 		event_free(d->stop_deadline);
 	if (d->heartbeat != NULL)

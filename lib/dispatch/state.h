@@ -195,6 +195,10 @@ struct dispatch {
 	bool turn_comes;    /* that event is active: once is enough */
 	struct event *heartbeat;
 	struct event *stall; /* looks for jobs that are stuck behind others */
+	/* Busy queues that take turns; see assign.c. */
+	struct event *rotate;
+	unsigned int first[POOL_KINDS]; /* whose turn it is */
+	int64_t rotated_ms;
 	struct event *stop_deadline; /* ends DRAINING, and then KILLING */
 	struct store_state broker_state, results_state;
 };

@@ -19,6 +19,7 @@
 #include "manager/queues.h"
 #include "manager/workers.h"
 #include "redis/url.h"
+#include "store/broker.h"
 #include "store/results.h"
 #include "util/clock.h"
 #include "util/conf.h"
@@ -107,7 +108,9 @@ examine_broker(struct doctor *d)
 			    "%s", err.msg);
 		return false;
 	}
-	examine_clock(d, e.clock_us, asked_us, clock_wall_us());
+	d->broker_us = e.clock_us;
+	d->broker_read_us = clock_wall_us();
+	examine_clock(d, e.clock_us, asked_us, d->broker_read_us);
 	return true;
 }
 
@@ -261,6 +264,34 @@ examine_dead(struct doctor *d, const json_t *worker, const char *name,
 	}
 }
 
+/* It has said when it spoke, by its own clock, at most a life ago. It stamps records
+ * by that, and drops tasks that have expired: what one worker runs, another one
+ * would not. */
+static void
+examine_worker_clock(struct doctor *d, const json_t *worker, const char *name)
+{
+	const int64_t at_us = member_time_us(worker, "heartbeat_at");
+	const int64_t latest_us =
+	    d->broker_us + clock_wall_us() - d->broker_read_us;
+	const int64_t earliest_us =
+	    d->broker_us - BROKER_HEARTBEAT_TTL_S * INT64_C(1000000);
+	const int64_t off_us = at_us > latest_us     ? at_us - latest_us
+			       : at_us < earliest_us ? at_us - earliest_us
+						     : 0;
+
+	if (at_us != 0 && d->broker_us != 0 &&
+	    (off_us > OFFSET_MAX_US || off_us < -OFFSET_MAX_US))
+		doctor_find(d, DOCTOR_WARNING, "clock",
+			    "Synchronize the clock of its machine with NTP "
+			    "(chrony or systemd-timesyncd): tasks that expire "
+			    "are judged by it.",
+			    "the clock of worker %s is about %.0f s %s the "
+			    "broker's",
+			    name,
+			    (double)(off_us < 0 ? -off_us : off_us) / US_PER_S,
+			    off_us < 0 ? "behind" : "ahead of");
+}
+
 /* A dead worker without tasks is not a fault: it was stopped for good, and leaves
  * the list by itself. */
 static void
@@ -280,8 +311,10 @@ examine_worker(struct doctor *d, const json_t *worker, size_t n_alive)
 			    "worker %s has version %s, this program %s", name,
 			    version, FLOWRRA_VERSION);
 	}
-	if (strcmp(state, "dead") != 0)
+	if (strcmp(state, "dead") != 0) {
 		examine_stuck(d, worker, name);
+		examine_worker_clock(d, worker, name);
+	}
 	examine_modules(d, worker, name);
 	/* Somebody has told it to, and may have forgotten. */
 	if (strcmp(state, "quiet") == 0)

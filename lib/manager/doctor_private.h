@@ -3,6 +3,8 @@
 #ifndef MANAGER_DOCTOR_PRIVATE_H
 #define MANAGER_DOCTOR_PRIVATE_H
 
+#include <stdint.h>
+
 #include <jansson.h>
 
 struct flowrra_client;
@@ -13,6 +15,8 @@ struct doctor {
 	struct flowrra_client *client;
 	json_t *errors, *warnings;
 	json_t *queues, *workers; /* NULL: the broker is out of reach */
+	/* The broker's clock, 0 if it is not known, and ours when it was read. */
+	int64_t broker_us, broker_read_us;
 };
 
 /* Notes a finding. `remedy` is a whole sentence. */

@@ -13,6 +13,23 @@
 #define ABOUT "schedules"
 #define US_PER_S 1e6
 
+/* It says when it was there, by its own clock: one that is ahead fires early, and
+ * seems to be alive for so long after its end. */
+static void
+examine_scheduler_clock(struct doctor *d, const struct schedules_scheduler *one,
+			int64_t now_us)
+{
+	const int64_t ahead_us = one->seen_us - now_us;
+
+	if (ahead_us > HEALTH_LAG_US)
+		doctor_find(d, DOCTOR_WARNING, "clock",
+			    "Synchronize the clocks of both machines with NTP "
+			    "(chrony or systemd-timesyncd).",
+			    "the clock of scheduler %s is %.0f s ahead of this "
+			    "machine's: it fires that much earlier",
+			    one->id, (double)ahead_us / US_PER_S);
+}
+
 /* One that is silent may have been stopped, have crashed or lost the database:
  * that cannot be told from here. */
 static void
@@ -34,6 +51,7 @@ examine_schedulers(struct doctor *d, const struct schedules_stats *s,
 			continue;
 		}
 		alive++;
+		examine_scheduler_clock(d, &s->schedulers[i], now_us);
 		if (s->schedulers[i].lag_us > HEALTH_LAG_US)
 			doctor_find(
 			    d, DOCTOR_WARNING, ABOUT,

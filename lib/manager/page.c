@@ -31,6 +31,8 @@
  * two numbers), and two numbers. */
 #define CURSOR_MAX 1024
 
+/* The flag tells a caller that the mistake is in the cursor, and no other
+ * one. */
 int
 page_bad(struct page_step *step, struct err *err)
 {
@@ -39,6 +41,8 @@ page_bad(struct page_step *step, struct err *err)
 		       "invalid cursor; start the list without a cursor");
 }
 
+/* A cursor of another list is a mistake of its own: it happens when a filter is
+ * changed and the old page's link is followed. */
 static int
 page_read_cursor(struct page_step *step, const char *cursor,
 		 struct slice *ret_place, struct err *err)
@@ -93,6 +97,7 @@ page_step_done(struct page_step *step)
 	buf_done(&step->next);
 }
 
+/* None once the items are long together, however few they are. */
 size_t
 page_wanted(const struct page_step *step)
 {
@@ -131,6 +136,7 @@ page_fitting(const struct page_step *step, size_t n)
 	return n < fit ? n : fit;
 }
 
+/* Holds the item; the caller's reference stays the caller's. */
 void
 page_add(struct page_step *step, json_t *item, size_t bytes)
 {
@@ -138,6 +144,8 @@ page_add(struct page_step *step, json_t *item, size_t bytes)
 	step->item_bytes += bytes;
 }
 
+/* By what was looked at, what was read, and the time: the first keeps a step
+ * cheap for the store, the second for our memory, the third for the person. */
 bool
 page_is_over(const struct page_step *step)
 {
@@ -148,6 +156,7 @@ page_is_over(const struct page_step *step)
 	       (now_us >= step->quick_us && step->looked_at >= STEP_LEAST);
 }
 
+/* A place that is too long is cut, and refused when it comes back. */
 void
 page_next(struct page_step *step, const char *fmt, ...)
 {

@@ -35,20 +35,20 @@ struct err;
 #define PAGE_BYTES ((size_t)1 << 20)
 /* A person waits that long without a thought. */
 #define PAGE_TIME_US INT64_C(200000)
-/* Of a page in a browser, which asks for the next step by itself: with what comes
- * before and after it, a step is there in 50 ms, also on a machine that is half as
- * fast as it should be. */
+/* Of a page in a browser, which asks for the next step by itself: with what
+ * comes before and after it, a step is there in 50 ms, also on a machine that
+ * is half as fast as it should be. */
 #define PAGE_QUICK_US INT64_C(25000)
 
 struct page_query {
 	/* What the step before gave as "next"; NULL or empty: the first. It
 	 * goes with the same list and filter only. */
 	const char *cursor;
-	size_t limit; /* at most so many items: 1 to PAGE_LIMIT_MAX */
-	/* What a step may look at, and how long; 0: PAGE_DEPTH and PAGE_TIME_US.
-	 * It ends behind the page of the store with which it has come so far. If
-	 * it is to end sooner than after PAGE_TIME_US, it goes on until then
-	 * while it has looked at few. */
+	size_t limit; /* of items: 1 to PAGE_LIMIT_MAX */
+	/* What a step may look at, and how long; 0: PAGE_DEPTH and
+	 * PAGE_TIME_US. It ends behind the page of the store with which it has
+	 * come so far. If it is to end sooner than after PAGE_TIME_US, it goes
+	 * on until then while it has looked at few. */
 	size_t depth;
 	int64_t time_us;
 	/* The answer, with an error: it is about the cursor. */

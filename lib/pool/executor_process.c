@@ -414,7 +414,12 @@ process_spawn(struct executor_process *p, const struct process_ends *e,
 		return -1;
 	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
 	if (p->pidfd < 0)
-		return err_sys(err, ERR_SYSTEM, "cannot watch executor %d",
+		return err_sys(err, ERR_SYSTEM,
+			       errno == ENOSYS || errno == EPERM
+				   ? "cannot watch executor %d: this needs "
+				     "Linux 5.3, and a container whose filter "
+				     "of system calls allows pidfd_open"
+				   : "cannot watch executor %d",
 			       (int)p->pid);
 	return 0;
 }

@@ -83,8 +83,9 @@ struct redis {
 	unsigned int failures;	/* attempts in a row, for the pause */
 	struct event *deadline; /* of what is under way */
 	bool deadline_set;
-	int64_t since_ms; /* when we began to wait for the next byte */
-	int64_t up_ms;	  /* when we came up */
+	int64_t since_ms;  /* when we began to wait for the next byte */
+	int64_t up_ms;	   /* when we came up */
+	int64_t client_id; /* see redis_client_id() */
 
 	/* While there is a connection: */
 	struct redis_dial *dial;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Logging in: AUTH, CLIENT SETNAME, SELECT, ROLE and PING, sent together without
+ * Logging in: AUTH, CLIENT SETNAME and ID, SELECT, ROLE and PING, sent together without
  * waiting (one round trip), and what their answers mean. A table holds them in
  * order: AUTH first, since nothing else works without it; PING last, since its
  * answer ends the login.
@@ -21,7 +21,8 @@ struct step {
 	 * ERR_REFUSED if another try is of no use. */
 	int (*judge)(const struct redis_reply *reply, struct err *err);
 	/* The same for any other reply, or NULL. */
-	int (*take)(const struct redis_reply *reply, struct err *err);
+	int (*take)(struct redis *r, const struct redis_reply *reply,
+		    struct err *err);
 };
 
 /*
@@ -101,6 +102,23 @@ name_args(const struct redis *r, struct slice argv[ARGS_MAX])
 }
 
 static size_t
+id_args(const struct redis *r, struct slice argv[ARGS_MAX])
+{
+	if (!r->options.want_id)
+		return 0;
+	argv[0] = SLICE("CLIENT");
+	argv[1] = SLICE("ID");
+	return 2;
+}
+
+static int
+take_id(struct redis *r, const struct redis_reply *reply, struct err *err)
+{
+	r->client_id = redis_reply_integer(reply);
+	return 0;
+}
+
+static size_t
 select_args(const struct redis *r, struct slice argv[ARGS_MAX])
 {
 	if (r->url.db == 0)
@@ -135,7 +153,7 @@ role_args(const struct redis *r, struct slice argv[ARGS_MAX])
  * may be the master itself, so we come back.
  */
 static int
-take_role(const struct redis_reply *reply, struct err *err)
+take_role(struct redis *r, const struct redis_reply *reply, struct err *err)
 {
 	char host[TEXT_SIZE];
 
@@ -159,11 +177,11 @@ ping_args(const struct redis *r, struct slice argv[ARGS_MAX])
 }
 
 /* judge_any ignores other errors: a client name that is refused, or a user
- * without the permission for ROLE or PING, does no harm. */
+ * without the permission for CLIENT ID, ROLE or PING, does no harm. */
 static const struct step steps[] = {
     {auth_args, judge_auth, NULL},     {name_args, judge_any, NULL},
-    {select_args, judge_select, NULL}, {role_args, judge_any, take_role},
-    {ping_args, judge_any, NULL},
+    {id_args, judge_any, take_id},     {select_args, judge_select, NULL},
+    {role_args, judge_any, take_role}, {ping_args, judge_any, NULL},
 };
 #define LAST (&steps[sizeof(steps) / sizeof(steps[0]) - 1])
 
@@ -177,7 +195,7 @@ on_step(struct redis *r, const struct redis_reply *reply, void *arg)
 		return; /* reported where the connection broke */
 	if (redis_reply_type(reply) == REDIS_ERROR
 		? step->judge(reply, &err) != 0
-		: step->take != NULL && step->take(reply, &err) != 0)
+		: step->take != NULL && step->take(r, reply, &err) != 0)
 		redis_conn_fail(r, &err);
 	else if (step == LAST)
 		redis_conn_up(r);
@@ -190,6 +208,7 @@ redis_login(struct redis *r)
 	struct redis_args part = {.v = argv};
 	const struct step *step;
 
+	r->client_id = 0;
 	for (step = steps; step <= LAST; step++) {
 		const struct redis_due due = {
 		    .on_reply = on_step,

@@ -209,6 +209,26 @@ redis_pubsub_done(struct redis *r)
 	forget_left(r);
 }
 
+static void
+pubsub_deliver(struct redis *r, struct slice channel,
+	       const struct redis_reply *payload)
+{
+	size_t i;
+
+	if (r->options.on_message == NULL)
+		return;
+	if (redis_reply_type(payload) != REDIS_ARRAY) {
+		r->options.on_message(r, channel, redis_reply_string(payload),
+				      r->options.arg);
+		return;
+	}
+	/* Each call may be the last. */
+	for (i = 0; i < redis_reply_count(payload) && !r->freed; i++)
+		r->options.on_message(
+		    r, channel, redis_reply_string(redis_reply_at(payload, i)),
+		    r->options.arg);
+}
+
 /* A push has three members: its kind, the channel, and a payload or the number
  * of subscriptions. */
 static void
@@ -221,12 +241,9 @@ on_push(struct redis *r, struct slice kind, const struct redis_reply *push)
 		return; /* unsubscribed meanwhile */
 	if (slice_eq(kind, SLICE("subscribe")) && c->on_ready != NULL)
 		c->on_ready(r, c->arg);
-	else if (slice_eq(kind, SLICE("message")) &&
-		 r->options.on_message != NULL)
-		r->options.on_message(
-		    r, redis_reply_string(redis_reply_at(push, 1)),
-		    redis_reply_string(redis_reply_at(push, 2)),
-		    r->options.arg);
+	else if (slice_eq(kind, SLICE("message")))
+		pubsub_deliver(r, redis_reply_string(redis_reply_at(push, 1)),
+			       redis_reply_at(push, 2));
 }
 
 static void

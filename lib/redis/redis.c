@@ -138,6 +138,12 @@ redis_state(const struct redis *r)
 	return REDIS_DOWN;
 }
 
+int64_t
+redis_client_id(const struct redis *r)
+{
+	return r->client_id;
+}
+
 const char *
 redis_name(const struct redis *r)
 {

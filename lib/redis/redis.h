@@ -84,6 +84,7 @@ struct redis_options {
 	const char *client_name;     /* for CLIENT SETNAME; may be NULL */
 	int64_t timeout_ms; /* no byte for so long while an answer is due:
 			       broken. Also bounds connecting. */
+	bool want_id;	    /* ask for redis_client_id() */
 	size_t max_reply;   /* a reply of more bytes breaks the connection
 			       before it takes memory; 0: 512 MiB */
 	/*
@@ -93,7 +94,9 @@ struct redis_options {
 	 */
 	void (*on_state)(struct redis *r, enum redis_state state,
 			 const struct err *why, void *arg);
-	/* A message for a channel that is subscribed to. May be NULL. */
+	/* A message for a channel that is subscribed to. Of one with a list of
+	 * texts (of keys that the server tracks), each of them; NULL for one
+	 * with nothing. May be NULL. */
 	void (*on_message)(struct redis *r, struct slice channel,
 			   struct slice payload, void *arg);
 	void *arg;
@@ -114,6 +117,8 @@ enum redis_state redis_state(const struct redis *r);
  */
 #define REDIS_STALE_MS 5000
 bool redis_drops_stale(const struct redis *r);
+/* The server's number of this connection; 0: not asked for, or refused. */
+int64_t redis_client_id(const struct redis *r);
 /* The server's name for logs, without secrets. */
 const char *redis_name(const struct redis *r);
 /* Bytes that wait to be sent. */

@@ -141,8 +141,8 @@ log_enabled(enum log_level level)
 
 /*
  * The bytes at p that are to be shown as such: a control character (U+0080 to
- * U+009F are two bytes), or what is not UTF-8. Otherwise 0, and *ret_plain is
- * the number of bytes of the character.
+ * U+009F are two bytes), one that turns the rest of the line round, or what is not
+ * UTF-8. Otherwise 0, and *ret_plain is the number of bytes of the character.
  */
 static size_t
 strange_length(const unsigned char *p, const unsigned char *end,
@@ -154,6 +154,8 @@ strange_length(const unsigned char *p, const unsigned char *end,
 	*ret_plain = utf8_length(p, (size_t)(end - p));
 	if (*ret_plain == 0)
 		return 1;
+	if (utf8_turns(p, *ret_plain))
+		return 3;
 	return *p == 0xc2 && p[1] <= 0x9f ? 2 : 0;
 }
 

@@ -45,6 +45,18 @@ utf8_length(const void *text, size_t left)
 	return len;
 }
 
+/* Marks of a direction (U+200E, U+200F, U+061C) are as letters are: no other text
+ * is turned by them. */
+bool
+utf8_turns(const void *text, size_t left)
+{
+	const unsigned char *p = text;
+
+	return left >= 3 && p[0] == 0xE2 &&
+	       ((p[1] == 0x80 && continues(p[2], 0xAA, 0xAE)) ||
+		(p[1] == 0x81 && continues(p[2], 0xA6, 0xA9)));
+}
+
 /* A byte of the form 10xxxxxx continues a character: the cut moves back to one
  * that begins. */
 size_t

@@ -131,16 +131,13 @@ audit_call(struct web_audit *audit, const struct web_call *call,
 						  : call->route->path,
 	    .target = call->change.target != NULL ? call->change.target : "",
 	    .count = call->change.count,
-	    /* A job has a record of its own when it ends. */
-	    .outcome = why != NULL	     ? why
-		       : call->status == 202 ? "begun"
-					     : "done",
+	    .outcome = why != NULL ? why : "done",
 	    /* From 500 on it may name paths and servers. */
 	    .said = why != NULL && call->status >= 500 ? "failed" : NULL,
 	    .request_id = call->id};
 
-	/* Those that were tried count as well. */
-	if (call->change.action != NULL || writes)
+	/* Those that were tried count as well. A job has its own records. */
+	if (call->status != 202 && (call->change.action != NULL || writes))
 		audit_add(audit, &record);
 }
 

@@ -138,7 +138,8 @@ struct web_call {
 		char *action, *target;
 		int64_t count;
 	} change;
-	atomic_bool stopped;
+	atomic_bool stopped; /* nobody waits for the answer */
+	atomic_bool late;    /* since its time was over, which was answered */
 	struct visit *visit; /* of a route on the loop (WEB_LIVE) */
 };
 

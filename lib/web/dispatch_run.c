@@ -87,6 +87,7 @@ on_call_deadline(void *arg)
 {
 	struct visit *v = arg;
 
+	atomic_store(&v->call->late, true);
 	atomic_store(&v->call->stopped, true);
 	respond_refuse(v, 504, "there was no answer in time",
 		       "[web] timeout says how long a request may take");

@@ -113,9 +113,10 @@ jobs_free(struct web_jobs *jobs)
 
 /* --- running -------------------------------------------------------------- */
 
-/* A second line in the trail: the first one said that it was begun. */
+/* Two lines in the trail. The first is written before the thread starts: it would
+ * come after the second of a short job, and be missing after a crash. */
 static void
-job_audit(struct web_job *job)
+job_audit(struct web_job *job, int64_t count, const char *begun)
 {
 	const struct audit_record record = {
 	    .user = job->who.user,
@@ -123,9 +124,10 @@ job_audit(struct web_job *job)
 	    .peer = job->peer,
 	    .action = job->action,
 	    .target = job->target,
-	    .count = atomic_load(&job->done),
-	    .outcome = job->state == JOB_FAILED ? job->err.msg
-						: job_states[job->state],
+	    .count = count,
+	    .outcome = begun != NULL		  ? begun
+		       : job->state == JOB_FAILED ? job->err.msg
+						  : job_states[job->state],
 	    .said = job->state == JOB_FAILED ? problem_shown(&job->err) : NULL,
 	    .request_id = job->request};
 
@@ -149,7 +151,7 @@ job_thread(void *arg)
 					     : JOB_FAILED;
 	job->jobs->n_running--;
 	pthread_mutex_unlock(&job->jobs->lock);
-	job_audit(job);
+	job_audit(job, atomic_load(&job->done), NULL);
 	return NULL;
 }
 
@@ -171,7 +173,7 @@ jobs_expire(struct web_jobs *jobs)
 
 /* With all signals blocked: they are the loop's. */
 static int
-job_start(struct web_job *job, struct err *err)
+job_start(struct web_job *job, int64_t counted, struct err *err)
 {
 	struct web_jobs *jobs = job->jobs;
 	sigset_t all, before;
@@ -181,13 +183,16 @@ job_start(struct web_job *job, struct err *err)
 	pthread_mutex_lock(&jobs->lock);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	jobs_expire(jobs);
-	if (jobs->n_running >= JOBS_RUNNING_MAX)
+	if (jobs->n_running >= JOBS_RUNNING_MAX) {
 		r = err_set(err, ERR_REFUSED,
 			    "%d jobs run already; wait for one, or stop it",
 			    JOBS_RUNNING_MAX);
-	else if ((sys = pthread_create(&job->thread, NULL, job_thread, job)) !=
-		 0)
-		r = limits_no_thread(sys, err);
+	} else {
+		job_audit(job, counted, "begun");
+		if ((sys = pthread_create(&job->thread, NULL, job_thread,
+					  job)) != 0)
+			r = limits_no_thread(sys, err);
+	}
 	if (r == 0) {
 		job->joinable = true;
 		jobs->n_running++;
@@ -222,6 +227,18 @@ job_new(const struct web_call *call, const char *action)
 	return NULL;
 }
 
+/* What was to be done first, counting say, may have taken too long: nobody would
+ * learn the job's id, so as to stop it. */
+static int
+job_is_wanted(const struct web_call *call, struct err *err)
+{
+	if (!web_stopped(call))
+		return 0;
+	return err_set(err, ERR_TIMEOUT,
+		       "nobody waits for the answer any more; the job was not "
+		       "begun");
+}
+
 int
 web_job_begin(struct web_call *call, const char *action,
 	      json_t *(*run)(struct web_job *job, struct flowrra_client *client,
@@ -241,7 +258,8 @@ web_job_begin(struct web_call *call, const char *action,
 	job->release = release;
 	/* It may have ended, and been dropped, when it is answered. */
 	memcpy(id, job->id, sizeof(id));
-	if (job_start(job, err) != 0) {
+	if (job_is_wanted(call, err) != 0 ||
+	    job_start(job, call->change.count, err) != 0) {
 		job_free(job);
 		return -1;
 	}

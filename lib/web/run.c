@@ -27,6 +27,16 @@ call_explain(struct err *err)
 	return -1;
 }
 
+/* A client that was told 504 may have asked again by the time a thread is free: a
+ * change that is made twice, or long after. Whoever sends one and hangs up has not
+ * been told anything; but a reading of theirs is for nobody. */
+static bool
+call_is_over(const struct web_call *call)
+{
+	return atomic_load(&call->late) ||
+	       (atomic_load(&call->stopped) && call->route->method == HTTP_GET);
+}
+
 /* 0, or -1 with *err. */
 static int
 call_ask_route(struct web_call *call, struct web_worker *worker,
@@ -124,6 +134,13 @@ web_call_run(struct web_call *call, struct web_worker *worker)
 	struct replay_answer *answer = NULL;
 	struct err err = ERR_INIT;
 
+	if (call_is_over(call)) {
+		err_set(
+		    &err, ERR_TIMEOUT,
+		    "nobody waits for the answer any more; it was not begun");
+		call_finish(call, -1, &err);
+		return;
+	}
 	if (replays &&
 	    replay_begin(call->shared->replay, call, &answer, &err) != 0) {
 		/* It is answered: as before, or since it is under way. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which jobs go to the pool, which are held, and how many more are claimed. */
+#include <stdio.h>
+
 #include "dispatch/worker.h"
 #include "suite.h"
 
@@ -92,6 +94,55 @@ START_TEST(a_queue_that_brings_tasks_is_asked_for_all_others_for_one)
 	set_heat(w, false, false);
 	ck_assert_uint_eq(wanted(w, 0), 6);
 	ck_assert_uint_eq(wanted(w, 1), 6);
+	worker_end(w);
+}
+END_TEST
+
+#define MANY 24
+
+/* Those that are asked now, each for 16 tasks or more, are noted in `asked`; the number
+ * of all that were asked by now. */
+static unsigned int
+note_asked(const struct worker *w, bool *asked)
+{
+	unsigned int i, now = 0, all = 0;
+
+	for (i = 0; i < MANY; i++) {
+		if (w->store.wanted[i] > 0) {
+			ck_assert_uint_ge(w->store.wanted[i], 16);
+			asked[i] = true;
+			now++;
+		}
+		all += asked[i];
+	}
+	ck_assert_uint_eq(now, 2);
+	return all;
+}
+
+/* Nothing happens meanwhile: their turns come by themselves. */
+START_TEST(many_queues_that_bring_tasks_take_turns)
+{
+	static const char *const settings[] = {"executor.io_workers=32", NULL};
+	static const char *queues[MANY + 1];
+	static char names[MANY][8];
+	bool asked[MANY] = {false};
+	struct worker *w;
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "q%u", i);
+		queues[i] = names[i];
+	}
+	w = worker_open(
+	    &(struct worker_setup){.settings = settings, .queues = queues});
+	worker_up(w);
+	FAKE_WAIT(&w->store, w->store.wanted[0] > 0);
+	for (i = 0; i < MANY; i++) {
+		w->dispatch->queues[i].kind = POOL_THREAD;
+		w->dispatch->queues[i].claimed_ms = clock_mono_ms() + 60000;
+	}
+	wanted(w, 0);
+	FAKE_WAIT(&w->store, note_asked(w, asked) == MANY);
 	worker_end(w);
 }
 END_TEST
@@ -249,6 +300,7 @@ SUITE("dispatch-assign")
 	TEST(a_worker_wants_as_many_tasks_as_its_executors_have_room_for);
 	TEST(a_full_worker_wants_nothing);
 	TEST(a_queue_that_brings_tasks_is_asked_for_all_others_for_one);
+	TEST(many_queues_that_bring_tasks_take_turns);
 	TEST(a_queue_counts_for_the_kind_of_job_that_it_brought_last);
 	TEST(nothing_is_claimed_while_the_stores_are_far_behind);
 	TEST(a_job_without_room_goes_back_to_its_queue_after_a_moment);

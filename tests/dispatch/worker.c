@@ -84,7 +84,7 @@ worker_open(const struct worker_setup *setup)
 	    .token = "token",
 	    .predecessor = "",
 	    .spool = w->spool,
-	    .queues = queues,
+	    .queues = setup->queues ? setup->queues : queues,
 	    .modules = {setup->modules ? setup->modules : none, "{}"},
 	    .on_ready = on_worker_ready,
 	    .on_reloaded = on_worker_reloaded,

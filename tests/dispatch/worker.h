@@ -43,6 +43,7 @@ struct worker {
 struct worker_setup {
 	const char *const *settings; /* "executor.cpu_workers=2" */
 	const char *const *modules;
+	const char *const *queues; /* NULL: "io" and "cpu" */
 	bool real;
 };
 struct worker *worker_open(const struct worker_setup *setup);

@@ -182,6 +182,53 @@ START_TEST(a_stream_shows_its_progress_on_a_terminal)
 }
 END_TEST
 
+/* As any program that may write to the store can: ESC in a member's name, and in a
+ * text what turns the rest of its line round. */
+static void
+poison_record(struct world *w, int broker, const char *id)
+{
+	static const char record[] =
+	    "{\"task_id\":\"%s\",\"status\":\"success\",\"task_name\":"
+	    "\"a\xe2\x80\xae=\xe2\x81\xa6z\",\"result\":null,"
+	    "\"\\u001b[31mred\xe2\x80\xad\":1}";
+	const char *text = world_text(w, record, id);
+	sqlite3 *db;
+
+	if (broker != ON_SQLITE) {
+		redis_server_run(world_redis(w), "SET flowrra:task:%s %s", id,
+				 text);
+		return;
+	}
+	ck_assert_int_eq(
+	    sqlite3_open(world_text(w, "%s/flowrra.db", world_dir(w)), &db), 0);
+	text = world_text(w,
+			  "UPDATE results SET record = CAST('%s' AS BLOB) "
+			  "WHERE id = '%s'",
+			  text, id);
+	ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+}
+
+START_TEST(what_a_record_says_does_not_steer_the_terminal)
+{
+	struct world *w = begin(_i);
+	const char *out;
+
+	worker_start(w, NULL);
+	submit(w, "add 1 2 --id t1 --wait");
+	poison_record(w, _i, "t1");
+	out = ctl_ok(w, "tasks show t1");
+	ck_assert_ptr_nonnull(strstr(out, "a\?\?\?=\?\?\?z"));
+	ck_assert_ptr_nonnull(strstr(out, "?[31mred???"));
+	ck_assert_ptr_null(strchr(out, '\033'));
+	ck_assert_ptr_null(strchr(out, '\xe2'));
+	out = ctl_ok(w, "tasks completed");
+	ck_assert_ptr_nonnull(strstr(out, "a\?\?\?=\?\?\?z"));
+	world_stop(w);
+}
+END_TEST
+
 /* --- completion -------------------------------------------------------- */
 
 static bool
@@ -273,6 +320,7 @@ SUITE("console")
 	TEST_BOTH(events_end_when_nobody_reads_them);
 	TEST_BOTH(top_gives_the_terminal_back);
 	TEST_BOTH(a_stream_shows_its_progress_on_a_terminal);
+	TEST_BOTH(what_a_record_says_does_not_steer_the_terminal);
 	TEST_BOTH(words_are_completed_from_verbs_and_servers);
 	TEST_BOTH(what_a_shell_would_run_is_not_offered);
 	TEST_BOTH(the_shells_complete_with_the_scripts);

@@ -309,11 +309,37 @@ START_TEST(
 }
 END_TEST
 
+/* It crashed with a task of a queue that its next configuration has no more. */
+START_TEST(tasks_of_a_queue_that_a_crashed_worker_left_run_elsewhere)
+{
+	struct world *w = begin(_i);
+	struct worker *k =
+	    worker_start(w, WORLD_COMMAND " -o 'worker.queues=io gpu'");
+	struct worker *other;
+
+	ctl_ok(w, "submit sleep 1 --id t1 --queue gpu");
+	WAIT_UNTIL(strstr(ctl(w, "tasks running")->out, "t1") != NULL);
+	worker_kill(k);
+	k = worker_start(w, WORLD_COMMAND " -o worker.queues=io");
+	other = worker_start(w, world_text(w,
+					   WORLD_COMMAND
+					   " -o worker.id=test:other "
+					   "-o worker.state_dir=%s/other "
+					   "-o worker.queues=gpu",
+					   world_dir(w)));
+	ck_run(ctl(w, "wait t1 --timeout 60 >/dev/null"), 0, "");
+	worker_stop(other);
+	worker_stop(k);
+	world_stop(w);
+}
+END_TEST
+
 SUITE("fleet")
 {
 	SUITE_TIMEOUT(120);
 	TEST_BOTH(
 	    tasks_that_only_one_of_two_workers_has_take_as_long_as_with_it_alone);
+	TEST_BOTH(tasks_of_a_queue_that_a_crashed_worker_left_run_elsewhere);
 	TEST_BOTH(a_lone_task_starts_at_once_wherever_it_came_first);
 	TEST_BOTH(
 	    what_was_set_aside_for_a_worker_that_is_killed_runs_when_it_is_back);

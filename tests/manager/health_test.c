@@ -298,6 +298,30 @@ START_TEST(clocks_that_differ_are_found)
 }
 END_TEST
 
+/* A worker that spoke nearly a life ago is not behind. */
+START_TEST(a_worker_whose_clock_differs_is_named)
+{
+	be_well();
+	scene.clock_us = SCENE_NOON_US;
+	scene_worker("slow", true, 0,
+		     "{'heartbeat_at':'2026-11-23T11:59:50+00:00'}");
+	scene_worker("well", true, 0,
+		     "{'heartbeat_at':'2026-11-23T12:00:00.9+00:00'}");
+	scene_worker("gone", false, 0,
+		     "{'heartbeat_at':'2026-11-20T12:00:00+00:00'}");
+	ck_assert_str_eq(findings(), "");
+	scene_worker("ahead", true, 0,
+		     "{'heartbeat_at':'2026-11-23T13:00:00+00:00'}");
+	scene_worker("behind", true, 0,
+		     "{'heartbeat_at':'2026-11-22T11:59:50+00:00'}");
+	ck_assert_str_eq(findings(),
+			 "warning clock: the clock of worker ahead is about "
+			 "3600 s ahead of the broker's\n"
+			 "warning clock: the clock of worker behind is about "
+			 "86400 s behind the broker's\n");
+}
+END_TEST
+
 START_TEST(a_certificate_that_is_not_verified_is_a_warning)
 {
 	struct conf *conf = scene.client->conf;
@@ -427,6 +451,11 @@ START_TEST(schedules_are_examined)
 			 "warning schedules: scheduler old is 5.5 s late\n"
 			 "warning schedules: 1 schedules cannot fire and were "
 			 "set aside\n");
+	add_scheduler("old", SCENE_NOON_US + 7200000000, 0);
+	ck_assert_ptr_nonnull(
+	    strstr(findings(),
+		   "warning clock: the clock of scheduler old is 7200 s "
+		   "ahead of this machine's: it fires that much earlier\n"));
 	break_database("nonsense://x");
 	ck_assert_ptr_eq(strstr(findings(), "error schedules: "), findings());
 }
@@ -506,6 +535,7 @@ SUITE("manager-health")
 	TEST(without_a_broker_that_is_what_is_wrong);
 	TEST(what_the_broker_finds_is_passed_on_the_errors_first);
 	TEST(clocks_that_differ_are_found);
+	TEST(a_worker_whose_clock_differs_is_named);
 	TEST(a_certificate_that_is_not_verified_is_a_warning);
 	TEST(workers_are_examined_one_by_one);
 	TEST(a_worker_that_lacks_a_module_is_unhealthy_and_named);

@@ -6,10 +6,15 @@
 #include "pool/executor_process.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "codec/scan.h"
@@ -192,6 +197,41 @@ START_TEST(a_program_that_is_not_there_is_an_error)
 	ck_assert_ptr_null(executor_process_new(&options, &err));
 	ck_assert_ptr_nonnull(strstr(err.msg, "/nowhere/flowrra-executor"));
 	executor_process_free(NULL);
+	event_base_free(w.base);
+}
+END_TEST
+
+/* What filters of old container engines do to a call that they do not know. */
+static void
+refuse_pidfd(void)
+{
+	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		     offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+	const struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter),
+			 0);
+}
+
+START_TEST(a_kernel_without_process_descriptors_is_named)
+{
+	struct watch w = {.base = event_base_new()};
+	const char *const none[] = {NULL};
+	const struct executor_process_options options = options_of(&w, none);
+	struct err err;
+
+	refuse_pidfd();
+	ck_assert_ptr_null(executor_process_new(&options, &err));
+	ck_assert_ptr_nonnull(strstr(err.msg, "Linux 5.3"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "pidfd_open"));
+	/* The one that was started is not left behind. */
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(errno, ECHILD);
 	event_base_free(w.base);
 }
 END_TEST
@@ -491,6 +531,7 @@ SUITE("pool-process")
 {
 	TEST(an_executor_says_what_it_can_run);
 	TEST(a_program_that_is_not_there_is_an_error);
+	TEST(a_kernel_without_process_descriptors_is_named);
 	TEST(an_executor_of_another_version_is_killed);
 	TEST(an_executor_that_skips_ready_is_killed);
 	TEST(an_executor_that_does_not_come_up_in_time_is_killed);

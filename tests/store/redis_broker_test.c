@@ -192,9 +192,13 @@ START_TEST(what_comes_by_blmove_in_a_pause_is_given_back)
 }
 END_TEST
 
-/* One that has left something, or whose queues are not ours, stays. */
+#define DAY_MS INT64_C(86400000)
+
+/* One that has left something stays, though nobody was there for more than a month
+ * or a clock says so: nobody else would find what it has left. */
 START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 {
+	const int64_t now_ms = clock_wall_us() / 1000;
 	struct party *worker;
 
 	stage_open(&w, KIND_REDIS);
@@ -209,12 +213,10 @@ START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 	redis_server_run(w.server, "SET {flowrra:queue:io}:fence:late 3");
 	redis_server_run(w.server,
 			 "ZADD flowrra:workers %lld gone %lld left %lld alive "
-			 "%lld strange %lld late",
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 90000000,
-			 clock_wall_us() / 1000 - 80000000);
+			 "%lld strange %lld late %lld forgotten",
+			 now_ms - DAY_MS - 1000, now_ms - 40 * DAY_MS,
+			 now_ms - 40 * DAY_MS, now_ms - 29 * DAY_MS,
+			 now_ms - DAY_MS + 9000000, now_ms - 31 * DAY_MS);
 	party_close(worker);
 	worker = party_open(&w, "host:a");
 	/* The worker itself is on the list, too. */
@@ -228,6 +230,38 @@ START_TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list)
 	    stage_number(&w, "EXISTS {flowrra:queue:gpu}:fence:left"), 1);
 	ck_assert_int_gt(
 	    stage_number(&w, "TTL {flowrra:queue:io}:fence:host:a"), 0);
+	party_close(worker);
+	stage_close(&w);
+}
+END_TEST
+
+/* It crashed, and was started again with fewer queues. A name that nobody has is
+ * listed for those who serve them. */
+START_TEST(what_a_worker_has_in_queues_that_it_left_is_left_to_others)
+{
+	struct party *worker;
+
+	stage_open(&w, KIND_REDIS);
+	redis_server_run(w.server, "SADD flowrra:queues gpu io");
+	redis_server_run(w.server,
+			 "LPUSH {flowrra:queue:gpu}:inflight:host:a [1]");
+	redis_server_run(w.server,
+			 "LPUSH {flowrra:queue:gpu}:inflight:host:a#7 [2] [3]");
+	redis_server_run(w.server,
+			 "LPUSH {flowrra:queue:gpu}:inflight:host:b [4]");
+	worker = party_open(&w, "host:a");
+	UNTIL(&w, stage_number(&w, "LLEN {flowrra:queue:gpu}:inflight:host:a."
+				   "left#1") == 3);
+	ck_assert_int_eq(
+	    stage_number(&w, "EXISTS {flowrra:queue:gpu}:inflight:host:a "
+			     "{flowrra:queue:gpu}:inflight:host:a#7"),
+	    0);
+	ck_assert_int_eq(
+	    stage_number(&w, "EXISTS {flowrra:queue:gpu}:inflight:host:b"), 1);
+	ck_assert_int_gt(stage_number(&w, "ZSCORE flowrra:workers host:a.left"),
+			 0);
+	ck_assert_int_eq(stage_number(&w, "EXISTS flowrra:worker:host:a.left"),
+			 0);
 	party_close(worker);
 	stage_close(&w);
 }
@@ -268,6 +302,7 @@ SUITE("broker_redis")
 	TEST(a_doubt_during_a_comparison_has_one_of_its_own);
 	TEST(what_comes_by_blmove_in_a_pause_is_given_back);
 	TEST(who_is_dead_for_a_day_and_has_left_nothing_leaves_the_list);
+	TEST(what_a_worker_has_in_queues_that_it_left_is_left_to_others);
 	TEST(an_examination_tells_what_would_be_lost);
 	TEST(the_queue_key_may_be_gone_when_the_broker_is_open);
 }

@@ -154,10 +154,11 @@ START_TEST(control_characters_cannot_forge_a_line)
 {
 	capture();
 	announce_journal(0);
-	log_notice("a\n<0>b\r\t\x1b[2J\x7f\xc2\x85z");
+	log_notice("a\n<0>b\r\t\x1b[2J\x7f\xc2\x85z\xe2\x80\xae.");
 	log_notice("%s", "\xc3\xa9\xe2\x82\xac \\n");
 	ck_assert_str_eq(logged(),
-			 "<5>a\\x0a<0>b\\x0d\\x09\\x1b[2J\\x7f\\xc2\\x85z\n"
+			 "<5>a\\x0a<0>b\\x0d\\x09\\x1b[2J\\x7f\\xc2\\x85z"
+			 "\\xe2\\x80\\xae.\n"
 			 "<5>\xc3\xa9\xe2\x82\xac \\n\n");
 }
 END_TEST

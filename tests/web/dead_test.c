@@ -137,6 +137,50 @@ END_TEST
 
 /* --- queues --------------------------------------------------------------- */
 
+/* The outcomes of the newest records of the trail, the newest first. */
+static void
+await_outcomes(struct desk *d, const char *newest, const char *before)
+{
+	const int64_t end_ms = clock_mono_ms() + 15000;
+
+	do {
+		ck_assert_int_lt(clock_mono_ms(), end_ms);
+		desk_get(d, "/api/v1/audit");
+	} while (strcmp(desk_item(d, 0, "outcome"), newest) != 0);
+	ck_assert_str_eq(desk_item(d, 1, "outcome"), before);
+}
+
+/* What a client was told 504 about is not made later, when it may have asked once
+ * more; who hung up does not learn the id of a job. */
+START_TEST(what_nobody_waits_for_any_more_is_not_begun)
+{
+	struct desk *d = desk_open((enum desk_store)_i);
+
+	desk_submit_as(d, "x", "t", "[]", NULL, 0);
+	hand_end_tasks(d, 1, HAND_DISK);
+	desk_submit_as(d, "a", "t", "[]", NULL, 0);
+	d->gone = true;
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/queues/io/purge",
+				   "{\"confirm\":\"io\"}"),
+			  504);
+	ck_assert_uint_eq(desk_ask(d, "GET", "/api/v1/queues", NULL), 504);
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/queues/io/pause", NULL),
+			  200);
+	d->late = true;
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/queues/io/resume", NULL),
+			  504);
+	ck_assert_uint_eq(desk_ask(d, "POST", "/api/v1/tasks/x/retry", NULL),
+			  504);
+	d->gone = d->late = false;
+	await_outcomes(d, "failed", "failed");
+	desk_get(d, "/api/v1/queues/io");
+	ck_assert_int_eq(desk_number(d, "waiting"), 1);
+	ck_assert_int_eq(desk_number(d, "dead"), 1);
+	ck_assert(json_is_true(desk_at(d, "paused", NULL)));
+	desk_close(d);
+}
+END_TEST
+
 START_TEST(a_queue_is_shown_paused_and_purged)
 {
 	struct desk *d = desk_open((enum desk_store)_i);
@@ -169,6 +213,11 @@ START_TEST(a_queue_is_shown_paused_and_purged)
 	await_job(d);
 	ck_assert_int_eq(
 	    json_integer_value(desk_at(d, "result", "purged", NULL)), 2);
+	await_outcomes(d, "done", "begun");
+	ck_assert_str_eq(desk_item(d, 1, "action"), "queue.purge");
+	ck_assert_str_eq(desk_item(d, 1, "target"), "io");
+	ck_assert_int_eq(
+	    json_integer_value(desk_at(d, "items", "1", "count", NULL)), 2);
 	desk_get(d, "/api/v1/tasks/a");
 	ck_assert_str_eq(
 	    json_string_value(desk_at(d, "record", "reason", NULL)),
@@ -225,5 +274,6 @@ SUITE("web-dead")
 	TEST_BOTH(a_change_without_a_selection_or_with_a_wrong_one_is_refused);
 	TEST_BOTH(all_that_matches_is_put_back_by_a_job);
 	TEST_BOTH(a_queue_is_shown_paused_and_purged);
+	TEST_BOTH(what_nobody_waits_for_any_more_is_not_begun);
 	TEST_BOTH(workers_and_the_overview_are_told);
 }

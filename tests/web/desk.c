@@ -170,6 +170,8 @@ desk_run(struct desk *d, const struct web_ask *ask)
 		return 403;
 	call = web_call_new(&d->shared, match.route, ask, &err);
 	ck_assert_msg(call != NULL, "%s", err.msg);
+	atomic_store(&call->stopped, d->gone || d->late);
+	atomic_store(&call->late, d->late);
 	web_call_run(call, &d->worker);
 	d->bytes = call->bytes;
 	call->bytes = (struct buf)BUF_INIT;

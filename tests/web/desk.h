@@ -35,6 +35,8 @@ struct desk {
 	struct web_identity who;
 	/* Headers of the next request; emptied by it. */
 	struct web_pairs headers;
+	/* Of the next requests: who asked has hung up, or was told 504. */
+	bool gone, late;
 	/* The last answer. */
 	unsigned int status;
 	json_t *answer; /* NULL: it is not JSON */

@@ -126,8 +126,9 @@ void radmin_requeue(struct broker *b, struct slice queue,
 		    struct broker_requeue *batch, size_t n,
 		    broker_requeued_fn *on_done, void *arg);
 
-/* Takes workers off the list that have been dead for a day and have left
- * nothing in any queue; what is dead for a month leaves it anyway. */
+/* Takes workers off the list that have been dead for a day and have left nothing
+ * in any queue; after a month those as well that have served none that is known.
+ * Who has left something stays until that is taken over. */
 void rbroker_prune_workers(struct rbroker *b);
 
 #endif

@@ -13,9 +13,11 @@
 #include "store/redis/admin_stats.h"
 #include "util/clock.h"
 
-/* A worker that is dead stays on the list so long: if it has left nothing, a
- * day, so that operators see who is missing; and in any case a month, for then
- * nobody serves its queues. */
+/* A worker that is dead and has left nothing stays on the list so long: a day, so
+ * that operators see who is missing; and a month if it served no queue that is
+ * known. One that has left something stays until that is taken over, for nobody
+ * else finds it: all workers may have been off for longer, and a clock that is
+ * wrong by a month is not worth a task. */
 #define LISTED_MS (INT64_C(24) * 3600 * 1000)
 #define LISTED_MAX_MS (30 * LISTED_MS)
 /* Up to this product of queues and workers, each pair is asked about: that
@@ -86,6 +88,8 @@ take_worker_names(struct rquery *i, size_t none,
 {
 	struct stats *s = container_of(i, struct stats, query);
 	const size_t n = redis_reply_count(reply);
+	const size_t step = s->what == PRUNE ? 2 : 1; /* with scores */
+	struct worker_row *row;
 	struct slice name;
 	size_t k;
 
@@ -93,11 +97,15 @@ take_worker_names(struct rquery *i, size_t none,
 		err_nomem(&i->err);
 		return;
 	}
-	for (k = 0; k < n; k++) {
+	for (k = 0; k < n; k += step) {
 		name = redis_reply_string(redis_reply_at(reply, k));
-		if (task_id_valid(name))
-			memcpy(s->workers[s->n_workers++].info.name, name.p,
-			       name.len);
+		if (!task_id_valid(name))
+			continue;
+		row = &s->workers[s->n_workers++];
+		memcpy(row->info.name, name.p, name.len);
+		if (step == 2)
+			row->seen_ms =
+			    redis_reply_integer(redis_reply_at(reply, k + 1));
 	}
 	qsort(s->workers, s->n_workers, sizeof(*s->workers), compare_workers);
 }
@@ -110,7 +118,8 @@ ask_worker_names(struct stats *s)
 				    SLICE("0"), SLICE("-1")};
 	const struct slice old[] = {
 	    SLICE("ZRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
-	    arg_number(before, clock_wall_us() / 1000 - LISTED_MS)};
+	    arg_number(before, clock_wall_us() / 1000 - LISTED_MS),
+	    SLICE("WITHSCORES")};
 
 	rquery_command(&s->query, take_worker_names, 0,
 		       s->what == PRUNE ? REDIS_ARGS(old) : REDIS_ARGS(all));
@@ -221,16 +230,18 @@ forget_epochs(struct rbroker *b, const char *worker)
 	}
 }
 
-/* One whose queues are not ours is another's to forget. */
+/* One whose queues are not known may be of workers that are off. */
 static void
 strike_off(struct stats *s)
 {
+	const int64_t month_ago_ms = clock_wall_us() / 1000 - LISTED_MAX_MS;
 	const struct worker_row *row = s->workers;
 	struct slice argv[] = {
 	    SLICE("ZREM"), slice_of(RBROKER_WORKERS), {NULL, 0}};
 
 	for (; row < s->workers + s->n_workers; row++) {
-		if (row->info.alive || !row->served || row->info.in_flight > 0)
+		if (row->info.alive || row->info.in_flight > 0 ||
+		    (!row->served && row->seen_ms > month_ago_ms))
 			continue;
 		argv[2] = slice_of(row->info.name);
 		redis_command(s->query.broker->redis, NULL, NULL, 3, argv);
@@ -360,13 +371,7 @@ void
 rbroker_prune_workers(struct rbroker *b)
 {
 	struct stats *s = rstats_new(&b->pub, PRUNE);
-	char before[ARG_NUMBER_SIZE];
-	const struct slice old[] = {
-	    SLICE("ZREMRANGEBYSCORE"), slice_of(RBROKER_WORKERS), SLICE("-inf"),
-	    arg_number(before, clock_wall_us() / 1000 - LISTED_MAX_MS)};
 
-	/* First those that go in any case: the query looks at the rest only. */
-	redis_command(b->redis, NULL, NULL, 4, old);
 	if (s != NULL)
 		rquery_begin(&s->query);
 }

@@ -13,9 +13,10 @@
 struct worker_row {
 	struct worker_info info; /* its description is ours to free */
 	struct slice
-	    listed;  /* of a living one: its queues, as it lists them; in
+	    listed;	 /* of a living one: its queues, as it lists them; in
 				the description */
-	bool served; /* one of our queues */
+	bool served;	 /* one of our queues */
+	int64_t seen_ms; /* by its own clock; only of PRUNE */
 };
 
 struct stats {

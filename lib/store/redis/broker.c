@@ -52,8 +52,10 @@ rbroker_start(struct rbroker *b)
 	b->checked = true;
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_start(&b->queues[i]);
-	if (b->opt.worker != NULL)
+	if (b->opt.worker != NULL) {
+		rbroker_leave_strays(b);
 		rbroker_prune_workers(b);
+	}
 	outbox_push(&b->outbox);
 	/* At last: the caller may submit at once, and may close the broker. */
 	b->opt.on_state(true, false, NULL, b->opt.arg);
@@ -122,6 +124,7 @@ rbroker_on_state(struct redis *r, enum redis_state state, const struct err *why,
 			rbroker_start(b);
 		else
 			redis_command(b->redis, rbroker_on_info, b, 1, info);
+		rbroker_track(b);
 		return;
 	}
 	/* Another server may answer next, of another version, which knows none
@@ -191,6 +194,8 @@ rbroker_close(struct broker *broker)
 	/* Connections first: after that nothing calls back. */
 	redis_free(b->redis);
 	redis_free(b->control);
+	rbroker_close_watch(b);
+	rbroker_close_waiters(b);
 	redis_requests_free(b->requests);
 	for (i = 0; i < b->n_queues; i++)
 		rqueue_done(&b->queues[i]);

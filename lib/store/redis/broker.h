@@ -6,8 +6,11 @@
  *	enter.c		the worker's hold on its id: heartbeats, and rivals
  *	worker.c	a worker's queues: opened, woken, tried again
  *	claim.c		takes tasks
+ *	wait.c		waits for the next task of an empty queue
+ *	track.c		the same for more queues than there are waiters
  *	delay.c		tasks for later
  *	reconcile.c	finds claims that were lost
+ *	stray.c		leaves tasks of queues that it does not serve any more
  *	takeover.c	finds workers that are dead, and takes their tasks
  *	inflight.c	claims in memory
  *	settle.c	ends claims
@@ -25,8 +28,7 @@
  * callback on_compared of a queue.
  *
  * A worker has one connection for commands, one that listens for orders, and
- * one for each queue that waits in BLMOVE while the queue is empty. Claims by
- * script, settlements and the comparison of what is in flight share the
+ * a few that wait in BLMOVE for empty queues. Claims by script, settlements and the comparison of what is in flight share the
  * connection for commands, so that their order there is their order at the
  * server.
  */
@@ -58,6 +60,9 @@
  * than that: it stores nothing before it has looked what is in flight.
  */
 #define RQUEUE_MARK_TTL_S (7 * 24 * 3600)
+
+/* What one call of takeover.lua moves, about: it may not keep the server long. */
+#define RTAKEOVER_BYTES (512u << 10)
 
 enum rqueue_key {
 	KEY_WAITING,
@@ -100,7 +105,7 @@ struct rclaim {
 	struct broker_claim pub;
 	struct rqueue *queue;
 	unsigned int shard;
-	bool seen;    /* met during the comparison that is under way */
+	bool seen;    /* the comparison that is under way has passed it */
 	bool adopted; /* recovered while its BLMOVE reply may still come */
 	bool leaving; /* its settlement was sent */
 	bool lost;    /* the worker was told that it is not on record */
@@ -110,6 +115,9 @@ struct rclaim {
 	TAILQ_ENTRY(rclaim) link;
 	char bytes[];
 };
+
+/* With its ID, which is at the beginning, a task differs from all others. */
+#define RSHARD_LAST_MAX 128
 
 /*
  * A part of the in-flight list, and its image in memory. What the list has and
@@ -123,9 +131,16 @@ struct shard {
 	uint64_t serial;	     /* of the newest */
 	unsigned int count;	     /* without those that are lost */
 	struct rqueue *queue;
-	bool reconciling;      /* the comparison is under way */
-	uint64_t asked_serial; /* `serial` when it was asked for */
-	unsigned int unknown;  /* met, but left: their reply may still come */
+	unsigned int unknown; /* met, but left: their reply may still come */
+	bool reconciling;     /* the comparison is under way: */
+	struct comparison {
+		uint64_t asked_serial; /* `serial` when it began */
+		unsigned int passed;   /* entries from the list's tail on … */
+		char last[RSHARD_LAST_MAX]; /* … how the last of them begins */
+		size_t last_len;
+		unsigned int unknown_before; /* `unknown` when it began */
+		bool again; /* entries have moved: it begins once more */
+	} comparison;
 };
 
 /* Whether a worker's queue may take tasks. */
@@ -187,7 +202,6 @@ struct rqueue {
 	struct rlanes lanes;
 	struct shard shards[SHARDS];
 	unsigned int next_shard;
-	struct redis *blocking;
 	enum rqueue_phase phase;
 	enum rqueue_content content;
 	enum rqueue_look look;
@@ -200,7 +214,9 @@ struct rqueue {
 	unsigned int wanted;
 	unsigned int asked; /* of those, asked for by the script; 0: none is */
 	unsigned int asked_shard;
-	int64_t blocking_id; /* CLIENT ID of that connection, for UNBLOCK */
+	struct rwaiter *waiter; /* while `move` is RQUEUE_MOVE_WAITS */
+	bool armed; /* the server tells when the list of priority 0 changes */
+	int64_t task_ms; /* when one of those two last brought something */
 	/* CLIENT UNBLOCK is under way, on the other connection: it may outlive
 	 * the BLMOVE that it is for, hence not a state of `move`. */
 	bool unblocking;
@@ -214,6 +230,21 @@ struct rqueue {
 	void (*on_compared)(struct rqueue *q, bool last);
 	struct event *due;   /* the next delayed task is due */
 	struct event *retry; /* after an error reply */
+};
+
+/* Connections that wait, and those beside them: for commands, for orders, and for
+ * what the server watches. */
+#define RWAITERS_MAX 4
+#define RBROKER_OTHERS 3
+
+/* A connection that waits in BLMOVE for one queue at a time. */
+struct rwaiter {
+	struct rbroker *broker;
+	struct redis *redis;
+	struct rqueue *queue; /* whose BLMOVE is under way; NULL: it is free */
+	struct rqueue *next;  /* to which it goes then, or NULL */
+	struct rqueue
+	    *lost; /* whose answer went with the connection, or NULL */
 };
 
 /* How pending records are stored; what works, the first answer of a connection
@@ -243,6 +274,7 @@ struct rbroker {
 	struct redis_requests *requests;
 	struct event *liveness; /* the next check of the other workers */
 	TAILQ_HEAD(, suspect) suspects;
+	int64_t long_missed; /* where the next check of those goes on */
 	struct event
 	    *reconcile;	   /* the next comparison of what is in flight with
 				   memory */
@@ -250,7 +282,15 @@ struct rbroker {
 	char run_id[48];   /* of the server that they are of; "": unknown */
 	unsigned int deaf; /* how often in a row `control` could not listen */
 	bool listening;
-	bool version_known; /* the scripts are those for it */
+	struct rwaiter waiters[RWAITERS_MAX];
+	unsigned int n_waiters;
+	/* Of a worker that has more queues than waiters; see track.c. */
+	struct redis *watch;
+	bool watching;		  /* it is told of changes */
+	bool tracking;		  /* queues can be armed */
+	bool watch_failed;	  /* that was said */
+	unsigned int watch_downs; /* while the server was there */
+	bool version_known;	  /* the scripts are those for it */
 	struct redis_script scripts[SCRIPT_COUNT];
 	char *worker_key; /* flowrra:worker:<id> */
 	/* The worker's hold on its id; see enter.c. */
@@ -356,9 +396,23 @@ char *rqueue_epoch_key(const struct rqueue *q, const char *worker);
 /* The same of the mark that a takeover leaves (fence.h). */
 char *rqueue_mark_key(const struct rqueue *q, const char *worker);
 
-/* The state of q->blocking has changed. */
-void rqueue_on_blocking_state(struct redis *r, enum redis_state state,
-			      const struct err *why, void *arg);
+/* As many waiters as there are queues, or as there may be. 0, or -1 with *err. */
+int rbroker_open_waiters(struct rbroker *b, struct err *err);
+void rbroker_close_waiters(struct rbroker *b);
+/* Waits for a task of a queue that is empty, in one way or the other; or
+ * not any more. */
+void rqueue_wait(struct rqueue *q);
+void rqueue_stop_waiting(struct rqueue *q);
+/* Nothing is wanted, and this was the last answer: says so. */
+void rqueue_tell_quiet(const struct rqueue *q);
+int rbroker_open_watch(struct rbroker *b, struct err *err);
+void rbroker_close_watch(struct rbroker *b);
+/* Has the server tell when the queue changes. */
+void rqueue_arm(struct rqueue *q);
+/* Has the server watch lists, from the connection for commands on. */
+void rbroker_track(struct rbroker *b);
+/* Gives busy queues the waiters of dull ones. */
+void rbroker_move_waiters(struct rbroker *b);
 /* Takes what it may, in whatever way is right now. */
 void rqueue_pump(struct rqueue *q);
 /* Something may be there: looks for waiting and for due tasks. */
@@ -371,6 +425,9 @@ void rqueue_on_due(int fd, short what, void *arg);
 bool rqueue_reply_lost(const struct redis_reply *reply);
 /* The connection for commands is up (again): recover, then take tasks. */
 void rqueue_start(struct rqueue *q);
+/* Leaves to others what this worker had in flight in queues that it does not serve
+ * any more. With each connection: a script that failed is made up for. */
+void rbroker_leave_strays(struct rbroker *b);
 /* Proves to the other workers that this one lives; see takeover.c. */
 void rqueue_bump_epoch(struct rqueue *q);
 /* That connection is gone. */
@@ -381,6 +438,8 @@ void rqueue_doubt(struct rqueue *q);
 void rqueue_lose_all(struct rqueue *q);
 /* Compares a shard of the in-flight list with memory. */
 void rqueue_reconcile_shard(struct rqueue *q, unsigned int shard);
+/* During a comparison a claim is settled that it has passed. */
+void rshard_entry_leaves(struct shard *shard, struct slice task);
 /* The same for all shards whose lengths say that it is needed. */
 void rqueue_compare(struct rqueue *q);
 /* Wakes the queue, or recovers it, in a moment. */

@@ -20,6 +20,9 @@
  */
 #define LOOK_MS 3000
 
+/* What one look moves, about: it may not keep the server long. */
+#define LOOK_BYTES (512u << 10)
+
 /* A look has ended. Another one follows if something came meanwhile. */
 static void
 end_look(struct rqueue *q, bool again)
@@ -89,8 +92,10 @@ rqueue_promote(struct rqueue *q)
 	const struct slice keys[] = {slice_of(q->keys[KEY_DELAYED]),
 				     slice_of(q->keys[KEY_WAITING]),
 				     slice_of(q->keys[KEY_LEVELS])};
+	char bytes[ARG_NUMBER_SIZE];
 	const struct slice args[] = {slice_of(RBROKER_CONTROL),
-				     slice_of(q->wake)};
+				     slice_of(q->wake),
+				     arg_number(bytes, LOOK_BYTES)};
 	struct slice *all;
 
 	if (q->phase != RQUEUE_READY)
@@ -102,7 +107,7 @@ rqueue_promote(struct rqueue *q)
 	evtimer_del(q->due);
 	all = rlevels_join(&q->levels, q, keys, 3, 0);
 	if (all != NULL && rbroker_eval(q->broker, SCRIPT_PROMOTE, on_promoted,
-					q, 3 + q->levels.n, all, 2, args) == 0)
+					q, 3 + q->levels.n, all, 3, args) == 0)
 		q->look = RQUEUE_LOOK_SENT;
 	free(all);
 }

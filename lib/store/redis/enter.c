@@ -121,17 +121,16 @@ renter_describe_as(struct rbroker *b, struct slice description)
 static int
 renter_send(struct rbroker *b, int64_t ttl_s, redis_reply_fn *fn)
 {
-	char life[ARG_NUMBER_SIZE], now[ARG_NUMBER_SIZE];
+	char life[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {slice_of(b->worker_key),
 				     slice_of(RBROKER_WORKERS)};
 	const struct slice args[] = {{b->description.data, b->description.len},
 				     arg_number(life, ttl_s),
 				     slice_of(b->opt.token),
 				     slice_of(b->opt.predecessor),
-				     slice_of(b->opt.worker),
-				     arg_number(now, clock_wall_us() / 1000)};
+				     slice_of(b->opt.worker)};
 
-	return rbroker_eval(b, SCRIPT_HEARTBEAT, fn, b, 2, keys, 6, args);
+	return rbroker_eval(b, SCRIPT_HEARTBEAT, fn, b, 2, keys, 5, args);
 }
 
 /* All its claims are compared before it is sure of them again. */

@@ -30,7 +30,7 @@ rqueue_keep(struct rqueue *q, unsigned int shard, struct slice bytes,
 		c = malloc(sizeof(*c) + bytes.len);
 	if (c == NULL)
 		return NULL; /* reconciling finds it again */
-	*c = (struct rclaim){.queue = q, .shard = shard, .seen = true};
+	*c = (struct rclaim){.queue = q, .shard = shard};
 	memcpy(c->bytes, bytes.p, bytes.len);
 	c->pub = (struct broker_claim){.queue = q->index,
 				       .bytes = {c->bytes, bytes.len},
@@ -147,6 +147,8 @@ rclaim_leave(struct rclaim *c)
 	c->leaving = true;
 	while (shard->oldest != NULL && shard->oldest->leaving)
 		shard->oldest = TAILQ_NEXT(shard->oldest, link);
+	if (shard->reconciling && c->seen)
+		rshard_entry_leaves(shard, c->pub.bytes);
 }
 
 /* --- replies that are errors ---------------------------------------------- */

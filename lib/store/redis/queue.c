@@ -138,7 +138,7 @@ rqueue_name_shards(struct rqueue *q)
 }
 
 /*
- * The connection first, since its callbacks use the rest. Claims that are left
+ * Claims that are left
  * lie in the in-flight list of the server: the worker that comes back, or
  * another one, finds them there.
  */
@@ -148,7 +148,6 @@ rqueue_done(struct rqueue *q)
 	struct rclaim *c;
 	unsigned int i;
 
-	redis_free(q->blocking);
 	if (q->due != NULL)
 		event_free(q->due);
 	if (q->retry != NULL)

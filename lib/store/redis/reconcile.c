@@ -13,6 +13,11 @@
  * BLMOVE is under way, an unknown entry is adopted only when it is met a second
  * time, RECONCILE_S later; should the reply come after all, it is dropped.
  *
+ * A list may be long, and its tasks large: it is read from its tail on in
+ * stretches that keep the server for some milliseconds. What is settled in
+ * between moves all that lies before it; its own settlements a worker knows, and
+ * each stretch begins with a look at whether the last one ended where it should.
+ *
  * It goes the other way, too: a claim in memory that is not on record was taken
  * over by another worker, while this one was frozen or cut off. The worker is
  * told (rclaim_lose()), and so nothing is stored or settled for it. A claim
@@ -25,6 +30,11 @@
 #include <string.h>
 
 #include "store/redis/broker.h"
+
+/* One stretch. */
+#define STRETCH_BYTES (512u << 10)
+
+static void rshard_look(struct shard *shard);
 
 /* All claims are compared. Something may have waited for that. */
 static void
@@ -115,7 +125,8 @@ rshard_lose(struct shard *shard)
 	for (c = TAILQ_FIRST(&shard->claims); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (!c->seen && !c->lost && !c->leaving &&
-		    c->serial <= shard->asked_serial && c != shard->queue->held)
+		    c->serial <= shard->comparison.asked_serial &&
+		    c != shard->queue->held)
 			rclaim_lose(c);
 	}
 }
@@ -129,6 +140,7 @@ rshard_deliver(struct shard *shard, struct slice task, size_t whole)
 
 	if (c != NULL) {
 		c->pub.whole = whole;
+		c->seen = true;
 		rqueue_hand_over(c);
 	}
 	return c;
@@ -145,68 +157,121 @@ rshard_entry(const struct redis_reply *reply, size_t *ret_whole)
 	return redis_reply_string(redis_reply_at(reply, 0));
 }
 
+/* How the next stretch begins, if all goes well. */
+static void
+rshard_pass(struct shard *shard, struct slice task)
+{
+	struct comparison *k = &shard->comparison;
+
+	k->passed++;
+	k->last_len = task.len < sizeof(k->last) ? task.len : sizeof(k->last);
+	memcpy(k->last, task.p, k->last_len);
+}
+
+void
+rshard_entry_leaves(struct shard *shard, struct slice task)
+{
+	struct comparison *k = &shard->comparison;
+
+	k->passed--;
+	/* Where the last stretch ended cannot be told any more. */
+	if (task.len >= k->last_len &&
+	    memcmp(task.p, k->last, k->last_len) == 0)
+		k->again = true;
+}
+
+/* An entry is passed before its task is handed over, which may end at once. */
+static void
+rshard_take_entry(struct shard *shard, const struct redis_reply *reply)
+{
+	struct rqueue *q = shard->queue;
+	const bool certain = shard != q->shards || q->move != RQUEUE_MOVE_WAITS;
+	size_t whole;
+	const struct slice task = rshard_entry(reply, &whole);
+	struct rclaim *c = rshard_find(shard, task, whole);
+
+	/* Settled since this was asked for: it has left the list. */
+	if (c == NULL || !c->leaving)
+		rshard_pass(shard, task);
+	if (c != NULL) {
+		rclaim_see(c);
+	} else if (certain || shard->comparison.unknown_before > 0 ||
+		   whole > 0) {
+		c = rshard_deliver(shard, task, whole);
+		/* What is too large comes no other way. */
+		if (c != NULL)
+			c->adopted = !certain && whole == 0;
+	} else {
+		shard->unknown++;
+	}
+}
+
 static void
 rshard_on_entries(struct redis *r, const struct redis_reply *reply, void *arg)
 {
 	struct shard *shard = arg;
-	struct rqueue *q = shard->queue;
-	unsigned int index = (unsigned int)(shard - q->shards);
-	unsigned int left_before = shard->unknown;
-	bool certain = index != 0 || q->move != RQUEUE_MOVE_WAITS;
-	struct rclaim *c;
-	struct slice task;
-	size_t i, whole;
+	size_t i;
 
 	if (redis_fault(reply) != REDIS_FAULT_NONE) {
 		rshard_failed(shard, reply);
 		return;
 	}
-	shard->unknown = 0;
-	TAILQ_FOREACH (c, &shard->claims, link)
-		c->seen = false;
-	/* The oldest task is the last; it is to run first. */
-	for (i = redis_reply_count(reply); i-- > 0;) {
-		task = rshard_entry(redis_reply_at(reply, i), &whole);
-		if (task.len == 0)
-			continue;
-		if ((c = rshard_find(shard, task, whole)) != NULL) {
-			rclaim_see(c);
-		} else if (certain || left_before > 0 || whole > 0) {
-			c = rshard_deliver(shard, task, whole);
-			/* What is too large comes no other way. */
-			if (c != NULL)
-				c->adopted = !certain && whole == 0;
-		} else {
-			shard->unknown++;
-		}
+	const int64_t more = redis_reply_integer(redis_reply_at(reply, 0));
+	for (i = 1; i < redis_reply_count(reply); i++)
+		rshard_take_entry(shard, redis_reply_at(reply, i));
+	if (more < 0 || shard->comparison.again) {
+		shard->reconciling = false;
+		rqueue_reconcile_shard(
+		    shard->queue, (unsigned int)(shard - shard->queue->shards));
+	} else if (more > 0) {
+		rshard_look(shard);
+	} else {
+		rshard_lose(shard);
+		rshard_reconciled(shard);
 	}
-	rshard_lose(shard);
-	rshard_reconciled(shard);
 }
 
 /* The script also buries what is empty, and removes what was withdrawn: both lie
  * in the list, and no worker could settle them. */
-void
-rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
+static void
+rshard_look(struct shard *shard)
 {
-	struct shard *shard = &q->shards[index];
+	const struct rqueue *q = shard->queue;
+	const struct comparison *k = &shard->comparison;
 	struct rbroker *b = q->broker;
-	char largest[ARG_NUMBER_SIZE], ends[ARG_NUMBER_SIZE];
+	char largest[ARG_NUMBER_SIZE], ends[ARG_NUMBER_SIZE],
+	    bytes[ARG_NUMBER_SIZE], passed[ARG_NUMBER_SIZE];
 	const struct slice keys[] = {
 	    slice_of(shard->key), slice_of(q->keys[KEY_DEAD]),
 	    slice_of(q->keys[KEY_DEAD_TASKS]), slice_of(q->keys[KEY_DEAD_INFO]),
 	    slice_of(q->keys[KEY_WITHDRAWN])};
 	const struct slice args[] = {
 	    arg_number(largest, (int64_t)b->opt.max_task),
-	    slice_of(b->worker_json), slice_of(RBROKER_WITHDRAWN),
-	    arg_number(ends, BROKER_SAMPLE)};
+	    slice_of(b->worker_json),
+	    slice_of(RBROKER_WITHDRAWN),
+	    arg_number(ends, BROKER_SAMPLE),
+	    arg_number(bytes, STRETCH_BYTES),
+	    arg_number(passed, k->passed),
+	    {k->last, k->last_len}};
+
+	shard->reconciling = rbroker_eval(b, SCRIPT_INFLIGHT, rshard_on_entries,
+					  shard, 5, keys, 7, args) == 0;
+}
+
+void
+rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
+{
+	struct shard *shard = &q->shards[index];
+	struct rclaim *c;
 
 	if (shard->reconciling)
 		return;
-	if (rbroker_eval(b, SCRIPT_INFLIGHT, rshard_on_entries, shard, 5, keys,
-			 4, args) == 0)
-		shard->reconciling = true;
-	shard->asked_serial = shard->serial;
+	shard->comparison = (struct comparison){
+	    .asked_serial = shard->serial, .unknown_before = shard->unknown};
+	shard->unknown = 0;
+	TAILQ_FOREACH (c, &shard->claims, link)
+		c->seen = false;
+	rshard_look(shard);
 }
 
 /*
@@ -215,25 +280,28 @@ rqueue_reconcile_shard(struct rqueue *q, unsigned int index)
  * a BLMOVE may have come first. Then the look finds that all is well.
  */
 static void
-rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
+rshard_compare(struct shard *shard, int64_t length)
 {
-	struct shard *shard = arg;
-	struct rqueue *q = shard->queue;
-
-	if (redis_fault(reply) != REDIS_FAULT_NONE) {
-		rshard_failed(shard, reply);
-		return;
-	}
-	if (redis_reply_integer(reply) != shard->count)
-		rqueue_reconcile_shard(q, (unsigned int)(shard - q->shards));
+	if (length != shard->count)
+		rqueue_reconcile_shard(
+		    shard->queue, (unsigned int)(shard - shard->queue->shards));
 	else
 		shard->unknown = 0;
 	if (!shard->reconciling)
 		rshard_reconciled(shard);
 }
 
-void
-rqueue_compare(struct rqueue *q)
+static void
+rshard_on_length(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		rshard_failed(arg, reply);
+	else
+		rshard_compare(arg, redis_reply_integer(reply));
+}
+
+static void
+rqueue_compare_lengths(struct rqueue *q)
 {
 	unsigned int i;
 
@@ -244,6 +312,52 @@ rqueue_compare(struct rqueue *q)
 		redis_command(q->broker->redis, rshard_on_length, &q->shards[i],
 			      2, argv);
 	}
+}
+
+/* Of a queue that has nothing in flight, as most of many have: no shard is
+ * there. */
+static void
+rqueue_on_existence(struct redis *r, const struct redis_reply *reply, void *arg)
+{
+	struct rqueue *q = arg;
+	unsigned int i;
+
+	if (redis_fault(reply) != REDIS_FAULT_NONE) {
+		for (i = 0; i < SHARDS; i++)
+			rshard_failed(&q->shards[i], reply);
+	} else if (redis_reply_integer(reply) != 0) {
+		rqueue_compare_lengths(q);
+	} else {
+		for (i = 0; i < SHARDS; i++)
+			rshard_compare(&q->shards[i], 0);
+	}
+}
+
+static bool
+rqueue_has_claims(const struct rqueue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < SHARDS; i++)
+		if (!TAILQ_EMPTY(&q->shards[i].claims))
+			return true;
+	return false;
+}
+
+void
+rqueue_compare(struct rqueue *q)
+{
+	struct slice argv[1 + SHARDS] = {SLICE("EXISTS")};
+	unsigned int i;
+
+	if (rqueue_has_claims(q)) {
+		rqueue_compare_lengths(q);
+		return;
+	}
+	for (i = 0; i < SHARDS; i++)
+		argv[1 + i] = slice_of(q->shards[i].key);
+	redis_command(q->broker->redis, rqueue_on_existence, q, 1 + SHARDS,
+		      argv);
 }
 
 static void
@@ -324,8 +438,10 @@ rqueue_on_mark(struct redis *r, const struct redis_reply *reply, void *arg)
 	if (!mended && slice_eq(mark, slice_of(q->mark)) && !q->doubtful)
 		return;
 	snprintf(q->mark, sizeof(q->mark), "%.*s", (int)mark.len, mark.p);
+	/* Of those without claims, the lengths tell all. */
 	for (i = 0; i < SHARDS; i++)
-		rqueue_reconcile_shard(q, i);
+		if (!TAILQ_EMPTY(&q->shards[i].claims))
+			rqueue_reconcile_shard(q, i);
 }
 
 void

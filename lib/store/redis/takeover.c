@@ -2,7 +2,9 @@
 /*
  * The Redis broker: taking over what dead workers had in flight.
  *
- * A worker that is listed, but whose heartbeat is missing, is only suspected.
+ * Workers are listed by the time of their last heartbeat, so that one question
+ * tells who may be missing. Only the key of the heartbeat decides: who is listed,
+ * but whose heartbeat is missing, is only suspected.
  * If it is still missing a heartbeat's life later, and our connection has not
  * broken in between, it is dead: had Redis been paused or the network slow, our
  * own connection would have noticed, or its heartbeat would have come back.
@@ -19,9 +21,12 @@
 #include "store/redis/broker.h"
 #include "util/clock.h"
 
-/* Tasks a call: each may be of the largest size, and the reply must fit into
- * memory. The rest follows at once. */
+/* Tasks a call. The rest follows at once. */
 #define TAKE_MAX 100
+
+/* Of those that are missing, this many are asked for in a second; it takes longer to
+ * learn of the rest. */
+#define ASK_MAX 50
 
 /*
  * A listed worker whose heartbeat is missing. It is on the list from the first
@@ -150,23 +155,23 @@ rtakeover_on_taken(struct redis_request *request,
 		else
 			rqueue_reconcile_shard(q, 1);
 	}
-	if (n == TAKE_MAX)
-		rtakeover_take(a);
-	else
-		rliveness_free(a);
+	rtakeover_take(a);
 }
 
-/* Takes a stretch; `a` is freed in the end. */
+/* Takes a stretch, until there is none; `a` is freed in the end. */
 static void
 rtakeover_take(struct liveness_request *a)
 {
 	struct rqueue *q = a->queue;
 	char most[ARG_NUMBER_SIZE], largest[ARG_NUMBER_SIZE],
-	    life[ARG_NUMBER_SIZE];
+	    life[ARG_NUMBER_SIZE], bytes[ARG_NUMBER_SIZE];
 	const struct slice args[] = {
-	    slice_of(a->epoch), arg_number(most, TAKE_MAX),
+	    slice_of(a->epoch),
+	    arg_number(most, TAKE_MAX),
 	    arg_number(largest, (int64_t)q->broker->opt.max_task),
-	    slice_of(RBROKER_WITHDRAWN), arg_number(life, RQUEUE_MARK_TTL_S)};
+	    slice_of(RBROKER_WITHDRAWN),
+	    arg_number(life, RQUEUE_MARK_TTL_S),
+	    arg_number(bytes, RTAKEOVER_BYTES)};
 	struct slice keys[3 + SHARDS];
 	char *names[2 + SHARDS] = {rqueue_epoch_key(q, a->id),
 				   rqueue_mark_key(q, a->id)};
@@ -304,11 +309,6 @@ rtakeover_on_alive(struct redis_request *request,
 	rliveness_free(a);
 }
 
-/*
- * One EXISTS for each worker and second. The sum grows with the square of the
- * workers: a hundred of them cost the server ten thousand of its cheapest
- * commands a second.
- */
 static void
 rtakeover_ask_alive(struct rbroker *b, struct slice id)
 {
@@ -328,26 +328,40 @@ rtakeover_ask_alive(struct rbroker *b, struct slice id)
 	buf_done(&key);
 }
 
+/* The suspects are asked for in any case. */
 static void
-rtakeover_on_workers(struct redis *r, const struct redis_reply *reply,
+rtakeover_on_missing(struct redis *r, const struct redis_reply *reply,
 		     void *arg)
 {
 	struct rbroker *b = arg;
 	struct slice id;
 	size_t i;
 
-	for (i = 0; i < redis_reply_count(reply); i++) {
+	if (redis_fault(reply) != REDIS_FAULT_NONE)
+		return;
+	b->long_missed = redis_reply_integer(redis_reply_at(reply, 0));
+	for (i = 1; i < redis_reply_count(reply); i++) {
 		id = redis_reply_string(redis_reply_at(reply, i));
-		if (id.p != NULL && !slice_eq(id, slice_of(b->opt.worker)))
+		if (id.p != NULL && rsuspect_find(b, id) == NULL &&
+		    !slice_eq(id, slice_of(b->opt.worker)))
 			rtakeover_ask_alive(b, id);
 	}
 }
 
+/* What this costs depends on how many have died, not on how many there are. */
 void
 rbroker_check_liveness(struct rbroker *b)
 {
-	const struct slice list[] = {SLICE("ZRANGE"), slice_of(RBROKER_WORKERS),
-				     SLICE("0"), SLICE("-1")};
+	char life[ARG_NUMBER_SIZE], most[ARG_NUMBER_SIZE],
+	    start[ARG_NUMBER_SIZE];
+	const struct slice keys[] = {slice_of(RBROKER_WORKERS)};
+	const struct slice args[] = {
+	    arg_number(life, BROKER_HEARTBEAT_TTL_S * 1000),
+	    arg_number(most, ASK_MAX), arg_number(start, b->long_missed)};
+	const struct suspect *m;
 
-	redis_command(b->redis, rtakeover_on_workers, b, 4, list);
+	TAILQ_FOREACH (m, &b->suspects, link)
+		rtakeover_ask_alive(b, slice_of(m->id));
+	rbroker_eval(b, SCRIPT_MISSING, rtakeover_on_missing, b, 1, keys, 3,
+		     args);
 }

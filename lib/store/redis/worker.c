@@ -77,22 +77,13 @@ static int
 rqueue_open(struct rqueue *q, struct err *err)
 {
 	struct rbroker *b = q->broker;
-	const struct redis_options options = {
-	    .url = &b->url,
-	    .client_name = "flowrrad-queue",
-	    .timeout_ms = b->opt.timeout_ms,
-	    /* More than one task of the largest size: see rqueue_reconcile_shard(). */
-	    .max_reply = b->opt.max_task + (64u << 10),
-	    .on_state = rqueue_on_blocking_state,
-	    .arg = q};
 
 	q->due = evtimer_new(b->opt.base, rqueue_on_due, q);
 	q->retry = evtimer_new(b->opt.base, rqueue_on_retry, q);
 	if (q->due == NULL || q->retry == NULL || rqueue_name_shards(q) != 0)
 		return err_nomem(err);
 	q->on_compared = rqueue_on_compared;
-	q->blocking = redis_new(b->opt.base, &options, err);
-	return q->blocking ? 0 : -1;
+	return 0;
 }
 
 /* --- orders ------------------------------------------------------------ */
@@ -192,8 +183,9 @@ rbroker_on_liveness(evutil_socket_t fd, short what, void *arg)
 	if (b->entering != RENTER_IN || redis_state(b->redis) != REDIS_UP)
 		return;
 	rbroker_check_liveness(b);
+	rbroker_move_waiters(b);
 	/* Nobody can tell us what has come: we look. */
-	if (!b->listening)
+	if (!b->listening || (b->n_queues > b->n_waiters && !b->tracking))
 		rbroker_wake_all(b);
 }
 
@@ -227,12 +219,6 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 	struct buf json = BUF_INIT;
 	unsigned int i;
 
-	if (b->opt.n_queues + 2 > b->opt.max_connections)
-		return err_set(err, ERR_CONFIG,
-			       "[broker] max_connections = %" PRId64
-			       ": %u queues need %u connections",
-			       b->opt.max_connections, b->opt.n_queues,
-			       b->opt.n_queues + 2);
 	scan_quote(&json, slice_of(b->opt.worker));
 	b->worker_json = buf_take(&json);
 	b->queues = calloc(b->opt.n_queues, sizeof(*b->queues));
@@ -252,7 +238,8 @@ rbroker_open_worker(struct rbroker *b, struct err *err)
 	for (i = 0; i < b->n_queues; i++)
 		if (rqueue_open(&b->queues[i], err) != 0)
 			return -1;
-	if (rbroker_open_enter(b, err) != 0)
+	if (rbroker_open_waiters(b, err) != 0 ||
+	    rbroker_open_watch(b, err) != 0 || rbroker_open_enter(b, err) != 0)
 		return -1;
 	event_add(b->reconcile, &tv);
 	event_add(b->liveness, &liveness);

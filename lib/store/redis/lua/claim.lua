@@ -65,13 +65,16 @@ local function move(list, tasks)
   end
 end
 
--- Takes from one list; returns whether it was emptied.
+-- Takes from one list; returns whether it was emptied. Few at first, since their
+-- size is not known.
+local step = 4
 local function take(list)
   while #claimed < want and budget > 0 do
-    local count = math.min(want - #claimed, 64)
+    local count = math.min(want - #claimed, step)
     local tasks = redis.call('LRANGE', list, -count, -1)
     if #tasks > 0 then move(list, tasks) end
     if #tasks < count then return true end
+    step = math.min(4 * step, 64)
   end
   return false
 end
@@ -95,7 +98,7 @@ local function take_lanes(level)
   while #lanes > 0 and #claimed < want and budget > 0 do
     local lane, tasks = first_lane(), {}
     if not lane or lane.score > level then return end
-    local count = math.min(want - #claimed, 16)
+    local count = math.min(want - #claimed, step)
     local members = redis.call('ZRANGEBYSCORE', lane.key, lane.score,
       lane.score, 'LIMIT', 0, count)
     for i, member in ipairs(members) do
@@ -105,6 +108,7 @@ local function take_lanes(level)
     end
     redis.call('LPUSH', KEYS[3], unpack(tasks))
     redis.call('ZREM', lane.key, unpack(members))
+    step = math.min(4 * step, 64)
     local left = redis.call('ZCARD', lane.key)
     if left > 0 then
       redis.call('ZADD', KEYS[6], left, lane.name)

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- Moves due tasks from the delayed set to their queue, at most 100 a call. A
--- score of that set is the time, by the server's clock, at which a task is due,
--- in ms since 1970.
+-- Moves due tasks from the delayed set to their queue, a hundred or some bytes a
+-- call. A score of that set is the time, by the server's clock, at which a task is
+-- due, in ms since 1970.
 --
 -- KEYS  1 delayed (zset)   2 queue (list)   3 levels (zset)
 --       4 … lists of the levels that the worker knows
 -- ARGV  1 control channel  2 the wake order for this queue
+--       3 bytes in all, about, at most
 -- Returns {how many were moved, ms until the next is due, or -1 for none,
 -- levels whose lists are not in KEYS}. Their tasks stay where they are.
 
@@ -21,32 +22,56 @@ lists['0'] = KEYS[2]
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
+local left, bytes = 100, tonumber(ARGV[3])
 local moved, lacking, wake = 0, {}, false
 
+-- Arguments come first in nearly all tasks, and to decode large ones takes the
+-- server a tenth of a second: so only what stands from the priority on is decoded.
+-- What is of another order, or a priority inside of an argument, leaves too many
+-- brackets, or too few.
+local function decode(task)
+  local rest = string.match(string.sub(task, -16384), '.*("priority".*)$')
+  local ok, fields = pcall(cjson.decode, '{' .. (rest or ''))
+  if ok then return fields end
+  ok, fields = pcall(cjson.decode, task)
+  return ok and type(fields) == 'table' and fields or {}
+end
+
 local function level_of(task)
-  local ok, fields = pcall(cjson.decode, task)
-  local priority = ok and type(fields) == 'table' and tonumber(fields['priority']) or 0
+  local priority = tonumber(decode(task)['priority']) or 0
   if priority == math.floor(priority) and math.abs(priority) < 2147483648 then
     return string.format('%d', priority)
   end
   return '0'
 end
 
-for _, task in ipairs(due) do
+local function promote(task)
   local level = level_of(task)
   local list = lists[level]
-  if list then
-    if level ~= '0' then
-      redis.call('ZADD', KEYS[3], level, level)
-      wake = true
-    end
-    redis.call('LPUSH', list, task)
-    redis.call('ZREM', KEYS[1], task)
-    moved = moved + 1
-  else
+  if not list then
     lacking[#lacking + 1] = level
+    return
   end
+  if level ~= '0' then
+    redis.call('ZADD', KEYS[3], level, level)
+    wake = true
+  end
+  redis.call('LPUSH', list, task)
+  redis.call('ZREM', KEYS[1], task)
+  moved = moved + 1
+end
+
+-- Few at first, since their size is not known.
+local step = 2
+while left > 0 and bytes > 0 do
+  local count = math.min(step, left)
+  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', #lacking, count)
+  for _, task in ipairs(due) do
+    promote(task)
+    left, bytes = left - 1, bytes - #task
+  end
+  if #due < count then break end
+  step = 4 * step
 end
 if wake then redis.pcall('PUBLISH', ARGV[1], ARGV[2]) end
 

@@ -7,7 +7,7 @@
 -- ARGV  1 the epoch as it was when the worker was first missed
 --       2 how many at most          3 bytes of the largest task to hand out
 --       4 what stands in the place of a task that was withdrawn
---       5 seconds that the mark lives
+--       5 seconds that the mark lives   6 bytes in all, about, at most
 -- Returns the tasks, the oldest of each part first; '' in place of one that
 -- inflight.lua has to deal with. Nothing if the epoch has moved: the worker has
 -- come back.
@@ -15,14 +15,14 @@
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {} end
 -- What has the wrong type fails here, before anything has changed.
 for i = 3, #KEYS do redis.call('LLEN', KEYS[i]) end
-local left, largest = tonumber(ARGV[2]), tonumber(ARGV[3])
+local left, largest, bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
 local taken = {}
 for part = 4, #KEYS do
-  while left > 0 do
+  while left > 0 and bytes > 0 do
     local task = redis.call('LMOVE', KEYS[part], KEYS[3], 'RIGHT', 'LEFT')
     if not task then break end
     taken[#taken + 1] = #task <= largest and task ~= ARGV[4] and task or ''
-    left = left - 1
+    left, bytes = left - 1, bytes - #task
   end
 end
 if #taken > 0 then
