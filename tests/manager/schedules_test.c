@@ -370,6 +370,10 @@ START_TEST(a_calendar_names_the_ten_that_fire_most_in_an_hour)
 	    planner_member(
 		json_array_get(json_object_get(hour, "schedules"), 0), "id"),
 	    "s01");
+	ck_assert_str_eq(
+	    planner_member(
+		json_array_get(json_object_get(hour, "schedules"), 9), "id"),
+	    "s10");
 	json_decref(json);
 	world_close(&planner.w);
 }
